@@ -1,6 +1,6 @@
-//! Makes a tree of what the inner half found: nodes that nobody touched as they were, the rest with its content in the
-//! pack, or with the old reference where the bytes are the same. Devices and attributes that cannot be in a sandbox
-//! come back from the old tree.
+//! Captures the tree after the commands: unchanged nodes as they were, changed files with their new content, or with the
+//! old reference where the bytes are equal. Devices and attributes that a sandbox cannot have are restored from the
+//! former tree.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,87 +15,88 @@ use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
 use rustix::fs::SeekFrom;
 
-use super::changes::{CapturedName, Changes, Is, Now};
+use super::changes::{CapturedKind, CapturedName, Changes, NameState};
 use super::job::CaptureScope;
 use super::protocol::SentNodes;
-use super::writer::{PIECE, check_cancelled, equal};
+use super::writer::{CHUNK, check_cancelled, equal};
 use super::{CapturedFiles, SandboxError};
 
-/// Stands for the pack until that is a source.
+/// The source of captured content until that is added to the blobs.
 const PENDING_SOURCE: SourceId = SourceId(u32::MAX);
 
-/// The tree that comes to be.
+/// The captured tree, while it is built.
 pub(super) struct Capture<'a> {
-    before: &'a Tree,
-    planted: &'a SentNodes,
+    former: &'a Tree,
+    sent: &'a SentNodes,
     unset_xattrs: BTreeMap<u32, Vec<Vec<u8>>>,
     tree: Tree,
-    /// The nodes of the names.
+    /// The nodes of the names, by number.
     names: Vec<NodeId>,
-    /// Former nodes of names whose content is still to be read, with its length.
+    /// Names whose content is not read yet: the former node, and the length in bytes.
     unread: BTreeMap<u32, (Option<NodeId>, u64)>,
-    packed: Vec<NodeId>,
+    captured: Vec<NodeId>,
     bufs: [Vec<u8>; 2],
 }
 
 impl<'a> Capture<'a> {
-    /// Makes every name; the contents of changed files are still missing.
+    /// Adds every name; the contents of changed files follow by [`Capture::read`].
     pub(super) fn begin(
-        before: &'a Tree,
-        planted: &'a SentNodes,
-        findings: Changes,
+        former: &'a Tree,
+        sent: &'a SentNodes,
+        changes: Changes,
         epoch: Time,
     ) -> Result<Self, SandboxError> {
         let mut unset_xattrs: BTreeMap<u32, Vec<Vec<u8>>> = BTreeMap::new();
-        for (node, name) in findings.unset_xattrs {
+        for (node, name) in changes.unset_xattrs {
             unset_xattrs.entry(node).or_default().push(name);
         }
         let tree = Tree::new(Meta::root_owned(0o755, epoch));
-        let (names, unread, packed) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let bufs = [vec![0; PIECE], vec![0; PIECE]];
-        let mut capture = Self { before, planted, unset_xattrs, tree, names, unread, packed, bufs };
-        let mut same = vec![None; planted.nodes.len()];
-        for (number, found) in (0u32..).zip(findings.names) {
-            capture.take(number, &found, &mut same, epoch)?;
+        let (names, unread, captured) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let bufs = [vec![0; CHUNK], vec![0; CHUNK]];
+        let mut capture = Self { former, sent, unset_xattrs, tree, names, unread, captured, bufs };
+        let mut same = vec![None; sent.nodes.len()];
+        for (number, name) in (0u32..).zip(changes.names) {
+            capture.add(number, &name, &mut same, epoch)?;
         }
         Ok(capture)
     }
 
-    fn take(
+    /// Adds a name. `same` has the new ids of unchanged nodes, by their number.
+    fn add(
         &mut self,
         number: u32,
-        found: &CapturedName,
+        captured: &CapturedName,
         same: &mut [Option<NodeId>],
         epoch: Time,
     ) -> Result<(), SandboxError> {
         let protocol_error =
-            || SandboxError::Died { how: "it told of a name that it had not told of before".to_owned() };
-        if let Now::Same(node) = found.what
+            || SandboxError::Died { how: "it referred to a name that it had not sent".to_owned() };
+        if let NameState::Unchanged(node) = captured.state
             && let Some(&Some(earlier)) = same.get(node as usize)
         {
-            return self.link(found, earlier);
+            return self.link(captured, earlier);
         }
-        let node = match found.what {
-            Now::Link(earlier) => {
+        let node = match captured.state {
+            NameState::Link(earlier) => {
                 let earlier = *self.names.get(earlier as usize).ok_or_else(protocol_error)?;
-                return self.link(found, earlier);
+                return self.link(captured, earlier);
             }
-            Now::Same(node) => self.old(node).ok_or_else(protocol_error)?.clone(),
-            Now::Opened(node) => {
-                let old = self.old(node).ok_or_else(protocol_error)?.clone();
+            NameState::Unchanged(node) => self.former_node(node).ok_or_else(protocol_error)?.clone(),
+            NameState::Opened(node) => {
+                let old = self.former_node(node).ok_or_else(protocol_error)?.clone();
                 let NodeKind::File(content) = &old.kind else { return Err(protocol_error()) };
-                let former = self.planted.nodes.get(node as usize).copied();
+                let former = self.sent.nodes.get(node as usize).copied();
                 self.unread.insert(number, (former, content.len()));
                 old
             }
-            Now::Changed { former, ref meta, ref body } => {
-                let former = self.planted.nodes.get(former as usize).map(|id| (former, *id));
-                if let Is::File { size } = body
+            NameState::Changed { former, ref meta, ref kind } => {
+                let former = self.sent.nodes.get(former as usize).map(|id| (former, *id));
+                if let CapturedKind::File { size } = kind
                     && *size > 0
                 {
                     self.unread.insert(number, (former.map(|(_, id)| id), *size));
                 }
-                self.changed(former, meta.clone(), body, epoch)
+                self.changed(former, meta.clone(), kind, epoch)
             }
         };
         let id = if number == 0 {
@@ -103,15 +104,15 @@ impl<'a> Capture<'a> {
             self.tree.node_mut(root).meta = node.meta;
             root
         } else {
-            let name = Name::new(&found.name).map_err(|_| protocol_error())?;
+            let name = Name::new(&captured.name).map_err(|_| protocol_error())?;
             let empty = match node.kind {
                 NodeKind::Dir(_) => Node { meta: node.meta, kind: NodeKind::dir() },
                 _ => node,
             };
-            let parent = *self.names.get(found.parent as usize).ok_or_else(protocol_error)?;
+            let parent = *self.names.get(captured.parent as usize).ok_or_else(protocol_error)?;
             self.tree.add(parent, name, empty).map_err(|_| protocol_error())?
         };
-        if let Now::Same(node) = found.what
+        if let NameState::Unchanged(node) = captured.state
             && let Some(slot) = same.get_mut(node as usize)
         {
             *slot = Some(id);
@@ -120,28 +121,34 @@ impl<'a> Capture<'a> {
         Ok(())
     }
 
-    fn link(&mut self, found: &CapturedName, earlier: NodeId) -> Result<(), SandboxError> {
-        let odd = || SandboxError::Odd {
-            path: found.name.clone(),
+    fn link(&mut self, captured: &CapturedName, earlier: NodeId) -> Result<(), SandboxError> {
+        let error = || SandboxError::NotCapturable {
+            path: captured.name.clone(),
             reason: "it is a second name of a folder".to_owned(),
         };
-        let parent = *self.names.get(found.parent as usize).ok_or_else(odd)?;
-        let name = Name::new(&found.name).map_err(|_| odd())?;
-        self.tree.link(parent, name, earlier).map_err(|_| odd())?;
+        let parent = *self.names.get(captured.parent as usize).ok_or_else(error)?;
+        let name = Name::new(&captured.name).map_err(|_| error())?;
+        self.tree.link(parent, name, earlier).map_err(|_| error())?;
         self.names.push(earlier);
         Ok(())
     }
 
-    fn old(&self, node: u32) -> Option<&'a Node> {
-        self.planted.nodes.get(node as usize).map(|id| self.before.node(*id))
+    fn former_node(&self, node: u32) -> Option<&'a Node> {
+        self.sent.nodes.get(node as usize).map(|id| self.former.node(*id))
     }
 
-    /// A node that was made or changed. Its time is not younger than the epoch: it was taken from a clock.
-    fn changed(&self, former: Option<(u32, NodeId)>, mut meta: Meta, body: &Is, epoch: Time) -> Node {
+    /// A node that was created or changed. Its mtime is limited to the epoch, because it came from a clock.
+    fn changed(
+        &self,
+        former: Option<(u32, NodeId)>,
+        mut meta: Meta,
+        kind: &CapturedKind,
+        epoch: Time,
+    ) -> Node {
         meta.mtime = meta.mtime.min(epoch);
         if let Some((number, id)) = former
             && let (Some(unset_xattrs), Some(had)) =
-                (self.unset_xattrs.get(&number), &self.before.node(id).meta.xattrs)
+                (self.unset_xattrs.get(&number), &self.former.node(id).meta.xattrs)
         {
             let mut xattrs = meta.xattrs.take().unwrap_or_default();
             for name in unset_xattrs {
@@ -151,24 +158,26 @@ impl<'a> Capture<'a> {
             }
             meta.xattrs = Some(xattrs);
         }
-        let kind = match body {
-            Is::Dir => NodeKind::dir(),
-            Is::File { .. } => NodeKind::File(Content::empty()),
-            Is::Symlink(target) => NodeKind::Symlink(target.as_slice().into()),
-            Is::Fifo => NodeKind::Fifo,
-            Is::Socket => NodeKind::Socket,
-            Is::CharDevice { major, minor } => NodeKind::CharDevice { major: *major, minor: *minor },
+        let kind = match kind {
+            CapturedKind::Dir => NodeKind::dir(),
+            CapturedKind::File { .. } => NodeKind::File(Content::empty()),
+            CapturedKind::Symlink(target) => NodeKind::Symlink(target.as_slice().into()),
+            CapturedKind::Fifo => NodeKind::Fifo,
+            CapturedKind::Socket => NodeKind::Socket,
+            CapturedKind::CharDevice { major, minor } => {
+                NodeKind::CharDevice { major: *major, minor: *minor }
+            }
         };
         Node { meta, kind }
     }
 
-    /// Reads the content of a name's file.
+    /// Reads the content of the file of a name.
     pub(super) fn read(
         &mut self,
         number: u32,
         file: &File,
         blobs: &Blobs,
-        pack: &mut CapturedFiles,
+        files: &mut CapturedFiles,
         monitor: Monitor<'_>,
     ) -> io::Result<()> {
         let (Some((former, len)), Some(&id)) = (self.unread.remove(&number), self.names.get(number as usize))
@@ -176,24 +185,24 @@ impl<'a> Capture<'a> {
             return Err(super::wire::protocol_error());
         };
         if let Some(former) = former
-            && let NodeKind::File(content) = &self.before.node(former).kind
+            && let NodeKind::File(content) = &self.former.node(former).kind
             && equal(file, len, content, blobs, &mut self.bufs, monitor)?
         {
             self.tree.node_mut(id).kind = NodeKind::File(content.clone());
             return Ok(());
         }
-        let content = self.pack(file, len, pack, monitor)?;
+        let content = self.append(file, len, files, monitor)?;
         self.tree.node_mut(id).kind = NodeKind::File(content);
-        self.packed.push(id);
+        self.captured.push(id);
         Ok(())
     }
 
-    /// Appends a file's bytes to the pack; its holes stay holes.
-    fn pack(
+    /// Appends the bytes of a file to the captured content; holes stay holes.
+    fn append(
         &mut self,
         file: &File,
         len: u64,
-        pack: &mut CapturedFiles,
+        files: &mut CapturedFiles,
         monitor: Monitor<'_>,
     ) -> io::Result<Content> {
         let mut segments: Vec<Segment> = Vec::new();
@@ -205,15 +214,15 @@ impl<'a> Capture<'a> {
                 Err(error) => return Err(error.into()),
             };
             let end = rustix::fs::seek(file, SeekFrom::Hole(start))?.min(len);
-            let from = pack.len();
+            let from = files.len();
             at = start;
             while at < end {
-                let piece = (end - at).min(PIECE as u64) as usize;
-                let buf = &mut self.bufs[0][..piece];
+                let chunk = (end - at).min(CHUNK as u64) as usize;
+                let buf = &mut self.bufs[0][..chunk];
                 check_cancelled(monitor)?;
                 file.read_exact_at(buf, at)?;
-                pack.append(buf)?;
-                at += piece as u64;
+                files.append(buf)?;
+                at += chunk as u64;
             }
             let origin = Origin::Slice { source: PENDING_SOURCE, at: from };
             segments.push(Segment { offset: start, len: end - start, origin });
@@ -226,12 +235,12 @@ impl<'a> Capture<'a> {
         })
     }
 
-    /// The tree, with its new content in `source`.
+    /// The captured tree; `source` is the source of captured content.
     pub(super) fn finish(mut self, source: SourceId, keep: &CaptureScope) -> Result<Tree, SandboxError> {
         if !self.unread.is_empty() {
-            return Err(SandboxError::Died { how: "it did not hand over every file".to_owned() });
+            return Err(SandboxError::Died { how: "it did not send every changed file".to_owned() });
         }
-        for id in &self.packed {
+        for id in &self.captured {
             let NodeKind::File(content) = &mut self.tree.node_mut(*id).kind else { continue };
             match content {
                 Content::Slice { source: from, .. } => *from = source,
@@ -253,19 +262,19 @@ impl<'a> Capture<'a> {
         Ok(self.tree)
     }
 
-    /// Puts device nodes back into folders that still stand, unless something else has their names.
+    /// Adds the device nodes of the former tree to the folders that still exist, unless their names are taken.
     fn restore_devices(&mut self) {
         let mut restored: BTreeMap<NodeId, NodeId> = BTreeMap::new();
-        for (path, id) in &self.planted.devices {
+        for (path, id) in &self.sent.devices {
             let cut = path.iter().rposition(|&byte| byte == b'/');
             let dir = self.tree.lookup(path.get(..cut.unwrap_or(0)).unwrap_or_default());
             let name = Name::new(path.get(cut.map_or(0, |cut| cut + 1)..).unwrap_or_default());
             let (Some(dir), Ok(name)) = (dir, name) else { continue };
-            // A name that is taken stays with what took it.
+            // A name that is taken is not replaced.
             match restored.get(id) {
                 Some(first) => drop(self.tree.link(dir, name, *first)),
                 None => {
-                    if let Ok(new) = self.tree.add(dir, name, self.before.node(*id).clone()) {
+                    if let Ok(new) = self.tree.add(dir, name, self.former.node(*id).clone()) {
                         restored.insert(*id, new);
                     }
                 }

@@ -1,5 +1,5 @@
-//! How the inner half tells what the tree is after the commands: every name in the order of the walk, as the node
-//! that it was before or with what it is now.
+//! The tree after the commands, as the inner half sends it: every name in the order of the walk, either as the number of
+//! the unchanged node or with the attributes that it has now.
 
 use std::io;
 
@@ -8,31 +8,31 @@ use amiforge_formats::tree::Meta;
 use super::protocol::{decode_meta, encode_meta};
 use super::wire::{WireReader, WireWriter, protocol_error};
 
-/// A name that stands in the tree now.
+/// A name in the tree after the commands.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct CapturedName {
-    /// Number of the name of the directory that it stands in; none for the root.
+    /// Number of its directory, among all names; [`super::protocol::NONE`] for the root.
     pub(super) parent: u32,
     pub(super) name: Vec<u8>,
-    pub(super) what: Now,
+    pub(super) state: NameState,
 }
 
-/// What a name is now.
+/// How a name changed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Now {
-    /// A node that nobody touched, by its number when it was planted.
-    Same(u32),
-    /// A regular file that was read or written through a mapping: its attributes are those of the node.
+pub(super) enum NameState {
+    /// Not at all; number of its node.
+    Unchanged(u32),
+    /// Its attributes did not, but it is a regular file that was read, or written through a mapping; number of its node.
     Opened(u32),
-    /// One more name of what an earlier name, of that number, is.
+    /// It is another name of an earlier name; the number of that.
     Link(u32),
-    /// Something that was made or changed; the node that its inode was before, if it was one.
-    Changed { former: u32, meta: Meta, body: Is },
+    /// It was created or changed; `former` is the number of the node that its inode was before, or none.
+    Changed { former: u32, meta: Meta, kind: CapturedKind },
 }
 
-/// What something is now.
+/// Kind of a created or changed name, with what a [`Meta`] lacks.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Is {
+pub(super) enum CapturedKind {
     Dir,
     File { size: u64 },
     Symlink(Vec<u8>),
@@ -41,37 +41,37 @@ pub(super) enum Is {
     CharDevice { major: u32, minor: u32 },
 }
 
-/// The names now, and the attributes that could not be set on nodes in the sandbox.
+/// All names, and the extended attributes that could not be set in the sandbox, by node.
 #[derive(Debug)]
 pub(super) struct Changes {
     pub(super) unset_xattrs: Vec<(u32, Vec<u8>)>,
     pub(super) names: Vec<CapturedName>,
 }
 
-/// Writes a name down.
-pub(super) fn encode(found: &CapturedName, out: &mut WireWriter) {
-    out.u32(found.parent);
-    out.bytes(&found.name);
-    match &found.what {
-        Now::Same(node) => number(out, 0, *node),
-        Now::Opened(node) => number(out, 1, *node),
-        Now::Link(name) => number(out, 2, *name),
-        Now::Changed { former, meta, body } => {
+/// Encodes a name.
+pub(super) fn encode(name: &CapturedName, out: &mut WireWriter) {
+    out.u32(name.parent);
+    out.bytes(&name.name);
+    match &name.state {
+        NameState::Unchanged(node) => number(out, 0, *node),
+        NameState::Opened(node) => number(out, 1, *node),
+        NameState::Link(earlier) => number(out, 2, *earlier),
+        NameState::Changed { former, meta, kind } => {
             number(out, 3, *former);
             encode_meta(meta, out);
-            match body {
-                Is::Dir => out.u8(0),
-                Is::File { size } => {
+            match kind {
+                CapturedKind::Dir => out.u8(0),
+                CapturedKind::File { size } => {
                     out.u8(1);
                     out.u64(*size);
                 }
-                Is::Symlink(target) => {
+                CapturedKind::Symlink(target) => {
                     out.u8(2);
                     out.bytes(target);
                 }
-                Is::Fifo => out.u8(3),
-                Is::Socket => out.u8(4),
-                Is::CharDevice { major, minor } => {
+                CapturedKind::Fifo => out.u8(3),
+                CapturedKind::Socket => out.u8(4),
+                CapturedKind::CharDevice { major, minor } => {
                     out.u8(5);
                     out.u32(*major);
                     out.u32(*minor);
@@ -86,38 +86,38 @@ fn number(out: &mut WireWriter, tag: u8, number: u32) {
     out.u32(number);
 }
 
-/// Reads all of it.
+/// Decodes all names.
 pub(super) fn decode(bytes: &[u8]) -> io::Result<Changes> {
     let mut bytes = WireReader(bytes);
-    let mut findings = Changes { unset_xattrs: Vec::new(), names: Vec::new() };
+    let mut changes = Changes { unset_xattrs: Vec::new(), names: Vec::new() };
     for _ in 0..bytes.u32()? {
-        findings.unset_xattrs.push((bytes.u32()?, bytes.bytes()?.to_vec()));
+        changes.unset_xattrs.push((bytes.u32()?, bytes.bytes()?.to_vec()));
     }
     while !bytes.is_empty() {
         let (parent, name) = (bytes.u32()?, bytes.bytes()?.to_vec());
-        let what = match bytes.u8()? {
-            0 => Now::Same(bytes.u32()?),
-            1 => Now::Opened(bytes.u32()?),
-            2 => Now::Link(bytes.u32()?),
+        let state = match bytes.u8()? {
+            0 => NameState::Unchanged(bytes.u32()?),
+            1 => NameState::Opened(bytes.u32()?),
+            2 => NameState::Link(bytes.u32()?),
             3 => {
                 let (former, meta) = (bytes.u32()?, decode_meta(&mut bytes)?);
-                Now::Changed { former, meta, body: decode_is(&mut bytes)? }
+                NameState::Changed { former, meta, kind: decode_kind(&mut bytes)? }
             }
             _ => return Err(protocol_error()),
         };
-        findings.names.push(CapturedName { parent, name, what });
+        changes.names.push(CapturedName { parent, name, state });
     }
-    Ok(findings)
+    Ok(changes)
 }
 
-fn decode_is(bytes: &mut WireReader<'_>) -> io::Result<Is> {
+fn decode_kind(bytes: &mut WireReader<'_>) -> io::Result<CapturedKind> {
     Ok(match bytes.u8()? {
-        0 => Is::Dir,
-        1 => Is::File { size: bytes.u64()? },
-        2 => Is::Symlink(bytes.bytes()?.to_vec()),
-        3 => Is::Fifo,
-        4 => Is::Socket,
-        5 => Is::CharDevice { major: bytes.u32()?, minor: bytes.u32()? },
+        0 => CapturedKind::Dir,
+        1 => CapturedKind::File { size: bytes.u64()? },
+        2 => CapturedKind::Symlink(bytes.bytes()?.to_vec()),
+        3 => CapturedKind::Fifo,
+        4 => CapturedKind::Socket,
+        5 => CapturedKind::CharDevice { major: bytes.u32()?, minor: bytes.u32()? },
         _ => return Err(protocol_error()),
     })
 }

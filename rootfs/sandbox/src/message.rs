@@ -5,58 +5,58 @@ use std::io;
 
 use super::wire::{WireReader, WireWriter, protocol_error};
 
-/// What the inner half says.
+/// A message of the inner half.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
-    /// It has a user namespace and waits for its ids.
+    /// It has a user namespace and waits for its id maps.
     Unshared,
-    /// It could not go on. The system has no namespaces for it if `entering`.
+    /// It failed and ends.
     Failed {
-        /// Whether it was still making the sandbox.
+        /// Whether it was still entering the sandbox: the system does not allow one then.
         entering: bool,
         /// A gerund and its object.
         what: String,
-        /// The system's error number.
+        /// Error number of the system.
         errno: i32,
     },
-    /// Open files to be filled with the content of these nodes follow.
+    /// Open files follow, to be filled with the content of these nodes.
     FilesToWrite(Vec<u32>),
-    /// Every file to be filled was sent.
+    /// The whole tree is written, and every file to be filled was sent.
     TreeWritten,
-    /// A step begins.
+    /// A step starts; its number.
     StepStarted(u32),
     /// A step ended.
     StepEnded {
-        /// Which.
+        /// Number of the step.
         step: u32,
-        /// How.
-        how: StepEnd,
+        /// How it ended.
+        end: StepEnd,
     },
-    /// A step failed, and a shell may take the terminal now; its name (`TERM`) is awaited.
+    /// A step failed and a shell may use the terminal now; the answer is the type of the terminal (`TERM`).
     ShellOpened {
-        /// Which.
+        /// Number of the step.
         step: u32,
-        /// How.
-        how: StepEnd,
+        /// How it ended.
+        end: StepEnd,
     },
-    /// What the tree is now; see [`super::changes`].
+    /// The names of the tree after the commands; see [`super::changes`].
     Changes(Vec<u8>),
-    /// Open files with the content of these entries follow.
+    /// Open files follow, with the content of the names of these numbers.
     FilesToRead(Vec<u32>),
-    /// All is told.
+    /// The job is done.
     Done,
 }
 
-/// How a step ended.
+/// How a step ended: with a status, by a signal, without starting, or at a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StepEnd {
     Status(i32),
     Signal(i32),
     NotStarted(String),
-    TooLong,
-    TooMuchMemory,
+    TimeLimit,
+    MemoryLimit,
     DiskFull,
-    TooMany,
+    ProcessLimit,
 }
 
 impl Message {
@@ -70,27 +70,27 @@ impl Message {
                 out.bytes(what.as_bytes());
                 out.u32(errno.cast_unsigned());
             }
-            Self::FilesToWrite(nodes) => numbers(&mut out, 2, nodes),
+            Self::FilesToWrite(nodes) => encode_numbers(&mut out, 2, nodes),
             Self::TreeWritten => out.u8(3),
             Self::StepStarted(step) => {
                 out.u8(4);
                 out.u32(*step);
             }
-            Self::StepEnded { step, how } => {
+            Self::StepEnded { step, end } => {
                 out.u8(5);
                 out.u32(*step);
-                how.encode(&mut out);
+                end.encode(&mut out);
             }
-            Self::ShellOpened { step, how } => {
+            Self::ShellOpened { step, end } => {
                 out.u8(9);
                 out.u32(*step);
-                how.encode(&mut out);
+                end.encode(&mut out);
             }
             Self::Changes(bytes) => {
                 out.u8(6);
                 out.0.extend_from_slice(bytes);
             }
-            Self::FilesToRead(entries) => numbers(&mut out, 7, entries),
+            Self::FilesToRead(entries) => encode_numbers(&mut out, 7, entries),
             Self::Done => out.u8(8),
         }
         out.0
@@ -105,14 +105,14 @@ impl Message {
                 what: bytes.text()?,
                 errno: bytes.u32()?.cast_signed(),
             },
-            2 => Self::FilesToWrite(all_numbers(&mut bytes)?),
+            2 => Self::FilesToWrite(decode_numbers(&mut bytes)?),
             3 => Self::TreeWritten,
             4 => Self::StepStarted(bytes.u32()?),
-            5 => Self::StepEnded { step: bytes.u32()?, how: StepEnd::decode(&mut bytes)? },
+            5 => Self::StepEnded { step: bytes.u32()?, end: StepEnd::decode(&mut bytes)? },
             6 => Self::Changes(bytes.0.to_vec()),
-            7 => Self::FilesToRead(all_numbers(&mut bytes)?),
+            7 => Self::FilesToRead(decode_numbers(&mut bytes)?),
             8 => Self::Done,
-            9 => Self::ShellOpened { step: bytes.u32()?, how: StepEnd::decode(&mut bytes)? },
+            9 => Self::ShellOpened { step: bytes.u32()?, end: StepEnd::decode(&mut bytes)? },
             _ => return Err(protocol_error()),
         })
     }
@@ -133,10 +133,10 @@ impl StepEnd {
                 out.u8(2);
                 out.bytes(why.as_bytes());
             }
-            Self::TooLong => out.u8(3),
-            Self::TooMuchMemory => out.u8(4),
+            Self::TimeLimit => out.u8(3),
+            Self::MemoryLimit => out.u8(4),
             Self::DiskFull => out.u8(5),
-            Self::TooMany => out.u8(6),
+            Self::ProcessLimit => out.u8(6),
         }
     }
 
@@ -145,23 +145,23 @@ impl StepEnd {
             0 => Self::Status(bytes.u32()?.cast_signed()),
             1 => Self::Signal(bytes.u32()?.cast_signed()),
             2 => Self::NotStarted(bytes.text()?),
-            3 => Self::TooLong,
-            4 => Self::TooMuchMemory,
+            3 => Self::TimeLimit,
+            4 => Self::MemoryLimit,
             5 => Self::DiskFull,
-            6 => Self::TooMany,
+            6 => Self::ProcessLimit,
             _ => return Err(protocol_error()),
         })
     }
 }
 
-fn numbers(out: &mut WireWriter, tag: u8, numbers: &[u32]) {
+fn encode_numbers(out: &mut WireWriter, tag: u8, numbers: &[u32]) {
     out.u8(tag);
     for number in numbers {
         out.u32(*number);
     }
 }
 
-fn all_numbers(bytes: &mut WireReader<'_>) -> io::Result<Vec<u32>> {
+fn decode_numbers(bytes: &mut WireReader<'_>) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
     while !bytes.is_empty() {
         numbers.push(bytes.u32()?);

@@ -1,6 +1,6 @@
-//! What the two halves of the sandbox say to each other: frames of bytes over a Unix socket, some followed by open
-//! files. Both halves are the same program, so there are no versions; but the inner half stands beside foreign code,
-//! so what it says is read as if it were foreign too: every length is checked.
+//! The socket between the two halves of the sandbox: frames of bytes, some followed by open files, and the encoding of
+//! numbers and byte strings in them. Knows no messages. Every length is checked, because the inner half runs beside
+//! foreign code.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -13,16 +13,16 @@ use rustix::net::{
     SendFlags,
 };
 
-/// Open files that one message carries at most. Small, so that the usual limit of open files is not met.
+/// Most open files of one message. Small, so that the usual limit of open files is not reached.
 pub(super) const BATCH: usize = 32;
 
-/// Batches that the inner half may send before the first was acknowledged.
+/// Most batches that the inner half may send before the first is acknowledged.
 pub(super) const UNACKNOWLEDGED_MAX: usize = 4;
 
-/// Longest frame: a tree of ten million entries would be shorter.
+/// Most bytes of a frame: a tree of ten million entries is shorter.
 const FRAME_MAX: u64 = 1 << 30;
 
-/// Bytes being written.
+/// Encodes numbers (little-endian) and byte strings (with their length before them).
 #[derive(Debug, Default)]
 pub(super) struct WireWriter(pub(super) Vec<u8>);
 
@@ -50,7 +50,7 @@ impl WireWriter {
     }
 }
 
-/// Bytes being read.
+/// Decodes what [`WireWriter`] encoded.
 #[derive(Debug)]
 pub(super) struct WireReader<'a>(pub(super) &'a [u8]);
 
@@ -95,7 +95,7 @@ impl<'a> WireReader<'a> {
     }
 }
 
-/// What is said when a message makes no sense.
+/// The error for a malformed or unexpected message.
 pub(super) fn protocol_error() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the two halves of the sandbox do not understand each other")
 }
@@ -112,7 +112,7 @@ impl Channel {
         socket.write_all(bytes)
     }
 
-    /// Sends a frame, and open files with one more byte behind it.
+    /// Sends a frame, and after it one byte that carries open files.
     pub(super) fn send_with(&self, bytes: &[u8], files: &[impl AsFd]) -> io::Result<()> {
         self.send(bytes)?;
         let borrowed: Vec<_> = files.iter().map(AsFd::as_fd).collect();
@@ -125,20 +125,20 @@ impl Channel {
         Ok(())
     }
 
-    /// Receives a frame; `go_on` is asked whenever nothing comes for as long as the socket's timeout.
-    pub(super) fn receive(&self, check_cancelled: &dyn Fn() -> bool) -> io::Result<Vec<u8>> {
+    /// Receives a frame; whenever nothing arrives within the timeout of the socket, `wait_on` decides whether to go on.
+    pub(super) fn receive(&self, wait_on: &dyn Fn() -> bool) -> io::Result<Vec<u8>> {
         let mut header = [0; 8];
-        self.fill(&mut header, check_cancelled)?;
+        self.read_exact(&mut header, wait_on)?;
         let len = u64::from_le_bytes(header);
         if len > FRAME_MAX {
             return Err(protocol_error());
         }
         let mut bytes = vec![0; len as usize];
-        self.fill(&mut bytes, check_cancelled)?;
+        self.read_exact(&mut bytes, wait_on)?;
         Ok(bytes)
     }
 
-    /// Receives the open files behind a frame.
+    /// Receives the open files after a frame.
     pub(super) fn receive_files(&self) -> io::Result<Vec<OwnedFd>> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -161,14 +161,14 @@ impl Channel {
         Ok(files)
     }
 
-    fn fill(&self, mut into: &mut [u8], check_cancelled: &dyn Fn() -> bool) -> io::Result<()> {
+    fn read_exact(&self, mut into: &mut [u8], wait_on: &dyn Fn() -> bool) -> io::Result<()> {
         let mut socket = &self.0;
         while !into.is_empty() {
             match socket.read(into) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(got) => into = &mut into[got..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && check_cancelled() => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && wait_on() => {}
                 Err(error) => return Err(error),
             }
         }

@@ -1,5 +1,5 @@
-//! Writes the tree into the sandbox: first every name, files empty, while the outer half fills the files that it was
-//! handed; then owners, modes, attributes and times, because writing a file would change some of them.
+//! Writes the tree into the sandbox: first every name, with empty files, whose contents the outer half writes meanwhile;
+//! then owners, modes, extended attributes and times, some of which writing would change.
 
 use std::os::fd::OwnedFd;
 
@@ -8,71 +8,72 @@ use amiforge_formats::tree::{Meta, Printable};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 
 use super::super::message::Message;
-use super::super::protocol::{EntryKind, Fill, NONE, NodeBody, TreeEntry, decode_entry};
+use super::super::protocol::{EntryKind, FileContent, NONE, NodeBody, TreeEntry, decode_entry};
 use super::super::wire::{Channel, WireReader, protocol_error};
-use super::mounts::{MOUNT_POINTS, Mounts, look};
-use super::{During, FileBatches, InnerError, receive, say};
+use super::mounts::{MOUNT_POINTS, Mounts, stat};
+use super::{During, FileBatches, InnerError, recv, send};
 
-/// What the inode of a node was when it was planted.
+/// The state of a node's inode when the tree was complete, by which changes are detected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct InodeStamp {
     pub(super) ino: u64,
     pub(super) size: u64,
+    /// The ctime: seconds and nanoseconds.
     pub(super) changed: (i64, u32),
 }
 
-/// The tree as it was planted.
+/// The tree as it was written.
 #[derive(Debug)]
 pub(super) struct WrittenTree {
-    /// One for each node.
-    pub(super) marks: Vec<InodeStamp>,
-    /// Attributes that could not be set, by node.
+    /// One for each node, by number.
+    pub(super) stamps: Vec<InodeStamp>,
+    /// Extended attributes that could not be set, by number of the node.
     pub(super) unset_xattrs: Vec<(u32, Vec<u8>)>,
-    /// Inodes of folders that were made to mount something on.
-    pub(super) ours: Vec<u64>,
+    /// Inodes of the folders that were created as mount points.
+    pub(super) mount_points: Vec<u64>,
 }
 
-/// Reads the names from the orders and makes them.
-pub(super) fn plant(
+/// Creates the names in `request` and sets their attributes.
+pub(super) fn populate(
     channel: &Channel,
-    orders: &mut WireReader<'_>,
+    request: &mut WireReader<'_>,
     mounts: &Mounts,
 ) -> Result<WrittenTree, InnerError> {
-    let names = create_all(channel, orders, mounts)?;
-    let ours = create_mount_points(mounts)?;
-    let (mut marks, mut unset_xattrs) = (Vec::new(), Vec::new());
-    let mut steps = OpenDirs::new(mounts)?;
+    let names = create_all(channel, request, mounts)?;
+    let mount_points = create_mount_points(mounts)?;
+    let (mut stamps, mut unset_xattrs) = (Vec::new(), Vec::new());
+    let mut dirs = OpenDirs::new(mounts)?;
     let mut last = (0, 0);
-    for (number, planting) in (0u32..).zip(&names) {
-        let EntryKind::Node(meta, body) = &planting.what else { continue };
-        let dir = steps.to(planting.parent)?;
-        dress(dir, planting, meta, body).during(|| format!("setting up {}", named(planting)))?;
+    for (number, entry) in (0u32..).zip(&names) {
+        let EntryKind::Node(meta, body) = &entry.kind else { continue };
+        let dir = dirs.open_parent(entry.parent)?;
+        set_attributes(dir, entry, meta, body).during(|| format!("setting up {}", display_name(entry)))?;
         if let Some(xattrs) = &meta.xattrs {
-            // Attributes are set by path; there is no form of the call that takes a folder.
+            // The call takes only paths, so this process changes to the folder.
             rustix::process::fchdir(dir).during(|| "changing the folder".to_owned())?;
-            let own: &[u8] = if planting.name.is_empty() { b"." } else { &planting.name };
+            let own: &[u8] = if entry.name.is_empty() { b"." } else { &entry.name };
             for (name, value) in xattrs.iter() {
                 if rustix::fs::lsetxattr(own, &**name, value, XattrFlags::empty()).is_err() {
-                    unset_xattrs.push((marks.len() as u32, name.to_vec()));
+                    unset_xattrs.push((stamps.len() as u32, name.to_vec()));
                 }
             }
-            stamp(dir, planting, meta.mtime).during(|| format!("setting up {}", named(planting)))?;
+            set_times(dir, entry, meta.mtime).during(|| format!("setting up {}", display_name(entry)))?;
         }
-        let mark = look(dir, &planting.name).map(|now| mark(&now));
-        let mark = mark.during(|| format!("looking at {}", named(planting)))?;
-        last = last.max(mark.changed);
-        marks.push(mark);
+        let stamp = stat(dir, &entry.name).map(|now| stamp_of(&now));
+        let stamp = stamp.during(|| format!("looking at {}", display_name(entry)))?;
+        last = last.max(stamp.changed);
+        stamps.push(stamp);
         if *body == NodeBody::Dir {
-            steps.enter(number, &planting.name)?;
+            dirs.enter(number, &entry.name)?;
         }
     }
     rustix::process::chdir("/").during(|| "changing the folder".to_owned())?;
     wait_past(last);
-    Ok(WrittenTree { marks, unset_xattrs, ours })
+    Ok(WrittenTree { stamps, unset_xattrs, mount_points })
 }
 
-/// What is remembered of an inode.
-pub(super) fn mark(now: &rustix::fs::Statx) -> InodeStamp {
+/// The stamp of an inode.
+pub(super) fn stamp_of(now: &rustix::fs::Statx) -> InodeStamp {
     InodeStamp {
         ino: now.stx_ino,
         size: now.stx_size,
@@ -80,74 +81,74 @@ pub(super) fn mark(now: &rustix::fs::Statx) -> InodeStamp {
     }
 }
 
-fn named(planting: &TreeEntry) -> String {
-    format!("`{}`", Printable(&planting.name))
+fn display_name(entry: &TreeEntry) -> String {
+    format!("`{}`", Printable(&entry.name))
 }
 
-/// Makes every name, and hands the files over to be filled.
+/// Creates every name, and sends the files that have content.
 fn create_all(
     channel: &Channel,
-    orders: &mut WireReader<'_>,
+    request: &mut WireReader<'_>,
     mounts: &Mounts,
 ) -> Result<Vec<TreeEntry>, InnerError> {
     let mut names = Vec::new();
-    let mut fill = FileBatches::new(channel, Message::FilesToWrite);
-    let mut steps = OpenDirs::new(mounts)?;
+    let mut files = FileBatches::new(channel, Message::FilesToWrite);
+    let mut dirs = OpenDirs::new(mounts)?;
     // The first name of each node, as the number of its directory's name and its own.
     let mut nodes: Vec<(u32, u32)> = Vec::new();
-    while !orders.is_empty() {
+    while !request.is_empty() {
         let number = names.len() as u32;
-        let planting = decode_entry(orders).during(|| "reading the tree".to_owned())?;
-        if let EntryKind::Node(_, body) = &planting.what {
+        let entry = decode_entry(request).during(|| "reading the tree".to_owned())?;
+        if let EntryKind::Node(_, body) = &entry.kind {
             let node = nodes.len() as u32;
-            nodes.push((planting.parent, number));
-            if planting.parent != NONE {
-                let dir = steps.to(planting.parent)?;
-                let made = create(dir, &planting, body).during(|| format!("making {}", named(&planting)))?;
+            nodes.push((entry.parent, number));
+            if entry.parent != NONE {
+                let dir = dirs.open_parent(entry.parent)?;
+                let made = create(dir, &entry, body).during(|| format!("making {}", display_name(&entry)))?;
                 if let Some(file) = made {
-                    fill.push(node, file)?;
+                    files.push(node, file)?;
                 }
             }
             if *body == NodeBody::Dir {
-                steps.enter(number, &planting.name)?;
+                dirs.enter(number, &entry.name)?;
             }
-        } else if let EntryKind::Link(node) = planting.what {
+        } else if let EntryKind::Link(node) = entry.kind {
             let first = nodes.get(node as usize).copied().unwrap_or((NONE, NONE)).1;
             let path = path_of(&names, first);
-            let dir = steps.to(planting.parent)?;
-            let linked = rustix::fs::linkat(&mounts.root, path, dir, &*planting.name, AtFlags::empty());
-            linked.during(|| format!("linking {}", named(&planting)))?;
+            let dir = dirs.open_parent(entry.parent)?;
+            let linked = rustix::fs::linkat(&mounts.root, path, dir, &*entry.name, AtFlags::empty());
+            linked.during(|| format!("linking {}", display_name(&entry)))?;
         }
-        names.push(planting);
+        names.push(entry);
     }
-    fill.finish()?;
-    say(channel, &Message::TreeWritten)?;
-    // The outer half has filled all of them when it answers.
-    receive(channel)?;
+    files.finish()?;
+    send(channel, &Message::TreeWritten)?;
+    // The outer half answers when it has written all contents.
+    recv(channel)?;
     Ok(names)
 }
 
 /// The path of a name below the root.
 fn path_of(names: &[TreeEntry], mut number: u32) -> Vec<u8> {
     let mut parts = Vec::new();
-    while let Some(planting) = names.get(number as usize).filter(|planting| planting.parent != NONE) {
-        parts.push(planting.name.as_slice());
-        number = planting.parent;
+    while let Some(entry) = names.get(number as usize).filter(|entry| entry.parent != NONE) {
+        parts.push(entry.name.as_slice());
+        number = entry.parent;
     }
     parts.reverse();
     parts.join(&b'/')
 }
 
-/// Makes a name; gives a file that is to be filled.
-fn create(dir: &OwnedFd, planting: &TreeEntry, body: &NodeBody) -> rustix::io::Result<Option<OwnedFd>> {
-    let name = &*planting.name;
+/// Creates a name; returns the file if it has content.
+fn create(dir: &OwnedFd, entry: &TreeEntry, body: &NodeBody) -> rustix::io::Result<Option<OwnedFd>> {
+    let name = &*entry.name;
     let private = Mode::from_raw_mode(0o600);
     match body {
         NodeBody::Dir => rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(0o700))?,
-        NodeBody::File(fill) => {
+        NodeBody::File(content) => {
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
             let file = rustix::fs::openat(dir, name, flags, private)?;
-            return Ok((*fill == Fill::Needed).then_some(file));
+            return Ok((*content == FileContent::Sent).then_some(file));
         }
         NodeBody::Symlink(target) => rustix::fs::symlinkat(&**target, dir, name)?,
         NodeBody::Fifo => rustix::fs::mknodat(dir, name, FileType::Fifo, private, 0)?,
@@ -156,9 +157,9 @@ fn create(dir: &OwnedFd, planting: &TreeEntry, body: &NodeBody) -> rustix::io::R
     Ok(None)
 }
 
-/// Gives a node its owner, mode and time.
-fn dress(dir: &OwnedFd, planting: &TreeEntry, meta: &Meta, body: &NodeBody) -> rustix::io::Result<()> {
-    let name: &[u8] = if planting.name.is_empty() { b"." } else { &planting.name };
+/// Sets owner, mode and times of a node.
+fn set_attributes(dir: &OwnedFd, entry: &TreeEntry, meta: &Meta, body: &NodeBody) -> rustix::io::Result<()> {
+    let name: &[u8] = if entry.name.is_empty() { b"." } else { &entry.name };
     if (meta.uid, meta.gid) != (0, 0) {
         let (uid, gid) = (Uid::from_raw(meta.uid), Gid::from_raw(meta.gid));
         rustix::fs::chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
@@ -166,32 +167,33 @@ fn dress(dir: &OwnedFd, planting: &TreeEntry, meta: &Meta, body: &NodeBody) -> r
     if !matches!(body, NodeBody::Symlink(_)) {
         rustix::fs::chmodat(dir, name, Mode::from_raw_mode(u32::from(meta.mode)), AtFlags::empty())?;
     }
-    stamp(dir, planting, meta.mtime)
+    set_times(dir, entry, meta.mtime)
 }
 
-/// Sets the times: that of access to the epoch, so that it shows whether a file was opened and read or mapped.
-fn stamp(dir: &OwnedFd, planting: &TreeEntry, mtime: Time) -> rustix::io::Result<()> {
-    let name: &[u8] = if planting.name.is_empty() { b"." } else { &planting.name };
+/// Sets the times: the time of access to 1970, so that it shows whether a file was read or mapped.
+fn set_times(dir: &OwnedFd, entry: &TreeEntry, mtime: Time) -> rustix::io::Result<()> {
+    let name: &[u8] = if entry.name.is_empty() { b"." } else { &entry.name };
     let last_access = Timespec { tv_sec: 0, tv_nsec: 0 };
     let last_modification = Timespec { tv_sec: mtime.secs, tv_nsec: mtime.nanos.into() };
     let times = Timestamps { last_access, last_modification };
     rustix::fs::utimensat(dir, name, &times, AtFlags::SYMLINK_NOFOLLOW)
 }
 
-/// Makes the folders that something is mounted on where the tree has none.
+/// Creates the mount points that the tree lacks; returns their inodes.
 fn create_mount_points(mounts: &Mounts) -> Result<Vec<u64>, InnerError> {
-    let mut ours = Vec::new();
+    let mut created = Vec::new();
     for name in MOUNT_POINTS {
         let made = rustix::fs::mkdirat(&mounts.root, *name, Mode::from_raw_mode(0o755));
         if made.is_ok() {
-            let now = look(&mounts.root, name.as_bytes()).during(|| format!("looking at `/{name}`"))?;
-            ours.push(now.stx_ino);
+            let now = stat(&mounts.root, name.as_bytes()).during(|| format!("looking at `/{name}`"))?;
+            created.push(now.stx_ino);
         }
     }
-    Ok(ours)
+    Ok(created)
 }
 
-/// Waits until the file system's clock has moved on, so that whatever is changed later has another time.
+/// Waits until the coarse clock, from which file systems take their times, is past `last`, so that every later change
+/// has another time.
 fn wait_past(last: (i64, u32)) {
     loop {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
@@ -202,7 +204,7 @@ fn wait_past(last: (i64, u32)) {
     }
 }
 
-/// The folders that lead to the present place in the walk, open.
+/// The open folders from the root to the current folder of the walk.
 struct OpenDirs {
     open: Vec<(u32, OwnedFd)>,
 }
@@ -214,8 +216,8 @@ impl OpenDirs {
         Ok(Self { open: vec![(0, root)] })
     }
 
-    /// The folder whose name has this number; the root for the root itself.
-    fn to(&mut self, number: u32) -> Result<&OwnedFd, InnerError> {
+    /// The folder with this number; the root for [`NONE`].
+    fn open_parent(&mut self, number: u32) -> Result<&OwnedFd, InnerError> {
         let number = if number == NONE { 0 } else { number };
         while self.open.len() > 1 && self.open.last().is_some_and(|(at, _)| *at != number) {
             self.open.pop();

@@ -1,5 +1,5 @@
-//! Runs the commands one after the other, and watches them: the time, the memory and the number of processes of all
-//! together, and whether the disk is full. What a command leaves running ends with it.
+//! Runs the commands in order and supervises them: time, memory and number of processes of all together, and whether the
+//! disk is full. Processes that a command leaves running end with it.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -23,9 +23,9 @@ use super::mounts::Mounts;
 #[cfg(target_arch = "x86_64")]
 use super::tracer::Tracer;
 use super::usage::measure;
-use super::{During, InnerError, confine, say, seccomp, shell};
+use super::{During, InnerError, confine, seccomp, send, shell};
 
-/// How often the commands are looked after.
+/// How often the limits are checked.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// Variables of every command: the same on every machine.
@@ -40,19 +40,19 @@ const FIXED: &[(&str, &str)] = &[
     ("SYSTEMD_OFFLINE", "1"),
     ("LANG", "C.UTF-8"),
     ("LC_ALL", "C.UTF-8"),
-    // Hash tables of these take their order from random numbers otherwise.
+    // Otherwise the order of their hash tables is random.
     ("PERL_HASH_SEED", "0"),
     ("PYTHONHASHSEED", "0"),
 ];
 
-/// Whether all commands ended well.
+/// Whether all commands succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    Well,
-    Badly,
+    Succeeded,
+    Failed,
 }
 
-/// Runs the steps; the outer half is told of each.
+/// Runs the steps and reports each to the outer half.
 pub(super) fn run(
     channel: &Channel,
     job: &SandboxJob,
@@ -61,28 +61,28 @@ pub(super) fn run(
 ) -> Result<Outcome, InnerError> {
     set_uptime()?;
     let deadline = Instant::now().checked_add(job.limits.time);
-    let mut watch = Supervisor { channel, limits: job.limits, mounts, deadline };
+    let mut supervisor = Supervisor { channel, limits: job.limits, mounts, deadline };
     for (number, step) in (0u32..).zip(&job.steps) {
-        say(channel, &Message::StepStarted(number))?;
-        let how = watch.one(job, step)?;
-        finish_others()?;
-        let well = how == StepEnd::Status(0);
-        if !well && job.on_failure == OnFailure::Shell {
-            watch.deadline = None;
-            say(channel, &Message::ShellOpened { step: number, how: how.clone() })?;
-            shell::open(&watch, job, step, terminal)?;
-            finish_others()?;
+        send(channel, &Message::StepStarted(number))?;
+        let end = supervisor.run(job, step)?;
+        kill_remaining()?;
+        let succeeded = end == StepEnd::Status(0);
+        if !succeeded && job.on_failure == OnFailure::Shell {
+            supervisor.deadline = None;
+            send(channel, &Message::ShellOpened { step: number, end: end.clone() })?;
+            shell::open(&supervisor, job, step, terminal)?;
+            kill_remaining()?;
         }
-        say(channel, &Message::StepEnded { step: number, how })?;
-        if !well {
-            return Ok(Outcome::Badly);
+        send(channel, &Message::StepEnded { step: number, end })?;
+        if !succeeded {
+            return Ok(Outcome::Failed);
         }
     }
-    Ok(Outcome::Well)
+    Ok(Outcome::Succeeded)
 }
 
-/// Lets the clocks that count from the start of the machine begin anew for all that is started from now on
-/// (`time_namespaces(7)`). Kernels before 5.6 have nothing for it.
+/// Sets the clocks that count from boot to [`UPTIME`], for all processes that are started from now on
+/// (`time_namespaces(7)`). Kernels before 5.6 cannot.
 fn set_uptime() -> Result<(), InnerError> {
     if sys::unshare(UnshareFlags::NEWTIME).is_err() {
         return Ok(());
@@ -93,7 +93,7 @@ fn set_uptime() -> Result<(), InnerError> {
         format!("{name} {seconds} {}\n", 1_000_000_000_i64.saturating_sub(now.tv_nsec).min(999_999_999))
     };
     let offsets = offset("monotonic", ClockId::Monotonic) + &offset("boottime", ClockId::Boottime);
-    // A process that hides its memory does not own its files in `/proc`. No command runs yet.
+    // A process that is not dumpable does not own its files in `/proc`. No command runs yet.
     let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable);
     let _ = std::fs::write("/proc/self/timens_offsets", offsets);
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).entering("hiding memory")
@@ -101,26 +101,26 @@ fn set_uptime() -> Result<(), InnerError> {
 
 fn start(job: &SandboxJob, step: &SandboxStep, mounts: &Mounts) -> std::io::Result<Pid> {
     let (program, arguments) = step.argv.split_first().ok_or(std::io::ErrorKind::InvalidInput)?;
-    let input = if step.input.is_empty() { Stdio::null() } else { Stdio::from(given(&step.input)?) };
+    let input = if step.input.is_empty() { Stdio::null() } else { Stdio::from(input_file(&step.input)?) };
     let mut command = Command::new(program);
     command.args(arguments).stdin(input);
-    spawn(command, job, step, mounts, traced(job), &CommandSession::Silent)
+    spawn(command, job, step, mounts, traced_clock(job), &CommandSession::Batch)
 }
 
-/// The clock that the tracer of a job's commands keeps, where this machine can trace them.
-fn traced(job: &SandboxJob) -> Option<SandboxClock> {
+/// The clock that the tracer emulates; none where this machine cannot trace commands.
+fn traced_clock(job: &SandboxJob) -> Option<SandboxClock> {
     cfg!(target_arch = "x86_64").then_some(job.clock)
 }
 
-/// Whom a command talks to.
+/// Whether a command has a user.
 pub(super) enum CommandSession {
-    /// Nobody: what it writes is kept.
-    Silent,
-    /// The user; on a terminal of this kind, which is its standard input, if there is one.
+    /// Without a user; the output is logged.
+    Batch,
+    /// With a user, on a terminal of this type, which is its standard input, if there is one.
     Interactive { term: Option<String> },
 }
 
-/// Starts a command with the variables of its step, confined.
+/// Starts a command, confined and with the environment of its step.
 pub(super) fn spawn(
     mut command: Command,
     job: &SandboxJob,
@@ -140,10 +140,11 @@ pub(super) fn spawn(
     let (limits, filter) = (job.limits, seccomp::filter(traced));
     let on_terminal = matches!(session, CommandSession::Interactive { term: Some(_) });
     let folder = CString::new(step.folder.as_str())?;
-    let cell = mounts.cell.as_ref().map(AsFd::as_fd).map(|cell| cell.try_clone_to_owned()).transpose()?;
+    let command_root =
+        mounts.command_root.as_ref().map(AsFd::as_fd).map(|root| root.try_clone_to_owned()).transpose()?;
     sys::before_exec(&mut command, move || {
-        if let Some(cell) = &cell {
-            rustix::process::fchdir(cell)?;
+        if let Some(root) = &command_root {
+            rustix::process::fchdir(root)?;
             rustix::process::chroot(c".")?;
         }
         rustix::process::chdir(folder.as_c_str())?;
@@ -160,15 +161,15 @@ pub(super) fn spawn(
     Pid::from_raw(child.id().cast_signed()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
 }
 
-/// A file that gives these bytes.
-fn given(bytes: &[u8]) -> std::io::Result<File> {
+/// A file in memory with these bytes, for reading from the first.
+fn input_file(bytes: &[u8]) -> std::io::Result<File> {
     let mut file = File::from(rustix::fs::memfd_create("input", MemfdFlags::CLOEXEC)?);
     file.write_all(bytes)?;
     std::io::Seek::rewind(&mut file)?;
     Ok(file)
 }
 
-/// What is looked at while a command runs.
+/// Supervises the running command.
 pub(super) struct Supervisor<'a> {
     pub(super) channel: &'a Channel,
     limits: SandboxLimits,
@@ -177,38 +178,38 @@ pub(super) struct Supervisor<'a> {
 }
 
 impl Supervisor<'_> {
-    /// Runs a command to its end.
-    fn one(&self, job: &SandboxJob, step: &SandboxStep) -> Result<StepEnd, InnerError> {
+    /// Runs a step to its end.
+    fn run(&self, job: &SandboxJob, step: &SandboxStep) -> Result<StepEnd, InnerError> {
         #[cfg(target_arch = "x86_64")]
-        if traced(job).is_some() {
+        if traced_clock(job).is_some() {
             let tracer = Tracer::start(job, self.mounts.origin, || start(job, step, self.mounts))?;
-            let how = self.until_end(tracer.pid)?;
-            return Ok(tracer.fault().map_or(how, StepEnd::NotStarted));
+            let end = self.wait_for_end(tracer.pid)?;
+            return Ok(tracer.error().map_or(end, StepEnd::NotStarted));
         }
         match start(job, step, self.mounts) {
             Err(error) => Ok(StepEnd::NotStarted(error.to_string())),
-            Ok(child) => self.until_end(child),
+            Ok(child) => self.wait_for_end(child),
         }
     }
 
-    /// Waits for a command, or ends all when a limit is reached.
-    fn until_end(&self, child: Pid) -> Result<StepEnd, InnerError> {
+    /// Waits for a command; kills all processes when a limit is reached.
+    fn wait_for_end(&self, child: Pid) -> Result<StepEnd, InnerError> {
         let ended = rustix::process::pidfd_open(child, PidfdFlags::empty());
         let ended = ended.during(|| "watching a command".to_owned())?;
         loop {
             self.wait(ended.as_fd())?;
             if let Some(status) = reap(child)? {
-                // What is full now may be why it failed, or what it did not notice.
-                return Ok(if self.mounts.is_full() { StepEnd::DiskFull } else { how(status) });
+                // A full disk may be why it failed, or an error that it ignored.
+                return Ok(if self.mounts.is_full() { StepEnd::DiskFull } else { step_end(status) });
             }
-            if let Some(how) = self.over() {
+            if let Some(end) = self.exceeded_limit() {
                 sys::kill_all();
-                return Ok(how);
+                return Ok(end);
             }
         }
     }
 
-    /// Sleeps until the command ends or the time for a look has come; ends with the outer half.
+    /// Sleeps until the command ends, or for [`TICK`]; fails when the outer half has ended.
     pub(super) fn wait(&self, ended: BorrowedFd<'_>) -> Result<(), InnerError> {
         let left = self.deadline.map_or(TICK, |deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = Timespec::try_from(left.min(TICK)).unwrap_or_default();
@@ -218,50 +219,50 @@ impl Supervisor<'_> {
         ];
         match rustix::event::poll(&mut both, Some(&timeout)) {
             Err(error) if error != rustix::io::Errno::INTR => Err(error),
-            // The outer half says nothing while commands run: it is gone, or wants an end.
+            // The outer half sends nothing while commands run: it has ended, or wants the sandbox to end.
             Ok(_) if !both[1].revents().is_empty() => Err(rustix::io::Errno::PIPE),
             _ => Ok(()),
         }
         .during(|| "watching a command".to_owned())
     }
 
-    /// The limit that is reached.
-    fn over(&self) -> Option<StepEnd> {
+    /// The limit that is reached, if any.
+    fn exceeded_limit(&self) -> Option<StepEnd> {
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Some(StepEnd::TooLong);
+            return Some(StepEnd::TimeLimit);
         }
         let usage = measure(self.mounts.segments.as_ref(), self.limits.memory);
         if usage.memory > self.limits.memory {
-            return Some(StepEnd::TooMuchMemory);
+            return Some(StepEnd::MemoryLimit);
         }
         if usage.threads > u64::from(self.limits.processes) {
-            return Some(StepEnd::TooMany);
+            return Some(StepEnd::ProcessLimit);
         }
         self.mounts.is_full().then_some(StepEnd::DiskFull)
     }
 }
 
-fn how(status: WaitStatus) -> StepEnd {
+fn step_end(status: WaitStatus) -> StepEnd {
     status
         .terminating_signal()
         .map_or_else(|| StepEnd::Status(status.exit_status().unwrap_or(-1)), StepEnd::Signal)
 }
 
-/// Takes what has ended; gives the status of the command if that has.
+/// Reaps all processes that have ended; returns the status of the command if it is one of them.
 pub(super) fn reap(child: Pid) -> Result<Option<WaitStatus>, InnerError> {
-    let mut found = None;
+    let mut ended = None;
     loop {
         match rustix::process::wait(WaitOptions::NOHANG) {
-            Ok(Some((pid, status))) if pid == child => found = Some(status),
+            Ok(Some((pid, status))) if pid == child => ended = Some(status),
             Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
-            Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(found),
+            Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(ended),
             Err(error) => return Err(error).during(|| "waiting for a command".to_owned()),
         }
     }
 }
 
-/// Ends what a command left running.
-fn finish_others() -> Result<(), InnerError> {
+/// Kills and reaps the processes that a command left running.
+fn kill_remaining() -> Result<(), InnerError> {
     loop {
         sys::kill_all();
         match rustix::process::wait(WaitOptions::empty()) {
