@@ -234,7 +234,7 @@ impl ClockEmulator {
         Ok(())
     }
 
-    /// The next pseudorandom bytes, by SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+    /// The next pseudorandom bytes, by `SplitMix64` (Steele, Lea and Flood, "Fast splittable pseudorandom number
     /// generators", 2014).
     fn draw(&mut self, len: u64) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -78,7 +78,7 @@ const REFUSED: &[libc::c_long] = &[
 ];
 
 /// Calls that fail with ENOSYS, so that programs use the older ones: random numbers from `/dev/urandom`, `clone` for `clone3`, whose
-/// flags a filter cannot read, no io_uring, whose operations a filter cannot see, and `getcpu` for restartable sequences,
+/// flags a filter cannot read, no `io_uring`, whose operations a filter cannot see, and `getcpu` for restartable sequences,
 /// in which the kernel stores the processor.
 const ABSENT: &[libc::c_long] = &[
     libc::SYS_add_key,
