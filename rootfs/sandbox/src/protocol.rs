@@ -26,7 +26,7 @@ pub(super) enum NodeBody {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileContent {
-    /// It follows; see [`super::message::Message::FilesToWrite`].
+    /// It follows; see `Message::FilesToWrite`.
     Sent,
     Empty,
 }

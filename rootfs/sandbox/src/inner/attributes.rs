@@ -187,7 +187,7 @@ impl AttributeEmulator {
                 set_word(bytes, at, blocks);
             }
             for at in [40, 48] {
-                set_word(bytes, at, super::mounts::inodes(self.disk));
+                set_word(bytes, at, super::fs::inode_limit(self.disk));
             }
         }
         set_word(bytes, 56, 0);

@@ -10,6 +10,7 @@ mod attributes;
 #[cfg(target_arch = "x86_64")]
 mod clock_emulator;
 mod confine;
+mod fs;
 mod kernel;
 mod mounts;
 mod populate;
@@ -18,6 +19,7 @@ mod scan;
 mod seccomp;
 mod shell;
 mod steps;
+mod supervisor;
 #[cfg(target_arch = "x86_64")]
 mod tracer;
 mod usage;

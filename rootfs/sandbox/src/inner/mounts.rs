@@ -4,18 +4,15 @@
 //! `mount_namespaces(7)`, `pivot_root(2)`, `fsmount(2)`, `tmpfs(5)`.
 
 use std::fs::File;
-use std::io::Write as _;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
-    OpenTreeFlags, UnmountFlags,
-};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::mount::{MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
 use super::super::{SandboxJob, SandboxLimits, Seed};
 #[cfg(target_arch = "x86_64")]
 use super::attributes::FsOrigin;
+use super::fs::{attach, create, inode_limit, mount, node_read_only, open_clone, read_only, write};
 use super::{During, InnerError, proc};
 
 /// Folders of the host over which the new root is mounted at first, in this mount namespace only.
@@ -113,7 +110,7 @@ pub(super) fn enter(job: &SandboxJob) -> Result<Mounts, InnerError> {
 
 /// Mounts the file system in memory for all files.
 fn mount_memory(limits: &SandboxLimits) -> Result<OwnedFd, InnerError> {
-    let inodes = inodes(limits.disk).to_string();
+    let inodes = inode_limit(limits.disk).to_string();
     let size = limits.disk.to_string();
     // Otherwise `st_blocks` would depend on the host's setting for huge pages; a kernel without them lacks the option.
     let options = [
@@ -125,40 +122,6 @@ fn mount_memory(limits: &SandboxLimits) -> Result<OwnedFd, InnerError> {
     ];
     let made = mount("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NODEV);
     made.entering("mounting a file system in memory")
-}
-
-/// Most inodes for a limit of files in bytes: each takes about 1 KiB of kernel memory beside its content.
-pub(super) fn inodes(disk: u64) -> u64 {
-    (disk / 4096).clamp(65_536, 8_388_608)
-}
-
-fn mount(kind: &str, options: &[(&str, &str)], more: MountAttrFlags) -> rustix::io::Result<OwnedFd> {
-    let config = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for (key, value) in options {
-        if value.is_empty() {
-            // An option that is the default of newer kernels, which may have removed it.
-            let _ = rustix::mount::fsconfig_set_flag(config.as_fd(), *key);
-        } else if *key == "huge" {
-            let _ = rustix::mount::fsconfig_set_string(config.as_fd(), *key, *value);
-        } else {
-            rustix::mount::fsconfig_set_string(config.as_fd(), *key, *value)?;
-        }
-    }
-    rustix::mount::fsconfig_create(config.as_fd())?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | more;
-    rustix::mount::fsmount(config.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-}
-
-/// A detached mount of the file or folder at a path.
-pub(super) fn open_clone(dir: &impl AsFd, path: &str) -> rustix::io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    rustix::mount::open_tree(dir, path, flags | OpenTreeFlags::AT_SYMLINK_NOFOLLOW)
-}
-
-/// Mounts a detached mount over an open file or folder.
-pub(super) fn attach(mount: &OwnedFd, target: &impl AsFd) -> rustix::io::Result<()> {
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    rustix::mount::move_mount(mount, "", target, "", flags)
 }
 
 /// Mounts the file system over a folder of the host, because only parts of mounted file systems can be cloned.
@@ -208,18 +171,6 @@ fn create_files(memory: &OwnedFd, job: &SandboxJob) -> rustix::io::Result<()> {
     proc::create_files(&fixed, job)?;
     let random = create(memory, "random", 0o666)?;
     write(random, &random_bytes(job.seed))
-}
-
-/// Creates an empty file.
-pub(super) fn create(dir: &OwnedFd, name: &str, mode: u32) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(mode))
-}
-
-/// Writes all bytes to a file and closes it.
-pub(super) fn write(file: OwnedFd, bytes: &[u8]) -> rustix::io::Result<()> {
-    let written = File::from(file).write_all(bytes);
-    written.map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))
 }
 
 /// Content of `/dev/urandom`: [`RANDOM`] bytes derived from the seed. Every reader gets them from the first on.
@@ -307,25 +258,4 @@ fn clone_root() -> Result<OwnedFd, InnerError> {
     let root = root.during(|| "opening the root".to_owned())?;
     attach(&all, &root).during(|| "mounting the root of commands".to_owned())?;
     Ok(all)
-}
-
-/// Makes a mount read-only, without programs or devices.
-pub(super) fn read_only(path: &str) -> Result<(), InnerError> {
-    let flags =
-        MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    rustix::mount::mount_remount(path, flags, "").during(|| format!("making `{path}` read-only"))
-}
-
-/// Makes the mount of a device node read-only: the node is the host's, so its mode, owner, times and attributes must not
-/// change. The device itself can still be read and written.
-fn node_read_only(path: &str) -> Result<(), InnerError> {
-    let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC;
-    rustix::mount::mount_remount(path, flags, "").during(|| format!("making `{path}` read-only"))
-}
-
-/// The attributes of a name, without following a link; an empty name is the folder itself.
-pub(super) fn stat(dir: &impl AsFd, name: &[u8]) -> rustix::io::Result<rustix::fs::Statx> {
-    let mask = rustix::fs::StatxFlags::BASIC_STATS;
-    let name = if name.is_empty() { b"." } else { name };
-    rustix::fs::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, mask)
 }

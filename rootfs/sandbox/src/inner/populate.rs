@@ -10,7 +10,8 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid
 use super::super::message::Message;
 use super::super::protocol::{EntryKind, FileContent, NONE, NodeBody, TreeEntry, decode_entry};
 use super::super::wire::{Channel, WireReader, protocol_error};
-use super::mounts::{MOUNT_POINTS, Mounts, stat};
+use super::fs::stat;
+use super::mounts::{MOUNT_POINTS, Mounts};
 use super::{During, FileBatches, InnerError, recv, send};
 
 /// The state of a node's inode when the tree was complete, by which changes are detected.

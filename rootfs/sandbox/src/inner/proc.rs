@@ -11,7 +11,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::UnmountFlags;
 
 use super::super::SandboxJob;
-use super::mounts::{attach, create, open_clone, read_only, write};
+use super::fs::{attach, create, open_clone, read_only, write};
 use super::{During, InnerError, kernel};
 
 /// Entries of `/proc` that belong to the sandbox's processes and namespaces.

@@ -13,7 +13,8 @@ use super::super::changes::{CapturedKind, CapturedName, NameState, encode};
 use super::super::message::Message;
 use super::super::protocol::NONE;
 use super::super::wire::{Channel, WireWriter};
-use super::mounts::{Mounts, stat};
+use super::fs::stat;
+use super::mounts::Mounts;
 use super::populate::{InodeStamp, WrittenTree, stamp_of};
 use super::{During, FileBatches, InnerError, send};
 

@@ -18,7 +18,7 @@ use rustix::process::{Pid, PidfdFlags};
 use rustix::pty::OpenptFlags;
 
 use super::super::{SandboxJob, SandboxStep};
-use super::steps::{CommandSession, Supervisor, TICK, reap, spawn};
+use super::supervisor::{CommandSession, Supervisor, TICK, reap, spawn};
 use super::{During, InnerError, recv};
 
 /// Bytes that are relayed at a time.
