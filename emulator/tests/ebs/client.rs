@@ -19,16 +19,16 @@ pub(crate) const BLOCK_SIZE: usize = 524_288;
 
 /// A response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> &str {
-        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map_or("", |(_, value)| value.as_str())
+        let value = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        value.map_or("", |(_, value)| value.as_str())
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -93,7 +93,13 @@ impl Client {
     }
 
     /// Sends a signed request and returns the response; panics if it is incomplete.
-    pub(crate) fn call(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn call(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
         self.attempt(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
@@ -104,24 +110,24 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> std::io::Result<Answer> {
+    ) -> std::io::Result<Response> {
         let head = self.sign(method, path, headers, body);
         self.send(&head, body)
     }
 
     /// Sends bytes unchanged.
-    pub(crate) fn send(&mut self, head: &str, body: &[u8]) -> std::io::Result<Answer> {
+    pub(crate) fn send(&mut self, head: &str, body: &[u8]) -> std::io::Result<Response> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => BufReader::new(TcpStream::connect(&self.address)?),
         };
         stream.get_mut().write_all(head.as_bytes())?;
         stream.get_mut().write_all(body)?;
-        let answer = receive(&mut stream)?;
-        if answer.header("connection") != "close" {
+        let response = receive(&mut stream)?;
+        if response.header("connection") != "close" {
             self.stream = Some(stream);
         }
-        Ok(answer)
+        Ok(response)
     }
 
     /// The signed head of a request.
@@ -170,20 +176,20 @@ impl Client {
 
     /// Starts a snapshot and returns its id.
     pub(crate) fn start(&mut self, body: &Value) -> String {
-        let answer = self.post("/snapshots", body);
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.json()["SnapshotId"].as_str().unwrap().to_owned()
+        let response = self.post("/snapshots", body);
+        assert_eq!(response.status, 201, "{response:?}");
+        response.json()["SnapshotId"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) fn post(&mut self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&mut self, path: &str, body: &Value) -> Response {
         self.call("POST", path, &[("content-type", "application/json")], body.to_string().as_bytes())
     }
 
-    pub(crate) fn put(&mut self, id: &str, index: u32, bytes: &[u8]) -> Answer {
+    pub(crate) fn put(&mut self, id: &str, index: u32, bytes: &[u8]) -> Response {
         self.try_put(id, index, bytes).unwrap()
     }
 
-    pub(crate) fn try_put(&mut self, id: &str, index: u32, bytes: &[u8]) -> std::io::Result<Answer> {
+    pub(crate) fn try_put(&mut self, id: &str, index: u32, bytes: &[u8]) -> std::io::Result<Response> {
         let checksum = base64(&Sha256::digest(bytes));
         let length = bytes.len().to_string();
         let headers = [
@@ -195,7 +201,7 @@ impl Client {
         self.attempt("PUT", &format!("/snapshots/{id}/blocks/{index}"), &headers, bytes)
     }
 
-    pub(crate) fn complete(&mut self, id: &str, count: usize) -> Answer {
+    pub(crate) fn complete(&mut self, id: &str, count: usize) -> Response {
         let count = count.to_string();
         self.call(
             "POST",
@@ -213,23 +219,23 @@ impl Client {
         }
         let id = self.start(&body);
         for (index, byte) in blocks {
-            let answer = self.put(&id, *index, &block(*byte));
-            assert_eq!(answer.status, 201, "{answer:?}");
+            let response = self.put(&id, *index, &block(*byte));
+            assert_eq!(response.status, 201, "{response:?}");
         }
         assert_eq!(self.complete(&id, blocks.len()).status, 202);
         id
     }
 
-    pub(crate) fn list(&mut self, id: &str, query: &str) -> Answer {
+    pub(crate) fn list(&mut self, id: &str, query: &str) -> Response {
         self.call("GET", &format!("/snapshots/{id}/blocks{query}"), &[], b"")
     }
 
-    pub(crate) fn changes(&mut self, id: &str, query: &str) -> Answer {
+    pub(crate) fn changes(&mut self, id: &str, query: &str) -> Response {
         self.call("GET", &format!("/snapshots/{id}/changedblocks{query}"), &[], b"")
     }
 
     /// Reads a block of a snapshot with a token from its block list.
-    pub(crate) fn read(&mut self, id: &str, index: u32) -> Answer {
+    pub(crate) fn read(&mut self, id: &str, index: u32) -> Response {
         let list = self.list(id, &format!("?startingBlockIndex={index}"));
         assert_eq!(list.status, 200, "{list:?}");
         let token = list.json()["Blocks"][0]["BlockToken"].as_str().unwrap().to_owned();
@@ -237,7 +243,7 @@ impl Client {
     }
 }
 
-fn receive(stream: &mut BufReader<TcpStream>) -> std::io::Result<Answer> {
+fn receive(stream: &mut BufReader<TcpStream>) -> std::io::Result<Response> {
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
         return Err(ErrorKind::UnexpectedEof.into());
@@ -250,11 +256,11 @@ fn receive(stream: &mut BufReader<TcpStream>) -> std::io::Result<Answer> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
-    let mut answer = Answer { status, headers, body: Vec::new() };
-    let length = answer.header("content-length").parse().unwrap_or(0);
-    answer.body.resize(length, 0);
-    stream.read_exact(&mut answer.body)?;
-    Ok(answer)
+    let mut response = Response { status, headers, body: Vec::new() };
+    let length = response.header("content-length").parse().unwrap_or(0);
+    response.body.resize(length, 0);
+    stream.read_exact(&mut response.body)?;
+    Ok(response)
 }
 
 /// A block that repeats one byte.

@@ -6,9 +6,9 @@ use amiforge_emulator::Windows;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::client::{Answer, Client, TestRegion, base64, block};
+use crate::client::{Client, Response, TestRegion, base64, block};
 
-fn completed(client: &mut Client, id: &str, count: usize, checksum: &[u8]) -> Answer {
+fn completed(client: &mut Client, id: &str, count: usize, checksum: &[u8]) -> Response {
     let (count, checksum) = (count.to_string(), base64(checksum));
     let headers = [
         ("x-amz-changedblockscount", count.as_str()),
@@ -40,8 +40,8 @@ fn the_checksum_is_over_the_raw_digests_in_the_order_of_the_indexes() {
         for (index, byte) in [(70, 3), (5, 1), (6, 2)] {
             client.put(&id, index, &block(byte));
         }
-        let answer = completed(&mut client, &id, count, checksum);
-        assert_eq!((answer.status, answer.json()), (202, json!({"Status": "pending"})));
+        let response = completed(&mut client, &id, count, checksum);
+        assert_eq!((response.status, response.json()), (202, json!({"Status": "pending"})));
         let again = completed(&mut client, &id, 77, &right);
         assert_eq!((again.status, again.json()), (202, json!({"Status": then})), "for any count");
         assert_eq!(client.list(&id, "").status, if then == "error" { 404 } else { 200 });

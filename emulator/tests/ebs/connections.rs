@@ -59,9 +59,9 @@ fn browser_pages_and_foreign_host_names_are_refused_even_with_a_valid_signature(
         let mut stream = connect(&region);
         stream.write_all(head.replacen("\r\n", "\r\nconnection: close\r\n", 1).as_bytes()).unwrap();
         stream.write_all(b"{\"VolumeSize\":1}").unwrap();
-        let answer = rest(stream);
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{header}: {answer}");
-        assert!(!answer.to_lowercase().contains("access-control-"), "{header}: {answer}");
+        let response = rest(stream);
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{header}: {response}");
+        assert!(!response.to_lowercase().contains("access-control-"), "{header}: {response}");
     }
     assert_eq!(
         std::fs::read_dir(region.folder.path().join("local")).map_or(0, Iterator::count),
@@ -70,34 +70,34 @@ fn browser_pages_and_foreign_host_names_are_refused_even_with_a_valid_signature(
     );
     // The preflight request of a browser before a request with custom headers.
     let mut stream = connect(&region);
-    let ask = format!(
+    let preflight = format!(
         "OPTIONS / HTTP/1.1\r\nhost: {own}\r\norigin: http://evil.example\r\nconnection: close\r\n\r\n"
     );
-    stream.write_all(ask.as_bytes()).unwrap();
+    stream.write_all(preflight.as_bytes()).unwrap();
     assert!(rest(stream).starts_with("HTTP/1.1 403 "));
 }
 
 #[test]
 fn an_unfinished_head_closes_the_connection() {
     let region = TestRegion::with(short(|timeouts| timeouts.head = SHORT));
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut stream = connect(&region);
     stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: ").unwrap();
-    let answer = rest(stream);
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    let response = rest(stream);
+    assert!(response.is_empty() || response.starts_with("HTTP/1.1 408"), "{response}");
+    assert!(started.elapsed() < Duration::from_secs(20));
 }
 
 #[test]
 fn an_unfinished_body_closes_the_connection_and_stores_nothing() {
     let region = TestRegion::with(short(|timeouts| timeouts.body = SHORT));
     let head = region.client().sign("POST", "/snapshots", &[], b"{\"VolumeSize\":1}");
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut stream = connect(&region);
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(b"{\"Volume").unwrap();
     assert_eq!(rest(stream), "");
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert!(started.elapsed() < Duration::from_secs(20));
     assert_eq!(region.client().list("snap-0123456789abcdef0", "").status, 404, "others are answered");
 }
 
@@ -118,12 +118,12 @@ fn blocked_work_gets_a_timeout_response_and_blocks_no_other_request() {
     let stored = file_below(&region.folder.path().join("blocks")).unwrap();
     std::fs::remove_file(&stored).unwrap();
     assert!(Command::new("mkfifo").arg(&stored).status().unwrap().success());
-    let begun = Instant::now();
+    let started = Instant::now();
     let path = format!("/snapshots/{id}/blocks/0?blockToken={token}");
-    let answer = client.call("GET", &path, &[], b"");
-    assert_eq!((answer.status, answer.error()), (503, "InternalServerException"), "{answer:?}");
-    assert!(answer.header("x-amiforge-reason").contains("300ms"), "{answer:?}");
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    let response = client.call("GET", &path, &[], b"");
+    assert_eq!((response.status, response.error()), (503, "InternalServerException"), "{response:?}");
+    assert!(response.header("x-amiforge-reason").contains("300ms"), "{response:?}");
+    assert!(started.elapsed() < Duration::from_secs(20));
     let other = region.client().post("/snapshots", &json!({"VolumeSize": 1}));
     assert_eq!(other.status, 201, "{other:?}");
     // Unblocks the waiting thread, so that the region can stop.
@@ -154,9 +154,9 @@ fn a_client_that_does_not_read_its_response_is_disconnected() {
     let mut stream = connect(&region);
     // Responses of 512 KiB each exceed the socket buffers of a client that does not read.
     stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut closed = false;
-    while begun.elapsed() < Duration::from_mins(1) && !closed {
+    while started.elapsed() < Duration::from_mins(1) && !closed {
         closed = stream.write_all(head.as_bytes()).is_err();
         std::thread::sleep(Duration::from_millis(50));
     }

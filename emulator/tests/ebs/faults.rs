@@ -22,8 +22,8 @@ fn a_request_may_be_refused_before_it_has_any_effect() {
         (InjectedFault::NotFound, 404, "ResourceNotFoundException"),
     ] {
         region.running.region().set_faults(FaultScript::times(1, "PutSnapshotBlock", fault));
-        let answer = client.put(&id, 0, &block(1));
-        assert_eq!((answer.status, answer.error()), (status, error));
+        let response = client.put(&id, 0, &block(1));
+        assert_eq!((response.status, response.error()), (status, error));
     }
     client.complete(&id, 0);
     assert_eq!(client.complete(&id, 0).json()["Status"], "completed", "nothing was written");
@@ -53,11 +53,11 @@ fn a_response_may_be_altered_truncated_or_delayed() {
         "GetSnapshotBlock",
         InjectedFault::FlipBit { bit: 8 * 100 + 3 },
     ));
-    let answer = client.read(&id, 0);
+    let response = client.read(&id, 0);
     let mut expected = block(1);
     expected[100] ^= 8;
-    assert_eq!(answer.body, expected);
-    assert_eq!(answer.header("x-amz-checksum"), base64(&Sha256::digest(block(1))), "of the right bytes");
+    assert_eq!(response.body, expected);
+    assert_eq!(response.header("x-amz-checksum"), base64(&Sha256::digest(block(1))), "of the right bytes");
     region.running.region().set_faults(FaultScript::times(
         1,
         "GetSnapshotBlock",
@@ -86,9 +86,9 @@ fn a_stored_block_can_be_corrupted() {
         InjectedFault::FlipStoredBit { bit: 7 },
     ));
     let id = client.snapshot(None, &[(0, 1), (1, 2)]);
-    let mut rotten = block(1);
-    rotten[0] ^= 0x80;
-    assert_eq!((client.read(&id, 0).body, client.read(&id, 1).body), (rotten, block(2)));
+    let mut corrupted = block(1);
+    corrupted[0] ^= 0x80;
+    assert_eq!((client.read(&id, 0).body, client.read(&id, 1).body), (corrupted, block(2)));
 }
 
 #[test]
@@ -104,8 +104,8 @@ fn tokens_may_expire_early() {
         "GetSnapshotBlock",
         InjectedFault::ExpireTokens,
     ));
-    let answer = client.call("GET", &path, &[], b"");
-    assert_eq!((answer.status, &answer.json()["Reason"]), (400, &json!("INVALID_BLOCK_TOKEN")));
+    let response = client.call("GET", &path, &[], b"");
+    assert_eq!((response.status, &response.json()["Reason"]), (400, &json!("INVALID_BLOCK_TOKEN")));
     assert_eq!(client.read(&id, 0).status, 200, "new tokens are valid");
 }
 

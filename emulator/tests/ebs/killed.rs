@@ -44,9 +44,9 @@ impl Server {
         let lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
         let endpoint = lines.map(Result::unwrap).find_map(|line| line.strip_prefix("at ").map(str::to_owned));
         let endpoint = endpoint.unwrap_or_else(|| {
-            let mut said = String::new();
-            std::io::Read::read_to_string(&mut server.0.stderr.take().unwrap(), &mut said).unwrap();
-            panic!("the server does not start: {said}")
+            let mut stderr = String::new();
+            std::io::Read::read_to_string(&mut server.0.stderr.take().unwrap(), &mut stderr).unwrap();
+            panic!("the server does not start: {stderr}")
         });
         (server, endpoint)
     }
@@ -62,7 +62,7 @@ impl Drop for Server {
 
 /// The possible content of a block: the last acknowledged write, and the writes attempted since.
 #[derive(Debug, Default)]
-struct May {
+struct BlockWrites {
     acknowledged: Option<u8>,
     tried: Vec<u8>,
 }
@@ -70,35 +70,35 @@ struct May {
 #[test]
 fn acknowledged_blocks_survive_a_kill() {
     let folder = folder();
-    let may: Mutex<BTreeMap<u32, May>> = Mutex::default();
+    let writes: Mutex<BTreeMap<u32, BlockWrites>> = Mutex::default();
     let start = json!({"VolumeSize": 1, "ClientToken": "kill"});
     let mut ids = Vec::new();
     for round in 0..ROUNDS {
         let (server, endpoint) = Server::start(folder.path());
         let id = Client::new(&endpoint).start(&start);
-        write_until_killed(server, &endpoint, &id, round, &may);
+        write_until_killed(server, &endpoint, &id, round, &writes);
         ids.push(id);
     }
     assert!(ids.iter().all(|id| *id == ids[0]), "one token, one snapshot: {ids:?}");
     let (_server, endpoint) = Server::start(folder.path());
     let mut client = Client::new(&endpoint);
-    let may = may.into_inner().unwrap();
-    let acknowledged = may.values().filter(|may| may.acknowledged.is_some()).count();
+    let writes = writes.into_inner().unwrap();
+    let acknowledged = writes.values().filter(|writes| writes.acknowledged.is_some()).count();
     assert!(acknowledged > BLOCKS / 2, "only {acknowledged} blocks were ever written");
     let id = &ids[0];
     // Unacknowledged blocks may exist or not, so all of them are written once more.
-    for (index, may) in may.iter().filter(|(_, may)| may.acknowledged.is_none()) {
-        assert_eq!(client.put(id, *index, &block(may.tried[0])).status, 201);
+    for (index, writes) in writes.iter().filter(|(_, writes)| writes.acknowledged.is_none()) {
+        assert_eq!(client.put(id, *index, &block(writes.tried[0])).status, 201);
     }
-    assert_eq!(client.complete(id, may.len()).status, 202);
-    assert_eq!(client.complete(id, may.len()).json()["Status"], "completed");
-    for (index, may) in &may {
-        let found = client.read(id, *index).body;
-        let byte = found[0];
-        assert_eq!(found, block(byte), "block {index} is torn");
+    assert_eq!(client.complete(id, writes.len()).status, 202);
+    assert_eq!(client.complete(id, writes.len()).json()["Status"], "completed");
+    for (index, writes) in &writes {
+        let content = client.read(id, *index).body;
+        let byte = content[0];
+        assert_eq!(content, block(byte), "block {index} is torn");
         assert!(
-            may.acknowledged == Some(byte) || may.tried.contains(&byte),
-            "block {index} is {byte}: {may:?}"
+            writes.acknowledged == Some(byte) || writes.tried.contains(&byte),
+            "block {index} is {byte}: {writes:?}"
         );
     }
 }
@@ -110,7 +110,7 @@ fn write_until_killed(
     endpoint: &str,
     id: &str,
     round: usize,
-    may: &Mutex<BTreeMap<u32, May>>,
+    writes: &Mutex<BTreeMap<u32, BlockWrites>>,
 ) {
     let acknowledged = AtomicUsize::new(0);
     let enough = 1 + round * 7 % 40;
@@ -124,11 +124,11 @@ fn write_until_killed(
                     // Each thread has its own indexes, so that the order of its writes is known.
                     let index = (thread + 4 * (number % (BLOCKS / 4))) as u32;
                     let byte = ((round * 37 + number * 11 + thread * 3) % 251) as u8;
-                    may.lock().unwrap().entry(index).or_default().tried.push(byte);
-                    let Ok(answer) = client.try_put(id, index, &block(byte)) else { return };
-                    assert_eq!(answer.status, 201, "{answer:?}");
-                    let done = May { acknowledged: Some(byte), tried: Vec::new() };
-                    may.lock().unwrap().insert(index, done);
+                    writes.lock().unwrap().entry(index).or_default().tried.push(byte);
+                    let Ok(response) = client.try_put(id, index, &block(byte)) else { return };
+                    assert_eq!(response.status, 201, "{response:?}");
+                    let done = BlockWrites { acknowledged: Some(byte), tried: Vec::new() };
+                    writes.lock().unwrap().insert(index, done);
                     if acknowledged.fetch_add(1, Ordering::SeqCst) + 1 == enough {
                         drop(server.lock().unwrap().take());
                     }

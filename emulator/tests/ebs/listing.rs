@@ -10,9 +10,9 @@ use crate::client::{Client, TestRegion, block};
 fn all(client: &mut Client, path: &str, query: &str, list: &str) -> (Vec<Value>, Vec<usize>) {
     let (mut entries, mut pages, mut token) = (Vec::new(), Vec::new(), String::new());
     loop {
-        let answer = client.call("GET", &format!("{path}?{query}{token}"), &[], b"");
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let json = answer.json();
+        let response = client.call("GET", &format!("{path}?{query}{token}"), &[], b"");
+        assert_eq!(response.status, 200, "{response:?}");
+        let json = response.json();
         let page = json[list].as_array().unwrap();
         pages.push(page.len());
         entries.extend(page.iter().cloned());

@@ -13,10 +13,10 @@ fn the_answer_repeats_the_checksum() {
     let region = TestRegion::new();
     let mut client = region.client();
     let id = client.start(&json!({"VolumeSize": 1}));
-    let answer = client.put(&id, 0, &block(5));
-    assert_eq!((answer.status, answer.body.as_slice()), (201, &b"{}"[..]));
-    assert_eq!(answer.header("x-amz-checksum"), base64(&sha2::Sha256::digest(block(5))));
-    assert_eq!(answer.header("x-amz-checksum-algorithm"), "SHA256");
+    let response = client.put(&id, 0, &block(5));
+    assert_eq!((response.status, response.body.as_slice()), (201, &b"{}"[..]));
+    assert_eq!(response.header("x-amz-checksum"), base64(&sha2::Sha256::digest(block(5))));
+    assert_eq!(response.header("x-amz-checksum-algorithm"), "SHA256");
 }
 
 #[test]

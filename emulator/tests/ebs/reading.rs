@@ -17,12 +17,12 @@ fn a_block_comes_with_its_length_and_checksum() {
     let region = TestRegion::new();
     let mut client = region.client();
     let id = client.snapshot(None, &[(3, 9)]);
-    let answer = client.read(&id, 3);
-    assert_eq!((answer.status, &answer.body), (200, &block(9)));
-    assert_eq!(answer.header("content-type"), "application/octet-stream");
-    assert_eq!(answer.header("x-amz-data-length"), "524288");
-    assert_eq!(answer.header("x-amz-checksum"), base64(&Sha256::digest(block(9))));
-    assert_eq!(answer.header("x-amz-checksum-algorithm"), "SHA256");
+    let response = client.read(&id, 3);
+    assert_eq!((response.status, &response.body), (200, &block(9)));
+    assert_eq!(response.header("content-type"), "application/octet-stream");
+    assert_eq!(response.header("x-amz-data-length"), "524288");
+    assert_eq!(response.header("x-amz-checksum"), base64(&Sha256::digest(block(9))));
+    assert_eq!(response.header("x-amz-checksum-algorithm"), "SHA256");
 }
 
 #[test]
@@ -33,9 +33,9 @@ fn an_altered_block_is_served_with_the_checksum_of_the_served_bytes() {
     let mut altered = block(9);
     altered[77] ^= 4;
     std::fs::write(file(&region, 9), &altered).unwrap();
-    let answer = client.read(&id, 0);
-    assert_eq!((answer.status, &answer.body), (200, &altered));
-    assert_eq!(answer.header("x-amz-checksum"), base64(&Sha256::digest(&altered)));
+    let response = client.read(&id, 0);
+    assert_eq!((response.status, &response.body), (200, &altered));
+    assert_eq!(response.header("x-amz-checksum"), base64(&Sha256::digest(&altered)));
 }
 
 #[test]
@@ -47,9 +47,9 @@ fn a_block_whose_file_is_short_or_gone_fails_and_is_named() {
     std::fs::write(&file, &block(9)[1..]).unwrap();
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
     for _ in 0..2 {
-        let answer = client.read(&id, 0);
-        assert_eq!((answer.status, answer.error()), (500, "InternalServerException"));
-        assert!(answer.message().contains(&name), "{}", answer.message());
+        let response = client.read(&id, 0);
+        assert_eq!((response.status, response.error()), (500, "InternalServerException"));
+        assert!(response.message().contains(&name), "{}", response.message());
         let _ = std::fs::remove_file(&file);
     }
 }

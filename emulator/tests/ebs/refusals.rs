@@ -3,12 +3,12 @@
 use amiforge_emulator::{ACCESS_KEY_ID, RegionConfig};
 use serde_json::json;
 
-use crate::client::{Answer, BLOCK_SIZE, Client, TestRegion, base64, block};
+use crate::client::{BLOCK_SIZE, Client, Response, TestRegion, base64, block};
 
 /// A request, given a pending snapshot and a completed one (with block 3), and its response.
 struct Case {
     name: &'static str,
-    ask: fn(&mut Client, &str, &str) -> Answer,
+    send: fn(&mut Client, &str, &str) -> Response,
     status: u16,
     error: &'static str,
     reason: Option<&'static str>,
@@ -18,7 +18,7 @@ struct Case {
 const CASES: &[Case] = &[
     Case {
         name: "another length",
-        ask: |client, pending, _| put(client, pending, "0", &[("x-amz-data-length", "1")], &block(1)),
+        send: |client, pending, _| put(client, pending, "0", &[("x-amz-data-length", "1")], &block(1)),
         status: 400,
         error: "ValidationException",
         reason: Some("INVALID_BLOCK"),
@@ -26,7 +26,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "another algorithm",
-        ask: |client, pending, _| {
+        send: |client, pending, _| {
             put(client, pending, "0", &[("x-amz-checksum-algorithm", "SHA1")], &block(1))
         },
         status: 400,
@@ -36,7 +36,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a short body with the right length",
-        ask: |client, pending, _| put(client, pending, "0", &[], &block(1)[1..]),
+        send: |client, pending, _| put(client, pending, "0", &[], &block(1)[1..]),
         status: 400,
         error: "ValidationException",
         reason: Some("INVALID_PARAMETER_VALUE"),
@@ -44,7 +44,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "another checksum",
-        ask: |client, pending, _| {
+        send: |client, pending, _| {
             let other = "B4VNL+8pega6gWheZgwzLeNtXRjVRpJ9MNqtbX/aFUE=";
             put(client, pending, "0", &[("x-amz-checksum", other)], &block(1))
         },
@@ -57,7 +57,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "beyond the volume",
-        ask: |client, pending, _| put(client, pending, "2048", &[], &block(1)),
+        send: |client, pending, _| put(client, pending, "2048", &[], &block(1)),
         status: 400,
         error: "ValidationException",
         reason: Some("INVALID_BLOCK"),
@@ -65,7 +65,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a negative index",
-        ask: |client, pending, _| put(client, pending, "-1", &[], &block(1)),
+        send: |client, pending, _| put(client, pending, "-1", &[], &block(1)),
         status: 400,
         error: "ValidationException",
         reason: None,
@@ -74,7 +74,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "progress out of range and no snapshot id",
-        ask: |client, _, _| put(client, "vol-1", "0", &[("x-amz-progress", "101")], &block(1)),
+        send: |client, _, _| put(client, "vol-1", "0", &[("x-amz-progress", "101")], &block(1)),
         status: 400,
         error: "ValidationException",
         reason: None,
@@ -84,7 +84,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a snapshot that does not exist",
-        ask: |client, _, _| put(client, "snap-0123456789abcdef0", "0", &[], &block(1)),
+        send: |client, _, _| put(client, "snap-0123456789abcdef0", "0", &[], &block(1)),
         status: 404,
         error: "ResourceNotFoundException",
         reason: Some("SNAPSHOT_NOT_FOUND"),
@@ -92,7 +92,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a sealed snapshot",
-        ask: |client, _, completed| put(client, completed, "0", &[], &block(1)),
+        send: |client, _, completed| put(client, completed, "0", &[], &block(1)),
         status: 400,
         error: "ValidationException",
         reason: Some("INVALID_SNAPSHOT_ID"),
@@ -100,7 +100,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "completing without the checksum",
-        ask: |client, pending, _| complete(client, pending, &["algorithm", "method"]),
+        send: |client, pending, _| complete(client, pending, &["algorithm", "method"]),
         status: 400,
         error: "ValidationException",
         reason: Some("INVALID_PARAMETER_VALUE"),
@@ -108,7 +108,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "completing without the algorithm",
-        ask: |client, pending, _| complete(client, pending, &["checksum", "method"]),
+        send: |client, pending, _| complete(client, pending, &["checksum", "method"]),
         status: 400,
         error: "ValidationException",
         reason: Some("INVALID_PARAMETER_VALUE"),
@@ -116,7 +116,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "completing without the method",
-        ask: |client, pending, _| complete(client, pending, &["checksum", "algorithm"]),
+        send: |client, pending, _| complete(client, pending, &["checksum", "algorithm"]),
         status: 400,
         error: "ValidationException",
         reason: Some("INVALID_PARAMETER_VALUE"),
@@ -124,7 +124,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "completing without a count",
-        ask: |client, pending, _| client.call("POST", &format!("/snapshots/completion/{pending}"), &[], b""),
+        send: |client, pending, _| client.call("POST", &format!("/snapshots/completion/{pending}"), &[], b""),
         status: 400,
         error: "ValidationException",
         reason: None,
@@ -133,7 +133,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "listing a pending snapshot",
-        ask: |client, pending, _| client.list(pending, ""),
+        send: |client, pending, _| client.list(pending, ""),
         status: 404,
         error: "ResourceNotFoundException",
         reason: Some("SNAPSHOT_NOT_FOUND"),
@@ -141,7 +141,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "pages that are too small",
-        ask: |client, _, completed| client.list(completed, "?maxResults=99"),
+        send: |client, _, completed| client.list(completed, "?maxResults=99"),
         status: 400,
         error: "ValidationException",
         reason: None,
@@ -150,7 +150,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "pages that are too large",
-        ask: |client, _, completed| client.list(completed, "?maxResults=10001"),
+        send: |client, _, completed| client.list(completed, "?maxResults=10001"),
         status: 400,
         error: "ValidationException",
         reason: None,
@@ -159,7 +159,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "an invalid page token",
-        ask: |client, _, completed| client.list(completed, "?pageToken=nonsense"),
+        send: |client, _, completed| client.list(completed, "?pageToken=nonsense"),
         status: 400,
         error: "ValidationException",
         reason: Some("INVALID_PAGE_TOKEN"),
@@ -167,7 +167,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "changes from nothing",
-        ask: |client, _, completed| client.changes(completed, ""),
+        send: |client, _, completed| client.changes(completed, ""),
         status: 400,
         error: "ValidationException",
         reason: Some("INVALID_SNAPSHOT_ID"),
@@ -175,11 +175,11 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "changes between strangers",
-        ask: |client, _, completed| {
+        send: |client, _, completed| {
             let other = client.snapshot(None, &[]);
-            let answer = client.changes(completed, &format!("?firstSnapshotId={other}"));
-            assert!(answer.message().contains("are not related"), "{answer:?}");
-            answer
+            let response = client.changes(completed, &format!("?firstSnapshotId={other}"));
+            assert!(response.message().contains("are not related"), "{response:?}");
+            response
         },
         status: 400,
         error: "ValidationException",
@@ -188,7 +188,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "an invalid block token",
-        ask: |client, _, completed| get(client, completed, "3", "?blockToken=nonsense"),
+        send: |client, _, completed| get(client, completed, "3", "?blockToken=nonsense"),
         status: 400,
         error: "ValidationException",
         reason: Some("INVALID_BLOCK_TOKEN"),
@@ -196,7 +196,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "no block token",
-        ask: |client, _, completed| get(client, completed, "3", ""),
+        send: |client, _, completed| get(client, completed, "3", ""),
         status: 400,
         error: "ValidationException",
         reason: None,
@@ -205,7 +205,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "starting without a size",
-        ask: |client, _, _| client.post("/snapshots", &json!({})),
+        send: |client, _, _| client.post("/snapshots", &json!({})),
         status: 400,
         error: "ValidationException",
         reason: None,
@@ -214,7 +214,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a volume that is too large",
-        ask: |client, _, _| client.post("/snapshots", &json!({"VolumeSize": 65_537})),
+        send: |client, _, _| client.post("/snapshots", &json!({"VolumeSize": 65_537})),
         status: 400,
         error: "ValidationException",
         reason: Some("INVALID_VOLUME_SIZE"),
@@ -222,7 +222,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a child of a pending snapshot",
-        ask: |client, pending, _| {
+        send: |client, pending, _| {
             client.post("/snapshots", &json!({"VolumeSize": 1, "ParentSnapshotId": pending}))
         },
         status: 400,
@@ -232,7 +232,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a number that is a word",
-        ask: |client, _, _| client.post("/snapshots", &json!({"VolumeSize": "one"})),
+        send: |client, _, _| client.post("/snapshots", &json!({"VolumeSize": "one"})),
         status: 400,
         error: "SerializationException",
         reason: None,
@@ -240,7 +240,7 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "no such operation",
-        ask: |client, _, _| client.call("DELETE", "/snapshots", &[], b""),
+        send: |client, _, _| client.call("DELETE", "/snapshots", &[], b""),
         status: 404,
         error: "UnknownOperationException",
         reason: None,
@@ -249,7 +249,7 @@ const CASES: &[Case] = &[
 ];
 
 /// A `PutSnapshotBlock` with some headers replaced.
-fn put(client: &mut Client, id: &str, index: &str, headers: &[(&str, &str)], bytes: &[u8]) -> Answer {
+fn put(client: &mut Client, id: &str, index: &str, headers: &[(&str, &str)], bytes: &[u8]) -> Response {
     use sha2::Digest as _;
     let checksum = base64(&sha2::Sha256::digest(bytes));
     let length = BLOCK_SIZE.to_string();
@@ -264,11 +264,11 @@ fn put(client: &mut Client, id: &str, index: &str, headers: &[(&str, &str)], byt
     client.call("PUT", &format!("/snapshots/{id}/blocks/{index}"), &all, bytes)
 }
 
-fn get(client: &mut Client, id: &str, index: &str, query: &str) -> Answer {
+fn get(client: &mut Client, id: &str, index: &str, query: &str) -> Response {
     client.call("GET", &format!("/snapshots/{id}/blocks/{index}{query}"), &[], b"")
 }
 
-fn complete(client: &mut Client, id: &str, with: &[&str]) -> Answer {
+fn complete(client: &mut Client, id: &str, with: &[&str]) -> Response {
     let all = [
         ("checksum", "x-amz-checksum", "B4VNL+8pega6gWheZgwzLeNtXRjVRpJ9MNqtbX/aFUE="),
         ("algorithm", "x-amz-checksum-algorithm", "SHA256"),
@@ -287,17 +287,17 @@ fn every_error_has_the_message_of_the_service() {
     let completed = client.snapshot(None, &[(3, 1)]);
     let pending = client.start(&json!({"VolumeSize": 1}));
     for case in CASES {
-        let answer = (case.ask)(&mut client, &pending, &completed);
+        let response = (case.send)(&mut client, &pending, &completed);
         let name = case.name;
-        assert_eq!((answer.status, answer.error()), (case.status, case.error), "{name}: {answer:?}");
-        let json = answer.json();
+        assert_eq!((response.status, response.error()), (case.status, case.error), "{name}: {response:?}");
+        let json = response.json();
         assert_eq!(json.get("Reason").and_then(|reason| reason.as_str()), case.reason, "{name}");
         let message = case.message.replace("PENDING", &pending);
-        assert!(message.is_empty() || answer.message() == message, "{name}: {}", answer.message());
+        assert!(message.is_empty() || response.message() == message, "{name}: {}", response.message());
         let (service, framework) = (json.get("Message").is_some(), json.get("message").is_some());
         assert_eq!((service, framework), (case.reason.is_some(), case.reason.is_none()), "{name}");
-        assert_eq!(answer.header("connection") == "close", case.status == 400, "{name}");
-        assert!(!answer.header("x-amzn-requestid").is_empty(), "{name}");
+        assert_eq!(response.header("connection") == "close", case.status == 400, "{name}");
+        assert!(!response.header("x-amzn-requestid").is_empty(), "{name}");
     }
 }
 
@@ -310,10 +310,10 @@ fn a_token_for_another_block_or_snapshot_is_refused() {
     let list = client.list(&first, "").json();
     let token = list["Blocks"][0]["BlockToken"].as_str().unwrap();
     for (id, index, status) in [(&first, "0", 200), (&first, "1", 400), (&second, "0", 400)] {
-        let answer = get(&mut client, id, index, &format!("?blockToken={token}"));
-        assert_eq!(answer.status, status, "{answer:?}");
+        let response = get(&mut client, id, index, &format!("?blockToken={token}"));
+        assert_eq!(response.status, status, "{response:?}");
         if status == 400 {
-            assert_eq!(answer.json()["Reason"], "INVALID_BLOCK_TOKEN");
+            assert_eq!(response.json()["Reason"], "INVALID_BLOCK_TOKEN");
         }
     }
 }
@@ -321,10 +321,11 @@ fn a_token_for_another_block_or_snapshot_is_refused() {
 #[test]
 fn a_request_that_is_not_well_signed_is_refused_for_its_own_reason() {
     let region = TestRegion::new();
-    let wrong = region.client().key(ACCESS_KEY_ID, "guess").post("/snapshots", &json!({"VolumeSize": 1}));
-    assert_eq!((wrong.status, wrong.error()), (403, "InvalidSignatureException"));
-    let nobody = region.client().key("AKIANOBODY", "x").post("/snapshots", &json!({"VolumeSize": 1}));
-    assert_eq!((nobody.status, nobody.error()), (403, "UnrecognizedClientException"));
+    let wrong_secret =
+        region.client().key(ACCESS_KEY_ID, "guess").post("/snapshots", &json!({"VolumeSize": 1}));
+    assert_eq!((wrong_secret.status, wrong_secret.error()), (403, "InvalidSignatureException"));
+    let unknown_key = region.client().key("AKIANOBODY", "x").post("/snapshots", &json!({"VolumeSize": 1}));
+    assert_eq!((unknown_key.status, unknown_key.error()), (403, "UnrecognizedClientException"));
     let head = "POST /snapshots HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
     let unsigned = region.client().send(head, b"").unwrap();
     assert_eq!((unsigned.status, unsigned.error()), (403, "MissingAuthenticationTokenException"));
@@ -347,8 +348,8 @@ fn other_accounts_and_other_regions_do_not_see_a_snapshot() {
     });
     let id = region.client().snapshot(None, &[(0, 1)]);
     for mut client in [region.client().region("local-2"), region.client().key("OTHER", "other")] {
-        let answer = client.list(&id, "");
-        assert_eq!((answer.status, answer.error()), (404, "ResourceNotFoundException"), "{answer:?}");
+        let response = client.list(&id, "");
+        assert_eq!((response.status, response.error()), (404, "ResourceNotFoundException"), "{response:?}");
     }
     assert_eq!(region.client().list(&id, "").status, 200);
 }

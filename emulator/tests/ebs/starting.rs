@@ -13,20 +13,20 @@ fn the_answer_has_every_member_even_those_without_a_value() {
     let request = json!({
         "VolumeSize": 8, "Description": "web", "Tags": [{"Key": "a", "Value": "b"}], "ClientToken": "t"
     });
-    let answer = region.client().post("/snapshots", &request);
-    assert_eq!(answer.status, 201);
-    let text = String::from_utf8(answer.body.clone()).unwrap();
+    let response = region.client().post("/snapshots", &request);
+    assert_eq!(response.status, 201);
+    let text = String::from_utf8(response.body.clone()).unwrap();
     assert!(text.contains("\"StartTime\":1.7952624E9,"), "{text}");
-    let mut error = answer.json();
-    let id = error["SnapshotId"].take();
+    let mut body = response.json();
+    let id = body["SnapshotId"].take();
     assert!(id.as_str().unwrap().starts_with("snap-0") && id.as_str().unwrap().len() == 22);
-    error["StartTime"].take();
+    body["StartTime"].take();
     let expected = json!({
         "BlockSize": 524_288, "Description": "web", "KmsKeyArn": null, "OwnerId": "123456789012",
         "ParentSnapshotId": null, "SnapshotId": null, "SseType": null, "StartTime": null, "Status": "pending",
         "Tags": [{"Key": "a", "Value": "b"}], "VolumeSize": 8
     });
-    assert_eq!(error, expected);
+    assert_eq!(body, expected);
 }
 
 #[test]
@@ -45,12 +45,12 @@ fn the_same_request_with_the_same_token_gets_the_same_answer_for_ever() {
         json!({"VolumeSize": 1, "ClientToken": "once"}),
         json!({"VolumeSize": 1, "ClientToken": "once", "Description": "d", "Timeout": 60}),
     ] {
-        let answer = client.post("/snapshots", &other);
-        assert_eq!((answer.status, answer.error()), (409, "ConflictException"));
-        assert_eq!(answer.message(), "Current request does not match request stored with this token.");
+        let response = client.post("/snapshots", &other);
+        assert_eq!((response.status, response.error()), (409, "ConflictException"));
+        assert_eq!(response.message(), "Current request does not match request stored with this token.");
     }
-    let elsewhere = region.client().region("local-2").post("/snapshots", &request);
-    assert_ne!(elsewhere.json()["SnapshotId"], first.json()["SnapshotId"]);
+    let in_second_region = region.client().region("local-2").post("/snapshots", &request);
+    assert_ne!(in_second_region.json()["SnapshotId"], first.json()["SnapshotId"]);
     let without = json!({"VolumeSize": 1});
     assert_ne!(client.start(&without), client.start(&without));
 }
@@ -60,8 +60,8 @@ fn one_token_starts_one_snapshot_for_concurrent_requests() {
     let region = TestRegion::new();
     let request = json!({"VolumeSize": 1, "ClientToken": "crowd"});
     let ids: Vec<_> = std::thread::scope(|scope| {
-        let ask = || region.client().start(&request);
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        let send = || region.client().start(&request);
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(send)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
@@ -70,10 +70,10 @@ fn one_token_starts_one_snapshot_for_concurrent_requests() {
 #[test]
 fn tokens_are_as_long_as_the_service_takes_them() {
     let region = TestRegion::new();
-    let ask = |len| {
+    let send = |len| {
         region.client().post("/snapshots", &json!({"VolumeSize": 1, "ClientToken": "x".repeat(len)})).status
     };
-    assert_eq!((ask(255), ask(256)), (201, 400));
+    assert_eq!((send(255), send(256)), (201, 400));
 }
 
 #[test]
@@ -106,8 +106,8 @@ fn every_member_has_the_limits_of_the_model() {
         (json!({"VolumeSize": 1, "ParentSnapshotId": "snap-0123456789abcdef0"}), 404),
         (json!({"VolumeSize": 1, "Encrypted": true, "KmsKeyArn": "alias/mine"}), 400),
     ] {
-        let answer = client.post("/snapshots", &request);
-        assert_eq!(answer.status, status, "{request}: {answer:?}");
+        let response = client.post("/snapshots", &request);
+        assert_eq!(response.status, status, "{request}: {response:?}");
     }
 }
 
