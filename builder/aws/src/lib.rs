@@ -85,7 +85,7 @@ pub enum ConnectError {
     CaBundle {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }

@@ -1,5 +1,4 @@
-//! The one layer that repeats calls, with one budget of time per step. What each step repeats, and what it hands up
-//! at once, stands in [`CallStep::answer`].
+//! The only layer that retries calls, with a time budget per step. The rules of each step are in [`CallStep::action`].
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,64 +6,64 @@ use std::time::Duration;
 use super::service_error::{ServiceError, ServiceErrorKind};
 use super::timer::{Backoff, Timer, WaitOutcome};
 
-/// How long a snapshot that was begun may be unknown to the part of the service that takes blocks.
+/// How long the EBS direct APIs may not know a snapshot after `StartSnapshot`.
 pub const CREATION_LAG: Duration = Duration::from_mins(2);
 
-/// How long a completed snapshot may be unknown to the part of the service that gives blocks.
+/// How long the EBS direct APIs may not know a snapshot after its completion.
 const READ_BUDGET: Duration = Duration::from_mins(3);
 
-/// The budget of a step whose failure is settled later or by the user.
+/// Budget of a step whose failure is handled later, or by the user.
 const PROBE_BUDGET: Duration = Duration::from_secs(15);
 
-/// A step of publishing, as far as repeating goes.
+/// A step of publishing, with its retry rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallStep {
-    /// Begins a snapshot; repeatable because of its token.
+    /// Starts a snapshot; idempotent by its client token.
     Start,
-    /// Writes a block of a snapshot that was begun when the clock showed `created_at`.
+    /// Writes a block of a snapshot.
     Put {
-        /// Time on the clock of [`Timer`].
+        /// When the snapshot was started, on the clock of [`Timer`].
         created_at: Duration,
     },
     /// Seals a snapshot.
     Complete,
     /// Lists or reads blocks of a completed snapshot.
     Read,
-    /// Asks EC2 for something that may not be known there yet.
+    /// Calls EC2 about a resource that it may not know yet.
     EventuallyConsistent,
-    /// Asks for something that the user names, or whose answer can be done without: soon given up.
+    /// Reads a resource that the user names, or a value that is optional: given up soon.
     Probe,
-    /// Copies an image; the quota of copies under way at a time is waited for.
+    /// Copies an image; waits while the quota of concurrent copies is exhausted.
     Copy {
-        /// For how long.
+        /// Maximum time to wait.
         wait: Duration,
     },
-    /// Deletes something whose users were deleted a moment ago.
+    /// Deletes a resource that was in use until a moment ago.
     Delete,
-    /// Any other call that may be repeated and whose object should be there.
+    /// Any other idempotent call on an existing resource.
     Idempotent,
 }
 
-/// What to do about a fault.
+/// What to do after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RetryAction {
     Retry,
-    /// Others come first: again, which does not count towards the budget.
+    /// Waits for the quota, and retries outside of the budget.
     RetryOutsideBudget,
-    /// Once in a step.
+    /// Retries once per step.
     RetryOnce,
     Fail,
 }
 
-/// A step that was given up.
+/// A step that failed, after its retries.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", summary(*attempts, *elapsed))]
 pub struct RetryExhausted {
-    /// Calls made.
+    /// Number of calls.
     pub attempts: u32,
-    /// Time since the first.
+    /// Time since the first call.
     pub elapsed: Duration,
-    /// What the last one said.
+    /// The error of the last call.
     #[source]
     pub error: Box<ServiceError>,
 }
@@ -76,13 +75,13 @@ fn summary(attempts: u32, elapsed: Duration) -> String {
     }
 }
 
-/// Hears of every fault that a step meets, repeated or not.
+/// Observes every error of a step, whether it is retried or not.
 pub trait ErrorObserver: Sync {
     /// A call failed.
     fn on_error(&self, error: &ServiceError);
 }
 
-/// Nobody listens.
+/// Ignores all errors.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;
 
@@ -91,7 +90,7 @@ impl ErrorObserver for NoObserver {
 }
 
 impl CallStep {
-    /// The time within which the step is done or given up.
+    /// Maximum duration of the step, with all retries.
     pub fn budget(self) -> Duration {
         match self {
             Self::Read => READ_BUDGET,
@@ -132,17 +131,18 @@ impl CallStep {
             {
                 RetryAction::Retry
             }
-            // Credentials are fetched anew and the clock is corrected for the next call.
+            // Credentials are refreshed and the clock is corrected before the next call.
             (ServiceErrorKind::Signature, _) => RetryAction::RetryOnce,
             _ => RetryAction::Fail,
         }
     }
 }
 
-/// Calls until it succeeds, fails for good, the step's budget is spent, or the work is stopped ([`Timer::with_interrupt`]).
+/// Calls until it succeeds, fails permanently, exhausts the step's budget, or is interrupted
+/// ([`Timer::with_interrupt`]).
 ///
 /// # Errors
-/// [`RetryExhausted`], with what the last call said; [`ServiceErrorKind::Interrupted`] when the work was stopped.
+/// [`RetryExhausted`], with the error of the last call; [`ServiceErrorKind::Interrupted`] after an interrupt.
 pub async fn retry<T, F, C>(
     timer: &Timer,
     step: CallStep,
@@ -154,7 +154,7 @@ where
     F: Future<Output = Result<T, ServiceError>>,
 {
     let started = timer.now();
-    // When the calls began that the budget is for.
+    // Start of the calls that count towards the budget.
     let mut budget_start = started;
     let mut retried_once = false;
     let mut attempts = 0;
@@ -199,7 +199,7 @@ mod tests {
     use crate::timer::PublishClock;
     use amiforge_progress::Interrupt;
 
-    /// A clock that only moves when somebody waits.
+    /// A clock that advances only by sleeping.
     #[derive(Debug, Default)]
     struct SimulatedClock(AtomicU64);
 
@@ -349,7 +349,7 @@ mod tests {
         ));
         assert_eq!(exhausted.unwrap_err().error.kind, ServiceErrorKind::Interrupted);
         assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
-        // A call that ends in time is heard of; none is made after it.
+        // A call that completes within the grace period is returned; no further call is made.
         let started = raise_soon();
         let slow = || async {
             tokio::time::sleep(Duration::from_millis(400)).await;

@@ -1,5 +1,5 @@
-//! Verification of a snapshot from the service's side: which blocks it holds, and what they read back as, against the
-//! manifest of a bundle, or against the tags that the upload left when there is no bundle at hand.
+//! Verifies a snapshot as the service returns it: its list of blocks and their bytes, against the manifest of a bundle,
+//! or without a bundle against the tags of the upload.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ use super::services::Services;
 use super::source::{self, ImageSource};
 use super::tags;
 
-/// What of a snapshot was verified and what differs.
+/// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotReport {
@@ -31,22 +31,22 @@ pub struct SnapshotReport {
     pub held: u64,
     /// Blocks that were read back.
     pub read: u64,
-    /// What they were compared with.
+    /// The name of the reference that they were compared with.
     pub against: String,
-    /// Everything that differs.
+    /// All differences.
     pub differences: Vec<BundleDifference>,
 }
 
-/// How much to read.
+/// Which blocks to read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sample {
     /// Every block.
     All,
-    /// So many of a hundred blocks, drawn by chance. That all blocks are there is looked at all the same.
+    /// A random sample of this percentage. The list of blocks is checked completely.
     Percent(f64),
 }
 
-/// What a snapshot should hold.
+/// The reference for a snapshot.
 enum ExpectedSnapshot {
     Manifest { manifest: Box<Manifest>, source: Option<Box<ImageSource>> },
     Root { root: String, blocks: u64 },
@@ -56,7 +56,7 @@ enum ExpectedSnapshot {
 /// Verifies a snapshot, or the one of an image's root volume.
 ///
 /// # Errors
-/// [`PublishError`] when something cannot be read; what reads and differs is in the report.
+/// [`PublishError`] when something cannot be read. Differences are in the report.
 pub async fn verify<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     name: &str,
@@ -88,10 +88,10 @@ pub async fn verify<E: Ebs, S: SnapshotCalls>(
     Ok(report)
 }
 
-/// What a block turned out to be: its digest, or why there is none.
+/// The digest of each block, or why it has none.
 type BlockResult = BTreeMap<u64, Result<Digest, String>>;
 
-/// Something about a block that is not as it should be.
+/// A difference in a block.
 struct BlockFinding {
     block: u64,
     problem: BlockProblem,
@@ -113,7 +113,7 @@ fn expected(
         let folder = path.is_dir();
         let text = if folder { path.join(amiforge_image::bundle::MANIFEST) } else { path.to_owned() };
         let (manifest, _) = source::read_manifest(&text)?;
-        // Without the disk beside it the manifest still tells partitions, though not files.
+        // A manifest without its disk still has the partitions, but not the files.
         let disk = folder && path.join(amiforge_image::bundle::DISK).is_file();
         let source = if disk { Some(Box::new(ImageSource::open(path)?)) } else { None };
         return Ok(ExpectedSnapshot::Manifest { manifest: Box::new(manifest), source });
@@ -133,7 +133,7 @@ impl ExpectedSnapshot {
         }
     }
 
-    /// What a manifest says of a block; zeros beyond its end.
+    /// The blocks of the manifest; blocks beyond its end are zeros.
     fn blocks(&self) -> Option<&BlockMap> {
         match self {
             Self::Manifest { manifest, .. } => Some(&manifest.blocks),
@@ -141,7 +141,7 @@ impl ExpectedSnapshot {
         }
     }
 
-    /// Blocks that should be held and are not.
+    /// Blocks that the snapshot should hold and does not.
     fn missing_blocks(&self, snapshot: &DescribedSnapshot, held: &[ListedBlock]) -> Vec<BlockFinding> {
         let Some(map) = self.blocks() else { return Vec::new() };
         let mut held = held.iter().map(|block| block.index).peekable();
@@ -164,7 +164,7 @@ impl ExpectedSnapshot {
         findings
     }
 
-    /// Blocks that were read and are not what they should be.
+    /// Blocks that were read and differ.
     fn differing_blocks(&self, found: &BlockResult) -> Vec<BlockFinding> {
         let mut expected = (0..).zip(self.blocks().into_iter().flat_map(BlockMap::iter)).peekable();
         let mut findings = Vec::new();
@@ -196,7 +196,7 @@ impl ExpectedSnapshot {
         findings
     }
 
-    /// The suspects in words, with what lies in them.
+    /// The findings as differences, with the partitions and files in each block.
     fn describe(&self, mut findings: Vec<BlockFinding>) -> Vec<BundleDifference> {
         findings.sort_by_key(|finding| finding.block);
         let Self::Manifest { manifest, source } = self else {
@@ -219,7 +219,7 @@ impl ExpectedSnapshot {
             .collect()
     }
 
-    /// The Merkle root of what was read, where that is all that is known.
+    /// Compares the Merkle root over the blocks, if nothing else is known.
     fn compare_root(&self, found: &BlockResult) -> Option<BundleDifference> {
         let Self::Root { root, blocks } = self else { return None };
         let mut map = BlockMap::default();
@@ -227,7 +227,7 @@ impl ExpectedSnapshot {
             if *index >= map.len() {
                 map.push(Block::Zero, index - map.len());
             }
-            // One that could not be read is told of already.
+            // A block that could not be read is already reported.
             map.push(Block::hashed(*digest.as_ref().ok()?), 1);
         }
         map.push(Block::Zero, blocks.saturating_sub(map.len()));
@@ -236,7 +236,7 @@ impl ExpectedSnapshot {
     }
 }
 
-/// The partitions that a range touches, in words.
+/// The partitions that overlap a range, as text.
 fn partitions(manifest: &Manifest, start: u64, end: u64) -> Vec<String> {
     let touches = |from: u64, len: u64| from < end && start < from.saturating_add(len);
     let inside = manifest.partitions.iter().filter(|partition| touches(partition.start, partition.len));
@@ -265,7 +265,7 @@ fn difference(finding: BlockFinding, locations: Vec<String>) -> BundleDifference
     }
 }
 
-/// The blocks to read.
+/// Chooses the blocks to read.
 fn choose<E, S>(services: &Services<E, S>, blocks: Vec<ListedBlock>, sample: Sample) -> Vec<ListedBlock> {
     match sample {
         Sample::All => blocks,
@@ -277,7 +277,8 @@ fn choose<E, S>(services: &Services<E, S>, blocks: Vec<ListedBlock>, sample: Sam
     }
 }
 
-/// Reads blocks and takes their digests. A block whose bytes are not what the service states is a finding.
+/// Reads blocks and computes their digests. A block that does not match the service's checksum is a finding, not an
+/// error.
 async fn read<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     snapshot: &str,

@@ -19,13 +19,13 @@ pub enum BootError {
     /// Hardware virtualisation was demanded and is not usable.
     #[error("KVM was asked for and cannot be used: {reason}")]
     Kvm {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A program of the host failed.
     #[error("`{program}` failed: {output}")]
     Program {
-        /// Which.
+        /// The program.
         program: String,
         /// What it said.
         output: String,
@@ -33,17 +33,17 @@ pub enum BootError {
     /// A program of the host could not be started.
     #[error("starting `{program}`")]
     Start {
-        /// Which.
+        /// The program.
         program: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// A file could not be read or written.
     #[error("using `{}`", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// What the guest writes has no room, so QEMU has halted it.

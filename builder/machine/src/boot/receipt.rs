@@ -110,23 +110,23 @@ pub enum ReceiptError {
     /// The file cannot be read or written.
     #[error("using `{}`", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// The file is something else.
     #[error("`{}` is no receipt of this version of amiforge", path.display())]
     Unreadable {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: serde_json::Error,
     },
     /// A field of it was changed.
     #[error("the receipt `{}` was edited: its seal does not fit what it says", path.display())]
     Edited {
-        /// Which.
+        /// The file.
         path: PathBuf,
     },
     /// The image cannot be opened.
@@ -144,7 +144,7 @@ pub enum ReceiptError {
     /// It is of another image.
     #[error("the receipt `{}` is of an image with the digest {stored}, this one has {expected}", path.display())]
     OtherImage {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Digest of the image.
         expected: String,

@@ -1,6 +1,6 @@
 //! Compares an AMI that has the requested name with the request: it is ours, equal and adopted, or the name is taken.
 //!
-//! Only reads. What the account permits is in [`super::account`].
+//! Only reads. The rules of the account are in [`super::account`].
 
 use super::AmiError;
 use super::compare::{FieldDifference, differences};
@@ -10,11 +10,11 @@ use crate::api::ec2::{DescribedImage, Ec2, NewImage, Tags};
 use crate::request::{Request, VolumeContent};
 use crate::tags;
 
-/// The AMI that has the name already, if it can be the one that is wanted; `snapshots` are those that are known, that
-/// of the root first. One that was made from other snapshots is equal if these are of the same bundles.
+/// The AMI that has the requested name, if it can be the requested one. `snapshots` are the known snapshots, that of
+/// the root first. An AMI of other snapshots is equal if they were made from the same bundles.
 ///
 /// # Errors
-/// [`AmiError::Differs`] before a block is sent for it, [`AmiError::Disabled`].
+/// [`AmiError::Differs`], before a block is sent; [`AmiError::Disabled`].
 pub(super) async fn find_existing<C: Ec2>(
     home: &AmiRegion<'_, C>,
     request: &Request,
@@ -48,17 +48,17 @@ pub(super) async fn find_existing<C: Ec2>(
     }
 }
 
-/// An AMI that has the name.
+/// The AMI that has the requested name.
 pub(super) enum ExistingAmi {
     /// There is none.
     None,
-    /// It is made from the snapshots of the ledger.
+    /// It is made from the snapshots in the ledger.
     Ours,
-    /// It is equal, and made from the same bundle by another run.
+    /// It is equal, and another run made it from the same bundle.
     Equal(Box<DescribedImage>),
 }
 
-/// Refuses an AMI that is disabled: it is listed, has its name, and cannot be launched.
+/// Refuses a disabled AMI: it is listed and occupies the name, but cannot be launched.
 pub(super) fn check_not_disabled(region: &str, image: &DescribedImage) -> Result<(), AmiError> {
     if image.state == "disabled" {
         return Err(AmiError::Disabled { image: image.id.clone(), region: region.to_owned() });
@@ -66,7 +66,7 @@ pub(super) fn check_not_disabled(region: &str, image: &DescribedImage) -> Result
     Ok(())
 }
 
-/// What says that an AMI was made from other bundles, or leaves it open.
+/// Differences that show, or cannot rule out, that an AMI was made from other bundles.
 async fn bundle_differences<C: Ec2>(
     home: &AmiRegion<'_, C>,
     request: &Request,
@@ -84,7 +84,8 @@ async fn bundle_differences<C: Ec2>(
     Ok(all)
 }
 
-/// Whether tags name the manifest of a bundle. A raw file has none, and no tag says what was made of it.
+/// Whether the tags name the manifest of a bundle. A raw file has no manifest, so its AMI cannot be identified by a
+/// tag.
 fn manifest_difference(of: &str, bundle: &Tags, current: &Tags) -> Option<FieldDifference> {
     let (requested, found) = (bundle.get(tags::MANIFEST), current.get(tags::MANIFEST));
     let requested = requested.map_or("that of a bundle", String::as_str);
@@ -93,7 +94,7 @@ fn manifest_difference(of: &str, bundle: &Tags, current: &Tags) -> Option<FieldD
         .then(|| FieldDifference::new(field, Some(requested), found.map(String::as_str)))
 }
 
-/// What of `found` is not as `image` wants it.
+/// All differences between `found` and the requested image, UEFI variables included.
 pub(super) async fn all_differences<C: Ec2>(
     region: &AmiRegion<'_, C>,
     image: &NewImage,
@@ -110,7 +111,7 @@ pub(super) async fn all_differences<C: Ec2>(
     Ok(all)
 }
 
-/// The error that names in what they differ.
+/// The error for a name that belongs to another AMI.
 pub(super) fn name_taken_error(
     region: &str,
     name: &str,

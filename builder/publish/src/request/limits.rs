@@ -1,23 +1,23 @@
-//! What the types of EBS volumes allow: ranges of size, iops and throughput, and their ratios. A ratio that the service
-//! would refuse at the first launch, long after the registration, is refused here.
+//! Limits of EBS volume types: size, IOPS, throughput, and their ratios. The service checks ratios at the first launch,
+//! long after the registration; here they are refused at once.
 
 use super::RequestMistake;
 use super::volume::{VolumeSettings, VolumeType};
 
-/// I/O operations that every gp3 volume has.
+/// Baseline IOPS of gp3.
 const GP3_IOPS: u64 = 3_000;
-/// MiB in a second that every gp3 volume has.
+/// Baseline throughput of gp3, in MiB per second.
 const GP3_THROUGHPUT: u64 = 125;
 
-/// What a type allows.
+/// Limits of a volume type.
 struct VolumeLimits {
-    /// GiB.
+    /// Range of sizes in GiB.
     size: (u64, u64),
-    /// I/O operations in a second, where they can be asked for.
+    /// Range of IOPS, if they can be provisioned.
     iops: Option<(u64, u64)>,
-    /// The most of them for each GiB.
+    /// Maximum IOPS per GiB.
     iops_per_gib: u64,
-    /// MiB in a second, where they can be asked for.
+    /// Range of throughput in MiB per second, if it can be provisioned.
     throughput: Option<(u64, u64)>,
 }
 
@@ -51,7 +51,7 @@ impl VolumeType {
     }
 }
 
-/// Refuses what the type does not allow. `min` is the size of the snapshot in GiB, where there is one.
+/// Refuses settings outside of the limits. `min` is the size of the snapshot in GiB, if there is one.
 pub(super) fn check_limits(
     option: &'static str,
     settings: &VolumeSettings,
@@ -133,7 +133,7 @@ fn check_ratios(
     }
     if let (Some(throughput), VolumeType::Gp3) = (settings.throughput, settings.kind) {
         let iops = settings.iops.unwrap_or(GP3_IOPS);
-        // A quarter of a MiB in a second for each operation.
+        // gp3 supports at most a quarter of a MiB per second for each I/O operation per second.
         if throughput > GP3_THROUGHPUT && throughput * 4 > iops {
             refuse(
                 format!(

@@ -25,7 +25,7 @@ fn accepted(options: &AmiOptions, facts: &ImageFacts) -> Request {
     check(options, facts, "eu-west-1", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
-/// The only mistake of what is asked for.
+/// The only mistake of these options.
 fn mistake(options: &AmiOptions, facts: &ImageFacts) -> String {
     let RequestMistakes(mistakes) = check(options, facts, "eu-west-1", NOW).unwrap_err();
     assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
@@ -257,7 +257,7 @@ fn firmware_that_does_not_fit_the_image_is_refused() {
     std::fs::write(file.path(), "no variables").unwrap();
     let uefi = AmiOptions { uefi_data: Some(file.path().to_owned()), ..AmiOptions::default() };
     assert!(mistake(&uefi, &facts()).contains("holds no UEFI variables"));
-    // CRC-32C of a version of four zero bytes.
+    // CRC-32C of four zero bytes, the version.
     std::fs::write(file.path(), b"AMZNUEFI\xdd\xbd\x74\x48\0\0\0\0").unwrap();
     let blob = std::fs::read(file.path()).unwrap();
     let sum = crc32c::crc32c(&blob[12..]).to_le_bytes();

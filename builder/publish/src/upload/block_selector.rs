@@ -1,37 +1,37 @@
-//! Which blocks have to be sent.
+//! Selects the blocks to send.
 //!
-//! A block that was never written reads as zeros, unless the volume is encrypted: there it reads as anything. So
-//! blocks of zeros are sent wherever encryption is or may become involved, and only free blocks, which nobody reads
-//! before writing them, are ever left out without a parent. With a parent, a block is sent when the volume would
-//! otherwise show the parent's old bytes, free blocks included: what was deleted should not live on in a snapshot.
+//! A block that was never written reads as zeros, unless the volume is encrypted: then it reads as arbitrary bytes. So
+//! blocks of zeros are sent if encryption is or may become involved. Without a parent, only free blocks, which no file
+//! system reads before writing them, are always left out. With a parent, a block is sent if the volume would otherwise
+//! show the parent's old bytes, free blocks included, so that deleted data does not survive in a snapshot.
 
 use std::collections::BTreeMap;
 
 use amiforge_formats::digest::Digest;
 use amiforge_image::image::Block;
 
-/// Whether blocks of zeros that no parent holds are sent.
+/// Whether blocks of zeros that the parent does not hold are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ZeroPolicy {
-    /// They are left out: nothing is or will be encrypted.
+    /// They are not sent: nothing is or will be encrypted.
     LeaveOut,
-    /// They are written.
+    /// They are sent.
     Write,
 }
 
-/// Decides block by block.
+/// Selects blocks one by one.
 #[derive(Debug, Clone)]
 pub(super) struct BlockSelector {
-    /// About zeros.
+    /// Policy for blocks of zeros.
     pub(super) zeros: ZeroPolicy,
-    /// The blocks that the parent holds, by index.
+    /// The blocks of the parent, by index.
     pub(super) parent: BTreeMap<u64, Digest>,
-    /// The blocks that the service has from us already.
+    /// The acknowledged blocks, by index.
     pub(super) acknowledged: BTreeMap<u64, Digest>,
 }
 
 impl BlockSelector {
-    /// Whether a block has to be sent.
+    /// Whether a block must be sent.
     pub(super) fn selects(&self, index: u64, block: Block) -> bool {
         if let Some(sent) = self.acknowledged.get(&index) {
             return *sent != block.digest();
