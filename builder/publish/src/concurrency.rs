@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_near_service_gets_few_at_a_time_and_a_far_one_keeps_many() {
+    fn a_near_service_gets_few_concurrent_requests_and_a_far_one_many() {
         let mut nearby = Concurrency::new(64);
         let mut now = Duration::ZERO;
         let settled = run_for(&mut nearby, &mut now, Duration::from_secs(3), |_| 1700.0);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_moves_away_gets_more_again() {
+    fn concurrency_grows_again_with_latency() {
         let mut concurrency = Concurrency::new(64);
         let mut now = Duration::ZERO;
         run_for(&mut concurrency, &mut now, Duration::from_secs(3), |_| 1700.0);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn trials_become_rare_when_they_do_not_help() {
+    fn trials_become_rare_when_they_are_not_kept() {
         let mut concurrency = Concurrency::new(64);
         let mut now = Duration::ZERO;
         let rate = |concurrency: u32| f64::from(concurrency) * 20.0;

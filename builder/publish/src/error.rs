@@ -59,10 +59,10 @@ pub enum PublishError {
         difference: String,
     },
     /// There is nothing to abandon.
-    #[error("no upload is under way: {found}")]
+    #[error("no upload is under way: {reason}")]
     NothingToAbandon {
         /// The state that the journal records.
-        found: String,
+        reason: String,
     },
     /// A block of the image cannot be read.
     #[error("reading block {block} of the image")]

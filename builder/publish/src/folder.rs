@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_stands_beside_the_image_and_is_used_by_one_at_a_time() {
+    fn the_folder_is_beside_the_image_and_locked() {
         let parent = tempfile::tempdir().unwrap();
         let bundle = parent.path().join("web");
         fs::create_dir(&bundle).unwrap();

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_reads_back_and_goes_on() {
+    fn a_journal_reads_back_and_can_be_continued() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Journal::open(folder.path()).unwrap().is_none());
         let (state, _) = full(folder.path());
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_cut_anywhere_says_what_was_whole_and_can_go_on() {
+    fn a_truncated_journal_keeps_its_intact_records_and_can_be_continued() {
         let folder = tempfile::tempdir().unwrap();
         let (state, bytes) = full(folder.path());
         let path = Journal::path_in(folder.path());
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_ends_what_is_believed() {
+    fn records_after_a_flipped_bit_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let (state, bytes) = full(folder.path());
         let path = Journal::path_in(folder.path());

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_throttle_halves_and_a_burst_of_them_counts_once() {
+    fn a_throttle_halves_the_limit_and_a_burst_counts_once() {
         let limiter = limiter(0);
         let throttle = ServiceError::local(ServiceErrorKind::Throttled, "");
         for _ in 0..20 {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_pass_than_the_limit_and_a_place_that_is_left_is_taken() {
+    fn permits_are_limited_and_a_released_one_is_reused() {
         let limiter = limiter(0);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_are_a_gap_apart() {
+    fn requests_are_an_interval_apart() {
         let limiter = limiter(100);
         let waits: Vec<_> = (0..4).map(|_| limiter.try_acquire().unwrap()).collect();
         assert!(waits[0].is_zero() && waits[3] > Duration::from_millis(20), "{waits:?}");

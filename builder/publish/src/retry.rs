@@ -86,7 +86,7 @@ pub trait ErrorObserver: Sync {
 pub struct NoObserver;
 
 impl ErrorObserver for NoObserver {
-    fn on_error(&self, _fault: &ServiceError) {}
+    fn on_error(&self, _error: &ServiceError) {}
 }
 
 impl CallStep {
@@ -241,7 +241,7 @@ mod tests {
     const PUT: CallStep = CallStep::Put { created_at: Duration::ZERO };
 
     #[test]
-    fn what_passes_is_repeated_until_the_budget_is_spent() {
+    fn transient_errors_are_retried_until_the_budget_is_exhausted() {
         for kind in [
             ServiceErrorKind::Throttled,
             ServiceErrorKind::Service,
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_pass_is_handed_up_at_once() {
+    fn permanent_errors_are_not_retried() {
         use ServiceErrorKind::{Checksum, Conflict, Denied, Quota, Refused, Sealed, Unreachable, Unreadable};
         for kind in [Denied, Quota, Conflict, Refused, Sealed, Checksum, Unreachable, Unreadable] {
             for step in [CallStep::Start, PUT, CallStep::Complete, CallStep::Read, CallStep::Idempotent] {
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_that_is_not_known_yet_is_waited_for_and_one_that_is_gone_is_not() {
+    fn a_new_snapshot_that_is_not_found_is_retried_and_an_old_one_is_not() {
         assert_eq!(run(PUT, ServiceErrorKind::NotFound, 10), Ok(11));
         assert_eq!(run(CallStep::Read, ServiceErrorKind::NotFound, 10), Ok(11));
         assert_eq!(run(CallStep::Idempotent, ServiceErrorKind::NotFound, 1).unwrap_err().attempts, 1);
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_tried_twice_and_an_unread_body_only_for_blocks() {
+    fn a_signature_error_is_retried_once_and_an_unread_body_only_for_blocks() {
         assert_eq!(run(PUT, ServiceErrorKind::Signature, 1), Ok(2));
         assert_eq!(run(PUT, ServiceErrorKind::Signature, 2).unwrap_err().attempts, 2);
         assert_eq!(run(PUT, ServiceErrorKind::BodyUnread, 3), Ok(4));
@@ -296,13 +296,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_still_in_use_is_deleted_later() {
+    fn a_deletion_is_retried_while_the_resource_is_in_use() {
         assert_eq!(run(CallStep::Delete, ServiceErrorKind::InUse, 3), Ok(4));
         assert_eq!(run(CallStep::Idempotent, ServiceErrorKind::InUse, 1).unwrap_err().attempts, 1);
     }
 
     #[test]
-    fn a_full_quota_of_copies_is_waited_for_and_other_faults_have_their_own_budget() {
+    fn an_exhausted_copy_quota_is_waited_for_and_other_errors_have_the_usual_budget() {
         let wait = Duration::from_hours(6);
         assert_eq!(run(CallStep::Copy { wait }, ServiceErrorKind::Pending, 500), Ok(501));
         let exhausted = run(CallStep::Copy { wait }, ServiceErrorKind::Pending, u32::MAX).unwrap_err();
@@ -313,14 +313,14 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_done_without_is_soon_given_up() {
+    fn probes_have_a_short_budget() {
         for kind in [ServiceErrorKind::Service, ServiceErrorKind::NotFound] {
             assert!(run(CallStep::Probe, kind, u32::MAX).unwrap_err().elapsed <= PROBE_BUDGET);
         }
     }
 
     #[test]
-    fn an_interrupt_ends_waiting_and_calls_that_hang() {
+    fn an_interrupt_ends_waits_and_hanging_calls() {
         let interrupt = Interrupt::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let timer = Timer::default().with_interrupt(&interrupt);

@@ -164,8 +164,8 @@ impl fmt::Display for ServiceError {
         let message = self.message.trim();
         match (message.is_empty(), self.status) {
             (false, _) => write!(f, "{message}")?,
-            (true, Some(status)) => write!(f, "the service answered with HTTP {status} and no words")?,
-            (true, None) => write!(f, "no words")?,
+            (true, Some(status)) => write!(f, "the service answered with HTTP {status} and no message")?,
+            (true, None) => write!(f, "no message")?,
         }
         match &self.request_id {
             Some(id) => write!(f, " (request {id})"),
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn throttling_is_told_by_its_name_though_its_status_is_that_of_a_mistake() {
+    fn throttling_is_classified_by_its_code_and_not_by_its_status() {
         for code in ["RequestThrottledException", "ThrottlingException", "Throttling", "RequestLimitExceeded"]
         {
             assert_eq!(
@@ -198,15 +198,15 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_checksum_is_no_wrong_signature() {
-        let words = "The value passed in as x-amz-Checksum does not match the computed checksum.";
+    fn a_wrong_checksum_is_not_a_wrong_signature() {
+        let text = "The value passed in as x-amz-Checksum does not match the computed checksum.";
         let kind = |message| ServiceError::classify(403, Some("InvalidSignatureException"), message, None);
-        assert_eq!(kind(words), ServiceErrorKind::Checksum);
+        assert_eq!(kind(text), ServiceErrorKind::Checksum);
         assert_eq!(kind("The request signature we calculated does not match"), ServiceErrorKind::Signature);
     }
 
     #[test]
-    fn a_body_that_was_not_read_may_be_sent_again_and_a_wrong_block_may_not() {
+    fn an_unread_body_is_retried_and_a_wrong_block_is_not() {
         let kind =
             |message, reason| ServiceError::classify(400, Some("ValidationException"), message, Some(reason));
         assert_eq!(
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_is_not_known_and_one_that_may_not_are_told_apart() {
+    fn unknown_credentials_and_missing_permissions_differ() {
         let kind = |code, message| ServiceError::classify(401, Some(code), message, None);
         let unknown = "AWS was not able to validate the provided access credentials";
         assert_eq!(kind("AuthFailure", unknown), ServiceErrorKind::Signature);
@@ -233,30 +233,30 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_is_full_is_not_asked_again() {
-        let words = "An internal error has occurred: cannot write `x`: No space left on device (os error 28)";
-        assert_eq!(ServiceError::classify(500, Some("InternalError"), words, None), Refused);
+    fn a_full_disk_is_not_retried() {
+        let text = "An internal error has occurred: cannot write `x`: No space left on device (os error 28)";
+        assert_eq!(ServiceError::classify(500, Some("InternalError"), text, None), Refused);
         assert_eq!(ServiceError::classify(500, Some("InternalError"), "", None), Service);
     }
 
     #[test]
-    fn a_full_quota_of_copies_is_one_that_empties() {
+    fn the_quota_of_concurrent_copies_is_transient() {
         let kind = |message| ServiceError::classify(400, Some("ResourceLimitExceeded"), message, None);
-        let words = "Too many snapshot copies in progress. The limit is 20 for this destination region.";
-        assert_eq!(kind(words), ServiceErrorKind::Pending);
+        let text = "Too many snapshot copies in progress. The limit is 20 for this destination region.";
+        assert_eq!(kind(text), ServiceErrorKind::Pending);
         assert_eq!(kind("You have reached the limit of images"), ServiceErrorKind::Quota);
     }
 
     #[test]
-    fn an_answer_without_a_name_is_judged_by_its_status() {
+    fn a_response_without_a_code_is_classified_by_its_status() {
         let kinds =
             [429, 500, 503, 404, 403, 418].map(|status| ServiceError::classify(status, None, "", None));
         assert_eq!(kinds, [Throttled, Service, Service, NotFound, Denied, Refused]);
     }
 
     #[test]
-    fn a_fault_reads_as_the_service_put_it() {
-        let fault = ServiceError {
+    fn an_error_displays_the_message_of_the_service() {
+        let error = ServiceError {
             kind: ServiceErrorKind::Refused,
             code: Some("ValidationException".to_owned()),
             message: "Block index 9 is beyond the volume size extent".to_owned(),
@@ -265,7 +265,7 @@ mod tests {
             request_id: Some("r-1".to_owned()),
         };
         assert_eq!(
-            fault.to_string(),
+            error.to_string(),
             "ValidationException (INVALID_BLOCK): Block index 9 is beyond the volume size extent (request r-1)"
         );
         assert_eq!(

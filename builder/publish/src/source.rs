@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holes_are_zeros_and_blocks_that_bytes_touch_are_read() {
+    fn holes_are_zeros_and_blocks_with_data_are_read() {
         let zero = |first, count| KnownRun { first, count, block: Some(Block::Zero) };
         let read = |first, count| KnownRun { first, count, block: None };
         assert_eq!(runs_of_extents(&[], 3), [zero(0, 3)]);

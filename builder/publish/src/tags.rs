@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_missing_when_it_is_not_there_or_says_something_else() {
+    fn a_tag_is_missing_when_it_is_absent_or_has_another_value() {
         let expected = tags(&[("a", "1"), ("b", "2"), ("c", "")]);
         let present = tags(&[("a", "1"), ("b", "3"), ("z", "")]);
         assert_eq!(missing(&expected, &present), tags(&[("b", "2"), ("c", "")]));

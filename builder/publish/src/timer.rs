@@ -78,7 +78,7 @@ impl Timer {
         self.interrupt.as_ref().is_some_and(Interrupt::raised)
     }
 
-    /// The output of a call; `None` if the work is interrupted before it begins, or more than [`GRACE_PERIOD`] before
+    /// The output of a call; `None` if the work is interrupted before it begins, or more than `GRACE_PERIOD` before
     /// it ends.
     pub async fn run<F: Future>(&self, call: F) -> Option<F::Output> {
         let Some(interrupt) = &self.interrupt else { return Some(call.await) };
@@ -129,10 +129,10 @@ impl Timer {
         z ^ (z >> 31)
     }
 
-    /// The delay after `tries` failed attempts, at least one: uniform between zero and a ceiling that doubles with
+    /// The delay after `attempts` failed attempts, at least one: uniform between zero and a ceiling that doubles with
     /// every attempt.
-    pub fn delay(&self, backoff: Backoff, tries: u32) -> Duration {
-        let ceiling = backoff.ceiling(tries).as_micros() as u64;
+    pub fn delay(&self, backoff: Backoff, attempts: u32) -> Duration {
+        let ceiling = backoff.ceiling(attempts).as_micros() as u64;
         Duration::from_micros(self.random() % (ceiling + 1))
     }
 }
@@ -164,8 +164,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    fn ceiling(self, tries: u32) -> Duration {
-        let doublings = tries.saturating_sub(1).min(20);
+    fn ceiling(self, attempts: u32) -> Duration {
+        let doublings = attempts.saturating_sub(1).min(20);
         self.initial.saturating_mul(1 << doublings).min(self.max)
     }
 }
@@ -177,18 +177,18 @@ mod tests {
     const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(200), max: Duration::from_secs(10) };
 
     #[test]
-    fn waits_spread_over_a_ceiling_that_doubles_and_ends() {
+    fn delays_are_uniform_below_a_doubling_ceiling() {
         let timer = Timer::new(Arc::new(MonotonicClock::default()), 7);
-        for (tries, ceiling) in [(1, 200), (2, 400), (3, 800), (6, 6400), (7, 10_000), (40, 10_000)] {
-            let waits: Vec<_> = (0..500).map(|_| timer.delay(BACKOFF, tries).as_millis()).collect();
+        for (attempts, ceiling) in [(1, 200), (2, 400), (3, 800), (6, 6400), (7, 10_000), (40, 10_000)] {
+            let waits: Vec<_> = (0..500).map(|_| timer.delay(BACKOFF, attempts).as_millis()).collect();
             let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
-            assert!(*most <= ceiling && *most > ceiling * 9 / 10, "{tries}: {most}");
-            assert!(*least < ceiling / 10, "{tries}: {least}");
+            assert!(*most <= ceiling && *most > ceiling * 9 / 10, "{attempts}: {most}");
+            assert!(*least < ceiling / 10, "{attempts}: {least}");
         }
     }
 
     #[test]
-    fn chance_follows_from_its_seed() {
+    fn random_numbers_follow_from_the_seed() {
         let draw = |seed| {
             let timer = Timer::new(Arc::new(MonotonicClock::default()), seed);
             [timer.random(), timer.random()]

@@ -95,7 +95,7 @@ pub async fn abandon<E: Ebs, S: SnapshotCalls>(
     options: &UploadOptions,
 ) -> Result<String, PublishError> {
     let folder = LockedFolder::open(&options.folder_for(image, &services.region)?)?;
-    let nothing_to_abandon = |found: String| PublishError::NothingToAbandon { found };
+    let nothing_to_abandon = |reason: String| PublishError::NothingToAbandon { reason };
     let Some(journal) = Journal::open(folder.path())? else {
         return Err(nothing_to_abandon(format!("there is no journal in `{}`", folder.path().display())));
     };

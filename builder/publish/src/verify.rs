@@ -79,11 +79,11 @@ pub async fn verify<E: Ebs, S: SnapshotCalls>(
     let mut findings = expected.missing_blocks(&snapshot, &list.blocks);
     let chosen = choose(services, list.blocks, sample);
     report.read = chosen.len() as u64;
-    let found = read(services, &snapshot.id, chosen, rate, progress, interrupt).await?;
-    findings.extend(expected.differing_blocks(&found));
+    let results = read(services, &snapshot.id, chosen, rate, progress, interrupt).await?;
+    findings.extend(expected.differing_blocks(&results));
     report.differences = expected.describe(findings);
     if sample == Sample::All {
-        report.differences.extend(expected.compare_root(&found));
+        report.differences.extend(expected.compare_root(&results));
     }
     Ok(report)
 }
@@ -98,7 +98,7 @@ struct BlockFinding {
 }
 
 enum BlockProblem {
-    Digest { expected: Digest, found: Digest },
+    Digest { expected: Digest, actual: Digest },
     Absent { expected: Digest },
     Unwritten,
     Unread { reason: String },
@@ -165,28 +165,28 @@ impl ExpectedSnapshot {
     }
 
     /// Blocks that were read and differ.
-    fn differing_blocks(&self, found: &BlockResult) -> Vec<BlockFinding> {
+    fn differing_blocks(&self, results: &BlockResult) -> Vec<BlockFinding> {
         let mut expected = (0..).zip(self.blocks().into_iter().flat_map(BlockMap::iter)).peekable();
         let mut findings = Vec::new();
-        for (&block, found) in found {
+        for (&block, result) in results {
             while expected.next_if(|(index, _)| *index < block).is_some() {}
             let expected_digest = expected
                 .peek()
                 .filter(|(index, _)| *index == block)
                 .map(|(_, expected_digest)| expected_digest.digest());
             let expected_digest = expected_digest.or_else(|| self.blocks().map(|_| Block::Zero.digest()));
-            match found {
+            match result {
                 Err(reason) => {
                     findings.push(BlockFinding {
                         block,
                         problem: BlockProblem::Unread { reason: reason.clone() },
                     });
                 }
-                Ok(found) => match expected_digest {
-                    Some(expected) if expected != *found => {
+                Ok(actual) => match expected_digest {
+                    Some(expected) if expected != *actual => {
                         findings.push(BlockFinding {
                             block,
-                            problem: BlockProblem::Digest { expected, found: *found },
+                            problem: BlockProblem::Digest { expected, actual: *actual },
                         });
                     }
                     _ => {}
@@ -220,10 +220,10 @@ impl ExpectedSnapshot {
     }
 
     /// Compares the Merkle root over the blocks, if nothing else is known.
-    fn compare_root(&self, found: &BlockResult) -> Option<BundleDifference> {
+    fn compare_root(&self, results: &BlockResult) -> Option<BundleDifference> {
         let Self::Root { root, blocks } = self else { return None };
         let mut map = BlockMap::default();
-        for (index, digest) in found {
+        for (index, digest) in results {
             if *index >= map.len() {
                 map.push(Block::Zero, index - map.len());
             }
@@ -247,13 +247,13 @@ fn difference(finding: BlockFinding, locations: Vec<String>) -> BundleDifference
     let block = finding.block;
     let (start, end) = (block * BLOCK, (block + 1) * BLOCK);
     match finding.problem {
-        BlockProblem::Digest { expected, found } => BundleDifference::Block {
+        BlockProblem::Digest { expected, actual } => BundleDifference::Block {
             block,
             start,
             end,
             places: locations,
             expected: expected.to_string(),
-            found: found.to_string(),
+            found: actual.to_string(),
         },
         BlockProblem::Absent { expected } => {
             BundleDifference::Absent { block, start, end, places: locations, expected: expected.to_string() }
@@ -287,8 +287,8 @@ async fn read<E: Ebs, S: SnapshotCalls>(
     progress: &dyn Progress,
     interrupt: &Interrupt,
 ) -> Result<BlockResult, PublishError> {
-    let found = Arc::new(Mutex::new(BlockResult::new()));
-    let sink = Arc::clone(&found);
+    let results = Arc::new(Mutex::new(BlockResult::new()));
+    let sink = Arc::clone(&results);
     let take = move |read: RequestedBlock| {
         let digest = match read.bytes {
             Ok(fetched) => Ok(fetched.digest),
@@ -304,6 +304,6 @@ async fn read<E: Ebs, S: SnapshotCalls>(
     let read = readback::read_blocks(services, snapshot, blocks, rate, take, progress, interrupt).await;
     progress.end();
     read?;
-    let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(found)
+    let results = std::mem::take(&mut *results.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(results)
 }

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn garbage_is_a_block_long_follows_from_its_place_and_is_not_zero() {
+    fn garbage_is_deterministic_and_not_zero() {
         let one = garbage_block("snap-1", 7);
         assert_eq!(one.len() as u64, BLOCK);
         assert_eq!(one, garbage_block("snap-1", 7));

@@ -152,7 +152,7 @@ fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
         }
         let left = amiforge_publish::ami::unfinished(&world.bundle, "local").unwrap();
         let begun = !world.snapshots("local").is_empty();
-        assert_eq!(!left.made.is_empty(), begun, "{action}: {left:?}");
+        assert_eq!(!left.created.is_empty(), begun, "{action}: {left:?}");
         world.region.play(FaultScript::default());
         world.must(&wanted());
         world.assert_one("local");

@@ -2,7 +2,7 @@
 
 use super::Arch;
 
-/// The program that runs machines of an architecture.
+/// The QEMU program for an architecture.
 pub(super) const fn program(arch: Arch) -> &'static str {
     match arch {
         Arch::X86 => "qemu-system-x86_64",

@@ -65,11 +65,11 @@ pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     if !cleanup.deleted.is_empty() {
         return Ok(cleanup.deleted);
     }
-    let found = match published {
+    let reason = match published {
         Some(image) => format!("`{name}` is published as {image}"),
         None => format!("the publish of `{name}` has made nothing"),
     };
-    Err(AmiError::NothingToAbandon { found })
+    Err(AmiError::NothingToAbandon { reason })
 }
 
 /// Whether the upload of an image belongs to another bundle than the one that was published from this path.
@@ -122,8 +122,8 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Cleanup<'_, E, C, R> {
             image
         } else {
             // The service may have executed the call although its response was lost.
-            let found = region.image_by_name(&entry.request.name).await?;
-            found.filter(|image| copy::is_copy_of(image, &copy.source, &entry.request))
+            let existing = region.image_by_name(&entry.request.name).await?;
+            existing.filter(|image| copy::is_copy_of(image, &copy.source, &entry.request))
         };
         let mut deleted = Vec::new();
         if let Some(image) = image.filter(|image| !entry.is_published(&image.id)) {
@@ -145,10 +145,10 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Cleanup<'_, E, C, R> {
         };
         let ec2 = &*self.services.ec2;
         let region = self.region(&self.services.region, ec2);
-        let found = region.image_by_name(&entry.request.name).await?;
+        let existing = region.image_by_name(&entry.request.name).await?;
         let is_own =
             |image: &DescribedImage| image.root_snapshot() == Some(root) && !entry.is_published(&image.id);
-        let Some(image) = found.filter(is_own) else { return Ok(()) };
+        let Some(image) = existing.filter(is_own) else { return Ok(()) };
         let deleted = deregister(&region, &image, SnapshotDisposal::Keep).await?;
         self.deleted.extend(deleted);
         Ok(())
@@ -180,8 +180,8 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Cleanup<'_, E, C, R> {
                 uploads::remove_journal_of(path, &self.services.region, &id)?;
                 self.record(id);
             }
-            (Err(PublishError::NothingToAbandon { found }), None) => {
-                return Err(AmiError::NothingToAbandon { found });
+            (Err(PublishError::NothingToAbandon { reason }), None) => {
+                return Err(AmiError::NothingToAbandon { reason });
             }
             (Err(PublishError::Interrupted), _) => return Err(AmiError::Interrupted),
             (Err(source), _) => return Err(AmiError::Upload { path: path.to_owned(), source }),

@@ -42,7 +42,7 @@ pub(super) async fn check_account<C: Ec2, R: Regions<Ec2 = C>>(
         }
     }
     check_policy(home, request, &request.encryption, CallStep::Idempotent).await?;
-    let mut later = if request.asks_for_encryption() {
+    let mut later = if request.requests_encryption() {
         LaterEncryption::MayBeEncrypted
     } else {
         LaterEncryption::Unchanged
@@ -125,7 +125,7 @@ pub(super) async fn check_policy<C: Ec2>(
         let key = region.step(step, action, || region.ec2.default_kms_key()).await?;
         let why = match (share.is_public(), key.contains("alias/aws/ebs")) {
             (true, _) => "an encrypted AMI cannot be public",
-            (false, true) => "nobody else can be allowed to use that key",
+            (false, true) => "no other account can be allowed to use that key",
             (false, false) => return Ok(true),
         };
         return Err(AmiError::Encrypted { region: region.name.to_owned(), key, why });

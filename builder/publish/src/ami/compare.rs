@@ -190,7 +190,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_image_equals_the_request_that_it_was_registered_with() {
+    fn an_image_equals_its_own_request() {
         assert_eq!(differences(&expected(), &described()), []);
         let mut silent = described();
         silent.mappings[0].iops = None;
@@ -201,7 +201,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn every_field_that_differs_is_named() {
+    fn every_difference_names_its_field() {
         type Change = fn(&mut DescribedImage);
         let changes: [(&str, Change); 16] = [
             ("name", |image| image.name = Some("y".to_owned())),

@@ -239,8 +239,8 @@ impl<R: Regions> CopyTask<'_, R> {
         if is_copy_of(image, &self.source.id, self.request) {
             return Ok(());
         }
-        let found = image.source_image.as_deref();
-        let difference = FieldDifference::new("sourceImageId", Some(&self.source.id), found);
+        let actual = image.source_image.as_deref();
+        let difference = FieldDifference::new("sourceImageId", Some(&self.source.id), actual);
         Err(name_taken_error(region.name, &self.request.name, image, vec![difference]))
     }
 }
@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_copy_has_the_same_token_and_another_one_another() {
+    fn equal_copies_have_equal_tokens() {
         let target = CopyTarget { region: "local-2".to_owned(), encryption: KeyChoice::Account };
         let entry = CopyEntry::new("local-2", "ami-1");
         let again = CopyEntry { attempt: 1, ..entry.clone() };

@@ -150,10 +150,10 @@ pub enum AmiError {
         difference: String,
     },
     /// There is nothing to abandon.
-    #[error("nothing is under way: {found}")]
+    #[error("nothing is under way: {reason}")]
     NothingToAbandon {
         /// The state that the ledger records.
-        found: String,
+        reason: String,
     },
     /// The folder of the ledger cannot be used.
     #[error("opening the folder of the ledger")]

@@ -1,5 +1,5 @@
-//! The facts of a bundle or raw file that an AMI is made from: name, version, architecture, boot mode, and the tags that
-//! identify the bundle. Reads manifests; calls no service.
+//! The facts of a bundle or raw file that an AMI is made from: name, version, architecture, boot mode, and the tags
+//! that identify the bundle. Reads manifests; calls no service.
 
 use std::path::Path;
 

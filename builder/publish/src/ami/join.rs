@@ -42,7 +42,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     #[test]
-    fn all_run_at_once_and_answers_keep_their_order() {
+    fn futures_run_concurrently_and_outputs_keep_their_order() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (send, receive) = oneshot::channel::<u8>();
         // The first can only complete after the second has run.

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_reads_back_and_is_forgotten_whole() {
+    fn a_ledger_reads_back_and_can_be_cleared() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = AmiLedger::open(folder.path()).unwrap();
         assert_eq!((ledger.entry().unwrap(), ledger.copies().unwrap()), (None, Vec::new()));

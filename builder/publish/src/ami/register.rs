@@ -18,17 +18,17 @@ pub async fn register<C: Ec2>(
     region: &AmiRegion<'_, C>,
     image: &NewImage,
 ) -> Result<(DescribedImage, AmiOrigin), AmiError> {
-    let (found, origin) = match region.image_by_name(&image.name).await? {
-        Some(found) => (found, AmiOrigin::Adopted),
+    let (existing, origin) = match region.image_by_name(&image.name).await? {
+        Some(existing) => (existing, AmiOrigin::Adopted),
         None => register_new(region, image).await?,
     };
-    check_not_disabled(region.name, &found)?;
-    let found = region.until_available(&found.id, timeouts::REGISTERED).await?;
-    let differences = all_differences(region, image, &found).await?;
+    check_not_disabled(region.name, &existing)?;
+    let existing = region.until_available(&existing.id, timeouts::REGISTERED).await?;
+    let differences = all_differences(region, image, &existing).await?;
     if differences.is_empty() {
-        return Ok((found, origin));
+        return Ok((existing, origin));
     }
-    Err(name_taken_error(region.name, &image.name, &found, differences))
+    Err(name_taken_error(region.name, &image.name, &existing, differences))
 }
 
 /// Registers an AMI from an existing snapshot, and sets its attributes.

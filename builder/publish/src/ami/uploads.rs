@@ -18,7 +18,7 @@ pub struct Unfinished {
     /// Whether an earlier run finished, whose resources are kept.
     pub published: bool,
     /// The created resources, as text.
-    pub made: Vec<String>,
+    pub created: Vec<String>,
 }
 
 /// The resources that the publish of an image to a region has created, by its ledger and the journal of its root.
@@ -29,12 +29,12 @@ pub fn unfinished(image: &Path, region: &str) -> Result<Unfinished, AmiError> {
     let folder = AmiLedger::path_for(image, region)?;
     let entry = read_entry(&folder)?;
     let mut unfinished = Unfinished::default();
-    unfinished.made.extend(uploads::unfinished(image, region));
+    unfinished.created.extend(uploads::unfinished(image, region));
     let Some(entry) = entry else { return Ok(unfinished) };
     unfinished.published = entry.stage == PublishStage::Done;
     let mut add = |ids: &[&String], region: &str| {
         let ids = ids.iter().filter(|id| !entry.is_published(id));
-        unfinished.made.extend(ids.map(|id| format!("{id} in {region}")));
+        unfinished.created.extend(ids.map(|id| format!("{id} in {region}")));
     };
     add(&entry.uploaded_snapshots().collect::<Vec<_>>(), region);
     if entry.origin == AmiOrigin::Registered {

@@ -132,9 +132,9 @@ struct AmiComparison<'a, C> {
 }
 
 impl<C: Ec2> AmiComparison<'_, C> {
-    fn compare(&mut self, field: impl Into<String>, requested: Option<&str>, found: Option<&str>) {
-        if requested != found {
-            self.differences.push(FieldDifference::new(field, requested, found));
+    fn compare(&mut self, field: impl Into<String>, requested: Option<&str>, actual: Option<&str>) {
+        if requested != actual {
+            self.differences.push(FieldDifference::new(field, requested, actual));
         }
     }
 
@@ -167,15 +167,15 @@ impl<C: Ec2> AmiComparison<'_, C> {
     /// Compares with the facts of a bundle, which hold for every AMI made from it.
     async fn compare_facts(&mut self, facts: &ImageFacts) -> Result<(), AmiError> {
         let image = self.image;
-        let or_found = |word: Option<&'static str>, found: &Option<String>| {
-            word.map(str::to_owned).or_else(|| found.clone()).unwrap_or_default()
+        let expected_or_actual = |value: Option<&'static str>, actual: &Option<String>| {
+            value.map(str::to_owned).or_else(|| actual.clone()).unwrap_or_default()
         };
         let mode = facts.boot_mode.filter(|mode| *mode != BootMode::UefiPreferred).map(BootMode::word);
         let requested = NewImage {
             name: image.name.clone().unwrap_or_default(),
             description: image.description.clone(),
-            architecture: or_found(facts.architecture.map(Architecture::word), &image.architecture),
-            boot_mode: or_found(mode, &image.boot_mode),
+            architecture: expected_or_actual(facts.architecture.map(Architecture::word), &image.architecture),
+            boot_mode: expected_or_actual(mode, &image.boot_mode),
             tpm: image.tpm.clone(),
             uefi_data: None,
             imds: image.imds.clone(),
@@ -203,11 +203,11 @@ impl<C: Ec2> AmiComparison<'_, C> {
 
     async fn compare_uefi_data(&mut self, requested: Option<&str>) -> Result<(), AmiError> {
         let action = format!("reading the UEFI variables of {}", self.image.id);
-        let found = self.region.call(&action, || self.region.ec2.uefi_data(&self.image.id)).await?;
-        if found.as_deref() != requested {
+        let actual = self.region.call(&action, || self.region.ec2.uefi_data(&self.image.id)).await?;
+        if actual.as_deref() != requested {
             let shown = |data: Option<&str>| data.map(|data| format!("{} characters of base64", data.len()));
-            let (requested, found) = (shown(requested), shown(found.as_deref()));
-            self.differences.push(FieldDifference::new("uefiData", requested.as_deref(), found.as_deref()));
+            let (requested, actual) = (shown(requested), shown(actual.as_deref()));
+            self.differences.push(FieldDifference::new("uefiData", requested.as_deref(), actual.as_deref()));
         }
         Ok(())
     }
@@ -252,8 +252,8 @@ impl<C: Ec2> AmiComparison<'_, C> {
             && !is_protected(image, cooldown)
         {
             let requested = if cooldown == Cooldown::Day { "enabled-with-cooldown" } else { "enabled" };
-            let found = image.deregistration_protection.as_deref();
-            self.compare("deregistrationProtection", Some(requested), found);
+            let actual = image.deregistration_protection.as_deref();
+            self.compare("deregistrationProtection", Some(requested), actual);
         }
     }
 

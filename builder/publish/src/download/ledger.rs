@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ledger_goes_on_after_a_torn_tail_and_begins_anew_for_another_snapshot() {
+    fn a_ledger_survives_a_torn_tail_and_is_recreated_for_another_snapshot() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         let mut ledger = DownloadLedger::open(&path, "snap-1").unwrap();

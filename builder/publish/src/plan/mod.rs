@@ -73,7 +73,7 @@ pub struct Plan {
 
 /// Plans a request with these volumes.
 pub fn plan(request: &Request, volumes: &[Volume], parent: Parent) -> Plan {
-    let encrypted = request.asks_for_encryption();
+    let encrypted = request.requests_encryption();
     let sent = |volume: &Volume| volume.data + if encrypted { volume.zero } else { 0 };
     let blocks: u64 = volumes.iter().map(sent).sum();
     let calls = calls::calls(request, volumes, blocks, parent);
@@ -95,7 +95,7 @@ pub fn plan(request: &Request, volumes: &[Volume], parent: Parent) -> Plan {
 fn unknown(request: &Request, volumes: &[Volume], blocks: u64, parent: Parent) -> Vec<String> {
     let mut unknown = Vec::new();
     let zero: u64 = volumes.iter().map(|volume| volume.zero).sum();
-    if !request.asks_for_encryption() && zero > 0 {
+    if !request.requests_encryption() && zero > 0 {
         let regions =
             if request.copies.is_empty() { "the region" } else { "the region or one that is copied to" };
         unknown.push(format!(

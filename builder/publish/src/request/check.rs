@@ -98,7 +98,7 @@ fn architecture(options: &AmiOptions, facts: &ImageFacts) -> Result<Architecture
     match (options.architecture, facts.architecture) {
         (Some(requested), Some(built)) if requested != built => {
             let problem =
-                format!("`{}` is asked for, and the image is for `{}`", requested.word(), built.word());
+                format!("`{}` is requested, and the image is for `{}`", requested.word(), built.word());
             Err(RequestMistake::new("--arch", problem, "leave the option out"))
         }
         (Some(known), _) | (None, Some(known)) => Ok(known),
@@ -119,12 +119,12 @@ fn boot_mode(
     let mistake = |problem: String, remedy: &str| Err(RequestMistake::new(OPTION, problem, remedy));
     match (options.boot_mode, derived) {
         (Some(requested), _) if architecture == Architecture::Arm && requested != BootMode::Uefi => mistake(
-            format!("`{}` is asked for, and arm64 machines have UEFI only", requested.word()),
+            format!("`{}` is requested, and arm64 machines have UEFI only", requested.word()),
             "leave the option out",
         ),
         (Some(requested), Some(built)) if requested != built && built != BootMode::UefiPreferred => {
             let problem = format!(
-                "`{}` is asked for, and the partitions allow `{}` only",
+                "`{}` is requested, and the partitions allow `{}` only",
                 requested.word(),
                 built.word()
             );
@@ -148,7 +148,7 @@ fn check_firmware(
     architecture: Architecture,
     mistakes: &mut Vec<RequestMistake>,
 ) {
-    let word = boot_mode.word();
+    let mode_name = boot_mode.word();
     if options.tpm == Tpm::V2 && boot_mode != BootMode::Uefi {
         let remedy = match (boot_mode, architecture) {
             (BootMode::UefiPreferred, _) => "add `--boot-mode uefi`, or leave `--tpm` out",
@@ -156,12 +156,12 @@ fn check_firmware(
         };
         mistakes.push(RequestMistake::new(
             "--tpm",
-            format!("NitroTPM needs the boot mode `uefi`, and this is `{word}`"),
+            format!("NitroTPM needs the boot mode `uefi`, and this is `{mode_name}`"),
             remedy,
         ));
     }
     if options.uefi_data.is_some() && boot_mode == BootMode::LegacyBios {
-        let problem = format!("the boot mode is `{word}`, which has no UEFI variables");
+        let problem = format!("the boot mode is `{mode_name}`, which has no UEFI variables");
         mistakes.push(RequestMistake::new(
             "--uefi-data",
             problem,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{AmiOptions, RequestMistake, partition, region};
 use crate::api::Encryption;
 
-/// Requested encryption. Part of the client token of copies, see [`Self::token_text`].
+/// Requested encryption. Part of the client token of copies, see `token_text`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyChoice {
@@ -27,7 +27,8 @@ impl KeyChoice {
         if aliased { Self::Alias(text.to_owned()) } else { Self::Arn(text.to_owned()) }
     }
 
-    /// The text in the client token of a copy. It must not change: a copy that an older version began is found by its token.
+    /// The text in the client token of a copy. It must not change: a copy that an older version began is found by its
+    /// token.
     pub(crate) fn token_text(&self) -> String {
         match self {
             Self::Account => "Account".to_owned(),

@@ -75,7 +75,7 @@ pub(super) fn check_limits(
     {
         let (min, max) = limits.size;
         refuse(
-            format!("`{name}` has {min} to {max} GiB, and {size} are asked for"),
+            format!("`{name}` has {min} to {max} GiB, and {size} are requested"),
             "choose another size or type".to_owned(),
         );
     }
@@ -94,7 +94,7 @@ pub(super) fn check_limits(
             }
             (Some(requested), Some((min, max))) if !(min..=max).contains(&requested) => {
                 refuse(
-                    format!("`{name}` has {setting} of {min} to {max}, and {requested} are asked for"),
+                    format!("`{name}` has {setting} of {min} to {max}, and {requested} are requested"),
                     format!("choose one of {min} to {max}"),
                 );
             }
@@ -115,7 +115,7 @@ fn check_ratios(
     let mut refuse =
         |problem: String, remedy: String| mistakes.push(RequestMistake::new(option, problem, remedy));
     if matches!(settings.kind, VolumeType::Io1 | VolumeType::Io2) && settings.iops.is_none() {
-        refuse(format!("`{name}` needs to be told its iops"), "add `iops=N`".to_owned());
+        refuse(format!("`{name}` needs `iops`"), "add `iops=N`".to_owned());
     }
     if let (Some(iops), Some(size)) = (settings.iops, size) {
         let max = size.saturating_mul(limits.iops_per_gib);
@@ -124,7 +124,7 @@ fn check_ratios(
             let enough = iops.div_ceil(limits.iops_per_gib);
             refuse(
                 format!(
-                    "`{name}` of {size} GiB has at most {max} iops ({} for each GiB), and {iops} are asked for",
+                    "`{name}` of {size} GiB has at most {max} iops ({} for each GiB), and {iops} are requested",
                     limits.iops_per_gib
                 ),
                 format!("give `size={enough}GiB` or more, or fewer iops"),

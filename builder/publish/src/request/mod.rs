@@ -166,7 +166,7 @@ impl Request {
     }
 
     /// Whether the request asks for encryption of any snapshot.
-    pub fn asks_for_encryption(&self) -> bool {
+    pub fn requests_encryption(&self) -> bool {
         self.encryption != KeyChoice::Account
             || self.copies.iter().any(|copy| copy.encryption != KeyChoice::Account)
     }

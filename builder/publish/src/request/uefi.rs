@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_taken_as_bytes_and_as_base64_with_line_breaks() {
+    fn variables_are_read_as_bytes_and_as_base64_with_line_breaks() {
         let blob = blob(0, b"zlib");
         let text = STANDARD.encode(&blob);
         assert_eq!(read_bytes(&blob), Ok(text.clone()));
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_blob_is_refused() {
+    fn a_file_in_another_format_is_refused() {
         let mut flipped = blob(0, b"zlib");
         *flipped.last_mut().unwrap() ^= 1;
         for (bytes, why) in [

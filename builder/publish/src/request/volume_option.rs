@@ -63,7 +63,7 @@ pub(super) fn parse_further(text: &str, mistakes: &mut Vec<RequestMistake>) -> O
     };
     let mut settings_text: Vec<_> = rest.split(',').collect();
     let Some((kind, value)) = settings_text.remove(0).split_once(':') else {
-        return refuse(format!("`{rest}` does not say what stands on `{name}`"));
+        return refuse(format!("`{rest}` does not name the content of `{name}`"));
     };
     let (content, size) = match kind {
         "bundle" if !value.is_empty() => (VolumeContent::Bundle(value.into()), None),
@@ -72,7 +72,7 @@ pub(super) fn parse_further(text: &str, mistakes: &mut Vec<RequestMistake>) -> O
             Ok(size) => (VolumeContent::Empty, Some(size)),
             Err(problem) => return refuse(problem),
         },
-        _ => return refuse(format!("`{kind}:{value}` is nothing that can stand on a volume")),
+        _ => return refuse(format!("`{kind}:{value}` is not a content of a volume")),
     };
     if let Err(mistake) = device_letters(OPTION, name) {
         mistakes.push(mistake);

@@ -220,7 +220,7 @@ fn completed(journal: Journal, snapshot: DescribedSnapshot) -> Result<(Journal, 
     if journal.state().sealing {
         return Ok((journal, UploadState::Completed(snapshot)));
     }
-    let problem = "it was completed by somebody else before all its blocks were sent".to_owned();
+    let problem = "it was completed by another process before all its blocks were sent".to_owned();
     Err(PublishError::InconsistentResponse { snapshot: snapshot.id, problem })
 }
 

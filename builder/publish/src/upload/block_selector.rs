@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sent_follows_from_the_block_the_parent_and_encryption() {
+    fn the_selection_depends_on_block_parent_and_encryption() {
         let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
         let zero = Block::Zero.digest();
         let selector = |zeros, parent: Option<Digest>| BlockSelector {
@@ -59,7 +59,7 @@ mod tests {
             acknowledged: BTreeMap::new(),
         };
         let (out, write) = (ZeroPolicy::LeaveOut, ZeroPolicy::Write);
-        for (zeros, parent, block, wanted) in [
+        for (zeros, parent, block, selected) in [
             (out, None, Block::Data(new), true),
             (out, None, Block::Zero, false),
             (write, None, Block::Zero, true),
@@ -71,12 +71,12 @@ mod tests {
             (out, Some(old), Block::Free, true),
             (write, Some(zero), Block::Free, false),
         ] {
-            assert_eq!(selector(zeros, parent).selects(5, block), wanted, "{zeros:?} {parent:?} {block:?}");
+            assert_eq!(selector(zeros, parent).selects(5, block), selected, "{zeros:?} {parent:?} {block:?}");
         }
     }
 
     #[test]
-    fn what_the_service_has_is_not_sent_again_unless_it_changed() {
+    fn acknowledged_blocks_are_selected_only_if_they_changed() {
         let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
         let acknowledged = BTreeMap::from([(1, a)]);
         let selector = BlockSelector { zeros: ZeroPolicy::LeaveOut, parent: BTreeMap::new(), acknowledged };

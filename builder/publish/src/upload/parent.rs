@@ -62,18 +62,19 @@ pub(super) async fn choose<E: Ebs, S: SnapshotCalls>(
         }
         ParentChoice::Newest => {
             let Some(manifest) = source.manifest() else {
-                let reason = "a raw file has no image name whose versions could be looked for".to_owned();
+                let reason = "a raw file has no image name by which to find earlier versions".to_owned();
                 return Err(PublishError::Parent { parent: "auto".to_owned(), reason });
             };
             let name = &manifest.origin.name;
             let tags = [(tags::IMAGE, name.as_str())];
-            let found = retry(&services.timer, CallStep::Idempotent, &NoObserver, || {
+            let candidates = retry(&services.timer, CallStep::Idempotent, &NoObserver, || {
                 services.ec2.describe_tagged_snapshots(&tags)
             })
             .await;
-            let mut found = found.map_err(call_failed(format!("looking for versions of `{name}`")))?;
-            found.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.started, snapshot.id.clone())));
-            let fitting = found
+            let mut candidates =
+                candidates.map_err(call_failed(format!("looking for versions of `{name}`")))?;
+            candidates.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.started, snapshot.id.clone())));
+            let fitting = candidates
                 .into_iter()
                 .find(|one| unfit_reason(one, source, options, encrypts_by_default).is_none());
             progress.tell(&match &fitting {
@@ -157,7 +158,7 @@ fn from_manifest(
     let data = manifest.blocks.iter().filter(|block| matches!(block, Block::Data(_))).count();
     let listed = blocks.values().filter(|digest| **digest != Block::Zero.digest()).count();
     if listed != data || blocks.len() != held.len() {
-        return Err(mismatch(format!("it does not hold the blocks that `{shown}` tells of")));
+        return Err(mismatch(format!("it does not hold the blocks of `{shown}`")));
     }
     Ok(Some(blocks))
 }

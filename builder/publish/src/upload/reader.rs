@@ -143,7 +143,7 @@ struct BufferPool {
 #[derive(Debug, Default)]
 struct FreeBuffers {
     buffers: Vec<Box<[u8]>>,
-    made: usize,
+    allocated: usize,
 }
 
 /// A buffer that returns to the pool when it is dropped.
@@ -161,8 +161,8 @@ impl PooledBuffer {
             if let Some(buffer) = free.buffers.pop() {
                 break buffer;
             }
-            if free.made < BUFFERS {
-                free.made += 1;
+            if free.allocated < BUFFERS {
+                free.allocated += 1;
                 break vec![0; BLOCK as usize].into_boxed_slice();
             }
             free = pool.returned.wait(free).unwrap_or_else(PoisonError::into_inner);
