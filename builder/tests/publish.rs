@@ -71,7 +71,7 @@ fn mistakes_are_reported_together_before_anything_is_called() {
     let expected = "--- stderr\n\
         error: cannot publish `out`\n  \
           caused by: 2 mistakes\n    \
-            `--boot-mode`: `legacy-bios` is asked for, and the partitions allow `uefi` only; leave the option out, or \
+            `--boot-mode`: `legacy-bios` is requested, and the partitions allow `uefi` only; leave the option out, or \
             build the image with the partition that is missing (ESP for UEFI, BIOS boot for BIOS)\n    \
             `--copy-to`: `eu-west-1` is the region that is published to; name other regions only\n\
         --- exit 2\n";
@@ -88,7 +88,7 @@ fn one_mistake_reads_as_one_line() {
         cli.run(&["publish", "out", "--region", "eu-west-1", "--root-volume", "iops=4001,size=8"]),
         expected(
             "publish `out`",
-            "`--root-volume`: `gp3` of 8 GiB has at most 4000 iops (500 for each GiB), and 4001 are asked for; give \
+            "`--root-volume`: `gp3` of 8 GiB has at most 4000 iops (500 for each GiB), and 4001 are requested; give \
              `size=9GiB` or more, or fewer iops"
         )
     );

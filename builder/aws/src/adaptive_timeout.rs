@@ -1,13 +1,13 @@
-//! How long the transfer of a block is waited for: little at first, so that a request that hangs costs little, and more
-//! after each that took longer, so that a slow line, whose rate all blocks share, gets everything through.
+//! The timeout for the transfer of a block: short at first, so that a request that hangs costs little, and longer after
+//! each timeout, so that a slow line, whose rate all blocks share, transfers all of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How many times the first wait the longest one is: five attempts fit into the two minutes of a step.
+/// Ratio of the longest timeout to the initial one: five attempts fit into the two minutes of a step.
 const MAX_FACTOR: u64 = 3;
 
-/// How long to wait for a block, in milliseconds.
+/// The current timeout for a block, in milliseconds.
 #[derive(Debug)]
 pub(super) struct AdaptiveTimeout {
     initial: u64,
@@ -20,12 +20,13 @@ impl AdaptiveTimeout {
         Self { initial, current: AtomicU64::new(initial) }
     }
 
-    /// How long to wait now.
+    /// The current timeout.
     pub(super) fn get(&self) -> Duration {
         Duration::from_millis(self.current.load(Ordering::Relaxed))
     }
 
-    /// A transfer took longer than `timeout`. Of many that were begun together only the first counts.
+    /// Records that a transfer exceeded `timeout`. Of several transfers that were started together only the first
+    /// counts.
     pub(super) fn record_timeout(&self, timeout: Duration) {
         if timeout >= self.get() {
             let longer = self.current.load(Ordering::Relaxed).saturating_mul(3) / 2;
@@ -33,7 +34,7 @@ impl AdaptiveTimeout {
         }
     }
 
-    /// A transfer took so long: well within the first wait, there is no need of more.
+    /// Records the time of a transfer. Well within the initial timeout, the timeout is reset.
     pub(super) fn record_transfer(&self, time: Duration) {
         if time < Duration::from_millis(self.initial / 2) {
             self.current.store(self.initial, Ordering::Relaxed);
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slow_line_is_given_more_time_and_a_quick_one_less() {
+    fn a_slow_line_gets_a_longer_timeout_and_a_fast_one_a_shorter() {
         let second = Duration::from_secs(1);
         let timeout = AdaptiveTimeout::new(10 * second);
         timeout.record_timeout(10 * second);

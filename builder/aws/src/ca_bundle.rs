@@ -1,5 +1,5 @@
-//! Which certificate authorities are trusted: those of a file, where `AWS_CA_BUNDLE` or the profile's `ca_bundle` names
-//! one, as AWS's other tools do; else those of the machine.
+//! The trusted certificate authorities: those of the file in `AWS_CA_BUNDLE` or in `ca_bundle` of the profile, as in
+//! AWS's other tools, or else those of the machine.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject as _;
 
 use super::ConnectError;
 
-/// What to trust, where something else than the machine's authorities is asked for.
+/// The configured certificate authorities; `None` for those of the machine.
 ///
 /// # Errors
 /// [`ConnectError::CaBundle`].
@@ -32,7 +32,7 @@ pub(super) async fn context(profile: Option<&str>) -> Result<Option<TlsContext>,
 #[expect(deprecated, reason = "its new name is in a crate that is no dependency of ours")]
 async fn of_profile(profile: Option<&str>) -> Option<PathBuf> {
     let chosen = profile.map(|name| Cow::Owned(name.to_owned()));
-    // Files that cannot be read are told of when credentials are looked for in them.
+    // Errors of these files are reported when credentials are loaded from them.
     let set = profile::load(&Fs::real(), &Env::real(), &ProfileFiles::default(), chosen).await.ok()?;
     let path = set.get("ca_bundle").filter(|path| !path.is_empty())?;
     match (path.strip_prefix("~/"), std::env::home_dir()) {
@@ -41,7 +41,7 @@ async fn of_profile(profile: Option<&str>) -> Option<PathBuf> {
     }
 }
 
-/// The authorities of a file in PEM.
+/// Reads certificate authorities from a file in PEM.
 fn read(path: &Path) -> Result<TlsContext, ConnectError> {
     let failed = |reason: String| ConnectError::CaBundle { path: path.to_owned(), reason };
     let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;

@@ -1,5 +1,5 @@
-//! The credentials in use: asked for once, kept for as long as they hold, and asked for anew when a service does not
-//! accept them, whichever service that is. The clients' own caches keep credentials until their stated end.
+//! A cache of credentials: fetched once, used until they expire, and fetched again when any service rejects them. The
+//! caches of the clients would keep rejected credentials until their expiry.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,10 +19,10 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 
-/// Credentials are asked for anew when they end within this time.
+/// Credentials are refreshed this long before they expire.
 const REFRESH_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
 
-/// Credentials that are kept, and where they come from. Clones share them.
+/// Cached credentials and their source. Clones share the cache.
 #[derive(Clone, Default)]
 pub(super) struct CachedCredentials(Arc<Inner>);
 
@@ -30,24 +30,25 @@ pub(super) struct CachedCredentials(Arc<Inner>);
 struct Inner {
     source: OnceLock<SharedCredentialsProvider>,
     cached: Mutex<Option<(Credentials, Instant)>>,
-    /// Locked while the source is asked: by one request for all that wait.
+    /// Locked during a fetch, so that one request fetches for all that wait.
     fetching: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for CachedCredentials {
-    /// Nothing of what is kept.
+    /// Shows no credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Held")
     }
 }
 
 impl CachedCredentials {
-    /// Says where credentials come from; the first time counts.
+    /// Sets the source; only the first call has an effect.
     pub(super) fn set_source(&self, source: SharedCredentialsProvider) {
         let _ = self.0.source.set(source);
     }
 
-    /// Forgets credentials that a request was refused with which began at a moment; those fetched since stay.
+    /// Discards credentials that a request was rejected with. `started` is the start of the request: credentials that
+    /// were fetched later are kept.
     fn invalidate(&self, started: Instant) {
         let mut cached = self.0.cached.lock().unwrap_or_else(PoisonError::into_inner);
         if cached.as_ref().is_some_and(|(_, fetched)| *fetched <= started) {
@@ -88,19 +89,19 @@ impl ProvideCredentials for CachedCredentials {
     }
 }
 
-/// A client for HTTP through which it is seen that credentials are not accepted.
+/// An HTTP client that discards cached credentials when a service rejects them.
 #[derive(Debug)]
 struct Invalidating<T> {
     inner: T,
     credentials: CachedCredentials,
 }
 
-/// The same client, with an eye on refusals.
+/// Wraps an HTTP client so that it discards rejected credentials.
 pub(super) fn invalidating(inner: SharedHttpClient, credentials: CachedCredentials) -> SharedHttpClient {
     SharedHttpClient::new(Invalidating { inner, credentials })
 }
 
-/// The same connector, with an eye on refusals.
+/// Wraps a connector so that it discards rejected credentials.
 pub(super) fn invalidating_connector(
     inner: SharedHttpConnector,
     credentials: CachedCredentials,
@@ -125,7 +126,7 @@ impl HttpConnector for Invalidating<SharedHttpConnector> {
         HttpConnectorFuture::new(async move {
             let mut response = call.await?;
             if (400..500).contains(&response.status().as_u16()) {
-                // Refusals are short: nothing is lost by reading one before whoever asked does.
+                // Error responses are short, so reading one here before the caller does costs nothing.
                 let body = ByteStream::new(response.take_body()).collect().await;
                 let body = body.map_err(|error| ConnectorError::io(error.into()))?.into_bytes();
                 if code(&response, &body).is_some_and(|code| is_unknown_caller(&code)) {
@@ -138,7 +139,7 @@ impl HttpConnector for Invalidating<SharedHttpConnector> {
     }
 }
 
-/// The name of an error: in a header, or in a body of XML or JSON.
+/// The error code of a response: in a header, or in a body of XML or JSON.
 fn code(response: &HttpResponse, body: &[u8]) -> Option<String> {
     if let Some(name) = response.headers().get("x-amzn-errortype") {
         return Some(name.split(':').next().unwrap_or(name).to_owned());
@@ -160,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives another key each time.
+    /// Returns a different key for each fetch.
     #[derive(Debug, Default)]
     struct CountingSource(Arc<AtomicUsize>);
 
@@ -180,7 +181,7 @@ mod tests {
         }
     }
 
-    /// Answers everything with one refusal.
+    /// Answers every request with the same error.
     #[derive(Debug)]
     struct RefusingConnector(u16, &'static str);
 
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_asked_for_anew_when_any_service_does_not_accept_them() {
+    fn rejected_credentials_are_fetched_again_whichever_service_rejects_them() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let credentials = CachedCredentials::default();
         let fetches = Arc::new(AtomicUsize::new(0));
@@ -220,7 +221,7 @@ mod tests {
             assert_eq!(get() != first, refetched, "{body}");
             assert_eq!(fetches.load(Ordering::Relaxed) - before, usize::from(refetched), "{body}");
         }
-        // One that began before the credentials were fetched says nothing of them.
+        // A request that began before the fetch does not discard the credentials.
         let started = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
         let key = get();
         credentials.invalidate(started);

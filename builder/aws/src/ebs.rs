@@ -1,8 +1,7 @@
-//! The six calls of EBS direct through `aws-sdk-ebs`.
+//! The six calls of the EBS direct APIs through `aws-sdk-ebs`.
 //!
-//! Blocks travel as they are: the bytes are neither copied nor hashed here (`PutSnapshotBlock` is signed with
-//! `UNSIGNED-PAYLOAD`, and the service checks the digest that the manifest has). That one call is made by hand, in
-//! [`super::blocks`].
+//! Blocks are neither copied nor hashed here: `PutSnapshotBlock` is signed with `UNSIGNED-PAYLOAD`, and the service
+//! checks the digest of the manifest. That call is made without the SDK, in [`super::put_block`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,10 +27,10 @@ use super::put_block::BlockSender;
 use super::response_limit::{is_too_long, response_limit};
 use super::service_error::{body_error, from_client_error};
 
-/// Blocks asked for in one page, the most that the service gives.
+/// Blocks per page, the maximum of the service.
 const MAX_RESULTS: i32 = 10_000;
 
-/// EBS direct.
+/// Client of the EBS direct APIs.
 #[derive(Debug, Clone)]
 pub struct EbsClient {
     client: Client,
@@ -47,7 +46,7 @@ impl EbsClient {
         Self { client, blocks, timeout }
     }
 
-    /// Transfers a block, within the time that it may take.
+    /// Runs a transfer with the adaptive timeout.
     async fn transfer<T>(
         &self,
         future: impl Future<Output = Result<T, ServiceError>>,
@@ -74,7 +73,7 @@ impl EbsClient {
             }
         };
         let bytes = response.block_data.collect().await.map_err(failed)?.into_bytes();
-        // The answer was whole: one that is cut short on its way ends before its stated length.
+        // The response was complete: a response that is cut off in transit ends before its stated length.
         if bytes.len() as u64 != BLOCK {
             let message =
                 format!("the service gave {} bytes as the block, and a block has {BLOCK}", bytes.len());
@@ -191,7 +190,7 @@ fn with_encryption(call: StartSnapshotFluentBuilder, encryption: &Encryption) ->
     }
 }
 
-/// The service states its block size in every answer that has to do with blocks; ours are made for one.
+/// Every response about blocks states the block size of the service, which must equal [`BLOCK`].
 fn check_block_size(stated: Option<i32>) -> Result<(), ServiceError> {
     match stated {
         Some(stated) if stated as u64 == BLOCK => Ok(()),
@@ -205,7 +204,7 @@ fn index(index: u64) -> Result<i32, ServiceError> {
 }
 
 fn beyond_volume(index: u64) -> ServiceError {
-    ServiceError::local(ServiceErrorKind::Refused, format!("block {index} lies beyond the largest volume"))
+    ServiceError::local(ServiceErrorKind::Refused, format!("block {index} is beyond the largest volume"))
 }
 
 fn unreadable(message: impl Into<String>) -> ServiceError {

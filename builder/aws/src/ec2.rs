@@ -1,4 +1,5 @@
-//! The life of an AMI through EC2: the types of [`amiforge_publish::api`] to the service's and back. Decides nothing.
+//! The calls of EC2 for AMIs: converts the types of [`amiforge_publish::api`] to those of the service and back. Decides
+//! nothing.
 
 mod calls;
 mod inputs;
@@ -26,10 +27,10 @@ use calls::tags::{CreateTags, Filter};
 pub use calls::CALLS;
 pub use snapshots::SnapshotsClient;
 
-/// Entries of a page, the most that the service gives.
+/// Items per page, the maximum of the service.
 const MAX_RESULTS: u64 = 1000;
 
-/// A region's EC2.
+/// Client of EC2 in a region.
 #[derive(Debug, Clone)]
 pub struct Ec2Client {
     client: Client,
@@ -93,7 +94,7 @@ impl Ec2 for Ec2Client {
             filters: query.filters.iter().map(filter).collect(),
             include_deprecated: Some(true),
             include_disabled: Some(true),
-            // Ids and pages exclude each other.
+            // `ImageId` and `MaxResults` exclude each other.
             max_results: query.ids.is_empty().then_some(MAX_RESULTS),
             next_token: None,
         };
@@ -190,7 +191,7 @@ fn describe_attribute(image: &str, name: &str) -> DescribeImageAttribute {
     DescribeImageAttribute { image: image.to_owned(), attribute: name.to_owned() }
 }
 
-/// An answer that lacks what it is for.
+/// The error for a response without the id that the call returns.
 fn missing_id(call: &str) -> ServiceError {
     ServiceError::local(ServiceErrorKind::Unreadable, format!("the answer of {call} has no id"))
 }

@@ -1,20 +1,20 @@
-//! Where a service answers in a region.
+//! Endpoints of services.
 //!
 //! The partitions and their DNS suffixes are those of `partitions.json` of the AWS SDKs (botocore, 1.44); the rule is
-//! that of the `endpoint-rule-set-1.json` of EC2 and Auto Scaling. A test holds both against botocore's own resolver.
+//! that of the `endpoint-rule-set-1.json` of EC2 and Auto Scaling. A test compares both with botocore's own resolver.
 
 use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 
-/// A set of regions with names, accounts and certificates of their own.
+/// A partition: a set of regions with its own names, accounts and certificates.
 struct EndpointPartition {
-    /// What the names of its regions begin with.
+    /// Prefix of the names of its regions.
     prefix: &'static str,
-    /// Suffix of the endpoints that answer over IPv4.
+    /// DNS suffix of endpoints with IPv4.
     suffix: &'static str,
-    /// Suffix of the endpoints that answer over IPv4 and IPv6.
+    /// DNS suffix of endpoints with IPv4 and IPv6.
     dual_stack: &'static str,
-    /// Whether an endpoint keeps its name where FIPS 140 is asked for, because it is validated anyway.
+    /// Whether FIPS endpoints have no suffix in their name, because all endpoints are validated.
     fips_without_suffix: bool,
 }
 
@@ -26,10 +26,10 @@ const fn partition(
     EndpointPartition { prefix, suffix, dual_stack, fips_without_suffix: false }
 }
 
-/// Regions of no other partition, new ones among them.
+/// The partition of all other regions, including new ones.
 const AWS: EndpointPartition = partition("", "amazonaws.com", "api.aws");
 
-/// Every other partition. No prefix is the beginning of another one.
+/// All other partitions. No prefix is the beginning of another one.
 const PARTITIONS: [EndpointPartition; 7] = [
     EndpointPartition { fips_without_suffix: true, ..partition("us-gov-", "amazonaws.com", "api.aws") },
     partition("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
@@ -40,12 +40,12 @@ const PARTITIONS: [EndpointPartition; 7] = [
     partition("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 ];
 
-/// Which of the endpoints of a region is asked for.
+/// Variant of an endpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EndpointVariant {
-    /// One whose cryptography is validated by FIPS 140.
+    /// Cryptography validated by FIPS 140.
     pub fips: bool,
-    /// One that answers over IPv6, too.
+    /// IPv6 as well as IPv4.
     pub dual_stack: bool,
 }
 
@@ -53,20 +53,20 @@ pub struct EndpointVariant {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// The name would make another host name than that of a region.
+    /// The text is not a region name, and would change the host name.
     #[error("`{0}` is not the name of a region")]
     Region(String),
-    /// The configuration asks for two things that exclude each other.
-    #[error("an endpoint is given, so {0} cannot be asked for as well")]
+    /// The configuration has two settings that exclude each other.
+    #[error("an endpoint is configured, so {0} cannot be requested as well")]
     Conflict(&'static str),
 }
 
-/// The URL of AWS's own endpoint of a service, such as `ec2` or `autoscaling`.
+/// The URL of AWS's endpoint of a service, such as `ec2` or `autoscaling`.
 ///
 /// # Errors
 /// [`EndpointError::Region`].
 pub fn for_region(service: &str, region: &str, variant: EndpointVariant) -> Result<String, EndpointError> {
-    // A region becomes part of a host name: one with a dot or a slash would send signed requests elsewhere.
+    // The region becomes part of a host name: with a dot or a slash in it, signed requests would go to another host.
     let is_label_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if region.is_empty() || region.len() > 63 || region.starts_with('-') || !region.bytes().all(is_label_byte)
     {
@@ -79,7 +79,7 @@ pub fn for_region(service: &str, region: &str, variant: EndpointVariant) -> Resu
     Ok(format!("https://{service}{fips}.{region}.{suffix}"))
 }
 
-/// The URL that a configuration gives a service: its own, or that of the region.
+/// The URL of a service in a configuration: a configured endpoint, or that of the region.
 pub(super) fn for_config(sdk: &SdkConfig, id: &str, service: &str) -> Result<String, EndpointError> {
     let variant = EndpointVariant {
         fips: sdk.use_fips().unwrap_or_default(),
@@ -93,8 +93,8 @@ pub(super) fn for_config(sdk: &SdkConfig, id: &str, service: &str) -> Result<Str
     }
 }
 
-/// The endpoint in place of AWS's own: the one given to the program, or the one that the environment or the profile
-/// sets for the service with this id (`AWS_ENDPOINT_URL_EC2`, a `services` section) or for all.
+/// The configured endpoint of a service: the option of the program, or the setting of the environment or the profile
+/// for the service with this id (`AWS_ENDPOINT_URL_EC2`, a `services` section) or for all services.
 pub(super) fn configured_endpoint(sdk: &SdkConfig, id: &str) -> Option<String> {
     let endpoint = sdk.endpoint_url().map(str::to_owned);
     if sdk.get_origin("endpoint_url").is_client_config() {

@@ -1,4 +1,4 @@
-//! The one call of KMS that is needed: which key an alias stands for. `kms` 2014-11-01, AWS JSON 1.1.
+//! The only call of KMS in use: `DescribeKey`, to resolve an alias. KMS 2014-11-01, AWS JSON 1.1.
 
 use amiforge_publish::api::{KeyRegions, Keys, KmsKey};
 use amiforge_publish::service_error::ServiceError;
@@ -9,11 +9,11 @@ use serde_json::json;
 use super::AwsConfig;
 use super::query::{Client, Protocol, QueryService};
 
-/// How requests are signed and endpoints found. Of the protocol only JSON is used.
+/// Signing name and endpoint id. The query protocol is not used: calls are JSON.
 const KMS: QueryService =
     QueryService { id: "KMS", name: "kms", version: "2014-11-01", protocol: Protocol::Query };
 
-/// A region's KMS.
+/// Client of KMS in a region.
 #[derive(Debug, Clone)]
 pub struct KmsClient(Client);
 

@@ -1,8 +1,8 @@
-//! The AWS clients: the only crate that names theirs.
+//! Implements the traits of `amiforge-publish` with the AWS clients. No other crate depends on an AWS crate.
 //!
-//! Owns where credentials, region and endpoint come from (environment, profiles, SSO, web identity, containers,
-//! instances: all by `aws-config`), the one HTTP client, and its timeouts. The clients' own retries are off:
-//! [`amiforge_publish::retry`] is the only layer that repeats.
+//! Owns the configuration of credentials, region and endpoint (environment, profiles, SSO, web identity, containers,
+//! instances: all by `aws-config`), the HTTP client, and its timeouts. The clients' own retries are off:
+//! [`amiforge_publish::retry`] is the only layer that retries.
 
 mod adaptive_timeout;
 mod ca_bundle;
@@ -37,30 +37,30 @@ pub use ebs::EbsClient;
 pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
 pub use kms::KmsClient;
 
-/// Connections that are kept for the next request.
+/// Maximum number of idle connections per host.
 const MAX_IDLE_CONNECTIONS: usize = 256;
 
-/// How long they are kept: less than the services keep them, so that no request meets a closed one.
+/// Maximum idle time of a connection: shorter than that of the services, so that no request uses a closed connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long making a connection may take.
+/// Timeout for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one request may take: several fit into the budget of a step, so that one that hangs costs little.
+/// Timeout for a request: several fit into the budget of a step, so that one that hangs costs little.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where to call and as whom.
+/// Region, endpoint and credentials of the clients.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConnectOptions {
-    /// The region; from the environment or the profile unless given.
+    /// The region; by default from the environment or the profile.
     pub region: Option<String>,
     /// The profile of the shared configuration files.
     pub profile: Option<String>,
-    /// An endpoint for every service, in place of AWS's own.
+    /// An endpoint for every service, instead of AWS's own.
     pub endpoint: Option<String>,
-    /// Keys, in place of the usual search for credentials.
+    /// An access key, instead of the default credentials provider chain.
     pub keys: Option<AccessKeys>,
-    /// How long one request may take at first; 10 s unless given.
+    /// Initial timeout for a request; 10 s by default.
     pub attempt_timeout: Option<Duration>,
 }
 
@@ -73,42 +73,42 @@ pub struct AccessKeys {
     pub secret: String,
 }
 
-/// Why there are no clients.
+/// Why no clients can be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// Nobody said which region.
+    /// No region is configured.
     #[error("no region is given: neither `--region`, nor AWS_REGION, nor the profile names one")]
     NoRegion,
-    /// The file that says whom to trust cannot be used.
+    /// The file of certificate authorities cannot be used.
     #[error("the certificate authorities of `{}` (AWS_CA_BUNDLE, or `ca_bundle` of the profile): {reason}", path.display())]
     CaBundle {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// What every client is made from.
+/// The configuration that all clients share.
 #[derive(Debug, Clone)]
 pub struct AwsConfig {
     sdk: SdkConfig,
     region: String,
-    /// The connections that blocks are sent through.
+    /// The connections for blocks.
     block_connector: SharedHttpConnector,
     attempt_timeout: Duration,
 }
 
 impl AwsConfig {
-    /// Looks where credentials and the region come from. Credentials themselves are fetched by the first call.
+    /// Loads the configuration. Credentials are fetched by the first call.
     ///
     /// # Errors
     /// [`ConnectError`].
     pub async fn load(options: &ConnectOptions) -> Result<Self, ConnectError> {
         let attempt_timeout = options.attempt_timeout.unwrap_or(ATTEMPT_TIMEOUT);
         let credentials = CachedCredentials::default();
-        // With keys of its own nothing is asked of files or of the environment.
+        // With an access key, neither files nor the environment are read.
         let trust = match options.keys {
             Some(_) => None,
             None => ca_bundle::context(options.profile.as_deref()).await?,
@@ -120,9 +120,9 @@ impl AwsConfig {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
-            // It would copy every block to measure its rate; the attempts have a timeout of their own.
+            // It would copy every block to measure its rate; requests have a timeout of their own.
             .stalled_stream_protection(aws_sdk_ebs::config::StalledStreamProtectionConfig::disabled())
-            // Credentials are kept in one place for all clients, and forgotten when a service does not accept them.
+            // All clients share one cache of credentials, which discards rejected ones.
             .identity_cache(IdentityCache::no_cache())
             .http_client(credentials::invalidating(http_client(options, trust.clone()), credentials.clone()));
         if let Ok(name) = AppName::new(concat!("amiforge-", env!("CARGO_PKG_VERSION"))) {
@@ -165,7 +165,7 @@ impl AwsConfig {
         })
     }
 
-    /// The same for another region, with the same connections and credentials.
+    /// The same configuration for another region, with the same connections and credentials.
     #[must_use]
     pub fn in_region(&self, region: &str) -> Self {
         let sdk = self.sdk.to_builder().region(Region::new(region.to_owned())).build();
@@ -177,43 +177,43 @@ impl AwsConfig {
         }
     }
 
-    /// The region that is called.
+    /// The region.
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// The endpoint that stands in for AWS's own, if one does.
+    /// The endpoint that replaces AWS's own, if one is configured.
     pub fn endpoint(&self) -> Option<&str> {
         self.sdk.endpoint_url()
     }
 
-    /// The client of EBS direct.
+    /// Client of the EBS direct APIs.
     pub fn ebs(&self) -> EbsClient {
         EbsClient::new(&self.sdk, self.block_connector.clone(), self.attempt_timeout)
     }
 
-    /// The client of the part of EC2 that knows snapshots.
+    /// Client of EC2 for snapshots.
     pub fn snapshots(&self) -> SnapshotsClient {
         SnapshotsClient::new(&self.sdk)
     }
 
-    /// The client of KMS.
+    /// Client of KMS.
     pub fn kms(&self) -> KmsClient {
         KmsClient::new(&self.sdk)
     }
 
-    /// The client of EC2.
+    /// Client of EC2.
     pub fn ec2(&self) -> Ec2Client {
         Ec2Client::new(&self.sdk)
     }
 }
 
-/// Which way requests go.
+/// Whether requests use a proxy.
 #[derive(Debug, Clone, Copy)]
 enum ProxyUse {
-    /// Straight: an endpoint on this machine is never asked for through a proxy.
+    /// No proxy: the endpoint is on this machine.
     Loopback,
-    /// As the environment says.
+    /// The proxy of the environment, if it names one.
     Network,
 }
 
@@ -221,7 +221,7 @@ fn proxy_use(options: &ConnectOptions) -> ProxyUse {
     if options.endpoint.as_deref().is_some_and(is_loopback) { ProxyUse::Loopback } else { ProxyUse::Network }
 }
 
-/// One client, with one pool of connections, for every service.
+/// An HTTP client with one connection pool for all services.
 fn http_client(options: &ConnectOptions, trust: Option<TlsContext>) -> SharedHttpClient {
     let proxy_use = proxy_use(options);
     Builder::new()

@@ -1,12 +1,12 @@
-//! `PutSnapshotBlock` with a signature of our own.
+//! `PutSnapshotBlock` without the SDK's operation.
 //!
-//! The call is made once for every half MiB, and the generated client spends more on one than signing, sending and
-//! hearing the answer cost together (about 120 µs of a processor). So this file does by hand what that client does for
-//! this one operation: endpoint by the client's own rules, credentials from the same provider, Signature Version 4 by
-//! `aws-sigv4`, transport by the same connector. Everything that is rare stays with the client.
+//! The call is made for every 512 KiB, and the generated client takes longer for one than signing, sending and
+//! receiving together (about 120 µs of a processor). So this module does for this one operation what the client does:
+//! endpoint by the client's own rules, credentials from the same provider, Signature Version 4 by `aws-sigv4`,
+//! transport by the same connector. All other calls use the client.
 //!
-//! EBS direct API reference, `PutSnapshotBlock`: `PUT /snapshots/{snapshotId}/blocks/{blockIndex}`; the payload is not
-//! part of the signature, because the service checks its digest.
+//! EBS direct APIs, `PutSnapshotBlock`: `PUT /snapshots/{snapshotId}/blocks/{blockIndex}`. The payload is not signed,
+//! because the service checks its digest.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -34,13 +34,13 @@ use tokio::sync::Mutex;
 use super::endpoint::configured_endpoint;
 use super::service_error::{body_error, connector_error, error_chain, from_response};
 
-/// How far this machine's clock may be off without a correction, in seconds: a service allows five minutes.
+/// Clock skew in seconds that is not corrected: services accept five minutes.
 const MAX_CLOCK_SKEW: i64 = 60;
 
-/// What the payload is called in the signature.
+/// Payload hash in the signature of an unsigned payload.
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-/// Who we are, for the service's logs.
+/// User agent, for the logs of the service.
 const USER_AGENT: &str = concat!("amiforge/", env!("CARGO_PKG_VERSION"));
 
 /// Sends blocks.
@@ -48,9 +48,9 @@ const USER_AGENT: &str = concat!("amiforge/", env!("CARGO_PKG_VERSION"));
 pub(super) struct BlockSender {
     sdk: SdkConfig,
     connector: SharedHttpConnector,
-    /// Scheme and authority, such as `https://ebs.eu-west-1.amazonaws.com`, when known.
+    /// Scheme and authority, such as `https://ebs.eu-west-1.amazonaws.com`, once resolved.
     endpoint: Mutex<Option<String>>,
-    /// What is added to this machine's clock to have the service's, in seconds.
+    /// Offset from this machine's clock to the service's, in seconds.
     offset: AtomicI64,
 }
 
@@ -59,7 +59,7 @@ impl BlockSender {
         Self { sdk: sdk.clone(), connector, endpoint: Mutex::default(), offset: AtomicI64::new(0) }
     }
 
-    /// Writes one block; its digest is sent in base64.
+    /// Writes a block; `digest` is its SHA-256 in base64.
     pub(super) async fn put(&self, snapshot: &str, put: PutBlock, digest: &str) -> Result<(), ServiceError> {
         let request = self.request(snapshot, put, digest).await?;
         let response = self.send(request).await?;
@@ -73,7 +73,7 @@ impl BlockSender {
         Err(error)
     }
 
-    /// Learns from the date of a refusal how far this machine's clock is off; the generated clients do the same.
+    /// Computes the clock skew from the date of an error response, as the generated clients do.
     fn correct_clock(&self, response: &HttpResponse) {
         let date =
             response.headers().get("date").and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
@@ -84,7 +84,7 @@ impl BlockSender {
         }
     }
 
-    /// The time by the service's clock, as far as it is known.
+    /// The time on the service's clock, as far as the skew is known.
     fn now(&self) -> SystemTime {
         let (now, offset) = (SystemTime::now(), self.offset.load(Ordering::Relaxed));
         let by = Duration::from_secs(offset.unsigned_abs());
@@ -92,7 +92,7 @@ impl BlockSender {
         shifted.unwrap_or(now)
     }
 
-    /// The answer with its body, which is read to its end so that the connection serves the next request.
+    /// Sends a request and reads the response to its end, so that the connection can be reused.
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ServiceError> {
         let mut response = self.connector.call(request).await.map_err(|error| connector_error(&error))?;
         let body = ByteStream::new(response.take_body()).collect().await;
@@ -163,7 +163,7 @@ impl BlockSender {
         provider.provide_credentials().await.map_err(|error| missing(error_chain(&error)))
     }
 
-    /// Where the service is, by the rules that the client itself follows.
+    /// Resolves the endpoint by the rules of the generated client.
     async fn endpoint(&self) -> Result<String, ServiceError> {
         let mut known = self.endpoint.lock().await;
         if let Some(url) = known.as_ref() {
@@ -185,8 +185,8 @@ impl BlockSender {
     }
 }
 
-/// Whether the service has taken a block: its answer states the checksum of what it has. A page of whatever stands
-/// before the service is a success as well, and of nothing that was sent.
+/// Whether the service has stored a block: its response states the checksum. A page of a proxy before the service has a
+/// success status too, but no checksum.
 fn check_response(response: &HttpResponse, digest: &str) -> Result<(), ServiceError> {
     let (kind, message) = match response.headers().get("x-amz-checksum") {
         Some(stated) if stated == digest => return Ok(()),

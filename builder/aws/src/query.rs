@@ -1,10 +1,10 @@
-//! A client of the services that take a form and answer with XML: EC2, Auto Scaling and their like.
+//! A client of services with form-encoded requests and XML responses: EC2, Auto Scaling and similar.
 //!
-//! AWS's generated client for EC2 is 1.24 million lines, of which the life of an image needs some forty calls, and
-//! takes 6 GB to compile. Here a call is a structure of its parameters and one of its answer, each field with its name
-//! on the wire ([`shape`]), and a row in the table of its service. Everything else is AWS's own runtime, as in a
-//! generated client: orchestration, credentials, signature, time-outs, user agent, connections ([`client`]).
-//! Names and types are held against the model of each service by a test.
+//! AWS's generated client for EC2 is 1.24 million lines, of which AMIs need some forty calls, and takes 6 GB to
+//! compile. Here a call is a structure for its input and one for its output, each field with its name on the wire
+//! ([`shape`]), and a row in the table of its service. Everything else is AWS's own runtime, as in a generated client:
+//! orchestration, credentials, signature, timeouts, user agent, connections ([`client`]). A test compares names and
+//! types with the model of each service.
 //!
 //! AWS query protocol and AWS EC2 query protocol, Smithy specification 2.0.
 
@@ -24,17 +24,17 @@ pub(super) use xml::{MalformedResponse, XmlElement};
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryService {
-    /// Its id, by which a configuration names it, such as `EC2`.
+    /// Service id in configurations, such as `EC2`.
     pub id: &'static str,
-    /// The beginning of its host names, which is also its name in a signature.
+    /// Prefix of host names and signing name.
     pub name: &'static str,
-    /// The version of its interface, a date.
+    /// API version, a date.
     pub version: &'static str,
-    /// How its requests and answers are written.
+    /// Its protocol.
     pub protocol: Protocol,
 }
 
-/// How requests and answers are written.
+/// Encoding of requests and responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// `Parameter.1=` and `<SomethingResponse><list><item>`.
@@ -44,7 +44,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The name of an element of a list in an answer.
+    /// Element name of list items in a response.
     fn item(self) -> &'static str {
         match self {
             Self::Ec2 => "item",

@@ -1,4 +1,4 @@
-//! The longest answer that is read.
+//! The maximum length of a response.
 
 use std::error::Error;
 
@@ -10,10 +10,10 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use http_body_util::{LengthLimitError, Limited};
 
-/// Bytes of the longest answer: a page of 1,000 images, each with 50 tags, has some 10 MiB.
+/// Maximum length of a response in bytes: a page of 1,000 images, each with 50 tags, has some 10 MiB.
 const MAX_LEN: usize = 32 << 20;
 
-/// Cuts answers off that are longer, so that none fills the memory.
+/// Fails longer responses, so that none exhausts the memory.
 #[derive(Debug)]
 pub(super) struct ResponseLimit;
 
@@ -22,12 +22,12 @@ pub(super) fn response_limit() -> ResponseLimit {
     ResponseLimit
 }
 
-/// The error of an answer whose header says that it is longer.
+/// The `Content-Length` of a response exceeds the maximum.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer has {0} bytes, more than {MAX_LEN}")]
 pub(super) struct ResponseTooLong(u64);
 
-/// Whether an error says that an answer is too long.
+/// Whether an error means that a response is too long.
 pub(super) fn is_too_long(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {

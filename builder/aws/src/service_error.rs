@@ -1,4 +1,4 @@
-//! From the errors of the AWS clients to [`ServiceError`].
+//! Converts errors of the AWS clients to [`ServiceError`].
 
 use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_credential_types::provider::error::CredentialsError;
@@ -8,14 +8,14 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::response_limit::is_too_long;
 
-/// The fault that an error of a client stands for.
+/// Converts an error of a generated client.
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 pub(super) fn from_client_error<E>(error: SdkError<E, HttpResponse>) -> ServiceError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     match &error {
-        // The client calls an answer of success that it cannot read an error of the service without a name.
+        // The client reports a successful response that it cannot parse as a service error without a code.
         SdkError::ServiceError(failure) if failure.raw().status().is_success() => {
             from_raw(ServiceErrorKind::Unreadable, failure.raw(), error_chain(&error))
         }
@@ -24,7 +24,7 @@ where
     }
 }
 
-/// The fault of a call that got no answer, or none that can be read.
+/// Converts the error of a call without a readable response.
 pub(super) fn without_response<E>(error: &SdkError<E, HttpResponse>) -> ServiceError
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -51,8 +51,8 @@ where
         SdkError::ResponseError(failure) => {
             let raw = failure.raw();
             let kind = match ServiceError::classify(raw.status().as_u16(), None, "", None) {
-                // The body is there if it was read to its end: then the same answer would come the next time, as one
-                // would that is too long. One that broke off may be whole then.
+                // A body that was read to its end, or that is too long, would be the same after a retry. One that broke
+                // off may be complete then.
                 ServiceErrorKind::Unreadable if raw.body().bytes().is_none() && !is_too_long(error) => {
                     permanent_kind(&error_chain(error)).unwrap_or(ServiceErrorKind::Transport)
                 }
@@ -64,7 +64,7 @@ where
     }
 }
 
-/// The fault of an answer that does not say it itself.
+/// An error for a response without an error code.
 fn from_raw(kind: ServiceErrorKind, raw: &HttpResponse, error_chain: String) -> ServiceError {
     ServiceError {
         status: Some(raw.status().as_u16()),
@@ -78,10 +78,10 @@ fn request_id(raw: &HttpResponse) -> Option<String> {
     names.iter().find_map(|name| raw.headers().get(*name)).map(str::to_owned)
 }
 
-/// The fault of an answer that is an error.
+/// Converts an error response.
 pub(super) fn from_response(error: &impl ProvideErrorMetadata, raw: &HttpResponse) -> ServiceError {
     let status = raw.status().as_u16();
-    // The clients drop the reason of errors that their model does not know, and the words of some.
+    // The clients drop the reason of errors that their model does not know, and the message of some.
     let body = raw.body().bytes().and_then(|body| serde_json::from_slice::<serde_json::Value>(body).ok());
     let text = |keys: &[&str]| {
         let body = body.as_ref()?;
@@ -103,8 +103,8 @@ pub(super) fn from_response(error: &impl ProvideErrorMetadata, raw: &HttpRespons
     }
 }
 
-/// Whether an error comes from looking for credentials. Where the way to the service that gives them is what fails, that
-/// is what can be mended.
+/// Whether an error is one of the credentials provider. If the connection to the provider fails, that is the error to
+/// report.
 fn credentials_failure(error: &(dyn std::error::Error + 'static)) -> Option<ServiceErrorKind> {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -116,7 +116,7 @@ fn credentials_failure(error: &(dyn std::error::Error + 'static)) -> Option<Serv
     None
 }
 
-/// The fault of a request that got no answer.
+/// Converts the error of a request without a response.
 pub(super) fn connector_error(error: &ConnectorError) -> ServiceError {
     let message = error_chain(error);
     let kind = match permanent_kind(&message) {
@@ -128,7 +128,7 @@ pub(super) fn connector_error(error: &ConnectorError) -> ServiceError {
     explained(kind, message)
 }
 
-/// A fault in words that begin with who refused, or what: the crates below do not say it.
+/// Adds an explanation before the message, which the crates below do not give.
 fn explained(kind: ServiceErrorKind, message: String) -> ServiceError {
     let message = match kind {
         ServiceErrorKind::Unreachable if message.contains("tunnel error") => {
@@ -141,16 +141,16 @@ fn explained(kind: ServiceErrorKind, message: String) -> ServiceError {
     ServiceError::local(kind, message)
 }
 
-/// The fault of an answer whose body did not come to its end.
+/// The error of a response whose body ended early.
 pub(super) fn body_error(what: &str, error: &(dyn std::error::Error + 'static)) -> ServiceError {
     let message = error_chain(error);
     let kind = if is_too_long(error) { ServiceErrorKind::Unreadable } else { ServiceErrorKind::Transport };
     ServiceError::local(permanent_kind(&message).unwrap_or(kind), format!("{what}: {message}"))
 }
 
-/// The kind of a failure that another try meets again, by the words of the crates below, which have no types for it:
-/// rustls of a certificate and of a peer that speaks no TLS, the resolver of a host that does not exist, the connector
-/// of a proxy that refuses, hyper of an answer that is not HTTP.
+/// Classifies failures that a retry would meet again, by the messages of the crates below, which have no types for
+/// them: rustls for certificates and peers without TLS, the resolver for unknown hosts, the connector for proxies that
+/// refuse, hyper for responses that are not HTTP.
 fn permanent_kind(message: &str) -> Option<ServiceErrorKind> {
     let pattern = PERMANENT_ERRORS.iter().find(|(pattern, _)| message.contains(pattern));
     pattern.map(|(_, kind)| *kind)
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_that_will_never_be_made_is_not_tried_again() {
+    fn permanent_connection_errors_are_classified() {
         let kind = |message: &str| {
             let source = std::io::Error::other(message.to_owned());
             connector_error(&ConnectorError::other(source.into(), None)).kind

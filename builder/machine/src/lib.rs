@@ -1,4 +1,4 @@
-//! Machines: launching an image in QEMU as EC2 would, and what can be told of a launch without one.
+//! Machines: launches an image in QEMU as EC2 would, and checks an image without a launch.
 
 pub mod boot;
 pub mod preflight;

@@ -1,8 +1,8 @@
-//! What publishing needs of the service, in plain types: the six calls of EBS direct, and what EC2 tells of
-//! snapshots.
+//! The service as publishing needs it, in plain types: the six calls of the EBS direct APIs, and the calls of EC2 for
+//! snapshots and images.
 //!
-//! One call is one request: nothing here repeats, waits or checks. Whoever implements a trait gives back what the
-//! service said; [`super::retry`] decides whether to ask again. Knows no AWS crate.
+//! One method is one request: nothing here retries, waits or checks. An implementation returns the response of the
+//! service; [`super::retry`] decides about retries. Must not name an AWS crate.
 
 mod ebs;
 pub mod ec2;

@@ -1,59 +1,59 @@
-//! How many requests under way are of use: as few as bring the same rate.
+//! The useful number of concurrent requests: the smallest one that reaches the same rate.
 //!
-//! A service that answers in tens of milliseconds needs many requests at a time; a near one, or a slow line, does not,
-//! and what waits on its way has left the processor's cache, fills buffers at both ends and may run into a timeout.
-//! Nothing but the rate itself tells which it is: half as many are tried for a while, and kept when as much gets
-//! through; after a rest twice as many are tried, and kept when more does. Knows nothing of throttling.
+//! A service with a latency of tens of milliseconds needs many concurrent requests. A near service or a slow line does
+//! not: there, queued blocks leave the processor's cache, fill buffers at both ends and may time out. The rate is the
+//! only measure of which case applies: half as many requests are tried for a while, and kept if the rate stays; after a
+//! rest, twice as many are tried, and kept if the rate grows. Does not handle throttling.
 
 use std::time::Duration;
 
-/// Fewer are never tried.
+/// Minimum number of concurrent requests.
 const MIN: u32 = 8;
 
-/// A rate is taken over so many answers for each request under way, so that all of them count.
+/// A rate is measured over this many responses per concurrent request, so that all of them contribute.
 const ANSWERS_PER_SLOT: u32 = 3;
 
-/// And over this time at least.
+/// Minimum duration of a measurement.
 const MIN_WINDOW: Duration = Duration::from_millis(40);
 
-/// Rates that differ by less than this are the same.
+/// Relative difference below which two rates count as equal.
 const TOLERANCE: f64 = 0.05;
 
-/// Rest after a trial that did not help, doubled each time.
+/// Rest after a trial that was not kept; doubled each time.
 const REST: Duration = Duration::from_secs(1);
 
-/// The longest rest.
+/// Maximum rest.
 const MAX_REST: Duration = Duration::from_secs(30);
 
-/// The number of requests that are let under way.
+/// The current number of concurrent requests.
 #[derive(Debug)]
 pub(super) struct Concurrency {
     current: u32,
     max: u32,
     phase: WindowPhase,
-    /// When the window began, and answers since.
+    /// Start of the measurement, and responses since.
     window: Option<(Duration, u32)>,
-    /// Where the next trial goes, after the next rest.
+    /// The trial after the next rest.
     next: Trial,
     rest: Duration,
 }
 
-/// What the window that is open is for.
+/// Purpose of the current window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum WindowPhase {
-    /// For nothing: connections are being made, or another width has just been taken.
+    /// Ignored: connections are being made, or the number has just changed.
     Settle { then: Measure },
-    /// To learn the rate.
+    /// Measures a rate.
     Measure(Measure),
-    /// For nothing until this moment.
+    /// Rests until this time.
     Rest { until: Duration },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Measure {
-    /// Of the width that is in use.
+    /// Rate of the current number.
     Base,
-    /// Of another, beside the rate of the one that was in use before.
+    /// Rate of a trial, with the rate of the previous number.
     Trial { trial: Trial, base: f64 },
 }
 
@@ -64,18 +64,18 @@ enum Trial {
 }
 
 impl Concurrency {
-    /// Begins with as many as may ever be.
+    /// Starts with the maximum.
     pub(super) fn new(max: u32) -> Self {
         let phase = WindowPhase::Settle { then: Measure::Base };
         Self { current: max, max, phase, window: None, next: Trial::Half, rest: REST }
     }
 
-    /// How many requests may be under way.
+    /// The number of concurrent requests.
     pub(super) fn get(&self) -> u32 {
         self.current
     }
 
-    /// A request was answered well.
+    /// Records a successful response.
     pub(super) fn record_success(&mut self, now: Duration) {
         if let WindowPhase::Rest { until } = self.phase {
             if now >= until {
@@ -93,7 +93,7 @@ impl Concurrency {
         self.decide(rate, now);
     }
 
-    /// What was measured was disturbed.
+    /// Discards a measurement that was disturbed.
     pub(super) fn discard_window(&mut self) {
         self.window = None;
     }
@@ -124,7 +124,7 @@ impl Concurrency {
         }
     }
 
-    /// Takes the next width on trial, if there is one.
+    /// Starts the next trial, unless it would leave the bounds.
     fn start_trial(&mut self, base: f64, now: Duration) {
         let (concurrency, other) = match self.next {
             Trial::Half => (self.current / 2, Trial::Twice),
@@ -154,7 +154,7 @@ impl Concurrency {
 mod tests {
     use super::*;
 
-    /// Answers for a time at the rate that a width has, and what the width is then.
+    /// Simulates responses for a time at the rate of the current number, and returns the number at the end.
     fn run_for(
         concurrency: &mut Concurrency,
         now: &mut Duration,
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_near_service_gets_few_at_a_time_and_a_far_one_keeps_many() {
+    fn a_near_service_gets_few_concurrent_requests_and_a_far_one_many() {
         let mut nearby = Concurrency::new(64);
         let mut now = Duration::ZERO;
         let settled = run_for(&mut nearby, &mut now, Duration::from_secs(3), |_| 1700.0);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_moves_away_gets_more_again() {
+    fn concurrency_grows_again_with_latency() {
         let mut concurrency = Concurrency::new(64);
         let mut now = Duration::ZERO;
         run_for(&mut concurrency, &mut now, Duration::from_secs(3), |_| 1700.0);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn trials_become_rare_when_they_do_not_help() {
+    fn trials_become_rare_when_they_are_not_kept() {
         let mut concurrency = Concurrency::new(64);
         let mut now = Duration::ZERO;
         let rate = |concurrency: u32| f64::from(concurrency) * 20.0;

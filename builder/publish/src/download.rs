@@ -1,5 +1,5 @@
-//! A snapshot becomes a file: sparse, every block checked against the service's digest, many at a time. What was
-//! fetched is kept when a download is stopped, and the file has its name only when it is whole.
+//! Downloads a snapshot into a sparse file: blocks are read concurrently and verified against the service's digests. An
+//! interrupted download keeps its blocks, and the file gets its name only when it is complete.
 
 mod ledger;
 
@@ -20,23 +20,23 @@ use super::folder::FolderError;
 use super::readback::{self, RequestedBlock};
 use super::services::Services;
 
-/// What came of a download.
+/// The result of a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Downloaded {
     /// The snapshot.
     pub snapshot: String,
-    /// Length of the file.
+    /// Length of the file in bytes.
     pub size: u64,
     /// Blocks that the snapshot holds.
     pub held: u64,
-    /// Blocks that were fetched this time.
+    /// Blocks that this call fetched.
     pub fetched: u64,
 }
 
 /// Downloads a snapshot, or that of an image's root volume, into a new file.
 ///
 /// # Errors
-/// [`PublishError`]. What was fetched stays beside the file as `FILE.partial` and is used by the next try.
+/// [`PublishError`]. Fetched blocks stay in `FILE.partial`, and the next call uses them.
 pub async fn download<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     name: &str,
@@ -71,16 +71,16 @@ pub async fn download<E: Ebs, S: SnapshotCalls>(
     Ok(Downloaded { snapshot: snapshot.id, size, held, fetched })
 }
 
-/// A file that is being fetched, and the ledger of what is in it.
+/// A file that is being downloaded, with the ledger of its blocks.
 struct PartialFile {
     path: PathBuf,
     file: File,
-    /// Whether something was in it before.
+    /// Whether it held data before.
     state: PartialState,
     ledger: Mutex<DownloadLedger>,
 }
 
-/// What was at the partial file's place.
+/// Whether a partial file existed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PartialState {
     New,
@@ -93,7 +93,7 @@ impl PartialFile {
         let failed = |source| PublishError::File { path: path.clone(), source };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        // Through a link a file of somebody else would be overwritten; a pipe would block.
+        // A symbolic link could redirect the writes to another file, and a pipe would block.
         options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32);
         let file = options.open(&path).map_err(failed)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -105,11 +105,11 @@ impl PartialFile {
         let resumed = file.metadata().map_err(failed)?.len() > 0;
         let mut ledger = DownloadLedger::open(&with_suffix(out, "partial.journal"), snapshot)?;
         if resumed && ledger.is_new() {
-            // It is of something else.
+            // The file belongs to another snapshot.
             file.set_len(0).map_err(failed)?;
         }
         file.set_len(size).map_err(failed)?;
-        // The ledger may know of blocks that a power cut kept from the disk.
+        // The ledger may list blocks that were not on disk before a power failure.
         ledger.retain(|index, digest| {
             let mut block = vec![0; BLOCK as usize];
             file.read_exact_at(&mut block, index * BLOCK).is_ok()
@@ -123,7 +123,7 @@ impl PartialFile {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).contains(index)
     }
 
-    /// Writes a block; zeros stay a hole where nothing was before.
+    /// Writes a block. A block of zeros stays a hole in a new file.
     fn write(&self, read: RequestedBlock) -> Result<(), PublishError> {
         let fetched = read.bytes?;
         let hole = Block::hashed(fetched.digest) == Block::Zero && self.state == PartialState::New;
@@ -135,7 +135,7 @@ impl PartialFile {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).record(read.index, fetched.digest)
     }
 
-    /// Gives the file its name.
+    /// Renames the file to its final name.
     fn commit(&self, out: &Path) -> Result<(), PublishError> {
         self.file.sync_all().map_err(|source| self.failed(source))?;
         let named = rustix::fs::renameat_with(
@@ -161,7 +161,7 @@ impl PartialFile {
     }
 }
 
-/// The file's name with something behind it.
+/// The file's name with a suffix.
 fn with_suffix(out: &Path, suffix: &str) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_owned();
     name.push(".");

@@ -1,4 +1,4 @@
-//! Why something was not published, read back or verified.
+//! Errors of uploading, reading back and verifying snapshots.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use super::journal::JournalError;
 use super::retry::RetryExhausted;
 use super::service_error::ServiceErrorKind;
 
-/// Why something was not published, read back or verified.
+/// Why an upload, a download or a verification failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -23,25 +23,25 @@ pub enum PublishError {
     Manifest {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: ManifestError,
     },
     /// A file cannot be read or written.
     #[error("using `{}`", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The image is not as long as its manifest says, or longer than any volume.
+    /// The length of the image differs from its manifest, or exceeds the largest volume.
     #[error("`{}` is {found} bytes long, and {expected}", path.display())]
     Length {
         /// The image.
         path: PathBuf,
         /// Its length.
         found: u64,
-        /// What it should be.
+        /// The expected length.
         expected: String,
     },
     /// The folder beside the image cannot be used.
@@ -50,29 +50,29 @@ pub enum PublishError {
     /// The journal cannot be used.
     #[error("keeping the journal")]
     Journal(#[source] JournalError),
-    /// The journal is of an upload that is not this one and not done.
+    /// The journal belongs to another upload that is not finished.
     #[error("an upload to {snapshot} is under way, and {difference}")]
     OtherUpload {
-        /// The snapshot, or how it is found.
+        /// The snapshot, or its tag.
         snapshot: String,
-        /// What is not the same.
+        /// The difference between the two uploads.
         difference: String,
     },
     /// There is nothing to abandon.
-    #[error("no upload is under way: {found}")]
+    #[error("no upload is under way: {reason}")]
     NothingToAbandon {
-        /// What the journal says.
-        found: String,
+        /// The state that the journal records.
+        reason: String,
     },
     /// A block of the image cannot be read.
     #[error("reading block {block} of the image")]
     Read {
         /// Index of the block.
         block: u64,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A block on the disk is not the one of the manifest any more.
+    /// A block on disk differs from the manifest.
     #[error(
         "block {block} changed on disk after the build ({}): the manifest says SHA-256 {expected}, and it has {found}",
         location_text(locations)
@@ -80,14 +80,14 @@ pub enum PublishError {
     BlockChanged {
         /// Index of the block.
         block: u64,
-        /// What lies in it.
+        /// The partitions and files in the block.
         locations: Vec<String>,
         /// Digest of the manifest.
         expected: String,
-        /// Digest of what is on the disk.
+        /// Digest of the block on disk.
         found: String,
     },
-    /// A raw file was written to while it was sent: no moment may have seen what the snapshot holds.
+    /// A raw file was modified during the upload, so the snapshot may hold a state that never existed.
     #[error("`{}` changed while it was sent", path.display())]
     RawChanged {
         /// The file.
@@ -100,7 +100,7 @@ pub enum PublishError {
         block: u64,
         /// The snapshot.
         snapshot: String,
-        /// Why.
+        /// The cause.
         source: RetryExhausted,
     },
     /// A block could not be read back.
@@ -110,23 +110,23 @@ pub enum PublishError {
         block: u64,
         /// The snapshot.
         snapshot: String,
-        /// Why.
+        /// The cause.
         source: RetryExhausted,
     },
     /// Another call failed.
     #[error("{action}")]
     Call {
-        /// What was being done, as a gerund.
+        /// The action that failed, as a gerund.
         action: String,
-        /// Why.
+        /// The cause.
         source: RetryExhausted,
     },
-    /// The service has given a snapshot up.
+    /// The service failed a snapshot.
     #[error("the service put {snapshot} in the state `error`: {message}")]
     SnapshotFailed {
         /// The snapshot.
         snapshot: String,
-        /// What the service says.
+        /// The message of the service.
         message: String,
     },
     /// The service did not finish in time.
@@ -136,36 +136,36 @@ pub enum PublishError {
         snapshot: String,
         /// Its state.
         state: String,
-        /// How long it was waited for.
+        /// Time waited.
         seconds: u64,
     },
-    /// The parent cannot be one.
+    /// The snapshot cannot be the parent.
     #[error("{parent} cannot be the parent: {reason}")]
     Parent {
-        /// How it was named.
+        /// The parent as the user named it.
         parent: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// What was read back is not what was sent.
+    /// The snapshot does not hold the blocks that were sent.
     #[error("{snapshot} does not hold the image: {first}{}", difference_count(*count))]
     ReadBack {
         /// The snapshot.
         snapshot: String,
         /// The first difference.
         first: String,
-        /// How many there are.
+        /// Number of differences.
         count: usize,
     },
-    /// The answers of the service do not fit together.
+    /// Responses of the service contradict each other or the request.
     #[error("{snapshot}: {problem}")]
     InconsistentResponse {
         /// The snapshot.
         snapshot: String,
-        /// What does not fit.
+        /// The contradiction.
         problem: String,
     },
-    /// Somebody asked to stop.
+    /// The user interrupted the work.
     #[error("interrupted")]
     Interrupted,
 }
@@ -194,13 +194,13 @@ impl From<JournalError> for PublishError {
     }
 }
 
-/// Names what was being done when a call failed.
+/// Maps an exhausted retry to [`PublishError::Call`] with the action that failed.
 pub(super) fn call_failed(action: impl Into<String>) -> impl FnOnce(RetryExhausted) -> PublishError {
     let action = action.into();
     unless_interrupted(move |source| PublishError::Call { action, source })
 }
 
-/// The error of a call that was given up, or that the work was stopped.
+/// Maps an exhausted retry with `error`, or to [`PublishError::Interrupted`] if the work was interrupted.
 pub(super) fn unless_interrupted(
     error: impl FnOnce(RetryExhausted) -> PublishError,
 ) -> impl FnOnce(RetryExhausted) -> PublishError {

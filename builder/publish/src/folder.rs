@@ -1,8 +1,8 @@
-//! The folder beside a bundle that holds what publishing it to a region has done so far.
+//! The folder beside a bundle with the state of its publish to a region.
 //!
-//! It stands beside the bundle and not in it, so that the bundle stays what its sums say, and it names nothing of this
-//! machine: moved together with the bundle, both are continued elsewhere. Whoever works in it holds its lock (flock,
-//! which ends with its owner, however it ends).
+//! It is beside the bundle and not in it, so that the checksums of the bundle stay valid. It does not depend on this
+//! machine: moved together with the bundle, the publish continues elsewhere. A process that uses the folder holds its
+//! lock (flock(2), released when the process ends).
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-/// The file whose lock is held.
+/// The lock file.
 const LOCK: &str = "lock";
 
 /// A locked folder.
@@ -25,21 +25,21 @@ pub struct LockedFolder {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
-    /// Another process works in it.
+    /// Another process holds the lock.
     #[error("another process is working on `{}`", path.display())]
     Busy {
         /// The folder.
         path: PathBuf,
     },
-    /// Something in it cannot be read or written.
+    /// A file in it cannot be read or written.
     #[error("using `{}`", path.display())]
     File {
-        /// What.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The path names nothing that something could stand beside.
+    /// The path has no file name.
     #[error("`{}` does not end in a name", path.display())]
     Unnamed {
         /// The path.
@@ -48,22 +48,22 @@ pub enum FolderError {
 }
 
 impl LockedFolder {
-    /// Where the folder of an image (a bundle or a raw file) and a region is.
+    /// The path of the folder for an image (a bundle or a raw file) and a region.
     ///
     /// # Errors
-    /// [`FolderError::File`] when the image is not there, [`FolderError::Unnamed`].
+    /// [`FolderError::File`] when the image does not exist, [`FolderError::Unnamed`].
     pub fn path_for(image: &Path, region: &str) -> Result<PathBuf, FolderError> {
         let real = image.canonicalize().map_err(|source| failed(image, source))?;
         let name = real.file_name().ok_or_else(|| FolderError::Unnamed { path: image.to_owned() })?;
         let mut folder = OsString::from(name);
         folder.push(".publish");
-        // A region's name comes from the user and must stay one name.
+        // The region is user input and must stay one path component.
         let region: String =
             region.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
         Ok(real.with_file_name(folder).join(region))
     }
 
-    /// Makes the folder if need be and locks it.
+    /// Creates the folder if necessary, and locks it.
     ///
     /// # Errors
     /// [`FolderError`].
@@ -79,12 +79,12 @@ impl LockedFolder {
         }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Waits until the names in the folder are on the disk.
+    /// Syncs the directory entries to disk.
     ///
     /// # Errors
     /// [`FolderError::File`].
@@ -100,8 +100,8 @@ fn failed(path: &Path, source: io::Error) -> FolderError {
 }
 
 impl Drop for LockedFolder {
-    /// Closing the file would give the lock back too, but not while a child that was forked meanwhile, and has not yet
-    /// become another program, still has it open.
+    /// Closing the file releases the lock only after every forked child that has not yet called execve(2) has closed it
+    /// too.
     fn drop(&mut self) {
         let _ = flock(&self.lock, FlockOperation::Unlock);
     }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_stands_beside_the_image_and_is_used_by_one_at_a_time() {
+    fn the_folder_is_beside_the_image_and_locked() {
         let parent = tempfile::tempdir().unwrap();
         let bundle = parent.path().join("web");
         fs::create_dir(&bundle).unwrap();

@@ -1,13 +1,12 @@
-//! The journal of an upload: what was meant, what was begun, and every block that the service has acknowledged.
+//! The journal of an upload: the intent, the snapshot, and every acknowledged block.
 //!
-//! A file that only grows. Each record has a checksum, and what follows the first record that is not whole is cut off
-//! when the journal is opened: a torn tail costs the blocks in it, which are then sent once more.
+//! An append-only file. Each record has a checksum. Opening the journal truncates it at the first record that is not
+//! intact: a torn tail loses the blocks in it, which are then sent again.
 //!
-//! What is written when: the intent, with the token that makes `StartSnapshot` repeatable, is on the disk before the
-//! service hears of it, so a snapshot that we do not know of cannot exist. The snapshot's id and everything else that
-//! happens once is on the disk before the next call. An acknowledged block is handed to the kernel at once, which is
-//! enough for a process that is killed; for a power cut it is put on the disk every few seconds, because waiting for
-//! each would cost more than sending again what a cut loses.
+//! Durability: the intent, with the client token of `StartSnapshot`, is synced before the call, so that no snapshot can
+//! exist without a record. The snapshot's id and all other records that are written once are synced before the next
+//! call. An acknowledged block is written immediately, which survives a killed process. It is synced every few seconds,
+//! because a sync per block would cost more than resending the blocks that a power failure loses.
 
 pub(super) mod record;
 
@@ -21,13 +20,13 @@ use amiforge_formats::digest::Digest;
 
 pub use record::{Intent, Record, UploadIdentity};
 
-/// Name of the journal in its folder.
+/// File name of the journal.
 const NAME: &str = "upload.journal";
 
-/// What the file begins with: the format and its version.
+/// Magic bytes: the format and its version.
 const MAGIC: &[u8] = b"amiforge upload journal 1\n";
 
-/// How long acknowledged blocks may be in the hands of the kernel alone.
+/// Maximum time between syncs of acknowledged blocks.
 const SYNC_EVERY: Duration = Duration::from_secs(3);
 
 /// Why a journal cannot be used.
@@ -39,10 +38,10 @@ pub enum JournalError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// It is none, or one of another version.
+    /// The file is not a journal, or is one of another version.
     #[error("`{}` is not a journal that this version reads", path.display())]
     Foreign {
         /// The file.
@@ -59,28 +58,28 @@ pub struct Journal {
     state: JournalState,
 }
 
-/// What a journal says.
+/// The state that a journal records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalState {
-    /// What was meant.
+    /// The intent.
     pub intent: Intent,
-    /// The snapshot, and when it was begun, in seconds since 1970.
+    /// The snapshot, and when it was started, in seconds since 1970.
     pub started: Option<(String, i64)>,
-    /// Every block that the service has, by its index.
+    /// Every acknowledged block, by index.
     pub acknowledged: BTreeMap<u64, Digest>,
-    /// Whether the snapshot was, or was about to be, sealed.
+    /// Whether sealing was started.
     pub sealing: bool,
     /// Whether the service has confirmed the whole snapshot.
     pub finished: bool,
 }
 
 impl Journal {
-    /// Where the journal of a folder is.
+    /// The path of the journal in a folder.
     pub fn path_in(folder: &Path) -> PathBuf {
         folder.join(NAME)
     }
 
-    /// What the journal of a folder says, if there is one that says anything. Changes nothing.
+    /// Reads the journal of a folder without changing it; `None` if it has no intact record.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -88,7 +87,7 @@ impl Journal {
         Ok(parse(&Self::path_in(folder))?.map(|(state, _)| state))
     }
 
-    /// Opens the journal of a folder, if there is one that says anything.
+    /// Opens the journal of a folder; `None` if it has no intact record.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -97,12 +96,12 @@ impl Journal {
         let Some((state, intact_len)) = parse(&path)? else { return Ok(None) };
         let failed = |source| JournalError::File { path: path.clone(), source };
         let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
-        // Records behind a torn one would never be read.
+        // Records after a torn one would never be read.
         file.set_len(intact_len).map_err(failed)?;
         Ok(Some(Self { path, file, synced: Instant::now(), state }))
     }
 
-    /// Begins a journal; what had its name is replaced. It and its name are on the disk when this returns.
+    /// Creates a journal, replacing an existing one. It is synced when this returns.
     ///
     /// # Errors
     /// [`JournalError::File`].
@@ -131,17 +130,17 @@ impl Journal {
         Ok(Self { path, file, synced: Instant::now(), state })
     }
 
-    /// What it says.
+    /// The recorded state.
     pub fn state(&self) -> &JournalState {
         &self.state
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Notes a block that the service has acknowledged.
+    /// Records an acknowledged block.
     ///
     /// # Errors
     /// [`JournalError::File`].
@@ -153,7 +152,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Notes something that happens once; it is on the disk when this returns.
+    /// Appends a record and syncs it.
     ///
     /// # Errors
     /// [`JournalError::File`].
@@ -162,7 +161,7 @@ impl Journal {
         self.sync()
     }
 
-    /// Puts everything on the disk.
+    /// Syncs the file.
     ///
     /// # Errors
     /// [`JournalError::File`].
@@ -171,7 +170,7 @@ impl Journal {
         self.file.sync_data().map_err(|source| self.failed(source))
     }
 
-    /// Puts the journal aside under another name in its folder, as a record of the past.
+    /// Renames the journal in its folder, to archive it.
     ///
     /// # Errors
     /// [`JournalError::File`].
@@ -200,14 +199,14 @@ impl Journal {
     }
 }
 
-/// What a file says, and how many bytes of it are whole records.
+/// Parses a journal; also returns the length of its intact records.
 fn parse(path: &Path) -> Result<Option<(JournalState, u64)>, JournalError> {
     let bytes = match amiforge_progress::regular::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(|source| JournalError::File { path: path.to_owned(), source })?,
     };
     let Some(records) = bytes.strip_prefix(MAGIC) else {
-        // A cut in the middle of the first write: nothing had been asked of the service.
+        // The first write was cut off, before any call was made.
         if MAGIC.starts_with(&bytes) {
             return Ok(None);
         }
@@ -222,7 +221,7 @@ fn parse(path: &Path) -> Result<Option<(JournalState, u64)>, JournalError> {
     Ok(state.map(|state| (state, (bytes.len() - rest.len()) as u64)))
 }
 
-/// The state after one more record.
+/// Applies a record to the state.
 fn replay(state: Option<JournalState>, record: Record) -> Option<JournalState> {
     match (state, record) {
         (_, Record::Intent(intent)) => Some(JournalState {
@@ -275,7 +274,7 @@ mod tests {
         }
     }
 
-    /// A journal with everything in it, and its bytes.
+    /// A journal with a record of every kind, and its bytes.
     fn full(folder: &Path) -> (JournalState, Vec<u8>) {
         let mut journal = Journal::create(folder, intent()).unwrap();
         journal.append_synced(&Record::Started { snapshot: "snap-1".to_owned(), at: 7 }).unwrap();
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_reads_back_and_goes_on() {
+    fn a_journal_reads_back_and_can_be_continued() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Journal::open(folder.path()).unwrap().is_none());
         let (state, _) = full(folder.path());
@@ -303,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_cut_anywhere_says_what_was_whole_and_can_go_on() {
+    fn a_truncated_journal_keeps_its_intact_records_and_can_be_continued() {
         let folder = tempfile::tempdir().unwrap();
         let (state, bytes) = full(folder.path());
         let path = Journal::path_in(folder.path());
@@ -325,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_ends_what_is_believed() {
+    fn records_after_a_flipped_bit_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let (state, bytes) = full(folder.path());
         let path = Journal::path_in(folder.path());

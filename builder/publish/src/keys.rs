@@ -1,5 +1,5 @@
-//! Aliases of keys become keys before anything is written: `StartSnapshot` takes the ARN of a key only, and what is wrong
-//! with a key shows there, and for copies, only when the snapshot fails.
+//! Resolves aliases of KMS keys before anything is written: `StartSnapshot` accepts the ARN of a key only. A wrong key
+//! would otherwise show there, and for a copy only when its snapshot fails.
 
 use super::api::{KeyRegions, Keys};
 use super::request::KeyChoice;
@@ -7,36 +7,36 @@ use super::retry::{CallStep, NoObserver, RetryExhausted, retry};
 use super::service_error::ServiceErrorKind;
 use super::timer::Timer;
 
-/// The material of a key that EBS takes.
+/// The key spec that EBS accepts.
 const SYMMETRIC: &str = "SYMMETRIC_DEFAULT";
 
 /// Why a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The service does not say which key is meant.
+    /// The service did not return the key.
     #[error("asking which key `{name}` is in {region}")]
     Call {
-        /// As the user names it.
+        /// The key as the user named it.
         name: String,
-        /// Where.
+        /// The region.
         region: String,
-        /// Why.
+        /// The cause.
         source: RetryExhausted,
     },
-    /// No snapshot can be encrypted with it.
+    /// The key cannot encrypt a snapshot.
     #[error("the key of `{name}` in {region} cannot encrypt a snapshot: {reason}")]
     Unusable {
-        /// As the user names it.
+        /// The key as the user named it.
         name: String,
-        /// Where.
+        /// The region.
         region: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// The key that is meant, by its ARN where an alias names it.
+/// Replaces an alias by the ARN of its key.
 ///
 /// # Errors
 /// [`KeyError`].
@@ -63,7 +63,7 @@ pub async fn resolve(
 }
 
 impl KeyError {
-    /// Whether the region did not answer, which says nothing of the key.
+    /// Whether the region did not respond, so that the key may be valid.
     pub fn is_region_failure(&self) -> bool {
         let Self::Call { source, .. } = self else { return false };
         matches!(

@@ -1,8 +1,9 @@
-//! Publishing: blocks into a snapshot, a snapshot into an image that can be launched, and the proof that both hold
-//! what was built.
+//! Publishing: uploads blocks as a snapshot, registers snapshots as an AMI, and verifies both against the image that
+//! was built.
 //!
-//! It speaks of the service through the traits of [`api`], which the crate `amiforge-aws` has for AWS; errors are told apart by
-//! [`service_error::ServiceErrorKind`], repeated by [`retry`] and by nothing else. Facts of the service stand where they are used.
+//! Calls the service through the traits of [`api`], which the crate `amiforge-aws` implements for AWS. Errors are
+//! classified by [`service_error::ServiceErrorKind`], and [`retry`] is the only layer that retries. Facts about the
+//! service are documented where they are used.
 
 pub mod ami;
 pub mod api;

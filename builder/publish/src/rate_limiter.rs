@@ -1,6 +1,6 @@
-//! How many requests are under way at a time, and how many in a second: more while all goes well, half as many when
-//! the service throttles (additive increase, multiplicative decrease), no more than are of use ([`super::concurrency`]), and
-//! never more in a second than a snapshot's quota.
+//! Limits the number of concurrent requests and their rate. The number grows with every success and is halved when the
+//! service throttles (additive increase, multiplicative decrease), but never exceeds the useful number
+//! ([`super::concurrency`]); the rate never exceeds the quota of a snapshot.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,20 +12,21 @@ use super::retry::ErrorObserver;
 use super::service_error::{ServiceError, ServiceErrorKind};
 use super::timer::Timer;
 
-/// Requests under way at first, and at most: what the memory for blocks allows.
+/// Initial and maximum number of concurrent requests, bounded by the memory for blocks.
 pub const MAX_IN_FLIGHT: u32 = 64;
 
-/// Requests of a kind that a snapshot takes in a second, less a margin for what else the account does.
+/// Requests per second: the quota of a snapshot for one kind of request, less a margin for other clients of the
+/// account.
 pub const DEFAULT_RATE: u32 = 950;
 
-/// Throttles within this time of a cut are answers to requests that were under way before it.
+/// Throttles within this time after a cut belong to requests that were sent before it.
 const CUT_COOLDOWN: Duration = Duration::from_secs(1);
 
-/// A gate that every request passes.
+/// Limits concurrent requests and their rate.
 #[derive(Debug)]
 pub struct RateLimiter {
     timer: Timer,
-    /// Time between two requests.
+    /// Interval between two requests.
     interval: Duration,
     state: Mutex<LimiterState>,
     released: Notify,
@@ -36,19 +37,19 @@ struct LimiterState {
     limit: f64,
     concurrency: Concurrency,
     active: u32,
-    /// When the next request may pass.
+    /// Earliest time of the next request.
     next: Duration,
-    /// When the limit was last cut.
+    /// Time of the last cut.
     last_cut: Option<Duration>,
     throttled: u64,
 }
 
-/// A request that is under way.
+/// The permission to make one request.
 #[derive(Debug)]
 pub struct Permit<'a>(&'a RateLimiter);
 
 impl RateLimiter {
-    /// A gate for `rate` requests in a second; no limit when zero.
+    /// A limiter for `rate` requests per second; zero means no limit.
     pub fn new(timer: Timer, rate: u32) -> Self {
         let interval = if rate == 0 { Duration::ZERO } else { Duration::from_secs(1) / rate };
         let state = LimiterState {
@@ -62,7 +63,7 @@ impl RateLimiter {
         Self { timer, interval, state: Mutex::new(state), released: Notify::new() }
     }
 
-    /// Waits until one more request may be made.
+    /// Waits until a request may be made.
     pub async fn acquire(&self) -> Permit<'_> {
         let wait = loop {
             let released = self.released.notified();
@@ -71,7 +72,7 @@ impl RateLimiter {
             }
             released.await;
         };
-        // From here on the request counts, also when this future is dropped while it waits.
+        // From here on the request is counted, even if this future is dropped while it waits.
         let permit = Permit(self);
         if !wait.is_zero() {
             self.timer.sleep(wait).await;
@@ -79,17 +80,17 @@ impl RateLimiter {
         permit
     }
 
-    /// Throttles that were met.
+    /// Number of throttled requests.
     pub fn throttled(&self) -> u64 {
         self.state().throttled
     }
 
-    /// How many requests may be under way now.
+    /// The current limit of concurrent requests.
     pub fn in_flight_limit(&self) -> u32 {
         self.state().in_flight_limit()
     }
 
-    /// Takes a place if there is one; tells how long to wait for its turn.
+    /// Takes a permit if one is free, and returns the time to wait before the request.
     fn try_acquire(&self) -> Option<Duration> {
         let mut state = self.state();
         if state.active >= state.in_flight_limit() {
@@ -115,7 +116,7 @@ impl LimiterState {
         (self.limit as u32).min(self.concurrency.get())
     }
 
-    /// A request was answered well.
+    /// Records a success.
     fn succeeded(&mut self, now: Duration) {
         self.limit = (self.limit + 1.0 / self.limit).min(f64::from(MAX_IN_FLIGHT));
         self.concurrency.record_success(now);
@@ -123,7 +124,7 @@ impl LimiterState {
 }
 
 impl Permit<'_> {
-    /// The request was answered well.
+    /// Records that the request succeeded.
     pub fn succeeded(self) {
         let now = self.0.timer.now();
         self.0.state().succeeded(now);
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_throttle_halves_and_a_burst_of_them_counts_once() {
+    fn a_throttle_halves_the_limit_and_a_burst_counts_once() {
         let limiter = limiter(0);
         let throttle = ServiceError::local(ServiceErrorKind::Throttled, "");
         for _ in 0..20 {
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_pass_than_the_limit_and_a_place_that_is_left_is_taken() {
+    fn permits_are_limited_and_a_released_one_is_reused() {
         let limiter = limiter(0);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_are_a_gap_apart() {
+    fn requests_are_an_interval_apart() {
         let limiter = limiter(100);
         let waits: Vec<_> = (0..4).map(|_| limiter.try_acquire().unwrap()).collect();
         assert!(waits[0].is_zero() && waits[3] > Duration::from_millis(20), "{waits:?}");

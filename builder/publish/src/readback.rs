@@ -1,4 +1,4 @@
-//! Reading a snapshot back: the list of its blocks, and the blocks themselves, many at a time.
+//! Reads a snapshot back: lists its blocks, and reads blocks concurrently.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use super::retry::{CallStep, NoObserver, RetryExhausted, retry};
 use super::service_error::{ServiceError, ServiceErrorKind};
 use super::services::Services;
 
-/// How often a block whose bytes are not what the service says is asked for in all.
+/// Maximum number of reads of a block whose bytes do not match their checksum.
 const MAX_CHECKSUM_TRIES: u32 = 3;
 
-/// The service's reasons for a token that is not valid any more: tokens of pages live for an hour, those of blocks for a
-/// week, and a command that was asleep may come back later.
+/// Reasons of the service for an expired token. Page tokens are valid for an hour and block tokens for a week, and a
+/// suspended command may resume later.
 const STALE_PAGE: &str = "INVALID_PAGE_TOKEN";
 const STALE_BLOCK: &str = "INVALID_BLOCK_TOKEN";
 
@@ -32,21 +32,21 @@ pub(super) struct BlockList {
     pub(super) volume_gib: u64,
 }
 
-/// A block that was asked for.
+/// A block that was requested.
 pub(super) struct RequestedBlock {
-    /// Which.
+    /// Block index.
     pub(super) index: u64,
-    /// What came.
+    /// The block, or the error.
     pub(super) bytes: Result<FetchedBlock, PublishError>,
 }
 
-/// Bytes of so many blocks.
+/// Length of a number of blocks in bytes.
 pub(super) fn byte_len(blocks: usize) -> u64 {
     blocks as u64 * BLOCK
 }
 
-/// Lists a completed snapshot. One that was completed a moment ago is not known to this part of the service for about
-/// a minute, so this may take that long.
+/// Lists the blocks of a completed snapshot. The EBS direct APIs may not know a snapshot for about a minute after its
+/// completion, so this may take as long.
 pub(super) async fn list_blocks<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
@@ -75,7 +75,7 @@ pub(super) async fn list_blocks<E: Ebs, S: SnapshotCalls>(
             break;
         }
     }
-    // EBS lists in order; what stands in for it may not.
+    // EBS returns an ordered list; an emulator of it may not.
     list.blocks.sort_by_key(|block| block.index);
     if list.blocks.is_sorted_by(|a, b| a.index < b.index) {
         return Ok(list);
@@ -84,17 +84,17 @@ pub(super) async fn list_blocks<E: Ebs, S: SnapshotCalls>(
     Err(PublishError::InconsistentResponse { snapshot: id.to_owned(), problem })
 }
 
-/// How many pages without a block may follow each other: a service may give such, and none gives many.
+/// Maximum number of consecutive empty pages. The service may return empty pages, but not this many.
 const MAX_EMPTY_PAGES: u32 = 100;
 
-/// Notices a list whose pages never end.
+/// Detects a list whose pages never end.
 #[derive(Debug, Default)]
 pub(super) struct PageGuard {
     empty: u32,
 }
 
 impl PageGuard {
-    /// A page of `blocks` came for the token `requested`, and names the token `next`.
+    /// Records a page of `blocks` blocks that was requested with one token and returned the token `next`.
     ///
     /// # Errors
     /// [`PublishError::InconsistentResponse`].
@@ -115,7 +115,7 @@ impl PageGuard {
     }
 }
 
-/// Reads blocks, many at a time and in no order, and hands each to `take`, in the thread that received it.
+/// Reads blocks concurrently and in any order, and passes each to `take` in the task that received it.
 pub(super) async fn read_blocks<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
@@ -164,18 +164,18 @@ struct BlockReader<E> {
     rate_limiter: RateLimiter,
     timer: super::timer::Timer,
     snapshot: String,
-    /// Tokens that were asked for because those of the list had become stale.
+    /// Tokens that replace expired ones of the list.
     renewed_tokens: Mutex<HashMap<u64, String>>,
 }
 
-/// Whether the service gives this reason.
+/// Whether an error has this reason.
 fn has_reason(error: &ServiceError, reason: &str) -> bool {
     error.reason.as_deref() == Some(reason)
 }
 
 impl<E: Ebs> BlockReader<E> {
-    /// Reads a block. Bytes that were hurt on their way come right when asked for again; bytes that were hurt where
-    /// they lie do not.
+    /// Reads a block. Bytes that were corrupted in transit are correct when read again; bytes that are corrupted in
+    /// storage are not.
     async fn read(&self, block: &ListedBlock) -> Result<FetchedBlock, PublishError> {
         let mut token = block.token.clone();
         let mut attempts = 0;
@@ -206,8 +206,8 @@ impl<E: Ebs> BlockReader<E> {
         Err(PublishError::Interrupted)
     }
 
-    /// A token of a block other than `stale`. One page of the list renews the tokens of ten thousand blocks, so it is
-    /// asked for once and not by every request that is under way.
+    /// Requests a token of a block that differs from `stale`. One page renews the tokens of ten thousand blocks, so it
+    /// is requested once and not by every concurrent read.
     async fn renew_token(
         &self,
         index: u64,

@@ -1,5 +1,4 @@
-//! The one layer that repeats calls, with one budget of time per step. What each step repeats, and what it hands up
-//! at once, stands in [`CallStep::answer`].
+//! The only layer that retries calls, with a time budget per step. The rules of each step are in [`CallStep::action`].
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,64 +6,64 @@ use std::time::Duration;
 use super::service_error::{ServiceError, ServiceErrorKind};
 use super::timer::{Backoff, Timer, WaitOutcome};
 
-/// How long a snapshot that was begun may be unknown to the part of the service that takes blocks.
+/// How long the EBS direct APIs may not know a snapshot after `StartSnapshot`.
 pub const CREATION_LAG: Duration = Duration::from_mins(2);
 
-/// How long a completed snapshot may be unknown to the part of the service that gives blocks.
+/// How long the EBS direct APIs may not know a snapshot after its completion.
 const READ_BUDGET: Duration = Duration::from_mins(3);
 
-/// The budget of a step whose failure is settled later or by the user.
+/// Budget of a step whose failure is handled later, or by the user.
 const PROBE_BUDGET: Duration = Duration::from_secs(15);
 
-/// A step of publishing, as far as repeating goes.
+/// A step of publishing, with its retry rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallStep {
-    /// Begins a snapshot; repeatable because of its token.
+    /// Starts a snapshot; idempotent by its client token.
     Start,
-    /// Writes a block of a snapshot that was begun when the clock showed `created_at`.
+    /// Writes a block of a snapshot.
     Put {
-        /// Time on the clock of [`Timer`].
+        /// When the snapshot was started, on the clock of [`Timer`].
         created_at: Duration,
     },
     /// Seals a snapshot.
     Complete,
     /// Lists or reads blocks of a completed snapshot.
     Read,
-    /// Asks EC2 for something that may not be known there yet.
+    /// Calls EC2 about a resource that it may not know yet.
     EventuallyConsistent,
-    /// Asks for something that the user names, or whose answer can be done without: soon given up.
+    /// Reads a resource that the user names, or a value that is optional: given up soon.
     Probe,
-    /// Copies an image; the quota of copies under way at a time is waited for.
+    /// Copies an image; waits while the quota of concurrent copies is exhausted.
     Copy {
-        /// For how long.
+        /// Maximum time to wait.
         wait: Duration,
     },
-    /// Deletes something whose users were deleted a moment ago.
+    /// Deletes a resource that was in use until a moment ago.
     Delete,
-    /// Any other call that may be repeated and whose object should be there.
+    /// Any other idempotent call on an existing resource.
     Idempotent,
 }
 
-/// What to do about a fault.
+/// What to do after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RetryAction {
     Retry,
-    /// Others come first: again, which does not count towards the budget.
+    /// Waits for the quota, and retries outside of the budget.
     RetryOutsideBudget,
-    /// Once in a step.
+    /// Retries once per step.
     RetryOnce,
     Fail,
 }
 
-/// A step that was given up.
+/// A step that failed, after its retries.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", summary(*attempts, *elapsed))]
 pub struct RetryExhausted {
-    /// Calls made.
+    /// Number of calls.
     pub attempts: u32,
-    /// Time since the first.
+    /// Time since the first call.
     pub elapsed: Duration,
-    /// What the last one said.
+    /// The error of the last call.
     #[source]
     pub error: Box<ServiceError>,
 }
@@ -76,22 +75,22 @@ fn summary(attempts: u32, elapsed: Duration) -> String {
     }
 }
 
-/// Hears of every fault that a step meets, repeated or not.
+/// Observes every error of a step, whether it is retried or not.
 pub trait ErrorObserver: Sync {
     /// A call failed.
     fn on_error(&self, error: &ServiceError);
 }
 
-/// Nobody listens.
+/// Ignores all errors.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;
 
 impl ErrorObserver for NoObserver {
-    fn on_error(&self, _fault: &ServiceError) {}
+    fn on_error(&self, _error: &ServiceError) {}
 }
 
 impl CallStep {
-    /// The time within which the step is done or given up.
+    /// Maximum duration of the step, with all retries.
     pub fn budget(self) -> Duration {
         match self {
             Self::Read => READ_BUDGET,
@@ -132,7 +131,7 @@ impl CallStep {
             {
                 RetryAction::Retry
             }
-            // Credentials are fetched anew and the clock is corrected for the next call.
+            // Credentials are refreshed and the clock is corrected before the next call.
             (ServiceErrorKind::Signature, _) => RetryAction::RetryOnce,
             _ => RetryAction::Fail,
         }
@@ -142,7 +141,7 @@ impl CallStep {
 /// Calls until it succeeds, fails for good, the step's budget is spent, or the work is stopped ([`Timer::with_cancel`]).
 ///
 /// # Errors
-/// [`RetryExhausted`], with what the last call said; [`ServiceErrorKind::Interrupted`] when the work was stopped.
+/// [`RetryExhausted`], with the error of the last call; [`ServiceErrorKind::Interrupted`] after an interrupt.
 pub async fn retry<T, F, C>(
     timer: &Timer,
     step: CallStep,
@@ -154,7 +153,7 @@ where
     F: Future<Output = Result<T, ServiceError>>,
 {
     let started = timer.now();
-    // When the calls began that the budget is for.
+    // Start of the calls that count towards the budget.
     let mut budget_start = started;
     let mut retried_once = false;
     let mut attempts = 0;
@@ -199,7 +198,7 @@ mod tests {
     use super::*;
     use crate::timer::PublishClock;
 
-    /// A clock that only moves when somebody waits.
+    /// A clock that advances only by sleeping.
     #[derive(Debug, Default)]
     struct SimulatedClock(AtomicU64);
 
@@ -241,7 +240,7 @@ mod tests {
     const PUT: CallStep = CallStep::Put { created_at: Duration::ZERO };
 
     #[test]
-    fn what_passes_is_repeated_until_the_budget_is_spent() {
+    fn transient_errors_are_retried_until_the_budget_is_exhausted() {
         for kind in [
             ServiceErrorKind::Throttled,
             ServiceErrorKind::Service,
@@ -268,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_pass_is_handed_up_at_once() {
+    fn permanent_errors_are_not_retried() {
         use ServiceErrorKind::{Checksum, Conflict, Denied, Quota, Refused, Sealed, Unreachable, Unreadable};
         for kind in [Denied, Quota, Conflict, Refused, Sealed, Checksum, Unreachable, Unreadable] {
             for step in [CallStep::Start, PUT, CallStep::Complete, CallStep::Read, CallStep::Idempotent] {
@@ -278,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_that_is_not_known_yet_is_waited_for_and_one_that_is_gone_is_not() {
+    fn a_new_snapshot_that_is_not_found_is_retried_and_an_old_one_is_not() {
         assert_eq!(run(PUT, ServiceErrorKind::NotFound, 10), Ok(11));
         assert_eq!(run(CallStep::Read, ServiceErrorKind::NotFound, 10), Ok(11));
         assert_eq!(run(CallStep::Idempotent, ServiceErrorKind::NotFound, 1).unwrap_err().attempts, 1);
@@ -287,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_tried_twice_and_an_unread_body_only_for_blocks() {
+    fn a_signature_error_is_retried_once_and_an_unread_body_only_for_blocks() {
         assert_eq!(run(PUT, ServiceErrorKind::Signature, 1), Ok(2));
         assert_eq!(run(PUT, ServiceErrorKind::Signature, 2).unwrap_err().attempts, 2);
         assert_eq!(run(PUT, ServiceErrorKind::BodyUnread, 3), Ok(4));
@@ -296,13 +295,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_still_in_use_is_deleted_later() {
+    fn a_deletion_is_retried_while_the_resource_is_in_use() {
         assert_eq!(run(CallStep::Delete, ServiceErrorKind::InUse, 3), Ok(4));
         assert_eq!(run(CallStep::Idempotent, ServiceErrorKind::InUse, 1).unwrap_err().attempts, 1);
     }
 
     #[test]
-    fn a_full_quota_of_copies_is_waited_for_and_other_faults_have_their_own_budget() {
+    fn an_exhausted_copy_quota_is_waited_for_and_other_errors_have_the_usual_budget() {
         let wait = Duration::from_hours(6);
         assert_eq!(run(CallStep::Copy { wait }, ServiceErrorKind::Pending, 500), Ok(501));
         let exhausted = run(CallStep::Copy { wait }, ServiceErrorKind::Pending, u32::MAX).unwrap_err();
@@ -313,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_done_without_is_soon_given_up() {
+    fn probes_have_a_short_budget() {
         for kind in [ServiceErrorKind::Service, ServiceErrorKind::NotFound] {
             assert!(run(CallStep::Probe, kind, u32::MAX).unwrap_err().elapsed <= PROBE_BUDGET);
         }
@@ -349,7 +348,7 @@ mod tests {
         ));
         assert_eq!(exhausted.unwrap_err().error.kind, ServiceErrorKind::Interrupted);
         assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
-        // A call that ends in time is heard of; none is made after it.
+        // A call that completes within the grace period is returned; no further call is made.
         let started = raise_soon();
         let slow = || async {
             tokio::time::sleep(Duration::from_millis(400)).await;

@@ -1,83 +1,83 @@
-//! What can be wrong with a call, told apart by the names that the service gives its errors, not by HTTP status: it
-//! throttles with 400, and answers a block with the wrong checksum with 403 and the name of a wrong signature.
+//! Errors of service calls, classified by the error codes of the service and not by HTTP status: the service throttles
+//! with status 400, and answers a block with a wrong checksum with status 403 and the code of a wrong signature.
 
 use std::fmt;
 
-/// A call that did not do what was asked.
+/// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceError {
-    /// What kind of trouble it is.
+    /// Its class.
     pub kind: ServiceErrorKind,
-    /// The service's name for it, such as `ValidationException`.
+    /// Error code of the service, such as `ValidationException`.
     pub code: Option<String>,
-    /// The service's words, or ours where no answer came.
+    /// Message of the service, or of this program if there was no response.
     pub message: String,
-    /// The service's reason within the code, such as `INVALID_BLOCK`.
+    /// Reason of the service within the code, such as `INVALID_BLOCK`.
     pub reason: Option<String>,
-    /// HTTP status, where an answer came.
+    /// HTTP status, if there was a response.
     pub status: Option<u16>,
-    /// What the service's support asks for.
+    /// Request id, which AWS support needs.
     pub request_id: Option<String>,
 }
 
-/// Kinds of trouble, by what can be done about them.
+/// Classes of errors, by how they can be handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServiceErrorKind {
-    /// Too many requests: slower, then again.
+    /// Too many requests: retry at a lower rate.
     Throttled,
-    /// The service is in trouble (5xx): again.
+    /// Internal error of the service (5xx): retry.
     Service,
-    /// No whole answer came: again.
+    /// No complete response: retry.
     Transport,
-    /// No connection can be made, and trying again would not change that: an unknown host, a peer that speaks no TLS, a
-    /// proxy that refuses.
+    /// No connection is possible, and a retry would not help: an unknown host, a peer without TLS, a proxy that
+    /// refuses.
     Unreachable,
-    /// The certificate of the service, or of what stands before it, is of no authority that is trusted.
+    /// The certificate of the service, or of a proxy before it, is not signed by a trusted authority.
     Untrusted,
-    /// No answer came in time: again.
+    /// No response in time: retry.
     TimedOut,
-    /// The service could not read the request's body: again.
+    /// The service could not read the request's body: retry.
     BodyUnread,
-    /// What is named does not exist, or is not known yet.
+    /// The resource does not exist, or is not known yet.
     NotFound,
-    /// The bytes of a block are not those that were stated for them, by their digest or their number.
+    /// The bytes of a block do not match their stated digest or length.
     Checksum,
-    /// The service does not accept who calls: a wrong or expired key, or a signature made by a clock that is off.
+    /// The service does not accept the credentials: a wrong or expired key, or a signature made with a wrong clock.
     Signature,
-    /// These credentials may not.
+    /// The credentials lack the permission.
     Denied,
-    /// No credentials were found.
+    /// There are no credentials.
     NoCredentials,
-    /// The token was used for another request.
+    /// The client token was used for another request.
     Conflict,
-    /// Too many snapshots are pending, or too many copies under way: it may help to wait.
+    /// Too many pending snapshots or concurrent copies: waiting may help.
     Pending,
-    /// A quota of the account is used up.
+    /// A quota of the account is exhausted.
     Quota,
-    /// The snapshot takes no more blocks.
+    /// The snapshot accepts no more blocks.
     Sealed,
-    /// Something uses what should be deleted.
+    /// The resource to delete is in use.
     InUse,
     /// The name is taken.
     Duplicate,
-    /// The request would have been carried out.
+    /// The request would have succeeded.
     DryRun,
-    /// The answer is not one that the service should give.
+    /// The response is not one that the service may give.
     Unreadable,
-    /// The service refuses the request; it will not change its mind.
+    /// The service refuses the request permanently.
     Refused,
-    /// The work was stopped.
+    /// The work was interrupted.
     Interrupted,
 }
 
 impl ServiceError {
-    /// A fault that no answer of the service names.
+    /// An error without a response of the service.
     pub fn local(kind: ServiceErrorKind, message: impl Into<String>) -> Self {
         Self { kind, code: None, message: message.into(), reason: None, status: None, request_id: None }
     }
 
-    /// The kind of an answer of the service.
+    /// Classifies a response by its status, code, message and reason.
     pub fn classify(
         status: u16,
         code: Option<&str>,
@@ -95,7 +95,7 @@ impl ServiceError {
     }
 }
 
-/// Whether an error's name says that the service does not accept who calls.
+/// Whether an error code means that the service does not accept the credentials.
 pub fn is_unknown_caller(code: &str) -> bool {
     matches!(
         code,
@@ -112,18 +112,18 @@ pub fn is_unknown_caller(code: &str) -> bool {
     )
 }
 
-/// The kind that a name stands for.
+/// Classifies an error code.
 fn by_name(code: &str, message: &str, reason: Option<&str>) -> Option<ServiceErrorKind> {
     Some(match code {
-        // Newer accounts of the service add to the name of a throttle, never to anything else's.
+        // Services use several codes for throttling, all with this text; no other code contains it.
         _ if code.contains("Throttl") => ServiceErrorKind::Throttled,
         "RequestLimitExceeded" | "TooManyRequestsException" | "SlowDown" | "EC2ThrottledException" => {
             ServiceErrorKind::Throttled
         }
         "InvalidSignatureException" if message.contains("x-amz-Checksum") => ServiceErrorKind::Checksum,
-        // A region on this machine whose disk is full: what is sent again finds it as full.
+        // A local region with a full disk: a retry meets the same error.
         _ if message.contains("No space left on device") => ServiceErrorKind::Refused,
-        // EC2 has one name for a caller that it does not know and for something that the caller does not own.
+        // EC2 uses one code for unknown credentials and for resources of other accounts.
         "AuthFailure" if message.contains("Not authorized") => ServiceErrorKind::Denied,
         _ if is_unknown_caller(code) => ServiceErrorKind::Signature,
         "AccessDeniedException" | "UnauthorizedOperation" | "OptInRequired" | "AccessDenied" => {
@@ -164,8 +164,8 @@ impl fmt::Display for ServiceError {
         let message = self.message.trim();
         match (message.is_empty(), self.status) {
             (false, _) => write!(f, "{message}")?,
-            (true, Some(status)) => write!(f, "the service answered with HTTP {status} and no words")?,
-            (true, None) => write!(f, "no words")?,
+            (true, Some(status)) => write!(f, "the service answered with HTTP {status} and no message")?,
+            (true, None) => write!(f, "no message")?,
         }
         match &self.request_id {
             Some(id) => write!(f, " (request {id})"),
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn throttling_is_told_by_its_name_though_its_status_is_that_of_a_mistake() {
+    fn throttling_is_classified_by_its_code_and_not_by_its_status() {
         for code in ["RequestThrottledException", "ThrottlingException", "Throttling", "RequestLimitExceeded"]
         {
             assert_eq!(
@@ -198,15 +198,15 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_checksum_is_no_wrong_signature() {
-        let words = "The value passed in as x-amz-Checksum does not match the computed checksum.";
+    fn a_wrong_checksum_is_not_a_wrong_signature() {
+        let text = "The value passed in as x-amz-Checksum does not match the computed checksum.";
         let kind = |message| ServiceError::classify(403, Some("InvalidSignatureException"), message, None);
-        assert_eq!(kind(words), ServiceErrorKind::Checksum);
+        assert_eq!(kind(text), ServiceErrorKind::Checksum);
         assert_eq!(kind("The request signature we calculated does not match"), ServiceErrorKind::Signature);
     }
 
     #[test]
-    fn a_body_that_was_not_read_may_be_sent_again_and_a_wrong_block_may_not() {
+    fn an_unread_body_is_retried_and_a_wrong_block_is_not() {
         let kind =
             |message, reason| ServiceError::classify(400, Some("ValidationException"), message, Some(reason));
         assert_eq!(
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_is_not_known_and_one_that_may_not_are_told_apart() {
+    fn unknown_credentials_and_missing_permissions_differ() {
         let kind = |code, message| ServiceError::classify(401, Some(code), message, None);
         let unknown = "AWS was not able to validate the provided access credentials";
         assert_eq!(kind("AuthFailure", unknown), ServiceErrorKind::Signature);
@@ -233,30 +233,30 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_is_full_is_not_asked_again() {
-        let words = "An internal error has occurred: cannot write `x`: No space left on device (os error 28)";
-        assert_eq!(ServiceError::classify(500, Some("InternalError"), words, None), Refused);
+    fn a_full_disk_is_not_retried() {
+        let text = "An internal error has occurred: cannot write `x`: No space left on device (os error 28)";
+        assert_eq!(ServiceError::classify(500, Some("InternalError"), text, None), Refused);
         assert_eq!(ServiceError::classify(500, Some("InternalError"), "", None), Service);
     }
 
     #[test]
-    fn a_full_quota_of_copies_is_one_that_empties() {
+    fn the_quota_of_concurrent_copies_is_transient() {
         let kind = |message| ServiceError::classify(400, Some("ResourceLimitExceeded"), message, None);
-        let words = "Too many snapshot copies in progress. The limit is 20 for this destination region.";
-        assert_eq!(kind(words), ServiceErrorKind::Pending);
+        let text = "Too many snapshot copies in progress. The limit is 20 for this destination region.";
+        assert_eq!(kind(text), ServiceErrorKind::Pending);
         assert_eq!(kind("You have reached the limit of images"), ServiceErrorKind::Quota);
     }
 
     #[test]
-    fn an_answer_without_a_name_is_judged_by_its_status() {
+    fn a_response_without_a_code_is_classified_by_its_status() {
         let kinds =
             [429, 500, 503, 404, 403, 418].map(|status| ServiceError::classify(status, None, "", None));
         assert_eq!(kinds, [Throttled, Service, Service, NotFound, Denied, Refused]);
     }
 
     #[test]
-    fn a_fault_reads_as_the_service_put_it() {
-        let fault = ServiceError {
+    fn an_error_displays_the_message_of_the_service() {
+        let error = ServiceError {
             kind: ServiceErrorKind::Refused,
             code: Some("ValidationException".to_owned()),
             message: "Block index 9 is beyond the volume size extent".to_owned(),
@@ -265,7 +265,7 @@ mod tests {
             request_id: Some("r-1".to_owned()),
         };
         assert_eq!(
-            fault.to_string(),
+            error.to_string(),
             "ValidationException (INVALID_BLOCK): Block index 9 is beyond the volume size extent (request r-1)"
         );
         assert_eq!(

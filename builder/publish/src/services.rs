@@ -1,4 +1,4 @@
-//! The services of a region, as every step of publishing is given them.
+//! The clients of a region that the steps of publishing share.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use super::retry::{CallStep, NoObserver, retry};
 use super::service_error::ServiceErrorKind;
 use super::timer::Timer;
 
-/// The services of a region and the pace at which they are asked.
+/// The clients of a region, with their timer.
 #[derive(Debug)]
 pub struct Services<E, S> {
-    /// EBS direct.
+    /// Client of the EBS direct APIs.
     pub ebs: Arc<E>,
-    /// EC2.
+    /// Client of EC2.
     pub ec2: Arc<S>,
-    /// The clock and the chance.
+    /// Clock and random source.
     pub timer: Timer,
     /// Name of the region.
     pub region: String,
 }
 
-/// A snapshot as far as EC2 knows it.
+/// The result of looking up a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SnapshotLookup {
     /// It is there.
     Exists(DescribedSnapshot),
-    /// There is none of this id.
+    /// It does not exist.
     Missing,
 }
 
@@ -44,17 +44,17 @@ impl<E: Ebs, S: SnapshotCalls> Services<E, S> {
         }
     }
 
-    /// The snapshot of an id that the user names.
+    /// The snapshot with an id that the user names.
     ///
     /// # Errors
-    /// [`PublishError::Call`], soon when there is no such snapshot.
+    /// [`PublishError::Call`], soon if the snapshot does not exist.
     pub async fn lookup_snapshot(&self, id: &str) -> Result<DescribedSnapshot, PublishError> {
         let described =
             retry(&self.timer, CallStep::Probe, &NoObserver, || self.ec2.describe_snapshot(id)).await;
         described.map_err(call_failed(format!("asking for {id}")))
     }
 
-    /// The snapshot of an id, asked for until it is known, because EC2 learns of new ones late.
+    /// The snapshot with an id, retried until EC2 knows it: its responses are eventually consistent.
     ///
     /// # Errors
     /// [`PublishError::Call`].
@@ -66,7 +66,7 @@ impl<E: Ebs, S: SnapshotCalls> Services<E, S> {
         described.map_err(call_failed(format!("asking for {id}")))
     }
 
-    /// The snapshot of an id, if there is one, asked for as `step` says.
+    /// The snapshot with an id, if it exists, with the retry rules of `step`.
     ///
     /// # Errors
     /// [`PublishError::Call`].
@@ -80,7 +80,7 @@ impl<E: Ebs, S: SnapshotCalls> Services<E, S> {
         }
     }
 
-    /// Deletes a snapshot; one that is not there counts as deleted.
+    /// Deletes a snapshot. A snapshot that does not exist counts as deleted.
     ///
     /// # Errors
     /// [`PublishError::Call`].
@@ -93,7 +93,7 @@ impl<E: Ebs, S: SnapshotCalls> Services<E, S> {
         }
     }
 
-    /// The snapshot that a name stands for: its own id, or that of an image, whose root volume it is of.
+    /// Resolves the id of a snapshot, or of an image, to the id of the snapshot (of the image's root volume).
     ///
     /// # Errors
     /// [`PublishError::Call`].
@@ -108,7 +108,7 @@ impl<E: Ebs, S: SnapshotCalls> Services<E, S> {
 }
 
 impl SnapshotState {
-    /// The service's word for it.
+    /// The value in the EC2 API.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Pending => "pending",

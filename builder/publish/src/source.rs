@@ -1,5 +1,5 @@
-//! What is uploaded: the image of a bundle, whose manifest knows every block, or a raw file, of which only the holes
-//! are known.
+//! The image to upload: that of a bundle, whose manifest lists every block, or a raw file, of which only the holes are
+//! known.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -17,23 +17,23 @@ use super::error::PublishError;
 use super::journal::UploadIdentity;
 use super::tags;
 
-/// Bytes of a GiB, of which volumes have a whole number.
+/// Bytes per GiB; volumes have whole GiB.
 const GIB: u64 = 1 << 30;
 
-/// The largest volume.
+/// Maximum size of a volume in GiB.
 const GIB_MAX: u64 = 65_536;
 
-/// An image that is open.
+/// An open image.
 #[derive(Debug)]
 pub struct ImageSource {
     medium: Medium,
     bundle: Option<(Manifest, Digest)>,
-    /// The state of a raw file, whose blocks no manifest knows.
+    /// The stamp of a raw file; a bundle is checked by its manifest.
     stamp: Option<SourceStamp>,
 }
 
-/// What changes when a file is written to: its length, and the times of its last change and of its last change of
-/// attributes, in seconds and nanoseconds.
+/// Detects modification of a file: its length, and the times of its last modification and status change, as seconds and
+/// nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct SourceStamp {
     size: u64,
@@ -50,14 +50,14 @@ impl SourceStamp {
     }
 }
 
-/// What is known of neighbouring blocks before they are read.
+/// Adjacent blocks with the same known content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KnownRun {
-    /// The first.
+    /// Index of the first block.
     pub(super) first: u64,
-    /// How many.
+    /// Number of blocks.
     pub(super) count: u64,
-    /// What they hold; nothing where that is only known when they were read.
+    /// Their content; `None` if it is known only after reading them.
     pub(super) block: Option<Block>,
 }
 
@@ -89,7 +89,7 @@ impl ImageSource {
         Ok(Self { medium, bundle, stamp })
     }
 
-    /// Refuses a raw file that was written to since it was opened. Blocks of a bundle are compared with its manifest
+    /// Refuses a raw file that was modified since it was opened. The blocks of a bundle are compared with its manifest
     /// one by one.
     ///
     /// # Errors
@@ -104,17 +104,17 @@ impl ImageSource {
         }
     }
 
-    /// The manifest, where there is one.
+    /// The manifest of a bundle.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.bundle.as_ref().map(|(manifest, _)| manifest)
     }
 
-    /// Digest of the manifest's text, where there is one.
+    /// Digest of the manifest's text.
     pub fn manifest_sha256(&self) -> Option<Digest> {
         self.bundle.as_ref().map(|(_, digest)| *digest)
     }
 
-    /// Which image it is.
+    /// The identity in the journal.
     pub fn identity(&self) -> UploadIdentity {
         match &self.bundle {
             Some((_, digest)) => UploadIdentity::Bundle { manifest: digest.to_string() },
@@ -122,7 +122,7 @@ impl ImageSource {
         }
     }
 
-    /// The tags that say what a snapshot of it is: which image and version, and from which manifest.
+    /// The tags of its snapshot: image, version and manifest.
     pub fn tags(&self) -> Tags {
         let Some((manifest, digest)) = &self.bundle else {
             return Tags::from([(tags::NAME.to_owned(), self.name())]);
@@ -137,7 +137,7 @@ impl ImageSource {
         tags
     }
 
-    /// The name of the bundle or file, without its folder.
+    /// The file name of the bundle or raw file.
     pub fn name(&self) -> String {
         let path = self.medium.bundle().unwrap_or(self.medium.path());
         let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -149,15 +149,15 @@ impl ImageSource {
         self.medium.size()
     }
 
-    /// Length of the volume that takes it, in GiB.
+    /// Size of its volume in GiB.
     pub fn volume_gib(&self) -> u32 {
         self.medium.size().div_ceil(GIB) as u32
     }
 
-    /// Fills a buffer of one block, the end of the last one with zeros.
+    /// Reads a block into a buffer; the last block is padded with zeros.
     ///
     /// # Errors
-    /// What the host says.
+    /// Errors of the file.
     pub(super) fn read(&self, index: u64, block: &mut [u8]) -> std::io::Result<()> {
         let start = index * BLOCK;
         let used = self.medium.size().saturating_sub(start).min(BLOCK) as usize;
@@ -166,10 +166,10 @@ impl ImageSource {
         self.medium.read_exact_at(start, used)
     }
 
-    /// What is known of all blocks before any is read, in order.
+    /// The known content of all blocks, in order, without reading any.
     ///
     /// # Errors
-    /// [`PublishError::File`] when the host does not tell the holes of a raw file.
+    /// [`PublishError::File`] when the holes of a raw file cannot be listed.
     pub(super) fn known_runs(&self) -> Result<Vec<KnownRun>, PublishError> {
         if let Some((manifest, _)) = &self.bundle {
             return Ok(runs_of_manifest(manifest.blocks.runs()));
@@ -179,19 +179,19 @@ impl ImageSource {
         Ok(runs_of_extents(&runs, BlockMap::count_for(self.medium.size())))
     }
 
-    /// What lies in a block: partitions and files, in words. Slow: it reads the file systems.
+    /// The partitions and files in a block, as text. Slow: it reads the file systems.
     pub(super) fn locations(&self, index: u64) -> Vec<String> {
         let locations = self.disk_map();
         locations.map(|locations| locations.within(index * BLOCK, (index + 1) * BLOCK)).unwrap_or_default()
     }
 
-    /// What lies where, if there is a manifest to tell.
+    /// The locations of all files, if there is a manifest.
     pub(super) fn disk_map(&self) -> Option<DiskMap> {
         self.bundle.as_ref().map(|(manifest, _)| DiskMap::of(&self.medium, manifest))
     }
 }
 
-/// Reads a manifest; also gives the digest of its text.
+/// Reads a manifest; also returns the digest of its text.
 pub(super) fn read_manifest(path: &Path) -> Result<(Manifest, Digest), PublishError> {
     let path: PathBuf = path.to_owned();
     let text = amiforge_progress::regular::read(&path)
@@ -210,7 +210,7 @@ fn runs_of_manifest(runs: &[BlockSpan]) -> Vec<KnownRun> {
     runs.iter().map(known_run).collect()
 }
 
-/// Blocks that some stretch of bytes touches have to be read; what lies between are holes, which are zeros.
+/// Blocks that overlap an extent must be read; blocks between extents are holes, which read as zeros.
 fn runs_of_extents(bytes: &[(u64, u64)], blocks: u64) -> Vec<KnownRun> {
     let mut runs: Vec<KnownRun> = Vec::new();
     let mut at = 0;
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holes_are_zeros_and_blocks_that_bytes_touch_are_read() {
+    fn holes_are_zeros_and_blocks_with_data_are_read() {
         let zero = |first, count| KnownRun { first, count, block: Some(Block::Zero) };
         let read = |first, count| KnownRun { first, count, block: None };
         assert_eq!(runs_of_extents(&[], 3), [zero(0, 3)]);

@@ -1,14 +1,14 @@
-//! The tags that say of a snapshot or an AMI what it is and which bundle it was made from: by them it is found, and
-//! against them it is verified. Knows the manifest and no service.
+//! The tags that identify a snapshot or an AMI and its bundle. They serve to find resources and to verify them. Depends
+//! on the manifest, not on the service.
 
 use amiforge_formats::digest::Digest;
 use amiforge_image::manifest::Manifest;
 
 use super::api::ec2::Tags;
 
-/// What every key of ours begins with.
+/// Prefix of all tag keys of this program.
 pub const PREFIX: &str = "amiforge:";
-/// The name that consoles show.
+/// The name that the console of AWS shows.
 pub const NAME: &str = "Name";
 /// Name of the image in its recipe.
 pub const IMAGE: &str = "amiforge:image";
@@ -20,12 +20,12 @@ pub const TOOL: &str = "amiforge:tool";
 pub const MANIFEST: &str = "amiforge:manifest";
 /// Merkle root over the blocks.
 pub const MERKLE_ROOT: &str = "amiforge:merkle-root";
-/// Number of blocks that the Merkle root is over.
+/// Number of blocks under the Merkle root.
 pub const BLOCKS: &str = "amiforge:blocks";
 /// SHA-256 of the recipe.
 pub const RECIPE: &str = "amiforge:recipe";
 
-/// The tags of what is made from a bundle, without [`NAME`]. `manifest_sha256` is the digest of the
+/// The tags of resources that are made from a bundle, without [`NAME`]. `manifest_sha256` is the digest of the
 /// manifest's text.
 pub fn of_manifest(manifest: &Manifest, manifest_sha256: Digest) -> Tags {
     let origin = &manifest.origin;
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_missing_when_it_is_not_there_or_says_something_else() {
+    fn a_tag_is_missing_when_it_is_absent_or_has_another_value() {
         let expected = tags(&[("a", "1"), ("b", "2"), ("c", "")]);
         let present = tags(&[("a", "1"), ("b", "3"), ("z", "")]);
         assert_eq!(missing(&expected, &present), tags(&[("b", "2"), ("c", "")]));

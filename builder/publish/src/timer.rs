@@ -1,4 +1,4 @@
-//! How long to wait before asking again: exponential with full jitter, by a clock and a source of chance that tests
+//! Waiting between retries: exponential backoff with full jitter, on a clock and with a random source that tests
 //! replace.
 
 use std::fmt;
@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 
 use amiforge_progress::CancelToken;
 
-/// Time as publishing sees it. Tests bring a clock on which waiting takes no time.
+/// A clock. Tests use one on which sleeping takes no time.
 pub trait PublishClock: fmt::Debug + Send + Sync {
-    /// Time since some moment in the past; never goes back.
+    /// Time since a fixed moment; never decreases.
     fn now(&self) -> Duration;
-    /// Waits.
+    /// Sleeps.
     fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
-/// The machine's clock.
+/// The monotonic clock of the machine.
 #[derive(Debug, Clone, Copy)]
 pub struct MonotonicClock(Instant);
 
@@ -39,13 +39,13 @@ impl PublishClock for MonotonicClock {
     }
 }
 
-/// How often an interrupt is looked at while something else is awaited.
+/// Interval at which an interrupt is checked while something else is awaited.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long a call that is under way when an interrupt comes may take to end, so that what it achieves is noted.
+/// Maximum time that a call in progress may take after an interrupt, so that its result is recorded.
 const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
-/// A clock and a source of chance, shared by everything that waits, and what stops the waiting.
+/// A clock, a random source, and the interrupt that ends waiting. Clones share the random source.
 #[derive(Debug, Clone)]
 pub struct Timer {
     clock: Arc<dyn PublishClock>,
@@ -54,15 +54,15 @@ pub struct Timer {
 }
 
 impl Default for Timer {
-    /// The machine's clock, and chance that no two processes share: clients that were throttled together should not
-    /// come back together.
+    /// The machine's clock, and a random seed per process: clients that were throttled together must not retry
+    /// together.
     fn default() -> Self {
         Self::new(Arc::new(MonotonicClock::default()), RandomState::new().hash_one(std::process::id()))
     }
 }
 
 impl Timer {
-    /// Any clock, and chance that follows from a seed.
+    /// A timer with this clock, whose random numbers follow from the seed.
     pub fn new(clock: Arc<dyn PublishClock>, seed: u64) -> Self {
         Self { clock, random: Arc::new(AtomicU64::new(seed)), cancel: None }
     }
@@ -73,12 +73,13 @@ impl Timer {
         Self { cancel: Some(cancel.clone()), ..self.clone() }
     }
 
-    /// Whether work should stop now.
+    /// Whether the work should stop.
     pub fn is_interrupted(&self) -> bool {
         self.cancel.as_ref().is_some_and(CancelToken::is_cancelled)
     }
 
-    /// What a call gives; nothing if the work is stopped before it begins, or for longer than a second while it runs.
+    /// The output of a call; `None` if the work is interrupted before it begins, or more than `GRACE_PERIOD` before
+    /// it ends.
     pub async fn run<F: Future>(&self, call: F) -> Option<F::Output> {
         let Some(interrupt) = &self.cancel else { return Some(call.await) };
         if interrupt.is_cancelled() {
@@ -94,7 +95,7 @@ impl Timer {
         }
     }
 
-    /// Waits, unless the work is stopped meanwhile; tells which.
+    /// Waits until the time has elapsed or the work is interrupted.
     pub async fn wait(&self, time: Duration) -> WaitOutcome {
         let Some(interrupt) = &self.cancel else {
             self.sleep(time).await;
@@ -110,17 +111,17 @@ impl Timer {
         }
     }
 
-    /// Time since some moment in the past.
+    /// Time since a fixed moment.
     pub fn now(&self) -> Duration {
         self.clock.now()
     }
 
-    /// Waits.
+    /// Sleeps.
     pub async fn sleep(&self, time: Duration) {
         self.clock.sleep(time).await;
     }
 
-    /// A number of 64 bits (`SplitMix64`: every state of the counter gives another).
+    /// A random number of 64 bits (`SplitMix64`, which maps each state of the counter to a different number).
     pub fn random(&self) -> u64 {
         let mut z = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -128,20 +129,20 @@ impl Timer {
         z ^ (z >> 31)
     }
 
-    /// How long to wait after `tries` tries that failed, at least one: anything from zero to a ceiling that doubles
-    /// with every try.
-    pub fn delay(&self, backoff: Backoff, tries: u32) -> Duration {
-        let ceiling = backoff.ceiling(tries).as_micros() as u64;
+    /// The delay after `attempts` failed attempts, at least one: uniform between zero and a ceiling that doubles with
+    /// every attempt.
+    pub fn delay(&self, backoff: Backoff, attempts: u32) -> Duration {
+        let ceiling = backoff.ceiling(attempts).as_micros() as u64;
         Duration::from_micros(self.random() % (ceiling + 1))
     }
 }
 
-/// How a wait ended.
+/// The outcome of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitOutcome {
-    /// All of it passed.
+    /// The whole time elapsed.
     Elapsed,
-    /// The work was stopped before its end.
+    /// The work was interrupted.
     Interrupted,
 }
 
@@ -152,18 +153,18 @@ pub async fn until_cancelled(cancel: &CancelToken) {
     }
 }
 
-/// Bounds of a wait.
+/// Bounds of a delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// Ceiling of the first wait.
+    /// Ceiling of the first delay.
     pub initial: Duration,
-    /// Ceiling of every wait.
+    /// Maximum ceiling.
     pub max: Duration,
 }
 
 impl Backoff {
-    fn ceiling(self, tries: u32) -> Duration {
-        let doublings = tries.saturating_sub(1).min(20);
+    fn ceiling(self, attempts: u32) -> Duration {
+        let doublings = attempts.saturating_sub(1).min(20);
         self.initial.saturating_mul(1 << doublings).min(self.max)
     }
 }
@@ -175,18 +176,18 @@ mod tests {
     const BACKOFF: Backoff = Backoff { initial: Duration::from_millis(200), max: Duration::from_secs(10) };
 
     #[test]
-    fn waits_spread_over_a_ceiling_that_doubles_and_ends() {
+    fn delays_are_uniform_below_a_doubling_ceiling() {
         let timer = Timer::new(Arc::new(MonotonicClock::default()), 7);
-        for (tries, ceiling) in [(1, 200), (2, 400), (3, 800), (6, 6400), (7, 10_000), (40, 10_000)] {
-            let waits: Vec<_> = (0..500).map(|_| timer.delay(BACKOFF, tries).as_millis()).collect();
+        for (attempts, ceiling) in [(1, 200), (2, 400), (3, 800), (6, 6400), (7, 10_000), (40, 10_000)] {
+            let waits: Vec<_> = (0..500).map(|_| timer.delay(BACKOFF, attempts).as_millis()).collect();
             let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
-            assert!(*most <= ceiling && *most > ceiling * 9 / 10, "{tries}: {most}");
-            assert!(*least < ceiling / 10, "{tries}: {least}");
+            assert!(*most <= ceiling && *most > ceiling * 9 / 10, "{attempts}: {most}");
+            assert!(*least < ceiling / 10, "{attempts}: {least}");
         }
     }
 
     #[test]
-    fn chance_follows_from_its_seed() {
+    fn random_numbers_follow_from_the_seed() {
         let draw = |seed| {
             let timer = Timer::new(Arc::new(MonotonicClock::default()), seed);
             [timer.random(), timer.random()]

@@ -1,5 +1,5 @@
-//! An upload: an image becomes the blocks of a completed snapshot. The same call, made again, goes on where it was
-//! stopped, whatever stopped it, and finds what is done already.
+//! Uploads an image as the blocks of a completed snapshot. A repeated call resumes where the previous one stopped, for
+//! whatever reason, and finds work that is done.
 
 mod begin;
 mod block_selector;
@@ -33,26 +33,26 @@ use super::wait;
 pub use block_selector::ZeroPolicy;
 pub use options::{LaterEncryption, ParentChoice, TAG_UPLOAD, UploadOptions};
 
-/// What came of an upload.
+/// The result of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uploaded {
     /// The snapshot.
     pub snapshot: DescribedSnapshot,
-    /// Its parent.
+    /// Its parent snapshot.
     pub parent: Option<String>,
-    /// Blocks that it holds of its own.
+    /// Blocks that the snapshot holds itself, not its parent.
     pub written: u64,
-    /// Blocks that this call sent: fewer when an upload was continued, none when it was done.
+    /// Blocks that this call sent: fewer if it resumed an upload, zero if the upload was complete.
     pub sent: u64,
-    /// Blocks that were read back and compared, where there is a parent.
+    /// Blocks that were read back and compared, if there is a parent.
     pub verified: u64,
-    /// Throttles that were met.
+    /// Number of throttled requests.
     pub throttled: u64,
     /// The folder of the journal.
     pub folder: PathBuf,
 }
 
-/// Everything that the steps of one upload share.
+/// The state shared by the steps of one upload.
 struct UploadTask<'a, E, S> {
     services: &'a Services<E, S>,
     options: &'a UploadOptions,
@@ -64,7 +64,7 @@ struct UploadTask<'a, E, S> {
 /// Uploads a bundle or a raw file.
 ///
 /// # Errors
-/// [`PublishError`]. What was begun stays in the journal, except where the error says that it is gone.
+/// [`PublishError`]. Progress is recorded in the journal, unless the error says that the snapshot is gone.
 pub async fn upload<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     image: &Path,
@@ -82,17 +82,17 @@ pub async fn upload<E: Ebs, S: SnapshotCalls>(
     }
 }
 
-/// Deletes the snapshot of an upload that is not done, and its journal. Gives the snapshot's id.
+/// Deletes the snapshot of an unfinished upload, and its journal. Returns the snapshot's id.
 ///
 /// # Errors
-/// [`PublishError::NothingToAbandon`], and what else may go wrong.
+/// [`PublishError::NothingToAbandon`], or the error of a call or of the journal.
 pub async fn abandon<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     image: &Path,
     options: &UploadOptions,
 ) -> Result<String, PublishError> {
     let folder = LockedFolder::open(&options.folder_for(image, &services.region)?)?;
-    let nothing_to_abandon = |found: String| PublishError::NothingToAbandon { found };
+    let nothing_to_abandon = |reason: String| PublishError::NothingToAbandon { reason };
     let Some(journal) = Journal::open(folder.path())? else {
         return Err(nothing_to_abandon(format!("there is no journal in `{}`", folder.path().display())));
     };
@@ -102,7 +102,7 @@ pub async fn abandon<E: Ebs, S: SnapshotCalls>(
             return Err(nothing_to_abandon(format!("{snapshot} is complete")));
         }
         Some((snapshot, _)) => snapshot.clone(),
-        // The service may have begun it without our hearing of that; the token makes it say so.
+        // The service may have started it although the response was lost; the client token returns its id.
         None => {
             let request = state.intent.start();
             let call = || services.ebs.start_snapshot(&request);
@@ -115,7 +115,7 @@ pub async fn abandon<E: Ebs, S: SnapshotCalls>(
     Ok(snapshot)
 }
 
-/// What an upload that is not finished has made, in words; nothing where there is none.
+/// Describes the snapshot of an unfinished upload; `None` if there is none.
 pub fn unfinished(image: &Path, region: &str) -> Option<String> {
     let folder = LockedFolder::path_for(image, region).ok()?;
     let state = Journal::read(&folder).ok()??;
@@ -129,7 +129,7 @@ pub fn unfinished(image: &Path, region: &str) -> Option<String> {
 }
 
 impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
-    /// Sends what is missing, seals the snapshot and waits for it.
+    /// Sends the missing blocks, seals the snapshot and waits for its completion.
     async fn complete_upload(
         &self,
         mut journal: Journal,
@@ -176,7 +176,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         send::send(Arc::clone(context), selector, journal, self.monitor).await
     }
 
-    /// Whether the snapshot is encrypted though nothing said that it would be; then zeros have to be sent too.
+    /// Whether the snapshot is encrypted although this was not expected. Then blocks of zeros must be sent too.
     async fn turned_out_encrypted(&self, id: &str, journal: &mut Journal) -> Result<bool, PublishError> {
         if journal.state().intent.write_zeros || !self.services.await_snapshot(id).await?.encrypted {
             return Ok(false);
@@ -186,7 +186,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         Ok(true)
     }
 
-    /// Seals the snapshot and waits until the service has confirmed every block.
+    /// Seals the snapshot and waits until the service has verified every block.
     async fn seal(&self, id: &str, state: &JournalState) -> Result<DescribedSnapshot, PublishError> {
         let written = aggregate(state);
         let call = || self.services.ebs.complete_snapshot(id, written);
@@ -199,7 +199,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         completed
     }
 
-    /// Where there is a parent: that it and what was sent make the image.
+    /// With a parent: verifies that the parent and the sent blocks make up the image.
     async fn verify_delta(
         &self,
         completed: &DescribedSnapshot,
@@ -216,7 +216,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         verify_delta::verify_delta(self.services, &completed.id, &expected, self.monitor).await
     }
 
-    /// The blocks of the parent that the journal names.
+    /// Loads the blocks of the parent in the journal.
     async fn parent(&self, journal: &Journal) -> Result<Parent, PublishError> {
         let intent = &journal.state().intent;
         let Some(id) = &intent.parent else { return Ok(Parent::default()) };
@@ -228,7 +228,8 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         parent::load(self.services, id, &hints, self.monitor).await
     }
 
-    /// The manifest stays with the journal under the snapshot's name: the next version is compared with it.
+    /// Stores the manifest under the snapshot's id beside the journal, for uploads that use the snapshot as their
+    /// parent.
     fn save_manifest(&self, snapshot: &str) -> Result<(), PublishError> {
         let Some(manifest) = self.source.manifest() else { return Ok(()) };
         let path = parent::manifest_path(self.folder.path(), snapshot);
@@ -238,7 +239,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         std::fs::rename(&aside, &path).map_err(failed)
     }
 
-    /// An upload that was done before.
+    /// Finishes an upload whose snapshot is already completed.
     async fn already_completed(
         &self,
         mut journal: Journal,
@@ -246,7 +247,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     ) -> Result<Uploaded, PublishError> {
         let mut verified = 0;
         if !journal.state().finished {
-            // It ended between the service's confirmation and our note of it.
+            // The process ended after the completion of the snapshot and before the record of it.
             let parent = self.parent(&journal).await?;
             verified = self.verify_delta(&snapshot, &parent, journal.state()).await?;
             self.save_manifest(&snapshot.id)?;
@@ -276,7 +277,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     }
 }
 
-/// What `CompleteSnapshot` is told: the number of blocks written and the digest over their digests, in order.
+/// The checksum for `CompleteSnapshot`: the number of blocks, and the digest over their digests in order.
 fn aggregate(state: &JournalState) -> Aggregate {
     let mut sha256 = Sha256::new();
     for digest in state.acknowledged.values() {
@@ -285,7 +286,7 @@ fn aggregate(state: &JournalState) -> Aggregate {
     Aggregate { blocks: state.acknowledged.len() as u64, sha256: Digest(sha256.finalize().into()) }
 }
 
-/// The states in which a snapshot may be that the journal says is complete.
+/// Whether the snapshot exists and is completed.
 fn is_completed(known: &SnapshotLookup) -> bool {
     matches!(known, SnapshotLookup::Exists(snapshot) if snapshot.state == SnapshotState::Completed)
 }

@@ -1,5 +1,5 @@
-//! Verification of a snapshot from the service's side: which blocks it holds, and what they read back as, against the
-//! manifest of a bundle, or against the tags that the upload left when there is no bundle at hand.
+//! Verifies a snapshot as the service returns it: its list of blocks and their bytes, against the manifest of a bundle,
+//! or without a bundle against the tags of the upload.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +20,7 @@ use super::services::Services;
 use super::source::{self, ImageSource};
 use super::tags;
 
-/// What of a snapshot was verified and what differs.
+/// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SnapshotReport {
@@ -30,22 +30,22 @@ pub struct SnapshotReport {
     pub held: u64,
     /// Blocks that were read back.
     pub read: u64,
-    /// What they were compared with.
+    /// The name of the reference that they were compared with.
     pub against: String,
-    /// Everything that differs.
+    /// All differences.
     pub differences: Vec<BundleDifference>,
 }
 
-/// How much to read.
+/// Which blocks to read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sample {
     /// Every block.
     All,
-    /// So many of a hundred blocks, drawn by chance. That all blocks are there is looked at all the same.
+    /// A random sample of this percentage. The list of blocks is checked completely.
     Percent(f64),
 }
 
-/// What a snapshot should hold.
+/// The reference for a snapshot.
 enum ExpectedSnapshot {
     Manifest { manifest: Box<Manifest>, source: Option<Box<ImageSource>> },
     Root { root: String, blocks: u64 },
@@ -55,7 +55,7 @@ enum ExpectedSnapshot {
 /// Verifies a snapshot, or the one of an image's root volume.
 ///
 /// # Errors
-/// [`PublishError`] when something cannot be read; what reads and differs is in the report.
+/// [`PublishError`] when something cannot be read. Differences are in the report.
 pub async fn verify<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     name: &str,
@@ -81,22 +81,22 @@ pub async fn verify<E: Ebs, S: SnapshotCalls>(
     findings.extend(expected.differing_blocks(&found));
     report.differences = expected.describe(findings);
     if sample == Sample::All {
-        report.differences.extend(expected.compare_root(&found));
+        report.differences.extend(expected.compare_root(&results));
     }
     Ok(report)
 }
 
-/// What a block turned out to be: its digest, or why there is none.
+/// The digest of each block, or why it has none.
 type BlockResult = BTreeMap<u64, Result<Digest, String>>;
 
-/// Something about a block that is not as it should be.
+/// A difference in a block.
 struct BlockFinding {
     block: u64,
     problem: BlockProblem,
 }
 
 enum BlockProblem {
-    Digest { expected: Digest, found: Digest },
+    Digest { expected: Digest, actual: Digest },
     Absent { expected: Digest },
     Unwritten,
     Unread { reason: String },
@@ -111,7 +111,7 @@ fn expected(
         let folder = path.is_dir();
         let text = if folder { path.join(amiforge_image::bundle::MANIFEST) } else { path.to_owned() };
         let (manifest, _) = source::read_manifest(&text)?;
-        // Without the disk beside it the manifest still tells partitions, though not files.
+        // A manifest without its disk still has the partitions, but not the files.
         let disk = folder && path.join(amiforge_image::bundle::DISK).is_file();
         let source = if disk { Some(Box::new(ImageSource::open(path)?)) } else { None };
         return Ok(ExpectedSnapshot::Manifest { manifest: Box::new(manifest), source });
@@ -131,7 +131,7 @@ impl ExpectedSnapshot {
         }
     }
 
-    /// What a manifest says of a block; zeros beyond its end.
+    /// The blocks of the manifest; blocks beyond its end are zeros.
     fn blocks(&self) -> Option<&BlockMap> {
         match self {
             Self::Manifest { manifest, .. } => Some(&manifest.blocks),
@@ -139,7 +139,7 @@ impl ExpectedSnapshot {
         }
     }
 
-    /// Blocks that should be held and are not.
+    /// Blocks that the snapshot should hold and does not.
     fn missing_blocks(&self, snapshot: &DescribedSnapshot, held: &[ListedBlock]) -> Vec<BlockFinding> {
         let Some(map) = self.blocks() else { return Vec::new() };
         let mut held = held.iter().map(|block| block.index).peekable();
@@ -162,29 +162,29 @@ impl ExpectedSnapshot {
         findings
     }
 
-    /// Blocks that were read and are not what they should be.
-    fn differing_blocks(&self, found: &BlockResult) -> Vec<BlockFinding> {
+    /// Blocks that were read and differ.
+    fn differing_blocks(&self, results: &BlockResult) -> Vec<BlockFinding> {
         let mut expected = (0..).zip(self.blocks().into_iter().flat_map(BlockMap::iter)).peekable();
         let mut findings = Vec::new();
-        for (&block, found) in found {
+        for (&block, result) in results {
             while expected.next_if(|(index, _)| *index < block).is_some() {}
             let expected_digest = expected
                 .peek()
                 .filter(|(index, _)| *index == block)
                 .map(|(_, expected_digest)| expected_digest.digest());
             let expected_digest = expected_digest.or_else(|| self.blocks().map(|_| Block::Zero.digest()));
-            match found {
+            match result {
                 Err(reason) => {
                     findings.push(BlockFinding {
                         block,
                         problem: BlockProblem::Unread { reason: reason.clone() },
                     });
                 }
-                Ok(found) => match expected_digest {
-                    Some(expected) if expected != *found => {
+                Ok(actual) => match expected_digest {
+                    Some(expected) if expected != *actual => {
                         findings.push(BlockFinding {
                             block,
-                            problem: BlockProblem::Digest { expected, found: *found },
+                            problem: BlockProblem::Digest { expected, actual: *actual },
                         });
                     }
                     _ => {}
@@ -194,7 +194,7 @@ impl ExpectedSnapshot {
         findings
     }
 
-    /// The suspects in words, with what lies in them.
+    /// The findings as differences, with the partitions and files in each block.
     fn describe(&self, mut findings: Vec<BlockFinding>) -> Vec<BundleDifference> {
         findings.sort_by_key(|finding| finding.block);
         let Self::Manifest { manifest, source } = self else {
@@ -217,15 +217,15 @@ impl ExpectedSnapshot {
             .collect()
     }
 
-    /// The Merkle root of what was read, where that is all that is known.
-    fn compare_root(&self, found: &BlockResult) -> Option<BundleDifference> {
+    /// Compares the Merkle root over the blocks, if nothing else is known.
+    fn compare_root(&self, results: &BlockResult) -> Option<BundleDifference> {
         let Self::Root { root, blocks } = self else { return None };
         let mut map = BlockMap::default();
-        for (index, digest) in found {
+        for (index, digest) in results {
             if *index >= map.len() {
                 map.push(Block::Zero, index - map.len());
             }
-            // One that could not be read is told of already.
+            // A block that could not be read is already reported.
             map.push(Block::hashed(*digest.as_ref().ok()?), 1);
         }
         map.push(Block::Zero, blocks.saturating_sub(map.len()));
@@ -234,7 +234,7 @@ impl ExpectedSnapshot {
     }
 }
 
-/// The partitions that a range touches, in words.
+/// The partitions that overlap a range, as text.
 fn partitions(manifest: &Manifest, start: u64, end: u64) -> Vec<String> {
     let touches = |from: u64, len: u64| from < end && start < from.saturating_add(len);
     let inside = manifest.partitions.iter().filter(|partition| touches(partition.start, partition.len));
@@ -245,13 +245,13 @@ fn difference(finding: BlockFinding, locations: Vec<String>) -> BundleDifference
     let block = finding.block;
     let (start, end) = (block * BLOCK, (block + 1) * BLOCK);
     match finding.problem {
-        BlockProblem::Digest { expected, found } => BundleDifference::Block {
+        BlockProblem::Digest { expected, actual } => BundleDifference::Block {
             block,
             start,
             end,
             places: locations,
             expected: expected.to_string(),
-            found: found.to_string(),
+            found: actual.to_string(),
         },
         BlockProblem::Absent { expected } => {
             BundleDifference::Absent { block, start, end, places: locations, expected: expected.to_string() }
@@ -263,7 +263,7 @@ fn difference(finding: BlockFinding, locations: Vec<String>) -> BundleDifference
     }
 }
 
-/// The blocks to read.
+/// Chooses the blocks to read.
 fn choose<E, S>(services: &Services<E, S>, blocks: Vec<ListedBlock>, sample: Sample) -> Vec<ListedBlock> {
     match sample {
         Sample::All => blocks,
@@ -275,7 +275,8 @@ fn choose<E, S>(services: &Services<E, S>, blocks: Vec<ListedBlock>, sample: Sam
     }
 }
 
-/// Reads blocks and takes their digests. A block whose bytes are not what the service states is a finding.
+/// Reads blocks and computes their digests. A block that does not match the service's checksum is a finding, not an
+/// error.
 async fn read<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     snapshot: &str,
@@ -283,8 +284,8 @@ async fn read<E: Ebs, S: SnapshotCalls>(
     rate: u32,
     monitor: Monitor<'_>,
 ) -> Result<BlockResult, PublishError> {
-    let found = Arc::new(Mutex::new(BlockResult::new()));
-    let sink = Arc::clone(&found);
+    let results = Arc::new(Mutex::new(BlockResult::new()));
+    let sink = Arc::clone(&results);
     let take = move |read: RequestedBlock| {
         let digest = match read.bytes {
             Ok(fetched) => Ok(fetched.digest),
@@ -300,6 +301,6 @@ async fn read<E: Ebs, S: SnapshotCalls>(
     let read = readback::read_blocks(services, snapshot, blocks, rate, take, monitor).await;
     monitor.progress.end();
     read?;
-    let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(found)
+    let results = std::mem::take(&mut *results.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(results)
 }

@@ -1,6 +1,6 @@
-//! A snapshot becomes the volume that a machine would start from: its blocks as they are, and between them what a guest
-//! would read there. That is zeros, or on an encrypted volume whatever comes of decrypting what was never encrypted: an
-//! image that relies on blocks which nobody wrote must not start.
+//! Writes a snapshot as the volume that an instance starts from: its blocks, and between them what a guest would read
+//! there. That is zeros, or on an encrypted volume the decryption of bytes that were never encrypted: an image that
+//! relies on unwritten blocks must not start.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -24,14 +24,14 @@ pub struct VolumeFile {
     pub size: u64,
     /// Blocks that the snapshot holds.
     pub held: u64,
-    /// Blocks of garbage.
+    /// Number of unwritten blocks filled with garbage.
     pub garbage: u64,
 }
 
 /// Writes the volume of a snapshot to a new file.
 ///
 /// # Errors
-/// [`PublishError`]; the file may be there then and is of no use.
+/// [`PublishError`]. The file may be left behind, incomplete.
 pub async fn write_volume<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
@@ -77,14 +77,14 @@ pub async fn write_volume<E: Ebs, S: SnapshotCalls>(
     Ok(VolumeFile { size, held: held.len() as u64, garbage })
 }
 
-/// What a block reads as that was never written: words that follow from the snapshot and the place, no two of a block
-/// the same.
+/// The simulated content of an unwritten block: 64-bit values that follow from the snapshot and the index, no two of a
+/// block equal.
 fn garbage_block(id: &str, index: u64) -> Vec<u8> {
     let seed = Digest::of(format!("{id}#{index}").as_bytes()).0;
     let mut first = [0; 8];
     first.iter_mut().zip(seed).for_each(|(to, from)| *to = from);
     let first = u64::from_le_bytes(first);
-    // An odd factor permutes the words, so a counter gives each of them once.
+    // Multiplication by an odd factor is a permutation, so the counter gives each value once.
     let value = |at: u64| first.wrapping_add(at).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (0..BLOCK / 8).flat_map(|at| value(at).to_le_bytes()).collect()
 }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn garbage_is_a_block_long_follows_from_its_place_and_is_not_zero() {
+    fn garbage_is_deterministic_and_not_zero() {
         let one = garbage_block("snap-1", 7);
         assert_eq!(one.len() as u64, BLOCK);
         assert_eq!(one, garbage_block("snap-1", 7));

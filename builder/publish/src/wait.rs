@@ -1,4 +1,4 @@
-//! Waiting until the service has put a snapshot together.
+//! Waits until the service has completed a snapshot.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use super::api::{DescribedSnapshot, Ebs, SnapshotCalls, SnapshotState};
 use super::error::PublishError;
 use super::services::Services;
 
-/// The first wait between two questions, and the longest.
+/// First and longest interval between two polls.
 const POLL_INTERVALS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
 
-/// How often an interrupt is looked at while waiting.
+/// Interval at which the interrupt is checked while waiting.
 const INTERRUPT_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Asks until a snapshot that was sealed is completed.
+/// Polls a sealed snapshot until it is completed.
 ///
 /// # Errors
-/// [`PublishError::SnapshotFailed`] with the service's words, [`PublishError::StillPending`] after `limit`,
+/// [`PublishError::SnapshotFailed`] with the message of the service, [`PublishError::StillPending`] after `limit`,
 /// [`PublishError::Call`], [`PublishError::Interrupted`].
 pub(super) async fn until_completed<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
@@ -47,7 +47,7 @@ pub(super) async fn until_completed<E: Ebs, S: SnapshotCalls>(
     }
 }
 
-/// The failure of a snapshot that the service gave up.
+/// The error for a snapshot that the service failed.
 pub(super) fn snapshot_failed(snapshot: &DescribedSnapshot) -> PublishError {
     let message = snapshot.state_message.clone().unwrap_or_else(|| "it gives no reason".to_owned());
     PublishError::SnapshotFailed { snapshot: snapshot.id.clone(), message }

@@ -172,9 +172,9 @@ fn resume_hint(publish: Option<(&Unfinished, &str)>) -> String {
     match publish {
         None => again.to_owned(),
         Some((Unfinished { published: true, .. }, _)) => format!("{again}; what is published stays as it is"),
-        Some((Unfinished { made, .. }, _)) if made.is_empty() => format!("nothing was made; {again}"),
-        Some((Unfinished { made, .. }, abandon)) => {
-            format!("left: {}; {again}, and `{abandon}` deletes what was made", made.join(", "))
+        Some((Unfinished { created, .. }, _)) if created.is_empty() => format!("nothing was made; {again}"),
+        Some((Unfinished { created, .. }, abandon)) => {
+            format!("left: {}; {again}, and `{abandon}` deletes what was made", created.join(", "))
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The calls of EC2 that are used, with the parameters that are sent and the fields that are read.
+//! The calls of EC2 in use, with the parameters that are sent and the fields that are read.
 //!
-//! Another call is a row in [`CALLS`] and a structure for its parameters and its answer beside its kind; a test holds
-//! both against botocore's model of the service.
+//! A new call is a row in [`CALLS`] and structures for its input and output in one of the modules below. A test
+//! compares both with botocore's model of the service.
 
 pub(super) mod account;
 pub(super) mod images;
@@ -25,17 +25,17 @@ use tags::CreateTags;
 
 use super::super::query::{Protocol, QueryService, operations, outputs, paged};
 
-/// EC2.
+/// The service EC2.
 pub(crate) const EC2: QueryService =
     QueryService { id: "EC2", name: "ec2", version: "2016-11-15", protocol: Protocol::Ec2 };
 
 outputs! {
-    /// An answer of which nothing is read: the call was carried out.
+    /// An output of which nothing is read.
     Empty {}
 }
 
 operations! {
-    /// Every call of EC2 that is made.
+    /// All calls of EC2 in use.
     pub CALLS of EC2:
     CopyImage -> NewImageId,
     CreateTags -> Empty,

@@ -1,4 +1,4 @@
-//! From the types of [`amiforge_publish::api`] to the requests of EC2.
+//! Converts the types of [`amiforge_publish::api`] to inputs of EC2.
 
 use amiforge_publish::api::ec2::{
     DeviceMapping, Encrypted, Grantee, ImageCopy, NewImage, OnTermination, Tags,
@@ -7,7 +7,7 @@ use amiforge_publish::api::ec2::{
 use super::calls::images::{CopyImage, NewLaunchPermission, NewMapping, NewVolume, RegisterImage};
 use super::calls::tags::{NewTag, TagSpecification};
 
-/// `RegisterImage`. What nobody chooses is set here: hvm, ENA, SR-IOV; the service's defaults are those of 2010.
+/// `RegisterImage`. Fixed parameters: hvm, ENA, SR-IOV; the service's defaults are those of 2010.
 pub(super) fn register(image: &NewImage) -> RegisterImage {
     RegisterImage {
         name: image.name.clone(),
@@ -26,7 +26,7 @@ pub(super) fn register(image: &NewImage) -> RegisterImage {
     }
 }
 
-/// `CopyImage`. Tags of the source are not copied by the service: they are given.
+/// `CopyImage`. The service does not copy the tags of the source, so they are sent.
 pub(super) fn copy(copy: &ImageCopy) -> CopyImage {
     let (encrypted, key) = match &copy.encrypted {
         Encrypted::No => (None, None),
@@ -44,7 +44,7 @@ pub(super) fn copy(copy: &ImageCopy) -> CopyImage {
     }
 }
 
-/// The same tags for each of several kinds of resources; the service refuses a specification without tags.
+/// The same tags for several resource types. The service refuses a specification without tags.
 fn tag_specifications(kinds: &[&str], all: &Tags) -> Vec<TagSpecification> {
     if all.is_empty() {
         return Vec::new();
@@ -58,7 +58,7 @@ pub(super) fn tags(tags: &Tags) -> Vec<NewTag> {
     tags.iter().map(|(key, value)| NewTag { key: key.clone(), value: value.clone() }).collect()
 }
 
-/// Who may launch.
+/// Converts a launch permission.
 pub(super) fn grantee(who: &Grantee) -> NewLaunchPermission {
     let empty = NewLaunchPermission::default();
     match who {
@@ -83,7 +83,7 @@ fn mapping(mapping: &DeviceMapping) -> NewMapping {
         iops: mapping.iops,
         throughput: mapping.throughput,
         delete_on_termination: mapping.on_termination == OnTermination::Delete,
-        // Beside a snapshot the service takes no word on encryption, not even the right one.
+        // The service refuses `Encrypted` for a volume of a snapshot, even with the right value.
         encrypted: (mapping.snapshot.is_none() && mapping.encrypted.is_on()).then_some(true),
     };
     NewMapping { ebs: Some(volume), ..plain }

@@ -1,4 +1,4 @@
-//! From the answers of EC2 to the types of [`amiforge_publish::api`].
+//! Converts outputs of EC2 to the types of [`amiforge_publish::api`].
 
 use amiforge_publish::api::ec2::{DescribedImage, DeviceMapping, Encrypted, Grantee, OnTermination, Tags};
 use amiforge_publish::api::{DescribedSnapshot, SnapshotState, Tier};
@@ -56,7 +56,7 @@ fn mapping(mapping: images::Mapping) -> DeviceMapping {
     }
 }
 
-/// Who may launch; nothing for a kind of grantee that we do not know.
+/// Converts a launch permission; `None` for an unknown kind of grantee.
 pub(super) fn grantee(permission: LaunchPermission) -> Option<Grantee> {
     if permission.group.is_some_and(|group| group == "all") {
         return Some(Grantee::Everybody);

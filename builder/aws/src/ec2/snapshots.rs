@@ -1,4 +1,4 @@
-//! What EC2 reports of snapshots.
+//! The calls of EC2 for snapshots.
 
 use amiforge_publish::api::{DescribedSnapshot, SnapshotCalls};
 use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
@@ -11,7 +11,7 @@ use super::calls::tags::Filter;
 use super::outputs::snapshot;
 use super::{MAX_RESULTS, calls};
 
-/// The part of EC2 that knows snapshots.
+/// Client of EC2 for the calls for snapshots.
 #[derive(Debug, Clone)]
 pub struct SnapshotsClient(Client);
 
@@ -68,7 +68,7 @@ impl SnapshotCalls for SnapshotsClient {
     }
 }
 
-/// A value for a filter, in which `*`, `?` and `\` would stand for others.
+/// Escapes `*`, `?` and `\`, which are wildcards in the value of a filter.
 fn escape_wildcards(value: &str) -> String {
     let mut escape_wildcards = String::with_capacity(value.len());
     for letter in value.chars() {
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_of_a_filter_stands_for_itself() {
+    fn wildcards_in_filter_values_are_escaped() {
         assert_eq!(escape_wildcards(r"web*2?\"), r"web\*2\?\\");
     }
 }

@@ -1,7 +1,7 @@
-//! A call, through AWS's runtime.
+//! Calls through AWS's runtime.
 //!
-//! The parts are those that a generated client has, in its order: the configuration that `aws-config` found, Signature
-//! Version 4, the interceptors of `aws-runtime`. The runtime's own retries are off, as [`super::super`] says.
+//! The components are those of a generated client, in its order: the configuration of `aws-config`, Signature Version
+//! 4, the interceptors of `aws-runtime`. The runtime's own retries are off, see [`super::super`].
 
 use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
@@ -39,12 +39,12 @@ use super::{Operation, Paged, QueryService, xml};
 pub(crate) struct Client {
     sdk: SdkConfig,
     endpoint: Result<String, EndpointError>,
-    /// What every call has in common. Shared, because it learns how far the clock is off.
+    /// Plugin of all calls. Shared, because it stores the clock skew.
     shared_plugin: SharedRuntimePlugin,
 }
 
 impl Client {
-    /// The client of a service. A configuration that gives it no endpoint makes every call fail.
+    /// The client of a service. Without a valid endpoint every call fails.
     pub(crate) fn new(sdk: &SdkConfig, service: &QueryService) -> Self {
         let shared_plugin = StaticRuntimePlugin::new()
             .with_config(config_layer(sdk, service))
@@ -56,7 +56,7 @@ impl Client {
         }
     }
 
-    /// Makes a call, once.
+    /// Makes a call once.
     pub(crate) async fn call<O: Operation>(&self, operation: &O) -> Result<O::Output, ServiceError> {
         let body_text = RequestBody { body: encode(operation), target: None };
         let body = self.send(O::SERVICE.id, O::NAME, body_text).await?;
@@ -68,7 +68,7 @@ impl Client {
         })
     }
 
-    /// Makes a call for each page of its answer.
+    /// Makes a call for each page, and returns all items.
     pub(crate) async fn call_pages<O: Paged>(&self, mut operation: O) -> Result<Vec<O::Item>, ServiceError> {
         let (mut all, mut token) = (Vec::new(), None);
         loop {
@@ -84,7 +84,7 @@ impl Client {
         }
     }
 
-    /// Makes a call of a service that takes JSON (AWS JSON 1.1), once: `target` names its operation.
+    /// Makes a call of a service with AWS JSON 1.1 once; `target` is the value of `X-Amz-Target`.
     pub(crate) async fn call_json<A: DeserializeOwned>(
         &self,
         service: &'static str,
@@ -102,7 +102,7 @@ impl Client {
         })
     }
 
-    /// Sends a request and gives the body of the answer. Not generic, so that it is compiled once.
+    /// Sends a request and returns the body of the response. Not generic, so that it is compiled once.
     async fn send(
         &self,
         service: &'static str,
@@ -183,16 +183,16 @@ fn runtime_components(sdk: &SdkConfig) -> RuntimeComponentsBuilder {
     runtime_components
 }
 
-/// What a request consists of.
+/// The parts of a request that differ between calls.
 #[derive(Debug)]
 struct RequestBody {
     /// A form, or JSON.
     body: String,
-    /// The header that names the operation, for JSON.
+    /// Value of `X-Amz-Target`, for JSON.
     target: Option<&'static str>,
 }
 
-/// The request.
+/// Builds the request.
 fn request(body_text: RequestBody) -> Result<HttpRequest, BoxError> {
     let length = body_text.body.len().to_string();
     let mut request = HttpRequest::new(SdkBody::from(body_text.body));
@@ -210,7 +210,7 @@ fn request(body_text: RequestBody) -> Result<HttpRequest, BoxError> {
     Ok(request)
 }
 
-/// The body of an answer, or what it refuses.
+/// The body of a successful response, or its error.
 fn response(response: &HttpResponse) -> Result<Vec<u8>, OrchestratorError<ServiceError>> {
     let body = response.body().bytes().unwrap_or_default();
     if response.status().is_success() {
@@ -234,7 +234,7 @@ fn response(response: &HttpResponse) -> Result<Vec<u8>, OrchestratorError<Servic
     }))
 }
 
-/// The reason of a refusal in JSON: its type, which may have a namespace before it, and a message.
+/// The error in a JSON body: its type without namespace, and its message.
 fn json_refusal(body: &[u8]) -> xml::RefusalBody {
     let text = |value: &serde_json::Value, names: [&str; 2]| {
         names.iter().find_map(|name| value.get(name)?.as_str().map(str::to_owned))

@@ -1,10 +1,10 @@
-//! Requests: a structure as a form.
+//! Encodes inputs as forms.
 
 use aws_smithy_query::{QueryValueWriter, QueryWriter};
 
 use super::{InputValue, Operation, Protocol, Write};
 
-/// The place of a value in a form.
+/// Writes a value into a form.
 pub(crate) struct FormWriter<'a> {
     target: Target<'a>,
     protocol: Protocol,
@@ -16,7 +16,7 @@ enum Target<'a> {
     Value(QueryValueWriter<'a>),
 }
 
-/// The form of a call.
+/// Encodes the input of a call.
 pub(super) fn encode<O: Operation>(operation: &O) -> String {
     let mut form = String::new();
     let target = Target::Form(QueryWriter::new(&mut form, O::NAME, O::SERVICE.version));
@@ -36,14 +36,14 @@ impl FormWriter<'_> {
         }
     }
 
-    /// Writes a text. The form itself is no value and takes none.
+    /// Writes a text; ignored for the form itself.
     pub(super) fn text(self, text: &str) {
         if let Target::Value(writer) = self.target {
             writer.string(text);
         }
     }
 
-    /// Writes a list; one without elements adds nothing.
+    /// Writes a list; an empty one adds nothing.
     pub(super) fn list<T: InputValue>(self, elements: &[T]) {
         let protocol = self.protocol;
         let Target::Value(writer) = self.target else { return };
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_protocol_names_the_elements_of_lists() {
+    fn the_query_protocol_names_list_members() {
         let same = Same { ids: vec!["x".to_owned()], pairs: vec![pair("a", None)] };
         assert_eq!(encode(&same), "Action=Same&Version=2011-01-01&Id.member.1=x&Tag.member.1.Key=a");
     }

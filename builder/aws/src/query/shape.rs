@@ -1,4 +1,4 @@
-//! What requests and answers are made of, and the macros that declare them.
+//! Shapes of inputs and outputs, and the macros that declare them.
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -9,21 +9,21 @@ use super::{FormWriter, MalformedResponse, QueryService, XmlElement};
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Shape {
-    /// Text, words of an enumeration among them.
+    /// Text, including enumerations.
     Text,
     /// `true` or `false`.
     Boolean,
     /// A whole number.
     Integer,
-    /// A moment, as RFC 3339 writes it.
+    /// A time in RFC 3339.
     Timestamp,
-    /// Any number of one shape.
+    /// A list.
     List(&'static Shape),
-    /// Named values.
+    /// A structure.
     Structure(&'static [Field]),
 }
 
-/// A named value of a structure.
+/// A member of a structure.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
     /// Its name on the wire.
@@ -32,50 +32,50 @@ pub struct Field {
     pub shape: Shape,
 }
 
-/// What a call sends and what it gives, so that others can hold it against the model of the service.
+/// Input and output of a call, for comparison with the model of the service.
 #[derive(Debug, Clone, Copy)]
 pub struct Description {
     /// The service.
     pub service: QueryService,
-    /// The name of the call, such as `RegisterImage`.
+    /// Name of the call, such as `RegisterImage`.
     pub name: &'static str,
-    /// Its parameters: a [`Shape::Structure`].
+    /// Its input: a [`Shape::Structure`].
     pub input: Shape,
-    /// The part of its answer that is read: a [`Shape::Structure`].
+    /// The part of its output that is read: a [`Shape::Structure`].
     pub output: Shape,
 }
 
-/// A value that can be written into a form.
+/// A value that can be written to a form.
 pub(crate) trait Write {
-    /// Adds the value to a form. What is absent or empty adds nothing.
+    /// Writes the value; an absent or empty value adds nothing.
     fn write(&self, to: FormWriter<'_>);
 }
 
-/// A value of a request.
+/// A value of an input.
 pub(crate) trait InputValue: Write {
     /// Its shape.
     const SHAPE: Shape;
 }
 
-/// A value of an answer. What an answer leaves out is the default.
+/// A value of an output; an omitted value is the default.
 pub(crate) trait OutputValue: Default {
     /// Its shape.
     const SHAPE: Shape;
 
-    /// The value of an element.
+    /// Reads the value from an element.
     fn read(element: XmlElement<'_, '_>) -> Result<Self, MalformedResponse>;
 }
 
-/// A call: its parameters are the fields of the type.
+/// A call; the fields of the type are its input.
 pub(crate) trait Operation: InputValue + Sync {
     /// The service.
     const SERVICE: QueryService;
     /// Its name.
     const NAME: &'static str;
-    /// What is read of its answer.
+    /// The part of its output that is read.
     type Output: OutputValue + Send;
 
-    /// The call as others see it.
+    /// Its description.
     const DESCRIPTION: Description = Description {
         service: Self::SERVICE,
         name: Self::NAME,
@@ -84,19 +84,19 @@ pub(crate) trait Operation: InputValue + Sync {
     };
 }
 
-/// A call whose answer comes in pages.
+/// A call with a paged output.
 pub(crate) trait Paged: Operation + Send {
-    /// What the pages are made of.
+    /// Type of the items.
     type Item: Send;
 
-    /// Asks for the page that a token stands for.
+    /// Sets the token of the page to request.
     fn set_token(&mut self, token: String);
 
-    /// What a page has, and the token of the next one.
+    /// The items of a page, and the token of the next page.
     fn into_items(page: Self::Output) -> (Vec<Self::Item>, Option<String>);
 }
 
-/// A moment.
+/// A time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Timestamp {
     /// Seconds since 1970.
@@ -105,7 +105,7 @@ pub(crate) struct Timestamp {
 }
 
 impl Timestamp {
-    /// The moment that a text names, as RFC 3339 writes it.
+    /// Parses RFC 3339.
     pub(crate) fn parse(text: &str) -> Result<Self, MalformedResponse> {
         let date_time = DateTime::from_str(text, Format::DateTimeWithOffset);
         let written =
@@ -230,7 +230,7 @@ impl<T: OutputValue> OutputValue for Vec<T> {
     }
 }
 
-/// Declares structures of a request: each field with its type and its name on the wire.
+/// Declares structures of inputs: each field with its type and its name on the wire.
 macro_rules! inputs {
     ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty = $wire:literal,)* })*) => {$(
         $(#[$meta])*
@@ -256,7 +256,7 @@ macro_rules! inputs {
     )*};
 }
 
-/// Declares structures of an answer: each field that is read, with its type and its name on the wire.
+/// Declares structures of outputs: each field that is read, with its type and its name on the wire.
 macro_rules! outputs {
     ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty = $wire:literal,)* })*) => {$(
         $(#[$meta])*
@@ -283,8 +283,7 @@ macro_rules! outputs {
     )*};
 }
 
-/// Declares the table of a service's calls: `Name -> Answer`, where the name is also that of
-/// the structure of its parameters.
+/// Declares the table of a service's calls: `Name -> Output`, where `Name` is also the structure of the input.
 macro_rules! operations {
     ($(#[$meta:meta])* $vis:vis $table:ident of $service:path: $($name:ident -> $output:ident,)*) => {
         $(impl $crate::query::Operation for $name {
@@ -299,7 +298,7 @@ macro_rules! operations {
     };
 }
 
-/// Declares that a call's answer comes in pages, which carry `next_token` and a list: `Name: list of Item`.
+/// Declares a call with a paged output, which has `next_token` and a list: `Name: list of Item`.
 macro_rules! paged {
     ($($name:ident: $list:ident of $item:ident,)*) => {$(
         impl $crate::query::Paged for $name {

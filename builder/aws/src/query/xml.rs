@@ -1,17 +1,17 @@
-//! Answers: XML as a structure.
+//! Decodes outputs from XML.
 //!
-//! `aws-smithy-xml`, which generated clients use, takes the end of a document that is cut off for the end of its lists:
-//! an answer of half the images would read as one of few. So documents are read whole by `roxmltree`, which refuses
-//! whatever is not well-formed, and document type definitions with all their entities.
+//! `aws-smithy-xml`, which generated clients use, accepts a truncated document and ends its lists there: a response
+//! with half of the images would look complete. So documents are parsed by `roxmltree`, which refuses documents that
+//! are not well-formed, and all document type definitions with their entities.
 
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::{OutputValue, Protocol};
 
-/// Nodes of the largest document: a page of 1,000 images, each with 50 tags, has less than a million.
+/// Maximum number of nodes of a document: a page of 1,000 images, each with 50 tags, has less than a million.
 const MAX_NODES: u32 = 4 << 20;
 
-/// An answer that is not of the form that it should have.
+/// The response does not have the expected form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct MalformedResponse(String);
@@ -22,14 +22,14 @@ impl MalformedResponse {
     }
 }
 
-/// An element of an answer.
+/// An element of a response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct XmlElement<'a, 'input> {
     node: Node<'a, 'input>,
     protocol: Protocol,
 }
 
-/// An answer that says why a call was refused.
+/// The body of an error response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct RefusalBody {
     pub(super) code: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct RefusalBody {
     pub(super) request_id: Option<String>,
 }
 
-/// The answer of a call that was carried out.
+/// Decodes the output of a successful call.
 pub(super) fn decode<A: OutputValue>(
     body: &[u8],
     call: &str,
@@ -52,14 +52,14 @@ pub(super) fn decode<A: OutputValue>(
             let name = format!("{call}Result");
             match root.children().find(|child| child.name() == name) {
                 Some(result) => A::read(result),
-                // Calls without an answer leave it out.
+                // Calls without an output omit the result element.
                 None => Ok(A::default()),
             }
         }
     }
 }
 
-/// The reason of a refusal, as far as the answer gives one: gateways answer with pages of their own.
+/// Decodes an error response, as far as possible: gateways return pages of their own.
 pub(super) fn refusal(body: &[u8]) -> RefusalBody {
     let Ok(document) = document(body) else { return RefusalBody::default() };
     let root = document.root_element();
@@ -74,7 +74,7 @@ pub(super) fn refusal(body: &[u8]) -> RefusalBody {
     RefusalBody {
         code: error.and_then(|error| text(error, ["Code", "code"])),
         message: error.and_then(|error| text(error, ["Message", "message"])),
-        // EC2 says `RequestID`, the other services say `RequestId`.
+        // EC2 uses `RequestID`, the other services `RequestId`.
         request_id: text(root, ["RequestID", "RequestId"]),
     }
 }
@@ -88,12 +88,12 @@ fn document(body: &[u8]) -> Result<Document<'_>, MalformedResponse> {
 }
 
 impl<'a, 'input> XmlElement<'a, 'input> {
-    /// Its name, without a prefix.
+    /// Its local name.
     fn name(&self) -> &'a str {
         self.node.tag_name().name()
     }
 
-    /// Fails unless it can be a structure or a list: text between the elements is another's form.
+    /// Fails unless the element can be a structure or a list: those have no text between their elements.
     pub(crate) fn structure(self) -> Result<(), MalformedResponse> {
         let text =
             |node: &Node<'_, '_>| node.is_text() && node.text().is_some_and(|text| !text.trim().is_empty());
@@ -103,7 +103,7 @@ impl<'a, 'input> XmlElement<'a, 'input> {
         }
     }
 
-    /// The value of the member with a name, the last of several, or the default where there is none.
+    /// The value of a member: the last element with the name, or the default if there is none.
     pub(crate) fn field<A: OutputValue>(self, name: &str) -> Result<A, MalformedResponse> {
         self.children().filter(|child| child.name() == name).last().map_or_else(|| Ok(A::default()), A::read)
     }
@@ -113,19 +113,19 @@ impl<'a, 'input> XmlElement<'a, 'input> {
         self.node.children().filter(Node::is_element).map(move |node| XmlElement { node, protocol })
     }
 
-    /// The elements of the list that it is.
+    /// The items of a list.
     pub(super) fn items(self) -> Result<Vec<XmlElement<'a, 'input>>, MalformedResponse> {
         let item = self.protocol.item();
         self.structure()?;
         self.children().map(|child| child.expect_name(item)).collect()
     }
 
-    /// The text in it, with which no element is mixed.
+    /// The text of an element without child elements.
     pub(super) fn text(&self) -> Result<&'a str, MalformedResponse> {
         if let Some(child) = self.node.children().find(Node::is_element) {
             return Err(self.malformed_value(child.tag_name().name(), "an element where text is expected"));
         }
-        // A comment in the middle would hide the rest.
+        // A comment splits the text into several nodes.
         match (self.node.children().filter(Node::is_text).count(), self.node.text()) {
             (0, _) => Ok(""),
             (1, Some(text)) => Ok(text),
@@ -143,7 +143,7 @@ impl<'a, 'input> XmlElement<'a, 'input> {
         )))
     }
 
-    /// The error of a value that is not what it should be.
+    /// The error for an invalid value.
     pub(super) fn malformed(&self, problem: &str) -> MalformedResponse {
         self.malformed_value(self.node.text().unwrap_or_default(), problem)
     }
@@ -157,7 +157,7 @@ impl<'a, 'input> XmlElement<'a, 'input> {
     }
 }
 
-/// The beginning of a text, for an error.
+/// The beginning of a text, for an error message.
 fn truncated(text: &str) -> String {
     const MOST: usize = 60;
     let mut text_start: String =
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read_by_names_and_what_is_unknown_is_passed_over() {
+    fn members_are_read_by_name_and_unknown_ones_are_ignored() {
         let body = "<requestId>r</requestId>\n <name>a&amp;b&#x20ac; <![CDATA[<c>]]></name><on>true</on>\
             <at>2026-11-27T00:41:51.000Z</at>\n<new><deep><name>other</name></deep></new>\
             <allSet>\n<item><key>k</key><size>8</size></item> <item/></allSet><inner><size>1</size></inner>";
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_protocol_wraps_its_result() {
+    fn the_query_protocol_wraps_its_result() {
         let body = "<WholeResponse><WholeResult><allSet><member><key>k</key></member></allSet></WholeResult>\
             <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></WholeResponse>";
         let whole: Whole = decode(body.as_bytes(), "Whole", Protocol::Query).unwrap();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_another_form_is_an_error_that_says_what_it_has() {
+    fn a_malformed_response_is_an_error_with_the_value() {
         for (body, message) in [
             ("<on>yes</on>", "its `on` is `yes`: neither `true` nor `false`"),
             ("<inner><size>eight</size></inner>", "its `size` is `eight`: not a whole number"),
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_is_none_or_cut_off_anywhere_or_hostile_is_refused() {
+    fn truncated_and_hostile_documents_are_refused() {
         let whole = "<WholeResponse><allSet><item><key>k</key></item><item/></allSet></WholeResponse>";
         let read = |body: &[u8]| decode::<Whole>(body, "Whole", Protocol::Ec2);
         read(whole.as_bytes()).unwrap();
@@ -255,7 +255,7 @@ mod tests {
             read(body.as_bytes()).unwrap_err();
         }
         read(b"\xff\xfe<\0W\0").unwrap_err();
-        // Elements that nobody asked for may be as deep as they like.
+        // Unknown elements may be nested to any depth.
         let _ = read(closed.as_bytes());
     }
 

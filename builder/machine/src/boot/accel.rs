@@ -1,7 +1,7 @@
-//! How instructions are carried out: by KVM where it works, else by QEMU's own emulation (TCG).
+//! Acceleration: KVM where it works, or else QEMU's own emulation (TCG).
 //!
-//! That `/dev/kvm` is there says little: a host that is itself a guest may offer one that cannot run firmware. So a
-//! sector of machine code is started with it, which comes to its end only where KVM works.
+//! The existence of `/dev/kvm` is not enough: a host that is itself a guest may offer a KVM that cannot run firmware.
+//! So a boot sector is run with it, which ends with the expected status only where KVM works.
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -13,18 +13,18 @@ use serde::Serialize;
 use super::arch::qemu_arch;
 use super::{Arch, BootError, qemu};
 
-/// How instructions are carried out.
+/// The accelerator of QEMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accel {
-    /// By the processor.
+    /// Hardware virtualization.
     Kvm,
-    /// In software.
+    /// Emulation in software.
     Tcg,
 }
 
 impl Accel {
-    /// QEMU's argument for it.
+    /// The value of QEMU's `-accel`.
     pub const fn arg(self) -> &'static str {
         match self {
             Self::Kvm => "kvm",
@@ -33,31 +33,31 @@ impl Accel {
     }
 }
 
-/// What was asked for.
+/// The requested accelerator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccelChoice {
-    /// KVM where it works.
+    /// KVM if it works, or else TCG.
     Any,
-    /// KVM or nothing.
+    /// KVM only.
     Kvm,
-    /// Emulation.
+    /// TCG.
     Tcg,
 }
 
-/// The device.
+/// The device of KVM.
 const KVM: &str = "/dev/kvm";
-/// How long the trial may take; it is over in a second where KVM works.
+/// Timeout of the probe, which ends within a second where KVM works.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Port of the trial's exit device.
+/// I/O port of the probe's exit device (QEMU's `isa-debug-exit`).
 const EXIT_PORT: u16 = 0x501;
-/// What the trial writes to it, and the exit code that QEMU makes of it.
+/// The value that the probe writes to it, and QEMU's exit status for it.
 const EXIT_VALUE: u8 = 0x2a;
 const EXIT_STATUS: i32 = ((EXIT_VALUE as i32) << 1) | 1;
 
-/// Chooses; also gives why KVM is not used where that could have been.
+/// Chooses the accelerator. Also returns why KVM is not used, if it was not excluded.
 ///
 /// # Errors
-/// [`BootError::Kvm`] when KVM was demanded and does not work.
+/// [`BootError::Kvm`] when KVM was requested and does not work.
 pub fn choose(choice: AccelChoice, arch: Arch, folder: &Path) -> Result<(Accel, Option<String>), BootError> {
     if choice == AccelChoice::Tcg {
         return Ok((Accel::Tcg, None));
@@ -69,7 +69,7 @@ pub fn choose(choice: AccelChoice, arch: Arch, folder: &Path) -> Result<(Accel, 
     }
 }
 
-/// Whether KVM works for guests of an architecture, else why not.
+/// Checks whether KVM works for guests of an architecture; the error says why not.
 fn check_kvm(arch: Arch, folder: &Path) -> Result<(), String> {
     if std::env::consts::ARCH != arch.name() {
         return Err(format!("this host is {}, the image is for {}", std::env::consts::ARCH, arch.name()));
@@ -84,16 +84,16 @@ fn check_kvm(arch: Arch, folder: &Path) -> Result<(), String> {
     run_probe(Accel::Kvm, arch, folder)
 }
 
-/// Runs the trial.
+/// Runs the probe.
 fn run_probe(accel: Accel, arch: Arch, folder: &Path) -> Result<(), String> {
-    let sector = folder.join("trial");
-    std::fs::write(&sector, probe_disk())
-        .map_err(|error| format!("the trial could not be written: {error}"))?;
-    let stderr_path = folder.join("trial.said");
-    let failed = |error| format!("the trial could not be run: {error}");
+    let disk = folder.join("kvm-probe");
+    std::fs::write(&disk, probe_disk())
+        .map_err(|error| format!("the test program cannot be written: {error}"))?;
+    let stderr_path = folder.join("kvm-probe.stderr");
+    let failed = |error| format!("the test program cannot be run: {error}");
     let stderr = File::create(&stderr_path).map_err(failed)?;
     let mut command = Command::new(qemu::program(arch));
-    command.args(probe_args(accel, arch, &sector)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+    command.args(probe_args(accel, arch, &disk)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
     let mut child = command.spawn().map_err(failed)?;
     let end = Instant::now() + PROBE_TIMEOUT;
     let status = loop {
@@ -109,7 +109,7 @@ fn run_probe(accel: Accel, arch: Arch, folder: &Path) -> Result<(), String> {
             None => std::thread::sleep(Duration::from_millis(20)),
         }
     };
-    // Both fail only when it has ended already.
+    // Both fail only if the process has already ended.
     let _ = child.kill();
     let _ = child.wait();
     let text = std::fs::read_to_string(&stderr_path).unwrap_or_default();
@@ -118,11 +118,11 @@ fn run_probe(accel: Accel, arch: Arch, folder: &Path) -> Result<(), String> {
         Some(status) if status.code() == Some(EXIT_STATUS) => Ok(()),
         None if !qemu_arch(arch).io_ports => Ok(()),
         None => Err(format!(
-            "{KVM} is there and broken: a trial program did not end in {} s",
+            "{KVM} exists and does not work: a test program did not end in {} s",
             PROBE_TIMEOUT.as_secs()
         )),
         Some(status) => Err(format!(
-            "{KVM} is there and broken: QEMU ended a trial program with {status}{}",
+            "{KVM} exists and does not work: QEMU ended a test program with {status}{}",
             line.unwrap_or_default()
         )),
     }
@@ -149,10 +149,10 @@ fn probe_args(accel: Accel, arch: Arch, sector: &Path) -> Vec<String> {
     args
 }
 
-/// Length of the trial's disk: the BIOS passes over disks that are much shorter.
+/// Length of the probe's disk: the BIOS ignores disks that are much shorter.
 const PROBE_DISK_LEN: usize = 1 << 20;
 
-/// A disk with a boot sector: instructions of the floating point unit, which firmware begins with, then the word to the port.
+/// A disk with a boot sector: floating point instructions, with which firmware begins, then the write to the exit port.
 fn probe_disk() -> Vec<u8> {
     let [low, high] = EXIT_PORT.to_le_bytes();
     let mut code = vec![

@@ -1,31 +1,31 @@
-//! What a machine is asked to show before it counts as booted.
+//! Checks that a machine must pass to count as booted.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Something to show.
+/// A check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Check {
-    /// A text on the console.
+    /// The console shows a text.
     Expect(String),
-    /// A page: HTTP status 200 from a port of the guest.
+    /// A port of the guest answers a GET with HTTP status 200.
     Get {
         /// Port of the guest.
         port: u16,
-        /// Path, from its slash on.
+        /// Path, with its leading slash.
         path: String,
     },
-    /// A command, run over ssh, that ends with status 0.
+    /// A command, run over ssh, ends with status 0.
     Run(String),
 }
 
 impl Check {
-    /// A page from `PORT/PATH`.
+    /// Parses [`Check::Get`] from `PORT/PATH`.
     ///
     /// # Errors
-    /// Words for what is wrong with the text.
+    /// A message about the text.
     pub fn parse_get(text: &str) -> Result<Self, String> {
         let (port, path) = text.split_once('/').unwrap_or((text, ""));
         let port = port.parse().ok().filter(|port| *port != 0);
@@ -47,14 +47,14 @@ impl fmt::Display for Check {
     }
 }
 
-/// How far a check is.
+/// Progress of a check.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum CheckProgress {
-    /// It passed, with this to show.
+    /// It passed, with this output.
     Passed(Vec<u8>),
-    /// Not yet.
+    /// It may still pass.
     Pending,
-    /// It did not pass and will not: what it showed, and why.
+    /// It failed: its output, and the reason.
     Failed(Vec<u8>, String),
 }
 
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_a_port_and_a_path() {
+    fn a_get_check_is_a_port_and_a_path() {
         assert_eq!(Check::parse_get("80"), Ok(Check::Get { port: 80, path: "/".to_owned() }));
         assert_eq!(Check::parse_get("8080/a/b?c"), Ok(Check::Get { port: 8080, path: "/a/b?c".to_owned() }));
         for wrong in ["", "/", "0/", "x/", "80/a b", "80/a\r\nb", "65536/"] {

@@ -1,37 +1,37 @@
-//! The console: everything that a guest wrote to its serial port, as bytes, as plain text, and as what stands on the
-//! screen at the end.
+//! The console: everything that a guest wrote to its serial port, as bytes, as plain text, and as the screen at the
+//! end.
 
 use super::screen::Screen;
 
-/// Most bytes that are kept: a guest can write without end.
+/// Maximum number of bytes that are kept: a guest can write without end.
 const MAX_BYTES: usize = 16 << 20;
-/// Longest control sequence; what is longer is none.
+/// Maximum length of a control sequence; a longer one is ignored.
 const MAX_SEQUENCE: usize = 64;
 
-/// What a guest wrote.
+/// The output of a guest's serial port.
 #[derive(Debug, Default)]
 pub struct Console {
     bytes: Vec<u8>,
     text: String,
     screen: Screen,
     state: ConsoleState,
-    /// Bytes of a character that is not whole yet.
+    /// Bytes of an incomplete UTF-8 character.
     partial: Vec<u8>,
 }
 
-/// What the next character belongs to.
+/// State of the escape sequence parser (ECMA-48).
 #[derive(Debug, Default)]
 enum ConsoleState {
     #[default]
     Text,
     Escape,
     Sequence(String),
-    /// A title or the like, up to its terminator.
+    /// A control string such as a title, up to its terminator; its length so far.
     ControlString(usize),
 }
 
 impl Console {
-    /// Takes what came.
+    /// Appends bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.bytes.len() >= MAX_BYTES {
             return;
@@ -66,7 +66,7 @@ impl Console {
         &self.text
     }
 
-    /// What stands on the screen: at most the last `count` lines.
+    /// The last `count` lines of the screen.
     pub fn screen(&self, count: usize) -> Vec<String> {
         let mut lines = self.screen.lines();
         lines.split_off(lines.len().saturating_sub(count))
@@ -78,7 +78,7 @@ impl Console {
             ConsoleState::Escape => match character {
                 '[' => ConsoleState::Sequence(String::new()),
                 ']' | 'P' | '^' | '_' => ConsoleState::ControlString(0),
-                // The reset of a terminal.
+                // RIS, the reset of a terminal.
                 'c' => {
                     self.screen = Screen::default();
                     ConsoleState::Text
@@ -91,7 +91,7 @@ impl Console {
                     let number = |part: &str| part.parse().unwrap_or(0);
                     let numbers: Vec<usize> = sequence.split(';').map(number).collect();
                     self.screen.control(&numbers, character);
-                    // A cursor that is put elsewhere begins a line of its own.
+                    // Cursor positioning starts a new line of the text.
                     if matches!(character, 'H' | 'f') && !self.text.ends_with('\n') && !self.text.is_empty() {
                         self.text.push('\n');
                     }
@@ -129,7 +129,7 @@ mod tests {
 
     fn console(bytes: &[u8]) -> Console {
         let mut console = Console::default();
-        // In the worst portions.
+        // Byte by byte, the hardest way to split sequences.
         for byte in bytes {
             console.push(&[*byte]);
         }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_screen_is_what_stands_on_it_after_cursor_and_erasure() {
+    fn the_screen_follows_cursor_movement_and_erasure() {
         let console = console(b"gone\x1b[2J\x1b[01;01H\x1b[=3hfirst\x1b[3;4Hthird\x1b[1;3H\x1b[Kx\rF\xff");
         assert_eq!(console.screen(9), ["F\u{fffd}x", "", "   third"]);
         assert_eq!(console.screen(1), ["   third"]);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_whatever_are_too_much() {
+    fn arbitrary_bytes_are_accepted() {
         for seed in 0..200_u32 {
             let mut state = seed;
             let bytes: Vec<u8> = (0..400)

@@ -1,11 +1,11 @@
-//! The report of a Linux kernel that crashed: where it begins among the lines of a console. The panic that ends such a
-//! report says only that there was one; what crashed, and where, stands in the lines before it.
+//! The report of a Linux kernel crash: its start among the lines of a console. The panic at its end does not name the
+//! cause; the lines before it do.
 
-/// How the panic reads that ends the report of a crash (`oops_end` in the kernel's arch/x86/kernel/dumpstack.c, `die` in
+/// The panic at the end of a crash report (`oops_end` in the kernel's arch/x86/kernel/dumpstack.c, `die` in
 /// arch/arm64/kernel/traps.c).
 const LAST_LINE: &str = "Kernel panic - not syncing: Fatal exception";
 
-/// How the first line of a report reads: `die` and its callers on x86-64 and arm64, and `report_bug` in lib/bug.c.
+/// First lines of a report: `die` and its callers on x86-64 and arm64, and `report_bug` in lib/bug.c.
 const FIRST_LINES: [&str; 12] = [
     "BUG: unable to handle",
     "BUG: kernel NULL pointer",
@@ -21,11 +21,11 @@ const FIRST_LINES: [&str; 12] = [
     "int3:",
 ];
 
-/// The most lines that a report has: registers, a stack of calls and the names of all modules.
+/// Maximum number of lines of a report: registers, a call trace and the names of all modules.
 const MAX_LINES: usize = 100;
 
-/// The number of the line with which the report begins whose end is in `lines`; none if nothing crashed or only the end of
-/// its report is left.
+/// The index of the first line of the report that ends in `lines`; `None` if there is no report, or its start is
+/// missing.
 pub fn report_start<'a>(lines: impl Iterator<Item = &'a str>) -> Option<usize> {
     let lines: Vec<&str> = lines.collect();
     let end = lines.iter().rposition(|line| line.contains(LAST_LINE))?;
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_begins_with_what_crashed() {
+    fn a_report_begins_with_its_first_line() {
         let lines = [
             "[    1.0] systemd[1]: Started.",
             "[    3.5] BUG: unable to handle page fault for address: ff3355b0be200000",

@@ -1,11 +1,11 @@
-//! Why a machine did not come up, in words, from what it said on its console and in its firmware's log. Knows the words
-//! of OVMF, `SeaBIOS`, Linux, systemd, initramfs-tools, dracut and cloud-init; owns no judgement about success.
+//! Diagnosis of a failed boot from the console and the firmware's log. Knows the messages of OVMF, `SeaBIOS`, Linux,
+//! systemd, initramfs-tools, dracut and cloud-init; does not decide whether a boot succeeded.
 
 use serde::Serialize;
 
 use super::crash_report;
 
-/// What went wrong.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
@@ -21,7 +21,7 @@ pub enum FailureKind {
     KernelDamaged,
     /// The initrd is damaged.
     InitrdDamaged,
-    /// There is no root device.
+    /// The kernel finds no root device.
     NoRoot,
     /// The root hash or the data behind it is wrong.
     RootHash,
@@ -35,49 +35,49 @@ pub enum FailureKind {
     Crash,
     /// The kernel panicked for another reason.
     Panic,
-    /// systemd gave up and asks for help.
+    /// systemd entered emergency mode.
     Emergency,
     /// cloud-init failed.
     CloudInit,
     /// Units failed.
     Units,
-    /// The root waits for a device that does not come.
+    /// The kernel waits for a root device that does not appear.
     Waiting,
-    /// The kernel was started and is silent.
+    /// The kernel started, and nothing indicates a failure.
     SilentKernel,
-    /// Nothing was said at all.
+    /// The console is empty, or has output of the firmware only.
     Silent,
-    /// A command over ssh had not ended.
+    /// A command over ssh did not end in time.
     CommandRunning,
 }
 
-/// Whether a machine can still come up after it said something.
+/// Severity of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignWeight {
-    /// It cannot.
+    /// The machine cannot come up any more.
     Fatal,
-    /// Perhaps it can.
+    /// The machine may still come up.
     Notable,
 }
 
-/// What went wrong, and the line that tells it.
+/// A failure, with the message that shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BootFailure {
-    /// What.
+    /// Its kind.
     pub kind: FailureKind,
-    /// In words.
+    /// Summary for the user. The JSON key is `words`.
     #[serde(rename = "words")]
     pub summary: &'static str,
-    /// The line, where one told it.
+    /// The line of the console or log, if there is one.
     pub line: Option<String>,
 }
 
-/// A sign: a text on the console, and what it means. The first that is found in the order of this list decides.
+/// A message on the console, with its meaning. The first match in the order of the list decides.
 struct Sign(&'static str, FailureKind, SignWeight);
 
 use SignWeight::{Fatal, Notable};
 
-/// What consoles say. Causes stand before their effects: a kernel that finds no root panics afterwards.
+/// Messages on the console. Causes come before their effects: a kernel without a root panics afterwards.
 const SIGNS: &[Sign] = &[
     Sign("Access Denied", FailureKind::NotSigned, Fatal),
     Sign("Security Violation", FailureKind::NotSigned, Fatal),
@@ -119,23 +119,23 @@ const SIGNS: &[Sign] = &[
     Sign("[FAILED] Failed to", FailureKind::Units, Notable),
 ];
 
-/// What OVMF says of an option that it could not load; the status stands at the line's end.
+/// Message of OVMF for a boot option that it could not load; the status is at the end of the line.
 const OVMF_LOAD_FAILED: &str = "BdsDxe: failed to load Boot";
-/// What `SeaBIOS` says in its log.
+/// Messages of `SeaBIOS` in its log.
 const SEABIOS_NO_DISK: [&str; 2] = ["No bootable device.", "not a bootable disk"];
-/// What the loader for BIOS in our images says when it stops.
+/// Message of this program's BIOS loader when it stops.
 const OWN_LOADER_STOPPED: &str = "amiforge: stopped:";
-/// What Linux says when it waits for its root without end.
+/// Message of Linux while it waits for its root without a timeout.
 const ROOT_WAIT: &str = "Waiting for root device";
-/// What Linux says first.
+/// First messages of Linux.
 const KERNEL_STARTED: [&str; 3] = ["Linux version", "EFI stub:", "Booting Linux"];
 
-/// What a machine cannot recover from, if it has said that.
+/// The failure that a machine cannot recover from, if there is one.
 pub fn fatal_failure(console: &str, log: &str) -> Option<BootFailure> {
     first_sign(console, Fatal).or_else(|| firmware_failure(console, log))
 }
 
-/// The best reason why a machine has not come up when time was over or it ended.
+/// The most likely failure of a machine that did not come up in time, or that ended.
 pub fn best_failure(console: &str, log: &str) -> BootFailure {
     let waiting = || find_line(console, ROOT_WAIT).map(|line| failure(FailureKind::Waiting, Some(line)));
     let fallback = || {
@@ -149,7 +149,7 @@ pub fn best_failure(console: &str, log: &str) -> BootFailure {
         .unwrap_or_else(fallback)
 }
 
-/// A command over ssh that had not ended when time was over.
+/// The failure of a command over ssh that did not end in time.
 pub(super) fn command_running(command: &str) -> BootFailure {
     failure(FailureKind::CommandRunning, Some(format!("ssh: `{command}`")))
 }
@@ -158,7 +158,8 @@ fn first_sign(console: &str, weight: SignWeight) -> Option<BootFailure> {
     let is_considered = |sign: &&Sign| weight == Notable || sign.2 == Fatal;
     SIGNS.iter().filter(is_considered).find_map(|Sign(text, kind, _)| {
         let line = find_line(console, text)?;
-        // Services that a login never needed may fail; the verity target says so of itself when all is well.
+        // Failed services do not matter if a login does not need them; the verity target logs its success with the same
+        // words.
         let is_harmless =
             *kind == FailureKind::RootHash && !line.contains("corrupted") && !line.contains("ailed");
         let crashed = || if *kind == FailureKind::Panic { crash_failure(console) } else { None };
@@ -166,7 +167,7 @@ fn first_sign(console: &str, weight: SignWeight) -> Option<BootFailure> {
     })
 }
 
-/// The reason of a panic that only ends the report of a crash.
+/// The failure behind a panic that ends a crash report.
 fn crash_failure(console: &str) -> Option<BootFailure> {
     let first = crash_report::report_start(console.lines())?;
     console.lines().nth(first).map(|line| failure(FailureKind::Crash, Some(line.trim().to_owned())))
@@ -179,7 +180,7 @@ fn firmware_failure(console: &str, log: &str) -> Option<BootFailure> {
     if let Some(line) = SEABIOS_NO_DISK.iter().find_map(|sign| find_line(log, sign)) {
         return Some(failure(FailureKind::NothingToBoot, Some(line)));
     }
-    // OVMF goes on to the next option after one that failed; only a disk's damaged loader is a reason.
+    // OVMF tries the next boot option after a failed one; only a damaged loader on the disk is a failure.
     let line = console.lines().find(|line| {
         line.contains(OVMF_LOAD_FAILED) && (line.contains("Load Error") || line.contains("Unsupported"))
     })?;
@@ -195,7 +196,7 @@ fn failure(kind: FailureKind, line: Option<String>) -> BootFailure {
 }
 
 impl FailureKind {
-    /// In words, with what to look at.
+    /// A summary, with hints for the user.
     pub const fn summary(self) -> &'static str {
         match self {
             Self::NothingToBoot => {
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_is_told_and_not_its_effect() {
+    fn the_cause_is_reported_and_not_its_effect() {
         let console = "[    1.0] VFS: Cannot open root device \"PARTUUID=1\" or unknown-block(0,0): error -6\n\
             [    1.1] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n";
         let reason = fatal_failure(console, "").unwrap();
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn firmware_that_finds_nothing_or_a_damaged_loader_says_so() {
+    fn firmware_failures_are_diagnosed() {
         assert_eq!(
             kind("", "Booting from Hard Disk...\nBoot failed: not a bootable disk\n"),
             FailureKind::NothingToBoot
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_system_can_live_with_does_not_end_it() {
+    fn notable_messages_are_not_fatal() {
         let console = "Linux version 6.1\n[FAILED] Failed to start x.service - X.\n";
         assert_eq!(fatal_failure(console, ""), None);
         assert_eq!(kind(console, ""), FailureKind::Units);

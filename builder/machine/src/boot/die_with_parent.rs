@@ -1,5 +1,5 @@
-//! A program that ends with whoever started it, even if that is killed: this program, started again, asks the kernel for
-//! that and becomes the other (`PR_SET_PDEATHSIG(2const)`, which `execve(2)` keeps).
+//! Runs a program that ends with its parent, even if the parent is killed: this program is started again, sets its
+//! parent-death signal and executes the other program (`PR_SET_PDEATHSIG(2const)`, preserved by `execve(2)`).
 
 use std::ffi::OsString;
 use std::io;
@@ -8,21 +8,21 @@ use std::process::{Command, ExitCode};
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-/// First argument of the program when it is to become another; the number of whoever starts it follows, and the other's
-/// name and arguments.
+/// First argument of the hidden subcommand. The process id of the parent follows, and the other program's name and
+/// arguments.
 pub const SUBCOMMAND: &str = "on-a-leash";
 
 /// A command that ends with the thread that starts it.
 ///
 /// # Errors
-/// When the system does not say where this program lies.
+/// When the path of this program is not known.
 pub(super) fn command(program: &str) -> io::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(SUBCOMMAND).arg(std::process::id().to_string()).arg(program);
     Ok(command)
 }
 
-/// What the hidden subcommand [`SUBCOMMAND`] does, given the words after it.
+/// Runs the hidden subcommand [`SUBCOMMAND`] with the arguments after it.
 pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let (Some(parent), Some(program)) = (arguments.next(), arguments.next()) else {
         return ExitCode::FAILURE;
@@ -30,7 +30,7 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     if set_parent_process_death_signal(Some(Signal::TERM)).is_err() {
         return ExitCode::FAILURE;
     }
-    // It may have ended before the kernel knew what to do then.
+    // The parent may have ended before the signal was set.
     if getppid().is_none_or(|pid| *pid.as_raw_nonzero().to_string() != *parent) {
         return ExitCode::FAILURE;
     }

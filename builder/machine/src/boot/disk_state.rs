@@ -1,5 +1,5 @@
-//! What a disk says before it is booted: whether it was booted before as the same instance, since what takes the instance's
-//! key at the first boot does not take another one later, and who may be able to log in.
+//! The state of a disk before its boot: whether it was booted before as the same instance, since a key is installed at
+//! the first boot only, and which users may be able to log in.
 
 use amiforge_formats::read_at::ReadAt as _;
 use amiforge_formats::tree::{Name, NodeId, Tree};
@@ -8,16 +8,15 @@ use amiforge_image::inspect::{DiskView, Medium, ReadFileSystem};
 use super::machine::InstanceIdentity;
 use super::ssh::is_user_name;
 
-/// Folders that hold one for each instance that a first boot was done for: of cloud-init, and of this program's own units.
+/// Folders with one entry per instance that had its first boot: of cloud-init, and of this program's own units.
 const INSTANCE_FOLDERS: [&str; 2] = ["cloud/instances", "amiforge/instances"];
 
-/// The file systems of a disk before it is booted, as far as they can be read: what is wrong with a disk, the boot itself
-/// says.
+/// The file systems of a disk before its boot, as far as they can be read: errors of a disk show in the boot itself.
 #[derive(Debug)]
 pub struct DiskState(Vec<Tree>);
 
 impl DiskState {
-    /// Reads the trees of a disk.
+    /// Reads the file systems of a disk.
     pub fn read(medium: &Medium) -> Self {
         let slots =
             if medium.size() > 0 { DiskView::read(medium).map(|view| view.slots) } else { Ok(Vec::new()) };
@@ -25,13 +24,13 @@ impl DiskState {
         Self(slots.unwrap_or_default().iter().filter_map(tree).collect())
     }
 
-    /// Whether a first boot was done as this instance.
+    /// Whether the disk had its first boot as this instance.
     pub fn was_booted_as(&self, identity: &InstanceIdentity) -> bool {
         self.0.iter().any(|tree| has_instance(tree, &identity.instance))
     }
 
-    /// Users that have a home: the names of the folders in `/home` of a root. The image chooses these names, so only such
-    /// as a user may have count.
+    /// Users with a home: the names of the folders in `/home` of a root. The image chooses these names, so only valid
+    /// user names are returned.
     pub fn home_users(&self) -> Vec<String> {
         self.0.iter().flat_map(home_users_in).collect()
     }
@@ -72,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_is_known_where_its_first_boot_was() {
+    fn an_instance_is_known_by_its_folder() {
         let id = "i-0123456789abcdef0";
         for folder in ["var/lib/cloud/instances", "var/lib/amiforge/instances", "lib/cloud/instances"] {
             assert!(has_instance(&tree(&format!("{folder}/{id}")), id), "{folder}");
@@ -82,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn only_homes_that_can_be_of_a_user_are_names_to_log_in_as() {
+    fn only_homes_with_valid_user_names_are_listed() {
         let mut all = tree("home/dev");
         let home = all.lookup(b"home").unwrap();
         for name in ["-oProxyCommand=x", "a b", "other"] {

@@ -1,5 +1,5 @@
-//! Why a machine could not be launched. That it was launched and did not come up is no error but an
-//! [`Outcome`](super::Outcome).
+//! Errors of launching a machine. A machine that was launched and did not come up is not an error but a
+//! [`LaunchOutcome`](super::LaunchOutcome).
 
 use std::io;
 use std::path::PathBuf;
@@ -13,40 +13,40 @@ pub enum BootError {
     /// A program or file of the host is missing.
     #[error("{dependency} is not installed")]
     Missing {
-        /// What.
+        /// The dependency.
         dependency: HostDependency,
     },
-    /// Hardware virtualisation was demanded and is not usable.
-    #[error("KVM was asked for and cannot be used: {reason}")]
+    /// KVM was requested and cannot be used.
+    #[error("KVM was requested and cannot be used: {reason}")]
     Kvm {
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// A program of the host failed.
     #[error("`{program}` failed: {output}")]
     Program {
-        /// Which.
+        /// The program.
         program: String,
-        /// What it said.
+        /// Its error output.
         output: String,
     },
     /// A program of the host could not be started.
     #[error("starting `{program}`")]
     Start {
-        /// Which.
+        /// The program.
         program: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// A file could not be read or written.
     #[error("using `{}`", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// What the guest writes has no room, so QEMU has halted it.
+    /// There is no space for the guest's writes, so QEMU has stopped it.
     #[error("no space is left in `{}`, where what the guest writes goes", folder.display())]
     NoSpace {
         /// The folder of the launch.
@@ -55,37 +55,37 @@ pub enum BootError {
     /// Arm machines have no BIOS.
     #[error("aarch64 machines start by UEFI only; leave out `--firmware bios`")]
     NoBios,
-    /// A volume would be shorter than what it is made from.
+    /// A volume would be shorter than its disk.
     #[error("a volume of {volume} bytes cannot hold the {disk} bytes of `{}`", path.display())]
     VolumeTooSmall {
-        /// Bytes asked for.
+        /// Requested length in bytes.
         volume: u64,
-        /// Bytes that there are.
+        /// Length of the disk in bytes.
         disk: u64,
         /// The disk.
         path: PathBuf,
     },
-    /// User data is longer than EC2 takes.
+    /// User data exceeds the limit of EC2.
     #[error("user data of {len} bytes: EC2 takes {limit} at most; compress it, or let it fetch the rest")]
     UserData {
-        /// Its length.
+        /// Its length in bytes.
         len: usize,
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// A file is no public key.
+    /// The file is not a public key.
     #[error("`{}` is no public key of ssh; name the `.pub` file or the private key beside it", path.display())]
     NotAKey {
         /// The file.
         path: PathBuf,
     },
-    /// Somebody asked to stop.
+    /// The user interrupted the work.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl BootError {
-    /// What to do about it.
+    /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Missing { dependency } => Some(dependency.hint()),

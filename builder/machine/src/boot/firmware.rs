@@ -1,5 +1,5 @@
-//! Finding UEFI firmware on the host: by the descriptors that its packages leave for programs like this one (QEMU's
-//! `docs/interop/firmware.json`), else by the places where distributions keep it.
+//! Finds UEFI firmware on the host: by the firmware descriptors of its packages (QEMU's `docs/interop/firmware.json`),
+//! or else at the usual paths of distributions.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::arch::qemu_arch;
 use super::host_packages::HostDependency;
 use super::{Arch, BootError};
 
-/// Firmware in flash: code that is only read, and the template of its variables.
+/// Firmware in flash: read-only code, and the template of its variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flash {
     /// The code.
@@ -22,7 +22,7 @@ pub struct Flash {
     pub vars_format: String,
 }
 
-/// Folders of descriptors, in the order in which they count.
+/// Folders of descriptors, in order of precedence.
 const DESCRIPTORS: [&str; 2] = ["/etc/qemu/firmware", "/usr/share/qemu/firmware"];
 
 /// Finds firmware without Secure Boot for an architecture.
@@ -44,7 +44,7 @@ fn is_file(path: &str) -> bool {
     Path::new(path).is_file()
 }
 
-/// What a descriptor says, as far as it matters here.
+/// The fields of a descriptor that are read.
 #[derive(Deserialize)]
 struct FirmwareDescriptor {
     #[serde(rename = "interface-types")]
@@ -74,12 +74,12 @@ struct FirmwareTarget {
     machines: Vec<String>,
 }
 
-/// The first firmware that the descriptors of a folder, by name, tell of and that fits.
+/// The first suitable firmware of a folder's descriptors, in the order of their names.
 fn find_described(folder: &Path, arch: Arch) -> Option<Flash> {
     let mut paths: Vec<_> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
-    // A descriptor that cannot be read is another package's mistake.
+    // An unreadable descriptor is an error of another package.
     let descriptors = paths.iter().filter_map(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok());
     descriptors
         .filter_map(|descriptor| matching(descriptor, arch))
@@ -92,7 +92,7 @@ fn matching(descriptor: FirmwareDescriptor, arch: Arch) -> Option<Flash> {
         target.architecture == arch.name() && target.machines.iter().any(|name| name.starts_with(machine))
     });
     let uefi = descriptor.interfaces.iter().any(|interface| interface == "uefi");
-    // Firmware with keys in it refuses what nobody has signed, and that for SMM needs another machine.
+    // Firmware with enrolled keys refuses unsigned loaders, and firmware for SMM needs another machine type.
     let unsigned = !descriptor.features.iter().any(|feature| {
         matches!(feature.as_str(), "requires-smm" | "secure-boot" | "enrolled-keys" | "amd-sev-es-only")
     });
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn firmware_that_wants_signatures_is_passed_over() {
+    fn firmware_with_secure_boot_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("code"), "").unwrap();

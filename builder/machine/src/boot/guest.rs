@@ -1,4 +1,4 @@
-//! A guest that runs: QEMU as a child, and the threads that take what it writes.
+//! A running guest: QEMU as a child process, and the threads that read its output.
 
 use std::io::Read;
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
@@ -12,22 +12,22 @@ use super::console::Console;
 use super::machine::Machine;
 use super::{BootError, die_with_parent};
 
-/// Who is shown what happens.
+/// Shows the progress of a launch.
 pub trait GuestDisplay: Sync {
-    /// Bytes that the guest wrote to its console.
+    /// Output of the guest's console.
     fn console(&self, bytes: &[u8]);
-    /// What a check has to show: a page, the output of a command.
+    /// Output of a check: a response body, or the output of a command.
     fn output(&self, bytes: &[u8]);
-    /// Where things stand.
+    /// A message about the progress.
     fn message(&self, text: &str);
 }
 
-/// How long QEMU may take to write what it holds when it is told to end.
+/// Maximum time for QEMU to flush its writes after SIGTERM.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Most of what QEMU itself says that is kept.
+/// Maximum number of bytes of QEMU's error output that are kept.
 const STDERR_MAX: u64 = 64 << 10;
 
-/// What threads take from a guest.
+/// Output of a guest, filled by threads.
 #[derive(Debug, Default)]
 pub(super) struct ConsoleLog {
     console: Mutex<Console>,
@@ -40,13 +40,13 @@ impl ConsoleLog {
         self.console.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What QEMU itself said.
+    /// The error output of QEMU.
     pub(super) fn stderr(&self) -> String {
         self.stderr.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned()
     }
 }
 
-/// A guest that runs until dropped.
+/// A guest, which runs until it is dropped.
 #[derive(Debug)]
 pub(super) struct Guest {
     child: Child,
@@ -54,7 +54,7 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// Starts a machine; threads of the scope take what it says. Also gives what leads to its console.
+    /// Starts a machine, whose output is read by threads of the scope. Also returns the input of its console.
     pub(super) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         machine: &Machine,
@@ -65,7 +65,7 @@ impl Guest {
         let failed = |source| BootError::Start { program: program.to_owned(), source };
         let mut command = die_with_parent::command(program).map_err(failed)?;
         command.args(machine.args()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // Ctrl-C is for this program, which then ends the guest.
+        // Ctrl-C must reach this program only, which then ends the guest.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().map_err(failed)?;
         let stdin = child.stdin.take();
@@ -101,16 +101,16 @@ impl Guest {
         Ok((Self { child, status: None }, stdin))
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     pub(super) fn try_status(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {
-            // What cannot be asked is not there any more.
+            // A child that cannot be waited for no longer exists.
             self.status = self.child.try_wait().ok().flatten();
         }
         self.status
     }
 
-    /// Switches it off; QEMU writes what it still holds.
+    /// Ends QEMU, which flushes its writes.
     fn shut_down(&mut self) {
         let signalled =
             Pid::from_raw(self.child.id().cast_signed()).map(|pid| kill_process(pid, Signal::TERM));

@@ -1,16 +1,16 @@
-//! Which package of which distribution provides what the host lacks. Names as the distributions had them in 2026.
+//! The packages of distributions that provide missing dependencies, with their names of 2026.
 
 use std::fmt;
 
 use super::Arch;
 use super::arch::qemu_arch;
 
-/// A program or file of the host that a launch needs.
+/// A dependency of a launch on the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostDependency {
     /// QEMU.
     Qemu(Arch),
-    /// UEFI firmware for it.
+    /// UEFI firmware.
     Uefi(Arch),
     /// `SeaBIOS`.
     Bios,
@@ -31,7 +31,7 @@ enum DistroFamily {
 impl DistroFamily {
     const ALL: [Self; 5] = [Self::Debian, Self::Fedora, Self::Arch, Self::Suse, Self::Alpine];
 
-    /// From the text of `os-release`: its `ID`, then `ID_LIKE`.
+    /// Parses `os-release`: its `ID`, then `ID_LIKE`.
     fn from_os_release(release: &str) -> Option<Self> {
         let value = |key: &str| {
             let line = release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -70,7 +70,7 @@ impl DistroFamily {
 }
 
 impl HostDependency {
-    /// What to install, for this host where it says what it is, else for all that are known.
+    /// The install command for this host, or the package names for all known distributions.
     pub fn hint(self) -> String {
         let read = |path| std::fs::read_to_string(path).ok();
         let release = read("/etc/os-release").or_else(|| read("/usr/lib/os-release"));

@@ -1,4 +1,4 @@
-//! Fetching a page from a port of the guest: HTTP/1.0, one request, the answer up to its end.
+//! Fetches a page from a port of the guest: one request of HTTP/1.0, with the response up to the end of the stream.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::check::CheckProgress;
 
-/// Most bytes of an answer.
+/// Maximum length of a response in bytes.
 const MAX_RESPONSE: u64 = 4 << 20;
-/// How long one try may wait for the guest.
+/// Timeout for a connection, a read and a write.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Asks once. What is not there yet (nobody listens, an answer of 5xx while a service starts) is worth another try.
+/// Makes one request. A refused connection, or a status of 5xx while a service starts, is worth a retry.
 pub(super) fn fetch(port: u16, path: &str) -> CheckProgress {
     let Some(response) = request(port, path) else { return CheckProgress::Pending };
     let Some(head_end) = response.windows(4).position(|four| four == b"\r\n\r\n") else {
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_passes_an_absent_one_fails_and_a_service_that_starts_is_waited_for() {
+    fn http_status_decides_between_passed_failed_and_pending() {
         assert_eq!(served("HTTP/1.1 200 OK\r\nA: b\r\n\r\nhello"), CheckProgress::Passed(b"hello".to_vec()));
         assert!(
             matches!(served("HTTP/1.1 404 Not Found\r\n\r\n"), CheckProgress::Failed(_, why) if why.contains("404"))

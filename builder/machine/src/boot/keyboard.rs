@@ -1,17 +1,18 @@
-//! The keyboard of a launch on a terminal: keys go to the guest as they are pressed, all but Ctrl-C, which ends it.
+//! The keyboard of a launch on a terminal: each key is sent to the guest immediately, except Ctrl-C, which ends the
+//! launch.
 
 use std::io::{self, IsTerminal as _, Read as _, Write};
 
 use rustix::termios::{InputModes, LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// The terminal, passing on every key until dropped.
+/// A terminal in raw mode, restored on drop.
 #[derive(Debug)]
 pub struct Keyboard {
     original: Termios,
 }
 
 impl Keyboard {
-    /// Takes the terminal on standard input, if there is one.
+    /// Sets the terminal on standard input to raw mode, if it is a terminal.
     pub fn open() -> Option<Self> {
         let stdin = io::stdin();
         if !stdin.is_terminal() {
@@ -25,7 +26,7 @@ impl Keyboard {
         Some(Self { original })
     }
 
-    /// Passes every key on, in a thread that lives as long as the program.
+    /// Forwards all keys in a thread that ends with the program.
     pub fn forward_to(&self, mut guest: impl Write + Send + 'static) {
         std::thread::spawn(move || {
             let mut keys = [0; 256];
@@ -42,7 +43,7 @@ impl Keyboard {
 
 impl Drop for Keyboard {
     fn drop(&mut self) {
-        // The terminal may be gone.
+        // The terminal may no longer exist.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.original);
     }
 }

@@ -1,4 +1,4 @@
-//! A launch: what is asked for becomes a machine, which is watched until it has shown what it should, or cannot any more.
+//! A launch: prepares a machine and watches it until its checks have passed or cannot pass any more.
 
 mod prepare;
 mod watch;
@@ -21,73 +21,73 @@ use super::machine::{Forward, Network};
 use super::{Arch, BootError, Bus, Firmware, qemu};
 use watch::GuestWatch;
 
-/// What to launch, and how.
+/// Parameters of a launch.
 #[derive(Debug, Clone)]
 pub struct Launch {
     /// The raw disk.
     pub disk: PathBuf,
     /// Architecture.
     pub arch: Arch,
-    /// What starts the disk.
+    /// The firmware.
     pub firmware: Firmware,
-    /// How the disks are attached.
+    /// The bus of the disks.
     pub bus: Bus,
-    /// How instructions are carried out.
+    /// The requested accelerator.
     pub accel: accel::AccelChoice,
-    /// Processors.
+    /// Number of processors.
     pub cpus: u32,
     /// MiB of memory.
     pub memory: u32,
-    /// Where the guest's writes go.
+    /// Whether the guest's writes are kept.
     pub writes: WriteMode,
     /// Further volumes.
     pub volumes: Vec<FurtherDisk>,
-    /// What metadata tells.
+    /// Settings of the metadata.
     pub instance: InstanceSettings,
-    /// What the metadata service wants to be shown.
+    /// Whether the metadata service requires session tokens.
     pub sessions: Sessions,
     /// User data.
     pub user_data: Option<Vec<u8>>,
-    /// Key pair of the instance: either half.
+    /// Key pair of the instance: the path of either half.
     pub key: Option<PathBuf>,
-    /// Users to log in as, the likeliest first.
+    /// Users to log in as, the most likely first.
     pub users: Vec<String>,
-    /// Ports of this host that lead into the guest.
+    /// Forwarded ports.
     pub forwards: Vec<Forward>,
-    /// What the guest reaches.
+    /// Network access of the guest.
     pub network: Network,
-    /// What it has to show. With nothing to show it runs until it is switched off, and keys go to it.
+    /// Checks to pass. Without checks the guest runs until it is powered off, and keys are sent to it.
     pub checks: Vec<Check>,
-    /// How long it may take.
+    /// Timeout of the launch.
     pub timeout: Option<Duration>,
-    /// Further arguments of QEMU.
+    /// Additional arguments of QEMU.
     pub extra: Vec<String>,
 }
 
-/// Where the guest's writes go.
+/// Whether the guest's writes are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteMode {
-    /// Away with the guest; the volume is so many bytes long.
+    /// They are discarded; the volume has this length in bytes.
     Discard(u64),
-    /// To the disk.
+    /// They go to the disk.
     Persist,
 }
 
 /// A further volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FurtherDisk {
-    /// Zeros, so many bytes.
+    /// An empty volume of this length in bytes.
     Empty(u64),
-    /// A raw disk, which is not written.
+    /// A raw disk, whose file is not modified.
     Disk(PathBuf),
 }
 
-/// What metadata tells that is not of the machine.
+/// Settings of the metadata that do not follow from the machine.
 #[derive(Debug, Clone)]
 pub struct InstanceSettings {
-    /// What ids follow from: the same seed is the same instance.
+    /// Seed of the ids: the same seed gives the same instance.
     pub seed: Vec<u8>,
-    /// Instance id in place of one that follows from the seed.
+    /// Instance id, instead of one that follows from the seed.
     pub id: Option<String>,
     /// Instance type.
     pub kind: String,
@@ -95,7 +95,7 @@ pub struct InstanceSettings {
     pub image: String,
     /// Region.
     pub region: String,
-    /// Host name without the domain.
+    /// Host name without the domain; by default derived from the address.
     pub hostname: Option<String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
@@ -103,65 +103,65 @@ pub struct InstanceSettings {
     pub root_device: String,
 }
 
-/// How a launch went.
+/// The outcome of a launch.
 #[derive(Debug)]
 pub struct LaunchOutcome {
     /// How it ended.
     pub ended: LaunchEnd,
-    /// How instructions were carried out.
+    /// The accelerator.
     pub accel: Accel,
-    /// What was shown, in the order in which it was asked for.
+    /// The passed checks, in their order.
     pub passed: Vec<Check>,
     /// The console's bytes.
     pub console: Vec<u8>,
-    /// What stood on the screen at the end.
+    /// The last lines of the screen.
     pub screen: Vec<String>,
-    /// Seconds from power on.
+    /// Seconds since power on.
     pub seconds: f64,
 }
 
 /// How a launch ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LaunchEnd {
-    /// Everything was shown.
+    /// All checks passed.
     Passed,
-    /// There was nothing to show, and it was switched off from within.
+    /// There were no checks, and the guest powered off.
     PoweredOff,
-    /// There was nothing to show, and somebody asked to stop.
+    /// There were no checks, and the user interrupted the launch.
     Interrupted,
-    /// Something was not shown, or it could not come up.
+    /// A check did not pass, or the guest could not come up.
     Failed {
-        /// What was not shown.
+        /// The checks that did not pass.
         unmet: Vec<Check>,
-        /// How that was seen.
+        /// How the failure was detected.
         sign: FailureSign,
-        /// Why, as far as the console tells; nothing where the check itself tells.
+        /// The diagnosis of the console; `None` if the check gives the reason.
         failure: Option<BootFailure>,
     },
 }
 
-/// How a failure was seen.
+/// How a failure was detected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailureSign {
-    /// Time was over.
+    /// The timeout expired.
     TimedOut,
-    /// The machine switched itself off, or was reset.
+    /// The machine powered off or was reset.
     PoweredOff,
-    /// It said something that it cannot recover from.
+    /// The console shows a message that the guest cannot recover from.
     FatalMessage,
     /// A check failed.
     CheckFailed(String),
 }
 
-/// Lines of the screen that are kept.
+/// Number of lines of the screen that are kept.
 const SCREEN_LINES: usize = 30;
-/// Lines in which the report of a kernel that crashed is looked for.
+/// Number of lines in which a crash report is searched.
 const REPORT_LINES: usize = 150;
 
 /// Launches a machine and watches it.
 ///
 /// # Errors
-/// [`BootError`] when it could not be launched. That it did not come up is an [`LaunchOutcome`].
+/// [`BootError`] when it could not be launched. A failed boot is a [`LaunchOutcome`].
 pub fn launch(
     launch: &Launch,
     display: &dyn GuestDisplay,
@@ -187,7 +187,7 @@ pub fn launch(
                 keyboard.forward_to(stdin);
                 None
             }
-            // Kept open: a console whose input ended is another console.
+            // The input stays open, because QEMU closes a console whose input has ended.
             (_, stdin) => stdin,
         };
         let watcher =
@@ -210,7 +210,7 @@ pub fn launch(
     })
 }
 
-/// The last lines, and all of the report if the kernel crashed.
+/// The last lines, extended by the whole crash report if there is one.
 fn screen_tail(mut lines: Vec<String>) -> Vec<String> {
     let last = lines.len().saturating_sub(SCREEN_LINES);
     let report = crash_report::report_start(lines.iter().map(String::as_str));

@@ -1,4 +1,4 @@
-//! The machine: what it is made of, and the command line of QEMU that makes it. A pure function of its fields.
+//! The machine: its parts, and the command line of QEMU for it. A pure function of its fields.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use super::accel::Accel;
 use super::arch::qemu_arch;
 use super::{Arch, Bus, qemu};
 
-/// The network that the guest sees: EC2's link-local addresses must lie in it.
+/// The network of the guest, which must contain EC2's link-local addresses.
 const NETWORK_OPTIONS: &str =
     "net=169.254.169.0/24,host=169.254.169.1,dns=169.254.169.253,dhcpstart=169.254.169.15";
-/// The guest's own address in it.
+/// The guest's address.
 pub const ADDRESS: &str = "169.254.169.15";
-/// Where the metadata service is.
+/// Address and port of the metadata service.
 const METADATA_ADDRESS: &str = "169.254.169.254:80";
 
 /// A virtual machine.
@@ -22,33 +22,33 @@ const METADATA_ADDRESS: &str = "169.254.169.254:80";
 pub struct Machine {
     /// Architecture.
     pub arch: Arch,
-    /// How instructions are carried out.
+    /// The accelerator.
     pub accel: Accel,
     /// Firmware.
     pub flash: Option<FlashCopy>,
-    /// Processors.
+    /// Number of processors.
     pub cpus: u32,
     /// MiB of memory.
     pub memory: u32,
-    /// How the drives are attached.
+    /// The bus of the drives.
     pub bus: Bus,
     /// The drives, that of the root first.
     pub drives: Vec<Drive>,
-    /// Who it is.
+    /// The identity of the instance.
     pub identity: InstanceIdentity,
-    /// The command that answers one connection to the metadata service on its standard input and output.
+    /// The shell command that answers one connection to the metadata service on its standard input and output.
     pub metadata: Option<String>,
-    /// Ports of this host that lead into the guest.
+    /// Forwarded ports.
     pub forwards: Vec<Forward>,
-    /// What the guest reaches.
+    /// Network access of the guest.
     pub network: Network,
-    /// Where the firmware's own log goes, on machines that have one.
+    /// File for the firmware's log, on machines that have one.
     pub debug: Option<PathBuf>,
-    /// Further arguments of QEMU, as given.
+    /// Additional arguments of QEMU.
     pub extra: Vec<String>,
 }
 
-/// Firmware in flash whose variables are a copy of one launch.
+/// Firmware in flash, with a copy of the variables for one launch.
 #[derive(Debug, Clone)]
 pub struct FlashCopy {
     /// The code.
@@ -68,11 +68,11 @@ pub struct Drive {
     pub file: PathBuf,
     /// `raw` or `qcow2`.
     pub format: &'static str,
-    /// Serial number: EBS gives the volume's id without its dash.
+    /// Serial number: for EBS the volume's id without its dash.
     pub serial: String,
 }
 
-/// A port of this host that leads into the guest.
+/// A forwarded port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forward {
     /// Port of this host, on 127.0.0.1.
@@ -81,31 +81,31 @@ pub struct Forward {
     pub guest: u16,
 }
 
-/// What the guest reaches.
+/// Network access of the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Network {
-    /// The metadata service, and from outside the forwarded ports; no address of this host, of its network or beyond.
+    /// The guest reaches the metadata service only; forwarded ports reach the guest.
     Closed,
-    /// What this host reaches. QEMU's user network cannot leave out the host's own loopback address, so that is
-    /// reachable too, as 169.254.169.1.
+    /// The guest reaches what this host reaches. QEMU's user network cannot exclude the host's own loopback address, so
+    /// that is reachable too, as 169.254.169.1.
     Open,
 }
 
-/// Who a machine is: what EC2 tells through metadata and firmware tables.
+/// The identity of an instance, as EC2 shows it in metadata and firmware tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceIdentity {
-    /// `i-` and 17 digits.
+    /// `i-` and 17 hexadecimal digits.
     pub instance: String,
     /// Instance type.
     pub kind: String,
-    /// Begins with `ec2`, which is how guests know where they are.
+    /// UUID that begins with `ec2`, by which guests recognise EC2.
     pub uuid: String,
-    /// Address of the network card.
+    /// MAC address of the network interface.
     pub mac: String,
 }
 
 impl InstanceIdentity {
-    /// An identity that follows from a seed: the same seed is the same instance.
+    /// Derives an identity from a seed: the same seed gives the same instance.
     pub fn from_seed(seed: &[u8], instance: Option<&str>, kind: &str) -> Self {
         let hex = Digest::of(seed).to_string();
         let part = |from: usize, len: usize| hex.get(from..from + len).unwrap_or_default();
@@ -133,12 +133,12 @@ impl InstanceIdentity {
 }
 
 impl Machine {
-    /// The program that runs it.
+    /// The QEMU program of the architecture.
     pub const fn program(&self) -> &'static str {
         qemu::program(self.arch)
     }
 
-    /// Its arguments. The console is on its standard input and output.
+    /// The arguments of QEMU. The console is on its standard input and output.
     pub fn args(&self) -> Vec<String> {
         let mut args = QemuArgs::default();
         self.add_board(&mut args);
@@ -197,7 +197,7 @@ impl Machine {
         }
     }
 
-    /// The tables of SMBIOS by which guests recognise EC2.
+    /// Adds the SMBIOS tables by which guests recognise EC2.
     fn add_smbios(&self, args: &mut QemuArgs) {
         let InstanceIdentity { instance, kind, uuid, .. } = &self.identity;
         args.add("-smbios", "type=0,vendor=Amazon EC2,version=1.0");
@@ -241,7 +241,7 @@ impl QemuArgs {
     }
 }
 
-/// A value within an option of QEMU, in which a comma is written twice.
+/// Escapes commas in the value of a QEMU option by doubling them.
 fn escape_commas(value: &str) -> String {
     value.replace(',', ",,")
 }
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_is_that_of_an_instance_and_follows_from_its_seed() {
+    fn an_identity_follows_from_its_seed() {
         let one = InstanceIdentity::from_seed(b"web", None, "t3.small");
         assert_eq!(one, InstanceIdentity::from_seed(b"web", None, "t3.small"));
         assert_ne!(one, InstanceIdentity::from_seed(b"db", None, "t3.small"));

@@ -1,7 +1,7 @@
-//! Launching an image in QEMU as EC2 would launch it, and judging how far it came.
+//! Launches an image in QEMU as EC2 would, and evaluates the boot.
 //!
-//! Owns the virtual machine, its metadata service, what it says on its console and what is checked of it. The disk is
-//! never written unless that is asked for. Knows no command line, no recipe and no region: it is given a disk.
+//! Owns the virtual machine, its metadata service, its console and its checks. Does not write to the disk unless
+//! requested. Knows no command line, no recipe and no region: its input is a disk.
 
 pub mod accel;
 mod arch;
@@ -48,7 +48,7 @@ pub enum Firmware {
 }
 
 impl Firmware {
-    /// Its word in options and receipts.
+    /// The value in options and receipts.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Uefi => "uefi",
@@ -57,18 +57,18 @@ impl Firmware {
     }
 }
 
-/// How the disks are attached.
+/// The bus of the disks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bus {
-    /// As on every current instance type.
+    /// As on all current instance types.
     Nvme,
-    /// As on other clouds and plain QEMU.
+    /// As in other clouds and plain QEMU.
     Virtio,
 }
 
 impl Bus {
-    /// Its word in options and receipts.
+    /// The value in options and receipts.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Nvme => "nvme",

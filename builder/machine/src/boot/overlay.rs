@@ -1,5 +1,5 @@
-//! Overlays: what a guest writes goes into an empty qcow2 file of ours in front of the disk, which stays as it is and may
-//! be shorter than the volume.
+//! Overlays: an empty qcow2 file in front of a disk takes the guest's writes. The disk is not modified, and may be
+//! shorter than the volume.
 //!
 //! Format: QEMU's `docs/interop/qcow2.txt`, version 3, clusters of 64 KiB, nothing allocated.
 
@@ -10,16 +10,16 @@ use std::path::Path;
 
 use super::BootError;
 
-/// Bytes that are allocated at a time.
+/// Cluster size in bytes.
 pub(super) const CLUSTER: u64 = 1 << 16;
-/// Bytes that one entry of the first table stands for: a table of 8192 clusters.
+/// Bytes that one L1 entry maps: an L2 table of 8192 clusters.
 const BYTES_PER_L1_ENTRY: u64 = CLUSTER * (CLUSTER / 8);
-/// Header extension that names the format of the file behind.
+/// Header extension for the format of the backing file.
 const BACKING_FORMAT: u32 = 0xe279_2aca;
-/// Longest name of the file behind.
+/// Maximum length of the backing file's name in bytes.
 const BACKING_NAME_MAX: usize = 1023;
 
-/// Writes an overlay of `len` bytes, a multiple of 512, in front of a raw disk; of zeros where there is none.
+/// Creates an overlay of `len` bytes, a multiple of 512, in front of a raw disk, or of zeros without one.
 ///
 /// # Errors
 /// [`BootError::File`].
@@ -44,7 +44,7 @@ pub fn create(path: &Path, len: u64, backing: Option<&Path>) -> Result<(), BootE
         file.write_all(bytes)
     };
     write_at(0, &header(len, entries as u32, name)).map_err(failed)?;
-    // The table of reference counts has one entry, for the one block of counts behind it.
+    // The refcount table has one entry, for the one refcount block after it.
     write_at(CLUSTER, &(2 * CLUSTER).to_be_bytes()).map_err(failed)?;
     let counts: Vec<u8> = (0..clusters).flat_map(|_| 1_u16.to_be_bytes()).collect();
     write_at(2 * CLUSTER, &counts).map_err(failed)?;
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_overlay_is_small_and_says_what_is_behind_it() {
+    fn an_overlay_is_small_and_names_its_backing_file() {
         let folder = tempfile::tempdir().unwrap();
         let (disk, overlay) = (folder.path().join("disk.raw"), folder.path().join("o.qcow2"));
         std::fs::write(&disk, [1; 512]).unwrap();

@@ -3,7 +3,7 @@
 use super::Arch;
 use super::arch::qemu_arch;
 
-/// The program that runs machines of an architecture.
+/// The QEMU program for an architecture.
 pub(super) const fn program(arch: Arch) -> &'static str {
     qemu_arch(arch).program
 }

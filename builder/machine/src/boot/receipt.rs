@@ -1,11 +1,11 @@
-//! Receipts: that the very bytes of an image booted, and what they showed. Kept as `IMAGE.boot.json` beside the bundle or
-//! raw image, not in it: a bundle stays what its sums say.
+//! Boot receipts: a record that exactly these bytes of an image booted, and which checks passed. Stored as
+//! `IMAGE.boot.json` beside the bundle or raw image and not in it, so that the checksums of a bundle stay valid.
 //!
-//! A receipt is of one image, by the SHA-256 of its bytes and the Merkle root of its blocks; another image under the same
-//! name has none. It holds no time and nothing of this machine.
+//! A receipt belongs to one image, by the SHA-256 of its bytes and the Merkle root of its blocks. It contains no time
+//! and nothing about this machine.
 //!
-//! What it proves: this program wrote it, whole, for that image, unless somebody set out to forge it. The seal over its
-//! fields shows that one of them was edited, and it is no signature: whoever knows how it is made can make another.
+//! A receipt shows that this program wrote it for that image, unless it was forged deliberately. The seal over its
+//! fields detects an edit, but it is not a signature: it can be computed by anyone who knows its construction.
 
 use std::ffi::OsString;
 use std::fs;
@@ -24,30 +24,30 @@ use super::accel::Accel;
 use super::check::Check;
 use super::{Arch, Bus, Firmware};
 
-/// Version of the text.
+/// Version of the format.
 const SCHEMA: u64 = 2;
-/// What the seal begins with, so that it is no digest of anything else.
+/// Prefix of the sealed text, for domain separation.
 const SEAL_PREFIX: &str = "amiforge boot receipt, schema 2\n";
-/// Longest text that is read.
+/// Maximum length of a receipt in bytes.
 const MAX_LEN: u64 = 1 << 20;
 
-/// What an image showed.
+/// A receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
-    /// Version of the text.
+    /// Version of the format.
     pub schema: u64,
     /// SHA-256 of the whole image, as in its manifest.
     pub image: String,
     /// Merkle root of its blocks, as in its manifest.
     pub merkle_root: String,
-    /// The boots that passed, one for each kind of machine.
+    /// The passed boots, one per kind of machine.
     pub boots: Vec<BootRecord>,
     /// SHA-256 over the fields above.
     pub seal: String,
 }
 
-/// Which image a receipt is of. A manifest says both, and the upload checks the root against every block that is sent.
+/// The image of a receipt. A manifest has both digests, and an upload checks the root against every block that is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageDigests {
     /// SHA-256 of the whole image.
@@ -57,7 +57,7 @@ pub struct ImageDigests {
 }
 
 impl From<&Manifest> for ImageDigests {
-    /// The root follows from the blocks, whatever the manifest says besides.
+    /// The root is computed from the blocks and not taken from the manifest's field.
     fn from(manifest: &Manifest) -> Self {
         Self { plain: manifest.plain, merkle_root: manifest.blocks.merkle_root() }
     }
@@ -75,31 +75,31 @@ impl Receipt {
         (&self.image, &self.merkle_root) == (&image.plain.to_string(), &image.merkle_root.to_string())
     }
 
-    /// What the seal has to be.
+    /// Computes the seal.
     fn compute_seal(&self) -> Digest {
         let unsealed = Self { seal: String::new(), ..self.clone() };
-        // Plain structures of strings cannot fail to become JSON.
+        // Serialization of structures of strings to JSON cannot fail.
         let text = serde_json::to_string(&unsealed).unwrap_or_default();
         Digest::of(format!("{SEAL_PREFIX}{text}").as_bytes())
     }
 }
 
-/// A boot that passed.
+/// A passed boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BootRecord {
     /// Architecture.
     #[serde(with = "arch_name")]
     pub arch: Arch,
-    /// What started it.
+    /// The firmware.
     pub firmware: Firmware,
-    /// How its disk was attached.
+    /// The bus of the disk.
     pub bus: Bus,
-    /// How instructions were carried out: `kvm` or `tcg`.
+    /// The accelerator: `kvm` or `tcg`.
     pub accelerator: String,
-    /// What it showed.
+    /// The passed checks.
     pub passed: Vec<Check>,
-    /// Version of the program that watched.
+    /// Version of this program.
     pub tool: String,
 }
 
@@ -127,23 +127,23 @@ pub enum ReceiptError {
     /// The file cannot be read or written.
     #[error("using `{}`", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The file is something else.
+    /// The file is not a receipt, or is one of another version.
     #[error("`{}` is no receipt of this version of amiforge", path.display())]
     Unreadable {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: serde_json::Error,
     },
-    /// A field of it was changed.
+    /// The seal does not match the fields.
     #[error("the receipt `{}` was edited: its seal does not fit what it says", path.display())]
     Edited {
-        /// Which.
+        /// The file.
         path: PathBuf,
     },
     /// The image cannot be opened.
@@ -152,16 +152,16 @@ pub enum ReceiptError {
     /// The image cannot be read.
     #[error("digesting the image")]
     Digest(#[source] VerifyError),
-    /// There is none.
+    /// There is no receipt.
     #[error("there is no receipt `{}`: the image was not booted, or did not pass", path.display())]
     Missing {
-        /// Where it would be.
+        /// Its expected path.
         path: PathBuf,
     },
-    /// It is of another image.
+    /// The receipt belongs to another image.
     #[error("the receipt `{}` is of an image with the digest {stored}, this one has {expected}", path.display())]
     OtherImage {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Digest of the image.
         expected: String,
@@ -171,7 +171,7 @@ pub enum ReceiptError {
 }
 
 impl BootRecord {
-    /// A boot that showed something.
+    /// The record of a passed boot.
     pub fn new(arch: Arch, firmware: Firmware, bus: Bus, accel: Accel, passed: Vec<Check>) -> Self {
         let accelerator = match accel {
             Accel::Kvm => "kvm",
@@ -186,10 +186,10 @@ impl BootRecord {
     }
 }
 
-/// Where the receipt of an image, a bundle or a raw file, is.
+/// The path of the receipt of a bundle or a raw file.
 ///
 /// # Errors
-/// [`ReceiptError::File`] when the image is not there.
+/// [`ReceiptError::File`] when the image does not exist.
 pub fn path_for(image: &Path) -> Result<PathBuf, ReceiptError> {
     let failed = |source| ReceiptError::File { path: image.to_owned(), source };
     let real = image.canonicalize().map_err(failed)?;
@@ -199,7 +199,7 @@ pub fn path_for(image: &Path) -> Result<PathBuf, ReceiptError> {
     Ok(real.with_file_name(receipt))
 }
 
-/// Digests of the bytes of an image, read anew.
+/// Reads an image and computes its digests.
 ///
 /// # Errors
 /// [`ReceiptError::Image`], [`ReceiptError::Digest`].
@@ -210,7 +210,7 @@ pub fn compute_digests(image: &Path, monitor: Monitor<'_>) -> Result<ImageDigest
     Ok(ImageDigests { plain: stored.plain, merkle_root: stored.blocks.merkle_root() })
 }
 
-/// Adds a boot to the receipt of an image; what is there of other bytes goes.
+/// Adds a boot to the receipt of an image. Records of other bytes are discarded.
 ///
 /// # Errors
 /// [`ReceiptError::File`].
@@ -226,7 +226,7 @@ pub fn add_boot(image: &Path, digests: ImageDigests, boot: BootRecord) -> Result
     Ok(path)
 }
 
-/// Takes back what the receipt says of a kind of machine: the image failed on it.
+/// Removes the boot of a kind of machine from the receipt, because the image failed on it.
 ///
 /// # Errors
 /// [`ReceiptError::File`].
@@ -241,10 +241,10 @@ pub fn remove_boot(image: &Path, arch: Arch, firmware: Firmware, bus: Bus) -> Re
     write(&path, &receipt)
 }
 
-/// The receipt of an image with these digests.
+/// Reads the receipt of an image with these digests.
 ///
 /// # Errors
-/// [`ReceiptError::Missing`], [`ReceiptError::Other`], [`ReceiptError::Edited`], and what hinders reading it.
+/// [`ReceiptError::Missing`], [`ReceiptError::OtherImage`], [`ReceiptError::Edited`], and errors of reading it.
 pub fn require(image: &Path, digests: ImageDigests) -> Result<Receipt, ReceiptError> {
     let path = path_for(image)?;
     let receipt = read(&path)?.filter(|receipt| receipt.boots.iter().any(|boot| !boot.passed.is_empty()));
@@ -281,13 +281,13 @@ fn read(path: &Path) -> Result<Option<Receipt>, ReceiptError> {
     Ok(Some(receipt))
 }
 
-/// Only the version, read first so that another one is named as one.
+/// Only the version, read first so that another version is reported as such.
 #[derive(Deserialize)]
 struct ReceiptVersion {
     schema: u64,
 }
 
-/// Writes a receipt at one stroke.
+/// Writes a receipt atomically.
 fn write(path: &Path, receipt: &Receipt) -> Result<(), ReceiptError> {
     let write = || {
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -321,7 +321,7 @@ mod tests {
         ImageDigests { plain: Digest::of(bytes), merkle_root: Digest::of(&Digest::of(bytes).0) }
     }
 
-    /// An image in a folder of its own.
+    /// An image in its own folder.
     fn image() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("web");
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_is_of_one_image_and_of_every_machine_that_it_passed_on() {
+    fn a_receipt_has_one_image_and_one_record_per_machine() {
         let (_folder, image) = image();
         let own_digests = digests(b"disk");
         assert!(matches!(require(&image, own_digests), Err(ReceiptError::Missing { .. })));
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_that_was_edited_or_is_of_another_bundle_proves_nothing() {
+    fn an_edited_receipt_or_one_of_another_image_is_refused() {
         let (_folder, image) = image();
         let own_digests = digests(b"disk");
         let path = add_boot(&image, own_digests, boot(Firmware::Uefi)).unwrap();
@@ -370,7 +370,7 @@ mod tests {
                 assert!(matches!(require(&image, image_of), Err(ReceiptError::Edited { .. })), "{from}");
             }
         }
-        // Beside another image, even one whose manifest was made to say the same digest of the whole.
+        // A receipt beside another image, even one whose manifest states the same digest of the whole.
         fs::write(&path, &text).unwrap();
         assert!(matches!(require(&image, other), Err(ReceiptError::OtherImage { .. })));
         let same_plain = ImageDigests { plain: own_digests.plain, ..other };
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_of_something_else_is_named() {
+    fn a_file_in_another_format_is_reported() {
         let (_folder, image) = image();
         for text in ["", "{}", r#"{"schema":1,"image":"","boots":[]}"#] {
             fs::write(path_for(&image).unwrap(), text).unwrap();

@@ -1,12 +1,12 @@
-//! A terminal as far as consoles of firmware, kernels and init need one: where the cursor is and what stands on the
-//! screen. Control sequences by ECMA-48; those that only colour are dropped.
+//! A terminal emulator for consoles of firmware, kernels and init: cursor and screen. Control sequences of ECMA-48;
+//! colours are ignored.
 
-/// Columns, wide enough that a line of a kernel stays one.
+/// Number of columns, wide enough for a line of a kernel.
 const COLUMNS: usize = 240;
-/// Rows.
+/// Number of rows.
 const ROWS: usize = 50;
 
-/// What stands on the screen.
+/// The screen.
 #[derive(Debug)]
 pub(super) struct Screen {
     rows: Vec<Vec<char>>,
@@ -21,7 +21,7 @@ impl Default for Screen {
 }
 
 impl Screen {
-    /// The lines that are not empty at the end, without the spaces behind them.
+    /// Its lines without trailing spaces and without empty lines at the start and the end.
     pub(super) fn lines(&self) -> Vec<String> {
         let text = |row: &Vec<char>| row.iter().collect::<String>().trim_end().to_owned();
         let mut lines: Vec<_> = self.rows.iter().map(text).collect();
@@ -32,7 +32,7 @@ impl Screen {
         lines.split_off(first)
     }
 
-    /// A character at the cursor.
+    /// Writes a character at the cursor.
     pub(super) fn put(&mut self, character: char) {
         match character {
             '\r' => self.column = 0,
@@ -57,7 +57,7 @@ impl Screen {
         }
     }
 
-    /// A control sequence: its numbers and its last character.
+    /// Executes a control sequence: its parameters and its final character.
     pub(super) fn control(&mut self, numbers: &[usize], last: char) {
         let number = |index: usize, default: usize| match numbers.get(index) {
             None | Some(0) => default,

@@ -1,4 +1,4 @@
-//! Running a command in the guest with the ssh client of the host, with a key of the user's or one of this launch.
+//! Runs a command in the guest with the ssh client of the host, with a key of the user or of this launch.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -12,34 +12,35 @@ use super::BootError;
 use super::check::CheckProgress;
 use super::host_packages::{HostDependency, is_on_path};
 
-/// Time between two tries.
+/// Interval between two attempts.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a server may take to greet.
+/// Timeout for the greeting of a server.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(2);
-/// What cloud-init lets root's login say, before the name.
+/// Message of root's login in cloud-init, up to the user name.
 const REDIRECT_PREFIX: &str = "Please login as the user \"";
-/// Longest output of a command: what a guest writes without end must not fill this host.
+/// Maximum length of a command's output in bytes: a guest must not fill this host.
 const OUTPUT_MAX: u64 = 16 << 20;
-/// Longest name of a user, as `useradd(8)` has it.
+/// Maximum length of a user name, as in `useradd(8)`.
 const USER_MAX: usize = 32;
-/// Most users that are tried: a guest can send a login elsewhere again and again.
+/// Maximum number of users to try: a guest can redirect a login again and again.
 const USERS_MAX: usize = 32;
-/// What is said where the client had nobody to talk to.
-const NO_SERVER: &str = "nobody answers at port 22: no ssh server, or the guest has no network";
-/// Files of the launch for what a command writes.
+/// The error if no server answers.
+const NO_SERVER: &str = "no answer at port 22: no ssh server, or the guest has no network";
+/// Files of the launch for the output of a command.
 const STDOUT_FILE: &str = "ssh.out";
 const STDERR_FILE: &str = "ssh.err";
-/// Status of the ssh client when it did not come to run anything.
+/// Exit status of the ssh client when the login failed.
 const LOGIN_FAILED: i32 = 255;
 
-/// Whether a text may be the name of a user: letters, digits, `.`, `_` and `-`, no `-` first (POSIX.1-2017, 3.437, with
-/// the length of `useradd`). Guests and images choose names, and a name that begins with `-` would be an option of ssh.
+/// Whether a text is a valid user name: letters, digits, `.`, `_` and `-`, not beginning with `-` (POSIX.1-2017, 3.437,
+/// with the length of `useradd`). Guests and images choose names, and a name with a leading `-` would be an option of
+/// ssh.
 pub fn is_user_name(text: &str) -> bool {
     let portable = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     (1..=USER_MAX).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(portable)
 }
 
-/// A key pair; the private half may be with an agent.
+/// A key pair; the private half may be in an agent.
 #[derive(Debug, Clone)]
 pub(super) struct SshKey {
     /// The line for `authorized_keys`.
@@ -49,7 +50,7 @@ pub(super) struct SshKey {
 }
 
 impl SshKey {
-    /// The key of a file: the public half, or the private one beside which the public one is.
+    /// Reads the key of a file: the public half, or the private half with the public one beside it.
     pub(super) fn from_file(path: &Path) -> Result<Self, BootError> {
         let (private, public) = if path.extension().is_some_and(|extension| extension == "pub") {
             (path.with_extension(""), path.to_owned())
@@ -69,7 +70,7 @@ impl SshKey {
         Ok(Self { public, private: private.is_file().then_some(private) })
     }
 
-    /// A new key in a folder.
+    /// Generates a key in a folder.
     pub(super) fn generate(folder: &Path) -> Result<Self, BootError> {
         if !is_on_path("ssh-keygen") {
             return Err(BootError::Missing { dependency: HostDependency::Ssh });
@@ -90,25 +91,25 @@ impl SshKey {
     }
 }
 
-/// Logins of a guest: who may be let in, and where.
+/// Logins to a guest.
 #[derive(Debug)]
 pub(super) struct SshSession {
-    /// Port of this host that leads to the guest's ssh.
+    /// Port of this host that is forwarded to the guest's ssh.
     port: u16,
     key: SshKey,
     folder: PathBuf,
-    /// Whom to log in as; the first is tried next.
+    /// Users to log in as; the first is next.
     users: VecDeque<String>,
-    /// Whether somebody was let in, who is the first then.
+    /// Whether the login of the first user succeeded.
     logged_in: bool,
     next: Instant,
     running: Option<Child>,
-    /// What the client said last.
+    /// The last error of the client.
     last_error: String,
 }
 
 impl SshSession {
-    /// A guest's ssh behind a port.
+    /// A session on a forwarded port.
     pub(super) fn new(port: u16, key: SshKey, users: &[String], folder: &Path) -> Self {
         Self {
             port,
@@ -122,17 +123,17 @@ impl SshSession {
         }
     }
 
-    /// What the client said last: why there is no login yet.
+    /// The last error of the client: why no login has succeeded yet.
     pub(super) fn last_error(&self) -> &str {
         &self.last_error
     }
 
-    /// Whether the client is connected to a server and the command has not ended.
+    /// Whether the client is connected and the command has not ended.
     pub(super) fn is_running(&self) -> bool {
         self.running.is_some()
     }
 
-    /// Makes a step towards the end of a command; never waits long.
+    /// Advances a command; never blocks for long.
     pub(super) fn step(&mut self, command: &str) -> Result<CheckProgress, BootError> {
         if let Some(child) = &mut self.running {
             let failed = |source| BootError::Start { program: "ssh".to_owned(), source };
@@ -152,7 +153,7 @@ impl SshSession {
         }
         self.next = Instant::now() + RETRY_INTERVAL;
         if is_ssh_server(self.port) {
-            // Somebody answers now, whatever was so before.
+            // A server answers, so an earlier error no longer holds.
             self.last_error.clear();
             self.running = Some(self.start(command)?);
         } else if self.last_error.is_empty() {
@@ -161,9 +162,9 @@ impl SshSession {
         Ok(CheckProgress::Pending)
     }
 
-    /// Whether the command wrote more than is kept.
+    /// Whether the command exceeded the limit of its output.
     fn exceeds_output_limit(&self) -> bool {
-        let len = |name| fs::metadata(self.folder.join(name)).map_or(0, |found| found.len());
+        let len = |name| fs::metadata(self.folder.join(name)).map_or(0, |metadata| metadata.len());
         len(STDOUT_FILE).max(len(STDERR_FILE)) > OUTPUT_MAX
     }
 
@@ -183,7 +184,7 @@ impl SshSession {
     /// The client's command line.
     fn client(&self, command: &str) -> Command {
         let mut ssh = Command::new("ssh");
-        // No file of this user decides anything, and the guest's host key is new to everybody.
+        // No configuration of this user applies, and the guest's host key is not known.
         ssh.args(["-F", "none", "-T", "-p", &self.port.to_string()]);
         for option in [
             "StrictHostKeyChecking=no",
@@ -203,12 +204,12 @@ impl SshSession {
             ssh.args(["-o", "IdentitiesOnly=yes", "-i"]).arg(private);
         }
         let user = self.users.front().map_or("root", String::as_str);
-        // The host after `--` and what follows it are no options, whatever they begin with.
+        // After `--`, the host and the command are not parsed as options.
         ssh.args(["-l", user, "--", "127.0.0.1"]).arg(command);
         ssh
     }
 
-    /// The guest sends the login to another user. What it names as one is not believed to be a name.
+    /// Follows the guest's redirection of a login to another user, if it is a valid user name.
     fn redirect_login(&mut self, user: &str) -> CheckProgress {
         if !is_user_name(user) {
             return CheckProgress::Failed(
@@ -230,7 +231,7 @@ impl SshSession {
     /// Ends the client.
     fn stop(&mut self) {
         if let Some(mut child) = self.running.take() {
-            // It may have ended by itself.
+            // The client may have ended already.
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -248,7 +249,7 @@ impl SshSession {
         }
         if code == Some(LOGIN_FAILED) && !self.logged_in {
             String::from_utf8_lossy(&err).trim().clone_into(&mut self.last_error);
-            // The key may not be there yet, or be another user's.
+            // The key may not be installed yet, or for another user.
             self.users.rotate_left(usize::from(!self.users.is_empty()));
             return CheckProgress::Pending;
         }
@@ -270,7 +271,7 @@ impl Drop for SshSession {
     }
 }
 
-/// Whether a server of ssh answers; a port of QEMU can be connected to before anybody listens in the guest.
+/// Whether an ssh server answers. QEMU accepts connections to a forwarded port before a server listens in the guest.
 fn is_ssh_server(port: u16) -> bool {
     let greeting = || {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -288,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_named_by_either_half_and_anything_else_is_refused() {
+    fn a_key_is_read_from_either_half() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("id"), "-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap();
@@ -302,7 +303,7 @@ mod tests {
         assert!(matches!(SshKey::from_file(&at("missing")), Err(BootError::File { .. })));
     }
 
-    /// A session in a folder, with a key whose private half is not there.
+    /// A session in a folder, with a key without its private half.
     fn session(folder: &Path, users: &[&str]) -> SshSession {
         fs::write(folder.join("key.pub"), "ssh-ed25519 AAAA me\n").unwrap();
         let users: Vec<_> = users.iter().map(|user| (*user).to_owned()).collect();
@@ -323,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_that_a_guest_or_an_image_names_becomes_no_option() {
+    fn user_names_of_guests_and_images_are_validated() {
         let folder = tempfile::tempdir().unwrap();
         let mut session = session(folder.path(), &["root", "-oProxyCommand=touch pwned", "admin"]);
         assert_eq!(session.users, ["root", "admin"]);
@@ -332,7 +333,7 @@ mod tests {
         let CheckProgress::Failed(_, problem) = session.finish(Some(142)) else { panic!("it was followed") };
         assert!(problem.contains("`-oProxyCommand=touch$IFS/tmp/pwned #`"), "{problem}");
         assert_eq!(session.users, ["root", "admin"]);
-        // Nor is a guest followed for ever, nor after it let somebody in.
+        // A guest can redirect neither without limit nor after a successful login.
         let mut redirects = 0;
         while redirects < 100 {
             let output_text = format!("Please login as the user \"u{redirects}\" rather than");
@@ -349,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_takes_user_and_command_as_what_they_are() {
+    fn user_and_command_are_not_parsed_as_options() {
         let folder = tempfile::tempdir().unwrap();
         let session = session(folder.path(), &["admin"]);
         let args: Vec<_> = session.client("-oProxyCommand=x").get_args().map(ToOwned::to_owned).collect();
@@ -358,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_that_is_sent_to_another_user_follows() {
+    fn a_redirected_login_is_followed() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("key.pub"), "ssh-ed25519 AAAA me\n").unwrap();
         let key = SshKey::from_file(&folder.path().join("key.pub")).unwrap();

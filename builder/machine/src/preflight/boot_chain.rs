@@ -1,5 +1,5 @@
-//! The boot chain of an image: the file that UEFI firmware runs, the code that a legacy BIOS runs, and the kernel release,
-//! command line and initrd that they pass on.
+//! The boot chain of an image: the file that UEFI firmware runs, the code that a legacy BIOS runs, and the kernel
+//! release, command line and initrd that they pass on.
 
 use amiforge_formats::arch::{Arch, BootMode};
 use amiforge_formats::bios;
@@ -39,7 +39,8 @@ pub(super) struct BootChain {
     pub(super) release: Option<String>,
     pub(super) cmdline: Option<String>,
     pub(super) initrd: InitrdState,
-    /// Whether firmware reads the kernel outside of the root: in a unified kernel image, or with this program's own loader.
+    /// Whether firmware reads the kernel outside of the root: in a unified kernel image, or with this program's own
+    /// loader.
     pub(super) beside_root: bool,
 }
 
@@ -84,7 +85,8 @@ impl BootChain {
                 );
             }
             if !self.unified(medium, volume, id, arch, name, findings) {
-                // The file is a loader. It most likely starts the last unified kernel image of EFI/Linux (Boot Loader Specification).
+                // The file is a loader. It most likely starts the last unified kernel image of EFI/Linux (Boot Loader
+                // Specification).
                 let folder = lookup(volume, &["EFI", "Linux"]).and_then(|id| volume.tree.entries(id));
                 let last = folder.and_then(|names| names.values().next_back());
                 if let Some(id) = last {

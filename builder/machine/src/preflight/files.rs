@@ -1,5 +1,5 @@
-//! The files of an image as the running system will see them: the root, with the other partitions mounted by its fstab(5).
-//! Follows symbolic links; does not interpret any file but fstab.
+//! The files of an image as the running system will see them: the root, with the other partitions mounted by its
+//! fstab(5). Follows symbolic links; does not interpret any file but fstab.
 
 use amiforge_formats::tree::{Content, NodeId, NodeKind, Tree};
 use amiforge_image::inspect::{

@@ -1,8 +1,8 @@
-//! Checks in the bytes of an image whether it has what EC2 needs, before a launch is paid for: a boot chain, the drivers of
-//! Nitro instances, the root by a stable name, access for users, and room to grow.
+//! Checks in the bytes of an image whether it has what EC2 needs, before a launch is paid for: a boot chain, the
+//! drivers of Nitro instances, the root by a stable name, access for users, and room to grow.
 //!
-//! Owns the checks ([`checks`]) and their remedies. Reads through `inspect` only, never writes, and starts nothing: an image
-//! that passes may still fail to boot, which [`super::boot`] tests.
+//! Owns the checks ([`checks`]) and their remedies. Reads through `inspect` only, never writes, and starts nothing: an
+//! image that passes may still fail to boot, which [`super::boot`] tests.
 
 mod boot_chain;
 mod checks;
@@ -94,8 +94,8 @@ impl Findings {
     }
 }
 
-/// Checks what EC2 needs, and looks for secrets: those that the manifest of a bundle lists, and private keys in an image that
-/// has no manifest.
+/// Checks what EC2 needs, and looks for secrets: those that the manifest of a bundle lists, and private keys in an
+/// image that has no manifest.
 ///
 /// # Errors
 /// [`InspectError`] when the disk or a file system cannot be read at all.

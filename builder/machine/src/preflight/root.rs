@@ -1,5 +1,5 @@
-//! The partition with the root file system: by `root=` of the kernel's command line, by partition type, or by its files.
-//! Checks the partition table, the name of the root and its type on the way.
+//! The partition with the root file system: by `root=` of the kernel's command line, by partition type, or by its
+//! files. Checks the partition table, the name of the root and its type on the way.
 
 use amiforge_formats::arch::Arch;
 use amiforge_formats::gpt::types;
@@ -17,7 +17,7 @@ pub(super) fn check_table(view: &DiskView, findings: &mut Findings) {
         return;
     };
     for error in &table.findings {
-        findings.warning("table", format!("the partition table: {error}"), "`amiforge verify` tells more");
+        findings.warning("table", format!("the partition table: {error}"), "`amiforge verify` shows more");
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_argument_counts() {
+    fn the_last_occurrence_of_an_argument_counts() {
         assert_eq!(argument("root=a ro root=PARTUUID=b quiet", "root"), Some("PARTUUID=b"));
         assert_eq!(argument("rootwait ro", "root"), None);
     }

@@ -1,5 +1,5 @@
-//! Secrets that every machine of the image would share: those that the manifest of a bundle lists, or, without a manifest,
-//! private keys in the files.
+//! Secrets that every machine of the image would share: those that the manifest of a bundle lists, or, without a
+//! manifest, private keys in the files.
 
 use std::fs::File;
 use std::io::Read as _;

@@ -1,4 +1,5 @@
-//! Takes back what a publish that is not done has made: copies, the AMI, snapshots, and then journals and ledger.
+//! Abandons a publish that has not finished: deletes its copies, the AMI and the snapshots, and then its journals and
+//! its ledger.
 
 use std::path::Path;
 
@@ -17,12 +18,12 @@ use crate::services::Services;
 use crate::tags;
 use crate::upload;
 
-/// Deletes what the publish of `image` has made, as far as its journals and its ledger know. What a finished run made
-/// stays, whatever a later run wanted to add to it.
+/// Deletes what the publish of `image` has created, according to its journals and its ledger. AMIs and snapshots of a
+/// finished run are kept, whatever a later run was to add to them.
 ///
 /// # Errors
-/// [`AmiError::NothingToAbandon`] also when all is published, [`AmiError::Call`]. What could not be deleted stays in
-/// the ledger, and the same call tries it again.
+/// [`AmiError::NothingToAbandon`], also when everything is published; [`AmiError::Call`]. What could not be deleted
+/// stays in the ledger, and the same call retries it.
 pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     services: &Services<E, C>,
     regions: &R,
@@ -62,14 +63,14 @@ pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     if !cleanup.deleted.is_empty() {
         return Ok(cleanup.deleted);
     }
-    let found = match published {
+    let reason = match published {
         Some(image) => format!("`{name}` is published as {image}"),
         None => format!("the publish of `{name}` has made nothing"),
     };
-    Err(AmiError::NothingToAbandon { found })
+    Err(AmiError::NothingToAbandon { reason })
 }
 
-/// Whether the upload of an image is of another bundle than the one that was published from there.
+/// Whether the upload of an image belongs to another bundle than the one that was published from this path.
 fn is_other_bundle(path: &Path, entry: &LedgerEntry, region: &str) -> Result<bool, AmiError> {
     let Some(state) = uploads::journal_state(path, region)? else { return Ok(false) };
     let published = entry.request.digests.get(tags::MANIFEST);
@@ -81,7 +82,7 @@ fn is_other_bundle(path: &Path, entry: &LedgerEntry, region: &str) -> Result<boo
     })
 }
 
-/// Whether a path is that of the root, not that of a further volume.
+/// Whether a path is that of the root volume and not of a further volume.
 fn is_root_path(entry: &LedgerEntry, path: &Path) -> bool {
     entry.request.volumes.iter().all(|volume| volume.content != VolumeContent::Bundle(path.to_owned()))
 }
@@ -117,9 +118,9 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Cleanup<'_, E, C, R> {
         let image = if image.is_some() {
             image
         } else {
-            // The call may have been heard though its answer was not.
-            let found = region.image_by_name(&entry.request.name).await?;
-            found.filter(|image| copy::is_copy_of(image, &copy.source, &entry.request))
+            // The service may have executed the call although its response was lost.
+            let existing = region.image_by_name(&entry.request.name).await?;
+            existing.filter(|image| copy::is_copy_of(image, &copy.source, &entry.request))
         };
         let mut deleted = Vec::new();
         if let Some(image) = image.filter(|image| !entry.is_published(&image.id)) {
@@ -133,23 +134,24 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Cleanup<'_, E, C, R> {
         ledger.remove_copy(&copy.region)
     }
 
-    /// Deregisters the AMI if it was made from the snapshot of this publish. Its snapshots go with their uploads.
+    /// Deregisters the AMI if it was made from the snapshot of this publish. Its snapshots are deleted with their
+    /// uploads.
     async fn deregister_own(&mut self, entry: &LedgerEntry) -> Result<(), AmiError> {
         let Some(root) = entry.root_snapshot().filter(|_| entry.origin == AmiOrigin::Registered) else {
             return Ok(());
         };
         let ec2 = &*self.services.ec2;
         let region = self.region(&self.services.region, ec2);
-        let found = region.image_by_name(&entry.request.name).await?;
+        let existing = region.image_by_name(&entry.request.name).await?;
         let is_own =
             |image: &DescribedImage| image.root_snapshot() == Some(root) && !entry.is_published(&image.id);
-        let Some(image) = found.filter(is_own) else { return Ok(()) };
+        let Some(image) = existing.filter(is_own) else { return Ok(()) };
         let deleted = deregister(&region, &image, SnapshotDisposal::Keep).await?;
         self.deleted.extend(deleted);
         Ok(())
     }
 
-    /// Deletes the snapshots that no AMI was made of.
+    /// Deletes the snapshots that belong to no AMI.
     async fn delete_orphans(&mut self, entry: &mut LedgerEntry, ledger: &AmiLedger) -> Result<(), AmiError> {
         let ec2 = &*self.services.ec2;
         let region = self.region(&self.services.region, ec2);
@@ -160,8 +162,8 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Cleanup<'_, E, C, R> {
         Ok(())
     }
 
-    /// Deletes the snapshot of an upload with its journal; one that is finished only if it belongs to a publish, and
-    /// is not published.
+    /// Deletes the snapshot of an upload with its journal. The snapshot of a finished upload is deleted only if it
+    /// belongs to a publish and is not published.
     async fn delete_upload(&mut self, path: &Path, entry: Option<&LedgerEntry>) -> Result<(), AmiError> {
         let options = upload::UploadOptions::default();
         match (upload::abandon(self.services, path, &options).await, entry) {
@@ -175,8 +177,8 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Cleanup<'_, E, C, R> {
                 uploads::remove_journal_of(path, &self.services.region, &id)?;
                 self.record(id);
             }
-            (Err(PublishError::NothingToAbandon { found }), None) => {
-                return Err(AmiError::NothingToAbandon { found });
+            (Err(PublishError::NothingToAbandon { reason }), None) => {
+                return Err(AmiError::NothingToAbandon { reason });
             }
             (Err(PublishError::Interrupted), _) => return Err(AmiError::Interrupted),
             (Err(source), _) => return Err(AmiError::Upload { path: path.to_owned(), source }),

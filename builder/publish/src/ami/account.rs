@@ -1,4 +1,5 @@
-//! What is asked before anything is written: what the account would not allow later is refused while it costs nothing.
+//! Checks of the account before anything is written: a request that the account would refuse later is refused while
+//! that costs nothing.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,17 +13,17 @@ use crate::retry::CallStep;
 use crate::service_error::ServiceErrorKind;
 use crate::upload::LaterEncryption;
 
-/// What is known before anything is written.
+/// The result of the checks.
 #[derive(Debug)]
 pub(super) struct AccountState {
-    /// What will become of the snapshots, as far as it is known.
+    /// Whether the snapshots will be encrypted, as far as it is known.
     pub(super) later: LaterEncryption,
-    /// Regions to copy to that could not be asked; each is asked again before the copy.
+    /// Target regions that did not respond; each is checked again before its copy.
     pub(super) unchecked: Vec<String>,
 }
 
-/// Checks the home region and those that are copied to. A region to copy to that does not answer keeps no other from
-/// being published to.
+/// Checks the home region and the target regions of the copies. A target region that does not respond does not prevent
+/// the publish to the others.
 ///
 /// # Errors
 /// [`AmiError::NoSuchRegion`], [`AmiError::PublicBlocked`], [`AmiError::Encrypted`], [`AmiError::Snapshot`],
@@ -41,7 +42,7 @@ pub(super) async fn check_account<C: Ec2, R: Regions<Ec2 = C>>(
         }
     }
     check_policy(home, request, &request.encryption, CallStep::Idempotent).await?;
-    let mut later = if request.asks_for_encryption() {
+    let mut later = if request.requests_encryption() {
         LaterEncryption::MayBeEncrypted
     } else {
         LaterEncryption::Unchanged
@@ -73,7 +74,7 @@ pub(super) async fn check_account<C: Ec2, R: Regions<Ec2 = C>>(
     Ok(AccountState { later, unchecked })
 }
 
-/// Every region that is copied to has to be one of the account, where the account may list its regions.
+/// Every target region must be enabled for the account. Skipped if the account may not list its regions.
 async fn check_target_regions<C: Ec2>(home: &AmiRegion<'_, C>, request: &Request) -> Result<(), AmiError> {
     let names: Vec<_> = request.copies.iter().map(|copy| copy.region.clone()).collect();
     let current = match home.call("asking for the regions", || home.ec2.describe_regions(&names)).await {
@@ -91,7 +92,7 @@ async fn check_target_regions<C: Ec2>(home: &AmiRegion<'_, C>, request: &Request
     }
 }
 
-/// A snapshot that the user names has to be there, complete, and not archived.
+/// A snapshot that the user names must exist, be completed, and not be archived.
 pub(super) async fn check_snapshot<C: Ec2>(home: &AmiRegion<'_, C>, id: &str) -> Result<(), AmiError> {
     let snapshot = home.probe(&format!("asking for {id}"), || home.ec2.describe_snapshot(id)).await?;
     let reason = match snapshot.state {
@@ -102,8 +103,8 @@ pub(super) async fn check_snapshot<C: Ec2>(home: &AmiRegion<'_, C>, id: &str) ->
     Err(AmiError::Snapshot { snapshot: id.to_owned(), region: home.name.to_owned(), reason })
 }
 
-/// Whether what is made in a region comes out encrypted though nobody asked; refuses what then, or as public, could
-/// not be shared.
+/// Whether snapshots in a region are encrypted although the request does not ask for it. Refuses what could then, or
+/// because it is public, not be shared.
 pub(super) async fn check_policy<C: Ec2>(
     region: &AmiRegion<'_, C>,
     request: &Request,
@@ -127,7 +128,7 @@ pub(super) async fn check_policy<C: Ec2>(
         let key = region.step(step, action, || region.ec2.default_kms_key()).await?;
         let why = match (share.is_public(), key.contains("alias/aws/ebs")) {
             (true, _) => "an encrypted AMI cannot be public",
-            (false, true) => "nobody else can be allowed to use that key",
+            (false, true) => "no other account can be allowed to use that key",
             (false, false) => return Ok(true),
         };
         return Err(AmiError::Encrypted { region: region.name.to_owned(), key, why });

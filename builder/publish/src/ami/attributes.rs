@@ -1,5 +1,6 @@
-//! What is set on an AMI once it is there, and on every copy of it, because AWS copies none of it: tags, deprecation,
-//! protection, permissions. Each is looked at first and set where it is not as asked, so that all can be done again.
+//! Attributes of an AMI that are set after its registration, and on every copy because AWS copies none of them: tags,
+//! deprecation, deregistration protection, permissions. Each is read first and set only if it differs, so that the call
+//! can be repeated.
 
 use super::AmiError;
 use super::region::AmiRegion;
@@ -7,12 +8,12 @@ use crate::api::ec2::{Cooldown, DescribedImage, Ec2, Grantee, Tags};
 use crate::request::{Deprecation, Request, SnapshotSharing};
 use crate::tags;
 
-/// Most grantees that are added in one call.
+/// Maximum number of grantees in one call.
 const MAX_GRANTEES_PER_CALL: usize = 100;
-/// Most accounts that one call changes of a snapshot.
+/// Maximum number of accounts in one call for a snapshot.
 const MAX_ACCOUNTS_PER_CALL: usize = 500;
 
-/// Sets everything. `extra` are tags of single snapshots, by their ids, beside those of all.
+/// Sets tags, deprecation and permissions. `snapshots` are the ids of snapshots with the tags that each should have.
 ///
 /// # Errors
 /// [`AmiError::Call`].
@@ -69,8 +70,8 @@ async fn set_deprecation<C: Ec2>(
     region.call_eventual(&action, || region.ec2.enable_image_deprecation(&image.id, &at)).await
 }
 
-/// Protects an AMI, if that is asked for: the last thing of all, because what is protected with a cooldown cannot be
-/// taken back for a day.
+/// Protects an AMI, if requested. This is the last step, because a protection with a cooldown cannot be removed for a
+/// day.
 ///
 /// # Errors
 /// [`AmiError::Call`].
@@ -87,7 +88,8 @@ pub(super) async fn protect<C: Ec2>(
     region.call_eventual(&action, || region.ec2.enable_deregistration_protection(&image.id, cooldown)).await
 }
 
-/// Whether an AMI is protected at least so. The service says `enabled-without-cooldown` or `enabled-with-cooldown`.
+/// Whether an AMI has at least this protection. The service reports `enabled-without-cooldown` or
+/// `enabled-with-cooldown`.
 pub(super) fn is_protected(image: &DescribedImage, cooldown: Cooldown) -> bool {
     let reported = image.deregistration_protection.as_deref().unwrap_or_default();
     match cooldown {

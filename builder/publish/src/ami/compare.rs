@@ -1,20 +1,20 @@
-//! Whether an AMI that is there is the one that is wanted: field by field, with the words of the service.
+//! Compares an existing AMI with the requested one, field by field and with the values of the service.
 
 use std::fmt;
 
 use crate::api::ec2::{DescribedImage, DeviceMapping, NewImage, OnTermination};
 use crate::tags;
 
-/// A field in which an AMI is not what is wanted.
+/// A field in which an AMI differs from the requested one.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FieldDifference {
     /// The field, as the service names it, such as `bootMode` or `/dev/xvda volumeType`.
     pub field: String,
-    /// What is wanted.
+    /// The requested value.
     #[serde(rename = "wanted")]
     pub expected: String,
-    /// What is there.
+    /// The value that the service reports.
     #[serde(rename = "found")]
     pub actual: String,
 }
@@ -25,7 +25,7 @@ impl fmt::Display for FieldDifference {
     }
 }
 
-/// The field that says which snapshot a volume is made from.
+/// The field with the snapshot of a volume.
 const SNAPSHOT: &str = "snapshotId";
 
 impl FieldDifference {
@@ -35,18 +35,18 @@ impl FieldDifference {
         Self { field: field.into(), expected: shown(expected), actual: shown(actual) }
     }
 
-    /// Whether it is about which snapshot a volume is made from.
+    /// Whether the difference is in the snapshot of a volume.
     pub(super) fn is_of_snapshot(&self) -> bool {
         self.field.ends_with(SNAPSHOT)
     }
 
-    /// Whether it is about which snapshot the volume of a device is made from.
+    /// Whether the difference is in the snapshot of the volume of this device.
     pub(super) fn is_of_snapshot_of(&self, device: &str) -> bool {
         self.field.strip_prefix(device).and_then(|rest| rest.strip_prefix(' ')) == Some(SNAPSHOT)
     }
 }
 
-/// Everything that differs. UEFI variables are not in what the service describes; they are compared apart.
+/// All differences. UEFI variables are not part of `DescribeImages`; they are compared separately.
 pub fn differences(expected: &NewImage, actual: &DescribedImage) -> Vec<FieldDifference> {
     let mut all = Vec::new();
     let mut field = |name: &str, expected: Option<&str>, actual: Option<&str>| {
@@ -66,7 +66,7 @@ pub fn differences(expected: &NewImage, actual: &DescribedImage) -> Vec<FieldDif
     field("sriovNetSupport", Some("simple"), actual.sriov.as_deref());
     field("rootDeviceName", Some(&expected.root_device), actual.root_device.as_deref());
     for (key, value) in expected.tags.iter().filter(|(key, _)| key.starts_with(tags::PREFIX)) {
-        // One that is missing can be set; one that says something else is of something else.
+        // A missing tag can be added. A tag with another value means another bundle.
         if let Some(other) = actual.tags.get(key) {
             field(&format!("tag {key}"), Some(value), Some(other));
         }
@@ -110,7 +110,7 @@ fn volume(expected: &DeviceMapping, actual: &DeviceMapping) -> Vec<FieldDifferen
         ("iops", expected.iops, actual.iops, 3_000),
         ("throughput", expected.throughput, actual.throughput, 125),
     ] {
-        // Nothing said is the default of the type, which the service may or may not tell.
+        // An unset value is the default of the volume type, which the service may or may not report.
         let same = match (expected, actual) {
             (Some(expected), actual) => {
                 actual == Some(expected) || actual.is_none() && gp3 && expected == default
@@ -126,7 +126,7 @@ fn volume(expected: &DeviceMapping, actual: &DeviceMapping) -> Vec<FieldDifferen
     field("deleteOnTermination", Some(&kept(expected)), Some(&kept(actual)));
     if expected.snapshot.is_none() && actual.snapshot.is_none() {
         let encrypted = |mapping: &DeviceMapping| mapping.encrypted.is_on().to_string();
-        // An account that encrypts by default encrypts an empty volume that nobody asked to.
+        // An account that encrypts by default also encrypts an empty volume for which encryption was not requested.
         if expected.encrypted.is_on() {
             field("encrypted", Some(&encrypted(expected)), Some(&encrypted(actual)));
         }
@@ -163,7 +163,7 @@ pub(super) mod tests {
         }
     }
 
-    /// What the service describes after [`expected`] was registered.
+    /// The description of an image that was registered as [`expected`].
     fn described() -> DescribedImage {
         let expected = expected();
         let reported = |mapping: &DeviceMapping| DeviceMapping {
@@ -190,7 +190,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_image_equals_the_request_that_it_was_registered_with() {
+    fn an_image_equals_its_own_request() {
         assert_eq!(differences(&expected(), &described()), []);
         let mut silent = described();
         silent.mappings[0].iops = None;
@@ -201,7 +201,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn every_field_that_differs_is_named() {
+    fn every_difference_names_its_field() {
         type Change = fn(&mut DescribedImage);
         let changes: [(&str, Change); 16] = [
             ("name", |image| image.name = Some("y".to_owned())),

@@ -1,5 +1,5 @@
-//! Copies of an AMI in other regions: all at once, each with an entry in the ledger, so that one region that fails
-//! keeps no other from being done and is the only one that is tried again.
+//! Copies of an AMI in other regions, made concurrently. Each has an entry of its own in the ledger, so that a region
+//! that fails does not affect the others and is the only one that is retried.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use crate::service_error::ServiceErrorKind;
 use crate::timer::Timer;
 use crate::upload::ZeroPolicy;
 
-/// A copy that is there.
+/// A copy that is available.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Copied {
@@ -33,24 +33,24 @@ pub struct Copied {
     pub snapshot_ids: Vec<String>,
 }
 
-/// What came of a copy.
+/// The outcome of a copy.
 #[derive(Debug)]
 pub struct CopyOutcome {
     /// The region.
     pub region: String,
-    /// The copy, or why there is none.
+    /// The copy, or the cause of its failure.
     pub outcome: Result<Copied, AmiError>,
 }
 
-/// What all copies share.
+/// The state shared by all copies of a publish.
 pub(super) struct CopyTask<'a, R> {
     pub(super) regions: &'a R,
     pub(super) ledger: &'a AmiLedger,
     pub(super) request: &'a Request,
     pub(super) source: &'a DescribedImage,
-    /// Regions that could not be asked before the upload.
+    /// Regions that did not respond to the checks before the upload.
     pub(super) unchecked: &'a [String],
-    /// Whether the source's snapshots hold blocks of zeros, as encrypted copies need.
+    /// Whether the source's snapshots hold blocks of zeros, which encrypted copies need.
     pub(super) zero_policy: ZeroPolicy,
     pub(super) timer: &'a Timer,
     pub(super) wait: Duration,
@@ -58,7 +58,7 @@ pub(super) struct CopyTask<'a, R> {
 }
 
 impl<R: Regions> CopyTask<'_, R> {
-    /// Makes all copies.
+    /// Makes all copies concurrently.
     pub(super) async fn copy_all(&self) -> Vec<CopyOutcome> {
         let run = |target| -> Pin<Box<dyn Future<Output = CopyOutcome> + Send + '_>> {
             Box::pin(self.outcome(target))
@@ -101,7 +101,7 @@ impl<R: Regions> CopyTask<'_, R> {
         Ok(Copied { region: target.region.clone(), image_id: id, snapshot_ids: snapshots })
     }
 
-    /// Refuses what the account does not allow in a region that could not be asked before.
+    /// Checks a region that did not respond before the upload.
     async fn check_unchecked_region<C: Ec2>(
         &self,
         region: &AmiRegion<'_, C>,
@@ -119,16 +119,16 @@ impl<R: Regions> CopyTask<'_, R> {
         Ok(())
     }
 
-    /// The entry of a copy of this source; one of another source is of the past.
+    /// The ledger entry of a copy of this source; an entry of another source is replaced.
     fn ledger_entry(&self, target: &CopyTarget) -> Result<CopyEntry, AmiError> {
         let entry = self.ledger.copy(&target.region)?.filter(|entry| entry.source == self.source.id);
         let entry = entry.unwrap_or_else(|| CopyEntry::new(&target.region, &self.source.id));
-        // On the disk before the service hears of it, so that `--abandon` knows where to look.
+        // Written before the call, so that `--abandon` finds a copy whose response is lost.
         self.ledger.save_copy(&entry)?;
         Ok(entry)
     }
 
-    /// The copy, if there is one that can still become available.
+    /// The copy, if one exists that is or can become available.
     async fn usable_copy<C: Ec2>(
         &self,
         region: &AmiRegion<'_, C>,
@@ -144,7 +144,7 @@ impl<R: Regions> CopyTask<'_, R> {
         };
         let Some(image) = image else {
             if entry.image.take().is_some() {
-                // It was there and is gone: its token would give it again.
+                // The recorded copy no longer exists, and the same token would return it again.
                 entry.attempt += 1;
                 self.ledger.save_copy(entry)?;
             }
@@ -159,7 +159,7 @@ impl<R: Regions> CopyTask<'_, R> {
         Ok(None)
     }
 
-    /// Takes a copy that failed out of the way, with what it made: it has the name, and its token would give it again.
+    /// Deletes a failed copy with its snapshots: it occupies the name, and its token would return it again.
     async fn remove_failed<C: Ec2>(
         &self,
         region: &AmiRegion<'_, C>,
@@ -178,7 +178,7 @@ impl<R: Regions> CopyTask<'_, R> {
         self.ledger.save_copy(entry)
     }
 
-    /// Deletes the snapshots of a copy that failed and is gone.
+    /// Deletes the snapshots of a failed copy that is deregistered.
     async fn delete_orphans<C: Ec2>(
         &self,
         region: &AmiRegion<'_, C>,
@@ -230,30 +230,31 @@ impl<R: Regions> CopyTask<'_, R> {
         }
     }
 
-    /// Refuses an AMI that has the name and is not a copy of ours.
+    /// Refuses an AMI that has the name and is not a copy of this source.
     fn check_is_copy<C>(&self, region: &AmiRegion<'_, C>, image: &DescribedImage) -> Result<(), AmiError> {
         if is_copy_of(image, &self.source.id, self.request) {
             return Ok(());
         }
-        let found = image.source_image.as_deref();
-        let difference = FieldDifference::new("sourceImageId", Some(&self.source.id), found);
+        let actual = image.source_image.as_deref();
+        let difference = FieldDifference::new("sourceImageId", Some(&self.source.id), actual);
         Err(name_taken_error(region.name, &self.request.name, image, vec![difference]))
     }
 }
 
-/// Whether an AMI of the right name is a copy of `source`.
+/// Whether an AMI with the requested name is a copy of `source`.
 pub(super) fn is_copy_of(image: &DescribedImage, source: &str, request: &Request) -> bool {
     if let Some(reported) = &image.source_image {
         return reported == source;
     }
-    // Where the service does not tell of what it is a copy, our tags do.
+    // If the service does not report the source of a copy, the tags identify it.
     let tagged = |(key, value): (&String, &String)| image.tags.get(key) == Some(value);
     !request.digests.is_empty() && request.digests.iter().all(tagged)
 }
 
-/// The token of a copy: the same for the same copy, also when the ledger was lost.
+/// The client token of a copy: equal for the same copy, even if the ledger was lost.
 fn token(target: &CopyTarget, entry: &CopyEntry) -> String {
-    let text = format!("{}\n{}\n{:?}\n{}", entry.source, entry.region, target.encryption, entry.attempt);
+    let key = target.encryption.token_text();
+    let text = format!("{}\n{}\n{key}\n{}", entry.source, entry.region, entry.attempt);
     Digest::of(text.as_bytes()).to_string()
 }
 
@@ -262,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_copy_has_the_same_token_and_another_one_another() {
+    fn equal_copies_have_equal_tokens() {
         let target = CopyTarget { region: "local-2".to_owned(), encryption: KeyChoice::Account };
         let entry = CopyEntry::new("local-2", "ami-1");
         let again = CopyEntry { attempt: 1, ..entry.clone() };
@@ -271,5 +272,20 @@ mod tests {
         assert_eq!(token(&target, &entry).len(), 64);
         assert_ne!(token(&target, &entry), token(&target, &again));
         assert_ne!(token(&target, &entry), token(&encrypted, &entry));
+    }
+
+    #[test]
+    fn tokens_are_those_of_earlier_versions() {
+        let entry = CopyEntry::new("local-2", "ami-1");
+        for (encryption, text) in [
+            (KeyChoice::Account, "Account"),
+            (KeyChoice::Default, "Default"),
+            (KeyChoice::Arn("arn:aws:kms:x".to_owned()), "Arn(\"arn:aws:kms:x\")"),
+            (KeyChoice::Alias("alias/web".to_owned()), "Alias(\"alias/web\")"),
+        ] {
+            let target = CopyTarget { region: "local-2".to_owned(), encryption };
+            let expected = Digest::of(format!("ami-1\nlocal-2\n{text}\n0").as_bytes()).to_string();
+            assert_eq!(token(&target, &entry), expected);
+        }
     }
 }

@@ -1,28 +1,28 @@
-//! Taking an AMI away, with its snapshots or without.
+//! Deletion of an AMI, with or without its snapshots.
 
 use super::AmiError;
 use super::region::{AmiRegion, service_error};
 use crate::api::ec2::{DescribedImage, Ec2};
 use crate::service_error::ServiceErrorKind;
 
-/// Something that was deleted.
+/// A deleted resource.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deleted {
-    /// Where.
+    /// The region.
     pub region: String,
     /// Its id.
     pub id: String,
 }
 
-/// What becomes of the snapshots of an AMI that is deregistered.
+/// What happens to the snapshots of an AMI that is deregistered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SnapshotDisposal {
     Delete,
     Keep,
 }
 
-/// Deregisters an AMI, even one that is protected. One that is not there counts as deregistered.
+/// Deregisters an AMI, removing its protection. An AMI that does not exist counts as deregistered.
 pub(super) async fn deregister<C: Ec2>(
     region: &AmiRegion<'_, C>,
     image: &DescribedImage,
@@ -49,7 +49,7 @@ pub(super) async fn deregister<C: Ec2>(
     Ok(deleted.into_iter().map(|id| Deleted { region: region.name.to_owned(), id }).collect())
 }
 
-/// Deletes a snapshot; one that is not there counts as deleted.
+/// Deletes a snapshot. A snapshot that does not exist counts as deleted.
 pub(super) async fn delete_snapshot<C: Ec2>(region: &AmiRegion<'_, C>, id: &str) -> Result<(), AmiError> {
     match region.delete(&format!("deleting {id}"), || region.ec2.delete_snapshot(id)).await {
         Err(error) if service_error(&error).is_none_or(|error| error.kind != ServiceErrorKind::NotFound) => {

@@ -1,4 +1,4 @@
-//! Why there is no AMI, or not all that was asked of it.
+//! Errors of publishing an AMI.
 
 use std::fmt;
 use std::io;
@@ -9,7 +9,7 @@ use crate::error::PublishError;
 use crate::folder::FolderError;
 use crate::retry::RetryExhausted;
 
-/// Why there is no AMI, or not all that was asked of it.
+/// Why a publish failed, or is incomplete.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AmiError {
@@ -18,7 +18,7 @@ pub enum AmiError {
     Upload {
         /// The bundle or raw file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: PublishError,
     },
     /// A bundle of a further volume cannot be used.
@@ -26,18 +26,18 @@ pub enum AmiError {
     Open {
         /// The bundle or raw file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: PublishError,
     },
     /// A call failed.
     #[error("{action}")]
     Call {
-        /// What was being done, as a gerund.
+        /// The action that failed, as a gerund.
         action: String,
-        /// Why.
+        /// The cause.
         source: RetryExhausted,
     },
-    /// The name is that of another AMI.
+    /// The name belongs to another AMI.
     #[error(
         "the name `{name}` is that of {image} in {region}, which is another AMI: {}",
         differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
@@ -47,33 +47,33 @@ pub enum AmiError {
         name: String,
         /// The AMI that has it.
         image: String,
-        /// Where.
+        /// The region.
         region: String,
-        /// In what they differ.
+        /// The differences between the two.
         differences: Vec<FieldDifference>,
     },
-    /// The account keeps AMIs from becoming public.
+    /// The account blocks public AMIs.
     #[error("the account blocks public AMIs in {region}")]
     PublicBlocked {
-        /// Where.
+        /// The region.
         region: String,
     },
-    /// What would be shared is encrypted in a way that cannot be.
+    /// The snapshots would be encrypted in a way that cannot be shared.
     #[error("the account encrypts every snapshot in {region} with {key}, and {why}")]
     Encrypted {
-        /// Where.
+        /// The region.
         region: String,
-        /// With what.
+        /// The key.
         key: String,
-        /// Why that cannot be shared.
+        /// Why snapshots with that key cannot be shared.
         why: &'static str,
     },
-    /// The name is that of an AMI that is disabled.
+    /// The name belongs to a disabled AMI.
     #[error("{image} in {region} has that name and is disabled")]
     Disabled {
         /// The AMI.
         image: String,
-        /// Where.
+        /// The region.
         region: String,
     },
     /// A snapshot that the user names cannot be used.
@@ -81,38 +81,38 @@ pub enum AmiError {
     Snapshot {
         /// The snapshot.
         snapshot: String,
-        /// Where.
+        /// The region.
         region: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// A copy would be encrypted, and the snapshot was sent without blocks of zeros, which encryption needs.
+    /// A copy would be encrypted, but the snapshot was uploaded without the blocks of zeros that encryption needs.
     #[error(
         "the account encrypts every snapshot in {region}, and {image} was sent without blocks of zeros, which an \
          encrypted copy needs"
     )]
     ZerosLeftOut {
-        /// The AMI that would be copied.
+        /// The AMI to copy.
         image: String,
-        /// Where to.
+        /// The target region.
         region: String,
     },
-    /// A region that is not there for this account.
+    /// A region that does not exist or is not enabled for this account.
     #[error("`{region}` is not a region that this account may use")]
     NoSuchRegion {
         /// Its name.
         region: String,
     },
-    /// The service gave an AMI up.
+    /// The service failed to create an AMI.
     #[error("{image} in {region} is `{state}`: {reason}")]
     Failed {
         /// The AMI.
         image: String,
-        /// Where.
+        /// The region.
         region: String,
         /// Its state.
         state: String,
-        /// The service's words.
+        /// The reason that the service gives.
         reason: String,
     },
     /// The service did not finish in time.
@@ -120,11 +120,11 @@ pub enum AmiError {
     StillPending {
         /// The AMI.
         image: String,
-        /// Where.
+        /// The region.
         region: String,
         /// Its state.
         state: String,
-        /// How long it was waited for.
+        /// Time waited.
         seconds: u64,
     },
     /// A ledger cannot be read or written.
@@ -132,33 +132,33 @@ pub enum AmiError {
     Ledger {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A ledger is none, or of another version.
+    /// The file is not a ledger, or is one of another version.
     #[error("`{}` is not a ledger that this version reads", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// The ledger is of a publish that is not this one and not done.
+    /// The ledger belongs to another publish that is not finished.
     #[error("a publish of `{name}` is under way, and {difference}")]
     OtherPublish {
-        /// Its name.
+        /// The name of that publish.
         name: String,
-        /// What is not the same.
+        /// The difference between the two.
         difference: String,
     },
     /// There is nothing to abandon.
-    #[error("nothing is under way: {found}")]
+    #[error("nothing is under way: {reason}")]
     NothingToAbandon {
-        /// What the ledger says.
-        found: String,
+        /// The state that the ledger records.
+        reason: String,
     },
     /// The folder of the ledger cannot be used.
     #[error("opening the folder of the ledger")]
     Folder(#[source] FolderError),
-    /// Somebody asked to stop.
+    /// The user interrupted the work.
     #[error("interrupted")]
     Interrupted,
 }

@@ -1,5 +1,5 @@
-//! The facts of a bundle or raw file that an AMI is made from: name, version, architecture, boot mode, and the tags that
-//! identify the bundle. Reads manifests; calls no service.
+//! The facts of a bundle or raw file that an AMI is made from: name, version, architecture, boot mode, and the tags
+//! that identify the bundle. Reads manifests; calls no service.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::request::{Arch, ImageFacts, boot_mode_of};
 use crate::source::ImageSource;
 use crate::tags;
 
-/// The tags that say which bundle something was made from.
+/// The tags that identify the bundle at a path.
 ///
 /// # Errors
 /// [`AmiError::Open`].
@@ -19,7 +19,7 @@ pub fn digests_of(path: &Path) -> Result<Tags, AmiError> {
     Ok(digests(&opened))
 }
 
-/// The tags that say which bundle something was made from; none for a raw file.
+/// The tags that identify a bundle; none for a raw file.
 pub fn digests(source: &ImageSource) -> Tags {
     match (source.manifest(), source.manifest_sha256()) {
         (Some(manifest), Some(sha256)) => tags::of_manifest(manifest, sha256),
@@ -27,7 +27,7 @@ pub fn digests(source: &ImageSource) -> Tags {
     }
 }
 
-/// What is known of an image that is a bundle or a raw file.
+/// The facts of a bundle or a raw file.
 pub fn image_facts(source: &ImageSource) -> ImageFacts {
     let gib = Some(u64::from(source.volume_gib()));
     let Some(manifest) = source.manifest() else {

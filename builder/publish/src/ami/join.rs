@@ -1,16 +1,17 @@
-//! Several futures at once, on one task, so that they may borrow.
+//! Joins futures that borrow, on one task.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
 
-/// A future and, once it is done, what it gave.
+/// A future, or its output once it is ready.
 enum JoinSlot<'a, T> {
     Running(Pin<Box<dyn Future<Output = T> + Send + 'a>>),
     Done(Option<T>),
 }
 
-/// Runs all and gives what each gave, in their order. Every wake polls all: meant for dozens, not thousands.
+/// Polls all futures to completion and returns their outputs in order. Every wake polls all of them: meant for dozens,
+/// not for thousands.
 pub(super) async fn all<'a, T>(futures: Vec<Pin<Box<dyn Future<Output = T> + Send + 'a>>>) -> Vec<T> {
     let mut slots: Vec<_> = futures.into_iter().map(JoinSlot::Running).collect();
     poll_fn(move |cx| {
@@ -41,10 +42,10 @@ mod tests {
     use tokio::sync::oneshot;
 
     #[test]
-    fn all_run_at_once_and_answers_keep_their_order() {
+    fn futures_run_concurrently_and_outputs_keep_their_order() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (send, receive) = oneshot::channel::<u8>();
-        // The first can only end after the second ran.
+        // The first can only complete after the second has run.
         let first: Pin<Box<dyn Future<Output = u8> + Send>> = Box::pin(async { receive.await.unwrap() });
         let second: Pin<Box<dyn Future<Output = u8> + Send>> = Box::pin(async move {
             send.send(1).unwrap();

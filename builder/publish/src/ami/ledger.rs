@@ -1,7 +1,7 @@
-//! The ledger of a publish: what is asked for, the snapshots, the AMI, and a file per region that it is copied to.
+//! The ledger of a publish: the request, the snapshots, the AMI, and one file per target region.
 //!
-//! Small JSON files, each replaced at one stroke and on the disk before the call that it announces. It stands beside
-//! the journal of the upload and names nothing of this machine.
+//! Small JSON files. Each is replaced atomically and synced before the call that it announces. The ledger is stored
+//! beside the journal of the upload and does not depend on this machine.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -21,69 +21,69 @@ const IMAGE: &str = "image.json";
 /// The folder, beside the journal of the upload.
 const FOLDER: &str = "ami";
 
-/// What is known of an AMI that is being published.
+/// The state of an AMI that is being published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerEntry {
     pub(super) schema: u64,
-    /// What is asked for.
+    /// The request.
     pub request: Request,
-    /// The snapshots: of the root, then one for each further volume, none for an empty one.
+    /// The snapshots: that of the root, then one for each further volume, `None` for an empty volume.
     pub snapshots: Vec<Option<String>>,
     /// The AMI, once its id is known.
     pub image: Option<String>,
-    /// How it came to be.
+    /// Whether it was registered or adopted.
     pub origin: AmiOrigin,
-    /// How far it is. A publish that is done is never open again, whatever later runs of it add.
+    /// The stage of the publish. A finished publish is never open again, whatever later runs add to it.
     pub stage: PublishStage,
-    /// Ids of AMIs and snapshots, in any region, of which a finished run consisted: never deleted.
+    /// Ids of AMIs and snapshots of a finished run, in any region. They are never deleted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<String>,
-    /// Snapshots of this publish that no AMI will be made of, to be deleted.
+    /// Snapshots of this publish that belong to no AMI and are to be deleted. The JSON key is `left`.
     #[serde(rename = "left", default, skip_serializing_if = "Vec::is_empty")]
     pub orphans: Vec<String>,
 }
 
-/// How an AMI came to be.
+/// Whether an AMI was registered or adopted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AmiOrigin {
-    /// This publish registers it.
+    /// This publish registered it.
     Registered,
-    /// It was there, and equal.
+    /// It existed already, and was equal.
     Adopted,
 }
 
-/// How far a publish is.
+/// The stage of a publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PublishStage {
-    /// It is under way.
+    /// It is in progress.
     Open,
-    /// All is done that was asked for.
+    /// Everything that was requested is done.
     Done,
 }
 
-/// What is known of a copy.
+/// The state of a copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyEntry {
     pub(super) schema: u64,
-    /// The region that is copied to.
+    /// The target region.
     pub region: String,
-    /// The AMI that is copied.
+    /// The AMI that is the source.
     pub source: String,
-    /// How many copies failed before this one; part of the token, which would else give the failed one again.
+    /// Number of copies that failed before this one. Part of the token, which would otherwise return the failed copy.
     pub attempt: u32,
     /// The copy, once its id is known.
     pub image: Option<String>,
-    /// Snapshots of a copy that failed, to be deleted when it is gone.
+    /// Snapshots of a failed copy, to be deleted when it is deregistered. The JSON key is `left`.
     #[serde(rename = "left", default, skip_serializing_if = "Vec::is_empty")]
     pub orphans: Vec<String>,
-    /// How far it is.
+    /// The stage of the copy.
     pub stage: PublishStage,
 }
 
 impl LedgerEntry {
-    /// Of a publish that begins.
+    /// The entry of a new publish.
     pub fn new(request: Request) -> Self {
         Self {
             schema: SCHEMA,
@@ -97,7 +97,7 @@ impl LedgerEntry {
         }
     }
 
-    /// Notes that a run is finished: `ids` are from now on published.
+    /// Marks a run as finished: `ids` are published from now on.
     pub fn finish(&mut self, ids: impl IntoIterator<Item = String>) {
         self.stage = PublishStage::Done;
         for id in ids {
@@ -107,12 +107,12 @@ impl LedgerEntry {
         }
     }
 
-    /// Whether a finished run left the AMI or snapshot `id`.
+    /// Whether the AMI or snapshot `id` belongs to a finished run.
     pub fn is_published(&self, id: &str) -> bool {
         self.published.iter().any(|published| published == id)
     }
 
-    /// The snapshots that were uploaded, without those that further volumes name by their ids.
+    /// The uploaded snapshots, without those that the request names by their ids.
     pub fn uploaded_snapshots(&self) -> impl Iterator<Item = &String> {
         let is_named = |id: &String| {
             self.request.volumes.iter().any(|volume| volume.content == VolumeContent::Snapshot(id.clone()))
@@ -127,7 +127,7 @@ impl LedgerEntry {
 }
 
 impl CopyEntry {
-    /// Of a copy that begins.
+    /// The entry of a new copy.
     pub fn new(region: &str, source: &str) -> Self {
         Self {
             schema: SCHEMA,
@@ -141,14 +141,14 @@ impl CopyEntry {
     }
 }
 
-/// The ledger, locked.
+/// A locked ledger.
 #[derive(Debug)]
 pub struct AmiLedger {
     folder: LockedFolder,
 }
 
 impl AmiLedger {
-    /// Where the ledger of an image and a region is.
+    /// The path of the ledger of an image and a region.
     ///
     /// # Errors
     /// [`AmiError::Folder`].
@@ -156,7 +156,7 @@ impl AmiLedger {
         Ok(LockedFolder::path_for(image, region)?.join(FOLDER))
     }
 
-    /// Makes it if need be and locks it.
+    /// Creates the ledger if necessary, and locks it.
     ///
     /// # Errors
     /// [`AmiError::Folder`].
@@ -164,12 +164,12 @@ impl AmiLedger {
         Ok(Self { folder: LockedFolder::open(path)? })
     }
 
-    /// Where it is.
+    /// Its folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// What is known of the AMI.
+    /// Reads the entry of the AMI.
     ///
     /// # Errors
     /// [`AmiError::Ledger`], [`AmiError::Foreign`].
@@ -177,7 +177,7 @@ impl AmiLedger {
         read_entry(self.path())
     }
 
-    /// Keeps what is known of the AMI.
+    /// Writes the entry of the AMI.
     ///
     /// # Errors
     /// [`AmiError::Ledger`].
@@ -185,7 +185,7 @@ impl AmiLedger {
         self.write(IMAGE, entry)
     }
 
-    /// What is known of the copy to a region.
+    /// Reads the entry of the copy in a region.
     ///
     /// # Errors
     /// [`AmiError::Ledger`], [`AmiError::Foreign`].
@@ -193,7 +193,7 @@ impl AmiLedger {
         read_copy(self.path(), region)
     }
 
-    /// What is known of every copy, by region.
+    /// Reads the entries of all copies, by region.
     ///
     /// # Errors
     /// [`AmiError::Ledger`], [`AmiError::Foreign`].
@@ -201,7 +201,7 @@ impl AmiLedger {
         read_copies(self.path())
     }
 
-    /// Keeps what is known of a copy.
+    /// Writes the entry of a copy.
     ///
     /// # Errors
     /// [`AmiError::Ledger`].
@@ -209,7 +209,7 @@ impl AmiLedger {
         self.write(&copy_name(&copy.region), copy)
     }
 
-    /// Forgets the copy to a region.
+    /// Removes the entry of the copy in a region.
     ///
     /// # Errors
     /// [`AmiError::Ledger`].
@@ -217,7 +217,7 @@ impl AmiLedger {
         self.remove(&copy_name(region))
     }
 
-    /// Forgets everything.
+    /// Removes all entries.
     ///
     /// # Errors
     /// [`AmiError::Ledger`].
@@ -254,7 +254,7 @@ impl AmiLedger {
     }
 }
 
-/// What is known of the AMI in a ledger that is not locked, for who only looks.
+/// Reads the entry of the AMI without locking the ledger.
 ///
 /// # Errors
 /// [`AmiError::Ledger`], [`AmiError::Foreign`].
@@ -266,7 +266,7 @@ pub fn read_entry(folder: &Path) -> Result<Option<LedgerEntry>, AmiError> {
         && entry.stage == PublishStage::Done
         && entry.published.is_empty()
     {
-        // Written before ledgers listed what is published: everything that they name.
+        // Ledgers of older versions do not list what is published: it is everything that they name.
         let ids = entry.image.iter().cloned().chain(entry.snapshots.iter().flatten().cloned());
         let ids: Vec<_> = ids.collect();
         let copies = read_copies(folder)?.into_iter().filter(|copy| copy.stage == PublishStage::Done);
@@ -275,7 +275,7 @@ pub fn read_entry(folder: &Path) -> Result<Option<LedgerEntry>, AmiError> {
     Ok(entry)
 }
 
-/// What is known of every copy in a ledger that is not locked, by region.
+/// Reads the entries of all copies without locking the ledger, by region.
 ///
 /// # Errors
 /// [`AmiError::Ledger`], [`AmiError::Foreign`].
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_reads_back_and_is_forgotten_whole() {
+    fn a_ledger_reads_back_and_can_be_cleared() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = AmiLedger::open(folder.path()).unwrap();
         assert_eq!((ledger.entry().unwrap(), ledger.copies().unwrap()), (None, Vec::new()));
@@ -361,5 +361,18 @@ mod tests {
         assert!(matches!(ledger.entry(), Err(AmiError::Foreign { .. })));
         fs::write(folder.path().join(IMAGE), "{").unwrap();
         assert!(matches!(ledger.entry(), Err(AmiError::Foreign { .. })));
+    }
+    #[test]
+    fn the_keys_of_a_ledger_are_those_of_earlier_versions() {
+        let orphans = vec!["snap-1".to_owned()];
+        let entry = LedgerEntry { orphans: orphans.clone(), ..LedgerEntry::new(request()) };
+        let value = serde_json::to_value(&entry).unwrap();
+        assert_eq!(value["left"], serde_json::json!(["snap-1"]));
+        assert_eq!(value["stage"], "open");
+        assert_eq!(value["request"]["encryption"], "account");
+        let copy = CopyEntry { orphans, ..CopyEntry::new("local-2", "ami-1") };
+        let text = r#"{"schema":1,"region":"local-2","source":"ami-1","attempt":0,"image":null,"left":["snap-1"],"stage":"open"}"#;
+        assert_eq!(serde_json::to_string(&copy).unwrap(), text);
+        assert_eq!(serde_json::from_str::<CopyEntry>(text).unwrap(), copy);
     }
 }

@@ -1,8 +1,8 @@
-//! The AMI side of publishing: registration, tags, deprecation, protection, sharing, copies, and taking all of it back.
+//! AMIs: registration, tags, deprecation, protection, sharing, copies, and the deletion of all of these.
 //!
-//! Every step looks before it writes and can be done again, because EC2 has a token for few of its calls: an AMI is
-//! known by its name and compared field by field, a copy by its token and its source, a permission by its list. The
-//! ledger says which of what is there was made by us. Speaks of the service through [`super::api`] alone.
+//! Every step reads before it writes and can be repeated, because few calls of EC2 take a client token: an AMI is
+//! identified by its name and compared field by field, a copy by its token and its source, a permission by its list.
+//! The ledger records which resources this program created. Calls the service through [`super::api`] only.
 
 mod abandon;
 mod account;

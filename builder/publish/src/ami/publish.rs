@@ -1,4 +1,4 @@
-//! From a bundle to an AMI that is shared and copied. The same call, made again, goes on where it was stopped.
+//! Publishes a bundle as an AMI that is shared and copied. A repeated call resumes where the previous one stopped.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,45 +19,45 @@ use crate::services::Services;
 use crate::upload::ZeroPolicy;
 use crate::upload::{self, LaterEncryption, Uploaded};
 
-/// How often to look whether another process that publishes the same image is done.
+/// Interval at which to check whether another process that publishes the same image has finished.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What is published and how.
+/// What to publish, and how.
 #[derive(Debug, Clone)]
 pub struct PublishJob {
     /// The bundle or raw file of the root volume.
     pub image: PathBuf,
-    /// What the AMI shall be.
+    /// The requested AMI.
     pub request: Request,
-    /// How the root is uploaded; encryption, description and tags are those of the request.
+    /// Upload options of the root; encryption, description and tags are taken from the request.
     pub upload: upload::UploadOptions,
-    /// How long to wait for a copy.
+    /// Maximum time to wait for a copy.
     pub wait: Duration,
 }
 
-/// An AMI that is published.
+/// A published AMI.
 #[derive(Debug)]
 pub struct Published {
     /// The AMI.
     pub image: DescribedImage,
-    /// How it came to be.
+    /// Whether it was registered or adopted.
     pub origin: AmiOrigin,
-    /// The uploads that this call made or found, that of the root first; none where the AMI was there.
+    /// The uploads of this call, that of the root first; empty if the AMI was adopted.
     pub uploads: Vec<Uploaded>,
-    /// Copies.
+    /// The outcomes of the copies.
     pub copies: Vec<CopyOutcome>,
     /// The folder of the ledger.
     pub folder: PathBuf,
 }
 
 impl Published {
-    /// The copies that are there.
+    /// The copies that are available.
     pub fn copied(&self) -> impl Iterator<Item = &Copied> {
         self.copies.iter().filter_map(|copy| copy.outcome.as_ref().ok())
     }
 }
 
-/// Everything that the steps of one publish share.
+/// The state shared by the steps of one publish.
 struct PublishTask<'a, E, C, R> {
     services: &'a Services<E, C>,
     regions: &'a R,
@@ -66,10 +66,11 @@ struct PublishTask<'a, E, C, R> {
     monitor: Monitor<'a>,
 }
 
-/// Publishes. A copy that fails is told in the result and keeps nothing else from being done.
+/// Publishes an image. A copy that fails is reported in the result and does not affect the others.
 ///
 /// # Errors
-/// [`AmiError`]. What was begun stays in the journals and the ledger: the same call goes on, [`super::abandon`] deletes.
+/// [`AmiError`]. Progress is recorded in the journals and the ledger: the same call resumes, [`super::abandon`]
+/// deletes.
 pub async fn publish<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     services: &Services<E, C>,
     regions: &R,
@@ -103,7 +104,7 @@ pub async fn publish<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     Ok(Published { image, origin: entry.origin, uploads, copies, folder: task.ledger.path().to_owned() })
 }
 
-/// The ledger, once no other process publishes the same image to the same region.
+/// Opens the ledger once no other process publishes the same image to the same region.
 async fn wait_for_ledger<E, C>(
     path: &Path,
     services: &Services<E, C>,
@@ -155,8 +156,8 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         })
     }
 
-    /// What will become of the snapshots. Where a region did not say, an upload that was begun stays as it is, and a
-    /// new one is made ready for encryption.
+    /// Whether the snapshots will be encrypted. If a region did not respond, an existing upload stays as it is, and a
+    /// new one is prepared for encryption.
     fn later_encryption(&self, account: &account::AccountState) -> Result<LaterEncryption, AmiError> {
         if account.unchecked.is_empty() || account.later == LaterEncryption::MayBeEncrypted {
             return Ok(account.later);
@@ -168,7 +169,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         })
     }
 
-    /// The entry to go on with: that of the ledger if it is of this publish.
+    /// The entry to continue: that of the ledger if it belongs to this publish, or else a new one.
     fn open_entry(&self) -> Result<LedgerEntry, AmiError> {
         let request = &self.job.request;
         let recorded = self.ledger.entry()?;
@@ -180,7 +181,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
             recorded => {
                 self.ledger.clear()?;
                 let mut published = recorded.map(|entry| entry.published).unwrap_or_default();
-                // Uploads that were finished before this publish are not its own to delete.
+                // Uploads that finished before this publish began do not belong to it and must not be deleted.
                 published.extend(self.finished_uploads()?);
                 LedgerEntry { published, ..LedgerEntry::new(request.clone()) }
             }
@@ -189,7 +190,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         Ok(entry)
     }
 
-    /// Whether a publish has made something that would be forgotten with its ledger.
+    /// Whether a publish created resources that are recorded nowhere but in its ledger.
     fn is_unfinished(&self, entry: &LedgerEntry) -> Result<bool, AmiError> {
         let made = |copy: &CopyEntry| {
             !copy.orphans.is_empty() || copy.image.as_ref().is_some_and(|id| !entry.is_published(id))
@@ -198,7 +199,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         Ok(open || !entry.orphans.is_empty() || self.ledger.copies()?.iter().any(made))
     }
 
-    /// The snapshots of uploads of this image and its further volumes that are finished.
+    /// The snapshots of finished uploads of this image and its further volumes.
     fn finished_uploads(&self) -> Result<Vec<String>, AmiError> {
         let mut finished = Vec::new();
         for path in self.job.request.bundles(&self.job.image) {
@@ -208,8 +209,8 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         Ok(finished)
     }
 
-    /// Takes over an AMI that is there and equal. Snapshots that were uploaded for an AMI of our own, because the
-    /// other one was registered meanwhile, are deleted.
+    /// Adopts an existing AMI that is equal. If it was registered while this publish uploaded snapshots of its own,
+    /// these are deleted.
     async fn adopt(
         &self,
         image: &DescribedImage,
@@ -230,7 +231,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         home_region.until_available(&image.id, timeouts::REGISTERED).await
     }
 
-    /// Uploads the root and the bundles of further volumes, or finds them uploaded.
+    /// Uploads the root and the bundles of further volumes, unless they are uploaded already.
     async fn upload(
         &self,
         later: LaterEncryption,
@@ -286,14 +287,14 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         uploaded.map_err(|source| AmiError::Upload { path: path.to_owned(), source })
     }
 
-    /// Registers the AMI, or takes over an equal one that another process registered since we looked.
+    /// Registers the AMI, or adopts an equal one that another process registered after the check.
     async fn register(&self, entry: &mut LedgerEntry) -> Result<DescribedImage, AmiError> {
         let (home_region, request) = (self.home_region(), &self.job.request);
         let further = entry.snapshots.get(1..).unwrap_or_default();
         let requested = request.new_image(entry.root_snapshot().unwrap_or_default(), further);
         match register::register(&home_region, &requested).await {
             Ok((image, _)) => {
-                // Made from our snapshots, it is ours, whichever of our calls it was that the service heard.
+                // An AMI of these snapshots was registered by this publish, whichever of its calls succeeded.
                 entry.origin = AmiOrigin::Registered;
                 entry.image = Some(image.id.clone());
                 self.ledger.save(entry)?;
@@ -302,7 +303,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
             Err(AmiError::Differs { .. }) => {
                 match find_existing(&home_region, request, &entry.snapshots).await? {
                     ExistingAmi::Equal(image) => self.adopt(&image, entry).await,
-                    // Gone again, or ours after all: the same call finds out which.
+                    // The other AMI was deregistered, or is this publish's own: the repeated call decides.
                     ExistingAmi::None | ExistingAmi::Ours => {
                         Ok(register::register(&home_region, &requested).await?.0)
                     }
@@ -312,7 +313,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         }
     }
 
-    /// The snapshots that were made for the AMI, each with the tags that it should have.
+    /// The snapshots that were made for the AMI, with the tags that each should have.
     fn snapshots(&self, image: &DescribedImage) -> Result<Vec<(String, Tags)>, AmiError> {
         let request = &self.job.request;
         let tags_of = |snapshot: &str, digests: Tags| {
@@ -332,7 +333,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
     }
 }
 
-/// Whether two requests are of the same AMI: of the same name, of the same bundle, in the same region.
+/// Whether two requests have the same name, bundle and region.
 fn is_same_publish(a: &Request, b: &Request) -> bool {
     a.name == b.name && a.region == b.region && a.digests == b.digests
 }
@@ -346,5 +347,5 @@ fn other_publish_error(entry: &LedgerEntry, request: &Request) -> AmiError {
     AmiError::OtherPublish { name: entry.request.name.clone(), difference }
 }
 
-/// How long a copy is waited for where nothing else is asked for.
+/// Default time to wait for a copy.
 pub const COPY_TIMEOUT: Duration = timeouts::COPIED;

@@ -1,4 +1,4 @@
-//! A region that AMIs are made in: its EC2, the pace at which it is asked, and who listens meanwhile.
+//! A region in which AMIs are created: its EC2 client, timer, progress and interrupt.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,25 +13,25 @@ use crate::retry::{CallStep, ErrorObserver, NoObserver, RetryExhausted, retry};
 use crate::service_error::{ServiceError, ServiceErrorKind};
 use crate::timer::Timer;
 
-/// The first wait between two questions, and the longest.
+/// First and longest interval between two polls.
 const POLL_INTERVALS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
-/// How often an interrupt is looked at while waiting.
+/// Interval at which the interrupt is checked while waiting.
 const INTERRUPT_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A region.
 pub struct AmiRegion<'a, C> {
     /// Its name.
     pub name: &'a str,
-    /// Its EC2.
+    /// Its EC2 client.
     pub ec2: &'a C,
-    /// The clock and the chance.
+    /// Clock and random source.
     pub timer: &'a Timer,
     /// Hears of progress.
     pub monitor: Monitor<'a>,
 }
 
 impl<C: Ec2> AmiRegion<'_, C> {
-    /// Calls as [`CallStep::Ask`] says.
+    /// Calls with [`CallStep::Idempotent`].
     pub(super) async fn call<T, F, G>(&self, action: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
@@ -40,7 +40,7 @@ impl<C: Ec2> AmiRegion<'_, C> {
         self.step(CallStep::Idempotent, action, call).await
     }
 
-    /// Calls about something that may not be known to all of the service yet.
+    /// Calls with [`CallStep::EventuallyConsistent`].
     pub(super) async fn call_eventual<T, F, G>(&self, action: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
@@ -49,7 +49,7 @@ impl<C: Ec2> AmiRegion<'_, C> {
         self.step(CallStep::EventuallyConsistent, action, call).await
     }
 
-    /// Deletes something that others may use for a moment more.
+    /// Deletes a resource that may still be in use for a moment.
     pub(super) async fn delete<T, F, G>(&self, action: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
@@ -58,7 +58,7 @@ impl<C: Ec2> AmiRegion<'_, C> {
         self.step(CallStep::Delete, action, call).await
     }
 
-    /// Calls as `step` says.
+    /// Calls with the retry rules of `step`.
     pub(super) async fn step<T, F, G>(&self, step: CallStep, action: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
@@ -85,7 +85,7 @@ impl<C: Ec2> AmiRegion<'_, C> {
         })
     }
 
-    /// Asks for something that the user names, or that can be done without: soon given up.
+    /// Calls with [`CallStep::Probe`].
     pub(super) async fn probe<T, F, G>(&self, action: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
@@ -94,7 +94,7 @@ impl<C: Ec2> AmiRegion<'_, C> {
         self.step(CallStep::Probe, action, call).await
     }
 
-    /// Copies an image; a quota of copies that is used up is waited for, for as long as `wait`.
+    /// Copies an image. Waits up to `wait` while the quota of concurrent copies is exhausted.
     pub(super) async fn copy<T, F, G>(&self, wait: Duration, action: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
@@ -108,16 +108,16 @@ impl<C: Ec2> AmiRegion<'_, C> {
         self.call_observed(CallStep::Copy { wait }, action, &notice, call).await
     }
 
-    /// The account's AMI of a name.
+    /// The account's AMI with a name.
     pub(super) async fn image_by_name(&self, name: &str) -> Result<Option<DescribedImage>, AmiError> {
         let query = ImageQuery::by_name(name);
         let images =
             self.call(&format!("looking for an AMI `{name}`"), || self.ec2.describe_images(&query)).await?;
-        // A filter of the service could be less exact than we are.
+        // The filter of a service may match more than the exact name.
         Ok(images.into_iter().find(|image| image.name.as_deref() == Some(name)))
     }
 
-    /// The account's AMI of a name that the service says is taken: asked for until it is told of.
+    /// The account's AMI with a name that the service reports as taken: retried until it is listed.
     pub(super) async fn image_of_taken_name(&self, name: &str) -> Result<DescribedImage, AmiError> {
         let query = ImageQuery::by_name(name);
         self.call_eventual(&format!("looking for the AMI `{name}`, whose name is taken,"), || async {
@@ -130,12 +130,12 @@ impl<C: Ec2> AmiRegion<'_, C> {
         .await
     }
 
-    /// The AMI of an id, asked for until it is known.
+    /// The AMI with an id, retried until the service knows it.
     pub async fn image(&self, id: &str) -> Result<DescribedImage, AmiError> {
         self.call_eventual(&format!("asking for {id}"), || self.describe_image(id)).await
     }
 
-    /// The AMI of an id, if there is one.
+    /// The AMI with an id, if it exists.
     pub(super) async fn find_image(&self, id: &str) -> Result<Option<DescribedImage>, AmiError> {
         match self.call(&format!("asking for {id}"), || self.describe_image(id)).await {
             Ok(image) => Ok(Some(image)),
@@ -156,10 +156,10 @@ impl<C: Ec2> AmiRegion<'_, C> {
         })
     }
 
-    /// Waits until an AMI can be launched.
+    /// Waits until an AMI is available.
     ///
     /// # Errors
-    /// [`AmiError::Failed`] with the service's words, [`AmiError::StillPending`] after `limit`.
+    /// [`AmiError::Failed`] with the reason that the service gives, [`AmiError::StillPending`] after `limit`.
     pub(super) async fn until_available(
         &self,
         id: &str,
@@ -188,10 +188,10 @@ impl<C: Ec2> AmiRegion<'_, C> {
         }
     }
 
-    /// Waits until a snapshot can be registered.
+    /// Waits until a snapshot is completed.
     ///
     /// # Errors
-    /// [`AmiError::Failed`] with the service's words, [`AmiError::StillPending`].
+    /// [`AmiError::Failed`] with the reason that the service gives, [`AmiError::StillPending`].
     pub(super) async fn until_completed(&self, id: &str) -> Result<(), AmiError> {
         let (started, mut interval) = (self.timer.now(), POLL_INTERVALS[0]);
         loop {
@@ -216,11 +216,11 @@ impl<C: Ec2> AmiRegion<'_, C> {
         }
     }
 
-    /// Says how far the snapshots of a pending AMI are, when that is news.
+    /// Reports the progress of the snapshots of a pending AMI when it changed.
     async fn report_progress(&self, image: &DescribedImage, reported: &mut String) {
         let mut line = format!("{}: {} is pending", self.name, image.id);
         for id in image.snapshots() {
-            // Only news: what cannot be asked for is not told.
+            // Progress is optional: a call that fails is not reported.
             let snapshot =
                 self.timer.with_cancel(self.monitor.cancel).run(self.ec2.describe_snapshot(&id)).await;
             let snapshot = snapshot.and_then(Result::ok);
@@ -249,7 +249,7 @@ impl<C: Ec2> AmiRegion<'_, C> {
     }
 }
 
-/// Says once that a copy waits for others.
+/// Reports once that a copy waits for the quota.
 struct CopyQueueNotice<'a> {
     region: &'a str,
     progress: &'a dyn Progress,
@@ -264,7 +264,7 @@ impl ErrorObserver for CopyQueueNotice<'_> {
     }
 }
 
-/// The fault that a call gave up with.
+/// The service error of a failed call.
 pub(super) fn service_error(error: &AmiError) -> Option<&ServiceError> {
     match error {
         AmiError::Call { source, .. } => Some(&source.error),

@@ -1,5 +1,5 @@
-//! Registration, idempotent by name: the call has no token, so an AMI of the name that is there is compared with the
-//! one that is wanted, and adopted if it is equal.
+//! Registration, idempotent by name: `RegisterImage` takes no client token, so an existing AMI with the name is
+//! compared with the requested one and adopted if it is equal.
 
 use super::existing::{all_differences, check_not_disabled, name_taken_error};
 use super::ledger::AmiOrigin;
@@ -10,28 +10,28 @@ use crate::request::{KeyChoice, Request};
 use crate::retry::CallStep;
 use crate::service_error::ServiceErrorKind;
 
-/// Makes sure that an AMI is there and that it can be launched.
+/// Registers an AMI, or adopts an equal one, and waits until it is available.
 ///
 /// # Errors
-/// [`AmiError::Differs`] when the name is that of another AMI, [`AmiError::Call`], [`AmiError::Failed`].
+/// [`AmiError::Differs`] when the name belongs to another AMI, [`AmiError::Call`], [`AmiError::Failed`].
 pub async fn register<C: Ec2>(
     region: &AmiRegion<'_, C>,
     image: &NewImage,
 ) -> Result<(DescribedImage, AmiOrigin), AmiError> {
-    let (found, origin) = match region.image_by_name(&image.name).await? {
-        Some(found) => (found, AmiOrigin::Adopted),
+    let (existing, origin) = match region.image_by_name(&image.name).await? {
+        Some(existing) => (existing, AmiOrigin::Adopted),
         None => register_new(region, image).await?,
     };
-    check_not_disabled(region.name, &found)?;
-    let found = region.until_available(&found.id, timeouts::REGISTERED).await?;
-    let differences = all_differences(region, image, &found).await?;
+    check_not_disabled(region.name, &existing)?;
+    let existing = region.until_available(&existing.id, timeouts::REGISTERED).await?;
+    let differences = all_differences(region, image, &existing).await?;
     if differences.is_empty() {
-        return Ok((found, origin));
+        return Ok((existing, origin));
     }
-    Err(name_taken_error(region.name, &image.name, &found, differences))
+    Err(name_taken_error(region.name, &image.name, &existing, differences))
 }
 
-/// Makes an AMI of a snapshot that is there, and sets what is asked of it.
+/// Registers an AMI from an existing snapshot, and sets its attributes.
 ///
 /// # Errors
 /// As [`register`]; and [`AmiError::PublicBlocked`], [`AmiError::Encrypted`].
@@ -41,7 +41,7 @@ pub async fn register_snapshot<C: Ec2>(
     snapshot: &str,
 ) -> Result<(DescribedImage, AmiOrigin), AmiError> {
     account::check_policy(region, request, &KeyChoice::Account, CallStep::Idempotent).await?;
-    // One that is not there is soon refused; one that was just made may still be pending.
+    // A snapshot that does not exist is refused quickly; one that was just created may still be pending.
     region.probe(&format!("asking for {snapshot}"), || region.ec2.describe_snapshot(snapshot)).await?;
     region.until_completed(snapshot).await?;
     account::check_snapshot(region, snapshot).await?;
@@ -56,8 +56,8 @@ pub async fn register_snapshot<C: Ec2>(
     Ok((image, origin))
 }
 
-/// Calls. When the answer was lost, the call that is made again finds the name taken, by us or by somebody else:
-/// whose it is tells the comparison.
+/// Calls `RegisterImage`. If a response was lost, the retry finds the name taken, by this publish or by another
+/// process; the comparison of the caller decides which.
 async fn register_new<C: Ec2>(
     region: &AmiRegion<'_, C>,
     image: &NewImage,

@@ -1,10 +1,10 @@
-//! How long each wait may be.
+//! Maximum waiting times.
 
 use std::time::Duration;
 
-/// For a registered AMI: it is available at once, but for what the service learns late.
+/// For a registered AMI. It is available at once, apart from eventual consistency.
 pub(super) const REGISTERED: Duration = Duration::from_mins(10);
-/// For a snapshot that was sealed.
+/// For a sealed snapshot.
 pub(super) const SNAPSHOT: Duration = Duration::from_mins(30);
-/// For a copy, unless something else is asked for: 64 TiB across the world took hours.
+/// Default for a copy: a copy of 64 TiB across the world took hours.
 pub(super) const COPIED: Duration = Duration::from_hours(6);

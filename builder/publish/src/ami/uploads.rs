@@ -1,4 +1,4 @@
-//! The uploads that belong to a publish: what their journals say, and deleting the snapshots that no AMI needs.
+//! The uploads of a publish: their journals, and the deletion of snapshots that belong to no AMI.
 
 use std::path::Path;
 
@@ -12,16 +12,16 @@ use crate::folder::LockedFolder;
 use crate::journal::{Journal, JournalState};
 use crate::upload as uploads;
 
-/// What a publish that ended early has left.
+/// Resources of a publish that has not finished.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unfinished {
-    /// Whether an earlier run finished: what it made stays.
+    /// Whether an earlier run finished, whose resources are kept.
     pub published: bool,
-    /// What was made, in words.
-    pub made: Vec<String>,
+    /// The created resources, as text.
+    pub created: Vec<String>,
 }
 
-/// What the publish of an image has made in a region and from there, by its ledger and the journal of its root.
+/// The resources that the publish of an image to a region has created, by its ledger and the journal of its root.
 ///
 /// # Errors
 /// [`AmiError::Folder`], [`AmiError::Ledger`], [`AmiError::Foreign`].
@@ -29,12 +29,12 @@ pub fn unfinished(image: &Path, region: &str) -> Result<Unfinished, AmiError> {
     let folder = AmiLedger::path_for(image, region)?;
     let entry = read_entry(&folder)?;
     let mut unfinished = Unfinished::default();
-    unfinished.made.extend(uploads::unfinished(image, region));
+    unfinished.created.extend(uploads::unfinished(image, region));
     let Some(entry) = entry else { return Ok(unfinished) };
     unfinished.published = entry.stage == PublishStage::Done;
     let mut add = |ids: &[&String], region: &str| {
         let ids = ids.iter().filter(|id| !entry.is_published(id));
-        unfinished.made.extend(ids.map(|id| format!("{id} in {region}")));
+        unfinished.created.extend(ids.map(|id| format!("{id} in {region}")));
     };
     add(&entry.uploaded_snapshots().collect::<Vec<_>>(), region);
     if entry.origin == AmiOrigin::Registered {
@@ -46,7 +46,7 @@ pub fn unfinished(image: &Path, region: &str) -> Result<Unfinished, AmiError> {
     Ok(unfinished)
 }
 
-/// What the journal of an image and a region says, without locking or changing it.
+/// Reads the journal of an image and a region without locking or changing it.
 ///
 /// # Errors
 /// [`AmiError::Folder`], [`AmiError::Upload`].
@@ -55,10 +55,10 @@ pub(super) fn journal_state(image: &Path, region: &str) -> Result<Option<Journal
     Journal::read(&folder).map_err(|error| upload_error(image, error.into()))
 }
 
-/// Deletes the snapshots that the ledger lists as left, and the journals of their uploads. Gives their ids.
+/// Deletes the orphaned snapshots of the ledger with the journals of their uploads. Returns their ids.
 ///
 /// # Errors
-/// [`AmiError::Call`], [`AmiError::Upload`], [`AmiError::Ledger`]; what is not deleted stays listed.
+/// [`AmiError::Call`], [`AmiError::Upload`], [`AmiError::Ledger`]. A snapshot that was not deleted stays in the ledger.
 pub(super) async fn delete_orphans<C: Ec2>(
     home: &AmiRegion<'_, C>,
     image: &Path,
@@ -77,7 +77,7 @@ pub(super) async fn delete_orphans<C: Ec2>(
     Ok(unfinished)
 }
 
-/// Removes the journal of an upload if it is that of the snapshot.
+/// Removes the journal of an upload if it belongs to the snapshot.
 ///
 /// # Errors
 /// [`AmiError::Folder`], [`AmiError::Upload`].

@@ -1,5 +1,5 @@
-//! Whether an AMI is what was asked for: every field of its registration, its tags and those of its snapshots, its
-//! permissions. What its snapshots hold is verified block by block elsewhere; this names which bundle each is of.
+//! Verifies an AMI against its request: every field of its registration, its tags and those of its snapshots, its
+//! permissions. The contents of snapshots are verified in [`crate::verify`]; this module names the bundle of each.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,36 +14,36 @@ use crate::api::SnapshotState;
 use crate::api::ec2::{Cooldown, DescribedImage, Ec2, NewImage, Tags};
 use crate::request::{Arch, BootMode, ImageFacts, KeyChoice, Request, SnapshotSharing, VolumeContent};
 
-/// What an AMI should be.
+/// The expected AMI.
 #[derive(Debug, Clone)]
 pub enum ExpectedAmi {
-    /// What its publish asked for, as the ledger beside the bundle says.
+    /// The request of its publish, from the ledger beside the bundle.
     Requested(Box<PublishRequest>),
-    /// What follows from the bundle, where there is no ledger: the rest may be anything.
+    /// The facts of the bundle, if there is no ledger. Other fields are not compared.
     FromBundle(ImageFacts),
-    /// Nothing: there is no bundle.
+    /// No bundle is given.
     Unknown,
 }
 
-/// What a publish asked for.
+/// The request of a publish.
 #[derive(Debug, Clone)]
 pub struct PublishRequest {
-    /// All of it.
+    /// The request.
     pub request: Request,
-    /// The snapshots, that of the root first; not known of a copy.
+    /// The snapshots, that of the root first; not known for a copy.
     pub snapshots: Vec<Option<String>>,
     /// Encryption of the snapshots.
     pub encryption: KeyChoice,
 }
 
-/// What was found.
+/// The result of the verification.
 #[derive(Debug, Clone)]
 pub struct Examined {
     /// The AMI.
     pub image: DescribedImage,
-    /// Everything that differs.
+    /// All differences.
     pub differences: Vec<FieldDifference>,
-    /// Fields that were compared.
+    /// The volumes that are made from snapshots.
     pub volumes: Vec<AmiVolume>,
 }
 
@@ -54,11 +54,11 @@ pub struct AmiVolume {
     pub device: String,
     /// The snapshot.
     pub snapshot: String,
-    /// The bundle that it should hold, where one is known.
+    /// The bundle that it should hold, if it is known.
     pub bundle: Option<PathBuf>,
 }
 
-/// What an AMI of a region should be, by the ledgers beside a bundle, else by its manifest.
+/// The expected AMI, by the ledgers beside a bundle, or else by its manifest.
 ///
 /// # Errors
 /// [`AmiError::Open`], [`AmiError::Ledger`], [`AmiError::Foreign`].
@@ -89,7 +89,7 @@ pub fn expected(
     Ok(facts.map_or(ExpectedAmi::Unknown, ExpectedAmi::FromBundle))
 }
 
-/// The ledgers beside a bundle, one for each region that it was published to.
+/// The ledgers beside a bundle, one for each region.
 fn ledgers(bundle: &Path) -> Result<Vec<PathBuf>, AmiError> {
     let any = AmiLedger::path_for(bundle, "any")?;
     let Some(parent) = any.parent().and_then(Path::parent) else { return Ok(Vec::new()) };
@@ -100,10 +100,10 @@ fn ledgers(bundle: &Path) -> Result<Vec<PathBuf>, AmiError> {
     Ok(all)
 }
 
-/// Compares an AMI with what it should be.
+/// Compares an AMI with the expected one.
 ///
 /// # Errors
-/// [`AmiError::Call`], also when there is no such AMI.
+/// [`AmiError::Call`], also when the AMI does not exist.
 pub async fn examine<C: Ec2>(
     region: &AmiRegion<'_, C>,
     id: &str,
@@ -130,9 +130,9 @@ struct AmiComparison<'a, C> {
 }
 
 impl<C: Ec2> AmiComparison<'_, C> {
-    fn compare(&mut self, field: impl Into<String>, requested: Option<&str>, found: Option<&str>) {
-        if requested != found {
-            self.differences.push(FieldDifference::new(field, requested, found));
+    fn compare(&mut self, field: impl Into<String>, requested: Option<&str>, actual: Option<&str>) {
+        if requested != actual {
+            self.differences.push(FieldDifference::new(field, requested, actual));
         }
     }
 
@@ -147,7 +147,7 @@ impl<C: Ec2> AmiComparison<'_, C> {
         let requested = request.new_image(root.as_deref().unwrap_or_default(), further);
         let mut all = differences(&requested, self.image);
         if root.is_none() {
-            // Of a copy the service chooses the snapshots.
+            // The service chooses the snapshots of a copy.
             all.retain(|difference| !difference.is_of_snapshot());
         }
         self.differences.extend(all);
@@ -162,11 +162,11 @@ impl<C: Ec2> AmiComparison<'_, C> {
         self.compare_permissions(request).await
     }
 
-    /// What a bundle says of any AMI that is made from it.
+    /// Compares with the facts of a bundle, which hold for every AMI made from it.
     async fn compare_facts(&mut self, facts: &ImageFacts) -> Result<(), AmiError> {
         let image = self.image;
-        let or_found = |word: Option<&'static str>, found: &Option<String>| {
-            word.map(str::to_owned).or_else(|| found.clone()).unwrap_or_default()
+        let expected_or_actual = |value: Option<&'static str>, actual: &Option<String>| {
+            value.map(str::to_owned).or_else(|| actual.clone()).unwrap_or_default()
         };
         let mode = facts.boot_mode.filter(|mode| *mode != BootMode::Hybrid).map(BootMode::ec2_name);
         let requested = NewImage {
@@ -190,7 +190,7 @@ impl<C: Ec2> AmiComparison<'_, C> {
         self.compare_snapshot(&root, &facts.tags, &KeyChoice::Account).await
     }
 
-    /// Without a bundle: the snapshot of the root says the same of itself as the AMI.
+    /// Without a bundle, the tags of the root's snapshot must equal those of the AMI.
     async fn compare_own_tags(&mut self) -> Result<(), AmiError> {
         let Some(root) = self.image.root_snapshot().map(str::to_owned) else { return Ok(()) };
         let ours = |key: &str| key.starts_with(crate::tags::PREFIX) && key != crate::upload::TAG_UPLOAD;
@@ -201,11 +201,11 @@ impl<C: Ec2> AmiComparison<'_, C> {
 
     async fn compare_uefi_data(&mut self, requested: Option<&str>) -> Result<(), AmiError> {
         let action = format!("reading the UEFI variables of {}", self.image.id);
-        let found = self.region.call(&action, || self.region.ec2.uefi_data(&self.image.id)).await?;
-        if found.as_deref() != requested {
+        let actual = self.region.call(&action, || self.region.ec2.uefi_data(&self.image.id)).await?;
+        if actual.as_deref() != requested {
             let shown = |data: Option<&str>| data.map(|data| format!("{} characters of base64", data.len()));
-            let (requested, found) = (shown(requested), shown(found.as_deref()));
-            self.differences.push(FieldDifference::new("uefiData", requested.as_deref(), found.as_deref()));
+            let (requested, actual) = (shown(requested), shown(actual.as_deref()));
+            self.differences.push(FieldDifference::new("uefiData", requested.as_deref(), actual.as_deref()));
         }
         Ok(())
     }
@@ -213,7 +213,7 @@ impl<C: Ec2> AmiComparison<'_, C> {
     fn compare_tags(&mut self, of: &str, requested: &Tags, current: &Tags) {
         for (key, value) in requested {
             let field = format!("{of}tag {key}");
-            // The AMI's tags were compared where they say something else.
+            // A tag of the AMI with another value is already among the differences.
             let other = current.get(key).map(String::as_str);
             if self.differences.iter().all(|difference| difference.field != field) {
                 self.compare(field, Some(value), other);
@@ -250,12 +250,12 @@ impl<C: Ec2> AmiComparison<'_, C> {
             && !is_protected(image, cooldown)
         {
             let requested = if cooldown == Cooldown::Day { "enabled-with-cooldown" } else { "enabled" };
-            let found = image.deregistration_protection.as_deref();
-            self.compare("deregistrationProtection", Some(requested), found);
+            let actual = image.deregistration_protection.as_deref();
+            self.compare("deregistrationProtection", Some(requested), actual);
         }
     }
 
-    /// Nobody is missing, and nobody may launch it who was not asked for.
+    /// Neither a missing nor an additional launch permission is allowed.
     async fn compare_permissions(&mut self, request: &Request) -> Result<(), AmiError> {
         let action = format!("asking who may launch {}", self.image.id);
         let current =
@@ -285,7 +285,7 @@ impl<C: Ec2> AmiComparison<'_, C> {
     }
 }
 
-/// The snapshots that were made for an AMI, each with the tags that say which bundle it is of.
+/// The snapshots that were made for an AMI, each with the tags of its bundle.
 fn snapshots(image: &DescribedImage, request: &Request) -> Result<Vec<(String, Tags)>, AmiError> {
     let mut all = Vec::new();
     all.extend(image.root_snapshot().map(|root| (root.to_owned(), request.digests.clone())));
@@ -293,14 +293,14 @@ fn snapshots(image: &DescribedImage, request: &Request) -> Result<Vec<(String, T
         let VolumeContent::Bundle(path) = &volume.content else { continue };
         let mapping = image.mappings.iter().find(|mapping| mapping.device == volume.device);
         if let Some(snapshot) = mapping.and_then(|mapping| mapping.snapshot.clone()) {
-            // A bundle that is not here any more cannot be compared with.
+            // A bundle that no longer exists cannot be compared.
             all.push((snapshot, if path.exists() { digests_of(path)? } else { Tags::new() }));
         }
     }
     Ok(all)
 }
 
-/// The volumes that are made from snapshots, with the bundles that these should hold.
+/// The volumes that are made from snapshots, with the bundle that each should hold.
 fn volumes(image: &DescribedImage, expected: &ExpectedAmi, bundle: Option<&Path>) -> Vec<AmiVolume> {
     let volumes = match expected {
         ExpectedAmi::Requested(publish) => publish.request.volumes.as_slice(),

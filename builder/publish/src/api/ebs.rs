@@ -8,31 +8,32 @@ use bytes::Bytes;
 
 use crate::service_error::ServiceError;
 
-/// The six calls of EBS direct. Blocks are those of [`amiforge_formats::digest::BLOCK`]; an implementation refuses
-/// a service that has others.
+/// The EBS direct APIs. Blocks have the length [`amiforge_formats::digest::BLOCK`]; an implementation refuses a service
+/// with other blocks.
 pub trait Ebs: Send + Sync + 'static {
-    /// Begins a snapshot. Repeated with an equal request it gives the same snapshot.
+    /// `StartSnapshot`. An equal request returns the same snapshot.
     fn start_snapshot(
         &self,
         request: &StartSnapshot,
     ) -> impl Future<Output = Result<StartedSnapshot, ServiceError>> + Send;
 
-    /// Writes a block of a snapshot that is not complete. The service compares the bytes with the digest.
+    /// `PutSnapshotBlock`, for a snapshot that is not sealed. The service compares the bytes with the digest.
     fn put_block(
         &self,
         snapshot: &str,
         put: PutBlock,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// Seals a snapshot. Whether the service agrees with the aggregate is told by [`super::SnapshotCalls`], later.
+    /// `CompleteSnapshot`: seals a snapshot. The service verifies the aggregate later; [`super::SnapshotCalls`] reports
+    /// the result.
     fn complete_snapshot(
         &self,
         snapshot: &str,
         written: Aggregate,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// A page of the blocks that a completed snapshot holds, in order, from block `from` on; with a token the page
-    /// after the one that gave it.
+    /// `ListSnapshotBlocks`: a page of the blocks of a completed snapshot, in order, from block `from` on, or after the
+    /// page that returned the token `page`.
     fn list_blocks(
         &self,
         snapshot: &str,
@@ -40,7 +41,7 @@ pub trait Ebs: Send + Sync + 'static {
         page: Option<String>,
     ) -> impl Future<Output = Result<ListedPage, ServiceError>> + Send;
 
-    /// A page of the blocks in which `second` differs from `first`; as [`Ebs::list`]. A page may be empty and not
+    /// `ListChangedBlocks`: a page of the blocks in which `second` differs from `first`. A page may be empty and not
     /// the last.
     fn list_changed_blocks(
         &self,
@@ -49,7 +50,7 @@ pub trait Ebs: Send + Sync + 'static {
         page: Option<String>,
     ) -> impl Future<Output = Result<ChangedPage, ServiceError>> + Send;
 
-    /// The bytes of a block, which have the digest that the service states for them.
+    /// `GetSnapshotBlock`: the bytes of a block, verified against the digest that the service states.
     fn read_block(
         &self,
         snapshot: &str,
@@ -58,54 +59,54 @@ pub trait Ebs: Send + Sync + 'static {
     ) -> impl Future<Output = Result<FetchedBlock, ServiceError>> + Send;
 }
 
-/// What a snapshot is begun with.
+/// Parameters of `StartSnapshot`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartSnapshot {
     /// Length of the volume in GiB.
     pub volume_gib: u32,
-    /// The snapshot that it continues.
+    /// The parent snapshot.
     pub parent: Option<String>,
-    /// At most 255 characters.
+    /// Description, at most 255 characters.
     pub description: Option<String>,
-    /// At most 50.
+    /// Tags, at most 50.
     pub tags: Vec<(String, String)>,
-    /// Makes the call repeatable: at most 64 characters, none of them white.
+    /// Client token: at most 64 characters, without white space. An equal token makes the call idempotent.
     pub token: String,
-    /// What is asked of encryption.
+    /// Requested encryption.
     pub encryption: Encryption,
-    /// Minutes without a request after which the service may give the snapshot up: 10 to 4320.
+    /// Minutes without a request after which the service may cancel the snapshot: 10 to 4320.
     pub timeout_minutes: u16,
 }
 
-/// What is asked of encryption when a snapshot is begun.
+/// Requested encryption of a snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Encryption {
-    /// Whatever the parent or the account's default makes of it.
+    /// That of the parent, or the account's default.
     #[default]
     AsAccount,
     /// Encrypted with the account's default key.
     DefaultKey,
-    /// Encrypted with the key of this ARN.
+    /// Encrypted with the key with this ARN.
     Key(String),
 }
 
-/// A snapshot that was begun. When the call was a repetition, everything is as of the first one.
+/// A started snapshot. A repeated call returns the values of the first one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartedSnapshot {
     /// Its id.
     pub snapshot: String,
-    /// Whether the answer names a key. An answer that names none does not promise that nothing is encrypted.
+    /// Whether the response names a key. A response without a key does not mean that the snapshot is not encrypted.
     pub names_key: bool,
 }
 
-/// A block to be written.
+/// A block to write.
 #[derive(Debug, Clone)]
 pub struct PutBlock {
-    /// Which.
+    /// Block index.
     pub index: u64,
     /// 512 KiB.
     pub bytes: Bytes,
-    /// SHA-256 of the bytes, as far as the sender knows.
+    /// SHA-256 of the bytes, as the sender computed it.
     pub digest: Digest,
 }
 
@@ -121,39 +122,39 @@ pub struct FetchedBlock {
 /// A block that a snapshot holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedBlock {
-    /// Which.
+    /// Block index.
     pub index: u64,
-    /// What [`Ebs::block`] wants to be shown.
+    /// Token for [`Ebs::read_block`].
     pub token: String,
 }
 
-/// Some of the blocks of a snapshot.
+/// A page of blocks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListedPage {
     /// The blocks, in order.
     pub blocks: Vec<ListedBlock>,
     /// Length of the volume in GiB.
     pub volume_gib: u64,
-    /// Asks for the next page; nothing after the last.
+    /// Token of the next page; `None` on the last one.
     pub next: Option<String>,
 }
 
-/// A block that two snapshots do not share.
+/// A block in which two snapshots differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangedBlock {
-    /// Which.
+    /// Block index.
     pub index: u64,
-    /// Asks for the block of the first snapshot, if it holds one.
+    /// Token for the block of the first snapshot, if it holds one.
     pub first: Option<String>,
-    /// Asks for the block of the second snapshot, if it holds one.
+    /// Token for the block of the second snapshot, if it holds one.
     pub second: Option<String>,
 }
 
-/// Some of the blocks that two snapshots do not share.
+/// A page of changed blocks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChangedPage {
     /// The blocks, in order.
     pub blocks: Vec<ChangedBlock>,
-    /// Asks for the next page; nothing after the last.
+    /// Token of the next page; `None` on the last one.
     pub next: Option<String>,
 }

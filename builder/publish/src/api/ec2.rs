@@ -1,8 +1,10 @@
-//! The calls of EC2 that the life of an AMI needs, with plain types of our own. One call is one request: nothing here
-//! waits, retries or decides. It must not name an AWS crate.
+//! The calls of EC2 for AMIs, in plain types. One method is one request: nothing here waits, retries or decides. Must
+//! not name an AWS crate.
 //!
-//! Follows the EC2 API, version 2016-11-15. What the service leaves out is `None`; words are kept as the service says
-//! them, because it learns new ones before we do.
+//! Follows the EC2 API, version 2016-11-15. A value that the service omits is `None`. Values of enumerations are kept
+//! as strings, because the service adds new ones.
+
+mod query;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,22 +13,24 @@ use std::future::Future;
 use super::SnapshotCalls;
 use crate::service_error::ServiceError;
 
+pub use query::{ImageOwner, ImageQuery, QueryFilter};
+
 /// The tags of a resource.
 pub type Tags = BTreeMap<String, String>;
 
-/// A region's EC2, beyond what [`SnapshotCalls`] has of it.
+/// EC2 in one region, in addition to [`SnapshotCalls`].
 pub trait Ec2: SnapshotCalls {
-    /// Registers an image and gives its id. There is no token: a name that is taken is a fault
+    /// Registers an image and returns its id. The call takes no client token: a name that is taken is the error
     /// `InvalidAMIName.Duplicate`.
     fn register_image(&self, image: &NewImage) -> impl Future<Output = Result<String, ServiceError>> + Send;
 
-    /// Images that fit; one that is named and not there is a fault `InvalidAMIID.NotFound`.
+    /// The images that match; an id that does not exist is the error `InvalidAMIID.NotFound`.
     fn describe_images(
         &self,
         query: &ImageQuery,
     ) -> impl Future<Output = Result<Vec<DescribedImage>, ServiceError>> + Send;
 
-    /// Who may launch an image.
+    /// The launch permissions of an image.
     fn launch_permissions(
         &self,
         image: &str,
@@ -35,149 +39,93 @@ pub trait Ec2: SnapshotCalls {
     /// The UEFI variables of an image, in base64.
     fn uefi_data(&self, image: &str) -> impl Future<Output = Result<Option<String>, ServiceError>> + Send;
 
-    /// Lets more launch an image.
+    /// Adds launch permissions to an image.
     fn add_launch_permissions(
         &self,
         image: &str,
         who: &[Grantee],
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// The accounts that may create volumes from a snapshot, and thus copy it.
+    /// The accounts that may create volumes from a snapshot, and therefore copy it.
     fn snapshot_accounts(
         &self,
         snapshot: &str,
     ) -> impl Future<Output = Result<Vec<String>, ServiceError>> + Send;
 
-    /// Lets more accounts create volumes from a snapshot; 500 in one call are the most.
+    /// Allows accounts to create volumes from a snapshot; at most 500 in one call.
     fn add_snapshot_accounts(
         &self,
         snapshot: &str,
         accounts: &[String],
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// Copies an image of another region into this one and gives the id of the copy.
+    /// Copies an image of another region into this one and returns the id of the copy.
     fn copy_image(&self, copy: &ImageCopy) -> impl Future<Output = Result<String, ServiceError>> + Send;
 
-    /// Sets tags on images and snapshots; a value that is there is replaced.
+    /// Sets tags on images and snapshots; an existing value is replaced.
     fn create_tags(
         &self,
         resources: &[String],
         tags: &Tags,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// From a moment on (RFC 3339, in minutes) an image is listed only to who asks for it by its id.
+    /// Sets the time (RFC 3339, in minutes) from which an image is listed only if it is requested by its id.
     fn enable_image_deprecation(
         &self,
         image: &str,
         at: &str,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// From now on an image cannot be deregistered.
+    /// Enables deregistration protection.
     fn enable_deregistration_protection(
         &self,
         image: &str,
         cooldown: Cooldown,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// Takes the protection off, at once or after its cooldown.
+    /// Disables deregistration protection, effective at once or after its cooldown.
     fn disable_deregistration_protection(
         &self,
         image: &str,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// Deregisters an image; its snapshots stay.
+    /// Deregisters an image; its snapshots are kept.
     fn deregister_image(&self, image: &str) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
-    /// The key of the account's EBS encryption in the region: an ARN, or `alias/aws/ebs`.
+    /// The account's default key for EBS encryption in the region: an ARN, or `alias/aws/ebs`.
     fn default_kms_key(&self) -> impl Future<Output = Result<String, ServiceError>> + Send;
 
-    /// Whether the account keeps images of the region from becoming public.
+    /// Whether the account blocks public images in the region.
     fn image_public_access(&self) -> impl Future<Output = Result<PublicAccess, ServiceError>> + Send;
 
-    /// The names of the regions that the account may use.
+    /// Those of the named regions that the account may use.
     fn describe_regions(
         &self,
         names: &[String],
     ) -> impl Future<Output = Result<Vec<String>, ServiceError>> + Send;
 }
 
-/// Gives the EC2 of any region, with the same credentials.
+/// EC2 clients of all regions, with the same credentials.
 pub trait Regions: Send + Sync {
     /// The client.
     type Ec2: Ec2;
 
-    /// The EC2 of a region, by its name.
+    /// The client of a region.
     fn ec2(&self, region: &str) -> Self::Ec2;
 }
 
-/// Which images to describe.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ImageQuery {
-    /// By id.
-    pub ids: Vec<String>,
-    /// Those of the account only.
-    pub owner: ImageOwner,
-    /// Filters: a name such as `name` and the values of which one has to fit. Deprecated images are never left out.
-    pub filters: Vec<QueryFilter>,
-}
-
-/// Whose images.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ImageOwner {
-    /// Those of the account.
-    #[default]
-    Own,
-    /// Those of anybody.
-    Any,
-}
-
-/// A filter of a query.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueryFilter {
-    /// Its name, such as `name`, `tag:amiforge:image` or `source-image-id`.
-    pub name: String,
-    /// Values of which one has to fit.
-    pub values: Vec<String>,
-}
-
-impl QueryFilter {
-    /// The filter for one value. `*`, `?` and `\` in it stand for themselves.
-    pub fn exact(name: impl Into<String>, value: &str) -> Self {
-        let mut escaped = String::with_capacity(value.len());
-        for character in value.chars() {
-            if matches!(character, '*' | '?' | '\\') {
-                escaped.push('\\');
-            }
-            escaped.push(character);
-        }
-        Self { name: name.into(), values: vec![escaped] }
-    }
-}
-
-impl ImageQuery {
-    /// The image with an id, whoever owns it.
-    pub fn by_id(image: &str) -> Self {
-        Self { ids: vec![image.to_owned()], owner: ImageOwner::Any, filters: Vec::new() }
-    }
-
-    /// The account's image of a name.
-    pub fn by_name(name: &str) -> Self {
-        Self { ids: Vec::new(), owner: ImageOwner::Own, filters: vec![QueryFilter::exact("name", name)] }
-    }
-}
-
-/// Whether something is encrypted, and with what key.
+/// Encryption, and its key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Encrypted {
-    /// It is not.
+    /// Not encrypted.
     #[default]
     No,
-    /// With this key, where the service says which.
+    /// Encrypted with this key, if the service names it.
     Key(Option<String>),
 }
 
 impl Encrypted {
-    /// Whether there is any.
+    /// Whether it is encrypted.
     pub fn is_on(&self) -> bool {
         matches!(self, Self::Key(_))
     }
@@ -190,7 +138,7 @@ pub struct NewImage {
     pub name: String,
     /// Its description.
     pub description: Option<String>,
-    /// `x86_64` or `arm64`. The service would take `i386` if we said nothing.
+    /// `x86_64` or `arm64`. The service's default is `i386`.
     pub architecture: String,
     /// `uefi`, `uefi-preferred` or `legacy-bios`.
     pub boot_mode: String,
@@ -198,13 +146,13 @@ pub struct NewImage {
     pub tpm: Option<String>,
     /// UEFI variables in base64.
     pub uefi_data: Option<String>,
-    /// `v2.0`: launches demand tokens of the metadata service.
+    /// `v2.0` if launches require tokens of the metadata service.
     pub imds: Option<String>,
     /// Name of the root device, such as `/dev/xvda`.
     pub root_device: String,
-    /// The volumes, the root among them.
+    /// The volumes, including the root.
     pub mappings: Vec<DeviceMapping>,
-    /// Tags of the image; those of snapshots are set apart.
+    /// Tags of the image; those of its snapshots are set separately.
     pub tags: Tags,
 }
 
@@ -213,21 +161,21 @@ pub struct NewImage {
 pub struct DeviceMapping {
     /// Device name.
     pub device: String,
-    /// The name of an instance store, such as `ephemeral0`, instead of all that follows.
+    /// The name of an instance store volume, such as `ephemeral0`; excludes all of the following.
     pub virtual_name: Option<String>,
-    /// What it is made from; an empty volume has none.
+    /// The snapshot that it is made from; `None` for an empty volume.
     pub snapshot: Option<String>,
     /// Size in GiB.
     pub size: Option<u64>,
-    /// `gp3` and the like.
+    /// Volume type, such as `gp3`.
     pub volume_type: Option<String>,
-    /// I/O operations in a second.
+    /// I/O operations per second.
     pub iops: Option<u64>,
-    /// MiB in a second.
+    /// MiB per second.
     pub throughput: Option<u64>,
-    /// Whether it goes when its instance goes.
+    /// Whether it is deleted with its instance.
     pub on_termination: OnTermination,
-    /// Whether it is encrypted. Of a volume with a snapshot this is told and cannot be asked for.
+    /// Encryption. The service reports it for a volume of a snapshot, but does not accept it there in a request.
     pub encrypted: Encrypted,
 }
 
@@ -238,11 +186,11 @@ pub enum OnTermination {
     /// It is deleted.
     #[default]
     Delete,
-    /// It stays.
+    /// It is kept.
     Keep,
 }
 
-/// An image as the service describes it.
+/// An image as `DescribeImages` reports it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DescribedImage {
     /// Its id.
@@ -251,7 +199,7 @@ pub struct DescribedImage {
     pub name: Option<String>,
     /// `pending`, `available`, `failed` and others.
     pub state: String,
-    /// Why it is in that state.
+    /// The reason for that state.
     pub state_reason: Option<String>,
     /// The account that owns it.
     pub owner: Option<String>,
@@ -277,15 +225,15 @@ pub struct DescribedImage {
     pub root_device: Option<String>,
     /// The volumes.
     pub mappings: Vec<DeviceMapping>,
-    /// Whether everybody may launch it.
+    /// Whether it is public.
     pub public: Option<bool>,
-    /// When it counts as deprecated (RFC 3339).
+    /// When it is deprecated (RFC 3339).
     pub deprecation_time: Option<String>,
-    /// `disabled`, `enabled-without-cooldown` and the like.
+    /// `disabled`, `enabled-without-cooldown` or similar.
     pub deregistration_protection: Option<String>,
-    /// The image that it is a copy of.
+    /// The source image of a copy.
     pub source_image: Option<String>,
-    /// The region of that image.
+    /// The region of the source image.
     pub source_region: Option<String>,
     /// Its tags.
     pub tags: Tags,
@@ -311,11 +259,11 @@ impl DescribedImage {
     }
 }
 
-/// Somebody who may launch an image.
+/// A holder of a launch permission.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grantee {
-    /// Everybody.
+    /// The group `all`.
     Everybody,
     /// An account, by its 12 digits.
     Account(String),
@@ -334,26 +282,26 @@ impl fmt::Display for Grantee {
     }
 }
 
-/// A copy to make.
+/// Parameters of `CopyImage`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageCopy {
     /// Name of the copy.
     pub name: String,
     /// Its description.
     pub description: Option<String>,
-    /// The image to copy.
+    /// The source image.
     pub image: String,
-    /// Its region.
+    /// The region of the source image.
     pub region: String,
-    /// Encryption of the copy's snapshots, where they are to be encrypted other than the source's are.
+    /// Encryption of the copy's snapshots, if it differs from that of the source.
     pub encrypted: Encrypted,
-    /// The same token gives the same copy; at most 128 characters.
+    /// Client token of at most 128 characters. An equal token returns the same copy.
     pub token: String,
     /// Tags of the copy and of its snapshots.
     pub tags: Tags,
 }
 
-/// Whether taking the protection off takes a day to come into effect.
+/// Whether disabling the protection takes effect after a cooldown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cooldown {
@@ -366,9 +314,9 @@ pub enum Cooldown {
 /// Whether images may become public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublicAccess {
-    /// They may.
+    /// It is not blocked.
     Open,
-    /// The account blocks that.
+    /// It is blocked.
     Blocked,
 }
 
@@ -377,12 +325,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_for_one_value_takes_no_character_for_a_pattern() {
-        assert_eq!(QueryFilter::exact("name", r"a*b?c\d").values, [r"a\*b\?c\\d"]);
-    }
-
-    #[test]
-    fn the_root_snapshot_is_the_first_and_each_is_told_once() {
+    fn the_root_snapshot_is_first_and_each_is_listed_once() {
         let mapping = |device: &str, snapshot: Option<&str>| DeviceMapping {
             device: device.to_owned(),
             snapshot: snapshot.map(str::to_owned),

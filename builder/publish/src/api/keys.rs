@@ -1,4 +1,4 @@
-//! Keys of KMS, as far as encrypting a snapshot needs them.
+//! Keys of KMS, as encryption of a snapshot needs them.
 
 use std::future::Future;
 
@@ -11,21 +11,21 @@ pub struct KmsKey {
     pub arn: String,
     /// Its state, such as `Enabled` or `PendingDeletion`.
     pub state: String,
-    /// What its material is: EBS takes `SYMMETRIC_DEFAULT` only.
+    /// The key spec: EBS accepts `SYMMETRIC_DEFAULT` only.
     pub spec: String,
 }
 
-/// The keys of a region.
+/// The KMS of a region.
 pub trait Keys: Send + Sync {
-    /// The key of a name: its id, its ARN, an alias, or the ARN of one.
+    /// The key with a name: its id, its ARN, an alias, or the ARN of an alias.
     fn key(&self, name: &str) -> impl Future<Output = Result<KmsKey, ServiceError>> + Send;
 }
 
-/// Where the keys of any region are found.
+/// KMS clients of all regions.
 pub trait KeyRegions: Sync {
-    /// The keys of one.
+    /// The client.
     type Keys: Keys;
 
-    /// Those of a region.
+    /// The client of a region.
     fn keys(&self, region: &str) -> Self::Keys;
 }

@@ -1,20 +1,21 @@
-//! What EC2 tells of snapshots, and their end: the part of EC2 without which no block can be sent safely.
+//! The calls of EC2 that every upload needs: descriptions of snapshots, and their deletion.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 
 use crate::service_error::ServiceError;
 
-/// The calls of EC2 that concern snapshots. Its answers lag behind: a snapshot that was begun a moment ago may not
-/// be known yet.
+/// The calls of EC2 for snapshots. Its responses are eventually consistent: a snapshot that was just started may not be
+/// known yet.
 pub trait SnapshotCalls: Send + Sync + 'static {
-    /// The snapshot of this id; [`super::super::service_error::ServiceErrorKind::NotFound`] when there is none.
+    /// The snapshot with this id; [`ServiceErrorKind::NotFound`](crate::service_error::ServiceErrorKind::NotFound) if
+    /// it does not exist.
     fn describe_snapshot(
         &self,
         id: &str,
     ) -> impl Future<Output = Result<DescribedSnapshot, ServiceError>> + Send;
 
-    /// The account's own snapshots that have all these tags, in no order.
+    /// The account's own snapshots that have all these tags, in any order.
     fn describe_tagged_snapshots(
         &self,
         tags: &[(&str, &str)],
@@ -26,54 +27,54 @@ pub trait SnapshotCalls: Send + Sync + 'static {
     /// Whether the account encrypts every new volume and snapshot of the region.
     fn encryption_by_default(&self) -> impl Future<Output = Result<bool, ServiceError>> + Send;
 
-    /// The snapshot of the root volume of an image; `NotFound` when there is no such image.
+    /// The snapshot of the root volume of an image; `NotFound` if the image does not exist.
     fn root_snapshot(&self, image: &str) -> impl Future<Output = Result<String, ServiceError>> + Send;
 }
 
-/// A snapshot as EC2 tells of it.
+/// A snapshot as `DescribeSnapshots` reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedSnapshot {
     /// Its id.
     pub id: String,
-    /// Where it stands.
+    /// Its state.
     pub state: SnapshotState,
-    /// Why it stands there, where the service says.
+    /// The reason for that state, if the service gives one.
     pub state_message: Option<String>,
-    /// How far it is, such as `99%`.
+    /// Progress, such as `99%`.
     pub progress: Option<String>,
     /// Length of the volume in GiB.
     pub volume_gib: u64,
     /// Whether it is encrypted.
     pub encrypted: bool,
-    /// The account that it belongs to.
+    /// The account that owns it.
     pub owner: Option<String>,
-    /// When it was begun, in seconds since 1970.
+    /// When it was started, in seconds since 1970.
     pub started: i64,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
-    /// Where it is stored.
+    /// Its storage tier.
     pub tier: Tier,
 }
 
-/// Where a snapshot is stored.
+/// Storage tier of a snapshot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tier {
     /// Ready for use.
     #[default]
     Standard,
-    /// In the archive: it has to be restored before anything is made of it.
+    /// Archived: it must be restored before use.
     Archive,
 }
 
-/// Where a snapshot stands.
+/// State of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SnapshotState {
-    /// Blocks are awaited, or what was sent is being put together.
+    /// It accepts blocks, or the service is still completing it.
     Pending,
     /// Sealed; volumes can be made from it.
     Completed,
-    /// The service has given it up; [`DescribedSnapshot::state_message`] says why.
+    /// The service has failed it; [`DescribedSnapshot::state_message`] gives the reason.
     Error,
-    /// Something that only snapshots of other origins are.
+    /// A state that only snapshots of another origin have.
     Other(String),
 }

@@ -1,4 +1,4 @@
-//! What a download has fetched so far: the records of an upload's journal, with the snapshot first.
+//! The blocks that a download has fetched: records as in the journal of an upload, with the snapshot first.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -20,7 +20,7 @@ pub(super) struct DownloadLedger {
 }
 
 impl DownloadLedger {
-    /// Opens the ledger of a snapshot; one of another snapshot, or none, is begun anew.
+    /// Opens the ledger of a snapshot. A missing ledger, or one of another snapshot, is created anew.
     pub(super) fn open(path: &Path, snapshot: &str) -> Result<Self, PublishError> {
         let failed = |source| PublishError::File { path: path.to_owned(), source };
         let bytes = match amiforge_progress::regular::read(path) {
@@ -39,7 +39,7 @@ impl DownloadLedger {
         Ok(ledger)
     }
 
-    /// Whether nothing had been fetched.
+    /// Whether the ledger was created by this call.
     pub(super) fn is_new(&self) -> bool {
         self.new
     }
@@ -49,18 +49,18 @@ impl DownloadLedger {
         self.blocks.contains_key(&index)
     }
 
-    /// Keeps the blocks that are as they should be.
+    /// Retains the blocks that are intact.
     pub(super) fn retain(&mut self, is_intact: impl Fn(u64, Digest) -> bool) {
         self.blocks.retain(|index, digest| is_intact(*index, *digest));
     }
 
-    /// Notes a block that was written.
+    /// Records a block that was written.
     pub(super) fn record(&mut self, index: u64, digest: Digest) -> Result<(), PublishError> {
         self.blocks.insert(index, digest);
         self.append(&Record::Block { index, digest })
     }
 
-    /// Removes it.
+    /// Removes the file.
     pub(super) fn remove(&self) -> Result<(), PublishError> {
         std::fs::remove_file(&self.path).map_err(|source| self.failed(source))
     }
@@ -74,7 +74,8 @@ impl DownloadLedger {
     }
 }
 
-/// The blocks that a ledger of this snapshot names, and how many of its bytes are whole: none if it is of another.
+/// The blocks in a ledger of this snapshot, and the length of its intact records; zero for a ledger of another
+/// snapshot.
 fn parse(bytes: &[u8], snapshot: &str) -> (BTreeMap<u64, Digest>, usize) {
     let mut blocks = BTreeMap::new();
     let Some((Record::Started { snapshot: of, .. }, mut rest)) = record::decode(bytes) else {
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ledger_goes_on_after_a_torn_tail_and_begins_anew_for_another_snapshot() {
+    fn a_ledger_survives_a_torn_tail_and_is_recreated_for_another_snapshot() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         let mut ledger = DownloadLedger::open(&path, "snap-1").unwrap();

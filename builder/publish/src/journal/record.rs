@@ -1,64 +1,64 @@
-//! The records of a journal and their bytes: a kind, the length of the payload (4 bytes, little-endian), the payload,
-//! and the first 8 bytes of SHA-256 over all of these.
+//! Encoding of journal records: a kind (1 byte), the length of the payload (4 bytes, little-endian), the payload, and
+//! the first 8 bytes of SHA-256 over all of these.
 
 use amiforge_formats::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{Encryption, StartSnapshot};
 
-/// Longest payload that is believed: an intent with fifty tags is far shorter.
+/// Maximum length of a payload. An intent with 50 tags is far shorter.
 const PAYLOAD_MAX: usize = 1 << 20;
 
-/// Bytes of the checksum.
+/// Length of the checksum in bytes.
 const CHECKSUM_LEN: usize = 8;
 
-/// Something that happened, or is about to.
+/// An event of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// What is meant; the first record.
+    /// The intent; the first record.
     Intent(Intent),
-    /// The service has begun the snapshot.
+    /// The service has started the snapshot.
     Started {
         /// Its id.
         snapshot: String,
-        /// When, in seconds since 1970.
+        /// Time of the start, in seconds since 1970.
         at: i64,
     },
-    /// The snapshot turned out to be encrypted: from now on blocks of zeros are sent too.
+    /// The snapshot is encrypted although this was not expected: blocks of zeros are sent from now on.
     WriteZeros,
-    /// The service has a block.
+    /// The service has acknowledged a block.
     Block {
-        /// Which.
+        /// Block index.
         index: u64,
         /// Its digest.
         digest: Digest,
     },
-    /// The snapshot is about to be sealed: no more blocks.
+    /// The snapshot is about to be sealed: it accepts no more blocks.
     Sealing,
     /// The service has confirmed the snapshot.
     Finished,
 }
 
-/// What an upload is to do: everything that the service is asked, so that it can be asked again in the same words.
+/// What an upload does: every parameter of its calls, so that they can be repeated unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    /// The token of `StartSnapshot`.
+    /// Client token of `StartSnapshot`.
     pub token: String,
     /// The region.
     pub region: String,
-    /// Which image.
+    /// The image.
     pub identity: UploadIdentity,
     /// Length of the image in bytes.
     pub size: u64,
     /// Length of the volume in GiB.
     pub volume_gib: u32,
-    /// The parent.
+    /// The parent snapshot.
     pub parent: Option<String>,
-    /// How the parent was asked for.
+    /// The parent as the user named it.
     pub parent_choice: Option<String>,
-    /// What was asked of encryption.
+    /// Requested encryption.
     pub encryption: EncryptionText,
-    /// Whether blocks of zeros are sent too.
+    /// Whether blocks of zeros are sent.
     pub write_zeros: bool,
     /// Whether encrypted copies were announced.
     pub may_be_encrypted: bool,
@@ -66,12 +66,12 @@ pub struct Intent {
     pub description: Option<String>,
     /// Tags of the snapshot.
     pub tags: Vec<(String, String)>,
-    /// Minutes after which the service may give the snapshot up.
+    /// Minutes without a request after which the service may cancel the snapshot.
     pub timeout_minutes: u16,
 }
 
 impl Intent {
-    /// The request that begins the snapshot, the same every time.
+    /// The parameters of `StartSnapshot`, always the same.
     pub fn start(&self) -> StartSnapshot {
         StartSnapshot {
             volume_gib: self.volume_gib,
@@ -85,7 +85,7 @@ impl Intent {
     }
 }
 
-/// Which image an upload is of.
+/// The image of an upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UploadIdentity {
@@ -94,14 +94,14 @@ pub enum UploadIdentity {
         /// In hexadecimal.
         manifest: String,
     },
-    /// A raw file. What it holds is looked at anew each time.
+    /// A raw file. Its blocks are read again by every call.
     Raw {
-        /// Its name, without its folder.
+        /// Its file name.
         name: String,
     },
 }
 
-/// [`Encryption`] in a journal.
+/// [`Encryption`] as the journal stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EncryptionText {
@@ -133,16 +133,16 @@ impl From<EncryptionText> for Encryption {
     }
 }
 
-/// [`Record::Started`] in a journal.
+/// [`Record::Started`] as the journal stores it.
 #[derive(Serialize, Deserialize)]
 struct StartedText {
     snapshot: String,
     at: i64,
 }
 
-/// The bytes of a record.
+/// Encodes a record.
 pub(crate) fn encode(record: &Record) -> Vec<u8> {
-    // Plain structures of strings and numbers cannot fail to become JSON.
+    // Serialization of structures of strings and numbers to JSON cannot fail.
     let (kind, payload) = match record {
         Record::Intent(intent) => (b'I', serde_json::to_vec(intent).unwrap_or_default()),
         Record::Started { snapshot, at } => {
@@ -166,7 +166,7 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
     bytes
 }
 
-/// The first record and what follows it; nothing when it is not whole.
+/// Decodes the first record, and returns the bytes after it; `None` if the record is not intact.
 pub(crate) fn decode(bytes: &[u8]) -> Option<(Record, &[u8])> {
     let len = u32::from_le_bytes(bytes.get(1..5)?.try_into().ok()?) as usize;
     if len > PAYLOAD_MAX {

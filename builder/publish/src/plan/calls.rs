@@ -1,31 +1,31 @@
-//! The calls of a publish, each with the resources that IAM judges it by.
+//! The calls of a publish, each with the resource types in its IAM authorization.
 
 use serde::Serialize;
 
 use super::{Parent, Volume};
 use crate::request::{KeyChoice, Request, SnapshotSharing};
 
-/// Calls of one kind in one region.
+/// Calls of one action in one region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedCall {
-    /// As IAM names it, such as `ec2:RegisterImage`.
+    /// IAM action, such as `ec2:RegisterImage`.
     pub action: &'static str,
-    /// Where.
+    /// The region.
     pub region: String,
-    /// How many; nothing where that is only known later.
+    /// Number of calls; `None` if it is not known in advance.
     pub count: Option<u64>,
-    /// What for.
+    /// Purpose of the calls.
     pub purpose: &'static str,
-    /// What IAM judges it by.
+    /// Resource types of the authorization.
     #[serde(skip)]
     pub(super) scope: ResourceScope,
 }
 
-/// What IAM judges a call by.
+/// Resource types in the authorization of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ResourceScope {
-    /// No resource.
+    /// The action supports no resource types.
     Any,
     /// Snapshots.
     Snapshots,
@@ -33,11 +33,11 @@ pub(super) enum ResourceScope {
     Images,
     /// Images and snapshots.
     ImagesAndSnapshots,
-    /// Images and snapshots that carry our tag.
+    /// Images and snapshots with the tag of this publish.
     OwnTagged,
 }
 
-/// The calls of a publish, in their order.
+/// The calls of a publish, in order.
 pub(super) fn calls(request: &Request, volumes: &[Volume], blocks: u64, parent: Parent) -> Vec<PlannedCall> {
     let mut list = CallList { calls: Vec::new(), region: request.region.clone() };
     let uploads = volumes.len() as u64;
@@ -117,7 +117,7 @@ impl CallList {
         self.calls.push(PlannedCall { action, region: self.region.clone(), count, purpose, scope });
     }
 
-    /// What is asked before anything is written.
+    /// Adds the calls of the checks before the upload.
     fn add_account_checks(&mut self, request: &Request, key: &KeyChoice) {
         if request.share.is_public() {
             let purpose = "the account lets AMIs become public";
@@ -136,7 +136,7 @@ impl CallList {
         }
     }
 
-    /// What is set on an AMI that is there.
+    /// Adds the calls that set attributes of an AMI.
     fn add_attribute_calls(&mut self, request: &Request) {
         if request.uefi_data.is_some() || !request.share.with.is_empty() {
             let purpose = "who may launch it; its UEFI variables";
@@ -173,7 +173,7 @@ impl CallList {
         }
     }
 
-    /// What `--abandon` needs.
+    /// Adds the calls of `--abandon`.
     fn add_abandon_calls(&mut self) {
         let purpose = "only with --abandon, or to make a failed copy anew";
         for action in

@@ -1,47 +1,47 @@
-//! An estimate of what a publish costs. Prices differ between regions and change: they are said to be an estimate
-//! wherever they are shown.
+//! An estimate of the cost of a publish. Prices differ between regions and change, so every output names it an
+//! estimate.
 
 use serde::Serialize;
 
 use super::Parent;
 use crate::request::Request;
 
-/// Where the prices are from.
+/// The source of the prices.
 pub const PRICES_SOURCE: &str =
     "list prices of us-east-1 in US dollars, 2026-11; other regions differ, see docs/publish.md";
 
-/// For 1000 blocks that are written.
+/// US dollars per 1000 written blocks.
 const PUT: f64 = 0.006;
-/// For a GB of snapshots in a month.
+/// US dollars per GB of snapshots and month.
 const STORED: f64 = 0.05;
-/// For a GB that goes to another region.
+/// US dollars per GB that is transferred to another region.
 const TRANSFERRED: f64 = 0.02;
-/// Bytes of a block, in GB.
+/// Length of a block in GB.
 const BLOCK_GB: f64 = 524_288.0 / 1e9;
 
-/// Part of the cost.
+/// An item of the cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CostLine {
-    /// What for.
+    /// The item.
     pub what: String,
     /// US dollars, once or per month.
     pub usd: f64,
-    /// How often.
+    /// How often the amount is due.
     pub every: BillingPeriod,
 }
 
-/// How often something is paid.
+/// How often an amount is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BillingPeriod {
     /// Once.
     Once,
-    /// In every month that it is kept.
+    /// Every month.
     Month,
 }
 
-/// The parts of the cost.
+/// The items of the cost.
 pub(super) fn cost(request: &Request, blocks: u64, parent: Parent) -> Vec<CostLine> {
     let blocks = blocks as f64;
     let gb = blocks * BLOCK_GB;

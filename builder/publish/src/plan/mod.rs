@@ -1,5 +1,5 @@
-//! What publishing would do, told without a network: the calls, the bytes, an estimate of the cost, and the IAM policy
-//! that exactly these calls need. What only the service knows is named as not known.
+//! The plan of a publish, made without a network: its calls, the bytes sent, an estimate of the cost, and the IAM
+//! policy for exactly these calls. Facts that only the service knows are listed as unknown.
 
 mod calls;
 mod cost;
@@ -14,38 +14,38 @@ use super::request::Request;
 pub use calls::PlannedCall;
 pub use cost::{BillingPeriod, CostLine, PRICES_SOURCE};
 
-/// A volume that is uploaded.
+/// A volume to upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
-    /// The bundle or raw file, as it was named.
+    /// The bundle or raw file as the user named it.
     pub path: String,
     /// Blocks with data.
     pub data: u64,
-    /// Blocks that have to read as zeros.
+    /// Blocks that must read as zeros.
     pub zero: u64,
-    /// How sure that is.
+    /// Precision of these numbers.
     pub known: Precision,
 }
 
-/// How sure the number of blocks is.
+/// Precision of a number of blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
     /// A manifest lists every block.
     Exact,
-    /// It can only be less: blocks are looked at when they are read, or a parent has some of them.
+    /// The real number may be smaller: blocks are classified when they are read, or the parent holds some of them.
     UpperBound,
 }
 
-/// Whether there is a parent that has blocks already.
+/// Whether the upload has a parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parent {
     /// There is none.
     None,
-    /// There is one; only changed blocks are sent, and read back.
+    /// Only changed blocks are sent and read back.
     Some,
 }
 
-/// What publishing would do.
+/// The plan of a publish.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
@@ -53,27 +53,27 @@ pub struct Plan {
     pub name: String,
     /// The region.
     pub region: String,
-    /// The regions that it is copied to.
+    /// The target regions.
     pub copies: Vec<String>,
-    /// The calls, in their order.
+    /// The calls, in order.
     pub calls: Vec<PlannedCall>,
     /// Blocks that are sent.
     pub blocks: u64,
     /// Bytes that are sent.
     pub bytes: u64,
-    /// What it costs about, in US dollars.
+    /// Estimated cost.
     pub cost: Vec<CostLine>,
-    /// Where the prices are from.
+    /// The source of the prices.
     pub prices: &'static str,
-    /// The IAM policy that exactly this needs.
+    /// The IAM policy for exactly these calls.
     pub policy: serde_json::Value,
-    /// What only the service knows.
+    /// Facts that only the service knows.
     pub unknown: Vec<String>,
 }
 
-/// The plan of a request whose volumes are these.
+/// Plans a request with these volumes.
 pub fn plan(request: &Request, volumes: &[Volume], parent: Parent) -> Plan {
-    let encrypted = request.asks_for_encryption();
+    let encrypted = request.requests_encryption();
     let sent = |volume: &Volume| volume.data + if encrypted { volume.zero } else { 0 };
     let blocks: u64 = volumes.iter().map(sent).sum();
     let calls = calls::calls(request, volumes, blocks, parent);
@@ -91,11 +91,11 @@ pub fn plan(request: &Request, volumes: &[Volume], parent: Parent) -> Plan {
     }
 }
 
-/// What only the service knows, in sentences.
+/// Facts that only the service knows, as sentences.
 fn unknown(request: &Request, volumes: &[Volume], blocks: u64, parent: Parent) -> Vec<String> {
     let mut unknown = Vec::new();
     let zero: u64 = volumes.iter().map(|volume| volume.zero).sum();
-    if !request.asks_for_encryption() && zero > 0 {
+    if !request.requests_encryption() && zero > 0 {
         let regions =
             if request.copies.is_empty() { "the region" } else { "the region or one that is copied to" };
         unknown.push(format!(

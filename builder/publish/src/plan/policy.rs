@@ -1,5 +1,5 @@
-//! The IAM policy that a plan needs and no more: its actions, on the kinds of resources that IAM judges them by, in
-//! the regions where they are called. What deletes is bound to resources that carry our tag.
+//! The minimal IAM policy of a plan: its actions, on the resource types of their authorization, in the regions in which
+//! they are called. Actions that delete are restricted to resources with the tag of this publish.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::calls::{PlannedCall, ResourceScope};
 use crate::request::{KeyChoice, Request, partition};
 use crate::tags;
 
-/// What EBS does with a key on behalf of who writes or copies an encrypted snapshot.
+/// Actions on a KMS key that EBS performs for the caller who writes or copies an encrypted snapshot.
 const KEY_ACTIONS: [&str; 6] = [
     "kms:Decrypt",
     "kms:DescribeKey",
@@ -19,7 +19,7 @@ const KEY_ACTIONS: [&str; 6] = [
     "kms:ReEncrypt*",
 ];
 
-/// The policy.
+/// Builds the policy document.
 pub(super) fn policy(request: &Request, calls: &[PlannedCall]) -> Value {
     let mut groups: BTreeMap<(ResourceScope, BTreeSet<&str>), BTreeSet<&str>> = BTreeMap::new();
     let mut regions: BTreeMap<(ResourceScope, &str), BTreeSet<&str>> = BTreeMap::new();
@@ -57,7 +57,7 @@ fn resources(scope: ResourceScope, regions: &BTreeSet<&str>) -> Vec<String> {
     regions.iter().flat_map(|region| kinds.iter().map(move |kind| arn(region, kind))).collect()
 }
 
-/// Only what carries the tag that we set.
+/// Restricts a statement to resources with the tag of this publish.
 fn own_tag_condition(request: &Request) -> Value {
     let all = request.image_tags();
     let key = if all.contains_key(tags::IMAGE) { tags::IMAGE } else { tags::NAME };
@@ -65,7 +65,7 @@ fn own_tag_condition(request: &Request) -> Value {
     json!({ "StringEquals": { tag: all.get(key) } })
 }
 
-/// The keys that are named. AWS's own key for EBS asks for no permission.
+/// Statements for the named keys. The AWS managed key for EBS needs no permission.
 fn keys(request: &Request) -> Vec<Value> {
     let named =
         std::iter::once(&request.encryption).chain(request.copies.iter().map(|copy| &copy.encryption));
@@ -90,7 +90,7 @@ fn keys(request: &Request) -> Vec<Value> {
     if !keys.is_empty() {
         allow(json!(keys), None);
     }
-    // A policy names keys by their ids; those of an alias by a condition.
+    // A policy identifies a key by its id, and the key of an alias by a condition.
     if !aliases.is_empty() {
         allow(json!("*"), Some(json!({ "kms:ResourceAliases": aliases })));
     }

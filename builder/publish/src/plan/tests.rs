@@ -1,15 +1,17 @@
+//! Plans of requests: calls, permissions, cost.
+
 use super::*;
 use crate::request::{AmiOptions, Arch, Audience, ImageFacts, KeyChoice, SnapshotSharing, check};
 
 fn request(options: &AmiOptions) -> Request {
-    let subject = ImageFacts {
+    let facts = ImageFacts {
         name: Some("web".to_owned()),
         version: Some("1".to_owned()),
         architecture: Some(Arch::Aarch64),
         tags: [("amiforge:image".to_owned(), "web".to_owned())].into(),
         ..ImageFacts::default()
     };
-    check(options, &subject, "eu-west-1", 0).unwrap()
+    check(options, &facts, "eu-west-1", 0).unwrap()
 }
 
 fn volume() -> Volume {
@@ -28,7 +30,7 @@ fn actions(plan: &Plan) -> Vec<String> {
 }
 
 #[test]
-fn a_plain_publish_sends_the_blocks_with_data_and_needs_few_permissions() {
+fn a_publish_without_options_needs_few_permissions() {
     let plan = plan(&request(&AmiOptions::default()), &[volume()], Parent::None);
     assert_eq!((plan.blocks, plan.bytes), (1000, 1000 * 524_288));
     assert_eq!(
@@ -55,7 +57,7 @@ fn a_plain_publish_sends_the_blocks_with_data_and_needs_few_permissions() {
 }
 
 #[test]
-fn what_is_asked_for_adds_the_permissions_that_it_needs_and_no_others() {
+fn each_option_adds_only_the_permissions_that_it_needs() {
     let plain = actions(&plan(&request(&AmiOptions::default()), &[volume()], Parent::None));
     let added = |options: &AmiOptions, parent| {
         let mut all = actions(&plan(&request(options), &[volume()], parent));
@@ -93,14 +95,14 @@ fn what_is_asked_for_adds_the_permissions_that_it_needs_and_no_others() {
 }
 
 #[test]
-fn the_key_of_an_alias_is_asked_for_and_allowed_by_its_alias_alone() {
+fn an_alias_is_described_and_allowed_by_a_condition() {
     let options = AmiOptions {
         encryption: KeyChoice::Alias("arn:aws:kms:eu-west-1:123456789012:alias/web".to_owned()),
         ..AmiOptions::default()
     };
     let plan = plan(&request(&options), &[volume()], Parent::None);
-    let asked: Vec<_> = plan.calls.iter().filter(|call| call.action == "kms:DescribeKey").collect();
-    assert_eq!((asked.len(), asked[0].region.as_str()), (1, "eu-west-1"));
+    let describe_calls: Vec<_> = plan.calls.iter().filter(|call| call.action == "kms:DescribeKey").collect();
+    assert_eq!((describe_calls.len(), describe_calls[0].region.as_str()), (1, "eu-west-1"));
     let statements = plan.policy["Statement"].as_array().unwrap();
     for action in ["kms:CreateGrant", "kms:GenerateDataKeyWithoutPlaintext"] {
         let allows =
@@ -112,7 +114,7 @@ fn the_key_of_an_alias_is_asked_for_and_allowed_by_its_alias_alone() {
 }
 
 #[test]
-fn copies_are_told_by_region_and_only_there() {
+fn actions_of_copies_are_allowed_in_their_region_only() {
     let options = AmiOptions {
         copy_to: vec!["eu-central-1".to_owned()],
         encrypt_copies: KeyChoice::Default,
@@ -135,12 +137,12 @@ fn copies_are_told_by_region_and_only_there() {
 
 #[test]
 fn partitions_name_their_own_arns() {
-    let subject = ImageFacts {
+    let facts = ImageFacts {
         name: Some("web".to_owned()),
         architecture: Some(Arch::Aarch64),
         ..ImageFacts::default()
     };
-    let request = check(&AmiOptions::default(), &subject, "cn-north-1", 0).unwrap();
+    let request = check(&AmiOptions::default(), &facts, "cn-north-1", 0).unwrap();
     let text = plan(&request, &[volume()], Parent::None).policy.to_string();
     assert!(text.contains("arn:aws-cn:ec2:cn-north-1::image/*"), "{text}");
 }

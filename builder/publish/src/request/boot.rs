@@ -1,4 +1,4 @@
-//! How machines start from an image: architecture, boot mode, TPM, metadata service.
+//! How instances start from an image: architecture, boot mode, TPM, metadata service.
 
 use amiforge_formats::arch::{Arch, BootMode};
 use amiforge_formats::gpt::types;
@@ -56,7 +56,7 @@ pub(super) mod ec2_boot_mode {
     }
 }
 
-/// Whether machines have a TPM.
+/// TPM of an instance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tpm {
     /// None.
@@ -69,7 +69,7 @@ pub enum Tpm {
 }
 
 impl Tpm {
-    /// As EC2 says it.
+    /// The value in the EC2 API.
     pub const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::None => None,
@@ -78,20 +78,20 @@ impl Tpm {
     }
 }
 
-/// What launches demand of who asks the instance metadata service.
+/// Requirements for requests to the instance metadata service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Imds {
-    /// A token (IMDSv2): a request that a web application can be tricked into is not enough.
+    /// A session token (IMDSv2), which protects against server-side request forgery.
     #[default]
     #[serde(rename = "v2")]
     V2,
-    /// Nothing, unless the launch says otherwise.
+    /// None, unless the launch sets one.
     #[serde(rename = "any")]
     Any,
 }
 
 impl Imds {
-    /// As EC2 says it.
+    /// The value in the EC2 API.
     pub const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::V2 => Some("v2.0"),

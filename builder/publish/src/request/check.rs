@@ -1,4 +1,4 @@
-//! From what is asked for to a [`Request`]: every rule that needs more than one option to be told.
+//! Validates options into a [`Request`]: the rules that involve several options.
 
 use super::volume::{FurtherVolume, VolumeContent};
 use super::{
@@ -7,13 +7,13 @@ use super::{
 };
 use crate::api::ec2::Tags;
 
-/// The root device, where nothing else is asked for.
+/// Default root device.
 const ROOT_DEVICE: &str = "/dev/xvda";
 
-/// The request for `options` of `subject` in the region `home`; `now` is in seconds since 1970.
+/// Validates `options` for an image with `facts` in the region `home`; `now` is in seconds since 1970.
 ///
 /// # Errors
-/// [`RequestMistakes`], all that there are.
+/// [`RequestMistakes`], with all mistakes.
 pub fn check(
     options: &AmiOptions,
     facts: &ImageFacts,
@@ -70,10 +70,11 @@ pub fn check(
     if mistakes.is_empty() { Ok(request) } else { Err(RequestMistakes(mistakes)) }
 }
 
-/// What is asked of a snapshot alone, by the same rules: the tags besides those of the bundle, of which there are `own_tags`.
+/// Validates the options for a snapshot alone. Returns the requested tags; `own_tags` is the number of tags that
+/// identify the bundle.
 ///
 /// # Errors
-/// [`RequestMistakes`], all that there are.
+/// [`RequestMistakes`], with all mistakes.
 pub fn check_snapshot(options: &AmiOptions, own_tags: usize, home: &str) -> Result<Tags, RequestMistakes> {
     let mut mistakes = Vec::new();
     collect(region::check_name("--region", home), &mut mistakes);
@@ -88,7 +89,7 @@ pub fn check_snapshot(options: &AmiOptions, own_tags: usize, home: &str) -> Resu
     if mistakes.is_empty() { Ok(tags) } else { Err(RequestMistakes(mistakes)) }
 }
 
-/// What came of a check; a mistake is kept for later.
+/// Returns the value of a check, or collects its mistake.
 fn collect<T>(outcome: Result<T, RequestMistake>, mistakes: &mut Vec<RequestMistake>) -> Option<T> {
     outcome.map_err(|mistake| mistakes.push(mistake)).ok()
 }
@@ -147,7 +148,7 @@ fn boot_mode(
     }
 }
 
-/// TPM and UEFI variables need a boot mode that has them.
+/// TPM and UEFI variables need a boot mode that supports them.
 fn check_firmware(
     options: &AmiOptions,
     boot_mode: BootMode,
@@ -162,7 +163,7 @@ fn check_firmware(
         };
         mistakes.push(RequestMistake::new(
             "--tpm",
-            format!("NitroTPM needs the boot mode `uefi`, and this is `{word}`"),
+            format!("NitroTPM needs the boot mode `uefi`, and this is `{mode_name}`"),
             remedy,
         ));
     }
@@ -176,7 +177,7 @@ fn check_firmware(
     }
 }
 
-/// Every device once, and names that a machine takes for the same one not at all.
+/// Device names must be unique, also after the kernel's mapping of `sd` to `xvd`.
 fn check_devices(root: &str, volumes: &[FurtherVolume], mistakes: &mut Vec<RequestMistake>) {
     let mut taken: Vec<(String, &str)> = Vec::new();
     match volume_option::device_letters("--root-device", root) {
@@ -184,7 +185,7 @@ fn check_devices(root: &str, volumes: &[FurtherVolume], mistakes: &mut Vec<Reque
         Err(mistake) => mistakes.push(mistake),
     }
     for FurtherVolume { device, .. } in volumes {
-        // One that is no device has been told of already.
+        // A name that is not a device is already reported.
         let Ok(letters) = volume_option::device_letters("--volume", device) else { continue };
         match taken.iter().find(|(known, _)| *known == letters) {
             Some((_, other)) => {
@@ -200,7 +201,7 @@ fn check_devices(root: &str, volumes: &[FurtherVolume], mistakes: &mut Vec<Reque
     }
 }
 
-/// What cannot be shared because of how it is encrypted.
+/// Sharing that the encryption does not allow.
 fn check_sharing(request: &Request, mistakes: &mut Vec<RequestMistake>) {
     let Share { with, .. } = &request.share;
     if with.is_empty() {
@@ -243,7 +244,7 @@ fn check_sharing(request: &Request, mistakes: &mut Vec<RequestMistake>) {
 }
 
 impl Audience {
-    /// Whether everybody is meant.
+    /// Whether the AMI is to be public.
     pub fn is_public(self) -> bool {
         self == Self::Public
     }

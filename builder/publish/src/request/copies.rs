@@ -5,40 +5,51 @@ use serde::{Deserialize, Serialize};
 use super::{AmiOptions, RequestMistake, partition, region};
 use crate::api::Encryption;
 
-/// Encryption that is asked for.
+/// Requested encryption. Part of the client token of copies, see `token_text`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyChoice {
-    /// None: what the account and the source make of it.
+    /// Not requested: the account and the source decide.
     #[default]
     Account,
     /// With the account's default key for EBS.
     Default,
-    /// With a key, by its ARN.
+    /// With the key with this ARN.
     Arn(String),
-    /// With the key that an alias stands for: `alias/…` or its ARN.
+    /// With the key of an alias: `alias/…` or its ARN.
     Alias(String),
 }
 
 impl KeyChoice {
-    /// The key that a text names: an alias, or else an ARN.
+    /// Parses an alias or an ARN.
     pub fn parse(text: &str) -> Self {
         let aliased = text.starts_with("alias/") || text.splitn(6, ':').nth(5).is_some_and(is_alias);
         if aliased { Self::Alias(text.to_owned()) } else { Self::Arn(text.to_owned()) }
     }
 
-    /// The ARN of the key, where one is given.
+    /// The text in the client token of a copy. It must not change: a copy that an older version began is found by its
+    /// token.
+    pub(crate) fn token_text(&self) -> String {
+        match self {
+            Self::Account => "Account".to_owned(),
+            Self::Default => "Default".to_owned(),
+            Self::Arn(arn) => format!("Arn({arn:?})"),
+            Self::Alias(name) => format!("Alias({name:?})"),
+        }
+    }
+
+    /// The ARN of the key, if it is given by its ARN.
     pub(crate) fn arn(&self) -> Option<&str> {
         if let Self::Arn(arn) = self { Some(arn) } else { None }
     }
 
-    /// The name of the alias, where one is given: `alias/…`.
+    /// The name of the alias, if one is given: `alias/…`.
     pub(crate) fn alias(&self) -> Option<&str> {
         let Self::Alias(name) = self else { return None };
         Some(name.rsplit_once(':').map_or(name, |(_, name)| name))
     }
 
-    /// Whether it is the one that AWS keeps for EBS, which nobody else can be allowed to use.
+    /// Whether it is the AWS managed key for EBS, which other accounts cannot use.
     pub(super) fn is_aws_managed(&self) -> bool {
         self.alias() == Some("alias/aws/ebs")
     }
@@ -67,7 +78,7 @@ pub struct CopyTarget {
     pub encryption: KeyChoice,
 }
 
-/// What `--copy-to`, `--copy-kms` and `--encrypt-copies` ask for.
+/// Validates `--copy-to`, `--copy-kms` and `--encrypt-copies`.
 pub(super) fn check(options: &AmiOptions, home: &str, mistakes: &mut Vec<RequestMistake>) -> Vec<CopyTarget> {
     let mut copies: Vec<CopyTarget> = Vec::new();
     for region in &options.copy_to {
@@ -134,11 +145,11 @@ fn check_target(name: &str, home: &str, earlier: &[CopyTarget]) -> Result<(), Re
     Ok(())
 }
 
-/// Refuses what is neither an alias nor the ARN of a key or alias that `home` can use.
+/// Refuses a text that is neither an alias nor the ARN of a key or alias in the region `home`.
 pub(super) fn check_key(option: &'static str, key: &str, home: &str) -> Result<(), RequestMistake> {
     let form = format!("give `alias/…`, or the key's ARN: `arn:{}:kms:{home}:…:key/…`", partition(home));
     let refuse = |problem: String| Err(RequestMistake::new(option, problem, form.clone()));
-    // CreateAlias, parameter `AliasName`.
+    // Characters of `AliasName` in `CreateAlias`.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-".contains(&byte);
     if let Some(alias) = key.strip_prefix("alias/") {
         if alias.is_empty() || key.len() > 256 || !alias.bytes().all(plain) {

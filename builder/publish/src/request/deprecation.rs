@@ -1,4 +1,4 @@
-//! The moment from which an AMI counts as deprecated: listed no more to those who do not ask for it by its id.
+//! The time at which an AMI becomes deprecated. From then on it is listed only if it is requested by its id.
 
 use std::fmt;
 
@@ -9,26 +9,26 @@ use serde::{Deserialize, Serialize};
 
 use super::{Audience, RequestMistake};
 
-/// Seconds of a day.
+/// Seconds per day.
 const DAY: i64 = 86_400;
-/// Days of ten years, the most that the service takes.
+/// Ten years in days, the maximum of the service.
 const MAX_DAYS: i64 = 3_650;
-/// Days of two years, the most for a public image.
+/// Two years in days, the maximum for a public image.
 const MAX_DAYS_PUBLIC: i64 = 730;
 
-/// A moment in whole minutes, in seconds since 1970.
+/// A time in whole minutes, as seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deprecation(i64);
 
 impl fmt::Display for Deprecation {
-    /// As the service takes it: `2027-11-21T00:00:00Z`.
+    /// The format of the service: `2027-11-21T00:00:00Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Utc(Time::from_secs(self.0)).fmt(f)
     }
 }
 
 impl Deprecation {
-    /// From `2027-11-21`, `2027-11-21T12:00:00Z` or `365d`; `now` is in seconds since 1970.
+    /// Parses `2027-11-21`, `2027-11-21T12:00:00Z` or `365d`; `now` is in seconds since 1970.
     pub(super) fn parse(text: &str, now: i64, audience: Audience) -> Result<Self, RequestMistake> {
         let mistake =
             |problem: String, remedy: String| Err(RequestMistake::new("--deprecate", problem, remedy));
@@ -36,7 +36,7 @@ impl Deprecation {
             let problem = format!("`{text}` is neither a day, nor a moment, nor a number of days");
             return mistake(problem, "write it as `2027-11-21`, `2027-11-21T12:00:00Z` or `365d`".to_owned());
         };
-        // The service rounds to the minute; ours is the one after, so that it is never sooner than was asked for.
+        // The service rounds to the minute. Rounding up here means never earlier than requested.
         let at = at.div_euclid(60) * 60 + if at.rem_euclid(60) > 0 { 60 } else { 0 };
         let max_days = if audience == Audience::Public { MAX_DAYS_PUBLIC } else { MAX_DAYS };
         if at <= now {
@@ -51,7 +51,7 @@ impl Deprecation {
         Ok(Self(at))
     }
 
-    /// Whether the service's `reported` is this moment; it may tell seconds and fractions.
+    /// Whether the time that the service reports is this one; it may have seconds and fractions.
     pub fn is(self, reported: &str) -> bool {
         values::epoch(&whole_second(reported))
             .is_ok_and(|seconds| seconds.div_euclid(60) == self.0.div_euclid(60))
@@ -61,7 +61,7 @@ impl Deprecation {
 fn parse_moment(text: &str, now: i64) -> Option<i64> {
     if let Some(days) = text.strip_suffix('d') {
         let days: i64 = days.parse().ok().filter(|days| (0..100_000).contains(days))?;
-        // Midnight, so that a command that is run again on the same day asks for the same moment.
+        // Midnight, so that the same command on the same day requests the same time.
         return Some((now.div_euclid(DAY) + days) * DAY);
     }
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -70,7 +70,7 @@ fn parse_moment(text: &str, now: i64) -> Option<i64> {
     values::epoch(text).or_else(|_| values::epoch(&format!("{text}T00:00:00Z"))).ok()
 }
 
-/// Without a fraction of a second.
+/// Removes a fraction of a second.
 fn whole_second(time: &str) -> String {
     match time.split_once('.') {
         Some((before, _)) => format!("{before}Z"),

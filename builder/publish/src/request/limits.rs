@@ -1,23 +1,23 @@
-//! What the types of EBS volumes allow: ranges of size, iops and throughput, and their ratios. A ratio that the service
-//! would refuse at the first launch, long after the registration, is refused here.
+//! Limits of EBS volume types: size, IOPS, throughput, and their ratios. The service checks ratios at the first launch,
+//! long after the registration; here they are refused at once.
 
 use super::RequestMistake;
 use super::volume::{VolumeSettings, VolumeType};
 
-/// I/O operations that every gp3 volume has.
+/// Baseline IOPS of gp3.
 const GP3_IOPS: u64 = 3_000;
-/// MiB in a second that every gp3 volume has.
+/// Baseline throughput of gp3, in MiB per second.
 const GP3_THROUGHPUT: u64 = 125;
 
-/// What a type allows.
+/// Limits of a volume type.
 struct VolumeLimits {
-    /// GiB.
+    /// Range of sizes in GiB.
     size: (u64, u64),
-    /// I/O operations in a second, where they can be asked for.
+    /// Range of IOPS, if they can be provisioned.
     iops: Option<(u64, u64)>,
-    /// The most of them for each GiB.
+    /// Maximum IOPS per GiB.
     iops_per_gib: u64,
-    /// MiB in a second, where they can be asked for.
+    /// Range of throughput in MiB per second, if it can be provisioned.
     throughput: Option<(u64, u64)>,
 }
 
@@ -51,7 +51,7 @@ impl VolumeType {
     }
 }
 
-/// Refuses what the type does not allow. `min` is the size of the snapshot in GiB, where there is one.
+/// Refuses settings outside of the limits. `min` is the size of the snapshot in GiB, if there is one.
 pub(super) fn check_limits(
     option: &'static str,
     settings: &VolumeSettings,
@@ -75,7 +75,7 @@ pub(super) fn check_limits(
     {
         let (min, max) = limits.size;
         refuse(
-            format!("`{name}` has {min} to {max} GiB, and {size} are asked for"),
+            format!("`{name}` has {min} to {max} GiB, and {size} are requested"),
             "choose another size or type".to_owned(),
         );
     }
@@ -94,7 +94,7 @@ pub(super) fn check_limits(
             }
             (Some(requested), Some((min, max))) if !(min..=max).contains(&requested) => {
                 refuse(
-                    format!("`{name}` has {setting} of {min} to {max}, and {requested} are asked for"),
+                    format!("`{name}` has {setting} of {min} to {max}, and {requested} are requested"),
                     format!("choose one of {min} to {max}"),
                 );
             }
@@ -115,7 +115,7 @@ fn check_ratios(
     let mut refuse =
         |problem: String, remedy: String| mistakes.push(RequestMistake::new(option, problem, remedy));
     if matches!(settings.kind, VolumeType::Io1 | VolumeType::Io2) && settings.iops.is_none() {
-        refuse(format!("`{name}` needs to be told its iops"), "add `iops=N`".to_owned());
+        refuse(format!("`{name}` needs `iops`"), "add `iops=N`".to_owned());
     }
     if let (Some(iops), Some(size)) = (settings.iops, size) {
         let max = size.saturating_mul(limits.iops_per_gib);
@@ -124,7 +124,7 @@ fn check_ratios(
             let enough = iops.div_ceil(limits.iops_per_gib);
             refuse(
                 format!(
-                    "`{name}` of {size} GiB has at most {max} iops ({} for each GiB), and {iops} are asked for",
+                    "`{name}` of {size} GiB has at most {max} iops ({} for each GiB), and {iops} are requested",
                     limits.iops_per_gib
                 ),
                 format!("give `size={enough}GiB` or more, or fewer iops"),
@@ -133,7 +133,7 @@ fn check_ratios(
     }
     if let (Some(throughput), VolumeType::Gp3) = (settings.throughput, settings.kind) {
         let iops = settings.iops.unwrap_or(GP3_IOPS);
-        // A quarter of a MiB in a second for each operation.
+        // gp3 supports at most a quarter of a MiB per second for each I/O operation per second.
         if throughput > GP3_THROUGHPUT && throughput * 4 > iops {
             refuse(
                 format!(

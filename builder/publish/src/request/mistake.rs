@@ -1,20 +1,20 @@
-//! Mistakes in what is asked for: which option, what is wrong with it, and what to do instead.
+//! Mistakes in options: the option, the problem, and the remedy.
 
 use std::fmt;
 
-/// Something that the service would refuse, or that would not be what anybody means.
+/// An option that the service would refuse, or that is certainly not intended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestMistake {
     /// The option, such as `--tpm`.
     pub option: &'static str,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
-    /// What to do.
+    /// The remedy.
     pub remedy: String,
 }
 
 impl RequestMistake {
-    /// A mistake.
+    /// Creates a mistake.
     pub(super) fn new(option: &'static str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { option, problem: problem.into(), remedy: remedy.into() }
     }
@@ -26,7 +26,7 @@ impl fmt::Display for RequestMistake {
     }
 }
 
-/// Every mistake that was found.
+/// All mistakes of a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct RequestMistakes(pub Vec<RequestMistake>);
 

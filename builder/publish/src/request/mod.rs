@@ -1,8 +1,8 @@
-//! What an AMI shall be: from what the command line asks and what is known of the image to a [`Request`] that the
-//! service will take. Everything that can be refused without a network is refused here, all mistakes at once.
+//! The requested AMI: validates options and the facts of an image into a [`Request`] that the service will accept.
+//! Everything that can be refused without a network is refused here, all mistakes at once.
 //!
-//! Rules are those of `RegisterImage`, `CopyImage` and their neighbours (EC2 API, 2016-11-15) and of EBS volume types.
-//! Knows files where it is asked to read one (UEFI data), and no service.
+//! Follows the rules of `RegisterImage`, `CopyImage` and related calls (EC2 API, 2016-11-15) and of EBS volume types.
+//! Reads no file but that of the UEFI variables, and calls no service.
 
 mod boot;
 mod check;
@@ -35,7 +35,7 @@ pub use region::{AwsPartition, partition};
 pub use share::{Share, SnapshotSharing};
 pub use volume::{FurtherVolume, VolumeContent, VolumeSettings, VolumeType};
 
-/// What is asked for: options as they stand on the command line. Whatever is `None` or empty has a default.
+/// Options as on the command line. An option that is `None` or empty has a default.
 #[derive(Debug, Clone, Default)]
 pub struct AmiOptions {
     /// `--name`.
@@ -56,60 +56,61 @@ pub struct AmiOptions {
     pub root_device: Option<String>,
     /// `--root-volume`: settings such as `gp3,size=16GiB,iops=4000`.
     pub root_volume: Option<String>,
-    /// `--volume`: `DEVICE=CONTENT[,SETTING…]`, each.
+    /// `--volume`: one `DEVICE=CONTENT[,SETTING…]` each.
     pub volumes: Vec<String>,
-    /// `--tag`: `KEY=VALUE`, each.
+    /// `--tag`: one `KEY=VALUE` each.
     pub tags: Vec<String>,
-    /// `--deprecate`: a day, a moment, or a number of days.
+    /// `--deprecate`: a date, a time, or a number of days.
     pub deprecate: Option<String>,
     /// `--protect`.
     pub protection: Option<Cooldown>,
     /// `--encrypt` and `--kms-key`.
     pub encryption: KeyChoice,
-    /// `--share`: accounts and ARNs, each.
+    /// `--share`: one account or ARN each.
     pub share: Vec<String>,
     /// `--public`.
     pub audience: Audience,
     /// `--share-snapshots`.
     pub snapshots: SnapshotSharing,
-    /// `--copy-to`: regions, each.
+    /// `--copy-to`: one region each.
     pub copy_to: Vec<String>,
-    /// `--copy-kms`: `REGION=KEY`, each.
+    /// `--copy-kms`: one `REGION=KEY` each.
     pub copy_kms: Vec<String>,
     /// `--encrypt-copies`.
     pub encrypt_copies: KeyChoice,
 }
 
-/// Who may launch besides those that are named.
+/// Whether an AMI is public.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Audience {
-    /// Nobody.
+    /// Only the named grantees may launch it.
     #[default]
     Named,
-    /// Everybody.
+    /// All accounts may launch it.
     Public,
 }
 
-/// What is known of the image that is to be registered.
+/// The facts of an image that is to be registered.
 #[derive(Debug, Clone, Default)]
 pub struct ImageFacts {
     /// Name of the image.
     pub name: Option<String>,
     /// Its version.
     pub version: Option<String>,
-    /// What tells images of one name without a version apart: the start of the Merkle root.
+    /// The start of the Merkle root, which makes the names of images without a version unique.
     pub content: Option<String>,
     /// Arch.
     pub architecture: Option<Arch>,
     /// Boot mode.
     pub boot_mode: Option<BootMode>,
-    /// Size of the snapshot in GiB, where it is known.
+    /// Size of the snapshot in GiB, if it is known.
     pub gib: Option<u64>,
-    /// Tags that say which bundle it is of.
+    /// Tags that identify the bundle.
     pub tags: Tags,
 }
 
-/// An AMI that the service will take, as far as that can be told without asking it.
+/// An AMI that the service will accept, as far as this can be checked without calling it. Its JSON is stored in the
+/// ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// The region.
@@ -134,26 +135,26 @@ pub struct Request {
     pub root_device: String,
     /// The root volume.
     pub root: VolumeSettings,
-    /// Encryption of the root's snapshot and of those of further bundles.
+    /// Encryption of the snapshots of the root and of further bundles.
     pub encryption: KeyChoice,
-    /// Further volumes, in their order.
+    /// Further volumes, in order.
     pub volumes: Vec<FurtherVolume>,
-    /// Tags of the image and of every snapshot that is made for it.
+    /// Requested tags of the image and of every snapshot that is made for it.
     pub tags: Tags,
-    /// Tags that say which bundle the image is of.
+    /// Tags that identify the bundle of the image.
     pub digests: Tags,
-    /// When it counts as deprecated.
+    /// When it becomes deprecated.
     pub deprecation: Option<Deprecation>,
-    /// Protection from being deregistered.
+    /// Deregistration protection.
     pub protection: Option<Cooldown>,
-    /// Who may launch it.
+    /// Launch permissions.
     pub share: Share,
     /// Copies in other regions.
     pub copies: Vec<CopyTarget>,
 }
 
 impl Request {
-    /// The bundles or raw files that are uploaded: `root`, then those of further volumes.
+    /// The bundles or raw files to upload: `root`, then those of further volumes.
     pub fn bundles<'a>(&'a self, root: &'a Path) -> impl Iterator<Item = &'a Path> {
         let further = self.volumes.iter().filter_map(|volume| match &volume.content {
             VolumeContent::Bundle(path) => Some(path.as_path()),
@@ -167,14 +168,14 @@ impl Request {
         self.tags.iter().chain(&self.digests).map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
-    /// Whether blocks may come to be encrypted by what is asked for here.
-    pub fn asks_for_encryption(&self) -> bool {
+    /// Whether the request asks for encryption of any snapshot.
+    pub fn requests_encryption(&self) -> bool {
         self.encryption != KeyChoice::Account
             || self.copies.iter().any(|copy| copy.encryption != KeyChoice::Account)
     }
 
-    /// The call that registers it. `root` is the snapshot of the root volume; `further` has one for each of the
-    /// further volumes, none for an empty one.
+    /// The parameters of its registration. `root` is the snapshot of the root volume; `further` has one for each
+    /// further volume, `None` for an empty volume.
     pub fn new_image(&self, root: &str, further: &[Option<String>]) -> NewImage {
         let mut mappings = vec![self.root.mapping(&self.root_device, Some(root.to_owned()))];
         let snapshots = further.iter().cloned().chain(std::iter::repeat(None));

@@ -1,12 +1,12 @@
-//! Regions by their names: which partition of AWS one belongs to. An image cannot be copied from one partition to
-//! another, and ARNs begin with the partition.
+//! Partitions of AWS, derived from region names. An image cannot be copied between partitions, and ARNs begin with the
+//! partition.
 
 use super::RequestMistake;
 
-/// A partition of AWS, as ARNs name it.
+/// A partition of AWS as in ARNs.
 pub type AwsPartition = &'static str;
 
-/// What names of regions begin with, where that is not the public partition.
+/// Prefixes of region names outside of the partition `aws`.
 const PREFIXES: [(&str, AwsPartition); 7] = [
     ("cn-", "aws-cn"),
     ("us-gov-", "aws-us-gov"),
@@ -22,7 +22,7 @@ pub fn partition(region: &str) -> AwsPartition {
     PREFIXES.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, partition)| partition)
 }
 
-/// Refuses what cannot be the name of a region.
+/// Refuses a text that is not a region name.
 pub(super) fn check_name(option: &'static str, region: &str) -> Result<(), RequestMistake> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !region.is_empty() && region.len() <= 64 && region.chars().all(plain) {

@@ -1,35 +1,35 @@
-//! Who may launch an AMI: accounts, organisations, organisational units, everybody.
+//! Launch permissions of an AMI: accounts, organisations, organisational units, public.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Audience, AwsPartition, RequestMistake};
 use crate::api::ec2::Grantee;
 
-/// Most that one AMI can be shared with.
+/// Maximum number of launch permissions of an AMI.
 const MAX_GRANTEES: usize = 1_000;
 
-/// Who may launch an AMI besides its owner.
+/// Launch permissions of an AMI.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
-    /// They, sorted.
+    /// The grantees, sorted.
     pub with: Vec<Grantee>,
-    /// Whether the accounts among them may use the snapshots too.
+    /// Whether the accounts among them may use the snapshots.
     pub snapshots: SnapshotSharing,
 }
 
-/// Whether snapshots are shared as their AMI is.
+/// Whether snapshots are shared with their AMI.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SnapshotSharing {
-    /// They are not: others can launch the AMI, and cannot copy it.
+    /// They are not shared: other accounts can launch the AMI, but not copy it.
     #[default]
     Kept,
-    /// They are.
+    /// They are shared.
     Shared,
 }
 
 impl Share {
-    /// The accounts.
+    /// The accounts among the grantees.
     pub fn accounts(&self) -> Vec<String> {
         let account = |who: &Grantee| match who {
             Grantee::Account(account) => Some(account.clone()),
@@ -38,13 +38,13 @@ impl Share {
         self.with.iter().filter_map(account).collect()
     }
 
-    /// Whether everybody is among them.
+    /// Whether the AMI is public.
     pub fn is_public(&self) -> bool {
         self.with.contains(&Grantee::Everybody)
     }
 }
 
-/// What `--share`, `--public` and `--share-snapshots` ask for.
+/// Validates `--share`, `--public` and `--share-snapshots`.
 pub(super) fn check(
     with: &[String],
     audience: Audience,
@@ -93,7 +93,7 @@ pub(super) fn check(
     share
 }
 
-/// Who is meant, and the partition of an ARN.
+/// Parses a grantee; also returns the partition of an ARN.
 fn grantee(text: &str) -> Option<(Grantee, Option<&str>)> {
     if is_account(text) {
         return Some((Grantee::Account(text.to_owned()), None));

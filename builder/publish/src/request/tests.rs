@@ -1,3 +1,7 @@
+//! Requests: accepted options, and mistakes in them.
+
+mod refusals;
+
 use super::*;
 use crate::api::ec2::{Encrypted, Grantee, OnTermination};
 
@@ -25,7 +29,7 @@ fn accepted(options: &AmiOptions, facts: &ImageFacts) -> Request {
     check(options, facts, "eu-west-1", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
-/// The only mistake of what is asked for.
+/// The only mistake of these options.
 fn mistake(options: &AmiOptions, facts: &ImageFacts) -> String {
     let RequestMistakes(mistakes) = check(options, facts, "eu-west-1", NOW).unwrap_err();
     assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
@@ -33,7 +37,7 @@ fn mistake(options: &AmiOptions, facts: &ImageFacts) -> String {
 }
 
 #[test]
-fn without_a_wish_an_image_gets_what_a_careful_person_would_choose() {
+fn the_defaults_are_safe() {
     let image = accepted(&AmiOptions::default(), &facts()).new_image("snap-1", &[]);
     assert_eq!((image.name.as_str(), image.description.as_deref()), ("web-2026.11", Some("web 2026.11")));
     assert_eq!((image.architecture.as_str(), image.boot_mode.as_str()), ("x86_64", "uefi"));
@@ -48,7 +52,7 @@ fn without_a_wish_an_image_gets_what_a_careful_person_would_choose() {
 }
 
 #[test]
-fn names_come_from_the_version_else_from_the_content() {
+fn names_have_the_version_or_the_content() {
     let name = |facts: &ImageFacts| accepted(&AmiOptions::default(), facts).name;
     assert_eq!(name(&ImageFacts { version: None, ..facts() }), "web-0123456789ab");
     assert_eq!(name(&ImageFacts { version: None, content: None, ..facts() }), "web");
@@ -66,7 +70,7 @@ fn a_hybrid_image_may_be_registered_with_any_boot_mode() {
 }
 
 #[test]
-fn everything_that_can_be_asked_for_reaches_the_request() {
+fn every_option_reaches_the_request() {
     let options = AmiOptions {
         description: Some("the web".to_owned()),
         tpm: Tpm::V2,
@@ -113,13 +117,13 @@ fn everything_that_can_be_asked_for_reaches_the_request() {
             ("/dev/sdd", Some("snap-0abc"), "st1", Some(125), None, None),
         ]
     );
-    asked_for_besides_volumes(&request);
+    check_options_other_than_volumes(&request);
     let kept: Vec<_> = image.mappings.iter().map(|one| one.on_termination == OnTermination::Keep).collect();
     assert_eq!(kept, [true, false, false, true]);
     assert_eq!(image.mappings[2].encrypted, Encrypted::Key(None));
 }
 
-fn asked_for_besides_volumes(request: &Request) {
+fn check_options_other_than_volumes(request: &Request) {
     assert_eq!(
         request.tags.clone().into_iter().collect::<Vec<_>>(),
         [
@@ -139,7 +143,7 @@ fn asked_for_besides_volumes(request: &Request) {
 }
 
 #[test]
-fn moments_of_deprecation_are_days_moments_or_numbers_of_days() {
+fn deprecation_is_a_date_a_time_or_a_number_of_days() {
     let of = |text: &str| {
         let options = AmiOptions { deprecate: Some(text.to_owned()), ..AmiOptions::default() };
         check(&options, &facts(), "eu-west-1", NOW).map(|request| request.deprecation.unwrap().to_string())
@@ -170,7 +174,7 @@ fn moments_of_deprecation_are_days_moments_or_numbers_of_days() {
 }
 
 #[test]
-fn names_descriptions_and_tags_that_cannot_be_are_refused() {
+fn invalid_names_descriptions_and_tags_are_refused() {
     let name = |name: &str| AmiOptions { name: Some(name.to_owned()), ..AmiOptions::default() };
     let description = |text: String| AmiOptions { description: Some(text), ..AmiOptions::default() };
     let tags = |tags: &[&str]| AmiOptions { tags: texts(tags), ..AmiOptions::default() };
@@ -217,16 +221,16 @@ fn firmware_that_does_not_fit_the_image_is_refused() {
             &both,
             "`--tpm`: NitroTPM needs the boot mode `uefi`, and this is `uefi-preferred`; add `--boot-mode uefi`",
         ),
-        (&mode(BootMode::Uefi), &legacy, "`uefi` is asked for, and the partitions allow `legacy-bios` only"),
+        (&mode(BootMode::Uefi), &legacy, "`uefi` is requested, and the partitions allow `legacy-bios` only"),
         (
             &mode(BootMode::Hybrid),
             &facts(),
-            "`uefi-preferred` is asked for, and the partitions allow `uefi` only",
+            "`uefi-preferred` is requested, and the partitions allow `uefi` only",
         ),
         (&mode(BootMode::Bios), &arm, "arm64 machines have UEFI only"),
         (&mode(BootMode::Hybrid), &arm, "arm64 machines have UEFI only"),
         (&AmiOptions::default(), &none, "neither an ESP nor a BIOS boot partition"),
-        (&for_arm, &facts(), "`arm64` is asked for, and the image is for `x86_64`"),
+        (&for_arm, &facts(), "`arm64` is requested, and the image is for `x86_64`"),
         (&AmiOptions::default(), &unknown, "nothing says which architecture"),
     ] {
         let refused = mistake(options, facts);
@@ -240,7 +244,7 @@ fn firmware_that_does_not_fit_the_image_is_refused() {
     std::fs::write(file.path(), "no variables").unwrap();
     let uefi = AmiOptions { uefi_data: Some(file.path().to_owned()), ..AmiOptions::default() };
     assert!(mistake(&uefi, &facts()).contains("holds no UEFI variables"));
-    // CRC-32C of a version of four zero bytes.
+    // CRC-32C of four zero bytes, the version.
     std::fs::write(file.path(), b"AMZNUEFI\xdd\xbd\x74\x48\0\0\0\0").unwrap();
     let blob = std::fs::read(file.path()).unwrap();
     let sum = crc32c::crc32c(&blob[12..]).to_le_bytes();
@@ -250,148 +254,7 @@ fn firmware_that_does_not_fit_the_image_is_refused() {
 }
 
 #[test]
-fn volumes_that_the_service_would_not_make_are_refused() {
-    for (settings, why) in [
-        ("gp4", "`gp4` is no setting of a volume"),
-        ("size=4GiB", "4 GiB are less than the 8 GiB of its image"),
-        ("size=1025MiB", "is not whole GiB"),
-        ("size=0", "no room at all"),
-        ("size=65537", "`gp3` has 1 to 65536 GiB"),
-        ("standard,size=1025", "`standard` has 1 to 1024 GiB"),
-        ("gp2,iops=3000", "`iops` cannot be chosen for `gp2`"),
-        ("gp2,throughput=125", "`throughput` cannot be chosen for `gp2`"),
-        ("io1,iops=100,throughput=125", "`throughput` cannot be chosen for `io1`"),
-        ("iops=2999", "`gp3` has iops of 3000 to 80000"),
-        ("throughput=2001,iops=80000,size=200", "`gp3` has throughput of 125 to 2000"),
-        ("iops=4001", "`gp3` of 8 GiB has at most 4000 iops (500 for each GiB)"),
-        ("io1", "`io1` needs to be told its iops"),
-        ("io1,iops=401", "`io1` of 8 GiB has at most 400 iops (50 for each GiB)"),
-        ("io2,iops=8001", "`io2` of 8 GiB has at most 8000 iops"),
-        ("throughput=751", "751 MiB in a second need 3004 iops"),
-        ("st1,size=125", "no machine starts from a `st1` volume"),
-        ("encrypted", "a root volume is encrypted as its snapshot is"),
-        ("iops=many", "is not a number"),
-    ] {
-        let options = AmiOptions { root_volume: Some(settings.to_owned()), ..AmiOptions::default() };
-        let refused = mistake(&options, &facts());
-        assert!(refused.starts_with("`--root-volume`: ") && refused.contains(why), "{settings}: {refused}");
-    }
-    for settings in
-        ["iops=3000,size=8", "iops=4000,throughput=1000", "throughput=750", "gp2", "io2,iops=8000"]
-    {
-        accepted(&AmiOptions { root_volume: Some(settings.to_owned()), ..AmiOptions::default() }, &facts());
-    }
-}
-
-#[test]
-fn further_volumes_that_cannot_be_are_refused() {
-    for (volume, why) in [
-        ("/dev/sdb", "has no `=` after the device"),
-        ("/dev/sdb=100GiB", "does not say what stands on"),
-        ("/dev/sdb=bundle:", "is nothing that can stand on a volume"),
-        ("/dev/sdb=snapshot:ami-1", "is nothing that can stand on a volume"),
-        ("/dev/sdb=empty:many", "is not a size"),
-        ("sdb=empty:1", "`sdb` is not the name of a device"),
-        ("/dev/nvme1n1=empty:1", "`/dev/nvme1n1` is not the name of a device"),
-        ("/dev/sdb=bundle:x,encrypted", "`/dev/sdb` is encrypted as its snapshot is"),
-        ("/dev/sda1=empty:1", "`/dev/sda1` and `/dev/xvda` are the same device to a machine"),
-        ("/dev/sdb=empty:8,sc1", "`sc1` has 125 to 16384 GiB, and 8 are asked for"),
-        ("/dev/sdb=empty:8,size=4", "4 GiB are less than the 8 GiB"),
-    ] {
-        let options = AmiOptions { volumes: texts(&[volume]), ..AmiOptions::default() };
-        let refused = mistake(&options, &facts());
-        assert!(refused.starts_with("`--volume`: ") && refused.contains(why), "{volume}: {refused}");
-    }
-    let twice =
-        AmiOptions { volumes: texts(&["/dev/sdb=empty:1", "/dev/xvdb=empty:1"]), ..AmiOptions::default() };
-    assert!(mistake(&twice, &facts()).contains("`/dev/xvdb` and `/dev/sdb` are the same device"));
-    let root = AmiOptions { root_device: Some("/dev/root".to_owned()), ..AmiOptions::default() };
-    assert!(mistake(&root, &facts()).starts_with("`--root-device`: `/dev/root` is not the name of a device"));
-}
-
-#[test]
-fn what_cannot_be_shared_is_refused() {
-    let share = |with: &[&str]| AmiOptions { share: texts(with), ..AmiOptions::default() };
-    let public = || AmiOptions { audience: Audience::Public, ..AmiOptions::default() };
-    let account = || share(&["111122223333"]);
-    let many =
-        AmiOptions { share: (0..1001).map(|id| format!("{id:012}")).collect(), ..AmiOptions::default() };
-    for (options, why) in [
-        (share(&["1234"]), "`1234` is neither an account nor an organisation"),
-        (share(&["all"]), "everybody is `--public`"),
-        (share(&["arn:aws:organizations::123456789012:organization/x-1"]), "is neither an account"),
-        (share(&["arn:aws:iam::123456789012:root"]), "is neither an account"),
-        (
-            share(&["arn:aws-cn:organizations::123456789012:organization/o-abc"]),
-            "is of the partition `aws-cn`",
-        ),
-        (many, "these are 1001, and 1000 are the most"),
-        (AmiOptions { snapshots: SnapshotSharing::Shared, ..public() }, "accounts only, and none is named"),
-        (AmiOptions { encryption: KeyChoice::Default, ..public() }, "an encrypted AMI cannot be public"),
-        (
-            AmiOptions { encryption: KeyChoice::Arn(KEY.to_owned()), ..public() },
-            "an encrypted AMI cannot be public",
-        ),
-        (
-            AmiOptions { volumes: texts(&["/dev/sdb=empty:1,encrypted"]), ..public() },
-            "leave `--public` or `--volume` out",
-        ),
-        (AmiOptions { encryption: KeyChoice::Default, ..account() }, "with the account's default key"),
-        (
-            AmiOptions { encrypt_copies: KeyChoice::Default, copy_to: texts(&["us-east-1"]), ..account() },
-            "the AMI in `us-east-1` would be encrypted with the account's default key",
-        ),
-    ] {
-        let refused = mistake(&options, &facts());
-        assert!(refused.contains(why), "{refused}");
-    }
-    accepted(&AmiOptions { encryption: KeyChoice::Arn(KEY.to_owned()), ..account() }, &facts());
-    assert_eq!(accepted(&public(), &facts()).share.with, [Grantee::Everybody]);
-}
-
-#[test]
-fn copies_that_cannot_be_made_are_refused() {
-    let to = |regions: &[&str]| AmiOptions { copy_to: texts(regions), ..AmiOptions::default() };
-    let kms = |keys: &[&str]| AmiOptions { copy_kms: texts(keys), ..to(&["us-east-1"]) };
-    for (options, why) in [
-        (to(&["eu-west-1"]), "`eu-west-1` is the region that is published to"),
-        (to(&["us-east-1", "us-east-1"]), "`us-east-1` is given twice"),
-        (to(&["US East"]), "`US East` is not the name of a region"),
-        (to(&["cn-north-1"]), "is of the partition `aws-cn`"),
-        (to(&["us-gov-west-1"]), "is of the partition `aws-us-gov`"),
-        (
-            AmiOptions { encrypt_copies: KeyChoice::Default, ..AmiOptions::default() },
-            "`--encrypt-copies`: there are no copies",
-        ),
-        (kms(&["us-east-1"]), "has no `=`"),
-        (kms(&["us-east-1=1234"]), "`1234` is not the ARN of a key"),
-        (
-            kms(&["us-east-1=arn:aws:kms:eu-west-1:123456789012:key/1"]),
-            "is of `eu-west-1`, and `us-east-1` cannot use it",
-        ),
-        (kms(&["us-east-2=arn:aws:kms:us-east-2:123456789012:key/1"]), "no copy goes to `us-east-2`"),
-        (
-            kms(&[
-                "us-east-1=arn:aws:kms:us-east-1:123456789012:key/1",
-                "us-east-1=arn:aws:kms:us-east-1:123456789012:key/2",
-            ]),
-            "`us-east-1` is given two keys",
-        ),
-        (
-            AmiOptions {
-                encryption: KeyChoice::Arn("arn:aws:kms:us-east-1:123456789012:key/1".to_owned()),
-                ..AmiOptions::default()
-            },
-            "`--kms-key`: the key",
-        ),
-    ] {
-        let refused = mistake(&options, &facts());
-        assert!(refused.contains(why), "{refused}");
-    }
-}
-
-#[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let options = AmiOptions {
         name: Some("x".to_owned()),
         tpm: Tpm::V2,
@@ -406,7 +269,7 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
-fn a_request_reads_back_as_it_was_written() {
+fn a_request_survives_serialization() {
     let options = AmiOptions {
         tpm: Tpm::V2,
         volumes: texts(&["/dev/sdb=empty:1,encrypted", "/dev/sdc=bundle:out/x"]),
@@ -422,7 +285,7 @@ fn a_request_reads_back_as_it_was_written() {
 }
 
 #[test]
-fn a_key_is_named_by_alias_or_arn_and_aws_own_is_not_shared() {
+fn keys_are_given_by_alias_or_arn_and_the_aws_managed_key_is_not_shared() {
     let key = |key: &str| AmiOptions { encryption: KeyChoice::parse(key), ..AmiOptions::default() };
     for alias in ["alias/web", "arn:aws:kms:eu-west-1:123456789012:alias/web"] {
         assert_eq!(accepted(&key(alias), &facts()).encryption, KeyChoice::Alias(alias.to_owned()));

@@ -6,17 +6,17 @@ use super::{ImageFacts, RequestMistake};
 use crate::api::ec2::Tags;
 use crate::tags;
 
-/// Longest description.
+/// Maximum length of a description.
 const MAX_DESCRIPTION: usize = 255;
-/// Most tags that a resource has.
+/// Maximum number of tags of a resource.
 const MAX_TAGS: usize = 50;
-/// Longest key of a tag: what `StartSnapshot` takes is one less than what `CreateTags` would.
+/// Maximum length of a tag key: `StartSnapshot` accepts one character less than `CreateTags`.
 const MAX_KEY: usize = 127;
-/// Longest value of a tag.
+/// Maximum length of a tag value.
 const MAX_VALUE: usize = 255;
 
-/// The name of the AMI: what is asked for, else the image's name and its version, or what tells its content where it
-/// has no version (a name can be used only once in an account and region).
+/// The name of the AMI: the requested one, or the image's name with its version, or without a version with the start of
+/// its Merkle root (a name must be unique in an account and region).
 pub(super) fn ami_name(options: Option<&str>, facts: &ImageFacts) -> Result<String, RequestMistake> {
     let derived = || {
         let name = facts.name.as_deref()?;
@@ -34,7 +34,7 @@ pub(super) fn ami_name(options: Option<&str>, facts: &ImageFacts) -> Result<Stri
         .map_err(|problem| RequestMistake::new("--name", problem, "choose another name"))
 }
 
-/// The description: what is asked for, else what the image is.
+/// The description: the requested one, or the image's name and version.
 pub(super) fn description(
     options: Option<&str>,
     facts: &ImageFacts,
@@ -66,7 +66,7 @@ pub(super) fn description(
     Ok(Some(text.to_owned()))
 }
 
-/// The tags that are asked for, and `Name` where they have none. `own_tags` is how many come on top.
+/// The requested tags, with a default for `Name`. `own_tags` is the number of tags that identify the bundle.
 pub(super) fn tags(
     options: &[String],
     name: &str,
@@ -79,7 +79,7 @@ pub(super) fn tags(
     tags
 }
 
-/// The tags that are asked for.
+/// Parses the requested tags.
 pub(super) fn parse_tags(options: &[String], mistakes: &mut Vec<RequestMistake>) -> Tags {
     let mut tags = Tags::new();
     for text in options {
@@ -97,7 +97,7 @@ pub(super) fn parse_tags(options: &[String], mistakes: &mut Vec<RequestMistake>)
     tags
 }
 
-/// Refuses more tags than a resource has, with `own_tags` on top.
+/// Refuses more tags than a resource can have, `own_tags` included.
 pub(super) fn check_tag_count(tags: &Tags, own_tags: usize, mistakes: &mut Vec<RequestMistake>) {
     let count = tags.len() + own_tags;
     if count > MAX_TAGS {

@@ -1,7 +1,7 @@
-//! UEFI variables for `RegisterImage`: base64 of the blob that EC2's tools write. Only what a wrong file would get wrong
-//! is checked: magic, length, checksum and version; variables are not looked into.
+//! UEFI variables for `RegisterImage`: the base64 of the blob that EC2's tools write. Magic, length, checksum and
+//! version are checked, which a wrong file would fail; variables are not parsed.
 //!
-//! Format: `AMZNUEFI`, CRC-32C of what follows it, version 0 (both little-endian), then a zlib stream
+//! Format: `AMZNUEFI`, CRC-32C of the rest, version 0 (both little-endian), then a zlib stream
 //! (awslabs/python-uefivars).
 
 use std::path::Path;
@@ -11,14 +11,14 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::RequestMistake;
 
-/// What a blob begins with.
+/// Magic bytes.
 const MAGIC: &[u8] = b"AMZNUEFI";
-/// Longest base64 that EC2 takes.
+/// Maximum length of the base64 in EC2.
 const MAX_BASE64: usize = 64_000;
-/// What to do with a file that is none.
+/// Remedy for a file in another format.
 const REMEDY: &str = "give a file that `uefivars -o aws` or `virt-fw-vars --output-aws` wrote";
 
-/// The base64 of the variables in a file, which holds the base64 or the bytes themselves.
+/// Reads variables from a file with the blob or its base64, and returns the base64.
 pub(super) fn read(path: &Path) -> Result<String, RequestMistake> {
     let mistake = |problem: String| RequestMistake::new("--uefi-data", problem, REMEDY);
     let shown = path.display();
@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path) -> Result<String, RequestMistake> {
     Ok(text)
 }
 
-/// What base64 with line breaks stands for; nothing where it is no base64.
+/// Decodes base64 with line breaks; empty if it is not base64.
 fn decode_base64(text: &[u8]) -> Vec<u8> {
     let text: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     STANDARD.decode(text).unwrap_or_default()
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_taken_as_bytes_and_as_base64_with_line_breaks() {
+    fn variables_are_read_as_bytes_and_as_base64_with_line_breaks() {
         let blob = blob(0, b"zlib");
         let text = STANDARD.encode(&blob);
         assert_eq!(read_bytes(&blob), Ok(text.clone()));
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_blob_is_refused() {
+    fn a_file_in_another_format_is_refused() {
         let mut flipped = blob(0, b"zlib");
         *flipped.last_mut().unwrap() ^= 1;
         for (bytes, why) in [

@@ -11,27 +11,27 @@ use crate::api::ec2::{DeviceMapping, Encrypted, OnTermination};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VolumeType {
-    /// SSD; speed apart from size.
+    /// SSD; performance is independent of the size.
     #[default]
     Gp3,
-    /// SSD; speed grows with size.
+    /// SSD; performance grows with the size.
     Gp2,
-    /// SSD, provisioned.
+    /// SSD with provisioned IOPS.
     Io1,
-    /// SSD, provisioned, more durable.
+    /// SSD with provisioned IOPS, more durable.
     Io2,
-    /// Hard disks for streams.
+    /// Throughput-optimized hard disk.
     St1,
-    /// Cold hard disks.
+    /// Cold hard disk.
     Sc1,
-    /// Magnetic, previous generation.
+    /// Magnetic disk of the previous generation.
     Standard,
 }
 
 impl VolumeType {
     const ALL: [Self; 7] = [Self::Gp3, Self::Gp2, Self::Io1, Self::Io2, Self::St1, Self::Sc1, Self::Standard];
 
-    /// As EC2 says it.
+    /// The value in the EC2 API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Gp3 => "gp3",
@@ -49,23 +49,23 @@ impl VolumeType {
     }
 }
 
-/// How a volume is made at a launch.
+/// Settings of a volume at launch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeSettings {
-    /// Type.
+    /// Volume type.
     pub kind: VolumeType,
-    /// GiB; the snapshot's size where nothing is said.
+    /// Size in GiB; `None` means the size of the snapshot.
     pub size: Option<u64>,
-    /// I/O operations in a second; the type's default where nothing is said.
+    /// I/O operations per second; `None` means the default of the type.
     pub iops: Option<u64>,
-    /// MiB in a second; the type's default where nothing is said.
+    /// MiB per second; `None` means the default of the type.
     pub throughput: Option<u64>,
-    /// Whether it goes when its instance goes.
+    /// Whether it is deleted with its instance.
     pub on_termination: OnTermination,
 }
 
 impl VolumeSettings {
-    /// The mapping of a device.
+    /// The block device mapping for a device.
     pub(super) fn mapping(&self, device: &str, snapshot: Option<String>) -> DeviceMapping {
         DeviceMapping {
             device: device.to_owned(),
@@ -80,13 +80,13 @@ impl VolumeSettings {
     }
 }
 
-/// What stands on a further volume.
+/// Content of a further volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VolumeContent {
     /// The image of a bundle.
     Bundle(PathBuf),
-    /// A snapshot that is there.
+    /// An existing snapshot.
     Snapshot(String),
     /// Nothing.
     Empty,
@@ -95,7 +95,7 @@ pub enum VolumeContent {
 }
 
 impl VolumeContent {
-    /// The snapshot, of one that is there.
+    /// The id of the existing snapshot, if it is one.
     pub fn snapshot(&self) -> Option<String> {
         match self {
             Self::Snapshot(id) => Some(id.clone()),
@@ -104,19 +104,19 @@ impl VolumeContent {
     }
 }
 
-/// A volume besides the root.
+/// A volume other than the root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FurtherVolume {
     /// Device name.
     pub device: String,
-    /// What stands on it.
+    /// Its content.
     pub content: VolumeContent,
-    /// How it is made.
+    /// Its settings.
     pub settings: VolumeSettings,
 }
 
 impl FurtherVolume {
-    /// What the registration says of its encryption: only of an empty one may it say anything.
+    /// Encryption in the registration, which the service accepts for an empty volume only.
     pub(super) fn encrypted(&self) -> Encrypted {
         match self.content {
             VolumeContent::EmptyEncrypted => Encrypted::Key(None),

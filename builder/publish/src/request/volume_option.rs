@@ -8,11 +8,11 @@ use super::limits::check_limits;
 use super::volume::{FurtherVolume, VolumeContent, VolumeSettings, VolumeType};
 use crate::api::ec2::OnTermination;
 
-/// Bytes of a GiB.
+/// Bytes per GiB.
 const GIB: u64 = 1 << 30;
 
-/// Refuses what is no device name, and gives the letters that tell devices apart: `sdb` and `xvdb` are one device to
-/// a machine.
+/// Refuses a text that is not a device name. Returns the letters that identify the device: the kernel takes `sdb` and
+/// `xvdb` for the same one.
 pub(super) fn device_letters(option: &'static str, name: &str) -> Result<String, RequestMistake> {
     let known = name.strip_prefix("/dev/").and_then(|name| {
         let rest = name.strip_prefix("xvd").or_else(|| name.strip_prefix("sd"))?;
@@ -28,7 +28,7 @@ pub(super) fn device_letters(option: &'static str, name: &str) -> Result<String,
     })
 }
 
-/// The root volume of `--root-volume`, made from a snapshot of `gib` GiB.
+/// Parses `--root-volume`, for a snapshot of `gib` GiB.
 pub(super) fn parse_root(
     text: Option<&str>,
     gib: Option<u64>,
@@ -49,7 +49,7 @@ pub(super) fn parse_root(
     settings
 }
 
-/// A further volume of `--volume`.
+/// Parses `--volume`.
 pub(super) fn parse_further(text: &str, mistakes: &mut Vec<RequestMistake>) -> Option<FurtherVolume> {
     const OPTION: &str = "--volume";
     const FORM: &str =
@@ -63,7 +63,7 @@ pub(super) fn parse_further(text: &str, mistakes: &mut Vec<RequestMistake>) -> O
     };
     let mut settings_text: Vec<_> = rest.split(',').collect();
     let Some((kind, value)) = settings_text.remove(0).split_once(':') else {
-        return refuse(format!("`{rest}` does not say what stands on `{name}`"));
+        return refuse(format!("`{rest}` does not name the content of `{name}`"));
     };
     let (content, size) = match kind {
         "bundle" if !value.is_empty() => (VolumeContent::Bundle(value.into()), None),
@@ -72,7 +72,7 @@ pub(super) fn parse_further(text: &str, mistakes: &mut Vec<RequestMistake>) -> O
             Ok(size) => (VolumeContent::Empty, Some(size)),
             Err(problem) => return refuse(problem),
         },
-        _ => return refuse(format!("`{kind}:{value}` is nothing that can stand on a volume")),
+        _ => return refuse(format!("`{kind}:{value}` is not a content of a volume")),
     };
     if let Err(mistake) = device_letters(OPTION, name) {
         mistakes.push(mistake);
@@ -92,14 +92,14 @@ pub(super) fn parse_further(text: &str, mistakes: &mut Vec<RequestMistake>) -> O
     Some(FurtherVolume { device: name.to_owned(), content, settings })
 }
 
-/// Whether a text looks like the id of a snapshot.
+/// Whether a text has the format of a snapshot id.
 fn is_snapshot(text: &str) -> bool {
     text.strip_prefix("snap-").is_some_and(|id| {
         !id.is_empty() && id.len() <= 59 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     })
 }
 
-/// What a setting said that is none of [`VolumeSettings`].
+/// A setting that is not in [`VolumeSettings`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Extra {
     None,
@@ -140,7 +140,7 @@ fn parse_settings(
     (settings, extra)
 }
 
-/// Whole GiB of a size such as `100GiB` or `100`.
+/// Parses a size such as `100GiB` or `100` into whole GiB.
 fn parse_gib(text: &str) -> Result<u64, String> {
     let bytes = match text.parse::<u64>() {
         Ok(gib) => {

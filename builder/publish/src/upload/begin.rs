@@ -1,4 +1,4 @@
-//! How an upload comes to its snapshot: the one of the journal, if the service still has it, else a new one.
+//! Finds the snapshot of an upload: that of the journal, if it still exists, or else a new one.
 
 use std::io::Read as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,20 +12,20 @@ use crate::service_error::ServiceErrorKind;
 use crate::services::SnapshotLookup;
 use crate::wait;
 
-/// Where the snapshot of a journal stands.
+/// State of the snapshot in a journal.
 pub(super) enum UploadState {
-    /// It takes blocks, or may be sealed (again).
+    /// It accepts blocks, or may be sealed (again).
     Open {
         /// The snapshot.
         snapshot: String,
-        /// How long ago it was begun.
+        /// Time since its start.
         age: Duration,
     },
     /// It is completed.
     Completed(DescribedSnapshot),
 }
 
-/// Whether a snapshot is begun for the first time, as far as the journal knows.
+/// Whether `StartSnapshot` is called for the first time, according to the journal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StartAttempt {
     First,
@@ -33,7 +33,7 @@ enum StartAttempt {
 }
 
 impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
-    /// The journal and the snapshot to go on with.
+    /// Returns the journal and the snapshot to continue.
     pub(super) async fn begin(&self) -> Result<(Journal, UploadState), PublishError> {
         if let Some(journal) = Journal::open(self.folder.path())?
             && let Some(journal) = self.matching_journal(journal)?
@@ -46,7 +46,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         Ok((journal, UploadState::Open { snapshot, age: Duration::ZERO }))
     }
 
-    /// The journal if it is of this upload; one of another upload that is done is put aside.
+    /// Returns the journal if it belongs to this upload. The journal of another, finished upload is archived.
     fn matching_journal(&self, journal: Journal) -> Result<Option<Journal>, PublishError> {
         let state = journal.state();
         let Some(difference) = self.difference(state) else { return Ok(Some(journal)) };
@@ -61,7 +61,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         Ok(None)
     }
 
-    /// What keeps a journal from being of this upload.
+    /// Why a journal does not belong to this upload.
     fn difference(&self, state: &JournalState) -> Option<String> {
         let (intent, options) = (&state.intent, self.options);
         let choice = options.parent.as_ref().map(ParentChoice::text);
@@ -80,10 +80,10 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         }
     }
 
-    /// Asks the service where the snapshot of the journal stands; nothing when it is gone and a new one is needed.
+    /// Looks up the snapshot of the journal; `None` if it no longer exists and a new one is needed.
     async fn resume(&self, mut journal: Journal) -> Result<Option<(Journal, UploadState)>, PublishError> {
         if journal.state().started.is_none() {
-            // Whatever the answer to a repeated request says of its state, it says as of the first one.
+            // A repeated `StartSnapshot` returns the state of the first response, so the snapshot is looked up.
             self.start(&mut journal, StartAttempt::Repeated).await?;
         }
         let (id, started_at) = journal.state().started.clone().unwrap_or_default();
@@ -123,7 +123,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         Ok(None)
     }
 
-    /// Begins the snapshot that the journal means.
+    /// Starts the snapshot of the intent.
     async fn start(&self, journal: &mut Journal, attempt: StartAttempt) -> Result<String, PublishError> {
         let request = journal.state().intent.start();
         let call = || self.services.ebs.start_snapshot(&request);
@@ -134,7 +134,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
                     && exhausted.attempts == 1
                     && is_permanent_refusal(exhausted.error.kind) =>
             {
-                // Nothing was begun, so there is nothing to resume and nothing to abandon.
+                // No snapshot was started, so there is nothing to resume or to abandon.
                 std::fs::remove_file(journal.path())
                     .map_err(|source| PublishError::File { path: journal.path().to_owned(), source })?;
                 return Err(call_failed("starting the snapshot")(exhausted));
@@ -148,7 +148,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         Ok(started.snapshot)
     }
 
-    /// What is to be done, decided now and then kept.
+    /// Decides what the upload does. The decision is recorded in the journal and not changed later.
     async fn intent(&self) -> Result<Intent, PublishError> {
         let options = self.options;
         let encrypts_by_default = self.encryption_by_default().await?;
@@ -191,8 +191,8 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         })
     }
 
-    /// Whether the account encrypts what is new. Where that may not be asked, it is taken to do so: more is sent than
-    /// may be needed, and nothing too little.
+    /// Whether the account encrypts by default. If that may not be read, encryption is assumed: this sends more blocks
+    /// than necessary, but never too few.
     async fn encryption_by_default(&self) -> Result<bool, PublishError> {
         let call = || self.services.ec2.encryption_by_default();
         match retry(&self.services.timer, CallStep::Idempotent, &NoObserver, call).await {
@@ -200,7 +200,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
             Err(exhausted) if exhausted.error.kind == ServiceErrorKind::Interrupted => {
                 Err(PublishError::Interrupted)
             }
-            // What every other call will meet as well.
+            // Every other call would fail with the same error.
             Err(exhausted) if affects_every_call(exhausted.error.kind) => {
                 Err(call_failed("asking whether the account encrypts by default")(exhausted))
             }
@@ -215,16 +215,16 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     }
 }
 
-/// A snapshot that is complete, which it should only be when we were about to seal it.
+/// Accepts a completed snapshot, which must have been sealed by this upload.
 fn completed(journal: Journal, snapshot: DescribedSnapshot) -> Result<(Journal, UploadState), PublishError> {
     if journal.state().sealing {
         return Ok((journal, UploadState::Completed(snapshot)));
     }
-    let problem = "it was completed by somebody else before all its blocks were sent".to_owned();
+    let problem = "it was completed by another process before all its blocks were sent".to_owned();
     Err(PublishError::InconsistentResponse { snapshot: snapshot.id, problem })
 }
 
-/// Whether a refusal means that no snapshot was begun.
+/// Whether an error means that no snapshot was started.
 fn is_permanent_refusal(kind: ServiceErrorKind) -> bool {
     matches!(
         kind,
@@ -238,7 +238,7 @@ fn is_permanent_refusal(kind: ServiceErrorKind) -> bool {
     )
 }
 
-/// Whether a failure is one of the way to the services or of who calls, not of the call.
+/// Whether an error affects every call: a connection or credentials error.
 fn affects_every_call(kind: ServiceErrorKind) -> bool {
     matches!(
         kind,
@@ -249,14 +249,14 @@ fn affects_every_call(kind: ServiceErrorKind) -> bool {
     )
 }
 
-/// 32 hexadecimal digits that nobody else draws.
+/// A random token of 32 hexadecimal digits.
 fn new_token() -> std::io::Result<String> {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
-/// Seconds since 1970, for the age of a snapshot; a clock before that makes it young.
+/// Seconds since 1970, for the age of a snapshot. A clock before 1970 counts as zero.
 fn unix_time() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(0))
 }

@@ -1,37 +1,37 @@
-//! Which blocks have to be sent.
+//! Selects the blocks to send.
 //!
-//! A block that was never written reads as zeros, unless the volume is encrypted: there it reads as anything. So
-//! blocks of zeros are sent wherever encryption is or may become involved, and only free blocks, which nobody reads
-//! before writing them, are ever left out without a parent. With a parent, a block is sent when the volume would
-//! otherwise show the parent's old bytes, free blocks included: what was deleted should not live on in a snapshot.
+//! A block that was never written reads as zeros, unless the volume is encrypted: then it reads as arbitrary bytes. So
+//! blocks of zeros are sent if encryption is or may become involved. Without a parent, only free blocks, which no file
+//! system reads before writing them, are always left out. With a parent, a block is sent if the volume would otherwise
+//! show the parent's old bytes, free blocks included, so that deleted data does not survive in a snapshot.
 
 use std::collections::BTreeMap;
 
 use amiforge_formats::digest::Digest;
 use amiforge_image::image::Block;
 
-/// Whether blocks of zeros that no parent holds are sent.
+/// Whether blocks of zeros that the parent does not hold are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ZeroPolicy {
-    /// They are left out: nothing is or will be encrypted.
+    /// They are not sent: nothing is or will be encrypted.
     LeaveOut,
-    /// They are written.
+    /// They are sent.
     Write,
 }
 
-/// Decides block by block.
+/// Selects blocks one by one.
 #[derive(Debug, Clone)]
 pub(super) struct BlockSelector {
-    /// About zeros.
+    /// Policy for blocks of zeros.
     pub(super) zeros: ZeroPolicy,
-    /// The blocks that the parent holds, by index.
+    /// The blocks of the parent, by index.
     pub(super) parent: BTreeMap<u64, Digest>,
-    /// The blocks that the service has from us already.
+    /// The acknowledged blocks, by index.
     pub(super) acknowledged: BTreeMap<u64, Digest>,
 }
 
 impl BlockSelector {
-    /// Whether a block has to be sent.
+    /// Whether a block must be sent.
     pub(super) fn selects(&self, index: u64, block: Block) -> bool {
         if let Some(sent) = self.acknowledged.get(&index) {
             return *sent != block.digest();
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_sent_follows_from_the_block_the_parent_and_encryption() {
+    fn the_selection_depends_on_block_parent_and_encryption() {
         let (old, new) = (Digest::of(b"old"), Digest::of(b"new"));
         let zero = Block::Zero.digest();
         let selector = |zeros, parent: Option<Digest>| BlockSelector {
@@ -59,7 +59,7 @@ mod tests {
             acknowledged: BTreeMap::new(),
         };
         let (out, write) = (ZeroPolicy::LeaveOut, ZeroPolicy::Write);
-        for (zeros, parent, block, wanted) in [
+        for (zeros, parent, block, selected) in [
             (out, None, Block::Data(new), true),
             (out, None, Block::Zero, false),
             (write, None, Block::Zero, true),
@@ -71,12 +71,12 @@ mod tests {
             (out, Some(old), Block::Free, true),
             (write, Some(zero), Block::Free, false),
         ] {
-            assert_eq!(selector(zeros, parent).selects(5, block), wanted, "{zeros:?} {parent:?} {block:?}");
+            assert_eq!(selector(zeros, parent).selects(5, block), selected, "{zeros:?} {parent:?} {block:?}");
         }
     }
 
     #[test]
-    fn what_the_service_has_is_not_sent_again_unless_it_changed() {
+    fn acknowledged_blocks_are_selected_only_if_they_changed() {
         let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
         let acknowledged = BTreeMap::from([(1, a)]);
         let selector = BlockSelector { zeros: ZeroPolicy::LeaveOut, parent: BTreeMap::new(), acknowledged };

@@ -1,4 +1,4 @@
-//! What can be asked of an upload.
+//! Options of an upload.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,19 +9,19 @@ use crate::error::PublishError;
 use crate::folder::LockedFolder;
 use crate::rate_limiter;
 
-/// The tag with the token of an upload: by it a snapshot is found whose journal was lost.
+/// Tag with the client token of an upload, to find a snapshot whose journal was lost.
 pub const TAG_UPLOAD: &str = "amiforge:upload";
 
-/// What can be asked of an upload.
+/// Options of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadOptions {
-    /// The folder of the journal; beside the image unless given.
+    /// The folder of the journal; by default beside the image.
     pub folder: Option<PathBuf>,
-    /// Encryption of the snapshot.
+    /// Requested encryption of the snapshot.
     pub encryption: Encryption,
-    /// What will become of the snapshot.
+    /// Encryption after the upload.
     pub later: LaterEncryption,
-    /// The snapshot that it continues.
+    /// The parent snapshot.
     pub parent: Option<ParentChoice>,
     /// The bundle (or its manifest) that the parent was made from.
     pub parent_bundle: Option<PathBuf>,
@@ -29,16 +29,16 @@ pub struct UploadOptions {
     pub description: Option<String>,
     /// Tags of the snapshot; [`TAG_UPLOAD`] is added.
     pub tags: Tags,
-    /// Blocks in a second at most; no limit when zero.
+    /// Maximum number of blocks per second; zero means no limit.
     pub rate: u32,
-    /// Minutes without a request after which the service may give the snapshot up.
+    /// Minutes without a request after which the service may cancel the snapshot.
     pub timeout_minutes: u16,
-    /// How long to wait for the sealed snapshot.
+    /// Maximum time to wait for the completion of a sealed snapshot.
     pub wait: Duration,
 }
 
 impl Default for UploadOptions {
-    /// A day to continue in, half an hour for the service to finish.
+    /// A day to resume in, half an hour for the completion.
     fn default() -> Self {
         Self {
             folder: None,
@@ -55,27 +55,27 @@ impl Default for UploadOptions {
     }
 }
 
-/// What will become of the snapshot.
+/// Encryption of resources that are made from the snapshot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LaterEncryption {
-    /// Nothing that concerns encryption.
+    /// As the snapshot.
     #[default]
     Unchanged,
     /// Encrypted copies or volumes may be made of it.
     MayBeEncrypted,
 }
 
-/// The snapshot that an upload continues.
+/// The parent of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParentChoice {
-    /// The newest one that was published under the image's name, if there is any.
+    /// The newest suitable snapshot with the image's name, if there is one.
     Newest,
-    /// A snapshot, or the root volume's of an image, by its id.
+    /// A snapshot, or that of an image's root volume, by its id.
     Id(String),
 }
 
 impl ParentChoice {
-    /// How it was asked for.
+    /// The value of the option.
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::Newest => "auto",

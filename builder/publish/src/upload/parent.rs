@@ -1,4 +1,4 @@
-//! The parent of an upload: which snapshot it is, whether it may be one, and what its blocks hold.
+//! The parent of an upload: its choice, its suitability, and the digests of its blocks.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,31 +18,31 @@ use crate::services::Services;
 use crate::source::{self, ImageSource};
 use crate::tags;
 
-/// A parent and what it holds; without an id there is none.
+/// A parent and its blocks; without an id there is no parent.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Parent {
     /// The snapshot.
     pub(super) id: Option<String>,
-    /// Every block that it holds, with its digest.
+    /// Digests of its blocks, by index.
     pub(super) blocks: BTreeMap<u64, Digest>,
 }
 
-/// Where to look for what a parent holds before it is read back.
+/// Where the blocks of a parent may be known without reading them back.
 pub(super) struct Hints<'a> {
-    /// The folder of the journal, which keeps the manifests of what was uploaded from here.
+    /// The folder of the journal, with the manifests of snapshots that were uploaded from here.
     pub(super) folder: &'a Path,
     /// The bundle or manifest that the user names.
     pub(super) bundle: Option<&'a Path>,
-    /// Blocks in a second at most.
+    /// Maximum number of blocks per second.
     pub(super) rate: u32,
 }
 
-/// Where the manifest of a snapshot that was uploaded from here is kept.
+/// The path of the manifest of a snapshot that was uploaded from here.
 pub(super) fn manifest_path(folder: &Path, snapshot: &str) -> PathBuf {
     folder.join(format!("{snapshot}.manifest.json"))
 }
 
-/// Finds the parent and refuses one that the service would refuse, or that the image does not fit.
+/// Chooses the parent. Refuses a snapshot that the service would refuse, or that is too large for the image.
 pub(super) async fn choose<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     choice: &ParentChoice,
@@ -61,18 +61,19 @@ pub(super) async fn choose<E: Ebs, S: SnapshotCalls>(
         }
         ParentChoice::Newest => {
             let Some(manifest) = source.manifest() else {
-                let reason = "a raw file has no image name whose versions could be looked for".to_owned();
+                let reason = "a raw file has no image name by which to find earlier versions".to_owned();
                 return Err(PublishError::Parent { parent: "auto".to_owned(), reason });
             };
             let name = &manifest.origin.name;
             let tags = [(tags::IMAGE, name.as_str())];
-            let found = retry(&services.timer, CallStep::Idempotent, &NoObserver, || {
+            let candidates = retry(&services.timer, CallStep::Idempotent, &NoObserver, || {
                 services.ec2.describe_tagged_snapshots(&tags)
             })
             .await;
-            let mut found = found.map_err(call_failed(format!("looking for versions of `{name}`")))?;
-            found.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.started, snapshot.id.clone())));
-            let fitting = found
+            let mut candidates =
+                candidates.map_err(call_failed(format!("looking for versions of `{name}`")))?;
+            candidates.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.started, snapshot.id.clone())));
+            let fitting = candidates
                 .into_iter()
                 .find(|one| unfit_reason(one, source, options, encrypts_by_default).is_none());
             progress.message(&match &fitting {
@@ -86,7 +87,7 @@ pub(super) async fn choose<E: Ebs, S: SnapshotCalls>(
     }
 }
 
-/// Why a snapshot cannot be the parent.
+/// Why a snapshot cannot be the parent; `None` if it can.
 fn unfit_reason(
     snapshot: &DescribedSnapshot,
     source: &ImageSource,
@@ -112,7 +113,7 @@ fn unfit_reason(
     }
 }
 
-/// What the parent holds: by the manifest that it was made from, or by reading it back.
+/// Loads the digests of the parent's blocks: from the manifest that it was made from, or by reading it back.
 pub(super) async fn load<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
@@ -128,7 +129,7 @@ pub(super) async fn load<E: Ebs, S: SnapshotCalls>(
     Ok(Parent { id: Some(id.to_owned()), blocks })
 }
 
-/// The digests of the manifest for the blocks that the snapshot holds, where there is a manifest.
+/// The digests of the snapshot's blocks from a manifest, if one is known.
 fn from_manifest(
     snapshot: &DescribedSnapshot,
     held: &[ListedBlock],
@@ -155,12 +156,12 @@ fn from_manifest(
     let data = manifest.blocks.iter().filter(|block| matches!(block, Block::Data(_))).count();
     let listed = blocks.values().filter(|digest| **digest != Block::Zero.digest()).count();
     if listed != data || blocks.len() != held.len() {
-        return Err(mismatch(format!("it does not hold the blocks that `{shown}` tells of")));
+        return Err(mismatch(format!("it does not hold the blocks of `{shown}`")));
     }
     Ok(Some(blocks))
 }
 
-/// The digests that a map of blocks has for those that are held.
+/// The digests that a block map has for the listed blocks.
 fn digests_of_listed(map: &BlockMap, held: &[ListedBlock]) -> BTreeMap<u64, Digest> {
     let mut blocks = BTreeMap::new();
     let mut held = held.iter().peekable();

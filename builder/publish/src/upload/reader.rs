@@ -1,5 +1,5 @@
-//! Reads ahead of the network: threads that fill blocks from the image, with a bounded number of buffers that go
-//! round. The one used last is used next, while it is still in the processor's cache.
+//! Reads blocks ahead of the network, in threads with a bounded pool of buffers. The most recently used buffer is
+//! reused first, while it is in the processor's cache.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -12,51 +12,51 @@ use super::block_selector::BlockSelector;
 use crate::rate_limiter::MAX_IN_FLIGHT;
 use crate::source::{ImageSource, KnownRun};
 
-/// Blocks that are read ahead. More would have left the processor's cache before they are sent.
+/// Number of blocks that are read ahead. More would leave the processor's cache before they are sent.
 const READ_AHEAD: usize = 4;
 
-/// Buffers: one for each request that may be under way, those read ahead, and one for each thread that reads.
+/// Number of buffers: one per concurrent request, per block read ahead, and per reading thread.
 const BUFFERS: usize = MAX_IN_FLIGHT as usize + READ_AHEAD + 4;
 
-/// Zeros to send.
+/// A block of zeros to send.
 static ZEROS: [u8; BLOCK as usize] = [0; BLOCK as usize];
 
-/// What the reader says of a block, in no order.
+/// The result of a job; results come in any order.
 #[derive(Debug)]
 pub(super) enum ReadItem {
-    /// It has to be sent.
+    /// The block must be sent.
     Send {
         /// Index of the block.
         index: u64,
         /// Its bytes.
         bytes: Bytes,
-        /// Their digest, as the manifest has it or as they were read.
+        /// Their digest, from the manifest or computed.
         digest: Digest,
     },
-    /// It was read and need not be sent.
+    /// The block was read and need not be sent.
     Skipped,
-    /// It cannot be read.
+    /// The block cannot be read.
     Failed {
         /// Index of the block.
         index: u64,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
 }
 
-/// A block to look at.
+/// A block to read or send.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BlockJob {
     index: u64,
     block: Option<Block>,
 }
 
-/// The blocks that have to be read or sent. Their number times the length of a block is what progress counts.
+/// The blocks to read or send. Progress counts their total length.
 pub(super) fn block_jobs(runs: &[KnownRun], selector: &BlockSelector) -> Vec<BlockJob> {
     let mut block_jobs = Vec::new();
     for run in runs {
         let indexes = run.first..run.first + run.count;
-        // Long runs of nothing are common and should cost nothing.
+        // Long runs without data are common and must be skipped without a check per block.
         let relevant = match run.block {
             Some(Block::Data(_)) | None => true,
             Some(block) => {
@@ -73,7 +73,7 @@ pub(super) fn block_jobs(runs: &[KnownRun], selector: &BlockSelector) -> Vec<Blo
     block_jobs
 }
 
-/// Starts reading. The threads end when all is read, or when nobody listens any more.
+/// Starts the reading threads. They end when all jobs are done or the receiver is dropped.
 pub(super) fn start(
     source: &Arc<ImageSource>,
     selector: &Arc<BlockSelector>,
@@ -133,7 +133,7 @@ impl Reader {
     }
 }
 
-/// The buffers that nobody uses, the last one given back on top.
+/// Free buffers, a stack.
 #[derive(Debug, Default)]
 struct BufferPool {
     free: Mutex<FreeBuffers>,
@@ -143,10 +143,10 @@ struct BufferPool {
 #[derive(Debug, Default)]
 struct FreeBuffers {
     buffers: Vec<Box<[u8]>>,
-    made: usize,
+    allocated: usize,
 }
 
-/// A buffer that goes back when it is dropped.
+/// A buffer that returns to the pool when it is dropped.
 #[derive(Debug)]
 struct PooledBuffer {
     buffer: Box<[u8]>,
@@ -154,15 +154,15 @@ struct PooledBuffer {
 }
 
 impl PooledBuffer {
-    /// Waits for a buffer.
+    /// Waits for a free buffer.
     fn from(pool: &Arc<BufferPool>) -> Self {
         let mut free = pool.free.lock().unwrap_or_else(PoisonError::into_inner);
         let buffer = loop {
             if let Some(buffer) = free.buffers.pop() {
                 break buffer;
             }
-            if free.made < BUFFERS {
-                free.made += 1;
+            if free.allocated < BUFFERS {
+                free.allocated += 1;
                 break vec![0; BLOCK as usize].into_boxed_slice();
             }
             free = pool.returned.wait(free).unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! Sends blocks: as many at a time as the service takes, each until it is acknowledged, each acknowledgement into the
-//! journal before anything else.
+//! Sends blocks concurrently. Each is retried until the service acknowledges it, and each acknowledgement is recorded
+//! in the journal before anything else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,29 +19,29 @@ use crate::service_error::ServiceErrorKind;
 use crate::source::ImageSource;
 use crate::timer::Timer;
 
-/// How often an interrupt is looked at while nothing else happens.
+/// Interval at which the interrupt is checked while nothing else happens.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long requests that are under way may take to end after a failure or an interrupt, so that what they achieve is
-/// in the journal.
+/// Maximum time that requests in flight may take after a failure or an interrupt, so that their results are recorded in
+/// the journal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where blocks go.
+/// The destination of blocks.
 #[derive(Debug)]
 pub(super) struct UploadContext<E> {
     pub(super) ebs: Arc<E>,
     pub(super) timer: Timer,
     pub(super) rate_limiter: RateLimiter,
     pub(super) snapshot: String,
-    /// When the snapshot was begun, by the clock of `timer`.
+    /// When the snapshot was started, on the clock of `timer`.
     pub(super) created_at: Duration,
     pub(super) source: Arc<ImageSource>,
 }
 
-/// A block that the service has, or why not.
+/// An acknowledged block, or the error.
 type Sent = Result<(u64, Digest), PublishError>;
 
-/// Sends every block that the sieve wants and gives their number.
+/// Sends every selected block, and returns their number.
 pub(super) async fn send<E: Ebs>(
     context: Arc<UploadContext<E>>,
     selector: Arc<BlockSelector>,
@@ -63,7 +63,7 @@ pub(super) async fn send<E: Ebs>(
     outcome.map(|()| sender.sent)
 }
 
-/// One thread reads as fast as any network; where blocks are hashed too, one for each core but four at most.
+/// One thread reads as fast as any network. Where blocks must be hashed too: one per core, at most four.
 fn reader_threads(source: &ImageSource) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     if source.manifest().is_some() { 1 } else { cores.min(4) }
@@ -122,7 +122,7 @@ impl<E: Ebs> Sender<'_, E> {
         Ok(())
     }
 
-    /// Lets what is under way end, for a while; further failures add nothing.
+    /// Waits for requests in flight, for a limited time; further errors are ignored.
     async fn drain(&mut self) {
         let rest = async {
             while let Some(done) = self.tasks.join_next().await {
@@ -138,7 +138,7 @@ impl<E: Ebs> Sender<'_, E> {
     }
 }
 
-/// A task neither panics nor is cancelled before its end; if it did, that is ours to say.
+/// The result of a task. A panic continues; a cancelled task counts as interrupted.
 fn task_result(done: Result<Sent, tokio::task::JoinError>) -> Sent {
     match done {
         Ok(sent) => sent,
@@ -150,7 +150,7 @@ fn task_result(done: Result<Sent, tokio::task::JoinError>) -> Sent {
 }
 
 impl<E: Ebs> UploadContext<E> {
-    /// Sends a block until the service has it.
+    /// Sends a block until the service acknowledges it.
     async fn put(&self, put: PutBlock) -> Sent {
         let (index, digest) = (put.index, put.digest);
         match self.put_with_retry(&put).await {
@@ -178,8 +178,8 @@ impl<E: Ebs> UploadContext<E> {
         .await
     }
 
-    /// The service computed another digest than ours. Either the disk has changed, which is the end, or the bytes were
-    /// hurt on their way, and are sent once more as the disk has them.
+    /// Handles a digest mismatch. Either the block changed on disk, which is an error, or the bytes were corrupted in
+    /// transit and are read and sent once more.
     async fn resend_after_mismatch(&self, put: &PutBlock, refused: RetryExhausted) -> Sent {
         let mut bytes = vec![0; BLOCK as usize];
         self.source

@@ -1,5 +1,5 @@
-//! The proof of an upload onto a parent: what the service says has changed is what was sent, it reads back as it was
-//! sent, everything else is the parent's, and together they are the image.
+//! Verifies an upload onto a parent: the blocks that the service lists as changed are those that were sent, they read
+//! back as sent, all others are the parent's, and together they are the image.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,23 +15,23 @@ use crate::retry::{CallStep, NoObserver, retry};
 use crate::services::Services;
 use crate::source::ImageSource;
 
-/// What is to be proven.
+/// The expected result of an upload onto a parent.
 pub(super) struct ExpectedDelta<'a> {
     /// The image.
     pub(super) source: &'a ImageSource,
     /// The parent.
     pub(super) parent: &'a str,
-    /// What the parent holds.
+    /// Digests of the parent's blocks.
     pub(super) held: &'a BTreeMap<u64, Digest>,
-    /// What was sent.
+    /// Digests of the blocks that were sent.
     pub(super) sent: &'a BTreeMap<u64, Digest>,
 }
 
-/// Proves that a snapshot is its parent and what was sent, and that this is the image. Gives the number of blocks that
-/// were read back.
+/// Verifies that a snapshot consists of its parent and the sent blocks, and that these make up the image. Returns the
+/// number of blocks that were read back.
 ///
 /// # Errors
-/// [`PublishError::ReadBack`] names the first difference.
+/// [`PublishError::ReadBack`] with the first difference.
 pub(super) async fn verify_delta<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     snapshot: &str,
@@ -63,7 +63,7 @@ pub(super) async fn verify_delta<E: Ebs, S: SnapshotCalls>(
     }
 }
 
-/// Every block that the service says has changed.
+/// Lists every block in which the snapshot differs from its parent.
 async fn list_changed<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     parent: &str,
@@ -88,7 +88,7 @@ async fn list_changed<E: Ebs, S: SnapshotCalls>(
     }
 }
 
-/// What the lists of the service say otherwise than we do.
+/// Compares the lists of the service with the expected blocks.
 fn compare_block_lists(
     listed: &[ListedBlock],
     changed: &[ChangedBlock],
@@ -109,7 +109,7 @@ fn compare_block_lists(
     differences
 }
 
-/// Where what the parent holds and what was sent do not make the image.
+/// Compares the parent's blocks and the sent blocks with the image.
 fn compare_with_image(expected: &ExpectedDelta<'_>) -> Vec<(u64, String)> {
     let Some(manifest) = expected.source.manifest() else { return Vec::new() };
     let holds = |index: &u64| expected.sent.get(index).or_else(|| expected.held.get(index));

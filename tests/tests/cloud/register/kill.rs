@@ -110,7 +110,7 @@ fn a_publish_killed_at_a_random_moment_can_be_taken_back_whole() {
         }
         match fixture.abandon() {
             // Killed after its last step: that is published, and is not taken back.
-            Err(AmiError::NothingToAbandon { found }) if found.contains("is published as") => continue,
+            Err(AmiError::NothingToAbandon { reason }) if reason.contains("is published as") => continue,
             // Where nothing was begun there is nothing to take back.
             Ok(_) | Err(AmiError::NothingToAbandon { .. }) => {}
             Err(error) => panic!("{}", error_chain(&error)),

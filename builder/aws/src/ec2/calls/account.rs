@@ -1,4 +1,4 @@
-//! What an account has set for a region, and its regions.
+//! Settings of an account in a region, and its regions.
 
 use super::super::super::query::{inputs, outputs};
 use super::tags::Filter;
@@ -12,10 +12,10 @@ inputs! {
     /// Whether every new volume and snapshot is encrypted.
     GetEbsEncryptionByDefault {}
 
-    /// The key of the encryption of volumes.
+    /// The default key for EBS encryption.
     GetEbsDefaultKmsKeyId {}
 
-    /// Whether images are kept from becoming public.
+    /// Whether public images are blocked.
     GetImageBlockPublicAccessState {}
 }
 
@@ -35,7 +35,7 @@ outputs! {
         enabled: Option<bool> = "ebsEncryptionByDefault",
     }
 
-    /// The key of the encryption of volumes: an ARN, or `alias/aws/ebs`.
+    /// The default key for EBS encryption: an ARN, or `alias/aws/ebs`.
     DefaultKmsKey {
         key: Option<String> = "kmsKeyId",
     }

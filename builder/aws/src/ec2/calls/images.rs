@@ -21,21 +21,21 @@ inputs! {
         tags: Vec<TagSpecification> = "TagSpecification",
     }
 
-    /// A volume of an image to register.
+    /// A block device mapping of an image to register.
     NewMapping {
         device: String = "DeviceName",
         virtual_name: Option<String> = "VirtualName",
         ebs: Option<NewVolume> = "Ebs",
     }
 
-    /// What a volume is made from.
+    /// The EBS volume of a mapping.
     NewVolume {
         snapshot: Option<String> = "SnapshotId",
         /// GiB.
         size: Option<u64> = "VolumeSize",
         volume_type: Option<String> = "VolumeType",
         iops: Option<u64> = "Iops",
-        /// MiB in a second.
+        /// MiB per second.
         throughput: Option<u64> = "Throughput",
         delete_on_termination: bool = "DeleteOnTermination",
         encrypted: Option<bool> = "Encrypted",
@@ -53,7 +53,7 @@ inputs! {
         tags: Vec<TagSpecification> = "TagSpecification",
     }
 
-    /// Images that fit.
+    /// Lists images.
     DescribeImages {
         ids: Vec<String> = "ImageId",
         owners: Vec<String> = "Owner",
@@ -70,18 +70,18 @@ inputs! {
         attribute: String = "Attribute",
     }
 
-    /// Changes who may launch an image.
+    /// Changes the launch permissions of an image.
     ModifyImageAttribute {
         image: String = "ImageId",
         launch: LaunchPermissionChange = "LaunchPermission",
     }
 
-    /// Who may launch from now on.
+    /// Launch permissions to add.
     LaunchPermissionChange {
         add: Vec<NewLaunchPermission> = "Add",
     }
 
-    /// Somebody who may launch: one of the four.
+    /// A launch permission: one of the four fields.
     NewLaunchPermission {
         group: Option<String> = "Group",
         account: Option<String> = "UserId",
@@ -89,31 +89,31 @@ inputs! {
         organizational_unit: Option<String> = "OrganizationalUnitArn",
     }
 
-    /// From a moment on an image is listed only to who asks for it by its id.
+    /// Sets the time from which an image is listed only by its id.
     EnableImageDeprecation {
         image: String = "ImageId",
         at: Timestamp = "DeprecateAt",
     }
 
-    /// An image cannot be deregistered.
+    /// Enables deregistration protection.
     EnableImageDeregistrationProtection {
         image: String = "ImageId",
         with_cooldown: bool = "WithCooldown",
     }
 
-    /// An image can be deregistered again, at once or after its cooldown.
+    /// Disables deregistration protection, effective at once or after its cooldown.
     DisableImageDeregistrationProtection {
         image: String = "ImageId",
     }
 
-    /// Deregisters an image; its snapshots stay.
+    /// Deregisters an image; its snapshots are kept.
     DeregisterImage {
         image: String = "ImageId",
     }
 }
 
 outputs! {
-    /// The image that was registered or begun to be copied.
+    /// The id of a new image.
     NewImageId {
         id: Option<String> = "imageId",
     }
@@ -156,34 +156,34 @@ outputs! {
         message: Option<String> = "message",
     }
 
-    /// A volume of an image.
+    /// A block device mapping of an image.
     Mapping {
         device: Option<String> = "deviceName",
         virtual_name: Option<String> = "virtualName",
         ebs: Option<Volume> = "ebs",
     }
 
-    /// What a volume is made from.
+    /// The EBS volume of a mapping.
     Volume {
         snapshot: Option<String> = "snapshotId",
         /// GiB.
         size: Option<u64> = "volumeSize",
         kind: Option<String> = "volumeType",
         iops: Option<u64> = "iops",
-        /// MiB in a second.
+        /// MiB per second.
         throughput: Option<u64> = "throughput",
         delete_on_termination: Option<bool> = "deleteOnTermination",
         encrypted: Option<bool> = "encrypted",
         key: Option<String> = "kmsKeyId",
     }
 
-    /// The attribute that was asked for.
+    /// The requested attribute.
     ImageAttribute {
         launch: Vec<LaunchPermission> = "launchPermission",
         uefi_data: Option<AttributeValue> = "uefiData",
     }
 
-    /// Somebody who may launch an image: one of the four.
+    /// A launch permission: one of the four fields.
     LaunchPermission {
         group: Option<String> = "group",
         account: Option<String> = "userId",

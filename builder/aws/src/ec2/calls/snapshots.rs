@@ -1,10 +1,10 @@
-//! Snapshots and who may use them.
+//! Snapshots and their permissions.
 
 use super::super::super::query::{Timestamp, inputs, outputs};
 use super::tags::{Filter, Tag};
 
 inputs! {
-    /// Snapshots that fit.
+    /// Lists snapshots.
     DescribeSnapshots {
         ids: Vec<String> = "SnapshotId",
         owners: Vec<String> = "Owner",
@@ -24,7 +24,7 @@ inputs! {
         attribute: String = "Attribute",
     }
 
-    /// Changes who may create volumes.
+    /// Changes the permissions to create volumes.
     ModifySnapshotAttribute {
         id: String = "SnapshotId",
         attribute: String = "Attribute",
@@ -56,12 +56,12 @@ outputs! {
         tier: Option<String> = "storageTier",
     }
 
-    /// The attribute that was asked for.
+    /// The requested attribute.
     SnapshotAttribute {
         create_volume: Vec<CreateVolumePermission> = "createVolumePermission",
     }
 
-    /// Somebody who may create volumes.
+    /// A permission to create volumes.
     CreateVolumePermission {
         account: Option<String> = "userId",
     }

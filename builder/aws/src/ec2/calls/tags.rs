@@ -3,7 +3,7 @@
 use super::super::super::query::{inputs, outputs};
 
 inputs! {
-    /// Sets tags; one that is there is replaced.
+    /// Sets tags; an existing value is replaced.
     CreateTags {
         resources: Vec<String> = "ResourceId",
         tags: Vec<NewTag> = "Tag",
@@ -15,13 +15,13 @@ inputs! {
         value: String = "Value",
     }
 
-    /// Tags of what a call creates.
+    /// Tags of the resources that a call creates.
     TagSpecification {
         resource_type: String = "ResourceType",
         tags: Vec<NewTag> = "Tag",
     }
 
-    /// A filter: one of the values has to fit.
+    /// A filter: one of the values must match.
     Filter {
         name: String = "Name",
         values: Vec<String> = "Value",

@@ -1,7 +1,7 @@
-//! The instance metadata service, as EC2 has it: sessions by token (`IMDSv2`), without one if that is asked for.
+//! The instance metadata service of EC2: with session tokens (`IMDSv2`), and optionally without.
 //!
-//! QEMU starts the program anew for each connection of the guest, so the service keeps nothing: what it tells is in a
-//! file of the launch, and a token carries its own end. Behaviour: EC2 User Guide, "Use the Instance Metadata Service".
+//! QEMU starts the program for each connection of the guest, so the service is stateless: its values are in a file of
+//! the launch, and a token contains its own expiry. Behaviour: EC2 User Guide, "Use the Instance Metadata Service".
 
 mod serve;
 mod tree;
@@ -15,43 +15,43 @@ use super::BootError;
 pub use serve::{run, serve};
 pub use tree::{BlockDevice, Instance, MetadataNode};
 
-/// First argument of the program when it is to answer one connection.
+/// First argument of the hidden subcommand that answers one connection.
 pub const SUBCOMMAND: &str = "metadata-service";
-/// Most bytes of user data.
+/// Maximum length of user data in bytes.
 pub const USER_DATA_MAX: usize = 16 << 10;
 
-/// What must be shown to be answered.
+/// Whether requests need a session token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sessions {
-    /// A token.
+    /// They need one.
     Required,
-    /// Nothing, though tokens work (`IMDSv1`).
+    /// They do not need one, but may have one (`IMDSv1`).
     Optional,
 }
 
-/// All that the service knows.
+/// The configuration of the service, stored in a file of the launch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MetadataService {
-    /// What must be shown.
+    /// Whether requests need a session token.
     pub sessions: Sessions,
-    /// What tokens are made with.
+    /// The secret from which tokens are derived.
     pub secret: String,
-    /// `meta-data`.
+    /// The tree `meta-data`.
     pub metadata: MetadataNode,
-    /// `dynamic`.
+    /// The tree `dynamic`.
     pub dynamic: MetadataNode,
-    /// `user-data`.
+    /// The value of `user-data`.
     pub user_data: Option<Vec<u8>>,
-    /// Where each request leaves a line.
+    /// The log of requests, one line each.
     pub log: Option<PathBuf>,
 }
 
 impl MetadataService {
-    /// The service of an instance.
+    /// The service for an instance.
     ///
     /// # Errors
-    /// [`BootError::UserData`] when there is more than EC2 takes.
+    /// [`BootError::UserData`] when the user data exceeds the limit of EC2.
     pub fn new(
         instance: &Instance,
         sessions: Sessions,
@@ -66,7 +66,7 @@ impl MetadataService {
         Ok(Self { sessions, secret, metadata, dynamic, user_data, log: None })
     }
 
-    /// Writes it to a file and gives the command that answers one connection from it.
+    /// Writes the configuration to a file, and returns the shell command that answers one connection.
     ///
     /// # Errors
     /// [`BootError::File`].
@@ -79,7 +79,7 @@ impl MetadataService {
     }
 }
 
-/// A path as a word of a shell.
+/// Quotes a path for a shell.
 fn shell_quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
 }

@@ -1,4 +1,4 @@
-//! One connection to the service: requests of HTTP/1.1 on one stream, answers on another.
+//! One connection to the service: HTTP/1.1 requests on one stream, responses on another.
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -12,18 +12,18 @@ use amiforge_formats::terminal::escape;
 
 use super::{MetadataNode, MetadataService, Sessions};
 
-/// Longest line of a request, and most lines.
+/// Maximum length of a line of a request in bytes, and maximum number of lines.
 const MAX_LINE: u64 = 8 << 10;
 const MAX_LINES: usize = 100;
-/// Longest body of a request; it is read and thrown away.
+/// Maximum length of a request's body in bytes; the body is discarded.
 const MAX_BODY: u64 = 64 << 10;
-/// Longest life of a token in seconds.
+/// Maximum lifetime of a token in seconds.
 const MAX_TTL: u64 = 21600;
 
 const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN_HEADER: &str = "x-aws-ec2-metadata-token";
 
-/// The versions that a client may ask for; all tell the same.
+/// The versions of the service; all have the same content.
 const VERSIONS: [&str; 14] = [
     "1.0",
     "2007-01-19",
@@ -41,7 +41,7 @@ const VERSIONS: [&str; 14] = [
     "latest",
 ];
 
-/// Answers one connection on standard input and output, from the file that is the next argument.
+/// Answers one connection on standard input and output, with the configuration in a file.
 pub fn run(file: Option<&Path>) -> ExitCode {
     let service =
         file.and_then(|file| serde_json::from_slice::<MetadataService>(&std::fs::read(file).ok()?).ok());
@@ -49,15 +49,15 @@ pub fn run(file: Option<&Path>) -> ExitCode {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     match serve(&service, io::stdin().lock(), io::stdout().lock(), now) {
         Ok(()) => ExitCode::SUCCESS,
-        // The guest went away: nobody is left to tell.
+        // The guest closed the connection.
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-/// Answers requests until the client has no more.
+/// Answers requests until the end of the input.
 ///
 /// # Errors
-/// What the streams say.
+/// Errors of the streams.
 pub fn serve(
     service: &MetadataService,
     mut input: impl BufRead,
@@ -84,11 +84,11 @@ struct Request {
 }
 
 impl Request {
-    /// Reads a request; nothing at the stream's end, or where it is none.
+    /// Reads a request; `None` at the end of the stream, or if it is malformed.
     fn read(input: &mut impl BufRead) -> io::Result<Option<Self>> {
         let Some(first) = line(input)? else { return Ok(None) };
-        let mut words = first.split_whitespace();
-        let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
+        let mut request_line = first.split_whitespace();
+        let (Some(method), Some(path)) = (request_line.next(), request_line.next()) else { return Ok(None) };
         let path = path.split(['?', '#']).next().unwrap_or_default();
         let mut request = Self { method: method.to_owned(), path: path.to_owned(), headers: Vec::new() };
         for _ in 0..MAX_LINES {
@@ -185,7 +185,7 @@ impl MetadataService {
         }
     }
 
-    /// A token for as many seconds as were asked for. Not for whom a proxy forwards.
+    /// Issues a token with the requested lifetime. As in EC2, not to requests that a proxy forwarded.
     fn issue_token(&self, request: &Request, now: u64) -> Response {
         if request.header("x-forwarded-for").is_some() {
             return Response::status(403);
@@ -200,7 +200,7 @@ impl MetadataService {
         format!("{end:x}-{}", Digest::of(format!("{}/{inner}", self.secret).as_bytes()))
     }
 
-    /// Seconds that a token is valid for; nothing when it is not.
+    /// Remaining lifetime of a token in seconds; `None` if it is invalid or expired.
     fn remaining(&self, token: &str, now: u64) -> Option<u64> {
         let end = u64::from_str_radix(token.split_once('-')?.0, 16).ok()?;
         (self.token(end) == token).then(|| end.checked_sub(now)).flatten().filter(|left| *left > 0)
@@ -235,7 +235,8 @@ impl MetadataService {
         node.map_or_else(|| Response::status(404), |node: &MetadataNode| Response::text(node.text()))
     }
 
-    /// Leaves a line for a request, whose words are the guest's; a log that cannot be written must not stop the service.
+    /// Appends a request to the log, with the guest's text escaped. The service must work even if the log cannot be
+    /// written.
     fn log_request(&self, request: &Request, status: u16) {
         let Some(log) = &self.log else { return };
         let session = if request.header(TOKEN_HEADER).is_some() { "v2" } else { "v1" };

@@ -1,4 +1,4 @@
-//! The service as a client sees it.
+//! The service as its client observes it.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ fn send_at(service: &MetadataService, requests: &str, now: u64) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The bodies of GETs of paths, with a token.
+/// Status and body of a GET with a token.
 fn get(path: &str) -> String {
     let service = service(Sessions::Required);
     let response = send_at(
@@ -44,14 +44,14 @@ fn get(path: &str) -> String {
 }
 
 #[test]
-fn without_a_token_nothing_is_told_unless_that_is_asked_for() {
+fn requests_without_a_token_are_refused_unless_tokens_are_optional() {
     let request = "GET /latest/meta-data/instance-id HTTP/1.1\n\n";
     assert!(send_at(&service(Sessions::Required), request, 0).starts_with("HTTP/1.1 401 "));
     assert!(send_at(&service(Sessions::Optional), request, 0).ends_with("\r\n\r\ni-01"));
 }
 
 #[test]
-fn a_token_lives_as_long_as_it_was_asked_for() {
+fn a_token_has_the_requested_lifetime() {
     let service = service(Sessions::Required);
     let put = |header: &str| send_at(&service, &format!("PUT /latest/api/token HTTP/1.1\n{header}\n\n"), 100);
     let response = put("X-aws-ec2-metadata-token-ttl-seconds: 60");
@@ -77,7 +77,7 @@ fn a_token_lives_as_long_as_it_was_asked_for() {
 }
 
 #[test]
-fn folders_are_listed_and_values_told_as_ec2_does() {
+fn folders_and_values_are_those_of_ec2() {
     assert_eq!(get("/latest/meta-data/instance-id"), "200 i-01");
     assert_eq!(get("/2021-03-23/meta-data/hostname"), "200 ip-169-254-169-15.compute.internal");
     assert_eq!(get("/latest/meta-data/public-keys/"), "200 0=key-0");
@@ -99,7 +99,7 @@ fn folders_are_listed_and_values_told_as_ec2_does() {
 }
 
 #[test]
-fn a_connection_carries_many_requests_and_ends_as_asked() {
+fn a_connection_serves_many_requests_until_it_is_closed() {
     let service = service(Sessions::Optional);
     let two =
         "GET /latest/meta-data/ami-id HTTP/1.1\nContent-Length: 3\n\nabcHEAD /latest/user-data HTTP/1.1\n\n";
@@ -125,7 +125,7 @@ fn a_connection_carries_many_requests_and_ends_as_asked() {
 }
 
 #[test]
-fn more_user_data_than_ec2_takes_is_refused() {
+fn missing_user_data_is_not_found() {
     let mut instance_service = service(Sessions::Required);
     instance_service.user_data = None;
     let token = instance_service.token(9);

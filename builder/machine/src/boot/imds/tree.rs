@@ -1,4 +1,4 @@
-//! What the service tells of an instance: folders and values, named as EC2 names them ("Instance metadata categories").
+//! The metadata of an instance as a tree, named as in EC2 ("Instance metadata categories").
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 pub enum MetadataNode {
     /// A value.
     Value(String),
-    /// A folder, listed by its names.
+    /// A folder; its listing is the names of its entries.
     Folder(BTreeMap<String, MetadataNode>),
-    /// A folder that is listed in other words: `public-keys`.
+    /// A folder with a listing of its own: `public-keys`.
     Named(String, BTreeMap<String, MetadataNode>),
 }
 
@@ -31,15 +31,15 @@ pub struct Instance {
     pub region: String,
     /// Account.
     pub account: String,
-    /// Address of its network card.
+    /// MAC address of its network interface.
     pub mac: String,
-    /// Its address.
+    /// Its IPv4 address.
     pub address: String,
-    /// Its host name, without the domain.
+    /// Host name without the domain; by default derived from the address.
     pub hostname: Option<String>,
     /// Public keys.
     pub keys: Vec<String>,
-    /// Tags that it may see.
+    /// Tags in the metadata.
     pub tags: BTreeMap<String, String>,
     /// Name of the root device.
     pub root_device: String,
@@ -165,7 +165,7 @@ impl Instance {
 }
 
 impl MetadataNode {
-    /// What a path leads to.
+    /// The node at a path.
     pub fn at<'a>(&self, mut path: impl Iterator<Item = &'a str>) -> Option<&Self> {
         path.try_fold(self, |node, name| match node {
             Self::Folder(names) | Self::Named(_, names) => names.get(name),
@@ -173,7 +173,8 @@ impl MetadataNode {
         })
     }
 
-    /// What a request for it is answered with: the value, or what is in the folder, a line each, folders with a slash.
+    /// The response for this node: the value, or the names in the folder, one per line, those of folders with a final
+    /// slash.
     pub fn text(&self) -> String {
         match self {
             Self::Value(value) => value.clone(),

@@ -1,4 +1,4 @@
-//! What a launch needs before power on, in its folder: overlays, variables of the firmware, metadata, ports, a key.
+//! Prepares a launch in its folder: overlays, firmware variables, metadata, ports, a key.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -13,35 +13,35 @@ use crate::boot::machine::{ADDRESS, Drive, FlashCopy, Forward, InstanceIdentity,
 use crate::boot::ssh::{SshKey, SshSession};
 use crate::boot::{BootError, Firmware, firmware, overlay};
 
-/// The account that everything in a local region belongs to.
+/// The account of all resources in the local region.
 const ACCOUNT: &str = "123456789012";
 /// Port of ssh.
 const SSH_PORT: u16 = 22;
 
-/// What was prepared.
+/// A prepared launch.
 pub(super) struct Prepared {
     pub(super) machine: Machine,
-    /// The firmware's own log.
+    /// The log of the firmware.
     pub(super) debug: PathBuf,
-    /// Where commands are run.
+    /// Port and key of the guest's ssh, if there are commands to run.
     session: Option<(u16, SshKey)>,
     folder: PathBuf,
 }
 
 impl Prepared {
-    /// Where the guest's writes go, if that has no room left.
+    /// The folder of the guest's writes, if its file system is full.
     pub(super) fn exhausted_folder(&self) -> Option<&Path> {
         let free = rustix::fs::statvfs(&self.folder).map_or(u64::MAX, |stat| stat.f_bavail * stat.f_frsize);
         (free < overlay::CLUSTER).then_some(&*self.folder)
     }
 
-    /// Port of this host that leads to a port of the guest.
+    /// The port of this host that is forwarded to a port of the guest.
     pub(super) fn port(&self, guest: u16) -> Option<u16> {
         let forwards = &self.machine.forwards;
         forwards.iter().find(|forward| forward.guest == guest).map(|forward| forward.host)
     }
 
-    /// The guest's ssh, where there are commands to run.
+    /// A session of the guest's ssh, if there are commands to run.
     pub(super) fn session(&self, users: &[String]) -> Option<SshSession> {
         self.session.as_ref().map(|(port, key)| SshSession::new(*port, key.clone(), users, &self.folder))
     }
@@ -155,7 +155,7 @@ fn length(disk: &Path) -> Result<u64, BootError> {
     fs::metadata(disk).map(|metadata| metadata.len()).map_err(failed)
 }
 
-/// The ports that were asked for, and those that checks need.
+/// The requested forwards, and those that the checks need.
 fn all_forwards(launch: &Launch, needs_ssh: bool) -> Result<Vec<Forward>, BootError> {
     let mut all = launch.forwards.clone();
     let http_ports = launch.checks.iter().filter_map(|check| match check {
@@ -170,7 +170,7 @@ fn all_forwards(launch: &Launch, needs_ssh: bool) -> Result<Vec<Forward>, BootEr
     Ok(all)
 }
 
-/// A port that nobody listens on at the moment.
+/// A port that is free at the moment.
 fn free_port() -> Result<u16, BootError> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
     port.map(|address| address.port())

@@ -1,4 +1,5 @@
-//! Watching a guest until it has shown everything, has ended, has said that it cannot go on, or time is over.
+//! Watches a guest until all checks have passed, it has ended, it has shown a fatal message, or the timeout has
+//! expired.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -17,25 +18,25 @@ use crate::boot::http;
 use crate::boot::qemu;
 use crate::boot::ssh::SshSession;
 
-/// Time between two looks.
+/// Interval between two polls.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// What else a guest may say after it said that it cannot go on.
+/// Time for further messages after a fatal one.
 const FATAL_GRACE: Duration = Duration::from_millis(1500);
 /// How long a guest that waits for its root may be silent.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
-/// A QEMU that ends sooner with a failure did not start.
+/// If QEMU fails within this time without output, it did not start.
 const START_GRACE: Duration = Duration::from_secs(3);
 
-/// Who looks at the console.
+/// Who watches the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConsoleWatcher {
-    /// A user at a terminal, who decides when it is over.
+    /// A user at a terminal, who decides when to end.
     User,
-    /// Nobody but this program.
+    /// This program only.
     Program,
 }
 
-/// A guest that is watched.
+/// Watches a guest.
 pub(super) struct GuestWatch<'a> {
     launch: &'a Launch,
     guest: Guest,
@@ -46,27 +47,27 @@ pub(super) struct GuestWatch<'a> {
     watcher: ConsoleWatcher,
     started: Instant,
     session: Option<SshSession>,
-    /// Length of the console's text at the last look, and when it was another.
+    /// Length of the console's text at the last poll, and the time of its last change.
     length: usize,
     changed: Instant,
-    /// What it cannot recover from, and when that was seen.
+    /// A fatal failure, and when it was seen.
     fatal: Option<(BootFailure, Instant)>,
-    /// Checks that are met, by their place in the list.
+    /// Whether each check has passed, by its index.
     passed: Vec<bool>,
 }
 
-/// What a look at the guest saw.
+/// The result of a poll.
 enum GuestStatus {
-    /// Nothing that ends the watch.
+    /// The guest is running.
     Running,
-    /// That somebody wants it to stop.
+    /// The user interrupted the launch.
     Interrupted,
-    /// That it is over.
+    /// The launch is over.
     Ended(FailureSign, Option<BootFailure>),
 }
 
 impl<'a> GuestWatch<'a> {
-    /// Begins to watch.
+    /// Creates the watch; time counts from here.
     pub(super) fn new(
         launch: &'a Launch,
         guest: Guest,
@@ -95,7 +96,7 @@ impl<'a> GuestWatch<'a> {
         }
     }
 
-    /// Watches to the end. Also gives what was shown.
+    /// Watches to the end. Also returns the passed checks.
     pub(super) fn run(&mut self) -> Result<(LaunchEnd, Vec<Check>), BootError> {
         let ended = self.watch()?;
         let mut checks = self.launch.checks.iter().zip(&self.passed);
@@ -128,13 +129,13 @@ impl<'a> GuestWatch<'a> {
         LaunchEnd::Failed { unmet, sign, failure }
     }
 
-    /// Looks whether it is over.
+    /// Polls the guest.
     fn poll(&mut self) -> Result<GuestStatus, BootError> {
         if self.cancel.is_cancelled() {
             let stop = self.launch.checks.is_empty().then_some(GuestStatus::Interrupted);
             return stop.ok_or(BootError::Interrupted);
         }
-        // Before the text is looked at: what ended has said everything but for what is still in the pipe.
+        // The status is read before the text: once the guest has ended, only output in the pipe is missing.
         let ended = self.guest.try_status();
         if let Some(status) = ended {
             sleep(POLL_INTERVAL * 4);
@@ -169,14 +170,15 @@ impl<'a> GuestWatch<'a> {
         Ok(GuestStatus::Running)
     }
 
-    /// Takes note of what is new on the console.
+    /// Evaluates new output of the console.
     fn observe_console(&mut self) {
         let firmware_log = firmware_log(&self.prepared.debug);
         let console = self.console_log.console();
         let length = console.text().len() + firmware_log.len();
         if length != self.length {
             (self.length, self.changed) = (length, Instant::now());
-            // A cause may come after its effect: a program's words take longer to the console than the kernel's.
+            // The message of a cause may follow that of its effect, because the output of programs reaches the console
+            // later than the kernel's.
             let since = self.fatal.as_ref().map_or_else(Instant::now, |(_, since)| *since);
             if let Some(failure) = diagnosis::fatal_failure(console.text(), &firmware_log) {
                 self.fatal = Some((failure, since));
@@ -191,7 +193,7 @@ impl<'a> GuestWatch<'a> {
         self.fatal.as_ref().map(|(failure, _)| failure.clone())
     }
 
-    /// The reason when time is over: a command that runs is one, unless the console has a better.
+    /// The failure after the timeout: that of a running command, unless the console shows another.
     fn timeout_failure(&self) -> BootFailure {
         let best = self.best_failure();
         let running = self.session.as_ref().is_some_and(SshSession::is_running);
@@ -215,7 +217,7 @@ impl<'a> GuestWatch<'a> {
         best
     }
 
-    /// Looks for texts that are expected.
+    /// Marks texts that the console shows.
     fn match_expected_texts(&mut self) {
         let console = self.console_log.console();
         for (check, passed) in self.launch.checks.iter().zip(&mut self.passed) {
@@ -230,7 +232,7 @@ impl<'a> GuestWatch<'a> {
         }
     }
 
-    /// The first page or command that is not met, once all texts are there.
+    /// The first HTTP or command check that has not passed, once all texts are shown.
     fn next_check(&self) -> Option<(usize, &'a Check)> {
         let mut texts = self.launch.checks.iter().zip(&self.passed);
         if texts.any(|(check, passed)| matches!(check, Check::Expect(_)) && !passed) {
@@ -240,7 +242,8 @@ impl<'a> GuestWatch<'a> {
         all.find_map(|(numbered, passed)| (!*passed).then_some(numbered))
     }
 
-    /// Makes a step with the first page or command that is not met, once all texts are there. Gives why one failed.
+    /// Advances the first HTTP or command check that has not passed, once all texts are shown. Returns why a check
+    /// failed.
     fn advance_checks(&mut self) -> Result<Option<String>, BootError> {
         let Some((index, check)) = self.next_check() else { return Ok(None) };
         let progress = match check {
@@ -274,12 +277,12 @@ impl<'a> GuestWatch<'a> {
         if stderr.contains("could not load PC BIOS") {
             return BootError::Missing { dependency: HostDependency::Bios };
         }
-        let stderr = if stderr.is_empty() { "it ended at once and said nothing".to_owned() } else { stderr };
+        let stderr = if stderr.is_empty() { "it ended at once without output".to_owned() } else { stderr };
         BootError::Program { program: qemu::program(self.launch.arch).to_owned(), output: stderr }
     }
 }
 
-/// The firmware's log; there is none on machines without one.
+/// The firmware's log; empty on machines without one.
 fn firmware_log(path: &Path) -> String {
     std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }

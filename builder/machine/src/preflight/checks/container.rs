@@ -12,7 +12,7 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
         MARKERS.into_iter().find(|(folder, name)| system.files.is_named(folder, name))
     {
         let what = format!(
-            "`{}/{name}` makes systemd take the machine for a container: nobody can log in",
+            "`{}/{name}` makes systemd take the machine for a container: no user can log in",
             folder.trim_end_matches('/')
         );
         findings.failure(

@@ -1,5 +1,5 @@
-//! Whether the kernel of the image has the drivers of a Nitro instance: NVMe and the root's file system before the root is
-//! mounted, ENA after that (EC2 User Guide, "Nitro-based instances").
+//! Whether the kernel of the image has the drivers of a Nitro instance: NVMe and the root's file system before the root
+//! is mounted, ENA after that (EC2 User Guide, "Nitro-based instances").
 
 use std::collections::BTreeSet;
 

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_locales_are_compared_as_glibc_stores_them() {
+    fn locale_names_are_normalized_as_in_glibc() {
         for (name, stored) in [
             ("en_US.UTF-8", "en_US.utf8"),
             ("C.UTF-8", "C.utf8"),

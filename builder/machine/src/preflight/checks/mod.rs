@@ -1,7 +1,7 @@
 //! The checks of an image's system, one file each, and their registry.
 //!
-//! A new check is a file of this folder and a row of [`CHECKS`]. A check only reads the [`System`] and adds findings; the
-//! order of the rows is the order of the findings of equal severity.
+//! A new check is a file of this folder and a row of [`CHECKS`]. A check only reads the [`System`] and adds findings;
+//! the order of the rows is the order of the findings of equal severity.
 
 mod access;
 mod apt_sources;

@@ -65,7 +65,8 @@ fn may_use_sudo(files: &SystemFiles<'_>, user: &str) -> bool {
         .filter(|group| field(group, 2) == gid || field(group, 3).split(',').any(|member| member == user))
         .map(|group| field(&group, 0))
         .collect();
-    // crypt(3) hashes begin with `$`; `!` and `*` are no hashes, and PAM refuses sudo to an account with an empty password.
+    // crypt(3) hashes begin with `$`; `!` and `*` are no hashes, and PAM refuses sudo to an account with an empty
+    // password.
     let has_password = field(&of_user("/etc/shadow"), 1).starts_with('$');
     let is_for_user = |name: &str| {
         name == user
