@@ -1,9 +1,9 @@
-//! Recipes derived from others, such as an example with some keys changed. A change whose key or text is missing fails, so
-//! that no test goes on with a recipe other than the intended one.
+//! Recipes derived from others, such as an example with some keys changed. A change whose key or text is missing fails,
+//! so that no test goes on with a recipe other than the intended one.
 
 use toml::{Table, Value};
 
-use crate::scratch;
+use crate::{scratch, text};
 
 /// A recipe that is being changed.
 #[derive(Debug, Clone)]
@@ -70,8 +70,7 @@ impl Recipe {
         let Some(Value::String(content)) = content else {
             panic!("there is no `[[file]]` {path} with content")
         };
-        assert!(content.contains(from), "`{from}` is not in {path}:\n{content}");
-        *content = content.replace(from, to);
+        *content = text::replace(content, from, to);
         self
     }
 

@@ -1,4 +1,5 @@
-//! `fetch` from mirrors that cut, lie, stall and vanish, into stores that are full or shared.
+//! `fetch` from mirrors that cut connections, serve other bytes, stall and disappear, into stores that are full or
+//! shared.
 
 use std::fs;
 use std::process::Stdio;

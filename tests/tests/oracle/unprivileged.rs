@@ -6,11 +6,11 @@ use std::process::Command;
 use amiforge_tests::program::{self, Bundle};
 use amiforge_tests::{oracle, scratch};
 
-/// System calls that a build must never make once it runs (`clone3` only with a name-space flag).
+/// System calls that a build must never make after it has started (`clone3` only with a namespace flag).
 const FORBIDDEN: &str = "mount,umount2,unshare,setns,clone3,socket,socketpair,connect,bind,execve,execveat,\
                          ptrace,init_module,finit_module,mknod,mknodat,chroot,pivot_root";
 
-/// Everything but the yard read-only, no network interface, no privilege, an empty PATH.
+/// A shell that makes everything but the work folder read-only, without network interface, privilege and PATH.
 const JAIL: &str = r#"
 set -e
 mount --make-rprivate /
@@ -37,7 +37,7 @@ fn nobody_without_network_or_writable_root_builds_the_same_bytes() {
     let folder = scratch::folder();
     let recipe = recipe(folder.path());
     let by_root = Bundle::build(&recipe, &folder.path().join("by-root"));
-    // The program itself may lie in a folder that nobody can enter.
+    // Other users may have no access to the folder of the program.
     let program = folder.path().join("amiforge");
     std::fs::copy(program::path(), &program).unwrap();
     let yard = folder.path().join("yard");

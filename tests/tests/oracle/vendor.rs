@@ -1,4 +1,4 @@
-//! `vendor`: one file with everything, the same from every store, taken only if it is whole.
+//! `vendor`: one archive of all inputs, with the same bytes from every store; a damaged archive is refused.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,4 @@
-//! Answers that no service should give: each is an error that says so, after one request and at once. One that broke
-//! off on its way is asked for again.
+//! Malformed responses: each is an error at once, after one request. A response that was cut off is requested again.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use super::server::Server;
 
-/// A client of a server.
+/// A server and a client that is connected to it.
 struct Client {
     config: AwsConfig,
     runtime: Runtime,
@@ -36,18 +35,18 @@ impl Client {
         Self { config, runtime, server }
     }
 
-    /// Does one call as publishing does it, and gives the error.
+    /// Makes a call with the retries of publishing, and returns its error.
     fn fails<T, F>(&self, step: CallStep, call: impl FnMut() -> F) -> GaveUp
     where
         F: Future<Output = Result<T, ServiceError>>,
     {
-        let begun = Instant::now();
+        let start = Instant::now();
         let result = self.runtime.block_on(retry(&Pace::default(), step, &NoListener, call));
-        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
         result.err().expect("an error")
     }
 
-    /// The faults of calls of EC2 that read an answer, each made once.
+    /// The errors of calls of EC2 that parse a response; each must have been made once.
     fn ec2(&self) -> Vec<ServiceError> {
         let ec2 = self.config.ec2();
         let query = ImageQuery::by_name("x");
@@ -198,7 +197,7 @@ fn a_refusal_keeps_code_message_and_request() {
         assert_eq!(fault.to_string(), "InvalidAMIID.Malformed: Invalid id: \"x\" (request r-9)");
         assert_eq!((fault.kind, fault.status), (ServiceErrorKind::Refused, Some(400)));
     }
-    // A gateway answers with a page of its own: its status says what can be done.
+    // The response of a gateway has no error code; its status decides the kind.
     for (status, kind) in [
         (502, ServiceErrorKind::Service),
         (429, ServiceErrorKind::Throttled),

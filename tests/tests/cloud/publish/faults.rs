@@ -1,5 +1,5 @@
-//! Every scripted fault: the upload finishes, or fails with the service's reason within its budget, and then the same
-//! call finishes it. One snapshot comes of it, never two.
+//! Injected faults: the upload finishes, or fails with the service's reason within its retry budget and finishes when
+//! it is repeated. It makes one snapshot, never two.
 
 use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When, Windows};
 use amiforge_publish::error::PublishError;
@@ -144,10 +144,10 @@ fn requests_that_hang_are_made_again_within_the_budget() {
             |_| {},
         );
         region.inject(rule(call, When::First(2), InjectedFault::Slow { millis: 60_000 }));
-        let begun = Instant::now();
+        let start = Instant::now();
         let uploaded =
             send(&region, &bundle).unwrap_or_else(|error| panic!("{call}: {}", error_chain(&error)));
-        assert!(begun.elapsed() < Duration::from_secs(20), "{call}: {:?}", begun.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(20), "{call}: {:?}", start.elapsed());
         region.inject(FaultScript::default());
         assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
         drop(region);
@@ -155,7 +155,7 @@ fn requests_that_hang_are_made_again_within_the_budget() {
     }
 }
 
-/// A clock an hour ahead of the machine's, or behind it.
+/// A clock that is ahead of the machine's, in milliseconds, or behind it.
 #[derive(Debug)]
 struct Off(i64);
 
@@ -182,7 +182,7 @@ fn a_clock_that_is_off_is_corrected_for_every_request() {
     }
 }
 
-/// Forgets the region and the journal.
+/// Deletes the region's state and the journal.
 fn clear(folder: &std::path::Path) {
     std::fs::remove_dir_all(folder.join("region")).unwrap();
     std::fs::remove_dir_all(folder.join("web-1.publish")).unwrap();

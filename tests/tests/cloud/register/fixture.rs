@@ -1,4 +1,4 @@
-//! A bundle, a local region, and publishing the one to the other.
+//! A bundle, a local region, and publishing the bundle to the region.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,29 +53,29 @@ impl AmiFixture {
         }
     }
 
-    pub(crate) fn publish(&self, wanted: &AmiOptions) -> Result<Published, AmiError> {
-        self.publish_bundle(&self.bundle, wanted)
+    pub(crate) fn publish(&self, options: &AmiOptions) -> Result<Published, AmiError> {
+        self.publish_bundle(&self.bundle, options)
     }
 
-    pub(crate) fn publish_bundle(&self, bundle: &Path, wanted: &AmiOptions) -> Result<Published, AmiError> {
+    pub(crate) fn publish_bundle(&self, bundle: &Path, options: &AmiOptions) -> Result<Published, AmiError> {
         let job = PublishJob {
             image: bundle.to_owned(),
-            request: request(bundle, wanted),
+            request: request(bundle, options),
             upload: upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() },
             wait: Duration::from_mins(10),
         };
         self.run(&job, &Interrupt::new())
     }
 
-    /// Publishes what `interrupt` may stop.
+    /// Publishes until `interrupt` is raised.
     pub(crate) fn publish_until(
         &self,
-        wanted: &AmiOptions,
+        options: &AmiOptions,
         interrupt: &Interrupt,
     ) -> Result<Published, AmiError> {
         let job = PublishJob {
             image: self.bundle.clone(),
-            request: request(&self.bundle, wanted),
+            request: request(&self.bundle, options),
             upload: upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() },
             wait: Duration::from_mins(10),
         };
@@ -88,9 +88,9 @@ impl AmiFixture {
         self.region.block_on(work)
     }
 
-    /// Publishes with copies that all have to succeed.
-    pub(crate) fn must(&self, wanted: &AmiOptions) -> Published {
-        let published = self.publish(wanted).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
+    /// Publishes; the AMI and all copies have to succeed.
+    pub(crate) fn must(&self, options: &AmiOptions) -> Published {
+        let published = self.publish(options).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
         for copy in &published.copies {
             assert!(copy.outcome.is_ok(), "{}: {:?}", copy.region, copy.outcome);
         }
@@ -103,7 +103,7 @@ impl AmiFixture {
         self.region.block_on(work)
     }
 
-    /// The EC2 of a region.
+    /// The EC2 client of a region.
     pub(crate) fn ec2(&self, region: &str) -> Ec2Client {
         self.region.config.in_region(region).ec2()
     }
@@ -122,7 +122,7 @@ impl AmiFixture {
         ids
     }
 
-    /// Fails unless a region has one image, made from its one snapshot.
+    /// Checks that a region has one image, made from its only snapshot.
     pub(crate) fn assert_one(&self, region: &str) {
         let images = self.images(region);
         let ids: Vec<_> = images.iter().map(|image| &image.id).collect();
@@ -132,13 +132,13 @@ impl AmiFixture {
     }
 }
 
-/// What is asked for of a bundle.
-pub(crate) fn request(bundle: &Path, wanted: &AmiOptions) -> Request {
+/// The request for a bundle with options.
+pub(crate) fn request(bundle: &Path, options: &AmiOptions) -> Request {
     let source = ImageSource::open(bundle).unwrap();
-    check(wanted, &ami::subject(&source), "local", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    check(options, &ami::subject(&source), "local", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
-/// Builds an image of a few MiB that boots by UEFI.
+/// Builds an image of a few MiB with an EFI system partition.
 pub(crate) fn build(folder: &Path, name: &str, version: u32) -> PathBuf {
     let tree = folder.join(format!("{name}-{version}.tree"));
     fs::create_dir_all(tree.join("etc")).unwrap();
@@ -155,7 +155,7 @@ pub(crate) fn build(folder: &Path, name: &str, version: u32) -> PathBuf {
     out
 }
 
-/// Texts of the command line.
+/// Owned copies of texts.
 pub(crate) fn texts(all: &[&str]) -> Vec<String> {
     all.iter().map(|&text| text.to_owned()).collect()
 }

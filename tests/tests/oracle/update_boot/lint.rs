@@ -1,4 +1,4 @@
-//! The script by shellcheck.
+//! shellcheck accepts the scripts.
 
 use std::path::Path;
 
