@@ -120,7 +120,7 @@ mod tests {
                         [[file]]\npath = \"/a\"\ncontent = \"old words\"\n";
 
     #[test]
-    fn what_is_changed_is_in_the_text() {
+    fn changes_are_in_the_text() {
         let recipe = Recipe::parse(TEXT)
             .set("source.0.scripts", "native")
             .set("boot", Table::new())
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_does_not_find_its_place_fails() {
+    fn a_change_of_a_missing_key_or_text_fails() {
         let fails = |change: fn(Recipe) -> Recipe| {
             let recipe = Recipe::parse(TEXT);
             std::panic::catch_unwind(|| change(recipe)).is_err()

@@ -26,7 +26,7 @@ fn sizes_from_the_least_to_a_tebibyte_have_a_plan() {
 }
 
 #[test]
-fn the_least_length_is_enough_and_what_is_missing_is_said() {
+fn the_least_length_is_enough_and_missing_bytes_are_reported() {
     let mut tree = empty();
     let root = tree.root();
     for i in 0..300 {
@@ -49,7 +49,7 @@ fn the_least_length_is_enough_and_what_is_missing_is_said() {
 }
 
 #[test]
-fn a_repair_from_a_backup_finds_everything() {
+fn a_repair_from_a_backup_restores_everything() {
     let mut tree = empty();
     let root = tree.root();
     for i in 0..500 {

@@ -140,7 +140,7 @@ fn the_undamaged_volume_has_no_finding() {
 }
 
 #[test]
-fn untidy_volumes_are_told_and_read() {
+fn untidy_volumes_are_reported_and_read() {
     let good = volume();
     for (patches, repair, expected) in untidy() {
         let mut volume = good.clone();

@@ -9,7 +9,7 @@ use super::fixture::{Field, LAST, SECTORS, corrupt, disk, table, u64};
 
 /// Corruption with which the primary is still read.
 #[test]
-fn what_is_only_untidy_is_told_and_read() {
+fn untidy_tables_are_reported_and_read() {
     use Field::{Entry, Header};
     let first = |number| TableLocation::Entry { copy: Copy::Primary, number };
     let guid = Guid::derive("hostile", "one");
@@ -51,7 +51,7 @@ fn what_is_only_untidy_is_told_and_read() {
 }
 
 #[test]
-fn what_both_copies_say_is_told_once() {
+fn corruption_of_both_copies_is_reported_once() {
     let mut table = table();
     table.partitions[1].first = Lba(4100);
     let location = TableLocation::Entry { copy: Copy::Primary, number: 2 };
@@ -61,7 +61,7 @@ fn what_both_copies_say_is_told_once() {
 }
 
 #[test]
-fn copies_that_disagree_are_told() {
+fn copies_that_disagree_are_reported() {
     let backup = TableLocation::Header(Copy::Backup);
     let disagree = |field, primary: u64, backup: u64| TableCorruption::HeadersDisagree {
         field,
@@ -94,7 +94,7 @@ fn copies_that_disagree_are_told() {
 }
 
 #[test]
-fn a_wrong_protective_mbr_is_told() {
+fn a_wrong_protective_mbr_is_reported() {
     let cases: [(usize, &[u8], TableCorruption); 6] = [
         (510, &[0, 0], TableCorruption::MbrSignature { found: 0 }),
         (450, &[0x83], TableCorruption::Hybrid { kind: 0x83 }),
@@ -116,7 +116,7 @@ fn a_wrong_protective_mbr_is_told() {
 }
 
 #[test]
-fn a_disk_that_grew_or_shrank_is_told() {
+fn a_disk_that_grew_or_shrank_is_reported() {
     let mut grown = disk(&table());
     grown.resize(grown.len() + (1 << 20), 0);
     let findings = check::check(&grown).unwrap();

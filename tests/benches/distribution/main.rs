@@ -28,8 +28,8 @@ fn main() {
     let rounds =
         words.iter().position(|word| word == "--rounds").and_then(|at| words.get(at + 1)?.parse().ok());
     let folder = scratch::folder();
-    let yard = Yard::new(folder.path());
-    let cases = yard.cases();
+    let fixture = LockedRecipe::new(folder.path());
+    let cases = fixture.cases();
     let mut samples = vec![Vec::new(); cases.len()];
     for round in 1..=rounds.unwrap_or(3) {
         for ((name, run), samples) in cases.iter().zip(&mut samples) {
@@ -43,13 +43,13 @@ fn main() {
 type Case<'a> = (&'static str, Box<dyn Fn() -> Sample + 'a>);
 
 /// A recipe with its lock, and its packages: in a store, and as an archive that apt reads.
-struct Yard {
+struct LockedRecipe {
     folder: PathBuf,
     recipe: Recipe,
     changes: Cell<u32>,
 }
 
-impl Yard {
+impl LockedRecipe {
     fn new(folder: &Path) -> Self {
         let recipe = folder.join("recipe.toml");
         fs::copy(scratch::repository().join("examples/debian-minimal/recipe.toml"), &recipe)
@@ -59,13 +59,13 @@ impl Yard {
             program::must(&[command, &recipe.to_string_lossy(), "--store", &shared.to_string_lossy()]);
         }
         let recipe = Recipe::example("debian-minimal");
-        let yard = Self { folder: folder.to_owned(), recipe, changes: Cell::new(0) };
-        yard.stock(&shared);
-        yard
+        let fixture = Self { folder: folder.to_owned(), recipe, changes: Cell::new(0) };
+        fixture.copy_packages(&shared);
+        fixture
     }
 
     /// Copies the locked packages into an archive, which is also the store.
-    fn stock(&self, shared: &Path) {
+    fn copy_packages(&self, shared: &Path) {
         let lock = fs::read_to_string(self.folder.join("recipe.lock")).expect("the lock");
         let (archive, objects) = (self.folder.join("archive"), self.folder.join("store/objects"));
         fs::create_dir_all(&archive).and_then(|()| fs::create_dir_all(&objects)).expect("folders");

@@ -54,18 +54,18 @@ fn ebs_direct_keeps_to_the_limits_errors_and_keys_that_its_model_and_manual_say(
 }
 
 #[test]
-fn what_aws_refuses_is_refused_with_the_same_code() {
+fn requests_that_aws_refuses_are_refused_with_the_same_code() {
     script("refusals.py", &["boto3"], Windows::default(), Some(OTHER));
 }
 
 #[test]
-fn answers_lag_behind_effects_where_the_region_is_told_so() {
+fn responses_lag_behind_effects_by_the_configured_windows() {
     let windows = Windows { describe_after_creation: Duration::from_secs(3), ..lagging() };
     script("eventually.py", &["boto3"], windows, None);
 }
 
 #[test]
-fn an_account_that_asks_too_often_is_refused_in_each_service_s_words() {
+fn an_account_that_exceeds_its_quota_is_throttled_with_each_services_error() {
     let quotas = Quotas { others: Some(5), ..Quotas::default() };
     script_with("throttled.py", &["boto3"], None, |config| config.quotas = quotas);
 }

@@ -153,7 +153,7 @@ fn damage(bundle: &Bundle) {
 }
 
 #[test]
-fn what_cannot_boot_says_why() {
+fn boots_that_fail_are_diagnosed() {
     if !ready() {
         return;
     }

@@ -123,7 +123,7 @@ install = [{{ from = "/opt" }}]
 }
 
 #[test]
-fn chance_and_the_clock_are_the_same_in_every_build_and_there_is_no_network() {
+fn random_numbers_and_the_clock_are_the_same_in_every_build_and_there_is_no_network() {
     let commands = r"
 head -c 64 /dev/urandom | od > $DESTDIR/opt/urandom
 head -c 64 /dev/random | od > $DESTDIR/opt/random
@@ -158,7 +158,7 @@ perl -e 'my $end = time + 2; select(undef, undef, undef, 0.3) while time < $end;
 }
 
 #[test]
-fn what_slips_through_is_found_and_its_file_named() {
+fn nondeterminism_that_remains_is_found_and_its_file_named() {
     // The nanoseconds of a file's time depend on the order of writes.
     let commands = "touch $DESTDIR/opt/new; stat -c %y $DESTDIR/opt/new > $DESTDIR/opt/slips";
     let Some(fixture) = LockedRecipe::new(&with_stage(commands)) else { return };
@@ -188,7 +188,7 @@ packages = ["ssl-cert", "slapd", "postfix"]
 "#;
 
 #[test]
-fn what_scripts_of_packages_draw_is_the_same_in_every_build() {
+fn random_values_of_maintainer_scripts_are_the_same_in_every_build() {
     let Some(fixture) = LockedRecipe::new(DRAWING) else { return };
     let again = |out: &str| {
         fixture.add_store(out);

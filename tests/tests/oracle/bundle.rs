@@ -78,7 +78,7 @@ fn a_killed_build_leaves_nothing_under_the_final_name_and_the_next_one_clears_up
 }
 
 #[test]
-fn a_full_disk_is_told_with_what_is_needed_and_leaves_nothing() {
+fn a_full_disk_is_reported_with_the_needed_bytes_and_leaves_nothing() {
     if !oracle::ready(&["mount", "umount"], true) {
         return;
     }
@@ -99,7 +99,7 @@ fn a_full_disk_is_told_with_what_is_needed_and_leaves_nothing() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_told() {
+fn an_unwritable_path_is_reported() {
     let folder = scratch::folder();
     let recipe = recipe(folder.path(), 1);
     // Not even root can write there.

@@ -99,7 +99,7 @@ fn dumpe2fs(image: &Path) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn facts_are_those_that_other_tools_tell() {
+fn facts_are_those_of_other_tools() {
     if !ready() {
         return;
     }
@@ -192,7 +192,7 @@ fn extraction_gives_the_folder_back() {
 }
 
 #[test]
-fn mistakes_are_told_apart_from_failures() {
+fn usage_errors_and_failures_have_different_exit_codes() {
     if !ready() {
         return;
     }

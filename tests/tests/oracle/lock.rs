@@ -62,7 +62,7 @@ fn a_lock_that_fits_needs_no_mirror_and_one_that_does_not_is_refused_with_the_co
 }
 
 #[test]
-fn versions_stay_until_an_update_is_asked_for() {
+fn versions_stay_until_an_update_is_requested() {
     let Some((fixture, mirror)) = usual() else { return };
     fixture.must("lock", &mirror, &[]);
     let mut packages = LockFixture::sample_packages();
@@ -107,7 +107,7 @@ fn an_expired_archive_is_refused_unless_the_recipe_accepts_it() {
 }
 
 #[test]
-fn what_nobody_or_somebody_else_signed_is_refused() {
+fn archives_without_a_signature_or_of_another_key_are_refused() {
     let Some((fixture, mirror)) = usual() else { return };
     let suite = Suite::new("stable", LockFixture::sample_packages());
     suite.write(&fixture.path("archive"), Signing::Unsigned);
@@ -149,7 +149,7 @@ fn an_index_whose_digest_differs_is_refused() {
 }
 
 #[test]
-fn missing_keys_mirrors_suites_components_and_packages_are_told_with_what_to_do() {
+fn missing_keys_mirrors_suites_components_and_packages_are_reported_with_a_hint() {
     let Some((fixture, mirror)) = usual() else { return };
     let stderr = fixture.must_fail(1, "lock", "", &[]);
     assert!(stderr.contains("set `AMIFORGE_DEB_MIRROR`"), "{stderr}");
@@ -214,7 +214,7 @@ fn two_archives(fixture: &LockFixture, other: &Key) -> [String; 2] {
 }
 
 #[test]
-fn ubuntu_and_an_archive_of_somebody_else_go_the_same_way() {
+fn ubuntu_and_a_third_party_archive_are_locked_and_built() {
     let Some(fixture) = LockFixture::new(&[]) else { return };
     let other = Key::generate("other").unwrap();
     other.export(&fixture.path("other.gpg"));

@@ -25,7 +25,7 @@ fn extract(out: &str, path: &str, fixture: &LockFixture) -> String {
 }
 
 #[test]
-fn what_was_not_configured_natively_is_named_by_the_dpkg_of_the_machine() {
+fn packages_that_were_not_configured_natively_are_named_by_the_machines_dpkg() {
     let Some(fixture) = LockFixture::new(&["whole", "partly"]) else { return };
     let script = |text: &str| format!("#!/bin/sh\nset -e\n{text}\n");
     let suite = Suite::new(

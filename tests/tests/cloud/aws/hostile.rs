@@ -76,7 +76,7 @@ impl Client {
 }
 
 #[test]
-fn an_answer_that_is_not_of_its_form_is_refused_at_once() {
+fn a_malformed_response_is_refused_at_once() {
     let deep = format!("<DescribeImagesResponse>{}", "<a>".repeat(1 << 20));
     for body in [
         "",
@@ -119,7 +119,7 @@ fn pages_that_never_end_are_noticed() {
 }
 
 #[test]
-fn an_answer_without_end_fills_no_memory() {
+fn an_endless_response_fills_no_memory() {
     let announced = Server::start(|stream| {
         write!(stream, "HTTP/1.1 200 X\r\ncontent-length: 99999999999\r\n\r\n")?;
         std::thread::sleep(Duration::from_millis(200));
@@ -146,7 +146,7 @@ fn an_answer_without_end_fills_no_memory() {
 }
 
 #[test]
-fn an_answer_of_ebs_direct_of_another_form_is_not_asked_for_again() {
+fn a_malformed_response_of_ebs_direct_is_not_requested_again() {
     for body in [
         "{\"BlockSize\": \"512 KiB\", \"VolumeSize\": 1, \"Blocks\": []}",
         "{\"BlockSize\": 524288, \"Blocks\": [{\"BlockIndex\": \"one\"}], \"ChangedBlocks\": [{\"BlockIndex\": \"one\"}]}",
@@ -174,7 +174,7 @@ fn an_answer_of_ebs_direct_of_another_form_is_not_asked_for_again() {
 }
 
 #[test]
-fn an_answer_that_broke_off_on_its_way_is_asked_for_again() {
+fn a_response_that_was_cut_off_is_requested_again() {
     let server = Server::start(|stream| {
         write!(stream, "HTTP/1.1 200 X\r\ncontent-length: 900\r\n\r\n<DescribeImagesResponse>")
     });
@@ -213,7 +213,7 @@ fn a_refusal_keeps_code_message_and_request() {
 }
 
 #[test]
-fn a_block_of_another_length_is_no_trouble_of_the_line() {
+fn a_block_of_another_length_is_not_a_transport_error() {
     for body in [Vec::new(), vec![1; 100], vec![1; BLOCK as usize - 1], vec![1; BLOCK as usize + 1]] {
         let words = format!("the service gave {} bytes as the block, and a block has {BLOCK}", body.len());
         let client = Client::of(Server::respond_with(200, "x-amz-data-length: 524288\r\n", body));
@@ -241,7 +241,7 @@ fn a_block_counts_as_written_only_where_the_answer_states_its_checksum() {
 }
 
 #[test]
-fn what_does_not_speak_http_is_refused_at_once() {
+fn a_server_that_does_not_speak_http_is_refused_at_once() {
     for answer in [
         "SSH-2.0-OpenSSH_9.6\r\n",
         "HTTP/1.1 200 X\r\ncontent-length: many\r\n\r\n",

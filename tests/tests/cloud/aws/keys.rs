@@ -22,7 +22,7 @@ fn amiforge(endpoint: &str, args: &[&str]) -> (Option<i32>, Value, String) {
 }
 
 #[test]
-fn an_alias_is_found_before_anything_is_written_and_the_key_is_what_encrypts() {
+fn an_alias_is_resolved_before_anything_is_written_and_its_key_encrypts() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let trail = Arc::new(Trail::new());

@@ -205,7 +205,7 @@ fn a_bundle_that_is_missing_or_has_no_certificate_is_named() {
 }
 
 #[test]
-fn who_gives_credentials_is_trusted_by_the_same_rule() {
+fn credential_providers_are_trusted_by_the_same_rule() {
     let Some(fixture) = TlsFixture::new() else { return };
     fs::write(fixture.path("token"), "token").unwrap();
     let assuming = |args: &[&str]| {

@@ -82,7 +82,7 @@ fn without_a_manifest_the_parent_is_read_back_and_with_the_parents_bundle_it_is_
 }
 
 #[test]
-fn what_was_deleted_does_not_live_on() {
+fn deleted_files_do_not_remain_in_the_child() {
     let folder = scratch::folder();
     let old = build(folder.path(), 1, 12);
     // Without the noise its blocks are free, or zeros.
@@ -103,7 +103,7 @@ fn what_was_deleted_does_not_live_on() {
 }
 
 #[test]
-fn parents_that_do_not_fit_are_refused_before_anything_is_begun() {
+fn unsuitable_parents_are_refused_before_anything_is_started() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let region = Region::start(&folder.path().join("region"));
@@ -128,7 +128,7 @@ fn parents_that_do_not_fit_are_refused_before_anything_is_begun() {
 }
 
 #[test]
-fn a_block_that_rots_is_found_by_the_proof() {
+fn a_block_that_rots_is_found_by_the_verification() {
     let folder = scratch::folder();
     let old = build(folder.path(), 1, 8);
     let new = build(folder.path(), 2, 8);

@@ -23,7 +23,7 @@ const CALLS: [&str; 5] = [
 ];
 
 #[test]
-fn what_passes_is_sat_out_at_every_call() {
+fn passing_faults_of_every_call_are_retried() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let passing = [
@@ -51,7 +51,7 @@ fn what_passes_is_sat_out_at_every_call() {
 }
 
 #[test]
-fn a_storm_of_every_fault_at_once_is_weathered() {
+fn an_upload_survives_all_faults_at_once() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 12);
     let some = |p, seed, what| rule("PutSnapshotBlock", When::Probability { p, seed }, what);
@@ -70,7 +70,7 @@ fn a_storm_of_every_fault_at_once_is_weathered() {
 }
 
 #[test]
-fn what_does_not_pass_ends_with_the_services_reason_and_the_same_call_finishes_later() {
+fn lasting_faults_end_with_the_services_error_and_a_repeated_upload_finishes() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     for (call, fault, kind) in [

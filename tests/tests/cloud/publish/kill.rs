@@ -57,7 +57,7 @@ fn acknowledged(bundle: &Path) -> BTreeSet<u64> {
 }
 
 #[test]
-fn an_upload_killed_at_random_moments_goes_on_and_sends_nothing_twice_but_what_was_under_way() {
+fn an_upload_killed_at_random_moments_resumes_and_resends_only_blocks_in_flight() {
     let mut rng = Rng(0x5eed_5eed_5eed);
     // Least number of uploads that are killed until they finish, and of kills in total.
     let (uploads, most) = (tier::times(2, 6), tier::times(50, 200));

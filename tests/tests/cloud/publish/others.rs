@@ -36,7 +36,7 @@ fn boto3_reads_a_published_bundle_byte_for_byte() {
 }
 
 #[test]
-fn what_boto3_uploads_verifies_against_the_bundle() {
+fn an_upload_of_boto3_verifies_with_the_bundle() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 8);

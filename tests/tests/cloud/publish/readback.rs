@@ -49,7 +49,7 @@ fn an_untouched_snapshot_verifies_with_and_without_its_bundle() {
 }
 
 #[test]
-fn tokens_that_expire_while_a_snapshot_is_read_are_asked_for_again() {
+fn tokens_that_expire_while_a_snapshot_is_read_are_requested_again() {
     let folder = scratch::folder();
     let (region, bundle, snapshot) = published(folder.path());
     for when in [When::First(1), When::Every(3)] {
@@ -74,7 +74,7 @@ fn refused(region: &Region) -> usize {
 }
 
 #[test]
-fn pages_whose_tokens_expire_while_a_snapshot_is_listed_are_asked_for_again() {
+fn pages_whose_tokens_expire_while_a_snapshot_is_listed_are_requested_again() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 6);
     let region = Region::with(&folder.path().join("region"), |config| config.page = Some(3));
@@ -166,7 +166,7 @@ fn another_bundle_differs_where_it_differs() {
 }
 
 #[test]
-fn a_download_that_was_stopped_goes_on_and_has_its_name_only_at_the_end() {
+fn a_download_that_was_stopped_resumes_and_gets_its_name_only_at_the_end() {
     let folder = scratch::folder();
     let (region, bundle, snapshot) = published(folder.path());
     let out = folder.path().join("back.raw");

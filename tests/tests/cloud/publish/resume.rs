@@ -81,7 +81,7 @@ fn two_at_a_time_are_refused() {
 }
 
 #[test]
-fn an_upload_of_something_else_is_not_mixed_in() {
+fn an_unfinished_upload_of_another_image_is_not_continued() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let other = build(folder.path(), 2, 4);
@@ -105,7 +105,7 @@ fn an_upload_of_something_else_is_not_mixed_in() {
 }
 
 #[test]
-fn other_settings_are_not_mixed_in() {
+fn an_unfinished_upload_with_other_options_is_not_continued() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let region = Region::start(&folder.path().join("region"));
@@ -117,7 +117,7 @@ fn other_settings_are_not_mixed_in() {
 }
 
 #[test]
-fn a_pending_snapshot_that_is_gone_is_begun_anew() {
+fn a_pending_snapshot_that_was_deleted_is_started_again() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let region = Region::start(&folder.path().join("region"));

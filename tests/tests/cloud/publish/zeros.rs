@@ -101,7 +101,7 @@ fn mounts(root: &Path, tree: &Path, at: &Path) {
 }
 
 #[test]
-fn an_encrypted_volume_is_whole_with_the_zero_policy_and_is_not_without() {
+fn an_encrypted_volume_is_complete_only_with_the_zero_policy() {
     if !oracle::ready(&["e2fsck", "debugfs"], false) {
         return;
     }

@@ -18,7 +18,7 @@ fn stopped_at(fixture: &AmiFixture, options: &AmiOptions, action: &str) {
 }
 
 #[test]
-fn nothing_is_left_wherever_a_publish_stopped() {
+fn abandoning_leaves_nothing_wherever_a_publish_stopped() {
     for action in [
         "CompleteSnapshot",
         "RegisterImage",
@@ -56,7 +56,7 @@ fn nothing_is_left_wherever_a_publish_stopped() {
 }
 
 #[test]
-fn a_publish_that_is_done_is_not_taken_back() {
+fn a_finished_publish_is_not_abandoned() {
     let fixture = AmiFixture::new();
     let published = fixture.must(&AmiOptions::default());
     let refused = fixture.abandon().unwrap_err();
@@ -66,7 +66,7 @@ fn a_publish_that_is_done_is_not_taken_back() {
 }
 
 #[test]
-fn an_ami_that_was_there_before_is_not_taken_back() {
+fn an_ami_that_existed_before_is_not_removed() {
     let fixture = AmiFixture::new();
     let first = fixture.must(&AmiOptions::default());
     std::fs::remove_dir_all(fixture.bundle.with_file_name("web-1.publish")).unwrap();
@@ -82,7 +82,7 @@ fn an_ami_that_was_there_before_is_not_taken_back() {
 }
 
 #[test]
-fn what_is_published_stays_when_a_later_run_fails_and_is_taken_back() {
+fn a_published_ami_stays_when_a_later_run_fails_and_is_abandoned() {
     let fixture = AmiFixture::new();
     let first = fixture.must(&AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() });
     let more = AmiOptions {
@@ -111,7 +111,7 @@ fn what_is_published_stays_when_a_later_run_fails_and_is_taken_back() {
 }
 
 #[test]
-fn a_copy_that_a_later_run_began_is_taken_back_alone() {
+fn only_the_copy_that_a_later_run_started_is_removed() {
     let fixture = AmiFixture::new();
     fixture.must(&AmiOptions::default());
     fixture.region.inject(FaultScript::times(1, "CopyImage", InjectedFault::FailLater));
@@ -125,7 +125,7 @@ fn a_copy_that_a_later_run_began_is_taken_back_alone() {
 }
 
 #[test]
-fn another_name_for_what_is_published_is_taken_back_without_it() {
+fn abandoning_another_name_keeps_the_published_ami() {
     let fixture = AmiFixture::new();
     let first = fixture.must(&AmiOptions::default());
     let renamed = AmiOptions { name: Some("another".to_owned()), ..AmiOptions::default() };

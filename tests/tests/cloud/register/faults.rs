@@ -63,7 +63,7 @@ fn finishes(action: &str, fault: &InjectedFault, times: u64) {
 }
 
 #[test]
-fn an_answer_that_is_lost_after_its_effect_costs_nothing() {
+fn a_response_that_is_lost_after_its_effect_has_no_consequence() {
     for action in CALLS {
         finishes(action, &InjectedFault::DropAfter, 1);
     }
@@ -84,7 +84,7 @@ fn calls_that_fail_before_their_effect_are_made_again() {
 }
 
 #[test]
-fn what_the_service_learns_late_is_waited_for() {
+fn eventual_consistency_is_waited_for() {
     let windows = Windows {
         completion: Duration::from_millis(200),
         put_after_start: Duration::from_millis(300),
@@ -100,7 +100,7 @@ fn what_the_service_learns_late_is_waited_for() {
 }
 
 #[test]
-fn a_call_that_stays_refused_is_given_up_with_the_services_words_and_goes_on_later() {
+fn a_call_that_keeps_failing_ends_with_the_services_message_and_the_publish_resumes_later() {
     let fixture = AmiFixture::new();
     fixture.region.inject(FaultScript::times(
         u64::MAX,

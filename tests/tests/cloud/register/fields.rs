@@ -54,7 +54,7 @@ fn an_ami_is_registered_with_careful_defaults() {
 }
 
 #[test]
-fn an_ami_is_registered_with_everything_that_is_asked_for() {
+fn an_ami_is_registered_with_every_requested_field() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let fixture = AmiFixture::new();
     let further = build(fixture.folder.path(), "cache", 1);

@@ -96,7 +96,7 @@ fn a_publish_killed_at_random_moments_makes_one_ami_and_one_snapshot_in_each_reg
 }
 
 #[test]
-fn a_publish_killed_at_a_random_moment_can_be_taken_back_whole() {
+fn a_publish_killed_at_a_random_moment_can_be_abandoned_completely() {
     let mut rng = Rng(0x0aba_d05e_ed01);
     for _ in 0..tier::times(10, 25) {
         let fixture = AmiFixture::new();

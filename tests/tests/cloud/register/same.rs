@@ -8,7 +8,7 @@ use amiforge_publish::request::{AmiOptions, Tpm};
 use super::fixture::{AmiFixture, build, texts};
 
 #[test]
-fn publishing_again_finds_everything_done() {
+fn publishing_again_has_nothing_to_do() {
     let fixture = AmiFixture::new();
     let options = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
     let first = fixture.must(&options);
@@ -66,7 +66,7 @@ fn an_ami_of_the_name_that_is_not_equal_is_refused_before_a_block_is_sent() {
 }
 
 #[test]
-fn what_can_be_set_is_set_anew() {
+fn mutable_attributes_are_updated() {
     let fixture = AmiFixture::new();
     fixture.must(&AmiOptions::default());
     let options = AmiOptions {

@@ -59,7 +59,7 @@ fn a_public_ami_is_refused_where_the_account_blocks_it_and_made_where_it_does_no
 }
 
 #[test]
-fn what_the_account_encrypts_by_itself_is_not_shared_with_those_who_could_not_use_it() {
+fn snapshots_that_the_account_encrypts_are_not_shared_with_accounts_that_could_not_use_them() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let fixture = AmiFixture::new();
     let args = |region: &str| [fixture.region.running.endpoint(), region.to_owned(), "encrypt".to_owned()];

@@ -18,7 +18,7 @@ fn verify(fixture: &AmiFixture, region: &str, image: &str, more: &[&str]) -> (Ou
 }
 
 #[test]
-fn an_untouched_ami_and_its_copy_are_what_was_asked_for() {
+fn an_untouched_ami_and_its_copy_verify() {
     let fixture = AmiFixture::new();
     let options = AmiOptions {
         copy_to: texts(&["local-2"]),

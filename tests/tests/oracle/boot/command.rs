@@ -166,7 +166,7 @@ fn a_console_reaches_a_terminal_without_what_would_make_it_act_and_a_file_as_it_
 }
 
 #[test]
-fn a_boot_that_fails_says_why_in_words_and_takes_its_receipt_back() {
+fn a_failed_boot_is_diagnosed_and_its_receipt_removed() {
     let panic = "[    1.2] VFS: Cannot open root device \"PARTUUID=1\" or unknown-block(0,0): error -6\r\n\
         [    1.3] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\r\n";
     let Some(fixture) = CliFixture::new(panic) else { return };
@@ -197,7 +197,7 @@ fn a_boot_that_fails_says_why_in_words_and_takes_its_receipt_back() {
 }
 
 #[test]
-fn time_that_is_over_and_a_disk_with_nothing_on_it_are_told_apart() {
+fn a_timeout_and_an_empty_disk_are_distinguished() {
     let Some(fixture) = CliFixture::new("Linux version 6.1\r\n") else { return };
     let (json, code) = fixture.boot(&["disk", "--expect", "login:", "--timeout", "5"]);
     assert_eq!((code, &json["how"]), (Some(3), &"time was over".into()), "{json}");
@@ -208,7 +208,7 @@ fn time_that_is_over_and_a_disk_with_nothing_on_it_are_told_apart() {
 }
 
 #[test]
-fn what_is_missing_on_the_host_is_told_with_its_package() {
+fn missing_programs_of_the_host_are_reported_with_their_package() {
     let Some(fixture) = CliFixture::new("x") else { return };
     let output = fixture.command(&["boot", "disk"]).env("PATH", "").output().expect("amiforge starts");
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));

@@ -156,7 +156,7 @@ fn a_damaged_image_is_not_started() {
 type Damage<'a> = &'a dyn Fn(&Path);
 
 #[test]
-fn the_loader_says_in_words_why_it_stops() {
+fn the_loader_prints_why_it_stops() {
     let Some(parts) = ready(Firmware::Bios) else { return };
     let whole = boot(&parts, &parts.kernel);
     let kernel_at = (LOADER_SECTOR * 512) + 4096;

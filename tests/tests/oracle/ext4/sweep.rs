@@ -239,7 +239,7 @@ fn one(
 }
 
 #[test]
-fn what_e2fsck_finds_the_checker_finds() {
+fn the_checker_finds_errors_where_e2fsck_does() {
     if oracle::ready(&["mke2fs", "e2fsck"], false) {
         let missed = sweep(|word| vec![word ^ 1]);
         assert!(missed.is_empty(), "{missed:#?}");
@@ -248,7 +248,7 @@ fn what_e2fsck_finds_the_checker_finds() {
 
 #[test]
 #[ignore = "takes minutes; the same with more values for every field"]
-fn what_e2fsck_finds_the_checker_finds_for_more_values() {
+fn the_checker_finds_errors_where_e2fsck_does_for_more_values() {
     if oracle::ready(&["mke2fs", "e2fsck"], false) {
         let missed =
             sweep(|word| vec![word ^ 2, word ^ 0x100, word ^ 0x8000, word.wrapping_add(3), 0, 0xffff]);

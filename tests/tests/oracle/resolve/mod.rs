@@ -217,7 +217,7 @@ fn resolution_is_that_of_apt() {
 }
 
 #[test]
-fn what_a_lock_had_is_kept_and_reasons_are_told() {
+fn locked_versions_are_preferred_and_packages_have_reasons() {
     with_suites(|_, _, suites| {
         let set = sets::SETS.iter().find(|set| set.name == "lamp").expect("a set");
         let first = ours(suites, set, Vec::new()).expect("an answer");

@@ -85,7 +85,7 @@ fn every_compression_gives_dpkgs_tree_and_database() {
 }
 
 #[test]
-fn what_dpkg_leaves_out_we_leave_out() {
+fn files_that_dpkg_leaves_out_are_left_out() {
     if !oracle::ready(&PROGRAMS, true) {
         return;
     }

@@ -9,7 +9,7 @@ use super::guest::{Guest, MIB, NEW, OLD};
 use super::images::stub;
 
 #[test]
-fn wherever_it_is_cut_off_a_whole_kernel_is_started() {
+fn a_complete_kernel_is_started_wherever_the_script_is_cut_off() {
     let Some(guest) = Guest::new(InitrdOf::None, UefiLoader::Uki, stub(252, 0x400), 4 * MIB) else { return };
     guest.install(NEW, 4);
     // Writes to the disk succeed up to the limit, the next one is done by half, and all later ones fail.
@@ -58,7 +58,7 @@ fn wherever_it_is_cut_off_a_whole_kernel_is_started() {
 }
 
 #[test]
-fn without_room_nothing_is_touched_and_it_says_so() {
+fn without_space_nothing_is_written_and_the_reason_is_printed() {
     let Some(guest) = Guest::new(InitrdOf::None, UefiLoader::Uki, stub(252, 0x400), MIB) else { return };
     guest.built(None);
     guest.install(NEW, 4);

@@ -5,7 +5,7 @@ use std::path::Path;
 use amiforge_tests::{oracle, scratch};
 
 #[test]
-fn shellcheck_has_nothing_to_say() {
+fn shellcheck_finds_nothing() {
     if !oracle::ready(&["shellcheck"], false) {
         return;
     }

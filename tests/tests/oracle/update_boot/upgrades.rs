@@ -77,7 +77,7 @@ fn an_initrd_of_our_own_is_made_as_the_build_makes_it() {
 }
 
 #[test]
-fn loaders_of_the_distribution_are_told_too() {
+fn loaders_of_the_distribution_are_updated_too() {
     let Some(guest) = Guest::new(InitrdOf::Auto, UefiLoader::Grub, stub(252, 0x400), 4 * MIB) else { return };
     guest.make_initrd(NEW, 6);
     guest.built(None);
