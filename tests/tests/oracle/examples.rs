@@ -41,7 +41,7 @@ fn debian_root_has_its_user_its_unit_and_its_data_partition() {
     ] {
         assert!(listing.lines().any(|found| found.starts_with(line)), "no line `{line}…`");
     }
-    assert!(!listing.contains("/srv/www"), "what is mounted at /srv stands on its own partition");
+    assert!(!listing.contains("/srv/www"), "files of the partition at /srv are not in the root");
 }
 
 /// An OCI image layout of two layers, of which the second deletes a file of the first (whiteout).

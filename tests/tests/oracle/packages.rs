@@ -32,7 +32,7 @@ fn packages_that_were_not_configured_natively_are_named_by_the_machines_dpkg() {
         "stable",
         vec![
             Deb::new("whole", "1").control("postinst", &script("mkdir -p /var/lib/whole")),
-            Deb::new("partly", "1").control("postinst", &script("make-what-nobody-knows /var/lib/partly")),
+            Deb::new("partly", "1").control("postinst", &script("an-unknown-program /var/lib/partly")),
         ],
     );
     let mirror = fixture.write_archive(&suite).url();

@@ -45,7 +45,7 @@ fn a_new_version_of_a_bundle_sends_few_blocks_and_is_proven() {
     assert_eq!(
         region.successes("GetSnapshotBlock") as u64,
         second.proven,
-        "the kept manifest stands in for the parent"
+        "the manifest beside the journal is used instead of the parent"
     );
     assert_holds(&region, &second.snapshot.id, &bundle, folder.path());
     // A repeated upload sends nothing, although the newest version is now its own snapshot.

@@ -259,7 +259,7 @@ fn interrupted(fixture: &CliFixture, signal: &str) -> std::process::ExitStatus {
     let log = fixture.0.path().join("log");
     let end = Instant::now() + Duration::from_mins(1);
     while !fs::read_to_string(&log).is_ok_and(|log| log.contains("hello")) {
-        assert!(Instant::now() < end, "the guest said nothing");
+        assert!(Instant::now() < end, "the guest printed nothing");
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(runs(fixture), "its QEMU is not found");

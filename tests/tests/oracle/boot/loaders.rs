@@ -11,7 +11,7 @@ use object::read::pe::{ImageNtHeaders, PeFile64};
 
 use super::parts::{self, LOADER_SECTOR, Parts, bytes, inline};
 
-const CMDLINE: &str = "console=ttyS0,115200n8 panic=-1 told=\"by the loader\"";
+const CMDLINE: &str = "console=ttyS0,115200n8 panic=-1 note=\"by the loader\"";
 
 /// The unified kernel image of the parts, for UEFI.
 fn uki(parts: &Parts) -> Vec<u8> {
