@@ -9,7 +9,7 @@ for service in ("ec2", "autoscaling"):
     rules = loader.load_service_model(service, "endpoint-rule-set-1")
     provider = botocore.endpoint_provider.EndpointProvider(rules, partitions)
     for partition in partitions["partitions"]:
-        # The names of whole partitions stand for no place where these services are.
+        # Global pseudo-regions of partitions do not have these services.
         for region in [name for name in partition["regions"] if not name.endswith("-global")] + ["xx-new-9"]:
             for fips in (False, True):
                 for dual in (False, True):

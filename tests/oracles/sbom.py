@@ -1,4 +1,4 @@
-"""Judges bills of materials by the libraries of the formats' own projects. usage: sbom.py SPDX.json CYCLONEDX.json"""
+"""Judges SBOMs by the libraries of the formats' own projects. usage: sbom.py SPDX.json CYCLONEDX.json"""
 
 import sys
 

@@ -1,4 +1,5 @@
-//! Tar archives written from this file alone, among them the input of the golden images, which has one entry of every kind.
+//! Tar archives written from this file alone, among them the input of the golden images, which has one entry of every
+//! kind.
 //!
 //! Headers are written field by field (POSIX.1-2017, pax): a library could change the bytes from version to version.
 

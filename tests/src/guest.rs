@@ -31,7 +31,8 @@ impl Guest<'_> {
     /// Boots the machine, waits until it powers off, and returns the output of its serial console.
     ///
     /// # Panics
-    /// When QEMU cannot be started, or the guest does not power off in time; the message has the last lines of the console.
+    /// When QEMU cannot be started, or the guest does not power off in time; the message has the last lines of the
+    /// console.
     pub fn run(&self, console: &Path) -> String {
         let program = crate::oracle::find("qemu-system-x86_64").expect("QEMU");
         let disk = format!(

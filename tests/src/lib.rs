@@ -17,6 +17,7 @@ pub mod region;
 pub mod rng;
 pub mod scratch;
 pub mod source_tree;
+pub mod text;
 pub mod tier;
 pub mod volume;
 

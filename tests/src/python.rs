@@ -13,8 +13,9 @@ const CI: &str = include_str!("../../.ci/run");
 /// Packages whose version has to be the pinned one.
 const PINNED: [&str; 2] = ["boto3", "moto"];
 
-/// A Python that can import these modules, in the versions that CI has: `$AMIFORGE_TEST_PYTHON`, `target/venv/bin/python`,
-/// or `python3`. Without one the test is skipped, or fails when oracles are required; either message names what is missing.
+/// A Python that can import these modules, in the versions that CI has: `$AMIFORGE_TEST_PYTHON`,
+/// `target/venv/bin/python`, or `python3`. Without one the test is skipped, or fails when oracles are required; either
+/// message names what is missing.
 ///
 /// # Panics
 /// When oracles are required and no such Python is installed.

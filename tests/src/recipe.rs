@@ -1,9 +1,9 @@
-//! Recipes derived from others, such as an example with some keys changed. A change whose key or text is missing fails, so
-//! that no test goes on with a recipe other than the intended one.
+//! Recipes derived from others, such as an example with some keys changed. A change whose key or text is missing fails,
+//! so that no test goes on with a recipe other than the intended one.
 
 use toml::{Table, Value};
 
-use crate::scratch;
+use crate::{scratch, text};
 
 /// A recipe that is being changed.
 #[derive(Debug, Clone)]
@@ -70,8 +70,7 @@ impl Recipe {
         let Some(Value::String(content)) = content else {
             panic!("there is no `[[file]]` {path} with content")
         };
-        assert!(content.contains(from), "`{from}` is not in {path}:\n{content}");
-        *content = content.replace(from, to);
+        *content = text::replace(content, from, to);
         self
     }
 
@@ -121,7 +120,7 @@ mod tests {
                         [[file]]\npath = \"/a\"\ncontent = \"old words\"\n";
 
     #[test]
-    fn what_is_changed_is_in_the_text() {
+    fn changes_are_in_the_text() {
         let recipe = Recipe::parse(TEXT)
             .set("source.0.scripts", "native")
             .set("boot", Table::new())
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_does_not_find_its_place_fails() {
+    fn a_change_of_a_missing_key_or_text_fails() {
         let fails = |change: fn(Recipe) -> Recipe| {
             let recipe = Recipe::parse(TEXT);
             std::panic::catch_unwind(|| change(recipe)).is_err()

@@ -8,7 +8,8 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_owned()
 }
 
-/// A new folder that is deleted when dropped, in memory (`/dev/shm`) if possible, else in the system's temporary folder.
+/// A new folder that is deleted when dropped, in memory (`/dev/shm`) if possible, else in the system's temporary
+/// folder.
 ///
 /// # Panics
 /// When no folder can be made.

@@ -10,7 +10,7 @@ use amiforge_formats::plan::{Data, Plan, SourceId, Sources};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Tree};
 
-/// Bytes that tell their place, for any source.
+/// Sources whose bytes depend on the source and the offset.
 struct Pattern;
 
 impl Sources for Pattern {
@@ -52,7 +52,7 @@ pub(crate) fn slice(at: u64, len: u64) -> NodeKind {
     NodeKind::File(if len == 0 { Content::empty() } else { Content::Slice { source: SourceId(1), at, len } })
 }
 
-/// Runs a tool; `None`, with a word, when it is not there.
+/// Runs a tool and returns whether it succeeded, and its output; `None` and a printed `SKIP` when it is not installed.
 pub(crate) fn run(program: &str, args: &[&str]) -> Option<(bool, String)> {
     match Command::new(program).args(args).output() {
         Ok(output) => {
@@ -83,7 +83,7 @@ fn write(plan: &Plan) -> tempfile::NamedTempFile {
     file
 }
 
-/// Plans, writes and checks.
+/// Plans and writes a tree, and checks the image with e2fsck.
 pub(crate) fn clean(tree: &Tree, options: &Ext4Options, len: u64) -> tempfile::NamedTempFile {
     let file = write(&plan(tree, options, len).unwrap());
     if let Some((ok, text)) = run("e2fsck", &["-fn", file.path().to_str().unwrap()]) {

@@ -52,7 +52,7 @@ fn every_kind_of_node_is_clean() {
 }
 
 #[test]
-fn attributes_stand_in_inodes_and_shared_blocks() {
+fn attributes_are_in_inodes_and_shared_blocks() {
     let mut tree = empty();
     let root = tree.root();
     let value = |len: usize| -> Box<[u8]> { (0..len).map(|i| i as u8).collect() };

@@ -7,7 +7,7 @@ use amiforge_formats::tree::{Node, NodeKind};
 use super::fixture::{MIB, add, empty, options, slice};
 
 #[test]
-fn what_ext4_cannot_hold_is_refused_by_its_path() {
+fn trees_that_ext4_cannot_hold_are_refused_by_path() {
     let refused = |name: &[u8], change: &dyn Fn(&mut Node)| {
         let mut tree = empty();
         let root = tree.root();

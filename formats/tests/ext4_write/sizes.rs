@@ -18,15 +18,15 @@ fn sizes_from_the_least_to_a_tebibyte_have_a_plan() {
     }
     let large = plan(&tree, &options(), 1 << 40).unwrap();
     assert_eq!(large.len(), 1 << 40);
-    let wanted = Ext4Options { journal: JournalSize::Bytes(900 * MIB), ..options() };
-    let file = clean(&tree, &wanted, 4096 * MIB);
+    let requested = Ext4Options { journal: JournalSize::Bytes(900 * MIB), ..options() };
+    let file = clean(&tree, &requested, 4096 * MIB);
     let Some((_, text)) = run("dumpe2fs", &["-h", file.path().to_str().unwrap()]) else { return };
     assert!(text.contains("Total journal size:       900M"), "{text}");
     clean(&tree, &Ext4Options { journal: JournalSize::None, ..options() }, 64 * MIB);
 }
 
 #[test]
-fn the_least_length_is_enough_and_what_is_missing_is_said() {
+fn the_least_length_is_enough_and_missing_bytes_are_reported() {
     let mut tree = empty();
     let root = tree.root();
     for i in 0..300 {
@@ -34,7 +34,7 @@ fn the_least_length_is_enough_and_what_is_missing_is_said() {
     }
     let len = minimal_len(&tree, &options(), 10 * MIB).unwrap();
     clean(&tree, &options(), len);
-    // Far less than the stable way wants: everything is packed.
+    // Far less than the stable layout needs: everything is packed.
     let mut tight = len - 10 * MIB;
     while plan(&tree, &options(), tight).is_ok() {
         tight -= MIB / 2;
@@ -49,7 +49,7 @@ fn the_least_length_is_enough_and_what_is_missing_is_said() {
 }
 
 #[test]
-fn a_repair_from_a_backup_finds_everything() {
+fn a_repair_from_a_backup_restores_everything() {
     let mut tree = empty();
     let root = tree.root();
     for i in 0..500 {
@@ -80,7 +80,7 @@ fn the_geometry_is_that_of_mke2fs() {
             let Some((_, text)) = run("dumpe2fs", &["-h", file.path().to_str().unwrap()]) else {
                 return Vec::new();
             };
-            let wanted = [
+            let requested = [
                 "Filesystem features",
                 "Filesystem flags",
                 "Default mount options",
@@ -95,7 +95,10 @@ fn the_geometry_is_that_of_mke2fs() {
                 "Journal inode",
                 "Total journal size",
             ];
-            text.lines().filter(|line| wanted.iter().any(|w| line.starts_with(w))).map(String::from).collect()
+            text.lines()
+                .filter(|line| requested.iter().any(|w| line.starts_with(w)))
+                .map(String::from)
+                .collect()
         };
         assert_eq!(fields(&ours), fields(&theirs));
         let blocks = |file| {

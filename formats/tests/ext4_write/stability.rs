@@ -37,7 +37,7 @@ fn root_like() -> (Tree, Vec<NodeId>) {
     (tree, dirs)
 }
 
-/// Blocks of 512 KiB that hold anything, and those of `after` that differ from `before`.
+/// The number of blocks of 512 KiB in use, and of those that differ from `before`.
 fn dirty(before: &Plan, after: &Plan) -> (usize, usize) {
     let parts = |plan: &Plan, block: u64| -> Vec<(u64, u64, Data)> {
         let bytes = |data: Data, len: u64| match data {

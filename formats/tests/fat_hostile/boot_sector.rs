@@ -1,4 +1,4 @@
-//! Boot sectors that give no volume.
+//! Boot sectors of no usable volume.
 
 use std::io;
 
@@ -10,10 +10,10 @@ use amiforge_formats::read_at::ReadAt;
 
 use super::fixture::{CLUSTERS, Case, DATA, Repair, corrupt, findings, one, volume};
 
-/// Boot sectors that give no volume.
+/// Corruption of the boot sector, and its findings.
 fn boots() -> Vec<Case> {
     use Repair::Copies;
-    let boot = |fault| one(VolumeLocation::Boot, fault);
+    let boot = |corruption| one(VolumeLocation::Boot, corruption);
     let last = CLUSTERS + 1;
     vec![
         (vec![(510, &[0x55, 0xab])], Copies, boot(VolumeCorruption::Signature { found: 0xab55 })),

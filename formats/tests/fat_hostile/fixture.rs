@@ -7,7 +7,7 @@ use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Tree};
 
-/// 34 MiB: clusters of a sector, of which there are fewer than 2^17.
+/// 34 MiB: fewer than 2^17 clusters, of one sector each.
 pub(crate) const SECTORS: usize = 69_632;
 
 const RESERVED: usize = 32;
@@ -43,7 +43,7 @@ pub(crate) fn volume() -> Vec<u8> {
     bytes
 }
 
-/// Where an entry of the root, or of `DIR`, stands.
+/// Offset of an entry of the root.
 pub(crate) fn root(index: usize) -> usize {
     DATA + index * 32
 }
@@ -52,12 +52,12 @@ pub(crate) fn dir(index: usize) -> usize {
     DATA + 512 + index * 32
 }
 
-/// Where a cluster's entry of the first table stands.
+/// Offset of a cluster's entry in the first table.
 pub(crate) fn link(cluster: usize) -> usize {
     RESERVED * 512 + cluster * 4
 }
 
-/// What is repaired after the corruption.
+/// The structures that are updated after the corruption.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Repair {
     /// The backup boot sector, the second table, and the count of free clusters.
@@ -65,7 +65,7 @@ pub(crate) enum Repair {
     Nothing,
 }
 
-/// Bytes put at offsets, what is repaired, and what is found then.
+/// Bytes that are written at offsets, the structures that are updated, and the findings.
 pub(crate) type Case = (Vec<(usize, &'static [u8])>, Repair, Vec<(VolumeLocation, VolumeCorruption)>);
 
 pub(crate) fn corrupt(volume: &mut [u8], patches: &[(usize, &[u8])], repair: Repair) {
@@ -87,8 +87,11 @@ pub(crate) fn path(text: &str) -> VolumeLocation {
     VolumeLocation::Path(text.as_bytes().to_vec())
 }
 
-pub(crate) fn one(place: VolumeLocation, fault: VolumeCorruption) -> Vec<(VolumeLocation, VolumeCorruption)> {
-    vec![(place, fault)]
+pub(crate) fn one(
+    location: VolumeLocation,
+    corruption: VolumeCorruption,
+) -> Vec<(VolumeLocation, VolumeCorruption)> {
+    vec![(location, corruption)]
 }
 
 pub(crate) fn findings(volume: &dyn ReadAt) -> Vec<(VolumeLocation, VolumeCorruption)> {

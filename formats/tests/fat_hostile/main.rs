@@ -1,4 +1,4 @@
-//! Damaged FAT volumes: a field corrupted, what repeats it repaired, and the exact findings expected.
+//! Damaged FAT volumes: a field is corrupted and its copies are updated; the exact findings are expected.
 #![expect(clippy::unwrap_used, reason = "a test's own steps must not fail")]
 
 mod boot_sector;

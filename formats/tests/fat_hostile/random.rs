@@ -1,4 +1,4 @@
-//! Random bytes never cause a panic.
+//! Random bytes in a volume, and as a volume, cause no panic.
 
 use amiforge_formats::fat::{check, read};
 use amiforge_formats::plan::SourceId;

@@ -7,13 +7,13 @@ use amiforge_formats::plan::SourceId;
 
 use super::fixture::{CLUSTERS, Case, Repair, corrupt, findings, link, one, path, root, volume};
 
-/// Trees that would be wrong.
+/// Corruption of directories and chains that gives a wrong tree.
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn trees() -> Vec<Case> {
     use Repair::Copies;
     let last = CLUSTERS + 1;
     let lost = |count, first| (VolumeLocation::Table { index: 0 }, VolumeCorruption::Lost { count, first });
-    let a = |fault| (path("A.TXT"), fault);
+    let a = |corruption| (path("A.TXT"), corruption);
     vec![
         (
             vec![(root(1) + 26, &[0, 0])],

@@ -1,4 +1,4 @@
-//! Volumes that are read although something in them is wrong.
+//! Corruption with which a volume is still read.
 
 use amiforge_formats::fat::corruption::{VolumeCorruption, VolumeLocation};
 use amiforge_formats::fat::read;
@@ -6,13 +6,13 @@ use amiforge_formats::plan::SourceId;
 
 use super::fixture::{CLUSTERS, Case, Repair, TABLE, corrupt, dir, findings, link, one, path, root, volume};
 
-/// Volumes that are read, but not as clean.
+/// Corruption with which a volume is still read, and its findings.
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn untidy() -> Vec<Case> {
     use Repair::{Copies, Nothing};
-    let fsinfo = |fault| one(VolumeLocation::FsInfo, fault);
-    let boot = |fault| one(VolumeLocation::Boot, fault);
-    let table = |index, fault| one(VolumeLocation::Table { index }, fault);
+    let fsinfo = |corruption| one(VolumeLocation::FsInfo, corruption);
+    let boot = |corruption| one(VolumeLocation::Boot, corruption);
+    let table = |index, corruption| one(VolumeLocation::Table { index }, corruption);
     let lost = |count, first| (VolumeLocation::Table { index: 0 }, VolumeCorruption::Lost { count, first });
     let long = || path("a long name.t");
     let short = || path("ALONGN~1.TXT");
@@ -140,14 +140,15 @@ fn the_undamaged_volume_has_no_finding() {
 }
 
 #[test]
-fn untidy_volumes_are_told_and_read() {
+fn untidy_volumes_are_reported_and_read() {
     let good = volume();
     for (patches, repair, expected) in untidy() {
         let mut volume = good.clone();
         corrupt(&mut volume, &patches, repair);
         assert_eq!(findings(&volume), expected);
         let read = read::read(&volume, SourceId(0), 0);
-        let cross = expected.iter().any(|(_, fault)| matches!(fault, VolumeCorruption::CrossLink { .. }));
+        let cross =
+            expected.iter().any(|(_, corruption)| matches!(corruption, VolumeCorruption::CrossLink { .. }));
         assert_eq!(read.is_ok(), !cross, "{expected:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Damage of the primary table for which the backup is read.
+//! Damage of the primary table, for which the backup is read.
 
 use amiforge_formats::finding::Severity;
 use amiforge_formats::gpt::corruption::{TableCorruption, TableLocation};
@@ -7,7 +7,7 @@ use amiforge_formats::gpt::{Copy, Lba, check, read};
 
 use super::fixture::{Field, LAST, SECTORS, corrupt, disk, table, u32, u64};
 
-/// What is corrupted in the primary, where the fault is found, and the fault.
+/// Corrupt fields of the primary, the location of the finding, and the corruption.
 fn fatal() -> Vec<(Vec<Field>, TableLocation, TableCorruption)> {
     use Field::{Entry, Header};
     let header = TableLocation::Header(Copy::Primary);
@@ -64,28 +64,28 @@ fn fatal() -> Vec<(Vec<Field>, TableLocation, TableCorruption)> {
 
 #[test]
 fn a_damaged_primary_is_named_and_the_backup_read() {
-    for (fields, place, fault) in fatal() {
+    for (fields, location, corruption) in fatal() {
         let mut disk = disk(&table());
         corrupt(&mut disk, Copy::Primary, &fields);
         let reading = read::read(&disk).unwrap();
-        assert_eq!((reading.copy, reading.table), (Copy::Backup, table()), "{fault}");
+        assert_eq!((reading.copy, reading.table), (Copy::Backup, table()), "{corruption}");
         let findings = check::check(&disk).unwrap();
         let found: Vec<_> = findings.iter().map(|finding| (finding.place, &finding.fault)).collect();
-        assert_eq!(found, [(place, &fault)]);
+        assert_eq!(found, [(location, &corruption)]);
         assert_eq!(findings[0].severity, Severity::Damage);
     }
 }
 
 #[test]
 fn two_damaged_copies_are_refused_with_the_fault_of_each() {
-    for (fields, place, fault) in fatal() {
+    for (fields, location, corruption) in fatal() {
         let mut disk = disk(&table());
         corrupt(&mut disk, Copy::Primary, &fields);
         corrupt(&mut disk, Copy::Backup, &[Field::Header(8, vec![7])]);
         let Err(GptReadError::NoTable { primary, backup }) = read::read(&disk) else {
-            panic!("{fault} was read")
+            panic!("{corruption} was read")
         };
-        assert_eq!((primary.place, primary.fault), (place, fault));
+        assert_eq!((primary.place, primary.fault), (location, corruption));
         assert_eq!(
             (backup.place, backup.fault),
             (TableLocation::Header(Copy::Backup), TableCorruption::Revision { found: 0x0001_0007 })

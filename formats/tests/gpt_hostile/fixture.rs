@@ -34,8 +34,8 @@ pub(crate) fn disk(table: &PartitionTable) -> Vec<u8> {
     disk
 }
 
-/// First bytes of the header and of the entries of a copy.
-fn places(copy: Copy) -> (usize, usize) {
+/// Offsets of the header and of the entries of a copy.
+fn offsets(copy: Copy) -> (usize, usize) {
     match copy {
         Copy::Primary => (512, 1024),
         Copy::Backup => (LAST as usize * 512, (LAST as usize - 32) * 512),
@@ -48,7 +48,7 @@ fn put<const N: usize>(disk: &mut [u8], at: usize, bytes: [u8; N]) {
 
 /// Repairs the checksums of a copy.
 fn seal(disk: &mut [u8], copy: Copy) {
-    let (header, entries) = places(copy);
+    let (header, entries) = offsets(copy);
     let crc = crc32fast::hash(&disk[entries..entries + 128 * 128]);
     put(disk, header + 88, crc.to_le_bytes());
     put(disk, header + 16, [0; 4]);
@@ -57,14 +57,14 @@ fn seal(disk: &mut [u8], copy: Copy) {
     put(disk, header + 16, crc.to_le_bytes());
 }
 
-/// A corruption: a field of the header (offset from it), or of an entry (number, offset in it), set to bytes.
+/// The bytes of a field of the header (offset), or of an entry (number and offset).
 pub(crate) enum Field {
     Header(usize, Vec<u8>),
     Entry(usize, usize, Vec<u8>),
 }
 
 pub(crate) fn corrupt(disk: &mut [u8], copy: Copy, fields: &[Field]) {
-    let (header, entries) = places(copy);
+    let (header, entries) = offsets(copy);
     for field in fields {
         let (at, bytes) = match field {
             Field::Header(at, bytes) => (header + at, bytes),

@@ -1,4 +1,4 @@
-//! Damaged partition tables: a field corrupted, its checksums repaired, and the exact finding expected.
+//! Damaged partition tables: a field is corrupted and its checksums are repaired; the exact finding is expected.
 #![expect(clippy::unwrap_used, reason = "a test's own steps must not fail")]
 
 mod fatal;

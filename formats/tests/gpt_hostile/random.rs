@@ -1,4 +1,4 @@
-//! Random tables, and random bytes in place of one.
+//! Random tables, and random bytes in and as a table.
 
 use amiforge_formats::finding::Severity;
 use amiforge_formats::gpt::{Copy, Lba, Partition, PartitionTable, check, read, types};
@@ -28,7 +28,7 @@ proptest! {
         let at = if at < 512 * 34 { at } else { disk.len() - 512 * 67 + at };
         disk[at] ^= bits;
         prop_assert_eq!(read::read(&disk).unwrap().table, table());
-        // Boot code, the disk signature and CHS addresses are nobody's business.
+        // Boot code, the disk signature and CHS addresses are not checked.
         let free = at < 446 || (446..450).contains(&at) || (451..454).contains(&at) || (462..510).contains(&at);
         prop_assert!(free || !check::check(&disk).unwrap().is_empty());
     }
@@ -50,11 +50,11 @@ proptest! {
 
 fn tables() -> impl Strategy<Value = PartitionTable> {
     let partition = (1..=128_u32, any::<u128>(), any::<u64>(), "[ -~äß€🙂]{0,18}", 1..300_u64, 0..100_u64);
-    (prop::collection::vec(partition, 0..40), any::<u128>(), 1..5000_u64).prop_map(|(wanted, disk, rest)| {
+    (prop::collection::vec(partition, 0..40), any::<u128>(), 1..5000_u64).prop_map(|(specs, disk, rest)| {
         let mut next = 34;
         let mut numbers = std::collections::BTreeSet::new();
         let mut partitions = Vec::new();
-        for (number, guid, attributes, name, len, gap) in wanted {
+        for (number, guid, attributes, name, len, gap) in specs {
             if !numbers.insert(number) {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Tables that are not written.
+//! Impossible tables, which are not written.
 
 use amiforge_formats::gpt::write::GptWriteError;
 use amiforge_formats::gpt::{Lba, PartitionTable, write};

@@ -1,4 +1,4 @@
-//! Corruption that does not keep the primary table from being read.
+//! Corruption with which the primary table is still read.
 
 use amiforge_formats::gpt::corruption::{TableCorruption, TableLocation};
 use amiforge_formats::gpt::read::GptReadError;
@@ -7,9 +7,9 @@ use amiforge_formats::guid::Guid;
 
 use super::fixture::{Field, LAST, SECTORS, corrupt, disk, table, u64};
 
-/// Faults that do not stand in the way of reading the primary.
+/// Corruption with which the primary is still read.
 #[test]
-fn what_is_only_untidy_is_told_and_read() {
+fn untidy_tables_are_reported_and_read() {
     use Field::{Entry, Header};
     let first = |number| TableLocation::Entry { copy: Copy::Primary, number };
     let guid = Guid::derive("hostile", "one");
@@ -34,34 +34,34 @@ fn what_is_only_untidy_is_told_and_read() {
         ),
         (vec![Entry(2, 32, u64(4100))], first(2), TableCorruption::Unaligned { first: Lba(4100) }),
     ];
-    for (fields, place, fault) in cases {
+    for (fields, location, corruption) in cases {
         let mut disk = disk(&table());
         corrupt(&mut disk, Copy::Primary, &fields);
-        assert_eq!(read::read(&disk).unwrap().copy, Copy::Primary, "{fault}");
+        assert_eq!(read::read(&disk).unwrap().copy, Copy::Primary, "{corruption}");
         let findings = check::check(&disk).unwrap();
-        // An entry that only the primary has so is also told as not being the same in both.
-        let is_own = |fault: &TableCorruption| !matches!(fault, TableCorruption::EntriesDisagree);
+        // A change of the primary's entry alone is also reported as a difference of the copies.
+        let is_own = |corruption: &TableCorruption| !matches!(corruption, TableCorruption::EntriesDisagree);
         let found: Vec<_> = findings
             .iter()
             .map(|finding| (finding.place, &finding.fault))
-            .filter(|(_, fault)| is_own(fault))
+            .filter(|(_, corruption)| is_own(corruption))
             .collect();
-        assert_eq!(found, [(place, &fault)]);
+        assert_eq!(found, [(location, &corruption)]);
     }
 }
 
 #[test]
-fn what_both_copies_say_is_told_once() {
+fn corruption_of_both_copies_is_reported_once() {
     let mut table = table();
     table.partitions[1].first = Lba(4100);
-    let place = TableLocation::Entry { copy: Copy::Primary, number: 2 };
+    let location = TableLocation::Entry { copy: Copy::Primary, number: 2 };
     let findings = check::check(&disk(&table)).unwrap();
     let found: Vec<_> = findings.iter().map(|finding| (finding.place, &finding.fault)).collect();
-    assert_eq!(found, [(place, &TableCorruption::Unaligned { first: Lba(4100) })]);
+    assert_eq!(found, [(location, &TableCorruption::Unaligned { first: Lba(4100) })]);
 }
 
 #[test]
-fn copies_that_disagree_are_told() {
+fn copies_that_disagree_are_reported() {
     let backup = TableLocation::Header(Copy::Backup);
     let disagree = |field, primary: u64, backup: u64| TableCorruption::HeadersDisagree {
         field,
@@ -83,18 +83,18 @@ fn copies_that_disagree_are_told() {
             TableCorruption::EntriesDisagree,
         ),
     ];
-    for (field, place, fault) in cases {
+    for (field, location, corruption) in cases {
         let mut disk = disk(&table());
         corrupt(&mut disk, Copy::Backup, &[field]);
         let findings = check::check(&disk).unwrap();
         let found: Vec<_> = findings.iter().map(|finding| (finding.place, &finding.fault)).collect();
-        assert_eq!(found, [(place, &fault)]);
+        assert_eq!(found, [(location, &corruption)]);
         assert_eq!(read::read(&disk).unwrap().table, table());
     }
 }
 
 #[test]
-fn a_wrong_protective_mbr_is_told() {
+fn a_wrong_protective_mbr_is_reported() {
     let cases: [(usize, &[u8], TableCorruption); 6] = [
         (510, &[0, 0], TableCorruption::MbrSignature { found: 0 }),
         (450, &[0x83], TableCorruption::Hybrid { kind: 0x83 }),
@@ -103,12 +103,12 @@ fn a_wrong_protective_mbr_is_told() {
         (458, &[1, 0, 0, 0], TableCorruption::ProtectiveLen { found: 1, expected: LAST as u32 }),
         (466, &[0xc], TableCorruption::Hybrid { kind: 0xc }),
     ];
-    for (at, bytes, fault) in cases {
+    for (at, bytes, corruption) in cases {
         let mut disk = disk(&table());
         disk[at..at + bytes.len()].copy_from_slice(bytes);
         let findings = check::check(&disk).unwrap();
         assert!(
-            findings.iter().any(|finding| finding.place == TableLocation::Mbr && finding.fault == fault),
+            findings.iter().any(|finding| finding.place == TableLocation::Mbr && finding.fault == corruption),
             "{findings:?}"
         );
         assert_eq!(read::read(&disk).unwrap().table, table());
@@ -116,7 +116,7 @@ fn a_wrong_protective_mbr_is_told() {
 }
 
 #[test]
-fn a_disk_that_grew_or_shrank_is_told() {
+fn a_disk_that_grew_or_shrank_is_reported() {
     let mut grown = disk(&table());
     grown.resize(grown.len() + (1 << 20), 0);
     let findings = check::check(&grown).unwrap();

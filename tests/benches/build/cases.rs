@@ -1,4 +1,4 @@
-//! What is measured: ours, what a user would do instead, and the floor.
+//! The cases: our build, the usual tools, and the floor.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,21 +10,21 @@ use super::clock::{self, Sample};
 /// The case that the others are compared with.
 pub(crate) const FLOOR: &str = "cp of the tar";
 
-/// Something that is measured.
+/// A case that is measured.
 pub(crate) struct Case {
-    /// How the table names it.
+    /// Its name in the table.
     pub(crate) name: &'static str,
     run: Box<dyn Fn() -> Sample>,
 }
 
 impl Case {
-    /// Runs it once and clears what it made, untimed.
+    /// Runs it once and removes its output, which is not timed.
     pub(crate) fn run(&self) -> Sample {
         (self.run)()
     }
 }
 
-/// Every case whose tools are here. `memory` and `disk` are folders to work in.
+/// Every case whose tools are installed. `memory` and `disk` are work folders.
 pub(crate) fn all(tar: &Path, memory: &Path, disk: &Path) -> Vec<Case> {
     let mut cases = vec![
         copy(tar, memory),
@@ -53,7 +53,7 @@ fn copy(tar: &Path, memory: &Path) -> Case {
     Case { name: FLOOR, run: Box::new(run) }
 }
 
-/// Whether the recipe says the digest of the tar, so that the build has to check it.
+/// Whether the recipe pins the digest of the tar, so that the build has to check it.
 #[derive(Clone, Copy)]
 enum Pinned {
     No,
@@ -90,7 +90,7 @@ fn bundle(name: &'static str, recipe: &Path, out: &Path) -> Case {
     Case { name, run: Box::new(run) }
 }
 
-/// Tar to ext4 without partition table, digests and manifest: this program in a mode of its own.
+/// Tar to ext4 without partition table, digests and manifest: a mode of this benchmark program.
 fn ext4_alone(tar: &Path, memory: &Path) -> Case {
     let (tar, to) = (tar.to_owned(), memory.join("root.ext4"));
     let run = move || {
@@ -102,7 +102,7 @@ fn ext4_alone(tar: &Path, memory: &Path) -> Case {
     Case { name: "the ext4 part alone, no digests", run: Box::new(run) }
 }
 
-/// Verification of a bundle, beside the digest of its image alone.
+/// Verification of a bundle, compared with the digest of its image alone.
 fn verify(tar: &Path, memory: &Path) -> [Case; 2] {
     let out = memory.join("verified");
     let built =
@@ -135,7 +135,7 @@ fn scripted(name: &'static str, script: String, memory: &Path) -> Case {
     Case { name, run: Box::new(run) }
 }
 
-/// Room for the contents of a tar, its tables and a journal, in MiB.
+/// Size of a file system for the contents of a tar, with its tables and a journal, in MiB.
 fn room(tar: &Path) -> u64 {
     let len = std::fs::metadata(tar).map_or(0, |file| file.len());
     (len >> 20) * 5 / 4 + 256
@@ -156,7 +156,7 @@ fn mke2fs_from_tar(tar: &Path, memory: &Path) -> Case {
     scripted("mke2fs -d of the tar, sgdisk, mtools", script, memory)
 }
 
-/// Whether mke2fs takes a tar (since 1.47.1, when built with libarchive).
+/// Whether mke2fs accepts a tar (since 1.47.1, when built with libarchive).
 fn mke2fs_reads_tars(memory: &Path) -> bool {
     let script = "tar -cf empty.tar -T /dev/null; truncate -s 8M fs; mke2fs -q -F -d empty.tar fs";
     let folder = tempfile::tempdir_in(memory).expect("a folder to try in");

@@ -1,4 +1,4 @@
-//! Time and memory of a command.
+//! Measures time and memory of a command.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -11,17 +11,17 @@ pub(crate) struct Sample {
     pub(crate) seconds: f64,
     /// Processor time of user and system.
     pub(crate) cpu: f64,
-    /// Most anonymous memory seen, where the case is one process.
+    /// Largest anonymous memory that was sampled, if the case is one process.
     pub(crate) anon: Option<u64>,
 }
 
 /// Runs a command to its end.
 ///
 /// # Panics
-/// When it fails, because its time would mean nothing.
+/// When it fails, because its time would be meaningless.
 pub(crate) fn run(command: &mut Command) -> Sample {
     let before = children_cpu();
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
     let mut anon = 0;
     let status = loop {
@@ -31,7 +31,7 @@ pub(crate) fn run(command: &mut Command) -> Sample {
         anon = anon.max(anonymous(&child));
         std::thread::sleep(Duration::from_millis(4));
     };
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
     assert!(status.success(), "{command:?}: {status}");
     Sample { seconds, cpu: children_cpu() - before, anon: (anon > 0).then_some(anon) }
 }
@@ -39,16 +39,16 @@ pub(crate) fn run(command: &mut Command) -> Sample {
 /// Runs a shell script in a folder.
 pub(crate) fn script(text: &str, folder: &Path) -> Sample {
     let sample = run(Command::new("sh").args(["-euc", text]).current_dir(folder));
-    // The memory of a shell says nothing about the programs that it runs.
+    // The memory of a shell is not that of the programs that it runs.
     Sample { anon: None, ..sample }
 }
 
-/// Middle of the times.
+/// Median of the times.
 pub(crate) fn median(samples: &[Sample]) -> f64 {
     median_of(samples.iter().map(|sample| sample.seconds))
 }
 
-/// Middle of some numbers.
+/// Median of some numbers.
 pub(crate) fn median_of(numbers: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = numbers.collect();
     sorted.sort_by(f64::total_cmp);

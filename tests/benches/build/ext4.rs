@@ -1,4 +1,4 @@
-//! Tar to ext4 file and nothing else, as a process of its own.
+//! Tar to ext4 file and nothing else, in a separate process.
 
 use std::path::Path;
 

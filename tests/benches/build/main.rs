@@ -1,10 +1,10 @@
-//! How long a bundle takes, beside what a user would do instead and the plain copy of the same bytes.
+//! The time of a bundle's build, compared with the usual tools and with a plain copy of the same bytes.
 //!
 //!     cargo build --release && cargo bench -p amiforge-tests     # target/inputs/big.tar, made when absent
 //!     cargo bench -p amiforge-tests -- --tar root.tar --rounds 7 --disk /var/tmp
 //!
-//! Every case runs once a round, in turn, so that a busy machine burdens all of them alike; medians and their ratios
-//! are printed, nothing is asserted. A case whose tools are missing is left out and named.
+//! Every case runs once a round, in turn, so that a busy machine slows all of them alike; medians and their ratios are
+//! printed, nothing is asserted. A case whose tools are missing is skipped with a message.
 
 mod cases;
 mod clock;
@@ -18,13 +18,13 @@ use amiforge_tests::scratch;
 use cases::Case;
 use clock::Sample;
 
-/// What the command line asks for.
-struct Asked {
+/// The options of the benchmark.
+struct BenchOptions {
     tar: PathBuf,
     rounds: usize,
     /// A folder on a disk.
     disk: PathBuf,
-    /// Only cases whose name contains this.
+    /// Only cases whose name contains this text.
     only: String,
 }
 
@@ -35,26 +35,26 @@ fn main() {
     {
         return ext4::make(Path::new(tar), Path::new(to));
     }
-    let asked = asked();
+    let options = parse_options();
     let folder = scratch::folder();
-    let on_disk = tempfile::tempdir_in(&asked.disk).expect("a folder on the disk");
+    let on_disk = tempfile::tempdir_in(&options.disk).expect("a folder on the disk");
     let tar = folder.path().join("root.tar");
-    std::fs::copy(&asked.tar, &tar).expect("the tar fits in memory");
+    std::fs::copy(&options.tar, &tar).expect("the tar fits in memory");
     let cases = cases::all(&tar, folder.path(), on_disk.path());
-    let cases: Vec<Case> = cases.into_iter().filter(|case| case.name.contains(&asked.only)).collect();
+    let cases: Vec<Case> = cases.into_iter().filter(|case| case.name.contains(&options.only)).collect();
     let mut samples: Vec<Vec<Sample>> = cases.iter().map(|_| Vec::new()).collect();
-    for round in 0..asked.rounds {
+    for round in 0..options.rounds {
         for (case, samples) in cases.iter().zip(&mut samples) {
-            say(&format!("round {} of {}: {}", round + 1, asked.rounds, case.name));
+            say(&format!("round {} of {}: {}", round + 1, options.rounds, case.name));
             samples.push(case.run());
         }
     }
-    report(&asked, &cases, &samples);
+    report(&options, &cases, &samples);
 }
 
-fn asked() -> Asked {
+fn parse_options() -> BenchOptions {
     let repository = scratch::repository();
-    let mut asked = Asked {
+    let mut options = BenchOptions {
         tar: std::env::var_os("AMIFORGE_BENCH_TAR").map(PathBuf::from).unwrap_or_default(),
         rounds: 5,
         disk: repository.join("target"),
@@ -64,32 +64,32 @@ fn asked() -> Asked {
     while let Some(word) = words.next() {
         let mut value = || words.next().unwrap_or_else(|| panic!("{word} wants a value"));
         match word.as_str() {
-            "--tar" => asked.tar = value().into(),
-            "--rounds" => asked.rounds = value().parse().expect("a number of rounds"),
-            "--disk" => asked.disk = value().into(),
-            "--only" => asked.only = value(),
-            // What cargo itself adds.
+            "--tar" => options.tar = value().into(),
+            "--rounds" => options.rounds = value().parse().expect("a number of rounds"),
+            "--disk" => options.disk = value().into(),
+            "--only" => options.only = value(),
+            // An argument that cargo adds.
             _ => {}
         }
     }
-    if asked.tar.as_os_str().is_empty() {
-        asked.tar = repository.join("target/inputs/big.tar");
+    if options.tar.as_os_str().is_empty() {
+        options.tar = repository.join("target/inputs/big.tar");
     }
-    if !asked.tar.is_file() {
+    if !options.tar.is_file() {
         let made = Command::new(repository.join("tests/inputs/make.sh")).status();
         assert!(
             made.is_ok_and(|status| status.success()),
             "tests/inputs/make.sh made no tar; give one: --tar"
         );
     }
-    asked
+    options
 }
 
 /// Median, smallest and largest time of each case, and the ratio to the copy.
-fn report(asked: &Asked, cases: &[Case], samples: &[Vec<Sample>]) {
-    let len = std::fs::metadata(&asked.tar).map_or(0, |file| file.len());
-    let name = asked.tar.file_name().map_or(asked.tar.as_path(), Path::new);
-    say(&format!("\n{}, {len} bytes, {} rounds, medians in seconds", name.display(), asked.rounds));
+fn report(options: &BenchOptions, cases: &[Case], samples: &[Vec<Sample>]) {
+    let len = std::fs::metadata(&options.tar).map_or(0, |file| file.len());
+    let name = options.tar.file_name().map_or(options.tar.as_path(), Path::new);
+    say(&format!("\n{}, {len} bytes, {} rounds, medians in seconds", name.display(), options.rounds));
     say(&format!(
         "{:<44} {:>7} {:>7} {:>7} {:>6} {:>6} {:>9}",
         "", "median", "min", "max", "x cp", "CPU", "anon MiB"
@@ -112,6 +112,6 @@ fn report(asked: &Asked, cases: &[Case], samples: &[Vec<Sample>]) {
 }
 
 fn say(line: &str) {
-    // When nobody reads any more there is nothing left to do.
+    // A closed standard output ends the report.
     let _ = writeln!(std::io::stdout(), "{line}");
 }

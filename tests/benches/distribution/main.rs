@@ -1,12 +1,12 @@
-//! How long an image of a distribution takes: `amiforge build` of `examples/debian-minimal` beside mmdebstrap, which
-//! installs the same packages from files at hand into a tar and makes no image of it.
+//! The time of an image of a distribution: `amiforge build` of `examples/debian-minimal` compared with mmdebstrap,
+//! which installs the same packages from local files into a tar and makes no image of it.
 //!
 //!     cargo build --release -p amiforge && cargo bench -p amiforge-tests --bench distribution -- --rounds 3
 //!
-//! Both have every package in memory before the clock runs. Cases: all layers made anew, with the packages' scripts (by a
-//! clock that stands still, which mmdebstrap's do not have) and without; all layers taken from the store, with nothing
-//! changed and with one file changed, beside a `cp` of the image.
-//! Every case runs once a round, in turn; medians and ratios are printed, nothing is asserted. Needs the package archive that apt of this host uses, mmdebstrap, and root or user namespaces.
+//! Both have every package in memory before the measurement. Cases: all layers rebuilt, with the packages' scripts
+//! (with a fixed clock, unlike mmdebstrap) and without; all layers from the store, with nothing changed and with one
+//! file changed, and a `cp` of the image. Every case runs once a round, in turn; medians and ratios are printed,
+//! nothing is asserted. Needs the package archive that apt of this host uses, mmdebstrap, and root or user namespaces.
 
 #[path = "../build/clock.rs"]
 #[expect(dead_code, reason = "shared with other benchmarks, which use more of it")]
@@ -28,8 +28,8 @@ fn main() {
     let rounds =
         words.iter().position(|word| word == "--rounds").and_then(|at| words.get(at + 1)?.parse().ok());
     let folder = scratch::folder();
-    let yard = Yard::new(folder.path());
-    let cases = yard.cases();
+    let fixture = LockedRecipe::new(folder.path());
+    let cases = fixture.cases();
     let mut samples = vec![Vec::new(); cases.len()];
     for round in 1..=rounds.unwrap_or(3) {
         for ((name, run), samples) in cases.iter().zip(&mut samples) {
@@ -43,13 +43,13 @@ fn main() {
 type Case<'a> = (&'static str, Box<dyn Fn() -> Sample + 'a>);
 
 /// A recipe with its lock, and its packages: in a store, and as an archive that apt reads.
-struct Yard {
+struct LockedRecipe {
     folder: PathBuf,
     recipe: Recipe,
     changes: Cell<u32>,
 }
 
-impl Yard {
+impl LockedRecipe {
     fn new(folder: &Path) -> Self {
         let recipe = folder.join("recipe.toml");
         fs::copy(scratch::repository().join("examples/debian-minimal/recipe.toml"), &recipe)
@@ -59,13 +59,13 @@ impl Yard {
             program::must(&[command, &recipe.to_string_lossy(), "--store", &shared.to_string_lossy()]);
         }
         let recipe = Recipe::example("debian-minimal");
-        let yard = Self { folder: folder.to_owned(), recipe, changes: Cell::new(0) };
-        yard.stock(&shared);
-        yard
+        let fixture = Self { folder: folder.to_owned(), recipe, changes: Cell::new(0) };
+        fixture.copy_packages(&shared);
+        fixture
     }
 
-    /// Puts what the lock pins into an archive, which is also the store.
-    fn stock(&self, shared: &Path) {
+    /// Copies the locked packages into an archive, which is also the store.
+    fn copy_packages(&self, shared: &Path) {
         let lock = fs::read_to_string(self.folder.join("recipe.lock")).expect("the lock");
         let (archive, objects) = (self.folder.join("archive"), self.folder.join("store/objects"));
         fs::create_dir_all(&archive).and_then(|()| fs::create_dir_all(&objects)).expect("folders");
@@ -81,7 +81,7 @@ impl Yard {
                 (String::from_utf8_lossy(&control.stdout), fs::metadata(&deb).expect("it").len());
             let _ = writeln!(index, "{control}Filename: ./{digest}.deb\nSize: {size}\nSHA256: {digest}\n");
         }
-        // mmdebstrap takes only what the release says is of its codename.
+        // mmdebstrap accepts only a release with the codename that it is given.
         let digest = Digest::of(index.as_bytes());
         let release =
             format!("Suite: trixie\nCodename: trixie\nSHA256:\n {digest} {} Packages\n", index.len());
@@ -132,7 +132,7 @@ impl Yard {
         clock::run(Command::new("cp").arg(self.folder.join("warm.out/disk.raw")).arg(to))
     }
 
-    /// One file is another than at any time before.
+    /// Changes one file to a content that it never had.
     fn one_file_changed(&self) -> Sample {
         let count = self.changes.get();
         self.changes.set(count + 1);

@@ -1,10 +1,10 @@
-//! How fast packages are unpacked, beside `dpkg-deb -x` of the same ones.
+//! The speed of unpacking packages, compared with `dpkg-deb -x` of the same ones.
 //!
 //!     cargo bench -p amiforge-tests --bench packages -- --debs FOLDER --rounds 5
 //!
-//! Every case runs once a round, in turn; medians, their ratio to dpkg-deb and gigabytes of decompressed data per second
-//! of processor time are printed, nothing is asserted. Without `--debs`, `target/inputs/debs` is taken, which the tests
-//! of unpacking fill.
+//! Every case runs once a round, in turn; medians, their ratio to dpkg-deb and gigabytes of decompressed data per
+//! second of processor time are printed, nothing is asserted. Without `--debs`, `target/inputs/debs` is taken, which
+//! the tests of unpacking fill.
 
 #[path = "../build/clock.rs"]
 #[expect(dead_code, reason = "shared with other benchmarks, which use more of it")]
@@ -26,12 +26,12 @@ use amiforge_store::layer::Layers;
 use amiforge_tests::{oracle, scratch};
 use clock::Sample;
 
-/// The layer that the cases save and load.
+/// The digest of the layer that the cases save and load.
 const KEY: Digest = Digest([1; 32]);
 
 fn main() {
-    let words: Vec<String> = std::env::args().collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let args: Vec<String> = std::env::args().collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [_, "--unpack", debs, store] => {
             opened(Path::new(debs), Path::new(store));
         }
@@ -40,7 +40,7 @@ fn main() {
             let layer = Layers::of(&store).load(KEY, &mut Blobs::new()).expect("a layer");
             assert!(layer.is_some_and(|layer| layer.tree.capacity() > 1), "the layer is gone");
         }
-        _ => measure(&words),
+        _ => measure(&args),
     }
 }
 
@@ -54,7 +54,7 @@ fn opened(debs: &Path, store: &Path) -> (Unpacked, Blobs) {
     (unpacked.unwrap_or_else(|error| panic!("{error:?}")), blobs)
 }
 
-/// What a lock would say about a file; its digest lies beside it, so that taking it is not measured.
+/// The lock entry of a file; its digest is stored beside the file, so that hashing is not measured.
 fn locked(path: PathBuf) -> (LockedPackage, PathBuf) {
     let sum = std::fs::read_to_string(path.with_extension("sha256")).expect("its digest");
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().replace("%3a", ":");
@@ -80,7 +80,7 @@ fn listed(folder: &Path) -> Vec<PathBuf> {
     debs
 }
 
-/// Something that is measured: its name, and what runs it.
+/// A case: its name, and the function that is measured.
 type Case<'a> = (&'static str, Box<dyn Fn() -> Sample + 'a>);
 
 fn measure(words: &[String]) {
@@ -167,6 +167,6 @@ fn report(cases: &[Case<'_>], samples: &[Vec<Sample>], bytes: u64) {
 }
 
 fn say(line: &str) {
-    // When nobody reads any more there is nothing left to do.
+    // A closed standard output ends the report.
     let _ = writeln!(std::io::stdout(), "{line}");
 }

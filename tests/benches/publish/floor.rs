@@ -1,4 +1,4 @@
-//! The floor: 64 connections that send requests which were prepared, signatures and all, before the clock runs.
+//! The floor: 64 connections that send requests which are prepared and signed before the measurement.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -20,21 +20,21 @@ use super::sign::{Signer, base64, hex};
 const BLOCK: usize = 512 * 1024;
 const CONNECTIONS: usize = 64;
 
-/// Runs the floor's process and takes its time and processor seconds from the moment at which it is prepared.
+/// Runs the floor's process and measures its time and processor seconds after its preparation.
 pub(crate) fn timed(mut command: Command) -> Sample {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the benchmark starts itself");
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
     assert_eq!(lines.next().expect("a line").expect("text"), "ready");
-    let begun = Instant::now();
+    let start = Instant::now();
     child.stdin.take().expect("its input").write_all(b"go\n").expect("it listens");
     let cpu = lines.next().expect("a line").expect("text").parse().expect("processor seconds");
-    let seconds = begun.elapsed().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
     assert!(child.wait().expect("it ends").success());
     Sample { seconds, cpu, anon: None }
 }
 
-/// Prepares everything, says `ready`, waits for a line, sends, and prints the processor seconds that sending took.
+/// Prepares everything, prints `ready`, waits for a line, sends, and prints the processor seconds of sending.
 pub(crate) fn send(endpoint: &str, image: &Path) {
     let host = endpoint.strip_prefix("http://").expect("http").to_owned();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -62,7 +62,7 @@ pub(crate) fn send(endpoint: &str, image: &Path) {
 
 type Put = Request<Full<Bytes>>;
 
-/// Every request, in the order in which they are popped, their number, and the digest over all digests.
+/// Every request, in reverse order, their number, and the digest over all digests.
 fn prepare(host: &str, signer: &Signer, snapshot: &str, image: &Bytes) -> (Vec<Put>, usize, String) {
     let zeros = vec![0; BLOCK];
     let mut requests = Vec::new();
@@ -132,7 +132,7 @@ async fn drain(mut sender: SendRequest<Full<Bytes>>, queue: Arc<Mutex<Vec<Put>>>
     }
 }
 
-/// Begins a snapshot and gives its id.
+/// Starts a snapshot and returns its id.
 async fn start(host: &str, signer: &Signer, size: usize) -> String {
     let body = format!("{{\"VolumeSize\":{}}}", size.div_ceil(1 << 30));
     let headers =

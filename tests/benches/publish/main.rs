@@ -1,12 +1,12 @@
-//! How fast an image goes into a snapshot: `amiforge upload` beside a plain boto3 uploader with 64 threads, and beside
-//! the floor: an HTTP client that only sends buffers and headers that were prepared before.
+//! The speed of uploading an image to a snapshot: `amiforge upload` compared with a plain boto3 uploader with 64
+//! threads, and with the floor, an HTTP client that only sends prepared buffers and headers.
 //!
 //!     cargo build --release -p amiforge && cargo bench -p amiforge-tests --bench publish
 //!     cargo bench -p amiforge-tests --bench publish -- --mib 2048 --rounds 3
 //!
-//! Server and clients are processes of their own; everything is kept in memory (`/dev/shm`). Every client uploads the
-//! same image to a region that was emptied before, in turn; medians and ratios are printed, nothing is asserted.
-//! Processor seconds and memory are those of the client process alone.
+//! Server and clients are separate processes; all files are in memory (`/dev/shm`). The clients upload the same image
+//! in turn, each to an empty region; medians and ratios are printed, nothing is asserted. Processor seconds and memory
+//! are those of the client process alone.
 
 #[path = "../build/clock.rs"]
 #[expect(dead_code, reason = "this benchmark runs no scripts")]
@@ -24,30 +24,30 @@ use clock::Sample;
 
 const CLIENTS: [&str; 3] = ["amiforge", "boto3, 64 threads", "floor"];
 
-/// What the command line asks for.
-struct Asked {
+/// The options of the benchmark.
+struct BenchOptions {
     mib: usize,
     rounds: usize,
 }
 
 fn main() {
-    let words: Vec<String> = std::env::args().collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    let args: Vec<String> = std::env::args().collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [_, "--serve", folder] => serve(Path::new(folder)),
         [_, "--floor", endpoint, image] => floor::send(endpoint, Path::new(image)),
-        _ => compare(&asked(&words)),
+        _ => compare(&parse_options(&args)),
     }
 }
 
-fn asked(words: &[String]) -> Asked {
+fn parse_options(words: &[String]) -> BenchOptions {
     let value = |name: &str| {
         let at = words.iter().position(|word| word == name)?;
         words.get(at + 1)?.parse().ok()
     };
-    Asked { mib: value("--mib").unwrap_or(2048), rounds: value("--rounds").unwrap_or(3) }
+    BenchOptions { mib: value("--mib").unwrap_or(2048), rounds: value("--rounds").unwrap_or(3) }
 }
 
-/// Serves a local region until standard input ends; says where.
+/// Serves a local region until standard input ends; prints its endpoint.
 fn serve(folder: &Path) {
     let region = amiforge_emulator::RegionServer::start(amiforge_emulator::RegionConfig::new(folder))
         .expect("a region");
@@ -55,7 +55,7 @@ fn serve(folder: &Path) {
     let _ = std::io::stdin().lines().next();
 }
 
-/// A server in a process of its own, with an empty region.
+/// A server in a separate process, with an empty region.
 struct Server {
     child: Child,
     endpoint: String,
@@ -84,15 +84,15 @@ impl Drop for Server {
     }
 }
 
-fn compare(asked: &Asked) {
+fn compare(options: &BenchOptions) {
     let folder = scratch::folder();
-    let bundle = bundle(folder.path(), asked.mib);
+    let bundle = bundle(folder.path(), options.mib);
     let image = bundle.join("disk.raw");
     let blocks = written(&bundle);
     let gib = blocks as f64 * 512.0 / 1024.0 / 1024.0;
     let python = python::with(&["boto3"]);
     let mut samples: [Vec<Sample>; 3] = Default::default();
-    for round in 0..asked.rounds {
+    for round in 0..options.rounds {
         for (client, samples) in CLIENTS.iter().zip(&mut samples) {
             let server = Server::start(folder.path());
             let _ = std::fs::remove_dir_all(folder.path().join("web.publish"));
@@ -104,7 +104,7 @@ fn compare(asked: &Asked) {
                     None => continue,
                 },
             };
-            eprintln!("round {} of {}: {client}", round + 1, asked.rounds);
+            eprintln!("round {} of {}: {client}", round + 1, options.rounds);
             let sample =
                 if *client == "floor" { floor::timed(command) } else { clock::run(&mut { command }) };
             samples.push(sample);
@@ -113,7 +113,7 @@ fn compare(asked: &Asked) {
     report(blocks, gib, &samples);
 }
 
-/// A bundle whose root holds so many MiB that do not repeat.
+/// A bundle whose root holds `mib` MiB of noise.
 fn bundle(folder: &Path, mib: usize) -> PathBuf {
     let tree = folder.join("tree");
     std::fs::create_dir_all(&tree).expect("a folder");

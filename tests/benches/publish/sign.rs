@@ -1,11 +1,11 @@
-//! Signatures of AWS (Signature Version 4) for requests that are prepared before the clock runs.
+//! Signatures of AWS (Signature Version 4) for requests that are prepared before the measurement.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use amiforge_emulator::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 
-/// The moment that all requests bear.
+/// A signer with one time for all requests.
 pub(crate) struct Signer {
     /// `20260101T000000Z`.
     pub(crate) date: String,
@@ -13,7 +13,7 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
-    /// A signer for requests to EBS of the region `local`, at a moment in seconds since 1970.
+    /// A signer for requests to EBS of the region `local`, at a time in seconds since 1970.
     pub(crate) fn new(seconds: u64) -> Self {
         let date = iso(seconds);
         let first = format!("AWS4{SECRET_ACCESS_KEY}").into_bytes();
@@ -75,7 +75,7 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// A moment as signatures write it (days to a date after Hinnant's `civil_from_days`).
+/// A time in the format of signatures (days to a date by Hinnant's `civil_from_days`).
 fn iso(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let (era, day_of_era) = (days / 146_097, days % 146_097);

@@ -1,6 +1,6 @@
-"""Makes things of every kind for as long as the server lives, and tells of each when it is acknowledged.
+"""Makes resources of every kind while the server lives, and prints each one that it acknowledged.
 
-With `check`: every thing that was told of, a line each on the standard input, has to be there as it was told.
+With `check`: every printed resource, one line each on standard input, has to exist as it was printed.
 """
 
 import hashlib
@@ -12,36 +12,36 @@ import clients
 from clients import Region
 
 
-def tell(*words):
-    """Tells of one thing that the server acknowledged."""
+def report(*words):
+    """Prints a resource that the server acknowledged."""
     print(*words, flush=True)
 
 
 def churn(region, round):
-    """Makes things; ends when the server does."""
+    """Makes resources until the server ends."""
     root = clients.snapshot(region, {0: clients.block(int(round))})
-    tell("snapshot", root, round)
+    report("snapshot", root, round)
     region.s3.create_bucket(
         Bucket=f"churn-{round}", CreateBucketConfiguration={"LocationConstraint": region.name}
     )
     for number in itertools.count():
         name = f"churn-{round}-{number}"
         image = clients.register(region, root, name)
-        tell("image", image, name)
+        report("image", image, name)
         region.ec2.create_tags(Resources=[image], Tags=[{"Key": "n", "Value": name}])
-        tell("tag", image, name)
+        report("tag", image, name)
         region.ssm.put_parameter(Name=f"/churn/{round}", Type="String", Value=name, Overwrite=True)
-        tell("parameter", f"/churn/{round}:{number + 1}", name)
+        report("parameter", f"/churn/{round}:{number + 1}", name)
         body = name.encode() * 50_000
         region.s3.put_object(Bucket=f"churn-{round}", Key=name, Body=body)
-        tell("object", f"churn-{round}/{name}", hashlib.sha256(body).hexdigest())
+        report("object", f"churn-{round}/{name}", hashlib.sha256(body).hexdigest())
         template = region.ec2.create_launch_template(
             LaunchTemplateName=name, LaunchTemplateData={"ImageId": image}
         )["LaunchTemplate"]["LaunchTemplateId"]
-        tell("template", template, name)
+        report("template", template, name)
         if number % 3 == 2:
             copied = region.ec2.copy_snapshot(SourceSnapshotId=root, SourceRegion=region.name)["SnapshotId"]
-            tell("snapshot", copied, round)
+            report("snapshot", copied, round)
 
 
 def check(region, lines):

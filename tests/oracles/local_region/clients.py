@@ -112,7 +112,7 @@ def read(region, snapshot):
 
 def register(region, snapshot, name, **more):
     """An image of a snapshot, with what a careful maker says."""
-    asked = {
+    params = {
         "Name": name,
         "Architecture": "x86_64",
         "VirtualizationType": "hvm",
@@ -120,8 +120,8 @@ def register(region, snapshot, name, **more):
         "EnaSupport": True,
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": snapshot, "VolumeType": "gp3"}}],
     }
-    asked.update(more)
-    return region.ec2.register_image(**asked)["ImageId"]
+    params.update(more)
+    return region.ec2.register_image(**params)["ImageId"]
 
 
 def image(region, id, **more):

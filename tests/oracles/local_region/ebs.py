@@ -91,14 +91,14 @@ def limits(region, name, members):
             if name == "CompleteSnapshot" and within and member != "SnapshotId":
                 # Would complete it with something else than the good request says.
                 continue
-            shaped = asked(region, operation, {**members, member: value})
+            shaped = accepted(region, operation, {**members, member: value})
             assert shaped == within, f"{name}: {member}={str(value)[:80]!r} within={within}, but shaped={shaped}"
     for member in operation.input_shape.members:
         without = {key: value for key, value in members.items() if key != member}
         if member in operation.input_shape.required_members and member not in ("SnapshotId", "SecondSnapshotId"):
             if operation.input_shape.members[member].serialization.get("location") != "uri" and member != "BlockData":
-                assert not asked(region, operation, without), f"{name} without {member}"
-    assert asked(region, operation, members), name
+                assert not accepted(region, operation, without), f"{name} without {member}"
+    assert accepted(region, operation, members), name
     assert wire.SEEN[f"ebs:{name}"], name
 
 
@@ -131,15 +131,16 @@ def edges(member, shape, in_path):
         assert not in_path or begin, member
 
 
-def asked(region, operation, members):
+def accepted(region, operation, members):
     """Whether a request has a good shape: it is not refused by the framework in front of the service."""
     method = botocore.xform_name(operation.name)
     try:
         getattr(region.ebs, method)(**members)
     except botocore.exceptions.ClientError as error:
-        told = error.response
-        framework = "validation error" in told["Error"]["Message"]
-        assert framework != ("Reason" in told) or told["Error"]["Code"] in ("ConflictException", *NOT_MODELLED), told
+        response = error.response
+        framework = "validation error" in response["Error"]["Message"]
+        code = response["Error"]["Code"]
+        assert framework != ("Reason" in response) or code in ("ConflictException", *NOT_MODELLED), response
         return not framework
     return True
 
@@ -191,14 +192,14 @@ def encryption(region):
     ):
         toggle = region.ec2.enable_ebs_encryption_by_default if default else region.ec2.disable_ebs_encryption_by_default
         toggle()
-        asked = {"VolumeSize": 1, **names, **({"ParentSnapshotId": parent} if parent else {})}
+        params = {"VolumeSize": 1, **names, **({"ParentSnapshotId": parent} if parent else {})}
         row = (default, parent and ("plain" if parent == plain else "secret"), names)
         if want == refusal:
-            clients.refused(refusal, region.ebs.start_snapshot, **asked)
+            clients.refused(refusal, region.ebs.start_snapshot, **params)
             continue
-        told = region.ebs.start_snapshot(**asked)
-        assert told.get("KmsKeyArn") == want, (row, told)
-        (shown,) = region.ec2.describe_snapshots(SnapshotIds=[told["SnapshotId"]])["Snapshots"]
+        started = region.ebs.start_snapshot(**params)
+        assert started.get("KmsKeyArn") == want, (row, started)
+        (shown,) = region.ec2.describe_snapshots(SnapshotIds=[started["SnapshotId"]])["Snapshots"]
         assert (shown["Encrypted"], shown.get("KmsKeyId")) == (want is not None, want), (row, shown)
     region.ec2.disable_ebs_encryption_by_default()
 

@@ -40,7 +40,7 @@ def make(region, blocks, name="life-v1"):
     assert done["FullSnapshotSizeInBytes"] == len(blocks) * clients.BLOCK
     assert done["Tags"] == [{"Key": "made-by", "Value": "life"}]
     assert clients.read(region, made) == blocks
-    asked = {
+    params = {
         "Description": "the life of an AMI",
         "BootMode": "uefi",
         "TpmSupport": "v2.0",
@@ -64,14 +64,14 @@ def make(region, blocks, name="life-v1"):
         ],
         "TagSpecifications": [{"ResourceType": "image", "Tags": [{"Key": "stage", "Value": "new"}]}],
     }
-    id = clients.register(region, made, name, **asked)
+    id = clients.register(region, made, name, **params)
     clients.wait(region, "image_exists", ImageIds=[id])
     clients.wait(region, "image_available", ImageIds=[id])
     found = clients.image(region, id)
     for key in ("Description", "BootMode", "TpmSupport", "ImdsSupport", "SriovNetSupport"):
-        assert found[key] == asked[key], key
+        assert found[key] == params[key], key
     root, data, scratch = found["BlockDeviceMappings"]
-    assert root["Ebs"] == {**asked["BlockDeviceMappings"][0]["Ebs"], "Encrypted": False}, root
+    assert root["Ebs"] == {**params["BlockDeviceMappings"][0]["Ebs"], "Encrypted": False}, root
     assert data["Ebs"]["Encrypted"] is True and data["Ebs"]["DeleteOnTermination"] is True, data
     assert scratch["VirtualName"] == "ephemeral0"
     assert found["OwnerId"] == ACCOUNT and found["State"] == "available" and found["Public"] is False
@@ -93,14 +93,14 @@ def tag(region, id):
 
 
 def share(region, id):
-    """Accounts, organisations, everybody; and back."""
+    """Launch permissions of accounts, organisations and the public are added and removed."""
     arn = f"arn:aws:organizations::{ACCOUNT}:organization/o-abcdefghij"
     region.ec2.modify_image_attribute(
         ImageId=id, LaunchPermission={"Add": [{"UserId": OTHER}, {"OrganizationArn": arn}]}
     )
     shown = region.ec2.describe_image_attribute(ImageId=id, Attribute="launchPermission")["LaunchPermissions"]
     assert {"UserId": OTHER} in shown and {"OrganizationArn": arn} in shown and len(shown) == 2
-    # An image with an encrypted device cannot be for everybody.
+    # An image with an encrypted device cannot be public.
     public = {"Add": [{"Group": "all"}]}
     refused("InvalidParameter", region.ec2.modify_image_attribute, ImageId=id, LaunchPermission=public)
     region.ec2.modify_image_attribute(ImageId=id, LaunchPermission={"Remove": [{"OrganizationArn": arn}]})
@@ -118,7 +118,7 @@ def share(region, id):
 
 def copy(here, there, id, blocks):
     """An image of another region, with its own snapshots and the same bytes."""
-    asked = {
+    params = {
         "Name": "life-copy",
         "SourceImageId": id,
         "SourceRegion": here.name,
@@ -126,9 +126,9 @@ def copy(here, there, id, blocks):
         "ClientToken": str(uuid.uuid4()),
         "TagSpecifications": [{"ResourceType": "snapshot", "Tags": [{"Key": "copied", "Value": "yes"}]}],
     }
-    copied = there.ec2.copy_image(**asked)["ImageId"]
-    assert there.ec2.copy_image(**asked)["ImageId"] == copied
-    refused("IdempotentParameterMismatch", there.ec2.copy_image, **{**asked, "Name": "life-other"})
+    copied = there.ec2.copy_image(**params)["ImageId"]
+    assert there.ec2.copy_image(**params)["ImageId"] == copied
+    refused("IdempotentParameterMismatch", there.ec2.copy_image, **{**params, "Name": "life-other"})
     clients.wait(there, "image_available", ImageIds=[copied])
     found = clients.image(there, copied)
     assert (found["SourceImageId"], found["SourceImageRegion"]) == (id, here.name)
@@ -194,15 +194,15 @@ def roll_out(region, first, second):
 
 def publish_name(region, first, second):
     """A parameter that names an image, and a template that names the parameter."""
-    asked = {"Name": "/life/ami", "Type": "String", "DataType": "aws:ec2:image", "Value": first}
-    assert region.ssm.put_parameter(**asked)["Version"] == 1
+    params = {"Name": "/life/ami", "Type": "String", "DataType": "aws:ec2:image", "Value": first}
+    assert region.ssm.put_parameter(**params)["Version"] == 1
     until(lambda: region.ssm.get_parameter(Name="/life/ami")["Parameter"]["Value"] == first)
-    region.ssm.put_parameter(**{**asked, "Value": second}, Overwrite=True)
+    region.ssm.put_parameter(**{**params, "Value": second}, Overwrite=True)
     until(lambda: region.ssm.get_parameter(Name="/life/ami")["Parameter"]["Version"] == 2)
     history = region.ssm.get_parameter_history(Name="/life/ami")["Parameters"]
     assert [one["Value"] for one in history] == [first, second]
     # Answered as if it were done, and never done: the image is not there.
-    region.ssm.put_parameter(**{**asked, "Value": "ami-00000000000000001"}, Overwrite=True)
+    region.ssm.put_parameter(**{**params, "Value": "ami-00000000000000001"}, Overwrite=True)
     assert region.ssm.get_parameter(Name="/life/ami")["Parameter"]["Value"] == second
     region.ec2.create_launch_template(
         LaunchTemplateName="life-alias", LaunchTemplateData={"ImageId": "resolve:ssm:/life/ami:1"}

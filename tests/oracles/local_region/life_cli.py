@@ -28,7 +28,7 @@ FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="life-cli-"))
 
 
 def aws(*words, region="local", refused=None):
-    """Runs a command and gives what it printed; or expects it to be refused with a code."""
+    """Runs a command and returns its output; or expects it to be refused with a code."""
     command = [sys.executable, "-m", "awscli", "--region", region, "--output", "json", *words]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     if refused:
@@ -41,12 +41,12 @@ def aws(*words, region="local", refused=None):
         return done.stdout
 
 
-def until(wanted, *words, region="local", query=None):
-    """Asks until the answer is the wanted one; the command line's own waiters are slow."""
+def until(expected, *words, region="local", query=None):
+    """Repeats a command until it gives the expected value; the waiters of the command line are slow."""
     end = time.monotonic() + 60
     while True:
         answer = aws(*words, "--query", query, region=region)
-        if answer == wanted:
+        if answer == expected:
             return
         assert time.monotonic() < end, f"{words}: {answer}"
 

@@ -51,7 +51,7 @@ def buckets(region, other):
     refused("AccessDenied", other.s3.list_objects_v2, Bucket="first")
     refused("NoSuchBucket", s3.list_objects_v2, Bucket="missing")
     refused("404", s3.head_bucket, Bucket="missing")
-    # boto3 follows the region that it is told of.
+    # boto3 follows the region in the response.
     there = Region(clients.endpoint(), "local-2")
     assert there.s3.list_objects_v2(Bucket="first")["KeyCount"] == 0
     assert [one["Name"] for one in s3.list_buckets()["Buckets"]] == ["first"]

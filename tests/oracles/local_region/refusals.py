@@ -1,4 +1,4 @@
-"""What AWS refuses, and with which code: tables of calls. What a table cannot say stands in a function."""
+"""Calls that AWS refuses, and their error codes: tables of calls, and functions for what does not fit a table."""
 
 import datetime
 
@@ -93,8 +93,8 @@ def registering(region, root, image):
         ("InvalidParameterValue", {"TagSpecifications": [{"ResourceType": "image", "Tags": [{"Key": "aws:k"}]}]}),
     ]
     for code, change in table:
-        asked = {key: value for key, value in {**good, **change}.items() if value is not None}
-        refused(code, call, **asked)
+        params = {key: value for key, value in {**good, **change}.items() if value is not None}
+        refused(code, call, **params)
     messages = {
         f"AMI name refusals is already in use by AMI {image}": ({"Name": "refusals"}, "InvalidAMIName.Duplicate"),
         "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '.', '-', "
@@ -238,8 +238,8 @@ def copying(region, other, image, root):
         ("InvalidParameterValue", {"TagSpecifications": [{"ResourceType": "volume", "Tags": [{"Key": "k"}]}]}),
     ]
     for code, change in table:
-        asked = {key: value for key, value in {**copy, **change}.items() if value is not None}
-        refused(code, region.ec2.copy_image, **asked)
+        params = {key: value for key, value in {**copy, **change}.items() if value is not None}
+        refused(code, region.ec2.copy_image, **params)
     refused("InvalidAMIID.NotFound", other.ec2.copy_image, **copy)
     refused("InvalidSnapshot.NotFound", other.ec2.copy_snapshot, SourceSnapshotId=root, SourceRegion=region.name)
 
@@ -274,8 +274,8 @@ def templates(region):
         ("InvalidParameterValue", ec2.modify_launch_template, {"LaunchTemplateName": "refusals", "DefaultVersion": "x"}),
         ("InvalidLaunchTemplateId.VersionNotFound", ec2.describe_launch_template_versions, {"LaunchTemplateName": "refusals", "Versions": ["7"]}),
     ]  # fmt: skip
-    for code, call, asked in table:
-        refused(code, call, **asked)
+    for code, call, params in table:
+        refused(code, call, **params)
 
 
 def parameters(region):
@@ -302,8 +302,8 @@ def parameters(region):
         ("InvalidAllowedPatternException", {"AllowedPattern": "a*"}),
     ]
     for code, change in table:
-        asked = {key: value for key, value in {**put, **change}.items() if value is not None}
-        refused(code, ssm.put_parameter, **asked)
+        params = {key: value for key, value in {**put, **change}.items() if value is not None}
+        refused(code, ssm.put_parameter, **params)
     refused("ParameterNotFound", ssm.get_parameter, Name="/r/none")
     refused("ParameterVersionNotFound", ssm.get_parameter, Name="/r/one:2")
     refused("ParameterNotFound", ssm.delete_parameter, Name="/r/none")
@@ -428,8 +428,8 @@ def dry_runs(region, image, root):
         (ec2.create_launch_template, {"LaunchTemplateName": "dry", "LaunchTemplateData": {"ImageId": image}}),
     ]
     before = clients.image(region, image)
-    for call, asked in table:
-        message = refused("DryRunOperation", call, DryRun=True, **asked)
+    for call, params in table:
+        message = refused("DryRunOperation", call, DryRun=True, **params)
         assert message == "Request would have succeeded, but DryRun flag is set.", message
     assert clients.image(region, image) == before
     assert ec2.get_ebs_encryption_by_default()["EbsEncryptionByDefault"] is False

@@ -13,10 +13,10 @@ known = [
 assert len(known) > 30, known
 ec2 = clients.Region(endpoint, "local").ec2
 listed = {one["RegionName"] for one in ec2.describe_regions()["Regions"]}
-# Those that a later botocore knows are there when they are asked for.
+# Regions of a later botocore exist when they are named in a request.
 for name in known + named:
-    asked = ec2.describe_regions(RegionNames=[name])["Regions"]
-    assert [one["RegionName"] for one in asked] == [name], (name, asked)
+    described = ec2.describe_regions(RegionNames=[name])["Regions"]
+    assert [one["RegionName"] for one in described] == [name], (name, described)
     filtered = ec2.describe_regions(Filters=[{"Name": "region-name", "Values": [name]}])["Regions"]
     assert [one["RegionName"] for one in filtered] == [name], (name, filtered)
     there = clients.Region(endpoint, name).ec2.describe_availability_zones()["AvailabilityZones"]

@@ -91,10 +91,10 @@ def checks_can_fail(region):
     wire.SEEN.clear()
 
 
-def joined(client, operation, key, size, **asked):
+def joined(client, operation, key, size, **arguments):
     """Pages of a size, which join to what one answer gives."""
-    whole = getattr(client, operation)(**asked)[key]
-    pages = list(client.get_paginator(operation).paginate(PaginationConfig={"PageSize": size}, **asked))
+    whole = getattr(client, operation)(**arguments)[key]
+    pages = list(client.get_paginator(operation).paginate(PaginationConfig={"PageSize": size}, **arguments))
     assert [one for page in pages for one in page[key]] == whole, operation
     assert all(len(page[key]) <= size for page in pages), operation
     assert len(pages) == max(1, -(-len(whole) // size)), (operation, len(pages), len(whole))
@@ -459,9 +459,9 @@ def unknown_parameters(region):
     events.register("before-call.ec2", add)
     for method, operation in region.ec2.meta.method_to_api_mapping.items():
         if operation.startswith(("Describe", "Get")) and operation in EC2 and "Attribute" not in operation:
-            asked = {"LaunchTemplateName": "x"} if operation.endswith("TemplateVersions") else {}
-            if not asked:
-                message = refused("UnknownParameter", getattr(region.ec2, method), **asked)
+            arguments = {"LaunchTemplateName": "x"} if operation.endswith("TemplateVersions") else {}
+            if not arguments:
+                message = refused("UnknownParameter", getattr(region.ec2, method), **arguments)
                 assert message == "The parameter Colour.1.Shade is not recognized", message
     refused("UnknownParameter", region.ec2.enable_ebs_encryption_by_default)
     events.unregister("before-call.ec2", add)

@@ -30,16 +30,16 @@ def main(endpoint, region, ami):
         snapshot = mapping.get("Ebs", {}).get("SnapshotId")
         if not snapshot:
             continue
-        told = ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]
+        described = ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0]
         permissions = ec2.describe_snapshot_attribute(
             SnapshotId=snapshot, Attribute="createVolumePermission"
         )["CreateVolumePermissions"]
         snapshots[mapping["DeviceName"]] = {
             "id": snapshot,
-            "state": told["State"],
-            "encrypted": told["Encrypted"],
-            "size": told["VolumeSize"],
-            "tags": {tag["Key"]: tag["Value"] for tag in told.get("Tags", [])},
+            "state": described["State"],
+            "encrypted": described["Encrypted"],
+            "size": described["VolumeSize"],
+            "tags": {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])},
             "accounts": sorted(one["UserId"] for one in permissions if "UserId" in one),
         }
     print(

@@ -1,12 +1,12 @@
-//! The local region, driven by a client that others wrote: boto3, held against botocore's own service models.
+//! The local region with a client that others wrote: boto3, and its responses checked by botocore's service models.
 
 use std::time::Duration;
 
 use amiforge_emulator::{Quotas, RegionConfig, RegionServer, Windows};
 use amiforge_tests::python;
 
-/// A region with short windows: what lags behind in a real region lags behind here, long enough to be seen on a machine
-/// that has much else to do.
+/// Short windows of eventual consistency: what a real region reports late is reported late here, by enough to be seen
+/// on a busy machine.
 fn lagging() -> Windows {
     Windows {
         completion: Duration::from_millis(150),
@@ -35,7 +35,7 @@ fn script_with(name: &str, modules: &[&str], accounts: Option<&str>, change: imp
     assert_eq!(output.lines().last(), Some("OK"), "{name}: {output}");
 }
 
-/// Another account, for what is shared.
+/// Another account, with which resources are shared.
 const OTHER: &str = r#"[{"account": "210987654321", "access_key_id": "AKIAOTHERACCOUNT0000", "secret_access_key": "other-secret"}]"#;
 
 #[test]
@@ -54,18 +54,18 @@ fn ebs_direct_keeps_to_the_limits_errors_and_keys_that_its_model_and_manual_say(
 }
 
 #[test]
-fn what_aws_refuses_is_refused_with_the_same_code() {
+fn requests_that_aws_refuses_are_refused_with_the_same_code() {
     script("refusals.py", &["boto3"], Windows::default(), Some(OTHER));
 }
 
 #[test]
-fn answers_lag_behind_effects_where_the_region_is_told_so() {
+fn responses_lag_behind_effects_by_the_configured_windows() {
     let windows = Windows { describe_after_creation: Duration::from_secs(3), ..lagging() };
     script("eventually.py", &["boto3"], windows, None);
 }
 
 #[test]
-fn an_account_that_asks_too_often_is_refused_in_each_service_s_words() {
+fn an_account_that_exceeds_its_quota_is_throttled_with_each_services_error() {
     let quotas = Quotas { others: Some(5), ..Quotas::default() };
     script_with("throttled.py", &["boto3"], None, |config| config.quotas = quotas);
 }
@@ -75,7 +75,7 @@ fn objects_of_every_size_and_name_are_kept() {
     script("objects.py", &["boto3"], Windows::default(), Some(OTHER));
 }
 
-/// Every word of a text that is the name of a region.
+/// The names of regions in a text.
 fn regions(text: &str) -> impl Iterator<Item = &str> {
     let plain = |c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     text.split(plain).filter(|word| {
@@ -93,7 +93,7 @@ fn every_region_that_the_documents_and_the_help_name_is_one() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let read = |path: &std::path::Path| std::fs::read_to_string(path).expect("a document");
     let mut texts = vec![read(&root.join("README.md"))];
-    // `cli.md` is the help of every command.
+    // `cli.md` has the help of every command.
     for entry in std::fs::read_dir(root.join("docs")).expect("docs") {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|end| end == "md") {

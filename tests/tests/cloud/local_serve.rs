@@ -1,5 +1,5 @@
-//! `amiforge local serve`, as other programs meet it: its endpoint is told, boto3 and the aws command line run the whole
-//! life of an AMI against it, and killing it at any moment loses nothing that it acknowledged.
+//! `amiforge local serve`, as other programs use it: it prints its endpoint, boto3 and the aws command line run the
+//! whole life of an AMI against it, and killing it at any moment loses nothing that it acknowledged.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -25,7 +25,7 @@ impl Server {
         let report = serde_json::Deserializer::from_reader(child.stdout.take().expect("its output"))
             .into_iter::<serde_json::Value>()
             .next();
-        let report = report.expect("it tells of itself").expect("JSON");
+        let report = report.expect("its first line").expect("JSON");
         Self { child, endpoint: report["endpoint"].as_str().expect("an endpoint").to_owned() }
     }
 
@@ -76,12 +76,12 @@ fn killing_the_server_loses_nothing_that_it_acknowledged() {
     for round in 1..=ROUNDS {
         let mut server = Server::start(&state);
         let mut churn = script(&server.endpoint, &round.to_string());
-        // A different number of acknowledgements each time; what is under way then is cut anywhere.
+        // A different number of acknowledgements each round, so that the kill hits other requests.
         let enough = 1 + (round * 7919 % 41) as usize;
         let mut lines = BufReader::new(churn.stdout.take().expect("its output")).lines();
         acknowledged.extend(lines.by_ref().take(enough).map(|line| line.expect("text")));
         server.kill();
-        // What was acknowledged before the blow but read after it.
+        // Acknowledged before the kill, and read after it.
         acknowledged.extend(lines.map(|line| line.expect("text")));
         assert!(churn.wait().expect("its status").success(), "round {round}");
     }

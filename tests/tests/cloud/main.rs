@@ -1,5 +1,5 @@
-//! Suites of publishing: our client of AWS, uploads and AMIs against the local region, and the local region itself
-//! against clients that others wrote.
+//! Suites of publishing: our client of AWS, uploads and AMIs in the local region, and the local region with clients of
+//! others.
 
 mod aws;
 mod local_region;

@@ -1,5 +1,5 @@
-//! Images boot: by either firmware, from either bus, as bundles and as AMIs of a region on this machine; and those that
-//! cannot say why.
+//! Images boot with both firmwares and buses, as bundles and as AMIs of a local region; those that cannot boot are
+//! diagnosed.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -17,16 +17,16 @@ use crate::fixtures::{LockedRecipe, must};
 /// Seconds that a boot may take, in software on a busy machine.
 const TIMEOUT: &str = "900";
 
-/// More patience for a machine that is emulated on a busy one: the kernel checks its timer, and systemd waits for devices
-/// and services, by the clock of the host, in which little happens in the guest. Stubs of systemd 254 and later take words
-/// for the kernel from the tables of the firmware (systemd-stub(7)); others leave them alone.
+/// Longer timeouts for a guest that is emulated on a busy machine: the kernel checks its timer, and systemd waits for
+/// devices and services, by the host's clock, while the guest makes little progress. Stubs of systemd 254 and later
+/// take additional kernel options from SMBIOS (systemd-stub(7)); older ones ignore them.
 const PATIENCE: [&str; 2] = [
     "--qemu-arg=-smbios",
     "--qemu-arg=type=11,value=io.systemd.stub.kernel-cmdline-extra=no_timer_check \
      systemd.default_device_timeout_sec=600 systemd.default_timeout_start_sec=600",
 ];
 
-/// Where it can be shown: with QEMU, and firmware for UEFI.
+/// Whether QEMU and ssh are installed; skips otherwise.
 pub(crate) fn ready() -> bool {
     oracle::ready(&["qemu-system-x86_64", "ssh"], false)
 }
@@ -43,27 +43,27 @@ fn booting(recipe: Recipe, keys: &[(&str, &str)]) -> String {
 }
 
 impl LockedRecipe {
-    /// Boots something, and gives the exit code and what went to standard output and standard error.
-    fn boot(&self, what: &str, words: &[&str]) -> (Option<i32>, String, String) {
+    /// Boots a bundle, disk or AMI, and returns the exit code, standard output and standard error.
+    fn boot(&self, what: &str, args: &[&str]) -> (Option<i32>, String, String) {
         let mut command = Command::new(program::path());
         command.env("AMIFORGE_LOCAL_REGION", self.path("region"));
-        command.args(["boot", "--quiet", "--accel", "tcg"]).args(words);
+        command.args(["boot", "--quiet", "--accel", "tcg"]).args(args);
         let output = command.arg(what).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     }
 
-    /// Boots something, which has to show what it is asked for, and gives what that said. Distributions' kernels crash in
-    /// QEMU's emulation of two processors about once in some hundred boots, with images that boot before and after: a
-    /// guest whose kernel crashed, and for no other reason, is shown and started once more.
-    pub(crate) fn boot_successfully(&self, what: &str, words: &[&str]) -> String {
-        let words = [&PATIENCE, &["--timeout", TIMEOUT][..], words].concat();
-        let (mut code, mut stdout, mut stderr) = self.boot(what, &words);
+    /// Boots a bundle or AMI, whose checks have to pass, and returns standard output. Kernels of distributions crash in
+    /// QEMU's emulation of two processors about once in some hundred boots, with images that boot before and after:
+    /// only a guest whose kernel crashed is booted once more, and its output printed.
+    pub(crate) fn boot_successfully(&self, what: &str, args: &[&str]) -> String {
+        let args = [&PATIENCE, &["--timeout", TIMEOUT][..], args].concat();
+        let (mut code, mut stdout, mut stderr) = self.boot(what, &args);
         if code == Some(3) && stdout.contains("reason: the kernel crashed") {
             eprintln!("once more after this:\n{stdout}\n{stderr}");
-            (code, stdout, stderr) = self.boot(what, &words);
+            (code, stdout, stderr) = self.boot(what, &args);
         }
-        assert_eq!(code, Some(0), "{words:?}: {stdout}\n{stderr}");
+        assert_eq!(code, Some(0), "{args:?}: {stdout}\n{stderr}");
         stdout
     }
 
@@ -72,7 +72,7 @@ impl LockedRecipe {
         self.path("out").to_string_lossy().into_owned()
     }
 
-    /// Publishes the bundle `out` to the region on this machine, and gives the AMI.
+    /// Publishes the bundle `out` to the local region, and returns the id of the AMI.
     pub(crate) fn publish(&self) -> String {
         let mut command = Command::new(program::path());
         command.env("AMIFORGE_LOCAL_REGION", self.path("region"));
@@ -142,7 +142,7 @@ fn loaders_of_the_distribution_start_it_too() {
     }
 }
 
-/// The start of the kernel image on the EFI system partition of a disk, made zero.
+/// Overwrites the start of the kernel image on the EFI system partition with zeros.
 fn damage(bundle: &Bundle) {
     let esp = bundle.partition("fat32");
     let mut bytes = vec![0; 64 << 20];
@@ -153,7 +153,7 @@ fn damage(bundle: &Bundle) {
 }
 
 #[test]
-fn what_cannot_boot_says_why() {
+fn boots_that_fail_are_diagnosed() {
     if !ready() {
         return;
     }
@@ -164,8 +164,8 @@ fn what_cannot_boot_says_why() {
     ] {
         let Some(fixture) = LockedRecipe::new(&booting(native(), &[keys])) else { return };
         fixture.build("out");
-        let words = ["--json", "--bus", bus, "--expect", "login:", "--timeout", "200"];
-        let (code, stdout, stderr) = fixture.boot(&fixture.out(), &words);
+        let args = ["--json", "--bus", bus, "--expect", "login:", "--timeout", "200"];
+        let (code, stdout, stderr) = fixture.boot(&fixture.out(), &args);
         assert_eq!(code, Some(3), "{keys:?}: {stdout}\n{stderr}");
         let report: Value = serde_json::from_str(&stdout).unwrap();
         println!("{keys:?}: {}", report["reason"]);
@@ -173,8 +173,8 @@ fn what_cannot_boot_says_why() {
     }
     let Some(fixture) = LockedRecipe::new(&native().to_string()) else { return };
     damage(&fixture.build("out"));
-    let words = ["--json", "--firmware", "uefi", "--expect", "login:", "--timeout", "100"];
-    let (code, stdout, stderr) = fixture.boot(&fixture.path("out/disk.raw").to_string_lossy(), &words);
+    let args = ["--json", "--firmware", "uefi", "--expect", "login:", "--timeout", "100"];
+    let (code, stdout, stderr) = fixture.boot(&fixture.path("out/disk.raw").to_string_lossy(), &args);
     assert_eq!(code, Some(3), "{stdout}\n{stderr}");
     let report: Value = serde_json::from_str(&stdout).unwrap();
     println!("a damaged kernel image: {}", report["reason"]);

@@ -1,5 +1,5 @@
-//! One digest: whoever builds, at whatever time, from the archive or from a file without a network. And what a stage does
-//! that would make two.
+//! One digest for every user, at every time, from the archive or from an archive of inputs without a network; and
+//! sources of nondeterminism in stages and scripts.
 
 use std::fs;
 use std::process::Command;
@@ -9,7 +9,7 @@ use amiforge_tests::{oracle, program};
 
 use crate::fixtures::{LockedRecipe, assert_same, must, read_file, verified_listing};
 
-/// Where a clock that is wrong by years comes from.
+/// The library that shifts the clock by years.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
 /// An ordinary user with subordinate ids, as `/etc/subuid` names one.
@@ -31,7 +31,7 @@ fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() 
         return;
     }
     let folder = fixture.folder.path();
-    // The program itself may lie in a folder that nobody can enter.
+    // Other users may have no access to the folder of the program.
     let program = folder.join("amiforge");
     fs::copy(program::path(), &program).unwrap();
     // A user, ten years later.
@@ -39,7 +39,7 @@ fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() 
         let home = folder.join("home");
         fs::create_dir(&home).unwrap();
         let store = fixture.add_store("home/store");
-        // Hard links would change their owner everywhere.
+        // Changing the owner of a hard link would change it in the other stores too.
         for entry in fs::read_dir(store.join("objects")).unwrap() {
             let path = entry.unwrap().path();
             let copy = path.with_extension("copy");
@@ -49,7 +49,7 @@ fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() 
         oracle::must("chown", &["-R", &format!("{user}:"), &home.to_string_lossy()]);
         let mut command = Command::new(oracle::find("setpriv").unwrap());
         command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--", "env"]);
-        // Only for the program: its semaphore is that of whoever is first.
+        // Set for the program only: libfaketime's semaphore belongs to the first user.
         command
             .arg(format!("LD_PRELOAD={FAKETIME}"))
             .args(["FAKETIME=+3650d", "FAKETIME_NO_CACHE=1"])
@@ -61,7 +61,7 @@ fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() 
     // No network, an empty store, and one file of inputs.
     let inputs = fixture.path("inputs.tar");
     let (store, recipe) = (fixture.path("store"), fixture.recipe());
-    let words = [
+    let args = [
         "vendor",
         &recipe.to_string_lossy(),
         "-o",
@@ -69,7 +69,7 @@ fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() 
         "--store",
         &store.to_string_lossy(),
     ];
-    program::must(&words);
+    program::must(&args);
     let alone = fixture.path("alone");
     fs::create_dir(&alone).unwrap();
     fs::copy(&recipe, alone.join("recipe.toml")).unwrap();
@@ -91,7 +91,7 @@ fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() 
     assert_same(&by_root, &Bundle::open(&alone.join("out")));
 }
 
-/// A recipe whose only interesting part is a stage with these commands.
+/// A recipe with a stage that runs these commands.
 fn with_stage(commands: &str) -> String {
     format!(
         r#"
@@ -112,7 +112,7 @@ base = "none"
 scripts = "none"
 
 [[stage]]
-name = "dice"
+name = "random"
 run = ["""
 mkdir -p $DESTDIR/opt
 {commands}
@@ -123,7 +123,7 @@ install = [{{ from = "/opt" }}]
 }
 
 #[test]
-fn chance_and_the_clock_are_the_same_in_every_build_and_there_is_no_network() {
+fn random_numbers_and_the_clock_are_the_same_in_every_build_and_there_is_no_network() {
     let commands = r"
 head -c 64 /dev/urandom | od > $DESTDIR/opt/urandom
 head -c 64 /dev/random | od > $DESTDIR/opt/random
@@ -148,8 +148,8 @@ perl -e 'my $end = time + 2; select(undef, undef, undef, 0.3) while time < $end;
     let Some(fixture) = LockedRecipe::new(&with_stage(commands)) else { return };
     let (recipe, store) = (fixture.recipe(), fixture.path("store"));
     let report = fixture.path("report.json");
-    let words = ["repro", &recipe.to_string_lossy(), "--builds", "4", "--store", &store.to_string_lossy()];
-    let output = Command::new(program::path()).args(words).arg("--out").arg(&report).output().unwrap();
+    let args = ["repro", &recipe.to_string_lossy(), "--builds", "4", "--store", &store.to_string_lossy()];
+    let output = Command::new(program::path()).args(args).arg("--out").arg(&report).output().unwrap();
     must(&output);
     let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
     assert_eq!(report["equal"], true);
@@ -158,20 +158,20 @@ perl -e 'my $end = time + 2; select(undef, undef, undef, 0.3) while time < $end;
 }
 
 #[test]
-fn what_slips_through_is_found_and_its_file_named() {
-    // The order in which files are written shows in the nanoseconds of their times.
+fn nondeterminism_that_remains_is_found_and_its_file_named() {
+    // The nanoseconds of a file's time depend on the order of writes.
     let commands = "touch $DESTDIR/opt/new; stat -c %y $DESTDIR/opt/new > $DESTDIR/opt/slips";
     let Some(fixture) = LockedRecipe::new(&with_stage(commands)) else { return };
     let (recipe, store) = (fixture.recipe(), fixture.path("store"));
-    let words = ["repro", &recipe.to_string_lossy(), "--builds", "2", "--store", &store.to_string_lossy()];
-    let output = program::run(&words);
+    let args = ["repro", &recipe.to_string_lossy(), "--builds", "2", "--store", &store.to_string_lossy()];
+    let output = program::run(&args);
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(3), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
     assert!(stdout.contains("/opt/slips"), "{stdout}");
 }
 
-/// Packages whose scripts make what is different each time: a certificate, a directory with ids and times of its
-/// entries, a table with its time.
+/// Packages whose scripts write different bytes each time: a certificate, an LDAP directory with ids and times of its
+/// entries, and a database with a time.
 const DRAWING: &str = r#"
 [image]
 name = "drawing"
@@ -188,7 +188,7 @@ packages = ["ssl-cert", "slapd", "postfix"]
 "#;
 
 #[test]
-fn what_scripts_of_packages_draw_is_the_same_in_every_build() {
+fn random_values_of_maintainer_scripts_are_the_same_in_every_build() {
     let Some(fixture) = LockedRecipe::new(DRAWING) else { return };
     let again = |out: &str| {
         fixture.add_store(out);
@@ -196,7 +196,7 @@ fn what_scripts_of_packages_draw_is_the_same_in_every_build() {
         Bundle::open(&fixture.path(out).join("out"))
     };
     assert_same(&again("a"), &again("b"));
-    // With the clock of the machine they differ, or this would show nothing.
+    // With the clock of the machine they differ, or the test would prove nothing.
     fs::write(fixture.recipe(), format!("{DRAWING}\n[sandbox]\nclock = \"real\"\n")).unwrap();
     let folders = [again("c"), again("d")].map(|bundle| bundle.folder.to_string_lossy().into_owned());
     let output = program::run(&["diff", &folders[0], &folders[1]]);

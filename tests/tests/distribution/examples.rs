@@ -1,5 +1,5 @@
-//! Each example is built once, looked into, published and launched once: it comes up without a failed unit, whoever has the
-//! instance's key becomes root, and it does what it is for. And a small change of one makes little anew.
+//! Each example is built, inspected, published and launched once: it boots without a failed unit, the owner of the
+//! instance's key becomes root, and its service works. A small change of an example rebuilds little.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,37 +15,37 @@ use toml::Table;
 use crate::booted;
 use crate::fixtures::{LockedRecipe, assert_same, has_line, must, read_file, verified_listing};
 
-/// What an example has to be.
+/// An example, and the properties that its image must have.
 struct Example {
     name: &'static str,
     /// Beginnings of lines of its listing.
     listed: &'static [&'static str],
-    /// What its listing must not have.
+    /// Beginnings of lines that its listing must not have.
     unlisted: &'static [&'static str],
     /// The layers that its build makes.
     layers: &'static [&'static str],
     /// A page that it serves, as `PORT/PATH`, and what is in it.
     page: Option<(&'static str, &'static str)>,
-    /// A command that shows what it is for, and what that says.
+    /// A command that proves its purpose, and a part of its output.
     shows: Option<(&'static str, &'static str)>,
 }
 
-/// A user who logs in, becomes root, and reads text in UTF-8, on a machine that is up with all its units.
+/// A user logs in, becomes root, and has a UTF-8 locale, on a machine whose units have all started.
 pub(crate) const LOGIN: &str = "\
     systemctl is-system-running --wait || { systemctl --failed --no-legend --plain; exit 1; }; set -e; \
     test \"$(id -u)\" != 0; test \"$(sudo -n id -u)\" = 0; test \"$(locale charmap)\" = UTF-8; \
     test -z \"$(locale 2>&1 >/dev/null)\"; systemd-analyze time; systemd-analyze blame | head -n 5";
 
-/// An example, built; nothing where no archive can be had.
+/// An example that was built.
 struct Built {
     fixture: LockedRecipe,
     bundle: Bundle,
-    /// What the build said, as JSON.
+    /// The JSON report of the build.
     report: Value,
 }
 
 impl Example {
-    /// Builds it and looks into the image.
+    /// Builds it and checks the image; `None` when no archive is reachable.
     fn build(&self) -> Option<Built> {
         let fixture = LockedRecipe::of_example(self.name)?;
         let start = Instant::now();
@@ -66,20 +66,20 @@ impl Example {
         Some(Built { fixture, bundle, report })
     }
 
-    /// Publishes it to a region on this machine and launches it.
+    /// Publishes it to a local region and launches it.
     fn launch(&self, built: &Built) {
         if !booted::ready() {
             return;
         }
         let ami = built.fixture.publish();
-        let mut words = vec!["--region", "local", "--run", LOGIN];
-        words.extend(self.page.iter().flat_map(|(page, _)| ["--get", *page]));
-        words.extend(self.shows.iter().flat_map(|(command, _)| ["--run", *command]));
+        let mut args = vec!["--region", "local", "--run", LOGIN];
+        args.extend(self.page.iter().flat_map(|(page, _)| ["--get", *page]));
+        args.extend(self.shows.iter().flat_map(|(command, _)| ["--run", *command]));
         let start = Instant::now();
-        let output = built.fixture.boot_successfully(&ami, &words);
+        let output = built.fixture.boot_successfully(&ami, &args);
         println!("{}: shown in {:.0} s\n{output}", self.name, start.elapsed().as_secs_f64());
-        for (_, words) in self.page.iter().chain(&self.shows) {
-            assert!(output.contains(words), "{}: no `{words}` in {output}", self.name);
+        for (_, args) in self.page.iter().chain(&self.shows) {
+            assert!(output.contains(args), "{}: no `{args}` in {output}", self.name);
         }
     }
 }
@@ -109,15 +109,15 @@ fn the_web_server_serves_its_page_and_a_rebuild_is_the_same() {
     let is_apache =
         |one: &Value| one["kind"] == "deb" && one["name"].as_str().unwrap().starts_with("apache2 ");
     assert!(inputs.iter().any(is_apache));
-    bill(&bundle.folder.join("sbom.cdx.json"));
+    check_sbom(&bundle.folder.join("sbom.cdx.json"));
     no_damaged_byte_is_believed(&built);
     example.launch(&built);
 }
 
-/// A bill of materials names the packages, with digests of the files that each brought.
-fn bill(path: &Path) {
-    let bill: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    let components = bill["components"].as_array().unwrap();
+/// The SBOM lists the packages, with digests of their files.
+fn check_sbom(path: &Path) {
+    let sbom: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let components = sbom["components"].as_array().unwrap();
     let apache = components.iter().find(|one| one["name"] == "apache2-bin").unwrap();
     assert!(apache["purl"].as_str().unwrap().starts_with("pkg:deb/debian/apache2-bin@"), "{apache}");
     assert_eq!(apache["hashes"][0]["alg"], "SHA-256");
@@ -127,31 +127,32 @@ fn bill(path: &Path) {
     assert!(components.iter().any(|one| one["type"] == "file" && one["name"] == "/var/www/html/index.html"));
 }
 
-/// A rebuild takes every layer from the store and is the same; a damaged entry of the store is noticed and made anew.
+/// A rebuild takes every layer from the store and gives the same bundle; a damaged entry of the store is detected and
+/// rebuilt.
 fn no_damaged_byte_is_believed(built: &Built) {
     let (fixture, first) = (&built.fixture, &built.bundle);
     let (again, report) = fixture.build_with_report("again");
     assert!(report["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == true), "{report}");
     assert_same(first, &again);
     verified_listing(&again);
-    // What is known of the image is an entry of the store like any other.
+    // The cached facts of the image are an entry of the store too.
     let small: Vec<_> =
         entries(fixture).into_iter().filter(|path| fs::metadata(path).unwrap().len() < 4096).collect();
-    assert!(!small.is_empty(), "nothing is known of the image");
+    assert!(!small.is_empty(), "no facts of the image are cached");
     for path in &small {
         flip(path, fs::metadata(path).unwrap().len() as usize / 2);
     }
     assert_same(first, &fixture.build("again"));
     // A byte of a program that is in the image.
-    let words = ["inspect", &format!("{}:root/usr/sbin/apache2", first.folder.display()), "--cat"];
-    let program = Command::new(program::path()).args(words).output().unwrap().stdout;
+    let args = ["inspect", &format!("{}:root/usr/sbin/apache2", first.folder.display()), "--cat"];
+    let program = Command::new(program::path()).args(args).output().unwrap().stdout;
     let middle = &program[program.len() / 2..][..256];
     let found = entries(fixture).into_iter().find_map(|path| {
         let bytes = fs::read(&path).unwrap();
-        let at = place_of(&bytes, middle)?;
+        let at = find(&bytes, middle)?;
         Some((path, at))
     });
-    let (path, at) = found.expect("the program lies in the store");
+    let (path, at) = found.expect("the program is in the store");
     flip(&path, at);
     let output = fixture.command("again", "store").output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -161,7 +162,7 @@ fn no_damaged_byte_is_believed(built: &Built) {
     assert_same(first, &fixture.build("again"));
 }
 
-/// The entries of a fixture's store that are no fetched files.
+/// The entries of the fixture's store, without the fetched files.
 fn entries(fixture: &LockedRecipe) -> Vec<PathBuf> {
     let all = fs::read_dir(fixture.path("store")).unwrap().map(|entry| entry.unwrap().path());
     all.filter(|path| path.is_file()).collect()
@@ -174,9 +175,9 @@ fn flip(path: &Path, at: usize) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Where some bytes begin in others.
-fn place_of(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+/// The offset of `part` in `bytes`.
+fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).position(|window| window == part)
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn lamp_asks_its_database_and_a_changed_file_is_built_without_running_anything()
             "/var/www/html/index.php file ",
             "/etc/systemd/system/multi-user.target.wants/greetings.service symlink ",
         ],
-        // Apache would show it in the place of our page.
+        // Apache would serve it instead of our page.
         unlisted: &["/var/www/html/index.html"],
         layers: &["packages"],
         page: Some(("80/", "Hello from the database")),
@@ -233,7 +234,7 @@ fn a_server_compiled_from_source_leaves_its_tools_behind() {
     let inputs = built.bundle.manifest["inputs"].as_array().unwrap();
     let source = inputs.iter().find(|one| one["kind"] == "source").unwrap();
     assert_eq!(source["name"], "nginx: nginx_1.26.3.orig.tar.gz");
-    // The same from nothing but the store's files.
+    // The same from a store with the fetched files only.
     let fixture = &built.fixture;
     fixture.add_store("other");
     must(&fixture.command("again", "other").output().unwrap());
@@ -253,7 +254,7 @@ fn a_developers_machine_compiles_a_program_and_runs_it_in_a_container() {
         unlisted: &[],
         layers: &["packages"],
         page: None,
-        // The program is all that is in the container, so no image has to be fetched.
+        // The container holds the program only, so no image has to be fetched.
         shows: Some((
             "set -e; cd $(mktemp -d); git init -q .; \
              printf '#include <cstdio>\\nint main() { std::puts(\"compiled here\"); }\\n' >main.cc; \

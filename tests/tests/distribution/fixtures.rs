@@ -1,4 +1,4 @@
-//! Examples that are locked against the archive at hand, with what they need in a store that all tests share.
+//! Recipes that are locked with the archive that the machine uses, with their packages in a store that all tests share.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,24 +7,24 @@ use std::process::{Command, Output};
 use amiforge_tests::program::Bundle;
 use amiforge_tests::{oracle, program, scratch};
 
-/// A recipe with its lock, and a store that holds what it pins and nothing that was made of it.
+/// A recipe with its lock, and a store that holds the locked files and no layer.
 pub(crate) struct LockedRecipe {
     pub(crate) folder: tempfile::TempDir,
 }
 
 impl LockedRecipe {
-    /// An example; or nothing, where no archive can be had.
+    /// The recipe of an example; `None` when no archive is reachable.
     pub(crate) fn of_example(example: &str) -> Option<Self> {
         let recipe = scratch::repository().join("examples").join(example).join("recipe.toml");
         Self::new(&fs::read_to_string(recipe).unwrap())
     }
 
-    /// A recipe.
+    /// A recipe; `None` when no archive is reachable.
     pub(crate) fn new(recipe: &str) -> Option<Self> {
         let fixture = Self { folder: scratch::folder() };
         fs::write(fixture.recipe(), recipe).unwrap();
         let shared = scratch::repository().join("target/inputs/distribution");
-        // One fetches at a time: several would fetch the same.
+        // One test fetches at a time, because they fetch the same files.
         let one_at_a_time = scratch::lock(&shared);
         for command in ["lock", "fetch"] {
             let output = Command::new(program::path())
@@ -35,7 +35,7 @@ impl LockedRecipe {
                 .unwrap();
             if !output.status.success() {
                 let stderr = String::from_utf8_lossy(&output.stderr);
-                oracle::skip(&format!("the archive cannot be had: {stderr}"));
+                oracle::skip(&format!("no archive is reachable: {stderr}"));
                 return None;
             }
         }
@@ -52,12 +52,12 @@ impl LockedRecipe {
         self.folder.path().join(name)
     }
 
-    /// Another store with the same files, and no layer.
+    /// Another store with the same files and no layer.
     pub(crate) fn add_store(&self, name: &str) -> PathBuf {
         self.copy_locked_files(name, &self.path("store"))
     }
 
-    /// Copies what the lock pins out of a store.
+    /// Copies the locked files out of a store.
     fn copy_locked_files(&self, name: &str, from: &Path) -> PathBuf {
         let store = self.path(name);
         fs::create_dir_all(store.join("objects")).unwrap();
@@ -78,14 +78,14 @@ impl LockedRecipe {
         self.build_with_report(out).0
     }
 
-    /// Builds with the first store, and gives what the program told as JSON.
+    /// Builds with the first store, and returns the JSON report too.
     pub(crate) fn build_with_report(&self, out: &str) -> (Bundle, serde_json::Value) {
         let output = self.command(out, "store").output().unwrap();
         let stdout = must(&output);
         (Bundle::open(&self.path(out)), serde_json::from_str(&stdout).unwrap())
     }
 
-    /// The command that builds with a store.
+    /// The command that builds into a folder with a store.
     pub(crate) fn command(&self, out: &str, store: &str) -> Command {
         let mut command = Command::new(program::path());
         command.arg("build").arg(self.recipe()).arg("-o").arg(self.path(out));
@@ -94,14 +94,14 @@ impl LockedRecipe {
     }
 }
 
-/// What a program that has to succeed wrote.
+/// The standard output of a program that has to succeed.
 pub(crate) fn must(output: &Output) -> String {
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{}\n{out}{}", output.status, String::from_utf8_lossy(&output.stderr));
     out
 }
 
-/// Verifies a bundle, has `e2fsck` look at its root, and gives its listing.
+/// Verifies a bundle, checks its root with `e2fsck`, and returns its listing.
 pub(crate) fn verified_listing(bundle: &Bundle) -> String {
     program::must(&["verify", &bundle.folder.to_string_lossy()]);
     if oracle::ready(&["e2fsck"], false) {
@@ -116,12 +116,12 @@ pub(crate) fn read_file(bundle: &Bundle, path: &str) -> String {
     program::must(&["inspect", &format!("{}:root{path}", bundle.folder.display()), "--cat"])
 }
 
-/// Whether a listing has a line that begins so.
+/// Whether a listing has a line with this beginning.
 pub(crate) fn has_line(listing: &str, begin: &str) -> bool {
     listing.lines().any(|line| line.starts_with(begin))
 }
 
-/// Whether two bundles are the same, file by file; the images by their digests.
+/// Checks that two bundles are equal, file by file; the images by their digests.
 pub(crate) fn assert_same(one: &Bundle, other: &Bundle) {
     let names = |bundle: &Bundle| {
         let mut names: Vec<_> =

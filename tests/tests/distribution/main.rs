@@ -1,4 +1,5 @@
-//! Images of a real distribution: the examples, locked against the archive at hand, built by everybody and anywhere.
+//! Images of a real distribution: the examples, locked with the archive that the machine uses, built by root and users,
+//! and booted.
 
 mod booted;
 mod determinism;

@@ -1,4 +1,5 @@
-//! `scripts = "native"`: images of a distribution for which nothing of it runs, also for another architecture.
+//! `scripts = "native"`: images of a distribution that are built without running its programs, also for another
+//! architecture.
 
 use std::fs;
 use std::process::Command;
@@ -10,11 +11,11 @@ use toml::Value;
 
 use crate::fixtures::{LockedRecipe, has_line, must, verified_listing};
 
-/// Builds the minimal server natively under strace, and gives the listing.
+/// Builds the minimal server natively under strace, and returns the bundle and its listing.
 fn built(arch: &str, kernel: &str) -> Option<(Bundle, String)> {
     let mut recipe = Recipe::example("debian-minimal").set("source.0.scripts", "native");
     if arch != "x86_64" {
-        // The distribution's version before that of the examples.
+        // The release before the one of the examples.
         let suites = ["bookworm", "bookworm-updates", "bookworm-security"];
         recipe =
             recipe.change("image.arch", arch).change("source.0.suites", suites.map(Value::from).to_vec());
@@ -42,7 +43,7 @@ fn built(arch: &str, kernel: &str) -> Option<(Bundle, String)> {
     Some((bundle, listing))
 }
 
-/// What every minimal server has to have.
+/// Checks the files that every minimal server has.
 fn is_a_server(listing: &str) {
     for line in [
         "/etc/ld.so.cache file ",

@@ -1,12 +1,13 @@
-//! Real packages that make secrets: no two images share one, and each is made at the first boot or named.
+//! Real packages that generate secrets: no two images share one, and each is generated at the first boot or reported.
 
 use amiforge_tests::program::Bundle;
+use amiforge_tests::text;
 use serde_json::Value;
 
 use crate::booted;
 use crate::fixtures::{LockedRecipe, has_line, read_file, verified_listing};
 
-/// Packages whose scripts make keys and ids.
+/// Packages whose scripts generate keys and ids.
 const RECIPE: &str = r#"
 [image]
 name = "first"
@@ -23,7 +24,7 @@ locales = ["C"]
 packages = ["systemd-sysv", "bind9", "munge", "nvme-cli", "rabbitmq-server", "ssl-cert"]
 "#;
 
-/// What they make, and every machine has to have its own of.
+/// The secrets that they generate, which every machine needs for itself.
 const MADE: [&str; 7] = [
     "/etc/bind/rndc.key",
     "/etc/munge/munge.key",
@@ -54,9 +55,9 @@ fn unrelated_images_share_no_secret_and_machines_make_their_own() {
     let link = "/etc/systemd/system/sysinit.target.wants/amiforge-service-keys.service symlink ";
     assert!(has_line(&listing, link), "nothing makes them");
     assert!(read_file(&bundle, "/usr/lib/amiforge/service-keys.list").lines().count() >= MADE.len());
-    // Left in, they are named, and those of another image are others.
+    // When they are kept, they are reported, and another image has other ones.
     let keep = |name: &str| {
-        let recipe = RECIPE.replace("\"first\"", &format!("\"{name}\""));
+        let recipe = text::replace(RECIPE, "\"first\"", &format!("\"{name}\""));
         std::fs::write(fixture.recipe(), format!("{recipe}\n[normalize]\nskip = [\"service-keys\"]\n"))
             .unwrap();
         amiforge_tests::program::must(&[
@@ -79,7 +80,7 @@ fn unrelated_images_share_no_secret_and_machines_make_their_own() {
     }
 }
 
-/// The same services in a machine that starts, and one more that comes before ordinary services.
+/// The same services in a bootable image, and one more that starts before ordinary services.
 const MACHINE: &str = r#"
 [image]
 name = "services"
@@ -101,7 +102,7 @@ packages = [
 ]
 "#;
 
-/// In the machine: every file is there with its owner and mode as the packages give them, and the services take them.
+/// Commands in the machine: every secret has the owner and mode that its package sets, and its service accepts it.
 const LOOK: &str = "\
     systemctl is-system-running --wait || { systemctl --failed --no-legend --plain; exit 1; }; set -e; \
     systemctl is-active amiforge-service-keys named munge rabbitmq-server iscsid.socket; \

@@ -1,12 +1,12 @@
-//! A kernel upgrade in a running machine, from an archive in the machine itself: the next boot starts the new kernel, by
-//! either firmware.
+//! A kernel upgrade in a running machine, from an archive in the machine itself: the next boot starts the new kernel,
+//! by either firmware.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use amiforge_tests::{oracle, program};
+use amiforge_tests::{oracle, program, text};
 use sha2::{Digest as _, Sha256};
 
 use crate::fixtures::{LockedRecipe, must};
@@ -14,7 +14,7 @@ use crate::fixtures::{LockedRecipe, must};
 /// Seconds that a boot may take, in software on a busy machine.
 const TIMEOUT: &str = "1500";
 
-/// A server whose kernel is one of the older ones that the archive has; what it upgrades to is in `/srv/archive`.
+/// A server with an older kernel of the archive; the newer one is in `/srv/archive`.
 const RECIPE: &str = r#"
 [image]
 name = "upgraded"
@@ -35,7 +35,7 @@ packages = [
 ]
 "#;
 
-/// What adds the archive.
+/// The part of the recipe that adds the archive.
 const ARCHIVE: &str = r#"
 [[source]]
 kind = "dir"
@@ -60,7 +60,7 @@ fn kernels(lock: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Puts packages of a store into a folder, with the list of them that apt reads.
+/// Copies packages of a store into a folder, with the index that apt reads.
 fn archive(fixture: &LockedRecipe, packages: &[(String, String)], folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     let mut list = String::new();
@@ -83,13 +83,13 @@ fn archive(fixture: &LockedRecipe, packages: &[(String, String)], folder: &Path)
     fs::write(folder.join("Packages"), list).unwrap();
 }
 
-/// Boots the bundle, writing to it, and gives what a command in it said.
-fn run(fixture: &LockedRecipe, words: &[&str], command: &str) -> String {
+/// Boots the bundle with persistent writes, and returns the output of a command in it.
+fn run(fixture: &LockedRecipe, args: &[&str], command: &str) -> String {
     let mut boot = Command::new(program::path());
     boot.args(["boot", "--quiet", "--accel", "tcg", "--persist", "--no-receipt", "--timeout", TIMEOUT]);
     boot.arg("--ssh-key")
         .arg(fixture.path("key"))
-        .args(words)
+        .args(args)
         .args(["--run", command])
         .arg(fixture.path("out"));
     must(&boot.output().unwrap())
@@ -100,13 +100,13 @@ fn an_upgraded_kernel_is_started_by_either_firmware() {
     if !oracle::ready(&["qemu-system-x86_64", "ssh", "ssh-keygen", "dpkg-deb"], false) {
         return;
     }
-    let newest = RECIPE.replace("KERNEL", "linux-image-cloud-amd64");
+    let newest = text::replace(RECIPE, "KERNEL", "linux-image-cloud-amd64");
     let Some(newer) = LockedRecipe::new(&newest) else { return };
     let packages = kernels(&fs::read_to_string(newer.path("recipe.lock")).unwrap());
     let new =
         packages.iter().find(|(name, _)| name.starts_with(|c: char| c.is_ascii_digit())).unwrap().0.clone();
-    // The release of the last point release is older than the newest of the security updates, most of the time.
-    let recipe = RECIPE.replace("KERNEL", "linux-image-cloud-amd64/bookworm") + ARCHIVE;
+    // The kernel of the last point release is usually older than that of the security updates.
+    let recipe = text::replace(RECIPE, "KERNEL", "linux-image-cloud-amd64/bookworm") + ARCHIVE;
     let Some(fixture) = LockedRecipe::new(&recipe) else { return };
     let kernels = kernels(&fs::read_to_string(fixture.path("recipe.lock")).unwrap());
     let old =
@@ -132,7 +132,7 @@ fn an_upgraded_kernel_is_started_by_either_firmware() {
     assert!(output.contains(&format!("a legacy BIOS starts {new}")), "{output}");
     let look = "uname -r; ls /boot/initrd.img-$(uname -r)";
     assert!(run(&fixture, &["--firmware", "uefi"], look).starts_with(&new), "after, by UEFI");
-    // The owner of the machine may go back.
+    // Going back to the old kernel.
     let back = format!(
         "uname -r && sed -i \"s/^KERNEL=.*/KERNEL='{old}'/\" /etc/default/amiforge-boot && \
          /usr/lib/amiforge/update-boot && sync"

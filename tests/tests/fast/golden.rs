@@ -1,12 +1,12 @@
-//! The bytes of images did not move: one digest per image, and a readable dump beside it, so that a change reads as
-//! a difference. A commit that moves one says what moved; `UPDATE_GOLDEN=1 cargo test -p amiforge-tests --test fast golden` writes them anew.
+//! Golden images: a digest of each image, and a readable dump, whose diff shows a change. A commit that changes one
+//! says what changed; `UPDATE_GOLDEN=1 cargo test -p amiforge-tests --test fast golden` rewrites them.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use amiforge_tests::archive;
 use amiforge_tests::program::{self, Bundle};
-use amiforge_tests::scratch;
+use amiforge_tests::{scratch, text};
 
 const RECIPE: &str = r#"
 [image]
@@ -34,26 +34,26 @@ authorized-keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0k admin"]
 hostname = "golden"
 "#;
 
-/// Builds the image and gives what is compared: digests first, then the disk and its trees in words.
-fn portrait(folder: &Path, arch: &str, size: &str) -> String {
+/// Builds the image and returns the text to compare: the digests, then the disk and its trees.
+fn dump(folder: &Path, arch: &str, size: &str) -> String {
     std::fs::write(folder.join("root.tar"), archive::one_of_everything()).unwrap();
     let recipe = folder.join("recipe.toml");
-    std::fs::write(&recipe, RECIPE.replace("ARCH", arch).replace("SIZE", size)).unwrap();
+    std::fs::write(&recipe, text::replace(&text::replace(RECIPE, "ARCH", arch), "SIZE", size)).unwrap();
     let out = folder.join("out");
     let bundle = Bundle::build(&recipe, &out);
-    let mut portrait = format!("{}  disk.raw\n", bundle.digest());
+    let mut dump = format!("{}  disk.raw\n", bundle.digest());
     for key in ["disk", "partitions"] {
         let text = serde_json::to_string_pretty(&bundle.manifest[key]).unwrap();
-        writeln!(portrait, "{key} = {text}").unwrap();
+        writeln!(dump, "{key} = {text}").unwrap();
     }
-    portrait.push_str(&std::fs::read_to_string(out.join("tree.txt")).unwrap());
+    dump.push_str(&std::fs::read_to_string(out.join("tree.txt")).unwrap());
     std::fs::remove_dir_all(&out).unwrap();
-    portrait
+    dump
 }
 
 fn compare(name: &str, arch: &str, size: &str) {
     let folder = scratch::folder();
-    let ours = portrait(folder.path(), arch, size);
+    let ours = dump(folder.path(), arch, size);
     let path = scratch::repository().join("fixtures/golden").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &ours).unwrap();

@@ -1,4 +1,4 @@
-//! Suites that need no program of others: they run in seconds.
+//! Suites without oracles, which run in seconds.
 
 mod golden;
 mod secrets;

@@ -1,5 +1,5 @@
-//! What every machine of an image would share is named by the build and refused by `publish`: whatever depends on the
-//! random numbers of the build, and private keys from anywhere.
+//! Secrets that all machines of an image would share are reported by the build and refused by `publish`: files that
+//! depend on random numbers of the build, and private keys of any origin.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,13 +10,13 @@ use amiforge_tests::program::{self, Bundle};
 use amiforge_tests::scratch;
 use serde_json::Value;
 
-/// Programs of the host that the image has.
+/// Programs of the host that are copied into the image.
 const PROGRAMS: [&str; 9] = ["sh", "base64", "cat", "chmod", "cp", "head", "mkdir", "od", "tr"];
 
 /// A private key that a standard prints (RFC 8410, 10.3).
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
 
-/// Keys, passwords and ids by every way that programs write them.
+/// Commands that write keys, passwords and ids in the formats of various programs.
 const COMMANDS: &str = r##"
 mkdir -p /etc/munge /etc/bind /etc/wireguard /etc/ssl/private
 head -c 1024 /dev/urandom > /etc/munge/munge.key
@@ -35,7 +35,7 @@ echo "no secret at all" > /etc/plain
 cp /etc/dbpassword /etc/removed; : > /etc/removed
 "##;
 
-/// What has to be named of that, and how.
+/// The paths that have to be reported, and why.
 const EXPECTED: [(&str, &str); 12] = [
     ("/etc/bind/rndc.key", "random tsig-key"),
     ("/etc/dbpassword", "random"),
@@ -51,14 +51,14 @@ const EXPECTED: [(&str, &str); 12] = [
     ("/etc/wireguard/wg0.key", "random"),
 ];
 
-/// A folder with a system that runs commands, and a key of its own.
-struct Place(tempfile::TempDir);
+/// A folder with a root in which commands run, and which holds a private key.
+struct SecretsFixture(tempfile::TempDir);
 
-impl Place {
+impl SecretsFixture {
     fn new() -> Self {
-        let place = Self(scratch::folder());
+        let fixture = Self(scratch::folder());
         for folder in ["dev", "etc/ssl/private", "proc", "run", "sys", "tmp", "usr/share/doc/x"] {
-            fs::create_dir_all(place.path("root").join(folder)).unwrap();
+            fs::create_dir_all(fixture.path("root").join(folder)).unwrap();
         }
         let mut files = BTreeSet::new();
         for program in PROGRAMS {
@@ -69,14 +69,14 @@ impl Place {
             files.extend(
                 needed.split_ascii_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from),
             );
-            place.copy(&path, &format!("bin/{program}"));
+            fixture.copy(&path, &format!("bin/{program}"));
         }
         for file in files {
-            place.copy(&file, file.strip_prefix("/").unwrap().to_str().unwrap());
+            fixture.copy(&file, file.strip_prefix("/").unwrap().to_str().unwrap());
         }
-        fs::write(place.path("root/etc/ssl/private/of-a-folder.pem"), KEY).unwrap();
-        fs::write(place.path("root/usr/share/doc/x/sample.pem"), KEY).unwrap();
-        place
+        fs::write(fixture.path("root/etc/ssl/private/of-a-folder.pem"), KEY).unwrap();
+        fs::write(fixture.path("root/usr/share/doc/x/sample.pem"), KEY).unwrap();
+        fixture
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -91,7 +91,7 @@ impl Place {
         }
     }
 
-    /// Builds an image of this name into a folder of this name, with a store; gives what the program told as JSON.
+    /// Builds an image of this name into a folder of this name, with a store; returns the JSON report of the build.
     fn build(&self, name: &str, store: &str, more: &str) -> Value {
         let recipe = format!(
             "[image]\nname = \"{name}\"\nversion = \"1\"\narch = \"x86_64\"\nepoch = 1700000000\n\n[[source]]\nkind = \
@@ -104,9 +104,9 @@ impl Place {
         serde_json::from_str(&output).unwrap()
     }
 
-    fn run(&self, words: &[&str], name: &str) -> Output {
+    fn run(&self, args: &[&str], name: &str) -> Output {
         let path = self.path(name).to_string_lossy().into_owned();
-        program::run(&[words, &[path.as_str()]].concat())
+        program::run(&[args, &[path.as_str()]].concat())
     }
 
     fn read(&self, name: &str, path: &str) -> Vec<u8> {
@@ -117,7 +117,7 @@ impl Place {
     }
 }
 
-/// What is named, by path.
+/// The reported secrets: the kinds by path.
 fn named(report: &Value) -> BTreeMap<String, String> {
     let secrets = report["secrets"].as_array().unwrap_or_else(|| panic!("no secrets in {report}"));
     let one = |secret: &Value| {
@@ -138,70 +138,70 @@ fn every_secret_is_named_no_two_images_share_one_and_publish_refuses_them() {
     if !cfg!(target_arch = "x86_64") {
         return;
     }
-    let place = Place::new();
-    let report = place.build("first", "store", "");
+    let fixture = SecretsFixture::new();
+    let report = fixture.build("first", "store", "");
     let expected: BTreeMap<_, _> =
         EXPECTED.iter().map(|(path, what)| ((*path).to_owned(), (*what).to_owned())).collect();
     assert_eq!(named(&report), expected);
-    let first = Bundle::open(&place.path("first"));
+    let first = Bundle::open(&fixture.path("first"));
     assert_eq!(first.manifest["secrets"], report["secrets"]);
-    // A layer from the store says the same, and a build without it has the same bytes.
-    let again = place.build("first", "store", "");
+    // A layer from the store reports the same secrets, and a build without it has the same bytes.
+    let again = fixture.build("first", "store", "");
     assert_eq!((&again["layers"][0]["reused"], named(&again)), (&Value::Bool(true), expected.clone()));
-    assert_eq!(place.build("first", "another", "")["sha256"], report["sha256"]);
-    // Another image of the same recipe shares nothing that was drawn.
-    let other = place.build("second", "store", "");
+    assert_eq!(fixture.build("first", "another", "")["sha256"], report["sha256"]);
+    // Another image of the same recipe shares no random value.
+    let other = fixture.build("second", "store", "");
     assert_eq!(other["layers"][0]["reused"], false);
     for (path, what) in &expected {
-        let same = place.read("first", path) == place.read("second", path);
+        let same = fixture.read("first", path) == fixture.read("second", path);
         assert_eq!(same, !what.contains("random"), "{path}");
     }
-    refused(&place);
-    allowed(&place);
+    refused(&fixture);
+    allowed(&fixture);
 }
 
 /// An image with secrets passes neither `preflight` nor `publish`.
-fn refused(place: &Place) {
-    let output = place.run(&["preflight", "--json"], "first");
+fn refused(fixture: &SecretsFixture) {
+    let output = fixture.run(&["preflight", "--json"], "first");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let findings = report["findings"].as_array().unwrap();
     let failures = findings.iter().filter(|one| one["check"] == "secrets" && one["severity"] == "failure");
     assert_eq!((failures.count(), output.status.code()), (EXPECTED.len(), Some(3)), "{report}");
-    for words in
+    for args in
         [&["publish", "--region", "eu-west-1"][..], &["publish", "--dry-run", "--region", "eu-west-1"]]
     {
-        let output = place.run(words, "first");
+        let output = fixture.run(args, "first");
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         for part in ["holds 12 secrets", "`/etc/bind/rndc.key`", "and 7 more", "`[secrets]`"] {
             assert!(stderr.contains(part), "no `{part}` in {stderr}");
         }
     }
-    // An image without a manifest: what has a structure is found in its files.
-    let raw = place.run(&["preflight", "--json"], "first/disk.raw");
+    // An image without a manifest: secrets with a known format are found in its files.
+    let raw = fixture.run(&["preflight", "--json"], "first/disk.raw");
     let report = text(&raw.stdout);
     for (path, what) in EXPECTED {
         assert_eq!(report.contains(path), what != "random", "{path} in {report}");
     }
 }
 
-/// What the recipe allows passes, and what it allows in vain is said.
-fn allowed(place: &Place) {
+/// Secrets that the recipe allows pass, and an allowance without a secret is a warning.
+fn allowed(fixture: &SecretsFixture) {
     let allow = "[secrets]\nallow = [\n { path = \"/etc/ssl/private/*\", reason = \"for tests\" },\n \
                  { path = \"/etc/{bind,munge,wireguard}/*\", reason = \"for tests\" },\n \
                  { path = \"/etc/{dbpassword,host-uuid}\", reason = \"for tests\" },\n \
                  { path = \"/srv/none\", reason = \"not there\" },\n]\n";
-    let report = place.build("first", "store", allow);
+    let report = fixture.build("first", "store", allow);
     assert_eq!(report["layers"][0]["reused"], true);
     assert!(
         report["secrets"].as_array().unwrap().iter().all(|one| one["allowed"] == "for tests"),
         "{report}"
     );
     assert!(report["warnings"].to_string().contains("/srv/none"), "{report}");
-    let output = place.run(&["publish", "--dry-run", "--region", "eu-west-1"], "first");
+    let output = fixture.run(&["publish", "--dry-run", "--region", "eu-west-1"], "first");
     assert!(output.status.success(), "{}", text(&output.stderr));
-    // Without a second run only what has a structure is found, and that is said.
-    let report = place.build("first", "store", "[secrets]\nsecond-run = false\n");
+    // Without a second run only secrets with a known format are found, and the report says that.
+    let report = fixture.build("first", "store", "[secrets]\nsecond-run = false\n");
     let expected: Vec<_> =
         EXPECTED.iter().filter(|(_, what)| *what != "random").map(|(path, _)| *path).collect();
     assert_eq!(named(&report).into_keys().collect::<Vec<_>>(), expected);
@@ -210,8 +210,8 @@ fn allowed(place: &Place) {
 
 #[test]
 fn a_secret_is_allowed_with_a_reason_only() {
-    let place = Place(scratch::folder());
-    let recipe = place.path("recipe.toml");
+    let fixture = SecretsFixture(scratch::folder());
+    let recipe = fixture.path("recipe.toml");
     for (allow, mistake) in [
         ("{ path = \"etc/key\", reason = \"x\" }", "start with `/`"),
         ("{ path = \"/etc/key\", reason = \" \" }", "why it does no harm"),

@@ -1,5 +1,5 @@
-//! A small change of a real root dirties few blocks of its file system: what an update would send is counted on plans,
-//! without writing an image.
+//! A small change of a real root changes few blocks of its file system. The blocks that an update would send are
+//! counted in plans, without writing an image.
 
 use amiforge_formats::ext4::write::{Ext4Options, JournalSize, plan};
 use amiforge_formats::guid::Guid;
@@ -11,7 +11,7 @@ use amiforge_tests::{scratch, source_tree, tier};
 
 const MIB: u64 = 1 << 20;
 
-/// A source that no archive is, for contents that are new.
+/// The source of new contents, which no archive has.
 const OTHER: SourceId = SourceId(1000);
 
 fn tree_of(tar: &std::path::Path) -> Tree {
@@ -19,7 +19,7 @@ fn tree_of(tar: &std::path::Path) -> Tree {
     source_tree::from_tar(tar, folder.path(), &mut Blobs::new()).tree
 }
 
-/// Every directory and file of the tree, in the order of their paths.
+/// The nodes of some kinds: directory, name and id.
 fn nodes(tree: &Tree, of: impl Fn(&NodeKind) -> bool) -> Vec<(NodeId, Name, NodeId)> {
     let (mut found, mut stack) = (Vec::new(), vec![tree.root()]);
     while let Some(dir) = stack.pop() {
@@ -39,7 +39,7 @@ fn file(at: u64, len: u64) -> NodeKind {
     NodeKind::File(Content::Slice { source: OTHER, at, len })
 }
 
-/// Blocks of 512 KiB that hold anything, and those of `after` that differ from `before`.
+/// The number of blocks of 512 KiB in use, and of those that differ from `before`.
 fn dirty(before: &Plan, after: &Plan) -> (usize, usize) {
     let parts = |plan: &Plan, block: u64| -> Vec<(u64, u64, Data)> {
         let bytes = |data: Data, len: u64| match data {
@@ -59,7 +59,7 @@ fn is_file(kind: &NodeKind, lens: std::ops::Range<u64>) -> bool {
     matches!(kind, NodeKind::File(content) if lens.contains(&content.len()))
 }
 
-/// The tree with another content of the same length for a file of at least 1 MiB, the least there is.
+/// The tree with another content of the same length for its smallest file of at least 1 MiB, and that length.
 fn one_replaced(tree: &Tree) -> (Tree, u64) {
     let files = nodes(tree, |kind| is_file(kind, MIB..2 * MIB));
     let len = |id: NodeId| match &tree.node(id).kind {
@@ -122,7 +122,7 @@ fn a_small_change_of_a_real_root_dirties_few_blocks() {
         println!(
             "{input}: a file grown by a tenth, ten small ones added and ten removed: {blocks} of {used} blocks dirty"
         );
-        // Twenty directories are touched; on a root of a few hundred blocks their number is what is seen.
+        // Twenty directories change; on a root of a few hundred blocks they are most of the changed blocks.
         assert!(blocks * 100 <= used * most, "{blocks} of {used}");
     }
 }

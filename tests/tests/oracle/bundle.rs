@@ -1,4 +1,4 @@
-//! A bundle comes whole or not at all, and verification names what was damaged.
+//! A bundle appears complete or not at all, and verification names the damaged file.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use amiforge_tests::{oracle, program, scratch};
 
-/// A recipe whose only source is a folder with a file of `mib` MiB that no other byte is like, and a small one.
+/// A recipe whose only source is a folder with a file of `mib` MiB of noise, and a small file.
 fn recipe(folder: &Path, mib: usize) -> PathBuf {
     let tree = folder.join("tree");
     fs::create_dir_all(tree.join("etc")).unwrap();
@@ -20,7 +20,7 @@ fn recipe(folder: &Path, mib: usize) -> PathBuf {
         })
         .collect();
     fs::write(tree.join("big"), bytes).unwrap();
-    fs::write(tree.join("etc/motd"), "a line that stands in one file only\n").unwrap();
+    fs::write(tree.join("etc/motd"), "a line that is in one file only\n").unwrap();
     let text = "[image]\nname = \"web\"\narch = \"x86_64\"\nepoch = \"2030-01-01T00:00:00Z\"\n\n\
                 [disk]\nsize = \"minimal\"\n\n[[source]]\nkind = \"dir\"\npath = \"tree\"\n";
     let path = folder.join("recipe.toml");
@@ -34,7 +34,7 @@ fn build(recipe: &Path, out: &Path) -> Command {
     command
 }
 
-/// Names in a folder, but for the inputs.
+/// Names in a folder, except the inputs.
 fn left(folder: &Path) -> Vec<String> {
     let entries =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -52,9 +52,9 @@ fn a_killed_build_leaves_nothing_under_the_final_name_and_the_next_one_clears_up
     for delay in [0, 10, 20, 40, 60, 80, 120, 160] {
         let mut child = build(&recipe, &out).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let partial = folder.path().join(".out.partial/disk.raw");
-        let begun = Instant::now();
+        let start = Instant::now();
         while !partial.exists()
-            && begun.elapsed() < Duration::from_mins(1)
+            && start.elapsed() < Duration::from_mins(1)
             && child.try_wait().unwrap().is_none()
         {
             std::hint::spin_loop();
@@ -66,7 +66,7 @@ fn a_killed_build_leaves_nothing_under_the_final_name_and_the_next_one_clears_up
             killed_while_writing += 1;
             assert!(!out.exists(), "killed after {delay} ms");
         } else if out.exists() {
-            // It was done before the signal came, so it has to be whole.
+            // The build ended before the signal, so the bundle has to be complete.
             program::must(&["verify", &out.to_string_lossy()]);
             fs::remove_dir_all(&out).unwrap();
         }
@@ -78,7 +78,7 @@ fn a_killed_build_leaves_nothing_under_the_final_name_and_the_next_one_clears_up
 }
 
 #[test]
-fn a_full_disk_is_told_with_what_is_needed_and_leaves_nothing() {
+fn a_full_disk_is_reported_with_the_needed_bytes_and_leaves_nothing() {
     if !oracle::ready(&["mount", "umount"], true) {
         return;
     }
@@ -99,10 +99,10 @@ fn a_full_disk_is_told_with_what_is_needed_and_leaves_nothing() {
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_told() {
+fn an_unwritable_path_is_reported() {
     let folder = scratch::folder();
     let recipe = recipe(folder.path(), 1);
-    // What even root cannot write to.
+    // Not even root can write there.
     let output = build(&recipe, Path::new("/proc/out")).output().unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{err}");
@@ -121,7 +121,7 @@ fn verification_names_the_partition_and_the_file_of_a_flipped_bit() {
     };
     assert_eq!(verify().0, Some(0));
     let image = fs::read(out.join("disk.raw")).unwrap();
-    let needle = b"a line that stands in one file only";
+    let needle = b"a line that is in one file only";
     let at = image.windows(needle.len()).position(|bytes| bytes == needle).unwrap();
     let disk = OpenOptions::new().write(true).open(out.join("disk.raw")).unwrap();
     disk.write_all_at(&[image[at] ^ 1], at as u64).unwrap();

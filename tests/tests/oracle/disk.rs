@@ -1,4 +1,4 @@
-//! Whole disks: sgdisk, sfdisk, blkid and the crates `gptman` and `gpt` agree with what we lay out.
+//! Whole disks: sgdisk, sfdisk, blkid, mkswap and the crates `gptman` and `gpt` agree with our layout.
 #![expect(clippy::unwrap_used, reason = "a test's own steps must not fail")]
 
 use std::collections::BTreeSet;
@@ -38,7 +38,8 @@ fn partition(
     }
 }
 
-/// A disk as clouds have it: numbers out of order, a BIOS-boot partition before the first MiB, an ESP, a root to grow.
+/// A disk like those of cloud images: partition numbers out of order, a BIOS boot partition in the first MiB, an ESP,
+/// swap, and a root that grows.
 fn cloud() -> DiskSpec {
     let tree = volume::tree(&[("EFI/BOOT/BOOTX64.EFI", vec![1; 100_000])], 1_700_000_000);
     let empty = volume::tree(&[], 0);
@@ -226,11 +227,11 @@ fn by_us(table: &PartitionTable) -> Vec<u8> {
 
 fn tables() -> impl Strategy<Value = PartitionTable> {
     let partition = (1..=128_u32, any::<u128>(), any::<u64>(), "[ -~äß€🙂]{0,18}", 1..300_u64, 0..100_u64);
-    (prop::collection::vec(partition, 0..30), any::<u128>(), 1..5000_u64).prop_map(|(wanted, disk, rest)| {
+    (prop::collection::vec(partition, 0..30), any::<u128>(), 1..5000_u64).prop_map(|(specs, disk, rest)| {
         let mut next = 34;
         let mut numbers = BTreeSet::new();
         let mut partitions = Vec::new();
-        for (number, guid, attributes, name, len, gap) in wanted {
+        for (number, guid, attributes, name, len, gap) in specs {
             if !numbers.insert(number) {
                 continue;
             }
@@ -245,7 +246,7 @@ fn tables() -> impl Strategy<Value = PartitionTable> {
     })
 }
 
-/// What the crate `gpt` reads, as a table of ours.
+/// The table that the crate `gpt` reads.
 fn by_gpt(disk: &[u8]) -> PartitionTable {
     let sectors = disk.len() as u64 / 512;
     let device: Box<dyn gpt_crate::DiskDevice> = Box::new(Cursor::new(disk.to_vec()));

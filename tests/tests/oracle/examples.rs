@@ -1,4 +1,4 @@
-//! Every example that users start from builds and verifies.
+//! The examples with a root tar or a container build and verify.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ fn example(name: &str, folder: &Path) -> PathBuf {
     recipe
 }
 
-/// Builds and verifies, and gives the listing.
+/// Builds and verifies, and returns the listing of the root.
 fn listing(recipe: &Path) -> String {
     let bundle = Bundle::build(recipe, &recipe.with_file_name("out"));
     program::must(&["verify", &bundle.folder.to_string_lossy()]);
@@ -41,10 +41,10 @@ fn debian_root_has_its_user_its_unit_and_its_data_partition() {
     ] {
         assert!(listing.lines().any(|found| found.starts_with(line)), "no line `{line}…`");
     }
-    assert!(!listing.contains("/srv/www"), "what is mounted at /srv stands on its own partition");
+    assert!(!listing.contains("/srv/www"), "files of the partition at /srv are not in the root");
 }
 
-/// An OCI image layout of two layers, the second taking a file of the first away.
+/// An OCI image layout of two layers, of which the second deletes a file of the first (whiteout).
 fn layout(folder: &Path) {
     let blobs = folder.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).unwrap();

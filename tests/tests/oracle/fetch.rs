@@ -1,4 +1,5 @@
-//! `fetch` from mirrors that cut, lie, stall and vanish, into stores that are full or shared.
+//! `fetch` from mirrors that cut connections, serve other bytes, stall and disappear, into stores that are full or
+//! shared.
 
 use std::fs;
 use std::process::Stdio;
@@ -21,7 +22,7 @@ fn locked() -> Option<(LockFixture, Server)> {
 }
 
 #[test]
-fn what_a_lock_needs_is_fetched_once() {
+fn locked_files_are_fetched_once() {
     let Some((fixture, server)) = locked() else { return };
     fixture.must("fetch", &server.url(), &[]);
     assert_eq!(count_objects(&fixture.path("store")), (2, 0));
@@ -98,7 +99,7 @@ fn a_package_that_is_another_is_refused_and_named() {
 }
 
 #[test]
-fn a_mirror_that_is_gone_or_lost_a_package_says_so() {
+fn a_missing_mirror_or_package_is_reported() {
     let Some((fixture, server)) = locked() else { return };
     let stderr = fixture.must_fail(1, "fetch", "http://127.0.0.1:9", &[]);
     assert!(stderr.contains("http://127.0.0.1:9/pool") && stderr.contains("AMIFORGE_DEB_MIRROR"), "{stderr}");
@@ -113,7 +114,7 @@ fn a_mirror_that_is_gone_or_lost_a_package_says_so() {
 }
 
 #[test]
-fn a_store_that_is_full_says_so_and_the_fetch_goes_on_once_there_is_room() {
+fn a_full_store_is_reported_and_the_fetch_resumes_once_there_is_space() {
     if !oracle::ready(&["mount", "umount"], true) {
         return;
     }
@@ -132,7 +133,7 @@ fn a_store_that_is_full_says_so_and_the_fetch_goes_on_once_there_is_room() {
 }
 
 #[test]
-fn damage_in_the_store_is_found_and_mended() {
+fn damage_in_the_store_is_found_and_repaired() {
     let Some((fixture, server)) = locked() else { return };
     fixture.must("fetch", &server.url(), &[]);
     let store = fixture.path("store").display().to_string();

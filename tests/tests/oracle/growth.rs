@@ -1,6 +1,6 @@
 //! A root file system grows online in a guest, from 2 GiB up to 1 TiB, and is clean afterwards.
 //!
-//! In a guest, because growing a mounted file system wants a capability that the machines of CI do not have.
+//! In a guest, because growing a mounted file system needs a capability that the machines of CI do not have.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,7 +51,7 @@ mode = "0755"
     path
 }
 
-/// The kernel of a root tar, taken out by GNU tar.
+/// The kernel of a root tar, extracted by GNU tar.
 fn kernel(tar: &Path, folder: &Path) -> PathBuf {
     let archive = tar.to_string_lossy();
     let names = oracle::must("tar", &["-tf", &archive, "--wildcards", "./boot/vmlinuz-*"]);
@@ -60,7 +60,7 @@ fn kernel(tar: &Path, folder: &Path) -> PathBuf {
     folder.join(name)
 }
 
-/// Makes the disk larger and its last partition with it, as the first boot of a larger volume does.
+/// Enlarges the disk and its last partition, as the first boot on a larger volume does.
 fn enlarge(disk: &Path, gib: u64) {
     let file = std::fs::OpenOptions::new().write(true).open(disk).unwrap();
     file.set_len(gib << 30).unwrap();

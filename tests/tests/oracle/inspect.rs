@@ -1,5 +1,5 @@
-//! What `inspect` says of an image is what debugfs, dumpe2fs, sgdisk and mtools say, and what it extracts is what
-//! went in.
+//! `inspect` reports the facts that debugfs, dumpe2fs, sgdisk and mtools report, and extracts the files that the image
+//! was made from.
 #![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 mod terminal;
@@ -91,7 +91,7 @@ fn json(args: &[&str]) -> Value {
     serde_json::from_str(&program::must(args)).unwrap()
 }
 
-/// What dumpe2fs says, by name.
+/// The fields of `dumpe2fs -h`, by name.
 fn dumpe2fs(image: &Path) -> BTreeMap<String, String> {
     let output = oracle::must("dumpe2fs", &["-h", image.to_str().unwrap()]);
     let pairs = output.lines().filter_map(|line| line.split_once(':'));
@@ -99,7 +99,7 @@ fn dumpe2fs(image: &Path) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn facts_are_those_that_other_tools_tell() {
+fn facts_are_those_of_other_tools() {
     if !ready() {
         return;
     }
@@ -158,7 +158,7 @@ fn files_are_listed_printed_and_extracted_as_they_went_in() {
     assert!(text.contains("\\x1b[2Jevil\\x0aname\\xff") && !text.contains('\x1b'), "{text:?}");
     assert!(text.contains("etc/deep/up -> ../../etc"), "{text}");
     assert_eq!(program::must(&["inspect", &at("root/etc/hosts"), "--cat"]), "127.0.0.1 localhost\n");
-    // Through a link on the way, within the image.
+    // A symbolic link in the path is followed within the image.
     assert_eq!(program::must(&["inspect", &at("root/etc/deep/up/hosts"), "--cat"]), "127.0.0.1 localhost\n");
 }
 
@@ -192,7 +192,7 @@ fn extraction_gives_the_folder_back() {
 }
 
 #[test]
-fn mistakes_are_told_apart_from_failures() {
+fn usage_errors_and_failures_have_different_exit_codes() {
     if !ready() {
         return;
     }
@@ -210,10 +210,10 @@ fn mistakes_are_told_apart_from_failures() {
     assert_eq!(code, Some(1));
     assert!(text.contains("there is no `/none`"), "{text}");
     assert_eq!(ends(":root/etc", &["--cat"]).0, Some(1));
-    // A partition name with control characters never reaches the terminal as it is.
+    // Control characters in a name are escaped.
     let (_, text) = ends(":\x1b[31mx", &[]);
     assert!(!text.contains('\x1b'), "{text:?}");
-    // With its magic number gone the file system is told of as something else, not a crash.
+    // Without its magic number the file system is reported as unknown.
     OpenOptions::new().write(true).open(disk).unwrap().write_all_at(&[0xff; 64], ROOT.0 + 1024).unwrap();
     assert_eq!(program::run(&["inspect", disk]).status.code(), Some(0));
 }

@@ -1,4 +1,4 @@
-//! `lock` against archives that the tests sign: what it pins, what it refuses, and in which words.
+//! `lock` with archives that the tests sign: the pins, and the messages of refusals.
 
 use std::fs;
 use std::process::Command;
@@ -8,6 +8,7 @@ use amiforge_tests::debs::{Compression, Deb, Key, Signing, Suite};
 use amiforge_tests::lock_fixture::LockFixture;
 use amiforge_tests::program;
 use amiforge_tests::recipe::Recipe;
+use amiforge_tests::text;
 
 /// 2026-11-01.
 const FIRST: i64 = 1_793_491_200;
@@ -61,7 +62,7 @@ fn a_lock_that_fits_needs_no_mirror_and_one_that_does_not_is_refused_with_the_co
 }
 
 #[test]
-fn versions_stay_until_an_update_is_asked_for() {
+fn versions_stay_until_an_update_is_requested() {
     let Some((fixture, mirror)) = usual() else { return };
     fixture.must("lock", &mirror, &[]);
     let mut packages = LockFixture::sample_packages();
@@ -95,7 +96,7 @@ fn an_expired_archive_is_refused_unless_the_recipe_accepts_it() {
     else {
         return;
     };
-    // The clock of whoever tests is past that.
+    // The clock of the machine is later.
     let stderr = fixture.must_fail(1, "lock", &mirror, &[]);
     assert!(
         stderr.contains("archive `tests`") && stderr.contains("01 Nov 2026") || stderr.contains("2026-11-01"),
@@ -106,7 +107,7 @@ fn an_expired_archive_is_refused_unless_the_recipe_accepts_it() {
 }
 
 #[test]
-fn what_nobody_or_somebody_else_signed_is_refused() {
+fn archives_without_a_signature_or_of_another_key_are_refused() {
     let Some((fixture, mirror)) = usual() else { return };
     let suite = Suite::new("stable", LockFixture::sample_packages());
     suite.write(&fixture.path("archive"), Signing::Unsigned);
@@ -125,7 +126,7 @@ fn what_nobody_or_somebody_else_signed_is_refused() {
 fn a_text_that_was_changed_after_signing_is_refused() {
     let Some((fixture, mirror)) = usual() else { return };
     let path = fixture.path("archive/dists/stable/InRelease");
-    let text = fs::read_to_string(&path).unwrap().replace("Label: Tests", "Label: Pests");
+    let text = text::replace(&fs::read_to_string(&path).unwrap(), "Label: Tests", "Label: Pests");
     fs::write(&path, text).unwrap();
     let stderr = fixture.must_fail(1, "lock", &mirror, &[]);
     assert!(stderr.contains("checking the signature") && stderr.contains("is wrong"), "{stderr}");
@@ -148,7 +149,7 @@ fn an_index_whose_digest_differs_is_refused() {
 }
 
 #[test]
-fn missing_keys_mirrors_suites_components_and_packages_are_told_with_what_to_do() {
+fn missing_keys_mirrors_suites_components_and_packages_are_reported_with_a_hint() {
     let Some((fixture, mirror)) = usual() else { return };
     let stderr = fixture.must_fail(1, "lock", "", &[]);
     assert!(stderr.contains("set `AMIFORGE_DEB_MIRROR`"), "{stderr}");
@@ -193,8 +194,8 @@ fn sources_of_stages_are_pinned_by_digest() {
     fixture.must("fetch", &mirror, &[]);
 }
 
-/// An archive as Ubuntu lays one out (pockets, two components, packages packed with zstd, a base of its own), and one
-/// of somebody else with a key of its own, out of which a pin wants an older version.
+/// An archive in Ubuntu's layout (pockets, two components, zstd packages, a base set), and a third-party archive with
+/// another key, from which a pin requests an older version.
 fn two_archives(fixture: &LockFixture, other: &Key) -> [String; 2] {
     let zstd = |name: &str, version: &str| Deb::new(name, version).compression(Compression::Zstd);
     let base = zstd("base-files", "13ubuntu10").field("Essential", "yes").field("Priority", "required");
@@ -213,7 +214,7 @@ fn two_archives(fixture: &LockFixture, other: &Key) -> [String; 2] {
 }
 
 #[test]
-fn ubuntu_and_an_archive_of_somebody_else_go_the_same_way() {
+fn ubuntu_and_a_third_party_archive_are_locked_and_built() {
     let Some(fixture) = LockFixture::new(&[]) else { return };
     let other = Key::generate("other").unwrap();
     other.export(&fixture.path("other.gpg"));

@@ -1,4 +1,5 @@
-//! Suites that tools which others wrote judge: e2fsck, fsck.fat, sgdisk, kernel mounts, dpkg, apt, gpg, QEMU, Python.
+//! Suites whose results are judged by tools of others: e2fsck, fsck.fat, sgdisk, kernel mounts, dpkg, apt, gpg, QEMU,
+//! Python.
 
 mod boot;
 mod bundle;

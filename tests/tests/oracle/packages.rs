@@ -1,4 +1,4 @@
-//! What becomes of packages in an image, with packages and archives that the tests make.
+//! Packages in an image, configured natively: their states, accounts and pins, with archives that the tests make.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use amiforge_tests::debs::{Deb, Suite};
 use amiforge_tests::lock_fixture::LockFixture;
 use amiforge_tests::{oracle, program};
 
-/// Builds the recipe of a fixture.
+/// Locks, fetches and builds the fixture's recipe, and returns the path of the bundle.
 fn build(fixture: &LockFixture, mirror: &str) -> String {
     for verb in ["lock", "fetch"] {
         fixture.must(verb, mirror, &[]);
@@ -17,7 +17,7 @@ fn build(fixture: &LockFixture, mirror: &str) -> String {
     out
 }
 
-/// Extracts a folder of the image beside it.
+/// Extracts a folder of the image to the fixture's folder.
 fn extract(out: &str, path: &str, fixture: &LockFixture) -> String {
     let to = fixture.path(path.rsplit('/').next().unwrap()).to_string_lossy().into_owned();
     program::must(&["inspect", &format!("{out}:root{path}"), "--extract", &to]);
@@ -25,14 +25,14 @@ fn extract(out: &str, path: &str, fixture: &LockFixture) -> String {
 }
 
 #[test]
-fn what_was_not_configured_natively_is_named_by_the_dpkg_of_the_machine() {
+fn packages_that_were_not_configured_natively_are_named_by_the_machines_dpkg() {
     let Some(fixture) = LockFixture::new(&["whole", "partly"]) else { return };
     let script = |text: &str| format!("#!/bin/sh\nset -e\n{text}\n");
     let suite = Suite::new(
         "stable",
         vec![
             Deb::new("whole", "1").control("postinst", &script("mkdir -p /var/lib/whole")),
-            Deb::new("partly", "1").control("postinst", &script("make-what-nobody-knows /var/lib/partly")),
+            Deb::new("partly", "1").control("postinst", &script("an-unknown-program /var/lib/partly")),
         ],
     );
     let mirror = fixture.write_archive(&suite).url();
@@ -113,10 +113,10 @@ fn apt_of_the_machine_follows_the_pins_of_the_recipe() {
     fs::write(root.join("status"), "").unwrap();
     let sources = format!("deb [trusted=yes] {mirror} stable main\ndeb [trusted=yes] {mirror} newer main\n");
     fs::write(root.join("sources.list"), sources).unwrap();
-    let ask = |program: &str, words: &[&str]| {
+    let ask = |program: &str, args: &[&str]| {
         let options = options(&root, &etc);
         let options = options.iter().flat_map(|option| ["-o", option.as_str()]);
-        oracle::must(program, &options.chain(words.iter().copied()).collect::<Vec<_>>())
+        oracle::must(program, &options.chain(args.iter().copied()).collect::<Vec<_>>())
     };
     ask("apt-get", &["update"]);
     for (package, candidate) in [("app", "1.0"), ("library-a", "1.0"), ("library-b", "2.0"), ("other", "2.0")]
@@ -126,7 +126,7 @@ fn apt_of_the_machine_follows_the_pins_of_the_recipe() {
     }
 }
 
-/// Options by which apt takes a folder for the system, and asks only the preferences of an image.
+/// Options with which apt uses a folder as the system, and only the preferences of an image.
 fn options(root: &Path, etc: &str) -> Vec<String> {
     let root = root.display();
     vec![

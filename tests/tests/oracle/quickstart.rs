@@ -1,4 +1,4 @@
-//! What a newcomer does first, judged by the programs of others; and a build on a disk that is full.
+//! The first steps of a new user (`new`, `build`, `verify`), judged by oracles; and a build on a full disk.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn the_recipe_that_new_writes_builds_and_every_oracle_agrees() {
     let folder = scratch::folder();
     let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     program::must(&["new", &at("web")]);
-    // Two GiB of holes are read as zeros by every oracle; a smaller disk says the same sooner.
+    // Every oracle reads the holes of a disk of 2 GiB as zeros; a smaller disk proves the same sooner.
     let recipe = fs::read_to_string(at("web/recipe.toml")).expect("the recipe");
     let recipe = Recipe::parse(&recipe).change("disk.size", "256 MiB");
     fs::write(at("web/recipe.toml"), recipe.to_string()).expect("the recipe");
@@ -49,7 +49,7 @@ fn the_recipe_that_new_writes_builds_and_every_oracle_agrees() {
     }
 }
 
-/// A small file system in memory, mounted until dropped.
+/// A small tmpfs, unmounted when dropped.
 struct Small(String);
 
 impl Small {

@@ -46,7 +46,7 @@ path = "{}"
     path
 }
 
-/// Copies a partition out of an image, holes kept, for oracles that want a file of its own.
+/// Copies a partition out of an image, with its holes, for oracles that read a file system only from its own file.
 fn cut(image: &Path, start: u64, len: u64, to: &Path) {
     let block = 1 << 20;
     assert_eq!((start % block, len % block), (0, 0));
@@ -125,7 +125,7 @@ fn a_debian_root_of_two_gigabytes_is_clean_and_equal_to_its_tar() {
 fn seeds_for_the_fuzz_target_are_written() {
     let corpus = scratch::repository().join("fuzz/corpus/tar");
     std::fs::create_dir_all(&corpus).unwrap();
-    // As much of it as the fuzzer takes at most.
+    // libFuzzer truncates inputs to its `-max_len`, 1 MiB.
     let archive = archive::one_of_everything();
     let part = archive.len().min(1 << 20);
     std::fs::write(corpus.join("seed-everything"), &archive[..part]).unwrap();

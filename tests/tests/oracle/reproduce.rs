@@ -1,4 +1,4 @@
-//! Only inputs matter: builds under changed conditions give one digest, and a changed input gives another.
+//! Only inputs change the digest: builds under other conditions give the same one, and a changed input gives another.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -46,7 +46,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Lays the recipe and its folder out; `reversed` creates the files in the opposite order.
+/// Writes the recipe and its source folder; `reversed` creates the files in the opposite order.
 fn lay_out(folder: &Path, reversed: bool) -> PathBuf {
     let mut files = files();
     if reversed {
@@ -59,7 +59,7 @@ fn lay_out(folder: &Path, reversed: bool) -> PathBuf {
         std::fs::write(&path, bytes).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     }
-    // Folders carry modes and times too: both are inputs, so both are set.
+    // Modes and times of folders are inputs too, so both are set.
     let tree = tree.to_string_lossy();
     let script = format!(
         "find '{tree}' -type d -exec chmod 755 {{}} +; find '{tree}' -exec touch -h -d @1600000000 {{}} +"
@@ -70,12 +70,12 @@ fn lay_out(folder: &Path, reversed: bool) -> PathBuf {
     recipe
 }
 
-/// Builds under one set of conditions and gives the digests of all that the bundle holds.
+/// Builds under one set of conditions and returns the digests of the bundle's files.
 fn digests(recipe: &Path, out: &Path, number: usize) -> BTreeMap<String, String> {
     let zones = ["UTC", "Asia/Kathmandu", "America/St_Johns"];
     let locales = ["C", "de_DE.UTF-8", "tr_TR.UTF-8"];
     let folder = recipe.parent().unwrap();
-    let places = [Path::new("/"), folder, folder.parent().unwrap()];
+    let work_folders = [Path::new("/"), folder, folder.parent().unwrap()];
     let script = format!("umask {}; exec \"$0\" \"$@\"", ["022", "077", "000"][number / 2 % 3]);
     let output = Command::new("/bin/sh")
         .args(["-c", &script])
@@ -84,7 +84,7 @@ fn digests(recipe: &Path, out: &Path, number: usize) -> BTreeMap<String, String>
         .arg(recipe)
         .arg("-o")
         .arg(out)
-        .current_dir(places[number % 3])
+        .current_dir(work_folders[number % 3])
         .env_clear()
         .env("TZ", zones[number / 3 % 3])
         .env("LC_ALL", locales[number / 4 % 3])

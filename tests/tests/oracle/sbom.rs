@@ -1,4 +1,4 @@
-//! Bills of materials of real packages, judged by the libraries of SPDX and `CycloneDX`.
+//! SBOMs of real packages, judged by the libraries of SPDX and `CycloneDX`.
 
 use std::path::{Path, PathBuf};
 
@@ -14,11 +14,11 @@ use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_tests::{oracle, python, scratch};
 
-/// Packages with few files, so that the oracles, which take long for each file, end soon; with licences of many kinds.
+/// Packages with few files, because the oracles take long for each, and with licences of many kinds.
 const SOME: [&str; 9] =
     ["base-files", "bash", "coreutils", "grep", "libc6", "openssh-server", "openssl", "sed", "zlib1g"];
 
-/// Those of [`SOME`] in a folder, as a lock would name them.
+/// The packages of [`SOME`] in a folder, as entries of a lock.
 fn some_of(debs: &Path) -> Vec<(LockedPackage, PathBuf)> {
     let mut files: Vec<_> = std::fs::read_dir(debs).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();

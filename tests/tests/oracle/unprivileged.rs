@@ -6,22 +6,22 @@ use std::process::Command;
 use amiforge_tests::program::{self, Bundle};
 use amiforge_tests::{oracle, scratch};
 
-/// System calls that a build must never make once it runs (`clone3` only with a name-space flag).
+/// System calls that a build must never make after it has started (`clone3` only with a namespace flag).
 const FORBIDDEN: &str = "mount,umount2,unshare,setns,clone3,socket,socketpair,connect,bind,execve,execveat,\
                          ptrace,init_module,finit_module,mknod,mknodat,chroot,pivot_root";
 
-/// Everything but the yard read-only, no network interface, no privilege, an empty PATH.
+/// A shell that makes everything but the work folder read-only, without network interface, privilege and PATH.
 const JAIL: &str = r#"
 set -e
 mount --make-rprivate /
-mount --bind "$YARD" "$YARD"
+mount --bind "$WORK" "$WORK"
 for at in $(cut -d' ' -f5 /proc/self/mountinfo | sort -r); do
-    [ "$at" = "$YARD" ] || mount -o remount,bind,ro "$at" 2>/dev/null || true
+    [ "$at" = "$WORK" ] || mount -o remount,bind,ro "$at" 2>/dev/null || true
 done
 if touch "$FOLDER/probe" 2>/dev/null; then echo "the root can be written to"; exit 9; fi
 if ip -o link show up | grep -q .; then echo "an interface is up"; exit 9; fi
 exec setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs \
-    /usr/bin/env -i PATH= "$PROGRAM" build "$RECIPE" -o "$YARD/out"
+    /usr/bin/env -i PATH= "$PROGRAM" build "$RECIPE" -o "$WORK/out"
 "#;
 
 fn recipe(folder: &Path) -> PathBuf {
@@ -30,23 +30,23 @@ fn recipe(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn nobody_without_network_or_writable_root_builds_the_same_bytes() {
+fn the_user_nobody_without_network_and_writable_root_builds_the_same_bytes() {
     if !oracle::ready(&["unshare", "setpriv", "mount", "ip"], true) {
         return;
     }
     let folder = scratch::folder();
     let recipe = recipe(folder.path());
     let by_root = Bundle::build(&recipe, &folder.path().join("by-root"));
-    // The program itself may lie in a folder that nobody can enter.
+    // Other users may have no access to the folder of the program.
     let program = folder.path().join("amiforge");
     std::fs::copy(program::path(), &program).unwrap();
-    let yard = folder.path().join("yard");
-    std::fs::create_dir(&yard).unwrap();
+    let work = folder.path().join("work");
+    std::fs::create_dir(&work).unwrap();
     oracle::must("chmod", &["-R", "a+rX", &folder.path().to_string_lossy()]);
-    oracle::must("chown", &["65534:65534", &yard.to_string_lossy()]);
+    oracle::must("chown", &["65534:65534", &work.to_string_lossy()]);
     let output = Command::new(oracle::find("unshare").unwrap())
         .args(["--mount", "--net", "sh", "-c", JAIL])
-        .env("YARD", &yard)
+        .env("WORK", &work)
         .env("FOLDER", folder.path())
         .env("PROGRAM", &program)
         .env("RECIPE", &recipe)
@@ -54,7 +54,7 @@ fn nobody_without_network_or_writable_root_builds_the_same_bytes() {
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}{}", String::from_utf8_lossy(&output.stdout));
-    let by_nobody = Bundle::open(&yard.join("out"));
+    let by_nobody = Bundle::open(&work.join("out"));
     assert_eq!(by_nobody.digest(), by_root.digest());
     for file in ["manifest.json", "tree.txt", "SHA256SUMS"] {
         let read = |bundle: &Bundle| std::fs::read(bundle.folder.join(file)).unwrap();

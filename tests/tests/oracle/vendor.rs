@@ -1,4 +1,4 @@
-//! `vendor`: one file with everything, the same from every store, taken only if it is whole.
+//! `vendor`: one archive of all inputs, with the same bytes from every store; a damaged archive is refused.
 
 use std::fs;
 use std::path::Path;
@@ -49,7 +49,7 @@ fn the_same_lock_gives_the_same_file_and_tar_reads_it() {
 }
 
 #[test]
-fn what_a_store_lacks_is_taken_out_of_it() {
+fn missing_files_are_taken_from_the_archive() {
     let Some((fixture, mirror)) = fetched() else { return };
     let (file, store) = (fixture.path("a.tar"), fixture.path("new"));
     fixture.must("vendor", &mirror, &["-o", &file.display().to_string()]);

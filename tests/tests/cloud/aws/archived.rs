@@ -1,4 +1,4 @@
-//! A snapshot in the archive, which nothing can be made of, is refused before anything is begun.
+//! An archived snapshot, which cannot be used, is refused before anything is started.
 
 use std::process::{Command, Stdio};
 
@@ -6,7 +6,7 @@ use amiforge_tests::program;
 
 use super::server::Server;
 
-/// What EC2 tells of an account whose one snapshot is in the archive.
+/// The response of EC2 for an account whose only snapshot is archived.
 fn archive(call: &str) -> String {
     let inner = match call {
         "GetEbsEncryptionByDefault" => "<ebsEncryptionByDefault>false</ebsEncryptionByDefault>",

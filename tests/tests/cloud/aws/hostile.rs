@@ -1,5 +1,4 @@
-//! Answers that no service should give: each is an error that says so, after one request and at once. One that broke
-//! off on its way is asked for again.
+//! Malformed responses: each is an error at once, after one request. A response that was cut off is requested again.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use super::server::Server;
 
-/// A client of a server.
+/// A server and a client that is connected to it.
 struct Client {
     config: AwsConfig,
     runtime: Runtime,
@@ -47,7 +46,7 @@ impl Client {
         result.err().expect("an error")
     }
 
-    /// The faults of calls of EC2 that read an answer, each made once.
+    /// The errors of calls of EC2 that parse a response; each must have been made once.
     fn ec2(&self) -> Vec<ServiceError> {
         let ec2 = self.config.ec2();
         let query = ImageQuery::by_name("x");
@@ -77,7 +76,7 @@ impl Client {
 }
 
 #[test]
-fn an_answer_that_is_not_of_its_form_is_refused_at_once() {
+fn a_malformed_response_is_refused_at_once() {
     let deep = format!("<DescribeImagesResponse>{}", "<a>".repeat(1 << 20));
     for body in [
         "",
@@ -120,7 +119,7 @@ fn pages_that_never_end_are_noticed() {
 }
 
 #[test]
-fn an_answer_without_end_fills_no_memory() {
+fn an_endless_response_fills_no_memory() {
     let announced = Server::start(|stream| {
         write!(stream, "HTTP/1.1 200 X\r\ncontent-length: 99999999999\r\n\r\n")?;
         std::thread::sleep(Duration::from_millis(200));
@@ -147,7 +146,7 @@ fn an_answer_without_end_fills_no_memory() {
 }
 
 #[test]
-fn an_answer_of_ebs_direct_of_another_form_is_not_asked_for_again() {
+fn a_malformed_response_of_ebs_direct_is_not_requested_again() {
     for body in [
         "{\"BlockSize\": \"512 KiB\", \"VolumeSize\": 1, \"Blocks\": []}",
         "{\"BlockSize\": 524288, \"Blocks\": [{\"BlockIndex\": \"one\"}], \"ChangedBlocks\": [{\"BlockIndex\": \"one\"}]}",
@@ -175,7 +174,7 @@ fn an_answer_of_ebs_direct_of_another_form_is_not_asked_for_again() {
 }
 
 #[test]
-fn an_answer_that_broke_off_on_its_way_is_asked_for_again() {
+fn a_response_that_was_cut_off_is_requested_again() {
     let server = Server::start(|stream| {
         write!(stream, "HTTP/1.1 200 X\r\ncontent-length: 900\r\n\r\n<DescribeImagesResponse>")
     });
@@ -198,7 +197,7 @@ fn a_refusal_keeps_code_message_and_request() {
         assert_eq!(fault.to_string(), "InvalidAMIID.Malformed: Invalid id: \"x\" (request r-9)");
         assert_eq!((fault.kind, fault.status), (ServiceErrorKind::Refused, Some(400)));
     }
-    // A gateway answers with a page of its own: its status says what can be done.
+    // The response of a gateway has no error code; its status decides the kind.
     for (status, kind) in [
         (502, ServiceErrorKind::Service),
         (429, ServiceErrorKind::Throttled),
@@ -214,7 +213,7 @@ fn a_refusal_keeps_code_message_and_request() {
 }
 
 #[test]
-fn a_block_of_another_length_is_no_trouble_of_the_line() {
+fn a_block_of_another_length_is_not_a_transport_error() {
     for body in [Vec::new(), vec![1; 100], vec![1; BLOCK as usize - 1], vec![1; BLOCK as usize + 1]] {
         let words = format!("the service gave {} bytes as the block, and a block has {BLOCK}", body.len());
         let client = Client::of(Server::respond_with(200, "x-amz-data-length: 524288\r\n", body));
@@ -242,7 +241,7 @@ fn a_block_counts_as_written_only_where_the_answer_states_its_checksum() {
 }
 
 #[test]
-fn what_does_not_speak_http_is_refused_at_once() {
+fn a_server_that_does_not_speak_http_is_refused_at_once() {
     for answer in [
         "SSH-2.0-OpenSSH_9.6\r\n",
         "HTTP/1.1 200 X\r\ncontent-length: many\r\n\r\n",

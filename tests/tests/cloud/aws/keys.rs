@@ -1,4 +1,4 @@
-//! Keys that are named by an alias: found before anything is written, by KMS as boto3 sees it too.
+//! KMS keys that are named by an alias: resolved before anything is written, to the key that boto3 reports.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use amiforge_emulator::{RegionServer, RequestLog};
 use amiforge_tests::{program, python};
 use serde_json::Value;
 
-/// A command against the region, and what it gives: exit code, JSON, and the text of its failure.
+/// Runs a command against the region and returns its exit code, JSON output and standard error.
 fn amiforge(endpoint: &str, args: &[&str]) -> (Option<i32>, Value, String) {
     let output = Command::new(program::path())
         .args(args)
@@ -22,7 +22,7 @@ fn amiforge(endpoint: &str, args: &[&str]) -> (Option<i32>, Value, String) {
 }
 
 #[test]
-fn an_alias_is_found_before_anything_is_written_and_the_key_is_what_encrypts() {
+fn an_alias_is_resolved_before_anything_is_written_and_its_key_encrypts() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let trail = Arc::new(RequestLog::new());

@@ -1,5 +1,5 @@
-//! Our client of EC2: its calls against the model of the service, its endpoints against botocore's rules, and answers
-//! that no service should give.
+//! Our client of EC2: its calls compared with the model of the service, its endpoints with botocore's rules, and
+//! malformed responses.
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
 mod archived;

@@ -1,4 +1,4 @@
-//! Every parameter and every field of an answer that is named, against botocore's model of the service.
+//! Every parameter and response field that the client names, checked with botocore's model of the service.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use amiforge_aws::query::{Description, Field, Protocol, Shape};
 use amiforge_tests::python;
 use serde_json::Value;
 
-/// Which way a value goes: names and lists differ.
+/// The direction of a value: request and response differ in names and lists.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Out,
     Back,
 }
 
-/// A model and what is found wrong with a description.
+/// A service model, and the mistakes that are found in a description.
 struct Check<'a> {
     model: &'a Value,
     protocol: Protocol,
@@ -61,7 +61,7 @@ impl Check<'_> {
             }
             _ => self.mistakes.push(format!("{at}: it is a {kind}, not {shape:?}")),
         }
-        // An own format of moments would need another way of writing them.
+        // A timestamp format of its own would need another serialization.
         if modelled.get("timestampFormat").or(member.get("timestampFormat")).is_some() {
             self.mistakes.push(format!("{at}: it has a format of its own"));
         }

@@ -1,26 +1,26 @@
-//! A server that gives every request the same answer, byte by byte, and counts them.
+//! A server that sends every request the same response, byte by byte, and counts the requests.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The server. Its thread ends with the process.
+/// A server; its thread ends with the process.
 pub(crate) struct Server {
-    /// Where it listens.
+    /// Its URL.
     pub(crate) endpoint: String,
     requests: Arc<AtomicUsize>,
 }
 
 impl Server {
-    /// Answers with what `answer` writes.
+    /// Sends the response that `answer` writes.
     pub(crate) fn start(
         answer: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         Self::serve(move |_, stream| answer(stream))
     }
 
-    /// Answers a call of EC2 with the body that `answer` has for its name.
+    /// Sends the body that `answer` returns for the name of an EC2 call.
     pub(crate) fn of_ec2(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         Self::serve(move |form, stream| {
             let call = form.split('&').find_map(|field| field.strip_prefix("Action=")).unwrap_or_default();
@@ -30,7 +30,7 @@ impl Server {
         })
     }
 
-    /// Answers with what `answer` writes to the body of a request.
+    /// Sends the response that `answer` writes for the body of a request.
     fn serve(answer: impl Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -39,7 +39,7 @@ impl Server {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                // A client that has read enough goes away in the middle.
+                // A client may close the connection in the middle of a response.
                 if let Ok(body) = read_request(&stream) {
                     counter.fetch_add(1, Ordering::SeqCst);
                     let _ = answer(&String::from_utf8_lossy(&body), &mut stream);
@@ -50,7 +50,7 @@ impl Server {
         Self { endpoint, requests }
     }
 
-    /// Answers with a status and a body.
+    /// Sends a status, headers and a body.
     pub(crate) fn respond_with(status: u16, headers: &'static str, body: Vec<u8>) -> Self {
         Self::start(move |stream| {
             let length = body.len();
@@ -62,7 +62,7 @@ impl Server {
         })
     }
 
-    /// Requests since the last time that this was asked.
+    /// The number of requests since the last call.
     pub(crate) fn requests(&self) -> usize {
         self.requests.swap(0, Ordering::SeqCst)
     }

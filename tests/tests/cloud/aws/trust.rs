@@ -1,5 +1,5 @@
-//! Which certificate authorities are trusted, against a server of HTTPS that others wrote (Python's ssl, with
-//! certificates by openssl) in front of a local region: every client of the program, and who gives it credentials.
+//! Trust in certificate authorities, tested with an HTTPS server that others wrote (Python's ssl, certificates by
+//! openssl) in front of a local region: every client of the program, and its credential providers.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -17,7 +17,7 @@ use amiforge_publish::timer::Timer;
 use amiforge_tests::{oracle, program, python};
 use tempfile::TempDir;
 
-/// A region that is reached by TLS, an authority that nobody knows, and an image.
+/// A region behind TLS, an unknown certificate authority, and an image.
 struct TlsFixture {
     folder: TempDir,
     _running: RegionServer,
@@ -83,7 +83,7 @@ impl TlsFixture {
         command
     }
 
-    /// What the server noted since the last time.
+    /// The events that the server logged since the last call.
     fn notes(&self) -> Vec<String> {
         let noted = fs::read_to_string(self.path("notes")).unwrap_or_default();
         let _ = fs::remove_file(self.path("notes"));
@@ -91,7 +91,7 @@ impl TlsFixture {
     }
 }
 
-/// An authority, and a certificate for 127.0.0.1 that it signed.
+/// Makes an authority, and a certificate for 127.0.0.1 that it signed.
 fn certificates(folder: &Path) {
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let (authority, authority_key) = (path("authority.pem"), path("authority.key"));
@@ -110,18 +110,18 @@ fn certificates(folder: &Path) {
     );
 }
 
-fn said(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Runs a command that has to fail at once, after one connection, for want of trust.
+/// Runs a command that has to fail at once, after one connection, because the certificate is not trusted.
 fn refused(fixture: &TlsFixture, mut command: Command) {
     fixture.notes();
-    let begun = Instant::now();
+    let start = Instant::now();
     let output = command.output().unwrap();
-    let text = said(&output);
+    let text = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{command:?}: {text}");
-    assert!(begun.elapsed() < Duration::from_secs(15), "{command:?}: {:?}", begun.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(15), "{command:?}: {:?}", start.elapsed());
     assert!(
         text.contains("the certificate of the service is not trusted: ")
             && text.contains("invalid peer certificate"),
@@ -134,7 +134,7 @@ fn refused(fixture: &TlsFixture, mut command: Command) {
 
 fn accepted(mut command: Command) -> String {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", said(&output));
+    assert!(output.status.success(), "{command:?}: {}", stderr(&output));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
@@ -163,7 +163,7 @@ fn an_authority_that_is_not_known_is_refused_at_once_and_trusted_where_a_bundle_
         (fs::read(fixture.path("back.raw")).unwrap(), fs::read(fixture.path("image.raw")).unwrap());
     assert!(back.starts_with(&image));
     assert!(accepted(by_variable(&publish)).contains("ami-"));
-    // By the profile, also in a path that begins with the home folder.
+    // From the profile, also with a path that begins with `~`.
     fs::create_dir(fixture.path(".aws")).unwrap();
     let text = "[profile a]\nca_bundle = ~/authority.pem\n[profile b]\nca_bundle = ";
     fs::write(fixture.path(".aws/config"), format!("{text}{}\n", authority.display())).unwrap();
@@ -178,7 +178,7 @@ fn an_authority_that_is_not_known_is_refused_at_once_and_trusted_where_a_bundle_
         ]));
         assert_eq!(fs::read(fixture.path(&format!("{profile}.raw"))).unwrap(), back);
     }
-    // The variable counts before the profile.
+    // The variable takes precedence over the profile.
     fs::copy(&authority, fixture.path("other.pem")).unwrap();
     certificates(fixture.folder.path());
     let mut command = fixture.with_keys(&["download", &id, "--profile", "a", "-o", "c.raw"]);
@@ -196,7 +196,7 @@ fn a_bundle_that_is_missing_or_has_no_certificate_is_named() {
     {
         let mut command = fixture.with_keys(&["upload", "image.raw"]);
         let output = command.env("AWS_CA_BUNDLE", fixture.path(name)).output().unwrap();
-        let text = said(&output);
+        let text = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{text}");
         assert!(text.contains(name) && text.contains(reason) && text.contains("AWS_CA_BUNDLE"), "{text}");
         assert!(text.contains("\nhint: name a file of certificate authorities in PEM"), "{text}");
@@ -205,7 +205,7 @@ fn a_bundle_that_is_missing_or_has_no_certificate_is_named() {
 }
 
 #[test]
-fn who_gives_credentials_is_trusted_by_the_same_rule() {
+fn credential_providers_are_trusted_by_the_same_rule() {
     let Some(fixture) = TlsFixture::new() else { return };
     fs::write(fixture.path("token"), "token").unwrap();
     let assuming = |args: &[&str]| {

@@ -14,8 +14,8 @@ use amiforge_tests::archive::noise;
 use amiforge_tests::program;
 use amiforge_tests::region::Region;
 
-/// A line that stands in one file only.
-pub(crate) const NEEDLE: &[u8] = b"a line that stands in one file only";
+/// A line that is in one file only.
+pub(crate) const NEEDLE: &[u8] = b"a line that is in one file only";
 
 /// Builds version `version` of an image in `folder`: some MiB of noise, a file of zeros, and a small file that differs
 /// from version to version.
@@ -40,7 +40,7 @@ pub(crate) fn build(folder: &Path, version: u32, mib: usize) -> PathBuf {
     out
 }
 
-/// What the command line asks of an upload, but for its limit.
+/// The options of the command line's upload, without its rate limit.
 pub(crate) fn options(image: &Path) -> UploadOptions {
     UploadOptions { tags: ImageSource::open(image).unwrap().tags(), rate: 0, ..UploadOptions::default() }
 }
@@ -50,7 +50,7 @@ pub(crate) fn send(region: &Region, image: &Path) -> Result<Uploaded, PublishErr
     send_as(region, image, &options(image))
 }
 
-/// Uploads an image as `options` say.
+/// Uploads an image with options.
 pub(crate) fn send_as(
     region: &Region,
     image: &Path,
@@ -60,7 +60,7 @@ pub(crate) fn send_as(
     region.block_on(upload(&services, image, options, Monitor::none()))
 }
 
-/// The snapshots of the region.
+/// The ids of the region's snapshots, sorted.
 pub(crate) fn snapshots(region: &Region) -> Vec<String> {
     use amiforge_publish::api::SnapshotCalls as _;
     let services = region.services();
@@ -70,7 +70,7 @@ pub(crate) fn snapshots(region: &Region) -> Vec<String> {
     ids
 }
 
-/// Fails when a volume of a snapshot does not begin with the image and go on with zeros.
+/// Checks that a volume of the snapshot holds the image, followed by zeros.
 pub(crate) fn assert_holds(region: &Region, snapshot: &str, image: &Path, folder: &Path) {
     let out = folder.join(format!("{snapshot}.raw"));
     let services = region.services();
@@ -82,7 +82,7 @@ pub(crate) fn assert_holds(region: &Region, snapshot: &str, image: &Path, folder
     volume.read_exact_at(0, &mut found).unwrap();
     let differing = found.chunks(1 << 19).zip(expected.chunks(1 << 19)).position(|(a, b)| a != b);
     assert_eq!(differing, None, "a block differs");
-    // What follows was never written, up to the end of the last block.
+    // The rest of the volume, after the image's last block, was never written.
     let written = (expected.len() as u64).next_multiple_of(1 << 19);
     assert_eq!(volume.data_ranges(written, volume.size()).unwrap(), []);
     let mut rest = vec![0; (written - expected.len() as u64) as usize];

@@ -1,4 +1,4 @@
-//! Uploads onto a parent: only what changed is sent, and what comes of it is proven to be the image.
+//! Uploads onto a parent snapshot: only changed blocks are sent, and the result is verified to be the image.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn onto(image: &Path, parent: &str) -> UploadOptions {
     UploadOptions { parent: Some(parent.parse().unwrap()), ..options(image) }
 }
 
-/// Puts another bundle in the place of one.
+/// Replaces a bundle by another one.
 fn replace(old: &Path, new: &Path) -> PathBuf {
     fs::remove_dir_all(old).unwrap();
     fs::rename(new, old).unwrap();
@@ -48,7 +48,7 @@ fn a_new_version_of_a_bundle_sends_few_blocks_and_is_proven() {
         "the kept manifest stands in for the parent"
     );
     assert_holds(&region, &second.snapshot.id, &bundle, folder.path());
-    // The same again changes nothing, though the newest version is now its own.
+    // A repeated upload sends nothing, although the newest version is now its own snapshot.
     let again = send_as(&region, &bundle, &auto(&bundle)).unwrap();
     assert_eq!((again.snapshot.id, again.sent), (second.snapshot.id, 0));
     assert_eq!(snapshots(&region).len(), 2);
@@ -82,10 +82,10 @@ fn without_a_manifest_the_parent_is_read_back_and_with_the_parents_bundle_it_is_
 }
 
 #[test]
-fn what_was_deleted_does_not_live_on() {
+fn deleted_files_do_not_remain_in_the_child() {
     let folder = scratch::folder();
     let old = build(folder.path(), 1, 12);
-    // The noise is gone: what it stood in is free now, or zeros.
+    // Without the noise its blocks are free, or zeros.
     let new = build(folder.path(), 2, 12);
     fs::write(folder.path().join("tree-2/opt/noise"), "").unwrap();
     fs::remove_dir_all(&new).unwrap();
@@ -103,7 +103,7 @@ fn what_was_deleted_does_not_live_on() {
 }
 
 #[test]
-fn parents_that_do_not_fit_are_refused_before_anything_is_begun() {
+fn unsuitable_parents_are_refused_before_anything_is_started() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let region = Region::start(&folder.path().join("region"));
@@ -128,7 +128,7 @@ fn parents_that_do_not_fit_are_refused_before_anything_is_begun() {
 }
 
 #[test]
-fn a_block_that_rots_is_found_by_the_proof() {
+fn a_block_that_rots_is_found_by_the_verification() {
     let folder = scratch::folder();
     let old = build(folder.path(), 1, 8);
     let new = build(folder.path(), 2, 8);

@@ -1,5 +1,5 @@
-//! Every scripted fault: the upload finishes, or fails with the service's reason within its budget, and then the same
-//! call finishes it. One snapshot comes of it, never two.
+//! Injected faults: the upload finishes, or fails with the service's reason within its retry budget and finishes when
+//! it is repeated. It makes one snapshot, never two.
 
 use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When, Windows};
 use amiforge_publish::error::PublishError;
@@ -23,7 +23,7 @@ const CALLS: [&str; 5] = [
 ];
 
 #[test]
-fn what_passes_is_sat_out_at_every_call() {
+fn passing_faults_of_every_call_are_retried() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let passing = [
@@ -51,7 +51,7 @@ fn what_passes_is_sat_out_at_every_call() {
 }
 
 #[test]
-fn a_storm_of_every_fault_at_once_is_weathered() {
+fn an_upload_survives_all_faults_at_once() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 12);
     let some = |p, seed, what| rule("PutSnapshotBlock", When::Probability { p, seed }, what);
@@ -70,7 +70,7 @@ fn a_storm_of_every_fault_at_once_is_weathered() {
 }
 
 #[test]
-fn what_does_not_pass_ends_with_the_services_reason_and_the_same_call_finishes_later() {
+fn lasting_faults_end_with_the_services_error_and_a_repeated_upload_finishes() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     for (call, fault, kind) in [
@@ -144,10 +144,10 @@ fn requests_that_hang_are_made_again_within_the_budget() {
             |_| {},
         );
         region.inject(rule(call, When::First(2), InjectedFault::Slow { millis: 60_000 }));
-        let begun = Instant::now();
+        let start = Instant::now();
         let uploaded =
             send(&region, &bundle).unwrap_or_else(|error| panic!("{call}: {}", error_chain(&error)));
-        assert!(begun.elapsed() < Duration::from_secs(20), "{call}: {:?}", begun.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(20), "{call}: {:?}", start.elapsed());
         region.inject(FaultScript::default());
         assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
         drop(region);
@@ -155,7 +155,7 @@ fn requests_that_hang_are_made_again_within_the_budget() {
     }
 }
 
-/// A clock an hour ahead of the machine's, or behind it.
+/// A clock that is ahead of the machine's, in milliseconds, or behind it.
 #[derive(Debug)]
 struct Off(i64);
 
@@ -182,7 +182,7 @@ fn a_clock_that_is_off_is_corrected_for_every_request() {
     }
 }
 
-/// Forgets the region and the journal.
+/// Deletes the region's state and the journal.
 fn clear(folder: &std::path::Path) {
     std::fs::remove_dir_all(folder.join("region")).unwrap();
     std::fs::remove_dir_all(folder.join("web-1.publish")).unwrap();

@@ -26,22 +26,22 @@ fn start(region: &Region, bundle: &Path) -> Child {
         .unwrap()
 }
 
-/// Waits until the region has taken so many more blocks, or so much time is over, or the program ended. Tells whether
+/// Waits until the region has accepted `blocks` blocks, the time `most` is over, or the program ended. Returns whether
 /// it ended by itself.
 fn wait(region: &Region, child: &mut Child, blocks: usize, most: Duration) -> bool {
-    let begun = Instant::now();
+    let start = Instant::now();
     loop {
         if child.try_wait().unwrap().is_some() {
             return true;
         }
-        if region.successes("PutSnapshotBlock") >= blocks || begun.elapsed() > most {
+        if region.successes("PutSnapshotBlock") >= blocks || start.elapsed() > most {
             return false;
         }
         std::thread::sleep(Duration::from_micros(300));
     }
 }
 
-/// The blocks that the region was sent.
+/// The indexes of the blocks that the region received.
 fn put(region: &Region) -> Vec<u64> {
     let seen = region.requests("PutSnapshotBlock");
     seen.iter()
@@ -49,7 +49,7 @@ fn put(region: &Region) -> Vec<u64> {
         .collect()
 }
 
-/// The blocks that the journal says the region has.
+/// The indexes of the blocks that the journal lists as acknowledged.
 fn acknowledged(bundle: &Path) -> BTreeSet<u64> {
     let folder = LockedFolder::path_for(bundle, "local").unwrap();
     let journal = if folder.is_dir() { Journal::open(&folder).unwrap() } else { None };
@@ -57,9 +57,9 @@ fn acknowledged(bundle: &Path) -> BTreeSet<u64> {
 }
 
 #[test]
-fn an_upload_killed_at_random_moments_goes_on_and_sends_nothing_twice_but_what_was_under_way() {
+fn an_upload_killed_at_random_moments_resumes_and_resends_only_blocks_in_flight() {
     let mut rng = Rng(0x5eed_5eed_5eed);
-    // Uploads that are killed until they are done, and kills in all; at least.
+    // Least number of uploads that are killed until they finish, and of kills in total.
     let (uploads, most) = (tier::times(2, 6), tier::times(50, 200));
     let mut kills = 0;
     let mut upload = 0;
@@ -68,7 +68,7 @@ fn an_upload_killed_at_random_moments_goes_on_and_sends_nothing_twice_but_what_w
         let folder = scratch::folder();
         let bundle = build(folder.path(), 1, 48);
         let region = Region::start(&folder.path().join("region"));
-        // A little slower than a machine talks to itself, so that there are moments to be killed at.
+        // Slower than the loopback interface, so that kills hit an upload in progress.
         region.inject(FaultScript {
             rules: vec![FaultRule {
                 service: None,
@@ -88,7 +88,7 @@ fn an_upload_killed_at_random_moments_goes_on_and_sends_nothing_twice_but_what_w
     eprintln!("killed {kills} times in {upload} uploads");
 }
 
-/// Kills the program again and again until an upload is done; tells how often.
+/// Kills the program repeatedly until an upload finishes; returns the number of kills.
 fn kill_until_done(region: &Region, bundle: &Path, rng: &mut Rng) -> u32 {
     let mut kills = 0;
     let mut sent_before = BTreeSet::new();
@@ -102,11 +102,11 @@ fn kill_until_done(region: &Region, bundle: &Path, rng: &mut Rng) -> u32 {
         region.request_log.clear();
         let mut child = start(region, bundle);
         let ended = match rng.below(4) {
-            // Also while it looks at its journal, and between its calls.
+            // Also while it reads its journal, and between its calls.
             0 => wait(region, &mut child, usize::MAX, Duration::from_micros(rng.below(60_000))),
             _ => wait(region, &mut child, rng.below(10) as usize, Duration::from_mins(1)),
         };
-        // A program that is gone cannot be killed.
+        // Killing fails when the program has ended.
         let _ = child.kill();
         let status = child.wait().unwrap();
         let put = put(region);

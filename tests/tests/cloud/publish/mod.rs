@@ -1,5 +1,5 @@
-//! Publishing against a local region in the test's own process: uploads that are killed, faults that are scripted,
-//! snapshots that are read back.
+//! Uploads to a local region in the test's own process: kills, injected faults, resumed uploads, and snapshots that are
+//! read back.
 
 mod bundles;
 mod delta;

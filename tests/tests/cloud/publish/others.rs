@@ -1,4 +1,4 @@
-//! Others: boto3 reads what we published, and moto takes it.
+//! Clients and servers of others: boto3 reads our snapshots, we verify those of boto3, and moto accepts our uploads.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -10,7 +10,7 @@ use amiforge_tests::{program, python, scratch};
 
 use super::bundles::{build, send};
 
-/// Reads a snapshot with boto3 and compares it with an image; gives the number of its blocks.
+/// Reads a snapshot with boto3 and compares it with an image; returns the number of its blocks.
 fn read_back(python: &Path, keys: [&str; 2], args: [&str; 4]) -> u64 {
     let script = scratch::repository().join("tests/oracles/boto3_read.py");
     let mut command = Command::new(python);
@@ -36,7 +36,7 @@ fn boto3_reads_a_published_bundle_byte_for_byte() {
 }
 
 #[test]
-fn what_boto3_uploads_verifies_against_the_bundle() {
+fn an_upload_of_boto3_verifies_with_the_bundle() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 8);
@@ -45,11 +45,11 @@ fn what_boto3_uploads_verifies_against_the_bundle() {
     let args = [&region.running.endpoint(), image.to_str().unwrap()];
     let snapshot = python::must(&python, "boto3_upload.py", &args);
     let target = [snapshot.trim(), "--bundle", bundle.to_str().unwrap()];
-    let place = ["--region", "local", "--endpoint-url", &region.running.endpoint()];
-    program::must(&[&["verify"], &target[..], &place[..]].concat());
+    let connection = ["--region", "local", "--endpoint-url", &region.running.endpoint()];
+    program::must(&[&["verify"], &target[..], &connection[..]].concat());
 }
 
-/// A server that ends with this value.
+/// A server of moto, killed when dropped.
 struct Moto {
     child: Child,
     endpoint: String,

@@ -1,4 +1,4 @@
-//! What is read back: clean snapshots verify, every flipped bit is found and named, downloads go on.
+//! Reading back: sound snapshots verify, every flipped bit is found and reported, and interrupted downloads continue.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ fn check(
     region.block_on(verify(&services, snapshot, bundle, sample, 0, Monitor::none()))
 }
 
-/// A region with a bundle in it.
+/// A region with an uploaded bundle: the region, the bundle, and the snapshot.
 fn published(folder: &Path) -> (Region, std::path::PathBuf, String) {
     let bundle = build(folder, 1, 6);
     let region = Region::start(&folder.join("region"));
@@ -48,7 +48,7 @@ fn an_untouched_snapshot_verifies_with_and_without_its_bundle() {
 }
 
 #[test]
-fn tokens_that_expire_while_a_snapshot_is_read_are_asked_for_again() {
+fn tokens_that_expire_while_a_snapshot_is_read_are_requested_again() {
     let folder = scratch::folder();
     let (region, bundle, snapshot) = published(folder.path());
     for when in [When::First(1), When::Every(3)] {
@@ -67,13 +67,13 @@ fn tokens_that_expire_while_a_snapshot_is_read_are_asked_for_again() {
     }
 }
 
-/// Lists that were refused.
+/// The number of list requests that were refused.
 fn refused(region: &Region) -> usize {
     region.requests("ListSnapshotBlocks").iter().filter(|seen| seen.status == 400).count()
 }
 
 #[test]
-fn pages_whose_tokens_expire_while_a_snapshot_is_listed_are_asked_for_again() {
+fn pages_whose_tokens_expire_while_a_snapshot_is_listed_are_requested_again() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 6);
     let region = Region::with(&folder.path().join("region"), |config| config.list_page_size = Some(3));
@@ -102,7 +102,7 @@ fn every_flipped_bit_is_found_and_a_passing_one_is_read_again() {
     let (region, bundle, snapshot) = published(folder.path());
     let get = Some("GetSnapshotBlock".to_owned());
     for bit in [0, 7, 4095, 1 << 20, (1 << 22) - 1] {
-        // In one block, whenever it is read.
+        // In one block, every time that it is read.
         let rule = FaultRule {
             service: None,
             action: get.clone(),
@@ -144,7 +144,7 @@ fn a_block_altered_in_the_regions_folder_is_named_with_partition_and_file() {
     assert_eq!(text.len(), 1, "{text:?}");
     assert!(text[0].contains(&format!("block {index} ")), "{text:?}");
     assert!(text[0].contains("`root`") && text[0].contains("`/etc/motd`"), "{text:?}");
-    // Without the bundle the block is still found, by what the service states of it.
+    // Without the bundle the block is still found, by the checksum that the service states.
     let report = check(&region, &snapshot, None, Sample::All).unwrap();
     assert!(!report.differences.is_empty());
 }
@@ -165,7 +165,7 @@ fn another_bundle_differs_where_it_differs() {
 }
 
 #[test]
-fn a_download_that_was_stopped_goes_on_and_has_its_name_only_at_the_end() {
+fn a_download_that_was_stopped_resumes_and_gets_its_name_only_at_the_end() {
     let folder = scratch::folder();
     let (region, bundle, snapshot) = published(folder.path());
     let out = folder.path().join("back.raw");

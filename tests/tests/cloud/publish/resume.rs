@@ -1,4 +1,5 @@
-//! Journals: moved, shared, foreign, of snapshots that are gone; and images that changed.
+//! Resuming: journals that were moved, are in use, belong to another upload or to a deleted snapshot; and images that
+//! changed.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -15,7 +16,7 @@ use amiforge_tests::scratch;
 
 use super::bundles::{NEEDLE, assert_holds, build, options, raised, send, send_as, snapshots};
 
-/// Lets the first `blocks` blocks through and no more, and uploads.
+/// Uploads while the region accepts only the first `blocks` blocks.
 fn stop_after(region: &Region, image: &std::path::Path, blocks: u64) {
     let action = Some("PutSnapshotBlock".to_owned());
     let let_through = FaultRule {
@@ -79,7 +80,7 @@ fn two_at_a_time_are_refused() {
 }
 
 #[test]
-fn an_upload_of_something_else_is_not_mixed_in() {
+fn an_unfinished_upload_of_another_image_is_not_continued() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let other = build(folder.path(), 2, 4);
@@ -103,7 +104,7 @@ fn an_upload_of_something_else_is_not_mixed_in() {
 }
 
 #[test]
-fn other_settings_are_not_mixed_in() {
+fn an_unfinished_upload_with_other_options_is_not_continued() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let region = Region::start(&folder.path().join("region"));
@@ -115,7 +116,7 @@ fn other_settings_are_not_mixed_in() {
 }
 
 #[test]
-fn a_pending_snapshot_that_is_gone_is_begun_anew() {
+fn a_pending_snapshot_that_was_deleted_is_started_again() {
     let folder = scratch::folder();
     let bundle = build(folder.path(), 1, 4);
     let region = Region::start(&folder.path().join("region"));
@@ -126,7 +127,7 @@ fn a_pending_snapshot_that_is_gone_is_begun_anew() {
     assert_ne!(uploaded.snapshot.id, gone);
     assert_eq!(uploaded.sent, uploaded.written);
     assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
-    // A completed one that was deleted is made again as well.
+    // A completed snapshot that was deleted is made again as well.
     region.block_on(region.services().ec2.delete_snapshot(&uploaded.snapshot.id)).unwrap();
     let again = send(&region, &bundle).unwrap();
     assert_ne!(again.snapshot.id, uploaded.snapshot.id);
@@ -181,7 +182,7 @@ fn a_block_that_changed_on_disk_is_named_with_its_partition_and_file() {
         "{message}"
     );
     assert!(message.contains("`root`") && message.contains("`/etc/motd`"), "{message}");
-    // Mended, it goes on.
+    // The upload continues once the block is restored.
     disk.write_all_at(&[image[at]], at as u64).unwrap();
     let uploaded = send(&region, &bundle).unwrap();
     assert_holds(&region, &uploaded.snapshot.id, &bundle, folder.path());
@@ -197,7 +198,7 @@ fn a_raw_file_that_changed_between_two_calls_is_sent_as_it_is_now() {
     fs::write(&raw, &bytes).unwrap();
     let region = Region::start(&folder.path().join("region"));
     stop_after(&region, &raw, 6);
-    // Whatever was sent: some of it is other bytes now, and some of it zeros.
+    // Some of the blocks that may have been sent change, and some become zeros.
     bytes[0] ^= 1;
     bytes[block..3 * block].fill(0);
     bytes[8 * block..12 * block].fill(7);

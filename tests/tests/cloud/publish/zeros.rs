@@ -1,4 +1,4 @@
-//! The policy about blocks of zeros: what is left out is never missed, encrypted or not.
+//! The policy for blocks of zeros: volumes are complete without the blocks that are not written, encrypted or not.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
@@ -18,7 +18,7 @@ use amiforge_tests::{oracle, python, scratch};
 
 use super::bundles::{assert_holds, build, options, send, send_as};
 
-/// Blocks of a kind that a manifest counts.
+/// The number of blocks of a kind in a manifest.
 fn count(bundle: &Bundle, kind: &str) -> u64 {
     let blocks = bundle.manifest["blocks"].as_array().unwrap();
     let runs = blocks.iter().filter_map(|block| block.as_str().unwrap().strip_prefix(kind));
@@ -62,7 +62,7 @@ fn a_child_of_an_encrypted_snapshot_is_encrypted_and_gets_its_zeros() {
     assert_holds(&region, &child.snapshot.id, &new, folder.path());
 }
 
-/// The ext4 partition of a snapshot as a guest sees it on an encrypted volume: what was never written is garbage.
+/// The ext4 partition of a snapshot as a guest reads it from an encrypted volume: unwritten blocks hold garbage.
 fn encrypted_root(folder: &Path, snapshot: &str, bundle: &Bundle) -> PathBuf {
     let volume =
         SnapshotVolume::open(&folder.join("region"), "local", snapshot, UnwrittenView::Encrypted).unwrap();
@@ -79,17 +79,17 @@ fn encrypted_root(folder: &Path, snapshot: &str, bundle: &Bundle) -> PathBuf {
     out
 }
 
-/// Whether e2fsck finds nothing to mend.
+/// Whether e2fsck finds no error.
 fn clean(image: &Path) -> bool {
     oracle::run("e2fsck", &["-f", "-n", &image.to_string_lossy()]).status.success()
 }
 
-/// The content of a file, by debugfs.
+/// The content of a file, read by debugfs.
 fn content(image: &Path, path: &str) -> Vec<u8> {
     oracle::run("debugfs", &["-R", &format!("cat {path}"), &image.to_string_lossy()]).stdout
 }
 
-/// Holds the files of a volume that the kernel mounts against those of its tree.
+/// Compares the files of a volume that the kernel mounts with those of its tree.
 fn mounts(root: &Path, tree: &Path, at: &Path) {
     if !oracle::ready(&["mount", "umount", "diff"], true) {
         return;
@@ -101,7 +101,7 @@ fn mounts(root: &Path, tree: &Path, at: &Path) {
 }
 
 #[test]
-fn an_encrypted_volume_is_whole_with_the_zero_policy_and_is_not_without() {
+fn an_encrypted_volume_is_complete_only_with_the_zero_policy() {
     if !oracle::ready(&["e2fsck", "debugfs"], false) {
         return;
     }
@@ -121,14 +121,14 @@ fn an_encrypted_volume_is_whole_with_the_zero_policy_and_is_not_without() {
         mounts(&root, &folder.path().join("tree-1"), &folder.path().join("mounted"));
         fs::remove_dir_all(folder.path().join("web-1.publish")).unwrap();
     }
-    // That the check can fail: the same without the zeros.
+    // The check fails without the zeros, or it would prove nothing.
     let bare = send(&region, &path).unwrap();
     let root = encrypted_root(folder.path(), &bare.snapshot.id, &bundle);
     let zeros = fs::read(folder.path().join("tree-1/opt/zeros")).unwrap();
     assert!(!clean(&root) || content(&root, "/opt/zeros") != zeros, "nothing was left out");
 }
 
-/// Makes the account encrypt whatever nobody says anything of.
+/// Makes the account encrypt by default.
 fn encrypt_by_default(region: &Region, python: &Path) {
     let script = "import sys, boto3; \
                   boto3.client('ec2', region_name='local', endpoint_url=sys.argv[1]).enable_ebs_encryption_by_default()";
@@ -145,7 +145,7 @@ fn a_snapshot_that_turns_out_encrypted_after_its_start_gets_its_zeros_too() {
     let bundle = build(folder.path(), 1, 6);
     let region = Region::start(&folder.path().join("region"));
     encrypt_by_default(&region, &python);
-    // Who may not ask what the account does by default learns it from the snapshot only.
+    // Without permission for the call, only the snapshot shows that the account encrypts by default.
     region.inject(FaultScript::times(u64::MAX, "GetEbsEncryptionByDefault", InjectedFault::NotFound));
     let sent = send(&region, &bundle).unwrap();
     assert!(sent.snapshot.encrypted);

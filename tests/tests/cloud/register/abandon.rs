@@ -1,4 +1,4 @@
-//! Taking back what a publish that was not finished has made.
+//! Abandoning an unfinished publish: everything that it made is deleted.
 
 use amiforge_emulator::{FaultScript, InjectedFault};
 use amiforge_publish::ami::AmiError;
@@ -7,10 +7,10 @@ use amiforge_publish::request::AmiOptions;
 
 use super::fixture::{AmiFixture, build, texts};
 
-/// Publishes with an action that always fails.
-fn stopped_at(fixture: &AmiFixture, wanted: &AmiOptions, action: &str) {
+/// Publishes while an action always fails.
+fn stopped_at(fixture: &AmiFixture, options: &AmiOptions, action: &str) {
     fixture.region.inject(FaultScript::times(u64::MAX, action, InjectedFault::ServerError { status: 500 }));
-    let published = fixture.publish(wanted);
+    let published = fixture.publish(options);
     let failed =
         published.is_err() || published.is_ok_and(|all| all.copies.iter().any(|one| one.outcome.is_err()));
     assert!(failed, "{action} does not stop it");
@@ -18,7 +18,7 @@ fn stopped_at(fixture: &AmiFixture, wanted: &AmiOptions, action: &str) {
 }
 
 #[test]
-fn nothing_is_left_wherever_a_publish_stopped() {
+fn abandoning_leaves_nothing_wherever_a_publish_stopped() {
     for action in [
         "CompleteSnapshot",
         "RegisterImage",
@@ -29,7 +29,7 @@ fn nothing_is_left_wherever_a_publish_stopped() {
     ] {
         let fixture = AmiFixture::new();
         let further = build(fixture.folder.path(), "cache", 1);
-        let wanted = AmiOptions {
+        let options = AmiOptions {
             copy_to: texts(&["local-2", "local-3"]),
             share: texts(&["111122223333"]),
             deprecate: Some("2027-11-21".to_owned()),
@@ -37,11 +37,11 @@ fn nothing_is_left_wherever_a_publish_stopped() {
             volumes: vec![format!("/dev/sdb=bundle:{}", further.display())],
             ..AmiOptions::default()
         };
-        stopped_at(&fixture, &wanted, action);
+        stopped_at(&fixture, &options, action);
         let deleted = fixture
             .abandon()
             .unwrap_or_else(|error| panic!("{action}: {}", amiforge_tests::error_chain(&error)));
-        assert!(!deleted.is_empty(), "{action}: what was deleted is told");
+        assert!(!deleted.is_empty(), "{action}: nothing is reported as deleted");
         for region in ["local", "local-2", "local-3"] {
             assert_eq!(
                 (fixture.images(region).len(), fixture.snapshots(region)),
@@ -50,13 +50,13 @@ fn nothing_is_left_wherever_a_publish_stopped() {
             );
         }
         assert!(matches!(fixture.abandon(), Err(AmiError::NothingToAbandon { .. })), "{action}");
-        // And what was taken back can be published anew.
-        fixture.must(&AmiOptions { protection: None, ..wanted });
+        // The same can then be published again.
+        fixture.must(&AmiOptions { protection: None, ..options });
     }
 }
 
 #[test]
-fn a_publish_that_is_done_is_not_taken_back() {
+fn a_finished_publish_is_not_abandoned() {
     let fixture = AmiFixture::new();
     let published = fixture.must(&AmiOptions::default());
     let refused = fixture.abandon().unwrap_err();
@@ -66,13 +66,13 @@ fn a_publish_that_is_done_is_not_taken_back() {
 }
 
 #[test]
-fn an_ami_that_was_there_before_is_not_taken_back() {
+fn an_ami_that_existed_before_is_not_removed() {
     let fixture = AmiFixture::new();
     let first = fixture.must(&AmiOptions::default());
     std::fs::remove_dir_all(fixture.bundle.with_file_name("web-1.publish")).unwrap();
-    let wanted = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
-    stopped_at(&fixture, &wanted, "CopyImage");
-    // Nothing was made, so there is nothing to delete, and nothing to be told.
+    let options = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
+    stopped_at(&fixture, &options, "CopyImage");
+    // Nothing was made, so nothing is deleted; the result does not matter.
     let _ = fixture.abandon();
     fixture.assert_one("local");
     assert_eq!(fixture.images("local")[0].id, first.image.id);
@@ -82,7 +82,7 @@ fn an_ami_that_was_there_before_is_not_taken_back() {
 }
 
 #[test]
-fn what_is_published_stays_when_a_later_run_fails_and_is_taken_back() {
+fn a_published_ami_stays_when_a_later_run_fails_and_is_abandoned() {
     let fixture = AmiFixture::new();
     let first = fixture.must(&AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() });
     let more = AmiOptions {
@@ -111,7 +111,7 @@ fn what_is_published_stays_when_a_later_run_fails_and_is_taken_back() {
 }
 
 #[test]
-fn a_copy_that_a_later_run_began_is_taken_back_alone() {
+fn only_the_copy_that_a_later_run_started_is_removed() {
     let fixture = AmiFixture::new();
     fixture.must(&AmiOptions::default());
     fixture.region.inject(FaultScript::times(1, "CopyImage", InjectedFault::FailLater));
@@ -125,7 +125,7 @@ fn a_copy_that_a_later_run_began_is_taken_back_alone() {
 }
 
 #[test]
-fn another_name_for_what_is_published_is_taken_back_without_it() {
+fn abandoning_another_name_keeps_the_published_ami() {
     let fixture = AmiFixture::new();
     let first = fixture.must(&AmiOptions::default());
     let renamed = AmiOptions { name: Some("another".to_owned()), ..AmiOptions::default() };

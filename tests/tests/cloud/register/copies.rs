@@ -1,4 +1,4 @@
-//! Copies: one region that fails keeps no other from being done, and is the only one that is tried again.
+//! Copies to other regions: a region that fails does not stop the others, and is the only one that is tried again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use amiforge_tests::error_chain;
 
 use super::fixture::{AmiFixture, NOW, build, texts};
 
-/// Takes a name in a region with another AMI.
+/// Registers another AMI under a name in a region, and returns its id.
 pub(crate) fn occupy(fixture: &AmiFixture, ec2: &Ec2Client, region: &str, name: &str) -> String {
     let other = build(fixture.folder.path(), "other", 1);
     let config = fixture.region.config.in_region(region);
@@ -49,8 +49,8 @@ fn a_region_that_fails_is_named_and_the_only_one_that_is_tried_again() {
     let fixture = AmiFixture::new();
     let ec2 = fixture.ec2("local-3");
     let occupant = occupy(&fixture, &ec2, "local-3", "web-1");
-    let wanted = AmiOptions { copy_to: texts(&["local-2", "local-3", "local-4"]), ..AmiOptions::default() };
-    let published = fixture.publish(&wanted).unwrap();
+    let options = AmiOptions { copy_to: texts(&["local-2", "local-3", "local-4"]), ..AmiOptions::default() };
+    let published = fixture.publish(&options).unwrap();
     let failed: Vec<_> = published
         .copies
         .iter()
@@ -64,7 +64,7 @@ fn a_region_that_fails_is_named_and_the_only_one_that_is_tried_again() {
     assert_eq!(fixture.region.successes("CopyImage"), 2);
     fixture.region.block_on(ec2.deregister_image(&occupant)).unwrap();
     fixture.region.request_log.clear();
-    let again = fixture.must(&wanted);
+    let again = fixture.must(&options);
     assert_eq!(fixture.region.successes("CopyImage"), 1, "only the one that is missing is copied");
     let after: Vec<_> = again.copied().map(|copied| copied.image_id.clone()).collect();
     assert_eq!(before, [after[0].clone(), after[2].clone()]);
@@ -77,8 +77,8 @@ fn a_region_that_fails_is_named_and_the_only_one_that_is_tried_again() {
 fn a_copy_that_failed_makes_way_for_another() {
     let fixture = AmiFixture::new();
     fixture.region.inject(FaultScript::times(1, "CopyImage", InjectedFault::FailLater));
-    let wanted = AmiOptions { copy_to: texts(&["local-2", "local-3"]), ..AmiOptions::default() };
-    let published = fixture.publish(&wanted).unwrap();
+    let options = AmiOptions { copy_to: texts(&["local-2", "local-3"]), ..AmiOptions::default() };
+    let published = fixture.publish(&options).unwrap();
     let failed: Vec<_> = published.copies.iter().filter(|copy| copy.outcome.is_err()).collect();
     let [failed] = failed[..] else { panic!("{} copies failed", failed.len()) };
     let error = failed.outcome.as_ref().unwrap_err();
@@ -87,7 +87,7 @@ fn a_copy_that_failed_makes_way_for_another() {
     let before = by_name(&fixture, &ec2, "web-1").unwrap();
     assert_eq!(before.state, "failed");
     fixture.region.request_log.clear();
-    let again = fixture.must(&wanted);
+    let again = fixture.must(&options);
     assert_eq!(fixture.region.successes("CopyImage"), 1, "only the one that failed is copied");
     assert_eq!(again.copied().count(), 2);
     let after = by_name(&fixture, &ec2, "web-1").unwrap();
@@ -98,12 +98,12 @@ fn a_copy_that_failed_makes_way_for_another() {
     }
 }
 
-/// What a publish leaves that ended between deregistering a copy that failed and deleting its snapshots.
+/// The state after a publish that ended between deregistering a failed copy and deleting its snapshots.
 fn half_removed() -> (AmiFixture, AmiOptions, Vec<String>) {
     let fixture = AmiFixture::new();
-    let wanted = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
+    let options = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
     fixture.region.inject(FaultScript::times(1, "CopyImage", InjectedFault::FailLater));
-    assert!(fixture.publish(&wanted).unwrap().copies[0].outcome.is_err());
+    assert!(fixture.publish(&options).unwrap().copies[0].outcome.is_err());
     let left = fixture.snapshots("local-2");
     assert!(!left.is_empty(), "a copy that failed has a snapshot");
     fixture.region.inject(FaultScript::times(
@@ -111,17 +111,17 @@ fn half_removed() -> (AmiFixture, AmiOptions, Vec<String>) {
         "DeleteSnapshot",
         InjectedFault::ServerError { status: 500 },
     ));
-    assert!(fixture.publish(&wanted).unwrap().copies[0].outcome.is_err());
+    assert!(fixture.publish(&options).unwrap().copies[0].outcome.is_err());
     assert_eq!(fixture.images("local-2").len(), 0, "it was deregistered");
     assert_eq!(fixture.snapshots("local-2"), left);
     fixture.region.inject(FaultScript::default());
-    (fixture, wanted, left)
+    (fixture, options, left)
 }
 
 #[test]
 fn snapshots_of_a_copy_that_failed_are_deleted_by_the_next_publish() {
-    let (fixture, wanted, left) = half_removed();
-    fixture.must(&wanted);
+    let (fixture, options, left) = half_removed();
+    fixture.must(&options);
     fixture.assert_one("local-2");
     assert!(fixture.snapshots("local-2").iter().all(|id| !left.contains(id)));
 }
@@ -140,7 +140,7 @@ fn snapshots_of_a_copy_that_failed_are_deleted_with_what_is_abandoned() {
 fn a_copy_has_everything_that_the_service_does_not_copy() {
     let windows = Windows { copy: Duration::from_millis(300), ..Windows::default() };
     let fixture = AmiFixture::with(|config| config.windows = windows);
-    let wanted = AmiOptions {
+    let options = AmiOptions {
         copy_to: texts(&["local-2"]),
         tags: texts(&["team=a"]),
         deprecate: Some("2027-11-21".to_owned()),
@@ -149,7 +149,7 @@ fn a_copy_has_everything_that_the_service_does_not_copy() {
         protection: Some(Cooldown::None),
         ..AmiOptions::default()
     };
-    let published = fixture.must(&wanted);
+    let published = fixture.must(&options);
     let ec2 = fixture.ec2("local-2");
     let copy = by_name(&fixture, &ec2, "web-1").unwrap();
     assert_eq!(copy.source_image.as_deref(), Some(published.image.id.as_str()));
@@ -190,8 +190,8 @@ fn an_encrypted_copy_is_of_a_snapshot_whose_zeros_were_written() {
 #[test]
 fn a_region_that_the_account_does_not_have_is_refused_before_a_block_is_sent() {
     let fixture = AmiFixture::new();
-    let wanted = AmiOptions { copy_to: texts(&["nowhere-1"]), ..AmiOptions::default() };
-    let refused = fixture.publish(&wanted).unwrap_err();
+    let options = AmiOptions { copy_to: texts(&["nowhere-1"]), ..AmiOptions::default() };
+    let refused = fixture.publish(&options).unwrap_err();
     assert!(matches!(&refused, AmiError::NoSuchRegion { region } if region == "nowhere-1"), "{refused}");
     assert_eq!(fixture.region.successes("StartSnapshot"), 0);
 }
@@ -208,15 +208,15 @@ fn a_region_that_does_not_answer_stops_no_other() {
         what: InjectedFault::ServerError { status: 503 },
     };
     fixture.region.inject(FaultScript { rules: vec![down] });
-    let wanted = AmiOptions { copy_to: texts(&["local-2", "local-3", "local-4"]), ..AmiOptions::default() };
-    let published = fixture.publish(&wanted).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
+    let options = AmiOptions { copy_to: texts(&["local-2", "local-3", "local-4"]), ..AmiOptions::default() };
+    let published = fixture.publish(&options).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
     let failed: Vec<_> = published.copies.iter().filter(|copy| copy.outcome.is_err()).collect();
     assert_eq!(failed.iter().map(|copy| copy.region.as_str()).collect::<Vec<_>>(), ["local-3"]);
     for region in ["local", "local-2", "local-4"] {
         fixture.assert_one(region);
     }
     fixture.region.inject(FaultScript::default());
-    fixture.must(&wanted);
+    fixture.must(&options);
     assert_eq!(fixture.region.successes("StartSnapshot"), 1, "nothing is sent again");
     fixture.assert_one("local-3");
 }

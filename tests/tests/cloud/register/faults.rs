@@ -1,4 +1,4 @@
-//! Every call of a publish disturbed, one at a time: it finishes, with one AMI and one snapshot in each region.
+//! Faults of every call of a publish, one at a time: it finishes, with one AMI and one snapshot in each region.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use amiforge_publish::request::{AmiOptions, SnapshotSharing};
 
 use super::fixture::{AmiFixture, texts};
 
-/// Every call of EC2 that [`wanted`] makes.
+/// Every call that a publish with [`options`] makes.
 const CALLS: [&str; 16] = [
     "RegisterImage",
     "CopyImage",
@@ -31,7 +31,7 @@ const CALLS: [&str; 16] = [
     "CreateTags",
 ];
 
-fn wanted() -> AmiOptions {
+fn options() -> AmiOptions {
     AmiOptions {
         copy_to: texts(&["local-2"]),
         share: texts(&["111122223333"]),
@@ -45,12 +45,12 @@ fn wanted() -> AmiOptions {
 fn finishes(action: &str, fault: &InjectedFault, times: u64) {
     let fixture = AmiFixture::new();
     if action == "CreateTags" {
-        // Tags are set with what they are of; only one that comes later has to be set by itself.
-        fixture.must(&wanted());
+        // Tags are set when the resource is created; only a tag that is added later needs a call of its own.
+        fixture.must(&options());
     }
     fixture.region.inject(FaultScript::times(times, action, fault.clone()));
     let tagged =
-        AmiOptions { tags: texts(if action == "CreateTags" { &["late=1"] } else { &[] }), ..wanted() };
+        AmiOptions { tags: texts(if action == "CreateTags" { &["late=1"] } else { &[] }), ..options() };
     let published = fixture.must(&tagged);
     fixture.region.inject(FaultScript::default());
     assert!(!fixture.region.requests(action).is_empty(), "{action} was not called");
@@ -63,7 +63,7 @@ fn finishes(action: &str, fault: &InjectedFault, times: u64) {
 }
 
 #[test]
-fn an_answer_that_is_lost_after_its_effect_costs_nothing() {
+fn a_response_that_is_lost_after_its_effect_has_no_consequence() {
     for action in CALLS {
         finishes(action, &InjectedFault::DropAfter, 1);
     }
@@ -84,7 +84,7 @@ fn calls_that_fail_before_their_effect_are_made_again() {
 }
 
 #[test]
-fn what_the_service_learns_late_is_waited_for() {
+fn eventual_consistency_is_waited_for() {
     let windows = Windows {
         completion: Duration::from_millis(200),
         put_after_start: Duration::from_millis(300),
@@ -93,27 +93,27 @@ fn what_the_service_learns_late_is_waited_for() {
         ..Windows::default()
     };
     let fixture = AmiFixture::with(|config| config.windows = windows);
-    fixture.must(&wanted());
+    fixture.must(&options());
     std::thread::sleep(windows.describe_after_creation);
     fixture.assert_one("local");
     fixture.assert_one("local-2");
 }
 
 #[test]
-fn a_call_that_stays_refused_is_given_up_with_the_services_words_and_goes_on_later() {
+fn a_call_that_keeps_failing_ends_with_the_services_message_and_the_publish_resumes_later() {
     let fixture = AmiFixture::new();
     fixture.region.inject(FaultScript::times(
         u64::MAX,
         "RegisterImage",
         InjectedFault::ServerError { status: 503 },
     ));
-    let error = fixture.publish(&wanted()).unwrap_err();
-    // A publish that fails is read by people: the message says what was being done, and how often it was tried.
+    let error = fixture.publish(&options()).unwrap_err();
+    // The wording on purpose: people read what was being done and how often it was tried.
     let message = amiforge_tests::error_chain(&error);
     assert!(message.starts_with("registering `web-1` in local: giving up after "), "{message}");
     fixture.region.inject(FaultScript::default());
     let sent = fixture.region.successes("PutSnapshotBlock");
-    fixture.must(&wanted());
+    fixture.must(&options());
     assert_eq!(fixture.region.successes("PutSnapshotBlock"), sent, "no block is sent again");
     fixture.assert_one("local");
 }
@@ -155,7 +155,7 @@ fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
         let begun = !fixture.snapshots("local").is_empty();
         assert_eq!(!left.made.is_empty(), begun, "{action}: {left:?}");
         fixture.region.inject(FaultScript::default());
-        fixture.must(&wanted());
+        fixture.must(&options());
         fixture.assert_one("local");
     }
 }

@@ -1,4 +1,4 @@
-//! Every field that can be asked for, read back by boto3.
+//! Every field that can be requested, read back by boto3.
 
 use std::fs;
 
@@ -54,7 +54,7 @@ fn an_ami_is_registered_with_careful_defaults() {
 }
 
 #[test]
-fn an_ami_is_registered_with_everything_that_is_asked_for() {
+fn an_ami_is_registered_with_every_requested_field() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let fixture = AmiFixture::new();
     let further = build(fixture.folder.path(), "cache", 1);
@@ -62,7 +62,7 @@ fn an_ami_is_registered_with_everything_that_is_asked_for() {
     let body = b"\0\0\0\0zlib";
     let blob = [&b"AMZNUEFI"[..], &crc32c::crc32c(body).to_le_bytes(), body].concat();
     fs::write(&variables, blob).unwrap();
-    let wanted = AmiOptions {
+    let options = AmiOptions {
         name: Some("another (1)".to_owned()),
         description: Some("the web".to_owned()),
         tpm: Tpm::V2,
@@ -79,7 +79,7 @@ fn an_ami_is_registered_with_everything_that_is_asked_for() {
         protection: Some(Cooldown::Day),
         ..AmiOptions::default()
     };
-    let published = fixture.must(&wanted);
+    let published = fixture.must(&options);
     let report = read_back(&fixture, &python, &published.image.id);
     let image = &report["image"];
     for (field, value) in [
@@ -111,6 +111,6 @@ fn an_ami_is_registered_with_everything_that_is_asked_for() {
     let cache = &report["snapshots"]["/dev/sdb"];
     assert_eq!((&cache["tags"]["amiforge:image"], &cache["tags"]["team"]), (&json!("cache"), &json!("a")));
     assert_eq!(fixture.snapshots("local").len(), 2);
-    let again = fixture.must(&wanted);
+    let again = fixture.must(&options);
     assert_eq!(again.image.id, published.image.id);
 }

@@ -1,4 +1,4 @@
-//! A bundle, a local region, and publishing the one to the other.
+//! A bundle, a local region, and publishing the bundle to the region.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,14 +52,14 @@ impl AmiFixture {
         }
     }
 
-    pub(crate) fn publish(&self, wanted: &AmiOptions) -> Result<Published, AmiError> {
-        self.publish_bundle(&self.bundle, wanted)
+    pub(crate) fn publish(&self, options: &AmiOptions) -> Result<Published, AmiError> {
+        self.publish_bundle(&self.bundle, options)
     }
 
-    pub(crate) fn publish_bundle(&self, bundle: &Path, wanted: &AmiOptions) -> Result<Published, AmiError> {
+    pub(crate) fn publish_bundle(&self, bundle: &Path, options: &AmiOptions) -> Result<Published, AmiError> {
         let job = PublishJob {
             image: bundle.to_owned(),
-            request: request(bundle, wanted),
+            request: request(bundle, options),
             upload: upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() },
             wait: Duration::from_mins(10),
         };
@@ -74,7 +74,7 @@ impl AmiFixture {
     ) -> Result<Published, AmiError> {
         let job = PublishJob {
             image: self.bundle.clone(),
-            request: request(&self.bundle, wanted),
+            request: request(&self.bundle, options),
             upload: upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() },
             wait: Duration::from_mins(10),
         };
@@ -87,9 +87,9 @@ impl AmiFixture {
         self.region.block_on(work)
     }
 
-    /// Publishes with copies that all have to succeed.
-    pub(crate) fn must(&self, wanted: &AmiOptions) -> Published {
-        let published = self.publish(wanted).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
+    /// Publishes; the AMI and all copies have to succeed.
+    pub(crate) fn must(&self, options: &AmiOptions) -> Published {
+        let published = self.publish(options).unwrap_or_else(|error| panic!("{}", error_chain(&error)));
         for copy in &published.copies {
             assert!(copy.outcome.is_ok(), "{}: {:?}", copy.region, copy.outcome);
         }
@@ -102,7 +102,7 @@ impl AmiFixture {
         self.region.block_on(work)
     }
 
-    /// The EC2 of a region.
+    /// The EC2 client of a region.
     pub(crate) fn ec2(&self, region: &str) -> Ec2Client {
         self.region.config.in_region(region).ec2()
     }
@@ -121,7 +121,7 @@ impl AmiFixture {
         ids
     }
 
-    /// Fails unless a region has one image, made from its one snapshot.
+    /// Checks that a region has one image, made from its only snapshot.
     pub(crate) fn assert_one(&self, region: &str) {
         let images = self.images(region);
         let ids: Vec<_> = images.iter().map(|image| &image.id).collect();
@@ -131,13 +131,13 @@ impl AmiFixture {
     }
 }
 
-/// What is asked for of a bundle.
-pub(crate) fn request(bundle: &Path, wanted: &AmiOptions) -> Request {
+/// The request for a bundle with options.
+pub(crate) fn request(bundle: &Path, options: &AmiOptions) -> Request {
     let source = ImageSource::open(bundle).unwrap();
     check(wanted, &ami::image_facts(&source), "local", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
-/// Builds an image of a few MiB that boots by UEFI.
+/// Builds an image of a few MiB with an EFI system partition.
 pub(crate) fn build(folder: &Path, name: &str, version: u32) -> PathBuf {
     let tree = folder.join(format!("{name}-{version}.tree"));
     fs::create_dir_all(tree.join("etc")).unwrap();
@@ -154,7 +154,7 @@ pub(crate) fn build(folder: &Path, name: &str, version: u32) -> PathBuf {
     out
 }
 
-/// Texts of the command line.
+/// Owned copies of texts.
 pub(crate) fn texts(all: &[&str]) -> Vec<String> {
     all.iter().map(|&text| text.to_owned()).collect()
 }

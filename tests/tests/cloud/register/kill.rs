@@ -1,4 +1,4 @@
-//! The whole of `publish` killed with SIGKILL at random moments, again and again, until it is done.
+//! `publish` killed with SIGKILL at random moments, repeatedly, until it finishes.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -25,10 +25,10 @@ fn start(fixture: &AmiFixture, bundle: &Path, more: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Waits until the program ended or its time is over; tells whether it ended.
+/// Waits until the program ended or the time `most` is over; returns whether it ended.
 fn wait(child: &mut Child, most: Duration) -> bool {
-    let begun = Instant::now();
-    while begun.elapsed() < most {
+    let start = Instant::now();
+    while start.elapsed() < most {
         if child.try_wait().unwrap().is_some() {
             return true;
         }
@@ -37,7 +37,7 @@ fn wait(child: &mut Child, most: Duration) -> bool {
     false
 }
 
-/// Every request takes a little, so that there are moments to be killed at.
+/// Delays every request by 8 ms, so that kills hit a publish in progress.
 fn slow() -> FaultScript {
     let rule = FaultRule {
         service: None,
@@ -50,15 +50,15 @@ fn slow() -> FaultScript {
     FaultScript { rules: vec![rule] }
 }
 
-/// Kills again and again until a publish is done; tells how often.
+/// Kills the program repeatedly until a publish finishes; returns the number of kills.
 fn kill_until_done(fixture: &AmiFixture, rng: &mut Rng, more: &[&str]) -> u32 {
     let mut kills = 0;
     loop {
         let mut child = start(fixture, &fixture.bundle, more);
-        // Longer and longer, so that it gets on however far it has to go.
+        // Later and later, so that the publish makes progress.
         let most = 20_000 + rng.below(80_000 + u64::from(kills) * 8_000);
         let ended = wait(&mut child, Duration::from_micros(most));
-        // A program that is gone cannot be killed.
+        // Killing fails when the program has ended.
         let _ = child.kill();
         let output = child.wait_with_output().unwrap();
         if ended {
@@ -82,7 +82,7 @@ fn a_publish_killed_at_random_moments_makes_one_ami_and_one_snapshot_in_each_reg
         "--deprecate",
         "2027-11-21",
     ];
-    // Publishes that are killed until they are done, and kills in all; at least.
+    // Least number of publishes that are killed until they finish, and of kills in total.
     while publishes < tier::times(1, 4) || kills < tier::times(20, 60) {
         publishes += 1;
         let fixture = AmiFixture::new();
@@ -96,7 +96,7 @@ fn a_publish_killed_at_random_moments_makes_one_ami_and_one_snapshot_in_each_reg
 }
 
 #[test]
-fn a_publish_killed_at_a_random_moment_can_be_taken_back_whole() {
+fn a_publish_killed_at_a_random_moment_can_be_abandoned_completely() {
     let mut rng = Rng(0x0aba_d05e_ed01);
     for _ in 0..tier::times(10, 25) {
         let fixture = AmiFixture::new();

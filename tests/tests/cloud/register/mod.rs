@@ -1,5 +1,4 @@
-//! AMIs in a local region in the test's own process: registered, shared, copied, verified, killed in the middle, taken
-//! back.
+//! AMIs in a local region in the test's own process: registered, shared, copied, verified, killed half-way, abandoned.
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
 mod abandon;

@@ -1,4 +1,4 @@
-//! The policy of a dry run allows every call that the publish then makes, and no other.
+//! The IAM policy that a dry run prints allows exactly the calls that the publish makes.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ fn allowed(request: &Request, fixture: &AmiFixture) -> BTreeSet<String> {
 
 #[test]
 fn a_policy_is_what_the_calls_need() {
-    for wanted in [
+    for options in [
         AmiOptions::default(),
         AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() },
         AmiOptions {
@@ -35,14 +35,14 @@ fn a_policy_is_what_the_calls_need() {
         },
     ] {
         let fixture = AmiFixture::new();
-        let request = request(&fixture.bundle, &wanted);
+        let request = request(&fixture.bundle, &options);
         let allowed = allowed(&request, &fixture);
-        fixture.must(&wanted);
+        fixture.must(&options);
         let made: BTreeSet<String> =
             fixture.region.request_log.requests().into_iter().map(|seen| seen.action).collect();
         let forbidden: Vec<_> = made.difference(&allowed).collect();
         assert!(forbidden.is_empty(), "these calls are made and not allowed: {forbidden:?}");
-        // What only happens when something has to be mended or taken back, or where the account encrypts.
+        // Calls that happen only when something is repaired or removed, or when the account encrypts.
         let rare = [
             "CreateTags",
             "DeleteSnapshot",

@@ -1,4 +1,4 @@
-//! What can be known before anything is written is asked first.
+//! Errors that can be detected before anything is written are reported first.
 
 use std::process::Command;
 
@@ -19,7 +19,7 @@ fn code<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
     find_cause::<ServiceError>(error).and_then(|error| error.code.as_deref())
 }
 
-/// Nothing was begun.
+/// Checks that nothing was created.
 fn assert_untouched(fixture: &AmiFixture) {
     for action in ["StartSnapshot", "RegisterImage", "CopyImage"] {
         assert!(fixture.region.requests(action).is_empty(), "{action}");
@@ -29,8 +29,8 @@ fn assert_untouched(fixture: &AmiFixture) {
 #[test]
 fn a_volume_of_a_snapshot_that_does_not_exist_is_refused() {
     let fixture = AmiFixture::new();
-    let wanted = AmiOptions { volumes: vec![format!("/dev/sdb=snapshot:{NONE}")], ..AmiOptions::default() };
-    let error = fixture.publish(&wanted).unwrap_err();
+    let options = AmiOptions { volumes: vec![format!("/dev/sdb=snapshot:{NONE}")], ..AmiOptions::default() };
+    let error = fixture.publish(&options).unwrap_err();
     assert_eq!(code(&error), Some("InvalidSnapshot.NotFound"), "{error:?}");
     assert!(error_chain(&error).contains(NONE), "{error:?}");
     assert_untouched(&fixture);
@@ -71,7 +71,7 @@ fn a_disabled_ami_of_the_name_is_named_as_that() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     fixture.region.request_log.clear();
     let Err(AmiError::Disabled { image, region }) = fixture.publish(&AmiOptions::default()) else {
-        panic!("a disabled AMI is not the one that is wanted")
+        panic!("a disabled AMI is not the requested one")
     };
     assert_eq!((image, region.as_str()), (first, "local"));
     assert_untouched(&fixture);

@@ -1,4 +1,4 @@
-//! Two publishes of one bundle at once: one AMI and one snapshot come of them, whoever is first.
+//! Two concurrent publishes of one bundle make one AMI and one snapshot, whichever is first.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use amiforge_tests::error_chain;
 
 use super::fixture::{AmiFixture, texts};
 
-/// The bundle in another folder, as another host would have it.
+/// A copy of the bundle in another folder, as on another host.
 fn elsewhere(fixture: &AmiFixture) -> PathBuf {
     let folder = fixture.folder.path().join("elsewhere");
     fs::create_dir(&folder).unwrap();
@@ -20,8 +20,8 @@ fn elsewhere(fixture: &AmiFixture) -> PathBuf {
     folder.join(fixture.bundle.file_name().unwrap())
 }
 
-fn publish(fixture: &AmiFixture, bundle: &Path, wanted: &AmiOptions) -> amiforge_publish::ami::Published {
-    let published = fixture.publish_bundle(bundle, wanted);
+fn publish(fixture: &AmiFixture, bundle: &Path, options: &AmiOptions) -> amiforge_publish::ami::Published {
+    let published = fixture.publish_bundle(bundle, options);
     published.unwrap_or_else(|error| panic!("{}: {}", bundle.display(), error_chain(&error)))
 }
 
@@ -29,25 +29,25 @@ fn publish(fixture: &AmiFixture, bundle: &Path, wanted: &AmiOptions) -> amiforge
 fn the_loser_takes_over_the_equal_ami_and_leaves_no_snapshot() {
     let fixture = AmiFixture::new();
     let other = elsewhere(&fixture);
-    let wanted = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
+    let options = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
     fixture.region.inject(FaultScript::times(
         u64::MAX,
         "RegisterImage",
         InjectedFault::ServerError { status: 500 },
     ));
-    fixture.publish_bundle(&other, &wanted).unwrap_err();
+    fixture.publish_bundle(&other, &options).unwrap_err();
     fixture.region.inject(FaultScript::default());
-    let winner = fixture.must(&wanted);
+    let winner = fixture.must(&options);
     assert_eq!(fixture.snapshots("local").len(), 2, "both have uploaded");
-    let loser = publish(&fixture, &other, &wanted);
+    let loser = publish(&fixture, &other, &options);
     assert_eq!((&loser.image.id, loser.origin), (&winner.image.id, AmiOrigin::Adopted));
     for region in ["local", "local-2"] {
         fixture.assert_one(region);
     }
-    // And once more, from both: all is found.
+    // When both repeat it, nothing is left to do.
     fixture.region.request_log.clear();
-    publish(&fixture, &other, &wanted);
-    fixture.must(&wanted);
+    publish(&fixture, &other, &options);
+    fixture.must(&options);
     assert_eq!(fixture.region.successes("StartSnapshot"), 0);
     fixture.assert_one("local");
 }
@@ -56,15 +56,15 @@ fn the_loser_takes_over_the_equal_ami_and_leaves_no_snapshot() {
 fn two_at_once_make_one_ami() {
     let fixture = AmiFixture::new();
     let other = elsewhere(&fixture);
-    let wanted = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
+    let options = AmiOptions { copy_to: texts(&["local-2"]), ..AmiOptions::default() };
     fixture.region.inject(FaultScript::times(
         u64::MAX,
         "PutSnapshotBlock",
         InjectedFault::Slow { millis: 40 },
     ));
     let (first, second) = std::thread::scope(|scope| {
-        let first = scope.spawn(|| publish(&fixture, &fixture.bundle, &wanted));
-        let second = scope.spawn(|| publish(&fixture, &other, &wanted));
+        let first = scope.spawn(|| publish(&fixture, &fixture.bundle, &options));
+        let second = scope.spawn(|| publish(&fixture, &other, &options));
         (first.join().unwrap(), second.join().unwrap())
     });
     assert_eq!(first.image.id, second.image.id);

@@ -1,4 +1,4 @@
-//! Who may launch: accounts, organisations, everybody, and what keeps an AMI from becoming public.
+//! Launch permissions: accounts, organisations, the public, and account settings that block public AMIs.
 
 use amiforge_publish::ami::AmiError;
 use amiforge_publish::request::{AmiOptions, Audience, KeyChoice, SnapshotSharing};
@@ -13,14 +13,14 @@ const UNIT: &str = "arn:aws:organizations::123456789012:ou/o-abc1234567/ou-ab12-
 fn accounts_organisations_and_units_are_read_back_by_boto3() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let fixture = AmiFixture::new();
-    let wanted = AmiOptions {
+    let options = AmiOptions {
         share: texts(&["111122223333", ORGANIZATION, UNIT]),
         snapshots: SnapshotSharing::Shared,
         copy_to: texts(&["local-2"]),
         ..AmiOptions::default()
     };
-    let published = fixture.must(&wanted);
-    let more = AmiOptions { share: texts(&["444455556666"]), ..wanted };
+    let published = fixture.must(&options);
+    let more = AmiOptions { share: texts(&["444455556666"]), ..options };
     fixture.must(&more);
     let copy = published.copied().next().unwrap().image_id.clone();
     for (region, image) in [("local", &published.image.id), ("local-2", &copy)] {
@@ -50,7 +50,7 @@ fn a_public_ami_is_refused_where_the_account_blocks_it_and_made_where_it_does_no
     account("local-2", "block-public");
     let refused = fixture.publish(&public).unwrap_err();
     assert!(matches!(&refused, AmiError::PublicBlocked { region } if region == "local-2"), "{refused}");
-    assert_eq!(fixture.region.successes("StartSnapshot"), 0, "it is told before a block is sent");
+    assert_eq!(fixture.region.successes("StartSnapshot"), 0, "refused before a block is sent");
     account("local-2", "allow-public");
     fixture.must(&public);
     for region in ["local", "local-2"] {
@@ -59,7 +59,7 @@ fn a_public_ami_is_refused_where_the_account_blocks_it_and_made_where_it_does_no
 }
 
 #[test]
-fn what_the_account_encrypts_by_itself_is_not_shared_with_those_who_could_not_use_it() {
+fn snapshots_that_the_account_encrypts_are_not_shared_with_accounts_that_could_not_use_them() {
     let Some(python) = python::with(&["boto3"]) else { return };
     let fixture = AmiFixture::new();
     let args = |region: &str| [fixture.region.running.endpoint(), region.to_owned(), "encrypt".to_owned()];

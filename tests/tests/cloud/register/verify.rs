@@ -1,4 +1,4 @@
-//! `verify ami-…`: nothing of an untouched AMI, and everything that was changed, by name.
+//! `verify ami-…` reports no difference of an untouched AMI, and every changed field of another.
 
 use std::process::Output;
 
@@ -18,16 +18,16 @@ fn verify(fixture: &AmiFixture, region: &str, image: &str, more: &[&str]) -> (Ou
 }
 
 #[test]
-fn an_untouched_ami_and_its_copy_are_what_was_asked_for() {
+fn an_untouched_ami_and_its_copy_verify() {
     let fixture = AmiFixture::new();
-    let wanted = AmiOptions {
+    let options = AmiOptions {
         copy_to: texts(&["local-2"]),
         share: texts(&["111122223333"]),
         deprecate: Some("2027-11-21".to_owned()),
         volumes: texts(&["/dev/sdb=empty:1"]),
         ..AmiOptions::default()
     };
-    let published = fixture.must(&wanted);
+    let published = fixture.must(&options);
     let copy = published.copied().next().unwrap().image_id.clone();
     let bundle = fixture.bundle.to_string_lossy().into_owned();
     for (region, image) in [("local", &published.image.id), ("local-2", &copy)] {

@@ -1,5 +1,4 @@
-//! `amiforge boot` as a user meets it, on disks whose only program is a boot sector that says what a test wants: seconds
-//! each.
+//! `amiforge boot` as a user runs it, on disks whose only program is a boot sector that prints a text: seconds each.
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
@@ -7,11 +6,11 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use amiforge_tests::{oracle, program, scratch};
+use amiforge_tests::{oracle, program, scratch, text};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A boot sector: writes the text behind it to the first serial port, up to a zero, and waits without end.
+/// A boot sector: writes the text behind it to the first serial port, up to a zero byte, and halts.
 ///
 /// ```text
 /// cli; xor ax, ax; mov ds, ax; mov si, 0x7c22
@@ -25,18 +24,18 @@ const CODE: [u8; 34] = [
     0x03, 0xec, 0xa8, 0x20, 0x74, 0xfb, 0x88, 0xe0, 0xba, 0xf8, 0x03, 0xee, 0xeb, 0xe9, 0xf4, 0xeb, 0xfd,
 ];
 
-/// A disk in a folder with a local region, and the program run in it.
+/// A folder with a disk and a local region, in which the program is run.
 struct CliFixture(TempDir);
 
 impl CliFixture {
-    /// Skips where there is no QEMU.
-    fn new(says: &str) -> Option<Self> {
+    /// A disk whose boot sector prints a text; `None` when QEMU is not installed.
+    fn new(printed: &str) -> Option<Self> {
         if !oracle::ready(&["qemu-system-x86_64"], false) {
             return None;
         }
         let fixture = Self(scratch::folder());
         let mut sector = CODE.to_vec();
-        sector.extend_from_slice(says.as_bytes());
+        sector.extend_from_slice(printed.as_bytes());
         assert!(sector.len() < 510, "the text is too long for a sector");
         sector.resize(510, 0);
         sector.extend([0x55, 0xaa]);
@@ -65,7 +64,7 @@ impl CliFixture {
         command
     }
 
-    /// Boots in software, with its result as JSON; also gives the exit code.
+    /// Boots in software emulation and returns the result as JSON and the exit code.
     fn boot(&self, args: &[&str]) -> (Value, Option<i32>) {
         let mut all = vec!["--json", "boot", "--accel", "tcg"];
         all.extend(args);
@@ -117,7 +116,7 @@ fn a_boot_that_passes_leaves_a_receipt_and_only_that_lets_an_image_be_published(
     let published = fixture.run(&publish);
     assert!(published.status.success(), "{}", text(&published));
 
-    // The same bytes come back out of the region, and say the same; of them there is no receipt beside anything.
+    // The AMI in the region has the same bytes and prints the same; an AMI gets no receipt file.
     let ami =
         text(&published).split_whitespace().find(|word| word.starts_with("ami-")).expect("an AMI").to_owned();
     let (json, code) =
@@ -125,7 +124,7 @@ fn a_boot_that_passes_leaves_a_receipt_and_only_that_lets_an_image_be_published(
     assert_eq!((code, &json["receipt"]), (Some(0), &Value::Null), "{json}");
 
     let receipt = fs::read_to_string(fixture.receipt()).expect("a receipt");
-    fs::write(fixture.receipt(), receipt.replace("ready to serve", "login:")).expect("an edit");
+    fs::write(fixture.receipt(), text::replace(&receipt, "ready to serve", "login:")).expect("an edit");
     let refused = fixture.run(&publish);
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
     assert!(text(&refused).contains("was edited"), "{}", text(&refused));
@@ -167,7 +166,7 @@ fn a_console_reaches_a_terminal_without_what_would_make_it_act_and_a_file_as_it_
 }
 
 #[test]
-fn a_boot_that_fails_says_why_in_words_and_takes_its_receipt_back() {
+fn a_failed_boot_is_diagnosed_and_its_receipt_removed() {
     let panic = "[    1.2] VFS: Cannot open root device \"PARTUUID=1\" or unknown-block(0,0): error -6\r\n\
         [    1.3] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\r\n";
     let Some(fixture) = CliFixture::new(panic) else { return };
@@ -198,7 +197,7 @@ fn a_boot_that_fails_says_why_in_words_and_takes_its_receipt_back() {
 }
 
 #[test]
-fn time_that_is_over_and_a_disk_with_nothing_on_it_are_told_apart() {
+fn a_timeout_and_an_empty_disk_are_distinguished() {
     let Some(fixture) = CliFixture::new("Linux version 6.1\r\n") else { return };
     let (json, code) = fixture.boot(&["disk", "--expect", "login:", "--timeout", "5"]);
     assert_eq!((code, &json["how"]), (Some(3), &"the time limit was reached".into()), "{json}");
@@ -209,7 +208,7 @@ fn time_that_is_over_and_a_disk_with_nothing_on_it_are_told_apart() {
 }
 
 #[test]
-fn what_is_missing_on_the_host_is_told_with_its_package() {
+fn missing_programs_of_the_host_are_reported_with_their_package() {
     let Some(fixture) = CliFixture::new("x") else { return };
     let output = fixture.command(&["boot", "disk"]).env("PATH", "").output().expect("amiforge starts");
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
@@ -241,7 +240,7 @@ fn a_disk_may_be_written_to_and_its_console_kept() {
     assert!(fs::read_to_string(fixture.0.path().join("log")).expect("the log").contains("hello"));
 }
 
-/// Whether a QEMU works in the folder of a fixture.
+/// Whether a QEMU with the fixture's folder on its command line is running.
 fn runs(fixture: &CliFixture) -> bool {
     let folder = fixture.0.path();
     fs::read_dir("/proc").expect("/proc").flatten().any(|entry| {
@@ -251,16 +250,16 @@ fn runs(fixture: &CliFixture) -> bool {
     })
 }
 
-/// Launches a guest, and sends the program a signal when the guest runs.
+/// Launches a guest, and sends the program a signal once the guest runs.
 fn interrupted(fixture: &CliFixture, signal: &str) -> std::process::ExitStatus {
     let mut command = fixture.command(&["boot", "disk", "--accel", "tcg", "--log", "log"]);
-    // What the guest writes goes there, so QEMU is told of it.
+    // The temporary snapshot of the disk goes there, so its path is on QEMU's command line.
     command.env("TMPDIR", fixture.0.path());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("amiforge starts");
     let log = fixture.0.path().join("log");
     let end = Instant::now() + Duration::from_mins(1);
     while !fs::read_to_string(&log).is_ok_and(|log| log.contains("hello")) {
-        assert!(Instant::now() < end, "the guest said nothing");
+        assert!(Instant::now() < end, "the guest printed nothing");
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(runs(fixture), "its QEMU is not found");
@@ -286,7 +285,7 @@ fn a_launch_that_is_killed_takes_its_guest_along() {
     }
 }
 
-/// A QEMU that is none: it keeps its arguments in `qemu.args` and greets as an ssh server would.
+/// A fake QEMU: it writes its arguments to `qemu.args` and sends the greeting of an ssh server.
 const QEMU: &str = r#"#!/usr/bin/env python3
 import re, socket, sys, time
 line = " ".join(sys.argv)
@@ -303,8 +302,8 @@ while True:
     client.close()
 "#;
 
-/// A disk in a folder with programs that stand for QEMU and for ssh; the latter leaves its arguments in `ssh.args`.
-fn played(ssh: &str) -> Option<CliFixture> {
+/// A folder with a disk, a fake QEMU and a fake ssh, which writes its arguments to `ssh.args`.
+fn with_fakes(ssh: &str) -> Option<CliFixture> {
     use std::os::unix::fs::PermissionsExt as _;
     if !oracle::ready(&["python3", "ssh-keygen"], false) {
         return None;
@@ -322,8 +321,8 @@ fn played(ssh: &str) -> Option<CliFixture> {
 }
 
 impl CliFixture {
-    /// Boots with the programs of the fixture, with its result as JSON.
-    fn play(&self, args: &[&str]) -> (Value, Option<i32>) {
+    /// Boots with the fake programs and returns the result as JSON and the exit code.
+    fn boot_with_fakes(&self, args: &[&str]) -> (Value, Option<i32>) {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let bin = self.0.path().join("bin");
         let path =
@@ -343,8 +342,8 @@ impl CliFixture {
 #[test]
 fn a_guest_that_names_an_option_of_ssh_as_its_user_is_not_followed() {
     let hostile = r#"echo 'Please login as the user "-oProxyCommand=touch$IFS./pwned #" rather than the user "root".'; exit 142"#;
-    let Some(fixture) = played(hostile) else { return };
-    let (json, code) = fixture.play(&["--run", "true", "--timeout", "30"]);
+    let Some(fixture) = with_fakes(hostile) else { return };
+    let (json, code) = fixture.boot_with_fakes(&["--run", "true", "--timeout", "30"]);
     assert_eq!((code, &json["outcome"]), (Some(3), &"failed".into()), "{json}");
     assert!(json["how"].as_str().expect("how").contains("no user can be"), "{json}");
     let args = fixture.read("ssh.args");
@@ -355,8 +354,8 @@ fn a_guest_that_names_an_option_of_ssh_as_its_user_is_not_followed() {
         qemu.contains(",restrict=on,") && qemu.contains("guestfwd=tcp:169.254.169.254:80-cmd:"),
         "{qemu}"
     );
-    fixture.play(&["--run", "true", "--timeout", "30", "--network", "open"]);
-    assert!(!fixture.read("qemu.args").contains("restrict"), "the user asked for a network");
+    fixture.boot_with_fakes(&["--run", "true", "--timeout", "30", "--network", "open"]);
+    assert!(!fixture.read("qemu.args").contains("restrict"), "the user requested a network");
     let refused = fixture.run(&["boot", "disk", "--run", "true", "--user", "-oProxyCommand=x"]);
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
 }
@@ -381,7 +380,7 @@ fn a_command_in_an_image_that_took_another_key_is_refused_at_once() {
         .expect("what cloud-init leaves");
     let built = fixture.run(&["build", "recipe.toml", "-o", "out", "-q"]);
     assert!(built.status.success(), "{}", text(&built));
-    let begun = Instant::now();
+    let start = Instant::now();
     let refused = fixture.run(&["boot", "out", "--run", "true", "--instance-id", id]);
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
     assert!(
@@ -389,5 +388,5 @@ fn a_command_in_an_image_that_took_another_key_is_refused_at_once() {
         "{}",
         text(&refused)
     );
-    assert!(begun.elapsed() < Duration::from_mins(1));
+    assert!(start.elapsed() < Duration::from_mins(1));
 }

@@ -1,4 +1,4 @@
-/* The whole user space of a guest: tells what booted it, and switches it off. Needs no library and no header. */
+/* The whole user space of a guest: prints how it was booted, and powers off. Needs no library and no header. */
 
 static long call(long number, long a, long b, long c, long d)
 {
@@ -14,7 +14,7 @@ static long call(long number, long a, long b, long c, long d)
 
 enum { READ = 0, WRITE = 1, OPEN = 2, ACCESS = 21, MOUNT = 165, REBOOT = 169 };
 
-static void say(const char *text)
+static void print(const char *text)
 {
         long len = 0;
         while (text[len])
@@ -22,20 +22,20 @@ static void say(const char *text)
         call(WRITE, 1, (long)text, len, 0);
 }
 
-static void tell(const char *what, const char *path)
+static void print_file(const char *label, const char *path)
 {
         static char bytes[4096];
         long file = call(OPEN, (long)path, 0, 0, 0);
         long len = call(READ, file, (long)bytes, sizeof(bytes) - 1, 0);
-        say(what);
+        print(label);
         if (len > 0) {
                 bytes[len] = 0;
-                say(bytes);
+                print(bytes);
         }
-        say("\n");
+        print("\n");
 }
 
-static int there(const char *path)
+static int exists(const char *path)
 {
         return call(ACCESS, (long)path, 0, 0, 0) == 0;
 }
@@ -44,12 +44,12 @@ void _start(void)
 {
         call(MOUNT, (long)"proc", (long)"/proc", (long)"proc", 0);
         call(MOUNT, (long)"sysfs", (long)"/sys", (long)"sysfs", 0);
-        say("\nGUEST runs\n");
-        say(there("/sys/firmware/efi") ? "GUEST firmware uefi\n" : "GUEST firmware bios\n");
-        say(there("/sys/block/nvme0n1") ? "GUEST disk nvme\n" : "GUEST disk other\n");
-        tell("GUEST cmdline ", "/proc/cmdline");
-        tell("GUEST noise ", "/noise");
-        say("GUEST done\n");
+        print("\nGUEST runs\n");
+        print(exists("/sys/firmware/efi") ? "GUEST firmware uefi\n" : "GUEST firmware bios\n");
+        print(exists("/sys/block/nvme0n1") ? "GUEST disk nvme\n" : "GUEST disk other\n");
+        print_file("GUEST cmdline ", "/proc/cmdline");
+        print_file("GUEST noise ", "/noise");
+        print("GUEST done\n");
         call(REBOOT, (long)0xfee1dead, 672274793, 0x4321fedc, 0);
         for (;;)
                 ;

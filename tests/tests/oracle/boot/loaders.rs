@@ -1,4 +1,4 @@
-//! The loaders by themselves: a kernel whose only program tells what booted it. Seconds each, no distribution.
+//! The loaders alone, with an initrd whose only program prints how it was booted: seconds each, without a distribution.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use object::read::pe::{ImageNtHeaders, PeFile64};
 
 use super::parts::{self, LOADER_SECTOR, Parts, bytes, inline};
 
-const CMDLINE: &str = "console=ttyS0,115200n8 panic=-1 told=\"by the loader\"";
+const CMDLINE: &str = "console=ttyS0,115200n8 panic=-1 note=\"by the loader\"";
 
-/// The image for UEFI with what the parts have.
+/// The unified kernel image of the parts, for UEFI.
 fn uki(parts: &Parts) -> Vec<u8> {
     bytes(&pe::uki(&parts.stub, &sections(parts)).expect("an image"))
 }
@@ -29,18 +29,18 @@ fn sections(parts: &Parts) -> Vec<UkiSection> {
     ]
 }
 
-/// The loader for a legacy BIOS with what the parts have.
+/// The loader of the parts, for a legacy BIOS.
 fn boot(parts: &Parts, kernel: &[u8]) -> BiosBoot {
     let initrd = inline(&parts.initrd);
     bios::load(LOADER_SECTOR, &inline(kernel), &kernel[..4096], Some(&initrd), CMDLINE).expect("a loader")
 }
 
-/// What the guest told.
-fn told(ran: &MachineRun) -> Vec<&str> {
+/// The lines that the program in the guest printed.
+fn guest_lines(ran: &MachineRun) -> Vec<&str> {
     ran.assert_ended(End::PoweredOff).lines("GUEST ")
 }
 
-/// What a guest with the parts tells.
+/// The lines that the program prints when it is booted with the parts.
 fn expected(parts: &Parts, firmware: &str, disk: &str) -> Vec<String> {
     let lines = ["runs".to_owned(), format!("firmware {firmware}"), format!("disk {disk}")];
     let more = [format!("cmdline {CMDLINE}"), format!("noise {}", parts.noise), "done".to_owned()];
@@ -54,7 +54,7 @@ fn one_disk_boots_by_uefi_and_by_bios_from_nvme_and_from_virtio() {
     for (firmware, name) in [(Firmware::Uefi, "uefi"), (Firmware::Bios, "bios")] {
         for (bus, kind) in [(Disk::Nvme, "nvme"), (Disk::Virtio, "other")] {
             let ran = Machine { disk: bus, ..Machine::new(firmware, &disk) }.run();
-            assert_eq!(told(&ran), expected(&parts, name, kind));
+            assert_eq!(guest_lines(&ran), expected(&parts, name, kind));
             println!("{firmware:?} {bus:?}: {:?}", ran.time);
         }
     }
@@ -85,8 +85,8 @@ fn an_image_made_by_objcopy_boots_the_same() {
     oracle::must("objcopy", &arguments);
     let theirs = std::fs::read(theirs).expect("their image");
     let disk = parts.disk("theirs", None, Some(&theirs));
-    assert_eq!(told(&Machine::new(Firmware::Uefi, &disk).run()), expected(&parts, "uefi", "nvme"));
-    // What is loaded is the same, and neither has bytes that the other's sections have not.
+    assert_eq!(guest_lines(&Machine::new(Firmware::Uefi, &disk).run()), expected(&parts, "uefi", "nvme"));
+    // Both load the same sections, with the same bytes.
     let read = pe::read(&theirs).expect("their image");
     let mine = uki(&parts);
     assert_eq!(read.sections.len(), image.sections.len());
@@ -156,7 +156,7 @@ fn a_damaged_image_is_not_started() {
 type Damage<'a> = &'a dyn Fn(&Path);
 
 #[test]
-fn the_loader_says_in_words_why_it_stops() {
+fn the_loader_prints_why_it_stops() {
     let Some(parts) = ready(Firmware::Bios) else { return };
     let whole = boot(&parts, &parts.kernel);
     let kernel_at = (LOADER_SECTOR * 512) + 4096;
@@ -219,7 +219,7 @@ fn the_loader_is_what_its_source_assembles_to() {
     }
 }
 
-/// Makes what the fuzz target starts from: the stub, and an image with everything small.
+/// Writes seeds for the fuzz target: the stub, and an image with small sections.
 #[test]
 #[ignore = "writes into fuzz/corpus; CI asks for it"]
 fn seeds_for_the_fuzz_target_pe() {
@@ -236,7 +236,7 @@ fn seeds_for_the_fuzz_target_pe() {
     std::fs::write(folder.join("kernel"), &parts.kernel[..8192]).expect("a seed");
 }
 
-/// The parts, where the machine and the tools are there.
+/// The parts; `None` when QEMU, the firmware or a tool is not installed.
 fn ready(firmware: Firmware) -> Option<Parts> {
     (machine::ready(firmware) && parts::tools()).then(Parts::take).flatten()
 }

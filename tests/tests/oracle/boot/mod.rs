@@ -1,4 +1,4 @@
-//! It boots: the loaders by themselves, each in seconds, and what is built with them.
+//! Boots in QEMU: the loaders alone, in seconds each, and `amiforge boot`.
 
 mod command;
 mod loaders;

@@ -1,4 +1,5 @@
-//! A real kernel and stub, an initrd whose only program tells what booted it, and disks made by tools that others wrote.
+//! A Debian kernel and systemd's stub, an initrd whose only program prints how it was booted, and disks made by sgdisk
+//! and mtools.
 
 use std::path::{Path, PathBuf};
 
@@ -8,30 +9,30 @@ use amiforge_formats::tree::Content;
 use amiforge_tests::{archive, folder_tree, oracle, scratch};
 use tempfile::TempDir;
 
-/// Where partition 1 of a disk starts and how long it is, in MiB: the loader for a legacy BIOS.
+/// Start and length in MiB of partition 1: the loader for a legacy BIOS.
 const LOADER: (u64, u64) = (1, 40);
 
-/// The same of partition 2: the EFI system partition.
+/// Start and length in MiB of partition 2: the EFI system partition.
 const ESP: (u64, u64) = (41, 40);
 
 /// First sector of the partition with the loader for a legacy BIOS.
 pub(crate) const LOADER_SECTOR: u64 = LOADER.0 * 2048;
 
-/// What a guest is made of.
+/// The files that a guest boots from.
 pub(crate) struct Parts {
     pub(crate) folder: TempDir,
-    /// A Debian kernel for clouds.
+    /// Debian's kernel for cloud machines.
     pub(crate) kernel: Vec<u8>,
     /// The stub of systemd.
     pub(crate) stub: Vec<u8>,
-    /// An archive with the program of `init.c`, and with noise, so that its length and end matter.
+    /// An initrd with the program of `init.c`, and with noise, so that a wrong length or a cut-off end is seen.
     pub(crate) initrd: Vec<u8>,
-    /// The noise that the program tells, which stands near the archive's end.
+    /// The noise that the program prints, which is near the archive's end.
     pub(crate) noise: String,
 }
 
 impl Parts {
-    /// Takes kernel and stub out of the input, and compiles the program; skips where something is missing.
+    /// Extracts kernel and stub from the input, and compiles the program; skips when something is missing.
     pub(crate) fn take() -> Option<Self> {
         if !oracle::ready(&["gcc", "tar"], false) {
             return None;
@@ -86,11 +87,11 @@ impl Parts {
         }
         if let Some(uki) = uki {
             std::fs::write(self.path("uki"), uki).expect("an image");
-            let (place, sectors) = (format!("{disk}@@{}M", ESP.0), (ESP.1 * 2048).to_string());
+            let (target, sectors) = (format!("{disk}@@{}M", ESP.0), (ESP.1 * 2048).to_string());
             let uki = self.path("uki").to_string_lossy().into_owned();
-            oracle::must("mformat", &["-i", &place, "-F", "-T", &sectors, "::"]);
-            oracle::must("mmd", &["-i", &place, "::EFI", "::EFI/BOOT"]);
-            oracle::must("mcopy", &["-i", &place, &uki, "::EFI/BOOT/BOOTX64.EFI"]);
+            oracle::must("mformat", &["-i", &target, "-F", "-T", &sectors, "::"]);
+            oracle::must("mmd", &["-i", &target, "::EFI", "::EFI/BOOT"]);
+            oracle::must("mcopy", &["-i", &target, &uki, "::EFI/BOOT/BOOTX64.EFI"]);
         }
         path
     }
@@ -118,7 +119,7 @@ pub(crate) fn write_at(path: &Path, at: u64, bytes: &[u8]) {
     file.write_all_at(bytes, at).expect("its bytes");
 }
 
-/// An archive of the initial file system (`Documentation/driver-api/early-userspace/buffer-format.rst`).
+/// An initrd in the format `newc` (Linux, `Documentation/driver-api/early-userspace/buffer-format.rst`).
 fn initrd(init: &[u8], noise: &str) -> Vec<u8> {
     let filler = archive::noise(1 << 20, 12);
     let mut archive = Vec::new();

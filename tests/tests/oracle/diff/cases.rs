@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::sample::{ESP, ROOT, SWAP, block_of, debugfs, poke, sgdisk, tool, tune2fs, within};
 
-/// A change of the sample, and the lines that must name it: parts that each line has to hold, in order.
+/// The name of a case, the change of the sample, and a part of each line that the report must have.
 type Case = (&'static str, fn(&Path), &'static [&'static str]);
 
 pub(crate) const CASES: &[Case] = &[

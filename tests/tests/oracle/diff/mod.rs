@@ -1,4 +1,4 @@
-//! Pairs of images with one change each: `diff` has to name exactly that change.
+//! Pairs of images with one change each: `diff` reports exactly that change.
 //!
 //! Images are made and changed by tools that others wrote: mke2fs, debugfs, tune2fs, sgdisk, mtools, mkswap, dd.
 #![expect(

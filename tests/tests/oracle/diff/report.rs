@@ -1,4 +1,4 @@
-//! Every change is named, and nothing else.
+//! The report names every change and no other difference.
 
 use std::path::Path;
 

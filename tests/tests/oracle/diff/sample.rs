@@ -1,4 +1,4 @@
-//! The sample disk, and changes of it by tools of others.
+//! The sample disk, and its changes with tools of others.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -13,10 +13,10 @@ pub(crate) const ROOT: (u64, u64) = (35 << 20, 16 << 20);
 
 pub(crate) const SWAP: (u64, u64) = (51 << 20, 1 << 20);
 
-/// The time of everything in the samples.
+/// The time of every file and file system of the samples, in seconds since 1970.
 const TIME: &str = "1700000000";
 
-/// Runs a tool that must succeed, at a fixed time where it lets itself be told one.
+/// Runs a tool that must succeed, with a fixed time for tools that read it from the environment.
 pub(crate) fn tool(name: &str, args: &[&str]) -> String {
     let program = oracle::find(name).unwrap_or_else(|| PathBuf::from(name));
     let output = std::process::Command::new(program)
@@ -44,7 +44,7 @@ fn files(folder: &Path) -> PathBuf {
     root
 }
 
-/// Makes one partition's file system and puts it into the disk.
+/// Makes the file system of a partition in a file of its own and copies it into the disk.
 fn put(disk: &Path, (start, len): (u64, u64), make: impl FnOnce(&str)) {
     let part = disk.with_extension("part");
     File::create(&part).unwrap().set_len(len).unwrap();
@@ -106,7 +106,7 @@ pub(crate) fn sample(folder: &Path) -> PathBuf {
     disk
 }
 
-/// Changes a file system of the sample with a tool that needs it in a file of its own.
+/// Copies a file system of the sample to a file of its own, changes it there, and copies it back.
 pub(crate) fn within(disk: &Path, (start, len): (u64, u64), change: impl FnOnce(&str)) {
     let part = disk.with_extension("part");
     let file = OpenOptions::new().read(true).write(true).open(disk).unwrap();

@@ -39,7 +39,7 @@ pub(crate) const VARIANTS: &[Variant] = &[
     ("few-blocks-per-group", &["-t", "ext4", "-b", "1024", "-g", "1024", "-O", "^resize_inode"], "48M"),
 ];
 
-/// Fills a directory with every kind of thing that needs no privilege, and attributes where the host has them.
+/// Fills a directory with nodes of every kind that needs no privilege, and with attributes if the host supports them.
 pub(crate) fn fill(root: &Path) {
     fs::create_dir_all(root.join("usr/bin")).unwrap();
     fs::write(root.join("empty"), b"").unwrap();
@@ -57,7 +57,7 @@ pub(crate) fn fill(root: &Path) {
         sparse.write_all_at(b"here", at).unwrap();
     }
     sparse.set_len(20_000_000).unwrap();
-    // Pieces that do not touch, so that the extents need a tree.
+    // More separate extents than an inode holds, so that they need a tree.
     let pieces = File::create(root.join("pieces")).unwrap();
     for (piece, at) in (0..300_u64).zip((0..).step_by(131_072)) {
         pieces.write_all_at(&piece.to_le_bytes(), at).unwrap();
@@ -76,7 +76,8 @@ pub(crate) fn fill(root: &Path) {
     attributes(root);
 }
 
-/// Attributes, an ACL, a device and a pipe, by the tools of the host; what the host lacks is left out.
+/// Adds attributes, an ACL, a device and a pipe with tools of the host; leaves out those that the host does not
+/// support.
 fn attributes(root: &Path) {
     let path = |name: &str| root.join(name).to_str().unwrap().to_owned();
     if oracle::find("setfattr").is_some() {
@@ -115,13 +116,13 @@ pub(crate) fn make(variant: &Variant, root: &Path, scratch: &Path) -> Option<Pat
         return None;
     }
     if variant.0 == "quota" {
-        // mke2fs -d does not count what it copies; e2fsck writes the quotas that are right.
+        // `mke2fs -d` does not count the copied files in the quotas; e2fsck corrects them.
         oracle::run("e2fsck", &["-fy", image.to_str()?]);
     }
     Some(image)
 }
 
-/// Lets e2fsck index all directories, which mke2fs leaves linear.
+/// Has e2fsck index all directories, which mke2fs leaves linear.
 pub(crate) fn index_directories(image: &Path) {
     let output = oracle::run("e2fsck", &["-fyD", image.to_str().unwrap()]);
     assert!(
@@ -131,7 +132,7 @@ pub(crate) fn index_directories(image: &Path) {
     );
 }
 
-/// Whether e2fsck finds an image clean, and what it says.
+/// Whether e2fsck finds an image clean, and its output.
 pub(crate) fn e2fsck(image: &Path) -> (bool, String) {
     let output = oracle::run("e2fsck", &["-fn", image.to_str().unwrap()]);
     let text =

@@ -1,4 +1,5 @@
-//! One field corrupted and its checksum repaired: the checker names exactly that, and the reader refuses what it needs.
+//! A corrupt field with a repaired checksum: the checker reports that defect, and the reader refuses the image if it
+//! needs the field.
 
 use std::fs;
 
@@ -13,7 +14,7 @@ use super::sweep;
 
 use Spot::*;
 
-/// Where a structure stands and what guards it.
+/// The offset of a structure, and its checksum.
 fn locate(file_system: &FileSystem<'_, Vec<u8>>, bytes: &[u8], spot: Spot) -> (u64, Guard) {
     let superblock = file_system.superblock();
     let number = |path: &str| file_system.inode_of(path.as_bytes()).unwrap().unwrap();
@@ -59,7 +60,7 @@ fn locate(file_system: &FileSystem<'_, Vec<u8>>, bytes: &[u8], spot: Spot) -> (u
     }
 }
 
-/// The defect that an error names.
+/// The defect of an error.
 fn defect_of(error: Ext4ReadError) -> Defect {
     match error {
         Ext4ReadError::Corrupt(corruption) => corruption.why,

@@ -111,7 +111,7 @@ fn images_of_every_variant_are_read_back_and_found_clean() {
             let tree = tree.unwrap_or_else(|error| panic!("{} {indexed}: {error}", variant.0));
             compare_with_directory(&tree, &root, &image);
             let report = check(&image).unwrap();
-            // mke2fs leaves the zeroing of inode tables to the kernel, which the checker remarks.
+            // mke2fs leaves the zeroing of inode tables to the kernel; the checker has a finding for that.
             let findings = report.findings.iter().map(ToString::to_string);
             let findings: Vec<_> =
                 findings.filter(|text| !text.ends_with("INODE_ZEROED is missing")).collect();

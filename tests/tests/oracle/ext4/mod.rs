@@ -1,9 +1,9 @@
-//! ext4: what mke2fs makes is read back and found clean, what e2fsck finds in a damaged image we find, and random
-//! trees come back from the writer as they went in.
+//! ext4: images of mke2fs are read and found clean, the checker finds an error in a damaged image where e2fsck does,
+//! and random trees are written and read back equal.
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 #![expect(
     clippy::print_stderr,
-    reason = "what an oracle said and where we are stricter is for whoever runs the suite"
+    reason = "the suite prints the output of oracles, and where the checker is stricter"
 )]
 
 mod cases;

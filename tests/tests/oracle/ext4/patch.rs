@@ -1,11 +1,11 @@
-//! Changes bytes of an image and puts the checksums right again, so that only the change itself can be found.
+//! Changes bytes of an image and repairs their checksum, so that only the change itself is an error.
 
 use amiforge_formats::ext4::read::{BLOCK_UNINIT, open};
 
-/// Which checksum guards the bytes that were changed.
+/// The checksum that covers the changed bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Guard {
-    /// None: the bytes have no checksum, or it is to be wrong.
+    /// None: the bytes have no checksum, or it has to be wrong.
     None,
     /// That of the superblock at an offset.
     Superblock(u64),
@@ -17,7 +17,7 @@ pub(crate) enum Guard {
     Extents(u32, u64),
     /// That of a leaf of a directory, at an offset.
     Leaf(u32, u64),
-    /// That of an index node of a directory, at an offset; its entries begin there.
+    /// That of an index node of a directory, at an offset, with the offset of its entries in the node.
     Index(u32, u64, usize),
     /// That of a block of attributes, at an offset.
     Attributes(u64),
@@ -27,7 +27,7 @@ pub(crate) enum Guard {
     InodeBitmap(u32),
 }
 
-/// An image and what is needed to compute its checksums.
+/// An image, and the geometry for computing its checksums.
 #[derive(Clone)]
 pub(crate) struct Image {
     pub(crate) bytes: Vec<u8>,
@@ -88,7 +88,7 @@ impl Image {
         crc(crc(self.seed, &number.to_le_bytes()), &generation.to_le_bytes())
     }
 
-    /// Puts a checksum right.
+    /// Repairs a checksum.
     pub(crate) fn repair(&mut self, guard: Guard) {
         match guard {
             Guard::None => {}

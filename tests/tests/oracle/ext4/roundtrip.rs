@@ -1,5 +1,5 @@
-//! Random trees come back from the writer as they went in, by our reader and by two that others wrote, and are found
-//! clean by our checker and by e2fsck.
+//! Random trees are written and read back equal, by our reader and by two that others wrote, and our checker and e2fsck
+//! find the images clean.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use super::corpus;
 use super::images::bytes_of;
 
-/// A node to be added: which directory, its name, what it is, and the numbers that its metadata is made from.
+/// A node to add: the index of its directory, its name, its kind, and seeds of its metadata.
 #[derive(Debug, Clone)]
 struct Seed {
     dir: usize,
@@ -154,7 +154,7 @@ fn contents(tree: &Tree, image: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     files.collect()
 }
 
-/// Reads an image back and compares; then asks everybody whether it is sound.
+/// Reads an image back and compares it with its tree; then checks it with every reader and checker.
 fn judge(tree: &Tree, image: &[u8], scratch: &Path) {
     let image = image.to_vec();
     let file_system = open(&image).unwrap_or_else(|error| panic!("{error}"));
@@ -183,8 +183,8 @@ fn judge(tree: &Tree, image: &[u8], scratch: &Path) {
     by_ext4_view(tree, &image);
 }
 
-/// The reader of the crate mkext4 reads the same names and contents. Its `verify` knows only its own layout, whose
-/// descriptors have 32 bytes, and is not asked.
+/// The reader of the crate mkext4 reads the same names and contents. Its `verify` supports only its own layout, with
+/// descriptors of 32 bytes, and is not used.
 fn by_mkext4(tree: &Tree, image: &[u8]) {
     let file_system = mkext4::reader::Fs::open(image).unwrap();
     let mut pending = vec![(tree.root(), 2)];
@@ -196,7 +196,7 @@ fn by_mkext4(tree: &Tree, image: &[u8]) {
             };
             match &tree.node(id).kind {
                 NodeKind::Dir(_) => pending.push((id, entry.inode)),
-                // It refuses a file with holes that is longer than the file system.
+                // mkext4 refuses a sparse file that is longer than the file system.
                 NodeKind::File(content) if content.len() <= image.len() as u64 => {
                     assert!(file_system.read_file(entry.inode).unwrap() == bytes_of(content, image));
                 }
@@ -211,8 +211,8 @@ fn by_mkext4(tree: &Tree, image: &[u8]) {
     }
 }
 
-/// The crate ext4-view reads the same. Version 1.0.0 takes a time whose lower half has its highest bit set, as any
-/// before 1970 and many after 2038, for corrupt; trees with such times it is not shown.
+/// The crate ext4-view reads the same. Version 1.0.0 reports a time whose lower 32 bits are negative (before 1970, and
+/// many after 2038) as corrupt, so it does not read trees with such times.
 fn by_ext4_view(tree: &Tree, image: &[u8]) {
     if tree.walk().any(|entry| tree.node(entry.id).meta.mtime.secs & 1 << 31 != 0) {
         return;
@@ -220,7 +220,7 @@ fn by_ext4_view(tree: &Tree, image: &[u8]) {
     let file_system = ext4_view::Ext4::load(Box::new(image.to_vec())).unwrap();
     for entry in tree.walk() {
         let path = [b"/", &entry.path[..]].concat();
-        // It follows Linux: no path is longer than 4096 bytes.
+        // ext4-view has the limit of Linux: a path has at most 4096 bytes.
         if path.len() > 4000 {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Every field of every structure, changed: what e2fsck finds, the checker finds.
+//! Every field of every structure is changed: the checker finds an error where e2fsck does.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -13,7 +13,7 @@ use amiforge_tests::{oracle, scratch};
 use super::corpus;
 use super::patch::{Guard, Image};
 
-/// Bytes whose fields are changed one after the other.
+/// A range of bytes whose fields are changed one after the other.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     name: String,
@@ -35,7 +35,7 @@ pub(crate) fn image(scratch: &Path) -> (std::path::PathBuf, Vec<u8>) {
     (path, bytes)
 }
 
-/// Whether the host could give the files attributes in inodes and blocks.
+/// Whether the scratch file system has extended attributes, so that the image has some in inodes and blocks.
 pub(crate) fn has_attributes(file_system: &FileSystem<'_, Vec<u8>>) -> bool {
     ["empty", "usr/bin/odd"].iter().all(|path| {
         let number = file_system.inode_of(path.as_bytes()).unwrap().unwrap();
@@ -47,9 +47,9 @@ fn target(name: &str, at: u64, len: usize, guard: Guard) -> Target {
     Target { name: name.to_owned(), at: at as usize, len, guard }
 }
 
-/// The structures that hang on an inode.
+/// The structures that belong to an inode.
 fn of_inode(file_system: &FileSystem<'_, Vec<u8>>, path: &str, targets: &mut Vec<Target>) {
-    // Only root makes devices.
+    // Devices exist only when the test runs as root.
     let Some(number) = file_system.inode_of(path.as_bytes()).unwrap() else { return };
     let inode = file_system.inode(number).unwrap();
     let superblock = file_system.superblock();
@@ -128,13 +128,13 @@ fn targets(bytes: &Vec<u8>) -> Vec<Target> {
     targets
 }
 
-/// What both said of a change.
+/// How the checker and e2fsck judge a change.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Agree,
-    /// e2fsck found something, the checker nothing.
+    /// e2fsck finds an error, the checker none.
     Missed(String),
-    /// The checker found something, e2fsck nothing.
+    /// The checker finds an error, e2fsck none.
     Stricter(String),
 }
 
@@ -159,7 +159,7 @@ fn judge(image: &Image, path: &Path) -> Verdict {
     }
 }
 
-/// Changes one word and judges; the file is as before afterwards.
+/// Changes one 16-bit word of the image file, judges it, and restores the file.
 fn change(sound: &Image, path: &Path, target: &Target, at: usize, word: u16) -> Option<Verdict> {
     let mut image = sound.clone();
     image.put(at, &word.to_le_bytes());
@@ -185,7 +185,7 @@ fn change(sound: &Image, path: &Path, target: &Target, at: usize, word: u16) -> 
     Some(verdict)
 }
 
-/// Goes through all targets, on all cores, and gives the changes that only e2fsck found.
+/// Changes all targets, in one thread for each processor, and returns the changes that only e2fsck found.
 fn sweep(words: fn(u16) -> Vec<u16>) -> Vec<String> {
     let scratch = scratch::folder();
     let (path, bytes) = image(scratch.path());
@@ -225,13 +225,13 @@ fn one(
         let before = sound.u16(at);
         for word in words(before).into_iter().filter(|word| *word != before) {
             let Some(verdict) = change(sound, path, target, at, word) else { continue };
-            let place = format!("{} +{:#x}: {before:#06x} to {word:#06x}", target.name, at - target.at);
+            let change = format!("{} +{:#x}: {before:#06x} to {word:#06x}", target.name, at - target.at);
             match verdict {
                 Verdict::Agree => {
                     agreed.fetch_add(1, Ordering::Relaxed);
                 }
-                Verdict::Missed(text) => missed.push(format!("{place}: {text}")),
-                Verdict::Stricter(text) => eprintln!("stricter: {place}: {text}"),
+                Verdict::Missed(text) => missed.push(format!("{change}: {text}")),
+                Verdict::Stricter(text) => eprintln!("stricter: {change}: {text}"),
             }
         }
     }
@@ -239,7 +239,7 @@ fn one(
 }
 
 #[test]
-fn what_e2fsck_finds_the_checker_finds() {
+fn the_checker_finds_errors_where_e2fsck_does() {
     if oracle::ready(&["mke2fs", "e2fsck"], false) {
         let missed = sweep(|word| vec![word ^ 1]);
         assert!(missed.is_empty(), "{missed:#?}");
@@ -248,7 +248,7 @@ fn what_e2fsck_finds_the_checker_finds() {
 
 #[test]
 #[ignore = "takes minutes; the same with more values for every field"]
-fn what_e2fsck_finds_the_checker_finds_for_more_values() {
+fn the_checker_finds_errors_where_e2fsck_does_for_more_values() {
     if oracle::ready(&["mke2fs", "e2fsck"], false) {
         let missed =
             sweep(|word| vec![word ^ 2, word ^ 0x100, word ^ 0x8000, word.wrapping_add(3), 0, 0xffff]);

@@ -1,4 +1,4 @@
-//! A tree with names of every sort, and its volume.
+//! A tree with names of every kind, and its volume.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub(crate) fn options() -> write::FatOptions {
     }
 }
 
-/// Names of every sort that FAT tells apart, a file over several clusters, an empty one, deep and long directories.
+/// Names of every kind that FAT distinguishes, a file of several clusters, an empty file, deep and long directories.
 pub(crate) fn esp() -> Vec<(String, Vec<u8>)> {
     let long = format!("{}.txt", "long name ".repeat(24));
     let mut files: Vec<(String, Vec<u8>)> = [
@@ -51,7 +51,7 @@ pub(crate) fn tree_of(files: &[(String, Vec<u8>)]) -> Tree {
     volume::tree(&files, 1_700_000_000)
 }
 
-/// The bytes of every file of a tree whose slices lie in `image`, and every directory without.
+/// Every path of a tree, with the bytes of files, whose slices are read from `image`.
 pub(crate) fn contents(tree: &Tree, image: &dyn ReadAt) -> BTreeMap<String, Option<Vec<u8>>> {
     let of = |content: &Content| {
         let mut bytes = vec![0; content.len() as usize];

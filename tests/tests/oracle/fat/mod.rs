@@ -1,4 +1,4 @@
-//! FAT32 volumes: fsck.fat, mtools and the crate `fatfs` agree with what we write, and we with what they write.
+//! FAT32 volumes: fsck.fat, mtools and the crate `fatfs` agree with our writer, and our reader with theirs.
 #![expect(clippy::unwrap_used, reason = "a test's own steps must not fail")]
 
 mod fixture;

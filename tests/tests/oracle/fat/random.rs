@@ -19,7 +19,7 @@ fn names() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Random trees; names that are the same but for case, or `.` and `..`, drop out.
+/// Random trees, without names that differ from another one in case only.
 fn trees() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
     let path = prop::collection::vec(names(), 1..5);
     let len = prop_oneof![Just(0_usize), 1..2000_usize, Just(4096), 30_000..40_000_usize];
@@ -29,7 +29,7 @@ fn trees() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
         let mut kept = Vec::new();
         for (path, len, seed) in files {
             let upper = |path: &[String]| path.iter().map(|name| name.to_uppercase()).collect::<Vec<_>>();
-            // A directory is spelt as it was first.
+            // The first spelling of a directory counts.
             let clash = (1..path.len()).any(|to| {
                 seen.contains(&upper(&path[..to]))
                     || dirs.get(&upper(&path[..to])).is_some_and(|known| *known != path[..to])

@@ -1,4 +1,4 @@
-//! fsck.fat, mkfs.fat, mtools and the crate `fatfs` beside our writer and reader.
+//! Our writer and reader compared with fsck.fat, mkfs.fat, mtools and the crate `fatfs`.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -65,7 +65,7 @@ fn mtools_read_every_byte() {
     volume::write(&plan(&tree_of(&files), 64 * MIB), &path, 0x5a);
     std::fs::create_dir(&out).unwrap();
     let image = path.to_string_lossy().into_owned();
-    // Names outside ASCII depend on the locale of mtools; they are judged by the crate `fatfs`.
+    // mtools converts names outside ASCII by its locale; the crate `fatfs` checks those.
     let ascii: Vec<_> = files.iter().filter(|(path, _)| path.is_ascii()).collect();
     for top in ["EFI", "loader", "many", "d", "lower.txt", "UPPER.txt", ".hidden", "no extension at all"] {
         oracle::must("mcopy", &["-s", "-m", "-i", &image, &format!("::{top}"), &out.to_string_lossy()]);
@@ -84,7 +84,7 @@ fn mtools_read_every_byte() {
     assert!(listing.contains("Volume in drive : is ESP"), "{listing}");
 }
 
-/// What the crate `fatfs` sees.
+/// The files and directories that the crate `fatfs` reads.
 pub(crate) fn by_fatfs(path: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
     type Dir<'a> = fatfs::Dir<'a, std::fs::File>;
     fn walk(dir: &Dir, path: &str, seen: &mut BTreeMap<String, Option<Vec<u8>>>) {
@@ -130,7 +130,7 @@ fn volumes_that_mtools_fill_are_read() {
     let path = folder.path().join("volume");
     let image = path.to_string_lossy().into_owned();
     let given = folder.path().join("given");
-    // Large enough that files written after a deletion come out in pieces.
+    // Large enough that files written after deletions are fragmented.
     let data = |seed: usize, len: usize| -> Vec<u8> { (0..len).map(|at| (at * seed / 3) as u8).collect() };
     for (bits, mib, width) in [
         ("12", 4, read::FatWidth::Fat12),

@@ -1,4 +1,4 @@
-//! What the writer keeps, changes and refuses, by our own reader.
+//! The writer, checked with our own reader: trees, changes, limits and refusals.
 
 use amiforge_formats::fat::write;
 use amiforge_formats::fat::write::{FatWriteError, NameFault, ShownPath};
@@ -32,7 +32,7 @@ fn a_changed_kernel_dirties_little_else() {
         volume::bytes(&plan(&tree_of(&files), 64 * MIB), 0)
     };
     let before = files(6_000_000, 100);
-    // The grown bytes, the tables, FSInfo and the directory.
+    // The new bytes of the file, the tables, FSInfo and the directory.
     let grown = dirty(&before, &files(6_200_000, 100));
     let changed = dirty(&before, &files(6_000_000, 3000));
     println!("blocks of 512 KiB dirtied: kernel grown by 200 kB {grown}, a small file grown {changed}");
@@ -91,7 +91,7 @@ fn contents_stay_references_and_the_least_length_is_the_least() {
     assert_eq!(slice.offset % 4096, 0);
     let slack = write::minimal_len(&tree, &options(), 10 * MIB).unwrap();
     assert!((10 * MIB..11 * MIB).contains(&(slack - least)), "{least} {slack}");
-    // Without the room between files it still fits a little less, and not much less.
+    // Without the gaps between files a slightly smaller volume suffices, and not a much smaller one.
     assert!(write::plan(&tree, &options(), 52 * MIB).is_ok());
     assert!(matches!(write::plan(&tree, &options(), 50 * MIB), Err(FatWriteError::NoSpace { .. })));
 }

@@ -1,17 +1,17 @@
-//! What names and bytes of foreign origin do to a terminal: nothing. Each command is run on a terminal of its own and with
-//! its output in a pipe.
+//! Names and bytes of foreign origin have no effect on a terminal. Each command runs on a pseudo-terminal and with its
+//! output in a pipe.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::Stdio;
 
 use super::*;
 
-/// A title, the clipboard, a query for an answer, a cleared screen, and a C1 byte in UTF-8.
+/// Sets the title and the clipboard, queries the cursor, clears the screen; and a C1 control character in UTF-8.
 const HOSTILE: &[u8] = b"\x1b]0;pwned\x07\x1b]52;c;eA==\x07\x1b[6n\x1b[2J\xc2\x9b31m";
-/// The same as this program shows it in a name.
+/// The same, as the program prints it in a name.
 const SHOWN: &str = r"\x1b]0;pwned\x07\x1b]52;c;eA==\x07\x1b[6n\x1b[2J\xc2\x9b31m";
 
-/// A folder with a recipe, and the program run in it.
+/// A folder with two bundles, in which the program is run.
 struct CliFixture(tempfile::TempDir);
 
 impl CliFixture {
@@ -43,14 +43,14 @@ impl CliFixture {
         assert_eq!(code, Some(0), "{args:?}: {}", String::from_utf8_lossy(&text));
     }
 
-    /// Exit code, and standard output and error as pipes get them.
+    /// Exit code, and standard output and error when both are pipes.
     fn piped(&self, args: &[&str]) -> (Option<i32>, Vec<u8>) {
         let mut command = std::process::Command::new(program::path());
         let output = command.args(args).current_dir(self.0.path()).stdin(Stdio::null()).output().unwrap();
         (output.status.code(), [output.stdout, output.stderr].concat())
     }
 
-    /// The same as a terminal gets it.
+    /// The same on a pseudo-terminal.
     fn on_terminal(&self, args: &[&str]) -> (Option<i32>, Vec<u8>) {
         let quoted = |word: &str| format!("'{}'", word.replace('\'', r"'\''"));
         let program = program::path();
@@ -62,10 +62,10 @@ impl CliFixture {
         (output.status.code(), output.stdout)
     }
 
-    /// What a command says, which has no control character but tabs and line ends, on a terminal and in a pipe.
+    /// The output of a command on a terminal and in a pipe, in which only tabs and line ends are control characters.
     fn harmless(&self, args: &[&str], code: i32) -> String {
         let mut output = String::new();
-        // What draws a progress bar is this program's own; it is left out.
+        // Without the control sequences of the progress bar, which are the program's own.
         let quiet = [args, &["-q"]].concat();
         for (how, (status, bytes)) in [("terminal", self.on_terminal(&quiet)), ("pipe", self.piped(args))] {
             let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -92,7 +92,7 @@ fn names_are_shown_and_not_done_in_every_command() {
     let different = fixture.harmless(&["diff", "a", "b"], 3);
     assert!(different.contains(r"\x1b]0;pwned"), "{different}");
     fixture.harmless(&["diff", "a", "b", "--json"], 3);
-    // A file in the bundle, and lines of its texts, with such a name.
+    // Such a name of a file in the bundle, and in lines of its text files.
     fs::write(fixture.path("a").join(std::ffi::OsStr::from_bytes(HOSTILE)), "x").unwrap();
     let mut sums = fs::read(fixture.path("a/SHA256SUMS")).unwrap();
     sums.extend([&[b'0'; 64][..], b"  x\x1b[2J\xe2\x80\xae\n"].concat());
@@ -123,11 +123,11 @@ fn mistakes_that_repeat_what_they_were_given_are_harmless() {
     ] {
         fixture.harmless(&args, code);
     }
-    // A recipe of somebody else, whose lines an error shows.
+    // An error quotes lines of a hostile recipe.
     let recipe = "[image]\nname = \"web\x07\x1b]0;x\x07\"\narch = \"x86_64\"\n\"k\\u001b[2J\" = 1\n";
     fs::write(fixture.path("recipe.toml"), recipe).unwrap();
     fixture.harmless(&["build", "recipe.toml", "-o", "out"], 2);
-    // Names of packages in a lock that somebody else made.
+    // Package names in a hostile lock.
     fs::write(fixture.path("recipe.lock"), "schema = 1\n[[x\x1b[2J]]\n").unwrap();
     fixture.harmless(&["fetch", "recipe.toml"], 2);
 }

@@ -1,4 +1,4 @@
-//! apt itself, with a root, lists and a status of its own: what it would install is what we are measured against.
+//! apt with its own root, lists and status file: the solution that ours is compared with.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,18 +19,18 @@ pub(crate) const SUITES: [(&str, &str, [&str; 2]); 4] = [
 /// The architectures that the lists are fetched for.
 pub(crate) const ARCHS: [&str; 2] = ["amd64", "i386"];
 
-/// How many of the suites are there for both architectures. The others move from day to day, and a package that has
-/// moved for one of them only is one that neither side can install.
+/// The number of suites with lists for both architectures. The others change every day, and a package that has changed
+/// for one architecture only cannot be installed by either side.
 pub(crate) const BOTH: usize = 2;
 
-/// How many of the suites are asked where these architectures are.
+/// The number of suites that are used with these architectures.
 pub(crate) fn suites_for(foreign: &[&str]) -> usize {
     if foreign.is_empty() { SUITES.len() } else { BOTH }
 }
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// A folder that apt takes for the whole system.
+/// A folder that apt uses as the root of the system.
 #[derive(Debug)]
 pub(crate) struct Apt {
     folder: PathBuf,
@@ -38,7 +38,7 @@ pub(crate) struct Apt {
     mirrors: BTreeMap<&'static str, String>,
 }
 
-/// What apt is asked.
+/// A request to apt.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question<'a> {
     pub(crate) words: &'a [String],
@@ -49,7 +49,7 @@ pub(crate) struct Question<'a> {
 }
 
 impl Apt {
-    /// apt with the lists of the archive that this machine's own apt uses, or `None` where there is none.
+    /// apt with the lists of the archive that the machine's apt uses, or `None` when no archive is reachable.
     pub(crate) fn new(folder: &Path) -> Option<Self> {
         let inputs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/inputs/resolve");
         fs::create_dir_all(inputs.join("lists/partial")).expect("the folder of inputs");
@@ -58,7 +58,7 @@ impl Apt {
         for folder in ["state", "cache/archives/partial", "log"] {
             fs::create_dir_all(apt.folder.join(folder)).expect("a folder");
         }
-        // The tests share the lists.
+        // All tests use the same lists.
         let _one_at_a_time = scratch::lock(&inputs);
         if !apt.lists.join("complete").exists() {
             let question =
@@ -82,7 +82,7 @@ impl Apt {
         fs::read(path.unwrap_or_else(|| panic!("no list {end}"))).expect("a list")
     }
 
-    /// The packages that apt would install: (name, arch) and version; or what it said.
+    /// The packages that apt would install: (name, arch) and version; or its error message.
     pub(crate) fn install(
         &self,
         question: &Question<'_>,
@@ -127,7 +127,7 @@ impl Apt {
         for arch in std::iter::once(&ARCHS[0]).chain(question.foreign) {
             let _ = writeln!(text, "APT::Architectures:: \"{arch}\";");
         }
-        // How this machine reaches a mirror is its own affair.
+        // The proxy settings of the machine's apt stay in force.
         let own = oracle::must("apt-config", &["dump"]);
         let proxies = own.lines().filter(|line| line.starts_with("Acquire::http") && line.contains("roxy"));
         text.extend(proxies.flat_map(|line| [line, "\n"]));
@@ -143,7 +143,7 @@ impl Apt {
     }
 }
 
-/// Where this machine gets Debian from: told by the environment, else by its own apt.
+/// The mirrors of Debian: of the environment, else of the machine's apt.
 fn mirrors() -> Option<BTreeMap<&'static str, String>> {
     let listed = oracle::run(
         "apt-get",

@@ -1,6 +1,6 @@
-//! Resolution against apt's own: the same lists, the same wishes, the same packages.
+//! Our resolver compared with apt's: the same indexes and requests give the same packages.
 //!
-//! apt is asked as mmdebstrap asks it: first for the essential packages, then, with those installed, for the rest.
+//! apt resolves in the two steps of mmdebstrap: first the essential packages, then the rest with those installed.
 
 mod apt;
 mod sets;
@@ -22,17 +22,17 @@ use sets::Set;
 
 type Answer = BTreeMap<(String, String), String>;
 
-/// The lists of apt, as bytes.
+/// The lists of apt: releases, and the text of each index.
 struct Lists {
     releases: Vec<Release>,
     texts: Vec<Vec<Vec<u8>>>,
 }
 
-/// What dpkg's status says of every version that is in a list: name, architecture and version to paragraph.
+/// The paragraph of dpkg's status file for every listed version, by name, architecture and version.
 type Statuses = BTreeMap<(String, String, String), String>;
 
 impl Lists {
-    /// Every release checked, every index against its release.
+    /// Reads the lists; checks the signature of every release, and every index by its release.
     fn read(apt: &Apt) -> Self {
         let keyring = std::fs::read("/usr/share/keyrings/debian-archive-keyring.gpg").expect("the keyring");
         let keyring = Keyring::read("debian-archive-keyring.gpg", &keyring).expect("a keyring");
@@ -58,7 +58,7 @@ impl Lists {
     }
 }
 
-/// Keys are checked as of today; the archive's keys live longer than its releases.
+/// The time at which keys are checked, which are valid for longer than the releases.
 fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     since.as_secs() as i64
@@ -79,7 +79,7 @@ fn ours(suites: &[Suite<'_>], set: &Set, prefer: Vec<PackageId>) -> Result<Resol
     resolve(&suites[..suites_for(set.foreign)], &request).map_err(|fault| amiforge_tests::error_chain(&fault))
 }
 
-/// What apt installs, in mmdebstrap's two steps.
+/// The packages that apt installs in mmdebstrap's two steps.
 fn theirs(apt: &Apt, statuses: &Statuses, set: &Set) -> Result<Answer, String> {
     let narrow = |what: &str| format!("?narrow(?architecture(amd64),{what})");
     let ask = |words: &[String], status: &str| {
@@ -114,7 +114,7 @@ fn theirs(apt: &Apt, statuses: &Statuses, set: &Set) -> Result<Answer, String> {
     Ok(all)
 }
 
-/// What dpkg says of every package of the lists, were it installed.
+/// The status paragraphs of every package of the lists.
 fn statuses(lists: &Lists) -> Statuses {
     let mut statuses = Statuses::new();
     for bytes in lists.texts.iter().flatten() {
@@ -122,7 +122,7 @@ fn statuses(lists: &Lists) -> Statuses {
             let stanza = stanza.expect("a stanza");
             let field = |name| stanza.get(name).unwrap_or_default().to_owned();
             let id = (field("Package"), field("Architecture"), field("Version"));
-            // Only what can be in a base set is asked for, and that is native.
+            // Only packages of base sets are looked up, and those are native.
             if ["amd64", "all"].contains(&id.1.as_str()) {
                 let fields = stanza.fields().map(|(name, value)| format!("{name}: {value}\n"));
                 statuses.entry(id).or_insert_with(|| fields.collect());
@@ -146,7 +146,7 @@ fn answer(resolved: &Resolved) -> Answer {
     pairs.map(|package| ((package.name.clone(), package.arch.clone()), package.version.clone())).collect()
 }
 
-/// Lines of what one side has and the other lacks.
+/// The packages of only one side, one line each.
 fn differences(ours: &Answer, theirs: &Answer) -> Vec<String> {
     let line = |sign: char, (id, version): (&(String, String), &String)| {
         format!("{sign} {}:{} {version}", id.0, id.1)
@@ -217,7 +217,7 @@ fn resolution_is_that_of_apt() {
 }
 
 #[test]
-fn what_a_lock_had_is_kept_and_reasons_are_told() {
+fn locked_versions_are_preferred_and_packages_have_reasons() {
     with_suites(|_, _, suites| {
         let set = sets::SETS.iter().find(|set| set.name == "lamp").expect("a set");
         let first = ours(suites, set, Vec::new()).expect("an answer");
@@ -251,7 +251,7 @@ fn seeds_for_the_fuzz_target_are_written() {
     }
     with_suites(|_, lists, _| {
         for (at, text) in lists.texts.iter().flatten().enumerate() {
-            // Whole stanzas, few enough to be changed in many ways.
+            // Whole stanzas, and few of them, so that the fuzzer mutates each often.
             let stanzas =
                 std::str::from_utf8(text).expect("text").split_inclusive("\n\n").step_by(997).take(40);
             std::fs::write(corpus.join(format!("packages/list-{at}")), stanzas.collect::<String>())

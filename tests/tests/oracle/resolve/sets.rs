@@ -1,8 +1,8 @@
-//! The sets of packages that both sides are asked for, and where they may differ.
+//! The sets of packages that both apt and we resolve, and the differences that are expected.
 
 use amiforge_rootfs::packages::resolve::{BasePackages, PinPreference, PinTo};
 
-/// A set.
+/// A set of packages to resolve.
 #[derive(Debug)]
 pub(crate) struct Set {
     pub(crate) name: &'static str,
@@ -11,16 +11,16 @@ pub(crate) struct Set {
     pub(crate) recommends: bool,
     pub(crate) without: &'static [&'static str],
     pub(crate) foreign: &'static [&'static str],
-    /// As apt has them; [`Set::pins`] reads them.
+    /// In the syntax of `apt_preferences`(5); [`Set::pins`] parses them.
     pub(crate) preferences: &'static str,
-    /// Whether neither side finds an answer.
+    /// Whether both sides find no solution.
     pub(crate) impossible: bool,
-    /// Where we differ, with why: `+ name:arch version` is ours alone, `- name:arch version` apt's alone.
+    /// Expected differences with their reason: `+ name:arch version` is only in our solution, `- …` only in apt's.
     pub(crate) differences: &'static [(&'static str, &'static str)],
 }
 
 impl Set {
-    /// The preferences, as amiforge has them.
+    /// The preferences as pins of amiforge.
     pub(crate) fn pins(&self) -> Vec<PinPreference> {
         let stanzas = self.preferences.split("\n\n").filter(|text| !text.trim().is_empty());
         stanzas

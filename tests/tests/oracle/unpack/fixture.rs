@@ -1,4 +1,4 @@
-//! Packages made by dpkg-deb, and sets of them unpacked by us and by dpkg.
+//! Packages built by dpkg-deb, and sets of them unpacked by us and by dpkg.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -15,24 +15,25 @@ use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_tests::{folder_tree, oracle, scratch};
 
-/// The programs that these tests stand on.
+/// The programs that these tests need.
 pub(crate) const PROGRAMS: [&str; 3] = ["dpkg", "dpkg-deb", "dpkg-divert"];
 
-/// A time for everything in packages.
+/// The time of the database.
 pub(crate) const NOW: Time = Time::from_secs(1_700_000_000);
 
-/// A package to be made.
+/// A package to build.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PackageSpec<'a> {
     pub(crate) name: &'a str,
     pub(crate) arch: &'a str,
     /// Lines of the control file besides those that every package has.
     pub(crate) fields: &'a str,
-    /// Paths and what they are: text, `-> target`, `= path` for a hard link, or a path that ends in `/`.
+    /// Paths and their content: text, `-> target` for a symbolic link, `= path` for a hard link. A path that ends in
+    /// `/` is a folder.
     pub(crate) files: &'a [(&'a str, &'a str)],
     /// Members of the control archive.
     pub(crate) members: &'a [(&'a str, &'a str)],
-    /// How dpkg-deb compresses.
+    /// Compression, as dpkg-deb's `-Z` names it.
     pub(crate) compression: &'a str,
 }
 
@@ -55,7 +56,7 @@ impl UnpackFixture {
         Self { folder, store }
     }
 
-    /// Has dpkg-deb make a package.
+    /// Builds a package with dpkg-deb.
     pub(crate) fn make(&self, made: &PackageSpec<'_>) -> (LockedPackage, PathBuf) {
         let root = self.folder.path().join(format!("{}-{}", made.name, made.arch));
         std::fs::create_dir_all(root.join("DEBIAN")).unwrap();
@@ -122,7 +123,7 @@ impl UnpackFixture {
         Ok((unpacked, blobs))
     }
 
-    /// Unpacks packages, writes their database and all of it out.
+    /// Unpacks packages, writes their database, and writes the tree to a folder.
     pub(crate) fn unpack_by_us(
         &self,
         debs: &[(LockedPackage, PathBuf)],
@@ -138,7 +139,7 @@ impl UnpackFixture {
         folder
     }
 
-    /// Has dpkg unpack packages, one after the other, into a root with merged `/usr`.
+    /// Unpacks packages with dpkg, one after the other, into a root with merged `/usr`.
     pub(crate) fn unpack_by_dpkg(&self, debs: &[(LockedPackage, PathBuf)], options: &[&str]) -> PathBuf {
         let folder = self.new_folder("theirs");
         for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
@@ -152,12 +153,12 @@ impl UnpackFixture {
             std::fs::write(folder.join("var/lib/dpkg").join(name), "").unwrap();
         }
         let root = format!("--root={}", folder.display());
-        let mut words = vec![root.as_str(), "--log=/dev/null", "--force-depends", "--force-architecture"];
-        words.extend(options);
-        words.push("--unpack");
+        let mut args = vec![root.as_str(), "--log=/dev/null", "--force-depends", "--force-architecture"];
+        args.extend(options);
+        args.push("--unpack");
         let debs: Vec<String> = debs.iter().map(|(_, path)| path.to_string_lossy().into_owned()).collect();
-        words.extend(debs.iter().map(String::as_str));
-        oracle::must("dpkg", &words);
+        args.extend(debs.iter().map(String::as_str));
+        oracle::must("dpkg", &args);
         folder
     }
 }
@@ -169,7 +170,7 @@ pub(crate) fn with_database(unpacked: &mut Unpacked, blobs: &Blobs, state: Datab
     database::write(tree, packages, diversions, state, &architectures, NOW, blobs).unwrap();
 }
 
-/// What a lock would say about a package.
+/// The entry of a package in a lock.
 pub(crate) fn locked(deb: &Path) -> LockedPackage {
     let bytes = std::fs::read(deb).unwrap();
     let field =

@@ -1,4 +1,4 @@
-//! Packages that are damaged or lie, stores that are damaged or shared.
+//! Packages that are damaged or other than locked, and stores that are damaged or shared.
 
 use amiforge_formats::digest::Digest;
 use amiforge_progress::Monitor;
@@ -75,7 +75,7 @@ fn a_package_that_its_digest_vouches_for_may_still_be_none() {
     for at in (0..good.len()).step_by(3) {
         let mut bad = good.clone();
         bad[at] ^= 0x55;
-        // Times and owners of members may be anything; nothing may make us fall over.
+        // A changed time or owner of a member is no error; no change may cause a panic.
         let _ = refused(&bad);
     }
     let edited = |at: usize, bytes: &[u8]| {

@@ -1,4 +1,4 @@
-//! Packages that have something to do with each other: the same path, `Replaces`, diversions, architectures.
+//! Packages that affect each other: shared paths, `Replaces`, diversions, several architectures.
 
 use amiforge_rootfs::packages::database::DatabaseState;
 use amiforge_rootfs::packages::filters::Filters;

@@ -1,5 +1,5 @@
-//! Unpacking packages: debs that dpkg-deb makes, unpacked by us and by `dpkg --unpack`, have to give one tree and one
-//! database; what dpkg refuses or resolves, we refuse or resolve; what is damaged is named.
+//! Unpacking packages: debs of dpkg-deb, unpacked by us and by `dpkg --unpack`, give the same tree and database;
+//! conflicts that dpkg refuses or resolves are refused or resolved by us; errors name the damaged package.
 
 mod fixture;
 mod hostile;

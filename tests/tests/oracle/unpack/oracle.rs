@@ -1,4 +1,4 @@
-//! Our tree and database against those of `dpkg --unpack`, and dpkg's own judgement of our database.
+//! Our tree and database compared with those of `dpkg --unpack`, and our database checked by dpkg.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use amiforge_tests::{folder_tree, oracle, scratch};
 
 use super::fixture::{PROGRAMS, PackageSpec, UnpackFixture, locked};
 
-/// What every run of dpkg leaves, and we do not, or the other way round; and what differs by its time only.
+/// The description of a folder without the files that only dpkg or only we write, and without times that always differ.
 fn comparable(folder: &Path) -> BTreeMap<String, String> {
     let mut lines = folder_tree::describe(folder);
     let ours = |name: &str| {
@@ -18,7 +18,7 @@ fn comparable(folder: &Path) -> BTreeMap<String, String> {
     };
     lines.retain(|name, _| !ours(name));
     for (name, line) in &mut lines {
-        // The sums are made by dpkg too: dpkg-deb puts none into a package.
+        // dpkg computes the sums too, because dpkg-deb puts none into a package.
         let ends = ["list", "md5sums", "format"];
         let made = ends.iter().any(|end| name.ends_with(end));
         if name.starts_with("var/lib/dpkg/") && (made || !name.contains("/info/")) {
@@ -67,7 +67,7 @@ fn every_compression_gives_dpkgs_tree_and_database() {
         let fixture = UnpackFixture::new();
         let one =
             PackageSpec { fields, files: FILES, members: MEMBERS, compression, ..PackageSpec::default() };
-        // This one brings no sums, so dpkg makes them.
+        // A package without sums, which dpkg computes.
         let two = PackageSpec {
             name: "generated",
             arch: "all",
@@ -85,7 +85,7 @@ fn every_compression_gives_dpkgs_tree_and_database() {
 }
 
 #[test]
-fn what_dpkg_leaves_out_we_leave_out() {
+fn files_that_dpkg_leaves_out_are_left_out() {
     if !oracle::ready(&PROGRAMS, true) {
         return;
     }
@@ -101,7 +101,7 @@ fn what_dpkg_leaves_out_we_leave_out() {
     ];
     let theirs = fixture.unpack_by_dpkg(&debs, &options);
     let (ours, theirs) = (comparable(&ours), comparable(&theirs));
-    // We leave out most folders that lead nowhere; dpkg cannot take a first hard link away, so that is ours alone.
+    // We leave out most empty parent folders; dpkg cannot leave out the first of several hard links, which we do.
     let kept = |text: &BTreeMap<String, String>| -> Vec<String> {
         text.iter()
             .filter(|(name, line)| !line.starts_with('4') && !name.contains("tool"))
@@ -110,14 +110,14 @@ fn what_dpkg_leaves_out_we_leave_out() {
     };
     assert_eq!(kept(&ours), kept(&theirs));
     assert_eq!(ours["var/lib/dpkg/info/one.list"], theirs["var/lib/dpkg/info/one.list"]);
-    // Folders of manual pages stay, because scripts put links there.
+    // Folders of manual pages stay, because maintainer scripts put links there.
     let pages = ours.keys().filter(|name| name.starts_with("usr/share/man/man1"));
     assert_eq!(pages.collect::<Vec<_>>(), ["usr/share/man/man1"]);
     assert!(!ours.contains_key("usr/bin/tool"));
     assert!(ours["usr/bin/tool-too"].contains("x1 "), "{}", ours["usr/bin/tool-too"]);
 }
 
-/// Packages of Debian, fetched by apt; empty where there is no archive.
+/// Packages of Debian, fetched by apt; empty when no archive is reachable.
 fn real() -> Vec<PathBuf> {
     let names = [
         "base-files",
@@ -173,16 +173,16 @@ fn dpkg_finds_nothing_wrong_with_real_packages() {
     let debs: Vec<_> = paths.into_iter().map(|path| (locked(&path), path)).collect();
     let ours = fixture.unpack_by_us(&debs, DatabaseState::Installed, &Filters::default());
     let root = format!("--root={}", ours.display());
-    let dpkg = |words: &[&str]| {
-        let words: Vec<&str> = [root.as_str()].into_iter().chain(words.iter().copied()).collect();
-        oracle::must("dpkg", &words)
+    let dpkg = |args: &[&str]| {
+        let args: Vec<&str> = [root.as_str()].into_iter().chain(args.iter().copied()).collect();
+        oracle::must("dpkg", &args)
     };
     assert_eq!(dpkg(&["--verify"]), "");
     assert_eq!(dpkg(&["--audit"]), "");
     let listed = dpkg(&["-l"]).lines().filter(|line| line.starts_with("ii ")).count();
     assert_eq!(listed, debs.len());
     assert_eq!(dpkg(&["-S", "/bin/bash"]), "bash: /bin/bash\n");
-    // Contents and metadata against tar's, each package for itself.
+    // Contents and metadata compared with those of tar, package by package.
     let theirs = fixture.new_folder("theirs");
     for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
         std::fs::create_dir_all(theirs.join("usr").join(name)).unwrap();
@@ -200,7 +200,7 @@ fn dpkg_finds_nothing_wrong_with_real_packages() {
     ours.retain(|name, _| !name.starts_with("var/lib/dpkg/"));
     let mut theirs = folder_tree::describe(&theirs);
     theirs.retain(|name, _| !name.starts_with("var/lib/dpkg/"));
-    // Temporary folders of mktemp are closed to others; the root is as base-files says it.
+    // The scratch folder has the mode of mktemp, and our root that of base-files.
     for text in [&mut ours, &mut theirs] {
         text.remove("");
     }

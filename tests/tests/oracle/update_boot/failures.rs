@@ -1,4 +1,4 @@
-//! Upgrades that are cut off, or for which there is no room.
+//! Upgrades that are cut off, or for which there is not enough space.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ fn wherever_it_is_cut_off_a_whole_kernel_is_started() {
         return;
     };
     guest.install(NEW, 4);
-    // Of all that is written to the disk, what comes before the limit is; then half of one thing; and no more.
+    // Writes to the disk succeed up to the limit, the next one is done by half, and all later ones fail.
     let count = guest.path("count");
     let gate = |half: &str| {
         format!(
@@ -73,7 +73,7 @@ fn without_room_nothing_is_touched_and_it_says_so() {
     assert!(stderr.contains("no room in the BIOS boot partition"), "{stderr}");
     assert!(guest.read("disk") == disk && guest.read("esp/EFI/BOOT/BOOTX64.EFI") == esp);
     assert_eq!(fs::read_dir(guest.path("esp/EFI/BOOT")).unwrap().count(), 1, "nothing is left behind");
-    // A disk that something else starts by now is not ours to write.
+    // A disk with another loader must not be written.
     let mut other = disk;
     other[432..440].fill(0);
     guest.write("disk", &other);

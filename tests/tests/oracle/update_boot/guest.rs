@@ -22,10 +22,10 @@ use super::images::{inline, kernel};
 
 pub(crate) const MIB: usize = 1 << 20;
 
-/// Arguments with what a shell would take for its own.
+/// A command line with characters that a shell interprets.
 pub(crate) const CMDLINE: &str = "root=LABEL=it's \"$HOME\" \\n %s ro";
 
-/// Where the loader's partition starts.
+/// First sector of the loader's partition.
 const FIRST: usize = 2048;
 
 pub(crate) const OLD: &str = "6.1.0-9-cloud-amd64";
@@ -36,7 +36,7 @@ pub(crate) const NEW: &str = "6.1.0-10-cloud-amd64";
 pub(crate) struct Guest {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) stub: Vec<u8>,
-    /// Length of the loader's partition.
+    /// Length of the loader's partition in bytes.
     pub(crate) room: u64,
 }
 
@@ -71,7 +71,7 @@ impl Guest {
         Some(guest)
     }
 
-    /// The files of a tree; owners are left as they are.
+    /// Writes the files of a tree with their modes, without their owners.
     pub(crate) fn write_out(&self, tree: &Tree) {
         for entry in tree.walk() {
             let node = tree.node(entry.id);
@@ -137,7 +137,7 @@ impl Guest {
         fs::read(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// A program that goes before those of the system.
+    /// Writes a shim: a program that is found before the system's one of the same name.
     pub(crate) fn shim(&self, name: &str, text: &str) {
         let path = format!("bin/{name}");
         self.write(&path, format!("#!/bin/sh\n{text}\n").as_bytes());
@@ -152,7 +152,7 @@ impl Guest {
         command.arg("--disk").arg(self.path("disk")).output().unwrap()
     }
 
-    /// Runs it, which has to succeed.
+    /// Runs the script, which has to succeed, and returns its output.
     pub(crate) fn update(&self) -> String {
         let output = self.run();
         let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -175,7 +175,7 @@ impl Guest {
         folder_tree::content_bytes(&pe::uki(&self.stub, &sections).unwrap(), &NoSources)
     }
 
-    /// Whether the loader of the disk starts this kernel, with all that belongs to it.
+    /// Whether the loader on the disk starts this kernel with this initrd and the command line.
     pub(crate) fn bios_starts(&self, release: &str, initrd: Option<&[u8]>) -> bool {
         let disk = self.read("disk");
         let kernel = self.read(&format!("root/boot/vmlinuz-{release}"));
@@ -190,7 +190,7 @@ impl Guest {
         if !stands(number(8, 8), &kernel) || !initrd.is_none_or(|initrd| stands(number(16, 8), initrd)) {
             return false;
         }
-        // All but the places is as the build writes it.
+        // Everything but the addresses of kernel and initrd is as the build writes it.
         let initrd = initrd.map(inline);
         let boot =
             bios::load(FIRST as u64, &inline(&kernel), &kernel[..4096], initrd.as_ref(), CMDLINE).unwrap();

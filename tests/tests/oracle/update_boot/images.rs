@@ -3,7 +3,7 @@
 use amiforge_formats::tree::Content;
 use amiforge_tests::archive;
 
-/// A kernel of so many bytes: its setup header (boot protocol 2.15), headers of a PE image that asks for `memory`, noise.
+/// A kernel of `len` bytes: a setup header (boot protocol 2.15), headers of a PE image of the size `memory`, and noise.
 pub(crate) fn kernel(len: usize, memory: u32, seed: u32) -> Vec<u8> {
     let mut bytes = archive::noise(len, seed);
     let mut put = |at: usize, new: &[u8]| bytes[at..at + new.len()].copy_from_slice(new);
@@ -24,8 +24,8 @@ pub(crate) fn kernel(len: usize, memory: u32, seed: u32) -> Vec<u8> {
     bytes
 }
 
-/// A stub of systemd of a version, with room in its headers for so many bytes of section table in all; behind its sections
-/// there are symbols, and a signature is named.
+/// A stub of a version of systemd whose headers take `headers` bytes, with symbols behind its sections and a data
+/// directory entry of a signature.
 pub(crate) fn stub(version: u32, headers: u32) -> Vec<u8> {
     let mut bytes = vec![0; headers as usize];
     let mut put = |at: usize, new: &[u8]| bytes[at..at + new.len()].copy_from_slice(new);
@@ -43,9 +43,11 @@ pub(crate) fn stub(version: u32, headers: u32) -> Vec<u8> {
     }
     put(pe + 24 + 68, &[10]);
     put(pe + 24 + 112 + 32, &[1, 2, 3, 4, 5, 6, 7, 8]);
-    let says = format!("#### LoaderInfo: systemd-stub {version}.1-2 ####");
-    let sections =
-        [(b".text\0\0\0", 0x1ff, 0x1000, headers), (b".sdmagic", says.len() as u32, 0x2100, headers + 0x200)];
+    let magic = format!("#### LoaderInfo: systemd-stub {version}.1-2 ####");
+    let sections = [
+        (b".text\0\0\0", 0x1ff, 0x1000, headers),
+        (b".sdmagic", magic.len() as u32, 0x2100, headers + 0x200),
+    ];
     for (number, (name, len, va, raw)) in sections.into_iter().enumerate() {
         let at = pe + 24 + 240 + 40 * number;
         put(at, name);
@@ -54,7 +56,7 @@ pub(crate) fn stub(version: u32, headers: u32) -> Vec<u8> {
         }
     }
     bytes.extend([b'T'; 0x200]);
-    bytes.extend(says.bytes());
+    bytes.extend(magic.bytes());
     bytes.resize(headers as usize + 0x400, 0);
     bytes.extend(*b"symbols and the like");
     bytes

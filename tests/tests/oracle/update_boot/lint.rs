@@ -1,11 +1,11 @@
-//! The script by shellcheck.
+//! shellcheck accepts the scripts.
 
 use std::path::Path;
 
 use amiforge_tests::{oracle, scratch};
 
 #[test]
-fn shellcheck_has_nothing_to_say() {
+fn shellcheck_finds_nothing() {
     if !oracle::ready(&["shellcheck"], false) {
         return;
     }

@@ -1,5 +1,5 @@
-//! The script that makes a kernel upgrade take effect in a machine: it writes what the build would write, byte for byte,
-//! and wherever it is cut off, either the old or the new kernel can be started.
+//! The script that installs an upgraded kernel for the loaders of a machine: it writes the bytes that a build writes,
+//! and when it is cut off anywhere, the old or the new kernel still starts.
 #![expect(clippy::unwrap_used, reason = "a test's own steps must not fail")]
 
 mod failures;

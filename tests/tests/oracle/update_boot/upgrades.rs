@@ -11,7 +11,8 @@ use super::images::stub;
 
 #[test]
 fn the_script_writes_what_the_build_writes() {
-    // Stubs with room in their headers and without, before and after the kernel runs where it is loaded.
+    // Stubs with and without space for more section headers, and from before and after version 258, which runs the
+    // kernel in place.
     for stub in [stub(252, 0x400), stub(257, 0x200), stub(258, 0x400)] {
         let Some(guest) = Guest::new(InitrdSource::Auto, UefiLoader::Uki, stub, 4 * MIB) else { return };
         let old = archive::noise(200_003, 5);
@@ -30,7 +31,7 @@ fn the_script_writes_what_the_build_writes() {
         assert!(text.contains(&format!("UEFI starts {NEW}")) && text.contains("BIOS starts"), "{text}");
         assert!(guest.read("esp/EFI/BOOT/BOOTX64.EFI") == guest.uki(NEW, Some(&new)), "the same image");
         assert!(guest.bios_starts(NEW, Some(&new)));
-        // Once the new one is gone, the old one is started again; both change places for ever.
+        // When the new kernel is removed, the other one is started again; the slots alternate.
         for release in [NEW, OLD] {
             fs::remove_file(guest.path(&format!("root/boot/vmlinuz-{release}"))).unwrap();
             let other = if release == NEW { OLD } else { NEW };
@@ -57,11 +58,11 @@ fn an_initrd_of_our_own_is_made_as_the_build_makes_it() {
     let mut packed = Vec::new();
     std::io::Write::write_all(&mut liblzma::write::XzEncoder::new(&mut packed, 1), b"nvme!").unwrap();
     guest.write("root/m/nvme.ko.xz", &packed);
-    // kmod of the distribution is asked for what is needed.
-    let script = "case \"$*\" in *show-depends\\ nvme) echo insmod $3m/nvme.ko.xz ;;\n\
-                *virtio_pci) echo builtin virtio; echo insmod $3m/virtio_pci.ko x=1 ;;\n\
-                *virtio_blk) echo insmod $3m/virtio_pci.ko ;; *) exit 1 ;; esac";
-    guest.shim("modprobe", &script.replace("$3", "$4"));
+    // The script asks kmod for the modules and their dependencies.
+    let script = "case \"$*\" in *show-depends\\ nvme) echo insmod $4m/nvme.ko.xz ;;\n\
+                *virtio_pci) echo builtin virtio; echo insmod $4m/virtio_pci.ko x=1 ;;\n\
+                *virtio_blk) echo insmod $4m/virtio_pci.ko ;; *) exit 1 ;; esac";
+    guest.shim("modprobe", script);
     guest.update();
     let mut archive = CpioWriter::new();
     for folder in ["dev", "modules", "proc", "root", "sys"] {
