@@ -77,8 +77,8 @@ pub async fn verify<E: Ebs, S: SnapshotCalls>(
     let mut findings = expected.missing_blocks(&snapshot, &list.blocks);
     let chosen = choose(services, list.blocks, sample);
     report.read = chosen.len() as u64;
-    let found = read(services, &snapshot.id, chosen, rate, monitor).await?;
-    findings.extend(expected.differing_blocks(&found));
+    let results = read(services, &snapshot.id, chosen, rate, monitor).await?;
+    findings.extend(expected.differing_blocks(&results));
     report.differences = expected.describe(findings);
     if sample == Sample::All {
         report.differences.extend(expected.compare_root(&results));

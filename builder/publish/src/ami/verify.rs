@@ -172,8 +172,8 @@ impl<C: Ec2> AmiComparison<'_, C> {
         let requested = NewImage {
             name: image.name.clone().unwrap_or_default(),
             description: image.description.clone(),
-            architecture: or_found(facts.architecture.map(Arch::ec2_name), &image.architecture),
-            boot_mode: or_found(mode, &image.boot_mode),
+            architecture: expected_or_actual(facts.architecture.map(Arch::ec2_name), &image.architecture),
+            boot_mode: expected_or_actual(mode, &image.boot_mode),
             tpm: image.tpm.clone(),
             uefi_data: None,
             imds: image.imds.clone(),

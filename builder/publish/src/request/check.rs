@@ -155,7 +155,7 @@ fn check_firmware(
     architecture: Arch,
     mistakes: &mut Vec<RequestMistake>,
 ) {
-    let word = boot_mode.ec2_name();
+    let mode_name = boot_mode.ec2_name();
     if options.tpm == Tpm::V2 && boot_mode != BootMode::Uefi {
         let remedy = match (boot_mode, architecture) {
             (BootMode::Hybrid, _) => "add `--boot-mode uefi`, or leave `--tpm` out",
@@ -168,7 +168,7 @@ fn check_firmware(
         ));
     }
     if options.uefi_data.is_some() && boot_mode == BootMode::Bios {
-        let problem = format!("the boot mode is `{word}`, which has no UEFI variables");
+        let problem = format!("the boot mode is `{mode_name}`, which has no UEFI variables");
         mistakes.push(RequestMistake::new(
             "--uefi-data",
             problem,

@@ -60,8 +60,8 @@ fn a_finished_publish_is_not_abandoned() {
     let fixture = AmiFixture::new();
     let published = fixture.must(&AmiOptions::default());
     let refused = fixture.abandon().unwrap_err();
-    let AmiError::NothingToAbandon { found } = &refused else { panic!("{refused}") };
-    assert!(found.contains(&published.image.id), "{found}");
+    let AmiError::NothingToAbandon { reason } = &refused else { panic!("{refused}") };
+    assert!(reason.contains(&published.image.id), "{reason}");
     fixture.assert_one("local");
 }
 

@@ -140,7 +140,7 @@ fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
             token.cancel();
             Instant::now()
         });
-        let outcome = fixture.publish_until(&wanted(), &cancel);
+        let outcome = fixture.publish_until(&options(), &cancel);
         let took = raised.join().unwrap().elapsed();
         assert!(took < Duration::from_secs(2), "{action} {fault:?}: {took:?}");
         match outcome {
@@ -153,7 +153,7 @@ fn an_interrupt_ends_a_publish_wherever_it_is_and_what_is_left_is_known() {
         }
         let left = amiforge_publish::ami::unfinished(&fixture.bundle, "local").unwrap();
         let begun = !fixture.snapshots("local").is_empty();
-        assert_eq!(!left.made.is_empty(), begun, "{action}: {left:?}");
+        assert_eq!(!left.created.is_empty(), begun, "{action}: {left:?}");
         fixture.region.inject(FaultScript::default());
         fixture.must(&options());
         fixture.assert_one("local");

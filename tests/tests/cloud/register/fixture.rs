@@ -69,7 +69,7 @@ impl AmiFixture {
     /// Publishes what `cancel` may stop.
     pub(crate) fn publish_until(
         &self,
-        wanted: &AmiOptions,
+        options: &AmiOptions,
         cancel: &CancelToken,
     ) -> Result<Published, AmiError> {
         let job = PublishJob {
@@ -134,7 +134,7 @@ impl AmiFixture {
 /// The request for a bundle with options.
 pub(crate) fn request(bundle: &Path, options: &AmiOptions) -> Request {
     let source = ImageSource::open(bundle).unwrap();
-    check(wanted, &ami::image_facts(&source), "local", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    check(options, &ami::image_facts(&source), "local", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 /// Builds an image of a few MiB with an EFI system partition.

@@ -362,8 +362,8 @@ fn a_guest_that_names_an_option_of_ssh_as_its_user_is_not_followed() {
 
 #[test]
 fn a_command_that_runs_when_time_is_over_is_the_reason() {
-    let Some(fixture) = played("exec sleep 300") else { return };
-    let (json, code) = fixture.play(&["--run", "make world", "--timeout", "5"]);
+    let Some(fixture) = with_fakes("exec sleep 300") else { return };
+    let (json, code) = fixture.boot_with_fakes(&["--run", "make world", "--timeout", "5"]);
     assert_eq!((code, &json["how"]), (Some(3), &"the time limit was reached".into()), "{json}");
     assert_eq!(json["reason"]["kind"], "command-running", "{json}");
     assert!(json["reason"]["line"].as_str().expect("a line").contains("make world"), "{json}");
