@@ -116,8 +116,8 @@ pub(crate) type CommandResult = Result<Outcome, Failure>;
 
 /// A hint for a call that the service refused or that did not reach it.
 #[cfg(feature = "aws")]
-pub(crate) fn service_hint(gave_up: &GaveUp) -> Option<String> {
-    let hint = match gave_up.fault.kind {
+pub(crate) fn service_hint(failure: &GaveUp) -> Option<String> {
+    let hint = match failure.fault.kind {
         ServiceErrorKind::NoCredentials => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`"
         }

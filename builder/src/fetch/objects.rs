@@ -231,12 +231,12 @@ impl FetchWork<'_> {
                 }
                 Begun::Part(part) => part,
             };
-            let found = part.at();
+            let resumed_at = part.at();
             match self.pull(&mut part, request, url) {
                 Ok(()) => match part.finish() {
                     Ok(_) => return Ok(()),
                     // The partial file was not the beginning of this file: fetch it once more from its start.
-                    Err(StoreError::Other { .. }) if found > 0 && may_restart => may_restart = false,
+                    Err(StoreError::Other { .. }) if resumed_at > 0 && may_restart => may_restart = false,
                     Err(error) => return Err(other(error, request, url)),
                 },
                 Err(PullError::Transfer(error)) if error.is_temporary() && attempt < ATTEMPTS => {

@@ -227,18 +227,18 @@ fn fetch_and_measure(
         fetcher.interrupt,
         fetcher.progress,
     )?;
-    let (found, size) = measure(&mut file)
+    let (sha256, size) = measure(&mut file)
         .map_err(|error| FetchError::Local { name: source.label.clone(), source: error })?;
-    if let Some(expected) = source.sha256.filter(|&expected| expected != found) {
+    if let Some(expected) = source.sha256.filter(|&expected| expected != sha256) {
         return Err(FetchError::Other {
             url: source.label.clone(),
             label: "by the recipe".to_owned(),
-            found: format!("digest {found}"),
+            found: format!("digest {sha256}"),
             expected: expected.to_string(),
         });
     }
-    fetcher.store.objects().put(found, size, &mut file)?;
-    Ok((found, size))
+    fetcher.store.objects().put(sha256, size, &mut file)?;
+    Ok((sha256, size))
 }
 
 /// Digest and length of a file, which is rewound.

@@ -169,7 +169,7 @@ pub struct RecipePartition {
     pub attributes: u64,
     /// Length.
     pub size: PartitionSize,
-    /// What stands in it.
+    /// Its content.
     pub holds: RecipeContent,
     /// Mount point.
     pub mount: Option<String>,
@@ -179,7 +179,7 @@ pub struct RecipePartition {
     pub tree: Option<String>,
 }
 
-/// What stands in a partition.
+/// The content of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecipeContent {
     /// FAT32.
