@@ -71,7 +71,7 @@ impl Failure {
             ErrorClass::Failed if self.error.root_cause().to_string() == "interrupted" => {
                 "interrupted".to_owned()
             }
-            ErrorClass::Failed => self.service_code().unwrap_or_else(|| "failed".to_owned()),
+            ErrorClass::Failed => service_code(&self.error).unwrap_or_else(|| "failed".to_owned()),
         };
         FailureJson {
             code,
@@ -79,17 +79,6 @@ impl Failure {
             causes: self.error.chain().skip(1).map(ToString::to_string).collect(),
             hint: self.hint.clone(),
         }
-    }
-
-    #[cfg(feature = "aws")]
-    fn service_code(&self) -> Option<String> {
-        let fault = &failed_call(&self.error)?.fault;
-        Some(fault.code.clone().unwrap_or_else(|| format!("{:?}", fault.kind)))
-    }
-
-    #[cfg(not(feature = "aws"))]
-    fn service_code(&self) -> Option<String> {
-        None
     }
 }
 
@@ -103,6 +92,19 @@ impl From<anyhow::Error> for Failure {
         let hint = None;
         Self { error, class: ErrorClass::Failed, hint }
     }
+}
+
+/// The code of a service's error. The names of [`ServiceErrorKind`] replace a code that the service did not give, so
+/// they are part of the JSON output.
+#[cfg(feature = "aws")]
+fn service_code(error: &anyhow::Error) -> Option<String> {
+    let fault = &failed_call(error)?.fault;
+    Some(fault.code.clone().unwrap_or_else(|| format!("{:?}", fault.kind)))
+}
+
+#[cfg(not(feature = "aws"))]
+fn service_code(_error: &anyhow::Error) -> Option<String> {
+    None
 }
 
 /// The failed call in the chain of an error.

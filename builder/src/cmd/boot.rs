@@ -26,7 +26,7 @@ use crate::ui::Ui;
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let interrupt = interrupt_on_signals()?;
-    let target = BootTarget::resolve(args, ui, &interrupt)?;
+    let target = open_target(args, ui, &interrupt)?;
     let cannot = || format!("cannot boot `{}`", args.image.display());
     let before = args.needs_login().then(|| Medium::open(&target.disk)).transpose().with_context(cannot)?;
     let before = before.as_ref().map(BeforeBoot::read);
@@ -48,6 +48,22 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         LaunchEnd::Passed | LaunchEnd::Off | LaunchEnd::Stopped => Outcome::Success,
         LaunchEnd::Failed { .. } => Outcome::Difference,
     })
+}
+
+/// Opens a local image, or downloads the AMI that the arguments name.
+#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only a download needs them"))]
+fn open_target(
+    args: &Args,
+    ui: &Ui,
+    interrupt: &amiforge_progress::Interrupt,
+) -> Result<BootTarget, Failure> {
+    #[cfg(feature = "aws")]
+    if let Some(id) = args.image.to_str().filter(|id| id.starts_with("ami-") && !args.image.exists()) {
+        let id = crate::cmd::region::resource_id(id)
+            .map_err(|reason| Failure::usage(anyhow::anyhow!("`{id}` is {reason}")))?;
+        return ami::fetch(args, &id, ui, interrupt);
+    }
+    BootTarget::local(args)
 }
 
 /// Refuses a command over ssh for an image that took another key: an image takes a key at its first boot only.

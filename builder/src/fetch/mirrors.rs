@@ -5,7 +5,7 @@ use std::path::Path;
 
 use amiforge_rootfs::packages::control;
 
-use super::without_credentials;
+use super::url::without_credentials;
 use crate::recipe::{ArchiveRole, DebArchive};
 
 /// The variable of the environment with the mirror of the distribution.

@@ -14,8 +14,11 @@ use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use amiforge_store::{Begun, ObjectPart, Objects, StoreError};
 
-use super::http::{ATTEMPTS, broken, pause};
-use super::{FetchError, FileLocation, FileRequest, HttpClient, TransferError, git, without_credentials};
+use super::error::FetchError;
+use super::git;
+use super::http::{ATTEMPTS, HttpClient, TransferError, broken, pause};
+use super::requests::{FileLocation, FileRequest};
+use super::url::without_credentials;
 
 /// Bytes per read.
 const CHUNK: usize = 1 << 17;

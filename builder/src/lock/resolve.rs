@@ -9,8 +9,9 @@ use amiforge_rootfs::packages::resolve::{self, PackageId, PinPreference, PinTo, 
 use sha2::{Digest as _, Sha256};
 
 use super::error::{LockError, SuiteError};
+use super::inputs;
+use super::model::{Lock, LockedSource, LockedStage};
 use super::suites::{self, ReadSuite};
-use super::{Lock, LockedSource, LockedStage, inputs};
 use crate::fetch::{self, FetchError, Fetcher, FileLocation, FileRequest};
 use crate::recipe::{DebSource, PinTarget, Recipe, Recommends, Stage, StageSource};
 
