@@ -11,6 +11,10 @@ build:
 test:
     cargo nextest run --workspace --cargo-profile ci
 
+# the end-to-end suites that need no program of others: seconds
+fast:
+    cargo nextest run --cargo-profile ci -p amiforge -p amiforge-tests -E 'binary(fast)'
+
 # everything: larger inputs, longer loops, fuzz targets, benchmarks
 all:
     RUN=all .ci/run

@@ -1,9 +1,9 @@
 //! The library behind the `amiforge` program.
 
-pub mod build;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 pub mod lock;
+pub mod pipeline;
 pub mod recipe;
 pub mod repro;
 pub mod sbom;

@@ -10,7 +10,7 @@ mod ui;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use amiforge_machine::boot::{imds, leash};
+use amiforge_machine::boot::{die_with_parent, imds};
 use amiforge_sandbox::SUBCOMMAND;
 use clap::{CommandFactory as _, Parser as _};
 
@@ -24,11 +24,11 @@ fn main() -> ExitCode {
     }
     // One connection of a guest to the metadata service of its launch.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == imds::SUBCOMMAND) {
-        return imds::enter(std::env::args_os().nth(2).map(PathBuf::from).as_deref());
+        return imds::run(std::env::args_os().nth(2).map(PathBuf::from).as_deref());
     }
     // A program that must end with the launch that started it.
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == leash::SUBCOMMAND) {
-        return leash::enter(std::env::args_os().skip(2));
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == die_with_parent::SUBCOMMAND) {
+        return die_with_parent::run(std::env::args_os().skip(2));
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -2,9 +2,9 @@
 //! command and no terminal.
 
 #[cfg(feature = "aws")]
-use amiforge_publish::fault::ServiceErrorKind;
+use amiforge_publish::retry::RetryExhausted;
 #[cfg(feature = "aws")]
-use amiforge_publish::retry::GaveUp;
+use amiforge_publish::service_error::ServiceErrorKind;
 
 /// The outcome of a command that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl From<anyhow::Error> for Failure {
 /// they are part of the JSON output.
 #[cfg(feature = "aws")]
 fn service_code(error: &anyhow::Error) -> Option<String> {
-    let fault = &failed_call(error)?.fault;
+    let fault = &failed_call(error)?.error;
     Some(fault.code.clone().unwrap_or_else(|| format!("{:?}", fault.kind)))
 }
 
@@ -109,7 +109,7 @@ fn service_code(_error: &anyhow::Error) -> Option<String> {
 
 /// The failed call in the chain of an error.
 #[cfg(feature = "aws")]
-fn failed_call(error: &anyhow::Error) -> Option<&GaveUp> {
+fn failed_call(error: &anyhow::Error) -> Option<&RetryExhausted> {
     error.chain().find_map(|cause| cause.downcast_ref())
 }
 
@@ -118,8 +118,8 @@ pub(crate) type CommandResult = Result<Outcome, Failure>;
 
 /// A hint for a call that the service refused or that did not reach it.
 #[cfg(feature = "aws")]
-pub(crate) fn service_hint(failure: &GaveUp) -> Option<String> {
-    let hint = match failure.fault.kind {
+pub(crate) fn service_hint(failure: &RetryExhausted) -> Option<String> {
+    let hint = match failure.error.kind {
         ServiceErrorKind::NoCredentials => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`"
         }

@@ -205,8 +205,8 @@ impl Progress for Ui {
         self.steps.end();
     }
 
-    fn tell(&self, words: &str) {
-        self.status(words);
+    fn message(&self, text: &str) {
+        self.status(text);
     }
 }
 

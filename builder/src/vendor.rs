@@ -7,8 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use amiforge_store::{Objects, StoreError};
 
 use crate::lock::{Lock, LockError, LockedFile};
@@ -106,13 +105,7 @@ pub enum VendorError {
 ///
 /// # Errors
 /// [`VendorError::Missing`] when a file is not in the store. The archive is written atomically.
-pub fn pack(
-    lock: &Lock,
-    objects: &Objects,
-    out: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<u64, VendorError> {
+pub fn pack(lock: &Lock, objects: &Objects, out: &Path, monitor: Monitor<'_>) -> Result<u64, VendorError> {
     let files = lock.files();
     let missing = missing(&files, objects)?;
     if !missing.is_empty() {
@@ -125,10 +118,10 @@ pub fn pack(
     made.as_file().set_permissions(mode).map_err(failed)?;
     let mut writer = BufWriter::with_capacity(1 << 20, made);
     let text = lock.text();
-    progress.begin("packing", Some(files.iter().map(|file| file.size).sum()));
+    monitor.progress.begin("packing", Some(files.iter().map(|file| file.size).sum()));
     write_member(&mut writer, LOCK, text.as_bytes()).map_err(failed)?;
     for file in &files {
-        if interrupt.raised() {
+        if monitor.cancel.is_cancelled() {
             return Err(VendorError::Interrupted);
         }
         let object = objects.find(file.sha256, file.size)?;
@@ -137,9 +130,9 @@ pub fn pack(
             None => return Err(VendorError::Missing { missing: vec![file.clone()] }),
         };
         write_member(&mut writer, &format!("{FOLDER}{}", file.sha256), &bytes).map_err(failed)?;
-        progress.advance(file.size);
+        monitor.progress.advance(file.size);
     }
-    progress.end();
+    monitor.progress.end();
     writer.write_all(&[0; 2 * BLOCK]).map_err(failed)?;
     let mut made = writer.into_inner().map_err(|error| failed(error.into_error()))?;
     let len = made.as_file_mut().stream_position().map_err(failed)?;
@@ -203,23 +196,17 @@ pub fn lock_for(path: &Path, recipe_path: &Path, recipe: &Recipe) -> Result<Lock
 ///
 /// # Errors
 /// [`VendorError::Lacks`] and [`VendorError::Damaged`].
-pub fn take(
-    path: &Path,
-    lock: &Lock,
-    objects: &Objects,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<usize, VendorError> {
+pub fn take(path: &Path, lock: &Lock, objects: &Objects, monitor: Monitor<'_>) -> Result<usize, VendorError> {
     let mut missing: std::collections::BTreeMap<_, _> =
         missing(&lock.files(), objects)?.into_iter().map(|file| (file.sha256, file)).collect();
     let count = missing.len();
     if count == 0 {
         return Ok(0);
     }
-    progress.begin("taking inputs", Some(missing.values().map(|file| file.size).sum()));
+    monitor.progress.begin("taking inputs", Some(missing.values().map(|file| file.size).sum()));
     let mut archive = VendorArchive::open(path)?;
     while let Some((name, size)) = archive.next()? {
-        if interrupt.raised() {
+        if monitor.cancel.is_cancelled() {
             return Err(VendorError::Interrupted);
         }
         let digest = name.strip_prefix(FOLDER).and_then(|digest| digest.parse::<Digest>().ok());
@@ -238,9 +225,9 @@ pub fn take(
             Err(StoreError::Other { found, expected }) => return Err(damaged(found, expected)),
             done => drop(done?),
         }
-        progress.advance(size);
+        monitor.progress.advance(size);
     }
-    progress.end();
+    monitor.progress.end();
     if let Some(file) = missing.into_values().next() {
         let (label, sha256) = (file.label, file.sha256);
         return Err(VendorError::Lacks { path: path.to_owned(), label, sha256 });

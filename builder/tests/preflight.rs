@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use amiforge::build::{self, BuildOptions};
+use amiforge::pipeline::{self, BuildOptions};
 use amiforge::recipe::Recipe;
 use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
 use amiforge_formats::pe::{self, UkiSection};
@@ -12,8 +12,7 @@ use amiforge_formats::tree::{Content, Origin};
 use amiforge_image::bundle::ExistingBundle;
 use amiforge_image::inspect::Medium;
 use amiforge_machine::preflight::{PreflightReport, preflight};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Silent;
+use amiforge_progress::Monitor;
 use amiforge_sandbox::OnFailure;
 
 /// GUID of the root partition.
@@ -126,7 +125,7 @@ fn report_after(
         on_failure: OnFailure::Stop,
     };
     let recipe = Recipe::load(&recipe).unwrap();
-    let built = build::build(&recipe, &options, &Silent, &Interrupt::new()).unwrap();
+    let built = pipeline::build(&recipe, &options, Monitor::none()).unwrap();
     preflight(&Medium::open(&built.bundle).unwrap()).unwrap()
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use amiforge::recipe::{Recipe, RecipeContent, RecipeError, Recommends, Scripts, SourceFrom};
+use amiforge_formats::volume::VolumeOptions;
 use amiforge_image::disk::{DiskSize, PartitionSize};
 use amiforge_rootfs::packages::resolve::BasePackages;
 
@@ -60,7 +61,9 @@ fn without_partitions_there_are_an_esp_and_a_root_that_fills() {
         (esp.id.as_str(), esp.mount.as_deref(), esp.size),
         ("esp", Some("/boot/efi"), PartitionSize::Exact(128 << 20))
     );
-    assert!(matches!(&esp.holds, RecipeContent::Fat32 { label, .. } if label == "ESP"));
+    assert!(
+        matches!(&esp.holds, RecipeContent::Volume(VolumeOptions::Fat32 { label, .. }) if label == "ESP")
+    );
     assert_eq!(
         (root.id.as_str(), root.mount.as_deref(), root.size),
         ("root", Some("/"), PartitionSize::Fill)
@@ -95,7 +98,10 @@ fn types_ids_and_labels_follow_from_role_and_mount() {
     assert_eq!(recipe.partitions[1].size, PartitionSize::Minimal { slack: 256 << 20 });
     assert_eq!(recipe.partitions[2].attributes, 1 << 60 | 1 << 55);
     assert_eq!(recipe.partitions[3].type_guid.to_string(), "933ac7e1-2eb4-4f13-b844-0e14e2aef915");
-    assert!(matches!(recipe.partitions[3].holds, RecipeContent::Ext4 { reserved: 25, .. }));
+    assert!(matches!(
+        recipe.partitions[3].holds,
+        RecipeContent::Volume(VolumeOptions::Ext4 { reserved: 25, .. })
+    ));
 }
 
 #[test]

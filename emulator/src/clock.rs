@@ -1,7 +1,7 @@
-//! Time as the region sees it: moments, the clock that tells them, and their written forms. Knows no service.
+//! Timestamps, their text forms, and the clock of a region. Knows no service.
 //!
-//! Written forms: ISO 8601 in UTC as EC2 answers it, seconds as EBS direct answers them, and the basic form of
-//! ISO 8601 that Signature Version 4 dates a request with.
+//! The text forms are ISO 8601 in UTC as EC2 writes it, seconds as EBS direct writes them, and the basic form
+//! of ISO 8601 that Signature Version 4 uses for the date of a request.
 
 use std::fmt::{self, Debug};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 /// A point in time: milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Moment(pub u64);
+pub struct Timestamp(pub u64);
 
-impl Moment {
+impl Timestamp {
     /// Seconds since the Unix epoch, with a fraction.
     pub fn seconds(self) -> f64 {
         self.0 as f64 / 1000.0
@@ -29,7 +29,7 @@ impl Moment {
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
     }
 
-    /// `Sun, 06 Nov 1994 08:49:37 GMT`, as HTTP dates an answer.
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`, the form of the HTTP header `Date`.
     pub(crate) fn http(self) -> String {
         const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
         const MONTHS: [&str; 12] =
@@ -42,8 +42,8 @@ impl Moment {
         format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
     }
 
-    /// Reads `YYYY-MM-DD`, optionally with `THH:MM`, `:SS`, a fraction and `Z`; the basic form
-    /// `YYYYMMDDTHHMMSSZ` too. Nothing if it is neither, or before 1970.
+    /// Parses `YYYY-MM-DD`, optionally with `THH:MM`, `:SS`, a fraction and `Z`, or the basic form
+    /// `YYYYMMDDTHHMMSSZ`. `None` for any other text and for dates before 1970.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.strip_suffix('Z').unwrap_or(text);
         let (text, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -72,28 +72,29 @@ impl Moment {
         Some(Self(days * DAY + ((hour * 60 + minute) * 60 + second) * 1000 + milli))
     }
 
-    /// This moment and a while.
+    /// The point in time that is `time` later.
     #[must_use]
-    pub fn after(self, while_: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(while_.as_millis()).unwrap_or(u64::MAX)))
+    pub fn after(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// How long before this moment another one was; nothing if it comes later.
+    /// The duration since an earlier point in time; zero if `earlier` is in fact later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
 
-impl fmt::Display for Moment {
+impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.iso())
     }
 }
 
-/// Milliseconds of a day.
+/// Milliseconds in a day.
 const DAY: u64 = 86_400_000;
 
-/// Year, month and day of a number of days since 1970-01-01 (proleptic Gregorian calendar, years from March).
+/// Year, month and day of a number of days since 1970-01-01 (proleptic Gregorian calendar, with years that
+/// begin in March).
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
@@ -106,7 +107,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// Days since 1970-01-01 of a date: the inverse of [`civil`].
+/// The number of days from 1970-01-01 to a date: the inverse of [`civil`].
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
@@ -117,42 +118,42 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// Tells the time.
+/// A source of the current time.
 pub trait Clock: Send + Sync + Debug {
-    /// The present moment.
-    fn now(&self) -> Moment;
+    /// The current time.
+    fn now(&self) -> Timestamp;
 }
 
-/// The clock of the machine.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    fn now(&self) -> Moment {
+    fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Moment(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }
 
-/// A clock that stands still until somebody turns it: for tests of windows, expiry and quotas.
+/// A clock that only moves when it is advanced: for tests of windows, expiry and quotas.
 #[derive(Debug, Default)]
-pub struct HandClock(AtomicU64);
+pub struct ManualClock(AtomicU64);
 
-impl HandClock {
-    /// A clock that stands at a moment.
-    pub fn new(at: Moment) -> Self {
+impl ManualClock {
+    /// A clock that starts at `at`.
+    pub fn new(at: Timestamp) -> Self {
         Self(AtomicU64::new(at.0))
     }
 
-    /// Turns it forward.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 }
 
-impl Clock for HandClock {
-    fn now(&self) -> Moment {
-        Moment(self.0.load(Ordering::SeqCst))
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
     }
 }
 
@@ -163,35 +164,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_written_as_ec2_writes_them() {
-        assert_eq!(Moment(1_790_337_440_328).iso(), "2026-09-25T11:57:20.328Z");
-        assert_eq!(Moment(0).iso(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(Moment(951_782_400_000).iso(), "2000-02-29T00:00:00.000Z");
+    fn timestamps_are_written_in_the_form_of_ec2() {
+        assert_eq!(Timestamp(1_790_337_440_328).iso(), "2026-09-25T11:57:20.328Z");
+        assert_eq!(Timestamp(0).iso(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp(951_782_400_000).iso(), "2000-02-29T00:00:00.000Z");
     }
 
     #[test]
-    fn answers_are_dated_as_http_dates_them() {
-        assert_eq!(Moment(784_111_777_000).http(), "Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(Moment(0).http(), "Thu, 01 Jan 1970 00:00:00 GMT");
+    fn timestamps_are_written_in_the_form_of_http() {
+        assert_eq!(Timestamp(784_111_777_000).http(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(Timestamp(0).http(), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 
     #[test]
-    fn the_forms_that_clients_send_are_read() {
-        let noon = Moment(1_795_262_400_000);
+    fn the_forms_that_clients_send_are_parsed() {
+        let noon = Timestamp(1_795_262_400_000);
         for text in
             ["2026-11-21T12:00:00Z", "2026-11-21T12:00", "2026-11-21T12:00:00.000Z", "20261121T120000Z"]
         {
-            assert_eq!(Moment::parse(text), Some(noon), "{text}");
+            assert_eq!(Timestamp::parse(text), Some(noon), "{text}");
         }
         for text in ["", "yesterday", "2026-13-01", "2026-11-21T25:00:00Z", "2026-11-21T12:00:00+01:00"] {
-            assert_eq!(Moment::parse(text), None, "{text}");
+            assert_eq!(Timestamp::parse(text), None, "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(millis in 0_u64..253_402_300_799_999) {
-            prop_assert_eq!(Moment::parse(&Moment(millis).iso()), Some(Moment(millis)));
+        fn written_times_are_read_back(millis in 0_u64..253_402_300_799_999) {
+            prop_assert_eq!(Timestamp::parse(&Timestamp(millis).iso()), Some(Timestamp(millis)));
         }
     }
 }

@@ -1,31 +1,28 @@
-//! The local region: an AWS-compatible region on this machine. EBS direct, the part of EC2 that an AMI's life needs,
-//! and the parts of SSM, S3, KMS and STS around it, over HTTP on loopback, with its state in a folder.
+//! The local region: an AWS-compatible region on this machine. It implements EBS direct, the part of EC2 for
+//! the life cycle of an AMI, and the related parts of SSM, S3, KMS and STS, over HTTP on loopback, and stores
+//! its state in a folder.
 //!
-//! It shares no code with the clients that it tests: signatures, digests and wire forms are read again from AWS's own
-//! descriptions. It is as strict as the real service, and unlike it does what it is told: windows of eventual
-//! consistency, quotas and faults happen when [`RegionConfig`] says so, and time is what its [`Clock`] says.
+//! It shares no code with the clients that it tests: signatures, digests and wire formats are implemented
+//! independently from AWS's documentation. It is as strict as the real service, but deterministic: windows of
+//! eventual consistency, quotas and faults follow [`RegionConfig`], and the time comes from its [`Clock`].
 
-mod account;
 mod clock;
-mod config;
-mod door;
+mod digest;
 mod error;
-mod faults;
-mod limit;
-mod locks;
-mod region;
+mod http;
+mod ids;
+mod server;
 mod services;
 mod sigv4;
 mod state;
-mod trail;
-mod volume;
-mod world;
+mod sync;
 
-pub use account::{ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY};
-pub use clock::{Clock, HandClock, Moment, SystemClock};
-pub use config::{Quotas, RegionConfig, Timeouts, Windows};
-pub use error::Error;
-pub use faults::{FaultRule, FaultScript, InjectedFault, When};
-pub use region::{LocalRegion, Running};
-pub use trail::{SeenRequest, Trail};
-pub use volume::{SnapshotVolume, UnwrittenView};
+pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use self::error::Error;
+pub use self::http::connection::Timeouts;
+pub use self::server::{LocalRegion, RegionServer};
+pub use self::state::config::{Quotas, RegionConfig, Windows};
+pub use self::state::faults::{FaultRule, FaultScript, InjectedFault, When};
+pub use self::state::request_log::{LoggedRequest, RequestLog};
+pub use self::state::snapshot_volume::{SnapshotVolume, UnwrittenView};
+pub use self::state::{ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY};

@@ -2,14 +2,14 @@
 //!
 //! A line is `path kind mode uid:gid mtime` and then what the kind adds (`size`, `-> target`, `major,minor`), the
 //! attributes as `name=hex`, and `link=path` for a further name of a node that a line above has shown. Bytes that
-//! are not printable ASCII stand as `\xNN`, a space in a path as `\x20`, so a line splits at spaces.
+//! are not printable ASCII appear as `\xNN`, a space in a path as `\x20`, so a line splits at spaces.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 
 use crate::tree::{NodeId, NodeKind, Tree, WalkEntry};
 
-/// Shows bytes as one word: like [`crate::tree::Printable`], with spaces escaped too.
+/// Shows bytes without spaces: like [`crate::tree::Printable`], with spaces escaped too.
 struct DumpWord<'a>(&'a [u8]);
 
 impl fmt::Display for DumpWord<'_> {
@@ -25,7 +25,7 @@ impl fmt::Display for DumpWord<'_> {
 /// Writes the whole dump.
 ///
 /// # Errors
-/// What the writer says.
+/// The error of the writer.
 pub fn write(tree: &Tree, out: &mut dyn Write) -> fmt::Result {
     let mut shown: HashMap<NodeId, Vec<u8>> = HashMap::new();
     let links = tree.link_counts();

@@ -1,7 +1,7 @@
 //! Little-endian fields of a structure, read without ever leaving its bytes.
 //!
-//! A field past the end reads as zero. Callers read whole structures of a known length first, so that zero never
-//! stands for a value; it only means that no offset can make a reader panic.
+//! A field past the end reads as zero. Callers read whole structures of a known length first, so that zero is never
+//! a value of the structure; it only means that no offset can make a reader panic.
 
 /// The `N` bytes at `at`.
 pub(crate) fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {

@@ -1,11 +1,11 @@
-//! What a checker finds: how bad, where, and what is wrong there. Knows no format; each has its own places and faults.
+//! Findings of checkers: severity, location and corruption. Knows no format; each has its own locations and corruptions.
 
 use std::fmt;
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Legal, or harmless to every reader we know, but not what a careful writer leaves.
+    /// Legal, or harmless to every known reader, but not what a careful writer writes.
     Oddity,
     /// Against the specification: some reader may refuse it, misread it or lose bytes.
     Damage,
@@ -23,11 +23,11 @@ impl fmt::Display for Severity {
 /// A finding of a checker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding<P, F> {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// The structure that it was found in.
+    /// The structure that has it.
     pub place: P,
-    /// What is wrong, with both values.
+    /// The corruption, with both values.
     pub fault: F,
 }
 

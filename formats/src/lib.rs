@@ -5,6 +5,7 @@
 //! [`plan::Sources`]) that the caller implements.
 #![forbid(unsafe_code)]
 
+pub mod arch;
 pub mod bios;
 pub mod cpio;
 pub mod digest;
@@ -19,7 +20,9 @@ pub mod path;
 pub mod pe;
 pub mod plan;
 pub mod read_at;
+pub mod structure;
 pub mod swap;
 pub mod terminal;
 pub mod time;
 pub mod tree;
+pub mod volume;

@@ -1,5 +1,5 @@
 //! Paths inside a tree: follows symbolic links as the kernel would with the tree as its root, makes missing
-//! parents when asked, and reads and replaces small files. Knows nothing of what the files mean.
+//! parents on request, and reads and replaces small files. Knows nothing of the meaning of files.
 //!
 //! Follows `path_resolution(7)`: links resolve against their own directory, absolute targets against the tree's
 //! root, `..` of the root is the root, and 40 links are the end of it.
@@ -41,7 +41,7 @@ pub enum PathError {
         /// The path.
         path: Vec<u8>,
     },
-    /// Something else stands where a directory is needed.
+    /// A node of another kind is where a directory is needed.
     #[error("`{}` is a {found} where a directory is needed", Printable(path))]
     NotADir {
         /// The path of what is in the way.
@@ -49,7 +49,7 @@ pub enum PathError {
         /// What it is.
         found: &'static str,
     },
-    /// Something else stands where a regular file is needed.
+    /// A node of another kind is where a regular file is needed.
     #[error("`{}` is a {found} where a regular file is needed", Printable(path))]
     NotAFile {
         /// The path.
@@ -78,7 +78,7 @@ pub enum PathError {
     Read {
         /// The path.
         path: Vec<u8>,
-        /// What the medium says.
+        /// The error of the medium.
         #[source]
         source: io::Error,
     },
@@ -93,7 +93,7 @@ pub enum PathError {
     },
 }
 
-/// Checks a path that a recipe gives: absolute, without `.`, `..`, empty names, or bytes that no name can have.
+/// Checks a path of a recipe: absolute, without `.`, `..`, empty names, or bytes that no name can have.
 pub fn checked(path: &str) -> Result<&[u8], PathError> {
     let bytes = path.as_bytes();
     let Some(rest) = bytes.strip_prefix(b"/") else {
@@ -123,26 +123,26 @@ pub enum Last {
 /// What to do where a directory on the way does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MissingParents {
-    /// The path names nothing.
+    /// The path resolves to nothing.
     Absent,
     /// Make it, root's, mode 0755, of this time.
     Make(Time),
 }
 
-/// Where a path leads: a directory and a name in it, whether that name exists or not.
+/// A resolved path: a directory and a name in it, whether that name exists or not.
 #[derive(Debug, Clone)]
 pub struct TreePath {
-    /// Where the name is; the root itself for the path `/`.
+    /// The directory of the name; the root itself for the path `/`.
     pub dir: NodeId,
     /// The name; none for the root.
     pub name: Option<Name>,
-    /// What stands there.
+    /// The node of the name, if it exists.
     pub node: Option<NodeId>,
     /// The path without links, absolute.
     pub path: Vec<u8>,
 }
 
-/// A walk under way: the directories from the root down to where it stands.
+/// A walk in progress: the directories from the root down to the current one.
 struct Walker {
     stack: Vec<(NodeId, Name)>,
     root: NodeId,
@@ -162,7 +162,7 @@ impl Walker {
         if path.is_empty() { b"/".to_vec() } else { path }
     }
 
-    fn place(mut self) -> TreePath {
+    fn directory(mut self) -> TreePath {
         let path = self.path_of(None);
         match self.stack.pop() {
             Some((id, name)) => TreePath { dir: self.dir(), name: Some(name), node: Some(id), path },
@@ -227,7 +227,7 @@ fn walk(
             }
         }
     }
-    Ok(Some(walker.place()))
+    Ok(Some(walker.directory()))
 }
 
 /// A tree that a walk may or may not change.
@@ -260,51 +260,48 @@ impl TreeAccess<'_> {
     }
 }
 
-/// Where a path leads; `None` when a directory on the way is absent.
+/// Resolves a path; `None` when a directory on the way is absent.
 pub fn place(tree: &Tree, path: &[u8], last: Last) -> Result<Option<TreePath>, PathError> {
     walk(&mut TreeAccess::Read(tree), path, last, MissingParents::Absent)
 }
 
-/// Where a path leads, with the directories on the way made.
+/// Resolves a path, and creates the directories on the way.
 pub fn place_made(tree: &mut Tree, path: &[u8], last: Last, time: Time) -> Result<TreePath, PathError> {
     walk(&mut TreeAccess::Write(tree), path, last, MissingParents::Make(time))?
         .ok_or_else(|| PathError::NotNormal { path: path.to_vec() })
 }
 
-/// What a path names, links followed.
+/// The node at a path, links followed.
 pub fn find(tree: &Tree, path: &[u8]) -> Result<Option<NodeId>, PathError> {
-    Ok(place(tree, path, Last::Follow)?.and_then(|place| place.node))
+    Ok(place(tree, path, Last::Follow)?.and_then(|found| found.node))
 }
 
-/// Puts a node at a place, instead of whatever is there but a folder with entries.
-pub fn put(tree: &mut Tree, place: &TreePath, node: Node) -> Result<NodeId, PathError> {
-    let full = place.node.and_then(|id| tree.entries(id)).is_some_and(|entries| !entries.is_empty());
-    let Some(name) = place.name.as_ref().filter(|_| !full) else {
-        return Err(PathError::NotAFile { path: place.path.clone(), found: "dir" });
+/// Puts a node at a resolved path, in place of an existing one; a folder with entries is refused.
+pub fn put(tree: &mut Tree, at: &TreePath, node: Node) -> Result<NodeId, PathError> {
+    let full = at.node.and_then(|id| tree.entries(id)).is_some_and(|entries| !entries.is_empty());
+    let Some(name) = at.name.as_ref().filter(|_| !full) else {
+        return Err(PathError::NotAFile { path: at.path.clone(), found: "dir" });
     };
-    tree.unlink(place.dir, name.as_bytes());
-    tree.add(place.dir, name.clone(), node)
-        .map_err(|source| PathError::Tree { path: place.path.clone(), source })
+    tree.unlink(at.dir, name.as_bytes());
+    tree.add(at.dir, name.clone(), node).map_err(|source| PathError::Tree { path: at.path.clone(), source })
 }
 
 /// The bytes of a regular file, if there are at most `limit`.
 pub fn contents(
     tree: &Tree,
     sources: &dyn Sources,
-    place: &TreePath,
+    at: &TreePath,
     limit: u64,
 ) -> Result<Option<Vec<u8>>, PathError> {
-    let Some(id) = place.node else { return Ok(None) };
+    let Some(id) = at.node else { return Ok(None) };
     let content = match &tree.node(id).kind {
         NodeKind::File(content) => content,
-        other => return Err(PathError::NotAFile { path: place.path.clone(), found: other.word() }),
+        other => return Err(PathError::NotAFile { path: at.path.clone(), found: other.word() }),
     };
     if content.len() > limit {
-        return Err(PathError::TooLarge { path: place.path.clone(), len: content.len(), limit });
+        return Err(PathError::TooLarge { path: at.path.clone(), len: content.len(), limit });
     }
-    bytes_of(content, sources)
-        .map(Some)
-        .map_err(|source| PathError::Read { path: place.path.clone(), source })
+    bytes_of(content, sources).map(Some).map_err(|source| PathError::Read { path: at.path.clone(), source })
 }
 
 /// The bytes of content whose length the caller has bounded.
@@ -327,7 +324,7 @@ pub fn bytes_of(content: &Content, sources: &dyn Sources) -> io::Result<Vec<u8>>
 /// The bytes of the small file at a path, links followed; `None` when there is none.
 pub fn read(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Option<Vec<u8>>, PathError> {
     match place(tree, path, Last::Follow)? {
-        Some(place) => contents(tree, sources, &place, SMALL_FILE),
+        Some(at) => contents(tree, sources, &at, SMALL_FILE),
         None => Ok(None),
     }
 }
@@ -335,13 +332,13 @@ pub fn read(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Option<Ve
 /// Writes a file as an editor does, links followed: mode, owner and attributes of a file that is there stay, and
 /// further names of it keep the old bytes. A new file is root's, of `mode`.
 pub fn write(tree: &mut Tree, path: &[u8], bytes: &[u8], mode: u16, time: Time) -> Result<(), PathError> {
-    let place = place_made(tree, path, Last::Follow, time)?;
-    let meta = match place.node.map(|id| tree.node(id)) {
+    let at = place_made(tree, path, Last::Follow, time)?;
+    let meta = match at.node.map(|id| tree.node(id)) {
         Some(Node { meta, kind: NodeKind::File(_) }) => Meta { mtime: time, ..meta.clone() },
         Some(node) => {
-            return Err(PathError::NotAFile { path: place.path.clone(), found: node.kind.word() });
+            return Err(PathError::NotAFile { path: at.path.clone(), found: node.kind.word() });
         }
         None => Meta::root_owned(mode, time),
     };
-    put(tree, &place, Node { meta, kind: NodeKind::File(Content::Inline(Arc::from(bytes))) }).map(|_| ())
+    put(tree, &at, Node { meta, kind: NodeKind::File(Content::Inline(Arc::from(bytes))) }).map(|_| ())
 }

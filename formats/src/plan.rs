@@ -1,4 +1,4 @@
-//! The plan: a sorted list of extents that says where every byte of something comes from.
+//! The plan: a sorted list of extents that gives the origin of every byte of an image.
 //!
 //! A format turns a tree into a plan; plans compose (a file system into a disk); every consumer (file, digests,
 //! upload) reads the plan. A finished plan covers its length exactly, each byte claimed once. No I/O happens here
@@ -8,16 +8,16 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// Names a source of bytes: a file of the store, a tar, a file of the user. Its meaning lies with the [`Sources`].
+/// Names a source of bytes: a file of the store, a tar, a file of the user. The [`Sources`] define its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u32);
 
-/// Gives the bytes of sources to whoever reads a plan, from many threads at once.
+/// Gives the bytes of sources to the readers of a plan, from many threads at once.
 pub trait Sources: Sync {
     /// Fills `buf` from byte `at` of `source`.
     ///
     /// # Errors
-    /// `UnexpectedEof` past the end of the source; otherwise what the medium says, naming the source.
+    /// `UnexpectedEof` past the end of the source; otherwise the error of the medium, with the source.
     fn read_exact_at(&self, source: SourceId, at: u64, buf: &mut [u8]) -> io::Result<()>;
 }
 
@@ -31,7 +31,7 @@ impl Sources for NoSources {
     }
 }
 
-/// What stands in an extent.
+/// The data of an extent.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Data {
     /// Bytes made by us: `bytes[at..at + len]` with the length of the extent.
@@ -50,7 +50,7 @@ pub enum Data {
     },
     /// Must read back as zero.
     Zero,
-    /// Nobody reads it before writing it; read here, it gives zeros.
+    /// Unallocated: not read before it is written. Read from the plan, it gives zeros.
     Free,
 }
 
@@ -78,14 +78,14 @@ impl Data {
     }
 }
 
-/// A stretch of a plan.
+/// A range of a plan with one origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extent {
     /// First byte in the plan.
     pub offset: u64,
     /// Length in bytes, not zero.
     pub len: u64,
-    /// What stands there.
+    /// Its data.
     pub data: Data,
 }
 
@@ -96,7 +96,7 @@ impl Extent {
     }
 }
 
-/// Why claims do not make a plan: a fault of the planner, never of the user's input.
+/// Why claims do not make a plan: a bug of the planner, never a mistake in the user's input.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -144,7 +144,7 @@ impl Claims {
         self.claim(offset, bytes.len() as u64, Data::Bytes { bytes, at: 0 });
     }
 
-    /// Claims what another plan describes, moved to `offset`: a file system into its partition.
+    /// Claims the extents of another plan, moved to `offset`: a file system into its partition.
     pub fn plan(&mut self, offset: u64, plan: Plan) {
         self.extents.extend(plan.extents.into_iter().map(|mut extent| {
             extent.offset += offset;
@@ -152,7 +152,7 @@ impl Claims {
         }));
     }
 
-    /// Sorts the claims, checks that none overlap, and fills what nobody claimed with `gap`
+    /// Sorts the claims, checks that none overlap, and fills unclaimed ranges with `gap`
     /// ([`Data::Zero`] or [`Data::Free`]).
     ///
     /// # Errors
@@ -231,10 +231,10 @@ impl Plan {
         })
     }
 
-    /// Fills `buf` with what stands at `offset`; `Zero` and `Free` give zeros.
+    /// Fills `buf` from byte `offset`; `Zero` and `Free` give zeros.
     ///
     /// # Errors
-    /// What the sources say; `UnexpectedEof` past the end of the plan.
+    /// The error of a source; `UnexpectedEof` past the end of the plan.
     pub fn read_exact_at(&self, sources: &dyn Sources, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         let end = offset.checked_add(buf.len() as u64).filter(|end| *end <= self.len);
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;

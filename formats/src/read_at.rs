@@ -10,7 +10,7 @@ pub trait ReadAt: Sync {
     /// Fills `buf` from byte `offset` on.
     ///
     /// # Errors
-    /// `UnexpectedEof` when the range does not lie within [`ReadAt::size`]; otherwise what the medium says.
+    /// `UnexpectedEof` when the range is not within [`ReadAt::size`]; otherwise the error of the medium.
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
 }
 

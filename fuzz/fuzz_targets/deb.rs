@@ -8,7 +8,7 @@ use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::locked::{LockedPackage, LockReason};
 use amiforge_rootfs::packages::unpack::{DebFile, unpack};
 use amiforge_store::Store;
-use amiforge_store::watch::Unwatched;
+use amiforge_progress::Monitor;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -29,5 +29,5 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let store = Store::scratch(&folder).expect("the folder is writable");
     let debs = [DebFile { package: &package, path }];
-    let _ = unpack(&debs, &Filters::default(), &store, &mut Blobs::new(), &Unwatched);
+    let _ = unpack(&debs, &Filters::default(), &store, &mut Blobs::new(), Monitor::none());
 });

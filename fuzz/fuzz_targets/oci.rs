@@ -7,7 +7,7 @@ use amiforge_rootfs::assemble::assemble;
 use amiforge_store::blobs::Blobs;
 use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_store::Store;
-use amiforge_store::watch::Unwatched;
+use amiforge_progress::Monitor;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -32,5 +32,5 @@ fuzz_target!(|bytes: &[u8]| {
         exclude: Vec::new(),
         overrides: false,
     };
-    let _ = assemble(&[spec], &Store::at(&folder.join("store")), &mut Blobs::new(), &Unwatched);
+    let _ = assemble(&[spec], &Store::at(&folder.join("store")), &mut Blobs::new(), Monitor::none());
 });

@@ -3,12 +3,12 @@
 
 use amiforge_formats::plan::SourceId;
 use amiforge_rootfs::sources::tar::{ArchiveLocation, index};
-use amiforge_store::watch::Unwatched;
+use amiforge_progress::Monitor;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let place = ArchiveLocation { source: SourceId(0), at: 0 };
-    let _ = index(&bytes.to_vec(), place, &Unwatched);
+    let _ = index(&bytes.to_vec(), place, Monitor::none());
     // Once more with every checksum right, or hardly a mutation gets past the first header.
     let mut mended = bytes.to_vec();
     for block in mended.chunks_exact_mut(512).filter(|block| block.iter().any(|byte| *byte != 0)) {
@@ -17,5 +17,5 @@ fuzz_target!(|bytes: &[u8]| {
         block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     }
     mended.resize(mended.len().next_multiple_of(512) + 1024, 0);
-    let _ = index(&mended, place, &Unwatched);
+    let _ = index(&mended, place, Monitor::none());
 });

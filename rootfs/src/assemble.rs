@@ -1,36 +1,35 @@
-//! Assembling: every source of a recipe, in order, into one tree whose contents reference the inputs. Knows the
-//! order of things; how a kind of source is read lies in [`crate::sources`], how two fit together in
-//! [`crate::merge`].
+//! Assembles every source of a recipe, in order, into one tree whose contents reference the inputs. [`crate::sources`]
+//! reads each kind of source, [`crate::merge`] merges them.
 
 use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_progress::Monitor;
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::checks::{CheckError, Checks};
-use amiforge_store::watch::Watch;
 
 use crate::glob::NotAGlob;
-use crate::merge::{MergeError, Merged};
-use crate::reshape::Reshape;
+use crate::merge::{MergeError, MergedTree};
+use crate::path_map::PathMap;
 use crate::sources::indexed::clean;
 use crate::sources::warning::Warning;
 use crate::sources::{OpenedSource, Opening, SourceError, SourceSpec};
 
-/// What the sources gave.
+/// The merged sources.
 #[derive(Debug)]
 pub struct Assembled {
     /// The merged tree.
     pub tree: Tree,
-    /// One for each source, in the order of the recipe. Complete after [`Assembled::settle`].
+    /// One for each source, in the order of the recipe. Their digests are complete after [`Assembled::settle`].
     pub inputs: Vec<ListedInput>,
-    /// The newest modification time that an entry of an input has; the epoch itself if there are none.
+    /// The newest modification time of an entry of an input; the epoch if there is no entry.
     pub newest: Time,
-    /// The config of the last OCI source.
+    /// The image configuration of the last OCI source.
     pub oci_config: Option<serde_json::Value>,
-    /// What is remarkable about the sources, each with the label of the source.
+    /// Warnings about the sources, each after the label of its source.
     pub warnings: Vec<String>,
     checks: Checks,
 }
@@ -43,19 +42,19 @@ pub struct ListedInput {
     pub label: String,
     /// `dir`, `tar` or `oci`.
     pub kind: &'static str,
-    /// Length of the file in bytes; of a folder, the sum of its files.
+    /// Length of the file in bytes; for a folder, the sum of the lengths of its files.
     pub size: u64,
-    /// Digest of the file, or of the image's manifest; none for a folder or an input that is not pinned.
+    /// Digest of the file, or of the manifest of an OCI image; none for a folder or an input that is not pinned.
     pub sha256: Option<Digest>,
-    /// Whether the recipe named the digest.
+    /// Whether the recipe gives the digest.
     pub pinned: bool,
 }
 
-/// Why the sources do not make a tree.
+/// Why sources cannot be assembled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AssembleError {
-    /// The user asked to stop.
+    /// The user interrupted the command.
     #[error("interrupted")]
     Interrupted,
     /// A source cannot be read.
@@ -63,27 +62,27 @@ pub enum AssembleError {
     Source {
         /// Which source.
         label: String,
-        /// What is wrong.
+        /// Why.
         #[source]
         source: Box<SourceError>,
     },
-    /// Its `exclude` does not parse.
+    /// A glob of `exclude` is not valid.
     #[error("reading `exclude` of {label}")]
     Exclude {
         /// Which source.
         label: String,
-        /// What is wrong.
+        /// Why.
         #[source]
         source: NotAGlob,
     },
-    /// Its `prefix` is no path.
+    /// `prefix` is not a path of an image.
     #[error(
-        "the prefix `{prefix}` of {label} is no path of an image: it holds `..`, a NUL or a name over 255 bytes"
+        "the prefix `{prefix}` of {label} is not a path of an image: it has `..`, a NUL or a name over 255 bytes"
     )]
     Prefix {
         /// Which source.
         label: String,
-        /// What it says.
+        /// The value of `prefix`.
         prefix: String,
     },
     /// `strip` drops every path.
@@ -91,26 +90,26 @@ pub enum AssembleError {
     Strip {
         /// Which source.
         label: String,
-        /// Names that are dropped from each path.
+        /// Number of names that are dropped from each path.
         strip: u32,
-        /// Names of the longest path.
+        /// Number of names of the longest path.
         deepest: usize,
     },
-    /// Two sources contradict each other.
+    /// Two sources conflict.
     #[error("merging {label} into the tree")]
     Merge {
         /// The later source.
         label: String,
-        /// What is wrong.
+        /// Why.
         #[source]
         source: Box<MergeError>,
     },
-    /// An input is not what it should be.
+    /// An input or an entry of the store is damaged.
     #[error("checking {label}")]
     Check {
         /// Which source.
         label: String,
-        /// What is wrong.
+        /// Why.
         #[source]
         source: CheckError,
     },
@@ -120,18 +119,18 @@ pub enum AssembleError {
         /// Which file.
         path: PathBuf,
     },
-    /// An input cannot be looked at any more.
-    #[error("looking at the inputs again")]
+    /// An input can no longer be examined.
+    #[error("checking that the inputs have not changed")]
     Look(#[source] std::io::Error),
 }
 
 impl Assembled {
-    /// Waits for the digests that are still being taken, compares them with those that the recipe names, and checks
-    /// that no input changed since it was indexed. To be called after the last content was read and before anything
-    /// that was made from it is given its final name.
+    /// Waits for the digests that are still being computed, compares them with those that the recipe gives, and checks
+    /// that no input has changed since it was indexed. Call it after the last content was read and before anything made
+    /// from it gets its final name.
     ///
     /// # Errors
-    /// A digest that is not the one named, an input that changed, an entry of the store that is damaged.
+    /// A digest that differs from the expected one, an input that changed, a damaged entry of the store.
     pub fn settle(&mut self, blobs: &Blobs) -> Result<(), AssembleError> {
         let label =
             |inputs: &[ListedInput], number: usize| inputs.get(number).map(|input| input.label.clone());
@@ -154,34 +153,34 @@ impl Assembled {
 /// Reads every source and merges them in order.
 ///
 /// # Errors
-/// What is wrong, in which source, at which entry and byte.
+/// [`AssembleError`] with the source, entry and byte.
 pub fn assemble(
     specs: &[SourceSpec],
     store: &Store,
     blobs: &mut Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<Assembled, AssembleError> {
-    assemble_over(Merged::default(), specs, store, blobs, watch)
+    assemble_onto(MergedTree::default(), specs, store, blobs, monitor)
 }
 
-/// The same, over what is there already.
+/// Reads every source and merges them in order into an existing tree.
 ///
 /// # Errors
 /// As for [`assemble`].
-pub fn assemble_over(
-    mut merged: Merged,
+pub fn assemble_onto(
+    mut merged: MergedTree,
     specs: &[SourceSpec],
     store: &Store,
     blobs: &mut Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<Assembled, AssembleError> {
     let (mut inputs, mut tasks, mut newest, mut oci_config) = (Vec::new(), Vec::new(), None, None);
     let mut warnings = Vec::new();
     for (number, spec) in specs.iter().enumerate() {
-        let reshape = reshape(spec)?;
-        let opening = Opening { store, watch, reshape: &reshape };
+        let path_map = path_map(spec)?;
+        let opening = Opening { store, monitor, path_map: &path_map };
         let opened = opening.open(spec, blobs).map_err(|error| match error {
-            _ if watch.interrupted() => AssembleError::Interrupted,
+            _ if monitor.cancel.is_cancelled() => AssembleError::Interrupted,
             error => AssembleError::Source { label: spec.label.clone(), source: Box::new(error) },
         })?;
         let OpenedSource { indexed, kind, size, sha256, pinned, tasks: own, config } = opened;
@@ -189,44 +188,45 @@ pub fn assemble_over(
         oci_config = config.or(oci_config);
         tasks.extend(own.into_iter().map(|task| (number, task)));
         inputs.push(ListedInput { label: spec.label.clone(), kind, size, sha256, pinned });
-        let (own, deepest) = (indexed.warnings.clone(), deepest(&indexed.tree, &reshape));
-        let taken = merged.take(&spec.label, indexed, &reshape, spec.overrides, blobs);
-        let taken = taken.map_err(|source| AssembleError::Merge { label: spec.label.clone(), source })?;
-        if let Some(deepest) = deepest {
+        let (own, depth) = (indexed.warnings.clone(), depth_if_all_stripped(&indexed.tree, &path_map));
+        let any = merged.add_source(&spec.label, indexed, &path_map, spec.overrides, blobs);
+        let any = any.map_err(|source| AssembleError::Merge { label: spec.label.clone(), source })?;
+        if let Some(deepest) = depth {
             return Err(AssembleError::Strip { label: spec.label.clone(), strip: spec.strip, deepest });
         }
-        let remarks = own.into_iter().chain(remarks(&reshape, taken));
-        warnings.extend(remarks.map(|warning| format!("{}: {warning}", spec.label)));
+        let all = own.into_iter().chain(path_map_warnings(&path_map, any));
+        warnings.extend(all.map(|warning| format!("{}: {warning}", spec.label)));
     }
     let checks = Checks::start(tasks);
     let newest = newest.unwrap_or(Time::EPOCH);
-    Ok(Assembled { tree: merged.finish(), inputs, newest, oci_config, warnings, checks })
+    Ok(Assembled { tree: merged.into_tree(), inputs, newest, oci_config, warnings, checks })
 }
 
-/// Names of the longest path of a source, if `strip` drops every path of it.
-fn deepest(tree: &Tree, reshape: &Reshape) -> Option<usize> {
-    if reshape.strip == 0 || tree.walk().any(|entry| reshape.stripped(&entry.path).is_some()) {
+/// The number of names of the longest path of a source, if `strip` drops every one of its paths.
+fn depth_if_all_stripped(tree: &Tree, path_map: &PathMap) -> Option<usize> {
+    if path_map.strip == 0 || tree.walk().any(|entry| path_map.stripped(&entry.path).is_some()) {
         return None;
     }
     let names = |path: &[u8]| path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).count();
     tree.walk().map(|entry| names(&entry.path)).max().filter(|deepest| *deepest > 0)
 }
 
-/// What is remarkable about what was taken of a source.
-fn remarks(reshape: &Reshape, taken: bool) -> Vec<Warning> {
-    let unused = reshape.unused().map(|glob| Warning::Exclude { glob: glob.to_owned() });
-    let mut remarks: Vec<_> = unused.collect();
-    if !taken {
-        let why = if reshape.excludes_any() { "`exclude` leaves nothing" } else { "it is empty" };
-        remarks.push(Warning::Nothing { why });
+/// Warnings about globs that matched nothing and about a source without any entry left.
+fn path_map_warnings(path_map: &PathMap, any: bool) -> Vec<Warning> {
+    let unused = path_map.unused_globs().map(|glob| Warning::Exclude { glob: glob.to_owned() });
+    let mut warnings: Vec<_> = unused.collect();
+    if !any {
+        let why = if path_map.has_excluded() { "`exclude` leaves nothing" } else { "it is empty" };
+        warnings.push(Warning::Nothing { why });
     }
-    remarks
+    warnings
 }
 
-fn reshape(spec: &SourceSpec) -> Result<Reshape, AssembleError> {
+/// The map that a source's `strip`, `prefix` and `exclude` describe.
+fn path_map(spec: &SourceSpec) -> Result<PathMap, AssembleError> {
     let mut prefix = Vec::new();
     clean(spec.prefix.as_bytes(), &mut prefix)
         .map_err(|_| AssembleError::Prefix { label: spec.label.clone(), prefix: spec.prefix.clone() })?;
-    Reshape::new(spec.strip as usize, prefix, &spec.exclude)
+    PathMap::new(spec.strip as usize, prefix, &spec.exclude)
         .map_err(|source| AssembleError::Exclude { label: spec.label.clone(), source })
 }

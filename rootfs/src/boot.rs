@@ -1,8 +1,8 @@
-//! What an image boots with, found in its own tree: the kernel, its initrd, the loaders that the distribution brings, and
-//! what the system calls itself. Must not know how any of it is put on a disk.
+//! Finds the boot files of an image in its tree: the kernel, its initrd, the boot loaders of the distribution, and
+//! os-release. Must not know how any of them is written to a disk.
 //!
-//! Kernels are looked for where Debian and its kin put them (`/boot/vmlinuz-RELEASE`) and where Fedora and systemd's
-//! kernel-install look (`/usr/lib/modules/RELEASE/vmlinuz`).
+//! Paths of kernels: `/boot/vmlinuz-RELEASE` as on Debian and its derivatives, and `/usr/lib/modules/RELEASE/vmlinuz` as
+//! on Fedora and for the kernel-install of systemd.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,47 +14,47 @@ use amiforge_formats::tree::{Content, NodeKind, Tree};
 
 use crate::packages::version;
 
-/// Longest head of a kernel that is read: setup header and the headers of the PE file.
-const HEAD: u64 = 4096;
+/// Bytes at the start of a kernel that are read: the setup header and the headers of the PE file.
+const HEAD_LEN: u64 = 4096;
 
-/// Longest loader that is read.
+/// Longest boot loader that is read, in bytes.
 const LOADER_MAX: u64 = 32 << 20;
 
-/// Longest `os-release`.
+/// Longest `os-release` that is read, in bytes.
 const OS_RELEASE_MAX: u64 = 64 << 10;
 
-/// The names of an initrd by the release of its kernel, in the order in which they are looked for.
+/// Path of an initrd before and after the release of its kernel; the first that exists is taken.
 const INITRDS: [(&str, &str); 3] =
     [("boot/initrd.img-", ""), ("boot/initramfs-", ".img"), ("boot/initrd-", "")];
 
-/// Why there is nothing to boot.
+/// Why the boot files cannot be found or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BootFilesError {
-    /// No kernel.
+    /// The tree has no kernel.
     #[error("the image has no kernel: there is neither `/boot/vmlinuz-…` nor `/usr/lib/modules/…/vmlinuz`")]
     NoKernel,
-    /// Not that kernel.
-    #[error("the image has no kernel `{wanted}` but {there}")]
-    NotThere {
-        /// The release asked for.
-        wanted: String,
-        /// The releases that there are.
-        there: String,
+    /// The tree has no kernel of the requested release.
+    #[error("the image has no kernel `{requested}` but {available}")]
+    NoSuchKernel {
+        /// The requested release.
+        requested: String,
+        /// The releases in the tree.
+        available: String,
     },
-    /// No initrd for the kernel.
+    /// The tree has no initrd for the kernel.
     #[error("the image has no initrd for its kernel `{release}`: there is no `/boot/initrd.img-{release}`")]
     NoInitrd {
         /// Release of the kernel.
         release: String,
     },
-    /// A path of the tree.
-    #[error("looking for what the image boots with")]
+    /// A path of the tree cannot be resolved or read.
+    #[error("looking for the kernel and boot loader of the image")]
     Path(#[from] PathError),
     /// The kernel cannot be read.
     #[error("reading the kernel `{release}`")]
     Read {
-        /// Its release.
+        /// Release of the kernel.
         release: String,
         /// Why.
         #[source]
@@ -62,43 +62,43 @@ pub enum BootFilesError {
     },
 }
 
-/// A kernel with what belongs to it.
+/// A kernel and its initrd.
 #[derive(Debug, Clone)]
 pub struct KernelFiles {
-    /// Its release, such as `6.1.0-56-cloud-amd64`.
+    /// Release, such as `6.1.0-56-cloud-amd64`.
     pub release: String,
-    /// Absolute path of the file.
+    /// Absolute path.
     pub path: String,
-    /// The file.
+    /// Content of the file.
     pub content: Content,
-    /// Its first bytes, at most 4096.
+    /// First bytes of the file, at most 4096.
     pub head: Vec<u8>,
-    /// Its initrd, if there is one, with its absolute path.
+    /// Absolute path and content of the initrd, if there is one.
     pub initrd: Option<(String, Content)>,
 }
 
-/// The kernel that boots: that of the release asked for, else the newest, as dpkg compares versions.
+/// Finds the kernel to boot: the one of the requested release, else the newest in the version order of dpkg.
 ///
 /// # Errors
 /// [`BootFilesError`].
-pub fn kernel(
+pub fn find_kernel(
     tree: &Tree,
     sources: &dyn Sources,
-    wanted: Option<&str>,
+    requested: Option<&str>,
 ) -> Result<KernelFiles, BootFilesError> {
-    let mut all = releases(tree)?;
+    let mut all = kernels_by_release(tree)?;
     let newest = all.keys().max_by(|a, b| version::compare(a, b)).cloned().ok_or(BootFilesError::NoKernel)?;
-    let release = wanted.map_or(newest, str::to_owned);
+    let release = requested.map_or(newest, str::to_owned);
     let Some((path, content)) = all.remove(&release) else {
-        let there: Vec<_> = all.keys().map(|release| format!("`{release}`")).collect();
-        return Err(BootFilesError::NotThere { wanted: release, there: there.join(", ") });
+        let available: Vec<_> = all.keys().map(|release| format!("`{release}`")).collect();
+        return Err(BootFilesError::NoSuchKernel { requested: release, available: available.join(", ") });
     };
-    let head = path::bytes_of(&start(&content, HEAD), sources)
+    let head = path::bytes_of(&prefix(&content, HEAD_LEN), sources)
         .map_err(|source| BootFilesError::Read { release: release.clone(), source })?;
     let mut initrd = None;
     for (before, after) in INITRDS {
         let path = format!("{before}{release}{after}");
-        if let Some(content) = file(tree, path.as_bytes())? {
+        if let Some(content) = file_content(tree, path.as_bytes())? {
             initrd = Some((format!("/{path}"), content));
             break;
         }
@@ -106,47 +106,52 @@ pub fn kernel(
     Ok(KernelFiles { release, path, content, head, initrd })
 }
 
-/// Every kernel by its release.
-fn releases(tree: &Tree) -> Result<BTreeMap<String, (String, Content)>, BootFilesError> {
+/// Path and content of every kernel, by release.
+fn kernels_by_release(tree: &Tree) -> Result<BTreeMap<String, (String, Content)>, BootFilesError> {
     let mut all = BTreeMap::new();
-    for name in names(tree, b"usr/lib/modules")? {
+    for name in entry_names(tree, b"usr/lib/modules")? {
         let path = format!("usr/lib/modules/{name}/vmlinuz");
-        if let Some(content) = file(tree, path.as_bytes())? {
+        if let Some(content) = file_content(tree, path.as_bytes())? {
             all.insert(name, (format!("/{path}"), content));
         }
     }
-    for name in names(tree, b"boot")? {
+    for name in entry_names(tree, b"boot")? {
         let Some(release) = name.strip_prefix("vmlinuz-").filter(|release| !release.is_empty()) else {
             continue;
         };
         let path = format!("boot/{name}");
-        if let Some(content) = file(tree, path.as_bytes())? {
+        if let Some(content) = file_content(tree, path.as_bytes())? {
             all.insert(release.to_owned(), (format!("/{path}"), content));
         }
     }
     Ok(all)
 }
 
-/// A file of the tree that the distribution brings, such as the stub of systemd-boot; links are followed.
+/// Reads a boot loader that the distribution installs, such as the stub of systemd-boot; links are followed. `None` where
+/// the path does not exist.
 ///
 /// # Errors
-/// [`BootFilesError::Path`] when it is longer than 32 MiB, no file, or cannot be read.
-pub fn loader(tree: &Tree, sources: &dyn Sources, path: &str) -> Result<Option<Vec<u8>>, BootFilesError> {
-    small(tree, sources, path, LOADER_MAX)
+/// [`BootFilesError::Path`] when it is longer than 32 MiB, not a regular file, or cannot be read.
+pub fn read_loader(
+    tree: &Tree,
+    sources: &dyn Sources,
+    path: &str,
+) -> Result<Option<Vec<u8>>, BootFilesError> {
+    read_up_to(tree, sources, path, LOADER_MAX)
 }
 
-/// What the system calls itself (os-release(5)).
+/// Reads os-release(5) from `/etc`, else from `/usr/lib`.
 ///
 /// # Errors
-/// As [`loader`].
-pub fn os_release(tree: &Tree, sources: &dyn Sources) -> Result<Option<Vec<u8>>, BootFilesError> {
-    match small(tree, sources, "etc/os-release", OS_RELEASE_MAX)? {
+/// As [`read_loader`], with a limit of 64 KiB.
+pub fn read_os_release(tree: &Tree, sources: &dyn Sources) -> Result<Option<Vec<u8>>, BootFilesError> {
+    match read_up_to(tree, sources, "etc/os-release", OS_RELEASE_MAX)? {
         Some(text) => Ok(Some(text)),
-        None => small(tree, sources, "usr/lib/os-release", OS_RELEASE_MAX),
+        None => read_up_to(tree, sources, "usr/lib/os-release", OS_RELEASE_MAX),
     }
 }
 
-fn small(
+fn read_up_to(
     tree: &Tree,
     sources: &dyn Sources,
     path: &str,
@@ -158,29 +163,29 @@ fn small(
     }
 }
 
-/// The names in a folder that are text, in order.
-fn names(tree: &Tree, path: &[u8]) -> Result<Vec<String>, BootFilesError> {
-    let found = path::find(tree, path)?.and_then(|id| tree.entries(id));
+/// The names in a folder that are UTF-8, sorted; empty where the folder does not exist.
+fn entry_names(tree: &Tree, path: &[u8]) -> Result<Vec<String>, BootFilesError> {
+    let entries = path::find(tree, path)?.and_then(|id| tree.entries(id));
     let text = |name: &[u8]| String::from_utf8(name.to_vec()).ok();
-    Ok(found.into_iter().flatten().filter_map(|(name, _)| text(name.as_bytes())).collect())
+    Ok(entries.into_iter().flatten().filter_map(|(name, _)| text(name.as_bytes())).collect())
 }
 
-/// The content of a regular file, links followed.
-fn file(tree: &Tree, path: &[u8]) -> Result<Option<Content>, BootFilesError> {
+/// The content of a regular file, links followed; `None` for anything else.
+fn file_content(tree: &Tree, path: &[u8]) -> Result<Option<Content>, BootFilesError> {
     Ok(path::find(tree, path)?.and_then(|id| match &tree.node(id).kind {
         NodeKind::File(content) => Some(content.clone()),
         _ => None,
     }))
 }
 
-/// The first bytes of a file.
-fn start(content: &Content, limit: u64) -> Content {
+/// The first `limit` bytes of a file.
+fn prefix(content: &Content, limit: u64) -> Content {
     match content {
         Content::Inline(bytes) => Content::Inline(bytes.iter().take(limit as usize).copied().collect()),
         Content::Slice { source, at, len } => {
             Content::Slice { source: *source, at: *at, len: limit.min(*len) }
         }
-        // A kernel is not kept with holes; whoever keeps one so has its bytes read as a whole.
+        // A kernel has no holes in practice; one that has is read as a whole.
         Content::Sparse { .. } => content.clone(),
     }
 }
@@ -203,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_kernel_boots_unless_another_is_asked_for() {
+    fn the_newest_kernel_boots_unless_another_is_requested() {
         let tree = tree(&[
             "boot/vmlinuz-6.1.0-9-cloud-amd64",
             "boot/vmlinuz-6.1.0-56-cloud-amd64",
@@ -213,18 +218,18 @@ mod tests {
             "usr/lib/modules/6.1.0-9-cloud-amd64/modules.dep",
         ]);
         let blobs = Blobs::new();
-        let newest = kernel(&tree, &blobs, None).unwrap();
+        let newest = find_kernel(&tree, &blobs, None).unwrap();
         assert_eq!((newest.release.as_str(), newest.head.len()), ("6.1.0-56-cloud-amd64", 33));
         assert_eq!(newest.initrd.unwrap().0, "/boot/initrd.img-6.1.0-56-cloud-amd64");
-        let old = kernel(&tree, &blobs, Some("5.10.0")).unwrap();
+        let old = find_kernel(&tree, &blobs, Some("5.10.0")).unwrap();
         assert_eq!((old.path.as_str(), old.initrd.is_none()), ("/usr/lib/modules/5.10.0/vmlinuz", true));
-        let none = kernel(&tree, &blobs, Some("7")).unwrap_err().to_string();
+        let none = find_kernel(&tree, &blobs, Some("7")).unwrap_err().to_string();
         assert!(none.ends_with("but `5.10.0`, `6.1.0-56-cloud-amd64`, `6.1.0-9-cloud-amd64`"), "{none}");
     }
 
     #[test]
-    fn a_tree_without_kernel_is_told() {
-        let found = kernel(&tree(&["boot/grub/grub.cfg"]), &Blobs::new(), None);
-        assert!(matches!(found, Err(BootFilesError::NoKernel)));
+    fn a_tree_without_kernel_is_refused() {
+        let result = find_kernel(&tree(&["boot/grub/grub.cfg"]), &Blobs::new(), None);
+        assert!(matches!(result, Err(BootFilesError::NoKernel)));
     }
 }

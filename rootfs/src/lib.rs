@@ -1,15 +1,15 @@
-//! From inputs to a file tree: sources, store, merging, and the steps that make a tree a system.
+//! From inputs to a file tree: sources, merging, and the steps that make a tree a system.
 
 pub mod assemble;
 pub mod boot;
 pub mod configure;
 pub mod glob;
-pub mod graft;
 pub mod initrd;
+pub mod insert;
 pub mod merge;
 pub mod normalize;
 pub mod packages;
-pub mod reshape;
+pub mod path_map;
 pub mod secrets;
 pub mod sources;
 pub mod stage;

@@ -1,8 +1,8 @@
-//! The last step before a format sees the tree: clamps times, and takes out what must not be published or would
-//! differ between builds. Every removal belongs to a named rule and is reported. Reads no content.
+//! Normalizes the finished tree before a file system is made of it: clamps times, and removes what must not be published or
+//! would differ between builds. Every removal belongs to a named rule and is reported. Reads no content.
 //!
-//! Follows `SOURCE_DATE_EPOCH` of reproducible-builds.org for times, and machine-id(5) for images that many
-//! machines boot. Rules do not follow links: a link in a rule's path leads to what was not meant.
+//! Follows `SOURCE_DATE_EPOCH` of reproducible-builds.org for times, and machine-id(5) for an image that several machines
+//! boot. Rules do not follow links: a link in the path of a rule may lead to files that the rule is not for.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ pub enum NormalizeRule {
     RandomSeeds,
     /// Package lists and downloaded packages removed.
     PackageCaches,
-    /// Caches that are made anew on need removed.
+    /// Caches that programs create again when they need them removed.
     Caches,
     /// Logs emptied or removed.
     Logs,
@@ -44,27 +44,27 @@ pub enum NormalizeRule {
     /// `/.dockerenv` and the other marks by which systemd takes a machine for a container removed, and the empty file
     /// that container engines leave as `/dev/console`.
     ContainerFiles,
-    /// `/` made root's and 0755 where not everybody may read and search it, or others than root may write to it.
+    /// `/` given to root with mode 0755 where some user may not read and search it, or a user other than root may write to it.
     RootDirectory,
 }
 
-/// What normalizing does.
+/// Options of [`normalize`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NormalizeSpec {
-    /// Times above this become this.
+    /// The greatest time: later ones become this one.
     pub epoch: Time,
-    /// Rules that apply.
+    /// The rules that are applied.
     pub rules: BTreeSet<NormalizeRule>,
 }
 
-/// What became of a path.
+/// The change of a path by a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathOutcome {
-    /// Removed, with all below it.
+    /// Removed, with everything below it.
     Removed,
-    /// A regular file that is empty now.
+    /// Truncated to an empty regular file.
     Emptied,
-    /// A directory that is root's and of mode 0755 now.
+    /// A directory given to root with mode 0755.
     Opened,
 }
 
@@ -73,14 +73,14 @@ pub enum PathOutcome {
 pub struct RuleChange {
     /// Absolute path.
     pub path: Vec<u8>,
-    /// Which rule.
+    /// The rule.
     pub rule: NormalizeRule,
-    /// What happened.
+    /// The change.
     pub outcome: PathOutcome,
 }
 
 impl NormalizeRule {
-    /// Every rule, in the order of application.
+    /// Every rule, in the order in which they are applied.
     pub const ALL: [Self; 13] = [
         Self::MachineId,
         Self::SshHostKeys,
@@ -97,7 +97,7 @@ impl NormalizeRule {
         Self::RootDirectory,
     ];
 
-    /// The name by which a recipe turns it off.
+    /// The name of the rule in recipes.
     pub fn name(self) -> &'static str {
         match self {
             Self::MachineId => "machine-id",
@@ -121,8 +121,8 @@ impl NormalizeRule {
         Self::ALL.into_iter().find(|rule| rule.name() == name)
     }
 
-    /// The rules that apply unless a recipe says otherwise: identity, keys, seeds, caches, logs, and what would keep a
-    /// machine from starting.
+    /// The rules that apply by default: identity, keys, seeds, caches, logs, and those for files that keep a machine from
+    /// starting.
     pub fn defaults() -> BTreeSet<Self> {
         use NormalizeRule::{
             Caches, ContainerFiles, Logs, MachineId, PackageCaches, RandomSeeds, RootDirectory, ServiceKeys,
@@ -133,46 +133,46 @@ impl NormalizeRule {
     }
 }
 
-/// Which entries of a folder a rule is about.
+/// The entries of a folder that a rule selects.
 #[derive(Debug, Clone, Copy)]
-enum Pick {
-    /// Those with one of the names.
+enum EntrySelector {
+    /// Regular files with one of the names.
     Names(&'static [&'static str]),
-    /// Files that start so.
+    /// Entries other than folders whose name starts with this.
     Prefix(&'static str),
-    /// Files that end in one of these.
+    /// Entries other than folders whose name ends in one of these.
     Suffixes(&'static [&'static str]),
-    /// All of them; of package caches, folders named `partial` stay, emptied, for they belong to another user.
+    /// All entries. In package caches, folders named `partial` are emptied and kept, because they belong to another user.
     Everything,
 }
 
-/// A place that a rule cleans.
+/// A folder that a rule cleans.
 #[derive(Debug, Clone, Copy)]
-struct CleanTarget {
-    /// The folder, without the first `/`; a `*` stands for every folder there.
+struct RuleTarget {
+    /// Path of the folder, without the first `/`; `*` as its last name means every folder in the one before.
     folder: &'static str,
-    pick: Pick,
-    /// Whether folders below are cleaned alike.
+    selector: EntrySelector,
+    /// Whether the folders below are cleaned too.
     depth: Depth,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Depth {
-    One,
-    All,
+    Folder,
+    Recursive,
 }
 
-const fn here(folder: &'static str, pick: Pick) -> CleanTarget {
-    CleanTarget { folder, pick, depth: Depth::One }
+const fn in_folder(folder: &'static str, selector: EntrySelector) -> RuleTarget {
+    RuleTarget { folder, selector, depth: Depth::Folder }
 }
 
-const fn below(folder: &'static str, pick: Pick) -> CleanTarget {
-    CleanTarget { folder, pick, depth: Depth::All }
+const fn recursive(folder: &'static str, selector: EntrySelector) -> RuleTarget {
+    RuleTarget { folder, selector, depth: Depth::Recursive }
 }
 
-const ALL: Pick = Pick::Everything;
+const ALL: EntrySelector = EntrySelector::Everything;
 
-const HISTORIES: Pick = Pick::Names(&[
+const HISTORIES: EntrySelector = EntrySelector::Names(&[
     ".ash_history",
     ".bash_history",
     ".lesshst",
@@ -187,7 +187,7 @@ const HISTORIES: Pick = Pick::Names(&[
     ".zsh_history",
 ]);
 
-const BACKUPS: Pick = Pick::Suffixes(&[
+const BACKUPS: EntrySelector = EntrySelector::Suffixes(&[
     ".dpkg-bak",
     ".dpkg-dist",
     ".dpkg-new",
@@ -201,82 +201,94 @@ const BACKUPS: Pick = Pick::Suffixes(&[
     ".ucf-old",
 ]);
 
-const LOADER_SEED: Pick = Pick::Names(&["random-seed"]);
+const LOADER_SEED: EntrySelector = EntrySelector::Names(&["random-seed"]);
 
-/// What each rule removes; machine-id and logs also empty files.
-const PLACES: &[(NormalizeRule, CleanTarget)] = &[
-    (NormalizeRule::MachineId, here("var/lib/dbus", Pick::Names(&["machine-id"]))),
-    (NormalizeRule::SshHostKeys, here("etc/ssh", Pick::Prefix("ssh_host_"))),
-    (NormalizeRule::RandomSeeds, here("boot/efi/loader", LOADER_SEED)),
-    (NormalizeRule::RandomSeeds, here("boot/loader", LOADER_SEED)),
-    (NormalizeRule::RandomSeeds, here("efi/loader", LOADER_SEED)),
-    (NormalizeRule::RandomSeeds, here("root", Pick::Names(&[".rnd"]))),
-    (NormalizeRule::RandomSeeds, here("var/lib", Pick::Names(&["random-seed"]))),
-    (NormalizeRule::RandomSeeds, here("var/lib/systemd", Pick::Names(&["credential.secret", "random-seed"]))),
-    (NormalizeRule::RandomSeeds, here("var/lib/urandom", Pick::Names(&["random-seed"]))),
-    (NormalizeRule::PackageCaches, here("var/cache/apk", ALL)),
-    (NormalizeRule::PackageCaches, here("var/cache/apt", Pick::Names(&["pkgcache.bin", "srcpkgcache.bin"]))),
-    (NormalizeRule::PackageCaches, here("var/cache/apt/archives", ALL)),
-    (NormalizeRule::PackageCaches, here("var/cache/dnf", ALL)),
-    (NormalizeRule::PackageCaches, here("var/cache/libdnf5", ALL)),
-    (NormalizeRule::PackageCaches, here("var/cache/pacman/pkg", ALL)),
-    (NormalizeRule::PackageCaches, here("var/cache/yum", ALL)),
-    (NormalizeRule::PackageCaches, here("var/cache/zypp", ALL)),
-    (NormalizeRule::PackageCaches, here("var/lib/apt/lists", ALL)),
-    (NormalizeRule::Caches, here("root/.cache", ALL)),
-    (NormalizeRule::Caches, here("var/cache/debconf", Pick::Suffixes(&["-old"]))),
-    (NormalizeRule::Caches, here("var/cache/fontconfig", ALL)),
-    (NormalizeRule::Caches, here("var/cache/ldconfig", Pick::Names(&["aux-cache"]))),
-    (NormalizeRule::Caches, here("var/cache/man", ALL)),
-    (NormalizeRule::Logs, here("var/log/journal", ALL)),
+/// The targets of each rule; `machine-id` and `logs` also truncate files.
+const TARGETS: &[(NormalizeRule, RuleTarget)] = &[
+    (NormalizeRule::MachineId, in_folder("var/lib/dbus", EntrySelector::Names(&["machine-id"]))),
+    (NormalizeRule::SshHostKeys, in_folder("etc/ssh", EntrySelector::Prefix("ssh_host_"))),
+    (NormalizeRule::RandomSeeds, in_folder("boot/efi/loader", LOADER_SEED)),
+    (NormalizeRule::RandomSeeds, in_folder("boot/loader", LOADER_SEED)),
+    (NormalizeRule::RandomSeeds, in_folder("efi/loader", LOADER_SEED)),
+    (NormalizeRule::RandomSeeds, in_folder("root", EntrySelector::Names(&[".rnd"]))),
+    (NormalizeRule::RandomSeeds, in_folder("var/lib", EntrySelector::Names(&["random-seed"]))),
+    (
+        NormalizeRule::RandomSeeds,
+        in_folder("var/lib/systemd", EntrySelector::Names(&["credential.secret", "random-seed"])),
+    ),
+    (NormalizeRule::RandomSeeds, in_folder("var/lib/urandom", EntrySelector::Names(&["random-seed"]))),
+    (NormalizeRule::PackageCaches, in_folder("var/cache/apk", ALL)),
+    (
+        NormalizeRule::PackageCaches,
+        in_folder("var/cache/apt", EntrySelector::Names(&["pkgcache.bin", "srcpkgcache.bin"])),
+    ),
+    (NormalizeRule::PackageCaches, in_folder("var/cache/apt/archives", ALL)),
+    (NormalizeRule::PackageCaches, in_folder("var/cache/dnf", ALL)),
+    (NormalizeRule::PackageCaches, in_folder("var/cache/libdnf5", ALL)),
+    (NormalizeRule::PackageCaches, in_folder("var/cache/pacman/pkg", ALL)),
+    (NormalizeRule::PackageCaches, in_folder("var/cache/yum", ALL)),
+    (NormalizeRule::PackageCaches, in_folder("var/cache/zypp", ALL)),
+    (NormalizeRule::PackageCaches, in_folder("var/lib/apt/lists", ALL)),
+    (NormalizeRule::Caches, in_folder("root/.cache", ALL)),
+    (NormalizeRule::Caches, in_folder("var/cache/debconf", EntrySelector::Suffixes(&["-old"]))),
+    (NormalizeRule::Caches, in_folder("var/cache/fontconfig", ALL)),
+    (NormalizeRule::Caches, in_folder("var/cache/ldconfig", EntrySelector::Names(&["aux-cache"]))),
+    (NormalizeRule::Caches, in_folder("var/cache/man", ALL)),
+    (NormalizeRule::Logs, in_folder("var/log/journal", ALL)),
     (
         NormalizeRule::Logs,
-        below("var/log", Pick::Suffixes(&[".gz", ".xz", ".zst", ".bz2", ".old", ".0", ".1"])),
+        recursive("var/log", EntrySelector::Suffixes(&[".gz", ".xz", ".zst", ".bz2", ".old", ".0", ".1"])),
     ),
-    (NormalizeRule::Backups, below("etc", BACKUPS)),
+    (NormalizeRule::Backups, recursive("etc", BACKUPS)),
     (
         NormalizeRule::Backups,
-        here("etc", Pick::Names(&["group-", "gshadow-", "passwd-", "shadow-", "subgid-", "subuid-"])),
+        in_folder(
+            "etc",
+            EntrySelector::Names(&["group-", "gshadow-", "passwd-", "shadow-", "subgid-", "subuid-"]),
+        ),
     ),
-    (NormalizeRule::Backups, here("var/backups", ALL)),
-    (NormalizeRule::Backups, here("var/lib/dpkg", Pick::Suffixes(&["-old"]))),
-    (NormalizeRule::Histories, here("home/*", HISTORIES)),
-    (NormalizeRule::Histories, here("root", HISTORIES)),
-    (NormalizeRule::TemporaryFiles, here("tmp", ALL)),
-    (NormalizeRule::TemporaryFiles, here("var/tmp", ALL)),
-    (NormalizeRule::RuntimeFiles, here("run", ALL)),
-    // The names that systemd's detect_container() and the tools of others look for.
-    (NormalizeRule::ContainerFiles, here("", Pick::Names(&[".containerenv", ".dockerenv", ".dockerinit"]))),
-    (NormalizeRule::ContainerFiles, here("dev", Pick::Names(&["console"]))),
-    (NormalizeRule::ContainerFiles, here("run", Pick::Names(&[".containerenv"]))),
-    (NormalizeRule::ContainerFiles, here("run/host", Pick::Names(&["container-manager"]))),
-    (NormalizeRule::ContainerFiles, here("run/systemd", Pick::Names(&["container"]))),
+    (NormalizeRule::Backups, in_folder("var/backups", ALL)),
+    (NormalizeRule::Backups, in_folder("var/lib/dpkg", EntrySelector::Suffixes(&["-old"]))),
+    (NormalizeRule::Histories, in_folder("home/*", HISTORIES)),
+    (NormalizeRule::Histories, in_folder("root", HISTORIES)),
+    (NormalizeRule::TemporaryFiles, in_folder("tmp", ALL)),
+    (NormalizeRule::TemporaryFiles, in_folder("var/tmp", ALL)),
+    (NormalizeRule::RuntimeFiles, in_folder("run", ALL)),
+    // The names that detect_container() of systemd and other tools look for.
+    (
+        NormalizeRule::ContainerFiles,
+        in_folder("", EntrySelector::Names(&[".containerenv", ".dockerenv", ".dockerinit"])),
+    ),
+    (NormalizeRule::ContainerFiles, in_folder("dev", EntrySelector::Names(&["console"]))),
+    (NormalizeRule::ContainerFiles, in_folder("run", EntrySelector::Names(&[".containerenv"]))),
+    (NormalizeRule::ContainerFiles, in_folder("run/host", EntrySelector::Names(&["container-manager"]))),
+    (NormalizeRule::ContainerFiles, in_folder("run/systemd", EntrySelector::Names(&["container"]))),
 ];
 
-/// Applies the rules, then clamps every time. The changes come in the order of the rules, then of the paths.
+/// Applies the rules, then clamps every time. The changes are sorted by rule, then by path.
 pub fn normalize(tree: &mut Tree, spec: &NormalizeSpec) -> Vec<RuleChange> {
     let mut changes = Vec::new();
     for &rule in &spec.rules {
-        let mut of_rule = Vec::new();
-        for (_, place) in PLACES.iter().filter(|(of, _)| *of == rule) {
-            for (id, path) in folders(tree, place) {
-                clean(tree, (id, path), place.pick, rule, &mut of_rule);
+        let mut rule_changes = Vec::new();
+        for (_, target) in TARGETS.iter().filter(|(owner, _)| *owner == rule) {
+            for (id, path) in target_folders(tree, target) {
+                remove_selected(tree, (id, path), target.selector, rule, &mut rule_changes);
             }
         }
         match rule {
-            NormalizeRule::MachineId => empty_machine_id(tree, spec.epoch, &mut of_rule),
-            NormalizeRule::Logs => empty_logs(tree, spec.epoch, &mut of_rule),
-            NormalizeRule::RootDirectory => open_root(tree, &mut of_rule),
+            NormalizeRule::MachineId => empty_machine_id(tree, spec.epoch, &mut rule_changes),
+            NormalizeRule::Logs => empty_logs(tree, spec.epoch, &mut rule_changes),
+            NormalizeRule::RootDirectory => reset_root_directory(tree, &mut rule_changes),
             _ => {}
         }
-        of_rule.sort_by(|a, b| a.path.cmp(&b.path));
-        changes.extend(of_rule);
+        rule_changes.sort_by(|a, b| a.path.cmp(&b.path));
+        changes.extend(rule_changes);
     }
     clamp(tree, spec.epoch);
     changes
 }
 
-/// Nothing in the image is newer than the epoch.
+/// Lowers every time that is after the epoch to the epoch.
 fn clamp(tree: &mut Tree, epoch: Time) {
     let ids: Vec<NodeId> = tree.walk().map(|entry| entry.id).collect();
     for id in ids {
@@ -285,19 +297,19 @@ fn clamp(tree: &mut Tree, epoch: Time) {
     }
 }
 
-/// The folders of a place that exist, with their absolute paths.
-fn folders(tree: &Tree, place: &CleanTarget) -> Vec<(NodeId, Vec<u8>)> {
-    let (base, any) = place.folder.strip_suffix("/*").map_or((place.folder, false), |base| (base, true));
+/// The existing folders of a target, with their absolute paths.
+fn target_folders(tree: &Tree, target: &RuleTarget) -> Vec<(NodeId, Vec<u8>)> {
+    let (base, any) = target.folder.strip_suffix("/*").map_or((target.folder, false), |base| (base, true));
     let Some(base_id) = tree.lookup(base.as_bytes()).filter(|id| tree.entries(*id).is_some()) else {
         return Vec::new();
     };
     let path = if base.is_empty() { Vec::new() } else { [b"/", base.as_bytes()].concat() };
-    let mut found = vec![(base_id, path)];
-    if any || place.depth == Depth::All {
+    let mut folders = vec![(base_id, path)];
+    if any || target.depth == Depth::Recursive {
         let mut at = 0;
-        while let Some((id, path)) = found.get(at).cloned() {
+        while let Some((id, path)) = folders.get(at).cloned() {
             let below = tree.entries(id).into_iter().flatten().filter(|(_, id)| tree.entries(**id).is_some());
-            found.extend(below.map(|(name, id)| (*id, [&path[..], b"/", name.as_bytes()].concat())));
+            folders.extend(below.map(|(name, id)| (*id, [&path[..], b"/", name.as_bytes()].concat())));
             at += 1;
             if any {
                 break;
@@ -305,16 +317,16 @@ fn folders(tree: &Tree, place: &CleanTarget) -> Vec<(NodeId, Vec<u8>)> {
         }
     }
     if any {
-        found.remove(0);
+        folders.remove(0);
     }
-    found
+    folders
 }
 
-/// Removes what a pick takes from one folder.
-fn clean(
+/// Removes the entries of one folder that the selector matches.
+fn remove_selected(
     tree: &mut Tree,
     (folder, path): (NodeId, Vec<u8>),
-    pick: Pick,
+    selector: EntrySelector,
     rule: NormalizeRule,
     changes: &mut Vec<RuleChange>,
 ) {
@@ -323,49 +335,51 @@ fn clean(
         let kind = &tree.node(id).kind;
         let is_dir = matches!(kind, NodeKind::Dir(_));
         let bytes = name.as_bytes();
-        let taken = match pick {
-            // A link, as /var/lib/dbus/machine-id often is, holds nothing of its own.
-            Pick::Names(names) => {
+        let selected = match selector {
+            // A link, as /var/lib/dbus/machine-id often is, has no content of its own.
+            EntrySelector::Names(names) => {
                 names.iter().any(|name| name.as_bytes() == bytes) && matches!(kind, NodeKind::File(_))
             }
-            Pick::Prefix(prefix) => bytes.starts_with(prefix.as_bytes()) && !is_dir,
-            Pick::Suffixes(suffixes) => {
+            EntrySelector::Prefix(prefix) => bytes.starts_with(prefix.as_bytes()) && !is_dir,
+            EntrySelector::Suffixes(suffixes) => {
                 suffixes.iter().any(|suffix| bytes.ends_with(suffix.as_bytes())) && !is_dir
             }
-            Pick::Everything if is_dir && rule == NormalizeRule::PackageCaches && bytes == b"partial" => {
-                clean(tree, (id, path), pick, rule, changes);
+            EntrySelector::Everything
+                if is_dir && rule == NormalizeRule::PackageCaches && bytes == b"partial" =>
+            {
+                remove_selected(tree, (id, path), selector, rule, changes);
                 continue;
             }
-            Pick::Everything => true,
+            EntrySelector::Everything => true,
         };
-        if taken {
+        if selected {
             tree.unlink(folder, name.as_bytes());
             changes.push(RuleChange { path, rule, outcome: PathOutcome::Removed });
         }
     }
 }
 
-/// An id of nobody: empty, so that each machine makes its own. `uninitialized` means that already, and is told by
-/// its length, as is the id of 32 digits.
+/// Truncates `/etc/machine-id`, so that each machine generates its own id. A file with `uninitialized` has the same effect
+/// and is kept; its length identifies it, because no content is read here.
 fn empty_machine_id(tree: &mut Tree, epoch: Time, changes: &mut Vec<RuleChange>) {
     let Some(etc) = tree.lookup(b"etc") else { return };
     let Ok(name) = Name::new(b"machine-id") else { return };
     let Some(id) = tree.child(etc, name.as_bytes()) else { return };
     let NodeKind::File(content) = &tree.node(id).kind else { return };
     if !matches!(content.len(), 0 | 13 | 14) {
-        empty(tree, etc, &name, id, epoch);
+        replace_by_empty(tree, etc, &name, id, epoch);
         let path = b"/etc/machine-id".to_vec();
         changes.push(RuleChange { path, rule: NormalizeRule::MachineId, outcome: PathOutcome::Emptied });
     }
 }
 
-/// Lets everybody into `/`. An archive of a working folder, such as `mktemp -d` makes with mode 0700, gives its mode
-/// and owner to the root, and then no program but root's finds any file.
-fn open_root(tree: &mut Tree, changes: &mut Vec<RuleChange>) {
+/// Makes `/` accessible to every user. The archive of a working folder, such as `mktemp -d` creates with mode 0700, gives
+/// its mode and owner to the root, and then only programs of root can open any file.
+fn reset_root_directory(tree: &mut Tree, changes: &mut Vec<RuleChange>) {
     let root = tree.root();
     let meta = &mut tree.node_mut(root).meta;
-    let closed = meta.mode & 0o555 != 0o555 || meta.mode & 0o022 != 0;
-    if closed || (meta.uid, meta.gid) != (0, 0) {
+    let inaccessible = meta.mode & 0o555 != 0o555 || meta.mode & 0o022 != 0;
+    if inaccessible || (meta.uid, meta.gid) != (0, 0) {
         (meta.mode, meta.uid, meta.gid) = (0o755, 0, 0);
         changes.push(RuleChange {
             path: b"/".to_vec(),
@@ -375,12 +389,12 @@ fn open_root(tree: &mut Tree, changes: &mut Vec<RuleChange>) {
     }
 }
 
-/// Empties every file below `/var/log`: who wrote one expects to find it, with its owner and mode.
+/// Truncates every file below `/var/log` and keeps it: the program that created it expects it with its owner and mode.
 fn empty_logs(tree: &mut Tree, epoch: Time, changes: &mut Vec<RuleChange>) {
-    for (folder, path) in folders(tree, &below("var/log", ALL)) {
+    for (folder, path) in target_folders(tree, &recursive("var/log", ALL)) {
         for (name, id) in tree.entries(folder).cloned().unwrap_or_default() {
             if matches!(&tree.node(id).kind, NodeKind::File(content) if !content.is_empty()) {
-                empty(tree, folder, &name, id, epoch);
+                replace_by_empty(tree, folder, &name, id, epoch);
                 let path = [&path[..], b"/", name.as_bytes()].concat();
                 changes.push(RuleChange { path, rule: NormalizeRule::Logs, outcome: PathOutcome::Emptied });
             }
@@ -388,12 +402,12 @@ fn empty_logs(tree: &mut Tree, epoch: Time, changes: &mut Vec<RuleChange>) {
     }
 }
 
-/// Puts an empty file in the place of one; further names of it elsewhere keep its content.
-fn empty(tree: &mut Tree, folder: NodeId, name: &Name, id: NodeId, mtime: Time) {
+/// Replaces a file by an empty one; other hard links of the file keep its content.
+fn replace_by_empty(tree: &mut Tree, folder: NodeId, name: &Name, id: NodeId, mtime: Time) {
     let mut meta = tree.node(id).meta.clone();
     meta.mtime = mtime;
     tree.unlink(folder, name.as_bytes());
-    // The name has just become free, and the folder is one.
+    // Cannot fail: the name has just become free.
     let _ = tree.add(folder, name.clone(), Node { meta, kind: NodeKind::File(Content::empty()) });
 }
 

@@ -1,5 +1,5 @@
-//! Software from source: a tree of tools, pinned sources and commands that are run in the sandbox, and what of the
-//! outcome goes into the image.
+//! Builds software from source: unpacks pinned sources into a tree of tools, runs commands in the sandbox, and extracts the
+//! installed parts for the image.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,63 +7,63 @@ use std::path::PathBuf;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Tree};
+use amiforge_progress::Monitor;
 use amiforge_sandbox::{
     CaptureScope, OnFailure, OutputTail, Sandbox, SandboxClock, SandboxError, SandboxJob, SandboxLimits,
     SandboxStep, Seed,
 };
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Watch;
 
 use crate::assemble::{AssembleError, Assembled, assemble};
-use crate::graft::{GraftError, graft};
+use crate::insert::{InsertError, insert_subtree};
 use crate::sources::{DigestPin, SourceKind, SourceSpec};
 
-/// A stage, with its inputs on this machine.
+/// A stage with its inputs, all of them local.
 #[derive(Debug, Clone)]
 pub struct StageSpec {
     /// Its name.
     pub name: String,
-    /// The tools, configured.
+    /// The configured system with the tools.
     pub tools: Tree,
-    /// Sources, in order; commands start in the first one's folder.
+    /// Sources, in order; the folder of the first is the working directory of the commands.
     pub sources: Vec<StageArchive>,
-    /// Patches for the first source: the name for errors, and the bytes.
+    /// Patches for the first source: a name for errors, and the bytes.
     pub patches: Vec<(String, Vec<u8>)>,
-    /// Commands for `sh -e`.
+    /// Commands, each run by `sh -e`.
     pub run: Vec<String>,
-    /// Variables.
+    /// Environment variables.
     pub env: BTreeMap<String, String>,
-    /// What is taken over, in order.
+    /// The parts that are installed, in order.
     pub install: Vec<StageInstall>,
-    /// What the commands may use together.
+    /// Resource limits of all commands together.
     pub limits: SandboxLimits,
-    /// Which time they see.
+    /// The clock that the commands see.
     pub clock: SandboxClock,
-    /// What their random numbers follow from.
+    /// Seed of their random numbers.
     pub seed: Seed,
     /// `SOURCE_DATE_EPOCH`.
     pub epoch: Time,
-    /// What happens when a command fails.
+    /// Behaviour when a command fails.
     pub on_failure: OnFailure,
 }
 
-/// A source of a stage: an archive (tar, plain or compressed) that lies in the store or beside the recipe.
+/// A source of a stage: a tar archive, plain or compressed, in the store or beside the recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageArchive {
-    /// How errors name it.
+    /// Name of the source in errors.
     pub label: String,
-    /// Name of its folder.
+    /// Name of the folder that it is unpacked into.
     pub folder: String,
-    /// The archive.
+    /// Path of the archive.
     pub path: PathBuf,
-    /// Leading names of its paths that are dropped.
+    /// Number of leading names that are dropped from its paths.
     pub strip: u32,
-    /// Digest that it must have.
+    /// The expected digest.
     pub sha256: Option<Digest>,
 }
 
-/// What of a stage goes into the image.
+/// A part of the result of a stage that goes into the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StageInstall {
     /// Absolute path under `$DESTDIR`.
@@ -72,16 +72,16 @@ pub struct StageInstall {
     pub to: String,
 }
 
-/// What a stage gave.
+/// The result of a stage.
 #[derive(Debug)]
 pub struct BuiltStage {
-    /// The installed parts at their places, and nothing else.
+    /// The installed parts at their paths in the image, and nothing else.
     pub tree: Tree,
-    /// The last part of what the commands wrote.
+    /// The end of the output of the commands.
     pub log: OutputTail,
 }
 
-/// Why a stage gave nothing.
+/// Why a stage failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StageError {
@@ -90,7 +90,7 @@ pub enum StageError {
     Source {
         /// Which source.
         label: String,
-        /// What is wrong.
+        /// Why.
         #[source]
         source: Box<AssembleError>,
     },
@@ -99,20 +99,20 @@ pub enum StageError {
     Sandbox {
         /// The stage.
         name: String,
-        /// What is wrong.
+        /// Why.
         #[source]
         source: Box<SandboxError>,
     },
-    /// A source, or what is installed, has no room in the tree.
-    #[error("placing what belongs to `{name}`")]
-    Place {
+    /// A source or an installed part conflicts with an entry of the tree.
+    #[error("inserting the files of `{name}`")]
+    Insert {
         /// The stage or source.
         name: String,
-        /// What is wrong.
+        /// Why.
         #[source]
-        source: GraftError,
+        source: InsertError,
     },
-    /// The commands did not make what the recipe installs.
+    /// The commands did not create a path that the recipe installs.
     #[error("the stage `{name}` installs `{from}`, and its commands made no `$DESTDIR{from}`")]
     Missing {
         /// The stage.
@@ -122,8 +122,8 @@ pub enum StageError {
     },
 }
 
-/// Where sources lie while a stage is built: the same path in every build, because programs write it down.
-pub const BUILD: &str = "/build";
+/// The folder of the sources while a stage is built: the same in every build, because compilers write it into their output.
+pub const BUILD_DIR: &str = "/build";
 
 /// `$DESTDIR` of a stage.
 pub const DESTDIR: &str = "/install";
@@ -131,43 +131,43 @@ pub const DESTDIR: &str = "/install";
 /// Builds a stage.
 ///
 /// # Errors
-/// When a source cannot be read or is not what it should be, a command fails, or an installed path is missing.
+/// When a source cannot be read or has another digest, a command fails, or an installed path does not exist.
 pub fn build(
     spec: &StageSpec,
     sandbox: &Sandbox,
     store: &Store,
     blobs: &mut Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<BuiltStage, StageError> {
     let mut tree = spec.tools.clone();
     let mut assembled = Vec::new();
     for source in &spec.sources {
-        let found = lay(source, &mut tree, spec.epoch, store, blobs, watch)?;
-        assembled.push((source, found));
+        let sources = add_source(source, &mut tree, spec.epoch, store, blobs, monitor)?;
+        assembled.push((source, sources));
     }
     let empty = Tree::new(Meta::root_owned(0o755, spec.epoch));
-    for folder in [BUILD, DESTDIR] {
-        let made = graft(&empty, empty.root(), &mut tree, folder.as_bytes(), spec.epoch);
-        made.map_err(|source| StageError::Place { name: spec.name.clone(), source })?;
+    for folder in [BUILD_DIR, DESTDIR] {
+        let inserted = insert_subtree(&empty, empty.root(), &mut tree, folder.as_bytes(), spec.epoch);
+        inserted.map_err(|source| StageError::Insert { name: spec.name.clone(), source })?;
     }
-    let captured = sandbox.run(&tree, blobs, &job(spec), watch);
-    let sandboxed = |source| StageError::Sandbox { name: spec.name.clone(), source: Box::new(source) };
-    let captured = captured.map_err(sandboxed)?;
-    // What was built is nothing before its sources proved to be the right ones.
+    let captured = sandbox.run(&tree, blobs, &job(spec), monitor);
+    let failed = |source| StageError::Sandbox { name: spec.name.clone(), source: Box::new(source) };
+    let captured = captured.map_err(failed)?;
+    // The result counts only once the digests of its sources have been verified.
     for (source, mut assembled) in assembled {
-        assembled.settle(blobs).map_err(|error| failed(source, error))?;
+        assembled.settle(blobs).map_err(|error| source_error(source, error))?;
     }
-    Ok(BuiltStage { tree: installed(spec, &captured.tree)?, log: captured.log })
+    Ok(BuiltStage { tree: installed_parts(spec, &captured.tree)?, log: captured.log })
 }
 
-/// Puts a source into the tree of tools.
-fn lay(
+/// Unpacks a source into the tree of tools.
+fn add_source(
     source: &StageArchive,
     tree: &mut Tree,
     epoch: Time,
     store: &Store,
     blobs: &mut Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<Assembled, StageError> {
     let spec = SourceSpec {
         label: source.label.clone(),
@@ -178,26 +178,30 @@ fn lay(
         exclude: Vec::new(),
         overrides: false,
     };
-    let mut assembled = assemble(&[spec], store, blobs, watch).map_err(|error| failed(source, error))?;
-    // Whoever packed the archive is nobody here.
+    let mut assembled =
+        assemble(&[spec], store, blobs, monitor).map_err(|error| source_error(source, error))?;
+    // The owners in the archive mean nothing in this tree.
     let ids: Vec<_> = assembled.tree.walk().map(|entry| entry.id).collect();
     for id in ids {
         let meta = &mut assembled.tree.node_mut(id).meta;
         (meta.uid, meta.gid) = (0, 0);
     }
-    let to = format!("{BUILD}/{}", source.folder);
-    let laid = graft(&assembled.tree, assembled.tree.root(), tree, to.as_bytes(), epoch);
-    laid.map_err(|error| StageError::Place { name: source.label.clone(), source: error })?;
+    let to = format!("{BUILD_DIR}/{}", source.folder);
+    let inserted = insert_subtree(&assembled.tree, assembled.tree.root(), tree, to.as_bytes(), epoch);
+    inserted.map_err(|error| StageError::Insert { name: source.label.clone(), source: error })?;
     Ok(assembled)
 }
 
-fn failed(source: &StageArchive, error: AssembleError) -> StageError {
+fn source_error(source: &StageArchive, error: AssembleError) -> StageError {
     StageError::Source { label: source.label.clone(), source: Box::new(error) }
 }
 
+/// The commands of a stage for the sandbox: the patches first, then `run`.
 fn job(spec: &StageSpec) -> SandboxJob {
-    let folder =
-        spec.sources.first().map_or_else(|| BUILD.to_owned(), |first| format!("{BUILD}/{}", first.folder));
+    let folder = spec
+        .sources
+        .first()
+        .map_or_else(|| BUILD_DIR.to_owned(), |first| format!("{BUILD_DIR}/{}", first.folder));
     let patches = spec.patches.iter().map(|(label, patch)| {
         let name = format!("applying {label} in the stage `{}`", spec.name);
         let mut step = SandboxStep::new(name, ["patch", "-p1", "--no-backup-if-mismatch", "--force"]);
@@ -209,12 +213,12 @@ fn job(spec: &StageSpec) -> SandboxJob {
     });
     let steps = patches.chain(commands).map(|step| step.folder(folder.clone())).collect();
     let mut job = SandboxJob::new(steps, spec.epoch);
-    let flags = format!("-O2 -ffile-prefix-map={BUILD}=.");
+    let flags = format!("-O2 -ffile-prefix-map={BUILD_DIR}=.");
     for (name, value) in [
         ("DESTDIR", DESTDIR),
         ("CFLAGS", flags.as_str()),
         ("CXXFLAGS", flags.as_str()),
-        // Archives of objects without times and owners, whatever wrote them.
+        // Makes ar(1) and its like write static libraries without times and owners.
         ("ZERO_AR_DATE", "1"),
         ("GOFLAGS", "-trimpath"),
     ] {
@@ -227,14 +231,14 @@ fn job(spec: &StageSpec) -> SandboxJob {
     job
 }
 
-/// The parts that are installed, at their places.
-fn installed(spec: &StageSpec, after: &Tree) -> Result<Tree, StageError> {
+/// A tree of the installed parts at their paths in the image.
+fn installed_parts(spec: &StageSpec, after: &Tree) -> Result<Tree, StageError> {
     let mut tree = Tree::new(Meta::root_owned(0o755, spec.epoch));
     for StageInstall { from, to } in &spec.install {
         let missing = || StageError::Missing { name: spec.name.clone(), from: from.clone() };
-        let found = after.lookup(format!("{DESTDIR}/{from}").as_bytes()).ok_or_else(missing)?;
-        let put = graft(after, found, &mut tree, to.as_bytes(), spec.epoch);
-        put.map_err(|source| StageError::Place { name: spec.name.clone(), source })?;
+        let node = after.lookup(format!("{DESTDIR}/{from}").as_bytes()).ok_or_else(missing)?;
+        let inserted = insert_subtree(after, node, &mut tree, to.as_bytes(), spec.epoch);
+        inserted.map_err(|source| StageError::Insert { name: spec.name.clone(), source })?;
     }
     Ok(tree)
 }

@@ -1,6 +1,6 @@
-//! Initial RAM disks and cpio archives that others made, and ours as others see them.
-#![expect(clippy::unwrap_used, reason = "what is unwrapped here fails the test")]
-#![expect(clippy::print_stdout, reason = "a missing oracle says so")]
+//! Reads initial RAM disks and cpio archives of other tools, and checks ours with other tools.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#![expect(clippy::print_stdout, reason = "a missing oracle is reported on the output")]
 
 use std::io::Write as _;
 use std::path::Path;
@@ -10,7 +10,7 @@ use amiforge_formats::cpio::read::EntryKind;
 use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
 use amiforge_rootfs::initrd::read::{self as initrd, InitrdArchive, InitrdReadError};
 
-/// More than any archive here holds.
+/// More bytes than any archive of these tests has.
 const MOST: u64 = 1 << 24;
 
 fn module() -> Vec<u8> {
@@ -25,7 +25,7 @@ fn archive() -> Vec<u8> {
     archive.finish()
 }
 
-/// A program run on bytes; `None` where it is not installed.
+/// The output of a program with these bytes as its input; `None` where it is not installed.
 fn piped(program: &str, args: &[&str], input: &[u8], folder: &Path) -> Option<Vec<u8>> {
     let child = Command::new(program)
         .args(args)
@@ -49,11 +49,11 @@ fn piped(program: &str, args: &[&str], input: &[u8], folder: &Path) -> Option<Ve
 }
 
 fn names(initrd: &InitrdArchive) -> Vec<String> {
-    initrd.names.keys().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+    initrd.entries.keys().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }
 
 #[test]
-fn gnu_cpio_unpacks_what_we_write_and_we_read_what_it_packs() {
+fn gnu_cpio_unpacks_our_archives_and_we_read_its() {
     let folder = tempfile::tempdir().unwrap();
     let Some(_) = piped("cpio", &["-i", "--quiet", "-m"], &archive(), folder.path()) else { return };
     let at = |path: &str| folder.path().join(path);
@@ -75,7 +75,7 @@ fn gnu_cpio_unpacks_what_we_write_and_we_read_what_it_packs() {
 }
 
 #[test]
-fn archives_follow_each_other_packed_or_not() {
+fn several_archives_compressed_or_not_are_read_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let plain = archive();
     let mut all = plain.clone();
@@ -84,7 +84,7 @@ fn archives_follow_each_other_packed_or_not() {
     for (program, args) in
         [("gzip", &["-n"][..]), ("xz", &["--check=crc32"]), ("zstd", &["-q", "-c"]), ("gzip", &["-1"])]
     {
-        // Two archives in one stream too.
+        // Also two archives in one stream.
         let twice = [plain.as_slice(), &[0; 1024], &plain].concat();
         let Some(packed) = piped(program, args, &twice, folder.path()) else { return };
         let one = initrd::read(&packed, MOST).unwrap();
@@ -97,16 +97,16 @@ fn archives_follow_each_other_packed_or_not() {
     all.extend(&plain);
     expected.push("cpio");
     let initrd = initrd::read(&all, MOST).unwrap();
-    assert_eq!((initrd.archives.as_slice(), initrd.names.len()), (expected.as_slice(), 3));
+    assert_eq!((initrd.archives.as_slice(), initrd.entries.len()), (expected.as_slice(), 3));
     all.push(0);
     all.extend(&plain);
     assert!(matches!(initrd::read(&all, MOST), Err(InitrdReadError::Unaligned { .. })));
 }
 
 #[test]
-fn what_the_kernel_would_stumble_over_is_refused() {
+fn archives_that_the_kernel_would_not_unpack_are_refused() {
     let refusal = |bytes: &[u8], most| initrd::read(bytes, most).unwrap_err().to_string();
-    assert_eq!(refusal(&[0; 100], MOST), "there is nothing in it");
+    assert_eq!(refusal(&[0; 100], MOST), "it is empty");
     assert!(refusal(b"\0\0\0\0MZ\x90\0\x03\0\0", MOST).contains("at byte 4, but `MZ\\x90"));
     assert!(refusal(b"\x02\x21\x4c\x18....", MOST).contains("packed by lz4"));
     assert!(refusal(&archive()[..400], MOST).contains("reading the archive at byte 0"));
@@ -123,11 +123,11 @@ fn what_the_kernel_would_stumble_over_is_refused() {
     damaged[last] ^= 1;
     assert!(refusal(&damaged, MOST).contains("unpacking the gzip archive"));
     let junk = pack(&[archive().as_slice(), b"junk"].concat());
-    assert!(refusal(&junk, MOST).contains("something else behind its archives: `junk`"));
+    assert!(refusal(&junk, MOST).contains("has other bytes behind its archives: `junk`"));
 }
 
 #[test]
-#[ignore = "writes into the repository: seeds for the fuzz target"]
+#[ignore = "writes seeds for the fuzz target into the repository"]
 fn seeds_for_the_fuzz_target_are_written() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/cpio");
     std::fs::create_dir_all(&corpus).unwrap();

@@ -1,8 +1,8 @@
-//! A tar archive with one of everything, made from nothing but this file: the input of golden images.
+//! Tar archives written from this file alone, among them the input of the golden images, which has one entry of every kind.
 //!
-//! Written header by header, so that no library's choice can move a byte of it.
+//! Headers are written field by field (POSIX.1-2017, pax): a library could change the bytes from version to version.
 
-/// One member.
+/// One member of a tar archive.
 #[derive(Debug, Clone, Copy)]
 pub struct Member<'a> {
     /// Name, at most 100 bytes.
@@ -19,7 +19,7 @@ pub struct Member<'a> {
     pub device: (u32, u32),
     /// Records of a PAX header before the member.
     pub pax: &'a [(&'a str, &'a [u8])],
-    /// Bytes of a file.
+    /// Content of a file.
     pub bytes: &'a [u8],
 }
 
@@ -41,7 +41,7 @@ impl Default for Member<'_> {
 /// Modification time of every member that has no PAX record for it.
 const MTIME: u64 = 1_600_000_000;
 
-/// The archive of these members.
+/// The bytes of a tar archive with these members, ended by two blocks of zeros.
 pub fn tar(members: &[Member<'_>]) -> Vec<u8> {
     let mut archive = Vec::new();
     for member in members {
@@ -69,7 +69,7 @@ fn record(key: &str, value: &[u8]) -> Vec<u8> {
     record
 }
 
-/// Appends a header of ustar and the bytes, filled up to 512.
+/// Appends a ustar header and the content, each padded to a multiple of 512 bytes.
 fn push(archive: &mut Vec<u8>, member: &Member<'_>) {
     let mut header = [0_u8; 512];
     let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
@@ -92,7 +92,7 @@ fn push(archive: &mut Vec<u8>, member: &Member<'_>) {
     archive.resize(archive.len().next_multiple_of(512), 0);
 }
 
-/// Bytes that look random and are always the same.
+/// `len` pseudo-random bytes (xorshift32), the same for the same seed.
 pub fn noise(len: usize, seed: u32) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
     let mut next = || {
@@ -104,7 +104,7 @@ pub fn noise(len: usize, seed: u32) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-/// A root file system with one of everything that a tree can hold.
+/// A tar of a root file system with one entry of every kind that a tree can hold.
 pub fn one_of_everything() -> Vec<u8> {
     let folder = Member { kind: b'5', mode: 0o755, ..Member::default() };
     let large = noise((5 << 20) + 123, 7);

@@ -1,4 +1,4 @@
-//! A virtual machine that boots a disk with a kernel given beside it, and what it wrote to its serial console.
+//! A QEMU machine that boots a disk with a separate kernel (`-kernel`), and the output of its serial console.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 /// A machine to run.
 #[derive(Debug)]
 pub struct Guest<'a> {
-    /// The kernel, NVMe and ext4 built in.
+    /// The kernel, with NVMe and ext4 built in.
     pub kernel: &'a Path,
-    /// The raw disk: its only NVMe name space; written to.
+    /// The raw disk, its only NVMe namespace; the guest writes to it.
     pub disk: &'a Path,
-    /// What the kernel is told besides its console.
+    /// Kernel command line, in addition to the console's options.
     pub cmdline: &'a str,
-    /// How long it may take to power itself off.
+    /// Longest time until it powers off.
     pub timeout: Duration,
 }
 
-/// Powers the machine off when a test fails.
+/// Kills QEMU when dropped, also when a test panics.
 struct Running(Child);
 
 impl Drop for Running {
@@ -28,10 +28,10 @@ impl Drop for Running {
 }
 
 impl Guest<'_> {
-    /// Boots the machine, waits until it powers itself off, and gives its serial console.
+    /// Boots the machine, waits until it powers off, and returns the output of its serial console.
     ///
     /// # Panics
-    /// When QEMU cannot be started, or the guest does not power itself off in time; with the console's last lines.
+    /// When QEMU cannot be started, or the guest does not power off in time; the message has the last lines of the console.
     pub fn run(&self, console: &Path) -> String {
         let program = crate::oracle::find("qemu-system-x86_64").expect("QEMU");
         let disk = format!(
@@ -41,7 +41,7 @@ impl Guest<'_> {
         let serial = format!("file:{}", console.display());
         let cmdline = format!("console=ttyS0,115200n8 panic=-1 {}", self.cmdline);
         let child = Command::new(program)
-            // Software emulation: there is no machine of CI on which KVM can be relied on.
+            // Software emulation, because CI machines do not reliably have KVM.
             .args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024"])
             .args(["-nodefaults", "-display", "none", "-no-reboot", "-serial", &serial])
             .args(["-drive", &disk, "-device", "nvme,drive=d0,serial=vol0", "-append", &cmdline])

@@ -1,21 +1,23 @@
-//! What the end-to-end suites stand on: the program under test, the oracles, the inputs. Knows no format.
+//! Fixtures of the end-to-end suites: the program under test, the oracles, the inputs. Must not know any format.
 //!
-//! An oracle that is not installed makes a test skip with a printed `SKIP`; with `REQUIRE_ORACLES=1` it fails.
+//! A test whose oracle is not installed prints `SKIP` and passes; with `REQUIRE_ORACLES=1` it fails.
 
 pub mod archive;
-pub mod assembled;
 pub mod debs;
-pub mod dice;
+mod error_chain;
+pub mod folder_tree;
 pub mod guest;
-pub mod locking;
+pub mod lock_fixture;
 pub mod machine;
 pub mod oracle;
-pub mod place;
 pub mod program;
 pub mod python;
 pub mod recipe;
+pub mod region;
+pub mod rng;
 pub mod scratch;
+pub mod source_tree;
 pub mod tier;
-pub mod told;
 pub mod volume;
-pub mod written;
+
+pub use error_chain::{error_chain, find_cause};

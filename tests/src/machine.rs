@@ -1,5 +1,5 @@
-//! A machine that boots a disk by its own firmware, as one of EC2 does: UEFI or a legacy BIOS, the disk by NVMe or by
-//! virtio, and what was said on its serial port. Knows nothing of what stands on the disk.
+//! A QEMU machine that boots a disk by its firmware, as an EC2 instance does: UEFI or legacy BIOS, the disk on NVMe or
+//! virtio, and the output of its serial port. Must not know the content of the disk.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,41 +7,41 @@ use std::time::{Duration, Instant};
 
 use crate::{oracle, scratch};
 
-/// What starts the machine.
+/// The firmware of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Firmware {
-    /// OVMF, without Secure Boot, its variables new at each start.
+    /// OVMF without Secure Boot, with fresh variables at each start.
     Uefi,
-    /// `SeaBIOS`, which QEMU brings.
+    /// `SeaBIOS`, which comes with QEMU.
     Bios,
 }
 
-/// How the machine has its disk.
+/// The bus of the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disk {
-    /// As Nitro has it.
+    /// As on Nitro instances.
     Nvme,
-    /// As machines of QEMU mostly have it.
+    /// The usual bus of QEMU machines.
     Virtio,
 }
 
-/// Why the machine was left.
+/// Why the run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The words that were waited for were said.
-    Said,
-    /// It went off, or started once more.
-    Off,
-    /// Its time was over.
-    Late,
+    /// The awaited text appeared on the serial port.
+    Matched,
+    /// The machine powered off or rebooted.
+    PoweredOff,
+    /// The timeout expired.
+    TimedOut,
 }
 
-/// What a machine did.
+/// The result of a run.
 #[derive(Debug)]
-pub struct Ran {
-    /// All that was said on the serial port; bytes that are no text replaced.
+pub struct MachineRun {
+    /// The output of the serial port; bytes that are not UTF-8 are replaced.
     pub console: String,
-    /// Why it was left.
+    /// Why the run ended.
     pub end: End,
     /// How long it ran.
     pub time: Duration,
@@ -50,23 +50,23 @@ pub struct Ran {
 /// A machine to run.
 #[derive(Debug, Clone)]
 pub struct Machine<'a> {
-    /// What starts it.
+    /// Its firmware.
     pub firmware: Firmware,
-    /// How it has its disk.
+    /// The bus of its disk.
     pub disk: Disk,
-    /// The raw disk, which is never written.
+    /// The raw disk; writes of the guest go to a temporary snapshot.
     pub image: &'a Path,
     /// Its memory in MiB.
     pub memory: u32,
-    /// Words on the serial port that are waited for.
-    pub until: &'a str,
-    /// How long it may run.
+    /// The text on the serial port that ends the run.
+    pub wait_for: &'a str,
+    /// Longest run.
     pub timeout: Duration,
     /// Further arguments for QEMU.
-    pub more: &'a [&'a str],
+    pub extra_args: &'a [&'a str],
 }
 
-/// Folders and names of OVMF's code and variables, as distributions have them.
+/// Paths of OVMF's code and variables in the packages of distributions.
 const OVMF: [(&str, &str); 3] = [
     ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
     ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
@@ -89,7 +89,7 @@ fn ovmf() -> Option<(&'static str, &'static str)> {
     OVMF.into_iter().find(|(code, variables)| Path::new(code).is_file() && Path::new(variables).is_file())
 }
 
-/// Ends the machine when a test fails.
+/// Kills QEMU when dropped, also when a test panics.
 struct Running(Child);
 
 impl Drop for Running {
@@ -100,48 +100,48 @@ impl Drop for Running {
 }
 
 impl<'a> Machine<'a> {
-    /// A machine of 512 MiB with the disk by NVMe, waited for until it is off.
+    /// A machine with 512 MiB of memory and the disk on NVMe, which runs until it powers off.
     pub fn new(firmware: Firmware, image: &'a Path) -> Self {
         Self {
             firmware,
             disk: Disk::Nvme,
             image,
             memory: 512,
-            until: "\0",
+            wait_for: "\0",
             timeout: Duration::from_mins(2),
-            more: &[],
+            extra_args: &[],
         }
     }
 
-    /// Runs the machine until it says the words, goes off, or its time is over.
+    /// Runs the machine until the awaited text appears, it powers off, or the timeout expires.
     ///
     /// # Panics
     /// When QEMU cannot be started.
-    pub fn run(&self) -> Ran {
+    pub fn run(&self) -> MachineRun {
         let folder = scratch::folder();
         let console = folder.path().join("console");
         let start = Instant::now();
         let child = self.command(folder.path(), &console).spawn().expect("QEMU starts");
         let mut running = Running(child);
         let end = loop {
-            // Looked at before the words are, so that the last of them are not missed.
+            // Checked before the console is read, so that output of the last moment is not missed.
             let off = running.0.try_wait().expect("QEMU's state").is_some();
-            let said = std::fs::read(&console).unwrap_or_default();
-            if contains(&said, self.until.as_bytes()) {
-                break End::Said;
+            let text = std::fs::read(&console).unwrap_or_default();
+            if contains(&text, self.wait_for.as_bytes()) {
+                break End::Matched;
             }
             if off {
-                break End::Off;
+                break End::PoweredOff;
             }
             if start.elapsed() > self.timeout {
-                break End::Late;
+                break End::TimedOut;
             }
             std::thread::sleep(Duration::from_millis(50));
         };
         let time = start.elapsed();
         drop(running);
-        let said = std::fs::read(&console).unwrap_or_default();
-        Ran { console: String::from_utf8_lossy(&said).into_owned(), end, time }
+        let text = std::fs::read(&console).unwrap_or_default();
+        MachineRun { console: String::from_utf8_lossy(&text).into_owned(), end, time }
     }
 
     /// The command line of QEMU.
@@ -150,7 +150,7 @@ impl<'a> Machine<'a> {
         let (disk, memory) = (self.disk_arguments(), self.memory.to_string());
         let mut command = Command::new(program);
         command
-            // Software emulation: there is no machine of CI on which KVM can be relied on.
+            // Software emulation, because CI machines do not reliably have KVM.
             .args([
                 "-machine",
                 "q35",
@@ -166,7 +166,7 @@ impl<'a> Machine<'a> {
             .args(["-nodefaults", "-display", "none", "-no-reboot"])
             .args(["-serial", &format!("file:{}", console.display())])
             .args(disk)
-            .args(self.more)
+            .args(self.extra_args)
             .stdin(Stdio::null());
         if self.firmware == Firmware::Uefi {
             let (code, variables) = ovmf().expect("OVMF");
@@ -190,18 +190,18 @@ impl<'a> Machine<'a> {
     }
 }
 
-impl Ran {
-    /// The lines of the console that hold a word, without what comes before it.
+impl MachineRun {
+    /// The lines of the console that contain a text, each from that text on.
     pub fn lines(&self, word: &str) -> Vec<&str> {
         let lines = self.console.lines().map(str::trim_end);
         lines.filter_map(|line| line.find(word).map(|at| &line[at..])).collect()
     }
 
-    /// Fails unless the machine ended as it should have; with the console's last lines.
+    /// Checks why the run ended; a failure prints the last lines of the console.
     ///
     /// # Panics
-    /// When it ended otherwise.
-    pub fn must_end(&self, end: End) -> &Self {
+    /// When it ended for another reason.
+    pub fn assert_ended(&self, end: End) -> &Self {
         let lines: Vec<_> = self.console.lines().collect();
         let tail = lines[lines.len().saturating_sub(40)..].join("\n");
         assert_eq!(self.end, end, "after {:?}:\n{tail}", self.time);
@@ -209,7 +209,7 @@ impl Ran {
     }
 }
 
-/// Whether bytes hold others in a row.
+/// Whether `part` occurs in `bytes`.
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len().max(1)).any(|window| window == part)
 }

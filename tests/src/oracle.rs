@@ -1,10 +1,10 @@
-//! Programs that others wrote and that judge our bytes.
+//! Oracles: programs that others wrote and that judge our output.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Folders of system programs that an ordinary user's PATH may lack.
+/// Folders of system programs that the PATH of an ordinary user may lack.
 const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
 /// Whether a missing oracle fails the test.
@@ -12,7 +12,7 @@ pub fn required() -> bool {
     std::env::var_os("REQUIRE_ORACLES").is_some_and(|value| value == "1")
 }
 
-/// Prints why a test does not run here, or fails where oracles are required.
+/// Prints why a test is skipped, or fails when oracles are required.
 ///
 /// # Panics
 /// When oracles are required.
@@ -37,14 +37,14 @@ pub fn ready(names: &[&str], root: bool) -> bool {
         skip(&format!("not installed: {missing:?}"));
         return false;
     }
-    if root && !rustix_is_root() {
+    if root && !is_root() {
         skip("only root can do this");
         return false;
     }
     true
 }
 
-fn rustix_is_root() -> bool {
+fn is_root() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
         status.lines().any(|line| {
             line.strip_prefix("Uid:").is_some_and(|ids| ids.split_whitespace().nth(1) == Some("0"))
@@ -52,7 +52,7 @@ fn rustix_is_root() -> bool {
     })
 }
 
-/// Runs a program and gives what it said.
+/// Runs a program and returns its status and output.
 ///
 /// # Panics
 /// When it cannot be started.
@@ -61,10 +61,10 @@ pub fn run<S: AsRef<OsStr>>(name: &str, args: &[S]) -> Output {
     Command::new(&program).args(args).output().unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Runs a program that has to succeed, and gives its standard output.
+/// Runs a program that has to succeed, and returns its standard output.
 ///
 /// # Panics
-/// When it fails; with all that it said.
+/// When it fails; the message has its output.
 pub fn must<S: AsRef<OsStr> + std::fmt::Debug>(name: &str, args: &[S]) -> String {
     let output = run(name, args);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -72,14 +72,14 @@ pub fn must<S: AsRef<OsStr> + std::fmt::Debug>(name: &str, args: &[S]) -> String
     out.into_owned()
 }
 
-/// A file system of an image file, mounted read-only by the kernel until dropped.
+/// A file system in an image file that the kernel mounts read-only; unmounted when dropped.
 #[derive(Debug)]
 pub struct Mounted {
     at: PathBuf,
 }
 
 impl Mounted {
-    /// Mounts `len` bytes at `start` of `image` on the new folder `at`.
+    /// Mounts the `len` bytes at `start` of `image` on `at`, which is created.
     ///
     /// # Panics
     /// When the kernel refuses.

@@ -1,9 +1,9 @@
-//! The program under test, run as a user runs it.
+//! The program under test, run as a user runs it, and the bundles that it builds.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The `amiforge` program of this build.
+/// The path of the `amiforge` program of this build.
 ///
 /// # Panics
 /// When it was not built; `cargo build` or `cargo test --workspace` builds it.
@@ -26,10 +26,10 @@ pub fn run(args: &[&str]) -> Output {
     Command::new(path()).args(args).output().expect("amiforge starts")
 }
 
-/// Runs the program, which has to succeed, and gives its standard output.
+/// Runs the program, which has to succeed, and returns its standard output.
 ///
 /// # Panics
-/// When it fails; with what it said.
+/// When it fails; the message has its standard error.
 pub fn must(args: &[&str]) -> String {
     let output = run(args);
     let err = String::from_utf8_lossy(&output.stderr);
@@ -37,7 +37,7 @@ pub fn must(args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A partition as the manifest of a bundle tells of it.
+/// A partition, as listed in the manifest of a bundle.
 #[derive(Debug, Clone)]
 pub struct Partition {
     /// Number in the GPT.
@@ -46,7 +46,7 @@ pub struct Partition {
     pub start: u64,
     /// Length in bytes.
     pub len: u64,
-    /// `ext4`, `fat32`, `swap` or nothing.
+    /// `ext4`, `fat32`, `swap` or empty.
     pub file_system: String,
 }
 
@@ -78,12 +78,12 @@ impl Bundle {
         Self { folder: folder.to_owned(), manifest: serde_json::from_slice(&text).expect("manifest is JSON") }
     }
 
-    /// The image.
+    /// The path of the image.
     pub fn image(&self) -> PathBuf {
         self.folder.join("disk.raw")
     }
 
-    /// The plain SHA-256 of the image, as `SHA256SUMS` has it.
+    /// The SHA-256 of the image in `SHA256SUMS`, in hexadecimal.
     ///
     /// # Panics
     /// When `SHA256SUMS` does not name `disk.raw`.
@@ -93,7 +93,7 @@ impl Bundle {
         line.split_whitespace().next().expect("a digest").to_owned()
     }
 
-    /// The partition with a file system.
+    /// The first partition with a file system of this kind.
     ///
     /// # Panics
     /// When there is none.

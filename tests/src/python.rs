@@ -1,4 +1,4 @@
-//! The Python with boto3 that stands for "somebody else's client".
+//! A Python with boto3 and moto: clients and servers of AWS that others wrote, and the scripts of `tests/oracles`.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,18 @@ use std::process::{Command, Stdio};
 
 use crate::oracle;
 
-/// What CI installs. The suites were tried with these versions of the clients and servers of others: another version of
-/// botocore has other service models, and another moto other internals.
+/// The script of CI, which pins the versions with which the suites were tried: another version of botocore has other
+/// service models, and another moto other internals.
 const CI: &str = include_str!("../../.ci/run");
 
-/// Packages whose version decides what a suite sees.
+/// Packages whose version has to be the pinned one.
 const PINNED: [&str; 2] = ["boto3", "moto"];
 
 /// A Python that can import these modules, in the versions that CI has: `$AMIFORGE_TEST_PYTHON`, `target/venv/bin/python`,
-/// or `python3`. Without one the test is skipped, or fails where oracles are required; either says what is missing.
+/// or `python3`. Without one the test is skipped, or fails when oracles are required; either message names what is missing.
 ///
 /// # Panics
-/// When oracles are required and there is none.
+/// When oracles are required and no such Python is installed.
 pub fn with(modules: &[&str]) -> Option<PathBuf> {
     let given = std::env::var_os("AMIFORGE_TEST_PYTHON").map(PathBuf::from);
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/venv/bin/python");
@@ -55,7 +55,7 @@ fn fits(python: &Path, modules: &[&str]) -> Result<(), String> {
     packages.iter().zip(found.lines()).try_for_each(|(package, found)| same(package, found))
 }
 
-/// Whether a version is the one of CI.
+/// Whether a version is the pinned one.
 fn same(package: &str, found: &str) -> Result<(), String> {
     match pinned(CI, package) {
         Some(pinned) if pinned != found => {
@@ -75,10 +75,10 @@ fn pinned<'a>(list: &'a str, package: &str) -> Option<&'a str> {
     versions.next()
 }
 
-/// A script of `tests/oracles`, to be given arguments and run.
+/// The command that runs a script of `tests/oracles`.
 pub fn script(python: &Path, name: &str) -> Command {
     let mut command = Command::new(python);
-    // Leaves no byte code beside the sources.
+    // No byte code beside the sources.
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("oracles").join(name));
     command
@@ -87,7 +87,7 @@ pub fn script(python: &Path, name: &str) -> Command {
 /// Runs a script of `tests/oracles`, which has to succeed, and gives its standard output.
 ///
 /// # Panics
-/// When it fails; with all that it said.
+/// When it fails; the message has its output.
 pub fn must<S: AsRef<OsStr> + std::fmt::Debug>(python: &Path, name: &str, args: &[S]) -> String {
     let output = script(python, name).args(args).output();
     let output = output.unwrap_or_else(|error| panic!("{}: {error}", python.display()));

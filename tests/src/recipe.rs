@@ -1,5 +1,5 @@
-//! Recipes made from others: an example with some keys changed. A change that does not find what it changes fails, so that
-//! no test goes on with a recipe that is not the one it means.
+//! Recipes derived from others, such as an example with some keys changed. A change whose key or text is missing fails, so
+//! that no test goes on with a recipe other than the intended one.
 
 use toml::{Table, Value};
 
@@ -10,19 +10,19 @@ use crate::scratch;
 pub struct Recipe(Table);
 
 impl Recipe {
-    /// That of an example.
+    /// The recipe of an example.
     pub fn example(name: &str) -> Self {
         let path = scratch::repository().join("examples").join(name).join("recipe.toml");
         Self::parse(&std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}")))
     }
 
-    /// A text.
+    /// Parses the text of a recipe.
     pub fn parse(text: &str) -> Self {
         Self(text.parse().unwrap_or_else(|error| panic!("{error}\n{text}")))
     }
 
-    /// Adds a key that the recipe does not have; the tables on the way to it exist. Elements of arrays are numbered from
-    /// 0, as in `source.0.scripts`.
+    /// Adds a key that the recipe does not have; its tables must exist. Elements of arrays are numbered from 0, as in
+    /// `source.0.scripts`.
     #[must_use]
     pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
         let (table, name) = self.table_of(key);
@@ -31,14 +31,14 @@ impl Recipe {
         self
     }
 
-    /// Gives a key that the recipe has another value.
+    /// Replaces the value of a key that the recipe has by another value.
     #[must_use]
     pub fn change(mut self, key: &str, value: impl Into<Value>) -> Self {
         let (table, name) = self.table_of(key);
         let value = value.into();
         let before = table.insert(name.to_owned(), value.clone());
         assert!(before.is_some(), "`{key}` is not set");
-        assert_ne!(before, Some(value), "`{key}` is no other than before");
+        assert_ne!(before, Some(value), "`{key}` has this value already");
         self
     }
 
@@ -56,12 +56,12 @@ impl Recipe {
         let packages = self.table_of("source.0.packages").0.get_mut("packages").and_then(Value::as_array_mut);
         let packages = packages.expect("the source has packages");
         let at = packages.iter().position(|one| one.as_str() == Some(package));
-        let at = at.unwrap_or_else(|| panic!("`{package}` is none of {packages:?}"));
+        let at = at.unwrap_or_else(|| panic!("`{package}` is not in {packages:?}"));
         packages.splice(at..=at, others.iter().map(|name| Value::from(*name)));
         self
     }
 
-    /// Replaces words in the content of a `[[file]]`.
+    /// Replaces a text in the content of a `[[file]]`.
     #[must_use]
     pub fn replace_in_file(mut self, path: &str, from: &str, to: &str) -> Self {
         let files = self.0.get_mut("file").and_then(Value::as_array_mut).expect("the recipe has files");
@@ -75,7 +75,7 @@ impl Recipe {
         self
     }
 
-    /// Appends a table to an array of tables such as `run`, which need not exist.
+    /// Appends a table to an array of tables such as `run`, which is added when it is missing.
     #[must_use]
     pub fn push(mut self, array: &str, table: Table) -> Self {
         let tables = self.0.entry(array).or_insert_with(|| Value::Array(Vec::new()));
@@ -89,7 +89,7 @@ impl Recipe {
         packages.iter().map(|name| name.as_str().expect("a name").to_owned()).collect()
     }
 
-    /// The table of a key, and its last name.
+    /// The table of a key, and the last component of the key.
     fn table_of<'a>(&mut self, key: &'a str) -> (&mut Table, &'a str) {
         let Some((path, name)) = key.rsplit_once('.') else { return (&mut self.0, key) };
         let missing = |part: &str| -> ! { panic!("`{key}`: there is no `{part}`") };

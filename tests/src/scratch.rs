@@ -1,4 +1,4 @@
-//! Folders and inputs of the suites.
+//! Scratch folders, locks and large inputs of the suites.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_owned()
 }
 
-/// A new folder that goes when dropped: in memory where there is room (`/dev/shm`), else the system's own.
+/// A new folder that is deleted when dropped, in memory (`/dev/shm`) if possible, else in the system's temporary folder.
 ///
 /// # Panics
 /// When no folder can be made.
@@ -18,8 +18,8 @@ pub fn folder() -> tempfile::TempDir {
     made.or_else(|_| tempfile::tempdir()).expect("a scratch folder")
 }
 
-/// Waits until no other test, of this process or another, holds the lock of a folder, which is made where it is missing;
-/// others wait until the result is dropped.
+/// Takes the lock of a folder, which is created if it is missing; waits while another test, of this process or another,
+/// holds it. Dropping the result releases it.
 ///
 /// # Panics
 /// When the folder cannot be written.
@@ -30,8 +30,8 @@ pub fn lock(folder: &Path) -> File {
     file
 }
 
-/// A large input that `tests/inputs/make.sh` leaves in `target/inputs` (or `AMIFORGE_TEST_INPUTS`); skips when it
-/// was not made.
+/// A large input that `tests/inputs/make.sh` writes to `target/inputs` (or `AMIFORGE_TEST_INPUTS`); skips when it is
+/// missing.
 pub fn input(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("AMIFORGE_TEST_INPUTS")
         .map_or_else(|| repository().join("target/inputs"), PathBuf::from);

@@ -1,11 +1,11 @@
-//! How long the suites may take. What runs before every merge takes samples; `RUN=all` (the night) runs all of it.
+//! The two tiers of the suites: before every merge loops take samples; with `RUN=all` (the night) they run in full.
 
-/// Whether everything shall run: the environment says `RUN=all`.
+/// Whether loops run in full: the environment has `RUN=all`.
 pub fn night() -> bool {
     std::env::var_os("RUN").is_some_and(|value| value == "all")
 }
 
-/// How often something is repeated: `merge` times, and `night` times where everything runs.
+/// The number of repetitions: `merge`, or `night` when loops run in full.
 pub fn times(merge: u32, night: u32) -> u32 {
     if self::night() { night } else { merge }
 }

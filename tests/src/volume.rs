@@ -1,4 +1,4 @@
-//! Images made from plans, and trees to make them from.
+//! Images written from plans, and trees to plan.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -8,7 +8,7 @@ use amiforge_formats::plan::{Data, NoSources, Plan};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
 
-/// Writes a plan without sources to a file; what is free is filled with `garbage`, as on a volume that was used before.
+/// Writes a plan without sources to a file; free ranges are filled with `garbage`, as on a volume that was used before.
 ///
 /// # Panics
 /// When it cannot be written.
@@ -37,7 +37,7 @@ pub fn write(plan: &Plan, path: &Path, garbage: u8) {
     }
 }
 
-/// The bytes of a plan without sources, `garbage` where it is free.
+/// The bytes of a plan without sources, with `garbage` in free ranges.
 ///
 /// # Panics
 /// When it has sources.
@@ -50,10 +50,10 @@ pub fn bytes(plan: &Plan, garbage: u8) -> Vec<u8> {
     bytes
 }
 
-/// A tree of files by path; directories are made on the way. All times are `secs`.
+/// A tree of files by path, with their parent directories. All times are `secs` since 1970.
 ///
 /// # Panics
-/// When a path cannot be.
+/// When a path is not valid in a tree.
 pub fn tree(files: &[(&str, Vec<u8>)], secs: i64) -> Tree {
     let meta = Meta::root_owned(0o755, Time::from_secs(secs));
     let mut tree = Tree::new(meta.clone());

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_image::image::Aggregate;
 use amiforge_publish::api::{
-    Changed, ChangedPage, Ebs, Encryption, Fetched, ListedBlock, ListedPage, PutBlock, StartSnapshot, Started,
+    ChangedBlock, ChangedPage, Ebs, Encryption, FetchedBlock, ListedBlock, ListedPage, PutBlock,
+    StartSnapshot, StartedSnapshot,
 };
-use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
+use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 use aws_sdk_ebs::Client;
 use aws_sdk_ebs::config::Builder;
@@ -22,74 +23,74 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::blocks::BlockSender;
-use super::fault::{broken, fault};
-use super::patience::Patience;
-use super::query::{bounded, too_long};
+use super::adaptive_timeout::AdaptiveTimeout;
+use super::put_block::BlockSender;
+use super::response_limit::{is_too_long, response_limit};
+use super::service_error::{body_error, from_client_error};
 
 /// Blocks asked for in one page, the most that the service gives.
-const PAGE: i32 = 10_000;
+const MAX_RESULTS: i32 = 10_000;
 
 /// EBS direct.
 #[derive(Debug, Clone)]
 pub struct EbsClient {
     client: Client,
     blocks: Arc<BlockSender>,
-    patience: Arc<Patience>,
+    timeout: Arc<AdaptiveTimeout>,
 }
 
 impl EbsClient {
     pub(super) fn new(sdk: &SdkConfig, connector: SharedHttpConnector, attempt: Duration) -> Self {
-        let patience = Arc::new(Patience::new(attempt));
+        let timeout = Arc::new(AdaptiveTimeout::new(attempt));
         let blocks = Arc::new(BlockSender::new(sdk, connector));
-        let client = Client::from_conf(Builder::from(sdk).interceptor(bounded()).build());
-        Self { client, blocks, patience }
+        let client = Client::from_conf(Builder::from(sdk).interceptor(response_limit()).build());
+        Self { client, blocks, timeout }
     }
 
     /// Transfers a block, within the time that it may take.
-    async fn within<T>(
+    async fn transfer<T>(
         &self,
-        transfer: impl Future<Output = Result<T, ServiceError>>,
+        future: impl Future<Output = Result<T, ServiceError>>,
     ) -> Result<T, ServiceError> {
-        let (begun, limit) = (Instant::now(), self.patience.get());
-        let Ok(done) = tokio::time::timeout(limit, transfer).await else {
-            self.patience.lost(limit);
-            let words = format!("no answer in {} s", limit.as_secs_f64());
-            return Err(ServiceError::own(ServiceErrorKind::TimedOut, words));
+        let (started, limit) = (Instant::now(), self.timeout.get());
+        let Ok(done) = tokio::time::timeout(limit, future).await else {
+            self.timeout.record_timeout(limit);
+            let message = format!("no answer in {} s", limit.as_secs_f64());
+            return Err(ServiceError::local(ServiceErrorKind::TimedOut, message));
         };
-        self.patience.took(begun.elapsed());
+        self.timeout.record_transfer(started.elapsed());
         done
     }
 
-    async fn fetch(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, ServiceError> {
+    async fn fetch(&self, snapshot: &str, at: u64, token: &str) -> Result<FetchedBlock, ServiceError> {
         let call = self.client.get_snapshot_block().snapshot_id(snapshot).block_index(index(at)?);
-        let answer = call.block_token(token).send().await.map_err(fault)?;
-        let stated = answer.checksum.unwrap_or_default();
-        let broken = |error| {
-            if too_long(&error) {
+        let response = call.block_token(token).send().await.map_err(from_client_error)?;
+        let stated = response.checksum.unwrap_or_default();
+        let failed = |error| {
+            if is_too_long(&error) {
                 unreadable("the block came with far more bytes than a block has")
             } else {
-                broken("the block broke off", &error)
+                body_error("the block broke off", &error)
             }
         };
-        let bytes = answer.block_data.collect().await.map_err(broken)?.into_bytes();
+        let bytes = response.block_data.collect().await.map_err(failed)?.into_bytes();
         // The answer was whole: one that is cut short on its way ends before its stated length.
         if bytes.len() as u64 != BLOCK {
-            let words =
+            let message =
                 format!("the service gave {} bytes as the block, and a block has {BLOCK}", bytes.len());
-            return Err(ServiceError::own(ServiceErrorKind::Checksum, words));
+            return Err(ServiceError::local(ServiceErrorKind::Checksum, message));
         }
         let digest = Digest::of(&bytes);
         if BASE64.encode(digest.0) != stated {
-            let words = format!("the block came with SHA-256 {digest}, and the service states {stated}");
-            return Err(ServiceError::own(ServiceErrorKind::Checksum, words));
+            let message = format!("the block came with SHA-256 {digest}, and the service states {stated}");
+            return Err(ServiceError::local(ServiceErrorKind::Checksum, message));
         }
-        Ok(Fetched { bytes, digest })
+        Ok(FetchedBlock { bytes, digest })
     }
 }
 
 impl Ebs for EbsClient {
-    async fn start(&self, request: &StartSnapshot) -> Result<Started, ServiceError> {
+    async fn start_snapshot(&self, request: &StartSnapshot) -> Result<StartedSnapshot, ServiceError> {
         let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
         let call = self
             .client
@@ -100,20 +101,20 @@ impl Ebs for EbsClient {
             .set_tags(Some(tags.collect()))
             .client_token(&request.token)
             .timeout(i32::from(request.timeout_minutes));
-        let answer = encrypted(call, &request.encryption).send().await.map_err(fault)?;
-        check_block_size(answer.block_size)?;
-        let snapshot = answer.snapshot_id.ok_or_else(|| unreadable("StartSnapshot gave no id"))?;
-        Ok(Started { snapshot, names_key: answer.kms_key_arn.is_some() })
+        let response = with_encryption(call, &request.encryption).send().await.map_err(from_client_error)?;
+        check_block_size(response.block_size)?;
+        let snapshot = response.snapshot_id.ok_or_else(|| unreadable("StartSnapshot gave no id"))?;
+        Ok(StartedSnapshot { snapshot, names_key: response.kms_key_arn.is_some() })
     }
 
-    async fn put(&self, snapshot: &str, put: PutBlock) -> Result<(), ServiceError> {
+    async fn put_block(&self, snapshot: &str, put: PutBlock) -> Result<(), ServiceError> {
         index(put.index)?;
         let digest = BASE64.encode(put.digest.0);
-        self.within(self.blocks.put(snapshot, put, &digest)).await
+        self.transfer(self.blocks.put(snapshot, put, &digest)).await
     }
 
-    async fn complete(&self, snapshot: &str, written: Aggregate) -> Result<(), ServiceError> {
-        let count = i32::try_from(written.blocks).map_err(|_| too_far(written.blocks))?;
+    async fn complete_snapshot(&self, snapshot: &str, written: Aggregate) -> Result<(), ServiceError> {
+        let count = i32::try_from(written.blocks).map_err(|_| beyond_volume(written.blocks))?;
         self.client
             .complete_snapshot()
             .snapshot_id(snapshot)
@@ -123,24 +124,24 @@ impl Ebs for EbsClient {
             .checksum_aggregation_method(ChecksumAggregationMethod::ChecksumAggregationLinear)
             .send()
             .await
-            .map_err(fault)?;
+            .map_err(from_client_error)?;
         Ok(())
     }
 
-    async fn list(
+    async fn list_blocks(
         &self,
         snapshot: &str,
         from: u64,
         page: Option<String>,
     ) -> Result<ListedPage, ServiceError> {
-        let call = self.client.list_snapshot_blocks().snapshot_id(snapshot).max_results(PAGE);
+        let call = self.client.list_snapshot_blocks().snapshot_id(snapshot).max_results(MAX_RESULTS);
         let call = match page {
             Some(page) => call.next_token(page),
             None => call.starting_block_index(index(from)?),
         };
-        let answer = call.send().await.map_err(fault)?;
-        check_block_size(answer.block_size)?;
-        let blocks = answer.blocks.unwrap_or_default().into_iter().map(|block| {
+        let response = call.send().await.map_err(from_client_error)?;
+        check_block_size(response.block_size)?;
+        let blocks = response.blocks.unwrap_or_default().into_iter().map(|block| {
             let (index, token) = (block.block_index, block.block_token);
             let (Some(index), Some(token)) = (index.and_then(|index| u64::try_from(index).ok()), token)
             else {
@@ -150,38 +151,39 @@ impl Ebs for EbsClient {
         });
         Ok(ListedPage {
             blocks: blocks.collect::<Result<_, _>>()?,
-            volume_gib: answer.volume_size.and_then(|gib| u64::try_from(gib).ok()).unwrap_or(0),
-            next: answer.next_token.filter(|token| !token.is_empty()),
+            volume_gib: response.volume_size.and_then(|gib| u64::try_from(gib).ok()).unwrap_or(0),
+            next: response.next_token.filter(|token| !token.is_empty()),
         })
     }
 
-    async fn changed(
+    async fn list_changed_blocks(
         &self,
         first: &str,
         second: &str,
         page: Option<String>,
     ) -> Result<ChangedPage, ServiceError> {
         let call = self.client.list_changed_blocks().first_snapshot_id(first).second_snapshot_id(second);
-        let answer = call.max_results(PAGE).set_next_token(page).send().await.map_err(fault)?;
-        check_block_size(answer.block_size)?;
-        let blocks = answer.changed_blocks.unwrap_or_default().into_iter().map(|block| {
+        let response =
+            call.max_results(MAX_RESULTS).set_next_token(page).send().await.map_err(from_client_error)?;
+        check_block_size(response.block_size)?;
+        let blocks = response.changed_blocks.unwrap_or_default().into_iter().map(|block| {
             let index = block.block_index.and_then(|index| u64::try_from(index).ok());
             let index =
                 index.ok_or_else(|| unreadable("ListChangedBlocks gave a block without its index"))?;
-            Ok(Changed { index, first: block.first_block_token, second: block.second_block_token })
+            Ok(ChangedBlock { index, first: block.first_block_token, second: block.second_block_token })
         });
         Ok(ChangedPage {
             blocks: blocks.collect::<Result<_, _>>()?,
-            next: answer.next_token.filter(|token| !token.is_empty()),
+            next: response.next_token.filter(|token| !token.is_empty()),
         })
     }
 
-    async fn block(&self, snapshot: &str, at: u64, token: &str) -> Result<Fetched, ServiceError> {
-        self.within(self.fetch(snapshot, at, token)).await
+    async fn read_block(&self, snapshot: &str, at: u64, token: &str) -> Result<FetchedBlock, ServiceError> {
+        self.transfer(self.fetch(snapshot, at, token)).await
     }
 }
 
-fn encrypted(call: StartSnapshotFluentBuilder, encryption: &Encryption) -> StartSnapshotFluentBuilder {
+fn with_encryption(call: StartSnapshotFluentBuilder, encryption: &Encryption) -> StartSnapshotFluentBuilder {
     match encryption {
         Encryption::AsAccount => call,
         Encryption::DefaultKey => call.encrypted(true),
@@ -199,13 +201,13 @@ fn check_block_size(stated: Option<i32>) -> Result<(), ServiceError> {
 }
 
 fn index(index: u64) -> Result<i32, ServiceError> {
-    i32::try_from(index).map_err(|_| too_far(index))
+    i32::try_from(index).map_err(|_| beyond_volume(index))
 }
 
-fn too_far(index: u64) -> ServiceError {
-    ServiceError::own(ServiceErrorKind::Refused, format!("block {index} lies beyond the largest volume"))
+fn beyond_volume(index: u64) -> ServiceError {
+    ServiceError::local(ServiceErrorKind::Refused, format!("block {index} lies beyond the largest volume"))
 }
 
-fn unreadable(words: impl Into<String>) -> ServiceError {
-    ServiceError::own(ServiceErrorKind::Unreadable, words)
+fn unreadable(message: impl Into<String>) -> ServiceError {
+    ServiceError::local(ServiceErrorKind::Unreadable, message)
 }

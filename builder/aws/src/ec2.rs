@@ -1,8 +1,8 @@
 //! The life of an AMI through EC2: the types of [`amiforge_publish::api`] to the service's and back. Decides nothing.
 
-mod answers;
 mod calls;
-mod requests;
+mod inputs;
+mod outputs;
 mod snapshots;
 
 use amiforge_publish::api::ec2::{
@@ -10,7 +10,7 @@ use amiforge_publish::api::ec2::{
     Regions, Tags,
 };
 use amiforge_publish::api::{DescribedSnapshot, SnapshotCalls};
-use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
+use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 
 use super::AwsConfig;
@@ -27,7 +27,7 @@ pub use calls::CALLS;
 pub use snapshots::SnapshotsClient;
 
 /// Entries of a page, the most that the service gives.
-const PAGE: u64 = 1000;
+const MAX_RESULTS: u64 = 1000;
 
 /// A region's EC2.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub struct Ec2Client {
 impl Ec2Client {
     pub(super) fn new(sdk: &SdkConfig) -> Self {
         let client = Client::new(sdk, &calls::EC2);
-        Self { snapshots: SnapshotsClient::of(client.clone()), client }
+        Self { snapshots: SnapshotsClient::from_client(client.clone()), client }
     }
 }
 
@@ -52,12 +52,15 @@ impl Regions for AwsConfig {
 }
 
 impl SnapshotCalls for Ec2Client {
-    async fn snapshot(&self, id: &str) -> Result<DescribedSnapshot, ServiceError> {
-        self.snapshots.snapshot(id).await
+    async fn describe_snapshot(&self, id: &str) -> Result<DescribedSnapshot, ServiceError> {
+        self.snapshots.describe_snapshot(id).await
     }
 
-    async fn tagged(&self, tags: &[(&str, &str)]) -> Result<Vec<DescribedSnapshot>, ServiceError> {
-        self.snapshots.tagged(tags).await
+    async fn describe_tagged_snapshots(
+        &self,
+        tags: &[(&str, &str)],
+    ) -> Result<Vec<DescribedSnapshot>, ServiceError> {
+        self.snapshots.describe_tagged_snapshots(tags).await
     }
 
     async fn delete_snapshot(&self, id: &str) -> Result<(), ServiceError> {
@@ -75,8 +78,8 @@ impl SnapshotCalls for Ec2Client {
 
 impl Ec2 for Ec2Client {
     async fn register_image(&self, image: &NewImage) -> Result<String, ServiceError> {
-        let answer = self.client.call(&requests::register(image)).await?;
-        answer.id.ok_or_else(|| no_id("RegisterImage"))
+        let output = self.client.call(&inputs::register(image)).await?;
+        output.id.ok_or_else(|| missing_id("RegisterImage"))
     }
 
     async fn describe_images(&self, query: &ImageQuery) -> Result<Vec<DescribedImage>, ServiceError> {
@@ -86,29 +89,29 @@ impl Ec2 for Ec2Client {
         };
         let call = DescribeImages {
             ids: query.ids.clone(),
-            owners: if query.own == ImageOwner::Own { vec!["self".to_owned()] } else { Vec::new() },
+            owners: if query.owner == ImageOwner::Own { vec!["self".to_owned()] } else { Vec::new() },
             filters: query.filters.iter().map(filter).collect(),
             include_deprecated: Some(true),
             include_disabled: Some(true),
             // Ids and pages exclude each other.
-            max_results: query.ids.is_empty().then_some(PAGE),
+            max_results: query.ids.is_empty().then_some(MAX_RESULTS),
             next_token: None,
         };
-        Ok(self.client.pages(call).await?.into_iter().map(answers::image).collect())
+        Ok(self.client.call_pages(call).await?.into_iter().map(outputs::image).collect())
     }
 
     async fn launch_permissions(&self, image: &str) -> Result<Vec<Grantee>, ServiceError> {
-        let answer = self.client.call(&attribute(image, "launchPermission")).await?;
-        Ok(answer.launch.into_iter().filter_map(answers::grantee).collect())
+        let output = self.client.call(&describe_attribute(image, "launchPermission")).await?;
+        Ok(output.launch.into_iter().filter_map(outputs::grantee).collect())
     }
 
     async fn uefi_data(&self, image: &str) -> Result<Option<String>, ServiceError> {
-        let answer = self.client.call(&attribute(image, "uefiData")).await?;
-        Ok(answer.uefi_data.and_then(|data| data.value).filter(|value| !value.is_empty()))
+        let output = self.client.call(&describe_attribute(image, "uefiData")).await?;
+        Ok(output.uefi_data.and_then(|data| data.value).filter(|value| !value.is_empty()))
     }
 
     async fn add_launch_permissions(&self, image: &str, who: &[Grantee]) -> Result<(), ServiceError> {
-        let launch = LaunchPermissionChange { add: who.iter().map(requests::grantee).collect() };
+        let launch = LaunchPermissionChange { add: who.iter().map(inputs::grantee).collect() };
         let call = ModifyImageAttribute { image: image.to_owned(), launch };
         self.client.call(&call).await.map(drop)
     }
@@ -116,8 +119,8 @@ impl Ec2 for Ec2Client {
     async fn snapshot_accounts(&self, snapshot: &str) -> Result<Vec<String>, ServiceError> {
         let attribute = "createVolumePermission".to_owned();
         let call = DescribeSnapshotAttribute { id: snapshot.to_owned(), attribute };
-        let answer = self.client.call(&call).await?;
-        Ok(answer.create_volume.into_iter().filter_map(|permission| permission.account).collect())
+        let output = self.client.call(&call).await?;
+        Ok(output.create_volume.into_iter().filter_map(|permission| permission.account).collect())
     }
 
     async fn add_snapshot_accounts(&self, snapshot: &str, accounts: &[String]) -> Result<(), ServiceError> {
@@ -131,18 +134,18 @@ impl Ec2 for Ec2Client {
     }
 
     async fn copy_image(&self, copy: &ImageCopy) -> Result<String, ServiceError> {
-        let answer = self.client.call(&requests::copy(copy)).await?;
-        answer.id.ok_or_else(|| no_id("CopyImage"))
+        let output = self.client.call(&inputs::copy(copy)).await?;
+        output.id.ok_or_else(|| missing_id("CopyImage"))
     }
 
     async fn create_tags(&self, resources: &[String], tags: &Tags) -> Result<(), ServiceError> {
-        let call = CreateTags { resources: resources.to_vec(), tags: requests::tags(tags) };
+        let call = CreateTags { resources: resources.to_vec(), tags: inputs::tags(tags) };
         self.client.call(&call).await.map(drop)
     }
 
     async fn enable_image_deprecation(&self, image: &str, at: &str) -> Result<(), ServiceError> {
         let at = Timestamp::parse(at)
-            .map_err(|error| ServiceError::own(ServiceErrorKind::Refused, error.to_string()))?;
+            .map_err(|error| ServiceError::local(ServiceErrorKind::Refused, error.to_string()))?;
         self.client.call(&EnableImageDeprecation { image: image.to_owned(), at }).await.map(drop)
     }
 
@@ -166,28 +169,28 @@ impl Ec2 for Ec2Client {
     }
 
     async fn default_kms_key(&self) -> Result<String, ServiceError> {
-        let answer = self.client.call(&calls::account::GetEbsDefaultKmsKeyId {}).await?;
-        answer.key.ok_or_else(|| no_id("GetEbsDefaultKmsKeyId"))
+        let output = self.client.call(&calls::account::GetEbsDefaultKmsKeyId {}).await?;
+        output.key.ok_or_else(|| missing_id("GetEbsDefaultKmsKeyId"))
     }
 
     async fn image_public_access(&self) -> Result<PublicAccess, ServiceError> {
-        let answer = self.client.call(&calls::account::GetImageBlockPublicAccessState {}).await?;
-        let state = answer.state.unwrap_or_default();
+        let output = self.client.call(&calls::account::GetImageBlockPublicAccessState {}).await?;
+        let state = output.state.unwrap_or_default();
         Ok(if state.starts_with("block") { PublicAccess::Blocked } else { PublicAccess::Open })
     }
 
     async fn describe_regions(&self, names: &[String]) -> Result<Vec<String>, ServiceError> {
         let filter = Filter { name: "region-name".to_owned(), values: names.to_vec() };
-        let answer = self.client.call(&calls::account::DescribeRegions { filters: vec![filter] }).await?;
-        Ok(answer.regions.into_iter().filter_map(|region| region.name).collect())
+        let output = self.client.call(&calls::account::DescribeRegions { filters: vec![filter] }).await?;
+        Ok(output.regions.into_iter().filter_map(|region| region.name).collect())
     }
 }
 
-fn attribute(image: &str, name: &str) -> DescribeImageAttribute {
+fn describe_attribute(image: &str, name: &str) -> DescribeImageAttribute {
     DescribeImageAttribute { image: image.to_owned(), attribute: name.to_owned() }
 }
 
 /// An answer that lacks what it is for.
-fn no_id(call: &str) -> ServiceError {
-    ServiceError::own(ServiceErrorKind::Unreadable, format!("the answer of {call} has no id"))
+fn missing_id(call: &str) -> ServiceError {
+    ServiceError::local(ServiceErrorKind::Unreadable, format!("the answer of {call} has no id"))
 }

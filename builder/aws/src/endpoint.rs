@@ -15,7 +15,7 @@ struct EndpointPartition {
     /// Suffix of the endpoints that answer over IPv4 and IPv6.
     dual_stack: &'static str,
     /// Whether an endpoint keeps its name where FIPS 140 is asked for, because it is validated anyway.
-    fips_by_the_plain_name: bool,
+    fips_without_suffix: bool,
 }
 
 const fn partition(
@@ -23,7 +23,7 @@ const fn partition(
     suffix: &'static str,
     dual_stack: &'static str,
 ) -> EndpointPartition {
-    EndpointPartition { prefix, suffix, dual_stack, fips_by_the_plain_name: false }
+    EndpointPartition { prefix, suffix, dual_stack, fips_without_suffix: false }
 }
 
 /// Regions of no other partition, new ones among them.
@@ -31,7 +31,7 @@ const AWS: EndpointPartition = partition("", "amazonaws.com", "api.aws");
 
 /// Every other partition. No prefix is the beginning of another one.
 const PARTITIONS: [EndpointPartition; 7] = [
-    EndpointPartition { fips_by_the_plain_name: true, ..partition("us-gov-", "amazonaws.com", "api.aws") },
+    EndpointPartition { fips_without_suffix: true, ..partition("us-gov-", "amazonaws.com", "api.aws") },
     partition("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
     partition("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
     partition("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
@@ -42,7 +42,7 @@ const PARTITIONS: [EndpointPartition; 7] = [
 
 /// Which of the endpoints of a region is asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Variant {
+pub struct EndpointVariant {
     /// One whose cryptography is validated by FIPS 140.
     pub fips: bool,
     /// One that answers over IPv6, too.
@@ -58,50 +58,51 @@ pub enum EndpointError {
     Region(String),
     /// The configuration asks for two things that exclude each other.
     #[error("an endpoint is given, so {0} cannot be asked for as well")]
-    Given(&'static str),
+    Conflict(&'static str),
 }
 
 /// The URL of AWS's own endpoint of a service, such as `ec2` or `autoscaling`.
 ///
 /// # Errors
 /// [`EndpointError::Region`].
-pub fn of_region(service: &str, region: &str, variant: Variant) -> Result<String, EndpointError> {
+pub fn for_region(service: &str, region: &str, variant: EndpointVariant) -> Result<String, EndpointError> {
     // A region becomes part of a host name: one with a dot or a slash would send signed requests elsewhere.
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if region.is_empty() || region.len() > 63 || region.starts_with('-') || !region.bytes().all(letter) {
+    let is_label_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if region.is_empty() || region.len() > 63 || region.starts_with('-') || !region.bytes().all(is_label_byte)
+    {
         return Err(EndpointError::Region(region.to_owned()));
     }
     let partition = PARTITIONS.iter().find(|partition| region.starts_with(partition.prefix)).unwrap_or(&AWS);
     let suffix = if variant.dual_stack { partition.dual_stack } else { partition.suffix };
-    let plain = !variant.fips || (partition.fips_by_the_plain_name && !variant.dual_stack);
+    let plain = !variant.fips || (partition.fips_without_suffix && !variant.dual_stack);
     let fips = if plain { "" } else { "-fips" };
     Ok(format!("https://{service}{fips}.{region}.{suffix}"))
 }
 
 /// The URL that a configuration gives a service: its own, or that of the region.
-pub(super) fn of_config(sdk: &SdkConfig, id: &str, service: &str) -> Result<String, EndpointError> {
-    let variant = Variant {
+pub(super) fn for_config(sdk: &SdkConfig, id: &str, service: &str) -> Result<String, EndpointError> {
+    let variant = EndpointVariant {
         fips: sdk.use_fips().unwrap_or_default(),
         dual_stack: sdk.use_dual_stack().unwrap_or_default(),
     };
-    match given(sdk, id) {
-        Some(_) if variant.fips => Err(EndpointError::Given("a FIPS endpoint")),
-        Some(_) if variant.dual_stack => Err(EndpointError::Given("a dual-stack endpoint")),
+    match configured_endpoint(sdk, id) {
+        Some(_) if variant.fips => Err(EndpointError::Conflict("a FIPS endpoint")),
+        Some(_) if variant.dual_stack => Err(EndpointError::Conflict("a dual-stack endpoint")),
         Some(url) => Ok(url),
-        None => of_region(service, sdk.region().map_or("", AsRef::as_ref), variant),
+        None => for_region(service, sdk.region().map_or("", AsRef::as_ref), variant),
     }
 }
 
 /// The endpoint in place of AWS's own: the one given to the program, or the one that the environment or the profile
 /// sets for the service with this id (`AWS_ENDPOINT_URL_EC2`, a `services` section) or for all.
-pub(super) fn given(sdk: &SdkConfig, id: &str) -> Option<String> {
-    let given = sdk.endpoint_url().map(str::to_owned);
+pub(super) fn configured_endpoint(sdk: &SdkConfig, id: &str) -> Option<String> {
+    let endpoint = sdk.endpoint_url().map(str::to_owned);
     if sdk.get_origin("endpoint_url").is_client_config() {
-        return given;
+        return endpoint;
     }
     let key = ServiceConfigKey::builder().service_id(id).env("AWS_ENDPOINT_URL").profile("endpoint_url");
     let own = key.build().ok().and_then(|key| sdk.service_config()?.load_config(key));
-    own.or(given)
+    own.or(endpoint)
 }
 
 #[cfg(test)]
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     fn url(region: &str, fips: bool, dual_stack: bool) -> String {
-        of_region("ec2", region, Variant { fips, dual_stack }).unwrap()
+        for_region("ec2", region, EndpointVariant { fips, dual_stack }).unwrap()
     }
 
     #[test]
@@ -129,7 +130,7 @@ mod tests {
         for region in
             ["", "eu-west-1.evil.example/", "a@b", "a/b", "a#", "-x", "a:80", "ü-1", &"a".repeat(64)]
         {
-            let error = of_region("ec2", region, Variant::default()).unwrap_err();
+            let error = for_region("ec2", region, EndpointVariant::default()).unwrap_err();
             assert_eq!(error, EndpointError::Region(region.to_owned()));
         }
     }

@@ -1,7 +1,7 @@
 //! The one call of KMS that is needed: which key an alias stands for. `kms` 2014-11-01, AWS JSON 1.1.
 
 use amiforge_publish::api::{KeyRegions, Keys, KmsKey};
-use amiforge_publish::fault::ServiceError;
+use amiforge_publish::service_error::ServiceError;
 use aws_config::SdkConfig;
 use serde::Deserialize;
 use serde_json::json;
@@ -18,7 +18,7 @@ const KMS: QueryService =
 pub struct KmsClient(Client);
 
 #[derive(Debug, Deserialize)]
-struct Described {
+struct DescribeKeyOutput {
     #[serde(rename = "KeyMetadata")]
     key: Metadata,
 }
@@ -50,8 +50,8 @@ impl KeyRegions for AwsConfig {
 impl Keys for KmsClient {
     async fn key(&self, name: &str) -> Result<KmsKey, ServiceError> {
         let input = json!({ "KeyId": name });
-        let described: Described =
-            self.0.json("KMS", "DescribeKey", "TrentService.DescribeKey", &input).await?;
+        let described: DescribeKeyOutput =
+            self.0.call_json("KMS", "DescribeKey", "TrentService.DescribeKey", &input).await?;
         let Metadata { arn, key_state: state, key_spec: spec } = described.key;
         Ok(KmsKey { arn, state, spec })
     }

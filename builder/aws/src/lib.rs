@@ -4,16 +4,17 @@
 //! instances: all by `aws-config`), the one HTTP client, and its timeouts. The clients' own retries are off:
 //! [`amiforge_publish::retry`] is the only layer that repeats.
 
-mod blocks;
+mod adaptive_timeout;
+mod ca_bundle;
+mod credentials;
 mod ebs;
 mod ec2;
 pub mod endpoint;
-mod fault;
-mod held;
 mod kms;
-mod patience;
+mod put_block;
 pub mod query;
-mod trust;
+mod response_limit;
+mod service_error;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,23 +31,23 @@ use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConn
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use held::HeldCredentials;
+use credentials::CachedCredentials;
 
 pub use ebs::EbsClient;
 pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
 pub use kms::KmsClient;
 
 /// Connections that are kept for the next request.
-const IDLE: usize = 256;
+const MAX_IDLE_CONNECTIONS: usize = 256;
 
 /// How long they are kept: less than the services keep them, so that no request meets a closed one.
-const IDLE_FOR: Duration = Duration::from_secs(15);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long making a connection may take.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long one request may take: several fit into the budget of a step, so that one that hangs costs little.
-const ATTEMPT: Duration = Duration::from_secs(10);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where to call and as whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub struct ConnectOptions {
     /// Keys, in place of the usual search for credentials.
     pub keys: Option<AccessKeys>,
     /// How long one request may take at first; 10 s unless given.
-    pub attempt: Option<Duration>,
+    pub attempt_timeout: Option<Duration>,
 }
 
 /// An access key.
@@ -75,7 +76,7 @@ pub struct AccessKeys {
 /// Why there are no clients.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum PlaceError {
+pub enum ConnectError {
     /// Nobody said which region.
     #[error("no region is given: neither `--region`, nor AWS_REGION, nor the profile names one")]
     NoRegion,
@@ -95,25 +96,27 @@ pub struct AwsConfig {
     sdk: SdkConfig,
     region: String,
     /// The connections that blocks are sent through.
-    blocks: SharedHttpConnector,
-    attempt: Duration,
+    block_connector: SharedHttpConnector,
+    attempt_timeout: Duration,
 }
 
 impl AwsConfig {
     /// Looks where credentials and the region come from. Credentials themselves are fetched by the first call.
     ///
     /// # Errors
-    /// [`PlaceError`].
-    pub async fn load(place: &ConnectOptions) -> Result<Self, PlaceError> {
-        let attempt = place.attempt.unwrap_or(ATTEMPT);
-        let held = HeldCredentials::default();
+    /// [`ConnectError`].
+    pub async fn load(options: &ConnectOptions) -> Result<Self, ConnectError> {
+        let attempt_timeout = options.attempt_timeout.unwrap_or(ATTEMPT_TIMEOUT);
+        let credentials = CachedCredentials::default();
         // With keys of its own nothing is asked of files or of the environment.
-        let trust = match place.keys {
+        let trust = match options.keys {
             Some(_) => None,
-            None => trust::context(place.profile.as_deref()).await?,
+            None => ca_bundle::context(options.profile.as_deref()).await?,
         };
-        let timeouts =
-            TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(attempt).build();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(attempt_timeout)
+            .build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
@@ -121,39 +124,44 @@ impl AwsConfig {
             .stalled_stream_protection(aws_sdk_ebs::config::StalledStreamProtectionConfig::disabled())
             // Credentials are kept in one place for all clients, and forgotten when a service does not accept them.
             .identity_cache(IdentityCache::no_cache())
-            .http_client(held::watched(http_client(place, trust.clone()), held.clone()));
+            .http_client(credentials::invalidating(http_client(options, trust.clone()), credentials.clone()));
         if let Ok(name) = AppName::new(concat!("amiforge-", env!("CARGO_PKG_VERSION"))) {
             loader = loader.app_name(name);
         }
-        if let Some(region) = &place.region {
+        if let Some(region) = &options.region {
             loader = loader.region(Region::new(region.clone()));
         }
-        if let Some(profile) = &place.profile {
+        if let Some(profile) = &options.profile {
             loader = loader.profile_name(profile);
         }
-        if let Some(endpoint) = &place.endpoint {
+        if let Some(endpoint) = &options.endpoint {
             loader = loader.endpoint_url(endpoint);
         }
-        if let Some(keys) = &place.keys {
+        if let Some(keys) = &options.keys {
             let credentials = Credentials::new(&keys.id, &keys.secret, None, None, "given");
             loader = loader.credentials_provider(credentials);
         }
         let sdk = loader.load().await;
-        let region = sdk.region().ok_or(PlaceError::NoRegion)?.to_string();
+        let region = sdk.region().ok_or(ConnectError::NoRegion)?.to_string();
         let sdk = match sdk.credentials_provider() {
             Some(source) => {
-                held.come_from(source);
-                sdk.to_builder().credentials_provider(SharedCredentialsProvider::new(held.clone())).build()
+                credentials.set_source(source);
+                sdk.to_builder()
+                    .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+                    .build()
             }
             None => sdk,
         };
-        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).build();
-        let blocks = connector(reach(place), trust, Some(settings), sdk.sleep_impl());
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
+        let block_connector = connector(proxy_use(options), trust, Some(settings), sdk.sleep_impl());
         Ok(Self {
             sdk,
             region,
-            blocks: held::watched_connector(SharedHttpConnector::new(blocks), held),
-            attempt,
+            block_connector: credentials::invalidating_connector(
+                SharedHttpConnector::new(block_connector),
+                credentials,
+            ),
+            attempt_timeout,
         })
     }
 
@@ -161,7 +169,12 @@ impl AwsConfig {
     #[must_use]
     pub fn in_region(&self, region: &str) -> Self {
         let sdk = self.sdk.to_builder().region(Region::new(region.to_owned())).build();
-        Self { sdk, region: region.to_owned(), blocks: self.blocks.clone(), attempt: self.attempt }
+        Self {
+            sdk,
+            region: region.to_owned(),
+            block_connector: self.block_connector.clone(),
+            attempt_timeout: self.attempt_timeout,
+        }
     }
 
     /// The region that is called.
@@ -176,7 +189,7 @@ impl AwsConfig {
 
     /// The client of EBS direct.
     pub fn ebs(&self) -> EbsClient {
-        EbsClient::new(&self.sdk, self.blocks.clone(), self.attempt)
+        EbsClient::new(&self.sdk, self.block_connector.clone(), self.attempt_timeout)
     }
 
     /// The client of the part of EC2 that knows snapshots.
@@ -204,36 +217,37 @@ enum ProxyUse {
     Network,
 }
 
-fn reach(place: &ConnectOptions) -> ProxyUse {
-    if place.endpoint.as_deref().is_some_and(is_loopback) { ProxyUse::Loopback } else { ProxyUse::Network }
+fn proxy_use(options: &ConnectOptions) -> ProxyUse {
+    if options.endpoint.as_deref().is_some_and(is_loopback) { ProxyUse::Loopback } else { ProxyUse::Network }
 }
 
 /// One client, with one pool of connections, for every service.
-fn http_client(place: &ConnectOptions, trust: Option<TlsContext>) -> SharedHttpClient {
-    let reach = reach(place);
-    Builder::new().pool_idle_timeout(IDLE_FOR).pool_max_idle_per_host(IDLE).build_with_connector_fn(
-        move |settings, components| {
+fn http_client(options: &ConnectOptions, trust: Option<TlsContext>) -> SharedHttpClient {
+    let proxy_use = proxy_use(options);
+    Builder::new()
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
+        .build_with_connector_fn(move |settings, components| {
             connector(
-                reach,
+                proxy_use,
                 trust.clone(),
                 settings.cloned(),
                 components.and_then(RuntimeComponents::sleep_impl),
             )
-        },
-    )
+        })
 }
 
 fn connector(
-    reach: ProxyUse,
+    proxy_use: ProxyUse,
     trust: Option<TlsContext>,
     settings: Option<HttpConnectorSettings>,
     sleep: Option<SharedAsyncSleep>,
 ) -> Connector {
     let mut connector = Connector::builder()
-        .pool_idle_timeout(IDLE_FOR)
-        .pool_max_idle_per_host(IDLE)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
         .enable_tcp_nodelay(true)
-        .proxy_config(match reach {
+        .proxy_config(match proxy_use {
             ProxyUse::Loopback => ProxyConfig::disabled(),
             ProxyUse::Network => ProxyConfig::from_env(),
         });
@@ -260,14 +274,14 @@ mod tests {
 
     #[test]
     fn endpoints_on_this_machine_are_known() {
-        for (endpoint, here) in [
+        for (endpoint, is_local) in [
             ("http://127.0.0.1:5566", true),
             ("http://localhost:80/x", true),
             ("http://[::1]:80", true),
             ("https://ebs.eu-west-1.amazonaws.com", false),
             ("http://10.0.0.1:1", false),
         ] {
-            assert_eq!(is_loopback(endpoint), here, "{endpoint}");
+            assert_eq!(is_loopback(endpoint), is_local, "{endpoint}");
         }
     }
 }

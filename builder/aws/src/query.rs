@@ -10,18 +10,16 @@
 
 mod client;
 mod form;
-mod limit;
 mod shape;
 mod xml;
 
 pub(super) use client::Client;
-pub(super) use form::FormSlot;
-pub(super) use limit::{bounded, too_long};
-pub(super) use shape::{
-    Answer, Operation, Paged, Parameter, Timestamp, Write, answers, operations, paged, parameters,
-};
+pub(super) use form::FormWriter;
 pub use shape::{Description, Field, Shape};
-pub(super) use xml::{AnswerElement, Malformed};
+pub(super) use shape::{
+    InputValue, Operation, OutputValue, Paged, Timestamp, Write, inputs, operations, outputs, paged,
+};
+pub(super) use xml::{MalformedResponse, XmlElement};
 
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

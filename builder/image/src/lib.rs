@@ -7,5 +7,6 @@ pub mod disk;
 pub mod image;
 pub mod inspect;
 pub mod manifest;
+pub mod seal;
 pub mod values;
 pub mod verify;

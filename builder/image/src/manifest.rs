@@ -1,7 +1,7 @@
 //! The manifest: the JSON that vouches for an image: its inputs, its partitions, and every block of it.
 //!
-//! Owns the text and its version. It knows neither files nor recipes: whoever builds hands in what to say, and
-//! `verify` compares it with the bytes. Keys stand sorted in the text, and a manifest has exactly one text.
+//! Owns the text and its version. It knows neither files nor recipes: the build passes the values, and
+//! `verify` compares it with the bytes. Keys are sorted in the text, and a manifest has exactly one text.
 
 mod text;
 
@@ -11,7 +11,7 @@ use std::fmt;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::guid::Guid;
 
-use crate::disk::{Disk, Placed};
+use crate::disk::{Disk, PartitionLayout};
 use crate::image::{Aggregate, BlockMap, Emitted};
 
 pub use text::{ManifestError, TEXT_MAX};
@@ -28,9 +28,9 @@ pub struct ImageOrigin {
     pub version: Option<String>,
     /// Architecture: `x86_64` or `aarch64`.
     pub arch: String,
-    /// The time that stands for the build, in seconds since 1970.
+    /// The time of the build for all outputs, in seconds since 1970.
     pub epoch: i64,
-    /// How it boots, where the image says (`uefi`, `legacy-bios`, `uefi-preferred`).
+    /// Its boot mode, where the image has one (`uefi`, `legacy-bios`, `uefi-preferred`).
     pub boot_mode: Option<String>,
     /// Digest of the recipe.
     pub recipe: Digest,
@@ -42,7 +42,7 @@ pub struct ImageOrigin {
     pub cleaned: Vec<Cleaned>,
     /// Secrets that every machine of the image would share, sorted by path.
     pub secrets: Vec<Secret>,
-    /// What could not be found out about secrets, in words.
+    /// What could not be checked about secrets, as text.
     pub secrets_unknown: Vec<String>,
     /// What was not done of what the packages' scripts would have done.
     pub skipped: Vec<String>,
@@ -64,7 +64,7 @@ pub struct Cleaned {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
-    /// Why it may be there, if the recipe says so.
+    /// Why it is allowed, if the recipe allows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<String>,
     /// Its path.
@@ -78,7 +78,7 @@ impl Secret {
     /// It depends on the random numbers of the build, which anybody can draw again.
     pub const RANDOM: &str = "random";
 
-    /// It depends on them or on the time: where the clock goes on, both cannot be told apart.
+    /// It depends on them or on the time: where the clock is not fixed, these cannot be distinguished.
     pub const RANDOM_OR_TIME: &str = "random-or-time";
 
     /// Whether an image with it is refused.
@@ -89,7 +89,7 @@ impl Secret {
 
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = self.what.iter().map(|what| match what.as_str() {
+        let reasons = self.what.iter().map(|what| match what.as_str() {
             Self::RANDOM => "depends on the random numbers of the build".to_owned(),
             Self::RANDOM_OR_TIME => "depends on the random numbers or the time of the build".to_owned(),
             kind => {
@@ -97,8 +97,8 @@ impl fmt::Display for Secret {
                 format!("holds {article} {}", kind.replace('-', " "))
             }
         });
-        let words: Vec<_> = words.collect();
-        write!(f, "`{}` {}", self.path, words.join(" and "))
+        let reasons: Vec<_> = reasons.collect();
+        write!(f, "`{}` {}", self.path, reasons.join(" and "))
     }
 }
 
@@ -113,7 +113,7 @@ pub struct ManifestInput {
     pub sha256: Option<Digest>,
 }
 
-/// A partition as the manifest tells of it.
+/// A partition in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestPartition {
     /// Name of the partition in the recipe.
@@ -136,18 +136,18 @@ pub struct ManifestPartition {
     pub uuid: Option<String>,
 }
 
-impl From<&Placed> for ManifestPartition {
-    fn from(placed: &Placed) -> Self {
+impl From<&PartitionLayout> for ManifestPartition {
+    fn from(partition: &PartitionLayout) -> Self {
         Self {
-            id: placed.id.clone(),
-            number: placed.number,
-            start: placed.start,
-            len: placed.len,
-            label: placed.label.clone(),
-            type_guid: placed.type_guid,
-            guid: placed.guid,
-            file_system: placed.file_system.map(str::to_owned),
-            uuid: placed.uuid.clone(),
+            id: partition.id.clone(),
+            number: partition.number,
+            start: partition.start,
+            len: partition.len,
+            label: partition.label.clone(),
+            type_guid: partition.type_guid,
+            guid: partition.guid,
+            file_system: partition.file_system.map(str::to_owned),
+            uuid: partition.uuid.clone(),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The small languages of texts that users write in recipes and on the command line: sizes, times, names. Each answer to
-//! a mistake is a sentence for the user; the caller knows where it stands.
+//! a mistake is a sentence for the user; the caller knows its position.
 
 use toml::value::{Datetime, Offset};
 
@@ -53,7 +53,7 @@ pub fn seconds_in_range(seconds: i64) -> Result<i64, String> {
     }
 }
 
-/// Seconds since 1970 of a time that says its offset.
+/// Seconds since 1970 of a time with an offset from UTC.
 pub fn moment(time: Datetime) -> Result<i64, String> {
     let (Some(date), Some(clock), Some(offset)) = (time.date, time.time, time.offset) else {
         return Err(format!("`{time}` leaves open which moment it is; write it as `2026-11-01T00:00:00Z`"));
@@ -80,7 +80,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     year * 365 + leaps + (153 * month + 2) / 5 + day - 1 - 719_468
 }
 
-/// The year, month and day that is so many days after 1970-01-01: the reverse of [`days_since_1970`].
+/// The year, month and day that is `days` days after 1970-01-01: the reverse of [`days_since_1970`].
 pub fn date_of_day(day: i64) -> (i64, i64, i64) {
     // Counted in eras of 400 years, each of 146,097 days, that begin on a first of March.
     let day = day + 719_468;

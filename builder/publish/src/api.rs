@@ -10,7 +10,8 @@ mod keys;
 mod snapshots;
 
 pub use ebs::{
-    Changed, ChangedPage, Ebs, Encryption, Fetched, ListedBlock, ListedPage, PutBlock, StartSnapshot, Started,
+    ChangedBlock, ChangedPage, Ebs, Encryption, FetchedBlock, ListedBlock, ListedPage, PutBlock,
+    StartSnapshot, StartedSnapshot,
 };
 pub use keys::{KeyRegions, Keys, KmsKey};
 pub use snapshots::{DescribedSnapshot, SnapshotCalls, SnapshotState, Tier};

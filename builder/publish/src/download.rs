@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use amiforge_formats::digest::BLOCK;
 use amiforge_image::image::Block;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use rustix::fs::{FlockOperation, OFlags, flock};
 
 use self::ledger::DownloadLedger;
@@ -43,55 +42,54 @@ pub async fn download<E: Ebs, S: SnapshotCalls>(
     name: &str,
     out: &Path,
     rate: u32,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Downloaded, PublishError> {
     if out.symlink_metadata().is_ok() {
         let source = std::io::ErrorKind::AlreadyExists.into();
         return Err(PublishError::File { path: out.to_owned(), source });
     }
-    let services = &services.stopped_by(interrupt);
-    let snapshot = services.named(&services.resolve(name).await?).await?;
+    let services = &services.with_cancel(monitor.cancel);
+    let snapshot = services.lookup_snapshot(&services.resolve_snapshot_id(name).await?).await?;
     if snapshot.state != SnapshotState::Completed {
-        let what = format!("it is {}, and only a completed snapshot can be read", snapshot.state.word());
-        return Err(PublishError::Strange { snapshot: snapshot.id, what });
+        let problem = format!("it is {}, and only a completed snapshot can be read", snapshot.state.as_str());
+        return Err(PublishError::InconsistentResponse { snapshot: snapshot.id, problem });
     }
-    let list = readback::list(services, &snapshot.id, interrupt).await?;
+    let list = readback::list_blocks(services, &snapshot.id, monitor.cancel).await?;
     let size = list.volume_gib << 30;
     let held = list.blocks.len() as u64;
-    let partial = Arc::new(Partial::open(out, &snapshot.id, size)?);
+    let partial = Arc::new(PartialFile::open(out, &snapshot.id, size)?);
     let missing: Vec<ListedBlock> =
-        list.blocks.into_iter().filter(|block| !partial.has(block.index)).collect();
+        list.blocks.into_iter().filter(|block| !partial.contains(block.index)).collect();
     let fetched = missing.len() as u64;
-    progress.begin("downloading", Some(readback::len(missing.len())));
-    let into = Arc::clone(&partial);
-    let take = move |read: RequestedBlock| into.take(read);
-    let read = readback::each(services, &snapshot.id, missing, rate, take, progress, interrupt).await;
-    progress.end();
+    monitor.progress.begin("downloading", Some(readback::byte_len(missing.len())));
+    let sink = Arc::clone(&partial);
+    let take = move |read: RequestedBlock| sink.write(read);
+    let read = readback::read_blocks(services, &snapshot.id, missing, rate, take, monitor).await;
+    monitor.progress.end();
     read?;
-    partial.keep(out)?;
+    partial.commit(out)?;
     Ok(Downloaded { snapshot: snapshot.id, size, held, fetched })
 }
 
 /// A file that is being fetched, and the ledger of what is in it.
-struct Partial {
+struct PartialFile {
     path: PathBuf,
     file: File,
     /// Whether something was in it before.
-    state: Was,
+    state: PartialState,
     ledger: Mutex<DownloadLedger>,
 }
 
 /// What was at the partial file's place.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Was {
-    Nothing,
-    Begun,
+enum PartialState {
+    New,
+    Resumed,
 }
 
-impl Partial {
+impl PartialFile {
     fn open(out: &Path, snapshot: &str, size: u64) -> Result<Self, PublishError> {
-        let path = beside(out, "partial");
+        let path = with_suffix(out, "partial");
         let failed = |source| PublishError::File { path: path.clone(), source };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -104,9 +102,9 @@ impl Partial {
             }
             other => other.map_err(|errno| failed(errno.into()))?,
         }
-        let begun = file.metadata().map_err(failed)?.len() > 0;
-        let mut ledger = DownloadLedger::open(&beside(out, "partial.journal"), snapshot)?;
-        if begun && ledger.is_new() {
+        let resumed = file.metadata().map_err(failed)?.len() > 0;
+        let mut ledger = DownloadLedger::open(&with_suffix(out, "partial.journal"), snapshot)?;
+        if resumed && ledger.is_new() {
             // It is of something else.
             file.set_len(0).map_err(failed)?;
         }
@@ -117,28 +115,28 @@ impl Partial {
             file.read_exact_at(&mut block, index * BLOCK).is_ok()
                 && amiforge_formats::digest::Digest::of(&block) == digest
         });
-        let state = if begun && !ledger.is_new() { Was::Begun } else { Was::Nothing };
+        let state = if resumed && !ledger.is_new() { PartialState::Resumed } else { PartialState::New };
         Ok(Self { path, file, state, ledger: Mutex::new(ledger) })
     }
 
-    fn has(&self, index: u64) -> bool {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).has(index)
+    fn contains(&self, index: u64) -> bool {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).contains(index)
     }
 
     /// Writes a block; zeros stay a hole where nothing was before.
-    fn take(&self, read: RequestedBlock) -> Result<(), PublishError> {
+    fn write(&self, read: RequestedBlock) -> Result<(), PublishError> {
         let fetched = read.bytes?;
-        let hole = Block::hashed(fetched.digest) == Block::Zero && self.state == Was::Nothing;
+        let hole = Block::hashed(fetched.digest) == Block::Zero && self.state == PartialState::New;
         if !hole {
             self.file
                 .write_all_at(&fetched.bytes, read.index * BLOCK)
                 .map_err(|source| self.failed(source))?;
         }
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).note(read.index, fetched.digest)
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).record(read.index, fetched.digest)
     }
 
     /// Gives the file its name.
-    fn keep(&self, out: &Path) -> Result<(), PublishError> {
+    fn commit(&self, out: &Path) -> Result<(), PublishError> {
         self.file.sync_all().map_err(|source| self.failed(source))?;
         let named = rustix::fs::renameat_with(
             rustix::fs::CWD,
@@ -164,9 +162,9 @@ impl Partial {
 }
 
 /// The file's name with something behind it.
-fn beside(out: &Path, what: &str) -> PathBuf {
+fn with_suffix(out: &Path, suffix: &str) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_owned();
     name.push(".");
-    name.push(what);
+    name.push(suffix);
     out.with_file_name(name)
 }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use amiforge_image::inspect::InspectError;
 use amiforge_image::manifest::ManifestError;
 
-use super::fault::ServiceErrorKind;
 use super::folder::FolderError;
 use super::journal::JournalError;
-use super::retry::GaveUp;
+use super::retry::RetryExhausted;
+use super::service_error::ServiceErrorKind;
 
 /// Why something was not published, read back or verified.
 #[derive(Debug, thiserror::Error)]
@@ -75,13 +75,13 @@ pub enum PublishError {
     /// A block on the disk is not the one of the manifest any more.
     #[error(
         "block {block} changed on disk after the build ({}): the manifest says SHA-256 {expected}, and it has {found}",
-        within(places)
+        location_text(locations)
     )]
     BlockChanged {
         /// Index of the block.
         block: u64,
         /// What lies in it.
-        places: Vec<String>,
+        locations: Vec<String>,
         /// Digest of the manifest.
         expected: String,
         /// Digest of what is on the disk.
@@ -101,7 +101,7 @@ pub enum PublishError {
         /// The snapshot.
         snapshot: String,
         /// Why.
-        source: GaveUp,
+        source: RetryExhausted,
     },
     /// A block could not be read back.
     #[error("reading block {block} of {snapshot} back")]
@@ -111,15 +111,15 @@ pub enum PublishError {
         /// The snapshot.
         snapshot: String,
         /// Why.
-        source: GaveUp,
+        source: RetryExhausted,
     },
     /// Another call failed.
-    #[error("{doing}")]
+    #[error("{action}")]
     Call {
         /// What was being done, as a gerund.
-        doing: String,
+        action: String,
         /// Why.
-        source: GaveUp,
+        source: RetryExhausted,
     },
     /// The service has given a snapshot up.
     #[error("the service put {snapshot} in the state `error`: {message}")]
@@ -148,7 +148,7 @@ pub enum PublishError {
         reason: String,
     },
     /// What was read back is not what was sent.
-    #[error("{snapshot} does not hold the image: {first}{}", more(*count))]
+    #[error("{snapshot} does not hold the image: {first}{}", difference_count(*count))]
     ReadBack {
         /// The snapshot.
         snapshot: String,
@@ -158,23 +158,27 @@ pub enum PublishError {
         count: usize,
     },
     /// The answers of the service do not fit together.
-    #[error("{snapshot}: {what}")]
-    Strange {
+    #[error("{snapshot}: {problem}")]
+    InconsistentResponse {
         /// The snapshot.
         snapshot: String,
         /// What does not fit.
-        what: String,
+        problem: String,
     },
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,
 }
 
-fn within(places: &[String]) -> String {
-    if places.is_empty() { "outside every partition".to_owned() } else { format!("in {}", places.join(", ")) }
+fn location_text(locations: &[String]) -> String {
+    if locations.is_empty() {
+        "outside every partition".to_owned()
+    } else {
+        format!("in {}", locations.join(", "))
+    }
 }
 
-fn more(count: usize) -> String {
+fn difference_count(count: usize) -> String {
     if count > 1 { format!(" (and {} more differences)", count - 1) } else { String::new() }
 }
 
@@ -191,16 +195,16 @@ impl From<JournalError> for PublishError {
 }
 
 /// Names what was being done when a call failed.
-pub(super) fn doing(doing: impl Into<String>) -> impl FnOnce(GaveUp) -> PublishError {
-    let doing = doing.into();
-    unless_interrupted(move |source| PublishError::Call { doing, source })
+pub(super) fn call_failed(action: impl Into<String>) -> impl FnOnce(RetryExhausted) -> PublishError {
+    let action = action.into();
+    unless_interrupted(move |source| PublishError::Call { action, source })
 }
 
 /// The error of a call that was given up, or that the work was stopped.
 pub(super) fn unless_interrupted(
-    error: impl FnOnce(GaveUp) -> PublishError,
-) -> impl FnOnce(GaveUp) -> PublishError {
-    move |source| match source.fault.kind {
+    error: impl FnOnce(RetryExhausted) -> PublishError,
+) -> impl FnOnce(RetryExhausted) -> PublishError {
+    move |source| match source.error.kind {
         ServiceErrorKind::Interrupted => PublishError::Interrupted,
         _ => error(source),
     }

@@ -52,7 +52,7 @@ impl LockedFolder {
     ///
     /// # Errors
     /// [`FolderError::File`] when the image is not there, [`FolderError::Unnamed`].
-    pub fn beside(image: &Path, region: &str) -> Result<PathBuf, FolderError> {
+    pub fn path_for(image: &Path, region: &str) -> Result<PathBuf, FolderError> {
         let real = image.canonicalize().map_err(|source| failed(image, source))?;
         let name = real.file_name().ok_or_else(|| FolderError::Unnamed { path: image.to_owned() })?;
         let mut folder = OsString::from(name);
@@ -116,9 +116,9 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let bundle = parent.path().join("web");
         fs::create_dir(&bundle).unwrap();
-        let path = LockedFolder::beside(&bundle.join("."), "eu-west-1").unwrap();
+        let path = LockedFolder::path_for(&bundle.join("."), "eu-west-1").unwrap();
         assert!(path.ends_with("web.publish/eu-west-1"), "{}", path.display());
-        assert!(LockedFolder::beside(&bundle, "../x").unwrap().ends_with("web.publish/___x"));
+        assert!(LockedFolder::path_for(&bundle, "../x").unwrap().ends_with("web.publish/___x"));
         let first = LockedFolder::open(&path).unwrap();
         assert!(matches!(LockedFolder::open(&path), Err(FolderError::Busy { .. })));
         drop(first);

@@ -94,11 +94,11 @@ impl Journal {
     /// [`JournalError`].
     pub fn open(folder: &Path) -> Result<Option<Self>, JournalError> {
         let path = Self::path_in(folder);
-        let Some((state, whole)) = parse(&path)? else { return Ok(None) };
+        let Some((state, intact_len)) = parse(&path)? else { return Ok(None) };
         let failed = |source| JournalError::File { path: path.clone(), source };
         let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
         // Records behind a torn one would never be read.
-        file.set_len(whole).map_err(failed)?;
+        file.set_len(intact_len).map_err(failed)?;
         Ok(Some(Self { path, file, synced: Instant::now(), state }))
     }
 
@@ -106,17 +106,17 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::File`].
-    pub fn begin(folder: &Path, intent: Intent) -> Result<Self, JournalError> {
+    pub fn create(folder: &Path, intent: Intent) -> Result<Self, JournalError> {
         let path = Self::path_in(folder);
         let failed = |source| JournalError::File { path: path.clone(), source };
-        let aside = folder.join(format!(".{NAME}.new"));
+        let temporary = folder.join(format!(".{NAME}.new"));
         let mut first = MAGIC.to_vec();
-        first.extend(record::write(&Record::Intent(intent.clone())));
+        first.extend(record::encode(&Record::Intent(intent.clone())));
         let write = || {
-            let mut file = File::create(&aside)?;
+            let mut file = File::create(&temporary)?;
             file.write_all(&first)?;
             file.sync_all()?;
-            fs::rename(&aside, &path)?;
+            fs::rename(&temporary, &path)?;
             File::open(folder)?.sync_all()?;
             OpenOptions::new().append(true).open(&path)
         };
@@ -157,7 +157,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::File`].
-    pub fn note(&mut self, record: &Record) -> Result<(), JournalError> {
+    pub fn append_synced(&mut self, record: &Record) -> Result<(), JournalError> {
         self.append(record)?;
         self.sync()
     }
@@ -175,7 +175,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::File`].
-    pub fn put_aside(self, name: &str) -> Result<(), JournalError> {
+    pub fn rename(self, name: &str) -> Result<(), JournalError> {
         let to = self.path.with_file_name(name);
         fs::rename(&self.path, to).map_err(|source| self.failed(source))
     }
@@ -189,7 +189,7 @@ impl Journal {
     }
 
     fn append(&mut self, record: &Record) -> Result<(), JournalError> {
-        let bytes = record::write(record);
+        let bytes = record::encode(record);
         self.file.write_all(&bytes).map_err(|source| self.failed(source))?;
         apply(&mut self.state, record);
         Ok(())
@@ -215,7 +215,7 @@ fn parse(path: &Path) -> Result<Option<(JournalState, u64)>, JournalError> {
     };
     let mut rest = records;
     let mut state = None;
-    while let Some((record, after)) = record::read(rest) {
+    while let Some((record, after)) = record::decode(rest) {
         rest = after;
         state = replay(state, record);
     }
@@ -277,13 +277,13 @@ mod tests {
 
     /// A journal with everything in it, and its bytes.
     fn full(folder: &Path) -> (JournalState, Vec<u8>) {
-        let mut journal = Journal::begin(folder, intent()).unwrap();
-        journal.note(&Record::Started { snapshot: "snap-1".to_owned(), at: 7 }).unwrap();
+        let mut journal = Journal::create(folder, intent()).unwrap();
+        journal.append_synced(&Record::Started { snapshot: "snap-1".to_owned(), at: 7 }).unwrap();
         journal.acknowledge(3, Digest::of(b"3")).unwrap();
         journal.acknowledge(u64::MAX, Digest::of(b"4")).unwrap();
-        journal.note(&Record::WriteZeros).unwrap();
-        journal.note(&Record::Sealing).unwrap();
-        journal.note(&Record::Finished).unwrap();
+        journal.append_synced(&Record::WriteZeros).unwrap();
+        journal.append_synced(&Record::Sealing).unwrap();
+        journal.append_synced(&Record::Finished).unwrap();
         (journal.state().clone(), fs::read(journal.path()).unwrap())
     }
 
@@ -330,9 +330,9 @@ mod tests {
         let (state, bytes) = full(folder.path());
         let path = Journal::path_in(folder.path());
         for at in MAGIC.len()..bytes.len() {
-            let mut bent = bytes.clone();
-            bent[at] ^= 1 << (at % 8);
-            fs::write(&path, &bent).unwrap();
+            let mut corrupted = bytes.clone();
+            corrupted[at] ^= 1 << (at % 8);
+            fs::write(&path, &corrupted).unwrap();
             let read = Journal::open(folder.path()).unwrap();
             let blocks = read.map(|journal| journal.state().acknowledged.clone()).unwrap_or_default();
             assert!(

@@ -2,10 +2,10 @@
 //! with a key shows there, and for copies, only when the snapshot fails.
 
 use super::api::{KeyRegions, Keys};
-use super::backoff::Pace;
-use super::fault::ServiceErrorKind;
-use super::request::KeyOf;
-use super::retry::{CallStep, GaveUp, NoListener, retry};
+use super::request::KeyChoice;
+use super::retry::{CallStep, NoObserver, RetryExhausted, retry};
+use super::service_error::ServiceErrorKind;
+use super::timer::Timer;
 
 /// The material of a key that EBS takes.
 const SYMMETRIC: &str = "SYMMETRIC_DEFAULT";
@@ -22,7 +22,7 @@ pub enum KeyError {
         /// Where.
         region: String,
         /// Why.
-        source: GaveUp,
+        source: RetryExhausted,
     },
     /// No snapshot can be encrypted with it.
     #[error("the key of `{name}` in {region} cannot encrypt a snapshot: {reason}")]
@@ -42,17 +42,20 @@ pub enum KeyError {
 /// [`KeyError`].
 pub async fn resolve(
     regions: &impl KeyRegions,
-    pace: &Pace,
+    timer: &Timer,
     region: &str,
-    key: &KeyOf,
-) -> Result<KeyOf, KeyError> {
-    let KeyOf::Alias(name) = key else { return Ok(key.clone()) };
+    key: &KeyChoice,
+) -> Result<KeyChoice, KeyError> {
+    let KeyChoice::Alias(name) = key else { return Ok(key.clone()) };
     let keys = regions.keys(region);
-    let found = retry(pace, CallStep::Ask, &NoListener, || keys.key(name)).await;
-    let found =
-        found.map_err(|source| KeyError::Call { name: name.clone(), region: region.to_owned(), source })?;
-    let reason = match (found.state.as_str(), found.spec.as_str()) {
-        ("Enabled", SYMMETRIC) => return Ok(KeyOf::Arn(found.arn)),
+    let described = retry(timer, CallStep::Idempotent, &NoObserver, || keys.key(name)).await;
+    let described = described.map_err(|source| KeyError::Call {
+        name: name.clone(),
+        region: region.to_owned(),
+        source,
+    })?;
+    let reason = match (described.state.as_str(), described.spec.as_str()) {
+        ("Enabled", SYMMETRIC) => return Ok(KeyChoice::Arn(described.arn)),
         ("Enabled", spec) => format!("it is of the kind {spec}, and EBS takes symmetric keys only"),
         (state, _) => format!("it is {state}, not Enabled"),
     };
@@ -61,10 +64,10 @@ pub async fn resolve(
 
 impl KeyError {
     /// Whether the region did not answer, which says nothing of the key.
-    pub fn is_of_the_region(&self) -> bool {
+    pub fn is_region_failure(&self) -> bool {
         let Self::Call { source, .. } = self else { return false };
         matches!(
-            source.fault.kind,
+            source.error.kind,
             ServiceErrorKind::Throttled
                 | ServiceErrorKind::Service
                 | ServiceErrorKind::Transport

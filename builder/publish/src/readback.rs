@@ -4,20 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use amiforge_formats::digest::BLOCK;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::{CancelToken, Monitor};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use super::api::{Ebs, Fetched, ListedBlock, SnapshotCalls};
-use super::error::{PublishError, doing, unless_interrupted};
-use super::fault::{ServiceError, ServiceErrorKind};
-use super::flow::{MOST, RateLimiter};
-use super::retry::{CallStep, GaveUp, NoListener, retry};
+use super::api::{Ebs, FetchedBlock, ListedBlock, SnapshotCalls};
+use super::error::{PublishError, call_failed, unless_interrupted};
+use super::rate_limiter::{MAX_IN_FLIGHT, RateLimiter};
+use super::retry::{CallStep, NoObserver, RetryExhausted, retry};
+use super::service_error::{ServiceError, ServiceErrorKind};
 use super::services::Services;
 
 /// How often a block whose bytes are not what the service says is asked for in all.
-const CHECKS: u32 = 3;
+const MAX_CHECKSUM_TRIES: u32 = 3;
 
 /// The service's reasons for a token that is not valid any more: tokens of pages live for an hour, those of blocks for a
 /// week, and a command that was asleep may come back later.
@@ -26,7 +25,7 @@ const STALE_BLOCK: &str = "INVALID_BLOCK_TOKEN";
 
 /// The blocks of a snapshot.
 #[derive(Debug, Clone, Default)]
-pub(super) struct List {
+pub(super) struct BlockList {
     /// Every block, in order.
     pub(super) blocks: Vec<ListedBlock>,
     /// Length of the volume in GiB.
@@ -38,38 +37,38 @@ pub(super) struct RequestedBlock {
     /// Which.
     pub(super) index: u64,
     /// What came.
-    pub(super) bytes: Result<Fetched, PublishError>,
+    pub(super) bytes: Result<FetchedBlock, PublishError>,
 }
 
 /// Bytes of so many blocks.
-pub(super) fn len(blocks: usize) -> u64 {
+pub(super) fn byte_len(blocks: usize) -> u64 {
     blocks as u64 * BLOCK
 }
 
 /// Lists a completed snapshot. One that was completed a moment ago is not known to this part of the service for about
 /// a minute, so this may take that long.
-pub(super) async fn list<E: Ebs, S: SnapshotCalls>(
+pub(super) async fn list_blocks<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
-    interrupt: &Interrupt,
-) -> Result<List, PublishError> {
-    let mut list = List::default();
+    cancel: &CancelToken,
+) -> Result<BlockList, PublishError> {
+    let mut list = BlockList::default();
     let mut next: Option<String> = None;
     let mut pages = PageGuard::default();
     loop {
         let from = list.blocks.last().map_or(0, |block: &ListedBlock| block.index + 1);
-        let call = || services.ebs.list(id, from, next.clone());
-        let page = retry(&services.pace, CallStep::Read, &NoListener, call).await;
-        if next.is_some() && page.as_ref().is_err_and(|gave_up| is(&gave_up.fault, STALE_PAGE)) {
+        let call = || services.ebs.list_blocks(id, from, next.clone());
+        let page = retry(&services.timer, CallStep::Read, &NoObserver, call).await;
+        if next.is_some() && page.as_ref().is_err_and(|exhausted| has_reason(&exhausted.error, STALE_PAGE)) {
             next = None;
             continue;
         }
-        let page = page.map_err(doing(format!("listing the blocks of {id}")))?;
+        let page = page.map_err(call_failed(format!("listing the blocks of {id}")))?;
         pages.next(id, page.blocks.len(), next.as_deref(), page.next.as_deref())?;
         list.volume_gib = page.volume_gib;
         list.blocks.extend(page.blocks);
         next = page.next;
-        if interrupt.raised() {
+        if cancel.is_cancelled() {
             return Err(PublishError::Interrupted);
         }
         if next.is_none() {
@@ -81,12 +80,12 @@ pub(super) async fn list<E: Ebs, S: SnapshotCalls>(
     if list.blocks.is_sorted_by(|a, b| a.index < b.index) {
         return Ok(list);
     }
-    let what = "a block of it is listed twice".to_owned();
-    Err(PublishError::Strange { snapshot: id.to_owned(), what })
+    let problem = "a block of it is listed twice".to_owned();
+    Err(PublishError::InconsistentResponse { snapshot: id.to_owned(), problem })
 }
 
 /// How many pages without a block may follow each other: a service may give such, and none gives many.
-const EMPTY_PAGES: u32 = 100;
+const MAX_EMPTY_PAGES: u32 = 100;
 
 /// Notices a list whose pages never end.
 #[derive(Debug, Default)]
@@ -95,54 +94,53 @@ pub(super) struct PageGuard {
 }
 
 impl PageGuard {
-    /// A page of `blocks` came for the token `asked`, and names the token `next`.
+    /// A page of `blocks` came for the token `requested`, and names the token `next`.
     ///
     /// # Errors
-    /// [`PublishError::Strange`].
+    /// [`PublishError::InconsistentResponse`].
     pub(super) fn next(
         &mut self,
         id: &str,
         blocks: usize,
-        asked: Option<&str>,
+        requested: Option<&str>,
         next: Option<&str>,
     ) -> Result<(), PublishError> {
         self.empty = if blocks == 0 { self.empty + 1 } else { 0 };
-        let endless = self.empty > EMPTY_PAGES || (next.is_some() && asked == next);
+        let endless = self.empty > MAX_EMPTY_PAGES || (next.is_some() && requested == next);
         if !endless {
             return Ok(());
         }
-        let what = "the pages of the list of its blocks do not end".to_owned();
-        Err(PublishError::Strange { snapshot: id.to_owned(), what })
+        let problem = "the pages of the list of its blocks do not end".to_owned();
+        Err(PublishError::InconsistentResponse { snapshot: id.to_owned(), problem })
     }
 }
 
 /// Reads blocks, many at a time and in no order, and hands each to `take`, in the thread that received it.
-pub(super) async fn each<E: Ebs, S: SnapshotCalls>(
+pub(super) async fn read_blocks<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
     blocks: Vec<ListedBlock>,
     rate: u32,
     take: impl Fn(RequestedBlock) -> Result<(), PublishError> + Send + Sync + 'static,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<(), PublishError> {
-    let lane = Arc::new(Lane {
+    let reader = Arc::new(BlockReader {
         ebs: Arc::clone(&services.ebs),
-        flow: RateLimiter::new(services.pace.clone(), rate),
-        pace: services.pace.clone(),
+        rate_limiter: RateLimiter::new(services.timer.clone(), rate),
+        timer: services.timer.clone(),
         snapshot: id.to_owned(),
-        fresh: Mutex::default(),
+        renewed_tokens: Mutex::default(),
     });
     let take = Arc::new(take);
     let mut tasks = JoinSet::new();
     let mut blocks = blocks.into_iter();
     loop {
-        while tasks.len() < MOST as usize
+        while tasks.len() < MAX_IN_FLIGHT as usize
             && let Some(block) = blocks.next()
         {
-            let (lane, take) = (Arc::clone(&lane), Arc::clone(&take));
+            let (reader, take) = (Arc::clone(&reader), Arc::clone(&take));
             tasks.spawn(async move {
-                let bytes = lane.read(&block).await;
+                let bytes = reader.read(&block).await;
                 take(RequestedBlock { index: block.index, bytes })
             });
         }
@@ -154,50 +152,52 @@ pub(super) async fn each<E: Ebs, S: SnapshotCalls>(
                 Err(_) => return Err(PublishError::Interrupted),
             },
         }
-        progress.advance(BLOCK);
-        if interrupt.raised() {
+        monitor.progress.advance(BLOCK);
+        if monitor.cancel.is_cancelled() {
             return Err(PublishError::Interrupted);
         }
     }
 }
 
-struct Lane<E> {
+struct BlockReader<E> {
     ebs: Arc<E>,
-    flow: RateLimiter,
-    pace: super::backoff::Pace,
+    rate_limiter: RateLimiter,
+    timer: super::timer::Timer,
     snapshot: String,
     /// Tokens that were asked for because those of the list had become stale.
-    fresh: Mutex<HashMap<u64, String>>,
+    renewed_tokens: Mutex<HashMap<u64, String>>,
 }
 
 /// Whether the service gives this reason.
-fn is(fault: &ServiceError, reason: &str) -> bool {
-    fault.reason.as_deref() == Some(reason)
+fn has_reason(error: &ServiceError, reason: &str) -> bool {
+    error.reason.as_deref() == Some(reason)
 }
 
-impl<E: Ebs> Lane<E> {
+impl<E: Ebs> BlockReader<E> {
     /// Reads a block. Bytes that were hurt on their way come right when asked for again; bytes that were hurt where
     /// they lie do not.
-    async fn read(&self, block: &ListedBlock) -> Result<Fetched, PublishError> {
+    async fn read(&self, block: &ListedBlock) -> Result<FetchedBlock, PublishError> {
         let mut token = block.token.clone();
-        let mut tries = 0;
+        let mut attempts = 0;
         for check in 1.. {
-            let fetched = retry(&self.pace, CallStep::Read, &self.flow, || async {
-                let passed = self.flow.pass().await;
-                let fetched = self.ebs.block(&self.snapshot, block.index, &token).await?;
-                passed.well();
+            let fetched = retry(&self.timer, CallStep::Read, &self.rate_limiter, || async {
+                let permit = self.rate_limiter.acquire().await;
+                let fetched = self.ebs.read_block(&self.snapshot, block.index, &token).await?;
+                permit.succeeded();
                 Ok(fetched)
             })
             .await;
             match fetched {
-                Err(gave_up) if gave_up.fault.kind == ServiceErrorKind::Checksum && check < CHECKS => {
-                    tries += gave_up.tries;
+                Err(exhausted)
+                    if exhausted.error.kind == ServiceErrorKind::Checksum && check < MAX_CHECKSUM_TRIES =>
+                {
+                    attempts += exhausted.attempts;
                 }
-                Err(gave_up) if is(&gave_up.fault, STALE_BLOCK) && check < CHECKS => {
-                    token = self.another_token(block.index, &token, gave_up).await?;
+                Err(exhausted) if has_reason(&exhausted.error, STALE_BLOCK) && check < MAX_CHECKSUM_TRIES => {
+                    token = self.renew_token(block.index, &token, exhausted).await?;
                 }
-                Err(gave_up) => {
-                    let all = GaveUp { tries: tries + gave_up.tries, ..gave_up };
+                Err(exhausted) => {
+                    let all = RetryExhausted { attempts: attempts + exhausted.attempts, ..exhausted };
                     return Err(self.failed(block.index, all));
                 }
                 Ok(fetched) => return Ok(fetched),
@@ -208,19 +208,24 @@ impl<E: Ebs> Lane<E> {
 
     /// A token of a block other than `stale`. One page of the list renews the tokens of ten thousand blocks, so it is
     /// asked for once and not by every request that is under way.
-    async fn another_token(&self, index: u64, stale: &str, refused: GaveUp) -> Result<String, PublishError> {
-        let mut fresh = self.fresh.lock().await;
-        if let Some(token) = fresh.get(&index).filter(|token| *token != stale) {
+    async fn renew_token(
+        &self,
+        index: u64,
+        stale: &str,
+        refused: RetryExhausted,
+    ) -> Result<String, PublishError> {
+        let mut renewed_tokens = self.renewed_tokens.lock().await;
+        if let Some(token) = renewed_tokens.get(&index).filter(|token| *token != stale) {
             return Ok(token.clone());
         }
-        let call = || self.ebs.list(&self.snapshot, index, None);
-        let page = retry(&self.pace, CallStep::Read, &NoListener, call).await;
+        let call = || self.ebs.list_blocks(&self.snapshot, index, None);
+        let page = retry(&self.timer, CallStep::Read, &NoObserver, call).await;
         let page = page.map_err(|source| self.failed(index, source))?;
-        fresh.extend(page.blocks.into_iter().map(|block| (block.index, block.token)));
-        fresh.get(&index).cloned().ok_or_else(|| self.failed(index, refused))
+        renewed_tokens.extend(page.blocks.into_iter().map(|block| (block.index, block.token)));
+        renewed_tokens.get(&index).cloned().ok_or_else(|| self.failed(index, refused))
     }
 
-    fn failed(&self, block: u64, source: GaveUp) -> PublishError {
+    fn failed(&self, block: u64, source: RetryExhausted) -> PublishError {
         let snapshot = self.snapshot.clone();
         unless_interrupted(|source| PublishError::Block { block, snapshot, source })(source)
     }

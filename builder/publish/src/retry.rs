@@ -4,34 +4,34 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::backoff::{Backoff, Pace, Waited};
-use super::fault::{ServiceError, ServiceErrorKind};
+use super::service_error::{ServiceError, ServiceErrorKind};
+use super::timer::{Backoff, Timer, WaitOutcome};
 
 /// How long a snapshot that was begun may be unknown to the part of the service that takes blocks.
-pub const FRESH: Duration = Duration::from_mins(2);
+pub const CREATION_LAG: Duration = Duration::from_mins(2);
 
 /// How long a completed snapshot may be unknown to the part of the service that gives blocks.
-const UNREADABLE: Duration = Duration::from_mins(3);
+const READ_BUDGET: Duration = Duration::from_mins(3);
 
 /// The budget of a step whose failure is settled later or by the user.
-const PROBE: Duration = Duration::from_secs(15);
+const PROBE_BUDGET: Duration = Duration::from_secs(15);
 
 /// A step of publishing, as far as repeating goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallStep {
     /// Begins a snapshot; repeatable because of its token.
     Start,
-    /// Writes a block of a snapshot that was begun when the clock showed `born`.
+    /// Writes a block of a snapshot that was begun when the clock showed `created_at`.
     Put {
-        /// Time on the clock of [`Pace`].
-        born: Duration,
+        /// Time on the clock of [`Timer`].
+        created_at: Duration,
     },
     /// Seals a snapshot.
     Complete,
     /// Lists or reads blocks of a completed snapshot.
     Read,
     /// Asks EC2 for something that may not be known there yet.
-    AskFresh,
+    EventuallyConsistent,
     /// Asks for something that the user names, or whose answer can be done without: soon given up.
     Probe,
     /// Copies an image; the quota of copies under way at a time is waited for.
@@ -42,60 +42,60 @@ pub enum CallStep {
     /// Deletes something whose users were deleted a moment ago.
     Delete,
     /// Any other call that may be repeated and whose object should be there.
-    Ask,
+    Idempotent,
 }
 
 /// What to do about a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RetryAction {
-    Again,
+    Retry,
     /// Others come first: again, which does not count towards the budget.
-    Queue,
+    RetryOutsideBudget,
     /// Once in a step.
-    Once,
-    HandUp,
+    RetryOnce,
+    Fail,
 }
 
 /// A step that was given up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", story(*tries, *after))]
-pub struct GaveUp {
+#[error("{}", summary(*attempts, *elapsed))]
+pub struct RetryExhausted {
     /// Calls made.
-    pub tries: u32,
+    pub attempts: u32,
     /// Time since the first.
-    pub after: Duration,
+    pub elapsed: Duration,
     /// What the last one said.
     #[source]
-    pub fault: Box<ServiceError>,
+    pub error: Box<ServiceError>,
 }
 
-fn story(tries: u32, after: Duration) -> String {
-    match tries {
+fn summary(attempts: u32, elapsed: Duration) -> String {
+    match attempts {
         1 => "calling the service".to_owned(),
-        tries => format!("giving up after {tries} tries in {} s", after.as_secs()),
+        attempts => format!("giving up after {attempts} tries in {} s", elapsed.as_secs()),
     }
 }
 
 /// Hears of every fault that a step meets, repeated or not.
-pub trait FaultListener: Sync {
+pub trait ErrorObserver: Sync {
     /// A call failed.
-    fn met(&self, fault: &ServiceError);
+    fn on_error(&self, error: &ServiceError);
 }
 
 /// Nobody listens.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct NoListener;
+pub struct NoObserver;
 
-impl FaultListener for NoListener {
-    fn met(&self, _fault: &ServiceError) {}
+impl ErrorObserver for NoObserver {
+    fn on_error(&self, _fault: &ServiceError) {}
 }
 
 impl CallStep {
     /// The time within which the step is done or given up.
     pub fn budget(self) -> Duration {
         match self {
-            Self::Read => UNREADABLE,
-            Self::Probe => PROBE,
+            Self::Read => READ_BUDGET,
+            Self::Probe => PROBE_BUDGET,
             _ => Duration::from_mins(2),
         }
     }
@@ -104,13 +104,13 @@ impl CallStep {
         let millis = Duration::from_millis;
         match self {
             Self::Start | Self::Complete | Self::Copy { .. } => {
-                Backoff { first: millis(500), most: Duration::from_secs(15) }
+                Backoff { initial: millis(500), max: Duration::from_secs(15) }
             }
-            _ => Backoff { first: millis(200), most: Duration::from_secs(10) },
+            _ => Backoff { initial: millis(200), max: Duration::from_secs(10) },
         }
     }
 
-    fn answer(self, kind: ServiceErrorKind, now: Duration) -> RetryAction {
+    fn action(self, kind: ServiceErrorKind, now: Duration) -> RetryAction {
         match (kind, self) {
             (
                 ServiceErrorKind::Throttled
@@ -122,85 +122,88 @@ impl CallStep {
             | (ServiceErrorKind::BodyUnread, Self::Put { .. })
             | (ServiceErrorKind::Pending, Self::Start)
             | (ServiceErrorKind::InUse, Self::Delete)
-            | (ServiceErrorKind::NotFound, Self::Read | Self::AskFresh | Self::Probe | Self::Copy { .. }) => {
-                RetryAction::Again
-            }
-            (ServiceErrorKind::Pending, Self::Copy { .. }) => RetryAction::Queue,
-            (ServiceErrorKind::NotFound, Self::Put { born }) if now.saturating_sub(born) < FRESH => {
-                RetryAction::Again
+            | (
+                ServiceErrorKind::NotFound,
+                Self::Read | Self::EventuallyConsistent | Self::Probe | Self::Copy { .. },
+            ) => RetryAction::Retry,
+            (ServiceErrorKind::Pending, Self::Copy { .. }) => RetryAction::RetryOutsideBudget,
+            (ServiceErrorKind::NotFound, Self::Put { created_at })
+                if now.saturating_sub(created_at) < CREATION_LAG =>
+            {
+                RetryAction::Retry
             }
             // Credentials are fetched anew and the clock is corrected for the next call.
-            (ServiceErrorKind::Signature, _) => RetryAction::Once,
-            _ => RetryAction::HandUp,
+            (ServiceErrorKind::Signature, _) => RetryAction::RetryOnce,
+            _ => RetryAction::Fail,
         }
     }
 }
 
-/// Calls until it succeeds, fails for good, the step's budget is spent, or the work is stopped ([`Pace::stopped_by`]).
+/// Calls until it succeeds, fails for good, the step's budget is spent, or the work is stopped ([`Timer::with_cancel`]).
 ///
 /// # Errors
-/// [`GaveUp`], with what the last call said; [`ServiceErrorKind::Interrupted`] when the work was stopped.
+/// [`RetryExhausted`], with what the last call said; [`ServiceErrorKind::Interrupted`] when the work was stopped.
 pub async fn retry<T, F, C>(
-    pace: &Pace,
+    timer: &Timer,
     step: CallStep,
-    watch: &impl FaultListener,
+    observer: &impl ErrorObserver,
     mut call: C,
-) -> Result<T, GaveUp>
+) -> Result<T, RetryExhausted>
 where
     C: FnMut() -> F,
     F: Future<Output = Result<T, ServiceError>>,
 {
-    let begun = pace.now();
+    let started = timer.now();
     // When the calls began that the budget is for.
-    let mut since = begun;
-    let mut once = false;
-    let mut tries = 0;
+    let mut budget_start = started;
+    let mut retried_once = false;
+    let mut attempts = 0;
     loop {
-        tries += 1;
-        let fault = match pace.finish(call()).await {
+        attempts += 1;
+        let error = match timer.run(call()).await {
             Some(Ok(done)) => return Ok(done),
-            Some(Err(fault)) => fault,
-            None => ServiceError::own(ServiceErrorKind::Interrupted, "interrupted"),
+            Some(Err(error)) => error,
+            None => ServiceError::local(ServiceErrorKind::Interrupted, "interrupted"),
         };
-        watch.met(&fault);
-        let now = pace.now();
-        let after = now.saturating_sub(begun);
-        let delay = pace.delay(step.backoff(), tries);
-        let within = now.saturating_sub(since) + delay <= step.budget();
-        let again = match (step.answer(fault.kind, now), step) {
-            (RetryAction::Again, _) => within,
-            (RetryAction::Once, _) => within && !std::mem::replace(&mut once, true),
-            (RetryAction::Queue, CallStep::Copy { wait }) => {
-                since = now;
-                after + delay <= wait
+        observer.on_error(&error);
+        let now = timer.now();
+        let elapsed = now.saturating_sub(started);
+        let delay = timer.delay(step.backoff(), attempts);
+        let within = now.saturating_sub(budget_start) + delay <= step.budget();
+        let again = match (step.action(error.kind, now), step) {
+            (RetryAction::Retry, _) => within,
+            (RetryAction::RetryOnce, _) => within && !std::mem::replace(&mut retried_once, true),
+            (RetryAction::RetryOutsideBudget, CallStep::Copy { wait }) => {
+                budget_start = now;
+                elapsed + delay <= wait
             }
-            (RetryAction::Queue | RetryAction::HandUp, _) => false,
+            (RetryAction::RetryOutsideBudget | RetryAction::Fail, _) => false,
         };
         if !again {
-            return Err(GaveUp { tries, after, fault: Box::new(fault) });
+            return Err(RetryExhausted { attempts, elapsed, error: Box::new(error) });
         }
-        if pace.wait(delay).await == Waited::Stopped {
-            let fault = Box::new(ServiceError::own(ServiceErrorKind::Interrupted, "interrupted"));
-            return Err(GaveUp { tries, after, fault });
+        if timer.wait(delay).await == WaitOutcome::Interrupted {
+            let error = Box::new(ServiceError::local(ServiceErrorKind::Interrupted, "interrupted"));
+            return Err(RetryExhausted { attempts, elapsed, error });
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use amiforge_progress::CancelToken;
     use std::pin::Pin;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
-    use crate::backoff::PublishClock;
-    use amiforge_progress::Interrupt;
+    use crate::timer::PublishClock;
 
     /// A clock that only moves when somebody waits.
     #[derive(Debug, Default)]
-    struct Patient(AtomicU64);
+    struct SimulatedClock(AtomicU64);
 
-    impl PublishClock for Patient {
+    impl PublishClock for SimulatedClock {
         fn now(&self) -> Duration {
             Duration::from_micros(self.0.load(Ordering::Relaxed))
         }
@@ -211,26 +214,31 @@ mod tests {
         }
     }
 
-    fn run(step: CallStep, kind: ServiceErrorKind, failures: u32) -> Result<u32, GaveUp> {
-        run_at(&Pace::new(Arc::new(Patient::default()), 3), step, kind, failures)
+    fn run(step: CallStep, kind: ServiceErrorKind, failures: u32) -> Result<u32, RetryExhausted> {
+        run_at(&Timer::new(Arc::new(SimulatedClock::default()), 3), step, kind, failures)
     }
 
-    fn run_at(pace: &Pace, step: CallStep, kind: ServiceErrorKind, failures: u32) -> Result<u32, GaveUp> {
-        let mut tries = 0;
+    fn run_at(
+        timer: &Timer,
+        step: CallStep,
+        kind: ServiceErrorKind,
+        failures: u32,
+    ) -> Result<u32, RetryExhausted> {
+        let mut attempts = 0;
         let call = || {
-            tries += 1;
-            let now = tries;
-            async move { if now > failures { Ok(now) } else { Err(ServiceError::own(kind, "no")) } }
+            attempts += 1;
+            let now = attempts;
+            async move { if now > failures { Ok(now) } else { Err(ServiceError::local(kind, "no")) } }
         };
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(retry(
-            pace,
+            timer,
             step,
-            &NoListener,
+            &NoObserver,
             call,
         ))
     }
 
-    const PUT: CallStep = CallStep::Put { born: Duration::ZERO };
+    const PUT: CallStep = CallStep::Put { created_at: Duration::ZERO };
 
     #[test]
     fn what_passes_is_repeated_until_the_budget_is_spent() {
@@ -240,13 +248,21 @@ mod tests {
             ServiceErrorKind::Transport,
             ServiceErrorKind::TimedOut,
         ] {
-            for step in
-                [CallStep::Start, PUT, CallStep::Complete, CallStep::Read, CallStep::AskFresh, CallStep::Ask]
-            {
+            for step in [
+                CallStep::Start,
+                PUT,
+                CallStep::Complete,
+                CallStep::Read,
+                CallStep::EventuallyConsistent,
+                CallStep::Idempotent,
+            ] {
                 assert_eq!(run(step, kind, 5), Ok(6));
-                let gave_up = run(step, kind, u32::MAX).unwrap_err();
-                assert!(gave_up.after <= step.budget() && gave_up.after > step.budget() / 2, "{gave_up:?}");
-                assert!(gave_up.to_string().starts_with("giving up after "), "{gave_up}");
+                let exhausted = run(step, kind, u32::MAX).unwrap_err();
+                assert!(
+                    exhausted.elapsed <= step.budget() && exhausted.elapsed > step.budget() / 2,
+                    "{exhausted:?}"
+                );
+                assert!(exhausted.to_string().starts_with("giving up after "), "{exhausted}");
             }
         }
     }
@@ -255,8 +271,8 @@ mod tests {
     fn what_does_not_pass_is_handed_up_at_once() {
         use ServiceErrorKind::{Checksum, Conflict, Denied, Quota, Refused, Sealed, Unreachable, Unreadable};
         for kind in [Denied, Quota, Conflict, Refused, Sealed, Checksum, Unreachable, Unreadable] {
-            for step in [CallStep::Start, PUT, CallStep::Complete, CallStep::Read, CallStep::Ask] {
-                assert_eq!(run(step, kind, 1).unwrap_err().tries, 1, "{kind:?} {step:?}");
+            for step in [CallStep::Start, PUT, CallStep::Complete, CallStep::Read, CallStep::Idempotent] {
+                assert_eq!(run(step, kind, 1).unwrap_err().attempts, 1, "{kind:?} {step:?}");
             }
         }
     }
@@ -265,78 +281,83 @@ mod tests {
     fn a_snapshot_that_is_not_known_yet_is_waited_for_and_one_that_is_gone_is_not() {
         assert_eq!(run(PUT, ServiceErrorKind::NotFound, 10), Ok(11));
         assert_eq!(run(CallStep::Read, ServiceErrorKind::NotFound, 10), Ok(11));
-        assert_eq!(run(CallStep::Ask, ServiceErrorKind::NotFound, 1).unwrap_err().tries, 1);
-        assert!(run(PUT, ServiceErrorKind::NotFound, u32::MAX).unwrap_err().after <= FRESH);
-        assert_eq!(PUT.answer(ServiceErrorKind::NotFound, FRESH), RetryAction::HandUp);
+        assert_eq!(run(CallStep::Idempotent, ServiceErrorKind::NotFound, 1).unwrap_err().attempts, 1);
+        assert!(run(PUT, ServiceErrorKind::NotFound, u32::MAX).unwrap_err().elapsed <= CREATION_LAG);
+        assert_eq!(PUT.action(ServiceErrorKind::NotFound, CREATION_LAG), RetryAction::Fail);
     }
 
     #[test]
     fn a_signature_is_tried_twice_and_an_unread_body_only_for_blocks() {
         assert_eq!(run(PUT, ServiceErrorKind::Signature, 1), Ok(2));
-        assert_eq!(run(PUT, ServiceErrorKind::Signature, 2).unwrap_err().tries, 2);
+        assert_eq!(run(PUT, ServiceErrorKind::Signature, 2).unwrap_err().attempts, 2);
         assert_eq!(run(PUT, ServiceErrorKind::BodyUnread, 3), Ok(4));
-        assert_eq!(run(CallStep::Start, ServiceErrorKind::BodyUnread, 3).unwrap_err().tries, 1);
+        assert_eq!(run(CallStep::Start, ServiceErrorKind::BodyUnread, 3).unwrap_err().attempts, 1);
         assert_eq!(run(CallStep::Start, ServiceErrorKind::Pending, 3), Ok(4));
     }
 
     #[test]
     fn what_is_still_in_use_is_deleted_later() {
         assert_eq!(run(CallStep::Delete, ServiceErrorKind::InUse, 3), Ok(4));
-        assert_eq!(run(CallStep::Ask, ServiceErrorKind::InUse, 1).unwrap_err().tries, 1);
+        assert_eq!(run(CallStep::Idempotent, ServiceErrorKind::InUse, 1).unwrap_err().attempts, 1);
     }
 
     #[test]
     fn a_full_quota_of_copies_is_waited_for_and_other_faults_have_their_own_budget() {
         let wait = Duration::from_hours(6);
         assert_eq!(run(CallStep::Copy { wait }, ServiceErrorKind::Pending, 500), Ok(501));
-        let gave_up = run(CallStep::Copy { wait }, ServiceErrorKind::Pending, u32::MAX).unwrap_err();
-        assert!(gave_up.after > wait / 2 && gave_up.after <= wait, "{gave_up:?}");
-        let gave_up = run(CallStep::Copy { wait }, ServiceErrorKind::Service, u32::MAX).unwrap_err();
-        assert!(gave_up.after <= CallStep::Ask.budget(), "{gave_up:?}");
-        assert_eq!(run(CallStep::Ask, ServiceErrorKind::Pending, 1).unwrap_err().tries, 1);
+        let exhausted = run(CallStep::Copy { wait }, ServiceErrorKind::Pending, u32::MAX).unwrap_err();
+        assert!(exhausted.elapsed > wait / 2 && exhausted.elapsed <= wait, "{exhausted:?}");
+        let exhausted = run(CallStep::Copy { wait }, ServiceErrorKind::Service, u32::MAX).unwrap_err();
+        assert!(exhausted.elapsed <= CallStep::Idempotent.budget(), "{exhausted:?}");
+        assert_eq!(run(CallStep::Idempotent, ServiceErrorKind::Pending, 1).unwrap_err().attempts, 1);
     }
 
     #[test]
     fn what_can_be_done_without_is_soon_given_up() {
         for kind in [ServiceErrorKind::Service, ServiceErrorKind::NotFound] {
-            assert!(run(CallStep::Probe, kind, u32::MAX).unwrap_err().after <= PROBE);
+            assert!(run(CallStep::Probe, kind, u32::MAX).unwrap_err().elapsed <= PROBE_BUDGET);
         }
     }
 
     #[test]
     fn an_interrupt_ends_waiting_and_calls_that_hang() {
-        let interrupt = Interrupt::new();
+        let cancel = CancelToken::new();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let pace = Pace::default().stopped_by(&interrupt);
-        let stop = || {
-            interrupt.flag().store(false, Ordering::Relaxed);
-            let flag = interrupt.flag();
+        let timer = Timer::default().with_cancel(&cancel);
+        let raise_soon = || {
+            cancel.flag().store(false, Ordering::Relaxed);
+            let flag = cancel.flag();
             std::thread::spawn(move || {
                 std::thread::sleep(Duration::from_millis(100));
                 flag.store(true, Ordering::Relaxed);
             });
             std::time::Instant::now()
         };
-        let begun = stop();
+        let started = raise_soon();
         let throttled =
-            || async { Err::<(), _>(ServiceError::own(ServiceErrorKind::Throttled, "slow down")) };
-        let gave_up = runtime.block_on(retry(&pace, CallStep::Ask, &NoListener, throttled)).unwrap_err();
-        assert_eq!(gave_up.fault.kind, ServiceErrorKind::Interrupted);
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-        let begun = stop();
-        let gave_up =
-            runtime.block_on(retry(&pace, CallStep::Ask, &NoListener, std::future::pending::<Result<(), _>>));
-        assert_eq!(gave_up.unwrap_err().fault.kind, ServiceErrorKind::Interrupted);
-        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+            || async { Err::<(), _>(ServiceError::local(ServiceErrorKind::Throttled, "slow down")) };
+        let exhausted =
+            runtime.block_on(retry(&timer, CallStep::Idempotent, &NoObserver, throttled)).unwrap_err();
+        assert_eq!(exhausted.error.kind, ServiceErrorKind::Interrupted);
+        assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+        let started = raise_soon();
+        let exhausted = runtime.block_on(retry(
+            &timer,
+            CallStep::Idempotent,
+            &NoObserver,
+            std::future::pending::<Result<(), _>>,
+        ));
+        assert_eq!(exhausted.unwrap_err().error.kind, ServiceErrorKind::Interrupted);
+        assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
         // A call that ends in time is heard of; none is made after it.
-        let begun = stop();
+        let started = raise_soon();
         let slow = || async {
             tokio::time::sleep(Duration::from_millis(400)).await;
-            Ok(begun)
+            Ok(started)
         };
-        assert!(runtime.block_on(retry(&pace, CallStep::Ask, &NoListener, slow)).is_ok());
+        assert!(runtime.block_on(retry(&timer, CallStep::Idempotent, &NoObserver, slow)).is_ok());
         assert_eq!(
-            run_at(&pace, CallStep::Ask, ServiceErrorKind::Service, 0).unwrap_err().fault.kind,
+            run_at(&timer, CallStep::Idempotent, ServiceErrorKind::Service, 0).unwrap_err().error.kind,
             ServiceErrorKind::Interrupted
         );
     }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 
 use super::api::{DescribedSnapshot, Ebs, SnapshotCalls, SnapshotState};
-use super::backoff::Pace;
-use super::error::{PublishError, doing};
-use super::fault::ServiceErrorKind;
-use super::retry::{CallStep, NoListener, retry};
+use super::error::{PublishError, call_failed};
+use super::retry::{CallStep, NoObserver, retry};
+use super::service_error::ServiceErrorKind;
+use super::timer::Timer;
 
 /// The services of a region and the pace at which they are asked.
 #[derive(Debug)]
@@ -18,28 +18,28 @@ pub struct Services<E, S> {
     /// EC2.
     pub ec2: Arc<S>,
     /// The clock and the chance.
-    pub pace: Pace,
+    pub timer: Timer,
     /// Name of the region.
     pub region: String,
 }
 
 /// A snapshot as far as EC2 knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KnownSnapshot {
+pub enum SnapshotLookup {
     /// It is there.
-    There(DescribedSnapshot),
+    Exists(DescribedSnapshot),
     /// There is none of this id.
-    Unknown,
+    Missing,
 }
 
 impl<E: Ebs, S: SnapshotCalls> Services<E, S> {
-    /// The same, for work that ends when `interrupt` is raised.
+    /// The same, for work that ends when `cancel` is cancelled.
     #[must_use]
-    pub fn stopped_by(&self, interrupt: &Interrupt) -> Self {
+    pub fn with_cancel(&self, cancel: &CancelToken) -> Self {
         Self {
             ebs: Arc::clone(&self.ebs),
             ec2: Arc::clone(&self.ec2),
-            pace: self.pace.stopped_by(interrupt),
+            timer: self.timer.with_cancel(cancel),
             region: self.region.clone(),
         }
     }
@@ -48,29 +48,35 @@ impl<E: Ebs, S: SnapshotCalls> Services<E, S> {
     ///
     /// # Errors
     /// [`PublishError::Call`], soon when there is no such snapshot.
-    pub async fn named(&self, id: &str) -> Result<DescribedSnapshot, PublishError> {
-        let told = retry(&self.pace, CallStep::Probe, &NoListener, || self.ec2.snapshot(id)).await;
-        told.map_err(doing(format!("asking for {id}")))
+    pub async fn lookup_snapshot(&self, id: &str) -> Result<DescribedSnapshot, PublishError> {
+        let described =
+            retry(&self.timer, CallStep::Probe, &NoObserver, || self.ec2.describe_snapshot(id)).await;
+        described.map_err(call_failed(format!("asking for {id}")))
     }
 
     /// The snapshot of an id, asked for until it is known, because EC2 learns of new ones late.
     ///
     /// # Errors
     /// [`PublishError::Call`].
-    pub async fn snapshot(&self, id: &str) -> Result<DescribedSnapshot, PublishError> {
-        let told = retry(&self.pace, CallStep::AskFresh, &NoListener, || self.ec2.snapshot(id)).await;
-        told.map_err(doing(format!("asking for {id}")))
+    pub async fn await_snapshot(&self, id: &str) -> Result<DescribedSnapshot, PublishError> {
+        let described = retry(&self.timer, CallStep::EventuallyConsistent, &NoObserver, || {
+            self.ec2.describe_snapshot(id)
+        })
+        .await;
+        described.map_err(call_failed(format!("asking for {id}")))
     }
 
     /// The snapshot of an id, if there is one, asked for as `step` says.
     ///
     /// # Errors
     /// [`PublishError::Call`].
-    pub async fn known(&self, id: &str, step: CallStep) -> Result<KnownSnapshot, PublishError> {
-        match retry(&self.pace, step, &NoListener, || self.ec2.snapshot(id)).await {
-            Ok(snapshot) => Ok(KnownSnapshot::There(snapshot)),
-            Err(gave_up) if gave_up.fault.kind == ServiceErrorKind::NotFound => Ok(KnownSnapshot::Unknown),
-            Err(gave_up) => Err(doing(format!("asking for {id}"))(gave_up)),
+    pub async fn find_snapshot(&self, id: &str, step: CallStep) -> Result<SnapshotLookup, PublishError> {
+        match retry(&self.timer, step, &NoObserver, || self.ec2.describe_snapshot(id)).await {
+            Ok(snapshot) => Ok(SnapshotLookup::Exists(snapshot)),
+            Err(exhausted) if exhausted.error.kind == ServiceErrorKind::NotFound => {
+                Ok(SnapshotLookup::Missing)
+            }
+            Err(exhausted) => Err(call_failed(format!("asking for {id}"))(exhausted)),
         }
     }
 
@@ -78,10 +84,10 @@ impl<E: Ebs, S: SnapshotCalls> Services<E, S> {
     ///
     /// # Errors
     /// [`PublishError::Call`].
-    pub async fn delete(&self, id: &str) -> Result<(), PublishError> {
-        match retry(&self.pace, CallStep::Ask, &NoListener, || self.ec2.delete_snapshot(id)).await {
-            Err(gave_up) if gave_up.fault.kind != ServiceErrorKind::NotFound => {
-                Err(doing(format!("deleting {id}"))(gave_up))
+    pub async fn delete_snapshot(&self, id: &str) -> Result<(), PublishError> {
+        match retry(&self.timer, CallStep::Idempotent, &NoObserver, || self.ec2.delete_snapshot(id)).await {
+            Err(exhausted) if exhausted.error.kind != ServiceErrorKind::NotFound => {
+                Err(call_failed(format!("deleting {id}"))(exhausted))
             }
             _ => Ok(()),
         }
@@ -91,18 +97,19 @@ impl<E: Ebs, S: SnapshotCalls> Services<E, S> {
     ///
     /// # Errors
     /// [`PublishError::Call`].
-    pub async fn resolve(&self, name: &str) -> Result<String, PublishError> {
+    pub async fn resolve_snapshot_id(&self, name: &str) -> Result<String, PublishError> {
         if !name.starts_with("ami-") {
             return Ok(name.to_owned());
         }
-        let root = retry(&self.pace, CallStep::Ask, &NoListener, || self.ec2.root_snapshot(name)).await;
-        root.map_err(doing(format!("asking for {name}")))
+        let root =
+            retry(&self.timer, CallStep::Idempotent, &NoObserver, || self.ec2.root_snapshot(name)).await;
+        root.map_err(call_failed(format!("asking for {name}")))
     }
 }
 
 impl SnapshotState {
     /// The service's word for it.
-    pub fn word(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Pending => "pending",
             Self::Completed => "completed",

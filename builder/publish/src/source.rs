@@ -94,7 +94,7 @@ impl ImageSource {
     ///
     /// # Errors
     /// [`PublishError::RawChanged`], [`PublishError::File`].
-    pub(super) fn unchanged(&self) -> Result<(), PublishError> {
+    pub(super) fn check_unchanged(&self) -> Result<(), PublishError> {
         let path = self.medium.path();
         match self.stamp {
             Some(stamp) if SourceStamp::of(path)? != stamp => {
@@ -170,23 +170,23 @@ impl ImageSource {
     ///
     /// # Errors
     /// [`PublishError::File`] when the host does not tell the holes of a raw file.
-    pub(super) fn stretches(&self) -> Result<Vec<KnownRun>, PublishError> {
+    pub(super) fn known_runs(&self) -> Result<Vec<KnownRun>, PublishError> {
         if let Some((manifest, _)) = &self.bundle {
-            return Ok(known(manifest.blocks.runs()));
+            return Ok(runs_of_manifest(manifest.blocks.runs()));
         }
         let failed = |source| PublishError::File { path: self.medium.path().to_owned(), source };
-        let stretches = self.medium.stretches(0, self.medium.size()).map_err(failed)?;
-        Ok(unknown(&stretches, BlockMap::count_for(self.medium.size())))
+        let runs = self.medium.data_ranges(0, self.medium.size()).map_err(failed)?;
+        Ok(runs_of_extents(&runs, BlockMap::count_for(self.medium.size())))
     }
 
     /// What lies in a block: partitions and files, in words. Slow: it reads the file systems.
-    pub(super) fn places(&self, index: u64) -> Vec<String> {
-        let places = self.all_places();
-        places.map(|places| places.within(index * BLOCK, (index + 1) * BLOCK)).unwrap_or_default()
+    pub(super) fn locations(&self, index: u64) -> Vec<String> {
+        let locations = self.disk_map();
+        locations.map(|locations| locations.within(index * BLOCK, (index + 1) * BLOCK)).unwrap_or_default()
     }
 
     /// What lies where, if there is a manifest to tell.
-    pub(super) fn all_places(&self) -> Option<DiskMap> {
+    pub(super) fn disk_map(&self) -> Option<DiskMap> {
         self.bundle.as_ref().map(|(manifest, _)| DiskMap::of(&self.medium, manifest))
     }
 }
@@ -200,23 +200,23 @@ pub(super) fn read_manifest(path: &Path) -> Result<(Manifest, Digest), PublishEr
     Ok((manifest, Digest::of(&text)))
 }
 
-fn known(runs: &[BlockSpan]) -> Vec<KnownRun> {
+fn runs_of_manifest(runs: &[BlockSpan]) -> Vec<KnownRun> {
     let mut first = 0;
-    let stretch = |run: &BlockSpan| {
-        let stretch = KnownRun { first, count: run.count, block: Some(run.block) };
+    let known_run = |run: &BlockSpan| {
+        let known_run = KnownRun { first, count: run.count, block: Some(run.block) };
         first += run.count;
-        stretch
+        known_run
     };
-    runs.iter().map(stretch).collect()
+    runs.iter().map(known_run).collect()
 }
 
 /// Blocks that some stretch of bytes touches have to be read; what lies between are holes, which are zeros.
-fn unknown(bytes: &[(u64, u64)], blocks: u64) -> Vec<KnownRun> {
-    let mut stretches: Vec<KnownRun> = Vec::new();
+fn runs_of_extents(bytes: &[(u64, u64)], blocks: u64) -> Vec<KnownRun> {
+    let mut runs: Vec<KnownRun> = Vec::new();
     let mut at = 0;
     let mut push = |first: u64, end: u64, block| {
         if first < end {
-            stretches.push(KnownRun { first, count: end - first, block });
+            runs.push(KnownRun { first, count: end - first, block });
         }
     };
     for &(start, end) in bytes {
@@ -226,7 +226,7 @@ fn unknown(bytes: &[(u64, u64)], blocks: u64) -> Vec<KnownRun> {
         at = at.max(end);
     }
     push(at, blocks, Some(Block::Zero));
-    stretches
+    runs
 }
 
 #[cfg(test)]
@@ -237,11 +237,11 @@ mod tests {
     fn holes_are_zeros_and_blocks_that_bytes_touch_are_read() {
         let zero = |first, count| KnownRun { first, count, block: Some(Block::Zero) };
         let read = |first, count| KnownRun { first, count, block: None };
-        assert_eq!(unknown(&[], 3), [zero(0, 3)]);
+        assert_eq!(runs_of_extents(&[], 3), [zero(0, 3)]);
         assert_eq!(
-            unknown(&[(0, 10), (20, BLOCK + 1), (5 * BLOCK, 6 * BLOCK)], 8),
+            runs_of_extents(&[(0, 10), (20, BLOCK + 1), (5 * BLOCK, 6 * BLOCK)], 8),
             [read(0, 1), read(1, 1), zero(2, 3), read(5, 1), zero(6, 2)]
         );
-        assert_eq!(unknown(&[(BLOCK, 2 * BLOCK + 7)], 3), [zero(0, 1), read(1, 2)]);
+        assert_eq!(runs_of_extents(&[(BLOCK, 2 * BLOCK + 7)], 3), [zero(0, 1), read(1, 2)]);
     }
 }

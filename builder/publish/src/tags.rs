@@ -43,9 +43,9 @@ pub fn of_manifest(manifest: &Manifest, manifest_sha256: Digest) -> Tags {
     tags
 }
 
-/// The tags of `wanted` that `present` lacks or has with another value.
-pub fn missing(wanted: &Tags, present: &Tags) -> Tags {
-    let missing = wanted.iter().filter(|(key, value)| present.get(*key) != Some(value));
+/// The tags of `expected` that `present` lacks or has with another value.
+pub fn missing(expected: &Tags, present: &Tags) -> Tags {
+    let missing = expected.iter().filter(|(key, value)| present.get(*key) != Some(value));
     missing.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
@@ -59,8 +59,8 @@ mod tests {
 
     #[test]
     fn a_tag_is_missing_when_it_is_not_there_or_says_something_else() {
-        let wanted = tags(&[("a", "1"), ("b", "2"), ("c", "")]);
+        let expected = tags(&[("a", "1"), ("b", "2"), ("c", "")]);
         let present = tags(&[("a", "1"), ("b", "3"), ("z", "")]);
-        assert_eq!(missing(&wanted, &present), tags(&[("b", "2"), ("c", "")]));
+        assert_eq!(missing(&expected, &present), tags(&[("b", "2"), ("c", "")]));
     }
 }

@@ -2,31 +2,35 @@
 //! stopped, whatever stopped it, and finds what is done already.
 
 mod begin;
+mod block_selector;
 mod options;
+mod parent;
+mod reader;
+mod send;
+mod verify_delta;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use amiforge_formats::digest::Digest;
 use amiforge_image::image::Aggregate;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use sha2::{Digest as _, Sha256};
 
+use self::block_selector::BlockSelector;
+use self::parent::Parent;
+use self::send::UploadContext;
 use super::api::{DescribedSnapshot, Ebs, SnapshotCalls, SnapshotState};
-use super::error::{PublishError, doing};
-use super::flow::RateLimiter;
+use super::error::{PublishError, call_failed};
 use super::folder::LockedFolder;
 use super::journal::{Journal, JournalState, Record};
-use super::parent::{self, Parent};
-use super::prove;
-use super::retry::{CallStep, NoListener, retry};
-use super::send::{self, Lane};
-use super::services::{KnownSnapshot, Services};
-use super::sieve::{Sieve, ZeroPolicy};
+use super::rate_limiter::RateLimiter;
+use super::retry::{CallStep, NoObserver, retry};
+use super::services::{Services, SnapshotLookup};
 use super::source::ImageSource;
 use super::wait;
 
+pub use block_selector::ZeroPolicy;
 pub use options::{LaterEncryption, ParentChoice, TAG_UPLOAD, UploadOptions};
 
 /// What came of an upload.
@@ -41,7 +45,7 @@ pub struct Uploaded {
     /// Blocks that this call sent: fewer when an upload was continued, none when it was done.
     pub sent: u64,
     /// Blocks that were read back and compared, where there is a parent.
-    pub proven: u64,
+    pub verified: u64,
     /// Throttles that were met.
     pub throttled: u64,
     /// The folder of the journal.
@@ -54,8 +58,7 @@ struct UploadTask<'a, E, S> {
     options: &'a UploadOptions,
     source: Arc<ImageSource>,
     folder: LockedFolder,
-    progress: &'a dyn Progress,
-    interrupt: &'a Interrupt,
+    monitor: Monitor<'a>,
 }
 
 /// Uploads a bundle or a raw file.
@@ -66,17 +69,16 @@ pub async fn upload<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     image: &Path,
     options: &UploadOptions,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Uploaded, PublishError> {
-    let services = &services.stopped_by(interrupt);
+    let services = &services.with_cancel(monitor.cancel);
     let source = Arc::new(ImageSource::open(image)?);
     let folder = LockedFolder::open(&options.folder_for(image, &services.region)?)?;
-    let task = UploadTask { services, options, source, folder, progress, interrupt };
-    let (journal, standing) = task.begin().await?;
-    match standing {
-        begin::UploadStanding::Completed(snapshot) => task.found(journal, snapshot).await,
-        begin::UploadStanding::Open { snapshot, age } => task.fill(journal, snapshot, age).await,
+    let task = UploadTask { services, options, source, folder, monitor };
+    let (journal, upload_state) = task.begin().await?;
+    match upload_state {
+        begin::UploadState::Completed(snapshot) => task.already_completed(journal, snapshot).await,
+        begin::UploadState::Open { snapshot, age } => task.complete_upload(journal, snapshot, age).await,
     }
 }
 
@@ -90,30 +92,32 @@ pub async fn abandon<E: Ebs, S: SnapshotCalls>(
     options: &UploadOptions,
 ) -> Result<String, PublishError> {
     let folder = LockedFolder::open(&options.folder_for(image, &services.region)?)?;
-    let nothing = |found: String| PublishError::NothingToAbandon { found };
+    let nothing_to_abandon = |found: String| PublishError::NothingToAbandon { found };
     let Some(journal) = Journal::open(folder.path())? else {
-        return Err(nothing(format!("there is no journal in `{}`", folder.path().display())));
+        return Err(nothing_to_abandon(format!("there is no journal in `{}`", folder.path().display())));
     };
     let state = journal.state();
     let snapshot = match &state.started {
-        Some((snapshot, _)) if state.finished => return Err(nothing(format!("{snapshot} is complete"))),
+        Some((snapshot, _)) if state.finished => {
+            return Err(nothing_to_abandon(format!("{snapshot} is complete")));
+        }
         Some((snapshot, _)) => snapshot.clone(),
         // The service may have begun it without our hearing of that; the token makes it say so.
         None => {
             let request = state.intent.start();
-            let call = || services.ebs.start(&request);
-            let started = retry(&services.pace, CallStep::Start, &NoListener, call).await;
-            started.map_err(doing("asking which snapshot was begun"))?.snapshot
+            let call = || services.ebs.start_snapshot(&request);
+            let started = retry(&services.timer, CallStep::Start, &NoObserver, call).await;
+            started.map_err(call_failed("asking which snapshot was begun"))?.snapshot
         }
     };
-    services.delete(&snapshot).await?;
+    services.delete_snapshot(&snapshot).await?;
     journal.remove()?;
     Ok(snapshot)
 }
 
 /// What an upload that is not finished has made, in words; nothing where there is none.
-pub fn left(image: &Path, region: &str) -> Option<String> {
-    let folder = LockedFolder::beside(image, region).ok()?;
+pub fn unfinished(image: &Path, region: &str) -> Option<String> {
+    let folder = LockedFolder::path_for(image, region).ok()?;
     let state = Journal::read(&folder).ok()??;
     if state.finished {
         return None;
@@ -126,105 +130,106 @@ pub fn left(image: &Path, region: &str) -> Option<String> {
 
 impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     /// Sends what is missing, seals the snapshot and waits for it.
-    async fn fill(
+    async fn complete_upload(
         &self,
         mut journal: Journal,
         snapshot: String,
         age: std::time::Duration,
     ) -> Result<Uploaded, PublishError> {
         let parent = self.parent(&journal).await?;
-        let lane = Arc::new(Lane {
+        let context = Arc::new(UploadContext {
             ebs: Arc::clone(&self.services.ebs),
-            pace: self.services.pace.clone(),
-            flow: RateLimiter::new(self.services.pace.clone(), self.options.rate),
-            born: self.services.pace.now().saturating_sub(age),
+            timer: self.services.timer.clone(),
+            rate_limiter: RateLimiter::new(self.services.timer.clone(), self.options.rate),
+            created_at: self.services.timer.now().saturating_sub(age),
             source: Arc::clone(&self.source),
             snapshot,
         });
         let mut sent = 0;
         if !journal.state().sealing {
-            sent += self.send(&lane, &parent, &mut journal).await?;
-            if self.turned_out_encrypted(&lane.snapshot, &mut journal).await? {
-                sent += self.send(&lane, &parent, &mut journal).await?;
+            sent += self.send(&context, &parent, &mut journal).await?;
+            if self.turned_out_encrypted(&context.snapshot, &mut journal).await? {
+                sent += self.send(&context, &parent, &mut journal).await?;
             }
-            self.source.unchanged()?;
-            journal.note(&Record::Sealing)?;
+            self.source.check_unchanged()?;
+            journal.append_synced(&Record::Sealing)?;
         }
-        let done = self.seal(&lane.snapshot, journal.state()).await?;
-        let proven = self.prove(&done, &parent, journal.state()).await?;
-        self.keep_manifest(&done.id)?;
-        journal.note(&Record::Finished)?;
-        Ok(self.uploaded(&journal, done, sent, proven, lane.flow.throttled()))
+        let completed = self.seal(&context.snapshot, journal.state()).await?;
+        let verified = self.verify_delta(&completed, &parent, journal.state()).await?;
+        self.save_manifest(&completed.id)?;
+        journal.append_synced(&Record::Finished)?;
+        Ok(self.uploaded(&journal, completed, sent, verified, context.rate_limiter.throttled()))
     }
 
     async fn send(
         &self,
-        lane: &Arc<Lane<E>>,
+        context: &Arc<UploadContext<E>>,
         parent: &Parent,
         journal: &mut Journal,
     ) -> Result<u64, PublishError> {
         let state = journal.state();
-        let sieve = Arc::new(Sieve {
+        let selector = Arc::new(BlockSelector {
             zeros: if state.intent.write_zeros { ZeroPolicy::Write } else { ZeroPolicy::LeaveOut },
             parent: parent.blocks.clone(),
             acknowledged: state.acknowledged.clone(),
         });
-        send::send(Arc::clone(lane), sieve, journal, self.progress, self.interrupt).await
+        send::send(Arc::clone(context), selector, journal, self.monitor).await
     }
 
     /// Whether the snapshot is encrypted though nothing said that it would be; then zeros have to be sent too.
     async fn turned_out_encrypted(&self, id: &str, journal: &mut Journal) -> Result<bool, PublishError> {
-        if journal.state().intent.write_zeros || !self.services.snapshot(id).await?.encrypted {
+        if journal.state().intent.write_zeros || !self.services.await_snapshot(id).await?.encrypted {
             return Ok(false);
         }
-        self.progress.tell(&format!("{id} is encrypted: blocks of zeros are sent too"));
-        journal.note(&Record::WriteZeros)?;
+        self.monitor.progress.message(&format!("{id} is encrypted: blocks of zeros are sent too"));
+        journal.append_synced(&Record::WriteZeros)?;
         Ok(true)
     }
 
     /// Seals the snapshot and waits until the service has confirmed every block.
     async fn seal(&self, id: &str, state: &JournalState) -> Result<DescribedSnapshot, PublishError> {
         let written = aggregate(state);
-        let call = || self.services.ebs.complete(id, written);
-        let sealed = retry(&self.services.pace, CallStep::Complete, &NoListener, call).await;
-        sealed.map_err(doing(format!("completing {id}")))?;
-        self.progress.begin("waiting for the snapshot", None);
-        let done = wait::until_completed(self.services, id, self.options.wait, self.interrupt).await;
-        self.progress.end();
-        done
+        let call = || self.services.ebs.complete_snapshot(id, written);
+        let sealed = retry(&self.services.timer, CallStep::Complete, &NoObserver, call).await;
+        sealed.map_err(call_failed(format!("completing {id}")))?;
+        self.monitor.progress.begin("waiting for the snapshot", None);
+        let completed =
+            wait::until_completed(self.services, id, self.options.wait, self.monitor.cancel).await;
+        self.monitor.progress.end();
+        completed
     }
 
     /// Where there is a parent: that it and what was sent make the image.
-    async fn prove(
+    async fn verify_delta(
         &self,
-        done: &DescribedSnapshot,
+        completed: &DescribedSnapshot,
         parent: &Parent,
         state: &JournalState,
     ) -> Result<u64, PublishError> {
         let Some(id) = &parent.id else { return Ok(0) };
-        let claim = prove::DeltaClaim {
+        let expected = verify_delta::ExpectedDelta {
             source: &self.source,
             parent: id,
             held: &parent.blocks,
             sent: &state.acknowledged,
         };
-        prove::prove(self.services, &done.id, &claim, self.progress, self.interrupt).await
+        verify_delta::verify_delta(self.services, &completed.id, &expected, self.monitor).await
     }
 
     /// The blocks of the parent that the journal names.
     async fn parent(&self, journal: &Journal) -> Result<Parent, PublishError> {
         let intent = &journal.state().intent;
         let Some(id) = &intent.parent else { return Ok(Parent::default()) };
-        let hint = parent::Hints {
+        let hints = parent::Hints {
             folder: self.folder.path(),
             bundle: self.options.parent_bundle.as_deref(),
             rate: self.options.rate,
         };
-        parent::load(self.services, id, &hint, self.progress, self.interrupt).await
+        parent::load(self.services, id, &hints, self.monitor).await
     }
 
     /// The manifest stays with the journal under the snapshot's name: the next version is compared with it.
-    fn keep_manifest(&self, snapshot: &str) -> Result<(), PublishError> {
+    fn save_manifest(&self, snapshot: &str) -> Result<(), PublishError> {
         let Some(manifest) = self.source.manifest() else { return Ok(()) };
         let path = parent::manifest_path(self.folder.path(), snapshot);
         let failed = |source| PublishError::File { path: path.clone(), source };
@@ -234,20 +239,20 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     }
 
     /// An upload that was done before.
-    async fn found(
+    async fn already_completed(
         &self,
         mut journal: Journal,
         snapshot: DescribedSnapshot,
     ) -> Result<Uploaded, PublishError> {
-        let mut proven = 0;
+        let mut verified = 0;
         if !journal.state().finished {
             // It ended between the service's confirmation and our note of it.
             let parent = self.parent(&journal).await?;
-            proven = self.prove(&snapshot, &parent, journal.state()).await?;
-            self.keep_manifest(&snapshot.id)?;
-            journal.note(&Record::Finished)?;
+            verified = self.verify_delta(&snapshot, &parent, journal.state()).await?;
+            self.save_manifest(&snapshot.id)?;
+            journal.append_synced(&Record::Finished)?;
         }
-        Ok(self.uploaded(&journal, snapshot, 0, proven, 0))
+        Ok(self.uploaded(&journal, snapshot, 0, verified, 0))
     }
 
     fn uploaded(
@@ -255,7 +260,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         journal: &Journal,
         snapshot: DescribedSnapshot,
         sent: u64,
-        proven: u64,
+        verified: u64,
         throttled: u64,
     ) -> Uploaded {
         let state = journal.state();
@@ -264,7 +269,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
             parent: state.intent.parent.clone(),
             written: state.acknowledged.len() as u64,
             sent,
-            proven,
+            verified,
             throttled,
             folder: self.folder.path().to_owned(),
         }
@@ -281,6 +286,6 @@ fn aggregate(state: &JournalState) -> Aggregate {
 }
 
 /// The states in which a snapshot may be that the journal says is complete.
-fn is_completed(known: &KnownSnapshot) -> bool {
-    matches!(known, KnownSnapshot::There(snapshot) if snapshot.state == SnapshotState::Completed)
+fn is_completed(known: &SnapshotLookup) -> bool {
+    matches!(known, SnapshotLookup::Exists(snapshot) if snapshot.state == SnapshotState::Completed)
 }

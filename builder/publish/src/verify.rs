@@ -9,14 +9,13 @@ use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_image::image::{Block, BlockMap};
 use amiforge_image::manifest::Manifest;
 use amiforge_image::verify::BundleDifference;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use serde::Serialize;
 
 use super::api::{DescribedSnapshot, Ebs, ListedBlock, SnapshotCalls};
 use super::error::PublishError;
-use super::fault::ServiceErrorKind;
 use super::readback::{self, RequestedBlock};
+use super::service_error::ServiceErrorKind;
 use super::services::Services;
 use super::source::{self, ImageSource};
 use super::tags;
@@ -50,7 +49,7 @@ pub enum Sample {
 enum ExpectedSnapshot {
     Manifest { manifest: Box<Manifest>, source: Option<Box<ImageSource>> },
     Root { root: String, blocks: u64 },
-    Nothing,
+    Unknown,
 }
 
 /// Verifies a snapshot, or the one of an image's root volume.
@@ -63,27 +62,26 @@ pub async fn verify<E: Ebs, S: SnapshotCalls>(
     bundle: Option<&Path>,
     sample: Sample,
     rate: u32,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<SnapshotReport, PublishError> {
-    let services = &services.stopped_by(interrupt);
-    let snapshot = services.named(&services.resolve(name).await?).await?;
-    let list = readback::list(services, &snapshot.id, interrupt).await?;
+    let services = &services.with_cancel(monitor.cancel);
+    let snapshot = services.lookup_snapshot(&services.resolve_snapshot_id(name).await?).await?;
+    let list = readback::list_blocks(services, &snapshot.id, monitor.cancel).await?;
     let expected = expected(&snapshot, list.volume_gib, bundle)?;
     let mut report = SnapshotReport {
         snapshot_id: snapshot.id.clone(),
         held: list.blocks.len() as u64,
-        against: expected.words(),
+        against: expected.label(),
         ..SnapshotReport::default()
     };
-    let mut suspects = expected.absent(&snapshot, &list.blocks);
+    let mut findings = expected.missing_blocks(&snapshot, &list.blocks);
     let chosen = choose(services, list.blocks, sample);
     report.read = chosen.len() as u64;
-    let found = read(services, &snapshot.id, chosen, rate, progress, interrupt).await?;
-    suspects.extend(expected.unlike(&found));
-    report.differences = expected.tell(suspects);
+    let found = read(services, &snapshot.id, chosen, rate, monitor).await?;
+    findings.extend(expected.differing_blocks(&found));
+    report.differences = expected.describe(findings);
     if sample == Sample::All {
-        report.differences.extend(expected.root(&found));
+        report.differences.extend(expected.compare_root(&found));
     }
     Ok(report)
 }
@@ -92,12 +90,12 @@ pub async fn verify<E: Ebs, S: SnapshotCalls>(
 type BlockResult = BTreeMap<u64, Result<Digest, String>>;
 
 /// Something about a block that is not as it should be.
-struct Suspect {
+struct BlockFinding {
     block: u64,
-    what: Wrong,
+    problem: BlockProblem,
 }
 
-enum Wrong {
+enum BlockProblem {
     Digest { expected: Digest, found: Digest },
     Absent { expected: Digest },
     Unwritten,
@@ -118,18 +116,18 @@ fn expected(
         let source = if disk { Some(Box::new(ImageSource::open(path)?)) } else { None };
         return Ok(ExpectedSnapshot::Manifest { manifest: Box::new(manifest), source });
     }
-    let Some(root) = snapshot.tags.get(tags::MERKLE_ROOT) else { return Ok(ExpectedSnapshot::Nothing) };
+    let Some(root) = snapshot.tags.get(tags::MERKLE_ROOT) else { return Ok(ExpectedSnapshot::Unknown) };
     let tagged = snapshot.tags.get(tags::BLOCKS).and_then(|blocks| blocks.parse().ok());
     let blocks = tagged.unwrap_or(volume_gib << 11).min(volume_gib << 11);
     Ok(ExpectedSnapshot::Root { root: root.clone(), blocks })
 }
 
 impl ExpectedSnapshot {
-    fn words(&self) -> String {
+    fn label(&self) -> String {
         match self {
             Self::Manifest { manifest, .. } => format!("the manifest of `{}`", manifest.origin.name),
             Self::Root { .. } => format!("the tag {}", tags::MERKLE_ROOT),
-            Self::Nothing => "the service's own checksums".to_owned(),
+            Self::Unknown => "the service's own checksums".to_owned(),
         }
     }
 
@@ -142,75 +140,85 @@ impl ExpectedSnapshot {
     }
 
     /// Blocks that should be held and are not.
-    fn absent(&self, snapshot: &DescribedSnapshot, held: &[ListedBlock]) -> Vec<Suspect> {
+    fn missing_blocks(&self, snapshot: &DescribedSnapshot, held: &[ListedBlock]) -> Vec<BlockFinding> {
         let Some(map) = self.blocks() else { return Vec::new() };
         let mut held = held.iter().map(|block| block.index).peekable();
-        let mut suspects = Vec::new();
+        let mut findings = Vec::new();
         for (block, expected) in (0..).zip(map.iter()) {
             while held.next_if(|index| *index < block).is_some() {}
             if held.peek() == Some(&block) {
                 continue;
             }
             match expected {
-                Block::Data(expected) => suspects.push(Suspect { block, what: Wrong::Absent { expected } }),
+                Block::Data(expected) => {
+                    findings.push(BlockFinding { block, problem: BlockProblem::Absent { expected } })
+                }
                 Block::Zero if snapshot.encrypted => {
-                    suspects.push(Suspect { block, what: Wrong::Unwritten });
+                    findings.push(BlockFinding { block, problem: BlockProblem::Unwritten });
                 }
                 _ => {}
             }
         }
-        suspects
+        findings
     }
 
     /// Blocks that were read and are not what they should be.
-    fn unlike(&self, found: &BlockResult) -> Vec<Suspect> {
+    fn differing_blocks(&self, found: &BlockResult) -> Vec<BlockFinding> {
         let mut expected = (0..).zip(self.blocks().into_iter().flat_map(BlockMap::iter)).peekable();
-        let mut suspects = Vec::new();
+        let mut findings = Vec::new();
         for (&block, found) in found {
             while expected.next_if(|(index, _)| *index < block).is_some() {}
-            let wanted =
-                expected.peek().filter(|(index, _)| *index == block).map(|(_, wanted)| wanted.digest());
-            let wanted = wanted.or_else(|| self.blocks().map(|_| Block::Zero.digest()));
+            let expected_digest = expected
+                .peek()
+                .filter(|(index, _)| *index == block)
+                .map(|(_, expected_digest)| expected_digest.digest());
+            let expected_digest = expected_digest.or_else(|| self.blocks().map(|_| Block::Zero.digest()));
             match found {
                 Err(reason) => {
-                    suspects.push(Suspect { block, what: Wrong::Unread { reason: reason.clone() } });
+                    findings.push(BlockFinding {
+                        block,
+                        problem: BlockProblem::Unread { reason: reason.clone() },
+                    });
                 }
-                Ok(found) => match wanted {
+                Ok(found) => match expected_digest {
                     Some(expected) if expected != *found => {
-                        suspects.push(Suspect { block, what: Wrong::Digest { expected, found: *found } });
+                        findings.push(BlockFinding {
+                            block,
+                            problem: BlockProblem::Digest { expected, found: *found },
+                        });
                     }
                     _ => {}
                 },
             }
         }
-        suspects
+        findings
     }
 
     /// The suspects in words, with what lies in them.
-    fn tell(&self, mut suspects: Vec<Suspect>) -> Vec<BundleDifference> {
-        suspects.sort_by_key(|suspect| suspect.block);
+    fn describe(&self, mut findings: Vec<BlockFinding>) -> Vec<BundleDifference> {
+        findings.sort_by_key(|finding| finding.block);
         let Self::Manifest { manifest, source } = self else {
-            return suspects.into_iter().map(|suspect| difference(suspect, Vec::new())).collect();
+            return findings.into_iter().map(|finding| difference(finding, Vec::new())).collect();
         };
-        let mut places = source.as_ref().filter(|_| !suspects.is_empty()).map(|source| source.all_places());
-        let mut within = |block: u64| {
+        let mut locations = source.as_ref().filter(|_| !findings.is_empty()).map(|source| source.disk_map());
+        let mut locate = |block: u64| {
             let (start, end) = (block * BLOCK, (block + 1) * BLOCK);
-            match &mut places {
-                Some(Some(places)) => places.within(start, end),
+            match &mut locations {
+                Some(Some(locations)) => locations.within(start, end),
                 _ => partitions(manifest, start, end),
             }
         };
-        suspects
+        findings
             .into_iter()
-            .map(|suspect| {
-                let places = within(suspect.block);
-                difference(suspect, places)
+            .map(|finding| {
+                let locations = locate(finding.block);
+                difference(finding, locations)
             })
             .collect()
     }
 
     /// The Merkle root of what was read, where that is all that is known.
-    fn root(&self, found: &BlockResult) -> Option<BundleDifference> {
+    fn compare_root(&self, found: &BlockResult) -> Option<BundleDifference> {
         let Self::Root { root, blocks } = self else { return None };
         let mut map = BlockMap::default();
         for (index, digest) in found {
@@ -233,23 +241,25 @@ fn partitions(manifest: &Manifest, start: u64, end: u64) -> Vec<String> {
     inside.map(|partition| format!("partition {} `{}`", partition.number, partition.id)).collect()
 }
 
-fn difference(suspect: Suspect, places: Vec<String>) -> BundleDifference {
-    let block = suspect.block;
+fn difference(finding: BlockFinding, locations: Vec<String>) -> BundleDifference {
+    let block = finding.block;
     let (start, end) = (block * BLOCK, (block + 1) * BLOCK);
-    match suspect.what {
-        Wrong::Digest { expected, found } => BundleDifference::Block {
+    match finding.problem {
+        BlockProblem::Digest { expected, found } => BundleDifference::Block {
             block,
             start,
             end,
-            places,
+            places: locations,
             expected: expected.to_string(),
             found: found.to_string(),
         },
-        Wrong::Absent { expected } => {
-            BundleDifference::Absent { block, start, end, places, expected: expected.to_string() }
+        BlockProblem::Absent { expected } => {
+            BundleDifference::Absent { block, start, end, places: locations, expected: expected.to_string() }
         }
-        Wrong::Unwritten => BundleDifference::Unwritten { block, start, end, places },
-        Wrong::Unread { reason } => BundleDifference::Unread { block, start, end, places, reason },
+        BlockProblem::Unwritten => BundleDifference::Unwritten { block, start, end, places: locations },
+        BlockProblem::Unread { reason } => {
+            BundleDifference::Unread { block, start, end, places: locations, reason }
+        }
     }
 }
 
@@ -259,7 +269,7 @@ fn choose<E, S>(services: &Services<E, S>, blocks: Vec<ListedBlock>, sample: Sam
         Sample::All => blocks,
         Sample::Percent(percent) => {
             let limit = (percent / 100.0 * u64::MAX as f64) as u64;
-            let chosen = |_: &ListedBlock| services.pace.chance() <= limit;
+            let chosen = |_: &ListedBlock| services.timer.random() <= limit;
             blocks.into_iter().filter(chosen).collect()
         }
     }
@@ -271,25 +281,24 @@ async fn read<E: Ebs, S: SnapshotCalls>(
     snapshot: &str,
     blocks: Vec<ListedBlock>,
     rate: u32,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<BlockResult, PublishError> {
     let found = Arc::new(Mutex::new(BlockResult::new()));
-    let into = Arc::clone(&found);
+    let sink = Arc::clone(&found);
     let take = move |read: RequestedBlock| {
         let digest = match read.bytes {
             Ok(fetched) => Ok(fetched.digest),
-            Err(PublishError::Block { source, .. }) if source.fault.kind == ServiceErrorKind::Checksum => {
-                Err(source.fault.to_string())
+            Err(PublishError::Block { source, .. }) if source.error.kind == ServiceErrorKind::Checksum => {
+                Err(source.error.to_string())
             }
             Err(error) => return Err(error),
         };
-        into.lock().unwrap_or_else(PoisonError::into_inner).insert(read.index, digest);
+        sink.lock().unwrap_or_else(PoisonError::into_inner).insert(read.index, digest);
         Ok(())
     };
-    progress.begin("reading back", Some(readback::len(blocks.len())));
-    let read = readback::each(services, snapshot, blocks, rate, take, progress, interrupt).await;
-    progress.end();
+    monitor.progress.begin("reading back", Some(readback::byte_len(blocks.len())));
+    let read = readback::read_blocks(services, snapshot, blocks, rate, take, monitor).await;
+    monitor.progress.end();
     read?;
     let found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(found)

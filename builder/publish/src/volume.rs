@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_image::image::Block;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
 use super::api::{Ebs, SnapshotCalls, SnapshotState};
 use super::error::PublishError;
@@ -33,45 +32,44 @@ pub struct VolumeFile {
 ///
 /// # Errors
 /// [`PublishError`]; the file may be there then and is of no use.
-pub async fn volume<E: Ebs, S: SnapshotCalls>(
+pub async fn write_volume<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
     out: &Path,
     rate: u32,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<VolumeFile, PublishError> {
-    let snapshot = services.snapshot(id).await?;
+    let snapshot = services.await_snapshot(id).await?;
     if snapshot.state != SnapshotState::Completed {
-        let what = format!("it is {}, and only a completed snapshot can be read", snapshot.state.word());
-        return Err(PublishError::Strange { snapshot: snapshot.id, what });
+        let problem = format!("it is {}, and only a completed snapshot can be read", snapshot.state.as_str());
+        return Err(PublishError::InconsistentResponse { snapshot: snapshot.id, problem });
     }
-    let list = readback::list(services, id, interrupt).await?;
+    let list = readback::list_blocks(services, id, monitor.cancel).await?;
     let size = list.volume_gib << 30;
     let failed = |source| PublishError::File { path: out.to_owned(), source };
     let file = File::create_new(out).map_err(failed)?;
     file.set_len(size).map_err(failed)?;
     let held: BTreeSet<u64> = list.blocks.iter().map(|block| block.index).collect();
     let (file, path) = (Arc::new(file), out.to_owned());
-    let into = Arc::clone(&file);
+    let sink = Arc::clone(&file);
     let take = move |read: RequestedBlock| {
         let fetched = read.bytes?;
         if Block::hashed(fetched.digest) == Block::Zero {
             return Ok(());
         }
-        let written = into.write_all_at(&fetched.bytes, read.index * BLOCK);
+        let written = sink.write_all_at(&fetched.bytes, read.index * BLOCK);
         written.map_err(|source| PublishError::File { path: path.clone(), source })
     };
-    progress.begin("reading the snapshot", Some(readback::len(list.blocks.len())));
-    let read = readback::each(services, id, list.blocks, rate, take, progress, interrupt).await;
-    progress.end();
+    monitor.progress.begin("reading the snapshot", Some(readback::byte_len(list.blocks.len())));
+    let read = readback::read_blocks(services, id, list.blocks, rate, take, monitor).await;
+    monitor.progress.end();
     read?;
     let mut garbage = 0;
     if snapshot.encrypted {
         for index in (0..size / BLOCK).filter(|index| !held.contains(index)) {
-            file.write_all_at(&unwritten(id, index), index * BLOCK).map_err(failed)?;
+            file.write_all_at(&garbage_block(id, index), index * BLOCK).map_err(failed)?;
             garbage += 1;
-            if interrupt.raised() {
+            if monitor.cancel.is_cancelled() {
                 return Err(PublishError::Interrupted);
             }
         }
@@ -81,14 +79,14 @@ pub async fn volume<E: Ebs, S: SnapshotCalls>(
 
 /// What a block reads as that was never written: words that follow from the snapshot and the place, no two of a block
 /// the same.
-fn unwritten(id: &str, index: u64) -> Vec<u8> {
+fn garbage_block(id: &str, index: u64) -> Vec<u8> {
     let seed = Digest::of(format!("{id}#{index}").as_bytes()).0;
     let mut first = [0; 8];
     first.iter_mut().zip(seed).for_each(|(to, from)| *to = from);
     let first = u64::from_le_bytes(first);
     // An odd factor permutes the words, so a counter gives each of them once.
-    let word = |at: u64| first.wrapping_add(at).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (0..BLOCK / 8).flat_map(|at| word(at).to_le_bytes()).collect()
+    let value = |at: u64| first.wrapping_add(at).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (0..BLOCK / 8).flat_map(|at| value(at).to_le_bytes()).collect()
 }
 
 #[cfg(test)]
@@ -97,10 +95,10 @@ mod tests {
 
     #[test]
     fn garbage_is_a_block_long_follows_from_its_place_and_is_not_zero() {
-        let one = unwritten("snap-1", 7);
+        let one = garbage_block("snap-1", 7);
         assert_eq!(one.len() as u64, BLOCK);
-        assert_eq!(one, unwritten("snap-1", 7));
-        assert_ne!(one, unwritten("snap-1", 8));
-        assert!(one.chunks(8).filter(|word| word.iter().all(|byte| *byte == 0)).count() <= 1);
+        assert_eq!(one, garbage_block("snap-1", 7));
+        assert_ne!(one, garbage_block("snap-1", 8));
+        assert!(one.chunks(8).filter(|value| value.iter().all(|byte| *byte == 0)).count() <= 1);
     }
 }

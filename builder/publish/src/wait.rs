@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 
 use super::api::{DescribedSnapshot, Ebs, SnapshotCalls, SnapshotState};
 use super::error::PublishError;
 use super::services::Services;
 
 /// The first wait between two questions, and the longest.
-const BETWEEN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
+const POLL_INTERVALS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
 
 /// How often an interrupt is looked at while waiting.
-const GLANCE: Duration = Duration::from_millis(200);
+const INTERRUPT_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Asks until a snapshot that was sealed is completed.
 ///
@@ -23,32 +23,32 @@ pub(super) async fn until_completed<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     id: &str,
     limit: Duration,
-    interrupt: &Interrupt,
+    cancel: &CancelToken,
 ) -> Result<DescribedSnapshot, PublishError> {
-    let begun = services.pace.now();
-    let mut between = BETWEEN[0];
+    let started = services.timer.now();
+    let mut interval = POLL_INTERVALS[0];
     loop {
-        let snapshot = services.snapshot(id).await?;
-        let waited = services.pace.now().saturating_sub(begun);
+        let snapshot = services.await_snapshot(id).await?;
+        let waited = services.timer.now().saturating_sub(started);
         match &snapshot.state {
             SnapshotState::Completed => return Ok(snapshot),
-            SnapshotState::Error => return Err(failed(&snapshot)),
+            SnapshotState::Error => return Err(snapshot_failed(&snapshot)),
             state if waited >= limit => {
                 return Err(PublishError::StillPending {
                     snapshot: id.to_owned(),
-                    state: state.word().to_owned(),
+                    state: state.as_str().to_owned(),
                     seconds: waited.as_secs(),
                 });
             }
             _ => {}
         }
-        pause(services, between, interrupt).await?;
-        between = (between * 3 / 2).min(BETWEEN[1]);
+        pause(services, interval, cancel).await?;
+        interval = (interval * 3 / 2).min(POLL_INTERVALS[1]);
     }
 }
 
 /// The failure of a snapshot that the service gave up.
-pub(super) fn failed(snapshot: &DescribedSnapshot) -> PublishError {
+pub(super) fn snapshot_failed(snapshot: &DescribedSnapshot) -> PublishError {
     let message = snapshot.state_message.clone().unwrap_or_else(|| "it gives no reason".to_owned());
     PublishError::SnapshotFailed { snapshot: snapshot.id.clone(), message }
 }
@@ -56,17 +56,17 @@ pub(super) fn failed(snapshot: &DescribedSnapshot) -> PublishError {
 async fn pause<E, S>(
     services: &Services<E, S>,
     time: Duration,
-    interrupt: &Interrupt,
+    cancel: &CancelToken,
 ) -> Result<(), PublishError> {
-    let end = services.pace.now() + time;
+    let end = services.timer.now() + time;
     loop {
-        if interrupt.raised() {
+        if cancel.is_cancelled() {
             return Err(PublishError::Interrupted);
         }
-        let left = end.saturating_sub(services.pace.now());
-        if left.is_zero() {
+        let remaining = end.saturating_sub(services.timer.now());
+        if remaining.is_zero() {
             return Ok(());
         }
-        services.pace.sleep(left.min(GLANCE)).await;
+        services.timer.sleep(remaining.min(INTERRUPT_POLL_INTERVAL)).await;
     }
 }

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge_publish::ami::{AmiError, Left};
+use amiforge_publish::ami::{AmiError, Unfinished};
 use amiforge_publish::api::ec2::Cooldown;
 use amiforge_publish::error::PublishError;
-use amiforge_publish::fault::ServiceErrorKind;
 use amiforge_publish::folder::FolderError;
 use amiforge_publish::keys::KeyError;
 use amiforge_publish::request::{
-    AmiOptions, Architecture, Audience, BootMode, Imds, KeyOf, Request, SnapshotSharing, Subject, Tpm, check,
+    AmiOptions, Arch, Audience, BootMode, ImageFacts, Imds, KeyChoice, Request, SnapshotSharing, Tpm, check,
 };
+use amiforge_publish::service_error::ServiceErrorKind;
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
 
@@ -32,12 +32,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 
-    /// Architecture [default: the bundle's]
-    #[arg(long, value_name = "ARCH", value_parser = ["x86_64", "arm64"])]
+    /// Arch [default: the bundle's]
+    #[arg(long, value_name = "ARCH", value_parser = Arch::ALL.map(Arch::ec2_name))]
     arch: Option<String>,
 
     /// Boot mode [default: what the partitions allow: an ESP is for UEFI, a BIOS boot partition for BIOS]
-    #[arg(long, value_name = "MODE", value_parser = ["uefi", "uefi-preferred", "legacy-bios"])]
+    #[arg(long, value_name = "MODE", value_parser = BootMode::ALL.map(BootMode::ec2_name))]
     boot_mode: Option<String>,
 
     /// Give machines a NitroTPM 2.0
@@ -100,8 +100,8 @@ impl Args {
         AmiOptions {
             name: self.name.clone(),
             description: self.description.clone(),
-            architecture: self.arch.as_deref().and_then(Architecture::from_word),
-            boot_mode: self.boot_mode.as_deref().and_then(BootMode::from_word),
+            architecture: self.arch.as_deref().and_then(Arch::by_name),
+            boot_mode: self.boot_mode.as_deref().and_then(BootMode::by_ec2_name),
             tpm: if self.tpm { Tpm::V2 } else { Tpm::None },
             uefi_data: self.uefi_data.clone(),
             imds: if self.allow_imdsv1 { Imds::Any } else { Imds::V2 },
@@ -146,7 +146,7 @@ impl Args {
 /// The request, or a failure with every mistake in the options.
 pub(crate) fn request(
     options: &AmiOptions,
-    subject: &Subject,
+    subject: &ImageFacts,
     region: &str,
     cannot: &str,
 ) -> Result<Request, Failure> {
@@ -157,7 +157,7 @@ pub(crate) fn request(
 
 /// A failure with its hint. For `publish` the hint also lists the resources that were left and the command that deletes
 /// them.
-pub(crate) fn failure(error: AmiError, cannot: String, publish: Option<(&Left, &str)>) -> Failure {
+pub(crate) fn failure(error: AmiError, cannot: String, publish: Option<(&Unfinished, &str)>) -> Failure {
     let hint = hint(&error, publish);
     let failure = Failure::from(anyhow::Error::from(error).context(cannot));
     match hint {
@@ -167,19 +167,19 @@ pub(crate) fn failure(error: AmiError, cannot: String, publish: Option<(&Left, &
 }
 
 /// A hint for errors after which the same command can resume.
-fn resume_hint(publish: Option<(&Left, &str)>) -> String {
+fn resume_hint(publish: Option<(&Unfinished, &str)>) -> String {
     let again = "the same command resumes";
     match publish {
         None => again.to_owned(),
-        Some((Left { published: true, .. }, _)) => format!("{again}; what is published stays as it is"),
-        Some((Left { made, .. }, _)) if made.is_empty() => format!("nothing was made; {again}"),
-        Some((Left { made, .. }, abandon)) => {
+        Some((Unfinished { published: true, .. }, _)) => format!("{again}; what is published stays as it is"),
+        Some((Unfinished { made, .. }, _)) if made.is_empty() => format!("nothing was made; {again}"),
+        Some((Unfinished { made, .. }, abandon)) => {
             format!("left: {}; {again}, and `{abandon}` deletes what was made", made.join(", "))
         }
     }
 }
 
-fn hint(error: &AmiError, publish: Option<(&Left, &str)>) -> Option<String> {
+fn hint(error: &AmiError, publish: Option<(&Unfinished, &str)>) -> Option<String> {
     Some(match error {
         AmiError::Differs { .. } => {
             "choose another `--name` (or `version` in the recipe): a name can be used only once in an account and region"
@@ -205,7 +205,7 @@ fn hint(error: &AmiError, publish: Option<(&Left, &str)>) -> Option<String> {
             format!("is `{region}` spelled right, and enabled for the account?")
         }
         AmiError::OtherPublish { .. } => match publish {
-            Some((Left { published: false, .. }, abandon)) => {
+            Some((Unfinished { published: false, .. }, abandon)) => {
                 format!("finish that one with its own command, or delete what it made with `{abandon}`")
             }
             _ => "finish that one with its own command".to_owned(),
@@ -231,18 +231,18 @@ pub(crate) const RAW_CHANGED: &str =
     "once nothing writes to the file any more, the same command sends what has changed";
 
 /// The KMS key that the options of a command name.
-pub(crate) fn encryption_key(named: Option<&str>, encrypt: bool) -> KeyOf {
+pub(crate) fn encryption_key(named: Option<&str>, encrypt: bool) -> KeyChoice {
     match (named, encrypt) {
-        (Some(key), _) => KeyOf::named(key),
-        (None, true) => KeyOf::Default,
-        (None, false) => KeyOf::Account,
+        (Some(key), _) => KeyChoice::parse(key),
+        (None, true) => KeyChoice::Default,
+        (None, false) => KeyChoice::Account,
     }
 }
 
 /// A failure about a KMS key, with its hint.
 pub(crate) fn key_failure(error: KeyError, cannot: String) -> Failure {
     let hint = match &error {
-        KeyError::Call { source, region, .. } => match source.fault.kind {
+        KeyError::Call { source, region, .. } => match source.error.kind {
             ServiceErrorKind::NotFound => {
                 Some(format!("`aws kms list-aliases --region {region}` lists those that there are"))
             }

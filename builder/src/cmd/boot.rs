@@ -12,7 +12,8 @@ use std::fs;
 use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::machine::InstanceIdentity;
 use amiforge_machine::boot::receipt::{self, BootRecord};
-use amiforge_machine::boot::{BeforeBoot, BootError, Launch, LaunchEnd, LaunchOutcome as Launched, launch};
+use amiforge_machine::boot::{BootError, DiskState, Launch, LaunchEnd, LaunchOutcome as Launched, launch};
+use amiforge_progress::{CancelToken, Monitor};
 use anyhow::Context as _;
 
 pub(crate) use args::Args;
@@ -25,11 +26,11 @@ use crate::ui::Ui;
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let interrupt = interrupt_on_signals()?;
-    let target = open_target(args, ui, &interrupt)?;
+    let cancel = interrupt_on_signals()?;
+    let target = open_target(args, ui, &cancel)?;
     let cannot = || format!("cannot boot `{}`", args.image.display());
     let before = args.needs_login().then(|| Medium::open(&target.disk)).transpose().with_context(cannot)?;
-    let before = before.as_ref().map(BeforeBoot::read);
+    let before = before.as_ref().map(DiskState::read);
     let request = args.launch(&target, before.as_ref())?;
     if let Some(before) = before {
         refuse_without_key(&request, &before, cannot)?;
@@ -40,28 +41,24 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     })?;
     let view = LaunchView::new(ui, &request, args.has_output(), log);
     view.begin(&target, &request);
-    let launched = launch(&request, &view, &interrupt).map_err(|error| failure(error, cannot()))?;
+    let launched = launch(&request, &view, &cancel).map_err(|error| failure(error, cannot()))?;
     view.end();
-    let receipt = keep_receipt(args, &target, &request, &launched, ui, &interrupt)?;
+    let receipt = keep_receipt(args, &target, &request, &launched, ui, &cancel)?;
     show::outcome(&target, &request, &launched, receipt.as_deref(), ui)?;
     Ok(match launched.ended {
-        LaunchEnd::Passed | LaunchEnd::Off | LaunchEnd::Stopped => Outcome::Success,
+        LaunchEnd::Passed | LaunchEnd::PoweredOff | LaunchEnd::Interrupted => Outcome::Success,
         LaunchEnd::Failed { .. } => Outcome::Difference,
     })
 }
 
 /// Opens a local image, or downloads the AMI that the arguments name.
 #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only a download needs them"))]
-fn open_target(
-    args: &Args,
-    ui: &Ui,
-    interrupt: &amiforge_progress::Interrupt,
-) -> Result<BootTarget, Failure> {
+fn open_target(args: &Args, ui: &Ui, cancel: &CancelToken) -> Result<BootTarget, Failure> {
     #[cfg(feature = "aws")]
     if let Some(id) = args.image.to_str().filter(|id| id.starts_with("ami-") && !args.image.exists()) {
         let id = crate::cmd::region::resource_id(id)
             .map_err(|reason| Failure::usage(anyhow::anyhow!("`{id}` is {reason}")))?;
-        return ami::fetch(args, &id, ui, interrupt);
+        return ami::fetch(args, &id, ui, cancel);
     }
     BootTarget::local(args)
 }
@@ -69,11 +66,11 @@ fn open_target(
 /// Refuses a command over ssh for an image that took another key: an image takes a key at its first boot only.
 fn refuse_without_key(
     request: &Launch,
-    before: &BeforeBoot,
+    before: &DiskState,
     cannot: impl Fn() -> String,
 ) -> Result<(), Failure> {
     let facts = &request.instance;
-    let identity = InstanceIdentity::of(&facts.seed, facts.id.as_deref(), &facts.kind);
+    let identity = InstanceIdentity::from_seed(&facts.seed, facts.id.as_deref(), &facts.kind);
     if request.key.is_some() || !before.was_booted_as(&identity) {
         return Ok(());
     }
@@ -92,14 +89,14 @@ fn failure(error: BootError, cannot: String) -> Failure {
     Failure { hint, ..failure }
 }
 
-/// Writes the receipt of a boot that passed; removes the one of a boot that failed.
+/// WriteMode the receipt of a boot that passed; removes the one of a boot that failed.
 fn keep_receipt(
     args: &Args,
     target: &BootTarget,
     request: &Launch,
     launched: &Launched,
     ui: &Ui,
-    interrupt: &amiforge_progress::Interrupt,
+    cancel: &CancelToken,
 ) -> Result<Option<std::path::PathBuf>, Failure> {
     let Some(image) = target.receipt_image.as_deref().filter(|_| !args.leaves_no_receipt()) else {
         return Ok(None);
@@ -107,13 +104,13 @@ fn keep_receipt(
     let cannot = || format!("cannot keep the receipt of `{}`", image.display());
     let (arch, firmware, bus) = (request.arch, request.firmware, request.bus);
     match launched.ended {
-        LaunchEnd::Failed { .. } => receipt::take_back(image, arch, firmware, bus).with_context(cannot)?,
+        LaunchEnd::Failed { .. } => receipt::remove_boot(image, arch, firmware, bus).with_context(cannot)?,
         LaunchEnd::Passed => {
             // Compare lengths first: hashing a file that was extended by accident may take hours.
             let digests = if target.expected.is_some_and(|(_, size)| size != target.size) {
                 None
             } else {
-                let found = receipt::digests(image, ui, interrupt).with_context(cannot)?;
+                let found = receipt::compute_digests(image, Monitor::new(ui, cancel)).with_context(cannot)?;
                 Some(found).filter(|found| target.expected.is_none_or(|(expected, _)| expected == *found))
             };
             let Some(digests) = digests else {
@@ -124,9 +121,9 @@ fn keep_receipt(
                 return Ok(None);
             };
             let boot = BootRecord::new(arch, firmware, bus, launched.accel, launched.passed.clone());
-            return Ok(Some(receipt::record(image, digests, boot).with_context(cannot)?));
+            return Ok(Some(receipt::add_boot(image, digests, boot).with_context(cannot)?));
         }
-        LaunchEnd::Off | LaunchEnd::Stopped => {}
+        LaunchEnd::PoweredOff | LaunchEnd::Interrupted => {}
     }
     Ok(None)
 }

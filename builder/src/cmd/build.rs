@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use amiforge::build::{self, BuildError, BuildOptions, Built};
 use amiforge::lock::{self, Lock};
+use amiforge::pipeline::{self, BuildError, BuildOptions, Built};
 use amiforge::recipe::Recipe;
 use amiforge::vendor::{self, VendorError};
-use amiforge_formats::{ext4, fat};
 use amiforge_image::bundle::{self, BundleError, ExistingBundle};
 use amiforge_image::disk::{ContentError, DiskError};
 use amiforge_image::image::EmitError;
 use amiforge_image::manifest::{ImageOrigin, Secret};
+use amiforge_progress::Monitor;
 use amiforge_rootfs::assemble::AssembleError;
 use amiforge_rootfs::sources::SourceError;
 use amiforge_rootfs::stage::StageError;
@@ -104,9 +104,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let recipe = load_recipe(&args.recipe)?;
     let mut options = options(args)?;
     options.lock = lock(args, &recipe)?;
-    let interrupt = interrupt_on_signals()?;
-    let built =
-        build::build(&recipe, &options, ui, &interrupt).map_err(|error| failure(error, &recipe, args))?;
+    let cancel = interrupt_on_signals()?;
+    let built = pipeline::build(&recipe, &options, Monitor::new(ui, &cancel))
+        .map_err(|error| failure(error, &recipe, args))?;
     report(&built, begun.elapsed().as_secs_f64(), ui)?;
     Ok(Outcome::Success)
 }
@@ -223,8 +223,7 @@ fn in_sandbox(error: &SandboxError, args: &Args) -> Option<String> {
 fn is_too_small(error: &ContentError) -> bool {
     match error {
         ContentError::NoSpace { .. } => true,
-        ContentError::Ext4(error) => matches!(error, ext4::write::Ext4WriteError::NoSpace { .. }),
-        ContentError::Fat(error) => matches!(error, fat::write::FatWriteError::NoSpace { .. }),
+        ContentError::Volume(error) => error.is_no_space(),
         _ => false,
     }
 }

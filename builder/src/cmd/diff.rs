@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use amiforge_image::diff::{DiffOptions, diff};
+use amiforge_progress::Monitor;
 use anyhow::Context as _;
 
 use crate::outcome::{CommandResult, Outcome};
@@ -33,10 +34,10 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let interrupt = interrupt_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = args.threads.map_or_else(cores, usize::from);
-    let options = DiffOptions { threads, progress: ui, interrupt: &interrupt };
+    let options = DiffOptions { threads, monitor: Monitor::new(ui, &cancel) };
     let shown =
         |path: &PathBuf| amiforge_formats::tree::Printable(path.as_os_str().as_encoded_bytes()).to_string();
     let report = diff(&args.a, &args.b, options)

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use amiforge_progress::Monitor;
 use amiforge_publish::download::download;
 use amiforge_publish::error::PublishError;
-use amiforge_publish::flow;
+use amiforge_publish::rate_limiter;
 use serde::Serialize;
 
 use super::region;
@@ -48,11 +49,11 @@ struct DownloadJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = interrupt_on_signals()?;
-    let region = args.aws.connect(&interrupt)?;
+    let cancel = interrupt_on_signals()?;
+    let region = args.aws.connect(&cancel)?;
     let services = region.services();
-    let rate = if args.aws.is_local() { 0 } else { flow::RATE };
-    let work = download(&services, &args.snapshot, &args.out, rate, ui, &interrupt);
+    let rate = if args.aws.is_local() { 0 } else { rate_limiter::DEFAULT_RATE };
+    let work = download(&services, &args.snapshot, &args.out, rate, Monitor::new(ui, &cancel));
     let done = region.block_on(work).map_err(|error| failure(args, error))?;
     let seconds = begun.elapsed().as_secs_f64();
     let file = args.out.display().to_string();

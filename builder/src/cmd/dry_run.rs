@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use amiforge_image::image::{Block, BlockMap};
-use amiforge_publish::plan::{self, Known, Parent, Plan, Volume};
-use amiforge_publish::request::{ContentOf, Request};
+use amiforge_publish::plan::{self, Parent, Plan, Precision, Volume};
+use amiforge_publish::request::{Request, VolumeContent};
 use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
 
@@ -29,7 +29,7 @@ pub(super) fn show(
         }
     }
     for further in &request.volumes {
-        if let ContentOf::Bundle(path) = &further.content {
+        if let VolumeContent::Bundle(path) = &further.content {
             let source =
                 ImageSource::open(path).with_context(|| format!("cannot read `{}`", path.display()))?;
             volumes.push(volume(&source));
@@ -49,9 +49,11 @@ fn volume(source: &ImageSource) -> Volume {
     match source.manifest() {
         Some(manifest) => {
             let (data, all) = (manifest.without_zero.blocks, manifest.without_free.blocks);
-            Volume { path, data, zero: all.saturating_sub(data), known: Known::Exactly }
+            Volume { path, data, zero: all.saturating_sub(data), known: Precision::Exact }
         }
-        None => Volume { path, data: BlockMap::count_for(source.size()), zero: 0, known: Known::AtMost },
+        None => {
+            Volume { path, data: BlockMap::count_for(source.size()), zero: 0, known: Precision::UpperBound }
+        }
     }
 }
 
@@ -59,7 +61,7 @@ fn volume(source: &ImageSource) -> Volume {
 fn changed(before: &BlockMap, after: &BlockMap, source: &ImageSource) -> Volume {
     let before = before.iter().map(Block::digest).chain(std::iter::repeat(Block::Zero.digest()));
     let differ = after.iter().zip(before).filter(|(now, then)| *now != Block::Free && now.digest() != *then);
-    Volume { path: source.name(), data: differ.count() as u64, zero: 0, known: Known::Exactly }
+    Volume { path: source.name(), data: differ.count() as u64, zero: 0, known: Precision::Exact }
 }
 
 fn print(plan: &Plan, ui: &Ui) -> Result<(), Failure> {
@@ -78,8 +80,8 @@ fn print(plan: &Plan, ui: &Ui) -> Result<(), Failure> {
         writeln!(out, "\nestimate of the cost ({}):", plan.prices)?;
         for line in &plan.cost {
             let every = match line.every {
-                plan::Every::Once => "once",
-                plan::Every::Month => "a month",
+                plan::BillingPeriod::Once => "once",
+                plan::BillingPeriod::Month => "a month",
             };
             writeln!(out, "  {:>10.4} {every:<8} {}", line.usd, line.what)?;
         }

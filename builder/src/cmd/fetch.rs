@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use amiforge::fetch::{self, FetchError, HttpClient, Mirrors};
 use amiforge::lock;
 use amiforge::recipe::Recipe;
+use amiforge_progress::Monitor;
 use serde::Serialize;
 
 use super::inputs::{StoreArgs, load_recipe, lock_failure};
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         ui.status("the recipe has no packages and no stages: there is nothing to fetch");
         return Ok(Outcome::Success);
     };
-    let interrupt = interrupt_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.hold();
     let mirrors = Mirrors::from_system();
@@ -51,8 +52,13 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         failure(error, title(), args, &variable)
     };
     let requests = lock::requests(&lock, &recipe, &mirrors).map_err(failed)?;
-    let done =
-        fetch::fetch(&requests, &store.objects(), &HttpClient::new(), args.store.jobs(), ui, &interrupt);
+    let done = fetch::fetch(
+        &requests,
+        &store.objects(),
+        &HttpClient::new(),
+        args.store.jobs(),
+        Monitor::new(ui, &cancel),
+    );
     let done = done.map_err(failed)?;
     if ui.json() {
         ui.object(&FetchJson { fetched: done.fetched, bytes: done.bytes, there: done.there })?;

@@ -3,8 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use amiforge::build;
 use amiforge::lock::LockError;
+use amiforge::pipeline;
 use amiforge::recipe::{Recipe, RecipeError};
 use amiforge_store::Store;
 
@@ -29,7 +29,7 @@ pub(super) fn source_date_epoch() -> Result<Option<i64>, Failure> {
     let Some(value) = env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
-    let seconds = build::parse_source_date_epoch(&value.to_string_lossy());
+    let seconds = pipeline::parse_source_date_epoch(&value.to_string_lossy());
     seconds.map(Some).map_err(|error| {
         Failure::usage(anyhow::Error::from(error).context("cannot determine the time of the build"))
     })

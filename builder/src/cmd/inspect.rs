@@ -84,9 +84,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let view = DiskView::read(&medium).with_context(cannot)?;
     let slot = view.select(Selector(&inside.partition)).with_context(cannot).map_err(Failure::usage)?;
     let volume = ReadFileSystem::read(&medium, slot).with_context(cannot)?;
-    let tree = volume
-        .and_then(|volume| volume.tree)
-        .with_context(|| format!("{} holds no files that can be read: {}", slot.title(), slot.holds.word()));
+    let tree = volume.and_then(|volume| volume.tree).with_context(|| {
+        format!("{} holds no files that can be read: {}", slot.title(), slot.content.name())
+    });
     let tree = tree.with_context(cannot)?;
     let last = if args.follow { LastLink::Followed } else { LastLink::Kept };
     let at = resolve(&tree, &inside.path, last).with_context(cannot)?;
@@ -154,7 +154,7 @@ impl InspectTarget<'_> {
         self.slot.window(self.medium).context("the partition reaches past the end of the disk")
     }
 
-    /// Writes the bytes of a file to standard output.
+    /// WriteMode the bytes of a file to standard output.
     fn cat(&self, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
         let Node { kind: NodeKind::File(content), .. } = self.tree.node(self.at) else {
             let kind = self.tree.node(self.at).kind.word();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amiforge_emulator::{
-    ACCESS_KEY_ID, Error, FaultScript, LocalRegion, Quotas, RegionConfig, Running, SECRET_ACCESS_KEY,
-    SnapshotVolume, Trail, UnwrittenView, Windows,
+    ACCESS_KEY_ID, Error, FaultScript, LocalRegion, Quotas, RegionConfig, RegionServer, RequestLog,
+    SECRET_ACCESS_KEY, SnapshotVolume, UnwrittenView, Windows,
 };
 use anyhow::{Context as _, anyhow};
 use serde::Serialize;
@@ -144,10 +144,10 @@ struct ServeJson<'a> {
 }
 
 fn serve(args: &Serve, ui: &Ui) -> CommandResult {
-    let interrupt = interrupt_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let running = match args.listen {
-        Some(address) => Running::start_at(config(args)?, address),
-        None => Running::start(config(args)?),
+        Some(address) => RegionServer::start_at(config(args)?, address),
+        None => RegionServer::start(config(args)?),
     };
     let running = running.map_err(|error| failure(error, "cannot serve the local region"))?;
     let endpoint = running.endpoint();
@@ -159,7 +159,7 @@ fn serve(args: &Serve, ui: &Ui) -> CommandResult {
         ui.line(client_settings(&endpoint, running.region().folder()))?;
     }
     ui.status("Ctrl-C stops it");
-    while !interrupt.raised() {
+    while !cancel.is_cancelled() {
         std::thread::park_timeout(Duration::from_millis(50));
     }
     drop(running);
@@ -181,7 +181,8 @@ fn config(args: &Serve) -> Result<RegionConfig, Failure> {
         })?;
     }
     if let Some(path) = &args.log {
-        config.trail = Some(Arc::new(Trail::to_file(path).context("cannot serve the local region")?));
+        config.request_log =
+            Some(Arc::new(RequestLog::to_file(path).context("cannot serve the local region")?));
     }
     Ok(config)
 }
@@ -189,13 +190,13 @@ fn config(args: &Serve) -> Result<RegionConfig, Failure> {
 /// A failure of the local region with its hint.
 fn failure(error: Error, cannot: &str) -> Failure {
     let hint = match &error {
-        Error::Held { endpoint: Some(endpoint), .. } => {
+        Error::InUse { endpoint: Some(endpoint), .. } => {
             Some(format!("use that one: `--endpoint-url {endpoint}`, or another `--folder`"))
         }
-        Error::Held { endpoint: None, .. } => {
+        Error::InUse { endpoint: None, .. } => {
             Some("wait for it to end, or use another `--folder`".to_owned())
         }
-        Error::Foreign { .. } => Some("name an empty folder, or one that does not exist yet".to_owned()),
+        Error::ForeignEntry { .. } => Some("name an empty folder, or one that does not exist yet".to_owned()),
         Error::Damaged { .. } => Some(
             "remove that file to continue without it, or run `amiforge local reset` to start empty"
                 .to_owned(),
@@ -263,7 +264,7 @@ fn reset(args: &Reset, ui: &Ui) -> CommandResult {
     let folder = args.state.folder();
     let cannot = "cannot empty the local region";
     let removed = LocalRegion::remove(&folder).map_err(|error| match error {
-        Error::Held { ref endpoint, .. } => {
+        Error::InUse { ref endpoint, .. } => {
             let at = endpoint.clone().unwrap_or_else(|| "its address".to_owned());
             Failure::from(anyhow!(error).context(cannot)).hint(format!("stop the server at {at} first"))
         }

@@ -7,6 +7,7 @@ use amiforge::fetch::{FetchError, Fetcher, HttpClient, Mirrors, TransferError, v
 use amiforge::lock::resolve::{self, Update};
 use amiforge::lock::{Lock, LockDiff, LockError, SuiteError};
 use amiforge::recipe::Recipe;
+use amiforge_progress::Monitor;
 use serde::Serialize;
 
 use super::inputs::{StoreArgs, load_recipe, lock_failure};
@@ -103,7 +104,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         ui.status("the lock fits the recipe; `--update` takes newer versions");
         return report(&path, lock, &LockDiff::between(Some(lock), lock), LockWritten::No, ui);
     }
-    let interrupt = interrupt_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.hold();
     let (client, mirrors) = (HttpClient::new(), Mirrors::from_system());
@@ -115,8 +116,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         mirrors: &mirrors,
         jobs,
         now,
-        progress: ui,
-        interrupt: &interrupt,
+        monitor: Monitor::new(ui, &cancel),
     };
     let update = match update {
         None => Update::None,

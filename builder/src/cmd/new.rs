@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use amiforge::recipe::{Arch, StartError, start};
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use serde::Serialize;
 
 use super::inputs::source_date_epoch;
@@ -18,19 +19,10 @@ pub(crate) struct Args {
     dir: PathBuf,
 
     /// Architecture of the image; this machine's if not given
-    #[arg(long, value_enum)]
-    arch: Option<ArchArg>,
-}
-
-/// An architecture on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum ArchArg {
-    /// Intel and AMD, 64 bit
-    #[value(name = "x86_64")]
-    X86_64,
-    /// Arm, 64 bit, such as Graviton
-    #[value(name = "aarch64")]
-    Aarch64,
+    #[arg(long, value_parser = PossibleValuesParser::new(
+        Arch::ALL.map(|arch| PossibleValue::new(arch.name()).help(arch.description()))
+    ))]
+    arch: Option<String>,
 }
 
 /// The result as JSON.
@@ -41,11 +33,8 @@ struct NewJson {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let arch = match args.arch {
-        Some(ArchArg::Aarch64) => Arch::Aarch64,
-        None if cfg!(target_arch = "aarch64") => Arch::Aarch64,
-        Some(ArchArg::X86_64) | None => Arch::X86_64,
-    };
+    let name = args.arch.as_deref().unwrap_or(std::env::consts::ARCH);
+    let arch = Arch::by_name(name).unwrap_or(Arch::X86_64);
     let recipe = start(&args.dir, arch, today()?).map_err(|error| failure(error, args))?;
     if ui.json() {
         ui.object(&NewJson { recipe: recipe.display().to_string() })?;

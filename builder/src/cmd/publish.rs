@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use amiforge_formats::digest::BLOCK;
 use amiforge_machine::boot::receipt;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress as _;
+use amiforge_progress::{CancelToken, Monitor, Progress as _};
 use amiforge_publish::ami::{self, AmiError, AmiOrigin, Deleted, ErrorChain, PublishJob, Published};
-use amiforge_publish::request::{AmiOptions, KeyOf, Request};
+use amiforge_publish::request::{AmiOptions, KeyChoice, Request};
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload::{self, ParentChoice};
 use anyhow::Context as _;
@@ -134,16 +133,16 @@ struct CopyShown<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = interrupt_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     if args.abandon {
-        return abandon(args, &interrupt, ui);
+        return abandon(args, &cancel, ui);
     }
     let source = ImageSource::open(&args.image).with_context(|| args.cannot())?;
     ami_args::refuse_secrets(&source, &args.cannot())?;
     if args.require_boot {
-        demand_receipt(args, &source, ui, &interrupt)?;
+        demand_receipt(args, &source, ui, &cancel)?;
     }
-    let subject = ami::subject(&source);
+    let subject = ami::image_facts(&source);
     let check = |region: &str| ami_args::request(&args.options(), &subject, region, &args.cannot());
     // Mistakes in the options are reported before any call, and before a local region is started.
     let offline = region::named_region(&args.aws);
@@ -155,13 +154,13 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         })?;
         return dry_run::show(&request, &source, args.upload.parent_bundle.as_deref(), args.parent(), ui);
     }
-    let connected = args.aws.connect(&interrupt)?;
+    let connected = args.aws.connect(&cancel)?;
     let mut request = check(connected.name())?;
     args.ami.confirm(&request, ui)?;
     args.find_keys(&mut request, &connected, ui)?;
     let services = connected.services();
     let job = args.job(request);
-    let work = ami::publish(&services, connected.config(), &job, ui, &interrupt);
+    let work = ami::publish(&services, connected.config(), &job, Monitor::new(ui, &cancel));
     let published = connected.block_on(work).map_err(|error| args.failure(error, connected.name()))?;
     let seconds = begun.elapsed().as_secs_f64();
     if !ui.json() {
@@ -178,12 +177,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 }
 
 /// Refuses an image without a receipt of a boot, for `--require-boot`.
-fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, interrupt: &Interrupt) -> Result<(), Failure> {
+fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, cancel: &CancelToken) -> Result<(), Failure> {
     let digests = match source.manifest() {
         Some(manifest) => receipt::ImageDigests::from(manifest),
-        None => receipt::digests(&args.image, ui, interrupt).with_context(|| args.cannot())?,
+        None => {
+            receipt::compute_digests(&args.image, Monitor::new(ui, cancel)).with_context(|| args.cannot())?
+        }
     };
-    match receipt::demand(&args.image, digests) {
+    match receipt::require(&args.image, digests) {
         Ok(_) => Ok(()),
         Err(error) => {
             let hint = format!("`amiforge boot {} --expect 'login:'` leaves one", args.image.display());
@@ -198,7 +199,7 @@ impl Args {
             encryption: ami_args::encryption_key(self.upload.kms_key.as_deref(), self.upload.encrypt),
             copy_to: self.copying.copy_to.clone(),
             copy_kms: self.copying.copy_kms.clone(),
-            encrypt_copies: if self.copying.encrypt_copies { KeyOf::Default } else { KeyOf::Account },
+            encrypt_copies: if self.copying.encrypt_copies { KeyChoice::Default } else { KeyChoice::Account },
             ..self.ami.options()
         }
     }
@@ -214,9 +215,9 @@ impl Args {
         request.encryption = connected.key(&request.region, &request.encryption).map_err(failed)?;
         for copy in &mut request.copies {
             match connected.key(&copy.region, &copy.encryption) {
-                Err(error) if error.is_of_the_region() => {
+                Err(error) if error.is_region_failure() => {
                     let error = anyhow::Error::from(error);
-                    ui.tell(&format!("{}: the copy names the key by its alias: {error:#}", copy.region));
+                    ui.message(&format!("{}: the copy names the key by its alias: {error:#}", copy.region));
                 }
                 key => copy.encryption = key.map_err(failed)?,
             }
@@ -250,7 +251,7 @@ impl Args {
     }
 
     fn failure(&self, error: AmiError, region: &str) -> Failure {
-        let left = ami::left(&self.image, region).unwrap_or_default();
+        let left = ami::unfinished(&self.image, region).unwrap_or_default();
         ami_args::failure(error, self.cannot(), Some((&left, &self.abandoning())))
     }
 
@@ -321,10 +322,10 @@ fn finish(published: Published) -> CommandResult {
     Err(Failure::from(error).hint("the same command copies to what is missing only; what is there stays"))
 }
 
-fn abandon(args: &Args, interrupt: &Interrupt, ui: &Ui) -> CommandResult {
-    let connected = args.aws.connect(interrupt)?;
+fn abandon(args: &Args, cancel: &CancelToken, ui: &Ui) -> CommandResult {
+    let connected = args.aws.connect(cancel)?;
     let services = connected.services();
-    let work = ami::abandon(&services, connected.config(), &args.image, ui, interrupt);
+    let work = ami::abandon(&services, connected.config(), &args.image, Monitor::new(ui, cancel));
     let cannot = format!("cannot abandon the publish of `{}`", args.image.display());
     let deleted = connected.block_on(work).map_err(|error| {
         let hint = match &error {

@@ -5,12 +5,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions, EbsClient, Ec2Client, PlaceError};
-use amiforge_progress::Interrupt;
-use amiforge_publish::backoff::{Pace, raised};
+use amiforge_aws::{AccessKeys, AwsConfig, ConnectError, ConnectOptions, EbsClient, Ec2Client};
+use amiforge_progress::CancelToken;
 use amiforge_publish::keys::{KeyError, resolve};
-use amiforge_publish::request::KeyOf;
+use amiforge_publish::request::KeyChoice;
 use amiforge_publish::services::Services;
+use amiforge_publish::timer::{Timer, until_cancelled};
 use anyhow::Context as _;
 
 use crate::outcome::Failure;
@@ -37,7 +37,7 @@ pub(crate) struct Args {
 pub(crate) struct ConnectedRegion {
     /// `Some` until this value is dropped.
     runtime: Option<tokio::runtime::Runtime>,
-    interrupt: Interrupt,
+    cancel: CancelToken,
     config: AwsConfig,
     /// The local region, if it runs in this process; it stops with this value.
     _local: Option<LocalServer>,
@@ -45,7 +45,7 @@ pub(crate) struct ConnectedRegion {
 
 impl Args {
     /// Finds the region, the endpoint and the credentials.
-    pub(crate) fn connect(&self, interrupt: &Interrupt) -> Result<ConnectedRegion, Failure> {
+    pub(crate) fn connect(&self, cancel: &CancelToken) -> Result<ConnectedRegion, Failure> {
         let (options, local) = self.connect_options()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -56,7 +56,7 @@ impl Args {
         let loading = runtime.block_on(async {
             tokio::select! {
                 loaded = AwsConfig::load(&options) => Some(loaded),
-                () = raised(interrupt) => None,
+                () = until_cancelled(cancel) => None,
             }
         });
         let Some(loaded) = loading else {
@@ -66,17 +66,17 @@ impl Args {
                 .into());
         };
         let config = loaded.map_err(|error| match error {
-            PlaceError::NoRegion => {
+            ConnectError::NoRegion => {
                 Failure::usage(anyhow::Error::from(error).context("cannot determine the region"))
                     .hint("`--region eu-west-1` names one; `--region local` is one on this machine")
             }
-            error @ PlaceError::CaBundle { .. } => {
+            error @ ConnectError::CaBundle { .. } => {
                 Failure::usage(anyhow::Error::from(error).context("cannot prepare calls to the service"))
                     .hint("name a file of certificate authorities in PEM, or none for those of this machine")
             }
             error => anyhow::Error::from(error).context("cannot prepare calls to the service").into(),
         })?;
-        Ok(ConnectedRegion { runtime: Some(runtime), interrupt: interrupt.clone(), config, _local: local })
+        Ok(ConnectedRegion { runtime: Some(runtime), cancel: cancel.clone(), config, _local: local })
     }
 
     /// Whether the region is a local one.
@@ -90,7 +90,7 @@ impl Args {
             profile: self.profile.clone(),
             endpoint: self.endpoint_url.clone(),
             keys: None,
-            attempt: None,
+            attempt_timeout: None,
         };
         if !self.is_local() {
             return Ok((options, None));
@@ -107,7 +107,7 @@ impl ConnectedRegion {
         Services {
             ebs: Arc::new(self.config.ebs()),
             ec2: Arc::new(self.config.ec2()),
-            pace: Pace::default().stopped_by(&self.interrupt),
+            timer: Timer::default().with_cancel(&self.cancel),
             region: self.config.region().to_owned(),
         }
     }
@@ -118,9 +118,9 @@ impl ConnectedRegion {
     }
 
     /// The KMS key to use in a region. An alias is looked up by a call.
-    pub(crate) fn key(&self, region: &str, key: &KeyOf) -> Result<KeyOf, KeyError> {
-        let pace = Pace::default().stopped_by(&self.interrupt);
-        self.block_on(resolve(&self.config, &pace, region, key))
+    pub(crate) fn key(&self, region: &str, key: &KeyChoice) -> Result<KeyChoice, KeyError> {
+        let timer = Timer::default().with_cancel(&self.cancel);
+        self.block_on(resolve(&self.config, &timer, region, key))
     }
 
     /// The configuration, from which clients of further regions are made.
@@ -171,7 +171,7 @@ fn is_local(region: &str) -> bool {
 }
 
 #[cfg(feature = "local-region")]
-type LocalServer = amiforge_emulator::Running;
+type LocalServer = amiforge_emulator::RegionServer;
 
 #[cfg(not(feature = "local-region"))]
 type LocalServer = std::convert::Infallible;
@@ -179,15 +179,15 @@ type LocalServer = std::convert::Infallible;
 /// The endpoint of the local region, and its access keys.
 #[cfg(feature = "local-region")]
 fn start_local(given: Option<&str>) -> Result<(String, AccessKeys, Option<LocalServer>), Failure> {
-    use amiforge_emulator::{ACCESS_KEY_ID, Error, Running, SECRET_ACCESS_KEY};
+    use amiforge_emulator::{ACCESS_KEY_ID, Error, RegionServer, SECRET_ACCESS_KEY};
 
     let keys = AccessKeys { id: ACCESS_KEY_ID.to_owned(), secret: SECRET_ACCESS_KEY.to_owned() };
     if let Some(endpoint) = given {
         return Ok((endpoint.to_owned(), keys, None));
     }
-    match Running::start(amiforge_emulator::RegionConfig::default()) {
+    match RegionServer::start(amiforge_emulator::RegionConfig::default()) {
         Ok(running) => Ok((running.endpoint(), keys, Some(running))),
-        Err(Error::Held { endpoint: Some(endpoint), .. }) => Ok((endpoint, keys, None)),
+        Err(Error::InUse { endpoint: Some(endpoint), .. }) => Ok((endpoint, keys, None)),
         Err(error) => Err(anyhow::Error::from(error).context("cannot start the local region").into()),
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use amiforge_progress::Monitor;
 use amiforge_publish::ami::{self, AmiOrigin, AmiRegion};
 use amiforge_publish::api::ec2::DescribedImage;
-use amiforge_publish::request::{ContentOf, Request, RequestMistake, RequestMistakes, Subject};
+use amiforge_publish::request::{ImageFacts, Request, RequestMistake, RequestMistakes, VolumeContent};
 use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
 use serde::Serialize;
@@ -50,7 +51,7 @@ struct RegisterJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = format!("cannot register `{}`", args.snapshot);
-    let interrupt = interrupt_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let subject = args.subject(&cannot)?;
     // Mistakes in the options are reported before any call, and before a local region is started.
     let offline = region::named_region(&args.aws);
@@ -58,16 +59,15 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if let Some(region) = &offline {
         check(region)?;
     }
-    let connected = args.aws.connect(&interrupt)?;
+    let connected = args.aws.connect(&cancel)?;
     let request = check(connected.name())?;
     args.ami.confirm(&request, ui)?;
     let services = connected.services();
     let region = AmiRegion {
         name: &services.region,
         ec2: &*services.ec2,
-        pace: &services.pace,
-        progress: ui,
-        interrupt: &interrupt,
+        timer: &services.timer,
+        monitor: Monitor::new(ui, &cancel),
     };
     let work = ami::register_snapshot(&region, &request, &args.snapshot);
     let (image, origin) =
@@ -76,16 +76,16 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 }
 
 impl Args {
-    fn subject(&self, cannot: &str) -> Result<Subject, Failure> {
-        let Some(bundle) = &self.bundle else { return Ok(Subject::default()) };
+    fn subject(&self, cannot: &str) -> Result<ImageFacts, Failure> {
+        let Some(bundle) = &self.bundle else { return Ok(ImageFacts::default()) };
         let source = ImageSource::open(bundle).with_context(|| cannot.to_owned())?;
         ami_args::refuse_secrets(&source, cannot)?;
-        Ok(ami::subject(&source))
+        Ok(ami::image_facts(&source))
     }
 
-    fn request(&self, subject: &Subject, region: &str, cannot: &str) -> Result<Request, Failure> {
+    fn request(&self, subject: &ImageFacts, region: &str, cannot: &str) -> Result<Request, Failure> {
         let request = ami_args::request(&self.ami.options(), subject, region, cannot)?;
-        let bundles = request.volumes.iter().any(|volume| matches!(volume.content, ContentOf::Bundle(_)));
+        let bundles = request.volumes.iter().any(|volume| matches!(volume.content, VolumeContent::Bundle(_)));
         if !bundles {
             return Ok(request);
         }

@@ -8,6 +8,7 @@ use amiforge::repro::child::ChildBuilds;
 use amiforge::repro::{
     KeepBundles, ReproError, ReproOptions, ReproReport, StoreSetup, matrix, run as build_all,
 };
+use amiforge_progress::Monitor;
 use amiforge_store::Store;
 use anyhow::Context as _;
 
@@ -51,7 +52,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let recipe = load_recipe(&args.recipe)?;
     let store = store_setup(args, &recipe)?;
-    let interrupt = interrupt_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let cannot = || format!("cannot compare builds of `{}`", args.recipe.display());
     let path = std::path::absolute(&args.recipe).with_context(cannot)?;
     let scratch = scratch().with_context(cannot)?;
@@ -64,10 +65,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     };
     let program = std::env::current_exe().context("finding this program").with_context(cannot)?;
     let builds =
-        ChildBuilds { program, path, recipe: &recipe, store, scratch: scratch.path(), interrupt: &interrupt };
+        ChildBuilds { program, path, recipe: &recipe, store, scratch: scratch.path(), cancel: &cancel };
     let rows = matrix(args.builds.into());
     let keep = if args.keep.is_some() { KeepBundles::Everything } else { KeepBundles::Nothing };
-    let options = ReproOptions { matrix: &rows, folder: &folder, keep, progress: ui, interrupt: &interrupt };
+    let options = ReproOptions { matrix: &rows, folder: &folder, keep, monitor: Monitor::new(ui, &cancel) };
     let mut one = |number: usize, conditions: &[_], out: &Path| {
         let names: Vec<_> = conditions.iter().map(ToString::to_string).collect();
         let names = if names.is_empty() { "nothing changed".to_owned() } else { names.join(", ") };
@@ -104,7 +105,7 @@ fn scratch() -> std::io::Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix("amiforge-repro-").tempdir()
 }
 
-/// Writes and shows the report.
+/// WriteMode and shows the report.
 fn show(report: &ReproReport, args: &Args, ui: &Ui) -> CommandResult {
     if let Some(out) = &args.out {
         let text = serde_json::to_string_pretty(report).context("writing the report as JSON")?;

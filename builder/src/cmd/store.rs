@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use amiforge::lock::{Lock, LockError};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
-use amiforge_store::watch::Watch;
+use amiforge_progress::{Monitor, Progress as _};
 use amiforge_store::{Store, StoreEntry, StoreEntryKind};
 use anyhow::Context as _;
 use serde::Serialize;
@@ -110,24 +108,8 @@ fn du(store: &Store, ui: &Ui) -> CommandResult {
     Ok(Outcome::Success)
 }
 
-/// Shows the progress of a check.
-struct Checking<'a> {
-    ui: &'a Ui,
-    interrupt: &'a Interrupt,
-}
-
-impl Watch for Checking<'_> {
-    fn advance(&self, bytes: u64) {
-        self.ui.advance(bytes);
-    }
-
-    fn interrupted(&self) -> bool {
-        self.interrupt.raised()
-    }
-}
-
 fn verify(store: &Store, ui: &Ui) -> CommandResult {
-    let interrupt = interrupt_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let _held = store.hold();
     let entries = list(store)?;
     let checked = |entry: &&StoreEntry| matches!(entry.kind, StoreEntryKind::Object | StoreEntryKind::Spool);
@@ -135,10 +117,10 @@ fn verify(store: &Store, ui: &Ui) -> CommandResult {
     ui.begin("checking", Some(entries.iter().map(|entry| entry.size).sum()));
     let mut damaged = Vec::new();
     for entry in &entries {
-        let found = store.check(entry, &Checking { ui, interrupt: &interrupt });
+        let found = store.check(entry, Monitor::new(ui, &cancel));
         let title = || format!("cannot check the store `{}`", store.folder().display());
         damaged.extend(found.with_context(title)?.map(|found| (entry.path.display().to_string(), found)));
-        if interrupt.raised() {
+        if cancel.is_cancelled() {
             return Err(anyhow::anyhow!("interrupted").context(title()).into());
         }
     }

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use amiforge_formats::digest::BLOCK;
+use amiforge_progress::Monitor;
 use amiforge_publish::error::PublishError;
 use amiforge_publish::folder::FolderError;
-use amiforge_publish::request::{AmiOptions, KeyOf, check_snapshot};
+use amiforge_publish::request::{AmiOptions, KeyChoice, check_snapshot};
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload::{self, LaterEncryption, ParentChoice, UploadOptions, Uploaded};
 use anyhow::Context as _;
@@ -90,12 +91,12 @@ struct UploadJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = interrupt_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let source = args.source()?;
     // Mistakes in the options are reported before any call, and before a local region is started.
     let offline = region::named_region(&args.aws);
     offline.as_deref().map(|region| args.options(&source, region, args.key())).transpose()?;
-    let region = args.aws.connect(&interrupt)?;
+    let region = args.aws.connect(&cancel)?;
     let options = args.options(&source, region.name(), args.key())?;
     let services = region.services();
     if args.abandon {
@@ -109,7 +110,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         .key(region.name(), &args.key())
         .map_err(|error| ami_args::key_failure(error, args.cannot()))?;
     let options = UploadOptions { encryption: key.into(), ..options };
-    let work = upload::upload(&services, &args.image, &options, ui, &interrupt);
+    let work = upload::upload(&services, &args.image, &options, Monitor::new(ui, &cancel));
     let uploaded = region.block_on(work).map_err(|error| args.failure(error, region.name()))?;
     show(&uploaded, &services.region, begun.elapsed().as_secs_f64(), ui)?;
     Ok(Outcome::Success)
@@ -117,12 +118,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 impl Args {
     /// The KMS key of the options.
-    fn key(&self) -> KeyOf {
+    fn key(&self) -> KeyChoice {
         ami_args::encryption_key(self.kms_key.as_deref(), self.encrypt)
     }
 
     /// The options, checked by the same rules as those of `publish`.
-    fn options(&self, source: &ImageSource, region: &str, key: KeyOf) -> Result<UploadOptions, Failure> {
+    fn options(&self, source: &ImageSource, region: &str, key: KeyChoice) -> Result<UploadOptions, Failure> {
         let ami_options = AmiOptions {
             description: self.description.clone(),
             encryption: key.clone(),
@@ -139,7 +140,7 @@ impl Args {
             later: if self.encrypted_copies {
                 LaterEncryption::MayBeEncrypted
             } else {
-                LaterEncryption::StaysAsItIs
+                LaterEncryption::Unchanged
             },
             parent: self.parent.clone(),
             parent_bundle: self.parent_bundle.clone(),
@@ -177,7 +178,7 @@ impl Args {
             self.aws.region.as_deref().map(|region| format!(" --region {region}")).unwrap_or_default();
         let abandon = format!("`amiforge upload {image}{option} --abandon` deletes the snapshot");
         let left =
-            upload::left(&self.image, region).map(|left| format!("left: {left}; ")).unwrap_or_default();
+            upload::unfinished(&self.image, region).map(|left| format!("left: {left}; ")).unwrap_or_default();
         let resume = format!("{left}the same command resumes; {abandon}");
         if let PublishError::Call { source, .. } | PublishError::Put { source, .. } = error
             && let Some(hint) = service_hint(source)
@@ -218,7 +219,7 @@ fn show(uploaded: &Uploaded, region: &str, seconds: f64, ui: &Ui) -> Result<(), 
             blocks_written: uploaded.written,
             blocks_sent: uploaded.sent,
             bytes_sent,
-            blocks_proven: uploaded.proven,
+            blocks_proven: uploaded.verified,
             throttled: uploaded.throttled,
             journal: uploaded.folder.display().to_string(),
             seconds,
@@ -230,10 +231,10 @@ fn show(uploaded: &Uploaded, region: &str, seconds: f64, ui: &Ui) -> Result<(), 
         uploaded.written,
         HumanBytes(bytes_sent)
     ));
-    if uploaded.proven > 0 {
+    if uploaded.verified > 0 {
         ui.status(format_args!(
             "read {} changed blocks back: parent and changes are the image",
-            uploaded.proven
+            uploaded.verified
         ));
     }
     ui.line(&snapshot.id)

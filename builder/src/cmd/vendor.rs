@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use amiforge::lock;
 use amiforge::vendor::{self, VendorError};
+use amiforge_progress::Monitor;
 use serde::Serialize;
 
 use super::inputs::{load_recipe, lock_failure, open_store};
@@ -47,10 +48,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         let error = anyhow::anyhow!("the recipe has no packages and no stages").context(title());
         return Err(Failure::usage(error));
     };
-    let interrupt = interrupt_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let store = open_store(args.store.as_deref())?;
     let _held = store.hold();
-    let packed = vendor::pack(&lock, &store.objects(), &args.out, ui, &interrupt);
+    let packed = vendor::pack(&lock, &store.objects(), &args.out, Monitor::new(ui, &cancel));
     let size = packed.map_err(|error| failure(error, title(), args))?;
     if ui.json() {
         let inputs = lock.files().len();

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use amiforge_image::bundle::MANIFEST;
 use amiforge_image::image::EmitOptions;
 use amiforge_image::verify::{self, VerifyError, VerifyReport};
+use amiforge_progress::Monitor;
 use serde::Serialize;
 
 use crate::outcome::{CommandResult, Failure, Outcome};
@@ -71,11 +72,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         return snapshot::run(args, &name, ui);
     }
     let cannot = || format!("cannot verify `{}`", args.target.display());
-    let interrupt = interrupt_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let options =
         args.threads.map_or_else(EmitOptions::default, |threads| EmitOptions { threads: threads.into() });
     let begun = Instant::now();
-    let report = verify::verify(&args.target, &options, ui, &interrupt).map_err(|error| {
+    let report = verify::verify(&args.target, &options, Monitor::new(ui, &cancel)).map_err(|error| {
         let hint = not_a_bundle(&error, &args.target);
         let failure = match &error {
             VerifyError::AFile { .. } => Failure::usage(anyhow::Error::from(error).context(cannot())),

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 use ureq::Agent;
 use ureq::http::{StatusCode, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -99,12 +99,12 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`TransferError`].
-    pub fn read(&self, url: &str, most: u64, interrupt: &Interrupt) -> Result<Vec<u8>, TransferError> {
+    pub fn read(&self, url: &str, most: u64, cancel: &CancelToken) -> Result<Vec<u8>, TransferError> {
         let mut attempt = 1;
         loop {
             match self.read_once(url, most) {
-                Err(error) if error.is_temporary() && attempt < ATTEMPTS && !interrupt.raised() => {
-                    pause(attempt, interrupt);
+                Err(error) if error.is_temporary() && attempt < ATTEMPTS && !cancel.is_cancelled() => {
+                    pause(attempt, cancel);
                     attempt += 1;
                 }
                 done => return done,
@@ -165,9 +165,9 @@ impl HttpClient {
 }
 
 /// Waits before the next attempt; an interrupt ends the wait.
-pub(super) fn pause(attempt: u32, interrupt: &Interrupt) {
+pub(super) fn pause(attempt: u32, cancel: &CancelToken) {
     let until = Instant::now() + FIRST_WAIT * 2_u32.saturating_pow(attempt - 1);
-    while Instant::now() < until && !interrupt.raised() {
+    while Instant::now() < until && !cancel.is_cancelled() {
         thread::sleep(Duration::from_millis(20));
     }
 }

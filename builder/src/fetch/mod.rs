@@ -9,7 +9,7 @@ mod objects;
 mod requests;
 mod url;
 
-use amiforge_progress::{Interrupt, Progress};
+use amiforge_progress::Monitor;
 use amiforge_store::Store;
 
 pub use error::FetchError;
@@ -33,8 +33,6 @@ pub struct Fetcher<'a> {
     pub jobs: usize,
     /// The time in seconds since 1970, for the expiry of archives and keys.
     pub now: i64,
-    /// Receives the progress.
-    pub progress: &'a dyn Progress,
-    /// Whether to stop.
-    pub interrupt: &'a Interrupt,
+    /// Receives the progress, and cancels the work.
+    pub monitor: Monitor<'a>,
 }

@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use amiforge_store::{Begun, ObjectPart, Objects, StoreError};
 
 use super::error::FetchError;
@@ -44,8 +43,7 @@ pub fn fetch(
     objects: &Objects,
     client: &HttpClient,
     jobs: usize,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<FetchOutcome, FetchError> {
     let mut outcome = FetchOutcome::default();
     let mut missing = Vec::new();
@@ -62,8 +60,8 @@ pub fn fetch(
     if missing.is_empty() {
         return Ok(outcome);
     }
-    progress.begin("fetching", Some(outcome.bytes));
-    let work = FetchWork { objects, client, progress, interrupt, failed: AtomicBool::new(false) };
+    monitor.progress.begin("fetching", Some(outcome.bytes));
+    let work = FetchWork { objects, client, monitor, failed: AtomicBool::new(false) };
     let (next, errors) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, missing.len()) {
@@ -79,7 +77,7 @@ pub fn fetch(
             });
         }
     });
-    progress.end();
+    monitor.progress.end();
     let errors = errors.into_inner().unwrap_or_else(PoisonError::into_inner);
     // After a failure the other threads end as interrupted, so the failure takes precedence.
     let is_interrupt = |error: &FetchError| matches!(error, FetchError::Interrupted);
@@ -87,7 +85,7 @@ pub fn fetch(
     if let Some(error) = real.into_iter().chain(interrupted).next() {
         return Err(error);
     }
-    if interrupt.raised() {
+    if monitor.cancel.is_cancelled() {
         return Err(FetchError::Interrupted);
     }
     objects.settle()?;
@@ -99,8 +97,7 @@ pub(crate) fn fetch_unpinned(
     from: &FileLocation,
     folder: &Path,
     client: &HttpClient,
-    interrupt: &Interrupt,
-    progress: &dyn Progress,
+    monitor: Monitor<'_>,
 ) -> Result<File, FetchError> {
     let local = |name: &str| {
         let name = name.to_owned();
@@ -118,21 +115,15 @@ pub(crate) fn fetch_unpinned(
             let url = urls.first().map(String::as_str).unwrap_or_default();
             let output = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
             let mut file = output.map_err(local("a new file of the store"))?;
-            progress.begin(&format!("fetching {}", without_credentials(url)), None);
-            let copied = copy_url(url, &mut file, client, interrupt, progress);
-            progress.end();
+            monitor.progress.begin(&format!("fetching {}", without_credentials(url)), None);
+            let copied = copy_url(url, &mut file, client, monitor);
+            monitor.progress.end();
             copied.map(|()| file)
         }
     }
 }
 
-fn copy_url(
-    url: &str,
-    file: &mut File,
-    client: &HttpClient,
-    interrupt: &Interrupt,
-    progress: &dyn Progress,
-) -> Result<(), FetchError> {
+fn copy_url(url: &str, file: &mut File, client: &HttpClient, monitor: Monitor<'_>) -> Result<(), FetchError> {
     let failed = |source| FetchError::Url { url: without_credentials(url), source };
     let (mut at, mut attempt) = (0, 1);
     let mut buffer = vec![0; CHUNK];
@@ -145,19 +136,19 @@ fn copy_url(
             }
             loop {
                 let count = download.body.read(&mut buffer).map_err(|error| broken(&error))?;
-                if count == 0 || interrupt.raised() {
+                if count == 0 || monitor.cancel.is_cancelled() {
                     let size = download.size.unwrap_or(at);
                     return if at == size { Ok(()) } else { Err(TransferError::Cut { got: at, size }) };
                 }
                 file.write_all(&buffer[..count]).map_err(TransferError::File)?;
                 at += count as u64;
-                progress.advance(count as u64);
+                monitor.progress.advance(count as u64);
             }
         })();
         match tried {
-            _ if interrupt.raised() => return Err(FetchError::Interrupted),
+            _ if monitor.cancel.is_cancelled() => return Err(FetchError::Interrupted),
             Err(error) if error.is_temporary() && attempt < ATTEMPTS => {
-                pause(attempt, interrupt);
+                pause(attempt, monitor.cancel);
                 attempt += 1;
             }
             done => return done.map_err(failed),
@@ -169,14 +160,13 @@ fn copy_url(
 struct FetchWork<'a> {
     objects: &'a Objects,
     client: &'a HttpClient,
-    progress: &'a dyn Progress,
-    interrupt: &'a Interrupt,
+    monitor: Monitor<'a>,
     failed: AtomicBool,
 }
 
 impl FetchWork<'_> {
     fn stop(&self) -> bool {
-        self.interrupt.raised() || self.failed.load(Ordering::Relaxed)
+        self.monitor.cancel.is_cancelled() || self.failed.load(Ordering::Relaxed)
     }
 
     fn fetch_one(&self, request: &FileRequest) -> Result<(), FetchError> {
@@ -214,7 +204,7 @@ impl FetchWork<'_> {
     /// Puts an open file into the store.
     fn put(&self, request: &FileRequest, name: &str, file: &mut File) -> Result<(), FetchError> {
         self.objects.put(request.sha256, request.size, file).map_err(|error| other(error, request, name))?;
-        self.progress.advance(request.size);
+        self.monitor.progress.advance(request.size);
         Ok(())
     }
 
@@ -244,7 +234,7 @@ impl FetchWork<'_> {
                 },
                 Err(PullError::Transfer(error)) if error.is_temporary() && attempt < ATTEMPTS => {
                     drop(part);
-                    pause(attempt, self.interrupt);
+                    pause(attempt, self.monitor.cancel);
                     attempt += 1;
                 }
                 Err(PullError::Transfer(source)) => {
@@ -270,7 +260,7 @@ impl FetchWork<'_> {
         }
         let mut buffer = vec![0; CHUNK];
         while part.at() < request.size {
-            if self.interrupt.raised() {
+            if self.monitor.cancel.is_cancelled() {
                 return Err(PullError::Stopped);
             }
             let count = download.body.read(&mut buffer).map_err(|error| broken(&error))?;
@@ -278,7 +268,7 @@ impl FetchWork<'_> {
                 return Err(TransferError::Cut { got: part.at(), size: request.size }.into());
             }
             part.write(&buffer[..count])?;
-            self.progress.advance(count as u64);
+            self.monitor.progress.advance(count as u64);
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ pub fn resolve(
         None => Vec::new(),
     };
     lock.archives = read.iter().map(|suite| suite.locked.clone()).collect();
-    fetcher.progress.begin("choosing packages", None);
+    fetcher.monitor.progress.begin("choosing packages", None);
     let indexes = read.iter().map(|suite| suite.packages().map_err(|error| failed(suite, error)));
     let indexes = indexes.collect::<Result<Vec<_>, _>>()?;
     let suites: Vec<_> = read
@@ -75,7 +75,7 @@ pub fn resolve(
             lock.stages.push(LockedStage { name: stage.name.clone(), packages, sources });
         }
     }
-    fetcher.progress.end();
+    fetcher.monitor.progress.end();
     for (locked, stage) in lock.stages.iter_mut().zip(&recipe.stages) {
         locked.sources = sources(stage, recipe.deb.as_ref(), old, fetcher)?;
     }
@@ -201,7 +201,7 @@ fn pin(
         Some((sha256, size)) => {
             let request = FileRequest { sha256, size, label: label.clone(), from };
             let objects = fetcher.store.objects();
-            fetch::fetch(&[request], &objects, fetcher.client, 1, fetcher.progress, fetcher.interrupt)?;
+            fetch::fetch(&[request], &objects, fetcher.client, 1, fetcher.monitor)?;
             (sha256, size)
         }
     };
@@ -221,13 +221,7 @@ fn fetch_and_measure(
     from: &FileLocation,
     fetcher: &Fetcher<'_>,
 ) -> Result<(Digest, u64), FetchError> {
-    let mut file = fetch::fetch_unpinned(
-        from,
-        fetcher.store.folder(),
-        fetcher.client,
-        fetcher.interrupt,
-        fetcher.progress,
-    )?;
+    let mut file = fetch::fetch_unpinned(from, fetcher.store.folder(), fetcher.client, fetcher.monitor)?;
     let (sha256, size) = measure(&mut file)
         .map_err(|error| FetchError::Local { name: source.label.clone(), source: error })?;
     if let Some(expected) = source.sha256.filter(|&expected| expected != sha256) {

@@ -120,7 +120,7 @@ fn release(
 
 /// The bytes at a URL; `None` if there is no such file.
 fn read_optional(url: &str, fetcher: &Fetcher<'_>) -> Result<Option<Vec<u8>>, SuiteError> {
-    match fetcher.client.read(url, RELEASE, fetcher.interrupt) {
+    match fetcher.client.read(url, RELEASE, fetcher.monitor.cancel) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_missing() => Ok(None),
         Err(source) => Err(fetch_error(fetch::FetchError::Url { url: without_credentials(url), source })),
@@ -128,7 +128,7 @@ fn read_optional(url: &str, fetcher: &Fetcher<'_>) -> Result<Option<Vec<u8>>, Su
 }
 
 fn missing(url: &str, fetcher: &Fetcher<'_>) -> SuiteError {
-    match fetcher.client.read(url, RELEASE, fetcher.interrupt) {
+    match fetcher.client.read(url, RELEASE, fetcher.monitor.cancel) {
         Err(source) => fetch_error(fetch::FetchError::Url { url: without_credentials(url), source }),
         Ok(_) => SuiteError::Unsigned { url: without_credentials(url) },
     }
@@ -162,8 +162,7 @@ fn indexes(
     }
     let requests: Vec<_> = listed_indexes.iter().map(|listed| request(listed, release, base)).collect();
     let objects = fetcher.store.objects();
-    let fetched =
-        fetch::fetch(&requests, &objects, fetcher.client, fetcher.jobs, fetcher.progress, fetcher.interrupt);
+    let fetched = fetch::fetch(&requests, &objects, fetcher.client, fetcher.jobs, fetcher.monitor);
     fetched.map_err(fetch_error)?;
     listed_indexes.into_iter().map(|listed| decompressed(listed, release, fetcher)).collect()
 }

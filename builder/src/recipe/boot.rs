@@ -1,11 +1,11 @@
 //! `[boot]`: from keys to the boot settings.
 
-use amiforge_rootfs::steps::kernel_hook::{InitrdOf, UefiLoader};
+use amiforge_rootfs::steps::kernel_hook::{InitrdSource, UefiLoader};
 
 use super::checker::Checker;
 use super::diagnostic::KeyPath;
 use super::keys::{BootKeys, BootModeKey, FirstBoot, RoleKey};
-use super::{Arch, RecipePartition};
+use super::{Arch, BootMode, RecipePartition};
 
 /// Longest command line of the kernel on x86-64 (`COMMAND_LINE_SIZE`), without the NUL.
 const CMDLINE_MAX: usize = 2047;
@@ -22,7 +22,7 @@ pub struct BootRecipe {
     /// Further arguments for the kernel.
     pub cmdline: String,
     /// The initrd.
-    pub initrd: InitrdOf,
+    pub initrd: InitrdSource,
     /// The drivers that the kernel needs to reach its root; `None` for the usual ones that the kernel has.
     pub drivers: Option<Vec<String>>,
     /// What configures a new machine.
@@ -31,54 +31,23 @@ pub struct BootRecipe {
     pub kernel_hook: bool,
 }
 
-/// Firmware of machines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BootMode {
-    /// UEFI.
-    Uefi,
-    /// Legacy BIOS.
-    Bios,
-    /// Both.
-    Hybrid,
-}
-
-impl BootMode {
-    /// Whether UEFI boots it.
-    pub fn uefi(self) -> bool {
-        self != Self::Bios
-    }
-
-    /// Whether a legacy BIOS boots it.
-    pub fn bios(self) -> bool {
-        self != Self::Uefi
-    }
-
-    /// The boot mode of an AMI, as EC2 names it.
-    pub fn of_ami(self) -> &'static str {
-        match self {
-            Self::Uefi => "uefi",
-            Self::Bios => "legacy-bios",
-            Self::Hybrid => "uefi-preferred",
-        }
-    }
-
-    /// The partitions that this mode needs.
-    pub(super) fn roles(self) -> &'static [RoleKey] {
-        match self {
-            Self::Uefi => &[RoleKey::Esp, RoleKey::Root],
-            Self::Bios => &[RoleKey::BiosBoot, RoleKey::Root],
-            Self::Hybrid => &[RoleKey::BiosBoot, RoleKey::Esp, RoleKey::Root],
-        }
+/// The roles of the partitions that a boot mode needs.
+pub(super) fn roles(mode: BootMode) -> &'static [RoleKey] {
+    match mode {
+        BootMode::Uefi => &[RoleKey::Esp, RoleKey::Root],
+        BootMode::Bios => &[RoleKey::BiosBoot, RoleKey::Root],
+        BootMode::Hybrid => &[RoleKey::BiosBoot, RoleKey::Esp, RoleKey::Root],
     }
 }
 
 /// Checks the table.
 pub(super) fn check(keys: &BootKeys, arch: Arch, at: &KeyPath, checker: &mut Checker<'_>) -> BootRecipe {
-    let mode = match (keys.mode, arch) {
-        (Some(BootModeKey::Uefi), _) | (None, Arch::Aarch64) => BootMode::Uefi,
-        (Some(mode), Arch::Aarch64) => {
+    let mode = match (keys.mode, arch.has_bios()) {
+        (Some(BootModeKey::Uefi), _) | (None, false) => BootMode::Uefi,
+        (Some(mode), false) => {
             let option = if mode == BootModeKey::Bios { "bios" } else { "hybrid" };
-            checker.reject(at.key("mode"), format!("machines of `aarch64` have UEFI only, not `{option}`"));
+            let name = arch.name();
+            checker.reject(at.key("mode"), format!("machines of `{name}` have UEFI only, not `{option}`"));
             BootMode::Uefi
         }
         (Some(BootModeKey::Bios), _) => BootMode::Bios,
@@ -105,7 +74,7 @@ pub(super) fn check(keys: &BootKeys, arch: Arch, at: &KeyPath, checker: &mut Che
         loader: keys.loader.unwrap_or(UefiLoader::Uki),
         kernel: keys.kernel.clone(),
         cmdline,
-        initrd: keys.initrd.unwrap_or(InitrdOf::Auto),
+        initrd: keys.initrd.unwrap_or(InitrdSource::Auto),
         drivers: keys.drivers.clone(),
         first_boot: keys.first_boot.unwrap_or(FirstBoot::Auto),
         kernel_hook: keys.kernel_hook.unwrap_or(true),

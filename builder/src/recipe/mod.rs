@@ -28,8 +28,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use amiforge_formats::digest::Digest;
-use amiforge_formats::ext4::write::JournalSize;
 use amiforge_formats::guid::Guid;
+use amiforge_formats::volume::VolumeOptions;
 use amiforge_image::disk::{DiskSize, PartitionSize};
 use amiforge_rootfs::glob::Globs;
 use amiforge_rootfs::normalize::NormalizeRule;
@@ -40,7 +40,8 @@ use amiforge_rootfs::steps::system::SystemSpec;
 use amiforge_rootfs::steps::units::UnitsSpec;
 use amiforge_sandbox::{SandboxClock, SandboxLimits};
 
-pub use boot::{BootMode, BootRecipe};
+pub use amiforge_formats::arch::{Arch, BootMode};
+pub use boot::BootRecipe;
 pub use deb::{
     ArchiveRole, DebArchive, DebFilters, DebSource, PinTarget, Recommends, RunStep, SignerKeys, SourceFrom,
     Stage, StageSource, Stays, VersionPin, WhenExpired,
@@ -133,25 +134,6 @@ pub struct ImageSpec {
     pub epoch: Option<i64>,
 }
 
-/// Architecture of machines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arch {
-    /// Intel and AMD, 64 bit.
-    X86_64,
-    /// Arm, 64 bit.
-    Aarch64,
-}
-
-impl Arch {
-    /// As recipes and manifests name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::Aarch64 => "aarch64",
-        }
-    }
-}
-
 /// A partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipePartition {
@@ -182,31 +164,8 @@ pub struct RecipePartition {
 /// The content of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecipeContent {
-    /// FAT32.
-    Fat32 {
-        /// Volume label.
-        label: String,
-        /// Volume id, else derived.
-        volume_id: Option<u32>,
-    },
-    /// ext4.
-    Ext4 {
-        /// Volume label.
-        label: String,
-        /// UUID, else derived.
-        uuid: Option<Guid>,
-        /// Journal.
-        journal: JournalSize,
-        /// Blocks reserved for root, in hundredths of a percent.
-        reserved: u16,
-    },
-    /// A swap area.
-    Swap {
-        /// Label.
-        label: String,
-        /// UUID, else derived.
-        uuid: Option<Guid>,
-    },
+    /// A file system or swap space.
+    Volume(VolumeOptions),
     /// The bytes of a file of the host.
     Raw {
         /// The file.
@@ -218,6 +177,21 @@ pub enum RecipeContent {
     Loader,
     /// Nothing.
     Nothing,
+}
+
+impl RecipeContent {
+    /// The options of the file system or swap space, if it is one.
+    pub fn volume(&self) -> Option<&VolumeOptions> {
+        match self {
+            Self::Volume(options) => Some(options),
+            Self::Raw { .. } | Self::Loader | Self::Nothing => None,
+        }
+    }
+
+    /// Whether files can be put on it.
+    pub fn holds_files(&self) -> bool {
+        self.volume().is_some_and(|options| options.kind().format().files().is_some())
+    }
 }
 
 /// An entry that is put into the tree or removed from it.

@@ -23,10 +23,7 @@ pub(super) fn check(keys: &SourceKeys, arch: Arch, at: &KeyPath, checker: &mut C
         archives.iter().flat_map(|archive| archive.suites.iter().map(String::as_str)).collect();
     requests(&keys.packages, &suites, &at.key("packages"), checker);
     without(keys, at, checker);
-    let arch = match arch {
-        Arch::X86_64 => "amd64",
-        Arch::Aarch64 => "arm64",
-    };
+    let arch = arch.deb_name();
     let pins = keys.pin.iter().enumerate();
     let pins = pins.filter_map(|(index, pin)| pinned(pin, &suites, &at.key("pin").index(index), checker));
     DebSource {

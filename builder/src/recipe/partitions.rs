@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use amiforge_formats::ext4::write::JournalSize;
 use amiforge_formats::gpt::{NAME_UNITS, attributes, types};
 use amiforge_formats::guid::Guid;
+use amiforge_formats::volume::VolumeOptions;
 use amiforge_image::disk::PartitionSize;
 
 use super::checker::Checker;
@@ -32,7 +33,7 @@ pub(super) fn check(
     at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> Vec<RecipePartition> {
-    let roles = mode.unwrap_or(BootMode::Uefi).roles();
+    let roles = super::boot::roles(mode.unwrap_or(BootMode::Uefi));
     let usual: Vec<_> =
         roles.iter().map(|&role| PartitionKeys { role, ..PartitionKeys::default() }).collect();
     let all = if all.is_empty() { &usual[..] } else { all };
@@ -116,8 +117,8 @@ fn partition(keys: &PartitionKeys, arch: Arch, at: &KeyPath, checker: &mut Check
         checker.reject(at.key("label"), name_too_long(&label));
     }
     let tree = checker.accept_optional(at.key("tree"), keys.tree.as_ref(), parse::image_path);
-    if tree.is_some() && !matches!(fs, FsKey::Ext4 | FsKey::Fat32) {
-        checker.reject_key(at.key("tree"), "a tree needs a file system: `fat32` or `ext4`");
+    if tree.is_some() && !fs.holds_files() {
+        checker.reject_key(at.key("tree"), format!("a tree needs a file system: {}", with_files()));
     }
     if keys.role == RoleKey::Root && tree.as_deref().is_some_and(|tree| tree != "/") {
         checker.reject(at.key("tree"), "`root` holds what no other partition takes: `/`");
@@ -129,7 +130,7 @@ fn partition(keys: &PartitionKeys, arch: Arch, at: &KeyPath, checker: &mut Check
     let type_guid = checker.accept_optional(at.key("type"), keys.r#type.as_ref(), partition_type);
     RecipePartition {
         number,
-        type_guid: type_guid.unwrap_or_else(|| usual_type(keys.role, mount.as_deref(), arch)),
+        type_guid: type_guid.unwrap_or_else(|| usual_type(keys.role, fs, mount.as_deref(), arch)),
         guid: checker.accept_optional(at.key("guid"), keys.guid.as_ref(), guid),
         attributes: attribute_bits(keys, at, checker),
         size: size(keys, fs, at, checker),
@@ -167,9 +168,9 @@ fn file_system(keys: &PartitionKeys, at: &KeyPath, checker: &mut Checker<'_>) ->
     };
     match keys.fs {
         Some(fs) if !allowed.contains(&fs) => {
-            let options = super::suggest::any_of(allowed.iter().map(|fs| word(*fs)));
+            let options = super::suggest::any_of(allowed.iter().map(|fs| fs.name()));
             checker
-                .reject(at.key("fs"), format!("a partition of this role has {options}, not `{}`", word(fs)));
+                .reject(at.key("fs"), format!("a partition of this role has {options}, not `{}`", fs.name()));
             usual
         }
         Some(fs) => fs,
@@ -177,13 +178,9 @@ fn file_system(keys: &PartitionKeys, at: &KeyPath, checker: &mut Checker<'_>) ->
     }
 }
 
-fn word(fs: FsKey) -> &'static str {
-    match fs {
-        FsKey::Fat32 => "fat32",
-        FsKey::Ext4 => "ext4",
-        FsKey::Swap => "swap",
-        FsKey::None => "none",
-    }
+/// The file systems that files can be put on, for messages.
+fn with_files() -> String {
+    super::suggest::any_of(FsKey::ALL.into_iter().filter(|fs| fs.holds_files()).map(FsKey::name))
 }
 
 fn mount(keys: &PartitionKeys, fs: FsKey, at: &KeyPath, checker: &mut Checker<'_>) -> Option<String> {
@@ -197,8 +194,8 @@ fn mount(keys: &PartitionKeys, fs: FsKey, at: &KeyPath, checker: &mut Checker<'_
         Some(point) => checker.accept(at.key("mount"), parse::image_path(point))?,
         None => usual?.to_owned(),
     };
-    if !matches!(fs, FsKey::Ext4 | FsKey::Fat32) {
-        checker.reject_key(at.key("mount"), "only a file system can be mounted: `fat32` or `ext4`");
+    if !fs.holds_files() {
+        checker.reject_key(at.key("mount"), format!("only a file system can be mounted: {}", with_files()));
     }
     if (keys.role == RoleKey::Root) != (point == "/") {
         checker.reject(at.key("mount"), "`/` is where `root` is mounted, and nothing else");
@@ -206,24 +203,22 @@ fn mount(keys: &PartitionKeys, fs: FsKey, at: &KeyPath, checker: &mut Checker<'_
     Some(point)
 }
 
-/// The type of the Discoverable Partitions Specification for a role and a mount point.
-fn usual_type(role: RoleKey, mount: Option<&str>, arch: Arch) -> Guid {
-    let of_arch = |x86_64, aarch64| match arch {
-        Arch::X86_64 => x86_64,
-        Arch::Aarch64 => aarch64,
-    };
+/// What the specification gives to a partition of that role that is mounted there.
+fn usual_type(role: RoleKey, fs: FsKey, mount: Option<&str>, arch: Arch) -> Guid {
+    if let Some(of_format) = fs.kind().and_then(|kind| kind.format().partition_type()) {
+        return of_format;
+    }
     match (role, mount) {
         (RoleKey::Esp, _) => types::ESP,
         (RoleKey::BiosBoot, _) => types::BIOS_BOOT,
-        (RoleKey::Root, _) => of_arch(types::ROOT_X86_64, types::ROOT_AARCH64),
-        (RoleKey::Swap, _) => types::SWAP,
+        (RoleKey::Root, _) => arch.root_type(),
         (RoleKey::Data, Some("/boot")) => types::XBOOTLDR,
         (RoleKey::Data, Some("/home")) => types::HOME,
         (RoleKey::Data, Some("/srv")) => types::SRV,
         (RoleKey::Data, Some("/var")) => types::VAR,
         (RoleKey::Data, Some("/var/tmp")) => types::TMP,
-        (RoleKey::Data, Some("/usr")) => of_arch(types::USR_X86_64, types::USR_AARCH64),
-        (RoleKey::Data | RoleKey::Raw, _) => types::LINUX_GENERIC,
+        (RoleKey::Data, Some("/usr")) => arch.usr_type(),
+        (RoleKey::Data | RoleKey::Raw | RoleKey::Swap, _) => types::LINUX_GENERIC,
     }
 }
 
@@ -280,7 +275,7 @@ fn size(keys: &PartitionKeys, fs: FsKey, at: &KeyPath, checker: &mut Checker<'_>
         None if text == "fill" => Ok(PartitionSize::Fill),
         None => parse::size(text).map(PartitionSize::Exact),
     };
-    if minimal.is_some() && matches!(fs, FsKey::None | FsKey::Swap) && keys.source.is_none() {
+    if minimal.is_some() && !fs.holds_files() && keys.source.is_none() {
         checker.reject(at.key("size"), "without files in it, a partition has no smallest size");
     }
     checker.accept(at.key("size"), parsed).unwrap_or(PartitionSize::Minimal { slack: 0 })
@@ -305,12 +300,12 @@ fn holds(
             checker.reject_key(at.key(key), format!("`{key}` {purpose}"));
         }
     }
-    match fs {
-        FsKey::Fat32 => RecipeContent::Fat32 {
+    let options = match fs {
+        FsKey::Fat32 => VolumeOptions::Fat32 {
             label: fat_label(keys, label, at, checker),
             volume_id: checker.accept_optional(at.key("uuid"), keys.uuid.as_ref(), parse::volume_id),
         },
-        FsKey::Ext4 => RecipeContent::Ext4 {
+        FsKey::Ext4 => VolumeOptions::Ext4 {
             label: short_label(keys, label, at, checker),
             uuid: checker.accept_optional(at.key("uuid"), keys.uuid.as_ref(), guid),
             journal: checker
@@ -318,17 +313,20 @@ fn holds(
                 .unwrap_or(JournalSize::Auto),
             reserved: reserved(keys, at, checker),
         },
-        FsKey::Swap => RecipeContent::Swap {
+        FsKey::Swap => VolumeOptions::Swap {
             label: short_label(keys, label, at, checker),
             uuid: checker.accept_optional(at.key("uuid"), keys.uuid.as_ref(), guid),
         },
-        FsKey::None => match &keys.source {
-            Some(name) => {
-                RecipeContent::Raw { path: checker.host_path(at.key("source"), name), name: name.clone() }
-            }
-            None => RecipeContent::Nothing,
-        },
-    }
+        FsKey::None => {
+            return match &keys.source {
+                Some(name) => {
+                    RecipeContent::Raw { path: checker.host_path(at.key("source"), name), name: name.clone() }
+                }
+                None => RecipeContent::Nothing,
+            };
+        }
+    };
+    RecipeContent::Volume(options)
 }
 
 /// A label of at most 16 bytes.

@@ -53,11 +53,7 @@ fn source(
         }
         SourceKindKey::Tar => SourceKind::Tar { path },
         SourceKindKey::Oci => {
-            let by_arch = match arch {
-                Arch::X86_64 => "linux/amd64",
-                Arch::Aarch64 => "linux/arm64",
-            };
-            let platform = keys.platform.clone().unwrap_or_else(|| by_arch.to_owned());
+            let platform = keys.platform.clone().unwrap_or_else(|| arch.oci_platform().to_owned());
             checker.accept(at.key("platform"), check_platform(&platform).map_err(|error| error.to_string()));
             SourceKind::Oci { path, platform, reference: keys.reference.clone() }
         }

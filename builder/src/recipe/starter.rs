@@ -70,10 +70,7 @@ fn text(folder: &Path, arch: Arch, day: i64) -> String {
     let host: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let host = host.trim_matches('-').get(..host.trim_matches('-').len().min(63)).unwrap_or_default();
-    let other = match arch {
-        Arch::X86_64 => Arch::Aarch64,
-        Arch::Aarch64 => Arch::X86_64,
-    };
+    let other = Arch::ALL.into_iter().find(|other| *other != arch).unwrap_or(arch);
     let (year, month, day) = parse::date_of_day(day.div_euclid(86400));
     RECIPE
         .replace("@NAME@", name)

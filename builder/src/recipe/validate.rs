@@ -11,7 +11,7 @@ use toml::de::DeTable;
 
 use super::checker::Checker;
 use super::diagnostic::{Diagnostic, KeyPath, UnlocatedDiagnostic, locate};
-use super::keys::{ArchKey, DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
+use super::keys::{DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
 use super::{
     Arch, ImageSpec, Recipe, boot, contents, packages, parse, partitions, reference, schema, sources, stages,
 };
@@ -52,10 +52,7 @@ fn syntax_error(text: &str, error: &toml::de::Error) -> Diagnostic {
 /// Turns every table into its spec; `None` only if there was a mistake.
 fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option<Recipe> {
     let top = KeyPath::top();
-    let arch = match keys.image.arch {
-        ArchKey::X86_64 => Arch::X86_64,
-        ArchKey::Aarch64 => Arch::Aarch64,
-    };
+    let arch = Arch::from(keys.image.arch);
     let image = image(&keys.image, arch, &top.key("image"), checker);
     let (size, guid) = disk(&keys.disk, &top.key("disk"), checker);
     let boot = keys.boot.as_ref().map(|keys| boot::check(keys, arch, &top.key("boot"), checker));

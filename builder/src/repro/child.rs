@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 use rustix::fs::Mode;
 use rustix::process::{Pid, Signal};
 
@@ -42,7 +42,7 @@ pub struct ChildBuilds<'a> {
     /// Folder for the files of the conditions.
     pub scratch: &'a Path,
     /// Stops the current build.
-    pub interrupt: &'a Interrupt,
+    pub cancel: &'a CancelToken,
 }
 
 impl ChildBuilds<'_> {
@@ -189,7 +189,7 @@ impl ChildBuilds<'_> {
             if let Some(status) = child.try_wait().map_err(failed)? {
                 return if terminated { Err(ReproError::Interrupted) } else { Ok(status.success()) };
             }
-            if self.interrupt.raised() && !terminated {
+            if self.cancel.is_cancelled() && !terminated {
                 terminated = true;
                 if let Some(pid) = Pid::from_raw(child.id() as i32) {
                     // It may have ended already.

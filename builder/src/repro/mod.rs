@@ -25,8 +25,7 @@ use amiforge_store::StoreError;
 use amiforge_image::bundle::{MANIFEST, SUMS};
 use amiforge_image::diff::{self, DiffError};
 use amiforge_image::manifest::{Manifest, ManifestError};
-use amiforge_progress::Interrupt;
-use amiforge_progress::{Progress, Silent};
+use amiforge_progress::Monitor;
 
 /// Why builds could not be compared.
 #[derive(Debug, thiserror::Error)]
@@ -120,10 +119,8 @@ pub struct ReproOptions<'a> {
     pub folder: &'a Path,
     /// Whether the bundles are kept.
     pub keep: KeepBundles,
-    /// Receives the progress of the builds.
-    pub progress: &'a dyn Progress,
-    /// Stops the builds.
-    pub interrupt: &'a Interrupt,
+    /// Receives the progress of the builds, and ends them.
+    pub monitor: Monitor<'a>,
 }
 
 /// Whether the bundles are kept.
@@ -178,9 +175,9 @@ pub fn run(options: ReproOptions<'_>, build: &mut BuildFn<'_>) -> Result<ReproRe
         return Err(ReproError::TooFew(options.matrix.len()));
     }
     let mut series = Series { options, build, builds: Vec::new(), first: None, differences: None };
-    options.progress.begin("building", None);
+    options.monitor.progress.begin("building", None);
     let outcome = series.build_all();
-    options.progress.end();
+    options.monitor.progress.end();
     let result = outcome?;
     let Series { builds, differences, .. } = series;
     if options.keep == KeepBundles::Nothing {
@@ -221,7 +218,7 @@ impl Series<'_, '_> {
 
     /// Makes one build and compares it with the first.
     fn build_one(&mut self, conditions: &[Condition]) -> Result<(), ReproError> {
-        if self.options.interrupt.raised() {
+        if self.options.monitor.cancel.is_cancelled() {
             return Err(ReproError::Interrupted);
         }
         let number = self.builds.len();
@@ -259,7 +256,7 @@ impl Series<'_, '_> {
     /// Compares a build that differs with the first one.
     fn explain(&mut self, out: &Path) -> Result<(), ReproError> {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let options = diff::DiffOptions { threads, progress: &Silent, interrupt: self.options.interrupt };
+        let options = diff::DiffOptions { threads, monitor: Monitor::silent(self.options.monitor.cancel) };
         let report = diff::diff(&bundle(self.options.folder, 0), out, options).map_err(ReproError::Diff)?;
         self.differences = Some(report);
         Ok(())

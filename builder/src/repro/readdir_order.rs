@@ -189,7 +189,7 @@ fn file(from: &Path, stat: &Metadata, to: &Path) -> io::Result<()> {
     let copy = fs::File::create_new(to)?;
     copy.set_len(stat.len())?;
     let mut chunk = vec![0; 1 << 20];
-    for (mut at, end) in medium.stretches(0, stat.len())? {
+    for (mut at, end) in medium.data_ranges(0, stat.len())? {
         while at < end {
             let part = &mut chunk[..(end - at).min(1 << 20) as usize];
             medium.read_exact_at(at, part)?;

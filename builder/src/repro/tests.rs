@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use amiforge_image::bundle::ExistingBundle;
 
 use super::*;
-use crate::build;
+use crate::pipeline;
 use crate::recipe::Recipe;
 
 const RECIPE: &str = r#"
@@ -59,10 +59,9 @@ impl Sample {
     /// Makes builds; `later` returns the offset of the file's time in seconds for each.
     fn run(&self, rows: &[Vec<Condition>], later: impl Fn(usize, &[Condition]) -> u64) -> ReproReport {
         let recipe = Recipe::load(&self.folder.path().join("recipe.toml")).unwrap();
-        let interrupt = Interrupt::new();
         let mut one = |number: usize, conditions: &[Condition], out: &Path| {
             self.stamp(later(number, conditions));
-            let options = build::BuildOptions {
+            let options = pipeline::BuildOptions {
                 out: out.to_owned(),
                 existing: ExistingBundle::Refuse,
                 threads: 1,
@@ -72,15 +71,14 @@ impl Sample {
                 vendor: None,
                 on_failure: amiforge_sandbox::OnFailure::Stop,
             };
-            build::build(&recipe, &options, &Silent, &interrupt).unwrap();
+            pipeline::build(&recipe, &options, Monitor::none()).unwrap();
             Ok(Vec::new())
         };
         let options = ReproOptions {
             matrix: rows,
             folder: self.folder.path(),
             keep: KeepBundles::Nothing,
-            progress: &Silent,
-            interrupt: &interrupt,
+            monitor: Monitor::none(),
         };
         run(options, &mut one).unwrap()
     }

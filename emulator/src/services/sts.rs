@@ -1,25 +1,27 @@
-//! STS: who am I (API version 2011-06-15, query protocol). Clients ask it to learn the account that they act for.
+//! STS: `GetCallerIdentity` (API version 2011-06-15, query protocol), which returns the account of an access
+//! key.
 
 use http::StatusCode;
 
-use super::Trouble;
-use super::ec2::{action as form_action, escape};
-use crate::door::reply::{Response, reply};
-use crate::door::signed::SignedRequest;
-use crate::sigv4::Denial;
+use super::failure::ServiceFailure;
+use super::form;
+use super::xml::escape;
+use crate::http::request::SignedRequest;
+use crate::http::response::{Response, new_response};
+use crate::sigv4::AuthError;
 
-/// The name of what a request asks for.
+/// The name of the requested operation; empty or approximate if it cannot be determined.
 pub(crate) fn action(request: &SignedRequest) -> String {
-    form_action(request)
+    form::action(request)
 }
 
-/// Answers a request.
-pub(crate) fn answer(request: &SignedRequest) -> Response {
+/// Responds to a request.
+pub(crate) fn respond(request: &SignedRequest) -> Response {
     let action = action(request);
     let id = &request.request_id;
     if action != "GetCallerIdentity" {
         let message = format!("Could not find operation {action} for version 2011-06-15");
-        return error(StatusCode::BAD_REQUEST, "InvalidAction", &message, id);
+        return error_response(StatusCode::BAD_REQUEST, "InvalidAction", &message, id);
     }
     let account = &request.account;
     let body = format!(
@@ -28,52 +30,54 @@ pub(crate) fn answer(request: &SignedRequest) -> Response {
          </GetCallerIdentityResult><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata>\
          </GetCallerIdentityResponse>"
     );
-    reply(StatusCode::OK, "text/xml", body)
+    new_response(StatusCode::OK, "text/xml", body)
 }
 
-fn error(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
+fn error_response(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
     let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
     let body = format!(
         "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>{kind}</Type>\
          <Code>{code}</Code><Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
         escape(message)
     );
-    reply(status, "text/xml", body)
+    new_response(status, "text/xml", body)
 }
 
-/// Refuses a request whose signature was not good.
-pub(crate) fn refuse(denial: &Denial, request_id: &str) -> Response {
-    let (status, code, message) = match denial {
-        Denial::Missing => (
+/// The response to a request whose signature is missing or invalid.
+pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
+    let (status, code, message) = match auth_error {
+        AuthError::Missing => (
             StatusCode::FORBIDDEN,
             "MissingAuthenticationToken",
             "Request is missing Authentication Token".to_owned(),
         ),
-        Denial::Malformed(what) => (StatusCode::BAD_REQUEST, "IncompleteSignature", what.clone()),
-        Denial::UnknownKey => (
+        AuthError::Malformed(what) => (StatusCode::BAD_REQUEST, "IncompleteSignature", what.clone()),
+        AuthError::UnknownKey => (
             StatusCode::FORBIDDEN,
             "InvalidClientTokenId",
             "The security token included in the request is invalid.".to_owned(),
         ),
-        Denial::Mismatch | Denial::Body => (
+        AuthError::SignatureMismatch | AuthError::BodyMismatch => (
             StatusCode::FORBIDDEN,
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided.".to_owned(),
         ),
-        Denial::Expired { signed, now } | Denial::Early { signed, now } => (
+        AuthError::Expired { signed, now } | AuthError::NotYetValid { signed, now } => (
             StatusCode::FORBIDDEN,
             "SignatureDoesNotMatch",
             format!("Signature expired: {signed} is now earlier than {now} (5 min.)"),
         ),
     };
-    error(status, code, &message, request_id)
+    error_response(status, code, &message, request_id)
 }
 
-/// Says that there is trouble.
-pub(crate) fn fail(trouble: Trouble, request_id: &str) -> Response {
-    match trouble {
-        Trouble::Throttled => error(StatusCode::BAD_REQUEST, "Throttling", "Rate exceeded", request_id),
-        _ => error(
+/// The response for a failure that does not depend on the request.
+pub(crate) fn fail(failure: ServiceFailure, request_id: &str) -> Response {
+    match failure {
+        ServiceFailure::Throttled => {
+            error_response(StatusCode::BAD_REQUEST, "Throttling", "Rate exceeded", request_id)
+        }
+        _ => error_response(
             StatusCode::INTERNAL_SERVER_ERROR,
             "InternalFailure",
             "An internal error occurred.",

@@ -1,4 +1,4 @@
-//! Writes XML documents of the query and S3 protocols. Owns escaping and nesting; knows no operation.
+//! A writer for the XML documents of the query and S3 protocols: escaping and nesting. Knows no operation.
 //!
 //! Follows XML 1.0 (fifth edition), sections 2.2 (characters) and 2.4 (character data).
 
@@ -6,19 +6,19 @@ use std::fmt::{Display, Write as _};
 
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
-/// A document, or a part of one, that grows at its end.
+/// A document or a fragment, written from the beginning to the end.
 #[derive(Debug, Default)]
 pub(crate) struct Xml {
     text: String,
 }
 
 impl Xml {
-    /// An empty part.
+    /// Creates an empty fragment.
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// A document of one root element with a default name space.
+    /// Writes a document with one root element and a default namespace.
     pub(crate) fn document(root: &str, namespace: &str, body: impl FnOnce(&mut Self)) -> String {
         let mut xml = Self { text: DECLARATION.to_owned() };
         let _ = write!(xml.text, "<{root} xmlns=\"{namespace}\">");
@@ -27,28 +27,28 @@ impl Xml {
         xml.text
     }
 
-    /// An element that holds others.
+    /// Writes an element with child elements.
     pub(crate) fn element(&mut self, name: &str, body: impl FnOnce(&mut Self)) {
         self.open(name);
         body(self);
         self.close(name);
     }
 
-    /// An element that holds a value.
+    /// Writes an element with a value.
     pub(crate) fn value(&mut self, name: &str, value: impl Display) {
         self.open(name);
         self.push_escaped(&value.to_string());
         self.close(name);
     }
 
-    /// An element that holds a value, if there is one.
+    /// Writes an element if there is a value.
     pub(crate) fn optional(&mut self, name: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.value(name, value);
         }
     }
 
-    /// A list in the form of EC2: one element that holds an `item` for each member.
+    /// Writes a list in the form of EC2: an element with an `item` for each member.
     pub(crate) fn items<T>(
         &mut self,
         name: &str,
@@ -62,12 +62,12 @@ impl Xml {
         });
     }
 
-    /// Text right in the element that is open.
+    /// Writes text into the open element.
     pub(crate) fn text(&mut self, text: &str) {
         self.push_escaped(text);
     }
 
-    /// Appends a part that was written apart.
+    /// Appends a fragment.
     pub(crate) fn append(&mut self, part: &Self) {
         self.text.push_str(&part.text);
     }
@@ -89,11 +89,16 @@ impl Xml {
                 // A bare carriage return would be read back as a line feed (section 2.11).
                 '\r' => self.text.push_str("&#13;"),
                 '\t' | '\n' | ' '..='\u{fffd}' | '\u{10000}'.. => self.text.push(character),
-                // Section 2.2 has no way to write the others, not even as a reference.
+                // Section 2.2 does not allow the others, not even as references.
                 _ => self.text.push('\u{fffd}'),
             }
         }
     }
+}
+
+/// Escapes a text for XML.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -113,7 +118,7 @@ mod tests {
             xml.items("set", [1, 2], |xml, number| xml.value("n", number));
             xml.optional("none", None::<&str>);
         });
-        let want = "<R xmlns=\"urn:x\"><set><item><n>1</n></item><item><n>2</n></item></set></R>";
-        assert_eq!(text.split_once('\n').map(|(_, rest)| rest), Some(want));
+        let expected = "<R xmlns=\"urn:x\"><set><item><n>1</n></item><item><n>2</n></item></set></R>";
+        assert_eq!(text.split_once('\n').map(|(_, rest)| rest), Some(expected));
     }
 }

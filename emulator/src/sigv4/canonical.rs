@@ -1,4 +1,4 @@
-//! The canonical form of a request: what is signed instead of its bytes on the wire.
+//! The canonical form of a request, which is signed instead of its bytes on the wire.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use http::request::Parts;
 
 use super::SignatureClaim;
 
-/// Method, path, query, headers, their names and the payload, each in its one form.
+/// The canonical request: method, path, query, headers, header names and payload hash.
 pub(super) fn request(claim: &SignatureClaim, parts: &Parts, payload: &str) -> String {
     let mut text = format!(
         "{}\n{}\n{}\n",
@@ -28,12 +28,16 @@ pub(super) fn request(claim: &SignatureClaim, parts: &Parts, payload: &str) -> S
     text
 }
 
-/// S3 signs the path as it is sent; every other service encodes it once more.
+/// S3 signs the path as sent; every other service encodes it once more.
 fn path(raw: &str, service: &str) -> String {
-    if service == "s3" { encode(&decode(raw), Slash::Kept) } else { encode(raw.as_bytes(), Slash::Kept) }
+    if service == "s3" {
+        encode(&decode(raw), Slash::Verbatim)
+    } else {
+        encode(raw.as_bytes(), Slash::Verbatim)
+    }
 }
 
-/// The query, sorted, without the signature of a presigned URL.
+/// The canonical query: sorted, without the signature of a presigned URL.
 fn query(raw: &str) -> String {
     let mut encoded: Vec<_> = pairs(raw)
         .into_iter()
@@ -45,7 +49,7 @@ fn query(raw: &str) -> String {
     joined.join("&")
 }
 
-/// The parameters of a query as they were sent.
+/// The parameters of a query as sent, still encoded.
 pub(super) fn pairs(raw: &str) -> Vec<(&str, &str)> {
     raw.split('&')
         .filter(|pair| !pair.is_empty())
@@ -53,7 +57,7 @@ pub(super) fn pairs(raw: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// Without `%XX`.
+/// Decodes `%XX`; an invalid sequence is kept.
 pub(super) fn decode(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
@@ -67,19 +71,19 @@ pub(super) fn decode(text: &str) -> Vec<u8> {
     decoded
 }
 
-/// What becomes of slashes.
+/// Whether slashes are encoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Slash {
-    Kept,
+    Verbatim,
     Encoded,
 }
 
-/// With `%XX` for everything but the unreserved characters of RFC 3986.
+/// Encodes everything but the unreserved characters of RFC 3986 as `%XX`.
 fn encode(bytes: &[u8], slash: Slash) -> String {
     let mut text = String::with_capacity(bytes.len());
     for &byte in bytes {
         let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-        if plain || (byte == b'/' && slash == Slash::Kept) {
+        if plain || (byte == b'/' && slash == Slash::Verbatim) {
             text.push(char::from(byte));
         } else {
             // Writing to a String cannot fail.
@@ -89,8 +93,8 @@ fn encode(bytes: &[u8], slash: Slash) -> String {
     text
 }
 
-/// Trimmed, with single spaces for runs of them.
+/// Trims a header value and replaces runs of spaces by single ones.
 fn single_spaced(value: &str) -> String {
-    let words: Vec<_> = value.split(' ').filter(|word| !word.is_empty()).collect();
-    words.join(" ").trim().to_owned()
+    let parts: Vec<_> = value.split(' ').filter(|part| !part.is_empty()).collect();
+    parts.join(" ").trim().to_owned()
 }

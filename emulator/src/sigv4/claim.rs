@@ -1,39 +1,40 @@
-//! What a request says of its signature: in the `Authorization` header, or in the query of a presigned URL.
+//! The signature parameters of a request: from the header `Authorization`, or from the query of a presigned
+//! URL.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 use http::request::Parts;
 
-use super::Denial;
+use super::AuthError;
 use super::canonical::{decode, pairs};
 
-/// What a request says of its signature.
+/// The signature parameters of a request, not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SignatureClaim {
-    /// Whose key it is.
+    /// The id of the access key.
     pub(crate) access_key_id: String,
     /// `20261121`
     pub(crate) day: String,
-    /// The region that it is for.
+    /// The region in the credential scope.
     pub(crate) region: String,
-    /// The service that it is for: `ebs`, `ec2`, ...
+    /// The service in the credential scope: `ebs`, `ec2`, ...
     pub(crate) service: String,
-    /// Names of the headers that are signed, in lower case.
+    /// The names of the signed headers, in lower case.
     pub(crate) signed_headers: Vec<String>,
-    /// In hexadecimal.
+    /// The signature in hexadecimal.
     pub(crate) signature: String,
     /// `20261121T014727Z`
     pub(crate) date: String,
-    /// How long it is good for, if it is presigned.
+    /// The lifetime of a presigned request.
     pub(crate) expires: Option<Duration>,
 }
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 impl SignatureClaim {
-    /// Reads it from the head of a request.
-    pub(crate) fn read(parts: &Parts) -> Result<Self, Denial> {
+    /// Reads the parameters from the head of a request.
+    pub(crate) fn read(parts: &Parts) -> Result<Self, AuthError> {
         match parts.headers.get(http::header::AUTHORIZATION) {
             Some(value) => {
                 let text = value.to_str().map_err(|_| malformed("the Authorization header is not text"))?;
@@ -43,11 +44,11 @@ impl SignatureClaim {
         }
     }
 
-    fn of_header(text: &str, headers: &HeaderMap) -> Result<Self, Denial> {
+    fn of_header(text: &str, headers: &HeaderMap) -> Result<Self, AuthError> {
         let rest = text.strip_prefix(ALGORITHM).ok_or_else(|| malformed("unsupported algorithm"))?;
         let field = |name: &str| {
-            let found = rest.split([',', ' ']).find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
-            found
+            let value = rest.split([',', ' ']).find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+            value
                 .map(str::to_owned)
                 .ok_or_else(|| malformed(&format!("Authorization header requires '{name}' parameter.")))
         };
@@ -63,13 +64,13 @@ impl SignatureClaim {
         )
     }
 
-    fn of_query(query: &str) -> Result<Self, Denial> {
+    fn of_query(query: &str) -> Result<Self, AuthError> {
         let pairs = pairs(query);
         let find = |name: &str| {
             let pair = pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
             pair.map(|(_, value)| String::from_utf8_lossy(&decode(value)).into_owned())
         };
-        let credential = find("X-Amz-Credential").ok_or(Denial::Missing)?;
+        let credential = find("X-Amz-Credential").ok_or(AuthError::Missing)?;
         let field = |name: &str| find(name).ok_or_else(|| malformed(&format!("Query requires '{name}'.")));
         if field("X-Amz-Algorithm")? != ALGORITHM {
             return Err(malformed("unsupported algorithm"));
@@ -87,7 +88,7 @@ impl SignatureClaim {
         signature: String,
         date: String,
         expires: Option<Duration>,
-    ) -> Result<Self, Denial> {
+    ) -> Result<Self, AuthError> {
         let parts: Vec<_> = credential.rsplitn(5, '/').collect();
         let ["aws4_request", service, region, day, access_key_id] = parts[..] else {
             return Err(malformed("Credential must be of the form KEY/YYYYMMDD/REGION/SERVICE/aws4_request"));
@@ -114,6 +115,6 @@ impl SignatureClaim {
     }
 }
 
-fn malformed(what: &str) -> Denial {
-    Denial::Malformed(what.to_owned())
+fn malformed(what: &str) -> AuthError {
+    AuthError::Malformed(what.to_owned())
 }

@@ -1,4 +1,4 @@
-//! Files that exist whole or not at all: written aside, then renamed.
+//! Atomic file writes: to a temporary file that is then renamed.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
 
-/// What the name of a file begins with while it is being written. A leftover of a killed server.
-pub(crate) const ASIDE: &str = ".new-";
+/// The prefix of temporary file names. A killed server leaves such files behind.
+pub(crate) const TEMPORARY_PREFIX: &str = ".new-";
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// Writes a file so that nobody ever sees a part of it. Its folder is made when missing.
+/// Writes a file atomically; creates its folder if it does not exist.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let aside = aside(folder);
@@ -27,7 +27,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     })
 }
 
-/// Removes a file; it need not exist.
+/// Removes a file if it exists.
 pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
@@ -35,22 +35,22 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// The files of a folder, in the order of their names; leftovers of a killed server are removed. A folder that does
-/// not exist has none.
+/// The files of a folder in the order of their names; removes leftovers of a killed server. A folder that
+/// does not exist has no files.
 pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let list = || -> io::Result<Vec<PathBuf>> {
-        let mut found = Vec::new();
+        let mut files = Vec::new();
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with(ASIDE) {
+            if name.starts_with(TEMPORARY_PREFIX) {
                 std::fs::remove_file(&path)?;
             } else if path.is_file() {
-                found.push(path);
+                files.push(path);
             }
         }
-        found.sort();
-        Ok(found)
+        files.sort();
+        Ok(files)
     };
     match list() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
@@ -58,7 +58,7 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     }
 }
 
-/// A name that nothing else uses at the same time.
+/// A unique temporary file name.
 fn aside(folder: &Path) -> PathBuf {
-    folder.join(format!("{ASIDE}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
+    folder.join(format!("{TEMPORARY_PREFIX}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)))
 }

@@ -1,92 +1,94 @@
-//! What the region knows of a snapshot, but for its blocks. Its status follows from what was asked and from the time:
-//! nothing has to happen in the background.
+//! The record of a snapshot without its blocks. The status follows from the requests and the time: no
+//! background work is needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
-use crate::config::Windows;
+use crate::clock::Timestamp;
+use crate::state::config::Windows;
 
-/// What the region knows of a snapshot, but for its blocks.
+/// The record of a snapshot without its blocks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
-    /// `snap-...`
+    /// The id: `snap-...`.
     pub(crate) id: String,
-    /// The account that it belongs to.
+    /// The account that owns it.
     pub(crate) owner: String,
-    /// May be empty.
+    /// The description; may be empty.
     pub(crate) description: String,
-    /// Size of a volume made from it, in GiB.
+    /// The size in GiB of a volume created from it.
     pub(crate) volume_size: u64,
-    /// The volume that it was taken of; made up for snapshots that were started or copied.
+    /// The volume that it was taken of; a placeholder for snapshots that were started or copied.
     pub(crate) volume_id: String,
-    /// The snapshot whose blocks it began with.
+    /// The snapshot whose blocks it inherited.
     pub(crate) parent: Option<String>,
-    /// The oldest ancestor, or itself: snapshots are related if they share it.
+    /// The oldest ancestor, or the snapshot itself: snapshots are related if they share it.
     pub(crate) lineage: String,
-    /// The ARN of the key that it is encrypted with; nothing if it is not encrypted.
+    /// The ARN of the key that it is encrypted with; `None` if it is not encrypted.
     pub(crate) kms_key: Option<String>,
-    /// When it was started.
-    pub(crate) start_time: Moment,
-    /// Minutes of idleness after which it is cancelled while pending.
+    /// The time at which it was started.
+    pub(crate) start_time: Timestamp,
+    /// The idle time in minutes after which it is cancelled while pending.
     pub(crate) timeout: u64,
-    /// How it ended, once that was asked for.
+    /// The outcome, once its completion was requested.
     pub(crate) outcome: Option<SnapshotOutcome>,
-    /// How it was asked for, if with a token: the same request again gets the same answer.
+    /// The request that started it with a client token; a repeated request gets the same response.
     pub(crate) start: Option<StartToken>,
     /// Tags, by key.
     pub(crate) tags: BTreeMap<String, String>,
-    /// Who else may make volumes from it.
+    /// The other accounts that may create volumes from it.
     pub(crate) shared_with: SnapshotShares,
 }
 
-/// How a snapshot ended.
+/// The outcome of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SnapshotOutcome {
-    /// When that shows.
-    pub(crate) at: Moment,
-    /// Why it failed, if it did.
+    /// The time at which it becomes visible.
+    pub(crate) at: Timestamp,
+    /// The reason for a failure.
     pub(crate) failure: Option<String>,
-    /// Number of its blocks, inherited ones included.
+    /// The number of blocks, including inherited ones.
     pub(crate) blocks: u64,
 }
 
-/// A request with a token.
+/// A `StartSnapshot` request with a client token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StartToken {
     /// The token.
     pub(crate) token: String,
-    /// All that was asked for, in one form for equal requests.
-    pub(crate) asked: String,
-    /// The answer that it got.
-    pub(crate) answer: String,
+    /// The parameters in a canonical form that is the same for equal requests.
+    #[serde(rename = "asked")]
+    pub(crate) request: String,
+    /// The body of its response.
+    #[serde(rename = "answer")]
+    pub(crate) response: String,
 }
 
-/// Who else may make volumes from a snapshot.
+/// The accounts that may create volumes from a snapshot besides its owner.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct SnapshotShares {
     /// Accounts.
     pub(crate) accounts: BTreeSet<String>,
-    /// Everybody.
+    /// Whether it is public.
     pub(crate) everybody: bool,
 }
 
-/// Where a snapshot is in its life.
+/// The status of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// It takes blocks, or was completed a moment ago.
+    /// It accepts blocks, or its completion is not visible yet.
     Pending,
-    /// It has all its blocks and takes no more.
+    /// It has all its blocks and accepts no more.
     Completed,
     /// It failed.
     Error,
 }
 
 impl Status {
-    /// As both APIs write it.
-    pub(crate) fn word(self) -> &'static str {
+    /// The value in both APIs.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Completed => "completed",
@@ -96,8 +98,8 @@ impl Status {
 }
 
 impl Snapshot {
-    /// Where it is in its life at a moment.
-    pub(crate) fn status(&self, now: Moment) -> Status {
+    /// The status at a point in time.
+    pub(crate) fn status(&self, now: Timestamp) -> Status {
         match &self.outcome {
             Some(outcome) if now >= outcome.at && outcome.failure.is_some() => Status::Error,
             Some(outcome) if now >= outcome.at => Status::Completed,
@@ -105,14 +107,14 @@ impl Snapshot {
         }
     }
 
-    /// Why it failed, as EC2's `StateMessage` says it.
-    pub(crate) fn state_message(&self, now: Moment) -> Option<&str> {
+    /// The reason for its failure, as EC2 reports it in `StateMessage`.
+    pub(crate) fn state_message(&self, now: Timestamp) -> Option<&str> {
         let outcome = self.outcome.as_ref().filter(|outcome| now >= outcome.at)?;
         outcome.failure.as_deref()
     }
 
-    /// EC2's `Progress`.
-    pub(crate) fn progress(&self, now: Moment) -> &'static str {
+    /// The value of EC2's `Progress`.
+    pub(crate) fn progress(&self, now: Timestamp) -> &'static str {
         match (self.status(now), &self.outcome) {
             (Status::Completed, _) => "100%",
             (_, Some(_)) => "99%",
@@ -120,30 +122,31 @@ impl Snapshot {
         }
     }
 
-    /// When it was completed; nothing while it is not.
-    pub(crate) fn completion_time(&self, now: Moment) -> Option<Moment> {
+    /// The time of its completion; `None` while it is not completed.
+    pub(crate) fn completion_time(&self, now: Timestamp) -> Option<Timestamp> {
         let outcome = self.outcome.as_ref().filter(|outcome| outcome.failure.is_none())?;
         (now >= outcome.at).then_some(outcome.at)
     }
 
-    /// Bytes of its blocks, inherited ones included; nothing while it is not completed.
-    pub(crate) fn full_size(&self, now: Moment) -> Option<u64> {
+    /// The size of its blocks in bytes, including inherited ones; `None` while it is not completed.
+    pub(crate) fn full_size(&self, now: Timestamp) -> Option<u64> {
         let outcome = self.outcome.as_ref().filter(|outcome| outcome.failure.is_none())?;
-        (now >= outcome.at).then_some(outcome.blocks * super::blocks::BLOCK as u64)
+        (now >= outcome.at).then_some(outcome.blocks * super::blocks::BLOCK_SIZE as u64)
     }
 
-    /// Whether an account may read it and make volumes from it.
+    /// Whether an account may read it and create volumes from it.
     pub(crate) fn readable_by(&self, account: &str) -> bool {
         self.owner == account || self.shared_with.everybody || self.shared_with.accounts.contains(account)
     }
 
-    /// Whether the calls that read blocks find it: some time after it was completed.
-    pub(crate) fn listable(&self, now: Moment, windows: &Windows) -> bool {
+    /// Whether the operations that read blocks find it: some time after its completion.
+    pub(crate) fn listable(&self, now: Timestamp, windows: &Windows) -> bool {
         self.completion_time(now).is_some_and(|at| now >= at.after(windows.list_after_completion))
     }
 
-    /// When it is cancelled if nothing more is written after `last_write`; nothing once it was completed.
-    pub(crate) fn deadline(&self, last_write: Moment, windows: &Windows) -> Option<Moment> {
+    /// The time at which it is cancelled if nothing is written after `last_write`; `None` once its completion
+    /// was requested.
+    pub(crate) fn deadline(&self, last_write: Timestamp, windows: &Windows) -> Option<Timestamp> {
         let minutes = Duration::from_secs(self.timeout.saturating_mul(60));
         self.outcome.is_none().then(|| last_write.after(minutes).after(windows.cancel_lag))
     }

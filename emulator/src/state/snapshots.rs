@@ -1,34 +1,34 @@
-//! The snapshots of a region: what is known of them, their blocks, and the tokens that they were started with.
+//! The snapshots of a region: their records, their blocks, and the client tokens that started them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use super::atomic;
-use super::digest::BlockDigest;
-use super::map::SnapshotMap;
-use super::shelf::Table;
+use super::block_map::BlockMap;
 use super::snapshot::{Snapshot, SnapshotOutcome, StartToken};
-use crate::clock::Moment;
-use crate::config::Windows;
+use super::table::Table;
+use crate::clock::Timestamp;
+use crate::digest::Sha256Digest;
 use crate::error::Error;
-use crate::locks;
+use crate::state::config::Windows;
+use crate::sync;
 
 /// The snapshots of a region.
 #[derive(Debug)]
 pub(crate) struct SnapshotTable {
     folder: PathBuf,
     records: Table<Snapshot>,
-    maps: RwLock<BTreeMap<String, Arc<Mutex<SnapshotMap>>>>,
-    /// When something was last written into a pending snapshot.
-    writes: Mutex<BTreeMap<String, Moment>>,
-    /// Tokens of snapshots that were deleted: a token is never free again.
-    spent: Table<StartToken>,
+    maps: RwLock<BTreeMap<String, Arc<Mutex<BlockMap>>>>,
+    /// The time of the last write into each pending snapshot.
+    writes: Mutex<BTreeMap<String, Timestamp>>,
+    /// The client tokens of deleted snapshots: a token cannot be reused.
+    used_tokens: Table<StartToken>,
     /// Held while a snapshot is started, so that one token starts one snapshot.
-    starting: Mutex<()>,
+    start_lock: Mutex<()>,
 }
 
-/// What is said of a snapshot that nobody completed in time.
+/// The failure reason of a snapshot that was not completed in time.
 const CANCELLED: &str = "Snapshot was cancelled: its timeout passed before it was completed";
 
 impl SnapshotTable {
@@ -39,25 +39,25 @@ impl SnapshotTable {
         remove_orphans(&folder, &records)?;
         Ok(Self {
             records,
-            spent: Table::open(region.join("snapshot-tokens"))?,
+            used_tokens: Table::open(region.join("snapshot-tokens"))?,
             folder,
             maps: RwLock::default(),
             writes: Mutex::default(),
-            starting: Mutex::default(),
+            start_lock: Mutex::default(),
         })
     }
 
-    /// What is known of a snapshot.
+    /// Finds the record of a snapshot.
     pub(crate) fn find(&self, id: &str) -> Option<Arc<Snapshot>> {
         self.records.find(id)
     }
 
-    /// All snapshots, in the order of their ids.
+    /// All snapshots in the order of their ids.
     pub(crate) fn all(&self) -> Vec<Arc<Snapshot>> {
         self.records.all().into_iter().map(|(_, snapshot)| snapshot).collect()
     }
 
-    /// Changes what is known of a snapshot; nothing if there is none.
+    /// Changes the record of a snapshot; `None` if it does not exist.
     pub(crate) fn edit<R, E: From<Error>>(
         &self,
         id: &str,
@@ -67,85 +67,85 @@ impl SnapshotTable {
     }
 
     /// The blocks of a snapshot.
-    pub(crate) fn map(&self, id: &str) -> Result<Arc<Mutex<SnapshotMap>>, Error> {
-        if let Some(map) = locks::read(&self.maps).get(id) {
+    pub(crate) fn map(&self, id: &str) -> Result<Arc<Mutex<BlockMap>>, Error> {
+        if let Some(map) = sync::read(&self.maps).get(id) {
             return Ok(Arc::clone(map));
         }
-        let mut maps = locks::write(&self.maps);
+        let mut maps = sync::write(&self.maps);
         if let Some(map) = maps.get(id) {
             return Ok(Arc::clone(map));
         }
-        let map = Arc::new(Mutex::new(SnapshotMap::open(self.file(id))?));
+        let map = Arc::new(Mutex::new(BlockMap::open(self.blocks_path(id))?));
         maps.insert(id.to_owned(), Arc::clone(&map));
         Ok(map)
     }
 
-    /// Lets nobody else start a snapshot until the result is dropped.
-    pub(crate) fn starting(&self) -> MutexGuard<'_, ()> {
-        locks::lock(&self.starting)
+    /// Locks the starting of snapshots until the guard is dropped.
+    pub(crate) fn lock_starts(&self) -> MutexGuard<'_, ()> {
+        sync::lock(&self.start_lock)
     }
 
-    /// The request of an account that had this token.
-    pub(crate) fn start_of(&self, account: &str, token: &str) -> Option<StartToken> {
+    /// Finds the request of an account with this client token.
+    pub(crate) fn find_start(&self, account: &str, token: &str) -> Option<StartToken> {
         let same = |snapshot: &&Arc<Snapshot>| {
             snapshot.owner == account && snapshot.start.as_ref().is_some_and(|start| start.token == token)
         };
-        let living = self.all();
-        let living = living.iter().find(same).and_then(|snapshot| snapshot.start.clone());
-        living.or_else(|| self.spent.find(&spent(account, token)).as_deref().cloned())
+        let existing = self.all();
+        let existing = existing.iter().find(same).and_then(|snapshot| snapshot.start.clone());
+        existing.or_else(|| self.used_tokens.find(&token_key(account, token)).as_deref().cloned())
     }
 
-    /// Adds a new snapshot with its parent's blocks.
+    /// Adds a new snapshot with the blocks of its parent.
     pub(crate) fn start(&self, snapshot: Snapshot) -> Result<(), Error> {
-        let path = self.file(&snapshot.id);
+        let path = self.blocks_path(&snapshot.id);
         let map = match &snapshot.parent {
-            Some(parent) => SnapshotMap::create(path, Some(&locks::lock(&*self.map(parent)?)))?,
-            None => SnapshotMap::create(path, None)?,
+            Some(parent) => BlockMap::create(path, Some(&sync::lock(&*self.map(parent)?)))?,
+            None => BlockMap::create(path, None)?,
         };
         self.insert(snapshot, map)
     }
 
-    /// Adds a new snapshot with the blocks of another one, perhaps of another region.
+    /// Adds a new snapshot with the blocks of another one, which may be in another region.
     pub(crate) fn copy(&self, snapshot: Snapshot, source: &Self, source_id: &str) -> Result<(), Error> {
-        let path = self.file(&snapshot.id);
-        let map = SnapshotMap::copy(path, &locks::lock(&*source.map(source_id)?))?;
+        let path = self.blocks_path(&snapshot.id);
+        let map = BlockMap::copy(path, &sync::lock(&*source.map(source_id)?))?;
         self.insert(snapshot, map)
     }
 
-    /// The blocks first: a snapshot that is known has its blocks, whenever the server is killed.
-    fn insert(&self, snapshot: Snapshot, map: SnapshotMap) -> Result<(), Error> {
+    /// The blocks come first, so that a snapshot with a record has its blocks whenever the server is killed.
+    fn insert(&self, snapshot: Snapshot, map: BlockMap) -> Result<(), Error> {
         let id = snapshot.id.clone();
-        locks::write(&self.maps).insert(id.clone(), Arc::new(Mutex::new(map)));
+        sync::write(&self.maps).insert(id.clone(), Arc::new(Mutex::new(map)));
         self.records.put(&id, snapshot)
     }
 
-    /// Notes that something was written into a pending snapshot.
-    pub(crate) fn wrote(&self, id: &str, now: Moment) {
-        locks::lock(&self.writes).insert(id.to_owned(), now);
+    /// Records the time of a write into a pending snapshot.
+    pub(crate) fn record_write(&self, id: &str, now: Timestamp) {
+        sync::lock(&self.writes).insert(id.to_owned(), now);
     }
 
-    /// Cancels pending snapshots that have been idle for too long.
-    pub(crate) fn cancel_idle(&self, now: Moment, windows: &Windows) -> Result<(), Error> {
+    /// Cancels the pending snapshots whose idle time is over.
+    pub(crate) fn cancel_idle(&self, now: Timestamp, windows: &Windows) -> Result<(), Error> {
         for snapshot in self.all().iter().filter(|snapshot| snapshot.outcome.is_none()) {
             self.cancel_if_idle(snapshot, now, windows)?;
         }
         Ok(())
     }
 
-    /// Cancels a pending snapshot if it has been idle for too long. Says whether it did.
+    /// Cancels a pending snapshot if its idle time is over. Returns whether it did.
     pub(crate) fn cancel_if_idle(
         &self,
         snapshot: &Snapshot,
-        now: Moment,
+        now: Timestamp,
         windows: &Windows,
     ) -> Result<bool, Error> {
-        let last = locks::lock(&self.writes).get(&snapshot.id).copied();
+        let last = sync::lock(&self.writes).get(&snapshot.id).copied();
         let last = last.unwrap_or_else(|| self.last_write(snapshot));
         let Some(at) = snapshot.deadline(last, windows).filter(|&deadline| now >= deadline) else {
             return Ok(false);
         };
         let outcome = SnapshotOutcome { at, failure: Some(CANCELLED.to_owned()), blocks: 0 };
-        locks::lock(&*self.map(&snapshot.id)?).seal();
+        sync::lock(&*self.map(&snapshot.id)?).seal();
         self.edit(&snapshot.id, |snapshot| {
             snapshot.outcome.get_or_insert(outcome);
             Ok::<_, Error>(())
@@ -153,42 +153,44 @@ impl SnapshotTable {
         Ok(true)
     }
 
-    /// When something was last written, as the file tells after the server was started anew.
-    fn last_write(&self, snapshot: &Snapshot) -> Moment {
-        let modified = std::fs::metadata(self.file(&snapshot.id)).and_then(|file| file.modified()).ok();
+    /// The time of the last write, from the file's modification time after a restart of the server.
+    fn last_write(&self, snapshot: &Snapshot) -> Timestamp {
+        let modified =
+            std::fs::metadata(self.blocks_path(&snapshot.id)).and_then(|file| file.modified()).ok();
         let since = modified.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-        let at = since.map(|since| Moment(since.as_millis() as u64));
+        let at = since.map(|since| Timestamp(since.as_millis() as u64));
         at.map_or(snapshot.start_time, |at| at.max(snapshot.start_time))
     }
 
-    /// Removes a snapshot. Its token stays spent; blocks that nothing else uses go when the folder is next opened.
+    /// Removes a snapshot. Its client token stays used; unused blocks are removed when the folder is opened
+    /// again.
     pub(crate) fn remove(&self, id: &str) -> Result<bool, Error> {
         let Some(snapshot) = self.find(id) else { return Ok(false) };
         if let Some(start) = &snapshot.start {
-            self.spent.put(&spent(&snapshot.owner, &start.token), start.clone())?;
+            self.used_tokens.put(&token_key(&snapshot.owner, &start.token), start.clone())?;
         }
         let removed = self.records.remove(id)?.is_some();
-        locks::write(&self.maps).remove(id);
-        locks::lock(&self.writes).remove(id);
-        atomic::remove(&self.file(id))?;
+        sync::write(&self.maps).remove(id);
+        sync::lock(&self.writes).remove(id);
+        atomic::remove(&self.blocks_path(id))?;
         Ok(removed)
     }
 
-    /// Digests of the blocks of all snapshots.
-    pub(crate) fn digests(&self) -> Result<HashSet<BlockDigest>, Error> {
+    /// The digests of the blocks of all snapshots.
+    pub(crate) fn digests(&self) -> Result<HashSet<Sha256Digest>, Error> {
         let mut all = HashSet::new();
         for snapshot in self.all() {
-            all.extend(locks::lock(&*self.map(&snapshot.id)?).digests());
+            all.extend(sync::lock(&*self.map(&snapshot.id)?).digests());
         }
         Ok(all)
     }
 
-    fn file(&self, id: &str) -> PathBuf {
+    fn blocks_path(&self, id: &str) -> PathBuf {
         self.folder.join(format!("{id}.blocks"))
     }
 }
 
-/// Removes blocks of snapshots that nobody knows: the server was killed while it started or removed them.
+/// Removes block maps without a record: the server was killed while it started or removed the snapshot.
 fn remove_orphans(folder: &Path, records: &Table<Snapshot>) -> Result<(), Error> {
     for path in atomic::files(folder)? {
         let of_blocks = path.extension().is_some_and(|extension| extension == "blocks");
@@ -200,7 +202,7 @@ fn remove_orphans(folder: &Path, records: &Table<Snapshot>) -> Result<(), Error>
     Ok(())
 }
 
-/// The name of a spent token.
-fn spent(account: &str, token: &str) -> String {
+/// The table key of a client token.
+fn token_key(account: &str, token: &str) -> String {
     format!("{account}/{token}")
 }

@@ -1,21 +1,23 @@
-//! A client of its own: one keep-alive connection, requests as text, signatures by its own signer.
+//! An independent client: one keep-alive connection, requests as text, and its own signer.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge_emulator::{ACCESS_KEY_ID, Clock, HandClock, Moment, RegionConfig, Running, SECRET_ACCESS_KEY};
+use amiforge_emulator::{
+    ACCESS_KEY_ID, Clock, ManualClock, RegionConfig, RegionServer, SECRET_ACCESS_KEY, Timestamp,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// Bytes of a block.
-pub(crate) const BLOCK: usize = 524_288;
+/// The size of a block in bytes.
+pub(crate) const BLOCK_SIZE: usize = 524_288;
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -33,7 +35,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{self:?}"))
     }
 
-    /// The name of the error, up to the namespace.
+    /// The error code without its namespace.
     pub(crate) fn error(&self) -> &str {
         self.header("x-amzn-errortype").split(':').next().unwrap()
     }
@@ -51,7 +53,7 @@ pub(crate) struct Client {
     region: String,
     key: (String, String),
     stream: Option<BufReader<TcpStream>>,
-    clock: Option<Arc<HandClock>>,
+    clock: Option<Arc<ManualClock>>,
 }
 
 impl Client {
@@ -75,27 +77,27 @@ impl Client {
         self
     }
 
-    /// Dates its requests by this clock.
-    pub(crate) fn clock(mut self, clock: &Arc<HandClock>) -> Self {
+    /// Uses a clock for the dates of requests.
+    pub(crate) fn clock(mut self, clock: &Arc<ManualClock>) -> Self {
         self.clock = Some(Arc::clone(clock));
         self
     }
 
     fn date(&self) -> String {
         let now = self.clock.as_ref().map_or_else(
-            || Moment(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64),
+            || Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64),
             |clock| clock.now(),
         );
         let iso = now.iso();
         iso.split('.').next().unwrap().replace(['-', ':'], "") + "Z"
     }
 
-    /// Sends a signed request; fails the test if no whole answer comes.
+    /// Sends a signed request and returns the response; panics if it is incomplete.
     pub(crate) fn call(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         self.attempt(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
-    /// Sends a signed request; nothing comes back if the connection breaks.
+    /// Sends a signed request; an error if the connection is closed.
     pub(crate) fn attempt(
         &mut self,
         method: &str,
@@ -107,7 +109,7 @@ impl Client {
         self.send(&head, body)
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub(crate) fn send(&mut self, head: &str, body: &[u8]) -> std::io::Result<Answer> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
@@ -122,7 +124,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// The head of a request, signed.
+    /// The signed head of a request.
     pub(crate) fn sign(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
         let date = self.date();
         let mut signed: Vec<(String, String)> =
@@ -166,7 +168,7 @@ impl Client {
         )
     }
 
-    /// Starts a snapshot and gives its id.
+    /// Starts a snapshot and returns its id.
     pub(crate) fn start(&mut self, body: &Value) -> String {
         let answer = self.post("/snapshots", body);
         assert_eq!(answer.status, 201, "{answer:?}");
@@ -203,7 +205,7 @@ impl Client {
         )
     }
 
-    /// A completed snapshot of a GiB with these blocks.
+    /// Creates a completed snapshot of 1 GiB with these blocks.
     pub(crate) fn snapshot(&mut self, parent: Option<&str>, blocks: &[(u32, u8)]) -> String {
         let mut body = serde_json::json!({"VolumeSize": 1});
         if let Some(parent) = parent {
@@ -226,7 +228,7 @@ impl Client {
         self.call("GET", &format!("/snapshots/{id}/changedblocks{query}"), &[], b"")
     }
 
-    /// Reads a block of a snapshot, with a token that is listed for it.
+    /// Reads a block of a snapshot with a token from its block list.
     pub(crate) fn read(&mut self, id: &str, index: u32) -> Answer {
         let list = self.list(id, &format!("?startingBlockIndex={index}"));
         assert_eq!(list.status, 200, "{list:?}");
@@ -255,9 +257,9 @@ fn receive(stream: &mut BufReader<TcpStream>) -> std::io::Result<Answer> {
     Ok(answer)
 }
 
-/// A block of one byte, many times.
+/// A block that repeats one byte.
 pub(crate) fn block(byte: u8) -> Vec<u8> {
-    vec![byte; BLOCK]
+    vec![byte; BLOCK_SIZE]
 }
 
 pub(crate) fn base64(bytes: &[u8]) -> String {
@@ -275,29 +277,29 @@ fn mac(key: &[u8], text: &str) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-/// A folder in memory where there is room.
+/// A temporary folder in memory if possible.
 pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// A running local region with a folder and a clock of its own.
-pub(crate) struct Place {
-    pub(crate) running: Running,
-    pub(crate) clock: Arc<HandClock>,
+/// A running local region with its own folder and clock.
+pub(crate) struct TestRegion {
+    pub(crate) running: RegionServer,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) folder: tempfile::TempDir,
 }
 
-impl Place {
+impl TestRegion {
     pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut RegionConfig)) -> Self {
         let folder = folder();
-        let clock = Arc::new(HandClock::new(Moment::parse("2026-11-21T12:00:00Z").unwrap()));
+        let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-11-21T12:00:00Z").unwrap()));
         let mut config = RegionConfig { clock: clock.clone(), ..RegionConfig::new(folder.path()) };
         change(&mut config);
-        Self { running: Running::start(config).unwrap(), clock, folder }
+        Self { running: RegionServer::start(config).unwrap(), clock, folder }
     }
 
     pub(crate) fn client(&self) -> Client {

@@ -1,4 +1,4 @@
-//! `CompleteSnapshot`: accepted at once, judged later, repeatable.
+//! `CompleteSnapshot`: accepted immediately, verified later, repeatable.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use amiforge_emulator::Windows;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::client::{Answer, Client, Place, base64, block};
+use crate::client::{Answer, Client, TestRegion, base64, block};
 
 fn completed(client: &mut Client, id: &str, count: usize, checksum: &[u8]) -> Answer {
     let (count, checksum) = (count.to_string(), base64(checksum));
@@ -25,8 +25,8 @@ fn digests(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn the_checksum_is_over_the_raw_digests_in_the_order_of_the_indexes() {
-    let place = Place::new();
-    let mut client = place.client();
+    let region = TestRegion::new();
+    let mut client = region.client();
     let right = Sha256::digest(digests(&[1, 2, 3]));
     let in_order_of_upload = Sha256::digest(digests(&[3, 1, 2]));
     let of_text = Sha256::digest([1, 2, 3].map(|byte| base64(&Sha256::digest(block(byte)))).concat());
@@ -43,15 +43,15 @@ fn the_checksum_is_over_the_raw_digests_in_the_order_of_the_indexes() {
         let answer = completed(&mut client, &id, count, checksum);
         assert_eq!((answer.status, answer.json()), (202, json!({"Status": "pending"})));
         let again = completed(&mut client, &id, 77, &right);
-        assert_eq!((again.status, again.json()), (202, json!({"Status": then})), "whatever the count");
+        assert_eq!((again.status, again.json()), (202, json!({"Status": then})), "for any count");
         assert_eq!(client.list(&id, "").status, if then == "error" { 404 } else { 200 });
     }
 }
 
 #[test]
 fn an_empty_snapshot_can_be_completed() {
-    let place = Place::new();
-    let mut client = place.client();
+    let region = TestRegion::new();
+    let mut client = region.client();
     let id = client.start(&json!({"VolumeSize": 1}));
     assert_eq!(completed(&mut client, &id, 0, &Sha256::digest(b"")).status, 202);
     assert_eq!(client.complete(&id, 0).json()["Status"], "completed");
@@ -64,14 +64,14 @@ fn it_stays_pending_and_unlisted_for_as_long_as_the_windows_say() {
         list_after_completion: Duration::from_secs(52),
         ..Windows::default()
     };
-    let place = Place::with(|config| config.windows = windows);
-    let mut client = place.client();
+    let region = TestRegion::with(|config| config.windows = windows);
+    let mut client = region.client();
     let id = client.snapshot(None, &[(0, 1)]);
     assert_eq!(client.complete(&id, 1).json()["Status"], "pending");
-    place.clock.advance(Duration::from_secs(2));
+    region.clock.advance(Duration::from_secs(2));
     assert_eq!(client.complete(&id, 1).json()["Status"], "completed");
     for (advance, status) in [(0, 404), (51, 404), (1, 200)] {
-        place.clock.advance(Duration::from_secs(advance));
+        region.clock.advance(Duration::from_secs(advance));
         assert_eq!(client.list(&id, "").status, status);
     }
 }

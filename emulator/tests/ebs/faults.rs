@@ -1,18 +1,18 @@
-//! Scripted faults: each does to a request what it says, and nothing else.
+//! Scripted faults: each has its specified effect on a request and no other.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amiforge_emulator::{FaultScript, InjectedFault, Trail};
+use amiforge_emulator::{FaultScript, InjectedFault, RequestLog};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::client::{Place, base64, block};
+use crate::client::{TestRegion, base64, block};
 
 #[test]
 fn a_request_may_be_refused_before_it_has_any_effect() {
-    let place = Place::new();
-    let mut client = place.client();
+    let region = TestRegion::new();
+    let mut client = region.client();
     let id = client.start(&json!({"VolumeSize": 1}));
     for (fault, status, error) in [
         (InjectedFault::Throttle, 400, "RequestThrottledException"),
@@ -21,7 +21,7 @@ fn a_request_may_be_refused_before_it_has_any_effect() {
         (InjectedFault::ServerError { status: 503 }, 503, "InternalServerException"),
         (InjectedFault::NotFound, 404, "ResourceNotFoundException"),
     ] {
-        place.running.region().play(FaultScript::times(1, "PutSnapshotBlock", fault));
+        region.running.region().set_faults(FaultScript::times(1, "PutSnapshotBlock", fault));
         let answer = client.put(&id, 0, &block(1));
         assert_eq!((answer.status, answer.error()), (status, error));
     }
@@ -32,10 +32,10 @@ fn a_request_may_be_refused_before_it_has_any_effect() {
 #[test]
 fn a_connection_may_break_before_or_after_the_effect() {
     for (fault, written) in [(InjectedFault::DropBefore, 0), (InjectedFault::DropAfter, 1)] {
-        let place = Place::new();
-        let mut client = place.client();
+        let region = TestRegion::new();
+        let mut client = region.client();
         let id = client.start(&json!({"VolumeSize": 1}));
-        place.running.region().play(FaultScript::times(1, "PutSnapshotBlock", fault));
+        region.running.region().set_faults(FaultScript::times(1, "PutSnapshotBlock", fault));
         client.try_put(&id, 0, &block(1)).unwrap_err();
         client.complete(&id, written);
         assert_eq!(client.complete(&id, 0).json()["Status"], "completed");
@@ -44,11 +44,11 @@ fn a_connection_may_break_before_or_after_the_effect() {
 }
 
 #[test]
-fn an_answer_may_be_altered_cut_short_or_late() {
-    let place = Place::new();
-    let mut client = place.client();
+fn a_response_may_be_altered_truncated_or_delayed() {
+    let region = TestRegion::new();
+    let mut client = region.client();
     let id = client.snapshot(None, &[(0, 1)]);
-    place.running.region().play(FaultScript::times(
+    region.running.region().set_faults(FaultScript::times(
         1,
         "GetSnapshotBlock",
         InjectedFault::FlipBit { bit: 8 * 100 + 3 },
@@ -58,7 +58,7 @@ fn an_answer_may_be_altered_cut_short_or_late() {
     expected[100] ^= 8;
     assert_eq!(answer.body, expected);
     assert_eq!(answer.header("x-amz-checksum"), base64(&Sha256::digest(block(1))), "of the right bytes");
-    place.running.region().play(FaultScript::times(
+    region.running.region().set_faults(FaultScript::times(
         1,
         "GetSnapshotBlock",
         InjectedFault::ShortRead { bytes: 1000 },
@@ -66,7 +66,7 @@ fn an_answer_may_be_altered_cut_short_or_late() {
     let token = client.list(&id, "").json()["Blocks"][0]["BlockToken"].as_str().unwrap().to_owned();
     let path = format!("/snapshots/{id}/blocks/0?blockToken={token}");
     client.attempt("GET", &path, &[], b"").unwrap_err();
-    place.running.region().play(FaultScript::times(
+    region.running.region().set_faults(FaultScript::times(
         1,
         "GetSnapshotBlock",
         InjectedFault::Slow { millis: 50 },
@@ -77,10 +77,10 @@ fn an_answer_may_be_altered_cut_short_or_late() {
 }
 
 #[test]
-fn a_stored_block_may_rot() {
-    let place = Place::new();
-    let mut client = place.client();
-    place.running.region().play(FaultScript::times(
+fn a_stored_block_can_be_corrupted() {
+    let region = TestRegion::new();
+    let mut client = region.client();
+    region.running.region().set_faults(FaultScript::times(
         1,
         "PutSnapshotBlock",
         InjectedFault::FlipStoredBit { bit: 7 },
@@ -93,27 +93,31 @@ fn a_stored_block_may_rot() {
 
 #[test]
 fn tokens_may_expire_early() {
-    let place = Place::new();
-    let mut client = place.client();
+    let region = TestRegion::new();
+    let mut client = region.client();
     let id = client.snapshot(None, &[(0, 1)]);
     let token = client.list(&id, "").json()["Blocks"][0]["BlockToken"].as_str().unwrap().to_owned();
     let path = format!("/snapshots/{id}/blocks/0?blockToken={token}");
     assert_eq!(client.call("GET", &path, &[], b"").status, 200);
-    place.running.region().play(FaultScript::times(1, "GetSnapshotBlock", InjectedFault::ExpireTokens));
+    region.running.region().set_faults(FaultScript::times(
+        1,
+        "GetSnapshotBlock",
+        InjectedFault::ExpireTokens,
+    ));
     let answer = client.call("GET", &path, &[], b"");
     assert_eq!((answer.status, &answer.json()["Reason"]), (400, &json!("INVALID_BLOCK_TOKEN")));
-    assert_eq!(client.read(&id, 0).status, 200, "new tokens are good");
+    assert_eq!(client.read(&id, 0).status, 200, "new tokens are valid");
 }
 
 #[test]
-fn every_request_leaves_a_note() {
-    let trail = Arc::new(Trail::new());
-    let place = Place::with(|config| config.trail = Some(Arc::clone(&trail)));
-    let mut client = place.client();
+fn every_request_is_logged() {
+    let request_log = Arc::new(RequestLog::new());
+    let region = TestRegion::with(|config| config.request_log = Some(Arc::clone(&request_log)));
+    let mut client = region.client();
     let id = client.snapshot(None, &[(0, 1)]);
-    place.running.region().play(FaultScript::times(1, "ListSnapshotBlocks", InjectedFault::DropAfter));
+    region.running.region().set_faults(FaultScript::times(1, "ListSnapshotBlocks", InjectedFault::DropAfter));
     client.attempt("GET", &format!("/snapshots/{id}/blocks"), &[], b"").unwrap_err();
-    let notes: Vec<_> = trail.notes().into_iter().map(|seen| (seen.action, seen.status)).collect();
+    let notes: Vec<_> = request_log.requests().into_iter().map(|seen| (seen.action, seen.status)).collect();
     let expected = [
         ("StartSnapshot", 201),
         ("PutSnapshotBlock", 201),
@@ -121,5 +125,5 @@ fn every_request_leaves_a_note() {
         ("ListSnapshotBlocks", 0),
     ];
     assert_eq!(notes, expected.map(|(action, status)| (action.to_owned(), status)));
-    assert_eq!(trail.notes()[1].target, format!("/snapshots/{id}/blocks/0"));
+    assert_eq!(request_log.requests()[1].target, format!("/snapshots/{id}/blocks/0"));
 }

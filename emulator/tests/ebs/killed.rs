@@ -1,4 +1,4 @@
-//! A server that is killed at any moment leaves a state that the next one can open, with all that was acknowledged.
+//! A killed server: the next one opens the state and finds everything that was acknowledged.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -6,36 +6,36 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use amiforge_emulator::{RegionConfig, Running};
+use amiforge_emulator::{RegionConfig, RegionServer};
 use serde_json::json;
 
 use crate::client::{Client, block, folder};
 
-/// Says to the test program that it is a server, and in which folder.
+/// Makes the test program a server for this folder.
 const FOLDER: &str = "AMIFORGE_TEST_SERVES";
-/// How often the server is killed.
+/// The number of times that the server is killed.
 const ROUNDS: usize = 30;
-/// How many blocks are written over and over.
+/// The number of blocks that are rewritten.
 const BLOCKS: usize = 24;
 
 /// Not a test: the server, when the test below starts this program again.
 #[test]
-fn serves_when_told_to() {
+fn serves_when_started_as_a_server() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let running = Running::start(RegionConfig::new(folder)).unwrap();
+    let running = RegionServer::start(RegionConfig::new(folder)).unwrap();
     println!("\nat {}", running.endpoint());
     loop {
         std::thread::park();
     }
 }
 
-/// A server in a program of its own, which is killed when dropped.
+/// A server in another process, which is killed when dropped.
 struct Server(Child);
 
 impl Server {
     fn start(folder: &std::path::Path) -> (Self, String) {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "killed::serves_when_told_to", "--nocapture"])
+            .args(["--exact", "killed::serves_when_started_as_a_server", "--nocapture"])
             .env(FOLDER, folder)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -60,7 +60,7 @@ impl Drop for Server {
     }
 }
 
-/// What a block may hold: what was last acknowledged, and whatever was tried since.
+/// The possible content of a block: the last acknowledged write, and the writes attempted since.
 #[derive(Debug, Default)]
 struct May {
     acknowledged: Option<u8>,
@@ -68,7 +68,7 @@ struct May {
 }
 
 #[test]
-fn what_was_acknowledged_is_there_however_the_server_dies() {
+fn acknowledged_blocks_survive_a_kill() {
     let folder = folder();
     let may: Mutex<BTreeMap<u32, May>> = Mutex::default();
     let start = json!({"VolumeSize": 1, "ClientToken": "kill"});
@@ -86,7 +86,7 @@ fn what_was_acknowledged_is_there_however_the_server_dies() {
     let acknowledged = may.values().filter(|may| may.acknowledged.is_some()).count();
     assert!(acknowledged > BLOCKS / 2, "only {acknowledged} blocks were ever written");
     let id = &ids[0];
-    // Which of the unacknowledged ones are there is not known, so that all are written once more.
+    // Unacknowledged blocks may exist or not, so all of them are written once more.
     for (index, may) in may.iter().filter(|(_, may)| may.acknowledged.is_none()) {
         assert_eq!(client.put(id, *index, &block(may.tried[0])).status, 201);
     }
@@ -103,7 +103,8 @@ fn what_was_acknowledged_is_there_however_the_server_dies() {
     }
 }
 
-/// Writes through several connections; kills the server when enough was acknowledged, in the midst of the rest.
+/// Writes through several connections, and kills the server during the writes after enough of them were
+/// acknowledged.
 fn write_until_killed(
     server: Server,
     endpoint: &str,
@@ -120,7 +121,7 @@ fn write_until_killed(
             scope.spawn(move || {
                 let mut client = Client::new(endpoint);
                 for number in 0..1000 {
-                    // Each thread has indexes of its own, so that the order of its writes is known.
+                    // Each thread has its own indexes, so that the order of its writes is known.
                     let index = (thread + 4 * (number % (BLOCKS / 4))) as u32;
                     let byte = ((round * 37 + number * 11 + thread * 3) % 251) as u8;
                     may.lock().unwrap().entry(index).or_default().tried.push(byte);

@@ -1,12 +1,12 @@
-//! `ListSnapshotBlocks` and `ListChangedBlocks`: pages, tokens, and what counts as a change.
+//! `ListSnapshotBlocks` and `ListChangedBlocks`: pages, tokens, and the definition of a change.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, Place, block};
+use crate::client::{Client, TestRegion, block};
 
-/// All entries, page by page, and how many each page had.
+/// All entries of all pages, and the number of entries in each page.
 fn all(client: &mut Client, path: &str, query: &str, list: &str) -> (Vec<Value>, Vec<usize>) {
     let (mut entries, mut pages, mut token) = (Vec::new(), Vec::new(), String::new());
     loop {
@@ -29,8 +29,8 @@ fn indexes(entries: &[Value]) -> Vec<u64> {
 
 #[test]
 fn pages_follow_each_other_in_ascending_order() {
-    let place = Place::new();
-    let mut client = place.client();
+    let region = TestRegion::new();
+    let mut client = region.client();
     let id = client.start(&json!({"VolumeSize": 1}));
     let expected: Vec<u64> = (0..250).map(|number| number * 8).collect();
     for index in expected.iter().rev() {
@@ -53,15 +53,15 @@ fn pages_follow_each_other_in_ascending_order() {
 
 #[test]
 fn tokens_of_pages_and_blocks_expire() {
-    let place = Place::new();
-    let mut client = place.client();
+    let region = TestRegion::new();
+    let mut client = region.client();
     let blocks: Vec<_> = (0..101).map(|index| (index, 1)).collect();
     let id = client.snapshot(None, &blocks);
     let page = client.list(&id, "?maxResults=100").json();
     let (next, block) =
         (page["NextToken"].as_str().unwrap(), page["Blocks"][0]["BlockToken"].as_str().unwrap());
     let mut status = |advance| {
-        place.clock.advance(Duration::from_mins(advance));
+        region.clock.advance(Duration::from_mins(advance));
         let listed = client.list(&id, &format!("?pageToken={next}"));
         let read = client.call("GET", &format!("/snapshots/{id}/blocks/0?blockToken={block}"), &[], b"");
         (listed.status, read.status)
@@ -73,9 +73,9 @@ fn tokens_of_pages_and_blocks_expire() {
 }
 
 #[test]
-fn changes_are_told_with_tokens_for_the_side_that_has_the_block() {
-    let place = Place::new();
-    let mut client = place.client();
+fn changes_have_a_token_for_each_side_that_has_the_block() {
+    let region = TestRegion::new();
+    let mut client = region.client();
     let first = client.snapshot(None, &[(0, 1), (1, 1), (2, 1)]);
     let second = client.snapshot(Some(&first), &[(1, 2), (2, 1), (3, 0)]);
     let forward = client.changes(&second, &format!("?firstSnapshotId={first}")).json();
@@ -106,8 +106,8 @@ fn changes_are_told_with_tokens_for_the_side_that_has_the_block() {
 
 #[test]
 fn a_page_of_changes_may_be_empty_and_still_have_a_next_one() {
-    let place = Place::new();
-    let mut client = place.client();
+    let region = TestRegion::new();
+    let mut client = region.client();
     let blocks: Vec<_> = (0..250).map(|index| (index, 1)).collect();
     let first = client.snapshot(None, &blocks);
     let second = client.snapshot(Some(&first), &[(249, 2)]);

@@ -1,4 +1,4 @@
-//! EBS direct over HTTP, as a client sees it that shares no code with the server.
+//! EBS direct over HTTP, tested with a client that shares no code with the server.
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
 mod client;

@@ -1,11 +1,11 @@
-//! Every error, one row each: what is asked, and the exact answer.
+//! Every error: a request and its exact response in each row.
 
 use amiforge_emulator::{ACCESS_KEY_ID, RegionConfig};
 use serde_json::json;
 
-use crate::client::{Answer, BLOCK, Client, Place, base64, block};
+use crate::client::{Answer, BLOCK_SIZE, Client, TestRegion, base64, block};
 
-/// What a row asks for, given a pending snapshot and a completed one (with block 3).
+/// A request, given a pending snapshot and a completed one (with block 3), and its response.
 struct Case {
     name: &'static str,
     ask: fn(&mut Client, &str, &str) -> Answer,
@@ -158,7 +158,7 @@ const CASES: &[Case] = &[
                   must have value less than or equal to 10000",
     },
     Case {
-        name: "a page token that nobody gave",
+        name: "an invalid page token",
         ask: |client, _, completed| client.list(completed, "?pageToken=nonsense"),
         status: 400,
         error: "ValidationException",
@@ -187,7 +187,7 @@ const CASES: &[Case] = &[
         message: "",
     },
     Case {
-        name: "a block token that nobody gave",
+        name: "an invalid block token",
         ask: |client, _, completed| get(client, completed, "3", "?blockToken=nonsense"),
         status: 400,
         error: "ValidationException",
@@ -252,7 +252,7 @@ const CASES: &[Case] = &[
 fn put(client: &mut Client, id: &str, index: &str, headers: &[(&str, &str)], bytes: &[u8]) -> Answer {
     use sha2::Digest as _;
     let checksum = base64(&sha2::Sha256::digest(bytes));
-    let length = BLOCK.to_string();
+    let length = BLOCK_SIZE.to_string();
     let mut all = vec![
         ("x-amz-checksum", checksum.as_str()),
         ("x-amz-checksum-algorithm", "SHA256"),
@@ -281,9 +281,9 @@ fn complete(client: &mut Client, id: &str, with: &[&str]) -> Answer {
 }
 
 #[test]
-fn every_refusal_is_worded_like_the_service_words_it() {
-    let place = Place::new();
-    let mut client = place.client();
+fn every_error_has_the_message_of_the_service() {
+    let region = TestRegion::new();
+    let mut client = region.client();
     let completed = client.snapshot(None, &[(3, 1)]);
     let pending = client.start(&json!({"VolumeSize": 1}));
     for case in CASES {
@@ -303,8 +303,8 @@ fn every_refusal_is_worded_like_the_service_words_it() {
 
 #[test]
 fn a_token_for_another_block_or_snapshot_is_refused() {
-    let place = Place::new();
-    let mut client = place.client();
+    let region = TestRegion::new();
+    let mut client = region.client();
     let first = client.snapshot(None, &[(0, 1), (1, 1)]);
     let second = client.snapshot(None, &[(0, 1)]);
     let list = client.list(&first, "").json();
@@ -320,17 +320,17 @@ fn a_token_for_another_block_or_snapshot_is_refused() {
 
 #[test]
 fn a_request_that_is_not_well_signed_is_refused_for_its_own_reason() {
-    let place = Place::new();
-    let wrong = place.client().key(ACCESS_KEY_ID, "guess").post("/snapshots", &json!({"VolumeSize": 1}));
+    let region = TestRegion::new();
+    let wrong = region.client().key(ACCESS_KEY_ID, "guess").post("/snapshots", &json!({"VolumeSize": 1}));
     assert_eq!((wrong.status, wrong.error()), (403, "InvalidSignatureException"));
-    let nobody = place.client().key("AKIANOBODY", "x").post("/snapshots", &json!({"VolumeSize": 1}));
+    let nobody = region.client().key("AKIANOBODY", "x").post("/snapshots", &json!({"VolumeSize": 1}));
     assert_eq!((nobody.status, nobody.error()), (403, "UnrecognizedClientException"));
     let head = "POST /snapshots HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
-    let unsigned = place.client().send(head, b"").unwrap();
+    let unsigned = region.client().send(head, b"").unwrap();
     assert_eq!((unsigned.status, unsigned.error()), (403, "MissingAuthenticationTokenException"));
-    let late = place.client().sign("GET", "/snapshots/snap-1/blocks", &[], b"");
-    place.clock.advance(std::time::Duration::from_secs(301));
-    let late = place.client().send(&late, b"").unwrap();
+    let late = region.client().sign("GET", "/snapshots/snap-1/blocks", &[], b"");
+    region.clock.advance(std::time::Duration::from_secs(301));
+    let late = region.client().send(&late, b"").unwrap();
     assert_eq!((late.status, late.error()), (403, "InvalidSignatureException"));
     assert_eq!(
         late.message(),
@@ -340,15 +340,15 @@ fn a_request_that_is_not_well_signed_is_refused_for_its_own_reason() {
 
 #[test]
 fn other_accounts_and_other_regions_do_not_see_a_snapshot() {
-    let place = Place::with(|config: &mut RegionConfig| {
+    let region = TestRegion::with(|config: &mut RegionConfig| {
         let other =
             json!([{"account": "222222222222", "access_key_id": "OTHER", "secret_access_key": "other"}]);
         std::fs::write(config.folder.join("accounts.json"), other.to_string()).unwrap();
     });
-    let id = place.client().snapshot(None, &[(0, 1)]);
-    for mut client in [place.client().region("local-2"), place.client().key("OTHER", "other")] {
+    let id = region.client().snapshot(None, &[(0, 1)]);
+    for mut client in [region.client().region("local-2"), region.client().key("OTHER", "other")] {
         let answer = client.list(&id, "");
         assert_eq!((answer.status, answer.error()), (404, "ResourceNotFoundException"), "{answer:?}");
     }
-    assert_eq!(place.client().list(&id, "").status, 200);
+    assert_eq!(region.client().list(&id, "").status, 200);
 }

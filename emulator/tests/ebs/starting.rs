@@ -1,44 +1,44 @@
-//! `StartSnapshot`: its answer, tokens, parents and quotas.
+//! `StartSnapshot`: response, tokens, parents and quotas.
 
 use std::time::Duration;
 
 use amiforge_emulator::Quotas;
 use serde_json::json;
 
-use crate::client::{Place, block};
+use crate::client::{TestRegion, block};
 
 #[test]
 fn the_answer_has_every_member_even_those_without_a_value() {
-    let place = Place::new();
-    let asked = json!({
+    let region = TestRegion::new();
+    let request = json!({
         "VolumeSize": 8, "Description": "web", "Tags": [{"Key": "a", "Value": "b"}], "ClientToken": "t"
     });
-    let answer = place.client().post("/snapshots", &asked);
+    let answer = region.client().post("/snapshots", &request);
     assert_eq!(answer.status, 201);
     let text = String::from_utf8(answer.body.clone()).unwrap();
     assert!(text.contains("\"StartTime\":1.7952624E9,"), "{text}");
-    let mut told = answer.json();
-    let id = told["SnapshotId"].take();
+    let mut error = answer.json();
+    let id = error["SnapshotId"].take();
     assert!(id.as_str().unwrap().starts_with("snap-0") && id.as_str().unwrap().len() == 22);
-    told["StartTime"].take();
+    error["StartTime"].take();
     let expected = json!({
         "BlockSize": 524_288, "Description": "web", "KmsKeyArn": null, "OwnerId": "123456789012",
         "ParentSnapshotId": null, "SnapshotId": null, "SseType": null, "StartTime": null, "Status": "pending",
         "Tags": [{"Key": "a", "Value": "b"}], "VolumeSize": 8
     });
-    assert_eq!(told, expected);
+    assert_eq!(error, expected);
 }
 
 #[test]
 fn the_same_request_with_the_same_token_gets_the_same_answer_for_ever() {
-    let place = Place::new();
-    let mut client = place.client();
-    let asked = json!({"VolumeSize": 1, "ClientToken": "once", "Description": "d"});
-    let first = client.post("/snapshots", &asked);
+    let region = TestRegion::new();
+    let mut client = region.client();
+    let request = json!({"VolumeSize": 1, "ClientToken": "once", "Description": "d"});
+    let first = client.post("/snapshots", &request);
     let id = first.json()["SnapshotId"].as_str().unwrap().to_owned();
     client.complete(&id, 0);
-    place.clock.advance(Duration::from_mins(1));
-    let again = client.post("/snapshots", &asked);
+    region.clock.advance(Duration::from_mins(1));
+    let again = client.post("/snapshots", &request);
     assert_eq!((again.status, &again.body), (201, &first.body), "even the status stays pending");
     for other in [
         json!({"VolumeSize": 2, "ClientToken": "once", "Description": "d"}),
@@ -49,18 +49,18 @@ fn the_same_request_with_the_same_token_gets_the_same_answer_for_ever() {
         assert_eq!((answer.status, answer.error()), (409, "ConflictException"));
         assert_eq!(answer.message(), "Current request does not match request stored with this token.");
     }
-    let elsewhere = place.client().region("local-2").post("/snapshots", &asked);
+    let elsewhere = region.client().region("local-2").post("/snapshots", &request);
     assert_ne!(elsewhere.json()["SnapshotId"], first.json()["SnapshotId"]);
     let without = json!({"VolumeSize": 1});
     assert_ne!(client.start(&without), client.start(&without));
 }
 
 #[test]
-fn one_token_starts_one_snapshot_however_many_ask_at_once() {
-    let place = Place::new();
-    let asked = json!({"VolumeSize": 1, "ClientToken": "crowd"});
+fn one_token_starts_one_snapshot_for_concurrent_requests() {
+    let region = TestRegion::new();
+    let request = json!({"VolumeSize": 1, "ClientToken": "crowd"});
     let ids: Vec<_> = std::thread::scope(|scope| {
-        let ask = || place.client().start(&asked);
+        let ask = || region.client().start(&request);
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
@@ -69,22 +69,22 @@ fn one_token_starts_one_snapshot_however_many_ask_at_once() {
 
 #[test]
 fn tokens_are_as_long_as_the_service_takes_them() {
-    let place = Place::new();
+    let region = TestRegion::new();
     let ask = |len| {
-        place.client().post("/snapshots", &json!({"VolumeSize": 1, "ClientToken": "x".repeat(len)})).status
+        region.client().post("/snapshots", &json!({"VolumeSize": 1, "ClientToken": "x".repeat(len)})).status
     };
     assert_eq!((ask(255), ask(256)), (201, 400));
 }
 
 #[test]
-fn limits_of_every_member_are_the_models() {
-    let place = Place::new();
-    let mut client = place.client();
+fn every_member_has_the_limits_of_the_model() {
+    let region = TestRegion::new();
+    let mut client = region.client();
     let tags = |count: usize| -> Vec<_> {
         (0..count).map(|number| json!({"Key": format!("k{number}"), "Value": ""})).collect()
     };
     let long = |len: usize| "x".repeat(len);
-    for (asked, status) in [
+    for (request, status) in [
         (json!({"VolumeSize": 65_536}), 201),
         (json!({"VolumeSize": 0}), 400),
         (json!({"VolumeSize": 1, "Timeout": 10}), 201),
@@ -106,15 +106,15 @@ fn limits_of_every_member_are_the_models() {
         (json!({"VolumeSize": 1, "ParentSnapshotId": "snap-0123456789abcdef0"}), 404),
         (json!({"VolumeSize": 1, "Encrypted": true, "KmsKeyArn": "alias/mine"}), 400),
     ] {
-        let answer = client.post("/snapshots", &asked);
-        assert_eq!(answer.status, status, "{asked}: {answer:?}");
+        let answer = client.post("/snapshots", &request);
+        assert_eq!(answer.status, status, "{request}: {answer:?}");
     }
 }
 
 #[test]
 fn a_child_is_at_least_as_large_as_its_parent_and_begins_with_its_blocks() {
-    let place = Place::new();
-    let mut client = place.client();
+    let region = TestRegion::new();
+    let mut client = region.client();
     let parent = client.start(&json!({"VolumeSize": 2}));
     assert_eq!(client.put(&parent, 4095, &block(7)).status, 201);
     client.complete(&parent, 1);
@@ -132,10 +132,10 @@ fn a_child_is_at_least_as_large_as_its_parent_and_begins_with_its_blocks() {
 
 #[test]
 fn quotas_are_kept_when_they_are_on() {
-    let place = Place::with(|config| {
+    let region = TestRegion::with(|config| {
         config.quotas = Quotas { starts: Some(200), pending: Some(3), ..Quotas::real() }
     });
-    let mut client = place.client();
+    let mut client = region.client();
     let start = json!({"VolumeSize": 1});
     let first = client.start(&start);
     client.start(&start);
@@ -150,6 +150,6 @@ fn quotas_are_kept_when_they_are_on() {
     let throttled = client.list(&first, "");
     assert_eq!((throttled.status, throttled.error()), (400, "RequestThrottledException"));
     assert_eq!(throttled.json()["Reason"], "ACCOUNT_THROTTLED");
-    place.clock.advance(Duration::from_millis(20));
+    region.clock.advance(Duration::from_millis(20));
     assert_eq!(client.list(&first, "").status, 200);
 }

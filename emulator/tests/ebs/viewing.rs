@@ -1,19 +1,19 @@
-//! A snapshot as a guest would see it, and what a folder is good for.
+//! A snapshot as a guest sees it, and the checks of the state folder.
 
-use amiforge_emulator::{Error, LocalRegion, RegionConfig, Running, SnapshotVolume, UnwrittenView};
+use amiforge_emulator::{Error, LocalRegion, RegionConfig, RegionServer, SnapshotVolume, UnwrittenView};
 use serde_json::json;
 
-use crate::client::{BLOCK, Place, block};
+use crate::client::{BLOCK_SIZE, TestRegion, block};
 
 #[test]
 fn blocks_that_were_never_written_are_zeros_or_garbage() {
-    let place = Place::new();
-    let mut client = place.client();
+    let region = TestRegion::new();
+    let mut client = region.client();
     let plain = client.snapshot(None, &[(1, 7), (2, 0)]);
     let id = client.start(&json!({"VolumeSize": 1, "Encrypted": true}));
     client.put(&id, 1, &block(7));
     client.complete(&id, 1);
-    let open = |id: &str, view| SnapshotVolume::open(place.folder.path(), "local", id, view).unwrap();
+    let open = |id: &str, view| SnapshotVolume::open(region.folder.path(), "local", id, view).unwrap();
     for (id, view, garbage) in [
         (&plain, UnwrittenView::AsStored, false),
         (&plain, UnwrittenView::Encrypted, true),
@@ -23,9 +23,9 @@ fn blocks_that_were_never_written_are_zeros_or_garbage() {
         assert_eq!((volume.len(), volume.blocks()), (1 << 30, 2048));
         assert_eq!(volume.read(1).unwrap(), block(7));
         let unwritten = volume.read(3).unwrap();
-        assert_eq!(unwritten.len(), BLOCK);
+        assert_eq!(unwritten.len(), BLOCK_SIZE);
         let zeros = unwritten.chunks(8).filter(|word| word.iter().all(|&byte| byte == 0)).count();
-        assert!(if garbage { zeros <= 1 } else { zeros == BLOCK / 8 }, "{zeros}");
+        assert!(if garbage { zeros <= 1 } else { zeros == BLOCK_SIZE / 8 }, "{zeros}");
         assert_eq!(open(id, view).read(3).unwrap(), unwritten, "the same each time");
     }
     assert_eq!(
@@ -33,7 +33,7 @@ fn blocks_that_were_never_written_are_zeros_or_garbage() {
         block(0),
         "a zero that was written is one"
     );
-    let out = place.folder.path().parent().unwrap().join(format!("{plain}.raw"));
+    let out = region.folder.path().parent().unwrap().join(format!("{plain}.raw"));
     assert_eq!(open(&plain, UnwrittenView::AsStored).export(&out).unwrap(), 1);
     assert_eq!(std::fs::metadata(&out).unwrap().len(), 1 << 30);
     std::fs::remove_file(&out).unwrap();
@@ -41,39 +41,39 @@ fn blocks_that_were_never_written_are_zeros_or_garbage() {
 
 #[test]
 fn a_volume_of_altered_or_pending_blocks_is_refused() {
-    let place = Place::new();
-    let mut client = place.client();
+    let region = TestRegion::new();
+    let mut client = region.client();
     let pending = client.start(&json!({"VolumeSize": 1}));
-    let open = |id: &str| SnapshotVolume::open(place.folder.path(), "local", id, UnwrittenView::AsStored);
+    let open = |id: &str| SnapshotVolume::open(region.folder.path(), "local", id, UnwrittenView::AsStored);
     assert!(matches!(open(&pending), Err(Error::NotCompleted(_))));
     assert!(matches!(open("snap-1"), Err(Error::NoSnapshot(_))));
     let id = client.snapshot(None, &[(4, 7)]);
-    let shelves = std::fs::read_dir(place.folder.path().join("blocks")).unwrap();
-    let shelf = shelves.map(|shelf| shelf.unwrap().path()).next().unwrap();
-    let file = std::fs::read_dir(shelf).unwrap().next().unwrap().unwrap().path();
+    let folders = std::fs::read_dir(region.folder.path().join("blocks")).unwrap();
+    let folder = folders.map(|folder| folder.unwrap().path()).next().unwrap();
+    let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
     std::fs::write(&file, block(8)).unwrap();
     let error = open(&id).unwrap().read(4).unwrap_err().to_string();
     assert!(error.contains("block 4") && error.contains(&*file.to_string_lossy()), "{error}");
 }
 
 #[test]
-fn a_folder_of_something_else_is_neither_used_nor_emptied() {
+fn a_folder_with_foreign_files_is_neither_used_nor_emptied() {
     let folder = crate::client::folder();
     std::fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
-    let told = Running::start(RegionConfig::new(folder.path())).unwrap_err();
-    assert!(matches!(&told, Error::Foreign { found, .. } if found == "thesis.txt"), "{told}");
+    let error = RegionServer::start(RegionConfig::new(folder.path())).unwrap_err();
+    assert!(matches!(&error, Error::ForeignEntry { entry, .. } if entry == "thesis.txt"), "{error}");
     assert!(LocalRegion::remove(folder.path()).is_err());
     assert!(folder.path().join("thesis.txt").exists());
 }
 
 #[test]
 fn a_reset_removes_everything_but_the_accounts() {
-    let place = Place::new();
-    place.client().snapshot(None, &[(0, 1)]);
-    let folder = place.folder.path();
-    assert!(matches!(LocalRegion::remove(folder), Err(Error::Held { endpoint: Some(_), .. })));
+    let region = TestRegion::new();
+    region.client().snapshot(None, &[(0, 1)]);
+    let folder = region.folder.path();
+    assert!(matches!(LocalRegion::remove(folder), Err(Error::InUse { endpoint: Some(_), .. })));
     std::fs::write(folder.join("accounts.json"), "[]").unwrap();
-    let Place { running, folder, .. } = place;
+    let TestRegion { running, folder, .. } = region;
     drop(running);
     assert!(LocalRegion::remove(folder.path()).unwrap());
     let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());

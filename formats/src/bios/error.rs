@@ -1,7 +1,7 @@
 //! Why a kernel cannot be started by the loader.
 
 use super::CMDLINE_MAX;
-use super::setup::{NEWEST, OLDEST, ProtocolVersion};
+use super::protocol::{NEWEST, OLDEST, ProtocolVersion};
 
 /// What [`load`](super::load) refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum BiosError {
         "byte 0x202 of the kernel has 0x{found:08x}, not 0x53726448 (`HdrS`): give a bzImage for x86, or boot by UEFI only"
     )]
     NotLinux {
-        /// What stands there.
+        /// The stored value.
         found: u32,
     },
     /// Its boot protocol lacks what the loader relies on.
@@ -53,7 +53,7 @@ pub enum BiosError {
     },
     /// The file ends before the kernel does.
     #[error(
-        "the kernel's header tells of {need} bytes, and the file has {len}: it is cut short, fetch it again"
+        "the kernel's header counts {need} bytes, and the file has {len}: it is truncated, fetch it again"
     )]
     CutShort {
         /// Length by the header.
@@ -66,12 +66,12 @@ pub enum BiosError {
         "the kernel wants memory up to byte 0x{end:x}, and the loader reaches up to 0x{most:x}: boot it by UEFI only"
     )]
     Memory {
-        /// Where the memory that it wants ends.
+        /// End of the memory that it needs.
         end: u64,
-        /// Where memory ends for the loader.
+        /// End of the memory that the loader can use.
         most: u64,
     },
-    /// The initrd would lie higher than the kernel looks.
+    /// The initrd would be above the highest address that the kernel reads.
     #[error(
         "the initrd would end at byte 0x{end:x} of memory, and the kernel takes one up to 0x{most:x}: make it smaller"
     )]
@@ -94,7 +94,7 @@ pub enum BiosError {
     /// The command line would end early.
     #[error("the command line holds a NUL, which would end it: take it out")]
     CmdlineNul,
-    /// The loader cannot stand there.
+    /// The loader cannot be at that sector.
     #[error("the loader cannot start at sector {found}: give the first sector of a partition for it")]
     FirstSector {
         /// The sector.

@@ -1,4 +1,4 @@
-//! Booting Linux by a legacy BIOS: our own loader, and what has to stand where for it.
+//! Booting Linux by a legacy BIOS: our own loader, and the bytes that it needs on the disk.
 //!
 //! Owns the loader (`stage1.S`, `stage2.S` and their assembled bytes) and the numbers that are written into it. Follows
 //! the boot protocol of Linux on x86 (`Documentation/arch/x86/boot.rst`). Must not know of partitions: the caller gives
@@ -9,13 +9,14 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod error;
+mod protocol;
 mod setup;
 
 use std::sync::Arc;
 
 pub use error::BiosError;
+pub use protocol::ProtocolVersion;
 use setup::KernelSetup;
-pub use setup::ProtocolVersion;
 
 use crate::gpt::SECTOR;
 use crate::tree::{Content, Origin, Segment};
@@ -27,7 +28,7 @@ pub const STAGE1: &[u8; 440] = include_bytes!("stage1.bin");
 pub const STAGE2: &[u8; 4096] = include_bytes!("stage2.bin");
 
 /// The longest command line in bytes; a NUL ends it.
-pub const CMDLINE_MAX: usize = STAGE2.len() - WORDS - 1;
+pub const CMDLINE_MAX: usize = STAGE2.len() - CMDLINE_AT - 1;
 
 /// Where the first sector of stage 2 is written into stage 1.
 const LBA: usize = 432;
@@ -35,15 +36,15 @@ const LBA: usize = 432;
 /// Where the numbers for stage 2 are written into it; the comments of `stage2.S` name them.
 const NUMBERS: usize = 8;
 
-/// Where the command line is written into stage 2.
-const WORDS: usize = 0x800;
+/// Where the command line is written into stage 2, which a NUL ends: its offset in the loader's partition.
+pub const CMDLINE_AT: usize = 0x800;
 
 /// What makes a disk boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BiosBoot {
     /// The first bytes of the disk: the code of its MBR, up to the disk's signature.
     pub mbr: [u8; 440],
-    /// What stands from the given sector on: the loader, the kernel, the initrd; as long as [`len`] says.
+    /// The bytes from the given sector on: the loader, the kernel, the initrd; of the length [`len`].
     pub content: Content,
 }
 
@@ -96,7 +97,7 @@ pub fn load(
     Ok(BiosBoot { mbr: stage1(first_sector), content })
 }
 
-/// What stage 2 is told; a length of 4 GiB was refused before.
+/// The numbers for stage 2; a length of 4 GiB was refused before.
 struct Numbers {
     kernel_lba: u64,
     initrd_lba: u64,
@@ -126,7 +127,7 @@ fn stage2(numbers: &Numbers, cmdline: &str) -> Arc<[u8]> {
         numbers.memory_kib,
     ];
     put(&mut bytes, NUMBERS, lbas.chain(others.into_iter().flat_map(u32::to_le_bytes)));
-    put(&mut bytes, WORDS, cmdline.bytes());
+    put(&mut bytes, CMDLINE_AT, cmdline.bytes());
     bytes.into()
 }
 
@@ -150,7 +151,7 @@ fn shifted(content: &Content, by: u64) -> impl Iterator<Item = Segment> {
     })
 }
 
-/// Sectors that hold so many bytes.
+/// Sectors of `len` bytes.
 fn sectors(len: u64) -> u64 {
     len.div_ceil(SECTOR)
 }
@@ -234,6 +235,6 @@ mod tests {
     fn the_assembled_bytes_have_what_is_written_into_them_empty() {
         assert_eq!(STAGE1[LBA..], [0; 8]);
         assert_eq!(&STAGE2[2..8], b"AMI2\0\0");
-        assert!(STAGE2[NUMBERS..0x40].iter().chain(&STAGE2[WORDS..]).all(|byte| *byte == 0));
+        assert!(STAGE2[NUMBERS..0x40].iter().chain(&STAGE2[CMDLINE_AT..]).all(|byte| *byte == 0));
     }
 }

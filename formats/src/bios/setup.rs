@@ -1,16 +1,9 @@
-//! The setup header of a Linux kernel for x86, and where things go in memory.
+//! The setup header of a Linux kernel for x86, and the addresses of its parts in memory.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use std::fmt;
-
 use super::BiosError;
+use super::protocol::{NEWEST, OLDEST, ProtocolVersion};
 use crate::fields;
-
-/// The oldest protocol that the loader can start: it tells what memory the kernel needs to unpack itself.
-pub(super) const OLDEST: ProtocolVersion = ProtocolVersion(0x020a);
-
-/// The newest protocol that the loader was made for.
-pub(super) const NEWEST: ProtocolVersion = ProtocolVersion(0x020f);
 
 /// Where the header ends, its last field being `init_size`.
 const END: usize = 0x264;
@@ -24,19 +17,8 @@ const LOAD_AT: u64 = 1 << 20;
 /// What the initrd's address is a multiple of.
 const MIB: u64 = 1 << 20;
 
-/// The end of memory that a 32-bit register can tell, less the devices below it.
+/// The end of memory that a 32-bit register can address, less the devices below it.
 const MEMORY_MAX: u64 = 3 << 30;
-
-/// A version of the boot protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ProtocolVersion(pub u16);
-
-impl fmt::Display for ProtocolVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [minor, major] = self.0.to_le_bytes();
-        write!(f, "{major}.{minor:02}")
-    }
-}
 
 /// What the loader needs to know of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +27,7 @@ pub(super) struct KernelSetup {
     pub(super) cmdline_max: u32,
     /// The last byte of memory that an initrd may have.
     initrd_max: u32,
-    /// Where the memory ends that the kernel writes before it knows what lies there.
+    /// End of the memory that the kernel writes before it has a memory map.
     memory_end: u64,
 }
 
@@ -93,7 +75,7 @@ impl KernelSetup {
         }
     }
 
-    /// Where the memory that is needed ends, in KiB.
+    /// End of the needed memory, in KiB.
     pub(super) fn memory_kib(&self, initrd_at: u32, initrd_len: u64) -> u32 {
         let end = u64::from(initrd_at).saturating_add(initrd_len).max(self.memory_end);
         end.div_ceil(1024) as u32
@@ -104,7 +86,7 @@ impl KernelSetup {
 fn check_len(head: &[u8], len: u64) -> Result<(), BiosError> {
     let sectors = match fields::u8(head, 0x1f1) {
         0 => 4_u64,
-        told => told.into(),
+        len => len.into(),
     };
     let setup = sectors.saturating_add(1).saturating_mul(512);
     if setup > 0x8000 {
@@ -117,7 +99,7 @@ fn check_len(head: &[u8], len: u64) -> Result<(), BiosError> {
     Ok(())
 }
 
-/// The head of a kernel of so many bytes that unpacks itself at 16 MiB and needs 50 MiB and a KiB for that.
+/// The head of a kernel of `len` bytes that unpacks itself at 16 MiB and needs 50 MiB and a KiB for that.
 #[cfg(test)]
 pub(super) fn sample(len: u32) -> Vec<u8> {
     let mut head = vec![0; 4096];

@@ -1,4 +1,4 @@
-//! newc reader: one entry after the other out of a stream, with nothing kept of them.
+//! newc reader: one entry after the other out of a stream, without buffering them.
 //!
 //! As strict as the kernel needs it: what it would take for something else, or stop at, is refused. Padding is not
 //! looked at, and an archive may lack its trailer, as buffer-format.rst allows.
@@ -24,7 +24,7 @@ const ALIGN: u64 = 4;
 /// Longest name with its NUL (Linux `PATH_MAX`); the kernel passes over entries with longer ones.
 const PATH_MAX: u32 = 4096;
 
-// Fields by their place.
+// Indices of fields.
 const INO: usize = 0;
 const MODE: usize = 1;
 const UID: usize = 2;
@@ -71,7 +71,7 @@ pub enum EntryKind {
 /// An entry of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveEntry {
-    /// Its name as it stands there: not empty, without NUL; it may begin with `/` or `./`.
+    /// Its name as stored: not empty, without NUL; it may begin with `/` or `./`.
     pub path: Vec<u8>,
     /// What it is.
     pub kind: EntryKind,
@@ -100,7 +100,7 @@ pub enum CpioReadError {
     Io {
         /// Where.
         at: u64,
-        /// What the stream said.
+        /// The error of the stream.
         #[source]
         source: io::Error,
     },
@@ -115,7 +115,7 @@ pub enum CpioReadError {
     Magic {
         /// Where.
         at: u64,
-        /// What stands there.
+        /// The stored value.
         found: [u8; 6],
     },
     /// A field is no number.
@@ -128,7 +128,7 @@ pub enum CpioReadError {
         at: u64,
         /// Which field, from 0.
         field: usize,
-        /// What stands there.
+        /// The stored value.
         found: Vec<u8>,
     },
     /// A name of a length that the kernel passes over.
@@ -170,9 +170,9 @@ pub enum CpioReadError {
     Checksum {
         /// Its path.
         path: Vec<u8>,
-        /// What the header says.
+        /// The checksum in the header.
         stored: u32,
-        /// What the bytes say.
+        /// The checksum of the bytes.
         computed: u32,
     },
 }
@@ -282,7 +282,7 @@ impl<R: Read> CpioReader<R> {
         Ok(Some((magic, fields)))
     }
 
-    /// Reads a name of so many bytes with its NUL.
+    /// Reads a name of `len` bytes with its NUL.
     fn name(&mut self, at: u64, len: u32) -> Result<Vec<u8>, CpioReadError> {
         if !(2..=PATH_MAX).contains(&len) {
             return Err(CpioReadError::NameLen { at, len });
@@ -342,7 +342,7 @@ impl<R: Read> Read for CpioReader<R> {
     }
 }
 
-/// A field by its place.
+/// A field by its index.
 fn field(fields: &[u32; FIELDS], at: usize) -> u32 {
     fields.get(at).copied().unwrap_or_default()
 }
@@ -352,7 +352,7 @@ fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
 }
 
-/// What the fields of a header say.
+/// The fields of a header.
 fn entry(path: Vec<u8>, fields: &[u32; FIELDS]) -> Result<ArchiveEntry, CpioReadError> {
     let field = |at| field(fields, at);
     let mode = field(MODE);

@@ -1,4 +1,4 @@
-//! What is written is read again, and damaged archives are refused with the place.
+//! Archives that are written are read again, and damaged ones are refused with the offset.
 
 use std::io::Read as _;
 
@@ -15,7 +15,7 @@ fn sample() -> Vec<u8> {
     archive.finish()
 }
 
-/// An entry with a body, from its mode and numbers by their place.
+/// An entry with a body, from its mode and numbers by their index.
 fn made(magic: &str, mode: u32, numbers: &[(usize, u32)], name: &str, body: &[u8]) -> Vec<u8> {
     let mut fields = [0; 13];
     (fields[1], fields[6], fields[11]) = (mode, body.len() as u32, name.len() as u32 + 1);

@@ -1,6 +1,10 @@
 //! ext4: writer, reader and checker.
 
 pub mod check;
+pub mod fields;
+mod format;
 pub mod read;
 pub mod spec;
 pub mod write;
+
+pub(crate) use format::Ext4Format;

@@ -4,7 +4,7 @@
 //! table, FSInfo, clusters in use by nothing, labels.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use super::fault::{FatFinding, VolumeCorruption, VolumeLocation};
+use super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
 use super::read::boot::{self, VolumeShape};
 use super::read::scan::{ScanMode, Scanned, Whence, scan};
 use super::read::table::{AllocationTable, ClusterLink};
@@ -76,7 +76,7 @@ fn check_backup(
     }))
 }
 
-/// The two entries of the table that stand for no cluster.
+/// The two entries of the table that belong to no cluster.
 fn check_first_entries(
     shape: &VolumeShape,
     table: &mut AllocationTable,
@@ -100,7 +100,7 @@ fn check_first_entries(
     Ok(findings)
 }
 
-/// All tables are the same, unless the volume says that they are not kept so.
+/// All tables are the same, unless the volume does not mirror them.
 fn compare_tables(volume: &dyn ReadAt, shape: &VolumeShape) -> Result<Vec<FatFinding>, FatReadError> {
     let mut findings = Vec::new();
     let copies = if shape.mirrored { 1..shape.tables } else { 1..1 };
@@ -125,7 +125,7 @@ fn compare_tables(volume: &dyn ReadAt, shape: &VolumeShape) -> Result<Vec<FatFin
     Ok(findings)
 }
 
-/// What the table says of all clusters.
+/// Numbers of clusters by their entries in the table.
 #[derive(Debug, Default)]
 struct Counted {
     free: u32,

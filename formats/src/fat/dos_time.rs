@@ -2,7 +2,7 @@
 
 use crate::time::Time;
 
-/// 1980-01-01T00:00:00Z, the first time that FAT can say.
+/// 1980-01-01T00:00:00Z, the first time that FAT can represent.
 const FIRST: i64 = 315_532_800;
 
 /// 2107-12-31T23:59:58Z, the last one.
@@ -18,7 +18,7 @@ pub(super) struct DosStamp {
     pub(super) time: u16,
 }
 
-/// The stamp of a time, moved to the nearest that FAT can say before it, or the first.
+/// The stamp of a time, rounded down to one that FAT can represent, or the first one.
 pub(super) fn encode(time: Time) -> DosStamp {
     let secs = time.secs.clamp(FIRST, LAST);
     let (day, rest) = (secs.div_euclid(DAY), secs.rem_euclid(DAY));
@@ -51,7 +51,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1 - 719_468
 }
 
-/// The year, month and day of so many days after 1970-01-01, the reverse of [`days`]; for dates after year 0.
+/// The year, month and day that is a number of days after 1970-01-01, the reverse of [`days`]; for dates after year 0.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);

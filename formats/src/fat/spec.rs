@@ -33,10 +33,10 @@ pub(super) const LONG_NAME: u8 = 0x0f;
 /// UTF-16 units in an entry of a long name.
 pub(super) const LONG_UNITS: usize = 13;
 
-/// Where the units stand in such an entry.
+/// Offsets of the units in such an entry.
 pub(super) const LONG_OFFSETS: [usize; LONG_UNITS] = [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30];
 
-/// The mark of the last part of a long name, which stands first.
+/// The mark of the last part of a long name, which comes first.
 pub(super) const LONG_LAST: u8 = 0x40;
 
 /// Characters that no long name has.
@@ -47,7 +47,7 @@ pub(super) fn short_sum(short: &[u8; 11]) -> u8 {
     short.iter().fold(0_u8, |sum, byte| sum.rotate_right(1).wrapping_add(*byte))
 }
 
-/// A name as it is compared: FAT does not tell upper from lower case. Characters are folded one to one.
+/// A name as it is compared: FAT ignores case. Characters are folded one to one.
 pub(super) fn fold(units: &[u16]) -> Vec<u16> {
     let folded = char::decode_utf16(units.iter().copied()).map(|unit| match unit {
         Ok(character) => {

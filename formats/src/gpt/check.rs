@@ -1,10 +1,10 @@
 //! GPT checker: everything that is wrong or odd about both copies of a table and the MBR before it.
 //!
 //! Looks through the reader's eyes and adds what a reader need not care for: the protective MBR, whether the copies
-//! agree, whether the backup stands at the end, alignment.
+//! agree, whether the backup is at the end, alignment.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use super::fault::{GptFinding, TableCorruption, TableLocation};
+use super::corruption::{GptFinding, TableCorruption, TableLocation};
 use super::read::{GptHeader, GptReadError, Loaded, copies};
 use super::{Copy, Lba, SECTOR};
 use crate::fields;
@@ -13,8 +13,8 @@ use crate::read_at::ReadAt;
 /// Sectors in a MiB, where partitions should start.
 const ALIGNMENT: u64 = 2048;
 
-/// Checks the partition table of a disk. No findings mean a table that every tool takes; a damaged copy is told by
-/// its first fault.
+/// Checks the partition table of a disk. No findings mean a table that every tool takes; a damaged copy is reported by
+/// its first corruption.
 ///
 /// # Errors
 /// [`GptReadError::Io`] when the disk cannot be read.
@@ -49,11 +49,11 @@ pub fn check(disk: &dyn ReadAt) -> Result<Vec<GptFinding>, GptReadError> {
     Ok(findings)
 }
 
-/// Whether the backup's entries only repeat what was said of the primary's.
+/// Whether the findings of the backup's entries only repeat those of the primary's.
 fn repeats(findings: &[GptFinding], finding: &GptFinding) -> bool {
     let TableLocation::Entry { copy: Copy::Backup, number } = finding.place else { return false };
     let place = TableLocation::Entry { copy: Copy::Primary, number };
-    findings.iter().any(|said| said.place == place && said.fault == finding.fault)
+    findings.iter().any(|other| other.place == place && other.fault == finding.fault)
 }
 
 /// What is wrong with the protective MBR (UEFI 2.10, section 5.2.3).
@@ -100,7 +100,7 @@ fn oddities(copy: Copy, loaded: Loaded, sectors: u64) -> Vec<GptFinding> {
             TableCorruption::NotAtEnd { stored: loaded.header.at, last }.at(TableLocation::Header(copy)),
         );
     }
-    // A BIOS-boot partition may stand before the first MiB: nothing but its loader reads it.
+    // A BIOS-boot partition may be before the first MiB: nothing but its loader reads it.
     let unaligned = |first: Lba| first.0.checked_rem(ALIGNMENT) != Some(0) && first.0 > ALIGNMENT;
     for partition in loaded.partitions.iter().filter(|partition| unaligned(partition.first)) {
         let place = TableLocation::Entry { copy, number: partition.number };
@@ -109,7 +109,7 @@ fn oddities(copy: Copy, loaded: Loaded, sectors: u64) -> Vec<GptFinding> {
     findings
 }
 
-/// Where the two copies say different things.
+/// The differences of the two copies.
 fn disagreements(primary: &Loaded, backup: &Loaded) -> Vec<GptFinding> {
     let texts = |header: &GptHeader| {
         [

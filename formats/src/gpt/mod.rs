@@ -1,11 +1,12 @@
 //! GPT: the partition table of a disk (UEFI 2.10, chapter 5), 512-byte sectors.
 //!
-//! Owns the types of a table, its writer, its reader and its checker. Must not know what stands in a partition.
+//! Owns the types of a table, its writer, its reader and its checker. Does not know the contents of partitions.
 //! The reader and the checker share no planning code with the writer, only the types on this page.
 
 pub mod attributes;
 pub mod check;
-pub mod fault;
+pub mod corruption;
+pub mod fields;
 pub mod read;
 pub mod types;
 pub mod write;
@@ -80,7 +81,7 @@ impl Partition {
         (self.last.0.saturating_add(1)).saturating_sub(self.first.0).saturating_mul(SECTOR)
     }
 
-    /// Whether the partition has no sector at all, which no valid table says.
+    /// Whether the partition has no sector at all, which no valid table has.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -96,7 +97,7 @@ pub enum Copy {
 }
 
 impl Copy {
-    /// The word for it in errors.
+    /// Its name in errors.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Primary => "primary",

@@ -1,12 +1,12 @@
 //! GPT reader: the table of a disk from whichever copy is good.
 //!
-//! A copy is good when its header and entries satisfy UEFI 2.10, section 5.3, and no partition lies outside the
+//! A copy is good when its header and entries satisfy UEFI 2.10, section 5.3, and no partition is outside the
 //! usable sectors or on another. Shares no code with the writer. Trusts no length: a copy takes at most 1 MiB.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::io;
 
-use super::fault::{GptFinding, TableCorruption, TableLocation};
+use super::corruption::{GptFinding, TableCorruption, TableLocation};
 use super::{Copy, Lba, Partition, PartitionTable, SECTOR};
 use crate::fields;
 use crate::finding::Severity;
@@ -26,9 +26,9 @@ pub enum GptReadError {
     /// The disk could not be read.
     #[error("reading sectors from {at} on")]
     Io {
-        /// First sector wanted.
+        /// First sector of the range.
         at: Lba,
-        /// What the medium says.
+        /// The error of the medium.
         source: io::Error,
     },
     /// Neither copy is good.
@@ -53,7 +53,7 @@ pub struct Reading {
 /// Reads the partition table of a disk.
 ///
 /// # Errors
-/// [`GptReadError::NoTable`] when both copies are damaged, with the first fault of each.
+/// [`GptReadError::NoTable`] when both copies are damaged, with the first corruption of each.
 pub fn read(disk: &dyn ReadAt) -> Result<Reading, GptReadError> {
     let [primary, backup] = copies(disk)?;
     let (copy, loaded) = match (primary, backup) {
@@ -103,14 +103,14 @@ pub(super) struct Loaded {
     pub(super) header: GptHeader,
     pub(super) entries: Vec<u8>,
     pub(super) partitions: Vec<Partition>,
-    /// Faults that do not stand in the way of reading it.
+    /// Corruptions that do not prevent reading it.
     pub(super) oddities: Vec<GptFinding>,
 }
 
-/// A copy, or the first fault that makes it useless.
+/// A copy, or the first corruption that makes it useless.
 pub(super) type CopyResult = Result<Loaded, GptFinding>;
 
-/// Both copies, the primary first. The backup is looked for where a good primary says, else in the last sector.
+/// Both copies, the primary first. The backup is read from the sector that a good primary names, else from the last one.
 pub(super) fn copies(disk: &dyn ReadAt) -> Result<[CopyResult; 2], GptReadError> {
     let sectors = disk.size() / SECTOR;
     let Some(last) = sectors.checked_sub(1).filter(|last| *last >= 2) else {
@@ -123,7 +123,7 @@ pub(super) fn copies(disk: &dyn ReadAt) -> Result<[CopyResult; 2], GptReadError>
     Ok([primary, backup])
 }
 
-/// Reads the copy whose header stands in sector `at`.
+/// Reads the copy whose header is in sector `at`.
 fn load(disk: &dyn ReadAt, copy: Copy, at: Lba) -> Result<CopyResult, GptReadError> {
     let mut sector = [0; SECTOR as usize];
     fill(disk, at, &mut sector)?;
@@ -188,7 +188,7 @@ fn header_crc(signed: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Refuses a header that places itself, its entries or the usable sectors where they cannot be.
+/// Refuses a header with impossible sectors for itself, its entries or the usable range.
 fn check_places(header: &GptHeader, actual: Lba, sectors: u64) -> Result<(), TableCorruption> {
     if header.at != actual {
         return Err(TableCorruption::MyLba { stored: header.at, actual });
@@ -233,7 +233,7 @@ fn header_oddities(sector: &[u8], header: &GptHeader, copy: Copy) -> Vec<GptFind
     set.into_iter().chain(few).map(|fault| fault.at(TableLocation::Header(copy))).collect()
 }
 
-/// The partitions of an array of entries, by ascending number, or the first fault that makes them useless.
+/// The partitions of an array of entries, by ascending number, or the first corruption that makes them useless.
 fn decode_entries(
     header: &GptHeader,
     entries: &[u8],
@@ -263,7 +263,7 @@ fn decode_entries(
 
 /// Refuses for a partition that cannot be read safely; remembers every other finding.
 fn settle(finding: GptFinding, oddities: &mut Vec<GptFinding>) -> Result<(), GptFinding> {
-    // Equal GUIDs and a missing one confuse whoever looks a partition up by them, but not its place.
+    // Equal GUIDs and a missing one make a partition ambiguous, but not its range.
     let harmless = matches!(finding.fault, TableCorruption::SameGuid { .. } | TableCorruption::NoGuid);
     if finding.severity == Severity::Damage && !harmless {
         return Err(finding);
@@ -313,7 +313,7 @@ fn entry_faults(header: &GptHeader, entry: &[u8], partition: &Partition) -> Vec<
     faults
 }
 
-/// What is wrong between entries, with the number of the one that it is said of.
+/// Corruptions between entries, with the number of the entry.
 fn pair_faults(partitions: &[Partition]) -> Vec<(u32, TableCorruption)> {
     let mut faults = Vec::new();
     let mut sorted: Vec<&Partition> = partitions.iter().collect();

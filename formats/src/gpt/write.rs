@@ -98,7 +98,7 @@ pub enum GptWriteError {
 /// Claims both copies of the table in a plan as long as the disk.
 ///
 /// # Errors
-/// [`GptWriteError`] when the table is not one that a GPT can say.
+/// [`GptWriteError`] when a GPT cannot represent the table.
 pub fn claim(table: &PartitionTable, claims: &mut Claims) -> Result<(), GptWriteError> {
     claim_bootable(table, &[0; BOOT_CODE], claims)
 }
@@ -136,7 +136,7 @@ pub fn encode(table: &PartitionTable) -> Result<(Vec<u8>, Vec<u8>), GptWriteErro
     Ok((head, tail))
 }
 
-/// Refuses what has no place in a table.
+/// Refuses values that a table cannot store.
 fn check(table: &PartitionTable) -> Result<(), GptWriteError> {
     if table.sectors < HEAD_SECTORS + TAIL_SECTORS + 1 {
         return Err(GptWriteError::DiskTooSmall { sectors: table.sectors });
@@ -153,7 +153,7 @@ fn check(table: &PartitionTable) -> Result<(), GptWriteError> {
     check_pairs(&table.partitions)
 }
 
-/// Refuses a partition for what it says of itself.
+/// Refuses a partition with invalid values of its own.
 fn check_alone(partition: &Partition) -> Result<(), GptWriteError> {
     let number = partition.number;
     if number == 0 || number > ENTRIES {
@@ -191,10 +191,10 @@ fn check_pairs(partitions: &[Partition]) -> Result<(), GptWriteError> {
     Ok(())
 }
 
-/// The MBR that tells tools without GPT that the disk is full (UEFI 2.10, section 5.2.3).
+/// The MBR by which tools without GPT see a full disk (UEFI 2.10, section 5.2.3).
 fn protective_mbr(sectors: u64) -> Vec<u8> {
     let mut mbr = vec![0; SECTOR as usize];
-    // Not active; CHS 0/0/2; type 0xee; CHS at its limit; LBA 1; as long as the field can say.
+    // Not active; CHS 0/0/2; type 0xee; CHS at its limit; LBA 1; as long as the field can count.
     mbr[446..458].copy_from_slice(&[0, 0, 2, 0, 0xee, 0xff, 0xff, 0xff, 1, 0, 0, 0]);
     let rest = u32::try_from(sectors - 1).unwrap_or(u32::MAX);
     mbr[458..462].copy_from_slice(&rest.to_le_bytes());
@@ -220,7 +220,7 @@ fn entries(partitions: &[Partition]) -> Vec<u8> {
     array
 }
 
-/// A header that stands at `at`, its other copy at `other`, its entries from `entries_at` on.
+/// A header in sector `at`, its other copy at `other`, its entries from `entries_at` on.
 fn header(table: &PartitionTable, entries: &[u8], at: Lba, other: Lba, entries_at: Lba) -> Vec<u8> {
     let mut bytes = vec![0; SECTOR as usize];
     bytes[..8].copy_from_slice(b"EFI PART");

@@ -9,11 +9,11 @@ pub enum PeError {
     /// The bytes could not be read.
     #[error("reading {len} bytes of the image from byte {at} on")]
     Io {
-        /// First byte wanted.
+        /// First byte of the range.
         at: u64,
         /// How many.
         len: u64,
-        /// What the medium says.
+        /// The error of the medium.
         source: io::Error,
     },
     /// A number that every image of this kind has is another one.
@@ -23,9 +23,9 @@ pub enum PeError {
     Magic {
         /// Which number.
         field: &'static str,
-        /// Where it stands.
+        /// Its offset in the file.
         at: u64,
-        /// What stands there.
+        /// The stored value.
         found: u64,
         /// What must.
         expected: u64,
@@ -44,14 +44,14 @@ pub enum PeError {
         /// Where that ends.
         len: u64,
     },
-    /// A header's field cannot be what it says.
+    /// A header's field has an invalid value.
     #[error("the {field} is {found}, which is not {rule}: the image is damaged, fetch it again")]
     Field {
         /// Which field.
         field: &'static str,
-        /// What it says.
+        /// Its value.
         found: u64,
-        /// What it may say.
+        /// The valid values.
         rule: &'static str,
     },
     /// Two sections share bytes of the file or addresses, or run backwards.
@@ -100,17 +100,17 @@ pub enum PeError {
     },
     /// The section table cannot grow.
     #[error(
-        "{wanted} more sections need headers of {need} bytes, and the stub has room for {room}: use another stub"
+        "{more} more sections need headers of {need} bytes, and the stub has room for {room}: use another stub"
     )]
     NoRoom {
         /// How many are to be added.
-        wanted: usize,
+        more: usize,
         /// Bytes that the headers need.
         need: u64,
         /// Bytes that they can have.
         room: u64,
     },
-    /// The image would be longer than its fields can say.
+    /// The image would be longer than its fields can count.
     #[error(
         "section `{name}` would end at byte {end}, and an image ends below 4294967296: make the kernel or initrd smaller"
     )]

@@ -1,7 +1,7 @@
 //! PE: images that UEFI firmware runs (Microsoft PE/COFF specification; UEFI 2.10, section 2.1.1), PE32+ only.
 //!
 //! Owns the writer of unified kernel images, which appends sections to a stub (UAPI Group, Unified Kernel Image), and a
-//! strict reader of sections. Must not know where an image is kept, or what a kernel is. The reader shares no code with
+//! strict reader of sections. Knows neither the location of an image nor kernels. The reader shares no code with
 //! the writer, only the errors and the numbers on this page.
 
 mod error;
@@ -28,7 +28,7 @@ const OPTIONAL: u64 = 112;
 /// The optional header's first number in PE32+.
 const PE32_PLUS: u16 = 0x20b;
 
-/// The data directory of signatures, whose place is an offset in the file and not an address.
+/// The data directory of signatures, whose location is an offset in the file and not an address.
 const SIGNATURES: u64 = 4;
 
 /// The data directory of debugging aids, whose entries hold offsets in the file.

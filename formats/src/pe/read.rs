@@ -1,12 +1,13 @@
 //! The reader of images: machine and sections, as strict as a careful loader.
 //!
-//! Shares no code with the writer. Trusts no length: headers of at most 64 KiB are read, and sections only when asked
-//! for. Alignment of addresses is not asked for: a stub of systemd 252 has a section at 0x19100, which firmware takes.
+//! Shares no code with the writer. Trusts no length: headers of at most 64 KiB are read, and sections only on
+//! request. Alignment of addresses is not required: a stub of systemd 252 has a section at 0x19100, which firmware takes.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::fmt;
 
 use super::{COFF, ENTRY, OPTIONAL, PE32_PLUS, PeError, SECTIONS_MAX, SIGNATURES};
+use crate::arch::Arch;
 use crate::fields;
 use crate::read_at::ReadAt;
 use crate::tree::Printable;
@@ -17,10 +18,8 @@ const HEADERS_MAX: u64 = 64 << 10;
 /// The processor that an image is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeMachine {
-    /// `IMAGE_FILE_MACHINE_AMD64`.
-    X86_64,
-    /// `IMAGE_FILE_MACHINE_ARM64`.
-    Aarch64,
+    /// One that images are built for.
+    Known(Arch),
     /// Another one, by its number.
     Other(u16),
 }
@@ -28,8 +27,7 @@ pub enum PeMachine {
 impl fmt::Display for PeMachine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::X86_64 => f.write_str("x86_64"),
-            Self::Aarch64 => f.write_str("aarch64"),
+            Self::Known(arch) => f.write_str(arch.name()),
             Self::Other(number) => write!(f, "machine 0x{number:04x}"),
         }
     }
@@ -44,32 +42,32 @@ pub struct PlacedSection {
     pub va: u32,
     /// Its length in memory: of an appended section the exact length of its content.
     pub virtual_size: u32,
-    /// Where its bytes stand in the file.
+    /// Offset of its bytes in the file.
     pub raw_offset: u32,
-    /// How many stand there, padding included.
+    /// Bytes in the file, padding included.
     pub raw_size: u32,
 }
 
 impl PlacedSection {
-    /// Bytes of content that stand in the file: without padding, and without zeros that only memory has.
+    /// Bytes of content in the file: without padding, and without zeros that only memory has.
     pub fn len(&self) -> u64 {
         self.virtual_size.min(self.raw_size).into()
     }
 
-    /// Whether no byte of it stands in the file.
+    /// Whether the file has no byte of it.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What an image's headers tell.
+/// The headers of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeHeaders {
     /// The processor.
     pub machine: PeMachine,
     /// What runs it: 10 is an application of UEFI.
     pub subsystem: u16,
-    /// Bytes that it takes in memory.
+    /// Length in memory in bytes.
     pub image_size: u32,
     /// Bytes of headers at the start of the file.
     pub headers_size: u32,
@@ -77,7 +75,7 @@ pub struct PeHeaders {
     pub sections: Vec<PlacedSection>,
     /// First byte of the file after every section; what follows is a signature or debris.
     pub end: u64,
-    /// Place and length of the signatures, where there are some.
+    /// Offset and length of the signatures, where there are some.
     pub signatures: Option<(u32, u32)>,
 }
 
@@ -97,7 +95,7 @@ impl PeHeaders {
         if len > most {
             return Err(PeError::SectionLong { name: name.to_owned(), len, most });
         }
-        // The place of a section without bytes means nothing, and may lie anywhere.
+        // The offset of a section without bytes has no meaning and may be any number.
         if len == 0 {
             return Ok(Some(Vec::new()));
         }
@@ -105,7 +103,7 @@ impl PeHeaders {
     }
 }
 
-/// The memory that an image asks for when it is loaded, told by its first bytes; nothing where they are none of PE32+.
+/// The memory that an image needs when it is loaded, from its first bytes; `None` where they are not PE32+.
 pub fn size_of_image(head: &[u8]) -> Option<u32> {
     let at = usize::try_from(fields::u32(head, 0x3c)).ok()?;
     let pe = head.get(at..at.saturating_add(84))?;
@@ -159,7 +157,7 @@ fn part(bytes: &dyn ReadAt, what: &str, at: u64, len: u64) -> Result<Vec<u8>, Pe
     fetch(bytes, at, len)
 }
 
-/// Bytes whose number was found to be bearable.
+/// Bytes whose number was checked.
 fn fetch(bytes: &dyn ReadAt, at: u64, len: u64) -> Result<Vec<u8>, PeError> {
     let mut buf = vec![0; usize::try_from(len).unwrap_or(0)];
     bytes.read_exact_at(at, &mut buf).map_err(|source| PeError::Io { at, len, source })?;
@@ -171,14 +169,11 @@ fn magic(field: &'static str, at: u64, found: u64, expected: u64) -> Result<(), 
 }
 
 fn machine(number: u16) -> PeMachine {
-    match number {
-        0x8664 => PeMachine::X86_64,
-        0xaa64 => PeMachine::Aarch64,
-        other => PeMachine::Other(other),
-    }
+    let known = Arch::ALL.into_iter().find(|arch| arch.pe_machine() == number);
+    known.map_or(PeMachine::Other(number), PeMachine::Known)
 }
 
-/// The length of the headers, when it holds the section table and lies within the file, and the optional header holds
+/// The length of the headers, when they contain the section table and are within the file, and the optional header has
 /// its fields.
 fn check_sizes(bytes: &dyn ReadAt, optional: &[u8], table_end: u64) -> Result<u32, PeError> {
     let directories = u64::from(fields::u32(optional, 108)).saturating_mul(8);
@@ -208,7 +203,7 @@ fn check_sizes(bytes: &dyn ReadAt, optional: &[u8], table_end: u64) -> Result<u3
     Ok(headers)
 }
 
-/// A section as its entry tells.
+/// A section by its entry.
 fn placed(entry: &[u8]) -> PlacedSection {
     let name: [u8; 8] = fields::array(entry, 0);
     let len = name.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
@@ -221,7 +216,7 @@ fn placed(entry: &[u8]) -> PlacedSection {
     }
 }
 
-/// Place and length of the signatures.
+/// Offset and length of the signatures.
 fn signatures(bytes: &dyn ReadAt, optional: &[u8]) -> Result<Option<(u32, u32)>, PeError> {
     if u64::from(fields::u32(optional, 108)) <= SIGNATURES {
         return Ok(None);
@@ -282,7 +277,7 @@ mod tests {
     use super::super::sample::{PE, TABLE, put, stub};
     use super::*;
 
-    /// What the reader says of a sound image with some bytes changed.
+    /// The result of reading a valid image with some bytes changed.
     fn changed(at: usize, new: &[u8]) -> Result<PeHeaders, PeError> {
         let mut bytes = stub(0x400);
         put(&mut bytes, at, new);
@@ -319,7 +314,7 @@ mod tests {
 
     #[test]
     fn another_machine_is_told_by_its_number() {
-        assert_eq!(changed(PE + 4, &[0x64, 0xaa]).unwrap().machine, PeMachine::Aarch64);
+        assert_eq!(changed(PE + 4, &[0x64, 0xaa]).unwrap().machine, PeMachine::Known(Arch::Aarch64));
         assert_eq!(changed(PE + 4, &[0x4c, 1]).unwrap().machine.to_string(), "machine 0x014c");
     }
 

@@ -1,6 +1,6 @@
 //! A small image for tests: two sections, `.text` at 0x1000 and `.sdmagic` at 0x2000.
 
-/// Where the signature `PE\0\0` stands.
+/// Offset of the signature `PE\0\0`.
 pub(super) const PE: usize = 0x80;
 
 /// Where the section table starts.

@@ -2,7 +2,7 @@
 //!
 //! A loader that revokes by generation reads one section of that name, so the stub's lines and ours become one.
 
-/// The lines of the stub and then those of `ours` that it has not; lines are kept as they are written.
+/// The lines of the stub and then those of `ours` that it has not; lines are unchanged.
 pub(super) fn merged(stub: &[u8], ours: &[u8]) -> Vec<u8> {
     let mut lines: Vec<&[u8]> = Vec::new();
     for line in lines_of(stub).chain(lines_of(ours)) {
@@ -18,7 +18,7 @@ fn lines_of(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split(|byte| matches!(byte, b'\n' | 0))
 }
 
-/// Whether a line tells the format's own generation once more.
+/// Whether a line repeats the generation of the format itself.
 fn repeats_header(line: &[u8], before: &[&[u8]]) -> bool {
     line.starts_with(b"sbat,") && before.iter().any(|line| line.starts_with(b"sbat,"))
 }

@@ -31,9 +31,9 @@ pub(super) struct SectionHeader {
     pub(super) va: u32,
     /// Its length in memory.
     pub(super) virtual_size: u32,
-    /// Where its bytes stand in the file.
+    /// Offset of its bytes in the file.
     pub(super) raw: u32,
-    /// How many stand there.
+    /// Bytes in the file.
     pub(super) raw_size: u32,
 }
 
@@ -54,7 +54,7 @@ impl SectionHeader {
 pub(super) struct Stub {
     /// Headers and sections of the stub, filled up to the alignment, and nothing after them.
     bytes: Vec<u8>,
-    /// Where the signature `PE\0\0` stands.
+    /// Offset of the signature `PE\0\0`.
     pe: u64,
     /// Where the section table starts.
     table: u64,
@@ -126,13 +126,13 @@ impl Stub {
         self.put(self.entry(number), &name);
     }
 
-    /// Lets the section table take `wanted` more entries, if need be by moving the sections up in the file.
-    pub(super) fn make_room(&mut self, wanted: usize) -> Result<(), PeError> {
-        let count = self.headers.len().saturating_add(wanted);
+    /// Makes room for `more` more entries in the section table, if need be by moving the sections up in the file.
+    pub(super) fn make_room(&mut self, more: usize) -> Result<(), PeError> {
+        let count = self.headers.len().saturating_add(more);
         let need = self.entry(count);
         let most = u64::from(SECTIONS_MAX);
         if count as u64 > most {
-            return Err(PeError::NoRoom { wanted, need, room: self.entry(usize::from(SECTIONS_MAX)) });
+            return Err(PeError::NoRoom { more, need, room: self.entry(usize::from(SECTIONS_MAX)) });
         }
         let have = self.headers_size();
         // Bytes between the table and the first section are the linker's padding, unless a directory points there.
@@ -143,7 +143,7 @@ impl Stub {
         let first = self.headers.iter().map(|header| u64::from(header.va)).min().unwrap_or(u64::MAX);
         let tied = self.directory(DEBUG).1 != 0;
         if grown > first || tied {
-            return Err(PeError::NoRoom { wanted, need, room: if tied { have } else { first.max(have) } });
+            return Err(PeError::NoRoom { more, need, room: if tied { have } else { first.max(have) } });
         }
         self.grow_headers(index(have), index(grown));
         Ok(())
@@ -211,7 +211,7 @@ impl Stub {
         self.bytes.resize(self.bytes.len().next_multiple_of(index(self.file_align())), 0);
     }
 
-    /// Takes the place of a signature out of the directories; its bytes come after the sections.
+    /// Removes a signature from the directories; its bytes come after the sections.
     fn drop_signature(&mut self) {
         if u64::from(self.u32(DIRECTORIES)) > SIGNATURES {
             let at = directory_at(SIGNATURES);
@@ -267,7 +267,7 @@ impl Stub {
         self.u32(HEADERS_SIZE).into()
     }
 
-    /// Place and length that a data directory tells; zeros where the image has no such directory.
+    /// Offset and length of a data directory; zeros where the image has no such directory.
     fn directory(&self, number: u64) -> (u32, u32) {
         if u64::from(self.u32(DIRECTORIES)) <= number {
             return (0, 0);
@@ -276,7 +276,7 @@ impl Stub {
         (self.u32(at), self.u32(at.saturating_add(4)))
     }
 
-    /// Where the entry of a section stands.
+    /// Offset of the entry of a section.
     fn entry(&self, number: usize) -> u64 {
         self.table.saturating_add((number as u64).saturating_mul(ENTRY))
     }
@@ -310,7 +310,7 @@ impl Stub {
         self.put(self.pe.saturating_add(field), &value.to_le_bytes());
     }
 
-    /// Writes into the headers, which were found to lie within the bytes.
+    /// Writes into the headers, which were checked to be within the bytes.
     fn put(&mut self, at: u64, value: &[u8]) {
         let end = index(at).saturating_add(value.len());
         if let Some(place) = self.bytes.get_mut(index(at)..end) {
@@ -319,12 +319,12 @@ impl Stub {
     }
 }
 
-/// Where a data directory stands from the signature on.
+/// Offset of a data directory from the signature.
 fn directory_at(number: u64) -> u64 {
     number.saturating_mul(8).saturating_add(COFF).saturating_add(OPTIONAL)
 }
 
-/// An offset in memory; one that no memory has lies past the end.
+/// An offset as an index; one beyond the address space is past every end.
 fn index(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }

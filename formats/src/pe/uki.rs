@@ -1,7 +1,7 @@
 //! The writer of unified kernel images: a stub with sections appended.
 //!
-//! Only headers are changed and bytes appended; code is never moved. Every byte of the result lies in the headers or in
-//! a section, since firmware and tools hash what lies elsewhere each in its own way. The stub's time and checksum are
+//! Only headers are changed and bytes appended; code is never moved. Every byte of the result is in the headers or in
+//! a section, since firmware and tools differ in how they hash other bytes. The stub's time and checksum are
 //! zeroed, so that the same stub and sections give the same bytes.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -17,7 +17,7 @@ const PAGE: u64 = 4096;
 /// The section whose lines are added to those of the stub.
 const SBAT: &str = ".sbat";
 
-/// What the stub's own section of that name is called once its lines stand in the new one.
+/// New name of the stub's own section `.sbat`, whose lines the new section has.
 const SBAT_OF_STUB: &[u8; 8] = b".sbat0\0\0";
 
 /// A section to append.
@@ -27,12 +27,12 @@ pub struct UkiSection {
     pub name: &'static str,
     /// Its bytes.
     pub content: Content,
-    /// Bytes that it takes in memory at least, the rest of them zero; 0 for exactly those that it has.
+    /// Least length in memory in bytes, padded with zeros; 0 for the length of the content.
     pub memory: u64,
 }
 
 impl UkiSection {
-    /// A section that takes as much memory as it has bytes.
+    /// A section whose length in memory is that of its content.
     pub fn new(name: &'static str, content: Content) -> Self {
         Self { name, content, memory: 0 }
     }
@@ -41,7 +41,7 @@ impl UkiSection {
 /// A stub with sections appended in the given order; contents stay references.
 ///
 /// The virtual size of a section is the exact length of its content, but for `.initrd`, which is filled up with zeros
-/// to a multiple of 4, and where more memory is asked for. Lines of `.sbat` are added to those that the stub has. A signature of the stub is dropped.
+/// to a multiple of 4, and where more memory is requested. Lines of `.sbat` are added to those that the stub has. A signature of the stub is dropped.
 ///
 /// # Errors
 /// When the stub is no sound PE32+ image, has a section of a given name, or cannot take that many.
@@ -101,7 +101,7 @@ impl UkiTail {
         let name = section.name;
         let too_long = |end: u64| PeError::TooLong { name, end };
         let len = section.content.len();
-        // Two archives in a row are told apart at multiples of 4 only.
+        // Two consecutive archives are recognised at multiples of 4 only.
         let filled = if name == ".initrd" { up(len, 4) } else { len };
         let seen = filled.max(section.memory);
         let raw_size = up(filled, stub.file_align());
@@ -187,13 +187,13 @@ mod tests {
         let made = uki(&stub(0x400), &sections).unwrap();
         let file = bytes(&made);
         let image = read(&file).unwrap();
-        let told: Vec<_> = image
+        let sections: Vec<_> = image
             .sections
             .iter()
             .map(|s| (s.name.as_str(), s.va, s.virtual_size, s.raw_offset, s.raw_size))
             .collect();
         assert_eq!(
-            told,
+            sections,
             [
                 (".text", 0x1000, 0x200, 0x400, 0x200),
                 (".sdmagic", 0x2000, 0x30, 0x600, 0x200),
@@ -202,7 +202,10 @@ mod tests {
                 (".initrd", 0x6000, 8, 0x1e00, 0x200),
             ]
         );
-        assert_eq!((image.machine, image.subsystem, image.end), (PeMachine::X86_64, 10, file.len() as u64));
+        assert_eq!(
+            (image.machine, image.subsystem, image.end),
+            (PeMachine::Known(crate::arch::Arch::X86_64), 10, file.len() as u64)
+        );
         assert_eq!(image.image_size, 0x6200);
         assert_eq!(image.content(&file, ".cmdline", 100).unwrap().unwrap(), b"root=x");
         assert_eq!(image.content(&file, ".initrd", 100).unwrap().unwrap(), b"seven!!\0");
@@ -230,11 +233,11 @@ mod tests {
         let mut tied = small.clone();
         put(&mut tied, PE + 24 + 112 + 6 * 8, &[0, 0x10, 0, 0, 28]);
         let error = uki(&tied, &[text(".a", "a"), text(".b", "b")]).unwrap_err();
-        assert!(matches!(error, PeError::NoRoom { wanted: 2, room: 0x200, .. }), "{error}");
+        assert!(matches!(error, PeError::NoRoom { more: 2, room: 0x200, .. }), "{error}");
         let many: Vec<_> = NAMES.iter().map(|name| text(name, "x")).collect();
         let mut close = small;
         put(&mut close, TABLE + 12, &0x300_u32.to_le_bytes());
-        assert!(matches!(uki(&close, &many), Err(PeError::NoRoom { wanted: 8, room: 0x300, .. })));
+        assert!(matches!(uki(&close, &many), Err(PeError::NoRoom { more: 8, room: 0x300, .. })));
     }
 
     const NAMES: [&str; 8] = [".a", ".b", ".c", ".d", ".e", ".f", ".g", ".h"];
@@ -288,11 +291,7 @@ mod tests {
         assert_eq!(exact.len(), more.len(), "the file has no more bytes");
         let section = |image: &[u8], name: &str| read(&image).unwrap().section(name).unwrap().clone();
         assert_eq!(section(&more, ".linux").virtual_size, 0x5001);
-        assert_eq!(
-            section(&more, ".z").va,
-            section(&more, ".linux").va + 0x6000,
-            "nothing else stands in it"
-        );
+        assert_eq!(section(&more, ".z").va, section(&more, ".linux").va + 0x6000, "it has nothing else");
     }
 
     #[test]

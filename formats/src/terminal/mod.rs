@@ -3,7 +3,7 @@
 //! Guests, images, archives and services choose names and messages that this program prints. A control character in
 //! them would be an instruction to the user's terminal: set the title, write the clipboard, answer a query as if the
 //! answer was typed. [`escape`] and [`Escaper`] are for text of which nothing may be lost; [`TerminalFilter`] is for the copy of
-//! a console, of which colours are kept. Specifications: ECMA-48, xterm's `ctlseqs`, the Unicode bidirectional algorithm.
+//! a console, whose colours stay. Specifications: ECMA-48, xterm's `ctlseqs`, the Unicode bidirectional algorithm.
 
 mod decode;
 mod filter;

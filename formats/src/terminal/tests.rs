@@ -100,7 +100,7 @@ fn what_makes_a_terminal_act_remember_or_answer_is_dropped() {
         b"\xc2\x90x\x1b\\",
         b"\xc2\x9fx\xc2\x9c",
         b"\xc2\x84",
-        // A direction that hides what a line says.
+        // A direction that hides the text of a line.
         "\u{202e}".as_bytes(),
     ];
     for sequence in hostile {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::plan::SourceId;
 
-/// Where a stretch of a file's bytes comes from.
+/// The origin of a range of a file's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// Bytes held in memory: `bytes[at..at + len]` with the length of the segment.
@@ -23,7 +23,7 @@ pub enum Origin {
     },
 }
 
-/// A stretch of a file that holds bytes; what lies between segments is a hole and reads as zero.
+/// A range of a file that has bytes; a range between segments is a hole and reads as zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
     /// Offset in the file.
@@ -52,7 +52,7 @@ pub enum Content {
     Sparse {
         /// Length of the file in bytes.
         len: u64,
-        /// The stretches with bytes.
+        /// The ranges with bytes.
         segments: Arc<[Segment]>,
     },
 }
@@ -76,7 +76,7 @@ impl Content {
         self.len() == 0
     }
 
-    /// The stretches that hold bytes, in order; an empty file has none.
+    /// The ranges that have bytes, in order; an empty file has none.
     pub fn segments(&self) -> Vec<Segment> {
         match self {
             Self::Sparse { segments, .. } => segments.to_vec(),

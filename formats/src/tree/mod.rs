@@ -141,7 +141,7 @@ impl NodeKind {
         Self::Dir(BTreeMap::new())
     }
 
-    /// The word for this kind in listings and errors.
+    /// The name of this kind in listings and errors.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Dir(_) => "dir",
@@ -192,7 +192,7 @@ pub enum TreeError {
         name: Name,
     },
     /// A node was used as a directory and is none.
-    #[error("a {found} stands where a directory is needed")]
+    #[error("a {found} is where a directory is needed")]
     NotADir {
         /// What it is instead.
         found: &'static str,

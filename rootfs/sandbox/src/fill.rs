@@ -11,8 +11,8 @@ use std::thread::Scope;
 
 use amiforge_formats::plan::Sources as _;
 use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Tree};
+use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Watch;
 
 use super::wire::UNDER_WAY;
 
@@ -37,7 +37,7 @@ impl<'scope> Fillers<'scope> {
         scope: &'scope Scope<'scope, 'env>,
         tree: &'env Tree,
         blobs: &'env Blobs,
-        watch: &'env dyn Watch,
+        monitor: Monitor<'env>,
         filled: &'env (dyn Fn() -> io::Result<()> + Sync),
     ) -> Self {
         let (work, batches) = sync_channel::<Batch>(UNDER_WAY);
@@ -45,7 +45,7 @@ impl<'scope> Fillers<'scope> {
         let threads = (0..THREADS)
             .map(|_| {
                 let batches = Arc::clone(&batches);
-                scope.spawn(move || fill_all(&batches, tree, blobs, watch, filled))
+                scope.spawn(move || fill_all(&batches, tree, blobs, monitor, filled))
             })
             .collect();
         Self { work, threads }
@@ -69,7 +69,7 @@ fn fill_all(
     batches: &Mutex<Receiver<Batch>>,
     tree: &Tree,
     blobs: &Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
     filled: &(dyn Fn() -> io::Result<()> + Sync),
 ) -> io::Result<()> {
     let mut buf = vec![0; PIECE];
@@ -79,7 +79,7 @@ fn fill_all(
         let Ok(batch) = next else { return outcome };
         for (node, file) in batch {
             if outcome.is_ok() {
-                outcome = fill(tree, node, &File::from(file), blobs, watch, &mut buf);
+                outcome = fill(tree, node, &File::from(file), blobs, monitor, &mut buf);
             }
         }
         outcome = outcome.and(filled());
@@ -87,8 +87,8 @@ fn fill_all(
 }
 
 /// An error where the user asked to stop.
-pub(super) fn go_on(watch: &dyn Watch) -> io::Result<()> {
-    if watch.interrupted() { Err(io::Error::other("interrupted")) } else { Ok(()) }
+pub(super) fn go_on(monitor: Monitor<'_>) -> io::Result<()> {
+    if monitor.cancel.is_cancelled() { Err(io::Error::other("interrupted")) } else { Ok(()) }
 }
 
 fn fill(
@@ -96,7 +96,7 @@ fn fill(
     node: NodeId,
     file: &File,
     blobs: &Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
     buf: &mut [u8],
 ) -> io::Result<()> {
     let NodeKind::File(content) = &tree.node(node).kind else { return Ok(()) };
@@ -110,7 +110,7 @@ fn fill(
                 let mut done = 0;
                 while done < segment.len {
                     let piece = (segment.len - done).min(buf.len() as u64) as usize;
-                    go_on(watch)?;
+                    go_on(monitor)?;
                     blobs.read_exact_at(*source, at + done, &mut buf[..piece])?;
                     file.write_all_at(&buf[..piece], segment.offset + done)?;
                     done += piece as u64;
@@ -128,7 +128,7 @@ pub(super) fn equal(
     content: &Content,
     blobs: &Blobs,
     bufs: &mut [Vec<u8>; 2],
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> io::Result<bool> {
     if content.len() != len || matches!(content, Content::Sparse { .. }) {
         return Ok(false);
@@ -138,7 +138,7 @@ pub(super) fn equal(
         let mut done = 0;
         while done < segment.len {
             let piece = (segment.len - done).min(PIECE as u64) as usize;
-            go_on(watch)?;
+            go_on(monitor)?;
             file.read_exact_at(&mut now[..piece], segment.offset + done)?;
             let same = match &segment.origin {
                 Origin::Inline { bytes, at } => {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
+use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Watch;
 use rustix::fs::SeekFrom;
 
 use super::fill::{PIECE, equal, go_on};
@@ -169,7 +169,7 @@ impl<'a> Gathering<'a> {
         file: &File,
         blobs: &Blobs,
         pack: &mut Pack,
-        watch: &dyn Watch,
+        monitor: Monitor<'_>,
     ) -> io::Result<()> {
         let (Some((former, len)), Some(&id)) = (self.unread.remove(&number), self.names.get(number as usize))
         else {
@@ -177,19 +177,19 @@ impl<'a> Gathering<'a> {
         };
         if let Some(former) = former
             && let NodeKind::File(content) = &self.before.node(former).kind
-            && equal(file, len, content, blobs, &mut self.bufs, watch)?
+            && equal(file, len, content, blobs, &mut self.bufs, monitor)?
         {
             self.tree.node_mut(id).kind = NodeKind::File(content.clone());
             return Ok(());
         }
-        let content = self.pack(file, len, pack, watch)?;
+        let content = self.pack(file, len, pack, monitor)?;
         self.tree.node_mut(id).kind = NodeKind::File(content);
         self.packed.push(id);
         Ok(())
     }
 
     /// Appends a file's bytes to the pack; its holes stay holes.
-    fn pack(&mut self, file: &File, len: u64, pack: &mut Pack, watch: &dyn Watch) -> io::Result<Content> {
+    fn pack(&mut self, file: &File, len: u64, pack: &mut Pack, monitor: Monitor<'_>) -> io::Result<Content> {
         let mut segments: Vec<Segment> = Vec::new();
         let mut at = 0;
         while at < len {
@@ -204,7 +204,7 @@ impl<'a> Gathering<'a> {
             while at < end {
                 let piece = (end - at).min(PIECE as u64) as usize;
                 let buf = &mut self.bufs[0][..piece];
-                go_on(watch)?;
+                go_on(monitor)?;
                 file.read_exact_at(buf, at)?;
                 pack.append(buf)?;
                 at += piece as u64;

@@ -33,8 +33,8 @@ pub use job::{
 };
 pub use pack::Pack;
 
+use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Watch;
 use gather::Gathering;
 use ids::{IDS, Ids};
 use outer::Outer;
@@ -67,12 +67,12 @@ impl Sandbox {
         tree: &Tree,
         blobs: &mut Blobs,
         job: &SandboxJob,
-        watch: &dyn Watch,
+        monitor: Monitor<'_>,
     ) -> Result<Captured, SandboxError> {
         let what = || "making a file for what is written in the sandbox".to_owned();
         let pack = Pack::begin(&self.scratch);
         let mut pack = pack.map_err(|source| SandboxError::Content { what: what(), source })?;
-        let (mut outer, ids) = self.enter(job, watch)?;
+        let (mut outer, ids) = self.enter(job, monitor)?;
         let planted = outer.plant(&ids, tree, blobs)?;
         let findings = outer.follow()?;
         let mut gathering = Gathering::begin(tree, &planted, findings, job.epoch)?;
@@ -83,10 +83,10 @@ impl Sandbox {
     }
 
     /// Enters a sandbox with the best ids that the system allows.
-    fn enter<'a>(&self, job: &'a SandboxJob, watch: &'a dyn Watch) -> Result<(Outer<'a>, Ids), SandboxError> {
+    fn enter<'a>(&self, job: &'a SandboxJob, monitor: Monitor<'a>) -> Result<(Outer<'a>, Ids), SandboxError> {
         let mut forbidden = None;
         for ids in Ids::choices()? {
-            match Outer::enter(&self.launcher, &ids, job, watch) {
+            match Outer::enter(&self.launcher, &ids, job, monitor) {
                 Ok(outer) => return Ok((outer, ids)),
                 Err(error @ SandboxError::Forbidden { .. }) => forbidden = forbidden.or(Some(error)),
                 Err(error) => return Err(error),

@@ -10,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use amiforge_formats::tree::Tree;
+use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Watch;
 
 use super::fill::Fillers;
 use super::found::CapturedNames;
@@ -37,7 +37,7 @@ pub(super) struct Outer<'a> {
     channel: Channel,
     log: Log,
     job: &'a SandboxJob,
-    watch: &'a dyn Watch,
+    monitor: Monitor<'a>,
 }
 
 impl<'a> Outer<'a> {
@@ -46,7 +46,7 @@ impl<'a> Outer<'a> {
         launcher: &Launcher,
         ids: &Ids,
         job: &'a SandboxJob,
-        watch: &'a dyn Watch,
+        monitor: Monitor<'a>,
     ) -> Result<Self, SandboxError> {
         let launch =
             |source| SandboxError::Launch { program: launcher.program.display().to_string(), source };
@@ -61,7 +61,7 @@ impl<'a> Outer<'a> {
         // The command holds its ends of the socket and the pipe until it is dropped.
         drop(command);
         let log = Log::follow(reader).map_err(launch)?;
-        let outer = Self { child, channel: Channel(ours), log, job, watch };
+        let outer = Self { child, channel: Channel(ours), log, job, monitor };
         outer.identify(ids)?;
         Ok(outer)
     }
@@ -101,12 +101,12 @@ impl<'a> Outer<'a> {
         let content =
             |source| SandboxError::Content { what: "copying files into the sandbox".to_owned(), source };
         std::thread::scope(|scope| {
-            let fillers = Fillers::start(scope, tree, blobs, self.watch, &filled);
+            let fillers = Fillers::start(scope, tree, blobs, self.monitor, &filled);
             let heard = self.hand_out(&fillers, &planted);
             let filled = fillers.finish().map_err(content);
             // A file that cannot be filled is the reason for what the inner half says then, not the other way round.
             match heard {
-                _ if self.watch.interrupted() => Err(SandboxError::Interrupted),
+                _ if self.monitor.cancel.is_cancelled() => Err(SandboxError::Interrupted),
                 heard => filled.and(heard),
             }
         })?;
@@ -136,12 +136,15 @@ impl<'a> Outer<'a> {
         loop {
             match self.hear()? {
                 Said::Begins(step) => {
-                    self.watch.begin(&format!("running {}", self.step(step)?.name), None);
+                    self.monitor.progress.begin(&format!("running {}", self.step(step)?.name), None);
                 }
                 Said::Ended { how: StepEnd::Status(0), .. } => {}
                 Said::Shell { step, how } if self.job.on_failure == OnFailure::Shell => {
                     let why = failed(self.step(step)?, how, self.job, self.log.so_far());
-                    self.watch.give_terminal(&why);
+                    self.monitor.progress.end();
+                    self.monitor.progress.message(&format!(
+                        "{why}\nthis is a shell in the state that it left; `exit` ends it, and the build"
+                    ));
                     raw = Raw::begin();
                     let term = raw.as_ref().map(|_| Raw::kind()).unwrap_or_default();
                     self.send(term.as_bytes())?;
@@ -176,9 +179,9 @@ impl<'a> Outer<'a> {
                         return Err(confused());
                     }
                     for (name, file) in names.into_iter().zip(files) {
-                        let read = gathering.read(name, &File::from(file), blobs, pack, self.watch);
+                        let read = gathering.read(name, &File::from(file), blobs, pack, self.monitor);
                         read.map_err(|error| match error {
-                            _ if self.watch.interrupted() => SandboxError::Interrupted,
+                            _ if self.monitor.cancel.is_cancelled() => SandboxError::Interrupted,
                             error => content(error),
                         })?;
                     }
@@ -200,10 +203,13 @@ impl<'a> Outer<'a> {
 
     fn hear(&self) -> Result<Said, SandboxError> {
         // Messages may follow each other without a pause in which the socket would ask.
-        if self.watch.interrupted() {
+        if self.monitor.cancel.is_cancelled() {
             return Err(SandboxError::Interrupted);
         }
-        let bytes = self.channel.receive(&|| !self.watch.interrupted()).map_err(|error| self.lost(error))?;
+        let bytes = self
+            .channel
+            .receive(&|| !self.monitor.cancel.is_cancelled())
+            .map_err(|error| self.lost(error))?;
         match Said::decode(&bytes).map_err(|error| self.lost(error))? {
             Said::Failed { entering: true, what, errno } => {
                 Err(forbidden(&what, &io::Error::from_raw_os_error(errno)))
@@ -220,7 +226,7 @@ impl<'a> Outer<'a> {
 
     /// Why the socket gave an error.
     fn lost(&self, error: impl Into<io::Error>) -> SandboxError {
-        if self.watch.interrupted() {
+        if self.monitor.cancel.is_cancelled() {
             return SandboxError::Interrupted;
         }
         SandboxError::Died { how: error.into().to_string() }
@@ -229,7 +235,7 @@ impl<'a> Outer<'a> {
     /// Ends the sandbox if it still runs; gives the last of what was written in it.
     fn finish(&mut self) -> OutputTail {
         let _ = self.channel.0.shutdown(std::net::Shutdown::Both);
-        let grace = if self.watch.interrupted() { Duration::ZERO } else { GRACE };
+        let grace = if self.monitor.cancel.is_cancelled() { Duration::ZERO } else { GRACE };
         let end = Instant::now() + grace;
         while let Ok(None) = self.child.try_wait() {
             if Instant::now() >= end {

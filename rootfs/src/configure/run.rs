@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, NodeKind, Tree};
+use amiforge_progress::Monitor;
 use amiforge_sandbox::{
     Captured, OnFailure, Sandbox, SandboxClock, SandboxError, SandboxJob, SandboxLimits, SandboxStep, Seed,
 };
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Watch;
 
 use super::account_ids::{AccountIds, Numbered};
 use super::blame::blame;
@@ -75,7 +75,7 @@ pub fn configure(
     settings: &ConfigureSettings<'_>,
     sandbox: &Sandbox,
     blobs: &mut Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<Captured, SandboxError> {
     let mut tree = tree.clone();
     let idle: Vec<_> = STARTS_NOTHING.iter().filter_map(|one| one.place(&mut tree, settings.epoch)).collect();
@@ -86,7 +86,7 @@ pub fn configure(
     (job.limits, job.on_failure, job.clock) = (settings.limits, settings.on_failure, settings.clock);
     job.seed = settings.seed;
     job.env = variables();
-    let mut captured = sandbox.run(&tree, blobs, &job, watch).map_err(blame)?;
+    let mut captured = sandbox.run(&tree, blobs, &job, monitor).map_err(blame)?;
     let after = &mut captured.tree;
     for placed in idle {
         placed.take_back(after);

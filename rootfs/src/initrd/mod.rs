@@ -1,11 +1,14 @@
-//! An initrd of our own, for kernels that need modules to reach their root: a first program of a few KiB (`init.c`, compiled
-//! by `make.sh`) and just those modules, taken from the tree. The same for the same kernel, whoever builds it and when.
+//! Builds an initrd for kernels that need modules to reach their root file system: an init program of a few KiB (`init.c`,
+//! compiled by `make.sh`) and only the modules that it loads, taken from the tree. The same kernel gives the same bytes.
+//!
+//! Follows modules.dep(5) and depmod(8); the format of the archive is in [`amiforge_formats::cpio`].
 
 pub mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use amiforge_formats::arch::Arch;
 use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeKind, Tree};
@@ -14,65 +17,54 @@ use crate::packages::inflate::inflate;
 use amiforge_formats::path;
 use amiforge_formats::path::PathError;
 
-/// Longest module that is read, unpacked.
+/// Longest module that is read, in bytes after decompression.
 const MODULE_MAX: u64 = 64 << 20;
 
-/// What words of recipes stand for.
-const GROUPS: [(&str, &[&str]); 4] = [
+/// Driver names of recipes, and the modules of each.
+const DRIVER_GROUPS: [(&str, &[&str]); 4] = [
     ("nvme", &["nvme"]),
     ("virtio", &["virtio_pci", "virtio_blk"]),
     ("xen", &["xen_blkfront"]),
-    // ext4 asks for a checksum by a name that no dependency tells.
+    // ext4 requests its checksum by the name of an algorithm, which modules.dep does not list.
     ("ext4", &["crc32c_generic", "ext4"]),
 ];
 
-/// Modules of those that are nowhere in some kernels, because they are part of another or were never a module.
-const OPTIONAL: [&str; 1] = ["crc32c_generic"];
+/// Modules that some kernels do not have, because they are part of another one or can only be built in.
+const OPTIONAL_MODULES: [&str; 1] = ["crc32c_generic"];
 
-/// Machines that there is a first program for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InitrdMachine {
-    /// Intel and AMD, 64 bit.
-    X86_64,
-    /// Arm, 64 bit.
-    Aarch64,
-}
-
-impl InitrdMachine {
-    /// The first program, an executable without libraries.
-    pub(crate) fn init(self) -> &'static [u8] {
-        match self {
-            Self::X86_64 => include_bytes!("init.x86_64"),
-            Self::Aarch64 => include_bytes!("init.aarch64"),
-        }
+/// The init program of an architecture, a static executable without libraries.
+pub(crate) fn init(arch: Arch) -> &'static [u8] {
+    match arch {
+        Arch::X86_64 => include_bytes!("init.x86_64"),
+        Arch::Aarch64 => include_bytes!("init.aarch64"),
     }
 }
 
-/// Why there is no initrd.
+/// Why an initrd cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InitrdError {
-    /// The kernel's modules have no list.
-    #[error("there is no `{path}`, which tells what the kernel's modules need")]
-    NoList {
-        /// The list.
+    /// The tree has no list of the dependencies of the modules.
+    #[error("there is no `{path}`, which lists the dependencies of the kernel's modules")]
+    NoModuleList {
+        /// Path of the list.
         path: String,
     },
-    /// A driver that the kernel does not have.
+    /// The kernel does not have a driver.
     #[error("the kernel `{release}` has no driver `{driver}`, neither built in nor as a module")]
     NoDriver {
-        /// The release.
+        /// Release of the kernel.
         release: String,
-        /// The module.
+        /// Name of the module.
         driver: String,
     },
-    /// A path of the tree.
+    /// A path of the tree cannot be resolved or read.
     #[error("looking for modules")]
     Path(#[from] PathError),
-    /// A module cannot be unpacked.
+    /// A module cannot be read or decompressed.
     #[error("unpacking the module `{path}`")]
     Unpack {
-        /// The module.
+        /// Path of the module.
         path: String,
         /// Why.
         #[source]
@@ -82,59 +74,61 @@ pub enum InitrdError {
 
 /// The modules of a kernel.
 #[derive(Debug)]
-pub struct Modules {
+pub struct KernelModules {
     release: String,
-    /// Path below the kernel's folder, and what has to be loaded before, by name.
+    /// By module name: the path below the folder of the kernel, and the modules to load before it, in order.
     by_name: BTreeMap<String, (String, Vec<String>)>,
     built_in: BTreeSet<String>,
 }
 
-impl Modules {
+impl KernelModules {
     /// Reads `modules.dep` and `modules.builtin` (depmod(8), modules.dep(5)).
     ///
     /// # Errors
-    /// [`InitrdError::NoList`] and [`InitrdError::Path`].
+    /// [`InitrdError::NoModuleList`] and [`InitrdError::Path`].
     pub fn read(tree: &Tree, sources: &dyn Sources, release: &str) -> Result<Self, InitrdError> {
         let path = format!("lib/modules/{release}/modules.dep");
         let list = |path: &str| path::read(tree, sources, path.as_bytes());
         let text = match list(&path)? {
             Some(text) => text,
-            None => list(&format!("usr/{path}"))?.ok_or(InitrdError::NoList { path: format!("/{path}") })?,
+            None => {
+                list(&format!("usr/{path}"))?.ok_or(InitrdError::NoModuleList { path: format!("/{path}") })?
+            }
         };
         let mut by_name = BTreeMap::new();
         for line in String::from_utf8_lossy(&text).lines() {
-            let Some((module, needs)) = line.split_once(':') else { continue };
-            // The list names what is needed first at the end.
-            let needs = needs.split_whitespace().rev().map(name_of).collect();
-            by_name.insert(name_of(module), (module.to_owned(), needs));
+            let Some((module, dependencies)) = line.split_once(':') else { continue };
+            // In modules.dep the module to load first comes last.
+            let dependencies = dependencies.split_whitespace().rev().map(module_name).collect();
+            by_name.insert(module_name(module), (module.to_owned(), dependencies));
         }
         let folder = path.trim_end_matches("modules.dep").to_owned();
         let built_in = match list(&format!("{folder}modules.builtin"))? {
             Some(text) => text,
             None => list(&format!("usr/{folder}modules.builtin"))?.unwrap_or_default(),
         };
-        let built_in = String::from_utf8_lossy(&built_in).lines().map(name_of).collect();
+        let built_in = String::from_utf8_lossy(&built_in).lines().map(module_name).collect();
         Ok(Self { release: release.to_owned(), by_name, built_in })
     }
 
-    /// What has to be loaded for some drivers, in order: words of recipes (`nvme`, `virtio`, `xen`, `ext4`) or names of
-    /// modules. What is built in needs nothing.
+    /// The modules to load for some drivers, in order. A driver is a group (`nvme`, `virtio`, `xen`, `ext4`) or the name of
+    /// a module; one that is built into the kernel adds nothing.
     ///
     /// # Errors
     /// [`InitrdError::NoDriver`].
-    pub fn needed(&self, drivers: &[String]) -> Result<Vec<String>, InitrdError> {
+    pub fn load_order(&self, drivers: &[String]) -> Result<Vec<String>, InitrdError> {
         let mut all = Vec::new();
         for driver in drivers {
-            let group = GROUPS.iter().find(|(word, _)| word == driver);
+            let group = DRIVER_GROUPS.iter().find(|(name, _)| name == driver);
             let names = match group {
                 Some((_, names)) => names.iter().map(|&name| name.to_owned()).collect(),
                 None => vec![driver.replace('-', "_")],
             };
             for name in names {
-                let found = self.by_name.get(&name).filter(|_| !self.built_in.contains(&name));
-                match found {
-                    Some((_, needs)) => all.extend(needs.iter().cloned().chain([name])),
-                    None if self.built_in.contains(&name) || OPTIONAL.contains(&name.as_str()) => {}
+                let module = self.by_name.get(&name).filter(|_| !self.built_in.contains(&name));
+                match module {
+                    Some((_, dependencies)) => all.extend(dependencies.iter().cloned().chain([name])),
+                    None if self.built_in.contains(&name) || OPTIONAL_MODULES.contains(&name.as_str()) => {}
                     None => {
                         let release = self.release.clone();
                         return Err(InitrdError::NoDriver { release, driver: name });
@@ -147,28 +141,28 @@ impl Modules {
         Ok(all)
     }
 
-    /// The archive: the first program and those modules.
+    /// The cpio archive of the init program and the modules, which are in `modules/` with their order in `modules/order`.
     ///
     /// # Errors
     /// [`InitrdError`].
-    pub fn initrd(
+    pub fn build_initrd(
         &self,
         tree: &Tree,
         sources: &dyn Sources,
         modules: &[String],
-        machine: InitrdMachine,
+        arch: Arch,
     ) -> Result<Vec<u8>, InitrdError> {
         let mut archive = CpioWriter::new();
         for folder in ["dev", "modules", "proc", "root", "sys"] {
             archive.add(folder, 0o755, NewEntry::Folder);
         }
-        // The kernel opens it for the first program before that can mount anything.
+        // The kernel opens it for the init program before that can mount anything.
         archive.add("dev/console", 0o600, NewEntry::Device { major: 5, minor: 1 });
-        archive.add("init", 0o755, NewEntry::File(machine.init()));
+        archive.add("init", 0o755, NewEntry::File(init(arch)));
         let mut order = String::new();
         for name in modules {
             let Some((path, _)) = self.by_name.get(name) else { continue };
-            let bytes = self.module(tree, sources, path)?;
+            let bytes = self.read_module(tree, sources, path)?;
             archive.add(&format!("modules/{name}.ko"), 0o644, NewEntry::File(&bytes));
             order.push_str(name);
             order.push_str(".ko\n");
@@ -177,26 +171,26 @@ impl Modules {
         Ok(archive.finish())
     }
 
-    /// The bytes of a module, unpacked.
-    fn module(&self, tree: &Tree, sources: &dyn Sources, path: &str) -> Result<Vec<u8>, InitrdError> {
+    /// The bytes of a module, decompressed.
+    fn read_module(&self, tree: &Tree, sources: &dyn Sources, path: &str) -> Result<Vec<u8>, InitrdError> {
         let release = &self.release;
         for folder in ["lib/modules", "usr/lib/modules"] {
             let full = format!("{folder}/{release}/{path}");
             let Some(id) = path::find(tree, full.as_bytes())? else { continue };
             let NodeKind::File(content) = &tree.node(id).kind else { continue };
-            let unpack = |source| InitrdError::Unpack { path: format!("/{full}"), source };
+            let failed = |source| InitrdError::Unpack { path: format!("/{full}"), source };
             if content.len() > MODULE_MAX {
-                return Err(unpack(io::Error::other(format!("it is longer than {MODULE_MAX} bytes"))));
+                return Err(failed(io::Error::other(format!("it is longer than {MODULE_MAX} bytes"))));
             }
-            let bytes = path::bytes_of(content, sources).map_err(unpack)?;
-            return inflate(path, &bytes, MODULE_MAX).map_err(unpack);
+            let bytes = path::bytes_of(content, sources).map_err(failed)?;
+            return inflate(path, &bytes, MODULE_MAX).map_err(failed);
         }
         Err(InitrdError::NoDriver { release: release.clone(), driver: path.to_owned() })
     }
 }
 
-/// The name of a module by its path: what stands before `.ko`, with `_` for `-`.
-fn name_of(path: &str) -> String {
+/// The name of a module from its path: the file name before `.ko`, with `_` for `-`.
+fn module_name(path: &str) -> String {
     let file = path.rsplit('/').next().unwrap_or(path);
     file.split(".ko").next().unwrap_or(file).replace('-', "_")
 }

@@ -1,5 +1,5 @@
-//! Initial RAM disks: what the kernel would unpack from one, by name. Owns the way from the bytes of a file to the
-//! archives in it, which may follow each other, each compressed or not; keeps no contents.
+//! Reads initial RAM disks: the entries that the kernel would unpack, by path, without their contents. A file may have
+//! several cpio archives in a row, each compressed or not.
 //!
 //! Follows the kernel's `buffer-format.rst` and `init/initramfs.c`.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
@@ -10,13 +10,13 @@ use std::io::{self, BufRead, BufReader, Read};
 use amiforge_formats::cpio::read::{self as cpio, CpioReader, EntryKind};
 use amiforge_formats::tree::Printable;
 
-/// Most entries that are read: hundreds of times those of a large initrd, and few enough to be kept.
+/// Most entries that are read: hundreds of times those of a large initrd, and few enough to hold in memory.
 const ENTRIES_MAX: usize = 1 << 20;
 
-/// What a name of an initial RAM disk stands for.
+/// An entry of an initial RAM disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InitrdNode {
-    /// What it is.
+pub struct InitrdEntry {
+    /// Type of the file.
     pub kind: EntryKind,
     /// Permission bits.
     pub mode: u16,
@@ -27,9 +27,9 @@ pub struct InitrdNode {
 /// An initial RAM disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InitrdArchive {
-    /// Everything in it by its path, without `/` at the start; of entries with the same path the last counts.
-    pub names: BTreeMap<Vec<u8>, InitrdNode>,
-    /// How each of its archives is packed, in order: `cpio`, `gzip`, `xz` or `zstd`.
+    /// All entries by path, without a leading `/`; of entries with the same path the last counts.
+    pub entries: BTreeMap<Vec<u8>, InitrdEntry>,
+    /// Compression of each of its archives, in order: `cpio`, `gzip`, `xz` or `zstd`.
     pub archives: Vec<&'static str>,
 }
 
@@ -37,79 +37,77 @@ pub struct InitrdArchive {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InitrdReadError {
-    /// Neither an archive nor anything that could hold one.
+    /// The bytes are neither an archive nor of a known compression.
     #[error(
         "there is neither a cpio archive nor a known compression at byte {at}, but `{}`",
-        Printable(found)
+        Printable(bytes)
     )]
     Unknown {
-        /// Where.
+        /// Offset in the file.
         at: u64,
-        /// The first bytes there.
-        found: Vec<u8>,
+        /// The first bytes at this offset.
+        bytes: Vec<u8>,
     },
-    /// A compression that the kernel may know and we do not.
+    /// A compression that the kernel may support and this reader does not.
     #[error("the archive at byte {at} is packed by {name}, which cannot be read here")]
     Compression {
-        /// Where.
+        /// Offset in the file.
         at: u64,
-        /// Its name.
+        /// Name of the compression.
         name: &'static str,
     },
-    /// An archive that does not start where the kernel looks.
+    /// An archive does not start at a multiple of four bytes.
     #[error("the archive at byte {at} does not start at a multiple of four, where the kernel looks")]
     Unaligned {
-        /// Where.
+        /// Offset in the file.
         at: u64,
     },
-    /// A compressed archive is damaged, or holds too much.
+    /// A compressed archive is damaged, or larger than the limit.
     #[error("unpacking the {name} archive at byte {at}")]
     Unpack {
-        /// Where.
+        /// Offset in the file.
         at: u64,
-        /// Its compression.
+        /// Name of the compression.
         name: &'static str,
-        /// What is wrong.
+        /// Why.
         #[source]
         source: io::Error,
     },
-    /// Something else than archives in a compressed stream.
-    #[error(
-        "the {name} archive at byte {at} holds something else behind its archives: `{}`",
-        Printable(found)
-    )]
-    Junk {
-        /// Where the compressed archive is.
+    /// A compressed stream has other bytes behind its archives.
+    #[error("the {name} archive at byte {at} has other bytes behind its archives: `{}`", Printable(bytes))]
+    TrailingBytes {
+        /// Offset of the compressed archive in the file.
         at: u64,
-        /// Its compression.
+        /// Name of the compression.
         name: &'static str,
-        /// The first bytes.
-        found: Vec<u8>,
+        /// The first of the other bytes.
+        bytes: Vec<u8>,
     },
     /// An archive is damaged.
     #[error("reading the archive at byte {at}")]
     Archive {
-        /// Where, in the file.
+        /// Offset in the file.
         at: u64,
-        /// What is wrong.
+        /// Why.
         #[source]
         source: cpio::CpioReadError,
     },
-    /// Too many entries.
+    /// It has too many entries.
     #[error("it has more than {ENTRIES_MAX} entries")]
     TooMany,
-    /// No archive at all.
-    #[error("there is nothing in it")]
+    /// It has no archive.
+    #[error("it is empty")]
     Empty,
 }
 
-/// Reads an initial RAM disk. `most` bounds what comes out of its compressed archives, in bytes.
+/// Reads an initial RAM disk. `limit` is the greatest size of all its compressed archives together, in bytes after
+/// decompression.
 ///
 /// # Errors
-/// [`InitrdReadError`]; what the kernel would not unpack to its end is refused.
-pub fn read(bytes: &[u8], most: u64) -> Result<InitrdArchive, InitrdReadError> {
+/// [`InitrdReadError`]; a file that the kernel would not unpack completely is refused.
+pub fn read(bytes: &[u8], limit: u64) -> Result<InitrdArchive, InitrdReadError> {
     let mut initrd = InitrdArchive::default();
-    let mut left = most;
+    let mut left = limit;
     let mut rest = bytes;
     loop {
         rest = rest.trim_start_zeros();
@@ -117,30 +115,32 @@ pub fn read(bytes: &[u8], most: u64) -> Result<InitrdArchive, InitrdReadError> {
             break;
         }
         let at = (bytes.len() as u64).saturating_sub(rest.len() as u64);
-        let form = form(at, rest)?;
-        initrd.archives.push(form.name());
-        rest = match form {
-            Packing::Cpio if !at.is_multiple_of(4) => return Err(InitrdReadError::Unaligned { at }),
-            Packing::Cpio => {
+        let compression = detect(at, rest)?;
+        initrd.archives.push(compression.name());
+        rest = match compression {
+            ArchiveCompression::Cpio if !at.is_multiple_of(4) => {
+                return Err(InitrdReadError::Unaligned { at });
+            }
+            ArchiveCompression::Cpio => {
                 let mut from = rest;
-                initrd.archive(&mut from).map_err(|error| error.at(at))?;
+                initrd.read_archive(&mut from).map_err(|error| error.at(at))?;
                 from
             }
-            Packing::Gzip => {
+            ArchiveCompression::Gzip => {
                 let mut from = flate2::bufread::GzDecoder::new(rest);
-                initrd.packed(&mut from, &mut left, (at, form.name()))?;
+                initrd.read_compressed(&mut from, &mut left, (at, compression.name()))?;
                 from.into_inner()
             }
-            Packing::Xz => {
+            ArchiveCompression::Xz => {
                 let mut from = liblzma::bufread::XzDecoder::new(rest);
-                initrd.packed(&mut from, &mut left, (at, form.name()))?;
+                initrd.read_compressed(&mut from, &mut left, (at, compression.name()))?;
                 from.into_inner()
             }
-            Packing::Zstd => {
+            ArchiveCompression::Zstd => {
                 let from = zstd::stream::read::Decoder::with_buffer(rest);
-                let failed = |source| InitrdReadError::Unpack { at, name: form.name(), source };
+                let failed = |source| InitrdReadError::Unpack { at, name: compression.name(), source };
                 let mut from = from.map_err(failed)?.single_frame();
-                initrd.packed(&mut from, &mut left, (at, form.name()))?;
+                initrd.read_compressed(&mut from, &mut left, (at, compression.name()))?;
                 from.finish()
             }
         };
@@ -148,16 +148,16 @@ pub fn read(bytes: &[u8], most: u64) -> Result<InitrdArchive, InitrdReadError> {
     if initrd.archives.is_empty() { Err(InitrdReadError::Empty) } else { Ok(initrd) }
 }
 
-/// How an archive is packed.
+/// Compression of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Packing {
+enum ArchiveCompression {
     Cpio,
     Gzip,
     Xz,
     Zstd,
 }
 
-impl Packing {
+impl ArchiveCompression {
     fn name(self) -> &'static str {
         match self {
             Self::Cpio => "cpio",
@@ -168,17 +168,17 @@ impl Packing {
     }
 }
 
-/// How what follows is packed, by its first bytes.
-fn form(at: u64, bytes: &[u8]) -> Result<Packing, InitrdReadError> {
-    let known: [(&[u8], Packing); 5] = [
-        (b"070701", Packing::Cpio),
-        (b"070702", Packing::Cpio),
-        (&[0x1f, 0x8b], Packing::Gzip),
-        (b"\xfd7zXZ\0", Packing::Xz),
-        (&[0x28, 0xb5, 0x2f, 0xfd], Packing::Zstd),
+/// The compression of an archive from its first bytes.
+fn detect(at: u64, bytes: &[u8]) -> Result<ArchiveCompression, InitrdReadError> {
+    let known: [(&[u8], ArchiveCompression); 5] = [
+        (b"070701", ArchiveCompression::Cpio),
+        (b"070702", ArchiveCompression::Cpio),
+        (&[0x1f, 0x8b], ArchiveCompression::Gzip),
+        (b"\xfd7zXZ\0", ArchiveCompression::Xz),
+        (&[0x28, 0xb5, 0x2f, 0xfd], ArchiveCompression::Zstd),
     ];
-    if let Some((_, form)) = known.into_iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        return Ok(form);
+    if let Some((_, compression)) = known.into_iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Ok(compression);
     }
     let others: [(&[u8], &'static str); 5] = [
         (b"BZh", "bzip2"),
@@ -189,11 +189,11 @@ fn form(at: u64, bytes: &[u8]) -> Result<Packing, InitrdReadError> {
     ];
     match others.into_iter().find(|(magic, _)| bytes.starts_with(magic)) {
         Some((_, name)) => Err(InitrdReadError::Compression { at, name }),
-        None => Err(InitrdReadError::Unknown { at, found: bytes.iter().take(6).copied().collect() }),
+        None => Err(InitrdReadError::Unknown { at, bytes: bytes.iter().take(6).copied().collect() }),
     }
 }
 
-/// What went wrong within an archive, before it is known where that is.
+/// An error in an archive whose offset in the file is not known yet.
 enum ArchiveError {
     Archive(cpio::CpioReadError),
     TooMany,
@@ -210,20 +210,20 @@ impl ArchiveError {
 
 impl InitrdArchive {
     /// Reads one archive up to its trailer.
-    fn archive(&mut self, from: &mut impl Read) -> Result<(), ArchiveError> {
+    fn read_archive(&mut self, from: &mut impl Read) -> Result<(), ArchiveError> {
         let mut reader = CpioReader::new(from);
         while let Some(entry) = reader.next_entry().map_err(ArchiveError::Archive)? {
-            if self.names.len() >= ENTRIES_MAX {
+            if self.entries.len() >= ENTRIES_MAX {
                 return Err(ArchiveError::TooMany);
             }
-            let found = InitrdNode { kind: entry.kind, mode: entry.mode, len: entry.len };
-            self.names.insert(plain(&entry.path), found);
+            let node = InitrdEntry { kind: entry.kind, mode: entry.mode, len: entry.len };
+            self.entries.insert(normalize_path(&entry.path), node);
         }
         Ok(())
     }
 
-    /// Reads the archives of a compressed stream, to its end: its own checksum stands there.
-    fn packed(
+    /// Reads the archives of a compressed stream to its end, where its checksum is.
+    fn read_compressed(
         &mut self,
         from: &mut impl Read,
         left: &mut u64,
@@ -238,34 +238,34 @@ impl InitrdArchive {
             match buffer.first() {
                 None => return Ok(()),
                 Some(0) => {}
-                Some(b'0') => match self.archive(&mut from) {
-                    // A fault of the stream is told as one.
+                Some(b'0') => match self.read_archive(&mut from) {
+                    // An error of the stream is reported as one.
                     Err(ArchiveError::Archive(cpio::CpioReadError::Io { source, .. })) => {
                         return Err(failed(source));
                     }
                     other => other.map_err(|error| error.at(at))?,
                 },
                 Some(_) => {
-                    let found = buffer.iter().take(6).copied().collect();
-                    return Err(InitrdReadError::Junk { at, name, found });
+                    let bytes = buffer.iter().take(6).copied().collect();
+                    return Err(InitrdReadError::TrailingBytes { at, name, bytes });
                 }
             }
         }
     }
 
-    /// What a path leads to; links are not followed.
-    pub fn get(&self, path: &str) -> Option<&InitrdNode> {
-        self.names.get(path.trim_start_matches('/').as_bytes())
+    /// The entry of a path; links are not followed.
+    pub fn get(&self, path: &str) -> Option<&InitrdEntry> {
+        self.entries.get(path.trim_start_matches('/').as_bytes())
     }
 }
 
-/// A path without what says that it starts at the root.
-fn plain(path: &[u8]) -> Vec<u8> {
+/// A path without leading or repeated `/` and without `.`.
+fn normalize_path(path: &[u8]) -> Vec<u8> {
     let names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".");
     names.collect::<Vec<_>>().join(&b'/')
 }
 
-/// A stream that fails rather than give more than is left.
+/// A stream that fails when more bytes are read than are left.
 struct BoundedReader<'a, R> {
     from: R,
     left: &'a mut u64,
@@ -277,12 +277,12 @@ impl<R: Read> Read for BoundedReader<'_, R> {
         *self.left = self
             .left
             .checked_sub(read as u64)
-            .ok_or_else(|| io::Error::other("more comes out of it than any initial RAM disk has"))?;
+            .ok_or_else(|| io::Error::other("it is larger than any initial RAM disk"))?;
         Ok(read)
     }
 }
 
-/// Zeros before an archive, which the kernel passes over.
+/// Skips the zeros before an archive, as the kernel does.
 trait TrimZeros {
     fn trim_start_zeros(&self) -> &Self;
 }

@@ -1,4 +1,4 @@
-//! Modules of a made-up kernel; what the first program does is tried in a machine by the suite `boot`.
+//! Modules of a synthetic kernel. The suite `boot` runs the init program in a virtual machine.
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Meta;
@@ -31,43 +31,43 @@ fn tree() -> Tree {
     tree
 }
 
-fn words(words: &[&str]) -> Vec<String> {
-    words.iter().map(|&word| word.to_owned()).collect()
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
 }
 
 #[test]
-fn what_a_driver_needs_is_loaded_before_it_and_once() {
-    let modules = Modules::read(&tree(), &Blobs::new(), "6.1").unwrap();
-    let needed = modules.needed(&words(&["nvme", "ext4", "virtio", "xen"])).unwrap();
-    assert_eq!(needed, ["virtio", "virtio_ring", "virtio_pci", "virtio_blk", "xen_blkfront"]);
-    assert_eq!(modules.needed(&words(&["xen-blkfront"])).unwrap(), ["xen_blkfront"]);
-    assert!(modules.needed(&words(&["nvme", "ext4"])).unwrap().is_empty());
-    let error = modules.needed(&words(&["floppy"])).unwrap_err().to_string();
+fn dependencies_of_a_driver_are_loaded_before_it_and_once() {
+    let modules = KernelModules::read(&tree(), &Blobs::new(), "6.1").unwrap();
+    let order = modules.load_order(&names(&["nvme", "ext4", "virtio", "xen"])).unwrap();
+    assert_eq!(order, ["virtio", "virtio_ring", "virtio_pci", "virtio_blk", "xen_blkfront"]);
+    assert_eq!(modules.load_order(&names(&["xen-blkfront"])).unwrap(), ["xen_blkfront"]);
+    assert!(modules.load_order(&names(&["nvme", "ext4"])).unwrap().is_empty());
+    let error = modules.load_order(&names(&["floppy"])).unwrap_err().to_string();
     assert_eq!(error, "the kernel `6.1` has no driver `floppy`, neither built in nor as a module");
 }
 
 #[test]
-fn the_archive_holds_the_first_program_and_the_modules_unpacked() {
+fn the_archive_has_the_init_program_and_the_decompressed_modules() {
     let (tree, blobs) = (tree(), Blobs::new());
-    let modules = Modules::read(&tree, &blobs, "6.1").unwrap();
-    let needed = modules.needed(&words(&["virtio"])).unwrap();
-    let archive = modules.initrd(&tree, &blobs, &needed, InitrdMachine::X86_64).unwrap();
+    let modules = KernelModules::read(&tree, &blobs, "6.1").unwrap();
+    let order = modules.load_order(&names(&["virtio"])).unwrap();
+    let archive = modules.build_initrd(&tree, &blobs, &order, Arch::X86_64).unwrap();
     let text = String::from_utf8_lossy(&archive);
     assert!(text.contains("the block driver"));
     assert!(text.contains("virtio.ko\nvirtio_ring.ko\nvirtio_pci.ko\nvirtio_blk.ko\n"));
-    assert_eq!(archive, modules.initrd(&tree, &blobs, &needed, InitrdMachine::X86_64).unwrap());
+    assert_eq!(archive, modules.build_initrd(&tree, &blobs, &order, Arch::X86_64).unwrap());
 }
 
 #[test]
-fn the_first_program_is_what_its_source_gives() {
+fn the_committed_init_programs_are_those_of_the_source() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/initrd");
-    for (machine, name) in [(InitrdMachine::X86_64, "x86_64"), (InitrdMachine::Aarch64, "aarch64")] {
-        // Other releases of the compiler write other code.
+    for (machine, name) in [(Arch::X86_64, "x86_64"), (Arch::Aarch64, "aarch64")] {
+        // Other releases of the compiler generate other code.
         let compiler = format!("{name}-linux-gnu-gcc-12");
-        let found = std::process::Command::new(&compiler).arg("--version").output();
-        if !found.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("12.2.0")) {
-            assert!(std::env::var_os("REQUIRE_ORACLES").is_none(), "{compiler} 12.2.0 is not there");
-            println!("SKIP: {compiler} 12.2.0 is not there");
+        let version = std::process::Command::new(&compiler).arg("--version").output();
+        if !version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("12.2.0")) {
+            assert!(std::env::var_os("REQUIRE_ORACLES").is_none(), "{compiler} 12.2.0 is not installed");
+            println!("SKIP: {compiler} 12.2.0 is not installed");
             continue;
         }
         let out = tempfile::NamedTempFile::new().unwrap();
@@ -75,8 +75,8 @@ fn the_first_program_is_what_its_source_gives() {
             std::process::Command::new(folder.join("make.sh")).arg(name).arg(out.path()).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         assert!(
-            std::fs::read(out.path()).unwrap() == machine.init(),
-            "run make.sh {name} and commit what it gives"
+            std::fs::read(out.path()).unwrap() == init(machine),
+            "run make.sh {name} and commit its output"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Why a source does not fit the ones before it.
+//! Why a source cannot be merged with the ones before it.
 
 use std::io;
 
@@ -6,11 +6,11 @@ use amiforge_formats::tree::Printable;
 
 use crate::sources::fault::PATH_LONGEST;
 
-/// Why a source does not fit the ones before it.
+/// Why a source cannot be merged with the ones before it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MergeError {
-    /// Two sources give a path, differently.
+    /// Two sources give a path, and not the same.
     #[error(
         "`/{}` differs in its {differs}: {before} in {earlier}, {now} in {later}; if the later one is meant, give it \
          `override = true`",
@@ -19,18 +19,18 @@ pub enum MergeError {
     Conflict {
         /// The path.
         path: Vec<u8>,
-        /// What differs.
+        /// The property that differs: `kind`, `mode`, `content` and so on.
         differs: &'static str,
-        /// The source that gave it first.
+        /// The earlier source.
         earlier: String,
-        /// What that one says.
+        /// Its entry, described.
         before: String,
-        /// The source that gives it again.
+        /// The later source.
         later: String,
-        /// What this one says.
+        /// Its entry, described.
         now: String,
     },
-    /// A path leads through another source's link.
+    /// A path leads through a symlink of another source.
     #[error(
         "`/{}` of {later} leads through `/{}`, a symlink to `{}` in {earlier}; put it at `/{}` instead",
         Printable(path),
@@ -41,15 +41,15 @@ pub enum MergeError {
     ThroughLink {
         /// The path.
         path: Vec<u8>,
-        /// The link in it.
+        /// The symlink in it.
         link: Vec<u8>,
-        /// Where that points.
+        /// Target of the symlink.
         target: Vec<u8>,
-        /// The source that gave the link.
+        /// The source of the symlink.
         earlier: String,
-        /// The source that gives the path.
+        /// The source of the path.
         later: String,
-        /// The path that means the same without the link.
+        /// The path with the symlink resolved.
         instead: Vec<u8>,
     },
     /// `prefix` makes a path too long.
@@ -57,19 +57,19 @@ pub enum MergeError {
     PathTooLong {
         /// The path.
         path: Vec<u8>,
-        /// Its length.
+        /// Its length in bytes.
         len: usize,
     },
-    /// Two contents cannot be compared.
+    /// Reading two contents to compare them failed.
     #[error("comparing `/{}` of {earlier} and {later}", Printable(path))]
     Compare {
         /// The path.
         path: Vec<u8>,
-        /// The first source.
+        /// The earlier source.
         earlier: String,
-        /// The second.
+        /// The later source.
         later: String,
-        /// What the system said.
+        /// The I/O error.
         #[source]
         source: io::Error,
     },

@@ -13,7 +13,7 @@ fn paths(changes: &[RuleChange]) -> Vec<String> {
     changes.iter().map(line).collect()
 }
 
-fn lived_in() -> Tree {
+fn used_system() -> Tree {
     tree(&[
         ("/etc/machine-id", "file 0444 0123456789abcdef0123456789abcdef\n"),
         ("/var/lib/dbus/machine-id", "file 0444 0123456789abcdef0123456789abcdef\n"),
@@ -51,8 +51,8 @@ fn lived_in() -> Tree {
 }
 
 #[test]
-fn every_rule_takes_what_it_names_and_nothing_else() {
-    let mut tree = lived_in();
+fn every_rule_removes_its_targets_and_nothing_else() {
+    let mut tree = used_system();
     let changes = normalize(&mut tree, &all());
     let expected = [
         "0 machine-id /etc/machine-id",
@@ -96,12 +96,12 @@ fn every_rule_takes_what_it_names_and_nothing_else() {
         (text(&tree, "/etc/machine-id"), text(&tree, "/var/log/dpkg.log")),
         (String::new(), String::new())
     );
-    assert_eq!(normalize(&mut tree, &all()), [], "a second time there is nothing left to do");
+    assert_eq!(normalize(&mut tree, &all()), [], "a second run changes nothing");
 }
 
 #[test]
-fn rules_that_are_off_do_nothing() {
-    let mut tree = lived_in();
+fn disabled_rules_do_nothing() {
+    let mut tree = used_system();
     let before = amiforge_formats::dump::to_string(&tree);
     assert_eq!(normalize(&mut tree, &NormalizeSpec { epoch: NOW, rules: BTreeSet::new() }), []);
     assert_eq!(amiforge_formats::dump::to_string(&tree), before);
@@ -132,7 +132,7 @@ fn times_after_the_epoch_become_the_epoch() {
 }
 
 #[test]
-fn an_image_that_waits_for_its_first_boot_stays_so() {
+fn an_image_prepared_for_its_first_boot_is_not_changed() {
     let mut tree = tree(&[
         ("/etc/machine-id", "file 0444 uninitialized\n"),
         ("/var/lib/dbus/machine-id", "link /etc/machine-id"),
@@ -151,13 +151,13 @@ fn an_image_that_waits_for_its_first_boot_stays_so() {
 }
 
 #[test]
-fn everybody_may_enter_the_root_directory_and_only_root_writes_to_it() {
+fn every_user_may_enter_the_root_directory_and_only_root_may_write_to_it() {
     for (mode, uid, expected) in [
         (0o700, 1000, Some(0o755)),
         (0o755, 1000, Some(0o755)),
         (0o1777, 0, Some(0o755)),
         (0o750, 0, Some(0o755)),
-        // As Fedora has it.
+        // As on Fedora.
         (0o555, 0, None),
         (0o755, 0, None),
     ] {
@@ -172,7 +172,7 @@ fn everybody_may_enter_the_root_directory_and_only_root_writes_to_it() {
 }
 
 #[test]
-fn a_device_for_the_console_stays() {
+fn a_console_device_is_kept() {
     let mut tree = tree(&[("/dev/console", "file 0600 ")]);
     let id = tree.lookup(b"dev/console").unwrap();
     tree.node_mut(id).kind = NodeKind::CharDevice { major: 5, minor: 1 };

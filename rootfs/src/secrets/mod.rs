@@ -1,11 +1,11 @@
-//! What an image must not share with others: private keys, told by their structure, and files whose content follows from
-//! the random numbers of the build, told by a second run with others. Knows neither recipes nor which of them are meant to
-//! be there.
+//! Finds secrets that copies of an image must not share: private keys, identified by their structure, and files whose
+//! content depends on the random numbers of the build, identified by a second run with other random numbers. Does not know
+//! recipes, nor which secrets a recipe allows.
 
 pub mod keys;
 mod scan;
-mod twice;
+mod second_run;
 
 pub use keys::KeyKind;
 pub use scan::{EXCLUDED, scan};
-pub use twice::{Dependent, RunOrder, Second, TwiceError, dependent, order, twice};
+pub use second_run::{RandomDependent, RunOrder, RunTwiceError, choose_order, find_dependent, run_twice};

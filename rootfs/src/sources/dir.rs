@@ -21,8 +21,8 @@ use std::sync::Arc;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Origin, Printable, Segment, Xattrs};
+use amiforge_progress::Monitor;
 use amiforge_store::blobs::{Blobs, FileStamp};
-use amiforge_store::watch::Watch;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, SeekFrom, Stat};
 
 use super::fault::EntryFault;
@@ -31,7 +31,7 @@ use super::tar::mode_without;
 use super::warning::Tally;
 use super::{Modes, OwnerRule};
 use crate::glob::{Globs, NotAGlob};
-use crate::reshape::Reshape;
+use crate::path_map::PathMap;
 
 /// Stretches of data kept apart of one file; one with more is taken as a file without holes.
 const STRETCHES_MAX: usize = 1 << 20;
@@ -83,9 +83,9 @@ pub enum DirError {
 pub(super) fn index(
     folder: &Path,
     attributes: DirAttributes<'_>,
-    reshape: &Reshape,
+    path_map: &PathMap,
     blobs: &mut Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<(Indexed, u64), DirError> {
     let owners = attributes.owners;
     let globs = Globs::new(owners.iter().map(|rule| rule.path.as_str())).map_err(DirError::Owners)?;
@@ -97,16 +97,16 @@ pub(super) fn index(
     let mut walk = Walk { folder, root, attributes, globs, planting, links, tally, bytes, blobs };
     let mut folders = vec![Vec::new()];
     while let Some(path) = folders.pop() {
-        if watch.interrupted() {
+        if monitor.cancel.is_cancelled() {
             return Err(DirError::Interrupted);
         }
-        walk.folder(&path, reshape, &mut folders)?;
+        walk.folder(&path, path_map, &mut folders)?;
     }
     let bytes = walk.bytes;
     let mut indexed = Indexed { warnings: walk.tally.warnings(), ..walk.planting.finish() };
     // The folder itself is only what holds the entries; it says nothing about the directory they go to.
     if let Some(mark) = indexed.marks.first_mut() {
-        mark.standing = Explicitness::Implied;
+        mark.explicitness = Explicitness::Implied;
     }
     Ok((indexed, bytes))
 }
@@ -126,7 +126,12 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Plants a folder and what is in it, and gives the folders in it.
-    fn folder(&mut self, path: &[u8], reshape: &Reshape, folders: &mut Vec<Vec<u8>>) -> Result<(), DirError> {
+    fn folder(
+        &mut self,
+        path: &[u8],
+        path_map: &PathMap,
+        folders: &mut Vec<Vec<u8>>,
+    ) -> Result<(), DirError> {
         let at = |error: rustix::io::Errno| self.failed(path, error.into());
         let dir = if path.is_empty() {
             self.root.try_clone().map_err(|e| self.failed(path, e))?
@@ -145,7 +150,7 @@ impl Walk<'_> {
         }
         names.sort_unstable();
         self.attach(path, &mut meta, kept);
-        if path.is_empty() && reshape.strip == 0 && reshape.prefix.is_empty() {
+        if path.is_empty() && path_map.strip == 0 && path_map.prefix.is_empty() {
             // A working folder, such as `mktemp -d` makes with mode 0700, says nothing about `/`.
             meta.mode = 0o755;
         }
@@ -156,7 +161,7 @@ impl Walk<'_> {
                 below.push(b'/');
             }
             below.extend_from_slice(&name);
-            if reshape.excludes(&below) {
+            if path_map.excludes(&below) {
                 continue;
             }
             let stat = rustix::fs::statat(&dir, OsStr::from_bytes(&name), AtFlags::SYMLINK_NOFOLLOW);

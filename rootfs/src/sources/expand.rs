@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::read_at::ReadAt;
-use amiforge_store::watch::Watch;
+use amiforge_progress::Monitor;
 use amiforge_store::{Naming, Spool, Spooling, Store, StoreError};
 use sha2::{Digest as _, Sha256};
 
@@ -129,13 +129,13 @@ pub(super) fn expand(
     format: Compression,
     store: &Store,
     bounds: Bounds,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<Expanded, ExpandError> {
     let size = input.size();
-    let mut hashing = HashingReader::new(input, watch);
+    let mut hashing = HashingReader::new(input, monitor);
     let mut spooling = store.begin()?;
     let buffered = BufReader::with_capacity(PIECE, &mut hashing);
-    let copied = decode(buffered, format, size, bounds, &mut spooling, watch);
+    let copied = decode(buffered, format, size, bounds, &mut spooling, monitor);
     copied.map_err(|stopped| hashing.explain(stopped, format.word()))?;
     // The decoders read to the end to look for one more member; should one ever not, the digest still covers all.
     let compressed = hashing.finish()?;
@@ -144,8 +144,8 @@ pub(super) fn expand(
 }
 
 /// The digest of an input as it lies there.
-pub(super) fn digest(input: &dyn ReadAt, watch: &dyn Watch) -> Result<Digest, ExpandError> {
-    HashingReader::new(input, watch).finish()
+pub(super) fn digest(input: &dyn ReadAt, monitor: Monitor<'_>) -> Result<Digest, ExpandError> {
+    HashingReader::new(input, monitor).finish()
 }
 
 /// Why decoding stopped; [`HashingReader::explain`] knows more about the first.
@@ -161,22 +161,22 @@ pub(crate) fn decode(
     compressed: u64,
     bounds: Bounds,
     spooling: &mut Spooling,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<(), Stopped> {
     match format {
         Compression::Gzip => {
-            copy(flate2::bufread::MultiGzDecoder::new(input), spooling, compressed, bounds, watch)
+            copy(flate2::bufread::MultiGzDecoder::new(input), spooling, compressed, bounds, monitor)
         }
         Compression::Xz => {
             let stream =
                 liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)
                     .map_err(|error| Stopped::Decoder(error.into()))?;
             let decoder = liblzma::bufread::XzDecoder::new_stream(input, stream);
-            copy(decoder, spooling, compressed, bounds, watch)
+            copy(decoder, spooling, compressed, bounds, monitor)
         }
         Compression::Zstd => {
             let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(Stopped::Decoder)?;
-            copy(decoder, spooling, compressed, bounds, watch)
+            copy(decoder, spooling, compressed, bounds, monitor)
         }
     }
 }
@@ -187,7 +187,7 @@ pub(crate) fn copy(
     spooling: &mut Spooling,
     compressed: u64,
     bounds: Bounds,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<(), Stopped> {
     let bound = bounds.of(compressed);
     let mut left = bound;
@@ -197,7 +197,7 @@ pub(crate) fn copy(
         if len == 0 {
             return Ok(());
         }
-        if watch.interrupted() {
+        if monitor.cancel.is_cancelled() {
             return Err(Stopped::Other(ExpandError::Interrupted));
         }
         left = left.checked_sub(len as u64).ok_or(Stopped::Other(ExpandError::Bomb { compressed, bound }))?;
@@ -211,12 +211,12 @@ pub(crate) struct HashingReader<'a> {
     at: u64,
     hasher: Sha256,
     failed: bool,
-    watch: &'a dyn Watch,
+    monitor: Monitor<'a>,
 }
 
 impl<'a> HashingReader<'a> {
-    pub(crate) fn new(input: &'a dyn ReadAt, watch: &'a dyn Watch) -> Self {
-        Self { input, at: 0, hasher: Sha256::new(), failed: false, watch }
+    pub(crate) fn new(input: &'a dyn ReadAt, monitor: Monitor<'a>) -> Self {
+        Self { input, at: 0, hasher: Sha256::new(), failed: false, monitor }
     }
 
     /// What it was that stopped a decoder.
@@ -224,7 +224,7 @@ impl<'a> HashingReader<'a> {
         let at = self.at;
         match stopped {
             Stopped::Other(error) => error,
-            Stopped::Decoder(_) if self.watch.interrupted() => ExpandError::Interrupted,
+            Stopped::Decoder(_) if self.monitor.cancel.is_cancelled() => ExpandError::Interrupted,
             Stopped::Decoder(source) if self.failed => ExpandError::Read { at, source },
             Stopped::Decoder(source) => ExpandError::Corrupt { format, at, source },
         }
@@ -237,7 +237,7 @@ impl<'a> HashingReader<'a> {
             match self.read(&mut buf) {
                 Ok(0) => return Ok(Digest(self.hasher.finalize().into())),
                 Ok(_) => {}
-                Err(_) if self.watch.interrupted() => return Err(ExpandError::Interrupted),
+                Err(_) if self.monitor.cancel.is_cancelled() => return Err(ExpandError::Interrupted),
                 Err(source) => return Err(ExpandError::Read { at: self.at, source }),
             }
         }
@@ -249,12 +249,12 @@ impl Read for HashingReader<'_> {
         let len = usize::try_from(self.input.size() - self.at).unwrap_or(usize::MAX).min(buf.len());
         let buf = &mut buf[..len];
         self.input.read_exact_at(self.at, buf).inspect_err(|_| self.failed = true)?;
-        if self.watch.interrupted() {
+        if self.monitor.cancel.is_cancelled() {
             return Err(io::Error::other("interrupted"));
         }
         self.hasher.update(&*buf);
         self.at += len as u64;
-        self.watch.advance(len as u64);
+        self.monitor.progress.advance(len as u64);
         Ok(len)
     }
 }

@@ -39,20 +39,20 @@ pub struct NodeMark {
     /// Byte of the archive at which its entry begins.
     pub at: u64,
     /// Whether an entry gave it.
-    pub standing: Explicitness,
+    pub explicitness: Explicitness,
 }
 
 /// Whether a directory is there by its own entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Explicitness {
     /// It has an entry.
-    Given,
+    Explicit,
     /// Only names below it made it: root's, 0755, at the epoch, until an entry or another source says otherwise.
     Implied,
 }
 
 impl NodeMark {
-    const IMPLIED: Self = Self { at: 0, standing: Explicitness::Implied };
+    const IMPLIED: Self = Self { at: 0, explicitness: Explicitness::Implied };
 }
 
 /// What happens to a name that is there already.
@@ -127,7 +127,7 @@ impl Inserter {
         same: SameContent<'_>,
     ) -> Result<(), PlantError> {
         self.newest = self.newest.max(Some(node.meta.mtime));
-        let mark = NodeMark { at, standing: Explicitness::Given };
+        let mark = NodeMark { at, explicitness: Explicitness::Explicit };
         let Some((parent, name)) = self.parent(path)? else {
             if !matches!(node.kind, NodeKind::Dir(_)) {
                 return Err(EntryFault::Root { kind: node.kind.word() }.into());

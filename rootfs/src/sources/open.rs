@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
+use amiforge_progress::Monitor;
 use amiforge_progress::regular;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::checks::{DeferredTask, Purpose};
-use amiforge_store::watch::Watch;
 use amiforge_store::{Spool, Store, StoreError};
 
 use super::dir::{self, DirAttributes, DirError};
@@ -20,7 +20,7 @@ use super::indexed::Indexed;
 use super::oci::{self, OciError};
 use super::tar::{self, ArchiveLocation, TarError};
 use super::{DigestPin, Modes, OwnerRule, SourceKind, SourceSpec};
-use crate::reshape::Reshape;
+use crate::path_map::PathMap;
 
 /// Why a source cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -99,9 +99,9 @@ pub enum SourceError {
 /// What opening takes.
 pub(crate) struct Opening<'a> {
     pub(crate) store: &'a Store,
-    pub(crate) watch: &'a dyn Watch,
+    pub(crate) monitor: Monitor<'a>,
     /// Only so that what is excluded of a folder need not be readable.
-    pub(crate) reshape: &'a Reshape,
+    pub(crate) path_map: &'a PathMap,
 }
 
 /// What a source turned out to be.
@@ -157,7 +157,7 @@ impl Opening<'_> {
             SourceKind::Tar { path } => self.tar(path, spec.pin, blobs),
             SourceKind::Dir { path, owners, modes } => self.dir(path, owners, *modes, spec.pin, blobs),
             SourceKind::Oci { path, platform, reference } => {
-                self.watch.begin("reading the image", None);
+                self.monitor.progress.begin("reading the image", None);
                 oci::open(self, spec, path, platform, reference.as_deref(), blobs)
             }
         }
@@ -181,9 +181,9 @@ impl Opening<'_> {
         if let Some(sign) = image_sign(has) {
             return Err(SourceError::AnImage { path: path.to_owned(), sign });
         }
-        self.watch.begin("walking the folder", None);
+        self.monitor.progress.begin("walking the folder", None);
         let (indexed, size) =
-            dir::index(path, DirAttributes { owners, modes }, self.reshape, blobs, self.watch)?;
+            dir::index(path, DirAttributes { owners, modes }, self.path_map, blobs, self.monitor)?;
         let (sha256, tasks) = (None, Vec::new());
         Ok(OpenedSource { indexed, kind: "dir", size, sha256, pinned: false, tasks, config: None })
     }
@@ -193,11 +193,11 @@ impl Opening<'_> {
             let instead = if image_sign(|name| path.join(name).exists()).is_some() { "oci" } else { "dir" };
             return Err(SourceError::Folder { path: path.to_owned(), instead });
         }
-        self.watch.begin("indexing the archive", None);
+        self.monitor.progress.begin("indexing the archive", None);
         let mut tasks = Vec::new();
         let plain = self.archive(path, pin, blobs, &mut tasks)?;
         let indexed =
-            tar::index(&plain.bytes(), ArchiveLocation { source: plain.source, at: 0 }, self.watch)?;
+            tar::index(&plain.bytes(), ArchiveLocation { source: plain.source, at: 0 }, self.monitor)?;
         if let Some(sign) = image_sign(|name| indexed.tree.lookup(name.as_bytes()).is_some()) {
             return Err(SourceError::AnImage { path: path.to_owned(), sign });
         }
@@ -258,10 +258,10 @@ impl Opening<'_> {
     ) -> Result<(Spool, Digest), SourceError> {
         // Only when an entry might fit is the input worth hashing before it is decompressed.
         if self.store.may_hold(input.size()) {
-            self.watch.begin("hashing the archive", Some(input.size()));
+            self.monitor.progress.begin("hashing the archive", Some(input.size()));
             let digest = match known {
                 Some(digest) => digest,
-                None => expand::digest(input, self.watch)?,
+                None => expand::digest(input, self.monitor)?,
             };
             if let Some(spool) = self.store.find(digest, input.size())? {
                 let file = spool.file.try_clone();
@@ -271,8 +271,8 @@ impl Opening<'_> {
                 return Ok((spool, digest));
             }
         }
-        self.watch.begin("decompressing the archive", Some(input.size()));
-        let expanded = expand::expand(input, format, self.store, Bounds::default(), self.watch)?;
+        self.monitor.progress.begin("decompressing the archive", Some(input.size()));
+        let expanded = expand::expand(input, format, self.store, Bounds::default(), self.monitor)?;
         tasks.push(DeferredTask::Name(expanded.naming));
         Ok((expanded.spool, expanded.compressed))
     }

@@ -1,5 +1,5 @@
-//! POSIX ACLs: the text of setfacl(1) to the bytes of `system.posix_acl_access` and `system.posix_acl_default`, in the
-//! form of the kernel's system calls, version 2. Knows no files.
+//! Encodes POSIX ACLs: from the text of setfacl(1) to the bytes of `system.posix_acl_access` and
+//! `system.posix_acl_default`, in version 2 of the format of the kernel's system calls. Knows no files.
 //!
 //! Follows acl(5) and `linux/posix_acl_xattr.h`.
 
@@ -14,26 +14,26 @@ const GROUP: u16 = 0x08;
 const MASK: u16 = 0x10;
 const OTHER: u16 = 0x20;
 
-/// What stands for the id of entries that have none.
+/// The id of entries without one (`ACL_UNDEFINED_ID`).
 const NO_ID: u32 = u32::MAX;
 
-/// Why a text is no ACL.
+/// Why a text is not a valid ACL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AclError {
-    /// An entry is not `tag:who:permissions`.
-    #[error("`{}` is no entry such as `u:1000:rw-` or `o::r--`", entry.escape_debug())]
+    /// An entry is not `tag:qualifier:permissions`.
+    #[error("`{}` is not an entry such as `u:1000:rw-` or `o::r--`", entry.escape_debug())]
     Entry {
         /// The entry.
         entry: String,
     },
-    /// Two entries for one.
+    /// Two entries have the same tag and qualifier.
     #[error("`{}` is the second entry of its kind", entry.escape_debug())]
     Twice {
         /// The entry.
         entry: String,
     },
-    /// A name that the image does not have.
+    /// The image does not have a user or group of that name.
     #[error("the image has no {kind} `{}`", name.escape_debug())]
     Unknown {
         /// `user` or `group`.
@@ -43,37 +43,37 @@ pub enum AclError {
     },
 }
 
-/// An ACL as a file holds it.
+/// An ACL of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acl {
     entries: BTreeMap<(u16, u32), u16>,
-    /// The value of the access ACL; `None` where the mode says all.
+    /// The value of the access ACL; `None` where the mode alone expresses it.
     pub value: Option<Vec<u8>>,
-    /// Permission bits that go with it: the kernel keeps the mask in those of the group.
+    /// The permission bits of the file: the kernel stores the mask of an ACL in those of the group.
     pub permissions: u16,
 }
 
 impl Acl {
-    /// All entries as the value of an attribute, as a default ACL needs them.
+    /// The value of an attribute with all entries, as a default ACL needs it.
     pub fn encoded(&self) -> Vec<u8> {
         encode(&self.entries)
     }
 }
 
-/// Whose numbers names are looked up in.
-pub trait Names {
-    /// The number of a user.
+/// Looks up the numbers of names.
+pub trait IdLookup {
+    /// The user id of a name.
     fn user(&self, name: &str) -> Option<u32>;
-    /// The number of a group.
+    /// The group id of a name.
     fn group(&self, name: &str) -> Option<u32>;
 }
 
-/// An ACL from its text; what it leaves out of owner, group and others comes from `mode`, a missing mask is the
-/// union of all that it would mask.
+/// Parses an ACL. Missing entries for owner, group and others come from `mode`; a missing mask is the union of the entries
+/// that it masks.
 ///
 /// # Errors
 /// [`AclError`].
-pub fn from_text(text: &str, mode: u16, names: &dyn Names) -> Result<Acl, AclError> {
+pub fn from_text(text: &str, mode: u16, names: &dyn IdLookup) -> Result<Acl, AclError> {
     let mut entries: BTreeMap<(u16, u32), u16> = BTreeMap::new();
     for entry in text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
         let (tag, id, permissions) = parse(entry, names)?;
@@ -98,7 +98,7 @@ pub fn from_text(text: &str, mode: u16, names: &dyn Names) -> Result<Acl, AclErr
     Ok(Acl { entries, value, permissions })
 }
 
-/// The bytes: a version, then tag, permissions and id of each entry, sorted.
+/// The value of the attribute: a version, then tag, permissions and id of each entry, sorted.
 fn encode(entries: &BTreeMap<(u16, u32), u16>) -> Vec<u8> {
     let mut bytes = VERSION.to_le_bytes().to_vec();
     for ((tag, id), permissions) in entries {
@@ -109,15 +109,16 @@ fn encode(entries: &BTreeMap<(u16, u32), u16>) -> Vec<u8> {
     bytes
 }
 
-fn parse(entry: &str, names: &dyn Names) -> Result<(u16, u32, u16), AclError> {
-    let bad = || AclError::Entry { entry: entry.to_owned() };
+/// Tag, id and permissions of an entry.
+fn parse(entry: &str, names: &dyn IdLookup) -> Result<(u16, u32, u16), AclError> {
+    let invalid = || AclError::Entry { entry: entry.to_owned() };
     let mut fields = entry.split(':');
-    let (Some(kind), Some(who), Some(letters), None) =
+    let (Some(kind), Some(qualifier), Some(letters), None) =
         (fields.next(), fields.next(), fields.next(), fields.next())
     else {
-        return Err(bad());
+        return Err(invalid());
     };
-    let (tag, id) = match (kind, who) {
+    let (tag, id) = match (kind, qualifier) {
         ("u" | "user", "") => (USER_OBJ, NO_ID),
         ("g" | "group", "") => (GROUP_OBJ, NO_ID),
         ("m" | "mask", "") => (MASK, NO_ID),
@@ -130,7 +131,7 @@ fn parse(entry: &str, names: &dyn Names) -> Result<(u16, u32, u16), AclError> {
             let id = name.parse().ok().or_else(|| names.group(name));
             (GROUP, id.ok_or_else(|| AclError::Unknown { kind: "group", name: name.to_owned() })?)
         }
-        _ => return Err(bad()),
+        _ => return Err(invalid()),
     };
     let mut permissions = 0;
     for letter in letters.chars() {
@@ -139,11 +140,11 @@ fn parse(entry: &str, names: &dyn Names) -> Result<(u16, u32, u16), AclError> {
             'w' => 2,
             'x' => 1,
             '-' => 0,
-            _ => return Err(bad()),
+            _ => return Err(invalid()),
         };
     }
-    if letters.is_empty() || (id == NO_ID && !who.is_empty()) {
-        return Err(bad());
+    if letters.is_empty() || (id == NO_ID && !qualifier.is_empty()) {
+        return Err(invalid());
     }
     Ok((tag, id, permissions))
 }
@@ -153,9 +154,9 @@ mod tests {
     use super::*;
     use crate::steps::testing::{oracle, skip};
 
-    struct Nobody;
+    struct RootOnly;
 
-    impl Names for Nobody {
+    impl IdLookup for RootOnly {
         fn user(&self, name: &str) -> Option<u32> {
             (name == "root").then_some(0)
         }
@@ -181,7 +182,7 @@ mod tests {
             if !output.status.success() {
                 return skip("the file system of temporary files has no ACLs");
             }
-            let acl = from_text(text, 0o640, &Nobody).unwrap();
+            let acl = from_text(text, 0o640, &RootOnly).unwrap();
             let mut value = [0; 256];
             let theirs = rustix::fs::getxattr(file.path(), "system.posix_acl_access", &mut value);
             assert_eq!(acl.value.as_deref(), theirs.ok().map(|len| &value[..len]), "{text}");
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_mean_nothing_are_refused() {
+    fn invalid_texts_are_refused() {
         for text in [
             "u",
             "u:1000",
@@ -204,7 +205,7 @@ mod tests {
             "u:1:r:x",
             "u:4294967295:r",
         ] {
-            assert!(from_text(text, 0o644, &Nobody).is_err(), "{text}");
+            assert!(from_text(text, 0o644, &RootOnly).is_err(), "{text}");
         }
     }
 }

@@ -1,55 +1,59 @@
-//! Where the machine gets upgrades from: the archives that the image was made of, as sources of apt with the keys that
-//! each is signed with (sources.list(5), deb822 style). Knows no mirror: addresses are given.
+//! Configures the package sources of apt, from which a machine gets upgrades: the archives that the image was built from,
+//! each with the keys that sign it, and preferences among versions. Knows no mirror: addresses are given.
+//!
+//! Follows sources.list(5), deb822 style, and `apt_preferences(5)`.
 
 use std::fmt::Write as _;
 
+use amiforge_formats::path::{self, PathError};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
+use amiforge_formats::tree::{Content, Tree};
 
-use super::{PathError, StepError};
-use amiforge_formats::path::{self, Last};
+use super::error::StepError;
+use super::probe::has_entry;
+use super::write::replace_file;
 
-/// Without it nobody reads the sources.
-const APT: &[u8] = b"/usr/bin/apt-get";
+/// The program that reads the sources; without it nothing is written.
+const APT_GET: &[u8] = b"/usr/bin/apt-get";
 
-/// Keeps cloud-init from writing sources of its own over ours at the first boot.
+/// Path and text of a configuration that keeps cloud-init from replacing the sources at the first boot.
 const CLOUD_INIT: (&str, &str) = (
     "/etc/cloud/cloud.cfg.d/05_amiforge-apt.cfg",
     "# The sources of apt are those that the image was made with.\napt:\n  preserve_sources_list: true\n",
 );
 
-/// An archive.
+/// A package archive, an entry of a sources file.
 #[derive(Debug, Clone)]
 pub struct AptArchive {
-    /// Name of the file: `debian` for `/etc/apt/sources.list.d/debian.sources`. Archives of one name share it.
+    /// Name of the file: `debian` for `/etc/apt/sources.list.d/debian.sources`. Archives with the same name share a file.
     pub file: String,
-    /// Address.
+    /// Base URI.
     pub uri: String,
     /// Suites.
     pub suites: Vec<String>,
     /// Components.
     pub components: Vec<String>,
-    /// What it is signed with.
+    /// The keys that sign it.
     pub signed_by: SignedBy,
 }
 
-/// What an archive is signed with.
+/// The keys that sign an archive.
 #[derive(Debug, Clone)]
 pub enum SignedBy {
-    /// Keys that a package of this distribution brings to `/usr/share/keyrings`.
+    /// Keys that a package of this distribution installs in `/usr/share/keyrings`.
     Packaged {
         /// The distribution.
         distribution: String,
     },
-    /// These keys, which are put into `/etc/apt/keyrings` under the name of the archive.
+    /// These keys, which are written to `/etc/apt/keyrings` under the name of the archive.
     Keyring {
         /// Name of the archive.
         name: String,
         /// The keys, armored or not.
         keys: Content,
     },
-    /// Nothing: it is trusted unsigned.
+    /// None: the archive is trusted unsigned.
     Unsigned,
 }
 
@@ -58,29 +62,28 @@ pub enum SignedBy {
 pub struct Preference {
     /// Name of the packages; `*` and `?` as in a shell.
     pub package: String,
-    /// Which of their versions.
+    /// The versions that it applies to.
     pub versions: Versions,
-    /// Their priority, not 0.
+    /// The priority of these versions, not 0.
     pub priority: i16,
 }
 
-/// Which versions a preference is for.
+/// The versions that a preference applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Versions {
-    /// Those that the pattern admits.
+    /// Those that match the pattern.
     Matching(String),
     /// Those of a suite, by its `Suite` or its `Codename`.
     OfSuite(String),
 }
 
-/// Where preferences go.
+/// Path of the preferences.
 const PREFERENCES: &str = "/etc/apt/preferences.d/amiforge.pref";
 
-/// Writes the sources, and gives what is to be warned of. Nothing happens in a tree without apt, and sources that the
-/// tree has already stay.
+/// Writes the sources and preferences, and returns warnings. Does nothing in a tree without apt; existing sources are kept.
 ///
 /// # Errors
-/// [`StepError::AptSources`] when a path of the tree cannot be followed.
+/// [`StepError::AptSources`] when a path of the tree cannot be resolved.
 pub fn install(
     tree: &mut Tree,
     sources: &dyn Sources,
@@ -88,26 +91,26 @@ pub fn install(
     preferences: &[Preference],
     time: Time,
 ) -> Result<Vec<String>, StepError> {
-    let placed = place(tree, sources, archives, time).and_then(|warnings| {
-        prefer(tree, preferences, time)?;
+    let written = write_sources(tree, sources, archives, time).and_then(|warnings| {
+        write_preferences(tree, preferences, time)?;
         Ok(warnings)
     });
-    placed.map_err(StepError::AptSources)
+    written.map_err(StepError::AptSources)
 }
 
-fn place(
+fn write_sources(
     tree: &mut Tree,
     sources: &dyn Sources,
     archives: &[AptArchive],
     time: Time,
 ) -> Result<Vec<String>, PathError> {
     let mut warnings = Vec::new();
-    if archives.is_empty() || path::find(tree, APT)?.is_none() || lists_sources(tree, sources)? {
+    if archives.is_empty() || path::find(tree, APT_GET)?.is_none() || has_sources_list(tree, sources)? {
         return Ok(warnings);
     }
     let mut texts: Vec<(&str, String)> = Vec::new();
     for archive in archives {
-        let signed = signed_by(tree, archive, time, &mut warnings)?;
+        let signed = signed_by_line(tree, archive, time, &mut warnings)?;
         let stanza = stanza(archive, &signed);
         match texts.iter_mut().find(|(file, _)| *file == archive.file) {
             Some((_, text)) => {
@@ -118,41 +121,41 @@ fn place(
         }
     }
     for (file, text) in texts {
-        put_new(tree, &format!("/etc/apt/sources.list.d/{file}.sources"), text.as_bytes(), time)?;
+        write_if_absent(tree, &format!("/etc/apt/sources.list.d/{file}.sources"), text.as_bytes(), time)?;
     }
     if path::find(tree, b"/etc/cloud/cloud.cfg.d")?.is_some() {
-        put_new(tree, CLOUD_INIT.0, CLOUD_INIT.1.as_bytes(), time)?;
+        write_if_absent(tree, CLOUD_INIT.0, CLOUD_INIT.1.as_bytes(), time)?;
     }
     Ok(warnings)
 }
 
-/// Writes the preferences, in whose order the first that fits counts. They hold for sources of any origin, so they are
-/// written where the tree has sources of its own, too.
-fn prefer(tree: &mut Tree, preferences: &[Preference], time: Time) -> Result<(), PathError> {
-    if preferences.is_empty() || path::find(tree, APT)?.is_none() {
+/// Writes the preferences in the given order, in which the first that matches counts. They apply to sources of any origin,
+/// so they are also written where the tree has sources already.
+fn write_preferences(tree: &mut Tree, preferences: &[Preference], time: Time) -> Result<(), PathError> {
+    if preferences.is_empty() || path::find(tree, APT_GET)?.is_none() {
         return Ok(());
     }
     let stanza = |Preference { package, versions, priority }: &Preference| {
         let pin = match versions {
             Versions::Matching(pattern) => format!("version {pattern}"),
-            // Without a key it is compared with `Suite` and `Codename`.
+            // A value without a key is compared with `Suite` and `Codename`.
             Versions::OfSuite(suite) => format!("release {suite}"),
         };
         format!("Package: {package}\nPin: {pin}\nPin-Priority: {priority}\n")
     };
     let text = preferences.iter().map(stanza).collect::<Vec<_>>().join("\n");
-    put_new(tree, PREFERENCES, text.as_bytes(), time)
+    write_if_absent(tree, PREFERENCES, text.as_bytes(), time)
 }
 
-/// Whether the tree has sources in the file of old.
-fn lists_sources(tree: &Tree, sources: &dyn Sources) -> Result<bool, PathError> {
+/// Whether `/etc/apt/sources.list`, the older format, has an entry.
+fn has_sources_list(tree: &Tree, sources: &dyn Sources) -> Result<bool, PathError> {
     let text = path::read(tree, sources, b"/etc/apt/sources.list")?.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     Ok(text.lines().any(|line| line.trim_start().starts_with("deb")))
 }
 
-/// The line that names the keys.
-fn signed_by(
+/// The `Signed-By` or `Trusted` line of an archive; writes its keyring and adds a warning where keys are missing.
+fn signed_by_line(
     tree: &mut Tree,
     archive: &AptArchive,
     time: Time,
@@ -164,7 +167,7 @@ fn signed_by(
             let armored =
                 matches!(keys, Content::Inline(bytes) if bytes.trim_ascii_start().starts_with(b"-----"));
             let path = format!("/etc/apt/keyrings/{name}.{}", if armored { "asc" } else { "gpg" });
-            put_content(tree, &path, keys.clone(), time)?;
+            replace_file(tree, &path, keys.clone(), 0o644, time)?;
             Ok(format!("Signed-By: {path}"))
         }
         SignedBy::Packaged { distribution } => {
@@ -176,7 +179,7 @@ fn signed_by(
             }
             let path = path("gpg");
             warnings.push(format!(
-                "the image has no `{path}`, so apt will refuse `{}`: add the package that brings it, or name the keys as \
+                "the image has no `{path}`, so apt will refuse `{}`: add the package that installs it, or give the keys as \
                  `keyring` in the recipe",
                 archive.uri
             ));
@@ -185,6 +188,7 @@ fn signed_by(
     }
 }
 
+/// An archive in deb822 syntax.
 fn stanza(archive: &AptArchive, signed: &str) -> String {
     let mut text = String::new();
     let (suites, components) = (archive.suites.join(" "), archive.components.join(" "));
@@ -196,23 +200,18 @@ fn stanza(archive: &AptArchive, signed: &str) -> String {
     text
 }
 
-/// Puts a file where there is none.
-fn put_new(tree: &mut Tree, path: &str, bytes: &[u8], time: Time) -> Result<(), PathError> {
-    if path::place(tree, path.as_bytes(), Last::Keep)?.is_some_and(|place| place.node.is_some()) {
+/// Writes a file unless its path exists.
+fn write_if_absent(tree: &mut Tree, path: &str, bytes: &[u8], time: Time) -> Result<(), PathError> {
+    if has_entry(tree, path)? {
         return Ok(());
     }
-    put_content(tree, path, Content::Inline(bytes.into()), time)
-}
-
-fn put_content(tree: &mut Tree, path: &str, content: Content, time: Time) -> Result<(), PathError> {
-    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    path::put(tree, &place, Node { meta: Meta::root_owned(0o644, time), kind: NodeKind::File(content) })?;
-    Ok(())
+    replace_file(tree, path, Content::Inline(bytes.into()), 0o644, time)
 }
 
 #[cfg(test)]
 mod tests {
     use amiforge_formats::plan::NoSources;
+    use amiforge_formats::tree::Meta;
 
     use super::*;
 
@@ -277,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_the_image_lacks_are_warned_of() {
+    fn missing_keys_cause_a_warning() {
         let mut system = tree(&[("usr/bin/apt-get", "")]);
         let warnings =
             install(&mut system, &NoSources, &[debian("http://a/debian", "sid")], &[], Time::EPOCH).unwrap();
@@ -286,21 +285,21 @@ mod tests {
     }
 
     #[test]
-    fn sources_that_are_there_stay_and_without_apt_there_are_none() {
+    fn existing_sources_are_kept_and_without_apt_none_are_written() {
         let archives = [debian("http://a/debian", "sid")];
-        for (files, kept) in [
+        for (files, expected) in [
             (vec![("usr/bin/apt-get", ""), ("etc/apt/sources.list", " deb http://x/ sid main\n")], None),
             (vec![("usr/bin/apt-get", ""), ("etc/apt/sources.list.d/debian.sources", "mine")], Some("mine")),
             (vec![("usr/bin/dpkg", "")], None),
         ] {
             let mut system = tree(&files);
             install(&mut system, &NoSources, &archives, &[], Time::EPOCH).unwrap();
-            assert_eq!(text(&system, LIST).as_deref(), kept, "{files:?}");
+            assert_eq!(text(&system, LIST).as_deref(), expected, "{files:?}");
         }
     }
 
     #[test]
-    fn preferences_are_written_for_apt_whatever_the_sources_are() {
+    fn preferences_are_written_for_sources_of_any_origin() {
         let pin = |package: &str, versions, priority| Preference {
             package: package.to_owned(),
             versions,
@@ -327,6 +326,6 @@ mod tests {
         }
         let mut system = tree(&[("usr/bin/apt-get", "")]);
         install(&mut system, &NoSources, &[], &[], Time::EPOCH).unwrap();
-        assert_eq!(text(&system, PREFERENCES), None, "there are none");
+        assert_eq!(text(&system, PREFERENCES), None, "no preferences were given");
     }
 }

@@ -1,8 +1,8 @@
-//! File capabilities: the text of setcap(8) to the bytes of `security.capability`, version 2. Knows no files.
+//! Encodes file capabilities: from the text of setcap(8) to the bytes of `security.capability`, version 2. Knows no files.
 //!
 //! Follows the *Textual representation* of `cap_from_text(3)` and `struct vfs_cap_data` of `linux/capability.h`.
 
-/// The capabilities of Linux 6.x, by number. `all` means these, whatever the kernel of the builder has.
+/// The capabilities of Linux 6.x, by number. `all` means these, whichever the kernel of the build host has.
 const NAMES: [&str; 41] = [
     "chown",
     "dac_override",
@@ -53,31 +53,31 @@ const REVISION_2: u32 = 0x0200_0000;
 /// `VFS_CAP_FLAGS_EFFECTIVE`
 const EFFECTIVE: u32 = 1;
 
-/// Why a text is no capabilities of a file.
+/// Why a text is not valid file capabilities.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CapabilityError {
-    /// A clause is not `names`, then `=`, `+` or `-` with flags.
-    #[error("`{}` is no clause such as `cap_net_raw+ep`", clause.escape_debug())]
+    /// A clause is not names followed by `=`, `+` or `-` with flags.
+    #[error("`{}` is not a clause such as `cap_net_raw+ep`", clause.escape_debug())]
     Clause {
         /// The clause.
         clause: String,
     },
-    /// A name that Linux does not have.
-    #[error("`{}` is no capability of Linux", name.escape_debug())]
+    /// Linux has no capability of that name.
+    #[error("`{}` is not a capability of Linux", name.escape_debug())]
     Name {
         /// The name.
         name: String,
     },
-    /// A file has one effective flag for all its capabilities.
+    /// A file has a single effective flag for all its capabilities.
     #[error("a file makes all its capabilities effective or none: `e` on some of those with `p` or `i` only")]
     Effective,
-    /// The text says nothing.
-    #[error("no capability is named")]
+    /// The text is empty.
+    #[error("no capability is given")]
     Empty,
 }
 
-/// The three sets, as bits.
+/// The three sets, a bit for each capability.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sets {
     effective: u64,
@@ -95,26 +95,26 @@ pub fn from_text(text: &str) -> Result<Vec<u8>, CapabilityError> {
     if clauses.peek().is_none() {
         return Err(CapabilityError::Empty);
     }
-    clauses.try_for_each(|text| clause(&mut sets, text))?;
+    clauses.try_for_each(|text| apply_clause(&mut sets, text))?;
     let held = sets.permitted | sets.inheritable;
     if sets.effective != 0 && sets.effective != held {
         return Err(CapabilityError::Effective);
     }
     let flag = if sets.effective == 0 { 0 } else { EFFECTIVE };
     let halves = |shift: u32| [(sets.permitted >> shift) as u32, (sets.inheritable >> shift) as u32];
-    let words = std::iter::once(REVISION_2 | flag).chain(halves(0)).chain(halves(32));
-    Ok(words.flat_map(u32::to_le_bytes).collect())
+    let fields = std::iter::once(REVISION_2 | flag).chain(halves(0)).chain(halves(32));
+    Ok(fields.flat_map(u32::to_le_bytes).collect())
 }
 
-/// Applies one clause: names, then one or more of an operator and flags.
-fn clause(sets: &mut Sets, text: &str) -> Result<(), CapabilityError> {
+/// Applies one clause: names, then one or more pairs of an operator and flags.
+fn apply_clause(sets: &mut Sets, text: &str) -> Result<(), CapabilityError> {
     let bad = || CapabilityError::Clause { clause: text.to_owned() };
     let operators = ['=', '+', '-'];
     let at = text.find(operators).ok_or_else(bad)?;
     let (names, mut rest) = text.split_at(at);
-    // Without names, `=` alone means all of them.
+    // Without names, `=` means all capabilities.
     let bits = match names {
-        "" if rest.starts_with('=') => all(),
+        "" if rest.starts_with('=') => all_bits(),
         "" => return Err(bad()),
         _ => names.split(',').try_fold(0, |bits, name| Ok(bits | bits_of(name)?))?,
     };
@@ -143,14 +143,14 @@ fn clause(sets: &mut Sets, text: &str) -> Result<(), CapabilityError> {
     Ok(())
 }
 
-fn all() -> u64 {
+fn all_bits() -> u64 {
     (1 << NAMES.len()) - 1
 }
 
 fn bits_of(name: &str) -> Result<u64, CapabilityError> {
     let lower = name.to_ascii_lowercase();
     if lower == "all" {
-        return Ok(all());
+        return Ok(all_bits());
     }
     let number = lower.strip_prefix("cap_").and_then(|stem| NAMES.iter().position(|known| *known == stem));
     number.map(|number| 1 << number).ok_or_else(|| CapabilityError::Name { name: name.to_owned() })
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_become_the_bytes_of_the_kernel() {
+    fn texts_are_encoded_as_the_kernel_stores_them() {
         assert_eq!(hex(&from_text("cap_net_raw+ep").unwrap()), "0100000200200000000000000000000000000000");
         assert_eq!(
             hex(&from_text("cap_checkpoint_restore=p").unwrap()),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_mean_nothing_are_refused() {
+    fn invalid_texts_are_refused() {
         for text in [
             "",
             " ",

@@ -1,6 +1,7 @@
-//! `[[file]]`: puts files, links and folders into a tree, or takes them out, in the order of the recipe. Does not
-//! open files of the host: content comes as [`Content`].
+//! `[[file]]`: creates files, symlinks and folders in a tree, or removes them, in the order of the recipe. Does not open
+//! files of the host: content is a [`Content`].
 
+pub(super) mod error;
 #[cfg(test)]
 mod tests;
 
@@ -10,26 +11,26 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, SYMLINK_MAX, Tree, Xattrs};
 
-use super::accounts::{self, AccountError, Principal};
-use super::acl::{self, AclError, Names};
-use super::capability::{self, CapabilityError};
-use super::{PathError, StepError};
+use self::error::XATTR_SIZE_MAX;
+use super::accounts::{self, Principal};
+use super::acl::{self, IdLookup};
+use super::capability;
+use super::error::StepError;
 use amiforge_formats::path::{self, Last, TreePath};
+
+pub use self::error::FileError;
 
 /// Longest name of an attribute (`XATTR_NAME_MAX`).
 const XATTR_NAME_MAX: usize = 255;
 
-/// Longest value of an attribute (`XATTR_SIZE_MAX`).
-const XATTR_SIZE_MAX: usize = 65_536;
-
 /// One `[[file]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileSpec {
-    /// Absolute path in the image. Links on the way are followed inside the tree, a link at the end is replaced.
+    /// Absolute path in the image. Symlinks in its parents are followed within the tree; a symlink at its end is replaced.
     pub path: String,
-    /// What to put there.
+    /// What to do with the path.
     pub action: FileAction,
-    /// Permission bits; 0644 for files and 0755 for folders if not given (a folder that exists keeps its own).
+    /// Permission bits; if not given, 0644 for files and 0755 for folders (an existing folder keeps its mode).
     pub mode: Option<u16>,
     /// Owner; root if not given.
     pub user: Option<Principal>,
@@ -39,25 +40,25 @@ pub struct FileSpec {
     pub xattrs: BTreeMap<String, XattrValue>,
 }
 
-/// What a `[[file]]` does.
+/// The action of a `[[file]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileAction {
-    /// A regular file with this content; it replaces any file or link there, and keeps nothing of it.
+    /// Creates a regular file with this content; replaces an existing file or symlink with all its attributes.
     Write(Content),
-    /// A symbolic link with this target.
+    /// Creates a symbolic link with this target.
     Symlink(String),
-    /// A folder; one that exists keeps its entries.
+    /// Creates a folder; an existing one keeps its entries.
     Folder,
-    /// Nothing shall be there: a folder goes with all in it.
+    /// Removes the path, a folder with everything in it.
     Remove(IfMissing),
 }
 
 /// What to do if a path to remove does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfMissing {
-    /// Refuse: most likely a spelling mistake.
+    /// Refuse: probably a spelling mistake.
     Refuse,
-    /// Fine.
+    /// Do nothing.
     Accept,
 }
 
@@ -66,29 +67,29 @@ pub enum IfMissing {
 pub enum XattrValue {
     /// Exactly these bytes.
     Bytes(Vec<u8>),
-    /// Text: for `security.capability` as setcap(8) takes it, for `system.posix_acl_*` as setfacl(1) does, else
-    /// the bytes of the text.
+    /// Text: for `security.capability` in the syntax of setcap(8), for `system.posix_acl_*` in that of setfacl(1), else the
+    /// bytes of the text.
     Text(String),
 }
 
 impl XattrValue {
-    /// A value as setfattr(1) takes it: `0x` and hexadecimal digits, `0s` and base64, else text.
+    /// Parses a value in the syntax of setfattr(1): `0x` and hexadecimal digits, `0s` and base64, else text.
     ///
     /// # Errors
-    /// [`FileError::XattrEncoding`] when what follows `0x` or `0s` is not of that form.
+    /// [`FileError::XattrEncoding`] when the rest after `0x` or `0s` is not valid.
     pub fn parse(text: &str) -> Result<Self, FileError> {
-        let bad = || FileError::XattrEncoding { text: text.to_owned() };
+        let invalid = || FileError::XattrEncoding { text: text.to_owned() };
         if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-            return hex(digits).map(Self::Bytes).ok_or_else(bad);
+            return decode_hex(digits).map(Self::Bytes).ok_or_else(invalid);
         }
         if let Some(digits) = text.strip_prefix("0s").or_else(|| text.strip_prefix("0S")) {
-            return base64(digits).map(Self::Bytes).ok_or_else(bad);
+            return decode_base64(digits).map(Self::Bytes).ok_or_else(invalid);
         }
         Ok(Self::Text(text.to_owned()))
     }
 }
 
-fn hex(digits: &str) -> Option<Vec<u8>> {
+fn decode_hex(digits: &str) -> Option<Vec<u8>> {
     let nibble = |byte: &u8| char::from(*byte).to_digit(16);
     digits
         .as_bytes()
@@ -100,7 +101,7 @@ fn hex(digits: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-fn base64(digits: &str) -> Option<Vec<u8>> {
+fn decode_base64(digits: &str) -> Option<Vec<u8>> {
     let digits = digits.trim_end_matches('=').as_bytes();
     let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
     for group in digits.chunks(4) {
@@ -127,96 +128,10 @@ fn base64(digits: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Why a `[[file]]` failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FileError {
-    /// Its path.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// Its owner.
-    #[error(transparent)]
-    Owner(#[from] AccountError),
-    /// Nothing to remove.
-    #[error("there is nothing at that path to remove")]
-    NothingThere,
-    /// The root of the image can only be a folder.
-    #[error("the root of the image can be neither removed nor replaced")]
-    Root,
-    /// A folder with something in it is in the way.
-    #[error("a folder with {entries} entries stands there: remove it first")]
-    FolderInTheWay {
-        /// How many.
-        entries: usize,
-    },
-    /// Something that is no folder is in the way.
-    #[error("a {found} stands where the folder has to be: remove it first")]
-    NotAFolder {
-        /// What it is.
-        found: &'static str,
-    },
-    /// Not a mode.
-    #[error("mode {mode:#o} has more than the twelve bits 07777")]
-    Mode {
-        /// The mode.
-        mode: u16,
-    },
-    /// A link has neither.
-    #[error("a symbolic link has no {what} of its own")]
-    OfALink {
-        /// `mode` or `extended attributes`.
-        what: &'static str,
-    },
-    /// Nothing is left to have an owner.
-    #[error("what is removed has no {what}")]
-    OfNothing {
-        /// `mode`, `owner` or `extended attributes`.
-        what: &'static str,
-    },
-    /// No target of a link.
-    #[error("{len} bytes, with or without NUL, cannot be the target of a link: 1 to {SYMLINK_MAX}, no NUL")]
-    Target {
-        /// Length of the target.
-        len: usize,
-    },
-    /// No name of an attribute.
-    #[error("`{}` is no name of an attribute such as `user.x` or `security.x`", name.escape_debug())]
-    XattrName {
-        /// The name.
-        name: String,
-    },
-    /// A value that is too long.
-    #[error("attribute `{name}` has {len} bytes where at most {XATTR_SIZE_MAX} fit")]
-    XattrSize {
-        /// The name.
-        name: String,
-        /// Length of the value.
-        len: usize,
-    },
-    /// Not what its prefix says.
-    #[error("`{}` starts like hexadecimal (0x) or base64 (0s) and is not", text.escape_debug())]
-    XattrEncoding {
-        /// The text.
-        text: String,
-    },
-    /// The text of `security.capability`.
-    #[error("reading the capabilities")]
-    Capability(#[source] CapabilityError),
-    /// The text of an ACL.
-    #[error("reading the ACL `{name}`")]
-    Acl {
-        /// The attribute.
-        name: String,
-        /// Why.
-        #[source]
-        source: AclError,
-    },
-}
-
 /// Applies every `[[file]]`, in order.
 ///
 /// # Errors
-/// [`StepError::File`] for the first one that cannot be applied.
+/// [`StepError::File`] for the first one that fails.
 pub fn apply(
     tree: &mut Tree,
     sources: &dyn Sources,
@@ -224,56 +139,58 @@ pub fn apply(
     time: Time,
 ) -> Result<(), StepError> {
     specs.iter().try_for_each(|spec| {
-        one(tree, sources, spec, time).map_err(|source| StepError::File { path: spec.path.clone(), source })
+        apply_one(tree, sources, spec, time)
+            .map_err(|source| StepError::File { path: spec.path.clone(), source })
     })
 }
 
-fn one(tree: &mut Tree, sources: &dyn Sources, spec: &FileSpec, time: Time) -> Result<(), FileError> {
+fn apply_one(tree: &mut Tree, sources: &dyn Sources, spec: &FileSpec, time: Time) -> Result<(), FileError> {
     let path = path::checked(&spec.path)?;
     if let Some(mode) = spec.mode.filter(|mode| *mode > 0o7777) {
         return Err(FileError::Mode { mode });
     }
     match &spec.action {
         FileAction::Remove(missing) => return remove(tree, path, spec, *missing),
-        FileAction::Folder => return folder(tree, sources, path, spec, time),
+        FileAction::Folder => return ensure_folder(tree, sources, path, spec, time),
         FileAction::Write(_) | FileAction::Symlink(_) => {}
     }
     let (kind, mode) = match &spec.action {
-        FileAction::Symlink(target) => (symlink(target, spec)?, 0o777),
+        FileAction::Symlink(target) => (symlink_kind(target, spec)?, 0o777),
         FileAction::Write(content) => (NodeKind::File(content.clone()), spec.mode.unwrap_or(0o644)),
         FileAction::Folder | FileAction::Remove(_) => return Ok(()),
     };
-    let meta = described(tree, sources, spec, Meta::root_owned(mode, time))?;
+    let meta = with_attributes(tree, sources, spec, Meta::root_owned(mode, time))?;
     let place = path::place_made(tree, path, Last::Keep, time)?;
-    refuse_folder(tree, &place)?;
+    refuse_non_empty_folder(tree, &place)?;
     path::put(tree, &place, Node { meta, kind })?;
     Ok(())
 }
 
-/// A file may take the place of an empty folder, as rename(2) lets one folder of another.
-fn refuse_folder(tree: &Tree, place: &TreePath) -> Result<(), FileError> {
+/// Refuses to replace a folder that has entries; an empty one may be replaced, as rename(2) allows for folders.
+fn refuse_non_empty_folder(tree: &Tree, place: &TreePath) -> Result<(), FileError> {
     if place.name.is_none() {
         return Err(FileError::Root);
     }
     let entries = place.node.and_then(|id| tree.entries(id)).map_or(0, BTreeMap::len);
-    if entries > 0 { Err(FileError::FolderInTheWay { entries }) } else { Ok(()) }
+    if entries > 0 { Err(FileError::FolderNotEmpty { entries }) } else { Ok(()) }
 }
 
-fn symlink(target: &str, spec: &FileSpec) -> Result<NodeKind, FileError> {
+/// The node of a symlink; refuses attributes that a symlink does not have.
+fn symlink_kind(target: &str, spec: &FileSpec) -> Result<NodeKind, FileError> {
     if target.is_empty() || target.len() > SYMLINK_MAX || target.contains('\0') {
         return Err(FileError::Target { len: target.len() });
     }
     if spec.mode.is_some() {
-        return Err(FileError::OfALink { what: "mode" });
+        return Err(FileError::SymlinkAttribute { what: "mode" });
     }
     if !spec.xattrs.is_empty() {
-        return Err(FileError::OfALink { what: "extended attributes" });
+        return Err(FileError::SymlinkAttribute { what: "extended attributes" });
     }
     Ok(NodeKind::Symlink(target.as_bytes().into()))
 }
 
-/// Makes a folder, or gives the one there what the spec says. A link that leads to a folder is one.
-fn folder(
+/// Creates a folder, or gives an existing one the attributes of the spec. A symlink to a folder is followed.
+fn ensure_folder(
     tree: &mut Tree,
     sources: &dyn Sources,
     path: &[u8],
@@ -283,31 +200,32 @@ fn folder(
     let place = path::place_made(tree, path, Last::Follow, time)?;
     let Some(id) = place.node else {
         let meta = Meta::root_owned(spec.mode.unwrap_or(0o755), time);
-        let meta = described(tree, sources, spec, meta)?;
+        let meta = with_attributes(tree, sources, spec, meta)?;
         path::put(tree, &place, Node { meta, kind: NodeKind::dir() })?;
         return Ok(());
     };
     let Node { meta, kind } = tree.node(id);
     if !matches!(kind, NodeKind::Dir(_)) {
-        return Err(FileError::NotAFolder { found: kind.word() });
+        return Err(FileError::NotAFolder { kind: kind.word() });
     }
     let mut meta = Meta { mode: spec.mode.unwrap_or(meta.mode), ..meta.clone() };
     let before = meta.clone();
-    meta = described(tree, sources, spec, meta)?;
+    meta = with_attributes(tree, sources, spec, meta)?;
     if meta != before || spec.mode.is_some() {
         tree.node_mut(id).meta = meta;
     }
     Ok(())
 }
 
+/// Removes a path; attributes in the spec are refused.
 fn remove(tree: &mut Tree, path: &[u8], spec: &FileSpec, missing: IfMissing) -> Result<(), FileError> {
-    let words = [
+    let attributes = [
         ("mode", spec.mode.is_some()),
         ("owner", spec.user.is_some() || spec.group.is_some()),
         ("extended attributes", !spec.xattrs.is_empty()),
     ];
-    if let Some((what, _)) = words.into_iter().find(|(_, given)| *given) {
-        return Err(FileError::OfNothing { what });
+    if let Some((what, _)) = attributes.into_iter().find(|(_, given)| *given) {
+        return Err(FileError::RemovedAttribute { what });
     }
     let place = path::place(tree, path, Last::Keep)?;
     match place {
@@ -317,12 +235,17 @@ fn remove(tree: &mut Tree, path: &[u8], spec: &FileSpec, missing: IfMissing) -> 
             Ok(())
         }
         _ if missing == IfMissing::Accept => Ok(()),
-        _ => Err(FileError::NothingThere),
+        _ => Err(FileError::NotFound),
     }
 }
 
-/// The metadata with the owner and attributes of the spec.
-fn described(tree: &Tree, sources: &dyn Sources, spec: &FileSpec, mut meta: Meta) -> Result<Meta, FileError> {
+/// The metadata with the owner, group and extended attributes of the spec.
+fn with_attributes(
+    tree: &Tree,
+    sources: &dyn Sources,
+    spec: &FileSpec,
+    mut meta: Meta,
+) -> Result<Meta, FileError> {
     if let Some(user) = &spec.user {
         meta.uid = accounts::uid_of(tree, sources, user)?;
     }
@@ -331,7 +254,7 @@ fn described(tree: &Tree, sources: &dyn Sources, spec: &FileSpec, mut meta: Meta
     }
     let mut xattrs = meta.xattrs.take().map_or_else(Xattrs::new, |xattrs| *xattrs);
     for (name, value) in &spec.xattrs {
-        let value = xattr(tree, sources, name, value, &mut meta.mode)?;
+        let value = encode_xattr(tree, sources, name, value, &mut meta.mode)?;
         let key = Box::from(name.as_bytes());
         match value {
             Some(value) => drop(xattrs.insert(key, value.into_boxed_slice())),
@@ -342,8 +265,8 @@ fn described(tree: &Tree, sources: &dyn Sources, spec: &FileSpec, mut meta: Meta
     Ok(meta)
 }
 
-/// The bytes of one attribute; an ACL changes the mode too, and may be nothing more than that.
-fn xattr(
+/// The value of an attribute. An access ACL also changes the mode; `None` where the mode alone expresses it.
+fn encode_xattr(
     tree: &Tree,
     sources: &dyn Sources,
     name: &str,
@@ -362,10 +285,10 @@ fn xattr(
             capability::from_text(text).map_err(FileError::Capability)?
         }
         ("system.posix_acl_access" | "system.posix_acl_default", XattrValue::Text(text)) => {
-            let acl = acl::from_text(text, *mode, &Accounts { tree, sources });
+            let acl = acl::from_text(text, *mode, &TreeAccounts { tree, sources });
             let acl = acl.map_err(|source| FileError::Acl { name: name.to_owned(), source })?;
             if name == "system.posix_acl_default" {
-                // A default ACL says nothing of the folder itself.
+                // A default ACL does not apply to the folder itself.
                 return Ok(Some(acl.encoded()));
             }
             *mode = *mode & !0o777 | acl.permissions;
@@ -379,13 +302,13 @@ fn xattr(
     Ok(Some(bytes))
 }
 
-/// The names of the tree, for ACLs.
-struct Accounts<'a> {
+/// Looks up names in the account files of the tree.
+struct TreeAccounts<'a> {
     tree: &'a Tree,
     sources: &'a dyn Sources,
 }
 
-impl Names for Accounts<'_> {
+impl IdLookup for TreeAccounts<'_> {
     fn user(&self, name: &str) -> Option<u32> {
         accounts::uid_of(self.tree, self.sources, &Principal::Name(name.to_owned())).ok()
     }

@@ -1,16 +1,20 @@
-//! `/etc/fstab` (fstab(5)) from a list of mounts, with the mount points made in the tree. Does not know partitions.
+//! Writes `/etc/fstab` (fstab(5)) from a list of mounts and creates the mount points in the tree. Does not know partitions.
+
+pub(super) mod error;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use amiforge_formats::path::{self, Last, PathError};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Node, NodeKind, Tree};
 
-use super::{PathError, StepError};
-use amiforge_formats::path::{self, Last};
+use super::error::StepError;
 
-/// How a mount finds its device.
+pub use self::error::FstabError;
+
+/// The device of a mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Device {
     /// By the GUID of its partition.
@@ -19,24 +23,24 @@ pub enum Device {
     Uuid(String),
     /// By the label of its file system.
     Label(String),
-    /// By anything else, such as `/dev/vdb` or `tmpfs`.
+    /// By a path or a name, such as `/dev/vdb` or `tmpfs`.
     Other(String),
 }
 
-/// One line of fstab.
+/// An entry of fstab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountSpec {
     /// The device.
     pub device: Device,
     /// Absolute path in the image; `None` for swap.
     pub mount_point: Option<String>,
-    /// Type, such as `ext4`.
+    /// Type of the file system, such as `ext4`.
     pub fs_type: String,
-    /// Options; `defaults` if empty.
+    /// Mount options; `defaults` if empty.
     pub options: Vec<String>,
-    /// For dump(8): 0 but on old habits.
+    /// Field of dump(8): 0, never dumped, unless set.
     pub dump: u8,
-    /// When fsck(8) checks it: 1 root, 2 others, 0 never.
+    /// Pass of fsck(8): 1 for the root, 2 for others, 0 for never.
     pub pass: u8,
 }
 
@@ -73,63 +77,26 @@ impl MountSpec {
     }
 }
 
-/// What to do with an fstab that the sources brought.
+/// What to do with an fstab of the sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ExistingFstab {
-    /// Refuse, unless it holds only comments and blank lines.
+    /// Refuse it, unless it has only comments and blank lines.
     #[default]
     Refuse,
     /// Replace it.
     Replace,
 }
 
-/// What to write.
+/// The fstab to write.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FstabSpec {
-    /// The mounts; written with parents before children.
+    /// The mounts; written parents first.
     pub mounts: Vec<MountSpec>,
-    /// What to do with an fstab that is there.
+    /// What to do with an existing fstab.
     pub existing: ExistingFstab,
 }
 
-/// Why fstab cannot be written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FstabError {
-    /// A path.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// The sources brought one.
-    #[error("the image has an fstab already, and it has entries; the first is `{}`", first.escape_debug())]
-    Exists {
-        /// Its first entry.
-        first: String,
-    },
-    /// Two mounts at one place.
-    #[error("two file systems are to be mounted at `{mount_point}`")]
-    Twice {
-        /// The place.
-        mount_point: String,
-    },
-    /// A field is empty or has what no escape can hide.
-    #[error("`{}` cannot be the {field} of a mount", value.escape_debug())]
-    BadField {
-        /// Which field.
-        field: &'static str,
-        /// Its value.
-        value: String,
-    },
-    /// The last field of fstab only goes so far.
-    #[error("pass {pass} of `{mount_point}`: 0 is never, 1 the root, 2 all others")]
-    BadPass {
-        /// What was given.
-        pass: u8,
-        /// Where.
-        mount_point: String,
-    },
-}
-
-/// Writes `/etc/fstab` and makes the mount points. Without mounts nothing changes.
+/// Writes `/etc/fstab` and creates the mount points. Without mounts nothing changes.
 ///
 /// # Errors
 /// [`StepError::Fstab`].
@@ -137,31 +104,36 @@ pub fn apply(tree: &mut Tree, sources: &dyn Sources, spec: &FstabSpec, time: Tim
     if spec.mounts.is_empty() {
         return Ok(());
     }
-    write(tree, sources, spec, time).map_err(StepError::Fstab)
+    write_fstab(tree, sources, spec, time).map_err(StepError::Fstab)
 }
 
-fn write(tree: &mut Tree, sources: &dyn Sources, spec: &FstabSpec, time: Time) -> Result<(), FstabError> {
+fn write_fstab(
+    tree: &mut Tree,
+    sources: &dyn Sources,
+    spec: &FstabSpec,
+    time: Time,
+) -> Result<(), FstabError> {
     if spec.existing == ExistingFstab::Refuse {
-        refuse_entries(tree, sources)?;
+        refuse_existing_entries(tree, sources)?;
     }
     let mut mounts: Vec<&MountSpec> = spec.mounts.iter().collect();
-    // Parents before children, swap last; the sort is stable, so swaps keep the order given.
+    // Parents before children, swap last; the sort is stable, so swap devices keep their order.
     mounts.sort_by_key(|mount| mount.mount_point.as_ref().map_or((1, ""), |path| (0, path.as_str())));
     let mut points = BTreeSet::new();
     let mut text = String::from("# <file system> <mount point> <type> <options> <dump> <pass>\n");
     for mount in mounts {
-        line(mount, &mut text)?;
+        write_line(mount, &mut text)?;
         let Some(point) = &mount.mount_point else { continue };
         if !points.insert(point) {
             return Err(FstabError::Twice { mount_point: point.clone() });
         }
-        make_point(tree, point, time)?;
+        ensure_mount_point(tree, point, time)?;
     }
     Ok(path::write(tree, b"/etc/fstab", text.as_bytes(), 0o644, time)?)
 }
 
-/// An fstab of comments, as distributions ship it, may go.
-fn refuse_entries(tree: &Tree, sources: &dyn Sources) -> Result<(), FstabError> {
+/// Refuses an fstab with entries; one that has only comments, as distributions ship it, is replaced.
+fn refuse_existing_entries(tree: &Tree, sources: &dyn Sources) -> Result<(), FstabError> {
     let text = path::read(tree, sources, b"/etc/fstab")?.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     match text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -170,8 +142,8 @@ fn refuse_entries(tree: &Tree, sources: &dyn Sources) -> Result<(), FstabError> 
     }
 }
 
-/// Makes the folder of a mount point, or finds one there.
-fn make_point(tree: &mut Tree, point: &str, time: Time) -> Result<(), FstabError> {
+/// Creates the folder of a mount point if it does not exist.
+fn ensure_mount_point(tree: &mut Tree, point: &str, time: Time) -> Result<(), FstabError> {
     let place = path::place_made(tree, path::checked(point)?, Last::Follow, time)?;
     match place.node.map(|id| &tree.node(id).kind) {
         None => {
@@ -183,8 +155,8 @@ fn make_point(tree: &mut Tree, point: &str, time: Time) -> Result<(), FstabError
     Ok(())
 }
 
-/// Adds the line of one mount.
-fn line(mount: &MountSpec, text: &mut String) -> Result<(), FstabError> {
+/// Appends the line of a mount.
+fn write_line(mount: &MountSpec, text: &mut String) -> Result<(), FstabError> {
     let (tag, device) = match &mount.device {
         Device::PartUuid(guid) => ("PARTUUID=", guid),
         Device::Uuid(uuid) => ("UUID=", uuid),
@@ -204,7 +176,7 @@ fn line(mount: &MountSpec, text: &mut String) -> Result<(), FstabError> {
             return Err(FstabError::BadField { field, value: value.clone() });
         }
     }
-    // Writing to a String cannot fail.
+    // Cannot fail: it writes to a String.
     let _ = writeln!(
         text,
         "{tag}{} {} {} {} {} {}",
@@ -218,7 +190,7 @@ fn line(mount: &MountSpec, text: &mut String) -> Result<(), FstabError> {
     Ok(())
 }
 
-/// A field with what would end it, or start a comment, as the octal escapes of getmntent(3).
+/// A field in which characters that would end it or start a comment are octal escapes, as getmntent(3) reads them.
 fn escaped(field: &str) -> String {
     let mut out = String::with_capacity(field.len());
     for letter in field.chars() {
@@ -257,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn mounts_become_lines_and_folders() {
+    fn mounts_are_written_and_their_folders_created() {
         let mut tree = tree(&[("/etc/fstab", "file 0600 # UNCONFIGURED FSTAB FOR BASE SYSTEM\n\n")]);
         apply(&mut tree, &NoSources, &typical(), NOW).unwrap();
         let expected = "# <file system> <mount point> <type> <options> <dump> <pass>\n\
@@ -279,26 +251,26 @@ mod tests {
         extract(&tree, folder.path());
         let file = folder.path().join("etc/fstab").display().to_string();
         let args = ["--fstab", "--tab-file", &file, "--noheadings", "--json", "--output", "SOURCE,TARGET"];
-        let Some(output) = oracle("findmnt", &args) else { return };
-        let said = String::from_utf8(output.stdout).unwrap();
+        let Some(result) = oracle("findmnt", &args) else { return };
+        let output = String::from_utf8(result.stdout).unwrap();
         for part in ["LABEL=my root", r#""/boot/efi""#, r"/srv/a b\\#c"] {
-            assert!(said.contains(part), "{part} in {said}");
+            assert!(output.contains(part), "{part} in {output}");
         }
-        let Some(output) = oracle("findmnt", &["--verify", "--tab-file", &file]) else { return };
-        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        // The devices and the odd folder are not on this machine; only what it says of the text counts.
-        assert!(said.contains("0 parse errors"), "{said}");
+        let Some(result) = oracle("findmnt", &["--verify", "--tab-file", &file]) else { return };
+        let output = String::from_utf8([result.stdout, result.stderr].concat()).unwrap();
+        // The devices and one folder do not exist on this machine, so only the syntax is checked.
+        assert!(output.contains("0 parse errors"), "{output}");
     }
 
     #[test]
-    fn an_fstab_with_entries_is_refused_unless_told() {
+    fn an_fstab_with_entries_is_refused_unless_it_may_be_replaced() {
         let mut tree = tree(&[("/etc/fstab", "file 0644 # c\nLABEL=x / ext4 defaults 0 1\n")]);
         let error = apply(&mut tree, &NoSources, &typical(), NOW).unwrap_err();
         assert!(
             matches!(error, StepError::Fstab(FstabError::Exists { first }) if first.starts_with("LABEL=x"))
         );
-        let told = FstabSpec { existing: ExistingFstab::Replace, ..typical() };
-        apply(&mut tree, &NoSources, &told, NOW).unwrap();
+        let replace = FstabSpec { existing: ExistingFstab::Replace, ..typical() };
+        apply(&mut tree, &NoSources, &replace, NOW).unwrap();
         assert!(!text(&tree, "/etc/fstab").contains("LABEL=x"));
         let before = text(&tree, "/etc/fstab");
         apply(&mut tree, &NoSources, &FstabSpec::default(), NOW).unwrap();
@@ -306,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn mounts_that_cannot_be_are_refused() {
+    fn invalid_mounts_are_refused() {
         let mut tree = empty();
         add(&mut tree, "/file", "file 0644 x");
         let device = || Device::Label("x".into());
@@ -325,8 +297,8 @@ mod tests {
             (vec![pass], "pass 3"),
         ] {
             let error = apply(&mut tree.clone(), &NoSources, &mounts(spec), NOW).unwrap_err();
-            let said = std::error::Error::source(&error).unwrap().to_string();
-            assert!(said.contains(expected), "{said}");
+            let text = std::error::Error::source(&error).unwrap().to_string();
+            assert!(text.contains(expected), "{text}");
         }
     }
 }

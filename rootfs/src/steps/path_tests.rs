@@ -1,4 +1,4 @@
-//! Paths in trees that are written in a few words.
+//! Resolution of paths in trees, with the notation of `testing`.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Origin, Segment, Tre
 
 use crate::steps::testing::{NOW, OneSource, add, shape, tree};
 
-fn found(tree: &Tree, path: &str) -> String {
+fn resolve(tree: &Tree, path: &str) -> String {
     match place(tree, path.as_bytes(), Last::Follow) {
         Ok(Some(place)) => {
             let mark = if place.node.is_some() { "" } else { "?" };
@@ -47,10 +47,10 @@ fn links_are_followed_within_the_tree() {
         ("/loop", "`/loop` leads through more than 40 symbolic links"),
         ("/via", "`/usr/lib/x` is a file where a directory is needed"),
     ] {
-        assert_eq!(found(&tree, path), expected, "{path}");
+        assert_eq!(resolve(&tree, path), expected, "{path}");
     }
-    let kept = place(&tree, b"/a/b/up", Last::Keep).unwrap().unwrap();
-    assert_eq!(kept.path, b"/a/b/up");
+    let unresolved = place(&tree, b"/a/b/up", Last::Keep).unwrap().unwrap();
+    assert_eq!(unresolved.path, b"/a/b/up");
 }
 
 #[test]
@@ -59,12 +59,12 @@ fn forty_links_are_followed_and_no_more() {
     for n in 1..=41 {
         add(&mut tree, &format!("/l{n}"), &format!("link l{}", n - 1));
     }
-    assert_eq!(found(&tree, "/l40"), "/l0");
-    assert!(found(&tree, "/l41").contains("more than 40"));
+    assert_eq!(resolve(&tree, "/l40"), "/l0");
+    assert!(resolve(&tree, "/l41").contains("more than 40"));
 }
 
 #[test]
-fn folders_on_the_way_are_made_where_links_lead() {
+fn missing_parents_are_created_at_the_target_of_links() {
     let mut tree = tree(&[("/var/run", "link ../run")]);
     let place = place_made(&mut tree, b"/var/run/a/b/c", Last::Keep, NOW).unwrap();
     assert_eq!((place.path, place.node), (b"/run/a/b/c".to_vec(), None));

@@ -1,84 +1,50 @@
-//! `[system]`: host name, time zone and locale, where the distribution in the tree looks for them.
+//! `[system]`: sets host name, time zone and locale in the files that the distribution of the tree reads.
 //!
 //! Follows hostname(5), localtime(5) and locale.conf(5).
 
+pub(super) mod error;
+
+use amiforge_formats::path::{self, Last};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
-use super::{PathError, StepError};
-use amiforge_formats::path::{self, Last};
+use self::error::ZONES;
+use super::error::StepError;
 
-/// Longest host name (Linux `HOST_NAME_MAX`).
+pub use self::error::SystemError;
+
+/// Longest host name, in bytes (Linux `HOST_NAME_MAX`).
 const HOST_NAME_MAX: usize = 64;
 
-/// Longest label of a host name.
+/// Longest label of a host name, in bytes (RFC 1035, 2.3.4).
 const LABEL_MAX: usize = 63;
 
-/// Where the rules of time zones are.
-const ZONES: &str = "/usr/share/zoneinfo";
-
-/// What `[system]` sets; what is `None` stays as the sources have it.
+/// The settings of `[system]`; one that is `None` is not changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SystemSpec {
     /// Host name, one or more labels of RFC 1123.
     pub hostname: Option<String>,
     /// Time zone, such as `Europe/Berlin`.
     pub timezone: Option<String>,
-    /// Locale, such as `C.UTF-8`: becomes `LANG`.
+    /// Locale, such as `C.UTF-8`: the value of `LANG`.
     pub locale: Option<String>,
 }
 
-/// Why a setting failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SystemError {
-    /// A path.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// Not a host name.
-    #[error("`{}` is no host name: at most 64 of letters, digits, `-` and `.`, no label empty, over 63, or with `-` at an end", name.escape_debug())]
-    Hostname {
-        /// The name.
-        name: String,
-    },
-    /// Not the name of a zone.
-    #[error("`{}` cannot be a time zone, such as `Europe/Berlin`", zone.escape_debug())]
-    ZoneName {
-        /// The zone.
-        zone: String,
-    },
-    /// The image does not know the zone.
-    #[error("the image has no `{ZONES}/{zone}`")]
-    NoZone {
-        /// The zone.
-        zone: String,
-    },
-    /// The image knows no zones at all.
-    #[error("the image has no `{ZONES}` at all, so no zone but UTC: it lacks the package tzdata")]
-    NoZones,
-    /// Not a locale.
-    #[error("`{}` cannot be a locale, such as `C.UTF-8` or `de_DE.UTF-8`", locale.escape_debug())]
-    Locale {
-        /// The locale.
-        locale: String,
-    },
-}
-
-/// Applies what is given.
+/// Applies the settings that are given.
 ///
 /// # Errors
-/// [`StepError::System`] with the key at fault.
+/// [`StepError::System`] with the key that failed.
 pub fn apply(tree: &mut Tree, sources: &dyn Sources, spec: &SystemSpec, time: Time) -> Result<(), StepError> {
-    let fault = |key| move |source| StepError::System { key, source };
+    let failed = |key| move |source| StepError::System { key, source };
     if let Some(name) = &spec.hostname {
-        hostname(tree, name, time).map_err(fault("hostname"))?;
+        set_hostname(tree, name, time).map_err(failed("hostname"))?;
     }
     if let Some(zone) = &spec.timezone {
-        timezone(tree, zone, time).map_err(fault("timezone"))?;
+        set_timezone(tree, zone, time).map_err(failed("timezone"))?;
     }
     if let Some(name) = &spec.locale {
-        locale(tree, sources, name, time).map_err(fault("locale"))?;
+        set_locale(tree, sources, name, time).map_err(failed("locale"))?;
     }
     Ok(())
 }
@@ -99,14 +65,14 @@ fn check_hostname(name: &str) -> Result<(), SystemError> {
     }
 }
 
-fn hostname(tree: &mut Tree, name: &str, time: Time) -> Result<(), SystemError> {
+fn set_hostname(tree: &mut Tree, name: &str, time: Time) -> Result<(), SystemError> {
     check_hostname(name)?;
     let text = format!("{name}\n");
     let kind = NodeKind::File(Content::Inline(text.as_bytes().into()));
     let place = path::place_made(tree, b"/etc/hostname", Last::Follow, time)?;
     path::put(tree, &place, Node { meta: Meta::root_owned(0o644, time), kind })?;
     if path::find(tree, b"/etc/hosts")?.is_none() {
-        // Without it many programs cannot resolve the name of their own machine.
+        // Without this file many programs cannot resolve the name of their own machine.
         let hosts =
             format!("127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost ip6-localhost ip6-loopback\n");
         path::write(tree, b"/etc/hosts", hosts.as_bytes(), 0o644, time)?;
@@ -114,19 +80,19 @@ fn hostname(tree: &mut Tree, name: &str, time: Time) -> Result<(), SystemError> 
     Ok(())
 }
 
-fn timezone(tree: &mut Tree, zone: &str, time: Time) -> Result<(), SystemError> {
+fn set_timezone(tree: &mut Tree, zone: &str, time: Time) -> Result<(), SystemError> {
     let letters = zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_+/".contains(&byte));
     let path = format!("{ZONES}/{zone}");
     if zone.is_empty() || !letters || path::checked(&path).is_err() {
         return Err(SystemError::ZoneName { zone: zone.to_owned() });
     }
-    let found = path::find(tree, path.as_bytes())?;
-    let is_file = found.is_some_and(|id| matches!(tree.node(id).kind, NodeKind::File(_)));
+    let node = path::find(tree, path.as_bytes())?;
+    let is_file = node.is_some_and(|id| matches!(tree.node(id).kind, NodeKind::File(_)));
     if !is_file {
         let zones = path::find(tree, ZONES.as_bytes())?;
         let none = zones.and_then(|id| tree.entries(id)).is_none_or(std::collections::BTreeMap::is_empty);
         match (none, zone) {
-            // The C library takes a zone that it cannot read for UTC.
+            // The C library uses UTC where it cannot read the zone.
             (true, "UTC" | "Etc/UTC") => {}
             (true, _) => return Err(SystemError::NoZones),
             (false, _) => return Err(SystemError::NoZone { zone: zone.to_owned() }),
@@ -135,14 +101,14 @@ fn timezone(tree: &mut Tree, zone: &str, time: Time) -> Result<(), SystemError> 
     let place = path::place_made(tree, b"/etc/localtime", Last::Keep, time)?;
     let kind = NodeKind::Symlink(format!("..{path}").into_bytes().into());
     path::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
-    // Debian's own copy of the name; where it is not there, nothing reads it.
+    // Debian's copy of the name; where it does not exist, no program reads it.
     if path::find(tree, b"/etc/timezone")?.is_some() {
         path::write(tree, b"/etc/timezone", format!("{zone}\n").as_bytes(), 0o644, time)?;
     }
     Ok(())
 }
 
-fn locale(tree: &mut Tree, sources: &dyn Sources, name: &str, time: Time) -> Result<(), SystemError> {
+fn set_locale(tree: &mut Tree, sources: &dyn Sources, name: &str, time: Time) -> Result<(), SystemError> {
     let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
     let rest = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.@-".contains(&byte));
     if !first || !rest {
@@ -161,19 +127,19 @@ fn locale(tree: &mut Tree, sources: &dyn Sources, name: &str, time: Time) -> Res
     }
     for path in paths {
         let before = path::read(tree, sources, path.as_bytes())?.unwrap_or_default();
-        path::write(tree, path.as_bytes(), &with_lang(&before, name), 0o644, time)?;
+        path::write(tree, path.as_bytes(), &replace_lang(&before, name), 0o644, time)?;
     }
     Ok(())
 }
 
-/// The lines of a locale file with another `LANG`, the rest as it was.
-fn with_lang(before: &[u8], name: &str) -> Vec<u8> {
+/// The lines of a locale file with `LANG` replaced and the others unchanged.
+fn replace_lang(before: &[u8], name: &str) -> Vec<u8> {
     let is_lang = |line: &[u8]| line.trim_ascii_start().starts_with(b"LANG=");
     let lines = before.strip_suffix(b"\n").unwrap_or(before).split(|&byte| byte == b'\n');
-    let mut kept: Vec<&[u8]> = lines.filter(|line| !is_lang(line) && !before.is_empty()).collect();
+    let mut rest: Vec<&[u8]> = lines.filter(|line| !is_lang(line) && !before.is_empty()).collect();
     let lang = format!("LANG={name}");
-    kept.push(lang.as_bytes());
-    let mut after = kept.join(&b'\n');
+    rest.push(lang.as_bytes());
+    let mut after = rest.join(&b'\n');
     after.push(b'\n');
     after
 }
@@ -196,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_debian_gets_all_three_where_it_looks() {
+    fn a_debian_system_gets_all_three_in_the_files_that_it_reads() {
         let mut tree = tree(&[
             ("/etc/hostname", "file 0755 vm"),
             ("/etc/hosts", "file 0644 127.0.0.1 x"),
@@ -224,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_of_a_locale_file_stay() {
+    fn other_lines_of_a_locale_file_are_kept() {
         let mut tree = tree(&[
             ("/etc/locale.conf", "file 0644 # c\nLANG=old\nLC_TIME=de_DE.UTF-8\n"),
             ("/etc/default/locale", "link ../locale.conf"),
@@ -240,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
+    fn invalid_settings_are_refused() {
         let mut tree = empty();
         assert!(
             refusal(&tree, &spec(None, Some("Europe/Berlin"), None)).contains("lacks the package tzdata")
@@ -256,7 +222,7 @@ mod tests {
         }
         let long = ["x".repeat(64), format!("{0}.{0}", "x".repeat(40))];
         for name in ["", "-a", "a-", "a..b", ".a", "a.", "a_b", "a b", "a\nb", "ä", &long[0], &long[1]] {
-            assert!(refusal(&tree, &spec(Some(name), None, None)).contains("is no host name"), "{name:?}");
+            assert!(refusal(&tree, &spec(Some(name), None, None)).contains("is not a host name"), "{name:?}");
         }
         for locale in ["", "C\nLD_PRELOAD=x", "a b", "$(x)", "../x"] {
             assert!(

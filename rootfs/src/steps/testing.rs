@@ -1,4 +1,4 @@
-//! Trees in a few words, for the tests of the steps, and the oracles that judge the results.
+//! A short notation for trees in the tests of the steps, and runners for the oracles that check the results.
 //!
 //! `tree(&[("/etc/motd", "file 0644 hello")])`: `file MODE CONTENT`, `dir MODE`, `link TARGET`, `null`.
 
@@ -12,10 +12,10 @@ use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
 use amiforge_formats::path::{self, Last};
 
-/// The time of everything that a test puts into a tree.
+/// The time of all entries that a test creates.
 pub(crate) const OLD: Time = Time::from_secs(1_000_000);
 
-/// The time of a build.
+/// The build time.
 pub(crate) const NOW: Time = Time::from_secs(1_700_000_000);
 
 /// An empty root.
@@ -23,18 +23,18 @@ pub(crate) fn empty() -> Tree {
     Tree::new(Meta::root_owned(0o755, OLD))
 }
 
-/// A tree from paths and words.
+/// A tree from paths and entries in the notation above.
 pub(crate) fn tree(entries: &[(&str, &str)]) -> Tree {
     let mut tree = empty();
-    for (path, words) in entries {
-        add(&mut tree, path, words);
+    for (path, entry) in entries {
+        add(&mut tree, path, entry);
     }
     tree
 }
 
-/// Adds or replaces one path.
-pub(crate) fn add(tree: &mut Tree, path: &str, words: &str) {
-    let (kind, rest) = words.split_once(' ').unwrap_or((words, ""));
+/// Adds or replaces one entry; parents are created.
+pub(crate) fn add(tree: &mut Tree, path: &str, entry: &str) {
+    let (kind, rest) = entry.split_once(' ').unwrap_or((entry, ""));
     let (mode, content) = rest.split_once(' ').unwrap_or((rest, ""));
     let mode = u16::from_str_radix(mode, 8).unwrap_or(0o777);
     let kind = match kind {
@@ -42,25 +42,25 @@ pub(crate) fn add(tree: &mut Tree, path: &str, words: &str) {
         "dir" => NodeKind::dir(),
         "link" => NodeKind::Symlink(rest.as_bytes().into()),
         "null" => NodeKind::CharDevice { major: 1, minor: 3 },
-        other => panic!("`{other}` is no kind"),
+        other => panic!("`{other}` is not a kind"),
     };
-    let place = path::place_made(tree, path.as_bytes(), Last::Keep, OLD).unwrap();
-    if matches!(kind, NodeKind::Dir(_)) && place.node.is_some() {
+    let target = path::place_made(tree, path.as_bytes(), Last::Keep, OLD).unwrap();
+    if matches!(kind, NodeKind::Dir(_)) && target.node.is_some() {
         return;
     }
-    path::put(tree, &place, Node { meta: Meta::root_owned(mode, OLD), kind }).unwrap();
+    path::put(tree, &target, Node { meta: Meta::root_owned(mode, OLD), kind }).unwrap();
 }
 
 /// The text of a file, links followed.
 pub(crate) fn text(tree: &Tree, path: &str) -> String {
     let bytes = path::read(tree, &NoSources, path.as_bytes()).unwrap();
-    String::from_utf8(bytes.unwrap_or_else(|| panic!("{path} is not there"))).unwrap()
+    String::from_utf8(bytes.unwrap_or_else(|| panic!("{path} does not exist"))).unwrap()
 }
 
-/// `kind mode uid:gid` of a path, links not followed, with the target of a link; `-` if there is nothing.
+/// `kind mode uid:gid` of a path, with the target of a symlink; links are not followed; `-` if it does not exist.
 pub(crate) fn shape(tree: &Tree, path: &str) -> String {
-    let place = path::place(tree, path.as_bytes(), Last::Keep).unwrap();
-    let Some(id) = place.and_then(|place| place.node) else { return "-".into() };
+    let target = path::place(tree, path.as_bytes(), Last::Keep).unwrap();
+    let Some(id) = target.and_then(|target| target.node) else { return "-".into() };
     let Node { meta, kind } = tree.node(id);
     let target = match kind {
         NodeKind::Symlink(target) => format!(" {}", String::from_utf8_lossy(target)),
@@ -69,7 +69,7 @@ pub(crate) fn shape(tree: &Tree, path: &str) -> String {
     format!("{} {:04o} {}:{}{target}", kind.word(), meta.mode, meta.uid, meta.gid)
 }
 
-/// A source of one stretch of bytes, for files that are not inline.
+/// A source that is one byte array, for files that are not inline.
 pub(crate) struct OneSource(pub(crate) Vec<u8>);
 
 impl Sources for OneSource {
@@ -80,12 +80,12 @@ impl Sources for OneSource {
     }
 }
 
-/// A new folder that goes when dropped, in memory where there is room.
+/// A new folder that is deleted when dropped, on `/dev/shm` where that exists.
 pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// Writes folders, files and links of a tree below a folder, as the user who tests.
+/// Writes folders, files and symlinks of a tree below a folder, owned by the current user.
 pub(crate) fn extract(tree: &Tree, folder: &Path) {
     for entry in tree.walk() {
         let path = folder.join(std::ffi::OsStr::from_bytes(&entry.path));
@@ -102,7 +102,7 @@ pub(crate) fn extract(tree: &Tree, folder: &Path) {
     }
 }
 
-/// Every path below a folder of the host that is no folder, with the targets of links, sorted.
+/// Every path below a folder of the host, with `/` after a folder and the target of a symlink, sorted.
 pub(crate) fn listing(folder: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let mut pending = vec![folder.to_owned()];
@@ -124,7 +124,7 @@ pub(crate) fn listing(folder: &Path) -> Vec<String> {
     lines
 }
 
-/// Runs a tool that did not come from us. `None`, and a word about it, if this machine does not have it.
+/// Runs an independent tool. `None`, with a note on the output, where it is not installed.
 pub(crate) fn oracle(name: &str, args: &[&str]) -> Option<Output> {
     let dirs = std::env::var_os("PATH").unwrap_or_default();
     let mut dirs: Vec<PathBuf> = std::env::split_paths(&dirs).collect();
@@ -136,13 +136,13 @@ pub(crate) fn oracle(name: &str, args: &[&str]) -> Option<Output> {
     Some(Command::new(program).args(args).env("LC_ALL", "C").output().unwrap())
 }
 
-/// Says that an oracle is missing, and fails where none may be.
+/// Prints that an oracle is missing; panics where `REQUIRE_ORACLES=1`.
 pub(crate) fn skip(why: &str) {
     assert!(std::env::var_os("REQUIRE_ORACLES").is_none_or(|value| value != "1"), "{why}");
     println!("SKIP: {why}");
 }
 
-/// A large input of the test suites, made by `tests/inputs/make.sh`.
+/// A large input of the test suites, which `tests/inputs/make.sh` creates.
 pub(crate) fn input(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("AMIFORGE_TEST_INPUTS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/inputs"), PathBuf::from);
@@ -150,6 +150,6 @@ pub(crate) fn input(name: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    skip(&format!("there is no `{name}` among the test inputs; tests/inputs/make.sh makes it"));
+    skip(&format!("the test inputs have no `{name}`; tests/inputs/make.sh creates it"));
     None
 }

@@ -10,7 +10,7 @@ use amiforge_formats::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
 use super::{Store, StoreError, objects};
-use crate::watch::Watch;
+use amiforge_progress::Monitor;
 
 /// Held by whoever works with the store; see [`Store::hold`].
 const IN_USE: &str = ".in-use";
@@ -126,7 +126,7 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn check(&self, entry: &StoreEntry, watch: &dyn Watch) -> Result<Option<String>, StoreError> {
+    pub fn check(&self, entry: &StoreEntry, monitor: Monitor<'_>) -> Result<Option<String>, StoreError> {
         let failed = |source| StoreError::Read { path: entry.path.clone(), source };
         let file = match File::open(&entry.path) {
             Ok(file) => file,
@@ -146,7 +146,7 @@ impl Store {
             }
             _ => return Ok(None),
         };
-        let Some(found) = digest(&file, len, watch).map_err(failed)? else { return Ok(None) };
+        let Some(found) = digest(&file, len, monitor).map_err(failed)? else { return Ok(None) };
         if found == expected {
             return Ok(None);
         }
@@ -214,19 +214,19 @@ fn of_folder(path: &Path) -> (u64, SystemTime) {
 }
 
 /// Digest of the first `len` bytes of a file; nothing when somebody asks to stop.
-fn digest(file: &File, len: u64, watch: &dyn Watch) -> io::Result<Option<Digest>> {
+fn digest(file: &File, len: u64, monitor: Monitor<'_>) -> io::Result<Option<Digest>> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; CHUNK];
     let mut at = 0;
     while at < len {
-        if watch.interrupted() {
+        if monitor.cancel.is_cancelled() {
             return Ok(None);
         }
         let want = usize::try_from(len - at).unwrap_or(CHUNK).min(CHUNK);
         let piece = buffer.get_mut(..want).unwrap_or_default();
         file.read_exact_at(piece, at)?;
         hash.update(&*piece);
-        watch.advance(want as u64);
+        monitor.progress.advance(want as u64);
         at += want as u64;
     }
     Ok(Some(Digest(hash.finalize().into())))
@@ -235,7 +235,6 @@ fn digest(file: &File, len: u64, watch: &dyn Watch) -> io::Result<Option<Digest>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::Unwatched;
 
     #[test]
     fn what_lies_in_a_store_is_listed_by_kind_and_strangers_are_left_out() {
@@ -271,13 +270,13 @@ mod tests {
         spool.write(b"plain").unwrap();
         spool.finish(Digest::of(b"gz"), 2).unwrap().1.finish().unwrap();
         let all = store.list().unwrap();
-        assert!(all.iter().all(|entry| store.check(entry, &Unwatched).unwrap().is_none()));
+        assert!(all.iter().all(|entry| store.check(entry, Monitor::none()).unwrap().is_none()));
         for entry in &all {
             let mut bytes = fs::read(&entry.path).unwrap();
             bytes[0] ^= 1;
             fs::write(&entry.path, bytes).unwrap();
         }
-        assert!(all.iter().all(|entry| store.check(entry, &Unwatched).unwrap().is_some()));
+        assert!(all.iter().all(|entry| store.check(entry, Monitor::none()).unwrap().is_some()));
         assert!(store.list().unwrap().is_empty());
     }
 

@@ -16,7 +16,6 @@ pub mod checks;
 pub mod digests;
 pub mod layer;
 mod objects;
-pub mod watch;
 
 use std::fs::File;
 use std::io::{self, Write};

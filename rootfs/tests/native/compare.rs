@@ -5,12 +5,12 @@ use std::path::Path;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, Node, NodeKind, Origin, Tree};
+use amiforge_progress::Monitor;
 use amiforge_rootfs::assemble::assemble;
 use amiforge_rootfs::glob::Globs;
 use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Unwatched;
 
 /// The root that an archive holds.
 pub(crate) fn root_of(tar: &Path, store: &Path) -> (Tree, Blobs) {
@@ -24,7 +24,7 @@ pub(crate) fn root_of(tar: &Path, store: &Path) -> (Tree, Blobs) {
         overrides: false,
     };
     let mut blobs = Blobs::new();
-    let made = assemble(&[spec], &Store::at(store), &mut blobs, &Unwatched).unwrap();
+    let made = assemble(&[spec], &Store::at(store), &mut blobs, Monitor::none()).unwrap();
     (made.tree, blobs)
 }
 

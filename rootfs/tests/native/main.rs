@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::configure::AccountIds;
 use amiforge_rootfs::configure::native::{self, NativeReport};
 use amiforge_rootfs::packages::database::Architectures;
@@ -22,7 +23,6 @@ use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 use amiforge_rootfs::packages::unpack::{self, DebFile};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Unwatched;
 
 const EPOCH: Time = Time::from_secs(1_700_000_000);
 
@@ -74,7 +74,7 @@ fn configured(folder: &Path, store: &Path) -> (Tree, Blobs, NativeReport) {
         packages.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
     let mut blobs = Blobs::new();
     let store = Store::at(store);
-    let unpacked = unpack::unpack(&debs, &Filters::default(), &store, &mut blobs, &Unwatched).unwrap();
+    let unpacked = unpack::unpack(&debs, &Filters::default(), &store, &mut blobs, Monitor::none()).unwrap();
     let mut tree = unpacked.tree;
     let architectures = Architectures { native: "amd64".into(), foreign: Vec::new() };
     let (packages, diversions) = (&unpacked.packages, &unpacked.diversions);
@@ -87,7 +87,7 @@ fn configured(folder: &Path, store: &Path) -> (Tree, Blobs, NativeReport) {
         answers: &answers,
         accounts: &AccountIds::default(),
     };
-    let report = native::configure(&mut tree, &blobs, setup, EPOCH, &Unwatched).unwrap();
+    let report = native::configure(&mut tree, &blobs, setup, EPOCH, Monitor::none()).unwrap();
     println!("configured {} packages in {:?}", packages.len(), start.elapsed());
     (tree, blobs, report)
 }

@@ -8,6 +8,7 @@ use std::process::Command;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::assemble::assemble;
 use amiforge_rootfs::configure::AccountIds;
 use amiforge_rootfs::configure::run::{ConfigureSettings, configure};
@@ -19,7 +20,6 @@ use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_sandbox::{OnFailure, SandboxClock, SandboxLimits, Seed};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Unwatched;
 
 use crate::forbidden::skip;
 use crate::yard::{Yard, listing};
@@ -118,7 +118,7 @@ fn made_by_mmdebstrap(folder: &Path, yard: &mut Yard) -> Tree {
         exclude: Vec::new(),
         overrides: false,
     };
-    assemble(&[spec], &Store::at(&folder.join("store")), &mut yard.blobs, &Unwatched).unwrap().tree
+    assemble(&[spec], &Store::at(&folder.join("store")), &mut yard.blobs, Monitor::none()).unwrap().tree
 }
 
 fn made_by_us(folder: &Path, yard: &mut Yard) -> Tree {
@@ -131,7 +131,7 @@ fn made_by_us(folder: &Path, yard: &mut Yard) -> Tree {
         locked.iter().zip(&paths).map(|(package, path)| DebFile { package, path: path.clone() }).collect();
     let store = Store::at(&folder.join("store"));
     let blobs = &mut yard.blobs;
-    let mut unpacked = unpack(&debs, &Filters::default(), &store, blobs, &Unwatched).unwrap();
+    let mut unpacked = unpack(&debs, &Filters::default(), &store, blobs, Monitor::none()).unwrap();
     let architectures = Architectures { native: "amd64".into(), foreign: Vec::new() };
     let epoch = Time::from_secs(EPOCH);
     let (tree, packages) = (&mut unpacked.tree, &unpacked.packages);
@@ -155,7 +155,7 @@ fn made_by_us(folder: &Path, yard: &mut Yard) -> Tree {
         clock,
         seed: Seed::shared(),
     };
-    let captured = configure(tree, packages, &settings, &yard.sandbox, blobs, &Unwatched);
+    let captured = configure(tree, packages, &settings, &yard.sandbox, blobs, Monitor::none());
     captured.unwrap_or_else(|error| panic!("{error}")).tree
 }
 

@@ -4,11 +4,10 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use amiforge_progress::{CancelToken, Monitor, Progress};
 use amiforge_sandbox::SandboxError;
-use amiforge_store::watch::Watch;
 
 use crate::still::still;
 use crate::yard::{Yard, job, listing};
@@ -191,24 +190,25 @@ fn a_killed_build_leaves_no_process_and_no_mount() {
     assert_eq!(mounts, std::fs::read_to_string("/proc/self/mountinfo").unwrap());
 }
 
-/// Interrupts as soon as a step runs.
-struct Impatient(AtomicBool);
+/// Cancels as soon as a step runs.
+struct Impatient<'a>(&'a CancelToken);
 
-impl Watch for Impatient {
+impl Progress for Impatient<'_> {
     fn begin(&self, _: &str, _: Option<u64>) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.cancel();
     }
 
-    fn interrupted(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
+    fn advance(&self, _: u64) {}
+    fn end(&self) {}
 }
 
 fn an_interrupted_build_ends_at_once() {
     let mut yard = Yard::new();
     let start = Instant::now();
-    let watch = Impatient(AtomicBool::new(false));
-    let error = yard.sandbox.run(&yard.tree, &mut yard.blobs, &job("sleep 1000"), &watch).unwrap_err();
+    let cancel = CancelToken::new();
+    let progress = Impatient(&cancel);
+    let monitor = Monitor::new(&progress, &cancel);
+    let error = yard.sandbox.run(&yard.tree, &mut yard.blobs, &job("sleep 1000"), monitor).unwrap_err();
     assert!(matches!(error, SandboxError::Interrupted), "{error:?}");
     assert!(start.elapsed() < Duration::from_secs(20));
 }

@@ -1,6 +1,5 @@
 //! The shell that a failed command leaves the user with, as somebody at a terminal has it.
 
-use std::fmt::Display;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -8,8 +7,8 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use amiforge_progress::{CancelToken, Monitor, Progress};
 use amiforge_sandbox::{OnFailure, SUBCOMMAND};
-use amiforge_store::watch::Watch;
 use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, Winsize};
 
@@ -29,17 +28,22 @@ pub(crate) fn worker() -> ExitCode {
     job.on_failure = OnFailure::Shell;
     job.env.insert("GIVEN".into(), "by the step".into());
     let mut yard = Yard::new();
-    let error = yard.sandbox.run(&yard.tree, &mut yard.blobs, &job, &Telling).unwrap_err();
+    let cancel = CancelToken::new();
+    let monitor = Monitor::new(&Telling, &cancel);
+    let error = yard.sandbox.run(&yard.tree, &mut yard.blobs, &job, monitor).unwrap_err();
     eprintln!("in the end: {error}");
     ExitCode::FAILURE
 }
 
-/// Tells why a shell is opened.
+/// Prints the message that announces the shell.
 struct Telling;
 
-impl Watch for Telling {
-    fn give_terminal(&self, why: &dyn Display) {
-        eprintln!("at first: {why}");
+impl Progress for Telling {
+    fn begin(&self, _: &str, _: Option<u64>) {}
+    fn advance(&self, _: u64) {}
+    fn end(&self) {}
+    fn message(&self, text: &str) {
+        eprintln!("at first: {text}");
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use amiforge_formats::digest::Digest;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::stage::{BuiltStage, StageArchive, StageError, StageInstall, StageSpec, build};
 use amiforge_sandbox::{OnFailure, SandboxClock, SandboxLimits, Seed};
 use amiforge_store::Store;
-use amiforge_store::watch::Unwatched;
 
 use crate::yard::{EPOCH, Yard, listing};
 
@@ -55,7 +55,7 @@ fn run(yard: &mut Yard, sha256: Digest, path: &Path, run: &[&str]) -> Result<Bui
         on_failure: OnFailure::Stop,
     };
     let store = Store::at(&path.parent().unwrap().join("store"));
-    build(&spec, &yard.sandbox, &store, &mut yard.blobs, &Unwatched)
+    build(&spec, &yard.sandbox, &store, &mut yard.blobs, Monitor::none())
 }
 
 fn a_stage_installs_what_its_commands_made() {

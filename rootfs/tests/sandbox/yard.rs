@@ -11,9 +11,9 @@ use std::time::Duration;
 use amiforge_formats::plan::Sources as _;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Tree};
+use amiforge_progress::Monitor;
 use amiforge_sandbox::{Captured, Launcher, Sandbox, SandboxError, SandboxJob, SandboxStep};
 use amiforge_store::blobs::{Blobs, FileStamp};
-use amiforge_store::watch::Unwatched;
 
 /// `SOURCE_DATE_EPOCH` of the jobs.
 pub(crate) const EPOCH: Time = Time::from_secs(1_600_000_000);
@@ -91,7 +91,7 @@ impl Yard {
     }
 
     pub(crate) fn run_job(&mut self, job: &SandboxJob) -> Result<Captured, SandboxError> {
-        self.sandbox.run(&self.tree, &mut self.blobs, job, &Unwatched)
+        self.sandbox.run(&self.tree, &mut self.blobs, job, Monitor::none())
     }
 
     /// What a script writes.

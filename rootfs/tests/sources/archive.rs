@@ -1,19 +1,19 @@
-//! Archives written byte by byte, so that they can be wrong in exactly one way.
+//! Writes tar archives byte by byte, so that a test can corrupt exactly one field.
 
 use std::path::Path;
 
+use amiforge_progress::Monitor;
 use amiforge_rootfs::assemble::{AssembleError, Assembled, assemble};
 use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Unwatched;
 
-/// One header, its checksum right.
+/// A header with a valid checksum.
 #[derive(Clone)]
 pub(crate) struct Header(pub(crate) [u8; 512]);
 
 impl Header {
-    /// A header of the POSIX format, root's, 0644, at second 1.
+    /// A header in POSIX format: owned by root, mode 0644, time 1 s after the epoch.
     pub(crate) fn new(name: impl AsRef<[u8]>, typeflag: u8, size: u64) -> Self {
         let mut block = [0; 512];
         let name = name.as_ref();
@@ -28,7 +28,7 @@ impl Header {
             .set(156, &[typeflag])
     }
 
-    /// Writes a field and mends the checksum.
+    /// Writes a field and updates the checksum.
     pub(crate) fn set(mut self, at: usize, bytes: &[u8]) -> Self {
         self.0[at..at + bytes.len()].copy_from_slice(bytes);
         self.0[148..156].fill(b' ');
@@ -42,7 +42,7 @@ impl Header {
     }
 }
 
-/// Bytes filled up to a block.
+/// The bytes padded with zeros to a multiple of 512.
 pub(crate) fn padded(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes.resize(bytes.len().next_multiple_of(512), 0);
@@ -97,21 +97,21 @@ pub(crate) fn tar_spec(path: &Path) -> SourceSpec {
     spec("source 1", SourceKind::Tar { path: path.to_owned() })
 }
 
-/// Assembles with a store beside the first source.
+/// Assembles sources with a store in `scratch`.
 pub(crate) fn assembled(specs: &[SourceSpec], scratch: &Path) -> Result<(Assembled, Blobs), AssembleError> {
     let mut blobs = Blobs::new();
-    let mut assembled = assemble(specs, &Store::at(&scratch.join("store")), &mut blobs, &Unwatched)?;
+    let mut assembled = assemble(specs, &Store::at(&scratch.join("store")), &mut blobs, Monitor::none())?;
     assembled.settle(&blobs)?;
     Ok((assembled, blobs))
 }
 
-/// An error and its sources, as the program shows them.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+/// The messages of an error and its sources, separated by colons.
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
+    let mut source = error.source();
+    while let Some(error) = source {
         text = format!("{text}: {error}");
-        next = error.source();
+        source = error.source();
     }
     text
 }

@@ -1,10 +1,10 @@
-//! What is taken of an entry besides its bytes, what is left out with a warning, and which kind a source is.
+//! Metadata of entries, metadata that is dropped with a warning, and the kinds of sources.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::archive::{assembled, chain, dir, end, file, link, pax, spec, tar_spec};
+use crate::archive::{assembled, dir, end, error_chain, file, link, pax, spec, tar_spec};
 use amiforge_formats::dump;
 use amiforge_formats::tree::{Content, NodeKind};
 use amiforge_rootfs::sources::{Modes, SourceKind, SourceSpec};
@@ -14,7 +14,7 @@ fn warnings(specs: &[SourceSpec], scratch: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_has_no_effect_is_said() {
+fn options_without_effect_cause_a_warning() {
     let scratch = tempfile::tempdir().unwrap();
     let root = scratch.path().join("root");
     fs::create_dir_all(root.join("run")).unwrap();
@@ -26,17 +26,20 @@ fn what_has_no_effect_is_said() {
         let mut source = spec("source 1", kind);
         assert_eq!(warnings(&[source.clone()], scratch.path()), [""; 0]);
         source.exclude = ["run/*.sock", "run/*.sokc", "**/*.pyc"].map(str::to_owned).into();
-        let found = warnings(&[source.clone()], scratch.path());
-        assert_eq!(found.len(), 2);
-        assert!(found[0].starts_with("source 1: `run/*.sokc` in `exclude` matches nothing"), "{found:?}");
+        let messages = warnings(&[source.clone()], scratch.path());
+        assert_eq!(messages.len(), 2);
+        assert!(
+            messages[0].starts_with("source 1: `run/*.sokc` in `exclude` matches nothing"),
+            "{messages:?}"
+        );
         source.exclude = vec!["run".to_owned()];
-        let found = warnings(&[source], scratch.path());
-        assert_eq!(found, ["source 1: nothing of it goes into the image: `exclude` leaves nothing"]);
+        let messages = warnings(&[source], scratch.path());
+        assert_eq!(messages, ["source 1: nothing of it goes into the image: `exclude` leaves nothing"]);
     }
     let empty = spec("source 1", SourceKind::Tar { path: scratch.path().join("b.tar") });
     fs::write(scratch.path().join("b.tar"), end()).unwrap();
-    let found = warnings(&[empty], scratch.path());
-    assert_eq!(found, ["source 1: nothing of it goes into the image: it is empty"]);
+    let messages = warnings(&[empty], scratch.path());
+    assert_eq!(messages, ["source 1: nothing of it goes into the image: it is empty"]);
 }
 
 #[test]
@@ -75,7 +78,7 @@ fn leading_slashes_and_foreign_attributes_are_dropped_with_one_warning_each() {
 }
 
 #[test]
-fn modes_may_come_as_git_keeps_them_and_the_top_folder_says_nothing_about_the_root() {
+fn modes_may_be_those_of_git_and_the_top_folder_does_not_set_that_of_the_root() {
     let scratch = tempfile::tempdir().unwrap();
     let root = scratch.path().join("root");
     fs::create_dir_all(root.join("bin")).unwrap();
@@ -99,7 +102,7 @@ fn modes_may_come_as_git_keeps_them_and_the_top_folder_says_nothing_about_the_ro
 }
 
 #[test]
-fn holes_of_a_folders_files_stay_holes() {
+fn holes_of_the_files_of_a_folder_are_kept() {
     let scratch = tempfile::tempdir().unwrap();
     let root = scratch.path().join("root");
     fs::create_dir_all(&root).unwrap();
@@ -132,11 +135,11 @@ fn holes_of_a_folders_files_stay_holes() {
     amiforge_formats::plan::Sources::read_exact_at(&blobs, *source, at, &mut bytes).unwrap();
     assert_eq!(&bytes, b"data");
     assert_eq!((content("hollow").len(), stored(&content("hollow"))), (1 << 20, 0));
-    assert_eq!(stored(&content("full")), 100_000, "zeros that were written stay");
+    assert_eq!(stored(&content("full")), 100_000, "written zeros are not holes");
 }
 
 #[test]
-fn access_lists_of_a_folder_are_said_and_do_not_widen_the_mode() {
+fn acls_of_a_folder_cause_a_warning_and_do_not_widen_the_mode() {
     let scratch = tempfile::tempdir().unwrap();
     let root = scratch.path().join("root");
     fs::create_dir_all(&root).unwrap();
@@ -173,16 +176,17 @@ fn nothing_that_could_block_is_opened() {
         reference: None,
     };
     for kind in [SourceKind::Tar { path: fifo.clone() }, image(&fifo)] {
-        let refused = chain(&assembled(&[spec("source 1", kind)], scratch.path()).unwrap_err());
+        let refused = error_chain(&assembled(&[spec("source 1", kind)], scratch.path()).unwrap_err());
         assert!(refused.ends_with("a.tar`: it is a FIFO, not a regular file"), "{refused}");
     }
     fs::rename(&fifo, scratch.path().join("index.json")).unwrap();
-    let refused = chain(&assembled(&[spec("source 1", image(scratch.path()))], scratch.path()).unwrap_err());
+    let refused =
+        error_chain(&assembled(&[spec("source 1", image(scratch.path()))], scratch.path()).unwrap_err());
     assert!(refused.contains("no image") || refused.contains("it is a FIFO"), "{refused}");
 }
 
 #[test]
-fn the_wrong_kind_of_source_is_answered_with_the_right_one() {
+fn the_error_for_a_wrong_kind_of_source_names_the_right_one() {
     let scratch = tempfile::tempdir().unwrap();
     let path = |name: &str| scratch.path().join(name);
     let layout = [file("oci-layout", b"{}"), file("index.json", b"{}"), dir("blobs"), end()];
@@ -211,7 +215,7 @@ fn the_wrong_kind_of_source_is_answered_with_the_right_one() {
         (image("root.tar"), "tar"),
         (image("root"), "dir"),
     ] {
-        let refused = chain(&assembled(&[spec("source 1", kind.clone())], scratch.path()).unwrap_err());
+        let refused = error_chain(&assembled(&[spec("source 1", kind.clone())], scratch.path()).unwrap_err());
         assert!(refused.contains(&format!("`kind = \"{instead}\"`")), "{kind:?}\n{refused}");
     }
 }

@@ -1,4 +1,4 @@
-//! GNU tar as the judge: what it packs, in every format that it knows, must give the tree that it packed.
+//! GNU tar as the oracle: an archive that it creates, in each of its formats, must give the tree that it packed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,14 +13,14 @@ use amiforge_store::blobs::Blobs;
 
 use crate::archive::{assembled, tar_spec};
 
-/// Whether a tool is here; says `SKIP` or fails as the environment asks.
+/// Whether a tool is installed; if not, prints `SKIP`, or fails where `REQUIRE_ORACLES` is set.
 fn oracle(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok_and(|out| out.status.success());
-    if !found {
-        assert!(std::env::var_os("REQUIRE_ORACLES").is_none(), "{tool} is missing");
-        println!("SKIP: {tool} is missing");
+    let installed = Command::new(tool).arg("--version").output().is_ok_and(|out| out.status.success());
+    if !installed {
+        assert!(std::env::var_os("REQUIRE_ORACLES").is_none(), "{tool} is not installed");
+        println!("SKIP: {tool} is not installed");
     }
-    found
+    installed
 }
 
 fn run(tool: &str, arguments: &[&str], folder: &Path) -> bool {
@@ -31,11 +31,11 @@ fn run(tool: &str, arguments: &[&str], folder: &Path) -> bool {
     done.status.success()
 }
 
-/// Name to what can be seen there: kind, mode, time, links, content, attributes.
-type Seen = BTreeMap<Vec<u8>, String>;
+/// By path: kind, mode, owner, time, first hard link, and content.
+type TreeListing = BTreeMap<Vec<u8>, String>;
 
-fn on_disk(root: &Path) -> Seen {
-    let (mut seen, mut folders, mut firsts) = (Seen::new(), vec![root.to_owned()], BTreeMap::new());
+fn on_disk(root: &Path) -> TreeListing {
+    let (mut listing, mut folders, mut firsts) = (TreeListing::new(), vec![root.to_owned()], BTreeMap::new());
     let mut paths = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().flatten() {
@@ -48,29 +48,32 @@ fn on_disk(root: &Path) -> Seen {
     paths.sort();
     for path in paths {
         let name = path.strip_prefix(root).unwrap().as_os_str().as_bytes().to_vec();
-        let found = fs::symlink_metadata(&path).unwrap();
-        let kind = found.file_type();
-        let (content, word) = if kind.is_file() {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        let file_type = metadata.file_type();
+        let (content, kind) = if file_type.is_file() {
             let bytes = fs::read(&path).unwrap();
             (format!("{} {}", bytes.len(), amiforge_formats::digest::Digest::of(&bytes)), "file")
-        } else if kind.is_symlink() {
+        } else if file_type.is_symlink() {
             (format!("{:?}", fs::read_link(&path).unwrap().as_os_str().as_bytes()), "symlink")
-        } else if kind.is_dir() {
+        } else if file_type.is_dir() {
             (String::new(), "dir")
         } else {
             (String::new(), "fifo")
         };
-        let first = firsts.entry(found.ino()).or_insert_with(|| name.clone()).clone();
-        let link = if kind.is_dir() { Vec::new() } else { first };
-        let time = format!("{}.{:09}", found.mtime(), found.mtime_nsec());
-        let owner = format!("{}:{}", found.uid(), found.gid());
-        seen.insert(name, format!("{word} {:04o} {owner} {time} {link:?} {content}", found.mode() & 0o7777));
+        let first = firsts.entry(metadata.ino()).or_insert_with(|| name.clone()).clone();
+        let link = if file_type.is_dir() { Vec::new() } else { first };
+        let time = format!("{}.{:09}", metadata.mtime(), metadata.mtime_nsec());
+        let owner = format!("{}:{}", metadata.uid(), metadata.gid());
+        listing.insert(
+            name,
+            format!("{kind} {:04o} {owner} {time} {link:?} {content}", metadata.mode() & 0o7777),
+        );
     }
-    seen
+    listing
 }
 
-fn in_tree(tree: &Tree, blobs: &Blobs) -> Seen {
-    let (mut seen, mut firsts) = (Seen::new(), BTreeMap::new());
+fn in_tree(tree: &Tree, blobs: &Blobs) -> TreeListing {
+    let (mut listing, mut firsts) = (TreeListing::new(), BTreeMap::new());
     for entry in tree.walk() {
         let node = tree.node(entry.id);
         let content = match &node.kind {
@@ -89,16 +92,16 @@ fn in_tree(tree: &Tree, blobs: &Blobs) -> Seen {
         let first = firsts.entry(entry.id).or_insert_with(|| entry.path.clone()).clone();
         let link = if matches!(node.kind, NodeKind::Dir(_)) { Vec::new() } else { first };
         let meta = &node.meta;
-        let (owner, word) = (format!("{}:{}", meta.uid, meta.gid), node.kind.word());
-        seen.insert(
+        let (owner, kind) = (format!("{}:{}", meta.uid, meta.gid), node.kind.word());
+        listing.insert(
             entry.path,
-            format!("{word} {:04o} {owner} {} {link:?} {content}", meta.mode, meta.mtime),
+            format!("{kind} {:04o} {owner} {} {link:?} {content}", meta.mode, meta.mtime),
         );
     }
-    seen
+    listing
 }
 
-/// A folder with what archives get wrong.
+/// Creates a folder with the entries that archivers most often get wrong.
 fn folder(root: &Path) {
     let write = |name: &[u8], bytes: &[u8]| {
         let path = root.join(std::ffi::OsStr::from_bytes(name));
@@ -120,8 +123,8 @@ fn folder(root: &Path) {
     fs::hard_link(root.join("a/more"), root.join("hard")).unwrap();
     fs::hard_link(root.join("a/link"), root.join("z")).unwrap();
     let sparse = fs::File::create(root.join("sparse")).unwrap();
-    for stretch in 0..40u64 {
-        sparse.write_all_at(&[9; 4096], stretch * 65_536).unwrap();
+    for extent in 0..40u64 {
+        sparse.write_all_at(&[9; 4096], extent * 65_536).unwrap();
     }
     sparse.set_len(40 * 65_536).unwrap();
     fs::File::create(root.join("hole")).unwrap().set_len(1 << 20).unwrap();
@@ -129,7 +132,7 @@ fn folder(root: &Path) {
 }
 
 #[test]
-fn every_format_of_gnu_tar_gives_the_tree_that_was_packed() {
+fn every_format_of_gnu_tar_gives_the_packed_tree() {
     if !oracle("tar") {
         return;
     }
@@ -156,17 +159,17 @@ fn every_format_of_gnu_tar_gives_the_tree_that_was_packed() {
         fs::create_dir(&extracted).unwrap();
         assert!(run("tar", &["--numeric-owner", "-xpf", "../a.tar"], &extracted), "{flags:?}");
         let (ours, blobs) = assembled(&[tar_spec(&scratch.path().join("a.tar"))], scratch.path()).unwrap();
-        let (seen, expected) = (in_tree(&ours.tree, &blobs), on_disk(&extracted));
+        let (listing, expected) = (in_tree(&ours.tree, &blobs), on_disk(&extracted));
         for (name, line) in &expected {
-            assert_eq!(seen.get(name), Some(line), "{flags:?}: {}", String::from_utf8_lossy(name));
+            assert_eq!(listing.get(name), Some(line), "{flags:?}: {}", String::from_utf8_lossy(name));
         }
-        assert_eq!(seen.len(), expected.len(), "{flags:?}");
+        assert_eq!(listing.len(), expected.len(), "{flags:?}");
         fs::remove_dir_all(&extracted).unwrap();
     }
 }
 
 #[test]
-fn attributes_and_access_lists_of_gnu_tar_are_kept() {
+fn attributes_and_acls_of_gnu_tar_are_kept() {
     if !oracle("tar") || !oracle("setfattr") || !oracle("setfacl") {
         return;
     }
@@ -179,7 +182,7 @@ fn attributes_and_access_lists_of_gnu_tar_are_kept() {
         && run("setfacl", &["-m", "u:1234:rwx,g:77:r", "f"], &root)
         && run("setfacl", &["-d", "-m", "u:1234:rwx", "d"], &root);
     if !set {
-        println!("SKIP: this file system keeps no attributes");
+        println!("SKIP: this file system has no extended attributes");
         return;
     }
     assert!(run(

@@ -1,16 +1,16 @@
-//! Bad archives: each is refused with the entry, the byte and the reason.
+//! Hostile archives: each is refused with the entry, the offset and the reason.
 
 use std::io::{Read, Write};
 
-use crate::archive::{Header, assembled, chain, dir, end, extended, file, link, padded, pax, tar_spec};
+use crate::archive::{Header, assembled, dir, end, error_chain, extended, file, link, padded, pax, tar_spec};
 
 fn refusal(parts: &[Vec<u8>]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.tar");
     std::fs::write(&path, parts.concat()).unwrap();
     match assembled(&[tar_spec(&path)], folder.path()) {
-        Ok((tree, _)) => panic!("taken:\n{}", amiforge_formats::dump::to_string(&tree.tree)),
-        Err(error) => chain(&error).replace(&folder.path().display().to_string(), "…"),
+        Ok((tree, _)) => panic!("accepted:\n{}", amiforge_formats::dump::to_string(&tree.tree)),
+        Err(error) => error_chain(&error).replace(&folder.path().display().to_string(), "…"),
     }
 }
 
@@ -27,9 +27,9 @@ fn sparse10(map: &str, size: u64, real: &str) -> Vec<u8> {
     [&records[..], &header.0, &body, &padded(&data)].concat()
 }
 
-/// Names that lead astray.
+/// Names that would escape the tree or that no file can have.
 #[test]
-fn names_that_lead_astray_are_refused() {
+fn hostile_names_are_refused() {
     let long = "n".repeat(256);
     let deep = "d/".repeat(3000);
     for (parts, expected) in [
@@ -71,7 +71,7 @@ fn names_that_lead_astray_are_refused() {
 }
 
 #[test]
-fn a_name_given_twice_is_refused_unless_it_says_the_same() {
+fn a_duplicate_name_is_refused_unless_the_entries_are_equal() {
     let twice =
         "the entry `f` at byte 1024: byte 0 gives the same name as a file, this one a file that differs";
     let refused = refusal(&[file("f", b"one"), file("f", b"two"), end()]);
@@ -100,7 +100,7 @@ fn a_name_given_twice_is_refused_unless_it_says_the_same() {
 }
 
 #[test]
-fn headers_that_lie_are_refused() {
+fn invalid_headers_are_refused() {
     let header = || Header::new("f", b'0', 0);
     let mut flipped = file("f", b"x");
     flipped[3] ^= 1;
@@ -129,7 +129,7 @@ fn headers_that_lie_are_refused() {
 }
 
 #[test]
-fn extended_headers_that_lie_are_refused() {
+fn invalid_extended_headers_are_refused() {
     for (parts, expected) in [
         (vec![pax(&[("uid", b"-1")]), file("f", b"")], "the extended header says `uid=-1`"),
         (vec![pax(&[("gid", b"4294967296")]), file("f", b"")], "`gid` is 4294967296"),
@@ -185,7 +185,7 @@ fn extended_headers_that_lie_are_refused() {
 }
 
 #[test]
-fn archives_cut_short_or_joined_are_refused() {
+fn truncated_and_concatenated_archives_are_refused() {
     let whole = [dir("d"), file("d/f", &[7; 3000])].concat();
     let cut = |len: usize| refusal(&[whole[..len].to_vec()]);
     assert!(cut(512).ends_with("header at byte 512: the archive ends at byte 512 without the block of zeros that closes it: it was cut short"));
@@ -199,14 +199,14 @@ fn archives_cut_short_or_joined_are_refused() {
         joined.contains("header at byte 4096: the archive closes here, but byte 5120 is not zero"),
         "{joined}"
     );
-    let lying = Header::new("f", b'0', (1 << 33) - 1);
-    assert!(refusal(&[lying.0.to_vec(), end()]).contains("reaches to byte 8589935103"));
+    let truncated = Header::new("f", b'0', (1 << 33) - 1);
+    assert!(refusal(&[truncated.0.to_vec(), end()]).contains("reaches to byte 8589935103"));
     let huge = Header::new("f", b'0', 0).set(124, b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff");
     assert!(refusal(&[huge.0.to_vec(), end()]).contains("reaches to byte"));
 }
 
 #[test]
-fn sparse_maps_that_lie_are_refused() {
+fn invalid_sparse_maps_are_refused() {
     for (archive, expected) in [
         (sparse10("1\n0\n512\n", 512, "511"), "stretch ends past the file: 512, but 511"),
         (sparse10("1\n0\n512\n", 1024, "4096"), "stretches and the bytes stored differ: 512, but 1024"),
@@ -233,7 +233,7 @@ fn sparse_maps_that_lie_are_refused() {
 }
 
 #[test]
-fn compressed_inputs_that_are_damaged_or_too_long_are_refused_and_leave_nothing() {
+fn damaged_and_too_long_compressed_inputs_are_refused_and_leave_no_file() {
     let gz = |bytes: &[u8]| {
         let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gz.write_all(bytes).unwrap();
@@ -264,7 +264,7 @@ fn compressed_inputs_that_are_damaged_or_too_long_are_refused_and_leave_nothing(
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.tgz");
         std::fs::write(&path, bytes).unwrap();
-        let refusal = chain(&assembled(&[tar_spec(&path)], folder.path()).unwrap_err());
+        let refusal = error_chain(&assembled(&[tar_spec(&path)], folder.path()).unwrap_err());
         assert!(refusal.contains(expected), "{expected}\n{refusal}");
         let left = std::fs::read_dir(folder.path().join("store")).map_or(0, Iterator::count);
         assert_eq!(left, 0, "{expected}");

@@ -1,6 +1,6 @@
-//! Sources against other tools, hostile bytes and each other.
-#![expect(clippy::unwrap_used, reason = "what is unwrapped here fails the test")]
-#![expect(clippy::print_stdout, reason = "a missing oracle says so")]
+//! Sources: compared with other tools, with hostile input, and merged with each other.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#![expect(clippy::print_stdout, reason = "a missing oracle is reported on the output")]
 
 mod archive;
 mod attributes;

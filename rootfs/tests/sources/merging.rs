@@ -1,4 +1,4 @@
-//! Several sources, or one reshaped: what joins, what is refused and in which words, and what is checked at the end.
+//! Merged sources and mapped paths: results, refusals with their messages, and the checks at the end of a build.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,16 +8,16 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::dump;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Tree};
+use amiforge_progress::{CancelToken, Monitor};
 use amiforge_rootfs::assemble::assemble;
 use amiforge_rootfs::sources::{DigestPin, Modes, OwnerRule, SourceKind, SourceSpec};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::{Unwatched, Watch};
 use proptest::prelude::*;
 
-use crate::archive::{Header, assembled, chain, dir, end, file, link, pax, spec, tar_spec};
+use crate::archive::{Header, assembled, dir, end, error_chain, file, link, pax, spec, tar_spec};
 
-/// Writes archives and gives a source for each.
+/// Writes archives and returns a source for each.
 fn sources(folder: &Path, archives: &[Vec<Vec<u8>>]) -> Vec<SourceSpec> {
     let mut specs = Vec::new();
     for (parts, number) in archives.iter().zip(1..) {
@@ -36,18 +36,18 @@ fn merged(archives: &[Vec<Vec<u8>>], change: impl Fn(&mut [SourceSpec])) -> Resu
         Ok((assembled, _)) => {
             Ok(dump::to_string(&assembled.tree).lines().skip(1).map(str::to_owned).collect())
         }
-        Err(error) => Err(chain(&error)),
+        Err(error) => Err(error_chain(&error)),
     }
 }
 
-fn same(_: &mut [SourceSpec]) {}
+fn unchanged(_: &mut [SourceSpec]) {}
 
-fn over(specs: &mut [SourceSpec]) {
+fn override_last(specs: &mut [SourceSpec]) {
     specs.last_mut().unwrap().overrides = true;
 }
 
 #[test]
-fn sources_that_agree_join() {
+fn sources_without_conflict_are_merged() {
     let first = vec![dir("a"), file("a/x", b"one"), link(b'1', "a/y", "a/x")];
     let second = vec![file("a/x", b"one"), link(b'1', "a/z", "a/x"), file("b/c", b"2")];
     let expected = [
@@ -58,16 +58,16 @@ fn sources_that_agree_join() {
         "/b dir 0755 0:0 0.000000000",
         "/b/c file 0644 0:0 1.000000000 1",
     ];
-    assert_eq!(merged(&[first, second], same).unwrap(), expected);
-    // A directory that only names below it made takes what the other source says of it; times of directories may differ.
+    assert_eq!(merged(&[first, second], unchanged).unwrap(), expected);
+    // An implied directory takes the metadata of the other source; times of directories may differ.
     let given = Header::new("b", b'5', 0).set(136, b"00000000007\0").0.to_vec();
     let lines =
-        merged(&[vec![file("b/c", b"2")], vec![given.clone()], vec![dir("c"), file("b/d", b"3")]], same);
+        merged(&[vec![file("b/c", b"2")], vec![given.clone()], vec![dir("c"), file("b/d", b"3")]], unchanged);
     assert_eq!(lines.unwrap()[0], "/b dir 0644 0:0 7.000000000");
     let later = given.clone();
     let lines = merged(
         &[vec![given], vec![Header(later.try_into().unwrap()).set(136, b"00000000011\0").0.to_vec()]],
-        same,
+        unchanged,
     );
     assert_eq!(lines.unwrap(), ["/b dir 0644 0:0 7.000000000"]);
 }
@@ -75,7 +75,7 @@ fn sources_that_agree_join() {
 #[test]
 fn sources_that_differ_are_refused_unless_the_later_overrides() {
     let one = || vec![dir("a"), file("a/x", b"one"), link(b'2', "l", "a")];
-    let conflict = |second: Vec<Vec<u8>>| merged(&[one(), second], same).unwrap_err();
+    let conflict = |second: Vec<Vec<u8>>| merged(&[one(), second], unchanged).unwrap_err();
     assert_eq!(
         conflict(vec![file("a/x", b"longer")]),
         "merging source 2 into the tree: `/a/x` differs in its content: a file of 3 bytes (0644 0:0 at 1.000000000) in \
@@ -89,7 +89,9 @@ fn sources_that_differ_are_refused_unless_the_later_overrides() {
     );
     let other = Header::new("a/x", b'0', 0).set(108, b"0000007\0").0.to_vec();
     assert!(
-        merged(&[vec![file("a/x", b"")], vec![other]], same).unwrap_err().contains("differs in its owner")
+        merged(&[vec![file("a/x", b"")], vec![other]], unchanged)
+            .unwrap_err()
+            .contains("differs in its owner")
     );
     assert!(
         conflict(vec![link(b'2', "l", "b")])
@@ -97,15 +99,15 @@ fn sources_that_differ_are_refused_unless_the_later_overrides() {
     );
     assert!(conflict(vec![file("a", b"")]).contains("`/a` differs in its kind"));
     assert!(conflict(vec![file("a/x/y", b"")]).contains("`/a/x` differs in its kind"));
-    let lines = merged(&[one(), vec![file("a/x", b"longer"), file("l", b"")]], over).unwrap();
+    let lines = merged(&[one(), vec![file("a/x", b"longer"), file("l", b"")]], override_last).unwrap();
     assert_eq!(lines[1..], ["/a/x file 0644 0:0 1.000000000 6", "/l file 0644 0:0 1.000000000 0"]);
-    let lines = merged(&[one(), vec![file("a", b"")]], over).unwrap();
+    let lines = merged(&[one(), vec![file("a", b"")]], override_last).unwrap();
     assert_eq!(lines, ["/a file 0644 0:0 1.000000000 0", "/l symlink 0777 0:0 1.000000000 -> a"]);
 }
 
 #[test]
 fn a_path_through_another_sources_link_is_refused_with_the_path_to_write() {
-    for change in [same, over] {
+    for change in [unchanged, override_last] {
         let first =
             vec![dir("usr"), dir("usr/lib"), link(b'2', "lib", "usr/lib"), link(b'2', "usr/up", "../srv")];
         let refused = merged(&[first.clone(), vec![file("lib/x", b"")]], change).unwrap_err();
@@ -122,7 +124,7 @@ fn a_path_through_another_sources_link_is_refused_with_the_path_to_write() {
 }
 
 #[test]
-fn strip_prefix_and_exclude_reshape_a_source() {
+fn strip_prefix_and_exclude_map_the_paths_of_a_source() {
     let parts = || {
         vec![
             dir("top"),
@@ -150,7 +152,7 @@ fn strip_prefix_and_exclude_reshape_a_source() {
     let whole = merged(&[parts()], |specs| specs[0].exclude = vec!["top".to_owned()]);
     assert_eq!(whole.unwrap(), ["/loose file 0644 0:0 1.000000000 0"]);
     let wrong = |prefix: &str| merged(&[parts()], |specs| specs[0].prefix = prefix.to_owned()).unwrap_err();
-    assert!(wrong("/../x").contains("the prefix `/../x` of source 1 is no path of an image"));
+    assert!(wrong("/../x").contains("the prefix `/../x` of source 1 is not a path of an image"));
     let far = merged(&[parts()], |specs| specs[0].strip = 9).unwrap_err();
     assert_eq!(far, "`strip = 9` leaves nothing of source 1: its longest path has 3 names");
     let glob = merged(&[parts()], |specs| specs[0].exclude = vec!["a[".to_owned()]).unwrap_err();
@@ -158,7 +160,7 @@ fn strip_prefix_and_exclude_reshape_a_source() {
 }
 
 #[test]
-fn folders_give_modes_times_and_links_and_their_owners_come_from_rules() {
+fn modes_times_and_links_come_from_folders_and_owners_from_rules() {
     let scratch = tempfile::tempdir().unwrap();
     let root = scratch.path().join("root");
     fs::create_dir_all(root.join("home/me")).unwrap();
@@ -199,11 +201,12 @@ fn folders_give_modes_times_and_links_and_their_owners_come_from_rules() {
     assert_eq!(&bytes, b"hello");
     source.pin = DigestPin::Exact(Digest([0; 32]));
     assert!(
-        chain(&assembled(&[source.clone()], scratch.path()).unwrap_err()).contains("a folder has no sha256")
+        error_chain(&assembled(&[source.clone()], scratch.path()).unwrap_err())
+            .contains("a folder has no sha256")
     );
     let _socket = std::os::unix::net::UnixListener::bind(root.join("s")).unwrap();
     source.pin = DigestPin::Unpinned;
-    assert!(chain(&assembled(&[source], scratch.path()).unwrap_err()).contains("/root/s` is a socket"));
+    assert!(error_chain(&assembled(&[source], scratch.path()).unwrap_err()).contains("/root/s` is a socket"));
 }
 
 #[test]
@@ -216,7 +219,6 @@ fn digests_are_checked_before_the_build_may_finish() {
         std::io::Write::write_all(&mut gz, &tar).unwrap();
         gz.finish().unwrap()
     };
-    // Two members of one archive: both halves count.
     fs::write(&plain, &tar).unwrap();
     fs::write(&gz, &packed).unwrap();
     for (path, bytes) in [(&plain, &tar), (&gz, &packed)] {
@@ -228,52 +230,49 @@ fn digests_are_checked_before_the_build_may_finish() {
             assert_eq!(done.inputs[0].pinned, pin != DigestPin::Record);
         }
         source.pin = DigestPin::Exact(Digest([7; 32]));
-        let refused = chain(&assembled(&[source], scratch.path()).unwrap_err());
+        let refused = error_chain(&assembled(&[source], scratch.path()).unwrap_err());
         let expected = format!("its sha256 is {}, expected {}", Digest::of(bytes), Digest([7; 32]));
         assert!(refused.contains(&expected), "{refused}");
     }
     assert_eq!(assembled(&[tar_spec(&plain)], scratch.path()).unwrap().0.inputs[0].sha256, None);
-    // A flipped bit in the store is found, named and healed by the next run.
+    // A flipped bit in the store is found, reported and repaired by the next run.
     let entry = fs::read_dir(scratch.path().join("store")).unwrap().next().unwrap().unwrap().path();
     let mut bytes = fs::read(&entry).unwrap();
     bytes[600] ^= 1;
     fs::write(&entry, bytes).unwrap();
-    let refused = chain(&assembled(&[tar_spec(&gz)], scratch.path()).unwrap_err());
+    let refused = error_chain(&assembled(&[tar_spec(&gz)], scratch.path()).unwrap_err());
     assert!(
         refused.contains("of the store is damaged") && refused.contains("run the command again"),
         "{refused}"
     );
     assembled(&[tar_spec(&gz)], scratch.path()).unwrap();
-    // An input that changes during the build is named.
+    // An input that changes during the build is reported.
     let mut blobs = Blobs::new();
     let store = Store::at(&scratch.path().join("store"));
-    let mut done = assemble(&[tar_spec(&plain)], &store, &mut blobs, &Unwatched).unwrap();
+    let mut done = assemble(&[tar_spec(&plain)], &store, &mut blobs, Monitor::none()).unwrap();
     fs::write(&plain, [tar, end()].concat()).unwrap();
-    assert!(chain(&done.settle(&blobs).unwrap_err()).contains("/a.tar` changed during the build"));
+    assert!(error_chain(&done.settle(&blobs).unwrap_err()).contains("/a.tar` changed during the build"));
 }
 
 #[test]
-fn an_interrupted_step_says_only_that() {
-    struct Stop;
-    impl Watch for Stop {
-        fn interrupted(&self) -> bool {
-            true
-        }
-    }
+fn an_interrupted_step_reports_only_the_interruption() {
+    let cancel = CancelToken::new();
+    cancel.cancel();
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("a.gz");
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut gz, &[file("f", b"x"), end()].concat()).unwrap();
     fs::write(&path, gz.finish().unwrap()).unwrap();
     let store = Store::at(&scratch.path().join("store"));
-    let error = assemble(&[tar_spec(&path)], &store, &mut Blobs::new(), &Stop).unwrap_err();
-    assert_eq!(chain(&error), "interrupted");
+    let error =
+        assemble(&[tar_spec(&path)], &store, &mut Blobs::new(), Monitor::silent(&cancel)).unwrap_err();
+    assert_eq!(error_chain(&error), "interrupted");
     assert_eq!(fs::read_dir(store.folder()).unwrap().count(), 0);
 }
 
-/// What a random entry is.
+/// The kind of a random entry.
 #[derive(Debug, Clone)]
-enum Made {
+enum RandomKind {
     Dir,
     File(Vec<u8>),
     Symlink(Vec<u8>),
@@ -282,29 +281,29 @@ enum Made {
     Link(usize),
 }
 
-fn made() -> impl Strategy<Value = Made> {
+fn random_kind() -> impl Strategy<Value = RandomKind> {
     prop_oneof![
-        2 => Just(Made::Dir),
-        4 => prop::collection::vec(any::<u8>(), 0..1500).prop_map(Made::File),
-        2 => prop::collection::vec(1u8..=255, 1..400).prop_map(Made::Symlink),
-        1 => (0u32..4096, 0u32..1 << 20).prop_map(|(major, minor)| Made::Char(major, minor)),
-        1 => Just(Made::Fifo),
-        1 => any::<usize>().prop_map(Made::Link),
+        2 => Just(RandomKind::Dir),
+        4 => prop::collection::vec(any::<u8>(), 0..1500).prop_map(RandomKind::File),
+        2 => prop::collection::vec(1u8..=255, 1..400).prop_map(RandomKind::Symlink),
+        1 => (0u32..4096, 0u32..1 << 20).prop_map(|(major, minor)| RandomKind::Char(major, minor)),
+        1 => Just(RandomKind::Fifo),
+        1 => any::<usize>().prop_map(RandomKind::Link),
     ]
 }
 
-/// A name, which directory it goes to, what it is, its numbers.
-type Drawn = (Vec<u8>, usize, Made, (u16, u32, u32, i32, u32));
+/// A name, the index of its directory, its kind, and its mode, owner, group and time.
+type RandomEntry = (Vec<u8>, usize, RandomKind, (u16, u32, u32, i32, u32));
 
-fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
+fn random_entries() -> impl Strategy<Value = Vec<RandomEntry>> {
     let byte =
         prop_oneof![Just(b'a'), any::<u8>().prop_filter("no name", |byte| *byte != 0 && *byte != b'/')];
     let name = prop_oneof![prop::collection::vec(byte.clone(), 1..12), prop::collection::vec(byte, 90..256)];
     let numbers = (0u16..0o10000, any::<u32>(), any::<u32>(), any::<i32>(), 0u32..1_000_000_000);
-    prop::collection::vec((name, any::<usize>(), made(), numbers), 0..40)
+    prop::collection::vec((name, any::<usize>(), random_kind(), numbers), 0..40)
 }
 
-/// A time as PAX writes it.
+/// A time in the syntax of PAX.
 fn seconds(Time { secs, nanos }: Time) -> String {
     match (secs < 0, nanos) {
         (true, 1..) => format!("-{}.{:09}", -(secs + 1), 1_000_000_000 - nanos),
@@ -312,13 +311,13 @@ fn seconds(Time { secs, nanos }: Time) -> String {
     }
 }
 
-/// Makes the tree that was drawn, and the archive that says so.
-fn grown(drawn: Vec<Drawn>) -> (Tree, Vec<u8>) {
+/// Builds the tree of random entries, and an archive of it.
+fn build(entries: Vec<RandomEntry>) -> (Tree, Vec<u8>) {
     let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
     let mut dirs = vec![(Vec::new(), tree.root())];
     let mut others: Vec<(Vec<u8>, NodeId)> = Vec::new();
     let mut tar = Vec::new();
-    for (bytes, parent, made, (mode, uid, gid, secs, nanos)) in drawn {
+    for (bytes, parent, kind, (mode, uid, gid, secs, nanos)) in entries {
         let Ok(name) = Name::new(&bytes) else { continue };
         let (above, parent) = dirs[parent % dirs.len()].clone();
         let path = [&above[..], if above.is_empty() { b"" } else { b"/" }, &bytes].concat();
@@ -328,21 +327,21 @@ fn grown(drawn: Vec<Drawn>) -> (Tree, Vec<u8>) {
         let time = Time { secs: secs.into(), nanos };
         let text = seconds(time);
         let mut meta = Meta { mode, uid, gid, mtime: time, xattrs: None };
-        let (flag, link, body, device, kind) = match made {
-            Made::Dir => (b'5', vec![], vec![], (0, 0), Some(NodeKind::dir())),
-            Made::File(bytes) => {
+        let (flag, link, body, device, kind) = match kind {
+            RandomKind::Dir => (b'5', vec![], vec![], (0, 0), Some(NodeKind::dir())),
+            RandomKind::File(bytes) => {
                 (b'0', vec![], bytes.clone(), (0, 0), Some(NodeKind::File(Content::Inline(bytes.into()))))
             }
-            Made::Symlink(target) => {
+            RandomKind::Symlink(target) => {
                 meta.mode = 0o777;
                 (b'2', target.clone(), vec![], (0, 0), Some(NodeKind::Symlink(target.into())))
             }
-            Made::Char(major, minor) => {
+            RandomKind::Char(major, minor) => {
                 (b'3', vec![], vec![], (major, minor), Some(NodeKind::CharDevice { major, minor }))
             }
-            Made::Fifo => (b'6', vec![], vec![], (0, 0), Some(NodeKind::Fifo)),
-            Made::Link(_) if others.is_empty() => continue,
-            Made::Link(which) => (b'1', others[which % others.len()].0.clone(), vec![], (0, 0), None),
+            RandomKind::Fifo => (b'6', vec![], vec![], (0, 0), Some(NodeKind::Fifo)),
+            RandomKind::Link(_) if others.is_empty() => continue,
+            RandomKind::Link(which) => (b'1', others[which % others.len()].0.clone(), vec![], (0, 0), None),
         };
         let id = if let Some(kind) = kind {
             tree.add(parent, name, Node { meta, kind }).unwrap()
@@ -378,8 +377,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_tree_comes_back_from_its_archive(drawn in drawn()) {
-        let (tree, tar) = grown(drawn);
+    fn any_tree_is_read_back_from_its_archive(entries in random_entries()) {
+        let (tree, tar) = build(entries);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.tar");
         fs::write(&path, &tar).unwrap();
@@ -388,13 +387,13 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_taken_or_refused(drawn in drawn(), flips in prop::collection::vec((any::<usize>(), any::<u8>()), 1..8)) {
-        let (_, mut tar) = grown(drawn);
+    fn any_bytes_are_accepted_or_refused(entries in random_entries(), flips in prop::collection::vec((any::<usize>(), any::<u8>()), 1..8)) {
+        let (_, mut tar) = build(entries);
         for (at, byte) in flips {
             let at = at % tar.len();
             tar[at] = byte;
         }
-        let place = amiforge_rootfs::sources::tar::ArchiveLocation { source: amiforge_formats::plan::SourceId(0), at: 0 };
-        let _ = amiforge_rootfs::sources::tar::index(&tar, place, &Unwatched);
+        let location = amiforge_rootfs::sources::tar::ArchiveLocation { source: amiforge_formats::plan::SourceId(0), at: 0 };
+        let _ = amiforge_rootfs::sources::tar::index(&tar, location, Monitor::none());
     }
 }

@@ -76,8 +76,8 @@ fn recipe(tar: &Path, pinned: Pinned) -> PathBuf {
 }
 
 fn sha256(file: &Path) -> String {
-    let said = oracle::must("sha256sum", &[file]);
-    said.split_whitespace().next().unwrap_or_default().to_owned()
+    let output = oracle::must("sha256sum", &[file]);
+    output.split_whitespace().next().unwrap_or_default().to_owned()
 }
 
 fn bundle(name: &'static str, recipe: &Path, out: &Path) -> Case {

@@ -16,13 +16,13 @@ use std::process::Command;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::NodeKind;
+use amiforge_progress::Monitor;
 use amiforge_rootfs::packages::filters::Filters;
 use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
 use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, unpack};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::layer::Layers;
-use amiforge_store::watch::Unwatched;
 use amiforge_tests::{oracle, scratch};
 use clock::Sample;
 
@@ -50,7 +50,7 @@ fn opened(debs: &Path, store: &Path) -> (Unpacked, Blobs) {
     let files: Vec<_> =
         packages.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
     let mut blobs = Blobs::new();
-    let unpacked = unpack(&files, &Filters::default(), &Store::at(store), &mut blobs, &Unwatched);
+    let unpacked = unpack(&files, &Filters::default(), &Store::at(store), &mut blobs, Monitor::none());
     (unpacked.unwrap_or_else(|error| panic!("{error:?}")), blobs)
 }
 

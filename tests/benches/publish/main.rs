@@ -49,8 +49,8 @@ fn asked(words: &[String]) -> Asked {
 
 /// Serves a local region until standard input ends; says where.
 fn serve(folder: &Path) {
-    let region =
-        amiforge_emulator::Running::start(amiforge_emulator::RegionConfig::new(folder)).expect("a region");
+    let region = amiforge_emulator::RegionServer::start(amiforge_emulator::RegionConfig::new(folder))
+        .expect("a region");
     println!("{}", region.endpoint());
     let _ = std::io::stdin().lines().next();
 }

@@ -1,4 +1,4 @@
-//! Throwaway OpenPGP keys, made and used by gpg in a folder of their own.
+//! Temporary OpenPGP keys, generated and used by gpg in a home folder of their own.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::oracle;
 
-/// A key that signs archives; gone when dropped.
+/// A key that signs archives; deleted when dropped.
 #[derive(Debug)]
 pub struct Key {
     home: TempDir,
@@ -16,27 +16,27 @@ pub struct Key {
 }
 
 impl Key {
-    /// A new key; nothing (and a printed `SKIP`) where gpg is not installed.
+    /// A new key; `None` and a printed `SKIP` when gpg is not installed.
     ///
     /// # Panics
     /// When gpg fails.
-    pub fn make(name: &str) -> Option<Self> {
-        Self::make_with(name, "never")
+    pub fn generate(name: &str) -> Option<Self> {
+        Self::generate_expiring(name, "never")
     }
 
-    /// The same, with a time after which it is no longer valid, as gpg's `--quick-generate-key` takes it.
+    /// The same with an expiry, in the syntax of gpg's `--quick-generate-key`.
     ///
     /// # Panics
     /// When gpg fails.
-    pub fn make_with(name: &str, expires: &str) -> Option<Self> {
+    pub fn generate_expiring(name: &str, expires: &str) -> Option<Self> {
         if !oracle::ready(&["gpg", "gpgconf"], false) {
             return None;
         }
-        // Sockets have short paths: not below a deep scratch folder.
+        // gpg puts a socket there, and the path of a socket has at most 107 bytes: not below a deep scratch folder.
         let home = tempfile::Builder::new().prefix("gpg").tempdir_in("/tmp").expect("a folder for gpg");
         let mut key = Self { home, fingerprint: String::new() };
         let user = format!("{name} <{name}@example.org>");
-        // Made at the start of 2020, so that it is older than whatever a test signs with it.
+        // Dated to the start of 2020, so that it is older than every signature that a test makes.
         let old = ["--faked-system-time", "20200101T000000"];
         let make = ["--quick-generate-key", &user, "ed25519", "sign", expires];
         key.gpg(&[old.as_slice(), make.as_slice()].concat());
@@ -47,17 +47,17 @@ impl Key {
         Some(key)
     }
 
-    /// Its public half, binary as in `/usr/share/keyrings`.
+    /// The public key, binary as in `/usr/share/keyrings`.
     pub fn public(&self) -> Vec<u8> {
         self.gpg(&["--export"])
     }
 
-    /// Its public half as text.
+    /// The public key in ASCII armour.
     pub fn public_text(&self) -> Vec<u8> {
         self.gpg(&["--armor", "--export"])
     }
 
-    /// Writes the public half to `path` and gives that back.
+    /// WriteMode the public key to `path` and returns the path.
     ///
     /// # Panics
     /// When it cannot be written.
@@ -66,12 +66,12 @@ impl Key {
         path.to_owned()
     }
 
-    /// A text signed in the clear, as an `InRelease` is.
+    /// The text with an inline signature, as in an `InRelease`.
     pub fn sign(&self, text: &Path) -> Vec<u8> {
         self.gpg(&["--clearsign", "--digest-algo", "SHA512", "--output", "-", &text.to_string_lossy()])
     }
 
-    /// A signature beside a text, as `Release.gpg` is.
+    /// A detached signature of the text, as in a `Release.gpg`.
     pub fn sign_detached(&self, text: &Path) -> Vec<u8> {
         self.gpg(&[
             "--armor",
@@ -109,7 +109,7 @@ impl Key {
 
 impl Drop for Key {
     fn drop(&mut self) {
-        // The agent that gpg started for this folder; it would stay.
+        // The agent that gpg started for this folder would stay.
         let _ =
             Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).status();
     }

@@ -1,7 +1,7 @@
-//! Packages and signed archives of them, made by tests: from [`Deb`]s over a [`Suite`] to a folder that is a mirror,
-//! and a [`server`] that gives it badly.
+//! Packages and signed archives that the tests make: [`Deb`]s in a [`Suite`], written as a mirror's folder, and a
+//! [`server`] of that folder with injected faults.
 //!
-//! Nothing of the program under test is used: a `.deb` is written byte by byte as deb(5) says, and gpg signs.
+//! Must not use the program under test: a `.deb` is written byte by byte as deb(5) specifies, and gpg signs.
 
 mod key;
 pub mod server;
@@ -11,11 +11,11 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 pub use key::Key;
-pub use suite::{Made, Signing, Suite};
+pub use suite::{Signing, Suite, WrittenArchive};
 
 use crate::archive::{Member, tar};
 
-/// A package to be made.
+/// A package to write.
 #[derive(Debug, Clone)]
 pub struct Deb {
     /// Its name.
@@ -28,13 +28,13 @@ pub struct Deb {
     pub fields: Vec<(String, String)>,
     /// Further members of its control archive: scripts with mode 0755, others with 0644.
     pub control: Vec<(String, Vec<u8>)>,
-    /// What it installs.
+    /// The entries of its data archive.
     pub entries: Vec<Entry>,
     /// How its archives are compressed.
     pub compression: Compression,
 }
 
-/// Something that a package installs.
+/// An entry of a package's data archive.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Absolute path.
@@ -47,14 +47,14 @@ pub struct Entry {
     pub owner: (u32, u32),
     /// Target of a link.
     pub link: String,
-    /// Bytes of a file.
+    /// Content of a file.
     pub bytes: Vec<u8>,
 }
 
 /// How the archives in a package are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
+    /// Not compressed.
     None,
     /// gzip.
     Gzip,
@@ -65,7 +65,7 @@ pub enum Compression {
 }
 
 impl Deb {
-    /// A package for `amd64` that holds its own changelog and nothing else, compressed with xz.
+    /// A package for `amd64` whose only file is a changelog, compressed with xz.
     pub fn new(name: &str, version: &str) -> Self {
         let deb = Self {
             name: name.to_owned(),
@@ -76,8 +76,8 @@ impl Deb {
             entries: Vec::new(),
             compression: Compression::Xz,
         };
-        let said = format!("{name} {version}\n");
-        deb.file(&format!("/usr/share/doc/{name}/changelog"), said.as_bytes())
+        let text = format!("{name} {version}\n");
+        deb.file(&format!("/usr/share/doc/{name}/changelog"), text.as_bytes())
     }
 
     /// The same for another architecture.
@@ -101,13 +101,13 @@ impl Deb {
         self
     }
 
-    /// The same with a file of mode 0644 that is root's.
+    /// The same with a file of mode 0644, owned by root.
     #[must_use]
     pub fn file(self, path: &str, bytes: &[u8]) -> Self {
         self.entry(path, b'0', 0o644, "", bytes)
     }
 
-    /// The same with a program.
+    /// The same with a file of mode 0755, owned by root.
     #[must_use]
     pub fn program(self, path: &str, bytes: &[u8]) -> Self {
         self.entry(path, b'0', 0o755, "", bytes)
@@ -133,20 +133,20 @@ impl Deb {
         self
     }
 
-    /// The same, compressed otherwise.
+    /// The same with another compression.
     #[must_use]
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
     }
 
-    /// Name of its file, epoch left out.
+    /// Name of its file, `NAME_VERSION_ARCH.deb`, without the epoch of the version.
     pub fn file_name(&self) -> String {
         let version = self.version.split_once(':').map_or(self.version.as_str(), |(_, rest)| rest);
         format!("{}_{version}_{}.deb", self.name, self.arch)
     }
 
-    /// Its control file.
+    /// Text of its control file, with defaults for the fields that dpkg requires.
     pub fn control_file(&self) -> String {
         let mut text =
             format!("Package: {}\nVersion: {}\nArchitecture: {}\n", self.name, self.version, self.arch);
@@ -165,13 +165,13 @@ impl Deb {
         text
     }
 
-    /// The package.
+    /// Bytes of the `.deb` file.
     pub fn bytes(&self) -> Vec<u8> {
         let mut deb = b"!<arch>\n".to_vec();
-        let ending = self.compression.ending();
+        let ending = self.compression.suffix();
         member(&mut deb, "debian-binary", b"2.0\n");
-        member(&mut deb, &format!("control.tar{ending}"), &self.compression.pack(&self.control_tar()));
-        member(&mut deb, &format!("data.tar{ending}"), &self.compression.pack(&self.data_tar()));
+        member(&mut deb, &format!("control.tar{ending}"), &self.compression.compress(&self.control_tar()));
+        member(&mut deb, &format!("data.tar{ending}"), &self.compression.compress(&self.data_tar()));
         deb
     }
 
@@ -190,7 +190,7 @@ impl Deb {
         tar(&members)
     }
 
-    /// The data archive, with the folders that lead to each entry before it.
+    /// The data archive, in which the parent folders of each entry precede it.
     fn data_tar(&self) -> Vec<u8> {
         let mut named: Vec<(String, &Entry)> = Vec::new();
         let folder = Entry {
@@ -230,8 +230,8 @@ impl Deb {
 }
 
 impl Compression {
-    /// Ending of a file's name.
-    pub fn ending(self) -> &'static str {
+    /// Suffix of the file name, with the dot.
+    pub fn suffix(self) -> &'static str {
         match self {
             Self::None => "",
             Self::Gzip => ".gz",
@@ -240,11 +240,11 @@ impl Compression {
         }
     }
 
-    /// Compresses bytes; always to the same.
+    /// Compresses bytes, reproducibly.
     ///
     /// # Panics
     /// When the library fails.
-    pub fn pack(self, bytes: &[u8]) -> Vec<u8> {
+    pub fn compress(self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::None => bytes.to_vec(),
             Self::Gzip => {
@@ -262,7 +262,7 @@ impl Compression {
     }
 }
 
-/// Appends a member of an ar archive: a header of 60 bytes, the bytes, a newline where they are odd.
+/// Appends a member of an ar archive: a header of 60 bytes, the content, and a newline when its length is odd.
 fn member(archive: &mut Vec<u8>, name: &str, bytes: &[u8]) {
     let header =
         format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 1_600_000_000, 0, 0, 100_644, bytes.len());

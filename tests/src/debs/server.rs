@@ -1,4 +1,4 @@
-//! A mirror on the loopback interface that serves a folder, answers ranges, and fails when told to.
+//! A mirror on the loopback interface that serves a folder, with ranges (RFC 9110) and injected faults.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,31 +9,31 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// How requests for a path fail.
+/// A fault of the responses for a path.
 #[derive(Debug, Clone, Copy)]
-pub enum Fault {
-    /// So many times, the connection ends after so many bytes of the body.
+pub enum InjectedFault {
+    /// The first `times` responses end after `after` bytes of the body.
     Cut {
         /// Bytes of the body that are sent.
         after: usize,
-        /// How often.
+        /// Number of responses.
         times: u32,
     },
-    /// So many times, this status is the answer.
+    /// The first `times` responses have this status.
     Status {
         /// The status.
         code: u16,
-        /// How often.
+        /// Number of responses.
         times: u32,
     },
-    /// The body comes in small pieces with pauses between them.
+    /// The body is sent in pieces of 16 KiB with pauses of 20 ms.
     Slow,
 }
 
-/// A request that came.
+/// A request that the server received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// The target as it stands in the request line; a whole address when it came to a proxy.
+pub struct ReceivedRequest {
+    /// The target of the request line; an absolute URL when the server is used as a proxy.
     pub target: String,
     /// The `Range` header.
     pub range: Option<String>,
@@ -49,45 +49,45 @@ pub struct Server {
 #[derive(Debug)]
 struct State {
     folder: PathBuf,
-    faults: Mutex<BTreeMap<String, Fault>>,
-    asked: Mutex<Vec<Asked>>,
+    faults: Mutex<BTreeMap<String, InjectedFault>>,
+    requests: Mutex<Vec<ReceivedRequest>>,
 }
 
 impl Server {
     /// Serves `folder`.
     ///
     /// # Panics
-    /// When no port can be had.
+    /// When it cannot listen on a port.
     pub fn start(folder: &Path) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let state = State {
             folder: folder.to_owned(),
             faults: Mutex::new(BTreeMap::new()),
-            asked: Mutex::new(Vec::new()),
+            requests: Mutex::new(Vec::new()),
         };
         let server = Self { port, state: Arc::new(state) };
         let state = Arc::clone(&server.state);
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
                 let state = Arc::clone(&state);
-                // A client that goes away is no fault of the server.
+                // A client may close the connection at any time.
                 thread::spawn(move || drop(answer(connection, &state)));
             }
         });
         server
     }
 
-    /// Its address.
+    /// Its URL.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// From now on, requests for paths that end so fail so.
+    /// Injects a fault into later requests for paths that end in `ending`.
     ///
     /// # Panics
     /// When another thread panicked.
-    pub fn fail(&self, ending: &str, fault: Fault) {
+    pub fn inject(&self, ending: &str, fault: InjectedFault) {
         self.state.faults.lock().expect("faults").insert(ending.to_owned(), fault);
     }
 
@@ -95,36 +95,36 @@ impl Server {
     ///
     /// # Panics
     /// When another thread panicked.
-    pub fn asked(&self) -> Vec<Asked> {
-        self.state.asked.lock().expect("requests").clone()
+    pub fn requests(&self) -> Vec<ReceivedRequest> {
+        self.state.requests.lock().expect("requests").clone()
     }
 
-    /// Forgets the requests so far.
+    /// Clears the list of requests.
     ///
     /// # Panics
     /// When another thread panicked.
-    pub fn forget(&self) {
-        self.state.asked.lock().expect("requests").clear();
+    pub fn clear_requests(&self) {
+        self.state.requests.lock().expect("requests").clear();
     }
 }
 
 impl State {
-    /// The fault that this request meets, counted down.
-    fn fault(&self, path: &str) -> Option<Fault> {
+    /// The fault for this request; its counter is decremented.
+    fn fault(&self, path: &str) -> Option<InjectedFault> {
         let mut faults = self.faults.lock().expect("faults");
         let (_, fault) = faults.iter_mut().find(|(ending, _)| path.ends_with(ending.as_str()))?;
         match fault {
-            Fault::Cut { times: 0, .. } | Fault::Status { times: 0, .. } => None,
-            Fault::Cut { times, .. } | Fault::Status { times, .. } => {
+            InjectedFault::Cut { times: 0, .. } | InjectedFault::Status { times: 0, .. } => None,
+            InjectedFault::Cut { times, .. } | InjectedFault::Status { times, .. } => {
                 let now = *times;
                 *times -= 1;
                 Some(match *fault {
-                    Fault::Cut { after, .. } => Fault::Cut { after, times: now },
-                    Fault::Status { code, .. } => Fault::Status { code, times: now },
-                    Fault::Slow => Fault::Slow,
+                    InjectedFault::Cut { after, .. } => InjectedFault::Cut { after, times: now },
+                    InjectedFault::Status { code, .. } => InjectedFault::Status { code, times: now },
+                    InjectedFault::Slow => InjectedFault::Slow,
                 })
             }
-            Fault::Slow => Some(Fault::Slow),
+            InjectedFault::Slow => Some(InjectedFault::Slow),
         }
     }
 }
@@ -145,14 +145,18 @@ fn answer(mut connection: TcpStream, state: &State) -> std::io::Result<()> {
         }
     }
     let target = first.split(' ').nth(1).unwrap_or_default().to_owned();
-    state.asked.lock().expect("requests").push(Asked { target: target.clone(), range: range.clone() });
+    state
+        .requests
+        .lock()
+        .expect("requests")
+        .push(ReceivedRequest { target: target.clone(), range: range.clone() });
     let path = match target.strip_prefix("http://") {
         Some(rest) => rest.split_once('/').map_or(String::new(), |(_, path)| format!("/{path}")),
         None => target,
     };
     let path = path.replace("%2B", "+").replace("%7E", "~").replace("%3A", ":");
     let fault = state.fault(&path);
-    if let Some(Fault::Status { code, .. }) = fault {
+    if let Some(InjectedFault::Status { code, .. }) = fault {
         return write!(
             connection,
             "HTTP/1.1 {code} Told To\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -200,10 +204,10 @@ fn head(connection: &mut TcpStream, start: Option<usize>, len: usize) -> std::io
     }
 }
 
-fn body(connection: &mut TcpStream, bytes: &[u8], fault: Option<Fault>) -> std::io::Result<()> {
+fn body(connection: &mut TcpStream, bytes: &[u8], fault: Option<InjectedFault>) -> std::io::Result<()> {
     match fault {
-        Some(Fault::Cut { after, .. }) => connection.write_all(&bytes[..after.min(bytes.len())]),
-        Some(Fault::Slow) => {
+        Some(InjectedFault::Cut { after, .. }) => connection.write_all(&bytes[..after.min(bytes.len())]),
+        Some(InjectedFault::Slow) => {
             for piece in bytes.chunks(16 << 10) {
                 connection.write_all(piece)?;
                 thread::sleep(Duration::from_millis(20));

@@ -1,4 +1,4 @@
-//! Archives in a folder: pools, indexes and signed releases, as Debian's repository format has them.
+//! Archives in a folder: pools, indexes and signed releases in Debian's repository format.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -22,47 +22,47 @@ pub struct Suite {
     pub valid_until: Option<i64>,
     /// Packages by component.
     pub components: Vec<(String, Vec<Deb>)>,
-    /// Architectures that it names, besides those of its packages.
+    /// Architectures in the Release, in addition to those of its packages.
     pub architectures: Vec<String>,
     /// Compressed forms of its indexes, in the order of the Release.
     pub indexes: Vec<Compression>,
-    /// Whether indexes can be had by their digest.
+    /// Whether indexes are also stored under `by-hash`.
     pub by_hash: bool,
 }
 
 /// How a release is signed.
 #[derive(Debug, Clone, Copy)]
 pub enum Signing<'a> {
-    /// In itself: `InRelease`.
+    /// Inline: `InRelease`.
     Inline(&'a Key),
-    /// Beside it: `Release` and `Release.gpg`.
+    /// Detached: `Release` and `Release.gpg`.
     Detached(&'a Key),
-    /// Both ways.
+    /// Inline and detached.
     Both(&'a Key),
-    /// Not at all: `Release` alone.
-    Not,
+    /// `Release` without a signature.
+    Unsigned,
 }
 
-/// What was made.
+/// An archive that was written.
 #[derive(Debug, Clone)]
-pub struct Made {
-    /// The folder of the archive: what a mirror's address names.
+pub struct WrittenArchive {
+    /// The folder of the archive, which is the root of a mirror.
     pub folder: PathBuf,
     /// Paths of the packages below it, in the order of the suite.
     pub pool: Vec<String>,
-    /// The Release, unsigned.
+    /// The text of the Release, unsigned.
     pub release: String,
 }
 
-impl Made {
-    /// The address of the folder.
+impl WrittenArchive {
+    /// The `file:` URL of the folder.
     pub fn url(&self) -> String {
         format!("file://{}", self.folder.display())
     }
 }
 
 impl Suite {
-    /// A suite with one component, `main`, dated 2026-11-01 and valid for ever.
+    /// A suite with one component, `main`, dated 2026-11-01 and without an end of validity.
     pub fn new(name: &str, packages: Vec<Deb>) -> Self {
         Self {
             name: name.to_owned(),
@@ -83,35 +83,35 @@ impl Suite {
         self
     }
 
-    /// The same, not valid any longer after a time.
+    /// The same with an end of validity.
     #[must_use]
     pub fn valid_until(mut self, at: i64) -> Self {
         self.valid_until = Some(at);
         self
     }
 
-    /// Writes it into the archive at `folder`, where other suites may stand already.
+    /// WriteMode it into the archive at `folder`, which may have other suites.
     ///
     /// # Panics
     /// When the folder cannot be written.
-    pub fn write(&self, folder: &Path, signing: Signing<'_>) -> Made {
+    pub fn write(&self, folder: &Path, signing: Signing<'_>) -> WrittenArchive {
         let dists = folder.join("dists").join(&self.name);
         let (mut pool, mut listed) = (Vec::new(), Vec::new());
         for (component, packages) in &self.components {
-            let paths: Vec<_> = packages.iter().map(|deb| place(folder, component, deb)).collect();
+            let paths: Vec<_> = packages.iter().map(|deb| write_package(folder, component, deb)).collect();
             for arch in self.architectures() {
                 let index = index(packages, &paths, &arch);
                 for form in &self.indexes {
-                    let name = format!("{component}/binary-{arch}/Packages{}", form.ending());
-                    let bytes = form.pack(index.as_bytes());
-                    put(&dists.join(&name), &bytes);
+                    let name = format!("{component}/binary-{arch}/Packages{}", form.suffix());
+                    let bytes = form.compress(index.as_bytes());
+                    write_file(&dists.join(&name), &bytes);
                     if self.by_hash {
                         let hash = format!("{component}/binary-{arch}/by-hash/SHA256/{}", Digest::of(&bytes));
-                        put(&dists.join(hash), &bytes);
+                        write_file(&dists.join(hash), &bytes);
                     }
                     listed.push((name, bytes));
                 }
-                // The plain form is in every Release, be it there to fetch or not.
+                // Every Release lists the uncompressed index, whether the archive stores it or not.
                 let name = format!("{component}/binary-{arch}/Packages");
                 if !self.indexes.contains(&Compression::None) {
                     listed.push((name, index.into_bytes()));
@@ -121,7 +121,7 @@ impl Suite {
         }
         let release = self.release(&listed);
         sign(&dists, &release, signing);
-        Made { folder: folder.to_owned(), pool, release }
+        WrittenArchive { folder: folder.to_owned(), pool, release }
     }
 
     fn architectures(&self) -> BTreeSet<String> {
@@ -135,10 +135,10 @@ impl Suite {
             "Origin: Tests\nLabel: Tests\nSuite: {}\nCodename: {}\nDate: {}\n",
             self.name,
             self.codename,
-            written(self.date)
+            release_date(self.date)
         );
         if let Some(until) = self.valid_until {
-            let _ = writeln!(text, "Valid-Until: {}", written(until));
+            let _ = writeln!(text, "Valid-Until: {}", release_date(until));
         }
         let arches: Vec<_> = self.architectures().into_iter().collect();
         let components: Vec<_> = self.components.iter().map(|(name, _)| name.as_str()).collect();
@@ -156,15 +156,15 @@ impl Suite {
     }
 }
 
-/// Writes a package into the pool; its path and its bytes.
-fn place(folder: &Path, component: &str, deb: &Deb) -> (String, Vec<u8>) {
+/// WriteMode a package into the pool and returns its path and bytes.
+fn write_package(folder: &Path, component: &str, deb: &Deb) -> (String, Vec<u8>) {
     let path = format!("pool/{component}/{}/{}/{}", &deb.name[..1], deb.name, deb.file_name());
     let bytes = deb.bytes();
-    put(&folder.join(&path), &bytes);
+    write_file(&folder.join(&path), &bytes);
     (path, bytes)
 }
 
-/// The `Packages` for an architecture.
+/// The text of the `Packages` index for an architecture.
 fn index(packages: &[Deb], paths: &[(String, Vec<u8>)], arch: &str) -> String {
     let mut text = String::new();
     for (deb, (path, bytes)) in packages.iter().zip(paths) {
@@ -183,25 +183,25 @@ fn index(packages: &[Deb], paths: &[(String, Vec<u8>)], arch: &str) -> String {
 
 fn sign(dists: &Path, release: &str, signing: Signing<'_>) {
     let path = dists.join("Release");
-    put(&path, release.as_bytes());
+    write_file(&path, release.as_bytes());
     for other in ["InRelease", "Release.gpg"] {
         let _ = fs::remove_file(dists.join(other));
     }
     if let Signing::Inline(key) | Signing::Both(key) = signing {
-        put(&dists.join("InRelease"), &key.sign(&path));
+        write_file(&dists.join("InRelease"), &key.sign(&path));
     }
     if let Signing::Detached(key) | Signing::Both(key) = signing {
-        put(&dists.join("Release.gpg"), &key.sign_detached(&path));
+        write_file(&dists.join("Release.gpg"), &key.sign_detached(&path));
     }
 }
 
-fn put(path: &Path, bytes: &[u8]) {
+fn write_file(path: &Path, bytes: &[u8]) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("folders are made");
     fs::write(path, bytes).expect("a file is written");
 }
 
-/// A time as a Release has it, such as `Sun, 01 Nov 2026 00:00:00 UTC`.
-pub(super) fn written(seconds: i64) -> String {
+/// A time in the format of a Release, such as `Sun, 01 Nov 2026 00:00:00 UTC`.
+pub(super) fn release_date(seconds: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -232,8 +232,8 @@ mod tests {
     fn times_are_written_as_date_does() {
         for seconds in [0, 951_782_399, 951_868_800, 1_793_491_200, 4_107_542_399] {
             let args = ["-u", "-d", &format!("@{seconds}"), "+%a, %d %b %Y %H:%M:%S UTC"];
-            let said = std::process::Command::new("date").env("LC_ALL", "C").args(args).output().unwrap();
-            assert_eq!(written(seconds), String::from_utf8(said.stdout).unwrap().trim());
+            let text = std::process::Command::new("date").env("LC_ALL", "C").args(args).output().unwrap();
+            assert_eq!(release_date(seconds), String::from_utf8(text.stdout).unwrap().trim());
         }
     }
 
@@ -242,7 +242,7 @@ mod tests {
         if !oracle::ready(&["apt-get", "gpgv"], false) {
             return;
         }
-        let Some(key) = Key::make("archive") else { return };
+        let Some(key) = Key::generate("archive") else { return };
         let base = scratch::folder();
         let (archive, root) = (base.path().join("archive"), base.path().join("apt"));
         let suite = Suite::new("stable", vec![Deb::new("hello", "1.0"), Deb::new("doc", "2").arch("all")]);
@@ -270,10 +270,10 @@ mod tests {
             "APT::Sandbox::User=".to_owned(),
         ];
         let options: Vec<String> = options.into_iter().flat_map(|option| ["-o".to_owned(), option]).collect();
-        let said = oracle::must("apt-get", &[options.as_slice(), &["update".to_owned()]].concat());
-        assert!(!said.contains("Err:") && !said.contains("W:"), "{said}");
+        let output = oracle::must("apt-get", &[options.as_slice(), &["update".to_owned()]].concat());
+        assert!(!output.contains("Err:") && !output.contains("W:"), "{output}");
         let install = ["--print-uris", "-y", "install", "hello", "doc"].map(str::to_owned);
-        let said = oracle::must("apt-get", &[options.as_slice(), &install].concat());
-        assert!(said.contains(&made.pool[0]) && said.contains(&made.pool[1]), "{said}");
+        let output = oracle::must("apt-get", &[options.as_slice(), &install].concat());
+        assert!(output.contains(&made.pool[0]) && output.contains(&made.pool[1]), "{output}");
     }
 }

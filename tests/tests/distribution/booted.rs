@@ -12,7 +12,7 @@ use serde_json::Value;
 use toml::Table;
 
 use crate::examples::LOGIN;
-use crate::yard::{Yard, must};
+use crate::fixtures::{LockedRecipe, must};
 
 /// Seconds that a boot may take, in software on a busy machine.
 const TIMEOUT: &str = "900";
@@ -42,7 +42,7 @@ fn booting(recipe: Recipe, keys: &[(&str, &str)]) -> String {
     recipe.change("boot", keys.collect::<Table>()).to_string()
 }
 
-impl Yard {
+impl LockedRecipe {
     /// Boots something, and gives the exit code and what went to standard output and standard error.
     fn boot(&self, what: &str, words: &[&str]) -> (Option<i32>, String, String) {
         let mut command = Command::new(program::path());
@@ -56,15 +56,15 @@ impl Yard {
     /// Boots something, which has to show what it is asked for, and gives what that said. Distributions' kernels crash in
     /// QEMU's emulation of two processors about once in some hundred boots, with images that boot before and after: a
     /// guest whose kernel crashed, and for no other reason, is shown and started once more.
-    pub(crate) fn shows(&self, what: &str, words: &[&str]) -> String {
+    pub(crate) fn boot_successfully(&self, what: &str, words: &[&str]) -> String {
         let words = [&PATIENCE, &["--timeout", TIMEOUT][..], words].concat();
-        let (mut code, mut told, mut said) = self.boot(what, &words);
-        if code == Some(3) && told.contains("reason: the kernel crashed") {
-            eprintln!("once more after this:\n{told}\n{said}");
-            (code, told, said) = self.boot(what, &words);
+        let (mut code, mut stdout, mut stderr) = self.boot(what, &words);
+        if code == Some(3) && stdout.contains("reason: the kernel crashed") {
+            eprintln!("once more after this:\n{stdout}\n{stderr}");
+            (code, stdout, stderr) = self.boot(what, &words);
         }
-        assert_eq!(code, Some(0), "{words:?}: {told}\n{said}");
-        told
+        assert_eq!(code, Some(0), "{words:?}: {stdout}\n{stderr}");
+        stdout
     }
 
     /// The bundle that is booted.
@@ -77,8 +77,8 @@ impl Yard {
         let mut command = Command::new(program::path());
         command.env("AMIFORGE_LOCAL_REGION", self.path("region"));
         command.args(["publish", "--json", "--quiet", "--region", "local"]).arg(self.path("out"));
-        let told: Value = serde_json::from_str(&must(&command.output().unwrap())).unwrap();
-        let ami = told.to_string();
+        let report: Value = serde_json::from_str(&must(&command.output().unwrap())).unwrap();
+        let ami = report.to_string();
         let at = ami.find("ami-").unwrap_or_else(|| panic!("no AMI in {ami}"));
         ami[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
     }
@@ -86,33 +86,34 @@ impl Yard {
 
 #[test]
 fn a_configured_server_boots_by_either_firmware_and_is_set_up_by_cloud_init() {
-    let Some(yard) = Yard::of("debian-minimal").filter(|_| ready()) else { return };
-    yard.build("out");
-    let script = yard.path("user-data");
+    let Some(fixture) = LockedRecipe::of_example("debian-minimal").filter(|_| ready()) else { return };
+    fixture.build("out");
+    let script = fixture.path("user-data");
     fs::write(&script, "#!/bin/sh\necho user data ran > /ran\n").unwrap();
     let look = "cloud-init status --wait && test $(cloud-id) = aws && grep 'user data ran' /ran && \
                 test $(df -B1M --output=size / | tail -1) -gt 5000 && hostname";
     let script = script.to_string_lossy();
     let words = ["--volume-size", "6 GiB", "--user-data", &script, "--run", LOGIN, "--run", look];
-    let told = yard.shows(&yard.out(), &words);
-    assert!(told.contains("ip-169-254-169-15"), "{told}");
-    yard.shows(&yard.out(), &["--firmware", "bios", "--bus", "virtio", "--expect", "login:"]);
+    let stdout = fixture.boot_successfully(&fixture.out(), &words);
+    assert!(stdout.contains("ip-169-254-169-15"), "{stdout}");
+    fixture
+        .boot_successfully(&fixture.out(), &["--firmware", "bios", "--bus", "virtio", "--expect", "login:"]);
 }
 
 #[test]
 fn a_native_server_without_cloud_init_is_set_up_by_units_of_its_own() {
     let recipe = native().replace_package("cloud-init", &["fdisk"]).change("image.name", "bare");
-    let Some(yard) = ready().then(|| Yard::with(&recipe.to_string())).flatten() else { return };
-    yard.build("out");
-    let script = yard.path("user-data");
+    let Some(fixture) = ready().then(|| LockedRecipe::new(&recipe.to_string())).flatten() else { return };
+    fixture.build("out");
+    let script = fixture.path("user-data");
     fs::write(&script, "#!/bin/sh\necho user data ran > /ran\n").unwrap();
     let look = "for i in $(seq 300); do test -e /ran && break; sleep 1; done; cat /ran && \
                 test $(df -B1M --output=size / | tail -1) -gt 5000 && hostname && ls /etc/ssh/ssh_host_ed25519_key";
     let script = script.to_string_lossy();
     let words = ["--bus", "virtio", "--volume-size", "6 GiB", "--user-data", &script, "--run", look];
-    let told = yard.shows(&yard.out(), &words);
-    assert!(told.contains("ip-169-254-169-15"), "{told}");
-    yard.shows(&yard.out(), &["--firmware", "bios", "--expect", "login:"]);
+    let stdout = fixture.boot_successfully(&fixture.out(), &words);
+    assert!(stdout.contains("ip-169-254-169-15"), "{stdout}");
+    fixture.boot_successfully(&fixture.out(), &["--firmware", "bios", "--expect", "login:"]);
 }
 
 #[test]
@@ -122,9 +123,9 @@ fn an_image_for_arm_boots() {
     }
     let recipe = native().change("image.arch", "aarch64");
     let recipe = recipe.replace_package("linux-image-cloud-amd64", &["linux-image-cloud-arm64"]);
-    let Some(yard) = Yard::with(&recipe.to_string()) else { return };
-    yard.build("out");
-    yard.shows(&yard.out(), &["--expect", "login:"]);
+    let Some(fixture) = LockedRecipe::new(&recipe.to_string()) else { return };
+    fixture.build("out");
+    fixture.boot_successfully(&fixture.out(), &["--expect", "login:"]);
 }
 
 #[test]
@@ -135,9 +136,9 @@ fn loaders_of_the_distribution_start_it_too() {
     for loader in ["systemd-boot", "grub"] {
         let recipe = native().replace_package("cloud-init", &["fdisk", "grub-efi-amd64-bin"]);
         let recipe = booting(recipe, &[("mode", "uefi"), ("loader", loader)]);
-        let Some(yard) = Yard::with(&recipe) else { return };
-        yard.build("out");
-        yard.shows(&yard.out(), &["--expect", "login:"]);
+        let Some(fixture) = LockedRecipe::new(&recipe) else { return };
+        fixture.build("out");
+        fixture.boot_successfully(&fixture.out(), &["--expect", "login:"]);
     }
 }
 
@@ -161,22 +162,22 @@ fn what_cannot_boot_says_why() {
         (("cmdline", "root=PARTUUID=00000000-1111-2222-3333-444444444444"), "nvme", "no root device"),
         (("cmdline", "init=/no/such/init"), "nvme", "no init"),
     ] {
-        let Some(yard) = Yard::with(&booting(native(), &[keys])) else { return };
-        yard.build("out");
+        let Some(fixture) = LockedRecipe::new(&booting(native(), &[keys])) else { return };
+        fixture.build("out");
         let words = ["--json", "--bus", bus, "--expect", "login:", "--timeout", "200"];
-        let (code, told, said) = yard.boot(&yard.out(), &words);
-        assert_eq!(code, Some(3), "{keys:?}: {told}\n{said}");
-        let told: Value = serde_json::from_str(&told).unwrap();
-        println!("{keys:?}: {}", told["reason"]);
-        assert!(told["reason"].to_string().contains(reason), "{keys:?}: {told:#}");
+        let (code, stdout, stderr) = fixture.boot(&fixture.out(), &words);
+        assert_eq!(code, Some(3), "{keys:?}: {stdout}\n{stderr}");
+        let report: Value = serde_json::from_str(&stdout).unwrap();
+        println!("{keys:?}: {}", report["reason"]);
+        assert!(report["reason"].to_string().contains(reason), "{keys:?}: {report:#}");
     }
-    let Some(yard) = Yard::with(&native().to_string()) else { return };
-    damage(&yard.build("out"));
+    let Some(fixture) = LockedRecipe::new(&native().to_string()) else { return };
+    damage(&fixture.build("out"));
     let words = ["--json", "--firmware", "uefi", "--expect", "login:", "--timeout", "100"];
-    let (code, told, said) = yard.boot(&yard.path("out/disk.raw").to_string_lossy(), &words);
-    assert_eq!(code, Some(3), "{told}\n{said}");
-    let told: Value = serde_json::from_str(&told).unwrap();
-    println!("a damaged kernel image: {}", told["reason"]);
-    let kind = told["reason"]["kind"].as_str().unwrap();
-    assert!(["loader-refused", "nothing-to-boot"].contains(&kind), "{told:#}");
+    let (code, stdout, stderr) = fixture.boot(&fixture.path("out/disk.raw").to_string_lossy(), &words);
+    assert_eq!(code, Some(3), "{stdout}\n{stderr}");
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    println!("a damaged kernel image: {}", report["reason"]);
+    let kind = report["reason"]["kind"].as_str().unwrap();
+    assert!(["loader-refused", "nothing-to-boot"].contains(&kind), "{report:#}");
 }

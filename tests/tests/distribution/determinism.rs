@@ -7,7 +7,7 @@ use std::process::Command;
 use amiforge_tests::program::Bundle;
 use amiforge_tests::{oracle, program};
 
-use crate::yard::{Yard, checked, must, read, same};
+use crate::fixtures::{LockedRecipe, assert_same, must, read_file, verified_listing};
 
 /// Where a clock that is wrong by years comes from.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
@@ -24,13 +24,13 @@ fn user() -> Option<String> {
 
 #[test]
 fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() {
-    let Some(yard) = Yard::of("debian-minimal") else { return };
-    let by_root = yard.build("out");
-    checked(&by_root);
+    let Some(fixture) = LockedRecipe::of_example("debian-minimal") else { return };
+    let by_root = fixture.build("out");
+    verified_listing(&by_root);
     if !oracle::ready(&["setpriv", "unshare", "ip"], true) {
         return;
     }
-    let folder = yard.folder.path();
+    let folder = fixture.folder.path();
     // The program itself may lie in a folder that nobody can enter.
     let program = folder.join("amiforge");
     fs::copy(program::path(), &program).unwrap();
@@ -38,7 +38,7 @@ fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() 
     if let Some(user) = user() {
         let home = folder.join("home");
         fs::create_dir(&home).unwrap();
-        let store = yard.another_store("home/store");
+        let store = fixture.add_store("home/store");
         // Hard links would change their owner everywhere.
         for entry in fs::read_dir(store.join("objects")).unwrap() {
             let path = entry.unwrap().path();
@@ -54,13 +54,13 @@ fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() 
             .arg(format!("LD_PRELOAD={FAKETIME}"))
             .args(["FAKETIME=+3650d", "FAKETIME_NO_CACHE=1"])
             .arg(&program);
-        command.arg("build").arg(yard.recipe()).arg("-o").arg(home.join("out")).arg("--store").arg(&store);
+        command.arg("build").arg(fixture.recipe()).arg("-o").arg(home.join("out")).arg("--store").arg(&store);
         must(&command.env("HOME", &home).output().unwrap());
-        same(&by_root, &Bundle::open(&home.join("out")));
+        assert_same(&by_root, &Bundle::open(&home.join("out")));
     }
     // No network, an empty store, and one file of inputs.
-    let inputs = yard.path("inputs.tar");
-    let (store, recipe) = (yard.path("store"), yard.recipe());
+    let inputs = fixture.path("inputs.tar");
+    let (store, recipe) = (fixture.path("store"), fixture.recipe());
     let words = [
         "vendor",
         &recipe.to_string_lossy(),
@@ -70,7 +70,7 @@ fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() 
         &store.to_string_lossy(),
     ];
     program::must(&words);
-    let alone = yard.path("alone");
+    let alone = fixture.path("alone");
     fs::create_dir(&alone).unwrap();
     fs::copy(&recipe, alone.join("recipe.toml")).unwrap();
     let script = "if ip -o link show up | grep -q .; then echo an interface is up; exit 9; fi; exec \"$@\"";
@@ -88,7 +88,7 @@ fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() 
         .arg("--store")
         .arg(alone.join("store"));
     must(&command.output().unwrap());
-    same(&by_root, &Bundle::open(&alone.join("out")));
+    assert_same(&by_root, &Bundle::open(&alone.join("out")));
 }
 
 /// A recipe whose only interesting part is a stage with these commands.
@@ -145,15 +145,15 @@ stat -c '%d %i %Y %n' / /etc /usr/bin /dev/null /dev/pts /proc/self /tmp > $DEST
 echo | stat -L -c '%d %i' /dev/stdin >> $DESTDIR/opt/numbers; stat -f -c '%i %b %f' / >> $DESTDIR/opt/numbers
 perl -e 'my $end = time + 2; select(undef, undef, undef, 0.3) while time < $end; print time' > $DESTDIR/opt/waited
 ";
-    let Some(yard) = Yard::with(&with_stage(commands)) else { return };
-    let (recipe, store) = (yard.recipe(), yard.path("store"));
-    let report = yard.path("report.json");
+    let Some(fixture) = LockedRecipe::new(&with_stage(commands)) else { return };
+    let (recipe, store) = (fixture.recipe(), fixture.path("store"));
+    let report = fixture.path("report.json");
     let words = ["repro", &recipe.to_string_lossy(), "--builds", "4", "--store", &store.to_string_lossy()];
     let output = Command::new(program::path()).args(words).arg("--out").arg(&report).output().unwrap();
     must(&output);
     let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
     assert_eq!(report["equal"], true);
-    let network = read(&yard.build("out"), "/opt/network");
+    let network = read_file(&fixture.build("out"), "/opt/network");
     assert!(network.contains("unreachable"), "{network}");
 }
 
@@ -161,13 +161,13 @@ perl -e 'my $end = time + 2; select(undef, undef, undef, 0.3) while time < $end;
 fn what_slips_through_is_found_and_its_file_named() {
     // The order in which files are written shows in the nanoseconds of their times.
     let commands = "touch $DESTDIR/opt/new; stat -c %y $DESTDIR/opt/new > $DESTDIR/opt/slips";
-    let Some(yard) = Yard::with(&with_stage(commands)) else { return };
-    let (recipe, store) = (yard.recipe(), yard.path("store"));
+    let Some(fixture) = LockedRecipe::new(&with_stage(commands)) else { return };
+    let (recipe, store) = (fixture.recipe(), fixture.path("store"));
     let words = ["repro", &recipe.to_string_lossy(), "--builds", "2", "--store", &store.to_string_lossy()];
     let output = program::run(&words);
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(3), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("/opt/slips"), "{said}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.contains("/opt/slips"), "{stdout}");
 }
 
 /// Packages whose scripts make what is different each time: a certificate, a directory with ids and times of its
@@ -189,20 +189,20 @@ packages = ["ssl-cert", "slapd", "postfix"]
 
 #[test]
 fn what_scripts_of_packages_draw_is_the_same_in_every_build() {
-    let Some(yard) = Yard::with(DRAWING) else { return };
+    let Some(fixture) = LockedRecipe::new(DRAWING) else { return };
     let again = |out: &str| {
-        yard.another_store(out);
-        must(&yard.command(&format!("{out}/out"), out).output().unwrap());
-        Bundle::open(&yard.path(out).join("out"))
+        fixture.add_store(out);
+        must(&fixture.command(&format!("{out}/out"), out).output().unwrap());
+        Bundle::open(&fixture.path(out).join("out"))
     };
-    same(&again("a"), &again("b"));
+    assert_same(&again("a"), &again("b"));
     // With the clock of the machine they differ, or this would show nothing.
-    fs::write(yard.recipe(), format!("{DRAWING}\n[sandbox]\nclock = \"real\"\n")).unwrap();
+    fs::write(fixture.recipe(), format!("{DRAWING}\n[sandbox]\nclock = \"real\"\n")).unwrap();
     let folders = [again("c"), again("d")].map(|bundle| bundle.folder.to_string_lossy().into_owned());
     let output = program::run(&["diff", &folders[0], &folders[1]]);
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(3), "{told}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{stdout}");
     for file in ["/etc/aliases.db", "/etc/ssl/certs/ssl-cert-snakeoil.pem", "/var/lib/ldap/data.mdb"] {
-        assert!(told.contains(file), "no {file} in {told}");
+        assert!(stdout.contains(file), "no {file} in {stdout}");
     }
 }

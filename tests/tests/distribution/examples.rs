@@ -13,7 +13,7 @@ use serde_json::Value;
 use toml::Table;
 
 use crate::booted;
-use crate::yard::{Yard, checked, has, must, read, same};
+use crate::fixtures::{LockedRecipe, assert_same, has_line, must, read_file, verified_listing};
 
 /// What an example has to be.
 struct Example {
@@ -38,32 +38,32 @@ pub(crate) const LOGIN: &str = "\
 
 /// An example, built; nothing where no archive can be had.
 struct Built {
-    yard: Yard,
+    fixture: LockedRecipe,
     bundle: Bundle,
     /// What the build said, as JSON.
-    told: Value,
+    report: Value,
 }
 
 impl Example {
     /// Builds it and looks into the image.
     fn build(&self) -> Option<Built> {
-        let yard = Yard::of(self.name)?;
+        let fixture = LockedRecipe::of_example(self.name)?;
         let start = Instant::now();
-        let (bundle, told) = yard.build_told("out");
+        let (bundle, report) = fixture.build_with_report("out");
         println!("{}: built in {:.1} s", self.name, start.elapsed().as_secs_f64());
-        let listing = checked(&bundle);
+        let listing = verified_listing(&bundle);
         for line in self.listed {
-            assert!(has(&listing, line), "{} has no line `{line}…`", self.name);
+            assert!(has_line(&listing, line), "{} has no line `{line}…`", self.name);
         }
         for line in self.unlisted.iter().chain(&["/etc/ssh/ssh_host_"]) {
-            assert!(!has(&listing, line), "{} has `{line}…`", self.name);
+            assert!(!has_line(&listing, line), "{} has `{line}…`", self.name);
         }
-        let layers: Vec<_> = told["layers"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+        let layers: Vec<_> = report["layers"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
         assert_eq!(layers, self.layers);
-        let said = program::run(&["preflight", &bundle.folder.to_string_lossy(), "--json"]);
-        let report: Value = serde_json::from_slice(&said.stdout).unwrap();
-        assert_eq!(report["findings"], Value::Array(Vec::new()), "{}", self.name);
-        Some(Built { yard, bundle, told })
+        let output = program::run(&["preflight", &bundle.folder.to_string_lossy(), "--json"]);
+        let preflight: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(preflight["findings"], Value::Array(Vec::new()), "{}", self.name);
+        Some(Built { fixture, bundle, report })
     }
 
     /// Publishes it to a region on this machine and launches it.
@@ -71,15 +71,15 @@ impl Example {
         if !booted::ready() {
             return;
         }
-        let ami = built.yard.publish();
+        let ami = built.fixture.publish();
         let mut words = vec!["--region", "local", "--run", LOGIN];
         words.extend(self.page.iter().flat_map(|(page, _)| ["--get", *page]));
         words.extend(self.shows.iter().flat_map(|(command, _)| ["--run", *command]));
         let start = Instant::now();
-        let told = built.yard.shows(&ami, &words);
-        println!("{}: shown in {:.0} s\n{told}", self.name, start.elapsed().as_secs_f64());
+        let output = built.fixture.boot_successfully(&ami, &words);
+        println!("{}: shown in {:.0} s\n{output}", self.name, start.elapsed().as_secs_f64());
         for (_, words) in self.page.iter().chain(&self.shows) {
-            assert!(told.contains(words), "{}: no `{words}` in {told}", self.name);
+            assert!(output.contains(words), "{}: no `{words}` in {output}", self.name);
         }
     }
 }
@@ -104,7 +104,7 @@ fn the_web_server_serves_its_page_and_a_rebuild_is_the_same() {
     let bundle = &built.bundle;
     let cleaned = bundle.manifest["cleaned"].as_array().unwrap();
     assert!(cleaned.iter().any(|one| one["rule"] == "ssh-host-keys"), "{cleaned:?}");
-    assert!(built.told["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == false));
+    assert!(built.report["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == false));
     let inputs = bundle.manifest["inputs"].as_array().unwrap();
     let is_apache =
         |one: &Value| one["kind"] == "deb" && one["name"].as_str().unwrap().starts_with("apache2 ");
@@ -129,41 +129,41 @@ fn bill(path: &Path) {
 
 /// A rebuild takes every layer from the store and is the same; a damaged entry of the store is noticed and made anew.
 fn no_damaged_byte_is_believed(built: &Built) {
-    let (yard, first) = (&built.yard, &built.bundle);
-    let (again, told) = yard.build_told("again");
-    assert!(told["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == true), "{told}");
-    same(first, &again);
-    checked(&again);
+    let (fixture, first) = (&built.fixture, &built.bundle);
+    let (again, report) = fixture.build_with_report("again");
+    assert!(report["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == true), "{report}");
+    assert_same(first, &again);
+    verified_listing(&again);
     // What is known of the image is an entry of the store like any other.
     let small: Vec<_> =
-        entries(yard).into_iter().filter(|path| fs::metadata(path).unwrap().len() < 4096).collect();
+        entries(fixture).into_iter().filter(|path| fs::metadata(path).unwrap().len() < 4096).collect();
     assert!(!small.is_empty(), "nothing is known of the image");
     for path in &small {
         flip(path, fs::metadata(path).unwrap().len() as usize / 2);
     }
-    same(first, &yard.build("again"));
+    assert_same(first, &fixture.build("again"));
     // A byte of a program that is in the image.
     let words = ["inspect", &format!("{}:root/usr/sbin/apache2", first.folder.display()), "--cat"];
     let program = Command::new(program::path()).args(words).output().unwrap().stdout;
     let middle = &program[program.len() / 2..][..256];
-    let found = entries(yard).into_iter().find_map(|path| {
+    let found = entries(fixture).into_iter().find_map(|path| {
         let bytes = fs::read(&path).unwrap();
         let at = place_of(&bytes, middle)?;
         Some((path, at))
     });
     let (path, at) = found.expect("the program lies in the store");
     flip(&path, at);
-    let output = yard.command("again", "store").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(&*path.file_name().unwrap().to_string_lossy()), "{said}");
+    let output = fixture.command("again", "store").output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains(&*path.file_name().unwrap().to_string_lossy()), "{stderr}");
     assert!(!path.exists(), "the damaged entry is still there");
-    same(first, &yard.build("again"));
+    assert_same(first, &fixture.build("again"));
 }
 
-/// The entries of a yard's store that are no fetched files.
-fn entries(yard: &Yard) -> Vec<PathBuf> {
-    let all = fs::read_dir(yard.path("store")).unwrap().map(|entry| entry.unwrap().path());
+/// The entries of a fixture's store that are no fetched files.
+fn entries(fixture: &LockedRecipe) -> Vec<PathBuf> {
+    let all = fs::read_dir(fixture.path("store")).unwrap().map(|entry| entry.unwrap().path());
     all.filter(|path| path.is_file()).collect()
 }
 
@@ -200,18 +200,18 @@ fn lamp_asks_its_database_and_a_changed_file_is_built_without_running_anything()
     if !oracle::ready(&["strace"], false) {
         return;
     }
-    let (yard, table) = (&built.yard, "/usr/local/share/greetings.sql");
+    let (fixture, table) = (&built.fixture, "/usr/local/share/greetings.sql");
     let changed = Recipe::example("lamp").replace_in_file(table, "Hello from the database", "Hello again");
-    fs::write(yard.recipe(), changed.to_string()).unwrap();
-    let (log, command) = (yard.path("strace.log"), yard.command("out", "store"));
+    fs::write(fixture.recipe(), changed.to_string()).unwrap();
+    let (log, command) = (fixture.path("strace.log"), fixture.command("out", "store"));
     let mut traced = Command::new(oracle::find("strace").unwrap());
     traced.args(["-f", "-e", "trace=execve,execveat", "-o"]).arg(&log).arg(command.get_program());
-    let told = must(&traced.args(command.get_args()).output().unwrap());
-    let told: Value = serde_json::from_str(&told).unwrap();
-    assert!(told["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == true), "{told}");
+    let output = must(&traced.args(command.get_args()).output().unwrap());
+    let output: Value = serde_json::from_str(&output).unwrap();
+    assert!(output["layers"].as_array().unwrap().iter().all(|layer| layer["reused"] == true), "{output}");
     let log = fs::read_to_string(log).unwrap();
     assert_eq!(log.matches("exec").count(), 1, "only the program itself is started:\n{log}");
-    let text = read(&built.bundle, table);
+    let text = read_file(&built.bundle, table);
     assert!(text.contains("Hello again"), "{text}");
 }
 
@@ -234,10 +234,10 @@ fn a_server_compiled_from_source_leaves_its_tools_behind() {
     let source = inputs.iter().find(|one| one["kind"] == "source").unwrap();
     assert_eq!(source["name"], "nginx: nginx_1.26.3.orig.tar.gz");
     // The same from nothing but the store's files.
-    let yard = &built.yard;
-    yard.another_store("other");
-    must(&yard.command("again", "other").output().unwrap());
-    same(&built.bundle, &Bundle::open(&yard.path("again")));
+    let fixture = &built.fixture;
+    fixture.add_store("other");
+    must(&fixture.command("again", "other").output().unwrap());
+    assert_same(&built.bundle, &Bundle::open(&fixture.path("again")));
     example.launch(&built);
 }
 
@@ -300,11 +300,11 @@ fn a_build_that_is_killed_leaves_its_packages_to_the_next() {
         let run = Table::from_iter([("command".to_owned(), command.into())]);
         Recipe::example("debian-minimal").set("source.0.scripts", "native").push("run", run).to_string()
     };
-    let Some(yard) = Yard::with(&recipe("sleep 300")) else { return };
-    let mut command = yard.command("out", "store");
+    let Some(fixture) = LockedRecipe::new(&recipe("sleep 300")) else { return };
+    let mut command = fixture.command("out", "store");
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let layers = || {
-        let names = entries(&yard).into_iter().map(|path| path.file_name().unwrap().to_owned());
+        let names = entries(&fixture).into_iter().map(|path| path.file_name().unwrap().to_owned());
         names.filter(|name| name.to_string_lossy().starts_with("layer-")).count()
     };
     let end = Instant::now() + Duration::from_mins(2);
@@ -315,7 +315,7 @@ fn a_build_that_is_killed_leaves_its_packages_to_the_next() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    fs::write(yard.recipe(), recipe("true")).unwrap();
-    let (_, told) = yard.build_told("out");
-    assert_eq!(told["layers"][0]["reused"], true, "{told}");
+    fs::write(fixture.recipe(), recipe("true")).unwrap();
+    let (_, report) = fixture.build_with_report("out");
+    assert_eq!(report["layers"][0]["reused"], true, "{report}");
 }

@@ -3,7 +3,7 @@
 mod booted;
 mod determinism;
 mod examples;
+mod fixtures;
 mod native;
 mod secrets;
 mod upgraded;
-mod yard;

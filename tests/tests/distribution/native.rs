@@ -8,7 +8,7 @@ use amiforge_tests::program::Bundle;
 use amiforge_tests::recipe::Recipe;
 use toml::Value;
 
-use crate::yard::{Yard, checked, has, must};
+use crate::fixtures::{LockedRecipe, has_line, must, verified_listing};
 
 /// Builds the minimal server natively under strace, and gives the listing.
 fn built(arch: &str, kernel: &str) -> Option<(Bundle, String)> {
@@ -20,11 +20,11 @@ fn built(arch: &str, kernel: &str) -> Option<(Bundle, String)> {
             recipe.change("image.arch", arch).change("source.0.suites", suites.map(Value::from).to_vec());
         recipe = recipe.replace_package("linux-image-cloud-amd64", &[kernel]);
     }
-    let yard = Yard::with(&recipe.to_string())?;
+    let fixture = LockedRecipe::new(&recipe.to_string())?;
     if !oracle::ready(&["strace"], false) {
         return None;
     }
-    let (log, command) = (yard.path("strace.log"), yard.command("out", "store"));
+    let (log, command) = (fixture.path("strace.log"), fixture.command("out", "store"));
     let mut traced = Command::new(oracle::find("strace").unwrap());
     traced
         .args(["-f", "-e", "trace=execve,execveat,unshare,mount", "-o"])
@@ -35,8 +35,8 @@ fn built(arch: &str, kernel: &str) -> Option<(Bundle, String)> {
     let calls = |name: &str| log.lines().filter(|line| line.contains(&format!(" {name}("))).count();
     assert_eq!(calls("execve") + calls("execveat"), 1, "nothing but the program itself is started:\n{log}");
     assert_eq!(calls("unshare") + calls("mount"), 0, "{log}");
-    let bundle = Bundle::open(&yard.path("out"));
-    let listing = checked(&bundle);
+    let bundle = Bundle::open(&fixture.path("out"));
+    let listing = verified_listing(&bundle);
     let skipped = bundle.manifest["skipped"].as_array().map_or(0, Vec::len);
     println!("{arch}: {skipped} things skipped: {}", bundle.manifest["skipped"]);
     Some((bundle, listing))
@@ -53,7 +53,7 @@ fn is_a_server(listing: &str) {
         "/etc/pam.d/common-auth file ",
         "/var/lib/dpkg/status file ",
     ] {
-        assert!(has(listing, line), "no line `{line}…`");
+        assert!(has_line(listing, line), "no line `{line}…`");
     }
     let modules = listing.lines().filter(|line| line.contains("/modules.dep.bin file ")).count();
     assert_eq!(modules, 1, "the kernel's modules have an index");
@@ -71,5 +71,8 @@ fn an_image_for_another_architecture_is_built_without_its_programs() {
     let Some((bundle, listing)) = built("aarch64", "linux-image-cloud-arm64") else { return };
     is_a_server(&listing);
     assert_eq!(bundle.manifest["image"]["arch"], "aarch64");
-    assert!(has(&listing, "/usr/lib/aarch64-linux-gnu/libc.so.6 file "), "it is of the other architecture");
+    assert!(
+        has_line(&listing, "/usr/lib/aarch64-linux-gnu/libc.so.6 file "),
+        "it is of the other architecture"
+    );
 }

@@ -4,7 +4,7 @@ use amiforge_tests::program::Bundle;
 use serde_json::Value;
 
 use crate::booted;
-use crate::yard::{Yard, checked, has, read};
+use crate::fixtures::{LockedRecipe, has_line, read_file, verified_listing};
 
 /// Packages whose scripts make keys and ids.
 const RECIPE: &str = r#"
@@ -42,39 +42,40 @@ fn paths(bundle: &Bundle, list: &str) -> Vec<String> {
 
 #[test]
 fn unrelated_images_share_no_secret_and_machines_make_their_own() {
-    let Some(yard) = Yard::with(RECIPE) else { return };
-    let bundle = yard.build("out");
-    let listing = checked(&bundle);
+    let Some(fixture) = LockedRecipe::new(RECIPE) else { return };
+    let bundle = fixture.build("out");
+    let listing = verified_listing(&bundle);
     let cleaned = paths(&bundle, "cleaned");
     for path in MADE {
         assert!(cleaned.iter().any(|one| one == path), "{path} is not cleaned: {cleaned:?}");
-        assert!(!has(&listing, &format!("{path} ")), "{path} is in the image");
+        assert!(!has_line(&listing, &format!("{path} ")), "{path} is in the image");
     }
     println!("left: {}", bundle.manifest["secrets"]);
     let link = "/etc/systemd/system/sysinit.target.wants/amiforge-service-keys.service symlink ";
-    assert!(has(&listing, link), "nothing makes them");
-    assert!(read(&bundle, "/usr/lib/amiforge/service-keys.list").lines().count() >= MADE.len());
+    assert!(has_line(&listing, link), "nothing makes them");
+    assert!(read_file(&bundle, "/usr/lib/amiforge/service-keys.list").lines().count() >= MADE.len());
     // Left in, they are named, and those of another image are others.
     let keep = |name: &str| {
         let recipe = RECIPE.replace("\"first\"", &format!("\"{name}\""));
-        std::fs::write(yard.recipe(), format!("{recipe}\n[normalize]\nskip = [\"service-keys\"]\n")).unwrap();
+        std::fs::write(fixture.recipe(), format!("{recipe}\n[normalize]\nskip = [\"service-keys\"]\n"))
+            .unwrap();
         amiforge_tests::program::must(&[
             "lock",
-            &yard.recipe().to_string_lossy(),
+            &fixture.recipe().to_string_lossy(),
             "--store",
-            &yard.path("store").to_string_lossy(),
+            &fixture.path("store").to_string_lossy(),
         ]);
-        yard.build_told(name)
+        fixture.build_with_report(name)
     };
-    let (one, told) = keep("first");
-    assert_eq!(told["layers"][0]["reused"], true, "{told}");
-    let (other, told) = keep("another");
-    assert_eq!(told["layers"][0]["reused"], Value::Bool(false), "{told}");
+    let (one, report) = keep("first");
+    assert_eq!(report["layers"][0]["reused"], true, "{report}");
+    let (other, report) = keep("another");
+    assert_eq!(report["layers"][0]["reused"], Value::Bool(false), "{report}");
     let named = paths(&one, "secrets");
     assert_eq!(named, paths(&other, "secrets"));
     for path in MADE {
         assert!(named.iter().any(|one| one == path), "{path} is not named: {named:?}");
-        assert_ne!(read(&one, path), read(&other, path), "{path}");
+        assert_ne!(read_file(&one, path), read_file(&other, path), "{path}");
     }
 }
 
@@ -111,15 +112,15 @@ const LOOK: &str = "\
 
 #[test]
 fn machines_make_the_keys_of_their_services_at_the_first_boot() {
-    let Some(yard) = booted::ready().then(|| Yard::with(MACHINE)).flatten() else { return };
-    let bundle = yard.build("out");
-    let listing = checked(&bundle);
+    let Some(fixture) = booted::ready().then(|| LockedRecipe::new(MACHINE)).flatten() else { return };
+    let bundle = fixture.build("out");
+    let listing = verified_listing(&bundle);
     for path in MADE {
-        assert!(!has(&listing, &format!("{path} ")), "{path} is in the image");
+        assert!(!has_line(&listing, &format!("{path} ")), "{path} is in the image");
     }
-    let out = yard.path("out").to_string_lossy().into_owned();
-    let told = yard.shows(&out, &["--run", LOOK]);
-    println!("{told}");
+    let out = fixture.path("out").to_string_lossy().into_owned();
+    let output = fixture.boot_successfully(&out, &["--run", LOOK]);
+    println!("{output}");
     for line in [
         "640 bind:bind /etc/bind/rndc.key",
         "600 munge:munge /etc/munge/munge.key",
@@ -128,6 +129,6 @@ fn machines_make_the_keys_of_their_services_at_the_first_boot() {
         "400 rabbitmq:rabbitmq /var/lib/rabbitmq/.erlang.cookie",
         "nqn.2014-08.org.nvmexpress:uuid:",
     ] {
-        assert!(told.contains(line), "no `{line}` in {told}");
+        assert!(output.contains(line), "no `{line}` in {output}");
     }
 }

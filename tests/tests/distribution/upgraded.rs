@@ -9,7 +9,7 @@ use std::process::Command;
 use amiforge_tests::{oracle, program};
 use sha2::{Digest as _, Sha256};
 
-use crate::yard::{Yard, must};
+use crate::fixtures::{LockedRecipe, must};
 
 /// Seconds that a boot may take, in software on a busy machine.
 const TIMEOUT: &str = "1500";
@@ -61,11 +61,11 @@ fn kernels(lock: &str) -> Vec<(String, String)> {
 }
 
 /// Puts packages of a store into a folder, with the list of them that apt reads.
-fn archive(yard: &Yard, packages: &[(String, String)], folder: &Path) {
+fn archive(fixture: &LockedRecipe, packages: &[(String, String)], folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     let mut list = String::new();
     for (name, sha256) in packages {
-        let object: PathBuf = yard.path("store").join("objects").join(sha256);
+        let object: PathBuf = fixture.path("store").join("objects").join(sha256);
         let bytes = fs::read(&object).unwrap();
         fs::write(folder.join(format!("{name}.deb")), &bytes).unwrap();
         let fields = oracle::must("dpkg-deb", &["-f", &object.to_string_lossy()]);
@@ -84,10 +84,14 @@ fn archive(yard: &Yard, packages: &[(String, String)], folder: &Path) {
 }
 
 /// Boots the bundle, writing to it, and gives what a command in it said.
-fn run(yard: &Yard, words: &[&str], command: &str) -> String {
+fn run(fixture: &LockedRecipe, words: &[&str], command: &str) -> String {
     let mut boot = Command::new(program::path());
     boot.args(["boot", "--quiet", "--accel", "tcg", "--persist", "--no-receipt", "--timeout", TIMEOUT]);
-    boot.arg("--ssh-key").arg(yard.path("key")).args(words).args(["--run", command]).arg(yard.path("out"));
+    boot.arg("--ssh-key")
+        .arg(fixture.path("key"))
+        .args(words)
+        .args(["--run", command])
+        .arg(fixture.path("out"));
     must(&boot.output().unwrap())
 }
 
@@ -97,41 +101,44 @@ fn an_upgraded_kernel_is_started_by_either_firmware() {
         return;
     }
     let newest = RECIPE.replace("KERNEL", "linux-image-cloud-amd64");
-    let Some(newer) = Yard::with(&newest) else { return };
+    let Some(newer) = LockedRecipe::new(&newest) else { return };
     let packages = kernels(&fs::read_to_string(newer.path("recipe.lock")).unwrap());
     let new =
         packages.iter().find(|(name, _)| name.starts_with(|c: char| c.is_ascii_digit())).unwrap().0.clone();
     // The release of the last point release is older than the newest of the security updates, most of the time.
     let recipe = RECIPE.replace("KERNEL", "linux-image-cloud-amd64/bookworm") + ARCHIVE;
-    let Some(yard) = Yard::with(&recipe) else { return };
-    let kernels = kernels(&fs::read_to_string(yard.path("recipe.lock")).unwrap());
+    let Some(fixture) = LockedRecipe::new(&recipe) else { return };
+    let kernels = kernels(&fs::read_to_string(fixture.path("recipe.lock")).unwrap());
     let old =
         kernels.iter().find(|(name, _)| name.starts_with(|c: char| c.is_ascii_digit())).unwrap().0.clone();
     if old == new {
         println!("SKIP: the archive has one kernel only, {new}");
         return;
     }
-    archive(&newer, &packages, &yard.path("archive"));
-    yard.build("out");
-    oracle::must("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &yard.path("key").to_string_lossy()]);
+    archive(&newer, &packages, &fixture.path("archive"));
+    fixture.build("out");
+    oracle::must(
+        "ssh-keygen",
+        &["-q", "-t", "ed25519", "-N", "", "-f", &fixture.path("key").to_string_lossy()],
+    );
     let upgrade = "uname -r && apt-get -q -o Dir::Etc::sourcelist=/etc/apt/upgrades.list -o Dir::Etc::sourceparts=- \
                    -o APT::Sandbox::User=root update >&2 && DEBIAN_FRONTEND=noninteractive apt-get -q -y \
                    -o Dir::Etc::sourcelist=/etc/apt/upgrades.list -o Dir::Etc::sourceparts=- \
                    -o APT::Sandbox::User=root install linux-image-cloud-amd64 2>&1 && sync";
-    let said = run(&yard, &["--firmware", "uefi"], upgrade);
-    println!("{said}");
-    assert!(said.starts_with(&old), "before: {said}");
-    assert!(said.contains(&format!("UEFI starts {new}")), "{said}");
-    assert!(said.contains(&format!("a legacy BIOS starts {new}")), "{said}");
+    let output = run(&fixture, &["--firmware", "uefi"], upgrade);
+    println!("{output}");
+    assert!(output.starts_with(&old), "before: {output}");
+    assert!(output.contains(&format!("UEFI starts {new}")), "{output}");
+    assert!(output.contains(&format!("a legacy BIOS starts {new}")), "{output}");
     let look = "uname -r; ls /boot/initrd.img-$(uname -r)";
-    assert!(run(&yard, &["--firmware", "uefi"], look).starts_with(&new), "after, by UEFI");
+    assert!(run(&fixture, &["--firmware", "uefi"], look).starts_with(&new), "after, by UEFI");
     // The owner of the machine may go back.
     let back = format!(
         "uname -r && sed -i \"s/^KERNEL=.*/KERNEL='{old}'/\" /etc/default/amiforge-boot && \
          /usr/lib/amiforge/update-boot && sync"
     );
-    let said = run(&yard, &["--firmware", "bios"], &back);
-    assert!(said.starts_with(&new), "after, by BIOS: {said}");
-    assert!(said.contains(&format!("a legacy BIOS starts {old}")), "{said}");
-    assert!(run(&yard, &["--firmware", "bios"], "uname -r").starts_with(&old), "and back");
+    let output = run(&fixture, &["--firmware", "bios"], &back);
+    assert!(output.starts_with(&new), "after, by BIOS: {output}");
+    assert!(output.contains(&format!("a legacy BIOS starts {old}")), "{output}");
+    assert!(run(&fixture, &["--firmware", "bios"], "uname -r").starts_with(&old), "and back");
 }

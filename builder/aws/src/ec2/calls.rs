@@ -23,37 +23,37 @@ use snapshots::{
 };
 use tags::CreateTags;
 
-use super::super::query::{Protocol, QueryService, answers, operations, paged};
+use super::super::query::{Protocol, QueryService, operations, outputs, paged};
 
 /// EC2.
 pub(crate) const EC2: QueryService =
     QueryService { id: "EC2", name: "ec2", version: "2016-11-15", protocol: Protocol::Ec2 };
 
-answers! {
+outputs! {
     /// An answer of which nothing is read: the call was carried out.
-    Done {}
+    Empty {}
 }
 
 operations! {
     /// Every call of EC2 that is made.
     pub CALLS of EC2:
     CopyImage -> NewImageId,
-    CreateTags -> Done,
-    DeleteSnapshot -> Done,
-    DeregisterImage -> Done,
+    CreateTags -> Empty,
+    DeleteSnapshot -> Empty,
+    DeregisterImage -> Empty,
     DescribeImageAttribute -> ImageAttribute,
     DescribeImages -> Images,
     DescribeRegions -> Regions,
     DescribeSnapshotAttribute -> SnapshotAttribute,
     DescribeSnapshots -> Snapshots,
-    DisableImageDeregistrationProtection -> Done,
-    EnableImageDeprecation -> Done,
-    EnableImageDeregistrationProtection -> Done,
+    DisableImageDeregistrationProtection -> Empty,
+    EnableImageDeprecation -> Empty,
+    EnableImageDeregistrationProtection -> Empty,
     GetEbsDefaultKmsKeyId -> DefaultKmsKey,
     GetEbsEncryptionByDefault -> EncryptionByDefault,
     GetImageBlockPublicAccessState -> ImageBlockPublicAccess,
-    ModifyImageAttribute -> Done,
-    ModifySnapshotAttribute -> Done,
+    ModifyImageAttribute -> Empty,
+    ModifySnapshotAttribute -> Empty,
     RegisterImage -> NewImageId,
 }
 

@@ -1,15 +1,15 @@
 //! What EC2 reports of snapshots.
 
 use amiforge_publish::api::{DescribedSnapshot, SnapshotCalls};
-use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
+use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 
 use super::super::query::Client;
-use super::answers::snapshot;
 use super::calls::account::GetEbsEncryptionByDefault;
 use super::calls::images::DescribeImages;
 use super::calls::snapshots::{DeleteSnapshot, DescribeSnapshots};
 use super::calls::tags::Filter;
-use super::{PAGE, calls};
+use super::outputs::snapshot;
+use super::{MAX_RESULTS, calls};
 
 /// The part of EC2 that knows snapshots.
 #[derive(Debug, Clone)]
@@ -20,28 +20,33 @@ impl SnapshotsClient {
         Self(Client::new(sdk, &calls::EC2))
     }
 
-    pub(super) fn of(client: Client) -> Self {
+    pub(super) fn from_client(client: Client) -> Self {
         Self(client)
     }
 }
 
 impl SnapshotCalls for SnapshotsClient {
-    async fn snapshot(&self, id: &str) -> Result<DescribedSnapshot, ServiceError> {
+    async fn describe_snapshot(&self, id: &str) -> Result<DescribedSnapshot, ServiceError> {
         let call = DescribeSnapshots { ids: vec![id.to_owned()], ..DescribeSnapshots::default() };
         let first = self.0.call(&call).await?.snapshots.into_iter().next();
         first.map(snapshot).ok_or_else(|| not_found("the snapshot", id))
     }
 
-    async fn tagged(&self, tags: &[(&str, &str)]) -> Result<Vec<DescribedSnapshot>, ServiceError> {
-        let filter =
-            |(key, value): &(&str, &str)| Filter { name: format!("tag:{key}"), values: vec![literal(value)] };
+    async fn describe_tagged_snapshots(
+        &self,
+        tags: &[(&str, &str)],
+    ) -> Result<Vec<DescribedSnapshot>, ServiceError> {
+        let filter = |(key, value): &(&str, &str)| Filter {
+            name: format!("tag:{key}"),
+            values: vec![escape_wildcards(value)],
+        };
         let call = DescribeSnapshots {
             owners: vec!["self".to_owned()],
             filters: tags.iter().map(filter).collect(),
-            max_results: Some(PAGE),
+            max_results: Some(MAX_RESULTS),
             ..DescribeSnapshots::default()
         };
-        Ok(self.0.pages(call).await?.into_iter().map(snapshot).collect())
+        Ok(self.0.call_pages(call).await?.into_iter().map(snapshot).collect())
     }
 
     async fn delete_snapshot(&self, id: &str) -> Result<(), ServiceError> {
@@ -64,19 +69,19 @@ impl SnapshotCalls for SnapshotsClient {
 }
 
 /// A value for a filter, in which `*`, `?` and `\` would stand for others.
-fn literal(value: &str) -> String {
-    let mut literal = String::with_capacity(value.len());
+fn escape_wildcards(value: &str) -> String {
+    let mut escape_wildcards = String::with_capacity(value.len());
     for letter in value.chars() {
         if matches!(letter, '*' | '?' | '\\') {
-            literal.push('\\');
+            escape_wildcards.push('\\');
         }
-        literal.push(letter);
+        escape_wildcards.push(letter);
     }
-    literal
+    escape_wildcards
 }
 
-fn not_found(what: &str, id: &str) -> ServiceError {
-    ServiceError::own(ServiceErrorKind::NotFound, format!("{what} `{id}` does not exist"))
+fn not_found(resource: &str, id: &str) -> ServiceError {
+    ServiceError::local(ServiceErrorKind::NotFound, format!("{resource} `{id}` does not exist"))
 }
 
 #[cfg(test)]
@@ -85,6 +90,6 @@ mod tests {
 
     #[test]
     fn a_value_of_a_filter_stands_for_itself() {
-        assert_eq!(literal(r"web*2?\"), r"web\*2\?\\");
+        assert_eq!(escape_wildcards(r"web*2?\"), r"web\*2\?\\");
     }
 }

@@ -3,7 +3,7 @@
 //! The parts are those that a generated client has, in its order: the configuration that `aws-config` found, Signature
 //! Version 4, the interceptors of `aws-runtime`. The runtime's own retries are off, as [`super::super`] says.
 
-use amiforge_publish::fault::{ServiceError, ServiceErrorKind};
+use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
@@ -12,7 +12,7 @@ use aws_runtime::recursion_detection::RecursionDetectionInterceptor;
 use aws_runtime::request_info::RequestInfoInterceptor;
 use aws_runtime::service_clock_skew::ServiceClockSkewInterceptor;
 use aws_runtime::user_agent::{ApiMetadata, UserAgentInterceptor};
-use aws_smithy_runtime::client::orchestrator::operation::Operation as Orchestrated;
+use aws_smithy_runtime::client::orchestrator::operation::Operation as SmithyOperation;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
 use aws_smithy_runtime_api::client::auth::{AuthSchemeOptionResolverParams, SharedAuthScheme};
@@ -29,9 +29,9 @@ use aws_types::region::SigningRegion;
 use serde::de::DeserializeOwned;
 
 use super::super::endpoint::{self, EndpointError};
-use super::super::fault::unanswered;
-use super::form::form;
-use super::limit::bounded;
+use super::super::response_limit::response_limit;
+use super::super::service_error::without_response;
+use super::form::encode;
 use super::{Operation, Paged, QueryService, xml};
 
 /// A client of one service in one region.
@@ -40,28 +40,28 @@ pub(crate) struct Client {
     sdk: SdkConfig,
     endpoint: Result<String, EndpointError>,
     /// What every call has in common. Shared, because it learns how far the clock is off.
-    common: SharedRuntimePlugin,
+    shared_plugin: SharedRuntimePlugin,
 }
 
 impl Client {
     /// The client of a service. A configuration that gives it no endpoint makes every call fail.
     pub(crate) fn new(sdk: &SdkConfig, service: &QueryService) -> Self {
-        let common = StaticRuntimePlugin::new()
-            .with_config(settings(sdk, service))
-            .with_runtime_components(components(sdk));
+        let shared_plugin = StaticRuntimePlugin::new()
+            .with_config(config_layer(sdk, service))
+            .with_runtime_components(runtime_components(sdk));
         Self {
             sdk: sdk.clone(),
-            endpoint: endpoint::of_config(sdk, service.id, service.name),
-            common: SharedRuntimePlugin::new(common),
+            endpoint: endpoint::for_config(sdk, service.id, service.name),
+            shared_plugin: SharedRuntimePlugin::new(shared_plugin),
         }
     }
 
     /// Makes a call, once.
-    pub(crate) async fn call<O: Operation>(&self, operation: &O) -> Result<O::Answer, ServiceError> {
-        let sent = Sent { body: form(operation), target: None };
-        let body = self.exchange(O::SERVICE.id, O::NAME, sent).await?;
-        xml::answer(&body, O::NAME, O::SERVICE.protocol).map_err(|error| {
-            ServiceError::own(
+    pub(crate) async fn call<O: Operation>(&self, operation: &O) -> Result<O::Output, ServiceError> {
+        let body_text = RequestBody { body: encode(operation), target: None };
+        let body = self.send(O::SERVICE.id, O::NAME, body_text).await?;
+        xml::decode(&body, O::NAME, O::SERVICE.protocol).map_err(|error| {
+            ServiceError::local(
                 ServiceErrorKind::Unreadable,
                 format!("the answer of {} cannot be read: {error}", O::NAME),
             )
@@ -69,15 +69,15 @@ impl Client {
     }
 
     /// Makes a call for each page of its answer.
-    pub(crate) async fn pages<O: Paged>(&self, mut operation: O) -> Result<Vec<O::Item>, ServiceError> {
+    pub(crate) async fn call_pages<O: Paged>(&self, mut operation: O) -> Result<Vec<O::Item>, ServiceError> {
         let (mut all, mut token) = (Vec::new(), None);
         loop {
-            let (items, next) = O::split(self.call(&operation).await?);
+            let (items, next) = O::into_items(self.call(&operation).await?);
             all.extend(items);
             let Some(next) = next else { return Ok(all) };
             if token.as_ref() == Some(&next) {
-                let words = format!("the answer of {} names the same page as the next one again", O::NAME);
-                return Err(ServiceError::own(ServiceErrorKind::Unreadable, words));
+                let message = format!("the answer of {} names the same page as the next one again", O::NAME);
+                return Err(ServiceError::local(ServiceErrorKind::Unreadable, message));
             }
             token = Some(next.clone());
             operation.set_token(next);
@@ -85,17 +85,17 @@ impl Client {
     }
 
     /// Makes a call of a service that takes JSON (AWS JSON 1.1), once: `target` names its operation.
-    pub(crate) async fn json<A: DeserializeOwned>(
+    pub(crate) async fn call_json<A: DeserializeOwned>(
         &self,
         service: &'static str,
         call: &'static str,
         target: &'static str,
         input: &serde_json::Value,
     ) -> Result<A, ServiceError> {
-        let sent = Sent { body: input.to_string(), target: Some(target) };
-        let body = self.exchange(service, call, sent).await?;
+        let body_text = RequestBody { body: input.to_string(), target: Some(target) };
+        let body = self.send(service, call, body_text).await?;
         serde_json::from_slice(&body).map_err(|error| {
-            ServiceError::own(
+            ServiceError::local(
                 ServiceErrorKind::Unreadable,
                 format!("the answer of {call} cannot be read: {error}"),
             )
@@ -103,17 +103,18 @@ impl Client {
     }
 
     /// Sends a request and gives the body of the answer. Not generic, so that it is compiled once.
-    async fn exchange(
+    async fn send(
         &self,
         service: &'static str,
         call: &'static str,
-        sent: Sent,
+        body_text: RequestBody,
     ) -> Result<Vec<u8>, ServiceError> {
-        let refused = |words: String| ServiceError::own(ServiceErrorKind::Refused, words);
-        let endpoint = self.endpoint.as_ref().map_err(|error| refused(error.to_string()))?;
-        let client = self.sdk.http_client().ok_or_else(|| refused("there is no HTTP client".to_owned()))?;
+        let local_error = |message: String| ServiceError::local(ServiceErrorKind::Refused, message);
+        let endpoint = self.endpoint.as_ref().map_err(|error| local_error(error.to_string()))?;
+        let client =
+            self.sdk.http_client().ok_or_else(|| local_error("there is no HTTP client".to_owned()))?;
         let timeouts = self.sdk.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled);
-        let mut operation = Orchestrated::builder()
+        let mut operation = SmithyOperation::builder()
             .service_name(service)
             .operation_name(call)
             .endpoint_url(endpoint)
@@ -121,7 +122,7 @@ impl Client {
             .no_retry()
             .timeout_config(timeouts)
             .with_connection_poisoning()
-            .runtime_plugin(self.common.clone())
+            .runtime_plugin(self.shared_plugin.clone())
             .serializer(request)
             .deserializer(response);
         if let Some(version) = self.sdk.behavior_version() {
@@ -136,14 +137,14 @@ impl Client {
         if let Some(protection) = self.sdk.stalled_stream_protection() {
             operation = operation.stalled_stream_protection(protection);
         }
-        operation.build().invoke(sent).await.map_err(|error| match error {
+        operation.build().invoke(body_text).await.map_err(|error| match error {
             SdkError::ServiceError(failure) => failure.into_err(),
-            error => unanswered(&error),
+            error => without_response(&error),
         })
     }
 }
 
-fn settings(sdk: &SdkConfig, service: &QueryService) -> FrozenLayer {
+fn config_layer(sdk: &SdkConfig, service: &QueryService) -> FrozenLayer {
     let mut layer = Layer::new("query");
     layer.store_put(AuthSchemeOptionResolverParams::new(()));
     layer.store_put(SigV4OperationSigningConfig {
@@ -162,28 +163,29 @@ fn settings(sdk: &SdkConfig, service: &QueryService) -> FrozenLayer {
     layer.freeze()
 }
 
-fn components(sdk: &SdkConfig) -> RuntimeComponentsBuilder {
-    let mut components = RuntimeComponentsBuilder::new("query");
-    components.set_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])));
-    components.push_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()));
+fn runtime_components(sdk: &SdkConfig) -> RuntimeComponentsBuilder {
+    let mut runtime_components = RuntimeComponentsBuilder::new("query");
+    runtime_components
+        .set_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])));
+    runtime_components.push_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()));
     if let Some(credentials) = sdk.credentials_provider() {
-        components.set_identity_resolver(SCHEME_ID, credentials);
+        runtime_components.set_identity_resolver(SCHEME_ID, credentials);
     }
     if let Some(cache) = sdk.identity_cache() {
-        components.set_identity_cache(Some(cache));
+        runtime_components.set_identity_cache(Some(cache));
     }
-    components.push_interceptor(ServiceClockSkewInterceptor::new());
-    components.push_interceptor(RequestInfoInterceptor::new());
-    components.push_interceptor(UserAgentInterceptor::new());
-    components.push_interceptor(InvocationIdInterceptor::new());
-    components.push_interceptor(SharedInterceptor::permanent(RecursionDetectionInterceptor::new()));
-    components.push_interceptor(SharedInterceptor::permanent(bounded()));
-    components
+    runtime_components.push_interceptor(ServiceClockSkewInterceptor::new());
+    runtime_components.push_interceptor(RequestInfoInterceptor::new());
+    runtime_components.push_interceptor(UserAgentInterceptor::new());
+    runtime_components.push_interceptor(InvocationIdInterceptor::new());
+    runtime_components.push_interceptor(SharedInterceptor::permanent(RecursionDetectionInterceptor::new()));
+    runtime_components.push_interceptor(SharedInterceptor::permanent(response_limit()));
+    runtime_components
 }
 
 /// What a request consists of.
 #[derive(Debug)]
-struct Sent {
+struct RequestBody {
     /// A form, or JSON.
     body: String,
     /// The header that names the operation, for JSON.
@@ -191,12 +193,12 @@ struct Sent {
 }
 
 /// The request.
-fn request(sent: Sent) -> Result<HttpRequest, BoxError> {
-    let length = sent.body.len().to_string();
-    let mut request = HttpRequest::new(SdkBody::from(sent.body));
+fn request(body_text: RequestBody) -> Result<HttpRequest, BoxError> {
+    let length = body_text.body.len().to_string();
+    let mut request = HttpRequest::new(SdkBody::from(body_text.body));
     request.set_method("POST")?;
     request.set_uri("/")?;
-    let kind = match sent.target {
+    let kind = match body_text.target {
         Some(target) => {
             request.headers_mut().insert("x-amz-target", target);
             "application/x-amz-json-1.1"

@@ -2,57 +2,57 @@
 
 use aws_smithy_query::{QueryValueWriter, QueryWriter};
 
-use super::{Operation, Parameter, Protocol, Write};
+use super::{InputValue, Operation, Protocol, Write};
 
 /// The place of a value in a form.
-pub(crate) struct FormSlot<'a> {
-    to: To<'a>,
+pub(crate) struct FormWriter<'a> {
+    target: Target<'a>,
     protocol: Protocol,
 }
 
-enum To<'a> {
+enum Target<'a> {
     /// The form itself, whose members have no prefix.
     Form(QueryWriter<'a>),
     Value(QueryValueWriter<'a>),
 }
 
 /// The form of a call.
-pub(super) fn form<O: Operation>(operation: &O) -> String {
+pub(super) fn encode<O: Operation>(operation: &O) -> String {
     let mut form = String::new();
-    let to = To::Form(QueryWriter::new(&mut form, O::NAME, O::SERVICE.version));
-    operation.write(FormSlot { to, protocol: O::SERVICE.protocol });
+    let target = Target::Form(QueryWriter::new(&mut form, O::NAME, O::SERVICE.version));
+    operation.write(FormWriter { target, protocol: O::SERVICE.protocol });
     form
 }
 
-impl FormSlot<'_> {
+impl FormWriter<'_> {
     /// Writes the members of a structure.
     pub(crate) fn structure(mut self, members: &[(&'static str, &dyn Write)]) {
         for (name, value) in members {
-            let writer = match &mut self.to {
-                To::Form(writer) => writer.prefix(name),
-                To::Value(writer) => writer.prefix(name),
+            let writer = match &mut self.target {
+                Target::Form(writer) => writer.prefix(name),
+                Target::Value(writer) => writer.prefix(name),
             };
-            value.write(FormSlot { to: To::Value(writer), protocol: self.protocol });
+            value.write(FormWriter { target: Target::Value(writer), protocol: self.protocol });
         }
     }
 
     /// Writes a text. The form itself is no value and takes none.
     pub(super) fn text(self, text: &str) {
-        if let To::Value(writer) = self.to {
+        if let Target::Value(writer) = self.target {
             writer.string(text);
         }
     }
 
     /// Writes a list; one without elements adds nothing.
-    pub(super) fn list<T: Parameter>(self, elements: &[T]) {
+    pub(super) fn list<T: InputValue>(self, elements: &[T]) {
         let protocol = self.protocol;
-        let To::Value(writer) = self.to else { return };
+        let Target::Value(writer) = self.target else { return };
         if elements.is_empty() {
             return;
         }
         let mut list = writer.start_list(protocol == Protocol::Ec2, None);
         for element in elements {
-            element.write(FormSlot { to: To::Value(list.entry()), protocol });
+            element.write(FormWriter { target: Target::Value(list.entry()), protocol });
         }
         list.finish();
     }
@@ -60,7 +60,7 @@ impl FormSlot<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{QueryService, Timestamp, answers, operations, parameters};
+    use super::super::{QueryService, Timestamp, inputs, operations, outputs};
     use super::*;
 
     const OTHER: QueryService = QueryService {
@@ -72,7 +72,7 @@ mod tests {
     const EC2: QueryService =
         QueryService { id: "EC2", name: "ec2", version: "2016-11-15", protocol: Protocol::Ec2 };
 
-    parameters! {
+    inputs! {
         Pair { key: String = "Key", value: Option<String> = "Value", }
         Everything {
             name: Option<String> = "Name",
@@ -86,7 +86,7 @@ mod tests {
         Same { ids: Vec<String> = "Id", pairs: Vec<Pair> = "Tag", }
     }
 
-    answers! { Nothing {} }
+    outputs! { Nothing {} }
 
     operations! { FIRST of EC2: Everything -> Nothing, }
     operations! { SECOND of OTHER: Same -> Nothing, }
@@ -109,13 +109,13 @@ mod tests {
         };
         let expected = "Action=Everything&Version=2016-11-15&Name=a%20b%26c%3Dd%2F%C3%BC&On=false&Size=8\
             &At=2027-11-21T08%3A00%3A00Z&Id.1=x&Id.2=y&Pair.Key=k&Tag.1.Key=a&Tag.1.Value=&Tag.2.Key=b&Tag.2.Value=2";
-        assert_eq!(form(&everything), expected);
-        assert_eq!(form(&Everything::default()), "Action=Everything&Version=2016-11-15");
+        assert_eq!(encode(&everything), expected);
+        assert_eq!(encode(&Everything::default()), "Action=Everything&Version=2016-11-15");
     }
 
     #[test]
     fn the_other_protocol_names_the_elements_of_lists() {
         let same = Same { ids: vec!["x".to_owned()], pairs: vec![pair("a", None)] };
-        assert_eq!(form(&same), "Action=Same&Version=2011-01-01&Id.member.1=x&Tag.member.1.Key=a");
+        assert_eq!(encode(&same), "Action=Same&Version=2011-01-01&Id.member.1=x&Tag.member.1.Key=a");
     }
 }

@@ -3,7 +3,7 @@
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-use super::{AnswerElement, FormSlot, Malformed, QueryService};
+use super::{FormWriter, MalformedResponse, QueryService, XmlElement};
 
 /// The type of a value on the wire.
 #[derive(Debug, Clone, Copy)]
@@ -40,47 +40,47 @@ pub struct Description {
     /// The name of the call, such as `RegisterImage`.
     pub name: &'static str,
     /// Its parameters: a [`Shape::Structure`].
-    pub parameters: Shape,
+    pub input: Shape,
     /// The part of its answer that is read: a [`Shape::Structure`].
-    pub answer: Shape,
+    pub output: Shape,
 }
 
 /// A value that can be written into a form.
 pub(crate) trait Write {
     /// Adds the value to a form. What is absent or empty adds nothing.
-    fn write(&self, to: FormSlot<'_>);
+    fn write(&self, to: FormWriter<'_>);
 }
 
 /// A value of a request.
-pub(crate) trait Parameter: Write {
+pub(crate) trait InputValue: Write {
     /// Its shape.
     const SHAPE: Shape;
 }
 
 /// A value of an answer. What an answer leaves out is the default.
-pub(crate) trait Answer: Default {
+pub(crate) trait OutputValue: Default {
     /// Its shape.
     const SHAPE: Shape;
 
     /// The value of an element.
-    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed>;
+    fn read(element: XmlElement<'_, '_>) -> Result<Self, MalformedResponse>;
 }
 
 /// A call: its parameters are the fields of the type.
-pub(crate) trait Operation: Parameter + Sync {
+pub(crate) trait Operation: InputValue + Sync {
     /// The service.
     const SERVICE: QueryService;
     /// Its name.
     const NAME: &'static str;
     /// What is read of its answer.
-    type Answer: Answer + Send;
+    type Output: OutputValue + Send;
 
     /// The call as others see it.
     const DESCRIPTION: Description = Description {
         service: Self::SERVICE,
         name: Self::NAME,
-        parameters: Self::SHAPE,
-        answer: <Self::Answer as Answer>::SHAPE,
+        input: Self::SHAPE,
+        output: <Self::Output as OutputValue>::SHAPE,
     };
 }
 
@@ -93,7 +93,7 @@ pub(crate) trait Paged: Operation + Send {
     fn set_token(&mut self, token: String);
 
     /// What a page has, and the token of the next one.
-    fn split(page: Self::Answer) -> (Vec<Self::Item>, Option<String>);
+    fn into_items(page: Self::Output) -> (Vec<Self::Item>, Option<String>);
 }
 
 /// A moment.
@@ -106,46 +106,48 @@ pub(crate) struct Timestamp {
 
 impl Timestamp {
     /// The moment that a text names, as RFC 3339 writes it.
-    pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
-        let moment = DateTime::from_str(text, Format::DateTimeWithOffset);
-        let written = moment.ok().and_then(|moment| Some((moment, moment.fmt(Format::DateTime).ok()?)));
-        let (moment, text) = written.ok_or_else(|| Malformed::new(format!("`{text}` is not a moment")))?;
-        Ok(Self { seconds: moment.secs(), text })
+    pub(crate) fn parse(text: &str) -> Result<Self, MalformedResponse> {
+        let date_time = DateTime::from_str(text, Format::DateTimeWithOffset);
+        let written =
+            date_time.ok().and_then(|date_time| Some((date_time, date_time.fmt(Format::DateTime).ok()?)));
+        let (date_time, text) =
+            written.ok_or_else(|| MalformedResponse::new(format!("`{text}` is not a moment")))?;
+        Ok(Self { seconds: date_time.secs(), text })
     }
 }
 
 impl Write for String {
-    fn write(&self, to: FormSlot<'_>) {
+    fn write(&self, to: FormWriter<'_>) {
         to.text(self);
     }
 }
 
-impl Parameter for String {
+impl InputValue for String {
     const SHAPE: Shape = Shape::Text;
 }
 
-impl Answer for String {
+impl OutputValue for String {
     const SHAPE: Shape = Shape::Text;
 
-    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed> {
+    fn read(element: XmlElement<'_, '_>) -> Result<Self, MalformedResponse> {
         Ok(element.text()?.to_owned())
     }
 }
 
 impl Write for bool {
-    fn write(&self, to: FormSlot<'_>) {
+    fn write(&self, to: FormWriter<'_>) {
         to.text(if *self { "true" } else { "false" });
     }
 }
 
-impl Parameter for bool {
+impl InputValue for bool {
     const SHAPE: Shape = Shape::Boolean;
 }
 
-impl Answer for bool {
+impl OutputValue for bool {
     const SHAPE: Shape = Shape::Boolean;
 
-    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed> {
+    fn read(element: XmlElement<'_, '_>) -> Result<Self, MalformedResponse> {
         match element.text()? {
             "true" => Ok(true),
             "false" => Ok(false),
@@ -155,81 +157,81 @@ impl Answer for bool {
 }
 
 impl Write for u64 {
-    fn write(&self, to: FormSlot<'_>) {
+    fn write(&self, to: FormWriter<'_>) {
         to.text(&self.to_string());
     }
 }
 
-impl Parameter for u64 {
+impl InputValue for u64 {
     const SHAPE: Shape = Shape::Integer;
 }
 
-impl Answer for u64 {
+impl OutputValue for u64 {
     const SHAPE: Shape = Shape::Integer;
 
-    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed> {
+    fn read(element: XmlElement<'_, '_>) -> Result<Self, MalformedResponse> {
         element.text()?.parse().map_err(|_| element.malformed("not a whole number"))
     }
 }
 
 impl Write for Timestamp {
-    fn write(&self, to: FormSlot<'_>) {
+    fn write(&self, to: FormWriter<'_>) {
         to.text(&self.text);
     }
 }
 
-impl Parameter for Timestamp {
+impl InputValue for Timestamp {
     const SHAPE: Shape = Shape::Timestamp;
 }
 
-impl Answer for Timestamp {
+impl OutputValue for Timestamp {
     const SHAPE: Shape = Shape::Timestamp;
 
-    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed> {
+    fn read(element: XmlElement<'_, '_>) -> Result<Self, MalformedResponse> {
         Self::parse(element.text()?).map_err(|_| element.malformed("not a moment"))
     }
 }
 
 impl<T: Write> Write for Option<T> {
-    fn write(&self, to: FormSlot<'_>) {
+    fn write(&self, to: FormWriter<'_>) {
         if let Some(value) = self {
             value.write(to);
         }
     }
 }
 
-impl<T: Parameter> Parameter for Option<T> {
+impl<T: InputValue> InputValue for Option<T> {
     const SHAPE: Shape = T::SHAPE;
 }
 
-impl<T: Answer> Answer for Option<T> {
+impl<T: OutputValue> OutputValue for Option<T> {
     const SHAPE: Shape = T::SHAPE;
 
-    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed> {
+    fn read(element: XmlElement<'_, '_>) -> Result<Self, MalformedResponse> {
         T::read(element).map(Some)
     }
 }
 
-impl<T: Parameter> Write for Vec<T> {
-    fn write(&self, to: FormSlot<'_>) {
+impl<T: InputValue> Write for Vec<T> {
+    fn write(&self, to: FormWriter<'_>) {
         to.list(self);
     }
 }
 
-impl<T: Parameter> Parameter for Vec<T> {
+impl<T: InputValue> InputValue for Vec<T> {
     const SHAPE: Shape = Shape::List(&T::SHAPE);
 }
 
-impl<T: Answer> Answer for Vec<T> {
+impl<T: OutputValue> OutputValue for Vec<T> {
     const SHAPE: Shape = Shape::List(&T::SHAPE);
 
-    fn read(element: AnswerElement<'_, '_>) -> Result<Self, Malformed> {
+    fn read(element: XmlElement<'_, '_>) -> Result<Self, MalformedResponse> {
         element.items()?.into_iter().map(T::read).collect()
     }
 }
 
 /// Declares structures of a request: each field with its type and its name on the wire.
-macro_rules! parameters {
+macro_rules! inputs {
     ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty = $wire:literal,)* })*) => {$(
         $(#[$meta])*
         #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -237,17 +239,17 @@ macro_rules! parameters {
             $($(#[$doc])* pub(crate) $field: $type,)*
         }
 
-        impl $crate::query::Parameter for $name {
+        impl $crate::query::InputValue for $name {
             const SHAPE: $crate::query::Shape = $crate::query::Shape::Structure(&[
                 $($crate::query::Field {
                     name: $wire,
-                    shape: <$type as $crate::query::Parameter>::SHAPE,
+                    shape: <$type as $crate::query::InputValue>::SHAPE,
                 },)*
             ]);
         }
 
         impl $crate::query::Write for $name {
-            fn write(&self, to: $crate::query::FormSlot<'_>) {
+            fn write(&self, to: $crate::query::FormWriter<'_>) {
                 to.structure(&[$(($wire, &self.$field as &dyn $crate::query::Write),)*]);
             }
         }
@@ -255,7 +257,7 @@ macro_rules! parameters {
 }
 
 /// Declares structures of an answer: each field that is read, with its type and its name on the wire.
-macro_rules! answers {
+macro_rules! outputs {
     ($($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty = $wire:literal,)* })*) => {$(
         $(#[$meta])*
         #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -263,17 +265,17 @@ macro_rules! answers {
             $($(#[$doc])* pub(crate) $field: $type,)*
         }
 
-        impl $crate::query::Answer for $name {
+        impl $crate::query::OutputValue for $name {
             const SHAPE: $crate::query::Shape = $crate::query::Shape::Structure(&[
                 $($crate::query::Field {
                     name: $wire,
-                    shape: <$type as $crate::query::Answer>::SHAPE,
+                    shape: <$type as $crate::query::OutputValue>::SHAPE,
                 },)*
             ]);
 
             fn read(
-                element: $crate::query::AnswerElement<'_, '_>,
-            ) -> Result<Self, $crate::query::Malformed> {
+                element: $crate::query::XmlElement<'_, '_>,
+            ) -> Result<Self, $crate::query::MalformedResponse> {
                 element.structure()?;
                 Ok(Self { $($field: element.field($wire)?,)* })
             }
@@ -284,11 +286,11 @@ macro_rules! answers {
 /// Declares the table of a service's calls: `Name -> Answer`, where the name is also that of
 /// the structure of its parameters.
 macro_rules! operations {
-    ($(#[$meta:meta])* $vis:vis $table:ident of $service:path: $($name:ident -> $answer:ident,)*) => {
+    ($(#[$meta:meta])* $vis:vis $table:ident of $service:path: $($name:ident -> $output:ident,)*) => {
         $(impl $crate::query::Operation for $name {
             const SERVICE: $crate::query::QueryService = $service;
             const NAME: &'static str = stringify!($name);
-            type Answer = $answer;
+            type Output = $output;
         })*
 
         $(#[$meta])*
@@ -307,11 +309,11 @@ macro_rules! paged {
                 self.next_token = Some(token);
             }
 
-            fn split(page: <Self as $crate::query::Operation>::Answer) -> (Vec<$item>, Option<String>) {
+            fn into_items(page: <Self as $crate::query::Operation>::Output) -> (Vec<$item>, Option<String>) {
                 (page.$list, page.next_token.filter(|token| !token.is_empty()))
             }
         }
     )*};
 }
 
-pub(crate) use {answers, operations, paged, parameters};
+pub(crate) use {inputs, operations, outputs, paged};

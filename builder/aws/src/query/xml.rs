@@ -6,25 +6,25 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use super::{Answer, Protocol};
+use super::{OutputValue, Protocol};
 
 /// Nodes of the largest document: a page of 1,000 images, each with 50 tags, has less than a million.
-const NODES: u32 = 4 << 20;
+const MAX_NODES: u32 = 4 << 20;
 
 /// An answer that is not of the form that it should have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Malformed(String);
+pub(crate) struct MalformedResponse(String);
 
-impl Malformed {
-    pub(super) fn new(words: impl Into<String>) -> Self {
-        Self(words.into())
+impl MalformedResponse {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
     }
 }
 
 /// An element of an answer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AnswerElement<'a, 'input> {
+pub(crate) struct XmlElement<'a, 'input> {
     node: Node<'a, 'input>,
     protocol: Protocol,
 }
@@ -38,10 +38,14 @@ pub(super) struct RefusalBody {
 }
 
 /// The answer of a call that was carried out.
-pub(super) fn answer<A: Answer>(body: &[u8], call: &str, protocol: Protocol) -> Result<A, Malformed> {
+pub(super) fn decode<A: OutputValue>(
+    body: &[u8],
+    call: &str,
+    protocol: Protocol,
+) -> Result<A, MalformedResponse> {
     let document = document(body)?;
-    let root = AnswerElement { node: document.root_element(), protocol };
-    let root = root.named(&format!("{call}Response"))?;
+    let root = XmlElement { node: document.root_element(), protocol };
+    let root = root.expect_name(&format!("{call}Response"))?;
     match protocol {
         Protocol::Ec2 => A::read(root),
         Protocol::Query => {
@@ -60,8 +64,11 @@ pub(super) fn refusal(body: &[u8]) -> RefusalBody {
     let Ok(document) = document(body) else { return RefusalBody::default() };
     let root = document.root_element();
     let text = |of: Node<'_, '_>, names: [&str; 2]| {
-        let found = of.children().find(|node| node.is_element() && names.contains(&node.tag_name().name()));
-        found.and_then(|node| node.text()).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+        let element = of.children().find(|node| node.is_element() && names.contains(&node.tag_name().name()));
+        element
+            .and_then(|node| node.text())
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty())
     };
     let error = root.descendants().find(|node| node.is_element() && node.tag_name().name() == "Error");
     RefusalBody {
@@ -72,49 +79,51 @@ pub(super) fn refusal(body: &[u8]) -> RefusalBody {
     }
 }
 
-fn document(body: &[u8]) -> Result<Document<'_>, Malformed> {
-    let text = std::str::from_utf8(body).map_err(|error| Malformed(format!("it is not UTF-8: {error}")))?;
-    let options = ParsingOptions { allow_dtd: false, nodes_limit: NODES, ..ParsingOptions::default() };
-    Document::parse_with_options(text, options).map_err(|error| Malformed(format!("it is not XML: {error}")))
+fn document(body: &[u8]) -> Result<Document<'_>, MalformedResponse> {
+    let text =
+        std::str::from_utf8(body).map_err(|error| MalformedResponse(format!("it is not UTF-8: {error}")))?;
+    let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
+    Document::parse_with_options(text, options)
+        .map_err(|error| MalformedResponse(format!("it is not XML: {error}")))
 }
 
-impl<'a, 'input> AnswerElement<'a, 'input> {
+impl<'a, 'input> XmlElement<'a, 'input> {
     /// Its name, without a prefix.
     fn name(&self) -> &'a str {
         self.node.tag_name().name()
     }
 
     /// Fails unless it can be a structure or a list: text between the elements is another's form.
-    pub(crate) fn structure(self) -> Result<(), Malformed> {
+    pub(crate) fn structure(self) -> Result<(), MalformedResponse> {
         let text =
             |node: &Node<'_, '_>| node.is_text() && node.text().is_some_and(|text| !text.trim().is_empty());
         match self.node.children().find(text).and_then(|node| node.text()) {
-            Some(stray) => Err(self.malformed_by(stray, "text where elements are expected")),
+            Some(stray) => Err(self.malformed_value(stray, "text where elements are expected")),
             None => Ok(()),
         }
     }
 
     /// The value of the member with a name, the last of several, or the default where there is none.
-    pub(crate) fn field<A: Answer>(self, name: &str) -> Result<A, Malformed> {
+    pub(crate) fn field<A: OutputValue>(self, name: &str) -> Result<A, MalformedResponse> {
         self.children().filter(|child| child.name() == name).last().map_or_else(|| Ok(A::default()), A::read)
     }
 
-    fn children(self) -> impl Iterator<Item = AnswerElement<'a, 'input>> {
+    fn children(self) -> impl Iterator<Item = XmlElement<'a, 'input>> {
         let protocol = self.protocol;
-        self.node.children().filter(Node::is_element).map(move |node| AnswerElement { node, protocol })
+        self.node.children().filter(Node::is_element).map(move |node| XmlElement { node, protocol })
     }
 
     /// The elements of the list that it is.
-    pub(super) fn items(self) -> Result<Vec<AnswerElement<'a, 'input>>, Malformed> {
+    pub(super) fn items(self) -> Result<Vec<XmlElement<'a, 'input>>, MalformedResponse> {
         let item = self.protocol.item();
         self.structure()?;
-        self.children().map(|child| child.named(item)).collect()
+        self.children().map(|child| child.expect_name(item)).collect()
     }
 
     /// The text in it, with which no element is mixed.
-    pub(super) fn text(&self) -> Result<&'a str, Malformed> {
+    pub(super) fn text(&self) -> Result<&'a str, MalformedResponse> {
         if let Some(child) = self.node.children().find(Node::is_element) {
-            return Err(self.malformed_by(child.tag_name().name(), "an element where text is expected"));
+            return Err(self.malformed_value(child.tag_name().name(), "an element where text is expected"));
         }
         // A comment in the middle would hide the rest.
         match (self.node.children().filter(Node::is_text).count(), self.node.text()) {
@@ -124,40 +133,47 @@ impl<'a, 'input> AnswerElement<'a, 'input> {
         }
     }
 
-    fn named(self, name: &str) -> Result<Self, Malformed> {
+    fn expect_name(self, name: &str) -> Result<Self, MalformedResponse> {
         if self.name() == name {
             return Ok(self);
         }
-        Err(Malformed(format!("it has an element `{}` where `{name}` is expected", short(self.name()))))
+        Err(MalformedResponse(format!(
+            "it has an element `{}` where `{name}` is expected",
+            truncated(self.name())
+        )))
     }
 
     /// The error of a value that is not what it should be.
-    pub(super) fn malformed(&self, what: &str) -> Malformed {
-        self.malformed_by(self.node.text().unwrap_or_default(), what)
+    pub(super) fn malformed(&self, problem: &str) -> MalformedResponse {
+        self.malformed_value(self.node.text().unwrap_or_default(), problem)
     }
 
-    fn malformed_by(&self, value: &str, what: &str) -> Malformed {
-        Malformed(format!("its `{}` is `{}`: {what}", short(self.name()), short(value.trim())))
+    fn malformed_value(&self, value: &str, problem: &str) -> MalformedResponse {
+        MalformedResponse(format!(
+            "its `{}` is `{}`: {problem}",
+            truncated(self.name()),
+            truncated(value.trim())
+        ))
     }
 }
 
 /// The beginning of a text, for an error.
-fn short(text: &str) -> String {
+fn truncated(text: &str) -> String {
     const MOST: usize = 60;
-    let mut short: String =
+    let mut text_start: String =
         text.chars().take(MOST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(MOST).is_some() {
-        short.push('…');
+        text_start.push('…');
     }
-    short
+    text_start
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Timestamp, answers};
+    use super::super::{Timestamp, outputs};
     use super::*;
 
-    answers! {
+    outputs! {
         Inner { key: Option<String> = "key", size: Option<u64> = "size", }
         Whole {
             name: Option<String> = "name",
@@ -172,7 +188,7 @@ mod tests {
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><WholeResponse xmlns=\"http://x/\">{body}</WholeResponse>"
         );
-        answer(body.as_bytes(), "Whole", Protocol::Ec2).map_err(|error| error.to_string())
+        decode(body.as_bytes(), "Whole", Protocol::Ec2).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -192,15 +208,15 @@ mod tests {
     fn the_other_protocol_wraps_its_result() {
         let body = "<WholeResponse><WholeResult><allSet><member><key>k</key></member></allSet></WholeResult>\
             <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></WholeResponse>";
-        let whole: Whole = answer(body.as_bytes(), "Whole", Protocol::Query).unwrap();
+        let whole: Whole = decode(body.as_bytes(), "Whole", Protocol::Query).unwrap();
         assert_eq!(whole.all.len(), 1);
-        let none: Whole = answer(b"<WholeResponse/>", "Whole", Protocol::Query).unwrap();
+        let none: Whole = decode(b"<WholeResponse/>", "Whole", Protocol::Query).unwrap();
         assert_eq!(none, Whole::default());
     }
 
     #[test]
     fn an_answer_of_another_form_is_an_error_that_says_what_it_has() {
-        for (body, words) in [
+        for (body, message) in [
             ("<on>yes</on>", "its `on` is `yes`: neither `true` nor `false`"),
             ("<inner><size>eight</size></inner>", "its `size` is `eight`: not a whole number"),
             ("<inner><size/></inner>", "its `size` is ``: not a whole number"),
@@ -217,21 +233,21 @@ mod tests {
             ("<name>\u{1}</name>", "it is not XML: "),
         ] {
             let error = read(body).unwrap_err();
-            assert!(error.contains(words), "{body}: {error}");
+            assert!(error.contains(message), "{body}: {error}");
         }
     }
 
     #[test]
     fn a_document_that_is_none_or_cut_off_anywhere_or_hostile_is_refused() {
         let whole = "<WholeResponse><allSet><item><key>k</key></item><item/></allSet></WholeResponse>";
-        let read = |body: &[u8]| answer::<Whole>(body, "Whole", Protocol::Ec2);
+        let read = |body: &[u8]| decode::<Whole>(body, "Whole", Protocol::Ec2);
         read(whole.as_bytes()).unwrap();
         for end in 0..whole.len() {
             read(&whole.as_bytes()[..end]).unwrap_err();
         }
         let deep = "<a>".repeat(1 << 20);
         let closed = format!("<WholeResponse>{}{}</WholeResponse>", deep, "</a>".repeat(1 << 20));
-        let wide = format!("<WholeResponse>{}</WholeResponse>", "<a/>".repeat(NODES as usize));
+        let wide = format!("<WholeResponse>{}</WholeResponse>", "<a/>".repeat(MAX_NODES as usize));
         let entities = "<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><WholeResponse><name>&b;</name></WholeResponse>";
         for body in
             ["{\"a\": 1}", "<html><body>Sign in</body>", "<Other/>", "\u{feff}", &deep, &wide, entities]

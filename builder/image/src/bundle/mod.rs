@@ -1,21 +1,19 @@
 //! The bundle: the directory that a build leaves. `disk.raw`, `manifest.json`, `tree.txt` and `SHA256SUMS`, and where
 //! packages are in the image its bill of materials.
 //!
-//! Owns the names in it and how it comes to its place: everything is written in a directory beside it and renamed
-//! as a whole, so a half-written bundle never stands under the final name. Knows no recipe.
+//! Owns the names of its files and its way to its path: everything is written in a staging directory beside it that is
+//! renamed as a whole, so a half-written bundle never has the final name. Knows no recipe.
 
-mod place;
+mod staging;
 mod sums;
 
-use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
-use amiforge_formats::plan::Sources;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_formats::plan::{Plan, Sources};
+use amiforge_progress::{CancelToken, Monitor};
 
 use crate::disk::Disk;
 use crate::image::{self, EmitError, EmitOptions, Emitted, KnownImage};
@@ -45,39 +43,33 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     FILES.into_iter().chain(DOCUMENTS)
 }
 
-/// What a bundle is made from.
-pub struct BundleParts<'a> {
-    /// The disk.
-    pub disk: &'a Disk,
-    /// Where its plan is read from.
-    pub sources: &'a dyn Sources,
-    /// Gives what the manifest says of the image's origin. It is asked once the last byte has been read, so that it
-    /// can check that no input changed meanwhile; when it fails there is no bundle.
-    pub origin: OriginOf<'a>,
-    /// The text of `tree.txt`.
-    pub listing: &'a str,
-    /// Gives further texts, sorted by name. They are asked for once the image is written, so that they may be written
-    /// beside it.
-    pub documents: DocumentsOf<'a>,
-    /// What is known of the image.
-    pub known: Option<KnownImage>,
-}
-
 /// A further text with its name, which is one of [`DOCUMENTS`].
 pub type Document = (&'static str, String);
 
-/// Gives the origin of an image after its last byte was read.
-pub type OriginOf<'a> = Box<dyn FnOnce(&Emitted) -> Result<ImageOrigin, Box<dyn Error + Send + Sync>> + 'a>;
+/// What a bundle holds beside the image.
+#[derive(Debug)]
+pub struct BundleTexts<'a> {
+    /// What the manifest says of the image's origin.
+    pub origin: ImageOrigin,
+    /// The text of `tree.txt`.
+    pub listing: &'a str,
+    /// Further texts, sorted by name.
+    pub documents: &'a [Document],
+}
 
-/// Gives further texts.
-pub type DocumentsOf<'a> = Box<dyn FnOnce() -> Result<Vec<Document>, Box<dyn Error + Send + Sync>> + 'a>;
+/// A bundle that is being written, in a directory beside its place. Dropped before [`BundleWriter::finish`], it leaves
+/// nothing.
+#[derive(Debug)]
+pub struct BundleWriter {
+    staging: staging::StagingDir,
+}
 
 /// What to do when the bundle's name is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExistingBundle {
     /// Fail with [`BundleError::Exists`].
     Refuse,
-    /// Put the new bundle in the place of the old one at one stroke, if the old one is a bundle.
+    /// Exchange the new bundle with the old one by one rename, if the old one is a bundle.
     Replace,
 }
 
@@ -126,12 +118,6 @@ pub enum BundleError {
     /// The image could not be written.
     #[error("writing the image")]
     Image(#[source] EmitError),
-    /// An input is not what it was or should be.
-    #[error("checking the inputs after the last byte was read")]
-    Origin(#[source] Box<dyn Error + Send + Sync>),
-    /// A further text could not be made.
-    #[error("making the texts beside the image")]
-    Documents(#[source] Box<dyn Error + Send + Sync>),
     /// A file or directory could not be written.
     #[error("writing `{}`", path.display())]
     File {
@@ -142,12 +128,12 @@ pub enum BundleError {
     },
 }
 
-/// Whether a bundle may be written at `out`, told before any work is done for it.
+/// Checks that a bundle may be written at `out`, before any work is done for it.
 ///
 /// # Errors
 /// [`BundleError::Exists`], [`BundleError::NotABundle`].
 pub fn check_vacant(out: &Path, existing: ExistingBundle) -> Result<(), BundleError> {
-    place::check_taken(out, existing)
+    staging::check_taken(out, existing)
 }
 
 /// The path that a bundle at `out` really gets. Where one may be replaced, `out` may be a link to it, which stays.
@@ -157,50 +143,73 @@ pub fn check_vacant(out: &Path, existing: ExistingBundle) -> Result<(), BundleEr
 pub fn resolve(out: &Path, existing: ExistingBundle) -> Result<PathBuf, BundleError> {
     match existing {
         ExistingBundle::Refuse => Ok(out.to_owned()),
-        ExistingBundle::Replace => place::resolve(out),
+        ExistingBundle::Replace => staging::resolve(out),
     }
 }
 
-/// Writes a bundle at `out` and gives back its manifest. On failure, and when interrupted, nothing is left.
-///
-/// # Errors
-/// [`BundleError`].
-pub fn write(
-    out: &Path,
-    existing: ExistingBundle,
-    parts: BundleParts<'_>,
-    options: &EmitOptions,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<Manifest, BundleError> {
-    let place = place::StagingDir::open(out, existing)?;
-    let at = |name: &str| place.directory().join(name);
-    let BundleParts { disk, sources, origin, listing, documents, known } = parts;
-    let emitted = image::emit(&disk.plan, sources, &at(DISK), options, known, progress, interrupt)
-        .map_err(BundleError::Image)?;
-    let documents = documents().map_err(BundleError::Documents)?;
-    let origin = origin(&emitted).map_err(BundleError::Origin)?;
-    let mut texts = vec![(TREE, listing)];
-    texts.extend(documents.iter().map(|(name, text)| (*name, text.as_str())));
-    let digests: Vec<_> = texts.iter().map(|(name, text)| (*name, Digest::of(text.as_bytes()))).collect();
-    let bound = digests.iter().map(|(name, digest)| ((*name).to_owned(), *digest)).collect();
-    let manifest = Manifest::new(origin, disk, &emitted, bound);
-    let text = manifest.to_text();
-    texts.push((MANIFEST, &text));
-    let mut sums = vec![(DISK, emitted.plain), (MANIFEST, Digest::of(text.as_bytes()))];
-    sums.extend(digests);
-    sums.sort_unstable_by_key(|(name, _)| *name);
-    let sums = sums::write(&sums);
-    texts.push((SUMS, &sums));
-    for (name, text) in texts {
-        write_file(&at(name), text)?;
+impl BundleWriter {
+    /// Starts a bundle at `out`.
+    ///
+    /// # Errors
+    /// [`BundleError`] when the name is taken, or another build writes there.
+    pub fn open(out: &Path, existing: ExistingBundle) -> Result<Self, BundleError> {
+        Ok(Self { staging: staging::StagingDir::open(out, existing)? })
     }
-    sync(&at(DISK))?;
-    if interrupt.raised() {
-        return Err(BundleError::Image(EmitError::Interrupted));
+
+    /// Writes the image of a plan, with digests taken in the same pass. Inputs may be checked once this returns: the last
+    /// of their bytes has been read.
+    ///
+    /// # Errors
+    /// [`BundleError::Image`].
+    pub fn write_image(
+        &self,
+        plan: &Plan,
+        sources: &dyn Sources,
+        options: &EmitOptions,
+        known: Option<KnownImage>,
+        monitor: Monitor<'_>,
+    ) -> Result<Emitted, BundleError> {
+        image::emit(plan, sources, &self.path(DISK), options, known, monitor).map_err(BundleError::Image)
     }
-    place.commit()?;
-    Ok(manifest)
+
+    /// Writes the manifest and the other texts, and gives the bundle its name.
+    ///
+    /// # Errors
+    /// [`BundleError`]; then there is no bundle.
+    pub fn finish(
+        self,
+        disk: &Disk,
+        emitted: &Emitted,
+        texts: BundleTexts<'_>,
+        cancel: &CancelToken,
+    ) -> Result<Manifest, BundleError> {
+        let BundleTexts { origin, listing, documents } = texts;
+        let mut texts = vec![(TREE, listing)];
+        texts.extend(documents.iter().map(|(name, text)| (*name, text.as_str())));
+        let digests: Vec<_> = texts.iter().map(|(name, text)| (*name, Digest::of(text.as_bytes()))).collect();
+        let bound = digests.iter().map(|(name, digest)| ((*name).to_owned(), *digest)).collect();
+        let manifest = Manifest::new(origin, disk, emitted, bound);
+        let text = manifest.to_text();
+        texts.push((MANIFEST, &text));
+        let mut sums = vec![(DISK, emitted.plain), (MANIFEST, Digest::of(text.as_bytes()))];
+        sums.extend(digests);
+        sums.sort_unstable_by_key(|(name, _)| *name);
+        let sums = sums::write(&sums);
+        texts.push((SUMS, &sums));
+        for (name, text) in texts {
+            write_file(&self.path(name), text)?;
+        }
+        sync(&self.path(DISK))?;
+        if cancel.is_cancelled() {
+            return Err(BundleError::Image(EmitError::Interrupted));
+        }
+        self.staging.commit()?;
+        Ok(manifest)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.staging.directory().join(name)
+    }
 }
 
 /// Writes a small file and waits until it is on the disk.
@@ -224,7 +233,7 @@ mod tests {
     use super::*;
     use amiforge_formats::guid::Guid;
     use amiforge_formats::plan::{Claims, Data, NoSources, SourceId};
-    use amiforge_progress::Silent;
+    use amiforge_progress::CancelToken;
 
     fn disk(data: Data) -> Disk {
         let mut claims = Claims::new(3 << 20);
@@ -244,7 +253,7 @@ mod tests {
         out: &Path,
         existing: ExistingBundle,
         data: Data,
-        interrupt: &Interrupt,
+        cancel: &CancelToken,
     ) -> Result<Manifest, BundleError> {
         let origin = ImageOrigin {
             name: "x".to_owned(),
@@ -260,15 +269,12 @@ mod tests {
             secrets_unknown: Vec::new(),
             skipped: Vec::new(),
         };
-        let parts = BundleParts {
-            disk: &disk(data),
-            sources: &NoSources,
-            origin: Box::new(|_| Ok(origin)),
-            listing: "/ dir\n",
-            documents: Box::new(|| Ok(Vec::new())),
-            known: None,
-        };
-        write(out, existing, parts, &EmitOptions { threads: 2 }, &Silent, interrupt)
+        let disk = disk(data);
+        let writer = BundleWriter::open(out, existing)?;
+        let threads = EmitOptions { threads: 2 };
+        let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::silent(cancel))?;
+        let texts = BundleTexts { origin, listing: "/ dir\n", documents: &[] };
+        writer.finish(&disk, &emitted, texts, cancel)
     }
 
     fn names(directory: &Path) -> Vec<String> {
@@ -283,7 +289,7 @@ mod tests {
     fn a_bundle_has_its_four_files_and_their_sums_hold() {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("web");
-        let manifest = build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new()).unwrap();
+        let manifest = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new()).unwrap();
         assert_eq!(names(&out), FILES);
         assert_eq!(names(parent.path()), ["web"]);
         assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), manifest);
@@ -302,11 +308,11 @@ mod tests {
             &out,
             ExistingBundle::Refuse,
             Data::Slice { source: SourceId(0), at: 0 },
-            &Interrupt::new(),
+            &CancelToken::new(),
         );
         assert!(matches!(missing, Err(BundleError::Image(EmitError::Read { .. }))), "{missing:?}");
-        let stop = Interrupt::new();
-        stop.flag().store(true, std::sync::atomic::Ordering::Relaxed);
+        let stop = CancelToken::new();
+        stop.cancel();
         let stopped = build(&out, ExistingBundle::Refuse, bytes(), &stop);
         assert!(matches!(stopped, Err(BundleError::Image(EmitError::Interrupted))), "{stopped:?}");
         assert_eq!(names(parent.path()), [""; 0]);
@@ -316,7 +322,7 @@ mod tests {
     fn a_taken_name_is_kept_unless_a_bundle_is_to_be_replaced() {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("web");
-        let build = |existing, data| build(&out, existing, data, &Interrupt::new());
+        let build = |existing, data| build(&out, existing, data, &CancelToken::new());
         let first = build(ExistingBundle::Replace, bytes()).unwrap();
         assert!(matches!(build(ExistingBundle::Refuse, Data::Zero), Err(BundleError::Exists { .. })));
         assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), first);
@@ -337,17 +343,17 @@ mod tests {
     fn a_link_to_a_bundle_stays_and_the_bundle_is_replaced() {
         let parent = tempfile::tempdir().unwrap();
         let (real, link) = (parent.path().join("web-1"), parent.path().join("current"));
-        let first = build(&real, ExistingBundle::Refuse, bytes(), &Interrupt::new()).unwrap();
+        let first = build(&real, ExistingBundle::Refuse, bytes(), &CancelToken::new()).unwrap();
         std::os::unix::fs::symlink("web-1", &link).unwrap();
         // Unresolved, nothing of the old bundle is touched.
-        let refused = build(&link, ExistingBundle::Replace, Data::Zero, &Interrupt::new());
+        let refused = build(&link, ExistingBundle::Replace, Data::Zero, &CancelToken::new());
         assert!(matches!(refused, Err(BundleError::Link { .. })), "{refused:?}");
-        let refused = build(&link, ExistingBundle::Refuse, Data::Zero, &Interrupt::new());
+        let refused = build(&link, ExistingBundle::Refuse, Data::Zero, &CancelToken::new());
         assert!(matches!(refused, Err(BundleError::Exists { .. })), "{refused:?}");
         assert_eq!(Manifest::parse(&fs::read(real.join(MANIFEST)).unwrap()).unwrap(), first);
         for given in [link.clone(), link.join("")] {
             let out = resolve(&given, ExistingBundle::Replace).unwrap();
-            let second = build(&out, ExistingBundle::Replace, Data::Zero, &Interrupt::new()).unwrap();
+            let second = build(&out, ExistingBundle::Replace, Data::Zero, &CancelToken::new()).unwrap();
             assert_eq!(Manifest::parse(&fs::read(link.join(MANIFEST)).unwrap()).unwrap(), second);
         }
         assert!(link.is_symlink());
@@ -367,7 +373,7 @@ mod tests {
         fs::write(mine.join(DISK), "precious").unwrap();
         for target in ["mine", "mine/disk.raw", "nowhere"] {
             std::os::unix::fs::symlink(target, &partial).unwrap();
-            let refused = build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new());
+            let refused = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new());
             assert!(
                 matches!(&refused, Err(BundleError::InTheWay { path }) if *path == partial),
                 "{refused:?}"
@@ -375,7 +381,7 @@ mod tests {
             fs::remove_file(&partial).unwrap();
         }
         fs::write(&partial, "").unwrap();
-        let refused = build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new());
+        let refused = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new());
         assert!(matches!(refused, Err(BundleError::InTheWay { .. })), "{refused:?}");
         assert_eq!(fs::read(mine.join(DISK)).unwrap(), b"precious");
     }
@@ -389,11 +395,11 @@ mod tests {
         fs::write(left.join(DISK), "half").unwrap();
         let running = File::open(&left).unwrap();
         rustix::fs::flock(&running, rustix::fs::FlockOperation::LockExclusive).unwrap();
-        let busy = build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new());
+        let busy = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new());
         assert!(matches!(busy, Err(BundleError::Busy { .. })), "{busy:?}");
         assert_eq!(names(&left), [DISK]);
         drop(running);
-        build(&out, ExistingBundle::Refuse, bytes(), &Interrupt::new()).unwrap();
+        build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new()).unwrap();
         assert_eq!(names(parent.path()), ["web"]);
     }
 }

@@ -1,101 +1,14 @@
-//! Structures as tables of named fields, so that a difference can be told by the field's name.
+//! Structures compared field by field, by the tables of `amiforge_formats`, so that a difference has the field's name.
 
 use amiforge_formats::guid::Guid;
+use amiforge_formats::structure::{FieldDisplay, FieldRole, StructField};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Printable;
 
 use super::report::{DiffChange, DiffCollector, DifferenceWeight};
 use crate::inspect::{Utc, hex};
 
-/// A field of a structure.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StructField {
-    /// Its name in the specification.
-    pub(crate) name: &'static str,
-    /// First byte in the structure.
-    pub(crate) at: usize,
-    /// Length in bytes.
-    pub(crate) len: usize,
-    /// How it is shown.
-    pub(crate) show: FieldDisplay,
-    /// What it is in a comparison.
-    pub(crate) part: FieldRole,
-}
-
-/// How a field is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FieldDisplay {
-    /// A little-endian number.
-    Number,
-    /// A little-endian number in hexadecimal.
-    Hex,
-    /// Bytes in hexadecimal.
-    Bytes,
-    /// Text, padded with NULs or spaces.
-    Text,
-    /// A UUID in text order.
-    Uuid,
-    /// A GUID as GPT stores it.
-    GuidLe,
-    /// Seconds since 1970.
-    Seconds,
-}
-
-/// What a field is in a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FieldRole {
-    /// It stands for itself.
-    Own,
-    /// It counts what is elsewhere, and follows when that differs.
-    Count,
-    /// A checksum: it follows when anything that it covers differs.
-    Checksum,
-    /// Told elsewhere.
-    Skip,
-}
-
-impl StructField {
-    /// A field that stands for itself.
-    pub(crate) const fn own(name: &'static str, at: usize, len: usize, show: FieldDisplay) -> Self {
-        Self { name, at, len, show, part: FieldRole::Own }
-    }
-
-    /// A number that stands for itself.
-    pub(crate) const fn number(name: &'static str, at: usize, len: usize) -> Self {
-        Self::own(name, at, len, FieldDisplay::Number)
-    }
-
-    /// A field of another part.
-    pub(crate) const fn part(self, part: FieldRole) -> Self {
-        Self { part, ..self }
-    }
-
-    /// The field's bytes; fewer where the structure is shorter.
-    fn bytes<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
-        raw.get(self.at..raw.len().min(self.at + self.len)).unwrap_or(&[])
-    }
-
-    /// The value in words.
-    fn shown(&self, raw: &[u8]) -> String {
-        let bytes = self.bytes(raw);
-        let number = || bytes.iter().take(8).rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
-        let sixteen = || <[u8; 16]>::try_from(bytes).unwrap_or_default();
-        match self.show {
-            FieldDisplay::Number => number().to_string(),
-            FieldDisplay::Hex => format!("{:#x}", number()),
-            FieldDisplay::Bytes => hex(bytes),
-            FieldDisplay::Text => {
-                let end = bytes.iter().rposition(|byte| !matches!(byte, 0 | b' ')).map_or(0, |last| last + 1);
-                format!("`{}`", Printable(&bytes[..end]))
-            }
-            FieldDisplay::Uuid => Guid::from_bytes(sixteen()).to_string(),
-            FieldDisplay::GuidLe => Guid::from_bytes_le(sixteen()).to_string(),
-            FieldDisplay::Seconds => Utc(Time::from_secs(number() as i64)).to_string(),
-        }
-    }
-}
-
-/// What explains differences outside of the structure.
+/// Which differences of a structure are consequences of differences elsewhere.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Explained {
     /// Counts follow from other differences.
@@ -104,23 +17,23 @@ pub(crate) struct Explained {
     pub(crate) checksums: bool,
 }
 
-/// Compares two structures field by field and gives how many fields stood for themselves. Bytes that no field names are
-/// told as such.
+/// Compares two structures field by field and gives the number of differences of their own. Bytes that belong to no field
+/// are differences by their offsets.
 pub(crate) fn compare(
     (a, b): (&[u8], &[u8]),
     table: &[StructField],
     explained: Explained,
-    place: &[String],
-    found: &mut DiffCollector,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) -> usize {
     if a == b {
         return 0;
     }
     let differing: Vec<_> = table.iter().filter(|field| field.bytes(a) != field.bytes(b)).collect();
-    let own = differing.iter().filter(|field| field.part != FieldRole::Checksum).count();
+    let own = differing.iter().filter(|field| field.role != FieldRole::Checksum).count();
     let unnamed = unnamed(a, b, table);
     for field in differing {
-        let weight = match field.part {
+        let weight = match field.role {
             FieldRole::Skip => continue,
             FieldRole::Count if explained.counts => DifferenceWeight::Follows,
             FieldRole::Checksum if explained.checksums || own > 0 || !unnamed.is_empty() => {
@@ -128,14 +41,33 @@ pub(crate) fn compare(
             }
             FieldRole::Own | FieldRole::Count | FieldRole::Checksum => DifferenceWeight::Own,
         };
-        found.value(weight, place, field.name, field.shown(a), field.shown(b));
+        collector.value(weight, location, field.name, shown(field, a), shown(field, b));
     }
     for (at, len) in &unnamed {
         let value = |raw: &[u8]| hex(raw.get(*at..at + len).unwrap_or(&[]));
         let change = DiffChange::Value { a: value(a), b: value(b) };
-        found.add(DifferenceWeight::Own, place, format!("bytes {at} to {}", at + len - 1), change);
+        collector.add(DifferenceWeight::Own, location, format!("bytes {at} to {}", at + len - 1), change);
     }
     own + unnamed.len()
+}
+
+/// The value of a field as text.
+fn shown(field: &StructField, raw: &[u8]) -> String {
+    let bytes = field.bytes(raw);
+    let number = || bytes.iter().take(8).rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    let sixteen = || <[u8; 16]>::try_from(bytes).unwrap_or_default();
+    match field.display {
+        FieldDisplay::Number => number().to_string(),
+        FieldDisplay::Hex => format!("{:#x}", number()),
+        FieldDisplay::Bytes => hex(bytes),
+        FieldDisplay::Text => {
+            let end = bytes.iter().rposition(|byte| !matches!(byte, 0 | b' ')).map_or(0, |last| last + 1);
+            format!("`{}`", Printable(&bytes[..end]))
+        }
+        FieldDisplay::Uuid => Guid::from_bytes(sixteen()).to_string(),
+        FieldDisplay::GuidLe => Guid::from_bytes_le(sixteen()).to_string(),
+        FieldDisplay::Seconds => Utc(Time::from_secs(number() as i64)).to_string(),
+    }
 }
 
 /// Runs of bytes that differ and belong to no field.
@@ -156,20 +88,20 @@ mod tests {
     use super::*;
 
     const TABLE: [StructField; 3] = [
-        StructField::number("count", 0, 2).part(FieldRole::Count),
+        StructField::number("count", 0, 2).role(FieldRole::Count),
         StructField::own("label", 2, 4, FieldDisplay::Text),
-        StructField::own("sum", 6, 2, FieldDisplay::Hex).part(FieldRole::Checksum),
+        StructField::own("sum", 6, 2, FieldDisplay::Hex).role(FieldRole::Checksum),
     ];
 
     fn lines(a: &[u8], b: &[u8], counts: bool) -> (Vec<String>, usize) {
-        let mut found = DiffCollector::default();
+        let mut collector = DiffCollector::default();
         let explained = Explained { counts, checksums: false };
-        compare((a, b), &TABLE, explained, &[], &mut found);
-        (found.differences.iter().map(ToString::to_string).collect(), found.follows.len())
+        compare((a, b), &TABLE, explained, &[], &mut collector);
+        (collector.differences.iter().map(ToString::to_string).collect(), collector.follows.len())
     }
 
     #[test]
-    fn a_checksum_is_told_only_when_it_stands_alone() {
+    fn a_checksum_is_a_difference_only_by_itself() {
         assert_eq!(lines(b"\x01\0ab\0\0\x01\0", b"\x01\0ab\0\0\x02\0", false).0, ["sum: 0x1 → 0x2"]);
         let (own, follows) = lines(b"\x01\0ab\0\0\x01\0", b"\x01\0ac\0\0\x02\0", false);
         assert_eq!((own, follows), (vec!["label: `ab` → `ac`".to_owned()], 1));

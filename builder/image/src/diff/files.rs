@@ -9,8 +9,8 @@ use amiforge_formats::tree::{
 };
 
 use super::DiffError;
-use super::bytes::ByteDiff;
-use super::pair::{Bytes, Pair};
+use super::byte_diff::ByteDiff;
+use super::images::{RangeBytes, RangePair};
 use super::report::{DiffChange, DiffCollector, DifferenceWeight, below};
 use crate::inspect::{Utc, hex, mode_string};
 
@@ -28,7 +28,7 @@ pub(crate) struct Common {
     pub(crate) b: NodeId,
 }
 
-/// What the comparison of two trees leaves for those who look below it.
+/// The result of a comparison of two trees, for the comparison of the structures below it.
 #[derive(Debug, Default)]
 pub(crate) struct TreeComparison {
     /// Paths of nodes that both have, each pair of nodes once.
@@ -37,11 +37,11 @@ pub(crate) struct TreeComparison {
     pub(crate) structural: bool,
 }
 
-/// Two trees and where their contents stand.
+/// Two trees, and the ranges that hold their contents.
 pub(crate) struct Trees<'a> {
     pub(crate) a: &'a Tree,
     pub(crate) b: &'a Tree,
-    pub(crate) pair: &'a Pair<'a>,
+    pub(crate) pair: &'a RangePair<'a>,
 }
 
 /// Shows a path as an absolute one.
@@ -56,8 +56,8 @@ impl Trees<'_> {
     /// [`DiffError::Content`].
     pub(crate) fn compare(
         &self,
-        place: &[String],
-        found: &mut DiffCollector,
+        location: &[String],
+        collector: &mut DiffCollector,
     ) -> Result<TreeComparison, DiffError> {
         let mut outcome = TreeComparison::default();
         let mut paths = Vec::new();
@@ -66,9 +66,9 @@ impl Trees<'_> {
             let (a, b) = (self.a.node(common.a), self.b.node(common.b));
             if a.kind.word() != b.kind.word() {
                 outcome.structural = true;
-                found.value(
+                collector.value(
                     DifferenceWeight::Own,
-                    &below(place, shown(&common.path)),
+                    &below(location, shown(&common.path)),
                     "kind",
                     describe(a),
                     describe(b),
@@ -76,16 +76,16 @@ impl Trees<'_> {
                 continue;
             }
             if let (NodeKind::Dir(in_a), NodeKind::Dir(in_b)) = (&a.kind, &b.kind) {
-                let children = self.entries(&common.path, in_a, in_b, place, (found, &mut outcome));
+                let children = self.entries(&common.path, in_a, in_b, location, (collector, &mut outcome));
                 stack.extend(children.into_iter().rev());
             }
             paths.push(common);
         }
         let mut seen = HashSet::new();
-        outcome.structural |= hard_links(&paths, place, found);
+        outcome.structural |= hard_links(&paths, location, collector);
         for common in paths {
             if seen.insert((common.a, common.b)) {
-                outcome.structural |= self.nodes(&common, place, found)?;
+                outcome.structural |= self.nodes(&common, location, collector)?;
                 outcome.common.push(common);
             }
         }
@@ -98,8 +98,8 @@ impl Trees<'_> {
         path: &[u8],
         a: &BTreeMap<Name, NodeId>,
         b: &BTreeMap<Name, NodeId>,
-        place: &[String],
-        (found, outcome): (&mut DiffCollector, &mut TreeComparison),
+        location: &[String],
+        (collector, outcome): (&mut DiffCollector, &mut TreeComparison),
     ) -> Vec<Common> {
         let join = |name: &Name| {
             let slash: &[u8] = if path.is_empty() { b"" } else { b"/" };
@@ -107,47 +107,54 @@ impl Trees<'_> {
         };
         for (name, id) in a.iter().filter(|(name, _)| !b.contains_key(*name)) {
             outcome.structural = true;
-            only(self.a, *id, &join(name), place, found, DiffChange::OnlyA);
+            only(self.a, *id, &join(name), location, collector, DiffChange::OnlyA);
         }
         for (name, id) in b.iter().filter(|(name, _)| !a.contains_key(*name)) {
             outcome.structural = true;
-            only(self.b, *id, &join(name), place, found, DiffChange::OnlyB);
+            only(self.b, *id, &join(name), location, collector, DiffChange::OnlyB);
         }
         a.iter().filter_map(|(name, a)| Some(Common { path: join(name), a: *a, b: *b.get(name)? })).collect()
     }
 
     /// Compares two nodes of one kind; gives whether anything differs that moves blocks or inodes.
-    fn nodes(&self, common: &Common, place: &[String], found: &mut DiffCollector) -> Result<bool, DiffError> {
-        let place = below(place, shown(&common.path));
+    fn nodes(
+        &self,
+        common: &Common,
+        location: &[String],
+        collector: &mut DiffCollector,
+    ) -> Result<bool, DiffError> {
+        let location = below(location, shown(&common.path));
         let (a, b) = (self.a.node(common.a), self.b.node(common.b));
         let octal = |mode: u16| format!("{mode:04o}");
-        found.value(DifferenceWeight::Own, &place, "mode", octal(a.meta.mode), octal(b.meta.mode));
-        found.value(DifferenceWeight::Own, &place, "uid", a.meta.uid, b.meta.uid);
-        found.value(DifferenceWeight::Own, &place, "gid", a.meta.gid, b.meta.gid);
-        found.value(DifferenceWeight::Own, &place, "mtime", Utc(a.meta.mtime), Utc(b.meta.mtime));
-        let mut moves = xattrs(a.meta.xattrs.as_deref(), b.meta.xattrs.as_deref(), &place, found);
+        collector.value(DifferenceWeight::Own, &location, "mode", octal(a.meta.mode), octal(b.meta.mode));
+        collector.value(DifferenceWeight::Own, &location, "uid", a.meta.uid, b.meta.uid);
+        collector.value(DifferenceWeight::Own, &location, "gid", a.meta.gid, b.meta.gid);
+        collector.value(DifferenceWeight::Own, &location, "mtime", Utc(a.meta.mtime), Utc(b.meta.mtime));
+        let mut moves = xattrs(a.meta.xattrs.as_deref(), b.meta.xattrs.as_deref(), &location, collector);
         match (&a.kind, &b.kind) {
             (NodeKind::File(in_a), NodeKind::File(in_b)) => {
                 let content = self.content(in_a, in_b);
                 let content =
                     content.map_err(|source| DiffError::Content { path: common.path.clone(), source })?;
-                found.value(DifferenceWeight::Own, &place, "size", in_a.len(), in_b.len());
+                collector.value(DifferenceWeight::Own, &location, "size", in_a.len(), in_b.len());
                 moves |= in_a.len() != in_b.len();
                 if let Some(bytes) = content.finish() {
-                    found.add(DifferenceWeight::Own, &place, "content", DiffChange::Bytes(bytes));
+                    collector.add(DifferenceWeight::Own, &location, "content", DiffChange::Bytes(bytes));
                     // Bytes that are replaced in place move nothing, but may be written elsewhere.
                     moves = true;
-                } else if in_a.len() == in_b.len() && holes(in_a) != holes(in_b) {
+                } else if in_a.len() == in_b.len() && data_ranges(in_a) != data_ranges(in_b) {
                     let stored = |content: &Content| format!("{} bytes stored", stored(content));
-                    found.value(DifferenceWeight::Own, &place, "holes", stored(in_a), stored(in_b));
+                    collector.value(DifferenceWeight::Own, &location, "holes", stored(in_a), stored(in_b));
                     moves = true;
                 }
             }
             (NodeKind::Symlink(in_a), NodeKind::Symlink(in_b)) => {
-                found.value(DifferenceWeight::Own, &place, "target", Printable(in_a), Printable(in_b));
+                collector.value(DifferenceWeight::Own, &location, "target", Printable(in_a), Printable(in_b));
                 moves |= in_a != in_b;
             }
-            _ => found.value(DifferenceWeight::Own, &place, "device", device(&a.kind), device(&b.kind)),
+            _ => {
+                collector.value(DifferenceWeight::Own, &location, "device", device(&a.kind), device(&b.kind));
+            }
         }
         Ok(moves)
     }
@@ -160,7 +167,7 @@ impl Trees<'_> {
         let mut at = 0;
         while at < len {
             let now = CHUNK.min(len - at);
-            if !self.same_place(&in_a, &in_b, at, now) {
+            if !self.known_equal(&in_a, &in_b, at, now) {
                 let bytes = (read(&self.pair.a, &in_a, at, now)?, read(&self.pair.b, &in_b, at, now)?);
                 diff.compare(at, &bytes.0, &bytes.1);
             }
@@ -169,37 +176,37 @@ impl Trees<'_> {
         Ok(diff)
     }
 
-    /// Whether a stretch of both files is known to be equal without reading it.
-    fn same_place(&self, a: &[Segment], b: &[Segment], at: u64, len: u64) -> bool {
-        match (whereabouts(a, at, len), whereabouts(b, at, len)) {
-            (Some(Whereabouts::Hole), Some(Whereabouts::Hole)) => true,
-            (Some(Whereabouts::At(a)), Some(Whereabouts::At(b))) => self.pair.known_equal(a, b, len),
+    /// Whether a range of both files is known to be equal without reading it.
+    fn known_equal(&self, a: &[Segment], b: &[Segment], at: u64, len: u64) -> bool {
+        match (range_source(a, at, len), range_source(b, at, len)) {
+            (Some(RangeSource::Hole), Some(RangeSource::Hole)) => true,
+            (Some(RangeSource::At(a)), Some(RangeSource::At(b))) => self.pair.known_equal(a, b, len),
             _ => false,
         }
     }
 }
 
-/// Where the whole of a stretch of a file stands.
-enum Whereabouts {
+/// The offset of a whole range of a file in its partition.
+enum RangeSource {
     Hole,
     At(u64),
 }
 
-/// Where a stretch stands, if it is all in one place.
-fn whereabouts(segments: &[Segment], at: u64, len: u64) -> Option<Whereabouts> {
+/// The source of a range of a file, if all of it is contiguous.
+fn range_source(segments: &[Segment], at: u64, len: u64) -> Option<RangeSource> {
     let first = segments.partition_point(|segment| segment.offset + segment.len <= at);
     let Some(segment) = segments.get(first).filter(|segment| segment.offset < at + len) else {
-        return Some(Whereabouts::Hole);
+        return Some(RangeSource::Hole);
     };
     let whole = segment.offset <= at && at + len <= segment.offset + segment.len;
     match &segment.origin {
-        Origin::Slice { at: start, .. } if whole => Some(Whereabouts::At(start + (at - segment.offset))),
+        Origin::Slice { at: start, .. } if whole => Some(RangeSource::At(start + (at - segment.offset))),
         _ => None,
     }
 }
 
-/// Reads a stretch of a file, holes as zeros.
-fn read(bytes: &Bytes<'_>, segments: &[Segment], at: u64, len: u64) -> io::Result<Vec<u8>> {
+/// Reads a range of a file, holes as zeros.
+fn read(bytes: &RangeBytes<'_>, segments: &[Segment], at: u64, len: u64) -> io::Result<Vec<u8>> {
     let mut buf = vec![0; len as usize];
     let first = segments.partition_point(|segment| segment.offset + segment.len <= at);
     for segment in segments[first..].iter().take_while(|segment| segment.offset < at + len) {
@@ -219,8 +226,8 @@ fn read(bytes: &Bytes<'_>, segments: &[Segment], at: u64, len: u64) -> io::Resul
     Ok(buf)
 }
 
-/// The stretches with bytes, neighbours joined: where they stand does not count.
-fn holes(content: &Content) -> Vec<(u64, u64)> {
+/// The ranges of a file that are no holes, neighbours joined, whatever their offsets on the disk.
+fn data_ranges(content: &Content) -> Vec<(u64, u64)> {
     let mut joined: Vec<(u64, u64)> = Vec::new();
     for segment in content.segments() {
         match joined.last_mut() {
@@ -236,19 +243,19 @@ fn stored(content: &Content) -> u64 {
     content.segments().iter().map(|segment| segment.len).sum()
 }
 
-/// Tells of a name that only one tree has, and of everything below it.
+/// Adds a name that only one tree has, and everything below it.
 fn only(
     tree: &Tree,
     id: NodeId,
     path: &[u8],
-    place: &[String],
-    found: &mut DiffCollector,
+    location: &[String],
+    collector: &mut DiffCollector,
     change: fn(String) -> DiffChange,
 ) {
     let mut stack = vec![(path.to_vec(), id)];
     while let Some((path, id)) = stack.pop() {
         let node = tree.node(id);
-        found.add(DifferenceWeight::Own, &below(place, shown(&path)), "path", change(describe(node)));
+        collector.add(DifferenceWeight::Own, &below(location, shown(&path)), "path", change(describe(node)));
         let entries = tree.entries(id).into_iter().flat_map(|entries| entries.iter().rev());
         stack.extend(
             entries.map(|(name, child)| ([&path, b"/".as_slice(), name.as_bytes()].concat(), *child)),
@@ -256,7 +263,7 @@ fn only(
     }
 }
 
-/// A node in a few words.
+/// A short description of a node.
 fn describe(node: &Node) -> String {
     let meta = &node.meta;
     let head = format!("{} {}:{}", mode_string(node.kind.word(), meta.mode), meta.uid, meta.gid);
@@ -281,7 +288,12 @@ fn device(kind: &NodeKind) -> String {
 }
 
 /// Compares attributes; gives whether they differ.
-fn xattrs(a: Option<&Xattrs>, b: Option<&Xattrs>, place: &[String], found: &mut DiffCollector) -> bool {
+fn xattrs(
+    a: Option<&Xattrs>,
+    b: Option<&Xattrs>,
+    location: &[String],
+    collector: &mut DiffCollector,
+) -> bool {
     if a == b {
         return false;
     }
@@ -302,13 +314,13 @@ fn xattrs(a: Option<&Xattrs>, b: Option<&Xattrs>, place: &[String], found: &mut 
             (None, None) => continue,
         };
         differ = true;
-        found.add(DifferenceWeight::Own, place, format!("xattr {}", Printable(name)), change);
+        collector.add(DifferenceWeight::Own, location, format!("xattr {}", Printable(name)), change);
     }
     differ
 }
 
 /// Compares which of the paths that both have are names of one node; gives whether that differs.
-fn hard_links(paths: &[Common], place: &[String], found: &mut DiffCollector) -> bool {
+fn hard_links(paths: &[Common], location: &[String], collector: &mut DiffCollector) -> bool {
     let mut firsts: (HashMap<NodeId, usize>, HashMap<NodeId, usize>) = Default::default();
     let mut differ = false;
     for (index, common) in paths.iter().enumerate() {
@@ -323,8 +335,8 @@ fn hard_links(paths: &[Common], place: &[String], found: &mut DiffCollector) -> 
                     format!("link to {}", shown(&paths[first].path))
                 }
             };
-            let place = below(place, shown(&common.path));
-            found.value(DifferenceWeight::Own, &place, "hard link", same_as(a), same_as(b));
+            let location = below(location, shown(&common.path));
+            collector.value(DifferenceWeight::Own, &location, "hard link", same_as(a), same_as(b));
         }
     }
     differ

@@ -1,4 +1,4 @@
-//! What two manifests say differently, and which blocks they vouch to be equal.
+//! Differences of two manifests, and the blocks that are equal by their digests.
 
 use std::path::Path;
 
@@ -56,12 +56,12 @@ fn load(path: &Path) -> Result<Manifest, DiffError> {
     Manifest::parse(&text).map_err(damaged)
 }
 
-/// Tells what the manifests say differently of where the images come from. What they say of the bytes is told by the
-/// bytes.
-pub(super) fn compare(Manifests { a, b }: &Manifests, found: &mut DiffCollector) {
-    let place = ["manifest".to_owned()];
-    let mut value =
-        |what: &str, a: &str, b: &str| found.value(DifferenceWeight::Own, &place, what, escape(a), escape(b));
+/// Compares the values about the origin of the images. The values about bytes are not compared: the bytes are.
+pub(super) fn compare(Manifests { a, b }: &Manifests, collector: &mut DiffCollector) {
+    let location = ["manifest".to_owned()];
+    let mut value = |what: &str, a: &str, b: &str| {
+        collector.value(DifferenceWeight::Own, &location, what, escape(a), escape(b));
+    };
     let none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".to_owned());
     let digest =
         |digest: Option<Digest>| digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
@@ -74,41 +74,41 @@ pub(super) fn compare(Manifests { a, b }: &Manifests, found: &mut DiffCollector)
     value("boot mode", &none(&a.boot_mode), &none(&b.boot_mode));
     value("recipe", &a.recipe.to_string(), &b.recipe.to_string());
     value("lock", &digest(a.lock), &digest(b.lock));
-    inputs(&a.inputs, &b.inputs, found);
+    inputs(&a.inputs, &b.inputs, collector);
 }
 
-/// Tells which inputs differ.
-fn inputs(a: &[ManifestInput], b: &[ManifestInput], found: &mut DiffCollector) {
-    let words = |input: &ManifestInput| {
+/// Compares the inputs.
+fn inputs(a: &[ManifestInput], b: &[ManifestInput], collector: &mut DiffCollector) {
+    let text = |input: &ManifestInput| {
         let digest = input.sha256.map_or_else(|| "no digest".to_owned(), |digest| digest.to_string());
         format!("{} {} {digest}", escape(&input.kind), escape(&input.name))
     };
     for index in 0..a.len().max(b.len()) {
-        let place = ["manifest".to_owned(), format!("input {}", index + 1)];
+        let location = ["manifest".to_owned(), format!("input {}", index + 1)];
         let change = match (a.get(index), b.get(index)) {
             (Some(a), Some(b)) if a == b => continue,
-            (Some(a), Some(b)) => DiffChange::Value { a: words(a), b: words(b) },
-            (Some(a), None) => DiffChange::OnlyA(words(a)),
-            (None, Some(b)) => DiffChange::OnlyB(words(b)),
+            (Some(a), Some(b)) => DiffChange::Value { a: text(a), b: text(b) },
+            (Some(a), None) => DiffChange::OnlyA(text(a)),
+            (None, Some(b)) => DiffChange::OnlyB(text(b)),
             (None, None) => continue,
         };
-        found.add(DifferenceWeight::Own, &place, "input", change);
+        collector.add(DifferenceWeight::Own, &location, "input", change);
     }
 }
 
-/// By number: whether a block is the same in both images, as far as the manifests vouch for it. Blocks that read as zeros
-/// are equal whatever they are called.
+/// By number: whether a block has the same digest in both manifests. Blocks that read as zeros are equal, whether they are
+/// free or zero.
 pub(super) fn equal_blocks(manifests: Option<&Manifests>) -> Vec<bool> {
     let Some(Manifests { a, b }) = manifests else { return Vec::new() };
     a.blocks.iter().zip(b.blocks.iter()).map(|(a, b)| a.digest() == b.digest()).collect()
 }
 
-/// Tells which blocks differ, for manifests without their images.
-pub(super) fn blocks(Manifests { a, b }: &Manifests, found: &mut DiffCollector) {
-    found.value(DifferenceWeight::Own, &["disk".to_owned()], "size", a.size, b.size);
-    found.value(DifferenceWeight::Own, &["disk".to_owned()], "guid", a.disk, b.disk);
+/// Compares sizes, partitions and blocks, for manifests without their images.
+pub(super) fn blocks(Manifests { a, b }: &Manifests, collector: &mut DiffCollector) {
+    collector.value(DifferenceWeight::Own, &["disk".to_owned()], "size", a.size, b.size);
+    collector.value(DifferenceWeight::Own, &["disk".to_owned()], "guid", a.disk, b.disk);
     for index in 0..a.partitions.len().max(b.partitions.len()) {
-        let words = |partition: Option<&crate::manifest::ManifestPartition>| match partition {
+        let text = |partition: Option<&crate::manifest::ManifestPartition>| match partition {
             Some(one) => format!(
                 "{} `{}` {} bytes at {}, {} {}, type {}, guid {}",
                 one.number,
@@ -122,15 +122,15 @@ pub(super) fn blocks(Manifests { a, b }: &Manifests, found: &mut DiffCollector) 
             ),
             None => "none".to_owned(),
         };
-        let place = ["disk".to_owned(), format!("partition {}", index + 1)];
-        let (a, b) = (words(a.partitions.get(index)), words(b.partitions.get(index)));
-        found.value(DifferenceWeight::Own, &place, "partition", a, b);
+        let location = ["disk".to_owned(), format!("partition {}", index + 1)];
+        let (a, b) = (text(a.partitions.get(index)), text(b.partitions.get(index)));
+        collector.value(DifferenceWeight::Own, &location, "partition", a, b);
     }
     let mut differing: Vec<(usize, usize)> = Vec::new();
-    let mut bare = 0_usize;
+    let mut unlike = 0_usize;
     for (index, (a, b)) in a.blocks.iter().zip(b.blocks.iter()).enumerate() {
         if a.digest() == b.digest() {
-            bare += usize::from(
+            unlike += usize::from(
                 a != b && matches!((a, b), (Block::Zero, Block::Free) | (Block::Free, Block::Zero)),
             );
             continue;
@@ -141,18 +141,18 @@ pub(super) fn blocks(Manifests { a, b }: &Manifests, found: &mut DiffCollector) 
         }
     }
     let count: usize = differing.iter().map(|(from, to)| to - from).sum();
-    let place = ["blocks".to_owned()];
+    let location = ["blocks".to_owned()];
     if count > 0 {
         let run = |(from, to): &(usize, usize)| {
             if to - from == 1 { from.to_string() } else { format!("{from}-{}", to - 1) }
         };
         let shown: Vec<_> = differing.iter().take(RUNS_SHOWN).map(run).collect();
         let more = if differing.len() > RUNS_SHOWN { ", …" } else { "" };
-        let words = format!("{count} blocks of {BLOCK} bytes differ: {}{more}", shown.join(", "));
-        found.add(DifferenceWeight::Own, &place, "digests", DiffChange::Note(words));
+        let text = format!("{count} blocks of {BLOCK} bytes differ: {}{more}", shown.join(", "));
+        collector.add(DifferenceWeight::Own, &location, "digests", DiffChange::Note(text));
     }
-    if bare > 0 {
-        let words = format!("{bare} blocks of zeros are free in one and must be zero in the other");
-        found.add(DifferenceWeight::Own, &place, "free", DiffChange::Note(words));
+    if unlike > 0 {
+        let text = format!("{unlike} blocks of zeros are free in one and must be zero in the other");
+        collector.add(DifferenceWeight::Own, &location, "free", DiffChange::Note(text));
     }
 }

@@ -1,19 +1,20 @@
 //! The difference between two images, explained from the partition table down to the field and the byte.
 //!
-//! Owns what counts as a difference of its own and what only follows from one. Reads through the readers of
+//! Decides which differences are differences of their own and which are consequences of another one. Reads through the readers of
 //! `formats`; a page that is known to be equal is read at most once.
 
+mod byte_diff;
 mod bytes;
+mod equal_ranges;
 mod ext4;
 mod fat;
 mod fields;
 mod files;
+mod images;
 mod manifests;
-mod pages;
-mod pair;
-mod raw;
 mod report;
 mod table;
+mod volume;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,13 +23,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use amiforge_formats::gpt;
 use amiforge_formats::read_at::{ReadAt as _, Window};
 use amiforge_formats::tree::Printable;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_formats::volume::{FsKind, VolumeContent};
+use amiforge_progress::Monitor;
 
-use crate::inspect::{DiskView, FsKind, InspectError, Medium, PartitionSlot, chain};
+use crate::inspect::{DiskView, InspectError, Medium, PartitionSlot, chain};
 use crate::manifest::ManifestError;
-use pages::{Comparison, PairedRange};
-use pair::Pair;
+use equal_ranges::{Comparison, PairedRange};
+use images::RangePair;
 pub use report::{ByteChange, DiffChange, DiffReport, Difference, Range};
 use report::{DiffCollector, DifferenceWeight};
 
@@ -41,7 +42,7 @@ pub enum DiffError {
     Inspect {
         /// The image.
         path: PathBuf,
-        /// What is wrong.
+        /// Why.
         #[source]
         source: InspectError,
     },
@@ -50,7 +51,7 @@ pub enum DiffError {
     Medium {
         /// The image.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -62,7 +63,7 @@ pub enum DiffError {
     Content {
         /// The file.
         path: Vec<u8>,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -74,11 +75,11 @@ pub enum DiffError {
     Manifest {
         /// The manifest.
         path: PathBuf,
-        /// What is wrong.
+        /// Why.
         #[source]
         source: ManifestError,
     },
-    /// Somebody asked to stop.
+    /// The caller requested to stop.
     #[error("stopped before the comparison was done")]
     Interrupted,
 }
@@ -94,24 +95,22 @@ impl DiffError {
 pub struct DiffOptions<'a> {
     /// Threads that read and compare.
     pub threads: usize,
-    /// Hears how far it is.
-    pub progress: &'a dyn Progress,
-    /// Ends it.
-    pub interrupt: &'a Interrupt,
+    /// Receives progress and cancels the comparison.
+    pub monitor: Monitor<'a>,
 }
 
 /// Compares two images or bundles.
 ///
 /// # Errors
-/// [`DiffError`] when one of them cannot be read; a damaged file system is no error but told of, and its bytes
+/// [`DiffError`] when one of them cannot be read; a damaged file system is no error but a difference, and its bytes
 /// are compared.
 pub fn diff(a: &Path, b: &Path, options: DiffOptions<'_>) -> Result<DiffReport, DiffError> {
-    let mut found = DiffCollector::default();
+    let mut collector = DiffCollector::default();
     let (name_a, name_b) = (name(a), name(b));
     if let Some(manifests) = manifests::alone(a, b)? {
-        manifests::compare(&manifests, &mut found);
-        manifests::blocks(&manifests, &mut found);
-        return Ok(found.report(name_a, name_b, 0));
+        manifests::compare(&manifests, &mut collector);
+        manifests::blocks(&manifests, &mut collector);
+        return Ok(collector.report(name_a, name_b, 0));
     }
     let open = |path: &Path| {
         Medium::open(path).map_err(|source| DiffError::Inspect { path: path.to_owned(), source })
@@ -119,7 +118,7 @@ pub fn diff(a: &Path, b: &Path, options: DiffOptions<'_>) -> Result<DiffReport, 
     let (a, b) = (open(a)?, open(b)?);
     let manifests = manifests::of_bundles(&a, &b)?;
     if let Some(manifests) = &manifests {
-        manifests::compare(manifests, &mut found);
+        manifests::compare(manifests, &mut collector);
     }
     let known_equal = manifests::equal_blocks(manifests.as_ref());
     let comparison = Comparison {
@@ -129,15 +128,14 @@ pub fn diff(a: &Path, b: &Path, options: DiffOptions<'_>) -> Result<DiffReport, 
         known_equal: &|block| {
             usize::try_from(block).ok().and_then(|block| known_equal.get(block)) == Some(&true)
         },
-        progress: options.progress,
-        interrupt: options.interrupt,
+        monitor: options.monitor,
         read: AtomicU64::new(0),
     };
-    options.progress.begin("comparing", Some(a.size().min(b.size())));
-    let outcome = disks(&comparison, &mut found);
-    options.progress.end();
+    options.monitor.progress.begin("comparing", Some(a.size().min(b.size())));
+    let outcome = disks(&comparison, &mut collector);
+    options.monitor.progress.end();
     outcome?;
-    Ok(found.report(name_a, name_b, comparison.read.load(Ordering::Relaxed)))
+    Ok(collector.report(name_a, name_b, comparison.read.load(Ordering::Relaxed)))
 }
 
 /// How the user named an image, safe to print.
@@ -146,19 +144,19 @@ fn name(path: &Path) -> String {
 }
 
 /// Compares two disks.
-fn disks(comparison: &Comparison<'_>, found: &mut DiffCollector) -> Result<(), DiffError> {
+fn disks(comparison: &Comparison<'_>, collector: &mut DiffCollector) -> Result<(), DiffError> {
     let (a, b) = (comparison.a, comparison.b);
     let disk = ["disk".to_owned()];
-    found.value(DifferenceWeight::Own, &disk, "size", a.size(), b.size());
+    collector.value(DifferenceWeight::Own, &disk, "size", a.size(), b.size());
     let mut view = |medium: &Medium, which: &str| match DiskView::read(medium) {
         Ok(view) => Ok(view),
         Err(InspectError::Table(error)) => {
-            let words = format!("cannot be read: {}", chain(&error));
-            found.add(
+            let text = format!("cannot be read: {}", chain(&error));
+            collector.add(
                 DifferenceWeight::Own,
                 &disk,
                 format!("partition table of the {which}"),
-                DiffChange::Note(words),
+                DiffChange::Note(text),
             );
             Ok(DiskView::without_table(medium.size()))
         }
@@ -167,40 +165,50 @@ fn disks(comparison: &Comparison<'_>, found: &mut DiffCollector) -> Result<(), D
     let (view_a, view_b) = (view(a, "first")?, view(b, "second")?);
     if let (None, None) = (&view_a.table, &view_b.table) {
         let slots = (&view_a.slots[0], &view_b.slots[0]);
-        return slot(comparison, slots, &[], found);
+        return slot(comparison, slots, &[], collector);
     }
     let readable = view_a.table.is_some() && view_b.table.is_some();
-    table::tables((a, b), readable, found)?;
+    table::tables((a, b), readable, collector)?;
     for (in_a, in_b) in table::matched(&view_a, &view_b) {
         let Some(known) = in_a.or(in_b) else { continue };
-        let place = [format!("partition {}", known.title())];
+        let location = [format!("partition {}", known.title())];
         match (in_a, in_b) {
             (Some(in_a), Some(in_b)) => {
                 if let (Some(a), Some(b)) = (&in_a.partition, &in_b.partition) {
-                    table::partitions(a, b, &place, found);
+                    table::partitions(a, b, &location, collector);
                 }
-                slot(comparison, (in_a, in_b), &place, found)?;
+                slot(comparison, (in_a, in_b), &location, collector)?;
             }
             (Some(_), None) => {
-                found.add(DifferenceWeight::Own, &place, "partition", DiffChange::OnlyA(summary(known)));
+                collector.add(
+                    DifferenceWeight::Own,
+                    &location,
+                    "partition",
+                    DiffChange::OnlyA(summary(known)),
+                );
             }
-            _ => found.add(DifferenceWeight::Own, &place, "partition", DiffChange::OnlyB(summary(known))),
+            _ => collector.add(
+                DifferenceWeight::Own,
+                &location,
+                "partition",
+                DiffChange::OnlyB(summary(known)),
+            ),
         }
     }
-    outside(comparison, (&view_a, &view_b), found)
+    outside(comparison, (&view_a, &view_b), collector)
 }
 
-/// A partition in a few words.
+/// A short description of a partition.
 fn summary(slot: &PartitionSlot) -> String {
-    format!("{} of {} bytes at {}, holds {}", slot.type_name(), slot.len, slot.start, slot.holds.word())
+    format!("{} of {} bytes at {}, holds {}", slot.type_name(), slot.len, slot.start, slot.content.name())
 }
 
-/// Compares what two slots hold.
+/// Compares the contents of two slots.
 fn slot(
     comparison: &Comparison<'_>,
     (a, b): (&PartitionSlot, &PartitionSlot),
-    place: &[String],
-    found: &mut DiffCollector,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let window = |slot: &PartitionSlot, medium| {
         Window::new(medium, slot.start, slot.len)
@@ -208,38 +216,39 @@ fn slot(
     };
     let (in_a, in_b) = (window(a, comparison.a)?, window(b, comparison.b)?);
     let pages = comparison.pages(PairedRange { a: a.start, b: b.start, len: a.len.min(b.len) })?;
-    let pair = Pair { a: in_a, b: in_b, pages };
+    let pair = RangePair { a: in_a, b: in_b, pages };
     if pair.runs().is_empty() && a.len == b.len {
         return Ok(());
     }
-    if a.holds != b.holds {
-        let before = found.differences.len();
-        found.value(DifferenceWeight::Own, place, "holds", a.holds.word(), b.holds.word());
-        raw::compare(&pair, &[], place, found)?;
-        found.demote_bytes(before + 1);
+    if a.content != b.content {
+        let before = collector.differences.len();
+        collector.value(DifferenceWeight::Own, location, "holds", a.content.name(), b.content.name());
+        bytes::compare(&pair, &[], location, collector)?;
+        collector.follow_from(before + 1);
         return Ok(());
     }
-    let within = report::below(place, a.holds.word());
+    let within = report::below(location, a.content.name());
     let mut here = DiffCollector::default();
-    match a.holds {
-        FsKind::Ext4 => ext4::compare_ext4(&pair, &within, &mut here)?,
-        FsKind::Fat => fat::compare_fat(&pair, &within, &mut here)?,
-        FsKind::Swap => raw::swap(&pair, &within, &mut here)?,
-        FsKind::Other(_) | FsKind::Zeros | FsKind::Unknown => {}
+    match a.content {
+        // Every byte of these two can be explained.
+        VolumeContent::Known(FsKind::Ext4) => ext4::compare(&pair, &within, &mut here)?,
+        VolumeContent::Known(FsKind::Fat) => fat::compare(&pair, &within, &mut here)?,
+        VolumeContent::Known(kind) => volume::compare(kind.format(), &pair, &within, &mut here)?,
+        _ => {}
     }
     if here.is_empty() {
-        // Whatever the structures say: bytes that differ are never passed over in silence.
-        raw::compare(&pair, &[], place, &mut here)?;
+        // The structures explain none of them, but bytes that differ are never left out.
+        bytes::compare(&pair, &[], location, &mut here)?;
     }
-    found.append(here);
+    collector.append(here);
     Ok(())
 }
 
-/// Compares what lies in no partition of either disk and is not the partition table.
+/// Compares the bytes that are in no partition of either disk and not in the partition table.
 fn outside(
     comparison: &Comparison<'_>,
     (a, b): (&DiskView, &DiskView),
-    found: &mut DiffCollector,
+    collector: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let len = comparison.a.size().min(comparison.b.size());
     let tail = gpt::TAIL_SECTORS * gpt::SECTOR;
@@ -257,8 +266,8 @@ fn outside(
             let window = |medium| Window::new(medium, at, len);
             let pages = comparison.pages(PairedRange { a: at, b: at, len })?;
             if let (Some(a), Some(b)) = (window(comparison.a), window(comparison.b)) {
-                let place = ["disk".to_owned(), format!("bytes {at} to {} in no partition", at + len - 1)];
-                raw::compare(&Pair { a, b, pages }, &[], &place, found)?;
+                let location = ["disk".to_owned(), format!("bytes {at} to {} in no partition", at + len - 1)];
+                bytes::compare(&RangePair { a, b, pages }, &[], &location, collector)?;
             }
         }
         at = at.max(end);

@@ -1,4 +1,4 @@
-//! What a comparison says: differences, each with its place, grouped for people and complete as JSON.
+//! The result of a comparison: differences, each with its location, grouped as text and complete as JSON.
 
 use std::fmt::{self, Write as _};
 
@@ -11,8 +11,9 @@ pub(crate) const RANGES_MAX: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// Where, from the outside in: partition, file system, structure or path.
-    pub place: Vec<String>,
-    /// The field, or what was compared.
+    #[serde(rename = "place")]
+    pub location: Vec<String>,
+    /// The field, or the compared property.
     pub what: String,
     /// How it differs.
     pub change: DiffChange,
@@ -35,7 +36,7 @@ pub enum DiffChange {
     OnlyB(String),
     /// Its bytes differ.
     Bytes(ByteChange),
-    /// Said in words.
+    /// A text.
     Note(String),
 }
 
@@ -46,7 +47,7 @@ pub struct ByteChange {
     pub bytes: u64,
     /// Runs of such bytes.
     pub runs: u64,
-    /// The first of the runs, in the order of what was compared.
+    /// The first of the runs, in the order of the comparison.
     pub ranges: Vec<Range>,
     /// The first bytes of the first run in the first, in hexadecimal.
     pub a: String,
@@ -72,9 +73,9 @@ pub struct DiffReport {
     pub b: String,
     /// Whether every byte is equal, and the manifests too where both have one.
     pub equal: bool,
-    /// What differs.
+    /// The differences.
     pub differences: Vec<Difference>,
-    /// What differs only because something above does: free counts, bitmaps, checksums, places.
+    /// Consequences of those: free counts, bitmaps, checksums, locations.
     pub follows: Vec<Difference>,
     /// Bytes that were read of each image to compare them.
     pub compared: u64,
@@ -100,12 +101,12 @@ impl DiffReport {
     }
 }
 
-/// Writes differences, those of one place together; of more than `most` places in a group only the first.
+/// Writes differences, those of one partition together; of more than `most` in a group only the first.
 fn sections(text: &mut String, differences: &[Difference], most: usize) {
     let mut rest = differences;
     while let Some(first) = rest.first() {
-        let group = &first.place[..first.place.len().min(2)];
-        let len = rest.iter().take_while(|next| next.place.starts_with(group)).count();
+        let group = &first.location[..first.location.len().min(2)];
+        let len = rest.iter().take_while(|next| next.location.starts_with(group)).count();
         let (these, later) = rest.split_at(len.max(1));
         section(text, these, most);
         rest = later;
@@ -114,11 +115,11 @@ fn sections(text: &mut String, differences: &[Difference], most: usize) {
 
 /// Writes the differences of one partition.
 fn section(text: &mut String, differences: &[Difference], most: usize) {
-    let mut place: &[String] = &[];
+    let mut location: &[String] = &[];
     for difference in differences.iter().take(most) {
-        if difference.place != place {
-            place = &difference.place;
-            let _ = writeln!(text, "{}", place.join(" › "));
+        if difference.location != location {
+            location = &difference.location;
+            let _ = writeln!(text, "{}", location.join(" › "));
         }
         let _ = writeln!(text, "    {difference}");
     }
@@ -134,7 +135,7 @@ impl fmt::Display for Difference {
             DiffChange::OnlyA(what) => write!(f, "{}: only in the first: {what}", self.what),
             DiffChange::OnlyB(what) => write!(f, "{}: only in the second: {what}", self.what),
             DiffChange::Bytes(bytes) => write!(f, "{}: {bytes}", self.what),
-            DiffChange::Note(words) => write!(f, "{}: {words}", self.what),
+            DiffChange::Note(text) => write!(f, "{}: {text}", self.what),
         }
     }
 }
@@ -155,25 +156,25 @@ impl fmt::Display for ByteChange {
 }
 
 impl Difference {
-    /// The place and the difference in one line.
+    /// The location and the difference in one line.
     pub fn line(&self) -> String {
-        format!("{}: {self}", self.place.join(" › "))
+        format!("{}: {self}", self.location.join(" › "))
     }
 }
 
-/// Collects differences below a place.
+/// Collects differences.
 #[derive(Debug, Default)]
 pub(crate) struct DiffCollector {
     pub(crate) differences: Vec<Difference>,
     pub(crate) follows: Vec<Difference>,
 }
 
-/// Whether a difference stands for itself or follows from another.
+/// Whether a difference counts by itself or is a consequence of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum DifferenceWeight {
-    /// For itself.
+    /// By itself.
     Own,
-    /// Something else explains it.
+    /// A consequence of another difference.
     Follows,
 }
 
@@ -182,11 +183,11 @@ impl DiffCollector {
     pub(crate) fn add(
         &mut self,
         weight: DifferenceWeight,
-        place: &[String],
+        location: &[String],
         what: impl Into<String>,
         change: DiffChange,
     ) {
-        let difference = Difference { place: place.to_vec(), what: what.into(), change };
+        let difference = Difference { location: location.to_vec(), what: what.into(), change };
         match weight {
             DifferenceWeight::Own => self.differences.push(difference),
             DifferenceWeight::Follows => self.follows.push(difference),
@@ -197,42 +198,42 @@ impl DiffCollector {
     pub(crate) fn value(
         &mut self,
         weight: DifferenceWeight,
-        place: &[String],
+        location: &[String],
         what: &str,
         a: impl fmt::Display,
         b: impl fmt::Display,
     ) {
         let (a, b) = (a.to_string(), b.to_string());
         if a != b {
-            self.add(weight, place, what, DiffChange::Value { a, b });
+            self.add(weight, location, what, DiffChange::Value { a, b });
         }
     }
 }
 
 impl DiffCollector {
-    /// Adds what was found elsewhere.
+    /// Adds the differences of another collector.
     pub(crate) fn append(&mut self, other: Self) {
         self.differences.extend(other.differences);
         self.follows.extend(other.follows);
     }
 
-    /// Whether nothing was found at all.
+    /// Whether there is no difference.
     pub(crate) fn is_empty(&self) -> bool {
         self.differences.is_empty() && self.follows.is_empty()
     }
 
-    /// Adds what was found in a copy: what the original tells as well only follows.
+    /// Adds the differences of a copy: those that the original has too are consequences.
     pub(crate) fn mirror(&mut self, original: &[Difference], copy: Self) {
         for difference in copy.differences {
-            let told =
+            let known =
                 original.iter().any(|one| one.what == difference.what && one.change == difference.change);
-            if told { self.follows.push(difference) } else { self.differences.push(difference) }
+            if known { self.follows.push(difference) } else { self.differences.push(difference) }
         }
         self.follows.extend(copy.follows);
     }
 
-    /// Lets the differences from `first` on follow from the one before.
-    pub(crate) fn demote_bytes(&mut self, first: usize) {
+    /// Makes the differences from `first` on consequences of those before.
+    pub(crate) fn follow_from(&mut self, first: usize) {
         let from = first.min(self.differences.len());
         self.follows.extend(self.differences.drain(from..));
     }
@@ -241,18 +242,18 @@ impl DiffCollector {
     pub(crate) fn report(self, a: String, b: String, compared: u64) -> DiffReport {
         let Self { mut differences, mut follows } = self;
         if differences.is_empty() {
-            // Nothing is left that they could follow from.
+            // Without differences there is nothing that they could be consequences of.
             differences = std::mem::take(&mut follows);
         }
         DiffReport { a, b, equal: differences.is_empty(), differences, follows, compared }
     }
 }
 
-/// A place one further in.
-pub(crate) fn below(place: &[String], name: impl Into<String>) -> Vec<String> {
-    let mut place = place.to_vec();
-    place.push(name.into());
-    place
+/// The location of a part.
+pub(crate) fn below(location: &[String], name: impl Into<String>) -> Vec<String> {
+    let mut location = location.to_vec();
+    location.push(name.into());
+    location
 }
 
 #[cfg(test)]
@@ -261,22 +262,22 @@ mod tests {
 
     #[test]
     fn text_groups_by_place_and_truncates() {
-        let mut found = DiffCollector::default();
-        let place = vec!["partition 1".to_owned(), "/f".to_owned()];
+        let mut collector = DiffCollector::default();
+        let location = vec!["partition 1".to_owned(), "/f".to_owned()];
         for name in ["mode", "uid", "gid"] {
-            found.value(DifferenceWeight::Own, &place, name, 1, 2);
+            collector.value(DifferenceWeight::Own, &location, name, 1, 2);
         }
-        found.value(DifferenceWeight::Own, &place, "same", 1, 1);
+        collector.value(DifferenceWeight::Own, &location, "same", 1, 1);
         let range = Range { at: 7, len: 1 };
         let bytes = ByteChange { bytes: 1, runs: 1, ranges: vec![range], a: "00".into(), b: "ff".into() };
-        found.add(
+        collector.add(
             DifferenceWeight::Follows,
-            &below(&place[..1], "free space"),
+            &below(&location[..1], "free space"),
             "content",
             DiffChange::Bytes(bytes),
         );
         let (a, b) = ("a".to_owned(), "b".to_owned());
-        let DiffCollector { differences, follows } = found;
+        let DiffCollector { differences, follows } = collector;
         let report = DiffReport { a, b, equal: false, differences, follows, compared: 0 };
         let expected = "partition 1 › /f\n    mode: 1 → 2\n    uid: 1 → 2\n    … and 1 more; --all shows them\n\n\
                         and what follows from that\npartition 1 › free space\n    \

@@ -1,50 +1,15 @@
 //! The partition table: the MBR, both headers and the entries, field by field.
 
+use amiforge_formats::gpt::fields::{HEADER, MBR, MBR_RECORD, MBR_RECORD_LEN, MBR_RECORDS_AT};
 use amiforge_formats::gpt::{self, attributes, types};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::read_at::ReadAt as _;
 
 use super::DiffError;
-use super::bytes::ByteDiff;
-use super::fields::{Explained, FieldDisplay, FieldRole, StructField, compare};
+use super::byte_diff::ByteDiff;
+use super::fields::{Explained, compare};
 use super::report::{DiffChange, DiffCollector, DifferenceWeight};
 use crate::inspect::{DiskView, Medium, PartitionSlot, escape};
-
-/// A protective MBR (UEFI 2.10, table 5.1).
-const MBR: [StructField; 4] = [
-    StructField::own("boot code", 0, 440, FieldDisplay::Bytes),
-    StructField::own("disk signature", 440, 4, FieldDisplay::Hex),
-    StructField::own("unknown", 444, 2, FieldDisplay::Hex),
-    StructField::own("signature", 510, 2, FieldDisplay::Hex),
-];
-
-/// A record of the MBR (UEFI 2.10, table 5.2).
-const RECORD: [StructField; 6] = [
-    StructField::own("boot indicator", 0, 1, FieldDisplay::Hex),
-    StructField::own("first CHS", 1, 3, FieldDisplay::Bytes),
-    StructField::own("type", 4, 1, FieldDisplay::Hex),
-    StructField::own("last CHS", 5, 3, FieldDisplay::Bytes),
-    StructField::number("first sector", 8, 4),
-    StructField::number("sectors", 12, 4).part(FieldRole::Count),
-];
-
-/// A GPT header (UEFI 2.10, table 5.5).
-const HEADER: [StructField; 14] = [
-    StructField::own("Signature", 0, 8, FieldDisplay::Text),
-    StructField::own("Revision", 8, 4, FieldDisplay::Hex),
-    StructField::number("HeaderSize", 12, 4),
-    StructField::own("HeaderCRC32", 16, 4, FieldDisplay::Hex).part(FieldRole::Checksum),
-    StructField::number("Reserved", 20, 4),
-    StructField::number("MyLBA", 24, 8).part(FieldRole::Count),
-    StructField::number("AlternateLBA", 32, 8).part(FieldRole::Count),
-    StructField::number("FirstUsableLBA", 40, 8),
-    StructField::number("LastUsableLBA", 48, 8).part(FieldRole::Count),
-    StructField::own("DiskGUID", 56, 16, FieldDisplay::GuidLe),
-    StructField::number("PartitionEntryLBA", 72, 8).part(FieldRole::Count),
-    StructField::number("NumberOfPartitionEntries", 80, 4),
-    StructField::number("SizeOfPartitionEntry", 84, 4),
-    StructField::own("PartitionEntryArrayCRC32", 88, 4, FieldDisplay::Hex).part(FieldRole::Checksum),
-];
 
 /// Bytes of entries that are looked at in each copy: 128 entries, as every table has at least.
 const ENTRIES: u64 = 128 * 128;
@@ -52,42 +17,39 @@ const ENTRIES: u64 = 128 * 128;
 /// The slots of two disks that belong together.
 pub(crate) type Matched<'a> = Vec<(Option<&'a PartitionSlot>, Option<&'a PartitionSlot>)>;
 
-/// Compares the tables of two disks; `readable` says that the partitions of both are told of in words.
+/// Compares the tables of two disks; `readable` is true when the partitions of both are compared by their values.
 ///
 /// # Errors
 /// [`DiffError::Medium`].
 pub(crate) fn tables(
     (a, b): (&Medium, &Medium),
     readable: bool,
-    found: &mut DiffCollector,
+    collector: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let grown = a.size() != b.size();
     let mbr = (sector(a, 0)?, sector(b, 0)?);
     let explained = Explained { counts: grown, checksums: false };
-    compare((&mbr.0, &mbr.1), &MBR_WHOLE, explained, &["MBR".to_owned()], found);
+    compare((&mbr.0, &mbr.1), MBR, explained, &["MBR".to_owned()], collector);
     for index in 0..4 {
-        let at = 446 + index * 16;
-        let records = (&mbr.0[at..at + 16], &mbr.1[at..at + 16]);
-        compare(records, &RECORD, explained, &["MBR".to_owned(), format!("record {}", index + 1)], found);
+        let at = MBR_RECORDS_AT + index * MBR_RECORD_LEN;
+        let records = (&mbr.0[at..at + MBR_RECORD_LEN], &mbr.1[at..at + MBR_RECORD_LEN]);
+        compare(
+            records,
+            MBR_RECORD,
+            explained,
+            &["MBR".to_owned(), format!("record {}", index + 1)],
+            collector,
+        );
     }
     let primary = copies((a, gpt::SECTOR), (b, gpt::SECTOR), "GPT", (grown, readable))?;
     let last = |medium: &Medium| medium.size().saturating_sub(gpt::SECTOR);
     let backup = copies((a, last(a)), (b, last(b)), "backup GPT", (grown, readable))?;
-    // The backup's own fields say where it stands; all else repeats the primary, if that is as it was.
+    // The backup has its own locations; its other fields repeat the primary.
     let originals = [primary.differences.clone(), primary.follows.clone()].concat();
-    found.append(primary);
-    found.mirror(&originals, backup);
+    collector.append(primary);
+    collector.mirror(&originals, backup);
     Ok(())
 }
-
-/// [`MBR`] with the records passed over.
-const MBR_WHOLE: [StructField; 5] = [
-    MBR[0],
-    MBR[1],
-    MBR[2],
-    StructField::own("records", 446, 64, FieldDisplay::Bytes).part(FieldRole::Skip),
-    MBR[3],
-];
 
 /// Compares one copy of the header and its entries.
 fn copies(
@@ -96,27 +58,27 @@ fn copies(
     name: &str,
     (grown, readable): (bool, bool),
 ) -> Result<DiffCollector, DiffError> {
-    let mut found = DiffCollector::default();
+    let mut collector = DiffCollector::default();
     let headers = (sector(a, in_a)?, sector(b, in_b)?);
     let entries = (entries(a, &headers.0)?, entries(b, &headers.1)?);
     let explained = Explained { counts: grown, checksums: entries.0 != entries.1 };
-    compare((&headers.0, &headers.1), &HEADER, explained, &[format!("{name} header")], &mut found);
+    compare((&headers.0, &headers.1), HEADER, explained, &[format!("{name} header")], &mut collector);
     for (number, (a, b)) in (1..).zip(entries.0.chunks(128).zip(entries.1.chunks(128))) {
         let mut diff = ByteDiff::default();
         diff.compare(0, a, b);
         let Some(change) = diff.finish() else { continue };
-        let place = [format!("{name} entries"), format!("entry {number}")];
-        // What readers take from an entry is told in words with the partition.
-        let what = if read_part(a) == read_part(b) { "bytes behind the name" } else { "entry" };
-        let told = readable && what == "entry" && name == "GPT";
-        let weight = if told { DifferenceWeight::Follows } else { DifferenceWeight::Own };
-        found.add(weight, &place, what, DiffChange::Bytes(change));
+        let location = [format!("{name} entries"), format!("entry {number}")];
+        // The fields that readers use are compared with the partition.
+        let what = if used_part(a) == used_part(b) { "bytes behind the name" } else { "entry" };
+        let covered = readable && what == "entry" && name == "GPT";
+        let weight = if covered { DifferenceWeight::Follows } else { DifferenceWeight::Own };
+        collector.add(weight, &location, what, DiffChange::Bytes(change));
     }
-    Ok(found)
+    Ok(collector)
 }
 
-/// What readers take from an entry: the fields and the name up to its NUL.
-fn read_part(entry: &[u8]) -> &[u8] {
+/// The part of an entry that readers use: the fields and the name up to its NUL.
+fn used_part(entry: &[u8]) -> &[u8] {
     let name = entry.get(56..).unwrap_or(&[]);
     let units = name.chunks_exact(2).position(|unit| unit == [0, 0]).map_or(name.len(), |end| end * 2);
     &entry[..entry.len().min(56 + units)]
@@ -131,7 +93,7 @@ fn sector(medium: &Medium, at: u64) -> Result<Vec<u8>, DiffError> {
     Ok(sector)
 }
 
-/// Reads the entries that a header names; none where it names no place on the disk.
+/// Reads the entries that a header names; none where they would not be on the disk.
 fn entries(medium: &Medium, header: &[u8]) -> Result<Vec<u8>, DiffError> {
     let lba = header[72..80].iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
     let at = lba.saturating_mul(gpt::SECTOR);
@@ -143,18 +105,18 @@ fn entries(medium: &Medium, header: &[u8]) -> Result<Vec<u8>, DiffError> {
     Ok(entries)
 }
 
-/// Finds out which partitions belong together: by GUID, then by number.
+/// Pairs the partitions of two disks: by GUID, then by number.
 pub(crate) fn matched<'a>(a: &'a DiskView, b: &'a DiskView) -> Matched<'a> {
     let mut left: Vec<_> = b.slots.iter().collect();
     let mut pairs: Matched<'a> = a.slots.iter().map(|slot| (Some(slot), None)).collect();
-    let ways: [fn(&PartitionSlot, &PartitionSlot) -> bool; 3] = [
+    let criteria: [fn(&PartitionSlot, &PartitionSlot) -> bool; 3] = [
         |a, b| guid(a) == guid(b) && a.number() == b.number(),
         |a, b| guid(a).is_some() && guid(a) == guid(b),
         |a, b| a.number() == b.number(),
     ];
-    for way in ways {
+    for criterion in criteria {
         for (a, b) in pairs.iter_mut().filter(|(_, b)| b.is_none()) {
-            let at = a.and_then(|a| left.iter().position(|b| way(a, b)));
+            let at = a.and_then(|a| left.iter().position(|b| criterion(a, b)));
             *b = at.map(|at| left.remove(at));
         }
     }
@@ -167,29 +129,29 @@ fn guid(slot: &PartitionSlot) -> Option<Guid> {
     slot.partition.as_ref().map(|partition| partition.guid)
 }
 
-/// Compares what the table says of a partition.
+/// Compares the entries of a partition.
 pub(crate) fn partitions(
     a: &gpt::Partition,
     b: &gpt::Partition,
-    place: &[String],
-    found: &mut DiffCollector,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) {
     let named = |guid| types::name(guid).map_or_else(|| format!("{guid}"), str::to_owned);
     let flags = |bits| {
         let names = attributes::names(bits);
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     };
-    found.value(DifferenceWeight::Own, place, "number", a.number, b.number);
-    found.value(DifferenceWeight::Own, place, "type", named(a.type_guid), named(b.type_guid));
-    found.value(DifferenceWeight::Own, place, "guid", a.guid, b.guid);
-    found.value(
+    collector.value(DifferenceWeight::Own, location, "number", a.number, b.number);
+    collector.value(DifferenceWeight::Own, location, "type", named(a.type_guid), named(b.type_guid));
+    collector.value(DifferenceWeight::Own, location, "guid", a.guid, b.guid);
+    collector.value(
         DifferenceWeight::Own,
-        place,
+        location,
         "name",
         format!("`{}`", escape(&a.name)),
         format!("`{}`", escape(&b.name)),
     );
-    found.value(DifferenceWeight::Own, place, "attributes", flags(a.attributes), flags(b.attributes));
-    found.value(DifferenceWeight::Own, place, "start", a.first.offset(), b.first.offset());
-    found.value(DifferenceWeight::Own, place, "size", a.len(), b.len());
+    collector.value(DifferenceWeight::Own, location, "attributes", flags(a.attributes), flags(b.attributes));
+    collector.value(DifferenceWeight::Own, location, "start", a.first.offset(), b.first.offset());
+    collector.value(DifferenceWeight::Own, location, "size", a.len(), b.len());
 }

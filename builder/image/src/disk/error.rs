@@ -1,7 +1,8 @@
 //! Why a disk cannot be laid out.
 
 use amiforge_formats::plan::PlanError;
-use amiforge_formats::{bios, ext4, fat, gpt, swap};
+use amiforge_formats::volume::VolumeWriteError;
+use amiforge_formats::{bios, gpt};
 
 /// Why a disk cannot be laid out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +22,7 @@ pub enum DiskError {
         /// Its number.
         number: u32,
     },
-    /// Two partitions ask for one number.
+    /// Two partitions request one number.
     #[error("partitions `{a}` and `{b}` both have the number {number}")]
     SameNumber {
         /// The one.
@@ -37,7 +38,7 @@ pub enum DiskError {
         /// The id.
         id: String,
     },
-    /// Two partitions want what the others leave.
+    /// Two partitions fill the disk.
     #[error("partitions `{a}` and `{b}` both fill the disk; one at most can")]
     TwoFills {
         /// The one.
@@ -54,7 +55,7 @@ pub enum DiskError {
     /// The length of the disk is not whole sectors.
     #[error("a disk of {size} bytes does not end with a 512-byte sector")]
     PartSector {
-        /// The length asked for.
+        /// The requested length.
         size: u64,
     },
     /// The partitions do not fit the disk.
@@ -73,7 +74,7 @@ pub enum DiskError {
         /// The largest disk.
         most: u64,
     },
-    /// What stands in a partition does not go into it.
+    /// The content of a partition does not fit into it.
     #[error("laying out partition `{id}` of {len} bytes")]
     Partition {
         /// The partition.
@@ -83,7 +84,7 @@ pub enum DiskError {
         /// Why not.
         source: ContentError,
     },
-    /// The least length of a partition could not be told.
+    /// The least length of a partition could not be computed.
     #[error("sizing partition `{id}`")]
     Sizing {
         /// The partition.
@@ -94,12 +95,12 @@ pub enum DiskError {
     /// The partitions do not make a table.
     #[error("writing the partition table")]
     Table(#[from] gpt::write::GptWriteError),
-    /// The parts of the disk overlap, which is a fault of this program.
+    /// The parts of the disk overlap, which is a bug of this program.
     #[error("composing the disk")]
     Plan(#[from] PlanError),
 }
 
-/// Why something does not go into a partition.
+/// Why a content cannot be planned in a partition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContentError {
@@ -111,19 +112,13 @@ pub enum ContentError {
         /// Length of the partition.
         available: u64,
     },
-    /// A FAT32 volume cannot be planned.
-    #[error("planning a FAT32 volume")]
-    Fat(#[from] fat::write::FatWriteError),
-    /// An ext4 file system cannot be planned.
-    #[error("planning an ext4 file system")]
-    Ext4(#[from] ext4::write::Ext4WriteError),
-    /// A swap area cannot be planned.
-    #[error("planning a swap area")]
-    Swap(#[from] swap::SwapWriteError),
+    /// A file system or swap space cannot be planned.
+    #[error(transparent)]
+    Volume(#[from] VolumeWriteError),
     /// The loader for a legacy BIOS cannot start that kernel.
     #[error("preparing the loader for a legacy BIOS")]
     Bios(#[from] bios::BiosError),
-    /// The content's segments overlap, which is a fault of whoever made them.
+    /// The segments of the content overlap, which is a bug of the program that made them.
     #[error("composing the bytes")]
     Plan(#[from] PlanError),
 }

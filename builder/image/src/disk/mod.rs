@@ -1,32 +1,33 @@
-//! The disk: partitions laid out, each with its file system, as one plan.
+//! The disk: partitions laid out, each with its content, as one plan.
 //!
-//! This page is what goes in and what comes out; [`lay_out`] is the one thing that is done with it. Must not know the
-//! recipe, the store or any file: contents are references that the plan carries on.
+//! This page is what has the specification and the result. [`lay_out`] does all at once; [`plan_data`] plans the data partitions
+//! first, for a disk whose other partitions follow from those plans (see [`crate::seal`]). Must not know the recipe, the
+//! store or any file: contents are references that the plan carries on.
 //!
-//! The first MiB is zero but for the table, the code that starts a loader, and, where one is asked for, a small BIOS-boot partition; partitions start
-//! at multiples of 1 MiB, in the order of the specification; what no partition has is free; the backup table ends
-//! the disk.
+//! The first MiB is zero but for the partition table, the boot code of a loader, and a small BIOS-boot partition where one
+//! is requested. Partitions start at multiples of 1 MiB, in the order of the specification. Bytes of no partition are
+//! free. The backup table ends the disk.
 
 mod compose;
 mod error;
 mod ids;
 mod lay_out;
-mod place;
+mod ranges;
 #[cfg(test)]
 mod tests;
 
 pub use error::{ContentError, DiskError};
-pub use ids::{disk_guid, file_system_uuid, hash_seed, partition_guid, volume_id};
-pub use lay_out::lay_out;
+pub use ids::{disk_guid, partition_guid};
+pub use lay_out::{DataPlans, lay_out, plan_data};
 
 use amiforge_formats::bios;
-use amiforge_formats::ext4;
 use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::Plan;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
+use amiforge_formats::volume::VolumeOptions;
 
-/// What a disk should be. Partitions stand on the disk in this order.
+/// Specification of a disk. Partitions are on the disk in this order.
 #[derive(Debug, Clone)]
 pub struct DiskSpec {
     /// Name of the image: seed of every id that is not given.
@@ -55,7 +56,7 @@ pub enum DiskSize {
 pub struct PartitionSpec {
     /// Number in the GPT, else the next that is free (1-based).
     pub number: Option<u32>,
-    /// Name in words for errors and derived ids, unique, such as `root`.
+    /// Name for errors and derived ids, unique, such as `root`.
     pub id: String,
     /// GPT partition name.
     pub label: String,
@@ -67,26 +68,26 @@ pub struct PartitionSpec {
     pub attributes: u64,
     /// Length.
     pub size: PartitionSize,
-    /// What stands in it.
+    /// Content.
     pub content: PartitionContent,
 }
 
 /// Length of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartitionSize {
-    /// Bytes, rounded up to whole MiB. A BIOS-boot partition of at most 1,031,168 bytes (2,014 sectors) stands at sector
-    /// 34, before the first MiB, in whole sectors: the place that tools keep for it, which costs the disk nothing.
+    /// Bytes, rounded up to whole MiB. A BIOS-boot partition of at most 1,031,168 bytes (2,014 sectors) starts at sector
+    /// 34, before the first MiB, in whole sectors: the range that tools reserve for it, which costs the disk nothing.
     Exact(u64),
-    /// What the others leave (one partition at most; on a `Minimal` disk the same as `Minimal` without slack).
+    /// The space that the others leave (one partition at most; on a `Minimal` disk the same as `Minimal` without slack).
     Fill,
-    /// As small as the content allows, and so many bytes more of free space.
+    /// As small as the content allows, with some free space.
     Minimal {
-        /// Free space wanted in bytes.
+        /// Free space in bytes.
         slack: u64,
     },
 }
 
-/// What stands in a partition.
+/// Content of a partition.
 #[derive(Debug, Clone)]
 pub enum PartitionContent {
     /// Nothing: every byte free.
@@ -95,38 +96,20 @@ pub enum PartitionContent {
     Raw(Content),
     /// The loader for a legacy BIOS, the rest free.
     Loader(Loader),
-    /// FAT32.
-    Fat32 {
-        /// The files.
-        tree: Tree,
-        /// Volume label, at most 11 characters.
-        label: String,
-        /// Volume id, else derived.
-        volume_id: Option<u32>,
-    },
-    /// ext4.
-    Ext4 {
-        /// The files.
-        tree: Tree,
-        /// UUID, else derived.
-        uuid: Option<Guid>,
-        /// Volume label, at most 16 bytes.
-        label: String,
-        /// Journal.
-        journal: ext4::write::JournalSize,
-        /// Blocks reserved for root, in hundredths of a percent.
-        reserved: u16,
-    },
-    /// A swap area.
-    Swap {
-        /// UUID, else derived.
-        uuid: Option<Guid>,
-        /// Label, at most 16 bytes.
-        label: String,
-    },
+    /// A file system or swap space.
+    Volume(VolumeSpec),
 }
 
-/// What the loader for a legacy BIOS starts.
+/// A file system or swap space.
+#[derive(Debug, Clone)]
+pub struct VolumeSpec {
+    /// The format and its options.
+    pub options: VolumeOptions,
+    /// The files; a format that holds none ignores them.
+    pub tree: Tree,
+}
+
+/// The kernel that the loader for a legacy BIOS starts, with its initrd and arguments.
 #[derive(Debug, Clone)]
 pub struct Loader {
     /// The kernel.
@@ -140,7 +123,7 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Bytes that it takes with all that it starts.
+    /// Bytes of the loader, the kernel and the initrd.
     #[expect(clippy::len_without_is_empty, reason = "it is never empty: it has the bytes of the loader")]
     pub fn len(&self) -> u64 {
         bios::len(self.kernel.len(), self.initrd.as_ref().map_or(0, Content::len))
@@ -155,12 +138,12 @@ pub struct Disk {
     /// GUID of the disk.
     pub guid: Guid,
     /// The partitions, in the order of the specification.
-    pub partitions: Vec<Placed>,
+    pub partitions: Vec<PartitionLayout>,
 }
 
-/// Where a partition came to stand.
+/// A partition of a disk that is laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed {
+pub struct PartitionLayout {
     /// The `id` of the specification.
     pub id: String,
     /// Number in the GPT.
@@ -177,7 +160,7 @@ pub struct Placed {
     pub label: String,
     /// GPT attribute bits.
     pub attributes: u64,
-    /// `fat32`, `ext4`, `swap`, or none.
+    /// Name of the volume format as `VolumeFormat::written_name` gives it, or none.
     pub file_system: Option<&'static str>,
     /// UUID of the file system or volume id (`XXXX-XXXX`), where it has one.
     pub uuid: Option<String>,

@@ -1,4 +1,4 @@
-//! Where partitions come to stand, and what is said when they cannot.
+//! Ranges of partitions, and the errors when they do not fit.
 
 use std::error::Error as _;
 
@@ -8,11 +8,12 @@ use amiforge_formats::plan::{Data, NoSources, PlanReader};
 use amiforge_formats::read_at::{ReadAt, Window};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
+use amiforge_formats::volume::{VolumeIds, VolumeOptions, VolumeWriteError};
 use amiforge_formats::{fat, swap};
 
 use super::{
     ContentError, Disk, DiskError, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec,
-    lay_out,
+    VolumeSpec, lay_out,
 };
 
 const MIB: u64 = 1 << 20;
@@ -39,8 +40,14 @@ fn esp(size: PartitionSize, file: usize) -> PartitionSpec {
     let mut tree = Tree::new(meta.clone());
     let content = Content::Inline(vec![7; file].into());
     tree.add(tree.root(), Name::new(b"file").unwrap(), Node { meta, kind: NodeKind::File(content) }).unwrap();
-    let content = PartitionContent::Fat32 { tree, label: "ESP".to_owned(), volume_id: None };
+    let options = VolumeOptions::Fat32 { label: "ESP".to_owned(), volume_id: None };
+    let content = PartitionContent::Volume(VolumeSpec { options, tree });
     PartitionSpec { type_guid: types::ESP, ..partition("esp", size, content) }
+}
+
+fn swap_space(label: String) -> PartitionContent {
+    let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
+    PartitionContent::Volume(VolumeSpec { options: VolumeOptions::Swap { label, uuid: None }, tree })
 }
 
 fn spec(size: DiskSize, partitions: Vec<PartitionSpec>) -> DiskSpec {
@@ -48,8 +55,8 @@ fn spec(size: DiskSize, partitions: Vec<PartitionSpec>) -> DiskSpec {
 }
 
 /// Starts and lengths in MiB.
-fn places(disk: &Disk) -> Vec<(u64, u64)> {
-    disk.partitions.iter().map(|placed| (placed.start / MIB, placed.len / MIB)).collect()
+fn ranges(disk: &Disk) -> Vec<(u64, u64)> {
+    disk.partitions.iter().map(|partition| (partition.start / MIB, partition.len / MIB)).collect()
 }
 
 fn table(disk: &Disk) -> gpt::PartitionTable {
@@ -66,8 +73,8 @@ fn partitions_follow_each_other_at_whole_mib_and_the_fill_takes_the_rest() {
         PartitionSpec { number: Some(1), ..empty("data", PartitionSize::Exact(3)) },
     ];
     let disk = lay_out(&spec(DiskSize::Exact(100 * MIB), partitions)).unwrap();
-    assert_eq!(places(&disk), [(1, 41), (42, 56), (98, 1)]);
-    assert_eq!(disk.partitions.iter().map(|placed| placed.number).collect::<Vec<_>>(), [2, 3, 1]);
+    assert_eq!(ranges(&disk), [(1, 41), (42, 56), (98, 1)]);
+    assert_eq!(disk.partitions.iter().map(|partition| partition.number).collect::<Vec<_>>(), [2, 3, 1]);
     assert_eq!(disk.plan.len(), 100 * MIB);
     let table = table(&disk);
     assert_eq!(table.partitions.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), ["data", "esp", "root"]);
@@ -84,7 +91,7 @@ fn a_minimal_disk_is_as_small_as_its_partitions_in_any_order() {
         PartitionSpec { id: "more".into(), ..partition("raw", PartitionSize::Minimal { slack: MIB }, raw) },
     ];
     let disk = lay_out(&spec(DiskSize::Minimal, partitions)).unwrap();
-    assert_eq!(places(&disk), [(1, 5), (6, 1), (7, 6)]);
+    assert_eq!(ranges(&disk), [(1, 5), (6, 1), (7, 6)]);
     assert_eq!(disk.plan.len(), 14 * MIB);
     let none = lay_out(&spec(DiskSize::Minimal, Vec::new())).unwrap();
     assert_eq!(none.plan.len(), 2 * MIB);
@@ -129,7 +136,7 @@ fn file_systems_stand_in_their_partitions_with_derived_ids() {
     let label = "swap".to_owned();
     let partitions = vec![
         esp(PartitionSize::Minimal { slack: MIB }, 3_000_000),
-        partition("swap", PartitionSize::Exact(2 * MIB), PartitionContent::Swap { uuid: None, label }),
+        partition("swap", PartitionSize::Exact(2 * MIB), swap_space(label)),
     ];
     let spec = spec(DiskSize::Minimal, partitions);
     let disk = lay_out(&spec).unwrap();
@@ -138,20 +145,22 @@ fn file_systems_stand_in_their_partitions_with_derived_ids() {
         |at: usize| Window::new(&reader, disk.partitions[at].start, disk.partitions[at].len).unwrap();
     assert_eq!(fat::check::check(&window(0)).unwrap(), []);
     let volume = fat::read::read(&window(0), amiforge_formats::plan::SourceId(0), 0).unwrap();
-    assert_eq!(Some(fat::id_text(volume.volume_id)), disk.partitions[0].uuid);
-    assert_eq!(volume.volume_id, super::volume_id("web", "esp"));
+    let id = fat::id_text(volume.shape.volume_id);
+    assert_eq!(Some(&id), disk.partitions[0].uuid.as_ref());
+    let options = VolumeOptions::Fat32 { label: String::new(), volume_id: None };
+    assert_eq!(id, options.id(&VolumeIds::derive("web", "esp")));
     let mut hidden = [0; 4];
     window(0).read_exact_at(28, &mut hidden).unwrap();
     assert_eq!(u32::from_le_bytes(hidden), 2048);
     let area = swap::read(&window(1)).unwrap();
-    assert_eq!((area.uuid, area.pages), (super::file_system_uuid("web", "swap"), 512));
+    assert_eq!((area.uuid, area.pages), (VolumeIds::derive("web", "swap").uuid, 512));
     assert_eq!(disk.guid, Guid::derive("web", "disk"));
     assert_eq!(disk.partitions[1].guid, super::partition_guid("web", "swap"));
     assert_eq!(lay_out(&spec).unwrap().plan, disk.plan);
 }
 
 /// An error with its sources, as a user reads it.
-fn said(error: &DiskError) -> String {
+fn error_chain(error: &DiskError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -168,7 +177,7 @@ fn disks_that_cannot_be_are_refused_with_what_is_missing() {
     let exact = |mib: u64| PartitionSize::Exact(mib * MIB);
     let numbered = |id: &str, number| PartitionSpec { number: Some(number), ..empty(id, exact(1)) };
     let raw = |len: usize| PartitionContent::Raw(Content::Inline(vec![0; len].into()));
-    let swap = |label: &str| PartitionContent::Swap { uuid: None, label: label.to_owned() };
+    let swap = |label: &str| swap_space(label.to_owned());
     let long = PartitionSpec { label: "x".repeat(37), ..empty("long", exact(1)) };
     let guid = Some(Guid::from_u128(5));
     let cases = [
@@ -242,7 +251,7 @@ fn disks_that_cannot_be_are_refused_with_what_is_missing() {
         ),
     ];
     for (mib, partitions, text) in cases {
-        assert_eq!(said(&lay_out(&spec(DiskSize::Exact(mib * MIB), partitions)).unwrap_err()), text);
+        assert_eq!(error_chain(&lay_out(&spec(DiskSize::Exact(mib * MIB), partitions)).unwrap_err()), text);
     }
     let odd = lay_out(&spec(DiskSize::Exact(8 * MIB + 1), Vec::new()));
     assert_eq!(odd.unwrap_err(), DiskError::PartSector { size: 8 * MIB + 1 });
@@ -255,7 +264,7 @@ fn disks_that_cannot_be_are_refused_with_what_is_missing() {
     assert_eq!(lay_out(&spec(DiskSize::Minimal, most)).unwrap().partitions[127].number, 128);
     let link = {
         let mut spec = esp(PartitionSize::Minimal { slack: 0 }, 1);
-        if let PartitionContent::Fat32 { tree, .. } = &mut spec.content {
+        if let PartitionContent::Volume(VolumeSpec { tree, .. }) = &mut spec.content {
             let meta = Meta::root_owned(0o777, Time::EPOCH);
             let node = Node { meta, kind: NodeKind::Symlink(Box::from(&b"x"[..])) };
             tree.add(tree.root(), Name::new(b"l").unwrap(), node).unwrap();
@@ -263,9 +272,12 @@ fn disks_that_cannot_be_are_refused_with_what_is_missing() {
         lay_out(&super::DiskSpec { partitions: vec![spec], ..self::spec(DiskSize::Minimal, Vec::new()) })
             .unwrap_err()
     };
-    assert!(matches!(&link, DiskError::Sizing { source: ContentError::Fat(_), .. }));
+    assert!(matches!(
+        &link,
+        DiskError::Sizing { source: ContentError::Volume(VolumeWriteError::Fat(_)), .. }
+    ));
     assert_eq!(
-        said(&link),
+        error_chain(&link),
         "sizing partition `esp`: planning a FAT32 volume: `/l` is a symlink, and FAT holds files and directories only"
     );
 }

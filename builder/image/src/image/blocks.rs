@@ -18,7 +18,7 @@ pub enum Block {
     Data(Digest),
     /// Nothing but zeros, and they must read back as zeros.
     Zero,
-    /// Space that nobody reads before writing it. In a file it reads as zeros.
+    /// Unallocated space: it is not read before it is written. In a file it reads as zeros.
     Free,
 }
 

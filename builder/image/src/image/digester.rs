@@ -13,7 +13,7 @@ static ZEROS: [[u8; CHUNK]; 1024] = [[0; CHUNK]; 1024];
 #[derive(Debug)]
 pub(super) struct Digester {
     plain: Sha256State,
-    /// Whether the whole is digested; if not, what is said of it is nonsense.
+    /// Whether the whole image is digested; if not, its digest has no meaning.
     whole: bool,
     len: u64,
     blocks: BlockMap,

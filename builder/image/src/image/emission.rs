@@ -11,8 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{Plan, Sources};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
 use super::digester::Digester;
 use super::target::ImageFile;
@@ -22,7 +21,7 @@ use super::{EmitError, EmitOptions, Emitted, sha256};
 /// Most threads that have work: the chain takes what about three others gather.
 const THREADS_MAX: usize = 8;
 
-/// Threads more than asked for when writes go around the cache: that many wait for the device, not for a core.
+/// Threads beyond the requested number when writes bypass the cache: so many wait for the device, not for a core.
 const IN_FLIGHT: usize = 2;
 
 /// Most windows in memory: 48 MiB.
@@ -37,7 +36,7 @@ pub(super) enum DigestMode {
     Gatherers,
     /// Whoever gathered them; there is no digest of the whole.
     Blocks,
-    /// Nobody; there is no digest of the whole either.
+    /// No thread; the whole image is not digested either.
     Nobody,
 }
 
@@ -57,8 +56,7 @@ fn data_runs(plan: &Plan, len: u64) -> impl Iterator<Item = Range<u64>> + '_ {
 pub(super) struct Emission<'a> {
     plan: &'a Plan,
     sources: &'a dyn Sources,
-    progress: &'a dyn Progress,
-    interrupt: &'a Interrupt,
+    monitor: Monitor<'a>,
     /// Bytes in a window.
     window: u64,
     /// Bytes that will be written in all.
@@ -84,9 +82,9 @@ struct EmitQueue {
     unwritten: VecDeque<Arc<GatheredWindow>>,
     /// Threads that write.
     writing: usize,
-    /// Nobody's while a thread hashes.
+    /// `None` while a thread hashes.
     digester: Option<Digester>,
-    /// Buffers that nobody uses.
+    /// Unused buffers.
     buffers: Vec<WindowBuffer>,
     failed: Option<EmitError>,
 }
@@ -119,7 +117,7 @@ impl EmitQueue {
         }
     }
 
-    /// The next window of the chain, when it is there and nobody hashes.
+    /// The next window of the chain, when it has been read and no thread hashes.
     fn hash_job(&mut self) -> Option<EmitJob> {
         if self.digester.is_none() || !self.unhashed.contains_key(&self.hash) {
             return None;
@@ -147,16 +145,14 @@ impl<'a> Emission<'a> {
         sources: &'a dyn Sources,
         target: Option<&'a ImageFile>,
         hashing: DigestMode,
-        progress: &'a dyn Progress,
-        interrupt: &'a Interrupt,
+        monitor: Monitor<'a>,
     ) -> Self {
         let direct = target.is_some_and(ImageFile::is_direct);
         let window = if direct { AROUND } else { THROUGH };
         Self {
             plan,
             sources,
-            progress,
-            interrupt,
+            monitor,
             window,
             needed: data_runs(plan, window).map(|run| run.end - run.start).sum(),
             target,
@@ -169,8 +165,8 @@ impl<'a> Emission<'a> {
 
     /// Does all of it.
     pub(super) fn run(self, options: EmitOptions) -> Result<Emitted, EmitError> {
-        let asked = options.threads.clamp(1, THREADS_MAX);
-        let threads = if self.writers > 1 { asked + IN_FLIGHT } else { asked };
+        let requested = options.threads.clamp(1, THREADS_MAX);
+        let threads = if self.writers > 1 { requested + IN_FLIGHT } else { requested };
         let buffers = (2 * threads + 2).min(BUFFERS_MAX);
         {
             let mut queue = self.lock();
@@ -184,14 +180,14 @@ impl<'a> Emission<'a> {
             }
             self.work();
         });
-        self.progress.end();
+        self.monitor.progress.end();
         let queue = self.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
         match (queue.failed, queue.digester) {
             (None, Some(digester)) => {
                 let (blocks, plain) = digester.finish();
                 Ok(Emitted { blocks, plain, len: self.plan.len(), written: 0, recalled: false })
             }
-            // The chain is nobody's only when a thread panicked, which is over by now.
+            // The chain is missing only when a thread panicked, which ended the emission before.
             (failed, _) => Err(failed.unwrap_or(EmitError::Interrupted)),
         }
     }
@@ -204,7 +200,7 @@ impl<'a> Emission<'a> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Allocates all the space there will be data in, in order, so that a full disk is found before anything is
+    /// Allocates the space of all data, in order, so that a full disk is an error before anything is
     /// written and the file has few fragments.
     pub(super) fn allocate(&self) -> Result<(), EmitError> {
         let Some(target) = self.target.filter(|target| target.is_direct()) else { return Ok(()) };
@@ -242,7 +238,7 @@ impl<'a> Emission<'a> {
     fn job(&self) -> Option<EmitJob> {
         let mut queue = self.lock();
         loop {
-            if self.interrupt.raised() {
+            if self.monitor.cancel.is_cancelled() {
                 queue.failed.get_or_insert(EmitError::Interrupted);
                 self.changed.notify_all();
             }
@@ -315,7 +311,7 @@ impl<'a> Emission<'a> {
         if self.hashing != DigestMode::Nobody {
             digester.take(survey, buffer.as_ref(), hashed.as_deref());
         }
-        self.progress.advance(survey.range.end - survey.range.start);
+        self.monitor.progress.advance(survey.range.end - survey.range.start);
         let mut queue = self.lock();
         queue.digester = Some(digester);
         queue.hash += 1;

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use amiforge_formats::plan::{Plan, Sources};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
 use super::emission::{DigestMode, Emission};
 use super::target::ImageFile;
 use super::{EmitError, EmitOptions, Emitted, KnownImage};
 
-/// Writes `plan` to a new file at `path`, sparse where the plan says `Zero` or `Free`, and digests it in the same
+/// Writes `plan` to a new file at `path`, sparse where the plan has `Zero` or `Free`, and digests it in the same
 /// pass. The file's bytes and the digests do not depend on the number of threads. On failure the file is removed.
 ///
 /// With something `known` only the blocks are digested, side by side. When their root is the known one, so is the digest
@@ -24,18 +23,17 @@ pub fn emit(
     path: &Path,
     options: &EmitOptions,
     known: Option<KnownImage>,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Emitted, EmitError> {
     if let Some(known) = known {
-        let emitted = emit_by(DigestMode::Blocks, plan, sources, path, *options, progress, interrupt)?;
+        let emitted = emit_by(DigestMode::Blocks, plan, sources, path, *options, monitor)?;
         if emitted.blocks.merkle_root() == known.root {
             return Ok(Emitted { plain: known.plain, recalled: true, ..emitted });
         }
         let removed = std::fs::remove_file(path);
         removed.map_err(|source| EmitError::Create { path: path.to_owned(), source })?;
     }
-    emit_by(DigestMode::best(), plan, sources, path, *options, progress, interrupt)
+    emit_by(DigestMode::best(), plan, sources, path, *options, monitor)
 }
 
 /// Digests a plan as [`emit`] does, and writes it nowhere.
@@ -46,15 +44,14 @@ pub fn digest(
     plan: &Plan,
     sources: &dyn Sources,
     options: &EmitOptions,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Emitted, EmitError> {
-    progress.begin("digesting the image", Some(plan.len()));
-    let emission = Emission::new(plan, sources, None, DigestMode::best(), progress, interrupt);
+    monitor.progress.begin("digesting the image", Some(plan.len()));
+    let emission = Emission::new(plan, sources, None, DigestMode::best(), monitor);
     emission.run(*options)
 }
 
-/// Writes a plan as [`emit`] does, and digests nothing: for a file that nobody vouches for. Gives the number of
+/// Writes a plan as [`emit`] does, and digests nothing: for a file without a manifest. Gives the number of
 /// bytes written.
 ///
 /// # Errors
@@ -64,10 +61,9 @@ pub fn write(
     sources: &dyn Sources,
     path: &Path,
     options: &EmitOptions,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<u64, EmitError> {
-    let emitted = emit_by(DigestMode::Nobody, plan, sources, path, *options, progress, interrupt)?;
+    let emitted = emit_by(DigestMode::Nobody, plan, sources, path, *options, monitor)?;
     Ok(emitted.written)
 }
 
@@ -78,13 +74,12 @@ pub(super) fn emit_by(
     sources: &dyn Sources,
     path: &Path,
     options: EmitOptions,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Emitted, EmitError> {
     let target = ImageFile::create(path, plan.len())?;
-    let emission = Emission::new(plan, sources, Some(&target), hashing, progress, interrupt);
+    let emission = Emission::new(plan, sources, Some(&target), hashing, monitor);
     emission.allocate()?;
-    progress.begin("writing the image", Some(plan.len()));
+    monitor.progress.begin("writing the image", Some(plan.len()));
     let emitted = emission.run(options)?;
     Ok(Emitted { written: target.keep(), ..emitted })
 }

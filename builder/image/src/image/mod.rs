@@ -107,7 +107,7 @@ pub enum EmitError {
         /// Why.
         source: io::Error,
     },
-    /// Somebody asked to stop.
+    /// The caller requested to stop.
     #[error("interrupted")]
     Interrupted,
 }

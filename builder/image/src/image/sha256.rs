@@ -64,7 +64,7 @@ pub(super) fn consume_both(one: &mut Sha256State, other: &mut Sha256State, chunk
             unsafe_code,
             reason = "the instructions that the function is compiled for were just asked after"
         )]
-        // SAFETY: `available` says that this processor has every feature that the function enables.
+        // SAFETY: `available` is true, so this processor has every feature that the function enables.
         unsafe {
             x86::consume_both(&mut one.0, &mut other.0, chunks);
         }

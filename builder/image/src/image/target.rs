@@ -109,7 +109,7 @@ impl ImageFile {
         Ok(())
     }
 
-    /// Leaves the file where it is and tells how many bytes were written.
+    /// Keeps the file and gives the number of bytes written.
     pub(super) fn keep(mut self) -> u64 {
         self.kept = true;
         self.written.load(Ordering::Relaxed)
@@ -129,7 +129,7 @@ impl ImageFile {
 impl Drop for ImageFile {
     fn drop(&mut self) {
         if !self.kept {
-            // The error that led here says more than that the file could not be removed.
+            // The error that led here is more useful than that of the removal.
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -7,15 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::plan::{Claims, Data, NoSources, Plan, SourceId, Sources};
-use amiforge_progress::Interrupt;
-use amiforge_progress::{Progress, Silent};
+use amiforge_progress::{CancelToken, Monitor, Progress};
 use proptest::prelude::*;
 
 use super::emission::DigestMode;
 use super::emit::emit_by;
 use super::*;
 
-/// Two sources of bytes that are a function of their place.
+/// Two sources of bytes that are a function of their offset.
 struct Pattern;
 
 fn pattern(source: SourceId, at: u64) -> u8 {
@@ -45,7 +44,7 @@ fn data() -> impl Strategy<Value = Data> {
     ]
 }
 
-/// Plans in which neighbours often come from near places of a source, as files of an archive do.
+/// Plans in which neighbours often come from near offsets of a source, as files of an archive do.
 fn plan() -> impl Strategy<Value = Plan> {
     let extent = (length(), data(), prop::option::of(0..3000u64));
     prop::collection::vec(extent, 0..60).prop_map(|extents| {
@@ -68,7 +67,7 @@ fn plan() -> impl Strategy<Value = Plan> {
 }
 
 fn emit_to(path: &Path, plan: &Plan, threads: usize) -> Result<Emitted, EmitError> {
-    emit(plan, &Pattern, path, &EmitOptions { threads }, None, &Silent, &Interrupt::new())
+    emit(plan, &Pattern, path, &EmitOptions { threads }, None, Monitor::none())
 }
 
 fn expected_bytes(plan: &Plan) -> Vec<u8> {
@@ -77,7 +76,7 @@ fn expected_bytes(plan: &Plan) -> Vec<u8> {
     bytes
 }
 
-/// What the definitions say of each block.
+/// The digest of each block by the definitions.
 fn expected_blocks(plan: &Plan, bytes: &[u8]) -> Vec<Block> {
     let of = |(index, block): (usize, &[u8])| {
         let start = index as u64 * BLOCK;
@@ -102,15 +101,15 @@ proptest! {
         for (threads, hashing) in ways {
             let path = directory.path().join(format!("{threads}.raw"));
             let options = EmitOptions { threads };
-            let emitted = emit_by(hashing, &plan, &Pattern, &path, options, &Silent, &Interrupt::new()).unwrap();
+            let emitted = emit_by(hashing, &plan, &Pattern, &path, options, Monitor::none()).unwrap();
             prop_assert!(fs::read(&path).unwrap() == bytes, "bytes with {} threads", threads);
             prop_assert_eq!(emitted.plain, Digest::of(&bytes));
             prop_assert_eq!(emitted.blocks.iter().collect::<Vec<_>>(), expected_blocks(&plan, &bytes));
             let again = directory.path().join("again.raw");
-            write(&plan, &Pattern, &again, &options, &Silent, &Interrupt::new()).unwrap();
+            write(&plan, &Pattern, &again, &options, Monitor::none()).unwrap();
             prop_assert!(fs::read(&again).unwrap() == bytes, "bytes without digests");
             fs::remove_file(&again).unwrap();
-            let seen = digest(&plan, &Pattern, &options, &Silent, &Interrupt::new()).unwrap();
+            let seen = digest(&plan, &Pattern, &options, Monitor::none()).unwrap();
             prop_assert_eq!((&seen.blocks, seen.plain), (&emitted.blocks, emitted.plain));
             prop_assert_eq!((emitted.len, emitted.blocks.len()), (plan.len(), plan.len().div_ceil(BLOCK)));
         }
@@ -181,24 +180,22 @@ fn a_source_that_shrank_fails_at_the_very_slice_and_leaves_no_file() {
         claims.claim((1 << 20) + index * 8192, 1000, slice(index * 1500));
     }
     let plan = claims.finish(&Data::Zero).unwrap();
-    let failed =
-        emit(&plan, &Shrunk(3000), &path, &EmitOptions { threads: 2 }, None, &Silent, &Interrupt::new());
+    let failed = emit(&plan, &Shrunk(3000), &path, &EmitOptions { threads: 2 }, None, Monitor::none());
     let Err(EmitError::Read { offset, source }) = failed else { panic!("{failed:?}") };
     assert_eq!((offset, source.to_string().as_str()), ((1 << 20) + 2 * 8192, "source 0 ends"));
     assert!(!path.exists());
-    let missing =
-        emit(&plan, &NoSources, &path, &EmitOptions { threads: 1 }, None, &Silent, &Interrupt::new());
+    let missing = emit(&plan, &NoSources, &path, &EmitOptions { threads: 1 }, None, Monitor::none());
     assert!(matches!(missing, Err(EmitError::Read { offset, .. }) if offset == 1 << 20), "{missing:?}");
 }
 
 /// Raises the interrupt when the first bytes are done.
-struct StopSoon<'a>(&'a Interrupt, AtomicU64);
+struct StopSoon<'a>(&'a CancelToken, AtomicU64);
 
 impl Progress for StopSoon<'_> {
     fn begin(&self, _step: &str, _total: Option<u64>) {}
     fn advance(&self, bytes: u64) {
         self.1.fetch_add(bytes, Ordering::Relaxed);
-        self.0.flag().store(true, Ordering::Relaxed);
+        self.0.cancel();
     }
     fn end(&self) {}
 }
@@ -209,8 +206,7 @@ fn what_is_known_is_believed_of_the_same_blocks_only() {
     let at = |name: &str| directory.path().join(name);
     let plan = sparse();
     let emit_knowing = |known, path: &Path| {
-        emit(&plan, &Pattern, path, &EmitOptions { threads: 2 }, Some(known), &Silent, &Interrupt::new())
-            .unwrap()
+        emit(&plan, &Pattern, path, &EmitOptions { threads: 2 }, Some(known), Monitor::none()).unwrap()
     };
     let first = emit_to(&at("first"), &plan, 2).unwrap();
     assert!(!first.recalled);
@@ -230,9 +226,10 @@ fn an_interrupt_stops_soon_and_leaves_no_file() {
     let mut claims = Claims::new(1 << 30);
     claims.claim(0, 32 << 20, slice(0));
     let plan = claims.finish(&Data::Free).unwrap();
-    let interrupt = Interrupt::new();
-    let progress = StopSoon(&interrupt, AtomicU64::new(0));
-    let stopped = emit(&plan, &Pattern, &path, &EmitOptions { threads: 2 }, None, &progress, &interrupt);
+    let cancel = CancelToken::new();
+    let progress = StopSoon(&cancel, AtomicU64::new(0));
+    let stopped =
+        emit(&plan, &Pattern, &path, &EmitOptions { threads: 2 }, None, Monitor::new(&progress, &cancel));
     assert!(matches!(stopped, Err(EmitError::Interrupted)), "{stopped:?}");
     assert!(!path.exists());
     assert!(progress.1.into_inner() <= 16 << 20);
@@ -240,7 +237,7 @@ fn an_interrupt_stops_soon_and_leaves_no_file() {
 
 #[test]
 fn progress_adds_up_to_the_length() {
-    let never = Interrupt::new();
+    let never = CancelToken::new();
     let counted = StopSoon(&never, AtomicU64::new(0));
     let directory = tempfile::tempdir().unwrap();
     emit(
@@ -249,8 +246,7 @@ fn progress_adds_up_to_the_length() {
         &directory.path().join("disk.raw"),
         &EmitOptions { threads: 3 },
         None,
-        &counted,
-        &Interrupt::new(),
+        Monitor::new(&counted, &CancelToken::new()),
     )
     .unwrap();
     assert_eq!(counted.1.into_inner(), 64 << 20);

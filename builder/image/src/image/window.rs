@@ -1,6 +1,6 @@
 //! A window: a few neighbouring blocks of an image, gathered in memory before they are written and hashed.
 //!
-//! Knows how to read the slices of a plan with few calls. Small files stand in an archive with only a header
+//! Knows how to read the slices of a plan with few calls. Small files are in an archive with only a header
 //! between them, so what is near each other there is read at once and the pieces are copied out. Knows no file
 //! that is written to.
 
@@ -17,13 +17,13 @@ pub(super) const AROUND: u64 = 8 * BLOCK;
 /// gathered and being written or hashed is copied a twentieth faster than one of 4 MiB.
 pub(super) const THROUGH: u64 = 2 * BLOCK;
 
-/// What memory and files are aligned to when the cache is gone around; the largest sector in use.
+/// Alignment of memory and file offsets when the cache is bypassed; the largest sector in use.
 pub(super) const ALIGN: usize = 4096;
 
-/// A stretch without data shorter than this is written as zeros: a hole would cost a further write call.
+/// A range without data shorter than this is written as zeros: a hole would cost a further write call.
 const HOLE_MIN: u64 = 32 * 1024;
 
-/// Slices of at least this length are read by themselves, straight to their place.
+/// Slices of at least this length are read by themselves, directly into the window.
 const ALONE: u64 = 32 * 1024;
 
 /// Slices further apart than this in their source are not read together.
@@ -87,7 +87,7 @@ impl Survey {
     }
 }
 
-/// Adds a stretch of data, rounded to the alignment, joined to the one before unless a hole fits between.
+/// Adds a range of data, rounded to the alignment, joined to the one before unless a hole fits between.
 fn add_run(runs: &mut Vec<Range<u64>>, data: Range<u64>, limit: u64) {
     let start = data.start - data.start % ALIGN as u64;
     let end = data.end.next_multiple_of(ALIGN as u64).min(limit);
@@ -97,7 +97,7 @@ fn add_run(runs: &mut Vec<Range<u64>>, data: Range<u64>, limit: u64) {
     }
 }
 
-/// Memory for a window, aligned for writes around the cache.
+/// Memory for a window, aligned for writes that bypass the cache.
 #[derive(Debug)]
 pub(super) struct WindowBuffer {
     bytes: Vec<u8>,

@@ -1,12 +1,14 @@
-//! The disk: its size, its partition table and what each partition holds.
+//! The disk: its size, its partition table and the content of each partition.
 
+use amiforge_formats::arch::Arch;
 use amiforge_formats::gpt::{self, attributes, types};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::read_at::{ReadAt, Window};
 use amiforge_formats::tree::Printable;
+use amiforge_formats::volume::{VolumeContent, probe};
 use serde::Serialize;
 
-use super::{FsKind, InspectError, Medium, probe};
+use super::{InspectError, Medium};
 
 /// A disk, or an image that is one file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub struct TableView {
     pub findings: Vec<String>,
 }
 
-/// A stretch of the disk that may hold a file system.
+/// A range of the disk that may hold a file system: a partition, or all of an image without a partition table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionSlot {
     /// Its entry in the partition table, if there is one.
@@ -39,8 +41,8 @@ pub struct PartitionSlot {
     pub start: u64,
     /// Length in bytes.
     pub len: u64,
-    /// What it holds.
-    pub holds: FsKind,
+    /// Its content, by its signatures.
+    pub content: VolumeContent,
 }
 
 /// How a user names a partition.
@@ -48,8 +50,8 @@ pub struct PartitionSlot {
 pub struct Selector<'a>(pub &'a str);
 
 impl DiskView {
-    /// Looks at an image. A disk is told by a partition table of which one copy is good; what is neither that nor
-    /// anything else with a magic number, but looks like a damaged disk, is an error.
+    /// Reads the partition table of an image, of which one copy has to be good, and probes the partitions. An image without
+    /// a table is one slot; one with neither a good table nor a known signature, but with a GPT header, is an error.
     ///
     /// # Errors
     /// [`InspectError::Medium`], [`InspectError::Table`].
@@ -59,15 +61,15 @@ impl DiskView {
         let reading = match gpt::read::read(medium) {
             Ok(reading) => reading,
             Err(error) => {
-                let holds = probe(medium).map_err(failed)?;
-                let damaged = holds == FsKind::Unknown && looks_like_a_disk(medium);
+                let content = probe(medium).map_err(failed)?;
+                let damaged = content == VolumeContent::Unknown && looks_like_a_disk(medium);
                 if damaged || matches!(error, gpt::read::GptReadError::Io { .. }) {
                     return Err(InspectError::Table(error));
                 }
                 return Ok(Self {
                     len,
                     table: None,
-                    slots: vec![PartitionSlot { partition: None, start: 0, len, holds }],
+                    slots: vec![PartitionSlot { partition: None, start: 0, len, content }],
                 });
             }
         };
@@ -75,11 +77,11 @@ impl DiskView {
         let findings = findings.iter().map(|finding| escape(&finding.to_string())).collect();
         let slots = reading.table.partitions.into_iter().map(|partition| {
             let (start, len) = (partition.first.offset(), partition.len());
-            let holds = match Window::new(medium, start, len) {
+            let content = match Window::new(medium, start, len) {
                 Some(window) => probe(&window).map_err(failed)?,
-                None => FsKind::Unknown,
+                None => VolumeContent::Unknown,
             };
-            Ok(PartitionSlot { partition: Some(partition), start, len, holds })
+            Ok(PartitionSlot { partition: Some(partition), start, len, content })
         });
         let slots = slots.collect::<Result<_, InspectError>>()?;
         Ok(Self {
@@ -89,43 +91,43 @@ impl DiskView {
         })
     }
 
-    /// A disk whose partition table is not looked at.
+    /// A disk whose partition table is not read.
     pub(crate) fn without_table(len: u64) -> Self {
         Self {
             len,
             table: None,
-            slots: vec![PartitionSlot { partition: None, start: 0, len, holds: FsKind::Unknown }],
+            slots: vec![PartitionSlot { partition: None, start: 0, len, content: VolumeContent::Unknown }],
         }
     }
 
-    /// The slot that a user means: by number, partition name, role or (without a table) by nothing.
+    /// The slot that `selector` names: by number, partition name or role; an empty one names the only slot.
     ///
     /// # Errors
     /// [`InspectError::NoPartition`], [`InspectError::Ambiguous`].
     pub fn select(&self, selector: Selector<'_>) -> Result<&PartitionSlot, InspectError> {
-        let wanted = selector.0;
-        if let ([slot], true) = (self.slots.as_slice(), wanted.is_empty()) {
+        let selected = selector.0;
+        if let ([slot], true) = (self.slots.as_slice(), selected.is_empty()) {
             return Ok(slot);
         }
-        let ways: [&dyn Fn(&PartitionSlot) -> bool; 3] = [
-            &|slot| slot.number().is_some_and(|number| number.to_string() == wanted),
-            &|slot| slot.partition.as_ref().is_some_and(|partition| partition.name == wanted),
-            &|slot| slot.role() == Some(wanted),
+        let criteria: [&dyn Fn(&PartitionSlot) -> bool; 3] = [
+            &|slot| slot.number().is_some_and(|number| number.to_string() == selected),
+            &|slot| slot.partition.as_ref().is_some_and(|partition| partition.name == selected),
+            &|slot| slot.role() == Some(selected),
         ];
-        for way in ways {
-            let meant: Vec<_> = self.slots.iter().filter(|slot| way(slot)).collect();
-            match meant.as_slice() {
+        for criterion in criteria {
+            let matching: Vec<_> = self.slots.iter().filter(|slot| criterion(slot)).collect();
+            match matching.as_slice() {
                 [] => {}
                 [slot] => return Ok(slot),
                 several => {
-                    let meant = several.iter().map(|slot| slot.title()).collect::<Vec<_>>().join(", ");
-                    return Err(InspectError::Ambiguous { wanted: wanted.to_owned(), meant });
+                    let matching = several.iter().map(|slot| slot.title()).collect::<Vec<_>>().join(", ");
+                    return Err(InspectError::Ambiguous { selector: selected.to_owned(), matching });
                 }
             }
         }
-        let there = self.slots.iter().map(PartitionSlot::title).collect::<Vec<_>>().join(", ");
-        let there = if there.is_empty() { "none".to_owned() } else { there };
-        Err(InspectError::NoPartition { wanted: wanted.to_owned(), there })
+        let available = self.slots.iter().map(PartitionSlot::title).collect::<Vec<_>>().join(", ");
+        let available = if available.is_empty() { "none".to_owned() } else { available };
+        Err(InspectError::NoPartition { selector: selected.to_owned(), available })
     }
 }
 
@@ -135,7 +137,7 @@ impl PartitionSlot {
         self.partition.as_ref().map(|partition| partition.number)
     }
 
-    /// How people are told which one it is: ``2 `root` ``, or `the image` without a partition table.
+    /// Its number and name, such as ``2 `root` ``; `the image` without a partition table.
     pub fn title(&self) -> String {
         match &self.partition {
             None => "the image".to_owned(),
@@ -152,13 +154,14 @@ impl PartitionSlot {
 
     /// The role that a recipe would give the partition: its type's name without the architecture.
     pub fn role(&self) -> Option<&'static str> {
-        let name = types::name(self.partition.as_ref()?.type_guid)?;
-        Some(match name {
-            "root-x86-64" | "root-arm64" => "root",
-            "usr-x86-64" | "usr-arm64" => "usr",
-            "linux-generic" => "data",
-            other => other,
-        })
+        let type_guid = self.partition.as_ref()?.type_guid;
+        if Arch::ALL.into_iter().any(|arch| arch.root_type() == type_guid) {
+            return Some("root");
+        }
+        if Arch::ALL.into_iter().any(|arch| arch.usr_type() == type_guid) {
+            return Some("usr");
+        }
+        types::name(type_guid).map(|name| if name == "linux-generic" { "data" } else { name })
     }
 
     /// The bytes of the slot; `None` when it reaches past the end of the disk.
@@ -180,7 +183,7 @@ impl PartitionSlot {
                 .unwrap_or_default(),
             start: self.start,
             len: self.len,
-            holds: self.holds.word(),
+            holds: self.content.name(),
         }
     }
 }
@@ -199,7 +202,7 @@ pub struct SlotJson {
     pub(super) holds: &'static str,
 }
 
-/// Whether the signature of a GPT header stands in sector 1 or the last one.
+/// Whether sector 1 or the last one begins with the signature of a GPT header.
 fn looks_like_a_disk(medium: &Medium) -> bool {
     let signature = |at: u64| {
         let mut found = [0; 8];

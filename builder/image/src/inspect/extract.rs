@@ -1,7 +1,7 @@
 //! Taking files out of an image onto this machine.
 //!
 //! Nothing is ever made outside of the destination: every folder on the way is opened name by name without
-//! following links (`O_NOFOLLOW`), also those that stood there before. What would give power on this machine
+//! following links (`O_NOFOLLOW`), also those that existed before. What would give power on this machine
 //! (owners, devices, set-id bits, attributes other than `user.*`) is only made when root asks for it.
 
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ pub enum Owners {
     AsInImage,
 }
 
-/// What becomes of files that stand in the way.
+/// Whether existing files are replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overwrite {
     /// They stay, and the extraction ends.
@@ -53,7 +53,7 @@ pub struct Extracted {
     pub xattrs_left_out: u64,
 }
 
-/// Extracts what stands at `at`: a folder's entries into the folder `dest` (made if need be), anything else as
+/// Extracts the node `at`: a folder's entries into the folder `dest` (made if need be), anything else as
 /// `dest` itself, or into it under `name` when `dest` is a folder.
 ///
 /// # Errors
@@ -174,7 +174,7 @@ impl Extraction<'_> {
         match &node.kind {
             NodeKind::Dir(_) => match rustix::fs::mkdirat(dir, name, Mode::RWXU) {
                 Ok(()) => {}
-                // A folder that stood there is gone into, but not through a link.
+                // An existing folder is used, but not through a link.
                 Err(Errno::EXIST) => drop(open_folder(dir.as_fd(), name).map_err(|e| self.failed(path, e))?),
                 Err(errno) => return Err(self.failed(path, errno)),
             },
@@ -200,7 +200,7 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    /// Removes what stands in the way, if that is allowed; folders never.
+    /// Removes an existing node of that name, if overwriting is allowed; a folder never.
     fn make_room(&self, dir: &OwnedFd, name: &[u8], path: &[u8], node: &Node) -> Result<(), InspectError> {
         let stat = match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,

@@ -22,7 +22,7 @@ pub enum Recursion {
 pub struct ListedName {
     /// Path from where the listing starts; for a single file its name.
     pub path: String,
-    /// The word for what it is.
+    /// Its kind, such as `dir`.
     pub kind: &'static str,
     /// Permission bits in octal.
     #[serde(serialize_with = "octal")]
@@ -53,7 +53,7 @@ fn octal<S: Serializer>(mode: &u16, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{mode:04o}"))
 }
 
-/// Lists what stands below `at`, or `at` itself when it is no directory; `name` is what that is called then.
+/// Lists the nodes below `at`, or `at` itself under the name `name` when it is no directory.
 pub fn list(tree: &Tree, at: NodeId, name: &[u8], recursion: Recursion) -> Vec<ListedName> {
     let links = tree.link_counts();
     let row = |path: &[u8], id: NodeId| listed(path, tree.node(id), links[id.index()]);

@@ -40,7 +40,7 @@ impl Medium {
             return Err(InspectError::NotABundle { path: path.to_owned() });
         }
         let kind = std::fs::metadata(&disk).map_err(failed)?.file_type();
-        // A pipe or a terminal would block or give nothing twice.
+        // A pipe or a terminal would block, or could not be read twice.
         if !kind.is_file() && !std::os::unix::fs::FileTypeExt::is_block_device(&kind) {
             return Err(InspectError::NotAnImage { path: disk });
         }
@@ -61,14 +61,14 @@ impl Medium {
         self.bundle.as_deref()
     }
 
-    /// The stretches of `start..end` that may hold something else than zeros, as the host's file system tells them;
-    /// everything where it cannot tell.
+    /// The ranges of `start..end` that may hold other bytes than zeros, as the host's file system reports them; all of it
+    /// where the file system reports no holes.
     ///
     /// # Errors
-    /// What the host says.
-    pub fn stretches(&self, start: u64, end: u64) -> io::Result<Vec<(u64, u64)>> {
+    /// The error of the host.
+    pub fn data_ranges(&self, start: u64, end: u64) -> io::Result<Vec<(u64, u64)>> {
         let end = end.min(self.len);
-        let mut found = Vec::new();
+        let mut ranges = Vec::new();
         let mut at = start;
         while at < end {
             let data = match rustix::fs::seek(&self.file, SeekFrom::Data(at)) {
@@ -80,10 +80,10 @@ impl Medium {
             let hole = rustix::fs::seek(&self.file, SeekFrom::Hole(data)).unwrap_or(end).min(end);
             // A file that shrinks meanwhile could answer with no progress.
             let hole = hole.max(data + 1);
-            found.push((data, hole));
+            ranges.push((data, hole));
             at = hole;
         }
-        Ok(found)
+        Ok(ranges)
     }
 }
 
@@ -101,7 +101,7 @@ impl ReadAt for Medium {
     }
 }
 
-/// The contents of the files of one file system: every slice is a stretch of what its reader was given.
+/// The contents of the files of one file system: every slice is a range of the bytes that its reader was given.
 #[derive(Debug, Clone, Copy)]
 pub struct Contents<R>(pub R);
 
@@ -124,8 +124,8 @@ mod tests {
         file.write_all_at(b"here", 4 << 20).unwrap();
         let medium = Medium::open(&path).unwrap();
         assert_eq!(medium.size(), 8 << 20);
-        let stretches = medium.stretches(0, 8 << 20).unwrap();
-        assert!(stretches.iter().any(|&(from, to)| from <= 4 << 20 && to >= (4 << 20) + 4));
+        let ranges = medium.data_ranges(0, 8 << 20).unwrap();
+        assert!(ranges.iter().any(|&(from, to)| from <= 4 << 20 && to >= (4 << 20) + 4));
         let mut buf = [0; 4];
         medium.read_exact_at(4 << 20, &mut buf).unwrap();
         assert_eq!(&buf, b"here");

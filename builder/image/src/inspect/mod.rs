@@ -5,11 +5,9 @@
 
 mod disk;
 mod extract;
-mod facts;
 mod list;
 mod medium;
 mod overview;
-mod probe;
 mod target;
 mod volume;
 mod when;
@@ -27,7 +25,6 @@ pub(crate) use list::{hex, mode_string};
 pub use medium::{Contents, Medium};
 pub(crate) use overview::chain;
 pub use overview::{Overview, SlotOverview};
-pub use probe::{FsKind, probe};
 pub use target::{Inside, InspectedPath};
 pub(crate) use volume::SOURCE;
 pub use volume::{Census, LastLink, ReadFileSystem, VolumeFacts, resolve, send};
@@ -42,7 +39,7 @@ pub enum InspectError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -63,45 +60,45 @@ pub enum InspectError {
     Medium {
         /// The image.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
     /// The partition table could not be read.
     #[error("reading the partition table")]
     Table(#[source] amiforge_formats::gpt::read::GptReadError),
-    /// No partition is meant.
-    #[error("no partition is `{}`; there are {there}", Printable(wanted.as_bytes()))]
+    /// The selector names no partition.
+    #[error("no partition is `{}`; there are {available}", Printable(selector.as_bytes()))]
     NoPartition {
-        /// What was asked for.
-        wanted: String,
-        /// The partitions there are.
-        there: String,
+        /// The selector.
+        selector: String,
+        /// The existing partitions.
+        available: String,
     },
-    /// Several partitions are meant.
-    #[error("`{}` may mean the partitions {meant}", Printable(wanted.as_bytes()))]
+    /// The selector names several partitions.
+    #[error("`{}` may mean the partitions {matching}", Printable(selector.as_bytes()))]
     Ambiguous {
-        /// What was asked for.
-        wanted: String,
+        /// The selector.
+        selector: String,
         /// The partitions that fit.
-        meant: String,
+        matching: String,
     },
     /// There are no files.
-    #[error("{place} holds no files: {holds}")]
+    #[error("{partition} holds no files: {content}")]
     NoFiles {
         /// The partition.
-        place: String,
-        /// What it holds.
-        holds: &'static str,
+        partition: String,
+        /// Name of its content.
+        content: &'static str,
     },
     /// A file system could not be read.
-    #[error("reading the {kind} file system of {place}")]
+    #[error("reading the {kind} file system of {partition}")]
     FileSystem {
         /// What the file system is.
         kind: &'static str,
         /// The partition.
-        place: String,
-        /// What its reader said.
+        partition: String,
+        /// The error of its reader.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -136,7 +133,7 @@ pub enum InspectError {
     Content {
         /// The path.
         path: Vec<u8>,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -147,11 +144,11 @@ pub enum InspectError {
         dest: PathBuf,
         /// The path below it.
         path: Vec<u8>,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
-    /// Something stands where a file should go.
+    /// The path of a file to be made exists.
     #[error("`{}` below `{}` exists already", Printable(path), dest.display())]
     Exists {
         /// Where everything goes.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{DiskView, InspectError, Medium, ReadFileSystem, SlotJson, VolumeFacts};
 
-/// What an image is made of.
+/// An image with its partitions and file systems.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Overview {
     /// The file that was read.
@@ -27,20 +27,20 @@ pub struct Overview {
     pub partitions: Vec<SlotOverview>,
 }
 
-/// What a partition is and holds.
+/// A partition with its file system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SlotOverview {
-    /// Its place and names.
+    /// Its range, number and names.
     #[serde(flatten)]
     pub slot: SlotJson,
-    /// What stands in it, where that can be read.
+    /// Facts of its file system, if that can be read.
     pub file_system: Option<VolumeFacts>,
     /// Why it cannot be read.
     pub damage: Option<String>,
 }
 
 impl Overview {
-    /// Looks at an image. A file system that cannot be read is told of and does not end it.
+    /// Reads an image. A file system that cannot be read is a fact of its partition and no error.
     ///
     /// # Errors
     /// [`InspectError::Medium`], [`InspectError::Table`].

@@ -25,10 +25,10 @@ pub struct Inside {
 }
 
 impl InspectedPath {
-    /// Takes a target apart. File names may hold colons: the longest stretch that names a file here is the image.
+    /// Parses a target. File names may contain colons: the longest prefix that names an existing file is the image.
     ///
     /// # Errors
-    /// [`InspectError::Open`] when no stretch names a file; [`InspectError::DotDot`] when the path climbs.
+    /// [`InspectError::Open`] when no prefix names a file; [`InspectError::DotDot`] when the path has `..`.
     pub fn parse(text: &OsStr) -> Result<Self, InspectError> {
         let bytes = text.as_bytes();
         if std::fs::symlink_metadata(text).is_ok() {
@@ -39,7 +39,7 @@ impl InspectedPath {
             .map(|at| (OsStr::from_bytes(&bytes[..at]), &bytes[at + 1..]))
             .find(|(image, _)| std::fs::symlink_metadata(image).is_ok());
         let Some((image, rest)) = split else {
-            // The error should name the image without what was asked of it, where that can be told.
+            // The error should name the image without the part after it: the text up to the first colon.
             let end = bytes.iter().position(|&byte| byte == b':').unwrap_or(bytes.len());
             let path = PathBuf::from(OsStr::from_bytes(&bytes[..end]));
             return Err(InspectError::Open { path, source: std::io::ErrorKind::NotFound.into() });

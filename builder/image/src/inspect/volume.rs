@@ -4,11 +4,11 @@ use std::error::Error;
 use std::io::{self, Write};
 
 use amiforge_formats::plan::{SourceId, Sources};
-use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Tree};
+use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Printable, Tree};
+use amiforge_formats::volume::format::ReadVolume;
 use serde::Serialize;
 
-use super::facts::{ext4, fat, swap};
-use super::{FsKind, InspectError, Medium, PartitionSlot};
+use super::{InspectError, Medium, PartitionSlot};
 
 /// The source of every slice of a tree that was read from an image: the image's partition.
 pub(crate) const SOURCE: SourceId = SourceId(0);
@@ -22,16 +22,16 @@ const CHUNK: usize = 1 << 20;
 /// A file system that was read.
 #[derive(Debug)]
 pub struct ReadFileSystem {
-    /// What is known of it.
+    /// Its facts.
     pub facts: VolumeFacts,
     /// Its files, where it has any.
     pub tree: Option<Tree>,
 }
 
-/// What is known of a file system. Sizes are in bytes.
+/// Facts of a file system, as JSON shows them. Sizes are in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct VolumeFacts {
-    /// What it is, such as `ext4`.
+    /// Name of the format, such as `ext4` or `fat16`.
     pub kind: String,
     /// UUID or volume id.
     pub uuid: Option<String>,
@@ -49,13 +49,13 @@ pub struct VolumeFacts {
     pub free_inodes: Option<u64>,
     /// Features by name.
     pub features: Vec<String>,
-    /// Further facts, in words.
+    /// Further facts as name and text.
     pub more: Vec<(String, String)>,
-    /// How many of what the tree holds.
+    /// Numbers of its files.
     pub files: Option<Census>,
 }
 
-/// How many of what a tree holds; a node with several names counts once.
+/// Numbers of the nodes of a tree; a node with several names counts once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Census {
     /// Regular files.
@@ -94,31 +94,44 @@ impl Census {
 }
 
 impl ReadFileSystem {
-    /// Reads the file system of a slot; `None` when it holds none that can be read.
+    /// Reads the file system of a slot; `None` when its content is none that can be read.
     ///
     /// # Errors
     /// [`InspectError::FileSystem`] when it is damaged.
     pub fn read(medium: &Medium, slot: &PartitionSlot) -> Result<Option<Self>, InspectError> {
         let failed = |source: Box<dyn Error + Send + Sync>| InspectError::FileSystem {
-            kind: slot.holds.word(),
-            place: slot.title(),
+            kind: slot.content.name(),
+            partition: slot.title(),
             source,
         };
         let Some(window) = slot.window(medium) else {
             return Err(failed(io::Error::from(io::ErrorKind::UnexpectedEof).into()));
         };
-        let mut volume = match slot.holds {
-            FsKind::Ext4 => ext4(window).map_err(failed)?,
-            FsKind::Fat => fat(window).map_err(failed)?,
-            FsKind::Swap => swap(window).map_err(failed)?,
-            FsKind::Other(_) | FsKind::Zeros | FsKind::Unknown => return Ok(None),
-        };
-        volume.facts.files = volume.tree.as_ref().map(Census::of);
-        Ok(Some(volume))
+        let Some(kind) = slot.content.kind() else { return Ok(None) };
+        Ok(Some(kind.format().read(&window, SOURCE).map_err(failed)?.into()))
     }
 }
 
-/// The node that names lead to. Links on the way are followed within the image; the last one only if asked.
+impl From<ReadVolume> for ReadFileSystem {
+    fn from(volume: ReadVolume) -> Self {
+        let facts = VolumeFacts {
+            kind: volume.variant.to_owned(),
+            uuid: volume.id,
+            label: (!volume.label.is_empty()).then(|| Printable(&volume.label).to_string()),
+            block_size: volume.block_size,
+            size: volume.size,
+            free: volume.free,
+            inodes: volume.inodes,
+            free_inodes: volume.free_inodes,
+            features: volume.features,
+            more: volume.more.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            files: volume.tree.as_ref().map(Census::of),
+        };
+        Self { facts, tree: volume.tree }
+    }
+}
+
+/// The node at the path `names`. Links on the way are followed within the image; a link at the end as `last` says.
 ///
 /// # Errors
 /// [`InspectError::NoPath`], [`InspectError::Loop`].
@@ -160,12 +173,12 @@ pub fn resolve(tree: &Tree, names: &[Vec<u8>], last: LastLink) -> Result<NodeId,
     Ok(above.last().copied().unwrap_or(tree.root()))
 }
 
-/// What becomes of a link at the end of a path.
+/// How a link at the end of a path is resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastLink {
-    /// It is what the path means.
+    /// The path leads to the link.
     Kept,
-    /// What it leads to is.
+    /// The path leads to the target of the link.
     Followed,
 }
 
@@ -190,7 +203,7 @@ pub(crate) fn walk_from(tree: &Tree, at: NodeId) -> Vec<(Vec<u8>, NodeId)> {
 /// Writes the bytes of a file, zeros for its holes, and gives their number.
 ///
 /// # Errors
-/// What the image or the writer says.
+/// The error of the image or of the writer.
 pub fn send(content: &Content, sources: &dyn Sources, out: &mut dyn Write) -> io::Result<u64> {
     let zeros = vec![0; CHUNK];
     let mut at = 0;
@@ -213,7 +226,7 @@ fn pad(out: &mut dyn Write, mut len: u64, zeros: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Hands the bytes of a segment on, a chunk at a time.
+/// Passes the bytes of a segment to `to`, a chunk at a time.
 pub(crate) fn copy(
     origin: &Origin,
     len: u64,

@@ -42,7 +42,7 @@ pub enum ManifestError {
     /// Another version.
     #[error("the manifest has schema {found}, and this program reads schema {SCHEMA}")]
     Schema {
-        /// The version found.
+        /// The version of the text.
         found: u64,
     },
     /// Too long to be read.
@@ -73,7 +73,7 @@ pub enum ManifestError {
     },
 }
 
-// The fields of the structures below stand in the order of their names, which makes the keys of the text sorted.
+// The fields of the structures below are in the order of their names, which makes the keys of the text sorted.
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

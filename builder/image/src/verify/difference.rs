@@ -1,8 +1,8 @@
-//! What can differ, and how it is told.
+//! The kinds of differences of a bundle, and their messages.
 
 use serde::Serialize;
 
-/// What cannot be verified for want of a file, and what to do about it.
+/// The consequence of a missing file, and the remedy.
 fn without(name: &str) -> &'static str {
     match name {
         crate::bundle::DISK => {
@@ -15,7 +15,7 @@ fn without(name: &str) -> &'static str {
     }
 }
 
-/// Something that is not as the bundle says. Digests are in hexadecimal, ranges in bytes of the image.
+/// A difference within a bundle. Digests are in hexadecimal, ranges in bytes of the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -67,7 +67,7 @@ pub enum BundleDifference {
     Sum {
         /// The file.
         name: String,
-        /// What `SHA256SUMS` says.
+        /// The digest in `SHA256SUMS`.
         expected: String,
         /// The digest of the file.
         found: String,
@@ -77,7 +77,7 @@ pub enum BundleDifference {
     Document {
         /// The file.
         name: String,
-        /// What the manifest says.
+        /// The value in the manifest.
         expected: String,
         /// The digest of the file.
         found: String,
@@ -113,7 +113,7 @@ pub enum BundleDifference {
     /// The image is shorter or longer.
     #[error("`disk.raw` is {found} bytes long, and the manifest says {expected}")]
     Length {
-        /// What the manifest says.
+        /// The value in the manifest.
         expected: u64,
         /// Length of the file.
         found: u64,
@@ -130,9 +130,9 @@ pub enum BundleDifference {
         start: u64,
         /// The first byte after it.
         end: u64,
-        /// What lies in it: partitions and files.
+        /// The partitions and files in it.
         places: Vec<String>,
-        /// What the manifest says; `free` and `zero` blocks have the digest of zeros.
+        /// The digest in the manifest; `free` and `zero` blocks have that of zeros.
         expected: String,
         /// The digest of the bytes.
         found: String,
@@ -149,9 +149,9 @@ pub enum BundleDifference {
         start: u64,
         /// The first byte after it.
         end: u64,
-        /// What lies in it: partitions and files.
+        /// The partitions and files in it.
         places: Vec<String>,
-        /// What the manifest says.
+        /// The value in the manifest.
         expected: String,
     },
     /// An encrypted snapshot does not hold a block of zeros, which will read as anything.
@@ -167,10 +167,10 @@ pub enum BundleDifference {
         start: u64,
         /// The first byte after it.
         end: u64,
-        /// What lies in it: partitions and files.
+        /// The partitions and files in it.
         places: Vec<String>,
     },
-    /// The service gives other bytes for a block than it says it has.
+    /// The service gives other bytes for a block than those whose checksum it gives.
     #[error("block {block} (bytes {start} to {end}) {}: {reason}", within(places))]
     Unread {
         /// Index of the block.
@@ -179,7 +179,7 @@ pub enum BundleDifference {
         start: u64,
         /// The first byte after it.
         end: u64,
-        /// What lies in it: partitions and files.
+        /// The partitions and files in it.
         places: Vec<String>,
         /// What the bytes are, and what they should be.
         reason: String,
@@ -187,7 +187,7 @@ pub enum BundleDifference {
     /// All blocks of a snapshot together are not those that it is tagged with.
     #[error("the blocks have the Merkle root {found}, and the snapshot's tag says {expected}")]
     MerkleRoot {
-        /// What the tag says.
+        /// The value of the tag.
         expected: String,
         /// The root over what was read.
         found: String,
@@ -195,7 +195,7 @@ pub enum BundleDifference {
     /// The digest of the whole image is another one.
     #[error("the image has SHA-256 {found}, and the manifest says {expected}")]
     Image {
-        /// What the manifest says.
+        /// The value in the manifest.
         expected: String,
         /// The digest of the file.
         found: String,
@@ -207,9 +207,9 @@ pub enum BundleDifference {
         place: String,
         /// What differs.
         key: String,
-        /// What the manifest says.
+        /// The value in the manifest.
         expected: String,
-        /// What the partition table says.
+        /// The value in the partition table.
         found: String,
     },
     /// A format is damaged.
@@ -220,7 +220,7 @@ pub enum BundleDifference {
         /// What is wrong, and where in it.
         fault: String,
     },
-    /// `tree.txt` does not say what a file system holds.
+    /// `tree.txt` does not list the files of a file system.
     #[error("{place}: {}", listed(*line, text))]
     Listing {
         /// The format and its partition.

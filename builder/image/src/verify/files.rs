@@ -1,4 +1,4 @@
-//! The files of a bundle: which are there, their sums, and what the manifest says about itself.
+//! The files of a bundle: their presence, their sums, and the consistency of the manifest.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::manifest::{Manifest, TEXT_MAX};
 /// Names of the regular files of the bundle that are there.
 pub(super) type Present = BTreeSet<&'static str>;
 
-/// Looks which files are there, and tells of those that are missing or do not belong.
+/// Lists the files of the bundle, and adds a difference for each that is missing or does not belong.
 pub(super) fn present(directory: &Path, report: &mut VerifyReport) -> Result<Present, VerifyError> {
     let failed = |source| VerifyError::Directory { path: directory.to_owned(), source };
     let mut present = Present::new();
@@ -46,7 +46,7 @@ pub(super) fn present(directory: &Path, report: &mut VerifyReport) -> Result<Pre
     Ok(present)
 }
 
-/// What `SHA256SUMS` says.
+/// The lines of `SHA256SUMS`.
 pub(super) struct Sums {
     /// Its lines; nothing when there is no such file that can be read.
     lines: Option<Vec<SumLine>>,
@@ -185,7 +185,7 @@ fn bounded(directory: &Path, name: &str, report: &mut VerifyReport) -> Result<Op
     Ok(Some(bytes))
 }
 
-/// Compares what the manifest says twice: its text with its contents, its digests with its blocks.
+/// Compares the values that the manifest has twice: its text with its contents, its digests with its blocks.
 pub(super) fn within_manifest(manifest: &Manifest, text: &[u8], report: &mut VerifyReport) {
     if manifest.to_text().as_bytes() != text {
         report.differences.push(BundleDifference::ManifestText { tool: manifest.tool.clone() });

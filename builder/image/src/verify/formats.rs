@@ -1,15 +1,15 @@
 //! The formats of an image against their specifications, by the readers and checkers of `formats`.
 
-use amiforge_formats::ext4;
-use amiforge_formats::fat;
 use amiforge_formats::finding::Severity;
 use amiforge_formats::gpt;
-use amiforge_formats::read_at::{ReadAt, Window};
+use amiforge_formats::read_at::Window;
 use amiforge_formats::tree::Tree;
+use amiforge_formats::volume::format::FileMetadata;
+use amiforge_formats::volume::{FsKind, VolumeContent};
 use amiforge_progress::Progress;
 
 use super::{BundleDifference, VerifyReport};
-use crate::inspect::{DiskView, FsKind, InspectError, Medium, PartitionSlot, ReadFileSystem, chain};
+use crate::inspect::{DiskView, InspectError, Medium, PartitionSlot, ReadFileSystem, chain};
 use crate::manifest::{Manifest, ManifestPartition};
 
 /// A file system of the image with the tree that its reader saw.
@@ -18,19 +18,10 @@ pub(super) struct SeenFileSystem {
     pub(super) id: String,
     /// How differences name it.
     pub(super) place: String,
-    /// Whether it keeps owners, modes and exact times.
-    pub(super) keeps: Keeps,
-    /// Its files; nothing when they cannot be read, which the report says.
+    /// How much of the metadata of files it stores.
+    pub(super) metadata: FileMetadata,
+    /// Its files; `None` when they cannot be read, which is a difference of its own.
     pub(super) tree: Option<Tree>,
-}
-
-/// How much of a node's metadata a file system keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keeps {
-    /// All of it.
-    Everything,
-    /// Only names, kinds and sizes exactly.
-    Names,
 }
 
 /// How differences name a partition.
@@ -38,16 +29,13 @@ pub(super) fn title(partition: &ManifestPartition) -> String {
     format!("partition {} `{}`", partition.number, partition.id)
 }
 
-/// The slot of a partition on the disk, whatever its partition table says; nothing when the disk is too short.
+/// The range of a partition of the manifest, whatever the partition table of the image has; `None` when the disk is too
+/// short, or no reader knows the file system.
 pub(super) fn slot(medium: &Medium, partition: &ManifestPartition) -> Option<PartitionSlot> {
     Window::new(medium, partition.start, partition.len)?;
-    let holds = match partition.file_system.as_deref() {
-        Some("ext4") => FsKind::Ext4,
-        Some("fat32") => FsKind::Fat,
-        Some("swap") => FsKind::Swap,
-        _ => return None,
-    };
-    Some(PartitionSlot { partition: None, start: partition.start, len: partition.len, holds })
+    let kind = FsKind::by_written_name(partition.file_system.as_deref()?)?;
+    let content = VolumeContent::Known(kind);
+    Some(PartitionSlot { partition: None, start: partition.start, len: partition.len, content })
 }
 
 /// The files of a slot as its reader sees them.
@@ -55,7 +43,7 @@ pub(super) fn tree(medium: &Medium, slot: &PartitionSlot) -> Result<Option<Tree>
     Ok(ReadFileSystem::read(medium, slot)?.and_then(|volume| volume.tree))
 }
 
-/// Checks the partition table and every file system. Without a manifest, what the partition table says is checked.
+/// Checks the partition table, and every file system that the manifest names; without a manifest the table alone.
 pub(super) fn check(
     medium: &Medium,
     manifest: Option<&Manifest>,
@@ -91,7 +79,7 @@ fn check_table(medium: &Medium, manifest: Option<&Manifest>, report: &mut Verify
     }
 }
 
-/// Compares the partition table with what the manifest says of it.
+/// Compares the partition table with that of the manifest.
 fn compare_table(manifest: &Manifest, view: &DiskView, report: &mut VerifyReport) {
     let mut differ = |place: &str, key: &str, expected: String, found: String| {
         if expected != found {
@@ -130,10 +118,10 @@ fn check_partition(
         damaged("it does not lie within the image, or no reader knows it".to_owned());
         return None;
     };
-    match slot.holds {
-        FsKind::Ext4 => check_ext4(&slot.window(medium)?, &mut damaged),
-        FsKind::Fat => check_fat(&slot.window(medium)?, &mut damaged),
-        _ => {}
+    let format = slot.content.kind()?.format();
+    match format.check(&slot.window(medium)?) {
+        Err(error) => damaged(chain(&*error)),
+        Ok(faults) => faults.into_iter().for_each(&mut damaged),
     }
     let volume = ReadFileSystem::read(medium, &slot).map_err(|error| damaged(chain(&error))).ok().flatten();
     let found = volume.as_ref().and_then(|volume| volume.facts.uuid.as_ref());
@@ -143,39 +131,10 @@ fn check_partition(
         damaged(format!("its id is {found}, and the manifest says {expected}"));
     }
     report.checked.push(place.clone());
-    let keeps = match slot.holds {
-        FsKind::Ext4 => Keeps::Everything,
-        FsKind::Fat => Keeps::Names,
-        _ => return None,
-    };
     Some(SeenFileSystem {
         id: partition.id.clone(),
         place,
-        keeps,
+        metadata: format.files()?,
         tree: volume.and_then(|volume| volume.tree),
     })
-}
-
-fn check_ext4(window: &impl ReadAt, damaged: &mut impl FnMut(String)) {
-    match ext4::check::check(window) {
-        Err(error) => damaged(chain(&error)),
-        Ok(found) => {
-            let errors =
-                found.findings.iter().filter(|finding| finding.severity == ext4::check::CheckSeverity::Error);
-            errors.for_each(|finding| damaged(chain(finding)));
-            if found.more > 0 {
-                damaged(format!("{} more findings", found.more));
-            }
-        }
-    }
-}
-
-fn check_fat(window: &impl ReadAt, damaged: &mut impl FnMut(String)) {
-    match fat::check::check(window) {
-        Err(error) => damaged(chain(&error)),
-        Ok(found) => {
-            let damage = found.iter().filter(|finding| finding.severity == Severity::Damage);
-            damage.for_each(|finding| damaged(finding.to_string()));
-        }
-    }
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::dump;
 use amiforge_formats::tree::Printable;
+use amiforge_formats::volume::format::FileMetadata;
 
-use super::formats::{Keeps, SeenFileSystem};
+use super::formats::SeenFileSystem;
 use super::{BundleDifference, VerifyReport};
 
-/// What mke2fs and every ext4 writer makes by itself; a listing need not have it.
+/// The folder that mke2fs and every ext4 writer makes by itself; a listing may lack it.
 const LOST_AND_FOUND: &str = "/lost+found ";
 
-/// A part of the listing: the lines of one file system with their numbers, by what is compared of them.
+/// A part of the listing: the lines of one file system with their numbers, by the part that is compared.
 type Lines = BTreeMap<String, (u64, String)>;
 
 /// Compares every file system with its part of the listing.
@@ -22,18 +23,18 @@ pub(super) fn compare(listing: &[u8], seen: &[SeenFileSystem], report: &mut Veri
         let part = parts.remove(volume.id.as_str());
         let Some(tree) = &volume.tree else { continue };
         let dump = dump::to_string(tree);
-        let found = keyed(dump.lines().map(|line| (0, line)), volume.keeps);
-        let listed = keyed(part.unwrap_or_default().into_iter(), volume.keeps);
+        let found = keyed(dump.lines().map(|line| (0, line)), volume.metadata);
+        let listed = keyed(part.unwrap_or_default().into_iter(), volume.metadata);
         report.names += found.len() as u64;
         compare_lines(&volume.place, &listed, &found, report);
     }
     for (id, lines) in parts {
-        let strange = lines.into_iter().map(|(line, text)| BundleDifference::Listing {
+        let unexpected = lines.into_iter().map(|(line, text)| BundleDifference::Listing {
             place: format!("`{}`", Printable(id.as_bytes())),
             line: Some(line),
             text: text.to_owned(),
         });
-        report.differences.extend(strange);
+        report.differences.extend(unexpected);
     }
 }
 
@@ -54,17 +55,17 @@ fn parts(text: &str) -> BTreeMap<&str, Vec<(u64, &str)>> {
     parts
 }
 
-fn keyed<'a>(lines: impl Iterator<Item = (u64, &'a str)>, keeps: Keeps) -> Lines {
-    lines.map(|(number, line)| (key(line, keeps), (number, line.to_owned()))).collect()
+fn keyed<'a>(lines: impl Iterator<Item = (u64, &'a str)>, metadata: FileMetadata) -> Lines {
+    lines.map(|(number, line)| (key(line, metadata), (number, line.to_owned()))).collect()
 }
 
-/// What is compared of a line.
-fn key(line: &str, keeps: Keeps) -> String {
-    let words: Vec<_> = line.split(' ').collect();
-    match (keeps, words.as_slice()) {
+/// The part of a line that is compared.
+fn key(line: &str, metadata: FileMetadata) -> String {
+    let fields: Vec<_> = line.split(' ').collect();
+    match (metadata, fields.as_slice()) {
         // Path, kind, mode, owner, time, and for a file its size.
-        (Keeps::Names, [path, "file", _, _, _, size, ..]) => format!("{path} file {size}"),
-        (Keeps::Names, [path, kind, ..]) => format!("{path} {kind}"),
+        (FileMetadata::NamesAndSizes, [path, "file", _, _, _, size, ..]) => format!("{path} file {size}"),
+        (FileMetadata::NamesAndSizes, [path, kind, ..]) => format!("{path} {kind}"),
         _ => line.to_owned(),
     }
 }

@@ -1,22 +1,21 @@
 //! Verification: a bundle against itself: every file against `SHA256SUMS`, every block and every text against the manifest,
 //! every format against its specification, `tree.txt` against what the readers see.
 //!
-//! Everything that differs is told, not only the first. What cannot be read at all is an error. Knows no recipe and
+//! Every difference is reported, not only the first. What cannot be read at all is an error. Knows no recipe and
 //! no terminal.
 
 mod blocks;
 mod difference;
+mod disk_map;
 mod files;
 mod formats;
 mod listing;
-mod place;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::read_at::ReadAt as _;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
 use crate::bundle;
 use crate::image::{EmitError, EmitOptions};
@@ -25,16 +24,16 @@ use crate::manifest::Manifest;
 
 pub use blocks::digest as digest_of;
 pub use difference::BundleDifference;
-pub use place::DiskMap;
+pub use disk_map::DiskMap;
 
-/// What was verified and what differs.
+/// The extent of a verification and its differences.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct VerifyReport {
     /// Blocks that were compared with the manifest.
     pub blocks: u64,
     /// Bytes of the image that were digested, holes included.
     pub bytes: u64,
-    /// Formats that were checked, by their place, such as `GPT` or ``ext4 in partition 2 `root` ``.
+    /// Formats that were checked, with their partition, such as `GPT` or ``ext4 in partition 2 `root` ``.
     pub checked: Vec<String>,
     /// Names that `tree.txt` and the image agree on or should.
     pub names: u64,
@@ -80,7 +79,7 @@ pub enum VerifyError {
     /// The image cannot be read.
     #[error("digesting the image")]
     Image(#[source] EmitError),
-    /// Somebody asked to stop.
+    /// The caller requested to stop.
     #[error("interrupted")]
     Interrupted,
 }
@@ -92,8 +91,7 @@ pub enum VerifyError {
 pub fn verify(
     directory: &Path,
     options: &EmitOptions,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<VerifyReport, VerifyError> {
     if directory.is_file() {
         return Err(VerifyError::AFile { path: directory.to_owned() });
@@ -107,7 +105,7 @@ pub fn verify(
         let medium = Medium::open(&directory.join(bundle::DISK)).map_err(VerifyError::Open)?;
         // Before anything is read: a file that was made longer may be of a size that takes hours.
         let known = manifest.as_ref().map_or(u64::MAX, |manifest| manifest.size);
-        let found = blocks::digest(&medium, known, *options, progress, interrupt)?;
+        let found = blocks::digest(&medium, known, *options, monitor)?;
         (report.blocks, report.bytes) = (found.blocks.len(), found.len);
         if found.len == medium.size() {
             sums.compare(bundle::DISK, found.plain, &mut report);
@@ -115,10 +113,10 @@ pub fn verify(
         if let Some(manifest) = &manifest {
             blocks::compare(manifest, &found, &medium, &mut report);
         }
-        if interrupt.raised() {
+        if monitor.cancel.is_cancelled() {
             return Err(VerifyError::Interrupted);
         }
-        let volumes = formats::check(&medium, manifest.as_ref(), progress, &mut report);
+        let volumes = formats::check(&medium, manifest.as_ref(), monitor.progress, &mut report);
         // Without a manifest no file system is known by the name that the listing has for it.
         if let (Some(listing), Some(_)) = (&listing, &manifest) {
             listing::compare(listing, &volumes, &mut report);

@@ -1,4 +1,4 @@
-//! Every kind of damage to a bundle is found and named.
+//! Every kind of damage to a bundle is detected and named.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -8,12 +8,13 @@ use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::gpt::types;
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::Content;
-use amiforge_progress::Silent;
+use amiforge_formats::tree::{Content, Meta, Tree};
+use amiforge_formats::volume::VolumeOptions;
+use amiforge_progress::{CancelToken, Monitor};
 
 use super::*;
-use crate::bundle::{BundleParts, DISK, ExistingBundle, MANIFEST, SUMS, TREE};
-use crate::disk::{self, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec};
+use crate::bundle::{BundleTexts, BundleWriter, DISK, ExistingBundle, MANIFEST, SUMS, TREE};
+use crate::disk::{self, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec, VolumeSpec};
 use crate::manifest::ImageOrigin;
 
 /// Where the bytes of the raw partition are: after 1 MiB of partition table and 1 MiB of swap.
@@ -38,6 +39,12 @@ fn partition(id: &str, kind: &str, mib: u64, content: PartitionContent) -> Parti
     }
 }
 
+fn swap_space() -> PartitionContent {
+    let options = VolumeOptions::Swap { label: String::new(), uuid: None };
+    let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
+    PartitionContent::Volume(VolumeSpec { options, tree })
+}
+
 /// A disk of a swap area, bytes as they are, and free space.
 fn build() -> Bundle {
     let bytes: Vec<u8> = (0..3 * BLOCK).map(|at| (at % 251) as u8).collect();
@@ -47,7 +54,7 @@ fn build() -> Bundle {
         guid: None,
         time: Time::EPOCH,
         partitions: vec![
-            partition("swap", "swap", 1, PartitionContent::Swap { uuid: None, label: String::new() }),
+            partition("swap", "swap", 1, swap_space()),
             partition("raw", "linux-generic", 4, PartitionContent::Raw(Content::Inline(bytes.into()))),
             partition("none", "linux-generic", 4, PartitionContent::Empty),
         ],
@@ -70,23 +77,12 @@ fn build() -> Bundle {
         secrets_unknown: Vec::new(),
         skipped: Vec::new(),
     };
-    let parts = BundleParts {
-        disk: &disk,
-        sources: &NoSources,
-        origin: Box::new(|_| Ok(origin)),
-        listing: "",
-        documents: Box::new(|| Ok(vec![(bundle::SPDX, "{}\n".to_owned())])),
-        known: None,
-    };
-    bundle::write(
-        &path,
-        ExistingBundle::Refuse,
-        parts,
-        &EmitOptions { threads: 2 },
-        &Silent,
-        &Interrupt::new(),
-    )
-    .unwrap();
+    let documents = [(bundle::SPDX, "{}\n".to_owned())];
+    let threads = EmitOptions { threads: 2 };
+    let writer = BundleWriter::open(&path, ExistingBundle::Refuse).unwrap();
+    let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::none()).unwrap();
+    let texts = BundleTexts { origin, listing: "", documents: &documents };
+    writer.finish(&disk, &emitted, texts, &CancelToken::new()).unwrap();
     Bundle { _parent: parent, path }
 }
 
@@ -104,14 +100,14 @@ impl Bundle {
     }
 
     fn verify(&self) -> VerifyReport {
-        verify(&self.path, &EmitOptions { threads: 2 }, &Silent, &Interrupt::new()).unwrap()
+        verify(&self.path, &EmitOptions { threads: 2 }, Monitor::none()).unwrap()
     }
 
     fn differences(&self) -> Vec<String> {
         self.verify().differences.iter().map(ToString::to_string).collect()
     }
 
-    /// The blocks that differ and what lies in them.
+    /// The blocks that differ and the files in them.
     fn blocks(&self) -> Vec<(u64, Vec<String>)> {
         let blocks = self.verify().differences.into_iter().filter_map(|difference| match difference {
             BundleDifference::Block { block, places, .. } => Some((block, places)),
@@ -147,8 +143,8 @@ fn a_flipped_bit_is_found_wherever_it_is() {
         bundle.flip(DISK, at);
         let inside: Vec<_> = inside.into_iter().map(str::to_owned).collect();
         assert_eq!(bundle.blocks(), [(block, inside)], "byte {at}");
-        let told = bundle.differences();
-        assert!(told.iter().any(|line| line.starts_with("`disk.raw` has SHA-256 ")), "{told:?}");
+        let lines = bundle.differences();
+        assert!(lines.iter().any(|line| line.starts_with("`disk.raw` has SHA-256 ")), "{lines:?}");
         bundle.flip(DISK, at);
     }
     assert_eq!(bundle.differences(), [""; 0]);
@@ -161,9 +157,9 @@ fn every_block_that_differs_is_told_and_damaged_formats_too() {
     bundle.flip(DISK, (1 << 20) + 4090);
     bundle.flip(DISK, RAW + BLOCK);
     assert_eq!(bundle.blocks().iter().map(|(block, _)| *block).collect::<Vec<_>>(), [0, 2, 5]);
-    let told = bundle.differences().join("\n");
-    assert!(told.contains("\nGPT: "), "{told}");
-    assert!(told.contains("\nswap in partition 1 `swap`: "), "{told}");
+    let lines = bundle.differences().join("\n");
+    assert!(lines.contains("\nGPT: "), "{lines}");
+    assert!(lines.contains("\nswap in partition 1 `swap`: "), "{lines}");
 }
 
 #[test]
@@ -185,15 +181,15 @@ fn zeros_written_where_a_hole_was_are_no_difference() {
 fn a_truncated_or_extended_image_is_told_with_both_lengths() {
     let bundle = build();
     bundle.open(DISK).set_len((16 << 20) + 1).unwrap();
-    let told = bundle.differences().join("\n");
-    assert!(told.contains("`disk.raw` is 16777217 bytes long, and the manifest says 16777216"), "{told}");
+    let lines = bundle.differences().join("\n");
+    assert!(lines.contains("`disk.raw` is 16777217 bytes long, and the manifest says 16777216"), "{lines}");
     bundle.open(DISK).set_len(RAW + 100).unwrap();
-    let told = bundle.differences().join("\n");
-    assert!(told.contains("`disk.raw` is 2097252 bytes long, and the manifest says 16777216"), "{told}");
-    assert_eq!(bundle.blocks().len(), 1, "{told}");
+    let lines = bundle.differences().join("\n");
+    assert!(lines.contains("`disk.raw` is 2097252 bytes long, and the manifest says 16777216"), "{lines}");
+    assert_eq!(bundle.blocks().len(), 1, "{lines}");
     bundle.open(DISK).set_len(0).unwrap();
-    let told = bundle.differences().join("\n");
-    assert!(told.contains("`disk.raw` is 0 bytes long"), "{told}");
+    let lines = bundle.differences().join("\n");
+    assert!(lines.contains("`disk.raw` is 0 bytes long"), "{lines}");
 }
 
 #[test]
@@ -210,9 +206,9 @@ fn a_flipped_bit_in_any_text_is_found() {
     }
     let bundle = build();
     fs::write(bundle.path.join(TREE), "/ dir\n").unwrap();
-    let told = bundle.differences().join("\n");
-    assert!(told.starts_with("`tree.txt` has SHA-256 "), "{told}");
-    assert!(told.contains("line 1 of `tree.txt` is not in the image: / dir"), "{told}");
+    let lines = bundle.differences().join("\n");
+    assert!(lines.starts_with("`tree.txt` has SHA-256 "), "{lines}");
+    assert!(lines.contains("line 1 of `tree.txt` is not in the image: / dir"), "{lines}");
 }
 
 /// Gives a changed file the sum that it has.
@@ -231,17 +227,17 @@ fn a_document_that_was_edited_together_with_its_sum_is_found() {
     let bundle = build();
     fs::write(bundle.path.join(bundle::SPDX), "{\"edited\":1}\n").unwrap();
     mend_sums(&bundle, bundle::SPDX);
-    let told = bundle.differences();
+    let lines = bundle.differences();
     assert!(
-        matches!(&told[..], [one] if one.starts_with("`sbom.spdx.json` has SHA-256 ") && one.contains("manifest says")),
-        "{told:?}"
+        matches!(&lines[..], [one] if one.starts_with("`sbom.spdx.json` has SHA-256 ") && one.contains("manifest says")),
+        "{lines:?}"
     );
     // The listing holds nothing here, so a comment is all that differs from what the image holds.
     let bundle = build();
     fs::write(bundle.path.join(TREE), "# comment\n").unwrap();
     mend_sums(&bundle, TREE);
-    let told = bundle.differences().join("\n");
-    assert!(told.contains("`tree.txt` has SHA-256 ") && told.contains("the manifest says"), "{told}");
+    let lines = bundle.differences().join("\n");
+    assert!(lines.contains("`tree.txt` has SHA-256 ") && lines.contains("the manifest says"), "{lines}");
 }
 
 #[test]
@@ -254,8 +250,8 @@ fn a_document_that_was_added_or_removed_together_with_its_sum_is_found() {
     let at = head.rfind('\n').map_or(0, |at| at + 1);
     fs::write(bundle.path.join(SUMS), format!("{}{line}{}{}{tail}", &head[..at], &head[at..], bundle::SPDX))
         .unwrap();
-    let told = bundle.differences();
-    assert_eq!(told, ["`sbom.cdx.json` is not one of the documents that the manifest lists"]);
+    let lines = bundle.differences();
+    assert_eq!(lines, ["`sbom.cdx.json` is not one of the documents that the manifest lists"]);
     let bundle = build();
     fs::remove_file(bundle.path.join(bundle::SPDX)).unwrap();
     let kept: Vec<_> = sums.lines().filter(|line| !line.ends_with(bundle::SPDX)).collect();
@@ -277,13 +273,13 @@ fn a_bundle_of_a_build_before_documents_were_bound_still_verifies() {
 #[test]
 fn an_image_that_was_made_longer_is_read_only_as_far_as_the_manifest_goes() {
     let bundle = build();
-    // Digesting so many zeros would take an hour.
+    // Digesting these zeros would take an hour.
     bundle.open(DISK).set_len(8 << 40).unwrap();
     let begun = std::time::Instant::now();
     let report = bundle.verify();
     assert_eq!((report.blocks, report.bytes), (32, 16 << 20));
-    let told: Vec<_> = report.differences.iter().map(ToString::to_string).collect();
-    assert!(told[0].starts_with("`disk.raw` is 8796093022208 bytes long"), "{told:?}");
+    let lines: Vec<_> = report.differences.iter().map(ToString::to_string).collect();
+    assert!(lines[0].starts_with("`disk.raw` is 8796093022208 bytes long"), "{lines:?}");
     assert!(begun.elapsed() < std::time::Duration::from_mins(1));
 }
 
@@ -315,40 +311,43 @@ fn missing_and_strange_files_are_told() {
     fs::remove_file(bundle.path.join(bundle::SPDX)).unwrap();
     fs::rename(bundle.path.join(DISK), bundle.path.join("..").join(DISK)).unwrap();
     std::os::unix::fs::symlink("../disk.raw", bundle.path.join(DISK)).unwrap();
-    let told = bundle.differences();
+    let lines = bundle.differences();
     let expected = [
         "`disk.raw` is not a regular file",
         "`notes` does not belong to a bundle",
         "`tree.txt` is missing",
         "`sbom.spdx.json` is missing",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(lines, expected);
     fs::remove_file(bundle.path.join(SUMS)).unwrap();
     fs::remove_file(bundle.path.join(MANIFEST)).unwrap();
     fs::remove_file(bundle.path.join(DISK)).unwrap();
-    let none = verify(&bundle.path, &EmitOptions::default(), &Silent, &Interrupt::new());
+    let none = verify(&bundle.path, &EmitOptions::default(), Monitor::none());
     assert!(matches!(none, Err(VerifyError::NotABundle { .. })), "{none:?}");
-    let none = verify(&bundle.path.join("x"), &EmitOptions::default(), &Silent, &Interrupt::new());
+    let none = verify(&bundle.path.join("x"), &EmitOptions::default(), Monitor::none());
     assert!(matches!(none, Err(VerifyError::Directory { .. })), "{none:?}");
 }
 
 #[test]
 fn without_the_image_or_the_manifest_only_that_is_told() {
-    for (name, said) in
+    for (name, consequence) in
         [(DISK, "no block could be compared"), (MANIFEST, "nothing says what the image should be")]
     {
         let bundle = build();
         fs::remove_file(bundle.path.join(name)).unwrap();
-        let [told] = &bundle.differences()[..] else { panic!("{name}: {:?}", bundle.differences()) };
-        assert!(told.starts_with(&format!("`{name}` is missing: {said}; copy the whole folder")), "{told}");
+        let [lines] = &bundle.differences()[..] else { panic!("{name}: {:?}", bundle.differences()) };
+        assert!(
+            lines.starts_with(&format!("`{name}` is missing: {consequence}; copy the whole folder")),
+            "{lines}"
+        );
     }
 }
 
 #[test]
 fn an_interrupt_stops_a_verification() {
     let bundle = build();
-    let interrupt = Interrupt::new();
-    interrupt.flag().store(true, std::sync::atomic::Ordering::Relaxed);
-    let stopped = verify(&bundle.path, &EmitOptions::default(), &Silent, &interrupt);
+    let cancel = CancelToken::new();
+    cancel.cancel();
+    let stopped = verify(&bundle.path, &EmitOptions::default(), Monitor::silent(&cancel));
     assert!(matches!(stopped, Err(VerifyError::Interrupted)), "{stopped:?}");
 }

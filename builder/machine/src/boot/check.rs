@@ -26,7 +26,7 @@ impl Check {
     ///
     /// # Errors
     /// Words for what is wrong with the text.
-    pub fn get(text: &str) -> Result<Self, String> {
+    pub fn parse_get(text: &str) -> Result<Self, String> {
         let (port, path) = text.split_once('/').unwrap_or((text, ""));
         let port = port.parse().ok().filter(|port| *port != 0);
         let port = port.ok_or_else(|| "expected PORT/PATH, as in 80/index.html".to_owned())?;
@@ -53,7 +53,7 @@ pub(super) enum CheckProgress {
     /// It passed, with this to show.
     Passed(Vec<u8>),
     /// Not yet.
-    NotYet,
+    Pending,
     /// It did not pass and will not: what it showed, and why.
     Failed(Vec<u8>, String),
 }
@@ -64,10 +64,10 @@ mod tests {
 
     #[test]
     fn a_page_is_a_port_and_a_path() {
-        assert_eq!(Check::get("80"), Ok(Check::Get { port: 80, path: "/".to_owned() }));
-        assert_eq!(Check::get("8080/a/b?c"), Ok(Check::Get { port: 8080, path: "/a/b?c".to_owned() }));
+        assert_eq!(Check::parse_get("80"), Ok(Check::Get { port: 80, path: "/".to_owned() }));
+        assert_eq!(Check::parse_get("8080/a/b?c"), Ok(Check::Get { port: 8080, path: "/a/b?c".to_owned() }));
         for wrong in ["", "/", "0/", "x/", "80/a b", "80/a\r\nb", "65536/"] {
-            assert!(Check::get(wrong).is_err(), "{wrong}");
+            assert!(Check::parse_get(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -4,9 +4,9 @@
 use super::screen::Screen;
 
 /// Most bytes that are kept: a guest can write without end.
-const MOST: usize = 16 << 20;
+const MAX_BYTES: usize = 16 << 20;
 /// Longest control sequence; what is longer is none.
-const SEQUENCE: usize = 64;
+const MAX_SEQUENCE: usize = 64;
 
 /// What a guest wrote.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub struct Console {
     screen: Screen,
     state: ConsoleState,
     /// Bytes of a character that is not whole yet.
-    half: Vec<u8>,
+    partial: Vec<u8>,
 }
 
 /// What the next character belongs to.
@@ -27,29 +27,29 @@ enum ConsoleState {
     Escape,
     Sequence(String),
     /// A title or the like, up to its terminator.
-    Words(usize),
+    ControlString(usize),
 }
 
 impl Console {
     /// Takes what came.
     pub fn push(&mut self, bytes: &[u8]) {
-        if self.bytes.len() >= MOST {
+        if self.bytes.len() >= MAX_BYTES {
             return;
         }
         self.bytes.extend_from_slice(bytes);
         for &byte in bytes {
-            self.half.push(byte);
-            match std::str::from_utf8(&self.half) {
+            self.partial.push(byte);
+            match std::str::from_utf8(&self.partial) {
                 Ok(text) => {
                     let character = text.chars().next();
-                    self.half.clear();
+                    self.partial.clear();
                     if let Some(character) = character {
-                        self.take(character);
+                        self.accept(character);
                     }
                 }
-                Err(error) if error.error_len().is_some() || self.half.len() >= 4 => {
-                    self.half.clear();
-                    self.take(char::REPLACEMENT_CHARACTER);
+                Err(error) if error.error_len().is_some() || self.partial.len() >= 4 => {
+                    self.partial.clear();
+                    self.accept(char::REPLACEMENT_CHARACTER);
                 }
                 Err(_) => {}
             }
@@ -66,24 +66,24 @@ impl Console {
         &self.text
     }
 
-    /// What stands on the screen: at most the last `most` lines.
-    pub fn screen(&self, most: usize) -> Vec<String> {
+    /// What stands on the screen: at most the last `count` lines.
+    pub fn screen(&self, count: usize) -> Vec<String> {
         let mut lines = self.screen.lines();
-        lines.split_off(lines.len().saturating_sub(most))
+        lines.split_off(lines.len().saturating_sub(count))
     }
 
-    fn take(&mut self, character: char) {
+    fn accept(&mut self, character: char) {
         self.state = match std::mem::take(&mut self.state) {
-            ConsoleState::Text => self.plain(character),
+            ConsoleState::Text => self.accept_text(character),
             ConsoleState::Escape => match character {
                 '[' => ConsoleState::Sequence(String::new()),
-                ']' | 'P' | '^' | '_' => ConsoleState::Words(0),
+                ']' | 'P' | '^' | '_' => ConsoleState::ControlString(0),
                 // The reset of a terminal.
                 'c' => {
                     self.screen = Screen::default();
                     ConsoleState::Text
                 }
-                '(' | ')' => ConsoleState::Words(SEQUENCE * 64 - 1),
+                '(' | ')' => ConsoleState::ControlString(MAX_SEQUENCE * 64 - 1),
                 _ => ConsoleState::Text,
             },
             ConsoleState::Sequence(mut sequence) => match character {
@@ -97,21 +97,21 @@ impl Console {
                     }
                     ConsoleState::Text
                 }
-                _ if sequence.len() < SEQUENCE => {
+                _ if sequence.len() < MAX_SEQUENCE => {
                     sequence.push(character);
                     ConsoleState::Sequence(sequence)
                 }
                 _ => ConsoleState::Text,
             },
-            ConsoleState::Words(len) => match character {
+            ConsoleState::ControlString(len) => match character {
                 '\u{7}' | '\\' => ConsoleState::Text,
-                _ if len + 1 < SEQUENCE * 64 => ConsoleState::Words(len + 1),
+                _ if len + 1 < MAX_SEQUENCE * 64 => ConsoleState::ControlString(len + 1),
                 _ => ConsoleState::Text,
             },
         };
     }
 
-    fn plain(&mut self, character: char) -> ConsoleState {
+    fn accept_text(&mut self, character: char) -> ConsoleState {
         if character == '\u{1b}' {
             return ConsoleState::Escape;
         }

@@ -4,31 +4,31 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::provider::Need;
+use super::host_packages::HostDependency;
 
 /// Why a machine could not be launched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BootError {
     /// A program or file of the host is missing.
-    #[error("{need} is not installed")]
+    #[error("{dependency} is not installed")]
     Missing {
         /// What.
-        need: Need,
+        dependency: HostDependency,
     },
     /// Hardware virtualisation was demanded and is not usable.
-    #[error("KVM was asked for and cannot be used: {why}")]
+    #[error("KVM was asked for and cannot be used: {reason}")]
     Kvm {
         /// Why.
-        why: String,
+        reason: String,
     },
     /// A program of the host failed.
-    #[error("`{program}` failed: {said}")]
+    #[error("`{program}` failed: {output}")]
     Program {
         /// Which.
         program: String,
         /// What it said.
-        said: String,
+        output: String,
     },
     /// A program of the host could not be started.
     #[error("starting `{program}`")]
@@ -57,7 +57,7 @@ pub enum BootError {
     NoBios,
     /// A volume would be shorter than what it is made from.
     #[error("a volume of {volume} bytes cannot hold the {disk} bytes of `{}`", path.display())]
-    Small {
+    VolumeTooSmall {
         /// Bytes asked for.
         volume: u64,
         /// Bytes that there are.
@@ -88,7 +88,7 @@ impl BootError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing { need } => Some(need.hint()),
+            Self::Missing { dependency } => Some(dependency.hint()),
             Self::Kvm { .. } => {
                 Some("`--accel tcg` emulates in software: slower, and it always works".to_owned())
             }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::provider::Need;
+use super::arch::qemu_arch;
+use super::host_packages::HostDependency;
 use super::{Arch, BootError};
 
 /// Firmware in flash: code that is only read, and the template of its variables.
@@ -24,35 +25,19 @@ pub struct Flash {
 /// Folders of descriptors, in the order in which they count.
 const DESCRIPTORS: [&str; 2] = ["/etc/qemu/firmware", "/usr/share/qemu/firmware"];
 
-/// Code and variables where there are no descriptors.
-const PLACES: [(Arch, &str, &str); 8] = [
-    (Arch::X86, "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
-    (Arch::X86, "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
-    (Arch::X86, "/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
-    (Arch::X86, "/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
-    (Arch::X86, "/usr/share/qemu/edk2-x86_64-code.fd", "/usr/share/qemu/edk2-i386-vars.fd"),
-    (Arch::Arm, "/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
-    (
-        Arch::Arm,
-        "/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw",
-        "/usr/share/edk2/aarch64/vars-template-pflash.raw",
-    ),
-    (Arch::Arm, "/usr/share/qemu/edk2-aarch64-code.fd", "/usr/share/qemu/edk2-arm-vars.fd"),
-];
-
 /// Finds firmware without Secure Boot for an architecture.
 ///
 /// # Errors
 /// [`BootError::Missing`].
 pub fn find(arch: Arch) -> Result<Flash, BootError> {
-    let described = DESCRIPTORS.iter().find_map(|folder| described(Path::new(folder), arch));
-    let known = || {
-        let mut places = PLACES.iter().filter(|(of, ..)| *of == arch);
-        let (_, code, vars) = places.find(|(_, code, vars)| is_file(code) && is_file(vars))?;
+    let described = DESCRIPTORS.iter().find_map(|folder| find_described(Path::new(folder), arch));
+    let installed = || {
+        let mut candidates = qemu_arch(arch).firmware_files.iter();
+        let (code, vars) = candidates.find(|(code, vars)| is_file(code) && is_file(vars))?;
         let raw = || "raw".to_owned();
         Some(Flash { code: code.into(), code_format: raw(), vars: vars.into(), vars_format: raw() })
     };
-    described.or_else(known).ok_or(BootError::Missing { need: Need::Uefi(arch) })
+    described.or_else(installed).ok_or(BootError::Missing { dependency: HostDependency::Uefi(arch) })
 }
 
 fn is_file(path: &str) -> bool {
@@ -90,33 +75,30 @@ struct FirmwareTarget {
 }
 
 /// The first firmware that the descriptors of a folder, by name, tell of and that fits.
-fn described(folder: &Path, arch: Arch) -> Option<Flash> {
+fn find_described(folder: &Path, arch: Arch) -> Option<Flash> {
     let mut paths: Vec<_> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
     // A descriptor that cannot be read is another package's mistake.
     let descriptors = paths.iter().filter_map(|path| serde_json::from_slice(&std::fs::read(path).ok()?).ok());
     descriptors
-        .filter_map(|descriptor| fitting(descriptor, arch))
+        .filter_map(|descriptor| matching(descriptor, arch))
         .find(|flash| flash.code.is_file() && flash.vars.is_file())
 }
 
-fn fitting(descriptor: FirmwareDescriptor, arch: Arch) -> Option<Flash> {
-    let machine = match arch {
-        Arch::X86 => "pc-q35-",
-        Arch::Arm => "virt-",
-    };
+fn matching(descriptor: FirmwareDescriptor, arch: Arch) -> Option<Flash> {
+    let machine = qemu_arch(arch).firmware_board;
     let target = descriptor.targets.iter().any(|target| {
-        target.architecture == arch.word() && target.machines.iter().any(|name| name.starts_with(machine))
+        target.architecture == arch.name() && target.machines.iter().any(|name| name.starts_with(machine))
     });
     let uefi = descriptor.interfaces.iter().any(|interface| interface == "uefi");
     // Firmware with keys in it refuses what nobody has signed, and that for SMM needs another machine.
-    let plain = !descriptor.features.iter().any(|feature| {
+    let unsigned = !descriptor.features.iter().any(|feature| {
         matches!(feature.as_str(), "requires-smm" | "secure-boot" | "enrolled-keys" | "amd-sev-es-only")
     });
     let flash = descriptor.mapping.device == "flash";
     let (code, vars) = (descriptor.mapping.executable?, descriptor.mapping.template?);
-    (target && uefi && plain && flash).then_some(Flash {
+    (target && uefi && unsigned && flash).then_some(Flash {
         code: code.filename,
         code_format: code.format,
         vars: vars.filename,
@@ -146,9 +128,9 @@ mod tests {
         std::fs::write(at("10.json"), text(r#""requires-smm""#, "pc-q35-*")).unwrap();
         std::fs::write(at("20.json"), "{").unwrap();
         std::fs::write(at("30.json"), text("", "pc-i440fx-*")).unwrap();
-        assert_eq!(described(folder.path(), Arch::X86), None);
+        assert_eq!(find_described(folder.path(), Arch::X86_64), None);
         std::fs::write(at("40.json"), text("", "pc-q35-*")).unwrap();
-        assert_eq!(described(folder.path(), Arch::X86).unwrap().code, at("code"));
-        assert_eq!(described(folder.path(), Arch::Arm), None);
+        assert_eq!(find_described(folder.path(), Arch::X86_64).unwrap().code, at("code"));
+        assert_eq!(find_described(folder.path(), Arch::Aarch64), None);
     }
 }

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::console::Console;
 use super::machine::Machine;
-use super::{BootError, leash};
+use super::{BootError, die_with_parent};
 
 /// Who is shown what happens.
 pub trait GuestDisplay: Sync {
@@ -19,30 +19,30 @@ pub trait GuestDisplay: Sync {
     /// What a check has to show: a page, the output of a command.
     fn output(&self, bytes: &[u8]);
     /// Where things stand.
-    fn tell(&self, words: &str);
+    fn message(&self, text: &str);
 }
 
 /// How long QEMU may take to write what it holds when it is told to end.
-const LAST_WRITES: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most of what QEMU itself says that is kept.
-const SAID_MAX: u64 = 64 << 10;
+const STDERR_MAX: u64 = 64 << 10;
 
 /// What threads take from a guest.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct ConsoleLog {
     console: Mutex<Console>,
-    said: Mutex<String>,
+    stderr: Mutex<String>,
 }
 
-impl Heard {
+impl ConsoleLog {
     /// The console.
     pub(super) fn console(&self) -> MutexGuard<'_, Console> {
         self.console.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What QEMU itself said.
-    pub(super) fn said(&self) -> String {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned()
+    pub(super) fn stderr(&self) -> String {
+        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).trim().to_owned()
     }
 }
 
@@ -58,12 +58,12 @@ impl Guest {
     pub(super) fn start<'scope>(
         scope: &'scope Scope<'scope, '_>,
         machine: &Machine,
-        heard: &'scope Heard,
-        show: &'scope dyn GuestDisplay,
+        console_log: &'scope ConsoleLog,
+        display: &'scope dyn GuestDisplay,
     ) -> Result<(Self, Option<ChildStdin>), BootError> {
         let program = machine.program();
         let failed = |source| BootError::Start { program: program.to_owned(), source };
-        let mut command = leash::command(program).map_err(failed)?;
+        let mut command = die_with_parent::command(program).map_err(failed)?;
         command.args(machine.args()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C is for this program, which then ends the guest.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -73,9 +73,11 @@ impl Guest {
             scope.spawn(move || {
                 let mut bytes = vec![0; 16 << 10];
                 while let Ok(count) = stdout.read(&mut bytes) {
-                    let Some(came) = bytes.get(..count).filter(|came| !came.is_empty()) else { return };
-                    heard.console().push(came);
-                    show.console(came);
+                    let Some(received) = bytes.get(..count).filter(|received| !received.is_empty()) else {
+                        return;
+                    };
+                    console_log.console().push(received);
+                    display.console(received);
                 }
             });
         }
@@ -88,11 +90,11 @@ impl Guest {
                     if count == 0 {
                         return;
                     }
-                    if (text.len() as u64) < SAID_MAX {
+                    if (text.len() as u64) < STDERR_MAX {
                         text.extend_from_slice(bytes.get(..count).unwrap_or_default());
                     }
-                    let mut said = heard.said.lock().unwrap_or_else(PoisonError::into_inner);
-                    *said = String::from_utf8_lossy(&text).into_owned();
+                    let mut stderr = console_log.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+                    *stderr = String::from_utf8_lossy(&text).into_owned();
                 }
             });
         }
@@ -100,7 +102,7 @@ impl Guest {
     }
 
     /// How it ended, if it has.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+    pub(super) fn try_status(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {
             // What cannot be asked is not there any more.
             self.status = self.child.try_wait().ok().flatten();
@@ -109,13 +111,14 @@ impl Guest {
     }
 
     /// Switches it off; QEMU writes what it still holds.
-    fn end(&mut self) {
-        let asked = Pid::from_raw(self.child.id().cast_signed()).map(|pid| kill_process(pid, Signal::TERM));
-        let last = Instant::now() + LAST_WRITES;
-        while asked == Some(Ok(())) && self.ended().is_none() && Instant::now() < last {
+    fn shut_down(&mut self) {
+        let signalled =
+            Pid::from_raw(self.child.id().cast_signed()).map(|pid| kill_process(pid, Signal::TERM));
+        let deadline = Instant::now() + SHUTDOWN_TIMEOUT;
+        while signalled == Some(Ok(())) && self.try_status().is_none() && Instant::now() < deadline {
             sleep(Duration::from_millis(10));
         }
-        if self.ended().is_none() {
+        if self.try_status().is_none() {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
@@ -124,8 +127,8 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        if self.ended().is_none() {
-            self.end();
+        if self.try_status().is_none() {
+            self.shut_down();
         }
     }
 }

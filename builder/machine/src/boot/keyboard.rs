@@ -7,26 +7,26 @@ use rustix::termios::{InputModes, LocalModes, OptionalActions, Termios, tcgetatt
 /// The terminal, passing on every key until dropped.
 #[derive(Debug)]
 pub struct Keyboard {
-    before: Termios,
+    original: Termios,
 }
 
 impl Keyboard {
     /// Takes the terminal on standard input, if there is one.
-    pub fn take() -> Option<Self> {
+    pub fn open() -> Option<Self> {
         let stdin = io::stdin();
         if !stdin.is_terminal() {
             return None;
         }
-        let before = tcgetattr(&stdin).ok()?;
-        let mut raw = before.clone();
+        let original = tcgetattr(&stdin).ok()?;
+        let mut raw = original.clone();
         raw.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN);
         raw.input_modes.remove(InputModes::ICRNL | InputModes::IXON);
         tcsetattr(&stdin, OptionalActions::Now, &raw).ok()?;
-        Some(Self { before })
+        Some(Self { original })
     }
 
     /// Passes every key on, in a thread that lives as long as the program.
-    pub fn pass_to(&self, mut guest: impl Write + Send + 'static) {
+    pub fn forward_to(&self, mut guest: impl Write + Send + 'static) {
         std::thread::spawn(move || {
             let mut keys = [0; 256];
             while let Ok(count) = io::stdin().read(&mut keys) {
@@ -43,6 +43,6 @@ impl Keyboard {
 impl Drop for Keyboard {
     fn drop(&mut self) {
         // The terminal may be gone.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.original);
     }
 }

@@ -7,18 +7,18 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use amiforge_progress::Interrupt;
+use amiforge_progress::CancelToken;
 
 use super::accel::{self, Accel};
 use super::check::Check;
-use super::crash;
-use super::guest::{Guest, GuestDisplay, Heard};
+use super::crash_report;
+use super::diagnosis::BootFailure;
+use super::guest::{ConsoleLog, Guest, GuestDisplay};
+use super::host_packages::{HostDependency, is_on_path};
 use super::imds::Sessions;
 use super::keyboard::Keyboard;
 use super::machine::{Forward, Network};
-use super::provider::{Need, on_path};
-use super::reason::BootFailure;
-use super::{Arch, BootError, Bus, Firmware, machine};
+use super::{Arch, BootError, Bus, Firmware, qemu};
 use watch::GuestWatch;
 
 /// What to launch, and how.
@@ -39,11 +39,11 @@ pub struct Launch {
     /// MiB of memory.
     pub memory: u32,
     /// Where the guest's writes go.
-    pub writes: Writes,
+    pub writes: WriteMode,
     /// Further volumes.
     pub volumes: Vec<FurtherDisk>,
     /// What metadata tells.
-    pub instance: Facts,
+    pub instance: InstanceSettings,
     /// What the metadata service wants to be shown.
     pub sessions: Sessions,
     /// User data.
@@ -66,9 +66,9 @@ pub struct Launch {
 
 /// Where the guest's writes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writes {
+pub enum WriteMode {
     /// Away with the guest; the volume is so many bytes long.
-    Away(u64),
+    Discard(u64),
     /// To the disk.
     Persist,
 }
@@ -84,7 +84,7 @@ pub enum FurtherDisk {
 
 /// What metadata tells that is not of the machine.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub struct InstanceSettings {
     /// What ids follow from: the same seed is the same instance.
     pub seed: Vec<u8>,
     /// Instance id in place of one that follows from the seed.
@@ -126,17 +126,17 @@ pub enum LaunchEnd {
     /// Everything was shown.
     Passed,
     /// There was nothing to show, and it was switched off from within.
-    Off,
+    PoweredOff,
     /// There was nothing to show, and somebody asked to stop.
-    Stopped,
+    Interrupted,
     /// Something was not shown, or it could not come up.
     Failed {
         /// What was not shown.
         unmet: Vec<Check>,
         /// How that was seen.
-        how: FailureSign,
+        sign: FailureSign,
         /// Why, as far as the console tells; nothing where the check itself tells.
-        reason: Option<BootFailure>,
+        failure: Option<BootFailure>,
     },
 }
 
@@ -146,17 +146,17 @@ pub enum FailureSign {
     /// Time was over.
     TimedOut,
     /// The machine switched itself off, or was reset.
-    Off,
+    PoweredOff,
     /// It said something that it cannot recover from.
-    Said,
+    FatalMessage,
     /// A check failed.
-    Check(String),
+    CheckFailed(String),
 }
 
 /// Lines of the screen that are kept.
-const SCREEN: usize = 30;
+const SCREEN_LINES: usize = 30;
 /// Lines in which the report of a kernel that crashed is looked for.
-const REPORT: usize = 150;
+const REPORT_LINES: usize = 150;
 
 /// Launches a machine and watches it.
 ///
@@ -164,48 +164,55 @@ const REPORT: usize = 150;
 /// [`BootError`] when it could not be launched. That it did not come up is an [`LaunchOutcome`].
 pub fn launch(
     launch: &Launch,
-    show: &dyn GuestDisplay,
-    interrupt: &Interrupt,
+    display: &dyn GuestDisplay,
+    cancel: &CancelToken,
 ) -> Result<LaunchOutcome, BootError> {
-    if !on_path(machine::program(launch.arch)) {
-        return Err(BootError::Missing { need: Need::Qemu(launch.arch) });
+    if !is_on_path(qemu::program(launch.arch)) {
+        return Err(BootError::Missing { dependency: HostDependency::Qemu(launch.arch) });
     }
     let folder = tempfile::Builder::new().prefix("amiforge-boot-").tempdir();
     let folder = folder.map_err(|source| BootError::File { path: std::env::temp_dir(), source })?;
-    let (accel, why) = accel::choose(launch.accel, launch.arch, folder.path())?;
-    if let Some(why) = why {
-        show.tell(&format!("{why}; emulating in software, which is slower"));
+    let (accel, unavailable) = accel::choose(launch.accel, launch.arch, folder.path())?;
+    if let Some(unavailable) = unavailable {
+        display.message(&format!("{unavailable}; emulating in software, which is slower"));
     }
     let prepared = prepare::prepare(launch, accel, folder.path())?;
-    let heard = Heard::default();
-    let begun = Instant::now();
+    let console_log = ConsoleLog::default();
+    let started = Instant::now();
     let (ended, passed) = std::thread::scope(|scope| {
-        let (guest, stdin) = Guest::start(scope, &prepared.machine, &heard, show)?;
-        let keyboard = if launch.checks.is_empty() { Keyboard::take() } else { None };
-        let hands = match (&keyboard, stdin) {
+        let (guest, stdin) = Guest::start(scope, &prepared.machine, &console_log, display)?;
+        let keyboard = if launch.checks.is_empty() { Keyboard::open() } else { None };
+        let console_input = match (&keyboard, stdin) {
             (Some(keyboard), Some(stdin)) => {
-                keyboard.pass_to(stdin);
+                keyboard.forward_to(stdin);
                 None
             }
             // Kept open: a console whose input ended is another console.
             (_, stdin) => stdin,
         };
-        let watching =
-            if keyboard.is_some() { watch::ConsoleWatcher::ByUser } else { watch::ConsoleWatcher::Alone };
-        let mut watch = GuestWatch::new(launch, guest, &heard, &prepared, show, interrupt, watching);
+        let watcher =
+            if keyboard.is_some() { watch::ConsoleWatcher::User } else { watch::ConsoleWatcher::Program };
+        let mut watch = GuestWatch::new(launch, guest, &console_log, &prepared, display, cancel, watcher);
         let outcome = watch.run();
         drop(watch);
-        drop(hands);
+        drop(console_input);
         outcome
     })?;
-    let console = heard.console();
-    let (bytes, screen) = (console.bytes().to_vec(), screen(console.screen(REPORT)));
-    Ok(LaunchOutcome { ended, accel, passed, console: bytes, screen, seconds: begun.elapsed().as_secs_f64() })
+    let console = console_log.console();
+    let (bytes, screen) = (console.bytes().to_vec(), screen_tail(console.screen(REPORT_LINES)));
+    Ok(LaunchOutcome {
+        ended,
+        accel,
+        passed,
+        console: bytes,
+        screen,
+        seconds: started.elapsed().as_secs_f64(),
+    })
 }
 
 /// The last lines, and all of the report if the kernel crashed.
-fn screen(mut lines: Vec<String>) -> Vec<String> {
-    let last = lines.len().saturating_sub(SCREEN);
-    let report = crash::begins(lines.iter().map(String::as_str));
+fn screen_tail(mut lines: Vec<String>) -> Vec<String> {
+    let last = lines.len().saturating_sub(SCREEN_LINES);
+    let report = crash_report::report_start(lines.iter().map(String::as_str));
     lines.split_off(report.map_or(last, |report| report.min(last)))
 }

@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 
 use super::accel::Accel;
-use super::{Arch, Bus};
+use super::arch::qemu_arch;
+use super::{Arch, Bus, qemu};
 
 /// The network that the guest sees: EC2's link-local addresses must lie in it.
-const NETWORK: &str = "net=169.254.169.0/24,host=169.254.169.1,dns=169.254.169.253,dhcpstart=169.254.169.15";
+const NETWORK_OPTIONS: &str =
+    "net=169.254.169.0/24,host=169.254.169.1,dns=169.254.169.253,dhcpstart=169.254.169.15";
 /// The guest's own address in it.
 pub const ADDRESS: &str = "169.254.169.15";
 /// Where the metadata service is.
-const METADATA: &str = "169.254.169.254:80";
+const METADATA_ADDRESS: &str = "169.254.169.254:80";
 
 /// A virtual machine.
 #[derive(Debug, Clone)]
@@ -23,7 +25,7 @@ pub struct Machine {
     /// How instructions are carried out.
     pub accel: Accel,
     /// Firmware.
-    pub flash: Option<Volatile>,
+    pub flash: Option<FlashCopy>,
     /// Processors.
     pub cpus: u32,
     /// MiB of memory.
@@ -48,7 +50,7 @@ pub struct Machine {
 
 /// Firmware in flash whose variables are a copy of one launch.
 #[derive(Debug, Clone)]
-pub struct Volatile {
+pub struct FlashCopy {
     /// The code.
     pub code: PathBuf,
     /// Its format.
@@ -104,7 +106,7 @@ pub struct InstanceIdentity {
 
 impl InstanceIdentity {
     /// An identity that follows from a seed: the same seed is the same instance.
-    pub fn of(seed: &[u8], instance: Option<&str>, kind: &str) -> Self {
+    pub fn from_seed(seed: &[u8], instance: Option<&str>, kind: &str) -> Self {
         let hex = Digest::of(seed).to_string();
         let part = |from: usize, len: usize| hex.get(from..from + len).unwrap_or_default();
         Self {
@@ -133,34 +135,31 @@ impl InstanceIdentity {
 impl Machine {
     /// The program that runs it.
     pub const fn program(&self) -> &'static str {
-        program(self.arch)
+        qemu::program(self.arch)
     }
 
     /// Its arguments. The console is on its standard input and output.
     pub fn args(&self) -> Vec<String> {
         let mut args = QemuArgs::default();
-        self.board(&mut args);
+        self.add_board(&mut args);
         args.add("-nodefaults", "");
         args.add("-display", "none");
         args.add("-no-reboot", "");
         args.add("-chardev", "stdio,id=console,signal=off");
         args.add("-serial", "chardev:console");
-        self.firmware(&mut args);
-        self.drives(&mut args);
+        self.add_firmware(&mut args);
+        self.add_drives(&mut args);
         args.add("-device", "virtio-rng-pci");
-        self.tables(&mut args);
-        self.network(&mut args);
+        self.add_smbios(&mut args);
+        self.add_network(&mut args);
         args.0.extend(self.extra.iter().cloned());
         args.0
     }
 
-    fn board(&self, args: &mut QemuArgs) {
-        let (machine, cpu) = match (self.arch, self.accel) {
-            (Arch::X86, Accel::Kvm) => ("q35", "host"),
-            (Arch::X86, Accel::Tcg) => ("q35", "max"),
-            (Arch::Arm, Accel::Kvm) => ("virt,gic-version=host", "host"),
-            // Pointer authentication by the book costs half of the speed.
-            (Arch::Arm, Accel::Tcg) => ("virt,gic-version=3", "max,pauth-impdef=on"),
+    fn add_board(&self, args: &mut QemuArgs) {
+        let (machine, cpu) = match self.accel {
+            Accel::Kvm => qemu_arch(self.arch).kvm,
+            Accel::Tcg => qemu_arch(self.arch).tcg,
         };
         args.add("-machine", machine);
         args.add("-accel", self.accel.arg());
@@ -169,22 +168,22 @@ impl Machine {
         args.add("-m", &self.memory.to_string());
     }
 
-    fn firmware(&self, args: &mut QemuArgs) {
+    fn add_firmware(&self, args: &mut QemuArgs) {
         if let Some(flash) = &self.flash {
-            let (code, vars) = (escaped(&flash.code), escaped(&flash.vars));
+            let (code, vars) = (escape_path(&flash.code), escape_path(&flash.vars));
             let (code_format, vars_format) = (&flash.code_format, &flash.vars_format);
             args.add("-drive", &format!("if=pflash,unit=0,format={code_format},readonly=on,file={code}"));
             args.add("-drive", &format!("if=pflash,unit=1,format={vars_format},file={vars}"));
         }
-        if let Some(debug) = self.debug.as_deref().filter(|_| self.arch == Arch::X86) {
-            args.add("-chardev", &format!("file,id=debug,path={}", escaped(debug)));
+        if let Some(debug) = self.debug.as_deref().filter(|_| qemu_arch(self.arch).io_ports) {
+            args.add("-chardev", &format!("file,id=debug,path={}", escape_path(debug)));
             args.add("-device", "isa-debugcon,iobase=0x402,chardev=debug");
         }
     }
 
-    fn drives(&self, args: &mut QemuArgs) {
+    fn add_drives(&self, args: &mut QemuArgs) {
         for (index, drive) in self.drives.iter().enumerate() {
-            let (format, file, serial) = (drive.format, escaped(&drive.file), &drive.serial);
+            let (format, file, serial) = (drive.format, escape_path(&drive.file), &drive.serial);
             args.add(
                 "-drive",
                 &format!("if=none,id=d{index},format={format},file={file},cache=unsafe,discard=unmap"),
@@ -199,19 +198,22 @@ impl Machine {
     }
 
     /// The tables of SMBIOS by which guests recognise EC2.
-    fn tables(&self, args: &mut QemuArgs) {
+    fn add_smbios(&self, args: &mut QemuArgs) {
         let InstanceIdentity { instance, kind, uuid, .. } = &self.identity;
         args.add("-smbios", "type=0,vendor=Amazon EC2,version=1.0");
         args.add(
             "-smbios",
-            &format!("type=1,manufacturer=Amazon EC2,product={},uuid={uuid},serial={uuid}", doubled(kind)),
+            &format!(
+                "type=1,manufacturer=Amazon EC2,product={},uuid={uuid},serial={uuid}",
+                escape_commas(kind)
+            ),
         );
         args.add("-smbios", &format!("type=2,manufacturer=Amazon EC2,asset={instance}"));
         args.add("-smbios", "type=3,manufacturer=Amazon EC2,asset=Amazon EC2");
     }
 
-    fn network(&self, args: &mut QemuArgs) {
-        let mut net = format!("user,id=n0,ipv6=off,{NETWORK}");
+    fn add_network(&self, args: &mut QemuArgs) {
+        let mut net = format!("user,id=n0,ipv6=off,{NETWORK_OPTIONS}");
         if self.network == Network::Closed {
             net.push_str(",restrict=on");
         }
@@ -220,18 +222,10 @@ impl Machine {
             let _ = write!(net, ",hostfwd=tcp:127.0.0.1:{host}-:{guest}");
         }
         if let Some(command) = &self.metadata {
-            let _ = write!(net, ",guestfwd=tcp:{METADATA}-cmd:{}", doubled(command));
+            let _ = write!(net, ",guestfwd=tcp:{METADATA_ADDRESS}-cmd:{}", escape_commas(command));
         }
         args.add("-netdev", &net);
         args.add("-device", &format!("virtio-net-pci,netdev=n0,mac={},romfile=", self.identity.mac));
-    }
-}
-
-/// The program that runs machines of an architecture.
-pub const fn program(arch: Arch) -> &'static str {
-    match arch {
-        Arch::X86 => "qemu-system-x86_64",
-        Arch::Arm => "qemu-system-aarch64",
     }
 }
 
@@ -248,12 +242,12 @@ impl QemuArgs {
 }
 
 /// A value within an option of QEMU, in which a comma is written twice.
-fn doubled(value: &str) -> String {
+fn escape_commas(value: &str) -> String {
     value.replace(',', ",,")
 }
 
-fn escaped(path: &Path) -> String {
-    doubled(&path.to_string_lossy())
+fn escape_path(path: &Path) -> String {
+    escape_commas(&path.to_string_lossy())
 }
 
 #[cfg(test)]
@@ -269,7 +263,7 @@ mod tests {
             memory: 1024,
             bus: Bus::Nvme,
             drives: vec![Drive { file: "/tmp/a,b".into(), format: "qcow2", serial: "vol0".to_owned() }],
-            identity: InstanceIdentity::of(b"web", None, "t3.small"),
+            identity: InstanceIdentity::from_seed(b"web", None, "t3.small"),
             metadata: Some("'/a b' x,y".to_owned()),
             forwards: vec![Forward { host: 2222, guest: 22 }],
             network: Network::Closed,
@@ -291,7 +285,7 @@ mod tests {
             -netdev user,id=n0,ipv6=off,net=169.254.169.0/24,host=169.254.169.1,dns=169.254.169.253,\
             dhcpstart=169.254.169.15,restrict=on,hostfwd=tcp:127.0.0.1:2222-:22,\
             guestfwd=tcp:169.254.169.254:80-cmd:'/a b' x,,y -device virtio-net-pci,netdev=n0,mac=MAC,romfile= -S";
-        let machine = machine(Arch::X86);
+        let machine = machine(Arch::X86_64);
         let InstanceIdentity { instance, uuid, mac, .. } = &machine.identity;
         let expected = expected.replace("UUID", uuid).replace("INSTANCE", instance).replace("MAC", mac);
         assert_eq!(machine.args().join(" "), expected);
@@ -299,7 +293,7 @@ mod tests {
 
     #[test]
     fn an_arm_machine_has_no_debug_port_and_another_board() {
-        let args = machine(Arch::Arm).args().join(" ");
+        let args = machine(Arch::Aarch64).args().join(" ");
         assert!(
             args.starts_with("-machine virt,gic-version=3 -accel tcg") && !args.contains("debugcon"),
             "{args}"
@@ -308,9 +302,9 @@ mod tests {
 
     #[test]
     fn an_identity_is_that_of_an_instance_and_follows_from_its_seed() {
-        let one = InstanceIdentity::of(b"web", None, "t3.small");
-        assert_eq!(one, InstanceIdentity::of(b"web", None, "t3.small"));
-        assert_ne!(one, InstanceIdentity::of(b"db", None, "t3.small"));
+        let one = InstanceIdentity::from_seed(b"web", None, "t3.small");
+        assert_eq!(one, InstanceIdentity::from_seed(b"web", None, "t3.small"));
+        assert_ne!(one, InstanceIdentity::from_seed(b"db", None, "t3.small"));
         assert!(
             one.instance.len() == 19
                 && one.uuid.len() == 36

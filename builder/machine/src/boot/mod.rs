@@ -4,64 +4,38 @@
 //! never written unless that is asked for. Knows no command line, no recipe and no region: it is given a disk.
 
 pub mod accel;
-mod booted;
+mod arch;
 pub mod check;
 pub mod console;
-pub mod crash;
+pub mod crash_report;
+pub mod diagnosis;
+pub mod die_with_parent;
+mod disk_state;
 mod error;
 pub mod firmware;
 mod guest;
+pub mod host_packages;
+mod http;
 pub mod imds;
 pub mod keyboard;
 mod launch;
-pub mod leash;
 pub mod machine;
 pub mod overlay;
-mod page;
-pub mod provider;
-pub mod reason;
+mod qemu;
 pub mod receipt;
 mod screen;
 mod ssh;
 
-pub use booted::BeforeBoot;
+pub use amiforge_formats::arch::Arch;
+pub use disk_state::DiskState;
 pub use error::BootError;
 pub use guest::GuestDisplay;
-pub use launch::{Facts, FailureSign, FurtherDisk, Launch, LaunchEnd, LaunchOutcome, Writes, launch};
+pub use launch::{
+    FailureSign, FurtherDisk, InstanceSettings, Launch, LaunchEnd, LaunchOutcome, WriteMode, launch,
+};
 pub use ssh::is_user_name;
 
 use serde::{Deserialize, Serialize};
-
-/// Architecture of the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arch {
-    /// Intel and AMD, 64 bit.
-    #[serde(rename = "x86_64")]
-    X86,
-    /// Arm, 64 bit.
-    #[serde(rename = "aarch64")]
-    Arm,
-}
-
-impl Arch {
-    /// As recipes and manifests say it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::X86 => "x86_64",
-            Self::Arm => "aarch64",
-        }
-    }
-
-    /// From the words of a manifest or of EC2.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "x86_64" => Some(Self::X86),
-            "aarch64" | "arm64" => Some(Self::Arm),
-            _ => None,
-        }
-    }
-}
 
 /// What starts the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +49,7 @@ pub enum Firmware {
 
 impl Firmware {
     /// Its word in options and receipts.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Uefi => "uefi",
             Self::Bios => "bios",
@@ -95,7 +69,7 @@ pub enum Bus {
 
 impl Bus {
     /// Its word in options and receipts.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Nvme => "nvme",
             Self::Virtio => "virtio",

@@ -13,41 +13,41 @@ use super::BootError;
 /// Bytes that are allocated at a time.
 pub(super) const CLUSTER: u64 = 1 << 16;
 /// Bytes that one entry of the first table stands for: a table of 8192 clusters.
-const PER_ENTRY: u64 = CLUSTER * (CLUSTER / 8);
+const BYTES_PER_L1_ENTRY: u64 = CLUSTER * (CLUSTER / 8);
 /// Header extension that names the format of the file behind.
 const BACKING_FORMAT: u32 = 0xe279_2aca;
 /// Longest name of the file behind.
-const NAME_MAX: usize = 1023;
+const BACKING_NAME_MAX: usize = 1023;
 
 /// Writes an overlay of `len` bytes, a multiple of 512, in front of a raw disk; of zeros where there is none.
 ///
 /// # Errors
 /// [`BootError::File`].
-pub fn write(path: &Path, len: u64, behind: Option<&Path>) -> Result<(), BootError> {
+pub fn create(path: &Path, len: u64, backing: Option<&Path>) -> Result<(), BootError> {
     let failed = |source| BootError::File { path: path.to_owned(), source };
-    let behind = behind
+    let backing = backing
         .map(|disk| disk.canonicalize().map_err(|source| BootError::File { path: disk.to_owned(), source }));
-    let behind = behind.transpose()?;
-    let name = behind.as_deref().map(|disk| disk.as_os_str().as_bytes()).unwrap_or_default();
-    if name.len() > NAME_MAX {
+    let backing = backing.transpose()?;
+    let name = backing.as_deref().map(|disk| disk.as_os_str().as_bytes()).unwrap_or_default();
+    if name.len() > BACKING_NAME_MAX {
         return Err(failed(std::io::Error::other(format!(
-            "the disk's path is longer than {NAME_MAX} bytes"
+            "the disk's path is longer than {BACKING_NAME_MAX} bytes"
         ))));
     }
-    let entries = len.div_ceil(PER_ENTRY);
+    let entries = len.div_ceil(BYTES_PER_L1_ENTRY);
     let table = (entries * 8).div_ceil(CLUSTER).max(1);
     let clusters = 3 + table;
     let mut file = File::create_new(path).map_err(failed)?;
-    let mut put = |at: u64, bytes: &[u8]| -> std::io::Result<()> {
+    let mut write_at = |at: u64, bytes: &[u8]| -> std::io::Result<()> {
         use std::io::{Seek as _, SeekFrom};
         file.seek(SeekFrom::Start(at))?;
         file.write_all(bytes)
     };
-    put(0, &header(len, entries as u32, name)).map_err(failed)?;
+    write_at(0, &header(len, entries as u32, name)).map_err(failed)?;
     // The table of reference counts has one entry, for the one block of counts behind it.
-    put(CLUSTER, &(2 * CLUSTER).to_be_bytes()).map_err(failed)?;
+    write_at(CLUSTER, &(2 * CLUSTER).to_be_bytes()).map_err(failed)?;
     let counts: Vec<u8> = (0..clusters).flat_map(|_| 1_u16.to_be_bytes()).collect();
-    put(2 * CLUSTER, &counts).map_err(failed)?;
+    write_at(2 * CLUSTER, &counts).map_err(failed)?;
     file.set_len(clusters * CLUSTER).map_err(failed)
 }
 
@@ -89,13 +89,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (disk, overlay) = (folder.path().join("disk.raw"), folder.path().join("o.qcow2"));
         std::fs::write(&disk, [1; 512]).unwrap();
-        write(&overlay, 64 << 30, Some(&disk)).unwrap();
+        create(&overlay, 64 << 30, Some(&disk)).unwrap();
         let bytes = std::fs::read(&overlay).unwrap();
         assert_eq!(bytes.len() as u64, 4 * CLUSTER);
         let name = disk.canonicalize().unwrap();
         let name = name.as_os_str().as_bytes();
         assert_eq!(&bytes[128..128 + name.len()], name);
         assert_eq!(bytes[24..32], (64_u64 << 30).to_be_bytes());
-        assert!(write(&overlay, 1 << 30, None).is_err(), "an overlay is never written over");
+        assert!(create(&overlay, 1 << 30, None).is_err(), "an overlay is never written over");
     }
 }

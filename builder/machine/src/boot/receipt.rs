@@ -17,8 +17,7 @@ use amiforge_image::image::EmitOptions;
 use amiforge_image::inspect::{InspectError, Medium};
 use amiforge_image::manifest::Manifest;
 use amiforge_image::verify::{VerifyError, digest_of};
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 use serde::{Deserialize, Serialize};
 
 use super::accel::Accel;
@@ -28,9 +27,9 @@ use super::{Arch, Bus, Firmware};
 /// Version of the text.
 const SCHEMA: u64 = 2;
 /// What the seal begins with, so that it is no digest of anything else.
-const DOMAIN: &str = "amiforge boot receipt, schema 2\n";
+const SEAL_PREFIX: &str = "amiforge boot receipt, schema 2\n";
 /// Longest text that is read.
-const TEXT_MAX: u64 = 1 << 20;
+const MAX_LEN: u64 = 1 << 20;
 
 /// What an image showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +67,7 @@ impl Receipt {
     fn new(image: ImageDigests, boots: Vec<BootRecord>) -> Self {
         let (plain, merkle_root) = (image.plain.to_string(), image.merkle_root.to_string());
         let mut receipt = Self { schema: SCHEMA, image: plain, merkle_root, boots, seal: String::new() };
-        receipt.seal = receipt.sealed().to_string();
+        receipt.seal = receipt.compute_seal().to_string();
         receipt
     }
 
@@ -77,11 +76,11 @@ impl Receipt {
     }
 
     /// What the seal has to be.
-    fn sealed(&self) -> Digest {
+    fn compute_seal(&self) -> Digest {
         let unsealed = Self { seal: String::new(), ..self.clone() };
         // Plain structures of strings cannot fail to become JSON.
         let text = serde_json::to_string(&unsealed).unwrap_or_default();
-        Digest::of(format!("{DOMAIN}{text}").as_bytes())
+        Digest::of(format!("{SEAL_PREFIX}{text}").as_bytes())
     }
 }
 
@@ -90,6 +89,7 @@ impl Receipt {
 #[serde(deny_unknown_fields)]
 pub struct BootRecord {
     /// Architecture.
+    #[serde(with = "arch_name")]
     pub arch: Arch,
     /// What started it.
     pub firmware: Firmware,
@@ -101,6 +101,23 @@ pub struct BootRecord {
     pub passed: Vec<Check>,
     /// Version of the program that watched.
     pub tool: String,
+}
+
+/// An architecture as recipes and manifests name it.
+mod arch_name {
+    use super::Arch;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+    pub(super) fn serialize<S: Serializer>(arch: &Arch, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(arch.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arch, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let arch = Arch::ALL.into_iter().find(|arch| arch.name() == name);
+        arch.ok_or_else(|| D::Error::custom(format_args!("`{name}` is not an architecture")))
+    }
 }
 
 /// Why a receipt cannot be used.
@@ -117,7 +134,7 @@ pub enum ReceiptError {
     },
     /// The file is something else.
     #[error("`{}` is no receipt of this version of amiforge", path.display())]
-    Strange {
+    Unreadable {
         /// Which.
         path: PathBuf,
         /// Why.
@@ -142,14 +159,14 @@ pub enum ReceiptError {
         path: PathBuf,
     },
     /// It is of another image.
-    #[error("the receipt `{}` is of an image with the digest {found}, this one has {expected}", path.display())]
-    Other {
+    #[error("the receipt `{}` is of an image with the digest {stored}, this one has {expected}", path.display())]
+    OtherImage {
         /// Which.
         path: PathBuf,
         /// Digest of the image.
         expected: String,
         /// Digest in the receipt.
-        found: String,
+        stored: String,
     },
 }
 
@@ -173,7 +190,7 @@ impl BootRecord {
 ///
 /// # Errors
 /// [`ReceiptError::File`] when the image is not there.
-pub fn beside(image: &Path) -> Result<PathBuf, ReceiptError> {
+pub fn path_for(image: &Path) -> Result<PathBuf, ReceiptError> {
     let failed = |source| ReceiptError::File { path: image.to_owned(), source };
     let real = image.canonicalize().map_err(failed)?;
     let name = real.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
@@ -186,23 +203,19 @@ pub fn beside(image: &Path) -> Result<PathBuf, ReceiptError> {
 ///
 /// # Errors
 /// [`ReceiptError::Image`], [`ReceiptError::Digest`].
-pub fn digests(
-    image: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
-) -> Result<ImageDigests, ReceiptError> {
+pub fn compute_digests(image: &Path, monitor: Monitor<'_>) -> Result<ImageDigests, ReceiptError> {
     let medium = Medium::open(image).map_err(ReceiptError::Image)?;
-    let found = digest_of(&medium, u64::MAX, EmitOptions::default(), progress, interrupt);
-    let found = found.map_err(ReceiptError::Digest)?;
-    Ok(ImageDigests { plain: found.plain, merkle_root: found.blocks.merkle_root() })
+    let stored = digest_of(&medium, u64::MAX, EmitOptions::default(), monitor);
+    let stored = stored.map_err(ReceiptError::Digest)?;
+    Ok(ImageDigests { plain: stored.plain, merkle_root: stored.blocks.merkle_root() })
 }
 
 /// Adds a boot to the receipt of an image; what is there of other bytes goes.
 ///
 /// # Errors
 /// [`ReceiptError::File`].
-pub fn record(image: &Path, digests: ImageDigests, boot: BootRecord) -> Result<PathBuf, ReceiptError> {
-    let path = beside(image)?;
+pub fn add_boot(image: &Path, digests: ImageDigests, boot: BootRecord) -> Result<PathBuf, ReceiptError> {
+    let path = path_for(image)?;
     let mut boots = match read(&path) {
         Ok(Some(receipt)) if receipt.is_of(digests) => receipt.boots,
         _ => Vec::new(),
@@ -217,14 +230,14 @@ pub fn record(image: &Path, digests: ImageDigests, boot: BootRecord) -> Result<P
 ///
 /// # Errors
 /// [`ReceiptError::File`].
-pub fn take_back(image: &Path, arch: Arch, firmware: Firmware, bus: Bus) -> Result<(), ReceiptError> {
-    let path = beside(image)?;
+pub fn remove_boot(image: &Path, arch: Arch, firmware: Firmware, bus: Bus) -> Result<(), ReceiptError> {
+    let path = path_for(image)?;
     let Ok(Some(mut receipt)) = read(&path) else { return Ok(()) };
     receipt.boots.retain(|boot| (boot.arch, boot.firmware, boot.bus) != (arch, firmware, bus));
     if receipt.boots.is_empty() {
         return fs::remove_file(&path).map_err(|source| ReceiptError::File { path, source });
     }
-    receipt.seal = receipt.sealed().to_string();
+    receipt.seal = receipt.compute_seal().to_string();
     write(&path, &receipt)
 }
 
@@ -232,19 +245,19 @@ pub fn take_back(image: &Path, arch: Arch, firmware: Firmware, bus: Bus) -> Resu
 ///
 /// # Errors
 /// [`ReceiptError::Missing`], [`ReceiptError::Other`], [`ReceiptError::Edited`], and what hinders reading it.
-pub fn demand(image: &Path, digests: ImageDigests) -> Result<Receipt, ReceiptError> {
-    let path = beside(image)?;
+pub fn require(image: &Path, digests: ImageDigests) -> Result<Receipt, ReceiptError> {
+    let path = path_for(image)?;
     let receipt = read(&path)?.filter(|receipt| receipt.boots.iter().any(|boot| !boot.passed.is_empty()));
     let Some(receipt) = receipt else { return Err(ReceiptError::Missing { path }) };
     if receipt.is_of(digests) {
         return Ok(receipt);
     }
-    let (expected, found) = if receipt.image == digests.plain.to_string() {
+    let (expected, stored) = if receipt.image == digests.plain.to_string() {
         (digests.merkle_root, receipt.merkle_root)
     } else {
         (digests.plain, receipt.image)
     };
-    Err(ReceiptError::Other { path, expected: expected.to_string(), found })
+    Err(ReceiptError::OtherImage { path, expected: expected.to_string(), stored })
 }
 
 fn read(path: &Path) -> Result<Option<Receipt>, ReceiptError> {
@@ -252,17 +265,17 @@ fn read(path: &Path) -> Result<Option<Receipt>, ReceiptError> {
     let text = match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(failed(source)),
-        Ok(found) if found.len() > TEXT_MAX => return Err(failed(io::ErrorKind::FileTooLarge.into())),
+        Ok(stored) if stored.len() > MAX_LEN => return Err(failed(io::ErrorKind::FileTooLarge.into())),
         Ok(_) => amiforge_progress::regular::read(path).map_err(failed)?,
     };
-    let strange = |source| ReceiptError::Strange { path: path.to_owned(), source };
-    let ReceiptVersion { schema } = serde_json::from_slice(&text).map_err(strange)?;
+    let unreadable = |source| ReceiptError::Unreadable { path: path.to_owned(), source };
+    let ReceiptVersion { schema } = serde_json::from_slice(&text).map_err(unreadable)?;
     if schema != SCHEMA {
-        let what = format!("its schema is {schema}, not {SCHEMA}");
-        return Err(strange(serde::de::Error::custom(what)));
+        let problem = format!("its schema is {schema}, not {SCHEMA}");
+        return Err(unreadable(serde::de::Error::custom(problem)));
     }
-    let receipt: Receipt = serde_json::from_slice(&text).map_err(strange)?;
-    if receipt.seal != receipt.sealed().to_string() {
+    let receipt: Receipt = serde_json::from_slice(&text).map_err(unreadable)?;
+    if receipt.seal != receipt.compute_seal().to_string() {
         return Err(ReceiptError::Edited { path: path.to_owned() });
     }
     Ok(Some(receipt))
@@ -295,7 +308,13 @@ mod tests {
     use super::*;
 
     fn boot(firmware: Firmware) -> BootRecord {
-        BootRecord::new(Arch::X86, firmware, Bus::Nvme, Accel::Tcg, vec![Check::Expect("login:".to_owned())])
+        BootRecord::new(
+            Arch::X86_64,
+            firmware,
+            Bus::Nvme,
+            Accel::Tcg,
+            vec![Check::Expect("login:".to_owned())],
+        )
     }
 
     fn digests(bytes: &[u8]) -> ImageDigests {
@@ -313,58 +332,58 @@ mod tests {
     #[test]
     fn a_receipt_is_of_one_image_and_of_every_machine_that_it_passed_on() {
         let (_folder, image) = image();
-        let own = digests(b"disk");
-        assert!(matches!(demand(&image, own), Err(ReceiptError::Missing { .. })));
-        let path = record(&image, own, boot(Firmware::Uefi)).unwrap();
+        let own_digests = digests(b"disk");
+        assert!(matches!(require(&image, own_digests), Err(ReceiptError::Missing { .. })));
+        let path = add_boot(&image, own_digests, boot(Firmware::Uefi)).unwrap();
         assert!(path.ends_with("web.boot.json"));
-        record(&image, own, boot(Firmware::Bios)).unwrap();
-        record(&image, own, boot(Firmware::Uefi)).unwrap();
-        assert_eq!(demand(&image, own).unwrap().boots, [boot(Firmware::Bios), boot(Firmware::Uefi)]);
+        add_boot(&image, own_digests, boot(Firmware::Bios)).unwrap();
+        add_boot(&image, own_digests, boot(Firmware::Uefi)).unwrap();
+        assert_eq!(require(&image, own_digests).unwrap().boots, [boot(Firmware::Bios), boot(Firmware::Uefi)]);
         let other = digests(b"other");
-        assert!(matches!(demand(&image, other), Err(ReceiptError::Other { .. })));
-        take_back(&image, Arch::X86, Firmware::Uefi, Bus::Nvme).unwrap();
-        assert_eq!(demand(&image, own).unwrap().boots, [boot(Firmware::Bios)]);
-        record(&image, other, boot(Firmware::Bios)).unwrap();
-        assert_eq!(demand(&image, other).unwrap().boots.len(), 1);
-        take_back(&image, Arch::X86, Firmware::Bios, Bus::Nvme).unwrap();
+        assert!(matches!(require(&image, other), Err(ReceiptError::OtherImage { .. })));
+        remove_boot(&image, Arch::X86_64, Firmware::Uefi, Bus::Nvme).unwrap();
+        assert_eq!(require(&image, own_digests).unwrap().boots, [boot(Firmware::Bios)]);
+        add_boot(&image, other, boot(Firmware::Bios)).unwrap();
+        assert_eq!(require(&image, other).unwrap().boots.len(), 1);
+        remove_boot(&image, Arch::X86_64, Firmware::Bios, Bus::Nvme).unwrap();
         assert!(!path.exists());
-        take_back(&image, Arch::X86, Firmware::Bios, Bus::Nvme).unwrap();
+        remove_boot(&image, Arch::X86_64, Firmware::Bios, Bus::Nvme).unwrap();
     }
 
     #[test]
     fn a_receipt_that_was_edited_or_is_of_another_bundle_proves_nothing() {
         let (_folder, image) = image();
-        let own = digests(b"disk");
-        let path = record(&image, own, boot(Firmware::Uefi)).unwrap();
+        let own_digests = digests(b"disk");
+        let path = add_boot(&image, own_digests, boot(Firmware::Uefi)).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let other = digests(b"other");
         for (from, to) in [
             ("\"uefi\"", "\"bios\""),
             ("login:", "anything"),
             ("\"tcg\"", "\"kvm\""),
-            (own.plain.to_string().as_str(), other.plain.to_string().as_str()),
-            (own.merkle_root.to_string().as_str(), other.merkle_root.to_string().as_str()),
+            (own_digests.plain.to_string().as_str(), other.plain.to_string().as_str()),
+            (own_digests.merkle_root.to_string().as_str(), other.merkle_root.to_string().as_str()),
         ] {
             assert!(text.contains(from), "{from}: {text}");
             fs::write(&path, text.replace(from, to)).unwrap();
-            for image_of in [own, other] {
-                assert!(matches!(demand(&image, image_of), Err(ReceiptError::Edited { .. })), "{from}");
+            for image_of in [own_digests, other] {
+                assert!(matches!(require(&image, image_of), Err(ReceiptError::Edited { .. })), "{from}");
             }
         }
         // Beside another image, even one whose manifest was made to say the same digest of the whole.
         fs::write(&path, &text).unwrap();
-        assert!(matches!(demand(&image, other), Err(ReceiptError::Other { .. })));
-        let posing = ImageDigests { plain: own.plain, ..other };
-        assert!(matches!(demand(&image, posing), Err(ReceiptError::Other { .. })));
-        assert!(demand(&image, own).is_ok());
+        assert!(matches!(require(&image, other), Err(ReceiptError::OtherImage { .. })));
+        let same_plain = ImageDigests { plain: own_digests.plain, ..other };
+        assert!(matches!(require(&image, same_plain), Err(ReceiptError::OtherImage { .. })));
+        assert!(require(&image, own_digests).is_ok());
     }
 
     #[test]
     fn a_receipt_of_something_else_is_named() {
         let (_folder, image) = image();
         for text in ["", "{}", r#"{"schema":1,"image":"","boots":[]}"#] {
-            fs::write(beside(&image).unwrap(), text).unwrap();
-            assert!(matches!(demand(&image, digests(b"")), Err(ReceiptError::Strange { .. })), "{text}");
+            fs::write(path_for(&image).unwrap(), text).unwrap();
+            assert!(matches!(require(&image, digests(b"")), Err(ReceiptError::Unreadable { .. })), "{text}");
         }
     }
 }

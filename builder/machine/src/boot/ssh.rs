@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use super::BootError;
 use super::check::CheckProgress;
-use super::provider::{Need, on_path};
+use super::host_packages::{HostDependency, is_on_path};
 
 /// Time between two tries.
-const BETWEEN: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a server may take to greet.
-const GREETING: Duration = Duration::from_secs(2);
+const GREETING_TIMEOUT: Duration = Duration::from_secs(2);
 /// What cloud-init lets root's login say, before the name.
-const REDIRECTED: &str = "Please login as the user \"";
+const REDIRECT_PREFIX: &str = "Please login as the user \"";
 /// Longest output of a command: what a guest writes without end must not fill this host.
 const OUTPUT_MAX: u64 = 16 << 20;
 /// Longest name of a user, as `useradd(8)` has it.
@@ -25,12 +25,12 @@ const USER_MAX: usize = 32;
 /// Most users that are tried: a guest can send a login elsewhere again and again.
 const USERS_MAX: usize = 32;
 /// What is said where the client had nobody to talk to.
-const NOBODY: &str = "nobody answers at port 22: no ssh server, or the guest has no network";
+const NO_SERVER: &str = "nobody answers at port 22: no ssh server, or the guest has no network";
 /// Files of the launch for what a command writes.
-const OUT: &str = "ssh.out";
-const ERR: &str = "ssh.err";
+const STDOUT_FILE: &str = "ssh.out";
+const STDERR_FILE: &str = "ssh.err";
 /// Status of the ssh client when it did not come to run anything.
-const NO_LOGIN: i32 = 255;
+const LOGIN_FAILED: i32 = 255;
 
 /// Whether a text may be the name of a user: letters, digits, `.`, `_` and `-`, no `-` first (POSIX.1-2017, 3.437, with
 /// the length of `useradd`). Guests and images choose names, and a name that begins with `-` would be an option of ssh.
@@ -50,7 +50,7 @@ pub(super) struct SshKey {
 
 impl SshKey {
     /// The key of a file: the public half, or the private one beside which the public one is.
-    pub(super) fn of(path: &Path) -> Result<Self, BootError> {
+    pub(super) fn from_file(path: &Path) -> Result<Self, BootError> {
         let (private, public) = if path.extension().is_some_and(|extension| extension == "pub") {
             (path.with_extension(""), path.to_owned())
         } else {
@@ -70,9 +70,9 @@ impl SshKey {
     }
 
     /// A new key in a folder.
-    pub(super) fn new(folder: &Path) -> Result<Self, BootError> {
-        if !on_path("ssh-keygen") {
-            return Err(BootError::Missing { need: Need::Ssh });
+    pub(super) fn generate(folder: &Path) -> Result<Self, BootError> {
+        if !is_on_path("ssh-keygen") {
+            return Err(BootError::Missing { dependency: HostDependency::Ssh });
         }
         let path = folder.join("key");
         let program = || "ssh-keygen".to_owned();
@@ -83,10 +83,10 @@ impl SshKey {
             .output()
             .map_err(|source| BootError::Start { program: program(), source })?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(BootError::Program { program: program(), said });
+            let output_text = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(BootError::Program { program: program(), output: output_text });
         }
-        Self::of(&path)
+        Self::from_file(&path)
     }
 }
 
@@ -100,11 +100,11 @@ pub(super) struct SshSession {
     /// Whom to log in as; the first is tried next.
     users: VecDeque<String>,
     /// Whether somebody was let in, who is the first then.
-    known: bool,
+    logged_in: bool,
     next: Instant,
     running: Option<Child>,
     /// What the client said last.
-    said: String,
+    last_error: String,
 }
 
 impl SshSession {
@@ -115,16 +115,16 @@ impl SshSession {
             key,
             folder: folder.to_owned(),
             users: users.iter().filter(|user| is_user_name(user)).cloned().collect(),
-            known: false,
+            logged_in: false,
             next: Instant::now(),
             running: None,
-            said: String::new(),
+            last_error: String::new(),
         }
     }
 
     /// What the client said last: why there is no login yet.
-    pub(super) fn said(&self) -> &str {
-        &self.said
+    pub(super) fn last_error(&self) -> &str {
+        &self.last_error
     }
 
     /// Whether the client is connected to a server and the command has not ended.
@@ -137,34 +137,34 @@ impl SshSession {
         if let Some(child) = &mut self.running {
             let failed = |source| BootError::Start { program: "ssh".to_owned(), source };
             let Some(status) = child.try_wait().map_err(failed)? else {
-                if !self.is_too_long() {
-                    return Ok(CheckProgress::NotYet);
+                if !self.exceeds_output_limit() {
+                    return Ok(CheckProgress::Pending);
                 }
                 self.stop();
-                let why = format!("it wrote more than {OUTPUT_MAX} bytes");
-                return Ok(CheckProgress::Failed(Vec::new(), why));
+                let problem = format!("it wrote more than {OUTPUT_MAX} bytes");
+                return Ok(CheckProgress::Failed(Vec::new(), problem));
             };
             self.running = None;
-            return Ok(self.ended(status.code()));
+            return Ok(self.finish(status.code()));
         }
         if Instant::now() < self.next {
-            return Ok(CheckProgress::NotYet);
+            return Ok(CheckProgress::Pending);
         }
-        self.next = Instant::now() + BETWEEN;
-        if greets(self.port) {
+        self.next = Instant::now() + RETRY_INTERVAL;
+        if is_ssh_server(self.port) {
             // Somebody answers now, whatever was so before.
-            self.said.clear();
+            self.last_error.clear();
             self.running = Some(self.start(command)?);
-        } else if self.said.is_empty() {
-            NOBODY.clone_into(&mut self.said);
+        } else if self.last_error.is_empty() {
+            NO_SERVER.clone_into(&mut self.last_error);
         }
-        Ok(CheckProgress::NotYet)
+        Ok(CheckProgress::Pending)
     }
 
     /// Whether the command wrote more than is kept.
-    fn is_too_long(&self) -> bool {
+    fn exceeds_output_limit(&self) -> bool {
         let len = |name| fs::metadata(self.folder.join(name)).map_or(0, |found| found.len());
-        len(OUT).max(len(ERR)) > OUTPUT_MAX
+        len(STDOUT_FILE).max(len(STDERR_FILE)) > OUTPUT_MAX
     }
 
     fn start(&self, command: &str) -> Result<Child, BootError> {
@@ -172,10 +172,10 @@ impl SshSession {
             let path = self.folder.join(name);
             File::create(&path).map_err(|source| BootError::File { path, source })
         };
-        let (out, err) = (file(OUT)?, file(ERR)?);
+        let (out, err) = (file(STDOUT_FILE)?, file(STDERR_FILE)?);
         let mut ssh = self.client(command);
         ssh.stdin(Stdio::null()).stdout(out).stderr(err).spawn().map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => BootError::Missing { need: Need::Ssh },
+            std::io::ErrorKind::NotFound => BootError::Missing { dependency: HostDependency::Ssh },
             _ => BootError::Start { program: "ssh".to_owned(), source },
         })
     }
@@ -209,14 +209,14 @@ impl SshSession {
     }
 
     /// The guest sends the login to another user. What it names as one is not believed to be a name.
-    fn redirected(&mut self, user: &str) -> CheckProgress {
+    fn redirect_login(&mut self, user: &str) -> CheckProgress {
         if !is_user_name(user) {
             return CheckProgress::Failed(
                 Vec::new(),
                 format!("the guest names a user that no user can be: `{user}`"),
             );
         }
-        self.users.retain(|known| known != user);
+        self.users.retain(|other| other != user);
         if self.users.len() >= USERS_MAX {
             return CheckProgress::Failed(
                 Vec::new(),
@@ -224,7 +224,7 @@ impl SshSession {
             );
         }
         self.users.push_front(user.to_owned());
-        CheckProgress::NotYet
+        CheckProgress::Pending
     }
 
     /// Ends the client.
@@ -236,31 +236,31 @@ impl SshSession {
         }
     }
 
-    fn ended(&mut self, code: Option<i32>) -> CheckProgress {
+    fn finish(&mut self, code: Option<i32>) -> CheckProgress {
         let read = |name| fs::read(self.folder.join(name)).unwrap_or_default();
-        let (out, err) = (read(OUT), read(ERR));
+        let (out, err) = (read(STDOUT_FILE), read(STDERR_FILE));
         let text = String::from_utf8_lossy(&out);
-        if let Some((_, rest)) = text.split_once(REDIRECTED)
+        if let Some((_, rest)) = text.split_once(REDIRECT_PREFIX)
             && let Some((user, _)) = rest.split_once('"')
-            && !self.known
+            && !self.logged_in
         {
-            return self.redirected(user);
+            return self.redirect_login(user);
         }
-        if code == Some(NO_LOGIN) && !self.known {
-            String::from_utf8_lossy(&err).trim().clone_into(&mut self.said);
+        if code == Some(LOGIN_FAILED) && !self.logged_in {
+            String::from_utf8_lossy(&err).trim().clone_into(&mut self.last_error);
             // The key may not be there yet, or be another user's.
             self.users.rotate_left(usize::from(!self.users.is_empty()));
-            return CheckProgress::NotYet;
+            return CheckProgress::Pending;
         }
-        self.known = true;
+        self.logged_in = true;
         if code == Some(0) {
             return CheckProgress::Passed(out);
         }
         let status = code.map_or_else(|| "a signal".to_owned(), |code| format!("status {code}"));
-        let said = String::from_utf8_lossy(&err);
-        let said = said.trim();
-        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
-        CheckProgress::Failed(out, format!("it ended with {status}{said}"))
+        let output_text = String::from_utf8_lossy(&err);
+        let output_text = output_text.trim();
+        let output_text = if output_text.is_empty() { String::new() } else { format!(": {output_text}") };
+        CheckProgress::Failed(out, format!("it ended with {status}{output_text}"))
     }
 }
 
@@ -271,11 +271,11 @@ impl Drop for SshSession {
 }
 
 /// Whether a server of ssh answers; a port of QEMU can be connected to before anybody listens in the guest.
-fn greets(port: u16) -> bool {
+fn is_ssh_server(port: u16) -> bool {
     let greeting = || {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut stream = TcpStream::connect_timeout(&address, GREETING).ok()?;
-        stream.set_read_timeout(Some(GREETING)).ok()?;
+        let mut stream = TcpStream::connect_timeout(&address, GREETING_TIMEOUT).ok()?;
+        stream.set_read_timeout(Some(GREETING_TIMEOUT)).ok()?;
         let mut first = [0; 4];
         stream.read_exact(&mut first).ok()?;
         Some(first == *b"SSH-")
@@ -294,19 +294,19 @@ mod tests {
         fs::write(at("id"), "-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap();
         fs::write(at("id.pub"), "# mine\nssh-ed25519 AAAA me\n").unwrap();
         for name in ["id", "id.pub"] {
-            let key = SshKey::of(&at(name)).unwrap();
+            let key = SshKey::from_file(&at(name)).unwrap();
             assert_eq!((key.public.as_str(), key.private), ("ssh-ed25519 AAAA me", Some(at("id"))), "{name}");
         }
         fs::write(at("x.pub"), "-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap();
-        assert!(matches!(SshKey::of(&at("x.pub")), Err(BootError::NotAKey { .. })));
-        assert!(matches!(SshKey::of(&at("missing")), Err(BootError::File { .. })));
+        assert!(matches!(SshKey::from_file(&at("x.pub")), Err(BootError::NotAKey { .. })));
+        assert!(matches!(SshKey::from_file(&at("missing")), Err(BootError::File { .. })));
     }
 
     /// A session in a folder, with a key whose private half is not there.
     fn session(folder: &Path, users: &[&str]) -> SshSession {
         fs::write(folder.join("key.pub"), "ssh-ed25519 AAAA me\n").unwrap();
         let users: Vec<_> = users.iter().map(|user| (*user).to_owned()).collect();
-        SshSession::new(1, SshKey::of(&folder.join("key.pub")).unwrap(), &users, folder)
+        SshSession::new(1, SshKey::from_file(&folder.join("key.pub")).unwrap(), &users, folder)
     }
 
     #[test]
@@ -327,25 +327,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut session = session(folder.path(), &["root", "-oProxyCommand=touch pwned", "admin"]);
         assert_eq!(session.users, ["root", "admin"]);
-        let said = "Please login as the user \"-oProxyCommand=touch$IFS/tmp/pwned #\" rather than the user \"root\".\n";
-        fs::write(folder.path().join(OUT), said).unwrap();
-        let CheckProgress::Failed(_, why) = session.ended(Some(142)) else { panic!("it was followed") };
-        assert!(why.contains("`-oProxyCommand=touch$IFS/tmp/pwned #`"), "{why}");
+        let output_text = "Please login as the user \"-oProxyCommand=touch$IFS/tmp/pwned #\" rather than the user \"root\".\n";
+        fs::write(folder.path().join(STDOUT_FILE), output_text).unwrap();
+        let CheckProgress::Failed(_, problem) = session.finish(Some(142)) else { panic!("it was followed") };
+        assert!(problem.contains("`-oProxyCommand=touch$IFS/tmp/pwned #`"), "{problem}");
         assert_eq!(session.users, ["root", "admin"]);
         // Nor is a guest followed for ever, nor after it let somebody in.
-        let mut tried = 0;
-        while tried < 100 {
-            let said = format!("Please login as the user \"u{tried}\" rather than");
-            fs::write(folder.path().join(OUT), said).unwrap();
-            match session.ended(Some(142)) {
-                CheckProgress::NotYet => tried += 1,
+        let mut redirects = 0;
+        while redirects < 100 {
+            let output_text = format!("Please login as the user \"u{redirects}\" rather than");
+            fs::write(folder.path().join(STDOUT_FILE), output_text).unwrap();
+            match session.finish(Some(142)) {
+                CheckProgress::Pending => redirects += 1,
                 _ => break,
             }
         }
-        assert!(tried < USERS_MAX, "{tried}");
-        session.known = true;
-        fs::write(folder.path().join(OUT), "Please login as the user \"other\" rather than").unwrap();
-        assert!(matches!(session.ended(Some(0)), CheckProgress::Passed(_)));
+        assert!(redirects < USERS_MAX, "{redirects}");
+        session.logged_in = true;
+        fs::write(folder.path().join(STDOUT_FILE), "Please login as the user \"other\" rather than").unwrap();
+        assert!(matches!(session.finish(Some(0)), CheckProgress::Passed(_)));
     }
 
     #[test]
@@ -361,22 +361,22 @@ mod tests {
     fn a_login_that_is_sent_to_another_user_follows() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("key.pub"), "ssh-ed25519 AAAA me\n").unwrap();
-        let key = SshKey::of(&folder.path().join("key.pub")).unwrap();
+        let key = SshKey::from_file(&folder.path().join("key.pub")).unwrap();
         let users = ["root".to_owned(), "admin".to_owned()];
         let mut session = SshSession::new(1, key, &users, folder.path());
-        let said = "Please login as the user \"debian\" rather than the user \"root\".\n";
-        fs::write(folder.path().join("ssh.out"), said).unwrap();
-        assert_eq!(session.ended(Some(142)), CheckProgress::NotYet);
+        let output_text = "Please login as the user \"debian\" rather than the user \"root\".\n";
+        fs::write(folder.path().join("ssh.out"), output_text).unwrap();
+        assert_eq!(session.finish(Some(142)), CheckProgress::Pending);
         assert_eq!(session.users, ["debian", "root", "admin"]);
         fs::write(folder.path().join("ssh.out"), "").unwrap();
         fs::write(folder.path().join("ssh.err"), "Permission denied (publickey).\n").unwrap();
-        assert_eq!(session.ended(Some(255)), CheckProgress::NotYet);
+        assert_eq!(session.finish(Some(255)), CheckProgress::Pending);
         assert_eq!(
-            (session.said(), session.users.front().unwrap().as_str()),
+            (session.last_error(), session.users.front().unwrap().as_str()),
             ("Permission denied (publickey).", "root")
         );
         assert!(
-            matches!(session.ended(Some(3)), CheckProgress::Failed(_, why) if why.contains("status 3: Permission"))
+            matches!(session.finish(Some(3)), CheckProgress::Failed(_, problem) if problem.contains("status 3: Permission"))
         );
     }
 }

@@ -1,15 +1,15 @@
-//! The files of an image as the running system will see them: the root with the other partitions mounted where its fstab
-//! says. Follows links; knows no meaning of any file.
+//! The files of an image as the running system will see them: the root, with the other partitions mounted by its fstab(5).
+//! Follows symbolic links; does not interpret any file but fstab.
 
 use amiforge_formats::tree::{Content, NodeId, NodeKind, Tree};
 use amiforge_image::inspect::{
     Contents, DiskView, InspectError, Medium, PartitionSlot, ReadFileSystem, VolumeFacts, send,
 };
 
-/// Links that a path may lead through, as the kernel has it.
+/// Maximum number of symbolic links in a path, as in the kernel (path_resolution(7)).
 const LINKS_MAX: u32 = 40;
 
-/// Longest file that is read.
+/// Maximum size of a file that is read, in bytes.
 const FILE_MAX: u64 = 512 << 20;
 
 /// A partition whose files can be read.
@@ -17,13 +17,13 @@ const FILE_MAX: u64 = 512 << 20;
 pub(super) struct Mounted {
     /// The partition.
     pub(super) slot: PartitionSlot,
-    /// What is known of its file system.
+    /// Facts of its file system.
     pub(super) facts: VolumeFacts,
     /// Its files.
     pub(super) tree: Tree,
 }
 
-/// Every partition with files.
+/// Every partition whose files can be read.
 pub(super) fn volumes(medium: &Medium, view: &DiskView) -> Result<Vec<Mounted>, InspectError> {
     let mut volumes = Vec::new();
     for slot in &view.slots {
@@ -34,7 +34,7 @@ pub(super) fn volumes(medium: &Medium, view: &DiskView) -> Result<Vec<Mounted>, 
     Ok(volumes)
 }
 
-/// The bytes of a file of a partition.
+/// The bytes of a file of a partition; `None` if it is too long or cannot be read.
 pub(super) fn bytes(medium: &Medium, volume: &Mounted, content: &Content) -> Option<Vec<u8>> {
     if content.len() > FILE_MAX {
         return None;
@@ -48,7 +48,7 @@ pub(super) fn bytes(medium: &Medium, volume: &Mounted, content: &Content) -> Opt
 pub(super) struct SystemFiles<'a> {
     medium: &'a Medium,
     volumes: &'a [Mounted],
-    /// Which partition is mounted where: absolute paths without `/` at the end, the root's empty.
+    /// Mount points with the index of their partition: absolute paths without a final `/`, empty for the root.
     mounts: Vec<(String, usize)>,
 }
 
@@ -58,9 +58,9 @@ impl<'a> SystemFiles<'a> {
         let mut files = Self { medium, volumes, mounts: vec![(String::new(), root)] };
         let fstab = files.text("/etc/fstab").unwrap_or_default();
         for line in fstab.lines().filter(|line| !line.trim_start().starts_with('#')) {
-            let mut words = line.split_whitespace();
-            let (Some(device), Some(point)) = (words.next(), words.next()) else { continue };
-            let volume = volumes.iter().position(|volume| volume.answers_to(device));
+            let mut fields = line.split_whitespace();
+            let (Some(device), Some(point)) = (fields.next(), fields.next()) else { continue };
+            let volume = volumes.iter().position(|volume| volume.matches_device(device));
             if let (Some(volume), Some(point)) = (volume, point.strip_suffix('/').or(Some(point)))
                 && point.starts_with('/')
             {
@@ -70,37 +70,37 @@ impl<'a> SystemFiles<'a> {
         files
     }
 
-    /// What a path leads to, links followed.
+    /// Resolves a path, following symbolic links.
     fn find(&self, path: &str) -> Option<(&'a Mounted, NodeId)> {
         let mut rest: Vec<Vec<u8>> = names(path.as_bytes());
-        let mut above: Vec<Vec<u8>> = Vec::new();
+        let mut resolved: Vec<Vec<u8>> = Vec::new();
         let mut links = 0;
-        let mut found = self.step(&above)?;
+        let mut node = self.lookup(&resolved)?;
         while let Some(name) = rest.pop() {
             if name == b".." {
-                above.pop();
-                found = self.step(&above)?;
+                resolved.pop();
+                node = self.lookup(&resolved)?;
                 continue;
             }
-            above.push(name);
-            found = self.step(&above)?;
-            let NodeKind::Symlink(target) = &found.0.tree.node(found.1).kind else { continue };
+            resolved.push(name);
+            node = self.lookup(&resolved)?;
+            let NodeKind::Symlink(target) = &node.0.tree.node(node.1).kind else { continue };
             links += 1;
             if links > LINKS_MAX {
                 return None;
             }
-            above.pop();
+            resolved.pop();
             if target.starts_with(b"/") {
-                above.clear();
+                resolved.clear();
             }
             rest.extend(names(target));
-            found = self.step(&above)?;
+            node = self.lookup(&resolved)?;
         }
-        Some(found)
+        Some(node)
     }
 
-    /// What a path without links leads to.
-    fn step(&self, path: &[Vec<u8>]) -> Option<(&'a Mounted, NodeId)> {
+    /// Resolves a path without following symbolic links.
+    fn lookup(&self, path: &[Vec<u8>]) -> Option<(&'a Mounted, NodeId)> {
         let joined = [b"/".as_slice(), &path.join(&b'/')].concat();
         let under = |point: &str| {
             let rest = joined.strip_prefix(point.as_bytes())?;
@@ -112,27 +112,27 @@ impl<'a> SystemFiles<'a> {
         Some((volume, volume.tree.lookup(under(point)?)?))
     }
 
-    /// Permission bits and owner of what a path leads to.
+    /// Permission bits and owner of the file at a path.
     pub(super) fn mode(&self, path: &str) -> Option<(u16, u32)> {
         let (volume, id) = self.find(path)?;
         let meta = &volume.tree.node(id).meta;
         Some((meta.mode, meta.uid))
     }
 
-    /// Whether a path leads to a regular file.
+    /// Whether a path is a regular file, after symbolic links.
     pub(super) fn is_file(&self, path: &str) -> bool {
         self.find(path).is_some_and(|(volume, id)| matches!(volume.tree.node(id).kind, NodeKind::File(_)))
     }
 
-    /// Whether a path leads to a file that may be run.
+    /// Whether a path is an executable file, after symbolic links.
     pub(super) fn is_program(&self, path: &str) -> bool {
         let mode = self.find(path).map(|(volume, id)| volume.tree.node(id).meta.mode);
         self.is_file(path) && mode.is_some_and(|mode| mode & 0o111 != 0)
     }
 
-    /// Whether a path names something; a link that leads nowhere included.
+    /// Whether a folder has an entry of this name, a dangling symbolic link included.
     pub(super) fn is_named(&self, folder: &str, name: &str) -> bool {
-        self.names(folder).iter().any(|there| there == name)
+        self.names(folder).iter().any(|entry| entry == name)
     }
 
     /// The bytes of a file.
@@ -147,7 +147,7 @@ impl<'a> SystemFiles<'a> {
         self.read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The names in a folder, sorted; none where there is no folder.
+    /// The names in a folder, sorted; empty if there is no folder.
     pub(super) fn names(&self, folder: &str) -> Vec<String> {
         let entries = self.find(folder).and_then(|(volume, id)| volume.tree.entries(id));
         let names = entries.into_iter().flat_map(|entries| entries.keys());
@@ -156,13 +156,13 @@ impl<'a> SystemFiles<'a> {
 }
 
 impl Mounted {
-    /// Whether a word of fstab or of `root=` means this partition: by GUID, UUID or label.
-    pub(super) fn answers_to(&self, device: &str) -> bool {
+    /// Whether a device of fstab or of `root=` is this partition: by GUID, UUID or label.
+    pub(super) fn matches_device(&self, device: &str) -> bool {
         let Some((key, value)) = device.split_once('=') else {
             return device
                 .strip_prefix("/dev/disk/by-")
                 .and_then(|rest| rest.split_once('/'))
-                .is_some_and(|(key, value)| self.answers_to(&format!("{}={value}", key.to_uppercase())));
+                .is_some_and(|(key, value)| self.matches_device(&format!("{}={value}", key.to_uppercase())));
         };
         let value = value.trim_matches('"');
         let partition = self.slot.partition.as_ref();

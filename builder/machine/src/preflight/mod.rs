@@ -1,14 +1,15 @@
-//! What EC2 needs of an image, looked for in its bytes before anybody pays for a launch: what starts it, the drivers of
-//! Nitro machines, the root by a stable name, a way in, and room to grow.
+//! Checks in the bytes of an image whether it has what EC2 needs, before a launch is paid for: a boot chain, the drivers of
+//! Nitro instances, the root by a stable name, access for users, and room to grow.
 //!
-//! Owns the questions and what to do about each answer. Reads through `inspect` only, never writes, and starts nothing:
-//! that an image passes does not say that it boots, which `boot` tells.
+//! Owns the checks ([`checks`]) and their remedies. Reads through `inspect` only, never writes, and starts nothing: an image
+//! that passes may still fail to boot, which [`super::boot`] tests.
 
-mod chain;
-mod disk;
-mod drivers;
+mod boot_chain;
+mod checks;
 mod files;
-mod login;
+mod first_boot;
+mod kernel;
+mod root;
 mod secrets;
 mod system;
 
@@ -17,25 +18,25 @@ use std::fmt;
 use amiforge_image::inspect::{DiskView, InspectError, Medium};
 use serde::Serialize;
 
-use chain::BootChain;
-use files::SystemFiles;
+use boot_chain::BootChain;
+use system::System;
 
-/// How bad a finding is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PreflightSeverity {
-    /// It boots, but not as its owner will want.
+    /// It boots, but has a defect that its owner will notice.
     Warning,
-    /// It does not boot, nobody reaches it, or it holds a secret that all its machines would share.
+    /// It does not boot, is not reachable, or holds a secret that all its machines would share.
     Failure,
 }
 
-/// Something that EC2 needs and the image lacks.
+/// A requirement of EC2 that the image does not meet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PreflightFinding {
-    /// How bad it is.
+    /// Its severity.
     pub severity: PreflightSeverity,
-    /// Which question it answers, a word such as `nvme`.
+    /// Name of the check, such as `nvme`.
     pub check: &'static str,
     /// What is wrong.
     pub what: String,
@@ -49,85 +50,84 @@ impl fmt::Display for PreflightFinding {
     }
 }
 
-/// What was found out about an image.
+/// The result of all checks of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PreflightReport {
-    /// Firmware that finds something to start: `uefi`, `legacy-bios`.
+    /// Firmware that has something to start: `uefi`, `legacy-bios`.
     pub firmware: Vec<&'static str>,
     /// Release of the kernel that boots, if it is known.
     pub kernel: Option<String>,
     /// Its command line, if it is known.
     pub cmdline: Option<String>,
-    /// What is wrong, the worst first.
+    /// The findings, failures first.
     pub findings: Vec<PreflightFinding>,
 }
 
 impl PreflightReport {
-    /// Whether nothing was found that keeps the image from booting, from being reached or from being published.
+    /// Whether there is no finding of [`PreflightSeverity::Failure`].
     pub fn passes(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity < PreflightSeverity::Failure)
     }
 }
 
-/// Findings that gather.
+/// Collects findings.
 #[derive(Debug, Default)]
 struct Findings(Vec<PreflightFinding>);
 
 impl Findings {
-    /// Adds one that keeps the image from booting, from being reached or from being published.
+    /// Adds a [`PreflightSeverity::Failure`].
     fn failure(&mut self, check: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
         let (what, remedy) = (what.into(), remedy.into());
         self.0.push(PreflightFinding { severity: PreflightSeverity::Failure, check, what, remedy });
     }
 
-    /// Adds one that does not.
+    /// Adds a [`PreflightSeverity::Warning`].
     fn warning(&mut self, check: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
         let (what, remedy) = (what.into(), remedy.into());
         self.0.push(PreflightFinding { severity: PreflightSeverity::Warning, check, what, remedy });
     }
+
+    /// The findings, failures first; those of equal severity in the order in which they were added.
+    fn by_severity(mut self) -> Vec<PreflightFinding> {
+        self.0.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        self.0
+    }
 }
 
-/// Looks for what EC2 needs of an image, and for secrets in it: those that the manifest of a bundle names, and private keys
-/// in an image that has none.
+/// Checks what EC2 needs, and looks for secrets: those that the manifest of a bundle lists, and private keys in an image that
+/// has no manifest.
 ///
 /// # Errors
 /// [`InspectError`] when the disk or a file system cannot be read at all.
 pub fn preflight(medium: &Medium) -> Result<PreflightReport, InspectError> {
-    let mut report = starts(medium)?;
-    let mut found = Findings(std::mem::take(&mut report.findings));
-    secrets::check(medium, &mut found)?;
-    report.findings = found.0;
-    report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let mut report = requirements(medium)?;
+    let mut findings = Findings(std::mem::take(&mut report.findings));
+    secrets::check(medium, &mut findings)?;
+    report.findings = findings.by_severity();
     Ok(report)
 }
 
-/// Looks for what EC2 needs of an image, and for nothing else: that follows from its bytes alone.
+/// Checks what EC2 needs. The report depends on the bytes of the disk alone, not on a manifest.
 ///
 /// # Errors
 /// [`InspectError`] when the disk or a file system cannot be read at all.
-pub fn starts(medium: &Medium) -> Result<PreflightReport, InspectError> {
+pub fn requirements(medium: &Medium) -> Result<PreflightReport, InspectError> {
     let view = DiskView::read(medium)?;
-    let mut found = Findings::default();
-    disk::table(&view, &mut found);
+    let mut findings = Findings::default();
+    root::check_table(&view, &mut findings);
     let volumes = files::volumes(medium, &view)?;
-    let chain = BootChain::find(medium, &view, &volumes, &mut found);
-    let mut report = PreflightReport {
-        firmware: chain.firmware.clone(),
-        kernel: chain.release.clone(),
-        cmdline: chain.cmdline.clone(),
-        findings: Vec::new(),
-    };
-    let root = disk::root(&view, &volumes, &chain, &mut found);
-    if let Some(root) = root {
-        let files = SystemFiles::new(medium, &volumes, root);
-        disk::growth(&view, &volumes[root], &files, &mut found);
-        report.kernel = drivers::check(&files, &volumes[root], &chain, &mut found).or(report.kernel);
-        system::check(&files, &mut found);
-        if chain.beside_root {
-            system::kernel_hook(&files, &mut found);
-        }
+    let chain = BootChain::find(medium, &view, &volumes, &mut findings);
+    let root = root::find(&view, &volumes, &chain, &mut findings);
+    let system = root.and_then(|root| System::new(medium, &view, &volumes, &chain, root));
+    let mut kernel = None;
+    if let Some(system) = &system {
+        checks::run(system, &mut findings);
+        kernel = system.kernel.as_ref().ok().map(|kernel| kernel.release.clone());
     }
-    report.findings = found.0;
-    report.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    Ok(report)
+    Ok(PreflightReport {
+        firmware: chain.firmware.clone(),
+        kernel: kernel.or_else(|| chain.release.clone()),
+        cmdline: chain.cmdline.clone(),
+        findings: findings.by_severity(),
+    })
 }

@@ -2,31 +2,20 @@
 
 use std::path::Path;
 
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
+use super::delete::{Deleted, SnapshotDisposal, delete_snapshot, deregister};
 use super::ledger::{AmiLedger, AmiOrigin, CopyEntry, LedgerEntry, PublishStage};
 use super::region::AmiRegion;
-use super::removal::{WithSnapshots, delete_snapshot, deregister};
-use super::{AmiError, copy, own};
+use super::{AmiError, copy, uploads};
 use crate::api::Ebs;
 use crate::api::ec2::{DescribedImage, Ec2, Regions};
 use crate::error::PublishError;
 use crate::journal::UploadIdentity;
-use crate::request::ContentOf;
+use crate::request::VolumeContent;
 use crate::services::Services;
 use crate::tags;
 use crate::upload;
-
-/// Something that was deleted.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Deleted {
-    /// Where.
-    pub region: String,
-    /// Its id.
-    pub id: String,
-}
 
 /// Deletes what the publish of `image` has made, as far as its journals and its ledger know. What a finished run made
 /// stays, whatever a later run wanted to add to it.
@@ -38,31 +27,30 @@ pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     services: &Services<E, C>,
     regions: &R,
     image: &Path,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Vec<Deleted>, AmiError> {
-    let services = &services.stopped_by(interrupt);
-    let ledger = AmiLedger::open(&AmiLedger::beside(image, &services.region)?)?;
+    let services = &services.with_cancel(monitor.cancel);
+    let ledger = AmiLedger::open(&AmiLedger::path_for(image, &services.region)?)?;
     let entry = ledger.entry()?;
-    let mut undo = Undo { services, regions, image, progress, interrupt, deleted: Vec::new() };
+    let mut cleanup = Cleanup { services, regions, image, monitor, deleted: Vec::new() };
     let Some(mut entry) = entry else {
-        undo.upload(image, None).await?;
-        return Ok(undo.deleted);
+        cleanup.delete_upload(image, None).await?;
+        return Ok(cleanup.deleted);
     };
     for copy in ledger.copies()? {
-        undo.copy(&entry, &copy, &ledger).await?;
+        cleanup.delete_copy(&entry, &copy, &ledger).await?;
     }
-    undo.registered(&entry).await?;
-    undo.left(&mut entry, &ledger).await?;
+    cleanup.deregister_own(&entry).await?;
+    cleanup.delete_orphans(&mut entry, &ledger).await?;
     for path in entry.request.bundles(image) {
-        if entry.stage == PublishStage::Done && is_of_another(path, &entry, &services.region)? {
+        if entry.stage == PublishStage::Done && is_other_bundle(path, &entry, &services.region)? {
             continue;
         }
-        undo.upload(path, Some(&entry)).await?;
+        cleanup.delete_upload(path, Some(&entry)).await?;
     }
     if entry.published.is_empty() {
         ledger.clear()?;
-        return Ok(undo.deleted);
+        return Ok(cleanup.deleted);
     }
     let name = entry.request.name.clone();
     let published = entry.image.clone().filter(|id| entry.is_published(id));
@@ -70,9 +58,9 @@ pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
         PublishStage::Done => LedgerEntry { image: published.clone(), ..entry },
         PublishStage::Open => LedgerEntry { published: entry.published, ..LedgerEntry::new(entry.request) },
     };
-    ledger.keep(&entry)?;
-    if !undo.deleted.is_empty() {
-        return Ok(undo.deleted);
+    ledger.save(&entry)?;
+    if !cleanup.deleted.is_empty() {
+        return Ok(cleanup.deleted);
     }
     let found = match published {
         Some(image) => format!("`{name}` is published as {image}"),
@@ -82,39 +70,38 @@ pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
 }
 
 /// Whether the upload of an image is of another bundle than the one that was published from there.
-fn is_of_another(path: &Path, entry: &LedgerEntry, region: &str) -> Result<bool, AmiError> {
-    let Some(state) = own::state(path, region)? else { return Ok(false) };
+fn is_other_bundle(path: &Path, entry: &LedgerEntry, region: &str) -> Result<bool, AmiError> {
+    let Some(state) = uploads::journal_state(path, region)? else { return Ok(false) };
     let published = entry.request.digests.get(tags::MANIFEST);
     Ok(match (&state.intent.identity, published) {
         (UploadIdentity::Bundle { manifest }, Some(published)) => {
-            manifest != published && path_is_root(entry, path)
+            manifest != published && is_root_path(entry, path)
         }
         _ => false,
     })
 }
 
 /// Whether a path is that of the root, not that of a further volume.
-fn path_is_root(entry: &LedgerEntry, path: &Path) -> bool {
-    entry.request.volumes.iter().all(|volume| volume.content != ContentOf::Bundle(path.to_owned()))
+fn is_root_path(entry: &LedgerEntry, path: &Path) -> bool {
+    entry.request.volumes.iter().all(|volume| volume.content != VolumeContent::Bundle(path.to_owned()))
 }
 
-struct Undo<'a, E, C, R> {
+struct Cleanup<'a, E, C, R> {
     services: &'a Services<E, C>,
     regions: &'a R,
     image: &'a Path,
-    progress: &'a dyn Progress,
-    interrupt: &'a Interrupt,
+    monitor: Monitor<'a>,
     deleted: Vec<Deleted>,
 }
 
-impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
+impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Cleanup<'_, E, C, R> {
     fn region<'b>(&'b self, name: &'b str, ec2: &'b C) -> AmiRegion<'b, C> {
-        let (pace, progress, interrupt) = (&self.services.pace, self.progress, self.interrupt);
-        AmiRegion { name, ec2, pace, progress, interrupt }
+        let (timer, monitor) = (&self.services.timer, self.monitor);
+        AmiRegion { name, ec2, timer, monitor }
     }
 
     /// Deletes a copy with its snapshots, unless it is published.
-    async fn copy(
+    async fn delete_copy(
         &mut self,
         entry: &LedgerEntry,
         copy: &CopyEntry,
@@ -124,69 +111,69 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
         let region = self.region(&copy.region, &ec2);
         let image = match &copy.image {
             Some(id) if entry.is_published(id) => return Ok(()),
-            Some(id) => region.known(id).await?,
+            Some(id) => region.find_image(id).await?,
             None => None,
         };
         let image = if image.is_some() {
             image
         } else {
             // The call may have been heard though its answer was not.
-            let found = region.by_name(&entry.request.name).await?;
+            let found = region.image_by_name(&entry.request.name).await?;
             found.filter(|image| copy::is_copy_of(image, &copy.source, &entry.request))
         };
-        let mut gone = Vec::new();
+        let mut deleted = Vec::new();
         if let Some(image) = image.filter(|image| !entry.is_published(&image.id)) {
-            gone = deregister(&region, &image, WithSnapshots::Deleted).await?;
+            deleted = deregister(&region, &image, SnapshotDisposal::Delete).await?;
         }
-        for id in &copy.left {
+        for id in &copy.orphans {
             delete_snapshot(&region, id).await?;
-            gone.push(Deleted { region: copy.region.clone(), id: id.clone() });
+            deleted.push(Deleted { region: copy.region.clone(), id: id.clone() });
         }
-        self.deleted.extend(gone);
-        ledger.forget_copy(&copy.region)
+        self.deleted.extend(deleted);
+        ledger.remove_copy(&copy.region)
     }
 
     /// Deregisters the AMI if it was made from the snapshot of this publish. Its snapshots go with their uploads.
-    async fn registered(&mut self, entry: &LedgerEntry) -> Result<(), AmiError> {
-        let Some(root) = entry.root().filter(|_| entry.origin == AmiOrigin::Registered) else {
+    async fn deregister_own(&mut self, entry: &LedgerEntry) -> Result<(), AmiError> {
+        let Some(root) = entry.root_snapshot().filter(|_| entry.origin == AmiOrigin::Registered) else {
             return Ok(());
         };
         let ec2 = &*self.services.ec2;
         let region = self.region(&self.services.region, ec2);
-        let found = region.by_name(&entry.request.name).await?;
-        let ours =
+        let found = region.image_by_name(&entry.request.name).await?;
+        let is_own =
             |image: &DescribedImage| image.root_snapshot() == Some(root) && !entry.is_published(&image.id);
-        let Some(image) = found.filter(ours) else { return Ok(()) };
-        let gone = deregister(&region, &image, WithSnapshots::Kept).await?;
-        self.deleted.extend(gone);
+        let Some(image) = found.filter(is_own) else { return Ok(()) };
+        let deleted = deregister(&region, &image, SnapshotDisposal::Keep).await?;
+        self.deleted.extend(deleted);
         Ok(())
     }
 
     /// Deletes the snapshots that no AMI was made of.
-    async fn left(&mut self, entry: &mut LedgerEntry, ledger: &AmiLedger) -> Result<(), AmiError> {
+    async fn delete_orphans(&mut self, entry: &mut LedgerEntry, ledger: &AmiLedger) -> Result<(), AmiError> {
         let ec2 = &*self.services.ec2;
         let region = self.region(&self.services.region, ec2);
-        let gone = own::delete_left(&region, self.image, ledger, entry).await?;
-        for id in gone {
-            self.gone(id);
+        let deleted = uploads::delete_orphans(&region, self.image, ledger, entry).await?;
+        for id in deleted {
+            self.record(id);
         }
         Ok(())
     }
 
     /// Deletes the snapshot of an upload with its journal; one that is finished only if it belongs to a publish, and
     /// is not published.
-    async fn upload(&mut self, path: &Path, entry: Option<&LedgerEntry>) -> Result<(), AmiError> {
+    async fn delete_upload(&mut self, path: &Path, entry: Option<&LedgerEntry>) -> Result<(), AmiError> {
         let options = upload::UploadOptions::default();
         match (upload::abandon(self.services, path, &options).await, entry) {
-            (Ok(id), _) => self.gone(id),
+            (Ok(id), _) => self.record(id),
             (Err(PublishError::NothingToAbandon { .. }), Some(entry)) => {
-                let state = own::state(path, &self.services.region)?;
+                let state = uploads::journal_state(path, &self.services.region)?;
                 let finished = state.and_then(|state| Some(state.started?.0));
                 let Some(id) = finished.filter(|id| !entry.is_published(id)) else { return Ok(()) };
                 let region = self.region(&self.services.region, &*self.services.ec2);
                 delete_snapshot(&region, &id).await?;
-                own::forget(path, &self.services.region, &id)?;
-                self.gone(id);
+                uploads::remove_journal_of(path, &self.services.region, &id)?;
+                self.record(id);
             }
             (Err(PublishError::NothingToAbandon { found }), None) => {
                 return Err(AmiError::NothingToAbandon { found });
@@ -197,7 +184,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Undo<'_, E, C, R> {
         Ok(())
     }
 
-    fn gone(&mut self, id: String) {
+    fn record(&mut self, id: String) {
         self.deleted.push(Deleted { region: self.services.region.clone(), id });
     }
 }

@@ -6,21 +6,20 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use amiforge_formats::digest::Digest;
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
-use super::equal::FieldDifference;
+use super::compare::FieldDifference;
+use super::delete::{SnapshotDisposal, delete_snapshot, deregister};
+use super::existing::{check_not_disabled, name_taken_error};
 use super::ledger::{AmiLedger, CopyEntry, PublishStage};
-use super::region::{AmiRegion, fault_of};
-use super::register::differs;
-use super::removal::{WithSnapshots, delete_snapshot, deregister};
-use super::{AmiError, controls, join, preflight};
+use super::region::{AmiRegion, service_error};
+use super::{AmiError, account, attributes, join};
 use crate::api::ec2::{DescribedImage, Ec2, Encrypted, ImageCopy, Regions};
-use crate::backoff::Pace;
-use crate::fault::ServiceErrorKind;
-use crate::request::{CopyTarget, KeyOf, Request};
+use crate::request::{CopyTarget, KeyChoice, Request};
 use crate::retry::CallStep;
-use crate::sieve::ZeroPolicy;
+use crate::service_error::ServiceErrorKind;
+use crate::timer::Timer;
+use crate::upload::ZeroPolicy;
 
 /// A copy that is there.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -44,76 +43,76 @@ pub struct CopyOutcome {
 }
 
 /// What all copies share.
-pub(super) struct Copies<'a, R> {
+pub(super) struct CopyTask<'a, R> {
     pub(super) regions: &'a R,
     pub(super) ledger: &'a AmiLedger,
     pub(super) request: &'a Request,
     pub(super) source: &'a DescribedImage,
     /// Regions that could not be asked before the upload.
-    pub(super) unasked: &'a [String],
+    pub(super) unchecked: &'a [String],
     /// Whether the source's snapshots hold blocks of zeros, as encrypted copies need.
-    pub(super) zeros: ZeroPolicy,
-    pub(super) pace: &'a Pace,
+    pub(super) zero_policy: ZeroPolicy,
+    pub(super) timer: &'a Timer,
     pub(super) wait: Duration,
-    pub(super) progress: &'a dyn Progress,
-    pub(super) interrupt: &'a Interrupt,
+    pub(super) monitor: Monitor<'a>,
 }
 
-impl<R: Regions> Copies<'_, R> {
+impl<R: Regions> CopyTask<'_, R> {
     /// Makes all copies.
-    pub(super) async fn all(&self) -> Vec<CopyOutcome> {
-        let one = |target| -> Pin<Box<dyn Future<Output = CopyOutcome> + Send + '_>> {
+    pub(super) async fn copy_all(&self) -> Vec<CopyOutcome> {
+        let run = |target| -> Pin<Box<dyn Future<Output = CopyOutcome> + Send + '_>> {
             Box::pin(self.outcome(target))
         };
-        join::all(self.request.copies.iter().map(one).collect()).await
+        join::all(self.request.copies.iter().map(run).collect()).await
     }
 
     async fn outcome(&self, target: &CopyTarget) -> CopyOutcome {
-        let outcome = self.one(target).await;
+        let outcome = self.copy_to(target).await;
         match &outcome {
-            Ok(copied) => self.progress.tell(&format!("{}: {} is available", target.region, copied.image_id)),
-            Err(error) => self.progress.tell(&format!("{}: failed: {error}", target.region)),
+            Ok(copied) => {
+                self.monitor.progress.message(&format!("{}: {} is available", target.region, copied.image_id))
+            }
+            Err(error) => self.monitor.progress.message(&format!("{}: failed: {error}", target.region)),
         }
         CopyOutcome { region: target.region.clone(), outcome }
     }
 
-    async fn one(&self, target: &CopyTarget) -> Result<Copied, AmiError> {
+    async fn copy_to(&self, target: &CopyTarget) -> Result<Copied, AmiError> {
         let ec2 = self.regions.ec2(&target.region);
-        let region = AmiRegion {
-            name: &target.region,
-            ec2: &ec2,
-            pace: self.pace,
-            progress: self.progress,
-            interrupt: self.interrupt,
-        };
-        let mut entry = self.entry(target)?;
-        let id = if let Some(id) = self.known(&region, &mut entry).await? {
+        let region = AmiRegion { name: &target.region, ec2: &ec2, timer: self.timer, monitor: self.monitor };
+        let mut entry = self.ledger_entry(target)?;
+        let id = if let Some(id) = self.usable_copy(&region, &mut entry).await? {
             id
         } else {
-            self.clear_left(&region, &mut entry).await?;
-            self.allowed(&region, target).await?;
-            self.call(&region, target, &entry).await?
+            self.delete_orphans(&region, &mut entry).await?;
+            self.check_unchecked_region(&region, target).await?;
+            self.start_copy(&region, target, &entry).await?
         };
         entry.image = Some(id.clone());
-        self.ledger.keep_copy(&entry)?;
+        self.ledger.save_copy(&entry)?;
         let image = region.until_available(&id, self.wait).await?;
         let tags = self.request.image_tags();
         let snapshots = image.snapshots();
         let tagged: Vec<_> = snapshots.iter().map(|snapshot| (snapshot.clone(), tags.clone())).collect();
-        controls::set(&region, self.request, &image, &tagged).await?;
-        controls::protect(&region, self.request, &image).await?;
+        attributes::set_all(&region, self.request, &image, &tagged).await?;
+        attributes::protect(&region, self.request, &image).await?;
         entry.stage = PublishStage::Done;
-        self.ledger.keep_copy(&entry)?;
+        self.ledger.save_copy(&entry)?;
         Ok(Copied { region: target.region.clone(), image_id: id, snapshot_ids: snapshots })
     }
 
     /// Refuses what the account does not allow in a region that could not be asked before.
-    async fn allowed<C: Ec2>(&self, region: &AmiRegion<'_, C>, target: &CopyTarget) -> Result<(), AmiError> {
-        if !self.unasked.contains(&target.region) {
+    async fn check_unchecked_region<C: Ec2>(
+        &self,
+        region: &AmiRegion<'_, C>,
+        target: &CopyTarget,
+    ) -> Result<(), AmiError> {
+        if !self.unchecked.contains(&target.region) {
             return Ok(());
         }
-        let encrypts = preflight::allowed(region, self.request, &target.encryption, CallStep::Ask).await?;
-        if encrypts && self.zeros == ZeroPolicy::LeaveOut {
+        let encrypts =
+            account::check_policy(region, self.request, &target.encryption, CallStep::Idempotent).await?;
+        if encrypts && self.zero_policy == ZeroPolicy::LeaveOut {
             let (image, region) = (self.source.id.clone(), target.region.clone());
             return Err(AmiError::ZerosLeftOut { image, region });
         }
@@ -121,106 +120,110 @@ impl<R: Regions> Copies<'_, R> {
     }
 
     /// The entry of a copy of this source; one of another source is of the past.
-    fn entry(&self, target: &CopyTarget) -> Result<CopyEntry, AmiError> {
+    fn ledger_entry(&self, target: &CopyTarget) -> Result<CopyEntry, AmiError> {
         let entry = self.ledger.copy(&target.region)?.filter(|entry| entry.source == self.source.id);
         let entry = entry.unwrap_or_else(|| CopyEntry::new(&target.region, &self.source.id));
         // On the disk before the service hears of it, so that `--abandon` knows where to look.
-        self.ledger.keep_copy(&entry)?;
+        self.ledger.save_copy(&entry)?;
         Ok(entry)
     }
 
     /// The copy, if there is one that can still become available.
-    async fn known<C: Ec2>(
+    async fn usable_copy<C: Ec2>(
         &self,
         region: &AmiRegion<'_, C>,
         entry: &mut CopyEntry,
     ) -> Result<Option<String>, AmiError> {
-        let noted = match &entry.image {
-            Some(id) => region.known(id).await?,
+        let recorded = match &entry.image {
+            Some(id) => region.find_image(id).await?,
             None => None,
         };
-        let image = match noted {
+        let image = match recorded {
             Some(image) => Some(image),
-            None => region.by_name(&self.request.name).await?,
+            None => region.image_by_name(&self.request.name).await?,
         };
         let Some(image) = image else {
             if entry.image.take().is_some() {
                 // It was there and is gone: its token would give it again.
                 entry.attempt += 1;
-                self.ledger.keep_copy(entry)?;
+                self.ledger.save_copy(entry)?;
             }
             return Ok(None);
         };
-        self.is_ours(region, &image)?;
-        preflight::not_disabled(region.name, &image)?;
+        self.check_is_copy(region, &image)?;
+        check_not_disabled(region.name, &image)?;
         if matches!(image.state.as_str(), "available" | "pending") {
             return Ok(Some(image.id));
         }
-        self.clear_failed(region, &image, entry).await?;
+        self.remove_failed(region, &image, entry).await?;
         Ok(None)
     }
 
     /// Takes a copy that failed out of the way, with what it made: it has the name, and its token would give it again.
-    async fn clear_failed<C: Ec2>(
+    async fn remove_failed<C: Ec2>(
         &self,
         region: &AmiRegion<'_, C>,
         image: &DescribedImage,
         entry: &mut CopyEntry,
     ) -> Result<(), AmiError> {
-        self.progress.tell(&format!("{}: {} is `{}`; copying again", region.name, image.id, image.state));
+        self.monitor
+            .progress
+            .message(&format!("{}: {} is `{}`; copying again", region.name, image.id, image.state));
         // On the disk first: when the image is gone, nothing else tells of them.
-        entry.left = image.snapshots();
-        self.ledger.keep_copy(entry)?;
-        deregister(region, image, WithSnapshots::Kept).await?;
+        entry.orphans = image.snapshots();
+        self.ledger.save_copy(entry)?;
+        deregister(region, image, SnapshotDisposal::Keep).await?;
         entry.image = None;
         entry.attempt += 1;
-        self.ledger.keep_copy(entry)
+        self.ledger.save_copy(entry)
     }
 
     /// Deletes the snapshots of a copy that failed and is gone.
-    async fn clear_left<C: Ec2>(
+    async fn delete_orphans<C: Ec2>(
         &self,
         region: &AmiRegion<'_, C>,
         entry: &mut CopyEntry,
     ) -> Result<(), AmiError> {
-        if entry.left.is_empty() {
+        if entry.orphans.is_empty() {
             return Ok(());
         }
-        for snapshot in &entry.left {
+        for snapshot in &entry.orphans {
             delete_snapshot(region, snapshot).await?;
         }
-        entry.left.clear();
-        self.ledger.keep_copy(entry)
+        entry.orphans.clear();
+        self.ledger.save_copy(entry)
     }
 
-    async fn call<C: Ec2>(
+    async fn start_copy<C: Ec2>(
         &self,
         region: &AmiRegion<'_, C>,
         target: &CopyTarget,
         entry: &CopyEntry,
     ) -> Result<String, AmiError> {
-        let copy = self.copy(target, entry);
-        let doing = format!("copying {} of {}", self.source.id, self.request.region);
-        match region.copy(self.wait, &doing, || region.ec2.copy_image(&copy)).await {
-            Err(error) if fault_of(&error).is_some_and(|fault| fault.kind == ServiceErrorKind::Duplicate) => {
-                let image = region.taken(&self.request.name).await?;
-                self.is_ours(region, &image)?;
+        let copy = self.copy_request(target, entry);
+        let action = format!("copying {} of {}", self.source.id, self.request.region);
+        match region.copy(self.wait, &action, || region.ec2.copy_image(&copy)).await {
+            Err(error)
+                if service_error(&error).is_some_and(|error| error.kind == ServiceErrorKind::Duplicate) =>
+            {
+                let image = region.image_of_taken_name(&self.request.name).await?;
+                self.check_is_copy(region, &image)?;
                 Ok(image.id)
             }
             other => other,
         }
     }
 
-    fn copy(&self, target: &CopyTarget, entry: &CopyEntry) -> ImageCopy {
+    fn copy_request(&self, target: &CopyTarget, entry: &CopyEntry) -> ImageCopy {
         ImageCopy {
             name: self.request.name.clone(),
             description: self.request.description.clone(),
             image: self.source.id.clone(),
             region: self.request.region.clone(),
             encrypted: match &target.encryption {
-                KeyOf::Account => Encrypted::No,
-                KeyOf::Default => Encrypted::Key(None),
-                KeyOf::Arn(name) | KeyOf::Alias(name) => Encrypted::Key(Some(name.clone())),
+                KeyChoice::Account => Encrypted::No,
+                KeyChoice::Default => Encrypted::Key(None),
+                KeyChoice::Arn(name) | KeyChoice::Alias(name) => Encrypted::Key(Some(name.clone())),
             },
             token: token(target, entry),
             tags: self.request.image_tags(),
@@ -228,20 +231,20 @@ impl<R: Regions> Copies<'_, R> {
     }
 
     /// Refuses an AMI that has the name and is not a copy of ours.
-    fn is_ours<C>(&self, region: &AmiRegion<'_, C>, image: &DescribedImage) -> Result<(), AmiError> {
+    fn check_is_copy<C>(&self, region: &AmiRegion<'_, C>, image: &DescribedImage) -> Result<(), AmiError> {
         if is_copy_of(image, &self.source.id, self.request) {
             return Ok(());
         }
         let found = image.source_image.as_deref();
         let difference = FieldDifference::new("sourceImageId", Some(&self.source.id), found);
-        Err(differs(region.name, &self.request.name, image, vec![difference]))
+        Err(name_taken_error(region.name, &self.request.name, image, vec![difference]))
     }
 }
 
 /// Whether an AMI of the right name is a copy of `source`.
 pub(super) fn is_copy_of(image: &DescribedImage, source: &str, request: &Request) -> bool {
-    if let Some(told) = &image.source_image {
-        return told == source;
+    if let Some(reported) = &image.source_image {
+        return reported == source;
     }
     // Where the service does not tell of what it is a copy, our tags do.
     let tagged = |(key, value): (&String, &String)| image.tags.get(key) == Some(value);
@@ -260,10 +263,10 @@ mod tests {
 
     #[test]
     fn the_same_copy_has_the_same_token_and_another_one_another() {
-        let target = CopyTarget { region: "local-2".to_owned(), encryption: KeyOf::Account };
+        let target = CopyTarget { region: "local-2".to_owned(), encryption: KeyChoice::Account };
         let entry = CopyEntry::new("local-2", "ami-1");
         let again = CopyEntry { attempt: 1, ..entry.clone() };
-        let encrypted = CopyTarget { encryption: KeyOf::Default, ..target.clone() };
+        let encrypted = CopyTarget { encryption: KeyChoice::Default, ..target.clone() };
         assert_eq!(token(&target, &entry), token(&target, &entry.clone()));
         assert_eq!(token(&target, &entry).len(), 64);
         assert_ne!(token(&target, &entry), token(&target, &again));

@@ -4,10 +4,10 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::equal::FieldDifference;
+use super::compare::FieldDifference;
 use crate::error::PublishError;
 use crate::folder::FolderError;
-use crate::retry::GaveUp;
+use crate::retry::RetryExhausted;
 
 /// Why there is no AMI, or not all that was asked of it.
 #[derive(Debug, thiserror::Error)]
@@ -30,12 +30,12 @@ pub enum AmiError {
         source: PublishError,
     },
     /// A call failed.
-    #[error("{doing}")]
+    #[error("{action}")]
     Call {
         /// What was being done, as a gerund.
-        doing: String,
+        action: String,
         /// Why.
-        source: GaveUp,
+        source: RetryExhausted,
     },
     /// The name is that of another AMI.
     #[error(

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AmiError;
 use crate::folder::LockedFolder;
-use crate::request::{ContentOf, Request};
+use crate::request::{Request, VolumeContent};
 
 /// Version of the files.
 const SCHEMA: u64 = 1;
@@ -39,8 +39,8 @@ pub struct LedgerEntry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<String>,
     /// Snapshots of this publish that no AMI will be made of, to be deleted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left: Vec<String>,
+    #[serde(rename = "left", default, skip_serializing_if = "Vec::is_empty")]
+    pub orphans: Vec<String>,
 }
 
 /// How an AMI came to be.
@@ -76,8 +76,8 @@ pub struct CopyEntry {
     /// The copy, once its id is known.
     pub image: Option<String>,
     /// Snapshots of a copy that failed, to be deleted when it is gone.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left: Vec<String>,
+    #[serde(rename = "left", default, skip_serializing_if = "Vec::is_empty")]
+    pub orphans: Vec<String>,
     /// How far it is.
     pub stage: PublishStage,
 }
@@ -93,7 +93,7 @@ impl LedgerEntry {
             origin: AmiOrigin::Registered,
             stage: PublishStage::Open,
             published: Vec::new(),
-            left: Vec::new(),
+            orphans: Vec::new(),
         }
     }
 
@@ -113,15 +113,15 @@ impl LedgerEntry {
     }
 
     /// The snapshots that were uploaded, without those that further volumes name by their ids.
-    pub fn uploaded(&self) -> impl Iterator<Item = &String> {
-        let named = |id: &String| {
-            self.request.volumes.iter().any(|volume| volume.content == ContentOf::Snapshot(id.clone()))
+    pub fn uploaded_snapshots(&self) -> impl Iterator<Item = &String> {
+        let is_named = |id: &String| {
+            self.request.volumes.iter().any(|volume| volume.content == VolumeContent::Snapshot(id.clone()))
         };
-        self.snapshots.iter().flatten().filter(move |id| !named(id))
+        self.snapshots.iter().flatten().filter(move |id| !is_named(id))
     }
 
     /// The snapshot of the root volume, once it is known.
-    pub fn root(&self) -> Option<&str> {
+    pub fn root_snapshot(&self) -> Option<&str> {
         self.snapshots.first()?.as_deref()
     }
 }
@@ -134,7 +134,7 @@ impl CopyEntry {
             region: region.to_owned(),
             source: source.to_owned(),
             attempt: 0,
-            left: Vec::new(),
+            orphans: Vec::new(),
             image: None,
             stage: PublishStage::Open,
         }
@@ -152,8 +152,8 @@ impl AmiLedger {
     ///
     /// # Errors
     /// [`AmiError::Folder`].
-    pub fn beside(image: &Path, region: &str) -> Result<PathBuf, AmiError> {
-        Ok(LockedFolder::beside(image, region)?.join(FOLDER))
+    pub fn path_for(image: &Path, region: &str) -> Result<PathBuf, AmiError> {
+        Ok(LockedFolder::path_for(image, region)?.join(FOLDER))
     }
 
     /// Makes it if need be and locks it.
@@ -181,7 +181,7 @@ impl AmiLedger {
     ///
     /// # Errors
     /// [`AmiError::Ledger`].
-    pub fn keep(&self, entry: &LedgerEntry) -> Result<(), AmiError> {
+    pub fn save(&self, entry: &LedgerEntry) -> Result<(), AmiError> {
         self.write(IMAGE, entry)
     }
 
@@ -205,7 +205,7 @@ impl AmiLedger {
     ///
     /// # Errors
     /// [`AmiError::Ledger`].
-    pub fn keep_copy(&self, copy: &CopyEntry) -> Result<(), AmiError> {
+    pub fn save_copy(&self, copy: &CopyEntry) -> Result<(), AmiError> {
         self.write(&copy_name(&copy.region), copy)
     }
 
@@ -213,7 +213,7 @@ impl AmiLedger {
     ///
     /// # Errors
     /// [`AmiError::Ledger`].
-    pub fn forget_copy(&self, region: &str) -> Result<(), AmiError> {
+    pub fn remove_copy(&self, region: &str) -> Result<(), AmiError> {
         self.remove(&copy_name(region))
     }
 
@@ -240,14 +240,14 @@ impl AmiLedger {
 
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), AmiError> {
         let path = self.path().join(name);
-        let aside = self.path().join(format!(".{name}.new"));
+        let temporary = self.path().join(format!(".{name}.new"));
         let write = || {
             let mut text = serde_json::to_vec_pretty(value)?;
             text.push(b'\n');
-            let mut file = File::create(&aside)?;
+            let mut file = File::create(&temporary)?;
             file.write_all(&text)?;
             file.sync_all()?;
-            fs::rename(&aside, &path)
+            fs::rename(&temporary, &path)
         };
         write().map_err(|source| AmiError::Ledger { path: path.clone(), source })?;
         Ok(self.folder.sync()?)
@@ -261,16 +261,16 @@ impl AmiLedger {
 pub fn read_entry(folder: &Path) -> Result<Option<LedgerEntry>, AmiError> {
     let path = folder.join(IMAGE);
     let entry: Option<LedgerEntry> = read(&path)?;
-    let mut entry = current(entry, |entry| entry.schema, path)?;
+    let mut entry = check_schema(entry, |entry| entry.schema, path)?;
     if let Some(entry) = &mut entry
         && entry.stage == PublishStage::Done
         && entry.published.is_empty()
     {
         // Written before ledgers listed what is published: everything that they name.
-        let own = entry.image.iter().cloned().chain(entry.snapshots.iter().flatten().cloned());
-        let own: Vec<_> = own.collect();
+        let ids = entry.image.iter().cloned().chain(entry.snapshots.iter().flatten().cloned());
+        let ids: Vec<_> = ids.collect();
         let copies = read_copies(folder)?.into_iter().filter(|copy| copy.stage == PublishStage::Done);
-        entry.finish(own.into_iter().chain(copies.filter_map(|copy| copy.image)));
+        entry.finish(ids.into_iter().chain(copies.filter_map(|copy| copy.image)));
     }
     Ok(entry)
 }
@@ -294,7 +294,7 @@ pub fn read_copies(folder: &Path) -> Result<Vec<CopyEntry>, AmiError> {
 fn read_copy(folder: &Path, region: &str) -> Result<Option<CopyEntry>, AmiError> {
     let path = folder.join(copy_name(region));
     let copy: Option<CopyEntry> = read(&path)?;
-    current(copy, |copy| copy.schema, path)
+    check_schema(copy, |copy| copy.schema, path)
 }
 
 fn copy_name(region: &str) -> String {
@@ -312,7 +312,11 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, AmiError> {
     }
 }
 
-fn current<T>(value: Option<T>, schema: impl Fn(&T) -> u64, path: PathBuf) -> Result<Option<T>, AmiError> {
+fn check_schema<T>(
+    value: Option<T>,
+    schema: impl Fn(&T) -> u64,
+    path: PathBuf,
+) -> Result<Option<T>, AmiError> {
     match value {
         Some(value) if schema(&value) != SCHEMA => Err(AmiError::Foreign { path }),
         value => Ok(value),
@@ -322,15 +326,15 @@ fn current<T>(value: Option<T>, schema: impl Fn(&T) -> u64, path: PathBuf) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{AmiOptions, Subject, check};
+    use crate::request::{AmiOptions, ImageFacts, check};
 
     fn request() -> Request {
-        let subject = Subject {
+        let facts = ImageFacts {
             name: Some("web".to_owned()),
-            architecture: crate::request::Architecture::from_word("arm64"),
-            ..Subject::default()
+            architecture: crate::request::Arch::by_name("arm64"),
+            ..ImageFacts::default()
         };
-        check(&AmiOptions::default(), &subject, "local", 0).unwrap()
+        check(&AmiOptions::default(), &facts, "local", 0).unwrap()
     }
 
     #[test]
@@ -339,10 +343,10 @@ mod tests {
         let ledger = AmiLedger::open(folder.path()).unwrap();
         assert_eq!((ledger.entry().unwrap(), ledger.copies().unwrap()), (None, Vec::new()));
         let entry = LedgerEntry { image: Some("ami-1".to_owned()), ..LedgerEntry::new(request()) };
-        ledger.keep(&entry).unwrap();
+        ledger.save(&entry).unwrap();
         let copies: Vec<_> = ["eu-west-3", "local-2"].map(|region| CopyEntry::new(region, "ami-1")).into();
         for copy in &copies {
-            ledger.keep_copy(copy).unwrap();
+            ledger.save_copy(copy).unwrap();
         }
         assert_eq!((ledger.entry().unwrap(), ledger.copies().unwrap()), (Some(entry), copies));
         ledger.clear().unwrap();
@@ -353,7 +357,7 @@ mod tests {
     fn a_ledger_of_another_version_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = AmiLedger::open(folder.path()).unwrap();
-        ledger.keep(&LedgerEntry { schema: 2, ..LedgerEntry::new(request()) }).unwrap();
+        ledger.save(&LedgerEntry { schema: 2, ..LedgerEntry::new(request()) }).unwrap();
         assert!(matches!(ledger.entry(), Err(AmiError::Foreign { .. })));
         fs::write(folder.path().join(IMAGE), "{").unwrap();
         assert!(matches!(ledger.entry(), Err(AmiError::Foreign { .. })));

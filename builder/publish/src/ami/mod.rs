@@ -5,28 +5,32 @@
 //! ledger says which of what is there was made by us. Speaks of the service through [`super::api`] alone.
 
 mod abandon;
-mod controls;
+mod account;
+mod attributes;
+mod compare;
 mod copy;
-mod equal;
+mod delete;
 mod error;
+mod existing;
+mod facts;
 mod join;
 pub mod ledger;
-mod own;
-mod preflight;
 mod publish;
 mod region;
 mod register;
-mod removal;
+mod timeouts;
+mod uploads;
 mod verify;
-mod wait;
 
-pub use abandon::{Deleted, abandon};
+pub use abandon::abandon;
+pub use compare::{FieldDifference, differences};
 pub use copy::{Copied, CopyOutcome};
-pub use equal::{FieldDifference, differences};
+pub use delete::Deleted;
 pub use error::{AmiError, ErrorChain};
+pub use facts::{digests, digests_of, image_facts};
 pub use ledger::AmiOrigin;
-pub use own::{Left, left};
-pub use publish::{PublishJob, Published, WAIT, digests, digests_of, publish, subject};
+pub use publish::{COPY_TIMEOUT, PublishJob, Published, publish};
 pub use region::AmiRegion;
 pub use register::{register, register_snapshot};
-pub use verify::{Examined, ExpectedAmi, PublishRequest, VolumeOf, examine, expected};
+pub use uploads::{Unfinished, unfinished};
+pub use verify::{AmiVolume, Examined, ExpectedAmi, PublishRequest, examine, expected};

@@ -3,26 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use amiforge_progress::Interrupt;
-use amiforge_progress::Progress;
+use amiforge_progress::Monitor;
 
-use super::copy::{Copied, Copies, CopyOutcome};
+use super::copy::{Copied, CopyOutcome, CopyTask};
+use super::existing::{ExistingAmi, find_existing};
+use super::facts::digests_of;
 use super::ledger::{AmiLedger, AmiOrigin, CopyEntry, LedgerEntry, PublishStage};
-use super::preflight::{self, ExistingAmi};
 use super::region::AmiRegion;
-use super::{AmiError, controls, own, register, wait};
+use super::{AmiError, account, attributes, register, timeouts, uploads};
 use crate::api::Ebs;
 use crate::api::ec2::{DescribedImage, Ec2, Regions, Tags};
 use crate::folder::FolderError;
-use crate::request::{Architecture, BootMode, ContentOf, Request, Subject};
+use crate::request::{Request, VolumeContent};
 use crate::services::Services;
-use crate::sieve::ZeroPolicy;
-use crate::source::ImageSource;
-use crate::tags;
+use crate::upload::ZeroPolicy;
 use crate::upload::{self, LaterEncryption, Uploaded};
 
 /// How often to look whether another process that publishes the same image is done.
-const TURN: Duration = Duration::from_millis(500);
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What is published and how.
 #[derive(Debug, Clone)]
@@ -65,8 +63,7 @@ struct PublishTask<'a, E, C, R> {
     regions: &'a R,
     job: &'a PublishJob,
     ledger: AmiLedger,
-    progress: &'a dyn Progress,
-    interrupt: &'a Interrupt,
+    monitor: Monitor<'a>,
 }
 
 /// Publishes. A copy that fails is told in the result and keeps nothing else from being done.
@@ -77,137 +74,135 @@ pub async fn publish<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
     services: &Services<E, C>,
     regions: &R,
     job: &PublishJob,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<Published, AmiError> {
-    let services = &services.stopped_by(interrupt);
-    let path = AmiLedger::beside(&job.image, &services.region)?;
-    let ledger = turn(&path, services, progress, interrupt).await?;
-    let task = PublishTask { services, regions, job, ledger, progress, interrupt };
-    let mut entry = task.begin()?;
-    let account = preflight::account(&task.home(), regions, &job.request).await?;
-    let later = task.later(&account)?;
-    let (image, uploads) = match preflight::existing(&task.home(), &job.request, &entry.snapshots).await? {
+    let services = &services.with_cancel(monitor.cancel);
+    let path = AmiLedger::path_for(&job.image, &services.region)?;
+    let ledger = wait_for_ledger(&path, services, monitor).await?;
+    let task = PublishTask { services, regions, job, ledger, monitor };
+    let mut entry = task.open_entry()?;
+    let account = account::check_account(&task.home_region(), regions, &job.request).await?;
+    let later = task.later_encryption(&account)?;
+    let (image, uploads) = match find_existing(&task.home_region(), &job.request, &entry.snapshots).await? {
         ExistingAmi::Equal(image) => (task.adopt(&image, &mut entry).await?, Vec::new()),
         ExistingAmi::Ours | ExistingAmi::None => {
             let uploads = task.upload(later, &mut entry).await?;
             (task.register(&mut entry).await?, uploads)
         }
     };
-    controls::set(&task.home(), &job.request, &image, &task.snapshots(&image)?).await?;
-    let copies = task.copies(&image, &account.unasked)?.all().await;
+    attributes::set_all(&task.home_region(), &job.request, &image, &task.snapshots(&image)?).await?;
+    let copies = task.copies(&image, &account.unchecked)?.copy_all().await;
     if copies.iter().all(|copy| copy.outcome.is_ok()) {
-        controls::protect(&task.home(), &job.request, &image).await?;
+        attributes::protect(&task.home_region(), &job.request, &image).await?;
         let copied = copies.iter().filter_map(|copy| copy.outcome.as_ref().ok());
         let copied = copied.flat_map(|copied| std::iter::once(&copied.image_id).chain(&copied.snapshot_ids));
         let own = std::iter::once(image.id.clone()).chain(image.snapshots());
         entry.finish(own.chain(copied.cloned()));
-        task.ledger.keep(&entry)?;
+        task.ledger.save(&entry)?;
     }
     Ok(Published { image, origin: entry.origin, uploads, copies, folder: task.ledger.path().to_owned() })
 }
 
 /// The ledger, once no other process publishes the same image to the same region.
-async fn turn<E, C>(
+async fn wait_for_ledger<E, C>(
     path: &Path,
     services: &Services<E, C>,
-    progress: &dyn Progress,
-    interrupt: &Interrupt,
+    monitor: Monitor<'_>,
 ) -> Result<AmiLedger, AmiError> {
-    let mut told = false;
+    let mut reported = false;
     loop {
         match AmiLedger::open(path) {
             Err(AmiError::Folder(FolderError::Busy { .. })) => {}
             other => return other,
         }
-        if !std::mem::replace(&mut told, true) {
-            progress.tell("another process publishes this image; waiting for it");
+        if !std::mem::replace(&mut reported, true) {
+            monitor.progress.message("another process publishes this image; waiting for it");
         }
-        if interrupt.raised() {
+        if monitor.cancel.is_cancelled() {
             return Err(AmiError::Interrupted);
         }
-        services.pace.sleep(TURN).await;
+        services.timer.sleep(LOCK_POLL_INTERVAL).await;
     }
 }
 
 impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
-    fn home(&self) -> AmiRegion<'_, C> {
+    fn home_region(&self) -> AmiRegion<'_, C> {
         AmiRegion {
             name: &self.services.region,
             ec2: &*self.services.ec2,
-            pace: &self.services.pace,
-            progress: self.progress,
-            interrupt: self.interrupt,
+            timer: &self.services.timer,
+            monitor: self.monitor,
         }
     }
 
     fn copies<'b>(
         &'b self,
         source: &'b DescribedImage,
-        unasked: &'b [String],
-    ) -> Result<Copies<'b, R>, AmiError> {
-        let zeros =
-            own::state(&self.job.image, &self.services.region)?.is_some_and(|state| state.intent.write_zeros);
-        Ok(Copies {
+        unchecked: &'b [String],
+    ) -> Result<CopyTask<'b, R>, AmiError> {
+        let write_zeros = uploads::journal_state(&self.job.image, &self.services.region)?
+            .is_some_and(|state| state.intent.write_zeros);
+        Ok(CopyTask {
             regions: self.regions,
             ledger: &self.ledger,
             request: &self.job.request,
             source,
-            unasked,
-            zeros: if zeros { ZeroPolicy::Write } else { ZeroPolicy::LeaveOut },
-            pace: &self.services.pace,
+            unchecked,
+            zero_policy: if write_zeros { ZeroPolicy::Write } else { ZeroPolicy::LeaveOut },
+            timer: &self.services.timer,
             wait: self.job.wait,
-            progress: self.progress,
-            interrupt: self.interrupt,
+            monitor: self.monitor,
         })
     }
 
     /// What will become of the snapshots. Where a region did not say, an upload that was begun stays as it is, and a
     /// new one is made ready for encryption.
-    fn later(&self, account: &preflight::Account) -> Result<LaterEncryption, AmiError> {
-        if account.unasked.is_empty() || account.later == LaterEncryption::MayBeEncrypted {
+    fn later_encryption(&self, account: &account::AccountState) -> Result<LaterEncryption, AmiError> {
+        if account.unchecked.is_empty() || account.later == LaterEncryption::MayBeEncrypted {
             return Ok(account.later);
         }
-        let begun = own::state(&self.job.image, &self.services.region)?;
-        Ok(match begun {
-            Some(state) if !state.intent.may_be_encrypted => LaterEncryption::StaysAsItIs,
+        let recorded = uploads::journal_state(&self.job.image, &self.services.region)?;
+        Ok(match recorded {
+            Some(state) if !state.intent.may_be_encrypted => LaterEncryption::Unchanged,
             _ => LaterEncryption::MayBeEncrypted,
         })
     }
 
     /// The entry to go on with: that of the ledger if it is of this publish.
-    fn begin(&self) -> Result<LedgerEntry, AmiError> {
+    fn open_entry(&self) -> Result<LedgerEntry, AmiError> {
         let request = &self.job.request;
-        let begun = self.ledger.entry()?;
-        let entry = match begun {
-            Some(entry) if same(&entry.request, request) => LedgerEntry { request: request.clone(), ..entry },
-            Some(entry) if self.is_unfinished(&entry)? => return Err(other(&entry, request)),
-            begun => {
+        let recorded = self.ledger.entry()?;
+        let entry = match recorded {
+            Some(entry) if is_same_publish(&entry.request, request) => {
+                LedgerEntry { request: request.clone(), ..entry }
+            }
+            Some(entry) if self.is_unfinished(&entry)? => return Err(other_publish_error(&entry, request)),
+            recorded => {
                 self.ledger.clear()?;
-                let mut published = begun.map(|entry| entry.published).unwrap_or_default();
+                let mut published = recorded.map(|entry| entry.published).unwrap_or_default();
                 // Uploads that were finished before this publish are not its own to delete.
                 published.extend(self.finished_uploads()?);
                 LedgerEntry { published, ..LedgerEntry::new(request.clone()) }
             }
         };
-        self.ledger.keep(&entry)?;
+        self.ledger.save(&entry)?;
         Ok(entry)
     }
 
     /// Whether a publish has made something that would be forgotten with its ledger.
     fn is_unfinished(&self, entry: &LedgerEntry) -> Result<bool, AmiError> {
         let made = |copy: &CopyEntry| {
-            !copy.left.is_empty() || copy.image.as_ref().is_some_and(|id| !entry.is_published(id))
+            !copy.orphans.is_empty() || copy.image.as_ref().is_some_and(|id| !entry.is_published(id))
         };
-        let open = entry.stage == PublishStage::Open && entry.root().is_some();
-        Ok(open || !entry.left.is_empty() || self.ledger.copies()?.iter().any(made))
+        let open = entry.stage == PublishStage::Open && entry.root_snapshot().is_some();
+        Ok(open || !entry.orphans.is_empty() || self.ledger.copies()?.iter().any(made))
     }
 
     /// The snapshots of uploads of this image and its further volumes that are finished.
     fn finished_uploads(&self) -> Result<Vec<String>, AmiError> {
         let mut finished = Vec::new();
         for path in self.job.request.bundles(&self.job.image) {
-            let state = own::state(path, &self.services.region)?;
+            let state = uploads::journal_state(path, &self.services.region)?;
             finished.extend(state.filter(|state| state.finished).and_then(|state| Some(state.started?.0)));
         }
         Ok(finished)
@@ -220,19 +215,19 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         image: &DescribedImage,
         entry: &mut LedgerEntry,
     ) -> Result<DescribedImage, AmiError> {
-        let (home, used) = (self.home(), image.snapshots());
-        let uploads = entry.uploaded().filter(|id| !used.contains(id) && !entry.is_published(id));
+        let (home_region, used) = (self.home_region(), image.snapshots());
+        let uploads = entry.uploaded_snapshots().filter(|id| !used.contains(id) && !entry.is_published(id));
         let orphans: Vec<String> = uploads.cloned().collect();
         let sent =
             if orphans.is_empty() { "nothing is uploaded" } else { "the snapshots sent for it are deleted" };
-        self.progress.tell(&format!("{} is there and equal: {sent}", image.id));
+        self.monitor.progress.message(&format!("{} is there and equal: {sent}", image.id));
         entry.image = Some(image.id.clone());
         entry.origin = AmiOrigin::Adopted;
         entry.snapshots.clear();
-        entry.left.extend(orphans);
-        self.ledger.keep(entry)?;
-        own::delete_left(&home, &self.job.image, &self.ledger, entry).await?;
-        home.until_available(&image.id, wait::REGISTERED).await
+        entry.orphans.extend(orphans);
+        self.ledger.save(entry)?;
+        uploads::delete_orphans(&home_region, &self.job.image, &self.ledger, entry).await?;
+        home_region.until_available(&image.id, timeouts::REGISTERED).await
     }
 
     /// Uploads the root and the bundles of further volumes, or finds them uploaded.
@@ -246,18 +241,18 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         let mut snapshots = vec![Some(uploads[0].snapshot.id.clone())];
         for volume in &request.volumes {
             snapshots.push(match &volume.content {
-                ContentOf::Bundle(path) => {
+                VolumeContent::Bundle(path) => {
                     let uploaded = self.upload_one(path, later, &digests_of(path)?).await?;
                     uploads.push(uploaded);
                     uploads.last().map(|uploaded| uploaded.snapshot.id.clone())
                 }
-                ContentOf::Snapshot(id) => Some(id.clone()),
-                ContentOf::Empty | ContentOf::EmptyEncrypted => None,
+                VolumeContent::Snapshot(id) => Some(id.clone()),
+                VolumeContent::Empty | VolumeContent::EmptyEncrypted => None,
             });
         }
-        entry.left.retain(|id| !snapshots.iter().flatten().any(|used| used == id));
+        entry.orphans.retain(|id| !snapshots.iter().flatten().any(|used| used == id));
         entry.snapshots = snapshots;
-        self.ledger.keep(entry)?;
+        self.ledger.save(entry)?;
         Ok(uploads)
     }
 
@@ -287,28 +282,30 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
                 .collect(),
             ..base
         };
-        let uploaded = upload::upload(self.services, path, &options, self.progress, self.interrupt).await;
+        let uploaded = upload::upload(self.services, path, &options, self.monitor).await;
         uploaded.map_err(|source| AmiError::Upload { path: path.to_owned(), source })
     }
 
     /// Registers the AMI, or takes over an equal one that another process registered since we looked.
     async fn register(&self, entry: &mut LedgerEntry) -> Result<DescribedImage, AmiError> {
-        let (home, request) = (self.home(), &self.job.request);
+        let (home_region, request) = (self.home_region(), &self.job.request);
         let further = entry.snapshots.get(1..).unwrap_or_default();
-        let wanted = request.new_image(entry.root().unwrap_or_default(), further);
-        match register::register(&home, &wanted).await {
+        let requested = request.new_image(entry.root_snapshot().unwrap_or_default(), further);
+        match register::register(&home_region, &requested).await {
             Ok((image, _)) => {
                 // Made from our snapshots, it is ours, whichever of our calls it was that the service heard.
                 entry.origin = AmiOrigin::Registered;
                 entry.image = Some(image.id.clone());
-                self.ledger.keep(entry)?;
+                self.ledger.save(entry)?;
                 Ok(image)
             }
             Err(AmiError::Differs { .. }) => {
-                match preflight::existing(&home, request, &entry.snapshots).await? {
+                match find_existing(&home_region, request, &entry.snapshots).await? {
                     ExistingAmi::Equal(image) => self.adopt(&image, entry).await,
                     // Gone again, or ours after all: the same call finds out which.
-                    ExistingAmi::None | ExistingAmi::Ours => Ok(register::register(&home, &wanted).await?.0),
+                    ExistingAmi::None | ExistingAmi::Ours => {
+                        Ok(register::register(&home_region, &requested).await?.0)
+                    }
                 }
             }
             Err(error) => Err(error),
@@ -318,17 +315,17 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
     /// The snapshots that were made for the AMI, each with the tags that it should have.
     fn snapshots(&self, image: &DescribedImage) -> Result<Vec<(String, Tags)>, AmiError> {
         let request = &self.job.request;
-        let tagged = |snapshot: &str, digests: Tags| {
+        let tags_of = |snapshot: &str, digests: Tags| {
             let all = request.tags.iter().map(|(key, value)| (key.clone(), value.clone())).chain(digests);
             (snapshot.to_owned(), all.collect())
         };
         let mut all = Vec::new();
-        all.extend(image.root_snapshot().map(|root| tagged(root, request.digests.clone())));
+        all.extend(image.root_snapshot().map(|root| tags_of(root, request.digests.clone())));
         for volume in &request.volumes {
-            let ContentOf::Bundle(path) = &volume.content else { continue };
+            let VolumeContent::Bundle(path) = &volume.content else { continue };
             let mapping = image.mappings.iter().find(|mapping| mapping.device == volume.device);
             if let Some(snapshot) = mapping.and_then(|mapping| mapping.snapshot.as_deref()) {
-                all.push(tagged(snapshot, digests_of(path)?));
+                all.push(tags_of(snapshot, digests_of(path)?));
             }
         }
         Ok(all)
@@ -336,11 +333,11 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
 }
 
 /// Whether two requests are of the same AMI: of the same name, of the same bundle, in the same region.
-fn same(a: &Request, b: &Request) -> bool {
+fn is_same_publish(a: &Request, b: &Request) -> bool {
     a.name == b.name && a.region == b.region && a.digests == b.digests
 }
 
-fn other(entry: &LedgerEntry, request: &Request) -> AmiError {
+fn other_publish_error(entry: &LedgerEntry, request: &Request) -> AmiError {
     let difference = if entry.request.digests == request.digests {
         format!("this one is called `{}`", request.name)
     } else {
@@ -349,41 +346,5 @@ fn other(entry: &LedgerEntry, request: &Request) -> AmiError {
     AmiError::OtherPublish { name: entry.request.name.clone(), difference }
 }
 
-/// The tags that say which bundle something was made from.
-///
-/// # Errors
-/// [`AmiError::Open`].
-pub fn digests_of(path: &Path) -> Result<Tags, AmiError> {
-    let opened =
-        ImageSource::open(path).map_err(|source| AmiError::Open { path: path.to_owned(), source })?;
-    Ok(digests(&opened))
-}
-
-/// The tags that say which bundle something was made from; none for a raw file.
-pub fn digests(source: &ImageSource) -> Tags {
-    match (source.manifest(), source.manifest_sha256()) {
-        (Some(manifest), Some(sha256)) => tags::of_manifest(manifest, sha256),
-        _ => Tags::new(),
-    }
-}
-
-/// What is known of an image that is a bundle or a raw file.
-pub fn subject(source: &ImageSource) -> Subject {
-    let gib = Some(u64::from(source.volume_gib()));
-    let Some(manifest) = source.manifest() else {
-        return Subject { gib, ..Subject::default() };
-    };
-    let architecture = Architecture::from_word(&manifest.origin.arch);
-    Subject {
-        name: Some(manifest.origin.name.clone()),
-        version: manifest.origin.version.clone(),
-        content: manifest.merkle_root.to_string().get(..12).map(str::to_owned),
-        architecture,
-        boot_mode: architecture.and_then(|architecture| BootMode::of_manifest(manifest, architecture)),
-        gib,
-        tags: digests(source),
-    }
-}
-
 /// How long a copy is waited for where nothing else is asked for.
-pub const WAIT: Duration = wait::COPIED;
+pub const COPY_TIMEOUT: Duration = timeouts::COPIED;

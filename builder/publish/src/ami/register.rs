@@ -1,14 +1,14 @@
 //! Registration, idempotent by name: the call has no token, so an AMI of the name that is there is compared with the
 //! one that is wanted, and adopted if it is equal.
 
-use super::equal::{FieldDifference, differences};
+use super::existing::{all_differences, check_not_disabled, name_taken_error};
 use super::ledger::AmiOrigin;
-use super::region::{AmiRegion, fault_of};
-use super::{AmiError, controls, preflight, wait};
+use super::region::{AmiRegion, service_error};
+use super::{AmiError, account, attributes, timeouts};
 use crate::api::ec2::{DescribedImage, Ec2, NewImage};
-use crate::fault::ServiceErrorKind;
-use crate::request::{KeyOf, Request};
+use crate::request::{KeyChoice, Request};
 use crate::retry::CallStep;
+use crate::service_error::ServiceErrorKind;
 
 /// Makes sure that an AMI is there and that it can be launched.
 ///
@@ -18,17 +18,17 @@ pub async fn register<C: Ec2>(
     region: &AmiRegion<'_, C>,
     image: &NewImage,
 ) -> Result<(DescribedImage, AmiOrigin), AmiError> {
-    let (found, origin) = match region.by_name(&image.name).await? {
+    let (found, origin) = match region.image_by_name(&image.name).await? {
         Some(found) => (found, AmiOrigin::Adopted),
-        None => call(region, image).await?,
+        None => register_new(region, image).await?,
     };
-    preflight::not_disabled(region.name, &found)?;
-    let found = region.until_available(&found.id, wait::REGISTERED).await?;
+    check_not_disabled(region.name, &found)?;
+    let found = region.until_available(&found.id, timeouts::REGISTERED).await?;
     let differences = all_differences(region, image, &found).await?;
     if differences.is_empty() {
         return Ok((found, origin));
     }
-    Err(differs(region.name, &image.name, &found, differences))
+    Err(name_taken_error(region.name, &image.name, &found, differences))
 }
 
 /// Makes an AMI of a snapshot that is there, and sets what is asked of it.
@@ -40,65 +40,35 @@ pub async fn register_snapshot<C: Ec2>(
     request: &Request,
     snapshot: &str,
 ) -> Result<(DescribedImage, AmiOrigin), AmiError> {
-    preflight::allowed(region, request, &KeyOf::Account, CallStep::Ask).await?;
+    account::check_policy(region, request, &KeyChoice::Account, CallStep::Idempotent).await?;
     // One that is not there is soon refused; one that was just made may still be pending.
-    region.probe(&format!("asking for {snapshot}"), || region.ec2.snapshot(snapshot)).await?;
+    region.probe(&format!("asking for {snapshot}"), || region.ec2.describe_snapshot(snapshot)).await?;
     region.until_completed(snapshot).await?;
-    preflight::usable(region, snapshot).await?;
+    account::check_snapshot(region, snapshot).await?;
     for id in request.volumes.iter().filter_map(|volume| volume.content.snapshot()) {
-        preflight::usable(region, &id).await?;
+        account::check_snapshot(region, &id).await?;
     }
     let further: Vec<_> = request.volumes.iter().map(|volume| volume.content.snapshot()).collect();
     let (image, origin) = register(region, &request.new_image(snapshot, &further)).await?;
     let tagged = [(snapshot.to_owned(), request.image_tags())];
-    controls::set(region, request, &image, &tagged).await?;
-    controls::protect(region, request, &image).await?;
+    attributes::set_all(region, request, &image, &tagged).await?;
+    attributes::protect(region, request, &image).await?;
     Ok((image, origin))
-}
-
-/// What of `found` is not as `image` wants it.
-pub(super) async fn all_differences<C: Ec2>(
-    region: &AmiRegion<'_, C>,
-    image: &NewImage,
-    found: &DescribedImage,
-) -> Result<Vec<FieldDifference>, AmiError> {
-    let mut all = differences(image, found);
-    if image.uefi_data.is_some() {
-        let doing = format!("reading the UEFI variables of {}", found.id);
-        let there = region.ask_fresh(&doing, || region.ec2.uefi_data(&found.id)).await?;
-        if there != image.uefi_data {
-            all.push(FieldDifference::new("uefiData", Some("as given"), Some("other")));
-        }
-    }
-    Ok(all)
-}
-
-/// The error that names in what they differ.
-pub(super) fn differs(
-    region: &str,
-    name: &str,
-    found: &DescribedImage,
-    differences: Vec<FieldDifference>,
-) -> AmiError {
-    AmiError::Differs {
-        name: name.to_owned(),
-        image: found.id.clone(),
-        region: region.to_owned(),
-        differences,
-    }
 }
 
 /// Calls. When the answer was lost, the call that is made again finds the name taken, by us or by somebody else:
 /// whose it is tells the comparison.
-async fn call<C: Ec2>(
+async fn register_new<C: Ec2>(
     region: &AmiRegion<'_, C>,
     image: &NewImage,
 ) -> Result<(DescribedImage, AmiOrigin), AmiError> {
-    let doing = format!("registering `{}`", image.name);
-    match region.ask_fresh(&doing, || region.ec2.register_image(image)).await {
+    let action = format!("registering `{}`", image.name);
+    match region.call_eventual(&action, || region.ec2.register_image(image)).await {
         Ok(id) => Ok((region.image(&id).await?, AmiOrigin::Registered)),
-        Err(error) if fault_of(&error).is_some_and(|fault| fault.kind == ServiceErrorKind::Duplicate) => {
-            Ok((region.taken(&image.name).await?, AmiOrigin::Adopted))
+        Err(error)
+            if service_error(&error).is_some_and(|error| error.kind == ServiceErrorKind::Duplicate) =>
+        {
+            Ok((region.image_of_taken_name(&image.name).await?, AmiOrigin::Adopted))
         }
         Err(error) => Err(error),
     }

@@ -6,19 +6,26 @@ use amiforge_formats::digest::Digest;
 use amiforge_image::image::Aggregate;
 use bytes::Bytes;
 
-use crate::fault::ServiceError;
+use crate::service_error::ServiceError;
 
 /// The six calls of EBS direct. Blocks are those of [`amiforge_formats::digest::BLOCK`]; an implementation refuses
 /// a service that has others.
 pub trait Ebs: Send + Sync + 'static {
     /// Begins a snapshot. Repeated with an equal request it gives the same snapshot.
-    fn start(&self, request: &StartSnapshot) -> impl Future<Output = Result<Started, ServiceError>> + Send;
+    fn start_snapshot(
+        &self,
+        request: &StartSnapshot,
+    ) -> impl Future<Output = Result<StartedSnapshot, ServiceError>> + Send;
 
     /// Writes a block of a snapshot that is not complete. The service compares the bytes with the digest.
-    fn put(&self, snapshot: &str, put: PutBlock) -> impl Future<Output = Result<(), ServiceError>> + Send;
+    fn put_block(
+        &self,
+        snapshot: &str,
+        put: PutBlock,
+    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// Seals a snapshot. Whether the service agrees with the aggregate is told by [`super::SnapshotCalls`], later.
-    fn complete(
+    fn complete_snapshot(
         &self,
         snapshot: &str,
         written: Aggregate,
@@ -26,7 +33,7 @@ pub trait Ebs: Send + Sync + 'static {
 
     /// A page of the blocks that a completed snapshot holds, in order, from block `from` on; with a token the page
     /// after the one that gave it.
-    fn list(
+    fn list_blocks(
         &self,
         snapshot: &str,
         from: u64,
@@ -35,7 +42,7 @@ pub trait Ebs: Send + Sync + 'static {
 
     /// A page of the blocks in which `second` differs from `first`; as [`Ebs::list`]. A page may be empty and not
     /// the last.
-    fn changed(
+    fn list_changed_blocks(
         &self,
         first: &str,
         second: &str,
@@ -43,12 +50,12 @@ pub trait Ebs: Send + Sync + 'static {
     ) -> impl Future<Output = Result<ChangedPage, ServiceError>> + Send;
 
     /// The bytes of a block, which have the digest that the service states for them.
-    fn block(
+    fn read_block(
         &self,
         snapshot: &str,
         index: u64,
         token: &str,
-    ) -> impl Future<Output = Result<Fetched, ServiceError>> + Send;
+    ) -> impl Future<Output = Result<FetchedBlock, ServiceError>> + Send;
 }
 
 /// What a snapshot is begun with.
@@ -84,7 +91,7 @@ pub enum Encryption {
 
 /// A snapshot that was begun. When the call was a repetition, everything is as of the first one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Started {
+pub struct StartedSnapshot {
     /// Its id.
     pub snapshot: String,
     /// Whether the answer names a key. An answer that names none does not promise that nothing is encrypted.
@@ -104,7 +111,7 @@ pub struct PutBlock {
 
 /// A block that was read.
 #[derive(Debug, Clone)]
-pub struct Fetched {
+pub struct FetchedBlock {
     /// 512 KiB.
     pub bytes: Bytes,
     /// Their SHA-256, computed from the bytes.
@@ -133,7 +140,7 @@ pub struct ListedPage {
 
 /// A block that two snapshots do not share.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Changed {
+pub struct ChangedBlock {
     /// Which.
     pub index: u64,
     /// Asks for the block of the first snapshot, if it holds one.
@@ -146,7 +153,7 @@ pub struct Changed {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChangedPage {
     /// The blocks, in order.
-    pub blocks: Vec<Changed>,
+    pub blocks: Vec<ChangedBlock>,
     /// Asks for the next page; nothing after the last.
     pub next: Option<String>,
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::future::Future;
 
 use super::SnapshotCalls;
-use crate::fault::ServiceError;
+use crate::service_error::ServiceError;
 
 /// The tags of a resource.
 pub type Tags = BTreeMap<String, String>;
@@ -116,7 +116,7 @@ pub struct ImageQuery {
     /// By id.
     pub ids: Vec<String>,
     /// Those of the account only.
-    pub own: ImageOwner,
+    pub owner: ImageOwner,
     /// Filters: a name such as `name` and the values of which one has to fit. Deprecated images are never left out.
     pub filters: Vec<QueryFilter>,
 }
@@ -142,7 +142,7 @@ pub struct QueryFilter {
 
 impl QueryFilter {
     /// The filter for one value. `*`, `?` and `\` in it stand for themselves.
-    pub fn exactly(name: impl Into<String>, value: &str) -> Self {
+    pub fn exact(name: impl Into<String>, value: &str) -> Self {
         let mut escaped = String::with_capacity(value.len());
         for character in value.chars() {
             if matches!(character, '*' | '?' | '\\') {
@@ -157,12 +157,12 @@ impl QueryFilter {
 impl ImageQuery {
     /// The image with an id, whoever owns it.
     pub fn by_id(image: &str) -> Self {
-        Self { ids: vec![image.to_owned()], own: ImageOwner::Any, filters: Vec::new() }
+        Self { ids: vec![image.to_owned()], owner: ImageOwner::Any, filters: Vec::new() }
     }
 
     /// The account's image of a name.
     pub fn by_name(name: &str) -> Self {
-        Self { ids: Vec::new(), own: ImageOwner::Own, filters: vec![QueryFilter::exactly("name", name)] }
+        Self { ids: Vec::new(), owner: ImageOwner::Own, filters: vec![QueryFilter::exact("name", name)] }
     }
 }
 
@@ -259,7 +259,7 @@ pub struct DescribedImage {
     pub created: Option<String>,
     /// Its description.
     pub description: Option<String>,
-    /// Architecture.
+    /// Arch.
     pub architecture: Option<String>,
     /// `hvm` or `paravirtual`.
     pub virtualization: Option<String>,
@@ -378,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_filter_for_one_value_takes_no_character_for_a_pattern() {
-        assert_eq!(QueryFilter::exactly("name", r"a*b?c\d").values, [r"a\*b\?c\\d"]);
+        assert_eq!(QueryFilter::exact("name", r"a*b?c\d").values, [r"a\*b\?c\\d"]);
     }
 
     #[test]

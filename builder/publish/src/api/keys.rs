@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use crate::fault::ServiceError;
+use crate::service_error::ServiceError;
 
 /// A key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
-use crate::fault::ServiceError;
+use crate::service_error::ServiceError;
 
 /// The calls of EC2 that concern snapshots. Its answers lag behind: a snapshot that was begun a moment ago may not
 /// be known yet.
 pub trait SnapshotCalls: Send + Sync + 'static {
-    /// The snapshot of this id; [`super::super::fault::ServiceErrorKind::NotFound`] when there is none.
-    fn snapshot(&self, id: &str) -> impl Future<Output = Result<DescribedSnapshot, ServiceError>> + Send;
+    /// The snapshot of this id; [`super::super::service_error::ServiceErrorKind::NotFound`] when there is none.
+    fn describe_snapshot(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Result<DescribedSnapshot, ServiceError>> + Send;
 
     /// The account's own snapshots that have all these tags, in no order.
-    fn tagged(
+    fn describe_tagged_snapshots(
         &self,
         tags: &[(&str, &str)],
     ) -> impl Future<Output = Result<Vec<DescribedSnapshot>, ServiceError>> + Send;

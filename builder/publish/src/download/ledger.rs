@@ -27,11 +27,11 @@ impl DownloadLedger {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             other => other.map_err(failed)?,
         };
-        let (blocks, whole) = parse(&bytes, snapshot);
-        let new = whole == 0;
+        let (blocks, intact_len) = parse(&bytes, snapshot);
+        let new = intact_len == 0;
         let mut options = OpenOptions::new();
         let file = options.create(true).append(true).open(path).map_err(failed)?;
-        file.set_len(whole as u64).map_err(failed)?;
+        file.set_len(intact_len as u64).map_err(failed)?;
         let mut ledger = Self { path: path.to_owned(), file, blocks, new };
         if new {
             ledger.append(&Record::Started { snapshot: snapshot.to_owned(), at: 0 })?;
@@ -45,17 +45,17 @@ impl DownloadLedger {
     }
 
     /// Whether a block was fetched.
-    pub(super) fn has(&self, index: u64) -> bool {
+    pub(super) fn contains(&self, index: u64) -> bool {
         self.blocks.contains_key(&index)
     }
 
     /// Keeps the blocks that are as they should be.
-    pub(super) fn retain(&mut self, as_it_should_be: impl Fn(u64, Digest) -> bool) {
-        self.blocks.retain(|index, digest| as_it_should_be(*index, *digest));
+    pub(super) fn retain(&mut self, is_intact: impl Fn(u64, Digest) -> bool) {
+        self.blocks.retain(|index, digest| is_intact(*index, *digest));
     }
 
     /// Notes a block that was written.
-    pub(super) fn note(&mut self, index: u64, digest: Digest) -> Result<(), PublishError> {
+    pub(super) fn record(&mut self, index: u64, digest: Digest) -> Result<(), PublishError> {
         self.blocks.insert(index, digest);
         self.append(&Record::Block { index, digest })
     }
@@ -66,7 +66,7 @@ impl DownloadLedger {
     }
 
     fn append(&mut self, record: &Record) -> Result<(), PublishError> {
-        self.file.write_all(&record::write(record)).map_err(|source| self.failed(source))
+        self.file.write_all(&record::encode(record)).map_err(|source| self.failed(source))
     }
 
     fn failed(&self, source: std::io::Error) -> PublishError {
@@ -77,13 +77,13 @@ impl DownloadLedger {
 /// The blocks that a ledger of this snapshot names, and how many of its bytes are whole: none if it is of another.
 fn parse(bytes: &[u8], snapshot: &str) -> (BTreeMap<u64, Digest>, usize) {
     let mut blocks = BTreeMap::new();
-    let Some((Record::Started { snapshot: of, .. }, mut rest)) = record::read(bytes) else {
+    let Some((Record::Started { snapshot: of, .. }, mut rest)) = record::decode(bytes) else {
         return (blocks, 0);
     };
     if of != snapshot {
         return (blocks, 0);
     }
-    while let Some((record, after)) = record::read(rest) {
+    while let Some((record, after)) = record::decode(rest) {
         if let Record::Block { index, digest } = record {
             blocks.insert(index, digest);
         }
@@ -102,15 +102,15 @@ mod tests {
         let path = folder.path().join("x");
         let mut ledger = DownloadLedger::open(&path, "snap-1").unwrap();
         assert!(ledger.is_new());
-        ledger.note(4, Digest::of(b"4")).unwrap();
-        ledger.note(5, Digest::of(b"5")).unwrap();
+        ledger.record(4, Digest::of(b"4")).unwrap();
+        ledger.record(5, Digest::of(b"5")).unwrap();
         let len = std::fs::metadata(&path).unwrap().len();
         OpenOptions::new().write(true).open(&path).unwrap().set_len(len - 3).unwrap();
         let mut again = DownloadLedger::open(&path, "snap-1").unwrap();
-        assert!(again.has(4) && !again.has(5) && !again.is_new());
-        again.note(6, Digest::of(b"6")).unwrap();
-        assert!(DownloadLedger::open(&path, "snap-1").unwrap().has(6));
+        assert!(again.contains(4) && !again.contains(5) && !again.is_new());
+        again.record(6, Digest::of(b"6")).unwrap();
+        assert!(DownloadLedger::open(&path, "snap-1").unwrap().contains(6));
         let other = DownloadLedger::open(&path, "snap-2").unwrap();
-        assert!(other.is_new() && !other.has(4));
+        assert!(other.is_new() && !other.contains(4));
     }
 }

@@ -10,7 +10,7 @@ use crate::api::{Encryption, StartSnapshot};
 const PAYLOAD_MAX: usize = 1 << 20;
 
 /// Bytes of the checksum.
-const SUM: usize = 8;
+const CHECKSUM_LEN: usize = 8;
 
 /// Something that happened, or is about to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +141,7 @@ struct StartedText {
 }
 
 /// The bytes of a record.
-pub(crate) fn write(record: &Record) -> Vec<u8> {
+pub(crate) fn encode(record: &Record) -> Vec<u8> {
     // Plain structures of strings and numbers cannot fail to become JSON.
     let (kind, payload) = match record {
         Record::Intent(intent) => (b'I', serde_json::to_vec(intent).unwrap_or_default()),
@@ -161,24 +161,24 @@ pub(crate) fn write(record: &Record) -> Vec<u8> {
     let mut bytes = vec![kind];
     bytes.extend((payload.len() as u32).to_le_bytes());
     bytes.extend(payload);
-    let sum = Digest::of(&bytes);
-    bytes.extend(&sum.0[..SUM]);
+    let checksum = Digest::of(&bytes);
+    bytes.extend(&checksum.0[..CHECKSUM_LEN]);
     bytes
 }
 
 /// The first record and what follows it; nothing when it is not whole.
-pub(crate) fn read(bytes: &[u8]) -> Option<(Record, &[u8])> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<(Record, &[u8])> {
     let len = u32::from_le_bytes(bytes.get(1..5)?.try_into().ok()?) as usize;
     if len > PAYLOAD_MAX {
         return None;
     }
-    let (summed, rest) = bytes.split_at_checked(5 + len)?;
-    let (sum, rest) = rest.split_at_checked(SUM)?;
-    if Digest::of(summed).0[..SUM] != *sum {
+    let (checksummed, rest) = bytes.split_at_checked(5 + len)?;
+    let (checksum, rest) = rest.split_at_checked(CHECKSUM_LEN)?;
+    if Digest::of(checksummed).0[..CHECKSUM_LEN] != *checksum {
         return None;
     }
-    let payload = &summed[5..];
-    let record = match summed[0] {
+    let payload = &checksummed[5..];
+    let record = match checksummed[0] {
         b'I' => Record::Intent(serde_json::from_slice(payload).ok()?),
         b'S' => {
             let StartedText { snapshot, at } = serde_json::from_slice(payload).ok()?;

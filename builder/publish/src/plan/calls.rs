@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Parent, Volume};
-use crate::request::{KeyOf, Request, SnapshotSharing};
+use crate::request::{KeyChoice, Request, SnapshotSharing};
 
 /// Calls of one kind in one region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,137 +19,167 @@ pub struct PlannedCall {
     pub purpose: &'static str,
     /// What IAM judges it by.
     #[serde(skip)]
-    pub(super) on: On,
+    pub(super) scope: ResourceScope,
 }
 
 /// What IAM judges a call by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum On {
+pub(super) enum ResourceScope {
     /// No resource.
-    Everything,
+    Any,
     /// Snapshots.
     Snapshots,
     /// Images.
     Images,
     /// Images and snapshots.
-    Both,
+    ImagesAndSnapshots,
     /// Images and snapshots that carry our tag.
-    OursOnly,
+    OwnTagged,
 }
 
 /// The calls of a publish, in their order.
 pub(super) fn calls(request: &Request, volumes: &[Volume], blocks: u64, parent: Parent) -> Vec<PlannedCall> {
-    let mut list = List { calls: Vec::new(), region: request.region.clone() };
+    let mut list = CallList { calls: Vec::new(), region: request.region.clone() };
     let uploads = volumes.len() as u64;
-    list.before(request, &request.encryption);
+    list.add_account_checks(request, &request.encryption);
     if !request.copies.is_empty() {
         list.add(
             "ec2:DescribeRegions",
             Some(1),
             "every region that is copied to is one of the account",
-            On::Everything,
+            ResourceScope::Any,
         );
     }
     list.add(
         "ec2:DescribeImages",
         None,
         "the name is free, or its AMI equal; the AMI is available",
-        On::Everything,
+        ResourceScope::Any,
     );
-    list.add("ebs:StartSnapshot", Some(uploads), "a snapshot for each bundle", On::Snapshots);
-    list.add("ebs:PutSnapshotBlock", Some(blocks), "its blocks, 512 KiB each", On::Snapshots);
-    list.add("ebs:CompleteSnapshot", Some(uploads), "its end, with the checksum over all", On::Snapshots);
+    list.add("ebs:StartSnapshot", Some(uploads), "a snapshot for each bundle", ResourceScope::Snapshots);
+    list.add("ebs:PutSnapshotBlock", Some(blocks), "its blocks, 512 KiB each", ResourceScope::Snapshots);
+    list.add(
+        "ebs:CompleteSnapshot",
+        Some(uploads),
+        "its end, with the checksum over all",
+        ResourceScope::Snapshots,
+    );
     list.add(
         "ec2:DescribeSnapshots",
         None,
         "the service has put it together; its tags are there",
-        On::Everything,
+        ResourceScope::Any,
     );
     if parent == Parent::Some {
-        list.add("ebs:ListSnapshotBlocks", None, "the blocks of the parent", On::Snapshots);
+        list.add("ebs:ListSnapshotBlocks", None, "the blocks of the parent", ResourceScope::Snapshots);
         list.add(
             "ebs:ListChangedBlocks",
             None,
             "the blocks in which the snapshot differs from it",
-            On::Snapshots,
+            ResourceScope::Snapshots,
         );
-        list.add("ebs:GetSnapshotBlock", None, "these, to be compared", On::Snapshots);
+        list.add("ebs:GetSnapshotBlock", None, "these, to be compared", ResourceScope::Snapshots);
     }
-    list.add("ec2:RegisterImage", Some(1), "the AMI", On::Both);
-    list.add("ec2:CreateTags", None, "tags of the AMI and of its snapshots", On::Both);
-    list.after(request);
-    list.undo();
+    list.add("ec2:RegisterImage", Some(1), "the AMI", ResourceScope::ImagesAndSnapshots);
+    list.add(
+        "ec2:CreateTags",
+        None,
+        "tags of the AMI and of its snapshots",
+        ResourceScope::ImagesAndSnapshots,
+    );
+    list.add_attribute_calls(request);
+    list.add_abandon_calls();
     for copy in &request.copies {
         list.region.clone_from(&copy.region);
-        list.before(request, &copy.encryption);
-        list.add("ec2:CopyImage", Some(1), "the copy", On::Both);
-        list.add("ec2:DescribeImages", None, "it is available", On::Everything);
-        list.add("ec2:DescribeSnapshots", None, "how far it is; its tags are there", On::Everything);
-        list.add("ec2:CreateTags", None, "tags of the copy and of its snapshots", On::Both);
-        list.after(request);
-        list.undo();
+        list.add_account_checks(request, &copy.encryption);
+        list.add("ec2:CopyImage", Some(1), "the copy", ResourceScope::ImagesAndSnapshots);
+        list.add("ec2:DescribeImages", None, "it is available", ResourceScope::Any);
+        list.add("ec2:DescribeSnapshots", None, "how far it is; its tags are there", ResourceScope::Any);
+        list.add(
+            "ec2:CreateTags",
+            None,
+            "tags of the copy and of its snapshots",
+            ResourceScope::ImagesAndSnapshots,
+        );
+        list.add_attribute_calls(request);
+        list.add_abandon_calls();
     }
     list.calls
 }
 
-struct List {
+struct CallList {
     calls: Vec<PlannedCall>,
     region: String,
 }
 
-impl List {
-    fn add(&mut self, action: &'static str, count: Option<u64>, purpose: &'static str, on: On) {
-        self.calls.push(PlannedCall { action, region: self.region.clone(), count, purpose, on });
+impl CallList {
+    fn add(&mut self, action: &'static str, count: Option<u64>, purpose: &'static str, scope: ResourceScope) {
+        self.calls.push(PlannedCall { action, region: self.region.clone(), count, purpose, scope });
     }
 
     /// What is asked before anything is written.
-    fn before(&mut self, request: &Request, key: &KeyOf) {
+    fn add_account_checks(&mut self, request: &Request, key: &KeyChoice) {
         if request.share.is_public() {
             let purpose = "the account lets AMIs become public";
-            self.add("ec2:GetImageBlockPublicAccessState", Some(1), purpose, On::Everything);
+            self.add("ec2:GetImageBlockPublicAccessState", Some(1), purpose, ResourceScope::Any);
         }
         if key.alias().is_some() {
-            self.add("kms:DescribeKey", Some(1), "the key that the alias stands for", On::Everything);
+            self.add("kms:DescribeKey", Some(1), "the key that the alias stands for", ResourceScope::Any);
         }
-        if *key == KeyOf::Account || self.region == request.region {
+        if *key == KeyChoice::Account || self.region == request.region {
             let purpose = "whether the account encrypts by default";
-            self.add("ec2:GetEbsEncryptionByDefault", None, purpose, On::Everything);
+            self.add("ec2:GetEbsEncryptionByDefault", None, purpose, ResourceScope::Any);
         }
-        if *key == KeyOf::Account && !request.share.with.is_empty() {
+        if *key == KeyChoice::Account && !request.share.with.is_empty() {
             let purpose = "if it does: with a key that others can be allowed to use";
-            self.add("ec2:GetEbsDefaultKmsKeyId", None, purpose, On::Everything);
+            self.add("ec2:GetEbsDefaultKmsKeyId", None, purpose, ResourceScope::Any);
         }
     }
 
     /// What is set on an AMI that is there.
-    fn after(&mut self, request: &Request) {
+    fn add_attribute_calls(&mut self, request: &Request) {
         if request.uefi_data.is_some() || !request.share.with.is_empty() {
             let purpose = "who may launch it; its UEFI variables";
-            self.add("ec2:DescribeImageAttribute", None, purpose, On::Images);
+            self.add("ec2:DescribeImageAttribute", None, purpose, ResourceScope::Images);
         }
         if request.deprecation.is_some() {
-            self.add("ec2:EnableImageDeprecation", Some(1), "when it counts as deprecated", On::Images);
+            self.add(
+                "ec2:EnableImageDeprecation",
+                Some(1),
+                "when it counts as deprecated",
+                ResourceScope::Images,
+            );
         }
         if request.protection.is_some() {
             let purpose = "it cannot be deregistered";
-            self.add("ec2:EnableImageDeregistrationProtection", Some(1), purpose, On::Images);
+            self.add("ec2:EnableImageDeregistrationProtection", Some(1), purpose, ResourceScope::Images);
         }
         if !request.share.with.is_empty() {
-            self.add("ec2:ModifyImageAttribute", None, "who may launch it", On::Images);
+            self.add("ec2:ModifyImageAttribute", None, "who may launch it", ResourceScope::Images);
         }
         if request.share.snapshots == SnapshotSharing::Shared {
-            self.add("ec2:DescribeSnapshotAttribute", None, "who may use its snapshots", On::Snapshots);
-            self.add("ec2:ModifySnapshotAttribute", None, "who may use its snapshots", On::Snapshots);
+            self.add(
+                "ec2:DescribeSnapshotAttribute",
+                None,
+                "who may use its snapshots",
+                ResourceScope::Snapshots,
+            );
+            self.add(
+                "ec2:ModifySnapshotAttribute",
+                None,
+                "who may use its snapshots",
+                ResourceScope::Snapshots,
+            );
         }
     }
 
     /// What `--abandon` needs.
-    fn undo(&mut self) {
+    fn add_abandon_calls(&mut self) {
         let purpose = "only with --abandon, or to make a failed copy anew";
         for action in
             ["ec2:DeleteSnapshot", "ec2:DeregisterImage", "ec2:DisableImageDeregistrationProtection"]
         {
-            self.add(action, Some(0), purpose, On::OursOnly);
+            self.add(action, Some(0), purpose, ResourceScope::OwnTagged);
         }
     }
 }

@@ -15,7 +15,7 @@ const PUT: f64 = 0.006;
 /// For a GB of snapshots in a month.
 const STORED: f64 = 0.05;
 /// For a GB that goes to another region.
-const MOVED: f64 = 0.02;
+const TRANSFERRED: f64 = 0.02;
 /// Bytes of a block, in GB.
 const BLOCK_GB: f64 = 524_288.0 / 1e9;
 
@@ -28,13 +28,13 @@ pub struct CostLine {
     /// US dollars, once or per month.
     pub usd: f64,
     /// How often.
-    pub every: Every,
+    pub every: BillingPeriod,
 }
 
 /// How often something is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Every {
+pub enum BillingPeriod {
     /// Once.
     Once,
     /// In every month that it is kept.
@@ -46,19 +46,27 @@ pub(super) fn cost(request: &Request, blocks: u64, parent: Parent) -> Vec<CostLi
     let blocks = blocks as f64;
     let gb = blocks * BLOCK_GB;
     let line = |what: String, usd: f64, every| CostLine { what, usd: (usd * 1e4).round() / 1e4, every };
-    let most = if parent == Parent::Some { "at most, " } else { "" };
+    let bound = if parent == Parent::Some { "at most, " } else { "" };
     let mut lines = vec![
-        line(format!("writing {blocks} blocks ({most}{PUT} for 1000)"), blocks / 1000.0 * PUT, Every::Once),
-        line(format!("keeping {gb:.2} GB of snapshots ({most}{STORED} for a GB)"), gb * STORED, Every::Month),
+        line(
+            format!("writing {blocks} blocks ({bound}{PUT} for 1000)"),
+            blocks / 1000.0 * PUT,
+            BillingPeriod::Once,
+        ),
+        line(
+            format!("keeping {gb:.2} GB of snapshots ({bound}{STORED} for a GB)"),
+            gb * STORED,
+            BillingPeriod::Month,
+        ),
     ];
     for copy in &request.copies {
         let region = &copy.region;
         lines.push(line(
-            format!("moving {gb:.2} GB to {region} ({MOVED} for a GB)"),
-            gb * MOVED,
-            Every::Once,
+            format!("moving {gb:.2} GB to {region} ({TRANSFERRED} for a GB)"),
+            gb * TRANSFERRED,
+            BillingPeriod::Once,
         ));
-        lines.push(line(format!("keeping the copy in {region}"), gb * STORED, Every::Month));
+        lines.push(line(format!("keeping the copy in {region}"), gb * STORED, BillingPeriod::Month));
     }
     lines
 }

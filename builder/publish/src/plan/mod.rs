@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::request::Request;
 
 pub use calls::PlannedCall;
-pub use cost::{CostLine, Every, PRICES_SOURCE};
+pub use cost::{BillingPeriod, CostLine, PRICES_SOURCE};
 
 /// A volume that is uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,16 +24,16 @@ pub struct Volume {
     /// Blocks that have to read as zeros.
     pub zero: u64,
     /// How sure that is.
-    pub known: Known,
+    pub known: Precision,
 }
 
 /// How sure the number of blocks is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub enum Precision {
     /// A manifest lists every block.
-    Exactly,
+    Exact,
     /// It can only be less: blocks are looked at when they are read, or a parent has some of them.
-    AtMost,
+    UpperBound,
 }
 
 /// Whether there is a parent that has blocks already.
@@ -96,10 +96,10 @@ fn unknown(request: &Request, volumes: &[Volume], blocks: u64, parent: Parent) -
     let mut unknown = Vec::new();
     let zero: u64 = volumes.iter().map(|volume| volume.zero).sum();
     if !request.asks_for_encryption() && zero > 0 {
-        let places =
+        let regions =
             if request.copies.is_empty() { "the region" } else { "the region or one that is copied to" };
         unknown.push(format!(
-            "whether the account encrypts by default in {places}: then {zero} blocks of zeros are sent too, {} in all",
+            "whether the account encrypts by default in {regions}: then {zero} blocks of zeros are sent too, {} in all",
             blocks + zero
         ));
     }
@@ -112,7 +112,9 @@ fn unknown(request: &Request, volumes: &[Volume], blocks: u64, parent: Parent) -
             "which blocks the parent has: they are not sent, so the numbers can only be less".to_owned(),
         );
     }
-    for volume in volumes.iter().filter(|volume| volume.known == Known::AtMost && parent == Parent::None) {
+    for volume in
+        volumes.iter().filter(|volume| volume.known == Precision::UpperBound && parent == Parent::None)
+    {
         unknown.push(format!(
             "which blocks of `{}` are zero: they are looked at when they are read",
             volume.path

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::calls::{On, PlannedCall};
-use crate::request::{KeyOf, Request, partition};
+use super::calls::{PlannedCall, ResourceScope};
+use crate::request::{KeyChoice, Request, partition};
 use crate::tags;
 
 /// What EBS does with a key on behalf of who writes or copies an encrypted snapshot.
-const WITH_KEY: [&str; 6] = [
+const KEY_ACTIONS: [&str; 6] = [
     "kms:Decrypt",
     "kms:DescribeKey",
     "kms:Encrypt",
@@ -21,23 +21,23 @@ const WITH_KEY: [&str; 6] = [
 
 /// The policy.
 pub(super) fn policy(request: &Request, calls: &[PlannedCall]) -> Value {
-    let mut groups: BTreeMap<(On, BTreeSet<&str>), BTreeSet<&str>> = BTreeMap::new();
-    let mut regions: BTreeMap<(On, &str), BTreeSet<&str>> = BTreeMap::new();
+    let mut groups: BTreeMap<(ResourceScope, BTreeSet<&str>), BTreeSet<&str>> = BTreeMap::new();
+    let mut regions: BTreeMap<(ResourceScope, &str), BTreeSet<&str>> = BTreeMap::new();
     for call in calls {
-        regions.entry((call.on, call.action)).or_default().insert(&call.region);
+        regions.entry((call.scope, call.action)).or_default().insert(&call.region);
     }
-    for ((on, action), regions) in regions {
-        groups.entry((on, regions)).or_default().insert(action);
+    for ((scope, action), regions) in regions {
+        groups.entry((scope, regions)).or_default().insert(action);
     }
     let mut statements: Vec<Value> = Vec::new();
-    for ((on, regions), actions) in groups {
+    for ((scope, regions), actions) in groups {
         let mut statement =
-            json!({ "Effect": "Allow", "Action": actions, "Resource": resources(on, &regions) });
-        match on {
-            On::Everything => {
+            json!({ "Effect": "Allow", "Action": actions, "Resource": resources(scope, &regions) });
+        match scope {
+            ResourceScope::Any => {
                 statement["Condition"] = json!({ "StringEquals": { "aws:RequestedRegion": regions } });
             }
-            On::OursOnly => statement["Condition"] = ours(request),
+            ResourceScope::OwnTagged => statement["Condition"] = own_tag_condition(request),
             _ => {}
         }
         statements.push(statement);
@@ -46,19 +46,19 @@ pub(super) fn policy(request: &Request, calls: &[PlannedCall]) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
-fn resources(on: On, regions: &BTreeSet<&str>) -> Vec<String> {
-    let kinds: &[&str] = match on {
-        On::Everything => return vec!["*".to_owned()],
-        On::Snapshots => &["snapshot"],
-        On::Images => &["image"],
-        On::Both | On::OursOnly => &["image", "snapshot"],
+fn resources(scope: ResourceScope, regions: &BTreeSet<&str>) -> Vec<String> {
+    let kinds: &[&str] = match scope {
+        ResourceScope::Any => return vec!["*".to_owned()],
+        ResourceScope::Snapshots => &["snapshot"],
+        ResourceScope::Images => &["image"],
+        ResourceScope::ImagesAndSnapshots | ResourceScope::OwnTagged => &["image", "snapshot"],
     };
     let arn = |region: &&str, kind: &str| format!("arn:{}:ec2:{region}::{kind}/*", partition(region));
     regions.iter().flat_map(|region| kinds.iter().map(move |kind| arn(region, kind))).collect()
 }
 
 /// Only what carries the tag that we set.
-fn ours(request: &Request) -> Value {
+fn own_tag_condition(request: &Request) -> Value {
     let all = request.image_tags();
     let key = if all.contains_key(tags::IMAGE) { tags::IMAGE } else { tags::NAME };
     let tag = format!("aws:ResourceTag/{key}");
@@ -69,12 +69,12 @@ fn ours(request: &Request) -> Value {
 fn keys(request: &Request) -> Vec<Value> {
     let named =
         std::iter::once(&request.encryption).chain(request.copies.iter().map(|copy| &copy.encryption));
-    let named: Vec<&KeyOf> = named.collect();
+    let named: Vec<&KeyChoice> = named.collect();
     let keys: BTreeSet<&str> = named.iter().filter_map(|key| key.arn()).collect();
     let aliases: BTreeSet<&str> = named.iter().filter_map(|key| key.alias()).collect();
     let mut statements = Vec::new();
     let mut allow = |resource: Value, condition: Option<Value>| {
-        let mut with_key = json!({ "Effect": "Allow", "Action": WITH_KEY, "Resource": resource });
+        let mut with_key = json!({ "Effect": "Allow", "Action": KEY_ACTIONS, "Resource": resource });
         let mut grant = json!({
             "Effect": "Allow",
             "Action": ["kms:CreateGrant"],

@@ -1,19 +1,19 @@
 use super::*;
-use crate::request::{AmiOptions, Architecture, Audience, KeyOf, SnapshotSharing, Subject, check};
+use crate::request::{AmiOptions, Arch, Audience, ImageFacts, KeyChoice, SnapshotSharing, check};
 
-fn request(wanted: &AmiOptions) -> Request {
-    let subject = Subject {
+fn request(options: &AmiOptions) -> Request {
+    let subject = ImageFacts {
         name: Some("web".to_owned()),
         version: Some("1".to_owned()),
-        architecture: Some(Architecture::Arm),
+        architecture: Some(Arch::Aarch64),
         tags: [("amiforge:image".to_owned(), "web".to_owned())].into(),
-        ..Subject::default()
+        ..ImageFacts::default()
     };
-    check(wanted, &subject, "eu-west-1", 0).unwrap()
+    check(options, &subject, "eu-west-1", 0).unwrap()
 }
 
 fn volume() -> Volume {
-    Volume { path: "out/web".to_owned(), data: 1000, zero: 24, known: Known::Exactly }
+    Volume { path: "out/web".to_owned(), data: 1000, zero: 24, known: Precision::Exact }
 }
 
 fn actions(plan: &Plan) -> Vec<String> {
@@ -57,8 +57,8 @@ fn a_plain_publish_sends_the_blocks_with_data_and_needs_few_permissions() {
 #[test]
 fn what_is_asked_for_adds_the_permissions_that_it_needs_and_no_others() {
     let plain = actions(&plan(&request(&AmiOptions::default()), &[volume()], Parent::None));
-    let added = |wanted: &AmiOptions, parent| {
-        let mut all = actions(&plan(&request(wanted), &[volume()], parent));
+    let added = |options: &AmiOptions, parent| {
+        let mut all = actions(&plan(&request(options), &[volume()], parent));
         all.retain(|action| !plain.contains(action));
         all.dedup();
         all
@@ -84,7 +84,7 @@ fn what_is_asked_for_adds_the_permissions_that_it_needs_and_no_others() {
     let shared = AmiOptions {
         share: texts(&["111122223333"]),
         snapshots: SnapshotSharing::Shared,
-        encryption: KeyOf::Arn(key.to_owned()),
+        encryption: KeyChoice::Arn(key.to_owned()),
         ..AmiOptions::default()
     };
     let shared = added(&shared, Parent::None);
@@ -94,11 +94,11 @@ fn what_is_asked_for_adds_the_permissions_that_it_needs_and_no_others() {
 
 #[test]
 fn the_key_of_an_alias_is_asked_for_and_allowed_by_its_alias_alone() {
-    let wanted = AmiOptions {
-        encryption: KeyOf::Alias("arn:aws:kms:eu-west-1:123456789012:alias/web".to_owned()),
+    let options = AmiOptions {
+        encryption: KeyChoice::Alias("arn:aws:kms:eu-west-1:123456789012:alias/web".to_owned()),
         ..AmiOptions::default()
     };
-    let plan = plan(&request(&wanted), &[volume()], Parent::None);
+    let plan = plan(&request(&options), &[volume()], Parent::None);
     let asked: Vec<_> = plan.calls.iter().filter(|call| call.action == "kms:DescribeKey").collect();
     assert_eq!((asked.len(), asked[0].region.as_str()), (1, "eu-west-1"));
     let statements = plan.policy["Statement"].as_array().unwrap();
@@ -113,12 +113,12 @@ fn the_key_of_an_alias_is_asked_for_and_allowed_by_its_alias_alone() {
 
 #[test]
 fn copies_are_told_by_region_and_only_there() {
-    let wanted = AmiOptions {
+    let options = AmiOptions {
         copy_to: vec!["eu-central-1".to_owned()],
-        encrypt_copies: KeyOf::Default,
+        encrypt_copies: KeyChoice::Default,
         ..AmiOptions::default()
     };
-    let plan = plan(&request(&wanted), &[volume()], Parent::None);
+    let plan = plan(&request(&options), &[volume()], Parent::None);
     assert_eq!(plan.blocks, 1024, "blocks that will be encrypted have to be written, zeros too");
     let statements = plan.policy["Statement"].as_array().unwrap();
     let of = |action: &str| {
@@ -135,8 +135,11 @@ fn copies_are_told_by_region_and_only_there() {
 
 #[test]
 fn partitions_name_their_own_arns() {
-    let subject =
-        Subject { name: Some("web".to_owned()), architecture: Some(Architecture::Arm), ..Subject::default() };
+    let subject = ImageFacts {
+        name: Some("web".to_owned()),
+        architecture: Some(Arch::Aarch64),
+        ..ImageFacts::default()
+    };
     let request = check(&AmiOptions::default(), &subject, "cn-north-1", 0).unwrap();
     let text = plan(&request, &[volume()], Parent::None).policy.to_string();
     assert!(text.contains("arn:aws-cn:ec2:cn-north-1::image/*"), "{text}");

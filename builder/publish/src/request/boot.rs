@@ -1,102 +1,58 @@
 //! How machines start from an image: architecture, boot mode, TPM, metadata service.
 
+use amiforge_formats::arch::{Arch, BootMode};
 use amiforge_formats::gpt::types;
 use amiforge_image::manifest::Manifest;
 use serde::{Deserialize, Serialize};
 
-/// Architecture of the machines that an image is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Architecture {
-    /// Intel and AMD, 64 bit.
-    #[serde(rename = "x86_64")]
-    X86,
-    /// Arm, 64 bit; the recipe says `aarch64`, EC2 `arm64`.
-    #[serde(rename = "arm64")]
-    Arm,
+/// The boot mode that a manifest names, else the one that its partitions allow. Machines without a legacy BIOS have UEFI
+/// only, so there nothing else can be meant.
+pub fn boot_mode_of(manifest: &Manifest, arch: Arch) -> Option<BootMode> {
+    let named = manifest.origin.boot_mode.as_deref().and_then(BootMode::by_ec2_name);
+    let has = |type_guid| manifest.partitions.iter().any(|one| one.type_guid == type_guid);
+    named
+        .or_else(|| BootMode::of_partitions(arch, has(types::ESP), has(types::BIOS_BOOT)))
+        .or((!arch.has_bios()).then_some(BootMode::Uefi))
 }
 
-impl Architecture {
-    /// As EC2 says it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::X86 => "x86_64",
-            Self::Arm => "arm64",
-        }
+/// An architecture as EC2 names it, for requests in journals and JSON.
+pub(super) mod ec2_arch {
+    use super::Arch;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+    pub(in super::super) fn serialize<S: Serializer>(arch: &Arch, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(arch.ec2_name())
     }
 
-    /// From the words of EC2 or of a recipe.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "x86_64" => Some(Self::X86),
-            "arm64" | "aarch64" => Some(Self::Arm),
-            _ => None,
-        }
-    }
-}
-
-/// How firmware starts an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BootMode {
-    /// UEFI only.
-    Uefi,
-    /// UEFI where the instance type has it, else BIOS.
-    UefiPreferred,
-    /// BIOS only.
-    LegacyBios,
-}
-
-impl BootMode {
-    /// As EC2 says it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Uefi => "uefi",
-            Self::UefiPreferred => "uefi-preferred",
-            Self::LegacyBios => "legacy-bios",
-        }
-    }
-
-    /// From the word of EC2.
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Uefi, Self::UefiPreferred, Self::LegacyBios].into_iter().find(|mode| mode.word() == word)
-    }
-
-    /// What the partitions of an image allow: an ESP is for UEFI, a BIOS boot partition for BIOS; arm64 machines
-    /// have UEFI only, so there nothing else can be meant.
-    pub fn of_partitions(architecture: Architecture, esp: Presence, bios_boot: Presence) -> Option<Self> {
-        match (architecture, esp, bios_boot) {
-            (Architecture::Arm, ..) | (Architecture::X86, Presence::There, Presence::Missing) => {
-                Some(Self::Uefi)
-            }
-            (Architecture::X86, Presence::There, Presence::There) => Some(Self::UefiPreferred),
-            (Architecture::X86, Presence::Missing, Presence::There) => Some(Self::LegacyBios),
-            (Architecture::X86, Presence::Missing, Presence::Missing) => None,
-        }
-    }
-
-    /// What a manifest says, else what its partitions allow.
-    pub fn of_manifest(manifest: &Manifest, architecture: Architecture) -> Option<Self> {
-        if let Some(said) = manifest.origin.boot_mode.as_deref().and_then(Self::from_word) {
-            return Some(said);
-        }
-        let has = |type_guid| Presence::of(manifest.partitions.iter().any(|one| one.type_guid == type_guid));
-        Self::of_partitions(architecture, has(types::ESP), has(types::BIOS_BOOT))
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arch, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let arch = Arch::ALL.into_iter().find(|arch| arch.ec2_name() == name);
+        arch.ok_or_else(|| D::Error::custom(format_args!("`{name}` is not an architecture of EC2")))
     }
 }
 
-/// Whether a partition is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// It is.
-    There,
-    /// It is not.
-    Missing,
-}
+/// A boot mode as EC2 names it, for requests in journals and JSON.
+pub(super) mod ec2_boot_mode {
+    use super::BootMode;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error};
 
-impl Presence {
-    /// From a search's outcome.
-    pub fn of(found: bool) -> Self {
-        if found { Self::There } else { Self::Missing }
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+    pub(in super::super) fn serialize<S: Serializer>(
+        mode: &BootMode,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(mode.ec2_name())
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BootMode, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        BootMode::by_ec2_name(&name)
+            .ok_or_else(|| D::Error::custom(format_args!("`{name}` is not a boot mode of EC2")))
     }
 }
 
@@ -114,7 +70,7 @@ pub enum Tpm {
 
 impl Tpm {
     /// As EC2 says it.
-    pub const fn word(self) -> Option<&'static str> {
+    pub const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::None => None,
             Self::V2 => Some("v2.0"),
@@ -136,7 +92,7 @@ pub enum Imds {
 
 impl Imds {
     /// As EC2 says it.
-    pub const fn word(self) -> Option<&'static str> {
+    pub const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::V2 => Some("v2.0"),
             Self::Any => None,

@@ -1,50 +1,50 @@
 //! From what is asked for to a [`Request`]: every rule that needs more than one option to be told.
 
-use super::volume::{self, ContentOf, FurtherVolume};
+use super::volume::{FurtherVolume, VolumeContent};
 use super::{
-    AmiOptions, Architecture, Audience, BootMode, Deprecation, KeyOf, Request, RequestMistake,
-    RequestMistakes, Share, Subject, Tpm, copies, partition, region, share, text, uefi,
+    AmiOptions, Arch, Audience, BootMode, Deprecation, ImageFacts, KeyChoice, Request, RequestMistake,
+    RequestMistakes, Share, Tpm, copies, partition, region, share, text, uefi, volume_option,
 };
 use crate::api::ec2::Tags;
 
 /// The root device, where nothing else is asked for.
 const ROOT_DEVICE: &str = "/dev/xvda";
 
-/// The request for `wanted` of `subject` in the region `home`; `now` is in seconds since 1970.
+/// The request for `options` of `subject` in the region `home`; `now` is in seconds since 1970.
 ///
 /// # Errors
 /// [`RequestMistakes`], all that there are.
 pub fn check(
-    wanted: &AmiOptions,
-    subject: &Subject,
+    options: &AmiOptions,
+    facts: &ImageFacts,
     home: &str,
     now: i64,
 ) -> Result<Request, RequestMistakes> {
     let mut mistakes = Vec::new();
-    let mistakes_ref = &mut mistakes;
-    note(region::name("--region", home), mistakes_ref);
-    let name = note(text::name(wanted.name.as_deref(), subject), mistakes_ref).unwrap_or_default();
-    let description = note(text::description(wanted.description.as_deref(), subject), mistakes_ref).flatten();
-    let architecture = note(architecture(wanted, subject), mistakes_ref).unwrap_or(Architecture::X86);
-    let boot_mode = note(boot_mode(wanted, subject, architecture), mistakes_ref);
-    let uefi_data = wanted.uefi_data.as_ref().and_then(|path| note(uefi::read(path), mistakes_ref));
+    let collected = &mut mistakes;
+    collect(region::check_name("--region", home), collected);
+    let name = collect(text::ami_name(options.name.as_deref(), facts), collected).unwrap_or_default();
+    let description = collect(text::description(options.description.as_deref(), facts), collected).flatten();
+    let architecture = collect(architecture(options, facts), collected).unwrap_or(Arch::X86_64);
+    let boot_mode = collect(boot_mode(options, facts, architecture), collected);
+    let uefi_data = options.uefi_data.as_ref().and_then(|path| collect(uefi::read(path), collected));
     if let Some(boot_mode) = boot_mode {
-        firmware(wanted, boot_mode, architecture, mistakes_ref);
+        check_firmware(options, boot_mode, architecture, collected);
     }
-    let root_device = wanted.root_device.clone().unwrap_or_else(|| ROOT_DEVICE.to_owned());
-    let root = volume::root(wanted.root_volume.as_deref(), subject.gib, mistakes_ref);
+    let root_device = options.root_device.clone().unwrap_or_else(|| ROOT_DEVICE.to_owned());
+    let root = volume_option::parse_root(options.root_volume.as_deref(), facts.gib, collected);
     let volumes: Vec<_> =
-        wanted.volumes.iter().filter_map(|text| volume::further(text, mistakes_ref)).collect();
-    devices(&root_device, &volumes, mistakes_ref);
-    let tags = text::tags(&wanted.tags, &name, subject.tags.len(), mistakes_ref);
-    let deprecation = wanted
+        options.volumes.iter().filter_map(|text| volume_option::parse_further(text, collected)).collect();
+    check_devices(&root_device, &volumes, collected);
+    let tags = text::tags(&options.tags, &name, facts.tags.len(), collected);
+    let deprecation = options
         .deprecate
         .as_ref()
-        .and_then(|when| note(Deprecation::parse(when, now, wanted.audience), mistakes_ref));
-    let share = share::check(&wanted.share, wanted.audience, wanted.snapshots, partition(home), mistakes_ref);
-    let copies = copies::check(wanted, home, mistakes_ref);
-    if let KeyOf::Arn(key) | KeyOf::Alias(key) = &wanted.encryption {
-        note(copies::key_arn("--kms-key", key, home), mistakes_ref);
+        .and_then(|when| collect(Deprecation::parse(when, now, options.audience), collected));
+    let share = share::check(&options.share, options.audience, options.snapshots, partition(home), collected);
+    let copies = copies::check(options, home, collected);
+    if let KeyChoice::Arn(key) | KeyChoice::Alias(key) = &options.encryption {
+        collect(copies::check_key("--kms-key", key, home), collected);
     }
     let request = Request {
         region: home.to_owned(),
@@ -52,51 +52,55 @@ pub fn check(
         description,
         architecture,
         boot_mode: boot_mode.unwrap_or(BootMode::Uefi),
-        tpm: wanted.tpm,
+        tpm: options.tpm,
         uefi_data,
-        imds: wanted.imds,
+        imds: options.imds,
         root_device,
         root,
-        encryption: wanted.encryption.clone(),
+        encryption: options.encryption.clone(),
         volumes,
         tags,
-        digests: subject.tags.clone(),
+        digests: facts.tags.clone(),
         deprecation,
-        protection: wanted.protection,
+        protection: options.protection,
         share,
         copies,
     };
-    sharing(&request, mistakes_ref);
+    check_sharing(&request, collected);
     if mistakes.is_empty() { Ok(request) } else { Err(RequestMistakes(mistakes)) }
 }
 
-/// What is asked of a snapshot alone, by the same rules: the tags besides those of the bundle, of which there are `ours`.
+/// What is asked of a snapshot alone, by the same rules: the tags besides those of the bundle, of which there are `own_tags`.
 ///
 /// # Errors
 /// [`RequestMistakes`], all that there are.
-pub fn check_snapshot(wanted: &AmiOptions, ours: usize, home: &str) -> Result<Tags, RequestMistakes> {
+pub fn check_snapshot(options: &AmiOptions, own_tags: usize, home: &str) -> Result<Tags, RequestMistakes> {
     let mut mistakes = Vec::new();
-    note(region::name("--region", home), &mut mistakes);
-    if wanted.description.is_some() {
-        note(text::description(wanted.description.as_deref(), &Subject::default()), &mut mistakes);
+    collect(region::check_name("--region", home), &mut mistakes);
+    if options.description.is_some() {
+        collect(text::description(options.description.as_deref(), &ImageFacts::default()), &mut mistakes);
     }
-    if let KeyOf::Arn(key) | KeyOf::Alias(key) = &wanted.encryption {
-        note(copies::key_arn("--kms-key", key, home), &mut mistakes);
+    if let KeyChoice::Arn(key) | KeyChoice::Alias(key) = &options.encryption {
+        collect(copies::check_key("--kms-key", key, home), &mut mistakes);
     }
-    let tags = text::asked_tags(&wanted.tags, &mut mistakes);
-    text::limit_tags(&tags, ours, &mut mistakes);
+    let tags = text::parse_tags(&options.tags, &mut mistakes);
+    text::check_tag_count(&tags, own_tags, &mut mistakes);
     if mistakes.is_empty() { Ok(tags) } else { Err(RequestMistakes(mistakes)) }
 }
 
 /// What came of a check; a mistake is kept for later.
-fn note<T>(outcome: Result<T, RequestMistake>, mistakes: &mut Vec<RequestMistake>) -> Option<T> {
+fn collect<T>(outcome: Result<T, RequestMistake>, mistakes: &mut Vec<RequestMistake>) -> Option<T> {
     outcome.map_err(|mistake| mistakes.push(mistake)).ok()
 }
 
-fn architecture(wanted: &AmiOptions, subject: &Subject) -> Result<Architecture, RequestMistake> {
-    match (wanted.architecture, subject.architecture) {
-        (Some(asked), Some(built)) if asked != built => {
-            let problem = format!("`{}` is asked for, and the image is for `{}`", asked.word(), built.word());
+fn architecture(options: &AmiOptions, facts: &ImageFacts) -> Result<Arch, RequestMistake> {
+    match (options.architecture, facts.architecture) {
+        (Some(requested), Some(built)) if requested != built => {
+            let problem = format!(
+                "`{}` is asked for, and the image is for `{}`",
+                requested.ec2_name(),
+                built.ec2_name()
+            );
             Err(RequestMistake::new("--arch", problem, "leave the option out"))
         }
         (Some(known), _) | (None, Some(known)) => Ok(known),
@@ -108,21 +112,28 @@ fn architecture(wanted: &AmiOptions, subject: &Subject) -> Result<Architecture, 
 }
 
 fn boot_mode(
-    wanted: &AmiOptions,
-    subject: &Subject,
-    architecture: Architecture,
+    options: &AmiOptions,
+    facts: &ImageFacts,
+    architecture: Arch,
 ) -> Result<BootMode, RequestMistake> {
     const OPTION: &str = "--boot-mode";
-    let derived = subject.boot_mode.or((architecture == Architecture::Arm).then_some(BootMode::Uefi));
+    let derived = facts.boot_mode.or((!architecture.has_bios()).then_some(BootMode::Uefi));
     let mistake = |problem: String, remedy: &str| Err(RequestMistake::new(OPTION, problem, remedy));
-    match (wanted.boot_mode, derived) {
-        (Some(asked), _) if architecture == Architecture::Arm && asked != BootMode::Uefi => mistake(
-            format!("`{}` is asked for, and arm64 machines have UEFI only", asked.word()),
+    match (options.boot_mode, derived) {
+        (Some(requested), _) if !architecture.has_bios() && requested != BootMode::Uefi => mistake(
+            format!(
+                "`{}` is asked for, and {} machines have UEFI only",
+                requested.ec2_name(),
+                architecture.ec2_name()
+            ),
             "leave the option out",
         ),
-        (Some(asked), Some(built)) if asked != built && built != BootMode::UefiPreferred => {
-            let problem =
-                format!("`{}` is asked for, and the partitions allow `{}` only", asked.word(), built.word());
+        (Some(requested), Some(built)) if requested != built && built != BootMode::Hybrid => {
+            let problem = format!(
+                "`{}` is asked for, and the partitions allow `{}` only",
+                requested.ec2_name(),
+                built.ec2_name()
+            );
             mistake(
                 problem,
                 "leave the option out, or build the image with the partition that is missing (ESP for UEFI, BIOS boot for BIOS)",
@@ -137,16 +148,16 @@ fn boot_mode(
 }
 
 /// TPM and UEFI variables need a boot mode that has them.
-fn firmware(
-    wanted: &AmiOptions,
+fn check_firmware(
+    options: &AmiOptions,
     boot_mode: BootMode,
-    architecture: Architecture,
+    architecture: Arch,
     mistakes: &mut Vec<RequestMistake>,
 ) {
-    let word = boot_mode.word();
-    if wanted.tpm == Tpm::V2 && boot_mode != BootMode::Uefi {
+    let word = boot_mode.ec2_name();
+    if options.tpm == Tpm::V2 && boot_mode != BootMode::Uefi {
         let remedy = match (boot_mode, architecture) {
-            (BootMode::UefiPreferred, _) => "add `--boot-mode uefi`, or leave `--tpm` out",
+            (BootMode::Hybrid, _) => "add `--boot-mode uefi`, or leave `--tpm` out",
             _ => "leave `--tpm` out, or build the image with an ESP",
         };
         mistakes.push(RequestMistake::new(
@@ -155,7 +166,7 @@ fn firmware(
             remedy,
         ));
     }
-    if wanted.uefi_data.is_some() && boot_mode == BootMode::LegacyBios {
+    if options.uefi_data.is_some() && boot_mode == BootMode::Bios {
         let problem = format!("the boot mode is `{word}`, which has no UEFI variables");
         mistakes.push(RequestMistake::new(
             "--uefi-data",
@@ -166,15 +177,15 @@ fn firmware(
 }
 
 /// Every device once, and names that a machine takes for the same one not at all.
-fn devices(root: &str, volumes: &[FurtherVolume], mistakes: &mut Vec<RequestMistake>) {
+fn check_devices(root: &str, volumes: &[FurtherVolume], mistakes: &mut Vec<RequestMistake>) {
     let mut taken: Vec<(String, &str)> = Vec::new();
-    match volume::device("--root-device", root) {
+    match volume_option::device_letters("--root-device", root) {
         Ok(letters) => taken.push((letters, root)),
         Err(mistake) => mistakes.push(mistake),
     }
     for FurtherVolume { device, .. } in volumes {
         // One that is no device has been told of already.
-        let Ok(letters) = volume::device("--volume", device) else { continue };
+        let Ok(letters) = volume_option::device_letters("--volume", device) else { continue };
         match taken.iter().find(|(known, _)| *known == letters) {
             Some((_, other)) => {
                 let problem = format!("`{device}` and `{other}` are the same device to a machine");
@@ -190,23 +201,24 @@ fn devices(root: &str, volumes: &[FurtherVolume], mistakes: &mut Vec<RequestMist
 }
 
 /// What cannot be shared because of how it is encrypted.
-fn sharing(request: &Request, mistakes: &mut Vec<RequestMistake>) {
+fn check_sharing(request: &Request, mistakes: &mut Vec<RequestMistake>) {
     let Share { with, .. } = &request.share;
     if with.is_empty() {
         return;
     }
-    let empty = request.volumes.iter().any(|volume| volume.content == ContentOf::EmptyEncrypted);
-    let places = std::iter::once((request.encryption.clone(), "--encrypt", request.region.as_str()))
-        .chain(
-            request
-                .copies
-                .iter()
-                .map(|copy| (copy.encryption.clone(), "--encrypt-copies", copy.region.as_str())),
-        )
-        .chain(empty.then_some((KeyOf::Default, "--volume", request.region.as_str())));
-    for (key, option, region) in places {
+    let empty = request.volumes.iter().any(|volume| volume.content == VolumeContent::EmptyEncrypted);
+    let encrypted_resources =
+        std::iter::once((request.encryption.clone(), "--encrypt", request.region.as_str()))
+            .chain(
+                request
+                    .copies
+                    .iter()
+                    .map(|copy| (copy.encryption.clone(), "--encrypt-copies", copy.region.as_str())),
+            )
+            .chain(empty.then_some((KeyChoice::Default, "--volume", request.region.as_str())));
+    for (key, option, region) in encrypted_resources {
         match key {
-            KeyOf::Account => {}
+            KeyChoice::Account => {}
             _ if request.share.is_public() => {
                 let problem = format!(
                     "the AMI in `{region}` would be encrypted, and an encrypted AMI cannot be public"
@@ -217,15 +229,15 @@ fn sharing(request: &Request, mistakes: &mut Vec<RequestMistake>) {
                     format!("leave `--public` or `{option}` out"),
                 ));
             }
-            key if option != "--volume" && (key == KeyOf::Default || key.is_of_aws()) => {
+            key if option != "--volume" && (key == KeyChoice::Default || key.is_aws_managed()) => {
                 let problem = format!(
                     "the AMI in `{region}` would be encrypted with {}, which others cannot be allowed to use",
-                    if key.is_of_aws() { "AWS's own key for EBS" } else { "the account's default key" }
+                    if key.is_aws_managed() { "AWS's own key for EBS" } else { "the account's default key" }
                 );
                 let remedy = "name a key of your own (`--kms-key`, `--copy-kms`) and allow them its use in the key's policy";
                 mistakes.push(RequestMistake::new("--share", problem, remedy));
             }
-            KeyOf::Default | KeyOf::Arn(_) | KeyOf::Alias(_) => {}
+            KeyChoice::Default | KeyChoice::Arn(_) | KeyChoice::Alias(_) => {}
         }
     }
 }

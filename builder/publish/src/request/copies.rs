@@ -8,7 +8,7 @@ use crate::api::Encryption;
 /// Encryption that is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum KeyOf {
+pub enum KeyChoice {
     /// None: what the account and the source make of it.
     #[default]
     Account,
@@ -20,9 +20,9 @@ pub enum KeyOf {
     Alias(String),
 }
 
-impl KeyOf {
+impl KeyChoice {
     /// The key that a text names: an alias, or else an ARN.
-    pub fn named(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let aliased = text.starts_with("alias/") || text.splitn(6, ':').nth(5).is_some_and(is_alias);
         if aliased { Self::Alias(text.to_owned()) } else { Self::Arn(text.to_owned()) }
     }
@@ -39,7 +39,7 @@ impl KeyOf {
     }
 
     /// Whether it is the one that AWS keeps for EBS, which nobody else can be allowed to use.
-    pub(super) fn is_of_aws(&self) -> bool {
+    pub(super) fn is_aws_managed(&self) -> bool {
         self.alias() == Some("alias/aws/ebs")
     }
 }
@@ -48,12 +48,12 @@ fn is_alias(resource: &str) -> bool {
     resource.starts_with("alias/")
 }
 
-impl From<KeyOf> for Encryption {
-    fn from(key: KeyOf) -> Self {
+impl From<KeyChoice> for Encryption {
+    fn from(key: KeyChoice) -> Self {
         match key {
-            KeyOf::Account => Self::AsAccount,
-            KeyOf::Default => Self::DefaultKey,
-            KeyOf::Arn(name) | KeyOf::Alias(name) => Self::Key(name),
+            KeyChoice::Account => Self::AsAccount,
+            KeyChoice::Default => Self::DefaultKey,
+            KeyChoice::Arn(name) | KeyChoice::Alias(name) => Self::Key(name),
         }
     }
 }
@@ -64,25 +64,25 @@ pub struct CopyTarget {
     /// The region.
     pub region: String,
     /// Encryption of its snapshots.
-    pub encryption: KeyOf,
+    pub encryption: KeyChoice,
 }
 
 /// What `--copy-to`, `--copy-kms` and `--encrypt-copies` ask for.
-pub(super) fn check(wanted: &AmiOptions, home: &str, mistakes: &mut Vec<RequestMistake>) -> Vec<CopyTarget> {
+pub(super) fn check(options: &AmiOptions, home: &str, mistakes: &mut Vec<RequestMistake>) -> Vec<CopyTarget> {
     let mut copies: Vec<CopyTarget> = Vec::new();
-    for region in &wanted.copy_to {
-        if let Err(mistake) = target(region, home, &copies) {
+    for region in &options.copy_to {
+        if let Err(mistake) = check_target(region, home, &copies) {
             mistakes.push(mistake);
             continue;
         }
-        copies.push(CopyTarget { region: region.clone(), encryption: wanted.encrypt_copies.clone() });
+        copies.push(CopyTarget { region: region.clone(), encryption: options.encrypt_copies.clone() });
     }
-    if wanted.encrypt_copies != KeyOf::Account && wanted.copy_to.is_empty() {
+    if options.encrypt_copies != KeyChoice::Account && options.copy_to.is_empty() {
         let remedy = "name the regions with `--copy-to`; `--encrypt` is for the snapshot itself";
         mistakes.push(RequestMistake::new("--encrypt-copies", "there are no copies", remedy));
     }
     let mut keyed: Vec<&str> = Vec::new();
-    for text in &wanted.copy_kms {
+    for text in &options.copy_kms {
         let Some((region, key)) = text.split_once('=') else {
             let problem = format!("`{text}` has no `=`");
             mistakes.push(RequestMistake::new(
@@ -98,11 +98,11 @@ pub(super) fn check(wanted: &AmiOptions, home: &str, mistakes: &mut Vec<RequestM
             continue;
         }
         keyed.push(region);
-        if let Err(mistake) = key_arn("--copy-kms", key, region) {
+        if let Err(mistake) = check_key("--copy-kms", key, region) {
             mistakes.push(mistake);
         }
         if let Some(copy) = copies.iter_mut().find(|copy| copy.region == region) {
-            copy.encryption = KeyOf::named(key);
+            copy.encryption = KeyChoice::parse(key);
         } else {
             let problem = format!("no copy goes to `{region}`");
             let remedy = format!("add it to `--copy-to`, or leave the key of `{region}` out");
@@ -112,13 +112,13 @@ pub(super) fn check(wanted: &AmiOptions, home: &str, mistakes: &mut Vec<RequestM
     copies
 }
 
-fn target(name: &str, home: &str, so_far: &[CopyTarget]) -> Result<(), RequestMistake> {
-    region::name("--copy-to", name)?;
+fn check_target(name: &str, home: &str, earlier: &[CopyTarget]) -> Result<(), RequestMistake> {
+    region::check_name("--copy-to", name)?;
     if name == home {
         let problem = format!("`{name}` is the region that is published to");
         return Err(RequestMistake::new("--copy-to", problem, "name other regions only"));
     }
-    if so_far.iter().any(|copy| copy.region == name) {
+    if earlier.iter().any(|copy| copy.region == name) {
         return Err(RequestMistake::new(
             "--copy-to",
             format!("`{name}` is given twice"),
@@ -135,7 +135,7 @@ fn target(name: &str, home: &str, so_far: &[CopyTarget]) -> Result<(), RequestMi
 }
 
 /// Refuses what is neither an alias nor the ARN of a key or alias that `home` can use.
-pub(super) fn key_arn(option: &'static str, key: &str, home: &str) -> Result<(), RequestMistake> {
+pub(super) fn check_key(option: &'static str, key: &str, home: &str) -> Result<(), RequestMistake> {
     let form = format!("give `alias/…`, or the key's ARN: `arn:{}:kms:{home}:…:key/…`", partition(home));
     let refuse = |problem: String| Err(RequestMistake::new(option, problem, form.clone()));
     // CreateAlias, parameter `AliasName`.
@@ -147,13 +147,13 @@ pub(super) fn key_arn(option: &'static str, key: &str, home: &str) -> Result<(),
         return Ok(());
     }
     let parts: Vec<_> = key.splitn(6, ':').collect();
-    let ["arn", named, "kms", region, account, resource] = parts[..] else {
+    let ["arn", key_partition, "kms", region, account, resource] = parts[..] else {
         return refuse(format!("`{key}` is not the ARN of a key"));
     };
     let digits = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-    let known =
+    let is_key =
         ["key/", "alias/"].iter().any(|kind| resource.strip_prefix(kind).is_some_and(|id| !id.is_empty()));
-    if !digits || !known || named != partition(home) {
+    if !digits || !is_key || key_partition != partition(home) {
         return refuse(format!("`{key}` is not the ARN of a key"));
     }
     if region != home {

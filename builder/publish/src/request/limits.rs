@@ -5,9 +5,9 @@ use super::RequestMistake;
 use super::volume::{VolumeSettings, VolumeType};
 
 /// I/O operations that every gp3 volume has.
-pub(super) const GP3_IOPS: u64 = 3_000;
+const GP3_IOPS: u64 = 3_000;
 /// MiB in a second that every gp3 volume has.
-pub(super) const GP3_THROUGHPUT: u64 = 125;
+const GP3_THROUGHPUT: u64 = 125;
 
 /// What a type allows.
 struct VolumeLimits {
@@ -24,7 +24,7 @@ struct VolumeLimits {
 impl VolumeType {
     fn limits(self) -> VolumeLimits {
         let plain =
-            |least, most| VolumeLimits { size: (least, most), iops: None, iops_per_gib: 0, throughput: None };
+            |min, max| VolumeLimits { size: (min, max), iops: None, iops_per_gib: 0, throughput: None };
         match self {
             Self::Gp3 => VolumeLimits {
                 size: (1, 65_536),
@@ -51,80 +51,80 @@ impl VolumeType {
     }
 }
 
-/// Refuses what the type does not allow. `least` is the size of the snapshot in GiB, where there is one.
-pub(super) fn limits(
+/// Refuses what the type does not allow. `min` is the size of the snapshot in GiB, where there is one.
+pub(super) fn check_limits(
     option: &'static str,
     settings: &VolumeSettings,
-    least: Option<u64>,
+    min: Option<u64>,
     mistakes: &mut Vec<RequestMistake>,
 ) {
-    let (limits, word) = (settings.kind.limits(), settings.kind.word());
+    let (limits, name) = (settings.kind.limits(), settings.kind.as_str());
     let mut refuse =
         |problem: String, remedy: String| mistakes.push(RequestMistake::new(option, problem, remedy));
-    let size = settings.size.or(least);
-    if let (Some(size), Some(least)) = (settings.size, least)
-        && size < least
+    let size = settings.size.or(min);
+    if let (Some(size), Some(min)) = (settings.size, min)
+        && size < min
     {
         refuse(
-            format!("{size} GiB are less than the {least} GiB of its image"),
-            format!("give `size={least}GiB` or more, or none"),
+            format!("{size} GiB are less than the {min} GiB of its image"),
+            format!("give `size={min}GiB` or more, or none"),
         );
     }
     if let Some(size) = size
         && !(limits.size.0..=limits.size.1).contains(&size)
     {
-        let (least, most) = limits.size;
+        let (min, max) = limits.size;
         refuse(
-            format!("`{word}` has {least} to {most} GiB, and {size} are asked for"),
+            format!("`{name}` has {min} to {max} GiB, and {size} are asked for"),
             "choose another size or type".to_owned(),
         );
     }
-    for (asked, range, what) in
+    for (requested, range, setting) in
         [(settings.iops, limits.iops, "iops"), (settings.throughput, limits.throughput, "throughput")]
     {
-        match (asked, range) {
+        match (requested, range) {
             (Some(_), None) => {
                 refuse(
-                    format!("`{what}` cannot be chosen for `{word}`"),
+                    format!("`{setting}` cannot be chosen for `{name}`"),
                     format!(
                         "leave it out, or use `{}`",
-                        if what == "iops" { "gp3`, `io1` or `io2" } else { "gp3" }
+                        if setting == "iops" { "gp3`, `io1` or `io2" } else { "gp3" }
                     ),
                 );
             }
-            (Some(asked), Some((least, most))) if !(least..=most).contains(&asked) => {
+            (Some(requested), Some((min, max))) if !(min..=max).contains(&requested) => {
                 refuse(
-                    format!("`{word}` has {what} of {least} to {most}, and {asked} are asked for"),
-                    format!("choose one of {least} to {most}"),
+                    format!("`{name}` has {setting} of {min} to {max}, and {requested} are asked for"),
+                    format!("choose one of {min} to {max}"),
                 );
             }
             _ => {}
         }
     }
-    ratios(option, settings, size, &limits, mistakes);
+    check_ratios(option, settings, size, &limits, mistakes);
 }
 
-fn ratios(
+fn check_ratios(
     option: &'static str,
     settings: &VolumeSettings,
     size: Option<u64>,
     limits: &VolumeLimits,
     mistakes: &mut Vec<RequestMistake>,
 ) {
-    let word = settings.kind.word();
+    let name = settings.kind.as_str();
     let mut refuse =
         |problem: String, remedy: String| mistakes.push(RequestMistake::new(option, problem, remedy));
     if matches!(settings.kind, VolumeType::Io1 | VolumeType::Io2) && settings.iops.is_none() {
-        refuse(format!("`{word}` needs to be told its iops"), "add `iops=N`".to_owned());
+        refuse(format!("`{name}` needs to be told its iops"), "add `iops=N`".to_owned());
     }
     if let (Some(iops), Some(size)) = (settings.iops, size) {
-        let most = size.saturating_mul(limits.iops_per_gib);
+        let max = size.saturating_mul(limits.iops_per_gib);
         let granted = settings.kind == VolumeType::Gp3 && iops <= GP3_IOPS;
-        if limits.iops.is_some() && iops > most && !granted {
+        if limits.iops.is_some() && iops > max && !granted {
             let enough = iops.div_ceil(limits.iops_per_gib);
             refuse(
                 format!(
-                    "`{word}` of {size} GiB has at most {most} iops ({} for each GiB), and {iops} are asked for",
+                    "`{name}` of {size} GiB has at most {max} iops ({} for each GiB), and {iops} are asked for",
                     limits.iops_per_gib
                 ),
                 format!("give `size={enough}GiB` or more, or fewer iops"),

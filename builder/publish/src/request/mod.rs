@@ -17,6 +17,7 @@ mod tests;
 mod text;
 mod uefi;
 mod volume;
+mod volume_option;
 
 use std::path::{Path, PathBuf};
 
@@ -24,14 +25,15 @@ use serde::{Deserialize, Serialize};
 
 use super::api::ec2::{Cooldown, DeviceMapping, NewImage, Tags};
 
-pub use boot::{Architecture, BootMode, Imds, Tpm};
+pub use amiforge_formats::arch::{Arch, BootMode};
+pub use boot::{Imds, Tpm, boot_mode_of};
 pub use check::{check, check_snapshot};
-pub use copies::{CopyTarget, KeyOf};
+pub use copies::{CopyTarget, KeyChoice};
 pub use deprecation::Deprecation;
 pub use mistake::{RequestMistake, RequestMistakes};
 pub use region::{AwsPartition, partition};
 pub use share::{Share, SnapshotSharing};
-pub use volume::{ContentOf, FurtherVolume, VolumeSettings, VolumeType};
+pub use volume::{FurtherVolume, VolumeContent, VolumeSettings, VolumeType};
 
 /// What is asked for: options as they stand on the command line. Whatever is `None` or empty has a default.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +43,7 @@ pub struct AmiOptions {
     /// `--description`.
     pub description: Option<String>,
     /// `--arch`.
-    pub architecture: Option<Architecture>,
+    pub architecture: Option<Arch>,
     /// `--boot-mode`.
     pub boot_mode: Option<BootMode>,
     /// `--tpm`.
@@ -63,7 +65,7 @@ pub struct AmiOptions {
     /// `--protect`.
     pub protection: Option<Cooldown>,
     /// `--encrypt` and `--kms-key`.
-    pub encryption: KeyOf,
+    pub encryption: KeyChoice,
     /// `--share`: accounts and ARNs, each.
     pub share: Vec<String>,
     /// `--public`.
@@ -75,7 +77,7 @@ pub struct AmiOptions {
     /// `--copy-kms`: `REGION=KEY`, each.
     pub copy_kms: Vec<String>,
     /// `--encrypt-copies`.
-    pub encrypt_copies: KeyOf,
+    pub encrypt_copies: KeyChoice,
 }
 
 /// Who may launch besides those that are named.
@@ -90,15 +92,15 @@ pub enum Audience {
 
 /// What is known of the image that is to be registered.
 #[derive(Debug, Clone, Default)]
-pub struct Subject {
+pub struct ImageFacts {
     /// Name of the image.
     pub name: Option<String>,
     /// Its version.
     pub version: Option<String>,
     /// What tells images of one name without a version apart: the start of the Merkle root.
     pub content: Option<String>,
-    /// Architecture.
-    pub architecture: Option<Architecture>,
+    /// Arch.
+    pub architecture: Option<Arch>,
     /// Boot mode.
     pub boot_mode: Option<BootMode>,
     /// Size of the snapshot in GiB, where it is known.
@@ -116,9 +118,11 @@ pub struct Request {
     pub name: String,
     /// Description.
     pub description: Option<String>,
-    /// Architecture.
-    pub architecture: Architecture,
+    /// Arch.
+    #[serde(with = "boot::ec2_arch")]
+    pub architecture: Arch,
     /// Boot mode.
+    #[serde(with = "boot::ec2_boot_mode")]
     pub boot_mode: BootMode,
     /// TPM.
     pub tpm: Tpm,
@@ -131,7 +135,7 @@ pub struct Request {
     /// The root volume.
     pub root: VolumeSettings,
     /// Encryption of the root's snapshot and of those of further bundles.
-    pub encryption: KeyOf,
+    pub encryption: KeyChoice,
     /// Further volumes, in their order.
     pub volumes: Vec<FurtherVolume>,
     /// Tags of the image and of every snapshot that is made for it.
@@ -152,7 +156,7 @@ impl Request {
     /// The bundles or raw files that are uploaded: `root`, then those of further volumes.
     pub fn bundles<'a>(&'a self, root: &'a Path) -> impl Iterator<Item = &'a Path> {
         let further = self.volumes.iter().filter_map(|volume| match &volume.content {
-            ContentOf::Bundle(path) => Some(path.as_path()),
+            VolumeContent::Bundle(path) => Some(path.as_path()),
             _ => None,
         });
         std::iter::once(root).chain(further)
@@ -165,7 +169,8 @@ impl Request {
 
     /// Whether blocks may come to be encrypted by what is asked for here.
     pub fn asks_for_encryption(&self) -> bool {
-        self.encryption != KeyOf::Account || self.copies.iter().any(|copy| copy.encryption != KeyOf::Account)
+        self.encryption != KeyChoice::Account
+            || self.copies.iter().any(|copy| copy.encryption != KeyChoice::Account)
     }
 
     /// The call that registers it. `root` is the snapshot of the root volume; `further` has one for each of the
@@ -182,11 +187,11 @@ impl Request {
         NewImage {
             name: self.name.clone(),
             description: self.description.clone(),
-            architecture: self.architecture.word().to_owned(),
-            boot_mode: self.boot_mode.word().to_owned(),
-            tpm: self.tpm.word().map(str::to_owned),
+            architecture: self.architecture.ec2_name().to_owned(),
+            boot_mode: self.boot_mode.ec2_name().to_owned(),
+            tpm: self.tpm.as_str().map(str::to_owned),
             uefi_data: self.uefi_data.clone(),
-            imds: self.imds.word().map(str::to_owned),
+            imds: self.imds.as_str().map(str::to_owned),
             root_device: self.root_device.clone(),
             mappings,
             tags: self.image_tags(),

@@ -23,7 +23,7 @@ pub fn partition(region: &str) -> AwsPartition {
 }
 
 /// Refuses what cannot be the name of a region.
-pub(super) fn name(option: &'static str, region: &str) -> Result<(), RequestMistake> {
+pub(super) fn check_name(option: &'static str, region: &str) -> Result<(), RequestMistake> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !region.is_empty() && region.len() <= 64 && region.chars().all(plain) {
         return Ok(());

@@ -6,7 +6,7 @@ use super::{Audience, AwsPartition, RequestMistake};
 use crate::api::ec2::Grantee;
 
 /// Most that one AMI can be shared with.
-const MOST: usize = 1_000;
+const MAX_GRANTEES: usize = 1_000;
 
 /// Who may launch an AMI besides its owner.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +79,8 @@ pub(super) fn check(
     }
     share.with.sort();
     share.with.dedup();
-    if share.with.len() > MOST {
-        let problem = format!("these are {}, and {MOST} are the most for one AMI", share.with.len());
+    if share.with.len() > MAX_GRANTEES {
+        let problem = format!("these are {}, and {MAX_GRANTEES} are the most for one AMI", share.with.len());
         refuse("--share", problem, "share with an organisation instead");
     }
     if snapshots == SnapshotSharing::Shared && share.accounts().is_empty() {

@@ -5,12 +5,12 @@ use crate::api::ec2::{Encrypted, Grantee, OnTermination};
 const NOW: i64 = 1_795_240_800;
 const KEY: &str = "arn:aws:kms:eu-west-1:123456789012:key/1";
 
-fn subject() -> Subject {
-    Subject {
+fn facts() -> ImageFacts {
+    ImageFacts {
         name: Some("web".to_owned()),
         version: Some("2026.11".to_owned()),
         content: Some("0123456789ab".to_owned()),
-        architecture: Some(Architecture::X86),
+        architecture: Some(Arch::X86_64),
         boot_mode: Some(BootMode::Uefi),
         gib: Some(8),
         tags: Tags::from([("amiforge:image".to_owned(), "web".to_owned())]),
@@ -21,20 +21,20 @@ fn texts(all: &[&str]) -> Vec<String> {
     all.iter().map(|&text| text.to_owned()).collect()
 }
 
-fn accepted(wanted: &AmiOptions, subject: &Subject) -> Request {
-    check(wanted, subject, "eu-west-1", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+fn accepted(options: &AmiOptions, facts: &ImageFacts) -> Request {
+    check(options, facts, "eu-west-1", NOW).unwrap_or_else(|mistakes| panic!("{mistakes}"))
 }
 
 /// The only mistake of what is asked for.
-fn mistake(wanted: &AmiOptions, subject: &Subject) -> String {
-    let RequestMistakes(mistakes) = check(wanted, subject, "eu-west-1", NOW).unwrap_err();
+fn mistake(options: &AmiOptions, facts: &ImageFacts) -> String {
+    let RequestMistakes(mistakes) = check(options, facts, "eu-west-1", NOW).unwrap_err();
     assert_eq!(mistakes.len(), 1, "{mistakes:#?}");
     mistakes[0].to_string()
 }
 
 #[test]
 fn without_a_wish_an_image_gets_what_a_careful_person_would_choose() {
-    let image = accepted(&AmiOptions::default(), &subject()).new_image("snap-1", &[]);
+    let image = accepted(&AmiOptions::default(), &facts()).new_image("snap-1", &[]);
     assert_eq!((image.name.as_str(), image.description.as_deref()), ("web-2026.11", Some("web 2026.11")));
     assert_eq!((image.architecture.as_str(), image.boot_mode.as_str()), ("x86_64", "uefi"));
     assert_eq!((image.tpm, image.uefi_data, image.imds.as_deref()), (None, None, Some("v2.0")));
@@ -49,42 +49,25 @@ fn without_a_wish_an_image_gets_what_a_careful_person_would_choose() {
 
 #[test]
 fn names_come_from_the_version_else_from_the_content() {
-    let name = |subject: &Subject| accepted(&AmiOptions::default(), subject).name;
-    assert_eq!(name(&Subject { version: None, ..subject() }), "web-0123456789ab");
-    assert_eq!(name(&Subject { version: None, content: None, ..subject() }), "web");
+    let name = |facts: &ImageFacts| accepted(&AmiOptions::default(), facts).name;
+    assert_eq!(name(&ImageFacts { version: None, ..facts() }), "web-0123456789ab");
+    assert_eq!(name(&ImageFacts { version: None, content: None, ..facts() }), "web");
     let named = AmiOptions { name: Some("another (1)".to_owned()), ..AmiOptions::default() };
-    assert_eq!(accepted(&named, &subject()).name, "another (1)");
+    assert_eq!(accepted(&named, &facts()).name, "another (1)");
 }
 
 #[test]
-fn boot_modes_follow_from_partitions() {
-    use Presence::{Missing, There};
-    use boot::Presence;
-    for (architecture, esp, bios, mode) in [
-        (Architecture::X86, There, Missing, Some(BootMode::Uefi)),
-        (Architecture::X86, There, There, Some(BootMode::UefiPreferred)),
-        (Architecture::X86, Missing, There, Some(BootMode::LegacyBios)),
-        (Architecture::X86, Missing, Missing, None),
-        (Architecture::Arm, There, Missing, Some(BootMode::Uefi)),
-        (Architecture::Arm, There, There, Some(BootMode::Uefi)),
-        (Architecture::Arm, Missing, There, Some(BootMode::Uefi)),
-    ] {
-        assert_eq!(
-            BootMode::of_partitions(architecture, esp, bios),
-            mode,
-            "{architecture:?} {esp:?} {bios:?}"
-        );
-    }
-    let both = Subject { boot_mode: Some(BootMode::UefiPreferred), ..subject() };
+fn a_hybrid_image_may_be_registered_with_any_boot_mode() {
+    let both = ImageFacts { boot_mode: Some(BootMode::Hybrid), ..facts() };
     let asked = |mode| AmiOptions { boot_mode: Some(mode), ..AmiOptions::default() };
-    for mode in [BootMode::Uefi, BootMode::LegacyBios, BootMode::UefiPreferred] {
+    for mode in [BootMode::Uefi, BootMode::Bios, BootMode::Hybrid] {
         assert_eq!(accepted(&asked(mode), &both).boot_mode, mode);
     }
 }
 
 #[test]
 fn everything_that_can_be_asked_for_reaches_the_request() {
-    let wanted = AmiOptions {
+    let options = AmiOptions {
         description: Some("the web".to_owned()),
         tpm: Tpm::V2,
         imds: Imds::Any,
@@ -98,7 +81,7 @@ fn everything_that_can_be_asked_for_reaches_the_request() {
         tags: texts(&["team=a=b", "Name=mine", "empty="]),
         deprecate: Some("2027-11-21".to_owned()),
         protection: Some(Cooldown::Day),
-        encryption: KeyOf::Arn(KEY.to_owned()),
+        encryption: KeyChoice::Arn(KEY.to_owned()),
         share: texts(&[
             "111122223333",
             "arn:aws:organizations::123456789012:organization/o-abc123",
@@ -110,10 +93,10 @@ fn everything_that_can_be_asked_for_reaches_the_request() {
         copy_kms: texts(&["eu-central-1=arn:aws:kms:eu-central-1:123456789012:alias/x"]),
         ..AmiOptions::default()
     };
-    let request = accepted(&wanted, &subject());
+    let request = accepted(&options, &facts());
     let image = request.new_image("snap-1", &[Some("snap-2".to_owned()), None, Some("snap-0abc".to_owned())]);
     assert_eq!((image.tpm.as_deref(), image.imds), (Some("v2.0"), None));
-    let told: Vec<_> = image
+    let reported: Vec<_> = image
         .mappings
         .iter()
         .map(|one| {
@@ -122,7 +105,7 @@ fn everything_that_can_be_asked_for_reaches_the_request() {
         })
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             ("/dev/sda1", Some("snap-1"), "gp3", Some(16), Some(6000), Some(500)),
             ("/dev/sdb", Some("snap-2"), "io2", Some(20), Some(9000), None),
@@ -148,15 +131,18 @@ fn asked_for_besides_volumes(request: &Request) {
     assert_eq!(request.deprecation.unwrap().to_string(), "2027-11-21T00:00:00Z");
     assert_eq!(request.share.with.len(), 3);
     assert_eq!(request.share.accounts(), ["111122223333"]);
-    assert_eq!(request.copies[1], CopyTarget { region: "local-2".to_owned(), encryption: KeyOf::Account });
-    assert!(matches!(&request.copies[0].encryption, KeyOf::Alias(key) if key.ends_with("alias/x")));
+    assert_eq!(
+        request.copies[1],
+        CopyTarget { region: "local-2".to_owned(), encryption: KeyChoice::Account }
+    );
+    assert!(matches!(&request.copies[0].encryption, KeyChoice::Alias(key) if key.ends_with("alias/x")));
 }
 
 #[test]
 fn moments_of_deprecation_are_days_moments_or_numbers_of_days() {
     let of = |text: &str| {
-        let wanted = AmiOptions { deprecate: Some(text.to_owned()), ..AmiOptions::default() };
-        check(&wanted, &subject(), "eu-west-1", NOW).map(|request| request.deprecation.unwrap().to_string())
+        let options = AmiOptions { deprecate: Some(text.to_owned()), ..AmiOptions::default() };
+        check(&options, &facts(), "eu-west-1", NOW).map(|request| request.deprecation.unwrap().to_string())
     };
     assert_eq!(of("2027-01-01T12:00:01+01:00").unwrap(), "2027-01-01T11:01:00Z");
     assert_eq!(of("365d").unwrap(), "2027-11-21T00:00:00Z");
@@ -175,9 +161,9 @@ fn moments_of_deprecation_are_days_moments_or_numbers_of_days() {
         audience: Audience::Public,
         ..AmiOptions::default()
     };
-    assert!(mistake(&public, &subject()).contains("more than 2 years ahead"));
+    assert!(mistake(&public, &facts()).contains("more than 2 years ahead"));
     let deprecation =
-        accepted(&AmiOptions { deprecate: Some("365d".to_owned()), ..AmiOptions::default() }, &subject());
+        accepted(&AmiOptions { deprecate: Some("365d".to_owned()), ..AmiOptions::default() }, &facts());
     let deprecation = deprecation.deprecation.unwrap();
     assert!(deprecation.is("2027-11-21T00:00:00.000Z") && deprecation.is("2027-11-21T00:00:30Z"));
     assert!(!deprecation.is("2027-11-21T00:01:00.000Z") && !deprecation.is("never"));
@@ -189,7 +175,7 @@ fn names_descriptions_and_tags_that_cannot_be_are_refused() {
     let description = |text: String| AmiOptions { description: Some(text), ..AmiOptions::default() };
     let tags = |tags: &[&str]| AmiOptions { tags: texts(tags), ..AmiOptions::default() };
     let many: Vec<_> = (0..49).map(|key| format!("{key}=")).collect();
-    for (wanted, why) in [
+    for (options, why) in [
         (name("ab"), "`--name`: `ab` has 2 characters"),
         (name("web:1"), "`--name`: `web:1` has a `:`"),
         (name(&"x".repeat(129)), "has 129 characters"),
@@ -205,26 +191,26 @@ fn names_descriptions_and_tags_that_cannot_be_are_refused() {
         (tags(&[&format!("k={}", "v".repeat(256))]), "127 and 255 are the most"),
         (AmiOptions { tags: many, ..AmiOptions::default() }, "these are 51 tags"),
     ] {
-        let refused = mistake(&wanted, &subject());
+        let refused = mistake(&options, &facts());
         assert!(refused.contains(why), "{refused}");
     }
     assert!(
-        mistake(&AmiOptions::default(), &Subject { name: None, ..subject() })
+        mistake(&AmiOptions::default(), &ImageFacts { name: None, ..facts() })
             .starts_with("`--name`: nothing says")
     );
 }
 
 #[test]
 fn firmware_that_does_not_fit_the_image_is_refused() {
-    let legacy = Subject { boot_mode: Some(BootMode::LegacyBios), ..subject() };
-    let both = Subject { boot_mode: Some(BootMode::UefiPreferred), ..subject() };
-    let none = Subject { boot_mode: None, ..subject() };
-    let arm = Subject { architecture: Some(Architecture::Arm), boot_mode: None, ..subject() };
-    let unknown = Subject { architecture: None, ..subject() };
+    let legacy = ImageFacts { boot_mode: Some(BootMode::Bios), ..facts() };
+    let both = ImageFacts { boot_mode: Some(BootMode::Hybrid), ..facts() };
+    let none = ImageFacts { boot_mode: None, ..facts() };
+    let arm = ImageFacts { architecture: Some(Arch::Aarch64), boot_mode: None, ..facts() };
+    let unknown = ImageFacts { architecture: None, ..facts() };
     let tpm = AmiOptions { tpm: Tpm::V2, ..AmiOptions::default() };
     let mode = |mode| AmiOptions { boot_mode: Some(mode), ..AmiOptions::default() };
-    let for_arm = AmiOptions { architecture: Some(Architecture::Arm), ..AmiOptions::default() };
-    for (wanted, subject, why) in [
+    let for_arm = AmiOptions { architecture: Some(Arch::Aarch64), ..AmiOptions::default() };
+    for (options, facts, why) in [
         (&tpm, &legacy, "`--tpm`: NitroTPM needs the boot mode `uefi`, and this is `legacy-bios`"),
         (
             &tpm,
@@ -233,17 +219,17 @@ fn firmware_that_does_not_fit_the_image_is_refused() {
         ),
         (&mode(BootMode::Uefi), &legacy, "`uefi` is asked for, and the partitions allow `legacy-bios` only"),
         (
-            &mode(BootMode::UefiPreferred),
-            &subject(),
+            &mode(BootMode::Hybrid),
+            &facts(),
             "`uefi-preferred` is asked for, and the partitions allow `uefi` only",
         ),
-        (&mode(BootMode::LegacyBios), &arm, "arm64 machines have UEFI only"),
-        (&mode(BootMode::UefiPreferred), &arm, "arm64 machines have UEFI only"),
+        (&mode(BootMode::Bios), &arm, "arm64 machines have UEFI only"),
+        (&mode(BootMode::Hybrid), &arm, "arm64 machines have UEFI only"),
         (&AmiOptions::default(), &none, "neither an ESP nor a BIOS boot partition"),
-        (&for_arm, &subject(), "`arm64` is asked for, and the image is for `x86_64`"),
+        (&for_arm, &facts(), "`arm64` is asked for, and the image is for `x86_64`"),
         (&AmiOptions::default(), &unknown, "nothing says which architecture"),
     ] {
-        let refused = mistake(wanted, subject);
+        let refused = mistake(options, facts);
         assert!(refused.contains(why), "{refused}");
     }
     assert_eq!(
@@ -253,13 +239,13 @@ fn firmware_that_does_not_fit_the_image_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "no variables").unwrap();
     let uefi = AmiOptions { uefi_data: Some(file.path().to_owned()), ..AmiOptions::default() };
-    assert!(mistake(&uefi, &subject()).contains("holds no UEFI variables"));
+    assert!(mistake(&uefi, &facts()).contains("holds no UEFI variables"));
     // CRC-32C of a version of four zero bytes.
     std::fs::write(file.path(), b"AMZNUEFI\xdd\xbd\x74\x48\0\0\0\0").unwrap();
     let blob = std::fs::read(file.path()).unwrap();
     let sum = crc32c::crc32c(&blob[12..]).to_le_bytes();
     std::fs::write(file.path(), [&blob[..8], &sum, &blob[12..]].concat()).unwrap();
-    assert!(accepted(&uefi, &subject()).uefi_data.is_some());
+    assert!(accepted(&uefi, &facts()).uefi_data.is_some());
     assert!(mistake(&uefi, &legacy).contains("`--uefi-data`: the boot mode is `legacy-bios`"));
 }
 
@@ -286,14 +272,14 @@ fn volumes_that_the_service_would_not_make_are_refused() {
         ("encrypted", "a root volume is encrypted as its snapshot is"),
         ("iops=many", "is not a number"),
     ] {
-        let wanted = AmiOptions { root_volume: Some(settings.to_owned()), ..AmiOptions::default() };
-        let refused = mistake(&wanted, &subject());
+        let options = AmiOptions { root_volume: Some(settings.to_owned()), ..AmiOptions::default() };
+        let refused = mistake(&options, &facts());
         assert!(refused.starts_with("`--root-volume`: ") && refused.contains(why), "{settings}: {refused}");
     }
     for settings in
         ["iops=3000,size=8", "iops=4000,throughput=1000", "throughput=750", "gp2", "io2,iops=8000"]
     {
-        accepted(&AmiOptions { root_volume: Some(settings.to_owned()), ..AmiOptions::default() }, &subject());
+        accepted(&AmiOptions { root_volume: Some(settings.to_owned()), ..AmiOptions::default() }, &facts());
     }
 }
 
@@ -312,17 +298,15 @@ fn further_volumes_that_cannot_be_are_refused() {
         ("/dev/sdb=empty:8,sc1", "`sc1` has 125 to 16384 GiB, and 8 are asked for"),
         ("/dev/sdb=empty:8,size=4", "4 GiB are less than the 8 GiB"),
     ] {
-        let wanted = AmiOptions { volumes: texts(&[volume]), ..AmiOptions::default() };
-        let refused = mistake(&wanted, &subject());
+        let options = AmiOptions { volumes: texts(&[volume]), ..AmiOptions::default() };
+        let refused = mistake(&options, &facts());
         assert!(refused.starts_with("`--volume`: ") && refused.contains(why), "{volume}: {refused}");
     }
     let twice =
         AmiOptions { volumes: texts(&["/dev/sdb=empty:1", "/dev/xvdb=empty:1"]), ..AmiOptions::default() };
-    assert!(mistake(&twice, &subject()).contains("`/dev/xvdb` and `/dev/sdb` are the same device"));
+    assert!(mistake(&twice, &facts()).contains("`/dev/xvdb` and `/dev/sdb` are the same device"));
     let root = AmiOptions { root_device: Some("/dev/root".to_owned()), ..AmiOptions::default() };
-    assert!(
-        mistake(&root, &subject()).starts_with("`--root-device`: `/dev/root` is not the name of a device")
-    );
+    assert!(mistake(&root, &facts()).starts_with("`--root-device`: `/dev/root` is not the name of a device"));
 }
 
 #[test]
@@ -332,7 +316,7 @@ fn what_cannot_be_shared_is_refused() {
     let account = || share(&["111122223333"]);
     let many =
         AmiOptions { share: (0..1001).map(|id| format!("{id:012}")).collect(), ..AmiOptions::default() };
-    for (wanted, why) in [
+    for (options, why) in [
         (share(&["1234"]), "`1234` is neither an account nor an organisation"),
         (share(&["all"]), "everybody is `--public`"),
         (share(&["arn:aws:organizations::123456789012:organization/x-1"]), "is neither an account"),
@@ -343,40 +327,40 @@ fn what_cannot_be_shared_is_refused() {
         ),
         (many, "these are 1001, and 1000 are the most"),
         (AmiOptions { snapshots: SnapshotSharing::Shared, ..public() }, "accounts only, and none is named"),
-        (AmiOptions { encryption: KeyOf::Default, ..public() }, "an encrypted AMI cannot be public"),
+        (AmiOptions { encryption: KeyChoice::Default, ..public() }, "an encrypted AMI cannot be public"),
         (
-            AmiOptions { encryption: KeyOf::Arn(KEY.to_owned()), ..public() },
+            AmiOptions { encryption: KeyChoice::Arn(KEY.to_owned()), ..public() },
             "an encrypted AMI cannot be public",
         ),
         (
             AmiOptions { volumes: texts(&["/dev/sdb=empty:1,encrypted"]), ..public() },
             "leave `--public` or `--volume` out",
         ),
-        (AmiOptions { encryption: KeyOf::Default, ..account() }, "with the account's default key"),
+        (AmiOptions { encryption: KeyChoice::Default, ..account() }, "with the account's default key"),
         (
-            AmiOptions { encrypt_copies: KeyOf::Default, copy_to: texts(&["us-east-1"]), ..account() },
+            AmiOptions { encrypt_copies: KeyChoice::Default, copy_to: texts(&["us-east-1"]), ..account() },
             "the AMI in `us-east-1` would be encrypted with the account's default key",
         ),
     ] {
-        let refused = mistake(&wanted, &subject());
+        let refused = mistake(&options, &facts());
         assert!(refused.contains(why), "{refused}");
     }
-    accepted(&AmiOptions { encryption: KeyOf::Arn(KEY.to_owned()), ..account() }, &subject());
-    assert_eq!(accepted(&public(), &subject()).share.with, [Grantee::Everybody]);
+    accepted(&AmiOptions { encryption: KeyChoice::Arn(KEY.to_owned()), ..account() }, &facts());
+    assert_eq!(accepted(&public(), &facts()).share.with, [Grantee::Everybody]);
 }
 
 #[test]
 fn copies_that_cannot_be_made_are_refused() {
     let to = |regions: &[&str]| AmiOptions { copy_to: texts(regions), ..AmiOptions::default() };
     let kms = |keys: &[&str]| AmiOptions { copy_kms: texts(keys), ..to(&["us-east-1"]) };
-    for (wanted, why) in [
+    for (options, why) in [
         (to(&["eu-west-1"]), "`eu-west-1` is the region that is published to"),
         (to(&["us-east-1", "us-east-1"]), "`us-east-1` is given twice"),
         (to(&["US East"]), "`US East` is not the name of a region"),
         (to(&["cn-north-1"]), "is of the partition `aws-cn`"),
         (to(&["us-gov-west-1"]), "is of the partition `aws-us-gov`"),
         (
-            AmiOptions { encrypt_copies: KeyOf::Default, ..AmiOptions::default() },
+            AmiOptions { encrypt_copies: KeyChoice::Default, ..AmiOptions::default() },
             "`--encrypt-copies`: there are no copies",
         ),
         (kms(&["us-east-1"]), "has no `=`"),
@@ -395,35 +379,35 @@ fn copies_that_cannot_be_made_are_refused() {
         ),
         (
             AmiOptions {
-                encryption: KeyOf::Arn("arn:aws:kms:us-east-1:123456789012:key/1".to_owned()),
+                encryption: KeyChoice::Arn("arn:aws:kms:us-east-1:123456789012:key/1".to_owned()),
                 ..AmiOptions::default()
             },
             "`--kms-key`: the key",
         ),
     ] {
-        let refused = mistake(&wanted, &subject());
+        let refused = mistake(&options, &facts());
         assert!(refused.contains(why), "{refused}");
     }
 }
 
 #[test]
 fn all_mistakes_are_told_at_once() {
-    let wanted = AmiOptions {
+    let options = AmiOptions {
         name: Some("x".to_owned()),
         tpm: Tpm::V2,
         root_volume: Some("iops=1".to_owned()),
         copy_to: texts(&["eu-west-1"]),
         ..AmiOptions::default()
     };
-    let legacy = Subject { boot_mode: Some(BootMode::LegacyBios), ..subject() };
-    let refused = check(&wanted, &legacy, "eu-west-1", NOW).unwrap_err().to_string();
+    let legacy = ImageFacts { boot_mode: Some(BootMode::Bios), ..facts() };
+    let refused = check(&options, &legacy, "eu-west-1", NOW).unwrap_err().to_string();
     assert_eq!(refused.lines().next(), Some("4 mistakes"), "{refused}");
     assert_eq!(refused.lines().count(), 5, "{refused}");
 }
 
 #[test]
 fn a_request_reads_back_as_it_was_written() {
-    let wanted = AmiOptions {
+    let options = AmiOptions {
         tpm: Tpm::V2,
         volumes: texts(&["/dev/sdb=empty:1,encrypted", "/dev/sdc=bundle:out/x"]),
         share: texts(&["111122223333"]),
@@ -432,22 +416,22 @@ fn a_request_reads_back_as_it_was_written() {
         protection: Some(Cooldown::None),
         ..AmiOptions::default()
     };
-    let request = accepted(&wanted, &subject());
+    let request = accepted(&options, &facts());
     let text = serde_json::to_string(&request).unwrap();
     assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request, "{text}");
 }
 
 #[test]
 fn a_key_is_named_by_alias_or_arn_and_aws_own_is_not_shared() {
-    let key = |key: &str| AmiOptions { encryption: KeyOf::named(key), ..AmiOptions::default() };
+    let key = |key: &str| AmiOptions { encryption: KeyChoice::parse(key), ..AmiOptions::default() };
     for alias in ["alias/web", "arn:aws:kms:eu-west-1:123456789012:alias/web"] {
-        assert_eq!(accepted(&key(alias), &subject()).encryption, KeyOf::Alias(alias.to_owned()));
+        assert_eq!(accepted(&key(alias), &facts()).encryption, KeyChoice::Alias(alias.to_owned()));
     }
-    assert_eq!(accepted(&key(KEY), &subject()).encryption, KeyOf::Arn(KEY.to_owned()));
+    assert_eq!(accepted(&key(KEY), &facts()).encryption, KeyChoice::Arn(KEY.to_owned()));
     for none in ["alias/", "alias/a b", "web", "arn:aws:kms:eu-west-1:123456789012:alias/"] {
-        let refused = mistake(&key(none), &subject());
+        let refused = mistake(&key(none), &facts());
         assert!(refused.starts_with("`--kms-key`: ") && refused.contains("give `alias/"), "{refused}");
     }
     let own = AmiOptions { share: texts(&["111122223333"]), ..key("alias/aws/ebs") };
-    assert!(mistake(&own, &subject()).contains("AWS's own key"));
+    assert!(mistake(&own, &facts()).contains("AWS's own key"));
 }

@@ -2,28 +2,28 @@
 
 use amiforge_image::values;
 
-use super::{RequestMistake, Subject};
+use super::{ImageFacts, RequestMistake};
 use crate::api::ec2::Tags;
 use crate::tags;
 
 /// Longest description.
-const DESCRIPTION: usize = 255;
+const MAX_DESCRIPTION: usize = 255;
 /// Most tags that a resource has.
-const TAGS: usize = 50;
+const MAX_TAGS: usize = 50;
 /// Longest key of a tag: what `StartSnapshot` takes is one less than what `CreateTags` would.
-const KEY: usize = 127;
+const MAX_KEY: usize = 127;
 /// Longest value of a tag.
-const VALUE: usize = 255;
+const MAX_VALUE: usize = 255;
 
 /// The name of the AMI: what is asked for, else the image's name and its version, or what tells its content where it
 /// has no version (a name can be used only once in an account and region).
-pub(super) fn name(wanted: Option<&str>, subject: &Subject) -> Result<String, RequestMistake> {
+pub(super) fn ami_name(options: Option<&str>, facts: &ImageFacts) -> Result<String, RequestMistake> {
     let derived = || {
-        let name = subject.name.as_deref()?;
-        let suffix = subject.version.as_deref().or(subject.content.as_deref());
+        let name = facts.name.as_deref()?;
+        let suffix = facts.version.as_deref().or(facts.content.as_deref());
         Some(suffix.map_or_else(|| name.to_owned(), |suffix| format!("{name}-{suffix}")))
     };
-    let Some(name) = wanted.map(str::to_owned).or_else(derived) else {
+    let Some(name) = options.map(str::to_owned).or_else(derived) else {
         return Err(RequestMistake::new(
             "--name",
             "nothing says what the AMI is called",
@@ -35,10 +35,13 @@ pub(super) fn name(wanted: Option<&str>, subject: &Subject) -> Result<String, Re
 }
 
 /// The description: what is asked for, else what the image is.
-pub(super) fn description(wanted: Option<&str>, subject: &Subject) -> Result<Option<String>, RequestMistake> {
-    let Some(text) = wanted else {
-        let name = subject.name.as_deref();
-        return Ok(name.map(|name| match &subject.version {
+pub(super) fn description(
+    options: Option<&str>,
+    facts: &ImageFacts,
+) -> Result<Option<String>, RequestMistake> {
+    let Some(text) = options else {
+        let name = facts.name.as_deref();
+        return Ok(name.map(|name| match &facts.version {
             Some(version) => format!("{name} {version}"),
             None => name.to_owned(),
         }));
@@ -56,26 +59,31 @@ pub(super) fn description(wanted: Option<&str>, subject: &Subject) -> Result<Opt
             "spell it in ASCII; tags (`--tag`) may have any letters",
         ));
     }
-    if length > DESCRIPTION {
-        let problem = format!("it has {length} characters, and {DESCRIPTION} are the most");
+    if length > MAX_DESCRIPTION {
+        let problem = format!("it has {length} characters, and {MAX_DESCRIPTION} are the most");
         return Err(RequestMistake::new("--description", problem, "shorten it"));
     }
     Ok(Some(text.to_owned()))
 }
 
-/// The tags that are asked for, and `Name` where they have none. `ours` is how many come on top.
-pub(super) fn tags(wanted: &[String], name: &str, ours: usize, mistakes: &mut Vec<RequestMistake>) -> Tags {
-    let mut tags = asked_tags(wanted, mistakes);
+/// The tags that are asked for, and `Name` where they have none. `own_tags` is how many come on top.
+pub(super) fn tags(
+    options: &[String],
+    name: &str,
+    own_tags: usize,
+    mistakes: &mut Vec<RequestMistake>,
+) -> Tags {
+    let mut tags = parse_tags(options, mistakes);
     tags.entry(tags::NAME.to_owned()).or_insert_with(|| name.to_owned());
-    limit_tags(&tags, ours, mistakes);
+    check_tag_count(&tags, own_tags, mistakes);
     tags
 }
 
 /// The tags that are asked for.
-pub(super) fn asked_tags(wanted: &[String], mistakes: &mut Vec<RequestMistake>) -> Tags {
+pub(super) fn parse_tags(options: &[String], mistakes: &mut Vec<RequestMistake>) -> Tags {
     let mut tags = Tags::new();
-    for text in wanted {
-        match tag(text) {
+    for text in options {
+        match parse_tag(text) {
             Ok((key, _)) if tags.contains_key(&key) => {
                 let problem = format!("`{key}` is given twice");
                 mistakes.push(RequestMistake::new("--tag", problem, "leave one of them out"));
@@ -89,20 +97,20 @@ pub(super) fn asked_tags(wanted: &[String], mistakes: &mut Vec<RequestMistake>) 
     tags
 }
 
-/// Refuses more tags than a resource has, with `ours` on top.
-pub(super) fn limit_tags(tags: &Tags, ours: usize, mistakes: &mut Vec<RequestMistake>) {
-    let count = tags.len() + ours;
-    if count > TAGS {
-        let problem = format!("with the {ours} that say which bundle it is, these are {count} tags");
+/// Refuses more tags than a resource has, with `own_tags` on top.
+pub(super) fn check_tag_count(tags: &Tags, own_tags: usize, mistakes: &mut Vec<RequestMistake>) {
+    let count = tags.len() + own_tags;
+    if count > MAX_TAGS {
+        let problem = format!("with the {own_tags} that say which bundle it is, these are {count} tags");
         mistakes.push(RequestMistake::new(
             "--tag",
             problem,
-            format!("{TAGS} are the most that a resource has"),
+            format!("{MAX_TAGS} are the most that a resource has"),
         ));
     }
 }
 
-fn tag(text: &str) -> Result<(String, String), RequestMistake> {
+fn parse_tag(text: &str) -> Result<(String, String), RequestMistake> {
     let mistake = |problem: String, remedy: &str| Err(RequestMistake::new("--tag", problem, remedy));
     let Some((key, value)) = text.split_once('=') else {
         return mistake(format!("`{text}` has no `=`"), "write it as `KEY=VALUE`");
@@ -111,7 +119,7 @@ fn tag(text: &str) -> Result<(String, String), RequestMistake> {
     if key.is_empty() {
         return mistake(format!("`{text}` has no key"), "write it as `KEY=VALUE`");
     }
-    if key_length > KEY || value_length > VALUE {
+    if key_length > MAX_KEY || value_length > MAX_VALUE {
         let problem = format!("the key `{key}` has {key_length} characters and its value {value_length}");
         return mistake(problem, "127 and 255 are the most");
     }

@@ -14,7 +14,7 @@ use super::RequestMistake;
 /// What a blob begins with.
 const MAGIC: &[u8] = b"AMZNUEFI";
 /// Longest base64 that EC2 takes.
-const LONGEST: usize = 64_000;
+const MAX_BASE64: usize = 64_000;
 /// What to do with a file that is none.
 const REMEDY: &str = "give a file that `uefivars -o aws` or `virt-fw-vars --output-aws` wrote";
 
@@ -24,30 +24,30 @@ pub(super) fn read(path: &Path) -> Result<String, RequestMistake> {
     let shown = path.display();
     let bytes = amiforge_progress::regular::read(path)
         .map_err(|error| mistake(format!("`{shown}` cannot be read: {error}")))?;
-    let blob = if bytes.starts_with(MAGIC) { bytes } else { decoded(&bytes) };
-    sound(&blob).map_err(|why| mistake(format!("`{shown}` holds no UEFI variables: {why}")))?;
+    let blob = if bytes.starts_with(MAGIC) { bytes } else { decode_base64(&bytes) };
+    check_blob(&blob).map_err(|why| mistake(format!("`{shown}` holds no UEFI variables: {why}")))?;
     let text = STANDARD.encode(&blob);
-    if text.len() > LONGEST {
+    if text.len() > MAX_BASE64 {
         let problem = format!("`{shown}` has {} characters of base64", text.len());
-        let remedy = format!("{LONGEST} are the most; leave out variables that the image does not need");
+        let remedy = format!("{MAX_BASE64} are the most; leave out variables that the image does not need");
         return Err(RequestMistake::new("--uefi-data", problem, remedy));
     }
     Ok(text)
 }
 
 /// What base64 with line breaks stands for; nothing where it is no base64.
-fn decoded(text: &[u8]) -> Vec<u8> {
+fn decode_base64(text: &[u8]) -> Vec<u8> {
     let text: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     STANDARD.decode(text).unwrap_or_default()
 }
 
-fn sound(blob: &[u8]) -> Result<(), String> {
+fn check_blob(blob: &[u8]) -> Result<(), String> {
     let rest = blob.strip_prefix(MAGIC).ok_or("it does not begin with `AMZNUEFI`")?;
     let (checksum, rest) = rest.split_first_chunk::<4>().ok_or("it ends in its checksum")?;
     let version = rest.first_chunk::<4>().ok_or("it ends in its version")?;
-    let (stands, computed) = (u32::from_le_bytes(*checksum), crc32c::crc32c(rest));
-    if stands != computed {
-        return Err(format!("its checksum is {stands:08x}, and that of its bytes {computed:08x}"));
+    let (stored, computed) = (u32::from_le_bytes(*checksum), crc32c::crc32c(rest));
+    if stored != computed {
+        return Err(format!("its checksum is {stored:08x}, and that of its bytes {computed:08x}"));
     }
     match u32::from_le_bytes(*version) {
         0 => Ok(()),
@@ -66,7 +66,7 @@ mod tests {
         [MAGIC, &crc32c::crc32c(&body).to_le_bytes(), &body].concat()
     }
 
-    fn given(bytes: &[u8]) -> Result<String, RequestMistake> {
+    fn read_bytes(bytes: &[u8]) -> Result<String, RequestMistake> {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), bytes).unwrap();
         read(file.path())
@@ -76,9 +76,9 @@ mod tests {
     fn variables_are_taken_as_bytes_and_as_base64_with_line_breaks() {
         let blob = blob(0, b"zlib");
         let text = STANDARD.encode(&blob);
-        assert_eq!(given(&blob), Ok(text.clone()));
+        assert_eq!(read_bytes(&blob), Ok(text.clone()));
         let broken = text.as_bytes().chunks(10).map(<[u8]>::to_vec).collect::<Vec<_>>().join(&b"\n"[..]);
-        assert_eq!(given(&broken), Ok(text));
+        assert_eq!(read_bytes(&broken), Ok(text));
     }
 
     #[test]
@@ -93,7 +93,7 @@ mod tests {
             (blob(1, b""), "version 1"),
             (blob(0, &vec![7; 48_000]), "characters of base64"),
         ] {
-            let refused = given(&bytes).unwrap_err();
+            let refused = read_bytes(&bytes).unwrap_err();
             assert!(refused.problem.contains(why), "{refused}");
         }
     }

@@ -3,18 +3,17 @@
 use std::io::Read as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{LaterEncryption, ParentChoice, TAG_UPLOAD, UploadTask, is_completed};
+use super::{LaterEncryption, ParentChoice, TAG_UPLOAD, UploadTask, is_completed, parent};
 use crate::api::{DescribedSnapshot, Ebs, Encryption, SnapshotCalls, SnapshotState};
-use crate::error::{PublishError, doing};
-use crate::fault::ServiceErrorKind;
+use crate::error::{PublishError, call_failed};
 use crate::journal::{Intent, Journal, JournalState, Record};
-use crate::parent;
-use crate::retry::{CallStep, FRESH, NoListener, retry};
-use crate::services::KnownSnapshot;
+use crate::retry::{CREATION_LAG, CallStep, NoObserver, retry};
+use crate::service_error::ServiceErrorKind;
+use crate::services::SnapshotLookup;
 use crate::wait;
 
 /// Where the snapshot of a journal stands.
-pub(super) enum UploadStanding {
+pub(super) enum UploadState {
     /// It takes blocks, or may be sealed (again).
     Open {
         /// The snapshot.
@@ -28,27 +27,27 @@ pub(super) enum UploadStanding {
 
 /// Whether a snapshot is begun for the first time, as far as the journal knows.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum FirstTry {
+enum StartAttempt {
     First,
-    Again,
+    Repeated,
 }
 
 impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     /// The journal and the snapshot to go on with.
-    pub(super) async fn begin(&self) -> Result<(Journal, UploadStanding), PublishError> {
+    pub(super) async fn begin(&self) -> Result<(Journal, UploadState), PublishError> {
         if let Some(journal) = Journal::open(self.folder.path())?
-            && let Some(journal) = self.same(journal)?
-            && let Some(found) = self.resume(journal).await?
+            && let Some(journal) = self.matching_journal(journal)?
+            && let Some(resumed) = self.resume(journal).await?
         {
-            return Ok(found);
+            return Ok(resumed);
         }
-        let mut journal = Journal::begin(self.folder.path(), self.intent().await?)?;
-        let snapshot = self.start(&mut journal, FirstTry::First).await?;
-        Ok((journal, UploadStanding::Open { snapshot, age: Duration::ZERO }))
+        let mut journal = Journal::create(self.folder.path(), self.intent().await?)?;
+        let snapshot = self.start(&mut journal, StartAttempt::First).await?;
+        Ok((journal, UploadState::Open { snapshot, age: Duration::ZERO }))
     }
 
     /// The journal if it is of this upload; one of another upload that is done is put aside.
-    fn same(&self, journal: Journal) -> Result<Option<Journal>, PublishError> {
+    fn matching_journal(&self, journal: Journal) -> Result<Option<Journal>, PublishError> {
         let state = journal.state();
         let Some(difference) = self.difference(state) else { return Ok(Some(journal)) };
         let snapshot = match &state.started {
@@ -58,7 +57,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         if !state.finished {
             return Err(PublishError::OtherUpload { snapshot, difference });
         }
-        journal.put_aside(&format!("{snapshot}.journal"))?;
+        journal.rename(&format!("{snapshot}.journal"))?;
         Ok(None)
     }
 
@@ -82,71 +81,69 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     }
 
     /// Asks the service where the snapshot of the journal stands; nothing when it is gone and a new one is needed.
-    async fn resume(&self, mut journal: Journal) -> Result<Option<(Journal, UploadStanding)>, PublishError> {
+    async fn resume(&self, mut journal: Journal) -> Result<Option<(Journal, UploadState)>, PublishError> {
         if journal.state().started.is_none() {
             // Whatever the answer to a repeated request says of its state, it says as of the first one.
-            self.start(&mut journal, FirstTry::Again).await?;
+            self.start(&mut journal, StartAttempt::Repeated).await?;
         }
-        let (id, at) = journal.state().started.clone().unwrap_or_default();
-        let age = Duration::from_secs(u64::try_from(now() - at).unwrap_or(0));
-        let step = if age < FRESH { CallStep::AskFresh } else { CallStep::Ask };
-        let known = self.services.known(&id, step).await?;
+        let (id, started_at) = journal.state().started.clone().unwrap_or_default();
+        let age = Duration::from_secs(u64::try_from(unix_time() - started_at).unwrap_or(0));
+        let step = if age < CREATION_LAG { CallStep::EventuallyConsistent } else { CallStep::Idempotent };
+        let known = self.services.find_snapshot(&id, step).await?;
         if journal.state().finished && !is_completed(&known) {
-            return self.begin_anew(journal, &id, "is not there any more");
+            return self.restart(journal, &id, "is not there any more");
         }
         match known {
-            KnownSnapshot::Unknown => self.begin_anew(journal, &id, "is not there any more"),
-            KnownSnapshot::There(snapshot) => match snapshot.state {
+            SnapshotLookup::Missing => self.restart(journal, &id, "is not there any more"),
+            SnapshotLookup::Exists(snapshot) => match snapshot.state {
                 SnapshotState::Completed => completed(journal, snapshot).map(Some),
-                SnapshotState::Error if journal.state().sealing => Err(wait::failed(&snapshot)),
+                SnapshotState::Error if journal.state().sealing => Err(wait::snapshot_failed(&snapshot)),
                 SnapshotState::Error => {
                     let why = snapshot.state_message.as_deref().unwrap_or("without a reason");
-                    self.services.delete(&id).await?;
-                    self.begin_anew(
-                        journal,
-                        &id,
-                        &format!("was given up by the service ({why}) and is deleted"),
-                    )
+                    self.services.delete_snapshot(&id).await?;
+                    self.restart(journal, &id, &format!("was given up by the service ({why}) and is deleted"))
                 }
                 _ => {
                     let sent = journal.state().acknowledged.len();
-                    self.progress.tell(&format!("continuing {id}, which has {sent} blocks"));
-                    Ok(Some((journal, UploadStanding::Open { snapshot: id, age })))
+                    self.monitor.progress.message(&format!("continuing {id}, which has {sent} blocks"));
+                    Ok(Some((journal, UploadState::Open { snapshot: id, age })))
                 }
             },
         }
     }
 
-    fn begin_anew(
+    fn restart(
         &self,
         journal: Journal,
         id: &str,
         why: &str,
-    ) -> Result<Option<(Journal, UploadStanding)>, PublishError> {
-        self.progress.tell(&format!("{id} {why}; a new snapshot is begun"));
-        journal.put_aside(&format!("{id}.lost"))?;
+    ) -> Result<Option<(Journal, UploadState)>, PublishError> {
+        self.monitor.progress.message(&format!("{id} {why}; a new snapshot is begun"));
+        journal.rename(&format!("{id}.lost"))?;
         Ok(None)
     }
 
     /// Begins the snapshot that the journal means.
-    async fn start(&self, journal: &mut Journal, which: FirstTry) -> Result<String, PublishError> {
+    async fn start(&self, journal: &mut Journal, attempt: StartAttempt) -> Result<String, PublishError> {
         let request = journal.state().intent.start();
-        let call = || self.services.ebs.start(&request);
-        let started = retry(&self.services.pace, CallStep::Start, &NoListener, call).await;
+        let call = || self.services.ebs.start_snapshot(&request);
+        let started = retry(&self.services.timer, CallStep::Start, &NoObserver, call).await;
         let started = match started {
-            Err(gave_up)
-                if which == FirstTry::First && gave_up.tries == 1 && refused_for_good(gave_up.fault.kind) =>
+            Err(exhausted)
+                if attempt == StartAttempt::First
+                    && exhausted.attempts == 1
+                    && is_permanent_refusal(exhausted.error.kind) =>
             {
                 // Nothing was begun, so there is nothing to resume and nothing to abandon.
                 std::fs::remove_file(journal.path())
                     .map_err(|source| PublishError::File { path: journal.path().to_owned(), source })?;
-                return Err(doing("starting the snapshot")(gave_up));
+                return Err(call_failed("starting the snapshot")(exhausted));
             }
-            other => other.map_err(doing("starting the snapshot"))?,
+            other => other.map_err(call_failed("starting the snapshot"))?,
         };
-        journal.note(&Record::Started { snapshot: started.snapshot.clone(), at: now() })?;
+        journal.append_synced(&Record::Started { snapshot: started.snapshot.clone(), at: unix_time() })?;
         if started.names_key && !journal.state().intent.write_zeros {
-            journal.note(&Record::WriteZeros)?;
+            journal.append_synced(&Record::WriteZeros)?;
         }
         Ok(started.snapshot)
     }
@@ -154,19 +151,27 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     /// What is to be done, decided now and then kept.
     async fn intent(&self) -> Result<Intent, PublishError> {
         let options = self.options;
-        let default_on = self.encryption_by_default().await?;
+        let encrypts_by_default = self.encryption_by_default().await?;
         let parent = match &options.parent {
             Some(choice) => {
-                parent::choose(self.services, choice, &self.source, options, default_on, self.progress)
-                    .await?
+                parent::choose(
+                    self.services,
+                    choice,
+                    &self.source,
+                    options,
+                    encrypts_by_default,
+                    self.monitor.progress,
+                )
+                .await?
             }
             None => None,
         };
-        let write_zeros = default_on
+        let write_zeros = encrypts_by_default
             || options.encryption != Encryption::AsAccount
             || options.later == LaterEncryption::MayBeEncrypted
             || parent.as_ref().is_some_and(|parent| parent.encrypted);
-        let token = token().map_err(|source| PublishError::File { path: "/dev/urandom".into(), source })?;
+        let token =
+            new_token().map_err(|source| PublishError::File { path: "/dev/urandom".into(), source })?;
         let mut tags: Vec<_> = options.tags.clone().into_iter().collect();
         tags.push((TAG_UPLOAD.to_owned(), token.clone()));
         Ok(Intent {
@@ -190,19 +195,19 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     /// may be needed, and nothing too little.
     async fn encryption_by_default(&self) -> Result<bool, PublishError> {
         let call = || self.services.ec2.encryption_by_default();
-        match retry(&self.services.pace, CallStep::Ask, &NoListener, call).await {
+        match retry(&self.services.timer, CallStep::Idempotent, &NoObserver, call).await {
             Ok(on) => Ok(on),
-            Err(gave_up) if gave_up.fault.kind == ServiceErrorKind::Interrupted => {
+            Err(exhausted) if exhausted.error.kind == ServiceErrorKind::Interrupted => {
                 Err(PublishError::Interrupted)
             }
             // What every other call will meet as well.
-            Err(gave_up) if meets_every_call(gave_up.fault.kind) => {
-                Err(doing("asking whether the account encrypts by default")(gave_up))
+            Err(exhausted) if affects_every_call(exhausted.error.kind) => {
+                Err(call_failed("asking whether the account encrypts by default")(exhausted))
             }
-            Err(gave_up) => {
-                self.progress.tell(&format!(
+            Err(exhausted) => {
+                self.monitor.progress.message(&format!(
                     "cannot ask whether the account encrypts by default, so blocks of zeros are sent too: {}",
-                    gave_up.fault
+                    exhausted.error
                 ));
                 Ok(true)
             }
@@ -211,19 +216,16 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
 }
 
 /// A snapshot that is complete, which it should only be when we were about to seal it.
-fn completed(
-    journal: Journal,
-    snapshot: DescribedSnapshot,
-) -> Result<(Journal, UploadStanding), PublishError> {
+fn completed(journal: Journal, snapshot: DescribedSnapshot) -> Result<(Journal, UploadState), PublishError> {
     if journal.state().sealing {
-        return Ok((journal, UploadStanding::Completed(snapshot)));
+        return Ok((journal, UploadState::Completed(snapshot)));
     }
-    let what = "it was completed by somebody else before all its blocks were sent".to_owned();
-    Err(PublishError::Strange { snapshot: snapshot.id, what })
+    let problem = "it was completed by somebody else before all its blocks were sent".to_owned();
+    Err(PublishError::InconsistentResponse { snapshot: snapshot.id, problem })
 }
 
 /// Whether a refusal means that no snapshot was begun.
-fn refused_for_good(kind: ServiceErrorKind) -> bool {
+fn is_permanent_refusal(kind: ServiceErrorKind) -> bool {
     matches!(
         kind,
         ServiceErrorKind::Refused
@@ -237,7 +239,7 @@ fn refused_for_good(kind: ServiceErrorKind) -> bool {
 }
 
 /// Whether a failure is one of the way to the services or of who calls, not of the call.
-fn meets_every_call(kind: ServiceErrorKind) -> bool {
+fn affects_every_call(kind: ServiceErrorKind) -> bool {
     matches!(
         kind,
         ServiceErrorKind::Unreachable
@@ -248,13 +250,13 @@ fn meets_every_call(kind: ServiceErrorKind) -> bool {
 }
 
 /// 32 hexadecimal digits that nobody else draws.
-fn token() -> std::io::Result<String> {
+fn new_token() -> std::io::Result<String> {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 /// Seconds since 1970, for the age of a snapshot; a clock before that makes it young.
-fn now() -> i64 {
+fn unix_time() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(0))
 }

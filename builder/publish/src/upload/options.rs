@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::api::Encryption;
 use crate::api::ec2::Tags;
 use crate::error::PublishError;
-use crate::flow;
 use crate::folder::LockedFolder;
+use crate::rate_limiter;
 
 /// The tag with the token of an upload: by it a snapshot is found whose journal was lost.
 pub const TAG_UPLOAD: &str = "amiforge:upload";
@@ -43,12 +43,12 @@ impl Default for UploadOptions {
         Self {
             folder: None,
             encryption: Encryption::AsAccount,
-            later: LaterEncryption::StaysAsItIs,
+            later: LaterEncryption::Unchanged,
             parent: None,
             parent_bundle: None,
             description: None,
             tags: Tags::new(),
-            rate: flow::RATE,
+            rate: rate_limiter::DEFAULT_RATE,
             timeout_minutes: 24 * 60,
             wait: Duration::from_mins(30),
         }
@@ -60,7 +60,7 @@ impl Default for UploadOptions {
 pub enum LaterEncryption {
     /// Nothing that concerns encryption.
     #[default]
-    StaysAsItIs,
+    Unchanged,
     /// Encrypted copies or volumes may be made of it.
     MayBeEncrypted,
 }
@@ -100,7 +100,7 @@ impl UploadOptions {
     pub(super) fn folder_for(&self, image: &Path, region: &str) -> Result<PathBuf, PublishError> {
         match &self.folder {
             Some(folder) => Ok(folder.clone()),
-            None => Ok(LockedFolder::beside(image, region)?),
+            None => Ok(LockedFolder::path_for(image, region)?),
         }
     }
 }

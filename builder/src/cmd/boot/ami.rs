@@ -4,9 +4,9 @@ use amiforge_formats::read_at::ReadAt as _;
 use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::{Arch, Firmware};
-use amiforge_progress::Interrupt;
+use amiforge_progress::{CancelToken, Monitor};
 use amiforge_publish::ami::AmiRegion;
-use amiforge_publish::{flow, volume};
+use amiforge_publish::{rate_limiter, volume};
 use anyhow::{Context as _, anyhow};
 
 use super::args::Args;
@@ -15,16 +15,15 @@ use crate::outcome::Failure;
 use crate::ui::{HumanBytes, Ui};
 
 /// Downloads the root volume of an AMI.
-pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Result<BootTarget, Failure> {
+pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, cancel: &CancelToken) -> Result<BootTarget, Failure> {
     let cannot = || format!("cannot boot {id}");
-    let connected = args.aws.connect(interrupt)?;
+    let connected = args.aws.connect(cancel)?;
     let services = connected.services();
     let region = AmiRegion {
         name: &services.region,
         ec2: &*services.ec2,
-        pace: &services.pace,
-        progress: ui,
-        interrupt,
+        timer: &services.timer,
+        monitor: Monitor::new(ui, cancel),
     };
     let image = connected.block_on(region.image(id)).with_context(cannot)?;
     let root = image.root_snapshot().map(str::to_owned);
@@ -32,8 +31,8 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Re
     let folder = tempfile::Builder::new().prefix("amiforge-ami-").tempdir();
     let folder = folder.context("making a folder for the volume").with_context(cannot)?;
     let disk = folder.path().join("volume.raw");
-    let rate = if args.aws.is_local() { 0 } else { flow::RATE };
-    let work = volume::volume(&services, &root, &disk, rate, ui, interrupt);
+    let rate = if args.aws.is_local() { 0 } else { rate_limiter::DEFAULT_RATE };
+    let work = volume::write_volume(&services, &root, &disk, rate, Monitor::new(ui, cancel));
     let read = connected.block_on(work).with_context(cannot)?;
     ui.status(format_args!(
         "{id}: {root}, {} blocks of a volume of {}{}",
@@ -46,7 +45,7 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, interrupt: &Interrupt) -> Re
         }
     ));
     let medium = Medium::open(&disk).with_context(cannot)?;
-    let arch = args.arch().or_else(|| Arch::from_word(image.architecture.as_deref()?)).unwrap_or(Arch::X86);
+    let arch = args.arch().or_else(|| Arch::by_name(image.architecture.as_deref()?)).unwrap_or(Arch::X86_64);
     Ok(BootTarget {
         name: id.to_owned(),
         size: medium.size(),

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     pub(super) bus: BusArg,
 
     /// Architecture [default: the bundle's; of a raw image this host's]
-    #[arg(long, value_name = "ARCH", value_parser = ["x86_64", "aarch64"])]
+    #[arg(long, value_name = "ARCH", value_parser = Arch::ALL.map(Arch::name))]
     pub(super) arch: Option<String>,
 
     /// Execution; `auto`: KVM, if a trial of it works, else emulation
@@ -88,7 +88,7 @@ pub(super) struct Showing {
     pub(super) expect: Vec<String>,
 
     /// A page that must be served with status 200; it goes to standard output; may be repeated
-    #[arg(long, value_name = "PORT/PATH", value_parser = Check::get)]
+    #[arg(long, value_name = "PORT/PATH", value_parser = Check::parse_get)]
     pub(super) get: Vec<Check>,
 
     /// A command that must succeed, over ssh; its output goes to standard output; may be repeated
@@ -201,7 +201,7 @@ impl Args {
 
     /// The architecture, if it is given.
     pub(super) fn arch(&self) -> Option<Arch> {
-        self.arch.as_deref().and_then(Arch::from_word)
+        self.arch.as_deref().and_then(Arch::by_name)
     }
 
     /// Whether a check needs a login.

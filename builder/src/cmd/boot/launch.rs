@@ -8,7 +8,9 @@ use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::check::Check;
 use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::machine::Network;
-use amiforge_machine::boot::{BeforeBoot, Bus, Facts, Firmware, FurtherDisk, Launch, Writes, accel};
+use amiforge_machine::boot::{
+    Bus, DiskState, Firmware, FurtherDisk, InstanceSettings, Launch, WriteMode, accel,
+};
 use anyhow::Context as _;
 
 use super::args::{AccelArg, Args, BusArg, FirmwareArg, GIB, NetworkArg, Showing, size};
@@ -23,7 +25,7 @@ const USERS: [&str; 6] = ["root", "admin", "debian", "ubuntu", "ec2-user", "fedo
 
 impl Args {
     /// The launch.
-    pub(super) fn launch(&self, target: &BootTarget, before: Option<&BeforeBoot>) -> Result<Launch, Failure> {
+    pub(super) fn launch(&self, target: &BootTarget, before: Option<&DiskState>) -> Result<Launch, Failure> {
         let cannot = || format!("cannot boot `{}`", self.image.display());
         let read = |path: &Path| {
             amiforge_progress::regular::read(path).with_context(|| format!("reading `{}`", path.display()))
@@ -61,7 +63,7 @@ impl Args {
             key: self.instance.ssh_key.clone(),
             users: match &self.showing.user {
                 Some(user) => vec![user.clone()],
-                None => users(&before.map(BeforeBoot::homes).unwrap_or_default()),
+                None => users(&before.map(DiskState::home_users).unwrap_or_default()),
             },
             forwards: self.instance.forward.clone(),
             network: match self.instance.network {
@@ -80,14 +82,14 @@ impl Args {
         texts.chain(get.iter().cloned()).chain(run.iter().cloned().map(Check::Run)).collect()
     }
 
-    fn writes(&self, target: &BootTarget) -> Writes {
+    fn writes(&self, target: &BootTarget) -> WriteMode {
         if self.persist {
-            return Writes::Persist;
+            return WriteMode::Persist;
         }
-        Writes::Away(self.volume_size.unwrap_or(target.size).next_multiple_of(GIB))
+        WriteMode::Discard(self.volume_size.unwrap_or(target.size).next_multiple_of(GIB))
     }
 
-    fn facts(&self, target: &BootTarget) -> Result<Facts, Failure> {
+    fn facts(&self, target: &BootTarget) -> Result<InstanceSettings, Failure> {
         let mut tags = BTreeMap::new();
         for tag in &self.instance.tags {
             let (key, value) = tag
@@ -96,7 +98,7 @@ impl Args {
                 .ok_or_else(|| Failure::usage(anyhow::anyhow!("`--tag {tag}` is not KEY=VALUE")))?;
             tags.insert(key.to_owned(), value.to_owned());
         }
-        Ok(Facts {
+        Ok(InstanceSettings {
             seed: target.seed.clone(),
             id: self.instance.instance_id.clone(),
             kind: self.instance.instance_type.clone(),

@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 
 use amiforge_formats::terminal::Allow;
 use amiforge_machine::boot::check::Check;
-use amiforge_machine::boot::crash;
+use amiforge_machine::boot::crash_report;
+use amiforge_machine::boot::diagnosis::BootFailure;
 use amiforge_machine::boot::machine::Network;
-use amiforge_machine::boot::reason::BootFailure;
 use amiforge_machine::boot::{
-    Arch, Bus, FailureSign, Firmware, GuestDisplay, Launch, LaunchEnd, LaunchOutcome, Writes, accel::Accel,
+    Arch, Bus, FailureSign, Firmware, GuestDisplay, Launch, LaunchEnd, LaunchOutcome, WriteMode, accel::Accel,
 };
 use serde::Serialize;
 
@@ -70,7 +70,7 @@ impl<'a> LaunchView<'a> {
                 "the guest reaches the network of this host, and what listens on its loopback address",
             );
         }
-        if launch.writes == Writes::Persist {
+        if launch.writes == WriteMode::Persist {
             self.ui.warn(format_args!("`{}` is written to, and will be changed", launch.disk.display()));
         }
     }
@@ -107,9 +107,9 @@ impl GuestDisplay for LaunchView<'_> {
         self.output.reset();
     }
 
-    fn tell(&self, words: &str) {
+    fn message(&self, text: &str) {
         self.end();
-        self.ui.status(words);
+        self.ui.status(text);
     }
 }
 
@@ -117,7 +117,7 @@ impl GuestDisplay for LaunchView<'_> {
 #[derive(Serialize)]
 struct BootJson<'a> {
     image: &'a str,
-    arch: Arch,
+    arch: &'static str,
     firmware: Firmware,
     bus: Bus,
     accelerator: Accel,
@@ -141,15 +141,17 @@ pub(super) fn outcome(
 ) -> Result<(), Failure> {
     let (outcome, unmet, how, reason) = match &launched.ended {
         LaunchEnd::Passed => ("passed", &[][..], None, None),
-        LaunchEnd::Off => ("off", &[][..], None, None),
-        LaunchEnd::Stopped => ("stopped", &[][..], None, None),
-        LaunchEnd::Failed { unmet, how, reason } => ("failed", unmet.as_slice(), Some(how), reason.as_ref()),
+        LaunchEnd::PoweredOff => ("off", &[][..], None, None),
+        LaunchEnd::Interrupted => ("stopped", &[][..], None, None),
+        LaunchEnd::Failed { unmet, sign, failure } => {
+            ("failed", unmet.as_slice(), Some(sign), failure.as_ref())
+        }
     };
     let seconds = launched.seconds;
     if ui.json() {
         return ui.object(&BootJson {
             image: &target.name,
-            arch: launch.arch,
+            arch: launch.arch.name(),
             firmware: launch.firmware,
             bus: launch.bus,
             accelerator: launched.accel,
@@ -182,7 +184,7 @@ pub(super) fn outcome(
     if !launched.screen.is_empty() {
         line("--- the last lines of the console".to_owned())?;
         let last = launched.screen.len().saturating_sub(LINES);
-        let report = crash::begins(launched.screen.iter().map(String::as_str));
+        let report = crash_report::report_start(launched.screen.iter().map(String::as_str));
         let skip = report.map_or(last, |report| report.min(last));
         launched.screen.iter().skip(skip).try_for_each(|text| line(format!("  | {text}")))?;
         line("---".to_owned())?;
@@ -200,9 +202,9 @@ pub(super) fn outcome(
 fn failure_text(how: &FailureSign) -> String {
     match how {
         FailureSign::TimedOut => "the time limit was reached".to_owned(),
-        FailureSign::Off => "the machine switched itself off or was reset".to_owned(),
-        FailureSign::Said => "it reported that it cannot continue".to_owned(),
-        FailureSign::Check(why) => why.clone(),
+        FailureSign::PoweredOff => "the machine switched itself off or was reset".to_owned(),
+        FailureSign::FatalMessage => "it reported that it cannot continue".to_owned(),
+        FailureSign::CheckFailed(why) => why.clone(),
     }
 }
 
@@ -215,5 +217,5 @@ fn machine(arch: Arch, firmware: Firmware, bus: Bus) -> String {
         Bus::Nvme => "NVMe",
         Bus::Virtio => "virtio",
     };
-    format!("{} by {firmware} from {bus}", arch.word())
+    format!("{} by {firmware} from {bus}", arch.name())
 }

@@ -46,8 +46,8 @@ impl BootTarget {
         let cannot = || format!("cannot boot `{}`", args.image.display());
         let medium = Medium::open(&args.image).with_context(cannot)?;
         let manifest = medium.bundle().map(|folder| manifest(folder).with_context(cannot)).transpose()?;
-        let own = manifest.as_ref().and_then(|manifest| Arch::from_word(&manifest.origin.arch));
-        let host = Arch::from_word(std::env::consts::ARCH).unwrap_or(Arch::X86);
+        let own = manifest.as_ref().and_then(|manifest| Arch::by_name(&manifest.origin.arch));
+        let host = Arch::by_name(std::env::consts::ARCH).unwrap_or(Arch::X86_64);
         let arch = args.arch().or(own).unwrap_or(host);
         let seed = match &manifest {
             Some(manifest) => manifest.plain.to_string(),
@@ -84,5 +84,5 @@ pub(super) fn firmware(medium: &Medium, arch: Arch) -> Firmware {
     let esp = gpt::read::read(medium).is_ok_and(|reading| {
         reading.table.partitions.iter().any(|partition| partition.type_guid == types::ESP)
     });
-    if esp || arch == Arch::Arm { Firmware::Uefi } else { Firmware::Bios }
+    if esp || !arch.has_bios() { Firmware::Uefi } else { Firmware::Bios }
 }

@@ -3,8 +3,9 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+use amiforge_progress::Monitor;
 use amiforge_publish::ami::{self, AmiRegion, Examined, ExpectedAmi, FieldDifference};
-use amiforge_publish::flow;
+use amiforge_publish::rate_limiter;
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::verify::{self, Sample, SnapshotReport};
 use anyhow::Context as _;
@@ -44,28 +45,28 @@ struct VerifiedVolume {
 pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let cannot = || format!("cannot verify {name}");
-    let interrupt = interrupt_on_signals()?;
+    let cancel = interrupt_on_signals()?;
     let subject =
         args.bundle.as_deref().and_then(|bundle| bundle.is_dir().then(|| ImageSource::open(bundle)));
-    let subject = subject.transpose().with_context(cannot)?.map(|source| ami::subject(&source));
+    let subject = subject.transpose().with_context(cannot)?.map(|source| ami::image_facts(&source));
     let expected = ami::expected(args.bundle.as_deref(), name, subject).with_context(cannot)?;
-    let connected = args.aws.connect(&interrupt)?;
+    let connected = args.aws.connect(&cancel)?;
     let services = connected.services();
     let region = AmiRegion {
         name: &services.region,
         ec2: &*services.ec2,
-        pace: &services.pace,
-        progress: ui,
-        interrupt: &interrupt,
+        timer: &services.timer,
+        monitor: Monitor::new(ui, &cancel),
     };
     let work = ami::examine(&region, name, &expected, args.bundle.as_deref());
     let examined = connected.block_on(work).with_context(cannot)?;
-    let rate = if args.aws.is_local() { 0 } else { flow::RATE };
+    let rate = if args.aws.is_local() { 0 } else { rate_limiter::DEFAULT_RATE };
     let sample = args.sample.map_or(Sample::All, Sample::Percent);
     let mut volumes = Vec::new();
     for volume in &examined.volumes {
         let bundle = volume.bundle.as_deref();
-        let work = verify::verify(&services, &volume.snapshot, bundle, sample, rate, ui, &interrupt);
+        let work =
+            verify::verify(&services, &volume.snapshot, bundle, sample, rate, Monitor::new(ui, &cancel));
         let report = connected.block_on(work).with_context(cannot)?;
         volumes.push(VerifiedVolume { device: volume.device.clone(), report });
     }
@@ -78,9 +79,9 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
 /// Names what the fields were compared with.
 fn against(expected: &ExpectedAmi) -> &'static str {
     match expected {
-        ExpectedAmi::Asked(_) => "what its publish requested",
-        ExpectedAmi::Derived(_) => "what follows from the bundle",
-        ExpectedAmi::Anything => "the tags of its snapshot",
+        ExpectedAmi::Requested(_) => "what its publish requested",
+        ExpectedAmi::FromBundle(_) => "what follows from the bundle",
+        ExpectedAmi::Unknown => "the tags of its snapshot",
     }
 }
 

@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use amiforge_publish::flow;
+use amiforge_progress::Monitor;
+use amiforge_publish::rate_limiter;
 use amiforge_publish::verify::{self, Sample, SnapshotReport};
 use anyhow::Context as _;
 use serde::Serialize;
@@ -25,12 +26,13 @@ struct SnapshotVerifyJson<'a> {
 /// Verifies a snapshot.
 pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
-    let interrupt = interrupt_on_signals()?;
-    let region = args.aws.connect(&interrupt)?;
+    let cancel = interrupt_on_signals()?;
+    let region = args.aws.connect(&cancel)?;
     let services = region.services();
-    let rate = if args.aws.is_local() { 0 } else { flow::RATE };
+    let rate = if args.aws.is_local() { 0 } else { rate_limiter::DEFAULT_RATE };
     let sample = args.sample.map_or(Sample::All, Sample::Percent);
-    let work = verify::verify(&services, name, args.bundle.as_deref(), sample, rate, ui, &interrupt);
+    let work =
+        verify::verify(&services, name, args.bundle.as_deref(), sample, rate, Monitor::new(ui, &cancel));
     let report = region.block_on(work).with_context(|| format!("cannot verify {name}"))?;
     show(name, &services.region, &report, begun.elapsed(), ui)?;
     Ok(if report.differences.is_empty() { Outcome::Success } else { Outcome::Difference })

@@ -1,6 +1,6 @@
 //! `[boot]`.
 
-use amiforge_rootfs::steps::kernel_hook::{InitrdOf, UefiLoader};
+use amiforge_rootfs::steps::kernel_hook::{InitrdSource, UefiLoader};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ pub(crate) struct BootKeys {
     /// Further arguments for the kernel, after `root=`, `rootwait`, `ro`, the consoles and what EC2 advises for NVMe.
     pub(crate) cmdline: Option<String>,
     /// The initrd; `"auto"` if not given.
-    pub(crate) initrd: Option<InitrdOf>,
+    pub(crate) initrd: Option<InitrdSource>,
     /// What the kernel needs to reach its root, as words (`nvme`, `virtio`, `xen`, `ext4`) or names of modules. An initrd
     /// of amiforge's own holds those that are not built in. All four words if not given, as far as the kernel has them.
     pub(crate) drivers: Option<Vec<String>>,

@@ -10,6 +10,7 @@ mod partition;
 mod source;
 mod stage;
 
+use amiforge_formats::arch::Arch;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -86,6 +87,15 @@ pub(crate) enum ArchKey {
     /// Arm, 64 bit, such as Graviton.
     #[serde(rename = "aarch64")]
     Aarch64,
+}
+
+impl From<ArchKey> for Arch {
+    fn from(key: ArchKey) -> Self {
+        match key {
+            ArchKey::X86_64 => Self::X86_64,
+            ArchKey::Aarch64 => Self::Aarch64,
+        }
+    }
 }
 
 /// A point in time.

@@ -1,5 +1,6 @@
 //! `[[partition]]`.
 
+use amiforge_formats::volume::FsKind;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -93,4 +94,29 @@ pub(crate) enum FsKey {
     Swap,
     /// No file system.
     None,
+}
+
+impl FsKey {
+    /// All of them, in the order in which messages list them.
+    pub(crate) const ALL: [Self; 4] = [Self::Fat32, Self::Ext4, Self::Swap, Self::None];
+
+    /// The format of the volume, if it has one.
+    pub(crate) fn kind(self) -> Option<FsKind> {
+        match self {
+            Self::Fat32 => Some(FsKind::Fat),
+            Self::Ext4 => Some(FsKind::Ext4),
+            Self::Swap => Some(FsKind::Swap),
+            Self::None => None,
+        }
+    }
+
+    /// As recipes name it.
+    pub(crate) fn name(self) -> &'static str {
+        self.kind().map_or("none", |kind| kind.format().written_name())
+    }
+
+    /// Whether files can be put on it.
+    pub(crate) fn holds_files(self) -> bool {
+        self.kind().is_some_and(|kind| kind.format().files().is_some())
+    }
 }

@@ -1,13 +1,14 @@
-//! EBS direct: the six calls that write and read the blocks of snapshots (API version 2019-11-02, rest-json).
+//! EBS direct: the six operations that write and read the blocks of snapshots (API version 2019-11-02,
+//! rest-json).
 
 mod complete;
+mod errors;
 mod list;
 mod put;
 mod read;
-mod shape;
 mod start;
 mod token;
-mod voice;
+mod validation;
 
 use std::sync::Arc;
 
@@ -15,23 +16,23 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::Serialize;
 
-use crate::clock::Moment;
-use crate::config::Quotas;
-use crate::door::reply::{Response, reply, with};
-use crate::door::signed::SignedRequest;
-use crate::state::blocks::BLOCK;
+use crate::clock::Timestamp;
+use crate::http::request::SignedRequest;
+use crate::http::response::{Response, new_response, with_header};
+use crate::state::blocks::BLOCK_SIZE;
+use crate::state::config::Quotas;
 use crate::state::snapshot::Snapshot;
-use crate::world::{Region, World};
+use crate::state::{Region, State};
 
-use self::voice::EbsRefusal;
-pub(crate) use self::voice::{fail, refuse, throttle_in_front};
+use self::errors::EbsError;
+pub(crate) use self::errors::{fail, frontend_throttled, reject};
 
-/// Blocks of a GiB.
-const BLOCKS_OF_GIB: u64 = (1 << 30) / BLOCK as u64;
+/// The number of blocks in a GiB.
+const BLOCKS_OF_GIB: u64 = (1 << 30) / BLOCK_SIZE as u64;
 
-/// A call, with what its path says.
+/// An operation with the parameters in its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum EbsCall {
+enum EbsOperation {
     Start,
     Put(String, String),
     Complete(String),
@@ -40,10 +41,10 @@ enum EbsCall {
     Read(String, String),
 }
 
-impl EbsCall {
-    fn of(request: &SignedRequest) -> Option<Self> {
+impl EbsOperation {
+    fn from_request(request: &SignedRequest) -> Option<Self> {
         let path = request.parts.uri.path().trim_start_matches('/');
-        let parts: Vec<_> = path.split('/').map(crate::sigv4::decoded).collect();
+        let parts: Vec<_> = path.split('/').map(crate::sigv4::percent_decoded).collect();
         let parts: Vec<_> = parts.iter().map(String::as_str).collect();
         let own = str::to_owned;
         match (&request.parts.method, &parts[..]) {
@@ -68,7 +69,7 @@ impl EbsCall {
         }
     }
 
-    /// Requests a second that an account may make of it, and that may be made of it for one snapshot.
+    /// The quota per account, and the quota per snapshot, in requests per second.
     fn quota(&self, quotas: &Quotas) -> (Option<u32>, Option<(&str, u32)>) {
         let of = |id, rate: Option<u32>| rate.map(|rate| (id, rate));
         match self {
@@ -81,104 +82,109 @@ impl EbsCall {
     }
 }
 
-/// An answer that grants what was asked for.
+/// A successful response.
 #[derive(Debug)]
-struct EbsAnswer {
+struct EbsResponse {
     status: StatusCode,
     content_type: &'static str,
     headers: Vec<(&'static str, String)>,
     body: Bytes,
 }
 
-/// The name of what a request asks for.
+/// The name of the requested operation; empty or approximate if it cannot be determined.
 pub(crate) fn action(request: &SignedRequest) -> String {
-    EbsCall::of(request).map_or("", |call| call.name()).to_owned()
+    EbsOperation::from_request(request).map_or("", |call| call.name()).to_owned()
 }
 
-/// Says that there is no such snapshot as a request is about.
-pub(crate) fn miss(request: &SignedRequest) -> Response {
-    let id = match EbsCall::of(request) {
+/// The response that the snapshot of a request does not exist.
+pub(crate) fn not_found(request: &SignedRequest) -> Response {
+    let id = match EbsOperation::from_request(request) {
         Some(
-            EbsCall::Put(id, _)
-            | EbsCall::Complete(id)
-            | EbsCall::Blocks(id)
-            | EbsCall::Changes(id)
-            | EbsCall::Read(id, _),
+            EbsOperation::Put(id, _)
+            | EbsOperation::Complete(id)
+            | EbsOperation::Blocks(id)
+            | EbsOperation::Changes(id)
+            | EbsOperation::Read(id, _),
         ) => id,
-        Some(EbsCall::Start) | None => String::new(),
+        Some(EbsOperation::Start) | None => String::new(),
     };
-    EbsRefusal::no_snapshot(&id).response(&request.request_id)
+    EbsError::snapshot_not_found(&id).response(&request.request_id)
 }
 
-/// Answers a request.
-pub(crate) async fn answer(world: &World, region: &Region, request: SignedRequest) -> Response {
+/// Responds to a request.
+pub(crate) async fn respond(state: &State, region: &Region, request: SignedRequest) -> Response {
     let id = request.request_id.clone();
-    match granted(world, region, request).await {
-        Ok(EbsAnswer { status, content_type, headers, body }) => {
-            let response = with(reply(status, content_type, body), "x-amzn-requestid", &id);
-            headers.iter().fold(response, |response, (name, value)| with(response, name, value))
+    match perform(state, region, request).await {
+        Ok(EbsResponse { status, content_type, headers, body }) => {
+            let response = with_header(new_response(status, content_type, body), "x-amzn-requestid", &id);
+            headers.iter().fold(response, |response, (name, value)| with_header(response, name, value))
         }
-        Err(refusal) => refusal.response(&id),
+        Err(error) => error.response(&id),
     }
 }
 
-async fn granted(world: &World, region: &Region, request: SignedRequest) -> Result<EbsAnswer, EbsRefusal> {
-    let call = EbsCall::of(&request).ok_or_else(EbsRefusal::no_operation)?;
-    check_quota(world, &call, &request.account)?;
+async fn perform(state: &State, region: &Region, request: SignedRequest) -> Result<EbsResponse, EbsError> {
+    let call = EbsOperation::from_request(&request).ok_or_else(EbsError::unknown_operation)?;
+    check_quota(state, &call, &request.account)?;
     match &call {
-        EbsCall::Start => start::answer(world, region, &request),
-        EbsCall::Put(id, index) => put::answer(world, region, &request, id, index).await,
-        EbsCall::Complete(id) => complete::answer(world, region, &request, id),
-        EbsCall::Blocks(id) => list::blocks(world, region, &request, id),
-        EbsCall::Changes(id) => list::changes(world, region, &request, id),
-        EbsCall::Read(id, index) => read::answer(world, region, &request, id, index).await,
+        EbsOperation::Start => start::respond(state, region, &request),
+        EbsOperation::Put(id, index) => put::respond(state, region, &request, id, index).await,
+        EbsOperation::Complete(id) => complete::respond(state, region, &request, id),
+        EbsOperation::Blocks(id) => list::blocks(state, region, &request, id),
+        EbsOperation::Changes(id) => list::changes(state, region, &request, id),
+        EbsOperation::Read(id, index) => read::respond(state, region, &request, id, index).await,
     }
 }
 
-fn check_quota(world: &World, call: &EbsCall, account: &str) -> Result<(), EbsRefusal> {
-    let (of_account, of_snapshot) = call.quota(&world.config.quotas);
-    let (now, limiter) = (world.now(), &world.limiter);
+fn check_quota(state: &State, call: &EbsOperation, account: &str) -> Result<(), EbsError> {
+    let (of_account, of_snapshot) = call.quota(&state.config.quotas);
+    let (now, limiter) = (state.now(), &state.limiter);
     if !limiter.take(call.name(), account, of_account, now) {
-        return Err(EbsRefusal::throttled("ACCOUNT_THROTTLED"));
+        return Err(EbsError::throttled("ACCOUNT_THROTTLED"));
     }
     if let Some((id, rate)) = of_snapshot
         && !limiter.take(call.name(), id, Some(rate), now)
     {
-        return Err(EbsRefusal::throttled("RESOURCE_LEVEL_THROTTLE"));
+        return Err(EbsError::throttled("RESOURCE_LEVEL_THROTTLE"));
     }
     Ok(())
 }
 
-/// A snapshot that an account may write into.
-fn owned(region: &Region, account: &str, id: &str) -> Option<Arc<Snapshot>> {
+/// A snapshot that an account may write to.
+fn owned_snapshot(region: &Region, account: &str, id: &str) -> Option<Arc<Snapshot>> {
     region.snapshots.find(id).filter(|snapshot| snapshot.owner == account)
 }
 
-/// A snapshot whose blocks an account may read now.
-fn readable(world: &World, region: &Region, account: &str, id: &str) -> Result<Arc<Snapshot>, EbsRefusal> {
-    let found = region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(account));
-    let snapshot = found.ok_or_else(|| EbsRefusal::no_snapshot(id))?;
+/// A snapshot whose blocks an account may read at this time.
+fn readable_snapshot(
+    state: &State,
+    region: &Region,
+    account: &str,
+    id: &str,
+) -> Result<Arc<Snapshot>, EbsError> {
+    let snapshot = region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(account));
+    let snapshot = snapshot.ok_or_else(|| EbsError::snapshot_not_found(id))?;
     if snapshot.shared_with.everybody {
-        return Err(EbsRefusal::invalid("INVALID_SNAPSHOT_ID", "Public snapshots are not supported"));
+        return Err(EbsError::invalid("INVALID_SNAPSHOT_ID", "Public snapshots are not supported"));
     }
-    if snapshot.listable(world.now(), &world.config.windows) {
+    if snapshot.listable(state.now(), &state.config.windows) {
         Ok(snapshot)
     } else {
-        Err(EbsRefusal::no_snapshot(id))
+        Err(EbsError::snapshot_not_found(id))
     }
 }
 
-/// Number of blocks that fit into a snapshot.
-fn extent(snapshot: &Snapshot) -> u64 {
+/// The number of blocks in the volume of a snapshot.
+fn block_count(snapshot: &Snapshot) -> u64 {
     snapshot.volume_size * BLOCKS_OF_GIB
 }
 
-/// The index of a block, if it is within the volume.
-fn check_index(index: i64, snapshot: &Snapshot) -> Result<u32, EbsRefusal> {
-    let within = u32::try_from(index).ok().filter(|&index| u64::from(index) < extent(snapshot));
+/// Checks that a block index is within the volume.
+fn check_index(index: i64, snapshot: &Snapshot) -> Result<u32, EbsError> {
+    let within = u32::try_from(index).ok().filter(|&index| u64::from(index) < block_count(snapshot));
     within.ok_or_else(|| {
         let message = format!("Block index {index} is beyond the volume size extent");
-        EbsRefusal::invalid("INVALID_BLOCK", message)
+        EbsError::invalid("INVALID_BLOCK", message)
     })
 }
 
@@ -190,38 +196,38 @@ impl Query {
         Self(request.query())
     }
 
-    /// A parameter that is there and not empty.
+    /// A parameter that exists and is not empty.
     fn find(&self, name: &str) -> Option<&str> {
         let pair = self.0.iter().find(|(key, _)| key == name);
         pair.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 }
 
-/// An answer in JSON.
-fn answered(status: StatusCode, body: impl Into<Bytes>) -> EbsAnswer {
-    EbsAnswer { status, content_type: "application/json", headers: Vec::new(), body: body.into() }
+/// A response with a JSON body.
+fn json_response(status: StatusCode, body: impl Into<Bytes>) -> EbsResponse {
+    EbsResponse { status, content_type: "application/json", headers: Vec::new(), body: body.into() }
 }
 
-/// A value as JSON.
-fn json<T: Serialize>(value: &T) -> String {
-    // Strings, numbers and lists of them always have a JSON form.
+/// Serializes a value as JSON.
+fn to_json<T: Serialize>(value: &T) -> String {
+    // Strings, numbers and lists of them can always be serialized.
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }
 
-/// An object of members that are JSON already.
-fn object(members: &[(&str, String)]) -> String {
+/// A JSON object of members that are already serialized, in the given order.
+fn json_object(members: &[(&str, String)]) -> String {
     let members: Vec<_> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
     format!("{{{}}}", members.join(","))
 }
 
-/// A time as the service writes it: seconds as a number, in scientific notation.
-fn time(moment: Moment) -> String {
+/// A time in the service's format: seconds as a number in scientific notation.
+fn format_time(moment: Timestamp) -> String {
     format!("{:E}", moment.seconds())
 }
 
-/// Runs what touches the disk off the threads that serve connections.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, EbsRefusal> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| EbsRefusal::broken())
+/// Runs file accesses outside the threads that serve connections.
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, EbsError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| EbsError::internal())
 }
 
 #[cfg(test)]
@@ -230,6 +236,6 @@ mod tests {
 
     #[test]
     fn times_are_written_as_the_service_writes_them() {
-        assert_eq!(time(Moment(1_790_337_440_328)), "1.790337440328E9");
+        assert_eq!(format_time(Timestamp(1_790_337_440_328)), "1.790337440328E9");
     }
 }

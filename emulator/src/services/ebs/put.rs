@@ -1,4 +1,4 @@
-//! `PutSnapshotBlock`: a block into a pending snapshot, if it is what its checksum says.
+//! `PutSnapshotBlock`: writes a block into a pending snapshot, if its content matches the checksum.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,124 +7,127 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::shape::{Pattern, RequestShape, integer};
-use super::voice::EbsRefusal;
-use super::{EbsAnswer, answered, owned};
-use crate::clock::Moment;
-use crate::door::signed::{Payload, SignedRequest};
-use crate::locks::lock;
-use crate::state::blocks::{BLOCK, BlockStore};
-use crate::state::digest::BlockDigest;
-use crate::state::map::SnapshotMap;
+use super::errors::EbsError;
+use super::validation::{Pattern, RequestValidator, integer};
+use super::{EbsResponse, json_response, owned_snapshot};
+use crate::clock::Timestamp;
+use crate::digest::Sha256Digest;
+use crate::http::request::{Payload, SignedRequest};
+use crate::state::block_map::BlockMap;
+use crate::state::blocks::{BLOCK_SIZE, BlockStore};
 use crate::state::snapshot::Snapshot;
-use crate::world::{Region, World};
+use crate::state::{Region, State};
+use crate::sync::lock;
 
-/// Answers the call.
-pub(super) async fn answer(
-    world: &World,
+/// Responds to the operation.
+pub(super) async fn respond(
+    state: &State,
     region: &Region,
     request: &SignedRequest,
     id: &str,
     index: &str,
-) -> Result<EbsAnswer, EbsRefusal> {
-    let Payload::Whole { bytes, digest } = &request.payload else { return Err(EbsRefusal::no_operation()) };
-    let index = shape(request, id, index)?;
-    let snapshot = owned(region, &request.account, id).ok_or_else(|| EbsRefusal::no_snapshot(id))?;
-    check_open(world, region, &snapshot)?;
-    let index = check_place(request, &snapshot, index)?;
-    if bytes.len() != BLOCK {
-        return Err(EbsRefusal::invalid("INVALID_PARAMETER_VALUE", "Failed to read block data"));
+) -> Result<EbsResponse, EbsError> {
+    let Payload::Buffered { bytes, digest } = &request.payload else {
+        return Err(EbsError::unknown_operation());
+    };
+    let index = validate(request, id, index)?;
+    let snapshot =
+        owned_snapshot(region, &request.account, id).ok_or_else(|| EbsError::snapshot_not_found(id))?;
+    check_writable(state, region, &snapshot)?;
+    let index = check_block(request, &snapshot, index)?;
+    if bytes.len() != BLOCK_SIZE {
+        return Err(EbsError::invalid("INVALID_PARAMETER_VALUE", "Failed to read block data"));
     }
-    check_sum(request, *digest)?;
+    check_checksum(request, *digest)?;
     let map = region.snapshots.map(id)?;
-    keep(&world.blocks, map, index, *digest, bytes.clone()).await?;
-    region.snapshots.wrote(id, world.now());
-    let mut answer = answered(StatusCode::CREATED, "{}");
-    answer.headers.push(("x-amz-checksum", digest.base64()));
-    answer.headers.push(("x-amz-checksum-algorithm", "SHA256".to_owned()));
-    Ok(answer)
+    store_block(&state.blocks, map, index, *digest, bytes.clone()).await?;
+    region.snapshots.record_write(id, state.now());
+    let mut response = json_response(StatusCode::CREATED, "{}");
+    response.headers.push(("x-amz-checksum", digest.base64()));
+    response.headers.push(("x-amz-checksum-algorithm", "SHA256".to_owned()));
+    Ok(response)
 }
 
-/// Checks the shape of the request and gives the index.
-fn shape(request: &SignedRequest, id: &str, index: &str) -> Result<i64, EbsRefusal> {
+/// Validates the request and returns the block index.
+fn validate(request: &SignedRequest, id: &str, index: &str) -> Result<i64, EbsError> {
     let index = integer(Some(index))?.unwrap_or_default();
     let (checksum, algorithm) =
         (request.header("x-amz-checksum"), request.header("x-amz-checksum-algorithm"));
     let length = integer(request.header("x-amz-data-length"))?;
-    let mut shape = RequestShape::default();
-    shape.text("snapshotId", Some(id), 64, Pattern::SnapshotId);
-    shape.number("blockIndex", Some(index), 0, None);
-    shape.required("dataLength", length.as_ref());
-    shape.number("progress", integer(request.header("x-amz-progress"))?, 0, Some(100));
-    shape.required("checksum", checksum.as_ref());
-    shape.text("checksum", checksum, 64, Pattern::Base64);
-    shape.required("checksumAlgorithm", algorithm.as_ref());
-    shape.text("checksumAlgorithm", algorithm, 32, Pattern::Word);
-    shape.done()?;
+    let mut validator = RequestValidator::default();
+    validator.text("snapshotId", Some(id), 64, Pattern::SnapshotId);
+    validator.number("blockIndex", Some(index), 0, None);
+    validator.required("dataLength", length.as_ref());
+    validator.number("progress", integer(request.header("x-amz-progress"))?, 0, Some(100));
+    validator.required("checksum", checksum.as_ref());
+    validator.text("checksum", checksum, 64, Pattern::Base64);
+    validator.required("checksumAlgorithm", algorithm.as_ref());
+    validator.text("checksumAlgorithm", algorithm, 32, Pattern::Word);
+    validator.finish()?;
     Ok(index)
 }
 
-/// Whether the snapshot can be written to now.
-fn check_open(world: &World, region: &Region, snapshot: &Snapshot) -> Result<(), EbsRefusal> {
-    let now: Moment = world.now();
-    if now < snapshot.start_time.after(world.config.windows.put_after_start) {
-        return Err(EbsRefusal::no_snapshot(&snapshot.id));
+/// Checks that the snapshot accepts blocks at this time.
+fn check_writable(state: &State, region: &Region, snapshot: &Snapshot) -> Result<(), EbsError> {
+    let now: Timestamp = state.now();
+    if now < snapshot.start_time.after(state.config.windows.put_after_start) {
+        return Err(EbsError::snapshot_not_found(&snapshot.id));
     }
-    let cancelled = region.snapshots.cancel_if_idle(snapshot, now, &world.config.windows)?;
-    if snapshot.outcome.is_some() || cancelled { Err(sealed()) } else { Ok(()) }
+    let cancelled = region.snapshots.cancel_if_idle(snapshot, now, &state.config.windows)?;
+    if snapshot.outcome.is_some() || cancelled { Err(already_completed()) } else { Ok(()) }
 }
 
-fn sealed() -> EbsRefusal {
-    EbsRefusal::invalid("INVALID_SNAPSHOT_ID", "Snapshot is already completed")
+fn already_completed() -> EbsError {
+    EbsError::invalid("INVALID_SNAPSHOT_ID", "Snapshot is already completed")
 }
 
-/// Whether such a block can be there.
-fn check_place(request: &SignedRequest, snapshot: &Snapshot, index: i64) -> Result<u32, EbsRefusal> {
+/// Checks the algorithm, the length and the index of the block.
+fn check_block(request: &SignedRequest, snapshot: &Snapshot, index: i64) -> Result<u32, EbsError> {
     let algorithm = request.header("x-amz-checksum-algorithm").unwrap_or_default();
     if algorithm != "SHA256" {
         let message =
             format!("Unsupported Checksum Algorithm '{algorithm}', supported algorithms are SHA256");
-        return Err(EbsRefusal::invalid("INVALID_PARAMETER_VALUE", message));
+        return Err(EbsError::invalid("INVALID_PARAMETER_VALUE", message));
     }
     let length = integer(request.header("x-amz-data-length"))?.unwrap_or_default();
-    if length != BLOCK as i64 {
-        let message = format!("Block data length {length} is not valid, expected {BLOCK}");
-        return Err(EbsRefusal::invalid("INVALID_BLOCK", message));
+    if length != BLOCK_SIZE as i64 {
+        let message = format!("Block data length {length} is not valid, expected {BLOCK_SIZE}");
+        return Err(EbsError::invalid("INVALID_BLOCK", message));
     }
     super::check_index(index, snapshot)
 }
 
-/// Whether the block is what its checksum says.
-fn check_sum(request: &SignedRequest, digest: BlockDigest) -> Result<(), EbsRefusal> {
-    let said = request.header("x-amz-checksum").unwrap_or_default();
-    if STANDARD.decode(said).is_ok_and(|bytes| bytes == digest.0) {
+/// Checks the content of the block against its checksum.
+fn check_checksum(request: &SignedRequest, digest: Sha256Digest) -> Result<(), EbsError> {
+    let declared = request.header("x-amz-checksum").unwrap_or_default();
+    if STANDARD.decode(declared).is_ok_and(|bytes| bytes == digest.0) {
         return Ok(());
     }
-    Err(EbsRefusal::checksum(&digest.base64(), said))
+    Err(EbsError::checksum(&digest.base64(), declared))
 }
 
-/// Keeps the block, then notes that the snapshot has it. What touches the disk is done off the threads that serve
-/// connections; a block that is known already needs none.
-async fn keep(
+/// Stores the block, then adds it to the snapshot's map. File accesses run outside the threads that serve
+/// connections; a block that is already stored needs none.
+async fn store_block(
     blocks: &Arc<BlockStore>,
-    map: Arc<Mutex<SnapshotMap>>,
+    map: Arc<Mutex<BlockMap>>,
     index: u32,
-    digest: BlockDigest,
+    digest: Sha256Digest,
     bytes: Bytes,
-) -> Result<(), EbsRefusal> {
-    if !lock(&map).begin(index, digest) {
+) -> Result<(), EbsError> {
+    if !lock(&map).begin_write(index, digest) {
         let message = format!("Block index {index} is being updated with different data");
-        return Err(EbsRefusal::invalid("CONFLICTING_BLOCK_UPDATE", message));
+        return Err(EbsError::invalid("CONFLICTING_BLOCK_UPDATE", message));
     }
-    let known = blocks.knows(digest);
+    let known = blocks.contains(digest);
     let blocks = Arc::clone(blocks);
-    // All in one, so that a client that goes away leaves no writer behind.
+    // A single step, so that a client that disconnects leaves no registered writer behind.
     let write = move || {
-        let kept = blocks.keep(digest, &bytes);
+        let stored = blocks.store(digest, &bytes);
         let mut map = lock(&map);
-        map.end(index);
-        kept.and_then(|()| map.add(index, digest))
+        map.end_write(index);
+        stored.and_then(|()| map.record(index, digest))
     };
-    let added = if known { write() } else { super::aside(write).await? };
-    if added? { Ok(()) } else { Err(sealed()) }
+    let added = if known { write() } else { super::run_blocking(write).await? };
+    if added? { Ok(()) } else { Err(already_completed()) }
 }

@@ -1,53 +1,52 @@
-//! `GetSnapshotBlock`: the bytes of a block, to whoever has a token for it.
+//! `GetSnapshotBlock`: the content of a block, for a valid block token.
 //!
-//! What is stored is served as it is, with the checksum of what is served: like rot in a service that trusts its
-//! disks, an altered block is only found by somebody who knows what it should be.
+//! The stored content is returned as it is, with the checksum of the returned bytes: as in a service that
+//! trusts its disks, corruption is only detected by a client that knows the content.
 
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::shape::{Pattern, RequestShape, integer};
+use super::errors::EbsError;
 use super::token::{self, TokenKind};
-use super::voice::EbsRefusal;
-use super::{EbsAnswer, Query, readable};
-use crate::door::signed::SignedRequest;
-use crate::locks::lock;
-use crate::state::digest::BlockDigest;
-use crate::world::{Region, World};
+use super::validation::{Pattern, RequestValidator, integer};
+use super::{EbsResponse, Query, readable_snapshot};
+use crate::digest::Sha256Digest;
+use crate::http::request::SignedRequest;
+use crate::state::{Region, State};
+use crate::sync::lock;
 
-/// Answers the call.
-pub(super) async fn answer(
-    world: &World,
+/// Responds to the operation.
+pub(super) async fn respond(
+    state: &State,
     region: &Region,
     request: &SignedRequest,
     id: &str,
     index: &str,
-) -> Result<EbsAnswer, EbsRefusal> {
+) -> Result<EbsResponse, EbsError> {
     let query = Query::of(request);
     let (index, token) = (integer(Some(index))?.unwrap_or_default(), query.find("blockToken"));
-    let mut shape = RequestShape::default();
-    shape.text("snapshotId", Some(id), 64, Pattern::SnapshotId);
-    shape.number("blockIndex", Some(index), 0, None);
-    shape.required("blockToken", token.as_ref());
-    shape.text("blockToken", token, 256, Pattern::Any);
-    shape.done()?;
+    let mut validator = RequestValidator::default();
+    validator.text("snapshotId", Some(id), 64, Pattern::SnapshotId);
+    validator.number("blockIndex", Some(index), 0, None);
+    validator.required("blockToken", token.as_ref());
+    validator.text("blockToken", token, 256, Pattern::Any);
+    validator.finish()?;
     let token = token.unwrap_or_default();
-    let snapshot = readable(world, region, &request.account, id)?;
+    let snapshot = readable_snapshot(state, region, &request.account, id)?;
     let index = super::check_index(index, &snapshot)?;
-    let invalid =
-        || EbsRefusal::invalid("INVALID_BLOCK_TOKEN", format!("The block token {token} is invalid."));
-    if token::index(world, TokenKind::Block, id, token, world.now()) != Some(index) {
+    let invalid = || EbsError::invalid("INVALID_BLOCK_TOKEN", format!("The block token {token} is invalid."));
+    if token::verify(state, TokenKind::Block, id, token, state.now()) != Some(index) {
         return Err(invalid());
     }
-    let place = lock(&*region.snapshots.map(id)?).place(index).ok_or_else(invalid)?;
-    let blocks = std::sync::Arc::clone(&world.blocks);
-    let read = super::aside(move || {
-        let bytes = blocks.read(place.digest)?;
-        let digest = BlockDigest::of(&bytes);
+    let entry = lock(&*region.snapshots.map(id)?).entry(index).ok_or_else(invalid)?;
+    let blocks = std::sync::Arc::clone(&state.blocks);
+    let read = super::run_blocking(move || {
+        let bytes = blocks.read(entry.digest)?;
+        let digest = Sha256Digest::of(&bytes);
         Ok((bytes, digest))
     });
-    let (bytes, digest) = read.await?.map_err(|error: crate::error::Error| EbsRefusal::from(error))?;
-    Ok(EbsAnswer {
+    let (bytes, digest) = read.await?.map_err(|error: crate::error::Error| EbsError::from(error))?;
+    Ok(EbsResponse {
         status: StatusCode::OK,
         content_type: "application/octet-stream",
         headers: vec![

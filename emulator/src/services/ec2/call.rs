@@ -1,32 +1,32 @@
-//! One EC2 request on its way: who asks, when, for what, and in which region. Owns what all calls begin and end with.
+//! An EC2 request while it is being processed: account, region, time and parameters, and the checks that many
+//! operations share.
 
 use std::sync::{Arc, MutexGuard};
 
-use super::fault::Ec2Error;
-use super::image::ImageRecord;
-use super::query::{ParamNode, Params};
-use super::store::Ec2Shelves;
-use crate::clock::Moment;
-use crate::locks;
+use super::errors::Ec2Error;
+use super::params::{ParamNode, Params};
+use crate::clock::Timestamp;
+use crate::state::image::{ImageRecord, Life};
 use crate::state::snapshot::Snapshot;
-use crate::world::{Region, World};
+use crate::state::{Region, State};
+use crate::sync;
 
-/// One request on its way.
+/// A request while it is being processed.
 pub(crate) struct Ec2Call<'c> {
-    /// The account that asks.
+    /// The account that sent the request.
     pub(crate) account: &'c str,
-    /// The region that is asked.
+    /// The region that the request is for.
     pub(crate) region: &'c Region,
-    /// All regions.
-    pub(crate) world: &'c World,
-    /// The time.
-    pub(crate) now: Moment,
-    /// What was sent.
+    /// The state of all regions.
+    pub(crate) state: &'c State,
+    /// The time at which processing began.
+    pub(crate) now: Timestamp,
+    /// The parameters.
     pub(crate) query: &'c ParamNode,
-    /// Where it was sent to.
+    /// The value of the header `Host`.
     pub(crate) host: &'c str,
-    /// Whether what it begins is to fail.
-    pub(crate) doomed: bool,
+    /// Whether the operation that it begins is to fail later, by a scripted fault.
+    pub(crate) fail_async: bool,
 }
 
 impl<'c> Ec2Call<'c> {
@@ -35,89 +35,84 @@ impl<'c> Ec2Call<'c> {
         self.query.params()
     }
 
-    /// The tables of EC2.
-    pub(crate) fn state(&self) -> &Ec2Shelves {
-        &self.region.ec2
+    /// Locks the images and snapshots of the region against changes until the guard is dropped.
+    pub(crate) fn lock_region(&self) -> MutexGuard<'_, ()> {
+        sync::lock(&self.region.write_lock)
     }
 
-    /// Lets nobody else change the region's images and snapshots until the result is dropped.
-    pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
-        locks::lock(&self.region.changing)
-    }
-
-    /// To be asked when all parameters are read and found good, before anything is done: refuses what nobody asked
-    /// for, and goes no further in a dry run.
+    /// To be called after all parameters are parsed and checked, and before any change: refuses unknown
+    /// parameters, and ends a dry run.
     pub(crate) fn commit(&self) -> Result<(), Ec2Error> {
-        let dry = self.params().truth("DryRun")?;
-        self.query.end()?;
+        let dry = self.params().boolean("DryRun")?;
+        self.query.check_all_read()?;
         if dry == Some(true) { Err(Ec2Error::dry_run()) } else { Ok(()) }
     }
 
-    /// Whether something made at a moment shows in describing calls yet.
-    pub(crate) fn shows(&self, made: Moment) -> bool {
-        self.now >= made.after(self.world.config.windows.describe_after_creation)
+    /// Whether something created at this time is visible to Describe operations.
+    pub(crate) fn is_visible(&self, made: Timestamp) -> bool {
+        self.now >= made.after(self.state.config.windows.describe_after_creation)
     }
 
-    /// Whether the asking account may see and launch an image.
-    pub(crate) fn admits(&self, image: &ImageRecord) -> bool {
-        image.owner == self.account || image.grants.admits(self.account)
+    /// Whether the account may see and launch an image.
+    pub(crate) fn can_use(&self, image: &ImageRecord) -> bool {
+        image.owner == self.account || image.grants.allows(self.account)
     }
 
-    /// An image that the account may see.
+    /// Finds an image that the account may see.
     pub(crate) fn image(&self, id: &str) -> Result<Arc<ImageRecord>, Ec2Error> {
         check_image_id(id)?;
-        let image = self.state().images.find(id).filter(|image| self.admits(image));
+        let image = self.region.images.find(id).filter(|image| self.can_use(image));
         match image {
             None => Err(no_image(id)),
-            Some(image) if matches!(image.life, super::image::Life::Deregistered) => Err(unavailable(id)),
-            Some(image) if !self.shows(image.created) => Err(no_image(id)),
+            Some(image) if matches!(image.life, Life::Deregistered) => Err(unavailable(id)),
+            Some(image) if !self.is_visible(image.created) => Err(no_image(id)),
             Some(image) => Ok(image),
         }
     }
 
-    /// An image of the account.
+    /// Finds an image that the account owns.
     pub(crate) fn own_image(&self, id: &str) -> Result<Arc<ImageRecord>, Ec2Error> {
         let image = self.image(id)?;
         if image.owner == self.account { Ok(image) } else { Err(not_yours("image", id)) }
     }
 
-    /// Changes an image of the account that is there.
+    /// Changes an existing image.
     pub(crate) fn edit_image(
         &self,
         id: &str,
         change: impl FnOnce(&mut ImageRecord) -> Result<(), Ec2Error>,
     ) -> Result<(), Ec2Error> {
-        self.state().images.edit(id, change)?.ok_or_else(|| no_image(id))
+        self.region.images.edit(id, change)?.ok_or_else(|| no_image(id))
     }
 
-    /// A snapshot that the account may use. `code` is what a missing one is called.
+    /// Finds a snapshot that the account may use. `code` is the error code if it does not exist.
     pub(crate) fn snapshot(&self, id: &str, code: &str) -> Result<Arc<Snapshot>, Ec2Error> {
         check_snapshot_id(id)?;
-        let found = self.region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(self.account));
-        let found = found.filter(|snapshot| self.shows(snapshot.start_time));
-        found.ok_or_else(|| {
+        let snapshot = self.region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(self.account));
+        let snapshot = snapshot.filter(|snapshot| self.is_visible(snapshot.start_time));
+        snapshot.ok_or_else(|| {
             let noun = if code == "InvalidSnapshotID.NotFound" { "snapshot ID" } else { "snapshot" };
             let stop = if code == "InvalidSnapshotID.NotFound" { "" } else { "." };
             Ec2Error::new(code, format!("The {noun} '{id}' does not exist{stop}"))
         })
     }
 
-    /// A snapshot of the account.
+    /// Finds a snapshot that the account owns.
     pub(crate) fn own_snapshot(&self, id: &str) -> Result<Arc<Snapshot>, Ec2Error> {
         let snapshot = self.snapshot(id, NO_SNAPSHOT)?;
         if snapshot.owner == self.account { Ok(snapshot) } else { Err(not_yours("snapshot", id)) }
     }
 
-    /// Removes a snapshot that nothing uses.
+    /// Removes an unused snapshot.
     pub(crate) fn remove_snapshot(&self, id: &str) -> Result<(), Ec2Error> {
-        // First the note: a server that is killed in between sweeps for nothing, which is better than never.
-        self.world.sweep_later()?;
+        // The marker comes first: a server killed in between only searches for unused blocks in vain.
+        self.state.mark_unused_blocks()?;
         self.region.snapshots.remove(id)?;
         Ok(())
     }
 }
 
-/// What most calls say of a snapshot that is not there; `RegisterImage` has a code of its own.
+/// The error code of most operations for a missing snapshot; `RegisterImage` has its own.
 pub(crate) const NO_SNAPSHOT: &str = "InvalidSnapshot.NotFound";
 
 impl From<crate::error::Error> for Ec2Error {
@@ -126,7 +121,7 @@ impl From<crate::error::Error> for Ec2Error {
     }
 }
 
-/// Refuses what cannot be the id of an image.
+/// Checks the form of an image id.
 pub(crate) fn check_image_id(id: &str) -> Result<(), Ec2Error> {
     if is_id(id, "ami-") {
         return Ok(());
@@ -134,7 +129,7 @@ pub(crate) fn check_image_id(id: &str) -> Result<(), Ec2Error> {
     Err(Ec2Error::new("InvalidAMIID.Malformed", format!("Invalid id: \"{id}\" (expecting \"ami-...\")")))
 }
 
-/// Refuses what cannot be the id of a snapshot.
+/// Checks the form of a snapshot id.
 pub(crate) fn check_snapshot_id(id: &str) -> Result<(), Ec2Error> {
     if is_id(id, "snap-") {
         return Ok(());
@@ -149,12 +144,12 @@ fn is_id(id: &str, prefix: &str) -> bool {
     matches!(digits.len(), 8 | 17) && hexadecimal && digits.bytes().any(|digit| digit != b'0')
 }
 
-/// There is no such image, or it is nobody's business.
+/// The image does not exist or is not visible to the account.
 pub(crate) fn no_image(id: &str) -> Ec2Error {
     Ec2Error::new("InvalidAMIID.NotFound", format!("The image id '[{id}]' does not exist"))
 }
 
-/// The image is gone.
+/// The image is deregistered.
 pub(crate) fn unavailable(id: &str) -> Ec2Error {
     Ec2Error::new("InvalidAMIID.Unavailable", format!("The image ID '{id}' is no longer available"))
 }

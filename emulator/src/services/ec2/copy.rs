@@ -1,103 +1,114 @@
-//! `CopyImage` and `CopySnapshot`: called in the region that is copied to. Blocks are shared by all regions, so a copy makes
-//! records only; it is pending for as long as the windows say.
+//! `CopyImage` and `CopySnapshot`, called in the destination region. All regions share the stored blocks, so
+//! a copy only creates records. It is pending for the duration of the window.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::call::{self, Ec2Call, NO_SNAPSHOT};
-use super::fault::Ec2Error;
-use super::image::{ImageRecord, ImageState, Life};
-use super::mapping::{BlockDeviceMapping, DeviceKind};
-use super::query::Params;
-use super::register;
+use super::errors::Ec2Error;
+use super::params::Params;
+use super::register_image;
 use super::settings;
-use super::tag::{self, Tags};
+use super::tags;
+use crate::ids;
 use crate::services::xml::Xml;
-use crate::state::ids;
+use crate::state::Region;
+use crate::state::device::{BlockDeviceMapping, DeviceKind};
+use crate::state::image::{ImageRecord, ImageState, Life};
 use crate::state::snapshot::{Snapshot, SnapshotOutcome, SnapshotShares, Status};
-use crate::world::Region;
+use crate::state::tags::Tags;
 
-/// Characters of a token, at most.
+/// The maximum number of characters in a client token.
 const MAX_TOKEN: usize = 128;
-/// Snapshots that are being copied into a region at a time, at most.
+/// The maximum number of concurrent snapshot copies into a region.
 const MAX_COPIES: usize = 20;
 
-/// How the copy of a snapshot is encrypted.
-enum Cipher {
-    /// As its source; a source of another region or account changes to this region's key.
+/// The encryption of a copied snapshot.
+enum CopyEncryption {
+    /// As the source; an encrypted source from another region or account changes to the key of this region.
     AsSource,
-    /// With a key.
+    /// With this key.
     Key(String),
 }
 
 /// `CopyImage`.
 pub(crate) fn copy_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let params = call.params();
     let name = params.required("Name")?;
     let (id, from) = (params.required("SourceImageId")?, params.required("SourceRegion")?);
-    register::check_name(name)?;
-    let description = register::read_description(&params)?;
-    let cipher = read_cipher(call, &params)?;
-    let with_tags = params.truth("CopyImageTags")?.unwrap_or(false);
-    let given = tag::read_specifications(&params, &["image", "snapshot"])?;
-    check_place(&params)?;
+    register_image::check_name(name)?;
+    let description = register_image::read_description(&params)?;
+    let encryption = read_encryption(call, &params)?;
+    let with_tags = params.boolean("CopyImageTags")?.unwrap_or(false);
+    let requested = tags::read_specifications(&params, &["image", "snapshot"])?;
+    check_destination_kind(&params)?;
     check_duration(params.number("SnapshotCopyCompletionDurationMinutes")?)?;
-    let asked = asked(&params);
-    if let Some(done) = repeated(call, &params, &asked)? {
+    let fingerprint = fingerprint(&params);
+    if let Some(done) = find_repeated(call, &params, &fingerprint)? {
         call.commit()?;
-        return Ok(register::answer(&done));
+        return Ok(register_image::image_id_response(&done));
     }
     let region = source_region(call, from)?;
     let image = source_image(call, &region, id)?;
-    let tags = tags_of_copy(call, &image, with_tags, &tag::of_kind(&given, "image"))?;
-    register::check_free(call, name)?;
+    let tags = tags_of_copy(call, &image, with_tags, &tags::of_kind(&requested, "image"))?;
+    register_image::check_free(call, name)?;
     let sources = sources_of(call, &image, &region)?;
-    check_under_way(call, sources.len())?;
+    check_copies_in_progress(call, sources.len())?;
     call.commit()?;
-    let text = format!("Copied for DestinationAmi {{}} from SourceAmi {id} for SourceSnapshot {{}}.");
+    let template = format!("Copied for DestinationAmi {{}} from SourceAmi {id} for SourceSnapshot {{}}.");
     let mut copies = BTreeMap::new();
-    let ready = call.now.after(call.world.config.windows.copy);
-    let mut copy = register::twin(call, &image, name, Vec::new(), tags, ready);
+    let ready = call.now.after(call.state.config.windows.copy);
+    let mut copy = register_image::image_like(call, &image, name, Vec::new(), tags, ready);
     for (source_id, source) in &sources {
-        let why = text.replacen("{}", &copy.id, 1).replacen("{}", source_id, 1);
-        let snapshot = twin(call, source, &why, tag::of_kind(&given, "snapshot"), key(call, source, &cipher));
+        let why = template.replacen("{}", &copy.id, 1).replacen("{}", source_id, 1);
+        let snapshot = new_copy(
+            call,
+            source,
+            &why,
+            tags::of_kind(&requested, "snapshot"),
+            key(call, source, &encryption),
+        );
         call.region.snapshots.copy(snapshot.clone(), &region.snapshots, source_id)?;
         copies.insert(source_id.clone(), snapshot);
     }
-    if call.doomed {
+    if call.fail_async {
         copy.life = Life::Ready { from: ready, failure: Some("The copy failed on purpose.".to_owned()) };
     }
-    copy.mappings = image.mappings.iter().map(|mapping| mapped(mapping, &copies)).collect();
+    copy.mappings = image.mappings.iter().map(|mapping| map_device(mapping, &copies)).collect();
     copy.description = description.or_else(|| image.description.clone());
     copy.source = Some((id.to_owned(), from.to_owned()));
-    copy.token = params.filled("ClientToken").map(|token| (token.to_owned(), asked));
-    call.state().images.put(&copy.id, copy.clone())?;
-    Ok(register::answer(&copy.id))
+    copy.token = params.non_empty("ClientToken").map(|token| (token.to_owned(), fingerprint));
+    call.region.images.put(&copy.id, copy.clone())?;
+    Ok(register_image::image_id_response(&copy.id))
 }
 
-/// All that was asked for, in one form for equal requests.
-fn asked(params: &Params<'_>) -> String {
+/// The parameters in a canonical form that is the same for equal requests.
+fn fingerprint(params: &Params<'_>) -> String {
     let names =
         ["Name", "SourceImageId", "SourceRegion", "Description", "Encrypted", "KmsKeyId", "CopyImageTags"];
     let values = names.map(|name| format!("{name}={:?}", params.text(name)));
     values.join("&")
 }
 
-/// The image that an equal request with the same token made.
-fn repeated(call: &Ec2Call<'_>, params: &Params<'_>, asked: &str) -> Result<Option<String>, Ec2Error> {
-    let Some(token) = params.filled("ClientToken") else { return Ok(None) };
+/// The image that an equal request with the same client token created.
+fn find_repeated(
+    call: &Ec2Call<'_>,
+    params: &Params<'_>,
+    fingerprint: &str,
+) -> Result<Option<String>, Ec2Error> {
+    let Some(token) = params.non_empty("ClientToken") else { return Ok(None) };
     if token.len() > MAX_TOKEN {
         return Err(Ec2Error::value("clientToken", token, "It may have at most 128 characters."));
     }
     let same = |image: &ImageRecord| {
         let with = image.token.as_ref().filter(|(other, _)| other == token);
-        with.filter(|_| image.owner == call.account).map(|(_, asked)| asked.clone())
+        with.filter(|_| image.owner == call.account).map(|(_, fingerprint)| fingerprint.clone())
     };
-    let found = call.state().images.all().into_iter().find_map(|(id, image)| Some((id, same(&image)?)));
-    match found {
+    let previous = call.region.images.all().into_iter().find_map(|(id, image)| Some((id, same(&image)?)));
+    match previous {
         None => Ok(None),
-        Some((id, before)) if before == asked => Ok(Some(id)),
+        Some((id, before)) if before == fingerprint => Ok(Some(id)),
         Some(_) => {
             let message = "The request uses the same client token as a previous, but non-identical request.";
             Err(Ec2Error::new("IdempotentParameterMismatch", message))
@@ -105,33 +116,34 @@ fn repeated(call: &Ec2Call<'_>, params: &Params<'_>, asked: &str) -> Result<Opti
     }
 }
 
-fn read_cipher(call: &Ec2Call<'_>, params: &Params<'_>) -> Result<Cipher, Ec2Error> {
-    let encrypted = params.truth("Encrypted")?;
-    match (encrypted, params.filled("KmsKeyId")) {
-        (Some(true), Some(key)) => Ok(Cipher::Key(settings::key_arn(call, key)?)),
+fn read_encryption(call: &Ec2Call<'_>, params: &Params<'_>) -> Result<CopyEncryption, Ec2Error> {
+    let encrypted = params.boolean("Encrypted")?;
+    match (encrypted, params.non_empty("KmsKeyId")) {
+        (Some(true), Some(key)) => Ok(CopyEncryption::Key(settings::key_arn(call, key)?)),
         (_, Some(_)) => {
             let message = "The parameter KmsKeyId requires the parameter Encrypted to be set.";
             Err(Ec2Error::new("InvalidParameterDependency", message))
         }
-        (Some(true), None) => Ok(Cipher::Key(settings::key_when_none_is_named(call))),
+        (Some(true), None) => Ok(CopyEncryption::Key(settings::default_key_arn(call))),
         (_, None) if settings::encryption(call).encrypt_by_default => {
-            Ok(Cipher::Key(settings::key_when_none_is_named(call)))
+            Ok(CopyEncryption::Key(settings::default_key_arn(call)))
         }
-        // What is encrypted stays so: `false` cannot take it away.
-        (_, None) => Ok(Cipher::AsSource),
+        // Encryption is permanent: `false` cannot remove it.
+        (_, None) => Ok(CopyEncryption::AsSource),
     }
 }
 
-fn key(call: &Ec2Call<'_>, source: &Snapshot, cipher: &Cipher) -> Option<String> {
-    match cipher {
-        Cipher::Key(key) => Some(key.clone()),
-        Cipher::AsSource => source.kms_key.as_ref().map(|_| settings::key_when_none_is_named(call)),
+fn key(call: &Ec2Call<'_>, source: &Snapshot, encryption: &CopyEncryption) -> Option<String> {
+    match encryption {
+        CopyEncryption::Key(key) => Some(key.clone()),
+        CopyEncryption::AsSource => source.kms_key.as_ref().map(|_| settings::default_key_arn(call)),
     }
 }
 
-fn check_place(params: &Params<'_>) -> Result<(), Ec2Error> {
-    let places = ["DestinationOutpostArn", "DestinationAvailabilityZone", "DestinationAvailabilityZoneId"];
-    match places.iter().find(|name| params.filled(name).is_some()) {
+fn check_destination_kind(params: &Params<'_>) -> Result<(), Ec2Error> {
+    let unsupported =
+        ["DestinationOutpostArn", "DestinationAvailabilityZone", "DestinationAvailabilityZoneId"];
+    match unsupported.iter().find(|name| params.non_empty(name).is_some()) {
         None => Ok(()),
         Some(name) => {
             let message = format!("{name} names a place that this region does not have");
@@ -152,13 +164,13 @@ fn check_duration(minutes: Option<i64>) -> Result<(), Ec2Error> {
 
 fn source_region(call: &Ec2Call<'_>, name: &str) -> Result<Arc<Region>, Ec2Error> {
     let wrong = |_| Ec2Error::value("sourceRegion", name, "The region does not exist.");
-    call.world.region(name).map_err(wrong)
+    call.state.region(name).map_err(wrong)
 }
 
 fn source_image(call: &Ec2Call<'_>, region: &Region, id: &str) -> Result<Arc<ImageRecord>, Ec2Error> {
     call::check_image_id(id)?;
-    let found = region.ec2.images.find(id).filter(|image| call.admits(image) && call.shows(image.created));
-    let image = found.ok_or_else(|| call::no_image(id))?;
+    let image = region.images.find(id).filter(|image| call.can_use(image) && call.is_visible(image.created));
+    let image = image.ok_or_else(|| call::no_image(id))?;
     match image.state(call.now) {
         ImageState::Available => Ok(image),
         ImageState::Deregistered => Err(call::unavailable(id)),
@@ -169,7 +181,8 @@ fn source_image(call: &Ec2Call<'_>, region: &Region, id: &str) -> Result<Arc<Ima
     }
 }
 
-/// The snapshots of an image. To copy what another account shares, its snapshots have to be shared too.
+/// The snapshots of an image. An image shared by another account can only be copied if its snapshots are
+/// shared too.
 fn sources_of(
     call: &Ec2Call<'_>,
     image: &ImageRecord,
@@ -180,11 +193,11 @@ fn sources_of(
         if sources.iter().any(|(other, _)| other == id) {
             continue;
         }
-        let found = region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(call.account));
-        let refused = || {
+        let snapshot = region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(call.account));
+        let denied = || {
             Ec2Error::new("InvalidRequest", "You do not have permission to access the storage of this ami")
         };
-        sources.push((id.to_owned(), found.ok_or_else(refused)?));
+        sources.push((id.to_owned(), snapshot.ok_or_else(denied)?));
     }
     Ok(sources)
 }
@@ -193,18 +206,18 @@ fn tags_of_copy(
     call: &Ec2Call<'_>,
     image: &ImageRecord,
     with_tags: bool,
-    given: &Tags,
+    requested: &Tags,
 ) -> Result<Tags, Ec2Error> {
     let mut tags = Tags::new();
     if with_tags && image.owner == call.account {
-        tag::put(&mut tags, &image.tags)?;
+        tags::merge(&mut tags, &image.tags)?;
     }
-    // A tag that is given wins over one that is copied.
-    tag::put(&mut tags, given)?;
+    // A tag of the request takes precedence over a copied one.
+    tags::merge(&mut tags, requested)?;
     Ok(tags)
 }
 
-fn check_under_way(call: &Ec2Call<'_>, more: usize) -> Result<(), Ec2Error> {
+fn check_copies_in_progress(call: &Ec2Call<'_>, more: usize) -> Result<(), Ec2Error> {
     let all = call.region.snapshots.all();
     let copying = |snapshot: &&Arc<Snapshot>| {
         snapshot.owner == call.account
@@ -220,10 +233,10 @@ fn check_under_way(call: &Ec2Call<'_>, more: usize) -> Result<(), Ec2Error> {
     Ok(())
 }
 
-/// The volume that a copied snapshot says it was taken of.
+/// The placeholder volume id of a copied snapshot.
 const COPIED: &str = "vol-ffffffff";
 
-fn twin(
+fn new_copy(
     call: &Ec2Call<'_>,
     source: &Snapshot,
     description: &str,
@@ -232,7 +245,7 @@ fn twin(
 ) -> Snapshot {
     let id = ids::fresh("snap");
     let blocks = source.outcome.as_ref().map_or(0, |outcome| outcome.blocks);
-    let at = call.now.after(call.world.config.windows.copy);
+    let at = call.now.after(call.state.config.windows.copy);
     Snapshot {
         lineage: id.clone(),
         id,
@@ -251,8 +264,8 @@ fn twin(
     }
 }
 
-/// A device of the copy: as it was, of the copied snapshot.
-fn mapped(mapping: &BlockDeviceMapping, copies: &BTreeMap<String, Snapshot>) -> BlockDeviceMapping {
+/// The mapping of the source image with the copied snapshot.
+fn map_device(mapping: &BlockDeviceMapping, copies: &BTreeMap<String, Snapshot>) -> BlockDeviceMapping {
     let mut mapping = mapping.clone();
     if let DeviceKind::Ebs(ebs) = &mut mapping.target
         && let Some(copy) = ebs.snapshot.as_ref().and_then(|id| copies.get(id))
@@ -265,34 +278,34 @@ fn mapped(mapping: &BlockDeviceMapping, copies: &BTreeMap<String, Snapshot>) -> 
 
 /// `CopySnapshot`.
 pub(crate) fn copy_snapshot(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let params = call.params();
     let (id, from) = (params.required("SourceSnapshotId")?, params.required("SourceRegion")?);
-    // The signed address lets the source's region check who asks; here one server is all regions.
+    // The presigned URL lets the source region authorize the copy; here one server serves all regions.
     params.text("PresignedUrl");
     check_destination(call, &params)?;
-    let description = register::read_description(&params)?;
-    let cipher = read_cipher(call, &params)?;
-    let given = tag::read_specifications(&params, &["snapshot"])?;
-    check_place(&params)?;
+    let description = register_image::read_description(&params)?;
+    let encryption = read_encryption(call, &params)?;
+    let requested = tags::read_specifications(&params, &["snapshot"])?;
+    check_destination_kind(&params)?;
     check_duration(params.number("CompletionDurationMinutes")?)?;
     let region = source_region(call, from)?;
     let source = source_snapshot(call, &region, id)?;
-    check_under_way(call, 1)?;
+    check_copies_in_progress(call, 1)?;
     call.commit()?;
-    let tags = tag::of_kind(&given, "snapshot");
+    let tags = tags::of_kind(&requested, "snapshot");
     let copied = format!("[Copied {id} from {from}]");
     let description = description.unwrap_or(copied);
-    let copy = twin(call, &source, &description, tags, key(call, &source, &cipher));
+    let copy = new_copy(call, &source, &description, tags, key(call, &source, &encryption));
     call.region.snapshots.copy(copy.clone(), &region.snapshots, id)?;
     let mut xml = Xml::new();
     xml.value("snapshotId", &copy.id);
-    tag::show(&mut xml, &copy.tags);
+    tags::write_xml(&mut xml, &copy.tags);
     Ok(xml)
 }
 
 fn check_destination(call: &Ec2Call<'_>, params: &Params<'_>) -> Result<(), Ec2Error> {
-    match params.filled("DestinationRegion") {
+    match params.non_empty("DestinationRegion") {
         Some(name) if name != call.region.name => Err(Ec2Error::value(
             "destinationRegion",
             name,
@@ -305,7 +318,7 @@ fn check_destination(call: &Ec2Call<'_>, params: &Params<'_>) -> Result<(), Ec2E
 fn source_snapshot(call: &Ec2Call<'_>, region: &Region, id: &str) -> Result<Arc<Snapshot>, Ec2Error> {
     call::check_snapshot_id(id)?;
     let readable =
-        |snapshot: &Arc<Snapshot>| snapshot.readable_by(call.account) && call.shows(snapshot.start_time);
+        |snapshot: &Arc<Snapshot>| snapshot.readable_by(call.account) && call.is_visible(snapshot.start_time);
     let missing = || Ec2Error::new(NO_SNAPSHOT, format!("The snapshot '{id}' does not exist."));
     let snapshot = region.snapshots.find(id).filter(readable).ok_or_else(missing)?;
     if snapshot.status(call.now) != Status::Completed {

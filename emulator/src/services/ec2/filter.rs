@@ -1,13 +1,13 @@
-//! The filters of Describe calls: names with values, values with wildcards. Knows no resource.
+//! The filters of Describe operations: names with values that may contain wildcards. Knows no resource.
 //!
-//! `*` stands for any characters, `?` for one, a backslash takes either literally. Values of a filter are alternatives,
-//! filters must all match. Matching is case-sensitive.
+//! `*` matches any characters, `?` matches one, and a backslash escapes either. The values of a filter are
+//! alternatives; all filters have to match. Matching is case-sensitive.
 
-use super::fault::Ec2Error;
-use super::query::Params;
-use super::tag::Tags;
+use super::errors::Ec2Error;
+use super::params::Params;
+use crate::state::tags::Tags;
 
-/// Values of one filter, at most.
+/// The maximum number of values in a filter.
 const MAX_VALUES: usize = 200;
 
 /// A filter of a request.
@@ -17,40 +17,40 @@ pub(crate) struct RequestFilter {
     values: Vec<String>,
 }
 
-/// What a resource has under a filter's name.
+/// The value of a resource's field for a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FieldValue {
-    /// The resource has no filter of this name at all.
+    /// The resource has no such filter.
     Unknown,
-    /// These values; none means that the resource lacks it.
+    /// The values of the field; empty if the resource has none.
     Values(Vec<String>),
 }
 
 impl FieldValue {
-    /// One value.
+    /// A single value.
     pub(crate) fn one(value: impl std::fmt::Display) -> Self {
         Self::Values(vec![value.to_string()])
     }
 
-    /// One value or none.
+    /// An optional value.
     pub(crate) fn maybe(value: Option<impl ToString>) -> Self {
         Self::Values(value.map(|value| value.to_string()).into_iter().collect())
     }
 
-    /// Many values.
+    /// Several values.
     pub(crate) fn many<T: std::fmt::Display>(values: impl IntoIterator<Item = T>) -> Self {
         Self::Values(values.into_iter().map(|value| value.to_string()).collect())
     }
 }
 
-/// The filters of a request. `known` says whether a name is one that the call has.
+/// Parses the filters of a request. `known` tests whether the operation supports a filter name.
 pub(crate) fn read(
     params: &Params<'_>,
     known: impl Fn(&str) -> bool,
 ) -> Result<Vec<RequestFilter>, Ec2Error> {
     let read = |entry: Params<'_>| {
         let name = entry.required("Name")?.to_owned();
-        let values: Vec<String> = entry.texts("Value").into_iter().map(str::to_owned).collect();
+        let values: Vec<String> = entry.text_list("Value").into_iter().map(str::to_owned).collect();
         if !known(&name) {
             return Err(Ec2Error::new("InvalidParameterValue", format!("The filter '{name}' is invalid")));
         }
@@ -71,19 +71,19 @@ pub(crate) fn read(
 pub(crate) fn all_match(filters: &[RequestFilter], field: impl Fn(&str) -> FieldValue) -> bool {
     filters.iter().all(|filter| match field(&filter.name) {
         FieldValue::Unknown => false,
-        FieldValue::Values(have) => {
-            filter.values.iter().any(|pattern| have.iter().any(|value| wildcard(pattern, value)))
+        FieldValue::Values(values) => {
+            filter.values.iter().any(|pattern| values.iter().any(|value| wildcard(pattern, value)))
         }
     })
 }
 
-/// The values that the filters of a name ask for.
+/// The values of all filters with a name.
 pub(crate) fn values<'a>(filters: &'a [RequestFilter], name: &str) -> impl Iterator<Item = &'a str> {
     let named = filters.iter().filter(move |filter| filter.name == name);
     named.flat_map(|filter| filter.values.iter().map(String::as_str))
 }
 
-/// Values of the `tag:KEY` and `tag-key` filters.
+/// The field for the filters `tag:KEY` and `tag-key`.
 pub(crate) fn tag_field(name: &str, tags: &Tags) -> FieldValue {
     match name.strip_prefix("tag:") {
         Some(key) => FieldValue::maybe(tags.get(key)),
@@ -92,7 +92,7 @@ pub(crate) fn tag_field(name: &str, tags: &Tags) -> FieldValue {
     }
 }
 
-/// Whether a name is one of the filters on tags.
+/// Whether a name is a filter on tags.
 pub(crate) fn is_tag_filter(name: &str) -> bool {
     name == "tag-key" || name.strip_prefix("tag:").is_some_and(|key| !key.is_empty())
 }
@@ -101,24 +101,24 @@ pub(crate) fn is_tag_filter(name: &str) -> bool {
 pub(crate) fn wildcard(pattern: &str, value: &str) -> bool {
     let pattern = parts(pattern);
     let value: Vec<char> = value.chars().collect();
-    // Greedy with one point to come back to: the last star is the only one that has to give way.
-    let (mut at, mut have) = (0, 0);
+    // Greedy matching with one backtracking point: only the last `*` ever has to match more.
+    let (mut at, mut position) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
-    while have < value.len() {
+    while position < value.len() {
         match pattern.get(at) {
             Some(FilterPart::Many) => {
-                star = Some((at, have));
+                star = Some((at, position));
                 at += 1;
             }
-            Some(part) if part.takes(value[have]) => {
+            Some(part) if part.takes(value[position]) => {
                 at += 1;
-                have += 1;
+                position += 1;
             }
             _ => {
                 let Some((back, from)) = star else { return false };
                 star = Some((back, from + 1));
                 at = back + 1;
-                have = from + 1;
+                position = from + 1;
             }
         }
     }
@@ -135,7 +135,7 @@ enum FilterPart {
 impl FilterPart {
     fn takes(self, character: char) -> bool {
         match self {
-            Self::Char(wanted) => wanted == character,
+            Self::Char(expected) => expected == character,
             Self::One => true,
             Self::Many => false,
         }
@@ -187,21 +187,25 @@ mod tests {
         }
     }
 
-    /// The same by trying everything.
-    fn slowly(pattern: &[FilterPart], value: &[char]) -> bool {
+    /// The same match by exhaustive search.
+    fn matches_exhaustively(pattern: &[FilterPart], value: &[char]) -> bool {
         match (pattern.split_first(), value.split_first()) {
             (None, left) => left.is_none(),
-            (Some((FilterPart::Many, rest)), _) => (0..=value.len()).any(|skip| slowly(rest, &value[skip..])),
-            (Some((part, rest)), Some((first, value))) => part.takes(*first) && slowly(rest, value),
+            (Some((FilterPart::Many, rest)), _) => {
+                (0..=value.len()).any(|skip| matches_exhaustively(rest, &value[skip..]))
+            }
+            (Some((part, rest)), Some((first, value))) => {
+                part.takes(*first) && matches_exhaustively(rest, value)
+            }
             (Some(_), None) => false,
         }
     }
 
     proptest::proptest! {
         #[test]
-        fn wildcards_match_what_trying_everything_matches(pattern in "[ab*?\\\\]{0,8}", value in "[ab*]{0,8}") {
+        fn wildcards_match_as_an_exhaustive_search_does(pattern in "[ab*?\\\\]{0,8}", value in "[ab*]{0,8}") {
             let characters: Vec<char> = value.chars().collect();
-            proptest::prop_assert_eq!(wildcard(&pattern, &value), slowly(&parts(&pattern), &characters));
+            proptest::prop_assert_eq!(wildcard(&pattern, &value), matches_exhaustively(&parts(&pattern), &characters));
         }
     }
 

@@ -1,12 +1,14 @@
-//! `DescribeImageAttribute`, `ModifyImageAttribute` and `ResetImageAttribute`: one attribute of an image at a time.
+//! `DescribeImageAttribute`, `ModifyImageAttribute` and `ResetImageAttribute`: one attribute of an image at a
+//! time.
 
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
-use super::image::{ImageRecord, ImageState, Life};
-use super::permission::{Grants, PermissionChange, ShareScope};
-use super::register;
+use super::errors::Ec2Error;
+use super::permissions::{PermissionChange, ShareScope};
+use super::register_image;
 use super::settings;
 use crate::services::xml::Xml;
+use crate::state::image::{ImageRecord, ImageState, Life};
+use crate::state::sharing::Grants;
 
 const ATTRIBUTES: [&str; 13] = [
     "description",
@@ -24,7 +26,7 @@ const ATTRIBUTES: [&str; 13] = [
     "deregistrationProtection",
 ];
 
-/// Accounts, organisations and units that an image is shared with, at most.
+/// The maximum number of grants of an image.
 const MAX_GRANTS: usize = 1000;
 
 /// `DescribeImageAttribute`.
@@ -32,9 +34,9 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let id = params.required("ImageId")?;
     params.required("Attribute")?;
-    let attribute = params.word("Attribute", &ATTRIBUTES)?.unwrap_or_default();
+    let attribute = params.one_of("Attribute", &ATTRIBUTES)?.unwrap_or_default();
     let image = call.image(id)?;
-    // The device mapping is refused to owners too: it was replaced by DescribeImages.
+    // EC2 refuses the block device mapping to owners too: DescribeImages replaces it.
     let open = matches!(attribute, "description" | "kernel" | "ramdisk" | "productCodes" | "bootMode");
     if attribute == "blockDeviceMapping" || (image.owner != call.account && !open) {
         return Err(Ec2Error::new("AuthFailure", "Unauthorized attempt to access restricted resource"));
@@ -43,7 +45,7 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let mut xml = Xml::new();
     xml.value("imageId", id);
     match attribute {
-        "launchPermission" => image.grants.show(&mut xml, "launchPermission"),
+        "launchPermission" => image.grants.write_xml(&mut xml, "launchPermission"),
         "productCodes" => xml.items("productCodes", [(); 0], |_, ()| {}),
         name => xml.element(name, |xml| xml.optional("value", value(call, &image, name))),
     }
@@ -61,13 +63,13 @@ fn value<'i>(call: &Ec2Call<'_>, image: &'i ImageRecord, attribute: &str) -> Opt
         "tpmSupport" => machine.tpm.as_deref(),
         "uefiData" => machine.uefi_data.as_deref(),
         "imdsSupport" => machine.imds.as_deref(),
-        "deregistrationProtection" => Some(image.protection_word(call.now)),
-        // Nothing is ever launched here.
+        "deregistrationProtection" => Some(image.protection_state(call.now)),
+        // The local region launches no instances.
         _ => None,
     }
 }
 
-/// What one request changes.
+/// The change of a request.
 enum AttributeChange {
     Description(String),
     Imds,
@@ -76,88 +78,88 @@ enum AttributeChange {
 
 /// `ModifyImageAttribute`.
 pub(crate) fn modify(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let id = call.params().required("ImageId")?;
-    let asked = read_asked(call)?;
+    let change = read_change(call)?;
     let image = call.own_image(id)?;
-    if let AttributeChange::Permission(change) = &asked {
-        check_sharing(call, &image, change)?;
+    if let AttributeChange::Permission(permissions) = &change {
+        check_sharing(call, &image, permissions)?;
     }
     call.commit()?;
     call.edit_image(id, |image| {
-        match asked {
+        match change {
             AttributeChange::Description(text) => image.description = (!text.is_empty()).then_some(text),
             AttributeChange::Imds => image.machine.imds = Some("v2.0".to_owned()),
             AttributeChange::Permission(change) => image.grants.apply(&change),
         }
         Ok(())
     })?;
-    Ok(truth())
+    Ok(return_true())
 }
 
-fn read_asked(call: &Ec2Call<'_>) -> Result<AttributeChange, Ec2Error> {
+fn read_change(call: &Ec2Call<'_>) -> Result<AttributeChange, Ec2Error> {
     let params = call.params();
     let flat = PermissionChange::read_flat(&params, ShareScope::Organizations)?;
-    let mut asked = Vec::new();
+    let mut changes = Vec::new();
     if let Some(structure) = params.structure("LaunchPermission") {
-        asked.push((
+        changes.push((
             "launchPermission",
             AttributeChange::Permission(PermissionChange::read(&structure, ShareScope::Organizations)?),
         ));
     }
     if let Some(flat) = flat {
-        asked.push(("launchPermission", AttributeChange::Permission(flat)));
+        changes.push(("launchPermission", AttributeChange::Permission(flat)));
     }
     if let Some(description) =
         params.structure("Description").and_then(|description| description.text("Value"))
     {
-        asked.push(("description", description_of(description)?));
+        changes.push(("description", description_of(description)?));
     }
     if let Some(imds) = params.structure("ImdsSupport") {
-        asked.extend(imds.word("Value", &["v2.0"])?.map(|_| ("imdsSupport", AttributeChange::Imds)));
+        changes.extend(imds.one_of("Value", &["v2.0"])?.map(|_| ("imdsSupport", AttributeChange::Imds)));
     }
     if params.has("ProductCode") {
         return Err(Ec2Error::new("AuthFailure", "The account is not authorized to set product codes"));
     }
     let attribute =
-        params.word("Attribute", &["description", "imdsSupport", "launchPermission", "productCodes"])?;
+        params.one_of("Attribute", &["description", "imdsSupport", "launchPermission", "productCodes"])?;
     if let Some(value) = params.text("Value") {
         match attribute {
-            Some("description") => asked.push(("description", description_of(value)?)),
-            Some("imdsSupport") if value == "v2.0" => asked.push(("imdsSupport", AttributeChange::Imds)),
+            Some("description") => changes.push(("description", description_of(value)?)),
+            Some("imdsSupport") if value == "v2.0" => changes.push(("imdsSupport", AttributeChange::Imds)),
             Some(name) => return Err(Ec2Error::value(name, value, "The attribute cannot have this value.")),
             None => return Err(Ec2Error::missing("attribute")),
         }
     }
-    one_of(asked, attribute)
+    single_change(changes, attribute)
 }
 
-fn one_of(
-    mut asked: Vec<(&'static str, AttributeChange)>,
+fn single_change(
+    mut changes: Vec<(&'static str, AttributeChange)>,
     attribute: Option<&str>,
 ) -> Result<AttributeChange, Ec2Error> {
-    if let (Some(attribute), Some((name, _))) = (attribute, asked.first())
+    if let (Some(attribute), Some((name, _))) = (attribute, changes.first())
         && attribute != *name
     {
         let message = format!("Fields for multiple attribute types specified: {attribute}, {name}");
         return Err(Ec2Error::combination(message));
     }
-    if asked.len() > 1 {
-        let names: Vec<_> = asked.iter().map(|(name, _)| *name).collect();
+    if changes.len() > 1 {
+        let names: Vec<_> = changes.iter().map(|(name, _)| *name).collect();
         let message = format!("Fields for multiple attribute types specified: {}", names.join(", "));
         return Err(Ec2Error::combination(message));
     }
-    match asked.pop() {
+    match changes.pop() {
         None => Err(Ec2Error::combination("No attributes specified.")),
         Some((_, AttributeChange::Permission(change))) if change.len() == 0 => {
             Err(Ec2Error::combination("No attributes specified."))
         }
-        Some((_, asked)) => Ok(asked),
+        Some((_, change)) => Ok(change),
     }
 }
 
 fn description_of(text: &str) -> Result<AttributeChange, Ec2Error> {
-    register::check_description(text).map(AttributeChange::Description)
+    register_image::check_description(text).map(AttributeChange::Description)
 }
 
 fn check_sharing(call: &Ec2Call<'_>, image: &ImageRecord, change: &PermissionChange) -> Result<(), Ec2Error> {
@@ -193,43 +195,43 @@ fn check_public(call: &Ec2Call<'_>, image: &ImageRecord) -> Result<(), Ec2Error>
         let message = format!("The image {} has encrypted snapshots and cannot be made public", image.id);
         return Err(Ec2Error::new("InvalidParameter", message));
     }
-    let Some(most) = call.world.config.quotas.public_images else { return Ok(()) };
+    let Some(max) = call.state.config.quotas.public_images else { return Ok(()) };
     let public = |other: &ImageRecord| {
         other.owner == call.account && other.grants.is_public() && other.life != Life::Deregistered
     };
-    let count = call.state().images.all().iter().filter(|(_, other)| public(other)).count();
-    if !image.grants.is_public() && count >= most as usize {
-        let message = format!("An account may have at most {most} public images in a region");
+    let count = call.region.images.all().iter().filter(|(_, other)| public(other)).count();
+    if !image.grants.is_public() && count >= max as usize {
+        let message = format!("An account may have at most {max} public images in a region");
         return Err(Ec2Error::new("ResourceLimitExceeded", message));
     }
     Ok(())
 }
 
-/// Whether any snapshot of an image is encrypted with the region's own key, which no other account can use.
+/// Whether a snapshot of an image is encrypted with the region's own key, which no other account can use.
 fn is_default_key(call: &Ec2Call<'_>, image: &ImageRecord) -> bool {
-    let own = crate::state::settings::own_key(&call.region.name, call.account);
+    let own = crate::state::account_settings::default_ebs_key_arn(&call.region.name, call.account);
     let snapshots = image.snapshots().filter_map(|id| call.region.snapshots.find(id));
     snapshots.into_iter().any(|snapshot| snapshot.kms_key.as_ref() == Some(&own))
 }
 
 /// `ResetImageAttribute`.
 pub(crate) fn reset(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let params = call.params();
     let id = params.required("ImageId")?;
     params.required("Attribute")?;
-    params.word("Attribute", &["launchPermission"])?;
+    params.one_of("Attribute", &["launchPermission"])?;
     call.own_image(id)?;
     call.commit()?;
     call.edit_image(id, |image| {
         image.grants = Grants::default();
         Ok(())
     })?;
-    Ok(truth())
+    Ok(return_true())
 }
 
-/// The answer of calls that only say that they did it.
-pub(crate) fn truth() -> Xml {
+/// The response of operations that only report success.
+pub(crate) fn return_true() -> Xml {
     let mut xml = Xml::new();
     xml.value("return", true);
     xml

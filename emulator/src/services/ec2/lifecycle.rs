@@ -1,32 +1,32 @@
-//! The later life of an image: deprecated, disabled, protected, deregistered.
+//! The life cycle of an image: deprecation, disabling, protection, deregistration.
 
 use std::time::Duration;
 
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
-use super::image::{ImageRecord, ImageState, Life, Protection};
-use super::image_attribute::truth;
-use super::images;
-use super::permission::Grants;
-use crate::clock::Moment;
+use super::describe_images;
+use super::errors::Ec2Error;
+use super::image_attribute::return_true;
+use crate::clock::Timestamp;
 use crate::services::xml::Xml;
+use crate::state::image::{ImageRecord, ImageState, Life, Protection};
+use crate::state::sharing::Grants;
 
-/// How long an image stays protected after protection with a cooldown ends.
+/// The duration of protection after protection with a cooldown is disabled.
 const COOLDOWN: Duration = Duration::from_hours(24);
-/// How far ahead an image may be deprecated; and one that everybody may launch.
+/// The unit of the limit on a deprecation time: ten years, or two for a public image.
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// `EnableImageDeprecation`.
 pub(crate) fn deprecate(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let params = call.params();
     let (id, text) = (params.required("ImageId")?, params.required("DeprecateAt")?);
     let wrong = |why: &str| Ec2Error::value("DeprecateAt", text, why);
-    let at =
-        Moment::parse(text).ok_or_else(|| wrong("Expected a date and time such as 2030-01-31T12:00:00Z."))?;
+    let at = Timestamp::parse(text)
+        .ok_or_else(|| wrong("Expected a date and time such as 2030-01-31T12:00:00Z."))?;
     let image = call.own_image(id)?;
     let years = if image.grants.is_public() { 2 } else { 10 };
-    // Leap days are the account's gain.
+    // Three extra days for leap years.
     let latest = call.now.after(YEAR * years + Duration::from_hours(24 * 3));
     if at < call.now {
         return Err(wrong("The deprecation date must be in the future."));
@@ -39,11 +39,11 @@ pub(crate) fn deprecate(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         image.deprecated = Some(nearest_minute(at));
         Ok(())
     })?;
-    Ok(truth())
+    Ok(return_true())
 }
 
-fn nearest_minute(moment: Moment) -> Moment {
-    Moment((moment.0 + 30_000) / 60_000 * 60_000)
+fn nearest_minute(moment: Timestamp) -> Timestamp {
+    Timestamp((moment.0 + 30_000) / 60_000 * 60_000)
 }
 
 /// `DisableImageDeprecation`.
@@ -77,7 +77,7 @@ pub(crate) fn enable(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
 
 /// `EnableImageDeregistrationProtection`.
 pub(crate) fn protect(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    let cooldown = call.params().truth("WithCooldown")?.unwrap_or(false);
+    let cooldown = call.params().boolean("WithCooldown")?.unwrap_or(false);
     edit(call, |image| {
         image.protection = if cooldown { Protection::OnWithCooldown } else { Protection::On };
         Ok(())
@@ -97,40 +97,43 @@ pub(crate) fn unprotect(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     })
 }
 
-/// Changes the image that is named; the change may refuse.
+/// Changes the image of a request; `change` may return an error.
 fn edit(
     call: &Ec2Call<'_>,
     change: impl Fn(&mut ImageRecord) -> Result<(), Ec2Error>,
 ) -> Result<Xml, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let id = call.params().required("ImageId")?;
     let image = call.own_image(id)?;
-    // What a dry run has to refuse is known only by trying.
+    // A dry run can only report the error of a change by trying it on a copy.
     change(&mut ImageRecord::clone(&image))?;
     call.commit()?;
     call.edit_image(id, change)?;
-    Ok(truth())
+    Ok(return_true())
 }
 
-fn expect(image: &ImageRecord, now: Moment, state: ImageState) -> Result<(), Ec2Error> {
+fn expect(image: &ImageRecord, now: Timestamp, state: ImageState) -> Result<(), Ec2Error> {
     if image.state(now) == state {
         return Ok(());
     }
-    let (id, have, want) = (&image.id, image.state(now).name(), state.name());
-    Err(Ec2Error::new("IncorrectState", format!("The image {id} is in the state {have}, expected {want}")))
+    let (id, current, expected) = (&image.id, image.state(now).name(), state.name());
+    Err(Ec2Error::new(
+        "IncorrectState",
+        format!("The image {id} is in the state {current}, expected {expected}"),
+    ))
 }
 
 /// `DeregisterImage`.
 pub(crate) fn deregister(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let params = call.params();
     let id = params.required("ImageId")?;
-    let with_snapshots = params.truth("DeleteAssociatedSnapshots")?.unwrap_or(false);
+    let with_snapshots = params.boolean("DeleteAssociatedSnapshots")?.unwrap_or(false);
     let image = call.own_image(id)?;
-    if image.protection_word(call.now) != "disabled" {
+    if image.protection_state(call.now) != "disabled" {
         let message = format!(
             "The image {id} is protected from deregistration: deregistration protection is {}",
-            image.protection_word(call.now)
+            image.protection_state(call.now)
         );
         return Err(Ec2Error::new("OperationNotPermitted", message));
     }
@@ -148,7 +151,7 @@ pub(crate) fn deregister(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
             results.push((snapshot, delete_associated(call, snapshot)?));
         }
     }
-    let mut xml = truth();
+    let mut xml = return_true();
     xml.items("deleteSnapshotResultSet", results, |xml, (snapshot, code)| {
         xml.value("snapshotId", snapshot);
         xml.value("returnCode", code);
@@ -160,7 +163,7 @@ fn delete_associated(call: &Ec2Call<'_>, id: &str) -> Result<&'static str, Ec2Er
     match call.region.snapshots.find(id) {
         None => Ok("client-error"),
         Some(snapshot) if snapshot.owner != call.account => Ok("missing-permissions"),
-        Some(_) if !images::users_of(call, id).is_empty() => Ok("skipped"),
+        Some(_) if !describe_images::images_using(call, id).is_empty() => Ok("skipped"),
         Some(_) => {
             call.remove_snapshot(id)?;
             Ok("success")

@@ -1,87 +1,83 @@
-//! EC2, as far as an AMI's life needs it (API version 2016-11-15, query protocol).
+//! EC2: the operations for the life cycle of an AMI (API version 2016-11-15, query protocol). A new operation
+//! is a function in one of the modules below and a row in [`OPERATIONS`].
 
+mod block_devices;
 mod call;
 mod copy;
-mod fault;
+mod describe_images;
+mod describe_snapshots;
+mod errors;
 mod filter;
-pub(crate) mod image;
 mod image_attribute;
-mod images;
+mod image_xml;
 mod lifecycle;
-mod mapping;
-mod page;
-mod permission;
-mod query;
+mod pagination;
+mod params;
+mod permissions;
 mod regions;
-mod register;
+mod register_image;
 mod restore_task;
 mod settings;
 mod snapshot_attribute;
-mod snapshots;
-pub(crate) mod store;
 mod store_task;
-mod stored;
-pub(crate) mod tag;
-mod tag_calls;
+mod stored_image;
+mod tag_operations;
+mod tags;
 mod template;
-mod template_calls;
-mod template_members;
+mod template_data;
+mod template_operations;
 mod template_versions;
-mod voice;
-mod volume;
+mod volume_limits;
 
 use http::StatusCode;
 
 use self::call::Ec2Call;
-use self::fault::Ec2Error;
-use self::query::ParamNode;
-use crate::door::reply::{Response, reply};
-use crate::door::signed::SignedRequest;
+use self::errors::Ec2Error;
+use self::params::ParamNode;
+use crate::http::request::SignedRequest;
+use crate::http::response::{Response, new_response};
 use crate::services::xml::Xml;
-use crate::world::{Region, World};
+use crate::state::{Region, State};
 
-pub(crate) use self::voice::{error, escape, fail, refuse};
+pub(crate) use self::errors::{error_response, fail, reject};
+pub(crate) use crate::services::form::action;
 
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 const VERSION: &str = "2016-11-15";
 
-/// A call: reads, refuses, does, and gives what stands in the answer.
+/// An operation: parses the parameters, checks them, changes the state, and returns the content of the
+/// response.
 type Operation = fn(&Ec2Call<'_>) -> Result<Xml, Ec2Error>;
 
-/// The name of what a request asks for.
-pub(crate) fn action(request: &SignedRequest) -> String {
-    let mut fields = form_urlencoded::parse(request.body());
-    fields.find(|(name, _)| name == "Action").map(|(_, value)| value.into_owned()).unwrap_or_default()
-}
-
-/// Answers a request.
+/// Responds to a request.
 #[expect(clippy::unused_async, reason = "all services are asked in the same way")]
-pub(crate) async fn answer(world: &World, region: &Region, request: SignedRequest) -> Response {
+pub(crate) async fn respond(state: &State, region: &Region, request: SignedRequest) -> Response {
     let id = &request.request_id;
-    match apart(|| perform(world, region, &request)) {
+    match run_blocking(|| perform(state, region, &request)) {
         Ok((action, xml)) => {
             let body = Xml::document(&format!("{action}Response"), NAMESPACE, |document| {
                 document.value("requestId", id);
                 document.append(&xml);
             });
-            reply(StatusCode::OK, "text/xml;charset=UTF-8", body)
+            new_response(StatusCode::OK, "text/xml;charset=UTF-8", body)
         }
-        Err(fault) => {
-            let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            error(status, &fault.code, &fault.message, id)
+        Err(error) => {
+            let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            error_response(status, &error.code, &error.message, id)
         }
     }
 }
 
-/// Calls read and write files, and to store an image all of its blocks: where the runtime can, it is told so.
-fn apart<R>(call: impl FnOnce() -> R) -> R {
+/// Operations read and write files, and storing an image reads all its blocks: on a multi-threaded runtime,
+/// other tasks move to another thread meanwhile.
+fn run_blocking<R>(call: impl FnOnce() -> R) -> R {
     match tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(call),
         _ => call(),
     }
 }
 
-fn perform(world: &World, region: &Region, request: &SignedRequest) -> Result<(&'static str, Xml), Ec2Error> {
+fn perform(state: &State, region: &Region, request: &SignedRequest) -> Result<(&'static str, Xml), Ec2Error> {
     let query = ParamNode::read(form_urlencoded::parse(request.body()))?;
     let params = query.params();
     let action = params.text("Action").ok_or_else(|| Ec2Error::missing("Action"))?;
@@ -95,37 +91,37 @@ fn perform(world: &World, region: &Region, request: &SignedRequest) -> Result<(&
     }
     let (name, operation) = operation(action).ok_or_else(invalid)?;
     let host = request.header("host").unwrap_or_default();
-    let (account, doomed) = (&request.account, request.doomed);
-    let call = Ec2Call { account, region, world, now: world.now(), query: &query, host, doomed };
+    let (account, fail_async) = (&request.account, request.fail_async);
+    let call = Ec2Call { account, region, state, now: state.now(), query: &query, host, fail_async };
     Ok((name, operation(&call)?))
 }
 
-/// All calls there are.
+/// All operations by name.
 #[rustfmt::skip]
-const OPERATIONS: [(&str, Operation); 46] = [
+const OPERATIONS: &[(&str, Operation)] = &[
     ("CopyImage", copy::copy_image),
     ("CopySnapshot", copy::copy_snapshot),
-    ("CreateLaunchTemplate", template_calls::create),
+    ("CreateLaunchTemplate", template_operations::create),
     ("CreateLaunchTemplateVersion", template_versions::create),
     ("CreateRestoreImageTask", restore_task::restore),
     ("CreateStoreImageTask", store_task::store),
-    ("CreateTags", tag_calls::create),
-    ("DeleteLaunchTemplate", template_calls::delete),
+    ("CreateTags", tag_operations::create),
+    ("DeleteLaunchTemplate", template_operations::delete),
     ("DeleteLaunchTemplateVersions", template_versions::delete),
     ("DeleteSnapshot", snapshot_attribute::delete),
-    ("DeleteTags", tag_calls::delete),
+    ("DeleteTags", tag_operations::delete),
     ("DeregisterImage", lifecycle::deregister),
     ("DescribeAvailabilityZones", regions::zones),
     ("DescribeImageAttribute", image_attribute::describe),
-    ("DescribeImages", images::describe_images),
+    ("DescribeImages", describe_images::describe_images),
     ("DescribeLaunchTemplateVersions", template_versions::describe),
-    ("DescribeLaunchTemplates", template_calls::describe),
+    ("DescribeLaunchTemplates", template_operations::describe),
     ("DescribeRegions", regions::describe),
     ("DescribeSnapshotAttribute", snapshot_attribute::describe),
-    ("DescribeSnapshots", snapshots::describe_snapshots),
+    ("DescribeSnapshots", describe_snapshots::describe_snapshots),
     ("DescribeStoreImageTasks", store_task::describe),
-    ("DescribeTags", tag_calls::describe),
-    ("DisableEbsEncryptionByDefault", settings::no_encryption_by_default),
+    ("DescribeTags", tag_operations::describe),
+    ("DisableEbsEncryptionByDefault", settings::disable_encryption_by_default),
     ("DisableImage", lifecycle::disable),
     ("DisableImageBlockPublicAccess", settings::unblock_images),
     ("DisableImageDeprecation", lifecycle::undeprecate),
@@ -143,9 +139,9 @@ const OPERATIONS: [(&str, Operation); 46] = [
     ("GetSnapshotBlockPublicAccessState", settings::snapshot_access),
     ("ModifyEbsDefaultKmsKeyId", settings::set_default_key),
     ("ModifyImageAttribute", image_attribute::modify),
-    ("ModifyLaunchTemplate", template_calls::modify),
+    ("ModifyLaunchTemplate", template_operations::modify),
     ("ModifySnapshotAttribute", snapshot_attribute::modify),
-    ("RegisterImage", register::register_image),
+    ("RegisterImage", register_image::register_image),
     ("ResetEbsDefaultKmsKeyId", settings::reset_default_key),
     ("ResetImageAttribute", image_attribute::reset),
     ("ResetSnapshotAttribute", snapshot_attribute::reset),

@@ -1,15 +1,16 @@
 //! `DescribeRegions` and `DescribeAvailabilityZones`.
 
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
+use super::errors::Ec2Error;
 use super::filter::{self, FieldValue};
 use crate::services::xml::Xml;
 
-/// How many local regions are always shown, besides AWS's and those that have been used: `local`, `local-2`, ...
-const SHOWN: usize = 9;
+/// The number of local regions that are always listed, besides AWS's regions and those that have been used:
+/// `local`, `local-2`, ...
+const LISTED_LOCAL_REGIONS: usize = 9;
 
-/// The names of AWS's own regions (Regions and Zones, AWS General Reference), which are regions here as well.
-const AWS: [&str; 38] = [
+/// The names of AWS's regions (Regions and Zones, AWS General Reference), which are valid here too.
+const AWS_REGIONS: [&str; 38] = [
     "af-south-1",
     "ap-east-1",
     "ap-east-2",
@@ -50,9 +51,9 @@ const AWS: [&str; 38] = [
     "us-west-2",
 ];
 
-/// Whether a name is formed as those of regions are: `local-12`, or an area, a direction and a digit, such as that of a
-/// region that AWS opens tomorrow.
-fn is_formed(name: &str) -> bool {
+/// Whether a name has the form of a region name: `local-12`, or an area, a direction and a digit. This
+/// includes regions that AWS opens in the future.
+fn is_region_shaped(name: &str) -> bool {
     const DIRECTIONS: [&str; 9] =
         ["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
     let number =
@@ -76,20 +77,20 @@ fn is_formed(name: &str) -> bool {
 /// `DescribeRegions`.
 pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let (params, host) = (call.params(), call.host);
-    let wanted = params.texts("RegionName");
-    params.truth("AllRegions")?;
+    let requested = params.text_list("RegionName");
+    params.boolean("AllRegions")?;
     let known = |name: &str| matches!(name, "endpoint" | "opt-in-status" | "region-name");
     let filters = filter::read(&params, known)?;
     let mut names = vec!["local".to_owned()];
-    names.extend((2..=SHOWN).map(|number| format!("local-{number}")));
-    names.extend(AWS.map(str::to_owned));
-    names.extend(call.world.used_regions());
-    // There are more regions than a list can show: those that are asked for by a name of their form are there too.
-    let asked = filter::values(&filters, "region-name").chain(wanted.iter().copied());
-    names.extend(asked.filter(|name| is_formed(name)).map(str::to_owned));
+    names.extend((2..=LISTED_LOCAL_REGIONS).map(|number| format!("local-{number}")));
+    names.extend(AWS_REGIONS.map(str::to_owned));
+    names.extend(call.state.used_regions());
+    // The list cannot contain all regions, so a requested name with a valid form is added.
+    let requested_names = filter::values(&filters, "region-name").chain(requested.iter().copied());
+    names.extend(requested_names.filter(|name| is_region_shaped(name)).map(str::to_owned));
     names.sort();
     names.dedup();
-    if let Some(missing) = wanted.iter().find(|name| !names.iter().any(|known| known == *name)) {
+    if let Some(missing) = requested.iter().find(|name| !names.iter().any(|known| known == *name)) {
         return Err(Ec2Error::value("region", missing, "The region does not exist."));
     }
     call.commit()?;
@@ -98,7 +99,7 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         "opt-in-status" => FieldValue::one("opt-in-not-required"),
         _ => FieldValue::one(region),
     };
-    names.retain(|name| wanted.is_empty() || wanted.contains(&name.as_str()));
+    names.retain(|name| requested.is_empty() || requested.contains(&name.as_str()));
     names.retain(|region| filter::all_match(&filters, |name| field(region, name)));
     let mut xml = Xml::new();
     xml.items("regionInfo", names, |xml, name| {
@@ -113,8 +114,8 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
 pub(crate) fn zones(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let region = &call.region.name;
-    params.truth("AllAvailabilityZones")?;
-    let (names, ids) = (params.texts("ZoneName"), params.texts("ZoneId"));
+    params.boolean("AllAvailabilityZones")?;
+    let (names, ids) = (params.text_list("ZoneName"), params.text_list("ZoneId"));
     let known = ["group-name", "opt-in-status", "region-name", "state", "zone-id", "zone-name", "zone-type"];
     let filters = filter::read(&params, |name| known.contains(&name))?;
     let mut zones: Vec<(String, String)> = ["a", "b", "c"]

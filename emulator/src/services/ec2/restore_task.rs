@@ -1,62 +1,64 @@
-//! `CreateRestoreImageTask`: an image again out of the object that it was stored as.
+//! `CreateRestoreImageTask`: restores an image from the object that it was stored as.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
-use super::image::{ImageRecord, Life, Protection};
-use super::mapping::{BlockDeviceMapping, DeviceKind};
-use super::permission::Grants;
-use super::register;
+use super::errors::Ec2Error;
+use super::register_image;
 use super::settings;
 use super::store_task::check_bucket;
-use super::stored::{Stored, StoredSnapshot, read_block};
-use super::tag::{self, Tags};
-use crate::locks;
+use super::stored_image::{StoredImage, StoredSnapshot, read_block};
+use super::tags;
+use crate::ids;
 use crate::services::s3;
 use crate::services::xml::Xml;
-use crate::state::ids;
+use crate::state::device::{BlockDeviceMapping, DeviceKind};
+use crate::state::image::{ImageRecord, Life, Protection};
+use crate::state::sharing::Grants;
 use crate::state::snapshot::{Snapshot, SnapshotOutcome, SnapshotShares};
+use crate::state::tags::Tags;
+use crate::sync;
 
 /// `CreateRestoreImageTask`.
 pub(crate) fn restore(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let (bucket, key) = (params.required("Bucket")?, params.required("ObjectKey")?);
-    let name = params.filled("Name");
-    name.map_or(Ok(()), register::check_name)?;
-    let given = tag::read_specifications(&params, &["image", "snapshot"])?;
+    let name = params.non_empty("Name");
+    name.map_or(Ok(()), register_image::check_name)?;
+    let requested = tags::read_specifications(&params, &["image", "snapshot"])?;
     check_bucket(call, bucket)?;
     let missing = |why: &dyn std::fmt::Display| {
         let message = format!("The object {key} cannot be read from the bucket {bucket}: {why}");
         Ec2Error::new("InvalidParameterValue", message)
     };
-    let mut source = s3::reader(&call.region.s3, bucket, key).map_err(|fault| missing(&fault))?;
-    let stored = Stored::read(&mut source).map_err(|error| missing(&error))?;
+    let mut source = s3::reader(&call.region.object_store, bucket, key).map_err(|error| missing(&error))?;
+    let stored = StoredImage::read(&mut source).map_err(|error| missing(&error))?;
     let name = name.unwrap_or(&stored.name).to_owned();
-    register::check_free(call, &name)?;
+    register_image::check_free(call, &name)?;
     call.commit()?;
     let mut restored = BTreeMap::new();
     for (id, snapshot) in &stored.snapshots {
-        let tags = merged(&snapshot.tags, &tag::of_kind(&given, "snapshot"))?;
+        let tags = merged(&snapshot.tags, &tags::of_kind(&requested, "snapshot"))?;
         restored.insert(id.clone(), restore_snapshot(call, snapshot, tags, &mut source)?);
     }
-    let _changing = call.changing();
-    register::check_free(call, &name)?;
-    let image = image(call, &stored, name, merged(&stored.tags, &tag::of_kind(&given, "image"))?, &restored);
-    call.state().images.put(&image.id, image.clone())?;
-    Ok(register::answer(&image.id))
+    let _guard = call.lock_region();
+    register_image::check_free(call, &name)?;
+    let image =
+        image(call, &stored, name, merged(&stored.tags, &tags::of_kind(&requested, "image"))?, &restored);
+    call.region.images.put(&image.id, image.clone())?;
+    Ok(register_image::image_id_response(&image.id))
 }
 
-fn merged(kept: &Tags, given: &Tags) -> Result<Tags, Ec2Error> {
-    let mut tags = kept.clone();
-    tag::put(&mut tags, given)?;
+fn merged(stored: &Tags, requested: &Tags) -> Result<Tags, Ec2Error> {
+    let mut tags = stored.clone();
+    tags::merge(&mut tags, requested)?;
     Ok(tags)
 }
 
 fn image(
     call: &Ec2Call<'_>,
-    stored: &Stored,
+    stored: &StoredImage,
     name: String,
     tags: Tags,
     restored: &BTreeMap<String, Snapshot>,
@@ -69,10 +71,10 @@ fn image(
         description: stored.description.clone(),
         created: call.now,
         machine: stored.machine.clone(),
-        mappings: stored.mappings.iter().map(|mapping| mapped(mapping, restored)).collect(),
+        mappings: stored.mappings.iter().map(|mapping| map_device(mapping, restored)).collect(),
         tags,
         grants: Grants::default(),
-        life: Life::Ready { from: call.now.after(call.world.config.windows.task), failure: None },
+        life: Life::Ready { from: call.now.after(call.state.config.windows.task), failure: None },
         deprecated: None,
         protection: Protection::Off,
         source: None,
@@ -80,8 +82,8 @@ fn image(
     }
 }
 
-/// A device of the image: as it was, of the restored snapshot.
-fn mapped(mapping: &BlockDeviceMapping, restored: &BTreeMap<String, Snapshot>) -> BlockDeviceMapping {
+/// The mapping of the stored image with the restored snapshot.
+fn map_device(mapping: &BlockDeviceMapping, restored: &BTreeMap<String, Snapshot>) -> BlockDeviceMapping {
     let mut mapping = mapping.clone();
     if let DeviceKind::Ebs(ebs) = &mut mapping.target
         && let Some(snapshot) = ebs.snapshot.as_ref().and_then(|id| restored.get(id))
@@ -108,7 +110,7 @@ fn restore_snapshot(
         volume_size: stored.volume_size,
         volume_id: "vol-ffffffff".to_owned(),
         parent: None,
-        kms_key: encrypted.then(|| settings::key_when_none_is_named(call)),
+        kms_key: encrypted.then(|| settings::default_key_arn(call)),
         start_time: call.now,
         timeout: 60,
         outcome: None,
@@ -117,11 +119,11 @@ fn restore_snapshot(
         shared_with: SnapshotShares::default(),
     };
     call.region.snapshots.start(snapshot.clone())?;
-    let filled = fill(call, &snapshot.id, stored, source);
-    if filled.is_err() {
+    let result = fill(call, &snapshot.id, stored, source);
+    if result.is_err() {
         call.remove_snapshot(&snapshot.id)?;
     }
-    filled?;
+    result?;
     Ok(snapshot)
 }
 
@@ -136,11 +138,11 @@ fn fill(
     let mut bytes = Vec::new();
     for index in &stored.indexes {
         let digest = read_block(source, &mut bytes).map_err(Ec2Error::internal)?;
-        call.world.blocks.keep(digest, &bytes)?;
-        locks::lock(&*map).add(*index, digest)?;
+        call.state.blocks.store(digest, &bytes)?;
+        sync::lock(&*map).record(*index, digest)?;
     }
-    locks::lock(&*map).seal();
-    let at = call.now.after(call.world.config.windows.task);
+    sync::lock(&*map).seal();
+    let at = call.now.after(call.state.config.windows.task);
     let outcome = SnapshotOutcome { at, failure: None, blocks: stored.indexes.len() as u64 };
     call.region.snapshots.edit(id, |snapshot| {
         snapshot.outcome = Some(outcome);

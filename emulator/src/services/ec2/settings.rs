@@ -1,63 +1,29 @@
-//! What an account has set in a region: block public access, encryption by default. One call for each.
-
-use serde::{Deserialize, Serialize};
+//! The settings of an account in a region: block public access and encryption by default.
 
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
+use super::errors::Ec2Error;
 use crate::services::xml::Xml;
-use crate::state::settings::{self, AccountSettings};
+use crate::state::account_settings;
+use crate::state::account_settings::{AccountSettings, BlockPublicAccess, SnapshotAccess};
 
-/// What may be shared with everybody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Sharing {
-    /// Of images: whether new sharing is blocked.
-    pub(crate) images_blocked: bool,
-    /// Of snapshots.
-    pub(crate) snapshots: SnapshotBlock,
-}
-
-/// How far sharing of snapshots with everybody is blocked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum SnapshotBlock {
-    /// Not at all.
-    #[default]
-    Unblocked,
-    /// What is shared stays so.
-    BlockNewSharing,
-    /// What is shared is treated as if it were not.
-    BlockAllSharing,
-}
-
-impl SnapshotBlock {
-    /// The word on the wire.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Unblocked => "unblocked",
-            Self::BlockNewSharing => "block-new-sharing",
-            Self::BlockAllSharing => "block-all-sharing",
-        }
-    }
-}
-
-/// What the asking account has set.
-pub(crate) fn sharing(call: &Ec2Call<'_>) -> Sharing {
+/// Block public access of the account.
+pub(crate) fn sharing(call: &Ec2Call<'_>) -> BlockPublicAccess {
     sharing_of(call, call.account)
 }
 
-/// What an account has set.
-pub(crate) fn sharing_of(call: &Ec2Call<'_>, account: &str) -> Sharing {
-    call.state().sharing.find(account).map(|sharing| *sharing).unwrap_or_default()
+/// Block public access of an account.
+pub(crate) fn sharing_of(call: &Ec2Call<'_>, account: &str) -> BlockPublicAccess {
+    call.region.sharing.find(account).map(|sharing| *sharing).unwrap_or_default()
 }
 
-fn set_sharing(call: &Ec2Call<'_>, change: impl FnOnce(&mut Sharing)) -> Result<(), Ec2Error> {
-    let _changing = call.changing();
+fn set_sharing(call: &Ec2Call<'_>, change: impl FnOnce(&mut BlockPublicAccess)) -> Result<(), Ec2Error> {
+    let _guard = call.lock_region();
     let mut sharing = sharing(call);
     change(&mut sharing);
-    Ok(call.state().sharing.put(call.account, sharing)?)
+    Ok(call.region.sharing.put(call.account, sharing)?)
 }
 
-fn image_word(blocked: bool) -> &'static str {
+fn image_access_state(blocked: bool) -> &'static str {
     if blocked { "block-new-sharing" } else { "unblocked" }
 }
 
@@ -65,7 +31,7 @@ fn image_word(blocked: bool) -> &'static str {
 pub(crate) fn image_access(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     call.commit()?;
     let mut xml = Xml::new();
-    xml.value("imageBlockPublicAccessState", image_word(sharing(call).images_blocked));
+    xml.value("imageBlockPublicAccessState", image_access_state(sharing(call).images_blocked));
     xml.value("managedBy", "account");
     Ok(xml)
 }
@@ -74,7 +40,7 @@ pub(crate) fn image_access(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
 pub(crate) fn block_images(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     params.required("ImageBlockPublicAccessState")?;
-    params.word("ImageBlockPublicAccessState", &["block-new-sharing"])?;
+    params.one_of("ImageBlockPublicAccessState", &["block-new-sharing"])?;
     set_image_access(call, true)
 }
 
@@ -87,7 +53,7 @@ fn set_image_access(call: &Ec2Call<'_>, blocked: bool) -> Result<Xml, Ec2Error> 
     call.commit()?;
     set_sharing(call, |sharing| sharing.images_blocked = blocked)?;
     let mut xml = Xml::new();
-    xml.value("imageBlockPublicAccessState", image_word(blocked));
+    xml.value("imageBlockPublicAccessState", image_access_state(blocked));
     Ok(xml)
 }
 
@@ -104,20 +70,20 @@ pub(crate) fn snapshot_access(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
 pub(crate) fn block_snapshots(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     params.required("State")?;
-    let word = params.word("State", &["block-all-sharing", "block-new-sharing"])?;
-    let all = word == Some("block-all-sharing");
+    let state = params.one_of("State", &["block-all-sharing", "block-new-sharing"])?;
+    let all = state == Some("block-all-sharing");
     set_snapshot_access(
         call,
-        if all { SnapshotBlock::BlockAllSharing } else { SnapshotBlock::BlockNewSharing },
+        if all { SnapshotAccess::BlockAllSharing } else { SnapshotAccess::BlockNewSharing },
     )
 }
 
 /// `DisableSnapshotBlockPublicAccess`.
 pub(crate) fn unblock_snapshots(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    set_snapshot_access(call, SnapshotBlock::Unblocked)
+    set_snapshot_access(call, SnapshotAccess::Unblocked)
 }
 
-fn set_snapshot_access(call: &Ec2Call<'_>, state: SnapshotBlock) -> Result<Xml, Ec2Error> {
+fn set_snapshot_access(call: &Ec2Call<'_>, state: SnapshotAccess) -> Result<Xml, Ec2Error> {
     call.commit()?;
     set_sharing(call, |sharing| sharing.snapshots = state)?;
     let mut xml = Xml::new();
@@ -125,7 +91,7 @@ fn set_snapshot_access(call: &Ec2Call<'_>, state: SnapshotBlock) -> Result<Xml, 
     Ok(xml)
 }
 
-/// What EBS direct has to know too.
+/// Encryption by default of the account, which EBS direct applies too.
 pub(crate) fn encryption(call: &Ec2Call<'_>) -> AccountSettings {
     call.region
         .settings
@@ -138,7 +104,7 @@ fn set_encryption(
     call: &Ec2Call<'_>,
     change: impl FnOnce(&mut AccountSettings),
 ) -> Result<AccountSettings, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let mut settings = encryption(call);
     change(&mut settings);
     call.region.settings.put(call.account, settings.clone())?;
@@ -161,7 +127,7 @@ pub(crate) fn encrypt_by_default(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
 }
 
 /// `DisableEbsEncryptionByDefault`.
-pub(crate) fn no_encryption_by_default(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
+pub(crate) fn disable_encryption_by_default(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     set_encrypt_by_default(call, false)
 }
 
@@ -198,22 +164,22 @@ fn key_answer(settings: &AccountSettings) -> Xml {
     xml
 }
 
-/// The ARN of a key that is named by its id, alias or ARN, in this region.
+/// The ARN of a key in this region, from its id, alias or ARN.
 pub(crate) fn key_arn(call: &Ec2Call<'_>, name: &str) -> Result<String, Ec2Error> {
     let (region, account) = (&call.region.name, call.account);
     if name == "alias/aws/ebs" {
-        return Ok(settings::own_key(region, account));
+        return Ok(account_settings::default_ebs_key_arn(region, account));
     }
     let prefix = format!("arn:aws:kms:{region}:");
-    let here = name.strip_prefix(&prefix).and_then(|rest| rest.split_once(':'));
-    let named = match here {
+    let in_this_region = name.strip_prefix(&prefix).and_then(|rest| rest.split_once(':'));
+    let named = match in_this_region {
         Some((_, rest)) => Some(rest),
         None if name.starts_with("arn:") => None,
         None => Some(name),
     };
     let plain = |text: &str| text.bytes().all(|one| one.is_ascii_alphanumeric() || b"/_-".contains(&one));
     let valid = named.filter(|rest| !rest.is_empty() && plain(rest));
-    match (valid, here) {
+    match (valid, in_this_region) {
         (None, _) => {
             let message = format!("The KMS key '{name}' does not exist in this region");
             Err(Ec2Error::new("InvalidKMSKey.NotFound", message))
@@ -224,8 +190,10 @@ pub(crate) fn key_arn(call: &Ec2Call<'_>, name: &str) -> Result<String, Ec2Error
     }
 }
 
-/// The key that is used when none is named.
-pub(crate) fn key_when_none_is_named(call: &Ec2Call<'_>) -> String {
+/// The ARN of the key that is used if a request names none.
+pub(crate) fn default_key_arn(call: &Ec2Call<'_>) -> String {
     let settings = encryption(call);
-    settings.default_key.unwrap_or_else(|| settings::own_key(&call.region.name, call.account))
+    settings
+        .default_key
+        .unwrap_or_else(|| account_settings::default_ebs_key_arn(&call.region.name, call.account))
 }

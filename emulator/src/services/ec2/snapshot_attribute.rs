@@ -1,15 +1,17 @@
-//! Calls on one snapshot: its attributes, and deleting it.
+//! Operations on one snapshot: its attributes, and its deletion.
 
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
-use super::image_attribute::truth;
-use super::images;
-use super::permission::{PermissionChange, ShareScope, SharedWith};
-use super::settings::{self, SnapshotBlock};
+use super::describe_images;
+use super::errors::Ec2Error;
+use super::image_attribute::return_true;
+use super::permissions::{PermissionChange, ShareScope};
+use super::settings;
 use crate::services::xml::Xml;
+use crate::state::account_settings::SnapshotAccess;
+use crate::state::sharing::SharedWith;
 use crate::state::snapshot::{Snapshot, SnapshotShares, Status};
 
-/// Changes of permissions in one call, at most.
+/// The maximum number of permission changes in a request.
 const MAX_CHANGES: usize = 500;
 
 const ATTRIBUTES: [&str; 2] = ["createVolumePermission", "productCodes"];
@@ -19,7 +21,7 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let id = params.required("SnapshotId")?;
     params.required("Attribute")?;
-    let attribute = params.word("Attribute", &ATTRIBUTES)?;
+    let attribute = params.one_of("Attribute", &ATTRIBUTES)?;
     let snapshot = call.own_snapshot(id)?;
     call.commit()?;
     let mut xml = Xml::new();
@@ -39,10 +41,10 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
 
 /// `ModifySnapshotAttribute`.
 pub(crate) fn modify(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let params = call.params();
     let id = params.required("SnapshotId")?;
-    if params.word("Attribute", &ATTRIBUTES)? == Some("productCodes") {
+    if params.one_of("Attribute", &ATTRIBUTES)? == Some("productCodes") {
         return Err(Ec2Error::new("AuthFailure", "The account is not authorized to set product codes"));
     }
     let structure = params.structure("CreateVolumePermission");
@@ -60,7 +62,7 @@ pub(crate) fn modify(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     check(call, &snapshot, &change)?;
     call.commit()?;
     edit(call, id, |snapshot| apply(&mut snapshot.shared_with, &change))?;
-    Ok(truth())
+    Ok(return_true())
 }
 
 fn edit(call: &Ec2Call<'_>, id: &str, change: impl FnOnce(&mut Snapshot)) -> Result<(), Ec2Error> {
@@ -87,7 +89,7 @@ fn check(call: &Ec2Call<'_>, snapshot: &Snapshot, change: &PermissionChange) -> 
         return Err(Ec2Error::new("IncorrectState", message));
     }
     if change.publishes() {
-        if settings::sharing(call).snapshots != SnapshotBlock::Unblocked {
+        if settings::sharing(call).snapshots != SnapshotAccess::Unblocked {
             let message =
                 "You can't publicly share this snapshot because block public access for snapshots is enabled";
             return Err(Ec2Error::new("OperationNotPermitted", message));
@@ -97,7 +99,7 @@ fn check(call: &Ec2Call<'_>, snapshot: &Snapshot, change: &PermissionChange) -> 
             return Err(Ec2Error::new("InvalidParameterValue", message));
         }
     }
-    let own = crate::state::settings::own_key(&call.region.name, &snapshot.owner);
+    let own = crate::state::account_settings::default_ebs_key_arn(&call.region.name, &snapshot.owner);
     if !change.add.is_empty() && snapshot.kms_key.as_ref() == Some(&own) {
         let message = format!("The snapshot '{id}' is encrypted with the default key and cannot be shared");
         return Err(Ec2Error::new("InvalidParameterValue", message));
@@ -128,27 +130,27 @@ fn apply(shared: &mut SnapshotShares, change: &PermissionChange) {
 
 /// `ResetSnapshotAttribute`.
 pub(crate) fn reset(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let params = call.params();
     let id = params.required("SnapshotId")?;
     params.required("Attribute")?;
-    params.word("Attribute", &["createVolumePermission"])?;
+    params.one_of("Attribute", &["createVolumePermission"])?;
     call.own_snapshot(id)?;
     call.commit()?;
     edit(call, id, |snapshot| snapshot.shared_with = SnapshotShares::default())?;
-    Ok(truth())
+    Ok(return_true())
 }
 
 /// `DeleteSnapshot`.
 pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let id = call.params().required("SnapshotId")?;
     call.own_snapshot(id)?;
-    if let Some(user) = images::users_of(call, id).first() {
+    if let Some(user) = describe_images::images_using(call, id).first() {
         let message = format!("The snapshot {id} is currently in use by {user}");
         return Err(Ec2Error::new("InvalidSnapshot.InUse", message));
     }
     call.commit()?;
     call.remove_snapshot(id)?;
-    Ok(truth())
+    Ok(return_true())
 }

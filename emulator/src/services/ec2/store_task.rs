@@ -1,51 +1,21 @@
-//! `CreateStoreImageTask` and `DescribeStoreImageTasks`: an image as one object of S3.
+//! `CreateStoreImageTask` and `DescribeStoreImageTasks`: an image stored as one object of S3.
 
 use std::io::Write as _;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::call::{Ec2Call, check_image_id};
-use super::fault::Ec2Error;
+use super::errors::Ec2Error;
 use super::filter::{self, FieldValue};
-use super::image::{ImageRecord, ImageState};
-use super::page::{PageRequest, Rules};
-use super::stored::{Stored, StoredSnapshot};
-use super::tag::Tags;
-use crate::clock::Moment;
-use crate::locks;
+use super::pagination::{PageLimits, PageRequest};
+use super::stored_image::{StoredImage, StoredSnapshot};
 use crate::services::s3;
 use crate::services::xml::Xml;
+use crate::state::image::{ImageRecord, ImageState};
+use crate::state::store_task::StoreTask;
+use crate::state::tags::Tags;
+use crate::sync;
 
-const RULES: Rules = Rules { least: 1, most: 200, default: Some(200) };
-
-/// A task that stores an image.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StoreTask {
-    /// What is stored.
-    pub(crate) image: String,
-    /// Who stores it.
-    pub(crate) owner: String,
-    /// Where.
-    pub(crate) bucket: String,
-    /// `ami-....bin`
-    pub(crate) key: String,
-    /// When it began.
-    pub(crate) begun: Moment,
-    /// When it is done.
-    pub(crate) done: Moment,
-}
-
-impl StoreTask {
-    fn state(&self, now: Moment) -> &'static str {
-        if now < self.done { "InProgress" } else { "Completed" }
-    }
-
-    fn percentage(&self, now: Moment) -> u64 {
-        let (whole, part) = (self.done.since(self.begun).as_millis(), now.since(self.begun).as_millis());
-        if part >= whole { 100 } else { u64::try_from(part * 100 / whole).unwrap_or(100) }
-    }
-}
+const LIMITS: PageLimits = PageLimits { min: 1, max: 200, default: Some(200) };
 
 /// `CreateStoreImageTask`.
 pub(crate) fn store(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
@@ -64,49 +34,49 @@ pub(crate) fn store(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     check_bucket(call, bucket)?;
     call.commit()?;
     let key = format!("{id}.bin");
-    let (stored, blocks) = gather(call, &image)?;
-    let mut writer = s3::ObjectWriter::new(&call.region.s3).map_err(of_s3)?;
+    let (stored, blocks) = collect_blocks(call, &image)?;
+    let mut writer = s3::ObjectWriter::new(&call.region.object_store).map_err(from_s3)?;
     stored.write(&mut writer).map_err(Ec2Error::internal)?;
     for digest in blocks {
-        writer.write_all(&call.world.blocks.read(digest)?).map_err(Ec2Error::internal)?;
+        writer.write_all(&call.state.blocks.read(digest)?).map_err(Ec2Error::internal)?;
     }
-    let _changing = call.changing();
-    writer.finish(&call.region.s3, (bucket, &key), call.now, tags).map_err(of_s3)?;
+    let _guard = call.lock_region();
+    writer.finish(&call.region.object_store, (bucket, &key), call.now, tags).map_err(from_s3)?;
     let task = StoreTask {
         image: id.to_owned(),
         owner: call.account.to_owned(),
         bucket: bucket.to_owned(),
         key: key.clone(),
         begun: call.now,
-        done: call.now.after(call.world.config.windows.task),
+        done: call.now.after(call.state.config.windows.task),
     };
-    call.region.ec2.stores.put(id, task)?;
+    call.region.store_tasks.put(id, task)?;
     let mut xml = Xml::new();
     xml.value("objectKey", key);
     Ok(xml)
 }
 
-/// Refuses a bucket that is not the account's, or not in this region.
+/// Checks that a bucket belongs to the account and is in this region.
 pub(crate) fn check_bucket(call: &Ec2Call<'_>, bucket: &str) -> Result<(), Ec2Error> {
-    let found = call.region.s3.buckets.find(bucket).filter(|bucket| bucket.owner == call.account);
+    let record = call.region.object_store.buckets.find(bucket).filter(|bucket| bucket.owner == call.account);
     let missing = || {
         let message = format!("The bucket {bucket} does not exist in this region or is not accessible");
         Ec2Error::new("InvalidParameterValue", message)
     };
-    found.map(|_| ()).ok_or_else(missing)
+    record.map(|_| ()).ok_or_else(missing)
 }
 
-/// Trouble with S3, in EC2's voice.
-pub(crate) fn of_s3(fault: s3::S3Error) -> Ec2Error {
-    Ec2Error::internal(fault)
+/// Converts an error of S3.
+pub(crate) fn from_s3(error: s3::S3Error) -> Ec2Error {
+    Ec2Error::internal(error)
 }
 
-/// What an image and its snapshots are, and the digests of all blocks in order.
-fn gather(
+/// The description of an image and its snapshots, and the digests of all blocks in order.
+fn collect_blocks(
     call: &Ec2Call<'_>,
     image: &ImageRecord,
-) -> Result<(Stored, Vec<crate::state::digest::BlockDigest>), Ec2Error> {
-    let mut stored = Stored {
+) -> Result<(StoredImage, Vec<crate::digest::Sha256Digest>), Ec2Error> {
+    let mut stored = StoredImage {
         name: image.name.clone(),
         description: image.description.clone(),
         machine: image.machine.clone(),
@@ -117,20 +87,20 @@ fn gather(
     for id in image.snapshots() {
         let snapshot = call.snapshot(id, super::call::NO_SNAPSHOT)?;
         let map = call.region.snapshots.map(id)?;
-        let indexes = locks::lock(&*map).from(0).map(|(index, _)| index).collect();
-        let kept = StoredSnapshot {
+        let indexes = sync::lock(&*map).entries_from(0).map(|(index, _)| index).collect();
+        let stored_snapshot = StoredSnapshot {
             volume_size: snapshot.volume_size,
             encrypted: snapshot.kms_key.is_some(),
             description: snapshot.description.clone(),
             tags: snapshot.tags.clone(),
             indexes,
         };
-        stored.snapshots.insert(id.to_owned(), kept);
+        stored.snapshots.insert(id.to_owned(), stored_snapshot);
     }
     let mut digests = Vec::new();
     for id in stored.snapshots.keys() {
         let map = call.region.snapshots.map(id)?;
-        digests.extend(locks::lock(&*map).from(0).map(|(_, place)| place.digest));
+        digests.extend(sync::lock(&*map).entries_from(0).map(|(_, entry)| entry.digest));
     }
     Ok((stored, digests))
 }
@@ -138,25 +108,25 @@ fn gather(
 /// `DescribeStoreImageTasks`.
 pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
-    let ids = params.texts("ImageId");
+    let ids = params.text_list("ImageId");
     ids.iter().try_for_each(|id| check_image_id(id))?;
     let filters = filter::read(&params, |name| matches!(name, "task-state" | "bucket"))?;
     if !ids.is_empty() && PageRequest::is_sized(&params) {
         return Err(Ec2Error::combination("MaxResults cannot be used with ImageIds"));
     }
-    let page = PageRequest::read(&params, RULES)?;
+    let page = PageRequest::read(&params, LIMITS)?;
     call.commit()?;
     let field = |task: &StoreTask, name: &str| match name {
         "task-state" => FieldValue::one(task.state(call.now)),
         _ => FieldValue::one(&task.bucket),
     };
     let mut tasks: Vec<Arc<StoreTask>> =
-        call.state().stores.all().into_iter().map(|(_, task)| task).collect();
+        call.region.store_tasks.all().into_iter().map(|(_, task)| task).collect();
     tasks.retain(|task| task.owner == call.account && (ids.is_empty() || ids.contains(&task.image.as_str())));
     tasks.retain(|task| filter::all_match(&filters, |name| field(task, name)));
-    let (shown, next) = page.cut(tasks, |task| &task.image);
+    let (page_tasks, next) = page.paginate(tasks, |task| &task.image);
     let mut xml = Xml::new();
-    xml.items("storeImageTaskResultSet", shown, |xml, task| {
+    xml.items("storeImageTaskResultSet", page_tasks, |xml, task| {
         xml.value("amiId", &task.image);
         xml.value("taskStartTime", task.begun.iso());
         xml.value("bucket", &task.bucket);

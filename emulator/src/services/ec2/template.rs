@@ -1,74 +1,24 @@
-//! A launch template and its versions as they are kept, how a request names them, and how they are shown.
+//! Launch templates: how requests refer to them, and their XML form.
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::call::Ec2Call;
-use super::fault::Ec2Error;
-use super::image::whole_seconds;
-use super::query::Params;
-use super::tag::{self, Tags};
-use super::template_members::{self, Members, Value};
-use crate::clock::Moment;
+use super::errors::Ec2Error;
+use super::image_xml::whole_seconds;
+use super::params::Params;
+use super::tags;
+use super::template_data;
 use crate::services::ssm::parameters;
 use crate::services::xml::Xml;
+use crate::state::template::{Template, TemplateMembers, TemplateValue, TemplateVersion};
 
-/// A launch template.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Template {
-    /// `lt-` and 17 hexadecimal digits.
-    pub(crate) id: String,
-    /// Unique among the templates of the account in the region.
-    pub(crate) name: String,
-    /// Account.
-    pub(crate) owner: String,
-    /// When it was made.
-    pub(crate) created: Moment,
-    /// By ascending number; never empty.
-    pub(crate) versions: Vec<TemplateVersion>,
-    /// The number that is used when none is named.
-    pub(crate) default: u64,
-    /// The number of the next version: none is ever used twice.
-    pub(crate) next: u64,
-    /// Of the owner.
-    pub(crate) tags: Tags,
-    /// The token that it was made with, and what with it was asked for.
-    pub(crate) token: Option<(String, String)>,
-}
-
-/// A version of a launch template; never changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct TemplateVersion {
-    /// From 1.
-    pub(crate) number: u64,
-    /// Of the maker.
-    pub(crate) description: Option<String>,
-    /// When it was made.
-    pub(crate) created: Moment,
-    /// What machines are like that are launched from it.
-    pub(crate) members: Members,
-    /// The token that it was made with, and what with it was asked for.
-    pub(crate) token: Option<(String, String)>,
-}
-
-/// What the image of a version begins with if it is the name of a parameter.
+/// The prefix of an image id that refers to a parameter.
 const ALIAS: &str = "resolve:ssm:";
 
 impl Template {
-    /// The largest number.
-    pub(crate) fn latest(&self) -> u64 {
-        self.versions.last().map_or(0, |version| version.number)
-    }
-
-    /// The version of a number.
-    pub(crate) fn version(&self, number: u64) -> Option<&TemplateVersion> {
-        self.versions.iter().find(|version| version.number == number)
-    }
-
-    /// The number that a request names: `$Default`, `$Latest` or digits.
-    pub(crate) fn number(&self, word: &str) -> Result<u64, Ec2Error> {
-        match word {
+    /// The version number for `$Default`, `$Latest` or digits.
+    pub(crate) fn number(&self, selector: &str) -> Result<u64, Ec2Error> {
+        match selector {
             "$Default" => Ok(self.default),
             "$Latest" => Ok(self.latest()),
             digits => {
@@ -85,19 +35,24 @@ impl Template {
         }
     }
 
-    /// Shows the template.
-    pub(crate) fn show(&self, xml: &mut Xml) {
+    /// Writes the template.
+    pub(crate) fn write_xml(&self, xml: &mut Xml) {
         xml.value("launchTemplateId", &self.id);
         xml.value("launchTemplateName", &self.name);
         xml.value("createTime", whole_seconds(self.created));
         xml.value("createdBy", format!("arn:aws:iam::{}:root", self.owner));
         xml.value("defaultVersionNumber", self.default);
         xml.value("latestVersionNumber", self.latest());
-        tag::show(xml, &self.tags);
+        tags::write_xml(xml, &self.tags);
     }
 
-    /// Shows a version; `members` are its own, or with the image resolved.
-    pub(crate) fn show_version(&self, xml: &mut Xml, version: &TemplateVersion, members: &Members) {
+    /// Writes a version; `members` is its data, possibly with the resolved image.
+    pub(crate) fn write_version_xml(
+        &self,
+        xml: &mut Xml,
+        version: &TemplateVersion,
+        members: &TemplateMembers,
+    ) {
         xml.value("launchTemplateId", &self.id);
         xml.value("launchTemplateName", &self.name);
         xml.value("versionNumber", version.number);
@@ -105,45 +60,46 @@ impl Template {
         xml.value("createTime", whole_seconds(version.created));
         xml.value("createdBy", format!("arn:aws:iam::{}:root", self.owner));
         xml.value("defaultVersion", version.number == self.default);
-        xml.element("launchTemplateData", |xml| template_members::show(xml, members));
+        xml.element("launchTemplateData", |xml| template_data::write_xml(xml, members));
     }
 }
 
-/// No version of this number.
+/// The version does not exist.
 pub(crate) fn no_version(number: impl std::fmt::Display) -> Ec2Error {
     let message = format!("Could not find launch template version {number}");
     Ec2Error::new("InvalidLaunchTemplateId.VersionNotFound", message)
 }
 
 impl Ec2Call<'_> {
-    /// A template of the account by its id.
+    /// Finds a template of the account by its id.
     pub(crate) fn template(&self, id: &str) -> Result<Arc<Template>, Ec2Error> {
         let digits = id.strip_prefix("lt-").unwrap_or_default();
         if !matches!(digits.len(), 8 | 17) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             let message = format!("Invalid launch template ID: {id}");
             return Err(Ec2Error::new("InvalidLaunchTemplateId.Malformed", message));
         }
-        let found = self.state().templates.find(id).filter(|template| template.owner == self.account);
-        found.ok_or_else(|| {
+        let template = self.region.templates.find(id).filter(|template| template.owner == self.account);
+        template.ok_or_else(|| {
             let message = format!("The specified launch template, with template ID {id}, does not exist.");
             Ec2Error::new("InvalidLaunchTemplateId.NotFound", message)
         })
     }
 
-    /// A template of the account by its name.
+    /// Finds a template of the account by its name.
     pub(crate) fn template_named(&self, name: &str) -> Result<Arc<Template>, Ec2Error> {
-        let all = self.state().templates.all().into_iter().map(|(_, template)| template);
-        let found = all.into_iter().find(|template| template.owner == self.account && template.name == name);
-        found.ok_or_else(|| {
+        let all = self.region.templates.all().into_iter().map(|(_, template)| template);
+        let template =
+            all.into_iter().find(|template| template.owner == self.account && template.name == name);
+        template.ok_or_else(|| {
             let message =
                 format!("The specified launch template, with template name {name}, does not exist.");
             Ec2Error::new("InvalidLaunchTemplateName.NotFoundException", message)
         })
     }
 
-    /// The template that a request names by `LaunchTemplateId` or `LaunchTemplateName`.
+    /// Finds the template for `LaunchTemplateId` or `LaunchTemplateName`.
     pub(crate) fn named_template(&self, params: &Params<'_>) -> Result<Arc<Template>, Ec2Error> {
-        match (params.filled("LaunchTemplateId"), params.filled("LaunchTemplateName")) {
+        match (params.non_empty("LaunchTemplateId"), params.non_empty("LaunchTemplateName")) {
             (Some(id), None) => self.template(id),
             (None, Some(name)) => self.template_named(name),
             (Some(_), Some(_)) => Err(Ec2Error::combination(
@@ -156,19 +112,18 @@ impl Ec2Call<'_> {
         }
     }
 
-    /// Members with the image that a parameter names put in its place.
-    pub(crate) fn resolved(&self, members: &Members) -> Result<Members, Ec2Error> {
+    /// Replaces a reference to a parameter by the image id that the parameter contains.
+    pub(crate) fn resolve_image(&self, members: &TemplateMembers) -> Result<TemplateMembers, Ec2Error> {
         let mut members = members.clone();
-        let alias =
-            template_members::text(&members, &["ImageId"]).and_then(|image| image.strip_prefix(ALIAS));
+        let alias = template_data::text(&members, &["ImageId"]).and_then(|image| image.strip_prefix(ALIAS));
         if let Some(name) = alias {
-            let found = parameters::value_of(self.region, self.account, name, self.now);
+            let value = parameters::value_of(self.region, self.account, name, self.now);
             let missing = || {
                 let message = format!("The parameter {name} cannot be resolved to an image");
                 Ec2Error::new("InvalidParameterValue", message)
             };
-            let image = found.ok_or_else(missing)?;
-            members.insert("ImageId".to_owned(), Value::Text(image));
+            let image = value.ok_or_else(missing)?;
+            members.insert("ImageId".to_owned(), TemplateValue::Text(image));
         }
         Ok(members)
     }

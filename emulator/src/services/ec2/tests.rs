@@ -1,63 +1,66 @@
-//! What needs a clock that is turned by hand, or an account that nobody has a key of: EC2 asked without its door.
+//! Tests that need a manual clock or an account without an access key: EC2 without HTTP.
+
+mod dry_run;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::account::ACCOUNT;
-use crate::clock::{HandClock, Moment};
-use crate::config::{Quotas, RegionConfig, Windows};
+use crate::clock::{ManualClock, Timestamp};
+use crate::state::ACCOUNT;
+use crate::state::config::{Quotas, RegionConfig, Windows};
 use crate::state::snapshot::{Snapshot, SnapshotOutcome, SnapshotShares};
 
 const OTHER: &str = "210987654321";
 const DAY: Duration = Duration::from_hours(24);
 
-/// A region whose clock is turned by hand.
-struct Bench {
-    world: World,
-    clock: Arc<HandClock>,
+/// A region with a manual clock.
+struct TestRegion {
+    state: State,
+    clock: Arc<ManualClock>,
     folder: tempfile::TempDir,
 }
 
-impl Bench {
+impl TestRegion {
     fn new(windows: Windows) -> Self {
-        Self::with(windows, Quotas::default())
+        Self::with_quotas(windows, Quotas::default())
     }
 
-    fn with(windows: Windows, quotas: Quotas) -> Self {
+    fn with_quotas(windows: Windows, quotas: Quotas) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(HandClock::new(Moment::parse("2026-11-21T12:00:00Z").unwrap()));
+        let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-11-21T12:00:00Z").unwrap()));
         let mut config = RegionConfig::new(folder.path());
         config.windows = windows;
         config.quotas = quotas;
         config.clock = Arc::clone(&clock) as Arc<dyn crate::clock::Clock>;
-        Self { world: World::open(config).unwrap(), clock, folder }
+        Self { state: State::open(config).unwrap(), clock, folder }
     }
 
-    /// Asks as an account; the text of the answer, or the refusal.
-    fn ask_as(&self, account: &str, region: &str, text: &str) -> Result<String, Ec2Error> {
+    /// Sends a request as an account and returns the response text or the error.
+    fn request_as(&self, account: &str, region: &str, text: &str) -> Result<String, Ec2Error> {
         let query = ParamNode::read(form_urlencoded::parse(text.as_bytes()))?;
         let action = query.params().text("Action").unwrap();
         let (_, call_of) = operation(action).unwrap();
-        let region = self.world.region(region).unwrap();
-        let now = self.world.now();
-        let (host, doomed) = ("h", false);
-        let call = Ec2Call { account, region: &region, world: &self.world, now, query: &query, host, doomed };
+        let region = self.state.region(region).unwrap();
+        let now = self.state.now();
+        let (host, fail_async) = ("h", false);
+        let call =
+            Ec2Call { account, region: &region, state: &self.state, now, query: &query, host, fail_async };
         call_of(&call).map(|xml| Xml::document("R", "urn:x", |document| document.append(&xml)))
     }
 
-    fn ask(&self, text: &str) -> Result<String, Ec2Error> {
-        self.ask_as(ACCOUNT, "local", text)
+    fn request(&self, text: &str) -> Result<String, Ec2Error> {
+        self.request_as(ACCOUNT, "local", text)
     }
 
     fn code(&self, text: &str) -> String {
-        self.ask(text).map_or_else(|fault| fault.code, |_| "ok".to_owned())
+        self.request(text).map_or_else(|error| error.code, |_| "ok".to_owned())
     }
 
-    /// A completed snapshot.
+    /// Creates a completed snapshot.
     fn snapshot(&self, id: &str, kms_key: Option<&str>) -> String {
-        let region = self.world.region("local").unwrap();
-        let now = self.world.now();
+        let region = self.state.region("local").unwrap();
+        let now = self.state.now();
         let snapshot = Snapshot {
             id: id.to_owned(),
             owner: ACCOUNT.to_owned(),
@@ -71,29 +74,29 @@ impl Bench {
             timeout: 60,
             outcome: Some(SnapshotOutcome { at: now, failure: None, blocks: 0 }),
             start: None,
-            tags: tag::Tags::new(),
+            tags: tags::Tags::new(),
             shared_with: SnapshotShares::default(),
         };
         region.snapshots.start(snapshot).unwrap();
         id.to_owned()
     }
 
-    /// An image of a new snapshot, and its id.
+    /// Creates an image of a new snapshot and returns its id.
     fn image(&self, name: &str) -> String {
-        let snapshot = self.snapshot(&ids_of(name), None);
-        let answer = self.ask(&register(name, &snapshot)).unwrap();
-        between(&answer, "imageId")
+        let snapshot = self.snapshot(&snapshot_id(name), None);
+        let response = self.request(&register(name, &snapshot)).unwrap();
+        between(&response, "imageId")
     }
 
     fn images(&self, account: &str, more: &str) -> usize {
-        let answer = self.ask_as(account, "local", &format!("Action=DescribeImages{more}")).unwrap();
-        answer.matches("<imageId>").count()
+        let response = self.request_as(account, "local", &format!("Action=DescribeImages{more}")).unwrap();
+        response.matches("<imageId>").count()
     }
 }
 
-/// An id that follows from a name.
-fn ids_of(name: &str) -> String {
-    format!("snap-{}", &crate::state::digest::BlockDigest::of(name.as_bytes()).hex()[..17])
+/// A snapshot id derived from a name.
+fn snapshot_id(name: &str) -> String {
+    format!("snap-{}", &crate::digest::Sha256Digest::of(name.as_bytes()).hex()[..17])
 }
 
 fn register(name: &str, snapshot: &str) -> String {
@@ -111,106 +114,114 @@ fn between(text: &str, tag: &str) -> String {
 #[test]
 fn an_image_that_was_just_made_is_not_described_yet() {
     let windows = Windows { describe_after_creation: Duration::from_secs(2), ..Windows::default() };
-    let bench = Bench::new(windows);
-    let snapshot = bench.snapshot(&ids_of("late"), None);
-    assert_eq!(bench.code(&register("late", &snapshot)), "InvalidSnapshotID.NotFound");
-    bench.clock.advance(Duration::from_secs(2));
-    let id = between(&bench.ask(&register("late", &snapshot)).unwrap(), "imageId");
-    assert_eq!(bench.code(&format!("Action=DescribeImages&ImageId.1={id}")), "InvalidAMIID.NotFound");
-    assert_eq!(bench.images(ACCOUNT, ""), 0);
-    // The name is taken all the same.
-    assert_eq!(bench.code(&register("late", &snapshot)), "InvalidAMIName.Duplicate");
-    bench.clock.advance(Duration::from_secs(2));
-    assert_eq!(bench.images(ACCOUNT, &format!("&ImageId.1={id}")), 1);
+    let test_region = TestRegion::new(windows);
+    let snapshot = test_region.snapshot(&snapshot_id("late"), None);
+    assert_eq!(test_region.code(&register("late", &snapshot)), "InvalidSnapshotID.NotFound");
+    test_region.clock.advance(Duration::from_secs(2));
+    let id = between(&test_region.request(&register("late", &snapshot)).unwrap(), "imageId");
+    assert_eq!(test_region.code(&format!("Action=DescribeImages&ImageId.1={id}")), "InvalidAMIID.NotFound");
+    assert_eq!(test_region.images(ACCOUNT, ""), 0);
+    // The name is in use nevertheless.
+    assert_eq!(test_region.code(&register("late", &snapshot)), "InvalidAMIName.Duplicate");
+    test_region.clock.advance(Duration::from_secs(2));
+    assert_eq!(test_region.images(ACCOUNT, &format!("&ImageId.1={id}")), 1);
 }
 
 #[test]
 fn protection_with_a_cooldown_lasts_a_day_longer() {
-    let bench = Bench::new(Windows::default());
-    let id = bench.image("protected");
+    let test_region = TestRegion::new(Windows::default());
+    let id = test_region.image("protected");
     let deregister = format!("Action=DeregisterImage&ImageId={id}");
-    let word = || {
+    let protection = || {
         between(
-            &bench.ask(&format!("Action=DescribeImages&ImageId.1={id}")).unwrap(),
+            &test_region.request(&format!("Action=DescribeImages&ImageId.1={id}")).unwrap(),
             "deregistrationProtection",
         )
     };
-    bench.ask(&format!("Action=EnableImageDeregistrationProtection&ImageId={id}&WithCooldown=true")).unwrap();
-    assert_eq!(word(), "enabled-with-cooldown");
-    bench.clock.advance(DAY * 7);
-    assert_eq!(bench.code(&deregister), "OperationNotPermitted");
-    bench.ask(&format!("Action=DisableImageDeregistrationProtection&ImageId={id}")).unwrap();
-    assert_eq!(word(), "disabled-with-cooldown");
-    bench.clock.advance(Duration::from_secs(24 * 3600 - 1));
-    // To say it again does not begin the day anew.
-    bench.ask(&format!("Action=DisableImageDeregistrationProtection&ImageId={id}")).unwrap();
-    assert_eq!(bench.code(&deregister), "OperationNotPermitted");
-    bench.clock.advance(Duration::from_secs(1));
-    assert_eq!(word(), "disabled");
-    assert_eq!(bench.code(&deregister), "ok");
+    test_region
+        .request(&format!("Action=EnableImageDeregistrationProtection&ImageId={id}&WithCooldown=true"))
+        .unwrap();
+    assert_eq!(protection(), "enabled-with-cooldown");
+    test_region.clock.advance(DAY * 7);
+    assert_eq!(test_region.code(&deregister), "OperationNotPermitted");
+    test_region.request(&format!("Action=DisableImageDeregistrationProtection&ImageId={id}")).unwrap();
+    assert_eq!(protection(), "disabled-with-cooldown");
+    test_region.clock.advance(Duration::from_secs(24 * 3600 - 1));
+    // Disabling the protection again does not restart the cooldown.
+    test_region.request(&format!("Action=DisableImageDeregistrationProtection&ImageId={id}")).unwrap();
+    assert_eq!(test_region.code(&deregister), "OperationNotPermitted");
+    test_region.clock.advance(Duration::from_secs(1));
+    assert_eq!(protection(), "disabled");
+    assert_eq!(test_region.code(&deregister), "ok");
 }
 
 #[test]
-fn a_deprecated_image_is_hidden_from_others_who_do_not_ask_for_it() {
-    let bench = Bench::new(Windows::default());
-    let id = bench.image("old");
-    bench.ask(&format!("Action=ModifyImageAttribute&ImageId={id}&LaunchPermission.Add.1.Group=all")).unwrap();
+fn a_deprecated_image_is_hidden_from_other_accounts_unless_requested() {
+    let test_region = TestRegion::new(Windows::default());
+    let id = test_region.image("old");
+    test_region
+        .request(&format!("Action=ModifyImageAttribute&ImageId={id}&LaunchPermission.Add.1.Group=all"))
+        .unwrap();
     let at = "2026-12-01T00:00:29.9Z";
-    bench.ask(&format!("Action=EnableImageDeprecation&ImageId={id}&DeprecateAt={at}")).unwrap();
-    assert_eq!(bench.images(OTHER, ""), 1);
-    bench.clock.advance(DAY * 11);
-    assert_eq!(bench.images(OTHER, ""), 0);
-    assert_eq!(bench.images(OTHER, "&IncludeDeprecated=true"), 1);
-    assert_eq!(bench.images(OTHER, &format!("&ImageId.1={id}")), 1);
-    assert_eq!(bench.images(ACCOUNT, ""), 1);
-    let shown = bench.ask("Action=DescribeImages").unwrap();
-    assert_eq!(between(&shown, "deprecationTime"), "2026-12-01T00:00:00.000Z");
+    test_region.request(&format!("Action=EnableImageDeprecation&ImageId={id}&DeprecateAt={at}")).unwrap();
+    assert_eq!(test_region.images(OTHER, ""), 1);
+    test_region.clock.advance(DAY * 11);
+    assert_eq!(test_region.images(OTHER, ""), 0);
+    assert_eq!(test_region.images(OTHER, "&IncludeDeprecated=true"), 1);
+    assert_eq!(test_region.images(OTHER, &format!("&ImageId.1={id}")), 1);
+    assert_eq!(test_region.images(ACCOUNT, ""), 1);
+    let response = test_region.request("Action=DescribeImages").unwrap();
+    assert_eq!(between(&response, "deprecationTime"), "2026-12-01T00:00:00.000Z");
 }
 
 #[test]
 fn a_copy_is_pending_and_then_available() {
     let windows = Windows { copy: Duration::from_secs(5), ..Windows::default() };
-    let bench = Bench::new(windows);
-    let id = bench.image("source");
+    let test_region = TestRegion::new(windows);
+    let id = test_region.image("source");
     let copy = format!("Action=CopyImage&Name=copied&SourceImageId={id}&SourceRegion=local");
-    let there = |text: &str| bench.ask_as(ACCOUNT, "local-2", text).unwrap();
-    let copied = between(&there(&copy), "imageId");
-    let state = || between(&there(&format!("Action=DescribeImages&ImageId.1={copied}")), "imageState");
-    let snapshot = || between(&there("Action=DescribeSnapshots&Owner.1=self"), "status");
+    let in_second_region = |text: &str| test_region.request_as(ACCOUNT, "local-2", text).unwrap();
+    let copied = between(&in_second_region(&copy), "imageId");
+    let state =
+        || between(&in_second_region(&format!("Action=DescribeImages&ImageId.1={copied}")), "imageState");
+    let snapshot = || between(&in_second_region("Action=DescribeSnapshots&Owner.1=self"), "status");
     assert_eq!((state(), snapshot()), ("pending".to_owned(), "pending".to_owned()));
     let share = format!("Action=ModifyImageAttribute&ImageId={copied}&LaunchPermission.Add.1.UserId={OTHER}");
-    assert_eq!(bench.ask_as(ACCOUNT, "local-2", &share).unwrap_err().code, "IncorrectState");
-    bench.clock.advance(Duration::from_secs(5));
+    assert_eq!(test_region.request_as(ACCOUNT, "local-2", &share).unwrap_err().code, "IncorrectState");
+    test_region.clock.advance(Duration::from_secs(5));
     assert_eq!((state(), snapshot()), ("available".to_owned(), "completed".to_owned()));
-    there(&share);
+    in_second_region(&share);
 }
 
 #[test]
 fn encryption_of_copies_follows_the_matrix() {
-    let bench = Bench::new(Windows::default());
-    let plain = bench.snapshot(&ids_of("plain"), None);
-    let own = bench.snapshot(&ids_of("own"), Some("arn:aws:kms:local:123456789012:key/mine"));
-    let here = crate::state::settings::own_key("local", ACCOUNT);
+    let test_region = TestRegion::new(Windows::default());
+    let plain = test_region.snapshot(&snapshot_id("plain"), None);
+    let own = test_region.snapshot(&snapshot_id("own"), Some("arn:aws:kms:local:123456789012:key/mine"));
+    let own_key = crate::state::account_settings::default_ebs_key_arn("local", ACCOUNT);
     let named = "arn:aws:kms:local:123456789012:key/k-1";
     let default = "arn:aws:kms:local:123456789012:key/d-1";
     let key_of = |source: &str, more: &str| {
         let copy = format!("Action=CopySnapshot&SourceSnapshotId={source}&SourceRegion=local{more}");
-        let id = between(&bench.ask(&copy).unwrap(), "snapshotId");
-        between(&bench.ask(&format!("Action=DescribeSnapshots&SnapshotId.1={id}")).unwrap(), "kmsKeyId")
+        let id = between(&test_region.request(&copy).unwrap(), "snapshotId");
+        between(
+            &test_region.request(&format!("Action=DescribeSnapshots&SnapshotId.1={id}")).unwrap(),
+            "kmsKeyId",
+        )
     };
     for (source, more, key) in [
         (&plain, "", ""),
-        (&plain, "&Encrypted=true", here.as_str()),
+        (&plain, "&Encrypted=true", own_key.as_str()),
         (&plain, "&Encrypted=true&KmsKeyId=k-1", named),
-        (&own, "", here.as_str()),
-        // What is encrypted stays so, whatever is said.
-        (&own, "&Encrypted=false", here.as_str()),
+        (&own, "", own_key.as_str()),
+        // Encryption is permanent, whatever the request specifies.
+        (&own, "&Encrypted=false", own_key.as_str()),
         (&own, "&Encrypted=true&KmsKeyId=k-1", named),
     ] {
         assert_eq!(key_of(source, more), key, "{source} {more}");
     }
-    bench.ask("Action=EnableEbsEncryptionByDefault").unwrap();
-    bench.ask("Action=ModifyEbsDefaultKmsKeyId&KmsKeyId=d-1").unwrap();
+    test_region.request("Action=EnableEbsEncryptionByDefault").unwrap();
+    test_region.request("Action=ModifyEbsDefaultKmsKeyId&KmsKeyId=d-1").unwrap();
     for (source, more, key) in [
         (&plain, "", default),
         (&plain, "&Encrypted=false", default),
@@ -224,169 +235,80 @@ fn encryption_of_copies_follows_the_matrix() {
 #[test]
 fn too_many_copies_at_a_time_are_refused() {
     let windows = Windows { copy: Duration::from_secs(5), ..Windows::default() };
-    let bench = Bench::new(windows);
-    let source = bench.snapshot(&ids_of("source"), None);
+    let test_region = TestRegion::new(windows);
+    let source = test_region.snapshot(&snapshot_id("source"), None);
     let copy = format!("Action=CopySnapshot&SourceSnapshotId={source}&SourceRegion=local");
     for _ in 0..20 {
-        assert_eq!(bench.code(&copy), "ok");
+        assert_eq!(test_region.code(&copy), "ok");
     }
-    assert_eq!(bench.code(&copy), "ResourceLimitExceeded");
-    bench.clock.advance(Duration::from_secs(5));
-    assert_eq!(bench.code(&copy), "ok");
+    assert_eq!(test_region.code(&copy), "ResourceLimitExceeded");
+    test_region.clock.advance(Duration::from_secs(5));
+    assert_eq!(test_region.code(&copy), "ok");
 }
 
 #[test]
-fn an_account_has_so_many_public_images_and_no_more() {
+fn the_quota_of_public_images_is_enforced() {
     let quotas = Quotas { public_images: Some(2), ..Quotas::default() };
-    let bench = Bench::with(Windows::default(), quotas);
-    let ids = ["one", "two", "three"].map(|name| bench.image(name));
+    let test_region = TestRegion::with_quotas(Windows::default(), quotas);
+    let ids = ["one", "two", "three"].map(|name| test_region.image(name));
     let publish =
         |id: &str| format!("Action=ModifyImageAttribute&ImageId={id}&LaunchPermission.Add.1.Group=all");
-    let codes: Vec<_> = ids.iter().map(|id| bench.code(&publish(id))).collect();
+    let codes: Vec<_> = ids.iter().map(|id| test_region.code(&publish(id))).collect();
     assert_eq!(codes, ["ok", "ok", "ResourceLimitExceeded"]);
-    assert_eq!(bench.code(&publish(&ids[0])), "ok");
-    bench.ask(&format!("Action=DeregisterImage&ImageId={}", ids[0])).unwrap();
-    assert_eq!(bench.code(&publish(&ids[2])), "ok");
+    assert_eq!(test_region.code(&publish(&ids[0])), "ok");
+    test_region.request(&format!("Action=DeregisterImage&ImageId={}", ids[0])).unwrap();
+    assert_eq!(test_region.code(&publish(&ids[2])), "ok");
 }
 
 #[test]
 fn public_snapshots_hide_where_all_sharing_is_blocked() {
-    let bench = Bench::new(Windows::default());
-    let id = bench.snapshot(&ids_of("public"), None);
-    bench
-        .ask(&format!("Action=ModifySnapshotAttribute&SnapshotId={id}&OperationType=add&UserGroup.1=all"))
+    let test_region = TestRegion::new(Windows::default());
+    let id = test_region.snapshot(&snapshot_id("public"), None);
+    test_region
+        .request(&format!("Action=ModifySnapshotAttribute&SnapshotId={id}&OperationType=add&UserGroup.1=all"))
         .unwrap();
-    let seen = || bench.ask_as(OTHER, "local", "Action=DescribeSnapshots").unwrap().contains(&id);
-    assert!(seen());
-    bench.ask("Action=EnableSnapshotBlockPublicAccess&State=block-new-sharing").unwrap();
-    assert!(seen());
-    bench.ask("Action=EnableSnapshotBlockPublicAccess&State=block-all-sharing").unwrap();
-    assert!(!seen());
+    let is_visible =
+        || test_region.request_as(OTHER, "local", "Action=DescribeSnapshots").unwrap().contains(&id);
+    assert!(is_visible());
+    test_region.request("Action=EnableSnapshotBlockPublicAccess&State=block-new-sharing").unwrap();
+    assert!(is_visible());
+    test_region.request("Action=EnableSnapshotBlockPublicAccess&State=block-all-sharing").unwrap();
+    assert!(!is_visible());
 }
 
 #[test]
 fn everything_is_there_after_opening_again() {
-    let bench = Bench::new(Windows::default());
-    let id = bench.image("lasting");
-    bench.ask(&format!("Action=CreateTags&ResourceId.1={id}&Tag.1.Key=k&Tag.1.Value=v")).unwrap();
+    let test_region = TestRegion::new(Windows::default());
+    let id = test_region.image("lasting");
+    test_region.request(&format!("Action=CreateTags&ResourceId.1={id}&Tag.1.Key=k&Tag.1.Value=v")).unwrap();
     let template = "Action=CreateLaunchTemplate&LaunchTemplateName=lasting&LaunchTemplateData.BlockDeviceMapping.1.\
                     Ebs.VolumeSize=8&LaunchTemplateData.SecurityGroupId.1=sg-1";
-    bench.ask(template).unwrap();
-    let asked = [
+    test_region.request(template).unwrap();
+    let requests = [
         "Action=DescribeImages",
         "Action=DescribeSnapshots",
         "Action=DescribeTags",
         "Action=DescribeLaunchTemplateVersions&LaunchTemplateVersion.1=$Latest",
     ];
-    let before: Vec<_> = asked.iter().map(|text| bench.ask(text).unwrap()).collect();
-    let Bench { world, clock, folder } = bench;
-    let config = world.config.clone();
-    drop(world);
-    let again = Bench { world: World::open(config).unwrap(), clock, folder };
+    let before: Vec<_> = requests.iter().map(|text| test_region.request(text).unwrap()).collect();
+    let TestRegion { state, clock, folder } = test_region;
+    let config = state.config.clone();
+    drop(state);
+    let again = TestRegion { state: State::open(config).unwrap(), clock, folder };
     assert!(again.folder.path().is_dir());
-    let after: Vec<_> = asked.iter().map(|text| again.ask(text).unwrap()).collect();
+    let after: Vec<_> = requests.iter().map(|text| again.request(text).unwrap()).collect();
     assert_eq!(after, before);
 }
 
-/// A request for every operation that would succeed, but for the name of the operation.
-fn good_requests(bench: &Bench) -> Vec<(&'static str, String)> {
-    let image = bench.image("good");
-    let snapshot = ids_of("good");
-    bench
-        .ask("Action=CreateLaunchTemplate&LaunchTemplateName=good&LaunchTemplateData.ImageId=ami-1")
-        .unwrap();
-    let region = bench.world.region("local").unwrap();
-    let bucket = crate::services::s3::store::Bucket { owner: ACCOUNT.to_owned(), created: bench.world.now() };
-    region.s3.buckets.put("good", bucket).unwrap();
-    bench.ask(&format!("Action=CreateStoreImageTask&ImageId={image}&Bucket=good")).unwrap();
-    let of_image = format!("&ImageId={image}");
-    let of_snapshot = format!("&SnapshotId={snapshot}");
-    let of_tags = format!("&ResourceId.1={image}&Tag.1.Key=k");
-    let template = "&LaunchTemplateName=good";
-    let permission = "&Attribute=createVolumePermission";
-    let mut good = vec![
-        ("CopyImage", format!("&Name=copy&SourceImageId={image}&SourceRegion=local")),
-        ("CopySnapshot", format!("&SourceSnapshotId={snapshot}&SourceRegion=local")),
-        ("CreateLaunchTemplate", "&LaunchTemplateName=other&LaunchTemplateData.ImageId=ami-1".to_owned()),
-        ("CreateLaunchTemplateVersion", format!("{template}&LaunchTemplateData.ImageId=ami-1")),
-        ("CreateRestoreImageTask", format!("&Bucket=good&ObjectKey={image}.bin&Name=restored")),
-        ("CreateStoreImageTask", format!("{of_image}&Bucket=good")),
-        ("CreateTags", format!("{of_tags}&Tag.1.Value=v")),
-        ("DeleteLaunchTemplate", template.to_owned()),
-        ("DeleteLaunchTemplateVersions", format!("{template}&LaunchTemplateVersion.1=1")),
-        ("DeleteSnapshot", format!("&SnapshotId={}", bench.snapshot(&ids_of("unused"), None))),
-        ("DeleteTags", of_tags),
-        ("DescribeImageAttribute", format!("{of_image}&Attribute=description")),
-        ("DescribeLaunchTemplateVersions", template.to_owned()),
-        ("DescribeSnapshotAttribute", format!("{of_snapshot}{permission}")),
-        ("EnableImageBlockPublicAccess", "&ImageBlockPublicAccessState=block-new-sharing".to_owned()),
-        ("EnableImageDeprecation", format!("{of_image}&DeprecateAt=2027-01-01T00:00:00Z")),
-        ("EnableSnapshotBlockPublicAccess", "&State=block-all-sharing".to_owned()),
-        ("ModifyEbsDefaultKmsKeyId", "&KmsKeyId=k-1".to_owned()),
-        ("ModifyImageAttribute", format!("{of_image}&LaunchPermission.Add.1.Group=all")),
-        ("ModifyLaunchTemplate", format!("{template}&SetDefaultVersion=1")),
-        ("ModifySnapshotAttribute", format!("{of_snapshot}&OperationType=add&UserGroup.1=all")),
-        ("ResetImageAttribute", format!("{of_image}&Attribute=launchPermission")),
-        ("ResetSnapshotAttribute", format!("{of_snapshot}{permission}")),
-    ];
-    let register = register("new", &snapshot);
-    good.push((
-        "RegisterImage",
-        register.strip_prefix("Action=RegisterImage").unwrap_or_default().to_owned(),
-    ));
-    let known: Vec<_> = good.iter().map(|(name, _)| *name).collect();
-    for (name, _) in OPERATIONS.iter().filter(|(name, _)| !known.contains(name)) {
-        let of_one = ["DeregisterImage", "DisableImage", "EnableImageDeregistrationProtection"]
-            .contains(name)
-            || ["DisableImageDeprecation", "DisableImageDeregistrationProtection"].contains(name);
-        good.push((name, if of_one { of_image.clone() } else { String::new() }));
-    }
-    good.retain(|(name, _)| *name != "EnableImage");
-    good
-}
-
 #[test]
-fn every_operation_knows_its_parameters_and_dry_runs() {
-    let bench = Bench::new(Windows::default());
-    let good = good_requests(&bench);
-    assert_eq!(good.len() + 1, OPERATIONS.len());
-    let all = || {
-        let region = bench.world.region("local").unwrap();
-        let shelves = &region.ec2;
-        let snapshots: Vec<_> = region.snapshots.all().iter().map(|one| format!("{one:?}")).collect();
-        format!(
-            "{:?} {:?} {:?} {snapshots:?}",
-            shelves.images.all(),
-            shelves.templates.all(),
-            shelves.sharing.all()
-        )
-    };
-    let before = all();
-    for (name, more) in &good {
-        assert_eq!(bench.code(&format!("Action={name}{more}&DryRun=true")), "DryRunOperation", "{name}");
-        assert_eq!(
-            bench.code(&format!("Action={name}{more}&Colour.1.Shade=red")),
-            "UnknownParameter",
-            "{name}"
-        );
-        assert_eq!(
-            bench.code(&format!("Action={name}{more}&DryRun=perhaps")),
-            "InvalidParameterValue",
-            "{name}"
-        );
-    }
-    assert_eq!(all(), before);
-}
-
-#[test]
-fn of_many_who_want_one_name_at_a_time_one_gets_it() {
-    let bench = Bench::new(Windows::default());
-    let snapshot = bench.snapshot(&ids_of("wanted"), None);
+fn one_of_many_concurrent_registrations_gets_the_name() {
+    let test_region = TestRegion::new(Windows::default());
+    let snapshot = test_region.snapshot(&snapshot_id("wanted"), None);
     let codes: Vec<String> = std::thread::scope(|scope| {
-        let ask = || bench.code(&register("wanted", &snapshot));
-        let all: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        let request = || test_region.code(&register("wanted", &snapshot));
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(request)).collect();
         all.into_iter().map(|one| one.join().unwrap()).collect()
     });
     assert_eq!(codes.iter().filter(|code| *code == "ok").count(), 1, "{codes:?}");
-    assert_eq!(bench.images(ACCOUNT, ""), 1);
+    assert_eq!(test_region.images(ACCOUNT, ""), 1);
 }

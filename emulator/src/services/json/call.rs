@@ -1,4 +1,5 @@
-//! One request of a service that takes JSON: who asks, when, and what was sent. Owns what all calls begin with.
+//! A request of a JSON service while it is being processed: account, region, time and body, and the parsing
+//! that operations share.
 
 use std::sync::MutexGuard;
 
@@ -7,27 +8,27 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::fault::JsonError;
-use crate::clock::Moment;
-use crate::locks;
-use crate::world::{Region, World};
+use super::errors::JsonError;
+use crate::clock::Timestamp;
+use crate::state::{Region, State};
+use crate::sync;
 
-/// One request on its way.
+/// A request while it is being processed.
 pub(crate) struct JsonCall<'c> {
-    /// The account that asks.
+    /// The account that sent the request.
     pub(crate) account: &'c str,
-    /// The region that is asked.
+    /// The region that the request is for.
     pub(crate) region: &'c Region,
-    /// All regions.
-    pub(crate) world: &'c World,
-    /// The time.
-    pub(crate) now: Moment,
-    /// JSON.
+    /// The state of all regions.
+    pub(crate) state: &'c State,
+    /// The time at which processing began.
+    pub(crate) now: Timestamp,
+    /// The JSON body.
     pub(crate) body: &'c [u8],
 }
 
 impl JsonCall<'_> {
-    /// Reads what was sent. Members that the call does not have are passed over, as the services do.
+    /// Parses the body. Unknown members are ignored, as in the real services.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
         serde_json::from_slice(self.body).map_err(|error| match error.classify() {
             serde_json::error::Category::Data if error.to_string().starts_with("missing field") => {
@@ -41,7 +42,7 @@ impl JsonCall<'_> {
         })
     }
 
-    /// Reads a list of one to ten names, none twice.
+    /// Parses a list of one to ten distinct names.
     pub(crate) fn read_names(&self) -> Result<Vec<String>, JsonError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
@@ -64,24 +65,24 @@ impl JsonCall<'_> {
         Ok(names)
     }
 
-    /// Lets nobody else change the region until the result is dropped.
-    pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
-        locks::lock(&self.region.changing)
+    /// Locks the region against changes until the guard is dropped.
+    pub(crate) fn lock_region(&self) -> MutexGuard<'_, ()> {
+        sync::lock(&self.region.write_lock)
     }
 }
 
-/// The part of a sorted list that a page shows, and the token of the next.
-pub(crate) fn cut<T>(
+/// A page of a sorted list and the token of the next one.
+pub(crate) fn paginate<T>(
     all: Vec<T>,
     (size, token): (Option<u64>, Option<&str>),
-    most: u64,
+    max: u64,
     key: impl Fn(&T) -> String,
 ) -> Result<(Vec<T>, Option<String>), JsonError> {
-    let size = size.unwrap_or(most);
-    if size == 0 || size > most {
+    let size = size.unwrap_or(max);
+    if size == 0 || size > max {
         return Err(JsonError::validation(format!(
             "1 validation error detected: Value '{size}' at 'maxResults' failed to satisfy constraint: Member must \
-             have value between 1 and {most}"
+             have value between 1 and {max}"
         )));
     }
     let after = token.map(decode).transpose()?;

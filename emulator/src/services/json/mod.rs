@@ -1,42 +1,41 @@
-//! Services that take JSON and answer with JSON (AWS JSON 1.1): the operation stands in the header `x-amz-target`.
+//! The protocol AWS JSON 1.1: JSON bodies, with the operation in the header `x-amz-target`.
 
 pub(crate) mod call;
-pub(crate) mod fault;
-mod voice;
+pub(crate) mod errors;
 
 use http::StatusCode;
 use serde_json::Value;
 
 use self::call::JsonCall;
-use self::fault::JsonError;
-use crate::door::reply::{Response, reply, with};
-use crate::door::signed::SignedRequest;
-use crate::world::{Region, World};
+use self::errors::JsonError;
+use crate::http::request::SignedRequest;
+use crate::http::response::{Response, new_response, with_header};
+use crate::state::{Region, State};
 
-pub(crate) use self::voice::{error, fail, refuse};
+pub(crate) use self::errors::{error_response, fail, reject};
 
-/// The name of what a request asks for.
+/// The name of the requested operation; empty or approximate if it cannot be determined.
 pub(crate) fn action(request: &SignedRequest) -> String {
     let target = request.header("x-amz-target").unwrap_or_default();
     target.rsplit('.').next().unwrap_or_default().to_owned()
 }
 
-/// Answers a request by what `perform` makes of it.
-pub(crate) fn answer(
-    world: &World,
+/// Responds to a request with the result of `perform`.
+pub(crate) fn respond(
+    state: &State,
     region: &Region,
     request: &SignedRequest,
     perform: fn(&str, &JsonCall<'_>) -> Result<Value, JsonError>,
 ) -> Response {
-    let call = JsonCall { account: &request.account, region, world, now: world.now(), body: request.body() };
+    let call = JsonCall { account: &request.account, region, state, now: state.now(), body: request.body() };
     match perform(&action(request), &call) {
         Ok(value) => {
-            let response = reply(StatusCode::OK, "application/x-amz-json-1.1", value.to_string());
-            with(response, "x-amzn-requestid", &request.request_id)
+            let response = new_response(StatusCode::OK, "application/x-amz-json-1.1", value.to_string());
+            with_header(response, "x-amzn-requestid", &request.request_id)
         }
-        Err(fault) => {
-            let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            error(status, &fault.name, &fault.message, &request.request_id)
+        Err(error) => {
+            let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            error_response(status, &error.name, &error.message, &request.request_id)
         }
     }
 }

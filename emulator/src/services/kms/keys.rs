@@ -1,66 +1,38 @@
-//! Keys: what is kept of them, how requests name them, and the calls about them.
+//! Keys: how requests refer to them, and the operations on them.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::NOT_FOUND;
-use crate::clock::Moment;
+use crate::clock::Timestamp;
+use crate::ids;
 use crate::services::json::call::{self, JsonCall};
-use crate::services::json::fault::JsonError;
-use crate::state::{ids, settings};
+use crate::services::json::errors::JsonError;
+use crate::state::account_settings as settings;
+use crate::state::kms_key::KeyRecord;
 
-/// A key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KeyRecord {
-    /// Account.
-    pub(crate) owner: String,
-    /// Of the maker.
-    pub(crate) description: String,
-    /// Whether it may be used.
-    pub(crate) enabled: bool,
-    /// What its material is, such as `SYMMETRIC_DEFAULT`.
-    pub(crate) spec: String,
-    /// What it is for, such as `ENCRYPT_DECRYPT`.
-    pub(crate) usage: String,
-    /// When it was made.
-    pub(crate) created: Moment,
-}
-
-/// A further name of a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Alias {
-    /// With `alias/`.
-    pub(crate) name: String,
-    /// Account.
-    pub(crate) owner: String,
-    /// Id of the key.
-    pub(crate) key: String,
-    /// When it was made or last changed.
-    pub(crate) changed: Moment,
-}
-
-/// The alias of the key that AWS keeps for EBS in every account and region.
-pub(super) const OF_EBS: &str = "alias/aws/ebs";
-/// Entries of a page when none are asked for, and the most.
+/// The alias of the key that AWS provides for EBS in every account and region.
+pub(super) const EBS_ALIAS: &str = "alias/aws/ebs";
+/// The default and the maximum number of entries in a page.
 const PAGE: (u64, u64) = (100, 1000);
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct NewKey {
+struct CreateKeyInput {
     #[serde(default)]
     description: String,
     key_spec: Option<String>,
     key_usage: Option<String>,
 }
 
-/// Names a key.
+/// The input that identifies a key.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct OfKey {
+struct KeyInput {
     key_id: String,
 }
 
-/// Asks for a page of a list.
+/// The pagination input of a list.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct KeyPage {
@@ -70,7 +42,7 @@ pub(super) struct KeyPage {
 
 /// `CreateKey`.
 pub(super) fn create(call: &JsonCall<'_>) -> Result<Value, JsonError> {
-    let new: NewKey = call.read()?;
+    let new: CreateKeyInput = call.read()?;
     let (spec, usage) = match (new.key_spec.as_deref(), new.key_usage.as_deref()) {
         (None | Some("SYMMETRIC_DEFAULT"), None | Some("ENCRYPT_DECRYPT")) => {
             ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")
@@ -96,64 +68,64 @@ pub(super) fn create(call: &JsonCall<'_>) -> Result<Value, JsonError> {
         created: call.now,
     };
     let id = ids::uuid();
-    call.region.ec2.keys.put(&id, key.clone())?;
-    Ok(json!({ "KeyMetadata": shown(call, &id, &key) }))
+    call.region.keys.put(&id, key.clone())?;
+    Ok(json!({ "KeyMetadata": key_metadata(call, &id, &key) }))
 }
 
 /// `DescribeKey`.
 pub(super) fn describe(call: &JsonCall<'_>) -> Result<Value, JsonError> {
-    let named: OfKey = call.read()?;
-    let (id, key) = find(call, &named.key_id)?;
-    Ok(json!({ "KeyMetadata": shown(call, &id, &key) }))
+    let input: KeyInput = call.read()?;
+    let (id, key) = find(call, &input.key_id)?;
+    Ok(json!({ "KeyMetadata": key_metadata(call, &id, &key) }))
 }
 
-/// `EnableKey` and `DisableKey`, which take no alias.
-pub(super) fn switch(call: &JsonCall<'_>, on: bool) -> Result<Value, JsonError> {
-    let _changing = call.changing();
-    let OfKey { key_id } = call.read()?;
+/// `EnableKey` and `DisableKey`, which accept no alias.
+pub(super) fn set_enabled(call: &JsonCall<'_>, on: bool) -> Result<Value, JsonError> {
+    let _guard = call.lock_region();
+    let KeyInput { key_id } = call.read()?;
     if key_id.contains("alias/") {
         return Err(JsonError::new("InvalidArnException", format!("{key_id} is not a key")));
     }
     let (id, key) = find(call, &key_id)?;
-    owned(call, &id, &key)?;
-    call.region.ec2.keys.put(&id, KeyRecord { enabled: on, ..key })?;
+    check_owned(call, &id, &key)?;
+    call.region.keys.put(&id, KeyRecord { enabled: on, ..key })?;
     Ok(json!({}))
 }
 
 /// `ListKeys`.
 pub(super) fn list(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let page: KeyPage = call.read()?;
-    let all = call.region.ec2.keys.all();
-    let ours: Vec<_> =
+    let all = call.region.keys.all();
+    let owned: Vec<_> =
         all.into_iter().filter(|(_, key)| key.owner == call.account).map(|(id, _)| id).collect();
-    let (ids, next) = page.of(ours, String::clone)?;
+    let (ids, next) = page.of(owned, String::clone)?;
     let keys: Vec<_> =
         ids.iter().map(|id| json!({ "KeyId": id, "KeyArn": arn(call, call.account, id) })).collect();
-    Ok(listed("Keys", &keys, next))
+    Ok(list_response("Keys", &keys, next))
 }
 
 impl KeyPage {
-    /// The part of a list that is asked for, and the marker of the next.
+    /// The requested page of a list and the marker of the next one.
     pub(super) fn of<T>(
         &self,
         all: Vec<T>,
         name: impl Fn(&T) -> String,
     ) -> Result<(Vec<T>, Option<String>), JsonError> {
         let size = self.limit.unwrap_or(PAGE.0);
-        call::cut(all, (Some(size), self.marker.as_deref()), PAGE.1, name)
+        call::paginate(all, (Some(size), self.marker.as_deref()), PAGE.1, name)
     }
 }
 
-/// An answer with a page of a list.
-pub(super) fn listed(name: &str, entries: &[Value], next: Option<String>) -> Value {
-    let mut answer = json!({ name: entries, "Truncated": next.is_some() });
+/// A response with a page of a list.
+pub(super) fn list_response(name: &str, entries: &[Value], next: Option<String>) -> Value {
+    let mut response = json!({ name: entries, "Truncated": next.is_some() });
     if let Some(next) = next {
-        answer["NextMarker"] = next.into();
+        response["NextMarker"] = next.into();
     }
-    answer
+    response
 }
 
-/// The key of a name: its id, its ARN, an alias or the ARN of one. Of another account by ARN only.
+/// Finds a key by its id, its ARN, an alias or the ARN of an alias. A key of another account needs an ARN.
 pub(super) fn find(call: &JsonCall<'_>, name: &str) -> Result<(String, KeyRecord), JsonError> {
     let missing = |what: &str| JsonError::new(NOT_FOUND, format!("{what} is not found."));
     let region = &call.region.name;
@@ -172,25 +144,25 @@ pub(super) fn find(call: &JsonCall<'_>, name: &str) -> Result<(String, KeyRecord
     };
     let id = match resource.strip_prefix("key/") {
         Some(id) => id.to_owned(),
-        None if resource == OF_EBS => own_id(call, account),
+        None if resource == EBS_ALIAS => ebs_key_id(call, account),
         None => {
-            let alias = call.region.ec2.aliases.find(&alias_key(account, &resource));
+            let alias = call.region.aliases.find(&alias_table_key(account, &resource));
             let alias =
-                alias.ok_or_else(|| missing(&format!("Alias {}", arn_of(call, account, &resource))))?;
+                alias.ok_or_else(|| missing(&format!("Alias {}", resource_arn(call, account, &resource))))?;
             alias.key.clone()
         }
     };
-    if id == own_id(call, account) {
-        return Ok((id, of_ebs(account)));
+    if id == ebs_key_id(call, account) {
+        return Ok((id, ebs_key(account)));
     }
-    let key = call.region.ec2.keys.find(&id).filter(|key| key.owner == account);
+    let key = call.region.keys.find(&id).filter(|key| key.owner == account);
     let key = key.ok_or_else(|| missing(&format!("Key '{}'", arn(call, account, &id))))?;
     Ok((id, KeyRecord::clone(&key)))
 }
 
-/// Refuses a key that is AWS's or another account's.
-pub(super) fn owned(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Result<(), JsonError> {
-    if key.owner == call.account && id != own_id(call, call.account) {
+/// Checks that a key belongs to the account and is not provided by AWS.
+pub(super) fn check_owned(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Result<(), JsonError> {
+    if key.owner == call.account && id != ebs_key_id(call, call.account) {
         return Ok(());
     }
     Err(JsonError::new(
@@ -199,41 +171,41 @@ pub(super) fn owned(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Result<()
     ))
 }
 
-/// The name of an alias in its table.
-pub(super) fn alias_key(account: &str, alias: &str) -> String {
+/// The table key of an alias.
+pub(super) fn alias_table_key(account: &str, alias: &str) -> String {
     format!("{account}/{alias}")
 }
 
-fn own_id(call: &JsonCall<'_>, account: &str) -> String {
-    let arn = settings::own_key(&call.region.name, account);
+fn ebs_key_id(call: &JsonCall<'_>, account: &str) -> String {
+    let arn = settings::default_ebs_key_arn(&call.region.name, account);
     arn.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-/// The key that AWS keeps for EBS.
-fn of_ebs(account: &str) -> KeyRecord {
+/// The key that AWS provides for EBS.
+fn ebs_key(account: &str) -> KeyRecord {
     KeyRecord {
         owner: account.to_owned(),
         description: "Default key that protects my EBS volumes when no other key is defined".to_owned(),
         enabled: true,
         spec: "SYMMETRIC_DEFAULT".to_owned(),
         usage: "ENCRYPT_DECRYPT".to_owned(),
-        created: Moment::default(),
+        created: Timestamp::default(),
     }
 }
 
 /// The ARN of a key.
 pub(super) fn arn(call: &JsonCall<'_>, account: &str, id: &str) -> String {
-    arn_of(call, account, &format!("key/{id}"))
+    resource_arn(call, account, &format!("key/{id}"))
 }
 
 /// The ARN of a key or alias.
-pub(super) fn arn_of(call: &JsonCall<'_>, account: &str, resource: &str) -> String {
+pub(super) fn resource_arn(call: &JsonCall<'_>, account: &str, resource: &str) -> String {
     format!("arn:aws:kms:{}:{account}:{resource}", call.region.name)
 }
 
-fn shown(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Value {
+fn key_metadata(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Value {
     let algorithms = if key.usage == "ENCRYPT_DECRYPT" { vec![key.spec.as_str()] } else { Vec::new() };
-    let manager = if id == own_id(call, &key.owner) { "AWS" } else { "CUSTOMER" };
+    let key_manager = if id == ebs_key_id(call, &key.owner) { "AWS" } else { "CUSTOMER" };
     json!({
         "AWSAccountId": key.owner,
         "Arn": arn(call, &key.owner, id),
@@ -243,7 +215,7 @@ fn shown(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Value {
         "Enabled": key.enabled,
         "EncryptionAlgorithms": algorithms,
         "KeyId": id,
-        "KeyManager": manager,
+        "KeyManager": key_manager,
         "KeySpec": key.spec,
         "KeyState": if key.enabled { "Enabled" } else { "Disabled" },
         "KeyUsage": key.usage,

@@ -1,5 +1,5 @@
-//! KMS, as far as keys of volumes go (API version 2014-11-01, JSON 1.1): keys that can be found by id, ARN and alias. No
-//! key here encrypts anything.
+//! KMS: keys of volumes, identified by id, ARN and alias (API version 2014-11-01, JSON 1.1). The keys encrypt
+//! nothing.
 
 mod aliases;
 mod keys;
@@ -7,24 +7,22 @@ mod keys;
 use serde_json::Value;
 
 use crate::services::json::call::JsonCall;
-use crate::services::json::fault::JsonError;
+use crate::services::json::errors::JsonError;
 
-pub(crate) use self::keys::{Alias, KeyRecord};
-
-/// What the targets of its operations begin with.
+/// The prefix of its operations in `x-amz-target`.
 pub(crate) const TARGET: &str = "TrentService.";
-/// The name of what is not there.
+/// The error code for a resource that does not exist.
 pub(crate) const NOT_FOUND: &str = "NotFoundException";
 
-/// Carries a call out.
+/// Performs an operation.
 pub(crate) fn perform(action: &str, call: &JsonCall<'_>) -> Result<Value, JsonError> {
     match action {
         "CreateAlias" => aliases::create(call),
         "CreateKey" => keys::create(call),
         "DeleteAlias" => aliases::delete(call),
         "DescribeKey" => keys::describe(call),
-        "DisableKey" => keys::switch(call, false),
-        "EnableKey" => keys::switch(call, true),
+        "DisableKey" => keys::set_enabled(call, false),
+        "EnableKey" => keys::set_enabled(call, true),
         "ListAliases" => aliases::list(call),
         "ListKeys" => keys::list(call),
         "UpdateAlias" => aliases::update(call),

@@ -1,23 +1,23 @@
-//! Which bucket and key a request is about: by its path, or by its host's first label below `localhost`.
+//! The bucket and key of a request: from its path, or from the first label of a host below `localhost`.
 
 use std::fmt::Write as _;
 
-use super::fault::S3Error;
+use super::errors::S3Error;
 
-/// Bytes of a key, at most.
+/// The maximum length of a key in bytes.
 const MAX_KEY: usize = 1024;
 
-/// What a request is about.
+/// The bucket and key of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Address {
-    /// Nothing: all buckets.
+    /// `None` for all buckets.
     pub(crate) bucket: Option<String>,
-    /// Nothing: the bucket itself.
+    /// `None` for the bucket itself.
     pub(crate) key: Option<String>,
 }
 
 impl Address {
-    /// Reads the address of a path and a host.
+    /// Parses a path and a host.
     pub(crate) fn read(path: &str, host: &str) -> Result<Self, S3Error> {
         let path = decode(path.strip_prefix('/').unwrap_or(path))?;
         let name = host.split_once(':').map_or(host, |(name, _)| name);
@@ -31,12 +31,12 @@ impl Address {
         if key.len() > MAX_KEY {
             return Err(S3Error::new(400, "KeyTooLongError", "Your key is too long"));
         }
-        let filled = |text: String| (!text.is_empty()).then_some(text);
-        Ok(Self { bucket: filled(bucket), key: filled(key) })
+        let non_empty = |text: String| (!text.is_empty()).then_some(text);
+        Ok(Self { bucket: non_empty(bucket), key: non_empty(key) })
     }
 }
 
-/// Text without its percent signs.
+/// Decodes `%XX` in a text.
 pub(crate) fn decode(text: &str) -> Result<String, S3Error> {
     let wrong = || S3Error::new(400, "InvalidURI", "Couldn't parse the specified URI.");
     let mut bytes = Vec::with_capacity(text.len());
@@ -55,7 +55,7 @@ pub(crate) fn decode(text: &str) -> Result<String, S3Error> {
     String::from_utf8(bytes).map_err(|_| wrong())
 }
 
-/// Text as it stands in a listing whose names are to be encoded.
+/// Encodes a name for a listing with `encoding-type=url`.
 pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -69,14 +69,14 @@ pub(crate) fn encode(text: &str) -> String {
     encoded
 }
 
-/// Refuses a name that no bucket can have.
+/// Checks the form of a bucket name.
 pub(crate) fn check_bucket(name: &str) -> Result<(), S3Error> {
-    let taken = |one: u8| one.is_ascii_lowercase() || one.is_ascii_digit() || b".-".contains(&one);
+    let received = |one: u8| one.is_ascii_lowercase() || one.is_ascii_digit() || b".-".contains(&one);
     let edge = |one: Option<&u8>| one.is_some_and(|one| one.is_ascii_lowercase() || one.is_ascii_digit());
     let bytes = name.as_bytes();
     let address = name.split('.').count() == 4 && name.split('.').all(|part| part.parse::<u8>().is_ok());
     let valid = (3..=63).contains(&bytes.len())
-        && bytes.iter().all(|one| taken(*one))
+        && bytes.iter().all(|one| received(*one))
         && edge(bytes.first())
         && edge(bytes.last())
         && !name.contains("..")
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_stand_in_the_path_or_in_the_host() {
+    fn the_bucket_is_in_the_path_or_in_the_host() {
         let read = |path, host| Address::read(path, host).unwrap();
         let of = |bucket: &str, key: &str| Address {
             bucket: (!bucket.is_empty()).then(|| bucket.to_owned()),

@@ -1,22 +1,22 @@
-//! Calls on buckets: list, make, look, where, remove.
+//! Operations on buckets: list, create, head, location, delete.
 
 use http::StatusCode;
 
 use super::address::check_bucket;
 use super::call::S3Call;
-use super::fault::S3Error;
-use super::store::{Bucket, find_bucket};
-use super::xml_in::XmlElement;
+use super::errors::S3Error;
+use super::xml_reader::XmlElement;
 use super::{NAMESPACE, empty, xml};
-use crate::door::reply::{Response, with};
+use crate::http::response::{Response, with_header};
 use crate::services::xml::Xml;
+use crate::state::objects::Bucket;
 
 /// `ListBuckets`.
 pub(crate) fn list(call: &S3Call<'_>) -> Result<Response, S3Error> {
     let mut buckets = Vec::new();
-    for name in call.world.used_regions() {
-        let region = call.world.region(&name)?;
-        let all = region.s3.buckets.all().into_iter();
+    for name in call.state.used_regions() {
+        let region = call.state.region(&name)?;
+        let all = region.object_store.buckets.all().into_iter();
         let own = all.filter(|(_, bucket)| bucket.owner == call.account);
         buckets.extend(own.map(|(bucket, made)| (bucket, made.created, name.clone())));
     }
@@ -40,10 +40,10 @@ pub(crate) fn list(call: &S3Call<'_>) -> Result<Response, S3Error> {
 
 /// `CreateBucket`.
 pub(crate) fn create(call: &S3Call<'_>, name: &str, document: &str) -> Result<Response, S3Error> {
-    let _changing = crate::locks::lock(&call.region.changing);
+    let _guard = crate::sync::lock(&call.region.write_lock);
     check_bucket(name)?;
-    check_place(call, document)?;
-    match find_bucket(call.world, name)? {
+    check_location(call, document)?;
+    match call.state.find_bucket(name)? {
         None => {}
         Some((region, bucket)) if bucket.owner == call.account && region == call.region.name => {
             let message =
@@ -57,20 +57,20 @@ pub(crate) fn create(call: &S3Call<'_>, name: &str, document: &str) -> Result<Re
         }
     }
     let bucket = Bucket { owner: call.account.to_owned(), created: call.now };
-    call.region.s3.buckets.put(name, bucket)?;
-    Ok(with(empty(StatusCode::OK), "location", &format!("/{name}")))
+    call.region.object_store.buckets.put(name, bucket)?;
+    Ok(with_header(empty(StatusCode::OK), "location", &format!("/{name}")))
 }
 
-/// Refuses a place that is not this region.
-fn check_place(call: &S3Call<'_>, document: &str) -> Result<(), S3Error> {
+/// Checks that a location constraint is this region.
+fn check_location(call: &S3Call<'_>, document: &str) -> Result<(), S3Error> {
     if document.trim().is_empty() {
         return Ok(());
     }
     let read = XmlElement::read(document)?;
-    match read.text_of("LocationConstraint").filter(|place| !place.is_empty()) {
-        Some(place) if place != call.region.name => {
+    match read.text_of("LocationConstraint").filter(|location| !location.is_empty()) {
+        Some(location) if location != call.region.name => {
             let message = format!(
-                "The {place} location constraint is incompatible for the region specific endpoint this request was \
+                "The {location} location constraint is incompatible for the region specific endpoint this request was \
                  sent to."
             );
             Err(S3Error::new(400, "IllegalLocationConstraintException", message))
@@ -82,27 +82,27 @@ fn check_place(call: &S3Call<'_>, document: &str) -> Result<(), S3Error> {
 /// `HeadBucket`.
 pub(crate) fn head(call: &S3Call<'_>, name: &str) -> Result<Response, S3Error> {
     call.bucket(name)?;
-    Ok(with(empty(StatusCode::OK), "x-amz-bucket-region", &call.region.name))
+    Ok(with_header(empty(StatusCode::OK), "x-amz-bucket-region", &call.region.name))
 }
 
 /// `GetBucketLocation`.
 pub(crate) fn location(call: &S3Call<'_>, name: &str) -> Result<Response, S3Error> {
     call.bucket(name)?;
-    // The oldest region has no name here.
-    let place = if call.region.name == "us-east-1" { "" } else { &call.region.name };
+    // `us-east-1` is represented by an empty location constraint.
+    let location = if call.region.name == "us-east-1" { "" } else { &call.region.name };
     let mut part = Xml::new();
-    part.text(place);
+    part.text(location);
     Ok(xml(Xml::document("LocationConstraint", NAMESPACE, |xml| xml.append(&part))))
 }
 
 /// `DeleteBucket`.
 pub(crate) fn delete(call: &S3Call<'_>, name: &str) -> Result<Response, S3Error> {
-    let _changing = crate::locks::lock(&call.region.changing);
+    let _guard = crate::sync::lock(&call.region.write_lock);
     call.bucket(name)?;
-    if !call.region.s3.objects_of(name, "").is_empty() {
+    if !call.region.object_store.objects_of(name, "").is_empty() {
         let message = "The bucket you tried to delete is not empty";
         return Err(S3Error::new(409, "BucketNotEmpty", message));
     }
-    call.region.s3.buckets.remove(name)?;
+    call.region.object_store.buckets.remove(name)?;
     Ok(empty(StatusCode::NO_CONTENT))
 }

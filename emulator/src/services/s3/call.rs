@@ -1,33 +1,35 @@
-//! One S3 request on its way: who asks, when, for what. Owns what all calls begin with.
+//! An S3 request while it is being processed: account, region, time, headers and query, and the lookups that
+//! operations share.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::fault::S3Error;
-use super::store::{Bucket, StoredObject, find_bucket};
-use crate::clock::Moment;
-use crate::door::signed::SignedRequest;
-use crate::sigv4::Seal;
-use crate::world::{Region, World};
+use super::errors::{NEW_BODY, S3Error};
+use crate::clock::Timestamp;
+use crate::http::request::SignedRequest;
+use crate::sigv4::SignatureSeed;
+use crate::state::objects::{Bucket, StoredObject};
+use crate::state::{Region, State};
 
-/// One request on its way.
+/// A request while it is being processed.
 pub(crate) struct S3Call<'c> {
-    /// The account that asks.
+    /// The account that sent the request.
     pub(crate) account: &'c str,
-    /// The region that is asked.
+    /// The region that the request is for.
     pub(crate) region: &'c Region,
-    /// All regions.
-    pub(crate) world: &'c World,
-    /// The time.
-    pub(crate) now: Moment,
-    /// What it was signed with.
-    pub(crate) seal: Seal,
+    /// The state of all regions.
+    pub(crate) state: &'c State,
+    /// The time at which processing began.
+    pub(crate) now: Timestamp,
+    /// The seed for the signatures of chunks.
+    pub(crate) seed: SignatureSeed,
     parts: http::request::Parts,
     query: BTreeMap<String, String>,
 }
 
-/// Headers that are kept with an object and given back with it, besides `x-amz-meta-`.
-const KEPT: [&str; 7] = [
+/// Headers that are stored with an object and returned with it, besides `x-amz-meta-`.
+const STORED_HEADERS: [&str; 7] = [
     "cache-control",
     "content-disposition",
     "content-encoding",
@@ -38,9 +40,9 @@ const KEPT: [&str; 7] = [
 ];
 
 impl<'c> S3Call<'c> {
-    /// The request of a sender who is known.
+    /// Starts processing an authenticated request.
     pub(crate) fn new(
-        world: &'c World,
+        state: &'c State,
         region: &'c Region,
         account: &'c str,
         request: &SignedRequest,
@@ -48,73 +50,79 @@ impl<'c> S3Call<'c> {
         Self {
             account,
             region,
-            world,
-            now: world.now(),
-            seal: request.seal.clone(),
+            state,
+            now: state.now(),
+            seed: request.seed.clone(),
             parts: request.parts.clone(),
             query: request.query().into_iter().collect(),
         }
     }
 
-    /// A header.
+    /// The value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.parts.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// A parameter of the query; empty if it has no value.
+    /// A query parameter; empty if it has no value.
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str)
     }
 
-    /// A parameter of the query that is a number.
+    /// A numeric query parameter.
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, S3Error> {
         let Some(text) = self.query(name) else { return Ok(None) };
-        let wrong = |_| S3Error::argument(format!("Provided {name} not an integer or within integer range"));
-        text.parse().map(Some).map_err(wrong)
+        let invalid =
+            |_| S3Error::argument(format!("Provided {name} not an integer or within integer range"));
+        text.parse().map(Some).map_err(invalid)
     }
 
-    /// A bucket of the account in this region.
+    /// A bucket in this region that belongs to the account.
     pub(crate) fn bucket(&self, name: &str) -> Result<Arc<Bucket>, S3Error> {
-        let Some(found) = self.region.s3.buckets.find(name) else {
-            return Err(match find_bucket(self.world, name)? {
+        let Some(bucket) = self.region.object_store.buckets.find(name) else {
+            return Err(match self.state.find_bucket(name)? {
                 None => S3Error::no_bucket(),
-                Some((region, _)) => elsewhere(region),
+                Some((region, _)) => wrong_region(region),
             });
         };
-        if found.owner == self.account {
-            Ok(found)
+        if bucket.owner == self.account {
+            Ok(bucket)
         } else {
             Err(S3Error::new(403, "AccessDenied", "Access Denied"))
         }
     }
 
-    /// An object of a bucket of the account.
+    /// An object in a bucket of the account.
     pub(crate) fn object(&self, bucket: &str, key: &str) -> Result<Arc<StoredObject>, S3Error> {
         self.bucket(bucket)?;
-        self.region.s3.object(bucket, key).ok_or_else(S3Error::no_key)
+        self.region.object_store.object(bucket, key).ok_or_else(S3Error::no_key)
     }
 
-    /// The headers that are kept with an object.
-    pub(crate) fn kept_headers(&self) -> BTreeMap<String, String> {
-        let mut kept = BTreeMap::new();
+    /// A name for a new body, and its path.
+    pub(crate) fn new_body(&self) -> Result<(String, PathBuf), S3Error> {
+        self.region.object_store.new_body().map_err(S3Error::io(NEW_BODY))
+    }
+
+    /// The headers that are stored with an object.
+    pub(crate) fn stored_headers(&self) -> BTreeMap<String, String> {
+        let mut stored = BTreeMap::new();
         for (name, value) in &self.parts.headers {
             let name = name.as_str();
             let Ok(value) = value.to_str() else { continue };
-            if !KEPT.contains(&name) && !name.starts_with("x-amz-meta-") {
+            if !STORED_HEADERS.contains(&name) && !name.starts_with("x-amz-meta-") {
                 continue;
             }
-            // That the body came in chunks is not a property of the object.
+            // The chunked transfer of the body is not a property of the object.
             let value = if name == "content-encoding" { without_chunks(value) } else { value.to_owned() };
             if !value.is_empty() {
-                kept.insert(name.to_owned(), value);
+                stored.insert(name.to_owned(), value);
             }
         }
-        kept.entry("content-type".to_owned()).or_insert_with(|| "binary/octet-stream".to_owned());
-        kept
+        stored.entry("content-type".to_owned()).or_insert_with(|| "binary/octet-stream".to_owned());
+        stored
     }
 
-    /// The tags of `x-amz-tagging`.
-    pub(crate) fn sent_tags(&self) -> Result<BTreeMap<String, String>, S3Error> {
+    /// The tags in `x-amz-tagging`.
+    pub(crate) fn request_tags(&self) -> Result<BTreeMap<String, String>, S3Error> {
         let text = self.header("x-amz-tagging").unwrap_or_default();
         let tags: BTreeMap<String, String> = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         check_tags(&tags)?;
@@ -123,21 +131,21 @@ impl<'c> S3Call<'c> {
 }
 
 /// The bucket is in another region.
-fn elsewhere(region: String) -> S3Error {
+fn wrong_region(region: String) -> S3Error {
     let message = "The bucket you are attempting to access must be addressed using the specified endpoint.";
     S3Error { region: Some(region), ..S3Error::new(301, "PermanentRedirect", message) }
 }
 
-/// Refuses tags that S3 refuses.
+/// Checks the tags of an object.
 pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), S3Error> {
     if tags.len() > 10 {
         return Err(S3Error::new(400, "BadRequest", "Object tags cannot be greater than 10"));
     }
-    let wrong = tags.iter().find(|(key, value)| {
+    let invalid = tags.iter().find(|(key, value)| {
         let reserved = key.to_ascii_lowercase().starts_with("aws:");
         reserved || !(1..=128).contains(&key.chars().count()) || value.chars().count() > 256
     });
-    match wrong {
+    match invalid {
         None => Ok(()),
         Some((key, _)) => Err(S3Error::new(400, "InvalidTag", format!("The tag {key} is invalid"))),
     }

@@ -1,56 +1,22 @@
-//! The checksums that S3 takes and gives: five algorithms, of whole objects or of the sums of their parts.
+//! The computation and the names of S3's checksums: five algorithms, for whole objects or composed of the
+//! checksums of parts.
 
+use crate::state::checksum::{Algorithm, ChecksumScope};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc::{CRC_32_ISCSI, CRC_32_ISO_HDLC, CRC_64_NVME, Crc, Digest as CrcDigest, Table};
-use serde::{Deserialize, Serialize};
 use sha1::Digest as _;
 
 static CRC32: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
 static CRC32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 static CRC64: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_NVME);
 
-/// How a checksum is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Algorithm {
-    /// Of Ethernet and zip.
-    Crc32,
-    /// Castagnoli's.
-    Crc32c,
-    /// What S3 takes when nobody asks for another.
-    Crc64Nvme,
-    /// Old.
-    Sha1,
-    /// Sound.
-    Sha256,
-}
-
-/// What a checksum is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum ChecksumScope {
-    /// All bytes.
-    FullObject,
-    /// The checksums of the parts.
-    Composite,
-}
-
-/// A checksum of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Checksum {
-    /// How it was taken.
-    pub(crate) algorithm: Algorithm,
-    /// In base64; of a composite one with the number of parts.
-    pub(crate) value: String,
-    /// What of.
-    pub(crate) scope: ChecksumScope,
-}
-
 const ALL: [Algorithm; 5] =
     [Algorithm::Crc32, Algorithm::Crc32c, Algorithm::Crc64Nvme, Algorithm::Sha1, Algorithm::Sha256];
 
 impl Algorithm {
-    /// As `x-amz-checksum-algorithm` names it.
-    pub(crate) fn word(self) -> &'static str {
+    /// The value of `x-amz-checksum-algorithm`.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Crc32 => "CRC32",
             Self::Crc32c => "CRC32C",
@@ -60,7 +26,7 @@ impl Algorithm {
         }
     }
 
-    /// The header that carries it.
+    /// The header with the checksum.
     pub(crate) fn header(self) -> &'static str {
         match self {
             Self::Crc32 => "x-amz-checksum-crc32",
@@ -71,35 +37,35 @@ impl Algorithm {
         }
     }
 
-    /// The XML element that carries it.
+    /// The XML element with the checksum.
     pub(crate) fn element(self) -> String {
-        format!("Checksum{}", self.word())
+        format!("Checksum{}", self.as_str())
     }
 
-    /// The one of a word, in any case.
-    pub(crate) fn named(word: &str) -> Option<Self> {
-        ALL.into_iter().find(|one| one.word().eq_ignore_ascii_case(word))
+    /// The algorithm with this name, in any case.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        ALL.into_iter().find(|one| one.as_str().eq_ignore_ascii_case(name))
     }
 
-    /// The one whose header is in a list.
+    /// The algorithm with this header.
     pub(crate) fn of_header(name: &str) -> Option<Self> {
         ALL.into_iter().find(|one| one.header().eq_ignore_ascii_case(name))
     }
 
-    /// What an object of several parts has unless asked otherwise.
+    /// The default scope for an object of several parts.
     pub(crate) fn scope_of_parts(self) -> ChecksumScope {
         if self == Self::Crc64Nvme { ChecksumScope::FullObject } else { ChecksumScope::Composite }
     }
 
-    /// All there are.
+    /// All algorithms.
     pub(crate) fn all() -> [Self; 5] {
         ALL
     }
 }
 
 impl ChecksumScope {
-    /// As `x-amz-checksum-type` names it.
-    pub(crate) fn word(self) -> &'static str {
+    /// The value of `x-amz-checksum-type`.
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::FullObject => "FULL_OBJECT",
             Self::Composite => "COMPOSITE",
@@ -107,7 +73,7 @@ impl ChecksumScope {
     }
 }
 
-/// A checksum that is being taken.
+/// A checksum that is being computed.
 pub(crate) enum RunningChecksum {
     Crc32(CrcDigest<'static, u32, Table<16>>),
     Crc32c(CrcDigest<'static, u32, Table<16>>),
@@ -117,7 +83,7 @@ pub(crate) enum RunningChecksum {
 }
 
 impl RunningChecksum {
-    /// Begins.
+    /// Starts a checksum.
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Crc32 => Self::Crc32(CRC32.digest()),
@@ -128,7 +94,7 @@ impl RunningChecksum {
         }
     }
 
-    /// Goes on.
+    /// Adds bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Crc32(sum) | Self::Crc32c(sum) => sum.update(bytes),
@@ -138,7 +104,7 @@ impl RunningChecksum {
         }
     }
 
-    /// Ends: base64.
+    /// Returns the checksum in Base64.
     pub(crate) fn finish(self) -> String {
         match self {
             Self::Crc32(sum) | Self::Crc32c(sum) => STANDARD.encode(sum.finalize().to_be_bytes()),
@@ -149,7 +115,7 @@ impl RunningChecksum {
     }
 }
 
-/// The checksum of the checksums of parts.
+/// The composite checksum of the checksums of parts.
 pub(crate) fn composite(algorithm: Algorithm, parts: &[String]) -> Option<String> {
     let mut sum = RunningChecksum::new(algorithm);
     for part in parts {
@@ -170,7 +136,7 @@ mod tests {
 
     #[test]
     fn sums_of_the_check_string() {
-        // Check values of the catalogue of parametrised CRC algorithms, big-endian, in base64.
+        // The check values of the catalogue of parametrised CRC algorithms, big-endian, in Base64.
         assert_eq!(of(Algorithm::Crc32, "123456789"), STANDARD.encode([0xcb, 0xf4, 0x39, 0x26]));
         assert_eq!(of(Algorithm::Crc32c, "123456789"), STANDARD.encode([0xe3, 0x06, 0x92, 0x83]));
         assert_eq!(
@@ -182,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_composite_says_of_how_many_parts_it_is() {
+    fn a_composite_checksum_ends_with_the_number_of_parts() {
         let parts = [of(Algorithm::Crc32, "a"), of(Algorithm::Crc32, "b")];
         assert!(composite(Algorithm::Crc32, &parts).unwrap().ends_with("==-2"));
     }

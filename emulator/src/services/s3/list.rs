@@ -1,4 +1,4 @@
-//! `ListObjectsV2` and `ListObjects`: keys by prefix, folded at a delimiter, a page at a time.
+//! `ListObjectsV2` and `ListObjects`: keys by prefix, grouped at a delimiter, with pagination.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::NAMESPACE;
 use super::address::encode;
 use super::call::S3Call;
-use super::fault::S3Error;
-use super::store::StoredObject;
-use crate::door::reply::Response;
+use super::errors::S3Error;
+use crate::http::response::Response;
 use crate::services::xml::Xml;
+use crate::state::objects::StoredObject;
 
-/// Keys of a page, at most.
-const MOST: usize = 1000;
+/// The maximum number of keys in a page.
+const MAX_KEYS: usize = 1000;
 
-/// One line of a listing.
+/// A row of a listing.
 enum ListRow {
     Key(String, Arc<StoredObject>),
     Prefix(String),
@@ -30,51 +30,54 @@ impl ListRow {
     }
 }
 
-/// Which of the two calls it is.
+/// The version of the list operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ListCall {
-    /// With markers.
-    First,
-    /// With tokens.
-    Second,
+pub(crate) enum ListVersion {
+    /// `ListObjects`, with markers.
+    V1,
+    /// `ListObjectsV2`, with tokens.
+    V2,
 }
 
-/// Lists a bucket.
-pub(crate) fn list(call: &S3Call<'_>, bucket: &str, form: ListCall) -> Result<Response, S3Error> {
+/// Lists the objects of a bucket.
+pub(crate) fn list(call: &S3Call<'_>, bucket: &str, form: ListVersion) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let prefix = call.query("prefix").unwrap_or_default();
     let delimiter = call.query("delimiter").unwrap_or_default();
-    let most = call.number("max-keys")?.map_or(MOST, |most| usize::try_from(most).unwrap_or(MOST)).min(MOST);
+    let max = call
+        .number("max-keys")?
+        .map_or(MAX_KEYS, |max| usize::try_from(max).unwrap_or(MAX_KEYS))
+        .min(MAX_KEYS);
     let token = call.query("continuation-token");
     let after = match (form, token) {
-        (ListCall::First, _) => call.query("marker").unwrap_or_default().to_owned(),
-        (ListCall::Second, Some(token)) => decode_token(token)?,
-        (ListCall::Second, None) => call.query("start-after").unwrap_or_default().to_owned(),
+        (ListVersion::V1, _) => call.query("marker").unwrap_or_default().to_owned(),
+        (ListVersion::V2, Some(token)) => decode_token(token)?,
+        (ListVersion::V2, None) => call.query("start-after").unwrap_or_default().to_owned(),
     };
     let coding = match call.query("encoding-type") {
         None => None,
         Some("url") => Some("url"),
         Some(_) => return Err(S3Error::argument("Invalid Encoding Method specified in Request")),
     };
-    let mut rows = fold(call.region.s3.objects_of(bucket, prefix), prefix, delimiter);
+    let mut rows = fold(call.region.object_store.objects_of(bucket, prefix), prefix, delimiter);
     rows.retain(|row| row.name() > after.as_str());
-    let truncated = rows.len() > most && most > 0;
-    rows.truncate(most);
+    let truncated = rows.len() > max && max > 0;
+    rows.truncate(max);
     let name = |text: &str| if coding.is_some() { encode(text) } else { text.to_owned() };
     let body = Xml::document("ListBucketResult", NAMESPACE, |xml| {
         xml.value("Name", bucket);
         xml.value("Prefix", name(prefix));
-        xml.value("MaxKeys", most);
+        xml.value("MaxKeys", max);
         xml.optional("Delimiter", (!delimiter.is_empty()).then(|| name(delimiter)));
         xml.optional("EncodingType", coding);
         xml.value("IsTruncated", truncated);
         let last = rows.last().map(ListRow::name).filter(|_| truncated);
         match form {
-            ListCall::First => {
+            ListVersion::V1 => {
                 xml.value("Marker", name(call.query("marker").unwrap_or_default()));
                 xml.optional("NextMarker", last.map(name));
             }
-            ListCall::Second => {
+            ListVersion::V2 => {
                 xml.value("KeyCount", rows.len());
                 xml.optional("StartAfter", call.query("start-after").map(name));
                 xml.optional("ContinuationToken", token);
@@ -82,9 +85,9 @@ pub(crate) fn list(call: &S3Call<'_>, bucket: &str, form: ListCall) -> Result<Re
             }
         }
         let owner =
-            (form == ListCall::First || call.query("fetch-owner") == Some("true")).then_some(call.account);
+            (form == ListVersion::V1 || call.query("fetch-owner") == Some("true")).then_some(call.account);
         for row in &rows {
-            show(xml, row, owner, name);
+            write_row(xml, row, owner, name);
         }
     });
     Ok(super::xml(body))
@@ -96,7 +99,7 @@ fn decode_token(token: &str) -> Result<String, S3Error> {
     text.ok_or_else(|| S3Error::argument("The continuation token provided is incorrect"))
 }
 
-/// Keys that go on beyond a delimiter after the prefix become one common prefix.
+/// Groups the keys that contain a delimiter after the prefix into common prefixes.
 fn fold(objects: Vec<(String, Arc<StoredObject>)>, prefix: &str, delimiter: &str) -> Vec<ListRow> {
     let mut rows: Vec<ListRow> = Vec::new();
     for (key, object) in objects {
@@ -115,7 +118,7 @@ fn fold(objects: Vec<(String, Arc<StoredObject>)>, prefix: &str, delimiter: &str
     rows
 }
 
-fn show(xml: &mut Xml, row: &ListRow, owner: Option<&str>, name: impl Fn(&str) -> String) {
+fn write_row(xml: &mut Xml, row: &ListRow, owner: Option<&str>, name: impl Fn(&str) -> String) {
     match row {
         ListRow::Prefix(prefix) => xml.element("CommonPrefixes", |xml| xml.value("Prefix", name(prefix))),
         ListRow::Key(key, object) => xml.element("Contents", |xml| {
@@ -123,8 +126,8 @@ fn show(xml: &mut Xml, row: &ListRow, owner: Option<&str>, name: impl Fn(&str) -
             xml.value("LastModified", object.modified.iso());
             xml.value("ETag", &object.etag);
             if let Some(checksum) = &object.checksum {
-                xml.value("ChecksumAlgorithm", checksum.algorithm.word());
-                xml.value("ChecksumType", checksum.scope.word());
+                xml.value("ChecksumAlgorithm", checksum.algorithm.as_str());
+                xml.value("ChecksumType", checksum.scope.as_str());
             }
             xml.value("Size", object.size);
             if let Some(owner) = owner {

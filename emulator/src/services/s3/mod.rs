@@ -1,42 +1,41 @@
-//! S3, as far as keeping bundles and stored images needs it (API version 2006-03-01, REST with XML).
+//! S3: the operations for bundles and stored images (API version 2006-03-01, REST with XML).
 //!
-//! Written for this door rather than taken from a crate: signatures are checked and bodies are handed over before a
-//! service is chosen, and versions, policies, locks and classes of storage have no place in a local region.
+//! Implemented here instead of taken from a crate: the server authenticates a request before its service is
+//! chosen and passes the body on unread, and a local region needs no versions, policies, locks or storage
+//! classes.
 
 mod address;
+mod aws_chunked;
 mod bucket;
 mod call;
 mod checksum;
-mod chunked;
-mod fault;
-mod intake;
+mod errors;
 mod list;
 mod multipart;
 mod object;
-mod outlet;
 mod part_copy;
-pub(crate) mod store;
-mod voice;
-mod within;
-mod xml_in;
+mod response_body;
+mod server_side;
+mod upload_body;
+mod xml_reader;
 
 use http::{Method, StatusCode};
 
 use self::address::Address;
 use self::call::S3Call;
-use self::list::ListCall;
-use crate::door::body::Arriving;
-use crate::door::reply::{ReplyBody, Response, reply, with};
-use crate::door::signed::{Payload, SignedRequest};
-use crate::world::{Region, World};
+use self::list::ListVersion;
+use crate::http::body::RequestBody;
+use crate::http::request::{Payload, SignedRequest};
+use crate::http::response::{Response, ResponseBody, new_response, with_header};
+use crate::state::{Region, State};
 
-pub(crate) use self::fault::S3Error;
-pub(crate) use self::voice::{error, fail, refuse};
-pub(crate) use self::within::{ObjectWriter, reader};
+pub(crate) use self::errors::S3Error;
+pub(crate) use self::errors::{error_response, fail, reject};
+pub(crate) use self::server_side::{ObjectWriter, reader};
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
-/// Parameters that choose another call than the method and the address alone.
+/// The query parameters that select an operation besides the method and the address.
 const SUBRESOURCES: [&str; 30] = [
     "accelerate",
     "acl",
@@ -70,7 +69,7 @@ const SUBRESOURCES: [&str; 30] = [
     "website",
 ];
 
-/// What a request asks for.
+/// The properties of a request that select its operation.
 struct S3Request<'a> {
     method: &'a Method,
     bucket: Option<&'a str>,
@@ -78,7 +77,7 @@ struct S3Request<'a> {
     subresource: Option<&'static str>,
 }
 
-/// The name of what a request asks for.
+/// The name of the requested operation; empty or approximate if it cannot be determined.
 pub(crate) fn action(request: &SignedRequest) -> String {
     let host = request.header("host").unwrap_or_default();
     let method = request.parts.method.as_str();
@@ -86,7 +85,7 @@ pub(crate) fn action(request: &SignedRequest) -> String {
     let query = request.query();
     let has = |name: &str| query.iter().any(|(other, _)| other == name);
     let subresource = SUBRESOURCES.into_iter().find(|name| has(name));
-    let form = if has("list-type") { ListCall::Second } else { ListCall::First };
+    let form = if has("list-type") { ListVersion::V2 } else { ListVersion::V1 };
     let copies = request.header("x-amz-copy-source").is_some();
     let name = match (&address.bucket, &address.key) {
         (None, _) => (method == "GET").then_some("ListBuckets"),
@@ -96,9 +95,9 @@ pub(crate) fn action(request: &SignedRequest) -> String {
     name.unwrap_or(method).to_owned()
 }
 
-fn bucket_action(method: &str, subresource: Option<&str>, form: ListCall) -> Option<&'static str> {
+fn bucket_action(method: &str, subresource: Option<&str>, form: ListVersion) -> Option<&'static str> {
     Some(match (method, subresource) {
-        ("GET", None) if form == ListCall::Second => "ListObjectsV2",
+        ("GET", None) if form == ListVersion::V2 => "ListObjectsV2",
         ("GET", None) => "ListObjects",
         ("GET", Some("location")) => "GetBucketLocation",
         ("GET", Some("uploads")) => "ListMultipartUploads",
@@ -129,16 +128,21 @@ fn object_action(method: &str, subresource: Option<&str>, copies: bool) -> Optio
     })
 }
 
-/// Answers a request.
-pub(crate) async fn answer(world: &World, region: &Region, request: SignedRequest) -> Response {
-    let call = S3Call::new(world, region, &request.account, &request);
+/// Responds to a request.
+pub(crate) async fn respond(state: &State, region: &Region, request: SignedRequest) -> Response {
+    let call = S3Call::new(state, region, &request.account, &request);
     let is_head = request.parts.method == Method::HEAD;
     let id = request.request_id.clone();
     let host = request.header("host").unwrap_or_default();
     let address = Address::read(request.parts.uri.path(), host);
     let method = request.parts.method.clone();
-    let Payload::Unread(body) = request.payload else {
-        return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "the body was read already", &id);
+    let Payload::Streaming(body) = request.payload else {
+        return error_response(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalError",
+            "the body was read already",
+            &id,
+        );
     };
     let result = match &address {
         Ok(address) => {
@@ -146,38 +150,40 @@ pub(crate) async fn answer(world: &World, region: &Region, request: SignedReques
             let (bucket, key) = (address.bucket.as_deref(), address.key.as_deref());
             perform(&call, &S3Request { method: &method, bucket, key, subresource }, body).await
         }
-        Err(fault) => Err(fault.clone()),
+        Err(error) => Err(error.clone()),
     };
     match result {
-        Ok(response) => with(response, "x-amz-request-id", &id),
-        Err(fault) => refusal(&fault, is_head, &id),
+        Ok(response) => with_header(response, "x-amz-request-id", &id),
+        Err(error) => refusal(&error, is_head, &id),
     }
 }
 
-async fn perform(call: &S3Call<'_>, asked: &S3Request<'_>, body: Arriving) -> Result<Response, S3Error> {
-    match (asked.bucket, asked.key) {
-        (None, _) if asked.method == Method::GET => bucket::list(call),
-        (Some(bucket), None) => on_bucket(call, asked, bucket, body).await,
-        (Some(bucket), Some(key)) => on_object(call, asked, bucket, key, body).await,
+async fn perform(call: &S3Call<'_>, request: &S3Request<'_>, body: RequestBody) -> Result<Response, S3Error> {
+    match (request.bucket, request.key) {
+        (None, _) if request.method == Method::GET => bucket::list(call),
+        (Some(bucket), None) => on_bucket(call, request, bucket, body).await,
+        (Some(bucket), Some(key)) => on_object(call, request, bucket, key, body).await,
         (None, _) => Err(not_allowed()),
     }
 }
 
 async fn on_bucket(
     call: &S3Call<'_>,
-    asked: &S3Request<'_>,
+    request: &S3Request<'_>,
     name: &str,
-    body: Arriving,
+    body: RequestBody,
 ) -> Result<Response, S3Error> {
-    match (asked.method.as_str(), asked.subresource) {
-        ("GET", None) if call.query("list-type") == Some("2") => list::list(call, name, ListCall::Second),
-        ("GET", None) => list::list(call, name, ListCall::First),
+    match (request.method.as_str(), request.subresource) {
+        ("GET", None) if call.query("list-type") == Some("2") => list::list(call, name, ListVersion::V2),
+        ("GET", None) => list::list(call, name, ListVersion::V1),
         ("GET", Some("location")) => bucket::location(call, name),
         ("GET", Some("uploads")) => multipart::list(call, name),
         ("HEAD", None) => bucket::head(call, name),
-        ("PUT", None) => bucket::create(call, name, &intake::document(call, body).await?),
+        ("PUT", None) => bucket::create(call, name, &upload_body::document(call, body).await?),
         ("DELETE", None) => bucket::delete(call, name),
-        ("POST", Some("delete")) => object::delete_many(call, name, &intake::document(call, body).await?),
+        ("POST", Some("delete")) => {
+            object::delete_many(call, name, &upload_body::document(call, body).await?)
+        }
         (_, None) => Err(not_allowed()),
         (_, Some(_)) => Err(not_implemented()),
     }
@@ -185,17 +191,17 @@ async fn on_bucket(
 
 async fn on_object(
     call: &S3Call<'_>,
-    asked: &S3Request<'_>,
+    request: &S3Request<'_>,
     bucket: &str,
     key: &str,
-    body: Arriving,
+    body: RequestBody,
 ) -> Result<Response, S3Error> {
     if ["partNumber", "versionId"].iter().any(|name| call.query(name).is_some())
-        && asked.subresource.is_none()
+        && request.subresource.is_none()
     {
         return Err(not_implemented());
     }
-    match (asked.method.as_str(), asked.subresource) {
+    match (request.method.as_str(), request.subresource) {
         ("GET", None) => object::get(call, bucket, key),
         ("HEAD", None) => object::head(call, bucket, key),
         ("DELETE", None) => object::delete(call, bucket, key),
@@ -204,14 +210,16 @@ async fn on_object(
             None => object::put(call, bucket, key, body).await,
         },
         ("GET", Some("tagging")) => object::tags(call, bucket, key),
-        ("PUT", Some("tagging")) => object::set_tags(call, bucket, key, &intake::document(call, body).await?),
+        ("PUT", Some("tagging")) => {
+            object::set_tags(call, bucket, key, &upload_body::document(call, body).await?)
+        }
         ("POST", Some("uploads")) => multipart::create(call, bucket, key),
         ("PUT", Some("uploadId")) => match call.header("x-amz-copy-source") {
             Some(from) => part_copy::copy(call, bucket, key, from),
             None => multipart::put(call, bucket, key, body).await,
         },
         ("POST", Some("uploadId")) => {
-            multipart::complete(call, bucket, key, &intake::document(call, body).await?)
+            multipart::complete(call, bucket, key, &upload_body::document(call, body).await?)
         }
         ("DELETE", Some("uploadId")) => multipart::abort(call, bucket, key),
         ("GET", Some("uploadId")) => multipart::parts(call, bucket, key),
@@ -229,26 +237,26 @@ fn not_implemented() -> S3Error {
     S3Error::new(501, "NotImplemented", message)
 }
 
-fn refusal(fault: &S3Error, is_head: bool, id: &str) -> Response {
-    let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = error(status, fault.code, &fault.message, id);
+fn refusal(error: &S3Error, is_head: bool, id: &str) -> Response {
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = error_response(status, error.code, &error.message, id);
     if is_head || status == StatusCode::NOT_MODIFIED {
-        *response.body_mut() = ReplyBody::Whole(bytes::Bytes::new());
+        *response.body_mut() = ResponseBody::Full(bytes::Bytes::new());
     }
-    match &fault.region {
-        Some(region) => with(response, "x-amz-bucket-region", region),
+    match &error.region {
+        Some(region) => with_header(response, "x-amz-bucket-region", region),
         None => response,
     }
 }
 
-/// An answer without a body.
+/// A response without a body.
 fn empty(status: StatusCode) -> Response {
-    let mut response = reply(status, "application/xml", "");
+    let mut response = new_response(status, "application/xml", "");
     response.headers_mut().remove(http::header::CONTENT_TYPE);
     response
 }
 
-/// An answer with a document.
+/// A response with an XML document.
 fn xml(document: String) -> Response {
-    reply(StatusCode::OK, "application/xml", document)
+    new_response(StatusCode::OK, "application/xml", document)
 }

@@ -1,33 +1,34 @@
-//! Uploads in parts: begin, put parts, complete, abort, list.
+//! Multipart uploads: create, upload parts, complete, abort, list.
 
 use http::StatusCode;
 use md5::{Digest as _, Md5};
 
 use super::call::S3Call;
-use super::checksum::{Algorithm, Checksum, ChecksumScope, RunningChecksum, composite};
-use super::fault::S3Error;
-use super::intake::{self, hex};
-use super::object::keep;
-use super::store::{MultipartUpload, ObjectSegment, StoredObject, UploadedPart, object_name};
-use super::xml_in::XmlElement;
+use super::checksum::{RunningChecksum, composite};
+use super::errors::S3Error;
+use super::object::store_object;
+use super::upload_body::{self, hex};
+use super::xml_reader::XmlElement;
 use super::{NAMESPACE, empty, xml};
-use crate::door::body::Arriving;
-use crate::door::reply::{Response, with};
+use crate::http::body::RequestBody;
+use crate::http::response::{Response, with_header};
+use crate::ids;
 use crate::services::xml::Xml;
-use crate::state::ids;
+use crate::state::checksum::{Algorithm, Checksum, ChecksumScope};
+use crate::state::objects::{MultipartUpload, ObjectSegment, StoredObject, UploadedPart, object_name};
 
-/// The largest number of a part.
+/// The maximum part number.
 const MAX_PART: u64 = 10_000;
-/// Bytes of every part but the last, at least.
+/// The minimum size in bytes of every part but the last.
 const MIN_PART: u64 = 5 << 20;
 
 /// `CreateMultipartUpload`.
 pub(crate) fn create(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let unknown =
-        |word: &str| S3Error::argument(format!("Checksum algorithm provided is unsupported: {word}"));
-    let word = call.header("x-amz-checksum-algorithm");
-    let algorithm = word.map(|word| Algorithm::named(word).ok_or_else(|| unknown(word))).transpose()?;
+        |name: &str| S3Error::argument(format!("Checksum algorithm provided is unsupported: {name}"));
+    let name = call.header("x-amz-checksum-algorithm");
+    let algorithm = name.map(|name| Algorithm::named(name).ok_or_else(|| unknown(name))).transpose()?;
     let scope = match call.header("x-amz-checksum-type") {
         Some("FULL_OBJECT") => Some(ChecksumScope::FullObject),
         Some("COMPOSITE") => Some(ChecksumScope::Composite),
@@ -37,21 +38,21 @@ pub(crate) fn create(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Respo
     let upload = MultipartUpload {
         key: key.to_owned(),
         begun: call.now,
-        headers: call.kept_headers(),
-        tags: call.sent_tags()?,
+        headers: call.stored_headers(),
+        tags: call.request_tags()?,
         checksum,
         parts: std::collections::BTreeMap::new(),
     };
     let id = ids::uuid().replace('-', "");
-    call.region.s3.uploads.put(&object_name(bucket, &id), upload)?;
+    call.region.object_store.uploads.put(&object_name(bucket, &id), upload)?;
     let mut response = xml(Xml::document("InitiateMultipartUploadResult", NAMESPACE, |xml| {
         xml.value("Bucket", bucket);
         xml.value("Key", key);
         xml.value("UploadId", id);
     }));
     if let Some((algorithm, scope)) = checksum {
-        response = with(response, "x-amz-checksum-algorithm", algorithm.word());
-        response = with(response, "x-amz-checksum-type", scope.word());
+        response = with_header(response, "x-amz-checksum-algorithm", algorithm.as_str());
+        response = with_header(response, "x-amz-checksum-type", scope.as_str());
     }
     Ok(response)
 }
@@ -60,7 +61,7 @@ fn upload_id<'c>(call: &'c S3Call<'_>) -> Result<&'c str, S3Error> {
     call.query("uploadId").ok_or_else(S3Error::no_upload)
 }
 
-/// The upload that a request is about, and the name under which it is kept.
+/// The upload of a request, and its table key.
 pub(crate) fn find(
     call: &S3Call<'_>,
     bucket: &str,
@@ -68,11 +69,11 @@ pub(crate) fn find(
 ) -> Result<(String, std::sync::Arc<MultipartUpload>), S3Error> {
     call.bucket(bucket)?;
     let name = object_name(bucket, upload_id(call)?);
-    let found = call.region.s3.uploads.find(&name).filter(|upload| upload.key == key);
-    found.map(|upload| (name, upload)).ok_or_else(S3Error::no_upload)
+    let upload = call.region.object_store.uploads.find(&name).filter(|upload| upload.key == key);
+    upload.map(|upload| (name, upload)).ok_or_else(S3Error::no_upload)
 }
 
-/// The number of the part that a request is about.
+/// The part number of a request.
 pub(crate) fn part_number(call: &S3Call<'_>) -> Result<u32, S3Error> {
     let number = call.number("partNumber")?.filter(|number| (1..=MAX_PART).contains(number));
     let message = "Part number must be an integer between 1 and 10000, inclusive";
@@ -84,30 +85,30 @@ pub(crate) async fn put(
     call: &S3Call<'_>,
     bucket: &str,
     key: &str,
-    body: Arriving,
+    body: RequestBody,
 ) -> Result<Response, S3Error> {
     let (name, upload) = find(call, bucket, key)?;
     let number = part_number(call)?;
-    let taken = intake::take(call, body).await?;
-    let wanted = upload.checksum.map(|(algorithm, _)| algorithm);
-    if taken.was_sent && wanted.is_some_and(|wanted| wanted != taken.checksum.0) {
-        call.region.s3.forget(&[taken.segment])?;
+    let received = upload_body::receive(call, body).await?;
+    let expected = upload.checksum.map(|(algorithm, _)| algorithm);
+    if received.was_sent && expected.is_some_and(|expected| expected != received.checksum.0) {
+        call.region.object_store.remove_bodies(&[received.segment])?;
         let message = format!(
             "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
-            wanted.map_or("", Algorithm::word),
-            taken.checksum.0.word()
+            expected.map_or("", Algorithm::as_str),
+            received.checksum.0.as_str()
         );
         return Err(S3Error::new(400, "InvalidRequest", message));
     }
-    let response = with(empty(StatusCode::OK), "etag", &taken.etag);
-    let response = with(response, taken.checksum.0.header(), &taken.checksum.1);
-    let checksum = Some(taken.checksum);
-    let part = UploadedPart { segment: taken.segment, etag: taken.etag, checksum, modified: call.now };
+    let response = with_header(empty(StatusCode::OK), "etag", &received.etag);
+    let response = with_header(response, received.checksum.0.header(), &received.checksum.1);
+    let checksum = Some(received.checksum);
+    let part = UploadedPart { segment: received.segment, etag: received.etag, checksum, modified: call.now };
     put_part(call, &name, number, part)?;
     Ok(response)
 }
 
-/// Adds a part to an upload, in place of the one that had its number.
+/// Adds a part to an upload, replacing the one with the same number.
 pub(crate) fn put_part(
     call: &S3Call<'_>,
     name: &str,
@@ -115,15 +116,18 @@ pub(crate) fn put_part(
     part: UploadedPart,
 ) -> Result<(), S3Error> {
     let segment = part.segment.clone();
-    let old =
-        call.region.s3.uploads.edit(name, |upload| Ok::<_, S3Error>(upload.parts.insert(number, part)))?;
+    let old = call
+        .region
+        .object_store
+        .uploads
+        .edit(name, |upload| Ok::<_, S3Error>(upload.parts.insert(number, part)))?;
     match old {
-        // Aborted or completed in the meantime.
+        // The upload was aborted or completed meanwhile.
         None => {
-            call.region.s3.forget(&[segment])?;
+            call.region.object_store.remove_bodies(&[segment])?;
             Err(S3Error::no_upload())
         }
-        Some(Some(old)) => call.region.s3.forget(&[old.segment]),
+        Some(Some(old)) => Ok(call.region.object_store.remove_bodies(&[old.segment])?),
         Some(None) => Ok(()),
     }
 }
@@ -136,36 +140,37 @@ pub(crate) fn complete(
     document: &str,
 ) -> Result<Response, S3Error> {
     let (name, upload) = find(call, bucket, key)?;
-    let chosen = chosen(&upload, &XmlElement::read(document)?)?;
-    let checksum = checksum(call, &upload, &chosen)?;
+    let selected_parts = select_parts(&upload, &XmlElement::read(document)?)?;
+    let checksum = checksum(call, &upload, &selected_parts)?;
     let mut md5 = Md5::new();
-    for part in &chosen {
+    for part in &selected_parts {
         let digits = part.etag.trim_matches('"').as_bytes();
         let bytes =
             digits.chunks(2).filter_map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
         md5.update(bytes.collect::<Vec<u8>>());
     }
     let object = StoredObject {
-        size: chosen.iter().map(|part| part.segment.size).sum(),
-        etag: format!("\"{}-{}\"", hex(&md5.finalize()), chosen.len()),
+        size: selected_parts.iter().map(|part| part.segment.size).sum(),
+        etag: format!("\"{}-{}\"", hex(&md5.finalize()), selected_parts.len()),
         modified: call.now,
-        segments: chosen.iter().map(|part| part.segment.clone()).collect(),
+        segments: selected_parts.iter().map(|part| part.segment.clone()).collect(),
         headers: upload.headers.clone(),
         checksum: Some(checksum),
         tags: upload.tags.clone(),
     };
     let used = object.segments.clone();
-    // The record of the upload goes first: whoever completes it a second time must not find parts that the object has.
-    call.region.s3.uploads.remove(&name)?.ok_or_else(S3Error::no_upload)?;
+    // The upload record is removed first: a concurrent completion must not find parts that belong to the
+    // object.
+    call.region.object_store.uploads.remove(&name)?.ok_or_else(S3Error::no_upload)?;
     let etag = object.etag.clone();
-    keep(call, bucket, key, object)?;
+    store_object(call, bucket, key, object)?;
     let unused: Vec<ObjectSegment> = upload
         .parts
         .values()
         .map(|part| part.segment.clone())
         .filter(|segment| !used.contains(segment))
         .collect();
-    call.region.s3.forget(&unused)?;
+    call.region.object_store.remove_bodies(&unused)?;
     Ok(xml(Xml::document("CompleteMultipartUploadResult", NAMESPACE, |xml| {
         xml.value("Location", format!("/{bucket}/{key}"));
         xml.value("Bucket", bucket);
@@ -174,8 +179,8 @@ pub(crate) fn complete(
     })))
 }
 
-/// The parts that a document names, in order.
-fn chosen(upload: &MultipartUpload, document: &XmlElement) -> Result<Vec<UploadedPart>, S3Error> {
+/// The parts of a completion document, in order.
+fn select_parts(upload: &MultipartUpload, document: &XmlElement) -> Result<Vec<UploadedPart>, S3Error> {
     let (mut parts, mut last) = (Vec::<UploadedPart>::new(), 0_u32);
     for element in document.all("Part") {
         let number = element.text_of("PartNumber").and_then(|number| number.parse::<u32>().ok());
@@ -192,7 +197,7 @@ fn chosen(upload: &MultipartUpload, document: &XmlElement) -> Result<Vec<Uploade
         let part = part.filter(|part| part.etag.trim_matches('"') == etag.trim_matches('"'));
         let agrees = |part: &&UploadedPart| {
             let Some((algorithm, value)) = &part.checksum else { return true };
-            element.text_of(&algorithm.element()).is_none_or(|said| said == value)
+            element.text_of(&algorithm.element()).is_none_or(|declared| declared == value)
         };
         let part = part.filter(agrees).ok_or_else(|| {
             let message = "One or more of the specified parts could not be found. The part may not have been \
@@ -231,13 +236,14 @@ fn checksum(
     }
     let mut sum = RunningChecksum::new(algorithm);
     for part in parts {
-        read_into(&call.region.s3.body(&part.segment), &mut sum).map_err(S3Error::io("read a part"))?;
+        read_into(&call.region.object_store.body(&part.segment), &mut sum)
+            .map_err(S3Error::io("read a part"))?;
     }
     let value = sum.finish();
     match call.header(algorithm.header()) {
-        Some(said) if said != value => {
+        Some(declared) if declared != value => {
             let message =
-                format!("The {} you specified did not match the calculated checksum.", algorithm.word());
+                format!("The {} you specified did not match the calculated checksum.", algorithm.as_str());
             Err(S3Error::new(400, "BadDigest", message))
         }
         _ => Ok(Checksum { algorithm, value, scope }),
@@ -246,22 +252,22 @@ fn checksum(
 
 fn read_into(path: &std::path::Path, sum: &mut RunningChecksum) -> std::io::Result<()> {
     let mut file = std::fs::File::open(path)?;
-    let mut piece = vec![0; 1 << 20];
+    let mut chunk = vec![0; 1 << 20];
     loop {
-        let read = std::io::Read::read(&mut file, &mut piece)?;
+        let read = std::io::Read::read(&mut file, &mut chunk)?;
         if read == 0 {
             return Ok(());
         }
-        sum.update(&piece[..read]);
+        sum.update(&chunk[..read]);
     }
 }
 
 /// `AbortMultipartUpload`.
 pub(crate) fn abort(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     let (name, _) = find(call, bucket, key)?;
-    let upload = call.region.s3.uploads.remove(&name)?.ok_or_else(S3Error::no_upload)?;
+    let upload = call.region.object_store.uploads.remove(&name)?.ok_or_else(S3Error::no_upload)?;
     let segments: Vec<ObjectSegment> = upload.parts.values().map(|part| part.segment.clone()).collect();
-    call.region.s3.forget(&segments)?;
+    call.region.object_store.remove_bodies(&segments)?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
@@ -269,20 +275,20 @@ pub(crate) fn abort(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Respon
 pub(crate) fn parts(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     let (_, upload) = find(call, bucket, key)?;
     let after = call.number("part-number-marker")?.unwrap_or(0);
-    let most = call.number("max-parts")?.unwrap_or(1000).min(1000) as usize;
+    let max = call.number("max-parts")?.unwrap_or(1000).min(1000) as usize;
     let rest = upload.parts.iter().filter(|(number, _)| u64::from(**number) > after);
     let rest: Vec<_> = rest.collect();
-    let truncated = rest.len() > most;
-    let shown = &rest[..rest.len().min(most)];
+    let truncated = rest.len() > max;
+    let page = &rest[..rest.len().min(max)];
     Ok(xml(Xml::document("ListPartsResult", NAMESPACE, |xml| {
         xml.value("Bucket", bucket);
         xml.value("Key", key);
         xml.value("UploadId", upload_id(call).unwrap_or_default());
         xml.value("PartNumberMarker", after);
-        xml.optional("NextPartNumberMarker", shown.last().map(|(number, _)| number));
-        xml.value("MaxParts", most);
+        xml.optional("NextPartNumberMarker", page.last().map(|(number, _)| number));
+        xml.value("MaxParts", max);
         xml.value("IsTruncated", truncated);
-        for (number, part) in shown {
+        for (number, part) in page {
             xml.element("Part", |xml| {
                 xml.value("PartNumber", number);
                 xml.value("LastModified", part.modified.iso());
@@ -300,7 +306,7 @@ pub(crate) fn parts(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Respon
 pub(crate) fn list(call: &S3Call<'_>, bucket: &str) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let (begin, prefix) = (object_name(bucket, ""), call.query("prefix").unwrap_or_default());
-    let all = call.region.s3.uploads.all().into_iter();
+    let all = call.region.object_store.uploads.all().into_iter();
     let own = all.filter_map(|(name, upload)| Some((name.strip_prefix(&begin)?.to_owned(), upload)));
     let mut own: Vec<_> = own.filter(|(_, upload)| upload.key.starts_with(prefix)).collect();
     own.sort_by(|a, b| (&a.1.key, a.1.begun).cmp(&(&b.1.key, b.1.begun)));

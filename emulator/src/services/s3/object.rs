@@ -1,4 +1,4 @@
-//! Calls on one object: put, get, look, copy, tag, remove.
+//! Operations on one object: put, get, head, copy, tag, delete.
 
 use std::sync::Arc;
 
@@ -6,67 +6,72 @@ use http::StatusCode;
 
 use super::address::decode;
 use super::call::{S3Call, check_tags};
-use super::checksum::{Checksum, ChecksumScope};
-use super::fault::S3Error;
-use super::intake::{self, ReceivedBody};
-use super::outlet::{self, Span};
-use super::store::{ObjectSegment, StoredObject};
-use super::xml_in::XmlElement;
+use super::errors::S3Error;
+use super::response_body::{self, ByteRange};
+use super::upload_body::{self, ReceivedBody};
+use super::xml_reader::XmlElement;
 use super::{NAMESPACE, empty, xml};
-use crate::door::body::Arriving;
-use crate::door::reply::{Response, with};
-use crate::locks;
+use crate::http::body::RequestBody;
+use crate::http::response::{Response, with_header};
 use crate::services::xml::Xml;
+use crate::state::checksum::{Checksum, ChecksumScope};
+use crate::state::objects::{ObjectSegment, StoredObject, object_name};
+use crate::sync;
 
 /// `PutObject`.
 pub(crate) async fn put(
     call: &S3Call<'_>,
     bucket: &str,
     key: &str,
-    body: Arriving,
+    body: RequestBody,
 ) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
-    let tags = call.sent_tags()?;
-    let taken = intake::take(call, body).await?;
+    let tags = call.request_tags()?;
+    let received = upload_body::receive(call, body).await?;
     let object = StoredObject {
-        size: taken.segment.size,
-        etag: taken.etag.clone(),
+        size: received.segment.size,
+        etag: received.etag.clone(),
         modified: call.now,
-        segments: vec![taken.segment.clone()],
-        headers: call.kept_headers(),
+        segments: vec![received.segment.clone()],
+        headers: call.stored_headers(),
         checksum: Some(Checksum {
-            algorithm: taken.checksum.0,
-            value: taken.checksum.1.clone(),
+            algorithm: received.checksum.0,
+            value: received.checksum.1.clone(),
             scope: ChecksumScope::FullObject,
         }),
         tags,
     };
-    keep(call, bucket, key, object)?;
-    Ok(put_answer(&taken))
+    store_object(call, bucket, key, object)?;
+    Ok(put_response(&received))
 }
 
-/// Puts an object in its place, unless the request says that it only wants to in another case.
-pub(crate) fn keep(call: &S3Call<'_>, bucket: &str, key: &str, object: StoredObject) -> Result<(), S3Error> {
-    let _changing = locks::lock(&call.region.changing);
+/// Stores an object if the conditions of the request hold, otherwise removes its bodies.
+pub(crate) fn store_object(
+    call: &S3Call<'_>,
+    bucket: &str,
+    key: &str,
+    object: StoredObject,
+) -> Result<(), S3Error> {
+    let _guard = sync::lock(&call.region.write_lock);
     let allowed = call.bucket(bucket).and_then(|_| check_write(call, bucket, key));
-    if let Err(fault) = allowed {
-        call.region.s3.forget(&object.segments)?;
-        return Err(fault);
+    if let Err(error) = allowed {
+        call.region.object_store.remove_bodies(&object.segments)?;
+        return Err(error);
     }
-    call.region.s3.put(bucket, key, object)
+    Ok(call.region.object_store.put(bucket, key, object)?)
 }
 
-/// Conditions of a write: `If-None-Match: *` and `If-Match`.
+/// Checks the conditions of a write: `If-None-Match: *` and `If-Match`.
 fn check_write(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<(), S3Error> {
-    let there = call.region.s3.object(bucket, key);
+    let existing = call.region.object_store.object(bucket, key);
     let failed = |condition: &str| {
         let message = format!("At least one of the pre-conditions you specified did not hold: {condition}");
         Err(S3Error::new(412, "PreconditionFailed", message))
     };
-    if call.header("if-none-match").is_some() && there.is_some() {
+    if call.header("if-none-match").is_some() && existing.is_some() {
         return failed("If-None-Match");
     }
-    match (call.header("if-match"), there) {
+    match (call.header("if-match"), existing) {
         (Some(_), None) => Err(S3Error::no_key()),
         (Some(etag), Some(object)) if !same_tag(etag, &object.etag) => failed("If-Match"),
         _ => Ok(()),
@@ -77,29 +82,33 @@ fn same_tag(one: &str, other: &str) -> bool {
     one.trim_matches('"') == other.trim_matches('"')
 }
 
-fn put_answer(taken: &ReceivedBody) -> Response {
-    let response = with(empty(StatusCode::OK), "etag", &taken.etag);
-    let (algorithm, value) = &taken.checksum;
-    with(with(response, algorithm.header(), value), "x-amz-checksum-type", ChecksumScope::FullObject.word())
+fn put_response(received: &ReceivedBody) -> Response {
+    let response = with_header(empty(StatusCode::OK), "etag", &received.etag);
+    let (algorithm, value) = &received.checksum;
+    with_header(
+        with_header(response, algorithm.header(), value),
+        "x-amz-checksum-type",
+        ChecksumScope::FullObject.as_str(),
+    )
 }
 
 /// `GetObject`.
 pub(crate) fn get(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     let object = call.object(bucket, key)?;
     check_read(call, &object)?;
-    let span = Span::read(call.header("range"), object.size)?;
-    outlet::send(call, &object, span)
+    let range = ByteRange::read(call.header("range"), object.size)?;
+    response_body::send(call, &object, range)
 }
 
 /// `HeadObject`.
 pub(crate) fn head(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
     let object = call.object(bucket, key)?;
     check_read(call, &object)?;
-    let span = Span::read(call.header("range"), object.size)?;
-    Ok(outlet::head(call, &object, &span))
+    let range = ByteRange::read(call.header("range"), object.size)?;
+    Ok(response_body::head(call, &object, &range))
 }
 
-/// Conditions of a read: `If-Match` and `If-None-Match`.
+/// Checks the conditions of a read: `If-Match` and `If-None-Match`.
 fn check_read(call: &S3Call<'_>, object: &StoredObject) -> Result<(), S3Error> {
     if call.header("if-match").is_some_and(|tag| !same_tag(tag, &object.etag)) {
         let message = "At least one of the pre-conditions you specified did not hold: If-Match";
@@ -111,7 +120,7 @@ fn check_read(call: &S3Call<'_>, object: &StoredObject) -> Result<(), S3Error> {
     Ok(())
 }
 
-/// `CopyObject`. The bytes are linked, as no body is ever changed.
+/// `CopyObject`. The bodies are hard-linked, because bodies are never changed.
 pub(crate) fn copy(call: &S3Call<'_>, bucket: &str, key: &str, from: &str) -> Result<Response, S3Error> {
     call.bucket(bucket)?;
     let (name, source) = source(call, from)?;
@@ -126,20 +135,20 @@ pub(crate) fn copy(call: &S3Call<'_>, bucket: &str, key: &str, from: &str) -> Re
     object.modified = call.now;
     object.segments = source.segments.iter().map(|segment| link(call, segment)).collect::<Result<_, _>>()?;
     if replace {
-        object.headers = call.kept_headers();
+        object.headers = call.stored_headers();
     }
     if call.header("x-amz-tagging-directive") == Some("REPLACE") {
-        object.tags = call.sent_tags()?;
+        object.tags = call.request_tags()?;
     }
     let (etag, modified) = (object.etag.clone(), object.modified);
-    keep(call, bucket, key, object)?;
+    store_object(call, bucket, key, object)?;
     Ok(xml(Xml::document("CopyObjectResult", NAMESPACE, |xml| {
         xml.value("ETag", etag);
         xml.value("LastModified", modified.iso());
     })))
 }
 
-/// The object that `x-amz-copy-source` names, with its bucket and key.
+/// The object of `x-amz-copy-source`, with its bucket and key.
 pub(crate) fn source(
     call: &S3Call<'_>,
     from: &str,
@@ -151,22 +160,22 @@ pub(crate) fn source(
 }
 
 fn link(call: &S3Call<'_>, segment: &ObjectSegment) -> Result<ObjectSegment, S3Error> {
-    let (file, path) = call.region.s3.new_body()?;
-    std::fs::hard_link(call.region.s3.body(segment), path).map_err(S3Error::io("link a body"))?;
+    let (file, path) = call.new_body()?;
+    std::fs::hard_link(call.region.object_store.body(segment), path).map_err(S3Error::io("link a body"))?;
     Ok(ObjectSegment { file, size: segment.size })
 }
 
-/// `DeleteObject`. What is not there is gone too.
+/// `DeleteObject`. Deleting a missing object succeeds.
 pub(crate) fn delete(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<Response, S3Error> {
-    let _changing = locks::lock(&call.region.changing);
+    let _guard = sync::lock(&call.region.write_lock);
     call.bucket(bucket)?;
-    call.region.s3.remove(bucket, key)?;
+    call.region.object_store.remove(bucket, key)?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
 /// `DeleteObjects`.
 pub(crate) fn delete_many(call: &S3Call<'_>, bucket: &str, document: &str) -> Result<Response, S3Error> {
-    let _changing = locks::lock(&call.region.changing);
+    let _guard = sync::lock(&call.region.write_lock);
     call.bucket(bucket)?;
     let read = XmlElement::read(document)?;
     let quiet = read.text_of("Quiet") == Some("true");
@@ -176,7 +185,7 @@ pub(crate) fn delete_many(call: &S3Call<'_>, bucket: &str, document: &str) -> Re
         return Err(S3Error::malformed_xml());
     }
     for key in &keys {
-        call.region.s3.remove(bucket, key)?;
+        call.region.object_store.remove(bucket, key)?;
     }
     Ok(xml(Xml::document("DeleteResult", NAMESPACE, |xml| {
         for key in keys.iter().filter(|_| !quiet) {
@@ -207,7 +216,7 @@ pub(crate) fn set_tags(
     key: &str,
     document: &str,
 ) -> Result<Response, S3Error> {
-    let _changing = locks::lock(&call.region.changing);
+    let _guard = sync::lock(&call.region.write_lock);
     let mut object = StoredObject::clone(&*call.object(bucket, key)?);
     let read = XmlElement::read(document)?;
     let set = read.child("TagSet").ok_or_else(S3Error::malformed_xml)?;
@@ -215,6 +224,6 @@ pub(crate) fn set_tags(
     let tags = set.all("Tag").map(|tag| pair(tag).ok_or_else(S3Error::malformed_xml));
     object.tags = tags.collect::<Result<_, _>>()?;
     check_tags(&object.tags)?;
-    call.region.s3.objects.put(&super::store::object_name(bucket, key), object)?;
+    call.region.object_store.objects.put(&object_name(bucket, key), object)?;
     Ok(empty(StatusCode::OK))
 }

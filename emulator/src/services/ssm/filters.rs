@@ -1,17 +1,17 @@
-//! The filters of `DescribeParameters` and `GetParametersByPath`, and `DescribeParameters` itself.
+//! The filters of `DescribeParameters` and `GetParametersByPath`, and the operation `DescribeParameters`.
 
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{ParameterVersion, StoredParameter};
 use super::read::{described, with_token};
-use crate::clock::Moment;
+use crate::clock::Timestamp;
 use crate::services::json::call::{self, JsonCall};
-use crate::services::json::fault::JsonError;
+use crate::services::json::errors::JsonError;
+use crate::state::parameter::{ParameterVersion, StoredParameter};
 
-/// A filter as it is sent.
+/// A filter as sent.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct FilterInput {
@@ -20,7 +20,7 @@ pub(crate) struct FilterInput {
     values: Option<Vec<String>>,
 }
 
-/// A filter as it was sent long ago; still taken.
+/// A filter in the deprecated form, which is still accepted.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct OldFilterInput {
@@ -28,7 +28,7 @@ struct OldFilterInput {
     values: Vec<String>,
 }
 
-/// The call that a filter is for.
+/// The operation that a filter belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FilterUse {
     /// `DescribeParameters`.
@@ -37,11 +37,11 @@ pub(crate) enum FilterUse {
     ByPath,
 }
 
-/// A filter that was found good.
+/// A checked filter.
 #[derive(Debug)]
 pub(crate) struct ParameterFilter {
     key: String,
-    how: FilterMatch,
+    comparison: FilterMatch,
     values: Vec<String>,
 }
 
@@ -54,14 +54,14 @@ enum FilterMatch {
     Recursive,
 }
 
-/// Reads filters.
-pub(crate) fn read(inputs: &[FilterInput], place: FilterUse) -> Result<Vec<ParameterFilter>, JsonError> {
-    inputs.iter().map(|input| one(input, place)).collect()
+/// Checks filters.
+pub(crate) fn read(inputs: &[FilterInput], filter_use: FilterUse) -> Result<Vec<ParameterFilter>, JsonError> {
+    inputs.iter().map(|input| one(input, filter_use)).collect()
 }
 
-fn one(input: &FilterInput, place: FilterUse) -> Result<ParameterFilter, JsonError> {
+fn one(input: &FilterInput, filter_use: FilterUse) -> Result<ParameterFilter, JsonError> {
     let key = input.key.as_str();
-    let known = match place {
+    let known = match filter_use {
         FilterUse::ByPath => matches!(key, "Type" | "KeyId" | "Label"),
         FilterUse::Describe => {
             matches!(key, "Name" | "Path" | "Type" | "KeyId" | "Tier" | "DataType") || key.starts_with("tag:")
@@ -71,7 +71,7 @@ fn one(input: &FilterInput, place: FilterUse) -> Result<ParameterFilter, JsonErr
         let message = format!("The specified key isn't valid: {key}");
         return Err(JsonError::new("InvalidFilterKey", message));
     }
-    let how = match (key, input.option.as_deref()) {
+    let comparison = match (key, input.option.as_deref()) {
         ("Path", None | Some("OneLevel")) => FilterMatch::OneLevel,
         ("Path", Some("Recursive")) => FilterMatch::Recursive,
         ("Name", Some("Contains")) => FilterMatch::Contains,
@@ -84,7 +84,7 @@ fn one(input: &FilterInput, place: FilterUse) -> Result<ParameterFilter, JsonErr
     if values.is_empty() && !key.starts_with("tag:") {
         return Err(JsonError::new("InvalidFilterValue", format!("The filter {key} has no values")));
     }
-    Ok(ParameterFilter { key: key.to_owned(), how, values })
+    Ok(ParameterFilter { key: key.to_owned(), comparison, values })
 }
 
 fn wrong_option(input: &FilterInput) -> JsonError {
@@ -94,12 +94,13 @@ fn wrong_option(input: &FilterInput) -> JsonError {
 
 impl ParameterFilter {
     /// Whether a parameter matches.
-    pub(crate) fn matches(&self, parameter: &StoredParameter, now: Moment) -> bool {
-        let latest = parameter.shown(now).next_back();
+    pub(crate) fn matches(&self, parameter: &StoredParameter, now: Timestamp) -> bool {
+        let latest = parameter.visible_versions(now).next_back();
         match self.key.as_str() {
             "Path" => {
-                let below =
-                    |path: &String| is_below(&parameter.name, path, self.how == FilterMatch::Recursive);
+                let below = |path: &String| {
+                    is_below(&parameter.name, path, self.comparison == FilterMatch::Recursive)
+                };
                 self.values.iter().any(below)
             }
             "Name" => self.any(&parameter.name) || self.any(parameter.name.trim_start_matches('/')),
@@ -107,7 +108,9 @@ impl ParameterFilter {
             "DataType" => self.any(&parameter.data_type),
             "Tier" => latest.is_some_and(|version| self.any(&version.tier)),
             "KeyId" => latest.and_then(|version| version.key.as_ref()).is_some_and(|key| self.any(key)),
-            "Label" => parameter.shown(now).any(|version| version.labels.iter().any(|label| self.any(label))),
+            "Label" => parameter
+                .visible_versions(now)
+                .any(|version| version.labels.iter().any(|label| self.any(label))),
             key => {
                 let value = key.strip_prefix("tag:").and_then(|key| parameter.tags.get(key));
                 value.is_some_and(|value| self.values.is_empty() || self.any(value))
@@ -115,46 +118,47 @@ impl ParameterFilter {
         }
     }
 
-    fn any(&self, have: &str) -> bool {
-        self.values.iter().any(|value| match self.how {
-            FilterMatch::BeginsWith => have.starts_with(value.as_str()),
-            FilterMatch::Contains => have.contains(value.as_str()),
-            FilterMatch::Equals | FilterMatch::OneLevel | FilterMatch::Recursive => have == value,
+    fn any(&self, value_of_field: &str) -> bool {
+        self.values.iter().any(|value| match self.comparison {
+            FilterMatch::BeginsWith => value_of_field.starts_with(value.as_str()),
+            FilterMatch::Contains => value_of_field.contains(value.as_str()),
+            FilterMatch::Equals | FilterMatch::OneLevel | FilterMatch::Recursive => value_of_field == value,
         })
     }
 }
 
-/// The version that is shown: the latest, or the one that has the label that was asked for.
+/// The version that is returned: the latest, or the one with the requested label.
 pub(crate) fn labelled<'p>(
     parameter: &'p StoredParameter,
     filters: &[ParameterFilter],
-    now: Moment,
+    now: Timestamp,
 ) -> Option<&'p ParameterVersion> {
     match filters.iter().find(|filter| filter.key == "Label") {
-        None => parameter.shown(now).next_back(),
-        Some(filter) => {
-            parameter.shown(now).rev().find(|version| version.labels.iter().any(|label| filter.any(label)))
-        }
+        None => parameter.visible_versions(now).next_back(),
+        Some(filter) => parameter
+            .visible_versions(now)
+            .rev()
+            .find(|version| version.labels.iter().any(|label| filter.any(label))),
     }
 }
 
-/// Whether a name stands below a path: right below it, or anywhere.
+/// Whether a name is below a path: directly, or at any depth.
 pub(crate) fn is_below(name: &str, path: &str, anywhere: bool) -> bool {
     let folder = format!("{}/", path.trim_end_matches('/'));
-    // A name without a slash stands at the root.
+    // A name without a slash is below the root.
     let full = if name.starts_with('/') { name.to_owned() } else { format!("/{name}") };
     full.strip_prefix(&folder).is_some_and(|rest| !rest.is_empty() && (anywhere || !rest.contains('/')))
 }
 
-/// All parameters of the account that show, by name.
-pub(crate) fn everything(call: &JsonCall<'_>) -> Vec<Arc<StoredParameter>> {
-    let all = call.region.ec2.parameters.all().into_iter().map(|(_, parameter)| parameter);
-    let seen = |parameter: &Arc<StoredParameter>| {
-        parameter.owner == call.account && parameter.shown(call.now).next().is_some()
+/// All visible parameters of the account, sorted by name.
+pub(crate) fn visible_parameters(call: &JsonCall<'_>) -> Vec<Arc<StoredParameter>> {
+    let all = call.region.parameters.all().into_iter().map(|(_, parameter)| parameter);
+    let visible = |parameter: &Arc<StoredParameter>| {
+        parameter.owner == call.account && parameter.visible_versions(call.now).next().is_some()
     };
-    let mut found: Vec<_> = all.filter(seen).collect();
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    found
+    let mut parameters: Vec<_> = all.filter(visible).collect();
+    parameters.sort_by(|a, b| a.name.cmp(&b.name));
+    parameters
 }
 
 /// `DescribeParameters`.
@@ -179,16 +183,17 @@ pub(crate) fn describe_parameters(call: &JsonCall<'_>) -> Result<Value, JsonErro
         inputs.push(FilterInput { key: old.key, option, values: Some(old.values) });
     }
     let filters = read(&inputs, FilterUse::Describe)?;
-    let mut found = everything(call);
-    found.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
+    let mut parameters = visible_parameters(call);
+    parameters.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
     let page = (input.max_results, input.next_token.as_deref());
-    let (shown, next) = call::cut(found, page, 50, |parameter| parameter.name.clone())?;
-    let list: Vec<Value> = shown.iter().filter_map(|parameter| one_described(call, parameter)).collect();
+    let (page_parameters, next) = call::paginate(parameters, page, 50, |parameter| parameter.name.clone())?;
+    let list: Vec<Value> =
+        page_parameters.iter().filter_map(|parameter| one_described(call, parameter)).collect();
     Ok(with_token(json!({"Parameters": list}), next))
 }
 
 fn one_described(call: &JsonCall<'_>, parameter: &StoredParameter) -> Option<Value> {
-    let version = parameter.shown(call.now).next_back()?;
+    let version = parameter.visible_versions(call.now).next_back()?;
     let mut fields = described(call, parameter, version);
     fields.insert("ARN".into(), json!(parameter.arn(&call.region.name)));
     Some(Value::Object(fields))
@@ -199,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_holds_what_stands_below_it() {
+    fn a_path_contains_the_names_below_it() {
         for (name, path, anywhere, below) in [
             ("/a/b", "/a", false, true),
             ("/a/b/c", "/a", false, false),

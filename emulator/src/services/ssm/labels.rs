@@ -3,11 +3,12 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{self, ParameterVersion, StoredParameter, shelf_name};
+use super::parameters;
 use crate::services::json::call::JsonCall;
-use crate::services::json::fault::JsonError;
+use crate::services::json::errors::JsonError;
+use crate::state::parameter::{ParameterVersion, StoredParameter, parameter_key};
 
-/// Labels of a version, at most.
+/// The maximum number of labels of a version.
 const MAX_LABELS: usize = 10;
 
 #[derive(Debug, Deserialize)]
@@ -18,34 +19,34 @@ struct LabelInput {
     labels: Vec<String>,
 }
 
-/// `LabelParameterVersion`. A label that another version has moves.
+/// `LabelParameterVersion`. Moves a label that another version has.
 pub(crate) fn label(call: &JsonCall<'_>) -> Result<Value, JsonError> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let input: LabelInput = call.read()?;
     let (mut parameter, number) = parameter(call, &input)?;
-    let (good, invalid): (Vec<_>, Vec<_>) = input.labels.into_iter().partition(|label| is_label(label));
+    let (valid, invalid): (Vec<_>, Vec<_>) = input.labels.into_iter().partition(|label| is_label(label));
     for version in &mut parameter.versions {
-        version.labels.retain(|label| !good.contains(label));
+        version.labels.retain(|label| !valid.contains(label));
     }
     let version = version(&mut parameter, number)?;
-    version.labels.extend(good);
+    version.labels.extend(valid);
     if version.labels.len() > MAX_LABELS {
         let message = "A parameter version can have a maximum of ten labels.";
         return Err(JsonError::new("ParameterVersionLabelLimitExceeded", message));
     }
-    call.region.ec2.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    call.region.parameters.put(&parameter_key(call.account, &parameter.name), parameter)?;
     Ok(json!({"InvalidLabels": invalid, "ParameterVersion": number}))
 }
 
 /// `UnlabelParameterVersion`.
 pub(crate) fn unlabel(call: &JsonCall<'_>) -> Result<Value, JsonError> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let input: LabelInput = call.read()?;
     let (mut parameter, number) = parameter(call, &input)?;
     let version = version(&mut parameter, number)?;
     let (removed, invalid): (Vec<_>, Vec<_>) =
         input.labels.into_iter().partition(|label| version.labels.remove(label));
-    call.region.ec2.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    call.region.parameters.put(&parameter_key(call.account, &parameter.name), parameter)?;
     Ok(json!({"RemovedLabels": removed, "InvalidLabels": invalid}))
 }
 
@@ -55,21 +56,21 @@ fn parameter(call: &JsonCall<'_>, input: &LabelInput) -> Result<(StoredParameter
     }
     let parameter = parameters::find(call.region, call.account, &input.name, call.now)?;
     let selector = input.parameter_version.map(|number| number.to_string());
-    let number = parameter.pick(selector.as_deref(), call.now)?.number;
+    let number = parameter.select(selector.as_deref(), call.now)?.number;
     Ok((StoredParameter::clone(&parameter), number))
 }
 
 fn version(parameter: &mut StoredParameter, number: u64) -> Result<&mut ParameterVersion, JsonError> {
-    let found = parameter.versions.iter_mut().find(|version| version.number == number);
-    found.ok_or_else(|| JsonError::new("ParameterVersionNotFound", format!("There is no version {number}")))
+    let version = parameter.versions.iter_mut().find(|version| version.number == number);
+    version.ok_or_else(|| JsonError::new("ParameterVersionNotFound", format!("There is no version {number}")))
 }
 
-/// Letters, digits and `._-`; not beginning with a digit, `aws` or `ssm`.
+/// Whether a label is valid: letters, digits and `._-`, not beginning with a digit, `aws` or `ssm`.
 fn is_label(label: &str) -> bool {
     let lower = label.to_ascii_lowercase();
-    let taken = |one: char| one.is_ascii_alphanumeric() || "._-".contains(one);
+    let allowed = |one: char| one.is_ascii_alphanumeric() || "._-".contains(one);
     (1..=100).contains(&label.len())
-        && label.chars().all(taken)
+        && label.chars().all(allowed)
         && !label.starts_with(|one: char| one.is_ascii_digit())
         && !lower.starts_with("aws")
         && !lower.starts_with("ssm")

@@ -1,4 +1,4 @@
-//! SSM, as far as parameters go (API version 2014-11-06, JSON 1.1).
+//! SSM: the operations on parameters (API version 2014-11-06, JSON 1.1).
 
 mod filters;
 mod labels;
@@ -10,17 +10,17 @@ mod tags;
 use serde_json::Value;
 
 use crate::services::json::call::JsonCall;
-use crate::services::json::fault::JsonError;
+use crate::services::json::errors::JsonError;
 
-/// The name of what is not there.
+/// The error code for a resource that does not exist.
 pub(crate) const NOT_FOUND: &str = "ParameterNotFound";
 
-/// No such parameter; SSM says no more than that.
+/// The parameter does not exist; SSM sends no message.
 fn not_found() -> JsonError {
     JsonError::new(NOT_FOUND, "")
 }
 
-/// Carries a call out.
+/// Performs an operation.
 pub(crate) fn perform(action: &str, call: &JsonCall<'_>) -> Result<Value, JsonError> {
     match action {
         "AddTagsToResource" => tags::add(call),

@@ -1,78 +1,35 @@
-//! A parameter and its versions as they are kept, and how requests name them. Knows no operation.
+//! Parameters: how requests refer to them, and their versions. Knows no operation.
 
-use std::collections::BTreeSet;
+use crate::clock::Timestamp;
+use crate::services::json::errors::JsonError;
+use crate::state::Region;
+use crate::state::parameter::{ParameterVersion, StoredParameter, parameter_key};
 
-use serde::{Deserialize, Serialize};
-
-use crate::clock::Moment;
-use crate::services::ec2::tag::Tags;
-use crate::services::json::fault::JsonError;
-use crate::world::Region;
-
-/// A parameter. Its versions are never changed, but for their labels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct StoredParameter {
-    /// With its path.
-    pub(crate) name: String,
-    /// Account.
-    pub(crate) owner: String,
-    /// `String`, `StringList` or `SecureString`; never changed.
-    pub(crate) kind: String,
-    /// `text` or `aws:ec2:image`; never changed.
-    pub(crate) data_type: String,
-    /// By ascending number; never empty.
-    pub(crate) versions: Vec<ParameterVersion>,
-    /// Of the owner.
-    pub(crate) tags: Tags,
-}
-
-/// A version of a parameter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ParameterVersion {
-    /// From 1.
-    pub(crate) number: u64,
-    /// What it is all about.
-    pub(crate) value: String,
-    /// Of the maker.
-    pub(crate) description: Option<String>,
-    /// `Standard` or `Advanced`.
-    pub(crate) tier: String,
-    /// The key of a secure one.
-    pub(crate) key: Option<String>,
-    /// When it was made.
-    pub(crate) modified: Moment,
-    /// From when on it shows: an image is looked at first.
-    pub(crate) from: Moment,
-    /// Names for it, each of which one version of a parameter has.
-    pub(crate) labels: BTreeSet<String>,
-}
-
-/// How a request names a parameter: name, and version or label.
+/// A reference to a parameter: its name, and a version or label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ParameterName<'n> {
-    /// Without what follows the colon.
+    /// The part before the colon.
     pub(crate) name: &'n str,
-    /// What follows it.
+    /// The part after the colon.
     pub(crate) selector: Option<&'n str>,
 }
 
 impl StoredParameter {
-    /// The versions that show at a moment.
-    pub(crate) fn shown(&self, now: Moment) -> impl DoubleEndedIterator<Item = &ParameterVersion> {
-        self.versions.iter().filter(move |version| version.from <= now)
-    }
-
-    /// The version that a selector picks: a number, a label, or without one the latest.
-    pub(crate) fn pick(&self, selector: Option<&str>, now: Moment) -> Result<&ParameterVersion, JsonError> {
-        let mut shown = self.shown(now);
+    /// The version for a selector: a number or a label; without a selector the latest.
+    pub(crate) fn select(
+        &self,
+        selector: Option<&str>,
+        now: Timestamp,
+    ) -> Result<&ParameterVersion, JsonError> {
+        let mut visible = self.visible_versions(now);
         let Some(selector) = selector else {
-            return shown.next_back().ok_or_else(super::not_found);
+            return visible.next_back().ok_or_else(super::not_found);
         };
-        let picked = |version: &&ParameterVersion| match selector.parse::<u64>() {
+        let selected = |version: &&ParameterVersion| match selector.parse::<u64>() {
             Ok(number) => version.number == number,
             Err(_) => version.labels.contains(selector),
         };
-        shown.find(picked).ok_or_else(|| {
+        visible.find(selected).ok_or_else(|| {
             let message = format!(
                 "Systems Manager could not find version {selector} of {}. Verify the version and try again.",
                 self.name
@@ -80,16 +37,10 @@ impl StoredParameter {
             JsonError::new("ParameterVersionNotFound", message)
         })
     }
-
-    /// Its ARN in a region.
-    pub(crate) fn arn(&self, region: &str) -> String {
-        let slash = if self.name.starts_with('/') { "" } else { "/" };
-        format!("arn:aws:ssm:{region}:{}:parameter{slash}{}", self.owner, self.name)
-    }
 }
 
 impl<'n> ParameterName<'n> {
-    /// Reads a name, which may be an ARN, with a selector.
+    /// Parses a name, which may be an ARN, with a selector.
     pub(crate) fn read(text: &'n str) -> Self {
         let rest = match text.strip_prefix("arn:") {
             Some(arn) => {
@@ -104,32 +55,29 @@ impl<'n> ParameterName<'n> {
     }
 }
 
-/// The name under which a parameter of an account is kept.
-pub(crate) fn shelf_name(account: &str, name: &str) -> String {
-    format!("{account}:{name}")
-}
-
-/// A parameter of an account, if any version of it shows. An ARN does not tell `/name` from `name`.
+/// Finds a parameter of an account with a visible version. An ARN does not distinguish `/name` and `name`.
 pub(crate) fn find(
     region: &Region,
     account: &str,
     name: &str,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<std::sync::Arc<StoredParameter>, JsonError> {
-    let shelf = &region.ec2.parameters;
-    let found = shelf.find(&shelf_name(account, name));
-    let found = found.or_else(|| {
+    let table = &region.parameters;
+    let parameter = table.find(&parameter_key(account, name));
+    let parameter = parameter.or_else(|| {
         let plain = name.strip_prefix('/').filter(|rest| !rest.contains('/'))?;
-        shelf.find(&shelf_name(account, plain))
+        table.find(&parameter_key(account, plain))
     });
-    found.filter(|parameter| parameter.shown(now).next().is_some()).ok_or_else(super::not_found)
+    parameter
+        .filter(|parameter| parameter.visible_versions(now).next().is_some())
+        .ok_or_else(super::not_found)
 }
 
-/// The value that `resolve:ssm:NAME` stands for.
-pub(crate) fn value_of(region: &Region, account: &str, text: &str, now: Moment) -> Option<String> {
+/// The value for the reference `resolve:ssm:NAME`.
+pub(crate) fn value_of(region: &Region, account: &str, text: &str, now: Timestamp) -> Option<String> {
     let named = ParameterName::read(text);
     let parameter = find(region, account, named.name, now).ok()?;
-    parameter.pick(named.selector, now).ok().map(|version| version.value.clone())
+    parameter.select(named.selector, now).ok().map(|version| version.value.clone())
 }
 
 #[cfg(test)]

@@ -1,25 +1,26 @@
-//! `PutParameter`: what a parameter may be, and its next version. An image is looked at before the version shows, and a
-//! version whose image is not there never does, although the call was answered as if it did.
+//! `PutParameter` and the operations that delete parameters. An image is checked before the version becomes
+//! visible. A version with a missing image never does, although the response reports success.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{self, ParameterVersion, StoredParameter, shelf_name};
+use super::parameters;
 use super::tags::{TagInput, read_tags};
-use crate::services::ec2::image::ImageState;
 use crate::services::json::call::JsonCall;
-use crate::services::json::fault::JsonError;
+use crate::services::json::errors::JsonError;
+use crate::state::image::ImageState;
+use crate::state::parameter::{ParameterVersion, StoredParameter, parameter_key};
 
-/// Versions that are kept, at most.
+/// The maximum number of stored versions.
 const MAX_VERSIONS: usize = 100;
-/// Bytes of a value of each tier, at most.
+/// The maximum size in bytes of a value in each tier.
 const MAX_STANDARD: usize = 4096;
 const MAX_ADVANCED: usize = 8192;
-/// Characters of a name and levels of its path, at most.
+/// The maximum number of characters in a name and of levels in its path.
 const MAX_NAME: usize = 1011;
 const MAX_LEVELS: usize = 15;
 
-/// The data type whose value is looked at.
+/// The data type whose value is checked.
 const IMAGE: &str = "aws:ec2:image";
 
 #[derive(Debug, Deserialize)]
@@ -40,11 +41,11 @@ struct PutInput {
 
 /// `PutParameter`.
 pub(crate) fn put_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let input: PutInput = call.read()?;
     check_name(&input.name)?;
     check_unsupported(&input)?;
-    let old = call.region.ec2.parameters.find(&shelf_name(call.account, &input.name));
+    let old = call.region.parameters.find(&parameter_key(call.account, &input.name));
     if old.is_some() && input.overwrite != Some(true) {
         let message = "The parameter already exists. To overwrite this value, set the overwrite option in the \
                        request to true.";
@@ -58,17 +59,17 @@ pub(crate) fn put_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
         ));
     }
     let mut parameter = match &old {
-        Some(old) => kept(old, &input)?,
-        None => fresh(call, &input)?,
+        Some(old) => update_of(old, &input)?,
+        None => new_parameter(call, &input)?,
     };
     let tier = tier(&input, old.as_deref())?;
     let number = parameter.versions.last().map_or(1, |version| version.number + 1);
-    let answer = json!({"Version": number, "Tier": tier});
+    let response = json!({"Version": number, "Tier": tier});
     let is_image = parameter.data_type == IMAGE;
-    if is_image && !is_there(call, &input.value) {
-        return Ok(answer);
+    if is_image && !image_exists(call, &input.value) {
+        return Ok(response);
     }
-    let lag = if is_image { call.world.config.windows.task } else { std::time::Duration::ZERO };
+    let lag = if is_image { call.state.config.windows.task } else { std::time::Duration::ZERO };
     let key = (parameter.kind == "SecureString")
         .then(|| input.key_id.unwrap_or_else(|| "alias/aws/ssm".to_owned()));
     parameter.versions.push(ParameterVersion {
@@ -81,15 +82,15 @@ pub(crate) fn put_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
         from: call.now.after(lag),
         labels: std::collections::BTreeSet::default(),
     });
-    forget_oldest(&mut parameter)?;
-    call.region.ec2.parameters.put(&shelf_name(call.account, &input.name), parameter)?;
-    Ok(answer)
+    drop_oldest_version(&mut parameter)?;
+    call.region.parameters.put(&parameter_key(call.account, &input.name), parameter)?;
+    Ok(response)
 }
 
-/// Refuses a name that SSM refuses.
+/// Checks a parameter name.
 fn check_name(name: &str) -> Result<(), JsonError> {
-    let taken = |one: char| one.is_ascii_alphanumeric() || "_.-/".contains(one);
-    if name.is_empty() || !name.chars().all(taken) || name.contains("//") || name.ends_with('/') {
+    let allowed = |one: char| one.is_ascii_alphanumeric() || "_.-/".contains(one);
+    if name.is_empty() || !name.chars().all(allowed) || name.contains("//") || name.ends_with('/') {
         return Err(JsonError::validation(
             "Parameter name must be a fully qualified name, and may contain letters, numbers and the symbols . - _ /",
         ));
@@ -120,7 +121,7 @@ fn check_name(name: &str) -> Result<(), JsonError> {
 
 fn check_unsupported(input: &PutInput) -> Result<(), JsonError> {
     if input.allowed_pattern.as_ref().is_some_and(|pattern| !pattern.is_empty()) {
-        // Better refused than kept and not looked at.
+        // An error is better than a pattern that is stored but not applied.
         let message = "The local region does not check values against patterns";
         return Err(JsonError::new("InvalidAllowedPatternException", message));
     }
@@ -134,7 +135,7 @@ fn check_unsupported(input: &PutInput) -> Result<(), JsonError> {
     Ok(())
 }
 
-fn fresh(call: &JsonCall<'_>, input: &PutInput) -> Result<StoredParameter, JsonError> {
+fn new_parameter(call: &JsonCall<'_>, input: &PutInput) -> Result<StoredParameter, JsonError> {
     let kind = input
         .r#type
         .clone()
@@ -161,7 +162,7 @@ fn fresh(call: &JsonCall<'_>, input: &PutInput) -> Result<StoredParameter, JsonE
     })
 }
 
-fn kept(old: &StoredParameter, input: &PutInput) -> Result<StoredParameter, JsonError> {
+fn update_of(old: &StoredParameter, input: &PutInput) -> Result<StoredParameter, JsonError> {
     if input.r#type.as_ref().is_some_and(|kind| *kind != old.kind) {
         let message = "The parameter type cannot be changed. Delete the parameter and create a new one.";
         return Err(JsonError::new("HierarchyTypeMismatchException", message));
@@ -189,29 +190,29 @@ fn tier(input: &PutInput, old: Option<&StoredParameter>) -> Result<String, JsonE
              advanced-parameter tier to the standard-parameter tier.",
         ));
     }
-    let most = if tier == "Advanced" { MAX_ADVANCED } else { MAX_STANDARD };
+    let max = if tier == "Advanced" { MAX_ADVANCED } else { MAX_STANDARD };
     if input.value.is_empty() {
         return Err(JsonError::validation("Parameter value can't be empty."));
     }
-    if input.value.len() > most {
+    if input.value.len() > max {
         return Err(JsonError::validation(format!(
-            "{tier} tier parameters support a maximum parameter value of {most} characters."
+            "{tier} tier parameters support a maximum parameter value of {max} characters."
         )));
     }
     Ok(tier.to_owned())
 }
 
-/// Whether a value is an image that the account may launch.
-fn is_there(call: &JsonCall<'_>, value: &str) -> bool {
-    let image = call.region.ec2.images.find(value);
+/// Whether a value is the id of an image that the account may launch.
+fn image_exists(call: &JsonCall<'_>, value: &str) -> bool {
+    let image = call.region.images.find(value);
     image.is_some_and(|image| {
-        let seen = image.owner == call.account || image.grants.admits(call.account);
-        seen && image.state(call.now) == ImageState::Available
+        let can_use = image.owner == call.account || image.grants.allows(call.account);
+        can_use && image.state(call.now) == ImageState::Available
     })
 }
 
-/// Drops the oldest version of too many; one with a label is not dropped.
-fn forget_oldest(parameter: &mut StoredParameter) -> Result<(), JsonError> {
+/// Removes the oldest version if there are too many; an error if it has a label.
+fn drop_oldest_version(parameter: &mut StoredParameter) -> Result<(), JsonError> {
     if parameter.versions.len() <= MAX_VERSIONS {
         return Ok(());
     }
@@ -234,22 +235,22 @@ pub(crate) fn delete_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> 
     struct PutInput {
         name: String,
     }
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let input: PutInput = call.read()?;
     let parameter = parameters::find(call.region, call.account, &input.name, call.now)?;
-    call.region.ec2.parameters.remove(&shelf_name(call.account, &parameter.name))?;
+    call.region.parameters.remove(&parameter_key(call.account, &parameter.name))?;
     Ok(json!({}))
 }
 
 /// `DeleteParameters`.
 pub(crate) fn delete_parameters(call: &JsonCall<'_>) -> Result<Value, JsonError> {
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let names = call.read_names()?;
     let (mut deleted, mut invalid) = (Vec::new(), Vec::new());
     for name in names {
         match parameters::find(call.region, call.account, &name, call.now) {
             Ok(parameter) => {
-                call.region.ec2.parameters.remove(&shelf_name(call.account, &parameter.name))?;
+                call.region.parameters.remove(&parameter_key(call.account, &parameter.name))?;
                 deleted.push(name);
             }
             Err(_) => invalid.push(name),

@@ -4,10 +4,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::filters::{self, FilterInput, FilterUse};
-use super::parameters::{self, ParameterName, ParameterVersion, StoredParameter};
+use super::parameters::{self, ParameterName};
+use crate::digest::Sha256Digest;
 use crate::services::json::call::{self, JsonCall};
-use crate::services::json::fault::JsonError;
-use crate::state::digest::BlockDigest;
+use crate::services::json::errors::JsonError;
+use crate::state::parameter::{ParameterVersion, StoredParameter};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -31,24 +32,24 @@ pub(crate) fn one_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
 pub(crate) fn named_parameters(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let names = call.read_names()?;
     let decryption: Decryption = call.read()?;
-    let (mut found, mut invalid) = (Vec::new(), Vec::new());
+    let (mut parameters_json, mut invalid) = (Vec::new(), Vec::new());
     for name in names {
         match one(call, &name, decryption.with_decryption) {
-            Ok(parameter) => found.push(parameter),
+            Ok(parameter) => parameters_json.push(parameter),
             Err(_) => invalid.push(name),
         }
     }
-    Ok(json!({"Parameters": found, "InvalidParameters": invalid}))
+    Ok(json!({"Parameters": parameters_json, "InvalidParameters": invalid}))
 }
 
 fn one(call: &JsonCall<'_>, name: &str, decrypt: Option<bool>) -> Result<Value, JsonError> {
     let named = ParameterName::read(name);
     let parameter = parameters::find(call.region, call.account, named.name, call.now)?;
-    let version = parameter.pick(named.selector, call.now)?;
-    Ok(shown(call, &parameter, version, named.selector, decrypt))
+    let version = parameter.select(named.selector, call.now)?;
+    Ok(parameter_fields(call, &parameter, version, named.selector, decrypt))
 }
 
-fn shown(
+fn parameter_fields(
     call: &JsonCall<'_>,
     parameter: &StoredParameter,
     version: &ParameterVersion,
@@ -69,12 +70,12 @@ fn shown(
     Value::Object(fields)
 }
 
-/// A value, or in place of a secret that nobody asked to decrypt something that does not tell it.
+/// The value of a version; for a secret without decryption, text that does not reveal it.
 fn value(parameter: &StoredParameter, version: &ParameterVersion, decrypt: Option<bool>) -> String {
     if parameter.kind != "SecureString" || decrypt == Some(true) {
         return version.value.clone();
     }
-    format!("sealed-{}", BlockDigest::of(format!("{}\n{}", parameter.name, version.value).as_bytes()).hex())
+    format!("sealed-{}", Sha256Digest::of(format!("{}\n{}", parameter.name, version.value).as_bytes()).hex())
 }
 
 /// `GetParametersByPath`.
@@ -97,17 +98,19 @@ pub(crate) fn parameters_below(call: &JsonCall<'_>) -> Result<Value, JsonError> 
         ));
     }
     let filters = filters::read(input.parameter_filters.as_deref().unwrap_or_default(), FilterUse::ByPath)?;
-    let mut found = filters::everything(call);
-    found.retain(|parameter| filters::is_below(&parameter.name, &input.path, input.recursive == Some(true)));
-    found.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
+    let mut parameters_json = filters::visible_parameters(call);
+    parameters_json
+        .retain(|parameter| filters::is_below(&parameter.name, &input.path, input.recursive == Some(true)));
+    parameters_json.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
     let page = (input.max_results, input.next_token.as_deref());
-    let (shown_now, next) = call::cut(found, page, 10, |parameter| parameter.name.clone())?;
+    let (page_parameters, next) =
+        call::paginate(parameters_json, page, 10, |parameter| parameter.name.clone())?;
     let labelled = |parameter: &StoredParameter| filters::labelled(parameter, &filters, call.now).cloned();
-    let list: Vec<Value> = shown_now
+    let list: Vec<Value> = page_parameters
         .iter()
         .filter_map(|parameter| {
             let version = labelled(parameter)?;
-            Some(shown(call, parameter, &version, None, input.with_decryption))
+            Some(parameter_fields(call, parameter, &version, None, input.with_decryption))
         })
         .collect();
     Ok(with_token(json!({"Parameters": list}), next))
@@ -126,9 +129,9 @@ pub(crate) fn history(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let input: Input = call.read()?;
     let parameter =
         parameters::find(call.region, call.account, ParameterName::read(&input.name).name, call.now)?;
-    let all: Vec<&ParameterVersion> = parameter.shown(call.now).collect();
+    let all: Vec<&ParameterVersion> = parameter.visible_versions(call.now).collect();
     let page = (input.max_results, input.next_token.as_deref());
-    let (versions, next) = call::cut(all, page, 50, |version| format!("{:020}", version.number))?;
+    let (versions, next) = call::paginate(all, page, 50, |version| format!("{:020}", version.number))?;
     let list: Vec<Value> = versions
         .into_iter()
         .map(|version| {
@@ -141,7 +144,7 @@ pub(crate) fn history(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     Ok(with_token(json!({"Parameters": list}), next))
 }
 
-/// What describing calls show of a version; everything but its value.
+/// The properties of a version in describing operations: everything but its value.
 pub(crate) fn described(
     call: &JsonCall<'_>,
     parameter: &StoredParameter,
@@ -165,10 +168,10 @@ pub(crate) fn described(
     fields
 }
 
-/// An answer with the token of the next page, if there is one.
-pub(crate) fn with_token(mut answer: Value, next: Option<String>) -> Value {
-    if let (Value::Object(fields), Some(next)) = (&mut answer, next) {
+/// Adds the token of the next page to a response.
+pub(crate) fn with_token(mut response: Value, next: Option<String>) -> Value {
+    if let (Value::Object(fields), Some(next)) = (&mut response, next) {
         fields.insert("NextToken".into(), Value::String(next));
     }
-    answer
+    response
 }

@@ -1,17 +1,18 @@
-//! `AddTagsToResource`, `RemoveTagsFromResource` and `ListTagsForResource`, on parameters.
+//! `AddTagsToResource`, `RemoveTagsFromResource` and `ListTagsForResource` on parameters.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::parameters::{self, StoredParameter, shelf_name};
-use crate::services::ec2::tag::Tags;
+use super::parameters;
 use crate::services::json::call::JsonCall;
-use crate::services::json::fault::JsonError;
+use crate::services::json::errors::JsonError;
+use crate::state::parameter::{StoredParameter, parameter_key};
+use crate::state::tags::Tags;
 
-/// Tags of a parameter, at most.
+/// The maximum number of tags of a parameter.
 const MAX_TAGS: usize = 50;
 
-/// A tag as it is sent.
+/// A tag as sent.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct TagInput {
@@ -19,7 +20,7 @@ pub(crate) struct TagInput {
     value: String,
 }
 
-/// Reads tags.
+/// Checks tags.
 pub(crate) fn read_tags(inputs: &[TagInput]) -> Result<Tags, JsonError> {
     let mut tags = Tags::new();
     for TagInput { key, value } in inputs {
@@ -50,9 +51,9 @@ fn parameter(call: &JsonCall<'_>) -> Result<StoredParameter, JsonError> {
         return Err(JsonError::new("InvalidResourceType", message));
     }
     let missing = |_| JsonError::new("InvalidResourceId", "The resource ID isn't valid.");
-    let found =
+    let parameter =
         parameters::find(call.region, call.account, &resource.resource_id, call.now).map_err(missing)?;
-    Ok(StoredParameter::clone(&found))
+    Ok(StoredParameter::clone(&parameter))
 }
 
 /// `AddTagsToResource`.
@@ -62,14 +63,14 @@ pub(crate) fn add(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     struct Input {
         tags: Vec<TagInput>,
     }
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let mut parameter = parameter(call)?;
     let input: Input = call.read()?;
     parameter.tags.extend(read_tags(&input.tags)?);
     if parameter.tags.len() > MAX_TAGS {
         return Err(too_many());
     }
-    call.region.ec2.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    call.region.parameters.put(&parameter_key(call.account, &parameter.name), parameter)?;
     Ok(json!({}))
 }
 
@@ -80,11 +81,11 @@ pub(crate) fn remove(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     struct Input {
         tag_keys: Vec<String>,
     }
-    let _changing = call.changing();
+    let _guard = call.lock_region();
     let mut parameter = parameter(call)?;
     let input: Input = call.read()?;
     parameter.tags.retain(|key, _| !input.tag_keys.contains(key));
-    call.region.ec2.parameters.put(&shelf_name(call.account, &parameter.name), parameter)?;
+    call.region.parameters.put(&parameter_key(call.account, &parameter.name), parameter)?;
     Ok(json!({}))
 }
 

@@ -32,7 +32,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             return Ok(());
         }
         let block = xattr::block(self.file_system, inode, number, &mut self.report)?;
-        // The whole reading shows names and ACLs that mean nothing; what it repeats of the above is not kept.
+        // The whole reading shows names and ACLs that mean nothing; findings that repeat those above are dropped.
         let mut repeated = super::CheckReport::default();
         xattr::read(self.file_system, inode, &mut repeated)?;
         let new = repeated.findings.into_iter().filter(|finding| {

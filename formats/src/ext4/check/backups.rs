@@ -78,7 +78,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         }
     }
 
-    /// The kernel keeps counts and flags only in the primary; places and checksums must be right in a copy too.
+    /// The kernel keeps counts and flags only in the primary; addresses and checksums must be right in a copy too.
     fn backup_descriptors(&mut self, group: u32, superblock_at: u64) -> Result<(), Ext4ReadError> {
         let superblock = self.file_system.superblock();
         let size = usize::from(superblock.descriptor_size);

@@ -10,12 +10,12 @@ use crate::ext4::read::{
 };
 use crate::read_at::ReadAt;
 
-/// What the directories say of each other.
+/// The entries `..` and the names of directories.
 #[derive(Debug, Default)]
 struct DirectoryLinks {
     /// The directory that names a directory.
     parents: BTreeMap<u32, u32>,
-    /// What `..` names in a directory, and where that entry stands.
+    /// The inode that `..` names in a directory, and the offset of that entry.
     dots: BTreeMap<u32, DirEntry>,
 }
 
@@ -49,7 +49,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         met: &mut BTreeSet<u64>,
     ) -> Result<(), Ext4ReadError> {
         let mapping = self.file_system.mapping_reporting(dir, met, &mut super::CheckReport::default())?;
-        // Blocks of two directories are found with the claims; read twice they would multiply the entries.
+        // Blocks of two directories are findings of the claims; read twice they would multiply the entries.
         let mut fresh = true;
         for run in &mapping.runs {
             for block in run.physical..run.physical.saturating_add(run.len) {
@@ -116,7 +116,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         for &dir in dirs {
             let mut path = Vec::new();
             let mut at = dir;
-            // Whoever stands on the path already closes a loop, which the root does not lead to.
+            // A directory that is on the path already closes a loop, which is not reachable from the root.
             let mut on_path = BTreeSet::new();
             let found = loop {
                 if reached.contains(&at) {
@@ -134,7 +134,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             if found {
                 reached.extend(path);
             } else if let Some(known) = self.inodes.get(&dir).filter(|known| known.names > 0) {
-                // One without any name is found with the link counts.
+                // One without any name is a finding of the link counts.
                 let place = Ext4Location::Inode { inode: dir };
                 let fault = Corruption { place, offset: known.offset, why: Defect::Unreachable };
                 self.report.error(fault);
@@ -153,7 +153,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         for dir in dirs {
             let Some(known) = self.inodes.get(dir) else { continue };
             let links = 2 + inside.get(dir).copied().unwrap_or(0);
-            // Past 65000 the count does not fit: it stands at 1 for good.
+            // Past 65000 the count does not fit: it stays 1.
             let expected = if many && links > 65000 { 1 } else { links };
             if let Some(why) = value("i_links_count", known.links.into(), expected) {
                 let fault =

@@ -23,9 +23,9 @@ struct Compare<'b> {
     place: Ext4Location,
     offset: u64,
     what: &'static str,
-    /// Number of the thing that the first bit stands for.
+    /// Number of the block or inode of the first bit.
     first: u64,
-    /// Bits that stand for something; those after them are set.
+    /// Bits of blocks or inodes; those after them are set.
     len: u32,
     bitmap: &'b [u8],
     used: &'b [u8],
@@ -215,7 +215,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         }
     }
 
-    /// The space that is not for files, where the superblock says it.
+    /// The space that is not for files, where the superblock has it.
     fn overhead(&mut self) {
         let superblock = self.file_system.superblock();
         if superblock.overhead == 0 {

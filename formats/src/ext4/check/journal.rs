@@ -48,7 +48,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         self.journal_superblock(block, inode.size)
     }
 
-    /// The journal is a file without holes, and its map is kept in the superblock too.
+    /// The journal is a file without holes, and its map is in the superblock too.
     fn journal_inode(&mut self, inode: &ReadInode, mapping: &BlockMapping) {
         let superblock = self.file_system.superblock();
         let block_size = u64::from(superblock.block_size);
@@ -79,7 +79,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         let field = |at: usize| u64::from(fields::be32(&bytes, at));
         let blocks = size / u64::from(superblock.block_size);
         let kind = field(4);
-        // Version 1 had no feature fields; what stands there means nothing.
+        // Version 1 had no feature fields; these bytes have no meaning.
         let incompat = if kind == 4 { fields::be32(&bytes, 0x28) } else { 0 };
         let unknown = u64::from(incompat & !KNOWN);
         let read_only = if kind == 4 { field(0x2c) } else { 0 };

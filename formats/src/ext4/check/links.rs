@@ -1,4 +1,4 @@
-//! Names against link counts: every inode in use is in a directory, and as often as it says.
+//! Names against link counts: every inode in use is in a directory, and as often as its link count.
 
 use super::CheckRun;
 use super::superblock::value;

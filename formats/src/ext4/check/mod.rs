@@ -1,4 +1,4 @@
-//! ext4 checker: what a file system says against what it uses, like a file-system check that changes nothing.
+//! ext4 checker: the counts and maps of a file system against their use, like a file-system check that changes nothing.
 //!
 //! It goes as e2fsck does: every inode and the blocks that it claims, every directory and the names that lead to
 //! inodes, then bitmaps and counts against both; further the journal, the inode for growth, and the backups. It
@@ -36,7 +36,7 @@ pub fn check<R: ReadAt + ?Sized>(image: &R) -> Result<CheckReport, Ext4ReadError
     }
     let table = u64::from(file_system.superblock().inode_table_blocks());
     if !file_system.groups().iter().all(|group| file_system.holds(group.inode_table, table)) {
-        // What was found names them; without the inodes nothing more can be said.
+        // The findings name them; without the inodes nothing more can be checked.
         return Ok(report);
     }
     let mut check = CheckRun {
@@ -65,7 +65,7 @@ pub fn check<R: ReadAt + ?Sized>(image: &R) -> Result<CheckReport, Ext4ReadError
 #[derive(Debug, Clone, Copy)]
 struct KnownInode {
     kind: Option<FileKind>,
-    /// Names that it says it has.
+    /// Its link count.
     links: u16,
     /// Names that lead to it.
     names: u32,

@@ -1,4 +1,4 @@
-//! What a check found.
+//! The report of a check.
 
 use crate::ext4::read::{Corruption, CorruptionSink, Ext4ReadError};
 
@@ -11,18 +11,18 @@ pub enum CheckSeverity {
     Error,
 }
 
-/// Something found.
+/// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}")]
 #[non_exhaustive]
 pub struct CheckFinding {
     /// How bad.
     pub severity: CheckSeverity,
-    /// What, where and why.
+    /// The corruption with its location.
     pub fault: Corruption,
 }
 
-/// What a check found.
+/// The findings of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckReport {
@@ -36,22 +36,22 @@ impl CheckReport {
     /// Most findings that a report keeps.
     pub const MOST: usize = 10_000;
 
-    /// Whether nothing was found.
+    /// Whether there is no finding.
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
     }
 
-    /// Whether an error was found; warnings do not count.
+    /// Whether there is an error; warnings do not count.
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == CheckSeverity::Error)
     }
 
-    /// Takes an error.
+    /// Adds an error.
     pub(crate) fn error(&mut self, fault: Corruption) {
         self.push(CheckSeverity::Error, fault);
     }
 
-    /// Takes a warning.
+    /// Adds a warning.
     pub(crate) fn warning(&mut self, fault: Corruption) {
         self.push(CheckSeverity::Warning, fault);
     }

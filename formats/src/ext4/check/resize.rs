@@ -12,7 +12,7 @@ use crate::ext4::read::{
 };
 use crate::read_at::ReadAt;
 
-/// Where in `i_block` the number of the double-indirect block stands.
+/// Index in `i_block` of the number of the double-indirect block.
 const DOUBLE: usize = 13 * 4;
 
 impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {

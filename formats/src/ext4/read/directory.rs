@@ -27,7 +27,7 @@ pub struct DirEntry {
     pub file_type: u8,
     /// The name.
     pub name: Box<[u8]>,
-    /// The block of the directory that it stands in.
+    /// The block of the directory that contains it.
     pub block: u64,
     /// Its first byte in the image.
     pub offset: u64,
@@ -104,7 +104,7 @@ fn check_dots(
 }
 
 impl DirEntry {
-    /// A fault of this entry.
+    /// A corruption of this entry.
     pub(crate) fn fault(&self, dir: u32, why: Defect) -> Corruption {
         Corruption {
             place: Ext4Location::Directory { inode: dir, block: self.block },

@@ -1,4 +1,4 @@
-//! What the ext4 reader and checker say about an image: faults with their place and both values, and errors.
+//! Findings and errors of the ext4 reader and checker: corruptions with their location and both values.
 
 use std::io;
 
@@ -122,7 +122,7 @@ pub enum Defect {
         /// What follows from the rest of the file system.
         expected: u64,
     },
-    /// A field lies out of its range.
+    /// A field is out of its range.
     #[error("{field} is {found}, outside {least} to {most}")]
     Range {
         /// The field.
@@ -142,7 +142,7 @@ pub enum Defect {
         /// As stored.
         found: u64,
     },
-    /// Entries stand out of order.
+    /// Entries are out of order.
     #[error("{field} is {found} after {before}")]
     Order {
         /// The field.
@@ -170,7 +170,7 @@ pub enum Defect {
         /// Its number.
         number: u64,
     },
-    /// A bitmap does not tell what is used.
+    /// A bitmap does not match the use.
     #[error("{what} {first} to {last} are marked {marked} and are not")]
     Bitmap {
         /// What: blocks, inodes.
@@ -188,13 +188,13 @@ pub enum Defect {
         /// The bytes.
         name: Box<[u8]>,
     },
-    /// A name that stands twice.
-    #[error("the name `{}` stands there twice", Printable(name))]
+    /// A name that occurs twice.
+    #[error("the name `{}` occurs twice", Printable(name))]
     Duplicate {
         /// The bytes.
         name: Box<[u8]>,
     },
-    /// An entry that leads to the wrong place.
+    /// An entry that leads to the wrong inode or block.
     #[error("the entry `{}` names inode {found}, expected {expected}", Printable(name))]
     Entry {
         /// The entry's name.
@@ -280,14 +280,14 @@ pub enum Ext4ReadError {
         offset: u64,
         /// Length in bytes.
         len: u64,
-        /// What the medium said.
+        /// The error of the medium.
         #[source]
         source: io::Error,
     },
     /// There is no ext4 file system here.
     #[error("not an ext4 file system: the magic number at byte 1080 is {found:#06x}, not 0xef53")]
     NotExt4 {
-        /// What stands there.
+        /// The stored value.
         found: u16,
     },
     /// The image ends before the file system does.
@@ -309,13 +309,13 @@ pub enum Ext4ReadError {
     Corrupt(#[from] Corruption),
 }
 
-/// Who is told of faults, and decides whether to go on.
+/// Receives corruptions, and decides whether to continue.
 pub(crate) trait CorruptionSink {
-    /// Takes a fault; an error ends the reading.
+    /// Receives a corruption; an error ends the reading.
     fn report(&mut self, fault: Corruption) -> Result<(), Ext4ReadError>;
 }
 
-/// Ends at the first fault: what a reader does.
+/// Ends at the first corruption, as a reader does.
 pub(crate) struct Refuse;
 
 impl CorruptionSink for Refuse {

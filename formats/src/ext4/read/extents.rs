@@ -1,4 +1,4 @@
-//! Extent trees: where the blocks of an inode stand (kernel documentation, `filesystems/ext4/ifork.rst`).
+//! Extent trees: the addresses of the blocks of an inode (kernel documentation, `filesystems/ext4/ifork.rst`).
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ const WRITTEN_MOST: u16 = 32768;
 /// First block number that no file reaches.
 const LOGICAL_END: u64 = 1 << 32;
 
-/// A run of blocks of a file that stand together in the image.
+/// A run of consecutive blocks of a file in the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileRun {
     /// First block within the file.
@@ -32,7 +32,7 @@ pub struct FileRun {
     pub unwritten: bool,
 }
 
-/// Where the content of an inode stands.
+/// The mapping of the content of an inode.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BlockMapping {
     /// Runs of content, in the order of the file.

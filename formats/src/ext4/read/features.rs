@@ -38,9 +38,9 @@ pub(crate) const READONLY: u32 = 0x1000;
 pub(crate) const PROJECT: u32 = 0x2000;
 pub(crate) const VERITY: u32 = 0x8000;
 
-/// What of `incompat` the reader reads.
+/// The features of `incompat` that the reader supports.
 const READ: u32 = FILETYPE | META_BG | EXTENTS | BIT64 | FLEX_BG | CSUM_SEED | LARGEDIR;
-/// What of `ro_compat` the checker knows how to check.
+/// The features of `ro_compat` that the checker supports.
 const CHECKED: u32 = SPARSE_SUPER
     | LARGE_FILE
     | 0x4
@@ -144,12 +144,12 @@ impl Features {
         self.ro_compat & bit != 0
     }
 
-    /// The features that stand in the way of reading, by name.
+    /// The features that prevent reading, by name.
     pub(crate) fn unreadable(&self) -> Vec<String> {
         names(self.incompat & !READ, "incompat", &INCOMPAT_NAMES)
     }
 
-    /// The features that stand in the way of checking, by name.
+    /// The features that prevent checking, by name.
     pub(crate) fn uncheckable(&self) -> Vec<String> {
         names(self.ro_compat & !CHECKED, "ro_compat", &RO_COMPAT_NAMES)
     }

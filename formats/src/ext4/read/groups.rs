@@ -86,7 +86,7 @@ pub(crate) fn descriptor_checksum(superblock: &ReadSuperblock, group: u32, raw: 
     None
 }
 
-/// Reads all descriptors, checks their checksums and that what they point to lies in the file system.
+/// Reads all descriptors, checks their checksums and that their addresses are within the file system.
 pub(crate) fn read<R: ReadAt + ?Sized>(
     image: &R,
     superblock: &ReadSuperblock,
@@ -130,7 +130,7 @@ fn verify(
     }
 }
 
-/// Bitmaps and tables must lie within the file system, and within their group when `flex_bg` is not there.
+/// Bitmaps and tables must be within the file system, and within their group when `flex_bg` is not there.
 fn check_places(
     superblock: &ReadSuperblock,
     group: u32,

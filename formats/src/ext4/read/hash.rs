@@ -37,7 +37,7 @@ pub(crate) fn of_name(version: u8, seed: [u32; 4], name: &[u8]) -> Option<u32> {
     Some(if hash == 0xffff_fffe { 0xffff_fffc } else { hash })
 }
 
-/// The name in blocks of `N` words, each padded with the number of bytes left before it.
+/// The name in blocks of `N` 32-bit numbers, each padded with the number of bytes left before it.
 fn padded<const N: usize>(name: &[u8], byte: impl Fn(u8) -> i32) -> Vec<([u32; N], usize)> {
     let mut blocks = Vec::new();
     for start in (0..name.len()).step_by(N * 4) {

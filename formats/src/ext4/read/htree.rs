@@ -27,7 +27,7 @@ pub(crate) struct Hashes {
     pub(crate) most: u32,
 }
 
-/// What an index says of a directory.
+/// The index of a directory.
 #[derive(Debug)]
 pub(crate) struct HashIndex {
     /// Blocks of the directory that hold the index.
@@ -45,7 +45,7 @@ struct PendingIndexNode {
     hashes: Hashes,
 }
 
-/// Reads the index; `None` when the root is too damaged to say anything.
+/// Reads the index; `None` when the root is too damaged to read.
 pub(crate) fn read<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
     dir: &ReadInode,
@@ -96,7 +96,7 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
         Ok(Some(HashNode { block, offset, bytes: self.file_system.block(physical)? }))
     }
 
-    /// Checks what stands before the entries in the root; gives the hash's version and the levels below.
+    /// Checks the header before the entries in the root; gives the hash's version and the levels below.
     fn check_root(&mut self, root: &HashNode) -> Result<Option<(u8, u8)>, Ext4ReadError> {
         let bytes = &root.bytes;
         let features = &self.file_system.superblock().features;
@@ -158,14 +158,14 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
         if tail > 0 {
             self.verify(node, at + count * ENTRY, at + room * ENTRY)?;
         }
-        // The first entry has no hash: limit and count stand there. Its leaf begins where the node does.
+        // The first entry has no hash: limit and count are there. Its leaf begins where the node does.
         let key =
             |slot: usize| if slot == 0 { None } else { Some(fields::u32(&node.bytes, at + slot * ENTRY)) };
         let mut below = Vec::new();
         let mut before = hashes.least;
         for slot in 0..count {
             let least = key(slot).map_or(hashes.least, |hash| hash & !1);
-            // The lowest bit of a hash says that names of that very hash stand in the block before too.
+            // The lowest bit of a hash is set when the block before has names of that very hash too.
             let next = if slot + 1 < count { key(slot + 1) } else { None };
             let most = next
                 .map_or(hashes.most, |hash| if hash & 1 == 1 { hash & !1 } else { hash.saturating_sub(1) });

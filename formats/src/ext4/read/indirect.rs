@@ -26,7 +26,7 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
         walk.pending.push(PendingBlock { block: block.into(), logical, span });
         logical += span;
     }
-    // The next one to be read stands last.
+    // The next one to be read is the last.
     walk.pending.reverse();
     let place = Ext4Location::Inode { inode: inode.number };
     for slot in 0..12 {
@@ -39,7 +39,7 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     Ok(walk.mapping)
 }
 
-/// A block of numbers still to be read; `span` is how many blocks of the file it stands for.
+/// A block of numbers still to be read; `span` is the number of blocks of the file that it maps.
 struct PendingBlock {
     block: u64,
     logical: u64,

@@ -21,7 +21,7 @@ pub const INDEX_FL: u32 = 0x1000;
 pub const HUGE_FILE_FL: u32 = 0x4_0000;
 /// Flag of an inode: its blocks are mapped by extents.
 pub const EXTENTS_FL: u32 = 0x8_0000;
-/// Flag of an inode: the content stands in the inode.
+/// Flag of an inode: the content is in the inode.
 pub const INLINE_DATA_FL: u32 = 0x1000_0000;
 
 /// What an inode is, by its mode.
@@ -44,7 +44,7 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// The byte that stands for this kind in directory entries.
+    /// The byte of this kind in directory entries.
     pub(crate) fn entry_byte(self) -> u8 {
         match self {
             Self::File => 1,
@@ -184,12 +184,12 @@ impl ReadInode {
         self.report(Defect::Checksum { stored, computed }, faults)
     }
 
-    /// Reports a fault of this inode.
+    /// Reports a corruption of this inode.
     pub(crate) fn report(&self, why: Defect, faults: &mut dyn CorruptionSink) -> Result<(), Ext4ReadError> {
         faults.report(self.fault(why))
     }
 
-    /// A fault of this inode.
+    /// A corruption of this inode.
     pub(crate) fn fault(&self, why: Defect) -> Corruption {
         Corruption { place: Ext4Location::Inode { inode: self.number }, offset: self.offset, why }
     }
@@ -219,7 +219,7 @@ impl ReadInode {
         self.stored_blocks * if huge { u64::from(superblock.block_size / 512) } else { 1 }
     }
 
-    /// Whether a link's target stands in the inode: so it does when no block of data is there.
+    /// Whether a link's target is in the inode: it is when the inode has no block of data.
     pub fn is_fast_symlink(&self) -> bool {
         self.kind() == Some(FileKind::Symlink) && !self.is(EXTENTS_FL) && self.size < 60
     }

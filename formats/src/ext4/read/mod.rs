@@ -131,7 +131,7 @@ impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
         Ok(start.saturating_add(slot * u64::from(self.superblock.inode_size)))
     }
 
-    /// Where the content of an inode stands.
+    /// The mapping of the content of an inode.
     ///
     /// # Errors
     /// [`Ext4ReadError`] when the extent tree or the blocks of block numbers are damaged.
@@ -230,7 +230,7 @@ impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
         Ok(bytes)
     }
 
-    /// Whether data or metadata may stand in blocks `start..start + len`.
+    /// Whether data or metadata may be in blocks `start..start + len`.
     pub(crate) fn holds(&self, start: u64, len: u64) -> bool {
         let first = u64::from(self.superblock.first_data_block);
         start > first && start.checked_add(len).is_some_and(|end| end <= self.superblock.blocks)

@@ -13,12 +13,12 @@ use crate::time::Time;
 pub(crate) const OFFSET: u64 = 1024;
 /// Length of the superblock.
 pub(crate) const LEN: usize = 1024;
-/// Where its checksum stands.
+/// Offset of its checksum.
 pub(crate) const CHECKSUM_AT: usize = 0x3fc;
 /// Bit of `s_flags`: directory hashes take bytes as unsigned.
 pub(crate) const UNSIGNED_HASH: u32 = 2;
 
-/// What a superblock says, decoded; counts are of blocks, inodes or groups.
+/// A decoded superblock; counts are of blocks, inodes or groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReadSuperblock {
@@ -42,7 +42,7 @@ pub struct ReadSuperblock {
     pub inodes: u32,
     /// Free inodes.
     pub free_inodes: u32,
-    /// The block that the superblock stands in: 1 with blocks of 1 KiB, else 0.
+    /// The block of the superblock: 1 with blocks of 1 KiB, else 0.
     pub first_data_block: u32,
     /// Blocks in a group; the last one may have fewer.
     pub blocks_per_group: u32,
@@ -54,7 +54,7 @@ pub struct ReadSuperblock {
     pub inode_size: u16,
     /// Bytes in a group descriptor.
     pub descriptor_size: u16,
-    /// Blocks kept free after each copy of the descriptors, for growth.
+    /// Blocks reserved after each copy of the descriptors, for growth.
     pub reserved_gdt_blocks: u16,
     /// First group of blocks of descriptors that `meta_bg` spreads.
     pub first_meta_bg: u32,
@@ -100,7 +100,7 @@ fn time(raw: &[u8], low: usize, high: usize) -> Time {
 }
 
 impl ReadSuperblock {
-    /// Decodes and checks; faults of geometry always end it, a wrong checksum is reported.
+    /// Decodes and checks; a corrupt geometry always ends it, a wrong checksum is reported.
     pub(crate) fn read<R: ReadAt + ?Sized>(
         image: &R,
         faults: &mut dyn CorruptionSink,
@@ -296,12 +296,12 @@ impl ReadSuperblock {
         self.block_size / u32::from(self.descriptor_size).max(32)
     }
 
-    /// Blocks of descriptors that stand together after the superblock and its copies: all, but with `meta_bg`.
+    /// Adjacent blocks of descriptors after the superblock and its copies: all, but with `meta_bg`.
     pub(crate) fn old_descriptor_blocks(&self) -> u32 {
         if self.features.incompat(features::META_BG) { self.first_meta_bg } else { self.descriptor_blocks() }
     }
 
-    /// Where block `index` of the primary table of descriptors stands.
+    /// Address of block `index` of the primary table of descriptors.
     pub(crate) fn descriptor_block(&self, index: u32) -> u64 {
         if index < self.old_descriptor_blocks() {
             return u64::from(self.first_data_block) + 1 + u64::from(index);

@@ -226,7 +226,7 @@ pub(crate) fn target<R: ReadAt + ?Sized>(
         };
         file_system.block(block)?
     };
-    // The kernel takes the target up to the first NUL, whatever the size says.
+    // The kernel takes the target up to the first NUL, whatever the size is.
     let found = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len()) as u64;
     if found != inode.size {
         let why = Defect::Value { field: "length of the link's target", found, expected: inode.size };

@@ -21,10 +21,10 @@ const ENTRY: usize = 16;
 /// Most inodes that may share a block.
 const REFERENCES: u64 = 1024;
 
-/// An attribute as it stands on disk.
+/// An attribute as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReadAttribute {
-    /// Stands for the name's prefix.
+    /// Index of the name's prefix.
     pub(crate) index: u8,
     /// The rest of the name.
     pub(crate) name: Box<[u8]>,
@@ -49,7 +49,7 @@ impl ReadAttribute {
         (whole == self.name.is_empty()).then(|| [prefix.as_bytes(), &self.name].concat())
     }
 
-    /// The hashes that may stand for this attribute: kernels before 6.2 took bytes of names as signed.
+    /// The valid hashes of this attribute: kernels before 6.2 took bytes of names as signed.
     fn hashes(&self) -> [u32; 2] {
         [true, false].map(|signed| {
             let byte = |byte: u8| if signed { i32::from(byte as i8) as u32 } else { u32::from(byte) };
@@ -98,7 +98,7 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     Ok(xattrs)
 }
 
-/// Reads the attributes that stand in the inode.
+/// Reads the attributes in the inode.
 pub(crate) fn body(
     inode: &ReadInode,
     faults: &mut dyn CorruptionSink,
@@ -187,17 +187,17 @@ fn verify(seed: u32, number: u64, bytes: &[u8]) -> Option<Defect> {
     (stored != computed).then_some(Defect::Checksum { stored, computed })
 }
 
-/// An attribute, and where its value stands: first byte and length.
+/// An attribute, and the first byte and length of its value.
 type StoredValue = ((usize, usize), ReadAttribute);
 
 /// Bytes that hold entries from one end and values from the other.
 struct Area<'b> {
     bytes: &'b [u8],
-    /// Where the first entry stands.
+    /// Offset of the first entry.
     first: usize,
     /// What offsets of values are counted from.
     base: usize,
-    /// Whether entries must stand in order: those of a block.
+    /// Whether entries must be in order: those of a block.
     sorted: bool,
     place: Ext4Location,
     offset: u64,
@@ -294,7 +294,7 @@ impl Area<'_> {
         Ok(())
     }
 
-    /// Values must stand after the entries and apart from each other.
+    /// Values must be after the entries and must not overlap.
     fn check_values(
         &self,
         entries_end: usize,
@@ -305,7 +305,7 @@ impl Area<'_> {
         values.sort_unstable();
         let mut end = entries_end;
         for (start, len) in values {
-            // Values stand at multiples of four and are padded to them.
+            // Values are at multiples of four and are padded to them.
             if start % 4 != 0 {
                 let why =
                     Defect::Value { field: "e_value_offs modulo 4", found: (start % 4) as u64, expected: 0 };

@@ -1,10 +1,10 @@
 //! Half MD4, the hash of directory names (kernel documentation: Hash Tree Directories; e2fsprogs dirhash.c), with
-//! bytes taken as signed, as the superblock's flags say.
+//! bytes taken as signed, as the superblock's flags declare.
 
-/// The seed as four words.
+/// The seed as four 32-bit numbers.
 pub type Seed = [u32; 4];
 
-/// The words of a seed from its bytes; all zero stands for the constants of MD4.
+/// The numbers of a seed from its bytes; all zero means the constants of MD4.
 pub fn seed_words(bytes: &[u8; 16]) -> Seed {
     let mut words = [0; 4];
     for (word, b) in words.iter_mut().zip(bytes.chunks_exact(4)) {
@@ -15,7 +15,7 @@ pub fn seed_words(bytes: &[u8; 16]) -> Seed {
 
 /// Major and minor hash of a name. The major one is even: its low bit marks a chain that goes on in the next block.
 pub fn half_md4(name: &[u8], seed: &Seed) -> (u32, u32) {
-    /// The value that stands for the end of a directory in the kernel's read positions.
+    /// The value of the end of a directory in the kernel's read positions.
     const END: u32 = 0x7fff_ffff << 1;
     let mut state = *seed;
     let mut rest = name;

@@ -53,7 +53,7 @@ pub fn encode_time(time: Time) -> Option<(u32, u32)> {
     Some((low as u32, time.nanos << 2 | epoch))
 }
 
-/// A device number as `i_block` holds it: the old form where it fits, otherwise the new one in the second word.
+/// A device number as `i_block` holds it: the old form where it fits, otherwise the new one in the second 32 bits.
 pub fn encode_device(major: u32, minor: u32) -> [u8; I_BLOCK_SIZE] {
     let mut out = [0; I_BLOCK_SIZE];
     if major < 256 && minor < 256 {
@@ -87,7 +87,7 @@ pub struct Inode<'a> {
     pub block: [u8; I_BLOCK_SIZE],
     /// Block of attributes, or 0.
     pub file_acl: u64,
-    /// What stands from [`XATTR_OFFSET`] on, at most 96 bytes; empty for no attributes.
+    /// The bytes from [`XATTR_OFFSET`] on, at most 96; empty for no attributes.
     pub xattrs: &'a [u8],
 }
 

@@ -18,7 +18,7 @@ pub const BLOCK_SIZE: u64 = 4096;
 /// Blocks of a block group: the bits of one bitmap block.
 pub const BLOCKS_PER_GROUP: u32 = 32768;
 
-/// Block groups whose bitmaps and inode tables stand together.
+/// Block groups whose bitmaps and inode tables are adjacent.
 pub const FLEX_GROUPS: u32 = 16;
 
 /// Bytes of an inode.
@@ -62,7 +62,7 @@ pub mod incompat {
     pub const EXTENTS: u32 = 0x40;
     /// 64-bit block numbers, 64-byte descriptors.
     pub const BIT64: u32 = 0x80;
-    /// Bitmaps and inode tables of several groups stand together.
+    /// Bitmaps and inode tables of several groups are adjacent.
     pub const FLEX_BG: u32 = 0x200;
     /// Directories of more than two index levels.
     pub const LARGEDIR: u32 = 0x4000;
@@ -107,7 +107,7 @@ pub fn has_super(group: u32) -> bool {
 }
 
 /// Writes little-endian fields at fixed offsets. The encoders own their buffers, so an offset out of range is a
-/// fault of the encoder and shows in its unit test.
+/// bug of the encoder and shows in its unit test.
 pub(crate) trait PutField {
     /// Two bytes.
     fn put16(&mut self, at: usize, value: u16);

@@ -5,7 +5,7 @@ use super::{BLOCKS_PER_GROUP, FIRST_INO, FLEX_GROUPS, INODE_SIZE, JOURNAL_INO, P
 /// Bytes of the superblock.
 pub const SUPERBLOCK_SIZE: usize = 1024;
 
-/// Where the superblock stands in block 0; backups start their block.
+/// Offset of the superblock in block 0; backups start their block.
 pub const SUPERBLOCK_OFFSET: u64 = 1024;
 
 /// `s_magic`.
@@ -33,7 +33,7 @@ pub struct Superblock {
     pub inodes_count: u32,
     /// All blocks.
     pub blocks_count: u64,
-    /// Blocks kept for root.
+    /// Blocks reserved for root.
     pub r_blocks_count: u64,
     /// Free blocks.
     pub free_blocks_count: u64,
@@ -45,7 +45,7 @@ pub struct Superblock {
     pub time: (u32, u8),
     /// Clean or not.
     pub state: u16,
-    /// Group that this copy stands in.
+    /// Group of this copy.
     pub block_group_nr: u16,
     /// Features.
     pub feature_compat: u32,

@@ -15,7 +15,7 @@ pub const ENTRY_SIZE: usize = 16;
 /// Inodes that may share a block.
 pub const REFCOUNT_MAX: u32 = 1024;
 
-/// `e_name_index` and the prefix that it stands for. The ACLs are whole names.
+/// `e_name_index` and the prefix that it means. The ACLs are whole names.
 pub const PREFIXES: [(u8, &[u8]); 5] = [
     (1, b"user."),
     (2, b"system.posix_acl_access"),
@@ -56,7 +56,7 @@ impl Attribute {
     }
 }
 
-/// Splits a full name into index and rest; `None` when ext4 has no place for it.
+/// Splits a full name into index and rest; `None` when ext4 cannot store it.
 pub fn split_name(name: &[u8]) -> Option<(u8, &[u8])> {
     PREFIXES.iter().find_map(|(index, prefix)| {
         let rest = name.strip_prefix(*prefix)?;
@@ -82,7 +82,7 @@ fn encode(out: &mut [u8], first: usize, base: usize, attributes: &[&Attribute], 
     }
 }
 
-/// What stands in an inode: the magic, entries and values in `space` bytes. Hashes are 0 there.
+/// The area in an inode: the magic, entries and values in `space` bytes. Hashes are 0 there.
 pub fn encode_inline(attributes: &[&Attribute], space: usize) -> Vec<u8> {
     let mut out = vec![0; space];
     out.put32(0, MAGIC);
@@ -91,7 +91,7 @@ pub fn encode_inline(attributes: &[&Attribute], space: usize) -> Vec<u8> {
 }
 
 /// A block of attributes, sorted by index, length and bytes of their names, that `refcount` inodes share; it
-/// stands at block `at`.
+/// is at block `at`.
 pub fn encode_block(attributes: &[&Attribute], refcount: u32, seed: u32, at: u64) -> Vec<u8> {
     let mut out = vec![0; BLOCK_SIZE as usize];
     out.put32(0, MAGIC);

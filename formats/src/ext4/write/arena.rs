@@ -12,7 +12,7 @@ pub(super) fn zeros(len: usize) -> Arc<[u8]> {
     std::iter::repeat_n(0, len).collect()
 }
 
-/// Fills buffers one after the other and claims what stands in them.
+/// Fills buffers one after the other and claims their bytes.
 #[derive(Debug)]
 pub(super) struct Arena {
     buffer: Arc<[u8]>,
@@ -27,12 +27,12 @@ impl Arena {
         Self { buffer: zeros(0), used: 0, claimed: Vec::new() }
     }
 
-    /// Has `len` bytes, zeros before, written by `fill`; they stand in the plan piece by piece at `places` of
+    /// Has `len` bytes, zeros before, written by `fill`; they go into the plan piece by piece at `ranges` of
     /// (offset, length).
     pub(super) fn write(
         &mut self,
         claims: &mut Claims,
-        places: impl IntoIterator<Item = (u64, u64)>,
+        ranges: impl IntoIterator<Item = (u64, u64)>,
         len: usize,
         fill: impl FnOnce(&mut [u8]),
     ) {
@@ -40,12 +40,12 @@ impl Arena {
             self.seal(claims);
             self.buffer = zeros(BUFFER.max(len));
         }
-        // Until it is sealed nobody else holds the buffer.
+        // Until it is sealed the buffer has no other owner.
         if let Some(buffer) = Arc::get_mut(&mut self.buffer) {
             fill(&mut buffer[self.used..self.used + len]);
         }
         let mut at = self.used;
-        for (offset, part) in places {
+        for (offset, part) in ranges {
             self.claimed.push((offset, part, at));
             at += part as usize;
         }

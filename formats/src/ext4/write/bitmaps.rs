@@ -35,7 +35,7 @@ impl BlockBitmaps {
         self.used[group as usize]
     }
 
-    /// The bitmap of a group of `len` blocks; what lies past the group is set.
+    /// The bitmap of a group of `len` blocks; bits past the group are set.
     pub(super) fn bitmap(&self, group: u32, len: u32) -> Vec<u8> {
         let mut map = match &self.maps[group as usize] {
             Some(map) => map.to_vec(),

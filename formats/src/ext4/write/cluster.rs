@@ -1,9 +1,9 @@
 //! Clusters: a list of weighted items cut into runs that fit a slot, by the items alone and hardly by their positions.
 //!
-//! Every place between two items has a strength, the hash of the item behind it. A run that is too heavy is cut at a
-//! strong place, and its parts again, until all fit: at the strongest of its middle third while it is long, and where
+//! Every boundary between two items has a strength, the hash of the item behind it. A run that is too heavy is cut at a
+//! strong boundary, and its parts again, until all fit: at the strongest of its middle third while it is long, and where
 //! both parts still need the fewest slots once it is a few slots long. Runs come out about four fifths full; an item that
-//! comes or goes disturbs another run than its own only where it moves a place over the edge of such a window. Knows
+//! comes or goes disturbs another run than its own only where it moves a boundary over the edge of such a window. Knows
 //! neither trees nor blocks.
 
 use std::ops::Range;
@@ -13,7 +13,7 @@ use super::identity::mix;
 /// Runs of more slots than these are cut in the middle; shorter ones where the fewest slots are needed.
 const SECTION: u64 = 4;
 
-/// An item to be kept beside its neighbours.
+/// An item that stays beside its neighbours.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Weighted {
     /// Hash of what the item is.
@@ -61,14 +61,14 @@ fn best_cut(items: &[Weighted], sums: &[u64], run: &Range<usize>, capacity: u64)
     (slots..).find_map(|slots| {
         let most = slots / 2 * capacity;
         let slack = slots * capacity - weight;
-        // Room to spare is shared by both parts, so that each still has a choice of places; if it cannot be, no matter.
+        // Room to spare is shared by both parts, so that each still has a choice of boundaries; if it cannot be, no matter.
         let shared =
             strongest(items, sums, run, most.saturating_sub(slack * 3 / 4), most.saturating_sub(slack / 4));
         shared.or_else(|| strongest(items, sums, run, most.saturating_sub(slack), most))
     })
 }
 
-/// The strongest place of a run that leaves between `least` and `most` before it.
+/// The strongest boundary of a run that leaves between `least` and `most` before it.
 fn strongest(items: &[Weighted], sums: &[u64], run: &Range<usize>, least: u64, most: u64) -> Option<usize> {
     let base = sums[run.start];
     let inner = &sums[run.start + 1..run.end];

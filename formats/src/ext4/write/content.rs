@@ -54,8 +54,8 @@ impl Sink {
     /// Blocks of our own, one after the other at the runs, written by `fill`.
     fn blocks(&mut self, runs: &[BlockRun], fill: impl FnOnce(&mut [u8])) {
         let len: u64 = runs.iter().map(|run| run.len).sum::<u64>() * BLOCK_SIZE;
-        let places = runs.iter().map(|run| (run.start * BLOCK_SIZE, run.len * BLOCK_SIZE));
-        self.arena.write(&mut self.claims, places, len as usize, fill);
+        let ranges = runs.iter().map(|run| (run.start * BLOCK_SIZE, run.len * BLOCK_SIZE));
+        self.arena.write(&mut self.claims, ranges, len as usize, fill);
         for run in runs {
             self.map.mark(*run);
         }
@@ -68,13 +68,13 @@ impl Sink {
         self.scratch.clear();
         self.scratch.resize((blocks * BLOCK_SIZE) as usize, 0);
         fill(&mut self.scratch);
-        let places = runs.iter().flat_map(|run| run.start..run.end());
-        for (block, bytes) in places.zip(self.scratch.chunks_exact(BLOCK_SIZE as usize)) {
+        let ranges = runs.iter().flat_map(|run| run.start..run.end());
+        for (block, bytes) in ranges.zip(self.scratch.chunks_exact(BLOCK_SIZE as usize)) {
             let (entries, tail) = bytes.split_at(LEAF_SPACE);
             let used = used(entries);
             let (start, after) = (block * BLOCK_SIZE, block * BLOCK_SIZE + LEAF_SPACE as u64);
-            let places = [(start, used as u64), (after, tail.len() as u64)];
-            self.arena.write(&mut self.claims, places, used + tail.len(), |out| {
+            let ranges = [(start, used as u64), (after, tail.len() as u64)];
+            self.arena.write(&mut self.claims, ranges, used + tail.len(), |out| {
                 out[..used].copy_from_slice(&entries[..used]);
                 out[used..].copy_from_slice(tail);
             });
@@ -190,7 +190,7 @@ impl PlacedTree<'_> {
         }
     }
 
-    /// What stands in `i_block`: an extent tree, a short target, or a device number.
+    /// The content of `i_block`: an extent tree, a short target, or a device number.
     fn block_field(&self, walked: &Walked<'_>, ino: u32, chunks: &[Chunk], kept: &[BlockRun]) -> ExtentTree {
         let mut plain = ExtentTree { i_block: [0; I_BLOCK_SIZE], nodes: Vec::new() };
         match &walked.node.kind {
@@ -210,31 +210,31 @@ impl PlacedTree<'_> {
     }
 }
 
-/// Claims the part of a file's content that stands in a chunk; what no byte covers is zero.
+/// Claims the part of a file's content in a chunk; ranges without bytes are zero.
 fn file(content: &Content, chunk: Chunk, claims: &mut Claims) {
     let start = u64::from(chunk.block) * BLOCK_SIZE;
-    let place = PlacedBytes {
+    let range = ContentRange {
         start,
         end: start + u64::from(chunk.len) * BLOCK_SIZE,
         offset: chunk.start * BLOCK_SIZE,
     };
     let at = match content {
-        Content::Inline(bytes) => place.claim(0, bytes.len() as u64, start, claims, |skip| Data::Bytes {
+        Content::Inline(bytes) => range.claim(0, bytes.len() as u64, start, claims, |skip| Data::Bytes {
             bytes: Arc::clone(bytes),
             at: skip as usize,
         }),
         Content::Slice { source, at, len } => {
-            place.claim(0, *len, start, claims, |skip| Data::Slice { source: *source, at: at + skip })
+            range.claim(0, *len, start, claims, |skip| Data::Slice { source: *source, at: at + skip })
         }
         Content::Sparse { segments, .. } => {
             let first = segments.partition_point(|segment| segment.offset + segment.len <= start);
-            let own = segments[first..].iter().take_while(|segment| segment.offset < place.end);
+            let own = segments[first..].iter().take_while(|segment| segment.offset < range.end);
             own.fold(start, |at, segment| {
-                place.claim(segment.offset, segment.len, at, claims, |skip| origin(segment, skip))
+                range.claim(segment.offset, segment.len, at, claims, |skip| origin(segment, skip))
             })
         }
     };
-    claims.claim(place.offset + (at - start), place.end - at, Data::Zero);
+    claims.claim(range.offset + (at - start), range.end - at, Data::Zero);
 }
 
 fn origin(segment: &Segment, skip: u64) -> Data {
@@ -244,15 +244,15 @@ fn origin(segment: &Segment, skip: u64) -> Data {
     }
 }
 
-/// Bytes of a file that stand together in the plan.
-struct PlacedBytes {
+/// Contiguous bytes of a file in the plan.
+struct ContentRange {
     start: u64,
     end: u64,
     offset: u64,
 }
 
-impl PlacedBytes {
-    /// Claims what of `from..from + len` lies here, and zeros from `at` up to it; gives where it ends.
+impl ContentRange {
+    /// Claims the part of `from..from + len` in this range, and zeros from `at` up to it; gives its end.
     fn claim(&self, from: u64, len: u64, at: u64, claims: &mut Claims, data: impl Fn(u64) -> Data) -> u64 {
         let (first, last) = (from.max(self.start), (from + len).min(self.end));
         if first >= last {

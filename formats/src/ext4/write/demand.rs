@@ -1,4 +1,4 @@
-//! What the tree wants stored: stretches of blocks of every node in the order of the walk, and how many blocks an
+//! The blocks that the tree needs: ranges of blocks of every node in the order of the walk, and the blocks of an
 //! extent tree takes. Knows no address.
 
 use super::dirs::{self, DirShape};
@@ -11,7 +11,7 @@ use crate::tree::{Content, NodeKind, Segment};
 /// Consecutive blocks of a node that hold data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DataRun {
-    /// Place in the walk.
+    /// Index in the walk.
     pub node: u32,
     /// First block in the node.
     pub block: u32,
@@ -19,25 +19,25 @@ pub(super) struct DataRun {
     pub len: u32,
 }
 
-/// All stretches, and the shapes of directories.
+/// All ranges, and the shapes of directories.
 #[derive(Debug)]
 pub(super) struct Demand {
     /// By node, then by block.
-    pub stretches: Vec<DataRun>,
-    /// Directories that are hashed, by place in the walk; all others are linear.
+    pub data_runs: Vec<DataRun>,
+    /// Directories that are hashed, by index in the walk; all others are linear.
     pub shapes: Vec<(u32, DirShape)>,
 }
 
 impl Demand {
     /// Counts what every node wants.
     pub(super) fn new(nodes: &Nodes<'_>, seed: &Seed) -> Self {
-        let mut demand = Self { stretches: Vec::with_capacity(nodes.walked.len()), shapes: Vec::new() };
+        let mut demand = Self { data_runs: Vec::with_capacity(nodes.walked.len()), shapes: Vec::new() };
         for (at, walked) in nodes.walked.iter().enumerate() {
             let node = at as u32;
             let mut whole = |bytes: u64| {
                 let len = bytes.div_ceil(BLOCK_SIZE) as u32;
                 if len > 0 {
-                    demand.stretches.push(DataRun { node, block: 0, len });
+                    demand.data_runs.push(DataRun { node, block: 0, len });
                 }
             };
             match &walked.node.kind {
@@ -48,7 +48,7 @@ impl Demand {
                 }
                 NodeKind::Symlink(target) if target.len() >= inode::I_BLOCK_SIZE => whole(BLOCK_SIZE),
                 NodeKind::File(Content::Sparse { segments, .. }) => {
-                    sparse(node, segments, &mut demand.stretches);
+                    sparse(node, segments, &mut demand.data_runs);
                 }
                 NodeKind::File(content) => whole(content.len()),
                 _ => {}
@@ -57,9 +57,9 @@ impl Demand {
         demand
     }
 
-    /// Blocks of all stretches.
+    /// Blocks of all ranges.
     pub(super) fn blocks(&self) -> u64 {
-        self.stretches.iter().map(|stretch| u64::from(stretch.len)).sum()
+        self.data_runs.iter().map(|data_run| u64::from(data_run.len)).sum()
     }
 }
 
@@ -76,7 +76,7 @@ fn sparse(node: u32, segments: &[Segment], out: &mut Vec<DataRun>) {
     }
 }
 
-/// Nodes of an extent tree of so many extents outside the inode: by level, the leaves first.
+/// Nodes of an extent tree with this number of extents outside the inode: by level, the leaves first.
 pub(super) fn tree_levels(extents: usize) -> Vec<usize> {
     let mut levels = Vec::new();
     let mut entries = extents;
@@ -87,7 +87,7 @@ pub(super) fn tree_levels(extents: usize) -> Vec<usize> {
     levels
 }
 
-/// Blocks of an extent tree of so many extents.
+/// Blocks of an extent tree with this number of extents.
 pub(super) fn tree_blocks(extents: usize) -> u32 {
     tree_levels(extents).iter().sum::<usize>() as u32
 }

@@ -1,4 +1,4 @@
-//! Directories: how many blocks each takes, what stands in which, and the bytes of them. Names of a directory that
+//! Directories: the number of blocks of each, the entries of each block, and the bytes. Names of a directory that
 //! needs more than one block are sorted by hash and divided into leaves; [`super::htree`] numbers the index above them.
 
 use std::ops::Range;
@@ -18,7 +18,7 @@ const WINDOW: usize = LEAF_SPACE * 5 / 8;
 /// How a directory is written.
 #[derive(Debug)]
 pub(super) enum DirShape {
-    /// Entries one behind the other in the first of so many blocks.
+    /// Entries in sequence from the first of that number of blocks.
     Linear {
         /// Blocks.
         blocks: u32,
@@ -64,7 +64,7 @@ pub(super) fn shape(nodes: &Nodes<'_>, dir: u32, seed: &Seed) -> DirShape {
     DirShape::Hashed(Box::new(Hashed { names, leaves }))
 }
 
-/// Divides names into leaves at places that depend on the names around them only.
+/// Divides names into leaves at boundaries that depend on the names around them only.
 fn leaves(names: &[(u32, u32)], children: &[Child<'_>]) -> Vec<Range<u32>> {
     let mut leaves = Vec::new();
     let mut first = 0;
@@ -96,7 +96,7 @@ fn leaves(names: &[(u32, u32)], children: &[Child<'_>]) -> Vec<Range<u32>> {
 pub(super) struct DirWriter<'a> {
     /// All nodes.
     pub nodes: &'a Nodes<'a>,
-    /// Inode numbers by place in the walk.
+    /// Inode numbers by index in the walk.
     pub inos: &'a [u32],
     /// The directory.
     pub dir: u32,

@@ -1,4 +1,4 @@
-//! What stands at fixed places: superblocks, descriptors, bitmaps, the resize inode, the journal, and the inodes that
+//! Metadata at fixed addresses: superblocks, descriptors, bitmaps, the resize inode, the journal, and the inodes that
 //! no name leads to. It comes last, when all counts are known.
 
 use super::bitmaps::BlockBitmaps;
@@ -16,9 +16,9 @@ use crate::plan::Data;
 
 /// Where fixed things come from.
 pub(super) struct Fixed<'a> {
-    /// What was asked for.
+    /// The options.
     pub options: &'a Ext4Options,
-    /// Where everything stands.
+    /// The address of everything.
     pub geometry: &'a Ext4Geometry,
     /// Seed of checksums.
     pub seed: u32,
@@ -210,8 +210,8 @@ impl Fixed<'_> {
         })
     }
 
-    /// The superblock and the descriptors, and their copies. The copies hold no counts: nobody reads them before a
-    /// repair has counted anew (e2fsck drops what a copy says of unused groups), and so they change only when the
+    /// The superblock and the descriptors, and their copies. The copies hold no counts: these are not read before a
+    /// repair has counted anew (e2fsck ignores the unused groups of a copy), and so they change only when the
     /// geometry does.
     fn copies(&self, superblock: &Superblock, descriptors: &[GroupDescriptor], sink: &mut Sink) {
         let geometry = self.geometry;

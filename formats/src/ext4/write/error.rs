@@ -19,12 +19,12 @@ pub enum Ext4WriteError {
     /// The file system would have more blocks than are written.
     #[error("the file system would be {len} bytes long, and {most} is the most")]
     TooLarge {
-        /// Length asked for.
+        /// The requested length.
         len: u64,
         /// Longest length.
         most: u64,
     },
-    /// The groups cannot hold so many inodes.
+    /// The groups cannot hold that number of inodes.
     #[error("the tree needs {needed} inodes and a file system of this length has at most {available}")]
     TooManyNodes {
         /// Inodes needed.
@@ -39,10 +39,10 @@ pub enum Ext4WriteError {
         label: String,
     },
     /// More than half the blocks reserved.
-    #[error("{asked} hundredths of a percent of the blocks cannot be reserved; 5000 is the most")]
+    #[error("{requested} hundredths of a percent of the blocks cannot be reserved; 5000 is the most")]
     Reserved {
-        /// Asked for.
-        asked: u16,
+        /// The requested value.
+        requested: u16,
     },
     /// The creation time does not fit a superblock.
     #[error("the creation time {time} is not between 1970 and 2446")]
@@ -51,18 +51,18 @@ pub enum Ext4WriteError {
         time: Time,
     },
     /// The journal is shorter than any may be.
-    #[error("a journal of {asked} bytes is too short; {least} is the least")]
+    #[error("a journal of {requested} bytes is too short; {least} is the least")]
     JournalTooSmall {
-        /// Asked for.
-        asked: u64,
+        /// The requested value.
+        requested: u64,
         /// Shortest.
         least: u64,
     },
     /// The journal does not fit the file system.
-    #[error("a journal of {asked} bytes is too long for the file system; {most} is the most")]
+    #[error("a journal of {requested} bytes is too long for the file system; {most} is the most")]
     JournalTooBig {
-        /// Asked for.
-        asked: u64,
+        /// The requested value.
+        requested: u64,
         /// Longest.
         most: u64,
     },
@@ -132,7 +132,7 @@ pub enum Ext4WriteError {
         /// The file.
         path: Vec<u8>,
     },
-    /// ext4 has no place for an attribute of this name.
+    /// ext4 cannot store an attribute of this name.
     #[error(
         "`{}` has the attribute `{}`, whose name is not user.*, trusted.*, security.* or a POSIX ACL",
         Printable(path),
@@ -165,7 +165,7 @@ pub enum Ext4WriteError {
         /// The attribute.
         name: Vec<u8>,
     },
-    /// The planner claimed a byte twice: a fault of this program.
+    /// The planner claimed a byte twice: a bug of this program.
     #[error("laying out the file system")]
     Plan(#[from] PlanError),
 }

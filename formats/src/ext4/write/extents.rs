@@ -38,13 +38,13 @@ pub(super) fn join(chunks: impl IntoIterator<Item = Chunk>) -> Vec<Ext4Extent> {
 /// A tree, ready to be written.
 #[derive(Debug)]
 pub(super) struct ExtentTree {
-    /// What stands in the inode.
+    /// The node in the inode.
     pub i_block: [u8; I_BLOCK_SIZE],
     /// Nodes outside it: address and bytes.
     pub nodes: Vec<(u64, Vec<u8>)>,
 }
 
-/// Builds the tree. `blocks` are kept for its nodes; the first are used, as many as it needs.
+/// Builds the tree. `blocks` are reserved for its nodes; the first are used, as many as it needs.
 pub(super) fn tree(extents: &[Ext4Extent], blocks: &[BlockRun], seed: u32) -> ExtentTree {
     let mut tree = ExtentTree { i_block: [0; I_BLOCK_SIZE], nodes: Vec::new() };
     let levels = tree_levels(extents.len());
@@ -93,7 +93,7 @@ mod tests {
         let extents: Vec<Ext4Extent> =
             (0..2000).map(|i| Ext4Extent { block: i * 2, len: 1, start: 1000 + u64::from(i) * 2 }).collect();
         let tree = tree(&extents, &[BlockRun { start: 50, len: 7 }], 1);
-        // Six leaves and one index node over them, which alone stands in the inode.
+        // Six leaves and one index node over them, which is in the inode.
         assert_eq!(tree.nodes.len(), 7);
         assert_eq!(tree.nodes[6].0, 56);
         assert_eq!(tree.i_block[..8], *b"\x0a\xf3\x01\0\x04\0\x02\0");

@@ -1,9 +1,9 @@
 //! Geometry: how many groups and inodes, and where superblocks, descriptors, bitmaps, inode tables and the journal
-//! stand. A function of length, inodes wanted and journal length alone; knows nothing of the tree.
+//! stand. A function of length, number of inodes and journal length alone; knows nothing of the tree.
 //!
 //! Follows mke2fs (lib/ext2fs/initialize.c) but for three choices that keep things where they are when the length
 //! changes: the descriptors and their reserve together take a power of two of blocks, the inodes of a group come from
-//! a ladder, and the metadata of the first sixteen groups always has the places that sixteen groups need.
+//! a ladder, and the metadata of the first sixteen groups always has the addresses that sixteen groups need.
 
 use super::{Ext4WriteError, JournalSize};
 use crate::ext4::spec::group::DESCS_PER_BLOCK;
@@ -45,7 +45,7 @@ pub(super) struct GroupPlaces {
     pub inode_table: u64,
 }
 
-/// Everything that stands at a fixed place.
+/// All metadata at fixed addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ext4Geometry {
     /// Blocks of the file system.
@@ -60,9 +60,9 @@ pub(super) struct Ext4Geometry {
     pub reserved_gdt: u32,
     /// The block of the resize inode's addresses; none when nothing is reserved.
     pub dind: Option<u64>,
-    /// Places by group.
+    /// Addresses by group.
     pub places: Vec<GroupPlaces>,
-    /// Stretches of the journal, in its order.
+    /// Ranges of the journal, in its order.
     pub journal: Vec<BlockRun>,
     /// The block of the journal's extents, when they do not fit its inode.
     pub journal_tree: Option<u64>,
@@ -70,9 +70,9 @@ pub(super) struct Ext4Geometry {
     pub taken: Vec<BlockRun>,
 }
 
-/// Blocks of the journal that the options ask for in a file system of so many blocks.
+/// Blocks of the journal that the options request in a file system of `blocks` blocks.
 pub(super) fn journal_blocks(journal: JournalSize, blocks: u64) -> Result<u64, Ext4WriteError> {
-    /// The tiers of mke2fs: up to so many blocks of the file system, so many of the journal.
+    /// The tiers of mke2fs: blocks of the file system up to which the journal has a number of blocks.
     const TIERS: [(u64, u64); 8] = [
         (2048, 0),
         (32_768, 1024),
@@ -91,13 +91,16 @@ pub(super) fn journal_blocks(journal: JournalSize, blocks: u64) -> Result<u64, E
             Ok(TIERS.iter().find(|(below, _)| blocks < *below).map_or(262_144, |(_, journal)| *journal))
         }
         JournalSize::Bytes(bytes) => {
-            let wanted = bytes.div_ceil(BLOCK_SIZE);
-            if wanted < LEAST {
-                Err(Ext4WriteError::JournalTooSmall { asked: bytes, least: LEAST * BLOCK_SIZE })
-            } else if wanted > MOST.min(blocks / 2) {
-                Err(Ext4WriteError::JournalTooBig { asked: bytes, most: MOST.min(blocks / 2) * BLOCK_SIZE })
+            let needed = bytes.div_ceil(BLOCK_SIZE);
+            if needed < LEAST {
+                Err(Ext4WriteError::JournalTooSmall { requested: bytes, least: LEAST * BLOCK_SIZE })
+            } else if needed > MOST.min(blocks / 2) {
+                Err(Ext4WriteError::JournalTooBig {
+                    requested: bytes,
+                    most: MOST.min(blocks / 2) * BLOCK_SIZE,
+                })
             } else {
-                Ok(wanted)
+                Ok(needed)
             }
         }
     }
@@ -107,16 +110,16 @@ pub(super) fn journal_blocks(journal: JournalSize, blocks: u64) -> Result<u64, E
 fn descriptor_blocks(blocks: u64, gdt_blocks: u32) -> u32 {
     const MOST_RESERVED: u32 = 1024;
     let grown = (blocks * 1024).min(u64::from(u32::MAX)).div_ceil(u64::from(BLOCKS_PER_GROUP)) as u32;
-    let wanted = grown.div_ceil(DESCS_PER_BLOCK);
+    let needed = grown.div_ceil(DESCS_PER_BLOCK);
     if gdt_blocks > MOST_RESERVED / 2 {
-        return gdt_blocks + wanted.saturating_sub(gdt_blocks).min(MOST_RESERVED);
+        return gdt_blocks + needed.saturating_sub(gdt_blocks).min(MOST_RESERVED);
     }
-    wanted.next_power_of_two().clamp(16, MOST_RESERVED)
+    needed.next_power_of_two().clamp(16, MOST_RESERVED)
 }
 
-/// Inodes of each group: the least step of the ladder that leaves a tenth of the wanted ones to spare, else the
+/// Inodes of each group: the least step of the ladder that leaves a tenth of the needed ones to spare, else the
 /// least that holds them.
-fn inodes_per_group(blocks: u64, groups: u32, wanted: u64) -> Result<u32, Ext4WriteError> {
+fn inodes_per_group(blocks: u64, groups: u32, needed: u64) -> Result<u32, Ext4WriteError> {
     const STEP: u32 = 8192;
     const LEAST: u32 = 64;
     let base = if blocks >= u64::from(BLOCKS_PER_GROUP) {
@@ -129,10 +132,10 @@ fn inodes_per_group(blocks: u64, groups: u32, wanted: u64) -> Result<u32, Ext4Wr
         std::iter::successors(Some(base), |step| Some(step * 2)).take_while(|s| *s <= MAX_INODES_PER_GROUP)
     };
     let holds =
-        |step: u32, wanted: u64| u64::from(step) * u64::from(groups) >= wanted + u64::from(RESERVED_INODES);
-    let roomy = ladder().find(|step| holds(*step, wanted.div_ceil(9) * 10));
-    roomy.or_else(|| ladder().find(|step| holds(*step, wanted))).ok_or_else(|| Ext4WriteError::TooManyNodes {
-        needed: wanted + u64::from(RESERVED_INODES),
+        |step: u32, needed: u64| u64::from(step) * u64::from(groups) >= needed + u64::from(RESERVED_INODES);
+    let roomy = ladder().find(|step| holds(*step, needed.div_ceil(9) * 10));
+    roomy.or_else(|| ladder().find(|step| holds(*step, needed))).ok_or_else(|| Ext4WriteError::TooManyNodes {
+        needed: needed + u64::from(RESERVED_INODES),
         available: u64::from(MAX_INODES_PER_GROUP) * u64::from(groups),
     })
 }
@@ -220,7 +223,7 @@ impl Ext4Geometry {
             .then(|| BlockRun { start, len: u64::from(self.super_blocks()) })
     }
 
-    /// The first place at or after `at` where `len` blocks meet no copies.
+    /// The first address at or after `at` where `len` blocks meet no copies.
     fn clear_of_copies(&self, at: u64, len: u64) -> u64 {
         let mut at = at;
         loop {
@@ -274,7 +277,7 @@ impl Ext4Geometry {
         Ok(())
     }
 
-    /// Where the journal would like to begin: behind the places of the first sixteen groups, at a slot's start.
+    /// Preferred start of the journal: after the metadata of the first sixteen groups, at a slot's start.
     fn journal_goal(&self, len: u64) -> u64 {
         let Some(first) = self.places.first() else { return 0 };
         let tables = if self.groups > 1 { FLEX_GROUPS } else { 1 } * self.itable_blocks();
@@ -284,7 +287,7 @@ impl Ext4Geometry {
         if fits { goal } else { behind.map_or(0, |last| last.inode_table + u64::from(self.itable_blocks())) }
     }
 
-    /// The journal, around whatever stands in its way.
+    /// The journal, around the other metadata.
     fn put_journal(&mut self, len: u64) -> Result<(), Ext4WriteError> {
         if len == 0 {
             return Ok(());
@@ -301,7 +304,7 @@ impl Ext4Geometry {
         }
         if left > 0 {
             let most = (len - left) * BLOCK_SIZE;
-            return Err(Ext4WriteError::JournalTooBig { asked: len * BLOCK_SIZE, most });
+            return Err(Ext4WriteError::JournalTooBig { requested: len * BLOCK_SIZE, most });
         }
         let extents: u64 = self.journal.iter().map(|run| run.len.div_ceil(32768)).sum();
         if extents > 4 {

@@ -17,12 +17,12 @@ fn levels(leaves: usize) -> Vec<usize> {
     levels
 }
 
-/// Whether an index over so many leaves needs the feature `large_dir`.
+/// Whether an index over this number of leaves needs the feature `large_dir`.
 pub(super) fn needs_large_dir(leaves: usize) -> bool {
     levels(leaves).len() > 1
 }
 
-/// Blocks of a directory of so many leaves.
+/// Blocks of a directory with this number of leaves.
 pub(super) fn blocks(leaves: usize) -> u32 {
     (1 + levels(leaves).iter().sum::<usize>() + leaves) as u32
 }
@@ -69,7 +69,7 @@ fn leaf_entries(hashed: &Hashed, first_leaf: usize) -> Vec<DxEntry> {
     hashed.leaves.iter().enumerate().map(entry).collect()
 }
 
-/// Divides `items` into `parts` stretches of nearly equal length.
+/// Divides `items` into `parts` runs of nearly equal length.
 fn spread(items: usize, parts: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     (0..parts).map(move |part| items * part / parts..items * (part + 1) / parts)
 }

@@ -10,7 +10,7 @@ const OTHER: u64 = 0xd6e8_feb8_6659_fd93;
 /// The identity of the root directory.
 pub(super) const ROOT: u64 = 0x6578_7434_726f_6f74;
 
-/// Folds one word into a state.
+/// Folds one 64-bit number into a state.
 pub(super) fn mix(state: u64, word: u64) -> u64 {
     let product = u128::from(state ^ ODD) * u128::from(word ^ OTHER);
     product as u64 ^ (product >> 64) as u64

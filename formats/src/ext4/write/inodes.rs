@@ -1,5 +1,5 @@
 //! Inode numbers without history. The entries of a directory share a home among the blocks of the inode tables (those
-//! of a large directory several, by the hash of their names), chosen by consistent hashing; each takes a place in it
+//! of a large directory several, by the hash of their names), chosen by consistent hashing; each takes a number in it
 //! by its own hash. An inode that finds its home full goes to the home's next preference, so what comes or goes moves
 //! others only where a block is full, and then one at a time.
 
@@ -23,11 +23,11 @@ struct Wanting {
     hash: u64,
     /// That of its home.
     home: u64,
-    /// Place in the walk.
+    /// Index in the walk.
     at: u32,
 }
 
-/// The inode number of every node by its place in the walk. The geometry has enough.
+/// The inode number of every node by its index in the walk. The geometry has enough.
 pub(super) fn number(nodes: &Nodes<'_>, geometry: &Ext4Geometry) -> Vec<u32> {
     let mut wanting: Vec<Wanting> = (1..nodes.walked.len() as u32)
         .filter(|at| *at != nodes.lost_found)
@@ -37,7 +37,7 @@ pub(super) fn number(nodes: &Nodes<'_>, geometry: &Ext4Geometry) -> Vec<u32> {
     // The first block of the first table is that of the reserved inodes.
     let all = geometry.groups * geometry.itable_blocks() - 1;
     let range = (wanting.len() as u64 * 100).div_ceil(LOAD * u64::from(INODES_PER_BLOCK));
-    let range = super::place::rounded(range).min(u64::from(all));
+    let range = super::slots::rounded(range).min(u64::from(all));
     let mut used = vec![0u16; range as usize];
     let mut inos = vec![ROOT_INO; nodes.walked.len()];
     inos[nodes.lost_found as usize] = FIRST_INO;
@@ -45,7 +45,7 @@ pub(super) fn number(nodes: &Nodes<'_>, geometry: &Ext4Geometry) -> Vec<u32> {
         let block = roomy(&used, one.home);
         let taken = &mut used[block as usize];
         let preferred = (0..).map(|i| jump(mix(one.hash, i), INODES_PER_BLOCK));
-        // A block with room has a free place among the first few hashes, or else in order.
+        // A block with room has a free inode among the first few hashes, or else in order.
         let place = preferred.take(64).chain(0..INODES_PER_BLOCK).find(|place| *taken & 1 << place == 0);
         let place = place.unwrap_or_default();
         *taken |= 1 << place;

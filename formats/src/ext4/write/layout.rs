@@ -1,5 +1,5 @@
-//! Layout: the address of every block of every node. The stable way puts units where their identities say (see
-//! [`super::place`]); when the file system is too tight for that, the dense way fills every free block in the order of
+//! Layout: the address of every block of every node. The stable way puts units where their identities decide (see
+//! [`super::slots`]); when the file system is too tight for that, the dense way fills every free block in the order of
 //! the walk. Both give the same kind of answer.
 
 use super::Ext4WriteError;
@@ -8,15 +8,15 @@ use super::demand::{DataRun, Demand, tree_blocks};
 use super::geometry::{BlockRun, Ext4Geometry, SLOT, free_runs};
 use super::identity::mix;
 use super::nodes::Nodes;
-use super::place;
+use super::slots;
 use super::xattrs::NodeAttributes;
 use crate::ext4::spec::BLOCK_SIZE;
 use crate::ext4::spec::extent::MAX_LEN;
 
-/// Slots of the largest piece that is kept together: 2 MiB.
+/// Slots of the largest contiguous piece: 2 MiB.
 const PIECE: u32 = 4;
 
-/// Blocks of a file's tail, and of an extent tree, that are kept together at least.
+/// Least number of contiguous blocks of a file's tail, and of an extent tree.
 const ITEM: u32 = 16;
 
 /// Slots in use among those of the range, in hundredths, where the file system has room for it: free slots cost
@@ -29,7 +29,7 @@ const TIGHTEST: u64 = 97;
 /// Blocks of a node at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Chunk {
-    /// Place in the walk.
+    /// Index in the walk.
     pub node: u32,
     /// First block in the node.
     pub block: u32,
@@ -50,18 +50,18 @@ impl Chunk {
     }
 }
 
-/// Addresses of everything that is not at a fixed place.
+/// Addresses of everything that is not at a fixed address.
 #[derive(Debug, Default)]
 pub(super) struct Ext4Layout {
     /// Data, by node and block.
     pub data: Vec<Chunk>,
-    /// Blocks kept for extent trees, by node; some may turn out not to be needed.
+    /// Blocks reserved for extent trees, by node; some may be unused.
     pub trees: Vec<(u32, BlockRun)>,
     /// Addresses of the attribute blocks.
     pub xattrs: Vec<u64>,
 }
 
-/// What is to be laid out.
+/// The nodes to lay out, and the options.
 #[derive(Clone, Copy)]
 pub(super) struct LayoutRequest<'a> {
     /// All nodes.
@@ -72,7 +72,7 @@ pub(super) struct LayoutRequest<'a> {
     pub attributes: &'a NodeAttributes,
 }
 
-/// Aligned full slots of a node that stand together.
+/// Aligned contiguous full slots of a node.
 #[derive(Debug, Clone, Copy)]
 struct SlotPiece {
     node: u32,
@@ -82,7 +82,7 @@ struct SlotPiece {
     key: u64,
 }
 
-/// A few blocks that stand together, beside their neighbours in the walk.
+/// A few contiguous blocks, beside their neighbours in the walk.
 #[derive(Debug, Clone, Copy)]
 struct LayoutItem {
     node: u32,
@@ -98,17 +98,17 @@ enum ItemContent {
 }
 
 /// The stable way; `None` when it needs more slots than there are.
-pub(super) fn stable(wanted: LayoutRequest<'_>, geometry: &Ext4Geometry) -> Option<Ext4Layout> {
-    let (pieces, small) = split(wanted);
-    let need = slots_of(wanted, &pieces, &small);
+pub(super) fn stable(request: LayoutRequest<'_>, geometry: &Ext4Geometry) -> Option<Ext4Layout> {
+    let (pieces, small) = split(request);
+    let need = slots_of(request, &pieces, &small);
     let free = free_slots(geometry);
     if (free.iter().filter(|free| **free).count() as u64) < need {
         return None;
     }
     let all = free.len();
-    let mut range = range_for(&free, place::rounded(need * 100 / LOAD));
+    let mut range = range_for(&free, slots::rounded(need * 100 / LOAD));
     loop {
-        if let Some(layout) = attempt(wanted, &mut free[..range].to_vec(), &pieces, &small) {
+        if let Some(layout) = attempt(request, &mut free[..range].to_vec(), &pieces, &small) {
             return Some(layout);
         }
         if range >= all {
@@ -119,17 +119,17 @@ pub(super) fn stable(wanted: LayoutRequest<'_>, geometry: &Ext4Geometry) -> Opti
 }
 
 /// Slots that the stable way should have, its slack included.
-pub(super) fn stable_need(wanted: LayoutRequest<'_>) -> u64 {
-    let (pieces, small) = split(wanted);
-    (slots_of(wanted, &pieces, &small) * 100).div_ceil(TIGHTEST)
+pub(super) fn stable_need(request: LayoutRequest<'_>) -> u64 {
+    let (pieces, small) = split(request);
+    (slots_of(request, &pieces, &small) * 100).div_ceil(TIGHTEST)
 }
 
 /// Slots that pieces and clusters fill.
-fn slots_of(wanted: LayoutRequest<'_>, pieces: &[SlotPiece], small: &[DataRun]) -> u64 {
+fn slots_of(request: LayoutRequest<'_>, pieces: &[SlotPiece], small: &[DataRun]) -> u64 {
     let whole = |p: &SlotPiece| Chunk { node: p.node, block: p.first * SLOT, len: p.slots * SLOT, start: 0 };
-    let placed: Vec<Chunk> = pieces.iter().map(whole).collect();
+    let assigned: Vec<Chunk> = pieces.iter().map(whole).collect();
     let large: u64 = pieces.iter().map(|piece| u64::from(piece.slots)).sum();
-    large + cluster::cut(&weigh(wanted, &items(wanted, &placed, small)), SLOT).len() as u64
+    large + cluster::cut(&weigh(request, &items(request, &assigned, small)), SLOT).len() as u64
 }
 
 /// Which slots of the file system are wholly free.
@@ -145,7 +145,7 @@ pub(super) fn free_slots(geometry: &Ext4Geometry) -> Vec<bool> {
     free
 }
 
-/// The least range from the front with so many free slots, or all.
+/// The least range from the front with this number of free slots, or all.
 fn range_for(free: &[bool], need: u64) -> usize {
     let mut found = 0;
     let enough = free.iter().position(|free| {
@@ -155,22 +155,22 @@ fn range_for(free: &[bool], need: u64) -> usize {
     enough.map_or(free.len(), |last| last + 1)
 }
 
-/// Cuts every stretch at the slots of its node: full slots in pieces, and what is less.
-fn split(wanted: LayoutRequest<'_>) -> (Vec<SlotPiece>, Vec<DataRun>) {
-    let (mut pieces, mut small) = (Vec::new(), Vec::with_capacity(wanted.demand.stretches.len()));
-    for stretch in &wanted.demand.stretches {
-        let (mut at, end) = (stretch.block, stretch.block + stretch.len);
+/// Cuts every range at the slots of its node: full slots in pieces, and smaller rests.
+fn split(request: LayoutRequest<'_>) -> (Vec<SlotPiece>, Vec<DataRun>) {
+    let (mut pieces, mut small) = (Vec::new(), Vec::with_capacity(request.demand.data_runs.len()));
+    for data_run in &request.demand.data_runs {
+        let (mut at, end) = (data_run.block, data_run.block + data_run.len);
         while at < end {
             let slots = (end - at) / SLOT;
             if at % SLOT == 0 && slots > 0 {
                 let first = at / SLOT;
                 let slots = (1 << slots.ilog2()).min(PIECE).min(1 << first.trailing_zeros().min(31));
-                let key = mix(wanted.nodes.walked[stretch.node as usize].hash, u64::from(first));
-                pieces.push(SlotPiece { node: stretch.node, first, slots, key });
+                let key = mix(request.nodes.walked[data_run.node as usize].hash, u64::from(first));
+                pieces.push(SlotPiece { node: data_run.node, first, slots, key });
                 at += slots * SLOT;
             } else {
                 let stop = end.min((at / SLOT + 1) * SLOT);
-                small.push(DataRun { node: stretch.node, block: at, len: stop - at });
+                small.push(DataRun { node: data_run.node, block: at, len: stop - at });
                 at = stop;
             }
         }
@@ -179,19 +179,19 @@ fn split(wanted: LayoutRequest<'_>) -> (Vec<SlotPiece>, Vec<DataRun>) {
 }
 
 fn attempt(
-    wanted: LayoutRequest<'_>,
+    request: LayoutRequest<'_>,
     free: &mut [bool],
     pieces: &[SlotPiece],
     small: &[DataRun],
 ) -> Option<Ext4Layout> {
-    let mut layout = Ext4Layout { xattrs: vec![0; wanted.attributes.blocks.len()], ..Ext4Layout::default() };
-    layout.data = place_pieces(pieces, free)?;
+    let mut layout = Ext4Layout { xattrs: vec![0; request.attributes.blocks.len()], ..Ext4Layout::default() };
+    layout.data = assign_pieces(pieces, free)?;
     layout.data.sort_unstable_by_key(|chunk| (chunk.node, chunk.block));
-    let items = items(wanted, &layout.data, small);
-    let weighted = weigh(wanted, &items);
+    let items = items(request, &layout.data, small);
+    let weighted = weigh(request, &items);
     let clusters = cluster::cut(&weighted, SLOT);
     let keys: Vec<u64> = clusters.iter().map(|run| cluster::identity(&weighted[run.clone()])).collect();
-    let slots = place::place(free, &keys)?;
+    let slots = slots::assign(free, &keys)?;
     for (run, slot) in clusters.into_iter().zip(slots) {
         let mut start = u64::from(slot) * u64::from(SLOT);
         for item in &items[run] {
@@ -204,8 +204,8 @@ fn attempt(
     Some(layout)
 }
 
-/// Places pieces, the larger first; one that finds no aligned place is halved.
-fn place_pieces(pieces: &[SlotPiece], free: &mut [bool]) -> Option<Vec<Chunk>> {
+/// Assigns slots to pieces, the larger first; a piece without free aligned slots is halved.
+fn assign_pieces(pieces: &[SlotPiece], free: &mut [bool]) -> Option<Vec<Chunk>> {
     let mut classes: Vec<Vec<SlotPiece>> = vec![Vec::new(); PIECE.ilog2() as usize + 1];
     for piece in pieces {
         classes[piece.slots.ilog2() as usize].push(*piece);
@@ -215,7 +215,7 @@ fn place_pieces(pieces: &[SlotPiece], free: &mut [bool]) -> Option<Vec<Chunk>> {
         let mut of_class = std::mem::take(&mut classes[class]);
         of_class.sort_unstable_by_key(|piece| (piece.key, piece.node, piece.first));
         for piece in of_class {
-            if let Some(slot) = place::choose(piece.key, free, piece.slots) {
+            if let Some(slot) = slots::choose(piece.key, free, piece.slots) {
                 free[slot as usize..(slot + piece.slots) as usize].fill(false);
                 let (block, len) = (piece.first * SLOT, piece.slots * SLOT);
                 chunks.push(Chunk { node: piece.node, block, len, start: u64::from(slot) * u64::from(SLOT) });
@@ -231,30 +231,30 @@ fn place_pieces(pieces: &[SlotPiece], free: &mut [bool]) -> Option<Vec<Chunk>> {
 }
 
 /// All small items in the order of the walk: of each node attributes, extent tree, then data.
-fn items(wanted: LayoutRequest<'_>, placed: &[Chunk], small: &[DataRun]) -> Vec<LayoutItem> {
-    let mut items = Vec::with_capacity(small.len() + wanted.attributes.blocks.len());
-    let mut xattrs = wanted.attributes.blocks.iter().enumerate().peekable();
-    let (mut placed, mut small) = (placed, small);
-    for node in 0..wanted.nodes.walked.len() as u32 {
+fn items(request: LayoutRequest<'_>, assigned: &[Chunk], small: &[DataRun]) -> Vec<LayoutItem> {
+    let mut items = Vec::with_capacity(small.len() + request.attributes.blocks.len());
+    let mut xattrs = request.attributes.blocks.iter().enumerate().peekable();
+    let (mut assigned, mut small) = (assigned, small);
+    for node in 0..request.nodes.walked.len() as u32 {
         while let Some((block, _)) = xattrs.next_if(|(_, block)| block.first == node) {
             items.push(LayoutItem { node, what: ItemContent::Xattr { block: block as u32 }, blocks: 1 });
         }
-        let own_small = leading(&mut small, |stretch| stretch.node == node);
-        let own_placed = leading(&mut placed, |chunk| chunk.node == node);
-        let parts: u32 = own_small.iter().map(|stretch| stretch.len.div_ceil(ITEM)).sum();
-        let mut tree = tree_blocks(parts as usize + own_placed.len());
+        let own_small = leading(&mut small, |data_run| data_run.node == node);
+        let own_assigned = leading(&mut assigned, |chunk| chunk.node == node);
+        let parts: u32 = own_small.iter().map(|data_run| data_run.len.div_ceil(ITEM)).sum();
+        let mut tree = tree_blocks(parts as usize + own_assigned.len());
         for part in 0..tree.div_ceil(ITEM) {
             items.push(LayoutItem { node, what: ItemContent::Tree { part }, blocks: tree.min(ITEM) });
             tree -= tree.min(ITEM);
         }
-        for stretch in own_small {
-            let end = stretch.block + stretch.len;
+        for data_run in own_small {
+            let end = data_run.block + data_run.len;
             let part = |block: u32| LayoutItem {
                 node,
                 what: ItemContent::Data { block },
                 blocks: ITEM.min(end - block),
             };
-            items.extend((stretch.block..end).step_by(ITEM as usize).map(part));
+            items.extend((data_run.block..end).step_by(ITEM as usize).map(part));
         }
     }
     items
@@ -270,19 +270,19 @@ pub(super) fn leading<'a, T>(rest: &mut &'a [T], own: impl Fn(&T) -> bool) -> &'
 
 /// Small items as the clusters see them. The list is cut rather between nodes than within one, so what goes on from
 /// the item before has the weaker half of all strengths.
-fn weigh(wanted: LayoutRequest<'_>, items: &[LayoutItem]) -> Vec<Weighted> {
+fn weigh(request: LayoutRequest<'_>, items: &[LayoutItem]) -> Vec<Weighted> {
     let mut last = u32::MAX;
     let weigh = |item: &LayoutItem| {
         let half = u64::from(item.node == last) << 63;
         last = item.node;
-        let hash = wanted.nodes.walked[item.node as usize].hash;
+        let hash = request.nodes.walked[item.node as usize].hash;
         Weighted { hash: half | mix(hash, item.what.code()) >> 1, weight: item.blocks }
     };
     items.iter().map(weigh).collect()
 }
 
 impl ItemContent {
-    /// Tells the items of a node apart.
+    /// Distinguishes the items of a node.
     fn code(self) -> u64 {
         match self {
             Self::Data { block } => 0x1_0000_0000 | u64::from(block),
@@ -308,7 +308,7 @@ impl Ext4Layout {
 
 /// The dense way: every free block from the front, in the order of the walk.
 pub(super) fn dense(
-    wanted: LayoutRequest<'_>,
+    request: LayoutRequest<'_>,
     geometry: &Ext4Geometry,
 ) -> Result<Ext4Layout, Ext4WriteError> {
     let mut free = FreeBlocks {
@@ -317,15 +317,15 @@ pub(super) fn dense(
         missing: 0,
     };
     let mut layout = Ext4Layout::default();
-    let mut xattrs = wanted.attributes.blocks.iter().peekable();
-    let mut rest = wanted.demand.stretches.as_slice();
-    for node in 0..wanted.nodes.walked.len() as u32 {
+    let mut xattrs = request.attributes.blocks.iter().peekable();
+    let mut rest = request.demand.data_runs.as_slice();
+    for node in 0..request.nodes.walked.len() as u32 {
         while xattrs.next_if(|block| block.first == node).is_some() {
             layout.xattrs.push(free.take(1).start);
         }
         let first = layout.data.len();
-        for stretch in leading(&mut rest, |stretch| stretch.node == node) {
-            let (mut block, end) = (stretch.block, stretch.block + stretch.len);
+        for data_run in leading(&mut rest, |data_run| data_run.node == node) {
+            let (mut block, end) = (data_run.block, data_run.block + data_run.len);
             while block < end {
                 let run = free.take((end - block).min(MAX_LEN));
                 let len = run.len as u32;

@@ -19,8 +19,8 @@ mod identity;
 mod inodes;
 mod layout;
 mod nodes;
-mod place;
 mod resize;
+mod slots;
 mod tables;
 mod xattrs;
 
@@ -84,14 +84,14 @@ pub fn minimal_len(tree: &Tree, options: &Ext4Options, slack: u64) -> Result<u64
 }
 
 /// A file system that has no length yet: what is known of its tree, gathered once for both questions, how long it has
-/// to be and where everything stands.
+/// to be, and the address of everything.
 #[derive(Debug)]
 pub struct Ext4Draft<'a> {
     options: Ext4Options,
     nodes: Nodes<'a>,
     demand: Demand,
     attributes: NodeAttributes,
-    /// The layout at the least length that was asked for.
+    /// The layout at the requested least length.
     laid: Option<(Ext4Geometry, Ext4Layout)>,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Ext4Draft<'a> {
             return Err(Ext4WriteError::Label { label: options.label.clone() });
         }
         if options.reserved > 5000 {
-            return Err(Ext4WriteError::Reserved { asked: options.reserved });
+            return Err(Ext4WriteError::Reserved { requested: options.reserved });
         }
         inode::encode_time(options.time).ok_or(Ext4WriteError::CreationTime { time: options.time })?;
         let nodes = Nodes::walk(tree, options.time)?;
@@ -120,12 +120,12 @@ impl<'a> Ext4Draft<'a> {
     /// # Errors
     /// As [`Ext4Draft::plan`], but for a lack of space.
     pub fn minimal_len(&mut self, slack: u64) -> Result<u64, Ext4WriteError> {
-        let need = layout::stable_need(self.wanted());
+        let need = layout::stable_need(self.request());
         let free = self.demand.blocks() + self.attributes.blocks.len() as u64 + slack.div_ceil(BLOCK_SIZE);
         let mut slots = need.max(free.div_ceil(u64::from(geometry::SLOT))).max(1);
         loop {
             let blocks = slots * u64::from(geometry::SLOT);
-            // What stands at fixed places grows with the length, so the length grows until both fit.
+            // The metadata at fixed addresses grows with the length, so the length grows until both fit.
             let missing = match Ext4Geometry::new(blocks, self.inodes(), self.options.journal) {
                 Ok(geometry) => {
                     let missing = missing_slots(&geometry, need, free);
@@ -187,9 +187,9 @@ impl<'a> Ext4Draft<'a> {
 
     /// The stable layout, or the dense one where it is too tight for that.
     fn lay_out(&self, geometry: &Ext4Geometry) -> Result<Ext4Layout, Ext4WriteError> {
-        match layout::stable(self.wanted(), geometry) {
+        match layout::stable(self.request(), geometry) {
             Some(layout) => Ok(layout),
-            None => layout::dense(self.wanted(), geometry),
+            None => layout::dense(self.request(), geometry),
         }
     }
 
@@ -198,7 +198,7 @@ impl<'a> Ext4Draft<'a> {
         self.nodes.walked.len() as u64 - 2
     }
 
-    fn wanted(&self) -> LayoutRequest<'_> {
+    fn request(&self) -> LayoutRequest<'_> {
         LayoutRequest { nodes: &self.nodes, demand: &self.demand, attributes: &self.attributes }
     }
 }

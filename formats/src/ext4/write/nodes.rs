@@ -22,7 +22,7 @@ static STAND_IN: Node = Node {
     kind: NodeKind::Dir(BTreeMap::new()),
 };
 
-/// A node by its place in the walk.
+/// A node by its index in the walk.
 #[derive(Debug)]
 pub(super) struct Walked<'a> {
     /// The node.
@@ -31,7 +31,7 @@ pub(super) struct Walked<'a> {
     pub mtime: Time,
     /// Identity of its first path.
     pub hash: u64,
-    /// Directory that its first name stands in; the root is its own.
+    /// Directory of its first name; the root is its own.
     pub parent: u32,
     /// First name.
     pub name: &'a [u8],
@@ -46,7 +46,7 @@ pub(super) struct Walked<'a> {
 pub(super) struct Child<'a> {
     /// Name.
     pub name: &'a [u8],
-    /// Place in the walk.
+    /// Index in the walk.
     pub walked: u32,
 }
 

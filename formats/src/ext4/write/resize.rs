@@ -16,7 +16,7 @@ pub(super) fn blocks_held(geometry: &Ext4Geometry) -> u64 {
     1 + u64::from(geometry.reserved_gdt) * (1 + geometry.backups().count() as u64)
 }
 
-/// The double indirect block: each reserved block at the place of the descriptor block that it may become.
+/// The double indirect block: each reserved block at the index of the descriptor block that it may become.
 pub(super) fn double_indirect(geometry: &Ext4Geometry) -> Vec<u8> {
     let mut out = vec![0; BLOCK_SIZE as usize];
     for i in 0..geometry.reserved_gdt {

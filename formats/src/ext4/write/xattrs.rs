@@ -1,4 +1,4 @@
-//! Extended attributes: what stands in each inode, and the blocks for the rest, identical ones shared.
+//! Extended attributes: those in each inode, and the blocks for the others, identical ones shared.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::ext4::spec::{BLOCK_SIZE, INODE_SIZE, inode};
 /// Bytes for attributes in an inode, the magic included.
 const INLINE_SPACE: usize = INODE_SIZE - inode::XATTR_OFFSET;
 
-/// Bytes of magic before the entries, and of the zero word after them.
+/// Bytes of magic before the entries, and of the zeros after them.
 const MAGIC_AND_END: usize = 8;
 
 /// A block of attributes.
@@ -29,7 +29,7 @@ pub(super) struct SharedBlock {
 /// Attributes of one node.
 #[derive(Debug)]
 pub(super) struct OfNode {
-    /// What stands in the inode; empty for nothing.
+    /// The area in the inode; empty for no attributes.
     pub inline: Vec<u8>,
     /// Which of the blocks it has.
     pub block: Option<u32>,
@@ -38,7 +38,7 @@ pub(super) struct OfNode {
 /// Attributes of all nodes.
 #[derive(Debug, Default)]
 pub(super) struct NodeAttributes {
-    /// By place in the walk; nodes without attributes are absent.
+    /// By index in the walk; nodes without attributes are absent.
     pub of: BTreeMap<u32, OfNode>,
     /// The blocks, by first use.
     pub blocks: Vec<SharedBlock>,

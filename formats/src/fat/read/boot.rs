@@ -1,7 +1,7 @@
-//! The boot sector as a shape that is safe to compute with: everything it places lies within the volume.
+//! The boot sector as a geometry that is safe to compute with: every area is within the volume.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use super::super::fault::{FatFinding, VolumeCorruption, VolumeLocation};
+use super::super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
 use super::super::spec::{ENTRY, FAT32_CLUSTERS};
 use super::FatWidth;
 use crate::fields;
@@ -9,56 +9,77 @@ use crate::fields;
 /// The highest number of clusters in entries of 28 bits, some of which are reserved.
 const CLUSTERS_MAX: u64 = 0x0fff_fff4;
 
-/// The shape of a volume; offsets and lengths in bytes unless they say sectors.
+/// The geometry of a volume; offsets and lengths in bytes unless named in sectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) struct VolumeShape {
-    pub(in super::super) width: FatWidth,
-    pub(in super::super) sector: u64,
-    pub(in super::super) cluster: u64,
-    pub(in super::super) reserved_sectors: u16,
-    pub(in super::super) tables: u8,
-    pub(in super::super) table_len: u64,
+#[non_exhaustive]
+pub struct VolumeShape {
+    /// Width of the entries of its allocation tables.
+    pub width: FatWidth,
+    /// Bytes in a sector.
+    pub sector: u64,
+    /// Sectors of the volume.
+    pub sectors: u64,
+    /// Bytes in a cluster.
+    pub cluster: u64,
+    /// Sectors before the first table.
+    pub reserved_sectors: u16,
+    /// Number of allocation tables.
+    pub tables: u8,
+    /// Length of a table.
+    pub table_len: u64,
     /// The table that is in use.
-    pub(in super::super) active: u8,
-    /// First byte of table 0.
-    tables_at: u64,
+    pub active: u8,
+    /// First byte of the first table.
+    pub tables_at: u64,
     /// First byte of the root directory of FAT12 and FAT16.
-    pub(in super::super) root_at: u64,
+    pub root_at: u64,
     /// Its length; 0 for FAT32.
-    pub(in super::super) root_len: u64,
+    pub root_len: u64,
     /// First cluster of the root directory of FAT32; else 0.
-    pub(in super::super) root_cluster: u32,
-    data_at: u64,
-    /// Number of clusters; the last is one more.
-    pub(in super::super) clusters: u32,
-    pub(in super::super) media: u8,
-    pub(in super::super) fsinfo_sector: u16,
-    pub(in super::super) backup_sector: u16,
-    pub(in super::super) volume_id: u32,
-    pub(in super::super) label: [u8; 11],
+    pub root_cluster: u32,
+    /// First byte of cluster 2.
+    pub data_at: u64,
+    /// Number of clusters; the first is cluster 2.
+    pub clusters: u32,
+    /// The media descriptor.
+    pub media: u8,
+    /// Sector of FSInfo; 0 or 0xffff for none.
+    pub fsinfo_sector: u16,
+    /// Sector of the copy of the boot sector; 0 or 0xffff for none.
+    pub backup_sector: u16,
+    /// Volume id.
+    pub volume_id: u32,
+    /// Label in the boot sector, padded with spaces.
+    pub label: [u8; 11],
     /// Whether tables mirror each other.
-    pub(in super::super) mirrored: bool,
+    pub mirrored: bool,
 }
 
 impl VolumeShape {
-    /// The last cluster's number.
-    pub(in super::super) fn last(&self) -> u32 {
+    /// The number of the last cluster.
+    pub fn last(&self) -> u32 {
         self.clusters.saturating_add(1)
     }
 
     /// Whether a cluster has that number.
-    pub(in super::super) fn has(&self, cluster: u32) -> bool {
+    pub fn has(&self, cluster: u32) -> bool {
         (2..=self.last()).contains(&cluster)
     }
 
     /// First byte of a cluster that the volume has.
-    pub(in super::super) fn offset(&self, cluster: u32) -> u64 {
+    pub fn offset(&self, cluster: u32) -> u64 {
         let index = u64::from(cluster.saturating_sub(2));
         self.data_at.saturating_add(index.saturating_mul(self.cluster))
     }
 
-    /// First byte of a table.
-    pub(in super::super) fn table(&self, index: u8) -> u64 {
+    /// The cluster of a byte at or after [`VolumeShape::data_at`].
+    pub fn cluster_at(&self, byte: u64) -> Option<u32> {
+        let index = byte.checked_sub(self.data_at)?.checked_div(self.cluster)?;
+        u32::try_from(index).ok()?.checked_add(2)
+    }
+
+    /// First byte of a table, counted from 0.
+    pub fn table(&self, index: u8) -> u64 {
         self.tables_at.saturating_add(u64::from(index).saturating_mul(self.table_len))
     }
 }
@@ -78,12 +99,13 @@ fn either(boot: &[u8], short: usize, long: usize) -> u64 {
 
 fn decode_fields(boot: &[u8; 512], len: u64) -> Result<VolumeShape, VolumeCorruption> {
     let areas = decode_areas(boot, len)?;
-    let Areas { sector, table_sectors, start, clusters, .. } = areas;
+    let Areas { sector, sectors, table_sectors, start, clusters, .. } = areas;
     let width = width(boot, clusters);
     let count = u32::try_from(clusters).ok().filter(|_| clusters <= CLUSTERS_MAX);
     let mut shape = VolumeShape {
         width,
         sector,
+        sectors,
         cluster: areas.cluster_sectors.saturating_mul(sector),
         reserved_sectors: fields::u16(boot, 14),
         tables: fields::u8(boot, 16),
@@ -115,6 +137,7 @@ fn decode_fields(boot: &[u8; 512], len: u64) -> Result<VolumeShape, VolumeCorrup
 /// Where the areas of a volume start and how long they are; in sectors but for the length of one.
 struct Areas {
     sector: u64,
+    sectors: u64,
     cluster_sectors: u64,
     table_sectors: u64,
     root_start: u64,
@@ -152,7 +175,7 @@ fn decode_areas(boot: &[u8; 512], len: u64) -> Result<Areas, VolumeCorruption> {
     if start >= sectors || clusters == 0 {
         return Err(VolumeCorruption::NoData { start, sectors });
     }
-    Ok(Areas { sector, cluster_sectors, table_sectors, root_start, start, clusters })
+    Ok(Areas { sector, sectors, cluster_sectors, table_sectors, root_start, start, clusters })
 }
 
 /// Bytes of a sector and sectors of a cluster.
@@ -172,7 +195,7 @@ fn decode_units(boot: &[u8; 512]) -> Result<(u64, u64), VolumeCorruption> {
     Ok((u64::from(sector), u64::from(cluster_sectors)))
 }
 
-/// FAT32 is told, as Linux does, by its 16-bit table length being zero; the others by their clusters.
+/// FAT32 has, as for Linux, a 16-bit table length of zero; the others differ by their clusters.
 fn width(boot: &[u8], clusters: u64) -> FatWidth {
     if fields::u16(boot, 22) == 0 {
         FatWidth::Fat32
@@ -219,7 +242,7 @@ pub(in super::super) fn oddities(shape: &VolumeShape) -> Vec<FatFinding> {
         let reserved = shape.reserved_sectors;
         let places = [("FSInfo sector", shape.fsinfo_sector), ("backup boot sector", shape.backup_sector)];
         for (what, sector) in places {
-            // 0 and 0xffff say that there is none.
+            // 0 and 0xffff mean that there is none.
             if sector >= reserved && sector != 0xffff {
                 faults.push(VolumeCorruption::ReservedPlace { what, sector, reserved });
             }

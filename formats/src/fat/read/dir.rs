@@ -1,8 +1,8 @@
-//! The entries of a directory: short names, and the long ones that stand before them.
+//! The entries of a directory: short names, and the long ones before them.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
+use super::super::corruption::{NO_TIME, VolumeCorruption};
 use super::super::dos_time::{self, DosStamp};
-use super::super::fault::{NO_TIME, VolumeCorruption};
 use super::super::spec::{
     DIRECTORY, ENTRY, FORBIDDEN, LONG_LAST, LONG_NAME, LONG_OFFSETS, LONG_UNITS, VOLUME_ID, short_sum,
 };
@@ -13,7 +13,7 @@ use crate::tree::NAME_MAX;
 /// Parts that a long name of 255 units has at most.
 const PARTS_MAX: u8 = 20;
 
-/// Bits that say that the base, and the extension, of a short name are lower-case.
+/// Flags for a lower-case base, and a lower-case extension, of a short name.
 const LOWER_BASE: u8 = 0x08;
 const LOWER_EXTENSION: u8 = 0x10;
 
@@ -28,6 +28,8 @@ pub(super) enum FatEntryKind {
 /// An entry with its long name, and what is wrong with it by itself.
 #[derive(Debug)]
 pub(super) struct FatEntry {
+    /// Which entry of the directory it is, those of long names counted.
+    pub(super) index: usize,
     pub(super) what: FatEntryKind,
     /// The long name, else the short one with its dot.
     pub(super) name: Vec<u8>,
@@ -55,20 +57,20 @@ struct Long {
     left: u8,
 }
 
-/// The entries of a directory up to its end mark. Entries of long names that belong to none are told as a fault of the
+/// The entries of a directory up to its end mark. Entries of long names that belong to none are a corruption of the
 /// next entry, or given back when there is no next.
 pub(super) fn entries(bytes: &[u8], wide: bool) -> (Vec<FatEntry>, bool) {
     let mut entries = Vec::new();
     let mut long: Option<Long> = None;
     let mut orphan = false;
-    for raw in bytes.chunks_exact(ENTRY) {
+    for (index, raw) in bytes.chunks_exact(ENTRY).enumerate() {
         let raw: [u8; ENTRY] = fields::array(raw, 0);
         match fields::u8(&raw, 0) {
             0 => break,
             0xe5 => orphan |= long.take().is_some(),
             _ if fields::u8(&raw, 11) & 0x3f == LONG_NAME => orphan |= !take_part(&raw, &mut long),
             _ => {
-                let mut entry = entry(&raw, long.take(), wide);
+                let mut entry = FatEntry { index, ..entry(&raw, long.take(), wide) };
                 if std::mem::take(&mut orphan) {
                     entry.faults.push(VolumeCorruption::OrphanLong);
                 }
@@ -137,7 +139,7 @@ fn entry(raw: &[u8; ENTRY], long: Option<Long>, wide: bool) -> FatEntry {
     });
     let high = if wide { u32::from(fields::u16(raw, 20)) } else { 0 };
     let first = high << 16 | u32::from(fields::u16(raw, 26));
-    FatEntry { what, name, short, attributes, first, len: fields::u32(raw, 28), mtime, faults }
+    FatEntry { index: 0, what, name, short, attributes, first, len: fields::u32(raw, 28), mtime, faults }
 }
 
 /// The long name, or why it cannot be that of this short one.
@@ -159,8 +161,8 @@ fn long_name(long: &Long, short: &[u8; 11]) -> Result<Vec<u8>, VolumeCorruption>
     if usable && padded { Ok(name) } else { Err(VolumeCorruption::LongName) }
 }
 
-/// A short name with its dot, lower-case where its flags say so. Bytes of a code page become `_`: which page it is the
-/// volume does not say, and a name outside ASCII has a long one beside it.
+/// A short name with its dot, lower-case where its flags are set. Bytes of a code page become `_`: the volume does
+/// not name the page, and a name outside ASCII has a long one beside it.
 fn short_name(short: &[u8; 11], flags: u8) -> Vec<u8> {
     let part = |bytes: &[u8], lower: u8| -> Vec<u8> {
         let kept = bytes.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last.saturating_add(1));

@@ -1,7 +1,7 @@
 //! FAT reader: the tree of a volume, its contents as slices.
 //!
 //! Reads FAT12, FAT16 and FAT32 as Linux does: past what is merely untidy, but not past what could give wrong bytes or
-//! names. Takes memory by what the volume holds, never by what it claims.
+//! names. Uses memory in proportion to the contents of the volume, never to the lengths that it claims.
 
 pub(super) mod boot;
 mod dir;
@@ -10,7 +10,9 @@ pub(super) mod table;
 
 use std::io;
 
-use super::fault::{FatFinding, VolumeCorruption, VolumeLocation};
+pub use self::boot::VolumeShape;
+pub use self::table::ClusterRange;
+use super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::tree::Tree;
@@ -29,19 +31,28 @@ pub enum FatWidth {
 /// A volume that was read.
 #[derive(Debug, Clone)]
 pub struct FatVolume {
-    /// Width of its table's entries.
-    pub width: FatWidth,
-    /// Bytes in a cluster.
-    pub cluster: u64,
-    /// Number of clusters.
-    pub clusters: u32,
-    /// Volume id; see [`super::id_text`].
-    pub volume_id: u32,
+    /// Its geometry, from the boot sector.
+    pub shape: VolumeShape,
     /// Label of the root directory, else of the boot sector; empty when it has none. Bytes outside ASCII are replaced.
     pub label: String,
     /// The files: directories are 0755, files 0644 (0444 when read-only), owned by root. The root directory, which has
     /// no time on FAT, is of 1980-01-01.
     pub tree: Tree,
+    /// Where the nodes of the tree are stored, a directory before those in it.
+    pub allocations: Vec<FatAllocation>,
+}
+
+/// Where a file or a directory is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FatAllocation {
+    /// Its path without a leading `/`; empty for the root directory.
+    pub path: Vec<u8>,
+    /// First byte of its directory entry in the volume; the root directory has none.
+    pub entry_at: Option<u64>,
+    /// Length of a file in bytes; `None` for a directory.
+    pub len: Option<u64>,
+    /// The clusters of its content, in order.
+    pub clusters: Vec<ClusterRange>,
 }
 
 /// Why a volume cannot be read.
@@ -51,9 +62,9 @@ pub enum FatReadError {
     /// It could not be read.
     #[error("reading the volume from byte {at} on")]
     Io {
-        /// First byte wanted.
+        /// First byte of the range.
         at: u64,
-        /// What the medium says.
+        /// The error of the medium.
         source: io::Error,
     },
     /// What was read cannot be trusted.
@@ -64,7 +75,7 @@ pub enum FatReadError {
 /// Reads a volume. Contents become slices of `source`, where the volume starts at byte `at`.
 ///
 /// # Errors
-/// [`FatReadError::Damaged`] at the first fault that could give wrong bytes or names.
+/// [`FatReadError::Damaged`] at the first corruption that could give wrong bytes or names.
 pub fn read(volume: &dyn ReadAt, source: SourceId, at: u64) -> Result<FatVolume, FatReadError> {
     let boot = boot_sector(volume)?;
     let shape =
@@ -74,12 +85,10 @@ pub fn read(volume: &dyn ReadAt, source: SourceId, at: u64) -> Result<FatVolume,
     let label =
         scanned.label.unwrap_or(if shape.label == *b"NO NAME    " { [b' '; 11] } else { shape.label });
     Ok(FatVolume {
-        width: shape.width,
-        cluster: shape.cluster,
-        clusters: shape.clusters,
-        volume_id: shape.volume_id,
+        shape,
         label: String::from_utf8_lossy(&label).trim_end().to_owned(),
         tree: scanned.tree,
+        allocations: scanned.allocations,
     })
 }
 

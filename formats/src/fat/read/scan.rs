@@ -1,43 +1,45 @@
 //! The walk through a volume's directories that the reader and the checker share.
 //!
-//! The reader stops at the first fault that misleads; the checker collects all and goes on as well as it can. Every
+//! The reader stops at the first corruption that misleads; the checker collects all and goes on as well as it can. Every
 //! cluster belongs to one chain at most, so the walk ends however the volume is damaged.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::super::fault::{FatFinding, VolumeCorruption, VolumeLocation};
+use super::super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
 use super::super::spec::{DEPTH_MAX, ENTRIES_MAX, ENTRY, READ_ONLY, fold};
 use super::boot::VolumeShape;
 use super::dir::{FatEntry, FatEntryKind, entries};
 use super::table::{AllocationTable, ClusterChain, ClusterRange, Used, follow};
-use super::{FatReadError, FatWidth};
+use super::{FatAllocation, FatReadError, FatWidth};
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
 
-/// Findings that are told.
+/// Most findings of a report.
 const FINDINGS_MAX: usize = 500;
 
-/// What to do with a fault.
+/// How a corruption is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum ScanMode {
     /// Stop at one that misleads, pass over the others.
     Read,
-    /// Remember it and go on.
+    /// Record it and continue.
     Check,
 }
 
-/// Where the bytes of the volume are, as the tree is to name them.
+/// The source and offset of the volume in the slices of the tree.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Whence {
     pub(in super::super) source: SourceId,
     pub(in super::super) at: u64,
 }
 
-/// What a walk found.
+/// The result of a walk.
 pub(in super::super) struct Scanned {
     pub(in super::super) tree: Tree,
+    /// Where the nodes of the tree are stored.
+    pub(in super::super) allocations: Vec<FatAllocation>,
     /// The label of the root directory.
     pub(in super::super) label: Option<[u8; 11]>,
     pub(in super::super) used: Used,
@@ -47,10 +49,18 @@ pub(in super::super) struct Scanned {
 /// A directory that is still to be walked through.
 struct PendingFatDir {
     node: NodeId,
+    /// First byte of its entry; the root directory has none.
+    entry_at: Option<u64>,
     path: Vec<u8>,
     depth: usize,
     first: u32,
     parent: u32,
+}
+
+/// The bytes of a directory, and the clusters that hold them; none for the root area of FAT12 and FAT16.
+struct DirectoryBytes {
+    bytes: Vec<u8>,
+    clusters: Vec<ClusterRange>,
 }
 
 /// The walk.
@@ -71,10 +81,18 @@ pub(in super::super) fn scan(
     whence: Whence,
     mode: ScanMode,
 ) -> Result<Scanned, FatReadError> {
-    let tree = Tree::new(Meta::root_owned(0o755, super::super::fault::NO_TIME));
+    let tree = Tree::new(Meta::root_owned(0o755, super::super::corruption::NO_TIME));
     let node = tree.root();
-    let out = Scanned { tree, label: None, used: Used::default(), findings: Vec::new() };
-    let root = PendingFatDir { node, path: Vec::new(), depth: 0, first: shape.root_cluster, parent: 0 };
+    let out =
+        Scanned { tree, allocations: Vec::new(), label: None, used: Used::default(), findings: Vec::new() };
+    let root = PendingFatDir {
+        node,
+        entry_at: None,
+        path: Vec::new(),
+        depth: 0,
+        first: shape.root_cluster,
+        parent: 0,
+    };
     let table = AllocationTable::new(volume, shape);
     let mut scan = Scan { volume, shape, whence, mode, table, out, pending: VecDeque::from([root]) };
     while let Some(dir) = scan.pending.pop_front() {
@@ -84,7 +102,7 @@ pub(in super::super) fn scan(
 }
 
 impl Scan<'_> {
-    /// Takes a fault at a path.
+    /// Handles a corruption at a path.
     fn fault(&mut self, path: &[u8], fault: VolumeCorruption) -> Result<(), FatReadError> {
         match self.mode {
             ScanMode::Read if fault.misleads() => {
@@ -96,7 +114,7 @@ impl Scan<'_> {
                 if findings.len() < FINDINGS_MAX {
                     findings.push(fault.at(VolumeLocation::Path(path.to_vec())));
                 } else if findings.len() == FINDINGS_MAX {
-                    findings.push(VolumeCorruption::More { told: FINDINGS_MAX }.at(VolumeLocation::Boot));
+                    findings.push(VolumeCorruption::More { listed: FINDINGS_MAX }.at(VolumeLocation::Boot));
                 }
                 Ok(())
             }
@@ -105,8 +123,12 @@ impl Scan<'_> {
 
     /// Walks through a directory.
     fn directory(&mut self, dir: &PendingFatDir) -> Result<(), FatReadError> {
-        let bytes = self.directory_bytes(dir)?;
-        // Nothing was readable, which was told; that its entries are missing follows from it.
+        let DirectoryBytes { bytes, clusters } = self.directory_bytes(dir)?;
+        let allocation =
+            FatAllocation { path: dir.path.clone(), entry_at: dir.entry_at, len: None, clusters };
+        let clusters = allocation.clusters.clone();
+        self.out.allocations.push(allocation);
+        // Nothing was readable, which is a finding already; missing entries are its consequence.
         if bytes.is_empty() {
             return Ok(());
         }
@@ -128,18 +150,19 @@ impl Scan<'_> {
                 if !shorts.insert(entry.short) {
                     self.fault(&path, VolumeCorruption::SameShort { name: entry.short })?;
                 }
-                self.entry(dir, &entry, path, &mut names)?;
+                let at = self.entry_at(&clusters, entry.index);
+                self.entry(dir, (&entry, at), path, &mut names)?;
             }
         }
         Ok(())
     }
 
-    /// The bytes of a directory: a root of FAT12 or FAT16 has a place of its own, every other a chain.
-    fn directory_bytes(&mut self, dir: &PendingFatDir) -> Result<Vec<u8>, FatReadError> {
+    /// The bytes of a directory: the root of FAT12 and FAT16 has an area of its own, every other directory a chain.
+    fn directory_bytes(&mut self, dir: &PendingFatDir) -> Result<DirectoryBytes, FatReadError> {
         if dir.depth == 0 && self.shape.width != FatWidth::Fat32 {
             let mut bytes = vec![0; self.shape.root_len as usize];
             self.fill(self.shape.root_at, &mut bytes)?;
-            return Ok(bytes);
+            return Ok(DirectoryBytes { bytes, clusters: Vec::new() });
         }
         let cluster = self.shape.cluster;
         let most = (ENTRIES_MAX.saturating_mul(ENTRY) as u64).div_ceil(cluster);
@@ -149,13 +172,30 @@ impl Scan<'_> {
             self.fault(&dir.path, fault)?;
         }
         let mut bytes = Vec::new();
-        for ClusterRange { first, count } in runs {
+        for ClusterRange { first, count } in &runs {
             let from = bytes.len();
             // At most 2 MiB and a cluster, as the chain is no longer.
-            bytes.resize(from.saturating_add(u64::from(count).saturating_mul(cluster) as usize), 0);
-            self.fill(self.shape.offset(first), bytes.get_mut(from..).unwrap_or_default())?;
+            bytes.resize(from.saturating_add(u64::from(*count).saturating_mul(cluster) as usize), 0);
+            self.fill(self.shape.offset(*first), bytes.get_mut(from..).unwrap_or_default())?;
         }
-        Ok(bytes)
+        Ok(DirectoryBytes { bytes, clusters: runs })
+    }
+
+    /// First byte in the volume of an entry of a directory that is stored in `clusters`, or in the root area of FAT12 and
+    /// FAT16 where it has none.
+    fn entry_at(&self, clusters: &[ClusterRange], index: usize) -> Option<u64> {
+        let mut offset = (index as u64).saturating_mul(ENTRY as u64);
+        if clusters.is_empty() {
+            return Some(self.shape.root_at.saturating_add(offset));
+        }
+        for range in clusters {
+            let len = u64::from(range.count).saturating_mul(self.shape.cluster);
+            if offset < len {
+                return Some(self.shape.offset(range.first).saturating_add(offset));
+            }
+            offset = offset.saturating_sub(len);
+        }
+        None
     }
 
     fn chain(&mut self, first: u32, most: u64) -> Result<ClusterChain, FatReadError> {
@@ -200,7 +240,7 @@ impl Scan<'_> {
     fn entry(
         &mut self,
         dir: &PendingFatDir,
-        entry: &FatEntry,
+        (entry, entry_at): (&FatEntry, Option<u64>),
         path: Vec<u8>,
         names: &mut BTreeSet<Vec<u16>>,
     ) -> Result<(), FatReadError> {
@@ -211,14 +251,14 @@ impl Scan<'_> {
         }
         let (mode, kind) = match entry.what {
             FatEntryKind::Directory => (0o755, NodeKind::dir()),
-            _ if entry.attributes & READ_ONLY != 0 => (0o444, NodeKind::File(self.content(entry, &path)?)),
-            _ => (0o644, NodeKind::File(self.content(entry, &path)?)),
+            _ if entry.attributes & READ_ONLY != 0 => (0o444, self.file(entry, entry_at, &path)?),
+            _ => (0o644, self.file(entry, entry_at, &path)?),
         };
         let node = Node { meta: Meta::root_owned(mode, entry.mtime), kind };
         let added = self.out.tree.add(dir.node, name, node);
         let Ok(id) = added else { return self.fault(&path, VolumeCorruption::SameName) };
         if entry.what == FatEntryKind::Directory {
-            self.enter(dir, entry, path, id)?;
+            self.enter(dir, (entry, entry_at), path, id)?;
         }
         Ok(())
     }
@@ -227,7 +267,7 @@ impl Scan<'_> {
     fn enter(
         &mut self,
         dir: &PendingFatDir,
-        entry: &FatEntry,
+        (entry, entry_at): (&FatEntry, Option<u64>),
         path: Vec<u8>,
         node: NodeId,
     ) -> Result<(), FatReadError> {
@@ -240,28 +280,43 @@ impl Scan<'_> {
         }
         // In `..`, the root is cluster 0.
         let parent = if dir.depth == 0 { 0 } else { dir.first };
-        self.pending.push_back(PendingFatDir { node, path, depth, first: entry.first, parent });
+        self.pending.push_back(PendingFatDir { node, entry_at, path, depth, first: entry.first, parent });
         Ok(())
     }
 
-    /// The content of a file.
-    fn content(&mut self, entry: &FatEntry, path: &[u8]) -> Result<Content, FatReadError> {
+    /// A file with its content.
+    fn file(
+        &mut self,
+        entry: &FatEntry,
+        entry_at: Option<u64>,
+        path: &[u8],
+    ) -> Result<NodeKind, FatReadError> {
+        let clusters = self.file_clusters(entry, path)?;
+        let len = u64::from(entry.len);
+        let content = self.slices(&clusters, len);
+        let path = path.to_vec();
+        self.out.allocations.push(FatAllocation { path, entry_at, len: Some(len), clusters });
+        Ok(NodeKind::File(content))
+    }
+
+    /// The clusters of a file.
+    fn file_clusters(&mut self, entry: &FatEntry, path: &[u8]) -> Result<Vec<ClusterRange>, FatReadError> {
         let len = entry.len;
         let cluster = self.shape.cluster;
         if len == 0 && entry.first == 0 {
-            return Ok(Content::empty());
+            return Ok(Vec::new());
         }
-        let wanted = u64::from(len).div_ceil(cluster);
-        let ClusterChain { runs, clusters, fault, longer } = self.chain(entry.first, wanted)?;
+        let needed = u64::from(len).div_ceil(cluster);
+        let ClusterChain { runs, clusters, fault, longer } = self.chain(entry.first, needed)?;
         let available = clusters.saturating_mul(cluster);
         if let Some(fault) = fault {
             self.fault(path, fault)?;
-        } else if clusters < wanted {
+        } else if clusters < needed {
             self.fault(path, VolumeCorruption::ChainTooShort { len, available })?;
         } else if longer {
             self.fault(path, VolumeCorruption::ChainTooLong { len })?;
         }
-        Ok(self.slices(&runs, u64::from(len)))
+        Ok(runs)
     }
 
     /// Runs of clusters as slices of the source.

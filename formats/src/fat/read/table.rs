@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::fault::VolumeCorruption;
+use super::super::corruption::VolumeCorruption;
 use super::boot::VolumeShape;
 use super::{FatReadError, FatWidth};
 use crate::fields;
@@ -12,7 +12,7 @@ use crate::read_at::ReadAt;
 /// Bytes read of a table at once: enough for a thousand entries in order, little for a chain that jumps.
 const CHUNK: u64 = 4096;
 
-/// What an entry says.
+/// The value of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum ClusterLink {
     /// The cluster is free.
@@ -26,7 +26,7 @@ pub(in super::super) enum ClusterLink {
 }
 
 impl FatWidth {
-    /// Entries in a table of so many bytes.
+    /// Entries in a table of `len` bytes.
     pub(super) fn entries(self, len: u64) -> u64 {
         match self {
             Self::Fat12 => len.saturating_mul(2) / 3,
@@ -43,6 +43,25 @@ impl FatWidth {
             Self::Fat16 => cluster.saturating_mul(2),
             Self::Fat32 => cluster.saturating_mul(4),
         }
+    }
+
+    /// An entry of a table of which all bytes are given; `None` past its end.
+    pub fn entry(self, table: &[u8], cluster: u32) -> Option<u32> {
+        let at = usize::try_from(self.offset(cluster)).ok()?;
+        let len = if self == Self::Fat32 { 4 } else { 2 };
+        let bytes = table.get(at..at.checked_add(len)?)?;
+        Some(self.value(bytes, cluster))
+    }
+
+    /// The value of an entry that begins at the first of `bytes`.
+    fn value(self, bytes: &[u8], cluster: u32) -> u32 {
+        let raw = match self {
+            Self::Fat12 if cluster.is_multiple_of(2) => u32::from(fields::u16(bytes, 0)),
+            Self::Fat12 => u32::from(fields::u16(bytes, 0)) >> 4,
+            Self::Fat16 => u32::from(fields::u16(bytes, 0)),
+            Self::Fat32 => fields::u32(bytes, 0),
+        };
+        raw & self.mask()
     }
 
     /// The bits of an entry that count.
@@ -71,15 +90,8 @@ impl<'a> AllocationTable<'a> {
     /// An entry's value.
     pub(in super::super) fn value(&mut self, cluster: u32) -> Result<u32, FatReadError> {
         let width = self.shape.width;
-        let offset = width.offset(cluster);
-        let bytes: [u8; 4] = self.bytes(offset)?;
-        let raw = match width {
-            FatWidth::Fat12 if cluster.is_multiple_of(2) => u32::from(fields::u16(&bytes, 0)),
-            FatWidth::Fat12 => u32::from(fields::u16(&bytes, 0)) >> 4,
-            FatWidth::Fat16 => u32::from(fields::u16(&bytes, 0)),
-            FatWidth::Fat32 => fields::u32(&bytes, 0),
-        };
-        Ok(raw & width.mask())
+        let bytes: [u8; 4] = self.bytes(width.offset(cluster))?;
+        Ok(width.value(&bytes, cluster))
     }
 
     /// What follows a cluster.
@@ -117,7 +129,7 @@ impl<'a> AllocationTable<'a> {
 /// Clusters in each page of [`Used`].
 const PAGE_CLUSTERS: u32 = 32_768;
 
-/// Which clusters are in use by a chain, kept only for the stretches of the volume that chains touch.
+/// The clusters that a chain uses, stored only for the ranges of the volume that chains touch.
 #[derive(Debug, Default)]
 pub(in super::super) struct Used {
     pages: BTreeMap<u32, Box<[u64; 512]>>,
@@ -144,11 +156,13 @@ impl Used {
     }
 }
 
-/// A run of clusters in a row.
+/// A run of consecutive clusters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ClusterRange {
-    pub(super) first: u32,
-    pub(super) count: u32,
+pub struct ClusterRange {
+    /// The first cluster.
+    pub first: u32,
+    /// How many there are.
+    pub count: u32,
 }
 
 /// A chain as far as it could be followed.
@@ -158,7 +172,7 @@ pub(super) struct ClusterChain {
     pub(super) clusters: u64,
     /// Why it could not be followed further.
     pub(super) fault: Option<VolumeCorruption>,
-    /// Whether it went on after as many clusters as were wanted.
+    /// Whether it continues after the requested number of clusters.
     pub(super) longer: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The draft: a tree as directories and files that FAT can hold, before anything has a place.
+//! The draft: a tree as directories and files that FAT can hold, before anything has an address.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::{FatWriteError, ShownPath};
 use crate::time::Time;
 use crate::tree::{Content, Name, NodeId, NodeKind, Tree};
 
-/// The longest file that a directory entry can say.
+/// The longest file that a directory entry can count.
 const FILE_MAX: u64 = u32::MAX as u64;
 
 /// A tree's directories and files, numbered.
@@ -23,12 +23,12 @@ pub(super) struct FatDraft<'a> {
 #[derive(Debug)]
 pub(super) struct DraftDir {
     pub(super) path: Vec<u8>,
-    /// The directory that it stands in; the root's is itself.
+    /// The directory that contains it; the root contains itself.
     pub(super) parent: usize,
     depth: usize,
     pub(super) mtime: Time,
     pub(super) items: Vec<DirItem>,
-    /// Entries that stand before the items: `.` and `..`, or the label.
+    /// Entries before the items: `.` and `..`, or the label.
     pub(super) leading: usize,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct DirItem {
     pub(super) target: NameTarget,
 }
 
-/// What a name stands for.
+/// The target of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NameTarget {
     /// A directory of the draft.

@@ -8,7 +8,7 @@ use super::super::spec::{
 use super::FatOptions;
 use super::draft::{DirItem, DraftDir, FatDraft, NameTarget};
 use super::geometry::FatGeometry;
-use super::place::{ClusterRun, Placement};
+use super::room::{ClusterRun, Placement};
 use crate::time::Time;
 
 /// The sector of FSInfo.
@@ -54,7 +54,7 @@ pub(super) fn boot_sector(options: &FatOptions, geometry: &FatGeometry) -> Vec<u
     put(67, &options.volume_id.to_le_bytes());
     put(71, &label_field(&options.label));
     put(82, b"FAT32   ");
-    // A BIOS that starts this is told to try the next device (INT 18h), and halts if it has none.
+    // A BIOS that starts this code tries the next device (INT 18h), and halts if it has none.
     put(90, &[0xcd, 0x18, 0xf4, 0xeb, 0xfd]);
     put(510, &[0x55, 0xaa]);
     sector

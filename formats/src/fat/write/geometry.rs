@@ -77,7 +77,7 @@ fn data_start(table_sectors: u64, cluster_sectors: u64) -> u64 {
     (RESERVED_MIN + 2 * table_sectors).next_multiple_of(cluster_sectors.max(PAGE_SECTORS))
 }
 
-/// The fewest sectors of a volume that has so many clusters of that size.
+/// The least number of sectors of a volume with this number of clusters of that size.
 pub(super) fn least_sectors(clusters: u64, cluster_sectors: u64) -> u64 {
     let tables = (clusters + 2).div_ceil(ENTRIES_PER_SECTOR);
     let mut sectors = data_start(tables, cluster_sectors) + clusters * cluster_sectors;

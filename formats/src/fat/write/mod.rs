@@ -1,14 +1,14 @@
 //! FAT32 writer: from a tree to a plan.
 //!
-//! Directories and files only; owners, modes and attributes have no place on FAT and are left out. File contents stay
+//! Directories and files only; owners, modes and attributes cannot be stored on FAT and are left out. File contents stay
 //! references. Unallocated clusters are free; the tables, the reserved sectors and what follows a file in its last
-//! cluster read back as zero. How places are chosen is said in `place`.
+//! cluster read back as zero. `room` chooses the clusters.
 
 mod draft;
 mod encode;
 mod geometry;
 mod names;
-mod place;
+mod room;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub use names::NameFault;
 
 use self::draft::{DraftFile, FatDraft};
 use self::geometry::{CLASSES, FatGeometry, least_sectors};
-use self::place::{ClusterRun, Placement, ROOMY, place, reach};
+use self::room::{ClusterRun, Placement, ROOMY, allocate, reach};
 use super::spec::{FAT32_CLUSTERS, SECTOR};
 use crate::plan::{Claims, Data, Plan, PlanError};
 use crate::time::Time;
@@ -56,7 +56,7 @@ pub enum FatWriteError {
     /// Neither a file nor a directory.
     #[error("`{path}` is a {kind}, and FAT holds files and directories only")]
     Kind {
-        /// Where it stands.
+        /// Its path.
         path: ShownPath,
         /// What it is.
         kind: &'static str,
@@ -64,23 +64,23 @@ pub enum FatWriteError {
     /// A name that FAT cannot hold.
     #[error("FAT cannot hold the name of `{path}`")]
     Name {
-        /// Where it stands.
+        /// Its path.
         path: ShownPath,
         /// Why not.
         source: NameFault,
     },
     /// Two names that differ in case only.
-    #[error("`{a}` and `{b}` are one name on FAT, which does not tell upper from lower case")]
+    #[error("`{a}` and `{b}` are one name on FAT, which ignores case")]
     SameName {
         /// The one.
         a: ShownPath,
         /// The other.
         b: ShownPath,
     },
-    /// A file longer than FAT can say.
+    /// A file longer than FAT can count.
     #[error("`{path}` has {len} bytes, and a file on FAT at most {}", u32::MAX)]
     FileTooLong {
-        /// Where it stands.
+        /// Its path.
         path: ShownPath,
         /// Its length.
         len: u64,
@@ -91,15 +91,15 @@ pub enum FatWriteError {
         super::spec::ENTRIES_MAX
     )]
     DirTooLong {
-        /// Where it stands.
+        /// Its path.
         path: ShownPath,
         /// Entries that it takes.
         entries: usize,
     },
     /// A directory deeper than we read.
-    #[error("directory `{path}` stands more than {} directories deep", super::spec::DEPTH_MAX)]
+    #[error("directory `{path}` is more than {} directories deep", super::spec::DEPTH_MAX)]
     TooDeep {
-        /// Where it stands.
+        /// Its path.
         path: ShownPath,
     },
     /// A label that FAT cannot hold.
@@ -132,7 +132,7 @@ pub enum FatWriteError {
         /// Bytes of clusters there are.
         available: u64,
     },
-    /// The parts overlap: segments of a file do, or this program is at fault.
+    /// The parts overlap: segments of a file do, or this program has a bug.
     #[error("composing the volume")]
     Plan(#[from] PlanError),
 }
@@ -146,7 +146,7 @@ pub fn plan(tree: &Tree, options: &FatOptions, len: u64) -> Result<Plan, FatWrit
     let draft = FatDraft::new(tree, !options.label.is_empty())?;
     let geometry = FatGeometry::of(len)?;
     let cluster = geometry.cluster();
-    let placement = place(&draft, &geometry).map_err(|clusters| FatWriteError::NoSpace {
+    let placement = allocate(&draft, &geometry).map_err(|clusters| FatWriteError::NoSpace {
         needed: clusters * cluster,
         available: geometry.clusters * cluster,
     })?;
@@ -174,11 +174,11 @@ pub fn minimal_len(tree: &Tree, options: &FatOptions, slack: u64) -> Result<u64,
     check_label(&options.label)?;
     let draft = FatDraft::new(tree, !options.label.is_empty())?;
     let mut shortest = 0;
-    let mut wanted = 0;
+    let mut needed = 0;
     for (most, cluster_sectors) in CLASSES {
         let cluster = cluster_sectors * SECTOR;
         let clusters = reach(&draft, cluster, ROOMY).saturating_add(slack.div_ceil(cluster));
-        wanted = clusters.saturating_mul(cluster);
+        needed = clusters.saturating_mul(cluster);
         // More than any volume has would take the search for the least length beyond its numbers.
         if clusters > most {
             continue;
@@ -190,7 +190,7 @@ pub fn minimal_len(tree: &Tree, options: &FatOptions, slack: u64) -> Result<u64,
         }
         shortest = most + 1;
     }
-    Err(FatWriteError::TooLarge { len: wanted })
+    Err(FatWriteError::TooLarge { len: needed })
 }
 
 /// Refuses a label that FAT cannot hold, or that its readers would change.

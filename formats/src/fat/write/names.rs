@@ -2,7 +2,7 @@
 //!
 //! A name of upper-case 8.3 needs no long one. One that is 8.3 but for its case keeps it as its short name, and its
 //! case in a long one, as Linux does. Every other gets a short name with a numeric tail: dots and spaces dropped, what
-//! 8.3 cannot say replaced by `_`, tails counted up in the order of the names.
+//! 8.3 cannot represent replaced by `_`, tails counted up in the order of the names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ pub enum NameFault {
     End,
 }
 
-/// A short name, and whether a long one must stand with it.
+/// A short name, and whether it needs a long one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Short {
     pub(super) bytes: [u8; 11],
@@ -137,7 +137,7 @@ mod tests {
     fn other_names_get_the_next_tail_that_is_free() {
         let given =
             ["loader.conf", "loader.config", "LOADER~2.CON", "a b.tar.gz", ".config", "äöü", "a+b", ". x"];
-        let wanted = [
+        let expected = [
             "LOADER~1CON+",
             "LOADER~3CON+",
             "LOADER~2CON",
@@ -147,7 +147,7 @@ mod tests {
             "A_B~1      +",
             "X~1        +",
         ];
-        assert_eq!(shorts(&given), wanted);
+        assert_eq!(shorts(&given), expected);
         let many: Vec<String> = (0..12).map(|n| format!("longname{n:02}.txt")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert_eq!(shorts(&many)[8..10], ["LONGNA~9TXT+", "LONGN~10TXT+"]);

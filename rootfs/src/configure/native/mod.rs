@@ -46,7 +46,7 @@ use super::order::PackageNeeds;
 use crate::packages::database::{self, Architectures, DatabaseState};
 use crate::packages::diversions::Diversion;
 use crate::packages::unpack::UnpackedPackage;
-use amiforge_store::watch::Watch;
+use amiforge_progress::Monitor;
 
 /// What the names of temporary files of scripts start with.
 const TEMPORARY: &str = "/tmp/.amiforge-script-";
@@ -76,7 +76,7 @@ pub fn configure(
     sources: &dyn Sources,
     setup: NativeSetup<'_>,
     epoch: Time,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<NativeReport, NativeError> {
     let NativeSetup { packages, diversions, architectures, answers: given, accounts } = setup;
     database::write(tree, packages, diversions, DatabaseState::Installed, architectures, epoch, sources)?;
@@ -103,7 +103,7 @@ pub fn configure(
     let mut skipped = Vec::new();
     for package in PackageNeeds::of(packages).order().into_iter().filter_map(|at| packages.get(at)) {
         // What one package takes is bounded (`script::follow`).
-        if watch.interrupted() {
+        if monitor.cancel.is_cancelled() {
             return Err(NativeError::Interrupted);
         }
         one(&mut system, package, &mut skipped);

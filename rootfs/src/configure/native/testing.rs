@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use amiforge_formats::tree::Tree;
+use amiforge_progress::Monitor;
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::watch::Unwatched;
 
 use crate::assemble::assemble;
 use crate::sources::{DigestPin, SourceKind, SourceSpec};
@@ -24,6 +24,6 @@ pub(super) fn root_of(tar: &Path) -> (Tree, Blobs) {
     };
     let folder = testing::folder();
     let mut blobs = Blobs::new();
-    let made = assemble(&[spec], &Store::at(folder.path()), &mut blobs, &Unwatched).unwrap();
+    let made = assemble(&[spec], &Store::at(folder.path()), &mut blobs, Monitor::none()).unwrap();
     (made.tree, blobs)
 }

@@ -18,7 +18,7 @@ pub(crate) use self::spool::{ArchiveLengths, find};
 use crate::packages::locked::LockedPackage;
 use crate::sources::FileRange;
 use crate::sources::expand::{self, Bounds, Compression, ExpandError, HashingReader, PIECE, Stopped};
-use amiforge_store::watch::Watch;
+use amiforge_progress::Monitor;
 use amiforge_store::{Naming, Spool, Spooling, Store, StoreError};
 
 /// How long a control archive may become; the largest of Debian have a few megabytes.
@@ -127,7 +127,7 @@ pub(crate) fn expand(
     path: &Path,
     locked: &LockedPackage,
     store: &Store,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<(Spool, ArchiveLengths, Naming), DebError> {
     let file = amiforge_progress::regular::open(path).map_err(DebError::Open)?;
     let size = file.metadata().map_err(DebError::Open)?.len();
@@ -135,9 +135,9 @@ pub(crate) fn expand(
         return Err(DebError::Size { expected: locked.size, actual: size });
     }
     let whole = FileRange { file: &file, at: 0, len: size };
-    let mut hashing = HashingReader::new(&whole, watch);
+    let mut hashing = HashingReader::new(&whole, monitor);
     let mut spooling = store.begin()?;
-    let read = match Members::new(&mut hashing, size).both(&mut spooling, watch) {
+    let read = match Members::new(&mut hashing, size).both(&mut spooling, monitor) {
         Err(error) if error.is_foreign() => return Err(error),
         read => read,
     };
@@ -165,14 +165,14 @@ impl<'h, 'a> Members<'h, 'a> {
     }
 
     /// Decompresses both archives; what follows them is nobody's business.
-    fn both(mut self, spooling: &mut Spooling, watch: &dyn Watch) -> Result<ArchiveLengths, DebError> {
+    fn both(mut self, spooling: &mut Spooling, monitor: Monitor<'_>) -> Result<ArchiveLengths, DebError> {
         let magic: [u8; 8] = self.array("the magic")?;
         if magic != *ar::MAGIC {
             return Err(DebError::NotADeb { start: magic.to_vec() });
         }
         self.version()?;
-        let control = self.archive("control.tar", CONTROL, spooling, watch)?;
-        let data = self.archive("data.tar", Bounds::default(), spooling, watch)?;
+        let control = self.archive("control.tar", CONTROL, spooling, monitor)?;
+        let data = self.archive("data.tar", Bounds::default(), spooling, monitor)?;
         Ok(ArchiveLengths { control, data })
     }
 
@@ -198,7 +198,7 @@ impl<'h, 'a> Members<'h, 'a> {
         expected: &'static str,
         bounds: Bounds,
         spooling: &mut Spooling,
-        watch: &dyn Watch,
+        monitor: Monitor<'_>,
     ) -> Result<u64, DebError> {
         let header = loop {
             let header = self.header(expected)?;
@@ -214,10 +214,10 @@ impl<'h, 'a> Members<'h, 'a> {
         let (name, size, before) = (header.name.clone(), header.size, spooling.len());
         let mut member = self.input.by_ref().take(size);
         let copied = match suffix {
-            "" => expand::copy(&mut member, spooling, size, bounds, watch),
-            ".gz" => expand::decode(&mut member, Compression::Gzip, size, bounds, spooling, watch),
-            ".xz" => expand::decode(&mut member, Compression::Xz, size, bounds, spooling, watch),
-            ".zst" => expand::decode(&mut member, Compression::Zstd, size, bounds, spooling, watch),
+            "" => expand::copy(&mut member, spooling, size, bounds, monitor),
+            ".gz" => expand::decode(&mut member, Compression::Gzip, size, bounds, spooling, monitor),
+            ".xz" => expand::decode(&mut member, Compression::Xz, size, bounds, spooling, monitor),
+            ".zst" => expand::decode(&mut member, Compression::Zstd, size, bounds, spooling, monitor),
             _ => return Err(DebError::Compression { member: name }),
         };
         let left = member.limit();

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use amiforge_formats::digest::Digest;
+use amiforge_progress::Monitor;
 use amiforge_store::blobs::FileStamp;
 use amiforge_store::checks::DeferredTask;
-use amiforge_store::watch::Watch;
 use amiforge_store::{NamedEntry, Naming, Store, StoreError};
 
 use super::DebFile;
@@ -56,9 +56,9 @@ type Names = Mutex<Vec<Result<NamedEntry, StoreError>>>;
 pub(super) fn gather(
     debs: &[DebFile<'_>],
     store: &Store,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<Vec<GatheredPackage>, UnpackError> {
-    watch.begin("unpacking the packages", Some(debs.iter().map(|deb| deb.package.size).sum()));
+    monitor.progress.begin("unpacking the packages", Some(debs.iter().map(|deb| deb.package.size).sum()));
     let mut largest: Vec<usize> = (0..debs.len()).collect();
     largest.sort_by_key(|number| debs.get(*number).map(|deb| std::cmp::Reverse(deb.package.size)));
     let slots: Vec<Mutex<Option<Result<Half, UnpackError>>>> =
@@ -78,7 +78,7 @@ pub(super) fn gather(
             scope.spawn(move || {
                 while let Some(number) = largest.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let (Some(deb), Some(slot)) = (debs.get(*number), slots.get(*number)) else { break };
-                    let half = one(deb, store, &send, watch);
+                    let half = one(deb, store, &send, monitor);
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(half);
                 }
             });
@@ -123,22 +123,22 @@ fn one(
     deb: &DebFile<'_>,
     store: &Store,
     namings: &mpsc::Sender<Naming>,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<Half, UnpackError> {
-    if watch.interrupted() {
+    if monitor.cancel.is_cancelled() {
         return Err(UnpackError::Interrupted);
     }
     let (spool, parts, from) = if let Some((spool, parts)) = deb::find(deb.package, store)? {
-        watch.advance(deb.package.size);
+        monitor.progress.advance(deb.package.size);
         (spool, parts, ContentSource::Store)
     } else {
-        let expanded = deb::expand(&deb.path, deb.package, store, watch);
+        let expanded = deb::expand(&deb.path, deb.package, store, monitor);
         let (spool, parts, naming) = expanded.map_err(|error| refused(deb, error))?;
         // The receivers live until all senders are gone.
         let _ = namings.send(naming);
         (spool, parts, ContentSource::File)
     };
-    let read = read::read(deb.package, &spool, parts, watch)
+    let read = read::read(deb.package, &spool, parts, monitor)
         .map_err(|source| UnpackError::Package { package: title(deb.package), source: Box::new(source) })?;
     Ok(Half { read, path: spool.path, len: spool.len, digest: spool.digest, from })
 }

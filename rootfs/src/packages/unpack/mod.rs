@@ -14,10 +14,10 @@ use self::place::{PlacedPackages, Placing};
 use super::diversions::{self, Diversion};
 use super::filters::Filters;
 use super::locked::LockedPackage;
+use amiforge_progress::Monitor;
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::checks::Outstanding;
-use amiforge_store::watch::Watch;
 
 mod error;
 mod gather;
@@ -60,9 +60,9 @@ pub fn unpack(
     filters: &Filters,
     store: &Store,
     blobs: &mut Blobs,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<Unpacked, UnpackError> {
-    let gathered = gather::gather(debs, store, watch)?;
+    let gathered = gather::gather(debs, store, monitor)?;
     let mut tasks = Vec::new();
     let mut read = Vec::with_capacity(gathered.len());
     for package in gathered {
@@ -76,7 +76,7 @@ pub fn unpack(
     let mut placing = Placing::new(blobs, filters, &diversions);
     placing.merge_usr(merged::links(&read.iter().map(|(read, _)| read).collect::<Vec<_>>()));
     for (read, source) in read {
-        if watch.interrupted() {
+        if monitor.cancel.is_cancelled() {
             return Err(UnpackError::Interrupted);
         }
         placing.take(read, source)?;

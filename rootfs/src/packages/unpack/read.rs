@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Content, NodeKind};
+use amiforge_progress::Monitor;
 use amiforge_store::Spool;
-use amiforge_store::watch::Watch;
 
 use super::error::PackageFault;
 use super::package::{Conffile, Interest, Member, Trigger, UnpackedPackage};
@@ -36,9 +36,9 @@ pub(super) fn read(
     locked: &LockedPackage,
     spool: &Spool,
     parts: ArchiveLengths,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<ReadPackage, PackageFault> {
-    let mut members = members(spool, parts, watch)?;
+    let mut members = members(spool, parts, monitor)?;
     let control = members.remove("control").ok_or(PackageFault::NoControl)?.bytes;
     let control = Paragraph::read(&control).map_err(PackageFault::Fields)?;
     let list = |name: &str| members.get(name).map_or(&b""[..], |member| member.bytes.as_slice());
@@ -47,7 +47,7 @@ pub(super) fn read(
     let (mut entries, mut files) = (Vec::new(), Vec::new());
     let data = parts.data(spool);
     let place = ArchiveLocation { source: OWN, at: parts.control };
-    tar::visit(&data, place, watch, &mut |path, entry| {
+    tar::visit(&data, place, monitor, &mut |path, entry| {
         files.push(listed(path));
         entries.push((path.to_vec(), entry));
     })
@@ -83,10 +83,10 @@ fn agrees(package: &UnpackedPackage) -> Result<(), PackageFault> {
 fn members(
     spool: &Spool,
     parts: ArchiveLengths,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<BTreeMap<String, Member>, PackageFault> {
     let archive = parts.control(spool);
-    let tree = tar::index(&archive, ArchiveLocation { source: OWN, at: 0 }, watch)
+    let tree = tar::index(&archive, ArchiveLocation { source: OWN, at: 0 }, monitor)
         .map_err(PackageFault::Control)?
         .tree;
     let mut members = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Keys as their programs write them, and what only looks like one. No key here is anybody's.
+//! Keys as programs write them, and texts that only look like one. No key here is in use.
 
 use super::*;
 
@@ -12,15 +12,15 @@ pub(crate) const PKCS8: [u8; 48] = [
     0xd4, 0xfb, 0xe0, 0x97, 0xa8, 0x8f, 0x44, 0x75, 0x58, 0x42,
 ];
 
-/// Sixty-four digits.
+/// Sixty-four base64 digits.
 const DIGITS: &str = "b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABD1";
 
 fn kind(text: &str) -> Option<&'static str> {
-    super::text(text.as_bytes()).map(KeyKind::name)
+    super::identify_text(text.as_bytes()).map(KeyKind::name)
 }
 
 #[test]
-fn keys_in_texts_are_told_by_their_frame_and_body() {
+fn keys_in_texts_are_identified_by_their_frame_and_body() {
     let base64 = &KEY[28..92];
     let framed = |label: &str, head: &str| {
         format!("x\n-----BEGIN {label}-----\n{head}{DIGITS}\n{base64}\n-----END {label}-----\n")
@@ -84,7 +84,7 @@ fn keys_in_texts_are_told_by_their_frame_and_body() {
 }
 
 #[test]
-fn words_examples_and_public_keys_are_no_keys() {
+fn labels_examples_and_public_keys_are_not_private_keys() {
     let public = KEY.replace("PRIVATE", "PUBLIC");
     for text in [
         "-----BEGIN PRIVATE KEY-----\n",
@@ -116,11 +116,11 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
 }
 
 fn name(bytes: &[u8]) -> Option<&'static str> {
-    super::binary(bytes, bytes.len() as u64).map(KeyKind::name)
+    super::identify_binary(bytes, bytes.len() as u64).map(KeyKind::name)
 }
 
 #[test]
-fn keys_in_der_are_told_by_their_elements() {
+fn keys_in_der_are_identified_by_their_elements() {
     let (zero, one, three) = (der(2, &[0]), der(2, &[1]), der(2, &[3]));
     let large = der(2, &[0x7f; 129]);
     let rsa = der(0x30, &[zero.clone(), vec![large.clone(); 8].concat()].concat());
@@ -137,7 +137,7 @@ fn keys_in_der_are_told_by_their_elements() {
         (ec, Some("private-key")),
         (encrypted, Some("encrypted-private-key")),
         (pfx(2), Some("pkcs12-key")),
-        // A bag of certificates, a public key, a certificate's outline, and a key with a byte more.
+        // A bag of certificates, a public key, the structure of a certificate, and a key followed by another byte.
         (pfx(3), None),
         (der(0x30, &[large.clone(), der(2, &[1, 0, 1])].concat()), None),
         (der(0x30, &[der(0x30, &[zero, large].concat()), der(0x30, &[]), der(3, &[0; 90])].concat()), None),
@@ -150,7 +150,7 @@ fn keys_in_der_are_told_by_their_elements() {
 }
 
 #[test]
-fn other_binary_keys_are_told_by_their_heads() {
+fn other_binary_keys_are_identified_by_their_headers() {
     for (bytes, expected) in [
         (&b"\x95\x03\xbe\x04\x5f\x00\x00\x00\x01\x08\x00rest"[..], Some("openpgp-secret-key")),
         (b"\x94\x58\x04\x5f\x00\x00\x00\x16\x09", Some("openpgp-secret-key")),

@@ -1,24 +1,24 @@
-//! Keys in texts.
+//! Identifies keys in texts: PEM, and the text formats of `PuTTY`, JSON Web Keys, `GnuPG`, `WireGuard` and BIND.
 
-use super::KeyKind;
+use super::kind::KeyKind;
 
-/// Base64 digits that have to come after the words that a key begins with; fewer are an example or an empty frame.
+/// Least number of base64 digits after the header of a key; fewer are an example or an empty frame.
 const BODY_MIN: usize = 32;
 
-/// Digits of a key in PEM that has no end: no example prints so many.
-const LONG: usize = 4096;
+/// Least number of digits of a key in PEM without its end line: no example has so many.
+const UNENDED_BODY_MIN: usize = 4096;
 
-/// The bytes before a word that belong to it: `-----BEGIN ` and the kind of key.
-const BEFORE_MAX: usize = 64;
+/// Most bytes before `PRIVATE KEY` that belong to its line: `-----BEGIN ` and the kind of key.
+const LABEL_MAX: usize = 64;
 
-/// What OpenSSH's keys without a passphrase begin with: the magic, and the cipher `none`.
-const OPENSSH: &[u8] = b"b3BlbnNzaC1rZXktdjEAAAAA";
+/// The magic of an OpenSSH key in base64. The name of the cipher follows, `none` where there is no passphrase.
+const OPENSSH_MAGIC: &[u8] = b"b3BlbnNzaC1rZXktdjEAAAAA";
 
-/// What a key is, of which a word stands at this place of a text.
+/// Checks the text around a marker at this offset, and returns the kind of the key if there is one.
 type KeyRule = fn(&[u8], usize) -> Option<KeyKind>;
 
-/// The kind of the first key in a part of a text.
-pub fn text(bytes: &[u8]) -> Option<KeyKind> {
+/// The kind of a key in a part of a text.
+pub fn identify_text(bytes: &[u8]) -> Option<KeyKind> {
     let rules: [(&[u8], KeyRule); 7] = [
         (b"PRIVATE KEY", pem),
         (b"PuTTY-User-Key-File-", putty),
@@ -28,27 +28,27 @@ pub fn text(bytes: &[u8]) -> Option<KeyKind> {
         (b"PrivateKey", wire_guard),
         (b"hmac-", tsig),
     ];
-    rules.into_iter().find_map(|(word, rule)| places(bytes, word).find_map(|at| rule(bytes, at)))
+    rules.into_iter().find_map(|(marker, rule)| occurrences(bytes, marker).find_map(|at| rule(bytes, at)))
 }
 
-/// Where a word stands.
-fn places<'a>(bytes: &'a [u8], word: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+/// The offsets of a marker.
+fn occurrences<'a>(bytes: &'a [u8], marker: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
     let mut from = 0;
     std::iter::from_fn(move || {
-        let found = find(bytes.get(from..)?, word)?;
-        from += found + 1;
+        let at = find(bytes.get(from..)?, marker)?;
+        from += at + 1;
         Some(from - 1)
     })
 }
 
-/// Where a word stands first: by its first byte, which is quick.
-fn find(bytes: &[u8], word: &[u8]) -> Option<usize> {
-    let first = *word.first()?;
+/// The first offset of a marker. Searches its first byte, which is fast.
+fn find(bytes: &[u8], marker: &[u8]) -> Option<usize> {
+    let first = *marker.first()?;
     let mut from = 0;
     loop {
         let rest = bytes.get(from..)?;
         let at = rest.iter().position(|byte| *byte == first)?;
-        if rest.get(at..)?.starts_with(word) {
+        if rest.get(at..)?.starts_with(marker) {
             return Some(from + at);
         }
         from += at + 1;
@@ -59,7 +59,7 @@ fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)
 }
 
-/// The lines of a text, whose ends may be written `\n` as they are in JSON, without white space and quotes around them.
+/// The lines of a text, without white space and quotes around them. A line may also end in an escaped `\n`, as in JSON.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(bytes);
     std::iter::from_fn(move || {
@@ -74,16 +74,16 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
             None => (all, None),
         };
         rest = after;
-        let around = |byte: &u8| !(byte.is_ascii_whitespace() || b"\"'\\#*|".contains(byte));
-        let from = line.iter().position(around).unwrap_or(line.len());
-        let to = line.iter().rposition(around).map_or(from, |last| last + 1);
+        let is_content = |byte: &u8| !(byte.is_ascii_whitespace() || b"\"'\\#*|".contains(byte));
+        let from = line.iter().position(is_content).unwrap_or(line.len());
+        let to = line.iter().rposition(is_content).map_or(from, |last| last + 1);
         Some(&line[from..to])
     })
 }
 
 /// `-----BEGIN … PRIVATE KEY-----` with a body; SSH.com writes four dashes and a space.
 fn pem(bytes: &[u8], at: usize) -> Option<KeyKind> {
-    let before = bytes.get(at.saturating_sub(BEFORE_MAX)..at)?;
+    let before = bytes.get(at.saturating_sub(LABEL_MAX)..at)?;
     let begin = before.windows(6).rposition(|window| window == b"BEGIN ")?;
     let label = &before[begin + 6..];
     let dashes = before[..begin].ends_with(b"-----") || before[..begin].ends_with(b"---- ");
@@ -108,21 +108,21 @@ fn pem(bytes: &[u8], at: usize) -> Option<KeyKind> {
             encrypted |= line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
             continue;
         }
-        // An example leaves a part out: a line of dots is no part of a key.
+        // An example abbreviates: a line of dots is not part of a key.
         if !line.iter().all(|byte| is_base64(*byte)) {
             break;
         }
         first = first.or(Some(line));
         digits += line.len();
     }
-    // A long one may go on in the next part of the text.
-    if digits < BODY_MIN || (!ended && digits < LONG) {
+    // A long one may continue in the next part of the text.
+    if digits < BODY_MIN || (!ended && digits < UNENDED_BODY_MIN) {
         return None;
     }
     Some(match label {
         [b'P', b'G', b'P', ..] => KeyKind::OpenPgp,
         [b'O', b'P', b'E', b'N', b'S', b'S', b'H', ..] => {
-            let plain = first?.strip_prefix(OPENSSH).is_some_and(|rest| rest.starts_with(b"BG5vbmU"));
+            let plain = first?.strip_prefix(OPENSSH_MAGIC).is_some_and(|rest| rest.starts_with(b"BG5vbmU"));
             if plain { KeyKind::OpenSsh } else { KeyKind::Encrypted }
         }
         _ if encrypted => KeyKind::Encrypted,
@@ -135,16 +135,16 @@ fn putty(bytes: &[u8], at: usize) -> Option<KeyKind> {
     let mut lines = lines(bytes.get(at..)?).take(400);
     let count = lines.find_map(|line| line.strip_prefix(b"Private-Lines: "))?;
     let body = lines.find(|line| !line.is_empty())?;
-    let sound =
+    let valid =
         count.iter().all(u8::is_ascii_digit) && body.len() >= 16 && body.iter().all(|byte| is_base64(*byte));
-    sound.then_some(KeyKind::Putty)
+    valid.then_some(KeyKind::Putty)
 }
 
-/// `GnuPG`'s own files hold S-expressions: `(private-key (rsa (n #00…#)`, in the longer form after `Key: `.
+/// The files of `GnuPG` are S-expressions: `(private-key (rsa (n #00…#)`, in the extended format after `Key: `.
 fn gnupg(bytes: &[u8], at: usize) -> Option<KeyKind> {
     let before = bytes.get(..at)?;
-    let begins = before.is_empty() || before.ends_with(b"Key: ");
-    (begins && bytes.get(at..)?.iter().take(4096).any(|byte| *byte == b'#')).then_some(KeyKind::OpenPgp)
+    let at_start = before.is_empty() || before.ends_with(b"Key: ");
+    (at_start && bytes.get(at..)?.iter().take(4096).any(|byte| *byte == b'#')).then_some(KeyKind::OpenPgp)
 }
 
 /// The object around `"kty"` has the private part: `d`, or `k` where the key is symmetric.

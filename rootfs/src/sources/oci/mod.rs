@@ -214,7 +214,7 @@ pub(super) fn open(
         size = size.saturating_add(laid.size);
         planting.next_layer();
         let bytes = FileRange { file: &laid.file, at: laid.place.at, len: laid.len };
-        let read = tar::layer(&bytes, laid.place, &mut planting, opening.watch);
+        let read = tar::layer(&bytes, laid.place, &mut planting, opening.monitor);
         tally.add(read.map_err(|error| OciError::Layer {
             number,
             digest: layer.diff_id,

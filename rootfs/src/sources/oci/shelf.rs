@@ -57,7 +57,7 @@ impl OciBlobs {
         // The pin is the manifest's, which does not care how the image was packed.
         let plain = opening.archive(path, DigestPin::Unpinned, blobs, tasks)?;
         let place = ArchiveLocation { source: plain.source, at: 0 };
-        let tree = tar::index(&plain.bytes(), place, opening.watch)?.tree;
+        let tree = tar::index(&plain.bytes(), place, opening.monitor)?.tree;
         let sources = HashMap::from([(path.to_owned(), plain.source)]);
         Ok(Self { held: Held::Archive { tree, plain, path: path.to_owned() }, sources })
     }

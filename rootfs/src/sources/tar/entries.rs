@@ -3,7 +3,7 @@
 
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, SYMLINK_MAX};
-use amiforge_store::watch::Watch;
+use amiforge_progress::Monitor;
 
 use super::header::TarHeader;
 use super::pax::{Extended, RecordScope};
@@ -100,11 +100,11 @@ impl<'a> Entries<'a> {
     }
 
     /// The next entry; `None` at the end.
-    pub(super) fn next(&mut self, watch: &dyn Watch) -> Result<Option<EntryAction>, TarError> {
+    pub(super) fn next(&mut self, monitor: Monitor<'_>) -> Result<Option<EntryAction>, TarError> {
         self.start = self.at;
         loop {
             self.looks = self.looks.wrapping_add(1);
-            if self.looks.is_multiple_of(LOOK) && watch.interrupted() {
+            if self.looks.is_multiple_of(LOOK) && monitor.cancel.is_cancelled() {
                 return Err(TarError::Interrupted);
             }
             let at = self.at;

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use amiforge_formats::read_at::ReadAt;
-use amiforge_store::watch::Watch;
+use amiforge_progress::Monitor;
 
 use super::entries::{Entries, EntryAction};
 use super::{ArchiveLocation, End, TarError, plant};
@@ -28,11 +28,11 @@ pub(in crate::sources) fn layer(
     archive: &dyn ReadAt,
     place: ArchiveLocation,
     planting: &mut Inserter,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
 ) -> Result<Tally, TarError> {
     let mut entries = Entries::new(archive, place, End::Vouched);
     let mut leftovers = BTreeSet::new();
-    while let Some(item) = entries.next(watch)? {
+    while let Some(item) = entries.next(monitor)? {
         take(planting, &entries, item, &mut leftovers)?;
     }
     planting.finish_links().map_err(|(path, at, fault)| TarError::Entry {

@@ -31,7 +31,7 @@ use self::window::BLOCK;
 use super::fault::EntryFault;
 use super::indexed::{Again, Indexed, Inserter, PlantError};
 use super::same::{InArchive, same_bytes};
-use amiforge_store::watch::Watch;
+use amiforge_progress::Monitor;
 
 /// Where in which source an archive lies, for the slices that point into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,10 +112,14 @@ pub fn is_tar(block: &[u8; BLOCK]) -> bool {
 ///
 /// # Errors
 /// The entry and byte at which it breaks a rule.
-pub fn index(archive: &dyn ReadAt, place: ArchiveLocation, watch: &dyn Watch) -> Result<Indexed, TarError> {
+pub fn index(
+    archive: &dyn ReadAt,
+    place: ArchiveLocation,
+    monitor: Monitor<'_>,
+) -> Result<Indexed, TarError> {
     let mut planting = Inserter::new(Again::Refuse);
     let mut entries = Entries::new(archive, place, End::Marked);
-    while let Some(item) = entries.next(watch)? {
+    while let Some(item) = entries.next(monitor)? {
         plant(&mut planting, &entries, item)?;
     }
     planting.finish_links().map_err(|(path, at, fault)| TarError::Entry {
@@ -139,11 +143,11 @@ pub(crate) enum TarEntry {
 pub(crate) fn visit(
     archive: &dyn ReadAt,
     place: ArchiveLocation,
-    watch: &dyn Watch,
+    monitor: Monitor<'_>,
     take: &mut dyn FnMut(&[u8], TarEntry),
 ) -> Result<(), TarError> {
     let mut entries = Entries::new(archive, place, End::Marked);
-    while let Some(item) = entries.next(watch)? {
+    while let Some(item) = entries.next(monitor)? {
         let entry = match item {
             EntryAction::Node(node) => TarEntry::Node(node),
             EntryAction::Link(target) => TarEntry::Link(target),

@@ -1,13 +1,13 @@
-//! What may stand in a field of an account file. A field that carries a `:` or a line end would make other fields,
-//! or other accounts, so nothing unchecked is ever written.
+//! Validates the fields of account files. A value with a `:` or a line end would add fields or accounts, so every value is
+//! checked before it is written.
 
-use super::AccountError;
+use super::error::AccountError;
 use amiforge_formats::path;
 
-/// Longest name of an account (`LOGIN_NAME_MAX` of the tools; utmp(5) keeps 32 bytes).
+/// Longest name of an account, in bytes (`LOGIN_NAME_MAX` of the tools; utmp(5) keeps 32 bytes).
 const NAME_MAX: usize = 32;
 
-/// A name of a user or group.
+/// Checks the name of a user or group.
 pub(super) fn name(name: &str) -> Result<(), AccountError> {
     let stem = name.strip_suffix('$').unwrap_or(name);
     let first = stem.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
@@ -19,7 +19,7 @@ pub(super) fn name(name: &str) -> Result<(), AccountError> {
     }
 }
 
-/// Free text, such as the full name.
+/// Checks free text, such as the full name.
 pub(super) fn text(field: &'static str, value: &str) -> Result<(), AccountError> {
     if value.chars().any(|letter| letter.is_control() || letter == ':') {
         return Err(AccountError::BadField { field, value: value.to_owned() });
@@ -27,13 +27,13 @@ pub(super) fn text(field: &'static str, value: &str) -> Result<(), AccountError>
     Ok(())
 }
 
-/// A path, of a home or shell.
+/// Checks the path of a home or shell.
 pub(super) fn path(field: &'static str, value: &str) -> Result<(), AccountError> {
     path::checked(value)?;
     text(field, value)
 }
 
-/// A hash of crypt(5), or a word that no password matches. The value is never shown: it may be the password.
+/// Checks a hash of crypt(5), or a value that no password matches. Errors do not show the value: it may be the password.
 pub(super) fn password_hash(hash: &str) -> Result<(), AccountError> {
     const METHODS: [&str; 13] = ["1", "2a", "2b", "2x", "2y", "3", "5", "6", "7", "gy", "md5", "sha1", "y"];
     if matches!(hash, "*" | "!" | "!*" | "!!") {
@@ -50,21 +50,21 @@ pub(super) fn password_hash(hash: &str) -> Result<(), AccountError> {
     }
 }
 
-/// A line of `authorized_keys`: options if any, type, base64.
+/// Checks a line of `authorized_keys`: optional options, type, base64.
 pub(super) fn ssh_key(line: &str) -> Result<(), AccountError> {
-    let bad = || AccountError::SshKey { line: line.chars().take(40).collect() };
+    let invalid = || AccountError::SshKey { line: line.chars().take(40).collect() };
     if line.chars().any(char::is_control) || line.starts_with('#') {
-        return Err(bad());
+        return Err(invalid());
     }
-    let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
-    let is_type = |word: &str| ["ssh-", "ecdsa-", "sk-"].iter().any(|prefix| word.starts_with(prefix));
-    let is_key = |word: &str| {
-        // Every key starts with the length of its type, whose upper bytes are zero.
-        word.starts_with("AAAA")
-            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+    let parts: Vec<&str> = line.split(' ').filter(|part| !part.is_empty()).collect();
+    let is_type = |part: &str| ["ssh-", "ecdsa-", "sk-"].iter().any(|prefix| part.starts_with(prefix));
+    let is_key = |part: &str| {
+        // Every key starts with the 32-bit length of its type, whose upper bytes are zero.
+        part.starts_with("AAAA")
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
     };
-    let found = words.windows(2).any(|pair| matches!(pair, [kind, key] if is_type(kind) && is_key(key)));
-    if found { Ok(()) } else { Err(bad()) }
+    let has_key = parts.windows(2).any(|pair| matches!(pair, [kind, key] if is_type(kind) && is_key(key)));
+    if has_key { Ok(()) } else { Err(invalid()) }
 }
 
 #[cfg(test)]

@@ -1,19 +1,21 @@
-//! The six account files of a tree together: groups and users are made, changed and joined in all that hold them.
+//! The six account files of a tree together: creates, changes and joins groups and users in every file that holds them.
+//! Entries that a recipe does not name are left as they are.
 
+use amiforge_formats::path;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
+use super::checks;
+use super::error::AccountError;
+use super::ids::{ID, PRIMARY_GROUP, add_range, allocate, next_range, number_of, require_free};
 use super::login_defs::LoginDefs;
-use super::renumber::Moved;
+use super::renumber::IdChanges;
+use super::spec::{AccountClass, GroupSpec, Principal, SubordinateIds, UserSpec};
 use super::table::AccountTable;
-use super::{AccountClass, AccountError, GroupSpec, Principal, SubordinateIds, UserSpec, checks};
-use amiforge_formats::path;
 
-// Fields of passwd(5), group(5), shadow(5) and gshadow(5), counted from zero.
+// Columns of passwd(5), group(5), shadow(5) and gshadow(5), counted from zero.
 const PASSWORD: usize = 1;
-pub(super) const ID: usize = 2;
-pub(super) const PRIMARY: usize = 3;
 const GECOS: usize = 4;
 const HOME: usize = 5;
 const SHELL: usize = 6;
@@ -22,32 +24,32 @@ const LAST_CHANGE: usize = 2;
 
 /// All account files.
 #[derive(Debug, Clone)]
-pub(super) struct Database {
-    pub(super) passwd: AccountTable,
+pub(super) struct AccountDatabase {
+    passwd: AccountTable,
     shadow: AccountTable,
-    pub(super) group: AccountTable,
+    group: AccountTable,
     gshadow: AccountTable,
     subuid: AccountTable,
     subgid: AccountTable,
     pub(super) defs: LoginDefs,
-    /// Days since 1970 for the last change of passwords; empty where the time is none to speak of.
+    /// Days since 1970 for the last change of a password; empty where the build time is before the second day.
     today: String,
-    /// Numbers of accounts that are there which have changed.
-    pub(super) moved: Moved,
+    /// Numbers of existing accounts that have changed.
+    pub(super) id_changes: IdChanges,
 }
 
-/// A user as it is after its step.
+/// A user after its `[[user]]` has been applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UserAccount {
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) home: String,
-    /// Whether the step made it.
+    /// Whether the user did not exist before.
     pub(super) new: bool,
 }
 
-impl Database {
-    /// Reads what the tree has.
+impl AccountDatabase {
+    /// Reads the files of a tree; those that do not exist are empty.
     pub(super) fn load(tree: &Tree, sources: &dyn Sources, time: Time) -> Result<Self, AccountError> {
         let table = |path| AccountTable::load(tree, sources, path);
         let days = time.secs.div_euclid(86_400);
@@ -59,13 +61,13 @@ impl Database {
             subuid: table("/etc/subuid")?,
             subgid: table("/etc/subgid")?,
             defs: LoginDefs::load(tree, sources)?,
-            // Day 0 would tell login to ask for a new password.
+            // Day 0 makes login(1) ask for a new password.
             today: if days > 0 { days.to_string() } else { String::new() },
-            moved: Moved::default(),
+            id_changes: IdChanges::default(),
         })
     }
 
-    /// Writes what has changed; shadow files that were not there belong to the group `shadow` if there is one.
+    /// Writes the files that have changed; shadow files that did not exist belong to the group `shadow` if there is one.
     pub(super) fn save(mut self, tree: &mut Tree, time: Time) -> Result<(), AccountError> {
         self.complete_shadows();
         let shadow = self.group.find("shadow").and_then(|row| self.group.number(row, ID));
@@ -88,7 +90,7 @@ impl Database {
         Ok(())
     }
 
-    /// Gives a shadow file that was not there a locked entry for everyone whose password is said to be in it.
+    /// Adds locked entries to a shadow file that did not exist, for every account whose password field (`x`) refers to it.
     fn complete_shadows(&mut self) {
         let (users, groups) = (self.shadow.names(), self.gshadow.names());
         for row in self.passwd.rows().filter(|_| self.shadow.is_new()).collect::<Vec<_>>() {
@@ -114,7 +116,7 @@ impl Database {
     pub(super) fn gid(&self, group: &Principal) -> Result<u32, AccountError> {
         match group {
             Principal::Id(gid) => Ok(*gid),
-            Principal::Name(name) => number(&self.group, name),
+            Principal::Name(name) => number_of(&self.group, name),
         }
     }
 
@@ -122,21 +124,27 @@ impl Database {
     pub(super) fn uid(&self, user: &Principal) -> Result<u32, AccountError> {
         match user {
             Principal::Id(uid) => Ok(*uid),
-            Principal::Name(name) => number(&self.passwd, name),
+            Principal::Name(name) => number_of(&self.passwd, name),
         }
     }
 
-    /// Makes a group, or checks that the one there is the one meant.
+    /// Creates a group, or gives an existing one the number of the spec.
     pub(super) fn group(&mut self, spec: &GroupSpec) -> Result<(), AccountError> {
         checks::name(&spec.name)?;
         let Some(row) = self.group.find(&spec.name) else {
             return self.new_group(&spec.name, spec.gid, None, spec.class).map(|_| ());
         };
-        let is = self.group.number(row, ID).unwrap_or_default();
-        spec.gid.filter(|gid| *gid != is).map_or(Ok(()), |gid| self.renumber_group(row, is, gid))
+        let current = self.group.number(row, ID).unwrap_or_default();
+        match spec.gid.filter(|gid| *gid != current) {
+            Some(gid) => {
+                let tables = (&mut self.group, &mut self.passwd);
+                self.id_changes.renumber_group(tables, row, current, gid)
+            }
+            None => Ok(()),
+        }
     }
 
-    /// Adds a group of a number: exactly that, or a preferred one, or any that is free.
+    /// Adds a group with exactly the number `gid`, else with the preferred one if that is free, else with the next free one.
     fn new_group(
         &mut self,
         name: &str,
@@ -145,7 +153,7 @@ impl Database {
         class: AccountClass,
     ) -> Result<u32, AccountError> {
         let gid = match gid {
-            Some(gid) => free(&self.group, "gid", gid)?,
+            Some(gid) => require_free(&self.group, "gid", gid)?,
             None => match preferred.filter(|gid| self.group.find_number(ID, *gid).is_none()) {
                 Some(gid) => gid,
                 None => allocate(&self.group, "gid", self.defs.range("GID", class), class)?,
@@ -158,7 +166,7 @@ impl Database {
         Ok(gid)
     }
 
-    /// Puts a user into a group.
+    /// Adds a user to the members of a group.
     pub(super) fn join(&mut self, user: &str, group: &str) -> Result<(), AccountError> {
         if self.passwd.find(user).is_none() {
             return Err(AccountError::NoAccount { path: self.passwd.path(), name: user.to_owned() });
@@ -173,9 +181,9 @@ impl Database {
         Ok(())
     }
 
-    /// Makes a user, or changes in the one there what the spec gives.
+    /// Creates a user, or changes of an existing one only what the spec sets.
     pub(super) fn user(&mut self, tree: &Tree, spec: &UserSpec) -> Result<UserAccount, AccountError> {
-        check(spec)?;
+        check_spec(spec)?;
         match self.passwd.find(&spec.name) {
             Some(row) => self.change_user(row, spec)?,
             None => return self.new_user(tree, spec),
@@ -187,19 +195,19 @@ impl Database {
         let row = self.passwd.find(name);
         let broken = || AccountError::NoAccount { path: self.passwd.path(), name: name.to_owned() };
         let row = row.ok_or_else(broken)?;
-        let (uid, gid) = (self.passwd.number(row, ID), self.passwd.number(row, PRIMARY));
+        let (uid, gid) = (self.passwd.number(row, ID), self.passwd.number(row, PRIMARY_GROUP));
         let (uid, gid) = uid.zip(gid).ok_or_else(broken)?;
         Ok(UserAccount { uid, gid, home: self.passwd.text(row, HOME).to_owned(), new })
     }
 
     fn change_user(&mut self, row: usize, spec: &UserSpec) -> Result<(), AccountError> {
-        let is = self.passwd.number(row, ID).unwrap_or_default();
-        if let Some(wanted) = spec.uid.filter(|uid| *uid != is) {
-            self.renumber_user(row, is, wanted)?;
+        let current = self.passwd.number(row, ID).unwrap_or_default();
+        if let Some(uid) = spec.uid.filter(|uid| *uid != current) {
+            self.id_changes.renumber_user(&mut self.passwd, row, current, uid)?;
         }
         if let Some(group) = &spec.group {
             let gid = self.gid(group)?.to_string();
-            self.passwd.set(row, PRIMARY, &gid);
+            self.passwd.set(row, PRIMARY_GROUP, &gid);
         }
         for (field, value) in [(GECOS, &spec.gecos), (HOME, &spec.home), (SHELL, &spec.shell)] {
             if let Some(value) = value {
@@ -217,7 +225,7 @@ impl Database {
                 None => self.push_shadow(&spec.name, hash),
             }
         }
-        self.subordinates(spec, false)
+        self.add_subordinate_ids(spec, false)
     }
 
     fn new_user(&mut self, tree: &Tree, spec: &UserSpec) -> Result<UserAccount, AccountError> {
@@ -236,19 +244,19 @@ impl Database {
         let (uid_text, gid_text) = (uid.to_string(), gid.to_string());
         let gecos = spec.gecos.as_deref().unwrap_or_default();
         self.passwd.push(&[&spec.name, "x", &uid_text, &gid_text, gecos, &home, &shell]);
-        let password = spec.password_hash.clone().unwrap_or_else(|| locked(spec.class).to_owned());
+        let password = spec.password_hash.clone().unwrap_or_else(|| locked_password(spec.class).to_owned());
         match self.shadow.find(&spec.name) {
             Some(row) => self.shadow.set(row, PASSWORD, &password),
             None => self.push_shadow(&spec.name, &password),
         }
-        self.subordinates(spec, true)?;
+        self.add_subordinate_ids(spec, true)?;
         self.user_row(&spec.name, true)
     }
 
-    /// The number for a new user: the one given, else that of the group of its name, else the next.
+    /// The number for a new user: that of the spec, else that of the group of its name, else the next free one.
     fn new_uid(&self, spec: &UserSpec, own_group: Option<u32>) -> Result<u32, AccountError> {
         if let Some(uid) = spec.uid {
-            return free(&self.passwd, "uid", uid);
+            return require_free(&self.passwd, "uid", uid);
         }
         let (first, last) = self.defs.range("UID", spec.class);
         let same = own_group.filter(|gid| (first..=last).contains(gid));
@@ -258,13 +266,13 @@ impl Database {
         }
     }
 
-    /// Gives ranges of subordinate ids.
-    fn subordinates(&mut self, spec: &UserSpec, new: bool) -> Result<(), AccountError> {
+    /// Adds the ranges of subordinate ids of a user.
+    fn add_subordinate_ids(&mut self, spec: &UserSpec, new: bool) -> Result<(), AccountError> {
         let defs = &self.defs;
-        for (table, wish, key) in
+        for (table, request, key) in
             [(&mut self.subuid, spec.subuid, "SUB_UID"), (&mut self.subgid, spec.subgid, "SUB_GID")]
         {
-            let (start, count) = match wish {
+            let (start, count) = match request {
                 SubordinateIds::Range { start, count } => (start, count),
                 SubordinateIds::Default
                     if new
@@ -282,48 +290,8 @@ impl Database {
     }
 }
 
-/// Adds a range that no other user has a part of; the user's own range may be there already.
-fn add_range(table: &mut AccountTable, name: &str, start: u32, count: u32) -> Result<(), AccountError> {
-    if count == 0 || start.checked_add(count - 1).is_none() {
-        return Err(AccountError::BadRange { path: table.path(), start, count });
-    }
-    let last = start + (count - 1);
-    for row in table.rows() {
-        let Some((other, size)) = table.number(row, 1).zip(table.number(row, 2)) else { continue };
-        if table.text(row, 0) == name && (other, size) == (start, count) {
-            return Ok(());
-        }
-        if other <= last && u64::from(start) < u64::from(other) + u64::from(size) {
-            let owner = table.text(row, 0).to_owned();
-            return Err(AccountError::RangeTaken { path: table.path(), start, last, owner, other });
-        }
-    }
-    table.push(&[name, &start.to_string(), &count.to_string()]);
-    Ok(())
-}
-
-/// The lowest free range of the size that login.defs gives.
-fn next_range(
-    table: &AccountTable,
-    (first, last, count): (u32, u32, u32),
-) -> Result<(u32, u32), AccountError> {
-    let ranges = table.rows().filter_map(|row| table.number(row, 1).zip(table.number(row, 2)));
-    let mut taken: Vec<(u64, u64)> = ranges.map(|(start, size)| (start.into(), size.into())).collect();
-    taken.sort_unstable();
-    let mut start = u64::from(first);
-    for (other, size) in taken {
-        if other < start + u64::from(count) {
-            start = start.max(other + size);
-        }
-    }
-    match u32::try_from(start) {
-        Ok(start) if u64::from(start) + u64::from(count) <= u64::from(last) + 1 => Ok((start, count)),
-        _ => Err(AccountError::Full { id: table.path(), first, last }),
-    }
-}
-
 /// Checks every field that will be written.
-fn check(spec: &UserSpec) -> Result<(), AccountError> {
+fn check_spec(spec: &UserSpec) -> Result<(), AccountError> {
     checks::name(&spec.name)?;
     spec.gecos.iter().try_for_each(|gecos| checks::text("gecos", gecos))?;
     spec.home.iter().try_for_each(|home| checks::path("home", home))?;
@@ -332,8 +300,9 @@ fn check(spec: &UserSpec) -> Result<(), AccountError> {
     spec.ssh_authorized_keys.iter().try_for_each(|key| checks::ssh_key(key))
 }
 
-/// A password that nobody can type: `!` for people, who may get one, `!*` for daemons, who never do.
-fn locked(class: AccountClass) -> &'static str {
+/// The password field of an account without a password, which no typed password matches: `!` for a regular user, whose
+/// account passwd(1) can unlock, `!*` for a system user.
+fn locked_password(class: AccountClass) -> &'static str {
     match class {
         AccountClass::Regular => "!",
         AccountClass::System => "!*",
@@ -347,37 +316,4 @@ fn default_shell(tree: &Tree, class: AccountClass) -> Result<String, AccountErro
         AccountClass::Regular => "/bin/sh",
     };
     Ok(shell.to_owned())
-}
-
-/// The number of a name.
-fn number(table: &AccountTable, name: &str) -> Result<u32, AccountError> {
-    let row = table.find(name).and_then(|row| table.number(row, ID));
-    row.ok_or_else(|| AccountError::NoAccount { path: table.path(), name: name.to_owned() })
-}
-
-/// The number, if nobody has it.
-pub(super) fn free(table: &AccountTable, id: &'static str, number: u32) -> Result<u32, AccountError> {
-    // The highest one means "no change" to chown(2).
-    if number == u32::MAX {
-        return Err(AccountError::BadId { id, number });
-    }
-    match table.find_number(ID, number) {
-        Some(row) => Err(AccountError::Taken { id, number, owner: table.text(row, 0).to_owned() }),
-        None => Ok(number),
-    }
-}
-
-/// The next number of a range: the lowest for people, the highest for daemons.
-fn allocate(
-    table: &AccountTable,
-    id: &'static str,
-    (first, last): (u32, u32),
-    class: AccountClass,
-) -> Result<u32, AccountError> {
-    let taken = table.numbers(ID);
-    let found = match class {
-        AccountClass::Regular => (first..=last).find(|number| !taken.contains(number)),
-        AccountClass::System => (first..=last).rev().find(|number| !taken.contains(number)),
-    };
-    found.ok_or(AccountError::Full { id, first, last })
 }

@@ -1,4 +1,4 @@
-//! Homes: made from `/etc/skel`, and the ssh keys in them. Does not read account files.
+//! Creates homes from `/etc/skel` and adds ssh keys to them. Does not read account files.
 
 use std::sync::Arc;
 
@@ -7,13 +7,14 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeId, NodeKind, Tree};
 
 use super::database::UserAccount;
-use super::{AccountClass, AccountError, MakeHome, UserSpec};
+use super::error::AccountError;
+use super::spec::{AccountClass, MakeHome, UserSpec};
 use amiforge_formats::path::{self, Last, PathError};
 
-/// Deepest folder that is copied from `/etc/skel`.
+/// Greatest depth of folders that are copied from `/etc/skel`.
 const DEPTH_MAX: usize = 64;
 
-/// Makes the home if the spec wants it and it is not there, and adds the keys.
+/// Creates the home if the spec requires it and it does not exist, and adds the keys.
 pub(super) fn apply(
     tree: &mut Tree,
     sources: &dyn Sources,
@@ -23,17 +24,17 @@ pub(super) fn apply(
     time: Time,
 ) -> Result<(), AccountError> {
     let keys = !spec.ssh_authorized_keys.is_empty();
-    let wanted = match spec.make_home {
+    let create = match spec.make_home {
         MakeHome::Always => true,
         MakeHome::Never => false,
         MakeHome::Default => keys || (user.new && spec.class == AccountClass::Regular),
     };
     let exists = path::find(tree, user.home.as_bytes())?.is_some();
-    if keys && (user.home == "/nonexistent" || !(exists || wanted)) {
+    if keys && (user.home == "/nonexistent" || !(exists || create)) {
         return Err(AccountError::NoHome { home: user.home.clone() });
     }
-    if wanted && !exists {
-        make(tree, user, mode, time)?;
+    if create && !exists {
+        create_home(tree, user, mode, time)?;
     }
     if keys { add_keys(tree, sources, spec, user, time) } else { Ok(()) }
 }
@@ -42,17 +43,17 @@ fn owned(user: &UserAccount, mode: u16, mtime: Time) -> Meta {
     Meta { mode, uid: user.uid, gid: user.gid, mtime, xattrs: None }
 }
 
-/// Copies `/etc/skel` to the home, all of it the user's.
-fn make(tree: &mut Tree, user: &UserAccount, mode: u16, time: Time) -> Result<(), AccountError> {
+/// Creates the home as a copy of `/etc/skel` owned by the user.
+fn create_home(tree: &mut Tree, user: &UserAccount, mode: u16, time: Time) -> Result<(), AccountError> {
     let path = path::checked(&user.home)?;
     let place = path::place_made(tree, path, Last::Follow, time)?;
     let home = path::put(tree, &place, Node { meta: owned(user, mode, time), kind: NodeKind::dir() })?;
     let Some(skel) = path::find(tree, b"/etc/skel")? else { return Ok(()) };
-    copy(tree, skel, home, place.path, user)
+    copy_entries(tree, skel, home, place.path, user)
 }
 
-/// Copies the entries of a folder; content is shared, not read.
-fn copy(
+/// Copies the entries of a folder with the user as their owner; contents are shared, not read.
+fn copy_entries(
     tree: &mut Tree,
     skel: NodeId,
     home: NodeId,
@@ -62,7 +63,7 @@ fn copy(
     let mut pending = vec![(skel, home, path, 0)];
     while let Some((from, to, path, depth)) = pending.pop() {
         for (name, id) in tree.entries(from).cloned().unwrap_or_default() {
-            // A home below /etc/skel would copy itself.
+            // A home below /etc/skel must not be copied into itself.
             if id == home || depth > DEPTH_MAX {
                 continue;
             }
@@ -74,17 +75,17 @@ fn copy(
                 node.kind = NodeKind::dir();
             }
             let path = [&path[..], b"/", name.as_bytes()].concat();
-            let made =
+            let copied =
                 tree.add(to, name, node).map_err(|source| PathError::Tree { path: path.clone(), source })?;
             if is_dir {
-                pending.push((id, made, path, depth + 1));
+                pending.push((id, copied, path, depth + 1));
             }
         }
     }
     Ok(())
 }
 
-/// Adds the keys that are not there yet. sshd(8) takes them only from a folder and file of the user alone.
+/// Adds the keys that `authorized_keys` does not have. sshd(8) requires that only the user may write to folder and file.
 fn add_keys(
     tree: &mut Tree,
     sources: &dyn Sources,

@@ -1,31 +1,31 @@
-//! The ranges and defaults of login.defs(5). Knows no accounts.
+//! Reads the ranges and defaults of login.defs(5). Knows no accounts.
 
 use std::collections::BTreeMap;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::Tree;
 
-use super::AccountClass;
+use super::spec::AccountClass;
 use amiforge_formats::path::{self, PathError};
 
-/// What `/etc/login.defs` of the tree says, with the defaults of shadow-utils.
+/// The settings of `/etc/login.defs` of the tree, with the defaults of shadow-utils.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LoginDefs {
     values: BTreeMap<String, String>,
 }
 
 impl LoginDefs {
-    /// Reads the file; without one all is default.
+    /// Reads the file; without one every setting has its default.
     pub(super) fn load(tree: &Tree, sources: &dyn Sources) -> Result<Self, PathError> {
-        // Distributions without an /etc of their own keep it in /usr.
+        // Distributions that leave /etc to the administrator have it in /usr/etc.
         let mut bytes = path::read(tree, sources, b"/etc/login.defs")?;
         if bytes.is_none() {
             bytes = path::read(tree, sources, b"/usr/etc/login.defs")?;
         }
         let bytes = bytes.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
-        let words = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-        let pairs = words.filter_map(|line| line.split_once(|letter: char| letter.is_ascii_whitespace()));
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        let pairs = lines.filter_map(|line| line.split_once(|letter: char| letter.is_ascii_whitespace()));
         let values = pairs.map(|(key, value)| (key.to_owned(), value.trim().to_owned())).collect();
         Ok(Self { values })
     }
@@ -40,25 +40,25 @@ impl LoginDefs {
         }
     }
 
-    /// The numbers for users (`UID`) or groups (`GID`), first and last.
-    pub(super) fn range(&self, what: &str, class: AccountClass) -> (u32, u32) {
+    /// First and last number for users (`UID`) or groups (`GID`).
+    pub(super) fn range(&self, prefix: &str, class: AccountClass) -> (u32, u32) {
         let or = |key: String, default| self.number(&key).unwrap_or(default);
         match class {
-            AccountClass::Regular => (or(format!("{what}_MIN"), 1000), or(format!("{what}_MAX"), 60_000)),
+            AccountClass::Regular => (or(format!("{prefix}_MIN"), 1000), or(format!("{prefix}_MAX"), 60_000)),
             AccountClass::System => {
-                let last = or(format!("{what}_MIN"), 1000).saturating_sub(1);
-                (or(format!("SYS_{what}_MIN"), 100), or(format!("SYS_{what}_MAX"), last))
+                let last = or(format!("{prefix}_MIN"), 1000).saturating_sub(1);
+                (or(format!("SYS_{prefix}_MIN"), 100), or(format!("SYS_{prefix}_MAX"), last))
             }
         }
     }
 
-    /// Subordinate ids (`SUB_UID`, `SUB_GID`): first, last, and how many a user gets.
-    pub(super) fn subordinate(&self, what: &str) -> (u32, u32, u32) {
-        let or = |key: &str, default| self.number(&format!("{what}_{key}")).unwrap_or(default);
+    /// Subordinate ids (`SUB_UID`, `SUB_GID`): first, last, and the number of ids for each user.
+    pub(super) fn subordinate(&self, prefix: &str) -> (u32, u32, u32) {
+        let or = |key: &str, default| self.number(&format!("{prefix}_{key}")).unwrap_or(default);
         (or("MIN", 100_000), or("MAX", 600_100_000), or("COUNT", 65_536))
     }
 
-    /// Days for the ageing fields of shadow(5): least, most, warning; empty where login.defs switches them off.
+    /// Days for the ageing fields of shadow(5): minimum, maximum, warning; empty where login.defs disables them.
     pub(super) fn ageing(&self) -> [String; 3] {
         [("PASS_MIN_DAYS", "0"), ("PASS_MAX_DAYS", "99999"), ("PASS_WARN_AGE", "7")].map(|(key, default)| {
             match self.values.get(key) {
@@ -68,7 +68,7 @@ impl LoginDefs {
         })
     }
 
-    /// Mode of a new home.
+    /// Mode of a new home: `HOME_MODE`, else 0777 without `UMASK`.
     pub(super) fn home_mode(&self) -> u16 {
         let umask = self.octal("UMASK").unwrap_or(0o022);
         self.octal("HOME_MODE").unwrap_or(0o777 & !umask)
@@ -88,7 +88,7 @@ mod tests {
     use crate::steps::testing::{empty, tree};
 
     #[test]
-    fn the_trees_own_ranges_count() {
+    fn ranges_come_from_the_tree() {
         let defaults = LoginDefs::load(&empty(), &NoSources).unwrap();
         assert_eq!(defaults.range("UID", AccountClass::Regular), (1000, 60_000));
         assert_eq!(defaults.range("GID", AccountClass::System), (100, 999));

@@ -1,5 +1,5 @@
-//! One account file: lines of fields between colons. Lines that nobody changes stay byte for byte, whatever they
-//! hold. Knows nothing of what the fields mean, but that the first is a name.
+//! An account file: lines of fields separated by colons. Lines that are not changed are kept byte for byte, valid or not.
+//! Knows no meaning of the fields, except that the first is a name.
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
@@ -18,7 +18,7 @@ pub(super) struct AccountTable {
 }
 
 impl AccountTable {
-    /// Reads the file; without one the table is empty.
+    /// Reads the file; if it does not exist, the table is empty.
     pub(super) fn load(tree: &Tree, sources: &dyn Sources, path: &'static str) -> Result<Self, PathError> {
         let bytes = path::read(tree, sources, path.as_bytes())?;
         let present = bytes.is_some();
@@ -32,22 +32,22 @@ impl AccountTable {
         Ok(Self { path, lines, present, changed: false })
     }
 
-    /// Whether the file will be made.
+    /// Whether [`Self::save`] will create the file.
     pub(super) fn is_new(&self) -> bool {
         !self.present && self.changed
     }
 
-    /// Every name, sorted.
+    /// All names, sorted.
     pub(super) fn names(&self) -> std::collections::BTreeSet<String> {
         self.rows().map(|row| self.text(row, 0).to_owned()).collect()
     }
 
-    /// Where the file is.
+    /// Path of the file.
     pub(super) fn path(&self) -> &'static str {
         self.path
     }
 
-    /// The row of a name, the first if there are several, as the C library finds it.
+    /// The row of a name; the first if there are several, as in the C library.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         self.lines.iter().position(|line| line.split(|&byte| byte == b':').next() == Some(name.as_bytes()))
     }
@@ -62,7 +62,7 @@ impl AccountTable {
         0..self.lines.len()
     }
 
-    /// A field as text; what is not there is empty, and so is what is not UTF-8.
+    /// A field as text; empty if it does not exist or is not UTF-8.
     pub(super) fn text(&self, row: usize, field: usize) -> &str {
         let line = self.lines.get(row).and_then(|line| line.split(|&byte| byte == b':').nth(field));
         line.and_then(|field| std::str::from_utf8(field).ok()).unwrap_or_default()
@@ -71,16 +71,16 @@ impl AccountTable {
     /// A field as a number.
     pub(super) fn number(&self, row: usize, field: usize) -> Option<u32> {
         let text = self.text(row, field);
-        // Unlike parse(), nothing that reads these files takes a sign.
+        // Unlike parse(), the programs that read these files accept no sign.
         text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
     }
 
-    /// Every number of a field, sorted.
+    /// All numbers of a field, sorted.
     pub(super) fn numbers(&self, field: usize) -> std::collections::BTreeSet<u32> {
         self.rows().filter_map(|row| self.number(row, field)).collect()
     }
 
-    /// Changes one field; a line that is too short grows.
+    /// Changes one field; a line with fewer fields is extended.
     pub(super) fn set(&mut self, row: usize, field: usize, value: &str) {
         let Some(line) = self.lines.get_mut(row) else { return };
         let mut fields: Vec<&[u8]> = line.split(|&byte| byte == b':').collect();
@@ -94,14 +94,14 @@ impl AccountTable {
         }
     }
 
-    /// Adds a line: last, but before the lines that refer to a directory service.
+    /// Appends a line, before the lines that refer to a directory service (`+`).
     pub(super) fn push(&mut self, fields: &[&str]) {
         let at = self.lines.iter().position(|line| line.starts_with(b"+")).unwrap_or(self.lines.len());
         self.lines.insert(at, fields.join(":").into_bytes());
         self.changed = true;
     }
 
-    /// Adds a name to a field that is a list between commas.
+    /// Adds a name to a field that is a list separated by commas.
     pub(super) fn join(&mut self, row: usize, field: usize, name: &str) {
         let list = self.text(row, field);
         if list.split(',').any(|member| member == name) {
@@ -111,7 +111,7 @@ impl AccountTable {
         self.set(row, field, &list);
     }
 
-    /// Writes the file if anything changed.
+    /// Writes the file if a line changed.
     pub(super) fn save(&self, tree: &mut Tree, mode: u16, time: Time) -> Result<(), PathError> {
         if !self.changed {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Accounts: what is written, what stays, what is refused, and what pwck(8) and grpck(8) say of it.
+//! Written, kept and refused accounts, and the results of pwck(8) and grpck(8).
 
 use amiforge_formats::plan::{NoSources, SourceId};
 use amiforge_formats::tree::{Content, NodeKind, Tree};
@@ -48,7 +48,7 @@ fn run(tree: &mut Tree, groups: &[GroupSpec], users: &[UserSpec]) -> Result<(), 
     apply(tree, &NoSources, groups, users, NOW)
 }
 
-/// Why a step fails, in words.
+/// The message of the error of a step.
 fn refusal(tree: &Tree, groups: &[GroupSpec], users: &[UserSpec]) -> String {
     let error = run(&mut tree.clone(), groups, users).unwrap_err();
     std::error::Error::source(&error).unwrap().to_string()
@@ -92,33 +92,33 @@ fn a_new_user_is_in_every_file() {
         assert_eq!(shape(&tree, path), expected, "{path}");
     }
     assert_eq!(text(&tree, "/home/jane/.ssh/authorized_keys"), format!("{KEY}\n"));
-    judge(&tree);
+    check_with_tools(&tree);
 }
 
-/// What the tools of the package `passwd` say, with the tree as their root, which only root may ask for.
-fn judge(tree: &Tree) {
+/// Checks the account files with the tools of the package `passwd`, with the tree as their root directory, which needs root.
+fn check_with_tools(tree: &Tree) {
     let folder = folder();
     let mut tree = tree.clone();
-    // What the accounts of the smallest trees name and the trees do not have.
+    // Shell and home that the accounts of the smallest trees refer to.
     add(&mut tree, "/bin/sh", "file 0755 x");
     add(&mut tree, "/root", "dir 0700");
     extract(&tree, folder.path());
     for tool in ["pwck", "grpck"] {
-        let Some(output) = oracle(tool, &["-r", "-R", &folder.path().display().to_string()]) else { return };
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        if said.contains("unable to chroot") || said.contains("cannot access chroot") {
+        let Some(result) = oracle(tool, &["-r", "-R", &folder.path().display().to_string()]) else { return };
+        let output = [result.stdout, result.stderr].concat();
+        let output = String::from_utf8_lossy(&output).into_owned();
+        if output.contains("unable to chroot") || output.contains("cannot access chroot") {
             return skip("pwck and grpck take another root only from root");
         }
         let fine =
             |line: &&str| line.is_empty() || line.contains("no changes") || line.contains("/nonexistent");
-        let wrong: Vec<_> = said.lines().filter(|line| !fine(line)).collect();
+        let wrong: Vec<_> = output.lines().filter(|line| !fine(line)).collect();
         assert!(wrong.is_empty(), "{tool}: {wrong:?}");
     }
 }
 
 #[test]
-fn files_that_are_missing_are_made_whole() {
+fn missing_files_are_created_complete() {
     let mut tree = tree(&[
         ("/etc/passwd", "file 0644 root:x:0:0:root:/root:/bin/sh"),
         ("/etc/group", "file 0644 root:x:0:\nshadow:x:42:\n"),
@@ -129,17 +129,17 @@ fn files_that_are_missing_are_made_whole() {
     assert_eq!(text(&tree, "/etc/gshadow"), "a:!::\nroot:*::\nshadow:*::\n");
     assert_eq!(shape(&tree, "/etc/shadow"), "file 0640 0:42");
     assert_eq!(shape(&tree, "/etc/subuid"), "-");
-    judge(&tree);
+    check_with_tools(&tree);
     let mut bare = empty();
     let range = SubordinateIds::Range { start: 200_000, count: 65_536 };
     run(&mut bare, &[], &[UserSpec { subuid: range, ..user("a") }]).unwrap();
     assert_eq!(shape(&bare, "/etc/gshadow"), "file 0600 0:0");
     assert_eq!(text(&bare, "/etc/subuid"), "a:200000:65536\n");
-    judge(&bare);
+    check_with_tools(&bare);
 }
 
 #[test]
-fn lines_that_nobody_names_stay_byte_for_byte() {
+fn other_lines_are_kept_byte_for_byte() {
     let odd = b"root:x:0:0::/root:/bin/sh\n\xff\xfe:::garbage\n\nnot a line\r\n+nis::::::\n";
     let mut tree = debian();
     let place = amiforge_formats::path::place(&tree, b"/etc/passwd", amiforge_formats::path::Last::Keep);
@@ -157,7 +157,7 @@ fn lines_that_nobody_names_stay_byte_for_byte() {
 }
 
 #[test]
-fn of_a_user_that_exists_only_what_is_given_changes() {
+fn of_an_existing_user_only_the_given_fields_change() {
     let mut tree = debian();
     let before = ["/etc/group", "/etc/gshadow", "/etc/subuid", "/etc/subgid"].map(|path| text(&tree, path));
     let spec = UserSpec { password_hash: Some(HASH.into()), shell: Some("/bin/sh".into()), ..user("root") };
@@ -237,21 +237,21 @@ fn clashes_are_refused_with_both_values() {
         (
             vec![],
             vec![UserSpec { subuid: SubordinateIds::Range { start: u32::MAX, count: 2 }, ..user("a") }],
-            "2 ids from 4294967295 are no range",
+            "2 ids from 4294967295 are not a valid range",
         ),
         (
             vec![],
             vec![UserSpec { ssh_authorized_keys: vec![KEY.into()], ..system("s") }],
-            "ssh keys need a home, and `/nonexistent` is not made",
+            "ssh keys need a home, and `/nonexistent` is not created",
         ),
     ] {
-        let said = refusal(&tree, &groups, &users);
-        assert!(said.contains(expected), "{said}");
+        let message = refusal(&tree, &groups, &users);
+        assert!(message.contains(expected), "{message}");
     }
 }
 
 #[test]
-fn nothing_can_be_smuggled_into_a_line() {
+fn no_value_can_add_fields_or_lines() {
     let tree = debian();
     for spec in [
         user("a:b"),
@@ -266,8 +266,8 @@ fn nothing_can_be_smuggled_into_a_line() {
         UserSpec { ssh_authorized_keys: vec![format!("{KEY}\n{KEY}")], ..user("a") },
         UserSpec { groups: vec!["sudo:x".into()], ..user("a") },
     ] {
-        let said = refusal(&tree, &[], &[spec]);
-        assert!(!said.contains("secret") && !said.contains('\n'), "{said}");
+        let message = refusal(&tree, &[], &[spec]);
+        assert!(!message.contains("secret") && !message.contains('\n'), "{message}");
     }
     refusal(&tree, &[group("g:x:0")], &[]);
     let members = GroupSpec { members: vec!["root,x".into()], ..group("g") };
@@ -279,11 +279,11 @@ fn a_time_before_the_first_day_leaves_the_last_change_empty() {
     let mut tree = empty();
     apply(&mut tree, &NoSources, &[], &[user("a")], Time::EPOCH).unwrap();
     assert_eq!(text(&tree, "/etc/shadow"), "a:!::0:99999:7:::\n");
-    judge(&tree);
+    check_with_tools(&tree);
 }
 
 #[test]
-fn a_huge_passwd_is_refused_or_done_in_time() {
+fn a_huge_passwd_is_refused_or_processed_quickly() {
     let mut tree = debian();
     let lines: Vec<String> = (0..50_000).map(|n| format!("u{n}:x:{}:1::/:/bin/sh\n", 1000 + n)).collect();
     add(&mut tree, "/etc/passwd", &format!("file 0644 {}", lines.concat()));
@@ -298,7 +298,7 @@ fn a_huge_passwd_is_refused_or_done_in_time() {
 }
 
 #[test]
-fn a_home_inside_of_skel_does_not_copy_itself() {
+fn a_home_below_skel_is_not_copied_into_itself() {
     let mut tree = debian();
     run(&mut tree, &[], &[UserSpec { home: Some("/etc/skel/dir/home".into()), ..user("a") }]).unwrap();
     assert_eq!(shape(&tree, "/etc/skel/dir/home/dir/link"), "symlink 0777 1000:1000 ../.profile");
@@ -309,16 +309,16 @@ fn a_home_inside_of_skel_does_not_copy_itself() {
 fn the_same_recipe_gives_the_same_tree() {
     let spec =
         UserSpec { groups: vec!["sudo".into()], ssh_authorized_keys: vec![KEY.into()], ..user("jane") };
-    let made = || {
+    let build = || {
         let mut tree = debian();
         run(&mut tree, &[group("b"), group("a")], &[spec.clone(), system("svc")]).unwrap();
         amiforge_formats::dump::to_string(&tree) + &text(&tree, "/etc/passwd") + &text(&tree, "/etc/gshadow")
     };
-    assert_eq!(made(), made());
+    assert_eq!(build(), build());
 }
 
 proptest::proptest! {
-    /// Whatever an account file holds, a new user adds one line and takes none.
+    /// For any bytes of an account file, a new user adds one line and removes none.
     #[test]
     fn any_file_keeps_its_lines(bytes in proptest::collection::vec(proptest::sample::select(&b"a:+\n\xff0,"[..]), 0..60)) {
         let mut tree = debian();
@@ -336,7 +336,7 @@ proptest::proptest! {
 }
 
 #[test]
-fn an_account_that_a_package_made_gets_the_number_of_the_recipe_with_all_that_it_owns() {
+fn an_account_of_a_package_gets_the_number_of_the_recipe_and_its_files_follow() {
     let mut tree = debian();
     let acl = |user: u32, group: u32| {
         let mut value = 2_u32.to_le_bytes().to_vec();
@@ -362,10 +362,10 @@ fn an_account_that_a_package_made_gets_the_number_of_the_recipe_with_all_that_it
     let meta = &tree.node(id).meta;
     assert_eq!((meta.uid, meta.gid), (5432, 5433));
     assert_eq!(meta.xattrs.as_ref().unwrap()[name][..], acl(5432, 5433)[..]);
-    assert_eq!(tree.node(other).meta.gid, 27, "what belongs to others stays theirs");
-    // A number that somebody has is not taken away from him.
-    let taken = [UserSpec { uid: Some(5432), ..user("root") }];
-    assert!(refusal(&tree, &[], &taken).contains("root"));
+    assert_eq!(tree.node(other).meta.gid, 27, "files of other accounts are not changed");
+    // A number of another account is refused.
+    let users = [UserSpec { uid: Some(5432), ..user("root") }];
+    assert!(refusal(&tree, &[], &users).contains("root"));
     let group = [GroupSpec { gid: Some(42), ..group("sudo") }];
     assert!(refusal(&tree, &group, &[]).contains("gid 42 belongs to `shadow`"));
 }

@@ -1,4 +1,4 @@
-//! Files: what each kind leaves behind, what is refused, and that no path leaves the tree.
+//! The result of each action, the refusals, and that no path leaves the tree.
 
 use amiforge_formats::plan::NoSources;
 
@@ -27,7 +27,7 @@ fn refusal(tree: &Tree, spec: FileSpec) -> String {
 }
 
 #[test]
-fn each_kind_is_put_in_its_place() {
+fn each_action_has_its_result() {
     let mut tree = tree(&[
         ("/etc/passwd", "file 0644 app:x:70:71::/:/bin/sh\n"),
         ("/etc/group", "file 0644 web:x:80:\n"),
@@ -73,7 +73,7 @@ fn each_kind_is_put_in_its_place() {
 }
 
 #[test]
-fn a_file_replaced_keeps_nothing_and_its_other_names_keep_all() {
+fn a_replaced_file_loses_its_attributes_and_its_hard_links_keep_them() {
     let mut tree = tree(&[("/a", "file 4755 old")]);
     let a = tree.lookup(b"a").unwrap();
     tree.node_mut(a).meta.xattrs = Some(Box::new([(Box::from(&b"user.x"[..]), Box::from(&b"1"[..]))].into()));
@@ -85,7 +85,7 @@ fn a_file_replaced_keeps_nothing_and_its_other_names_keep_all() {
 }
 
 #[test]
-fn attributes_come_as_bytes_and_in_words() {
+fn attributes_are_given_as_bytes_and_as_text() {
     let mut tree =
         tree(&[("/etc/passwd", "file 0644 app:x:70:71::/:/bin/sh\n"), ("/etc/group", "file 0644 ")]);
     let mut file = write("/bin/ping", "x");
@@ -103,7 +103,7 @@ fn attributes_come_as_bytes_and_in_words() {
     dir.xattrs.insert("system.posix_acl_default".into(), XattrValue::Text("u::rwx".into()));
     run(&mut tree, &[file, dir]);
     let meta = &tree.node(tree.lookup(b"bin/ping").unwrap()).meta;
-    assert_eq!(meta.mode, 0o2770, "the mask of the ACL is what the group's bits say");
+    assert_eq!(meta.mode, 0o2770, "the group bits hold the mask of the ACL");
     let xattrs = meta.xattrs.as_ref().unwrap();
     let value = |name: &str| xattrs[name.as_bytes()].to_vec();
     assert_eq!(value("security.capability")[..8], [1, 0, 0, 2, 0, 0x20, 0, 0]);
@@ -118,7 +118,7 @@ fn attributes_come_as_bytes_and_in_words() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn invalid_files_are_refused() {
     let mut tree =
         tree(&[("/dir/file", "file 0644 x"), ("/a", "link b"), ("/b", "link a"), ("/empty", "dir 0755")]);
     add(&mut tree, "/up", "link ../../../..");
@@ -136,12 +136,12 @@ fn what_cannot_be_is_refused() {
         (write("/x\0y", ""), "cannot be a file name"),
         (write(&format!("/{}", "x".repeat(256)), ""), "cannot be a file name"),
         (write("/", ""), "the root of the image"),
-        (write("/dir", ""), "a folder with 1 entries"),
+        (write("/dir", ""), "is a folder with 1 entries"),
         (write("/dir/file/x", ""), "`/dir/file` is a file where a directory is needed"),
         (write("/a/x", ""), "more than 40 symbolic links"),
         (spec("/", FileAction::Remove(IfMissing::Accept)), "the root of the image"),
-        (spec("/nothing", FileAction::Remove(IfMissing::Refuse)), "nothing at that path"),
-        (spec("/dir/file", FileAction::Folder), "a file stands where the folder"),
+        (spec("/nothing", FileAction::Remove(IfMissing::Refuse)), "the path does not exist"),
+        (spec("/dir/file", FileAction::Folder), "the path is a file, not a folder"),
         (FileSpec { mode: Some(0o10000), ..write("/x", "") }, "more than the twelve bits"),
         (FileSpec { mode: Some(0o644), ..link("/x", "y") }, "has no mode of its own"),
         (FileSpec { mode: Some(0), ..spec("/dir", FileAction::Remove(IfMissing::Refuse)) }, "has no mode"),
@@ -149,22 +149,22 @@ fn what_cannot_be_is_refused() {
         (link("/x", "a\0b"), "cannot be the target"),
         (link("/x", &"y".repeat(4096)), "cannot be the target"),
         (FileSpec { user: Some(Principal::Name("nobody".into())), ..write("/x", "") }, "has no `nobody`"),
-        (with(write("/x", ""), "nospace", "1"), "is no name of an attribute"),
-        (with(write("/x", ""), "user.", "1"), "is no name of an attribute"),
+        (with(write("/x", ""), "nospace", "1"), "is not the name of an attribute"),
+        (with(write("/x", ""), "user.", "1"), "is not the name of an attribute"),
         (with(write("/x", ""), "user.x", &"y".repeat(65_537)), "65537 bytes"),
         (with(write("/x", ""), "security.capability", "cap_nothing+ep"), "reading the capabilities"),
         (with(write("/x", ""), "system.posix_acl_access", "zz"), "reading the ACL"),
         (with(link("/x", "y"), "user.x", "1"), "has no extended attributes of its own"),
     ] {
-        let said = refusal(&tree, spec.clone());
-        assert!(said.contains(expected), "{spec:?}: {said}");
+        let message = refusal(&tree, spec.clone());
+        assert!(message.contains(expected), "{spec:?}: {message}");
     }
     run(&mut tree, &[write("/empty", "now a file"), write("/up/etc/x", "inside")]);
     assert_eq!((text(&tree, "/empty"), text(&tree, "/etc/x")), ("now a file".into(), "inside".into()));
 }
 
 #[test]
-fn a_dangling_link_on_the_way_is_made_good() {
+fn the_target_of_a_dangling_symlink_is_created() {
     let mut tree = empty();
     add(&mut tree, "/var/lock", "link /run/lock");
     run(&mut tree, &[write("/var/lock/x", "1")]);

@@ -1,28 +1,31 @@
-//! What an image without cloud-init does at its first boot: units and scripts of ours that grow the root to its volume,
+//! Sets up the first boot of an image without cloud-init: units and scripts that grow the root file system to its volume,
 //! make ssh host keys and a machine id, take host name and keys from the EC2 metadata service, and run user data.
 //!
-//! The scripts are files of their own below `image/`; they find at run time which programs the system has. Owns what is
-//! put where, and what is told about programs that are missing. Does not know whether the image will have a network
+//! The scripts are files of their own below `image/`; they detect at run time which programs the system has. Owns the paths
+//! of the installed files and the warnings about missing programs. Does not know whether the image will have a network
 //! interface, or an instance a key pair.
 //!
 //! Follows systemd.unit(5), systemd.network(5), machine-id(5) and *Instance metadata and user data* of the EC2 guide.
 
+pub(super) mod error;
 mod network;
-pub(super) mod tree_has;
 
 use std::fmt;
 
+use amiforge_formats::path::{self, PathError};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
+use amiforge_formats::tree::{Content, Tree};
 
-pub use self::network::Networking;
-use self::tree_has::{has_program, is_there, names_user};
+use super::error::StepError;
+use super::probe::{has_entry, has_program, has_user, is_file};
 use super::units::{self, UnitsSpec};
-use super::{PathError, StepError};
-use amiforge_formats::path::{self, Last};
+use super::write::replace_file;
 
-/// The scripts, by name; they are installed in `/usr/lib/amiforge`.
+pub use self::error::FirstBootError;
+pub use self::network::Networking;
+
+/// Names and texts of the scripts, which are installed in `/usr/lib/amiforge`.
 const SCRIPTS: [(&str, &str); 8] = [
     ("authorize", include_str!("image/authorize")),
     ("grow-root", include_str!("image/grow-root")),
@@ -34,7 +37,7 @@ const SCRIPTS: [(&str, &str); 8] = [
     ("user-data-parts", include_str!("image/user-data-parts")),
 ];
 
-/// The units, by name; they are installed in `/usr/lib/systemd/system`.
+/// Names and texts of the units, which are installed in `/usr/lib/systemd/system`.
 const UNITS: [(&str, &str); 4] = [
     ("amiforge-grow-root.service", include_str!("image/amiforge-grow-root.service")),
     ("amiforge-host-keys.service", include_str!("image/amiforge-host-keys.service")),
@@ -42,74 +45,74 @@ const UNITS: [(&str, &str); 4] = [
     ("amiforge-user-data.service", include_str!("image/amiforge-user-data.service")),
 ];
 
-/// Keeps the units enabled where presets are applied later.
+/// Path and text of a preset that keeps the units enabled where presets are applied later.
 const PRESET: (&str, &str) =
     ("/usr/lib/systemd/system-preset/10-amiforge.preset", include_str!("image/10-amiforge.preset"));
 
-/// Where the identity of a machine is.
+/// Path of the machine id.
 const MACHINE_ID: &str = "/etc/machine-id";
 
-/// Who does the work of the first boot.
+/// The software that runs at the first boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suited {
-    /// cloud-init, which the tree has.
+pub enum FirstBootAgent {
+    /// cloud-init, which is installed in the tree.
     CloudInit,
-    /// Our own units: the tree has systemd and bash.
+    /// The units of this module: the tree has systemd and bash.
     OwnUnits,
-    /// Nobody: the tree has neither cloud-init nor what our units need.
-    Nobody,
+    /// None: the tree has neither cloud-init nor the programs that the units of this module need.
+    None,
 }
 
-/// Where the host name comes from.
+/// The source of the host name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Hostname {
-    /// From the metadata service.
+    /// The metadata service.
     #[default]
     Metadata,
-    /// It stays as the image has it.
+    /// The image: the host name is not changed.
     Image,
 }
 
-/// What the first boot shall do.
+/// Options of the first boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstBootSpec {
-    /// The user that the keys of the instance may log in as; `root` or another one that the tree has.
+    /// The user that the key pair of the instance may log in as; must exist in the tree.
     pub user: String,
-    /// Where the host name comes from.
+    /// The source of the host name.
     pub hostname: Hostname,
-    /// The time of everything that is put into the tree.
+    /// The modification time of all installed files.
     pub time: Time,
 }
 
-/// What was put into the tree, and what is missing there.
+/// The installed files, and the programs that are missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstalledUnits {
-    /// Paths of the files, in the order of their making.
+    /// Paths of the files, in the order of creation.
     pub paths: Vec<String>,
-    /// Who configures the network.
+    /// The software that configures the network.
     pub networking: Networking,
-    /// What the first boot will not be able to do.
-    pub lacks: Vec<MissingProgram>,
+    /// Programs that are missing, so that parts of the first boot cannot work.
+    pub missing: Vec<MissingProgram>,
 }
 
-/// A program that the tree lacks, and what cannot be done without it.
+/// A program that the tree does not have. The text of its `Display` names the consequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissingProgram {
-    /// Nothing can change the partition table.
+    /// A program that changes the partition table.
     PartitionTool,
-    /// Nothing can grow a file system.
+    /// A program that grows a file system.
     GrowTool,
-    /// Nothing tells the kernel of a partition's new size, or who a user is.
+    /// A program of util-linux, for partitions, file systems or privileges.
     UtilLinux {
-        /// The program that is missing.
+        /// Name of the program.
         program: &'static str,
     },
-    /// No host keys can be made, and most likely there is no ssh at all.
+    /// ssh-keygen, which makes host keys; most likely there is no ssh server either.
     SshKeygen,
-    /// Nothing configures a network interface.
+    /// A program that configures network interfaces.
     Network,
-    /// Nothing resolves names of hosts.
+    /// A resolver of host names.
     Resolver,
 }
 
@@ -128,7 +131,7 @@ impl fmt::Display for MissingProgram {
                     "the image has no `{program}` (package util-linux), which its first boot needs"
                 );
             }
-            Self::SshKeygen => "the image has no ssh-keygen (package openssh-server): nobody can log in by ssh",
+            Self::SshKeygen => "the image has no ssh-keygen (package openssh-server): login by ssh is not possible",
             Self::Network => {
                 "the image has neither systemd-networkd nor another program that configures a network interface"
             }
@@ -139,91 +142,79 @@ impl fmt::Display for MissingProgram {
     }
 }
 
-/// Why the first boot cannot be set up.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FirstBootError {
-    /// A path.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// Something that all depends on is not there.
-    #[error(
-        "the image has no `{path}`, which the units of the first boot need: add the package {package}, or install cloud-init"
-    )]
-    Needs {
-        /// The program.
-        path: &'static str,
-        /// The package that has it on Debian.
-        package: &'static str,
-    },
-    /// The user is none of the image.
-    #[error("the image has no user `{}` for the keys of the instance", user.escape_debug())]
-    NoUser {
-        /// The name.
-        user: String,
-    },
-}
-
-/// Who can do the work of the first boot in a tree.
+/// Detects the software for the first boot in a tree.
 ///
 /// # Errors
-/// [`StepError::FirstBoot`] when a path of the tree cannot be followed.
-pub fn suited(tree: &Tree) -> Result<Suited, StepError> {
-    let found = || -> Result<Suited, PathError> {
+/// [`StepError::FirstBoot`] when a path of the tree cannot be resolved.
+pub fn detect_agent(tree: &Tree) -> Result<FirstBootAgent, StepError> {
+    let detect = || -> Result<FirstBootAgent, PathError> {
         if has_program(tree, "cloud-init")? {
-            return Ok(Suited::CloudInit);
+            return Ok(FirstBootAgent::CloudInit);
         }
-        let own = is_there(tree, "/usr/lib/systemd/systemd")? || is_there(tree, "/lib/systemd/systemd")?;
-        Ok(if own && is_there(tree, "/bin/bash")? { Suited::OwnUnits } else { Suited::Nobody })
+        let systemd = is_file(tree, "/usr/lib/systemd/systemd")? || is_file(tree, "/lib/systemd/systemd")?;
+        Ok(if systemd && is_file(tree, "/bin/bash")? {
+            FirstBootAgent::OwnUnits
+        } else {
+            FirstBootAgent::None
+        })
     };
-    found().map_err(|error| StepError::FirstBoot(error.into()))
+    detect().map_err(|error| StepError::FirstBoot(error.into()))
 }
 
-/// Puts the units and scripts into a tree and enables them. Comes after the accounts, so that the user is there, and
-/// before the units of the recipe, so that these have the last word.
+/// Installs the units and scripts in a tree and enables them. Runs after the accounts, so that the user exists, and before
+/// the units of the recipe, so that these take precedence.
 ///
 /// # Errors
-/// [`StepError::FirstBoot`] when the tree lacks systemd, bash or the user; [`StepError::Unit`] when a unit cannot be
+/// [`StepError::FirstBoot`] when the tree does not have systemd, bash or the user; [`StepError::Unit`] when a unit cannot be
 /// enabled.
 pub fn install(
     tree: &mut Tree,
     sources: &dyn Sources,
     spec: &FirstBootSpec,
 ) -> Result<InstalledUnits, StepError> {
-    check(tree, sources, spec).map_err(StepError::FirstBoot)?;
-    let mut installed = place(tree, spec).map_err(|error| StepError::FirstBoot(error.into()))?;
+    check_requirements(tree, sources, spec).map_err(StepError::FirstBoot)?;
+    let mut installed = write_files(tree, spec).map_err(|error| StepError::FirstBoot(error.into()))?;
     let mut enable: Vec<_> = UNITS.iter().map(|(name, _)| (*name).to_owned()).collect();
     installed.networking = network::configure(tree, spec.time, &mut installed.paths)
         .map_err(|error| StepError::FirstBoot(error.into()))?;
     enable.extend(installed.networking.units().iter().map(|name| (*name).to_owned()));
     units::apply(tree, sources, &UnitsSpec { enable, ..UnitsSpec::default() }, spec.time)?;
-    installed.lacks =
-        lacks(tree, &installed.networking).map_err(|error| StepError::FirstBoot(error.into()))?;
+    installed.missing =
+        missing_programs(tree, &installed.networking).map_err(|error| StepError::FirstBoot(error.into()))?;
     Ok(installed)
 }
 
-/// Checks that the units can do anything at all.
-fn check(tree: &Tree, sources: &dyn Sources, spec: &FirstBootSpec) -> Result<(), FirstBootError> {
+/// Checks that the tree has systemd, bash and the user.
+fn check_requirements(
+    tree: &Tree,
+    sources: &dyn Sources,
+    spec: &FirstBootSpec,
+) -> Result<(), FirstBootError> {
     let systemd = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"];
-    if !is_there(tree, systemd[0])? && !is_there(tree, systemd[1])? {
+    if !is_file(tree, systemd[0])? && !is_file(tree, systemd[1])? {
         return Err(FirstBootError::Needs { path: systemd[0], package: "systemd-sysv" });
     }
-    if !is_there(tree, "/bin/bash")? {
+    if !is_file(tree, "/bin/bash")? {
         return Err(FirstBootError::Needs { path: "/bin/bash", package: "bash" });
     }
-    // The name becomes a word of a unit, where `%` and white space mean something.
+    // The name becomes an argument in a unit, where `%` and white space have a meaning.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    if !spec.user.bytes().all(plain) || !names_user(tree, sources, &spec.user)? {
+    if !spec.user.bytes().all(plain) || !has_user(tree, sources, &spec.user)? {
         return Err(FirstBootError::NoUser { user: spec.user.clone() });
     }
     Ok(())
 }
 
-/// Puts everything but the network in its place.
-fn place(tree: &mut Tree, spec: &FirstBootSpec) -> Result<InstalledUnits, PathError> {
+/// Writes the files of the first boot except those of the network.
+fn write_files(tree: &mut Tree, spec: &FirstBootSpec) -> Result<InstalledUnits, PathError> {
     let mut paths = Vec::new();
+    let mut put = |tree: &mut Tree, path: String, text: &str, mode: u16| {
+        replace_file(tree, &path, Content::Inline(text.as_bytes().into()), mode, spec.time)?;
+        paths.push(path);
+        Ok::<_, PathError>(())
+    };
     for (name, text) in SCRIPTS {
-        paths.push(put(tree, format!("/usr/lib/amiforge/{name}"), text, 0o755, spec.time)?);
+        put(tree, format!("/usr/lib/amiforge/{name}"), text, 0o755)?;
     }
     let hostname = match spec.hostname {
         Hostname::Metadata => "metadata",
@@ -231,49 +222,41 @@ fn place(tree: &mut Tree, spec: &FirstBootSpec) -> Result<InstalledUnits, PathEr
     };
     for (name, text) in UNITS {
         let text = text.replace("@USER@", &spec.user).replace("@HOSTNAME@", hostname);
-        paths.push(put(tree, format!("/usr/lib/systemd/system/{name}"), &text, 0o644, spec.time)?);
+        put(tree, format!("/usr/lib/systemd/system/{name}"), &text, 0o644)?;
     }
-    paths.push(put(tree, PRESET.0.to_owned(), PRESET.1, 0o644, spec.time)?);
-    // Where there is none, systemd counts a boot as the very first and applies the presets anew; an empty one is
-    // filled at the first boot and no more.
+    put(tree, PRESET.0.to_owned(), PRESET.1, 0o644)?;
+    // Without the file, systemd takes a boot for the first one and applies the presets again; an empty file is only filled
+    // at the first boot.
     if path::find(tree, MACHINE_ID.as_bytes())?.is_none() {
-        paths.push(put(tree, MACHINE_ID.to_owned(), "", 0o444, spec.time)?);
+        put(tree, MACHINE_ID.to_owned(), "", 0o444)?;
     }
-    Ok(InstalledUnits { paths, networking: Networking::Nobody, lacks: Vec::new() })
+    Ok(InstalledUnits { paths, networking: Networking::None, missing: Vec::new() })
 }
 
-/// Puts a file of ours in its place, whatever a former build left there.
-fn put(tree: &mut Tree, path: String, text: &str, mode: u16, time: Time) -> Result<String, PathError> {
-    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    let kind = NodeKind::File(Content::Inline(text.as_bytes().into()));
-    path::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
-    Ok(path)
-}
-
-/// What the first boot will not be able to do in a tree.
-fn lacks(tree: &Tree, networking: &Networking) -> Result<Vec<MissingProgram>, PathError> {
-    let mut lacks = Vec::new();
-    let mut unless = |there: bool, lack: MissingProgram| {
-        if !there {
-            lacks.push(lack);
+/// The programs that the first boot needs and the tree does not have.
+fn missing_programs(tree: &Tree, networking: &Networking) -> Result<Vec<MissingProgram>, PathError> {
+    let mut missing = Vec::new();
+    let mut require = |present: bool, program: MissingProgram| {
+        if !present {
+            missing.push(program);
         }
     };
     let has = |name| has_program(tree, name);
-    unless(has("sfdisk")? || has("systemd-repart")?, MissingProgram::PartitionTool);
+    require(has("sfdisk")? || has("systemd-repart")?, MissingProgram::PartitionTool);
     let growfs = ["/usr/lib/systemd/systemd-growfs", "/lib/systemd/systemd-growfs"];
-    let growfs = is_there(tree, growfs[0])? || is_there(tree, growfs[1])?;
-    unless(growfs || has("resize2fs")?, MissingProgram::GrowTool);
+    let growfs = is_file(tree, growfs[0])? || is_file(tree, growfs[1])?;
+    require(growfs || has("resize2fs")?, MissingProgram::GrowTool);
     for program in ["blkid", "partx", "setpriv"] {
-        unless(has(program)?, MissingProgram::UtilLinux { program });
+        require(has(program)?, MissingProgram::UtilLinux { program });
     }
-    unless(has("ssh-keygen")?, MissingProgram::SshKeygen);
-    unless(*networking != Networking::Nobody, MissingProgram::Network);
+    require(has("ssh-keygen")?, MissingProgram::SshKeygen);
+    require(*networking != Networking::None, MissingProgram::Network);
     let names = match networking {
-        Networking::Ours { resolved } => *resolved || tree_has::exists(tree, network::RESOLV_CONF)?,
+        Networking::Networkd { resolved } => *resolved || has_entry(tree, network::RESOLV_CONF)?,
         _ => true,
     };
-    unless(names, MissingProgram::Resolver);
-    Ok(lacks)
+    require(names, MissingProgram::Resolver);
+    Ok(missing)
 }
 
 #[cfg(test)]

@@ -1,74 +1,75 @@
-//! The network of an image that nobody else configures: every Ethernet interface by DHCP, with systemd-networkd.
+//! Configures the network of an image that has no other network software: every Ethernet interface by DHCP, with
+//! systemd-networkd.
 
+use amiforge_formats::path::{self, Last, PathError};
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Meta, Node, NodeKind, Tree};
+use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
-use super::put;
-use super::tree_has::{exists, has_program, is_there};
-use amiforge_formats::path::PathError;
-use amiforge_formats::path::{self, Last};
+use crate::steps::probe::{has_entry, has_program, is_file};
+use crate::steps::write::replace_file;
 
-/// Where the addresses of name servers are.
+/// Path of the addresses of name servers.
 pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// Our configuration; one of the administrator's goes before it by its name or its folder.
+/// Path and text of the configuration; one of the administrator takes precedence by its name or its folder.
 const NETWORK: (&str, &str) =
     ("/usr/lib/systemd/network/80-amiforge.network", include_str!("image/80-amiforge.network"));
 
-/// Who configures the network interfaces.
+/// The software that configures the network interfaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Networking {
-    /// We: systemd-networkd is told to ask for addresses.
-    Ours {
+    /// systemd-networkd, with the configuration of this module.
+    Networkd {
         /// Whether systemd-resolved resolves names.
         resolved: bool,
     },
-    /// Something that the tree has, and that is left alone.
-    Theirs {
-        /// What it is, such as `NetworkManager`.
-        who: &'static str,
+    /// Other software of the tree, which is not changed.
+    Other {
+        /// Its name, such as `NetworkManager`.
+        name: &'static str,
     },
-    /// Nobody.
-    Nobody,
+    /// None.
+    None,
 }
 
 impl Networking {
-    /// The units to enable for it.
+    /// The units to enable.
     pub(super) fn units(&self) -> &'static [&'static str] {
         match self {
-            Self::Ours { resolved: true } => &["systemd-networkd.service", "systemd-resolved.service"],
-            Self::Ours { resolved: false } => &["systemd-networkd.service"],
-            Self::Theirs { .. } | Self::Nobody => &[],
+            Self::Networkd { resolved: true } => &["systemd-networkd.service", "systemd-resolved.service"],
+            Self::Networkd { resolved: false } => &["systemd-networkd.service"],
+            Self::Other { .. } | Self::None => &[],
         }
     }
 }
 
-/// Configures the network, unless something else does.
+/// Configures the network unless the tree has other network software; adds the written files to `paths`.
 pub(super) fn configure(
     tree: &mut Tree,
     time: Time,
     paths: &mut Vec<String>,
 ) -> Result<Networking, PathError> {
-    if let Some(who) = others(tree)? {
-        return Ok(Networking::Theirs { who });
+    if let Some(name) = other_network_software(tree)? {
+        return Ok(Networking::Other { name });
     }
     if !has_unit(tree, "systemd-networkd")? {
-        return Ok(Networking::Nobody);
+        return Ok(Networking::None);
     }
-    paths.push(put(tree, NETWORK.0.to_owned(), NETWORK.1, 0o644, time)?);
+    replace_file(tree, NETWORK.0, Content::Inline(NETWORK.1.as_bytes().into()), 0o644, time)?;
+    paths.push(NETWORK.0.to_owned());
     let resolved = has_unit(tree, "systemd-resolved")?;
-    if resolved && !exists(tree, RESOLV_CONF)? {
+    if resolved && !has_entry(tree, RESOLV_CONF)? {
         let place = path::place_made(tree, RESOLV_CONF.as_bytes(), Last::Keep, time)?;
         let kind = NodeKind::Symlink(b"../run/systemd/resolve/stub-resolv.conf".as_slice().into());
         path::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
         paths.push(RESOLV_CONF.to_owned());
     }
-    Ok(Networking::Ours { resolved })
+    Ok(Networking::Networkd { resolved })
 }
 
-/// What else configures the network.
-fn others(tree: &Tree) -> Result<Option<&'static str>, PathError> {
-    for (program, who) in [
+/// The name of other software or configuration for the network.
+fn other_network_software(tree: &Tree) -> Result<Option<&'static str>, PathError> {
+    for (program, name) in [
         ("NetworkManager", "NetworkManager"),
         ("ifup", "ifupdown"),
         ("netplan", "netplan"),
@@ -77,30 +78,30 @@ fn others(tree: &Tree) -> Result<Option<&'static str>, PathError> {
         ("wicked", "wicked"),
     ] {
         if has_program(tree, program)? {
-            return Ok(Some(who));
+            return Ok(Some(name));
         }
     }
-    for (folder, who) in [
+    for (folder, name) in [
         ("/etc/systemd/network", "files in /etc/systemd/network"),
         ("/usr/local/lib/systemd/network", "files in /usr/local/lib/systemd/network"),
     ] {
         let folder = path::find(tree, folder.as_bytes())?.and_then(|id| tree.entries(id));
         if folder.is_some_and(|names| names.keys().any(|name| name.as_bytes().ends_with(b".network"))) {
-            return Ok(Some(who));
+            return Ok(Some(name));
         }
     }
-    // Whoever masks it has a reason.
+    // A masked networkd means that the recipe or a source configures the network in another way.
     let masked = path::place(tree, b"/etc/systemd/system/systemd-networkd.service", Last::Keep)?;
     let masked = masked.and_then(|place| place.node).map(|id| &tree.node(id).kind);
     let masked = matches!(masked, Some(NodeKind::Symlink(target)) if **target == *b"/dev/null");
     Ok(masked.then_some("a recipe or source that masks systemd-networkd"))
 }
 
-/// Whether a service of systemd and its unit are there.
+/// Whether the tree has a service of systemd: its program and its unit.
 fn has_unit(tree: &Tree, name: &str) -> Result<bool, PathError> {
     for folder in ["/usr/lib/systemd", "/lib/systemd"] {
         let unit = format!("{folder}/system/{name}.service");
-        if is_there(tree, &format!("{folder}/{name}"))? && is_there(tree, &unit)? {
+        if is_file(tree, &format!("{folder}/{name}"))? && is_file(tree, &unit)? {
             return Ok(true);
         }
     }

@@ -1,4 +1,4 @@
-//! What is put into a tree, and what others say of the scripts and units.
+//! The installed files, and checks of the scripts and units by shellcheck and systemd-analyze.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn spec(user: &str) -> FirstBootSpec {
     FirstBootSpec { user: user.to_owned(), hostname: Hostname::Metadata, time: NOW }
 }
 
-fn bare() -> Tree {
+fn minimal_system() -> Tree {
     tree(&[
         ("/bin", "link usr/bin"),
         ("/lib", "link usr/lib"),
@@ -22,8 +22,8 @@ fn bare() -> Tree {
     ])
 }
 
-fn whole() -> Tree {
-    let mut tree = bare();
+fn complete_system() -> Tree {
+    let mut tree = minimal_system();
     for path in [
         "/usr/bin/systemd-repart",
         "/usr/lib/systemd/systemd-growfs",
@@ -46,11 +46,11 @@ fn whole() -> Tree {
 }
 
 #[test]
-fn a_whole_system_lacks_nothing_and_has_every_unit_enabled() {
-    let mut tree = whole();
+fn a_complete_system_has_every_program_and_every_unit_enabled() {
+    let mut tree = complete_system();
     let installed = install(&mut tree, &NoSources, &spec("ada")).unwrap();
-    assert_eq!(installed.lacks, []);
-    assert_eq!(installed.networking, Networking::Ours { resolved: true });
+    assert_eq!(installed.missing, []);
+    assert_eq!(installed.networking, Networking::Networkd { resolved: true });
     let wants = "/etc/systemd/system/multi-user.target.wants";
     for (name, _) in UNITS {
         let expected = format!("symlink 0777 0:0 /usr/lib/systemd/system/{name}");
@@ -78,34 +78,34 @@ fn a_whole_system_lacks_nothing_and_has_every_unit_enabled() {
 }
 
 #[test]
-fn what_is_missing_is_told_with_the_package_that_has_it() {
-    let mut tree = bare();
+fn missing_programs_are_listed_with_their_packages() {
+    let mut tree = minimal_system();
     let installed = install(&mut tree, &NoSources, &spec("root")).unwrap();
-    assert_eq!(installed.networking, Networking::Nobody);
-    let told: Vec<_> = installed.lacks.iter().map(ToString::to_string).collect();
-    for word in ["fdisk", "e2fsprogs", "`partx`", "`blkid`", "`setpriv`", "openssh-server", "networkd"] {
-        assert!(told.iter().any(|line| line.contains(word)), "{word}: {told:?}");
+    assert_eq!(installed.networking, Networking::None);
+    let messages: Vec<_> = installed.missing.iter().map(ToString::to_string).collect();
+    for name in ["fdisk", "e2fsprogs", "`partx`", "`blkid`", "`setpriv`", "openssh-server", "networkd"] {
+        assert!(messages.iter().any(|line| line.contains(name)), "{name}: {messages:?}");
     }
 }
 
 #[test]
-fn a_network_that_somebody_else_configures_is_left_alone() {
-    for (path, who) in [
+fn a_network_of_other_software_is_not_changed() {
+    for (path, name) in [
         ("/usr/sbin/NetworkManager", "NetworkManager"),
         ("/usr/sbin/ifup", "ifupdown"),
         ("/etc/systemd/network/10-lan.network", "files in /etc/systemd/network"),
     ] {
-        let mut tree = whole();
+        let mut tree = complete_system();
         add(&mut tree, path, "file 0755 x");
         let installed = install(&mut tree, &NoSources, &spec("root")).unwrap();
-        assert_eq!(installed.networking, Networking::Theirs { who }, "{path}");
+        assert_eq!(installed.networking, Networking::Other { name }, "{path}");
         assert_eq!(shape(&tree, network_file()), "-");
-        assert_eq!(installed.lacks, []);
+        assert_eq!(installed.missing, []);
     }
-    let mut masked = whole();
+    let mut masked = complete_system();
     add(&mut masked, "/etc/systemd/system/systemd-networkd.service", "link /dev/null");
     let installed = install(&mut masked, &NoSources, &spec("root")).unwrap();
-    assert!(matches!(installed.networking, Networking::Theirs { .. }));
+    assert!(matches!(installed.networking, Networking::Other { .. }));
 }
 
 fn network_file() -> &'static str {
@@ -113,22 +113,22 @@ fn network_file() -> &'static str {
 }
 
 #[test]
-fn a_resolver_and_a_machine_id_that_are_there_stay() {
-    let mut tree = whole();
+fn an_existing_resolver_and_machine_id_are_kept() {
+    let mut tree = complete_system();
     add(&mut tree, "/etc/resolv.conf", "file 0644 nameserver 10.0.0.2\n");
     add(&mut tree, "/etc/machine-id", "file 0444 uninitialized\n");
     install(&mut tree, &NoSources, &spec("root")).unwrap();
     assert_eq!(text(&tree, "/etc/resolv.conf"), "nameserver 10.0.0.2\n");
     assert_eq!(text(&tree, "/etc/machine-id"), "uninitialized\n");
-    let mut bare = whole();
+    let mut bare = complete_system();
     add(&mut bare, "/usr/lib/systemd/systemd-resolved", "link gone");
     let installed = install(&mut bare, &NoSources, &spec("root")).unwrap();
-    assert_eq!(installed.lacks, [MissingProgram::Resolver]);
+    assert_eq!(installed.missing, [MissingProgram::Resolver]);
 }
 
 #[test]
-fn the_second_time_changes_nothing() {
-    let mut tree = whole();
+fn a_second_run_changes_nothing() {
+    let mut tree = complete_system();
     install(&mut tree, &NoSources, &spec("root")).unwrap();
     let before = amiforge_formats::dump::to_string(&tree);
     install(&mut tree, &NoSources, &spec("root")).unwrap();
@@ -136,28 +136,28 @@ fn the_second_time_changes_nothing() {
 }
 
 #[test]
-fn what_the_units_cannot_do_without_is_refused() {
+fn a_tree_without_required_programs_is_refused() {
     let refusal = |tree: &Tree, user: &str| {
         let error = install(&mut tree.clone(), &NoSources, &spec(user)).unwrap_err();
         std::error::Error::source(&error).unwrap().to_string()
     };
     let empty = crate::steps::testing::empty();
     assert!(refusal(&empty, "root").contains("the package systemd-sysv"));
-    let mut bashless = bare();
+    let mut bashless = minimal_system();
     add(&mut bashless, "/usr/bin/bash", "link gone");
     assert!(refusal(&bashless, "root").contains("the package bash"));
     for user in ["", "eve", "ro", "root:x", "a b", "%i", "root\n"] {
-        assert!(refusal(&bare(), user).contains("has no user"), "{user:?}");
+        assert!(refusal(&minimal_system(), user).contains("has no user"), "{user:?}");
     }
-    assert_eq!(suited(&empty).unwrap(), Suited::Nobody);
-    assert_eq!(suited(&bare()).unwrap(), Suited::OwnUnits);
-    assert_eq!(suited(&bashless).unwrap(), Suited::Nobody);
+    assert_eq!(detect_agent(&empty).unwrap(), FirstBootAgent::None);
+    assert_eq!(detect_agent(&minimal_system()).unwrap(), FirstBootAgent::OwnUnits);
+    assert_eq!(detect_agent(&bashless).unwrap(), FirstBootAgent::None);
     add(&mut bashless, "/usr/bin/cloud-init", "file 0755 x");
-    assert_eq!(suited(&bashless).unwrap(), Suited::CloudInit);
+    assert_eq!(detect_agent(&bashless).unwrap(), FirstBootAgent::CloudInit);
 }
 
 #[test]
-fn shellcheck_finds_no_fault_in_the_scripts() {
+fn shellcheck_accepts_the_scripts() {
     let folder = folder();
     for (name, text) in SCRIPTS {
         let path = folder.path().join(name);
@@ -172,9 +172,9 @@ fn shellcheck_finds_no_fault_in_the_scripts() {
     }
 }
 
-/// The units where their programs are on this machine, for a tool that looks for them.
+/// The units with the paths of their programs on this machine, for a tool that checks that they exist.
 fn units_on_this_machine(root: &Path) -> Vec<String> {
-    let mut tree = whole();
+    let mut tree = complete_system();
     install(&mut tree, &NoSources, &spec("root")).unwrap();
     extract(&tree, root);
     let lib = root.join("usr/lib/amiforge");
@@ -192,12 +192,12 @@ fn units_on_this_machine(root: &Path) -> Vec<String> {
 }
 
 #[test]
-fn systemd_finds_no_fault_in_the_units() {
+fn systemd_accepts_the_units() {
     let folder = folder();
     let paths = units_on_this_machine(folder.path());
     let mut args = vec!["verify", "--man=no", "--recursive-errors=no"];
     args.extend(paths.iter().map(String::as_str));
     let Some(output) = oracle("systemd-analyze", &args) else { return };
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.trim().is_empty(), "{said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.trim().is_empty(), "{errors}");
 }

@@ -1,25 +1,27 @@
-//! A kernel upgrade that takes effect: a script in the image that writes what firmware reads anew, the hooks that run it
-//! after a kernel or an initrd has changed, and its configuration.
+//! Installs what makes a kernel upgrade take effect: a script in the image that rewrites the boot files that firmware reads,
+//! the hooks that run it after a kernel or an initrd has changed, and its configuration.
 //!
-//! The script (`image/update-boot`) makes the same bytes as the build does, which a test holds. Does not know partitions
-//! or recipes: what goes into the configuration is in [`KernelHookSpec`]. Follows the *Debian Kernel Handbook* (chapter
-//! 8, kernel hooks) and initramfs-tools(7).
+//! The script (`image/update-boot`) writes the same bytes as the build, which a test verifies. Does not know partitions or
+//! recipes: [`KernelHookSpec`] has the values of the configuration. Follows the *Debian Kernel Handbook* (chapter 8, kernel
+//! hooks) and initramfs-tools(7).
 
 use std::fmt::Write as _;
 
+use amiforge_formats::arch::Arch;
+use amiforge_formats::path::{self, PathError};
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
+use amiforge_formats::tree::{Content, Tree};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{PathError, StepError};
-use crate::initrd::InitrdMachine;
-use amiforge_formats::path::{self, Last};
+use super::error::StepError;
+use super::probe::has_entry;
+use super::write::replace_file;
 
-/// The script.
+/// Path and text of the script.
 const SCRIPT: (&str, &str) = ("/usr/lib/amiforge/update-boot", include_str!("image/update-boot"));
 
-/// What runs it, under each name where installers of kernels and makers of initrds look.
+/// Text and paths of the hooks that run it after the installation of a kernel or an initrd.
 const HOOK: &str = include_str!("image/zz-amiforge");
 const HOOKS: [&str; 3] = [
     "/etc/initramfs/post-update.d/zz-amiforge",
@@ -27,19 +29,19 @@ const HOOKS: [&str; 3] = [
     "/etc/kernel/postrm.d/zz-amiforge",
 ];
 
-/// The first program of an initrd of our own.
-const INIT: &str = "/usr/lib/amiforge/initrd-init";
+/// Path of the init program of an initrd of amiforge.
+const INITRD_INIT: &str = "/usr/lib/amiforge/initrd-init";
 
-/// The configuration of the script.
+/// Path of the configuration of the script.
 const CONFIGURATION: &str = "/etc/default/amiforge-boot";
 
-/// What a system needs to have kernels installed by dpkg.
-const NEEDS: [&[u8]; 2] = [b"/bin/sh", b"/var/lib/dpkg/status"];
+/// Paths that a system has where dpkg installs kernels.
+const REQUIRED_PATHS: [&[u8]; 2] = [b"/bin/sh", b"/var/lib/dpkg/status"];
 
 /// The initrd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum InitrdOf {
+pub enum InitrdSource {
     /// That of the kernel in `/boot`, where there is one; else one of amiforge's own, where a driver is not built in.
     Auto,
     /// That of the kernel in `/boot`.
@@ -66,73 +68,71 @@ pub enum UefiLoader {
 /// UEFI and its system partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uefi {
-    /// What it starts.
+    /// The boot loader that it starts.
     pub loader: UefiLoader,
-    /// Where its partition is mounted; nothing where it is not.
+    /// Mount point of its system partition; `None` where it is not mounted.
     pub mount: Option<String>,
-    /// GUID of its partition.
+    /// GUID of its system partition.
     pub partition: String,
-    /// Mount point of the file system that holds the kernels, without `/` at its end: GRUB names files from there.
+    /// Mount point of the file system of the kernels, without a trailing `/`: paths for GRUB start there.
     pub kernels_on: String,
 }
 
-/// What the machine starts.
+/// The values of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelHookSpec {
-    /// The kernel that the build chose by its release; others of its flavour take its place later. Nothing: the newest.
+    /// Release of the kernel that the recipe chose; an upgrade starts the newest kernel of the same flavour. `None`: the
+    /// newest of all.
     pub release: Option<String>,
-    /// Arguments for the kernel.
+    /// Command line of the kernel.
     pub cmdline: String,
     /// The initrd.
-    pub initrd: InitrdOf,
-    /// Drivers for an initrd of our own.
+    pub initrd: InitrdSource,
+    /// Drivers of an initrd of amiforge.
     pub drivers: Vec<String>,
     /// Architecture.
-    pub machine: InitrdMachine,
-    /// UEFI, for machines that have it.
+    pub machine: Arch,
+    /// UEFI, where the image boots by it.
     pub uefi: Option<Uefi>,
-    /// Whether a legacy BIOS starts it, too.
+    /// Whether the image also boots by a legacy BIOS.
     pub bios: bool,
-    /// The time of everything that is put into the tree.
+    /// The modification time of all installed files.
     pub time: Time,
 }
 
-/// Puts script, hooks and configuration into a tree; false where no kernel can be installed in it, because it has no
-/// dpkg or no shell. A configuration that is there already stays.
+/// Installs script, hooks and configuration in a tree; returns `false` where no kernel can be installed later, because the
+/// tree has no dpkg or no shell. An existing configuration is kept.
 ///
 /// # Errors
-/// [`StepError::KernelHook`] when a path of the tree cannot be followed.
+/// [`StepError::KernelHook`] when a path of the tree cannot be resolved.
 pub fn install(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, StepError> {
-    place(tree, spec).map_err(StepError::KernelHook)
+    write_files(tree, spec).map_err(StepError::KernelHook)
 }
 
-fn place(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, PathError> {
-    for path in NEEDS {
+fn write_files(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, PathError> {
+    for path in REQUIRED_PATHS {
         if path::find(tree, path)?.is_none() {
             return Ok(false);
         }
     }
-    put(tree, SCRIPT.0, SCRIPT.1.as_bytes(), 0o755, spec.time)?;
+    let mut put = |path: &str, bytes: &[u8], mode: u16| {
+        replace_file(tree, path, Content::Inline(bytes.into()), mode, spec.time)
+    };
+    put(SCRIPT.0, SCRIPT.1.as_bytes(), 0o755)?;
     for path in HOOKS {
-        put(tree, path, HOOK.as_bytes(), 0o755, spec.time)?;
+        put(path, HOOK.as_bytes(), 0o755)?;
     }
-    if matches!(spec.initrd, InitrdOf::Auto | InitrdOf::Own) {
-        put(tree, INIT, spec.machine.init(), 0o755, spec.time)?;
+    if matches!(spec.initrd, InitrdSource::Auto | InitrdSource::Own) {
+        put(INITRD_INIT, crate::initrd::init(spec.machine), 0o755)?;
     }
-    if path::place(tree, CONFIGURATION.as_bytes(), Last::Keep)?.is_none_or(|place| place.node.is_none()) {
-        put(tree, CONFIGURATION, configuration(spec).as_bytes(), 0o644, spec.time)?;
+    if !has_entry(tree, CONFIGURATION)? {
+        let text = configuration(spec);
+        replace_file(tree, CONFIGURATION, Content::Inline(text.as_bytes().into()), 0o644, spec.time)?;
     }
     Ok(true)
 }
 
-fn put(tree: &mut Tree, path: &str, bytes: &[u8], mode: u16, time: Time) -> Result<(), PathError> {
-    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    let kind = NodeKind::File(Content::Inline(bytes.into()));
-    path::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
-    Ok(())
-}
-
-/// The configuration: assignments of the shell.
+/// The text of the configuration: assignments in shell syntax.
 fn configuration(spec: &KernelHookSpec) -> String {
     let mut text = String::from(
         "# What the machine starts. After a change run /usr/lib/amiforge/update-boot, which also runs by itself when a\n\
@@ -142,7 +142,7 @@ fn configuration(spec: &KernelHookSpec) -> String {
         let quoted = value.replace('\'', r"'\''");
         let _ = write!(text, "\n# {comment}\n{name}='{quoted}'\n");
     };
-    let kernel = spec.release.as_deref().map_or_else(|| "*".to_owned(), flavour);
+    let kernel = spec.release.as_deref().map_or_else(|| "*".to_owned(), flavour_pattern);
     assign(
         "Releases of kernels that may be started, as a pattern; the newest of them is.",
         "KERNEL",
@@ -150,10 +150,10 @@ fn configuration(spec: &KernelHookSpec) -> String {
     );
     assign("Arguments for the kernel.", "CMDLINE", &spec.cmdline);
     let initrd = match spec.initrd {
-        InitrdOf::Auto => "auto",
-        InitrdOf::Distribution => "distribution",
-        InitrdOf::Own => "own",
-        InitrdOf::None => "none",
+        InitrdSource::Auto => "auto",
+        InitrdSource::Distribution => "distribution",
+        InitrdSource::Own => "own",
+        InitrdSource::None => "none",
     };
     assign(
         "The initrd: that of the distribution, of amiforge's own, the latter where the former is missing (auto), or none.",
@@ -169,11 +169,7 @@ fn configuration(spec: &KernelHookSpec) -> String {
     };
     assign("What UEFI starts: uki, systemd-boot, grub or none.", "LOADER", loader);
     if let Some(uefi) = &spec.uefi {
-        let suffix = match spec.machine {
-            InitrdMachine::X86_64 => "x64",
-            InitrdMachine::Aarch64 => "aa64",
-        };
-        assign("The architecture as UEFI names it.", "EFI", suffix);
+        assign("The architecture as UEFI names it.", "EFI", spec.machine.firmware().suffix);
         let mount = uefi.mount.as_deref().unwrap_or_default();
         assign("Where the EFI system partition is mounted, and its GUID.", "ESP", mount);
         assign("Used where it is not mounted.", "ESP_PARTUUID", &uefi.partition);
@@ -189,9 +185,9 @@ fn configuration(spec: &KernelHookSpec) -> String {
     text
 }
 
-/// The pattern for kernels of the flavour of a release: `*-cloud-amd64` for `6.1.0-56-cloud-amd64`. What comes before is
-/// the version, whose parts begin with digits.
-fn flavour(release: &str) -> String {
+/// The pattern for kernels of the same flavour as a release: `*-cloud-amd64` for `6.1.0-56-cloud-amd64`. The parts before the
+/// flavour are the version; they start with digits.
+fn flavour_pattern(release: &str) -> String {
     let parts: Vec<_> =
         release.split('-').skip_while(|part| part.starts_with(|c: char| c.is_ascii_digit())).collect();
     if parts.is_empty() { "*".to_owned() } else { format!("*-{}", parts.join("-")) }
@@ -200,6 +196,7 @@ fn flavour(release: &str) -> String {
 #[cfg(test)]
 mod tests {
     use amiforge_formats::plan::NoSources;
+    use amiforge_formats::tree::Meta;
 
     use super::*;
 
@@ -207,9 +204,9 @@ mod tests {
         KernelHookSpec {
             release: Some("6.1.0-56-cloud-amd64".to_owned()),
             cmdline: "root=LABEL=it's ro".to_owned(),
-            initrd: InitrdOf::Auto,
+            initrd: InitrdSource::Auto,
             drivers: vec!["nvme".to_owned(), "ext4".to_owned()],
-            machine: InitrdMachine::X86_64,
+            machine: Arch::X86_64,
             uefi: Some(Uefi {
                 loader: UefiLoader::Uki,
                 mount: Some("/boot/efi".to_owned()),
@@ -249,11 +246,11 @@ mod tests {
         }
         let mut without = tree(&["bin/sh"]);
         assert!(!install(&mut without, &spec()).unwrap());
-        assert!(without.lookup(b"usr").is_none(), "nothing is put where no kernel is ever installed");
+        assert!(without.lookup(b"usr").is_none(), "nothing is installed where no kernel is ever installed");
     }
 
     #[test]
-    fn a_configuration_of_the_recipe_stays() {
+    fn a_configuration_of_the_recipe_is_kept() {
         let mut system = tree(&["bin/sh", "var/lib/dpkg/status", "etc/default/amiforge-boot"]);
         assert!(install(&mut system, &spec()).unwrap());
         assert_eq!(text(&system, CONFIGURATION), "mine");
@@ -267,7 +264,7 @@ mod tests {
             ("6.8.0-1029-aws", "*-aws"),
             ("5.10.0", "*"),
         ] {
-            assert_eq!(flavour(release), pattern);
+            assert_eq!(flavour_pattern(release), pattern);
         }
     }
 }

@@ -1,48 +1,49 @@
-//! The rule `service-keys` of `[normalize]`: keys and ids that packages make when they are installed, and that every
-//! machine has to have its own of, are taken out of the image, and a unit makes them again at the first boot, before
-//! any service. Of the programs in the table none makes its own again when it is missing, but for Erlang, whose cookie
-//! would be weak.
+//! The rule `service-keys` of `[normalize]`: removes keys and ids that packages make at their installation and that must be
+//! unique to each machine, and installs a unit that makes them again at the first boot, before any service. None of the
+//! programs in the table makes a missing key itself, except Erlang, whose cookie would be weak.
 //!
-//! Follows the maintainer scripts of Debian's packages (what they make, how, for whom) and systemd.unit(5). Where the
-//! system cannot run the unit, nothing is taken out.
+//! Follows the maintainer scripts of Debian's packages (which keys they make, how, and for which users) and systemd.unit(5).
+//! Where the system cannot run the unit, nothing is removed.
 
 use std::fmt::Write as _;
 
+use amiforge_formats::path::PathError;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
+use amiforge_formats::tree::{Content, Node, NodeKind, Tree};
 
-use super::first_boot::tree_has::{has_program, is_there};
+use super::error::StepError;
+use super::probe::{has_program, is_file};
 use super::units::{self, UnitsSpec};
-use super::{PathError, StepError};
+use super::write::replace_file;
 use crate::normalize::{NormalizeRule, PathOutcome, RuleChange};
-use amiforge_formats::path::{self, Last};
 
-/// Something that is taken out and made again.
-struct ServiceKey {
-    /// Its files, without the first `/`, each with the word for the script.
+/// A key that is removed and made again.
+struct ServiceKeyEntry {
+    /// Its files, without the leading `/`, each with the kind by which the script makes it.
     paths: &'static [(&'static str, &'static str)],
-    /// Programs that make it, besides those of every system.
+    /// Programs that make it, besides [`PROGRAMS`].
     programs: &'static [&'static str],
 }
 
-/// The table: for each file its path and what the script makes.
-const ENTRIES: [ServiceKey; 6] = [
-    // bind9: `rndc-confgen -a`. Without it `named` starts and `rndc`, with which it is reloaded and stopped, is refused.
-    ServiceKey { paths: &[("etc/bind/rndc.key", "rndc")], programs: &[] },
+/// The keys that are removed: path and kind of each file.
+const KEYS: [ServiceKeyEntry; 6] = [
+    // bind9: `rndc-confgen -a`. Without it `named` starts but refuses `rndc`, which reloads and stops it.
+    ServiceKeyEntry { paths: &[("etc/bind/rndc.key", "rndc")], programs: &[] },
     // munge: `mungekey -c`. Without it `munged` does not start.
-    ServiceKey { paths: &[("etc/munge/munge.key", "bytes")], programs: &[] },
+    ServiceKeyEntry { paths: &[("etc/munge/munge.key", "bytes")], programs: &[] },
     // rabbitmq-server: `openssl rand -base64 42`, because the cookie that Erlang makes can be guessed.
-    ServiceKey { paths: &[("var/lib/rabbitmq/.erlang.cookie", "line")], programs: &[] },
+    ServiceKeyEntry { paths: &[("var/lib/rabbitmq/.erlang.cookie", "line")], programs: &[] },
     // nvme-cli: `nvme gen-hostnqn` and `uuidgen`; both name the same host.
-    ServiceKey {
+    ServiceKeyEntry {
         paths: &[("etc/nvme/hostid", "nvme-hostid"), ("etc/nvme/hostnqn", "nvme-hostnqn")],
         programs: &[],
     },
     // open-iscsi: `iscsi-iname -p iqn.1993-08.org.debian:01`. Without it `iscsid` does not start.
-    ServiceKey { paths: &[("etc/iscsi/initiatorname.iscsi", "iscsi")], programs: &["iscsi-iname"] },
-    // ssl-cert: `make-ssl-cert generate-default-snakeoil`, which makes both; what uses them does not start without.
-    ServiceKey {
+    ServiceKeyEntry { paths: &[("etc/iscsi/initiatorname.iscsi", "iscsi")], programs: &["iscsi-iname"] },
+    // ssl-cert: `make-ssl-cert generate-default-snakeoil`, which makes both; servers configured with them do not start
+    // without.
+    ServiceKeyEntry {
         paths: &[
             ("etc/ssl/certs/ssl-cert-snakeoil.pem", "snakeoil"),
             ("etc/ssl/private/ssl-cert-snakeoil.key", "snakeoil"),
@@ -54,13 +55,13 @@ const ENTRIES: [ServiceKey; 6] = [
 /// Programs that the script runs.
 const PROGRAMS: [&str; 7] = ["sh", "base64", "cat", "chmod", "chown", "head", "mv"];
 
-/// Where the list of what is to be made lies.
+/// Path of the list of keys for the script: a line with kind, mode, owner, length and path for each.
 const LIST: &str = "/usr/lib/amiforge/service-keys.list";
 
-/// The name of the unit.
+/// Name of the unit.
 const UNIT: &str = "amiforge-service-keys.service";
 
-/// What is installed besides the list: path, text, mode.
+/// The files that are installed besides the list: path, text, mode.
 const FILES: [(&str, &str, u16); 3] = [
     ("/usr/lib/amiforge/service-keys", include_str!("image/service-keys"), 0o755),
     (
@@ -75,49 +76,50 @@ const FILES: [(&str, &str, u16); 3] = [
     ),
 ];
 
-/// Takes what is in the table out of a tree, and has it made at the first boot. Files that `stays` holds for, by their
-/// absolute path, are somebody's own and stay.
+/// Removes the keys of the table from a tree and installs the unit that makes them at the first boot. Files for whose
+/// absolute path `keep` returns `true` are not removed, because the user provided or allowed them.
 ///
 /// # Errors
-/// [`StepError::ServiceKeys`] when a path of the tree cannot be followed, [`StepError::Unit`] when the unit cannot be
+/// [`StepError::ServiceKeys`] when a path of the tree cannot be resolved, [`StepError::Unit`] when the unit cannot be
 /// enabled.
 pub fn apply(
     tree: &mut Tree,
     sources: &dyn Sources,
-    stays: &dyn Fn(&str) -> bool,
+    keep: &dyn Fn(&str) -> bool,
     time: Time,
 ) -> Result<Vec<RuleChange>, StepError> {
     let mut list = String::new();
-    let changes = take_out(tree, stays, &mut list).map_err(StepError::ServiceKeys)?;
+    let changes = remove_keys(tree, keep, &mut list).map_err(StepError::ServiceKeys)?;
     if changes.is_empty() {
         return Ok(changes);
     }
     let texts = FILES.into_iter().chain([(LIST, list.as_str(), 0o644)]);
     for (path, text, mode) in texts {
-        put(tree, path, text, mode, time).map_err(StepError::ServiceKeys)?;
+        let content = Content::Inline(text.as_bytes().into());
+        replace_file(tree, path, content, mode, time).map_err(StepError::ServiceKeys)?;
     }
     let enable = vec![UNIT.to_owned()];
     units::apply(tree, sources, &UnitsSpec { enable, ..UnitsSpec::default() }, time)?;
     Ok(changes)
 }
 
-/// Takes files out, and writes down how to make them.
-fn take_out(
+/// Removes the files and appends a line for each to `list`.
+fn remove_keys(
     tree: &mut Tree,
-    stays: &dyn Fn(&str) -> bool,
+    keep: &dyn Fn(&str) -> bool,
     list: &mut String,
 ) -> Result<Vec<RuleChange>, PathError> {
-    let systemd = is_there(tree, "/usr/lib/systemd/systemd")? || is_there(tree, "/lib/systemd/systemd")?;
-    if !systemd || !have(tree, &PROGRAMS)? {
+    let systemd = is_file(tree, "/usr/lib/systemd/systemd")? || is_file(tree, "/lib/systemd/systemd")?;
+    if !systemd || !has_programs(tree, &PROGRAMS)? {
         return Ok(Vec::new());
     }
     let mut changes = Vec::new();
-    for entry in &ENTRIES {
-        let taken = |(path, _): &&(&str, &str)| !stays(&format!("/{path}"));
-        if !have(tree, entry.programs)? || !entry.paths.iter().all(|path| taken(&path)) {
+    for entry in &KEYS {
+        let may_remove = |(path, _): &&(&str, &str)| !keep(&format!("/{path}"));
+        if !has_programs(tree, entry.programs)? || !entry.paths.iter().all(|path| may_remove(&path)) {
             continue;
         }
-        for (path, word) in entry.paths {
+        for (path, kind) in entry.paths {
             let Some((dir, name)) = path.rsplit_once('/') else { continue };
             let Some(dir) = tree.lookup(dir.as_bytes()) else { continue };
             let Some(id) = tree.child(dir, name.as_bytes()) else { continue };
@@ -125,10 +127,10 @@ fn take_out(
             if content.is_empty() {
                 continue;
             }
-            // Writing to a text cannot fail.
+            // Cannot fail: it writes to a String.
             let _ = writeln!(
                 list,
-                "{word} {:04o} {}:{} {} /{path}",
+                "{kind} {:04o} {}:{} {} /{path}",
                 meta.mode,
                 meta.uid,
                 meta.gid,
@@ -147,21 +149,14 @@ fn take_out(
     Ok(changes)
 }
 
-/// Whether all programs are in the usual folders.
-fn have(tree: &Tree, programs: &[&str]) -> Result<bool, PathError> {
+/// Whether the tree has all of the programs.
+fn has_programs(tree: &Tree, programs: &[&str]) -> Result<bool, PathError> {
     for program in programs {
         if !has_program(tree, program)? {
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-fn put(tree: &mut Tree, path: &str, text: &str, mode: u16, time: Time) -> Result<(), PathError> {
-    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    let kind = NodeKind::File(Content::Inline(text.as_bytes().into()));
-    path::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind })?;
-    Ok(())
 }
 
 #[cfg(test)]

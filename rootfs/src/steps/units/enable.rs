@@ -1,49 +1,49 @@
-//! What enabling means: the links that the `[Install]` sections of a unit, and of those it names in `Also=`, ask for.
-//! Changes nothing.
+//! Computes the links that enable a unit, from its `[Install]` sections and from those of the units in its `Also=`. Changes
+//! nothing.
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::UnitError;
+use super::error::UnitError;
 use super::install::expand;
-use super::links::{Over, UnitLink};
-use super::lookup::{UnitFile, UnitTarget, Units};
-use super::name::{UnitName, UnitNameForm, alias_fault};
+use super::links::{Replaceable, UnitLink};
+use super::lookup::{UnitFile, UnitLookup, UnitTarget};
+use super::name::{UnitName, UnitNameForm, alias_problem};
 
-/// Units enabled by one name, at most: `Also=` with specifiers could name ever longer ones.
+/// Most units that one name enables: `Also=` with specifiers can generate names without end.
 pub(super) const ALSO_MAX: usize = 1000;
 
-/// What to do about a word of `[Install]` that makes no link.
+/// What to do about a value of `[Install]` that is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OnNoLink {
-    /// Refuse the unit: somebody asked for it by name.
-    Refuse,
-    /// Pass over the word, as presets do.
-    PassOver,
+pub(super) enum InvalidEntry {
+    /// Refuse the unit, because the recipe names it.
+    Fail,
+    /// Skip the value, as presets do.
+    Skip,
 }
 
-impl OnNoLink {
-    /// Adds a link, or keeps or drops its fault.
-    fn judge(
+impl InvalidEntry {
+    /// Adds a link; returns or drops its error.
+    fn add_link(
         self,
         links: &mut Vec<UnitLink>,
         link: Result<Option<UnitLink>, UnitError>,
     ) -> Result<(), UnitError> {
         match link {
             Ok(link) => links.extend(link),
-            Err(error) if self == Self::Refuse => return Err(error),
+            Err(error) if self == Self::Fail => return Err(error),
             Err(_) => {}
         }
         Ok(())
     }
 }
 
-/// The links that enable a unit. None at all means that it has nothing to install.
+/// The links that enable a unit; empty if it has nothing to install.
 pub(super) fn links(
-    units: &Units<'_>,
+    units: &UnitLookup<'_>,
     name: &UnitName,
-    faults: OnNoLink,
+    on_invalid: InvalidEntry,
 ) -> Result<Vec<UnitLink>, UnitError> {
-    let first = unit(units, name)?;
+    let first = unit_file(units, name)?;
     let mut links = Vec::new();
     let mut seen = BTreeSet::from([name.clone(), first.name.clone()]);
     let mut pending = VecDeque::from([first]);
@@ -58,23 +58,23 @@ pub(super) fn links(
             if seen.len() > ALSO_MAX {
                 return Err(UnitError::TooMany { limit: ALSO_MAX });
             }
-            // systemctl passes over what Also= names and the system does not have.
-            pending.extend(self::unit(units, &also).ok());
+            // systemctl skips units of Also= that the system does not have.
+            pending.extend(unit_file(units, &also).ok());
         }
-        links.extend(links_of(units, &unit, default.as_deref(), faults)?);
+        links.extend(links_of_unit(units, &unit, default.as_deref(), on_invalid)?);
     }
     Ok(links)
 }
 
-/// The unit of a name; a mask is an error.
-fn unit(units: &Units<'_>, name: &UnitName) -> Result<UnitFile, UnitError> {
+/// The unit file of a name; a mask is an error.
+fn unit_file(units: &UnitLookup<'_>, name: &UnitName) -> Result<UnitFile, UnitError> {
     match units.find(name)? {
         UnitTarget::Unit(unit) => Ok(unit),
         UnitTarget::Masked(path) => Err(UnitError::Masked { path }),
     }
 }
 
-/// The instance that a template stands for without one of its own.
+/// The default instance of a template.
 fn default_instance(unit: &UnitFile) -> Result<Option<String>, UnitError> {
     let Some(text) =
         unit.install.default_instance.as_ref().filter(|_| unit.name.form() != UnitNameForm::Instance)
@@ -82,34 +82,34 @@ fn default_instance(unit: &UnitFile) -> Result<Option<String>, UnitError> {
         return Ok(None);
     };
     let instance = expand(text, &unit.name, None)?;
-    let bad = || UnitError::BadValue { key: "DefaultInstance", value: instance.clone() };
+    let invalid = || UnitError::BadValue { key: "DefaultInstance", value: instance.clone() };
     match unit.name.form() {
         UnitNameForm::Template => {
             unit.name
                 .with_instance(&instance)
                 .filter(|name| name.form() == UnitNameForm::Instance)
-                .ok_or_else(bad)?;
+                .ok_or_else(invalid)?;
             Ok(Some(instance))
         }
         _ => Ok(None),
     }
 }
 
-/// The links of one unit, aliases first.
-fn links_of(
-    units: &Units<'_>,
+/// The links of one unit without those of its `Also=`, aliases first.
+fn links_of_unit(
+    units: &UnitLookup<'_>,
     unit: &UnitFile,
     default: Option<&str>,
-    faults: OnNoLink,
+    on_invalid: InvalidEntry,
 ) -> Result<Vec<UnitLink>, UnitError> {
     let mut links = Vec::new();
     let install = &unit.install;
-    // systemd ignores Alias= where the type allows none.
+    // systemd ignores Alias= of types that allow no aliases.
     for alias in install.aliases.iter().filter(|_| unit.name.may_alias()) {
         let link = expand(alias, &unit.name, default).and_then(|alias| alias_link(unit, &alias));
-        faults.judge(&mut links, link)?;
+        on_invalid.add_link(&mut links, link)?;
     }
-    let name = wanted(units, unit, default)?;
+    let name = wanted_name(units, unit, default)?;
     for (key, list, suffix) in [
         ("WantedBy", &install.wanted_by, "wants"),
         ("RequiredBy", &install.required_by, "requires"),
@@ -117,19 +117,27 @@ fn links_of(
     ] {
         for target in list {
             let target = expand(target, &unit.name, default);
-            let link = target.and_then(|target| wanted_link(unit, &name, key, target, suffix));
-            faults.judge(&mut links, link.map(Some))?;
+            let link = target.and_then(|target| dependency_link(unit, &name, key, target, suffix));
+            on_invalid.add_link(&mut links, link.map(Some))?;
         }
     }
-    if !links.is_empty() && !units.covers(&unit.path)? {
-        let link = UnitLink { name: unit.name.to_string(), target: unit.path.clone(), over: Over::Broken };
+    if !links.is_empty() && !units.is_in_search_path(&unit.path)? {
+        let link = UnitLink {
+            name: unit.name.to_string(),
+            target: unit.path.clone(),
+            replaces: Replaceable::BrokenLink,
+        };
         links.push(link);
     }
     Ok(links)
 }
 
-/// The name that is wanted: of a template its default instance.
-fn wanted(units: &Units<'_>, unit: &UnitFile, default: Option<&str>) -> Result<UnitName, UnitError> {
+/// The name that links are created for: of a template its default instance.
+fn wanted_name(
+    units: &UnitLookup<'_>,
+    unit: &UnitFile,
+    default: Option<&str>,
+) -> Result<UnitName, UnitError> {
     let instance = default.and_then(|instance| unit.name.with_instance(instance));
     let Some(instance) = instance else { return Ok(unit.name.clone()) };
     if let Ok(UnitTarget::Masked(path)) = units.find(&instance) {
@@ -138,8 +146,8 @@ fn wanted(units: &Units<'_>, unit: &UnitFile, default: Option<&str>) -> Result<U
     Ok(instance)
 }
 
-/// The link for one word of `WantedBy=` and its like.
-fn wanted_link(
+/// The link for one value of `WantedBy=`, `RequiredBy=` or `UpheldBy=`.
+fn dependency_link(
     unit: &UnitFile,
     name: &UnitName,
     key: &'static str,
@@ -150,24 +158,28 @@ fn wanted_link(
     if name.form() == UnitNameForm::Template && by.form() != UnitNameForm::Template {
         return Err(UnitError::NoInstance { unit: name.to_string(), by: by.to_string() });
     }
-    Ok(UnitLink { name: format!("{by}.{suffix}/{name}"), target: unit.path.clone(), over: Over::Links })
+    Ok(UnitLink {
+        name: format!("{by}.{suffix}/{name}"),
+        target: unit.path.clone(),
+        replaces: Replaceable::AnyLink,
+    })
 }
 
-/// The link for one word of `Alias=`; none for the unit's own name.
+/// The link for one value of `Alias=`; none for the name of the unit itself.
 fn alias_link(unit: &UnitFile, text: &str) -> Result<Option<UnitLink>, UnitError> {
-    let bad = |why| UnitError::BadAlias { alias: text.to_owned(), why };
+    let invalid = |why| UnitError::BadAlias { alias: text.to_owned(), why };
     let name = if let Some((dir, last)) = text.rsplit_once('/') {
-        // The old way to say WantedBy= and RequiredBy=.
+        // An older syntax for WantedBy= and RequiredBy=.
         let by = dir.strip_suffix(".wants").or_else(|| dir.strip_suffix(".requires"));
         let by = by
             .and_then(UnitName::new)
-            .ok_or_else(|| bad("only `UNIT.wants/` and `UNIT.requires/` may be"))?;
-        if !compatible(last, &unit.name, by.form()) {
-            return Err(bad("it would want another unit"));
+            .ok_or_else(|| invalid("the only folders allowed are `UNIT.wants/` and `UNIT.requires/`"))?;
+        if !may_link_to(last, &unit.name, by.form()) {
+            return Err(invalid("it would want another unit"));
         }
         text.to_owned()
     } else {
-        let alias = UnitName::new(text).ok_or_else(|| bad("it is no unit name"))?;
+        let alias = UnitName::new(text).ok_or_else(|| invalid("it is not a unit name"))?;
         let alias = match (alias.form(), unit.name.form()) {
             (UnitNameForm::Template, UnitNameForm::Instance) => {
                 alias.with_instance(unit.name.instance()).unwrap_or(alias)
@@ -177,16 +189,16 @@ fn alias_link(unit: &UnitFile, text: &str) -> Result<Option<UnitLink>, UnitError
         if alias == unit.name {
             return Ok(None);
         }
-        if let Some(why) = alias_fault(&alias, &unit.name) {
-            return Err(bad(why));
+        if let Some(why) = alias_problem(&alias, &unit.name) {
+            return Err(invalid(why));
         }
         alias.to_string()
     };
-    Ok(Some(UnitLink { name, target: unit.path.clone(), over: Over::Broken }))
+    Ok(Some(UnitLink { name, target: unit.path.clone(), replaces: Replaceable::BrokenLink }))
 }
 
-/// Whether a link in a `.wants` directory may lead to a unit: it has its name, or is an instance of it.
-fn compatible(link: &str, unit: &UnitName, by: UnitNameForm) -> bool {
+/// Whether a link in a `.wants` folder may lead to a unit: it has the name of the unit, or is an instance of it.
+fn may_link_to(link: &str, unit: &UnitName, by: UnitNameForm) -> bool {
     let Some(link) = UnitName::new(link) else { return false };
     match link.form() {
         UnitNameForm::Plain => link == *unit,

@@ -1,11 +1,11 @@
-//! The `[Install]` section of unit files, and the specifiers in it. Knows no trees.
+//! Parses the `[Install]` section of unit files and expands specifiers in its values. Knows no trees.
 //!
 //! Follows systemd.syntax(7) and systemd.unit(5).
 
-use super::UnitError;
+use super::error::UnitError;
 use super::name::{UnitName, UnitNameForm};
 
-/// What the `[Install]` sections of a unit and its drop-ins say; specifiers are not expanded yet.
+/// The `[Install]` sections of a unit and its drop-ins, with specifiers not yet expanded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct InstallSection {
     pub(super) aliases: Vec<String>,
@@ -17,7 +17,7 @@ pub(super) struct InstallSection {
 }
 
 impl InstallSection {
-    /// Adds what one more file says; an empty value takes back what came before it.
+    /// Adds the section of another file; an empty value clears the values before it.
     pub(super) fn merge(&mut self, text: &[u8]) {
         let mut in_section = false;
         for line in logical_lines(text) {
@@ -37,8 +37,8 @@ impl InstallSection {
             "RequiredBy" => &mut self.required_by,
             "UpheldBy" => &mut self.upheld_by,
             "Also" => {
-                // Unlike the others, an empty Also= takes nothing back.
-                self.also.extend(words(value));
+                // Unlike the others, an empty Also= clears nothing.
+                self.also.extend(split_values(value));
                 return;
             }
             "DefaultInstance" => {
@@ -50,11 +50,11 @@ impl InstallSection {
         if value.is_empty() {
             list.clear();
         }
-        list.extend(words(value));
+        list.extend(split_values(value));
     }
 }
 
-/// Joins lines that end with a backslash, and drops comments, those between joined lines too.
+/// Joins lines that end with a backslash, and drops comments, also between joined lines.
 fn logical_lines(text: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text));
     let mut lines = Vec::new();
@@ -77,23 +77,23 @@ fn logical_lines(text: &[u8]) -> Vec<String> {
 }
 
 /// Splits at white space outside of quotes.
-fn words(value: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
+fn split_values(value: &str) -> Vec<String> {
+    let mut values = Vec::new();
+    let mut current: Option<String> = None;
     let mut quote = None;
     for letter in value.chars() {
         match (quote, letter) {
             (None, '"' | '\'') => {
                 quote = Some(letter);
-                word.get_or_insert_default();
+                current.get_or_insert_default();
             }
             (Some(open), _) if open == letter => quote = None,
-            (None, _) if letter.is_ascii_whitespace() => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(letter),
+            (None, _) if letter.is_ascii_whitespace() => values.extend(current.take()),
+            _ => current.get_or_insert_default().push(letter),
         }
     }
-    words.extend(word);
-    words
+    values.extend(current);
+    values
 }
 
 /// Expands the specifiers of `text` for `unit`, whose instance is `default_instance` if it is a template.
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_gather_until_an_empty_one_takes_them_back() {
+    fn values_accumulate_until_an_empty_one_clears_them() {
         let mut install = InstallSection::default();
         install.merge(
             b"\xef\xbb\xbf[Unit]\nWantedBy=no.target\n[Install]\n# c\nWantedBy=a.target \\\n; between\n  b.target\n\

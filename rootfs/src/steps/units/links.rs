@@ -1,52 +1,52 @@
-//! The links that stand for an enabled unit: makes and removes them below `/etc/systemd/system`. Does not read units.
+//! Creates and removes the links of enabled units below `/etc/systemd/system`. Does not read units.
 
 use std::collections::BTreeSet;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Tree};
 
-use super::UnitError;
+use super::error::UnitError;
 use super::lookup::{CONFIG, absolute};
 use super::name::UnitName;
 use amiforge_formats::path::{self, Last};
 
-/// Deepest directory below `/etc/systemd/system` that is searched for links.
+/// Greatest depth below `/etc/systemd/system` that is searched for links.
 const DEPTH_MAX: usize = 16;
 
-/// What may be replaced by a link.
+/// The existing entries that a link may replace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Over {
-    /// A link that leads nowhere.
-    Broken,
+pub(super) enum Replaceable {
+    /// A dangling link.
+    BrokenLink,
     /// Any link.
-    Links,
+    AnyLink,
 }
 
-/// A link to be.
+/// A link to create.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct UnitLink {
     /// Path below `/etc/systemd/system`.
     pub(super) name: String,
-    /// Where it leads.
+    /// Its target.
     pub(super) target: String,
-    /// What it may replace.
-    pub(super) over: Over,
+    /// The entries that it may replace.
+    pub(super) replaces: Replaceable,
 }
 
-/// Makes a link; one that leads to the same file already stays as it is.
-pub(super) fn make(tree: &mut Tree, link: &UnitLink, time: Time) -> Result<(), UnitError> {
+/// Creates a link; an existing one to the same file is kept.
+pub(super) fn create(tree: &mut Tree, link: &UnitLink, time: Time) -> Result<(), UnitError> {
     let path = format!("{CONFIG}/{}", link.name);
     let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
     match place.node.map(|id| &tree.node(id).kind) {
         None => {}
-        Some(NodeKind::Symlink(found)) => {
-            let found = found.to_vec();
-            if same_file(tree, &absolute(&place.path, &found), link.target.as_bytes())? {
+        Some(NodeKind::Symlink(existing)) => {
+            let existing = existing.to_vec();
+            if is_same_entry(tree, &absolute(&place.path, &existing), link.target.as_bytes())? {
                 return Ok(());
             }
-            if link.over == Over::Broken && path::find(tree, &place.path)?.is_some() {
-                let found = String::from_utf8_lossy(&found).into_owned();
-                return Err(UnitError::Taken { path, found: format!("a link to `{found}`") });
+            if link.replaces == Replaceable::BrokenLink && path::find(tree, &place.path)?.is_some() {
+                let existing = String::from_utf8_lossy(&existing).into_owned();
+                return Err(UnitError::Taken { path, found: format!("a link to `{existing}`") });
             }
         }
         Some(other) => return Err(UnitError::Taken { path, found: format!("a {}", other.word()) }),
@@ -56,8 +56,8 @@ pub(super) fn make(tree: &mut Tree, link: &UnitLink, time: Time) -> Result<(), U
     Ok(())
 }
 
-/// Whether two paths name one entry of one directory, however the directory is spelt.
-fn same_file(tree: &Tree, a: &[u8], b: &[u8]) -> Result<bool, UnitError> {
+/// Whether two paths name the same entry of the same folder, whichever links lead to the folder.
+fn is_same_entry(tree: &Tree, a: &[u8], b: &[u8]) -> Result<bool, UnitError> {
     if a == b {
         return Ok(true);
     }
@@ -66,34 +66,34 @@ fn same_file(tree: &Tree, a: &[u8], b: &[u8]) -> Result<bool, UnitError> {
     Ok(matches!((a, b), (Some(a), Some(b)) if a.path == b.path))
 }
 
-/// Removes every link below `/etc/systemd/system` that has one of the names, leads to a file of such a name, or is
-/// an instance of such a template; and so on for links to what was removed. Directories left empty go too.
+/// Removes every link below `/etc/systemd/system` that has one of the names, leads to a file of such a name, or is an
+/// instance of such a template, and then the links to removed ones. Folders that become empty are removed too.
 pub(super) fn remove(tree: &mut Tree, mut names: BTreeSet<String>) -> Result<(), UnitError> {
     let Some(config) = path::find(tree, CONFIG.as_bytes())? else { return Ok(()) };
     loop {
-        let known = names.len();
+        let before = names.len();
         let mut stack = vec![(config, CONFIG.as_bytes().to_vec(), 0)];
-        let mut left = BTreeSet::new();
+        let mut parents = BTreeSet::new();
         while let Some((dir, path, depth)) = stack.pop() {
             for (name, id) in tree.entries(dir).cloned().unwrap_or_default() {
                 let entry = [&path[..], b"/", name.as_bytes()].concat();
                 let is_dir = tree.entries(id).is_some();
                 if is_dir && depth < DEPTH_MAX {
                     stack.push((id, entry, depth + 1));
-                } else if remove_if_marked(tree, dir, &name, &entry, &mut names)? {
-                    left.insert(path.clone());
+                } else if remove_if_named(tree, dir, &name, &entry, &mut names)? {
+                    parents.insert(path.clone());
                 }
             }
         }
-        left.iter().try_for_each(|path| remove_if_empty(tree, path))?;
-        if names.len() == known {
+        parents.iter().try_for_each(|path| remove_if_empty(tree, path))?;
+        if names.len() == before {
             return Ok(());
         }
     }
 }
 
-/// Removes a link if it stands for one of the names, and adds its own name to them.
-fn remove_if_marked(
+/// Removes a link if it refers to one of the names, and adds its own name to them; returns whether it did.
+fn remove_if_named(
     tree: &mut Tree,
     dir: NodeId,
     name: &Name,
@@ -111,17 +111,17 @@ fn remove_if_marked(
         Err(error) => return Err(error.into()),
     };
     let end = String::from_utf8_lossy(&end).into_owned();
-    let marked = names.contains(super::lookup::basename(&end))
+    let matches = names.contains(super::lookup::basename(&end))
         || names.contains(unit.as_str())
         || unit.template().is_some_and(|template| names.contains(template.as_str()));
-    if marked {
+    if matches {
         tree.unlink(dir, name.as_bytes());
         names.insert(unit.as_str().to_owned());
     }
-    Ok(marked)
+    Ok(matches)
 }
 
-/// Removes a directory that its last link has left, and those above it that this leaves empty.
+/// Removes a folder if it is empty, and then its parents that become empty.
 fn remove_if_empty(tree: &mut Tree, path: &[u8]) -> Result<(), UnitError> {
     let mut path = path.to_vec();
     while path != CONFIG.as_bytes() {

@@ -1,66 +1,66 @@
-//! Finds unit files in a tree: the search path, links that make aliases, masks, and drop-ins. Changes nothing.
+//! Finds unit files in a tree: the search path, symlinks that are aliases, masks, and drop-ins. Changes nothing.
 //!
-//! Follows the *Unit File Load Path* of systemd.unit(5) as far as it concerns an image that is not running.
+//! Follows the *Unit File Load Path* of systemd.unit(5) without the folders that exist only on a running machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeId, NodeKind, Tree};
 
-use super::UnitError;
+use super::error::UnitError;
 use super::install::InstallSection;
 use super::name::{UnitName, UnitNameForm};
 use amiforge_formats::path::{self, Last, TreePath};
 
-/// Where the administrator's units and all links of this module are.
+/// Folder of the units of the administrator and of all links of this module.
 pub(super) const CONFIG: &str = "/etc/systemd/system";
 
-/// Links followed from one unit name to the next (`UNIT_FILE_FOLLOW_SYMLINK_MAX`).
+/// Most links that are followed from one unit name to the next (`UNIT_FILE_FOLLOW_SYMLINK_MAX`).
 const ALIASES_MAX: u32 = 64;
 
 /// A unit file with its drop-ins.
 #[derive(Debug, Clone)]
 pub(super) struct UnitFile {
-    /// Its name, aliases resolved; an instance stays one even where only a template has a file.
+    /// The name with aliases resolved; still an instance where only its template has a file.
     pub(super) name: UnitName,
-    /// The file, in the spelling that links to it use.
+    /// Path of the file, as links to it spell it.
     pub(super) path: String,
-    /// What its sections say.
+    /// Its `[Install]` sections.
     pub(super) install: InstallSection,
 }
 
-/// What a name leads to.
+/// The result of looking up a name.
 #[derive(Debug, Clone)]
 pub(super) enum UnitTarget {
     /// A unit.
     Unit(UnitFile),
-    /// A link to `/dev/null`, or an empty file.
+    /// A mask: the path of a link to `/dev/null`, or of an empty file.
     Masked(String),
 }
 
-/// What stands at one path of the search path.
-enum Hit {
+/// An entry in a folder of the search path.
+enum PathEntry {
     File,
     Masked,
     Link(String),
 }
 
-/// The units of a tree.
-pub(super) struct Units<'a> {
+/// Looks up the units of a tree.
+pub(super) struct UnitLookup<'a> {
     tree: &'a Tree,
     sources: &'a dyn Sources,
     dirs: Vec<&'static str>,
 }
 
-impl<'a> Units<'a> {
-    /// Looks at what the tree has for a search path.
+impl<'a> UnitLookup<'a> {
+    /// Determines which folders of the search path the tree has.
     pub(super) fn new(tree: &'a Tree, sources: &'a dyn Sources) -> Result<Self, UnitError> {
         let mut dirs = vec!["/etc/systemd/system.control", CONFIG, "/etc/systemd/system.attached"];
         dirs.push("/usr/local/lib/systemd/system");
-        // Both are one directory on most distributions; which spelling stands in links differs between them.
-        dirs.extend(match spelling(tree)? {
-            Spelling::Usr => ["/usr/lib/systemd/system", "/lib/systemd/system"],
-            Spelling::Root => ["/lib/systemd/system", "/usr/lib/systemd/system"],
+        // Both are the same directory on most distributions; they differ in which one links name.
+        dirs.extend(match unit_dir(tree)? {
+            UnitDir::Usr => ["/usr/lib/systemd/system", "/lib/systemd/system"],
+            UnitDir::Root => ["/lib/systemd/system", "/usr/lib/systemd/system"],
         });
         let mut present = Vec::new();
         for dir in dirs {
@@ -76,25 +76,25 @@ impl<'a> Units<'a> {
         let mut name = name.clone();
         let mut linked: Option<String> = None;
         for _ in 0..ALIASES_MAX {
-            let (path, hit) = match linked.take() {
-                Some(path) => self.hit(&path)?.map(|hit| (path, hit)),
+            let (path, entry) = match linked.take() {
+                Some(path) => self.entry(&path)?.map(|entry| (path, entry)),
                 None => self.search(&name)?,
             }
             .ok_or_else(|| UnitError::Missing { name: name.to_string() })?;
-            match hit {
-                Hit::Masked => return Ok(UnitTarget::Masked(path)),
-                Hit::File => {
-                    let install = self.install(&name, &path)?;
+            match entry {
+                PathEntry::Masked => return Ok(UnitTarget::Masked(path)),
+                PathEntry::File => {
+                    let install = self.read_install(&name, &path)?;
                     return Ok(UnitTarget::Unit(UnitFile { name, path, install }));
                 }
-                Hit::Link(target) if basename(&target) == basename(&path) => linked = Some(target),
-                Hit::Link(target) => name = alias_target(&name, &target)?,
+                PathEntry::Link(target) if basename(&target) == basename(&path) => linked = Some(target),
+                PathEntry::Link(target) => name = alias_target(&name, &target)?,
             }
         }
         Err(UnitError::AliasLoop { name: name.to_string() })
     }
 
-    /// Every name in the search path that has a file or link, sorted.
+    /// The names of all unit files and links in the search path, sorted.
     pub(super) fn names(&self) -> Result<BTreeSet<UnitName>, UnitError> {
         let mut names = BTreeSet::new();
         for dir in &self.dirs {
@@ -108,8 +108,8 @@ impl<'a> Units<'a> {
         Ok(names)
     }
 
-    /// Whether a path is in a directory of the search path.
-    pub(super) fn covers(&self, path: &str) -> Result<bool, UnitError> {
+    /// Whether a path is in a folder of the search path.
+    pub(super) fn is_in_search_path(&self, path: &str) -> Result<bool, UnitError> {
         let Some((parent, _)) = path.rsplit_once('/') else { return Ok(false) };
         let parent = path::find(self.tree, parent.as_bytes())?;
         for dir in &self.dirs {
@@ -120,48 +120,48 @@ impl<'a> Units<'a> {
         Ok(false)
     }
 
-    /// The first file for a name: its own in any directory before its template's.
-    fn search(&self, name: &UnitName) -> Result<Option<(String, Hit)>, UnitError> {
+    /// The first entry for a name: one of its own in any folder comes before one of its template.
+    fn search(&self, name: &UnitName) -> Result<Option<(String, PathEntry)>, UnitError> {
         for name in std::iter::once(name.clone()).chain(name.template()) {
             for dir in &self.dirs {
                 let path = format!("{dir}/{name}");
-                if let Some(hit) = self.hit(&path)? {
-                    return Ok(Some((path, hit)));
+                if let Some(entry) = self.entry(&path)? {
+                    return Ok(Some((path, entry)));
                 }
             }
         }
         Ok(None)
     }
 
-    fn hit(&self, path: &str) -> Result<Option<Hit>, UnitError> {
+    fn entry(&self, path: &str) -> Result<Option<PathEntry>, UnitError> {
         let Some(place) = path::place(self.tree, path.as_bytes(), Last::Keep)? else { return Ok(None) };
         let Some(id) = place.node else { return Ok(None) };
         match &self.tree.node(id).kind {
-            NodeKind::Symlink(target) => self.link(&place, target).map(Some),
-            _ if self.is_null(id) => Ok(Some(Hit::Masked)),
-            NodeKind::File(_) => Ok(Some(Hit::File)),
+            NodeKind::Symlink(target) => self.follow_link(&place, target).map(Some),
+            _ if self.is_null(id) => Ok(Some(PathEntry::Masked)),
+            NodeKind::File(_) => Ok(Some(PathEntry::File)),
             _ => Ok(None),
         }
     }
 
-    /// Goes one link further: to the end of a chain would pass over the names in between.
-    fn link(&self, place: &TreePath, target: &[u8]) -> Result<Hit, UnitError> {
+    /// Follows a single link: going to the end of a chain would skip the names in between.
+    fn follow_link(&self, place: &TreePath, target: &[u8]) -> Result<PathEntry, UnitError> {
         let absolute = absolute(&place.path, target);
         let next = path::place(self.tree, &absolute, Last::Keep)?;
         let next = next.map_or(absolute.clone(), |next| next.path);
         let null =
             next == b"/dev/null" || path::find(self.tree, &absolute)?.is_some_and(|id| self.is_null(id));
         if null {
-            return Ok(Hit::Masked);
+            return Ok(PathEntry::Masked);
         }
         let target = String::from_utf8(next).map_err(|_| UnitError::BadLink {
             link: String::from_utf8_lossy(&place.path).into_owned(),
             target: String::from_utf8_lossy(target).into_owned(),
         })?;
-        Ok(Hit::Link(target))
+        Ok(PathEntry::Link(target))
     }
 
-    /// Whether a node is what systemd takes for a mask.
+    /// Whether systemd treats a node as a mask.
     fn is_null(&self, id: NodeId) -> bool {
         match &self.tree.node(id).kind {
             NodeKind::File(content) => content.is_empty(),
@@ -170,8 +170,8 @@ impl<'a> Units<'a> {
         }
     }
 
-    /// Reads a unit file and its drop-ins, which are sorted by name across directories.
-    fn install(&self, name: &UnitName, path: &str) -> Result<InstallSection, UnitError> {
+    /// Reads the `[Install]` sections of a unit file and its drop-ins, which are sorted by name across folders.
+    fn read_install(&self, name: &UnitName, path: &str) -> Result<InstallSection, UnitError> {
         let mut install = InstallSection::default();
         let bytes = path::read(self.tree, self.sources, path.as_bytes())?;
         install.merge(&bytes.unwrap_or_default());
@@ -187,7 +187,7 @@ impl<'a> Units<'a> {
         Ok(install)
     }
 
-    /// Adds the files of a directory by name; a name that an earlier directory gave stays.
+    /// Adds the files of a folder by name; a name of an earlier folder has precedence.
     fn conf_files(
         &self,
         dir: &str,
@@ -204,7 +204,7 @@ impl<'a> Units<'a> {
         Ok(())
     }
 
-    /// The bytes of a file that may be a link to `/dev/null`, or to nothing.
+    /// The bytes of a file; empty where it is a link to `/dev/null` or a dangling link.
     fn read_if_file(&self, path: &[u8]) -> Result<Vec<u8>, UnitError> {
         match path::find(self.tree, path)? {
             Some(id) if matches!(self.tree.node(id).kind, NodeKind::File(_)) => {
@@ -214,7 +214,7 @@ impl<'a> Units<'a> {
         }
     }
 
-    /// The preset files in the order in which they count.
+    /// The preset files in the order of precedence.
     pub(super) fn preset_files(&self) -> Result<Vec<Vec<u8>>, UnitError> {
         let mut files = BTreeMap::new();
         for dir in ["/etc", "/usr/local/lib", "/usr/lib", "/lib"] {
@@ -224,16 +224,16 @@ impl<'a> Units<'a> {
     }
 }
 
-/// How links name the directory of the distribution's units.
-enum Spelling {
+/// The folder that links to units of the distribution name.
+enum UnitDir {
     Usr,
     Root,
 }
 
-/// systemd writes the directory that it was built for: `/lib/systemd/system` on Debian up to 12, `/usr/lib/…`
-/// nearly everywhere else. The links that the distribution made itself tell which.
-fn spelling(tree: &Tree) -> Result<Spelling, UnitError> {
-    let Some(config) = path::find(tree, CONFIG.as_bytes())? else { return Ok(Spelling::Usr) };
+/// systemctl writes the folder that it was built for: `/lib/systemd/system` on Debian up to 12, `/usr/lib/systemd/system` on
+/// nearly every other distribution. The existing links of the distribution show which one.
+fn unit_dir(tree: &Tree) -> Result<UnitDir, UnitError> {
+    let Some(config) = path::find(tree, CONFIG.as_bytes())? else { return Ok(UnitDir::Usr) };
     let (mut usr, mut root) = (0_u32, 0_u32);
     let mut count = |id: &NodeId| {
         if let NodeKind::Symlink(target) = &tree.node(*id).kind {
@@ -245,20 +245,20 @@ fn spelling(tree: &Tree) -> Result<Spelling, UnitError> {
         count(id);
         tree.entries(*id).into_iter().flat_map(BTreeMap::values).for_each(&mut count);
     }
-    Ok(if root > usr { Spelling::Root } else { Spelling::Usr })
+    Ok(if root > usr { UnitDir::Root } else { UnitDir::Usr })
 }
 
-/// The unit that a link named `name` makes an alias of.
+/// The unit that a link of the name `name` is an alias of.
 fn alias_target(name: &UnitName, target: &str) -> Result<UnitName, UnitError> {
-    let bad = || UnitError::BadLink { link: name.to_string(), target: target.to_owned() };
-    let unit = UnitName::new(basename(target)).ok_or_else(bad)?;
+    let invalid = || UnitError::BadLink { link: name.to_string(), target: target.to_owned() };
+    let unit = UnitName::new(basename(target)).ok_or_else(invalid)?;
     if (name.form(), unit.form()) == (UnitNameForm::Instance, UnitNameForm::Template) {
-        return unit.with_instance(name.instance()).ok_or_else(bad);
+        return unit.with_instance(name.instance()).ok_or_else(invalid);
     }
     Ok(unit)
 }
 
-/// What a link at `link` means by `target`.
+/// The target of the link at `link`, relative to the root.
 pub(super) fn absolute(link: &[u8], target: &[u8]) -> Vec<u8> {
     if target.starts_with(b"/") {
         return target.to_vec();
@@ -267,7 +267,7 @@ pub(super) fn absolute(link: &[u8], target: &[u8]) -> Vec<u8> {
     [parent.unwrap_or_default(), b"/", target].concat()
 }
 
-/// What stands after the last `/`.
+/// The part after the last `/`.
 pub(super) fn basename(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }

@@ -1,9 +1,10 @@
-//! Enabling, disabling and masking of systemd units, with the links that `systemctl --root` makes.
+//! Enables, disables and masks systemd units with the symlinks that `systemctl --root` creates.
 //!
-//! The parts: `name` (what a unit name is), `lookup` (where its file is), `install` (what the file says), `enable`
-//! (which links that means), `links` (making and removing them), `preset` (what the distribution wants).
+//! Modules: `name` (syntax of unit names), `lookup` (finds unit files), `install` (parses `[Install]` sections), `enable`
+//! (computes the links of a unit), `links` (creates and removes links), `preset` (parses preset files).
 
 mod enable;
+pub(super) mod error;
 mod install;
 mod links;
 mod lookup;
@@ -14,22 +15,25 @@ mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 
+use amiforge_formats::path::PathError;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
-use self::enable::OnNoLink;
+use self::enable::InvalidEntry;
 use self::install::expand;
-use self::links::{Over, UnitLink};
-use self::lookup::{UnitTarget, Units};
+use self::links::{Replaceable, UnitLink};
+use self::lookup::{UnitLookup, UnitTarget};
 use self::name::UnitName;
-use self::preset::PresetVerdict;
-use super::{PathError, StepError};
+use self::preset::PresetDecision;
+use super::error::StepError;
+
+pub use self::error::UnitError;
 
 /// Whether the distribution's presets are applied first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Presets {
-    /// Units stay as the sources have them.
+    /// Units are left as in the sources.
     #[default]
     Keep,
     /// As `systemctl preset-all`.
@@ -39,9 +43,9 @@ pub enum Presets {
 /// The units of `[system]`, applied in the order of the fields.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UnitsSpec {
-    /// Presets.
+    /// Whether presets are applied.
     pub presets: Presets,
-    /// Units to disable, `.service` understood where there is no type.
+    /// Units to disable; a name without a type means `.service`.
     pub disable: Vec<String>,
     /// Units to enable.
     pub enable: Vec<String>,
@@ -49,157 +53,63 @@ pub struct UnitsSpec {
     pub mask: Vec<String>,
 }
 
-/// Why a unit cannot be enabled, disabled or masked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum UnitError {
-    /// A path.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// The recipe's word is no unit name.
-    #[error("`{}` is no unit name", text.escape_debug())]
-    BadName {
-        /// The word.
-        text: String,
-    },
-    /// No unit file has that name.
-    #[error(
-        "the image has no unit file `{name}`: it is in systemd/system of neither /etc, /usr/local/lib nor /usr/lib"
-    )]
-    Missing {
-        /// The name.
-        name: String,
-    },
-    /// It is masked.
-    #[error("`{path}` masks it: an empty file, or a link to /dev/null")]
-    Masked {
-        /// The mask.
-        path: String,
-    },
-    /// It says nowhere how to be enabled.
-    #[error("`{name}` has no [Install] section that says what wants it: it cannot be enabled, only wanted")]
-    NoInstall {
-        /// The unit.
-        name: String,
-    },
-    /// A link in the search path leads to what is no unit.
-    #[error("the link `{link}` leads to `{target}`, which is no unit")]
-    BadLink {
-        /// The link.
-        link: String,
-        /// Its target.
-        target: String,
-    },
-    /// Aliases without end.
-    #[error("`{name}` is an alias of an alias without end")]
-    AliasLoop {
-        /// The last name tried.
-        name: String,
-    },
-    /// A specifier that only a running machine knows, or nobody.
-    #[error("`%{specifier}` in `{text}` is not known in an image")]
-    Specifier {
-        /// The letter.
-        specifier: String,
-        /// The word that it stands in.
-        text: String,
-    },
-    /// A word of `[Install]` is not what it has to be.
-    #[error("`{}` of {key}= is not valid", value.escape_debug())]
-    BadValue {
-        /// The key.
-        key: &'static str,
-        /// The word, specifiers expanded.
-        value: String,
-    },
-    /// A word of `Alias=` cannot be an alias of the unit.
-    #[error("`{}` of Alias= cannot be an alias of it: {why}", alias.escape_debug())]
-    BadAlias {
-        /// The word, specifiers expanded.
-        alias: String,
-        /// Why.
-        why: &'static str,
-    },
-    /// A template that is to be wanted by what is no template.
-    #[error("`{unit}` is a template without DefaultInstance=, and `{by}` cannot want it: name an instance")]
-    NoInstance {
-        /// The template.
-        unit: String,
-        /// What should want it.
-        by: String,
-    },
-    /// Something else stands where a link has to be.
-    #[error("`{path}` is {found} already")]
-    Taken {
-        /// The path.
-        path: String,
-        /// What it is.
-        found: String,
-    },
-    /// `Also=` without end.
-    #[error("it names more than {limit} units by Also=")]
-    TooMany {
-        /// The bound.
-        limit: usize,
-    },
-}
-
 /// Applies presets, then `disable`, `enable` and `mask`.
 ///
 /// # Errors
-/// [`StepError::Unit`] for the first unit that cannot be.
+/// [`StepError::Unit`] for the first unit that fails.
 pub fn apply(tree: &mut Tree, sources: &dyn Sources, spec: &UnitsSpec, time: Time) -> Result<(), StepError> {
-    let fault = |doing, unit: &str| {
+    let failed = |doing, unit: &str| {
         let unit = unit.to_owned();
         move |source| StepError::Unit { doing, unit, source }
     };
     if spec.presets == Presets::All {
-        preset_all(tree, sources, time).map_err(fault("presetting", "*"))?;
+        preset_all(tree, sources, time).map_err(failed("presetting", "*"))?;
     }
     for unit in &spec.disable {
-        disable(tree, sources, unit).map_err(fault("disabling", unit))?;
+        disable(tree, sources, unit).map_err(failed("disabling", unit))?;
     }
     for unit in &spec.enable {
-        enable(tree, sources, unit, time).map_err(fault("enabling", unit))?;
+        enable(tree, sources, unit, time).map_err(failed("enabling", unit))?;
     }
     for unit in &spec.mask {
-        mask(tree, unit, time).map_err(fault("masking", unit))?;
+        mask(tree, unit, time).map_err(failed("masking", unit))?;
     }
     Ok(())
 }
 
+/// Parses the name of a unit in a recipe.
 fn parse(text: &str) -> Result<UnitName, UnitError> {
-    UnitName::of_words(text).ok_or_else(|| UnitError::BadName { text: text.to_owned() })
+    UnitName::with_default_type(text).ok_or_else(|| UnitError::BadName { text: text.to_owned() })
 }
 
-/// As `systemctl enable`, but that a unit without anything to install is refused: a recipe means what it says.
+/// As `systemctl enable`, except that a unit without anything to install is refused, because the recipe would have no effect.
 fn enable(tree: &mut Tree, sources: &dyn Sources, unit: &str, time: Time) -> Result<(), UnitError> {
     let name = parse(unit)?;
-    let links = enable::links(&Units::new(tree, sources)?, &name, OnNoLink::Refuse)?;
+    let links = enable::links(&UnitLookup::new(tree, sources)?, &name, InvalidEntry::Fail)?;
     if links.is_empty() {
         return Err(UnitError::NoInstall { name: name.to_string() });
     }
-    links.iter().try_for_each(|link| links::make(tree, link, time))
+    links.iter().try_for_each(|link| links::create(tree, link, time))
 }
 
-/// As `systemctl disable`: the unit and all that it names by `Also=`.
+/// As `systemctl disable`: the unit and all units of its `Also=`.
 fn disable(tree: &mut Tree, sources: &dyn Sources, unit: &str) -> Result<(), UnitError> {
     let first = parse(unit)?;
-    let units = Units::new(tree, sources)?;
+    let units = UnitLookup::new(tree, sources)?;
     let mut seen = BTreeSet::from([first.clone()]);
     let mut pending = VecDeque::from([first]);
-    let mut marked = BTreeSet::new();
+    let mut names = BTreeSet::new();
     while let Some(name) = pending.pop_front() {
-        let found = match units.find(&name) {
-            Ok(UnitTarget::Unit(found)) => found,
+        let unit = match units.find(&name) {
+            Ok(UnitTarget::Unit(unit)) => unit,
             Ok(UnitTarget::Masked(_)) => continue,
-            // Only the unit that the recipe names has to be there.
+            // Only the unit that the recipe names must exist.
             Err(_) if seen.len() > 1 => continue,
             Err(error) => return Err(error),
         };
-        marked.insert(found.name.to_string());
-        for also in &found.install.also {
-            let also = expand(also, &found.name, found.install.default_instance.as_deref())?;
+        names.insert(unit.name.to_string());
+        for also in &unit.install.also {
+            let also = expand(also, &unit.name, unit.install.default_instance.as_deref())?;
             let also = UnitName::new(&also).ok_or(UnitError::BadValue { key: "Also", value: also })?;
             if seen.insert(also.clone()) {
                 pending.push_back(also);
@@ -209,45 +119,49 @@ fn disable(tree: &mut Tree, sources: &dyn Sources, unit: &str) -> Result<(), Uni
             }
         }
     }
-    links::remove(tree, marked)
+    links::remove(tree, names)
 }
 
 /// As `systemctl mask`.
 fn mask(tree: &mut Tree, unit: &str, time: Time) -> Result<(), UnitError> {
     let name = parse(unit)?.to_string();
-    links::make(tree, &UnitLink { name, target: "/dev/null".into(), over: Over::Broken }, time)
+    links::create(
+        tree,
+        &UnitLink { name, target: "/dev/null".into(), replaces: Replaceable::BrokenLink },
+        time,
+    )
 }
 
-/// As `systemctl preset-all`: units that cannot be enabled are passed over.
+/// As `systemctl preset-all`: units that cannot be enabled are skipped.
 fn preset_all(tree: &mut Tree, sources: &dyn Sources, time: Time) -> Result<(), UnitError> {
-    let units = Units::new(tree, sources)?;
+    let units = UnitLookup::new(tree, sources)?;
     let mut presets = preset::Presets::default();
     units.preset_files()?.iter().for_each(|file| presets.add(file));
-    let (mut wanted, mut unwanted) = (Vec::new(), BTreeSet::new());
+    let (mut enabled, mut disabled) = (Vec::new(), BTreeSet::new());
     for name in units.names()? {
         match units.find(&name) {
-            // Aliases follow the unit that they are of.
+            // An alias follows its unit.
             Ok(UnitTarget::Unit(unit)) if unit.name == name => {}
-            Err(error) if is_grave(&error) => return Err(error),
+            Err(error) if is_fatal(&error) => return Err(error),
             Ok(_) | Err(_) => continue,
         }
-        match presets.verdict(&name) {
-            PresetVerdict::Ignore => {}
-            PresetVerdict::Disable => drop(unwanted.insert(name.to_string())),
-            PresetVerdict::Enable(names) => wanted.extend(names),
+        match presets.decision(&name) {
+            PresetDecision::Ignore => {}
+            PresetDecision::Disable => drop(disabled.insert(name.to_string())),
+            PresetDecision::Enable(names) => enabled.extend(names),
         }
     }
-    let mut made = Vec::new();
-    for name in wanted {
-        match enable::links(&units, &name, OnNoLink::PassOver) {
-            Ok(links) => made.extend(links),
-            Err(error) if is_grave(&error) => return Err(error),
+    let mut links = Vec::new();
+    for name in enabled {
+        match enable::links(&units, &name, InvalidEntry::Skip) {
+            Ok(unit_links) => links.extend(unit_links),
+            Err(error) if is_fatal(&error) => return Err(error),
             Err(_) => {}
         }
     }
-    links::remove(tree, unwanted)?;
-    for link in made {
-        match links::make(tree, &link, time) {
+    links::remove(tree, disabled)?;
+    for link in links {
+        match links::create(tree, &link, time) {
             Err(UnitError::Taken { .. }) => {}
             other => other?,
         }
@@ -255,8 +169,8 @@ fn preset_all(tree: &mut Tree, sources: &dyn Sources, time: Time) -> Result<(), 
     Ok(())
 }
 
-/// Whether an error is more than a unit that cannot be enabled.
-fn is_grave(error: &UnitError) -> bool {
+/// Whether an error is one of reading the tree, not of a unit that cannot be enabled.
+fn is_fatal(error: &UnitError) -> bool {
     matches!(
         error,
         UnitError::Path(PathError::Read { .. } | PathError::TooLarge { .. } | PathError::Tree { .. })

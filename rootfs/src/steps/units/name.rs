@@ -23,13 +23,13 @@ const TYPES: [&str; 11] = [
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct UnitName {
     text: String,
-    /// Where the first `@` stands.
+    /// Index of the first `@`.
     at: Option<usize>,
-    /// Where the last `.` stands.
+    /// Index of the last `.`.
     dot: usize,
 }
 
-/// Which of the three forms a name has.
+/// The form of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UnitNameForm {
     /// `foo.service`
@@ -41,7 +41,7 @@ pub(super) enum UnitNameForm {
 }
 
 impl UnitName {
-    /// Checks a whole name.
+    /// A name with its type; `None` if it is not valid.
     pub(super) fn new(text: &str) -> Option<Self> {
         let dot = text.rfind('.')?;
         let (stem, unit_type) = (text.get(..dot)?, text.get(dot + 1..)?);
@@ -54,8 +54,8 @@ impl UnitName {
         valid.then(|| Self { text: text.to_owned(), at, dot })
     }
 
-    /// A name as people write it: a service where there is no type.
-    pub(super) fn of_words(text: &str) -> Option<Self> {
+    /// A name that may lack its type, which is then `.service`; `None` if it is not valid.
+    pub(super) fn with_default_type(text: &str) -> Option<Self> {
         Self::new(text).or_else(|| Self::new(&format!("{text}.service")))
     }
 
@@ -73,17 +73,17 @@ impl UnitName {
         }
     }
 
-    /// What stands after the dot.
+    /// The part after the last dot.
     pub(super) fn unit_type(&self) -> &str {
         self.text.get(self.dot + 1..).unwrap_or_default()
     }
 
-    /// What stands before the `@`, or before the type.
+    /// The part before the `@`, or before the type.
     pub(super) fn prefix(&self) -> &str {
         self.text.get(..self.at.unwrap_or(self.dot)).unwrap_or_default()
     }
 
-    /// What stands between `@` and the type; empty but for instances.
+    /// The part between `@` and the type; empty except for instances.
     pub(super) fn instance(&self) -> &str {
         self.at.and_then(|at| self.text.get(at + 1..self.dot)).unwrap_or_default()
     }
@@ -109,7 +109,7 @@ impl UnitName {
         matches!(self.unit_type(), "service" | "socket" | "target" | "timer" | "path")
     }
 
-    /// The drop-in directories of the unit by name, the most specific first.
+    /// The names of the drop-in folders of the unit, the most specific first.
     pub(super) fn drop_ins(&self) -> Vec<String> {
         std::iter::once(self.as_str().to_owned())
             .chain(self.template().map(|template| template.text))
@@ -124,8 +124,8 @@ impl fmt::Display for UnitName {
     }
 }
 
-/// What an alias may be for a unit: `None` if it may, else why not. An alias equal to the unit is no concern here.
-pub(super) fn alias_fault(alias: &UnitName, unit: &UnitName) -> Option<&'static str> {
+/// Why a name cannot be an alias of a unit; `None` if it can. Not for an alias that is the name of the unit.
+pub(super) fn alias_problem(alias: &UnitName, unit: &UnitName) -> Option<&'static str> {
     let forms = (alias.form(), unit.form());
     if !alias.may_alias() {
         Some("units of its type have no aliases")
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_three_forms_are_told_apart() {
+    fn the_three_forms_are_distinguished() {
         for (text, form, prefix, instance) in [
             ("foo.service", UnitNameForm::Plain, "foo", ""),
             ("foo@.service", UnitNameForm::Template, "foo", ""),
@@ -158,18 +158,21 @@ mod tests {
             let name = UnitName::new(text).unwrap();
             assert_eq!((name.form(), name.prefix(), name.instance()), (form, prefix, instance), "{text}");
         }
-        assert_eq!(UnitName::of_words("getty@tty1").unwrap().template().unwrap().as_str(), "getty@.service");
+        assert_eq!(
+            UnitName::with_default_type("getty@tty1").unwrap().template().unwrap().as_str(),
+            "getty@.service"
+        );
     }
 
     #[test]
-    fn what_is_no_unit_name_is_refused() {
+    fn invalid_unit_names_are_refused() {
         let long = "x".repeat(248) + ".service";
         for text in
             ["", "foo", ".service", "@x.service", "../x.service", "a b.service", "x.conf", "é.service", &long]
         {
             assert_eq!(UnitName::new(text), None, "{text}");
         }
-        assert_eq!(UnitName::of_words("../etc/passwd"), None);
-        assert_eq!(UnitName::of_words("a\nb"), None);
+        assert_eq!(UnitName::with_default_type("../etc/passwd"), None);
+        assert_eq!(UnitName::with_default_type("a\nb"), None);
     }
 }

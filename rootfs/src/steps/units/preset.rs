@@ -1,21 +1,21 @@
-//! Presets (systemd.preset(5)): which units the distribution wants enabled.
+//! Parses presets (systemd.preset(5)): the units that a distribution enables by default.
 
 use super::name::{UnitName, UnitNameForm};
 use crate::wildcard::matches_without_escapes;
 
-/// What a preset says of a unit.
+/// The decision of presets about a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum PresetVerdict {
+pub(super) enum PresetDecision {
     /// Enable these names: the unit's own, or instances of a template.
     Enable(Vec<UnitName>),
     /// Disable it.
     Disable,
-    /// Leave it alone.
+    /// Do not change it.
     Ignore,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Action {
+enum PresetAction {
     Enable,
     Disable,
     Ignore,
@@ -23,7 +23,7 @@ enum Action {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PresetRule {
-    action: Action,
+    action: PresetAction,
     pattern: String,
     instances: Vec<String>,
 }
@@ -35,13 +35,13 @@ pub(super) struct Presets {
 }
 
 impl Presets {
-    /// Adds the rules of one more file; lines that are none are passed over, as systemd does.
+    /// Adds the rules of another file; invalid lines are skipped, as systemd does.
     pub(super) fn add(&mut self, text: &[u8]) {
-        self.rules.extend(String::from_utf8_lossy(text).lines().filter_map(rule));
+        self.rules.extend(String::from_utf8_lossy(text).lines().filter_map(parse_rule));
     }
 
-    /// What the first rule that matches says; without one, a unit is enabled.
-    pub(super) fn verdict(&self, unit: &UnitName) -> PresetVerdict {
+    /// The decision of the first rule that matches; without one, a unit is enabled.
+    pub(super) fn decision(&self, unit: &UnitName) -> PresetDecision {
         for rule in &self.rules {
             let instances = rule.instances_for(unit);
             if instances.is_none()
@@ -50,17 +50,19 @@ impl Presets {
                 continue;
             }
             return match rule.action {
-                Action::Enable => PresetVerdict::Enable(instances.unwrap_or_else(|| vec![unit.clone()])),
-                Action::Disable => PresetVerdict::Disable,
-                Action::Ignore => PresetVerdict::Ignore,
+                PresetAction::Enable => {
+                    PresetDecision::Enable(instances.unwrap_or_else(|| vec![unit.clone()]))
+                }
+                PresetAction::Disable => PresetDecision::Disable,
+                PresetAction::Ignore => PresetDecision::Ignore,
             };
         }
-        PresetVerdict::Enable(vec![unit.clone()])
+        PresetDecision::Enable(vec![unit.clone()])
     }
 }
 
 impl PresetRule {
-    /// The instances that a rule such as `enable foo@.service a b` names for this unit.
+    /// The instances that a rule such as `enable foo@.service a b` names for this unit; `None` if it does not match.
     fn instances_for(&self, unit: &UnitName) -> Option<Vec<UnitName>> {
         if self.instances.is_empty() {
             return None;
@@ -78,16 +80,16 @@ impl PresetRule {
     }
 }
 
-fn rule(line: &str) -> Option<PresetRule> {
-    let mut words = line.split_ascii_whitespace();
-    let action = match words.next()? {
-        "enable" => Action::Enable,
-        "disable" => Action::Disable,
-        "ignore" => Action::Ignore,
+fn parse_rule(line: &str) -> Option<PresetRule> {
+    let mut fields = line.split_ascii_whitespace();
+    let action = match fields.next()? {
+        "enable" => PresetAction::Enable,
+        "disable" => PresetAction::Disable,
+        "ignore" => PresetAction::Ignore,
         _ => return None,
     };
-    let pattern = words.next()?.to_owned();
-    Some(PresetRule { action, pattern, instances: words.map(str::to_owned).collect() })
+    let pattern = fields.next()?.to_owned();
+    Some(PresetRule { action, pattern, instances: fields.map(str::to_owned).collect() })
 }
 
 #[cfg(test)]
@@ -105,13 +107,13 @@ mod tests {
             b"# c\n; c\nenable a.service\ndisable a.service\nenable t@.service x y\nnonsense z.service\n",
         );
         presets.add(b"ignore i*.service\ndisable *.service\n");
-        assert_eq!(presets.verdict(&unit("a.service")), PresetVerdict::Enable(vec![unit("a.service")]));
-        assert_eq!(presets.verdict(&unit("b.service")), PresetVerdict::Disable);
-        assert_eq!(presets.verdict(&unit("i1.service")), PresetVerdict::Ignore);
-        assert_eq!(presets.verdict(&unit("b.timer")), PresetVerdict::Enable(vec![unit("b.timer")]));
+        assert_eq!(presets.decision(&unit("a.service")), PresetDecision::Enable(vec![unit("a.service")]));
+        assert_eq!(presets.decision(&unit("b.service")), PresetDecision::Disable);
+        assert_eq!(presets.decision(&unit("i1.service")), PresetDecision::Ignore);
+        assert_eq!(presets.decision(&unit("b.timer")), PresetDecision::Enable(vec![unit("b.timer")]));
         let both = vec![unit("t@x.service"), unit("t@y.service")];
-        assert_eq!(presets.verdict(&unit("t@.service")), PresetVerdict::Enable(both));
-        assert_eq!(presets.verdict(&unit("t@y.service")), PresetVerdict::Enable(vec![unit("t@y.service")]));
-        assert_eq!(presets.verdict(&unit("t@z.service")), PresetVerdict::Disable);
+        assert_eq!(presets.decision(&unit("t@.service")), PresetDecision::Enable(both));
+        assert_eq!(presets.decision(&unit("t@y.service")), PresetDecision::Enable(vec![unit("t@y.service")]));
+        assert_eq!(presets.decision(&unit("t@z.service")), PresetDecision::Disable);
     }
 }

@@ -1,4 +1,4 @@
-//! Units against `systemctl --root`, link by link, and what systemctl never meets.
+//! Compares the links of units with those of `systemctl --root`, and tests input that systemctl is never given.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::steps::StepError;
 use crate::steps::testing::{self, NOW, OLD, add, extract, oracle, tree};
 use amiforge_formats::path::{self, Last};
 
-/// What is done to a tree, by us and by systemctl.
+/// An operation on a tree, for this module and for systemctl.
 #[derive(Debug, Clone, Copy)]
 enum Op<'a> {
     Enable(&'a str),
@@ -60,41 +60,46 @@ fn ours(tree: &Tree) -> Vec<String> {
     lines
 }
 
-/// Does one thing in both worlds and notes where they differ; what systemctl fails at, we have to refuse.
-fn agree(before: &Tree, op: Op<'_>, faults: &mut Vec<String>) -> Option<Tree> {
+/// Applies an operation with this module and with systemctl and records the differences; where systemctl fails, this module
+/// must refuse.
+fn compare(before: &Tree, op: Op<'_>, differences: &mut Vec<String>) -> Option<Tree> {
     let folder = testing::folder();
     extract(before, folder.path());
     let mut args = vec![format!("--root={}", folder.path().display())];
     args.extend(op.args());
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let output = oracle("systemctl", &args)?;
+    let systemctl = oracle("systemctl", &args)?;
     let mut after = before.clone();
     let result = apply(&mut after, &NoSources, &op.spec(), NOW);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    // Some failures it only tells, with status 0.
-    let theirs_worked =
-        output.status.success() && !said.contains("does not exist") && !said.contains("non-template unit");
+    let output = String::from_utf8_lossy(&systemctl.stderr).into_owned();
+    // Some failures it only prints, with status 0.
+    let systemctl_succeeded = systemctl.status.success()
+        && !output.contains("does not exist")
+        && !output.contains("non-template unit");
     let nothing = matches!(result, Err(StepError::Unit { source: UnitError::NoInstall { .. }, .. }));
-    let agreed =
-        if nothing { said.contains("no installation config") } else { result.is_ok() == theirs_worked };
-    // Ours succeeds where single units of the distribution cannot be preset.
+    let agreed = if nothing {
+        output.contains("no installation config")
+    } else {
+        result.is_ok() == systemctl_succeeded
+    };
+    // This module succeeds where single units of the distribution cannot be preset.
     if !agreed && !matches!(op, Op::PresetAll) {
-        faults.push(format!("{op:?}: {result:?} but systemctl: {said}"));
+        differences.push(format!("{op:?}: {result:?} but systemctl: {output}"));
     }
     if result.is_err() && !nothing {
         return None;
     }
     let (ours, theirs) = (ours(&after), testing::listing(&folder.path().join("etc/systemd/system")));
     for line in ours.iter().filter(|line| !theirs.contains(line)) {
-        faults.push(format!("{op:?}: only ours: {line}"));
+        differences.push(format!("{op:?}: only ours: {line}"));
     }
     for line in theirs.iter().filter(|line| !ours.contains(line)) {
-        faults.push(format!("{op:?}: only theirs: {line}"));
+        differences.push(format!("{op:?}: only theirs: {line}"));
     }
     Some(after)
 }
 
-/// The parts of a tar of a real system that have to do with units, held in memory.
+/// The unit files and links of the tar of a real system, held in memory.
 fn units_of(tar: &Path) -> Tree {
     let mut tree = testing::empty();
     let mut archive = tar::Archive::new(std::fs::File::open(tar).unwrap());
@@ -103,9 +108,9 @@ fn units_of(tar: &Path) -> Tree {
         let path = format!("/{}", entry.path().unwrap().display());
         let path = path.replace("/./", "/");
         let path = path.trim_end_matches('/');
-        let wanted =
+        let relevant =
             path.starts_with("/etc/systemd/") || path.contains("lib/systemd/system") || path == "/lib";
-        if !wanted {
+        if !relevant {
             continue;
         }
         let kind = match entry.header().entry_type() {
@@ -127,7 +132,7 @@ fn units_of(tar: &Path) -> Tree {
     tree
 }
 
-/// Things to do to a real system, each from the start.
+/// Operations on a real system, each on the original tree.
 const REAL: [Op<'static>; 35] = [
     Op::Enable("systemd-networkd"),
     Op::Enable("systemd-networkd.service"),
@@ -167,12 +172,12 @@ const REAL: [Op<'static>; 35] = [
 ];
 
 #[test]
-fn real_units_get_the_links_that_systemctl_makes() {
-    let mut faults = Vec::new();
+fn real_units_get_the_links_of_systemctl() {
+    let mut differences = Vec::new();
     let Some(tar) = testing::input("min.tar") else { return };
     let before = units_of(&tar);
     for op in REAL {
-        agree(&before, op, &mut faults);
+        compare(&before, op, &mut differences);
     }
     let mut tree = before;
     for op in [
@@ -188,15 +193,15 @@ fn real_units_get_the_links_that_systemctl_makes() {
         Op::Disable("systemd-networkd.service"),
         Op::PresetAll,
     ] {
-        tree = agree(&tree, op, &mut faults).unwrap_or(tree);
+        tree = compare(&tree, op, &mut differences).unwrap_or(tree);
     }
-    assert!(faults.is_empty(), "{faults:#?}");
+    assert!(differences.is_empty(), "{differences:#?}");
 }
 
 const LIB: &str = "/usr/lib/systemd/system";
 
-/// Units that have everything in their sections, one of each.
-fn odd_units() -> Tree {
+/// Units that cover the syntax of `[Install]` sections.
+fn unusual_units() -> Tree {
     let mut tree = tree(&[("/etc/systemd/system", "dir 0755"), ("/lib", "link usr/lib")]);
     for (name, install) in [
         ("plain.service", "WantedBy=multi-user.target graphical.target\nRequiredBy=basic.target"),
@@ -259,9 +264,9 @@ fn odd_units() -> Tree {
 
 /// Debian's systemctl writes `/lib`, most others `/usr/lib`: the same directory here.
 #[test]
-fn odd_units_get_the_links_that_systemctl_makes() {
-    let mut faults = Vec::new();
-    let mut before = odd_units();
+fn unusual_units_get_the_links_of_systemctl() {
+    let mut differences = Vec::new();
+    let mut before = unusual_units();
     for name in [
         "plain",
         "aliased",
@@ -295,15 +300,15 @@ fn odd_units_get_the_links_that_systemctl_makes() {
         "linked",
         "alias",
     ] {
-        let after = agree(&before, Op::Enable(name), &mut faults);
+        let after = compare(&before, Op::Enable(name), &mut differences);
         if let Some(after) = after {
-            agree(&after, Op::Enable(name), &mut faults);
-            agree(&after, Op::Disable(name), &mut faults);
+            compare(&after, Op::Enable(name), &mut differences);
+            compare(&after, Op::Disable(name), &mut differences);
         }
     }
-    agree(&before, Op::Enable("dangling"), &mut faults);
+    compare(&before, Op::Enable("dangling"), &mut differences);
     for op in [Op::Disable("static"), Op::Mask("local"), Op::Mask("linked"), Op::PresetAll] {
-        agree(&before, op, &mut faults);
+        compare(&before, op, &mut differences);
     }
     add(
         &mut before,
@@ -311,11 +316,11 @@ fn odd_units_get_the_links_that_systemctl_makes() {
         "file 0644 enable t@.service i j\n enable p*.service\n disable l*\n# x\ndisable *\n",
     );
     add(&mut before, "/etc/systemd/system-preset/40-b.preset", "file 0644 enable loc?l.service\n");
-    let after = agree(&before, Op::PresetAll, &mut faults);
+    let after = compare(&before, Op::PresetAll, &mut differences);
     if let Some(after) = after {
-        agree(&after, Op::PresetAll, &mut faults);
+        compare(&after, Op::PresetAll, &mut differences);
     }
-    assert!(faults.is_empty(), "{faults:#?}");
+    assert!(differences.is_empty(), "{differences:#?}");
 }
 
 /// Why enabling fails.
@@ -325,8 +330,8 @@ fn refusal(tree: &Tree, unit: &str) -> String {
 }
 
 #[test]
-fn hostile_units_are_refused_and_end() {
-    let mut tree = odd_units();
+fn hostile_units_are_refused() {
+    let mut tree = unusual_units();
     add(&mut tree, "/etc/systemd/system/ring.service", "link ring2.service");
     add(&mut tree, "/etc/systemd/system/ring2.service", "link ring.service");
     add(&mut tree, "/etc/systemd/system/self.socket", "link self.socket");
@@ -337,27 +342,27 @@ fn hostile_units_are_refused_and_end() {
     for (unit, expected) in [
         ("ring", "more than 40 symbolic links"),
         ("self.socket", "more than 40 symbolic links"),
-        ("out", "which is no unit"),
+        ("out", "which is not a unit"),
         ("grow@1", "more than 1000 units by Also="),
         ("host.timer", "`%H` in `%H.target` is not known in an image"),
         ("escape", "`../../passwd` of Alias= cannot be an alias"),
         ("escape2", "`../../x.target` of WantedBy= is not valid"),
-        ("../etc/passwd", "`../etc/passwd` is no unit name"),
-        ("/etc/systemd/system/local.service", "is no unit name"),
-        ("a\nb", "`a\\nb` is no unit name"),
+        ("../etc/passwd", "`../etc/passwd` is not a unit name"),
+        ("/etc/systemd/system/local.service", "is not a unit name"),
+        ("a\nb", "`a\\nb` is not a unit name"),
         ("nulled", "`/etc/systemd/system/nulled.service` masks it"),
         ("static", "has no [Install] section"),
     ] {
-        let said = refusal(&tree, unit);
-        assert!(said.contains(expected), "{unit}: {said}");
+        let output = refusal(&tree, unit);
+        assert!(output.contains(expected), "{unit}: {output}");
     }
     let all = UnitsSpec { presets: Presets::All, ..UnitsSpec::default() };
     apply(&mut tree, &NoSources, &all, NOW).unwrap();
 }
 
 #[test]
-fn masking_what_has_a_file_in_etc_is_refused() {
-    let mut tree = odd_units();
+fn masking_a_unit_with_a_file_in_etc_is_refused() {
+    let mut tree = unusual_units();
     let error = apply(&mut tree, &NoSources, &Op::Mask("local").spec(), NOW).unwrap_err();
     assert!(matches!(error, StepError::Unit { source: UnitError::Taken { .. }, .. }), "{error:?}");
     apply(&mut tree, &NoSources, &Op::Mask("plain").spec(), NOW).unwrap();
@@ -365,7 +370,7 @@ fn masking_what_has_a_file_in_etc_is_refused() {
 }
 
 proptest::proptest! {
-    /// Sections, presets and names are other people's bytes.
+    /// Sections, presets and names are untrusted input.
     #[test]
     fn no_bytes_of_a_unit_file_panic(bytes: Vec<u8>, text in "[ -~]{0,40}", name in "[a@%.-]{0,6}\\.service") {
         let mut install = super::install::InstallSection::default();
@@ -373,7 +378,7 @@ proptest::proptest! {
         let mut presets = super::preset::Presets::default();
         presets.add(&[b"enable ", &bytes[..], b"\ndisable ", text.as_bytes()].concat());
         if let Some(unit) = super::name::UnitName::new(&name) {
-            presets.verdict(&unit);
+            presets.decision(&unit);
             let _ = super::install::expand(&text, &unit, Some(&text));
             proptest::prop_assert_eq!(unit.with_instance(unit.instance()).map_or(name.clone(), |unit| unit.to_string()), name);
         }

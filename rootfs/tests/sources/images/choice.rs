@@ -1,21 +1,21 @@
-//! Which image of several is taken, and from which kinds of archives.
+//! Selection of one image of several, and the kinds of archives.
 
 use super::{Layout, image, names};
-use crate::archive::{assembled, chain, end, file, link, spec};
+use crate::archive::{assembled, end, error_chain, file, link, spec};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::dump;
 use amiforge_rootfs::sources::{DigestPin, SourceKind};
 use serde_json::{Value, json};
 
 #[test]
-fn layers_that_early_buildkit_compressed_are_read() {
+fn layers_with_the_media_type_of_early_buildkit_are_read() {
     let mut layout = Layout::new().layer(&[]).layer(&[]).layer(&[file("f", b"x")]);
     layout.layers[2]["mediaType"] = json!("application/vnd.docker.image.rootfs.diff.tar.zstd");
-    assert_eq!(names(&layout.done()), ["/f 1"]);
+    assert_eq!(names(&layout.finish()), ["/f 1"]);
 }
 
 #[test]
-fn variants_and_digests_pick_an_image() {
+fn variants_and_digests_select_an_image() {
     let layout = Layout::new().layer(&[file("f", b"x")]);
     let variant = |body: &[u8], variant: Option<&str>| {
         let source = Layout::new().layer(&[file("f", body)]);
@@ -31,7 +31,7 @@ fn variants_and_digests_pick_an_image() {
     };
     let (plain, second, third) =
         (variant(b"1", None), variant(b"22", Some("v2")), variant(b"333", Some("v3")));
-    let picked = |platform: &str, reference: Option<&str>| {
+    let select = |platform: &str, reference: Option<&str>| {
         let kind = SourceKind::Oci {
             path: layout.path(),
             platform: platform.to_owned(),
@@ -39,37 +39,37 @@ fn variants_and_digests_pick_an_image() {
         };
         match assembled(&[spec("source 1", kind)], layout.folder.path()) {
             Ok((done, _)) => dump::to_string(&done.tree).trim_end().chars().last().unwrap().to_string(),
-            Err(error) => chain(&error),
+            Err(error) => error_chain(&error),
         }
     };
     layout.index(&[plain.clone(), third.clone()]);
-    assert_eq!(picked("linux/amd64", None), "1");
-    assert_eq!(picked("linux/amd64/v3", None), "3");
-    assert_eq!(picked("linux/amd64/v2", None), "1");
+    assert_eq!(select("linux/amd64", None), "1");
+    assert_eq!(select("linux/amd64/v3", None), "3");
+    assert_eq!(select("linux/amd64/v2", None), "1");
     layout.index(&[second.clone(), third.clone()]);
-    let none = picked("linux/amd64", None);
+    let none = select("linux/amd64", None);
     assert!(
         none.contains("no image for linux/amd64; there is") && none.contains("for linux/amd64/v2"),
         "{none}"
     );
-    assert_eq!(picked("linux/amd64/v2", None), "2");
-    let wrong = picked("amd64", None);
+    assert_eq!(select("linux/amd64/v2", None), "2");
+    let wrong = select("amd64", None);
     assert!(wrong.contains("`amd64` is not a platform, such as `linux/amd64`"), "{wrong}");
     // By digest: the manifest's own, or that of the index above it, with or without a name.
     let nested = json!({ "schemaVersion": 2, "manifests": [plain, second] });
     let nested = layout.descriptor("application/vnd.oci.image.index.v1+json", nested.to_string().as_bytes());
     layout.index(&[nested.clone(), third.clone()]);
     let digest = |value: &Value| value["digest"].as_str().unwrap().to_owned();
-    assert_eq!(picked("linux/amd64/v3", Some(&digest(&third))), "3");
-    assert_eq!(picked("linux/amd64", Some(&digest(&plain))), "1");
-    assert_eq!(picked("linux/amd64/v2", Some(&format!("app@{}", digest(&nested)))), "2");
-    let none = picked("linux/amd64", Some(&format!("sha256:{}", "0".repeat(64))));
+    assert_eq!(select("linux/amd64/v3", Some(&digest(&third))), "3");
+    assert_eq!(select("linux/amd64", Some(&digest(&plain))), "1");
+    assert_eq!(select("linux/amd64/v2", Some(&format!("app@{}", digest(&nested)))), "2");
+    let none = select("linux/amd64", Some(&format!("sha256:{}", "0".repeat(64))));
     assert!(none.contains("no image for linux/amd64 named `sha256:0000"), "{none}");
 }
 
 #[test]
 fn an_archive_of_a_layout_gives_the_same_tree_and_digest() {
-    let layout = Layout::new().layer(&[file("f", b"one")]).layer(&[file("g", b"two")]).done();
+    let layout = Layout::new().layer(&[file("f", b"one")]).layer(&[file("g", b"two")]).finish();
     let packed = layout.folder.path().join("image.tar");
     let mut tar = tar::Builder::new(std::fs::File::create(&packed).unwrap());
     tar.append_dir_all(".", layout.path()).unwrap();
@@ -92,7 +92,9 @@ fn an_archive_of_a_layout_gives_the_same_tree_and_digest() {
     pinned.pin = DigestPin::Exact(archive.inputs[0].sha256.unwrap());
     assert!(assembled(&[pinned.clone()], layout.folder.path()).unwrap().0.inputs[0].pinned);
     pinned.pin = DigestPin::Exact(Digest([7; 32]));
-    assert!(chain(&assembled(&[pinned], layout.folder.path()).unwrap_err()).contains("expected 070707"));
+    assert!(
+        error_chain(&assembled(&[pinned], layout.folder.path()).unwrap_err()).contains("expected 070707")
+    );
 }
 
 #[test]
@@ -118,14 +120,14 @@ fn docker_save_archives_are_read_by_tag() {
     std::fs::write(&path, parts.concat()).unwrap();
     let (one, _) = assembled(&[image(&path, Some("a:1"))], folder.path()).unwrap();
     assert!(one.tree.lookup(b"f").is_some());
-    let refused = |reference| chain(&assembled(&[image(&path, reference)], folder.path()).unwrap_err());
+    let refused = |reference| error_chain(&assembled(&[image(&path, reference)], folder.path()).unwrap_err());
     assert!(refused(None).contains("2 images fit; name one with `reference`: there is `a:1`, `b:1`"));
     assert!(refused(Some("c")).contains("no image for linux/amd64 named `c`; there is `a:1`, `b:1`"));
     assert!(refused(Some("b:1")).contains("0 layers, but the config lists 2"));
 }
 
 #[test]
-fn images_are_picked_by_platform_through_indexes() {
+fn images_are_selected_by_platform_through_indexes() {
     let layout = Layout::new().layer(&[file("f", b"x")]);
     let (amd, arm) = (layout.manifest("amd64"), layout.manifest("arm64"));
     let nested = json!({ "schemaVersion": 2, "manifests": [arm, amd] });
@@ -136,14 +138,14 @@ fn images_are_picked_by_platform_through_indexes() {
     assert_eq!(names(&layout), ["/f 1"]);
     layout.index(&[arm]);
     assert!(layout.refusal().contains("no image for linux/amd64; there is `sha256:"), "{}", layout.refusal());
-    let mut lying = layout.manifest("arm64");
-    lying["platform"] = json!({ "os": "linux", "architecture": "amd64" });
-    layout.index(&[lying.clone()]);
+    let mut inconsistent = layout.manifest("arm64");
+    inconsistent["platform"] = json!({ "os": "linux", "architecture": "amd64" });
+    layout.index(&[inconsistent.clone()]);
     assert!(layout.refusal().contains("the config says linux/arm64, expected linux/amd64"));
-    layout.index(&[nested.clone(), lying]);
+    layout.index(&[nested.clone(), inconsistent]);
     assert!(layout.refusal().contains("2 images fit"), "{}", layout.refusal());
-    let picked = assembled(&[image(&layout.path(), Some("v1"))], layout.folder.path()).unwrap();
-    assert!(picked.0.tree.lookup(b"f").is_some());
+    let selected = assembled(&[image(&layout.path(), Some("v1"))], layout.folder.path()).unwrap();
+    assert!(selected.0.tree.lookup(b"f").is_some());
     for _ in 0..5 {
         let deeper = json!({ "schemaVersion": 2, "manifests": [nested] });
         nested = layout.descriptor(media_type, deeper.to_string().as_bytes());

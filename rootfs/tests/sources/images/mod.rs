@@ -7,13 +7,13 @@ mod refused;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::archive::{assembled, chain, end, spec};
+use crate::archive::{assembled, end, error_chain, spec};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::dump;
 use amiforge_rootfs::sources::{SourceKind, SourceSpec};
 use serde_json::{Value, json};
 
-/// An image layout being made.
+/// An image layout under construction.
 pub(crate) struct Layout {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) diff_ids: Vec<String>,
@@ -41,7 +41,7 @@ impl Layout {
         json!({ "mediaType": media_type, "digest": digest, "size": size })
     }
 
-    /// Adds a layer; by its number plain, gzip or zstd.
+    /// Adds a layer: plain, gzip or zstd in turn.
     pub(crate) fn layer(mut self, parts: &[Vec<u8>]) -> Self {
         let tar = [parts.concat(), end()].concat();
         self.diff_ids.push(format!("sha256:{}", Digest::of(&tar)));
@@ -77,7 +77,7 @@ impl Layout {
         std::fs::write(self.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
     }
 
-    pub(crate) fn done(self) -> Self {
+    pub(crate) fn finish(self) -> Self {
         self.index(&[self.manifest("amd64")]);
         self
     }
@@ -87,7 +87,7 @@ impl Layout {
     }
 
     pub(crate) fn refusal(&self) -> String {
-        chain(&assembled(&[self.spec()], self.folder.path()).unwrap_err())
+        error_chain(&assembled(&[self.spec()], self.folder.path()).unwrap_err())
     }
 }
 
@@ -101,13 +101,13 @@ pub(crate) fn names(layout: &Layout) -> Vec<String> {
     let (assembled, _) = assembled(&[layout.spec()], layout.folder.path()).unwrap();
     let lines = dump::to_string(&assembled.tree);
     let short = |line: &str| {
-        let words: Vec<_> = line.split(' ').collect();
-        let last = if words[1] == "file" || words[1].starts_with("link") {
-            words[words.len() - 1]
+        let fields: Vec<_> = line.split(' ').collect();
+        let last = if fields[1] == "file" || fields[1].starts_with("link") {
+            fields[fields.len() - 1]
         } else {
-            words[1]
+            fields[1]
         };
-        format!("{} {last}", words[0])
+        format!("{} {last}", fields[0])
     };
     lines.lines().skip(1).map(short).collect()
 }

@@ -24,7 +24,7 @@ fn layers_override_each_other_as_the_specification_says() {
         .layer(&[
             file("a/.wh.gone", b""),
             file("a/new", b"22"),
-            // The mark comes after what this layer gives, and takes only what is lower.
+            // The opaque whiteout comes after entries of this layer, and removes only entries of lower layers.
             dir("b"),
             file("b/z", b"22"),
             file("b/.wh..wh..opq", b""),
@@ -40,7 +40,7 @@ fn layers_override_each_other_as_the_specification_says() {
             file(".wh.b", b""),
             file("b/later", b"333"),
         ])
-        .done();
+        .finish();
     let expected = [
         "/a dir",
         "/a/kept 1",
@@ -54,15 +54,15 @@ fn layers_override_each_other_as_the_specification_says() {
         "/s dir",
     ];
     assert_eq!(names(&layout), expected);
-    // Once more, from the store.
+    // Again, from the store.
     assert_eq!(names(&layout), expected);
 }
 
-/// A base with a folder of two names, under which further layers are laid.
-fn over(layers: &[&[Vec<u8>]]) -> Vec<String> {
+/// The names of an image with a base layer of a folder with two files, and further layers on it.
+fn names_over_base(layers: &[&[Vec<u8>]]) -> Vec<String> {
     let base = [dir("d"), file("d/a", b"1"), file("d/b", b"22")];
     let layout = layers.iter().fold(Layout::new().layer(&base), |layout, layer| layout.layer(layer));
-    names(&layout.done())
+    names(&layout.finish())
 }
 
 #[test]
@@ -72,37 +72,41 @@ fn a_hard_link_to_a_lower_file_does_not_keep_the_lower_name() {
         for link_first in [true, false] {
             let mut layer = marks.clone();
             layer.insert(if link_first { 0 } else { marks.len() }, hard());
-            assert_eq!(over(&[&layer]), ["/c 1", "/d dir", "/d/b 2"], "{link_first}");
+            assert_eq!(names_over_base(&[&layer]), ["/c 1", "/d dir", "/d/b 2"], "{link_first}");
         }
     }
     let opaque = [hard(), dir("d"), file("d/.wh..wh..opq", b""), file("d/b", b"22")];
-    assert_eq!(over(&[&opaque]), ["/c 1", "/d dir", "/d/b 2"]);
+    assert_eq!(names_over_base(&[&opaque]), ["/c 1", "/d dir", "/d/b 2"]);
     // A new version of the lower file is another file than the link.
-    assert_eq!(over(&[&[hard(), file("d/a", b"new")]]), ["/c 1", "/d dir", "/d/a 3", "/d/b 2"]);
-    // After it, the name means the new file.
-    let after = over(&[&[file("d/a", b"new"), hard()]]);
+    assert_eq!(names_over_base(&[&[hard(), file("d/a", b"new")]]), ["/c 1", "/d dir", "/d/a 3", "/d/b 2"]);
+    // After it, the name is that of the new file.
+    let after = names_over_base(&[&[file("d/a", b"new"), hard()]]);
     assert_eq!(after, ["/c 3", "/d dir", "/d/a link=/c", "/d/b 2"]);
-    // What the layer gives is a name of that layer, and lower for the next one.
-    assert_eq!(over(&[&[hard()], &[file(".wh.c", b"")]]), ["/d dir", "/d/a 1", "/d/b 2"]);
-    assert_eq!(over(&[&[hard()], &[file("d/.wh.a", b"")]]), ["/c 1", "/d dir", "/d/b 2"]);
-    assert_eq!(over(&[&[hard()], &[file("c", b"new")]]), ["/c 3", "/d dir", "/d/a 1", "/d/b 2"]);
-    // A link that says again what is there gives the name: its own whiteout in the same layer does not take it.
-    let again = over(&[&[hard()], &[hard(), file(".wh.c", b"")]]);
+    // The link is a name of its layer, and of a lower layer for the next one.
+    assert_eq!(names_over_base(&[&[hard()], &[file(".wh.c", b"")]]), ["/d dir", "/d/a 1", "/d/b 2"]);
+    assert_eq!(names_over_base(&[&[hard()], &[file("d/.wh.a", b"")]]), ["/c 1", "/d dir", "/d/b 2"]);
+    assert_eq!(names_over_base(&[&[hard()], &[file("c", b"new")]]), ["/c 3", "/d dir", "/d/a 1", "/d/b 2"]);
+    // A link that repeats an existing one is a name of its layer: a whiteout in the same layer does not remove it.
+    let again = names_over_base(&[&[hard()], &[hard(), file(".wh.c", b"")]]);
     assert_eq!(again, ["/c 1", "/d dir", "/d/a link=/c", "/d/b 2"]);
 }
 
 #[test]
-fn a_lower_directory_that_was_removed_lends_nothing_to_one_that_only_names_make() {
+fn an_implied_directory_takes_nothing_from_a_removed_lower_one() {
     let base = [private_dir(b"d"), file("d/a", b"1")];
     for mark in [file(".wh.d", b""), file("d/.wh..wh..opq", b"")] {
         for layer in [[mark.clone(), file("d/e/b", b"2")], [file("d/e/b", b"2"), mark]] {
-            let layout = Layout::new().layer(&base).layer(&layer).done();
+            let layout = Layout::new().layer(&base).layer(&layer).finish();
             let (done, _) = assembled(&[layout.spec()], layout.folder.path()).unwrap();
             assert!(done.tree.lookup(b"d/a").is_none());
             let mode = |path: &[u8]| done.tree.node(done.tree.lookup(path).unwrap()).meta.mode;
             assert_eq!(mode(b"d/e"), 0o755);
             let opaque = layer.iter().any(|entry| entry.starts_with(b"d/.wh"));
-            assert_eq!(mode(b"d"), if opaque { 0o700 } else { 0o755 }, "an opaque directory stays itself");
+            assert_eq!(
+                mode(b"d"),
+                if opaque { 0o700 } else { 0o755 },
+                "an opaque directory keeps its metadata"
+            );
         }
     }
 }
@@ -113,10 +117,10 @@ fn private_dir(name: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn whiteouts_may_be_links_and_what_aufs_left_is_no_part_of_the_tree() {
+fn whiteouts_may_be_links_and_files_of_aufs_are_ignored() {
     let links = [file("d/.wh.a", b""), link(b'1', "d/.wh.b", "d/.wh.a")];
-    assert_eq!(over(&[&links]), ["/d dir"]);
-    assert_eq!(over(&[&[link(b'1', "d/.wh.a", "d/b")]]), ["/d dir", "/d/b 2"]);
+    assert_eq!(names_over_base(&[&links]), ["/d dir"]);
+    assert_eq!(names_over_base(&[&[link(b'1', "d/.wh.a", "d/b")]]), ["/d dir", "/d/b 2"]);
     let aufs = [
         dir(".wh..wh.plnk"),
         file(".wh..wh.aufs", b""),
@@ -125,7 +129,7 @@ fn whiteouts_may_be_links_and_what_aufs_left_is_no_part_of_the_tree() {
         link(b'1', "e", ".wh..wh.plnk/12.34"),
         file("d/.wh..wh.x", b""),
     ];
-    assert_eq!(over(&[&aufs]), ["/d dir", "/d/a 1", "/d/b 2", "/e 3"]);
+    assert_eq!(names_over_base(&[&aufs]), ["/d dir", "/d/a 1", "/d/b 2", "/e 3"]);
 }
 
 #[test]
@@ -140,8 +144,8 @@ fn paths_of_a_layer_lead_through_lower_links_within_the_tree() {
         link(b'2', "chain", "abs"),
     ];
     let links = ["/abs symlink", "/chain symlink", "/lib symlink", "/up symlink", "/usr dir", "/usr/lib dir"];
-    let laid = |layer: &[Vec<u8>]| {
-        let names = names(&Layout::new().layer(&base).layer(layer).done());
+    let names_after = |layer: &[Vec<u8>]| {
+        let names = names(&Layout::new().layer(&base).layer(layer).finish());
         let rest: Vec<_> = names.into_iter().filter(|name| !links.contains(&name.as_str())).collect();
         rest.join(" ")
     };
@@ -151,14 +155,14 @@ fn paths_of_a_layer_lead_through_lower_links_within_the_tree() {
             file(format!("{through}/.wh.old"), b""),
             link(b'1', "hard", &format!("{through}/x86/new")),
         ];
-        assert_eq!(laid(&layer), "/hard 2 /usr/lib/x86 dir /usr/lib/x86/new link=/hard", "{through}");
-        // An entry for the folder takes the link's place; what the link led to stays.
+        assert_eq!(names_after(&layer), "/hard 2 /usr/lib/x86 dir /usr/lib/x86/new link=/hard", "{through}");
+        // An entry for the folder replaces the link; the target of the link is kept.
         let layer =
             [dir(through), file(format!("{through}/.wh..wh..opq"), b""), file(format!("{through}/n"), b"22")];
-        assert_eq!(laid(&layer), format!("/{through} dir /{through}/n 2 /usr/lib/old 1"));
+        assert_eq!(names_after(&layer), format!("/{through} dir /{through}/n 2 /usr/lib/old 1"));
     }
     let refused = |layer: &[Vec<u8>], expected: &str| {
-        let refusal = Layout::new().layer(&base).layer(layer).done().refusal();
+        let refusal = Layout::new().layer(&base).layer(layer).finish().refusal();
         assert!(refusal.contains(expected), "{refusal}");
     };
     refused(

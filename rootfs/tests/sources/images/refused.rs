@@ -1,11 +1,11 @@
 //! Images that are refused.
 
 use super::{Layout, image};
-use crate::archive::{assembled, chain, file, link};
+use crate::archive::{assembled, error_chain, file, link};
 use serde_json::{Value, json};
 
 #[test]
-fn images_that_lie_or_escape_are_refused() {
+fn inconsistent_and_hostile_images_are_refused() {
     // A flipped bit in each kind of blob.
     for (which, expected) in [
         (0, "the sha256 of layer 1 is "),
@@ -13,7 +13,7 @@ fn images_that_lie_or_escape_are_refused() {
         (2, "the sha256 of the config is "),
         (3, "the sha256 of the manifest is "),
     ] {
-        let layout = Layout::new().layer(&[file("f", &[0; 4000])]).layer(&[file("g", b"x")]).done();
+        let layout = Layout::new().layer(&[file("f", &[0; 4000])]).layer(&[file("g", b"x")]).finish();
         let text = std::fs::read_to_string(layout.path().join("index.json")).unwrap();
         let index: Value = serde_json::from_str(&text).unwrap();
         let blob = |value: &Value| {
@@ -46,17 +46,17 @@ fn images_that_lie_or_escape_are_refused() {
         (vec![file(".wh...", b"")], "the name has `..` in it"),
         (vec![file("f", b"1"), file("f", b"2")], "byte 0 gives the same name"),
     ] {
-        let layout = Layout::new().layer(&[link(b'2', "s", "/etc")]).layer(&parts).done();
+        let layout = Layout::new().layer(&[link(b'2', "s", "/etc")]).layer(&parts).finish();
         let refusal = layout.refusal();
         assert!(refusal.contains(expected), "{expected}\n{refusal}");
     }
     let mut foreign = Layout::new().layer(&[file("f", b"x")]);
     foreign.layers[0]["mediaType"] = json!("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
-    assert!(foreign.done().refusal().contains("comes from elsewhere"));
+    assert!(foreign.finish().refusal().contains("comes from elsewhere"));
     let mut wrong = Layout::new().layer(&[file("f", b"x")]).layer(&[file("g", b"x")]);
     wrong.diff_ids.swap(0, 1);
-    assert!(wrong.done().refusal().contains("the sha256 of layer 1, uncompressed, is "));
+    assert!(wrong.finish().refusal().contains("the sha256 of layer 1, uncompressed, is "));
     let none = tempfile::tempdir().unwrap();
-    let refused = chain(&assembled(&[image(none.path(), None)], none.path()).unwrap_err());
+    let refused = error_chain(&assembled(&[image(none.path(), None)], none.path()).unwrap_err());
     assert!(refused.contains("it has neither `index.json` nor `manifest.json`"));
 }

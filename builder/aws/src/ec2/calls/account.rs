@@ -1,9 +1,9 @@
 //! What an account has set for a region, and its regions.
 
-use super::super::super::query::{answers, parameters};
+use super::super::super::query::{inputs, outputs};
 use super::tags::Filter;
 
-parameters! {
+inputs! {
     /// The regions that the account may use.
     DescribeRegions {
         filters: Vec<Filter> = "Filter",
@@ -19,7 +19,7 @@ parameters! {
     GetImageBlockPublicAccessState {}
 }
 
-answers! {
+outputs! {
     /// Regions.
     Regions {
         regions: Vec<Region> = "regionInfo",

@@ -1,9 +1,9 @@
 //! Images, their attributes and their protection.
 
-use super::super::super::query::{Timestamp, answers, parameters};
+use super::super::super::query::{Timestamp, inputs, outputs};
 use super::tags::{Filter, Tag, TagSpecification};
 
-parameters! {
+inputs! {
     /// Registers an image.
     RegisterImage {
         name: String = "Name",
@@ -112,7 +112,7 @@ parameters! {
     }
 }
 
-answers! {
+outputs! {
     /// The image that was registered or begun to be copied.
     NewImageId {
         id: Option<String> = "imageId",

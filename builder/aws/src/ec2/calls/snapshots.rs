@@ -1,9 +1,9 @@
 //! Snapshots and who may use them.
 
-use super::super::super::query::{Timestamp, answers, parameters};
+use super::super::super::query::{Timestamp, inputs, outputs};
 use super::tags::{Filter, Tag};
 
-parameters! {
+inputs! {
     /// Snapshots that fit.
     DescribeSnapshots {
         ids: Vec<String> = "SnapshotId",
@@ -33,7 +33,7 @@ parameters! {
     }
 }
 
-answers! {
+outputs! {
     /// A page of snapshots.
     Snapshots {
         snapshots: Vec<Snapshot> = "snapshotSet",

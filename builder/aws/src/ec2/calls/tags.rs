@@ -1,8 +1,8 @@
 //! Tags and filters.
 
-use super::super::super::query::{answers, parameters};
+use super::super::super::query::{inputs, outputs};
 
-parameters! {
+inputs! {
     /// Sets tags; one that is there is replaced.
     CreateTags {
         resources: Vec<String> = "ResourceId",
@@ -28,7 +28,7 @@ parameters! {
     }
 }
 
-answers! {
+outputs! {
     /// A tag.
     Tag {
         key: Option<String> = "key",

@@ -1,16 +1,16 @@
-//! Inodes of nodes that both file systems have: what the tree does not tell of them.
+//! Inodes of nodes that both file systems have: the fields that the tree does not hold.
 
 use amiforge_formats::ext4::read::{EXTENTS_FL, FileKind, FileRun, ReadInode};
 use amiforge_formats::time::Time;
 
-use super::fields::{INODE, INODE_LEN};
 use super::{Ext4Side, Sides};
 use crate::diff::DiffError;
 use crate::diff::fields;
 use crate::diff::files::shown;
-use crate::diff::pair::Pair;
+use crate::diff::images::RangePair;
 use crate::diff::report::{DiffChange, DiffCollector, DifferenceWeight, below};
 use crate::inspect::{Utc, hex};
+use amiforge_formats::ext4::fields::{INODE, INODE_LEN};
 
 /// Runs of blocks that are shown.
 const RUNS_SHOWN: usize = 4;
@@ -18,28 +18,28 @@ const RUNS_SHOWN: usize = 4;
 /// Compares the inodes of all nodes that both have, then those that no name leads to.
 pub(super) fn compare(
     sides: &Sides<'_>,
-    pair: &Pair<'_>,
-    place: &[String],
-    found: &mut DiffCollector,
+    pair: &RangePair<'_>,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     for common in &sides.outcome.common {
         let numbers = (sides.a.files.inode(common.a), sides.b.files.inode(common.b));
         let (Some(a), Some(b)) = numbers else { continue };
-        one(sides, pair, (a, b), &below(place, shown(&common.path)), found)?;
+        one(sides, pair, (a, b), &below(location, shown(&common.path)), collector)?;
     }
     let reserved = |side: &Ext4Side<'_>| side.system.superblock().first_inode.min(32);
     for number in 1..reserved(&sides.a).min(reserved(&sides.b)) {
         // The root has a name.
         if number != 2 && !same_bytes(sides, pair, number)? {
-            one(sides, pair, (number, number), &below(place, reserved_name(number)), found)?;
+            one(sides, pair, (number, number), &below(location, reserved_name(number)), collector)?;
         }
     }
     Ok(())
 }
 
-/// Whether a reserved inode has the same bytes on both sides: those that nobody uses may lack a checksum, and a reader
+/// Whether a reserved inode has the same bytes on both sides: unused ones may lack a checksum, and a reader
 /// then refuses them.
-fn same_bytes(sides: &Sides<'_>, pair: &Pair<'_>, number: u32) -> Result<bool, DiffError> {
+fn same_bytes(sides: &Sides<'_>, pair: &RangePair<'_>, number: u32) -> Result<bool, DiffError> {
     let (a, b) = (sides.a.system.inode_offset(number)?, sides.b.system.inode_offset(number)?);
     let len = u64::from(sides.a.system.superblock().inode_size);
     if a != b {
@@ -49,7 +49,7 @@ fn same_bytes(sides: &Sides<'_>, pair: &Pair<'_>, number: u32) -> Result<bool, D
     Ok(a == b)
 }
 
-/// How a reserved inode is called.
+/// The name of a reserved inode.
 fn reserved_name(number: u32) -> String {
     let name = match number {
         1 => "bad blocks",
@@ -69,10 +69,10 @@ fn reserved_name(number: u32) -> String {
 /// Compares two inodes.
 fn one(
     sides: &Sides<'_>,
-    pair: &Pair<'_>,
+    pair: &RangePair<'_>,
     (a, b): (u32, u32),
-    place: &[String],
-    found: &mut DiffCollector,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let offsets = (sides.a.system.inode_offset(a)?, sides.b.system.inode_offset(b)?);
     let len = u64::from(sides.a.system.superblock().inode_size);
@@ -81,41 +81,41 @@ fn one(
         return Ok(());
     }
     let (in_a, in_b) = (sides.a.system.inode(a)?, sides.b.system.inode(b)?);
-    found.value(sides.placement(), place, "inode", a, b);
+    collector.value(sides.placement(), location, "inode", a, b);
     if in_a.raw == in_b.raw {
         return Ok(());
     }
-    let mut own = times((&in_a, &in_b), place, found);
-    own |= told_by_the_tree(&in_a, &in_b);
-    own |= mapping(sides, (&in_a, &in_b), place, found)?;
+    let mut own = times((&in_a, &in_b), location, collector);
+    own |= differ_in_tree(&in_a, &in_b);
+    own |= mapping(sides, (&in_a, &in_b), location, collector)?;
     let attributes = |inode: &ReadInode| inode.raw.get(INODE_LEN..).unwrap_or(&[]).to_vec();
     let (tail_a, tail_b) = (attributes(&in_a), attributes(&in_b));
     if tail_a != tail_b {
         own = true;
         if sides.a.system.xattrs(&in_a)? == sides.b.system.xattrs(&in_b)? {
-            let words = "the same ones are stored in another way".to_owned();
-            found.add(sides.placement(), place, "attributes in the inode", DiffChange::Note(words));
+            let text = "the same ones are stored in another way".to_owned();
+            collector.add(sides.placement(), location, "attributes in the inode", DiffChange::Note(text));
         }
     }
     let explained = fields::Explained { checksums: own || sides.reseeded || a != b, ..sides.explained() };
     let head = |inode: &ReadInode| inode.raw.get(..INODE_LEN.min(inode.raw.len())).unwrap_or(&[]).to_vec();
-    fields::compare((&head(&in_a), &head(&in_b)), INODE, explained, place, found);
+    fields::compare((&head(&in_a), &head(&in_b)), INODE, explained, location, collector);
     Ok(())
 }
 
-/// Whether fields differ that the comparison of the trees has told of.
-fn told_by_the_tree(a: &ReadInode, b: &ReadInode) -> bool {
+/// Whether fields differ that the comparison of the trees covers.
+fn differ_in_tree(a: &ReadInode, b: &ReadInode) -> bool {
     (a.mode, a.uid, a.gid, a.size) != (b.mode, b.uid, b.gid, b.size)
 }
 
 /// Compares the times that the tree does not have; gives whether any differs. Those that are equal to the time of
 /// modification on both sides follow from it.
-fn times((a, b): (&ReadInode, &ReadInode), place: &[String], found: &mut DiffCollector) -> bool {
+fn times((a, b): (&ReadInode, &ReadInode), location: &[String], collector: &mut DiffCollector) -> bool {
     let mut differ = a.mtime != b.mtime;
     let moved = differ;
-    let reserved = place.last().is_some_and(|name| name.starts_with("inode "));
+    let reserved = location.last().is_some_and(|name| name.starts_with("inode "));
     if reserved {
-        found.value(DifferenceWeight::Own, place, "i_mtime", Utc(a.mtime), Utc(b.mtime));
+        collector.value(DifferenceWeight::Own, location, "i_mtime", Utc(a.mtime), Utc(b.mtime));
     }
     let never = Time::EPOCH;
     let crtimes = (a.crtime.unwrap_or(never), b.crtime.unwrap_or(never));
@@ -125,17 +125,17 @@ fn times((a, b): (&ReadInode, &ReadInode), place: &[String], found: &mut DiffCol
         differ |= in_a != in_b;
         let follows = moved && in_a == a.mtime && in_b == b.mtime;
         let weight = if follows { DifferenceWeight::Follows } else { DifferenceWeight::Own };
-        found.value(weight, place, name, Utc(in_a), Utc(in_b));
+        collector.value(weight, location, name, Utc(in_a), Utc(in_b));
     }
     differ
 }
 
-/// Compares where the content stands; gives whether the field that says so differs.
+/// Compares the mappings of the contents; gives whether the field `i_block` differs.
 fn mapping(
     sides: &Sides<'_>,
     (a, b): (&ReadInode, &ReadInode),
-    place: &[String],
-    found: &mut DiffCollector,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) -> Result<bool, DiffError> {
     if a.block == b.block && !a.is(EXTENTS_FL) {
         return Ok(false);
@@ -147,23 +147,23 @@ fn mapping(
         return Ok(a.block != b.block);
     }
     if a.kind() == Some(FileKind::Dir) {
-        found.value(sides.placement(), place, "length of the directory", a.size, b.size);
+        collector.value(sides.placement(), location, "length of the directory", a.size, b.size);
     }
     let (in_a, in_b) = (sides.a.system.mapping(a)?, sides.b.system.mapping(b)?);
     let weight = sides.placement();
     if in_a.runs != in_b.runs {
-        found.value(weight, place, "extents", runs(&in_a.runs), runs(&in_b.runs));
+        collector.value(weight, location, "extents", runs(&in_a.runs), runs(&in_b.runs));
     } else if in_a.nodes != in_b.nodes {
         let nodes = |nodes: &[u64]| format!("{} at {:?}", nodes.len(), &nodes[..nodes.len().min(RUNS_SHOWN)]);
-        found.value(weight, place, "blocks of extents", nodes(&in_a.nodes), nodes(&in_b.nodes));
+        collector.value(weight, location, "blocks of extents", nodes(&in_a.nodes), nodes(&in_b.nodes));
     } else if a.block != b.block {
         let change = DiffChange::Value { a: hex(&a.block), b: hex(&b.block) };
-        found.add(weight, place, "i_block", change);
+        collector.add(weight, location, "i_block", change);
     }
     Ok(a.block != b.block)
 }
 
-/// Runs of blocks in a few words: `12288+5` is five blocks from 12288 on.
+/// Runs of blocks as text: `0:12288+5` is five blocks from 12288 on that hold the file from block 0 on.
 fn runs(runs: &[FileRun]) -> String {
     let one = |run: &FileRun| {
         let unwritten = if run.unwritten { " unwritten" } else { "" };

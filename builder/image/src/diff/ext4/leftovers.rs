@@ -1,39 +1,39 @@
-//! The blocks that differ once files and inodes have been told of: each is laid at the door of the structure that it
-//! belongs to.
+//! The blocks that differ and that neither files nor inodes explain: each is attributed to the structure that it belongs
+//! to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use amiforge_formats::ext4::read::{BlockMapping, DirEntry};
 
-use super::fields::GROUP;
 use super::roles::{Role, Roles};
 use super::{Ext4Side, Sides};
 use crate::diff::DiffError;
-use crate::diff::bytes::ByteDiff;
+use crate::diff::byte_diff::ByteDiff;
 use crate::diff::fields;
-use crate::diff::pair::Pair;
+use crate::diff::images::RangePair;
 use crate::diff::report::{DiffChange, DiffCollector, DifferenceWeight, below};
+use amiforge_formats::ext4::fields::GROUP;
 
-/// Blocks that differ, by what they are in both.
+/// Blocks that differ, by their roles in both.
 type Groups = BTreeMap<(Role, Role), Vec<u64>>;
 
 /// The comparison under way.
 struct Leftovers<'a> {
     sides: &'a Sides<'a>,
-    pair: &'a Pair<'a>,
-    place: &'a [String],
+    pair: &'a RangePair<'a>,
+    location: &'a [String],
     roles: (Roles, Roles),
     block: u64,
     /// Whether blocks of this role differ: copies of them follow.
     descriptors_differ: bool,
 }
 
-/// Tells of all blocks that differ and that nobody has told of.
+/// Compares all blocks that differ and that no other comparison covers.
 pub(super) fn compare(
     sides: &Sides<'_>,
-    pair: &Pair<'_>,
-    place: &[String],
-    found: &mut DiffCollector,
+    pair: &RangePair<'_>,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let runs = pair.runs();
     if runs.is_empty() {
@@ -45,84 +45,86 @@ pub(super) fn compare(
     let mut groups = Groups::new();
     for number in blocks {
         let role = (roles.0.of(number), roles.1.of(number));
-        let told =
+        let covered =
             matches!((&role.0, &role.1), (Role::Content(_), Role::Free) | (Role::Free, Role::Content(_)));
-        if !told {
+        if !covered {
             groups.entry(role).or_default().push(number);
         }
     }
     let descriptors_differ = groups.keys().any(|(role, _)| *role == Role::Descriptors);
-    let leftovers = Leftovers { sides, pair, place, roles, block, descriptors_differ };
-    groups.iter().try_for_each(|((a, b), blocks)| leftovers.group((a, b), blocks, found))
+    let leftovers = Leftovers { sides, pair, location, roles, block, descriptors_differ };
+    groups.iter().try_for_each(|((a, b), blocks)| leftovers.group((a, b), blocks, collector))
 }
 
 impl Leftovers<'_> {
-    /// Tells of the blocks of one role.
+    /// Compares the blocks of one role.
     fn group(
         &self,
         (a, b): (&Role, &Role),
         blocks: &[u64],
-        found: &mut DiffCollector,
+        collector: &mut DiffCollector,
     ) -> Result<(), DiffError> {
+        let title = |inode: u32, part: &str| format!("{} ({part})", self.roles.0.path(inode));
         let placement = self.sides.placement();
         let seeded = if self.sides.reseeded { DifferenceWeight::Follows } else { placement };
         match (a, b) {
-            (Role::Superblock, Role::Superblock) => self.boot_area(blocks, found),
-            (Role::BackupSuperblock(group), Role::BackupSuperblock(_)) => self.backup(*group, blocks, found),
-            (Role::Descriptors, Role::Descriptors) => self.descriptors(found),
+            (Role::Superblock, Role::Superblock) => self.boot_area(blocks, collector),
+            (Role::BackupSuperblock(group), Role::BackupSuperblock(_)) => {
+                self.backup(*group, blocks, collector)
+            }
+            (Role::Descriptors, Role::Descriptors) => self.descriptors(collector),
             (Role::BackupDescriptors(group), Role::BackupDescriptors(_)) => {
                 let weight =
                     if self.descriptors_differ { DifferenceWeight::Follows } else { DifferenceWeight::Own };
-                self.bytes(weight, &format!("backup descriptors in group {group}"), blocks, found)
+                self.bytes(weight, &format!("backup descriptors in group {group}"), blocks, collector)
             }
             (Role::Reserved, Role::Reserved) => {
-                self.bytes(placement, "blocks reserved for descriptors", blocks, found)
+                self.bytes(placement, "blocks reserved for descriptors", blocks, collector)
             }
-            (Role::BlockBitmap(group), Role::BlockBitmap(_)) => self.bitmap(("block", *group), blocks, found),
-            (Role::InodeBitmap(group), Role::InodeBitmap(_)) => self.bitmap(("inode", *group), blocks, found),
-            (Role::InodeTable(group), Role::InodeTable(_)) => self.unused_inodes(*group, found),
-            (Role::Journal, Role::Journal) => self.bytes(DifferenceWeight::Own, "journal", blocks, found),
-            (Role::Free, Role::Free) => self.bytes(placement, "free space", blocks, found),
+            (Role::BlockBitmap(group), Role::BlockBitmap(_)) => {
+                self.bitmap(("block", *group), blocks, collector)
+            }
+            (Role::InodeBitmap(group), Role::InodeBitmap(_)) => {
+                self.bitmap(("inode", *group), blocks, collector)
+            }
+            (Role::InodeTable(group), Role::InodeTable(_)) => self.unused_inodes(*group, collector),
+            (Role::Journal, Role::Journal) => self.bytes(DifferenceWeight::Own, "journal", blocks, collector),
+            (Role::Free, Role::Free) => self.bytes(placement, "free space", blocks, collector),
             (Role::Directory(a), Role::Directory(b)) if self.one_path(*a, *b) => {
                 let weight = if self.same_entries(*a, *b)? { seeded } else { DifferenceWeight::Follows };
-                self.bytes(
-                    weight,
-                    &format!("{} (blocks of the directory)", self.roles.0.path(*a)),
-                    blocks,
-                    found,
-                )
+                self.bytes(weight, &title(*a, "blocks of the directory"), blocks, collector)
             }
             (Role::Mapping(a), Role::Mapping(b)) if self.one_path(*a, *b) => {
                 let weight = if self.same_mapping(*a, *b)? { seeded } else { DifferenceWeight::Follows };
-                self.bytes(weight, &format!("{} (blocks of extents)", self.roles.0.path(*a)), blocks, found)
+                self.bytes(weight, &title(*a, "blocks of extents"), blocks, collector)
             }
             (Role::Attributes(a), Role::Attributes(b)) if self.one_path(*a, *b) => {
                 let weight = if self.same_attributes(*a, *b)? { seeded } else { DifferenceWeight::Follows };
-                self.bytes(weight, &format!("{} (block of attributes)", self.roles.0.path(*a)), blocks, found)
+                self.bytes(weight, &title(*a, "block of attributes"), blocks, collector)
             }
             (Role::Content(a), Role::Content(b)) if self.one_path(*a, *b) => {
-                self.slack((*a, *b), blocks, found)
+                self.slack((*a, *b), blocks, collector)
             }
             _ => {
-                let words = format!("{} blocks of another use", blocks.len());
-                found.add(DifferenceWeight::Follows, self.place, "layout", DiffChange::Note(words));
+                let text = format!("{} blocks of another use", blocks.len());
+                collector.add(DifferenceWeight::Follows, self.location, "layout", DiffChange::Note(text));
                 Ok(())
             }
         }
     }
 
-    /// Whether two inodes, one of each side, are found under one name.
+    /// Whether two inodes, one of each side, have one name.
     fn one_path(&self, a: u32, b: u32) -> bool {
         self.roles.0.path(a) == self.roles.1.path(b)
     }
 
-    /// Tells of the bytes of blocks that differ.
+    /// Adds the bytes of blocks that differ as one difference.
     fn bytes(
         &self,
         weight: DifferenceWeight,
         name: &str,
         blocks: &[u64],
-        found: &mut DiffCollector,
+        collector: &mut DiffCollector,
     ) -> Result<(), DiffError> {
         let mut diff = ByteDiff::default();
         for number in blocks {
@@ -130,13 +132,13 @@ impl Leftovers<'_> {
             self.pair.compare(at, at + self.block, &mut diff).map_err(DiffError::Partition)?;
         }
         if let Some(change) = diff.finish() {
-            found.add(weight, &below(self.place, name), "bytes", DiffChange::Bytes(change));
+            collector.add(weight, &below(self.location, name), "bytes", DiffChange::Bytes(change));
         }
         Ok(())
     }
 
     /// The bytes around the superblock.
-    fn boot_area(&self, blocks: &[u64], found: &mut DiffCollector) -> Result<(), DiffError> {
+    fn boot_area(&self, blocks: &[u64], collector: &mut DiffCollector) -> Result<(), DiffError> {
         let mut diff = ByteDiff::default();
         for number in blocks {
             let (from, to) = (number * self.block, (number + 1) * self.block);
@@ -145,9 +147,9 @@ impl Leftovers<'_> {
             }
         }
         if let Some(change) = diff.finish() {
-            found.add(
+            collector.add(
                 DifferenceWeight::Own,
-                &below(self.place, "boot area"),
+                &below(self.location, "boot area"),
                 "bytes",
                 DiffChange::Bytes(change),
             );
@@ -155,26 +157,26 @@ impl Leftovers<'_> {
         Ok(())
     }
 
-    /// A copy of the superblock: what the primary tells as well only follows.
-    fn backup(&self, group: u32, blocks: &[u64], found: &mut DiffCollector) -> Result<(), DiffError> {
+    /// A copy of the superblock: a difference that the primary has too is a consequence of that.
+    fn backup(&self, group: u32, blocks: &[u64], collector: &mut DiffCollector) -> Result<(), DiffError> {
         let mut copy = DiffCollector::default();
         for number in blocks {
             let (a, b) = self.pair.both(number * self.block, 1024).map_err(DiffError::Partition)?;
-            let place = below(self.place, format!("backup superblock of group {group}"));
-            super::superblock((&a, &b), self.sides.explained(), &place, &mut copy);
+            let location = below(self.location, format!("backup superblock of group {group}"));
+            super::superblock((&a, &b), self.sides.explained(), &location, &mut copy);
         }
-        let primary: Vec<_> = found
+        let primary: Vec<_> = collector
             .differences
             .iter()
-            .filter(|one| one.place.last().is_some_and(|last| last == "superblock"))
+            .filter(|one| one.location.last().is_some_and(|last| last == "superblock"))
             .cloned()
             .collect();
-        found.mirror(&primary, copy);
+        collector.mirror(&primary, copy);
         Ok(())
     }
 
     /// The group descriptors, field by field. The checksums of bitmaps follow from the bitmaps.
-    fn descriptors(&self, found: &mut DiffCollector) -> Result<(), DiffError> {
+    fn descriptors(&self, collector: &mut DiffCollector) -> Result<(), DiffError> {
         let superblock = self.sides.a.system.superblock();
         let len = u64::from(superblock.descriptor_size.max(32));
         for (number, (a, b)) in
@@ -189,18 +191,18 @@ impl Leftovers<'_> {
             let bitmaps = !bitmap(a.block_bitmap) || !bitmap(a.inode_bitmap);
             let mut explained = self.sides.explained();
             explained.checksums |= bitmaps;
-            let place = below(self.place, format!("descriptor of group {number}"));
-            fields::compare((&in_a, &in_b), GROUP, explained, &place, found);
+            let location = below(self.location, format!("descriptor of group {number}"));
+            fields::compare((&in_a, &in_b), GROUP, explained, &location, collector);
         }
         Ok(())
     }
 
-    /// A bitmap, by what it marks.
+    /// A bitmap, by the blocks or inodes that it marks.
     fn bitmap(
         &self,
         (what, group): (&str, u32),
         blocks: &[u64],
-        found: &mut DiffCollector,
+        collector: &mut DiffCollector,
     ) -> Result<(), DiffError> {
         let mut counts = (0_u32, 0_u32);
         for number in blocks {
@@ -211,16 +213,16 @@ impl Leftovers<'_> {
             }
         }
         if counts != (0, 0) {
-            let words =
+            let text =
                 format!("{} {what}s used only in the first, {} only in the second", counts.0, counts.1);
-            let place = below(self.place, format!("{what} bitmap of group {group}"));
-            found.add(self.sides.placement(), &place, "marks", DiffChange::Note(words));
+            let location = below(self.location, format!("{what} bitmap of group {group}"));
+            collector.add(self.sides.placement(), &location, "marks", DiffChange::Note(text));
         }
         Ok(())
     }
 
     /// Inodes that no name leads to.
-    fn unused_inodes(&self, group: u32, found: &mut DiffCollector) -> Result<(), DiffError> {
+    fn unused_inodes(&self, group: u32, collector: &mut DiffCollector) -> Result<(), DiffError> {
         let (a, b) = (&self.sides.a, &self.sides.b);
         let superblock = a.system.superblock();
         let named: BTreeSet<u32> = a.files.inodes.iter().chain(&b.files.inodes).copied().collect();
@@ -237,8 +239,8 @@ impl Leftovers<'_> {
             let mut diff = ByteDiff::default();
             self.pair.compare(at, at + len, &mut diff).map_err(DiffError::Partition)?;
             if let Some(change) = diff.finish() {
-                let place = below(self.place, format!("inode {number} (without a name)"));
-                found.add(self.sides.placement(), &place, "bytes", DiffChange::Bytes(change));
+                let location = below(self.location, format!("inode {number} (without a name)"));
+                collector.add(self.sides.placement(), &location, "bytes", DiffChange::Bytes(change));
             }
         }
         Ok(())
@@ -263,9 +265,14 @@ impl Leftovers<'_> {
         Ok(read(&self.sides.a, a)? == read(&self.sides.b, b)?)
     }
 
-    /// What stands in the blocks of a file and is not its content: behind its end, or never written to. The content
-    /// itself has been compared, and where it stands too.
-    fn slack(&self, (a, b): (u32, u32), blocks: &[u64], found: &mut DiffCollector) -> Result<(), DiffError> {
+    /// The bytes in the blocks of a file that are not its content: after its end, or never written. The content has been
+    /// compared, and the mapping too.
+    fn slack(
+        &self,
+        (a, b): (u32, u32),
+        blocks: &[u64],
+        collector: &mut DiffCollector,
+    ) -> Result<(), DiffError> {
         let (in_a, in_b) = (self.sides.a.system.inode(a)?, self.sides.b.system.inode(b)?);
         let (map_a, map_b) = (mapping(&self.sides.a, a)?, mapping(&self.sides.b, b)?);
         if map_a.runs != map_b.runs || in_a.size != in_b.size {
@@ -281,10 +288,10 @@ impl Leftovers<'_> {
             self.pair.compare(at + content, at + self.block, &mut diff).map_err(DiffError::Partition)?;
         }
         if let Some(change) = diff.finish() {
-            let place = below(self.place, self.roles.0.path(a));
-            found.add(
+            let location = below(self.location, self.roles.0.path(a));
+            collector.add(
                 DifferenceWeight::Own,
-                &place,
+                &location,
                 "behind the end or never written",
                 DiffChange::Bytes(change),
             );
@@ -293,7 +300,7 @@ impl Leftovers<'_> {
     }
 }
 
-/// Where the blocks of an inode stand.
+/// The mapping of the blocks of an inode.
 fn mapping(side: &Ext4Side<'_>, number: u32) -> Result<BlockMapping, DiffError> {
     Ok(side.system.mapping(&side.system.inode(number)?)?)
 }

@@ -1,40 +1,43 @@
-//! Two ext4 file systems: superblock, files, inodes, and what is left of the blocks after that.
+//! Two ext4 file systems: superblock, files, inodes, and the blocks that these do not explain.
 //!
 //! Knows the structures by their fields; reads them with the reader of `formats`.
 
-mod fields;
 mod inodes;
 mod leftovers;
 mod roles;
 
+use std::error::Error;
+
+use amiforge_formats::ext4::fields;
 use amiforge_formats::ext4::read::{self, Features, FileSystem, NumberedTree};
 
 use super::DiffError;
-use super::fields::{Explained, compare};
+use super::bytes;
+use super::fields::{Explained, compare as compare_fields};
 use super::files::{TreeComparison, Trees};
-use super::pair::{Bytes, Pair};
-use super::raw;
+use super::images::{RangeBytes, RangePair};
 use super::report::{DiffChange, DiffCollector, DifferenceWeight, below};
+use super::volume::unreadable;
 use crate::inspect::{SOURCE, chain};
 
-/// Where the superblock stands, and its length.
+/// Offset and length of the superblock.
 const SUPERBLOCK: (u64, usize) = (1024, 1024);
 
 /// One side: the file system, its tree, and the inodes of its nodes.
 pub(super) struct Ext4Side<'a> {
-    pub(super) system: FileSystem<'a, Bytes<'a>>,
+    pub(super) system: FileSystem<'a, RangeBytes<'a>>,
     pub(super) files: NumberedTree,
 }
 
 impl<'a> Ext4Side<'a> {
-    fn read(bytes: &'a Bytes<'a>) -> Result<Self, read::Ext4ReadError> {
+    fn read(bytes: &'a RangeBytes<'a>) -> Result<Self, read::Ext4ReadError> {
         let system = read::open(bytes)?;
         let files = system.numbered_tree(SOURCE)?;
         Ok(Self { system, files })
     }
 }
 
-/// What the upper steps know and the lower ones weigh their findings by.
+/// Both sides, and the results of the first steps, which decide the weights of later differences.
 pub(super) struct Sides<'a> {
     pub(super) a: Ext4Side<'a>,
     pub(super) b: Ext4Side<'a>,
@@ -44,7 +47,7 @@ pub(super) struct Sides<'a> {
 }
 
 impl Sides<'_> {
-    /// How a difference of places counts: on its own only while the files are equal.
+    /// The weight of a difference of locations: its own only while the files are equal.
     pub(super) fn placement(&self) -> DifferenceWeight {
         if self.outcome.structural { DifferenceWeight::Follows } else { DifferenceWeight::Own }
     }
@@ -58,64 +61,66 @@ impl Sides<'_> {
 ///
 /// # Errors
 /// [`DiffError`] when the media cannot be read.
-pub(super) fn compare_ext4(
-    pair: &Pair<'_>,
-    place: &[String],
-    found: &mut DiffCollector,
+pub(super) fn compare(
+    pair: &RangePair<'_>,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let mut here = DiffCollector::default();
-    match explained(pair, place, &mut here) {
-        // Damage below the tree: what has been told stays, and the bytes tell the rest.
+    match explained(pair, location, &mut here) {
+        // Corruption below the tree: the differences so far stay, and the bytes are compared.
         Err(DiffError::Ext4(error)) => {
-            let words = format!("cannot be read to its end: {}", chain(&error));
-            here.add(DifferenceWeight::Own, place, "one of both", DiffChange::Note(words));
-            raw::compare(pair, &[], place, &mut here)?;
+            let text = format!("cannot be read to its end: {}", chain(&error));
+            here.add(DifferenceWeight::Own, location, "one of both", DiffChange::Note(text));
+            bytes::compare(pair, &[], location, &mut here)?;
         }
         other => other?,
     }
-    found.append(here);
+    collector.append(here);
     Ok(())
 }
 
 /// Compares from the superblock down to the blocks.
-fn explained(pair: &Pair<'_>, place: &[String], found: &mut DiffCollector) -> Result<(), DiffError> {
+fn explained(
+    pair: &RangePair<'_>,
+    location: &[String],
+    collector: &mut DiffCollector,
+) -> Result<(), DiffError> {
     let sides = match (Ext4Side::read(&pair.a), Ext4Side::read(&pair.b)) {
         (Ok(a), Ok(b)) => (a, b),
         (a, b) => {
-            for (side, outcome) in [("the first", a.err()), ("the second", b.err())] {
-                if let Some(error) = outcome {
-                    found.add(
-                        DifferenceWeight::Own,
-                        place,
-                        side,
-                        DiffChange::Note(format!("cannot be read: {}", chain(&error))),
-                    );
-                }
-            }
-            superblocks(pair, Explained::default(), &below(place, "superblock"), found)?;
-            return raw::compare(pair, &[(SUPERBLOCK.0, SUPERBLOCK.0 + SUPERBLOCK.1 as u64)], place, found);
+            let (a, b) = (a.err(), b.err());
+            let errors = [&a, &b].map(|error| error.as_ref().map(|error| error as &dyn Error));
+            unreadable(errors, location, collector);
+            superblocks(pair, Explained::default(), &below(location, "superblock"), collector)?;
+            return bytes::compare(
+                pair,
+                &[(SUPERBLOCK.0, SUPERBLOCK.0 + SUPERBLOCK.1 as u64)],
+                location,
+                collector,
+            );
         }
     };
     let mut below_superblock = DiffCollector::default();
     let trees = Trees { a: &sides.0.files.tree, b: &sides.1.files.tree, pair };
-    let outcome = trees.compare(place, &mut below_superblock)?;
+    let outcome = trees.compare(location, &mut below_superblock)?;
     let seeds = (sides.0.system.superblock().checksum_seed, sides.1.system.superblock().checksum_seed);
     let sides = Sides { a: sides.0, b: sides.1, outcome, reseeded: seeds.0 != seeds.1 };
-    superblocks(pair, sides.explained(), &below(place, "superblock"), found)?;
-    found.append(below_superblock);
-    inodes::compare(&sides, pair, place, found)?;
-    leftovers::compare(&sides, pair, place, found)
+    superblocks(pair, sides.explained(), &below(location, "superblock"), collector)?;
+    collector.append(below_superblock);
+    inodes::compare(&sides, pair, location, collector)?;
+    leftovers::compare(&sides, pair, location, collector)
 }
 
 /// Compares the primary superblocks.
 fn superblocks(
-    pair: &Pair<'_>,
+    pair: &RangePair<'_>,
     explained: Explained,
-    place: &[String],
-    found: &mut DiffCollector,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) -> Result<(), DiffError> {
     let (a, b) = pair.both(SUPERBLOCK.0, SUPERBLOCK.1 as u64).map_err(DiffError::Partition)?;
-    superblock((&a, &b), explained, place, found);
+    superblock((&a, &b), explained, location, collector);
     Ok(())
 }
 
@@ -123,8 +128,8 @@ fn superblocks(
 pub(super) fn superblock(
     (a, b): (&[u8], &[u8]),
     explained: Explained,
-    place: &[String],
-    found: &mut DiffCollector,
+    location: &[String],
+    collector: &mut DiffCollector,
 ) {
     let (in_a, in_b) = (features(a), features(b));
     let differ = in_a != in_b;
@@ -132,18 +137,18 @@ pub(super) fn superblock(
         let (in_a, in_b) = (in_a.names(), in_b.names());
         let lost = in_a.iter().filter(|name| !in_b.contains(name)).map(|name| format!("-{name}"));
         let gained = in_b.iter().filter(|name| !in_a.contains(name)).map(|name| format!("+{name}"));
-        let words = lost.chain(gained).collect::<Vec<_>>().join(" ");
-        found.add(DifferenceWeight::Own, place, "features", DiffChange::Note(words));
+        let text = lost.chain(gained).collect::<Vec<_>>().join(" ");
+        collector.add(DifferenceWeight::Own, location, "features", DiffChange::Note(text));
     }
     let explained = Explained { checksums: explained.checksums || differ, ..explained };
-    compare((a, b), fields::SUPERBLOCK, explained, place, found);
+    compare_fields((a, b), fields::SUPERBLOCK, explained, location, collector);
 }
 
 /// The feature bits of a superblock.
 fn features(raw: &[u8]) -> Features {
-    let word = |at: usize| {
+    let field = |at: usize| {
         let bytes = raw.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
         bytes.map_or(0, u32::from_le_bytes)
     };
-    Features { compat: word(0x5c), incompat: word(0x60), ro_compat: word(0x64) }
+    Features { compat: field(0x5c), incompat: field(0x60), ro_compat: field(0x64) }
 }

@@ -1,4 +1,4 @@
-//! Which block of a file system is what: superblock copies, descriptors, bitmaps, inode tables, and the blocks of
+//! The role of every block of a file system: superblock copies, descriptors, bitmaps, inode tables, and the blocks of
 //! every inode.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use super::Ext4Side;
 use crate::diff::DiffError;
 use crate::diff::files::shown;
 
-/// What a block is.
+/// The role of a block.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     /// The first block: boot area and superblock.
@@ -20,7 +20,7 @@ pub(super) enum Role {
     Descriptors,
     /// A copy of the descriptors in a group.
     BackupDescriptors(u32),
-    /// Blocks kept for more descriptors.
+    /// Blocks reserved for more descriptors.
     Reserved,
     /// The block bitmap of a group.
     BlockBitmap(u32),
@@ -38,7 +38,7 @@ pub(super) enum Role {
     Attributes(u32),
     /// Content of a file, a link or a reserved inode.
     Content(u32),
-    /// Nobody's.
+    /// Unallocated.
     Free,
 }
 
@@ -52,14 +52,14 @@ struct RoleRun {
 
 /// The roles of all blocks of a file system.
 pub(super) struct Roles {
-    stretches: Vec<RoleRun>,
+    runs: Vec<RoleRun>,
     paths: BTreeMap<u32, String>,
 }
 
 impl Roles {
-    /// Reads who owns what.
+    /// Reads the roles of all blocks and the paths of all inodes.
     pub(super) fn read(side: &Ext4Side<'_>) -> Result<Self, DiffError> {
-        let mut stretches = groups(side);
+        let mut runs = groups(side);
         let mut paths = BTreeMap::new();
         for entry in side.files.tree.walk() {
             if let Some(number) = side.files.inode(entry.id) {
@@ -70,21 +70,19 @@ impl Roles {
         let reserved = 1..superblock.first_inode.min(32);
         let numbers: std::collections::BTreeSet<u32> = reserved.chain(paths.keys().copied()).collect();
         for number in numbers {
-            // A reserved inode that nobody uses may lack a checksum; it owns nothing.
+            // An unused reserved inode may lack a checksum; it owns no block.
             let Ok(inode) = side.system.inode(number) else { continue };
-            owned(side, &inode, superblock.journal_inode, &mut stretches)?;
+            owned(side, &inode, superblock.journal_inode, &mut runs)?;
         }
-        stretches.sort_by(|a, b| (a.start, &a.role).cmp(&(b.start, &b.role)));
-        Ok(Self { stretches, paths })
+        runs.sort_by(|a, b| (a.start, &a.role).cmp(&(b.start, &b.role)));
+        Ok(Self { runs, paths })
     }
 
-    /// What a block is.
+    /// The role of a block.
     pub(super) fn of(&self, block: u64) -> Role {
-        let after = self.stretches.partition_point(|stretch| stretch.start <= block);
-        let before = self.stretches[..after].last();
-        before
-            .filter(|stretch| block < stretch.start + stretch.len)
-            .map_or(Role::Free, |stretch| stretch.role.clone())
+        let after = self.runs.partition_point(|run| run.start <= block);
+        let before = self.runs[..after].last();
+        before.filter(|run| block < run.start + run.len).map_or(Role::Free, |run| run.role.clone())
     }
 
     /// The path of an inode, or its number.
@@ -96,8 +94,8 @@ impl Roles {
 /// The blocks that belong to groups.
 fn groups(side: &Ext4Side<'_>) -> Vec<RoleRun> {
     let superblock = side.system.superblock();
-    let mut stretches = Vec::new();
-    let mut push = |start: u64, len: u64, role: Role| stretches.push(RoleRun { start, len, role });
+    let mut runs = Vec::new();
+    let mut push = |start: u64, len: u64, role: Role| runs.push(RoleRun { start, len, role });
     let tables = u64::from(superblock.descriptor_blocks());
     for (number, group) in (0..superblock.groups()).zip(side.system.groups()) {
         let start = superblock.group_start(number);
@@ -115,7 +113,7 @@ fn groups(side: &Ext4Side<'_>) -> Vec<RoleRun> {
     if superblock.first_data_block > 0 {
         push(0, 1, Role::Superblock);
     }
-    stretches
+    runs
 }
 
 /// The blocks of an inode.
@@ -123,11 +121,11 @@ fn owned(
     side: &Ext4Side<'_>,
     inode: &ReadInode,
     journal: u32,
-    stretches: &mut Vec<RoleRun>,
+    runs: &mut Vec<RoleRun>,
 ) -> Result<(), DiffError> {
     let number = inode.number;
     if inode.xattr_block > 0 {
-        stretches.push(RoleRun { start: inode.xattr_block, len: 1, role: Role::Attributes(number) });
+        runs.push(RoleRun { start: inode.xattr_block, len: 1, role: Role::Attributes(number) });
     }
     let mapped = inode.stored_blocks > 0
         && match inode.kind() {
@@ -140,12 +138,12 @@ fn owned(
         return Ok(());
     }
     let mapping = side.system.mapping(inode)?;
-    stretches.extend(mapping.nodes.iter().map(|node| RoleRun {
+    runs.extend(mapping.nodes.iter().map(|node| RoleRun {
         start: *node,
         len: 1,
         role: Role::Mapping(number),
     }));
-    stretches.extend(mapping.runs.iter().map(|run| RoleRun {
+    runs.extend(mapping.runs.iter().map(|run| RoleRun {
         start: run.physical,
         len: run.len,
         role: match inode.kind() {

@@ -76,7 +76,7 @@ fn a_link_in_the_destination_is_never_gone_through() {
     second.add("d", b"f", 0o644, text(b"escaped"));
     assert!(matches!(second.to(&dest, Overwrite::Never), Err(InspectError::Exists { .. })));
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
-    // Told to overwrite, the link goes and the folder takes its place.
+    // With overwriting allowed, the folder replaces the link.
     second.to(&dest, Overwrite::Allowed).unwrap();
     assert_eq!(std::fs::read(dest.join("d/f")).unwrap(), b"escaped");
     assert!(!dest.join("d").is_symlink());

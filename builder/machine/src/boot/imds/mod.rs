@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::BootError;
 
-pub use serve::{enter, serve};
+pub use serve::{run, serve};
 pub use tree::{BlockDevice, Instance, MetadataNode};
 
 /// First argument of the program when it is to answer one connection.
@@ -52,7 +52,7 @@ impl MetadataService {
     ///
     /// # Errors
     /// [`BootError::UserData`] when there is more than EC2 takes.
-    pub fn of(
+    pub fn new(
         instance: &Instance,
         sessions: Sessions,
         user_data: Option<Vec<u8>>,
@@ -75,11 +75,11 @@ impl MetadataService {
         let text = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
         std::fs::write(path, text).map_err(failed)?;
         let program = std::env::current_exe().map_err(failed)?;
-        Ok(format!("{} {SUBCOMMAND} {}", quoted(&program), quoted(path)))
+        Ok(format!("{} {SUBCOMMAND} {}", shell_quoted(&program), shell_quoted(path)))
     }
 }
 
 /// A path as a word of a shell.
-fn quoted(path: &Path) -> String {
+fn shell_quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
 }

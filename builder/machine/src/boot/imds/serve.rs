@@ -13,15 +13,15 @@ use amiforge_formats::terminal::escape;
 use super::{MetadataNode, MetadataService, Sessions};
 
 /// Longest line of a request, and most lines.
-const LINE: u64 = 8 << 10;
-const LINES: usize = 100;
+const MAX_LINE: u64 = 8 << 10;
+const MAX_LINES: usize = 100;
 /// Longest body of a request; it is read and thrown away.
-const BODY: u64 = 64 << 10;
+const MAX_BODY: u64 = 64 << 10;
 /// Longest life of a token in seconds.
-const TTL_MAX: u64 = 21600;
+const MAX_TTL: u64 = 21600;
 
-const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
-const TOKEN: &str = "x-aws-ec2-metadata-token";
+const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
+const TOKEN_HEADER: &str = "x-aws-ec2-metadata-token";
 
 /// The versions that a client may ask for; all tell the same.
 const VERSIONS: [&str; 14] = [
@@ -42,7 +42,7 @@ const VERSIONS: [&str; 14] = [
 ];
 
 /// Answers one connection on standard input and output, from the file that is the next argument.
-pub fn enter(file: Option<&Path>) -> ExitCode {
+pub fn run(file: Option<&Path>) -> ExitCode {
     let service =
         file.and_then(|file| serde_json::from_slice::<MetadataService>(&std::fs::read(file).ok()?).ok());
     let Some(service) = service else { return ExitCode::FAILURE };
@@ -65,10 +65,10 @@ pub fn serve(
     now: impl Fn() -> u64,
 ) -> io::Result<()> {
     while let Some(request) = Request::read(&mut input)? {
-        let answer = service.answer(&request, now());
-        service.note(&request, answer.status);
+        let response = service.respond(&request, now());
+        service.log_request(&request, response.status);
         let close = request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        output.write_all(&answer.bytes(&request.method, close))?;
+        output.write_all(&response.bytes(&request.method, close))?;
         output.flush()?;
         if close {
             break;
@@ -91,11 +91,11 @@ impl Request {
         let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
         let path = path.split(['?', '#']).next().unwrap_or_default();
         let mut request = Self { method: method.to_owned(), path: path.to_owned(), headers: Vec::new() };
-        for _ in 0..LINES {
+        for _ in 0..MAX_LINES {
             let Some(header) = line(input)? else { return Ok(None) };
             if header.is_empty() {
                 let len = request.header("content-length").and_then(|len| len.parse().ok()).unwrap_or(0);
-                if len > BODY {
+                if len > MAX_BODY {
                     return Ok(None);
                 }
                 io::copy(&mut input.take(len), &mut io::sink())?;
@@ -115,23 +115,23 @@ impl Request {
 
 fn line(input: &mut impl BufRead) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
-    input.take(LINE).read_until(b'\n', &mut bytes)?;
+    input.take(MAX_LINE).read_until(b'\n', &mut bytes)?;
     if bytes.pop() != Some(b'\n') {
         return Ok(None);
     }
     Ok(Some(String::from_utf8_lossy(&bytes).trim_end_matches('\r').to_owned()))
 }
 
-struct Answer {
+struct Response {
     status: u16,
     body: Vec<u8>,
     kind: &'static str,
     ttl: Option<u64>,
 }
 
-impl Answer {
+impl Response {
     fn status(status: u16) -> Self {
-        let body = format!("{status} - {}\n", phrase(status)).into_bytes();
+        let body = format!("{status} - {}\n", reason_phrase(status)).into_bytes();
         Self { status, body, kind: "text/plain", ttl: None }
     }
 
@@ -144,7 +144,7 @@ impl Answer {
         let mut head = format!(
             "HTTP/1.1 {} {}\r\nServer: EC2ws\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: {connection}\r\n",
             self.status,
-            phrase(self.status),
+            reason_phrase(self.status),
             self.kind,
             self.body.len()
         );
@@ -161,7 +161,7 @@ impl Answer {
     }
 }
 
-const fn phrase(status: u16) -> &'static str {
+const fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
         400 => "Bad Request",
@@ -173,26 +173,26 @@ const fn phrase(status: u16) -> &'static str {
 }
 
 impl MetadataService {
-    fn answer(&self, request: &Request, now: u64) -> Answer {
+    fn respond(&self, request: &Request, now: u64) -> Response {
         match request.method.as_str() {
-            "PUT" if request.path == "/latest/api/token" => self.token_for(request, now),
-            "GET" | "HEAD" => match request.header(TOKEN).map(|token| self.remaining(token, now)) {
-                Some(None) => Answer::status(401),
-                None if self.sessions == Sessions::Required => Answer::status(401),
-                session => Answer { ttl: session.flatten(), ..self.told(&request.path) },
+            "PUT" if request.path == "/latest/api/token" => self.issue_token(request, now),
+            "GET" | "HEAD" => match request.header(TOKEN_HEADER).map(|token| self.remaining(token, now)) {
+                Some(None) => Response::status(401),
+                None if self.sessions == Sessions::Required => Response::status(401),
+                session => Response { ttl: session.flatten(), ..self.lookup(&request.path) },
             },
-            _ => Answer::status(405),
+            _ => Response::status(405),
         }
     }
 
     /// A token for as many seconds as were asked for. Not for whom a proxy forwards.
-    fn token_for(&self, request: &Request, now: u64) -> Answer {
+    fn issue_token(&self, request: &Request, now: u64) -> Response {
         if request.header("x-forwarded-for").is_some() {
-            return Answer::status(403);
+            return Response::status(403);
         }
-        let ttl = request.header(TTL).and_then(|ttl| ttl.parse().ok());
-        let Some(ttl) = ttl.filter(|ttl| (1..=TTL_MAX).contains(ttl)) else { return Answer::status(400) };
-        Answer { ttl: Some(ttl), ..Answer::text(self.token(now.saturating_add(ttl))) }
+        let ttl = request.header(TTL_HEADER).and_then(|ttl| ttl.parse().ok());
+        let Some(ttl) = ttl.filter(|ttl| (1..=MAX_TTL).contains(ttl)) else { return Response::status(400) };
+        Response { ttl: Some(ttl), ..Response::text(self.token(now.saturating_add(ttl))) }
     }
 
     fn token(&self, end: u64) -> String {
@@ -206,21 +206,21 @@ impl MetadataService {
         (self.token(end) == token).then(|| end.checked_sub(now)).flatten().filter(|left| *left > 0)
     }
 
-    fn told(&self, path: &str) -> Answer {
+    fn lookup(&self, path: &str) -> Response {
         let mut names = path.split('/').filter(|name| !name.is_empty());
-        let Some(version) = names.next() else { return Answer::text(VERSIONS.join("\n")) };
+        let Some(version) = names.next() else { return Response::text(VERSIONS.join("\n")) };
         if !VERSIONS.contains(&version) {
-            return Answer::status(404);
+            return Response::status(404);
         }
         let node = match names.next() {
             None => {
                 let last = if self.user_data.is_some() { "\nuser-data" } else { "" };
-                return Answer::text(format!("dynamic\nmeta-data{last}"));
+                return Response::text(format!("dynamic\nmeta-data{last}"));
             }
             Some("user-data") if names.next().is_none() => {
                 return self.user_data.as_ref().map_or_else(
-                    || Answer::status(404),
-                    |bytes| Answer {
+                    || Response::status(404),
+                    |bytes| Response {
                         status: 200,
                         body: bytes.clone(),
                         kind: "application/octet-stream",
@@ -232,13 +232,13 @@ impl MetadataService {
             Some("dynamic") => self.dynamic.at(names),
             Some(_) => None,
         };
-        node.map_or_else(|| Answer::status(404), |node: &MetadataNode| Answer::text(node.text()))
+        node.map_or_else(|| Response::status(404), |node: &MetadataNode| Response::text(node.text()))
     }
 
     /// Leaves a line for a request, whose words are the guest's; a log that cannot be written must not stop the service.
-    fn note(&self, request: &Request, status: u16) {
+    fn log_request(&self, request: &Request, status: u16) {
         let Some(log) = &self.log else { return };
-        let session = if request.header(TOKEN).is_some() { "v2" } else { "v1" };
+        let session = if request.header(TOKEN_HEADER).is_some() { "v2" } else { "v1" };
         let line = format!("{} {} {session} {status}\n", escape(&request.method), escape(&request.path));
         let file = OpenOptions::new().append(true).create(true).open(log);
         let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));

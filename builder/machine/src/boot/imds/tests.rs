@@ -21,10 +21,10 @@ fn service(sessions: Sessions) -> MetadataService {
         root_device: "/dev/xvda".to_owned(),
         volumes: Vec::new(),
     };
-    MetadataService::of(&instance, sessions, Some(vec![0x1f, 0x8b, 0, 255])).unwrap()
+    MetadataService::new(&instance, sessions, Some(vec![0x1f, 0x8b, 0, 255])).unwrap()
 }
 
-fn ask_at(service: &MetadataService, requests: &str, now: u64) -> String {
+fn send_at(service: &MetadataService, requests: &str, now: u64) -> String {
     let mut out = Vec::new();
     serve(service, requests.replace('\n', "\r\n").as_bytes(), &mut out, || now).unwrap();
     String::from_utf8_lossy(&out).into_owned()
@@ -33,32 +33,32 @@ fn ask_at(service: &MetadataService, requests: &str, now: u64) -> String {
 /// The bodies of GETs of paths, with a token.
 fn get(path: &str) -> String {
     let service = service(Sessions::Required);
-    let answer = ask_at(
+    let response = send_at(
         &service,
         &format!("GET {path} HTTP/1.1\nX-aws-ec2-metadata-token: {}\n\n", service.token(50)),
         10,
     );
-    assert!(answer.contains("Token-Ttl-Seconds: 40\r\n"), "{answer}");
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(response.contains("Token-Ttl-Seconds: 40\r\n"), "{response}");
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     format!("{} {body}", head.get(9..12).unwrap())
 }
 
 #[test]
 fn without_a_token_nothing_is_told_unless_that_is_asked_for() {
     let request = "GET /latest/meta-data/instance-id HTTP/1.1\n\n";
-    assert!(ask_at(&service(Sessions::Required), request, 0).starts_with("HTTP/1.1 401 "));
-    assert!(ask_at(&service(Sessions::Optional), request, 0).ends_with("\r\n\r\ni-01"));
+    assert!(send_at(&service(Sessions::Required), request, 0).starts_with("HTTP/1.1 401 "));
+    assert!(send_at(&service(Sessions::Optional), request, 0).ends_with("\r\n\r\ni-01"));
 }
 
 #[test]
 fn a_token_lives_as_long_as_it_was_asked_for() {
     let service = service(Sessions::Required);
-    let put = |header: &str| ask_at(&service, &format!("PUT /latest/api/token HTTP/1.1\n{header}\n\n"), 100);
-    let answer = put("X-aws-ec2-metadata-token-ttl-seconds: 60");
-    let token = answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+    let put = |header: &str| send_at(&service, &format!("PUT /latest/api/token HTTP/1.1\n{header}\n\n"), 100);
+    let response = put("X-aws-ec2-metadata-token-ttl-seconds: 60");
+    let token = response.split_once("\r\n\r\n").unwrap().1.to_owned();
     let get = |token: &str, now| {
         let request = format!("GET /latest/meta-data/ami-id HTTP/1.1\nX-aws-ec2-metadata-token: {token}\n\n");
-        ask_at(&service, &request, now).get(9..12).unwrap().to_owned()
+        send_at(&service, &request, now).get(9..12).unwrap().to_owned()
     };
     assert_eq!(
         (get(&token, 100), get(&token, 159), get(&token, 160)),
@@ -103,12 +103,15 @@ fn a_connection_carries_many_requests_and_ends_as_asked() {
     let service = service(Sessions::Optional);
     let two =
         "GET /latest/meta-data/ami-id HTTP/1.1\nContent-Length: 3\n\nabcHEAD /latest/user-data HTTP/1.1\n\n";
-    let answer = ask_at(&service, two, 0);
-    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2);
-    assert!(answer.ends_with("keep-alive\r\n\r\n") && answer.contains("Content-Length: 4\r\n"), "{answer}");
+    let response = send_at(&service, two, 0);
+    assert_eq!(response.matches("HTTP/1.1 200 OK").count(), 2);
+    assert!(
+        response.ends_with("keep-alive\r\n\r\n") && response.contains("Content-Length: 4\r\n"),
+        "{response}"
+    );
     let closed = "GET / HTTP/1.1\nConnection: close\n\nGET / HTTP/1.1\n\n";
-    assert_eq!(ask_at(&service, closed, 0).matches("HTTP/1.1").count(), 1);
-    assert!(ask_at(&service, "DELETE / HTTP/1.1\n\n", 0).starts_with("HTTP/1.1 405"));
+    assert_eq!(send_at(&service, closed, 0).matches("HTTP/1.1").count(), 1);
+    assert!(send_at(&service, "DELETE / HTTP/1.1\n\n", 0).starts_with("HTTP/1.1 405"));
     for garbage in [
         "",
         "\n",
@@ -117,7 +120,7 @@ fn a_connection_carries_many_requests_and_ends_as_asked() {
         &"x".repeat(20_000),
         &format!("GET / HTTP/1.1\n{}", "a: b\n".repeat(500)),
     ] {
-        assert_eq!(ask_at(&service, garbage, 0), "", "{garbage:.20}");
+        assert_eq!(send_at(&service, garbage, 0), "", "{garbage:.20}");
     }
 }
 
@@ -127,5 +130,5 @@ fn more_user_data_than_ec2_takes_is_refused() {
     instance_service.user_data = None;
     let token = instance_service.token(9);
     let request = format!("GET /latest/user-data HTTP/1.1\nX-aws-ec2-metadata-token: {token}\n\n");
-    assert!(ask_at(&instance_service, &request, 0).starts_with("HTTP/1.1 404"));
+    assert!(send_at(&instance_service, &request, 0).starts_with("HTTP/1.1 404"));
 }

@@ -4,19 +4,19 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use super::{FurtherDisk, Launch, Writes};
+use super::{FurtherDisk, Launch, WriteMode};
 use crate::boot::accel::Accel;
 use crate::boot::check::Check;
+use crate::boot::host_packages::{HostDependency, is_on_path};
 use crate::boot::imds::{BlockDevice, Instance, MetadataService};
-use crate::boot::machine::{ADDRESS, Drive, Forward, InstanceIdentity, Machine, Volatile};
-use crate::boot::provider::{Need, on_path};
+use crate::boot::machine::{ADDRESS, Drive, FlashCopy, Forward, InstanceIdentity, Machine};
 use crate::boot::ssh::{SshKey, SshSession};
-use crate::boot::{Arch, BootError, Firmware, firmware, overlay};
+use crate::boot::{BootError, Firmware, firmware, overlay};
 
 /// The account that everything in a local region belongs to.
 const ACCOUNT: &str = "123456789012";
 /// Port of ssh.
-const SSH: u16 = 22;
+const SSH_PORT: u16 = 22;
 
 /// What was prepared.
 pub(super) struct Prepared {
@@ -30,9 +30,8 @@ pub(super) struct Prepared {
 
 impl Prepared {
     /// Where the guest's writes go, if that has no room left.
-    pub(super) fn full(&self) -> Option<&Path> {
-        let free =
-            rustix::fs::statvfs(&self.folder).map_or(u64::MAX, |found| found.f_bavail * found.f_frsize);
+    pub(super) fn exhausted_folder(&self) -> Option<&Path> {
+        let free = rustix::fs::statvfs(&self.folder).map_or(u64::MAX, |stat| stat.f_bavail * stat.f_frsize);
         (free < overlay::CLUSTER).then_some(&*self.folder)
     }
 
@@ -50,34 +49,34 @@ impl Prepared {
 
 /// Prepares everything in a folder.
 pub(super) fn prepare(launch: &Launch, accel: Accel, folder: &Path) -> Result<Prepared, BootError> {
-    let facts = &launch.instance;
-    let identity = InstanceIdentity::of(&facts.seed, facts.id.as_deref(), &facts.kind);
-    let runs = launch.checks.iter().any(|check| matches!(check, Check::Run(_)));
-    if runs && !on_path("ssh") {
-        return Err(BootError::Missing { need: Need::Ssh });
+    let settings = &launch.instance;
+    let identity = InstanceIdentity::from_seed(&settings.seed, settings.id.as_deref(), &settings.kind);
+    let needs_ssh = launch.checks.iter().any(|check| matches!(check, Check::Run(_)));
+    if needs_ssh && !is_on_path("ssh") {
+        return Err(BootError::Missing { dependency: HostDependency::Ssh });
     }
     let key = match &launch.key {
-        Some(path) => Some(SshKey::of(path)?),
-        None if runs => Some(SshKey::new(folder)?),
+        Some(path) => Some(SshKey::from_file(path)?),
+        None if needs_ssh => Some(SshKey::generate(folder)?),
         None => None,
     };
-    let forwards = forwards(launch, runs)?;
-    let session = key.clone().filter(|_| runs);
+    let forwards = all_forwards(launch, needs_ssh)?;
+    let session = key.clone().filter(|_| needs_ssh);
     let session = session.and_then(|key| {
-        let port = forwards.iter().find(|forward| forward.guest == SSH)?.host;
+        let port = forwards.iter().find(|forward| forward.guest == SSH_PORT)?.host;
         Some((port, key))
     });
-    let instance = instance(launch, &identity, key.as_ref());
-    let service = MetadataService::of(&instance, launch.sessions, launch.user_data.clone())?;
+    let instance = metadata_instance(launch, &identity, key.as_ref());
+    let service = MetadataService::new(&instance, launch.sessions, launch.user_data.clone())?;
     let debug = folder.join("firmware.log");
     let machine = Machine {
         arch: launch.arch,
         accel,
-        flash: flash(launch, folder)?,
+        flash: prepare_flash(launch, folder)?,
         cpus: launch.cpus,
         memory: launch.memory,
         bus: launch.bus,
-        drives: drives(launch, folder)?,
+        drives: prepare_drives(launch, folder)?,
         identity,
         metadata: Some(service.command(&folder.join("metadata.json"))?),
         forwards,
@@ -88,55 +87,52 @@ pub(super) fn prepare(launch: &Launch, accel: Accel, folder: &Path) -> Result<Pr
     Ok(Prepared { machine, debug, session, folder: folder.to_owned() })
 }
 
-fn instance(launch: &Launch, identity: &InstanceIdentity, key: Option<&SshKey>) -> Instance {
-    let facts = &launch.instance;
+fn metadata_instance(launch: &Launch, identity: &InstanceIdentity, key: Option<&SshKey>) -> Instance {
+    let settings = &launch.instance;
     let device = |index: usize| format!("sd{}", char::from(b'b' + (index % 25) as u8));
     Instance {
         id: identity.instance.clone(),
-        image: facts.image.clone(),
-        kind: facts.kind.clone(),
-        architecture: match launch.arch {
-            Arch::X86 => "x86_64",
-            Arch::Arm => "arm64",
-        },
-        region: facts.region.clone(),
+        image: settings.image.clone(),
+        kind: settings.kind.clone(),
+        architecture: launch.arch.ec2_name(),
+        region: settings.region.clone(),
         account: ACCOUNT.to_owned(),
         mac: identity.mac.clone(),
         address: ADDRESS.to_owned(),
-        hostname: facts.hostname.clone(),
+        hostname: settings.hostname.clone(),
         keys: key.iter().map(|key| key.public.clone()).collect(),
-        tags: facts.tags.clone(),
-        root_device: facts.root_device.clone(),
+        tags: settings.tags.clone(),
+        root_device: settings.root_device.clone(),
         volumes: (0..launch.volumes.len()).map(|index| BlockDevice { device: device(index) }).collect(),
     }
 }
 
-fn flash(launch: &Launch, folder: &Path) -> Result<Option<Volatile>, BootError> {
+fn prepare_flash(launch: &Launch, folder: &Path) -> Result<Option<FlashCopy>, BootError> {
     match (launch.firmware, launch.arch) {
-        (Firmware::Bios, Arch::X86) => Ok(None),
-        (Firmware::Bios, Arch::Arm) => Err(BootError::NoBios),
+        (Firmware::Bios, arch) if arch.has_bios() => Ok(None),
+        (Firmware::Bios, _) => Err(BootError::NoBios),
         (Firmware::Uefi, arch) => {
-            let found = firmware::find(arch)?;
+            let flash = firmware::find(arch)?;
             let vars = folder.join("vars");
-            let copied = fs::read(&found.vars).and_then(|bytes| fs::write(&vars, bytes));
-            copied.map_err(|source| BootError::File { path: found.vars, source })?;
-            let (code, code_format) = (found.code, found.code_format);
-            Ok(Some(Volatile { code, code_format, vars, vars_format: found.vars_format }))
+            let copied = fs::read(&flash.vars).and_then(|bytes| fs::write(&vars, bytes));
+            copied.map_err(|source| BootError::File { path: flash.vars, source })?;
+            let (code, code_format) = (flash.code, flash.code_format);
+            Ok(Some(FlashCopy { code, code_format, vars, vars_format: flash.vars_format }))
         }
     }
 }
 
-fn drives(launch: &Launch, folder: &Path) -> Result<Vec<Drive>, BootError> {
+fn prepare_drives(launch: &Launch, folder: &Path) -> Result<Vec<Drive>, BootError> {
     let serial = |index: usize| format!("vol{index:017x}");
     let root = match launch.writes {
-        Writes::Persist => Drive { file: launch.disk.clone(), format: "raw", serial: serial(1) },
-        Writes::Away(len) => {
+        WriteMode::Persist => Drive { file: launch.disk.clone(), format: "raw", serial: serial(1) },
+        WriteMode::Discard(len) => {
             let disk = length(&launch.disk)?;
             if len < disk {
-                return Err(BootError::Small { volume: len, disk, path: launch.disk.clone() });
+                return Err(BootError::VolumeTooSmall { volume: len, disk, path: launch.disk.clone() });
             }
             let file = folder.join("root.qcow2");
-            overlay::write(&file, len, Some(&launch.disk))?;
+            overlay::create(&file, len, Some(&launch.disk))?;
             Drive { file, format: "qcow2", serial: serial(1) }
         }
     };
@@ -144,9 +140,9 @@ fn drives(launch: &Launch, folder: &Path) -> Result<Vec<Drive>, BootError> {
     for (index, volume) in (2..).zip(&launch.volumes) {
         let file = folder.join(format!("volume{index}.qcow2"));
         match volume {
-            FurtherDisk::Empty(len) => overlay::write(&file, *len, None)?,
+            FurtherDisk::Empty(len) => overlay::create(&file, *len, None)?,
             FurtherDisk::Disk(disk) => {
-                overlay::write(&file, length(disk)?.next_multiple_of(512), Some(disk))?;
+                overlay::create(&file, length(disk)?.next_multiple_of(512), Some(disk))?;
             }
         }
         drives.push(Drive { file, format: "qcow2", serial: serial(index) });
@@ -160,13 +156,13 @@ fn length(disk: &Path) -> Result<u64, BootError> {
 }
 
 /// The ports that were asked for, and those that checks need.
-fn forwards(launch: &Launch, runs: bool) -> Result<Vec<Forward>, BootError> {
+fn all_forwards(launch: &Launch, needs_ssh: bool) -> Result<Vec<Forward>, BootError> {
     let mut all = launch.forwards.clone();
-    let pages = launch.checks.iter().filter_map(|check| match check {
+    let http_ports = launch.checks.iter().filter_map(|check| match check {
         Check::Get { port, .. } => Some(*port),
         Check::Expect(_) | Check::Run(_) => None,
     });
-    for guest in pages.chain(runs.then_some(SSH)) {
+    for guest in http_ports.chain(needs_ssh.then_some(SSH_PORT)) {
         if all.iter().all(|forward| forward.guest != guest) {
             all.push(Forward { host: free_port()?, guest });
         }

@@ -1,0 +1,90 @@
+//! From the types of [`amiforge_publish::api`] to the requests of EC2.
+
+use amiforge_publish::api::ec2::{
+    DeviceMapping, Encrypted, Grantee, ImageCopy, NewImage, OnTermination, Tags,
+};
+
+use super::calls::images::{CopyImage, NewLaunchPermission, NewMapping, NewVolume, RegisterImage};
+use super::calls::tags::{NewTag, TagSpecification};
+
+/// `RegisterImage`. What nobody chooses is set here: hvm, ENA, SR-IOV; the service's defaults are those of 2010.
+pub(super) fn register(image: &NewImage) -> RegisterImage {
+    RegisterImage {
+        name: image.name.clone(),
+        description: image.description.clone(),
+        architecture: image.architecture.clone(),
+        virtualization: "hvm".to_owned(),
+        ena: true,
+        sriov: "simple".to_owned(),
+        boot_mode: image.boot_mode.clone(),
+        tpm: image.tpm.clone(),
+        uefi_data: image.uefi_data.clone(),
+        imds: image.imds.clone(),
+        root_device: image.root_device.clone(),
+        mappings: image.mappings.iter().map(mapping).collect(),
+        tags: tag_specifications(&["image"], &image.tags),
+    }
+}
+
+/// `CopyImage`. Tags of the source are not copied by the service: they are given.
+pub(super) fn copy(copy: &ImageCopy) -> CopyImage {
+    let (encrypted, key) = match &copy.encrypted {
+        Encrypted::No => (None, None),
+        Encrypted::Key(key) => (Some(true), key.clone()),
+    };
+    CopyImage {
+        name: copy.name.clone(),
+        description: copy.description.clone(),
+        image: copy.image.clone(),
+        region: copy.region.clone(),
+        token: copy.token.clone(),
+        encrypted,
+        key,
+        tags: tag_specifications(&["image", "snapshot"], &copy.tags),
+    }
+}
+
+/// The same tags for each of several kinds of resources; the service refuses a specification without tags.
+fn tag_specifications(kinds: &[&str], all: &Tags) -> Vec<TagSpecification> {
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let specification = |kind: &&str| TagSpecification { resource_type: (*kind).to_owned(), tags: tags(all) };
+    kinds.iter().map(specification).collect()
+}
+
+/// Tags.
+pub(super) fn tags(tags: &Tags) -> Vec<NewTag> {
+    tags.iter().map(|(key, value)| NewTag { key: key.clone(), value: value.clone() }).collect()
+}
+
+/// Who may launch.
+pub(super) fn grantee(who: &Grantee) -> NewLaunchPermission {
+    let empty = NewLaunchPermission::default();
+    match who {
+        Grantee::Everybody => NewLaunchPermission { group: Some("all".to_owned()), ..empty },
+        Grantee::Account(account) => NewLaunchPermission { account: Some(account.clone()), ..empty },
+        Grantee::Organization(arn) => NewLaunchPermission { organization: Some(arn.clone()), ..empty },
+        Grantee::OrganizationalUnit(arn) => {
+            NewLaunchPermission { organizational_unit: Some(arn.clone()), ..empty }
+        }
+    }
+}
+
+fn mapping(mapping: &DeviceMapping) -> NewMapping {
+    let plain = NewMapping { device: mapping.device.clone(), ..NewMapping::default() };
+    if let Some(name) = &mapping.virtual_name {
+        return NewMapping { virtual_name: Some(name.clone()), ..plain };
+    }
+    let volume = NewVolume {
+        snapshot: mapping.snapshot.clone(),
+        size: mapping.size,
+        volume_type: mapping.volume_type.clone(),
+        iops: mapping.iops,
+        throughput: mapping.throughput,
+        delete_on_termination: mapping.on_termination == OnTermination::Delete,
+        // Beside a snapshot the service takes no word on encryption, not even the right one.
+        encrypted: (mapping.snapshot.is_none() && mapping.encrypted.is_on()).then_some(true),
+    };
+    NewMapping { ebs: Some(volume), ..plain }
+}

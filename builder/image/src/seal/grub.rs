@@ -1,0 +1,37 @@
+//! GRUB as one file, which reads its configuration where Debian's build looks for it, and the kernel from its file system.
+
+use super::{BootSpec, EspFile};
+
+/// GRUB, and where it finds the kernel.
+#[derive(Debug, Clone)]
+pub struct GrubParts {
+    /// The program with all its modules.
+    pub program: Vec<u8>,
+    /// Id of the file system that holds the kernel, as `search --fs-uuid` takes it.
+    pub file_system: String,
+    /// Where that file system is mounted, without `/` at its end: GRUB names files from its root.
+    pub mount: String,
+}
+
+/// The files on the ESP. An initrd that no file system holds goes there, too.
+pub(super) fn files(parts: &GrubParts, boot: &BootSpec, default: String, cmdline: &str) -> Vec<EspFile> {
+    let from_root = |path: &str| path.strip_prefix(parts.mount.as_str()).unwrap_or(path).to_owned();
+    let mut files = vec![EspFile::inline(default, &parts.program)];
+    let initrd = boot.initrd.as_ref().map(|initrd| {
+        let Some(path) = &initrd.path else {
+            let path = "EFI/debian/initrd.img".to_owned();
+            files.push(EspFile { path, content: initrd.content.clone() });
+            return "initrd ($esp)/EFI/debian/initrd.img\n".to_owned();
+        };
+        format!("initrd {}\n", from_root(path))
+    });
+    let configuration = format!(
+        "serial --unit=0 --speed=115200\nterminal_input console serial\nterminal_output console serial\n\
+         set esp=$root\nsearch --no-floppy --fs-uuid --set=root {}\nlinux {} {cmdline}\n{}boot\n",
+        parts.file_system,
+        from_root(&boot.kernel.path),
+        initrd.unwrap_or_default(),
+    );
+    files.push(EspFile::inline("EFI/debian/grub.cfg".to_owned(), configuration.as_bytes()));
+    files
+}

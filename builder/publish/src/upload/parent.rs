@@ -1,0 +1,198 @@
+//! The parent of an upload: which snapshot it is, whether it may be one, and what its blocks hold.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use amiforge_formats::digest::Digest;
+use amiforge_image::bundle;
+use amiforge_image::image::{Block, BlockMap};
+use amiforge_progress::{Monitor, Progress};
+
+use super::options::{ParentChoice, UploadOptions};
+use crate::api::{DescribedSnapshot, Ebs, Encryption, ListedBlock, SnapshotCalls, SnapshotState, Tier};
+use crate::error::{PublishError, call_failed};
+use crate::readback::{self, RequestedBlock};
+use crate::retry::{CallStep, NoObserver, retry};
+use crate::services::Services;
+use crate::source::{self, ImageSource};
+use crate::tags;
+
+/// A parent and what it holds; without an id there is none.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Parent {
+    /// The snapshot.
+    pub(super) id: Option<String>,
+    /// Every block that it holds, with its digest.
+    pub(super) blocks: BTreeMap<u64, Digest>,
+}
+
+/// Where to look for what a parent holds before it is read back.
+pub(super) struct Hints<'a> {
+    /// The folder of the journal, which keeps the manifests of what was uploaded from here.
+    pub(super) folder: &'a Path,
+    /// The bundle or manifest that the user names.
+    pub(super) bundle: Option<&'a Path>,
+    /// Blocks in a second at most.
+    pub(super) rate: u32,
+}
+
+/// Where the manifest of a snapshot that was uploaded from here is kept.
+pub(super) fn manifest_path(folder: &Path, snapshot: &str) -> PathBuf {
+    folder.join(format!("{snapshot}.manifest.json"))
+}
+
+/// Finds the parent and refuses one that the service would refuse, or that the image does not fit.
+pub(super) async fn choose<E: Ebs, S: SnapshotCalls>(
+    services: &Services<E, S>,
+    choice: &ParentChoice,
+    source: &ImageSource,
+    options: &UploadOptions,
+    encrypts_by_default: bool,
+    progress: &dyn Progress,
+) -> Result<Option<DescribedSnapshot>, PublishError> {
+    match choice {
+        ParentChoice::Id(name) => {
+            let snapshot = services.lookup_snapshot(&services.resolve_snapshot_id(name).await?).await?;
+            match unfit_reason(&snapshot, source, options, encrypts_by_default) {
+                Some(reason) => Err(PublishError::Parent { parent: name.clone(), reason }),
+                None => Ok(Some(snapshot)),
+            }
+        }
+        ParentChoice::Newest => {
+            let Some(manifest) = source.manifest() else {
+                let reason = "a raw file has no image name whose versions could be looked for".to_owned();
+                return Err(PublishError::Parent { parent: "auto".to_owned(), reason });
+            };
+            let name = &manifest.origin.name;
+            let tags = [(tags::IMAGE, name.as_str())];
+            let found = retry(&services.timer, CallStep::Idempotent, &NoObserver, || {
+                services.ec2.describe_tagged_snapshots(&tags)
+            })
+            .await;
+            let mut found = found.map_err(call_failed(format!("looking for versions of `{name}`")))?;
+            found.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.started, snapshot.id.clone())));
+            let fitting = found
+                .into_iter()
+                .find(|one| unfit_reason(one, source, options, encrypts_by_default).is_none());
+            progress.message(&match &fitting {
+                Some(parent) => {
+                    format!("the parent is {}, the newest version of `{name}` that fits", parent.id)
+                }
+                None => format!("no version of `{name}` fits as a parent: everything is sent"),
+            });
+            Ok(fitting)
+        }
+    }
+}
+
+/// Why a snapshot cannot be the parent.
+fn unfit_reason(
+    snapshot: &DescribedSnapshot,
+    source: &ImageSource,
+    options: &UploadOptions,
+    encrypts_by_default: bool,
+) -> Option<String> {
+    let volume = u64::from(source.volume_gib());
+    if snapshot.state != SnapshotState::Completed {
+        Some(format!("it is {}, not completed", snapshot.state.as_str()))
+    } else if snapshot.tier == Tier::Archive {
+        Some("it is archived: `aws ec2 restore-snapshot-tier` brings it back".to_owned())
+    } else if snapshot.volume_gib > volume {
+        Some(format!(
+            "its volume has {} GiB, and the image's has {volume}: a child cannot be smaller",
+            snapshot.volume_gib
+        ))
+    } else if options.encryption != Encryption::AsAccount {
+        Some("a child is encrypted as its parent is, so nothing may be asked of encryption".to_owned())
+    } else if encrypts_by_default && !snapshot.encrypted {
+        Some("it is not encrypted, and the account encrypts by default".to_owned())
+    } else {
+        None
+    }
+}
+
+/// What the parent holds: by the manifest that it was made from, or by reading it back.
+pub(super) async fn load<E: Ebs, S: SnapshotCalls>(
+    services: &Services<E, S>,
+    id: &str,
+    hints: &Hints<'_>,
+    monitor: Monitor<'_>,
+) -> Result<Parent, PublishError> {
+    let held = readback::list_blocks(services, id, monitor.cancel).await?.blocks;
+    let snapshot = services.await_snapshot(id).await?;
+    let blocks = match from_manifest(&snapshot, &held, hints)? {
+        Some(blocks) => blocks,
+        None => read_back(services, id, held, hints, monitor).await?,
+    };
+    Ok(Parent { id: Some(id.to_owned()), blocks })
+}
+
+/// The digests of the manifest for the blocks that the snapshot holds, where there is a manifest.
+fn from_manifest(
+    snapshot: &DescribedSnapshot,
+    held: &[ListedBlock],
+    hints: &Hints<'_>,
+) -> Result<Option<BTreeMap<u64, Digest>>, PublishError> {
+    let own = manifest_path(hints.folder, &snapshot.id);
+    let path = match hints.bundle {
+        Some(bundle) if bundle.is_dir() => bundle.join(bundle::MANIFEST),
+        Some(manifest) => manifest.to_owned(),
+        None if own.is_file() => own,
+        None => return Ok(None),
+    };
+    let (manifest, digest) = source::read_manifest(&path)?;
+    let mismatch = |reason: String| PublishError::Parent { parent: snapshot.id.clone(), reason };
+    let shown = path.display();
+    if let Some(tag) = snapshot.tags.get(tags::MANIFEST)
+        && *tag != digest.to_string()
+    {
+        return Err(mismatch(format!(
+            "its tag says that it was made from the manifest {tag}, and `{shown}` is {digest}"
+        )));
+    }
+    let blocks = digests_of_listed(&manifest.blocks, held);
+    let data = manifest.blocks.iter().filter(|block| matches!(block, Block::Data(_))).count();
+    let listed = blocks.values().filter(|digest| **digest != Block::Zero.digest()).count();
+    if listed != data || blocks.len() != held.len() {
+        return Err(mismatch(format!("it does not hold the blocks that `{shown}` tells of")));
+    }
+    Ok(Some(blocks))
+}
+
+/// The digests that a map of blocks has for those that are held.
+fn digests_of_listed(map: &BlockMap, held: &[ListedBlock]) -> BTreeMap<u64, Digest> {
+    let mut blocks = BTreeMap::new();
+    let mut held = held.iter().peekable();
+    let mut first = 0;
+    for run in map.runs() {
+        let end = first + run.count;
+        while let Some(listed) = held.next_if(|listed| listed.index < end) {
+            blocks.insert(listed.index, run.block.digest());
+        }
+        first = end;
+    }
+    blocks
+}
+
+async fn read_back<E: Ebs, S: SnapshotCalls>(
+    services: &Services<E, S>,
+    id: &str,
+    held: Vec<ListedBlock>,
+    hints: &Hints<'_>,
+    monitor: Monitor<'_>,
+) -> Result<BTreeMap<u64, Digest>, PublishError> {
+    let blocks = Arc::new(Mutex::new(BTreeMap::new()));
+    let sink = Arc::clone(&blocks);
+    let take = move |read: RequestedBlock| {
+        let fetched = read.bytes?;
+        sink.lock().unwrap_or_else(PoisonError::into_inner).insert(read.index, fetched.digest);
+        Ok(())
+    };
+    monitor.progress.begin("reading the parent", Some(readback::byte_len(held.len())));
+    let read = readback::read_blocks(services, id, held, hints.rate, take, monitor).await;
+    monitor.progress.end();
+    read?;
+    let blocks = std::mem::take(&mut *blocks.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(blocks)
+}

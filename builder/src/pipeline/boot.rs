@@ -1,0 +1,246 @@
+//! What an image boots with, gathered from its tree for [`amiforge_image::seal`]: kernel, initrd and loaders are those of the
+//! tree; no installer of a boot loader runs, and only heads of files and loaders are read. Also puts the hook into the tree
+//! that has a kernel started that is installed later.
+
+use amiforge_formats::guid::Guid;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, Tree};
+use amiforge_formats::volume::VolumeIds;
+use amiforge_image::disk::{self, PartitionSize};
+use amiforge_image::seal::{
+    self, BootSpec, CommandLine, GrubParts, Initrd, Kernel, Sealed, Trust, UefiLoader, UefiSpec, UkiParts,
+};
+use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
+use amiforge_rootfs::initrd::{InitrdError, KernelModules};
+use amiforge_rootfs::steps::kernel_hook::{
+    self, InitrdSource, KernelHookSpec, Uefi, UefiLoader as HookLoader,
+};
+use amiforge_store::blobs::Blobs;
+
+use super::BuildError;
+use crate::recipe::{Arch, BootRecipe, Recipe, RecipePartition};
+
+/// Drivers that reach a root on every machine of EC2, and on those of QEMU.
+const DRIVERS: [&str; 4] = ["nvme", "virtio", "xen", "ext4"];
+
+/// Folder of the files of the package `systemd-boot-efi`.
+const SYSTEMD: &str = "/usr/lib/systemd/boot/efi";
+
+/// Space in bytes that a partition needs besides two versions of what is started: tables of a file system, and growth of the
+/// next version.
+const SPARE: u64 = 4 << 20;
+
+/// A file of a loader that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("the image has no `{path}`, which UEFI needs; the package `{package}` brings it")]
+pub struct NoLoader {
+    path: String,
+    package: &'static str,
+}
+
+/// How an image boots.
+#[derive(Debug)]
+pub(super) struct Boot {
+    pub(super) spec: BootSpec,
+    /// Whether the machine writes what is started anew when its kernel is upgraded.
+    hooked: bool,
+}
+
+/// Finds what the image boots with, and puts the hook for later kernels into the tree. None for a recipe without `[boot]`.
+///
+/// # Errors
+/// [`BuildError`] when the tree lacks a kernel, an initrd or a loader that the recipe asks for.
+pub(super) fn prepare(
+    recipe: &Recipe,
+    tree: &mut Tree,
+    blobs: &Blobs,
+    time: Time,
+) -> Result<Option<Boot>, BuildError> {
+    let Some(boot) = &recipe.boot else { return Ok(None) };
+    let kernel = parts::find_kernel(tree, blobs, boot.kernel.as_deref())?;
+    let initrd = initrd(recipe.image.arch, boot, tree, blobs, &kernel)?;
+    let uefi = boot.mode.uefi().then(|| uefi(recipe, boot.loader, tree, blobs, &kernel)).transpose()?;
+    let cmdline = cmdline(recipe, boot);
+    // The machine starts later kernels with the same line. Where the line vouches for the root, the root is not changed.
+    let line = cmdline.text(&Trust::default());
+    let hooked = boot.kernel_hook && kernel_hook::install(tree, &hook(recipe, boot, &kernel, line, time))?;
+    let KernelFiles { release, path, content, head, .. } = kernel;
+    let kernel = Kernel { release, path, content, head };
+    let spec = BootSpec { kernel, initrd, cmdline, uefi, bios: boot.mode.bios() };
+    Ok(Some(Boot { spec, hooked }))
+}
+
+impl Boot {
+    /// Warnings about partitions that have no room for an upgraded kernel.
+    pub(super) fn warnings(&self, recipe: &Recipe, sealed: &Sealed) -> Vec<String> {
+        if !self.hooked {
+            return Vec::new();
+        }
+        let bios = sealed.bios.as_ref().map(disk::Loader::len);
+        [("esp", sealed.longest_esp_file()), ("bios-boot", bios)]
+            .into_iter()
+            .filter_map(|(id, len)| cramped(recipe, id, len))
+            .collect()
+    }
+}
+
+/// Makes what firmware starts; nothing where the recipe does not say how the image boots.
+///
+/// # Errors
+/// [`BuildError::Seal`].
+pub(super) fn seal(boot: Option<&Boot>, trust: &Trust) -> Result<Sealed, BuildError> {
+    Ok(boot.map(|boot| seal::seal(&boot.spec, trust)).transpose()?.unwrap_or_default())
+}
+
+/// The initrd that the recipe asks for; one of our own is no file of the tree.
+fn initrd(
+    arch: Arch,
+    boot: &BootRecipe,
+    tree: &Tree,
+    blobs: &Blobs,
+    kernel: &KernelFiles,
+) -> Result<Option<Initrd>, BuildError> {
+    match (boot.initrd, &kernel.initrd) {
+        (InitrdSource::None, _) => return Ok(None),
+        (InitrdSource::Auto | InitrdSource::Distribution, Some((path, content))) => {
+            return Ok(Some(Initrd { path: Some(path.clone()), content: content.clone() }));
+        }
+        (InitrdSource::Distribution, None) => {
+            return Err(BootFilesError::NoInitrd { release: kernel.release.clone() }.into());
+        }
+        (InitrdSource::Auto | InitrdSource::Own, _) => {}
+    }
+    let modules = KernelModules::read(tree, blobs, &kernel.release);
+    // A kernel that has no modules needs none.
+    if boot.initrd == InitrdSource::Auto && matches!(modules, Err(InitrdError::NoModuleList { .. })) {
+        return Ok(None);
+    }
+    let modules = modules?;
+    let usual = || DRIVERS.map(str::to_owned).into_iter();
+    let there = |word: &String| modules.load_order(std::slice::from_ref(word)).is_ok();
+    let drivers = boot.drivers.clone().unwrap_or_else(|| usual().filter(there).collect());
+    let needed = modules.load_order(&drivers)?;
+    if needed.is_empty() && boot.initrd == InitrdSource::Auto {
+        return Ok(None);
+    }
+    let archive = modules.build_initrd(tree, blobs, &needed, arch)?;
+    Ok(Some(Initrd { path: None, content: Content::Inline(archive.into()) }))
+}
+
+/// A warning where a partition has no room for the next kernel beside the one of so many bytes.
+fn cramped(recipe: &Recipe, id: &str, len: Option<u64>) -> Option<String> {
+    let partition = recipe.partitions.iter().find(|partition| partition.id == id)?;
+    let needed = len?.saturating_mul(2).saturating_add(SPARE);
+    let has = match partition.size {
+        PartitionSize::Exact(has) => has,
+        PartitionSize::Minimal { slack } => len?.saturating_add(slack),
+        PartitionSize::Fill => return None,
+    };
+    (has < needed).then(|| {
+        format!(
+            "the partition `{id}` has no room for the next kernel beside this one, so an upgraded kernel will not be \
+             started: make it `size = \"{} MiB\"`",
+            needed.div_ceil(1 << 20)
+        )
+    })
+}
+
+/// The settings with which the machine starts a later kernel as the build starts this one.
+fn hook(
+    recipe: &Recipe,
+    boot: &BootRecipe,
+    kernel: &KernelFiles,
+    cmdline: String,
+    time: Time,
+) -> KernelHookSpec {
+    let esp = recipe.partitions.iter().find(|partition| partition.id == "esp").filter(|_| boot.mode.uefi());
+    let uefi = esp.map(|esp| Uefi {
+        loader: boot.loader,
+        mount: esp.mount.clone(),
+        partition: guid(recipe, esp).to_string(),
+        kernels_on: holder(recipe, kernel).map_or(String::new(), |(_, top)| top.to_owned()),
+    });
+    KernelHookSpec {
+        release: boot.kernel.clone(),
+        cmdline,
+        initrd: boot.initrd,
+        drivers: boot.drivers.clone().unwrap_or_else(|| DRIVERS.map(str::to_owned).to_vec()),
+        machine: recipe.image.arch,
+        uefi,
+        bios: boot.mode.bios(),
+        time,
+    }
+}
+
+/// The GUID of a partition.
+fn guid(recipe: &Recipe, partition: &RecipePartition) -> Guid {
+    partition.guid.unwrap_or_else(|| disk::partition_guid(&recipe.image.name, &partition.id))
+}
+
+/// The kernel's command line. EC2 has a serial console on every machine.
+fn cmdline(recipe: &Recipe, boot: &BootRecipe) -> CommandLine {
+    let root = recipe.partitions.iter().find(|partition| partition.id == "root");
+    CommandLine {
+        root: root.map(|root| guid(recipe, root)),
+        consoles: recipe.image.arch.consoles(),
+        arguments: boot.cmdline.clone(),
+    }
+}
+
+/// What UEFI starts, with the programs of the tree.
+fn uefi(
+    recipe: &Recipe,
+    loader: HookLoader,
+    tree: &Tree,
+    blobs: &Blobs,
+    kernel: &KernelFiles,
+) -> Result<UefiSpec, BuildError> {
+    let firmware = recipe.image.arch.firmware();
+    let program = |path: String, package| program(tree, blobs, path, package);
+    let uki = || -> Result<UkiParts, BuildError> {
+        Ok(UkiParts {
+            stub: program(format!("{SYSTEMD}/linux{}.efi.stub", firmware.suffix), "systemd-boot-efi")?,
+            os_release: parts::read_os_release(tree, blobs)?,
+        })
+    };
+    let loader = match loader {
+        HookLoader::Uki => UefiLoader::Uki(uki()?),
+        HookLoader::SystemdBoot => UefiLoader::SystemdBoot {
+            program: program(format!("{SYSTEMD}/systemd-boot{}.efi", firmware.suffix), "systemd-boot-efi")?,
+            uki: uki()?,
+        },
+        HookLoader::Grub => {
+            let holder = holder(recipe, kernel);
+            UefiLoader::Grub(GrubParts {
+                program: program(firmware.grub.to_owned(), firmware.grub_package)?,
+                file_system: holder.map_or(String::new(), |(partition, _)| uuid(recipe, partition)),
+                mount: holder.map_or(String::new(), |(_, mount)| mount.to_owned()),
+            })
+        }
+    };
+    Ok(UefiSpec { default_name: firmware.default, loader })
+}
+
+/// A program of a loader.
+fn program(tree: &Tree, blobs: &Blobs, path: String, package: &'static str) -> Result<Vec<u8>, BuildError> {
+    let program = parts::read_loader(tree, blobs, &path)?;
+    program.ok_or_else(|| BuildError::NoLoader(NoLoader { path, package }))
+}
+
+/// The partition that holds the kernel, and where it is mounted: `/boot` may be a file system of its own, and the kernel's
+/// path is then told from its top.
+fn holder<'a>(recipe: &'a Recipe, kernel: &KernelFiles) -> Option<(&'a RecipePartition, &'a str)> {
+    recipe
+        .partitions
+        .iter()
+        .filter(|partition| partition.holds.holds_files())
+        .filter_map(|partition| Some((partition, partition.tree.as_deref()?.trim_end_matches('/'))))
+        .filter(|(_, top)| kernel.path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/')))
+        .max_by_key(|(_, top)| top.len())
+}
+
+/// The id of a partition's file system, as GRUB looks for it.
+fn uuid(recipe: &Recipe, partition: &RecipePartition) -> String {
+    let ids = VolumeIds::derive(&recipe.image.name, &partition.id);
+    partition.holds.volume().map_or_else(String::new, |options| options.id(&ids))
+}

@@ -1,0 +1,186 @@
+//! Why a build failed.
+
+use std::io;
+use std::path::PathBuf;
+
+use amiforge_image::bundle::BundleError;
+use amiforge_image::disk::DiskError;
+use amiforge_image::seal::SealError;
+use amiforge_rootfs::assemble::AssembleError;
+use amiforge_rootfs::boot::BootFilesError;
+use amiforge_rootfs::configure::native::NativeError;
+use amiforge_rootfs::glob::NotAGlob;
+use amiforge_rootfs::initrd::InitrdError;
+use amiforge_rootfs::insert::InsertError;
+use amiforge_rootfs::packages::database::DatabaseError;
+use amiforge_rootfs::packages::unpack::UnpackError;
+use amiforge_rootfs::stage::StageError;
+use amiforge_rootfs::steps::StepError;
+use amiforge_sandbox::SandboxError;
+use amiforge_store::StoreError;
+use amiforge_store::checks::CheckError;
+use amiforge_store::layer::LayerError;
+
+use super::boot::NoLoader;
+use super::{HostFileError, SplitError};
+use crate::vendor::VendorError;
+
+/// Why a build failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The sources do not make a tree.
+    #[error("assembling the sources")]
+    Sources(#[from] AssembleError),
+    /// Commands need a shell.
+    #[error("`[[run]]` is run by a shell, and the image has no `/bin/sh`")]
+    NoShell,
+    /// The inputs name no time that the image could have.
+    #[error("choosing the time of the build")]
+    Epoch(#[from] super::TooLate),
+    /// The recipe has packages and there is no lock.
+    #[error("the recipe takes packages, and no lock pins them")]
+    NoLock,
+    /// A file that the lock pins is not in the store.
+    #[error("{label} is not in the store")]
+    NotFetched {
+        /// Which.
+        label: String,
+    },
+    /// The store is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file of inputs cannot be used.
+    #[error("taking inputs")]
+    Vendor(#[from] VendorError),
+    /// A filter does not parse.
+    #[error("reading the filters of the packages")]
+    Filters(#[source] NotAGlob),
+    /// The packages do not make a tree.
+    #[error("unpacking the packages")]
+    Unpack(#[from] UnpackError),
+    /// A package is not the one that the lock pins.
+    #[error("checking the packages")]
+    Packages(#[source] CheckError),
+    /// Their database could not be written.
+    #[error("entering the packages into the database of dpkg")]
+    Database(#[from] DatabaseError),
+    /// This program cannot be found again to enter a sandbox.
+    #[error("finding this program")]
+    Launcher(#[source] io::Error),
+    /// Packages could not be configured by their scripts.
+    #[error("configuring the packages")]
+    Configure(#[source] Box<SandboxError>),
+    /// Packages could not be configured without their scripts.
+    #[error("configuring the packages")]
+    Native(#[from] NativeError),
+    /// A stage could not be built.
+    #[error(transparent)]
+    Stage(Box<StageError>),
+    /// What a stage installs has no room.
+    #[error("installing what the stage `{stage}` built")]
+    Place {
+        /// The stage.
+        stage: String,
+        /// What is wrong.
+        #[source]
+        source: InsertError,
+    },
+    /// A command of the recipe failed.
+    #[error("running the commands of the recipe")]
+    Run(#[source] Box<SandboxError>),
+    /// A second run, with other random numbers, failed although the first did not.
+    #[error(
+        "running scripts or commands a second time, with other random numbers, to find what depends on them"
+    )]
+    SecondRun(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What two runs left could not be compared.
+    #[error("comparing what two runs left")]
+    Compare(#[source] io::Error),
+    /// A layer could not be kept or taken.
+    #[error("keeping what was made for the next build")]
+    Layer(#[from] LayerError),
+    /// Notes of a layer could not be written.
+    #[error("writing the notes of a layer: {0}")]
+    Notes(String),
+    /// The bill of materials could not be made.
+    #[error("looking what packages and files are in the image")]
+    Sbom(#[source] std::io::Error),
+    /// A step could not be done.
+    #[error("making the tree a system")]
+    Step(#[from] StepError),
+    /// Nothing to boot.
+    #[error("making the image boot")]
+    Boot(#[from] BootFilesError),
+    /// An answer that nobody asks for.
+    #[error(
+        "no package of the image asks the question `{question}` of `[debconf]`; `debconf-show PACKAGE` lists those of a package"
+    )]
+    UnknownQuestion {
+        /// Its name.
+        question: String,
+    },
+    /// A loader that the tree lacks.
+    #[error("making the image boot")]
+    NoLoader(#[source] NoLoader),
+    /// An initrd cannot be made.
+    #[error("making an initrd")]
+    Initrd(#[from] InitrdError),
+    /// What firmware starts cannot be made.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A file that the recipe names beside its sources.
+    #[error("reading `{name}`")]
+    HostFile {
+        /// As the recipe names it.
+        name: String,
+        /// Why.
+        #[source]
+        source: HostFileError,
+    },
+    /// The tree does not go on the partitions.
+    #[error("dividing the tree among the partitions")]
+    Split(#[from] SplitError),
+    /// The partitions do not go on the disk.
+    #[error("laying out the disk")]
+    Disk(#[from] DiskError),
+    /// The folder for the bundle, or the one for unpacked inputs, cannot be made.
+    #[error("making the folder `{}`", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// An input is not what it was or should be.
+    #[error("checking the inputs after the last byte was read")]
+    Inputs(#[source] InputError),
+    /// A text beside the image could not be made.
+    #[error("making the texts beside the image")]
+    Documents(#[source] Box<Self>),
+    /// The bundle cannot be written.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Why an input cannot be vouched for once the image is written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// A layer that was taken from the store, or an input of a new one, is not what it should be.
+    #[error(transparent)]
+    Layers(#[from] CheckError),
+    /// A source is not the one that the recipe pins, or changed.
+    #[error(transparent)]
+    Sources(#[from] AssembleError),
+    /// A file of the host that the recipe names changed.
+    #[error(transparent)]
+    HostFile(#[from] HostFileError),
+    /// Secrets could not be looked for.
+    #[error("looking for secrets in the image")]
+    Secrets(#[source] io::Error),
+}

@@ -1,0 +1,144 @@
+//! Keys of layers: a digest of everything that what is kept under it depends on, so that it is made anew exactly when
+//! one of those changes.
+
+use std::collections::BTreeMap;
+
+use amiforge_formats::digest::Digest;
+use amiforge_rootfs::configure::AccountIds;
+use amiforge_rootfs::packages::locked::LockedPackage;
+use amiforge_sandbox::Seed;
+
+use crate::pipeline::BuildOptions;
+use crate::recipe::{DebSource, Recipe, Stage};
+
+/// Raised when the same inputs make another layer than before.
+const REVISION: u32 = 5;
+
+/// A key in the making. Every part has its length before it, so no two lists of parts run together.
+#[derive(Debug)]
+struct LayerKey(Vec<u8>);
+
+impl LayerKey {
+    fn of(kind: &str) -> Self {
+        let mut key = Self(Vec::new());
+        key.text(kind);
+        key.text(env!("CARGO_PKG_VERSION"));
+        key.text(&REVISION.to_string());
+        key
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn texts(&mut self, all: &[String]) {
+        self.text(&all.len().to_string());
+        for text in all {
+            self.text(text);
+        }
+    }
+
+    fn env(&mut self, env: &BTreeMap<String, String>) {
+        self.text(&env.len().to_string());
+        for (name, value) in env {
+            self.text(name);
+            self.text(value);
+        }
+    }
+
+    /// Where the time of the build comes from; that of the inputs follows from them.
+    fn epoch(&mut self, recipe: &Recipe, options: &BuildOptions) {
+        self.text(&format!("{:?}", options.source_date_epoch.or(recipe.image.epoch)));
+    }
+
+    /// What random numbers follow from, and whether what depends on them is looked for.
+    fn random(&mut self, seed: Seed, recipe: &Recipe) {
+        self.bytes(seed.bytes());
+        self.text(&recipe.secrets.second_run.to_string());
+    }
+
+    fn done(self) -> Digest {
+        Digest::of(&self.0)
+    }
+}
+
+/// The key of packages that are unpacked and configured.
+pub(super) fn configured(
+    packages: &[LockedPackage],
+    deb: &DebSource,
+    (recipe, options): (&Recipe, &BuildOptions),
+    seed: Seed,
+    accounts: &AccountIds,
+) -> Digest {
+    let mut key = LayerKey::of("configured");
+    key.text(&format!("{:?}", recipe.clock));
+    key.random(seed, recipe);
+    key.epoch(recipe, options);
+    key.text(&deb.arch);
+    key.texts(&deb.foreign);
+    key.text(&format!("{:?} {:?}", deb.scripts, deb.filters));
+    key.env(&recipe.debconf);
+    key.text(&accounts.lines());
+    key.text(&packages.len().to_string());
+    for package in packages {
+        // Where it comes from is no part of what it is; why it is there stands in apt's list.
+        key.text(&format!("{} {} {} {:?}", package.name, package.version, package.arch, package.reason));
+        key.bytes(&package.sha256.0);
+    }
+    key.done()
+}
+
+/// The key of what a stage installs: its tools by their own key, its sources and patches by their digests.
+pub(super) fn stage(
+    stage: &Stage,
+    recipe: &Recipe,
+    tools: Digest,
+    sources: &[Digest],
+    patches: &[(String, Vec<u8>)],
+) -> Digest {
+    let mut key = LayerKey::of("stage");
+    key.text(&format!("{:?}", recipe.clock));
+    key.random(Seed::shared(), recipe);
+    key.bytes(&tools.0);
+    for (source, digest) in stage.sources.iter().zip(sources) {
+        key.text(&format!("{} {}", source.folder, source.strip));
+        key.bytes(&digest.0);
+    }
+    for (_, patch) in patches {
+        key.bytes(&Digest::of(patch).0);
+    }
+    key.texts(&stage.run);
+    key.env(&stage.env);
+    for (from, to) in &stage.installs {
+        key.text(from);
+        key.text(to);
+    }
+    key.done()
+}
+
+/// The key of a tree after the commands of a recipe, by what it was before.
+pub(super) fn run(
+    before: Digest,
+    (recipe, options): (&Recipe, &BuildOptions),
+    stale: bool,
+    seed: Seed,
+    epoch: i64,
+) -> Digest {
+    let mut key = LayerKey::of("run");
+    key.text(if stale { "initrds" } else { "" });
+    key.text(&format!("{:?}", recipe.clock));
+    key.random(seed, recipe);
+    key.epoch(recipe, options);
+    key.text(&epoch.to_string());
+    key.bytes(&before.0);
+    for run in &recipe.runs {
+        key.text(&run.command);
+        key.env(&run.env);
+    }
+    key.done()
+}

@@ -1,0 +1,142 @@
+//! Layers: what a build makes of packages, stages and commands. Each is taken from the store where it was made before from
+//! the same inputs, and made otherwise.
+//!
+//! This page has what every kind of layer needs; each kind has a file of its own.
+
+mod keys;
+pub(super) mod packages;
+pub(super) mod run;
+mod second_run;
+pub(super) mod stages;
+
+use std::path::PathBuf;
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::time::Time;
+use amiforge_sandbox::{Launcher, OnFailure, Sandbox, Seed};
+use amiforge_store::Store;
+use amiforge_store::checks::Outstanding;
+use serde::{Deserialize, Serialize};
+
+use super::deferred::Deferred;
+use super::{BuildError, BuildLayer, BuildOptions, epoch};
+use crate::lock::Lock;
+use crate::recipe::{DebSource, Recipe};
+use crate::vendor;
+use amiforge_progress::Monitor;
+
+/// What layers are made with.
+pub(super) struct LayerBuilder<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) options: &'a BuildOptions,
+    /// The packages, for a recipe that takes some.
+    pub(super) packages: Option<LockedSource<'a>>,
+    pub(super) store: &'a Store,
+    pub(super) monitor: Monitor<'a>,
+}
+
+/// Where packages come from.
+#[derive(Clone, Copy)]
+pub(super) struct LockedSource<'a> {
+    pub(super) lock: &'a Lock,
+    pub(super) deb: &'a DebSource,
+}
+
+/// What packages are configured for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// The image: its random numbers are its own.
+    Image,
+    /// A stage: tools, and what is built with them, are shared by all images that need the same.
+    Tools,
+}
+
+/// A path whose content depends on random numbers, as it is kept with a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RandomFile {
+    /// Without the first `/`.
+    pub(super) path: Vec<u8>,
+    /// Digest of a file's content, in hexadecimal; none for a link.
+    pub(super) sha256: Option<String>,
+}
+
+/// The layers of a build so far.
+#[derive(Default)]
+pub(super) struct LayerRecord {
+    /// In the order of the build.
+    pub(super) layers: Vec<BuildLayer>,
+    /// Files of the image that depend on random numbers.
+    pub(super) random: Vec<RandomFile>,
+    /// Their checks and names.
+    pub(super) deferred: Deferred,
+}
+
+impl LayerRecord {
+    /// Adds a layer that was taken from the store.
+    fn reused(&mut self, name: String, checks: Outstanding) {
+        self.deferred.hold(checks);
+        self.layers.push(BuildLayer { name, reused: true });
+    }
+
+    /// Adds a layer that is made now.
+    fn made(&mut self, name: String) {
+        self.layers.push(BuildLayer { name, reused: false });
+    }
+}
+
+impl<'a> LayerBuilder<'a> {
+    /// A builder whose store has everything that an archive of inputs has.
+    ///
+    /// # Errors
+    /// [`BuildError::NoLock`] when packages are not pinned, [`BuildError::Vendor`].
+    pub(super) fn new(
+        recipe: &'a Recipe,
+        options: &'a BuildOptions,
+        store: &'a Store,
+        monitor: Monitor<'a>,
+    ) -> Result<Self, BuildError> {
+        let packages = match (&recipe.deb, &options.lock) {
+            (None, _) => None,
+            (Some(_), None) => return Err(BuildError::NoLock),
+            (Some(deb), Some(lock)) => Some(LockedSource { lock, deb }),
+        };
+        if let (Some(vendor), Some(packages)) = (&options.vendor, packages) {
+            vendor::take(vendor, packages.lock, &store.objects(), monitor)?;
+        }
+        Ok(Self { recipe, options, packages, store, monitor })
+    }
+
+    /// What random numbers follow from.
+    fn seed(&self, target: Target) -> Seed {
+        let image = &self.recipe.image;
+        match target {
+            Target::Image => Seed::of_image(&image.name, image.version.as_deref()),
+            Target::Tools => Seed::shared(),
+        }
+    }
+
+    /// The sandbox of this build.
+    fn sandbox(&self) -> Result<Sandbox, BuildError> {
+        let launcher = Launcher::own().map_err(BuildError::Launcher)?;
+        Ok(Sandbox { launcher, scratch: self.store.folder().to_owned() })
+    }
+
+    /// The time of what packages make: that of the build, as far as packages decide it.
+    fn epoch(&self, newest: Time) -> Result<Time, BuildError> {
+        Ok(epoch::choose(self.options.source_date_epoch, self.recipe.image.epoch, newest)?)
+    }
+
+    /// What happens when a command fails.
+    fn on_failure(&self) -> OnFailure {
+        self.options.on_failure
+    }
+
+    /// Path of a fetched file in the store.
+    fn object(&self, sha256: Digest, size: u64, label: &str) -> Result<PathBuf, BuildError> {
+        let objects = self.store.objects();
+        match objects.find(sha256, size)? {
+            Some(object) => Ok(object.path),
+            None => Err(BuildError::NotFetched { label: label.to_owned() }),
+        }
+    }
+}

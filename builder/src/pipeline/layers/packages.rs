@@ -1,0 +1,237 @@
+//! Packages into a system: unpacked into a tree, entered into dpkg's database, and configured as the recipe says.
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
+use amiforge_progress::Monitor;
+use amiforge_rootfs::configure::native::{self, NativeError, NativeSetup};
+use amiforge_rootfs::configure::{AccountIds, debconf, run};
+use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
+use amiforge_rootfs::packages::filters::{DocOptions, Filters, KeepChoice};
+use amiforge_rootfs::packages::locked::LockedPackage;
+use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, UnpackedPackage, unpack};
+use amiforge_rootfs::secrets::choose_order;
+use amiforge_sandbox::SandboxError;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::checks::Settling;
+use amiforge_store::digests::Digesting;
+use amiforge_store::layer::Layers;
+use serde::{Deserialize, Serialize};
+
+use super::{LayerBuilder, LayerRecord, LockedSource, RandomFile, Target, keys, second_run};
+use crate::pipeline::BuildError;
+use crate::recipe::{DebFilters, DebSource, Recipe, Scripts, Stays};
+
+/// Packages that are configured.
+pub(in crate::pipeline) struct PackageSystem {
+    pub(in crate::pipeline) tree: Tree,
+    pub(in crate::pipeline) notes: Notes,
+}
+
+/// What is kept beside configured packages.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(in crate::pipeline) struct Notes {
+    /// The newest time among the packages: seconds since 1970, and nanoseconds.
+    newest: (i64, u32),
+    /// Commands of the packages' scripts that were not emulated, with the reason.
+    pub(in crate::pipeline) skipped: Vec<String>,
+    /// Files that depend on the random numbers that scripts drew.
+    random: Vec<RandomFile>,
+}
+
+impl Notes {
+    /// The newest time among the packages.
+    pub(in crate::pipeline) fn newest(&self) -> Time {
+        Time { secs: self.newest.0, nanos: self.newest.1 }
+    }
+}
+
+/// A system, and the checks of what it was made from, which are under way.
+struct NewSystem {
+    system: PackageSystem,
+    checks: Settling,
+}
+
+/// The packages of the image, configured; none where the recipe takes no packages.
+///
+/// # Errors
+/// [`BuildError`].
+pub(in crate::pipeline) fn image(
+    builder: &LayerBuilder<'_>,
+    record: &mut LayerRecord,
+    blobs: &mut Blobs,
+) -> Result<Option<PackageSystem>, BuildError> {
+    let Some(LockedSource { lock, deb }) = builder.packages else { return Ok(None) };
+    let system = system(builder, record, "packages", deb, (&lock.image, Target::Image), blobs)?;
+    record.random.extend_from_slice(&system.notes.random);
+    Ok(Some(system))
+}
+
+/// Some of the lock's packages, configured: a layer.
+///
+/// # Errors
+/// [`BuildError`].
+pub(super) fn system(
+    builder: &LayerBuilder<'_>,
+    record: &mut LayerRecord,
+    name: &str,
+    deb: &DebSource,
+    (packages, target): (&[LockedPackage], Target),
+    blobs: &mut Blobs,
+) -> Result<PackageSystem, BuildError> {
+    let accounts = accounts(builder.recipe, target);
+    let inputs = (builder.recipe, builder.options);
+    let key = keys::configured(packages, deb, inputs, builder.seed(target), &accounts);
+    let layers = Layers::of(builder.store);
+    if let Some(layer) = layers.load(key, blobs)?
+        && let Ok(notes) = serde_json::from_slice(&layer.notes)
+    {
+        record.reused(name.to_owned(), layer.outstanding);
+        return Ok(PackageSystem { tree: layer.tree, notes });
+    }
+    record.made(name.to_owned());
+    let NewSystem { system, checks } = make(builder, deb, (packages, target), blobs)?;
+    // Started before the scripts, so done: the layer gets its name at once, and a build that is killed later leaves it.
+    checks.wait().map_err(BuildError::Packages)?;
+    let notes = serde_json::to_vec(&system.notes).map_err(|error| BuildError::Notes(error.to_string()))?;
+    let saved = layers.save(key, &system.tree, blobs, &notes)?;
+    record.deferred.add_started(saved.outstanding.start());
+    Ok(PackageSystem { tree: saved.tree, notes: system.notes })
+}
+
+/// Unpacks packages and configures them.
+fn make(
+    builder: &LayerBuilder<'_>,
+    deb: &DebSource,
+    (packages, target): (&[LockedPackage], Target),
+    blobs: &mut Blobs,
+) -> Result<NewSystem, BuildError> {
+    let mut debs = Vec::with_capacity(packages.len());
+    for package in packages {
+        let label = format!("{} {} {}", package.name, package.version, package.arch);
+        debs.push(DebFile { package, path: builder.object(package.sha256, package.size, &label)? });
+    }
+    let filters = filters(&deb.filters)?;
+    let mut unpacked = unpack(&debs, &filters, builder.store, blobs, builder.monitor)?;
+    // Scripts leave a core to spare.
+    let checks = std::mem::take(&mut unpacked.outstanding).start();
+    let digesting = Digesting::start(&unpacked.tree, blobs);
+    let mut notes = Notes {
+        newest: (unpacked.newest.secs, unpacked.newest.nanos),
+        skipped: Vec::new(),
+        random: Vec::new(),
+    };
+    let answers = debconf::selections(&unpacked.packages, &builder.recipe.debconf);
+    // What a recipe answers is for the image; tools of a stage may ask the same.
+    if let (Target::Image, Some(question)) = (target, answers.unknown.into_iter().next()) {
+        return Err(BuildError::UnknownQuestion { question });
+    }
+    let tree = configure(builder, deb, (&mut unpacked, target), &answers.text, &mut notes, blobs)?;
+    digesting.finish(blobs).map_err(BuildError::Sbom)?;
+    Ok(NewSystem { system: PackageSystem { tree, notes }, checks })
+}
+
+/// Configures what was unpacked.
+fn configure(
+    builder: &LayerBuilder<'_>,
+    deb: &DebSource,
+    (unpacked, target): (&mut Unpacked, Target),
+    answers: &str,
+    notes: &mut Notes,
+    blobs: &mut Blobs,
+) -> Result<Tree, BuildError> {
+    let epoch = builder.epoch(unpacked.newest)?;
+    let architectures = Architectures { native: deb.arch.clone(), foreign: deb.foreign.clone() };
+    let empty = Tree::new(unpacked.tree.node(unpacked.tree.root()).meta.clone());
+    let mut tree = std::mem::replace(&mut unpacked.tree, empty);
+    let Unpacked { packages, diversions, .. } = unpacked;
+    let accounts = accounts(builder.recipe, target);
+    if deb.scripts == Scripts::Native {
+        let answers = &builder.recipe.debconf;
+        let setup =
+            NativeSetup { packages, diversions, architectures: &architectures, answers, accounts: &accounts };
+        let report = native::configure(&mut tree, blobs, setup, epoch, builder.monitor);
+        let report = report.map_err(|error| match error {
+            NativeError::Interrupted => BuildError::Interrupted,
+            error => error.into(),
+        })?;
+        let skipped = report.skipped.iter();
+        notes.skipped =
+            skipped.map(|one| format!("{}: `{}`: {}", one.package, one.command, one.reason)).collect();
+        return Ok(tree);
+    }
+    database::write(&mut tree, packages, diversions, DatabaseState::Unpacked, &architectures, epoch, blobs)?;
+    if deb.scripts == Scripts::None {
+        return Ok(tree);
+    }
+    let settings = run::ConfigureSettings {
+        answers,
+        accounts: &accounts,
+        limits: builder.recipe.limits,
+        epoch: Time::from_secs(epoch.secs),
+        on_failure: builder.on_failure(),
+        clock: builder.recipe.clock,
+        seed: builder.seed(target),
+    };
+    builder.monitor.progress.begin("configuring packages", None);
+    let configured = run_scripts(builder, (&tree, packages), settings, target, blobs);
+    builder.monitor.progress.end();
+    let (tree, random) = configured?;
+    notes.random = random;
+    Ok(tree)
+}
+
+/// Runs the packages' scripts; gives the tree after them, and the files that depend on random numbers. Those of tools are not
+/// looked for: none of them goes into the image.
+fn run_scripts(
+    builder: &LayerBuilder<'_>,
+    (tree, packages): (&Tree, &[UnpackedPackage]),
+    settings: run::ConfigureSettings<'_>,
+    target: Target,
+    blobs: &mut Blobs,
+) -> Result<(Tree, Vec<RandomFile>), BuildError> {
+    let sandbox = builder.sandbox()?;
+    let once = |settings: run::ConfigureSettings<'_>,
+                blobs: &mut Blobs,
+                monitor: Monitor<'_>|
+     -> Result<Tree, SandboxError> {
+        Ok(run::configure(tree, packages, &settings, &sandbox, blobs, monitor)?.tree)
+    };
+    let failed = |source| BuildError::Configure(Box::new(source));
+    match target {
+        Target::Tools => {
+            once(settings, blobs, builder.monitor).map_err(failed).map(|tree| (tree, Vec::new()))
+        }
+        Target::Image => second_run::make(
+            builder,
+            blobs,
+            (settings.seed, choose_order(tree)),
+            |seed, on_failure, blobs, monitor| {
+                once(run::ConfigureSettings { seed, on_failure, ..settings }, blobs, monitor)
+            },
+            failed,
+        ),
+    }
+}
+
+/// Numbers of users and groups that packages make; those of a recipe are for the image.
+pub(super) fn accounts(recipe: &Recipe, target: Target) -> AccountIds {
+    match target {
+        Target::Image => AccountIds::of(&recipe.groups, &recipe.users),
+        Target::Tools => AccountIds::default(),
+    }
+}
+
+/// The filters of a recipe.
+fn filters(wanted: &DebFilters) -> Result<Filters, BuildError> {
+    let keep = |stays| match stays {
+        Stays::Yes => KeepChoice::All,
+        Stays::No => KeepChoice::None,
+    };
+    let presets =
+        DocOptions { docs: keep(wanted.docs), man: keep(wanted.man), locales: wanted.locales.clone() };
+    let (mut exclude, mut include) = presets.globs();
+    exclude.extend_from_slice(&wanted.exclude);
+    include.extend_from_slice(&wanted.include);
+    let filters = Filters::new(exclude.iter().map(String::as_str), include.iter().map(String::as_str));
+    filters.map_err(BuildError::Filters)
+}

@@ -1,0 +1,73 @@
+//! The layer of `[[run]]`: the tree after the commands of a recipe.
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
+use amiforge_rootfs::secrets::choose_order;
+use amiforge_rootfs::steps::probe;
+use amiforge_sandbox::{SandboxError, SandboxJob, SandboxStep};
+use amiforge_store::blobs::Blobs;
+use amiforge_store::layer::Layers;
+
+use super::{LayerBuilder, LayerRecord, Target, keys, second_run};
+use crate::pipeline::BuildError;
+
+/// The tree after the recipe's commands, before which the initrds are made again where they are `stale`.
+///
+/// # Errors
+/// [`BuildError::NoShell`], [`BuildError::Run`], and what a layer may meet.
+pub(in crate::pipeline) fn run(
+    builder: &LayerBuilder<'_>,
+    record: &mut LayerRecord,
+    tree: Tree,
+    stale: bool,
+    time: Time,
+    blobs: &mut Blobs,
+) -> Result<Tree, BuildError> {
+    let recipe = builder.recipe;
+    if recipe.runs.is_empty() && !stale {
+        return Ok(tree);
+    }
+    if !probe::exists(&tree, "/bin/sh") {
+        return Err(BuildError::NoShell);
+    }
+    let layers = Layers::of(builder.store);
+    let before = layers.fingerprint(&tree, blobs)?;
+    let seed = builder.seed(Target::Image);
+    let key = keys::run(before, (recipe, builder.options), stale, seed, time.secs);
+    if let Some(layer) = layers.load(key, blobs)? {
+        record.random.append(&mut second_run::read_notes(&layer.notes)?);
+        record.reused("run".to_owned(), layer.outstanding);
+        return Ok(layer.tree);
+    }
+    record.made("run".to_owned());
+    let job = job(builder, stale, time);
+    let sandbox = builder.sandbox()?;
+    let (tree, mut random) = second_run::make(
+        builder,
+        blobs,
+        (seed, choose_order(&tree)),
+        |seed, on_failure, blobs, monitor| -> Result<Tree, SandboxError> {
+            let job = SandboxJob { seed, on_failure, ..job.clone() };
+            Ok(sandbox.run(&tree, blobs, &job, monitor)?.tree)
+        },
+        |source| BuildError::Run(Box::new(source)),
+    )?;
+    let saved = layers.save(key, &tree, blobs, &second_run::notes(&random)?)?;
+    record.random.append(&mut random);
+    record.deferred.name_later(saved.outstanding);
+    Ok(saved.tree)
+}
+
+/// The commands, in order.
+fn job(builder: &LayerBuilder<'_>, stale: bool, time: Time) -> SandboxJob {
+    let recipe = builder.recipe;
+    let steps = recipe.runs.iter().enumerate().map(|(index, run)| {
+        let step = SandboxStep::shell(format!("`[[run]]` {}", index + 1), &run.command);
+        SandboxStep { env: run.env.clone(), ..step }
+    });
+    let initrds =
+        stale.then(|| SandboxStep::new("making the initrds again", ["update-initramfs", "-u", "-k", "all"]));
+    let mut job = SandboxJob::new(initrds.into_iter().chain(steps).collect(), time);
+    (job.limits, job.clock) = (recipe.limits, recipe.clock);
+    job
+}

@@ -1,0 +1,114 @@
+//! Software from source: every stage of a recipe, built or taken from the store, and put into the tree.
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::tree::Tree;
+use amiforge_rootfs::insert::insert_subtree;
+use amiforge_rootfs::secrets::RunOrder;
+use amiforge_rootfs::stage::{self, StageArchive, StageError, StageInstall, StageSpec};
+use amiforge_store::blobs::Blobs;
+use amiforge_store::layer::Layers;
+
+use super::{LayerBuilder, LayerRecord, LockedSource, Target, keys, packages, second_run};
+use crate::lock::LockedStage;
+use crate::pipeline::{BuildError, HostFileError};
+use crate::recipe::{DebSource, Stage};
+
+/// Puts what every stage installs into the tree.
+pub(in crate::pipeline) fn install(
+    builder: &LayerBuilder<'_>,
+    record: &mut LayerRecord,
+    tree: &mut Tree,
+    blobs: &mut Blobs,
+) -> Result<(), BuildError> {
+    let Some(LockedSource { lock, deb }) = builder.packages else { return Ok(()) };
+    for (spec, locked) in builder.recipe.stages.iter().zip(&lock.stages) {
+        let part = part(builder, record, deb, spec, locked, blobs)?;
+        let at = part.node(part.root()).meta.mtime;
+        let placed = insert_subtree(&part, part.root(), tree, b"", at);
+        placed.map_err(|source| BuildError::Place { stage: spec.name.clone(), source })?;
+    }
+    Ok(())
+}
+
+/// What a stage installs.
+fn part(
+    builder: &LayerBuilder<'_>,
+    record: &mut LayerRecord,
+    deb: &DebSource,
+    spec: &Stage,
+    locked: &LockedStage,
+    blobs: &mut Blobs,
+) -> Result<Tree, BuildError> {
+    let seed = builder.seed(Target::Tools);
+    let (inputs, accounts) =
+        ((builder.recipe, builder.options), packages::accounts(builder.recipe, Target::Tools));
+    let tools = keys::configured(&locked.packages, deb, inputs, seed, &accounts);
+    let patches = patches(spec)?;
+    let sources: Vec<Digest> = locked.sources.iter().map(|source| source.sha256).collect();
+    let key = keys::stage(spec, builder.recipe, tools, &sources, &patches);
+    let (layers, name) = (Layers::of(builder.store), format!("stage {}", spec.name));
+    if let Some(layer) = layers.load(key, blobs)? {
+        record.random.append(&mut second_run::read_notes(&layer.notes)?);
+        record.reused(name, layer.outstanding);
+        return Ok(layer.tree);
+    }
+    let tools = format!("tools of {}", spec.name);
+    let system = packages::system(builder, record, &tools, deb, (&locked.packages, Target::Tools), blobs)?;
+    record.made(name);
+    let mut archives = Vec::new();
+    for (source, locked) in spec.sources.iter().zip(&locked.sources) {
+        archives.push(StageArchive {
+            label: source.label.clone(),
+            folder: source.folder.clone(),
+            path: builder.object(locked.sha256, locked.size, &source.label)?,
+            strip: source.strip,
+            sha256: Some(locked.sha256),
+        });
+    }
+    let install = |(from, to): &(String, String)| StageInstall { from: from.clone(), to: to.clone() };
+    let spec = StageSpec {
+        name: spec.name.clone(),
+        epoch: builder.epoch(system.notes.newest())?,
+        tools: system.tree,
+        sources: archives,
+        patches,
+        run: spec.run.clone(),
+        env: spec.env.clone(),
+        install: spec.installs.iter().map(install).collect(),
+        limits: builder.recipe.limits,
+        clock: builder.recipe.clock,
+        seed,
+        on_failure: builder.on_failure(),
+    };
+    builder.monitor.progress.begin(&format!("building {}", spec.name), None);
+    let (sandbox, store) = (builder.sandbox()?, builder.store);
+    let built = second_run::make(
+        builder,
+        blobs,
+        // Compilers keep all cores busy, and both would unpack the same sources.
+        (seed, RunOrder::InTurn),
+        |seed, on_failure, blobs, monitor| -> Result<Tree, StageError> {
+            let spec = StageSpec { seed, on_failure, ..spec.clone() };
+            Ok(stage::build(&spec, &sandbox, store, blobs, monitor)?.tree)
+        },
+        |source| BuildError::Stage(Box::new(source)),
+    );
+    builder.monitor.progress.end();
+    let (tree, mut random) = built?;
+    let saved = layers.save(key, &tree, blobs, &second_run::notes(&random)?)?;
+    record.random.append(&mut random);
+    record.deferred.name_later(saved.outstanding);
+    Ok(saved.tree)
+}
+
+/// The bytes of a stage's patches, with their names.
+fn patches(spec: &Stage) -> Result<Vec<(String, Vec<u8>)>, BuildError> {
+    let read = |(path, name): &(std::path::PathBuf, String)| {
+        let bytes = amiforge_progress::regular::read(path).map_err(|source| BuildError::HostFile {
+            name: name.clone(),
+            source: HostFileError::Read { path: path.clone(), source },
+        })?;
+        Ok((name.clone(), bytes))
+    };
+    spec.patches.iter().map(read).collect()
+}

@@ -1,0 +1,131 @@
+//! What is known of an image before it is written, because one was written from the same plan before: the root of its
+//! blocks, the digest of the whole, and what was found in it.
+//!
+//! The digest of the whole is one chain through every byte, free space included, and takes longer than all else. The
+//! blocks are hashed every time, side by side; when their root is the one that is known, so is every byte, and with that
+//! the digest of the whole. Nothing is believed of bytes that were not hashed.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::plan::{Data, Extent, Plan, SourceId, Sources as _};
+use amiforge_image::image::KnownImage;
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::layer::Layers;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::pipeline::BuildError;
+
+/// Raised when something else is known of the same plan than before.
+const REVISION: u32 = 2;
+
+/// Most bytes of files outside the store that are read to know a plan again.
+const OTHERS_MAX: u64 = 16 << 20;
+
+/// A plan that may be known.
+pub(super) struct ImageCache<'a> {
+    store: &'a Store,
+    /// None where too much of it lies outside the store.
+    key: Option<Digest>,
+    cached: Option<CachedDigests>,
+}
+
+/// What is kept of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct CachedDigests {
+    /// Root of the blocks, and digest of the whole, in hexadecimal.
+    root: String,
+    plain: String,
+    /// What preflight found, in words; none where it did not look, or could not.
+    findings: Option<Vec<String>>,
+}
+
+impl<'a> ImageCache<'a> {
+    /// Looks for a plan in the store.
+    pub(super) fn of(plan: &Plan, blobs: &Blobs, store: &'a Store) -> Result<Self, BuildError> {
+        let key = key(plan, blobs, store)?;
+        let notes = key.map(|key| Layers::of(store).recall(key)).transpose()?.flatten();
+        let cached = notes.and_then(|notes| serde_json::from_slice(&notes).ok());
+        Ok(Self { store, key, cached })
+    }
+
+    /// What is known of the image's digests.
+    pub(super) fn known(&self) -> Option<KnownImage> {
+        let cached = self.cached.as_ref()?;
+        Some(KnownImage { root: cached.root.parse().ok()?, plain: cached.plain.parse().ok()? })
+    }
+
+    /// What preflight found in an image whose root turned out to be the known one.
+    pub(super) fn findings(&self) -> Option<&[String]> {
+        self.cached.as_ref()?.findings.as_deref()
+    }
+
+    /// Keeps what was found out.
+    pub(super) fn keep(&self, known: KnownImage, findings: Option<&[String]>) -> Result<(), BuildError> {
+        let Some(key) = self.key else { return Ok(()) };
+        let KnownImage { root, plain } = known;
+        let cached = CachedDigests {
+            root: root.to_string(),
+            plain: plain.to_string(),
+            findings: findings.map(<[String]>::to_vec),
+        };
+        let notes = serde_json::to_vec(&cached).map_err(|error| BuildError::Notes(error.to_string()))?;
+        Ok(Layers::of(self.store).remember(key, &notes)?)
+    }
+}
+
+/// A digest of all that a plan says, files by theirs where they are known, and what else lies in the store by those of
+/// its entries; `None` where too many other bytes would have to be read for it.
+fn key(plan: &Plan, blobs: &Blobs, store: &Store) -> Result<Option<Digest>, BuildError> {
+    let mut hasher = Sha256::new();
+    hasher.update(format!("image {} {REVISION} {}", env!("CARGO_PKG_VERSION"), plan.len()));
+    let mut entries: HashMap<SourceId, Option<Digest>> = HashMap::new();
+    let mut others = 0;
+    for Extent { offset, len, data } in plan.extents() {
+        hasher.update(offset.to_le_bytes());
+        hasher.update(len.to_le_bytes());
+        match data {
+            Data::Bytes { bytes, at } => {
+                hasher.update([0]);
+                hasher.update(&bytes[*at..*at + *len as usize]);
+            }
+            Data::Slice { source, at } => {
+                // Wherever the file lies: its bytes decide.
+                if let Some((file, within)) = blobs.file_around(*source, *at, *len) {
+                    hasher.update([5]);
+                    hasher.update(file.0);
+                    hasher.update(within.to_le_bytes());
+                    continue;
+                }
+                let entry = match entries.entry(*source) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(free) => {
+                        let path = blobs.path(*source);
+                        *free.insert(path.map(|path| store.digest_of(path)).transpose()?.flatten())
+                    }
+                };
+                if let Some(digest) = entry {
+                    hasher.update([1]);
+                    hasher.update(digest.0);
+                    hasher.update(at.to_le_bytes());
+                } else {
+                    others += len;
+                    if others > OTHERS_MAX {
+                        return Ok(None);
+                    }
+                    let mut bytes = vec![0; *len as usize];
+                    // Whoever writes the image says what is wrong with the file.
+                    let Ok(()) = blobs.read_exact_at(*source, *at, &mut bytes) else { return Ok(None) };
+                    hasher.update([2]);
+                    hasher.update(&bytes);
+                }
+            }
+            Data::Zero => hasher.update([3]),
+            Data::Free => hasher.update([4]),
+        }
+    }
+    Ok(Some(Digest(hasher.finalize().into())))
+}

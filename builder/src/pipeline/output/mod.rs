@@ -1,0 +1,128 @@
+//! From a disk that is laid out to a bundle: the image, its bill of materials beside it, and the checks of all inputs when
+//! the last byte has been read.
+
+mod image_cache;
+pub(super) mod listing;
+mod origin;
+mod sbom;
+pub(super) mod secrets;
+
+use std::io;
+use std::path::Path;
+use std::thread::ScopedJoinHandle;
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
+use amiforge_image::bundle::{BundleTexts, BundleWriter, Document};
+use amiforge_image::disk::Disk;
+use amiforge_image::image::{EmitOptions, Emitted};
+use amiforge_image::inspect::{InspectError, Medium};
+use amiforge_image::manifest::{Manifest, Secret};
+use amiforge_machine::preflight;
+use amiforge_store::blobs::Blobs;
+
+use super::layers::LayerBuilder;
+use super::system::Inputs;
+use super::{BuildError, InputError};
+use image_cache::ImageCache;
+
+/// An image that is to be written.
+pub(super) struct Output<'a> {
+    pub(super) disk: &'a Disk,
+    /// Every file of it, as the machine sees them.
+    pub(super) tree: &'a Tree,
+    pub(super) listing: &'a str,
+    pub(super) epoch: Time,
+    pub(super) blobs: &'a Blobs,
+}
+
+/// WriteMode the bundle; gives its manifest, and what preflight found in the image.
+///
+/// # Errors
+/// [`BuildError`]; then there is no bundle.
+pub(super) fn write(
+    builder: &LayerBuilder<'_>,
+    output: &Output<'_>,
+    mut inputs: Inputs<'_>,
+) -> Result<(Manifest, Vec<String>), BuildError> {
+    let Output { disk, tree, listing, epoch, blobs } = *output;
+    let cache = ImageCache::of(&disk.plan, blobs, builder.store)?;
+    let writer = BundleWriter::open(&builder.options.out, builder.options.existing)?;
+    let deferred = &mut inputs.record.deferred;
+    let known = cache.known().filter(|_| deferred.may_skip());
+    if known.is_none() {
+        deferred.start();
+    }
+    let random = &inputs.record.random;
+    let (emitted, documents, secrets) = std::thread::scope(|scope| {
+        let documents = scope.spawn(|| sbom::documents(builder, tree, epoch, blobs));
+        let secrets = scope.spawn(|| secrets::list(builder.recipe, tree, blobs, random));
+        let threads = EmitOptions { threads: builder.options.threads.max(1) };
+        let emitted = writer.write_image(&disk.plan, blobs, &threads, known, builder.monitor);
+        (emitted, joined(documents, BuildError::Sbom), joined(secrets, |error| error))
+    });
+    let emitted = emitted?;
+    let documents: Vec<Document> = documents.map_err(|error| BuildError::Documents(Box::new(error)))?;
+    let secrets: Vec<Secret> = secrets.map_err(|error| BuildError::Inputs(InputError::Secrets(error)))?;
+    check(&mut inputs, &emitted, blobs).map_err(BuildError::Inputs)?;
+    let texts = BundleTexts {
+        origin: origin::origin(builder, epoch, &inputs, secrets),
+        listing,
+        documents: &documents,
+    };
+    let manifest = writer.finish(disk, &emitted, texts, builder.monitor.cancel)?;
+    let findings = findings(builder, &cache, &emitted);
+    Ok((manifest, findings))
+}
+
+/// The result of a thread.
+fn joined<T, E>(thread: ScopedJoinHandle<'_, Result<T, E>>, failed: fn(io::Error) -> E) -> Result<T, E> {
+    thread.join().unwrap_or_else(|_| Err(failed(io::Error::other("its thread ended early"))))
+}
+
+/// Checks that every input is what it was or should be. Checks that the digest of the whole image makes unnecessary are
+/// skipped.
+fn check(inputs: &mut Inputs<'_>, emitted: &Emitted, blobs: &Blobs) -> Result<(), InputError> {
+    let Inputs { record, sources, host_files, .. } = inputs;
+    if emitted.recalled {
+        record.deferred.skip();
+    }
+    record.deferred.join()?;
+    sources.settle(blobs)?;
+    host_files.settle()?;
+    Ok(())
+}
+
+/// What EC2 will miss in an image that is to boot: from the cache where the image is the known one, else from its bytes.
+fn findings(builder: &LayerBuilder<'_>, cache: &ImageCache<'_>, emitted: &Emitted) -> Vec<String> {
+    // The bundle is whole; where an entry cannot be kept the next build only takes longer.
+    let keep = |findings: Option<&[String]>| {
+        if !emitted.recalled {
+            let _ = cache.keep(emitted.known(), findings);
+        }
+    };
+    if builder.recipe.boot.is_none() {
+        keep(None);
+        return Vec::new();
+    }
+    if let Some(findings) = cache.findings().filter(|_| emitted.recalled) {
+        return findings.to_vec();
+    }
+    match preflighted(&builder.options.out) {
+        Ok(findings) => {
+            keep(Some(&findings));
+            findings
+        }
+        // The image is whole already, so this is a warning too.
+        Err(error) => {
+            keep(None);
+            vec![format!("the image could not be looked at for what EC2 needs: {error}")]
+        }
+    }
+}
+
+/// What preflight finds in the bytes of an image.
+fn preflighted(bundle: &Path) -> Result<Vec<String>, InspectError> {
+    let report = Medium::open(bundle).and_then(|medium| preflight::requirements(&medium))?;
+    Ok(report.findings.iter().map(ToString::to_string).collect())
+}

@@ -1,0 +1,78 @@
+//! What the manifest says of an image besides its bytes: what it is, and what it was made from.
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Printable;
+use amiforge_image::manifest::{Cleaned, ImageOrigin, ManifestInput, Secret};
+use amiforge_rootfs::normalize::{PathOutcome, RuleChange};
+use amiforge_rootfs::packages::locked::LockedPackage;
+
+use super::secrets;
+use crate::lock::Lock;
+use crate::pipeline::layers::LayerBuilder;
+use crate::pipeline::system::Inputs;
+use crate::pipeline::volumes::disk;
+
+/// The inputs: what the lock pins, then the sources, then files of the host.
+fn inputs(lock: Option<&Lock>, inputs: &Inputs<'_>) -> Vec<ManifestInput> {
+    let sources = inputs.sources.inputs.iter().map(|input| ManifestInput {
+        kind: input.kind.to_owned(),
+        name: input.label.clone(),
+        sha256: input.sha256,
+    });
+    lock.into_iter().flat_map(locked).chain(sources).chain(inputs.host_files.inputs()).collect()
+}
+
+/// The inputs that a lock pins.
+fn locked(lock: &Lock) -> impl Iterator<Item = ManifestInput> + '_ {
+    let stages = lock.stages.iter().flat_map(|stage| {
+        let source = |source: &crate::lock::LockedSource| ManifestInput {
+            kind: "source".to_owned(),
+            name: format!("{}: {}", stage.name, source.label),
+            sha256: Some(source.sha256),
+        };
+        let tools = stage.packages.iter().map(|tool| package("tool", tool));
+        stage.sources.iter().map(source).chain(tools)
+    });
+    lock.image.iter().map(|one| package("deb", one)).chain(stages)
+}
+
+fn package(kind: &str, package: &LockedPackage) -> ManifestInput {
+    ManifestInput {
+        kind: kind.to_owned(),
+        name: format!("{} {} {}", package.name, package.version, package.arch),
+        sha256: Some(package.sha256),
+    }
+}
+
+/// All of it.
+pub(super) fn origin(
+    builder: &LayerBuilder<'_>,
+    epoch: Time,
+    inputs: &Inputs<'_>,
+    secrets: Vec<Secret>,
+) -> ImageOrigin {
+    let (recipe, lock) = (builder.recipe, builder.options.lock.as_ref());
+    let cleaned = |change: &RuleChange| Cleaned {
+        outcome: match change.outcome {
+            PathOutcome::Removed => "removed".to_owned(),
+            PathOutcome::Emptied => "emptied".to_owned(),
+            PathOutcome::Opened => "owner root and mode 0755 set".to_owned(),
+        },
+        path: Printable(&change.path).to_string(),
+        rule: change.rule.name().to_owned(),
+    };
+    ImageOrigin {
+        name: recipe.image.name.clone(),
+        version: recipe.image.version.clone(),
+        arch: recipe.image.arch.name().to_owned(),
+        epoch: epoch.secs,
+        boot_mode: disk::boot_mode(recipe).map(str::to_owned),
+        recipe: recipe.digest,
+        lock: lock.map(Lock::digest),
+        inputs: self::inputs(lock, inputs),
+        cleaned: inputs.changes.iter().map(cleaned).collect(),
+        secrets,
+        secrets_unknown: secrets::unknown(recipe),
+        skipped: inputs.skipped.clone(),
+    }
+}

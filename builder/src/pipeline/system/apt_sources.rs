@@ -1,0 +1,168 @@
+//! Where machines of the image get upgrades from: the recipe's archives by addresses that hold outside of this host.
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
+use amiforge_rootfs::steps::apt_sources::{self, AptArchive, Preference, SignedBy, Versions};
+use amiforge_store::blobs::Blobs;
+
+use super::host_files::HostFiles;
+use crate::pipeline::BuildError;
+use crate::recipe::{ArchiveRole, DebArchive, DebSource, PinTarget, Recipe, SignerKeys, VersionPin};
+
+/// Public addresses of archives by their names. Those of Ubuntu depend on the architecture and the suite.
+const PUBLIC: [(&str, &str); 2] = [
+    ("debian", "http://deb.debian.org/debian"),
+    ("debian-security", "http://security.debian.org/debian-security"),
+];
+
+/// WriteMode the sources, and gives what is to be warned of.
+pub(super) fn install(
+    recipe: &Recipe,
+    tree: &mut Tree,
+    blobs: &mut Blobs,
+    host_files: &mut HostFiles<'_>,
+    time: Time,
+) -> Result<Vec<String>, BuildError> {
+    let Some(deb) = recipe.deb.as_ref().filter(|deb| deb.apt_sources) else { return Ok(Vec::new()) };
+    let (mut archives, mut warnings) = (Vec::new(), Vec::new());
+    for archive in &deb.archives {
+        let addresses = addresses(deb, archive);
+        if addresses.is_empty() {
+            warnings.push(format!(
+                "machines get no upgrades from the archive `{}`, because its address is known to this host only: give it \
+                 an `apt-mirror` in the recipe",
+                archive.name
+            ));
+            continue;
+        }
+        let signed_by = signed_by(archive, blobs, host_files)?;
+        archives.extend(addresses.into_iter().map(|(uri, suites)| AptArchive {
+            file: file(deb, archive),
+            uri,
+            suites,
+            components: archive.components.clone(),
+            signed_by: signed_by.clone(),
+        }));
+    }
+    let preferences: Vec<Preference> = deb.pins.iter().map(preference).collect();
+    warnings.extend(apt_sources::install(tree, blobs, &archives, &preferences, time)?);
+    Ok(warnings)
+}
+
+/// A pin of the recipe, which holds for upgrades in machines as for the lock.
+fn preference(pin: &VersionPin) -> Preference {
+    let versions = match &pin.to {
+        PinTarget::Version(pattern) => Versions::Matching(pattern.clone()),
+        PinTarget::Suite(suite) => Versions::OfSuite(suite.clone()),
+    };
+    Preference { package: pin.package.clone(), versions, priority: pin.priority }
+}
+
+/// The name of the file: archives of the distribution share one, as its own installer has it.
+fn file(deb: &DebSource, archive: &DebArchive) -> String {
+    let first = deb.archives.first().filter(|_| archive.role == ArchiveRole::Security);
+    first.unwrap_or(archive).name.clone()
+}
+
+/// Addresses with the suites that are found there; none where the recipe does not say it and nobody else knows.
+fn addresses(deb: &DebSource, archive: &DebArchive) -> Vec<(String, Vec<String>)> {
+    // A folder of this host or a password is nothing for a machine.
+    let portable = |uri: &&String| !uri.starts_with("file:") && !uri.contains('@');
+    if let Some(uri) = archive.apt_mirror.as_ref().or(archive.mirror.as_ref().filter(portable)) {
+        return vec![(uri.clone(), archive.suites.clone())];
+    }
+    if archive.role == ArchiveRole::Further {
+        return Vec::new();
+    }
+    if archive.name == "ubuntu" {
+        return ubuntu(&deb.arch, &archive.suites);
+    }
+    let public = PUBLIC.iter().filter(|(name, _)| *name == archive.name);
+    public.map(|(_, uri)| ((*uri).to_owned(), archive.suites.clone())).collect()
+}
+
+/// Ubuntu has ports apart, and a host of its own for security updates.
+fn ubuntu(arch: &str, suites: &[String]) -> Vec<(String, Vec<String>)> {
+    if arch != "amd64" {
+        return vec![("http://ports.ubuntu.com/ubuntu-ports".to_owned(), suites.to_vec())];
+    }
+    let (security, main): (Vec<_>, Vec<_>) =
+        suites.iter().cloned().partition(|suite| suite.ends_with("-security"));
+    let both = [("http://archive.ubuntu.com/ubuntu", main), ("http://security.ubuntu.com/ubuntu", security)];
+    let some = both.into_iter().filter(|(_, suites)| !suites.is_empty());
+    some.map(|(uri, suites)| (uri.to_owned(), suites)).collect()
+}
+
+fn signed_by(
+    archive: &DebArchive,
+    blobs: &mut Blobs,
+    host_files: &mut HostFiles<'_>,
+) -> Result<SignedBy, BuildError> {
+    Ok(match &archive.keys {
+        SignerKeys::Unsigned => SignedBy::Unsigned,
+        SignerKeys::Host { distribution } => SignedBy::Packaged { distribution: distribution.clone() },
+        SignerKeys::File { path, name } => {
+            SignedBy::Keyring { name: archive.name.clone(), keys: host_files.open(path, name, blobs)? }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The addresses that a source of packages gives, with their suites.
+    fn listed(source: &str) -> Vec<(String, String)> {
+        let text = format!(
+            "[image]\nname = \"listed\"\narch = \"x86_64\"\n[[source]]\nkind = \"deb\"\npackages = [\"apt\"]\n{source}"
+        );
+        let recipe = Recipe::parse(&text, std::path::Path::new("recipe.toml")).unwrap();
+        let deb = recipe.deb.unwrap();
+        let all = deb.archives.iter().flat_map(|archive| addresses(&deb, archive));
+        all.map(|(uri, suites)| (uri, suites.join(" "))).collect()
+    }
+
+    fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
+        all.iter().map(|(uri, suites)| ((*uri).to_owned(), (*suites).to_owned())).collect()
+    }
+
+    #[test]
+    fn distributions_have_public_addresses_whatever_this_host_uses() {
+        let debian =
+            "distribution = \"debian\"\nsuites = [\"trixie\", \"trixie-updates\", \"trixie-security\"]\n";
+        let public = [
+            ("http://deb.debian.org/debian", "trixie trixie-updates"),
+            ("http://security.debian.org/debian-security", "trixie-security"),
+        ];
+        assert_eq!(listed(debian), pairs(&public));
+        let local = format!("{debian}mirror = \"file:///srv/debian\"\n");
+        assert_eq!(listed(&local), pairs(&public), "a folder of this host is nothing for a machine");
+        let secret = format!("{debian}mirror = \"https://me:word@deb.example/debian\"\n");
+        assert_eq!(listed(&secret), pairs(&public), "and neither is a password");
+        let ubuntu = "distribution = \"ubuntu\"\nsuites = [\"noble\", \"noble-security\"]\n";
+        let public = [
+            ("http://archive.ubuntu.com/ubuntu", "noble"),
+            ("http://security.ubuntu.com/ubuntu", "noble-security"),
+        ];
+        assert_eq!(listed(ubuntu), pairs(&public));
+    }
+
+    #[test]
+    fn the_recipe_says_what_machines_use() {
+        let debian = "distribution = \"debian\"\nsuites = [\"trixie\", \"trixie-security\"]\n";
+        let mirror = format!("{debian}mirror = \"https://deb.example/debian\"\n");
+        let both = |host: &str| {
+            pairs(&[
+                (&format!("https://{host}/debian"), "trixie"),
+                (&format!("https://{host}/debian-security"), "trixie-security"),
+            ])
+        };
+        assert_eq!(listed(&mirror), both("deb.example"));
+        let other = format!("{mirror}apt-mirror = \"https://inside.example/debian\"\n");
+        assert_eq!(listed(&other), both("inside.example"));
+        let further = "[[source.archive]]\nname = \"own\"\nsuites = [\"x\"]\ntrusted = true\n";
+        assert_eq!(listed(&format!("{mirror}{further}")).len(), 2, "its address is known to this host only");
+        let named = format!("{mirror}{further}apt-mirror = \"https://own.example\"\n");
+        assert_eq!(listed(&named)[2], ("https://own.example".to_owned(), "x".to_owned()));
+    }
+}

@@ -1,0 +1,115 @@
+//! The steps that make the merged tree a system, in the order that gives a recipe its meaning.
+
+use amiforge_formats::gpt::types;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
+use amiforge_formats::volume::{FsKind, VolumeIds};
+use amiforge_rootfs::steps::files::{FileAction, FileSpec};
+use amiforge_rootfs::steps::first_boot::{self, FirstBootAgent, FirstBootSpec, Hostname};
+use amiforge_rootfs::steps::fstab::{self, Device, FstabSpec, MountSpec};
+use amiforge_rootfs::steps::{accounts, files, system, units};
+use amiforge_store::blobs::Blobs;
+
+use super::apt_sources;
+use super::host_files::HostFiles;
+use crate::pipeline::BuildError;
+use crate::recipe::{FileEntry, FilePut, FirstBoot, Fstab, Recipe, RecipePartition};
+
+/// Applies everything that the recipe says of the tree, and gives what is to be warned of.
+pub(super) fn apply(
+    recipe: &Recipe,
+    tree: &mut Tree,
+    blobs: &mut Blobs,
+    host_files: &mut HostFiles<'_>,
+    time: Time,
+) -> Result<Vec<String>, BuildError> {
+    let entries = recipe.files.iter().map(|entry| file(entry, blobs, host_files));
+    let entries = entries.collect::<Result<Vec<_>, _>>()?;
+    let mut warnings = apt_sources::install(recipe, tree, blobs, host_files, time)?;
+    accounts::apply(tree, blobs, &recipe.groups, &recipe.users, time)?;
+    files::apply(tree, blobs, &entries, time)?;
+    system::apply(tree, blobs, &recipe.system, time)?;
+    warnings.extend(first_boot(recipe, tree, blobs, time)?);
+    units::apply(tree, blobs, &recipe.units, time)?;
+    if let Some(spec) = fstab_of(recipe) {
+        fstab::apply(tree, blobs, &spec, time)?;
+    }
+    Ok(warnings)
+}
+
+/// Sets the first boot up where the recipe asks for that, and gives what it will not be able to do.
+fn first_boot(
+    recipe: &Recipe,
+    tree: &mut Tree,
+    blobs: &Blobs,
+    time: Time,
+) -> Result<Vec<String>, BuildError> {
+    let own = match recipe.boot.as_ref().map(|boot| boot.first_boot) {
+        None | Some(FirstBoot::None) => false,
+        Some(FirstBoot::Own) => true,
+        Some(FirstBoot::Auto) => first_boot::detect_agent(tree)? == FirstBootAgent::OwnUnits,
+    };
+    if !own {
+        return Ok(Vec::new());
+    }
+    let user = recipe.users.first().map_or("root", |user| user.name.as_str());
+    let hostname = match recipe.system.hostname {
+        Some(_) => Hostname::Image,
+        None => Hostname::Metadata,
+    };
+    let spec = FirstBootSpec { user: user.to_owned(), hostname, time };
+    let installed = first_boot::install(tree, blobs, &spec)?;
+    Ok(installed.missing.iter().map(ToString::to_string).collect())
+}
+
+fn file(
+    entry: &FileEntry,
+    blobs: &mut Blobs,
+    host_files: &mut HostFiles<'_>,
+) -> Result<FileSpec, BuildError> {
+    let action = match &entry.put {
+        FilePut::Bytes(bytes) => FileAction::Write(amiforge_formats::tree::Content::Inline(bytes.clone())),
+        FilePut::HostFile { path, name } => FileAction::Write(host_files.open(path, name, blobs)?),
+        FilePut::Symlink(target) => FileAction::Symlink(target.clone()),
+        FilePut::Folder => FileAction::Folder,
+        FilePut::Remove(missing) => FileAction::Remove(*missing),
+    };
+    Ok(FileSpec {
+        path: entry.path.clone(),
+        action,
+        mode: entry.mode,
+        user: entry.user.clone(),
+        group: entry.group.clone(),
+        xattrs: entry.xattrs.clone(),
+    })
+}
+
+/// What goes into fstab; nothing when it is to be left alone.
+fn fstab_of(recipe: &Recipe) -> Option<FstabSpec> {
+    let existing = match recipe.fstab {
+        Fstab::Keep => return None,
+        Fstab::Write => fstab::ExistingFstab::Refuse,
+        Fstab::Replace => fstab::ExistingFstab::Replace,
+    };
+    let mounts =
+        recipe.partitions.iter().filter_map(|partition| mount(&recipe.image.name, partition)).collect();
+    Some(FstabSpec { mounts, existing })
+}
+
+/// The line for a partition. File systems are named by their own UUIDs, which survive a copy to another disk.
+fn mount(image: &str, partition: &RecipePartition) -> Option<MountSpec> {
+    let options = partition.holds.volume()?;
+    let kind = options.kind();
+    let device = Device::Uuid(options.id(&VolumeIds::derive(image, &partition.id)));
+    let fs_type = kind.format().mount_type();
+    let mut spec = match (kind, partition.mount.as_deref()) {
+        (FsKind::Swap, _) => MountSpec::swap(device),
+        (FsKind::Fat, point) if partition.type_guid == types::ESP => MountSpec::esp(device, point?),
+        (_, Some("/")) => MountSpec::root(device, fs_type),
+        (_, point) => MountSpec::data(device, point?, fs_type),
+    };
+    if let Some(options) = &partition.mount_options {
+        spec.options.clone_from(options);
+    }
+    Some(spec)
+}

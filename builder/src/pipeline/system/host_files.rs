@@ -1,0 +1,210 @@
+//! Files of the host that a recipe names one by one: `[[file]] source` and the bytes of raw partitions.
+//!
+//! Small ones are read at once, larger ones are read when the image is written; all are hashed, and a larger one must
+//! still be the same at the end.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::tree::Content;
+use amiforge_image::manifest::ManifestInput;
+use amiforge_progress::Monitor;
+use amiforge_store::blobs::Blobs;
+use sha2::{Digest as _, Sha256};
+
+use crate::pipeline::BuildError;
+
+/// Files up to this length are held in memory.
+const SMALL: u64 = 64 << 10;
+
+/// Bytes hashed at a time.
+const CHUNK: usize = 1 << 20;
+
+/// Why a file of the host cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostFileError {
+    /// It cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is a folder, a device or the like.
+    #[error("`{}` is not a regular file", path.display())]
+    NotAFile {
+        /// What has the name.
+        path: PathBuf,
+    },
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// It was written to while the build read it.
+    #[error("`{}` changed while it was being read", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Every file of the host that was opened.
+pub(in crate::pipeline) struct HostFiles<'a> {
+    opened: Vec<OpenedFile>,
+    monitor: Monitor<'a>,
+}
+
+#[derive(Debug)]
+struct OpenedFile {
+    name: String,
+    digest: Digest,
+    /// What is read later, and what it looked like when it was opened.
+    later: Option<(File, PathBuf, HostStamp)>,
+}
+
+/// What changes when a file does.
+#[derive(Debug, PartialEq, Eq)]
+struct HostStamp(u64, (i64, i64), (i64, i64));
+
+impl HostStamp {
+    fn of(metadata: &Metadata) -> Self {
+        let (mtime, ctime) =
+            ((metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec()));
+        Self(metadata.len(), mtime, ctime)
+    }
+}
+
+impl<'a> HostFiles<'a> {
+    /// No files yet; `monitor` receives the progress of those that take time.
+    pub(in crate::pipeline) fn new(monitor: Monitor<'a>) -> Self {
+        Self { opened: Vec::new(), monitor }
+    }
+
+    /// The content of the file at `path`, which the recipe calls `name`.
+    pub(in crate::pipeline) fn open(
+        &mut self,
+        path: &Path,
+        name: &str,
+        blobs: &mut Blobs,
+    ) -> Result<Content, BuildError> {
+        let (opened, content) = open(path, name, blobs, self.monitor).map_err(|source| match source {
+            HostFileError::Interrupted => BuildError::Interrupted,
+            source => BuildError::HostFile { name: name.to_owned(), source },
+        })?;
+        self.opened.push(opened);
+        Ok(content)
+    }
+
+    /// Checks that what was read late is what was hashed early.
+    pub(in crate::pipeline) fn settle(&self) -> Result<(), HostFileError> {
+        for (file, path, stamp) in self.opened.iter().filter_map(|opened| opened.later.as_ref()) {
+            let now = file.metadata().map_err(|source| HostFileError::Read { path: path.clone(), source })?;
+            if HostStamp::of(&now) != *stamp {
+                return Err(HostFileError::Changed { path: path.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// As the manifest lists them.
+    pub(in crate::pipeline) fn inputs(&self) -> impl Iterator<Item = ManifestInput> + '_ {
+        self.opened.iter().map(|opened| ManifestInput {
+            kind: "file".to_owned(),
+            name: opened.name.clone(),
+            sha256: Some(opened.digest),
+        })
+    }
+}
+
+fn open(
+    path: &Path,
+    name: &str,
+    blobs: &mut Blobs,
+    monitor: Monitor<'_>,
+) -> Result<(OpenedFile, Content), HostFileError> {
+    let failed = |source| HostFileError::Read { path: path.to_owned(), source };
+    // Looked at before it is opened: opening a pipe would wait for its other end.
+    if !path.metadata().map_err(failed)?.is_file() {
+        return Err(HostFileError::NotAFile { path: path.to_owned() });
+    }
+    let mut file = amiforge_progress::regular::open(path).map_err(failed)?;
+    let stamp = HostStamp::of(&file.metadata().map_err(failed)?);
+    let len = stamp.0;
+    if len <= SMALL {
+        let mut bytes = Vec::new();
+        Read::by_ref(&mut file).take(SMALL + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 != len {
+            return Err(HostFileError::Changed { path: path.to_owned() });
+        }
+        let opened = OpenedFile { name: name.to_owned(), digest: Digest::of(&bytes), later: None };
+        return Ok((opened, Content::Inline(bytes.into())));
+    }
+    monitor.progress.begin(&format!("hashing {name}"), Some(len));
+    let digest = hash(&file, len, monitor).map_err(failed)?.ok_or(HostFileError::Interrupted)?;
+    let watched = file.try_clone().map_err(failed)?;
+    let source = blobs.add(file, path);
+    let opened = OpenedFile { name: name.to_owned(), digest, later: Some((watched, path.to_owned(), stamp)) };
+    Ok((opened, Content::Slice { source, at: 0, len }))
+}
+
+/// The digest of the file, unless somebody asks to stop.
+fn hash(file: &File, len: u64, monitor: Monitor<'_>) -> io::Result<Option<Digest>> {
+    let mut hasher = Sha256::new();
+    let mut chunk = vec![0; CHUNK];
+    let mut at = 0;
+    while at < len {
+        if monitor.cancel.is_cancelled() {
+            return Ok(None);
+        }
+        let part = &mut chunk[..CHUNK.min((len - at) as usize)];
+        file.read_exact_at(part, at)?;
+        hasher.update(&*part);
+        at += part.len() as u64;
+        monitor.progress.advance(part.len() as u64);
+    }
+    Ok(Some(Digest(hasher.finalize().into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn small_files_are_held_large_ones_are_referred_to_and_both_are_hashed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut blobs = Blobs::new();
+        let mut files = HostFiles::new(Monitor::none());
+        for len in [0, 5, SMALL, SMALL + 1, 3 << 20] {
+            let path = folder.path().join(len.to_string());
+            let bytes = vec![7; len as usize];
+            std::fs::write(&path, &bytes).unwrap();
+            let content = files.open(&path, "x", &mut blobs).unwrap();
+            assert_eq!(content.len(), len);
+            assert_eq!(matches!(content, Content::Inline(_)), len <= SMALL);
+            assert_eq!(files.opened.last().unwrap().digest, Digest::of(&bytes));
+        }
+        files.settle().unwrap();
+        let path = folder.path().join((3 << 20).to_string());
+        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"!").unwrap();
+        assert!(matches!(files.settle(), Err(HostFileError::Changed { path: named }) if named == path));
+    }
+
+    #[test]
+    fn folders_and_missing_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let open =
+            |path: &Path| HostFiles::new(Monitor::none()).open(path, "x", &mut Blobs::new()).unwrap_err();
+        let source = |error| match error {
+            BuildError::HostFile { source, .. } => source,
+            other => panic!("{other}"),
+        };
+        assert!(matches!(source(open(folder.path())), HostFileError::NotAFile { .. }));
+        assert!(matches!(source(open(&folder.path().join("none"))), HostFileError::Read { .. }));
+    }
+}

@@ -1,0 +1,118 @@
+//! The system tree: packages, sources, stages and the settings of the recipe, in the order that gives a recipe its meaning.
+
+mod apt_sources;
+mod contents;
+pub(super) mod host_files;
+mod initrds;
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
+use amiforge_rootfs::assemble::{self, Assembled};
+use amiforge_rootfs::merge::MergedTree;
+use amiforge_rootfs::normalize::{self, NormalizeRule, NormalizeSpec, RuleChange};
+use amiforge_rootfs::steps::{missing, service_keys};
+use amiforge_store::blobs::Blobs;
+
+use super::boot::{self, Boot};
+use super::layers::packages::{self, PackageSystem};
+use super::layers::{LayerBuilder, LayerRecord, run, stages};
+use super::{BuildError, epoch};
+use crate::recipe::Recipe;
+use host_files::HostFiles;
+
+/// What the machine will see, before it is divided among file systems.
+pub(super) struct SystemTree<'a> {
+    /// Every file but those that are sealed later.
+    pub(super) tree: Tree,
+    /// How it boots, where the recipe says it.
+    pub(super) boot: Option<Boot>,
+    /// The time of the build.
+    pub(super) epoch: Time,
+    /// What it was made from.
+    pub(super) inputs: Inputs<'a>,
+    /// What the machine will not be able to do, each with what to do about it.
+    pub(super) warnings: Vec<String>,
+}
+
+/// What a system was made from, to be checked when the last byte has been read.
+pub(super) struct Inputs<'a> {
+    pub(super) record: LayerRecord,
+    /// The sources; their tree was taken.
+    pub(super) sources: Assembled,
+    pub(super) host_files: HostFiles<'a>,
+    /// What normalizing changed.
+    pub(super) changes: Vec<RuleChange>,
+    /// Commands of packages' scripts that were not emulated.
+    pub(super) skipped: Vec<String>,
+}
+
+/// Makes the system tree of a recipe.
+///
+/// # Errors
+/// [`BuildError`]. Layers that were made until then get their names all the same.
+pub(super) fn system_tree<'a>(
+    builder: &LayerBuilder<'a>,
+    blobs: &mut Blobs,
+) -> Result<SystemTree<'a>, BuildError> {
+    let recipe = builder.recipe;
+    // Dropped, it gives layers their names even if the rest of the recipe cannot be built.
+    let mut record = LayerRecord::default();
+    let packages = packages::image(builder, &mut record, blobs)?;
+    let mut sources = sources(builder, packages.as_ref(), blobs)?;
+    let mut host_files = HostFiles::new(builder.monitor);
+    let newest = packages.as_ref().map_or(sources.newest, |system| system.notes.newest().max(sources.newest));
+    let epoch = epoch::choose(builder.options.source_date_epoch, recipe.image.epoch, newest)?;
+    let mut tree = take_tree(&mut sources);
+    stages::install(builder, &mut record, &mut tree, blobs)?;
+    let mut warnings = std::mem::take(&mut sources.warnings);
+    warnings.extend(contents::apply(recipe, &mut tree, blobs, &mut host_files, epoch)?);
+    let stale = initrds::are_stale(recipe, packages.as_ref().map(|system| &system.tree), &tree);
+    let mut tree = run::run(builder, &mut record, tree, stale, epoch, blobs)?;
+    let unmet = missing::missing_settings(&tree, blobs, &recipe.system, &recipe.users)?;
+    warnings.extend(unmet.iter().map(ToString::to_string));
+    let changes = normalize(recipe, &mut tree, blobs, epoch)?;
+    let skipped = packages.map(|system| system.notes.skipped).unwrap_or_default();
+    let boot = boot::prepare(recipe, &mut tree, blobs, epoch)?;
+    let inputs = Inputs { record, sources, host_files, changes, skipped };
+    Ok(SystemTree { tree, boot, epoch, inputs, warnings })
+}
+
+/// The sources of the recipe, merged over the packages.
+fn sources(
+    builder: &LayerBuilder<'_>,
+    packages: Option<&PackageSystem>,
+    blobs: &mut Blobs,
+) -> Result<Assembled, BuildError> {
+    let merged = match packages {
+        Some(system) => MergedTree::from_tree("the packages", system.tree.clone()),
+        None => MergedTree::default(),
+    };
+    let sources = &builder.recipe.sources;
+    Ok(assemble::assemble_onto(merged, sources, builder.store, blobs, builder.monitor)?)
+}
+
+/// The merged tree, out of what else the sources gave.
+fn take_tree(sources: &mut Assembled) -> Tree {
+    let root = sources.tree.node(sources.tree.root()).meta.clone();
+    std::mem::replace(&mut sources.tree, Tree::new(root))
+}
+
+/// Removes from the tree what no image should hold; gives the changes.
+fn normalize(
+    recipe: &Recipe,
+    tree: &mut Tree,
+    blobs: &Blobs,
+    epoch: Time,
+) -> Result<Vec<RuleChange>, BuildError> {
+    let rules = recipe.rules.clone();
+    let mut changes = normalize::normalize(tree, &NormalizeSpec { epoch, rules });
+    if recipe.rules.contains(&NormalizeRule::ServiceKeys) {
+        let stays = |path: &str| {
+            let below = path.trim_start_matches('/').as_bytes();
+            recipe.files.iter().any(|file| file.path == path)
+                || recipe.secrets.allow.iter().any(|allowed| allowed.globs.matches(below))
+        };
+        changes.append(&mut service_keys::apply(tree, blobs, &stays, epoch)?);
+    }
+    Ok(changes)
+}

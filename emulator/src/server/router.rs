@@ -1,0 +1,131 @@
+//! The router: which service a request is for, and the service's response, including the errors that are
+//! reported before the service reads the request. The only module that lists all services.
+
+use http::request::Parts;
+
+use crate::http::request::SignedRequest;
+use crate::http::response::Response;
+use crate::services::failure::ServiceFailure;
+use crate::services::{ebs, ec2, json, kms, s3, ssm, sts};
+use crate::sigv4::AuthError;
+use crate::state::{Region, State};
+
+/// A service of a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Ebs,
+    Ec2,
+    Kms,
+    Ssm,
+    S3,
+    Sts,
+}
+
+impl Service {
+    /// The service with this name in a credential scope.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Ebs, Self::Ec2, Self::Kms, Self::Ssm, Self::S3, Self::Sts]
+            .into_iter()
+            .find(|one| one.name() == name)
+    }
+
+    /// The name in credential scopes.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ebs => "ebs",
+            Self::Ec2 => "ec2",
+            Self::Kms => "kms",
+            Self::Ssm => "ssm",
+            Self::S3 => "s3",
+            Self::Sts => "sts",
+        }
+    }
+
+    /// The most likely service of a request without a readable signature.
+    pub(crate) fn guess(parts: &Parts) -> Self {
+        if let Some(target) = parts.headers.get("x-amz-target") {
+            if target.as_bytes().starts_with(kms::TARGET.as_bytes()) { Self::Kms } else { Self::Ssm }
+        } else if parts.uri.path().starts_with("/snapshots") {
+            Self::Ebs
+        } else if parts.method == http::Method::POST && parts.uri.path() == "/" {
+            Self::Ec2
+        } else {
+            Self::S3
+        }
+    }
+
+    /// The name of the requested operation, or another description of the request.
+    pub(crate) fn action(self, request: &SignedRequest) -> String {
+        match self {
+            Self::Ebs => ebs::action(request),
+            Self::Ec2 => ec2::action(request),
+            Self::Kms | Self::Ssm => json::action(request),
+            Self::S3 => s3::action(request),
+            Self::Sts => sts::action(request),
+        }
+    }
+
+    /// Responds to a request, unless the account's quota is exhausted.
+    pub(crate) async fn respond(self, state: &State, region: &Region, request: SignedRequest) -> Response {
+        if !self.take_quota(state, &request.account) {
+            return self.fail(ServiceFailure::Throttled, &request.request_id);
+        }
+        match self {
+            Self::Ebs => ebs::respond(state, region, request).await,
+            Self::Ec2 => ec2::respond(state, region, request).await,
+            Self::Kms => json::respond(state, region, &request, kms::perform),
+            Self::Ssm => json::respond(state, region, &request, ssm::perform),
+            Self::S3 => s3::respond(state, region, request).await,
+            Self::Sts => sts::respond(&request),
+        }
+    }
+
+    /// Takes one request from the account's quota; false if it is exhausted. EBS direct has its own quota for
+    /// each operation.
+    fn take_quota(self, state: &State, account: &str) -> bool {
+        let rate = match self {
+            Self::Ec2 | Self::Kms | Self::Ssm | Self::S3 => state.config.quotas.others,
+            Self::Ebs | Self::Sts => None,
+        };
+        state.limiter.take(self.name(), account, rate, state.now())
+    }
+
+    /// The response to a request whose signature is missing or invalid.
+    pub(crate) fn reject(self, auth_error: &AuthError, request_id: &str) -> Response {
+        match self {
+            Self::Ebs => ebs::reject(auth_error, request_id),
+            Self::Ec2 => ec2::reject(auth_error, request_id),
+            Self::Kms | Self::Ssm => json::reject(auth_error, request_id),
+            Self::S3 => s3::reject(auth_error, request_id),
+            Self::Sts => sts::reject(auth_error, request_id),
+        }
+    }
+
+    /// The response that the requested resource does not exist.
+    pub(crate) fn not_found(self, request: &SignedRequest) -> Response {
+        match self {
+            Self::Ebs => ebs::not_found(request),
+            other => other.fail(ServiceFailure::NotFound, &request.request_id),
+        }
+    }
+
+    /// The response of the frontend, before the service, that there were too many requests.
+    pub(crate) fn frontend_throttled(self, request_id: &str) -> Response {
+        match self {
+            Self::Ebs => ebs::frontend_throttled(request_id),
+            other => other.fail(ServiceFailure::Throttled, request_id),
+        }
+    }
+
+    /// The response for a failure that does not depend on the request.
+    pub(crate) fn fail(self, failure: ServiceFailure, request_id: &str) -> Response {
+        match self {
+            Self::Ebs => ebs::fail(failure, request_id),
+            Self::Ec2 => ec2::fail(failure, request_id),
+            Self::Kms => json::fail(failure, kms::NOT_FOUND, request_id),
+            Self::Ssm => json::fail(failure, ssm::NOT_FOUND, request_id),
+            Self::S3 => s3::fail(failure, request_id),
+            Self::Sts => sts::fail(failure, request_id),
+        }
+    }
+}

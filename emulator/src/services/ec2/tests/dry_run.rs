@@ -1,0 +1,98 @@
+//! Every operation with a valid request: a dry run, an unknown parameter and an invalid `DryRun` change
+//! nothing. A new operation with required parameters adds its valid request here.
+
+use super::*;
+
+/// For every operation the parameters of a request that would succeed.
+fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
+    let image = test_region.image("good");
+    let snapshot = snapshot_id("good");
+    test_region
+        .request("Action=CreateLaunchTemplate&LaunchTemplateName=good&LaunchTemplateData.ImageId=ami-1")
+        .unwrap();
+    let region = test_region.state.region("local").unwrap();
+    let bucket =
+        crate::state::objects::Bucket { owner: ACCOUNT.to_owned(), created: test_region.state.now() };
+    region.object_store.buckets.put("good", bucket).unwrap();
+    test_region.request(&format!("Action=CreateStoreImageTask&ImageId={image}&Bucket=good")).unwrap();
+    let of_image = format!("&ImageId={image}");
+    let of_snapshot = format!("&SnapshotId={snapshot}");
+    let of_tags = format!("&ResourceId.1={image}&Tag.1.Key=k");
+    let template = "&LaunchTemplateName=good";
+    let permission = "&Attribute=createVolumePermission";
+    let mut requests = vec![
+        ("CopyImage", format!("&Name=copy&SourceImageId={image}&SourceRegion=local")),
+        ("CopySnapshot", format!("&SourceSnapshotId={snapshot}&SourceRegion=local")),
+        ("CreateLaunchTemplate", "&LaunchTemplateName=other&LaunchTemplateData.ImageId=ami-1".to_owned()),
+        ("CreateLaunchTemplateVersion", format!("{template}&LaunchTemplateData.ImageId=ami-1")),
+        ("CreateRestoreImageTask", format!("&Bucket=good&ObjectKey={image}.bin&Name=restored")),
+        ("CreateStoreImageTask", format!("{of_image}&Bucket=good")),
+        ("CreateTags", format!("{of_tags}&Tag.1.Value=v")),
+        ("DeleteLaunchTemplate", template.to_owned()),
+        ("DeleteLaunchTemplateVersions", format!("{template}&LaunchTemplateVersion.1=1")),
+        ("DeleteSnapshot", format!("&SnapshotId={}", test_region.snapshot(&snapshot_id("unused"), None))),
+        ("DeleteTags", of_tags),
+        ("DescribeImageAttribute", format!("{of_image}&Attribute=description")),
+        ("DescribeLaunchTemplateVersions", template.to_owned()),
+        ("DescribeSnapshotAttribute", format!("{of_snapshot}{permission}")),
+        ("EnableImageBlockPublicAccess", "&ImageBlockPublicAccessState=block-new-sharing".to_owned()),
+        ("EnableImageDeprecation", format!("{of_image}&DeprecateAt=2027-01-01T00:00:00Z")),
+        ("EnableSnapshotBlockPublicAccess", "&State=block-all-sharing".to_owned()),
+        ("ModifyEbsDefaultKmsKeyId", "&KmsKeyId=k-1".to_owned()),
+        ("ModifyImageAttribute", format!("{of_image}&LaunchPermission.Add.1.Group=all")),
+        ("ModifyLaunchTemplate", format!("{template}&SetDefaultVersion=1")),
+        ("ModifySnapshotAttribute", format!("{of_snapshot}&OperationType=add&UserGroup.1=all")),
+        ("ResetImageAttribute", format!("{of_image}&Attribute=launchPermission")),
+        ("ResetSnapshotAttribute", format!("{of_snapshot}{permission}")),
+    ];
+    let register = register("new", &snapshot);
+    requests.push((
+        "RegisterImage",
+        register.strip_prefix("Action=RegisterImage").unwrap_or_default().to_owned(),
+    ));
+    let known: Vec<_> = requests.iter().map(|(name, _)| *name).collect();
+    for (name, _) in OPERATIONS.iter().filter(|(name, _)| !known.contains(name)) {
+        let of_one = ["DeregisterImage", "DisableImage", "EnableImageDeregistrationProtection"]
+            .contains(name)
+            || ["DisableImageDeprecation", "DisableImageDeregistrationProtection"].contains(name);
+        requests.push((name, if of_one { of_image.clone() } else { String::new() }));
+    }
+    requests.retain(|(name, _)| *name != "EnableImage");
+    requests
+}
+
+#[test]
+fn every_operation_knows_its_parameters_and_dry_runs() {
+    let test_region = TestRegion::new(Windows::default());
+    let requests = valid_requests(&test_region);
+    assert_eq!(requests.len() + 1, OPERATIONS.len());
+    let all = || {
+        let region = test_region.state.region("local").unwrap();
+        let snapshots: Vec<_> = region.snapshots.all().iter().map(|one| format!("{one:?}")).collect();
+        format!(
+            "{:?} {:?} {:?} {snapshots:?}",
+            region.images.all(),
+            region.templates.all(),
+            region.sharing.all()
+        )
+    };
+    let before = all();
+    for (name, more) in &requests {
+        assert_eq!(
+            test_region.code(&format!("Action={name}{more}&DryRun=true")),
+            "DryRunOperation",
+            "{name}"
+        );
+        assert_eq!(
+            test_region.code(&format!("Action={name}{more}&Colour.1.Shade=red")),
+            "UnknownParameter",
+            "{name}"
+        );
+        assert_eq!(
+            test_region.code(&format!("Action={name}{more}&DryRun=perhaps")),
+            "InvalidParameterValue",
+            "{name}"
+        );
+    }
+    assert_eq!(all(), before);
+}

@@ -1,0 +1,13 @@
+//! The ext4 writer judged by e2fsprogs: trees of every shape are planned, written to a file and checked.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests stand outside test functions"
+)]
+
+mod fixture;
+mod nodes;
+mod random;
+mod refusals;
+mod sizes;
+mod stability;

@@ -1,0 +1,115 @@
+//! The local region, driven by a client that others wrote: boto3, held against botocore's own service models.
+
+use std::time::Duration;
+
+use amiforge_emulator::{Quotas, RegionConfig, RegionServer, Windows};
+use amiforge_tests::python;
+
+/// A region with short windows: what lags behind in a real region lags behind here, long enough to be seen on a machine
+/// that has much else to do.
+fn lagging() -> Windows {
+    Windows {
+        completion: Duration::from_millis(150),
+        copy: Duration::from_secs(2),
+        task: Duration::from_secs(2),
+        ..Windows::default()
+    }
+}
+
+/// Runs a script against a region of its own.
+fn script(name: &str, modules: &[&str], windows: Windows, accounts: Option<&str>) {
+    let change = |config: &mut RegionConfig| config.windows = windows;
+    script_with(name, modules, accounts, change);
+}
+
+fn script_with(name: &str, modules: &[&str], accounts: Option<&str>, change: impl FnOnce(&mut RegionConfig)) {
+    let Some(python) = python::with(modules) else { return };
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    if let Some(accounts) = accounts {
+        std::fs::write(folder.path().join("accounts.json"), accounts).expect("accounts.json");
+    }
+    let mut config = RegionConfig::new(folder.path());
+    change(&mut config);
+    let running = RegionServer::start(config).expect("the local region starts");
+    let output = python::must(&python, &format!("local_region/{name}"), &[running.endpoint()]);
+    assert_eq!(output.lines().last(), Some("OK"), "{name}: {output}");
+}
+
+/// Another account, for what is shared.
+const OTHER: &str = r#"[{"account": "210987654321", "access_key_id": "AKIAOTHERACCOUNT0000", "secret_access_key": "other-secret"}]"#;
+
+#[test]
+fn boto3_runs_the_whole_life_of_an_ami() {
+    script("life.py", &["boto3"], lagging(), None);
+}
+
+#[test]
+fn every_answer_is_of_the_shape_that_the_service_models_say() {
+    script("shapes.py", &["boto3"], lagging(), Some(OTHER));
+}
+
+#[test]
+fn ebs_direct_keeps_to_the_limits_errors_and_keys_that_its_model_and_manual_say() {
+    script("ebs.py", &["boto3"], Windows::default(), None);
+}
+
+#[test]
+fn what_aws_refuses_is_refused_with_the_same_code() {
+    script("refusals.py", &["boto3"], Windows::default(), Some(OTHER));
+}
+
+#[test]
+fn answers_lag_behind_effects_where_the_region_is_told_so() {
+    let windows = Windows { describe_after_creation: Duration::from_secs(3), ..lagging() };
+    script("eventually.py", &["boto3"], windows, None);
+}
+
+#[test]
+fn an_account_that_asks_too_often_is_refused_in_each_service_s_words() {
+    let quotas = Quotas { others: Some(5), ..Quotas::default() };
+    script_with("throttled.py", &["boto3"], None, |config| config.quotas = quotas);
+}
+
+#[test]
+fn objects_of_every_size_and_name_are_kept() {
+    script("objects.py", &["boto3"], Windows::default(), Some(OTHER));
+}
+
+/// Every word of a text that is the name of a region.
+fn regions(text: &str) -> impl Iterator<Item = &str> {
+    let plain = |c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    text.split(plain).filter(|word| {
+        let digit = word.rsplit_once('-').filter(|(_, end)| end.parse::<u8>().is_ok());
+        digit.is_some_and(|(start, _)| {
+            start == "local"
+                || ["east", "west", "north", "south", "central"].iter().any(|end| start.ends_with(end))
+        })
+    })
+}
+
+#[test]
+fn every_region_that_the_documents_and_the_help_name_is_one() {
+    let Some(python) = python::with(&["boto3"]) else { return };
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).expect("a document");
+    let mut texts = vec![read(&root.join("README.md"))];
+    // `cli.md` is the help of every command.
+    for entry in std::fs::read_dir(root.join("docs")).expect("docs") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|end| end == "md") {
+            texts.push(read(&path));
+        }
+    }
+    let mut named: Vec<_> = texts.iter().flat_map(|text| regions(text)).map(str::to_owned).collect();
+    named.sort();
+    named.dedup();
+    assert!(
+        ["local-2", "eu-west-1", "us-east-1"].iter().all(|name| named.iter().any(|one| one == name)),
+        "{named:?}"
+    );
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let running = RegionServer::start(RegionConfig::new(folder.path())).expect("the local region starts");
+    let args: Vec<_> = std::iter::once(running.endpoint()).chain(named).collect();
+    let output = python::must(&python, "local_region/regions.py", &args);
+    assert_eq!(output.lines().last(), Some("OK"), "{output}");
+}

@@ -1,0 +1,16 @@
+//! AMIs in a local region in the test's own process: registered, shared, copied, verified, killed in the middle, taken
+//! back.
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
+
+mod abandon;
+mod copies;
+mod faults;
+mod fields;
+mod fixture;
+mod kill;
+mod policy;
+mod preflight;
+mod race;
+mod same;
+mod sharing;
+mod verify;

@@ -1,0 +1,23 @@
+//! Suites that tools which others wrote judge: e2fsck, fsck.fat, sgdisk, kernel mounts, dpkg, apt, gpg, QEMU, Python.
+
+mod boot;
+mod bundle;
+mod diff;
+mod disk;
+mod examples;
+mod ext4;
+mod fat;
+mod fetch;
+mod growth;
+mod inspect;
+mod lock;
+mod packages;
+mod quickstart;
+mod real_root;
+mod reproduce;
+mod resolve;
+mod sbom;
+mod unpack;
+mod unprivileged;
+mod update_boot;
+mod vendor;
