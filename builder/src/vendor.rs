@@ -232,7 +232,7 @@ pub fn take(path: &Path, lock: &Lock, objects: &Objects, monitor: Monitor<'_>) -
         let (label, sha256) = (file.label, file.sha256);
         return Err(VendorError::Lacks { path: path.to_owned(), label, sha256 });
     }
-    objects.settle()?;
+    objects.sync()?;
     Ok(count)
 }
 

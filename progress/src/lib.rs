@@ -1,4 +1,4 @@
-//! What long work needs from its caller: a place to report progress and a token that cancels it. Also opens the files
+//! What long work needs from its caller: a receiver of its progress and a token that cancels it. Also opens the files
 //! that users name without blocking. Knows no terminal and no signal.
 
 mod cancel;

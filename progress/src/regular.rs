@@ -1,5 +1,5 @@
-//! Opening the files that users name. A name may be that of a FIFO, whose opening would wait for a writer, or of a
-//! device, which may have no end; only regular files are opened, and nothing here can block.
+//! Opens the files that users name. A name may belong to a FIFO, whose opening would wait for a writer, or to a device,
+//! which may be endless; only regular files are opened, and no function blocks.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read};
@@ -11,9 +11,9 @@ use rustix::fs::OFlags;
 /// Opens a regular file for reading; links are followed.
 ///
 /// # Errors
-/// What the system says, and [`io::ErrorKind::InvalidInput`] with what it is for anything but a regular file.
+/// The error of the system, or [`io::ErrorKind::InvalidInput`] with the kind of the file if it is not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
-    // Looked at before, since some devices do something when they are opened, and after, since a name can change.
+    // Checked before, because opening acts on some devices, and after, because the name may refer to another file by then.
     must_be_regular(std::fs::metadata(path)?.file_type())?;
     let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     must_be_regular(file.metadata()?.file_type())?;
@@ -41,7 +41,7 @@ pub fn read_to_string(path: &Path) -> io::Result<String> {
 }
 
 fn must_be_regular(kind: FileType) -> io::Result<()> {
-    let found = if kind.is_file() {
+    let name = if kind.is_file() {
         return Ok(());
     } else if kind.is_dir() {
         "a directory"
@@ -52,7 +52,7 @@ fn must_be_regular(kind: FileType) -> io::Result<()> {
     } else {
         "a device"
     };
-    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {found}, not a regular file")))
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {name}, not a regular file")))
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_regular_files_are_opened_and_nothing_blocks() {
+    fn only_regular_files_are_opened_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let fifo = folder.path().join("fifo");
         let mode = rustix::fs::Mode::from_raw_mode(0o644);

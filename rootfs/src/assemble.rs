@@ -9,7 +9,7 @@ use amiforge_formats::tree::Tree;
 use amiforge_progress::Monitor;
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::checks::{CheckError, Checks};
+use amiforge_store::deferred::{Deferred, DeferredError, InputDigests};
 
 use crate::glob::NotAGlob;
 use crate::merge::{MergeError, MergedTree};
@@ -31,7 +31,9 @@ pub struct Assembled {
     pub oci_config: Option<serde_json::Value>,
     /// Warnings about the sources, each after the label of its source.
     pub warnings: Vec<String>,
-    checks: Checks,
+    /// Checks of the inputs, under way, which join under the labels of the inputs. [`Assembled::settle`] joins them; so
+    /// may the caller, with others, and then record the digests.
+    pub deferred: Deferred,
 }
 
 /// An input as the manifest lists it.
@@ -104,15 +106,9 @@ pub enum AssembleError {
         #[source]
         source: Box<MergeError>,
     },
-    /// An input or an entry of the store is damaged.
-    #[error("checking {label}")]
-    Check {
-        /// Which source.
-        label: String,
-        /// Why.
-        #[source]
-        source: CheckError,
-    },
+    /// An input is not what it should be.
+    #[error(transparent)]
+    Check(#[from] DeferredError),
     /// An input was written to during the build.
     #[error("`{}` changed during the build", path.display())]
     Changed {
@@ -132,21 +128,29 @@ impl Assembled {
     /// # Errors
     /// A digest that differs from the expected one, an input that changed, a damaged entry of the store.
     pub fn settle(&mut self, blobs: &Blobs) -> Result<(), AssembleError> {
-        let label =
-            |inputs: &[ListedInput], number: usize| inputs.get(number).map(|input| input.label.clone());
-        let digests = self.checks.wait().map_err(|(number, source)| AssembleError::Check {
-            label: label(&self.inputs, number).unwrap_or_default(),
-            source,
-        })?;
-        for (number, digest) in digests {
-            if let Some(input) = self.inputs.get_mut(number) {
-                input.sha256 = Some(digest);
+        let digests = std::mem::take(&mut self.deferred).join()?;
+        self.record(&digests);
+        unchanged(blobs)
+    }
+
+    /// Records the digests of inputs that were taken.
+    pub fn record(&mut self, digests: &InputDigests) {
+        for input in &mut self.inputs {
+            if let Some((_, digest)) = digests.iter().find(|(label, _)| *label == input.label) {
+                input.sha256 = Some(*digest);
             }
         }
-        match blobs.changed().map_err(AssembleError::Look)? {
-            Some(path) => Err(AssembleError::Changed { path: path.to_owned() }),
-            None => Ok(()),
-        }
+    }
+}
+
+/// Checks that no open file among the blobs changed since it was added.
+///
+/// # Errors
+/// [`AssembleError::Changed`].
+pub fn unchanged(blobs: &Blobs) -> Result<(), AssembleError> {
+    match blobs.changed().map_err(AssembleError::Look)? {
+        Some(path) => Err(AssembleError::Changed { path: path.to_owned() }),
+        None => Ok(()),
     }
 }
 
@@ -174,19 +178,20 @@ pub fn assemble_onto(
     blobs: &mut Blobs,
     monitor: Monitor<'_>,
 ) -> Result<Assembled, AssembleError> {
-    let (mut inputs, mut tasks, mut newest, mut oci_config) = (Vec::new(), Vec::new(), None, None);
+    let (mut inputs, mut deferred, mut newest, mut oci_config) = (Vec::new(), Deferred::new(), None, None);
     let mut warnings = Vec::new();
-    for (number, spec) in specs.iter().enumerate() {
+    for spec in specs {
         let path_map = path_map(spec)?;
         let opening = Opening { store, monitor, path_map: &path_map };
         let opened = opening.open(spec, blobs).map_err(|error| match error {
             _ if monitor.cancel.is_cancelled() => AssembleError::Interrupted,
             error => AssembleError::Source { label: spec.label.clone(), source: Box::new(error) },
         })?;
-        let OpenedSource { indexed, kind, size, sha256, pinned, tasks: own, config } = opened;
+        let OpenedSource { indexed, kind, size, sha256, pinned, deferred: mut own, config } = opened;
         newest = newest.max(indexed.newest);
         oci_config = config.or(oci_config);
-        tasks.extend(own.into_iter().map(|task| (number, task)));
+        own.label(&spec.label);
+        deferred.append(own);
         inputs.push(ListedInput { label: spec.label.clone(), kind, size, sha256, pinned });
         let (own, depth) = (indexed.warnings.clone(), depth_if_all_stripped(&indexed.tree, &path_map));
         let any = merged.add_source(&spec.label, indexed, &path_map, spec.overrides, blobs);
@@ -197,9 +202,9 @@ pub fn assemble_onto(
         let all = own.into_iter().chain(path_map_warnings(&path_map, any));
         warnings.extend(all.map(|warning| format!("{}: {warning}", spec.label)));
     }
-    let checks = Checks::start(tasks);
+    deferred.start();
     let newest = newest.unwrap_or(Time::EPOCH);
-    Ok(Assembled { tree: merged.into_tree(), inputs, newest, oci_config, warnings, checks })
+    Ok(Assembled { tree: merged.into_tree(), inputs, newest, oci_config, warnings, deferred })
 }
 
 /// The number of names of the longest path of a source, if `strip` drops every one of its paths.

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     };
     let cancel = interrupt_on_signals()?;
     let store = args.store.open()?;
-    let _held = store.hold();
+    let _held = store.lock_shared();
     let mirrors = Mirrors::from_system();
     let failed = |error: FetchError| {
         let variable = variable_for(&error, &recipe, &mirrors);

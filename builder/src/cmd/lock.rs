@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     let cancel = interrupt_on_signals()?;
     let store = args.store.open()?;
-    let _held = store.hold();
+    let _held = store.lock_shared();
     let (client, mirrors) = (HttpClient::new(), Mirrors::from_system());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     let jobs = args.store.jobs();

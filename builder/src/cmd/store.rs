@@ -110,9 +110,9 @@ fn du(store: &Store, ui: &Ui) -> CommandResult {
 
 fn verify(store: &Store, ui: &Ui) -> CommandResult {
     let cancel = interrupt_on_signals()?;
-    let _held = store.hold();
+    let _held = store.lock_shared();
     let entries = list(store)?;
-    let checked = |entry: &&StoreEntry| matches!(entry.kind, StoreEntryKind::Object | StoreEntryKind::Spool);
+    let checked = |entry: &&StoreEntry| matches!(entry.kind, StoreEntryKind::Object | StoreEntryKind::Input);
     let entries: Vec<_> = entries.iter().filter(checked).collect();
     ui.begin("checking", Some(entries.iter().map(|entry| entry.size).sum()));
     let mut damaged = Vec::new();
@@ -147,7 +147,7 @@ fn gc(store: &Store, days: u32, keep: &[PathBuf], dry_run: bool, ui: &Ui) -> Com
         let lock = lock.map_err(|error| Failure::usage(anyhow::Error::from(error).context(title())))?;
         pinned_digests.extend(lock.files().iter().map(|file| file.sha256));
     }
-    let held = store.hold_alone().with_context(title)?;
+    let held = store.lock_exclusive().with_context(title)?;
     if held.is_none() {
         let error = anyhow::anyhow!("another amiforge uses it").context(title());
         return Err(Failure::from(error).hint("try again when that is done"));

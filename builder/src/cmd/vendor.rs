@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     };
     let cancel = interrupt_on_signals()?;
     let store = open_store(args.store.as_deref())?;
-    let _held = store.hold();
+    let _held = store.lock_shared();
     let packed = vendor::pack(&lock, &store.objects(), &args.out, Monitor::new(ui, &cancel));
     let size = packed.map_err(|error| failure(error, title(), args))?;
     if ui.json() {

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use amiforge_progress::Monitor;
-use amiforge_store::{Begun, ObjectPart, Objects, StoreError};
+use amiforge_store::{CreatedObject, Objects, PartialObject, StoreError};
 
 use super::error::FetchError;
 use super::git;
@@ -88,7 +88,7 @@ pub fn fetch(
     if monitor.cancel.is_cancelled() {
         return Err(FetchError::Interrupted);
     }
-    objects.settle()?;
+    objects.sync()?;
     Ok(outcome)
 }
 
@@ -215,16 +215,16 @@ impl FetchWork<'_> {
             if self.stop() {
                 return Err(FetchError::Interrupted);
             }
-            let mut part = match self.objects.begin(request.sha256, request.size)? {
-                Begun::There(_) => return Ok(()),
-                Begun::Busy => {
+            let mut part = match self.objects.create(request.sha256, request.size)? {
+                CreatedObject::Exists(_) => return Ok(()),
+                CreatedObject::Locked => {
                     // Another process fetches it: either it completes the file, or this one continues its part.
                     thread::sleep(Duration::from_millis(50));
                     continue;
                 }
-                Begun::Part(part) => part,
+                CreatedObject::Partial(part) => part,
             };
-            let resumed_at = part.at();
+            let resumed_at = part.len();
             match self.pull(&mut part, request, url) {
                 Ok(()) => match part.finish() {
                     Ok(_) => return Ok(()),
@@ -247,25 +247,25 @@ impl FetchWork<'_> {
     }
 
     /// Fetches the missing bytes of a partial file.
-    fn pull(&self, part: &mut ObjectPart, request: &FileRequest, url: &str) -> Result<(), PullError> {
-        if part.at() == request.size {
+    fn pull(&self, part: &mut PartialObject, request: &FileRequest, url: &str) -> Result<(), PullError> {
+        if part.len() == request.size {
             return Ok(());
         }
-        let mut download = self.client.open(url, part.at())?;
+        let mut download = self.client.open(url, part.len())?;
         if let Some(found) = download.size.filter(|&found| found != request.size) {
             return Err(TransferError::Length { found, size: request.size }.into());
         }
-        if download.from != part.at() {
-            part.restart()?;
+        if download.from != part.len() {
+            part.truncate()?;
         }
         let mut buffer = vec![0; CHUNK];
-        while part.at() < request.size {
+        while part.len() < request.size {
             if self.monitor.cancel.is_cancelled() {
                 return Err(PullError::Stopped);
             }
             let count = download.body.read(&mut buffer).map_err(|error| broken(&error))?;
             if count == 0 {
-                return Err(TransferError::Cut { got: part.at(), size: request.size }.into());
+                return Err(TransferError::Cut { got: part.len(), size: request.size }.into());
             }
             part.write(&buffer[..count])?;
             self.monitor.progress.advance(count as u64);

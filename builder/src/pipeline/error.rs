@@ -18,7 +18,7 @@ use amiforge_rootfs::stage::StageError;
 use amiforge_rootfs::steps::StepError;
 use amiforge_sandbox::SandboxError;
 use amiforge_store::StoreError;
-use amiforge_store::checks::CheckError;
+use amiforge_store::deferred::DeferredError;
 use amiforge_store::layer::LayerError;
 
 use super::boot::NoLoader;
@@ -61,7 +61,7 @@ pub enum BuildError {
     Unpack(#[from] UnpackError),
     /// A package is not the one that the lock pins.
     #[error("checking the packages")]
-    Packages(#[source] CheckError),
+    Packages(#[source] DeferredError),
     /// Their database could not be written.
     #[error("entering the packages into the database of dpkg")]
     Database(#[from] DatabaseError),
@@ -171,15 +171,12 @@ pub enum BuildError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InputError {
-    /// A layer that was taken from the store, or an input of a new one, is not what it should be.
+    /// An input or a layer is not what it should be.
     #[error(transparent)]
-    Layers(#[from] CheckError),
-    /// A source is not the one that the recipe pins, or changed.
+    Deferred(#[from] DeferredError),
+    /// A file that was read changed meanwhile.
     #[error(transparent)]
-    Sources(#[from] AssembleError),
-    /// A file of the host that the recipe names changed.
-    #[error(transparent)]
-    HostFile(#[from] HostFileError),
+    Changed(#[from] AssembleError),
     /// Secrets could not be looked for.
     #[error("looking for secrets in the image")]
     Secrets(#[source] io::Error),

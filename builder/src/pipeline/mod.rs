@@ -5,7 +5,6 @@
 
 mod boot;
 mod created_dirs;
-mod deferred;
 mod epoch;
 mod error;
 mod layers;

@@ -1,4 +1,4 @@
-//! Why a sandbox could not be entered, or what failed in it.
+//! Errors of the sandbox: of entering it, of its commands, and of capturing the result.
 
 use std::fmt;
 use std::io;
@@ -6,13 +6,13 @@ use std::io;
 use amiforge_formats::terminal::escape;
 use amiforge_formats::tree::Printable;
 
-/// How a command ended that did not end well.
+/// How a failed command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandEnd {
-    /// It gave this exit status.
+    /// With this exit status.
     Status(i32),
-    /// This signal killed it.
+    /// Killed by this signal.
     Signal(i32),
 }
 
@@ -22,7 +22,7 @@ impl fmt::Display for CommandEnd {
             Self::Status(status) => write!(f, "exit status {status}")?,
             Self::Signal(signal) => write!(f, "signal {signal}")?,
         }
-        // The filter of system calls sends it to nobody else; a shell that started the program adds 128.
+        // The filter of system calls sends this signal only to 32-bit programs; a shell that started one adds 128.
         if matches!(self, Self::Signal(libc::SIGSYS)) || *self == Self::Status(128 + libc::SIGSYS) {
             f.write_str(" (a 32-bit program: the sandbox runs only 64-bit ones)")?;
         }
@@ -34,13 +34,13 @@ impl fmt::Display for CommandEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Limit {
-    /// Seconds on the wall.
+    /// Seconds of wall-clock time.
     Time,
     /// Bytes of memory.
     Memory,
     /// Bytes of files.
     Disk,
-    /// Running programs.
+    /// Running processes and threads.
     Processes,
 }
 
@@ -55,7 +55,7 @@ impl Limit {
         }
     }
 
-    /// What it counts, after a number.
+    /// The unit of its value in messages.
     fn unit(self) -> &'static str {
         match self {
             Self::Time => "seconds",
@@ -66,7 +66,7 @@ impl Limit {
     }
 }
 
-/// The last lines that a command wrote, shown indented.
+/// The end of the output of a command; displayed as its last lines, indented.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OutputTail(pub Vec<u8>);
 
@@ -82,14 +82,14 @@ impl fmt::Display for OutputTail {
         f.write_str("it wrote last:")?;
         for line in lines.iter().skip(lines.len().saturating_sub(LINES)) {
             write!(f, "\n    ")?;
-            // Escape sequences of a script must not reach the user's terminal; other letters may.
+            // Escape sequences in the output must not reach the user's terminal; other characters may.
             f.write_str(&escape(&String::from_utf8_lossy(line).replace('\t', " ")))?;
         }
         Ok(())
     }
 }
 
-/// Why a job did not give a tree.
+/// Why a job has no result.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SandboxError {
@@ -99,12 +99,12 @@ pub enum SandboxError {
          `scripts = \"native\"`, which runs no foreign code"
     )]
     Forbidden {
-        /// What was tried.
+        /// The step that failed, as a gerund and its object.
         what: String,
-        /// What the system said.
+        /// Error of the system.
         reason: String,
     },
-    /// The user has no range of subordinate ids.
+    /// The user has no range of subordinate ids that is long enough (`subuid(5)`).
     #[error(
         "the user `{user}` has {found} subordinate {kind} in `{file}`, {needed} are needed: run `sudo usermod \
          --add-sub{kind} 100000-165535 {user}`, or set `scripts = \"native\"`"
@@ -114,22 +114,22 @@ pub enum SandboxError {
         user: String,
         /// `uids` or `gids`.
         kind: &'static str,
-        /// How many there are.
+        /// Length of the longest range.
         found: u64,
-        /// How many are needed.
+        /// Ids that a sandbox needs.
         needed: u64,
-        /// Where they are looked for.
+        /// The file that lists them.
         file: &'static str,
     },
-    /// The program that sets the maps of ids cannot be run, or refused.
-    #[error("`{program}` did not map the ids: {said}; it comes with the package `uidmap`")]
+    /// The program that maps ids cannot be run, or failed.
+    #[error("`{program}` did not map the ids: {message}; it comes with the package `uidmap`")]
     Mapper {
         /// `newuidmap` or `newgidmap`.
         program: &'static str,
-        /// What it or the system said.
-        said: String,
+        /// Its standard error, or the error of the system.
+        message: String,
     },
-    /// An owner in the tree has no id in the sandbox.
+    /// An owner in the tree has an id that the sandbox does not map.
     #[error(
         "`/{}` belongs to {uid}:{gid}, and the sandbox has ids below {ids} only: give it another owner",
         Printable(path)
@@ -141,49 +141,49 @@ pub enum SandboxError {
         uid: u32,
         /// Its group.
         gid: u32,
-        /// How many ids there are.
+        /// Number of mapped ids, from 0 on.
         ids: u32,
     },
-    /// A place of the tree where the sandbox mounts something is no folder.
-    #[error("`/{place}` of the tree is no folder, and the sandbox has to mount there")]
-    Place {
+    /// A mount point of the sandbox is no folder in the tree.
+    #[error("`/{path}` of the tree is no folder, and the sandbox has to mount there")]
+    MountPoint {
         /// The path.
-        place: String,
+        path: String,
     },
     /// The program cannot be started again to enter the sandbox.
     #[error("starting `{program}` to enter the sandbox")]
     Launch {
         /// The program.
         program: String,
-        /// What the system said.
+        /// Error of the system.
         #[source]
         source: io::Error,
     },
-    /// Something that the sandbox needs went wrong in it.
+    /// An operation in the sandbox failed.
     #[error("{what} in the sandbox")]
     Inside {
         /// A gerund and its object.
         what: String,
-        /// What the system said.
+        /// Error of the system.
         #[source]
         source: io::Error,
     },
-    /// The tree does not fit, or what the sandbox itself needs.
+    /// The tree, or a file of the sandbox itself, exceeds the limit of files.
     #[error(
         "{what} in the sandbox: its limit of {limit} bytes of files is reached; `disk` of `[sandbox]` raises it"
     )]
     Full {
         /// A gerund and its object.
         what: String,
-        /// The limit.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// Content cannot be read, or written to the pack.
+    /// Content cannot be read, or written to the file of captured content.
     #[error("{what}")]
     Content {
         /// A gerund and its object.
         what: String,
-        /// What the system said.
+        /// Error of the system.
         #[source]
         source: io::Error,
     },
@@ -192,7 +192,7 @@ pub enum SandboxError {
         "the sandbox ended early ({how}): the system may have run out of memory; it holds all files in memory"
     )]
     Died {
-        /// How.
+        /// The reason, as far as it is known.
         how: String,
     },
     /// A command failed.
@@ -204,7 +204,7 @@ pub enum SandboxError {
         command: String,
         /// How it ended.
         ended: CommandEnd,
-        /// What it wrote last.
+        /// The end of its output.
         tail: OutputTail,
     },
     /// A command cannot be started.
@@ -214,10 +214,10 @@ pub enum SandboxError {
         name: String,
         /// Its command.
         command: String,
-        /// What the system said.
+        /// Error of the system.
         reason: String,
     },
-    /// A command went over a limit.
+    /// A command reached a limit.
     #[error(
         "{name} reached the limit of {limit} {}: `{command}` was stopped; `{}` of `[sandbox]` raises it; {tail}",
         which.unit(), which.key()
@@ -229,20 +229,20 @@ pub enum SandboxError {
         command: String,
         /// Which limit.
         which: Limit,
-        /// Its value.
+        /// Value of the limit, in its unit.
         limit: u64,
-        /// What it wrote last.
+        /// The end of its output.
         tail: OutputTail,
     },
-    /// What the commands left cannot be taken over.
+    /// A file that the commands left cannot be captured.
     #[error("`/{}` cannot be captured: {reason}", Printable(path))]
-    Odd {
+    NotCapturable {
         /// The path.
         path: Vec<u8>,
-        /// What is wrong with it.
+        /// Why.
         reason: String,
     },
-    /// The user asked to stop.
+    /// The job was cancelled.
     #[error("interrupted")]
     Interrupted,
 }

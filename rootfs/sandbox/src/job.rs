@@ -1,5 +1,5 @@
-//! What is to be run in a sandbox, within which limits, and by which program the sandbox is entered. Plain values;
-//! how they are carried out lies in the rest of [`crate::sandbox`].
+//! Jobs: the commands to run in a sandbox, their limits, and the program that enters the sandbox. Plain values; the
+//! rest of the crate runs them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,33 +12,33 @@ use amiforge_formats::time::Time;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// The hidden subcommand by which the program enters a sandbox (see [`crate::enter`]).
+/// The hidden subcommand that enters a sandbox (see [`crate::enter`]).
 pub const SUBCOMMAND: &str = "sandbox-init";
 
-/// Commands to be run on a tree, one after the other; the first that fails ends the job.
+/// Commands to run on a tree, in order; the first that fails ends the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxJob {
     /// The commands.
     pub steps: Vec<SandboxStep>,
-    /// Variables of every command, over the fixed ones (`PATH`, `HOME`, `LC_ALL`, `TZ`, `SOURCE_DATE_EPOCH` and the
-    /// like); a step's own win.
+    /// Environment of every command, which overrides the fixed variables (`PATH`, `HOME`, `LC_ALL`, `TZ`,
+    /// `SOURCE_DATE_EPOCH` and others) and is overridden by that of the step.
     pub env: BTreeMap<String, String>,
-    /// What all steps together may use.
+    /// Limits of all steps together.
     pub limits: SandboxLimits,
-    /// `SOURCE_DATE_EPOCH` of the commands; what they write is not younger than this in the captured tree.
+    /// `SOURCE_DATE_EPOCH` of the commands; no file that they write is younger than this in the captured tree.
     pub epoch: Time,
     /// Which part of the tree is captured afterwards.
     pub keep: CaptureScope,
-    /// What happens in the sandbox when a step fails, before it is torn down.
+    /// Reaction to a failed step, before the sandbox ends.
     pub on_failure: OnFailure,
-    /// Which time the commands see.
+    /// The time of day that the commands see.
     pub clock: SandboxClock,
-    /// What every random number that the commands draw follows from.
+    /// The seed of every random number that the commands read.
     pub seed: Seed,
 }
 
 impl SandboxJob {
-    /// A job with the usual limits that keeps the whole tree.
+    /// A job with the default limits that captures the whole tree.
     pub fn new(steps: Vec<SandboxStep>, epoch: Time) -> Self {
         let (env, limits) = (BTreeMap::new(), SandboxLimits::default());
         Self {
@@ -57,15 +57,15 @@ impl SandboxJob {
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxStep {
-    /// How errors name it, such as ``the package `foo` `` or `step 2 of [[run]]`.
+    /// Its name in errors, such as ``the package `foo` `` or `step 2 of [[run]]`.
     pub name: String,
-    /// Program and arguments; a program without a slash is looked for in `PATH`.
+    /// Program and arguments; a program without a slash is searched in `PATH`.
     pub argv: Vec<String>,
-    /// Variables of this command alone.
+    /// Environment of this command, over that of the job.
     pub env: BTreeMap<String, String>,
-    /// Absolute path of the folder that it starts in.
+    /// Working directory, as an absolute path.
     pub folder: String,
-    /// What its standard input gives.
+    /// Its standard input.
     pub input: Vec<u8>,
 }
 
@@ -76,26 +76,26 @@ impl SandboxStep {
         Self { name: name.into(), argv, env: BTreeMap::new(), folder: "/".to_owned(), input: Vec::new() }
     }
 
-    /// A script for `sh -e`.
+    /// A script for `sh -e -c`.
     pub fn shell(name: impl Into<String>, script: impl Into<String>) -> Self {
         Self::new(name, ["/bin/sh".to_owned(), "-e".to_owned(), "-c".to_owned(), script.into()])
     }
 
-    /// The same, started in another folder.
+    /// The same step with another working directory.
     #[must_use]
     pub fn folder(mut self, folder: impl Into<String>) -> Self {
         self.folder = folder.into();
         self
     }
 
-    /// The same with one more variable.
+    /// The same step with one more variable.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.insert(name.into(), value.into());
         self
     }
 
-    /// The command as a person would type it, for errors.
+    /// The command for errors: the script of a shell step, or the arguments.
     pub fn command(&self) -> String {
         match self.argv.as_slice() {
             [shell, e, c, script] if shell == "/bin/sh" && e == "-e" && c == "-c" => script.clone(),
@@ -104,16 +104,16 @@ impl SandboxStep {
     }
 }
 
-/// What the steps of a job may use together.
+/// Limits of all steps of a job together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SandboxLimits {
-    /// Time on the wall.
+    /// Wall-clock time.
     pub time: Duration,
-    /// Memory of all running programs, in bytes, without what lies in files.
+    /// Memory of all running processes in bytes, without file contents.
     pub memory: u64,
-    /// Files, in bytes, those of the tree included. They lie in memory.
+    /// Contents of all files in bytes, those of the tree included. They are held in memory.
     pub disk: u64,
-    /// Programs and their threads that run at a time.
+    /// Processes and threads that run at a time.
     pub processes: u32,
 }
 
@@ -128,7 +128,7 @@ impl Default for SandboxLimits {
 pub enum CaptureScope {
     /// All of it.
     Everything,
-    /// What lies at or under these absolute paths, with the folders that lead there; links in them are not followed.
+    /// The entries at or below these absolute paths, with their parent folders; links in the paths are not followed.
     Below(Vec<Vec<u8>>),
 }
 
@@ -144,13 +144,13 @@ pub enum SandboxClock {
     Real,
 }
 
-/// What the random numbers of a sandbox follow from: `/dev/urandom`, `getrandom`, the bytes that the kernel gives every
-/// program, and `/proc/sys/kernel/random`. It is no secret: whoever knows the recipe knows it.
+/// The seed of all random numbers in a sandbox: `/dev/urandom`, `getrandom`, the bytes that the kernel gives every
+/// program (`AT_RANDOM`), and `/proc/sys/kernel/random`. It is not secret: it follows from the recipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seed(Digest);
 
 impl Seed {
-    /// That of an image of this name and version: another image draws other numbers.
+    /// The seed of an image of this name and version, which differs from that of any other image.
     pub fn of_image(name: &str, version: Option<&str>) -> Self {
         let mut text = b"amiforge seed of an image 1\0".to_vec();
         for part in [Some(name), version].into_iter().flatten() {
@@ -160,12 +160,13 @@ impl Seed {
         Self(Digest::of(&text))
     }
 
-    /// The one that all images share, for what is made once for all of them: the tools of stages and what they build.
+    /// The seed that all images share, for layers that are made once for all of them: the tools of stages and their
+    /// results.
     pub fn shared() -> Self {
         Self(Digest::of(b"amiforge seed of what images share 1"))
     }
 
-    /// Another one, which tells what depends on this one.
+    /// Another seed, for a second run that shows which files depend on this one.
     #[must_use]
     pub fn other(self) -> Self {
         Self(self.derive("other", 0))
@@ -181,18 +182,18 @@ impl Seed {
         Self(Digest(bytes))
     }
 
-    /// Bytes that follow from it: the `count`-th part of those for a purpose.
+    /// Bytes derived from the seed: block number `count` of the stream for a purpose.
     pub(super) fn derive(self, purpose: &str, count: u64) -> Digest {
         Digest::of(&[&self.0.0[..], &count.to_le_bytes(), purpose.as_bytes()].concat())
     }
 }
 
-/// What happens when a step fails.
+/// Reaction to a failed step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// The sandbox goes away.
+    /// The sandbox ends.
     Stop,
-    /// A shell runs first, on this program's own standard input and output, in the state that the step left.
+    /// A shell runs first, on this program's standard input and output, in the state that the step left.
     Shell,
 }
 
@@ -209,7 +210,7 @@ impl Launcher {
     /// This program itself with [`SUBCOMMAND`].
     ///
     /// # Errors
-    /// When the system does not say where it lies.
+    /// When the system does not know the path of the program.
     pub fn own() -> io::Result<Self> {
         Ok(Self { program: std::env::current_exe()?, args: vec![SUBCOMMAND.into()] })
     }

@@ -1,4 +1,4 @@
-//! What the commands write: read all the time, so that none of them has to wait, and its last part kept.
+//! The output of the commands: read all the time, so that no command blocks on a full pipe; its end is kept.
 
 use std::io::{self, PipeReader, Read as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,62 +10,62 @@ use rustix::io::Errno;
 
 use super::OutputTail;
 
-/// Bytes that are kept.
-const KEPT: usize = 64 << 10;
+/// Bytes of output that are kept.
+const TAIL_MAX: usize = 64 << 10;
 
-/// How long a look waits at most for what was written before it.
+/// How long [`Log::so_far`] waits at most for output that is still in the pipe.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The reader of a pipe.
+/// Reads the output of the commands from a pipe.
 pub(super) struct Log {
-    kept: Arc<Mutex<Vec<u8>>>,
+    tail: Arc<Mutex<Vec<u8>>>,
     pipe: PipeReader,
-    reading: Option<JoinHandle<()>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Log {
-    /// Reads on until nobody can write any more.
+    /// Starts to read, on a thread of its own, until the last writer closes the pipe.
     pub(super) fn follow(pipe: PipeReader) -> io::Result<Self> {
-        let kept = Arc::new(Mutex::new(Vec::new()));
-        let (from, into) = (pipe.try_clone()?, Arc::clone(&kept));
-        let reading = Some(std::thread::spawn(move || read(from, &into)));
-        Ok(Self { kept, pipe, reading })
+        let tail = Arc::new(Mutex::new(Vec::new()));
+        let (from, into) = (pipe.try_clone()?, Arc::clone(&tail));
+        let reader = Some(std::thread::spawn(move || read(from, &into)));
+        Ok(Self { tail, pipe, reader })
     }
 
-    /// The last of what was written until now.
+    /// The end of the output until now.
     pub(super) fn so_far(&self) -> OutputTail {
         let end = Instant::now() + GRACE;
         loop {
-            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
             let waiting = rustix::io::ioctl_fionread(&self.pipe).unwrap_or(0);
             if waiting == 0 || Instant::now() >= end {
-                return OutputTail(kept.clone());
+                return OutputTail(tail.clone());
             }
-            drop(kept);
+            drop(tail);
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// The last of all that was written; waits for its end.
+    /// The end of the whole output; waits until the pipe is closed.
     pub(super) fn finish(&mut self) -> OutputTail {
-        if let Some(reading) = self.reading.take() {
-            let _ = reading.join();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
         }
-        OutputTail(std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner)))
+        OutputTail(std::mem::take(&mut self.tail.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
-fn read(mut pipe: PipeReader, kept: &Mutex<Vec<u8>>) {
-    let mut buf = vec![0; KEPT];
+fn read(mut pipe: PipeReader, tail: &Mutex<Vec<u8>>) {
+    let mut buf = vec![0; TAIL_MAX];
     while is_ready(&pipe) {
-        // What is out of the pipe is among what is kept before anybody can look.
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        // Locked over the read: bytes that have left the pipe are in the tail before `so_far` can look.
+        let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
         match pipe.read(&mut buf) {
             Ok(0) => break,
             Ok(got) => {
-                kept.extend_from_slice(&buf[..got]);
-                let over = kept.len().saturating_sub(KEPT);
-                kept.drain(..over);
+                tail.extend_from_slice(&buf[..got]);
+                let over = tail.len().saturating_sub(TAIL_MAX);
+                tail.drain(..over);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => break,
@@ -73,7 +73,7 @@ fn read(mut pipe: PipeReader, kept: &Mutex<Vec<u8>>) {
     }
 }
 
-/// Waits until there is something to read, or the end.
+/// Waits until the pipe has data or is closed.
 fn is_ready(pipe: &PipeReader) -> bool {
     let mut all = [PollFd::new(pipe, PollFlags::IN)];
     loop {

@@ -1,5 +1,5 @@
-//! The outer half: starts the inner one, gives it ids, the job and the contents of files, and listens until all is
-//! told. Dropped early, it ends the sandbox.
+//! The outer half: starts the inner one, maps its ids, sends it the job and the contents of files, and receives its
+//! messages until the job is done. Dropped early, it ends the sandbox.
 
 use std::fs::File;
 use std::io;
@@ -13,25 +13,26 @@ use amiforge_formats::tree::Tree;
 use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
 
-use super::fill::Fillers;
-use super::found::CapturedNames;
-use super::gather::Gathering;
-use super::handover::{self, Raw};
+use super::capture::Capture;
+use super::changes::Changes;
 use super::ids::{Ids, forbidden};
 use super::log::Log;
-use super::orders::{PlantedNodes, encode_job, encode_tree};
-use super::wire::{Channel, Said, StepEnd, WireWriter, garbled};
+use super::message::{Message, StepEnd};
+use super::protocol::{SentNodes, encode_job, encode_tree};
+use super::terminal::{self, RawTerminal};
+use super::wire::{Channel, WireWriter, protocol_error};
+use super::writer::FileWriters;
 use super::{
-    CommandEnd, Launcher, Limit, OnFailure, OutputTail, Pack, SandboxError, SandboxJob, SandboxStep,
+    CapturedFiles, CommandEnd, Launcher, Limit, OnFailure, OutputTail, SandboxError, SandboxJob, SandboxStep,
 };
 
-/// How often it is asked whether to go on while nothing is heard.
+/// How often cancellation is checked while no message arrives.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long the sandbox may take to end when it is told to.
+/// How long the sandbox may take to end by itself before it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A sandbox that is being used.
+/// A running sandbox.
 pub(super) struct Outer<'a> {
     child: Child,
     channel: Channel,
@@ -41,8 +42,8 @@ pub(super) struct Outer<'a> {
 }
 
 impl<'a> Outer<'a> {
-    /// Starts the inner half and lets it enter its namespaces.
-    pub(super) fn enter(
+    /// Starts the inner half, which enters its namespaces.
+    pub(super) fn start(
         launcher: &Launcher,
         ids: &Ids,
         job: &'a SandboxJob,
@@ -58,41 +59,41 @@ impl<'a> Outer<'a> {
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
         command.stdout(writer.try_clone().map_err(launch)?).stderr(writer);
         let child = command.spawn().map_err(launch)?;
-        // The command holds its ends of the socket and the pipe until it is dropped.
+        // Until it is dropped, the command keeps the other ends of the socket and the pipe open.
         drop(command);
         let log = Log::follow(reader).map_err(launch)?;
         let outer = Self { child, channel: Channel(ours), log, job, monitor };
-        outer.identify(ids)?;
+        outer.map_ids(ids)?;
         Ok(outer)
     }
 
-    fn identify(&self, ids: &Ids) -> Result<(), SandboxError> {
-        if *ids == Ids::Plain {
+    fn map_ids(&self, ids: &Ids) -> Result<(), SandboxError> {
+        if *ids == Ids::Unmapped {
             return self.send(b"plain");
         }
         self.send(b"mapped")?;
-        match self.hear()? {
-            Said::Unshared => {}
-            _ => return Err(confused()),
+        match self.recv()? {
+            Message::Unshared => {}
+            _ => return Err(unexpected_message()),
         }
-        ids.give(self.child.id())?;
+        ids.map(self.child.id())?;
         self.send(b"mapped")
     }
 
-    /// Hands over the job and the tree, and fills the tree's files.
-    pub(super) fn plant(&self, ids: &Ids, tree: &Tree, blobs: &Blobs) -> Result<PlantedNodes, SandboxError> {
-        let mut orders = WireWriter::default();
-        orders.u8(u8::from(*ids != Ids::Plain));
-        encode_job(self.job, &mut orders);
-        let planted = encode_tree(tree, &mut orders)?;
+    /// Sends the job and the tree, and writes the contents of the files.
+    pub(super) fn send_tree(&self, ids: &Ids, tree: &Tree, blobs: &Blobs) -> Result<SentNodes, SandboxError> {
+        let mut request = WireWriter::default();
+        request.u8(u8::from(*ids != Ids::Unmapped));
+        encode_job(self.job, &mut request);
+        let sent = encode_tree(tree, &mut request)?;
         match self.job.on_failure {
-            OnFailure::Stop => self.send(&orders.0)?,
+            OnFailure::Stop => self.send(&request.0)?,
             OnFailure::Shell => {
-                let sent = self.channel.send_with(&orders.0, &handover::files()?);
-                sent.map_err(|error| self.lost(error))?;
+                let done = self.channel.send_with(&request.0, &terminal::standard_files()?);
+                done.map_err(|error| self.disconnected(error))?;
             }
         }
-        drop(orders);
+        drop(request);
         let sending = Mutex::new(());
         let filled = || {
             let _one = sending.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,85 +102,88 @@ impl<'a> Outer<'a> {
         let content =
             |source| SandboxError::Content { what: "copying files into the sandbox".to_owned(), source };
         std::thread::scope(|scope| {
-            let fillers = Fillers::start(scope, tree, blobs, self.monitor, &filled);
-            let heard = self.hand_out(&fillers, &planted);
-            let filled = fillers.finish().map_err(content);
-            // A file that cannot be filled is the reason for what the inner half says then, not the other way round.
-            match heard {
+            let writers = FileWriters::start(scope, tree, blobs, self.monitor, &filled);
+            let received = self.receive_files(&writers, &sent);
+            let filled = writers.finish().map_err(content);
+            // A file that cannot be written is the cause of the error that the inner half reports then.
+            match received {
                 _ if self.monitor.cancel.is_cancelled() => Err(SandboxError::Interrupted),
-                heard => filled.and(heard),
+                received => filled.and(received),
             }
         })?;
         self.send(b"all filled")?;
-        Ok(planted)
+        Ok(sent)
     }
 
-    fn hand_out(&self, fillers: &Fillers<'_>, planted: &PlantedNodes) -> Result<(), SandboxError> {
+    fn receive_files(&self, writers: &FileWriters<'_>, sent: &SentNodes) -> Result<(), SandboxError> {
         loop {
-            match self.hear()? {
-                Said::Fill(nodes) => {
-                    let files = self.channel.receive_files().map_err(|error| self.lost(error))?;
-                    let ids = nodes.iter().map(|node| planted.nodes.get(*node as usize).copied());
+            match self.recv()? {
+                Message::FilesToWrite(nodes) => {
+                    let files = self.channel.receive_files().map_err(|error| self.disconnected(error))?;
+                    let ids = nodes.iter().map(|node| sent.nodes.get(*node as usize).copied());
                     let batch: Option<Vec<_>> = ids.zip(files).map(|(id, file)| Some((id?, file))).collect();
-                    let batch = batch.filter(|batch| batch.len() == nodes.len()).ok_or_else(confused)?;
-                    fillers.push(batch).map_err(|error| self.lost(error))?;
+                    let batch =
+                        batch.filter(|batch| batch.len() == nodes.len()).ok_or_else(unexpected_message)?;
+                    writers.push(batch).map_err(|error| self.disconnected(error))?;
                 }
-                Said::Planted => return Ok(()),
-                _ => return Err(confused()),
+                Message::TreeWritten => return Ok(()),
+                _ => return Err(unexpected_message()),
             }
         }
     }
 
-    /// Follows the commands; the names that the tree has afterwards.
-    pub(super) fn follow(&mut self) -> Result<CapturedNames, SandboxError> {
+    /// Reports the steps while they run. Returns the names of the tree afterwards.
+    pub(super) fn run_steps(&mut self) -> Result<Changes, SandboxError> {
         let mut raw = None;
         loop {
-            match self.hear()? {
-                Said::Begins(step) => {
+            match self.recv()? {
+                Message::StepStarted(step) => {
                     self.monitor.progress.begin(&format!("running {}", self.step(step)?.name), None);
                 }
-                Said::Ended { how: StepEnd::Status(0), .. } => {}
-                Said::Shell { step, how } if self.job.on_failure == OnFailure::Shell => {
-                    let why = failed(self.step(step)?, how, self.job, self.log.so_far());
+                Message::StepEnded { end: StepEnd::Status(0), .. } => {}
+                Message::ShellOpened { step, end } if self.job.on_failure == OnFailure::Shell => {
+                    let why = step_error(self.step(step)?, end, self.job, self.log.so_far());
                     self.monitor.progress.end();
                     self.monitor.progress.message(&format!(
                         "{why}\nthis is a shell in the state that it left; `exit` ends it, and the build"
                     ));
-                    raw = Raw::begin();
-                    let term = raw.as_ref().map(|_| Raw::kind()).unwrap_or_default();
+                    raw = RawTerminal::begin();
+                    let term = raw.as_ref().map(|_| RawTerminal::term()).unwrap_or_default();
                     self.send(term.as_bytes())?;
                 }
-                Said::Ended { step, how } => {
+                Message::StepEnded { step, end } => {
                     drop(raw);
                     let log = self.finish();
-                    return Err(failed(self.step(step)?, how, self.job, log));
+                    return Err(step_error(self.step(step)?, end, self.job, log));
                 }
-                Said::Found(bytes) => return super::found::decode(&bytes).map_err(|error| self.lost(error)),
-                _ => return Err(confused()),
+                Message::Changes(bytes) => {
+                    return super::changes::decode(&bytes).map_err(|error| self.disconnected(error));
+                }
+                _ => return Err(unexpected_message()),
             }
         }
     }
 
-    /// Reads the contents of what changed.
-    pub(super) fn gather(
+    /// Reads the contents of changed files. Returns the end of the output.
+    pub(super) fn capture_files(
         &mut self,
-        gathering: &mut Gathering<'_>,
+        capture: &mut Capture<'_>,
         blobs: &Blobs,
-        pack: &mut Pack,
+        files: &mut CapturedFiles,
     ) -> Result<OutputTail, SandboxError> {
         let content = |source| SandboxError::Content {
-            what: "taking over what was written in the sandbox".to_owned(),
+            what: "capturing the files that were written in the sandbox".to_owned(),
             source,
         };
         loop {
-            match self.hear()? {
-                Said::Read(names) => {
-                    let files = self.channel.receive_files().map_err(|error| self.lost(error))?;
-                    if files.len() != names.len() {
-                        return Err(confused());
+            match self.recv()? {
+                Message::FilesToRead(names) => {
+                    let opened = self.channel.receive_files().map_err(|error| self.disconnected(error))?;
+                    if opened.len() != names.len() {
+                        return Err(unexpected_message());
                     }
-                    for (name, file) in names.into_iter().zip(files) {
-                        let read = gathering.read(name, &File::from(file), blobs, pack, self.monitor);
+                    for (name, file) in names.into_iter().zip(opened) {
+                        let read = capture.read(name, &File::from(file), blobs, files, self.monitor);
                         read.map_err(|error| match error {
                             _ if self.monitor.cancel.is_cancelled() => SandboxError::Interrupted,
                             error => content(error),
@@ -187,58 +191,58 @@ impl<'a> Outer<'a> {
                     }
                     self.send(b"read")?;
                 }
-                Said::Done => return Ok(self.finish()),
-                _ => return Err(confused()),
+                Message::Done => return Ok(self.finish()),
+                _ => return Err(unexpected_message()),
             }
         }
     }
 
     fn step(&self, number: u32) -> Result<&'a SandboxStep, SandboxError> {
-        self.job.steps.get(number as usize).ok_or_else(confused)
+        self.job.steps.get(number as usize).ok_or_else(unexpected_message)
     }
 
     fn send(&self, bytes: &[u8]) -> Result<(), SandboxError> {
-        self.channel.send(bytes).map_err(|error| self.lost(error))
+        self.channel.send(bytes).map_err(|error| self.disconnected(error))
     }
 
-    fn hear(&self) -> Result<Said, SandboxError> {
-        // Messages may follow each other without a pause in which the socket would ask.
+    fn recv(&self) -> Result<Message, SandboxError> {
+        // Messages may follow each other without a pause in which the socket would time out.
         if self.monitor.cancel.is_cancelled() {
             return Err(SandboxError::Interrupted);
         }
         let bytes = self
             .channel
             .receive(&|| !self.monitor.cancel.is_cancelled())
-            .map_err(|error| self.lost(error))?;
-        match Said::decode(&bytes).map_err(|error| self.lost(error))? {
-            Said::Failed { entering: true, what, errno } => {
+            .map_err(|error| self.disconnected(error))?;
+        match Message::decode(&bytes).map_err(|error| self.disconnected(error))? {
+            Message::Failed { entering: true, what, errno } => {
                 Err(forbidden(&what, &io::Error::from_raw_os_error(errno)))
             }
-            Said::Failed { entering: false, what, errno } if errno == libc::ENOSPC => {
+            Message::Failed { entering: false, what, errno } if errno == libc::ENOSPC => {
                 Err(SandboxError::Full { what, limit: self.job.limits.disk })
             }
-            Said::Failed { entering: false, what, errno } => {
+            Message::Failed { entering: false, what, errno } => {
                 Err(SandboxError::Inside { what, source: io::Error::from_raw_os_error(errno) })
             }
-            said => Ok(said),
+            message => Ok(message),
         }
     }
 
-    /// Why the socket gave an error.
-    fn lost(&self, error: impl Into<io::Error>) -> SandboxError {
+    /// The error for a failure of the socket.
+    fn disconnected(&self, error: impl Into<io::Error>) -> SandboxError {
         if self.monitor.cancel.is_cancelled() {
             return SandboxError::Interrupted;
         }
         SandboxError::Died { how: error.into().to_string() }
     }
 
-    /// Ends the sandbox if it still runs; gives the last of what was written in it.
+    /// Ends the sandbox if it still runs. Returns the end of the output.
     fn finish(&mut self) -> OutputTail {
         let _ = self.channel.0.shutdown(std::net::Shutdown::Both);
         let grace = if self.monitor.cancel.is_cancelled() { Duration::ZERO } else { GRACE };
-        let end = Instant::now() + grace;
+        let deadline = Instant::now() + grace;
         while let Ok(None) = self.child.try_wait() {
-            if Instant::now() >= end {
+            if Instant::now() >= deadline {
                 let _ = self.child.kill();
                 let _ = self.child.wait();
                 break;
@@ -255,14 +259,14 @@ impl Drop for Outer<'_> {
     }
 }
 
-fn confused() -> SandboxError {
-    SandboxError::Died { how: garbled().to_string() }
+fn unexpected_message() -> SandboxError {
+    SandboxError::Died { how: protocol_error().to_string() }
 }
 
-fn failed(step: &SandboxStep, how: StepEnd, job: &SandboxJob, tail: OutputTail) -> SandboxError {
+fn step_error(step: &SandboxStep, end: StepEnd, job: &SandboxJob, tail: OutputTail) -> SandboxError {
     let (name, command) = (step.name.clone(), step.command());
     let limits = &job.limits;
-    let (which, limit) = match how {
+    let (which, limit) = match end {
         StepEnd::Status(status) => {
             return SandboxError::Step { name, command, ended: CommandEnd::Status(status), tail };
         }
@@ -270,10 +274,10 @@ fn failed(step: &SandboxStep, how: StepEnd, job: &SandboxJob, tail: OutputTail) 
             return SandboxError::Step { name, command, ended: CommandEnd::Signal(signal), tail };
         }
         StepEnd::NotStarted(reason) => return SandboxError::Start { name, command, reason },
-        StepEnd::TooLong => (Limit::Time, limits.time.as_secs()),
-        StepEnd::TooMuchMemory => (Limit::Memory, limits.memory),
+        StepEnd::TimeLimit => (Limit::Time, limits.time.as_secs()),
+        StepEnd::MemoryLimit => (Limit::Memory, limits.memory),
         StepEnd::DiskFull => (Limit::Disk, limits.disk),
-        StepEnd::TooMany => (Limit::Processes, limits.processes.into()),
+        StepEnd::ProcessLimit => (Limit::Processes, limits.processes.into()),
     };
     SandboxError::Limit { name, command, which, limit, tail }
 }

@@ -1,5 +1,5 @@
-//! The system calls of the sandbox that have no safe wrapper: all `unsafe` of this crate. Each function says why it
-//! is sound; that the right things are done with them is for the rest of [`crate::sandbox`] to see to.
+//! The system calls of the sandbox that have no safe wrapper: all `unsafe` of this crate, each with the reason why it is
+//! sound. Knows nothing of jobs; the rest of the crate decides what is called when.
 #![expect(unsafe_code, reason = "fork, unshare, seccomp and the like have no safe form")]
 
 use std::io;
@@ -12,21 +12,21 @@ use rustix::thread::UnshareFlags;
 
 /// Puts the calling thread, the only one, into new namespaces.
 pub(super) fn unshare(flags: UnshareFlags) -> io::Result<()> {
-    // SAFETY: only namespaces are asked for; what makes this call unsafe is a file table of one's own.
+    // SAFETY: only namespaces are unshared; unsafe about this call is only unsharing the file table.
     let flags = flags & !UnshareFlags::FILES;
     unsafe { rustix::thread::unshare_unsafe(flags) }.map_err(io::Error::from)
 }
 
-/// What [`fork`] gives.
+/// The side of a [`fork`].
 #[derive(Debug)]
 pub(super) enum ForkSide {
-    /// In the parent, with the child's number.
+    /// The parent, with the pid of the child.
     Parent(Pid),
-    /// In the child.
+    /// The child.
     Child,
 }
 
-/// Splits a program that has one thread.
+/// Forks a process that has one thread.
 pub(super) fn fork() -> io::Result<ForkSide> {
     // SAFETY: the inner half of the sandbox never starts a thread, so no lock can be held by a thread that the
     // child does not have.
@@ -38,8 +38,8 @@ pub(super) fn fork() -> io::Result<ForkSide> {
     }
 }
 
-/// Kills every program of the PID namespace but the caller, which must be its first: anywhere else it would kill
-/// what is not ours, so it does nothing there.
+/// Kills every process of the PID namespace except the caller, which must be its first process. In any other process it
+/// does nothing, because it would kill processes outside the sandbox.
 pub(super) fn kill_all() {
     if rustix::process::getpid().as_raw_nonzero().get() == 1 {
         // SAFETY: no memory is involved.
@@ -47,11 +47,12 @@ pub(super) fn kill_all() {
     }
 }
 
-/// Takes back what the program that started this one does about signals: none is ignored or blocked. A shell ignores some
-/// for what it starts in the background, nohup(1) too, and that would go down to every command.
+/// Resets all signals to their default action and unblocks them. A shell ignores some for processes in the background,
+/// nohup(1) too, and every command would inherit that.
 pub(super) fn reset_signals() {
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: no handler is set, so no code runs by a signal; no memory is involved. Those that cannot be changed say no.
+        // SAFETY: no handler is installed, so no code runs in a signal; no memory is involved. Signals whose action cannot
+        // be changed give an error.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
     // SAFETY: zero is a value of `sigset_t`, which `sigemptyset` makes the empty set; both live for the whole calls.
@@ -62,15 +63,15 @@ pub(super) fn reset_signals() {
     }
 }
 
-/// Turns off the random placement of programs in memory, which some let reach their output.
+/// Turns off address space randomization, because some programs write addresses to their output.
 pub(super) fn fix_addresses() -> io::Result<()> {
     // SAFETY: no memory is involved.
     let done = unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Has the kernel check every system call of the calling thread from now on by a program of classic BPF.
-pub(super) fn filter_calls(program: &[libc::sock_filter]) -> io::Result<()> {
+/// Installs a program of classic BPF as the filter of all later system calls of the calling thread.
+pub(super) fn install_filter(program: &[libc::sock_filter]) -> io::Result<()> {
     let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
     // SAFETY: the kernel copies `len` instructions from `filter`, which live for the whole call, and writes nothing.
@@ -94,19 +95,19 @@ pub(super) fn loopback_up() -> io::Result<()> {
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Makes the segment of shared memory by which OpenSSL knows that `/dev/urandom` may be used. (Where `getrandom` is
-/// missing and the kernel new, it takes no other random numbers: `OPENSSL_RAND_SEED_DEVRANDOM_SHM_ID`.)
-pub(super) fn vouch_for_urandom() -> io::Result<()> {
+/// Creates the segment of shared memory that tells OpenSSL that `/dev/urandom` is seeded. (Where `getrandom` is missing
+/// and the kernel is new, it takes no other random numbers: `OPENSSL_RAND_SEED_DEVRANDOM_SHM_ID`.)
+pub(super) fn mark_urandom_seeded() -> io::Result<()> {
     // SAFETY: no memory of this process is involved: the segment is not mapped.
     let made = unsafe { libc::shmget(114, 1, libc::IPC_CREAT | 0o444) };
     if made < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Ends this process as another did, or with failure.
-pub(super) fn end_as(status: Option<rustix::process::WaitStatus>) -> ! {
+/// Ends this process with the status or signal of another, or with status 125.
+pub(super) fn exit_like(status: Option<rustix::process::WaitStatus>) -> ! {
     let signal = status.and_then(rustix::process::WaitStatus::terminating_signal);
     let status = status.and_then(rustix::process::WaitStatus::exit_status).unwrap_or(125);
-    // SAFETY: no memory is involved. `_exit` leaves what the process that was forked from will do at its own end.
+    // SAFETY: no memory is involved. `_exit` runs no exit handlers, which are those of the parent.
     unsafe {
         if let Some(signal) = signal {
             libc::signal(signal, libc::SIG_DFL);
@@ -116,13 +117,13 @@ pub(super) fn end_as(status: Option<rustix::process::WaitStatus>) -> ! {
     }
 }
 
-/// Has the calling process traced by its parent from its next `exec` on.
-pub(super) fn trace_me() -> io::Result<()> {
+/// Lets the parent trace the calling process from its next `exec` on.
+pub(super) fn request_trace() -> io::Result<()> {
     trace(libc::PTRACE_TRACEME, None, 0, 0)
 }
 
-/// Has the descendants of a traced process traced as well, tells of each `exec` and of the calls that the filter names,
-/// and kills all when the tracer ends.
+/// Also traces the descendants of a traced process, reports each `exec` and each call that the filter hands over, and
+/// kills all tracees when the tracer ends.
 pub(super) fn trace_options(pid: Pid) -> io::Result<()> {
     let options = libc::PTRACE_O_TRACEEXEC
         | libc::PTRACE_O_TRACEFORK
@@ -134,17 +135,17 @@ pub(super) fn trace_options(pid: Pid) -> io::Result<()> {
     trace(libc::PTRACE_SETOPTIONS, Some(pid), 0, options as usize)
 }
 
-/// Lets a traced program that stands go on, with a signal or 0.
+/// Resumes a stopped tracee, with a signal or 0.
 pub(super) fn resume(pid: Pid, signal: i32) -> io::Result<()> {
     trace(libc::PTRACE_CONT, Some(pid), 0, signal as usize)
 }
 
-/// Lets a traced program that stands go on until the system call that it is in has been made.
-pub(super) fn resume_until_made(pid: Pid) -> io::Result<()> {
+/// Resumes a stopped tracee until its system call returns.
+pub(super) fn resume_until_syscall_exit(pid: Pid) -> io::Result<()> {
     trace(libc::PTRACE_SYSCALL, Some(pid), 0, 0)
 }
 
-/// The number that belongs to what a traced program stands for: of the new process, where it has made one.
+/// The message of the event that a tracee is stopped by: the pid of the new process, after a fork or clone.
 pub(super) fn event_message(pid: Pid) -> io::Result<u64> {
     let mut message: libc::c_ulong = 0;
     // SAFETY: the kernel writes one `unsigned long`, which lives for the whole call.
@@ -173,33 +174,33 @@ pub(super) enum Argument {
     Fourth,
 }
 
-/// The registers of a traced program that stands.
+/// The registers of a stopped tracee.
 #[cfg(target_arch = "x86_64")]
 pub(super) struct Registers(libc::user_regs_struct);
 
 #[cfg(target_arch = "x86_64")]
 impl Registers {
     /// Whether the program runs in 64-bit mode (`__USER_CS` of the kernel's `asm/segment.h`).
-    pub(super) fn are_wide(&self) -> bool {
+    pub(super) fn is_64_bit(&self) -> bool {
         self.0.cs == 0x33
     }
 
-    /// Where the stack ends.
+    /// The stack pointer.
     pub(super) fn stack(&self) -> u64 {
         self.0.rsp
     }
 
-    /// The system call that it is about to make.
+    /// Number of the system call.
     pub(super) fn call(&self) -> libc::c_long {
         self.0.orig_rax.cast_signed()
     }
 
-    /// Its arguments.
+    /// Arguments of the system call.
     pub(super) fn arguments(&self) -> [u64; 6] {
         [self.0.rdi, self.0.rsi, self.0.rdx, self.0.r10, self.0.r8, self.0.r9]
     }
 
-    /// Gives the call another argument, the third or the fourth.
+    /// Replaces the third or the fourth argument of the call.
     pub(super) fn set_argument(&mut self, which: Argument, value: u64) {
         match which {
             Argument::Third => self.0.rdx = value,
@@ -207,18 +208,18 @@ impl Registers {
         }
     }
 
-    /// What a call that was made answered.
+    /// Result of the call, after it returned.
     pub(super) fn result(&self) -> i64 {
         self.0.rax.cast_signed()
     }
 
-    /// Gives the program another answer to a call that was made.
+    /// Replaces the result of the call, after it returned.
     pub(super) fn set_result(&mut self, result: i64) {
         self.0.rax = result.cast_unsigned();
     }
 
-    /// Has the call not made, and gives the program this answer.
-    pub(super) fn answer(&mut self, result: i64) {
+    /// Skips the call and sets its result.
+    pub(super) fn skip_call(&mut self, result: i64) {
         self.0.orig_rax = u64::MAX;
         self.0.rax = result.cast_unsigned();
     }
@@ -245,11 +246,11 @@ pub(super) fn set_registers(pid: Pid, registers: &Registers) -> io::Result<()> {
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Reads memory of a traced program, as far as it goes; gives how many bytes.
+/// Reads memory of a tracee up to the first unmapped page. Returns the number of bytes.
 pub(super) fn read_memory(pid: Pid, at: u64, into: &mut [u8]) -> io::Result<usize> {
     let own = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
     let mut total = 0;
-    // One part for each page, so that what lies before a page that is not there is read.
+    // One part for each page, so that the bytes before an unmapped page are read.
     let mut parts = Vec::new();
     while total < into.len() {
         let here = at + total as u64;
@@ -264,7 +265,7 @@ pub(super) fn read_memory(pid: Pid, at: u64, into: &mut [u8]) -> io::Result<usiz
     usize::try_from(done).map_err(|_| io::Error::last_os_error())
 }
 
-/// Writes memory of a traced program.
+/// Writes memory of a tracee.
 pub(super) fn write_memory(pid: Pid, at: u64, bytes: &[u8]) -> io::Result<()> {
     let own = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     let other = libc::iovec { iov_base: at as *mut libc::c_void, iov_len: bytes.len() };
@@ -278,10 +279,10 @@ pub(super) fn write_memory(pid: Pid, at: u64, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// The smallest page of memory that a machine has.
+/// The smallest page size of all machines, in bytes.
 const PAGE: usize = 4096;
 
-/// Has a command do something between `fork` and `exec`.
+/// Runs `act` in the child between `fork` and `exec`.
 pub(super) fn before_exec(
     command: &mut Command,
     act: impl FnMut() -> io::Result<()> + Send + Sync + 'static,

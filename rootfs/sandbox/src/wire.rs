@@ -1,6 +1,6 @@
-//! What the two halves of the sandbox say to each other: frames of bytes over a Unix socket, some followed by open
-//! files. Both halves are the same program, so there are no versions; but the inner half stands beside foreign code,
-//! so what it says is read as if it were foreign too: every length is checked.
+//! The socket between the two halves of the sandbox: frames of bytes, some followed by open files, and the encoding of
+//! numbers and byte strings in them. Knows no messages. Every length is checked, because the inner half runs beside
+//! foreign code.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -13,16 +13,16 @@ use rustix::net::{
     SendFlags,
 };
 
-/// Open files that one message carries at most. Small, so that the usual limit of open files is not met.
+/// Most open files of one message. Small, so that the usual limit of open files is not reached.
 pub(super) const BATCH: usize = 32;
 
-/// Batches that the inner half may send before the first was acknowledged.
-pub(super) const UNDER_WAY: usize = 4;
+/// Most batches that the inner half may send before the first is acknowledged.
+pub(super) const UNACKNOWLEDGED_MAX: usize = 4;
 
-/// Longest frame: a tree of ten million entries would be shorter.
+/// Most bytes of a frame: a tree of ten million entries is shorter.
 const FRAME_MAX: u64 = 1 << 30;
 
-/// Bytes being written.
+/// Encodes numbers (little-endian) and byte strings (with their length before them).
 #[derive(Debug, Default)]
 pub(super) struct WireWriter(pub(super) Vec<u8>);
 
@@ -50,7 +50,7 @@ impl WireWriter {
     }
 }
 
-/// Bytes being read.
+/// Decodes what [`WireWriter`] encoded.
 #[derive(Debug)]
 pub(super) struct WireReader<'a>(pub(super) &'a [u8]);
 
@@ -70,12 +70,12 @@ impl<'a> WireReader<'a> {
     pub(super) fn time(&mut self) -> io::Result<Time> {
         let secs = self.array().map(i64::from_le_bytes)?;
         let nanos = self.u32()?;
-        if nanos >= 1_000_000_000 { Err(garbled()) } else { Ok(Time { secs, nanos }) }
+        if nanos >= 1_000_000_000 { Err(protocol_error()) } else { Ok(Time { secs, nanos }) }
     }
 
     pub(super) fn bytes(&mut self) -> io::Result<&'a [u8]> {
         let len = self.u32()? as usize;
-        let (taken, rest) = self.0.split_at_checked(len).ok_or_else(garbled)?;
+        let (taken, rest) = self.0.split_at_checked(len).ok_or_else(protocol_error)?;
         self.0 = rest;
         Ok(taken)
     }
@@ -89,14 +89,14 @@ impl<'a> WireReader<'a> {
     }
 
     fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk().ok_or_else(garbled)?;
+        let (taken, rest) = self.0.split_first_chunk().ok_or_else(protocol_error)?;
         self.0 = rest;
         Ok(*taken)
     }
 }
 
-/// What is said when a message makes no sense.
-pub(super) fn garbled() -> io::Error {
+/// The error for a malformed or unexpected message.
+pub(super) fn protocol_error() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the two halves of the sandbox do not understand each other")
 }
 
@@ -112,33 +112,33 @@ impl Channel {
         socket.write_all(bytes)
     }
 
-    /// Sends a frame, and open files with one more byte behind it.
+    /// Sends a frame, and after it one byte that carries open files.
     pub(super) fn send_with(&self, bytes: &[u8], files: &[impl AsFd]) -> io::Result<()> {
         self.send(bytes)?;
         let borrowed: Vec<_> = files.iter().map(AsFd::as_fd).collect();
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if !control.push(SendAncillaryMessage::ScmRights(&borrowed)) {
-            return Err(garbled());
+            return Err(protocol_error());
         }
         rustix::net::sendmsg(&self.0, &[IoSlice::new(b"f")], &mut control, SendFlags::NOSIGNAL)?;
         Ok(())
     }
 
-    /// Receives a frame; `go_on` is asked whenever nothing comes for as long as the socket's timeout.
-    pub(super) fn receive(&self, go_on: &dyn Fn() -> bool) -> io::Result<Vec<u8>> {
+    /// Receives a frame; whenever nothing arrives within the timeout of the socket, `wait_on` decides whether to go on.
+    pub(super) fn receive(&self, wait_on: &dyn Fn() -> bool) -> io::Result<Vec<u8>> {
         let mut header = [0; 8];
-        self.fill(&mut header, go_on)?;
+        self.read_exact(&mut header, wait_on)?;
         let len = u64::from_le_bytes(header);
         if len > FRAME_MAX {
-            return Err(garbled());
+            return Err(protocol_error());
         }
         let mut bytes = vec![0; len as usize];
-        self.fill(&mut bytes, go_on)?;
+        self.read_exact(&mut bytes, wait_on)?;
         Ok(bytes)
     }
 
-    /// Receives the open files behind a frame.
+    /// Receives the open files after a frame.
     pub(super) fn receive_files(&self) -> io::Result<Vec<OwnedFd>> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -161,181 +161,17 @@ impl Channel {
         Ok(files)
     }
 
-    fn fill(&self, mut into: &mut [u8], go_on: &dyn Fn() -> bool) -> io::Result<()> {
+    fn read_exact(&self, mut into: &mut [u8], wait_on: &dyn Fn() -> bool) -> io::Result<()> {
         let mut socket = &self.0;
         while !into.is_empty() {
             match socket.read(into) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(got) => into = &mut into[got..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && go_on() => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && wait_on() => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(())
     }
-}
-
-/// What the inner half says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
-    /// It has a user namespace and waits for its ids.
-    Unshared,
-    /// It could not go on. The system has no namespaces for it if `entering`.
-    Failed {
-        /// Whether it was still making the sandbox.
-        entering: bool,
-        /// A gerund and its object.
-        what: String,
-        /// The system's error number.
-        errno: i32,
-    },
-    /// Open files to be filled with the content of these nodes follow.
-    Fill(Vec<u32>),
-    /// Every file to be filled was sent.
-    Planted,
-    /// A step begins.
-    Begins(u32),
-    /// A step ended.
-    Ended {
-        /// Which.
-        step: u32,
-        /// How.
-        how: StepEnd,
-    },
-    /// A step failed, and a shell may take the terminal now; its name (`TERM`) is awaited.
-    Shell {
-        /// Which.
-        step: u32,
-        /// How.
-        how: StepEnd,
-    },
-    /// What the tree is now; see [`super::found`].
-    Found(Vec<u8>),
-    /// Open files with the content of these entries follow.
-    Read(Vec<u32>),
-    /// All is told.
-    Done,
-}
-
-/// How a step ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum StepEnd {
-    Status(i32),
-    Signal(i32),
-    NotStarted(String),
-    TooLong,
-    TooMuchMemory,
-    DiskFull,
-    TooMany,
-}
-
-impl Said {
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = WireWriter::default();
-        match self {
-            Self::Unshared => out.u8(0),
-            Self::Failed { entering, what, errno } => {
-                out.u8(1);
-                out.u8(u8::from(*entering));
-                out.bytes(what.as_bytes());
-                out.u32(errno.cast_unsigned());
-            }
-            Self::Fill(nodes) => numbers(&mut out, 2, nodes),
-            Self::Planted => out.u8(3),
-            Self::Begins(step) => {
-                out.u8(4);
-                out.u32(*step);
-            }
-            Self::Ended { step, how } => {
-                out.u8(5);
-                out.u32(*step);
-                how.encode(&mut out);
-            }
-            Self::Shell { step, how } => {
-                out.u8(9);
-                out.u32(*step);
-                how.encode(&mut out);
-            }
-            Self::Found(bytes) => {
-                out.u8(6);
-                out.0.extend_from_slice(bytes);
-            }
-            Self::Read(entries) => numbers(&mut out, 7, entries),
-            Self::Done => out.u8(8),
-        }
-        out.0
-    }
-
-    pub(super) fn decode(bytes: &[u8]) -> io::Result<Self> {
-        let mut bytes = WireReader(bytes);
-        Ok(match bytes.u8()? {
-            0 => Self::Unshared,
-            1 => Self::Failed {
-                entering: bytes.u8()? != 0,
-                what: bytes.text()?,
-                errno: bytes.u32()?.cast_signed(),
-            },
-            2 => Self::Fill(all_numbers(&mut bytes)?),
-            3 => Self::Planted,
-            4 => Self::Begins(bytes.u32()?),
-            5 => Self::Ended { step: bytes.u32()?, how: StepEnd::decode(&mut bytes)? },
-            6 => Self::Found(bytes.0.to_vec()),
-            7 => Self::Read(all_numbers(&mut bytes)?),
-            8 => Self::Done,
-            9 => Self::Shell { step: bytes.u32()?, how: StepEnd::decode(&mut bytes)? },
-            _ => return Err(garbled()),
-        })
-    }
-}
-
-impl StepEnd {
-    fn encode(&self, out: &mut WireWriter) {
-        match self {
-            Self::Status(status) => {
-                out.u8(0);
-                out.u32(status.cast_unsigned());
-            }
-            Self::Signal(signal) => {
-                out.u8(1);
-                out.u32(signal.cast_unsigned());
-            }
-            Self::NotStarted(why) => {
-                out.u8(2);
-                out.bytes(why.as_bytes());
-            }
-            Self::TooLong => out.u8(3),
-            Self::TooMuchMemory => out.u8(4),
-            Self::DiskFull => out.u8(5),
-            Self::TooMany => out.u8(6),
-        }
-    }
-
-    fn decode(bytes: &mut WireReader<'_>) -> io::Result<Self> {
-        Ok(match bytes.u8()? {
-            0 => Self::Status(bytes.u32()?.cast_signed()),
-            1 => Self::Signal(bytes.u32()?.cast_signed()),
-            2 => Self::NotStarted(bytes.text()?),
-            3 => Self::TooLong,
-            4 => Self::TooMuchMemory,
-            5 => Self::DiskFull,
-            6 => Self::TooMany,
-            _ => return Err(garbled()),
-        })
-    }
-}
-
-fn numbers(out: &mut WireWriter, tag: u8, numbers: &[u32]) {
-    out.u8(tag);
-    for number in numbers {
-        out.u32(*number);
-    }
-}
-
-fn all_numbers(bytes: &mut WireReader<'_>) -> io::Result<Vec<u32>> {
-    let mut numbers = Vec::new();
-    while !bytes.is_empty() {
-        numbers.push(bytes.u32()?);
-    }
-    Ok(numbers)
 }

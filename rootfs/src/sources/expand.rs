@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::read_at::ReadAt;
 use amiforge_progress::Monitor;
-use amiforge_store::{Naming, Spool, Spooling, Store, StoreError};
+use amiforge_store::{EntryWriter, OpenEntry, PendingRename, Store, StoreError};
 use sha2::{Digest as _, Sha256};
 
 /// Bytes taken from the input, and given to the store, at a time.
@@ -117,10 +117,10 @@ pub enum ExpandError {
 
 /// A decompressed input.
 pub(super) struct Expanded {
-    pub(super) spool: Spool,
+    pub(super) spool: OpenEntry,
     /// Digest of the input as it was, compressed.
     pub(super) compressed: Digest,
-    pub(super) naming: Naming,
+    pub(super) naming: PendingRename,
 }
 
 /// Decompresses an input into the store.
@@ -133,7 +133,7 @@ pub(super) fn expand(
 ) -> Result<Expanded, ExpandError> {
     let size = input.size();
     let mut hashing = HashingReader::new(input, monitor);
-    let mut spooling = store.begin()?;
+    let mut spooling = store.create_entry()?;
     let buffered = BufReader::with_capacity(PIECE, &mut hashing);
     let copied = decode(buffered, format, size, bounds, &mut spooling, monitor);
     copied.map_err(|stopped| hashing.explain(stopped, format.word()))?;
@@ -160,7 +160,7 @@ pub(crate) fn decode(
     format: Compression,
     compressed: u64,
     bounds: Bounds,
-    spooling: &mut Spooling,
+    spooling: &mut EntryWriter,
     monitor: Monitor<'_>,
 ) -> Result<(), Stopped> {
     match format {
@@ -184,7 +184,7 @@ pub(crate) fn decode(
 /// Copies what a decoder gives into an entry of the store, within the bounds.
 pub(crate) fn copy(
     mut decoder: impl Read,
-    spooling: &mut Spooling,
+    spooling: &mut EntryWriter,
     compressed: u64,
     bounds: Bounds,
     monitor: Monitor<'_>,

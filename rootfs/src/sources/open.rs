@@ -11,8 +11,8 @@ use amiforge_formats::read_at::ReadAt;
 use amiforge_progress::Monitor;
 use amiforge_progress::regular;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::checks::{DeferredTask, Purpose};
-use amiforge_store::{Spool, Store, StoreError};
+use amiforge_store::deferred::Deferred;
+use amiforge_store::{OpenEntry, Store, StoreError};
 
 use super::dir::{self, DirAttributes, DirError};
 use super::expand::{self, Bounds, Compression, ExpandError};
@@ -111,7 +111,7 @@ pub(crate) struct OpenedSource {
     pub(crate) size: u64,
     pub(crate) sha256: Option<Digest>,
     pub(crate) pinned: bool,
-    pub(crate) tasks: Vec<DeferredTask>,
+    pub(crate) deferred: Deferred,
     pub(crate) config: Option<serde_json::Value>,
 }
 
@@ -184,8 +184,8 @@ impl Opening<'_> {
         self.monitor.progress.begin("walking the folder", None);
         let (indexed, size) =
             dir::index(path, DirAttributes { owners, modes }, self.path_map, blobs, self.monitor)?;
-        let (sha256, tasks) = (None, Vec::new());
-        Ok(OpenedSource { indexed, kind: "dir", size, sha256, pinned: false, tasks, config: None })
+        let (sha256, deferred) = (None, Deferred::new());
+        Ok(OpenedSource { indexed, kind: "dir", size, sha256, pinned: false, deferred, config: None })
     }
 
     fn tar(&self, path: &Path, pin: DigestPin, blobs: &mut Blobs) -> Result<OpenedSource, SourceError> {
@@ -194,8 +194,8 @@ impl Opening<'_> {
             return Err(SourceError::Folder { path: path.to_owned(), instead });
         }
         self.monitor.progress.begin("indexing the archive", None);
-        let mut tasks = Vec::new();
-        let plain = self.archive(path, pin, blobs, &mut tasks)?;
+        let mut deferred = Deferred::new();
+        let plain = self.archive(path, pin, blobs, &mut deferred)?;
         let indexed =
             tar::index(&plain.bytes(), ArchiveLocation { source: plain.source, at: 0 }, self.monitor)?;
         if let Some(sign) = image_sign(|name| indexed.tree.lookup(name.as_bytes()).is_some()) {
@@ -203,16 +203,16 @@ impl Opening<'_> {
         }
         let pinned = matches!(pin, DigestPin::Exact(_));
         let (size, sha256) = (plain.size, plain.sha256);
-        Ok(OpenedSource { indexed, kind: "tar", size, sha256, pinned, tasks, config: None })
+        Ok(OpenedSource { indexed, kind: "tar", size, sha256, pinned, deferred, config: None })
     }
 
-    /// Opens an archive and decompresses it if need be. What its digest takes besides becomes a task.
+    /// Opens an archive and decompresses it if need be. What its digest takes besides is deferred.
     pub(super) fn archive(
         &self,
         path: &Path,
         pin: DigestPin,
         blobs: &mut Blobs,
-        tasks: &mut Vec<DeferredTask>,
+        deferred: &mut Deferred,
     ) -> Result<Plain, SourceError> {
         let opening = |source| SourceError::Open { path: path.to_owned(), source };
         let file = regular::open(path).map_err(opening)?;
@@ -227,7 +227,7 @@ impl Opening<'_> {
             };
             if own {
                 let file = file.try_clone().map_err(opening)?;
-                tasks.push(DeferredTask::Hash { file, at: 0, len: size, purpose: Purpose::Input(expected) });
+                deferred.check_input(file, size, expected);
             }
             let source = blobs.add(file.try_clone().map_err(opening)?, path);
             return Ok(Plain { file, source, len: size, sha256: expected, size });
@@ -237,13 +237,13 @@ impl Opening<'_> {
             let start = if start.is_empty() { "nothing".to_owned() } else { start };
             return Err(SourceError::Unknown { path: path.to_owned(), start });
         };
-        let (spool, sha256) = self.spooled(&whole, format, None, tasks)?;
+        let (entry, sha256) = self.spooled(&whole, format, None, deferred)?;
         if let DigestPin::Exact(expected) = pin
             && expected != sha256
         {
             return Err(SourceError::Digest { expected, actual: sha256 });
         }
-        let Spool { file, path, len, .. } = spool;
+        let OpenEntry { file, path, len, .. } = entry;
         let source = blobs.add_entry(file.try_clone().map_err(opening)?, &path);
         Ok(Plain { file, source, len, sha256: Some(sha256), size })
     }
@@ -254,26 +254,23 @@ impl Opening<'_> {
         input: &dyn ReadAt,
         format: Compression,
         known: Option<Digest>,
-        tasks: &mut Vec<DeferredTask>,
-    ) -> Result<(Spool, Digest), SourceError> {
+        deferred: &mut Deferred,
+    ) -> Result<(OpenEntry, Digest), SourceError> {
         // Only when an entry might fit is the input worth hashing before it is decompressed.
-        if self.store.may_hold(input.size()) {
+        if self.store.may_contain(input.size()) {
             self.monitor.progress.begin("hashing the archive", Some(input.size()));
             let digest = match known {
                 Some(digest) => digest,
                 None => expand::digest(input, self.monitor)?,
             };
-            if let Some(spool) = self.store.find(digest, input.size())? {
-                let file = spool.file.try_clone();
-                let file = file.map_err(|source| StoreError::Read { path: spool.path.clone(), source })?;
-                let purpose = Purpose::Entry(spool.path.clone(), spool.digest);
-                tasks.push(DeferredTask::Hash { file, at: 0, len: spool.len, purpose });
-                return Ok((spool, digest));
+            if let Some(entry) = self.store.find(digest, input.size())? {
+                deferred.check_open_entry(&entry)?;
+                return Ok((entry, digest));
             }
         }
         self.monitor.progress.begin("decompressing the archive", Some(input.size()));
         let expanded = expand::expand(input, format, self.store, Bounds::default(), self.monitor)?;
-        tasks.push(DeferredTask::Name(expanded.naming));
+        deferred.rename(expanded.naming);
         Ok((expanded.spool, expanded.compressed))
     }
 }

@@ -1,5 +1,5 @@
 //! The files behind the slices of trees and plans: some stay open, some (the many files of a folder) are opened
-//! when they are read. Each is checked to be the one that was indexed.
+//! when they are read. Each has a stamp by which a change since it was indexed is detected. Knows no trees.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{File, Metadata, OpenOptions};
@@ -10,40 +10,51 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{SourceId, Sources};
+use amiforge_progress::Monitor;
 
-use crate::digests::{ContentPiece, FileDigests};
+use crate::hash::{FileDigests, hash_range};
 
-/// Files that are kept open at a time of those opened on demand; well below the usual limit of 1024 for a program,
+/// Most files that are open at a time of those opened on demand; well below the usual limit of 1024 for a program,
 /// and more than the packages of an ordinary system.
 const OPEN_MAX: usize = 256;
 
-/// What tells one state of a file from another.
+/// A file's content as one piece of a source: the source, its first byte there, its length in bytes.
+pub type ContentPiece = (SourceId, u64, u64);
+
+/// What distinguishes one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStamp {
     dev: u64,
     ino: u64,
     size: u64,
-    /// None for an entry of the store, whose name stands for its bytes.
+    /// None for an entry of the store, whose digest is checked instead.
     mtime: Option<(i64, i64)>,
+    /// Only of a file whose digest was taken when it was added: its mtime may have been set back since.
+    ctime: Option<(i64, i64)>,
 }
 
 impl FileStamp {
-    /// The stamp of a file.
-    pub fn of(found: &Metadata) -> Self {
-        let mtime = Some((found.mtime(), found.mtime_nsec()));
-        Self { dev: found.dev(), ino: found.ino(), size: found.size(), mtime }
+    /// The stamp of a file: device, inode, size and mtime.
+    pub fn of(metadata: &Metadata) -> Self {
+        Self { ctime: None, ..Self::with_ctime(metadata) }
     }
 
-    /// The stamp of an entry of the store: its bytes are held against their digest, and its time may say when it was
-    /// used last.
-    pub fn of_entry(found: &Metadata) -> Self {
-        Self { mtime: None, ..Self::of(found) }
+    /// The stamp of an entry of the store, without times: its bytes are compared with their digest, and its mtime is
+    /// set whenever it is used.
+    pub fn of_entry(metadata: &Metadata) -> Self {
+        Self { mtime: None, ..Self::of(metadata) }
     }
 
-    /// Whether a file still has this stamp.
-    fn is_of(&self, found: &Metadata) -> bool {
-        let now = Self::of(found);
-        *self == Self { mtime: self.mtime.and(now.mtime), ..now }
+    fn with_ctime(metadata: &Metadata) -> Self {
+        let mtime = Some((metadata.mtime(), metadata.mtime_nsec()));
+        let ctime = Some((metadata.ctime(), metadata.ctime_nsec()));
+        Self { dev: metadata.dev(), ino: metadata.ino(), size: metadata.size(), mtime, ctime }
+    }
+
+    /// Whether a file still has this stamp; times that it lacks are not compared.
+    fn matches(&self, metadata: &Metadata) -> bool {
+        let now = Self::with_ctime(metadata);
+        *self == Self { mtime: self.mtime.and(now.mtime), ctime: self.ctime.and(now.ctime), ..now }
     }
 }
 
@@ -58,7 +69,7 @@ struct Blob {
 #[derive(Debug, Default)]
 pub struct Blobs {
     files: Vec<Blob>,
-    /// Digests of pieces of them.
+    /// Digests of contents in them, as far as they are known.
     digests: BTreeMap<ContentPiece, FileDigests>,
     /// Files opened on demand, the latest used first.
     recent: Mutex<VecDeque<(u32, Arc<File>)>>,
@@ -70,28 +81,44 @@ impl Blobs {
         Self::default()
     }
 
-    /// A copy that further files can be added to without a trace here; numbers of sources are given in both from
-    /// [`Blobs::count`] on.
+    /// A copy, to which files are added independently of this one; both number them from [`Blobs::count`] on.
     #[must_use]
     pub fn fork(&self) -> Self {
         Self { files: self.files.clone(), digests: self.digests.clone(), recent: Mutex::default() }
     }
 
-    /// How many files there are: the number of the next source.
+    /// Number of files, which is the number of the next source.
     pub fn count(&self) -> u32 {
         u32::try_from(self.files.len()).unwrap_or(u32::MAX)
     }
 
     /// Adds an open file; `path` is how errors name it.
     pub fn add(&mut self, file: File, path: &Path) -> SourceId {
-        let stamp = file.metadata().ok().map(|found| FileStamp::of(&found));
+        let stamp = file.metadata().ok().map(|metadata| FileStamp::of(&metadata));
         self.push(Blob { path: path.to_owned(), file: Some(Arc::new(file)), stamp })
     }
 
     /// Adds an open entry of the store.
     pub fn add_entry(&mut self, file: File, path: &Path) -> SourceId {
-        let stamp = file.metadata().ok().map(|found| FileStamp::of_entry(&found));
+        let stamp = file.metadata().ok().map(|metadata| FileStamp::of_entry(&metadata));
         self.push(Blob { path: path.to_owned(), file: Some(Arc::new(file)), stamp })
+    }
+
+    /// Adds an open file of the host and takes the digest of its content, with progress. The stamp is taken before the
+    /// digest, so [`Blobs::changed`] detects every change since then. None when it is cancelled.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or has become shorter meanwhile.
+    pub fn add_hashed(
+        &mut self,
+        file: File,
+        path: &Path,
+        monitor: Monitor<'_>,
+    ) -> io::Result<Option<(ContentPiece, Digest)>> {
+        let stamp = FileStamp::with_ctime(&file.metadata()?);
+        let Some(digest) = hash_range(&file, 0, stamp.size, monitor)? else { return Ok(None) };
+        let blob = Blob { path: path.to_owned(), file: Some(Arc::new(file)), stamp: Some(stamp) };
+        Ok(Some(((self.push(blob), 0, stamp.size), digest)))
     }
 
     /// Adds a file that is opened when it is read, and must then still have its stamp.
@@ -99,38 +126,38 @@ impl Blobs {
         self.push(Blob { path, file: None, stamp: Some(stamp) })
     }
 
-    /// How errors name a source.
+    /// The path that errors name a source by.
     pub fn path(&self, source: SourceId) -> Option<&Path> {
         self.files.get(source.0 as usize).map(|blob| blob.path.as_path())
     }
 
     /// The digests of a piece, if they are known.
-    pub fn known(&self, piece: ContentPiece) -> Option<FileDigests> {
+    pub fn digests(&self, piece: ContentPiece) -> Option<FileDigests> {
         self.digests.get(&piece).copied()
     }
 
-    /// The SHA-256 of the file that holds a stretch of a source, and where in the file that begins, if it is known.
-    pub fn file_around(&self, source: SourceId, at: u64, len: u64) -> Option<(Digest, u64)> {
+    /// The SHA-256 of the file that contains a range of a source, and the offset of the range in that file, if known.
+    pub fn containing_file(&self, source: SourceId, at: u64, len: u64) -> Option<(Digest, u64)> {
         let (piece, digests) = self.digests.range(..=(source, at, u64::MAX)).next_back()?;
         let (holder, start, all) = *piece;
         let within = at.checked_sub(start)?;
         (holder == source && within.checked_add(len)? <= all).then_some((digests.sha256, within))
     }
 
-    /// Lets the digests of a piece be known.
-    pub fn know(&mut self, piece: ContentPiece, digests: FileDigests) {
+    /// Records the digests of a piece.
+    pub fn set_digests(&mut self, piece: ContentPiece, digests: FileDigests) {
         self.digests.insert(piece, digests);
     }
 
-    /// The first of the open files that is not as it was when it was added. Those opened on demand are looked at
-    /// whenever they are read.
+    /// The first of the open files that changed since it was added. Those opened on demand are compared with their
+    /// stamps whenever they are read.
     ///
     /// # Errors
-    /// What the system says.
+    /// When the metadata of a file cannot be read.
     pub fn changed(&self) -> io::Result<Option<&Path>> {
         for blob in &self.files {
             let (Some(file), Some(stamp)) = (&blob.file, blob.stamp) else { continue };
-            if !stamp.is_of(&file.metadata()?) {
+            if !stamp.matches(&file.metadata()?) {
                 return Ok(Some(&blob.path));
             }
         }
@@ -142,7 +169,7 @@ impl Blobs {
         SourceId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
     }
 
-    /// Opens a file of a folder, or takes it from those that are open.
+    /// Opens a file of a folder, or returns it from those that are open.
     fn open(&self, source: u32, blob: &Blob) -> io::Result<Arc<File>> {
         {
             let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -162,12 +189,13 @@ impl Blobs {
         Ok(file)
     }
 
-    /// Reads from a file of a folder; looked at after the read, so that what was read is what was indexed.
+    /// Reads from a file of a folder. The stamp is compared after the read, so that the bytes are those that were
+    /// indexed.
     fn read_closed(&self, source: u32, blob: &Blob, at: u64, buf: &mut [u8]) -> io::Result<()> {
         let file = self.open(source, blob)?;
         let read = file.read_exact_at(buf, at);
-        let found = file.metadata()?;
-        if !blob.stamp.is_some_and(|stamp| stamp.is_of(&found)) {
+        let metadata = file.metadata()?;
+        if !blob.stamp.is_some_and(|stamp| stamp.matches(&metadata)) {
             return Err(io::Error::other("it changed since it was indexed"));
         }
         read
@@ -220,6 +248,26 @@ mod tests {
         std::fs::write(folder.path().join("7"), b"longer").unwrap();
         let error = blobs.read_exact_at(ids[7], 0, &mut [0; 4]).unwrap_err().to_string();
         assert!(error.contains("/7`") && error.contains("changed since it was indexed"), "{error}");
+    }
+
+    #[test]
+    fn a_hashed_file_is_watched_from_before_it_was_hashed_and_its_ctime_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, b"content").unwrap();
+        let mtime = path.metadata().unwrap().modified().unwrap();
+        let mut blobs = Blobs::new();
+        let cancel = amiforge_progress::CancelToken::new();
+        cancel.cancel();
+        let open = || File::open(&path).unwrap();
+        assert!(blobs.add_hashed(open(), &path, Monitor::silent(&cancel)).unwrap().is_none());
+        let (piece, digest) = blobs.add_hashed(open(), &path, Monitor::none()).unwrap().unwrap();
+        assert_eq!((piece, digest), ((SourceId(0), 0, 7), Digest::of(b"content")));
+        assert_eq!(blobs.changed().unwrap(), None);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::fs::write(&path, b"CONTENT").unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(mtime).unwrap();
+        assert_eq!(blobs.changed().unwrap(), Some(path.as_path()));
     }
 
     #[test]

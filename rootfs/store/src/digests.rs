@@ -1,80 +1,44 @@
-//! Digests of the contents of files, which bills of materials name: taken once, while there is a core to spare, and
-//! known from then on, with the layers that are kept too.
+//! Digests of the contents of files, which SBOMs name: taken once, while a core is idle, and known from then on; layers
+//! keep them too. How a digest is computed is [`crate::hash`]'s.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use amiforge_formats::digest::Digest;
-use amiforge_formats::plan::{SourceId, Sources};
+use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, NodeKind, Origin, Tree};
-use sha1::Digest as _;
-use sha2::Digest as _;
-use sha2::Sha256;
+use amiforge_progress::CancelToken;
 
-use crate::blobs::Blobs;
+use crate::blobs::{Blobs, ContentPiece};
+use crate::hash::{CHUNK, FileDigests, FileHasher};
 
 /// Bytes that are read at a time.
-const STEP: u64 = 1 << 20;
-
-/// What is taken of a file's content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileDigests {
-    /// SHA-1, which SPDX asks for.
-    pub sha1: [u8; 20],
-    /// SHA-256.
-    pub sha256: Digest,
-}
-
-/// Where a file's content lies as one piece: source, first byte, length.
-pub type ContentPiece = (SourceId, u64, u64);
+const STEP: u64 = CHUNK as u64;
 
 /// Pieces with their digests.
-type Taken = Vec<(ContentPiece, FileDigests)>;
+type TakenDigests = Vec<(ContentPiece, FileDigests)>;
 
-/// Takes both digests of bytes that come one after another.
-#[derive(Default)]
-pub struct Both {
-    sha1: sha1::Sha1,
-    sha256: Sha256,
-}
-
-impl Both {
-    /// Takes the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.sha1.update(bytes);
-        self.sha256.update(bytes);
-    }
-
-    /// The digests of all bytes.
-    pub fn finish(self) -> FileDigests {
-        FileDigests { sha1: self.sha1.finalize().into(), sha256: Digest(self.sha256.finalize().into()) }
-    }
-}
-
-/// The digests of a content: as known, or taken now.
+/// The digests of a content: the known ones, or else taken now.
 ///
 /// # Errors
-/// What the medium says.
+/// When the content cannot be read.
 pub fn of(content: &Content, blobs: &Blobs) -> io::Result<FileDigests> {
-    if let Some(known) = piece(content).and_then(|piece| blobs.known(piece)) {
+    if let Some(known) = piece(content).and_then(|piece| blobs.digests(piece)) {
         return Ok(known);
     }
-    let mut both = Both::default();
-    each_part(content, blobs, |part| both.update(part))?;
-    Ok(both.finish())
+    let mut hasher = FileHasher::default();
+    each_part(content, blobs, |part| hasher.update(part))?;
+    Ok(hasher.finish())
 }
 
-/// The digests of a content, if they are known; nothing is read.
+/// The digests of a content if they are known; nothing is read.
 pub fn known(content: &Content, blobs: &Blobs) -> Option<FileDigests> {
-    piece(content).and_then(|piece| blobs.known(piece))
+    piece(content).and_then(|piece| blobs.digests(piece))
 }
 
-/// Where a content lies, if in one piece of a source.
+/// The piece that a content is, if it is one piece of a source.
 pub fn piece(content: &Content) -> Option<ContentPiece> {
     match content {
         Content::Slice { source, at, len } => Some((*source, *at, *len)),
@@ -82,10 +46,10 @@ pub fn piece(content: &Content) -> Option<ContentPiece> {
     }
 }
 
-/// Gives the bytes of a file piece by piece, holes as zeros.
+/// Calls `take` with the bytes of a content in order, at most 1 MiB at a time, holes as zeros.
 ///
 /// # Errors
-/// What the medium says.
+/// When the content cannot be read.
 pub fn each_part(content: &Content, sources: &dyn Sources, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut done = 0;
     for segment in content.segments() {
@@ -119,7 +83,7 @@ fn zeros(len: u64, take: &mut impl FnMut(&[u8])) {
     }
 }
 
-/// Calls with a buffer for each step of `len` bytes, and where the step begins.
+/// Calls `step` with a buffer for each step of `len` bytes, and the offset at which the step begins.
 fn each_step(len: u64, mut step: impl FnMut(u64, &mut [u8]) -> io::Result<()>) -> io::Result<()> {
     let mut buffer = vec![0; len.min(STEP) as usize];
     let mut from = 0;
@@ -131,113 +95,118 @@ fn each_step(len: u64, mut step: impl FnMut(u64, &mut [u8]) -> io::Result<()>) -
     Ok(())
 }
 
-/// Takes the digests of all files of a tree whose content lies in one piece, as far as they are not known.
+/// Takes the digests of all files of a tree whose content is one piece of a source and whose digests are not known, on
+/// all processors.
 ///
 /// # Errors
-/// What the medium says.
+/// When a content cannot be read.
 pub fn take(tree: &Tree, blobs: &mut Blobs) -> io::Result<()> {
-    let wanted = wanted(tree, blobs);
+    let missing = missing(tree, blobs);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = wanted.len().div_ceil(workers).max(1);
+    let share = missing.len().div_ceil(workers).max(1);
     let read = &*blobs;
     let one = |piece: &ContentPiece| {
         let content = Content::Slice { source: piece.0, at: piece.1, len: piece.2 };
         of(&content, read).map(|digests| (*piece, digests))
     };
-    let taken: Vec<io::Result<Taken>> = std::thread::scope(|scope| {
-        let shares = wanted.chunks(share);
+    let taken: Vec<io::Result<TakenDigests>> = std::thread::scope(|scope| {
+        let shares = missing.chunks(share);
         let running: Vec<_> =
             shares.map(|pieces| scope.spawn(move || pieces.iter().map(one).collect())).collect();
-        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(ended()))).collect()
+        running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(panicked()))).collect()
     });
     for share in taken {
         for (piece, digests) in share? {
-            blobs.know(piece, digests);
+            blobs.set_digests(piece, digests);
         }
     }
     Ok(())
 }
 
-/// The pieces of a tree's files that are not known, in the order in which they lie.
-fn wanted(tree: &Tree, blobs: &Blobs) -> Vec<ContentPiece> {
+/// The pieces of a tree's files whose digests are not known, ordered by source and offset.
+fn missing(tree: &Tree, blobs: &Blobs) -> Vec<ContentPiece> {
     let files = tree.walk().filter_map(|entry| match &tree.node(entry.id).kind {
         NodeKind::File(content) => piece(content),
         _ => None,
     });
-    let mut wanted: Vec<ContentPiece> = files.filter(|piece| blobs.known(*piece).is_none()).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    wanted
+    let mut missing: Vec<ContentPiece> = files.filter(|piece| blobs.digests(*piece).is_none()).collect();
+    missing.sort_unstable();
+    missing.dedup();
+    missing
 }
 
-fn ended() -> io::Error {
+fn panicked() -> io::Error {
     io::Error::other("a thread that takes digests ended early")
 }
 
-/// Digests that are being taken on a thread of their own. Dropped, it stops.
+/// Digests that are being taken on a thread of their own. Dropped, it is cancelled.
 #[derive(Debug)]
-pub struct Digesting {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<io::Result<Taken>>>,
+pub struct BackgroundDigests {
+    cancel: CancelToken,
+    thread: Option<JoinHandle<io::Result<TakenDigests>>>,
 }
 
-impl Digesting {
-    /// Starts on every file of a tree whose content lies in one piece, is not known, and in a file that has a name.
+impl BackgroundDigests {
+    /// Starts on every file of a tree whose content is one piece of a source and whose digests are not known.
     pub fn start(tree: &Tree, blobs: &Blobs) -> Self {
-        let wanted = wanted(tree, blobs).into_iter();
-        let wanted: Vec<(ContentPiece, PathBuf)> =
-            wanted.filter_map(|piece| Some((piece, blobs.path(piece.0)?.to_owned()))).collect();
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        Self { stop, thread: Some(std::thread::spawn(move || all(&wanted, &flag))) }
+        let missing = missing(tree, blobs).into_iter();
+        let missing: Vec<(ContentPiece, PathBuf)> =
+            missing.filter_map(|piece| Some((piece, blobs.path(piece.0)?.to_owned()))).collect();
+        let cancel = CancelToken::new();
+        let token = cancel.clone();
+        Self { cancel, thread: Some(std::thread::spawn(move || take_all(&missing, &token))) }
     }
 
-    /// Waits for the rest, and lets them be known.
+    /// Waits for the rest and records them in `blobs`.
     ///
     /// # Errors
-    /// What the medium says.
-    pub fn finish(mut self, blobs: &mut Blobs) -> io::Result<()> {
+    /// When a content cannot be read.
+    pub fn join(mut self, blobs: &mut Blobs) -> io::Result<()> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
-        for (piece, digests) in thread.join().unwrap_or_else(|_| Err(ended()))? {
-            blobs.know(piece, digests);
+        for (piece, digests) in thread.join().unwrap_or_else(|_| Err(panicked()))? {
+            blobs.set_digests(piece, digests);
         }
         Ok(())
     }
 }
 
-impl Drop for Digesting {
+impl Drop for BackgroundDigests {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.cancel.cancel();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn all(wanted: &[(ContentPiece, PathBuf)], stop: &AtomicBool) -> io::Result<Taken> {
+fn take_all(pieces: &[(ContentPiece, PathBuf)], cancel: &CancelToken) -> io::Result<TakenDigests> {
     let mut open: Option<(&Path, File)> = None;
-    let mut taken = Vec::with_capacity(wanted.len());
-    for (piece, path) in wanted {
+    let mut taken = Vec::with_capacity(pieces.len());
+    for (piece, path) in pieces {
         if open.as_ref().is_none_or(|(opened, _)| opened != path) {
             open = Some((path, File::open(path)?));
         }
         let Some((_, file)) = &open else { continue };
-        let mut both = Both::default();
+        let mut hasher = FileHasher::default();
         each_step(piece.2, |from, part| {
-            if stop.load(Ordering::Relaxed) {
+            if cancel.is_cancelled() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
             file.read_exact_at(part, piece.1 + from)?;
-            both.update(part);
+            hasher.update(part);
             Ok(())
         })?;
-        taken.push((*piece, both.finish()));
+        taken.push((*piece, hasher.finish()));
     }
     Ok(taken)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use amiforge_formats::digest::Digest;
+    use amiforge_formats::plan::SourceId;
     use amiforge_formats::time::Time;
     use amiforge_formats::tree::{Meta, Name, Node, Segment};
 
@@ -256,18 +225,18 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_on_the_side_is_known_and_right() {
+    fn digests_taken_in_the_background_are_recorded_and_right() {
         let (_folder, mut blobs, source) = blobs();
         let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         let content = Content::Slice { source, at: 2, len: 3 };
         let node = Node { meta: Meta::root_owned(0o644, Time::EPOCH), kind: NodeKind::File(content.clone()) };
         tree.add(tree.root(), Name::new(b"abc").unwrap(), node).unwrap();
-        Digesting::start(&tree, &blobs).finish(&mut blobs).unwrap();
-        let known = blobs.known((source, 2, 3)).unwrap();
+        BackgroundDigests::start(&tree, &blobs).join(&mut blobs).unwrap();
+        let known = blobs.digests((source, 2, 3)).unwrap();
         assert_eq!(known.sha256.to_string(), ABC);
         assert_eq!(known.sha1[..4], [0xa9, 0x99, 0x3e, 0x36]);
         assert_eq!(of(&content, &blobs).unwrap(), known);
-        assert_eq!(blobs.known((source, 2, 4)), None);
+        assert_eq!(blobs.digests((source, 2, 4)), None);
     }
 
     #[test]
@@ -280,14 +249,14 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_went_away_is_told_and_one_that_is_given_up_is_left() {
+    fn a_short_source_is_an_error_and_dropping_cancels() {
         let (folder, mut blobs, source) = blobs();
         let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         let kind = NodeKind::File(Content::Slice { source, at: 0, len: 99 });
         let node = Node { meta: Meta::root_owned(0o644, Time::EPOCH), kind };
         tree.add(tree.root(), Name::new(b"long").unwrap(), node).unwrap();
-        drop(Digesting::start(&tree, &blobs));
-        assert!(Digesting::start(&tree, &blobs).finish(&mut blobs).is_err());
+        drop(BackgroundDigests::start(&tree, &blobs));
+        assert!(BackgroundDigests::start(&tree, &blobs).join(&mut blobs).is_err());
         drop(folder);
     }
 }

@@ -1,8 +1,8 @@
 //! Objects: files as they were fetched, each named by its digest: packages, source archives, indexes.
 //!
-//! An object is `objects/<sha256>`. While it is being fetched it is `objects/.get-<sha256>`, locked by whoever writes
-//! it; one that a killed fetch left is continued by the next, because its digest tells in the end whether it is right.
-//! An object's length is checked when it is found, its bytes by whoever reads them.
+//! An object is `objects/<sha256>`. While it is being fetched it is `objects/.get-<sha256>`, locked by its writer; one
+//! that a killed fetch left is continued by the next, because its digest decides in the end whether it is right.
+//! An object's length is checked when it is opened, its bytes by the reader.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
-use super::{Store, StoreError};
+use crate::entry::touch;
+use crate::error::StoreError;
+use crate::store::Store;
 
 /// Folder of the objects in a store.
-pub(super) const FOLDER: &str = "objects";
-/// Stands before the digest of an object that is not complete.
-pub(super) const PART: &str = ".get-";
+pub(crate) const FOLDER: &str = "objects";
+/// Prefix of the name of an incomplete object; its digest follows.
+pub(crate) const PART: &str = ".get-";
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 18;
 
@@ -32,7 +34,7 @@ pub struct Objects {
 pub struct OpenObject {
     /// The file.
     pub file: File,
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
     /// Its length in bytes.
     pub len: u64,
@@ -40,20 +42,20 @@ pub struct OpenObject {
     pub digest: Digest,
 }
 
-/// What [`Objects::begin`] found.
+/// Outcome of [`Objects::create`].
 #[derive(Debug)]
-pub enum Begun {
-    /// It is there already.
-    There(OpenObject),
-    /// It is to be written, from [`ObjectPart::at`] on.
-    Part(ObjectPart),
-    /// Somebody else is writing it.
-    Busy,
+pub enum CreatedObject {
+    /// The object is in the store already.
+    Exists(OpenObject),
+    /// It can be written, from [`PartialObject::len`] on.
+    Partial(PartialObject),
+    /// Another process is writing it.
+    Locked,
 }
 
-/// An object that is not complete. Dropped, it stays for whoever continues it.
+/// An incomplete object. Dropped, it stays, and the next writer continues it.
 #[derive(Debug)]
-pub struct ObjectPart {
+pub struct PartialObject {
     file: File,
     path: PathBuf,
     folder: PathBuf,
@@ -64,14 +66,14 @@ pub struct ObjectPart {
 }
 
 impl Store {
-    /// Its objects.
+    /// The objects of this store.
     pub fn objects(&self) -> Objects {
-        Objects { folder: self.folder.join(FOLDER) }
+        Objects { folder: self.folder().join(FOLDER) }
     }
 }
 
 impl Objects {
-    /// Where an object lies, be it there or not.
+    /// Path of an object, whether it exists or not.
     pub fn path(&self, digest: Digest) -> PathBuf {
         self.folder.join(digest.to_string())
     }
@@ -79,7 +81,7 @@ impl Objects {
     /// An object of this digest and length.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when it is there with another length; it is removed then.
+    /// [`StoreError::Damaged`] when it has another length; it is removed then.
     pub fn find(&self, digest: Digest, size: u64) -> Result<Option<OpenObject>, StoreError> {
         let path = self.path(digest);
         let file = match File::open(&path) {
@@ -91,21 +93,21 @@ impl Objects {
         if len != size {
             return Err(damaged(path, format!("{len} bytes"), format!("{size}")));
         }
-        super::touch(&file);
+        touch(&file);
         Ok(Some(OpenObject { file, path, len, digest }))
     }
 
-    /// Begins to write an object of `size` bytes, or continues what somebody has left of it.
+    /// Creates an object of `size` bytes, or continues an incomplete one.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn begin(&self, digest: Digest, size: u64) -> Result<Begun, StoreError> {
+    pub fn create(&self, digest: Digest, size: u64) -> Result<CreatedObject, StoreError> {
         let failed = |source| StoreError::Write { folder: self.folder.clone(), source };
         fs::create_dir_all(&self.folder).map_err(failed)?;
         let path = self.folder.join(format!("{PART}{digest}"));
         loop {
             if let Some(object) = self.find(digest, size)? {
-                return Ok(Begun::There(object));
+                return Ok(CreatedObject::Exists(object));
             }
             let mut open = OpenOptions::new();
             let file =
@@ -113,67 +115,67 @@ impl Objects {
             let lock = rustix::fs::FlockOperation::NonBlockingLockExclusive;
             match rustix::fs::flock(&file, lock) {
                 Ok(()) => {}
-                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Begun::Busy),
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(CreatedObject::Locked),
                 Err(error) => return Err(failed(error.into())),
             }
-            // Whoever held it until now may have given it its name: then this is no longer the file at `path`.
-            let still = fs::metadata(&path).is_ok_and(|now| {
+            // The process that had it locked may have renamed it: then this is no longer the file at `path`.
+            let current = fs::metadata(&path).is_ok_and(|now| {
                 file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (now.dev(), now.ino()))
             });
-            if still {
+            if current {
                 let (folder, hash) = (self.folder.clone(), Sha256::new());
-                let mut part = ObjectPart { file, path, folder, digest, size, hash, len: 0 };
-                part.take_over()?;
-                return Ok(Begun::Part(part));
+                let mut part = PartialObject { file, path, folder, digest, size, hash, len: 0 };
+                part.resume()?;
+                return Ok(CreatedObject::Partial(part));
             }
         }
     }
 
-    /// Puts bytes that are at hand into the store.
+    /// Stores the bytes of a reader.
     ///
     /// # Errors
     /// [`StoreError::Other`] when they have another digest or length, or when the folder cannot be written.
     pub fn put(&self, digest: Digest, size: u64, reader: &mut dyn Read) -> Result<OpenObject, StoreError> {
-        let mut part = match self.begin(digest, size)? {
-            Begun::There(object) => return Ok(object),
-            Begun::Part(part) => part,
-            // Somebody fetches the same: the bytes at hand are written beside theirs, and one of both wins.
-            Begun::Busy => return self.put_aside(digest, size, reader),
+        let mut part = match self.create(digest, size)? {
+            CreatedObject::Exists(object) => return Ok(object),
+            CreatedObject::Partial(part) => part,
+            // Another process fetches the same object: both write a file of their own, and the later rename wins.
+            CreatedObject::Locked => return self.put_beside(digest, size, reader),
         };
-        part.restart()?;
-        part.fill(reader)?;
+        part.truncate()?;
+        part.copy_from(reader)?;
         part.finish()
     }
 
-    fn put_aside(&self, digest: Digest, size: u64, reader: &mut dyn Read) -> Result<OpenObject, StoreError> {
+    fn put_beside(&self, digest: Digest, size: u64, reader: &mut dyn Read) -> Result<OpenObject, StoreError> {
         let failed = |source| StoreError::Write { folder: self.folder.clone(), source };
         let temporary = tempfile::Builder::new().prefix(PART).tempfile_in(&self.folder).map_err(failed)?;
         let (file, path) = temporary.keep().map_err(|error| failed(error.error))?;
         let (folder, hash) = (self.folder.clone(), Sha256::new());
-        let mut part = ObjectPart { file, path: path.clone(), folder, digest, size, hash, len: 0 };
-        let done = part.fill(reader).and_then(|()| part.finish());
+        let mut part = PartialObject { file, path: path.clone(), folder, digest, size, hash, len: 0 };
+        let done = part.copy_from(reader).and_then(|()| part.finish());
         if done.is_err() {
             let _ = fs::remove_file(path);
         }
         done
     }
 
-    /// Syncs the names that objects have got. To be called once after many were written.
+    /// Makes the names of objects survive a power cut. To be called once after many were written.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn settle(&self) -> Result<(), StoreError> {
+    /// [`StoreError::Write`].
+    pub fn sync(&self) -> Result<(), StoreError> {
         let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
         synced.map_err(|source| StoreError::Write { folder: self.folder.clone(), source })
     }
 }
 
 impl OpenObject {
-    /// Reads all of it and holds it against its digest.
+    /// Reads all of it and compares it with its digest.
     ///
     /// # Errors
     /// [`StoreError::Damaged`]; it is removed then.
-    pub fn check(&mut self) -> Result<(), StoreError> {
+    pub fn verify(&mut self) -> Result<(), StoreError> {
         let failed = |source| StoreError::Read { path: self.path.clone(), source };
         let mut hash = Sha256::new();
         let mut buffer = vec![0; CHUNK];
@@ -193,7 +195,7 @@ impl OpenObject {
         Err(damaged(self.path.clone(), format!("digest {found}"), self.digest.to_string()))
     }
 
-    /// All of its bytes, held against its digest.
+    /// All of its bytes, compared with its digest.
     ///
     /// # Errors
     /// [`StoreError::Damaged`]; it is removed then.
@@ -209,20 +211,25 @@ impl OpenObject {
     }
 }
 
-impl ObjectPart {
-    /// How many bytes are there.
-    pub fn at(&self) -> u64 {
+impl PartialObject {
+    /// Bytes written so far.
+    pub fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Whether nothing was written yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// Appends bytes.
     ///
     /// # Errors
-    /// [`StoreError::Other`] when they are more than there should be, and what the system says.
+    /// [`StoreError::Other`] when they exceed the object's length, and [`StoreError::Write`].
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         let len = self.len.saturating_add(bytes.len() as u64);
         if len > self.size {
-            let _ = self.restart();
+            let _ = self.truncate();
             return Err(other(format!("more than {} bytes", self.size), format!("{}", self.size)));
         }
         let written = self.file.write_all(bytes);
@@ -232,11 +239,11 @@ impl ObjectPart {
         Ok(())
     }
 
-    /// Appends all that a reader gives.
+    /// Appends all bytes of a reader.
     ///
     /// # Errors
-    /// As [`ObjectPart::write`].
-    pub fn fill(&mut self, reader: &mut dyn Read) -> Result<(), StoreError> {
+    /// As [`PartialObject::write`].
+    pub fn copy_from(&mut self, reader: &mut dyn Read) -> Result<(), StoreError> {
         let mut buffer = vec![0; CHUNK];
         loop {
             let count = reader
@@ -249,21 +256,21 @@ impl ObjectPart {
         }
     }
 
-    /// Drops the bytes that are there.
+    /// Drops the bytes written so far.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn restart(&mut self) -> Result<(), StoreError> {
+    /// [`StoreError::Write`].
+    pub fn truncate(&mut self) -> Result<(), StoreError> {
         let emptied = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
         emptied.map_err(|source| StoreError::Write { folder: self.folder.clone(), source })?;
         (self.hash, self.len) = (Sha256::new(), 0);
         Ok(())
     }
 
-    /// Checks length and digest, syncs the bytes and gives the object its name.
+    /// Checks length and digest, syncs the bytes and renames the object.
     ///
     /// # Errors
-    /// [`StoreError::Other`] when it is another than it should be; its bytes are dropped then.
+    /// [`StoreError::Other`] when length or digest is wrong; with a wrong digest, its bytes are dropped.
     pub fn finish(mut self) -> Result<OpenObject, StoreError> {
         if self.len != self.size {
             let found = format!("{} bytes", self.len);
@@ -271,7 +278,7 @@ impl ObjectPart {
         }
         let found = Digest(self.hash.clone().finalize().into());
         if found != self.digest {
-            self.restart()?;
+            self.truncate()?;
             return Err(other(format!("digest {found}"), self.digest.to_string()));
         }
         let Self { file, path: part, folder, digest, len, .. } = self;
@@ -282,8 +289,8 @@ impl ObjectPart {
         Ok(OpenObject { file, path, len, digest })
     }
 
-    /// Hashes what is there already.
-    fn take_over(&mut self) -> Result<(), StoreError> {
+    /// Hashes the bytes that are written already, so that writing continues after them.
+    fn resume(&mut self) -> Result<(), StoreError> {
         let mut buffer = vec![0; CHUNK];
         loop {
             let count = self
@@ -296,22 +303,22 @@ impl ObjectPart {
             self.hash.update(buffer.get(..count).unwrap_or_default());
             self.len = self.len.saturating_add(count as u64);
         }
-        if self.len > self.size { self.restart() } else { Ok(()) }
+        if self.len > self.size { self.truncate() } else { Ok(()) }
     }
 }
 
-/// That bytes are others.
+/// An error for bytes from elsewhere.
 fn other(found: String, expected: String) -> StoreError {
     StoreError::Other { found, expected }
 }
 
-/// Removes an object that is not what its name says.
+/// Removes an object whose content does not match its name.
 fn damaged(path: PathBuf, found: String, expected: String) -> StoreError {
     remove(&path);
     StoreError::Damaged { path, found, expected }
 }
 
-/// Removes a file; when that fails, the next who reads it finds the same.
+/// Removes a file. Errors are ignored: the next reader of the file detects the same damage.
 fn remove(path: &Path) {
     let _ = fs::remove_file(path);
 }

@@ -1,5 +1,5 @@
-//! Real packages, configured by their own scripts: the same as mmdebstrap's tree of them but for what is explained in
-//! `differences.txt`. Takes minutes and a mirror the first time; what it gets is kept under `target/inputs`.
+//! Real packages, configured by their own scripts: equal to mmdebstrap's tree except for the differences that
+//! `differences.txt` explains. Takes minutes and a mirror the first time; the inputs are kept under `target/inputs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,8 +21,8 @@ use amiforge_sandbox::{OnFailure, SandboxClock, SandboxLimits, Seed};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 
+use crate::fixture::{Fixture, listing};
 use crate::forbidden::skip;
-use crate::yard::{Yard, listing};
 
 pub(crate) const TESTS: &[crate::Test] = crate::tests![configured_packages_are_what_mmdebstrap_installs];
 
@@ -66,11 +66,11 @@ fn configured_packages_are_what_mmdebstrap_installs() {
         return skip("only root makes this tree, of amd64 packages");
     }
     let Some(folder) = inputs() else { return skip("mmdebstrap is not installed, or cannot reach a mirror") };
-    let mut yard = Yard::new();
-    yard.blobs = Blobs::new();
-    let theirs = made_by_mmdebstrap(&folder, &mut yard);
-    let ours = made_by_us(&folder, &mut yard);
-    let (theirs, ours) = (lines(&yard, &theirs), lines(&yard, &ours));
+    let mut fixture = Fixture::new();
+    fixture.blobs = Blobs::new();
+    let theirs = made_by_mmdebstrap(&folder, &mut fixture);
+    let ours = made_by_us(&folder, &mut fixture);
+    let (theirs, ours) = (lines(&fixture, &theirs), lines(&fixture, &ours));
     let paths: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
     let known: Vec<&str> = include_str!("differences.txt")
         .lines()
@@ -90,13 +90,13 @@ fn configured_packages_are_what_mmdebstrap_installs() {
     assert!(ours.len() > 15_000, "{}", ours.len());
 }
 
-/// What each path is. Times of folders and links are left out: dpkg renames what it unpacks.
-fn lines(yard: &Yard, tree: &Tree) -> BTreeMap<String, String> {
+/// The line of each path. Times of folders and links are left out: dpkg renames unpacked files.
+fn lines(fixture: &Fixture, tree: &Tree) -> BTreeMap<String, String> {
     let clamp = |word: &str| match word.strip_suffix(".000000000").and_then(|secs| secs.parse::<i64>().ok()) {
         Some(secs) => secs.min(EPOCH).to_string(),
         None => word.to_owned(),
     };
-    let listing = listing(yard, tree);
+    let listing = listing(fixture, tree);
     let lines = listing.lines().map(|line| {
         let (path, rest) = line.split_once(' ').unwrap();
         let words: Vec<&str> = rest.split(' ').collect();
@@ -108,7 +108,7 @@ fn lines(yard: &Yard, tree: &Tree) -> BTreeMap<String, String> {
     lines.collect()
 }
 
-fn made_by_mmdebstrap(folder: &Path, yard: &mut Yard) -> Tree {
+fn made_by_mmdebstrap(folder: &Path, fixture: &mut Fixture) -> Tree {
     let spec = SourceSpec {
         label: "tree.tar".into(),
         kind: SourceKind::Tar { path: folder.join("tree.tar") },
@@ -118,10 +118,10 @@ fn made_by_mmdebstrap(folder: &Path, yard: &mut Yard) -> Tree {
         exclude: Vec::new(),
         overrides: false,
     };
-    assemble(&[spec], &Store::at(&folder.join("store")), &mut yard.blobs, Monitor::none()).unwrap().tree
+    assemble(&[spec], &Store::at(&folder.join("store")), &mut fixture.blobs, Monitor::none()).unwrap().tree
 }
 
-fn made_by_us(folder: &Path, yard: &mut Yard) -> Tree {
+fn made_by_us(folder: &Path, fixture: &mut Fixture) -> Tree {
     let entries = std::fs::read_dir(folder.join("archives")).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|end| end == "deb")).collect();
@@ -130,7 +130,7 @@ fn made_by_us(folder: &Path, yard: &mut Yard) -> Tree {
     let debs: Vec<DebFile<'_>> =
         locked.iter().zip(&paths).map(|(package, path)| DebFile { package, path: path.clone() }).collect();
     let store = Store::at(&folder.join("store"));
-    let blobs = &mut yard.blobs;
+    let blobs = &mut fixture.blobs;
     let mut unpacked = unpack(&debs, &Filters::default(), &store, blobs, Monitor::none()).unwrap();
     let architectures = Architectures { native: "amd64".into(), foreign: Vec::new() };
     let epoch = Time::from_secs(EPOCH);
@@ -155,11 +155,11 @@ fn made_by_us(folder: &Path, yard: &mut Yard) -> Tree {
         clock,
         seed: Seed::shared(),
     };
-    let captured = configure(tree, packages, &settings, &yard.sandbox, blobs, Monitor::none());
+    let captured = configure(tree, packages, &settings, &fixture.sandbox, blobs, Monitor::none());
     captured.unwrap_or_else(|error| panic!("{error}")).tree
 }
 
-/// What a lock would say of a file named `NAME_VERSION_ARCH.deb`.
+/// The locked package of a file named `NAME_VERSION_ARCH.deb`.
 fn locked(path: &Path) -> LockedPackage {
     let stem = path.file_stem().unwrap().to_str().unwrap().replace("%3a", ":");
     let words: Vec<&str> = stem.split('_').collect();

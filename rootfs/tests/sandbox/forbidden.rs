@@ -1,4 +1,4 @@
-//! Who may make a sandbox, what is left when it is killed, and that it is the same for everybody.
+//! Tests of entering a sandbox: which users can, that all get the same result, and that a killed one leaves nothing.
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use amiforge_progress::{CancelToken, Monitor, Progress};
 use amiforge_sandbox::SandboxError;
 
+use crate::fixture::{Fixture, job, listing};
 use crate::still::still;
-use crate::yard::{Yard, job, listing};
 
 pub(crate) const TESTS: &[crate::Test] = crate::tests![
-    everybody_gets_the_same_tree,
-    a_user_without_ids_is_told_what_to_do,
-    a_system_without_namespaces_is_told_from_the_rest,
+    all_users_get_the_same_tree,
+    the_error_of_a_user_without_ids_has_a_hint,
+    the_error_of_a_system_without_namespaces_has_a_hint,
     a_killed_build_leaves_no_process_and_no_mount,
-    an_interrupted_build_ends_at_once,
+    a_cancelled_job_ends_at_once,
 ];
 
 /// A script that uses ids, capabilities and every kind of file.
@@ -26,19 +26,19 @@ const SCRIPT: &str = "mkdir -p /srv/a; echo x > /srv/a/x; chown 33:44 /srv/a/x; 
     id -u 2>/dev/null >> /srv/id; head -c 100 /dev/urandom > /srv/random; perl -e 'print $$' > /srv/pid; ls /proc >> /srv/proc-of-my-own || true
     rm /srv/proc-of-my-own; stat -c '%a %n' /dev/* /proc/self > /srv/devices 2>&1";
 
-/// This program again, as another user: prints what the script leaves, with the clock that stands still if the next
-/// word says so.
+/// This program, started as another user: prints the tree that a script leaves, with the emulated clock if there is a
+/// second argument.
 pub(crate) fn worker(arguments: &[String]) -> ExitCode {
     let script = arguments.first().map_or(SCRIPT, String::as_str);
-    let mut yard = Yard::new();
+    let mut fixture = Fixture::new();
     let still = arguments.get(1).and_then(|_| still(script));
     let result = match &still {
-        Some(job) => yard.run_job(job),
-        None => yard.run(script),
+        Some(job) => fixture.run_job(job),
+        None => fixture.run(script),
     };
     match result {
         Ok(captured) => {
-            eprint!("{}", listing(&yard, &captured.tree));
+            eprint!("{}", listing(&fixture, &captured.tree));
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -48,7 +48,7 @@ pub(crate) fn worker(arguments: &[String]) -> ExitCode {
     }
 }
 
-/// A copy of this program that every user can start, and its folder.
+/// A copy of this program that every user can run, and its folder.
 pub(crate) fn copy() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -87,25 +87,25 @@ pub(crate) fn run(command: &mut Command) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-fn everybody_gets_the_same_tree() {
+fn all_users_get_the_same_tree() {
     if !is_root() {
         return skip("only root can become another user");
     }
     let Some((uid, gid)) = user() else { return skip("no user has subordinate ids") };
     let (_folder, program) = copy();
-    let (well, by_root) = run(Command::new(&program).arg("worker"));
-    assert!(well, "{by_root}");
+    let (success, by_root) = run(Command::new(&program).arg("worker"));
+    assert!(success, "{by_root}");
     let ids = [format!("--reuid={uid}"), format!("--regid={gid}")];
-    let (well, by_user) =
+    let (success, by_user) =
         run(Command::new("setpriv").args(ids).arg("--clear-groups").arg(&program).arg("worker"));
-    assert!(well, "{by_user}");
+    assert!(success, "{by_user}");
     assert_eq!(by_root, by_user);
-    let (well, by_plain) = without_user_namespaces(&program, None);
-    assert!(well, "{by_plain}");
+    let (success, by_plain) = without_user_namespaces(&program, None);
+    assert!(success, "{by_plain}");
     assert_eq!(by_root, by_plain);
 }
 
-/// The worker as a root who may make every namespace but a user namespace, with a script or its own.
+/// Runs the worker as a root that can create every namespace except a user namespace, with a script or its own.
 pub(crate) fn without_user_namespaces(program: &Path, script: Option<&str>) -> (bool, String) {
     // The first shell has no capability: it was started before it had an id.
     let shell = "read go; exec sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec \"$0\" worker \"$@\"' \"$0\" \"$@\"";
@@ -124,27 +124,30 @@ pub(crate) fn without_user_namespaces(program: &Path, script: Option<&str>) -> (
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-fn a_user_without_ids_is_told_what_to_do() {
+fn the_error_of_a_user_without_ids_has_a_hint() {
     if !is_root() {
         return skip("only root can become another user");
     }
     let (_folder, program) = copy();
     let nobody = ["--reuid=4242", "--regid=4242", "--clear-groups"];
-    let (well, said) = run(Command::new("setpriv").args(nobody).arg(&program).arg("worker"));
-    assert!(!well && said.contains("`4242` has 0 subordinate uids"), "{said}");
-    assert!(said.contains("usermod --add-subuids") && said.contains("scripts = \"native\""), "{said}");
+    let (success, message) = run(Command::new("setpriv").args(nobody).arg(&program).arg("worker"));
+    assert!(!success && message.contains("`4242` has 0 subordinate uids"), "{message}");
+    assert!(
+        message.contains("usermod --add-subuids") && message.contains("scripts = \"native\""),
+        "{message}"
+    );
 }
 
-fn a_system_without_namespaces_is_told_from_the_rest() {
+fn the_error_of_a_system_without_namespaces_has_a_hint() {
     let (_folder, program) = copy();
     let one = ["--user", "--map-root-user"];
-    let (well, said) = run(Command::new("unshare").args(one).arg(&program).arg("worker"));
-    if said.starts_with("unshare:") {
+    let (success, message) = run(Command::new("unshare").args(one).arg(&program).arg("worker"));
+    if message.starts_with("unshare:") {
         return skip("this system has no user namespaces");
     }
     assert!(
-        !well && said.contains("does not allow a sandbox") && said.contains("scripts = \"native\""),
-        "{said}"
+        !success && message.contains("does not allow a sandbox") && message.contains("scripts = \"native\""),
+        "{message}"
     );
 }
 
@@ -202,13 +205,14 @@ impl Progress for Impatient<'_> {
     fn end(&self) {}
 }
 
-fn an_interrupted_build_ends_at_once() {
-    let mut yard = Yard::new();
+fn a_cancelled_job_ends_at_once() {
+    let mut fixture = Fixture::new();
     let start = Instant::now();
     let cancel = CancelToken::new();
     let progress = Impatient(&cancel);
     let monitor = Monitor::new(&progress, &cancel);
-    let error = yard.sandbox.run(&yard.tree, &mut yard.blobs, &job("sleep 1000"), monitor).unwrap_err();
+    let error =
+        fixture.sandbox.run(&fixture.tree, &mut fixture.blobs, &job("sleep 1000"), monitor).unwrap_err();
     assert!(matches!(error, SandboxError::Interrupted), "{error:?}");
     assert!(start.elapsed() < Duration::from_secs(20));
 }

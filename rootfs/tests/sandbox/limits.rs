@@ -1,60 +1,60 @@
-//! What commands cannot have more of.
+//! Tests of the limits of commands.
 
 use std::time::{Duration, Instant};
 
 use amiforge_sandbox::{Limit, SandboxError};
 
-use crate::yard::{Yard, job};
+use crate::fixture::{Fixture, job};
 
 pub(crate) const TESTS: &[crate::Test] = crate::tests![
-    a_command_that_sleeps_for_ever_is_stopped,
+    a_command_that_sleeps_forever_is_stopped,
     a_command_that_fills_the_disk_is_stopped,
-    a_disk_full_of_names_is_full,
+    a_disk_without_free_inodes_is_full,
     a_command_that_forks_without_end_is_stopped,
     a_command_that_takes_all_memory_is_stopped,
     memory_that_is_shared_counts,
     files_that_are_mapped_count_once,
-    a_tree_that_does_not_fit_is_told,
+    a_tree_that_does_not_fit_is_reported,
 ];
 
-/// Runs a script with limits; which was reached.
+/// Runs a script with limits; returns the limit that was reached, and the message.
 fn reached(script: &str, set: impl Fn(&mut amiforge_sandbox::SandboxLimits)) -> (Limit, String) {
     let mut job = job(script);
     job.limits.time = Duration::from_mins(1);
     set(&mut job.limits);
-    let error = Yard::new().run_job(&job).unwrap_err();
+    let error = Fixture::new().run_job(&job).unwrap_err();
     let SandboxError::Limit { which, .. } = error else { panic!("{error:?}") };
     (which, error.to_string())
 }
 
-fn a_command_that_sleeps_for_ever_is_stopped() {
+fn a_command_that_sleeps_forever_is_stopped() {
     let start = Instant::now();
-    let (which, said) =
+    let (which, message) =
         reached("echo so far; trap '' TERM INT; sleep 1000 & sleep 1000; sleep 1000", |limits| {
             limits.time = Duration::from_secs(1);
         });
     assert_eq!(which, Limit::Time);
     assert!(
-        said.contains("limit of 1 seconds") && said.contains("`seconds`") && said.contains("so far"),
-        "{said}"
+        message.contains("limit of 1 seconds") && message.contains("`seconds`") && message.contains("so far"),
+        "{message}"
     );
     assert!(start.elapsed() < Duration::from_secs(30));
 }
 
 fn a_command_that_fills_the_disk_is_stopped() {
     let fill = "dd if=/dev/zero of=/etc/full bs=1M 2>&1";
-    for place in [
+    for script in [
         fill,
         "dd if=/dev/zero of=/tmp/full bs=1M",
         "dd if=/dev/zero of=/dev/shm/full bs=1M || true; sleep 1",
     ] {
-        let (which, said) = reached(place, |limits| limits.disk = 64 << 20);
-        assert_eq!(which, Limit::Disk, "{place}");
-        assert!(said.contains("67108864 bytes of files"), "{said}");
+        let (which, message) = reached(script, |limits| limits.disk = 64 << 20);
+        assert_eq!(which, Limit::Disk, "{script}");
+        assert!(message.contains("67108864 bytes of files"), "{message}");
     }
 }
 
-fn a_disk_full_of_names_is_full() {
+fn a_disk_without_free_inodes_is_full() {
     let script = "perl -e 'for my $i (0..9999999) { open(my $f, \">\", \"/etc/f$i\") or die \"$i $!\" }'";
     let (which, _) = reached(script, |limits| limits.disk = 64 << 20);
     assert_eq!(which, Limit::Disk);
@@ -71,7 +71,7 @@ fn a_command_that_forks_without_end_is_stopped() {
             job.limits.processes = 200;
             // Otherwise this would be the limit that stops it.
             job.limits.time = Duration::from_mins(2);
-            Yard::new().run_job(&job).unwrap_err()
+            Fixture::new().run_job(&job).unwrap_err()
         };
         assert!(matches!(error, SandboxError::Limit { which: Limit::Processes, .. }), "{error:?}");
     }
@@ -79,9 +79,9 @@ fn a_command_that_forks_without_end_is_stopped() {
 
 fn a_command_that_takes_all_memory_is_stopped() {
     let hog = "perl -e 'my @a; while (1) { push @a, \"x\" x (1 << 20); }'";
-    let (which, said) = reached(hog, |limits| limits.memory = 256 << 20);
+    let (which, message) = reached(hog, |limits| limits.memory = 256 << 20);
     assert_eq!(which, Limit::Memory);
-    assert!(said.contains("268435456 bytes of memory"), "{said}");
+    assert!(message.contains("268435456 bytes of memory"), "{message}");
 }
 
 fn memory_that_is_shared_counts() {
@@ -94,8 +94,9 @@ fn memory_that_is_shared_counts() {
     ];
     let hogs = hogs.iter().take(if cfg!(target_arch = "x86_64") { 3 } else { 1 });
     for hog in hogs {
-        let (which, said) = reached(&format!("perl -e '{hog} sleep 20'"), |limits| limits.memory = 256 << 20);
-        assert_eq!(which, Limit::Memory, "{hog}: {said}");
+        let (which, message) =
+            reached(&format!("perl -e '{hog} sleep 20'"), |limits| limits.memory = 256 << 20);
+        assert_eq!(which, Limit::Memory, "{hog}: {message}");
     }
 }
 
@@ -108,13 +109,13 @@ fn files_that_are_mapped_count_once() {
     let mut job = job(script);
     job.limits.memory = 256 << 20;
     job.limits.time = Duration::from_mins(1);
-    let captured = Yard::new().run_job(&job).unwrap_or_else(|error| panic!("{error:?}"));
+    let captured = Fixture::new().run_job(&job).unwrap_or_else(|error| panic!("{error:?}"));
     assert!(captured.log.0.ends_with(b"well\n"));
 }
 
-fn a_tree_that_does_not_fit_is_told() {
+fn a_tree_that_does_not_fit_is_reported() {
     let mut job = job(":");
     job.limits.disk = 1 << 20;
-    let error = Yard::new().run_job(&job).unwrap_err().to_string();
+    let error = Fixture::new().run_job(&job).unwrap_err().to_string();
     assert!(error.contains("1048576") || error.contains("No space"), "{error}");
 }

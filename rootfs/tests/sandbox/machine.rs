@@ -1,4 +1,4 @@
-//! What programs find out about the kernel and the machine: the same whatever else the host does.
+//! Tests of the facts about kernel and machine that programs read: the same on every host.
 
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -7,21 +7,21 @@ use std::time::Instant;
 
 use amiforge_formats::tree::{Content, Meta, NodeKind};
 
+use crate::fixture::{EPOCH, Fixture};
 use crate::forbidden::{copy, run, skip, without_user_namespaces};
 use crate::still::{log, still};
-use crate::yard::{EPOCH, Yard};
 
 pub(crate) const TESTS: &[crate::Test] = crate::tests![
-    the_kernel_and_the_machine_are_the_same_for_everybody,
-    the_number_of_a_device_does_not_follow_from_what_the_host_has_mounted,
-    what_proc_has_of_the_host_is_fixed_with_the_real_clock_too,
-    files_that_were_written_are_younger_in_their_order_and_have_no_other_time,
+    the_kernel_and_the_machine_are_the_same_for_all_users,
+    device_numbers_do_not_depend_on_the_mounts_of_the_host,
+    proc_is_fixed_with_the_real_clock_too,
+    written_files_keep_their_order_and_no_real_time,
     nodes_of_the_host_keep_their_attributes,
     sleeping_takes_time_in_every_form,
-    a_script_that_sleeps_until_a_time_comes_to_an_end,
+    a_script_that_sleeps_until_a_time_ends,
 ];
 
-/// Writes down all that is not the time that something takes.
+/// Prints all facts except durations.
 const FACTS: &str = r#"
     uname -a; nproc; ulimit -a
     for file in version cpuinfo meminfo stat uptime loadavg cmdline filesystems devices swaps partitions modules vmstat
@@ -36,30 +36,30 @@ const FACTS: &str = r#"
              $b = "\1" x 112; print syscall(99, $b), unpack("H*", $b), "\n"; print $$, "\n"'
 "#;
 
-/// What a program of its own finds, started in some way.
+/// The facts that the worker prints when it is started by a command.
 fn facts(starter: &[&str]) -> String {
     let (_folder, program) = copy();
     let (first, rest) = starter.split_first().unwrap_or((&"env", &[]));
     let mut command = Command::new(first);
-    let (well, told) = run(command.args(rest).arg(&program).args(["worker", &log_of(FACTS), "still"]));
-    assert!(well, "{told}");
-    told
+    let (success, text) = run(command.args(rest).arg(&program).args(["worker", &log_of(FACTS), "still"]));
+    assert!(success, "{text}");
+    text
 }
 
-/// A script that leaves what another prints.
+/// A script that stores the output of another in a file.
 fn log_of(script: &str) -> String {
     format!("{{ {script}\n }} > /srv-facts 2>&1; cat /srv-facts")
 }
 
-fn the_kernel_and_the_machine_are_the_same_for_everybody() {
+fn the_kernel_and_the_machine_are_the_same_for_all_users() {
     let Some(job) = still(FACTS) else { return };
-    let told = log(&job);
+    let text = log(&job);
     for line in
         ["Linux localhost 6.12.0 #1 SMP x86_64", "MemTotal:        8388608 kB", "1000.00 4000.00", "4"]
     {
         assert!(
-            told.lines().any(|told| told.trim_end() == line || told.starts_with(line)),
-            "no {line} in {told}"
+            text.lines().any(|text| text.trim_end() == line || text.starts_with(line)),
+            "no {line} in {text}"
         );
     }
     let usual = facts(&[]);
@@ -68,7 +68,7 @@ fn the_kernel_and_the_machine_are_the_same_for_everybody() {
     }
 }
 
-/// The number of a new file system in memory, as the host has it.
+/// The device number of a new tmpfs of the host, and a process that keeps it mounted.
 fn minor() -> Option<(std::process::Child, u64)> {
     let script = "mount -t tmpfs none /tmp && stat -c %d /tmp && exec sleep 1000";
     let mut command = Command::new("unshare");
@@ -83,14 +83,14 @@ fn minor() -> Option<(std::process::Child, u64)> {
     Some((child, String::from_utf8(line).ok()?.parse().ok()?))
 }
 
-fn the_number_of_a_device_does_not_follow_from_what_the_host_has_mounted() {
+fn device_numbers_do_not_depend_on_the_mounts_of_the_host() {
     let script = "for file in / /etc /tmp /dev /dev/null /dev/pts /proc; do stat -c '%d %n' $file; done
         perl -e 'for my $n (\"/etc\", \"/proc/self\") { my $f = $n; my $b = \"x\" x 256; syscall(332, -100, $f, 0, 0x7ff, $b);
                  print join(\" \", unpack(\"LL\", substr($b, 136, 8))), \"\\n\"; print((lstat $f)[0], \"\\n\") }'";
     let Some(job) = still(script) else { return };
-    let told = log(&job);
-    assert!(told.starts_with("40 /\n40 /etc\n40 /tmp\n40 /dev\n41 /dev/null\n"), "{told}");
-    assert!(told.contains("\n0 40\n40\n"), "{told}");
+    let text = log(&job);
+    assert!(text.starts_with("40 /\n40 /etc\n40 /tmp\n40 /dev\n41 /dev/null\n"), "{text}");
+    assert!(text.contains("\n0 40\n40\n"), "{text}");
     let mut mounts: Vec<_> = (0..2).map_while(|_| minor()).collect();
     if mounts.len() < 2 {
         return skip("no file system can be mounted");
@@ -101,23 +101,23 @@ fn the_number_of_a_device_does_not_follow_from_what_the_host_has_mounted() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    assert_eq!(again, told);
+    assert_eq!(again, text);
 }
 
-fn what_proc_has_of_the_host_is_fixed_with_the_real_clock_too() {
+fn proc_is_fixed_with_the_real_clock_too() {
     let script = "cat /proc/version /proc/uptime /proc/loadavg /proc/sys/kernel/osrelease /proc/sys/kernel/version
         for f in /proc/*; do test ! -f $f || test ! -r $f || { echo \"$f\"; cat $f; }; done | head -c 60000
         perl -e 'my $b = \"x\" x 16; for (1, 7) { syscall(228, $_, $b); print +(unpack(\"qq\", $b))[0] < 1060 ? \"early\\n\" : \"late\\n\" }'";
-    let told = Yard::new().told(script);
-    assert!(told.starts_with("Linux version 6.12.0 (amiforge) #1 SMP\n1000.00 4000.00\n"), "{told}");
+    let text = Fixture::new().output(script);
+    assert!(text.starts_with("Linux version 6.12.0 (amiforge) #1 SMP\n1000.00 4000.00\n"), "{text}");
     let host = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    assert!(!told.contains(host.trim()), "{told}");
+    assert!(!text.contains(host.trim()), "{text}");
     if std::fs::exists("/proc/self/timens_offsets").unwrap() && cfg!(target_arch = "x86_64") {
-        assert!(told.ends_with("early\nearly\n"), "{told}");
+        assert!(text.ends_with("early\nearly\n"), "{text}");
     }
 }
 
-fn files_that_were_written_are_younger_in_their_order_and_have_no_other_time() {
+fn written_files_keep_their_order_and_no_real_time() {
     let script = "stat -c %Y /etc/greeting; echo x > /etc/one; stat -c '%X %Y %Z %W' /etc/one
         perl -e 'select(undef, undef, undef, 0.05)'; echo y > /etc/two
         test /etc/two -nt /etc/one && echo younger; test /etc/one -nt /etc/greeting && echo younger
@@ -142,7 +142,7 @@ fn nodes_of_the_host_keep_their_attributes() {
         echo gone > /dev/null; echo gone >> /dev/null; dd if=/dev/zero of=/dev/null bs=4k count=1 2>/dev/null
         head -c 4 /dev/zero | perl -ne 'print length, \"\\n\"'; echo x 2>/dev/null > /dev/full || echo full";
     let expected = "4\nfull\n";
-    assert_eq!(Yard::new().told(script), expected);
+    assert_eq!(Fixture::new().output(script), expected);
     assert_eq!(look(), before);
     if !rustix::process::geteuid().is_root() {
         return skip("only root can do without a user namespace");
@@ -150,11 +150,11 @@ fn nodes_of_the_host_keep_their_attributes() {
     let (_folder, program) = copy();
     let script =
         format!("{{ {script}\n }} > /etc/told; test \"$(cat /etc/told)\" = \"$(printf '4\\nfull')\"");
-    let (well, told) = without_user_namespaces(&program, Some(&script));
-    if told.starts_with("unshare:") {
+    let (success, text) = without_user_namespaces(&program, Some(&script));
+    if text.starts_with("unshare:") {
         return skip("this system has no user namespaces");
     }
-    assert!(well, "{told}");
+    assert!(success, "{text}");
     assert_eq!(look(), before);
 }
 
@@ -181,17 +181,17 @@ fn sleeping_takes_time_in_every_form() {
     assert!(begun.elapsed().as_millis() >= 5500);
 }
 
-fn a_script_that_sleeps_until_a_time_comes_to_an_end() {
-    // The sleep is a program of its own, and so is what asks for the time.
+fn a_script_that_sleeps_until_a_time_ends() {
+    // `sleep` and `date` are programs of their own.
     let script = "now() { perl -e 'print time'; }; end=$(( $(now) + 2 ))
         until [ $(now) -ge $end ]; do sleep 1; done; echo $(( $(now) - end ))
         # A file that is as old as the present second may still be written to: postfix waits until it is over.
         perl -e 'my $m = (stat \"/etc/fresh\")[9]; for (1..100) { my $t = time; print(\"cold\\n\"), exit if $m < $t - 1; select(undef, undef, undef, 0.3) }'";
     let Some(job) = still(script) else { return };
-    let mut yard = Yard::new();
+    let mut fixture = Fixture::new();
     let fresh = Content::Inline(b"x".as_slice().into());
     let meta = Meta::root_owned(0o644, EPOCH);
-    yard.add("etc/fresh", meta, NodeKind::File(fresh));
-    let captured = yard.run_job(&job).unwrap_or_else(|error| panic!("{error:?}"));
+    fixture.add("etc/fresh", meta, NodeKind::File(fresh));
+    let captured = fixture.run_job(&job).unwrap_or_else(|error| panic!("{error:?}"));
     assert_eq!(String::from_utf8(captured.log.0).unwrap(), "0\ncold\n");
 }

@@ -1,14 +1,15 @@
-//! The sandbox from outside: what commands can do in it, and what they cannot. The program that these tests are
-//! enters the sandboxes itself, therefore it has its own `main`: `enter` has to be called before a thread starts. After
-//! that it takes the arguments that every test program takes (`--list`, `--exact`, a filter).
+//! Tests of the sandbox from outside: what commands can do in it, and what they cannot. This test program is also the
+//! program that enters the sandboxes, so it has its own `main`: `enter` must be called before a thread starts. Otherwise
+//! it takes the arguments of every test program (`--list`, `--exact`, a filter).
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
-    reason = "a test fails by panicking and says what it skips"
+    reason = "a test fails by panicking and prints what it skips"
 )]
 
 mod capture;
 mod configured;
+mod fixture;
 mod forbidden;
 mod hostile;
 mod inside;
@@ -17,17 +18,16 @@ mod machine;
 mod shell;
 mod stages;
 mod still;
-mod yard;
 
 use std::process::ExitCode;
 
 use amiforge_sandbox::SUBCOMMAND;
 use libtest_mimic::{Arguments, Trial};
 
-/// A test: its name and what it does.
+/// A test: its name and its function.
 type Test = (&'static str, fn());
 
-/// A list of tests, named as they are.
+/// A list of tests, each with the name of its function.
 #[macro_export]
 macro_rules! tests {
     ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name as fn())),*] };
@@ -48,20 +48,20 @@ const ALL: [(&str, &[Test]); 10] = [
 ];
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    match words.first().map(String::as_str) {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.first().map(String::as_str) {
         Some(SUBCOMMAND) => return amiforge_sandbox::enter(),
         Some("at-terminal") => return shell::worker(),
-        Some("worker") => return forbidden::worker(&words[1..]),
+        Some("worker") => return forbidden::worker(&args[1..]),
         _ => {}
     }
     let mut arguments = Arguments::from_args();
-    // Several look at all processes or mounts of this machine, which the sandboxes of another test would change.
+    // Some tests compare all processes or mounts of the machine, which sandboxes of other tests would change.
     arguments.test_threads.get_or_insert(1);
     libtest_mimic::run(&arguments, trials()).exit_code()
 }
 
-/// What the harness runs. A panic is a failure there.
+/// All tests for the harness, in which a panic is a failure.
 fn trials() -> Vec<Trial> {
     let all = ALL.iter().flat_map(|(module, tests)| tests.iter().map(move |test| (module, test)));
     all.map(|(module, (name, test))| {

@@ -1,4 +1,4 @@
-//! The shell that a failed command leaves the user with, as somebody at a terminal has it.
+//! Tests of the shell after a failed command, on a terminal and without one.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -12,33 +12,33 @@ use amiforge_sandbox::{OnFailure, SUBCOMMAND};
 use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, Winsize};
 
-use crate::yard::{Yard, job};
+use crate::fixture::{Fixture, job};
 
 pub(crate) const TESTS: &[crate::Test] = crate::tests![
     a_shell_is_on_a_terminal_of_its_own,
     signals_that_the_caller_ignores_are_not_ignored_by_commands,
-    without_a_terminal_a_shell_reads_what_it_is_given,
+    without_a_terminal_a_shell_reads_standard_input,
 ];
 
 const SCRIPT: &str = "echo hello > /tmp/left; echo so far; export SET=1; exit 7";
 
-/// This program again, with a terminal: a command fails, and a shell is asked for.
+/// This program, started on a terminal: a command fails, and a shell is requested.
 pub(crate) fn worker() -> ExitCode {
     let mut job = job(SCRIPT);
     job.on_failure = OnFailure::Shell;
     job.env.insert("GIVEN".into(), "by the step".into());
-    let mut yard = Yard::new();
+    let mut fixture = Fixture::new();
     let cancel = CancelToken::new();
-    let monitor = Monitor::new(&Telling, &cancel);
-    let error = yard.sandbox.run(&yard.tree, &mut yard.blobs, &job, monitor).unwrap_err();
+    let monitor = Monitor::new(&Announcement, &cancel);
+    let error = fixture.sandbox.run(&fixture.tree, &mut fixture.blobs, &job, monitor).unwrap_err();
     eprintln!("in the end: {error}");
     ExitCode::FAILURE
 }
 
 /// Prints the message that announces the shell.
-struct Telling;
+struct Announcement;
 
-impl Progress for Telling {
+impl Progress for Announcement {
     fn begin(&self, _: &str, _: Option<u64>) {}
     fn advance(&self, _: u64) {}
     fn end(&self) {}
@@ -47,7 +47,7 @@ impl Progress for Telling {
     }
 }
 
-/// A terminal with this program on it.
+/// A terminal on which this program runs.
 struct Terminal {
     keys: File,
     shown: Arc<Mutex<String>>,
@@ -63,7 +63,7 @@ impl Terminal {
         let theirs = rustix::pty::ioctl_tiocgptpeer(&ours, flags).unwrap();
         rustix::termios::tcsetwinsize(&ours, size(33, 111)).unwrap();
         let own = || Stdio::from(theirs.try_clone().unwrap());
-        // As nohup(1) and a shell that starts something in the background leave it.
+        // The signals that nohup(1) and a shell ignore for processes in the background.
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' HUP INT QUIT; exec setsid --ctty --wait \"$0\" at-terminal"]);
         command.arg(std::env::current_exe().unwrap());
@@ -83,16 +83,16 @@ impl Terminal {
         (&self.keys).write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits until this is shown, after what was waited for before.
-    fn until(&self, words: &str) {
+    /// Waits until a text is shown after the texts of earlier calls.
+    fn until(&self, text: &str) {
         let end = Instant::now() + Duration::from_mins(1);
         loop {
             let mut shown = self.shown.lock().unwrap();
-            if let Some(at) = shown.find(words) {
-                shown.drain(..at + words.len());
+            if let Some(at) = shown.find(text) {
+                shown.drain(..at + text.len());
                 return;
             }
-            assert!(Instant::now() < end, "no {words:?} in {shown:?}");
+            assert!(Instant::now() < end, "no {text:?} in {shown:?}");
             drop(shown);
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -109,14 +109,14 @@ fn a_shell_is_on_a_terminal_of_its_own() {
     terminal.until("so far");
     terminal.until("# ");
     terminal.type_in("cat /tmp/left; tty; stty size; echo $GIVEN, $TERM.\n");
-    for words in ["hello\r\n", "/dev/pts/0\r\n", "33 111\r\n", "by the step, vt220.\r\n"] {
-        terminal.until(words);
+    for text in ["hello\r\n", "/dev/pts/0\r\n", "33 111\r\n", "by the step, vt220.\r\n"] {
+        terminal.until(text);
     }
-    // What is typed by Ctrl-C ends the shell's command, and nothing else.
+    // Ctrl-C ends the command of the shell and nothing else.
     terminal.type_in("echo wa''iting; sleep 1000\n");
     terminal.until("waiting\r\n");
     terminal.type_in("\x03");
-    // What was typed ahead would be thrown away with the command.
+    // Input that was typed ahead would be discarded with the command.
     terminal.until("# ");
     terminal.type_in("echo status $?.\n");
     terminal.until("status 130.\r\n");
@@ -142,7 +142,7 @@ fn signals_that_the_caller_ignores_are_not_ignored_by_commands() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn without_a_terminal_a_shell_reads_what_it_is_given() {
+fn without_a_terminal_a_shell_reads_standard_input() {
     let (input, keys) = std::io::pipe().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg("at-terminal").stdin(OwnedFd::from(input)).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -152,8 +152,8 @@ fn without_a_terminal_a_shell_reads_what_it_is_given() {
     keys.write_all(b"cat /tmp/left; echo $GIVEN\n").unwrap();
     drop(keys);
     let output = child.wait_with_output().unwrap();
-    let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(said, "hello\nby the step\n", "{told}");
-    assert!(told.contains("at first: ") && told.contains("in the end: "), "{told}");
-    assert!(!told.contains(SUBCOMMAND), "{told}");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(stdout, "hello\nby the step\n", "{stderr}");
+    assert!(stderr.contains("at first: ") && stderr.contains("in the end: "), "{stderr}");
+    assert!(!stderr.contains(SUBCOMMAND), "{stderr}");
 }

@@ -1,4 +1,4 @@
-//! Stages: sources in, what is installed out.
+//! Tests of stages, from sources to installed files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,12 +9,12 @@ use amiforge_rootfs::stage::{BuiltStage, StageArchive, StageError, StageInstall,
 use amiforge_sandbox::{OnFailure, SandboxClock, SandboxLimits, Seed};
 use amiforge_store::Store;
 
-use crate::yard::{EPOCH, Yard, listing};
+use crate::fixture::{EPOCH, Fixture, listing};
 
 pub(crate) const TESTS: &[crate::Test] =
-    crate::tests![a_stage_installs_what_its_commands_made, a_source_that_is_another_is_refused];
+    crate::tests![a_stage_installs_the_results_of_its_commands, a_source_with_another_digest_is_refused];
 
-/// An archive of one folder with a file that somebody else owns.
+/// An archive of one folder whose files belong to another user.
 fn archive(folder: &Path) -> (std::path::PathBuf, Digest) {
     let mut builder = tar::Builder::new(Vec::new());
     for (path, text) in [("app-1.0/greeting.in", "hello, @who@\n"), ("app-1.0/install.sh", "exit 1\n")] {
@@ -32,11 +32,11 @@ fn archive(folder: &Path) -> (std::path::PathBuf, Digest) {
     (path, Digest::of(&bytes))
 }
 
-fn run(yard: &mut Yard, sha256: Digest, path: &Path, run: &[&str]) -> Result<BuiltStage, StageError> {
+fn run(fixture: &mut Fixture, sha256: Digest, path: &Path, run: &[&str]) -> Result<BuiltStage, StageError> {
     let install = |from: &str, to: &str| StageInstall { from: from.to_owned(), to: to.to_owned() };
     let spec = StageSpec {
         name: "app".into(),
-        tools: yard.tree.clone(),
+        tools: fixture.tree.clone(),
         sources: vec![StageArchive {
             label: "source 1 (app.tar)".into(),
             folder: "app".into(),
@@ -55,10 +55,10 @@ fn run(yard: &mut Yard, sha256: Digest, path: &Path, run: &[&str]) -> Result<Bui
         on_failure: OnFailure::Stop,
     };
     let store = Store::at(&path.parent().unwrap().join("store"));
-    build(&spec, &yard.sandbox, &store, &mut yard.blobs, Monitor::none())
+    build(&spec, &fixture.sandbox, &store, &mut fixture.blobs, Monitor::none())
 }
 
-fn a_stage_installs_what_its_commands_made() {
+fn a_stage_installs_the_results_of_its_commands() {
     let folder = tempfile::tempdir().unwrap();
     let (path, digest) = archive(folder.path());
     let commands = [
@@ -68,12 +68,12 @@ fn a_stage_installs_what_its_commands_made() {
          echo not installed > \"$DESTDIR/rest\"",
     ];
     let list = || {
-        let mut yard = Yard::new();
-        let built = run(&mut yard, digest, &path, &commands).unwrap_or_else(|error| panic!("{error:?}"));
-        assert_eq!(yard.read(&built.tree, "opt/app/greeting"), b"hello, stage\n");
-        assert_eq!(yard.read(&built.tree, "opt/app/where"), b"/build/app\n");
-        assert_eq!(yard.read(&built.tree, "etc/app/main.conf"), b"-O2 -ffile-prefix-map=/build=.\n");
-        listing(&yard, &built.tree)
+        let mut fixture = Fixture::new();
+        let built = run(&mut fixture, digest, &path, &commands).unwrap_or_else(|error| panic!("{error:?}"));
+        assert_eq!(fixture.read(&built.tree, "opt/app/greeting"), b"hello, stage\n");
+        assert_eq!(fixture.read(&built.tree, "opt/app/where"), b"/build/app\n");
+        assert_eq!(fixture.read(&built.tree, "etc/app/main.conf"), b"-O2 -ffile-prefix-map=/build=.\n");
+        listing(&fixture, &built.tree)
     };
     let first = list();
     let paths: Vec<_> = first.lines().map(|line| line.split(' ').next().unwrap()).collect();
@@ -90,16 +90,16 @@ fn a_stage_installs_what_its_commands_made() {
     ];
     assert_eq!(paths, expected);
     assert_eq!(first, list());
-    let mut yard = Yard::new();
-    let error = run(&mut yard, digest, &path, &["mkdir -p $DESTDIR/opt/app"]).unwrap_err().to_string();
+    let mut fixture = Fixture::new();
+    let error = run(&mut fixture, digest, &path, &["mkdir -p $DESTDIR/opt/app"]).unwrap_err().to_string();
     assert!(error.contains("made no `$DESTDIR/etc/app.conf`"), "{error}");
 }
 
-fn a_source_that_is_another_is_refused() {
+fn a_source_with_another_digest_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (path, _) = archive(folder.path());
-    let mut yard = Yard::new();
+    let mut fixture = Fixture::new();
     let commands = ["mkdir -p $DESTDIR/opt/app $DESTDIR/etc/app.conf"];
-    let error = run(&mut yard, Digest::of(b"another"), &path, &commands).unwrap_err();
+    let error = run(&mut fixture, Digest::of(b"another"), &path, &commands).unwrap_err();
     assert!(matches!(error, StageError::Source { .. }), "{error:?}");
 }

@@ -1,24 +1,24 @@
-//! The clock that stands still.
+//! Tests of the emulated clock and random numbers.
 
 use std::time::{Duration, Instant};
 
 use amiforge_formats::tree::{Content, NodeKind};
 use amiforge_sandbox::{CommandEnd, SandboxClock, SandboxError, SandboxJob, SandboxStep};
 
-use crate::yard::{Yard, job, meta};
+use crate::fixture::{Fixture, job, meta};
 
 pub(crate) const TESTS: &[crate::Test] = crate::tests![
     the_time_of_day_is_that_of_the_job,
-    every_process_draws_the_same_and_goes_on_to_another,
-    waiting_takes_its_time,
-    waiting_until_a_time_takes_as_long_as_it_is_to_it,
-    whoever_looks_without_end_sees_time_go_by,
-    programs_begin_fork_fail_and_are_killed_as_ever,
-    what_is_left_running_ends_too,
-    a_program_of_32_bits_is_told_from_others,
+    every_process_reads_the_same_random_numbers_in_order,
+    a_relative_wait_takes_real_time,
+    an_absolute_wait_takes_real_time,
+    time_passes_for_a_program_that_polls,
+    traced_programs_start_fork_fail_and_are_killed_as_usual,
+    traced_processes_that_are_left_running_end,
+    a_32_bit_program_is_reported,
 ];
 
-/// A job whose clock stands still, where that can be done.
+/// A job with the emulated clock; none on machines without one.
 pub(crate) fn still(script: &str) -> Option<SandboxJob> {
     let mut job = SandboxJob { clock: SandboxClock::Still, ..job(script) };
     job.limits.time = Duration::from_mins(1);
@@ -28,7 +28,7 @@ pub(crate) fn still(script: &str) -> Option<SandboxJob> {
 }
 
 pub(crate) fn log(job: &SandboxJob) -> String {
-    let captured = Yard::new().run_job(job).unwrap_or_else(|error| panic!("{error:?}"));
+    let captured = Fixture::new().run_job(job).unwrap_or_else(|error| panic!("{error:?}"));
     String::from_utf8(captured.log.0).unwrap()
 }
 
@@ -45,18 +45,18 @@ fn the_time_of_day_is_that_of_the_job() {
     assert_eq!(log(&job), expected);
 }
 
-fn every_process_draws_the_same_and_goes_on_to_another() {
+fn every_process_reads_the_same_random_numbers_in_order() {
     let draw = "perl -e 'for (8, 8, 100000) { my $b = \"x\" x $_; print syscall(318, $b, $_, 0), \" \", unpack(\"H16\", $b), \"\\n\" }'";
     let Some(job) = still(&format!("{draw}; {draw}")) else { return };
-    let told = log(&job);
-    let lines = told.lines().collect::<Vec<_>>();
-    let [a, b, c, again @ ..] = lines.as_slice() else { panic!("{told}") };
-    assert!(a.starts_with("8 ") && b.starts_with("8 ") && c.starts_with("65536 "), "{told}");
-    assert!(a != b && again == [*a, *b, *c], "{told}");
-    assert_eq!(log(&job), told);
+    let text = log(&job);
+    let lines = text.lines().collect::<Vec<_>>();
+    let [a, b, c, again @ ..] = lines.as_slice() else { panic!("{text}") };
+    assert!(a.starts_with("8 ") && b.starts_with("8 ") && c.starts_with("65536 "), "{text}");
+    assert!(a != b && again == [*a, *b, *c], "{text}");
+    assert_eq!(log(&job), text);
 }
 
-fn waiting_takes_its_time() {
+fn a_relative_wait_takes_real_time() {
     let script = "perl -e 'select(undef, undef, undef, 0.3); my $b = \"x\" x 16; syscall(228, 1, $b); my @a = unpack(\"qq\", $b);
                   select(undef, undef, undef, 0.2); syscall(228, 1, $b); my @b = unpack(\"qq\", $b);
                   my $s = $b[0] - $a[0] + ($b[1] - $a[1]) / 1e9; print $s >= 0.2 && $s < 5 ? \"well\" : $s'";
@@ -66,7 +66,7 @@ fn waiting_takes_its_time() {
     assert!(begun.elapsed().as_millis() >= 500);
 }
 
-fn waiting_until_a_time_takes_as_long_as_it_is_to_it() {
+fn an_absolute_wait_takes_real_time() {
     // `futex` (202; 9 waits, by the time of day with 256, until woken) and `clock_nanosleep` (230, until a time with 1).
     let script = r#"perl -e '
         my $w = pack("l", 0); my $t = pack("qq", time + 1, 0);
@@ -77,22 +77,22 @@ fn waiting_until_a_time_takes_as_long_as_it_is_to_it() {
         print syscall(202, $w, 9 | 256, 1, $t, 0, 0xffffffff), " ", $!+0, " ", time, "\n"'"#;
     let Some(job) = still(script) else { return };
     let begun = Instant::now();
-    let told = log(&job);
+    let text = log(&job);
     let expected =
         "-1 110 1600000001\n-1 110 1600000001\n0 1600000002\n1600000002 500000000\n-1 22\n-1 11 1600000002\n";
-    assert_eq!(told, expected);
+    assert_eq!(text, expected);
     let took = begun.elapsed();
     assert!(took >= Duration::from_millis(2500) && took < Duration::from_secs(30), "{took:?}");
 }
 
-fn whoever_looks_without_end_sees_time_go_by() {
+fn time_passes_for_a_program_that_polls() {
     let Some(job) = still("perl -e 'my $end = time + 2; 1 while time < $end; print time - $end'") else {
         return;
     };
     assert_eq!(log(&job), "0");
 }
 
-fn programs_begin_fork_fail_and_are_killed_as_ever() {
+fn traced_programs_start_fork_fail_and_are_killed_as_usual() {
     let script = r#"
         perl -e 'exit 7' || echo $?
         perl -e 'kill 9, $$' || echo $?
@@ -105,22 +105,22 @@ fn programs_begin_fork_fail_and_are_killed_as_ever() {
     assert_eq!(log(&job), "7\nKilled\n137\nheard\n3\nagain\n");
     for (script, expected) in [("exit 9", CommandEnd::Status(9)), ("kill -TERM $$", CommandEnd::Signal(15))] {
         job.steps = vec![SandboxStep::shell("a step", script)];
-        let error = Yard::new().run_job(&job).unwrap_err();
+        let error = Fixture::new().run_job(&job).unwrap_err();
         assert!(matches!(&error, SandboxError::Step { ended, .. } if *ended == expected), "{error:?}");
     }
     job.steps = vec![SandboxStep::new("a step", ["/no/such/program"])];
-    let error = Yard::new().run_job(&job).unwrap_err();
+    let error = Fixture::new().run_job(&job).unwrap_err();
     assert!(format!("{error:?}").contains("No such file"), "{error:?}");
 }
 
-fn what_is_left_running_ends_too() {
+fn traced_processes_that_are_left_running_end() {
     let Some(job) = still("(sleep 1000; echo never) & echo begun") else { return };
     let begun = Instant::now();
     assert_eq!(log(&job), "begun\n");
     assert!(begun.elapsed().as_secs() < 60);
 }
 
-/// A program for the i386 that ends well (`exit(0)`), as short as ELF allows.
+/// The shortest ELF program for i386 that calls `exit(0)`.
 fn narrow() -> Vec<u8> {
     const BASE: u32 = 0x0804_8000;
     let code = [0xb8, 1, 0, 0, 0, 0x31, 0xdb, 0xcd, 0x80];
@@ -137,14 +137,14 @@ fn narrow() -> Vec<u8> {
     out
 }
 
-fn a_program_of_32_bits_is_told_from_others() {
+fn a_32_bit_program_is_reported() {
     for clock in [SandboxClock::Real, SandboxClock::Still] {
         for script in ["exec /srv/narrow", "/srv/narrow; exit $?"] {
             let Some(still) = still(script) else { return };
-            let mut yard = Yard::new();
+            let mut fixture = Fixture::new();
             let content = Content::Inline(narrow().into());
-            yard.add("srv/narrow", meta(0o755), NodeKind::File(content));
-            let error = yard.run_job(&SandboxJob { clock, ..still }).unwrap_err().to_string();
+            fixture.add("srv/narrow", meta(0o755), NodeKind::File(content));
+            let error = fixture.run_job(&SandboxJob { clock, ..still }).unwrap_err().to_string();
             if error.contains("Exec format error") {
                 eprintln!("SKIP: this kernel runs no program of 32 bits");
                 return;

@@ -103,7 +103,7 @@ fn measure(words: &[String]) {
     let warm = folder.path().join("warm");
     let (unpacked, mut blobs) = opened(&debs, &warm);
     let saved = Layers::of(&Store::at(&warm)).save(KEY, &unpacked.tree, &mut blobs, b"").expect("a layer");
-    saved.outstanding.start().wait().expect("a saved layer");
+    saved.deferred.join().expect("a saved layer");
     let nodes: Vec<_> = unpacked.tree.walk().map(|entry| entry.id).collect();
     let bytes: u64 = nodes
         .iter()

@@ -15,10 +15,9 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_sandbox::{Launcher, OnFailure, Sandbox, Seed};
 use amiforge_store::Store;
-use amiforge_store::checks::Outstanding;
+use amiforge_store::deferred::Deferred;
 use serde::{Deserialize, Serialize};
 
-use super::deferred::Deferred;
 use super::{BuildError, BuildLayer, BuildOptions, epoch};
 use crate::lock::Lock;
 use crate::recipe::{DebSource, Recipe};
@@ -67,14 +66,25 @@ pub(super) struct LayerRecord {
     pub(super) layers: Vec<BuildLayer>,
     /// Files of the image that depend on random numbers.
     pub(super) random: Vec<RandomFile>,
-    /// Their checks and names.
+    /// The checks of all inputs and layers, and the names of new layers: joined once, before the bundle gets its name.
     pub(super) deferred: Deferred,
+}
+
+impl Drop for LayerRecord {
+    /// A build that fails joins what is deferred when layers wait for their names: what packages made is good, and the next
+    /// build loads it.
+    fn drop(&mut self) {
+        if self.deferred.has_layers() {
+            // The build has failed already; the next one reports the same error again.
+            let _ = std::mem::take(&mut self.deferred).join();
+        }
+    }
 }
 
 impl LayerRecord {
     /// Adds a layer that was taken from the store.
-    fn reused(&mut self, name: String, checks: Outstanding) {
-        self.deferred.hold(checks);
+    fn reused(&mut self, name: String, checks: Deferred) {
+        self.deferred.append(checks);
         self.layers.push(BuildLayer { name, reused: true });
     }
 

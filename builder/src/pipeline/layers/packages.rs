@@ -12,8 +12,8 @@ use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, UnpackedPackage, unpa
 use amiforge_rootfs::secrets::choose_order;
 use amiforge_sandbox::SandboxError;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::checks::Settling;
-use amiforge_store::digests::Digesting;
+use amiforge_store::deferred::Deferred;
+use amiforge_store::digests::BackgroundDigests;
 use amiforge_store::layer::Layers;
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +48,7 @@ impl Notes {
 /// A system, and the checks of what it was made from, which are under way.
 struct NewSystem {
     system: PackageSystem,
-    checks: Settling,
+    checks: Deferred,
 }
 
 /// The packages of the image, configured; none where the recipe takes no packages.
@@ -85,16 +85,17 @@ pub(super) fn system(
     if let Some(layer) = layers.load(key, blobs)?
         && let Ok(notes) = serde_json::from_slice(&layer.notes)
     {
-        record.reused(name.to_owned(), layer.outstanding);
+        record.reused(name.to_owned(), layer.deferred);
         return Ok(PackageSystem { tree: layer.tree, notes });
     }
     record.made(name.to_owned());
     let NewSystem { system, checks } = make(builder, deb, (packages, target), blobs)?;
     // Started before the scripts, so done: the layer gets its name at once, and a build that is killed later leaves it.
-    checks.wait().map_err(BuildError::Packages)?;
+    checks.join().map_err(BuildError::Packages)?;
     let notes = serde_json::to_vec(&system.notes).map_err(|error| BuildError::Notes(error.to_string()))?;
-    let saved = layers.save(key, &system.tree, blobs, &notes)?;
-    record.deferred.add_started(saved.outstanding.start());
+    let mut saved = layers.save(key, &system.tree, blobs, &notes)?;
+    saved.deferred.start_with_layers();
+    record.deferred.append(saved.deferred);
     Ok(PackageSystem { tree: saved.tree, notes: system.notes })
 }
 
@@ -113,8 +114,9 @@ fn make(
     let filters = filters(&deb.filters)?;
     let mut unpacked = unpack(&debs, &filters, builder.store, blobs, builder.monitor)?;
     // Scripts leave a core to spare.
-    let checks = std::mem::take(&mut unpacked.outstanding).start();
-    let digesting = Digesting::start(&unpacked.tree, blobs);
+    let mut checks = std::mem::take(&mut unpacked.deferred);
+    checks.start();
+    let digesting = BackgroundDigests::start(&unpacked.tree, blobs);
     let mut notes = Notes {
         newest: (unpacked.newest.secs, unpacked.newest.nanos),
         skipped: Vec::new(),
@@ -126,7 +128,7 @@ fn make(
         return Err(BuildError::UnknownQuestion { question });
     }
     let tree = configure(builder, deb, (&mut unpacked, target), &answers.text, &mut notes, blobs)?;
-    digesting.finish(blobs).map_err(BuildError::Sbom)?;
+    digesting.join(blobs).map_err(BuildError::Sbom)?;
     Ok(NewSystem { system: PackageSystem { tree, notes }, checks })
 }
 

@@ -36,7 +36,7 @@ pub(in crate::pipeline) fn run(
     let key = keys::run(before, (recipe, builder.options), stale, seed, time.secs);
     if let Some(layer) = layers.load(key, blobs)? {
         record.random.append(&mut second_run::read_notes(&layer.notes)?);
-        record.reused("run".to_owned(), layer.outstanding);
+        record.reused("run".to_owned(), layer.deferred);
         return Ok(layer.tree);
     }
     record.made("run".to_owned());
@@ -54,7 +54,7 @@ pub(in crate::pipeline) fn run(
     )?;
     let saved = layers.save(key, &tree, blobs, &second_run::notes(&random)?)?;
     record.random.append(&mut random);
-    record.deferred.name_later(saved.outstanding);
+    record.deferred.append(saved.deferred);
     Ok(saved.tree)
 }
 

@@ -49,7 +49,7 @@ fn part(
     let (layers, name) = (Layers::of(builder.store), format!("stage {}", spec.name));
     if let Some(layer) = layers.load(key, blobs)? {
         record.random.append(&mut second_run::read_notes(&layer.notes)?);
-        record.reused(name, layer.outstanding);
+        record.reused(name, layer.deferred);
         return Ok(layer.tree);
     }
     let tools = format!("tools of {}", spec.name);
@@ -97,7 +97,7 @@ fn part(
     let (tree, mut random) = built?;
     let saved = layers.save(key, &tree, blobs, &second_run::notes(&random)?)?;
     record.random.append(&mut random);
-    record.deferred.name_later(saved.outstanding);
+    record.deferred.append(saved.deferred);
     Ok(saved.tree)
 }
 

@@ -47,7 +47,7 @@ impl<'a> ImageCache<'a> {
     /// Looks for a plan in the store.
     pub(super) fn of(plan: &Plan, blobs: &Blobs, store: &'a Store) -> Result<Self, BuildError> {
         let key = key(plan, blobs, store)?;
-        let notes = key.map(|key| Layers::of(store).recall(key)).transpose()?.flatten();
+        let notes = key.map(|key| Layers::of(store).load_notes(key)).transpose()?.flatten();
         let cached = notes.and_then(|notes| serde_json::from_slice(&notes).ok());
         Ok(Self { store, key, cached })
     }
@@ -73,7 +73,7 @@ impl<'a> ImageCache<'a> {
             findings: findings.map(<[String]>::to_vec),
         };
         let notes = serde_json::to_vec(&cached).map_err(|error| BuildError::Notes(error.to_string()))?;
-        Ok(Layers::of(self.store).remember(key, &notes)?)
+        Ok(Layers::of(self.store).save_notes(key, &notes)?)
     }
 }
 
@@ -94,7 +94,7 @@ fn key(plan: &Plan, blobs: &Blobs, store: &Store) -> Result<Option<Digest>, Buil
             }
             Data::Slice { source, at } => {
                 // Wherever the file lies: its bytes decide.
-                if let Some((file, within)) = blobs.file_around(*source, *at, *len) {
+                if let Some((file, within)) = blobs.containing_file(*source, *at, *len) {
                     hasher.update([5]);
                     hasher.update(file.0);
                     hasher.update(within.to_le_bytes());
@@ -104,7 +104,7 @@ fn key(plan: &Plan, blobs: &Blobs, store: &Store) -> Result<Option<Digest>, Buil
                     Entry::Occupied(known) => *known.get(),
                     Entry::Vacant(free) => {
                         let path = blobs.path(*source);
-                        *free.insert(path.map(|path| store.digest_of(path)).transpose()?.flatten())
+                        *free.insert(path.map(|path| store.entry_digest(path)).transpose()?.flatten())
                     }
                 };
                 if let Some(digest) = entry {

@@ -19,6 +19,7 @@ use amiforge_image::image::{EmitOptions, Emitted};
 use amiforge_image::inspect::{InspectError, Medium};
 use amiforge_image::manifest::{Manifest, Secret};
 use amiforge_machine::preflight;
+use amiforge_rootfs::assemble::unchanged;
 use amiforge_store::blobs::Blobs;
 
 use super::layers::LayerBuilder;
@@ -49,7 +50,7 @@ pub(super) fn write(
     let cache = ImageCache::of(&disk.plan, blobs, builder.store)?;
     let writer = BundleWriter::open(&builder.options.out, builder.options.existing)?;
     let deferred = &mut inputs.record.deferred;
-    let known = cache.known().filter(|_| deferred.may_skip());
+    let known = cache.known().filter(|_| !deferred.has_layers());
     if known.is_none() {
         deferred.start();
     }
@@ -83,14 +84,12 @@ fn joined<T, E>(thread: ScopedJoinHandle<'_, Result<T, E>>, failed: fn(io::Error
 /// Checks that every input is what it was or should be. Checks that the digest of the whole image makes unnecessary are
 /// skipped.
 fn check(inputs: &mut Inputs<'_>, emitted: &Emitted, blobs: &Blobs) -> Result<(), InputError> {
-    let Inputs { record, sources, host_files, .. } = inputs;
+    let Inputs { record, sources, .. } = inputs;
     if emitted.recalled {
-        record.deferred.skip();
+        record.deferred.discard();
     }
-    record.deferred.join()?;
-    sources.settle(blobs)?;
-    host_files.settle()?;
-    Ok(())
+    sources.record(&std::mem::take(&mut record.deferred).join()?);
+    Ok(unchanged(blobs)?)
 }
 
 /// What EC2 will miss in an image that is to boot: from the cache where the image is the known one, else from its bytes.

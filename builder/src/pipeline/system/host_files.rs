@@ -1,11 +1,9 @@
 //! Files of the host that a recipe names one by one: `[[file]] source` and the bytes of raw partitions.
 //!
-//! Small ones are read at once, larger ones are read when the image is written; all are hashed, and a larger one must
-//! still be the same at the end.
+//! Small ones are read at once, larger ones are hashed at once and read when the image is written; the blobs detect
+//! whether one of those changed meanwhile.
 
-use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
@@ -13,15 +11,11 @@ use amiforge_formats::tree::Content;
 use amiforge_image::manifest::ManifestInput;
 use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
-use sha2::{Digest as _, Sha256};
 
 use crate::pipeline::BuildError;
 
 /// Files up to this length are held in memory.
 const SMALL: u64 = 64 << 10;
-
-/// Bytes hashed at a time.
-const CHUNK: usize = 1 << 20;
 
 /// Why a file of the host cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,20 +57,6 @@ pub(in crate::pipeline) struct HostFiles<'a> {
 struct OpenedFile {
     name: String,
     digest: Digest,
-    /// What is read later, and what it looked like when it was opened.
-    later: Option<(File, PathBuf, HostStamp)>,
-}
-
-/// What changes when a file does.
-#[derive(Debug, PartialEq, Eq)]
-struct HostStamp(u64, (i64, i64), (i64, i64));
-
-impl HostStamp {
-    fn of(metadata: &Metadata) -> Self {
-        let (mtime, ctime) =
-            ((metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec()));
-        Self(metadata.len(), mtime, ctime)
-    }
 }
 
 impl<'a> HostFiles<'a> {
@@ -98,17 +78,6 @@ impl<'a> HostFiles<'a> {
         })?;
         self.opened.push(opened);
         Ok(content)
-    }
-
-    /// Checks that what was read late is what was hashed early.
-    pub(in crate::pipeline) fn settle(&self) -> Result<(), HostFileError> {
-        for (file, path, stamp) in self.opened.iter().filter_map(|opened| opened.later.as_ref()) {
-            let now = file.metadata().map_err(|source| HostFileError::Read { path: path.clone(), source })?;
-            if HostStamp::of(&now) != *stamp {
-                return Err(HostFileError::Changed { path: path.clone() });
-            }
-        }
-        Ok(())
     }
 
     /// As the manifest lists them.
@@ -133,41 +102,20 @@ fn open(
         return Err(HostFileError::NotAFile { path: path.to_owned() });
     }
     let mut file = amiforge_progress::regular::open(path).map_err(failed)?;
-    let stamp = HostStamp::of(&file.metadata().map_err(failed)?);
-    let len = stamp.0;
+    let len = file.metadata().map_err(failed)?.len();
     if len <= SMALL {
         let mut bytes = Vec::new();
         Read::by_ref(&mut file).take(SMALL + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 != len {
             return Err(HostFileError::Changed { path: path.to_owned() });
         }
-        let opened = OpenedFile { name: name.to_owned(), digest: Digest::of(&bytes), later: None };
+        let opened = OpenedFile { name: name.to_owned(), digest: Digest::of(&bytes) };
         return Ok((opened, Content::Inline(bytes.into())));
     }
     monitor.progress.begin(&format!("hashing {name}"), Some(len));
-    let digest = hash(&file, len, monitor).map_err(failed)?.ok_or(HostFileError::Interrupted)?;
-    let watched = file.try_clone().map_err(failed)?;
-    let source = blobs.add(file, path);
-    let opened = OpenedFile { name: name.to_owned(), digest, later: Some((watched, path.to_owned(), stamp)) };
-    Ok((opened, Content::Slice { source, at: 0, len }))
-}
-
-/// The digest of the file, unless somebody asks to stop.
-fn hash(file: &File, len: u64, monitor: Monitor<'_>) -> io::Result<Option<Digest>> {
-    let mut hasher = Sha256::new();
-    let mut chunk = vec![0; CHUNK];
-    let mut at = 0;
-    while at < len {
-        if monitor.cancel.is_cancelled() {
-            return Ok(None);
-        }
-        let part = &mut chunk[..CHUNK.min((len - at) as usize)];
-        file.read_exact_at(part, at)?;
-        hasher.update(&*part);
-        at += part.len() as u64;
-        monitor.progress.advance(part.len() as u64);
-    }
-    Ok(Some(Digest(hasher.finalize().into())))
+    let hashed = blobs.add_hashed(file, path, monitor).map_err(failed)?;
+    let ((source, at, len), digest) = hashed.ok_or(HostFileError::Interrupted)?;
+    Ok((OpenedFile { name: name.to_owned(), digest }, Content::Slice { source, at, len }))
 }
 
 #[cfg(test)]
@@ -189,10 +137,10 @@ mod tests {
             assert_eq!(matches!(content, Content::Inline(_)), len <= SMALL);
             assert_eq!(files.opened.last().unwrap().digest, Digest::of(&bytes));
         }
-        files.settle().unwrap();
+        assert_eq!(blobs.changed().unwrap(), None);
         let path = folder.path().join((3 << 20).to_string());
         std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"!").unwrap();
-        assert!(matches!(files.settle(), Err(HostFileError::Changed { path: named }) if named == path));
+        assert_eq!(blobs.changed().unwrap(), Some(path.as_path()));
     }
 
     #[test]

@@ -59,6 +59,7 @@ pub(super) fn system_tree<'a>(
     let mut record = LayerRecord::default();
     let packages = packages::image(builder, &mut record, blobs)?;
     let mut sources = sources(builder, packages.as_ref(), blobs)?;
+    record.deferred.append(std::mem::take(&mut sources.deferred));
     let mut host_files = HostFiles::new(builder.monitor);
     let newest = packages.as_ref().map_or(sources.newest, |system| system.notes.newest().max(sources.newest));
     let epoch = epoch::choose(builder.options.source_date_epoch, recipe.image.epoch, newest)?;

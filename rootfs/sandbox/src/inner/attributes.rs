@@ -1,14 +1,13 @@
-//! What programs see of a file besides its content: numbers of devices and inodes, and times, without what follows from
-//! the host.
+//! Emulated attributes of files: device and inode numbers, and times, independent of the host.
 //!
 //! The kernel numbers file systems in memory in the order of their mounts, and the inodes of pipes, sockets and `/proc`
-//! across all programs of the host. Programs write such numbers down (Berkeley DB names a file by them) and compare them
-//! with each other. So the sandbox's own file system has a fixed number, in which inodes are numbered as they were made;
-//! all others are numbered as they are first seen.
+//! across all processes of the host. Programs store such numbers (Berkeley DB identifies a file by them) and compare
+//! them. So the sandbox's own file system has a fixed number, in which inodes are numbered as they were created; all
+//! others are numbered in the order in which programs see them.
 //!
-//! A file that commands wrote has the real time, which programs write down too (gzip(1)). They see one second after the
-//! epoch, so that it is younger than every file of the tree and not of the present second, which some programs wait for
-//! to be over; its nanoseconds keep the order in which files were written.
+//! A file that commands wrote has the real time, which programs store too (gzip(1)). They see one second after the
+//! epoch, so that it is younger than every file of the tree and not of the current second, whose end some programs wait
+//! for; its nanoseconds keep the order in which files were written.
 //!
 //! `stat(2)`, `statx(2)`, `statfs(2)`; the layouts are those of x86-64.
 
@@ -19,7 +18,7 @@ use std::time::Duration;
 use rustix::fs::Stat;
 use rustix::time::Timespec;
 
-/// Number of the file system that holds the tree, of the host's device nodes, and of the first other one.
+/// Emulated number of the file system of the tree, of the host's device nodes, and of the first other file system.
 const MAIN: u64 = 40;
 const NODES: u64 = 41;
 const OTHERS: u64 = 42;
@@ -27,13 +26,13 @@ const OTHERS: u64 = 42;
 /// Device nodes of the host that the sandbox has, as `st_rdev`: null, zero, full and tty.
 const HOST_NODES: &[u64] = &[0x103, 0x105, 0x107, 0x500];
 
-/// Type and permissions that they have by their drivers.
+/// Their type and permissions.
 const NODE_MODE: u32 = 0o020_666;
 
-/// Inodes of other file systems that are remembered at a time.
+/// Most inodes of other file systems whose numbers are kept.
 const INODES_MAX: usize = 1 << 20;
 
-/// The shortest time that shows in the order of files; the kernel's own steps are longer.
+/// The shortest difference of times, in nanoseconds, that is kept; the steps of the kernel's coarse clock are longer.
 const RESOLUTION: u64 = 10_000;
 
 /// Bytes of the structures.
@@ -41,57 +40,57 @@ pub(super) const STAT: usize = 144;
 pub(super) const STATX: usize = 256;
 pub(super) const STATFS: usize = 120;
 
-/// Fields of `statx` that every kernel gives (`STATX_BASIC_STATS`).
+/// Fields of `statx` that every kernel reports (`STATX_BASIC_STATS`).
 const BASIC: u32 = 0x7ff;
 
 /// `f_type` of a file system in memory.
 const TMPFS: u64 = 0x0102_1994;
 
-/// What files have to do with the host, for all programs of one command.
-pub(super) struct HostAttributes {
-    /// The kernel's number of the file system that holds the tree.
+/// Replaces attributes that depend on the host, for all programs of one command.
+pub(super) struct AttributeEmulator {
+    /// The kernel's number of the file system of the tree.
     main: u64,
     /// Whether it numbers inodes by itself, as kernels since 5.9 do.
     own_inodes: bool,
-    /// When the sandbox began: what is older was given its time.
+    /// When the sandbox started; older times were set explicitly.
     begun: Timespec,
     epoch: i64,
-    /// Nanoseconds that one reported nanosecond stands for.
+    /// Real nanoseconds for each reported nanosecond.
     unit: u64,
-    /// Bytes of files that fit.
+    /// The limit of files in bytes.
     disk: u64,
     devices: BTreeMap<u64, u64>,
     inodes: BTreeMap<(u64, u64), u64>,
     seen: u64,
 }
 
-/// What is known of the file system that holds the tree.
+/// Facts about the file system of the tree.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct FsTraits {
+pub(super) struct FsOrigin {
     main: u64,
     own_inodes: bool,
     begun: Timespec,
 }
 
-impl FsTraits {
-    /// Of the file system whose root is open, for what is written from `begun` on.
+impl FsOrigin {
+    /// Facts about the file system of an open root; files of commands are written from `begun` on.
     pub(super) fn of(root: &OwnedFd, begun: Timespec) -> rustix::io::Result<Self> {
         let root = rustix::fs::fstat(root)?;
-        // The root is the first inode; where all file systems share their numbers it is not the first of them.
+        // With inode numbers of its own, the root has the first one; with shared ones it has a higher one.
         Ok(Self { main: root.st_dev, own_inodes: root.st_ino <= 2, begun })
     }
 }
 
-impl HostAttributes {
-    /// `time` is the longest that a job may take, `disk` how many bytes of files it may have.
-    pub(super) fn new(origin: FsTraits, epoch: i64, time: Duration, disk: u64) -> Self {
+impl AttributeEmulator {
+    /// `time` is the limit of time of the job, `disk` its limit of files in bytes.
+    pub(super) fn new(origin: FsOrigin, epoch: i64, time: Duration, disk: u64) -> Self {
         let unit = (time.as_nanos() / 1_000_000_000).try_into().unwrap_or(u64::MAX).max(RESOLUTION);
-        let FsTraits { main, own_inodes, begun } = origin;
+        let FsOrigin { main, own_inodes, begun } = origin;
         let (devices, inodes) = (BTreeMap::new(), BTreeMap::new());
         Self { main, own_inodes, begun, epoch, unit, disk, devices, inodes, seen: 0 }
     }
 
-    /// The structure that a program gets for an open file.
+    /// The emulated `struct stat` of a file.
     pub(super) fn of(&mut self, stat: &Stat) -> [u8; STAT] {
         let words = [stat.st_dev, stat.st_ino, stat.st_nlink];
         let mut bytes = [0; STAT];
@@ -142,7 +141,7 @@ impl HostAttributes {
         }
     }
 
-    /// Changes a `struct statx`; what older kernels do not report is taken out.
+    /// Changes a `struct statx`; fields that older kernels do not report are cleared.
     pub(super) fn statx(&mut self, bytes: &mut [u8; STATX]) {
         let given = half(bytes, 0) & BASIC;
         set_half(bytes, 0, given);
@@ -167,7 +166,7 @@ impl HostAttributes {
         set_word(bytes, 32, inode);
         set_half(bytes, 136, 0);
         set_half(bytes, 140, device as u32);
-        // The time of birth is not among the basic fields.
+        // The birth time is not a basic field.
         set_word(bytes, 80, 0);
         set_word(bytes, 88, 0);
         for at in [64, 96, 112] {
@@ -179,8 +178,8 @@ impl HostAttributes {
         bytes[144..].fill(0);
     }
 
-    /// Changes a `struct statfs`: no id, which is drawn for each mount, and all of the space free, because how much of it
-    /// the kernel needs for a file follows from its version.
+    /// Changes a `struct statfs`: no id, which is random for each mount, and all space free, because the space that a file
+    /// takes depends on the version of the kernel.
     pub(super) fn statfs(&self, bytes: &mut [u8; STATFS]) {
         if word(bytes, 0) == TMPFS {
             let blocks = self.disk / 4096;
@@ -188,13 +187,13 @@ impl HostAttributes {
                 set_word(bytes, at, blocks);
             }
             for at in [40, 48] {
-                set_word(bytes, at, super::mounts::inodes(self.disk));
+                set_word(bytes, at, super::fs::inode_limit(self.disk));
             }
         }
         set_word(bytes, 56, 0);
     }
 
-    /// Numbers that stand for those of the kernel.
+    /// The emulated device and inode numbers.
     fn number(&mut self, device: u64, inode: u64) -> (u64, u64) {
         let shown = if device == self.main {
             MAIN
@@ -215,7 +214,7 @@ impl HostAttributes {
         (shown, number)
     }
 
-    /// A time that stands for one of the kernel.
+    /// The emulated time.
     fn time(&self, main: bool, seconds: i64, nanos: u64) -> (i64, u64) {
         if !main {
             return (self.epoch, 0);
@@ -251,9 +250,9 @@ mod tests {
 
     const BEGUN: Timespec = Timespec { tv_sec: 2_000_000_000, tv_nsec: 500_000_000 };
 
-    fn of_device(main: u64) -> HostAttributes {
-        let origin = FsTraits { main, own_inodes: true, begun: BEGUN };
-        HostAttributes::new(origin, 1_600_000_000, Duration::from_hours(1), 1 << 30)
+    fn of_device(main: u64) -> AttributeEmulator {
+        let origin = FsOrigin { main, own_inodes: true, begun: BEGUN };
+        AttributeEmulator::new(origin, 1_600_000_000, Duration::from_hours(1), 1 << 30)
     }
 
     fn stat(device: u64, inode: u64, modified: (i64, u64)) -> [u8; STAT] {

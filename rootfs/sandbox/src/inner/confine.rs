@@ -1,5 +1,5 @@
-//! What a command is before it starts: few capabilities, limits of its own, no new privileges, and the filter of
-//! system calls. Done in the child between `fork` and `exec`.
+//! Confines a command before it starts: capabilities, resource limits, no new privileges, and the filter of system calls.
+//! Runs in the child between `fork` and `exec`.
 
 use std::io;
 
@@ -10,9 +10,9 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use super::super::SandboxLimits;
 use super::super::sys;
 
-/// Capabilities that root has in the sandbox: to own, read and change any file of the tree and to become its users.
-/// None reaches beyond the sandbox's user namespace, and the first process of the sandbox has more, so that commands
-/// can neither trace nor read it.
+/// Capabilities of root in the sandbox: to own, read and change any file of the tree and to become its users. None
+/// reaches beyond the sandbox's user namespace. The first process of the sandbox has more, so that commands can neither
+/// trace it nor read its memory.
 const CAPABILITIES: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::DAC_READ_SEARCH)
@@ -27,25 +27,25 @@ const CAPABILITIES: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::AUDIT_WRITE)
     .union(CapabilitySet::NET_BIND_SERVICE);
 
-/// Open files that a program may have without asking for more.
+/// Open files of a process: the soft limit.
 const OPEN_FILES: u64 = 1024;
 
-/// Open files that it may ask for.
+/// Open files of a process: the hard limit.
 const OPEN_FILES_MAX: u64 = 524_288;
 
-/// Bytes of memory that a program may lock, signals that may wait for a user, and bytes of his message queues.
+/// Bytes of memory that a process may lock, pending signals of a user, and bytes of a user's message queues.
 const LOCKED: u64 = 64 << 10;
 const SIGNALS: u64 = 1024;
 const QUEUES: u64 = 819_200;
 
-/// Confines the calling process for good.
+/// Confines the calling process irrevocably.
 pub(super) fn confine(limits: &SandboxLimits, filter: &[sock_filter]) -> io::Result<()> {
-    // Until `exec` this is a copy of the first process, but with fewer capabilities: nothing may look into it.
+    // Until `exec` this is a copy of the first process with fewer capabilities: no process may read its memory.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     rustix::process::setsid()?;
     sys::reset_signals();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    bound(limits);
+    set_limits(limits);
     sys::fix_addresses()?;
     for index in 0..64 {
         let one = CapabilitySet::from_bits_retain(1 << index);
@@ -62,29 +62,29 @@ pub(super) fn confine(limits: &SandboxLimits, filter: &[sock_filter]) -> io::Res
     };
     rustix::thread::set_capabilities(None, held)?;
     rustix::thread::set_no_new_privs(true)?;
-    sys::filter_calls(filter)
+    sys::install_filter(filter)
 }
 
-/// Sets the limits that the kernel keeps for each process; a lower one of the host stays.
-fn bound(limits: &SandboxLimits) {
+/// Sets the resource limits of the process; a lower limit of the host stays.
+fn set_limits(limits: &SandboxLimits) {
     let set = |resource, current: Option<u64>, most: Option<u64>| {
         let hard = rustix::process::getrlimit(resource).maximum;
-        let below = |wanted: Option<u64>| match (wanted, hard) {
-            (Some(wanted), Some(hard)) => Some(wanted.min(hard)),
-            (wanted, hard) => wanted.or(hard),
+        let below = |limit: Option<u64>| match (limit, hard) {
+            (Some(limit), Some(hard)) => Some(limit.min(hard)),
+            (limit, hard) => limit.or(hard),
         };
         let new = Rlimit { current: below(current), maximum: below(most) };
-        // A limit that cannot be set is kept by the watch over all processes, or is no danger.
+        // A limit that cannot be set is enforced by the supervisor, or is harmless.
         let _ = rustix::process::setrlimit(resource, new);
     };
-    // Above the limit that is watched, so that reaching it is told and not hidden behind a fork that fails.
+    // Above the supervised limit, so that reaching that is reported and not hidden by a failing fork.
     let processes = Some(u64::from(limits.processes) + 64);
     set(Resource::Nproc, processes, processes);
     set(Resource::Fsize, Some(limits.disk), Some(limits.disk));
     set(Resource::Nofile, Some(OPEN_FILES), Some(OPEN_FILES_MAX));
     set(Resource::Core, Some(0), Some(0));
     set(Resource::Stack, Some(8 << 20), None);
-    // By the memory of the host, or by who builds: low enough to be the same everywhere.
+    // Their defaults depend on the memory of the host or on the user: low enough to be the same everywhere.
     set(Resource::Memlock, Some(LOCKED), Some(LOCKED));
     set(Resource::Sigpending, Some(SIGNALS), Some(SIGNALS));
     set(Resource::Msgqueue, Some(QUEUES), Some(QUEUES));

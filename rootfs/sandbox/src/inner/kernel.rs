@@ -1,6 +1,6 @@
-//! What the kernel reports about itself and the machine, fixed: the same release, processors, memory and settings on
-//! every host. `/proc` shows these files instead of the host's ([`super::proc`]), and where the clock stands still the
-//! system calls that report the same facts are answered from here ([`super::answers`]).
+//! Fixed facts about the kernel and the machine: the same release, processors, memory and settings on every host.
+//! `/proc` shows these files instead of the host's ([`super::proc`]), and with the emulated clock the system calls that
+//! report the same facts return these ([`super::clock_emulator`]).
 //!
 //! `proc(5)`, `uname(2)`, `sysinfo(2)`, `sched_getaffinity(2)`.
 
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::super::Seed;
 
-/// Release of the kernel: a long-term one, which has what programs look for by this number.
+/// Release of the kernel: a long-term one, with the features that programs expect by this number.
 pub(super) const RELEASE: &str = "6.12.0";
 
 /// Its build, as `uname -v` shows it.
@@ -19,18 +19,18 @@ const MACHINE: &str = "x86_64";
 #[cfg(not(target_arch = "x86_64"))]
 const MACHINE: &str = "aarch64";
 
-/// Processors that programs see. More than one, so that `make -j$(nproc)` uses a usual machine; not many, because each
-/// running compiler takes memory.
+/// Processors that programs see. More than one, so that `make -j$(nproc)` uses an ordinary machine; not many, because
+/// each running compiler takes memory.
 pub(super) const PROCESSORS: usize = 4;
 
-/// Seconds since the machine started, when commands start.
+/// Seconds since boot when the commands start.
 pub(super) const UPTIME: u64 = 1000;
 
 /// Bytes of each string of a `utsname`.
 #[cfg(target_arch = "x86_64")]
 const NAME_LEN: usize = 65;
 
-/// Settings below `/proc/sys`, each with its value: defaults of Linux 6.12. [`random_ids`] has the rest.
+/// Settings below `/proc/sys`, each with its value: defaults of Linux 6.12. [`random_ids`] has the random ones.
 pub(super) const SETTINGS: &[(&str, &str)] = &[
     ("crypto/fips_enabled", "0"),
     ("fs/aio-max-nr", "65536"),
@@ -102,7 +102,7 @@ pub(super) fn random_ids(seed: Seed) -> [(&'static str, String); 2] {
     })
 }
 
-/// Files of `/proc` that programs read for what the machine is, each with its content. `memory` is in bytes, `epoch` in
+/// Files of `/proc` about the machine, each with its content. `memory` is in bytes, `epoch` in
 /// seconds since 1970.
 pub(super) fn files(memory: u64, epoch: i64) -> Vec<(&'static str, String)> {
     let kib = memory >> 10;
@@ -139,11 +139,11 @@ pub(super) fn files(memory: u64, epoch: i64) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Kinds of devices that are part of every kernel.
+/// Content of `/proc/devices`: drivers that are part of every kernel.
 const DEVICES: &str = "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\n\
     Block devices:\n  7 loop\n259 blkext\n";
 
-/// File systems that the kernels of images have.
+/// Content of `/proc/filesystems`: file systems of the kernels of images.
 const FILE_SYSTEMS: &str = "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevtmpfs\nnodev\tdevpts\n\
     nodev\toverlay\n\text4\n\tvfat\n\txfs\n";
 
@@ -178,7 +178,7 @@ fn cpuinfo() -> String {
     })
 }
 
-/// Idle processors that were started [`UPTIME`] seconds before the epoch.
+/// Content of `/proc/stat`: idle processors, booted [`UPTIME`] seconds before the epoch.
 fn stat(epoch: i64) -> String {
     let ticks = UPTIME * 100;
     let mut text = format!("cpu  0 0 0 {} 0 0 0 0 0 0\n", ticks * PROCESSORS as u64);
@@ -200,7 +200,7 @@ pub(super) fn utsname() -> Vec<u8> {
     names.iter().flat_map(|name| name.bytes().chain(std::iter::repeat(0)).take(NAME_LEN)).collect()
 }
 
-/// A `struct sysinfo` of a machine with so many bytes of memory.
+/// A `struct sysinfo` of a machine with `memory` bytes.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn sysinfo(memory: u64) -> Vec<u8> {
     // uptime, loads[3], totalram, freeram, sharedram, bufferram, totalswap, freeswap, procs with padding,
@@ -209,7 +209,7 @@ pub(super) fn sysinfo(memory: u64) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 
-/// The processors that a program may run on, as a set of bits of which the kernel gives the first word.
+/// The set of processors that a program may run on: the first word of the kernel's bit mask.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn affinity() -> [u8; 8] {
     ((1_u64 << PROCESSORS) - 1).to_ne_bytes()
@@ -223,7 +223,7 @@ mod tests {
     fn every_file_ends_with_a_line_and_shows_the_same_number_of_processors() {
         let files = files(8 << 30, 1_600_000_000);
         assert!(files.iter().all(|(_, text)| text.ends_with('\n')));
-        let text = |name: &str| &files.iter().find(|(found, _)| *found == name).unwrap().1;
+        let text = |name: &str| &files.iter().find(|(path, _)| *path == name).unwrap().1;
         assert_eq!(text("cpuinfo").matches("processor\t:").count(), PROCESSORS);
         assert_eq!(text("stat").lines().filter(|line| line.starts_with("cpu")).count(), PROCESSORS + 1);
         assert!(text("meminfo").starts_with("MemTotal:        8388608 kB\n"), "{}", text("meminfo"));

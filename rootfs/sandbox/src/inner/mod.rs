@@ -1,25 +1,27 @@
-//! The inside of the sandbox. Our own program, started again, with one thread: it goes into new namespaces, becomes
-//! the first process of a PID namespace, writes the tree into memory, runs the commands one by one and tells what
-//! the tree is then. When it ends, for whatever reason, the kernel ends all that runs beside it and drops the files.
+//! The inner half: this program, started again, with one thread. It enters new namespaces, becomes the first process of a
+//! PID namespace, writes the tree into memory, runs the commands in order and sends the changed tree. When it ends, for
+//! whatever reason, the kernel ends all processes beside it and frees the files.
 //!
-//! Two things end it with the outer half: the signal of a parent's death, and the end of the socket, which it looks
-//! at while commands run.
+//! Two things end it with the outer half: the signal of the parent's death, and the end of the socket, which it polls
+//! while commands run.
 
 #[cfg(target_arch = "x86_64")]
-mod answers;
-#[cfg(target_arch = "x86_64")]
 mod attributes;
-mod calls;
 #[cfg(target_arch = "x86_64")]
-mod clock;
+mod clock_emulator;
 mod confine;
+mod fs;
 mod kernel;
 mod mounts;
-mod plant;
+mod populate;
 mod proc;
+mod scan;
+mod seccomp;
 mod shell;
 mod steps;
-mod survey;
+mod supervisor;
+#[cfg(target_arch = "x86_64")]
+mod tracer;
 mod usage;
 #[cfg(target_arch = "x86_64")]
 mod waits;
@@ -32,24 +34,25 @@ use std::process::ExitCode;
 use rustix::process::{DumpableBehavior, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 
-use super::orders::decode_job;
+use super::message::Message;
+use super::protocol::decode_job;
 use super::sys::{self, ForkSide};
-use super::wire::{Channel, Said, WireReader, garbled};
+use super::wire::{Channel, WireReader, protocol_error};
 
-/// Why the inner half cannot go on.
+/// Why the inner half failed.
 #[derive(Debug)]
 struct InnerError {
-    /// Whether the sandbox was still being made.
+    /// Whether it was still entering the sandbox.
     entering: bool,
     what: String,
     errno: i32,
 }
 
-/// Names what was being done when an error came.
+/// Adds to an error what was being done.
 trait During<T> {
-    /// While the sandbox was made: the system may not allow it.
+    /// Entering the sandbox, which the system may not allow.
     fn entering(self, what: &str) -> Result<T, InnerError>;
-    /// Later.
+    /// Any later operation.
     fn during(self, what: impl FnOnce() -> String) -> Result<T, InnerError>;
 }
 
@@ -67,57 +70,57 @@ fn number(error: impl Into<io::Error>) -> i32 {
     error.into().raw_os_error().unwrap_or(libc::EPROTO)
 }
 
-/// What the hidden subcommand [`super::SUBCOMMAND`] does: the inside of a sandbox. To be called first of all, while
-/// the program has one thread only; the job comes over standard input, which is a socket.
+/// Runs the inner half of a sandbox, which is what the hidden subcommand [`super::SUBCOMMAND`] does. Must be called before
+/// the program starts a second thread; the job comes over standard input, which is a socket.
 pub fn enter() -> ExitCode {
     let Ok(socket) = rustix::io::fcntl_dupfd_cloexec(std::io::stdin().as_fd(), 3) else {
         return ExitCode::FAILURE;
     };
-    // The socket must end when the first process of the sandbox does, so only that may hold it.
+    // The socket must end with the first process of the sandbox, so no other process may have it open.
     if rustix::stdio::dup2_stdin(std::io::stdout()).is_err() {
         return ExitCode::FAILURE;
     }
     let channel = Channel(UnixStream::from(socket));
-    match outside(&channel) {
-        Ok(Role::Guardian(init)) => {
+    match enter_namespaces(&channel) {
+        Ok(Role::Parent(init)) => {
             drop(channel);
-            guard(init)
+            wait_for_init(init)
         }
-        Ok(Role::Init) => match inside(&channel) {
+        Ok(Role::Init) => match run_job(&channel) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(fault) => tell(&channel, fault),
+            Err(error) => send_error(&channel, error),
         },
-        Err(fault) => tell(&channel, fault),
+        Err(error) => send_error(&channel, error),
     }
 }
 
-fn tell(channel: &Channel, fault: InnerError) -> ExitCode {
-    let InnerError { entering, what, errno } = fault;
-    // If it cannot be told, the outer half sees the socket end.
-    let _ = channel.send(&Said::Failed { entering, what, errno }.encode());
+fn send_error(channel: &Channel, error: InnerError) -> ExitCode {
+    let InnerError { entering, what, errno } = error;
+    // If it cannot be sent, the outer half sees the end of the socket.
+    let _ = channel.send(&Message::Failed { entering, what, errno }.encode());
     ExitCode::FAILURE
 }
 
 enum Role {
-    /// Waits for the first process of the sandbox.
-    Guardian(rustix::process::Pid),
-    /// Is it.
+    /// The parent of the first process, for which it waits.
+    Parent(rustix::process::Pid),
+    /// The first process of the sandbox.
     Init,
 }
 
-/// Goes into the namespaces; the PID namespace begins with the child.
-fn outside(channel: &Channel) -> Result<Role, InnerError> {
+/// Enters the namespaces; the child is the first process of the PID namespace.
+fn enter_namespaces(channel: &Channel) -> Result<Role, InnerError> {
     die_with_parent()?;
-    let hello = receive(channel)?;
+    let hello = recv(channel)?;
     if hello.as_slice() == b"mapped" {
         sys::unshare(UnshareFlags::NEWUSER).entering("making a user namespace")?;
-        say(channel, &Said::Unshared)?;
-        if receive(channel)?.as_slice() != b"mapped" {
-            return Err(garbled()).during(|| "waiting for ids".to_owned());
+        send(channel, &Message::Unshared)?;
+        if recv(channel)?.as_slice() != b"mapped" {
+            return Err(protocol_error()).during(|| "waiting for ids".to_owned());
         }
     }
     become_root()?;
-    // Changing ids forgets it.
+    // A change of ids clears it (prctl(2), PR_SET_PDEATHSIG).
     die_with_parent()?;
     let spaces = UnshareFlags::NEWNS
         | UnshareFlags::NEWPID
@@ -127,39 +130,39 @@ fn outside(channel: &Channel) -> Result<Role, InnerError> {
         | UnshareFlags::NEWCGROUP;
     sys::unshare(spaces).entering("making namespaces")?;
     match sys::fork().entering("starting the first process")? {
-        ForkSide::Parent(init) => Ok(Role::Guardian(init)),
+        ForkSide::Parent(init) => Ok(Role::Parent(init)),
         ForkSide::Child => Ok(Role::Init),
     }
 }
 
-/// The first process of the sandbox, from the mounts to the last file that is read back.
-fn inside(channel: &Channel) -> Result<(), InnerError> {
+/// Runs the job as the first process of the sandbox, from the mounts to the last captured file.
+fn run_job(channel: &Channel) -> Result<(), InnerError> {
     die_with_parent()?;
-    // The commands have fewer capabilities than this process, so they cannot look into it; this makes it sure.
+    // Commands have fewer capabilities than this process, so they cannot read its memory; this is a second barrier.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).entering("hiding memory")?;
     rustix::system::sethostname(b"localhost").entering("naming the host")?;
     rustix::system::setdomainname(b"(none)").entering("naming the domain")?;
     sys::loopback_up().entering("turning on the loopback device")?;
-    sys::vouch_for_urandom().entering("making a segment of shared memory")?;
-    let orders = receive(channel)?;
-    let mut orders = WireReader(&orders);
-    let unwell = || "reading the job".to_owned();
-    let mapped = orders.u8().during(unwell)? != 0;
-    let job = decode_job(&mut orders).during(unwell)?;
+    sys::mark_urandom_seeded().entering("making a segment of shared memory")?;
+    let request = recv(channel)?;
+    let mut request = WireReader(&request);
+    let what = || "reading the job".to_owned();
+    let mapped = request.u8().during(what)? != 0;
+    let job = decode_job(&mut request).during(what)?;
     let terminal: Vec<OwnedFd> = match job.on_failure {
-        super::OnFailure::Shell => channel.receive_files().during(unwell)?,
+        super::OnFailure::Shell => channel.receive_files().during(what)?,
         super::OnFailure::Stop => Vec::new(),
     };
-    let mut places = mounts::enter(&job)?;
-    let _ = rustix::stdio::dup2_stdin(&places.nothing);
-    let planted = plant::plant(channel, &mut orders, &places)?;
-    places.cover(mapped, &job.limits)?;
-    let ended = steps::run(channel, &job, &places, &terminal)?;
-    if ended == steps::CommandsOutcome::Well {
-        places.uncover()?;
-        survey::survey(channel, &job.keep, &places, &planted)?;
+    let mut mounts = mounts::enter(&job)?;
+    let _ = rustix::stdio::dup2_stdin(&mounts.null);
+    let written = populate::populate(channel, &mut request, &mounts)?;
+    mounts.mount_over(mapped, &job.limits)?;
+    let outcome = steps::run(channel, &job, &mounts, &terminal)?;
+    if outcome == steps::Outcome::Succeeded {
+        mounts.unmount_all()?;
+        scan::scan(channel, &job.keep, &mounts, &written)?;
     }
-    say(channel, &Said::Done)
+    send(channel, &Message::Done)
 }
 
 fn die_with_parent() -> Result<(), InnerError> {
@@ -167,7 +170,7 @@ fn die_with_parent() -> Result<(), InnerError> {
         .entering("asking to end with this program")
 }
 
-/// Takes the ids of the sandbox's root.
+/// Sets the ids of this process to root of the sandbox.
 fn become_root() -> Result<(), InnerError> {
     let (uid, gid) = (rustix::process::Uid::ROOT, rustix::process::Gid::ROOT);
     rustix::thread::set_thread_groups(&[]).entering("dropping groups")?;
@@ -175,8 +178,8 @@ fn become_root() -> Result<(), InnerError> {
     rustix::thread::set_thread_res_uid(uid, uid, uid).entering("becoming root of the sandbox")
 }
 
-/// Waits until the sandbox is no more.
-fn guard(init: rustix::process::Pid) -> ExitCode {
+/// Waits until the first process of the sandbox has ended.
+fn wait_for_init(init: rustix::process::Pid) -> ExitCode {
     loop {
         match rustix::process::waitpid(Some(init), WaitOptions::empty()) {
             Ok(Some((_, status))) if status.exit_status() == Some(0) => return ExitCode::SUCCESS,
@@ -186,26 +189,26 @@ fn guard(init: rustix::process::Pid) -> ExitCode {
     }
 }
 
-fn receive(channel: &Channel) -> Result<Vec<u8>, InnerError> {
-    channel.receive(&|| true).during(|| "listening to the outer half".to_owned())
+fn recv(channel: &Channel) -> Result<Vec<u8>, InnerError> {
+    channel.receive(&|| true).during(|| "receiving from the outer half".to_owned())
 }
 
-fn say(channel: &Channel, what: &Said) -> Result<(), InnerError> {
-    channel.send(&what.encode()).during(|| "telling the outer half".to_owned())
+fn send(channel: &Channel, message: &Message) -> Result<(), InnerError> {
+    channel.send(&message.encode()).during(|| "sending to the outer half".to_owned())
 }
 
-/// Sends batches of open files, of which the outer half acknowledges each.
-struct Batches<'a> {
+/// Sends open files in batches, each of which the outer half acknowledges.
+struct FileBatches<'a> {
     channel: &'a Channel,
     numbers: Vec<u32>,
     files: Vec<OwnedFd>,
-    under_way: usize,
-    say: fn(Vec<u32>) -> Said,
+    unacknowledged: usize,
+    message: fn(Vec<u32>) -> Message,
 }
 
-impl<'a> Batches<'a> {
-    fn new(channel: &'a Channel, say: fn(Vec<u32>) -> Said) -> Self {
-        Self { channel, numbers: Vec::new(), files: Vec::new(), under_way: 0, say }
+impl<'a> FileBatches<'a> {
+    fn new(channel: &'a Channel, message: fn(Vec<u32>) -> Message) -> Self {
+        Self { channel, numbers: Vec::new(), files: Vec::new(), unacknowledged: 0, message }
     }
 
     fn push(&mut self, number: u32, file: OwnedFd) -> Result<(), InnerError> {
@@ -218,28 +221,28 @@ impl<'a> Batches<'a> {
         if self.files.is_empty() {
             return Ok(());
         }
-        while self.under_way >= super::wire::UNDER_WAY {
-            self.acknowledged()?;
+        while self.unacknowledged >= super::wire::UNACKNOWLEDGED_MAX {
+            self.wait_for_one()?;
         }
-        let said = (self.say)(std::mem::take(&mut self.numbers)).encode();
-        let sent = self.channel.send_with(&said, &self.files);
-        sent.during(|| "handing over open files".to_owned())?;
+        let message = (self.message)(std::mem::take(&mut self.numbers)).encode();
+        let sent = self.channel.send_with(&message, &self.files);
+        sent.during(|| "sending open files".to_owned())?;
         self.files.clear();
-        self.under_way += 1;
+        self.unacknowledged += 1;
         Ok(())
     }
 
-    fn acknowledged(&mut self) -> Result<(), InnerError> {
-        receive(self.channel)?;
-        self.under_way -= 1;
+    fn wait_for_one(&mut self) -> Result<(), InnerError> {
+        recv(self.channel)?;
+        self.unacknowledged -= 1;
         Ok(())
     }
 
-    /// Sends the last and waits until all are done with.
+    /// Sends the last batch and waits until all are acknowledged.
     fn finish(mut self) -> Result<(), InnerError> {
         self.send()?;
-        while self.under_way > 0 {
-            self.acknowledged()?;
+        while self.unacknowledged > 0 {
+            self.wait_for_one()?;
         }
         Ok(())
     }

@@ -1,71 +1,68 @@
-//! The file systems of the sandbox: one in memory that holds all its files within the disk limit, `/proc` of its own
-//! processes, and a `/dev` with the few devices that do no harm. Nothing of the host stays visible.
+//! The file systems of the sandbox: one in memory with all files, within the disk limit, `/proc` of its own processes, and
+//! a `/dev` with a few harmless devices. No file system of the host stays visible.
 //!
 //! `mount_namespaces(7)`, `pivot_root(2)`, `fsmount(2)`, `tmpfs(5)`.
 
 use std::fs::File;
-use std::io::Write as _;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
-    OpenTreeFlags, UnmountFlags,
-};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::mount::{MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
 use super::super::{SandboxJob, SandboxLimits, Seed};
 #[cfg(target_arch = "x86_64")]
-use super::attributes::FsTraits;
+use super::attributes::FsOrigin;
+use super::fs::{attach, create, inode_limit, mount, node_read_only, open_clone, read_only, write};
 use super::{During, InnerError, proc};
 
-/// Folders of the host that the new root may be mounted over, in this mount namespace only.
-const FOOTHOLDS: &[&str] = &["/tmp", "/mnt", "/run", "/var"];
+/// Folders of the host over which the new root is mounted at first, in this mount namespace only.
+const TEMPORARY_MOUNTS: &[&str] = &["/tmp", "/mnt", "/run", "/var"];
 
 /// Devices of the host that the sandbox sees.
 const DEVICES: &[&str] = &["null", "zero", "full", "tty"];
 
-/// Length of `/dev/urandom` in bytes. Each reader starts at the first; after the last it meets the end of a file, so that
-/// a larger key file is visibly too short, or its maker fails, rather than partly without random numbers.
+/// Length of `/dev/urandom` in bytes. Each reader starts at the first byte and gets an end of file after the last, so that
+/// a larger key file is visibly too short, or its program fails, rather than being partly without random numbers.
 const RANDOM: usize = 1 << 20;
 
-/// Where something is mounted over the tree while commands run.
-pub(super) const COVERED: &[&str] = &["dev", "proc", "run", "sys", "tmp"];
+/// Folders of the tree that are mounted over while commands run.
+pub(super) const MOUNT_POINTS: &[&str] = &["dev", "proc", "run", "sys", "tmp"];
 
-/// The file systems, entered.
-pub(super) struct EnteredMounts {
-    /// The root of the tree, without what is mounted over it.
+/// The file systems of the sandbox, after it entered them.
+pub(super) struct Mounts {
+    /// The root of the tree, without the mounts over it.
     pub(super) root: OwnedFd,
-    /// The same tree with all that is mounted over it, as commands have it for their root.
-    pub(super) cell: Option<OwnedFd>,
+    /// The same tree with all mounts over it, which is the root of commands.
+    pub(super) command_root: Option<OwnedFd>,
     /// `/dev/null`.
-    pub(super) nothing: OwnedFd,
-    /// Folders that are mounted over the tree's, by name.
-    over: Vec<(&'static str, OwnedFd)>,
-    /// Devices for `/dev`.
+    pub(super) null: OwnedFd,
+    /// Mounts over folders of the tree, by name of the folder.
+    folders: Vec<(&'static str, OwnedFd)>,
+    /// Mounts over files and folders of `/dev`, by name.
     devices: Vec<(&'static str, OwnedFd)>,
     /// Fixed files for `/proc`.
     fixed: OwnedFd,
-    /// How what commands wrote is told from the rest.
+    /// Distinguishes files that commands wrote from those of the tree.
     #[cfg(target_arch = "x86_64")]
-    pub(super) origin: FsTraits,
+    pub(super) origin: FsOrigin,
     /// The kernel's list of segments of shared memory, which commands do not see (`sysvipc(7)`).
     pub(super) segments: Option<File>,
 }
 
-/// Makes the file systems and leaves the host's.
-pub(super) fn enter(job: &SandboxJob) -> Result<EnteredMounts, InnerError> {
+/// Mounts the file systems and detaches the host's.
+pub(super) fn enter(job: &SandboxJob) -> Result<Mounts, InnerError> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).entering("making mounts private")?;
     #[cfg(target_arch = "x86_64")]
     let begun = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    let memory = memory(&job.limits)?;
+    let memory = mount_memory(&job.limits)?;
     let open = |path: &str| open_clone(&CWD, path);
     let devices: Vec<_> = DEVICES
         .iter()
-        .map(|&name| Ok((name, open(&format!("/dev/{name}")).entering("taking over devices")?)))
+        .map(|&name| Ok((name, open(&format!("/dev/{name}")).entering("cloning devices")?)))
         .collect::<Result<_, InnerError>>()?;
-    let nothing = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-    let nothing = nothing.entering("opening `/dev/null`")?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+    let null = null.entering("opening `/dev/null`")?;
     let inert = MountAttrFlags::MOUNT_ATTR_NOEXEC | MountAttrFlags::MOUNT_ATTR_NODEV;
     let proc = mount("proc", &[], inert).entering("mounting `/proc`")?;
     let pts = mount(
@@ -74,11 +71,11 @@ pub(super) fn enter(job: &SandboxJob) -> Result<EnteredMounts, InnerError> {
         MountAttrFlags::MOUNT_ATTR_NOEXEC,
     )
     .entering("mounting `/dev/pts`")?;
-    let foothold = foothold(&memory)?;
-    furnish(&memory, job).entering("filling `/dev`")?;
-    let part = |name: &str| open_clone(&memory, name).entering("taking apart the file system in memory");
+    let temporary = mount_temporarily(&memory)?;
+    create_files(&memory, job).entering("filling `/dev`")?;
+    let part = |name: &str| open_clone(&memory, name).entering("cloning parts of the file system in memory");
     let (root, dev) = (part("root")?, part("dev")?);
-    let over = vec![
+    let folders = vec![
         ("dev", dev),
         ("proc", proc),
         ("run", part("run")?),
@@ -93,16 +90,16 @@ pub(super) fn enter(job: &SandboxJob) -> Result<EnteredMounts, InnerError> {
         ("shm", part("shm")?),
     ]);
     let fixed = part("fixed")?;
-    change_root(&root, foothold)?;
+    change_root(&root, temporary)?;
     let root = rustix::fs::open("/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .entering("opening the new root")?;
     #[cfg(target_arch = "x86_64")]
-    let origin = FsTraits::of(&memory, begun).entering("looking at the file system in memory")?;
-    Ok(EnteredMounts {
+    let origin = FsOrigin::of(&memory, begun).entering("reading the file system in memory")?;
+    Ok(Mounts {
         root,
-        cell: None,
-        nothing,
-        over,
+        command_root: None,
+        null,
+        folders,
         devices,
         fixed,
         #[cfg(target_arch = "x86_64")]
@@ -111,11 +108,11 @@ pub(super) fn enter(job: &SandboxJob) -> Result<EnteredMounts, InnerError> {
     })
 }
 
-/// The file system that holds all files.
-fn memory(limits: &SandboxLimits) -> Result<OwnedFd, InnerError> {
-    let inodes = inodes(limits.disk).to_string();
+/// Mounts the file system in memory for all files.
+fn mount_memory(limits: &SandboxLimits) -> Result<OwnedFd, InnerError> {
+    let inodes = inode_limit(limits.disk).to_string();
     let size = limits.disk.to_string();
-    // Sizes in blocks would follow a setting of the host for huge pages; a kernel without them does not know the option.
+    // Otherwise `st_blocks` would depend on the host's setting for huge pages; a kernel without them lacks the option.
     let options = [
         ("size", size.as_str()),
         ("nr_inodes", &inodes),
@@ -127,54 +124,20 @@ fn memory(limits: &SandboxLimits) -> Result<OwnedFd, InnerError> {
     made.entering("mounting a file system in memory")
 }
 
-/// Files that may be there at a time: each takes about a kilobyte of the kernel's memory that its size does not show.
-pub(super) fn inodes(disk: u64) -> u64 {
-    (disk / 4096).clamp(65_536, 8_388_608)
-}
-
-fn mount(kind: &str, options: &[(&str, &str)], more: MountAttrFlags) -> rustix::io::Result<OwnedFd> {
-    let asked = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for (key, value) in options {
-        if value.is_empty() {
-            // An option that newer kernels take for granted and may no longer know.
-            let _ = rustix::mount::fsconfig_set_flag(asked.as_fd(), *key);
-        } else if *key == "huge" {
-            let _ = rustix::mount::fsconfig_set_string(asked.as_fd(), *key, *value);
-        } else {
-            rustix::mount::fsconfig_set_string(asked.as_fd(), *key, *value)?;
-        }
-    }
-    rustix::mount::fsconfig_create(asked.as_fd())?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | more;
-    rustix::mount::fsmount(asked.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
-}
-
-/// A mount of its own of what lies at a path.
-pub(super) fn open_clone(dir: &impl AsFd, path: &str) -> rustix::io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    rustix::mount::open_tree(dir, path, flags | OpenTreeFlags::AT_SYMLINK_NOFOLLOW)
-}
-
-/// Puts a mount in its place, which is open.
-pub(super) fn attach(mount: &OwnedFd, place: &impl AsFd) -> rustix::io::Result<()> {
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    rustix::mount::move_mount(mount, "", place, "", flags)
-}
-
-/// Mounts the file system somewhere: parts of it can be cloned only then.
-fn foothold(memory: &OwnedFd) -> Result<&'static str, InnerError> {
+/// Mounts the file system over a folder of the host, because only parts of mounted file systems can be cloned.
+fn mount_temporarily(memory: &OwnedFd) -> Result<&'static str, InnerError> {
     let mut last = rustix::io::Errno::NOENT;
-    for place in FOOTHOLDS {
-        match rustix::mount::move_mount(memory, "", CWD, *place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH) {
-            Ok(()) => return Ok(place),
+    for folder in TEMPORARY_MOUNTS {
+        match rustix::mount::move_mount(memory, "", CWD, *folder, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH) {
+            Ok(()) => return Ok(folder),
             Err(error) => last = error,
         }
     }
     Err(last).entering("mounting a file system in memory")
 }
 
-/// Makes what lies in the file system beside the tree.
-fn furnish(memory: &OwnedFd, job: &SandboxJob) -> rustix::io::Result<()> {
+/// Creates the files and folders beside the tree.
+fn create_files(memory: &OwnedFd, job: &SandboxJob) -> rustix::io::Result<()> {
     let _ = rustix::process::umask(Mode::empty());
     let folders = [
         ("root", 0o755),
@@ -205,25 +168,13 @@ fn furnish(memory: &OwnedFd, job: &SandboxJob) -> rustix::io::Result<()> {
         rustix::fs::symlinkat(target, &dev, name)?;
     }
     let fixed = rustix::fs::openat(memory, "fixed", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    proc::furnish(&fixed, job)?;
+    proc::create_files(&fixed, job)?;
     let random = create(memory, "random", 0o666)?;
-    write(random, &noise(job.seed))
+    write(random, &random_bytes(job.seed))
 }
 
-/// Makes an empty file.
-pub(super) fn create(dir: &OwnedFd, name: &str, mode: u32) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(mode))
-}
-
-/// Writes all of a file.
-pub(super) fn write(file: OwnedFd, bytes: &[u8]) -> rustix::io::Result<()> {
-    let written = File::from(file).write_all(bytes);
-    written.map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))
-}
-
-/// The same bytes everywhere for one seed, with nothing to see in them: every reader gets them from the first on.
-fn noise(seed: Seed) -> Vec<u8> {
+/// Content of `/dev/urandom`: [`RANDOM`] bytes derived from the seed. Every reader gets them from the first on.
+fn random_bytes(seed: Seed) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(RANDOM);
     for count in 0u64.. {
         if bytes.len() >= RANDOM {
@@ -234,10 +185,10 @@ fn noise(seed: Seed) -> Vec<u8> {
     bytes
 }
 
-/// Makes the tree's folder the root and lets go of the host's.
-fn change_root(root: &OwnedFd, foothold: &str) -> Result<(), InnerError> {
+/// Makes the tree's folder the root and detaches the host's.
+fn change_root(root: &OwnedFd, temporary: &str) -> Result<(), InnerError> {
     let what = "changing the root";
-    rustix::mount::move_mount(root, "", CWD, foothold, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+    rustix::mount::move_mount(root, "", CWD, temporary, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
         .entering(what)?;
     rustix::process::fchdir(root).entering(what)?;
     rustix::process::pivot_root(".", ".").entering(what)?;
@@ -245,20 +196,20 @@ fn change_root(root: &OwnedFd, foothold: &str) -> Result<(), InnerError> {
     rustix::process::chdir("/").entering(what)
 }
 
-impl EnteredMounts {
-    /// Mounts over the tree what commands need.
-    pub(super) fn cover(&mut self, mapped: bool, limits: &SandboxLimits) -> Result<(), InnerError> {
-        for (name, mount) in &self.over {
+impl Mounts {
+    /// Mounts everything that commands need over the tree.
+    pub(super) fn mount_over(&mut self, mapped: bool, limits: &SandboxLimits) -> Result<(), InnerError> {
+        for (name, mount) in &self.folders {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let place = rustix::fs::openat(&self.root, *name, flags, Mode::empty());
-            let place = place.during(|| format!("opening `/{name}`"))?;
-            attach(mount, &place).during(|| format!("mounting `/{name}`"))?;
+            let target = rustix::fs::openat(&self.root, *name, flags, Mode::empty());
+            let target = target.during(|| format!("opening `/{name}`"))?;
+            attach(mount, &target).during(|| format!("mounting `/{name}`"))?;
         }
         for (name, mount) in &self.devices {
-            let place =
+            let target =
                 rustix::fs::open(format!("/dev/{name}"), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
-            let place = place.during(|| format!("opening `/dev/{name}`"))?;
-            attach(mount, &place).during(|| format!("mounting `/dev/{name}`"))?;
+            let target = target.during(|| format!("opening `/dev/{name}`"))?;
+            attach(mount, &target).during(|| format!("mounting `/dev/{name}`"))?;
         }
         for name in ["random", "urandom"] {
             read_only(&format!("/dev/{name}"))?;
@@ -267,22 +218,22 @@ impl EnteredMounts {
             node_read_only(&format!("/dev/{name}"))?;
         }
         if mapped {
-            // Both are settings of the sandbox's own namespaces; a kernel that has no such setting says no.
-            let most = (u64::from(limits.processes) + 400).to_string();
-            let _ = std::fs::write("/proc/sys/kernel/pid_max", most);
+            // Both are settings of the sandbox's own namespaces; a kernel without such a setting gives an error.
+            let pid_max = (u64::from(limits.processes) + 400).to_string();
+            let _ = std::fs::write("/proc/sys/kernel/pid_max", pid_max);
             let _ = std::fs::write("/proc/sys/user/max_user_namespaces", "0");
         }
         self.segments = File::open("/proc/sysvipc/shm").ok();
         proc::cover(&self.fixed)?;
         read_only("/sys")?;
-        self.cell = Some(cell()?);
+        self.command_root = Some(clone_root()?);
         Ok(())
     }
 
-    /// Takes away what was mounted over the tree.
-    #[expect(clippy::unused_self, reason = "only places that were entered may be left: it unmounts by path")]
-    pub(super) fn uncover(&self) -> Result<(), InnerError> {
-        for name in COVERED {
+    /// Unmounts everything over the tree.
+    #[expect(clippy::unused_self, reason = "the paths exist only after the file systems were entered")]
+    pub(super) fn unmount_all(&self) -> Result<(), InnerError> {
+        for name in MOUNT_POINTS {
             let gone =
                 rustix::mount::unmount(format!("/{name}"), UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
             gone.during(|| format!("unmounting `/{name}`"))?;
@@ -296,10 +247,10 @@ impl EnteredMounts {
     }
 }
 
-/// Mounts all that is mounted once more, over the root, where only what is told to go there sees it. Commands have it
-/// for their root, which is then not that of the first process: so programs know that they are in a chroot, and that
-/// there is no running system to be told of anything (`ischroot(1)`).
-fn cell() -> Result<OwnedFd, InnerError> {
+/// Clones all mounts and mounts the clone over the root, where only a process that changes to it sees it. It is the root
+/// of commands, which differs from that of the first process: so programs detect a chroot, and that there is no running
+/// system to notify (`ischroot(1)`).
+fn clone_root() -> Result<OwnedFd, InnerError> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let all = rustix::mount::open_tree(CWD, "/", flags | OpenTreeFlags::AT_RECURSIVE);
     let all = all.during(|| "cloning all mounts".to_owned())?;
@@ -307,25 +258,4 @@ fn cell() -> Result<OwnedFd, InnerError> {
     let root = root.during(|| "opening the root".to_owned())?;
     attach(&all, &root).during(|| "mounting the root of commands".to_owned())?;
     Ok(all)
-}
-
-/// Lets nothing be written below a mount, and no program run or device be opened there.
-pub(super) fn read_only(path: &str) -> Result<(), InnerError> {
-    let flags =
-        MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    rustix::mount::mount_remount(path, flags, "").during(|| format!("making `{path}` read-only"))
-}
-
-/// Keeps the mode, owner, times and attributes of a device node, which is the host's own; reading from the device and
-/// writing to it go on (a device is no file of the mount).
-fn node_read_only(path: &str) -> Result<(), InnerError> {
-    let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC;
-    rustix::mount::mount_remount(path, flags, "").during(|| format!("making `{path}` read-only"))
-}
-
-/// Attributes of a name of the tree, which is not followed.
-pub(super) fn look(dir: &impl AsFd, name: &[u8]) -> rustix::io::Result<rustix::fs::Statx> {
-    let mask = rustix::fs::StatxFlags::BASIC_STATS;
-    let name = if name.is_empty() { b"." } else { name };
-    rustix::fs::statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, mask)
 }

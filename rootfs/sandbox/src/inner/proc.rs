@@ -1,9 +1,9 @@
-//! `/proc` without the host: fixed files in place of those that report what the machine is or does, fixed settings in
-//! place of `/proc/sys`, and nothing in place of all else that is not about the sandbox's own processes. What a newer
-//! kernel adds is thus hidden too.
+//! `/proc` without the host: fixed files over those that describe the machine or its load, fixed settings over
+//! `/proc/sys`, and empty files and folders over everything else that is not about the sandbox's own processes, so that
+//! additions of newer kernels are hidden too.
 //!
-//! What a process reports about itself cannot be replaced so: numbers of mounts, inodes and processors, the time that it
-//! took, and counters in `/proc/<pid>` are the kernel's own.
+//! The files in `/proc/<pid>` cannot be covered: numbers of mounts, inodes and processors, CPU times and counters there
+//! are the kernel's own.
 
 use std::os::fd::OwnedFd;
 
@@ -11,24 +11,24 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::UnmountFlags;
 
 use super::super::SandboxJob;
-use super::mounts::{attach, create, open_clone, read_only, write};
+use super::fs::{attach, create, open_clone, read_only, write};
 use super::{During, InnerError, kernel};
 
 /// Entries of `/proc` that belong to the sandbox's processes and namespaces.
-const KEPT: &[&str] = &["mounts", "net", "self", "sys", "thread-self"];
+const VISIBLE: &[&str] = &["mounts", "net", "self", "sys", "thread-self"];
 
-/// The folder that the fixed files are mounted on while they are cloned from there: only what is mounted can be.
+/// The folder that the fixed files are mounted on while they are cloned: only mounted files can be.
 const STAGING: &str = "/sys";
 
-/// Makes the fixed files in a folder of the file system in memory.
-pub(super) fn furnish(folder: &OwnedFd, job: &SandboxJob) -> rustix::io::Result<()> {
+/// Creates the fixed files in a folder of the file system in memory.
+pub(super) fn create_files(folder: &OwnedFd, job: &SandboxJob) -> rustix::io::Result<()> {
     rustix::fs::mkdirat(folder, "hollow", Mode::from_raw_mode(0o555))?;
     drop(create(folder, "empty", 0o444)?);
-    let proc = make(folder, "proc")?;
+    let proc = make_folder(folder, "proc")?;
     for (name, content) in kernel::files(job.limits.memory, job.epoch.secs) {
         write(create(&proc, name, 0o444)?, content.as_bytes())?;
     }
-    let settings = make(folder, "settings")?;
+    let settings = make_folder(folder, "settings")?;
     let ids = kernel::random_ids(job.seed);
     let ids = ids.iter().map(|(path, value)| (*path, value.as_str()));
     for (path, value) in kernel::SETTINGS.iter().copied().chain(ids) {
@@ -36,7 +36,7 @@ pub(super) fn furnish(folder: &OwnedFd, job: &SandboxJob) -> rustix::io::Result<
         let mut dir = rustix::io::fcntl_dupfd_cloexec(&settings, 3)?;
         while let Some(part) = parts.next() {
             if parts.peek().is_some() {
-                dir = make(&dir, part)?;
+                dir = make_folder(&dir, part)?;
             } else {
                 write(create(&dir, part, 0o444)?, format!("{value}\n").as_bytes())?;
             }
@@ -45,8 +45,8 @@ pub(super) fn furnish(folder: &OwnedFd, job: &SandboxJob) -> rustix::io::Result<
     Ok(())
 }
 
-/// Makes a folder, unless it is there, and opens it.
-fn make(dir: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
+/// Opens a folder, which is created if it does not exist.
+fn make_folder(dir: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
     match rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(0o555)) {
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
         Err(error) => return Err(error),
@@ -54,7 +54,7 @@ fn make(dir: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
     rustix::fs::openat(dir, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Covers what `/proc` reports about the host; `fixed` is the folder that [`furnish`] filled.
+/// Covers the entries of `/proc` that are about the host; `fixed` is the folder that [`create_files`] filled.
 pub(super) fn cover(fixed: &OwnedFd) -> Result<(), InnerError> {
     let staging = open_path(STAGING).during(|| format!("opening `{STAGING}`"))?;
     attach(fixed, &staging).during(|| "mounting the files of `/proc`".to_owned())?;
@@ -65,7 +65,7 @@ pub(super) fn cover(fixed: &OwnedFd) -> Result<(), InnerError> {
         .collect();
     names.sort_by(|(one, _), (other, _)| one.cmp(other));
     for (name, kind) in names {
-        if KEPT.contains(&name.as_str()) || name.bytes().all(|byte| byte.is_ascii_digit()) {
+        if VISIBLE.contains(&name.as_str()) || name.bytes().all(|byte| byte.is_ascii_digit()) {
             continue;
         }
         let own = format!("{STAGING}/proc/{name}");
@@ -88,10 +88,10 @@ fn open_path(path: &str) -> rustix::io::Result<OwnedFd> {
 }
 
 fn cover_one(path: &str, with: &str) -> Result<(), InnerError> {
-    // An entry may go with the kernel's module that made it.
-    let Ok(place) = open_path(path) else { return Ok(()) };
+    // An entry may disappear with its kernel module.
+    let Ok(target) = open_path(path) else { return Ok(()) };
     let what = || format!("covering `{path}`");
     let copy = open_clone(&CWD, with).during(what)?;
-    attach(&copy, &place).during(what)?;
+    attach(&copy, &target).during(what)?;
     read_only(path)
 }

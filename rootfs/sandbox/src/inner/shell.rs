@@ -1,7 +1,7 @@
-//! A shell in the state that a failed command left: on a terminal of the sandbox's own, whose bytes go to and from the
-//! user's, so that it has job control and Ctrl-C, and nothing in it can reach the user's terminal itself. What it writes
-//! passes a filter, as a guest's console does: it may use the screen, and no sequence makes the user's terminal act,
-//! remember or answer.
+//! A shell in the state that a failed command left. It runs on a terminal of the sandbox, relayed to and from the user's,
+//! so that it has job control and Ctrl-C, and no process in it has the user's terminal open. Its output is filtered as a
+//! guest's console is: it may use the screen, but no sequence may change settings of the user's terminal or make it
+//! answer.
 //!
 //! `pty(7)`, `ioctl_tty(2)`.
 
@@ -18,62 +18,62 @@ use rustix::process::{Pid, PidfdFlags};
 use rustix::pty::OpenptFlags;
 
 use super::super::{SandboxJob, SandboxStep};
-use super::steps::{CommandSession, CommandWatch, TICK, reap, spawn};
-use super::{During, InnerError, receive};
+use super::supervisor::{CommandSession, Supervisor, TICK, reap, spawn};
+use super::{During, InnerError, recv};
 
-/// Bytes that go from one terminal to the other at once.
+/// Bytes that are relayed at a time.
 const BYTES: usize = 4096;
 
-/// Waits for the outer half's word, runs a shell with the variables of a step, and waits until it has ended.
+/// Waits for the answer of the outer half, runs a shell with the environment of a step, and waits until it has ended.
 pub(super) fn open(
-    watch: &CommandWatch<'_>,
+    supervisor: &Supervisor<'_>,
     job: &SandboxJob,
     step: &SandboxStep,
     terminal: &[OwnedFd],
 ) -> Result<(), InnerError> {
     let [input, output, errors] = terminal else { return Ok(()) };
-    let term = String::from_utf8(receive(watch.channel)?).ok().filter(|term| !term.is_empty());
+    let term = String::from_utf8(recv(supervisor.channel)?).ok().filter(|term| !term.is_empty());
     let relay = term.as_ref().map(|_| Relay::begin(input, output)).transpose();
     let relay = relay.during(|| "making a terminal".to_owned())?;
-    let given = match &relay {
+    let standard = match &relay {
         Some(relay) => [&relay.theirs, &relay.theirs, &relay.theirs],
         None => [input, output, errors],
     };
     let own = |file: &OwnedFd| file.try_clone().map(Stdio::from).during(|| "starting a shell".to_owned());
     let bash = Path::new("/bin/bash");
     let mut command = Command::new(if bash.exists() { bash } else { Path::new("/bin/sh") });
-    command.arg("-i").stdin(own(given[0])?).stdout(own(given[1])?).stderr(own(given[2])?);
-    // Not traced: what a person does in the shell is not captured, so the real time and machine may be seen.
-    match spawn(command, job, step, watch.places, None, &CommandSession::Interactive { term }) {
+    command.arg("-i").stdin(own(standard[0])?).stdout(own(standard[1])?).stderr(own(standard[2])?);
+    // Not traced: the result of the shell is not captured, so it may see the real time and machine.
+    match spawn(command, job, step, supervisor.mounts, None, &CommandSession::Interactive { term }) {
         Err(error) => {
-            let words = format!("there is no shell in this state: {error}\r\n");
-            let _ = rustix::io::write(errors, words.as_bytes());
+            let message = format!("there is no shell in this state: {error}\r\n");
+            let _ = rustix::io::write(errors, message.as_bytes());
             Ok(())
         }
         Ok(child) => match relay {
-            Some(relay) => relay.run(watch, child),
-            None => wait(watch, child),
+            Some(relay) => relay.run(supervisor, child),
+            None => wait(supervisor, child),
         },
     }
 }
 
-/// Waits for a shell that has the user's files themselves.
-fn wait(watch: &CommandWatch<'_>, child: Pid) -> Result<(), InnerError> {
+/// Waits for a shell that runs on the user's standard files.
+fn wait(supervisor: &Supervisor<'_>, child: Pid) -> Result<(), InnerError> {
     let ended = rustix::process::pidfd_open(child, PidfdFlags::empty());
     let ended = ended.during(|| "watching a shell".to_owned())?;
     while reap(child)?.is_none() {
-        watch.wait(ended.as_fd())?;
+        supervisor.wait(ended.as_fd())?;
     }
     Ok(())
 }
 
-/// Carries what is typed into the shell's terminal, and what the shell writes out of it.
+/// Relays input to the terminal of the shell, and its output back.
 struct Relay<'a> {
     input: &'a OwnedFd,
     output: &'a OwnedFd,
-    /// The side of the terminal that is ours.
+    /// The manager side of the terminal.
     ours: OwnedFd,
-    /// The side of the shell.
+    /// The side of the shell; `pty(7)`.
     theirs: OwnedFd,
 }
 
@@ -87,24 +87,24 @@ impl<'a> Relay<'a> {
         Ok(Self { input, output, ours, theirs })
     }
 
-    fn run(self, watch: &CommandWatch<'_>, child: Pid) -> Result<(), InnerError> {
+    fn run(self, supervisor: &Supervisor<'_>, child: Pid) -> Result<(), InnerError> {
         let Self { input, output, ours, theirs } = self;
-        let what = || "passing on what is typed".to_owned();
-        // Held by the shell alone, so that its end is the end of the terminal.
+        let what = || "relaying the terminal".to_owned();
+        // Open in the shell only, so that the terminal closes with it.
         drop(theirs);
         let ended = rustix::process::pidfd_open(child, PidfdFlags::empty()).during(what)?;
         let mut typed = Vec::new();
         let mut filter = TerminalFilter::new(Allow::Screen);
         loop {
-            take_size(input, &ours);
-            let over = reap(child)?.is_some();
-            show(&ours, output, &mut filter).during(what)?;
-            if over {
+            copy_size(input, &ours);
+            let ended_now = reap(child)?.is_some();
+            relay_output(&ours, output, &mut filter).during(what)?;
+            if ended_now {
                 return write_all(output, filter.end().as_bytes()).during(what);
             }
-            if !pass(&mut typed, &ours).during(what)? {
-                // The shell has stopped reading for now; it may have begun to write.
-                watch.wait(ended.as_fd())?;
+            if !relay_input(&mut typed, &ours).during(what)? {
+                // The shell does not read at the moment; it may have output to relay.
+                supervisor.wait(ended.as_fd())?;
                 continue;
             }
             let ready = PollFlags::IN;
@@ -112,7 +112,7 @@ impl<'a> Relay<'a> {
                 PollFd::new(input, ready),
                 PollFd::new(&ours, ready),
                 PollFd::new(&ended, ready),
-                PollFd::new(&watch.channel.0, ready | PollFlags::RDHUP),
+                PollFd::new(&supervisor.channel.0, ready | PollFlags::RDHUP),
             ];
             let timeout = Timespec::try_from(TICK).unwrap_or_default();
             match rustix::event::poll(&mut all, Some(&timeout)) {
@@ -122,7 +122,7 @@ impl<'a> Relay<'a> {
             if !all[3].revents().is_empty() {
                 return Err(Errno::PIPE).during(what);
             }
-            // A user whose terminal went away has left the shell.
+            // The end of the user's terminal ends the shell.
             if !all[0].revents().is_empty() && !read(input, &mut typed).during(what)? {
                 return Ok(());
             }
@@ -130,16 +130,16 @@ impl<'a> Relay<'a> {
     }
 }
 
-/// Gives the shell's terminal the size of the user's; a change of it is told to the programs there.
-fn take_size(user: &OwnedFd, ours: &OwnedFd) {
+/// Sets the size of the shell's terminal to that of the user's; the kernel signals a change to the programs there.
+fn copy_size(user: &OwnedFd, ours: &OwnedFd) {
     let sizes = (rustix::termios::tcgetwinsize(user), rustix::termios::tcgetwinsize(ours));
-    let (Ok(wanted), Ok(has)) = sizes else { return };
-    if (wanted.ws_row, wanted.ws_col) != (has.ws_row, has.ws_col) {
-        let _ = rustix::termios::tcsetwinsize(ours, wanted);
+    let (Ok(new), Ok(old)) = sizes else { return };
+    if (new.ws_row, new.ws_col) != (old.ws_row, old.ws_col) {
+        let _ = rustix::termios::tcsetwinsize(ours, new);
     }
 }
 
-/// Takes what is typed; false at the end.
+/// Reads typed bytes; false at the end of the terminal.
 fn read(input: &OwnedFd, into: &mut Vec<u8>) -> io::Result<bool> {
     let mut bytes = [0; BYTES];
     match rustix::io::read(input, &mut bytes) {
@@ -153,14 +153,14 @@ fn read(input: &OwnedFd, into: &mut Vec<u8>) -> io::Result<bool> {
     }
 }
 
-/// Passes on what was typed; whether that is all of it.
-fn pass(typed: &mut Vec<u8>, ours: &OwnedFd) -> io::Result<bool> {
+/// Writes typed bytes to the shell; whether all were taken.
+fn relay_input(typed: &mut Vec<u8>, ours: &OwnedFd) -> io::Result<bool> {
     while !typed.is_empty() {
         match rustix::io::write(ours, typed) {
             Ok(put) => drop(typed.drain(..put)),
             Err(Errno::AGAIN) => return Ok(false),
             Err(Errno::INTR) => {}
-            // Nobody is there any more to read it.
+            // The other side is closed.
             Err(Errno::IO) => typed.clear(),
             Err(error) => return Err(error.into()),
         }
@@ -168,12 +168,12 @@ fn pass(typed: &mut Vec<u8>, ours: &OwnedFd) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Shows what the shell wrote so far.
-fn show(ours: &OwnedFd, output: &OwnedFd, filter: &mut TerminalFilter) -> io::Result<()> {
+/// Relays the output of the shell so far.
+fn relay_output(ours: &OwnedFd, output: &OwnedFd, filter: &mut TerminalFilter) -> io::Result<()> {
     let mut bytes = [0; BYTES];
     loop {
         match rustix::io::read(ours, &mut bytes) {
-            // An error of input is what the end of the other side looks like.
+            // EIO is the end: the other side is closed.
             Ok(0) | Err(Errno::AGAIN | Errno::IO) => return Ok(()),
             Ok(got) => write_all(output, filter.push(&bytes[..got]).as_bytes())?,
             Err(Errno::INTR) => {}

@@ -1,22 +1,22 @@
-//! How much the processes of the sandbox use together, as `/proc` reports it (`proc_pid_statm(5)`, `proc_pid_stat(5)`,
-//! `proc_pid_smaps(5)`), with memory that they share and that is no file of the sandbox: segments of System V, anonymous
-//! shared mappings and files of `memfd_create`.
+//! Memory and threads of all processes of the sandbox, from `/proc` (`proc_pid_statm(5)`, `proc_pid_stat(5)`,
+//! `proc_pid_smaps(5)`), with shared memory that is no file of the sandbox: System V segments, anonymous shared mappings
+//! and files of `memfd_create`.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
-/// What is in use.
+/// Usage of all processes together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Usage {
     /// Bytes of memory that are not part of a file.
     pub(super) memory: u64,
-    /// Threads, those of the first process left out.
+    /// Threads, without those of the first process.
     pub(super) threads: u64,
 }
 
-/// Adds up all processes but the first. `segments` is the kernel's list of segments of shared memory; what processes map
-/// together is looked at only where `limit` could be reached by it, because that takes long.
+/// Adds up all processes except the first. `segments` is the kernel's list of System V segments. Shared mappings are read
+/// only if `limit` could be reached by them, because that takes long.
 pub(super) fn measure(segments: Option<&File>, limit: u64) -> Usage {
     let page = rustix::param::page_size() as u64;
     let mut usage = Usage::default();
@@ -24,7 +24,7 @@ pub(super) fn measure(segments: Option<&File>, limit: u64) -> Usage {
     let mut files = MemoryFiles::default();
     let processes = processes();
     for name in &processes {
-        // A process may end while it is looked at.
+        // A process may end meanwhile.
         let statm = fs::read_to_string(format!("/proc/{name}/statm")).unwrap_or_default();
         let (all, own) = pages(&statm);
         resident = resident.saturating_add(all.saturating_mul(page));
@@ -44,14 +44,14 @@ pub(super) fn measure(segments: Option<&File>, limit: u64) -> Usage {
     usage
 }
 
-/// The numbers of all processes but the first.
+/// The pids of all processes except the first.
 fn processes() -> Vec<String> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     names.filter(|name| name != "1" && name.bytes().all(|byte| byte.is_ascii_digit())).collect()
 }
 
-/// Files of `memfd_create` that are open somewhere.
+/// Files of `memfd_create` that any process has open.
 #[derive(Debug, Default)]
 struct MemoryFiles {
     seen: BTreeSet<u64>,
@@ -77,9 +77,9 @@ impl MemoryFiles {
 /// Bytes of all segments of System V, attached or not: the columns `rss` and `swap` (`sysvipc(7)`).
 fn segment_bytes(list: &File) -> u64 {
     let mut text = Vec::new();
-    let mut piece = vec![0; 64 << 10];
-    while let Ok(got @ 1..) = list.read_at(&mut piece, text.len() as u64) {
-        text.extend_from_slice(&piece[..got]);
+    let mut chunk = vec![0; 64 << 10];
+    while let Ok(got @ 1..) = list.read_at(&mut chunk, text.len() as u64) {
+        text.extend_from_slice(&chunk[..got]);
     }
     sum_of_segments(&String::from_utf8_lossy(&text))
 }
@@ -87,12 +87,12 @@ fn segment_bytes(list: &File) -> u64 {
 fn sum_of_segments(text: &str) -> u64 {
     let mut lines = text.lines();
     let columns: Vec<_> = lines.next().unwrap_or_default().split_ascii_whitespace().collect();
-    let wanted: Vec<_> =
+    let indices: Vec<_> =
         ["rss", "swap"].iter().filter_map(|name| columns.iter().position(|column| column == name)).collect();
     let mut sum = 0_u64;
     for line in lines {
         let fields: Vec<_> = line.split_ascii_whitespace().collect();
-        for at in &wanted {
+        for at in &indices {
             let bytes = fields.get(*at).and_then(|field| field.parse().ok()).unwrap_or(0);
             sum = sum.saturating_add(bytes);
         }
@@ -100,8 +100,8 @@ fn sum_of_segments(text: &str) -> u64 {
     sum
 }
 
-/// Bytes of anonymous shared mappings, and of files of `memfd_create` but those that were counted: the share of each
-/// process in what several have.
+/// Bytes of anonymous shared mappings, and of files of `memfd_create` except those in `counted`, as the proportional share
+/// of the process (`Pss`).
 fn mapped(smaps: &str, counted: &BTreeSet<u64>) -> u64 {
     let mut counts = false;
     let mut sum = 0_u64;
@@ -121,14 +121,14 @@ fn mapped(smaps: &str, counted: &BTreeSet<u64>) -> u64 {
     sum
 }
 
-/// Resident pages, all of them and those that are not shared with a file.
+/// Resident pages: all of them, and those that belong to no file.
 fn pages(statm: &str) -> (u64, u64) {
     let mut fields = statm.split(' ').skip(1).map(|field| field.trim().parse::<u64>().unwrap_or(0));
     let resident = fields.next().unwrap_or(0);
     (resident, resident.saturating_sub(fields.next().unwrap_or(0)))
 }
 
-/// The 20th field; the second, a name in parentheses, may hold anything.
+/// The number of threads, field 20; field 2, a name in parentheses, may contain anything.
 fn threads(stat: &str) -> u64 {
     let rest = stat.rfind(')').map_or("", |at| stat.get(at + 1..).unwrap_or(""));
     rest.split_ascii_whitespace().nth(17).and_then(|field| field.parse().ok()).unwrap_or(1)
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_count_by_what_of_them_is_in_memory() {
+    fn segments_count_by_their_resident_and_swapped_bytes() {
         let text = "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n\
                     0          0  1600               1048576    10    10      0     0     0     0     0 1 2 3               1044480                  4096\n\
                     0          1  1600               1048576    10    10      0     0     0     0     0 1 2 3                  8192                     0\n";

@@ -1,5 +1,5 @@
-//! How long system calls wait, and what tells that they waited to the end. A clock that stands still goes on by that:
-//! whoever sleeps until a time has come would sleep for ever otherwise.
+//! Timeouts of system calls, and the results by which a call shows that its timeout has passed. The emulated clock
+//! advances by those: otherwise a program that sleeps until a time would sleep forever.
 
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ pub(super) const FUTEX_WAIT_BITSET: u64 = 9;
 /// Flags of a futex that do not change what it does.
 const FUTEX_FLAGS: u64 = (libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME) as u64;
 
-/// A call that waits at most so long.
+/// The timeout of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sleep {
     pub(super) length: Duration,
-    /// What the call answers when it has waited so long.
-    pub(super) over: i64,
+    /// The result of the call when the timeout has passed.
+    pub(super) timeout_result: i64,
 }
 
-/// The wait of a call with these arguments, where it has an end that is measured from now.
+/// The timeout of a call with these arguments, if it has one that is relative to now, or to a clock that counts from boot.
 pub(super) fn sleep(pid: Pid, call: libc::c_long, arguments: [u64; 6]) -> Option<Sleep> {
     let [first, second, third, fourth, fifth, _] = arguments;
     let timed_out = -i64::from(libc::ETIMEDOUT);
-    let none_came = -i64::from(libc::EAGAIN);
+    let no_signal = -i64::from(libc::EAGAIN);
     let absolute = second & libc::TIMER_ABSTIME as u64 != 0;
-    let (length, over) = match call {
+    let (length, timeout_result) = match call {
         libc::SYS_nanosleep => (timespec(pid, first), 0),
         libc::SYS_clock_nanosleep if absolute => (until(first, timespec(pid, third)), 0),
         libc::SYS_clock_nanosleep | libc::SYS_ppoll => (timespec(pid, third), 0),
@@ -45,14 +45,14 @@ pub(super) fn sleep(pid: Pid, call: libc::c_long, arguments: [u64; 6]) -> Option
         libc::SYS_futex if second & !FUTEX_FLAGS == FUTEX_WAIT_BITSET => {
             (until(libc::CLOCK_MONOTONIC as u64, timespec(pid, fourth)), timed_out)
         }
-        libc::SYS_rt_sigtimedwait => (timespec(pid, third), none_came),
-        libc::SYS_semtimedop => (timespec(pid, fourth), none_came),
+        libc::SYS_rt_sigtimedwait => (timespec(pid, third), no_signal),
+        libc::SYS_semtimedop => (timespec(pid, fourth), no_signal),
         _ => (None, 0),
     };
-    length.filter(|length| !length.is_zero()).map(|length| Sleep { length, over })
+    length.filter(|length| !length.is_zero()).map(|length| Sleep { length, timeout_result })
 }
 
-/// A number of milliseconds, as an `int`; none waits without an end.
+/// A number of milliseconds, as an `int`; none if negative, which waits without a timeout.
 fn milliseconds(argument: u64) -> Option<Duration> {
     let count = i32::from_ne_bytes(*argument.to_ne_bytes().first_chunk()?);
     u64::try_from(count).ok().map(Duration::from_millis)
@@ -62,7 +62,7 @@ fn timespec(pid: Pid, at: u64) -> Option<Duration> {
     pair(pid, at, 1)
 }
 
-/// Seconds and parts of a second of so many nanoseconds each; nothing where there are none, or the kernel will say so.
+/// Seconds, and a fraction in units of `unit` nanoseconds; none for a null pointer, or where the kernel reports the error.
 fn pair(pid: Pid, at: u64, unit: u64) -> Option<Duration> {
     if at == 0 {
         return None;
@@ -82,8 +82,8 @@ fn length(bytes: &[u8; TIMESPEC], unit: u64) -> Option<Duration> {
     Some(Duration::new(seconds, nanos as u32))
 }
 
-/// How long it is until a time of a clock that counts from the start of the machine. A little has passed since the
-/// program chose it, so it is rounded up to what it was likely to choose.
+/// The time left until `end` on a clock that counts from boot. A little has passed since the program computed it, so it is
+/// rounded up to the duration that the program probably used.
 fn until(clock: u64, end: Option<Duration>) -> Option<Duration> {
     let clock = match clock as i32 {
         libc::CLOCK_MONOTONIC => ClockId::Monotonic,
@@ -95,7 +95,7 @@ fn until(clock: u64, end: Option<Duration>) -> Option<Duration> {
     Some(rounded(end?.checked_sub(now)?))
 }
 
-/// Up to ten milliseconds, or a hundred for a second and longer.
+/// Rounded up to a multiple of 10 ms, or of 100 ms from a second on.
 fn rounded(length: Duration) -> Duration {
     let step = if length < Duration::from_secs(1) { 10 } else { 100 };
     let count = length.as_nanos().div_ceil(step * 1_000_000);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_until_a_time_is_rounded_to_what_was_meant() {
+    fn a_wait_until_a_time_is_rounded_up() {
         assert_eq!(rounded(Duration::from_micros(499_200)), Duration::from_millis(500));
         assert_eq!(rounded(Duration::from_micros(2_950_001)), Duration::from_secs(3));
         assert_eq!(rounded(Duration::from_micros(1)), Duration::from_millis(10));

@@ -19,7 +19,7 @@ use crate::packages::locked::LockedPackage;
 use crate::sources::FileRange;
 use crate::sources::expand::{self, Bounds, Compression, ExpandError, HashingReader, PIECE, Stopped};
 use amiforge_progress::Monitor;
-use amiforge_store::{Naming, Spool, Spooling, Store, StoreError};
+use amiforge_store::{EntryWriter, OpenEntry, PendingRename, Store, StoreError};
 
 /// How long a control archive may become; the largest of Debian have a few megabytes.
 const CONTROL: Bounds = Bounds { free: 16 << 20, ratio: 100, most: 256 << 20 };
@@ -128,7 +128,7 @@ pub(crate) fn expand(
     locked: &LockedPackage,
     store: &Store,
     monitor: Monitor<'_>,
-) -> Result<(Spool, ArchiveLengths, Naming), DebError> {
+) -> Result<(OpenEntry, ArchiveLengths, PendingRename), DebError> {
     let file = amiforge_progress::regular::open(path).map_err(DebError::Open)?;
     let size = file.metadata().map_err(DebError::Open)?.len();
     if size != locked.size {
@@ -136,7 +136,7 @@ pub(crate) fn expand(
     }
     let whole = FileRange { file: &file, at: 0, len: size };
     let mut hashing = HashingReader::new(&whole, monitor);
-    let mut spooling = store.begin()?;
+    let mut spooling = store.create_entry()?;
     let read = match Members::new(&mut hashing, size).both(&mut spooling, monitor) {
         Err(error) if error.is_foreign() => return Err(error),
         read => read,
@@ -165,7 +165,7 @@ impl<'h, 'a> Members<'h, 'a> {
     }
 
     /// Decompresses both archives; what follows them is nobody's business.
-    fn both(mut self, spooling: &mut Spooling, monitor: Monitor<'_>) -> Result<ArchiveLengths, DebError> {
+    fn both(mut self, spooling: &mut EntryWriter, monitor: Monitor<'_>) -> Result<ArchiveLengths, DebError> {
         let magic: [u8; 8] = self.array("the magic")?;
         if magic != *ar::MAGIC {
             return Err(DebError::NotADeb { start: magic.to_vec() });
@@ -197,7 +197,7 @@ impl<'h, 'a> Members<'h, 'a> {
         &mut self,
         expected: &'static str,
         bounds: Bounds,
-        spooling: &mut Spooling,
+        spooling: &mut EntryWriter,
         monitor: Monitor<'_>,
     ) -> Result<u64, DebError> {
         let header = loop {

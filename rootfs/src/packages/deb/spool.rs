@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::FileExt;
 
-use amiforge_store::{Spool, Store, StoreError};
+use amiforge_store::{OpenEntry, Store, StoreError};
 
 use crate::packages::locked::LockedPackage;
 use crate::sources::FileRange;
@@ -29,12 +29,12 @@ impl ArchiveLengths {
     }
 
     /// The control archive.
-    pub(crate) fn control(self, spool: &Spool) -> FileRange<'_> {
+    pub(crate) fn control(self, spool: &OpenEntry) -> FileRange<'_> {
         FileRange { file: &spool.file, at: 0, len: self.control }
     }
 
     /// The data archive.
-    pub(crate) fn data(self, spool: &Spool) -> FileRange<'_> {
+    pub(crate) fn data(self, spool: &OpenEntry) -> FileRange<'_> {
         FileRange { file: &spool.file, at: self.control, len: self.data }
     }
 }
@@ -43,7 +43,7 @@ impl ArchiveLengths {
 pub(crate) fn find(
     locked: &LockedPackage,
     store: &Store,
-) -> Result<Option<(Spool, ArchiveLengths)>, StoreError> {
+) -> Result<Option<(OpenEntry, ArchiveLengths)>, StoreError> {
     let Some(spool) = store.find(locked.sha256, locked.size)? else { return Ok(None) };
     let mut bytes = [0; TRAILER];
     let at = spool.len.checked_sub(TRAILER as u64);

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use amiforge_formats::digest::Digest;
 use amiforge_progress::Monitor;
 use amiforge_store::blobs::FileStamp;
-use amiforge_store::checks::DeferredTask;
-use amiforge_store::{NamedEntry, Naming, Store, StoreError};
+use amiforge_store::deferred::Deferred;
+use amiforge_store::{Committed, PendingRename, Store, StoreError};
 
 use super::DebFile;
 use super::error::UnpackError;
@@ -27,8 +27,8 @@ pub(super) struct GatheredPackage {
     pub(super) read: ReadPackage,
     pub(super) path: PathBuf,
     pub(super) stamp: FileStamp,
-    /// The digest that is still to be taken, if the bytes come from the store.
-    pub(super) task: Option<DeferredTask>,
+    /// The check of the entry, if the bytes come from the store.
+    pub(super) deferred: Deferred,
 }
 
 /// A package that was read; its entry of the store may still lack its name.
@@ -50,7 +50,7 @@ enum ContentSource {
 }
 
 /// What became of the names.
-type Names = Mutex<Vec<Result<NamedEntry, StoreError>>>;
+type Names = Mutex<Vec<Result<Committed, StoreError>>>;
 
 /// Reads all packages, in the order of the call.
 pub(super) fn gather(
@@ -65,7 +65,7 @@ pub(super) fn gather(
         debs.iter().map(|_| Mutex::new(None)).collect();
     let named = Names::default();
     let next = AtomicUsize::new(0);
-    let (send, receive) = mpsc::channel::<Naming>();
+    let (send, receive) = mpsc::channel::<PendingRename>();
     let receive = Mutex::new(receive);
     std::thread::scope(|scope| {
         for _ in 0..NAMERS {
@@ -91,7 +91,7 @@ pub(super) fn gather(
     let halves = halves.collect::<Result<Vec<_>, _>>()?;
     let mut theirs = HashSet::new();
     for named in named.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        if let NamedEntry::Theirs(path) = named? {
+        if let Committed::Theirs(path) = named? {
             theirs.insert(path);
         }
     }
@@ -104,16 +104,19 @@ fn whole(half: Half, theirs: &HashSet<PathBuf>) -> Result<GatheredPackage, Unpac
     let Half { read, path, len, digest, from } = half;
     let found = std::fs::metadata(&path).map_err(|source| StoreError::Read { path: path.clone(), source })?;
     let unchecked = from == ContentSource::Store || theirs.contains(&path);
-    let task = unchecked.then(|| DeferredTask::Entry { path: path.clone(), len, digest });
-    Ok(GatheredPackage { read, path, stamp: FileStamp::of_entry(&found), task })
+    let mut deferred = Deferred::new();
+    if unchecked {
+        deferred.check_entry(&path, len, digest);
+    }
+    Ok(GatheredPackage { read, path, stamp: FileStamp::of_entry(&found), deferred })
 }
 
 /// Gives names until no more come.
-fn name(receive: &Mutex<mpsc::Receiver<Naming>>, named: &Names) {
+fn name(receive: &Mutex<mpsc::Receiver<PendingRename>>, named: &Names) {
     loop {
         let next = receive.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(naming) = next else { return };
-        let done = naming.name();
+        let Ok(rename) = next else { return };
+        let done = rename.rename();
         named.lock().unwrap_or_else(PoisonError::into_inner).push(done);
     }
 }
@@ -122,7 +125,7 @@ fn name(receive: &Mutex<mpsc::Receiver<Naming>>, named: &Names) {
 fn one(
     deb: &DebFile<'_>,
     store: &Store,
-    namings: &mpsc::Sender<Naming>,
+    renames: &mpsc::Sender<PendingRename>,
     monitor: Monitor<'_>,
 ) -> Result<Half, UnpackError> {
     if monitor.cancel.is_cancelled() {
@@ -133,9 +136,9 @@ fn one(
         (spool, parts, ContentSource::Store)
     } else {
         let expanded = deb::expand(&deb.path, deb.package, store, monitor);
-        let (spool, parts, naming) = expanded.map_err(|error| refused(deb, error))?;
+        let (spool, parts, rename) = expanded.map_err(|error| refused(deb, error))?;
         // The receivers live until all senders are gone.
-        let _ = namings.send(naming);
+        let _ = renames.send(rename);
         (spool, parts, ContentSource::File)
     };
     let read = read::read(deb.package, &spool, parts, monitor)

@@ -17,7 +17,7 @@ use super::locked::LockedPackage;
 use amiforge_progress::Monitor;
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::checks::Outstanding;
+use amiforge_store::deferred::Deferred;
 
 mod error;
 mod gather;
@@ -48,7 +48,7 @@ pub struct Unpacked {
     /// The newest modification time that an entry of a package has; the epoch itself if there are none.
     pub newest: Time,
     /// Digests that are still to be taken of what was read; nothing made from the tree is good before they are.
-    pub outstanding: Outstanding,
+    pub deferred: Deferred,
 }
 
 /// Unpacks packages, several at a time; the result does not depend on how many.
@@ -63,10 +63,10 @@ pub fn unpack(
     monitor: Monitor<'_>,
 ) -> Result<Unpacked, UnpackError> {
     let gathered = gather::gather(debs, store, monitor)?;
-    let mut tasks = Vec::new();
+    let mut deferred = Deferred::new();
     let mut read = Vec::with_capacity(gathered.len());
     for package in gathered {
-        tasks.extend(package.task);
+        deferred.append(package.deferred);
         read.push((package.read, blobs.add_closed(package.path, package.stamp)));
     }
     let diversions = read.iter().flat_map(|(read, _)| declared(&read.package)).collect::<Vec<_>>();
@@ -83,8 +83,8 @@ pub fn unpack(
     }
     let PlacedPackages { tree, mut packages, newest } = placing.finish();
     packages.sort_by_cached_key(|package| names.iter().position(|name| *name == key(package)));
-    let (newest, outstanding) = (newest.unwrap_or(Time::EPOCH), Outstanding::new(tasks));
-    Ok(Unpacked { tree, packages, diversions, newest, outstanding })
+    let newest = newest.unwrap_or(Time::EPOCH);
+    Ok(Unpacked { tree, packages, diversions, newest, deferred })
 }
 
 /// The diversions that a package's preinst makes.

@@ -8,7 +8,7 @@ use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Content, NodeKind};
 use amiforge_progress::Monitor;
-use amiforge_store::Spool;
+use amiforge_store::OpenEntry;
 
 use super::error::PackageFault;
 use super::package::{Conffile, Interest, Member, Trigger, UnpackedPackage};
@@ -34,7 +34,7 @@ pub(super) const OWN: SourceId = SourceId(0);
 /// Reads a package from its entry of the store.
 pub(super) fn read(
     locked: &LockedPackage,
-    spool: &Spool,
+    spool: &OpenEntry,
     parts: ArchiveLengths,
     monitor: Monitor<'_>,
 ) -> Result<ReadPackage, PackageFault> {
@@ -81,7 +81,7 @@ fn agrees(package: &UnpackedPackage) -> Result<(), PackageFault> {
 
 /// The members of the control archive.
 fn members(
-    spool: &Spool,
+    spool: &OpenEntry,
     parts: ArchiveLengths,
     monitor: Monitor<'_>,
 ) -> Result<BTreeMap<String, Member>, PackageFault> {

@@ -13,7 +13,7 @@ mod shelf;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Printable;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::checks::{DeferredTask, Purpose};
+use amiforge_store::deferred::Deferred;
 
 use self::model::OciDescriptor;
 use self::pick::OciLayer;
@@ -197,8 +197,8 @@ pub(super) fn open(
     reference: Option<&str>,
     blobs: &mut Blobs,
 ) -> Result<OpenedSource, SourceError> {
-    let mut tasks = Vec::new();
-    let mut shelf = OciBlobs::open(opening, path, blobs, &mut tasks)?;
+    let mut deferred = Deferred::new();
+    let mut shelf = OciBlobs::open(opening, path, blobs, &mut deferred)?;
     let image = pick::image(&shelf, platform, reference)?;
     let pinned = match spec.pin {
         DigestPin::Exact(expected) if expected != image.digest => {
@@ -210,7 +210,7 @@ pub(super) fn open(
     let mut planting = Inserter::new(Again::ReplaceLower);
     let (mut size, mut tally) = (image.size, Tally::default());
     for (layer, number) in image.layers.iter().zip(1..) {
-        let laid = lay(opening, &mut shelf, layer, number, blobs, &mut tasks)?;
+        let laid = lay(opening, &mut shelf, layer, number, blobs, &mut deferred)?;
         size = size.saturating_add(laid.size);
         planting.next_layer();
         let bytes = FileRange { file: &laid.file, at: laid.place.at, len: laid.len };
@@ -224,7 +224,7 @@ pub(super) fn open(
     let size = shelf.size().unwrap_or(size);
     let indexed = Indexed { warnings: tally.warnings(), ..planting.finish() };
     let (sha256, config) = (Some(image.digest), Some(image.config));
-    Ok(OpenedSource { indexed, kind: "oci", size, sha256, pinned, tasks, config })
+    Ok(OpenedSource { indexed, kind: "oci", size, sha256, pinned, deferred, config })
 }
 
 /// A layer that lies uncompressed in a file.
@@ -236,14 +236,14 @@ struct Laid {
     size: u64,
 }
 
-/// Finds a layer, has it decompressed if need be, and its digests checked now or by a task.
+/// Finds a layer, has it decompressed if need be, and its digests checked now or later.
 fn lay(
     opening: &Opening<'_>,
     shelf: &mut OciBlobs,
     layer: &OciLayer,
     number: usize,
     blobs: &mut Blobs,
-    tasks: &mut Vec<DeferredTask>,
+    deferred: &mut Deferred,
 ) -> Result<Laid, SourceError> {
     let OciBlob { file, path, at, len } = shelf.blob(&layer.name)?;
     let size = len;
@@ -257,38 +257,38 @@ fn lay(
     let reading = |source| OciError::Read { name: layer.name.clone(), source };
     let start = super::open::start(&stretch).map_err(reading)?;
     let known = layer.digest;
-    let task = |expected| {
-        let purpose = Purpose::Part(what.clone(), expected);
-        file.try_clone().map(|file| DeferredTask::Hash { file, at, len, purpose }).map_err(reading)
+    let check = |deferred: &mut Deferred, expected| {
+        let file = file.try_clone().map_err(reading)?;
+        deferred.check_part((file, at, len), &what, expected);
+        Ok::<_, OciError>(())
     };
     if start.first_chunk().is_some_and(tar::is_tar) {
         if let Some(actual) = known.filter(|digest| *digest != layer.diff_id) {
             let what = format!("{what}, uncompressed,");
             return Err(OciError::Digest { what, expected: layer.diff_id, actual }.into());
         }
-        tasks.push(task(layer.diff_id)?);
+        check(deferred, layer.diff_id)?;
         let source = shelf.source(&path, &file, blobs).map_err(reading)?;
         return Ok(Laid { file, place: ArchiveLocation { source, at }, len, size });
     }
     let Some(format) = Compression::of(&start) else { return Err(OciError::LayerContent { number }.into()) };
-    let before = tasks.len();
-    let (spool, actual) = opening.spooled(&stretch, format, known, tasks)?;
+    let mut own = Deferred::new();
+    let (entry, actual) = opening.spooled(&stretch, format, known, &mut own)?;
+    let from_store = own.has_checks();
+    deferred.append(own);
     if let Some(expected) = known {
         if expected != actual {
             return Err(OciError::Digest { what, expected, actual }.into());
         }
         // From the store by the name that the manifest gives: then nobody has looked at the layer itself yet.
-        if tasks
-            .get(before..)
-            .is_some_and(|new| new.iter().any(|task| matches!(task, DeferredTask::Hash { .. })))
-        {
-            tasks.push(task(expected)?);
+        if from_store {
+            check(deferred, expected)?;
         }
     }
-    if spool.digest != layer.diff_id {
+    if entry.digest != layer.diff_id {
         let what = format!("{what}, uncompressed,");
-        return Err(OciError::Digest { what, expected: layer.diff_id, actual: spool.digest }.into());
+        return Err(OciError::Digest { what, expected: layer.diff_id, actual: entry.digest }.into());
     }
-    let source = blobs.add_entry(spool.file.try_clone().map_err(reading)?, &spool.path);
-    Ok(Laid { file: spool.file, place: ArchiveLocation { source, at: 0 }, len: spool.len, size })
+    let source = blobs.add_entry(entry.file.try_clone().map_err(reading)?, &entry.path);
+    Ok(Laid { file: entry.file, place: ArchiveLocation { source, at: 0 }, len: entry.len, size })
 }

@@ -11,7 +11,7 @@ use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Content, NodeKind, Tree};
 use amiforge_progress::regular;
 use amiforge_store::blobs::Blobs;
-use amiforge_store::checks::DeferredTask;
+use amiforge_store::deferred::Deferred;
 
 use super::OciError;
 use crate::sources::DigestPin;
@@ -49,13 +49,13 @@ impl OciBlobs {
         opening: &Opening<'_>,
         path: &Path,
         blobs: &mut Blobs,
-        tasks: &mut Vec<DeferredTask>,
+        deferred: &mut Deferred,
     ) -> Result<Self, SourceError> {
         if path.is_dir() {
             return Ok(Self { held: Held::Folder(path.to_owned()), sources: HashMap::new() });
         }
         // The pin is the manifest's, which does not care how the image was packed.
-        let plain = opening.archive(path, DigestPin::Unpinned, blobs, tasks)?;
+        let plain = opening.archive(path, DigestPin::Unpinned, blobs, deferred)?;
         let place = ArchiveLocation { source: plain.source, at: 0 };
         let tree = tar::index(&plain.bytes(), place, opening.monitor)?.tree;
         let sources = HashMap::from([(path.to_owned(), plain.source)]);

@@ -1,5 +1,5 @@
-//! Reading a layer's index. Its digest is right when this is called, so `None` means that another program wrote it;
-//! it is read with the same care as any foreign bytes.
+//! Decoding a layer's index. Its digest is right when this is called, so `None` means that another program wrote it;
+//! every length and number is checked as in any foreign input.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::sync::Arc;
@@ -12,7 +12,9 @@ use amiforge_formats::tree::{
 };
 
 use super::{MAGIC, Reference, tag};
-use crate::digests::{self, ContentPiece, FileDigests};
+use crate::blobs::ContentPiece;
+use crate::digests;
+use crate::hash::FileDigests;
 
 /// Reads an index from front to back.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +49,7 @@ impl<'i> Cursor<'i> {
     }
 }
 
-/// The entries that a layer references, and what follows them.
+/// The entries that a layer references, and the cursor after them.
 pub(super) fn references(index: &[u8]) -> Option<(Vec<Reference>, Cursor<'_>)> {
     let mut cursor = Cursor { rest: index };
     if cursor.array()? != *MAGIC {
@@ -65,29 +67,29 @@ pub(super) fn references(index: &[u8]) -> Option<(Vec<Reference>, Cursor<'_>)> {
     Some((references, cursor))
 }
 
-/// A directory that is being filled.
-struct Open {
+/// A directory that still lacks entries.
+struct OpenDir {
     id: NodeId,
     left: u64,
 }
 
-/// What an index says.
+/// A decoded index.
 #[derive(Debug)]
 pub(super) struct LayerIndex {
     pub(super) tree: Tree,
     pub(super) notes: Vec<u8>,
-    /// Digests of files that lie in one piece.
+    /// Digests of the files that are one piece of a source.
     pub(super) digests: Vec<(ContentPiece, FileDigests)>,
 }
 
-/// The tree and the rest. `sources` are the layer itself and what it references, in order.
+/// The index after its references. `sources` are the layer itself and the entries that it references, in order.
 pub(super) fn tree(mut cursor: Cursor<'_>, sources: &[SourceId]) -> Option<LayerIndex> {
     let notes = cursor.bytes()?.to_vec();
     let (b"", tag::DIR) = (cursor.bytes()?, cursor.array::<1>()?[0]) else { return None };
     let mut tree = Tree::new(meta(&mut cursor)?);
     let mut numbers = vec![tree.root()];
     let mut digests = Vec::new();
-    let mut open = vec![Open { id: tree.root(), left: cursor.u64()? }];
+    let mut open = vec![OpenDir { id: tree.root(), left: cursor.u64()? }];
     while let Some(dir) = open.last_mut() {
         let Some(left) = dir.left.checked_sub(1) else {
             open.pop();
@@ -108,7 +110,7 @@ pub(super) fn tree(mut cursor: Cursor<'_>, sources: &[SourceId]) -> Option<Layer
             .ok()?;
         numbers.push(id);
         if kind == tag::DIR {
-            open.push(Open { id, left: cursor.u64()? });
+            open.push(OpenDir { id, left: cursor.u64()? });
         }
     }
     cursor.rest.is_empty().then_some(LayerIndex { tree, notes, digests })

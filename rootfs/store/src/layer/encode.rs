@@ -1,5 +1,5 @@
-//! Writing a layer: contents that lie nowhere else in the store, then the index. Numbers are little-endian; texts and
-//! lists have their length before them.
+//! Encoding a layer: contents that are in no other entry of the store, then the index. Numbers are little-endian; texts
+//! and lists have their length before them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,27 +7,29 @@ use std::collections::hash_map::Entry;
 use amiforge_formats::plan::{SourceId, Sources};
 use amiforge_formats::tree::{Content, Meta, NodeId, NodeKind, Origin, Segment, Tree};
 
-use super::{Digests, LayerError, MAGIC, Reference, tag};
+use super::{LayerError, MAGIC, Purpose, Reference, tag};
 use crate::blobs::Blobs;
-use crate::digests::{self, FileDigests};
-use crate::{Spooling, Store};
+use crate::digests;
+use crate::entry::EntryWriter;
+use crate::hash::FileDigests;
+use crate::store::Store;
 
 /// Bytes copied at a time.
 const PIECE: u64 = 1 << 20;
 
-/// Puts a tree into an entry of the store.
+/// Encodes a tree into an entry of the store.
 pub(super) struct Encoder<'a> {
     store: &'a Store,
     blobs: &'a Blobs,
-    spooling: &'a mut Spooling,
+    writer: &'a mut EntryWriter,
     references: Vec<Reference>,
     /// The number of a source in the index, 0 being the layer itself; none for one whose bytes are copied.
     known: HashMap<SourceId, Option<u32>>,
     out: Vec<u8>,
-    digests: Digests,
+    purpose: Purpose,
 }
 
-/// Where a stretch of a file lies: number of the source, first byte.
+/// The first byte of a segment: number of the source, and the offset there.
 struct SourceOffset {
     source: u32,
     at: u64,
@@ -37,14 +39,14 @@ impl<'a> Encoder<'a> {
     pub(super) fn new(
         store: &'a Store,
         blobs: &'a Blobs,
-        spooling: &'a mut Spooling,
-        digests: Digests,
+        writer: &'a mut EntryWriter,
+        purpose: Purpose,
     ) -> Self {
         let (references, known, out) = Default::default();
-        Self { store, blobs, spooling, references, known, out, digests }
+        Self { store, blobs, writer, references, known, out, purpose }
     }
 
-    /// Copies what has to be copied; the index, and what the references of it are here.
+    /// Copies the contents that are in no other entry. Returns the index, and the sources of its references, in order.
     pub(super) fn encode(
         mut self,
         tree: &Tree,
@@ -134,14 +136,14 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Length, number of stretches, and for each its place in the file, its length, and where its bytes lie; whether
-    /// the digests follow, and they.
+    /// Length; number of segments, and for each its offset in the file, its length, source and offset there; whether
+    /// digests follow; the digests.
     fn content(&mut self, content: &Content) -> Result<(), LayerError> {
         let segments = content.segments();
         self.number(content.len());
-        if self.digests == Digests::Left {
-            // A fingerprint is of the bytes, wherever they lie: in a layer that has no name yet, or in one that has.
-            if let Some(known) = digests::piece(content).and_then(|piece| self.blobs.known(piece)) {
+        if self.purpose == Purpose::Fingerprint {
+            // A fingerprint is of the bytes, whether they are in a layer with a name or in one without a name yet.
+            if let Some(known) = digests::piece(content).and_then(|piece| self.blobs.digests(piece)) {
                 self.out.extend_from_slice(&known.sha256.0);
                 return Ok(());
             }
@@ -153,15 +155,15 @@ impl<'a> Encoder<'a> {
         }
         self.number(segments.len() as u64);
         for segment in segments {
-            let SourceOffset { source, at } = self.stretch(&segment)?;
+            let SourceOffset { source, at } = self.locate(&segment)?;
             self.number(segment.offset);
             self.number(segment.len);
             self.out.extend_from_slice(&source.to_le_bytes());
             self.number(at);
         }
-        let kept = self.digests == Digests::Kept && !content.is_empty();
-        self.out.push(u8::from(kept));
-        if kept {
+        let has_digests = self.purpose == Purpose::Layer && !content.is_empty();
+        self.out.push(u8::from(has_digests));
+        if has_digests {
             let FileDigests { sha1, sha256 } = digests::of(content, self.blobs).map_err(LayerError::Read)?;
             self.out.extend_from_slice(&sha1);
             self.out.extend_from_slice(&sha256.0);
@@ -169,14 +171,14 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// Where the bytes of a segment lie in the store; copied into the layer if they do not.
-    fn stretch(&mut self, segment: &Segment) -> Result<SourceOffset, LayerError> {
-        let here = self.spooling.len();
+    /// Locates the bytes of a segment in the store; bytes that are in no entry are copied into the layer.
+    fn locate(&mut self, segment: &Segment) -> Result<SourceOffset, LayerError> {
+        let end_of_layer = self.writer.len();
         match &segment.origin {
             Origin::Inline { bytes, at } => {
                 let end = at.saturating_add(usize::try_from(segment.len).unwrap_or(usize::MAX));
                 let missing = || LayerError::Read(std::io::ErrorKind::InvalidData.into());
-                self.spooling.write(bytes.get(*at..end).ok_or_else(missing)?)?;
+                self.writer.write(bytes.get(*at..end).ok_or_else(missing)?)?;
             }
             Origin::Slice { source, at } => {
                 if let Some(number) = self.number_of(*source)? {
@@ -188,26 +190,26 @@ impl<'a> Encoder<'a> {
                     let len = (segment.len - done).min(PIECE);
                     let piece = &mut buf[..len as usize];
                     self.blobs.read_exact_at(*source, at + done, piece).map_err(LayerError::Read)?;
-                    self.spooling.write(piece)?;
+                    self.writer.write(piece)?;
                     done += len;
                 }
             }
         }
-        Ok(SourceOffset { source: 0, at: here })
+        Ok(SourceOffset { source: 0, at: end_of_layer })
     }
 
-    /// The number of a source that is an entry of the store.
+    /// The number of a source that is an entry of the store; none for other sources.
     fn number_of(&mut self, source: SourceId) -> Result<Option<u32>, LayerError> {
         if let Some(known) = self.known.get(&source) {
             return Ok(*known);
         }
-        let entry = self.blobs.path(source).and_then(|path| self.store.name_of(path));
-        let spool = match entry {
-            Some(name) => self.store.open(name)?.map(|spool| (name.to_owned(), spool)),
+        let entry = self.blobs.path(source).and_then(|path| self.store.entry_name(path));
+        let opened = match entry {
+            Some(name) => self.store.open(name)?.map(|opened| (name.to_owned(), opened)),
             None => None,
         };
-        let number = spool.map(|(name, spool)| {
-            self.references.push(Reference { name, len: spool.len, digest: spool.digest });
+        let number = opened.map(|(name, entry)| {
+            self.references.push(Reference { name, len: entry.len, digest: entry.digest });
             self.references.len() as u32
         });
         self.known.insert(source, number);

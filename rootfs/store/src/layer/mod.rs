@@ -1,13 +1,12 @@
-//! Layers: trees that were made once, kept in the store with what they reference, and loaded again instead of being
-//! made. A layer is named by a digest of all that it was made from, which is the caller's to take.
+//! Layers: trees that were made once, stored with the entries that they reference, and loaded instead of being made
+//! again. A layer is named by a digest of all its inputs, which the caller takes.
 //!
-//! A layer is one entry of the store, `layer-<key>`: contents that lie nowhere else in the store, an index (the tree
-//! with the digests of its files, the entries that it references, notes), and where the index lies, with its digest. The index is hashed before it
-//! is used; the contents, and those of the entries that it references, are hashed while the build reads them, as
-//! inputs are.
+//! A layer is one entry of the store, `layer-<key>`: contents that are in no other entry, an index (the tree with the
+//! digests of its files, the entries that it references, notes), and the offset, length and digest of the index. The
+//! index is hashed before it is used; the contents, and those of the entries that it references, are hashed while the
+//! build reads them, as inputs are.
 //!
-//! A layer gets its name as the last of the checks that are outstanding, so one that was made from damaged bytes never
-//! has one.
+//! A layer gets its name after all deferred checks have passed, so one that was made from damaged bytes never has one.
 
 mod decode;
 mod encode;
@@ -21,17 +20,19 @@ use amiforge_formats::tree::{Meta, Tree};
 
 use self::encode::Encoder;
 use crate::blobs::{Blobs, FileStamp};
-use crate::checks::{DeferredTask, Outstanding};
+use crate::deferred::Deferred;
 use crate::digests;
-use crate::{Spool, Spooling, Store, StoreError};
+use crate::entry::{EntryWriter, OpenEntry};
+use crate::error::StoreError;
+use crate::store::Store;
 
-/// What the name of a layer's entry begins with; its key follows.
+/// Prefix of the name of a layer's entry; its key follows.
 const PREFIX: &str = "layer-";
 
-/// What an index begins with.
+/// The first bytes of an index; the digit is the version.
 const MAGIC: &[u8; 16] = b"amiforge layer 2";
 
-/// Bytes after the index: where it begins, its length, its digest.
+/// Bytes after the index: its offset, its length, its digest.
 const TAIL: usize = 8 + 8 + 32;
 
 /// Tags of nodes in an index.
@@ -43,7 +44,7 @@ mod tag {
     pub(super) const BLOCK: u8 = 4;
     pub(super) const FIFO: u8 = 5;
     pub(super) const SOCKET: u8 = 6;
-    /// One more name of a node that came before.
+    /// One more name of an earlier node.
     pub(super) const LINK: u8 = 7;
 }
 
@@ -58,38 +59,38 @@ pub struct Layers<'a> {
 pub struct Layer {
     /// The tree.
     pub tree: Tree,
-    /// What was saved beside it.
+    /// The bytes that were saved with it.
     pub notes: Vec<u8>,
-    /// Digests that are still to be taken of what the tree references, or the name that it still has to get.
-    pub outstanding: Outstanding,
+    /// Of a loaded layer, the checks of the entries that the tree references; of a saved one, its name.
+    pub deferred: Deferred,
 }
 
 /// Why a layer could not be saved or loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
-    /// The store is at fault.
+    /// An entry of the store is damaged, or the store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A content of the tree cannot be read.
-    #[error("reading what the layer holds")]
+    #[error("reading the contents of the layer")]
     Read(#[source] std::io::Error),
 }
 
-/// An entry that is complete but for its name, its index, and the sources that the entries it references are, in order.
+/// An entry that lacks only trailer and name, its index, and the sources of the entries that it references, in order.
 struct WrittenLayer {
-    spooling: Spooling,
+    writer: EntryWriter,
     index: Vec<u8>,
     sources: Vec<SourceId>,
 }
 
-/// Whether an index has the digests of files.
+/// What a tree is encoded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Digests {
-    /// They are kept for whoever loads it.
-    Kept,
-    /// Nobody loads it.
-    Left,
+enum Purpose {
+    /// It is loaded later; the index has the digests of files.
+    Layer,
+    /// Only its digest counts, or it has no files.
+    Fingerprint,
 }
 
 /// An entry of the store that a layer references.
@@ -101,30 +102,29 @@ struct Reference {
 }
 
 impl decode::LayerIndex {
-    /// The layer, whose files' digests are known from now on.
-    fn known(self, blobs: &mut Blobs, outstanding: Outstanding) -> Layer {
+    /// The layer; the digests of its files are recorded in `blobs`.
+    fn into_layer(self, blobs: &mut Blobs, deferred: Deferred) -> Layer {
         for (piece, digests) in self.digests {
-            blobs.know(piece, digests);
+            blobs.set_digests(piece, digests);
         }
-        Layer { tree: self.tree, notes: self.notes, outstanding }
+        Layer { tree: self.tree, notes: self.notes, deferred }
     }
 }
 
 impl<'a> Layers<'a> {
-    /// Those of a store.
+    /// The layers of a store.
     pub fn of(store: &'a Store) -> Self {
         Self { store }
     }
 
-    /// Saves a tree under a key, with notes for whoever loads it. Contents that lie in the store already are
-    /// referenced; the rest is copied into the layer. The digests that are taken for it are known afterwards.
+    /// Saves a tree under a key, with notes. Contents that are in the store already are referenced, the others are
+    /// copied into the layer. The digests that are taken for it are recorded in `blobs`.
     ///
-    /// The tree of what is returned refers to the layer, as it will when it is loaded. The layer gets its name when the
-    /// checks of what is returned are done. Append those to the checks of all that the tree was made from, so that they
-    /// come after them: checks stop at the first that fails.
+    /// The returned tree refers to the layer, as it will when it is loaded. The layer gets its name when the returned
+    /// [`Deferred`] is joined: append it to that with the checks of all that the tree was made from.
     ///
     /// # Errors
-    /// What the store or the sources say.
+    /// When a content cannot be read or the store cannot be written.
     pub fn save(
         &self,
         key: Digest,
@@ -133,32 +133,32 @@ impl<'a> Layers<'a> {
         notes: &[u8],
     ) -> Result<Layer, LayerError> {
         digests::take(tree, blobs).map_err(LayerError::Read)?;
-        let WrittenLayer { spooling, index, mut sources } =
-            self.written(tree, blobs, notes, Digests::Kept)?;
-        let (spool, naming) = spooling.finish_as(&format!("{PREFIX}{key}"))?;
-        sources.insert(0, blobs.add_entry(spool.file, &spool.path));
-        let outstanding = Outstanding::new(vec![DeferredTask::Name(naming)]);
+        let WrittenLayer { writer, index, mut sources } = self.write(tree, blobs, notes, Purpose::Layer)?;
+        let (entry, rename) = writer.finish_as(&format!("{PREFIX}{key}"))?;
+        sources.insert(0, blobs.add_entry(entry.file, &entry.path));
+        let mut deferred = Deferred::new();
+        deferred.rename_layer(rename);
         let read = decode::references(&index).and_then(|(_, rest)| decode::tree(rest, &sources));
         let read = read.ok_or_else(|| LayerError::Read(std::io::ErrorKind::InvalidData.into()))?;
-        Ok(read.known(blobs, outstanding))
+        Ok(read.into_layer(blobs, deferred))
     }
 
-    /// Keeps a few bytes under a key: a layer with no tree.
+    /// Saves notes under a key: a layer with an empty tree. It gets its name at once.
     ///
     /// # Errors
-    /// What the store says.
-    pub fn remember(&self, key: Digest, bytes: &[u8]) -> Result<(), LayerError> {
-        let nothing = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
-        let spooling = self.written(&nothing, &Blobs::new(), bytes, Digests::Left)?.spooling;
-        let (_, naming) = spooling.finish_as(&format!("{PREFIX}{key}"))?;
-        Ok(naming.finish()?)
+    /// When the store cannot be written.
+    pub fn save_notes(&self, key: Digest, notes: &[u8]) -> Result<(), LayerError> {
+        let empty = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
+        let written = self.write(&empty, &Blobs::new(), notes, Purpose::Fingerprint)?;
+        let (_, rename) = written.writer.finish_as(&format!("{PREFIX}{key}"))?;
+        Ok(rename.commit()?)
     }
 
-    /// What was kept under a key with [`Layers::remember`]. Damaged bytes count as forgotten.
+    /// The notes that [`Layers::save_notes`] saved under a key; none if they are damaged.
     ///
     /// # Errors
-    /// When they are there and cannot be read.
-    pub fn recall(&self, key: Digest) -> Result<Option<Vec<u8>>, LayerError> {
+    /// When they exist and cannot be read.
+    pub fn load_notes(&self, key: Digest) -> Result<Option<Vec<u8>>, LayerError> {
         match self.load(key, &mut Blobs::new()) {
             Ok(layer) => Ok(layer.map(|layer| layer.notes)),
             Err(LayerError::Store(StoreError::Damaged { .. })) => Ok(None),
@@ -166,51 +166,51 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// A digest of everything that a tree says, the bytes of its files included: by their digests where those are known,
-    /// by those of the store's entries that they lie in, or as they are read now.
+    /// A digest of a whole tree with the contents of its files: by the digests of the files where those are known, by
+    /// the digests of the store's entries that contain them, or else by their bytes, which are read now.
     ///
     /// # Errors
-    /// What the store or the sources say.
+    /// When a content cannot be read or the store cannot be written.
     pub fn fingerprint(&self, tree: &Tree, blobs: &Blobs) -> Result<Digest, LayerError> {
-        let (spool, naming) =
-            self.written(tree, blobs, b"", Digests::Left)?.spooling.finish_as("fingerprint")?;
-        drop(naming);
-        Ok(spool.digest)
+        let written = self.write(tree, blobs, b"", Purpose::Fingerprint)?;
+        let (entry, rename) = written.writer.finish_as("fingerprint")?;
+        drop(rename);
+        Ok(entry.digest)
     }
 
-    /// An entry that is complete but for its name.
-    fn written(
+    /// Writes contents, index and the position of the index.
+    fn write(
         self,
         tree: &Tree,
         blobs: &Blobs,
         notes: &[u8],
-        digests: Digests,
+        purpose: Purpose,
     ) -> Result<WrittenLayer, LayerError> {
-        let mut spooling = self.store.begin()?;
-        let encoder = Encoder::new(self.store, blobs, &mut spooling, digests);
+        let mut writer = self.store.create_entry()?;
+        let encoder = Encoder::new(self.store, blobs, &mut writer, purpose);
         let (index, sources) = encoder.encode(tree, notes)?;
-        let start = spooling.len();
-        spooling.write(&index)?;
+        let start = writer.len();
+        writer.write(&index)?;
         let mut tail = Vec::with_capacity(TAIL);
         tail.extend_from_slice(&start.to_le_bytes());
         tail.extend_from_slice(&(index.len() as u64).to_le_bytes());
         tail.extend_from_slice(&Digest::of(&index).0);
-        spooling.write(&tail)?;
-        Ok(WrittenLayer { spooling, index, sources })
+        writer.write(&tail)?;
+        Ok(WrittenLayer { writer, index, sources })
     }
 
-    /// Loads a tree; `None` when there is no such layer, or what it references is gone (it goes too, then).
+    /// Loads a tree; none when there is no such layer, or an entry that it references is missing (it is removed then).
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when it is there and broken; it has been removed then.
+    /// [`StoreError::Damaged`] when its index is damaged; it has been removed then.
     pub fn load(&self, key: Digest, blobs: &mut Blobs) -> Result<Option<Layer>, LayerError> {
-        let Some(spool) = self.store.open(&format!("{PREFIX}{key}"))? else { return Ok(None) };
-        let index = index(&spool)?;
+        let Some(layer) = self.store.open(&format!("{PREFIX}{key}"))? else { return Ok(None) };
+        let index = index(&layer)?;
         if is_foreign(&index) {
-            let _ = std::fs::remove_file(&spool.path);
+            let _ = std::fs::remove_file(&layer.path);
             return Ok(None);
         }
-        let (references, rest) = decode::references(&index).ok_or_else(|| damaged_index(&spool))?;
+        let (references, rest) = decode::references(&index).ok_or_else(|| damaged_index(&layer))?;
         let mut entries = Vec::with_capacity(references.len());
         for reference in references {
             match self.store.open(&reference.name)? {
@@ -218,24 +218,24 @@ impl<'a> Layers<'a> {
                     entries.push(entry);
                 }
                 _ => {
-                    let _ = std::fs::remove_file(&spool.path);
+                    let _ = std::fs::remove_file(&layer.path);
                     return Ok(None);
                 }
             }
         }
-        let (mut sources, mut tasks) = (Vec::new(), Vec::new());
-        for Spool { file, path, len, digest } in [&spool].into_iter().chain(&entries) {
-            let found = file.metadata();
-            let found = found.map_err(|source| StoreError::Read { path: path.clone(), source })?;
-            sources.push(blobs.add_closed(path.clone(), FileStamp::of_entry(&found)));
-            tasks.push(DeferredTask::Entry { path: path.clone(), len: *len, digest: *digest });
+        let (mut sources, mut deferred) = (Vec::new(), Deferred::new());
+        for OpenEntry { file, path, len, digest } in [&layer].into_iter().chain(&entries) {
+            let metadata = file.metadata();
+            let metadata = metadata.map_err(|source| StoreError::Read { path: path.clone(), source })?;
+            sources.push(blobs.add_closed(path.clone(), FileStamp::of_entry(&metadata)));
+            deferred.check_entry(path, *len, *digest);
         }
-        let index = decode::tree(rest, &sources).ok_or_else(|| damaged_index(&spool))?;
-        Ok(Some(index.known(blobs, Outstanding::new(tasks))))
+        let index = decode::tree(rest, &sources).ok_or_else(|| damaged_index(&layer))?;
+        Ok(Some(index.into_layer(blobs, deferred)))
     }
 
-    /// The names of the entries of the store that an entry references: none unless it is a layer. Whoever removes one
-    /// of those makes the layer useless.
+    /// The names of the entries of the store that an entry references: none unless it is a layer. Without one of them
+    /// the layer cannot be loaded.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] as for [`Layers::load`].
@@ -243,57 +243,57 @@ impl<'a> Layers<'a> {
         if !entry.starts_with(PREFIX) {
             return Ok(Vec::new());
         }
-        let Some(spool) = self.store.open(entry)? else { return Ok(Vec::new()) };
-        let index = index(&spool)?;
+        let Some(layer) = self.store.open(entry)? else { return Ok(Vec::new()) };
+        let index = index(&layer)?;
         if is_foreign(&index) {
             return Ok(Vec::new());
         }
-        let references = decode::references(&index).ok_or_else(|| damaged_index(&spool))?;
+        let references = decode::references(&index).ok_or_else(|| damaged_index(&layer))?;
         Ok(references.0.into_iter().map(|reference| reference.name).collect())
     }
 }
 
-/// The index of a layer, if its digest is right.
-fn index(spool: &Spool) -> Result<Vec<u8>, StoreError> {
-    let reading = |source| StoreError::Read { path: spool.path.clone(), source };
+/// The index of a layer, after its digest was compared.
+fn index(layer: &OpenEntry) -> Result<Vec<u8>, StoreError> {
+    let reading = |source| StoreError::Read { path: layer.path.clone(), source };
     let mut tail = [0; TAIL];
-    let Some(end) = spool.len.checked_sub(TAIL as u64) else {
-        return Err(damaged(spool, &format!("{} bytes", spool.len), "an index"));
+    let Some(end) = layer.len.checked_sub(TAIL as u64) else {
+        return Err(damaged(layer, &format!("{} bytes", layer.len), "an index"));
     };
-    spool.file.read_exact_at(&mut tail, end).map_err(reading)?;
-    let (place, digest) = tail.split_at(16);
-    let [start, len] = [place.first_chunk(), place.last_chunk()]
+    layer.file.read_exact_at(&mut tail, end).map_err(reading)?;
+    let (position, digest) = tail.split_at(16);
+    let [start, len] = [position.first_chunk(), position.last_chunk()]
         .map(|half: Option<&[u8; 8]>| u64::from_le_bytes(half.copied().unwrap_or_default()));
     if start.checked_add(len) != Some(end) {
         return Err(damaged(
-            spool,
+            layer,
             &format!("an index at byte {start} of {len} bytes"),
             &format!("its end at {end}"),
         ));
     }
     let mut index = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
-    spool.file.read_exact_at(&mut index, start).map_err(reading)?;
-    let found = Digest::of(&index);
-    if found.0 != digest {
+    layer.file.read_exact_at(&mut index, start).map_err(reading)?;
+    let actual = Digest::of(&index);
+    if actual.0 != digest {
         let expected = Digest(digest.try_into().unwrap_or_default());
-        return Err(damaged(spool, &format!("sha256 {found} of the index"), &expected.to_string()));
+        return Err(damaged(layer, &format!("sha256 {actual} of the index"), &expected.to_string()));
     }
     Ok(index)
 }
 
-/// Whether another version of this program wrote an index.
+/// Whether another version of this program wrote the index.
 fn is_foreign(index: &[u8]) -> bool {
     !index.starts_with(MAGIC)
 }
 
-fn damaged_index(spool: &Spool) -> StoreError {
-    damaged(spool, "nonsense", "an index")
+fn damaged_index(layer: &OpenEntry) -> StoreError {
+    damaged(layer, "nonsense", "an index")
 }
 
-/// Removes a layer that makes no sense and says so.
-fn damaged(spool: &Spool, found: &str, expected: &str) -> StoreError {
-    let _ = std::fs::remove_file(&spool.path);
-    StoreError::Damaged { path: spool.path.clone(), found: found.to_owned(), expected: expected.to_owned() }
+/// Removes a damaged layer; the error that says so.
+fn damaged(layer: &OpenEntry, found: &str, expected: &str) -> StoreError {
+    let _ = std::fs::remove_file(&layer.path);
+    StoreError::Damaged { path: layer.path.clone(), found: found.to_owned(), expected: expected.to_owned() }
 }
 
 #[cfg(test)]

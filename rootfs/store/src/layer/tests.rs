@@ -11,28 +11,28 @@ use super::*;
 
 const KEY: Digest = Digest([7; 32]);
 
-/// A store with one spool among the blobs, and a file that is none of the store's.
+/// A store with one input among the blobs, and a file outside the store.
 struct Case {
     folder: tempfile::TempDir,
     store: Store,
     blobs: Blobs,
-    spool: SourceId,
+    input: SourceId,
     pack: SourceId,
 }
 
 fn case() -> Case {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::at(&folder.path().join("store"));
-    let mut spooling = store.begin().unwrap();
-    spooling.write(b"spooled bytes").unwrap();
-    let (spool, naming) = spooling.finish(Digest::of(b"in"), 2).unwrap();
-    naming.finish().unwrap();
+    let mut writer = store.create_entry().unwrap();
+    writer.write(b"spooled bytes").unwrap();
+    let (entry, rename) = writer.finish(Digest::of(b"in"), 2).unwrap();
+    rename.commit().unwrap();
     let mut blobs = Blobs::new();
-    let spool = blobs.add(spool.file, &spool.path);
+    let input = blobs.add(entry.file, &entry.path);
     let path = folder.path().join("pack");
     std::fs::write(&path, b"packed").unwrap();
     let pack = blobs.add(std::fs::File::open(&path).unwrap(), &path);
-    Case { folder, store, blobs, spool, pack }
+    Case { folder, store, blobs, input, pack }
 }
 
 fn add(tree: &mut Tree, dir: NodeId, name: &str, kind: NodeKind) -> NodeId {
@@ -49,7 +49,7 @@ fn tree(case: &Case) -> Tree {
     let root = tree.root();
     let dir = add(&mut tree, root, "dir", NodeKind::dir());
     add(&mut tree, root, "z", NodeKind::dir());
-    let slice = Content::Slice { source: case.spool, at: 3, len: 5 };
+    let slice = Content::Slice { source: case.input, at: 3, len: 5 };
     let file = add(&mut tree, dir, "slice", NodeKind::File(slice));
     tree.link(root, Name::new(b"again").unwrap(), file).unwrap();
     add(&mut tree, dir, "packed", NodeKind::File(Content::Slice { source: case.pack, at: 1, len: 4 }));
@@ -69,8 +69,8 @@ fn tree(case: &Case) -> Tree {
     tree
 }
 
-/// What a tree says, contents read.
-fn told(tree: &Tree, blobs: &Blobs) -> Vec<(Vec<u8>, usize, Meta, String)> {
+/// All that a tree describes, contents read.
+fn described(tree: &Tree, blobs: &Blobs) -> Vec<(Vec<u8>, usize, Meta, String)> {
     tree.walk()
         .map(|entry| {
             let node = tree.node(entry.id);
@@ -89,25 +89,25 @@ fn saved(case: &mut Case) -> PathBuf {
     let tree = tree(case);
     let saved = Layers::of(&case.store).save(KEY, &tree, &mut case.blobs, b"notes").unwrap();
     assert!(Layers::of(&case.store).load(KEY, &mut Blobs::new()).unwrap().is_none());
-    assert_eq!(told(&saved.tree, &case.blobs), told(&tree, &case.blobs));
-    saved.outstanding.start().wait().unwrap();
+    assert_eq!(described(&saved.tree, &case.blobs), described(&tree, &case.blobs));
+    saved.deferred.join().unwrap();
     case.store.folder().join(format!("{PREFIX}{KEY}"))
 }
 
 #[test]
-fn a_loaded_tree_is_the_saved_one_and_references_what_the_store_has() {
+fn a_loaded_tree_is_the_saved_one_and_references_entries_of_the_store() {
     let mut case = case();
     let path = saved(&mut case);
     let mut blobs = Blobs::new();
     let layer = Layers::of(&case.store).load(KEY, &mut blobs).unwrap().unwrap();
-    assert_eq!(told(&layer.tree, &blobs), told(&tree(&case), &case.blobs));
+    assert_eq!(described(&layer.tree, &blobs), described(&tree(&case), &case.blobs));
     assert_eq!(layer.notes, b"notes");
-    layer.outstanding.start().wait().unwrap();
-    let spool = format!("{}-2", Digest::of(b"in"));
+    layer.deferred.join().unwrap();
+    let input = format!("{}-2", Digest::of(b"in"));
     let name = path.file_name().unwrap().to_str().unwrap();
-    assert_eq!(Layers::of(&case.store).references(name).unwrap(), [spool]);
+    assert_eq!(Layers::of(&case.store).references(name).unwrap(), [input]);
     let bytes = std::fs::read(path).unwrap();
-    assert!(!bytes.windows(7).any(|window| window == b"spooled"), "copied what the store has");
+    assert!(!bytes.windows(7).any(|window| window == b"spooled"), "an entry of the store was copied");
     drop(case.folder);
 }
 
@@ -118,7 +118,7 @@ fn a_fingerprint_is_the_same_before_and_after_a_layer_has_its_name() {
     let layers = Layers::of(&case.store);
     let made = layers.save(KEY, &first, &mut case.blobs, b"").unwrap();
     let before = layers.fingerprint(&made.tree, &case.blobs).unwrap();
-    made.outstanding.start().wait().unwrap();
+    made.deferred.join().unwrap();
     let mut blobs = Blobs::new();
     let mut loaded = layers.load(KEY, &mut blobs).unwrap().unwrap();
     assert_eq!(layers.fingerprint(&loaded.tree, &blobs).unwrap(), before);
@@ -135,16 +135,16 @@ fn a_layer_on_a_layer_references_it() {
     let layers = Layers::of(&case.store);
     let below = layers.load(KEY, &mut blobs).unwrap().unwrap();
     let key = Digest([8; 32]);
-    layers.save(key, &below.tree, &mut blobs, b"").unwrap().outstanding.start().wait().unwrap();
+    layers.save(key, &below.tree, &mut blobs, b"").unwrap().deferred.join().unwrap();
     let names = layers.references(&format!("{PREFIX}{key}")).unwrap();
     assert!(names.contains(&format!("{PREFIX}{KEY}")), "{names:?}");
     let mut blobs = Blobs::new();
     let above = layers.load(key, &mut blobs).unwrap().unwrap();
-    assert_eq!(told(&above.tree, &blobs), told(&tree(&case), &case.blobs));
+    assert_eq!(described(&above.tree, &blobs), described(&tree(&case), &case.blobs));
 }
 
 #[test]
-fn a_layer_whose_reference_is_gone_goes_too() {
+fn a_layer_whose_reference_is_missing_is_removed() {
     let mut case = case();
     let path = saved(&mut case);
     std::fs::remove_file(case.store.folder().join(format!("{}-2", Digest::of(b"in")))).unwrap();
@@ -153,7 +153,7 @@ fn a_layer_whose_reference_is_gone_goes_too() {
 }
 
 #[test]
-fn every_changed_byte_is_noticed() {
+fn every_changed_byte_is_detected() {
     let mut case = case();
     let path = saved(&mut case);
     let good = std::fs::read(&path).unwrap();
@@ -162,34 +162,31 @@ fn every_changed_byte_is_noticed() {
         bad[at] = !bad[at];
         std::fs::write(&path, bad).unwrap();
         let loaded = Layers::of(&case.store).load(KEY, &mut Blobs::new());
-        let noticed = match loaded {
+        let detected = match loaded {
             Err(LayerError::Store(StoreError::Damaged { .. })) => true,
-            Ok(Some(layer)) => layer.outstanding.start().wait().is_err(),
+            Ok(Some(layer)) => layer.deferred.join().is_err(),
             other => panic!("byte {at}: {other:?}"),
         };
-        assert!(noticed && !path.exists(), "byte {at}");
+        assert!(detected && !path.exists(), "byte {at}");
     }
 }
 
 #[test]
 fn a_layer_made_from_damaged_bytes_never_has_a_name() {
     let mut case = case();
-    let wrong = DeferredTask::Entry {
-        path: case.store.folder().join(format!("{}-2", Digest::of(b"in"))),
-        len: 13,
-        digest: Digest([0; 32]),
-    };
-    let mut outstanding = Outstanding::new(vec![wrong]);
+    let mut deferred = Deferred::new();
+    let input = case.store.folder().join(format!("{}-2", Digest::of(b"in")));
+    deferred.check_entry(&input, 13, Digest([0; 32]));
     let layers = Layers::of(&case.store);
     let tree = tree(&case);
-    outstanding.append(layers.save(KEY, &tree, &mut case.blobs, b"").unwrap().outstanding);
-    assert!(outstanding.start().wait().is_err());
+    deferred.append(layers.save(KEY, &tree, &mut case.blobs, b"").unwrap().deferred);
+    assert!(deferred.join().is_err());
     let left: Vec<_> = std::fs::read_dir(case.store.folder()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
-fn an_index_of_nonsense_is_refused() {
+fn a_malformed_index_is_refused() {
     let good = {
         let mut case = case();
         let path = saved(&mut case);
@@ -207,7 +204,7 @@ fn an_index_of_nonsense_is_refused() {
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] = 0xff;
-        // Many bytes may be anything; none may make the reader fall over.
+        // Many bytes may be anything; none may make the decoder panic.
         let _ = read(&bad);
     }
 }

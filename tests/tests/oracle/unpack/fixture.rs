@@ -134,7 +134,7 @@ impl UnpackFixture {
         with_database(&mut unpacked, &blobs, state);
         let folder = self.new_folder("ours");
         folder_tree::write_tree(&unpacked.tree, &blobs, &folder);
-        unpacked.outstanding.start().wait().unwrap();
+        unpacked.deferred.join().unwrap();
         folder
     }
 

@@ -129,17 +129,17 @@ fn the_store_makes_the_file_needless_and_its_damage_is_noticed() {
     }
     let fixture = UnpackFixture::new();
     let debs = [fixture.make(&ONE)];
-    fixture.unpack(&debs).unwrap().0.outstanding.start().wait().unwrap();
+    fixture.unpack(&debs).unwrap().0.deferred.join().unwrap();
     std::fs::remove_file(&debs[0].1).unwrap();
     let (again, _) = fixture.unpack(&debs).unwrap();
     assert!(again.tree.lookup(b"usr/share/one").is_some());
-    again.outstanding.start().wait().unwrap();
+    again.deferred.join().unwrap();
     let entry = std::fs::read_dir(fixture.store.folder()).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&entry).unwrap();
     bytes[300] ^= 1;
     std::fs::write(&entry, bytes).unwrap();
     let outcome = match fixture.unpack(&debs) {
-        Ok((unpacked, _)) => error_chain(&unpacked.outstanding.start().wait().unwrap_err()),
+        Ok((unpacked, _)) => error_chain(&unpacked.deferred.join().unwrap_err()),
         Err(error) => error_chain(&error),
     };
     assert!(outcome.contains("is damaged") || outcome.contains("one:all"), "{outcome}");
@@ -173,7 +173,7 @@ fn two_builds_at_once_share_a_store() {
                     };
                     assert_eq!(amiforge_tests::folder_tree::content_bytes(content, &blobs), name.as_bytes());
                 }
-                unpacked.outstanding.start().wait().unwrap();
+                unpacked.deferred.join().unwrap();
             });
         }
     });

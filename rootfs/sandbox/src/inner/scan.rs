@@ -1,5 +1,5 @@
-//! Tells what the tree is after the commands. Nothing but this process runs any more, so nothing moves; but the names
-//! and attributes are foreign: no link is followed, and nothing is assumed of them.
+//! Scans the tree after the commands and sends its names. No other process runs any more, so nothing changes meanwhile;
+//! but names and attributes are foreign: no link is followed, and nothing is assumed about them.
 
 use std::os::fd::OwnedFd;
 
@@ -9,48 +9,50 @@ use rustix::fs::{FileType, Mode, OFlags, RawDir, Statx};
 use std::collections::BTreeMap;
 
 use super::super::CaptureScope;
-use super::super::found::{Is, Now, PresentName, encode};
-use super::super::orders::NONE;
-use super::super::wire::{Channel, Said, WireWriter};
-use super::mounts::{EnteredMounts, look};
-use super::plant::{PlantedInode, PlantedTree, mark};
-use super::{Batches, During, InnerError, say};
+use super::super::changes::{CapturedKind, CapturedName, NameState, encode};
+use super::super::message::Message;
+use super::super::protocol::NONE;
+use super::super::wire::{Channel, WireWriter};
+use super::fs::stat;
+use super::mounts::Mounts;
+use super::populate::{InodeStamp, WrittenTree, stamp_of};
+use super::{During, FileBatches, InnerError, send};
 
-/// Deepest nesting of folders; deeper ones have paths that no program can open.
+/// Deepest nesting of folders; the paths of deeper ones are too long for any program to open.
 const DEPTH_MAX: usize = 2048;
 
-/// Attributes that the host's security modules give, which are not the tree's.
+/// Extended attributes that the host's security modules set, which are not the tree's.
 const OF_THE_HOST: &[&[u8]] = &[b"security.selinux", b"security.ima", b"security.evm", b"security.SMACK64"];
 
-/// Tells the outer half every name that stands in the tree now, then hands over the files that it has to read.
-pub(super) fn survey(
+/// Sends every name of the tree, then the open files whose content the outer half has to read.
+pub(super) fn scan(
     channel: &Channel,
-    keep: &CaptureScope,
-    places: &EnteredMounts,
-    planted: &PlantedTree,
+    scope: &CaptureScope,
+    mounts: &Mounts,
+    written: &WrittenTree,
 ) -> Result<(), InnerError> {
     let mut out = WireWriter::default();
-    out.u32(planted.kept_out.len() as u32);
-    for (node, name) in &planted.kept_out {
+    out.u32(written.unset_xattrs.len() as u32);
+    for (node, name) in &written.unset_xattrs {
         out.u32(*node);
         out.bytes(name);
     }
-    let nodes = (0u32..).zip(&planted.marks).map(|(number, mark)| (mark.ino, number)).collect();
-    let mut survey = Survey { keep, planted, nodes, seen: BTreeMap::new(), out, count: 0, read: Vec::new() };
-    survey.walk(places)?;
-    let Survey { out, read, .. } = survey;
-    say(channel, &Said::Found(out.0))?;
-    let mut batches = Batches::new(channel, Said::Read);
+    let nodes = (0u32..).zip(&written.stamps).map(|(number, stamp)| (stamp.ino, number)).collect();
+    let mut scan = Scan { scope, written, nodes, seen: BTreeMap::new(), out, count: 0, read: Vec::new() };
+    scan.walk(mounts)?;
+    let Scan { out, read, .. } = scan;
+    send(channel, &Message::Changes(out.0))?;
+    let mut batches = FileBatches::new(channel, Message::FilesToRead);
     for (number, path) in read {
-        batches.push(number, open_below(places, &path)?)?;
+        batches.push(number, open_below(mounts, &path)?)?;
     }
     batches.finish()
 }
 
-/// Opens a file by its path, name by name: a long path cannot be opened at once.
-fn open_below(places: &EnteredMounts, path: &[u8]) -> Result<OwnedFd, InnerError> {
+/// Opens a file by its path, name by name: the whole path may be longer than `PATH_MAX`.
+fn open_below(mounts: &Mounts, path: &[u8]) -> Result<OwnedFd, InnerError> {
     let what = || format!("opening `/{}`", Printable(path));
-    let mut dir = rustix::io::fcntl_dupfd_cloexec(&places.root, 3).during(what)?;
+    let mut dir = rustix::io::fcntl_dupfd_cloexec(&mounts.root, 3).during(what)?;
     let mut names = path.split(|&byte| byte == b'/').peekable();
     while let Some(name) = names.next() {
         let kind = if names.peek().is_some() { OFlags::DIRECTORY } else { OFlags::NONBLOCK };
@@ -60,38 +62,38 @@ fn open_below(places: &EnteredMounts, path: &[u8]) -> Result<OwnedFd, InnerError
     Ok(dir)
 }
 
-struct Survey<'a> {
-    keep: &'a CaptureScope,
-    planted: &'a PlantedTree,
+struct Scan<'a> {
+    scope: &'a CaptureScope,
+    written: &'a WrittenTree,
     /// Nodes by inode.
     nodes: BTreeMap<u64, u32>,
-    /// Names by inode of what has several.
+    /// First names of files with several names, by inode.
     seen: BTreeMap<u64, u32>,
     out: WireWriter,
     count: u32,
-    /// Files to be read, with the number of their name.
+    /// Files to send, with the number of their name.
     read: Vec<(u32, Vec<u8>)>,
 }
 
-/// A folder whose entries are being told.
-struct OpenFolder {
+/// A folder whose entries are being scanned.
+struct OpenDir {
     number: u32,
     dir: OwnedFd,
     /// Length of its path.
     path: usize,
-    /// Names that are still to be told, the last one first.
+    /// Remaining names, the last one first.
     names: Vec<Vec<u8>>,
 }
 
-impl Survey<'_> {
-    fn walk(&mut self, places: &EnteredMounts) -> Result<(), InnerError> {
+impl Scan<'_> {
+    fn walk(&mut self, mounts: &Mounts) -> Result<(), InnerError> {
         let what = || "reading the root".to_owned();
-        let root = rustix::io::fcntl_dupfd_cloexec(&places.root, 3).during(what)?;
-        let now = look(&root, b"").during(what)?;
+        let root = rustix::io::fcntl_dupfd_cloexec(&mounts.root, 3).during(what)?;
+        let now = stat(&root, b"").during(what)?;
         let mut path = Vec::new();
-        let number = self.tell(NONE, &root, b"", &path, &now)?;
+        let number = self.add(NONE, &root, b"", &path, &now)?;
         let entries = names(&root, &path)?;
-        let mut folders = vec![OpenFolder { number, dir: root, path: 0, names: entries }];
+        let mut folders = vec![OpenDir { number, dir: root, path: 0, names: entries }];
         while let Some(folder) = folders.last_mut() {
             path.truncate(folder.path);
             let Some(name) = folder.names.pop() else {
@@ -102,12 +104,12 @@ impl Survey<'_> {
                 path.push(b'/');
             }
             path.extend_from_slice(&name);
-            let wanted = wanted(self.keep, &path);
-            let now = look(&folder.dir, &name).during(|| format!("looking at `/{}`", Printable(&path)))?;
-            if !wanted || self.planted.ours.contains(&now.stx_ino) {
+            let is_captured = is_captured(self.scope, &path);
+            let now = stat(&folder.dir, &name).during(|| format!("looking at `/{}`", Printable(&path)))?;
+            if !is_captured || self.written.mount_points.contains(&now.stx_ino) {
                 continue;
             }
-            let number = self.tell(folder.number, &folder.dir, &name, &path, &now)?;
+            let number = self.add(folder.number, &folder.dir, &name, &path, &now)?;
             if FileType::from_raw_mode(now.stx_mode.into()) == FileType::Directory {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let dir = rustix::fs::openat(&folder.dir, &*name, flags, Mode::empty());
@@ -117,14 +119,14 @@ impl Survey<'_> {
                     return deep.during(|| format!("reading folders nested {DEPTH_MAX} deep"));
                 }
                 let entries = names(&dir, &path)?;
-                folders.push(OpenFolder { number, dir, path: path.len(), names: entries });
+                folders.push(OpenDir { number, dir, path: path.len(), names: entries });
             }
         }
         Ok(())
     }
 
-    /// Tells one name; gives its number.
-    fn tell(
+    /// Adds a name and returns its number.
+    fn add(
         &mut self,
         parent: u32,
         dir: &OwnedFd,
@@ -136,73 +138,75 @@ impl Survey<'_> {
         self.count += 1;
         let is_dir = FileType::from_raw_mode(now.stx_mode.into()) == FileType::Directory;
         let node = self.nodes.get(&now.stx_ino).copied();
-        let before = node.and_then(|node| self.planted.marks.get(node as usize).map(|mark| (node, *mark)));
-        let what = if let Some(first) = self.seen.get(&now.stx_ino).filter(|_| !is_dir) {
-            Now::Link(*first)
+        let before = node.and_then(|node| self.written.stamps.get(node as usize).map(|stamp| (node, *stamp)));
+        let state = if let Some(first) = self.seen.get(&now.stx_ino).filter(|_| !is_dir) {
+            NameState::Link(*first)
         } else {
             if now.stx_nlink > 1 && !is_dir {
                 self.seen.insert(now.stx_ino, number);
             }
             compare(dir, name, now, before).during(|| format!("reading `/{}`", Printable(path)))?
         };
-        let reads = match &what {
-            Now::Opened(_) => true,
-            Now::Changed { body: Is::File { size }, .. } => *size > 0,
+        let reads = match &state {
+            NameState::Opened(_) => true,
+            NameState::Changed { kind: CapturedKind::File { size }, .. } => *size > 0,
             _ => false,
         };
         if reads {
             self.read.push((number, path.to_vec()));
         }
-        encode(&PresentName { parent, name: name.to_vec(), what }, &mut self.out);
+        encode(&CapturedName { parent, name: name.to_vec(), state }, &mut self.out);
         Ok(number)
     }
 }
 
-/// What a name is, compared with the node that its inode was.
+/// The state of a name, compared with the node that its inode was.
 fn compare(
     dir: &OwnedFd,
     name: &[u8],
     now: &Statx,
-    before: Option<(u32, PlantedInode)>,
-) -> rustix::io::Result<Now> {
+    before: Option<(u32, InodeStamp)>,
+) -> rustix::io::Result<NameState> {
     let kind = FileType::from_raw_mode(now.stx_mode.into());
     if let Some((node, before)) = before
-        && before.changed == mark(now).changed
+        && before.changed == stamp_of(now).changed
     {
-        // A program may have written through a mapping, which older kernels show in no time but that of access.
+        // A program may have written through a mapping; older kernels then change no time but the time of access.
         let opened = kind == FileType::RegularFile && (now.stx_atime.tv_sec, now.stx_atime.tv_nsec) != (0, 0);
         if !opened && (kind != FileType::RegularFile || before.size == now.stx_size) {
-            return Ok(Now::Same(node));
+            return Ok(NameState::Unchanged(node));
         }
         if opened && before.size == now.stx_size && now.stx_size > 0 {
-            return Ok(Now::Opened(node));
+            return Ok(NameState::Opened(node));
         }
         if before.size == now.stx_size {
-            return Ok(Now::Same(node));
+            return Ok(NameState::Unchanged(node));
         }
     }
-    let body = match kind {
-        FileType::Directory => Is::Dir,
-        FileType::RegularFile => Is::File { size: now.stx_size },
-        FileType::Symlink => Is::Symlink(rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes()),
-        FileType::Fifo => Is::Fifo,
-        FileType::Socket => Is::Socket,
-        _ => Is::CharDevice { major: now.stx_rdev_major, minor: now.stx_rdev_minor },
+    let changed = match kind {
+        FileType::Directory => CapturedKind::Dir,
+        FileType::RegularFile => CapturedKind::File { size: now.stx_size },
+        FileType::Symlink => {
+            CapturedKind::Symlink(rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes())
+        }
+        FileType::Fifo => CapturedKind::Fifo,
+        FileType::Socket => CapturedKind::Socket,
+        _ => CapturedKind::CharDevice { major: now.stx_rdev_major, minor: now.stx_rdev_minor },
     };
     let xattrs = xattrs(dir, name)?;
     let mtime = Time { secs: now.stx_mtime.tv_sec, nanos: now.stx_mtime.tv_nsec };
     let mode = now.stx_mode & 0o7777;
     let meta = Meta { mode, uid: now.stx_uid, gid: now.stx_gid, mtime, xattrs };
-    Ok(Now::Changed { former: before.map_or(NONE, |(node, _)| node), meta, body })
+    Ok(NameState::Changed { former: before.map_or(NONE, |(node, _)| node), meta, kind: changed })
 }
 
-/// Whether a path is kept, or leads to what is.
-fn wanted(keep: &CaptureScope, path: &[u8]) -> bool {
-    let CaptureScope::Below(kept) = keep else { return true };
+/// Whether a path is captured, or is a parent of one that is.
+fn is_captured(scope: &CaptureScope, path: &[u8]) -> bool {
+    let CaptureScope::Below(tops) = scope else { return true };
     let under = |path: &[u8], top: &[u8]| {
         path.strip_prefix(top).is_some_and(|rest| top.is_empty() || rest.is_empty() || rest.starts_with(b"/"))
     };
-    kept.iter()
+    tops.iter()
         .map(|top| top.strip_prefix(b"/").unwrap_or(top))
         .any(|top| under(path, top) || under(top, path))
 }
@@ -223,7 +227,7 @@ fn names(dir: &OwnedFd, path: &[u8]) -> Result<Vec<Vec<u8>>, InnerError> {
     Ok(names)
 }
 
-/// The attributes of a name. The calls take paths only, so this process goes to the folder.
+/// The extended attributes of a name. The calls take only paths, so this process changes to the folder.
 fn xattrs(dir: &OwnedFd, name: &[u8]) -> rustix::io::Result<Option<Box<Xattrs>>> {
     rustix::process::fchdir(dir)?;
     let name = if name.is_empty() { b"." } else { name };

@@ -1,5 +1,5 @@
-//! The outer half's work on contents: filling the files that the inner half made, and reading back those that
-//! changed, which it opened. Files come in batches and are acknowledged, so few are open at a time.
+//! Writing and comparing contents in the outer half: fills the files that the inner half created and opened. Files come
+//! in batches that are acknowledged, so few are open at a time.
 
 use std::fs::File;
 use std::io;
@@ -14,84 +14,84 @@ use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Tree};
 use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
 
-use super::wire::UNDER_WAY;
+use super::wire::UNACKNOWLEDGED_MAX;
 
 /// Bytes that are copied at a time.
-pub(super) const PIECE: usize = 256 << 10;
+pub(super) const CHUNK: usize = 256 << 10;
 
-/// Threads that fill files. More than two gain nothing: they copy memory.
+/// Threads that write files. More than two gain nothing: they copy memory.
 const THREADS: usize = 2;
 
-/// A batch of files to be filled, each with its node.
+/// A batch of files to write, each with its node.
 type Batch = Vec<(NodeId, OwnedFd)>;
 
-/// Threads that fill files.
-pub(super) struct Fillers<'scope> {
-    work: SyncSender<Batch>,
+/// Threads that write the contents of files.
+pub(super) struct FileWriters<'scope> {
+    queue: SyncSender<Batch>,
     threads: Vec<std::thread::ScopedJoinHandle<'scope, io::Result<()>>>,
 }
 
-impl<'scope> Fillers<'scope> {
-    /// Starts them; `filled` is called for each batch when it is done with, well or not.
+impl<'scope> FileWriters<'scope> {
+    /// Starts the threads; `acknowledge` is called for each batch, whether it was written or failed.
     pub(super) fn start<'env>(
         scope: &'scope Scope<'scope, 'env>,
         tree: &'env Tree,
         blobs: &'env Blobs,
         monitor: Monitor<'env>,
-        filled: &'env (dyn Fn() -> io::Result<()> + Sync),
+        acknowledge: &'env (dyn Fn() -> io::Result<()> + Sync),
     ) -> Self {
-        let (work, batches) = sync_channel::<Batch>(UNDER_WAY);
+        let (queue, batches) = sync_channel::<Batch>(UNACKNOWLEDGED_MAX);
         let batches = Arc::new(Mutex::new(batches));
         let threads = (0..THREADS)
             .map(|_| {
                 let batches = Arc::clone(&batches);
-                scope.spawn(move || fill_all(&batches, tree, blobs, monitor, filled))
+                scope.spawn(move || write_batches(&batches, tree, blobs, monitor, acknowledge))
             })
             .collect();
-        Self { work, threads }
+        Self { queue, threads }
     }
 
-    /// Hands over a batch.
+    /// Queues a batch.
     pub(super) fn push(&self, batch: Batch) -> io::Result<()> {
-        self.work.send(batch).map_err(|_| io::Error::other("the threads that fill files have ended"))
+        self.queue.send(batch).map_err(|_| io::Error::other("the threads that write files have ended"))
     }
 
-    /// Waits for all batches; the first error of any.
+    /// Waits for all batches; the first error.
     pub(super) fn finish(self) -> io::Result<()> {
-        drop(self.work);
-        let gone = || Err(io::Error::other("a thread that fills files ended early"));
-        self.threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| gone()))
+        drop(self.queue);
+        let panicked = || Err(io::Error::other("a thread that writes files ended early"));
+        self.threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| panicked()))
     }
 }
 
-/// Fills batch after batch. After an error the rest is only acknowledged: the inner half waits for that.
-fn fill_all(
+/// Writes batch after batch. After an error the others are only acknowledged: the inner half waits for that.
+fn write_batches(
     batches: &Mutex<Receiver<Batch>>,
     tree: &Tree,
     blobs: &Blobs,
     monitor: Monitor<'_>,
-    filled: &(dyn Fn() -> io::Result<()> + Sync),
+    acknowledge: &(dyn Fn() -> io::Result<()> + Sync),
 ) -> io::Result<()> {
-    let mut buf = vec![0; PIECE];
+    let mut buf = vec![0; CHUNK];
     let mut outcome = Ok(());
     loop {
         let next = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = next else { return outcome };
         for (node, file) in batch {
             if outcome.is_ok() {
-                outcome = fill(tree, node, &File::from(file), blobs, monitor, &mut buf);
+                outcome = write(tree, node, &File::from(file), blobs, monitor, &mut buf);
             }
         }
-        outcome = outcome.and(filled());
+        outcome = outcome.and(acknowledge());
     }
 }
 
-/// An error where the user asked to stop.
-pub(super) fn go_on(monitor: Monitor<'_>) -> io::Result<()> {
+/// Fails when the job is cancelled.
+pub(super) fn check_cancelled(monitor: Monitor<'_>) -> io::Result<()> {
     if monitor.cancel.is_cancelled() { Err(io::Error::other("interrupted")) } else { Ok(()) }
 }
 
-fn fill(
+fn write(
     tree: &Tree,
     node: NodeId,
     file: &File,
@@ -109,11 +109,11 @@ fn fill(
             Origin::Slice { source, at } => {
                 let mut done = 0;
                 while done < segment.len {
-                    let piece = (segment.len - done).min(buf.len() as u64) as usize;
-                    go_on(monitor)?;
-                    blobs.read_exact_at(*source, at + done, &mut buf[..piece])?;
-                    file.write_all_at(&buf[..piece], segment.offset + done)?;
-                    done += piece as u64;
+                    let chunk = (segment.len - done).min(buf.len() as u64) as usize;
+                    check_cancelled(monitor)?;
+                    blobs.read_exact_at(*source, at + done, &mut buf[..chunk])?;
+                    file.write_all_at(&buf[..chunk], segment.offset + done)?;
+                    done += chunk as u64;
                 }
             }
         }
@@ -121,7 +121,7 @@ fn fill(
     if matches!(content, Content::Sparse { .. }) { file.set_len(content.len()) } else { Ok(()) }
 }
 
-/// Whether a file holds just the content that a node had.
+/// Whether the content of a file equals a given content.
 pub(super) fn equal(
     file: &File,
     len: u64,
@@ -137,23 +137,23 @@ pub(super) fn equal(
     for segment in content.segments() {
         let mut done = 0;
         while done < segment.len {
-            let piece = (segment.len - done).min(PIECE as u64) as usize;
-            go_on(monitor)?;
-            file.read_exact_at(&mut now[..piece], segment.offset + done)?;
+            let chunk = (segment.len - done).min(CHUNK as u64) as usize;
+            check_cancelled(monitor)?;
+            file.read_exact_at(&mut now[..chunk], segment.offset + done)?;
             let same = match &segment.origin {
                 Origin::Inline { bytes, at } => {
                     let from = at.saturating_add(done as usize);
-                    bytes.get(from..from.saturating_add(piece)) == Some(&now[..piece])
+                    bytes.get(from..from.saturating_add(chunk)) == Some(&now[..chunk])
                 }
                 Origin::Slice { source, at } => {
-                    blobs.read_exact_at(*source, at + done, &mut before[..piece])?;
-                    before[..piece] == now[..piece]
+                    blobs.read_exact_at(*source, at + done, &mut before[..chunk])?;
+                    before[..chunk] == now[..chunk]
                 }
             };
             if !same {
                 return Ok(false);
             }
-            done += piece as u64;
+            done += chunk as u64;
         }
     }
     Ok(true)

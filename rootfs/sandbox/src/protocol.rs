@@ -1,4 +1,4 @@
-//! What the outer half of the sandbox tells the inner one: the job, and the tree that it is done on.
+//! The job and the tree, as the outer half sends them to the inner one.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,88 +8,91 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, NodeId, NodeKind, Tree, Xattrs};
 
 use super::job::{CaptureScope, OnFailure, SandboxClock, SandboxJob, SandboxLimits, SandboxStep, Seed};
-use super::wire::{WireReader, WireWriter, garbled};
+use super::wire::{WireReader, WireWriter, protocol_error};
 use super::{IDS, SandboxError};
 
-/// No node.
+/// The number that stands for no node.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// What a node of the tree is, without the content of files.
+/// Kind of a node, without the content of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NodeBody {
     Dir,
-    /// Whether there is content to be filled in.
-    File(Fill),
+    File(FileContent),
     Symlink(Vec<u8>),
     Fifo,
     Socket,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fill {
-    Needed,
+pub(super) enum FileContent {
+    /// It follows; see `Message::FilesToWrite`.
+    Sent,
     Empty,
 }
 
-/// A name of the tree to be made.
+/// A name to create.
 #[derive(Debug)]
-pub(super) struct PlantOrder {
-    /// Number of the directory that it stands in, counted among all names.
+pub(super) struct TreeEntry {
+    /// Number of its directory, among all names; [`NONE`] for the root.
     pub(super) parent: u32,
     pub(super) name: Vec<u8>,
-    pub(super) what: OrderKind,
+    pub(super) kind: EntryKind,
 }
 
 #[derive(Debug)]
-pub(super) enum OrderKind {
-    /// One more name of a node, by its number among the nodes.
+pub(super) enum EntryKind {
+    /// Another name of a node; its number among the nodes.
     Link(u32),
-    /// The next node.
+    /// A new node, which gets the next number.
     Node(Meta, NodeBody),
 }
 
-/// The nodes that are made in the sandbox, by their number there, and the names of device nodes, which are not.
+/// The nodes that are created in the sandbox, by their number there, and the device nodes, which are not, by path.
 #[derive(Debug)]
-pub(super) struct PlantedNodes {
+pub(super) struct SentNodes {
     pub(super) nodes: Vec<NodeId>,
     pub(super) devices: Vec<(Vec<u8>, NodeId)>,
 }
 
-/// Writes a tree down for the inner half.
-pub(super) fn encode_tree(tree: &Tree, out: &mut WireWriter) -> Result<PlantedNodes, SandboxError> {
+/// Encodes a tree.
+///
+/// # Errors
+/// [`SandboxError::Owner`].
+pub(super) fn encode_tree(tree: &Tree, out: &mut WireWriter) -> Result<SentNodes, SandboxError> {
     let mut numbers = vec![NONE; tree.capacity()];
-    let mut planted = PlantedNodes { nodes: Vec::new(), devices: Vec::new() };
-    // The numbers of the names of the directories that lead to the present one, by the length of their paths.
-    let mut above: Vec<(usize, u32)> = Vec::new();
+    let mut sent = SentNodes { nodes: Vec::new(), devices: Vec::new() };
+    // The parent directories of the current entry: length of the path, and number of the name.
+    let mut parents: Vec<(usize, u32)> = Vec::new();
     let mut names = 0u32;
     for entry in tree.walk() {
         let node = tree.node(entry.id);
         if matches!(node.kind, NodeKind::CharDevice { .. } | NodeKind::BlockDevice { .. }) {
-            planted.devices.push((entry.path, entry.id));
+            sent.devices.push((entry.path, entry.id));
             continue;
         }
         let cut = entry.path.iter().rposition(|&byte| byte == b'/');
         let name = entry.path.get(cut.map_or(0, |cut| cut + 1)..).unwrap_or_default();
-        while above.last().is_some_and(|(len, _)| *len > cut.unwrap_or(0)) {
-            above.pop();
+        while parents.last().is_some_and(|(len, _)| *len > cut.unwrap_or(0)) {
+            parents.pop();
         }
-        out.u32(above.last().map_or(NONE, |(_, number)| *number));
+        out.u32(parents.last().map_or(NONE, |(_, number)| *number));
         out.bytes(name);
         if let Some(&number) = numbers.get(entry.id.index()).filter(|number| **number != NONE) {
             out.u8(0);
             out.u32(number);
         } else {
             check_owner(&entry.path, &node.meta)?;
-            numbers[entry.id.index()] = planted.nodes.len() as u32;
-            planted.nodes.push(entry.id);
+            numbers[entry.id.index()] = sent.nodes.len() as u32;
+            sent.nodes.push(entry.id);
             encode_node(&node.meta, &node.kind, out);
         }
         if matches!(node.kind, NodeKind::Dir(_)) {
-            above.push((entry.path.len(), names));
+            parents.push((entry.path.len(), names));
         }
         names += 1;
     }
-    Ok(planted)
+    Ok(sent)
 }
 
 fn check_owner(path: &[u8], meta: &Meta) -> Result<(), SandboxError> {
@@ -140,30 +143,30 @@ pub(super) fn decode_meta(bytes: &mut WireReader<'_>) -> io::Result<Meta> {
     Ok(Meta { mode, uid, gid, mtime, xattrs })
 }
 
-/// The next name to be made.
-pub(super) fn decode_planting(bytes: &mut WireReader<'_>) -> io::Result<PlantOrder> {
+/// Decodes the next name.
+pub(super) fn decode_entry(bytes: &mut WireReader<'_>) -> io::Result<TreeEntry> {
     let parent = bytes.u32()?;
     let name = bytes.bytes()?.to_vec();
-    let what = match bytes.u8()? {
-        0 => OrderKind::Link(bytes.u32()?),
-        kind => {
+    let kind = match bytes.u8()? {
+        0 => EntryKind::Link(bytes.u32()?),
+        tag => {
             let meta = decode_meta(bytes)?;
-            let body = match kind {
+            let body = match tag {
                 1 => NodeBody::Dir,
-                2 => NodeBody::File(Fill::Empty),
-                3 => NodeBody::File(Fill::Needed),
+                2 => NodeBody::File(FileContent::Empty),
+                3 => NodeBody::File(FileContent::Sent),
                 4 => NodeBody::Symlink(bytes.bytes()?.to_vec()),
                 5 => NodeBody::Fifo,
                 6 => NodeBody::Socket,
-                _ => return Err(garbled()),
+                _ => return Err(protocol_error()),
             };
-            OrderKind::Node(meta, body)
+            EntryKind::Node(meta, body)
         }
     };
-    Ok(PlantOrder { parent, name, what })
+    Ok(TreeEntry { parent, name, kind })
 }
 
-/// Writes a job down for the inner half.
+/// Encodes a job.
 pub(super) fn encode_job(job: &SandboxJob, out: &mut WireWriter) {
     out.u64(job.limits.time.as_secs());
     out.u64(job.limits.memory);
@@ -173,7 +176,7 @@ pub(super) fn encode_job(job: &SandboxJob, out: &mut WireWriter) {
     out.u8(u8::from(job.on_failure == OnFailure::Shell));
     out.u8(u8::from(job.clock == SandboxClock::Still));
     out.bytes(job.seed.bytes());
-    variables(&job.env, out);
+    encode_env(&job.env, out);
     match &job.keep {
         CaptureScope::Everything => out.u8(0),
         CaptureScope::Below(paths) => {
@@ -188,24 +191,24 @@ pub(super) fn encode_job(job: &SandboxJob, out: &mut WireWriter) {
     for step in &job.steps {
         out.bytes(step.name.as_bytes());
         out.u32(step.argv.len() as u32);
-        for word in &step.argv {
-            out.bytes(word.as_bytes());
+        for argument in &step.argv {
+            out.bytes(argument.as_bytes());
         }
-        variables(&step.env, out);
+        encode_env(&step.env, out);
         out.bytes(step.folder.as_bytes());
         out.bytes(&step.input);
     }
 }
 
-/// A job, as the inner half reads it.
+/// Decodes a job.
 pub(super) fn decode_job(bytes: &mut WireReader<'_>) -> io::Result<SandboxJob> {
     let time = Duration::from_secs(bytes.u64()?);
     let limits = SandboxLimits { time, memory: bytes.u64()?, disk: bytes.u64()?, processes: bytes.u32()? };
     let epoch: Time = bytes.time()?;
     let on_failure = if bytes.u8()? == 0 { OnFailure::Stop } else { OnFailure::Shell };
     let clock = if bytes.u8()? == 0 { SandboxClock::Real } else { SandboxClock::Still };
-    let seed = Seed::from_bytes(bytes.bytes()?.try_into().map_err(|_| garbled())?);
-    let env = decode_variables(bytes)?;
+    let seed = Seed::from_bytes(bytes.bytes()?.try_into().map_err(|_| protocol_error())?);
+    let env = decode_env(bytes)?;
     let keep = match bytes.u8()? {
         0 => CaptureScope::Everything,
         _ => CaptureScope::Below(
@@ -216,14 +219,14 @@ pub(super) fn decode_job(bytes: &mut WireReader<'_>) -> io::Result<SandboxJob> {
     for _ in 0..bytes.u32()? {
         let name = bytes.text()?;
         let argv = (0..bytes.u32()?).map(|_| bytes.text()).collect::<io::Result<_>>()?;
-        let env = decode_variables(bytes)?;
+        let env = decode_env(bytes)?;
         let folder = bytes.text()?;
         steps.push(SandboxStep { name, argv, env, folder, input: bytes.bytes()?.to_vec() });
     }
     Ok(SandboxJob { steps, env, limits, epoch, keep, on_failure, clock, seed })
 }
 
-fn variables(env: &BTreeMap<String, String>, out: &mut WireWriter) {
+fn encode_env(env: &BTreeMap<String, String>, out: &mut WireWriter) {
     out.u32(env.len() as u32);
     for (name, value) in env {
         out.bytes(name.as_bytes());
@@ -231,6 +234,6 @@ fn variables(env: &BTreeMap<String, String>, out: &mut WireWriter) {
     }
 }
 
-fn decode_variables(bytes: &mut WireReader<'_>) -> io::Result<BTreeMap<String, String>> {
+fn decode_env(bytes: &mut WireReader<'_>) -> io::Result<BTreeMap<String, String>> {
     (0..bytes.u32()?).map(|_| Ok((bytes.text()?, bytes.text()?))).collect()
 }

@@ -1,5 +1,5 @@
-//! A pack: the contents that commands wrote in a sandbox, one after the other in a file without a name. It goes
-//! with the last handle, so a killed build leaves nothing.
+//! Captured files: the contents that commands wrote in a sandbox, one after another in an unnamed file. It is removed
+//! with its last handle, so a killed build leaves nothing.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,24 +10,24 @@ use amiforge_store::blobs::Blobs;
 
 /// A file that contents are appended to.
 #[derive(Debug)]
-pub struct Pack {
+pub struct CapturedFiles {
     file: File,
     path: PathBuf,
     len: u64,
 }
 
-impl Pack {
-    /// An empty pack in a folder, which is made if need be; errors name it after the folder.
+impl CapturedFiles {
+    /// An empty file in a folder, which is created if needed; errors name it `pack` in that folder.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn begin(folder: &Path) -> io::Result<Self> {
+    /// When the folder or the file cannot be created.
+    pub fn create(folder: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let file = tempfile::tempfile_in(folder)?;
         Ok(Self { file, path: folder.join("pack"), len: 0 })
     }
 
-    /// Bytes in it.
+    /// Length in bytes.
     pub fn len(&self) -> u64 {
         self.len
     }
@@ -37,10 +37,10 @@ impl Pack {
         self.len == 0
     }
 
-    /// Appends bytes; gives where they begin.
+    /// Appends bytes and returns the offset of the first.
     ///
     /// # Errors
-    /// What the system says.
+    /// When the file cannot be written.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let at = self.len;
         self.file.write_all(bytes)?;
@@ -48,7 +48,7 @@ impl Pack {
         Ok(at)
     }
 
-    /// Makes it a source of content.
+    /// Adds the file to the blobs as a source.
     pub fn finish(self, blobs: &mut Blobs) -> SourceId {
         blobs.add(self.file, &self.path)
     }

@@ -1,7 +1,7 @@
-//! The system calls that commands in the sandbox may not make, as a program of classic BPF (seccomp(2)).
+//! The filter of system calls, as a program of classic BPF (seccomp(2)): refuses some, and hands others to the tracer.
 //!
-//! It is a second wall: namespaces and missing capabilities stop the same things. It takes away the parts of the
-//! kernel that a build does not need and that bugs were found in, new user namespaces, and the kernel's random
+//! It is a second barrier: namespaces and missing capabilities prevent the same operations. It removes parts of the
+//! kernel that a build does not need and that had vulnerabilities, new user namespaces, and the kernel's random
 //! numbers. The calls of other ABIs (32-bit programs, x32) would need tables of their own; they are not allowed.
 
 use super::super::SandboxClock;
@@ -19,10 +19,10 @@ const fn argument(index: u32) -> u32 {
     16 + 8 * index
 }
 
-/// Calls numbered so or higher belong to x32 on x86-64; no machine has that many.
+/// Calls from this number on belong to x32 on x86-64; no architecture has as many.
 const X32: u32 = 0x4000_0000;
 
-/// Namespaces that a call may ask for in its flags.
+/// Flags of new namespaces.
 const NAMESPACES: u32 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWCGROUP
     | libc::CLONE_NEWUTS
@@ -32,7 +32,7 @@ const NAMESPACES: u32 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWNET
     | 0x80) as u32;
 
-/// Refused with "operation not permitted".
+/// Calls that fail with EPERM.
 const REFUSED: &[libc::c_long] = &[
     libc::SYS_acct,
     libc::SYS_adjtimex,
@@ -77,9 +77,9 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_iopl,
 ];
 
-/// Not there, so that programs take the older way: random numbers from `/dev/urandom`, `clone` for `clone3`, whose
-/// flags a filter cannot see, no rings, whose calls a filter does not see, and `getcpu` for a restartable sequence, in
-/// which the kernel writes down the processor.
+/// Calls that fail with ENOSYS, so that programs use the older ones: random numbers from `/dev/urandom`, `clone` for `clone3`, whose
+/// flags a filter cannot read, no `io_uring`, whose operations a filter cannot see, and `getcpu` for restartable sequences,
+/// in which the kernel stores the processor.
 const ABSENT: &[libc::c_long] = &[
     libc::SYS_add_key,
     libc::SYS_clone3,
@@ -92,20 +92,20 @@ const ABSENT: &[libc::c_long] = &[
     libc::SYS_rseq,
 ];
 
-/// Families of sockets that are allowed: those that stay in the network namespace. (vsock and others do not.)
+/// Socket families that are allowed: those that stay in the network namespace. (vsock and others do not.)
 const FAMILIES: &[i32] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
-/// Requests that would write to a terminal as if somebody typed: TIOCSTI and TIOCLINUX.
+/// Requests that insert input into a terminal: TIOCSTI and TIOCLINUX.
 const TYPING: &[u32] = &[0x5412, 0x541c];
 
-/// Clocks that tell the time of day (`linux/time.h`): `CLOCK_REALTIME`, its coarse form, and `CLOCK_TAI`.
+/// Clocks of the time of day (`linux/time.h`): `CLOCK_REALTIME`, its coarse form, and `CLOCK_TAI`.
 #[cfg(target_arch = "x86_64")]
 const TIMES_OF_DAY: &[u32] = &[0, 5, 11];
 
-/// Hands the calls that ask for the time of day, for random numbers, for the machine and for files' attributes to the
-/// tracer, and those that wait and do not wait for ever.
+/// Hands the calls that return the time of day, random numbers, facts about the machine or attributes of files to the
+/// tracer, and those that wait with a timeout.
 #[cfg(target_arch = "x86_64")]
-fn still(out: &mut Vec<sock_filter>) {
+fn trace_emulated(out: &mut Vec<sock_filter>) {
     let trace = || end(libc::SECCOMP_RET_TRACE);
     for call in TRACED {
         on_call(out, *call, &[trace()]);
@@ -116,10 +116,11 @@ fn still(out: &mut Vec<sock_filter>) {
     }
     gettime.push(allow());
     on_call(out, libc::SYS_clock_gettime, &gettime);
-    // Without an end: a pointer is never null in its lower half alone, as far as a wait depends on it.
-    let with_end = |index| [load(argument(index)), jump(BPF_JEQ, 0, 0, 1), allow(), trace()];
+    // A null pointer means no timeout. Only its lower half is compared: no program passes a pointer here of which only the
+    // lower half is zero.
+    let with_timeout = |index| [load(argument(index)), jump(BPF_JEQ, 0, 0, 1), allow(), trace()];
     for (call, index) in WITH_POINTER {
-        on_call(out, *call, &with_end(*index));
+        on_call(out, *call, &with_timeout(*index));
     }
     for (call, index) in WITH_MILLISECONDS {
         let negative = 1 << 31;
@@ -144,14 +145,14 @@ fn still(out: &mut Vec<sock_filter>) {
         futex.push(jump(BPF_JEQ, operation.cast_unsigned(), 4 - at, 0));
     }
     futex.push(allow());
-    futex.extend(with_end(3));
+    futex.extend(with_timeout(3));
     on_call(out, libc::SYS_futex, &futex);
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn still(_: &mut Vec<sock_filter>) {}
+fn trace_emulated(_: &mut Vec<sock_filter>) {}
 
-/// Calls that the tracer always answers or looks after.
+/// Calls that the tracer always emulates or changes.
 #[cfg(target_arch = "x86_64")]
 const TRACED: &[libc::c_long] = &[
     libc::SYS_stat,
@@ -175,7 +176,7 @@ const TRACED: &[libc::c_long] = &[
     libc::SYS_uname,
 ];
 
-/// Calls that wait for ever where an argument, which is a pointer, is null; with the number of that argument.
+/// Calls that wait without a timeout where a pointer argument is null; with the index of that argument.
 #[cfg(target_arch = "x86_64")]
 const WITH_POINTER: &[(libc::c_long, u32)] = &[
     (libc::SYS_epoll_pwait2, 3),
@@ -186,18 +187,18 @@ const WITH_POINTER: &[(libc::c_long, u32)] = &[
     (libc::SYS_semtimedop, 3),
 ];
 
-/// Calls that wait so many milliseconds, or for ever where it is negative; with the number of that argument.
+/// Calls whose timeout is a number of milliseconds, none if negative; with the index of that argument.
 #[cfg(target_arch = "x86_64")]
 const WITH_MILLISECONDS: &[(libc::c_long, u32)] =
     &[(libc::SYS_epoll_pwait, 3), (libc::SYS_epoll_wait, 3), (libc::SYS_poll, 2)];
 
-/// The program. Of a command that is traced, the tracer answers what asks for random numbers, so that each process gets
-/// others each time; with a clock that stands still also what asks for the time and the machine.
+/// The program. With a tracer, calls for random numbers go to it, so that a process gets new ones with each call; with an
+/// emulated clock also the calls for the time and the machine.
 pub(super) fn filter(traced: Option<SandboxClock>) -> Vec<sock_filter> {
     let mut out = vec![load(MACHINE), jump(BPF_JEQ, ARCH, 1, 0), kill(), load(NUMBER)];
     out.extend([jump(BPF_JGE, X32, 0, 1), fail(libc::ENOSYS)]);
     match traced {
-        Some(SandboxClock::Still) => still(&mut out),
+        Some(SandboxClock::Still) => trace_emulated(&mut out),
         Some(SandboxClock::Real) => on_call(&mut out, libc::SYS_getrandom, &[end(libc::SECCOMP_RET_TRACE)]),
         None => {}
     }
@@ -264,8 +265,8 @@ fn fail(with: i32) -> sock_filter {
 mod tests {
     use super::*;
 
-    /// What the filter says to a call.
-    fn verdict(traced: Option<SandboxClock>, arch: u32, call: u32, args: [u32; 6]) -> u32 {
+    /// The action of the filter for a call.
+    fn action(traced: Option<SandboxClock>, arch: u32, call: u32, args: [u32; 6]) -> u32 {
         let program = filter(traced);
         let (mut at, mut value) = (0, 0);
         loop {
@@ -293,45 +294,45 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_build_needs_is_allowed() {
+    fn only_calls_that_builds_need_are_allowed() {
         let no = |errno: i32| libc::SECCOMP_RET_ERRNO | errno as u32;
-        let told = |call: libc::c_long, first: u32, second: u32| {
-            verdict(None, ARCH, call as u32, [first, second, 0, 0, 0, 0])
+        let of_call = |call: libc::c_long, first: u32, second: u32| {
+            action(None, ARCH, call as u32, [first, second, 0, 0, 0, 0])
         };
-        assert_eq!(told(libc::SYS_read, 0, 0), libc::SECCOMP_RET_ALLOW);
-        assert_eq!(told(libc::SYS_mount, 0, 0), no(libc::EPERM));
-        assert_eq!(told(libc::SYS_getrandom, 0, 0), no(libc::ENOSYS));
-        assert_eq!(told(libc::SYS_clone, libc::SIGCHLD as u32, 0), libc::SECCOMP_RET_ALLOW);
-        assert_eq!(told(libc::SYS_clone, libc::CLONE_NEWUSER as u32, 0), no(libc::EPERM));
-        assert_eq!(told(libc::SYS_unshare, libc::CLONE_NEWNS as u32, 0), no(libc::EPERM));
-        assert_eq!(told(libc::SYS_unshare, libc::CLONE_FS as u32, 0), libc::SECCOMP_RET_ALLOW);
-        assert_eq!(told(libc::SYS_socket, libc::AF_UNIX as u32, 0), libc::SECCOMP_RET_ALLOW);
-        assert_eq!(told(libc::SYS_socket, libc::AF_VSOCK as u32, 0), no(libc::EAFNOSUPPORT));
-        assert_eq!(told(libc::SYS_ioctl, 0, 0x5412), no(libc::EPERM));
-        assert_eq!(told(libc::SYS_ioctl, 0, 0x5401), libc::SECCOMP_RET_ALLOW);
-        assert_eq!(told(libc::SYS_clock_gettime, 0, 0), libc::SECCOMP_RET_ALLOW);
-        assert_eq!(verdict(None, ARCH, X32 + 165, [0; 6]), no(libc::ENOSYS));
-        assert_eq!(verdict(None, 0x4000_0003, 4, [0; 6]), libc::SECCOMP_RET_KILL_PROCESS);
+        assert_eq!(of_call(libc::SYS_read, 0, 0), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(of_call(libc::SYS_mount, 0, 0), no(libc::EPERM));
+        assert_eq!(of_call(libc::SYS_getrandom, 0, 0), no(libc::ENOSYS));
+        assert_eq!(of_call(libc::SYS_clone, libc::SIGCHLD as u32, 0), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(of_call(libc::SYS_clone, libc::CLONE_NEWUSER as u32, 0), no(libc::EPERM));
+        assert_eq!(of_call(libc::SYS_unshare, libc::CLONE_NEWNS as u32, 0), no(libc::EPERM));
+        assert_eq!(of_call(libc::SYS_unshare, libc::CLONE_FS as u32, 0), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(of_call(libc::SYS_socket, libc::AF_UNIX as u32, 0), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(of_call(libc::SYS_socket, libc::AF_VSOCK as u32, 0), no(libc::EAFNOSUPPORT));
+        assert_eq!(of_call(libc::SYS_ioctl, 0, 0x5412), no(libc::EPERM));
+        assert_eq!(of_call(libc::SYS_ioctl, 0, 0x5401), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(of_call(libc::SYS_clock_gettime, 0, 0), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(action(None, ARCH, X32 + 165, [0; 6]), no(libc::ENOSYS));
+        assert_eq!(action(None, 0x4000_0003, 4, [0; 6]), libc::SECCOMP_RET_KILL_PROCESS);
     }
 
     #[test]
     #[cfg(target_arch = "x86_64")]
-    fn what_asks_for_the_time_of_day_chance_or_the_machine_is_handed_to_the_tracer() {
-        let told = |call: libc::c_long, first: u32| {
-            verdict(Some(SandboxClock::Still), ARCH, call as u32, [first, 0, 0, 0, 0, 0])
+    fn calls_for_the_time_of_day_random_numbers_or_the_machine_go_to_the_tracer() {
+        let of_call = |call: libc::c_long, first: u32| {
+            action(Some(SandboxClock::Still), ARCH, call as u32, [first, 0, 0, 0, 0, 0])
         };
         let traced = libc::SECCOMP_RET_TRACE;
-        let real = |call: libc::c_long| verdict(Some(SandboxClock::Real), ARCH, call as u32, [0; 6]);
+        let real = |call: libc::c_long| action(Some(SandboxClock::Real), ARCH, call as u32, [0; 6]);
         assert_eq!(real(libc::SYS_getrandom), traced);
         assert_eq!(real(libc::SYS_gettimeofday), libc::SECCOMP_RET_ALLOW);
         assert_eq!(real(libc::SYS_stat), libc::SECCOMP_RET_ALLOW);
-        assert_eq!(told(libc::SYS_clock_gettime, libc::CLOCK_REALTIME as u32), traced);
-        assert_eq!(told(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC as u32), libc::SECCOMP_RET_ALLOW);
-        assert_eq!(told(libc::SYS_gettimeofday, 0), traced);
-        assert_eq!(told(libc::SYS_getrandom, 0), traced);
-        assert_eq!(told(libc::SYS_read, 0), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(of_call(libc::SYS_clock_gettime, libc::CLOCK_REALTIME as u32), traced);
+        assert_eq!(of_call(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC as u32), libc::SECCOMP_RET_ALLOW);
+        assert_eq!(of_call(libc::SYS_gettimeofday, 0), traced);
+        assert_eq!(of_call(libc::SYS_getrandom, 0), traced);
+        assert_eq!(of_call(libc::SYS_read, 0), libc::SECCOMP_RET_ALLOW);
         let waits = |call: libc::c_long, args: [u32; 4]| {
-            verdict(Some(SandboxClock::Still), ARCH, call as u32, [args[0], args[1], args[2], args[3], 0, 0])
+            action(Some(SandboxClock::Still), ARCH, call as u32, [args[0], args[1], args[2], args[3], 0, 0])
         };
         let until = (libc::FUTEX_WAIT_BITSET | libc::FUTEX_CLOCK_REALTIME).cast_unsigned();
         assert_eq!(waits(libc::SYS_futex, [8, until, 0, 8]), traced);
@@ -352,8 +353,8 @@ mod tests {
         assert_eq!(waits(libc::SYS_ppoll, [8, 1, 0, 0]), libc::SECCOMP_RET_ALLOW);
         assert_eq!(waits(libc::SYS_ppoll, [8, 1, 8, 0]), traced);
         for call in [libc::SYS_newfstatat, libc::SYS_uname, libc::SYS_sched_getaffinity] {
-            assert_eq!(told(call, 0), traced);
+            assert_eq!(of_call(call, 0), traced);
         }
-        assert_eq!(told(libc::SYS_mount, 0), libc::SECCOMP_RET_ERRNO | libc::EPERM as u32);
+        assert_eq!(of_call(libc::SYS_mount, 0), libc::SECCOMP_RET_ERRNO | libc::EPERM as u32);
     }
 }

@@ -1,4 +1,4 @@
-//! A small tree of the host's own programs, and jobs on it.
+//! The fixture of the tests: a small tree of programs of the host, a sandbox, and jobs on the tree.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -18,46 +18,47 @@ use amiforge_store::blobs::{Blobs, FileStamp};
 /// `SOURCE_DATE_EPOCH` of the jobs.
 pub(crate) const EPOCH: Time = Time::from_secs(1_600_000_000);
 
-/// The time of everything in the tree.
+/// The mtime of every node of the tree.
 pub(crate) const OLD: Time = Time::from_secs(1_500_000_000);
 
-/// Programs of the host that the tree has.
+/// Programs of the host that are copied into the tree.
 const PROGRAMS: &[&str] = &[
     "sh", "perl", "cat", "chmod", "chown", "cp", "dd", "env", "head", "id", "ln", "ls", "mkdir", "mknod",
     "mv", "nproc", "readlink", "rm", "rmdir", "sleep", "stat", "touch", "truncate", "tty", "uname", "mkfifo",
     "stty",
 ];
 
-/// A tree, where its contents are, and a sandbox.
-pub(crate) struct Yard {
+/// A tree with its contents, and a sandbox.
+pub(crate) struct Fixture {
     pub(crate) tree: Tree,
     pub(crate) blobs: Blobs,
     pub(crate) sandbox: Sandbox,
     _scratch: tempfile::TempDir,
 }
 
-impl Yard {
+impl Fixture {
     pub(crate) fn new() -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let sandbox = Sandbox { launcher: Launcher::own().unwrap(), scratch: scratch.path().join("packs") };
-        let mut yard = Self { tree: Tree::new(meta(0o755)), blobs: Blobs::new(), sandbox, _scratch: scratch };
+        let mut fixture =
+            Self { tree: Tree::new(meta(0o755)), blobs: Blobs::new(), sandbox, _scratch: scratch };
         for folder in ["bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "var"] {
-            yard.add(folder, meta(0o755), NodeKind::dir());
+            fixture.add(folder, meta(0o755), NodeKind::dir());
         }
         let mut files = BTreeSet::new();
         for program in PROGRAMS {
             let path = find(program);
-            files.extend(needs(&path));
-            yard.take(&path, &format!("bin/{program}"));
+            files.extend(libraries(&path));
+            fixture.copy(&path, &format!("bin/{program}"));
         }
         for file in files {
-            yard.take(&file, file.strip_prefix("/").unwrap().to_str().unwrap());
+            fixture.copy(&file, file.strip_prefix("/").unwrap().to_str().unwrap());
         }
-        yard.file("etc/greeting", "hello\n");
-        yard
+        fixture.file("etc/greeting", "hello\n");
+        fixture
     }
 
-    /// Adds a node and the folders that lead to it.
+    /// Adds a node and its parent folders.
     pub(crate) fn add(&mut self, path: &str, meta: Meta, kind: NodeKind) -> NodeId {
         let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
         let dir = match self.tree.lookup(dir.as_bytes()) {
@@ -71,21 +72,21 @@ impl Yard {
         self.add(path, meta(0o644), NodeKind::File(Content::Inline(Arc::from(text.as_bytes()))))
     }
 
-    fn take(&mut self, from: &Path, to: &str) {
+    fn copy(&mut self, from: &Path, to: &str) {
         if self.tree.lookup(to.as_bytes()).is_some() {
             return;
         }
-        let found = std::fs::metadata(from).unwrap();
-        let source = self.blobs.add_closed(from.canonicalize().unwrap(), FileStamp::of(&found));
-        let mode = (found.permissions().mode() & 0o777) as u16;
-        self.add(to, meta(mode), NodeKind::File(Content::Slice { source, at: 0, len: found.size() }));
+        let metadata = std::fs::metadata(from).unwrap();
+        let source = self.blobs.add_closed(from.canonicalize().unwrap(), FileStamp::of(&metadata));
+        let mode = (metadata.permissions().mode() & 0o777) as u16;
+        self.add(to, meta(mode), NodeKind::File(Content::Slice { source, at: 0, len: metadata.size() }));
     }
 
-    /// Runs a script; a job that takes a minute hangs.
+    /// Runs a script, at most a minute.
     pub(crate) fn run(&mut self, script: &str) -> Result<Captured, SandboxError> {
         let mut job = job(script);
         job.limits.time = Duration::from_mins(1);
-        // The tree has no locales, and perl would say so every time.
+        // The tree has no locales, of which perl would warn every time.
         job.env.insert("PERL_BADLANG".into(), "0".into());
         self.run_job(&job)
     }
@@ -94,8 +95,8 @@ impl Yard {
         self.sandbox.run(&self.tree, &mut self.blobs, job, Monitor::none())
     }
 
-    /// What a script writes.
-    pub(crate) fn told(&mut self, script: &str) -> String {
+    /// The output of a script.
+    pub(crate) fn output(&mut self, script: &str) -> String {
         match self.run(script) {
             Ok(captured) => String::from_utf8(captured.log.0).unwrap(),
             Err(error) => panic!("{error}"),
@@ -118,13 +119,13 @@ impl Yard {
     }
 }
 
-/// Every name of a tree with its attributes and a digest of its content, a line each.
-pub(crate) fn listing(yard: &Yard, tree: &Tree) -> String {
+/// A line for every name of a tree, with its attributes and the digest of its content.
+pub(crate) fn listing(fixture: &Fixture, tree: &Tree) -> String {
     let mut out = String::new();
     for (line, entry) in amiforge_formats::dump::to_string(tree).lines().zip(tree.walk()) {
         out.push_str(line);
         if let NodeKind::File(_) = tree.node(entry.id).kind {
-            let bytes = yard.read(tree, std::str::from_utf8(&entry.path).unwrap());
+            let bytes = fixture.read(tree, std::str::from_utf8(&entry.path).unwrap());
             write!(out, " {}", amiforge_formats::digest::Digest::of(&bytes)).unwrap();
         }
         out.push('\n');
@@ -146,10 +147,10 @@ fn find(program: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("this system has no `{program}`"))
 }
 
-/// The libraries that a program needs.
-fn needs(program: &Path) -> Vec<PathBuf> {
-    let said = Command::new("ldd").arg(program).output().unwrap();
-    let said = String::from_utf8(said.stdout).unwrap();
-    let words = said.split_ascii_whitespace().filter(|word| word.starts_with('/'));
-    words.map(PathBuf::from).collect()
+/// The shared libraries of a program.
+fn libraries(program: &Path) -> Vec<PathBuf> {
+    let listed = Command::new("ldd").arg(program).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let paths = listed.split_ascii_whitespace().filter(|word| word.starts_with('/'));
+    paths.map(PathBuf::from).collect()
 }

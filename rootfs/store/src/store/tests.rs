@@ -1,23 +1,23 @@
 use super::*;
 
 fn put(store: &Store, bytes: &[u8]) -> PathBuf {
-    let mut entry = store.begin().unwrap();
+    let mut entry = store.create_entry().unwrap();
     entry.write(bytes).unwrap();
-    let (spool, naming) = entry.finish(Digest::of(b"gz"), 2).unwrap();
-    naming.finish().unwrap();
-    spool.path
+    let (finished, rename) = entry.finish(Digest::of(b"gz"), 2).unwrap();
+    rename.commit().unwrap();
+    finished.path
 }
 
 #[test]
 fn an_entry_is_found_by_digest_and_length_only() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::at(&folder.path().join("new"));
-    assert!(!store.may_hold(2));
+    assert!(!store.may_contain(2));
     assert!(store.find(Digest::of(b"gz"), 2).unwrap().is_none());
     put(&store, b"plain");
-    assert!(store.may_hold(2) && !store.may_hold(12));
-    let spool = store.find(Digest::of(b"gz"), 2).unwrap().unwrap();
-    assert_eq!((spool.len, spool.digest), (5, Digest::of(b"plain")));
+    assert!(store.may_contain(2) && !store.may_contain(12));
+    let entry = store.find(Digest::of(b"gz"), 2).unwrap().unwrap();
+    assert_eq!((entry.len, entry.digest), (5, Digest::of(b"plain")));
     assert!(store.find(Digest::of(b"other"), 2).unwrap().is_none());
 }
 
@@ -33,14 +33,14 @@ fn a_cut_entry_is_named_and_removed() {
 }
 
 #[test]
-fn what_a_dead_build_left_is_swept_and_a_living_one_is_not() {
+fn parts_of_dead_builds_are_removed_and_those_of_living_ones_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::at(folder.path());
-    let living = store.begin().unwrap();
+    let living = store.create_entry().unwrap();
     let dead = folder.path().join(".part-dead");
     std::fs::write(&dead, b"x").unwrap();
-    let _second = Store::at(folder.path()).begin().unwrap();
-    assert!(living.part.path().exists() && !dead.exists());
+    let _second = Store::at(folder.path()).create_entry().unwrap();
+    assert!(living.part_path().exists() && !dead.exists());
 }
 
 #[test]
@@ -57,6 +57,6 @@ fn a_store_that_cannot_be_written_says_where() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, b"").unwrap();
-    let error = Store::at(&file.join("store")).begin().unwrap_err();
+    let error = Store::at(&file.join("store")).create_entry().unwrap_err();
     assert!(error.to_string().contains("/file/store`"), "{error}");
 }
