@@ -71,7 +71,7 @@ impl Failure {
             ErrorClass::Failed if self.error.root_cause().to_string() == "interrupted" => {
                 "interrupted".to_owned()
             }
-            ErrorClass::Failed => self.service_code().unwrap_or_else(|| "failed".to_owned()),
+            ErrorClass::Failed => service_code(&self.error).unwrap_or_else(|| "failed".to_owned()),
         };
         FailureJson {
             code,
@@ -79,17 +79,6 @@ impl Failure {
             causes: self.error.chain().skip(1).map(ToString::to_string).collect(),
             hint: self.hint.clone(),
         }
-    }
-
-    #[cfg(feature = "aws")]
-    fn service_code(&self) -> Option<String> {
-        let fault = &failed_call(&self.error)?.error;
-        Some(fault.code.clone().unwrap_or_else(|| format!("{:?}", fault.kind)))
-    }
-
-    #[cfg(not(feature = "aws"))]
-    fn service_code(&self) -> Option<String> {
-        None
     }
 }
 
@@ -105,6 +94,19 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+/// The code of a service's error. The names of [`ServiceErrorKind`] replace a code that the service did not give, so
+/// they are part of the JSON output.
+#[cfg(feature = "aws")]
+fn service_code(error: &anyhow::Error) -> Option<String> {
+    let fault = &failed_call(error)?.error;
+    Some(fault.code.clone().unwrap_or_else(|| format!("{:?}", fault.kind)))
+}
+
+#[cfg(not(feature = "aws"))]
+fn service_code(_error: &anyhow::Error) -> Option<String> {
+    None
+}
+
 /// The failed call in the chain of an error.
 #[cfg(feature = "aws")]
 fn failed_call(error: &anyhow::Error) -> Option<&RetryExhausted> {
@@ -116,8 +118,8 @@ pub(crate) type CommandResult = Result<Outcome, Failure>;
 
 /// A hint for a call that the service refused or that did not reach it.
 #[cfg(feature = "aws")]
-pub(crate) fn service_hint(gave_up: &RetryExhausted) -> Option<String> {
-    let hint = match gave_up.error.kind {
+pub(crate) fn service_hint(failure: &RetryExhausted) -> Option<String> {
+    let hint = match failure.error.kind {
         ServiceErrorKind::NoCredentials => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`"
         }

@@ -13,7 +13,7 @@ use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::machine::InstanceIdentity;
 use amiforge_machine::boot::receipt::{self, BootRecord};
 use amiforge_machine::boot::{BootError, DiskState, Launch, LaunchEnd, LaunchOutcome as Launched, launch};
-use amiforge_progress::Monitor;
+use amiforge_progress::{CancelToken, Monitor};
 use anyhow::Context as _;
 
 pub(crate) use args::Args;
@@ -27,7 +27,7 @@ use crate::ui::Ui;
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cancel = interrupt_on_signals()?;
-    let target = BootTarget::resolve(args, ui, &cancel)?;
+    let target = open_target(args, ui, &cancel)?;
     let cannot = || format!("cannot boot `{}`", args.image.display());
     let before = args.needs_login().then(|| Medium::open(&target.disk)).transpose().with_context(cannot)?;
     let before = before.as_ref().map(DiskState::read);
@@ -49,6 +49,18 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         LaunchEnd::Passed | LaunchEnd::PoweredOff | LaunchEnd::Interrupted => Outcome::Success,
         LaunchEnd::Failed { .. } => Outcome::Difference,
     })
+}
+
+/// Opens a local image, or downloads the AMI that the arguments name.
+#[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only a download needs them"))]
+fn open_target(args: &Args, ui: &Ui, cancel: &CancelToken) -> Result<BootTarget, Failure> {
+    #[cfg(feature = "aws")]
+    if let Some(id) = args.image.to_str().filter(|id| id.starts_with("ami-") && !args.image.exists()) {
+        let id = crate::cmd::region::resource_id(id)
+            .map_err(|reason| Failure::usage(anyhow::anyhow!("`{id}` is {reason}")))?;
+        return ami::fetch(args, &id, ui, cancel);
+    }
+    BootTarget::local(args)
 }
 
 /// Refuses a command over ssh for an image that took another key: an image takes a key at its first boot only.
@@ -84,7 +96,7 @@ fn keep_receipt(
     request: &Launch,
     launched: &Launched,
     ui: &Ui,
-    cancel: &amiforge_progress::CancelToken,
+    cancel: &CancelToken,
 ) -> Result<Option<std::path::PathBuf>, Failure> {
     let Some(image) = target.receipt_image.as_deref().filter(|_| !args.leaves_no_receipt()) else {
         return Ok(None);

@@ -90,8 +90,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let tree = tree.with_context(cannot)?;
     let last = if args.follow { LastLink::Followed } else { LastLink::Kept };
     let at = resolve(&tree, &inside.path, last).with_context(cannot)?;
-    let found = InspectTarget { medium: &medium, slot, tree: &tree, at, name: inside.path.last().cloned() };
-    found.run(args, ui, cannot)
+    let selected =
+        InspectTarget { medium: &medium, slot, tree: &tree, at, name: inside.path.last().cloned() };
+    selected.run(args, ui, cannot)
 }
 
 /// The right form for a path that treats a bundle or an image as a folder of files.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use amiforge_rootfs::packages::control;
 
-use super::without_credentials;
+use super::url::without_credentials;
 use crate::recipe::{ArchiveRole, DebArchive};
 
 /// The variable of the environment with the mirror of the distribution.
@@ -36,14 +36,14 @@ impl Mirrors {
     /// A sentence that names the variable to set.
     pub fn url_for_suite(&self, archive: &DebArchive, suite: &str) -> Result<String, String> {
         let given = self.variable(&own_variable(archive));
-        let found = match archive.role {
+        let mirror = match archive.role {
             ArchiveRole::Security => given.or_else(|| archive.mirror.clone()).or_else(|| {
                 self.variable(VARIABLE).map(|main| format!("{}-security", main.trim_end_matches('/')))
             }),
             ArchiveRole::Distribution => archive.mirror.clone().or(given).or_else(|| self.variable(VARIABLE)),
             ArchiveRole::Further => archive.mirror.clone().or(given),
         };
-        let found = found.or_else(|| self.from_apt(archive, suite)).ok_or_else(|| {
+        let mirror = mirror.or_else(|| self.apt_mirror(archive, suite)).ok_or_else(|| {
             let variable = variable_of(archive);
             format!(
                 "no mirror of the archive `{}` is configured: set `{variable}` in the environment, or `mirror` in the \
@@ -52,7 +52,7 @@ impl Mirrors {
                 archive.name, archive.name
             )
         })?;
-        let url = found.trim_end_matches('/');
+        let url = mirror.trim_end_matches('/');
         if ["http://", "https://", "file:///"].iter().any(|scheme| url.starts_with(scheme)) {
             return Ok(url.to_owned());
         }
@@ -90,7 +90,7 @@ impl Mirrors {
     /// the URL of another suite of the same archive: a mirror has every suite of its distribution, and Release files
     /// are verified by their signatures wherever they come from. Only the suites of the known distributions identify
     /// their archive; other archives use names such as `stable`.
-    fn from_apt(&self, archive: &DebArchive, suite: &str) -> Option<String> {
+    fn apt_mirror(&self, archive: &DebArchive, suite: &str) -> Option<String> {
         let named = |url: &str| url.trim_end_matches('/').rsplit('/').next() == Some(archive.name.as_str());
         let known = matches!(archive.name.as_str(), "debian" | "debian-security" | "ubuntu");
         let same_suite: Vec<_> =

@@ -1,22 +1,24 @@
 //! Fetches files over the network into the store, checked by digest. Behind the feature `fetch`; only `lock` and
 //! `fetch` use it, a build never does.
 
+mod error;
 mod git;
 mod http;
 mod mirrors;
 mod objects;
 mod requests;
-
-use std::io;
+mod url;
 
 use amiforge_progress::Monitor;
-use amiforge_store::{Store, StoreError};
+use amiforge_store::Store;
 
+pub use error::FetchError;
 pub use http::{HttpClient, TransferError};
 pub use mirrors::{Mirrors, variable_of};
 pub(crate) use objects::fetch_unpinned;
 pub use objects::{FetchOutcome, fetch};
 pub use requests::{FileLocation, FileRequest};
+pub(crate) use url::without_credentials;
 
 /// What a fetch works with.
 #[derive(Clone, Copy)]
@@ -33,70 +35,4 @@ pub struct Fetcher<'a> {
     pub now: i64,
     /// Receives the progress, and cancels the work.
     pub monitor: Monitor<'a>,
-}
-
-/// Why a file was not fetched.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FetchError {
-    /// A file could not be transferred.
-    #[error("fetching `{url}`")]
-    Url {
-        /// Its URL, without credentials.
-        url: String,
-        /// Why.
-        #[source]
-        source: TransferError,
-    },
-    /// A file has another digest or length than the lock.
-    #[error("`{url}` is not what the lock pins ({label}): {found} instead of {expected}")]
-    Other {
-        /// Its URL, without credentials.
-        url: String,
-        /// Its name.
-        label: String,
-        /// The digest or length of the fetched file.
-        found: String,
-        /// The expected one.
-        expected: String,
-    },
-    /// A file beside the recipe cannot be read.
-    #[error("reading `{name}`")]
-    Local {
-        /// Its name in the recipe.
-        name: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// No mirror is configured.
-    #[error("{0}")]
-    Mirror(String),
-    /// The commit of a git repository could not be exported.
-    #[error("exporting commit {commit} of `{url}`")]
-    Git {
-        /// Its URL, without credentials.
-        url: String,
-        /// The commit.
-        commit: String,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The user interrupted the fetch.
-    #[error("interrupted; what was fetched is kept, and the same command resumes")]
-    Interrupted,
-}
-
-/// A URL without its credentials.
-pub(crate) fn without_credentials(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    match host.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://{host}{path}"),
-        None => url.to_owned(),
-    }
 }

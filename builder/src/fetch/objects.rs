@@ -13,8 +13,11 @@ use std::time::Duration;
 use amiforge_progress::Monitor;
 use amiforge_store::{CreatedObject, Objects, PartialObject, StoreError};
 
-use super::http::{ATTEMPTS, broken, pause};
-use super::{FetchError, FileLocation, FileRequest, HttpClient, TransferError, git, without_credentials};
+use super::error::FetchError;
+use super::git;
+use super::http::{ATTEMPTS, HttpClient, TransferError, broken, pause};
+use super::requests::{FileLocation, FileRequest};
+use super::url::without_credentials;
 
 /// Bytes per read.
 const CHUNK: usize = 1 << 17;
@@ -221,12 +224,12 @@ impl FetchWork<'_> {
                 }
                 CreatedObject::Partial(part) => part,
             };
-            let found = part.len();
+            let resumed_at = part.len();
             match self.pull(&mut part, request, url) {
                 Ok(()) => match part.finish() {
                     Ok(_) => return Ok(()),
                     // The partial file was not the beginning of this file: fetch it once more from its start.
-                    Err(StoreError::Other { .. }) if found > 0 && may_restart => may_restart = false,
+                    Err(StoreError::Other { .. }) if resumed_at > 0 && may_restart => may_restart = false,
                     Err(error) => return Err(other(error, request, url)),
                 },
                 Err(PullError::Transfer(error)) if error.is_temporary() && attempt < ATTEMPTS => {

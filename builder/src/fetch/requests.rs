@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
 
-use super::{FetchError, Mirrors};
+use super::error::FetchError;
+use super::mirrors::Mirrors;
 use crate::recipe::{DebSource, SourceFrom};
 
 /// A file to fetch.

@@ -6,7 +6,7 @@ use std::fmt;
 use amiforge_rootfs::packages::locked::LockedPackage;
 use amiforge_rootfs::packages::version;
 
-use super::Lock;
+use super::model::Lock;
 
 /// The change of an input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,6 +8,7 @@ mod error;
 mod inputs;
 #[cfg(feature = "fetch")]
 mod keyring;
+mod model;
 #[cfg(feature = "fetch")]
 mod requests;
 #[cfg(feature = "fetch")]
@@ -16,17 +17,16 @@ pub mod resolve;
 mod suites;
 mod text;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::packages::locked::{LockedArchive, LockedPackage};
 
 pub use diff::{InputChange, LockDiff};
 pub use error::{LockError, SuiteError};
+pub use model::{Lock, LockedFile, LockedSource, LockedStage};
 #[cfg(feature = "fetch")]
 pub use requests::requests;
 
@@ -34,52 +34,6 @@ use crate::recipe::Recipe;
 
 /// The longest lock that is read, in bytes.
 const MAX_LEN: u64 = 256 << 20;
-
-/// A lock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lock {
-    /// Digest of the inputs that the recipe requested when the lock was made.
-    pub inputs: Digest,
-    /// The suites that were read, in the order of the recipe.
-    pub archives: Vec<LockedArchive>,
-    /// The packages of the image, by name and architecture.
-    pub image: Vec<LockedPackage>,
-    /// The stages, in the order of the recipe.
-    pub stages: Vec<LockedStage>,
-}
-
-/// What a lock pins for a stage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LockedStage {
-    /// Its name.
-    pub name: String,
-    /// The packages of its tools, by name and architecture.
-    pub packages: Vec<LockedPackage>,
-    /// Its sources, in the order of the recipe.
-    pub sources: Vec<LockedSource>,
-}
-
-/// A source of a stage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LockedSource {
-    /// Its name.
-    pub label: String,
-    /// Digest of the archive.
-    pub sha256: Digest,
-    /// Its length in bytes.
-    pub size: u64,
-}
-
-/// A file that a lock pins.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LockedFile {
-    /// Its digest.
-    pub sha256: Digest,
-    /// Its length in bytes.
-    pub size: u64,
-    /// Its name in messages.
-    pub label: String,
-}
 
 impl Lock {
     /// Whether a recipe has inputs to lock.
@@ -145,21 +99,6 @@ impl Lock {
         made.as_file().sync_all().map_err(failed)?;
         made.persist(path).map_err(|error| failed(error.error))?;
         Ok(())
-    }
-
-    /// Every pinned file, once each, sorted by digest.
-    pub fn files(&self) -> Vec<LockedFile> {
-        let mut files = BTreeMap::new();
-        let stages = self.stages.iter();
-        let packages = self.image.iter().chain(stages.clone().flat_map(|stage| &stage.packages));
-        for package in packages {
-            let label = format!("{} {} {}", package.name, package.version, package.arch);
-            files.insert(package.sha256, (package.size, label));
-        }
-        for source in stages.flat_map(|stage| &stage.sources) {
-            files.insert(source.sha256, (source.size, source.label.clone()));
-        }
-        files.into_iter().map(|(sha256, (size, label))| LockedFile { sha256, size, label }).collect()
     }
 }
 

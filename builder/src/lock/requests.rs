@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use amiforge_rootfs::packages::locked::LockedPackage;
 
-use super::{Lock, LockedStage};
+use super::model::{Lock, LockedStage};
 use crate::fetch::{FetchError, FileLocation, FileRequest, Mirrors};
 use crate::recipe::Recipe;
 

@@ -9,8 +9,9 @@ use amiforge_rootfs::packages::resolve::{self, PackageId, PinPreference, PinTo, 
 use sha2::{Digest as _, Sha256};
 
 use super::error::{LockError, SuiteError};
+use super::inputs;
+use super::model::{Lock, LockedSource, LockedStage};
 use super::suites::{self, ReadSuite};
-use super::{Lock, LockedSource, LockedStage, inputs};
 use crate::fetch::{self, FetchError, Fetcher, FileLocation, FileRequest};
 use crate::recipe::{DebSource, PinTarget, Recipe, Recommends, Stage, StageSource};
 
@@ -221,18 +222,18 @@ fn fetch_and_measure(
     fetcher: &Fetcher<'_>,
 ) -> Result<(Digest, u64), FetchError> {
     let mut file = fetch::fetch_unpinned(from, fetcher.store.folder(), fetcher.client, fetcher.monitor)?;
-    let (found, size) = measure(&mut file)
+    let (sha256, size) = measure(&mut file)
         .map_err(|error| FetchError::Local { name: source.label.clone(), source: error })?;
-    if let Some(expected) = source.sha256.filter(|&expected| expected != found) {
+    if let Some(expected) = source.sha256.filter(|&expected| expected != sha256) {
         return Err(FetchError::Other {
             url: source.label.clone(),
             label: "by the recipe".to_owned(),
-            found: format!("digest {found}"),
+            found: format!("digest {sha256}"),
             expected: expected.to_string(),
         });
     }
-    fetcher.store.objects().put(found, size, &mut file)?;
-    Ok((found, size))
+    fetcher.store.objects().put(sha256, size, &mut file)?;
+    Ok((sha256, size))
 }
 
 /// Digest and length of a file, which is rewound.

@@ -185,11 +185,11 @@ fn decompressed(
     fetcher: &Fetcher<'_>,
 ) -> Result<(String, Vec<u8>), SuiteError> {
     let path = &listed.path;
-    let found = fetcher.store.objects().find(listed.sha256, listed.size)?;
+    let object = fetcher.store.objects().find(listed.sha256, listed.size)?;
     let removed =
         || std::io::Error::other("another process removed it from the store; run the command again");
     let failed = |source| SuiteError::Unpack { path: path.clone(), source };
-    let bytes = found.ok_or_else(|| failed(removed()))?.read()?;
+    let bytes = object.ok_or_else(|| failed(removed()))?.read()?;
     let plain = path.rsplit_once("/Packages").map(|(folder, _)| format!("{folder}/Packages"));
     let plain = plain.and_then(|plain| release.find(&plain));
     let bytes = inflate(path, &bytes, plain.map_or(INDEX, |plain| plain.size)).map_err(failed)?;

@@ -6,7 +6,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_rootfs::packages::locked::{LockReason, LockedArchive, LockedPackage};
 use serde::Deserialize;
 
-use super::{Lock, LockedSource, LockedStage};
+use super::model::{Lock, LockedSource, LockedStage};
 use crate::recipe::parse;
 
 /// The version of the format.

@@ -151,7 +151,7 @@ pub struct RecipePartition {
     pub attributes: u64,
     /// Length.
     pub size: PartitionSize,
-    /// What stands in it.
+    /// Its content.
     pub holds: RecipeContent,
     /// Mount point.
     pub mount: Option<String>,
@@ -161,7 +161,7 @@ pub struct RecipePartition {
     pub tree: Option<String>,
 }
 
-/// What stands in a partition.
+/// The content of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecipeContent {
     /// A file system or swap space.

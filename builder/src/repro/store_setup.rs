@@ -25,15 +25,15 @@ impl StoreSetup {
     pub(super) fn create(&self, folder: PathBuf) -> Result<PathBuf, ReproError> {
         let (from, to) = (self.store.objects(), Store::at(&folder).objects());
         for file in self.lock.files() {
-            let found = from.find(file.sha256, file.size).map_err(ReproError::Store)?;
-            let found = found.ok_or_else(|| ReproError::NotFetched { label: file.label.clone() })?;
+            let object = from.find(file.sha256, file.size).map_err(ReproError::Store)?;
+            let object = object.ok_or_else(|| ReproError::NotFetched { label: file.label.clone() })?;
             let path = to.path(file.sha256);
-            if link(&found.path, &path).is_ok() {
+            if link(&object.path, &path).is_ok() {
                 continue;
             }
             // Hard links do not cross file systems, so the file is copied.
             let failed = |source| ReproError::Scratch { path: path.clone(), source };
-            let mut source = fs::File::open(&found.path).map_err(failed)?;
+            let mut source = fs::File::open(&object.path).map_err(failed)?;
             to.put(file.sha256, file.size, &mut source).map_err(ReproError::Store)?;
         }
         Ok(folder)

@@ -138,12 +138,12 @@ fn packages_are_read_from_the_database_of_dpkg() {
         archive: "debian".into(),
         reason: LockReason::Named,
     };
-    let found = installed(&tree, &NoSources, &[locked]).unwrap();
+    let packages = installed(&tree, &NoSources, &[locked]).unwrap();
     let names: Vec<_> =
-        found.iter().map(|one| format!("{} {} {}", one.name, one.arch, one.files.len())).collect();
+        packages.iter().map(|one| format!("{} {} {}", one.name, one.arch, one.files.len())).collect();
     assert_eq!(names, ["lib amd64 0", "lib i386 2", "tool all 3"]);
-    assert_eq!(found[2].deb, Some((Digest::of(b"tool"), "pool/tool.deb".into())));
-    let inventory = inventory(&tree, &Blobs::new(), &found).unwrap();
+    assert_eq!(packages[2].deb, Some((Digest::of(b"tool"), "pool/tool.deb".into())));
+    let inventory = inventory(&tree, &Blobs::new(), &packages).unwrap();
     let cyclonedx: serde_json::Value = serde_json::from_str(&cyclonedx(&SUBJECT, &inventory)).unwrap();
     assert_eq!(cyclonedx["components"][0]["hashes"], serde_json::Value::Null);
 }

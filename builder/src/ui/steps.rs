@@ -69,7 +69,7 @@ impl StepDisplay {
         match (&step.bar, self.style) {
             (Some(bar), _) => bar.inc(bytes),
             (None, StepStyle::Lines) if step.line_is_due() => {
-                write_stderr("", &format!("{}\n", step.line(done)))
+                write_stderr("", &format!("{}\n", step.line(done)));
             }
             _ => {}
         }

@@ -10,12 +10,10 @@ use amiforge_image::manifest::Manifest;
 use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::receipt::ImageDigests;
 use amiforge_machine::boot::{Arch, Firmware};
-use amiforge_progress::CancelToken;
 use anyhow::Context as _;
 
 use super::args::Args;
 use crate::outcome::Failure;
-use crate::ui::Ui;
 
 /// The image to boot.
 pub(super) struct BootTarget {
@@ -43,20 +41,8 @@ pub(super) struct BootTarget {
 }
 
 impl BootTarget {
-    /// Opens or downloads the image that the arguments name.
-    #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only fetching needs them"))]
-    pub(super) fn resolve(args: &Args, ui: &Ui, cancel: &CancelToken) -> Result<Self, Failure> {
-        #[cfg(feature = "aws")]
-        if let Some(id) = args.image.to_str().filter(|id| id.starts_with("ami-") && !args.image.exists()) {
-            let id = crate::cmd::region::resource_id(id)
-                .map_err(|wrong| Failure::usage(anyhow::anyhow!("`{id}` is {wrong}")))?;
-            return super::ami::fetch(args, &id, ui, cancel);
-        }
-        Self::local(args)
-    }
-
     /// Opens a bundle or raw image.
-    fn local(args: &Args) -> Result<Self, Failure> {
+    pub(super) fn local(args: &Args) -> Result<Self, Failure> {
         let cannot = || format!("cannot boot `{}`", args.image.display());
         let medium = Medium::open(&args.image).with_context(cannot)?;
         let manifest = medium.bundle().map(|folder| manifest(folder).with_context(cannot)).transpose()?;
