@@ -151,7 +151,7 @@ impl ExpectedSnapshot {
             }
             match expected {
                 Block::Data(expected) => {
-                    findings.push(BlockFinding { block, problem: BlockProblem::Absent { expected } })
+                    findings.push(BlockFinding { block, problem: BlockProblem::Absent { expected } });
                 }
                 Block::Zero if snapshot.encrypted => {
                     findings.push(BlockFinding { block, problem: BlockProblem::Unwritten });

@@ -6,7 +6,7 @@ use amiforge_image::inspect::{
     Contents, DiskView, InspectError, Medium, PartitionSlot, ReadFileSystem, VolumeFacts, send,
 };
 
-/// Maximum number of symbolic links in a path, as in the kernel (path_resolution(7)).
+/// Maximum number of symbolic links in a path, as in the kernel (`path_resolution(7)`).
 const LINKS_MAX: u32 = 40;
 
 /// Maximum size of a file that is read, in bytes.

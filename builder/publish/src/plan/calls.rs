@@ -56,30 +56,7 @@ pub(super) fn calls(request: &Request, volumes: &[Volume], blocks: u64, parent: 
         "the name is free, or its AMI equal; the AMI is available",
         ResourceScope::Any,
     );
-    list.add("ebs:StartSnapshot", Some(uploads), "a snapshot for each bundle", ResourceScope::Snapshots);
-    list.add("ebs:PutSnapshotBlock", Some(blocks), "its blocks, 512 KiB each", ResourceScope::Snapshots);
-    list.add(
-        "ebs:CompleteSnapshot",
-        Some(uploads),
-        "its end, with the checksum over all",
-        ResourceScope::Snapshots,
-    );
-    list.add(
-        "ec2:DescribeSnapshots",
-        None,
-        "the service has put it together; its tags are there",
-        ResourceScope::Any,
-    );
-    if parent == Parent::Some {
-        list.add("ebs:ListSnapshotBlocks", None, "the blocks of the parent", ResourceScope::Snapshots);
-        list.add(
-            "ebs:ListChangedBlocks",
-            None,
-            "the blocks in which the snapshot differs from it",
-            ResourceScope::Snapshots,
-        );
-        list.add("ebs:GetSnapshotBlock", None, "these, to be compared", ResourceScope::Snapshots);
-    }
+    list.add_upload_calls(uploads, blocks, parent);
     list.add("ec2:RegisterImage", Some(1), "the AMI", ResourceScope::ImagesAndSnapshots);
     list.add(
         "ec2:CreateTags",
@@ -133,6 +110,34 @@ impl CallList {
         if *key == KeyChoice::Account && !request.share.with.is_empty() {
             let purpose = "if it does: with a key that others can be allowed to use";
             self.add("ec2:GetEbsDefaultKmsKeyId", None, purpose, ResourceScope::Any);
+        }
+    }
+
+    /// Adds the calls that upload `uploads` snapshots with `blocks` blocks in all.
+    fn add_upload_calls(&mut self, uploads: u64, blocks: u64, parent: Parent) {
+        self.add("ebs:StartSnapshot", Some(uploads), "a snapshot for each bundle", ResourceScope::Snapshots);
+        self.add("ebs:PutSnapshotBlock", Some(blocks), "its blocks, 512 KiB each", ResourceScope::Snapshots);
+        self.add(
+            "ebs:CompleteSnapshot",
+            Some(uploads),
+            "its end, with the checksum over all",
+            ResourceScope::Snapshots,
+        );
+        self.add(
+            "ec2:DescribeSnapshots",
+            None,
+            "the service has put it together; its tags are there",
+            ResourceScope::Any,
+        );
+        if parent == Parent::Some {
+            self.add("ebs:ListSnapshotBlocks", None, "the blocks of the parent", ResourceScope::Snapshots);
+            self.add(
+                "ebs:ListChangedBlocks",
+                None,
+                "the blocks in which the snapshot differs from it",
+                ResourceScope::Snapshots,
+            );
+            self.add("ebs:GetSnapshotBlock", None, "these, to be compared", ResourceScope::Snapshots);
         }
     }
 
