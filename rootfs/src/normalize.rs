@@ -4,12 +4,16 @@
 //! Follows `SOURCE_DATE_EPOCH` of reproducible-builds.org for times, and machine-id(5) for an image that several machines
 //! boot. Rules do not follow links: a link in the path of a rule may lead to files that the rule is not for.
 
+mod targets;
+
 use std::collections::BTreeSet;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Name, Node, NodeId, NodeKind, Tree};
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use self::targets::{EntrySelector, RuleTarget, TargetDepth, recursive};
 
 /// A rule of cleaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
@@ -29,7 +33,7 @@ pub enum NormalizeRule {
     RandomSeeds,
     /// Package lists and downloaded packages removed.
     PackageCaches,
-    /// Caches that programs create again when they need them removed.
+    /// Caches that are made anew on need removed.
     Caches,
     /// Logs emptied or removed.
     Logs,
@@ -44,7 +48,7 @@ pub enum NormalizeRule {
     /// `/.dockerenv` and the other marks by which systemd takes a machine for a container removed, and the empty file
     /// that container engines leave as `/dev/console`.
     ContainerFiles,
-    /// `/` given to root with mode 0755 where some user may not read and search it, or a user other than root may write to it.
+    /// `/` made root's and 0755 where not everybody may read and search it, or others than root may write to it.
     RootDirectory,
 }
 
@@ -133,144 +137,12 @@ impl NormalizeRule {
     }
 }
 
-/// The entries of a folder that a rule selects.
-#[derive(Debug, Clone, Copy)]
-enum EntrySelector {
-    /// Regular files with one of the names.
-    Names(&'static [&'static str]),
-    /// Entries other than folders whose name starts with this.
-    Prefix(&'static str),
-    /// Entries other than folders whose name ends in one of these.
-    Suffixes(&'static [&'static str]),
-    /// All entries. In package caches, folders named `partial` are emptied and kept, because they belong to another user.
-    Everything,
-}
-
-/// A folder that a rule cleans.
-#[derive(Debug, Clone, Copy)]
-struct RuleTarget {
-    /// Path of the folder, without the first `/`; `*` as its last name means every folder in the one before.
-    folder: &'static str,
-    selector: EntrySelector,
-    /// Whether the folders below are cleaned too.
-    depth: Depth,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    Folder,
-    Recursive,
-}
-
-const fn in_folder(folder: &'static str, selector: EntrySelector) -> RuleTarget {
-    RuleTarget { folder, selector, depth: Depth::Folder }
-}
-
-const fn recursive(folder: &'static str, selector: EntrySelector) -> RuleTarget {
-    RuleTarget { folder, selector, depth: Depth::Recursive }
-}
-
-const ALL: EntrySelector = EntrySelector::Everything;
-
-const HISTORIES: EntrySelector = EntrySelector::Names(&[
-    ".ash_history",
-    ".bash_history",
-    ".lesshst",
-    ".mysql_history",
-    ".node_repl_history",
-    ".psql_history",
-    ".python_history",
-    ".sh_history",
-    ".sqlite_history",
-    ".viminfo",
-    ".wget-hsts",
-    ".zsh_history",
-]);
-
-const BACKUPS: EntrySelector = EntrySelector::Suffixes(&[
-    ".dpkg-bak",
-    ".dpkg-dist",
-    ".dpkg-new",
-    ".dpkg-old",
-    ".dpkg-tmp",
-    ".rpmnew",
-    ".rpmorig",
-    ".rpmsave",
-    ".ucf-dist",
-    ".ucf-new",
-    ".ucf-old",
-]);
-
-const LOADER_SEED: EntrySelector = EntrySelector::Names(&["random-seed"]);
-
-/// The targets of each rule; `machine-id` and `logs` also truncate files.
-const TARGETS: &[(NormalizeRule, RuleTarget)] = &[
-    (NormalizeRule::MachineId, in_folder("var/lib/dbus", EntrySelector::Names(&["machine-id"]))),
-    (NormalizeRule::SshHostKeys, in_folder("etc/ssh", EntrySelector::Prefix("ssh_host_"))),
-    (NormalizeRule::RandomSeeds, in_folder("boot/efi/loader", LOADER_SEED)),
-    (NormalizeRule::RandomSeeds, in_folder("boot/loader", LOADER_SEED)),
-    (NormalizeRule::RandomSeeds, in_folder("efi/loader", LOADER_SEED)),
-    (NormalizeRule::RandomSeeds, in_folder("root", EntrySelector::Names(&[".rnd"]))),
-    (NormalizeRule::RandomSeeds, in_folder("var/lib", EntrySelector::Names(&["random-seed"]))),
-    (
-        NormalizeRule::RandomSeeds,
-        in_folder("var/lib/systemd", EntrySelector::Names(&["credential.secret", "random-seed"])),
-    ),
-    (NormalizeRule::RandomSeeds, in_folder("var/lib/urandom", EntrySelector::Names(&["random-seed"]))),
-    (NormalizeRule::PackageCaches, in_folder("var/cache/apk", ALL)),
-    (
-        NormalizeRule::PackageCaches,
-        in_folder("var/cache/apt", EntrySelector::Names(&["pkgcache.bin", "srcpkgcache.bin"])),
-    ),
-    (NormalizeRule::PackageCaches, in_folder("var/cache/apt/archives", ALL)),
-    (NormalizeRule::PackageCaches, in_folder("var/cache/dnf", ALL)),
-    (NormalizeRule::PackageCaches, in_folder("var/cache/libdnf5", ALL)),
-    (NormalizeRule::PackageCaches, in_folder("var/cache/pacman/pkg", ALL)),
-    (NormalizeRule::PackageCaches, in_folder("var/cache/yum", ALL)),
-    (NormalizeRule::PackageCaches, in_folder("var/cache/zypp", ALL)),
-    (NormalizeRule::PackageCaches, in_folder("var/lib/apt/lists", ALL)),
-    (NormalizeRule::Caches, in_folder("root/.cache", ALL)),
-    (NormalizeRule::Caches, in_folder("var/cache/debconf", EntrySelector::Suffixes(&["-old"]))),
-    (NormalizeRule::Caches, in_folder("var/cache/fontconfig", ALL)),
-    (NormalizeRule::Caches, in_folder("var/cache/ldconfig", EntrySelector::Names(&["aux-cache"]))),
-    (NormalizeRule::Caches, in_folder("var/cache/man", ALL)),
-    (NormalizeRule::Logs, in_folder("var/log/journal", ALL)),
-    (
-        NormalizeRule::Logs,
-        recursive("var/log", EntrySelector::Suffixes(&[".gz", ".xz", ".zst", ".bz2", ".old", ".0", ".1"])),
-    ),
-    (NormalizeRule::Backups, recursive("etc", BACKUPS)),
-    (
-        NormalizeRule::Backups,
-        in_folder(
-            "etc",
-            EntrySelector::Names(&["group-", "gshadow-", "passwd-", "shadow-", "subgid-", "subuid-"]),
-        ),
-    ),
-    (NormalizeRule::Backups, in_folder("var/backups", ALL)),
-    (NormalizeRule::Backups, in_folder("var/lib/dpkg", EntrySelector::Suffixes(&["-old"]))),
-    (NormalizeRule::Histories, in_folder("home/*", HISTORIES)),
-    (NormalizeRule::Histories, in_folder("root", HISTORIES)),
-    (NormalizeRule::TemporaryFiles, in_folder("tmp", ALL)),
-    (NormalizeRule::TemporaryFiles, in_folder("var/tmp", ALL)),
-    (NormalizeRule::RuntimeFiles, in_folder("run", ALL)),
-    // The names that detect_container() of systemd and other tools look for.
-    (
-        NormalizeRule::ContainerFiles,
-        in_folder("", EntrySelector::Names(&[".containerenv", ".dockerenv", ".dockerinit"])),
-    ),
-    (NormalizeRule::ContainerFiles, in_folder("dev", EntrySelector::Names(&["console"]))),
-    (NormalizeRule::ContainerFiles, in_folder("run", EntrySelector::Names(&[".containerenv"]))),
-    (NormalizeRule::ContainerFiles, in_folder("run/host", EntrySelector::Names(&["container-manager"]))),
-    (NormalizeRule::ContainerFiles, in_folder("run/systemd", EntrySelector::Names(&["container"]))),
-];
-
 /// Applies the rules, then clamps every time. The changes are sorted by rule, then by path.
 pub fn normalize(tree: &mut Tree, spec: &NormalizeSpec) -> Vec<RuleChange> {
     let mut changes = Vec::new();
     for &rule in &spec.rules {
         let mut rule_changes = Vec::new();
-        for (_, target) in TARGETS.iter().filter(|(owner, _)| *owner == rule) {
+        for target in targets_of(rule) {
             for (id, path) in target_folders(tree, target) {
                 remove_selected(tree, (id, path), target.selector, rule, &mut rule_changes);
             }
@@ -286,6 +158,24 @@ pub fn normalize(tree: &mut Tree, spec: &NormalizeSpec) -> Vec<RuleChange> {
     }
     clamp(tree, spec.epoch);
     changes
+}
+
+/// The targets of a rule; `machine-id` and `logs` also truncate files.
+fn targets_of(rule: NormalizeRule) -> &'static [RuleTarget] {
+    match rule {
+        NormalizeRule::MachineId => targets::MACHINE_ID,
+        NormalizeRule::SshHostKeys => targets::SSH_HOST_KEYS,
+        NormalizeRule::RandomSeeds => targets::RANDOM_SEEDS,
+        NormalizeRule::PackageCaches => targets::PACKAGE_CACHES,
+        NormalizeRule::Caches => targets::CACHES,
+        NormalizeRule::Logs => targets::LOGS,
+        NormalizeRule::Backups => targets::BACKUPS,
+        NormalizeRule::Histories => targets::HISTORIES,
+        NormalizeRule::TemporaryFiles => targets::TEMPORARY_FILES,
+        NormalizeRule::RuntimeFiles => targets::RUNTIME_FILES,
+        NormalizeRule::ContainerFiles => targets::CONTAINER_FILES,
+        NormalizeRule::ServiceKeys | NormalizeRule::RootDirectory => &[],
+    }
 }
 
 /// Lowers every time that is after the epoch to the epoch.
@@ -305,7 +195,7 @@ fn target_folders(tree: &Tree, target: &RuleTarget) -> Vec<(NodeId, Vec<u8>)> {
     };
     let path = if base.is_empty() { Vec::new() } else { [b"/", base.as_bytes()].concat() };
     let mut folders = vec![(base_id, path)];
-    if any || target.depth == Depth::Recursive {
+    if any || target.depth == TargetDepth::Recursive {
         let mut at = 0;
         while let Some((id, path)) = folders.get(at).cloned() {
             let below = tree.entries(id).into_iter().flatten().filter(|(_, id)| tree.entries(**id).is_some());
@@ -391,7 +281,7 @@ fn reset_root_directory(tree: &mut Tree, changes: &mut Vec<RuleChange>) {
 
 /// Truncates every file below `/var/log` and keeps it: the program that created it expects it with its owner and mode.
 fn empty_logs(tree: &mut Tree, epoch: Time, changes: &mut Vec<RuleChange>) {
-    for (folder, path) in target_folders(tree, &recursive("var/log", ALL)) {
+    for (folder, path) in target_folders(tree, &recursive("var/log", EntrySelector::Everything)) {
         for (name, id) in tree.entries(folder).cloned().unwrap_or_default() {
             if matches!(&tree.node(id).kind, NodeKind::File(content) if !content.is_empty()) {
                 replace_by_empty(tree, folder, &name, id, epoch);

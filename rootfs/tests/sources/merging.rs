@@ -40,9 +40,9 @@ fn merged(archives: &[Vec<Vec<u8>>], change: impl Fn(&mut [SourceSpec])) -> Resu
     }
 }
 
-fn unchanged(_: &mut [SourceSpec]) {}
+fn as_is(_: &mut [SourceSpec]) {}
 
-fn override_last(specs: &mut [SourceSpec]) {
+fn overriding(specs: &mut [SourceSpec]) {
     specs.last_mut().unwrap().overrides = true;
 }
 
@@ -58,16 +58,16 @@ fn sources_without_conflict_are_merged() {
         "/b dir 0755 0:0 0.000000000",
         "/b/c file 0644 0:0 1.000000000 1",
     ];
-    assert_eq!(merged(&[first, second], unchanged).unwrap(), expected);
+    assert_eq!(merged(&[first, second], as_is).unwrap(), expected);
     // An implied directory takes the metadata of the other source; times of directories may differ.
     let given = Header::new("b", b'5', 0).set(136, b"00000000007\0").0.to_vec();
     let lines =
-        merged(&[vec![file("b/c", b"2")], vec![given.clone()], vec![dir("c"), file("b/d", b"3")]], unchanged);
+        merged(&[vec![file("b/c", b"2")], vec![given.clone()], vec![dir("c"), file("b/d", b"3")]], as_is);
     assert_eq!(lines.unwrap()[0], "/b dir 0644 0:0 7.000000000");
     let later = given.clone();
     let lines = merged(
         &[vec![given], vec![Header(later.try_into().unwrap()).set(136, b"00000000011\0").0.to_vec()]],
-        unchanged,
+        as_is,
     );
     assert_eq!(lines.unwrap(), ["/b dir 0644 0:0 7.000000000"]);
 }
@@ -75,7 +75,7 @@ fn sources_without_conflict_are_merged() {
 #[test]
 fn sources_that_differ_are_refused_unless_the_later_overrides() {
     let one = || vec![dir("a"), file("a/x", b"one"), link(b'2', "l", "a")];
-    let conflict = |second: Vec<Vec<u8>>| merged(&[one(), second], unchanged).unwrap_err();
+    let conflict = |second: Vec<Vec<u8>>| merged(&[one(), second], as_is).unwrap_err();
     assert_eq!(
         conflict(vec![file("a/x", b"longer")]),
         "merging source 2 into the tree: `/a/x` differs in its content: a file of 3 bytes (0644 0:0 at 1.000000000) in \
@@ -89,9 +89,7 @@ fn sources_that_differ_are_refused_unless_the_later_overrides() {
     );
     let other = Header::new("a/x", b'0', 0).set(108, b"0000007\0").0.to_vec();
     assert!(
-        merged(&[vec![file("a/x", b"")], vec![other]], unchanged)
-            .unwrap_err()
-            .contains("differs in its owner")
+        merged(&[vec![file("a/x", b"")], vec![other]], as_is).unwrap_err().contains("differs in its owner")
     );
     assert!(
         conflict(vec![link(b'2', "l", "b")])
@@ -99,15 +97,15 @@ fn sources_that_differ_are_refused_unless_the_later_overrides() {
     );
     assert!(conflict(vec![file("a", b"")]).contains("`/a` differs in its kind"));
     assert!(conflict(vec![file("a/x/y", b"")]).contains("`/a/x` differs in its kind"));
-    let lines = merged(&[one(), vec![file("a/x", b"longer"), file("l", b"")]], override_last).unwrap();
+    let lines = merged(&[one(), vec![file("a/x", b"longer"), file("l", b"")]], overriding).unwrap();
     assert_eq!(lines[1..], ["/a/x file 0644 0:0 1.000000000 6", "/l file 0644 0:0 1.000000000 0"]);
-    let lines = merged(&[one(), vec![file("a", b"")]], override_last).unwrap();
+    let lines = merged(&[one(), vec![file("a", b"")]], overriding).unwrap();
     assert_eq!(lines, ["/a file 0644 0:0 1.000000000 0", "/l symlink 0777 0:0 1.000000000 -> a"]);
 }
 
 #[test]
 fn a_path_through_another_sources_link_is_refused_with_the_path_to_write() {
-    for change in [unchanged, override_last] {
+    for change in [as_is, overriding] {
         let first =
             vec![dir("usr"), dir("usr/lib"), link(b'2', "lib", "usr/lib"), link(b'2', "usr/up", "../srv")];
         let refused = merged(&[first.clone(), vec![file("lib/x", b"")]], change).unwrap_err();
