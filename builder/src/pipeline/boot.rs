@@ -8,12 +8,12 @@ use amiforge_formats::tree::{Content, Tree};
 use amiforge_formats::volume::VolumeIds;
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_image::seal::{
-    self, BootSpec, CommandLine, GrubParts, Initrd, Kernel, Sealed, Trust, UefiLoader, UefiSpec, UkiParts,
+    self, BootKernel, BootSpec, CommandLine, GrubParts, Initrd, LoaderPrograms, Sealed, Trust, UefiSpec, UkiParts,
 };
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
 use amiforge_rootfs::initrd::{InitrdError, KernelModules};
 use amiforge_rootfs::steps::kernel_hook::{
-    self, InitrdSource, KernelHookSpec, Uefi, UefiLoader as HookLoader,
+    self, InitrdSource, KernelHookSpec, Uefi, UefiLoader,
 };
 use amiforge_store::blobs::Blobs;
 
@@ -65,7 +65,7 @@ pub(super) fn prepare(
     let line = cmdline.text(&Trust::default());
     let hooked = boot.kernel_hook && kernel_hook::install(tree, &hook(recipe, boot, &kernel, line, time))?;
     let KernelFiles { release, path, content, head, .. } = kernel;
-    let kernel = Kernel { release, path, content, head };
+    let kernel = BootKernel { release, path, content, head };
     let spec = BootSpec { kernel, initrd, cmdline, uefi, bios: boot.mode.bios() };
     Ok(Some(Boot { spec, hooked }))
 }
@@ -190,7 +190,7 @@ fn cmdline(recipe: &Recipe, boot: &BootRecipe) -> CommandLine {
 /// What UEFI starts, with the programs of the tree.
 fn uefi(
     recipe: &Recipe,
-    loader: HookLoader,
+    loader: UefiLoader,
     tree: &Tree,
     blobs: &Blobs,
     kernel: &KernelFiles,
@@ -204,14 +204,14 @@ fn uefi(
         })
     };
     let loader = match loader {
-        HookLoader::Uki => UefiLoader::Uki(uki()?),
-        HookLoader::SystemdBoot => UefiLoader::SystemdBoot {
+        UefiLoader::Uki => LoaderPrograms::Uki(uki()?),
+        UefiLoader::SystemdBoot => LoaderPrograms::SystemdBoot {
             program: program(format!("{SYSTEMD}/systemd-boot{}.efi", firmware.suffix), "systemd-boot-efi")?,
             uki: uki()?,
         },
-        HookLoader::Grub => {
+        UefiLoader::Grub => {
             let holder = holder(recipe, kernel);
-            UefiLoader::Grub(GrubParts {
+            LoaderPrograms::Grub(GrubParts {
                 program: program(firmware.grub.to_owned(), firmware.grub_package)?,
                 file_system: holder.map_or(String::new(), |(partition, _)| uuid(recipe, partition)),
                 mount: holder.map_or(String::new(), |(_, mount)| mount.to_owned()),

@@ -27,7 +27,7 @@ use crate::disk::Loader;
 #[derive(Debug, Clone)]
 pub struct BootSpec {
     /// The kernel.
-    pub kernel: Kernel,
+    pub kernel: BootKernel,
     /// Its initrd, for a kernel that takes one.
     pub initrd: Option<Initrd>,
     /// The kernel's command line.
@@ -40,7 +40,7 @@ pub struct BootSpec {
 
 /// A kernel.
 #[derive(Debug, Clone)]
-pub struct Kernel {
+pub struct BootKernel {
     /// Its release, such as `6.1.0-56-cloud-amd64`.
     pub release: String,
     /// Absolute path of the file in the machine.
@@ -66,12 +66,12 @@ pub struct UefiSpec {
     /// Name of the default loader in `EFI/BOOT`, such as `BOOTX64.EFI` (UEFI 2.10, section 3.5.1.1).
     pub default_name: &'static str,
     /// The loader, and what it starts.
-    pub loader: UefiLoader,
+    pub loader: LoaderPrograms,
 }
 
 /// A loader for UEFI with its programs.
 #[derive(Debug, Clone)]
-pub enum UefiLoader {
+pub enum LoaderPrograms {
     /// A unified kernel image, which firmware starts itself.
     Uki(UkiParts),
     /// systemd-boot, which starts such an image.
@@ -156,8 +156,8 @@ pub fn seal(boot: &BootSpec, trust: &Trust) -> Result<Sealed, SealError> {
 fn esp_files(boot: &BootSpec, uefi: &UefiSpec, cmdline: &str) -> Result<Vec<EspFile>, SealError> {
     let default = format!("EFI/BOOT/{}", uefi.default_name);
     Ok(match &uefi.loader {
-        UefiLoader::Uki(parts) => vec![EspFile { path: default, content: uki::uki(parts, boot, cmdline)? }],
-        UefiLoader::SystemdBoot { program, uki } => vec![
+        LoaderPrograms::Uki(parts) => vec![EspFile { path: default, content: uki::uki(parts, boot, cmdline)? }],
+        LoaderPrograms::SystemdBoot { program, uki } => vec![
             EspFile::inline(default, program.as_slice()),
             EspFile {
                 path: format!("EFI/Linux/{}.efi", boot.kernel.release),
@@ -165,7 +165,7 @@ fn esp_files(boot: &BootSpec, uefi: &UefiSpec, cmdline: &str) -> Result<Vec<EspF
             },
             EspFile::inline("loader/loader.conf".to_owned(), b"timeout 0\neditor no\n".as_slice()),
         ],
-        UefiLoader::Grub(parts) => grub::files(parts, boot, default, cmdline),
+        LoaderPrograms::Grub(parts) => grub::files(parts, boot, default, cmdline),
     })
 }
 

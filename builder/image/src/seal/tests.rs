@@ -15,7 +15,7 @@ fn boot(arguments: &str) -> BootSpec {
     let parts =
         GrubParts { program: b"MZ grub".to_vec(), file_system: "0f".to_owned(), mount: "/boot".to_owned() };
     BootSpec {
-        kernel: Kernel {
+        kernel: BootKernel {
             release: "6.1".to_owned(),
             path: "/boot/vmlinuz-6.1".to_owned(),
             content: content(b"kernel"),
@@ -27,7 +27,7 @@ fn boot(arguments: &str) -> BootSpec {
             consoles: "console=ttyS0",
             arguments: arguments.to_owned(),
         },
-        uefi: Some(UefiSpec { default_name: "BOOTX64.EFI", loader: UefiLoader::Grub(parts) }),
+        uefi: Some(UefiSpec { default_name: "BOOTX64.EFI", loader: LoaderPrograms::Grub(parts) }),
         bios: true,
     }
 }

@@ -29,21 +29,21 @@ pub(super) struct LayerBuilder<'a> {
     pub(super) recipe: &'a Recipe,
     pub(super) options: &'a BuildOptions,
     /// The packages, for a recipe that takes some.
-    pub(super) packages: Option<LockedSource<'a>>,
+    pub(super) packages: Option<PackageInputs<'a>>,
     pub(super) store: &'a Store,
     pub(super) monitor: Monitor<'a>,
 }
 
 /// Where packages come from.
 #[derive(Clone, Copy)]
-pub(super) struct LockedSource<'a> {
+pub(super) struct PackageInputs<'a> {
     pub(super) lock: &'a Lock,
     pub(super) deb: &'a DebSource,
 }
 
 /// What packages are configured for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum LayerTarget {
     /// The image: its random numbers are its own.
     Image,
     /// A stage: tools, and what is built with them, are shared by all images that need the same.
@@ -108,7 +108,7 @@ impl<'a> LayerBuilder<'a> {
         let packages = match (&recipe.deb, &options.lock) {
             (None, _) => None,
             (Some(_), None) => return Err(BuildError::NoLock),
-            (Some(deb), Some(lock)) => Some(LockedSource { lock, deb }),
+            (Some(deb), Some(lock)) => Some(PackageInputs { lock, deb }),
         };
         if let (Some(vendor), Some(packages)) = (&options.vendor, packages) {
             vendor::take(vendor, packages.lock, &store.objects(), monitor)?;
@@ -117,11 +117,11 @@ impl<'a> LayerBuilder<'a> {
     }
 
     /// What random numbers follow from.
-    fn seed(&self, target: Target) -> Seed {
+    fn seed(&self, target: LayerTarget) -> Seed {
         let image = &self.recipe.image;
         match target {
-            Target::Image => Seed::of_image(&image.name, image.version.as_deref()),
-            Target::Tools => Seed::shared(),
+            LayerTarget::Image => Seed::of_image(&image.name, image.version.as_deref()),
+            LayerTarget::Tools => Seed::shared(),
         }
     }
 

@@ -17,7 +17,7 @@ use amiforge_store::digests::BackgroundDigests;
 use amiforge_store::layer::Layers;
 use serde::{Deserialize, Serialize};
 
-use super::{LayerBuilder, LayerRecord, LockedSource, RandomFile, Target, keys, second_run};
+use super::{LayerBuilder, LayerRecord, PackageInputs, RandomFile, LayerTarget, keys, second_run};
 use crate::pipeline::BuildError;
 use crate::recipe::{DebFilters, DebSource, Recipe, Scripts, Stays};
 
@@ -60,8 +60,8 @@ pub(in crate::pipeline) fn image(
     record: &mut LayerRecord,
     blobs: &mut Blobs,
 ) -> Result<Option<PackageSystem>, BuildError> {
-    let Some(LockedSource { lock, deb }) = builder.packages else { return Ok(None) };
-    let system = system(builder, record, "packages", deb, (&lock.image, Target::Image), blobs)?;
+    let Some(PackageInputs { lock, deb }) = builder.packages else { return Ok(None) };
+    let system = system(builder, record, "packages", deb, (&lock.image, LayerTarget::Image), blobs)?;
     record.random.extend_from_slice(&system.notes.random);
     Ok(Some(system))
 }
@@ -75,7 +75,7 @@ pub(super) fn system(
     record: &mut LayerRecord,
     name: &str,
     deb: &DebSource,
-    (packages, target): (&[LockedPackage], Target),
+    (packages, target): (&[LockedPackage], LayerTarget),
     blobs: &mut Blobs,
 ) -> Result<PackageSystem, BuildError> {
     let accounts = accounts(builder.recipe, target);
@@ -103,7 +103,7 @@ pub(super) fn system(
 fn make(
     builder: &LayerBuilder<'_>,
     deb: &DebSource,
-    (packages, target): (&[LockedPackage], Target),
+    (packages, target): (&[LockedPackage], LayerTarget),
     blobs: &mut Blobs,
 ) -> Result<NewSystem, BuildError> {
     let mut debs = Vec::with_capacity(packages.len());
@@ -124,7 +124,7 @@ fn make(
     };
     let answers = debconf::selections(&unpacked.packages, &builder.recipe.debconf);
     // What a recipe answers is for the image; tools of a stage may ask the same.
-    if let (Target::Image, Some(question)) = (target, answers.unknown.into_iter().next()) {
+    if let (LayerTarget::Image, Some(question)) = (target, answers.unknown.into_iter().next()) {
         return Err(BuildError::UnknownQuestion { question });
     }
     let tree = configure(builder, deb, (&mut unpacked, target), &answers.text, &mut notes, blobs)?;
@@ -136,7 +136,7 @@ fn make(
 fn configure(
     builder: &LayerBuilder<'_>,
     deb: &DebSource,
-    (unpacked, target): (&mut Unpacked, Target),
+    (unpacked, target): (&mut Unpacked, LayerTarget),
     answers: &str,
     notes: &mut Notes,
     blobs: &mut Blobs,
@@ -188,7 +188,7 @@ fn run_scripts(
     builder: &LayerBuilder<'_>,
     (tree, packages): (&Tree, &[UnpackedPackage]),
     settings: run::ConfigureSettings<'_>,
-    target: Target,
+    target: LayerTarget,
     blobs: &mut Blobs,
 ) -> Result<(Tree, Vec<RandomFile>), BuildError> {
     let sandbox = builder.sandbox()?;
@@ -200,10 +200,10 @@ fn run_scripts(
     };
     let failed = |source| BuildError::Configure(Box::new(source));
     match target {
-        Target::Tools => {
+        LayerTarget::Tools => {
             once(settings, blobs, builder.monitor).map_err(failed).map(|tree| (tree, Vec::new()))
         }
-        Target::Image => second_run::make(
+        LayerTarget::Image => second_run::make(
             builder,
             blobs,
             (settings.seed, choose_order(tree)),
@@ -216,10 +216,10 @@ fn run_scripts(
 }
 
 /// Numbers of users and groups that packages make; those of a recipe are for the image.
-pub(super) fn accounts(recipe: &Recipe, target: Target) -> AccountIds {
+pub(super) fn accounts(recipe: &Recipe, target: LayerTarget) -> AccountIds {
     match target {
-        Target::Image => AccountIds::of(&recipe.groups, &recipe.users),
-        Target::Tools => AccountIds::default(),
+        LayerTarget::Image => AccountIds::of(&recipe.groups, &recipe.users),
+        LayerTarget::Tools => AccountIds::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use amiforge_sandbox::{SandboxError, SandboxJob, SandboxStep};
 use amiforge_store::blobs::Blobs;
 use amiforge_store::layer::Layers;
 
-use super::{LayerBuilder, LayerRecord, Target, keys, second_run};
+use super::{LayerBuilder, LayerRecord, LayerTarget, keys, second_run};
 use crate::pipeline::BuildError;
 
 /// The tree after the recipe's commands, before which the initrds are made again where they are `stale`.
@@ -32,7 +32,7 @@ pub(in crate::pipeline) fn run(
     }
     let layers = Layers::of(builder.store);
     let before = layers.fingerprint(&tree, blobs)?;
-    let seed = builder.seed(Target::Image);
+    let seed = builder.seed(LayerTarget::Image);
     let key = keys::run(before, (recipe, builder.options), stale, seed, time.secs);
     if let Some(layer) = layers.load(key, blobs)? {
         record.random.append(&mut second_run::read_notes(&layer.notes)?);

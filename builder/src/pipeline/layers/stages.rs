@@ -8,7 +8,7 @@ use amiforge_rootfs::stage::{self, StageArchive, StageError, StageInstall, Stage
 use amiforge_store::blobs::Blobs;
 use amiforge_store::layer::Layers;
 
-use super::{LayerBuilder, LayerRecord, LockedSource, Target, keys, packages, second_run};
+use super::{LayerBuilder, LayerRecord, PackageInputs, LayerTarget, keys, packages, second_run};
 use crate::lock::LockedStage;
 use crate::pipeline::{BuildError, HostFileError};
 use crate::recipe::{DebSource, Stage};
@@ -20,7 +20,7 @@ pub(in crate::pipeline) fn install(
     tree: &mut Tree,
     blobs: &mut Blobs,
 ) -> Result<(), BuildError> {
-    let Some(LockedSource { lock, deb }) = builder.packages else { return Ok(()) };
+    let Some(PackageInputs { lock, deb }) = builder.packages else { return Ok(()) };
     for (spec, locked) in builder.recipe.stages.iter().zip(&lock.stages) {
         let part = part(builder, record, deb, spec, locked, blobs)?;
         let at = part.node(part.root()).meta.mtime;
@@ -39,9 +39,9 @@ fn part(
     locked: &LockedStage,
     blobs: &mut Blobs,
 ) -> Result<Tree, BuildError> {
-    let seed = builder.seed(Target::Tools);
+    let seed = builder.seed(LayerTarget::Tools);
     let (inputs, accounts) =
-        ((builder.recipe, builder.options), packages::accounts(builder.recipe, Target::Tools));
+        ((builder.recipe, builder.options), packages::accounts(builder.recipe, LayerTarget::Tools));
     let tools = keys::configured(&locked.packages, deb, inputs, seed, &accounts);
     let patches = patches(spec)?;
     let sources: Vec<Digest> = locked.sources.iter().map(|source| source.sha256).collect();
@@ -53,7 +53,7 @@ fn part(
         return Ok(layer.tree);
     }
     let tools = format!("tools of {}", spec.name);
-    let system = packages::system(builder, record, &tools, deb, (&locked.packages, Target::Tools), blobs)?;
+    let system = packages::system(builder, record, &tools, deb, (&locked.packages, LayerTarget::Tools), blobs)?;
     record.made(name);
     let mut archives = Vec::new();
     for (source, locked) in spec.sources.iter().zip(&locked.sources) {

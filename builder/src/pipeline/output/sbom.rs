@@ -6,7 +6,7 @@ use amiforge_image::bundle::{self, Document};
 use amiforge_store::blobs::Blobs;
 
 use crate::pipeline::BuildError;
-use crate::pipeline::layers::{LayerBuilder, LockedSource};
+use crate::pipeline::layers::{LayerBuilder, PackageInputs};
 use crate::sbom::{self, Subject};
 
 /// The texts by their names in the bundle, sorted; none where the recipe takes no packages.
@@ -19,7 +19,7 @@ pub(super) fn documents(
     epoch: Time,
     blobs: &Blobs,
 ) -> Result<Vec<Document>, BuildError> {
-    let Some(LockedSource { lock, deb }) = builder.packages else { return Ok(Vec::new()) };
+    let Some(PackageInputs { lock, deb }) = builder.packages else { return Ok(Vec::new()) };
     let image = &builder.recipe.image;
     let archive = deb.archives.first();
     let suite = archive.and_then(|archive| archive.suites.first());
