@@ -8,13 +8,12 @@ use amiforge_formats::tree::{Content, Tree};
 use amiforge_formats::volume::VolumeIds;
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_image::seal::{
-    self, BootKernel, BootSpec, CommandLine, GrubParts, Initrd, LoaderPrograms, Sealed, Trust, UefiSpec, UkiParts,
+    self, BootKernel, BootSpec, CommandLine, GrubParts, Initrd, LoaderPrograms, Sealed, Trust, UefiSpec,
+    UkiParts,
 };
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
 use amiforge_rootfs::initrd::{InitrdError, KernelModules};
-use amiforge_rootfs::steps::kernel_hook::{
-    self, InitrdSource, KernelHookSpec, Uefi, UefiLoader,
-};
+use amiforge_rootfs::steps::kernel_hook::{self, InitrdSource, KernelHookSpec, Uefi, UefiLoader};
 use amiforge_store::blobs::Blobs;
 
 use super::BuildError;

@@ -156,7 +156,9 @@ pub fn seal(boot: &BootSpec, trust: &Trust) -> Result<Sealed, SealError> {
 fn esp_files(boot: &BootSpec, uefi: &UefiSpec, cmdline: &str) -> Result<Vec<EspFile>, SealError> {
     let default = format!("EFI/BOOT/{}", uefi.default_name);
     Ok(match &uefi.loader {
-        LoaderPrograms::Uki(parts) => vec![EspFile { path: default, content: uki::uki(parts, boot, cmdline)? }],
+        LoaderPrograms::Uki(parts) => {
+            vec![EspFile { path: default, content: uki::uki(parts, boot, cmdline)? }]
+        }
         LoaderPrograms::SystemdBoot { program, uki } => vec![
             EspFile::inline(default, program.as_slice()),
             EspFile {

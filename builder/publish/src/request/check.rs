@@ -98,7 +98,7 @@ fn architecture(options: &AmiOptions, facts: &ImageFacts) -> Result<Arch, Reques
     match (options.architecture, facts.architecture) {
         (Some(requested), Some(built)) if requested != built => {
             let problem = format!(
-                "`{}` is asked for, and the image is for `{}`",
+                "`{}` is requested, and the image is for `{}`",
                 requested.ec2_name(),
                 built.ec2_name()
             );
@@ -123,7 +123,7 @@ fn boot_mode(
     match (options.boot_mode, derived) {
         (Some(requested), _) if !architecture.has_bios() && requested != BootMode::Uefi => mistake(
             format!(
-                "`{}` is asked for, and {} machines have UEFI only",
+                "`{}` is requested, and {} machines have UEFI only",
                 requested.ec2_name(),
                 architecture.ec2_name()
             ),
@@ -131,7 +131,7 @@ fn boot_mode(
         ),
         (Some(requested), Some(built)) if requested != built && built != BootMode::Hybrid => {
             let problem = format!(
-                "`{}` is asked for, and the partitions allow `{}` only",
+                "`{}` is requested, and the partitions allow `{}` only",
                 requested.ec2_name(),
                 built.ec2_name()
             );

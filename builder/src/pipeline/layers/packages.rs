@@ -17,7 +17,7 @@ use amiforge_store::digests::BackgroundDigests;
 use amiforge_store::layer::Layers;
 use serde::{Deserialize, Serialize};
 
-use super::{LayerBuilder, LayerRecord, PackageInputs, RandomFile, LayerTarget, keys, second_run};
+use super::{LayerBuilder, LayerRecord, LayerTarget, PackageInputs, RandomFile, keys, second_run};
 use crate::pipeline::BuildError;
 use crate::recipe::{DebFilters, DebSource, Recipe, Scripts, Stays};
 

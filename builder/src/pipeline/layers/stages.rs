@@ -8,7 +8,7 @@ use amiforge_rootfs::stage::{self, StageArchive, StageError, StageInstall, Stage
 use amiforge_store::blobs::Blobs;
 use amiforge_store::layer::Layers;
 
-use super::{LayerBuilder, LayerRecord, PackageInputs, LayerTarget, keys, packages, second_run};
+use super::{LayerBuilder, LayerRecord, LayerTarget, PackageInputs, keys, packages, second_run};
 use crate::lock::LockedStage;
 use crate::pipeline::{BuildError, HostFileError};
 use crate::recipe::{DebSource, Stage};
@@ -53,7 +53,8 @@ fn part(
         return Ok(layer.tree);
     }
     let tools = format!("tools of {}", spec.name);
-    let system = packages::system(builder, record, &tools, deb, (&locked.packages, LayerTarget::Tools), blobs)?;
+    let system =
+        packages::system(builder, record, &tools, deb, (&locked.packages, LayerTarget::Tools), blobs)?;
     record.made(name);
     let mut archives = Vec::new();
     for (source, locked) in spec.sources.iter().zip(&locked.sources) {

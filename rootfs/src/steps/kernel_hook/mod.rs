@@ -87,7 +87,7 @@ pub struct KernelHookSpec {
     /// Command line of the kernel.
     pub cmdline: String,
     /// The initrd.
-    pub initrd: InitrdOf,
+    pub initrd: InitrdSource,
     /// Drivers of an initrd of amiforge.
     pub drivers: Vec<String>,
     /// Architecture.
@@ -151,9 +151,9 @@ fn configuration(spec: &KernelHookSpec) -> String {
     assign("Arguments for the kernel.", "CMDLINE", &spec.cmdline);
     let initrd = match spec.initrd {
         InitrdSource::Auto => "auto",
-        InitrdOf::Distribution => "distribution",
-        InitrdOf::Own => "own",
-        InitrdOf::None => "none",
+        InitrdSource::Distribution => "distribution",
+        InitrdSource::Own => "own",
+        InitrdSource::None => "none",
     };
     assign(
         "The initrd: that of the distribution, of amiforge's own, the latter where the former is missing (auto), or none.",
