@@ -4,9 +4,9 @@
 
 use amiforge_formats::digest::Digest;
 use amiforge_store::blobs::Blobs;
-use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockedPackage, LockReason};
-use amiforge_rootfs::packages::unpack::{DebFile, unpack};
+use amiforge_packages::filters::Filters;
+use amiforge_packages::locked::{LockedPackage, LockReason};
+use amiforge_packages::deb::unpack::{DebFile, unpack};
 use amiforge_store::Store;
 use amiforge_store::watch::Unwatched;
 use libfuzzer_sys::fuzz_target;

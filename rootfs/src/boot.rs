@@ -12,7 +12,7 @@ use amiforge_formats::path::{self, Last};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, NodeKind, Tree};
 
-use crate::packages::version;
+use crate::version;
 
 /// Longest head of a kernel that is read: setup header and the headers of the PE file.
 const HEAD: u64 = 4096;

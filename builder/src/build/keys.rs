@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::configure::AccountIds;
-use amiforge_rootfs::packages::locked::LockedPackage;
+use amiforge_packages::configure::AccountIds;
+use amiforge_packages::locked::LockedPackage;
 use amiforge_sandbox::Seed;
 
 use super::BuildOptions;

@@ -3,9 +3,9 @@
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Printable;
 use amiforge_image::manifest::{Cleaned, ImageOrigin, ManifestInput, Secret};
+use amiforge_packages::locked::LockedPackage;
 use amiforge_rootfs::assemble::Assembled;
 use amiforge_rootfs::normalize::{PathOutcome, RuleChange};
-use amiforge_rootfs::packages::locked::LockedPackage;
 
 use super::host_files::HostFiles;
 use super::{BuildOptions, disk, secrets};

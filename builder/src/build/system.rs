@@ -2,12 +2,13 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_rootfs::configure::native::{self, NativeError, NativeSetup};
-use amiforge_rootfs::configure::{AccountIds, debconf, run};
-use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
-use amiforge_rootfs::packages::filters::{DocOptions, Filters, KeepChoice};
-use amiforge_rootfs::packages::locked::LockedPackage;
-use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, unpack};
+use amiforge_packages::configure::AccountIds;
+use amiforge_packages::deb::configure::native::{self, NativeError, NativeSetup};
+use amiforge_packages::deb::configure::{debconf, run};
+use amiforge_packages::deb::database::{self, Architectures, DatabaseState};
+use amiforge_packages::deb::unpack::{DebFile, Unpacked, unpack};
+use amiforge_packages::filters::{DocOptions, Filters, KeepChoice};
+use amiforge_packages::locked::LockedPackage;
 use amiforge_rootfs::secrets::order;
 use amiforge_sandbox::SandboxError;
 use amiforge_store::blobs::Blobs;

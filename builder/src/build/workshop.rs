@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_rootfs::packages::locked::LockedPackage;
+use amiforge_packages::locked::LockedPackage;
 use amiforge_rootfs::secrets::order;
 use amiforge_rootfs::steps::lacks;
 use amiforge_sandbox::{Launcher, OnFailure, Sandbox, SandboxError, SandboxJob, SandboxStep, Seed};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use amiforge_rootfs::packages::control;
+use amiforge_packages::deb::control;
 
 use super::shown;
 use crate::recipe::{ArchiveRole, DebArchive};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::packages::locked::LockedPackage;
+use amiforge_packages::locked::LockedPackage;
 
 use super::{FetchError, Mirrors};
 use crate::lock::Lock;

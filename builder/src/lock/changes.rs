@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use amiforge_rootfs::packages::locked::LockedPackage;
-use amiforge_rootfs::packages::version;
+use amiforge_packages::locked::LockedPackage;
+use amiforge_rootfs::version;
 
 use super::Lock;
 

@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use amiforge_rootfs::packages::index::IndexError;
-use amiforge_rootfs::packages::release::ReleaseError;
-use amiforge_rootfs::packages::resolve::ResolveError;
-use amiforge_rootfs::packages::signature::SignatureError;
+use amiforge_packages::deb::index::IndexError;
+use amiforge_packages::deb::release::ReleaseError;
+use amiforge_packages::deb::resolve::ResolveError;
+use amiforge_packages::signature::SignatureError;
 use amiforge_store::StoreError;
 
 /// Why a lock cannot be used or made.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use amiforge_rootfs::packages::signature::Keyring;
+use amiforge_packages::signature::Keyring;
 
 use super::error::ArchiveFault;
 use crate::recipe::SignerKeys;

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 
 use amiforge_formats::digest::Digest;
+use amiforge_packages::deb::resolve::{self, PackageId, PinPreference, PinTo, Request, Suite};
+use amiforge_packages::locked::LockedPackage;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
-use amiforge_rootfs::packages::locked::LockedPackage;
-use amiforge_rootfs::packages::resolve::{self, PackageId, PinPreference, PinTo, Request, Suite};
 use amiforge_store::Store;
 use sha2::{Digest as _, Sha256};
 

@@ -21,7 +21,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::packages::locked::{LockedArchive, LockedPackage};
+use amiforge_packages::locked::{LockedArchive, LockedPackage};
 
 pub use changes::{Changes, InputChange};
 pub use error::{ArchiveFault, LockError};

@@ -1,11 +1,11 @@
 //! A suite of an archive, from its mirror to its packages: signature, age, digests.
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::packages::index::PackageIndex;
-use amiforge_rootfs::packages::inflate::inflate;
-use amiforge_rootfs::packages::locked::LockedArchive;
-use amiforge_rootfs::packages::release::{Expired, ListedIndex, Release};
-use amiforge_rootfs::packages::signature::{self, Keyring};
+use amiforge_packages::deb::index::PackageIndex;
+use amiforge_packages::deb::release::{Expired, ListedIndex, Release};
+use amiforge_packages::locked::LockedArchive;
+use amiforge_packages::signature::{self, Keyring};
+use amiforge_rootfs::sources::inflate::inflate;
 
 use super::error::ArchiveFault;
 use super::keys;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::packages::locked::{LockReason, LockedArchive, LockedPackage};
+use amiforge_packages::locked::{LockReason, LockedArchive, LockedPackage};
 use serde::Deserialize;
 
 use super::{Lock, LockedSource, LockedStage};

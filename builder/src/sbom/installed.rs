@@ -5,8 +5,8 @@ use std::io;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, NodeKind, Tree};
-use amiforge_rootfs::packages::control::Paragraph;
-use amiforge_rootfs::packages::locked::LockedPackage;
+use amiforge_packages::deb::control::Paragraph;
+use amiforge_packages::locked::LockedPackage;
 use amiforge_store::digests::each_part;
 
 /// Longest file of the database that is read.

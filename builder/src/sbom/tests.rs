@@ -3,8 +3,8 @@
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
-use amiforge_rootfs::packages::control::Paragraph;
-use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
+use amiforge_packages::deb::control::Paragraph;
+use amiforge_packages::locked::{LockReason, LockedPackage};
 use amiforge_store::blobs::Blobs;
 
 use super::*;

@@ -11,7 +11,7 @@ use amiforge_store::{Naming, Spool, Spooling, Store, StoreError};
 use sha2::{Digest as _, Sha256};
 
 /// Bytes taken from the input, and given to the store, at a time.
-pub(crate) const PIECE: usize = 1 << 20;
+pub const PIECE: usize = 1 << 20;
 
 /// Memory that the dictionary of an xz stream may take: twice that of `xz -9`.
 const XZ_MEMORY: u64 = 160 << 20;
@@ -149,13 +149,15 @@ pub(super) fn digest(input: &dyn ReadAt, watch: &dyn Watch) -> Result<Digest, Ex
 }
 
 /// Why decoding stopped; [`HashingReader::explain`] knows more about the first.
-pub(crate) enum Stopped {
+pub enum Stopped {
+    /// The decoder: the bytes are no such stream.
     Decoder(io::Error),
+    /// Anything else.
     Other(ExpandError),
 }
 
 /// Decompresses all that `input` gives, `compressed` bytes, into an entry of the store.
-pub(crate) fn decode(
+pub fn decode(
     input: impl BufRead,
     format: Compression,
     compressed: u64,
@@ -182,7 +184,7 @@ pub(crate) fn decode(
 }
 
 /// Copies what a decoder gives into an entry of the store, within the bounds.
-pub(crate) fn copy(
+pub fn copy(
     mut decoder: impl Read,
     spooling: &mut Spooling,
     compressed: u64,
@@ -206,7 +208,7 @@ pub(crate) fn copy(
 }
 
 /// Reads an input from front to back and hashes it on the way.
-pub(crate) struct HashingReader<'a> {
+pub struct HashingReader<'a> {
     input: &'a dyn ReadAt,
     at: u64,
     hasher: Sha256,
@@ -215,12 +217,13 @@ pub(crate) struct HashingReader<'a> {
 }
 
 impl<'a> HashingReader<'a> {
-    pub(crate) fn new(input: &'a dyn ReadAt, watch: &'a dyn Watch) -> Self {
+    /// Begins at the first byte.
+    pub fn new(input: &'a dyn ReadAt, watch: &'a dyn Watch) -> Self {
         Self { input, at: 0, hasher: Sha256::new(), failed: false, watch }
     }
 
     /// What it was that stopped a decoder.
-    pub(crate) fn explain(&self, stopped: Stopped, format: &'static str) -> ExpandError {
+    pub fn explain(&self, stopped: Stopped, format: &'static str) -> ExpandError {
         let at = self.at;
         match stopped {
             Stopped::Other(error) => error,
@@ -231,7 +234,7 @@ impl<'a> HashingReader<'a> {
     }
 
     /// Reads what is left; the digest of all.
-    pub(crate) fn finish(mut self) -> Result<Digest, ExpandError> {
+    pub fn finish(mut self) -> Result<Digest, ExpandError> {
         let mut buf = vec![0; PIECE];
         loop {
             match self.read(&mut buf) {

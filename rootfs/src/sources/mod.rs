@@ -4,6 +4,7 @@ pub mod dir;
 pub mod expand;
 pub mod fault;
 pub mod indexed;
+pub mod inflate;
 mod membership;
 mod names;
 pub mod oci;
@@ -17,8 +18,9 @@ use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
 
+pub use self::open::FileRange;
 pub use self::open::SourceError;
-pub(crate) use self::open::{FileRange, OpenedSource, Opening};
+pub(crate) use self::open::{OpenedSource, Opening};
 
 /// One `[[source]]` of a recipe, paths already resolved against the recipe's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

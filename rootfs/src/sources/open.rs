@@ -116,10 +116,13 @@ pub(crate) struct OpenedSource {
 }
 
 /// A stretch of a file.
-pub(crate) struct FileRange<'a> {
-    pub(crate) file: &'a File,
-    pub(crate) at: u64,
-    pub(crate) len: u64,
+pub struct FileRange<'a> {
+    /// The file.
+    pub file: &'a File,
+    /// Offset of its first byte in the file.
+    pub at: u64,
+    /// Its length in bytes.
+    pub len: u64,
 }
 
 impl ReadAt for FileRange<'_> {

@@ -16,9 +16,9 @@ use std::process::Command;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::NodeKind;
-use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
-use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, unpack};
+use amiforge_packages::deb::unpack::{DebFile, Unpacked, unpack};
+use amiforge_packages::filters::Filters;
+use amiforge_packages::locked::{LockReason, LockedPackage};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::layer::Layers;

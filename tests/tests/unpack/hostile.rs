@@ -1,8 +1,8 @@
 //! Packages that are damaged or lie, stores that are damaged or shared.
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::unpack::{DebFile, unpack};
+use amiforge_packages::deb::unpack::{DebFile, unpack};
+use amiforge_packages::filters::Filters;
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::watch::Unwatched;

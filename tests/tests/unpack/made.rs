@@ -6,10 +6,10 @@ use std::process::Command;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
-use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
-use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
-use amiforge_rootfs::packages::unpack::{DebFile, UnpackError, Unpacked, unpack};
+use amiforge_packages::deb::database::{self, Architectures, DatabaseState};
+use amiforge_packages::deb::unpack::{DebFile, UnpackError, Unpacked, unpack};
+use amiforge_packages::filters::Filters;
+use amiforge_packages::locked::{LockReason, LockedPackage};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::watch::Unwatched;

@@ -1,7 +1,7 @@
 //! Packages that have something to do with each other: the same path, `Replaces`, diversions, architectures.
 
-use amiforge_rootfs::packages::database::DatabaseState;
-use amiforge_rootfs::packages::filters::Filters;
+use amiforge_packages::deb::database::DatabaseState;
+use amiforge_packages::filters::Filters;
 use amiforge_tests::{oracle, written};
 
 use super::made::{Bench, Made, PROGRAMS, chain, with_database};

@@ -95,7 +95,7 @@ fn kernel(files: &SystemFiles<'_>, chain: &BootChain, found: &mut Findings) -> O
                 );
                 return None;
             }
-            all => all.iter().max_by(|a, b| amiforge_rootfs::packages::version::compare(a, b))?.clone(),
+            all => all.iter().max_by(|a, b| amiforge_rootfs::version::compare(a, b))?.clone(),
         },
     };
     let listed = |name: &str, sign: char| -> BTreeSet<String> {

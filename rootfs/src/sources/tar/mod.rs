@@ -128,7 +128,7 @@ pub fn index(archive: &dyn ReadAt, place: ArchiveLocation, watch: &dyn Watch) ->
 
 /// What an entry of an archive is, for those who plant it themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TarEntry {
+pub enum TarEntry {
     /// A node.
     Node(Node),
     /// One more name of the node at this path of the archive.
@@ -136,7 +136,7 @@ pub(crate) enum TarEntry {
 }
 
 /// Goes through an archive in its own order; `take` is told of each entry's clean path.
-pub(crate) fn visit(
+pub fn visit(
     archive: &dyn ReadAt,
     place: ArchiveLocation,
     watch: &dyn Watch,

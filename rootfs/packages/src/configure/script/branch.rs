@@ -1,0 +1,139 @@
+//! Where a script branches: `&&`, `||`, `if`, `case` and `for`, of which only what is certain is followed.
+
+use super::expand::COMPARISONS_MAX;
+use super::flow::{fails, is_harmless, leaves};
+use super::host::{Host, Truth};
+use super::interpreter::{Follower, ScriptFlow};
+use super::syntax::{ScriptCommand, ScriptWord};
+use amiforge_rootfs::wildcard::matches;
+
+impl<H: Host> Follower<'_, H> {
+    /// `&&` (goes on at `Yes`) and `||` (goes on at `No`).
+    pub(super) fn chain(
+        &mut self,
+        left: &ScriptCommand,
+        right: &ScriptCommand,
+        goes_on: Truth,
+    ) -> (Truth, ScriptFlow) {
+        let (status, flow) = self.run(left);
+        if flow != ScriptFlow::On {
+            return (status, flow);
+        }
+        if status == goes_on {
+            return self.run(right);
+        }
+        if status != Truth::Unknown {
+            return (status, ScriptFlow::On);
+        }
+        if fails(right) {
+            return (goes_on.not(), ScriptFlow::On);
+        }
+        // What is taken to have worked need not be caught.
+        if goes_on == Truth::No && is_harmless(right) {
+            return (Truth::Yes, ScriptFlow::On);
+        }
+        let why = self.shown(left);
+        self.doubt(right, &why);
+        (Truth::Unknown, leaves(right).map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)))
+    }
+
+    pub(super) fn conditional(
+        &mut self,
+        arms: &[(ScriptCommand, ScriptCommand)],
+        otherwise: Option<&ScriptCommand>,
+    ) -> (Truth, ScriptFlow) {
+        for (at, (condition, body)) in arms.iter().enumerate() {
+            let (status, flow) = self.run(condition);
+            if flow != ScriptFlow::On {
+                return (status, flow);
+            }
+            match status {
+                Truth::Yes => return self.run(body),
+                Truth::Unknown if !fails(body) => {
+                    let only_failure_left = at + 1 == arms.len() && otherwise.is_some_and(fails);
+                    if only_failure_left {
+                        return self.run(body);
+                    }
+                    let why = self.shown(condition);
+                    let rest = arms.get(at..).unwrap_or_default();
+                    let bodies: Vec<&ScriptCommand> =
+                        rest.iter().map(|(_, body)| body).chain(otherwise).collect();
+                    for body in &bodies {
+                        self.doubt(body, &why);
+                    }
+                    let left = bodies.iter().filter_map(|body| leaves(body)).max();
+                    return (Truth::Unknown, left.map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)));
+                }
+                _ => {}
+            }
+        }
+        otherwise.map_or((Truth::Yes, ScriptFlow::On), |body| self.run(body))
+    }
+
+    pub(super) fn case(
+        &mut self,
+        word: &ScriptWord,
+        arms: &[(Vec<ScriptWord>, ScriptCommand)],
+    ) -> (Truth, ScriptFlow) {
+        let value = self.value(word);
+        for (patterns, body) in arms {
+            for pattern in patterns {
+                match (&value, self.pattern(pattern)) {
+                    (Some(value), Some(pattern)) if self.can_compare(&pattern, value) => {
+                        if matches(&pattern, value) {
+                            return self.run(body);
+                        }
+                    }
+                    _ => {
+                        let why = "the value of a `case`".to_owned();
+                        for (_, body) in arms {
+                            self.doubt(body, &why);
+                        }
+                        let left = arms.iter().filter(|(_, body)| !fails(body));
+                        let left = left.filter_map(|(_, body)| leaves(body)).max();
+                        return (
+                            Truth::Unknown,
+                            left.map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)),
+                        );
+                    }
+                }
+            }
+        }
+        (Truth::Yes, ScriptFlow::On)
+    }
+
+    /// Whether a pattern may be compared with a value, which takes up to the product of their lengths.
+    fn can_compare(&mut self, pattern: &[u8], value: &[u8]) -> bool {
+        let comparisons = pattern.len().saturating_mul(value.len());
+        comparisons <= COMPARISONS_MAX && self.afford(comparisons / 64)
+    }
+
+    pub(super) fn iterate(
+        &mut self,
+        name: &[u8],
+        words: Option<&[ScriptWord]>,
+        body: &ScriptCommand,
+    ) -> (Truth, ScriptFlow) {
+        let values = match words {
+            Some(words) => self.fields(words),
+            None => Ok(self.kept().1),
+        };
+        let Ok(values) = values else {
+            let why = "how often a `for` goes round".to_owned();
+            self.doubt(body, &why);
+            return (Truth::Unknown, leaves(body).map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)));
+        };
+        let mut status = Truth::Yes;
+        for value in values {
+            self.variables.insert(name.to_vec(), value);
+            let flow;
+            (status, flow) = self.run(body);
+            match flow {
+                ScriptFlow::On | ScriptFlow::Continue => {}
+                ScriptFlow::Break => break,
+                other => return (status, other),
+            }
+        }
+        (status, ScriptFlow::On)
+    }
+}

@@ -1,0 +1,168 @@
+//! Work that packages' scripts ask for and that nobody waits for: while dpkg runs it is only written down, and done when
+//! all packages are configured, side by side.
+//!
+//! Of initrds, one would be made when the kernel is configured and another when `initramfs-tools` is triggered: one is
+//! enough, of a system that is complete. Bundles of certificates are made when `ca-certificates` is configured and, for
+//! the hooks of other packages, once more when it is triggered: the second has all that the first had. Compiling the
+//! Python of a package takes longer than configuring it, and Python does the same without; so that what is compiled does
+//! not depend on who was first, no import but the compiler's own writes what it compiled.
+//!
+//! `update-initramfs(8)`, `py3compile(1)`; Debian Python policy, section "Byte-compilation".
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
+use amiforge_sandbox::SandboxStep;
+
+use crate::configure::shim::{PlacedScript, StandIn, put, remove};
+use crate::deb::unpack::UnpackedPackage;
+
+/// Makes initrds. What a kernel asks for comes with the trigger as well.
+const INITRDS: StandIn = StandIn {
+    path: b"usr/sbin/update-initramfs",
+    script: concat!(
+        "#!/bin/sh\ncase \"$*\" in\n-c*) exit 0 ;;\n-u) mkdir -p /run/amiforge && : >/run/amiforge/initrd ;;\n",
+        "*) exec /usr/sbin/update-initramfs.amiforge \"$@\" ;;\nesac\n"
+    ),
+};
+
+/// Where the real one is.
+const REAL_INITRDS: &str = "usr/sbin/update-initramfs.amiforge";
+
+/// Makes the bundle of certificates: without hooks when the package is configured, and again with them.
+const CERTIFICATES: StandIn = StandIn {
+    path: b"usr/sbin/update-ca-certificates",
+    script: concat!(
+        "#!/bin/sh\nif [ \"$*\" = '--hooksdir ' ]; then\n",
+        "mkdir -p /run/amiforge && : >/run/amiforge/certificates && exit 0\nfi\n",
+        "rm -f /run/amiforge/certificates\nexec /usr/sbin/update-ca-certificates.amiforge \"$@\"\n"
+    ),
+};
+
+/// Where the real one is.
+const REAL_CERTIFICATES: &str = "usr/sbin/update-ca-certificates.amiforge";
+
+/// Compiles the Python of a package; words that a shell would read otherwise are not left to one.
+const PYTHON: StandIn = StandIn {
+    path: b"usr/bin/py3compile",
+    script: concat!(
+        "#!/bin/sh\nfor word; do case $word in\n",
+        "'' | *[!A-Za-z0-9/.,:+_=-]*) exec /usr/bin/py3compile.amiforge \"$@\" ;;\nesac; done\n",
+        "mkdir -p /run/amiforge && echo \"$*\" >>/run/amiforge/python\n"
+    ),
+};
+
+/// Where the real one is.
+const REAL_PYTHON: &str = "usr/bin/py3compile.amiforge";
+
+/// Has imports compile nothing that stays.
+pub(super) const IMPORTS_COMPILE_NOTHING: (&str, &str) = ("PYTHONDONTWRITEBYTECODE", "1");
+
+/// Does all that was written down: one program on each core, one of which makes the initrd.
+const CATCH_UP: &str = "\
+cd /run/amiforge 2>/dev/null || exit 0
+failed() {
+    echo \"amiforge: failed: $*\" >&2
+    exit 1
+}
+if [ -e certificates ]; then
+    /usr/sbin/update-ca-certificates.amiforge || failed update-ca-certificates
+fi
+cores=$(nproc)
+if [ -e initrd ]; then
+    [ \"$cores\" = 1 ] || cores=$((cores - 1))
+    /usr/sbin/update-initramfs.amiforge -u &
+    initrd=$!
+fi
+if [ -s python ]; then
+    xargs -d '\\n' -n 1 -P \"$cores\" sh -c '
+        env -u PYTHONDONTWRITEBYTECODE /usr/bin/py3compile.amiforge $0 && exit
+        echo \"amiforge: failed: py3compile $0\" >&2
+        exit 1' <python || compiled=no
+fi
+if [ -e initrd ]; then
+    wait \"$initrd\" || failed update-initramfs -u
+fi
+[ \"$compiled\" != no ]
+";
+
+/// What [`CATCH_UP`] writes before the command that failed.
+pub(super) const FAILED: &str = "amiforge: failed: ";
+
+/// What stands in for programs that are left for later.
+pub(super) struct DeferredPrograms {
+    placed: Vec<(PlacedScript, &'static str)>,
+    kernels: Vec<String>,
+}
+
+impl DeferredPrograms {
+    /// Puts the stand-ins in the place of what the packages have of these programs.
+    pub(super) fn prepare(tree: &mut Tree, packages: &[UnpackedPackage], epoch: Time) -> Self {
+        let kernels = promise_initrds(tree, packages, epoch);
+        let mut later = Self { placed: Vec::new(), kernels };
+        if !later.kernels.is_empty() {
+            later.stand_in(INITRDS, REAL_INITRDS, tree, epoch);
+        }
+        later.stand_in(CERTIFICATES, REAL_CERTIFICATES, tree, epoch);
+        later.stand_in(PYTHON, REAL_PYTHON, tree, epoch);
+        later
+    }
+
+    fn stand_in(&mut self, is: StandIn, real: &'static str, tree: &mut Tree, epoch: Time) {
+        if tree.lookup(is.path).is_none() {
+            return;
+        }
+        let Some(placed) = is.place(tree, epoch) else { return };
+        if let Some(before) = placed.before() {
+            put(tree, real.as_bytes(), before.clone());
+        }
+        self.placed.push((placed, real));
+    }
+
+    /// What is to be run when all packages are configured.
+    pub(super) fn steps(&self) -> Vec<SandboxStep> {
+        if self.placed.is_empty() {
+            return Vec::new();
+        }
+        let mut steps = vec![SandboxStep::shell("what packages left for the end", CATCH_UP)];
+        for kernel in &self.kernels {
+            let name = format!("making the initrd of Linux {kernel}");
+            let script = format!("test -s '/boot/initrd.img-{kernel}' || /{REAL_INITRDS} -c -k '{kernel}'");
+            steps.push(SandboxStep::shell(name, script));
+        }
+        steps
+    }
+
+    /// Puts the programs back.
+    pub(super) fn take_back(self, tree: &mut Tree) {
+        for (placed, real) in self.placed {
+            placed.take_back(tree);
+            remove(tree, real.as_bytes());
+        }
+    }
+}
+
+/// Makes empty initrds for kernels that would make one while they are configured and another when the trigger runs.
+/// The trigger fills the newest's; boot loaders that look for one find it.
+fn promise_initrds(tree: &mut Tree, packages: &[UnpackedPackage], epoch: Time) -> Vec<String> {
+    let Some(boot) = tree.lookup(b"boot") else { return Vec::new() };
+    if !packages.iter().any(|package| package.locked.name == "initramfs-tools") {
+        return Vec::new();
+    }
+    let entries = tree.entries(boot).into_iter().flatten();
+    let kernels: Vec<String> = entries
+        .filter_map(|(name, _)| name.as_bytes().strip_prefix(b"vmlinuz-"))
+        .filter_map(|version| std::str::from_utf8(version).ok())
+        // It becomes part of a script.
+        .filter(|version| {
+            version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-._~".contains(&byte))
+        })
+        .map(str::to_owned)
+        .collect();
+    for kernel in &kernels {
+        let Ok(name) = Name::new(format!("initrd.img-{kernel}").as_bytes()) else { continue };
+        let node = Node { meta: Meta::root_owned(0o644, epoch), kind: NodeKind::File(Content::empty()) };
+        // One that is there already stays.
+        let _ = tree.add(boot, name, node);
+    }
+    kernels
+}

@@ -1,0 +1,197 @@
+//! `scripts = "run"`: the tree's own dpkg configures the unpacked packages, in the sandbox.
+//!
+//! What dpkg does when it unpacks a package and what unpacking natively leaves out is done first: the `preinst`
+//! scripts. Then come the essential packages, which every other may use without saying so, then the rest; scripts
+//! that need other packages configured before they run (`Pre-Depends`) have them so; last what nobody waited for. No
+//! service is started. What is only there for this (a policy, stand-ins for some programs) is taken out again, and so
+//! is what would differ from run to run.
+//!
+//! Debian policy chapters 6 and 9.3.3, dpkg(1), `invoke-rc.d(8)`.
+
+use std::collections::BTreeMap;
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, NodeKind, Tree};
+use amiforge_sandbox::{
+    Captured, OnFailure, Sandbox, SandboxClock, SandboxError, SandboxJob, SandboxLimits, SandboxStep, Seed,
+};
+use amiforge_store::blobs::Blobs;
+use amiforge_store::watch::Watch;
+
+use super::attribution::blame;
+use super::deferred::{DeferredPrograms, IMPORTS_COMPILE_NOTHING};
+use super::order::PackageNeeds;
+use crate::configure::account_ids::{AccountIds, Numbered};
+use crate::configure::shim::{self, STARTS_NOTHING};
+use crate::deb::unpack::UnpackedPackage;
+
+/// How packages are configured.
+#[derive(Debug, Clone, Copy)]
+pub struct ConfigureSettings<'a> {
+    /// Answers to questions of debconf, a line for each (see [`super::debconf`]).
+    pub answers: &'a str,
+    /// Numbers of users and groups that the scripts make.
+    pub accounts: &'a AccountIds,
+    /// What the scripts may use together.
+    pub limits: SandboxLimits,
+    /// `SOURCE_DATE_EPOCH`, and the youngest time that what they write may have.
+    pub epoch: Time,
+    /// What happens when a script fails.
+    pub on_failure: OnFailure,
+    /// Which time of day the scripts see.
+    pub clock: SandboxClock,
+    /// What their random numbers follow from.
+    pub seed: Seed,
+}
+
+/// dpkg without prompts, and without a sync of files that lie in memory.
+const DPKG: &[&str] = &["dpkg", "--force-confdef", "--force-confnew", "--force-unsafe-io"];
+
+/// What differs from run to run, or is left by dpkg for its next run: removed.
+const REMOVED: &[&[u8]] = &[
+    b"var/cache/ldconfig/aux-cache",
+    b"var/cache/debconf/config.dat-old",
+    b"var/cache/debconf/passwords.dat-old",
+    b"var/cache/debconf/templates.dat-old",
+    b"var/lib/dpkg/available-old",
+    b"var/lib/dpkg/diversions-old",
+    b"var/lib/dpkg/lock",
+    b"var/lib/dpkg/lock-frontend",
+    b"var/lib/dpkg/statoverride-old",
+    b"var/lib/dpkg/status-old",
+    b"var/lib/dpkg/triggers/Lock",
+    b"var/lib/dbus/machine-id",
+    b"var/log/alternatives.log",
+    b"var/log/dpkg.log",
+];
+
+/// Configures every unpacked package of a tree whose dpkg database says that they are unpacked.
+///
+/// # Errors
+/// [`SandboxError::Step`] when a script fails, with what it wrote last.
+pub fn configure(
+    tree: &Tree,
+    packages: &[UnpackedPackage],
+    settings: &ConfigureSettings<'_>,
+    sandbox: &Sandbox,
+    blobs: &mut Blobs,
+    watch: &dyn Watch,
+) -> Result<Captured, SandboxError> {
+    let mut tree = tree.clone();
+    let idle: Vec<_> = STARTS_NOTHING.iter().filter_map(|one| one.place(&mut tree, settings.epoch)).collect();
+    let numbered = Numbered::prepare(&mut tree, settings.accounts, settings.epoch);
+    let later = DeferredPrograms::prepare(&mut tree, packages, settings.epoch);
+    let first = numbered.step().into_iter().chain(answer(settings.answers));
+    let mut job = SandboxJob::new(first.chain(steps(packages, &later)).collect(), settings.epoch);
+    (job.limits, job.on_failure, job.clock) = (settings.limits, settings.on_failure, settings.clock);
+    job.seed = settings.seed;
+    job.env = variables();
+    let mut captured = sandbox.run(&tree, blobs, &job, watch).map_err(blame)?;
+    let after = &mut captured.tree;
+    for placed in idle {
+        placed.take_back(after);
+    }
+    later.take_back(after);
+    numbered.take_back(after);
+    for path in REMOVED {
+        shim::remove(after, path);
+    }
+    forget_machine(after, settings.epoch);
+    Ok(captured)
+}
+
+/// Empties the machine's id, which some scripts draw from the clock: every machine makes its own.
+fn forget_machine(tree: &mut Tree, epoch: Time) {
+    let Some(id) = tree.lookup(b"etc/machine-id") else { return };
+    let node = tree.node_mut(id);
+    if let NodeKind::File(content) = &mut node.kind
+        && !content.is_empty()
+    {
+        *content = Content::empty();
+        node.meta.mtime = epoch;
+    }
+}
+
+/// Variables of every script.
+fn variables() -> BTreeMap<String, String> {
+    let fixed = [
+        ("DEBIAN_FRONTEND", "noninteractive"),
+        ("DEBCONF_NONINTERACTIVE_SEEN", "true"),
+        ("DEBCONF_NOWARNINGS", "yes"),
+        ("DPKG_ADMINDIR", "/var/lib/dpkg"),
+        ("UCF_FORCE_CONFFNEW", "1"),
+        IMPORTS_COMPILE_NOTHING,
+    ];
+    fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Gives debconf the answers before any script asks.
+fn answer(answers: &str) -> Option<SandboxStep> {
+    if answers.is_empty() {
+        return None;
+    }
+    let step =
+        SandboxStep::shell("the answers of `[debconf]`", "printf %s \"$ANSWERS\" | debconf-set-selections");
+    Some(step.env("ANSWERS", answers))
+}
+
+fn steps(packages: &[UnpackedPackage], later: &DeferredPrograms) -> Vec<SandboxStep> {
+    let needs = PackageNeeds::of(packages);
+    let base = needs.base();
+    let mut steps = Vec::new();
+    let mut dependent = Vec::new();
+    for at in needs.order() {
+        let Some(preinst) = preinst(&packages[at]) else { continue };
+        // What an essential package needs is unpacked, and that has to do.
+        let before: Vec<_> = needs.before(at).difference(&base).map(|&at| qualified(&packages[at])).collect();
+        if before.is_empty() || base.contains(&at) {
+            steps.push(preinst);
+        } else {
+            dependent.push(configure_first(&packages[at], &before));
+            dependent.push(preinst);
+        }
+    }
+    let essential: Vec<String> =
+        packages.iter().filter(|package| package.is_essential()).map(qualified).collect();
+    if !essential.is_empty() {
+        let options = ["--no-triggers", "--force-configure-any", "--configure"];
+        let words = DPKG.iter().chain(&options).map(|word| (*word).to_owned());
+        steps.push(SandboxStep::new("configuring the essential packages", words.chain(essential)));
+    }
+    steps.append(&mut dependent);
+    let words = DPKG.iter().chain(&["--configure", "--pending"]).copied();
+    steps.push(SandboxStep::new("configuring the packages", words));
+    steps.extend(later.steps());
+    steps
+}
+
+/// Configures what a package pre-depends on. dpkg refuses what is configured already, so it is asked first.
+fn configure_first(package: &UnpackedPackage, before: &[String]) -> SandboxStep {
+    let script = format!(
+        "set -- $(dpkg-query -W -f '${{db:Status-Status}} ${{binary:Package}}\n' {} | sed -n 's/^unpacked //p')\n\
+         [ $# = 0 ] || {} --no-triggers --configure \"$@\"",
+        before.join(" "),
+        DPKG.join(" "),
+    );
+    SandboxStep::shell(format!("configuring what `{}` pre-depends on", package.locked.name), script)
+}
+
+/// What dpkg does before it unpacks a package.
+fn preinst(package: &UnpackedPackage) -> Option<SandboxStep> {
+    package.script("preinst")?;
+    let script = format!("/var/lib/dpkg/info/{}.preinst", package.info_name());
+    let step =
+        SandboxStep::new(format!("the package `{}`", package.locked.name), [script.as_str(), "install"]);
+    let step = step.env("DPKG_MAINTSCRIPT_PACKAGE", &package.locked.name);
+    let step = step.env("DPKG_MAINTSCRIPT_ARCH", &package.locked.arch);
+    let step = step.env("DPKG_MAINTSCRIPT_NAME", "preinst").env("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", "1");
+    Some(step.env("DPKG_MAINTSCRIPT_DEBUG", "0").env("DPKG_RUNNING_VERSION", "1.21.22").env("DPKG_ROOT", ""))
+}
+
+/// A package's name as dpkg takes it where there may be several architectures of it.
+fn qualified(package: &UnpackedPackage) -> String {
+    match package.locked.arch.as_str() {
+        "all" => package.locked.name.clone(),
+        arch => format!("{}:{arch}", package.locked.name),
+    }
+}

@@ -1,0 +1,73 @@
+//! Why a set of packages cannot be had, told as a person would tell it.
+
+use crate::deb::relation::RelationError;
+
+/// Why a set of packages cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// A word that names no package in any way.
+    #[error("`{0}` is not `name`, `name:arch`, `name=version` or `name/suite`")]
+    NotARequest(String),
+    /// No suite has the package.
+    #[error("no suite has a package `{name}`{hint}")]
+    UnknownPackage {
+        /// What was asked for.
+        name: String,
+        /// What may have been meant, with what leads to it; or nothing.
+        hint: String,
+    },
+    /// The package is there, but not in that version.
+    #[error("`{name}` is not to be had in version `{wanted}`: there is {available}")]
+    NoVersion {
+        /// Name of the package.
+        name: String,
+        /// The version asked for.
+        wanted: String,
+        /// The versions that there are.
+        available: String,
+    },
+    /// The package is there, but not in that suite.
+    #[error("`{name}` is not in the suite `{wanted}`, but in {available}")]
+    NotInSuite {
+        /// Name of the package.
+        name: String,
+        /// The suite asked for.
+        wanted: String,
+        /// The suites that have it.
+        available: String,
+    },
+    /// Pins leave no version of it.
+    #[error("`{name}` has no version that may be installed: its pins are all below 0")]
+    PinnedAway {
+        /// Name of the package.
+        name: String,
+    },
+    /// Only provided by others, and by several.
+    #[error("`{name}` is provided by several packages: name one of {providers}")]
+    Ambiguous {
+        /// The virtual package.
+        name: String,
+        /// Those that provide it.
+        providers: String,
+    },
+    /// Asked for and left out at once.
+    #[error("`{0}` is asked for and left out by `without` at once: take one of them away")]
+    AskedAndLeftOut(String),
+    /// A field of the archive that cannot be read.
+    #[error("`{field}` of {package} in the archive cannot be read")]
+    Relation {
+        /// Name and version of the package.
+        package: String,
+        /// Name of the field.
+        field: &'static str,
+        /// What is wrong.
+        source: RelationError,
+    },
+    /// Dependencies that cannot be met together: the chain of reasons, one to a line, each after what led to it.
+    #[error("these packages cannot be installed together:\n{}", .reasons.join("\n"))]
+    Unsolvable {
+        /// The reasons: indented by two blanks for each step that leads there.
+        reasons: Vec<String>,
+    },
+}

@@ -1,0 +1,112 @@
+//! Which packages an image gets: those asked for and all that they need, in the versions and by the choices that apt
+//! would make. Pure: indexes and wishes in, a list out.
+//!
+//! As mmdebstrap has it, the essential packages come first and all else on top of them. Each phase marks as apt marks
+//! ([`marks`]); where that leaves a package broken, a complete solver looks for a set that is whole ([`solve`]), and
+//! where there is none, tells why.
+
+mod asked;
+mod error;
+mod marks;
+mod policy;
+mod providers;
+mod reasons;
+mod request;
+mod solve;
+mod universe;
+
+pub use error::ResolveError;
+pub use request::{BasePackages, PackageId, PinPreference, PinTo, Request, Resolved, Suite};
+
+use crate::locked::{LockReason, LockedPackage};
+
+use asked::ResolveRequest;
+use marks::{Marks, Recommended};
+use universe::{Universe, Ver};
+
+/// Resolves what is asked for among the packages of the suites; where suites are equal, the first counts.
+pub fn resolve(suites: &[Suite<'_>], request: &Request) -> Result<Resolved, ResolveError> {
+    let universe = Universe::new(suites, &request.arch, &request.foreign)?;
+    let asked = asked::read(&universe, suites, request)?;
+    let recommended = if request.recommends { Recommended::Install } else { Recommended::Leave };
+    let installed = match mark(&universe, &asked, recommended, &[])? {
+        Some(installed) => installed,
+        None => search(&universe, suites, request, &asked, recommended)?,
+    };
+    let mut packages: Vec<LockedPackage> =
+        installed.into_iter().map(|ver| locked(&universe, suites, &asked, ver)).collect();
+    packages.sort_by(|a, b| (&a.name, &a.arch).cmp(&(&b.name, &b.arch)));
+    Ok(Resolved { packages })
+}
+
+/// What apt would install, `also` asked for beside the rest; none if that is broken.
+fn mark(
+    universe: &Universe<'_>,
+    asked: &ResolveRequest,
+    recommended: Recommended,
+    also: &[Ver],
+) -> Result<Option<Vec<Ver>>, ResolveError> {
+    let mut marks = Marks::new(universe, &asked.candidates, recommended);
+    // What is named chooses first, as on mmdebstrap's command line.
+    let rest: Vec<Ver> = asked.named.iter().chain(&asked.base).copied().collect();
+    for wanted in [&asked.essential, &rest].into_iter().filter(|wanted| !wanted.is_empty()) {
+        let with: Vec<Ver> = wanted.iter().chain(also).copied().collect();
+        marks.phase(&with, &asked.candidates)?;
+        if marks.broken()?.is_some()
+            || !with.iter().all(|ver| marks.installed(universe.ver(*ver).pkg) == Some(*ver))
+        {
+            return Ok(None);
+        }
+        marks.sweep(wanted)?;
+    }
+    Ok(Some(marks.all_installed().collect()))
+}
+
+/// A set that is whole, found by the solver; recommended packages are then marked on top of it.
+fn search(
+    universe: &Universe<'_>,
+    suites: &[Suite<'_>],
+    request: &Request,
+    asked: &ResolveRequest,
+    recommended: Recommended,
+) -> Result<Vec<Ver>, ResolveError> {
+    let found = solve::solve(universe, suites, request, asked)?;
+    let mut narrowed = asked.clone();
+    for ver in &found {
+        narrowed.candidates[universe.ver(*ver).pkg.0 as usize] = Some(*ver);
+    }
+    for wanted in [&mut narrowed.essential, &mut narrowed.base, &mut narrowed.named] {
+        for ver in wanted.iter_mut() {
+            let pkg = universe.ver(*ver).pkg;
+            *ver = narrowed.candidates[pkg.0 as usize].unwrap_or(*ver);
+        }
+    }
+    Ok(mark(universe, &narrowed, recommended, &found)?.unwrap_or(found))
+}
+
+fn locked(universe: &Universe<'_>, suites: &[Suite<'_>], asked: &ResolveRequest, ver: Ver) -> LockedPackage {
+    let version = universe.ver(ver);
+    let record = version.record;
+    let is_in = |list: &[Ver]| list.iter().any(|other| universe.ver(*other).pkg == version.pkg);
+    let reason = if is_in(&asked.named) {
+        LockReason::Named
+    } else if is_in(&asked.essential) || is_in(&asked.base) {
+        LockReason::Base
+    } else {
+        LockReason::Dependency
+    };
+    let archive = version.suites.first().and_then(|at| suites.get(*at)).map_or("", |suite| suite.archive);
+    LockedPackage {
+        name: record.name.to_owned(),
+        version: record.version.to_owned(),
+        arch: record.arch.to_owned(),
+        sha256: record.sha256,
+        size: record.size,
+        path: record.path.to_owned(),
+        archive: archive.to_owned(),
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Why packages could not be unpacked.
+
+use std::io;
+use std::path::PathBuf;
+
+use amiforge_formats::tree::Printable;
+use amiforge_store::StoreError;
+
+use crate::deb::control::ControlError;
+use crate::deb::file::DebError;
+use amiforge_rootfs::sources::tar::TarError;
+
+/// Why packages could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnpackError {
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// A package's file is at fault.
+    #[error("reading the package {package} (`{}`)", path.display())]
+    Deb {
+        /// Name and version.
+        package: String,
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: Box<DebError>,
+    },
+    /// What a package holds is at fault.
+    #[error("unpacking the package {package}")]
+    Package {
+        /// Name and version.
+        package: String,
+        /// What is wrong.
+        #[source]
+        source: Box<PackageFault>,
+    },
+    /// Two packages give a path.
+    #[error(
+        "`/{}` is in {earlier} and in {later}, and neither replaces or diverts the other's: leave one of them out \
+         (`without`)",
+        Printable(path)
+    )]
+    Conflict {
+        /// The path.
+        path: Vec<u8>,
+        /// The package that came first.
+        earlier: String,
+        /// The other.
+        later: String,
+    },
+    /// A package of two architectures gives a path twice, differently.
+    #[error(
+        "`/{}` differs between {earlier} and {later}, which may be there together only if it is the same: take the \
+         package for one architecture",
+        Printable(path)
+    )]
+    Shared {
+        /// The path.
+        path: Vec<u8>,
+        /// The package that came first.
+        earlier: String,
+        /// The same for another architecture.
+        later: String,
+    },
+    /// The store is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is wrong with what a package holds.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackageFault {
+    /// No control file.
+    #[error("it has no file `control`")]
+    NoControl,
+    /// The control file does not parse.
+    #[error("reading its file `control`")]
+    Fields(#[source] ControlError),
+    /// The package is another one than the lock says.
+    #[error("its field {field} is `{}`, the lock says `{expected}`", Printable(actual.as_bytes()))]
+    Differs {
+        /// The field.
+        field: &'static str,
+        /// As the lock says.
+        expected: String,
+        /// As the package says.
+        actual: String,
+    },
+    /// The control archive is at fault.
+    #[error("reading its control archive")]
+    Control(#[source] TarError),
+    /// The data archive is at fault.
+    #[error("reading its data archive")]
+    Data(#[source] TarError),
+    /// A member of the control archive is too long.
+    #[error("its file `{name}` has {len} bytes, allowed are {max}")]
+    TooLong {
+        /// Its name.
+        name: String,
+        /// Its length.
+        len: u64,
+        /// The bound.
+        max: u64,
+    },
+    /// A member of the control archive has holes.
+    #[error("its file `{name}` is sparse, which no package's control file is")]
+    Sparse {
+        /// Its name.
+        name: String,
+    },
+    /// What was unpacked cannot be read.
+    #[error("reading it from the store")]
+    Read(#[source] io::Error),
+    /// A line of `conffiles`.
+    #[error("the line `{}` of its file `conffiles` is no absolute path", Printable(line))]
+    Conffile {
+        /// The line.
+        line: Vec<u8>,
+    },
+    /// A line of `triggers`.
+    #[error("the line `{}` of its file `triggers` is no directive and name", Printable(line))]
+    Trigger {
+        /// The line.
+        line: Vec<u8>,
+    },
+    /// A path that leads through something that is no directory.
+    #[error("`/{}` leads through `/{}`, a {kind} of {owner}", Printable(path), Printable(through))]
+    Through {
+        /// The path.
+        path: Vec<u8>,
+        /// What it leads through.
+        through: Vec<u8>,
+        /// What that is.
+        kind: &'static str,
+        /// The package that it belongs to.
+        owner: String,
+    },
+    /// Links without end, or out of the root.
+    #[error("`/{}` leads through symlinks without end", Printable(path))]
+    Loop {
+        /// The path.
+        path: Vec<u8>,
+    },
+    /// The package gives a path twice.
+    #[error("it gives `/{}` twice, differently", Printable(path))]
+    Twice {
+        /// The path.
+        path: Vec<u8>,
+    },
+    /// A hard link to nothing.
+    #[error(
+        "`/{}` is a hard link to `/{}`, which it does not hold as a file",
+        Printable(path),
+        Printable(target)
+    )]
+    Link {
+        /// The path.
+        path: Vec<u8>,
+        /// The target.
+        target: Vec<u8>,
+    },
+}

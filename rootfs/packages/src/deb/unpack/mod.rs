@@ -1,0 +1,99 @@
+//! Unpacking: the `.deb` files of a locked set into one tree whose contents lie in the store, as `dpkg --unpack`
+//! would leave them, with `/usr` merged first as debootstrap does. No script runs and nothing is configured.
+//!
+//! deb(5), dpkg(1), Debian policy chapters 6 and 7; the rules where packages meet are in [`place`].
+
+use std::path::PathBuf;
+
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
+
+pub use self::error::UnpackError;
+pub use self::package::{Conffile, Interest, Member, Trigger, UnpackedPackage};
+use self::place::{PlacedPackages, Placing};
+use super::diversions::{self, Diversion};
+use crate::filters::Filters;
+use crate::locked::LockedPackage;
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::checks::Outstanding;
+use amiforge_store::watch::Watch;
+
+mod error;
+mod gather;
+mod merged;
+mod package;
+mod place;
+mod read;
+mod replace;
+
+/// A package that is to be unpacked.
+#[derive(Debug, Clone)]
+pub struct DebFile<'a> {
+    /// What the lock says about it.
+    pub package: &'a LockedPackage,
+    /// Where the file lies. It is not even opened when the store has it decompressed already.
+    pub path: PathBuf,
+}
+
+/// What unpacking gives.
+#[derive(Debug)]
+pub struct Unpacked {
+    /// The tree; conffiles stand under their own names. It has no package database yet, see [`super::database`].
+    pub tree: Tree,
+    /// The packages, in the order of the call.
+    pub packages: Vec<UnpackedPackage>,
+    /// The diversions that preinst scripts are known to make, already applied.
+    pub diversions: Vec<Diversion>,
+    /// The newest modification time that an entry of a package has; the epoch itself if there are none.
+    pub newest: Time,
+    /// Digests that are still to be taken of what was read; nothing made from the tree is good before they are.
+    pub outstanding: Outstanding,
+}
+
+/// Unpacks packages, several at a time; the result does not depend on how many.
+///
+/// # Errors
+/// What is wrong with which package, or which packages do not fit each other.
+pub fn unpack(
+    debs: &[DebFile<'_>],
+    filters: &Filters,
+    store: &Store,
+    blobs: &mut Blobs,
+    watch: &dyn Watch,
+) -> Result<Unpacked, UnpackError> {
+    let gathered = gather::gather(debs, store, watch)?;
+    let mut tasks = Vec::new();
+    let mut read = Vec::with_capacity(gathered.len());
+    for package in gathered {
+        tasks.extend(package.task);
+        read.push((package.read, blobs.add_closed(package.path, package.stamp)));
+    }
+    let diversions = read.iter().flat_map(|(read, _)| declared(&read.package)).collect::<Vec<_>>();
+    let names: Vec<_> = read.iter().map(|(read, _)| key(&read.package)).collect();
+    // base-files comes first, as in a bootstrap: it has the directories that all others put things into.
+    read.sort_by_key(|(read, _)| read.package.locked.name != "base-files");
+    let mut placing = Placing::new(blobs, filters, &diversions);
+    placing.merge_usr(merged::links(&read.iter().map(|(read, _)| read).collect::<Vec<_>>()));
+    for (read, source) in read {
+        if watch.interrupted() {
+            return Err(UnpackError::Interrupted);
+        }
+        placing.take(read, source)?;
+    }
+    let PlacedPackages { tree, mut packages, newest } = placing.finish();
+    packages.sort_by_cached_key(|package| names.iter().position(|name| *name == key(package)));
+    let (newest, outstanding) = (newest.unwrap_or(Time::EPOCH), Outstanding::new(tasks));
+    Ok(Unpacked { tree, packages, diversions, newest, outstanding })
+}
+
+/// The diversions that a package's preinst makes.
+fn declared(package: &UnpackedPackage) -> Vec<Diversion> {
+    let preinst = package.script("preinst").unwrap_or_default();
+    diversions::declared(&package.locked.name, preinst)
+}
+
+/// What tells a package from the others of its set.
+fn key(package: &UnpackedPackage) -> (String, String) {
+    (package.locked.name.clone(), package.locked.arch.clone())
+}

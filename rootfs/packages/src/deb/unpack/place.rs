@@ -1,0 +1,387 @@
+//! Where packages meet: the entries of each put into one tree, by dpkg's rules.
+//!
+//! - A path is followed through symlinks that are in the tree already, as the kernel would for dpkg; so `/bin/x` lies
+//!   in `/usr/bin` once `/usr` is merged, and `/var/run/x` in `/run`.
+//! - Directories join; the first package that has one gives its mode and owner. A symlink where a directory is does
+//!   nothing, nor a directory where a symlink to one is.
+//! - Anything else belongs to one package: to the one that `Replaces` the other, in whatever order they come; to both
+//!   where a `Multi-Arch: same` package is there for several architectures and the bytes are the same; or it was
+//!   diverted. Else it is refused.
+
+use std::collections::HashMap;
+
+use amiforge_formats::plan::SourceId;
+use amiforge_formats::plan::Sources;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
+
+use super::error::{PackageFault, UnpackError};
+use super::package::UnpackedPackage;
+use super::read::ReadPackage;
+use super::replace::{PathOwner, claim};
+use crate::deb::diversions::{Diversion, diverted};
+use crate::filters::{Filters, KeepChoice};
+use amiforge_rootfs::sources::same::same_bytes;
+use amiforge_rootfs::sources::tar::TarEntry;
+
+/// Links that one path may lead through (Linux `MAXSYMLINKS`).
+const LINKS_MAX: usize = 40;
+
+/// A tree that packages are being put into.
+pub(super) struct Placing<'a> {
+    tree: Tree,
+    /// By node: the package that gave it; none for what only leads to something else.
+    owners: Vec<Option<usize>>,
+    /// By path as packages write it: the nodes from the root to the directory that it leads to.
+    folders: HashMap<Vec<u8>, Vec<NodeId>>,
+    packages: Vec<UnpackedPackage>,
+    newest: Option<Time>,
+    sources: &'a dyn Sources,
+    filters: &'a Filters,
+    diversions: &'a [Diversion],
+}
+
+/// What a placed set of packages is.
+pub(super) struct PlacedPackages {
+    pub(super) tree: Tree,
+    pub(super) packages: Vec<UnpackedPackage>,
+    pub(super) newest: Option<Time>,
+}
+
+impl<'a> Placing<'a> {
+    /// An empty root, 0755 and root's until a package says otherwise.
+    pub(super) fn new(sources: &'a dyn Sources, filters: &'a Filters, diversions: &'a [Diversion]) -> Self {
+        let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
+        let folders = HashMap::from([(Vec::new(), vec![tree.root()])]);
+        let (owners, packages, newest) = (vec![None], Vec::new(), None);
+        Self { tree, owners, folders, packages, newest, sources, filters, diversions }
+    }
+
+    /// Makes `/name` a link to `usr/name`, which is made, as debootstrap does before the first package.
+    pub(super) fn merge_usr(&mut self, names: &[&str]) {
+        for name in names {
+            let merged = format!("usr/{name}");
+            // The tree is empty but for what this made.
+            let _ = self.folder(merged.as_bytes());
+            let (root, kind) = (self.tree.root(), NodeKind::Symlink(merged.into_bytes().into()));
+            if let Ok(name) = Name::new(name.as_bytes()) {
+                self.add(root, name, Node { meta: Meta::root_owned(0o777, Time::EPOCH), kind }, None);
+            }
+        }
+    }
+
+    /// Puts a package's entries into the tree; its contents lie in `source`.
+    pub(super) fn take(&mut self, read: ReadPackage, source: SourceId) -> Result<(), UnpackError> {
+        let ReadPackage { package, entries } = read;
+        let number = self.packages.len();
+        self.packages.push(package);
+        let kept = self.filters.sift(&entries);
+        let mut links = Vec::new();
+        for ((path, entry), keep) in entries.iter().zip(kept) {
+            if keep == KeepChoice::None {
+                self.packages[number].filtered += 1;
+                continue;
+            }
+            let path = diverted(self.diversions, &self.packages[number].locked.name, path);
+            match entry {
+                TarEntry::Node(node) => {
+                    self.newest = self.newest.max(Some(node.meta.mtime));
+                    self.node(number, &path, moved(node, source))?;
+                }
+                TarEntry::Link(target) => links.push((path, target)),
+            }
+        }
+        for (path, target) in links {
+            self.link(number, &path, target, &entries, source)?;
+        }
+        Ok(())
+    }
+
+    /// The tree and its packages.
+    pub(super) fn finish(self) -> PlacedPackages {
+        PlacedPackages { tree: self.tree, packages: self.packages, newest: self.newest }
+    }
+
+    /// Puts one node where it belongs.
+    fn node(&mut self, number: usize, path: &[u8], node: Node) -> Result<(), UnpackError> {
+        let Some((parent, name)) = self.place(number, path)? else {
+            let root = self.tree.root();
+            if matches!(node.kind, NodeKind::Dir(_)) && self.owners[root.index()].is_none() {
+                self.tree.node_mut(root).meta = node.meta;
+                self.owners[root.index()] = Some(number);
+            }
+            return Ok(());
+        };
+        let Some(old) = self.tree.child(parent, name.as_bytes()) else {
+            self.add(parent, name, node, Some(number));
+            return Ok(());
+        };
+        match (&self.tree.node(old).kind, &node.kind) {
+            (NodeKind::Dir(_), NodeKind::Dir(_)) => {
+                if self.owners[old.index()].is_none() {
+                    self.tree.node_mut(old).meta = node.meta;
+                    self.owners[old.index()] = Some(number);
+                }
+                Ok(())
+            }
+            (NodeKind::Dir(_), NodeKind::Symlink(_)) => Ok(()),
+            (NodeKind::Symlink(_), NodeKind::Dir(_)) => {
+                self.folder(path).map(|_| ()).map_err(|fault| self.fault(number, fault))
+            }
+            (NodeKind::Dir(_), _) | (_, NodeKind::Dir(_)) => Err(self.conflict(number, path, old)),
+            _ => self.meet(number, path, (parent, name), old, node),
+        }
+    }
+
+    /// Two things that are no directories want one name.
+    fn meet(
+        &mut self,
+        number: usize,
+        path: &[u8],
+        (parent, name): (NodeId, Name),
+        old: NodeId,
+        node: Node,
+    ) -> Result<(), UnpackError> {
+        let Some(owner) = self.owners[old.index()] else {
+            return Err(self.conflict(number, path, old));
+        };
+        let claim = if owner == number {
+            match (&self.tree.node(old).kind, &node.kind) {
+                (_, NodeKind::Symlink(_)) => PathOwner::Old,
+                (NodeKind::Symlink(_), _) => PathOwner::New,
+                _ => return Err(self.fault(number, PackageFault::Twice { path: path.to_vec() })),
+            }
+        } else {
+            claim(&self.packages[owner], &self.packages[number])
+        };
+        match claim {
+            PathOwner::New => {
+                self.forget(owner, path, number);
+                self.tree.unlink(parent, name.as_bytes());
+                // A link that folders were found through may be gone.
+                self.folders.retain(|path, _| path.is_empty());
+                self.add(parent, name, node, Some(number));
+                Ok(())
+            }
+            PathOwner::Old => {
+                self.forget(number, path, owner);
+                Ok(())
+            }
+            PathOwner::Both if self.same(number, old, &node)? => Ok(()),
+            PathOwner::Both => Err(UnpackError::Shared {
+                path: path.to_vec(),
+                earlier: title(&self.packages[owner]),
+                later: title(&self.packages[number]),
+            }),
+            PathOwner::Neither => Err(self.conflict(number, path, old)),
+        }
+    }
+
+    /// Takes a path off a package's list, because another has it now.
+    fn forget(&mut self, number: usize, path: &[u8], other: usize) {
+        if number == other {
+            return;
+        }
+        let files = &mut self.packages[number].files;
+        let as_written = |listed: &[u8]| {
+            let listed = listed.strip_prefix(b"/").unwrap_or(listed);
+            listed == path
+                || listed.strip_prefix(b"usr/") == Some(path)
+                || path.strip_prefix(b"usr/") == Some(listed)
+        };
+        files.retain(|listed| !as_written(listed));
+    }
+
+    /// Whether a node is the same for another architecture of its package.
+    fn same(&self, number: usize, old: NodeId, node: &Node) -> Result<bool, UnpackError> {
+        let before = self.tree.node(old);
+        match (&before.kind, &node.kind) {
+            (NodeKind::File(a), NodeKind::File(b)) => same_bytes(a, b, self.sources)
+                .map_err(|source| self.fault(number, PackageFault::Read(source))),
+            (a, b) => Ok(a == b),
+        }
+    }
+
+    /// Gives a file of the package one more name.
+    fn link(
+        &mut self,
+        number: usize,
+        path: &[u8],
+        target: &[u8],
+        entries: &[(Vec<u8>, TarEntry)],
+        source: SourceId,
+    ) -> Result<(), UnpackError> {
+        let at = diverted(self.diversions, &self.packages[number].locked.name, target);
+        let found =
+            self.place(number, &at)?.and_then(|(parent, name)| self.tree.child(parent, name.as_bytes()));
+        let own = found.filter(|id| self.owners[id.index()] == Some(number));
+        let Some(id) = own.filter(|id| !matches!(self.tree.node(*id).kind, NodeKind::Dir(_))) else {
+            // The first name was left out, or another package has it: the file lives on under this one.
+            let node = entries.iter().find_map(|(path, entry)| match entry {
+                TarEntry::Node(node) if path == target && !matches!(node.kind, NodeKind::Dir(_)) => {
+                    Some(node)
+                }
+                _ => None,
+            });
+            let Some(node) = node else {
+                let fault = PackageFault::Link { path: path.to_vec(), target: target.to_vec() };
+                return Err(self.fault(number, fault));
+            };
+            return self.node(number, path, moved(node, source));
+        };
+        let Some((parent, name)) = self.place(number, path)? else { return Ok(()) };
+        match self.tree.child(parent, name.as_bytes()) {
+            None => {
+                let _ = self.tree.link(parent, name, id);
+                Ok(())
+            }
+            Some(there) if there == id => Ok(()),
+            Some(_) => {
+                // By the same rules as any file; linked then, if the name came to be this package's.
+                let node = self.tree.node(id).clone();
+                self.node(number, path, node)?;
+                let now = self.tree.child(parent, name.as_bytes());
+                if now.is_some_and(|now| now != id && self.owners[now.index()] == Some(number)) {
+                    self.tree.unlink(parent, name.as_bytes());
+                    let _ = self.tree.link(parent, name, id);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The directory that a path lies in, made if need be, and its last name; `None` for the root.
+    fn place(&mut self, number: usize, path: &[u8]) -> Result<Option<(NodeId, Name)>, UnpackError> {
+        if path.is_empty() {
+            return Ok(None);
+        }
+        let (above, name) = match path.iter().rposition(|byte| *byte == b'/') {
+            Some(slash) => (&path[..slash], &path[slash + 1..]),
+            None => (&path[..0], path),
+        };
+        let parent = self.folder(above).map_err(|fault| self.fault(number, fault))?;
+        // Paths of archives are clean, so this is a name.
+        Ok(Name::new(name).ok().map(|name| (parent, name)))
+    }
+
+    /// The directory at a path, followed through links and made if need be.
+    fn folder(&mut self, path: &[u8]) -> Result<NodeId, PackageFault> {
+        let mut links = 0;
+        let way = self.way(path, &mut links)?;
+        Ok(way.last().copied().unwrap_or(self.tree.root()))
+    }
+
+    /// The nodes from the root to the directory that a path leads to.
+    fn way(&mut self, path: &[u8], links: &mut usize) -> Result<Vec<NodeId>, PackageFault> {
+        if let Some(known) = self.folders.get(path) {
+            return Ok(known.clone());
+        }
+        let (above, name) = match path.iter().rposition(|byte| *byte == b'/') {
+            Some(slash) => (&path[..slash], &path[slash + 1..]),
+            None => (&path[..0], path),
+        };
+        let way = self.way(above, links)?;
+        let way = self.enter(way, name, path, links)?;
+        self.folders.insert(path.to_vec(), way.clone());
+        Ok(way)
+    }
+
+    /// One step further: into the directory `name`, or where the link of that name leads.
+    fn enter(
+        &mut self,
+        mut way: Vec<NodeId>,
+        name: &[u8],
+        path: &[u8],
+        links: &mut usize,
+    ) -> Result<Vec<NodeId>, PackageFault> {
+        let here = way.last().copied().unwrap_or(self.tree.root());
+        let Some(next) = self.tree.child(here, name) else {
+            if let Ok(name) = Name::new(name) {
+                let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: NodeKind::dir() };
+                way.extend(self.add(here, name, node, None));
+            }
+            return Ok(way);
+        };
+        let target = match &self.tree.node(next).kind {
+            NodeKind::Dir(_) => {
+                way.push(next);
+                return Ok(way);
+            }
+            NodeKind::Symlink(target) => target.to_vec(),
+            other => {
+                let kind = other.word();
+                let owner = self.owner(next);
+                return Err(PackageFault::Through {
+                    path: path.to_vec(),
+                    through: path.to_vec(),
+                    kind,
+                    owner,
+                });
+            }
+        };
+        *links += 1;
+        if *links > LINKS_MAX {
+            return Err(PackageFault::Loop { path: path.to_vec() });
+        }
+        if target.starts_with(b"/") {
+            way.truncate(1);
+        }
+        for name in target.split(|byte| *byte == b'/') {
+            match name {
+                b"" | b"." => {}
+                // Above the root is the root.
+                b".." => way.truncate((way.len() - 1).max(1)),
+                name => way = self.enter(way, name, path, links)?,
+            }
+        }
+        Ok(way)
+    }
+
+    fn add(&mut self, parent: NodeId, name: Name, node: Node, owner: Option<usize>) -> Option<NodeId> {
+        // The name is free and the parent a directory.
+        let id = self.tree.add(parent, name, node).ok()?;
+        self.owners.push(owner);
+        Some(id)
+    }
+
+    fn owner(&self, id: NodeId) -> String {
+        let owner = self.owners[id.index()].and_then(|number| self.packages.get(number));
+        owner.map_or_else(|| "merged /usr".to_owned(), title)
+    }
+
+    fn fault(&self, number: usize, fault: PackageFault) -> UnpackError {
+        UnpackError::Package { package: title(&self.packages[number]), source: Box::new(fault) }
+    }
+
+    fn conflict(&self, number: usize, path: &[u8], old: NodeId) -> UnpackError {
+        let (earlier, later) = (self.owner(old), title(&self.packages[number]));
+        UnpackError::Conflict { path: path.to_vec(), earlier, later }
+    }
+}
+
+/// How errors name a package.
+pub(super) fn title(package: &UnpackedPackage) -> String {
+    let locked = &package.locked;
+    format!("{}:{} {}", locked.name, locked.arch, locked.version)
+}
+
+/// A node whose content lies in `source`.
+fn moved(node: &Node, source: SourceId) -> Node {
+    let kind = match &node.kind {
+        NodeKind::File(Content::Slice { at, len, .. }) => {
+            NodeKind::File(Content::Slice { source, at: *at, len: *len })
+        }
+        NodeKind::File(Content::Sparse { len, segments }) => {
+            let segments = segments.iter().map(|segment| Segment {
+                origin: match &segment.origin {
+                    Origin::Slice { at, .. } => Origin::Slice { source, at: *at },
+                    inline @ Origin::Inline { .. } => inline.clone(),
+                },
+                ..segment.clone()
+            });
+            NodeKind::File(Content::Sparse { len: *len, segments: segments.collect() })
+        }
+        other => other.clone(),
+    };
+    Node { meta: node.meta.clone(), kind }
+}
