@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use amiforge::recipe::{Base, Recipe, RecipeContent, RecipeError, Recommends, Scripts, SourceFrom};
+use amiforge::recipe::{PackageSource, Recipe, RecipeContent, RecipeError, Recommends, Scripts, SourceFrom};
 use amiforge_image::disk::{DiskSize, PartitionSize};
+use amiforge_packages::deb::resolve::BasePackages;
 
 /// Stands before the recipe of each case.
 const CASE: &str = "#### ";
@@ -134,7 +135,7 @@ const DEB: &str = "[[source]]\nkind = \"deb\"\ndistribution = \"debian\"\n\
 #[test]
 fn security_suites_of_debian_lie_in_an_archive_of_their_own() {
     let recipe = parse(&format!("{IMAGE}{DEB}mirror = \"https://deb.example/debian/\"\n"));
-    let deb = recipe.deb.unwrap();
+    let Some(PackageSource::Deb(deb)) = recipe.packages else { panic!() };
     let shown: Vec<_> = deb
         .archives
         .iter()
@@ -145,12 +146,15 @@ fn security_suites_of_debian_lie_in_an_archive_of_their_own() {
         ("debian-security", "bookworm-security".to_owned(), Some("https://deb.example/debian-security")),
     ];
     assert_eq!(shown, expected);
-    assert_eq!((deb.base, deb.recommends, deb.scripts), (Base::Required, Recommends::Leave, Scripts::Run));
+    assert_eq!(
+        (deb.base, deb.recommends, deb.scripts),
+        (BasePackages::Required, Recommends::Leave, Scripts::Run)
+    );
     assert_eq!(deb.arch, "amd64");
     let ubuntu = parse(&format!(
         "{IMAGE}[[source]]\nkind = \"deb\"\ndistribution = \"ubuntu\"\nsuites = [\"noble\", \"noble-security\"]\n"
     ));
-    assert_eq!(ubuntu.deb.unwrap().archives.len(), 1);
+    assert_eq!(ubuntu.packages.unwrap().backend().archives(), ["ubuntu"]);
 }
 
 #[test]

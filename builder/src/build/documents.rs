@@ -24,13 +24,12 @@ impl<'a> Bill<'a> {
     /// That of a tree; none where the recipe takes no packages.
     pub(super) fn of(workshop: &Workshop<'a>, tree: &Tree, epoch: Time) -> Option<Self> {
         let packages = workshop.packages?;
-        let archive = packages.deb.archives.first();
-        let suite = archive.and_then(|archive| archive.suites.first());
+        let release = packages.source.backend().release();
         let subject = Subject {
             name: &workshop.recipe.image.name,
             version: workshop.recipe.image.version.as_deref().unwrap_or_default(),
-            distribution: archive.map(|archive| archive.name.as_str()).unwrap_or_default(),
-            suite: suite.map(String::as_str).unwrap_or_default(),
+            distribution: release.distribution,
+            suite: release.suite,
             created: epoch,
             tool: env!("CARGO_PKG_VERSION"),
         };

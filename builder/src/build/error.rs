@@ -6,12 +6,9 @@ use std::path::PathBuf;
 use amiforge_formats::pe::PeError;
 use amiforge_image::bundle::BundleError;
 use amiforge_image::disk::DiskError;
-use amiforge_packages::deb::configure::native::NativeError;
-use amiforge_packages::deb::database::DatabaseError;
-use amiforge_packages::deb::unpack::UnpackError;
+use amiforge_packages::backend::PackageError;
 use amiforge_rootfs::assemble::AssembleError;
 use amiforge_rootfs::boot::BootFilesError;
-use amiforge_rootfs::glob::NotAGlob;
 use amiforge_rootfs::graft::GraftError;
 use amiforge_rootfs::initrd::InitrdError;
 use amiforge_rootfs::stage::StageError;
@@ -53,27 +50,18 @@ pub enum BuildError {
     /// A file of inputs cannot be used.
     #[error("taking inputs")]
     Vendor(#[from] VendorError),
-    /// A filter does not parse.
-    #[error("reading the filters of the packages")]
-    Filters(#[source] NotAGlob),
     /// The packages do not make a tree.
-    #[error("unpacking the packages")]
-    Unpack(#[from] UnpackError),
+    #[error(transparent)]
+    PackageSet(PackageError),
     /// A package is not the one that the lock pins.
     #[error("checking the packages")]
     Packages(#[source] CheckError),
-    /// Their database could not be written.
-    #[error("entering the packages into the database of dpkg")]
-    Database(#[from] DatabaseError),
     /// This program cannot be found again to enter a sandbox.
     #[error("finding this program")]
     Launcher(#[source] io::Error),
     /// Packages could not be configured by their scripts.
     #[error("configuring the packages")]
     Configure(#[source] Box<SandboxError>),
-    /// Packages could not be configured without their scripts.
-    #[error("configuring the packages")]
-    Native(#[from] NativeError),
     /// A stage could not be built.
     #[error(transparent)]
     Stage(Box<StageError>),
@@ -162,4 +150,14 @@ pub enum BuildError {
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl From<PackageError> for BuildError {
+    fn from(error: PackageError) -> Self {
+        match error {
+            PackageError::Interrupted => Self::Interrupted,
+            PackageError::Step(error) => Self::Step(error),
+            error => Self::PackageSet(error),
+        }
+    }
 }

@@ -3,7 +3,6 @@
 //! Owns the order of the work and what passes between its parts; each part is a module or a crate of its own. It reads
 //! neither the environment nor a clock: what the result may depend on is in the recipe and in [`BuildOptions`].
 
-mod apt_sources;
 mod boot;
 mod contents;
 mod disk;
@@ -205,10 +204,10 @@ fn workshop<'a>(
     watching: &'a SourceWatch<'a>,
 ) -> Result<Workshop<'a>, BuildError> {
     let store = spool.store();
-    let packages = match (&recipe.deb, &options.lock) {
+    let packages = match (&recipe.packages, &options.lock) {
         (None, _) => None,
         (Some(_), None) => return Err(BuildError::NoLock),
-        (Some(deb), Some(lock)) => Some(Packages { lock, deb }),
+        (Some(source), Some(lock)) => Some(Packages { lock, source }),
     };
     if let (Some(vendor), Some(packages)) = (&options.vendor, packages) {
         vendor::take(vendor, packages.lock, &store.objects(), watching.progress, watching.interrupt)?;

@@ -37,7 +37,7 @@ fn locked(lock: &Lock) -> impl Iterator<Item = ManifestInput> + '_ {
         let tools = stage.packages.iter().map(|tool| package("tool", tool));
         stage.sources.iter().map(source).chain(tools)
     });
-    lock.image.iter().map(|one| package("deb", one)).chain(stages)
+    lock.image.iter().map(|one| package(one.kind.name(), one)).chain(stages)
 }
 
 fn package(kind: &str, package: &LockedPackage) -> ManifestInput {

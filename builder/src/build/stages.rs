@@ -11,7 +11,7 @@ use amiforge_store::layer::Layers;
 use super::workshop::{For, Packages, Workshop};
 use super::{BuildError, BuildLayer, HostFileError, keys, secrets, system};
 use crate::lock::LockedStage;
-use crate::recipe::{DebSource, Stage};
+use crate::recipe::{PackageSource, Stage};
 
 /// Puts what every stage installs into the tree.
 pub(super) fn install(
@@ -19,9 +19,9 @@ pub(super) fn install(
     tree: &mut Tree,
     blobs: &mut Blobs,
 ) -> Result<(), BuildError> {
-    let Some(Packages { lock, deb }) = workshop.packages else { return Ok(()) };
+    let Some(Packages { lock, source }) = workshop.packages else { return Ok(()) };
     for (spec, locked) in workshop.recipe.stages.iter().zip(&lock.stages) {
-        let part = part(workshop, deb, spec, locked, blobs)?;
+        let part = part(workshop, source, spec, locked, blobs)?;
         let at = part.node(part.root()).meta.mtime;
         let placed = graft(&part, part.root(), tree, b"", at);
         placed.map_err(|source| BuildError::Place { stage: spec.name.clone(), source })?;
@@ -32,7 +32,7 @@ pub(super) fn install(
 /// What a stage installs.
 fn part(
     workshop: &mut Workshop<'_>,
-    deb: &DebSource,
+    packages: &PackageSource,
     spec: &Stage,
     locked: &LockedStage,
     blobs: &mut Blobs,
@@ -40,7 +40,7 @@ fn part(
     let seed = workshop.seed(For::Tools);
     let (inputs, accounts) =
         ((workshop.recipe, workshop.options), system::accounts(workshop.recipe, For::Tools));
-    let tools = keys::configured(&locked.packages, deb, inputs, seed, &accounts);
+    let tools = keys::configured(&locked.packages, packages, inputs, seed, &accounts);
     let patches = patches(spec)?;
     let sources: Vec<Digest> = locked.sources.iter().map(|source| source.sha256).collect();
     let key = keys::stage(spec, workshop.recipe, tools, &sources, &patches);
@@ -51,8 +51,12 @@ fn part(
         workshop.layers.push(BuildLayer { name, reused: true });
         return Ok(layer.tree);
     }
-    let system =
-        workshop.system(format!("tools of {}", spec.name), deb, (&locked.packages, For::Tools), blobs)?;
+    let system = workshop.system(
+        format!("tools of {}", spec.name),
+        packages,
+        (&locked.packages, For::Tools),
+        blobs,
+    )?;
     workshop.layers.push(BuildLayer { name, reused: false });
     let mut archives = Vec::new();
     for (source, locked) in spec.sources.iter().zip(&locked.sources) {

@@ -19,8 +19,7 @@ use super::secrets::{self, KeptDependent};
 use super::watching::SourceWatch;
 use super::{BuildError, BuildLayer, BuildOptions, epoch, keys, system};
 use crate::lock::Lock;
-use crate::recipe::DebSource;
-use crate::recipe::Recipe;
+use crate::recipe::{PackageSource, Recipe};
 
 /// Makes layers.
 pub(super) struct Workshop<'a> {
@@ -46,7 +45,7 @@ pub(super) struct Workshop<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Packages<'a> {
     pub(super) lock: &'a Lock,
-    pub(super) deb: &'a DebSource,
+    pub(super) source: &'a PackageSource,
 }
 
 /// What packages are configured for.
@@ -84,8 +83,8 @@ impl Notes {
 impl Workshop<'_> {
     /// The packages of the image, configured.
     pub(super) fn image(&mut self, blobs: &mut Blobs) -> Result<Option<PackageSystem>, BuildError> {
-        let Some(Packages { lock, deb }) = self.packages else { return Ok(None) };
-        let system = self.system("packages".to_owned(), deb, (&lock.image, For::Image), blobs)?;
+        let Some(Packages { lock, source }) = self.packages else { return Ok(None) };
+        let system = self.system("packages".to_owned(), source, (&lock.image, For::Image), blobs)?;
         self.dependents.extend_from_slice(&system.notes.random);
         Ok(Some(system))
     }
@@ -94,13 +93,13 @@ impl Workshop<'_> {
     pub(super) fn system(
         &mut self,
         name: String,
-        deb: &DebSource,
+        source: &PackageSource,
         (packages, purpose): (&[LockedPackage], For),
         blobs: &mut Blobs,
     ) -> Result<PackageSystem, BuildError> {
         let accounts = system::accounts(self.recipe, purpose);
         let inputs = (self.recipe, self.options);
-        let key = keys::configured(packages, deb, inputs, self.seed(purpose), &accounts);
+        let key = keys::configured(packages, source, inputs, self.seed(purpose), &accounts);
         if let Some(layer) = Layers::of(self.store).load(key, blobs)?
             && let Ok(notes) = serde_json::from_slice(&layer.notes)
         {
@@ -109,7 +108,7 @@ impl Workshop<'_> {
             return Ok(PackageSystem { tree: layer.tree, notes });
         }
         self.layers.push(BuildLayer { name, reused: false });
-        let made = system::make(self, deb, (packages, purpose), blobs)?;
+        let made = system::make(self, source, (packages, purpose), blobs)?;
         // Started before the scripts, so done: the layer gets its name at once, and a build that is killed later leaves it.
         made.checks.wait().map_err(BuildError::Packages)?;
         let notes =

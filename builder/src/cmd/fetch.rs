@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use amiforge::fetch::{self, FetchError, Mirrors, Wire};
+use amiforge::fetch::{self, FetchError, Wire};
 use amiforge::lock;
 use amiforge::recipe::Recipe;
+use amiforge_packages::host::HostSettings;
 use serde::Serialize;
 
 use super::lock::StoreArgs;
@@ -44,12 +45,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let interrupt = stop_on_signals()?;
     let store = args.store.open()?;
     let _held = store.hold();
-    let mirrors = Mirrors::of_this_machine();
+    let host = HostSettings::of_this_machine();
     let failed = |error: FetchError| {
-        let variable = variable_for(&error, &recipe, &mirrors);
+        let variable = variable_for(&error, &recipe, &host);
         failure(error, title(), args, &variable)
     };
-    let wants = fetch::wants(&lock, &recipe, &mirrors).map_err(failed)?;
+    let wants = fetch::wants(&lock, &recipe, &host).map_err(failed)?;
     let done = fetch::fetch(&wants, &store.objects(), &Wire::new(), args.store.jobs(), ui, &interrupt);
     let done = done.map_err(failed)?;
     if ui.json() {
@@ -62,13 +63,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 }
 
 /// The variable that names the mirror of the archive whose file could not be fetched; the distribution's for anything else.
-fn variable_for(error: &FetchError, recipe: &Recipe, mirrors: &Mirrors) -> String {
-    let archives = recipe.deb.as_ref().map(|deb| deb.archives.as_slice()).unwrap_or_default();
-    let owner = match error {
-        FetchError::Url { url, .. } | FetchError::Other { url, .. } => mirrors.owner(archives, url),
+fn variable_for(error: &FetchError, recipe: &Recipe, host: &HostSettings) -> String {
+    let Some(packages) = &recipe.packages else { return "AMIFORGE_DEB_MIRROR".to_owned() };
+    let archive = match error {
+        FetchError::Url { url, .. } | FetchError::Other { url, .. } => fetch::archive_of(packages, host, url),
         _ => None,
     };
-    owner.or(archives.first()).map_or_else(|| "AMIFORGE_DEB_MIRROR".to_owned(), fetch::variable_of)
+    let first = packages.backend().archives().first().copied();
+    packages.backend().mirror_variable(archive.or(first).unwrap_or_default())
 }
 
 /// What to do next when something could not be fetched.

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge::fetch::{FetchError, Mirrors, Wire, WireError, variable_of};
+use amiforge::fetch::{FetchError, Wire, WireError};
 use amiforge::lock::make::{self, Fetching, Update};
-use amiforge::lock::{ArchiveFault, Changes, Lock, LockError};
+use amiforge::lock::{Changes, Lock, LockError};
 use amiforge::recipe::Recipe;
+use amiforge_packages::backend::{LockFailure, RepositoryError};
+use amiforge_packages::host::HostSettings;
 use amiforge_store::Store;
 use serde::Serialize;
 
@@ -129,18 +131,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let interrupt = stop_on_signals()?;
     let store = args.store.open()?;
     let _held = store.hold();
-    let (wire, mirrors) = (Wire::new(), Mirrors::of_this_machine());
+    let (wire, host) = (Wire::new(), HostSettings::of_this_machine());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     let jobs = args.store.jobs();
-    let with = Fetching {
-        store: &store,
-        wire: &wire,
-        mirrors: &mirrors,
-        jobs,
-        now,
-        progress: ui,
-        interrupt: &interrupt,
-    };
+    let with =
+        Fetching { store: &store, wire: &wire, host: &host, jobs, now, progress: ui, interrupt: &interrupt };
     let update = match update {
         None => Update::Nothing,
         Some(names) if names.is_empty() => Update::All,
@@ -159,10 +154,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 /// What to do about a mirror.
 fn of_mirror(error: &LockError, recipe: &Recipe) -> Option<String> {
-    let LockError::Archive { archive, source, .. } = error else { return None };
-    let ArchiveFault::Fetch(error) = &**source else { return None };
-    let mut archives = recipe.deb.iter().flat_map(|deb| &deb.archives);
-    let variable = variable_of(archives.find(|known| known.name == *archive)?);
+    let LockError::Packages(LockFailure::Archive { archive, source, .. }) = error else { return None };
+    let (RepositoryError::Fetch(error) | RepositoryError::Missing(error)) = &**source else { return None };
+    let variable = recipe.packages.as_ref()?.backend().mirror_variable(archive);
     match error.downcast_ref::<FetchError>()? {
         FetchError::Other { .. } | FetchError::Url { source: WireError::Length { .. }, .. } => Some(format!(
             "the mirror is behind its own Release, or between two states: try again later, or name another in \

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use amiforge::lock::{Lock, LockError};
+use amiforge_packages::backend::LockFailure;
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use amiforge_store::watch::Watch;
@@ -95,7 +96,7 @@ pub(crate) fn lock_failure(error: LockError, title: String, recipe: &Path) -> Fa
             (true, Some(hint))
         }
         LockError::Unknown { .. } => (true, Some("`--update` alone takes newer versions of all".to_owned())),
-        LockError::Resolve { .. } => (true, None),
+        LockError::Packages(LockFailure::Resolve { .. }) => (true, None),
         _ => (false, None),
     };
     let error = anyhow::Error::from(error).context(title);

@@ -2,7 +2,6 @@
 //! come here, a build never does.
 
 mod git;
-mod mirror;
 mod objects;
 mod wants;
 mod wire;
@@ -11,10 +10,9 @@ use std::io;
 
 use amiforge_store::StoreError;
 
-pub use mirror::{Mirrors, variable_of};
 pub(crate) use objects::copy;
 pub use objects::{FetchOutcome, fetch};
-pub use wants::{FileLocation, Want, wants};
+pub use wants::{FileLocation, Want, archive_of, wants};
 pub use wire::{Wire, WireError};
 
 /// Why something was not fetched.
@@ -71,14 +69,4 @@ pub enum FetchError {
     /// Somebody asked to stop.
     #[error("interrupted; what is there so far is kept, and the same command goes on from it")]
     Interrupted,
-}
-
-/// An address without the credentials that it may have.
-pub(crate) fn shown(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    match host.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://{host}{path}"),
-        None => url.to_owned(),
-    }
 }

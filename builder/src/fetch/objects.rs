@@ -15,7 +15,9 @@ use amiforge_progress::Progress;
 use amiforge_store::{Begun, ObjectPart, Objects, StoreError};
 
 use super::wire::{ATTEMPTS, broken, pause};
-use super::{FetchError, FileLocation, Want, Wire, WireError, git, shown};
+use amiforge_packages::host::without_credentials;
+
+use super::{FetchError, FileLocation, Want, Wire, WireError, git};
 
 /// Bytes read at a time.
 const CHUNK: usize = 1 << 17;
@@ -105,7 +107,8 @@ pub(crate) fn copy(
     match from {
         FileLocation::Path(path, name) => amiforge_progress::regular::open(path).map_err(local(name)),
         FileLocation::Git(url, commit) => {
-            let failed = |source| FetchError::Git { url: shown(url), commit: commit.clone(), source };
+            let failed =
+                |source| FetchError::Git { url: without_credentials(url), commit: commit.clone(), source };
             let made = git::export(url, commit, folder).map_err(failed)?;
             made.reopen().map_err(failed)
         }
@@ -113,7 +116,7 @@ pub(crate) fn copy(
             let url = urls.first().map(String::as_str).unwrap_or_default();
             let made = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
             let mut file = made.map_err(local("a new file of the store"))?;
-            progress.begin(&format!("fetching {}", shown(url)), None);
+            progress.begin(&format!("fetching {}", without_credentials(url)), None);
             let copied = copy_url(url, &mut file, wire, interrupt, progress);
             progress.end();
             copied.map(|()| file)
@@ -128,7 +131,7 @@ fn copy_url(
     interrupt: &Interrupt,
     progress: &dyn Progress,
 ) -> Result<(), FetchError> {
-    let failed = |source| FetchError::Url { url: shown(url), source };
+    let failed = |source| FetchError::Url { url: without_credentials(url), source };
     let (mut at, mut attempt) = (0, 1);
     let mut buffer = vec![0; CHUNK];
     loop {
@@ -197,7 +200,7 @@ impl Work<'_> {
                 let folder = self.objects.path(want.sha256);
                 let folder = folder.parent().map(PathBuf::from).unwrap_or_default();
                 let mut made = git::export(url, commit, &folder).map_err(|source| FetchError::Git {
-                    url: shown(url),
+                    url: without_credentials(url),
                     commit: commit.clone(),
                     source,
                 })?;
@@ -242,7 +245,9 @@ impl Work<'_> {
                     pause(attempt, self.interrupt);
                     attempt += 1;
                 }
-                Err(Pull::Wire(source)) => return Err(FetchError::Url { url: shown(url), source }),
+                Err(Pull::Wire(source)) => {
+                    return Err(FetchError::Url { url: without_credentials(url), source });
+                }
                 Err(Pull::Store(error)) => return Err(other(error, want, url)),
                 Err(Pull::Stopped) => return Err(FetchError::Interrupted),
             }
@@ -300,7 +305,7 @@ impl std::convert::From<StoreError> for Pull {
 fn other(error: StoreError, want: &Want, url: &str) -> FetchError {
     match error {
         StoreError::Other { found, expected } => {
-            FetchError::Other { url: shown(url), label: want.label.clone(), found, expected }
+            FetchError::Other { url: without_credentials(url), label: want.label.clone(), found, expected }
         }
         error => FetchError::Store(error),
     }

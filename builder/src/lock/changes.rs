@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use amiforge_formats::digest::Digest;
+use amiforge_packages::PackageKind;
 use amiforge_packages::locked::LockedPackage;
-use amiforge_rootfs::version;
 
 use super::Lock;
 
@@ -59,17 +60,23 @@ impl Changes {
         let mut list = Vec::new();
         for ((part, name), was) in &before {
             if !after.contains_key(&(part.clone(), name.clone())) {
-                list.push((part.clone(), name.clone(), InputChange::Removed { version: was.0.clone() }));
+                list.push((
+                    part.clone(),
+                    name.clone(),
+                    InputChange::Removed { version: was.version.clone() },
+                ));
             }
         }
         for ((part, name), is) in &after {
             let change = match before.get(&(part.clone(), name.clone())) {
-                None => InputChange::Added { version: is.0.clone() },
+                None => InputChange::Added { version: is.version.clone() },
                 Some(was) if was == is => continue,
-                Some(was) if was.0 == is.0 => InputChange::Rebuilt { version: is.0.clone() },
+                Some(was) if was.version == is.version => {
+                    InputChange::Rebuilt { version: is.version.clone() }
+                }
                 Some(was) => {
-                    let (from, to) = (was.0.clone(), is.0.clone());
-                    if version::compare(&from, &to).is_lt() {
+                    let (from, to) = (was.version.clone(), is.version.clone());
+                    if is.kind.format().compare_versions(&from, &to).is_lt() {
                         InputChange::Upgraded { from, to }
                     } else {
                         InputChange::Downgraded { from, to }
@@ -101,8 +108,24 @@ impl fmt::Display for InputChange {
     }
 }
 
-/// Version (or nothing, for sources) and digest of each input, by whose it is and its name.
-fn entries(lock: &Lock) -> BTreeMap<(String, String), (String, String)> {
+/// What two locks can have differently of one input.
+#[derive(Debug, PartialEq, Eq)]
+struct InputVersion {
+    /// Whose order its versions have; that of a source plays no part.
+    kind: PackageKind,
+    /// The version of a package; nothing for a source.
+    version: String,
+    sha256: Digest,
+}
+
+impl InputVersion {
+    fn of(package: &LockedPackage) -> Self {
+        Self { kind: package.kind, version: package.version.clone(), sha256: package.sha256 }
+    }
+}
+
+/// Every input, by whose it is and its name.
+fn entries(lock: &Lock) -> BTreeMap<(String, String), InputVersion> {
     let mut entries = BTreeMap::new();
     let foreign = |package: &LockedPackage| {
         // Two architectures of one package are two inputs.
@@ -110,17 +133,17 @@ fn entries(lock: &Lock) -> BTreeMap<(String, String), (String, String)> {
         if several { format!("{}:{}", package.name, package.arch) } else { package.name.clone() }
     };
     for package in &lock.image {
-        let value = (package.version.clone(), package.sha256.to_string());
-        entries.insert(("image".to_owned(), foreign(package)), value);
+        entries.insert(("image".to_owned(), foreign(package)), InputVersion::of(package));
     }
     for stage in &lock.stages {
         let part = format!("stage {}", stage.name);
         for package in &stage.packages {
             let name = format!("{}:{}", package.name, package.arch);
-            entries.insert((part.clone(), name), (package.version.clone(), package.sha256.to_string()));
+            entries.insert((part.clone(), name), InputVersion::of(package));
         }
         for source in &stage.sources {
-            let value = (String::new(), source.sha256.to_string());
+            let (kind, version) = (PackageKind::default(), String::new());
+            let value = InputVersion { kind, version, sha256: source.sha256 };
             entries.insert((part.clone(), source.label.clone()), value);
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use amiforge_formats::digest::Digest;
 
-use crate::recipe::{DebSource, PinnedTo, Recipe, Recommends, SignerKeys, SourceFrom, Stage};
+use crate::recipe::{Recipe, SourceFrom, Stage};
 
 /// The digest. Mirrors, keys, filters, scripts and commands play no part: they choose nothing that is fetched.
 pub(super) fn digest(recipe: &Recipe) -> Digest {
@@ -14,8 +14,8 @@ pub(super) fn digest(recipe: &Recipe) -> Digest {
 /// Everything that chooses an input, a line each.
 fn text(recipe: &Recipe) -> String {
     let mut text = String::from("amiforge inputs 1\n");
-    if let Some(deb) = &recipe.deb {
-        packages(deb, &mut text);
+    for one in recipe.packages.iter().flat_map(|packages| packages.backend().lock_inputs()) {
+        line(&mut text, &one);
     }
     for one in &recipe.stages {
         stage(one, &mut text);
@@ -23,30 +23,8 @@ fn text(recipe: &Recipe) -> String {
     text
 }
 
-fn packages(deb: &DebSource, text: &mut String) {
-    for archive in &deb.archives {
-        let signed = if archive.keys == SignerKeys::Unsigned { "unsigned" } else { "signed" };
-        line(text, &["archive", &archive.name, signed]);
-        line(text, &with("suites", &archive.suites));
-        line(text, &with("components", &archive.components));
-    }
-    line(text, &["arch", &deb.arch]);
-    line(text, &with("foreign", &deb.foreign));
-    line(text, &["base", &format!("{:?}", deb.base)]);
-    line(text, &with("packages", &sorted(&deb.packages)));
-    line(text, &with("without", &sorted(&deb.without)));
-    line(text, &["recommends", recommends(deb.recommends)]);
-    for pin in &deb.pins {
-        let (kind, to) = match &pin.to {
-            PinnedTo::Version(version) => ("version", version),
-            PinnedTo::Suite(suite) => ("suite", suite),
-        };
-        line(text, &["pin", &pin.package, kind, to, &pin.priority.to_string()]);
-    }
-}
-
 fn stage(stage: &Stage, text: &mut String) {
-    line(text, &["stage", &stage.name, recommends(stage.recommends)]);
+    line(text, &["stage", &stage.name, stage.recommends.lock_input()]);
     line(text, &with("packages", &sorted(&stage.packages)));
     for source in &stage.sources {
         let sha256 = source.sha256.map(|digest| digest.to_string()).unwrap_or_default();
@@ -56,13 +34,6 @@ fn stage(stage: &Stage, text: &mut String) {
             SourceFrom::Archive { archive, path } => line(text, &["of", archive, path, &sha256]),
             SourceFrom::Git { url, commit } => line(text, &["git", url, commit, &sha256]),
         }
-    }
-}
-
-fn recommends(recommends: Recommends) -> &'static str {
-    match recommends {
-        Recommends::Take => "with recommended",
-        Recommends::Leave => "without recommended",
     }
 }
 
@@ -78,8 +49,9 @@ fn with<'a>(first: &'a str, rest: &'a [String]) -> Vec<&'a str> {
 }
 
 /// Words, each with its length before it, so that no two lists give the same line.
-fn line(text: &mut String, words: &[&str]) {
+fn line(text: &mut String, words: &[impl AsRef<str>]) {
     for word in words {
+        let word = word.as_ref();
         // Writing to a String cannot fail.
         let _ = write!(text, "{}:{word} ", word.len());
     }

@@ -4,18 +4,20 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 
 use amiforge_formats::digest::Digest;
-use amiforge_packages::deb::resolve::{self, PackageId, PinPreference, PinTo, Request, Suite};
-use amiforge_packages::locked::LockedPackage;
+use amiforge_packages::backend::{
+    LockRequest, PackageSet, RepositoryAccess, RepositoryError, RepositoryFile, SetContent,
+};
+use amiforge_packages::host::{HostSettings, without_credentials};
+use amiforge_packages::locked::{LockedPackage, PackageId};
 use amiforge_progress::Interrupt;
 use amiforge_progress::Progress;
 use amiforge_store::Store;
 use sha2::{Digest as _, Sha256};
 
-use super::error::{ArchiveFault, LockError};
-use super::suites::{self, ReadSuite};
+use super::error::LockError;
 use super::{Lock, LockedSource, LockedStage, inputs};
-use crate::fetch::{self, FetchError, FileLocation, Mirrors, Want, Wire};
-use crate::recipe::{Base, DebSource, PinnedTo, Recipe, Recommends, Stage, StageSource};
+use crate::fetch::{self, FetchError, FileLocation, Want, Wire};
+use crate::recipe::{PackageSource, Recipe, Stage, StageSource};
 
 /// What making a lock and fetching work with.
 #[derive(Clone, Copy)]
@@ -24,8 +26,8 @@ pub struct Fetching<'a> {
     pub store: &'a Store,
     /// The connections.
     pub wire: &'a Wire,
-    /// Where archives are.
-    pub mirrors: &'a Mirrors,
+    /// The settings of this machine, which may name mirrors of archives.
+    pub host: &'a HostSettings,
     /// Files fetched at a time.
     pub jobs: usize,
     /// The time in seconds since 1970, which tells whether archives and keys have expired.
@@ -60,44 +62,19 @@ pub fn make(
     known(old, update)?;
     let mut lock =
         Lock { inputs: inputs::digest(recipe), archives: Vec::new(), image: Vec::new(), stages: Vec::new() };
-    let read = match &recipe.deb {
-        Some(deb) => read(deb, old, with)?,
-        None => Vec::new(),
-    };
-    lock.archives = read.iter().map(|suite| suite.locked.clone()).collect();
-    with.progress.begin("choosing packages", None);
-    let indexes = read.iter().map(|suite| suite.packages().map_err(|fault| failed(suite, fault)));
-    let indexes = indexes.collect::<Result<Vec<_>, _>>()?;
-    let suites: Vec<_> = read
-        .iter()
-        .zip(&indexes)
-        .map(|(suite, indexes)| Suite {
-            archive: &suite.locked.name,
-            names: suite.names.iter().map(String::as_str).collect(),
-            priority: suite.priority,
-            indexes: indexes.iter().collect(),
-        })
-        .collect();
-    let choose = |request: Request, what: String| {
-        let resolved = resolve::resolve(&suites, &request);
-        resolved
-            .map(|resolved| resolved.packages)
-            .map_err(|source| LockError::Resolve { what, source: Box::new(source) })
-    };
-    if let Some(deb) = &recipe.deb {
-        let kept = old.map(|old| keep(&old.image, update)).unwrap_or_default();
-        lock.image = choose(of_image(deb, kept), "the image".to_owned())?;
-        for stage in &recipe.stages {
-            let before = old.and_then(|old| old.stages.iter().find(|other| other.name == stage.name));
-            let kept = before.map(|before| keep(&before.packages, update)).unwrap_or_default();
-            let packages = choose(of_stage(stage, deb, kept), format!("the stage `{}`", stage.name))?;
-            let sources = Vec::new();
-            lock.stages.push(LockedStage { name: stage.name.clone(), packages, sources });
+    if let Some(packages) = &recipe.packages {
+        let sets = sets(recipe, old, update);
+        let previous = old.map(|old| old.archives.as_slice()).unwrap_or_default();
+        let chosen = packages.backend().lock(&LockRequest { sets: &sets, previous }, with)?;
+        lock.archives = chosen.archives;
+        let mut chosen = chosen.sets.into_iter();
+        lock.image = chosen.next().unwrap_or_default();
+        for (stage, packages) in recipe.stages.iter().zip(chosen) {
+            lock.stages.push(LockedStage { name: stage.name.clone(), packages, sources: Vec::new() });
         }
     }
-    with.progress.end();
     for (locked, stage) in lock.stages.iter_mut().zip(&recipe.stages) {
-        locked.sources = sources(stage, recipe.deb.as_ref(), old, with)?;
+        locked.sources = sources(stage, recipe.packages.as_ref(), old, with)?;
     }
     Ok(lock)
 }
@@ -112,27 +89,63 @@ fn known(old: Option<&Lock>, update: &Update) -> Result<(), LockError> {
     }
 }
 
-fn read(deb: &DebSource, old: Option<&Lock>, with: &Fetching<'_>) -> Result<Vec<ReadSuite>, LockError> {
-    let mut all = Vec::new();
-    for archive in &deb.archives {
-        for suite in &archive.suites {
-            let before = old.and_then(|old| {
-                old.archives.iter().find(|before| before.name == archive.name && before.suite == *suite)
-            });
-            let read = suites::read(deb, archive, suite, before.map(|before| before.date), with);
-            all.push(read.map_err(|fault| LockError::Archive {
-                archive: archive.name.clone(),
-                suite: suite.clone(),
-                source: Box::new(fault),
-            })?);
+/// The packages to choose: those of the image, then the tools of each stage.
+fn sets<'a>(recipe: &'a Recipe, old: Option<&Lock>, update: &Update) -> Vec<PackageSet<'a>> {
+    let image = PackageSet {
+        label: "the image".to_owned(),
+        content: SetContent::Image,
+        prefer: old.map(|old| keep(&old.image, update)).unwrap_or_default(),
+    };
+    let stage = |stage: &'a Stage| {
+        let before = old.and_then(|old| old.stages.iter().find(|other| other.name == stage.name));
+        PackageSet {
+            label: format!("the stage `{}`", stage.name),
+            content: SetContent::Tools { packages: &stage.packages, recommends: stage.recommends },
+            prefer: before.map(|before| keep(&before.packages, update)).unwrap_or_default(),
         }
-    }
-    Ok(all)
+    };
+    std::iter::once(image).chain(recipe.stages.iter().map(stage)).collect()
 }
 
-fn failed(suite: &ReadSuite, fault: ArchiveFault) -> LockError {
-    let (archive, suite) = (suite.locked.name.clone(), suite.locked.suite.clone());
-    LockError::Archive { archive, suite, source: Box::new(fault) }
+impl RepositoryAccess for Fetching<'_> {
+    fn read(&self, url: &str, most: u64) -> Result<Vec<u8>, RepositoryError> {
+        self.wire.read(url, most, self.interrupt).map_err(|source| {
+            let missing = source.is_missing();
+            let error = Box::new(FetchError::Url { url: without_credentials(url), source });
+            if missing { RepositoryError::Missing(error) } else { RepositoryError::Fetch(error) }
+        })
+    }
+
+    fn fetch(&self, files: &[RepositoryFile]) -> Result<(), RepositoryError> {
+        let want = |file: &RepositoryFile| Want {
+            sha256: file.sha256,
+            size: file.size,
+            label: file.label.clone(),
+            from: FileLocation::Urls(file.urls.clone()),
+        };
+        let wants: Vec<_> = files.iter().map(want).collect();
+        let objects = self.store.objects();
+        fetch::fetch(&wants, &objects, self.wire, self.jobs, self.progress, self.interrupt)
+            .map_err(|error| RepositoryError::Fetch(Box::new(error)))?;
+        Ok(())
+    }
+
+    fn stored(&self, sha256: Digest, size: u64) -> Result<Option<Vec<u8>>, RepositoryError> {
+        let object = self.store.objects().find(sha256, size)?;
+        Ok(object.map(|object| object.read()).transpose()?)
+    }
+
+    fn host(&self) -> &HostSettings {
+        self.host
+    }
+
+    fn now(&self) -> i64 {
+        self.now
+    }
+
+    fn progress(&self) -> &dyn Progress {
+        self.progress
+    }
 }
 
 /// The versions of an older lock that a new one shall have.
@@ -150,61 +163,16 @@ fn keep(packages: &[LockedPackage], update: &Update) -> Vec<PackageId> {
     packages.iter().filter(kept).map(id).collect()
 }
 
-fn of_image(deb: &DebSource, prefer: Vec<PackageId>) -> Request {
-    Request {
-        arch: deb.arch.clone(),
-        foreign: deb.foreign.clone(),
-        base: match deb.base {
-            Base::None => resolve::BasePackages::None,
-            Base::Essential => resolve::BasePackages::Essential,
-            Base::Required => resolve::BasePackages::Required,
-            Base::Important => resolve::BasePackages::Important,
-            Base::Standard => resolve::BasePackages::Standard,
-        },
-        packages: deb.packages.clone(),
-        recommends: deb.recommends == Recommends::Take,
-        without: deb.without.clone(),
-        pins: pins(deb),
-        prefer,
-    }
-}
-
-/// A stage has the tools that it names and what every system requires, on the architecture of the image.
-fn of_stage(stage: &Stage, deb: &DebSource, prefer: Vec<PackageId>) -> Request {
-    Request {
-        arch: deb.arch.clone(),
-        foreign: deb.foreign.clone(),
-        base: resolve::BasePackages::Required,
-        packages: stage.packages.clone(),
-        recommends: stage.recommends == Recommends::Take,
-        without: Vec::new(),
-        pins: pins(deb),
-        prefer,
-    }
-}
-
-fn pins(deb: &DebSource) -> Vec<PinPreference> {
-    let pin = |pin: &crate::recipe::Pinned| PinPreference {
-        package: pin.package.clone(),
-        to: match &pin.to {
-            PinnedTo::Version(version) => PinTo::Version(version.clone()),
-            PinnedTo::Suite(suite) => PinTo::Suite(suite.clone()),
-        },
-        priority: i32::from(pin.priority),
-    };
-    deb.pins.iter().map(pin).collect()
-}
-
 /// The sources of a stage.
 fn sources(
     stage: &Stage,
-    deb: Option<&DebSource>,
+    packages: Option<&PackageSource>,
     old: Option<&Lock>,
     with: &Fetching<'_>,
 ) -> Result<Vec<LockedSource>, LockError> {
     let one = |source: &StageSource| {
         let pinned =
-            FileLocation::of(&source.from, deb, with.mirrors).and_then(|from| pin(source, from, old, with));
+            FileLocation::of(&source.from, packages, with.host).and_then(|from| pin(source, from, old, with));
         pinned.map_err(|fault| LockError::Source {
             stage: stage.name.clone(),
             label: source.label.clone(),

@@ -7,11 +7,7 @@ mod changes;
 mod error;
 mod inputs;
 #[cfg(feature = "fetch")]
-mod keys;
-#[cfg(feature = "fetch")]
 pub mod make;
-#[cfg(feature = "fetch")]
-mod suites;
 mod text;
 
 use std::collections::BTreeMap;
@@ -24,7 +20,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_packages::locked::{LockedArchive, LockedPackage};
 
 pub use changes::{Changes, InputChange};
-pub use error::{ArchiveFault, LockError};
+pub use error::LockError;
 
 use crate::recipe::Recipe;
 
@@ -80,7 +76,7 @@ pub struct NeededFile {
 impl Lock {
     /// Whether a recipe has anything to lock.
     pub fn is_needed(recipe: &Recipe) -> bool {
-        recipe.deb.is_some() || !recipe.stages.is_empty()
+        recipe.packages.is_some() || !recipe.stages.is_empty()
     }
 
     /// Where the lock of a recipe lies: beside it, `recipe.lock` for `recipe.toml`.

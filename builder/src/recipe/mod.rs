@@ -39,11 +39,10 @@ use amiforge_rootfs::steps::system::SystemSpec;
 use amiforge_rootfs::steps::units::UnitsSpec;
 use amiforge_sandbox::{SandboxClock, SandboxLimits};
 
+pub use amiforge_packages::PackageSource;
+pub use amiforge_packages::backend::{Recommends, Scripts};
 pub use boot::{BootMode, BootRecipe, FirstBoot, InitrdChoice, Loader};
-pub use deb::{
-    ArchiveRole, Base, DebArchive, DebFilters, DebSource, Pinned, PinnedTo, Recommends, RunStep, Scripts,
-    SignerKeys, SourceFrom, Stage, StageSource, Stays, WhenExpired,
-};
+pub use deb::{RunStep, SourceFrom, Stage, StageSource};
 pub use mistake::{Mistake, Mistakes};
 pub use reference::{reference, schema};
 pub use starter::{StartError, start};
@@ -67,7 +66,7 @@ pub struct Recipe {
     /// The partitions, in their order on the disk.
     pub partitions: Vec<RecipePartition>,
     /// The source of packages, which goes before the others.
-    pub deb: Option<DebSource>,
+    pub packages: Option<PackageSource>,
     /// The other sources, in the order of merging.
     pub sources: Vec<SourceSpec>,
     /// The `[[stage]]`s.

@@ -2,9 +2,13 @@
 
 use amiforge_formats::digest::Digest;
 
+use crate::registry::PackageKind;
+
 /// A package that a lock pins: one `.deb` file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockedPackage {
+    /// What kind of package it is.
+    pub kind: PackageKind,
     /// Name, such as `apache2`.
     pub name: String,
     /// Version as the archive writes it, epoch included.
@@ -21,6 +25,17 @@ pub struct LockedPackage {
     pub archive: String,
     /// Why it is there.
     pub reason: LockReason,
+}
+
+/// A version of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageId {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Architecture, or `all`.
+    pub arch: String,
 }
 
 /// Why a package is in a lock.

@@ -11,9 +11,9 @@ use std::time::Instant;
 
 use amiforge_packages::deb::index::PackageIndex;
 use amiforge_packages::deb::release::{Expired, Release};
-use amiforge_packages::deb::resolve::{BasePackages, PackageId, Request, Resolved, Suite, resolve};
+use amiforge_packages::deb::resolve::{BasePackages, Request, Resolved, Suite, resolve};
 use amiforge_packages::signature::{Keyring, verify_inrelease};
-use amiforge_packages::{deb::control, locked::LockReason};
+use amiforge_packages::{deb::control, locked::LockReason, locked::PackageId};
 use amiforge_tests::oracle;
 use amiforge_tests::scratch;
 

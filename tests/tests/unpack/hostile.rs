@@ -1,7 +1,8 @@
 //! Packages that are damaged or lie, stores that are damaged or shared.
 
 use amiforge_formats::digest::Digest;
-use amiforge_packages::deb::unpack::{DebFile, unpack};
+use amiforge_packages::backend::PackageFile;
+use amiforge_packages::deb::unpack::unpack;
 use amiforge_packages::filters::Filters;
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
@@ -135,7 +136,7 @@ fn two_builds_at_once_share_a_store() {
             scope.spawn(|| {
                 let store = Store::at(bench.store.folder());
                 let files: Vec<_> =
-                    debs.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
+                    debs.iter().map(|(package, path)| PackageFile { package, path: path.clone() }).collect();
                 let mut blobs = Blobs::new();
                 let unpacked = unpack(&files, &Filters::default(), &store, &mut blobs, &Unwatched).unwrap();
                 for name in ["a", "f"] {

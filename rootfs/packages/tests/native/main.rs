@@ -14,10 +14,12 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_packages::PackageKind;
+use amiforge_packages::backend::PackageFile;
 use amiforge_packages::configure::AccountIds;
 use amiforge_packages::deb::configure::native::{self, NativeReport};
 use amiforge_packages::deb::database::Architectures;
-use amiforge_packages::deb::unpack::{self, DebFile};
+use amiforge_packages::deb::unpack;
 use amiforge_packages::filters::Filters;
 use amiforge_packages::locked::{LockReason, LockedPackage};
 use amiforge_store::Store;
@@ -53,6 +55,7 @@ fn locked(folder: &Path) -> Vec<(LockedPackage, PathBuf)> {
             let parts: Vec<&str> = name.split('_').collect();
             let bytes = std::fs::read(&path).unwrap();
             let package = LockedPackage {
+                kind: PackageKind::Deb,
                 name: parts[0].into(),
                 version: parts[1].into(),
                 arch: parts[2].into(),
@@ -70,8 +73,8 @@ fn locked(folder: &Path) -> Vec<(LockedPackage, PathBuf)> {
 /// The packages unpacked and configured.
 fn configured(folder: &Path, store: &Path) -> (Tree, Blobs, NativeReport) {
     let packages = locked(folder);
-    let debs: Vec<DebFile<'_>> =
-        packages.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
+    let debs: Vec<PackageFile<'_>> =
+        packages.iter().map(|(package, path)| PackageFile { package, path: path.clone() }).collect();
     let mut blobs = Blobs::new();
     let store = Store::at(store);
     let unpacked = unpack::unpack(&debs, &Filters::default(), &store, &mut blobs, &Unwatched).unwrap();

@@ -123,9 +123,11 @@ mod tests {
     use super::*;
     use crate::deb::control::Paragraph;
     use crate::locked::{LockReason, LockedPackage};
+    use crate::registry::PackageKind;
 
     fn package(name: &str, control: &str) -> UnpackedPackage {
         let locked = LockedPackage {
+            kind: PackageKind::Deb,
             name: name.to_owned(),
             version: "1".to_owned(),
             arch: "all".to_owned(),

@@ -12,37 +12,18 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, NodeKind, Tree};
-use amiforge_sandbox::{
-    Captured, OnFailure, Sandbox, SandboxClock, SandboxError, SandboxJob, SandboxLimits, SandboxStep, Seed,
-};
+use amiforge_sandbox::{Captured, Sandbox, SandboxError, SandboxJob, SandboxStep};
 use amiforge_store::blobs::Blobs;
 use amiforge_store::watch::Watch;
 
 use super::attribution::blame;
+use super::debconf;
 use super::deferred::{DeferredPrograms, IMPORTS_COMPILE_NOTHING};
 use super::order::PackageNeeds;
-use crate::configure::account_ids::{AccountIds, Numbered};
+use crate::backend::ScriptSettings;
+use crate::configure::account_ids::Numbered;
 use crate::configure::shim::{self, STARTS_NOTHING};
 use crate::deb::unpack::UnpackedPackage;
-
-/// How packages are configured.
-#[derive(Debug, Clone, Copy)]
-pub struct ConfigureSettings<'a> {
-    /// Answers to questions of debconf, a line for each (see [`super::debconf`]).
-    pub answers: &'a str,
-    /// Numbers of users and groups that the scripts make.
-    pub accounts: &'a AccountIds,
-    /// What the scripts may use together.
-    pub limits: SandboxLimits,
-    /// `SOURCE_DATE_EPOCH`, and the youngest time that what they write may have.
-    pub epoch: Time,
-    /// What happens when a script fails.
-    pub on_failure: OnFailure,
-    /// Which time of day the scripts see.
-    pub clock: SandboxClock,
-    /// What their random numbers follow from.
-    pub seed: Seed,
-}
 
 /// dpkg without prompts, and without a sync of files that lie in memory.
 const DPKG: &[&str] = &["dpkg", "--force-confdef", "--force-confnew", "--force-unsafe-io"];
@@ -72,7 +53,7 @@ const REMOVED: &[&[u8]] = &[
 pub fn configure(
     tree: &Tree,
     packages: &[UnpackedPackage],
-    settings: &ConfigureSettings<'_>,
+    settings: &ScriptSettings<'_>,
     sandbox: &Sandbox,
     blobs: &mut Blobs,
     watch: &dyn Watch,
@@ -81,7 +62,8 @@ pub fn configure(
     let idle: Vec<_> = STARTS_NOTHING.iter().filter_map(|one| one.place(&mut tree, settings.epoch)).collect();
     let numbered = Numbered::prepare(&mut tree, settings.accounts, settings.epoch);
     let later = DeferredPrograms::prepare(&mut tree, packages, settings.epoch);
-    let first = numbered.step().into_iter().chain(answer(settings.answers));
+    let answers = debconf::selections(packages, settings.answers).text;
+    let first = numbered.step().into_iter().chain(answer(&answers));
     let mut job = SandboxJob::new(first.chain(steps(packages, &later)).collect(), settings.epoch);
     (job.limits, job.on_failure, job.clock) = (settings.limits, settings.on_failure, settings.clock);
     job.seed = settings.seed;

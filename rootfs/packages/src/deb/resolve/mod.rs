@@ -16,9 +16,10 @@ mod solve;
 mod universe;
 
 pub use error::ResolveError;
-pub use request::{BasePackages, PackageId, PinPreference, PinTo, Request, Resolved, Suite};
+pub use request::{BasePackages, PinPreference, PinTo, Request, Resolved, Suite};
 
 use crate::locked::{LockReason, LockedPackage};
+use crate::registry::PackageKind;
 
 use asked::ResolveRequest;
 use marks::{Marks, Recommended};
@@ -97,6 +98,7 @@ fn locked(universe: &Universe<'_>, suites: &[Suite<'_>], asked: &ResolveRequest,
     };
     let archive = version.suites.first().and_then(|at| suites.get(*at)).map_or("", |suite| suite.archive);
     LockedPackage {
+        kind: PackageKind::Deb,
         name: record.name.to_owned(),
         version: record.version.to_owned(),
         arch: record.arch.to_owned(),

@@ -1,7 +1,7 @@
 //! What is asked of a resolution, and from what it may choose: plain data.
 
 use crate::deb::index::PackageIndex;
-use crate::locked::LockedPackage;
+use crate::locked::{LockedPackage, PackageId};
 
 /// A suite of an archive, with the packages that may be taken from it.
 #[derive(Debug, Clone)]
@@ -49,17 +49,6 @@ pub struct PinPreference {
     pub to: PinTo,
     /// The priority that they get: below 0 never, 0 to 99 nothing new from there, 500 is usual, the highest wins.
     pub priority: i32,
-}
-
-/// A version of a package that an earlier lock had.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackageId {
-    /// Name.
-    pub name: String,
-    /// Version.
-    pub version: String,
-    /// Architecture, or `all`.
-    pub arch: String,
 }
 
 /// What is asked for.

@@ -1,9 +1,9 @@
 //! Small archives, each with one thing to get right.
 
 use crate::deb::index::PackageIndex;
-use crate::locked::LockReason;
+use crate::locked::{LockReason, PackageId};
 
-use super::{BasePackages, PackageId, PinPreference, PinTo, Request, ResolveError, Suite, resolve};
+use super::{BasePackages, PinPreference, PinTo, Request, ResolveError, Suite, resolve};
 
 /// A `Packages` from lines such as `a 1 amd64; Depends: b | c`.
 fn index(lines: &str) -> String {

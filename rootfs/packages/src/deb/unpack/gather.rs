@@ -12,9 +12,9 @@ use amiforge_store::checks::DeferredTask;
 use amiforge_store::watch::Watch;
 use amiforge_store::{NamedEntry, Naming, Store, StoreError};
 
-use super::DebFile;
 use super::error::UnpackError;
 use super::read::{self, ReadPackage};
+use crate::backend::PackageFile;
 use crate::deb::file::{self, DebError};
 use crate::locked::LockedPackage;
 use amiforge_rootfs::sources::expand::ExpandError;
@@ -54,7 +54,7 @@ type Names = Mutex<Vec<Result<NamedEntry, StoreError>>>;
 
 /// Reads all packages, in the order of the call.
 pub(super) fn gather(
-    debs: &[DebFile<'_>],
+    debs: &[PackageFile<'_>],
     store: &Store,
     watch: &dyn Watch,
 ) -> Result<Vec<GatheredPackage>, UnpackError> {
@@ -120,7 +120,7 @@ fn name(receive: &Mutex<mpsc::Receiver<Naming>>, named: &Names) {
 
 /// Reads one package, from the store if that has it.
 fn one(
-    deb: &DebFile<'_>,
+    deb: &PackageFile<'_>,
     store: &Store,
     namings: &mpsc::Sender<Naming>,
     watch: &dyn Watch,
@@ -143,7 +143,7 @@ fn one(
     Ok(Half { read, path: spool.path, len: spool.len, digest: spool.digest, from })
 }
 
-fn refused(deb: &DebFile<'_>, error: DebError) -> UnpackError {
+fn refused(deb: &PackageFile<'_>, error: DebError) -> UnpackError {
     match error {
         DebError::Store(error) | DebError::Expand { source: ExpandError::Store(error), .. } => error.into(),
         DebError::Hash(ExpandError::Interrupted)

@@ -3,8 +3,6 @@
 //!
 //! deb(5), dpkg(1), Debian policy chapters 6 and 7; the rules where packages meet are in [`place`].
 
-use std::path::PathBuf;
-
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
@@ -12,8 +10,8 @@ pub use self::error::UnpackError;
 pub use self::package::{Conffile, Interest, Member, Trigger, UnpackedPackage};
 use self::place::{PlacedPackages, Placing};
 use super::diversions::{self, Diversion};
+use crate::backend::PackageFile;
 use crate::filters::Filters;
-use crate::locked::LockedPackage;
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::checks::Outstanding;
@@ -26,15 +24,6 @@ mod package;
 mod place;
 mod read;
 mod replace;
-
-/// A package that is to be unpacked.
-#[derive(Debug, Clone)]
-pub struct DebFile<'a> {
-    /// What the lock says about it.
-    pub package: &'a LockedPackage,
-    /// Where the file lies. It is not even opened when the store has it decompressed already.
-    pub path: PathBuf,
-}
 
 /// What unpacking gives.
 #[derive(Debug)]
@@ -56,13 +45,13 @@ pub struct Unpacked {
 /// # Errors
 /// What is wrong with which package, or which packages do not fit each other.
 pub fn unpack(
-    debs: &[DebFile<'_>],
+    files: &[PackageFile<'_>],
     filters: &Filters,
     store: &Store,
     blobs: &mut Blobs,
     watch: &dyn Watch,
 ) -> Result<Unpacked, UnpackError> {
-    let gathered = gather::gather(debs, store, watch)?;
+    let gathered = gather::gather(files, store, watch)?;
     let mut tasks = Vec::new();
     let mut read = Vec::with_capacity(gathered.len());
     for package in gathered {

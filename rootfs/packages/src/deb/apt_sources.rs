@@ -5,9 +5,8 @@ use amiforge_formats::tree::Tree;
 use amiforge_rootfs::steps::apt_sources::{self, AptArchive, Preference, SignedBy, Versions};
 use amiforge_store::blobs::Blobs;
 
-use super::BuildError;
-use super::host_files::HostFiles;
-use crate::recipe::{ArchiveRole, DebArchive, DebSource, Pinned, PinnedTo, Recipe, SignerKeys};
+use super::source::{ArchiveRole, DebArchive, DebSource, Pinned, PinnedTo, SignerKeys};
+use crate::backend::{OpenHostFile, PackageError};
 
 /// Public addresses of archives by their names. Those of Ubuntu depend on the architecture and the suite.
 const PUBLIC: [(&str, &str); 2] = [
@@ -17,13 +16,15 @@ const PUBLIC: [(&str, &str); 2] = [
 
 /// Writes the sources, and gives what is to be warned of.
 pub(super) fn install(
-    recipe: &Recipe,
+    deb: &DebSource,
     tree: &mut Tree,
     blobs: &mut Blobs,
-    host_files: &mut HostFiles<'_>,
+    open: &mut OpenHostFile<'_>,
     time: Time,
-) -> Result<Vec<String>, BuildError> {
-    let Some(deb) = recipe.deb.as_ref().filter(|deb| deb.apt_sources) else { return Ok(Vec::new()) };
+) -> Result<Vec<String>, PackageError> {
+    if !deb.apt_sources {
+        return Ok(Vec::new());
+    }
     let (mut archives, mut warnings) = (Vec::new(), Vec::new());
     for archive in &deb.archives {
         let addresses = addresses(deb, archive);
@@ -35,7 +36,7 @@ pub(super) fn install(
             ));
             continue;
         }
-        let signed_by = signed_by(archive, blobs, host_files)?;
+        let signed_by = signed_by(archive, blobs, open)?;
         archives.extend(addresses.into_iter().map(|(uri, suites)| AptArchive {
             file: file(deb, archive),
             uri,
@@ -96,28 +97,26 @@ fn ubuntu(arch: &str, suites: &[String]) -> Vec<(String, Vec<String>)> {
 fn signed_by(
     archive: &DebArchive,
     blobs: &mut Blobs,
-    host_files: &mut HostFiles<'_>,
-) -> Result<SignedBy, BuildError> {
+    open: &mut OpenHostFile<'_>,
+) -> Result<SignedBy, PackageError> {
     Ok(match &archive.keys {
         SignerKeys::Unsigned => SignedBy::Unsigned,
         SignerKeys::Host { distribution } => SignedBy::Packaged { distribution: distribution.clone() },
         SignerKeys::File { path, name } => {
-            SignedBy::Keyring { name: archive.name.clone(), keys: host_files.open(path, name, blobs)? }
+            let keys = open(path, name, blobs).map_err(PackageError::HostFile)?;
+            SignedBy::Keyring { name: archive.name.clone(), keys }
         }
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{archive, source};
     use super::*;
 
-    /// The addresses that a source of packages gives, with their suites.
-    fn listed(source: &str) -> Vec<(String, String)> {
-        let text = format!(
-            "[image]\nname = \"listed\"\narch = \"x86_64\"\n[[source]]\nkind = \"deb\"\npackages = [\"apt\"]\n{source}"
-        );
-        let recipe = Recipe::parse(&text, std::path::Path::new("recipe.toml")).unwrap();
-        let deb = recipe.deb.unwrap();
+    /// The addresses of the archives of a source, with their suites.
+    fn listed(archives: Vec<DebArchive>) -> Vec<(String, String)> {
+        let deb = source(archives);
         let all = deb.archives.iter().flat_map(|archive| addresses(&deb, archive));
         all.map(|(uri, suites)| (uri, suites.join(" "))).collect()
     }
@@ -126,43 +125,54 @@ mod tests {
         all.iter().map(|(uri, suites)| ((*uri).to_owned(), (*suites).to_owned())).collect()
     }
 
+    fn debian(mirror: Option<&str>, apt_mirror: Option<&str>) -> Vec<DebArchive> {
+        let with = |name, role, suites, ending: &str| DebArchive {
+            mirror: mirror.map(|mirror| format!("{mirror}{ending}")),
+            apt_mirror: apt_mirror.map(|mirror| format!("{mirror}{ending}")),
+            ..archive(name, role, suites)
+        };
+        vec![
+            with("debian", ArchiveRole::Distribution, &["trixie", "trixie-updates"], ""),
+            with("debian-security", ArchiveRole::Security, &["trixie-security"], "-security"),
+        ]
+    }
+
     #[test]
     fn distributions_have_public_addresses_whatever_this_host_uses() {
-        let debian =
-            "distribution = \"debian\"\nsuites = [\"trixie\", \"trixie-updates\", \"trixie-security\"]\n";
         let public = [
             ("http://deb.debian.org/debian", "trixie trixie-updates"),
             ("http://security.debian.org/debian-security", "trixie-security"),
         ];
-        assert_eq!(listed(debian), pairs(&public));
-        let local = format!("{debian}mirror = \"file:///srv/debian\"\n");
-        assert_eq!(listed(&local), pairs(&public), "a folder of this host is nothing for a machine");
-        let secret = format!("{debian}mirror = \"https://me:word@deb.example/debian\"\n");
-        assert_eq!(listed(&secret), pairs(&public), "and neither is a password");
-        let ubuntu = "distribution = \"ubuntu\"\nsuites = [\"noble\", \"noble-security\"]\n";
+        assert_eq!(listed(debian(None, None)), pairs(&public));
+        let local = debian(Some("file:///srv/debian"), None);
+        assert_eq!(listed(local), pairs(&public), "a folder of this host is of no use to a machine");
+        let secret = debian(Some("https://me:word@deb.example/debian"), None);
+        assert_eq!(listed(secret), pairs(&public), "and neither is a password");
+        let ubuntu = archive("ubuntu", ArchiveRole::Distribution, &["noble", "noble-security"]);
         let public = [
             ("http://archive.ubuntu.com/ubuntu", "noble"),
             ("http://security.ubuntu.com/ubuntu", "noble-security"),
         ];
-        assert_eq!(listed(ubuntu), pairs(&public));
+        assert_eq!(listed(vec![ubuntu]), pairs(&public));
     }
 
     #[test]
-    fn the_recipe_says_what_machines_use() {
-        let debian = "distribution = \"debian\"\nsuites = [\"trixie\", \"trixie-security\"]\n";
-        let mirror = format!("{debian}mirror = \"https://deb.example/debian\"\n");
+    fn the_recipe_decides_what_machines_use() {
         let both = |host: &str| {
             pairs(&[
-                (&format!("https://{host}/debian"), "trixie"),
+                (&format!("https://{host}/debian"), "trixie trixie-updates"),
                 (&format!("https://{host}/debian-security"), "trixie-security"),
             ])
         };
-        assert_eq!(listed(&mirror), both("deb.example"));
-        let other = format!("{mirror}apt-mirror = \"https://inside.example/debian\"\n");
-        assert_eq!(listed(&other), both("inside.example"));
-        let further = "[[source.archive]]\nname = \"own\"\nsuites = [\"x\"]\ntrusted = true\n";
-        assert_eq!(listed(&format!("{mirror}{further}")).len(), 2, "its address is known to this host only");
-        let named = format!("{mirror}{further}apt-mirror = \"https://own.example\"\n");
-        assert_eq!(listed(&named)[2], ("https://own.example".to_owned(), "x".to_owned()));
+        let mirror = debian(Some("https://deb.example/debian"), None);
+        assert_eq!(listed(mirror.clone()), both("deb.example"));
+        let other = debian(Some("https://deb.example/debian"), Some("https://inside.example/debian"));
+        assert_eq!(listed(other), both("inside.example"));
+        let own = archive("own", ArchiveRole::Further, &["x"]);
+        let further = [mirror.clone(), vec![own.clone()]].concat();
+        assert_eq!(listed(further).len(), 2, "its address is known to this host only");
+        let named = DebArchive { apt_mirror: Some("https://own.example".to_owned()), ..own };
+        let further = [mirror, vec![named]].concat();
+        assert_eq!(listed(further)[2], ("https://own.example".to_owned(), "x".to_owned()));
     }
 }

@@ -3,38 +3,32 @@
 use std::fs;
 use std::path::Path;
 
-use amiforge_packages::deb::control;
-
-use super::shown;
-use crate::recipe::{ArchiveRole, DebArchive};
+use super::control;
+use super::source::{ArchiveRole, DebArchive};
+use crate::host::{HostSettings, without_credentials};
 
 /// The variable that names the mirror of the distribution.
-const VARIABLE: &str = "AMIFORGE_DEB_MIRROR";
+pub(super) const VARIABLE: &str = "AMIFORGE_DEB_MIRROR";
 
-/// What this machine knows of mirrors.
-#[derive(Debug, Clone, Default)]
-pub struct Mirrors {
-    /// Variables of the environment that name mirrors.
-    variables: Vec<(String, String)>,
+/// What a machine knows of mirrors.
+#[derive(Debug)]
+pub(super) struct Mirrors<'a> {
+    host: &'a HostSettings,
     /// Address and suite of every entry that apt has.
     apt: Vec<(String, String)>,
 }
 
-impl Mirrors {
-    /// Looks at the environment and at `/etc/apt`.
-    pub fn of_this_machine() -> Self {
-        let variables = std::env::vars_os().filter_map(|(name, value)| {
-            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
-            (name.starts_with(VARIABLE) && !value.is_empty()).then_some((name, value))
-        });
-        Self { variables: variables.collect(), apt: configured(Path::new("/etc/apt")) }
+impl<'a> Mirrors<'a> {
+    /// Reads the configuration of the machine's apt.
+    pub(super) fn new(host: &'a HostSettings) -> Self {
+        Self { host, apt: configured(&host.etc().join("apt")) }
     }
 
     /// Address of the archive that has a suite, without a slash at its end.
     ///
     /// # Errors
     /// A sentence that says how to set it.
-    pub fn find(&self, archive: &DebArchive, suite: &str) -> Result<String, String> {
+    pub(super) fn find(&self, archive: &DebArchive, suite: &str) -> Result<String, String> {
         let given = self.variable(&own_variable(archive));
         let found = match archive.role {
             ArchiveRole::Security => given.or_else(|| archive.mirror.clone()).or_else(|| {
@@ -58,7 +52,7 @@ impl Mirrors {
         }
         Err(format!(
             "the mirror `{}` of the archive `{}` is not an address that begins with `https://`, `http://` or `file:///`",
-            shown(url),
+            without_credentials(url),
             archive.name
         ))
     }
@@ -67,23 +61,12 @@ impl Mirrors {
     ///
     /// # Errors
     /// As [`Mirrors::find`].
-    pub fn of(&self, archive: &DebArchive) -> Result<String, String> {
+    pub(super) fn of(&self, archive: &DebArchive) -> Result<String, String> {
         self.find(archive, archive.suites.first().map(String::as_str).unwrap_or_default())
     }
 
-    /// Which of the archives an address is of, by their mirrors; the address is without credentials.
-    pub fn owner<'a>(&self, archives: &'a [DebArchive], url: &str) -> Option<&'a DebArchive> {
-        let mirror = |archive: &DebArchive| self.of(archive).ok().map(|mirror| shown(&mirror));
-        let below =
-            |mirror: &String| url.strip_prefix(mirror.as_str()).is_some_and(|rest| rest.starts_with('/'));
-        // The longest, where one mirror lies below another.
-        let mirrors =
-            archives.iter().filter_map(|archive| Some((mirror(archive).filter(below)?.len(), archive)));
-        mirrors.max_by_key(|(len, _)| *len).map(|(_, archive)| archive)
-    }
-
     fn variable(&self, name: &str) -> Option<String> {
-        self.variables.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
+        self.host.variable(name).map(str::to_owned)
     }
 
     /// The address of apt's entry for a suite, preferably one that ends in the name of the archive. Without such an entry,
@@ -103,7 +86,7 @@ impl Mirrors {
 }
 
 /// The variable of the environment that names the mirror of an archive: the distribution's, or the archive's own.
-pub fn variable_of(archive: &DebArchive) -> String {
+pub(super) fn variable_of(archive: &DebArchive) -> String {
     if archive.role == ArchiveRole::Distribution { VARIABLE.to_owned() } else { own_variable(archive) }
 }
 
@@ -167,7 +150,7 @@ fn paragraphs(text: &str) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::SignerKeys;
+    use crate::deb::source::SignerKeys;
 
     fn archive(name: &str, role: ArchiveRole) -> DebArchive {
         DebArchive {
@@ -206,30 +189,25 @@ mod tests {
     }
 
     #[test]
-    fn each_archive_has_a_variable_of_its_own_and_addresses_are_of_one() {
+    fn each_archive_has_a_variable_of_its_own() {
         let archives =
             [archive("debian", ArchiveRole::Distribution), archive("docker ce", ArchiveRole::Further)];
         assert_eq!(
             archives.each_ref().map(variable_of),
             ["AMIFORGE_DEB_MIRROR", "AMIFORGE_DEB_MIRROR_DOCKER_CE"]
         );
-        let value = |name: &str, url: &str| (name.to_owned(), url.to_owned());
-        let variables = vec![
-            value("AMIFORGE_DEB_MIRROR", "https://u:p@m/debian"),
-            value("AMIFORGE_DEB_MIRROR_DOCKER_CE", "https://m/debian/docker/"),
-        ];
-        let mirrors = Mirrors { variables, ..Mirrors::default() };
-        let owner = |url| mirrors.owner(&archives, url).map(|archive| archive.name.as_str());
-        assert_eq!(owner("https://m/debian/pool/x.deb"), Some("debian"));
-        assert_eq!(owner("https://m/debian/docker/x.deb"), Some("docker ce"));
-        assert_eq!(owner("https://m/debianx/x.deb"), None);
     }
 
     #[test]
     fn the_recipe_goes_before_the_environment_and_that_before_apt() {
         let main = archive("debian", ArchiveRole::Distribution);
         let security = archive("debian-security", ArchiveRole::Security);
-        let mut mirrors = Mirrors::default();
+        let host = |variables: &[(&str, &str)]| {
+            let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            HostSettings::new(owned.collect(), "/nonexistent".into())
+        };
+        let none = host(&[]);
+        let mut mirrors = Mirrors::new(&none);
         let said = mirrors.find(&main, "bookworm").unwrap_err();
         assert!(said.contains("AMIFORGE_DEB_MIRROR`") && said.contains("bookworm"), "{said}");
         mirrors.apt = vec![
@@ -247,14 +225,19 @@ mod tests {
             mirrors.find(&archive("docker", ArchiveRole::Further), "stable").unwrap(),
             "http://apt/docker"
         );
-        mirrors.variables = vec![(VARIABLE.into(), "file:///m/debian/".into())];
+        let apt = mirrors.apt;
+        let one = host(&[(VARIABLE, "file:///m/debian/")]);
+        let mirrors = Mirrors { host: &one, apt: apt.clone() };
         assert_eq!(mirrors.find(&main, "bookworm").unwrap(), "file:///m/debian");
         assert_eq!(mirrors.find(&security, "bookworm-security").unwrap(), "file:///m/debian-security");
-        mirrors.variables.push((format!("{VARIABLE}_DEBIAN_SECURITY"), "https://s".into()));
+        let two =
+            host(&[(VARIABLE, "file:///m/debian/"), ("AMIFORGE_DEB_MIRROR_DEBIAN_SECURITY", "https://s")]);
+        let mirrors = Mirrors { host: &two, apt: apt.clone() };
         assert_eq!(mirrors.find(&security, "bookworm-security").unwrap(), "https://s");
         let given = DebArchive { mirror: Some("https://recipe/debian".into()), ..main };
         assert_eq!(mirrors.find(&given, "bookworm").unwrap(), "https://recipe/debian");
-        mirrors.variables = vec![(format!("{VARIABLE}_OWN"), "ftp://x".into())];
+        let bad = host(&[("AMIFORGE_DEB_MIRROR_OWN", "ftp://x")]);
+        let mirrors = Mirrors { host: &bad, apt };
         assert!(mirrors.find(&own, "stable").unwrap_err().contains("`ftp://x`"));
     }
 }

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::installed::Licence;
+
 /// Debian's short names and SPDX's, where they mean the same.
 const NAMES: &[(&str, &str)] = &[
     ("apache-2.0", "Apache-2.0"),
@@ -50,15 +52,6 @@ const NAMES: &[(&str, &str)] = &[
     ("x11", "X11"),
     ("zlib", "Zlib"),
 ];
-
-/// A licence, or a choice of licences.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Licence {
-    /// As the package states it.
-    pub stated: String,
-    /// As an expression of SPDX; names that SPDX does not know are `LicenseRef-…`.
-    pub expression: String,
-}
 
 /// The licences that a copyright file states, sorted; none if it is not machine-readable.
 pub(super) fn stated(text: &str) -> Vec<Licence> {
@@ -115,9 +108,4 @@ fn reference(text: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-');
     let name: String = text.chars().map(|letter| if is_plain(letter) { letter } else { '-' }).collect();
     format!("LicenseRef-{name}")
-}
-
-/// The names in an expression that SPDX does not know.
-pub(super) fn references(expression: &str) -> impl Iterator<Item = &str> {
-    expression.split([' ', '(', ')']).filter(|word| word.starts_with("LicenseRef-"))
 }

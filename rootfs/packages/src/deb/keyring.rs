@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use amiforge_packages::signature::Keyring;
-
-use super::error::ArchiveFault;
-use crate::recipe::SignerKeys;
+use super::repository::SuiteError;
+use super::source::SignerKeys;
+use crate::signature::Keyring;
 
 /// Where packages put the keys of distributions.
 const HOST: &str = "/usr/share/keyrings";
 
 /// The keyrings; none for an archive that is trusted unsigned.
-pub(super) fn keyrings(keys: &SignerKeys) -> Result<Vec<Keyring>, ArchiveFault> {
+pub(super) fn keyrings(keys: &SignerKeys) -> Result<Vec<Keyring>, SuiteError> {
     match keys {
         SignerKeys::Unsigned => Ok(Vec::new()),
         SignerKeys::File { path, name } => read(name, path).map(|keyring| vec![keyring]),
@@ -30,20 +29,20 @@ fn of_host(folder: &Path, distribution: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn missing(distribution: &str) -> ArchiveFault {
+fn missing(distribution: &str) -> SuiteError {
     let package = match distribution {
         "ubuntu" => "ubuntu-keyring".to_owned(),
         other => format!("{other}-archive-keyring"),
     };
-    ArchiveFault::Keys(format!(
+    SuiteError::Keys(format!(
         "this machine has no keys of `{distribution}`: there is no `{HOST}/{distribution}-archive-keyring.gpg`; install \
          the package `{package}`, or name a file of keys as `keyring` in the recipe"
     ))
 }
 
-fn read(name: &str, path: &Path) -> Result<Keyring, ArchiveFault> {
+fn read(name: &str, path: &Path) -> Result<Keyring, SuiteError> {
     let bytes = amiforge_progress::regular::read(path)
-        .map_err(|source| ArchiveFault::KeyFile { path: path.to_owned(), source })?;
-    let failed = |source| ArchiveFault::Signature { url: name.to_owned(), source: Box::new(source) };
+        .map_err(|source| SuiteError::KeyFile { path: path.to_owned(), source })?;
+    let failed = |source| SuiteError::Signature { url: name.to_owned(), source: Box::new(source) };
     Keyring::read(name, &bytes).map_err(failed)
 }

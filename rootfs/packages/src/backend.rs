@@ -1,0 +1,409 @@
+//! What a kind of package does for the rest of the program, as two traits. [`PackageFormat`] is what holds for every
+//! package of the kind; [`Backend`] is a recipe's source of such packages: from its archives to a lock, and from a lock to
+//! a configured tree. Everything that passes through them is free of the kind; what a kind alone knows stays behind them.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::plan::Sources;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::{Content, Tree};
+use amiforge_progress::Progress;
+use amiforge_rootfs::glob::NotAGlob;
+use amiforge_rootfs::steps::StepError;
+use amiforge_sandbox::{OnFailure, Sandbox, SandboxClock, SandboxError, SandboxLimits, Seed};
+use amiforge_store::blobs::Blobs;
+use amiforge_store::checks::Outstanding;
+use amiforge_store::watch::Watch;
+use amiforge_store::{Store, StoreError};
+
+use crate::configure::AccountIds;
+use crate::host::HostSettings;
+use crate::installed::InstalledPackage;
+use crate::locked::{LockedArchive, LockedPackage, PackageId};
+use crate::registry::PackageKind;
+
+/// An error of a kind of package, whose sentences are its own.
+pub type KindError = Box<dyn Error + Send + Sync>;
+
+/// What holds for every package of a kind.
+pub trait PackageFormat: Sync {
+    /// The order of two versions.
+    fn compare_versions(&self, a: &str, b: &str) -> Ordering;
+
+    /// The packages that a tree holds by its own package database, sorted by name and architecture; none where there is
+    /// no database of the kind.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    fn installed(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<InstalledPackage>>;
+
+    /// The package URL of a package (purl specification).
+    fn purl(&self, package: &PackageId, release: &DistributionRelease<'_>) -> String;
+}
+
+/// A recipe's source of packages.
+pub trait Backend: fmt::Debug + Sync {
+    /// What kind its packages are of.
+    fn kind(&self) -> PackageKind;
+
+    /// The distribution that its packages are of.
+    fn release(&self) -> DistributionRelease<'_>;
+
+    /// How its packages are configured.
+    fn scripts(&self) -> Scripts;
+
+    /// Everything in it that chooses packages: lines of texts. A lock keeps their digest, to tell whether it is still of the
+    /// same recipe.
+    fn lock_inputs(&self) -> Vec<Vec<String>>;
+
+    /// Everything in it that decides the configured tree, besides the packages: a layer's key has each of these texts.
+    fn layer_key(&self) -> Vec<String>;
+
+    /// Names of its archives, in the order of the recipe.
+    fn archives(&self) -> Vec<&str>;
+
+    /// Address of an archive, without a slash at its end.
+    ///
+    /// # Errors
+    /// A sentence that says how to set it.
+    fn archive_url(&self, archive: &str, host: &HostSettings) -> Result<String, String>;
+
+    /// The variable of the environment that names the mirror of an archive.
+    fn mirror_variable(&self, archive: &str) -> String;
+
+    /// Reads the archives and chooses packages: for each of the sets the packages that it needs.
+    ///
+    /// # Errors
+    /// Archives that cannot be read or trusted; packages that cannot be had together.
+    fn lock(
+        &self,
+        request: &LockRequest<'_>,
+        access: &dyn RepositoryAccess,
+    ) -> Result<LockedSets, LockFailure>;
+
+    /// Unpacks packages into a tree, several at a time; the result does not depend on how many.
+    ///
+    /// # Errors
+    /// What is wrong with which package, or which packages do not fit each other.
+    fn unpack(
+        &self,
+        files: &[PackageFile<'_>],
+        store: &Store,
+        blobs: &mut Blobs,
+        watch: &dyn Watch,
+    ) -> Result<Box<dyn UnpackedPackages>, PackageError>;
+
+    /// Writes into a tree where a machine gets upgrades from. Returns warnings.
+    ///
+    /// # Errors
+    /// A file of the host, or a path of the tree, that cannot be used.
+    fn write_upgrade_sources(
+        &self,
+        tree: &mut Tree,
+        blobs: &mut Blobs,
+        open: &mut OpenHostFile<'_>,
+        time: Time,
+    ) -> Result<Vec<String>, PackageError>;
+}
+
+/// Packages that are unpacked into a tree and not configured. Configuration leaves one tree for all of them.
+pub trait UnpackedPackages: fmt::Debug + Send + Sync {
+    /// The tree, without a package database.
+    fn tree(&self) -> &Tree;
+
+    /// The newest modification time of an entry.
+    fn newest(&self) -> Time;
+
+    /// Digests that are still to be taken of what was read; nothing made from the tree is good before they are.
+    fn take_outstanding(&mut self) -> Outstanding;
+
+    /// The first of the answers that no package has a question for.
+    fn unknown_answer<'a>(&self, answers: &'a Answers) -> Option<&'a str>;
+
+    /// The tree with the package database, which lists the packages as unpacked.
+    ///
+    /// # Errors
+    /// [`PackageError::Database`].
+    fn write_database(&mut self, at: Time, sources: &dyn Sources) -> Result<Tree, PackageError>;
+
+    /// The tree as the packages' scripts would leave it, computed without running any. Returns with it what was skipped, a
+    /// line each.
+    ///
+    /// # Errors
+    /// [`PackageError::Configure`], [`PackageError::Interrupted`].
+    fn configure_natively(
+        &mut self,
+        settings: &NativeSettings<'_>,
+        sources: &dyn Sources,
+        watch: &dyn Watch,
+    ) -> Result<(Tree, Vec<String>), PackageError>;
+
+    /// Runs the packages' scripts in the sandbox, on the tree that [`UnpackedPackages::write_database`] returned.
+    ///
+    /// # Errors
+    /// [`SandboxError::Step`] when a script fails.
+    fn run_scripts(
+        &self,
+        tree: &Tree,
+        settings: &ScriptSettings<'_>,
+        sandbox: &Sandbox,
+        blobs: &mut Blobs,
+        watch: &dyn Watch,
+    ) -> Result<Tree, SandboxError>;
+}
+
+/// A way to the files of archives. Whoever implements it opens the connections.
+pub trait RepositoryAccess {
+    /// The bytes of the file at an address, at most `most` of them.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Missing`] where there is no such file; [`RepositoryError::Fetch`].
+    fn read(&self, url: &str, most: u64) -> Result<Vec<u8>, RepositoryError>;
+
+    /// Fetches files into the store, checked by their digests.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Fetch`].
+    fn fetch(&self, files: &[RepositoryFile]) -> Result<(), RepositoryError>;
+
+    /// The bytes of a file in the store; nothing where it is gone.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Store`].
+    fn stored(&self, sha256: Digest, size: u64) -> Result<Option<Vec<u8>>, RepositoryError>;
+
+    /// The settings of this machine.
+    fn host(&self) -> &HostSettings;
+
+    /// The time in seconds since 1970, by which archives and keys expire.
+    fn now(&self) -> i64;
+
+    /// Reports what takes long.
+    fn progress(&self) -> &dyn Progress;
+}
+
+/// How packages are configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scripts {
+    /// Their scripts run in a sandbox.
+    Run,
+    /// By what amiforge knows of their scripts.
+    Native,
+    /// Not at all.
+    None,
+}
+
+/// Whether recommended packages are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recommends {
+    /// They are.
+    Take,
+    /// They are not.
+    Leave,
+}
+
+impl Recommends {
+    /// Its text in the digest of a lock's inputs.
+    pub fn lock_input(self) -> &'static str {
+        match self {
+            Self::Take => "with recommended",
+            Self::Leave => "without recommended",
+        }
+    }
+}
+
+/// The release of a distribution, as package URLs name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DistributionRelease<'a> {
+    /// The distribution, such as `debian`.
+    pub distribution: &'a str,
+    /// The suite or release, such as `bookworm`.
+    pub suite: &'a str,
+}
+
+/// What a lock is made of.
+#[derive(Debug)]
+pub struct LockRequest<'a> {
+    /// The sets of packages to choose, one after the other.
+    pub sets: &'a [PackageSet<'a>],
+    /// The archives as an earlier lock had them: none of them may be older now.
+    pub previous: &'a [LockedArchive],
+}
+
+/// A set of packages to choose.
+#[derive(Debug)]
+pub struct PackageSet<'a> {
+    /// What it is for, in messages: `the image`, or a stage.
+    pub label: String,
+    /// Which packages.
+    pub content: SetContent<'a>,
+    /// What an earlier lock has: kept where it is still available and fits.
+    pub prefer: Vec<PackageId>,
+}
+
+/// Which packages a set has.
+#[derive(Debug, Clone, Copy)]
+pub enum SetContent<'a> {
+    /// Those that the source names, for the image.
+    Image,
+    /// Tools for a stage, with what every system requires.
+    Tools {
+        /// Packages named, as in the recipe.
+        packages: &'a [String],
+        /// Whether recommended packages come along.
+        recommends: Recommends,
+    },
+}
+
+/// What was chosen.
+#[derive(Debug)]
+pub struct LockedSets {
+    /// The archives that were read, in the order of the recipe.
+    pub archives: Vec<LockedArchive>,
+    /// The packages of each set, sorted by name and architecture.
+    pub sets: Vec<Vec<LockedPackage>>,
+}
+
+/// A file of an archive that is known by its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryFile {
+    /// Its digest.
+    pub sha256: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// How messages name it.
+    pub label: String,
+    /// Its addresses, tried in order.
+    pub urls: Vec<String>,
+}
+
+/// A package that is to be unpacked.
+#[derive(Debug, Clone)]
+pub struct PackageFile<'a> {
+    /// What the lock says of it.
+    pub package: &'a LockedPackage,
+    /// Path of the file. It is not opened where the store has it decompressed already.
+    pub path: PathBuf,
+}
+
+/// Opens a file of the host for the image: its path, and its name in the recipe.
+pub type OpenHostFile<'a> = dyn FnMut(&Path, &str, &mut Blobs) -> Result<Content, KindError> + 'a;
+
+/// Answers of a recipe to questions that packages ask, by question.
+pub type Answers = BTreeMap<String, String>;
+
+/// How packages are configured without running their scripts.
+#[derive(Debug, Clone, Copy)]
+pub struct NativeSettings<'a> {
+    /// Answers to questions of the packages; others are answered by their defaults.
+    pub answers: &'a Answers,
+    /// Numbers of users and groups that the packages make.
+    pub accounts: &'a AccountIds,
+    /// The time of what is written.
+    pub epoch: Time,
+}
+
+/// How the scripts of packages are run.
+#[derive(Debug, Clone, Copy)]
+pub struct ScriptSettings<'a> {
+    /// Answers to questions of the packages.
+    pub answers: &'a Answers,
+    /// Numbers of users and groups that the scripts make.
+    pub accounts: &'a AccountIds,
+    /// What the scripts may use together.
+    pub limits: SandboxLimits,
+    /// `SOURCE_DATE_EPOCH`, and the newest time that what they write may have.
+    pub epoch: Time,
+    /// What happens when a script fails.
+    pub on_failure: OnFailure,
+    /// Which time of day the scripts see.
+    pub clock: SandboxClock,
+    /// The seed of their random numbers.
+    pub seed: Seed,
+}
+
+/// Why packages could not be locked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockFailure {
+    /// A part of an archive cannot be used.
+    #[error("reading {what}")]
+    Archive {
+        /// Name of the archive.
+        archive: String,
+        /// The archive, or the part of it, in words.
+        what: String,
+        /// Why.
+        #[source]
+        source: Box<RepositoryError>,
+    },
+    /// No set of packages meets the request.
+    #[error("choosing the packages of {what}")]
+    Resolve {
+        /// Label of the set.
+        what: String,
+        /// Why.
+        #[source]
+        source: KindError,
+    },
+}
+
+/// Why an archive cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepositoryError {
+    /// Nothing names its address.
+    #[error("{0}")]
+    Address(String),
+    /// A file of it does not exist.
+    #[error(transparent)]
+    Missing(KindError),
+    /// A file of it cannot be fetched.
+    #[error(transparent)]
+    Fetch(KindError),
+    /// The metadata of it is not good.
+    #[error(transparent)]
+    Metadata(KindError),
+    /// The store has an error.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why packages could not be made a tree.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackageError {
+    /// A filter does not parse.
+    #[error("reading the filters of the packages")]
+    Filters(#[source] NotAGlob),
+    /// The packages do not make a tree.
+    #[error("unpacking the packages")]
+    Unpack(#[source] KindError),
+    /// Their database could not be written.
+    #[error("entering the packages into the database of {program}")]
+    Database {
+        /// Whose database.
+        program: &'static str,
+        /// Why.
+        #[source]
+        source: KindError,
+    },
+    /// They could not be configured without their scripts.
+    #[error("configuring the packages")]
+    Configure(#[source] KindError),
+    /// Where upgrades come from could not be written.
+    #[error("making the tree a system")]
+    Step(#[from] StepError),
+    /// A file of the host cannot be used.
+    #[error(transparent)]
+    HostFile(KindError),
+    /// Interrupted.
+    #[error("interrupted")]
+    Interrupted,
+}

@@ -1,0 +1,137 @@
+//! What a recipe says of Debian packages: plain data.
+
+use std::path::PathBuf;
+
+use super::resolve::BasePackages;
+use crate::backend::{Recommends, Scripts};
+
+/// A `[[source]]` of packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebSource {
+    /// The archives; that of the distribution comes first, if `suites` name one.
+    pub archives: Vec<DebArchive>,
+    /// Architecture of the image as the archives name it, such as `amd64`.
+    pub arch: String,
+    /// Foreign architectures, sorted.
+    pub foreign: Vec<String>,
+    /// Set to begin with.
+    pub base: BasePackages,
+    /// Packages named, as in the recipe.
+    pub packages: Vec<String>,
+    /// Packages that shall not be there.
+    pub without: Vec<String>,
+    /// Whether recommended packages are taken.
+    pub recommends: Recommends,
+    /// Preferences among versions.
+    pub pins: Vec<Pinned>,
+    /// What to do about an archive whose `Valid-Until` is past.
+    pub expired: WhenExpired,
+    /// How packages are configured.
+    pub scripts: Scripts,
+    /// What of the packages is left out.
+    pub filters: DebFilters,
+    /// Whether the image lists the archives as sources of its own apt.
+    pub apt_sources: bool,
+}
+
+/// An archive that packages come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebArchive {
+    /// Its name in the lock.
+    pub name: String,
+    /// What it is to the source.
+    pub role: ArchiveRole,
+    /// Its suites.
+    pub suites: Vec<String>,
+    /// Its components.
+    pub components: Vec<String>,
+    /// Where the recipe says it is fetched from.
+    pub mirror: Option<String>,
+    /// Where the recipe says that machines fetch it from.
+    pub apt_mirror: Option<String>,
+    /// Keys that it is signed with.
+    pub keys: SignerKeys,
+}
+
+/// What an archive is to a source of packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveRole {
+    /// That of the distribution.
+    Distribution,
+    /// That of the distribution's security updates.
+    Security,
+    /// A further one.
+    Further,
+}
+
+/// The keys that an archive is signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignerKeys {
+    /// Those that this machine has for a distribution of this name.
+    Host {
+        /// The distribution.
+        distribution: String,
+    },
+    /// Those in a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// As the recipe names it.
+        name: String,
+    },
+    /// None are needed: the recipe trusts it unsigned.
+    Unsigned,
+}
+
+/// What to do about an archive whose `Valid-Until` is past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenExpired {
+    /// Refuse it.
+    Refuse,
+    /// Take it.
+    Accept,
+}
+
+/// A preference among versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pinned {
+    /// Packages that it is about; `*` stands for anything.
+    pub package: String,
+    /// Which versions.
+    pub to: PinnedTo,
+    /// Its priority.
+    pub priority: i16,
+}
+
+/// Which versions a preference is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PinnedTo {
+    /// Those that match; `*` stands for anything.
+    Version(String),
+    /// Those of a suite.
+    Suite(String),
+}
+
+/// What of the packages is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebFilters {
+    /// Globs of paths.
+    pub exclude: Vec<String>,
+    /// Globs of paths that stay nevertheless.
+    pub include: Vec<String>,
+    /// `/usr/share/doc` and the like.
+    pub docs: Stays,
+    /// Manual pages.
+    pub man: Stays,
+    /// Locales whose translations stay; none given: all.
+    pub locales: Option<Vec<String>>,
+}
+
+/// Whether something stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stays {
+    /// It does.
+    Yes,
+    /// It is left out.
+    No,
+}
