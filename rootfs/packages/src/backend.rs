@@ -58,7 +58,7 @@ pub trait Backend: fmt::Debug + Sync {
     /// How its packages are configured.
     fn scripts(&self) -> Scripts;
 
-    /// Everything in it that chooses packages: lines of texts. A lock keeps their digest, to tell whether it is still of the
+    /// Everything in it that chooses packages: lines of texts. A lock has their digest, which shows whether it is still of the
     /// same recipe.
     fn lock_inputs(&self) -> Vec<Vec<String>>;
 
@@ -71,7 +71,7 @@ pub trait Backend: fmt::Debug + Sync {
     /// Address of an archive, without a slash at its end.
     ///
     /// # Errors
-    /// A sentence that says how to set it.
+    /// A sentence with the way to set it.
     fn archive_url(&self, archive: &str, host: &HostSettings) -> Result<String, String>;
 
     /// The variable of the environment that names the mirror of an archive.
@@ -243,7 +243,7 @@ pub struct PackageSet<'a> {
     pub label: String,
     /// Which packages.
     pub content: SetContent<'a>,
-    /// What an earlier lock has: kept where it is still available and fits.
+    /// Versions of an earlier lock: preferred where they are still available and fit.
     pub prefer: Vec<PackageId>,
 }
 
@@ -283,10 +283,10 @@ pub struct RepositoryFile {
     pub urls: Vec<String>,
 }
 
-/// A package that is to be unpacked.
+/// A package to unpack.
 #[derive(Debug, Clone)]
 pub struct PackageFile<'a> {
-    /// What the lock says of it.
+    /// Its entry in the lock.
     pub package: &'a LockedPackage,
     /// Path of the file. It is not opened where the store has it decompressed already.
     pub path: PathBuf,
@@ -337,7 +337,7 @@ pub enum LockFailure {
     Archive {
         /// Name of the archive.
         archive: String,
-        /// The archive, or the part of it, in words.
+        /// Description of the archive, or of the part of it.
         what: String,
         /// Why.
         #[source]

@@ -24,18 +24,18 @@ struct Compiled {
     folders: Globs,
 }
 
-/// What is wanted of documentation and translations.
+/// Options for documentation and translations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocOptions {
-    /// Whether `/usr/share/doc` and its like are kept; licences (`copyright`) always are.
+    /// Whether `/usr/share/doc` and similar folders are included; licences (`copyright`) always are.
     pub docs: KeepChoice,
-    /// Whether manual pages are kept.
+    /// Whether manual pages are included.
     pub man: KeepChoice,
-    /// Locales whose translations are kept, such as `en` or `de_DE`; `None` keeps all.
+    /// Locales whose translations are included, such as `en` or `de_DE`; `None` includes all.
     pub locales: Option<Vec<String>>,
 }
 
-/// Whether something is kept.
+/// Whether a class of files is included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum KeepChoice {
     /// It is.
@@ -78,7 +78,7 @@ impl DocOptions {
 const FOLDERS: [&str; 3] = ["/usr/share/doc/*", "/usr/share/info", "/usr/share/man/**"];
 
 impl Filters {
-    /// Leaves out what matches `exclude` or lies in a folder that does, unless it matches `include` or lies in a
+    /// Leaves out what matches `exclude` or is in a folder that does, unless it matches `include` or is in a
     /// folder that does. Folders that lead to something included stay, and so do those of documentation and manual
     /// pages that programs expect.
     ///
@@ -105,7 +105,7 @@ impl Filters {
         self.globs.is_none()
     }
 
-    /// Which entries of a package are kept, one answer for each.
+    /// Which entries of a package are included, one answer for each.
     pub(super) fn sift(&self, entries: &[(Vec<u8>, TarEntry)]) -> Vec<KeepChoice> {
         let Some(globs) = &self.globs else { return vec![KeepChoice::All; entries.len()] };
         let mut folders = HashMap::new();
@@ -133,7 +133,7 @@ impl Filters {
     }
 }
 
-/// What the globs say about a path.
+/// The result of the globs for a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GlobVerdict {
     Included,
@@ -172,7 +172,7 @@ fn is_link(entry: &TarEntry) -> bool {
     matches!(entry, TarEntry::Node(Node { kind: NodeKind::Symlink(_), .. }))
 }
 
-/// The folders that a path lies in, the root left out.
+/// The parent folders of a path, the root left out.
 fn folders_of(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(slash, _)| &path[..slash])
 }

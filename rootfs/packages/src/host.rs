@@ -1,4 +1,4 @@
-//! What the machine that makes a lock says of archives: variables of its environment, and where its configuration is.
+//! Settings of the machine that makes a lock: variables of its environment, and the folder of its configuration.
 
 use std::path::{Path, PathBuf};
 

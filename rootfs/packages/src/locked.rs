@@ -19,7 +19,7 @@ pub struct LockedPackage {
     pub sha256: Digest,
     /// Length of the `.deb` in bytes.
     pub size: u64,
-    /// Where it lies under the archive's root, such as `pool/main/a/apache2/apache2_2.4.62-1~deb12u2_amd64.deb`.
+    /// Path under the archive's root, such as `pool/main/a/apache2/apache2_2.4.62-1~deb12u2_amd64.deb`.
     pub path: String,
     /// Name of the archive that has it (see [`LockedArchive::name`]).
     pub archive: String,

@@ -11,7 +11,7 @@ pub enum PackageKind {
     Deb,
 }
 
-/// What a recipe says of the packages of an image: a source of one kind.
+/// The packages of a recipe: a source of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PackageSource {
     /// Archives of Debian packages.

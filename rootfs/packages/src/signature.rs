@@ -1,5 +1,5 @@
 //! OpenPGP signatures of archives (RFC 9580; `InRelease`: the cleartext signature framework, section 7). Decides whether
-//! a text was signed by a key of a keyring; knows nothing of what the text says.
+//! a text was signed by a key of a keyring; does not interpret the text.
 //!
 //! A key counts as apt and gpgv count it: its self-signatures verify, it is neither revoked nor past its expiry at the
 //! time given; a subkey is bound for signing and has signed back. Digests that can be forged (MD5, SHA-1, RIPEMD-160)
@@ -24,13 +24,13 @@ pub enum SignatureError {
     NotAKeyring {
         /// Name of the keyring.
         keyring: String,
-        /// What the reader said.
+        /// The error of the reader.
         fault: String,
     },
     /// Bytes that are no signed text.
     #[error("it is not a text signed by OpenPGP: {fault}")]
     NotSigned {
-        /// What the reader said.
+        /// The error of the reader.
         fault: String,
     },
     /// None of the keys that signed is in a keyring.
@@ -275,7 +275,7 @@ fn counts(
     }
 }
 
-/// Whether a primary key is what its owner says, not revoked and not expired.
+/// Whether a primary key has a good self-signature, is not revoked and not expired.
 fn fit_primary(key: &SignedPublicKey, at: i64) -> Result<(), SignatureError> {
     let primary = &key.primary_key;
     let unfit = |why| SignatureError::KeyUnfit { signer: fingerprint(primary), why };
@@ -290,7 +290,7 @@ fn fit_primary(key: &SignedPublicKey, at: i64) -> Result<(), SignatureError> {
                 && signature.verify_certification(primary, Tag::UserId, &user.id).is_ok()
         })
     });
-    // The newest self-signature tells: an owner moves the expiry by signing again.
+    // The newest self-signature counts: an owner moves the expiry by signing again.
     let newest = direct
         .chain(users)
         .max_by_key(|signature| signature.created().map_or(0, seconds))
@@ -345,7 +345,7 @@ fn fingerprint(key: &impl KeyDetails) -> String {
     format!("{:X}", key.fingerprint())
 }
 
-/// The fingerprint, else the id, of the key that a signature says it was made with.
+/// The fingerprint, else the id, of the key that a signature names as its issuer.
 fn issuer(signature: &Signature) -> String {
     let fingerprint = signature.issuer_fingerprint().first().map(|fingerprint| format!("{fingerprint:X}"));
     let id = || signature.issuer_key_id().first().map(|id| id.to_string().to_uppercase());

@@ -1,5 +1,5 @@
-//! Numbers that a recipe gives to users and groups which packages make: the packages' own commands take them from the
-//! start, so that numbers which a script writes into a file are right too. Home, shell and all else stay the package's.
+//! Ids that a recipe assigns to users and groups which packages create: the packages' own commands use them from the
+//! start, so that ids which a script writes into a file are right too. Home, shell and everything else remain the package's.
 //!
 //! `adduser(8)`, `useradd(8)`, `groupadd(8)`, `sysusers.d(5)`.
 
@@ -13,7 +13,7 @@ use amiforge_sandbox::SandboxStep;
 use super::shim::{PlacedScript, StandIn, put, remove};
 use amiforge_rootfs::steps::accounts::{GroupSpec, UserSpec};
 
-/// Numbers by names.
+/// Ids by names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountIds {
     users: BTreeMap<String, u32>,
@@ -22,11 +22,11 @@ pub struct AccountIds {
 
 const SCRIPT: &str = include_str!("account_ids.sh");
 
-/// Where the real programs are meanwhile, by their own names: `addgroup` is a link to `adduser`, which looks at the name
+/// The folder of the real programs while the shims replace them, under their own names: `addgroup` is a link to `adduser`, which looks at the name
 /// that it is called by.
 const REAL: &str = "usr/sbin/.amiforge";
 
-/// The programs that make accounts, and the real ones.
+/// The programs that create accounts as shims, and the paths of the real ones.
 const PROGRAMS: [(StandIn, &str); 4] = [
     (StandIn { path: b"usr/sbin/addgroup", script: SCRIPT }, "usr/sbin/.amiforge/addgroup"),
     (StandIn { path: b"usr/sbin/adduser", script: SCRIPT }, "usr/sbin/.amiforge/adduser"),
@@ -47,7 +47,7 @@ rm -f /run/amiforge/sysusers
 ";
 
 impl AccountIds {
-    /// Those that a recipe gives.
+    /// The ids that a recipe assigns.
     pub fn of(groups: &[GroupSpec], users: &[UserSpec]) -> Self {
         let group = |group: &GroupSpec| Some((group.name.clone(), group.gid?));
         let user = |user: &UserSpec| Some((user.name.clone(), user.uid?));
@@ -104,14 +104,14 @@ impl AccountIds {
     }
 }
 
-/// What stands in for the programs that make accounts.
+/// The shims of the programs that make accounts.
 pub(crate) struct Numbered {
     placed: Vec<PlacedScript>,
     step: Option<SandboxStep>,
 }
 
 impl Numbered {
-    /// Puts the script in the place of the programs that the packages have; nothing where no number is given.
+    /// Replaces those of the programs that the packages have by the shim; does nothing where no number is given.
     pub(crate) fn prepare(tree: &mut Tree, ids: &AccountIds, epoch: Time) -> Self {
         let mut numbered = Self { placed: Vec::new(), step: None };
         if *ids == AccountIds::default() {
@@ -134,12 +134,12 @@ impl Numbered {
         numbered
     }
 
-    /// What is to be run before any script.
+    /// The step that runs before any script.
     pub(crate) fn step(&self) -> Option<SandboxStep> {
         self.step.clone()
     }
 
-    /// Puts the programs back.
+    /// Restores the real programs.
     pub(crate) fn take_back(self, tree: &mut Tree) {
         for placed in self.placed {
             placed.take_back(tree);

@@ -1,5 +1,5 @@
-//! Just enough of ELF to see what a shared library or a kernel module says of itself: sections, segments, symbols.
-//! Knows nothing of libraries, modules or trees.
+//! The part of ELF that describes a shared library or a kernel module: sections, segments, symbols. Independent of
+//! libraries, modules and trees.
 //!
 //! Follows the System V ABI, chapters 4 and 5, for little-endian files of both classes.
 
@@ -36,10 +36,10 @@ pub(crate) struct ElfSection<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
-/// The name that a dynamic object gives itself.
+/// `DT_SONAME` of a dynamic object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Soname<'a> {
-    /// It gives none.
+    /// It has none.
     Missing,
     /// This.
     Is(&'a [u8]),
@@ -101,7 +101,7 @@ impl<'a> Elf<'a> {
         Some(Self { bytes, class, machine: u16_at(bytes, 18)?, flags })
     }
 
-    /// A word as wide as addresses, in `bytes`, at the offset that it has in each class.
+    /// An integer of the width of an address, in `bytes`, at the offset that it has in each class.
     fn word(&self, bytes: &[u8], narrow: usize, wide: usize) -> Option<u64> {
         match self.class {
             Class::Narrow => u32_at(bytes, narrow).map(u64::from),
@@ -184,7 +184,7 @@ impl<'a> Elf<'a> {
         }
         let Some(name) = name else { return Some(Soname::Missing) };
         let address = strings?;
-        // PT_LOAD: where the address of the names lies in the file.
+        // PT_LOAD: the offset in the file of the address of the names.
         let (_, at, start, _) = heads.iter().find(|(kind, _, start, len)| {
             *kind == 1 && (*start..start.saturating_add(*len)).contains(&address)
         })?;

@@ -1,35 +1,35 @@
-//! Programs of the tree that something else stands in for while packages are configured.
+//! Shims: scripts that replace programs of the tree while packages are configured.
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Tree};
 
-/// Where `invoke-rc.d` and `deb-systemd-invoke` ask whether a service may be started.
+/// The program that `invoke-rc.d` and `deb-systemd-invoke` run to learn whether a service may be started.
 const POLICY: StandIn = StandIn { path: b"usr/sbin/policy-rc.d", script: "#!/bin/sh\nexit 101\n" };
 
-/// What old scripts start services with themselves.
+/// The program by which old scripts start services themselves.
 const STARTER: StandIn = StandIn {
     path: b"usr/sbin/start-stop-daemon",
     script: "#!/bin/sh\necho \"start-stop-daemon: nothing is started while an image is built\" >&2\n",
 };
 
-/// What keeps services from being started.
+/// The shims that prevent services from being started.
 pub(crate) const STARTS_NOTHING: &[StandIn] = &[POLICY, STARTER];
 
-/// A script in a program's place.
+/// A script that replaces a program.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StandIn {
     pub(crate) path: &'static [u8],
     pub(crate) script: &'static str,
 }
 
-/// A script that is in its place, and what stood there.
+/// A shim in a tree, and the node that it replaced.
 pub(crate) struct PlacedScript {
     is: StandIn,
     before: Option<Node>,
 }
 
 impl StandIn {
-    /// Puts the script in its place; `None` where there is no folder for it.
+    /// Writes the script into the tree; `None` where its folder does not exist.
     pub(crate) fn place(self, tree: &mut Tree, epoch: Time) -> Option<PlacedScript> {
         let (dir, last) = split(tree, self.path)?;
         let before = tree.unlink(dir, last).map(|id| tree.node(id).clone());
@@ -40,12 +40,12 @@ impl StandIn {
 }
 
 impl PlacedScript {
-    /// What stood in the script's place.
+    /// The node that the shim replaced.
     pub(crate) fn before(&self) -> Option<&Node> {
         self.before.as_ref()
     }
 
-    /// Takes the script out again, unless something else stands there now, and puts back what stood there.
+    /// Removes the script, unless its path has been overwritten since, and restores the node that it replaced.
     pub(crate) fn take_back(self, tree: &mut Tree) {
         let Some((dir, last)) = split(tree, self.is.path) else { return };
         let script = self.is.script.as_bytes();
@@ -63,7 +63,7 @@ impl PlacedScript {
     }
 }
 
-/// The link that `update-alternatives` would have made in the script's place, which it leaves to what it finds there.
+/// The link that `update-alternatives` would have made at the shim's path: it leaves a file that exists there alone.
 fn alternative(tree: &Tree, name: &[u8]) -> Option<Node> {
     let chosen = tree.lookup(&[b"etc/alternatives/", name].concat())?;
     let Node { meta, kind: NodeKind::Symlink(_) } = tree.node(chosen) else { return None };
@@ -71,7 +71,7 @@ fn alternative(tree: &Tree, name: &[u8]) -> Option<Node> {
     Some(Node { meta: meta.clone(), kind: NodeKind::Symlink(target.into()) })
 }
 
-/// Puts a node in a place whose folder is there and whose name is free; elsewhere it does nothing.
+/// Adds a node at a path whose folder exists and whose name is free; otherwise does nothing.
 pub(crate) fn put(tree: &mut Tree, path: &[u8], node: Node) {
     if let Some((dir, last)) = split(tree, path)
         && let Ok(name) = Name::new(last)
@@ -80,7 +80,7 @@ pub(crate) fn put(tree: &mut Tree, path: &[u8], node: Node) {
     }
 }
 
-/// Removes what stands at a path, if anything does.
+/// Removes the node at a path, if there is one.
 pub(crate) fn remove(tree: &mut Tree, path: &[u8]) {
     if let Some((dir, last)) = split(tree, path) {
         tree.unlink(dir, last);

@@ -1,4 +1,4 @@
-//! Where machines of the image get upgrades from: the recipe's archives by addresses that hold outside of this host.
+//! Upgrade sources of machines: the recipe's archives by addresses that are valid outside of this host.
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
@@ -14,7 +14,7 @@ const PUBLIC: [(&str, &str); 2] = [
     ("debian-security", "http://security.debian.org/debian-security"),
 ];
 
-/// Writes the sources, and gives what is to be warned of.
+/// Writes the sources and returns warnings.
 pub(super) fn install(
     deb: &DebSource,
     tree: &mut Tree,
@@ -65,7 +65,7 @@ fn file(deb: &DebSource, archive: &DebArchive) -> String {
     first.unwrap_or(archive).name.clone()
 }
 
-/// Addresses with the suites that are found there; none where the recipe does not say it and nobody else knows.
+/// Addresses with their suites; none where neither the recipe nor the table of public addresses has one.
 fn addresses(deb: &DebSource, archive: &DebArchive) -> Vec<(String, Vec<String>)> {
     // A folder of this host or a password is nothing for a machine.
     let portable = |uri: &&String| !uri.starts_with("file:") && !uri.contains('@');

@@ -1,7 +1,7 @@
 //! Control files of Debian: paragraphs of fields (deb-control(5), deb822(5)). Knows nothing of what fields mean.
 //!
 //! [`Stanza`] borrows from the text, because an archive's index has sixty thousand of them; [`Paragraph`] owns its
-//! fields and can be changed and written. A value is kept as it stands, continuation lines with their first blank, so
+//! fields and can be changed and written. A value keeps its bytes, continuation lines with their first blank, so
 //! that what is written again is what was read.
 
 use std::fmt;
@@ -187,7 +187,7 @@ impl Paragraph {
         self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Sets a field: in its place where there is one of that name, else at the end.
+    /// Sets a field: replaces one of that name, else appends it.
     pub fn set(&mut self, name: &str, value: &str) {
         match self.fields.iter_mut().find(|(field, _)| field.eq_ignore_ascii_case(name)) {
             Some(field) => value.clone_into(&mut field.1),

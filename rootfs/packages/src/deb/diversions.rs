@@ -1,13 +1,13 @@
 //! Diversions: files of packages that another package has moved out of the way (dpkg-divert(1)).
 //!
 //! They are made by preinst scripts, which run before dpkg unpacks what they make room for. Here nothing has run yet,
-//! so the calls are read from the scripts: `dpkg-divert … --add …` whose words are literal, or variables that the
+//! so the calls are read from the scripts: `dpkg-divert … --add …` whose arguments are literal, or variables that the
 //! script sets to literal text or loops over. A diversion that is made in another way is not seen; then the two files conflict.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// A diversion: every package's file `from` lies at `to`, but that of `package`.
+/// A diversion: every package's file `from` is at `to`, except that of `package`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Diversion {
     /// Absolute path.
@@ -18,7 +18,7 @@ pub struct Diversion {
     pub package: Option<String>,
 }
 
-/// Where a package's path (without a leading slash) lies.
+/// The path in the tree of a package's path (without a leading slash).
 pub(super) fn diverted<'p>(diversions: &[Diversion], package: &str, path: &'p [u8]) -> Cow<'p, [u8]> {
     let found = diversions.iter().find(|diversion| {
         diversion.package.as_deref() != Some(package) && diversion.from.strip_prefix(b"/") == Some(path)
@@ -38,7 +38,7 @@ pub(super) fn declared(package: &str, preinst: &[u8]) -> Vec<Diversion> {
     found
 }
 
-/// The simple commands of a line, without the words of the shell that come before them.
+/// The simple commands of a line, without the reserved words of the shell before them.
 fn commands(line: &str) -> impl Iterator<Item = &str> {
     let line = if line.trim_start().starts_with('#') { "" } else { line };
     line.split([';', '&', '|']).map(|command| {
@@ -52,7 +52,7 @@ fn commands(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Gathers the diversions that commands make; a loop over known words is gone through for each of them.
+/// Gathers the diversions that commands make; a loop over known words is followed for each of them.
 fn follow(package: &str, commands: &[&str], set: &mut HashMap<String, String>, found: &mut Vec<Diversion>) {
     let mut at = 0;
     while let Some(command) = commands.get(at) {
@@ -97,7 +97,7 @@ fn divert(package: &str, words: &[Option<String>]) -> Option<Diversion> {
     let (mut owner, mut to, mut from) = (None, None, None);
     let mut rest = words[at + 1..].iter();
     while let Some(word) = rest.next() {
-        // A word that we cannot know makes the whole call unknown.
+        // An unknown word makes the whole call unknown.
         let word = word.as_deref()?;
         match word.split_once('=').unwrap_or((word, "")) {
             ("--package", "") => owner.clone_from(rest.next()?),

@@ -1,5 +1,5 @@
 //! The index of an archive: `Packages`, one stanza for each package (Debian wiki, `RepositoryFormat`). Borrows from the
-//! text; what the relations say is for [`super::resolve`].
+//! text; [`super::resolve`] interprets the relations.
 
 use amiforge_formats::digest::Digest;
 
@@ -29,7 +29,7 @@ pub enum IndexError {
         line: usize,
         /// Name of the field.
         field: &'static str,
-        /// What stands there.
+        /// Its value.
         value: String,
         /// What should.
         kind: &'static str,
@@ -43,15 +43,15 @@ pub enum Priority {
     Required,
     /// Every system of this kind is expected to have it.
     Important,
-    /// Part of a small system for people who log in.
+    /// Part of a small system with interactive logins.
     Standard,
     /// All else.
     Optional,
-    /// What older archives say of packages that conflict with others.
+    /// In older archives, packages that conflict with others.
     Extra,
 }
 
-/// What a package says of other architectures (`Multi-Arch`).
+/// The relation of a package to other architectures (`Multi-Arch`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MultiArch {
     /// Serves its own architecture only.
@@ -75,7 +75,7 @@ pub struct Package<'a> {
     pub arch: &'a str,
     /// `Source` without its version: the name of the package itself where none is given.
     pub source: &'a str,
-    /// What it says of other architectures.
+    /// Its relation to other architectures.
     pub multi_arch: MultiArch,
     /// `Essential: yes`.
     pub essential: bool,

@@ -27,7 +27,7 @@ impl<'a> Mirrors<'a> {
     /// Address of the archive that has a suite, without a slash at its end.
     ///
     /// # Errors
-    /// A sentence that says how to set it.
+    /// A sentence with the way to set it.
     pub(super) fn find(&self, archive: &DebArchive, suite: &str) -> Result<String, String> {
         let given = self.variable(&own_variable(archive));
         let found = match archive.role {

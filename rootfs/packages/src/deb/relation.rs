@@ -1,4 +1,4 @@
-//! Relations between packages: what stands in Depends, Conflicts, Provides and their like (Debian Policy 7.1).
+//! Relations between packages: the values of Depends, Conflicts, Provides and similar fields (Debian Policy 7.1).
 //! Knows no package: only how relations are written and which versions they admit.
 
 use std::cmp::Ordering;
@@ -56,7 +56,7 @@ impl Operator {
     }
 }
 
-/// One package name with what is asked of it: `libc6:any (>= 2.36)`.
+/// One package name with its constraints: `libc6:any (>= 2.36)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Relation<'a> {
     /// Name of a package, real or virtual.
@@ -69,7 +69,7 @@ pub struct Relation<'a> {
 
 impl Relation<'_> {
     /// Whether a package of this version is meant. A virtual package without version (`None`) is not meant by a
-    /// relation that asks for one.
+    /// relation that requires one.
     pub fn admits(&self, version: Option<&str>) -> bool {
         match (self.restriction, version) {
             (None, _) => true,

@@ -6,7 +6,7 @@ use amiforge_formats::time::{Civil, Time};
 
 use super::control::{self, ControlError, Stanza};
 
-/// Clocks of two machines differ; a Release from further ahead is no clock's fault.
+/// Clocks of two machines differ by less than this many seconds; a Release from further ahead is refused.
 const AHEAD: i64 = 24 * 60 * 60;
 
 /// Why a Release is not accepted.
@@ -24,7 +24,7 @@ pub enum ReleaseError {
     Malformed {
         /// Name of the field.
         field: &'static str,
-        /// What stands there.
+        /// Its value.
         value: String,
         /// What should.
         kind: &'static str,
@@ -32,7 +32,7 @@ pub enum ReleaseError {
     /// It is of another suite.
     #[error("the suite asked for is `{asked}`, but the Release is of `{suite}` (codename `{codename}`)")]
     WrongSuite {
-        /// The suite asked for.
+        /// The requested suite.
         asked: String,
         /// The suite that the Release names.
         suite: String,
@@ -44,7 +44,7 @@ pub enum ReleaseError {
         "the Release was valid until {until}, and it is {now} now: an old archive may lack security updates"
     )]
     Expired {
-        /// `Valid-Until` as it stands there.
+        /// The text of `Valid-Until`.
         until: String,
         /// The time given, written the same way.
         now: String,
@@ -52,7 +52,7 @@ pub enum ReleaseError {
     /// Older than the one seen before.
     #[error("the Release is of {date}, older than the one of {before} that the lock was made from")]
     RolledBack {
-        /// `Date` as it stands there.
+        /// The text of `Date`.
         date: String,
         /// The date of the lock, written the same way.
         before: String,
@@ -60,12 +60,12 @@ pub enum ReleaseError {
     /// From the future.
     #[error("the Release is of {date}, but it is {now} now: is the clock of this machine right?")]
     NotYet {
-        /// `Date` as it stands there.
+        /// The text of `Date`.
         date: String,
         /// The time given, written the same way.
         now: String,
     },
-    /// An index that is not what the Release says.
+    /// An index that differs from its entry in the Release.
     #[error(
         "`{path}` has the SHA-256 {found} and {found_size} bytes, but the Release says {listed} and {listed_size}"
     )]
@@ -88,7 +88,7 @@ pub enum ReleaseError {
 pub enum Expired {
     /// Refuse it.
     Refuse,
-    /// Take it all the same: the recipe says so, for an archive that is kept as it was.
+    /// Accept it: the recipe allows it, for an archive that is no longer updated.
     Accept,
 }
 
@@ -104,7 +104,7 @@ pub struct ListedIndex {
 }
 
 impl ListedIndex {
-    /// Where it lies by its digest, below the suite: there it never changes while an archive is updated.
+    /// Its path by digest, below the suite: there it never changes while an archive is updated.
     pub fn by_hash(&self) -> String {
         let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let slash = if folder.is_empty() { "" } else { "/" };
@@ -148,9 +148,9 @@ pub struct Release {
     pub components: Vec<String>,
     /// Whether indexes can be had by their digest.
     pub acquire_by_hash: bool,
-    /// `NotAutomatic`: installed only when asked for.
+    /// `NotAutomatic`: installed only when requested.
     pub not_automatic: bool,
-    /// `ButAutomaticUpgrades`: kept up to date once installed.
+    /// `ButAutomaticUpgrades`: upgraded once installed.
     pub but_automatic_upgrades: bool,
     /// The indexes, in the order of the file.
     pub files: Vec<ListedIndex>,
@@ -227,7 +227,7 @@ impl Release {
         })
     }
 
-    /// The priority that apt gives its packages where no pin says otherwise (`apt_preferences(5)`).
+    /// The priority that apt gives its packages where no pin sets another (`apt_preferences(5)`).
     pub fn priority(&self) -> i32 {
         match (self.not_automatic, self.but_automatic_upgrades) {
             (true, true) => 100,

@@ -18,7 +18,7 @@ use crate::signature::{self, Keyring, SignatureError};
 
 /// Longest Release that is read.
 const RELEASE: u64 = 64 << 20;
-/// Longest index that is unpacked, where the Release does not tell.
+/// Longest index that is unpacked, where the Release does not list its length.
 const INDEX: u64 = 2 << 30;
 
 /// Why a suite cannot be used.
@@ -231,7 +231,7 @@ fn indexes(
                 None => return Err(no_index(release, component, arch).into()),
             }
         }
-        // Packages of all architectures stand in the other indexes, too, except where there are none of the others.
+        // Packages of all architectures are in the other indexes, too, except where those are empty.
         let for_own = release.packages(component, &deb.arch).is_some_and(|listed| listed.size > 0);
         wanted.extend(release.packages(component, "all").filter(|_| !for_own));
     }
@@ -251,7 +251,7 @@ fn file(listed: &ListedIndex, release: &Release, base: &str) -> RepositoryFile {
     }
 }
 
-/// An index out of the store. The Release tells the length and digest of the plain one, too.
+/// An index out of the store. The Release lists the length and digest of the plain one, too.
 fn unpacked(
     listed: &ListedIndex,
     release: &Release,

@@ -1,4 +1,4 @@
-//! What a recipe says of Debian packages: plain data.
+//! The Debian packages of a recipe: plain data.
 
 use std::path::PathBuf;
 
@@ -14,11 +14,11 @@ pub struct DebSource {
     pub arch: String,
     /// Foreign architectures, sorted.
     pub foreign: Vec<String>,
-    /// Set to begin with.
+    /// The base set.
     pub base: BasePackages,
     /// Packages named, as in the recipe.
     pub packages: Vec<String>,
-    /// Packages that shall not be there.
+    /// Packages that must not be installed.
     pub without: Vec<String>,
     /// Whether recommended packages are taken.
     pub recommends: Recommends,
@@ -45,9 +45,9 @@ pub struct DebArchive {
     pub suites: Vec<String>,
     /// Its components.
     pub components: Vec<String>,
-    /// Where the recipe says it is fetched from.
+    /// Address of its mirror in the recipe.
     pub mirror: Option<String>,
-    /// Where the recipe says that machines fetch it from.
+    /// Address in the recipe from which machines fetch it.
     pub apt_mirror: Option<String>,
     /// Keys that it is signed with.
     pub keys: SignerKeys,
@@ -95,7 +95,7 @@ pub enum WhenExpired {
 /// A preference among versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pinned {
-    /// Packages that it is about; `*` stands for anything.
+    /// Names of packages; `*` matches anything.
     pub package: String,
     /// Which versions.
     pub to: PinnedTo,
@@ -106,7 +106,7 @@ pub struct Pinned {
 /// Which versions a preference is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PinnedTo {
-    /// Those that match; `*` stands for anything.
+    /// Those that match; `*` matches anything.
     Version(String),
     /// Those of a suite.
     Suite(String),

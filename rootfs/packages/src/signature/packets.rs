@@ -1,4 +1,4 @@
-//! Packets of OpenPGP (RFC 9580, section 4.2), as far as they are told apart: those that are nobody else's business are
+//! Packets of OpenPGP (RFC 9580, section 4.2), as far as they are distinguished: those that are irrelevant here are
 //! left out before a keyring is read.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 

@@ -128,7 +128,7 @@ fn what_is_neither_keyring_nor_signed_is_said_to_be_so() {
         verify_inrelease(vector!("archive.inrelease"), &[], LATE).unwrap_err(),
         SignatureError::NoKeys
     );
-    // Nothing may stand around the signed text.
+    // There may be no text around the signed text.
     let around = [vector!("archive.inrelease"), b"\nSuite: other\n"].concat();
     assert!(signer(&around, LATE).is_err());
 }

@@ -2,7 +2,7 @@
 //! Knows nothing of modules.
 //!
 //! Big-endian: magic `0xb007f457`, version 2.1, offset of the root; then the nodes, children before their parent.
-//! The top bits of an offset tell what the node has: a prefix, children, values.
+//! The top bits of an offset encode what the node has: a prefix, children, values.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const CHILDREN: u32 = 0x2000_0000;
 /// A key with its values and their priorities.
 type IndexKey<'a> = (&'a [u8], &'a [(u32, Vec<u8>)]);
 
-/// Keys with their values; a key may have several, which are asked by priority.
+/// Keys with their values; a key may have several, which are ordered by priority.
 #[derive(Debug, Default)]
 pub(super) struct ModuleIndex {
     keys: BTreeMap<Vec<u8>, Vec<(u32, Vec<u8>)>>,

@@ -19,7 +19,7 @@ use amiforge_formats::tree::{NodeId, NodeKind, Tree};
 use self::module::Module;
 use amiforge_formats::path;
 
-/// Largest module file as it lies in the tree.
+/// Largest module file in the tree, in bytes.
 const FILE_MAX: u64 = 128 << 20;
 
 /// A module of a kernel.
@@ -52,7 +52,7 @@ pub(crate) struct Made {
 /// Computes the files of the kernel whose folder is `folder`.
 ///
 /// # Errors
-/// What the medium says when a module is read.
+/// A read error of a module.
 pub(crate) fn depmod(tree: &Tree, sources: &dyn Sources, folder: NodeId) -> std::io::Result<Made> {
     let small = |name: &[u8]| {
         let id = tree.child(folder, name);
@@ -151,7 +151,7 @@ fn link(entries: &mut [Entry]) {
     entries.iter_mut().zip(needs).for_each(|(entry, needs)| entry.needs = needs);
 }
 
-/// Sorts so that users come before what they use, as depmod does: the last module that nobody uses any more is next.
+/// Sorts so that users come before what they use, as depmod does: the last module without a remaining user is next.
 /// Modules in a circle keep a rank after all others.
 fn rank(entries: &mut [Entry]) {
     let mut users = vec![0usize; entries.len()];

@@ -1,4 +1,4 @@
-//! What a kernel module says of itself: aliases, soft dependencies, symbols that it has and needs. Knows nothing of
+//! The metadata in a kernel module: aliases, soft dependencies, symbols that it has and needs. Independent of
 //! other modules.
 //!
 //! `.modinfo` holds `key=value` texts; `__crc_NAME` symbols mark what is exported, `__versions` what is needed, as

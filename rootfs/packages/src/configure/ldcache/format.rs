@@ -21,11 +21,11 @@ pub(super) struct Library {
     pub(super) flags: u32,
     /// The name that programs ask for.
     pub(super) soname: Vec<u8>,
-    /// Where it lies.
+    /// Its path.
     pub(super) path: Vec<u8>,
 }
 
-/// The file, with libraries in the order of the search path; `generator` is told in the extension where it is known.
+/// The file, with libraries in the order of the search path; `generator` is written into the extension where it is known.
 pub(super) fn encoded(mut libraries: Vec<Library>, generator: Option<&[u8]>) -> Vec<u8> {
     libraries.sort_by(|a, b| compare(&b.soname, &a.soname).then(b.flags.cmp(&a.flags)));
     let texts_at = HEAD + ENTRY * libraries.len();

@@ -24,7 +24,7 @@ const LIBRARY_MAX: u64 = 1 << 30;
 /// `include` lines followed before they count as a circle.
 const INCLUDES_MAX: usize = 64;
 
-/// What `ldconfig` would leave.
+/// The output of `ldconfig`.
 #[derive(Debug)]
 pub(crate) struct Made {
     /// The bytes of `/etc/ld.so.cache`.
@@ -65,7 +65,7 @@ pub(crate) fn ldconfig(tree: &Tree, sources: &dyn Sources) -> Result<Made, PathE
     Ok(Made { cache: format::encoded(libraries, generator.as_deref()), links, libraries: count })
 }
 
-/// The folders that a configuration file names, those of its `include`s in their place.
+/// The folders that a configuration file names; those of an `include` come where the line is.
 fn configured(
     tree: &Tree,
     sources: &dyn Sources,
@@ -118,7 +118,7 @@ fn expanded(tree: &Tree, of: &[u8], pattern: &[u8]) -> Result<Vec<Vec<u8>>, Path
         .collect())
 }
 
-/// The folders that Debian's loader knows by itself: those of its architecture, which the C library lies in, first.
+/// The built-in folders of Debian's loader: those of its architecture, which hold the C library, first.
 fn builtin(tree: &Tree, sources: &dyn Sources) -> Result<Vec<Vec<u8>>, PathError> {
     let mut folders = Vec::new();
     if let Some(id) = path::find(tree, b"/usr/lib")? {
@@ -202,7 +202,7 @@ fn is_library(name: &[u8]) -> bool {
 fn library_bytes(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Option<Vec<u8>>, PathError> {
     let place = match path::place(tree, path, Last::Follow) {
         Ok(place) => place,
-        // A link that leads nowhere is not a library.
+        // A dangling link is not a library.
         Err(PathError::NotADir { .. } | PathError::Loop { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
@@ -214,7 +214,7 @@ fn library_bytes(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Opti
     }
 }
 
-/// What the loader of an architecture asks for: the kind of C library in the low byte, the architecture above.
+/// The flags that the loader of an architecture requires: the kind of C library in the low byte, the architecture above.
 fn flags(elf: &Elf<'_>) -> Option<u32> {
     const ELF_LIBC6: u32 = 3;
     let arch = match (elf.machine, elf.class) {
@@ -235,7 +235,7 @@ fn flags(elf: &Elf<'_>) -> Option<u32> {
     Some(arch | ELF_LIBC6)
 }
 
-/// Who the loader's own tool says it is: `ldconfig (PACKAGE) stable release version 2.36`.
+/// The version text of the tree's own ldconfig: `ldconfig (PACKAGE) stable release version 2.36`.
 fn generator(tree: &Tree, sources: &dyn Sources) -> Result<Option<Vec<u8>>, PathError> {
     let Some(bytes) = library_bytes(tree, sources, b"/sbin/ldconfig")? else { return Ok(None) };
     let texts = bytes.split(|&byte| byte == 0);

@@ -1,4 +1,4 @@
-//! What words are worth: fields, values and patterns, as far as they are known.
+//! Word expansion: fields, values and patterns, as far as they are known.
 //!
 //! Follows POSIX, Shell Command Language 2.6. `IFS` is taken to be as it was at the start.
 
@@ -36,7 +36,7 @@ impl FieldBytes {
 /// Comparisons of bytes that one pattern may take.
 pub(super) const COMPARISONS_MAX: usize = 1 << 28;
 
-/// How many fields a word makes is not known.
+/// The number of fields of a word is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Uncounted;
 
@@ -71,7 +71,7 @@ impl<H: Host> Follower<'_, H> {
         self.joined(word).map(|field| field.text)
     }
 
-    /// A word as a pattern, quoted parts meaning themselves.
+    /// A word as a pattern in which quoted parts match literally.
     pub(super) fn pattern(&mut self, word: &ScriptWord) -> Value {
         self.joined(word).map(|field| field.pattern)
     }

@@ -97,7 +97,7 @@ pub(super) fn leaves(command: &ScriptCommand) -> Option<bool> {
     }
 }
 
-/// Whether it does nothing: what stands behind `||` so that a failure does not matter.
+/// Whether it has no effect: a command after `||` that ignores a failure.
 pub(super) fn is_harmless(command: &ScriptCommand) -> bool {
     match command {
         ScriptCommand::Simple(simple) => {

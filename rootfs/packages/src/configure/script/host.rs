@@ -55,7 +55,7 @@ pub(crate) struct CommandEffect {
 }
 
 impl CommandEffect {
-    /// Done, or a question answered, without a word.
+    /// Done, or a question answered, without output.
     pub(crate) fn status(status: Truth) -> Self {
         Self { status, output: Some(Vec::new()), skipped: None }
     }
@@ -80,7 +80,7 @@ impl CommandEffect {
         Self { status: Truth::Unknown, output: None, skipped: Some(why) }
     }
 
-    /// Known and left out, but taken to have succeeded without a word.
+    /// Known and left out, but taken to have succeeded without output.
     pub(crate) fn left_out(why: &'static str) -> Self {
         Self { status: Truth::Yes, output: Some(Vec::new()), skipped: Some(StopReason::LeftOut(why)) }
     }

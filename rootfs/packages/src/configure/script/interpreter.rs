@@ -20,13 +20,13 @@ const CALLS_MAX: usize = 16;
 const WORK_MAX: usize = 64 << 20;
 /// Bytes of a value; a longer one is not known. Arguments of a program have about the same limit (`MAX_ARG_STRLEN`).
 pub(super) const VALUE_MAX: usize = 128 << 10;
-/// Fields that the words of one command make.
+/// Most fields of the words of one command.
 pub(super) const FIELDS_MAX: usize = 64 << 10;
 
 /// A command that was not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UnfollowedCommand {
-    /// The command as it stands in the script, on one line, long ones cut.
+    /// The text of the command on one line, long ones cut.
     pub(crate) command: String,
     /// Why.
     pub(crate) why: StopReason,
@@ -58,7 +58,7 @@ pub(crate) struct Follower<'h, H> {
     pub(super) args: Vec<Value>,
     pub(super) last: Truth,
     pub(super) skipped: Vec<UnfollowedCommand>,
-    /// What was printed since somebody listens; not known as a whole where a part is not.
+    /// Output captured so far, where it is captured; unknown as a whole where a part is unknown.
     pub(super) printed: Option<Value>,
     steps: usize,
     calls: usize,

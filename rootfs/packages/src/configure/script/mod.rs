@@ -1,5 +1,5 @@
 //! Reads maintainer scripts and follows what they certainly do, without running anything: [`parse`] knows the grammar,
-//! [`follow`] the flow of control, [`expand`] what words are worth. What cannot be known stays unknown and is told.
+//! [`interpreter`] the flow of control, [`expand`] the expansion of words. What cannot be known remains unknown and is reported.
 
 mod branch;
 mod compound;

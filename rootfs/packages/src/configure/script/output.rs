@@ -1,4 +1,4 @@
-//! What a script prints, where that goes, and what is told of commands that were not followed.
+//! Output of a script and its redirections, and the report of commands that were not followed.
 
 use super::flow::{below, is_builtin};
 use super::host::{Append, CommandEffect, Host, StopReason, Truth, Value};
@@ -7,7 +7,7 @@ use super::syntax::{Redirect, RedirectKind, ScriptCommand, Simple, WordPart};
 
 /// Bytes of a command that are shown.
 const SHOWN_MAX: usize = 160;
-/// Bytes that a command prints to somebody; more are not known.
+/// Most bytes of output that are captured of a command; longer output is unknown.
 const PRINTED_MAX: usize = 1 << 20;
 
 impl<H: Host> Follower<'_, H> {
@@ -59,7 +59,7 @@ impl<H: Host> Follower<'_, H> {
         status
     }
 
-    /// A compound command with redirections: what it prints is not known, so only those that matter to nobody pass.
+    /// A compound command with redirections: its output is not known, so only redirections without effect are followed.
     pub(super) fn redirected(
         &mut self,
         inner: &ScriptCommand,
@@ -78,7 +78,7 @@ impl<H: Host> Follower<'_, H> {
         made
     }
 
-    /// Sends what a command printed where its redirections say.
+    /// Applies the redirections of a command to its output.
     pub(super) fn redirected_answer(
         &mut self,
         answer: CommandEffect,
@@ -158,7 +158,7 @@ impl<H: Host> Follower<'_, H> {
         }
     }
 
-    /// The words of a command as they stand in the script, for people.
+    /// The text of a command, for the report.
     pub(super) fn text(&self, simple: &Simple) -> String {
         let bytes = self.script.get(simple.at.clone()).unwrap_or_default();
         let text = String::from_utf8_lossy(bytes).replace("\\\n", " ");

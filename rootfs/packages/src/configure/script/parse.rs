@@ -1,14 +1,14 @@
 //! Reads the grammar of the shell. Knows nothing of what commands do; runs nothing.
 //!
 //! Follows POSIX, Shell Command Language 2.2 to 2.10. What it does not know (arrays, `[[`, process substitution) is an
-//! error, or a command that nobody knows.
+//! error, or an unknown command.
 
 use super::syntax::{Quotes, ScriptCommand, ScriptWord, Simple, WordPart};
 
-/// Commands may stand in one another so deep.
+/// Deepest nesting of commands.
 const DEPTH_MAX: usize = 32;
 
-/// Commands may be joined by `&&` and `||` so many at a time.
+/// Most commands joined by `&&` and `||`.
 const CHAIN_MAX: usize = 64;
 
 /// Why a script could not be read.
@@ -34,7 +34,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<ScriptCommand, SyntaxError> {
     })
 }
 
-/// Reads a script that stands so deep in another; `None` if it cannot be read.
+/// Reads a script that is nested at a depth in another; `None` if it cannot be read.
 pub(super) fn at_depth(text: &[u8], depth: usize) -> Option<ScriptCommand> {
     let mut reader = ScriptReader { depth, ..ScriptReader::new(text) };
     reader.list(&[]).ok().filter(|_| reader.at >= text.len())
@@ -42,7 +42,7 @@ pub(super) fn at_depth(text: &[u8], depth: usize) -> Option<ScriptCommand> {
 
 pub(super) type Read<T> = Result<T, &'static str>;
 
-/// Where the reading stands.
+/// The state of the reader.
 pub(super) struct ScriptReader<'a> {
     pub(super) text: &'a [u8],
     pub(super) at: usize,
@@ -132,7 +132,7 @@ impl ScriptReader<'_> {
         };
     }
 
-    /// The reserved word that stands here, if it is one of these.
+    /// The reserved word at this position, if it is one of these.
     pub(super) fn at_word(&self, wanted: &[&'static [u8]]) -> Option<&'static [u8]> {
         wanted.iter().copied().find(|word| {
             let after = self.text.get(self.at + word.len()).copied();
@@ -152,7 +152,7 @@ impl ScriptReader<'_> {
         Ok(())
     }
 
-    /// Commands up to one of the words (which is left), a `)`, a `;;` or the end.
+    /// Commands up to one of the reserved words (which is not consumed), a `)`, a `;;` or the end.
     pub(super) fn list(&mut self, ends: &[&'static [u8]]) -> Read<ScriptCommand> {
         self.deeper()?;
         let mut commands = Vec::new();
@@ -300,7 +300,7 @@ impl ScriptReader<'_> {
         Ok(ScriptCommand::Simple(simple))
     }
 
-    /// `NAME=VALUE`, if that stands here.
+    /// `NAME=VALUE`, if that is next.
     fn assignment(&mut self) -> Read<Option<(Vec<u8>, ScriptWord)>> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let len = rest.iter().take_while(|&&byte| is_name(byte)).count();

@@ -62,7 +62,7 @@ pub(crate) struct Simple {
     pub(crate) words: Vec<ScriptWord>,
     /// Redirections.
     pub(crate) redirects: Vec<Redirect>,
-    /// Where it stands in the script.
+    /// Its position in the script.
     pub(crate) at: Range<usize>,
 }
 
@@ -92,10 +92,10 @@ pub(crate) enum RedirectKind {
     Here,
 }
 
-/// A word: parts that stand together.
+/// A word: adjacent parts.
 pub(crate) type ScriptWord = Vec<WordPart>;
 
-/// Whether a part stands in quotes.
+/// Whether a part is quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Quotes {
     /// It does: one field, no patterns.
@@ -107,7 +107,7 @@ pub(crate) enum Quotes {
 /// A part of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WordPart {
-    /// Bytes as they stand.
+    /// Literal bytes.
     Text(Vec<u8>, Quotes),
     /// `$NAME`, `${NAME…}`: the rest of the braces is an operator with a word.
     Variable {
@@ -115,7 +115,7 @@ pub(crate) enum WordPart {
         name: Vec<u8>,
         /// `:-`, `-`, `:+`, `+`, `:=`, `=`, `:?`, `?`, `%`, `%%`, `#`, `##`, or `len` for `${#NAME}`, with its word.
         operator: Option<(&'static str, ScriptWord)>,
-        /// Whether it stands in quotes.
+        /// Whether it is quoted.
         quotes: Quotes,
     },
     /// `$(…)` or backquotes.

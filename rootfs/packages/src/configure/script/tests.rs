@@ -1,4 +1,4 @@
-//! Scripts as packages have them, followed by a host that only writes down what it is told.
+//! Scripts as packages have them, followed by a host that only records its calls.
 
 use super::*;
 
@@ -153,7 +153,7 @@ fn what_is_no_script_is_refused_with_its_line() {
     assert!(follow(&mut Told::default(), deep.as_bytes(), &[], &[]).is_err());
 }
 
-/// Follows a script of somebody who wants it to take for ever, or all memory.
+/// Follows a script that is made to take unbounded time or memory.
 fn endless(script: &str) -> Vec<String> {
     let begun = std::time::Instant::now();
     let (calls, skipped) = followed(script);

@@ -1,4 +1,4 @@
-//! Reads words: quotes, variables, outputs of commands. Knows nothing of what they are worth.
+//! Reads words: quotes, variables, outputs of commands. Does not expand them.
 //!
 //! Follows POSIX, Shell Command Language 2.2 (quoting) and 2.6 (expansions).
 
@@ -27,7 +27,7 @@ fn push(word: &mut ScriptWord, bytes: &[u8], quotes: Quotes) {
 const OPERATORS: [&str; 12] = [":-", ":+", ":=", ":?", "%%", "##", "-", "+", "=", "?", "%", "#"];
 
 impl ScriptReader<'_> {
-    /// The word that stands here, if one does.
+    /// The word at this position, if there is one.
     pub(super) fn word(&mut self) -> Read<Option<ScriptWord>> {
         let (start, mut word) = (self.at, ScriptWord::new());
         while let Some(byte) = self.peek() {

@@ -1,11 +1,11 @@
-//! Which package's script made dpkg fail: its messages are read for the package, the script and what that wrote. Of what
-//! packages left for the end, the command that failed.
+//! Attributes a failure of dpkg to a package's script: dpkg's messages name the package, the script and its output. Of
+//! deferred work, the command that failed.
 
 use amiforge_sandbox::{CommandEnd, OutputTail, SandboxError};
 
 use super::deferred::FAILED;
 
-/// Says of a step of dpkg which package failed; any other error stays as it is.
+/// Adds to the error of a step of dpkg which package failed; any other error is returned unchanged.
 pub(super) fn blame(error: SandboxError) -> SandboxError {
     let SandboxError::Step { name, command, ended, tail } = error else { return error };
     if let Some(FailedScript { package, command, ended, tail }) = find(&tail.0) {
@@ -16,7 +16,7 @@ pub(super) fn blame(error: SandboxError) -> SandboxError {
     SandboxError::Step { name, command, ended, tail }
 }
 
-/// The command that failed of those that were left for the end.
+/// The deferred command that failed.
 fn left(said: &[u8]) -> Option<String> {
     let said = String::from_utf8_lossy(said);
     said.lines().find_map(|line| line.strip_prefix(FAILED)).map(str::to_owned)
@@ -49,7 +49,7 @@ fn find(said: &[u8]) -> Option<FailedScript> {
         rest.is_some_and(|rest| rest.split(' ').next() == Some(package))
     };
     let from = lines.get(..at)?.iter().rposition(begins).map_or(0, |from| from + 1);
-    // The script may have ended without a line's end; what stands before dpkg's message is its own.
+    // The script may have ended without a newline: text before dpkg's message is its output.
     let own = lines.get(at)?.split_once("dpkg: error").map(|(own, _)| own).filter(|own| !own.is_empty());
     let wrote: Vec<&str> = lines.get(from..at)?.iter().copied().chain(own).collect();
     let triggered = from > 0 && lines.get(from - 1).is_some_and(|line| line.starts_with("Processing"));
@@ -63,7 +63,7 @@ fn number(text: &str) -> i32 {
     digits.parse().unwrap_or(-1)
 }
 
-/// Of "subprocess was killed by signal (Killed)", whose number dpkg does not say: the usual ones by name.
+/// The signal of "subprocess was killed by signal (Killed)": dpkg prints no number, so the usual ones are known by name.
 fn signal(reason: &str) -> i32 {
     let names = [
         ("Killed", 9),

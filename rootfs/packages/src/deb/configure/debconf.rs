@@ -1,20 +1,20 @@
-//! Answers to questions of debconf that are given before packages are configured, as `debconf-set-selections(1)` takes
-//! them. Packages name their questions in `templates` (debconf-devel(7)).
+//! Answers to questions of debconf that are set before packages are configured, in the format of
+//! `debconf-set-selections(1)`. Packages name their questions in `templates` (debconf-devel(7)).
 
 use std::collections::BTreeMap;
 
 use crate::deb::unpack::UnpackedPackage;
 
-/// Answers that packages ask for, and those that none does.
+/// Answers with a question of a package, and those without.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selections {
     /// A line for each answer: package, question, type, value.
     pub text: String,
-    /// Questions that no package asks.
+    /// Questions of no package.
     pub unknown: Vec<String>,
 }
 
-/// Sorts answers by the questions that packages ask.
+/// Divides answers by whether a package has the question.
 pub fn selections(packages: &[UnpackedPackage], answers: &BTreeMap<String, String>) -> Selections {
     let templates = packages.iter().filter_map(|package| {
         Some((package.locked.name.as_str(), package.members.get("templates")?.bytes.as_slice()))

@@ -10,7 +10,7 @@ use crate::deb::unpack::UnpackedPackage;
 const FIRST: &[&str] =
     &["base-passwd", "base-files", "dpkg", "libc6", "dash", "bash", "coreutils", "sed", "debconf"];
 
-/// What packages need of each other, by their places in a list.
+/// Dependencies among packages, by their indexes in a list.
 pub(super) struct PackageNeeds<'a> {
     packages: &'a [UnpackedPackage],
     /// What each package names in `Pre-Depends`.
@@ -111,7 +111,7 @@ impl NeedWalk<'_> {
     }
 }
 
-/// The names in a field of relations, alternatives included. What cannot be read is nobody's need: dpkg complains.
+/// The names in a field of relations, alternatives included. A field that cannot be read has none: dpkg reports it.
 fn names(field: &str) -> impl Iterator<Item = &str> {
     relation::groups(field).filter_map(Result::ok).flatten().map(|relation| relation.name)
 }

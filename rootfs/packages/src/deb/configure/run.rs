@@ -1,10 +1,10 @@
 //! `scripts = "run"`: the tree's own dpkg configures the unpacked packages, in the sandbox.
 //!
 //! What dpkg does when it unpacks a package and what unpacking natively leaves out is done first: the `preinst`
-//! scripts. Then come the essential packages, which every other may use without saying so, then the rest; scripts
-//! that need other packages configured before they run (`Pre-Depends`) have them so; last what nobody waited for. No
-//! service is started. What is only there for this (a policy, stand-ins for some programs) is taken out again, and so
-//! is what would differ from run to run.
+//! scripts. Then come the essential packages, which every other may use without a dependency, then the rest; scripts
+//! that need other packages configured before they run (`Pre-Depends`) have them so; last the deferred work. No
+//! service is started. What exists only for this (a policy, shims of some programs) is removed again, and so is what
+//! would differ from run to run.
 //!
 //! Debian policy chapters 6 and 9.3.3, dpkg(1), `invoke-rc.d(8)`.
 
@@ -25,7 +25,7 @@ use crate::configure::account_ids::Numbered;
 use crate::configure::shim::{self, STARTS_NOTHING};
 use crate::deb::unpack::UnpackedPackage;
 
-/// dpkg without prompts, and without a sync of files that lie in memory.
+/// dpkg without prompts, and without a sync of files that are in memory.
 const DPKG: &[&str] = &["dpkg", "--force-confdef", "--force-confnew", "--force-unsafe-io"];
 
 /// What differs from run to run, or is left by dpkg for its next run: removed.
@@ -46,7 +46,7 @@ const REMOVED: &[&[u8]] = &[
     b"var/log/dpkg.log",
 ];
 
-/// Configures every unpacked package of a tree whose dpkg database says that they are unpacked.
+/// Configures every package that the dpkg database of a tree lists as unpacked.
 ///
 /// # Errors
 /// [`SandboxError::Step`] when a script fails, with what it wrote last.
@@ -107,7 +107,7 @@ fn variables() -> BTreeMap<String, String> {
     fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Gives debconf the answers before any script asks.
+/// Sets the answers of debconf before any script runs.
 fn answer(answers: &str) -> Option<SandboxStep> {
     if answers.is_empty() {
         return None;
@@ -147,7 +147,7 @@ fn steps(packages: &[UnpackedPackage], later: &DeferredPrograms) -> Vec<SandboxS
     steps
 }
 
-/// Configures what a package pre-depends on. dpkg refuses what is configured already, so it is asked first.
+/// Configures what a package pre-depends on. dpkg refuses a package that is configured already, so its state is queried first.
 fn configure_first(package: &UnpackedPackage, before: &[String]) -> SandboxStep {
     let script = format!(
         "set -- $(dpkg-query -W -f '${{db:Status-Status}} ${{binary:Package}}\n' {} | sed -n 's/^unpacked //p')\n\

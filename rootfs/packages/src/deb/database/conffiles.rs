@@ -7,7 +7,7 @@ use super::{DatabaseState, md5};
 use crate::deb::unpack::UnpackedPackage;
 use amiforge_formats::path::{self, Last, PathError};
 
-/// Where the new version of a conffile lies until its package is configured.
+/// Ending of the new version of a conffile until its package is configured.
 const NEW: &[u8] = b".dpkg-new";
 
 /// Whether a conffile that is set aside stays under its own name too.

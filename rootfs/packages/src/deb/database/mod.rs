@@ -2,7 +2,7 @@
 //! them: `/var/lib/dpkg/{status,available,arch,diversions,info/,triggers/,updates/}` and
 //! `/var/lib/apt/extended_states`.
 //!
-//! dpkg(1), dpkg-query(1), deb-triggers(5); the order of fields and all that no manual says is that of dpkg 1.21, which
+//! dpkg(1), dpkg-query(1), deb-triggers(5); the order of fields and everything undocumented is that of dpkg 1.21, which
 //! reads what older and newer ones write. Locks and backups, which every run of dpkg makes anew, are left out.
 
 mod conffiles;
@@ -29,17 +29,17 @@ use amiforge_formats::path::{self, Last};
 /// Where dpkg has its database.
 const ADMIN: &str = "/var/lib/dpkg";
 
-/// Where apt says which packages nobody asked for.
+/// apt's list of automatically installed packages.
 const EXTENDED: &str = "/var/lib/apt/extended_states";
 
 /// What state the packages are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatabaseState {
     /// `dpkg --configure --pending` is still to run: conffiles are moved to `NAME.dpkg-new`, where dpkg finds them;
-    /// those of essential and required packages and of what these need stand under their own name too, as
+    /// those of essential and required packages and of what these need are under their own name too, as
     /// debootstrap leaves them.
     Unpacked,
-    /// Everything is configured, and conffiles stand under their own names.
+    /// Everything is configured, and conffiles are under their own names.
     Installed,
 }
 
@@ -66,7 +66,7 @@ pub enum DatabaseError {
 /// for them.
 ///
 /// # Errors
-/// When the content of a file whose md5sum is needed cannot be read, or something stands in the database's place.
+/// When the content of a file whose md5sum is needed cannot be read, or a path of the database is occupied.
 pub fn write(
     tree: &mut Tree,
     packages: &[UnpackedPackage],
@@ -189,7 +189,7 @@ fn extended(packages: &[&UnpackedPackage], native: &str) -> String {
     states
 }
 
-/// Puts a file of root's at a path, in place of what is there.
+/// Puts a file owned by root at a path, replacing an existing one.
 fn put(tree: &mut Tree, path: &str, bytes: Vec<u8>, mode: u16, at: Time) -> Result<(), PathError> {
     let place = path::place_made(tree, path.as_bytes(), Last::Keep, at)?;
     let kind = NodeKind::File(Content::Inline(Arc::from(bytes)));

@@ -32,13 +32,13 @@ pub enum HeaderFault {
     /// The length is no number.
     #[error("a member's length is `{}`, not a number", Printable(found))]
     Size {
-        /// What stands there.
+        /// The field's bytes.
         found: Vec<u8>,
     },
     /// The name is none that a package has.
     #[error("a member's name is `{}`, not printable text", Printable(found))]
     Name {
-        /// What stands there.
+        /// The field's bytes.
         found: Vec<u8>,
     },
 }
@@ -59,7 +59,7 @@ impl MemberHeader {
         if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
             return Err(HeaderFault::Name { found: name.to_vec() });
         }
-        // Time, owner, group and mode say nothing about a package.
+        // Time, owner, group and mode have no meaning in a package.
         let size = rest.get(32..).unwrap_or_default();
         let wrong = || HeaderFault::Size { found: size.to_vec() };
         let digits = std::str::from_utf8(size.trim_ascii_end()).map_err(|_| wrong())?;

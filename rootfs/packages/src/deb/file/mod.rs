@@ -36,18 +36,18 @@ pub enum DebError {
     /// It cannot be opened.
     #[error("opening the file")]
     Open(#[source] io::Error),
-    /// It has another length than the lock says.
+    /// Its length differs from the lock.
     #[error("it has {actual} bytes, the lock says {expected}: remove the file and fetch it again")]
     Size {
-        /// As the lock says.
+        /// The value in the lock.
         expected: u64,
         /// As it is.
         actual: u64,
     },
-    /// It has another digest than the lock says.
+    /// Its digest differs from the lock.
     #[error("its sha256 is {actual}, the lock says {expected}: remove the file and fetch it again")]
     Digest {
-        /// As the lock says.
+        /// The value in the lock.
         expected: Digest,
         /// As it is.
         actual: Digest,
@@ -76,7 +76,7 @@ pub enum DebError {
         /// First byte after the file.
         end: u64,
     },
-    /// Another member stands where one must.
+    /// A member is not the one required at its position.
     #[error("its member `{found}` stands where `{expected}` should")]
     Order {
         /// What is there.
@@ -84,7 +84,7 @@ pub enum DebError {
         /// What should be.
         expected: &'static str,
     },
-    /// A version of the format that nobody knows.
+    /// An unknown version of the format.
     #[error("it is of format `{}`, known is 2", Printable(found))]
     Version {
         /// What it says.
@@ -108,13 +108,13 @@ pub enum DebError {
     /// It cannot be hashed.
     #[error(transparent)]
     Hash(ExpandError),
-    /// The store is at fault.
+    /// An error of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl DebError {
-    /// Whether it says nothing about the file's own bytes.
+    /// Whether the cause is outside the file's own bytes.
     fn is_foreign(&self) -> bool {
         match self {
             Self::Store(_) => true,
@@ -166,7 +166,7 @@ impl<'h, 'a> Members<'h, 'a> {
         Self { input: BufReader::with_capacity(PIECE, hashing), at: 0, end }
     }
 
-    /// Decompresses both archives; what follows them is nobody's business.
+    /// Decompresses both archives; members that follow them are ignored.
     fn both(mut self, spooling: &mut Spooling, watch: &dyn Watch) -> Result<ArchiveLengths, DebError> {
         let magic: [u8; 8] = self.array("the magic")?;
         if magic != *ar::MAGIC {

@@ -1,4 +1,4 @@
-//! What a request means: words to versions, base sets to packages, wishes to candidates.
+//! Interprets a request: texts to versions, base sets to packages, pins to candidates.
 
 use crate::deb::index::Priority;
 use crate::deb::relation;
@@ -12,7 +12,7 @@ use super::{BasePackages, Request, ResolveError, Suite};
 pub(super) struct ResolveRequest {
     /// The version that may be installed of every package.
     pub(super) candidates: Vec<Option<Ver>>,
-    /// What is essential, if any base is asked for.
+    /// Essential packages, if a base set is requested.
     pub(super) essential: Vec<Ver>,
     /// The rest of the base.
     pub(super) base: Vec<Ver>,
@@ -20,7 +20,7 @@ pub(super) struct ResolveRequest {
     pub(super) named: Vec<Ver>,
 }
 
-/// A word of a request.
+/// An item of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct RequestWord<'r> {
     name: &'r str,
@@ -116,7 +116,7 @@ fn prefer(universe: &Universe<'_>, suites: &[Suite<'_>], request: &Request, cand
     }
 }
 
-/// The package that a word names: a real one, else the only one that provides it.
+/// The package that an item names: a real one, else the only one that provides it.
 fn package(
     universe: &Universe<'_>,
     word: &RequestWord<'_>,
@@ -150,7 +150,7 @@ fn package(
     }
 }
 
-/// Names that are like the one asked for: the same but for a letter or a part.
+/// Names similar to the requested one: equal but for a letter or a part.
 fn hint(universe: &Universe<'_>, word: &RequestWord<'_>) -> String {
     if let Some(arch) = word.arch.filter(|arch| universe.arch(arch).is_none()) {
         return format!(" of architecture `{arch}`: name it in `architectures`");
@@ -189,7 +189,7 @@ fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
     row.last().copied().filter(|distance| *distance <= most)
 }
 
-/// The version that a word means.
+/// The version that an item names.
 fn version(
     universe: &Universe<'_>,
     suites: &[Suite<'_>],
@@ -281,7 +281,7 @@ fn follow_suite(
 }
 
 /// The packages of a base set, in the order of the archive: the essential ones and the others. A package belongs to it
-/// if any version of it does: the archive's word may differ from suite to suite.
+/// if any version of it does: the field may differ from suite to suite.
 fn base(universe: &Universe<'_>, base: BasePackages, candidates: &[Option<Ver>]) -> (Vec<Ver>, Vec<Ver>) {
     let least = match base {
         BasePackages::None => return (Vec::new(), Vec::new()),

@@ -1,4 +1,4 @@
-//! Why a set of packages cannot be had, told as a person would tell it.
+//! Why a set of packages is not available, as messages for users.
 
 use crate::deb::relation::RelationError;
 
@@ -6,13 +6,13 @@ use crate::deb::relation::RelationError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResolveError {
-    /// A word that names no package in any way.
+    /// A text that is not a request for a package.
     #[error("`{0}` is not `name`, `name:arch`, `name=version` or `name/suite`")]
     NotARequest(String),
     /// No suite has the package.
     #[error("no suite has a package `{name}`{hint}")]
     UnknownPackage {
-        /// What was asked for.
+        /// The requested name.
         name: String,
         /// What may have been meant, with what leads to it; or nothing.
         hint: String,
@@ -22,7 +22,7 @@ pub enum ResolveError {
     NoVersion {
         /// Name of the package.
         name: String,
-        /// The version asked for.
+        /// The requested version.
         wanted: String,
         /// The versions that there are.
         available: String,
@@ -32,7 +32,7 @@ pub enum ResolveError {
     NotInSuite {
         /// Name of the package.
         name: String,
-        /// The suite asked for.
+        /// The requested suite.
         wanted: String,
         /// The suites that have it.
         available: String,

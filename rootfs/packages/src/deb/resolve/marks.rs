@@ -2,8 +2,8 @@
 //! right, and nothing that was marked is reconsidered but for conflicts (apt's *pkgDepCache*, as of apt 2.6; later
 //! versions before 3.0 agree). Where that leaves something broken, [`super::solve`] goes on.
 //!
-//! *Current* is what an earlier phase installed; a package is *protected* when it was asked for, or when nothing else
-//! answers what was asked for.
+//! *Current* is what an earlier phase installed; a package is *protected* when it was requested, or when nothing else
+//! satisfies a request.
 
 mod install;
 
@@ -37,7 +37,7 @@ enum By {
     Dependency,
 }
 
-/// Where a package stands.
+/// The state of a package.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct PackageState {
     pub(super) candidate: Option<Ver>,
@@ -85,7 +85,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         Self { universe, recommended, states: states.collect() }
     }
 
-    /// Installs what is asked for, in the order given, on top of what earlier phases did. Afterwards [`Marks::broken`] tells whether it
+    /// Installs the requested packages, in the order given, on top of what earlier phases did. Afterwards [`Marks::broken`] tells whether it
     /// went well.
     pub(super) fn phase(&mut self, asked: &[Ver], candidates: &[Option<Ver>]) -> Result<(), ResolveError> {
         for (state, candidate) in self.states.iter_mut().zip(candidates) {

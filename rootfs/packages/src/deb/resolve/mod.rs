@@ -1,9 +1,9 @@
-//! Which packages an image gets: those asked for and all that they need, in the versions and by the choices that apt
+//! Which packages an image gets: the requested ones and all that they need, in the versions and by the choices that apt
 //! would make. Pure: indexes and wishes in, a list out.
 //!
 //! As mmdebstrap has it, the essential packages come first and all else on top of them. Each phase marks as apt marks
 //! ([`marks`]); where that leaves a package broken, a complete solver looks for a set that is whole ([`solve`]), and
-//! where there is none, tells why.
+//! where there is none, explains why.
 
 mod asked;
 mod error;
@@ -25,7 +25,7 @@ use asked::ResolveRequest;
 use marks::{Marks, Recommended};
 use universe::{Universe, Ver};
 
-/// Resolves what is asked for among the packages of the suites; where suites are equal, the first counts.
+/// Resolves a request among the packages of the suites; where suites are equal, the first counts.
 pub fn resolve(suites: &[Suite<'_>], request: &Request) -> Result<Resolved, ResolveError> {
     let universe = Universe::new(suites, &request.arch, &request.foreign)?;
     let asked = asked::read(&universe, suites, request)?;
@@ -40,7 +40,7 @@ pub fn resolve(suites: &[Suite<'_>], request: &Request) -> Result<Resolved, Reso
     Ok(Resolved { packages })
 }
 
-/// What apt would install, `also` asked for beside the rest; none if that is broken.
+/// What apt would install with `also` requested besides; none if that is broken.
 fn mark(
     universe: &Universe<'_>,
     asked: &ResolveRequest,

@@ -5,7 +5,7 @@ use super::universe::{Pkg, Universe, Ver};
 use super::{PinPreference, PinTo, Suite};
 use amiforge_rootfs::wildcard;
 
-/// Whether `text` is what `pattern` says (`fnmatch(3)`, as apt has it).
+/// Whether `text` matches `pattern` (`fnmatch(3)`, as in apt).
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     wildcard::matches(pattern.as_bytes(), text.as_bytes())
 }

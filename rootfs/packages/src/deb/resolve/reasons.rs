@@ -1,4 +1,4 @@
-//! Why nothing answers what was asked for, as a person would tell it: the shortest way from a wish to what is missing,
+//! Why no set satisfies a request, as a message for users: the shortest path from a requested package to what is missing,
 //! or the two ways to packages that exclude each other.
 
 use std::collections::VecDeque;
@@ -35,7 +35,7 @@ pub(super) fn why(
 /// Everything that has to be there, whichever alternatives are chosen, and through what.
 struct NeededPackages<'u, 'a> {
     universe: &'u Universe<'a>,
-    /// Each with the place of what needs it; the wishes have none.
+    /// Each with the index of what needs it; requested packages have none.
     all: Vec<(Ver, Option<(usize, DependencyKind)>)>,
     missing: Option<(usize, Dep<'a>)>,
 }
@@ -134,7 +134,7 @@ fn wanted(universe: &Universe<'_>, dep: &Dep<'_>) -> String {
     if text.is_empty() { "a package of an architecture that is not asked for".to_owned() } else { text }
 }
 
-/// What there is instead of what is wanted.
+/// What is available instead.
 fn nothing(universe: &Universe<'_>, dep: &Dep<'_>) -> String {
     let there: Vec<String> = dep
         .targets

@@ -1,4 +1,4 @@
-//! What is asked of a resolution, and from what it may choose: plain data.
+//! A request to the resolver, and the packages that it may choose from: plain data.
 
 use crate::deb::index::PackageIndex;
 use crate::locked::{LockedPackage, PackageId};
@@ -10,7 +10,7 @@ pub struct Suite<'a> {
     pub archive: &'a str,
     /// The names that it goes by: what the recipe calls it, its `Suite` and its `Codename`.
     pub names: Vec<&'a str>,
-    /// Its priority where no pin says otherwise (see [`crate::deb::release::Release::priority`]).
+    /// Its priority where no pin sets another (see [`crate::deb::release::Release::priority`]).
     pub priority: i32,
     /// Its indexes: one for each component and architecture, in the order in which the recipe names them.
     pub indexes: Vec<&'a PackageIndex<'a>>,
@@ -51,7 +51,7 @@ pub struct PinPreference {
     pub priority: i32,
 }
 
-/// What is asked for.
+/// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Architecture of the image, as Debian calls it: `amd64`.
@@ -68,7 +68,7 @@ pub struct Request {
     pub without: Vec<String>,
     /// Preferences; of two that fit, the first counts.
     pub pins: Vec<PinPreference>,
-    /// What the existing lock has: kept where it is still to be had and fits.
+    /// Versions of the existing lock: preferred where they are still available and fit.
     pub prefer: Vec<PackageId>,
 }
 

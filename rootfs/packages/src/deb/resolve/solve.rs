@@ -1,5 +1,5 @@
 //! A set of packages that is whole, wherever there is one: a complete search (the solver of the crate *resolvo*) for
-//! what marking could not find, among the same candidates and what an older lock had in place of them. Where there is
+//! what marking could not find, among the same candidates and those of an older lock instead of them. Where there is
 //! none, the chain of reasons.
 
 use std::cell::RefCell;
@@ -69,7 +69,7 @@ impl<'a> SolverView<'_, 'a> {
         VersionSetId(sets.len().saturating_sub(1) as u32)
     }
 
-    /// What is asked for: the version that is named, or for others any that may be installed.
+    /// The requirement: the version that is named, or for others any that may be installed.
     fn root(&self, ver: Ver) -> Requirement {
         let pkg = self.universe.ver(ver).pkg;
         let versions = if self.asked.named.contains(&ver) { vec![ver] } else { self.versions(pkg) };
@@ -87,7 +87,7 @@ impl<'a> SolverView<'_, 'a> {
         std::iter::once(first).chain(second).collect()
     }
 
-    /// Every version that answers a dependency, package by package in the order in which they are to be tried.
+    /// Every version that answers a dependency, package by package in the order of preference.
     fn answers(&self, of: Ver, dep: &Dep<'a>) -> Vec<Set> {
         let mut answers: Vec<Set> = Vec::new();
         for target in &dep.targets {

@@ -34,7 +34,7 @@ fn request(packages: &[&str]) -> Request {
     }
 }
 
-/// The answer in words: `name version`, of other architectures `name:arch version`.
+/// The answer as text: `name version`, of other architectures `name:arch version`.
 fn answer(suites: &[(&str, i32, &str)], request: &Request) -> Result<Vec<String>, ResolveError> {
     let texts: Vec<String> = suites.iter().map(|(_, _, lines)| index(lines)).collect();
     let indexes: Vec<PackageIndex<'_>> =

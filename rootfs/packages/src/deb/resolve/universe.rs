@@ -14,7 +14,7 @@ use crate::deb::relation::{self, Relation, RelationError};
 
 use super::{ResolveError, Suite};
 
-/// A name and an architecture; the number tells who was met first.
+/// A name and an architecture, numbered in the order in which they were met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Pkg(pub(super) u32);
 
@@ -22,7 +22,7 @@ pub(super) struct Pkg(pub(super) u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Ver(pub(super) u32);
 
-/// An architecture by its place in the list, the image's own being 0; or `any`.
+/// An architecture by its index in the list, the image's own being 0; or `any`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ArchIndex {
     Of(u8),
@@ -71,7 +71,7 @@ pub(super) enum DependencyKind {
 }
 
 impl DependencyKind {
-    /// The field that it stands in.
+    /// The field of it.
     pub(super) fn field(self) -> &'static str {
         match self {
             Self::PreDepends => "Pre-Depends",
@@ -109,9 +109,9 @@ pub(super) struct DependencyTarget<'a> {
 
 #[derive(Debug, Clone, Copy)]
 enum WantedVersion<'a> {
-    /// As an archive says it.
+    /// Declared by the archive.
     Said(Relation<'a>),
-    /// Of another architecture and not this version (`Multi-Arch: same`), or at all: a rule, not said by anybody.
+    /// Of another architecture and not this version (`Multi-Arch: same`), or at all: an implicit rule.
     Sibling { not: Option<&'a str> },
 }
 
@@ -153,7 +153,7 @@ impl<'a> Universe<'a> {
         Ok(universe)
     }
 
-    /// The architecture of a package: its own number, the image's for `all`, none if it is not asked for.
+    /// The architecture of a package: its own number, the image's for `all`, none if it is not requested.
     pub(super) fn arch(&self, arch: &str) -> Option<ArchIndex> {
         if arch == "all" {
             return Some(NATIVE);
@@ -210,7 +210,7 @@ impl<'a> Universe<'a> {
         format!("{} (= {})", self.label(self.ver(ver).pkg), self.ver(ver).record.version)
     }
 
-    /// A target as the archive says it.
+    /// A target declared by the archive.
     pub(super) fn label_target(&self, target: &DependencyTarget<'_>) -> String {
         match target.wanted {
             WantedVersion::Said(relation) => relation.to_string(),

@@ -14,10 +14,10 @@ use amiforge_rootfs::sources::tar::TarError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnpackError {
-    /// The user asked to stop.
+    /// Interrupted by the user.
     #[error("interrupted")]
     Interrupted,
-    /// A package's file is at fault.
+    /// A package's file cannot be used.
     #[error("reading the package {package} (`{}`)", path.display())]
     Deb {
         /// Name and version.
@@ -28,7 +28,7 @@ pub enum UnpackError {
         #[source]
         source: Box<DebError>,
     },
-    /// What a package holds is at fault.
+    /// The contents of a package cannot be used.
     #[error("unpacking the package {package}")]
     Package {
         /// Name and version.
@@ -65,7 +65,7 @@ pub enum UnpackError {
         /// The same for another architecture.
         later: String,
     },
-    /// The store is at fault.
+    /// An error of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -80,20 +80,20 @@ pub enum PackageFault {
     /// The control file does not parse.
     #[error("reading its file `control`")]
     Fields(#[source] ControlError),
-    /// The package is another one than the lock says.
+    /// The package is not the one in the lock.
     #[error("its field {field} is `{}`, the lock says `{expected}`", Printable(actual.as_bytes()))]
     Differs {
         /// The field.
         field: &'static str,
-        /// As the lock says.
+        /// The value in the lock.
         expected: String,
-        /// As the package says.
+        /// The value in the package.
         actual: String,
     },
-    /// The control archive is at fault.
+    /// The control archive is malformed.
     #[error("reading its control archive")]
     Control(#[source] TarError),
-    /// The data archive is at fault.
+    /// The data archive is malformed.
     #[error("reading its data archive")]
     Data(#[source] TarError),
     /// A member of the control archive is too long.

@@ -22,7 +22,7 @@ use amiforge_rootfs::sources::expand::ExpandError;
 /// Threads that wait for the disk.
 const NAMERS: usize = 4;
 
-/// A package that was read, and where its contents lie.
+/// A package that was read, and the file of its contents.
 pub(super) struct GatheredPackage {
     pub(super) read: ReadPackage,
     pub(super) path: PathBuf,

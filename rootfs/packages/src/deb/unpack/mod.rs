@@ -1,4 +1,4 @@
-//! Unpacking: the `.deb` files of a locked set into one tree whose contents lie in the store, as `dpkg --unpack`
+//! Unpacking: the `.deb` files of a locked set into one tree whose contents are in the store, as `dpkg --unpack`
 //! would leave them, with `/usr` merged first as debootstrap does. No script runs and nothing is configured.
 //!
 //! deb(5), dpkg(1), Debian policy chapters 6 and 7; the rules where packages meet are in [`place`].
@@ -28,7 +28,7 @@ mod replace;
 /// What unpacking gives.
 #[derive(Debug)]
 pub struct Unpacked {
-    /// The tree; conffiles stand under their own names. It has no package database yet, see [`super::database`].
+    /// The tree; conffiles are under their own names. It has no package database yet, see [`super::database`].
     pub tree: Tree,
     /// The packages, in the order of the call.
     pub packages: Vec<UnpackedPackage>,
@@ -82,7 +82,7 @@ fn declared(package: &UnpackedPackage) -> Vec<Diversion> {
     diversions::declared(&package.locked.name, preinst)
 }
 
-/// What tells a package from the others of its set.
+/// The identity of a package within its set.
 fn key(package: &UnpackedPackage) -> (String, String) {
     (package.locked.name.clone(), package.locked.arch.clone())
 }

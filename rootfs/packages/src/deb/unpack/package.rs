@@ -10,7 +10,7 @@ use crate::locked::LockedPackage;
 /// A package that was unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnpackedPackage {
-    /// What the lock says about it.
+    /// Its entry in the lock.
     pub locked: LockedPackage,
     /// Its file `control`.
     pub control: Paragraph,
@@ -52,7 +52,7 @@ pub struct Conffile {
 pub enum Interest {
     /// `interest`, `interest-await`: its postinst is called; who activates it waits.
     Await,
-    /// `interest-noawait`: its postinst is called; nobody waits.
+    /// `interest-noawait`: its postinst is called; no other package waits for it.
     NoAwait,
     /// `activate`, `activate-await`, `activate-noawait`: changing the package activates it.
     Activate,

@@ -1,6 +1,6 @@
 //! Where packages meet: the entries of each put into one tree, by dpkg's rules.
 //!
-//! - A path is followed through symlinks that are in the tree already, as the kernel would for dpkg; so `/bin/x` lies
+//! - A path is followed through symlinks that are in the tree already, as the kernel would for dpkg; so `/bin/x` is
 //!   in `/usr/bin` once `/usr` is merged, and `/var/run/x` in `/run`.
 //! - Directories join; the first package that has one gives its mode and owner. A symlink where a directory is does
 //!   nothing, nor a directory where a symlink to one is.
@@ -49,7 +49,7 @@ pub(super) struct PlacedPackages {
 }
 
 impl<'a> Placing<'a> {
-    /// An empty root, 0755 and root's until a package says otherwise.
+    /// An empty root, 0755 and owned by root until a package sets it.
     pub(super) fn new(sources: &'a dyn Sources, filters: &'a Filters, diversions: &'a [Diversion]) -> Self {
         let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         let folders = HashMap::from([(Vec::new(), vec![tree.root()])]);
@@ -70,7 +70,7 @@ impl<'a> Placing<'a> {
         }
     }
 
-    /// Puts a package's entries into the tree; its contents lie in `source`.
+    /// Puts a package's entries into the tree; its contents are in `source`.
     pub(super) fn take(&mut self, read: ReadPackage, source: SourceId) -> Result<(), UnpackError> {
         let ReadPackage { package, entries } = read;
         let number = self.packages.len();
@@ -250,7 +250,7 @@ impl<'a> Placing<'a> {
         }
     }
 
-    /// The directory that a path lies in, made if need be, and its last name; `None` for the root.
+    /// The parent directory of a path, created if missing, and its last name; `None` for the root.
     fn place(&mut self, number: usize, path: &[u8]) -> Result<Option<(NodeId, Name)>, UnpackError> {
         if path.is_empty() {
             return Ok(None);
@@ -365,7 +365,7 @@ pub(super) fn title(package: &UnpackedPackage) -> String {
     format!("{}:{} {}", locked.name, locked.arch, locked.version)
 }
 
-/// A node whose content lies in `source`.
+/// A node whose content is in `source`.
 fn moved(node: &Node, source: SourceId) -> Node {
     let kind = match &node.kind {
         NodeKind::File(Content::Slice { at, len, .. }) => {

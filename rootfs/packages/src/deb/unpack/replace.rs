@@ -12,7 +12,7 @@ pub(super) enum PathOwner {
     New,
     /// Both's, if it is the same.
     Both,
-    /// That cannot be said.
+    /// Unknown.
     Neither,
 }
 

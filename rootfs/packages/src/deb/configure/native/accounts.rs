@@ -8,7 +8,7 @@ const GROUP: &str = "/etc/group";
 const SHADOW: &str = "/etc/shadow";
 const GSHADOW: &str = "/etc/gshadow";
 
-/// A user that is to be there.
+/// A user to create.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct WantedUser {
     pub(super) name: String,
@@ -17,18 +17,18 @@ pub(super) struct WantedUser {
     pub(super) gecos: String,
     pub(super) home: String,
     pub(super) shell: String,
-    /// What stands in shadow: `!` of adduser and useradd, `!*` of sysusers.
+    /// The password field in shadow: `!` of adduser and useradd, `!*` of sysusers.
     pub(super) locked: &'static str,
 }
 
-/// Where free numbers are looked for.
+/// The range and order in which a free id is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Search {
     /// From 100 upwards: adduser's.
     Up,
     /// From 999 downwards: that of the shadow tools and of sysusers.
     Down,
-    /// From 1000 upwards: people.
+    /// From 1000 upwards: regular users.
     People,
 }
 

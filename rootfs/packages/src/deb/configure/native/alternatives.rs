@@ -10,7 +10,7 @@ use super::system::TargetSystem;
 const STATE: &str = "/var/lib/dpkg/alternatives";
 const LINKS: &str = "/etc/alternatives";
 
-/// One group: which programs can stand behind a link.
+/// One link group: the programs that a link can point to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct AlternativeGroup {
     link: String,
@@ -110,7 +110,7 @@ pub(super) fn install(
     system.write_deep(&state, group.encoded().as_bytes())
 }
 
-/// The two links of a name; a file that stands in the way stays, as without `--force`.
+/// The two links of a name; a file at the link's path is left alone, as without `--force`.
 fn point(system: &mut TargetSystem<'_>, name: &str, link: &str, path: &str) {
     let own = format!("{LINKS}/{name}");
     system.link_deep(&own, path);

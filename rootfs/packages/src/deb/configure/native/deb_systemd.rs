@@ -1,7 +1,7 @@
 //! deb-systemd-helper: the links that enable units, and what it writes down about them, so that a later removal knows
 //! what was there.
 //!
-//! Follows deb-systemd-helper(1p): state lies in `/var/lib/systemd/deb-systemd-helper-enabled`, a list of links per unit
+//! Follows deb-systemd-helper(1p): state is in `/var/lib/systemd/deb-systemd-helper-enabled`, a list of links per unit
 //! and an empty file per link.
 
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
 //! Configuring packages without running any of their code: what their scripts certainly do is done here, and what
-//! cannot be known is told. Needs nothing of the architecture that it runs on.
+//! cannot be known is reported. Independent of the host's architecture.
 //!
 //! The parts: [`script`] reads maintainer scripts, `commands` does what the commands in them do, `system` is the tree as
 //! they see it; the rest are the things that commands make (accounts, alternatives, units, caches).
@@ -166,7 +166,7 @@ fn one(system: &mut TargetSystem<'_>, package: &UnpackedPackage, skipped: &mut V
         ("preinst", "install", ScriptScope::Accounts),
         ("postinst", "configure", ScriptScope::All),
     ] {
-        // It asks for the time zone of a running system.
+        // It reads the time zone of a running system.
         if (name, member) == ("tzdata", "config") {
             continue;
         }

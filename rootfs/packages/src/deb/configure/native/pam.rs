@@ -40,7 +40,7 @@ impl Profile {
         self.fields.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
-    /// The modules of a kind, if the profile has them in this block; those for the first place where it is that.
+    /// The modules of a kind, if the profile has them in this block; the `-Initial` ones where it is the first of the block.
     fn modules(&self, kind: &str, block: &str, first: bool) -> Option<&str> {
         if self.field(&format!("{kind}-type")) != Some(block) {
             return None;
@@ -123,7 +123,7 @@ fn one(system: &mut TargetSystem<'_>, file: &str, word: &str, kind: &str, profil
         && system.write_deep(&format!("{STATE}/{file}"), state.as_bytes())
 }
 
-/// Options stand behind a space, which is there without options too.
+/// Options follow a space, which is written without options too.
 fn gap(line: &str) -> &'static str {
     let module = match line.split_once(']') {
         Some((_, rest)) if line.starts_with('[') => rest.trim_start(),

@@ -16,7 +16,7 @@ pub struct NativeReport {
 /// A command that was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedCommand {
-    /// Whose script it stands in.
+    /// The package of the script.
     pub package: String,
     /// The command on one line, long ones cut.
     pub command: String,
@@ -93,7 +93,7 @@ pub enum NativeError {
     /// The indexes of kernel modules.
     #[error("reading kernel modules")]
     Modules(#[source] std::io::Error),
-    /// The user asked to stop.
+    /// Interrupted by the user.
     #[error("interrupted")]
     Interrupted,
 }

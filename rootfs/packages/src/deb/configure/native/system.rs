@@ -123,7 +123,7 @@ impl TargetSystem<'_> {
         String::from_utf8_lossy(&self.read(path).unwrap_or_default()).into_owned()
     }
 
-    /// Puts a node in the place of what is there; the folder has to be there.
+    /// Puts a node at a path, replacing an existing one; the folder has to exist.
     pub(super) fn put(&mut self, path: &str, last: Last, meta: Meta, kind: NodeKind) -> bool {
         let Some(place) = self.place(path, last) else { return false };
         let put = path::put(self.tree, &place, Node { meta, kind });
@@ -160,7 +160,7 @@ impl TargetSystem<'_> {
         }
     }
 
-    /// Makes a symbolic link in the place of what is there.
+    /// Makes a symbolic link, replacing an existing node.
     pub(super) fn link(&mut self, path: &str, target: &str) -> bool {
         let meta = Meta::root_owned(0o777, self.time);
         self.put(path, Last::Keep, meta, NodeKind::Symlink(target.as_bytes().into()))

@@ -15,7 +15,7 @@ struct SysusersLine {
     shell: String,
 }
 
-/// The words of a line, quotes taken off.
+/// The fields of a line without their quotes.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote, mut open) = (Vec::new(), String::new(), None, false);
     for letter in line.chars() {
@@ -56,7 +56,7 @@ fn parse(text: &str) -> Vec<SysusersLine> {
     lines
 }
 
-/// The free number that lies highest, for a user and its group.
+/// The highest free id, for a user and its group.
 fn free(system: &mut TargetSystem<'_>) -> Option<u32> {
     system.free_pair(Search::Down)
 }

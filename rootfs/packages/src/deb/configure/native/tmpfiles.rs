@@ -1,4 +1,4 @@
-//! tmpfiles.d(5): what has to exist in the image. What lies on file systems that a running system makes itself (`/run`,
+//! tmpfiles.d(5): what has to exist in the image. What is on file systems that a running system makes itself (`/run`,
 //! `/dev`, `/proc`, `/sys`, `/tmp`) is left to it, as are ACLs, attributes and cleaning.
 
 use amiforge_formats::time::Time;

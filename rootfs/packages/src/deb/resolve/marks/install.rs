@@ -246,7 +246,7 @@ impl<'a> Marks<'_, 'a> {
             sort(self.universe, target.pkg, &mut answers, standing);
             for answer in answers {
                 let state = self.state(self.universe.ver(answer).pkg);
-                // Something that was asked not to come.
+                // A package that the request excludes.
                 let barred = state.protected
                     && (state.mode == MarkMode::Delete
                         || (state.mode == MarkMode::Keep && state.current.is_none()));

@@ -46,7 +46,7 @@ impl<'a> Universe<'a> {
         self.provide(ver, arch)
     }
 
-    /// Gives a number to every package that a field names. Mistakes are told when the field is read in earnest.
+    /// Gives a number to every package that a field names. Errors are reported when the field is evaluated.
     fn mention(&mut self, field: &'a str, arch: ArchIndex) {
         for word in field.split([',', '|']) {
             let word = word.trim_start();

@@ -70,7 +70,7 @@ fn encoded(tag: u8, content: &[u8]) -> Vec<u8> {
 fn canonical(der: &[u8]) -> Option<Vec<u8>> {
     let (_, certificate, _) = element(der)?;
     let (_, mut rest, _) = element(certificate)?;
-    // A version stands first in all but the oldest certificates.
+    // A version comes first in all but the oldest certificates.
     if rest.first() == Some(&0xa0) {
         rest = element(rest)?.2;
     }
@@ -116,7 +116,7 @@ fn utf8(tag: u8, bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// Lower case in ASCII, no spaces at the ends, one between words.
+/// Lower case in ASCII, no spaces at the ends, runs of spaces as one.
 fn plain(text: &str) -> String {
     let is_space = |letter: char| letter.is_ascii_whitespace() || letter == '\u{b}';
     let words: Vec<&str> = text.split(is_space).filter(|word| !word.is_empty()).collect();

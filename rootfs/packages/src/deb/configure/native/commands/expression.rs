@@ -20,7 +20,7 @@ enum Negated {
 /// An expression that is understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Expression {
-    /// Bytes, and whether each may stand any number of times.
+    /// A set of bytes, and whether it may repeat.
     parts: Vec<(One, bool)>,
     start: bool,
     end: bool,
@@ -56,7 +56,7 @@ impl Expression {
         let line = line.as_bytes();
         let mut starts = if self.start { 0..=0 } else { 0..=line.len() };
         starts.any(|at| {
-            // Every place where the parts so far may end.
+            // Every offset at which the parts so far may end.
             let mut places = vec![false; line.len() + 1];
             places[at] = true;
             for (one, many) in &self.parts {

@@ -243,7 +243,7 @@ pub(in crate::deb::configure::native) fn mode_of(text: &str, old: u16) -> Option
     })
 }
 
-/// A node, with all below it where that is asked for.
+/// A node, and with `-R` all nodes below it.
 fn reached(system: &TargetSystem<'_>, path: &str, deep: bool) -> Vec<NodeId> {
     let Some(id) = system.node(path) else { return Vec::new() };
     let mut all = vec![id];

@@ -1,5 +1,5 @@
 //! What the commands of maintainer scripts do to a tree: one file per kind. Every command that is not here stays
-//! undone and is told; none is run.
+//! undone and is reported; none is run.
 
 mod accounts;
 mod dpkg;

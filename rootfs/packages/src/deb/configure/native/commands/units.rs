@@ -84,7 +84,7 @@ fn systemctl(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     ended(applied)
 }
 
-/// `update-rc.d NAME defaults`: the links that its LSB head asks for, as without insserv.
+/// `update-rc.d NAME defaults`: the links of its LSB header, as without insserv.
 fn update_rc_d(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let (name, start) = match args {
         [name, "defaults" | "enable"] => (*name, 'S'),
