@@ -106,7 +106,7 @@ fn what_nobody_or_somebody_else_signed_is_refused() {
     let suite = Suite::new("stable", Place::usual());
     suite.write(&place.path("archive"), Signing::Not);
     let said = place.fails(1, "lock", &mirror, &[]);
-    assert!(said.contains("nobody signed this archive"), "{said}");
+    assert!(said.contains("this archive is not signed"), "{said}");
     let stranger = Key::make("stranger").unwrap();
     suite.write(&place.path("archive"), Signing::Inline(&stranger));
     let said = place.fails(1, "lock", &mirror, &[]);

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn addresses_are_of_the_archive_with_the_longest_mirror() {
-        let text = "[image]\nname = \"a\"\narch = \"x86_64\"\n[[source]]\nkind = \"deb\"\ndistribution = \"debian\"\n\
+        let text = "[image]\nname = \"mirrors\"\narch = \"x86_64\"\n[[source]]\nkind = \"deb\"\ndistribution = \"debian\"\n\
                     suites = [\"trixie\"]\n[[source.archive]]\nname = \"docker-ce\"\nsuites = [\"stable\"]\ntrusted = true\n";
         let packages = Recipe::parse(text, std::path::Path::new("recipe.toml")).unwrap().packages.unwrap();
         let variables = [

@@ -106,7 +106,7 @@ impl Filters {
     }
 
     /// Which entries of a package are included, one answer for each.
-    pub(super) fn sift(&self, entries: &[(Vec<u8>, TarEntry)]) -> Vec<KeepChoice> {
+    pub(super) fn included(&self, entries: &[(Vec<u8>, TarEntry)]) -> Vec<KeepChoice> {
         let Some(globs) = &self.globs else { return vec![KeepChoice::All; entries.len()] };
         let mut folders = HashMap::new();
         let mut kept: Vec<KeepChoice> = entries
@@ -203,7 +203,7 @@ mod tests {
                 (path.as_bytes().to_vec(), TarEntry::Node(Node { meta, kind }))
             })
             .collect();
-        let keep = filters.sift(&entries);
+        let keep = filters.included(&entries);
         let kept = paths.iter().zip(keep).filter(|(_, keep)| *keep == KeepChoice::All);
         kept.map(|(path, _)| (*path).to_owned()).collect()
     }

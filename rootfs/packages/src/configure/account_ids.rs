@@ -10,7 +10,7 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Node, NodeKind, Tree};
 use amiforge_sandbox::SandboxStep;
 
-use super::shim::{PlacedScript, StandIn, put, remove};
+use super::shim::{InstalledShim, Shim, put, remove};
 use amiforge_rootfs::steps::accounts::{GroupSpec, UserSpec};
 
 /// Ids by names.
@@ -24,14 +24,14 @@ const SCRIPT: &str = include_str!("account_ids.sh");
 
 /// The folder of the real programs while the shims replace them, under their own names: `addgroup` is a link to `adduser`, which looks at the name
 /// that it is called by.
-const REAL: &str = "usr/sbin/.amiforge";
+const REAL_PROGRAMS: &str = "usr/sbin/.amiforge";
 
 /// The programs that create accounts as shims, and the paths of the real ones.
-const PROGRAMS: [(StandIn, &str); 4] = [
-    (StandIn { path: b"usr/sbin/addgroup", script: SCRIPT }, "usr/sbin/.amiforge/addgroup"),
-    (StandIn { path: b"usr/sbin/adduser", script: SCRIPT }, "usr/sbin/.amiforge/adduser"),
-    (StandIn { path: b"usr/sbin/groupadd", script: SCRIPT }, "usr/sbin/.amiforge/groupadd"),
-    (StandIn { path: b"usr/sbin/useradd", script: SCRIPT }, "usr/sbin/.amiforge/useradd"),
+const PROGRAMS: [(Shim, &str); 4] = [
+    (Shim { path: b"usr/sbin/addgroup", script: SCRIPT }, "usr/sbin/.amiforge/addgroup"),
+    (Shim { path: b"usr/sbin/adduser", script: SCRIPT }, "usr/sbin/.amiforge/adduser"),
+    (Shim { path: b"usr/sbin/groupadd", script: SCRIPT }, "usr/sbin/.amiforge/groupadd"),
+    (Shim { path: b"usr/sbin/useradd", script: SCRIPT }, "usr/sbin/.amiforge/useradd"),
 ];
 
 /// Writes the table that the script reads, and changed copies of the packages' sysusers.d files, which go before these.
@@ -105,33 +105,33 @@ impl AccountIds {
 }
 
 /// The shims of the programs that make accounts.
-pub(crate) struct Numbered {
-    placed: Vec<PlacedScript>,
+pub(crate) struct AccountShims {
+    placed: Vec<InstalledShim>,
     step: Option<SandboxStep>,
 }
 
-impl Numbered {
+impl AccountShims {
     /// Replaces those of the programs that the packages have by the shim; does nothing where no number is given.
     pub(crate) fn prepare(tree: &mut Tree, ids: &AccountIds, epoch: Time) -> Self {
-        let mut numbered = Self { placed: Vec::new(), step: None };
+        let mut account_shims = Self { placed: Vec::new(), step: None };
         if *ids == AccountIds::default() {
-            return numbered;
+            return account_shims;
         }
         let folder = Node { meta: Meta::root_owned(0o755, epoch), kind: NodeKind::dir() };
-        put(tree, REAL.as_bytes(), folder);
-        for (is, real) in PROGRAMS {
-            if tree.lookup(is.path).is_none() {
+        put(tree, REAL_PROGRAMS.as_bytes(), folder);
+        for (shim, real) in PROGRAMS {
+            if tree.lookup(shim.path).is_none() {
                 continue;
             }
-            let Some(placed) = is.place(tree, epoch) else { continue };
-            if let Some(before) = placed.before() {
-                put(tree, real.as_bytes(), before.clone());
+            let Some(placed) = shim.install(tree, epoch) else { continue };
+            if let Some(replaced) = placed.replaced() {
+                put(tree, real.as_bytes(), replaced.clone());
             }
-            numbered.placed.push(placed);
+            account_shims.placed.push(placed);
         }
         let step = SandboxStep::shell("the numbers of `[[user]]` and `[[group]]`", PREPARE);
-        numbered.step = Some(step.env("ACCOUNTS", ids.lines()).env("SYSUSERS", ids.sysusers()));
-        numbered
+        account_shims.step = Some(step.env("ACCOUNTS", ids.lines()).env("SYSUSERS", ids.sysusers()));
+        account_shims
     }
 
     /// The step that runs before any script.
@@ -140,11 +140,11 @@ impl Numbered {
     }
 
     /// Restores the real programs.
-    pub(crate) fn take_back(self, tree: &mut Tree) {
+    pub(crate) fn restore(self, tree: &mut Tree) {
         for placed in self.placed {
-            placed.take_back(tree);
+            placed.restore(tree);
         }
-        remove(tree, REAL.as_bytes());
+        remove(tree, REAL_PROGRAMS.as_bytes());
     }
 }
 

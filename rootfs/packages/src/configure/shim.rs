@@ -4,51 +4,51 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Tree};
 
 /// The program that `invoke-rc.d` and `deb-systemd-invoke` run to learn whether a service may be started.
-const POLICY: StandIn = StandIn { path: b"usr/sbin/policy-rc.d", script: "#!/bin/sh\nexit 101\n" };
+const POLICY: Shim = Shim { path: b"usr/sbin/policy-rc.d", script: "#!/bin/sh\nexit 101\n" };
 
 /// The program by which old scripts start services themselves.
-const STARTER: StandIn = StandIn {
+const STARTER: Shim = Shim {
     path: b"usr/sbin/start-stop-daemon",
     script: "#!/bin/sh\necho \"start-stop-daemon: nothing is started while an image is built\" >&2\n",
 };
 
 /// The shims that prevent services from being started.
-pub(crate) const STARTS_NOTHING: &[StandIn] = &[POLICY, STARTER];
+pub(crate) const STARTS_NOTHING: &[Shim] = &[POLICY, STARTER];
 
 /// A script that replaces a program.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct StandIn {
+pub(crate) struct Shim {
     pub(crate) path: &'static [u8],
     pub(crate) script: &'static str,
 }
 
 /// A shim in a tree, and the node that it replaced.
-pub(crate) struct PlacedScript {
-    is: StandIn,
-    before: Option<Node>,
+pub(crate) struct InstalledShim {
+    shim: Shim,
+    replaced: Option<Node>,
 }
 
-impl StandIn {
+impl Shim {
     /// Writes the script into the tree; `None` where its folder does not exist.
-    pub(crate) fn place(self, tree: &mut Tree, epoch: Time) -> Option<PlacedScript> {
+    pub(crate) fn install(self, tree: &mut Tree, epoch: Time) -> Option<InstalledShim> {
         let (dir, last) = split(tree, self.path)?;
-        let before = tree.unlink(dir, last).map(|id| tree.node(id).clone());
+        let replaced = tree.unlink(dir, last).map(|id| tree.node(id).clone());
         let kind = NodeKind::File(Content::Inline(self.script.as_bytes().into()));
         put(tree, self.path, Node { meta: Meta::root_owned(0o755, epoch), kind });
-        Some(PlacedScript { is: self, before })
+        Some(InstalledShim { shim: self, replaced })
     }
 }
 
-impl PlacedScript {
+impl InstalledShim {
     /// The node that the shim replaced.
-    pub(crate) fn before(&self) -> Option<&Node> {
-        self.before.as_ref()
+    pub(crate) fn replaced(&self) -> Option<&Node> {
+        self.replaced.as_ref()
     }
 
     /// Removes the script, unless its path has been overwritten since, and restores the node that it replaced.
-    pub(crate) fn take_back(self, tree: &mut Tree) {
-        let Some((dir, last)) = split(tree, self.is.path) else { return };
-        let script = self.is.script.as_bytes();
+    pub(crate) fn restore(self, tree: &mut Tree) {
+        let Some((dir, last)) = split(tree, self.shim.path) else { return };
+        let script = self.shim.script.as_bytes();
         let ours = tree.child(dir, last).is_some_and(
             |id| matches!(&tree.node(id).kind, NodeKind::File(Content::Inline(bytes)) if **bytes == *script),
         );
@@ -57,8 +57,8 @@ impl PlacedScript {
         }
         let last = last.to_vec();
         tree.unlink(dir, &last);
-        if let Some(before) = self.before.or_else(|| alternative(tree, &last)) {
-            put(tree, self.is.path, before);
+        if let Some(replaced) = self.replaced.or_else(|| alternative(tree, &last)) {
+            put(tree, self.shim.path, replaced);
         }
     }
 }
@@ -112,11 +112,11 @@ mod tests {
                 let above = tree.lookup(above.as_bytes()).unwrap();
                 tree.add(above, Name::new(name.as_bytes()).unwrap(), folder()).unwrap();
             }
-            let placed = POLICY.place(&mut tree, Time::EPOCH).unwrap();
+            let placed = POLICY.install(&mut tree, Time::EPOCH).unwrap();
             if registered {
                 put(&mut tree, b"etc/alternatives/policy-rc.d", link("/usr/sbin/policy-rc.d-declarative"));
             }
-            placed.take_back(&mut tree);
+            placed.restore(&mut tree);
             let left = tree.lookup(POLICY.path).map(|id| tree.node(id).kind.clone());
             let expected = link("/etc/alternatives/policy-rc.d").kind;
             assert_eq!(left, registered.then_some(expected));

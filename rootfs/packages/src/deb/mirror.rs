@@ -40,7 +40,7 @@ impl<'a> Mirrors<'a> {
         let found = found.or_else(|| self.of_apt(archive, suite)).ok_or_else(|| {
             let variable = variable_of(archive);
             format!(
-                "nothing says where the archive `{}` is: set `{variable}` in the environment, or `mirror` in the \
+                "the address of the archive `{}` is not known: set `{variable}` in the environment, or `mirror` in the \
                  recipe, to an address such as `https://deb.example/{}`; apt of this machine has no entry for its \
                  suite `{suite}`",
                 archive.name, archive.name

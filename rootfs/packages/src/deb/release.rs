@@ -30,10 +30,10 @@ pub enum ReleaseError {
         kind: &'static str,
     },
     /// It is of another suite.
-    #[error("the suite asked for is `{asked}`, but the Release is of `{suite}` (codename `{codename}`)")]
+    #[error("the requested suite is `{requested}`, but the Release is of `{suite}` (codename `{codename}`)")]
     WrongSuite {
         /// The requested suite.
-        asked: String,
+        requested: String,
         /// The suite that the Release names.
         suite: String,
         /// The codename that the Release names.
@@ -182,18 +182,18 @@ impl Release {
         })
     }
 
-    /// Whether it may be used: it is of the suite `asked` (by suite or codename; a path that ends in `/` is a flat
+    /// Whether it may be used: it is of the suite `requested` (by suite or codename; a path that ends in `/` is a flat
     /// archive and has none), has not expired at `now`, and is not older than `not_before`. Times in seconds since 1970.
     pub fn check(
         &self,
-        asked: &str,
+        requested: &str,
         now: i64,
         not_before: Option<i64>,
         expired: Expired,
     ) -> Result<(), ReleaseError> {
-        if !asked.ends_with('/') && asked != self.suite && asked != self.codename {
+        if !requested.ends_with('/') && requested != self.suite && requested != self.codename {
             return Err(ReleaseError::WrongSuite {
-                asked: asked.to_owned(),
+                requested: requested.to_owned(),
                 suite: self.suite.clone(),
                 codename: self.codename.clone(),
             });

@@ -48,8 +48,8 @@ pub enum SuiteError {
     },
     /// Nobody signed it.
     #[error(
-        "`{url}` is not there, and neither is a signature beside its Release: nobody signed this archive; \
-         `trusted = true` in a `[[source.archive]]` takes it all the same"
+        "`{url}` does not exist, and neither does a signature beside its Release: this archive is not signed; \
+         `trusted = true` in a `[[source.archive]]` accepts it"
     )]
     Unsigned {
         /// What there should be.

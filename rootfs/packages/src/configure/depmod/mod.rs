@@ -40,7 +40,7 @@ struct Entry {
 
 /// The files of one kernel.
 #[derive(Debug)]
-pub(crate) struct Made {
+pub(crate) struct ModuleIndexes {
     /// Name below the kernel's folder and content, sorted by name.
     pub(crate) files: Vec<(&'static str, Vec<u8>)>,
     /// Paths of files that look like modules and are none.
@@ -53,7 +53,7 @@ pub(crate) struct Made {
 ///
 /// # Errors
 /// A read error of a module.
-pub(crate) fn depmod(tree: &Tree, sources: &dyn Sources, folder: NodeId) -> std::io::Result<Made> {
+pub(crate) fn depmod(tree: &Tree, sources: &dyn Sources, folder: NodeId) -> std::io::Result<ModuleIndexes> {
     let small = |name: &[u8]| {
         let id = tree.child(folder, name);
         let content = id.and_then(|id| match &tree.node(id).kind {
@@ -68,7 +68,7 @@ pub(crate) fn depmod(tree: &Tree, sources: &dyn Sources, folder: NodeId) -> std:
     rank(&mut entries);
     let (builtin, modinfo) = (small(b"modules.builtin")?, small(b"modules.builtin.modinfo")?);
     let modules = entries.len();
-    Ok(Made { files: listing::files(&entries, &builtin, &modinfo), damaged, modules })
+    Ok(ModuleIndexes { files: listing::files(&entries, &builtin, &modinfo), damaged, modules })
 }
 
 /// Every module below a folder, by path; of two of one name the one in `updates` counts, else the first.

@@ -26,7 +26,7 @@ const INCLUDES_MAX: usize = 64;
 
 /// The output of `ldconfig`.
 #[derive(Debug)]
-pub(crate) struct Made {
+pub(crate) struct LdCache {
     /// The bytes of `/etc/ld.so.cache`.
     pub(crate) cache: Vec<u8>,
     /// Links to make: path and target.
@@ -39,11 +39,11 @@ pub(crate) struct Made {
 ///
 /// # Errors
 /// A path of the tree that cannot be followed or read.
-pub(crate) fn ldconfig(tree: &Tree, sources: &dyn Sources) -> Result<Made, PathError> {
+pub(crate) fn ldconfig(tree: &Tree, sources: &dyn Sources) -> Result<LdCache, PathError> {
     let mut folders = Vec::new();
     let mut left = INCLUDES_MAX;
-    configured(tree, sources, b"/etc/ld.so.conf", &mut folders, &mut left)?;
-    folders.extend(builtin(tree, sources)?);
+    read_config(tree, sources, b"/etc/ld.so.conf", &mut folders, &mut left)?;
+    folders.extend(builtin_folders(tree, sources)?);
     let (mut libraries, mut links, mut seen) = (Vec::new(), Vec::new(), Vec::new());
     for folder in folders {
         let Some(id) = path::find(tree, &folder)? else { continue };
@@ -62,11 +62,11 @@ pub(crate) fn ldconfig(tree: &Tree, sources: &dyn Sources) -> Result<Made, PathE
     }
     let generator = generator(tree, sources)?;
     let count = libraries.len();
-    Ok(Made { cache: format::encoded(libraries, generator.as_deref()), links, libraries: count })
+    Ok(LdCache { cache: format::encoded(libraries, generator.as_deref()), links, libraries: count })
 }
 
 /// The folders that a configuration file names; those of an `include` come where the line is.
-fn configured(
+fn read_config(
     tree: &Tree,
     sources: &dyn Sources,
     path: &[u8],
@@ -89,19 +89,19 @@ fn configured(
             }
             continue;
         };
-        for included in expanded(tree, path, pattern.trim_ascii())? {
+        for included in expand_include(tree, path, pattern.trim_ascii())? {
             if *left == 0 {
                 return Ok(());
             }
             *left -= 1;
-            configured(tree, sources, &included, folders, left)?;
+            read_config(tree, sources, &included, folders, left)?;
         }
     }
     Ok(())
 }
 
 /// The files that an `include` names: its last part may be a pattern.
-fn expanded(tree: &Tree, of: &[u8], pattern: &[u8]) -> Result<Vec<Vec<u8>>, PathError> {
+fn expand_include(tree: &Tree, of: &[u8], pattern: &[u8]) -> Result<Vec<Vec<u8>>, PathError> {
     let cut = |path: &[u8]| path.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
     let absolute = if pattern.starts_with(b"/") {
         pattern.to_vec()
@@ -119,7 +119,7 @@ fn expanded(tree: &Tree, of: &[u8], pattern: &[u8]) -> Result<Vec<Vec<u8>>, Path
 }
 
 /// The built-in folders of Debian's loader: those of its architecture, which hold the C library, first.
-fn builtin(tree: &Tree, sources: &dyn Sources) -> Result<Vec<Vec<u8>>, PathError> {
+fn builtin_folders(tree: &Tree, sources: &dyn Sources) -> Result<Vec<Vec<u8>>, PathError> {
     let mut folders = Vec::new();
     if let Some(id) = path::find(tree, b"/usr/lib")? {
         let names: Vec<_> = tree.entries(id).into_iter().flatten().map(|(name, _)| name.clone()).collect();
@@ -148,15 +148,19 @@ fn machine_of(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Option<
 }
 
 /// A library of one folder, under its soname.
-struct Found {
+struct FolderLibrary {
     flags: u32,
     file: Vec<u8>,
     is_link: bool,
 }
 
 /// The libraries of one folder by soname; of several with one soname the newest counts.
-fn scan(tree: &Tree, sources: &dyn Sources, folder: &[u8]) -> Result<BTreeMap<Vec<u8>, Found>, PathError> {
-    let mut found: BTreeMap<Vec<u8>, Found> = BTreeMap::new();
+fn scan(
+    tree: &Tree,
+    sources: &dyn Sources,
+    folder: &[u8],
+) -> Result<BTreeMap<Vec<u8>, FolderLibrary>, PathError> {
+    let mut found: BTreeMap<Vec<u8>, FolderLibrary> = BTreeMap::new();
     let Some(id) = path::find(tree, folder)? else { return Ok(found) };
     for (name, id) in tree.entries(id).into_iter().flatten() {
         let name = name.as_bytes();
@@ -182,8 +186,8 @@ fn scan(tree: &Tree, sources: &dyn Sources, folder: &[u8]) -> Result<BTreeMap<Ve
         if for_compiler {
             continue;
         }
-        let new = Found { flags, file: name.to_vec(), is_link: symlink && name == soname.as_slice() };
-        let newer = |old: &Found| {
+        let new = FolderLibrary { flags, file: name.to_vec(), is_link: symlink && name == soname.as_slice() };
+        let newer = |old: &FolderLibrary| {
             old.file != soname && (new.file == soname || format::compare(&new.file, &old.file).is_gt())
         };
         if found.get(&soname).is_none_or(newer) {

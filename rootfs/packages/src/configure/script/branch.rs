@@ -1,40 +1,40 @@
 //! Where a script branches: `&&`, `||`, `if`, `case` and `for`, of which only what is certain is followed.
 
 use super::expand::COMPARISONS_MAX;
-use super::flow::{fails, is_harmless, leaves};
+use super::flow::{fails, is_harmless, may_leave};
 use super::host::{Host, Truth};
-use super::interpreter::{Follower, ScriptFlow};
+use super::interpreter::{Interpreter, ScriptFlow};
 use super::syntax::{ScriptCommand, ScriptWord};
 use amiforge_rootfs::wildcard::matches;
 
-impl<H: Host> Follower<'_, H> {
+impl<H: Host> Interpreter<'_, H> {
     /// `&&` (goes on at `Yes`) and `||` (goes on at `No`).
     pub(super) fn chain(
         &mut self,
         left: &ScriptCommand,
         right: &ScriptCommand,
-        goes_on: Truth,
+        continues_on: Truth,
     ) -> (Truth, ScriptFlow) {
         let (status, flow) = self.run(left);
-        if flow != ScriptFlow::On {
+        if flow != ScriptFlow::Next {
             return (status, flow);
         }
-        if status == goes_on {
+        if status == continues_on {
             return self.run(right);
         }
         if status != Truth::Unknown {
-            return (status, ScriptFlow::On);
+            return (status, ScriptFlow::Next);
         }
         if fails(right) {
-            return (goes_on.not(), ScriptFlow::On);
+            return (continues_on.not(), ScriptFlow::Next);
         }
         // What is taken to have worked need not be caught.
-        if goes_on == Truth::No && is_harmless(right) {
-            return (Truth::Yes, ScriptFlow::On);
+        if continues_on == Truth::No && is_harmless(right) {
+            return (Truth::Yes, ScriptFlow::Next);
         }
-        let why = self.shown(left);
-        self.doubt(right, &why);
-        (Truth::Unknown, leaves(right).map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)))
+        let why = self.describe(left);
+        self.mark_unknown(right, &why);
+        (Truth::Unknown, may_leave(right).map_or(ScriptFlow::Next, |all| ScriptFlow::Lost(why, all)))
     }
 
     pub(super) fn conditional(
@@ -44,7 +44,7 @@ impl<H: Host> Follower<'_, H> {
     ) -> (Truth, ScriptFlow) {
         for (at, (condition, body)) in arms.iter().enumerate() {
             let (status, flow) = self.run(condition);
-            if flow != ScriptFlow::On {
+            if flow != ScriptFlow::Next {
                 return (status, flow);
             }
             match status {
@@ -54,20 +54,20 @@ impl<H: Host> Follower<'_, H> {
                     if only_failure_left {
                         return self.run(body);
                     }
-                    let why = self.shown(condition);
+                    let why = self.describe(condition);
                     let rest = arms.get(at..).unwrap_or_default();
                     let bodies: Vec<&ScriptCommand> =
                         rest.iter().map(|(_, body)| body).chain(otherwise).collect();
                     for body in &bodies {
-                        self.doubt(body, &why);
+                        self.mark_unknown(body, &why);
                     }
-                    let left = bodies.iter().filter_map(|body| leaves(body)).max();
-                    return (Truth::Unknown, left.map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)));
+                    let left = bodies.iter().filter_map(|body| may_leave(body)).max();
+                    return (Truth::Unknown, left.map_or(ScriptFlow::Next, |all| ScriptFlow::Lost(why, all)));
                 }
                 _ => {}
             }
         }
-        otherwise.map_or((Truth::Yes, ScriptFlow::On), |body| self.run(body))
+        otherwise.map_or((Truth::Yes, ScriptFlow::Next), |body| self.run(body))
     }
 
     pub(super) fn case(
@@ -87,25 +87,25 @@ impl<H: Host> Follower<'_, H> {
                     _ => {
                         let why = "the value of a `case`".to_owned();
                         for (_, body) in arms {
-                            self.doubt(body, &why);
+                            self.mark_unknown(body, &why);
                         }
                         let left = arms.iter().filter(|(_, body)| !fails(body));
-                        let left = left.filter_map(|(_, body)| leaves(body)).max();
+                        let left = left.filter_map(|(_, body)| may_leave(body)).max();
                         return (
                             Truth::Unknown,
-                            left.map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)),
+                            left.map_or(ScriptFlow::Next, |all| ScriptFlow::Lost(why, all)),
                         );
                     }
                 }
             }
         }
-        (Truth::Yes, ScriptFlow::On)
+        (Truth::Yes, ScriptFlow::Next)
     }
 
     /// Whether a pattern may be compared with a value, which takes up to the product of their lengths.
     fn can_compare(&mut self, pattern: &[u8], value: &[u8]) -> bool {
         let comparisons = pattern.len().saturating_mul(value.len());
-        comparisons <= COMPARISONS_MAX && self.afford(comparisons / 64)
+        comparisons <= COMPARISONS_MAX && self.charge(comparisons / 64)
     }
 
     pub(super) fn iterate(
@@ -116,12 +116,15 @@ impl<H: Host> Follower<'_, H> {
     ) -> (Truth, ScriptFlow) {
         let values = match words {
             Some(words) => self.fields(words),
-            None => Ok(self.kept().1),
+            None => Ok(self.snapshot().1),
         };
         let Ok(values) = values else {
             let why = "how often a `for` goes round".to_owned();
-            self.doubt(body, &why);
-            return (Truth::Unknown, leaves(body).map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)));
+            self.mark_unknown(body, &why);
+            return (
+                Truth::Unknown,
+                may_leave(body).map_or(ScriptFlow::Next, |all| ScriptFlow::Lost(why, all)),
+            );
         };
         let mut status = Truth::Yes;
         for value in values {
@@ -129,11 +132,11 @@ impl<H: Host> Follower<'_, H> {
             let flow;
             (status, flow) = self.run(body);
             match flow {
-                ScriptFlow::On | ScriptFlow::Continue => {}
+                ScriptFlow::Next | ScriptFlow::Continue => {}
                 ScriptFlow::Break => break,
                 other => return (status, other),
             }
         }
-        (status, ScriptFlow::On)
+        (status, ScriptFlow::Next)
     }
 }

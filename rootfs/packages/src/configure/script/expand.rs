@@ -3,7 +3,7 @@
 //! Follows POSIX, Shell Command Language 2.6. `IFS` is taken to be as it was at the start.
 
 use super::host::{Host, Value};
-use super::interpreter::{FIELDS_MAX, Follower, VALUE_MAX};
+use super::interpreter::{FIELDS_MAX, Interpreter, VALUE_MAX};
 use super::syntax::{Quotes, ScriptWord, WordPart};
 use amiforge_rootfs::wildcard;
 
@@ -17,14 +17,14 @@ struct FieldBytes {
     /// Whether a part of it is not known.
     unknown: bool,
     /// Whether it counts even when it is empty.
-    kept: bool,
+    snapshot: bool,
 }
 
 impl FieldBytes {
     fn add(&mut self, bytes: &[u8], quotes: Quotes) {
         self.text.extend_from_slice(bytes);
         if quotes == Quotes::In {
-            self.kept = true;
+            self.snapshot = true;
             self.pattern.extend(wildcard::escaped(bytes));
         } else {
             self.wild |= bytes.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
@@ -40,7 +40,7 @@ pub(super) const COMPARISONS_MAX: usize = 1 << 28;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Uncounted;
 
-impl<H: Host> Follower<'_, H> {
+impl<H: Host> Interpreter<'_, H> {
     /// The fields of words, patterns replaced by the paths that they match.
     pub(super) fn fields(&mut self, words: &[ScriptWord]) -> Result<Vec<Value>, Uncounted> {
         let mut values = Vec::new();
@@ -91,7 +91,7 @@ impl<H: Host> Follower<'_, H> {
                 return None;
             }
         }
-        self.afford(field.text.len()).then_some(field)
+        self.charge(field.text.len()).then_some(field)
     }
 
     fn fields_of(&mut self, word: &ScriptWord) -> Result<Vec<FieldBytes>, Uncounted> {
@@ -107,8 +107,8 @@ impl<H: Host> Follower<'_, H> {
                 }
                 WordPart::Variable { name, operator: None, .. } if matches!(&name[..], b"@" | b"*") => {
                     // Without arguments even `"$@"` is no field.
-                    field.kept &= !(self.args.is_empty() && field.text.is_empty());
-                    if !self.afford(self.args.iter().flatten().map(Vec::len).sum()) {
+                    field.snapshot &= !(self.args.is_empty() && field.text.is_empty());
+                    if !self.charge(self.args.iter().flatten().map(Vec::len).sum()) {
                         return Err(Uncounted);
                     }
                     let mut args = self.args.clone().into_iter().peekable();
@@ -134,7 +134,7 @@ impl<H: Host> Follower<'_, H> {
                 (Some(value), Quotes::Out) => split(&value, &mut field, &mut done),
                 (None, Quotes::In) => {
                     field.unknown = true;
-                    field.kept = true;
+                    field.snapshot = true;
                 }
                 (None, Quotes::Out) => return Err(Uncounted),
             }
@@ -145,10 +145,10 @@ impl<H: Host> Follower<'_, H> {
                 (field.unknown, field.text, field.pattern) = (true, Vec::new(), Vec::new());
             }
         }
-        if !self.afford(done.iter().map(|field| field.text.len()).sum()) {
+        if !self.charge(done.iter().map(|field| field.text.len()).sum()) {
             return Err(Uncounted);
         }
-        done.retain(|field| field.kept || field.unknown || !field.text.is_empty());
+        done.retain(|field| field.snapshot || field.unknown || !field.text.is_empty());
         Ok(done)
     }
 
@@ -181,7 +181,7 @@ impl<H: Host> Follower<'_, H> {
                 let (pattern, value) = (self.pattern(word)?, value.unwrap_or_default());
                 // It is compared at each byte, which takes up to the product of the lengths.
                 let comparisons = value.len().saturating_mul(value.len()).saturating_mul(pattern.len());
-                if comparisons > COMPARISONS_MAX || !self.afford(comparisons / 64) {
+                if comparisons > COMPARISONS_MAX || !self.charge(comparisons / 64) {
                     return None;
                 }
                 Some(stripped(&value, &pattern, operator))
@@ -224,7 +224,7 @@ impl<H: Host> Follower<'_, H> {
 /// Splits at spaces, tabs and newlines.
 fn split(value: &[u8], field: &mut FieldBytes, done: &mut Vec<FieldBytes>) {
     for (number, part) in value.split(|byte| matches!(byte, b' ' | b'\t' | b'\n')).enumerate() {
-        if number > 0 && (field.kept || field.unknown || !field.text.is_empty()) {
+        if number > 0 && (field.snapshot || field.unknown || !field.text.is_empty()) {
             done.push(std::mem::take(field));
         }
         field.add(part, Quotes::Out);
@@ -241,9 +241,9 @@ fn stripped(value: &[u8], wanted: &[u8], operator: &str) -> Vec<u8> {
     }
     for cut in cuts {
         let (head, tail) = value.split_at(cut);
-        let (kept, gone) = if operator.starts_with('%') { (head, tail) } else { (tail, head) };
+        let (snapshot, gone) = if operator.starts_with('%') { (head, tail) } else { (tail, head) };
         if wildcard::matches(wanted, gone) {
-            return kept.to_vec();
+            return snapshot.to_vec();
         }
     }
     value.to_vec()

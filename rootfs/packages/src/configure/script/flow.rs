@@ -1,8 +1,8 @@
-//! Questions about commands that need no following: whether one fails, leaves, or means nothing; and the commands of
+//! Questions about commands that need no following: whether one fails, may_leave, or means nothing; and the commands of
 //! the shell itself.
 
 use super::host::{CommandEffect, Host, Truth, Value};
-use super::interpreter::{Follower, ScriptFlow};
+use super::interpreter::{Interpreter, ScriptFlow};
 use super::syntax::{ScriptCommand, Simple, WordPart};
 
 /// Commands of the shell that touch nothing but the script.
@@ -48,7 +48,7 @@ fn literal(simple: &Simple, at: usize) -> Option<&[u8]> {
 }
 
 /// The commands that a compound one is made of.
-pub(super) fn below(command: &ScriptCommand) -> Vec<&ScriptCommand> {
+pub(super) fn children(command: &ScriptCommand) -> Vec<&ScriptCommand> {
     match command {
         ScriptCommand::Simple(_) => Vec::new(),
         ScriptCommand::List(commands) | ScriptCommand::Pipe(commands) => commands.iter().collect(),
@@ -84,7 +84,7 @@ pub(super) fn fails(command: &ScriptCommand) -> bool {
 }
 
 /// Whether it may leave the function that it is in (`false`), or the whole script (`true`), other than in failure.
-pub(super) fn leaves(command: &ScriptCommand) -> Option<bool> {
+pub(super) fn may_leave(command: &ScriptCommand) -> Option<bool> {
     match command {
         _ if fails(command) => None,
         ScriptCommand::Simple(simple) => match literal(simple, 0)? {
@@ -93,7 +93,7 @@ pub(super) fn leaves(command: &ScriptCommand) -> Option<bool> {
             _ => None,
         },
         ScriptCommand::Subshell(..) | ScriptCommand::Function(..) => None,
-        other => below(other).into_iter().filter_map(leaves).max(),
+        other => children(other).into_iter().filter_map(may_leave).max(),
     }
 }
 
@@ -110,13 +110,13 @@ pub(super) fn is_harmless(command: &ScriptCommand) -> bool {
     }
 }
 
-impl<H: Host> Follower<'_, H> {
+impl<H: Host> Interpreter<'_, H> {
     /// A command of the shell itself; `None` for every other.
     pub(super) fn builtin(&mut self, name: &[u8], args: &[Value]) -> Option<(CommandEffect, ScriptFlow)> {
-        let done = (CommandEffect::done(), ScriptFlow::On);
+        let done = (CommandEffect::done(), ScriptFlow::Next);
         Some(match name {
             b":" | b"true" | b"trap" | b"times" => done,
-            b"false" => (CommandEffect::status(Truth::No), ScriptFlow::On),
+            b"false" => (CommandEffect::status(Truth::No), ScriptFlow::Next),
             b"exit" => (CommandEffect::status(self.code(args)), ScriptFlow::Exit),
             b"return" => {
                 let status = self.code(args);
@@ -143,7 +143,7 @@ impl<H: Host> Follower<'_, H> {
             }
             b"read" => {
                 args.iter().flatten().for_each(|name| drop(self.variables.insert(name.clone(), None)));
-                (CommandEffect::unknown(), ScriptFlow::On)
+                (CommandEffect::unknown(), ScriptFlow::Next)
             }
             b"command"
                 if args
@@ -151,9 +151,9 @@ impl<H: Host> Follower<'_, H> {
                     .is_some_and(|arg| arg.as_deref().is_some_and(|arg| !arg.starts_with(b"-"))) =>
             {
                 let (name, args) = args.split_first()?;
-                (self.host.call(name.as_deref()?, args, None), ScriptFlow::On)
+                (self.host.call(name.as_deref()?, args, None), ScriptFlow::Next)
             }
-            b"db_get" => (self.debconf(args), ScriptFlow::On),
+            b"db_get" => (self.debconf(args), ScriptFlow::Next),
             _ => return None,
         })
     }

@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::flow::{is_shell, leaves};
+use super::flow::{is_shell, may_leave};
 use super::host::{CommandEffect, Host, StopReason, Truth, Value};
 use super::parse::{SyntaxError, parse};
 use super::syntax::{Quotes, RedirectKind, ScriptCommand, Simple, WordPart};
 
 /// Commands followed before a script counts as endless.
 const STEPS_MAX: usize = 200_000;
-/// Functions called in one another.
+/// Functions call in one another.
 const CALLS_MAX: usize = 16;
 /// Bytes that all values of a script may take together, counted again each time that one is made or compared: a few
 /// hundred times what the longest script of Debian needs, and done in a second.
@@ -25,7 +25,7 @@ pub(super) const FIELDS_MAX: usize = 64 << 10;
 
 /// A command that was not followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct UnfollowedCommand {
+pub(crate) struct UnresolvedCommand {
     /// The text of the command on one line, long ones cut.
     pub(crate) command: String,
     /// Why.
@@ -36,7 +36,7 @@ pub(crate) struct UnfollowedCommand {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ScriptFlow {
     /// With the next one.
-    On,
+    Next,
     /// With the next round of the loop.
     Continue,
     /// Behind the loop.
@@ -50,14 +50,14 @@ pub(super) enum ScriptFlow {
 }
 
 /// A script that is being followed.
-pub(crate) struct Follower<'h, H> {
+pub(crate) struct Interpreter<'h, H> {
     pub(super) host: &'h mut H,
     pub(super) script: Vec<u8>,
     pub(super) variables: BTreeMap<Vec<u8>, Value>,
     pub(super) functions: BTreeMap<Vec<u8>, Rc<ScriptCommand>>,
     pub(super) args: Vec<Value>,
     pub(super) last: Truth,
-    pub(super) skipped: Vec<UnfollowedCommand>,
+    pub(super) skipped: Vec<UnresolvedCommand>,
     /// Output captured so far, where it is captured; unknown as a whole where a part is unknown.
     pub(super) printed: Option<Value>,
     steps: usize,
@@ -65,19 +65,19 @@ pub(crate) struct Follower<'h, H> {
     /// Bytes that values took.
     work: usize,
     /// Whether a limit was reached: nothing is followed from then on.
-    over: bool,
+    exhausted: bool,
 }
 
-/// Follows a script called with these arguments and variables, and gives what could not be followed.
-pub(crate) fn follow<H: Host>(
+/// Follows a script call with these arguments and variables, and gives what could not be followed.
+pub(crate) fn interpret<H: Host>(
     host: &mut H,
     script: &[u8],
     args: &[&str],
     variables: &[(&str, &str)],
-) -> Result<Vec<UnfollowedCommand>, SyntaxError> {
+) -> Result<Vec<UnresolvedCommand>, SyntaxError> {
     let command = parse(script)?;
     let value = |text: &str| Some(text.as_bytes().to_vec());
-    let mut follower = Follower {
+    let mut interpreter = Interpreter {
         host,
         script: script.to_vec(),
         variables: variables.iter().map(|(name, text)| (name.as_bytes().to_vec(), value(text))).collect(),
@@ -89,22 +89,22 @@ pub(crate) fn follow<H: Host>(
         steps: 0,
         calls: 0,
         work: 0,
-        over: false,
+        exhausted: false,
     };
-    follower.run(&command);
-    Ok(follower.skipped)
+    interpreter.run(&command);
+    Ok(interpreter.skipped)
 }
 
-impl<H: Host> Follower<'_, H> {
+impl<H: Host> Interpreter<'_, H> {
     /// Follows a command.
     pub(super) fn run(&mut self, command: &ScriptCommand) -> (Truth, ScriptFlow) {
         if !self.step() {
             return (Truth::Unknown, ScriptFlow::Exit);
         }
         let (status, flow) = match command {
-            ScriptCommand::Simple(simple) => self.prepared(simple),
+            ScriptCommand::Simple(simple) => self.run_simple(simple),
             ScriptCommand::List(commands) => self.list(commands),
-            ScriptCommand::Pipe(commands) => (self.pipe(commands), ScriptFlow::On),
+            ScriptCommand::Pipe(commands) => (self.pipe(commands), ScriptFlow::Next),
             ScriptCommand::Not(inner) => {
                 let (status, flow) = self.run(inner);
                 (status.not(), flow)
@@ -112,27 +112,27 @@ impl<H: Host> Follower<'_, H> {
             ScriptCommand::And(left, right) => self.chain(left, right, Truth::Yes),
             ScriptCommand::Or(left, right) => self.chain(left, right, Truth::No),
             ScriptCommand::Background(inner) => {
-                self.doubt(inner, "it runs beside the script");
-                (Truth::Yes, ScriptFlow::On)
+                self.mark_unknown(inner, "it runs beside the script");
+                (Truth::Yes, ScriptFlow::Next)
             }
             ScriptCommand::If { arms, otherwise } => self.conditional(arms, otherwise.as_deref()),
             ScriptCommand::Case { word, arms } => self.case(word, arms),
             ScriptCommand::For { name, words, body } => self.iterate(name, words.as_deref(), body),
             ScriptCommand::Loop(condition, body) => {
-                let why = self.shown(condition);
-                self.doubt(body, &why);
-                (Truth::Unknown, leaves(body).map_or(ScriptFlow::On, |all| ScriptFlow::Lost(why, all)))
+                let why = self.describe(condition);
+                self.mark_unknown(body, &why);
+                (Truth::Unknown, may_leave(body).map_or(ScriptFlow::Next, |all| ScriptFlow::Lost(why, all)))
             }
             ScriptCommand::Function(name, body) => {
                 self.functions.insert(name.clone(), Rc::clone(body));
-                (Truth::Yes, ScriptFlow::On)
+                (Truth::Yes, ScriptFlow::Next)
             }
-            ScriptCommand::Group(inner, redirects) => self.redirected(inner, redirects),
+            ScriptCommand::Group(inner, redirects) => self.run_redirected(inner, redirects),
             ScriptCommand::Subshell(inner, redirects) => {
-                let (variables, args) = self.kept();
-                let (status, _) = self.redirected(inner, redirects);
+                let (variables, args) = self.snapshot();
+                let (status, _) = self.run_redirected(inner, redirects);
                 (self.variables, self.args) = (variables, args);
-                (status, ScriptFlow::On)
+                (status, ScriptFlow::Next)
             }
         };
         self.last = status;
@@ -143,33 +143,33 @@ impl<H: Host> Follower<'_, H> {
     pub(super) fn step(&mut self) -> bool {
         self.steps += 1;
         if self.steps > STEPS_MAX {
-            self.give_up("the script takes more steps than are followed");
+            self.stop("the script takes more steps than are followed");
         }
-        !self.over
+        !self.exhausted
     }
 
     /// Counts bytes of values; false where the script may make no more.
-    pub(super) fn afford(&mut self, bytes: usize) -> bool {
+    pub(super) fn charge(&mut self, bytes: usize) -> bool {
         self.work = self.work.saturating_add(bytes);
         if self.work > WORK_MAX {
-            self.give_up("the script makes longer values than are followed");
+            self.stop("the script makes longer values than are followed");
         }
-        !self.over
+        !self.exhausted
     }
 
-    fn give_up(&mut self, why: &'static str) {
-        if !std::mem::replace(&mut self.over, true) {
+    fn stop(&mut self, why: &'static str) {
+        if !std::mem::replace(&mut self.exhausted, true) {
             let command = "the rest of the script".to_owned();
-            self.skipped.push(UnfollowedCommand { command, why: StopReason::LeftOut(why) });
+            self.skipped.push(UnresolvedCommand { command, why: StopReason::LeftOut(why) });
         }
     }
 
     /// Copies of the variables and arguments, for what must not change them.
-    pub(super) fn kept(&mut self) -> (BTreeMap<Vec<u8>, Value>, Vec<Value>) {
+    pub(super) fn snapshot(&mut self) -> (BTreeMap<Vec<u8>, Value>, Vec<Value>) {
         let len = |value: &Value| value.as_ref().map_or(0, Vec::len) + size_of::<Value>();
         let variables = self.variables.iter().map(|(name, value)| name.len() + len(value));
         let bytes = variables.chain(self.args.iter().map(len)).sum();
-        if self.afford(bytes) {
+        if self.charge(bytes) {
             (self.variables.clone(), self.args.clone())
         } else {
             (BTreeMap::new(), Vec::new())
@@ -184,33 +184,33 @@ impl<H: Host> Follower<'_, H> {
             if let ScriptFlow::Lost(why, _) = &flow {
                 let rest = commands.get(at + 1..).unwrap_or_default();
                 for command in rest {
-                    self.doubt(command, why);
+                    self.mark_unknown(command, why);
                 }
             }
-            if flow != ScriptFlow::On {
+            if flow != ScriptFlow::Next {
                 return (status, flow);
             }
         }
-        (status, ScriptFlow::On)
+        (status, ScriptFlow::Next)
     }
 
     /// A simple command with what it reads from a pipe.
-    pub(super) fn fed(&mut self, simple: &Simple, input: Option<&[u8]>) -> Truth {
-        let Ok(fields) = self.fields(&simple.words) else { return self.prepared(simple).0 };
+    pub(super) fn run_with_input(&mut self, simple: &Simple, input: Option<&[u8]>) -> Truth {
+        let Ok(fields) = self.fields(&simple.words) else { return self.run_simple(simple).0 };
         let own = match fields.split_first() {
             Some((Some(name), args)) if !is_shell(name) && !self.functions.contains_key(name) => (name, args),
-            _ => return self.prepared(simple).0,
+            _ => return self.run_simple(simple).0,
         };
         let answer = self.host.call(own.0, own.1, input);
-        self.told(simple, answer)
+        self.report(simple, answer)
     }
 
     /// A simple command: its assignments, its redirections, and its words.
-    fn prepared(&mut self, simple: &Simple) -> (Truth, ScriptFlow) {
+    fn run_simple(&mut self, simple: &Simple) -> (Truth, ScriptFlow) {
         let values: Vec<(Vec<u8>, Value)> =
             simple.assigns.iter().map(|(name, word)| (name.clone(), self.value(word))).collect();
-        if self.declared(simple) {
-            return (Truth::Yes, ScriptFlow::On);
+        if self.declare(simple) {
+            return (Truth::Yes, ScriptFlow::Next);
         }
         let Ok(fields) = self.fields(&simple.words) else {
             let name = match simple.words.first().map(Vec::as_slice) {
@@ -220,18 +220,18 @@ impl<H: Host> Follower<'_, H> {
             let inert = self.host.is_inert(&name);
             let answer =
                 if inert { CommandEffect::unknown() } else { CommandEffect::skipped(StopReason::Argument) };
-            return (self.told(simple, answer), ScriptFlow::On);
+            return (self.report(simple, answer), ScriptFlow::Next);
         };
         let Some((name, args)) = fields.split_first() else {
             self.variables.extend(values);
-            return (self.told(simple, CommandEffect::done()), ScriptFlow::On);
+            return (self.report(simple, CommandEffect::done()), ScriptFlow::Next);
         };
         let Some(name) = name else {
-            return (self.told(simple, CommandEffect::skipped(StopReason::Argument)), ScriptFlow::On);
+            return (self.report(simple, CommandEffect::skipped(StopReason::Argument)), ScriptFlow::Next);
         };
-        let before = (!values.is_empty()).then(|| self.kept().0);
+        let before = (!values.is_empty()).then(|| self.snapshot().0);
         self.variables.extend(values);
-        let made = self.called(simple, name, args);
+        let made = self.call(simple, name, args);
         if let Some(before) = before {
             self.variables = before;
         }
@@ -239,7 +239,7 @@ impl<H: Host> Follower<'_, H> {
     }
 
     /// `local NAME=VALUE…` and `export NAME=VALUE…`: the values are not split, and may not be known.
-    fn declared(&mut self, simple: &Simple) -> bool {
+    fn declare(&mut self, simple: &Simple) -> bool {
         let Some((first, rest)) = simple.words.split_first() else { return false };
         let [WordPart::Text(name, Quotes::Out)] = first.as_slice() else { return false };
         if !matches!(name.as_slice(), b"local" | b"export" | b"readonly") {
@@ -260,9 +260,9 @@ impl<H: Host> Follower<'_, H> {
         true
     }
 
-    fn called(&mut self, simple: &Simple, name: &[u8], args: &[Value]) -> (Truth, ScriptFlow) {
+    fn call(&mut self, simple: &Simple, name: &[u8], args: &[Value]) -> (Truth, ScriptFlow) {
         if let Some((answer, flow)) = self.builtin(name, args) {
-            return (self.told(simple, answer), flow);
+            return (self.report(simple, answer), flow);
         }
         if let Some(body) = self.functions.get(name).cloned() {
             return self.function(&body, args);
@@ -270,7 +270,7 @@ impl<H: Host> Follower<'_, H> {
         let here = simple.redirects.iter().find(|redirect| redirect.kind == RedirectKind::Here);
         let input = here.and_then(|here| self.value(&here.target));
         let answer = self.host.call(name, args, input.as_deref());
-        (self.told(simple, answer), ScriptFlow::On)
+        (self.report(simple, answer), ScriptFlow::Next)
     }
 
     fn function(&mut self, body: &ScriptCommand, args: &[Value]) -> (Truth, ScriptFlow) {
@@ -278,16 +278,16 @@ impl<H: Host> Follower<'_, H> {
             return (Truth::Unknown, ScriptFlow::Exit);
         }
         self.calls += 1;
-        self.afford(args.iter().flatten().map(Vec::len).sum());
+        self.charge(args.iter().flatten().map(Vec::len).sum());
         let before = std::mem::replace(&mut self.args, args.to_vec());
         let (status, flow) = self.run(body);
         self.args = before;
         self.calls -= 1;
         match flow {
             ScriptFlow::Exit | ScriptFlow::Lost(_, true) => (status, flow),
-            ScriptFlow::Lost(_, false) => (Truth::Unknown, ScriptFlow::On),
-            ScriptFlow::Return => (self.last, ScriptFlow::On),
-            _ => (status, ScriptFlow::On),
+            ScriptFlow::Lost(_, false) => (Truth::Unknown, ScriptFlow::Next),
+            ScriptFlow::Return => (self.last, ScriptFlow::Next),
+            _ => (status, ScriptFlow::Next),
         }
     }
 }

@@ -15,4 +15,4 @@ mod tests;
 mod words;
 
 pub(crate) use self::host::{Append, CommandEffect, Host, StopReason, Truth, Value};
-pub(crate) use self::interpreter::{UnfollowedCommand, follow};
+pub(crate) use self::interpreter::{UnresolvedCommand, interpret};

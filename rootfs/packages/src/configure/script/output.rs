@@ -1,20 +1,20 @@
 //! Output of a script and its redirections, and the report of commands that were not followed.
 
-use super::flow::{below, is_builtin};
+use super::flow::{children, is_builtin};
 use super::host::{Append, CommandEffect, Host, StopReason, Truth, Value};
-use super::interpreter::{Follower, ScriptFlow, UnfollowedCommand};
+use super::interpreter::{Interpreter, ScriptFlow, UnresolvedCommand};
 use super::syntax::{Redirect, RedirectKind, ScriptCommand, Simple, WordPart};
 
-/// Bytes of a command that are shown.
+/// Bytes of a command that are describe.
 const SHOWN_MAX: usize = 160;
 /// Most bytes of output that are captured of a command; longer output is unknown.
 const PRINTED_MAX: usize = 1 << 20;
 
-impl<H: Host> Follower<'_, H> {
+impl<H: Host> Interpreter<'_, H> {
     /// What a command prints, without the newlines at its end.
     pub(super) fn output(&mut self, command: &ScriptCommand) -> Value {
-        let (variables, args) = self.kept();
-        let (mut output, _) = self.heard(command, None);
+        let (variables, args) = self.snapshot();
+        let (mut output, _) = self.capture(command, None);
         (self.variables, self.args) = (variables, args);
         while output.as_ref().is_some_and(|output| output.last() == Some(&b'\n')) {
             output.as_mut()?.pop();
@@ -23,10 +23,10 @@ impl<H: Host> Follower<'_, H> {
     }
 
     /// Runs a command and listens to what it prints; `input` is what comes from a pipe.
-    pub(super) fn heard(&mut self, command: &ScriptCommand, input: Option<Value>) -> (Value, Truth) {
+    pub(super) fn capture(&mut self, command: &ScriptCommand, input: Option<Value>) -> (Value, Truth) {
         let before = self.printed.replace(Some(Vec::new()));
         let status = match (command, input) {
-            (ScriptCommand::Simple(simple), Some(input)) => self.fed(simple, input.as_deref()),
+            (ScriptCommand::Simple(simple), Some(input)) => self.run_with_input(simple, input.as_deref()),
             (other, _) => self.run(other).0,
         };
         let output = std::mem::replace(&mut self.printed, before).flatten();
@@ -35,7 +35,7 @@ impl<H: Host> Follower<'_, H> {
 
     /// Somebody may listen to this.
     pub(super) fn print(&mut self, output: &Value) {
-        self.afford(output.as_ref().map_or(0, Vec::len));
+        self.charge(output.as_ref().map_or(0, Vec::len));
         match (&mut self.printed, output) {
             (Some(Some(printed)), Some(output)) if printed.len() + output.len() <= PRINTED_MAX => {
                 printed.extend_from_slice(output);
@@ -50,7 +50,7 @@ impl<H: Host> Follower<'_, H> {
         let (mut input, mut status) = (None, Truth::Yes);
         for command in commands {
             let output;
-            (output, status) = self.heard(command, input.take());
+            (output, status) = self.capture(command, input.take());
             input = Some(output);
         }
         if let Some(output) = input {
@@ -60,7 +60,7 @@ impl<H: Host> Follower<'_, H> {
     }
 
     /// A compound command with redirections: its output is not known, so only redirections without effect are followed.
-    pub(super) fn redirected(
+    pub(super) fn run_redirected(
         &mut self,
         inner: &ScriptCommand,
         redirects: &[Redirect],
@@ -70,20 +70,16 @@ impl<H: Host> Follower<'_, H> {
             let target = self.value(&redirect.target);
             let writes = matches!(redirect.kind, RedirectKind::Write | RedirectKind::Append);
             if writes && target.as_deref().is_none_or(|target| !target.starts_with(b"/dev/")) {
-                let shown = String::from_utf8_lossy(&target.unwrap_or_default()).into_owned();
-                let command = format!("{{ … }} > {shown}");
-                self.skipped.push(UnfollowedCommand { command, why: StopReason::Argument });
+                let path = String::from_utf8_lossy(&target.unwrap_or_default()).into_owned();
+                let command = format!("{{ … }} > {path}");
+                self.skipped.push(UnresolvedCommand { command, why: StopReason::Argument });
             }
         }
         made
     }
 
     /// Applies the redirections of a command to its output.
-    pub(super) fn redirected_answer(
-        &mut self,
-        answer: CommandEffect,
-        redirects: &[Redirect],
-    ) -> CommandEffect {
+    pub(super) fn redirect_output(&mut self, answer: CommandEffect, redirects: &[Redirect]) -> CommandEffect {
         let mut answer = answer;
         for redirect in redirects {
             let append = match redirect.kind {
@@ -104,7 +100,7 @@ impl<H: Host> Follower<'_, H> {
             let (Some(target), Some(output)) = (target, answer.output.take()) else {
                 return CommandEffect::skipped(StopReason::Argument);
             };
-            if !self.afford(output.len()) {
+            if !self.charge(output.len()) {
                 return CommandEffect::unknown();
             }
             let written = self.host.redirect(&target, &output, append);
@@ -114,18 +110,18 @@ impl<H: Host> Follower<'_, H> {
     }
 
     /// Sends what a command printed where it goes, and writes down a command that was not done.
-    pub(super) fn told(&mut self, simple: &Simple, answer: CommandEffect) -> Truth {
-        let answer = self.redirected_answer(answer, &simple.redirects);
+    pub(super) fn report(&mut self, simple: &Simple, answer: CommandEffect) -> Truth {
+        let answer = self.redirect_output(answer, &simple.redirects);
         self.print(&answer.output);
         if let Some(why) = answer.skipped {
             let command = self.text(simple);
-            self.skipped.push(UnfollowedCommand { command, why });
+            self.skipped.push(UnresolvedCommand { command, why });
         }
         answer.status
     }
 
     /// Writes down what a command might have done, and forgets the variables that it might have set.
-    pub(super) fn doubt(&mut self, command: &ScriptCommand, why: &str) {
+    pub(super) fn mark_unknown(&mut self, command: &ScriptCommand, why: &str) {
         if !self.step() {
             return;
         }
@@ -150,11 +146,11 @@ impl<H: Host> Follower<'_, H> {
                 if writes || !(is_builtin(name) || self.host.is_inert(name)) {
                     let command = self.text(simple);
                     self.skipped
-                        .push(UnfollowedCommand { command, why: StopReason::Undecided(why.to_owned()) });
+                        .push(UnresolvedCommand { command, why: StopReason::Undecided(why.to_owned()) });
                 }
             }
             ScriptCommand::Function(..) => {}
-            other => below(other).into_iter().for_each(|inner| self.doubt(inner, why)),
+            other => children(other).into_iter().for_each(|inner| self.mark_unknown(inner, why)),
         }
     }
 
@@ -171,14 +167,14 @@ impl<H: Host> Follower<'_, H> {
         text
     }
 
-    pub(super) fn shown(&self, command: &ScriptCommand) -> String {
+    pub(super) fn describe(&self, command: &ScriptCommand) -> String {
         match command {
             ScriptCommand::Simple(simple) => self.text(simple),
-            ScriptCommand::Not(inner) => format!("! {}", self.shown(inner)),
-            ScriptCommand::And(left, right) => format!("{} && {}", self.shown(left), self.shown(right)),
-            ScriptCommand::Or(left, right) => format!("{} || {}", self.shown(left), self.shown(right)),
+            ScriptCommand::Not(inner) => format!("! {}", self.describe(inner)),
+            ScriptCommand::And(left, right) => format!("{} && {}", self.describe(left), self.describe(right)),
+            ScriptCommand::Or(left, right) => format!("{} || {}", self.describe(left), self.describe(right)),
             ScriptCommand::Pipe(commands) => {
-                commands.iter().map(|command| self.shown(command)).collect::<Vec<_>>().join(" | ")
+                commands.iter().map(|command| self.describe(command)).collect::<Vec<_>>().join(" | ")
             }
             _ => "a compound condition".to_owned(),
         }

@@ -3,12 +3,12 @@
 use super::*;
 
 #[derive(Default)]
-struct Told {
+struct RecordingHost {
     calls: Vec<String>,
     written: Vec<String>,
 }
 
-impl Host for Told {
+impl Host for RecordingHost {
     fn call(&mut self, name: &[u8], args: &[Value], _input: Option<&[u8]>) -> CommandEffect {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let args: Vec<String> = args.iter().map(|arg| arg.as_deref().map_or("?".into(), text)).collect();
@@ -41,9 +41,9 @@ impl Host for Told {
 }
 
 /// The calls that a script makes, and what was skipped of it.
-fn followed(script: &str) -> (Vec<String>, Vec<UnfollowedCommand>) {
-    let mut host = Told::default();
-    let skipped = follow(&mut host, script.as_bytes(), &["configure", ""], &[("DPKG_ROOT", "")]).unwrap();
+fn followed(script: &str) -> (Vec<String>, Vec<UnresolvedCommand>) {
+    let mut host = RecordingHost::default();
+    let skipped = interpret(&mut host, script.as_bytes(), &["configure", ""], &[("DPKG_ROOT", "")]).unwrap();
     (host.calls, skipped)
 }
 
@@ -96,9 +96,9 @@ fn words_are_expanded_as_the_shell_does() {
 
 #[test]
 fn texts_behind_a_line_are_written_where_they_are_sent() {
-    let mut host = Told::default();
+    let mut host = RecordingHost::default();
     let script = "V=1\ncat() { :; }\necho a > /etc/x\nmake <<EOF > /dev/null\n$V\nEOF\nmake <<-'EOF' 2>&1\n\t$V\n\tEOF\n";
-    let skipped = follow(&mut host, script.as_bytes(), &[], &[]).unwrap();
+    let skipped = interpret(&mut host, script.as_bytes(), &[], &[]).unwrap();
     assert!(skipped.is_empty());
     assert_eq!(host.written, ["/etc/x a\n"]);
     assert_eq!(host.calls.len(), 2);
@@ -108,8 +108,8 @@ fn texts_behind_a_line_are_written_where_they_are_sent() {
 fn what_cannot_be_decided_is_told_and_not_done() {
     let (calls, skipped) = followed("if stat /x; then make a; else make b; fi\nmake c\nmissing d\n");
     assert_eq!(calls, ["make c"]);
-    let told: Vec<_> = skipped.iter().map(|skipped| skipped.command.as_str()).collect();
-    assert_eq!(told, ["make a", "make b", "missing d"]);
+    let report: Vec<_> = skipped.iter().map(|skipped| skipped.command.as_str()).collect();
+    assert_eq!(report, ["make a", "make b", "missing d"]);
     assert_eq!(skipped[0].why, StopReason::Undecided("stat /x".into()));
     assert_eq!(skipped[2].why, StopReason::Unknown);
 }
@@ -119,8 +119,8 @@ fn what_may_have_left_makes_the_rest_doubtful() {
     let (calls, skipped) =
         followed("f() { stat /x && return 0; make a; }\nf\nmake b\nif stat /y; then exit 0; fi\nmake c\n");
     assert_eq!(calls, ["make b"]);
-    let told: Vec<_> = skipped.iter().map(|skipped| skipped.command.as_str()).collect();
-    assert_eq!(told, ["make a", "make c"]);
+    let report: Vec<_> = skipped.iter().map(|skipped| skipped.command.as_str()).collect();
+    assert_eq!(report, ["make a", "make c"]);
 }
 
 #[test]
@@ -143,14 +143,14 @@ fn a_variable_that_is_not_known_makes_its_command_unknown() {
 fn what_is_no_script_is_refused_with_its_line() {
     for (script, line) in [("if a; then\n", 2), ("a\nb )\n", 2), ("case x in\n a) b\n", 3), ("echo 'a\n", 1)]
     {
-        let error = follow(&mut Told::default(), script.as_bytes(), &[], &[]).unwrap_err();
+        let error = interpret(&mut RecordingHost::default(), script.as_bytes(), &[], &[]).unwrap_err();
         assert_eq!(error.line, line, "{script}: {error}");
     }
     // Endless ones end.
     let script = "f() { f; }\nf\n";
-    follow(&mut Told::default(), script.as_bytes(), &[], &[]).unwrap();
+    interpret(&mut RecordingHost::default(), script.as_bytes(), &[], &[]).unwrap();
     let deep = "(".repeat(100_000);
-    assert!(follow(&mut Told::default(), deep.as_bytes(), &[], &[]).is_err());
+    assert!(interpret(&mut RecordingHost::default(), deep.as_bytes(), &[], &[]).is_err());
 }
 
 /// Follows a script that is made to take unbounded time or memory.

@@ -6,20 +6,20 @@ use amiforge_sandbox::{CommandEnd, OutputTail, SandboxError};
 use super::deferred::FAILED;
 
 /// Adds to the error of a step of dpkg which package failed; any other error is returned unchanged.
-pub(super) fn blame(error: SandboxError) -> SandboxError {
+pub(super) fn attribute(error: SandboxError) -> SandboxError {
     let SandboxError::Step { name, command, ended, tail } = error else { return error };
-    if let Some(FailedScript { package, command, ended, tail }) = find(&tail.0) {
+    if let Some(FailedScript { package, command, ended, tail }) = failed_script(&tail.0) {
         let name = format!("the package `{package}`");
         return SandboxError::Step { name, command, ended, tail: OutputTail(tail) };
     }
-    let command = left(&tail.0).unwrap_or(command);
+    let command = deferred_command(&tail.0).unwrap_or(command);
     SandboxError::Step { name, command, ended, tail }
 }
 
 /// The deferred command that failed.
-fn left(said: &[u8]) -> Option<String> {
-    let said = String::from_utf8_lossy(said);
-    said.lines().find_map(|line| line.strip_prefix(FAILED)).map(str::to_owned)
+fn deferred_command(output: &[u8]) -> Option<String> {
+    let output = String::from_utf8_lossy(output);
+    output.lines().find_map(|line| line.strip_prefix(FAILED)).map(str::to_owned)
 }
 
 /// A script that failed.
@@ -32,9 +32,9 @@ struct FailedScript {
 }
 
 /// The first package that dpkg could not process because of its script.
-fn find(said: &[u8]) -> Option<FailedScript> {
-    let said = String::from_utf8_lossy(said);
-    let lines: Vec<&str> = said.lines().collect();
+fn failed_script(output: &[u8]) -> Option<FailedScript> {
+    let output = String::from_utf8_lossy(output);
+    let lines: Vec<&str> = output.lines().collect();
     let (at, package) = lines.iter().enumerate().find_map(|(at, line)| {
         let rest = line.split_once("dpkg: error processing package ")?.1;
         Some((at, rest.split(' ').next()?))
@@ -81,10 +81,10 @@ mod tests {
 
     #[test]
     fn the_package_its_script_and_what_it_wrote_are_told() {
-        let said = b"Setting up a (1) ...\nfine\nSetting up b:amd64 (2) ...\nso\nfardpkg: error processing package b:amd64 \
+        let output = b"Setting up a (1) ...\nfine\nSetting up b:amd64 (2) ...\nso\nfardpkg: error processing package b:amd64 \
             (--configure):\n installed b:amd64 package post-installation script subprocess returned error exit status 255\n\
             Setting up c (3) ...\nErrors were encountered while processing:\n b:amd64\n";
-        let found = find(said).unwrap();
+        let found = failed_script(output).unwrap();
         assert_eq!((found.package.as_str(), found.ended), ("b:amd64", CommandEnd::Status(255)));
         assert_eq!(String::from_utf8(found.tail).unwrap(), "so\nfar");
         assert_eq!(found.command, "/var/lib/dpkg/info/b:amd64.postinst configure");
@@ -92,9 +92,9 @@ mod tests {
 
     #[test]
     fn a_trigger_that_was_killed_is_told() {
-        let said = b"Processing triggers for man-db (2.11) ...\ndpkg: error processing package man-db (--configure):\n \
+        let output = b"Processing triggers for man-db (2.11) ...\ndpkg: error processing package man-db (--configure):\n \
             installed man-db package post-installation script subprocess was killed by signal (Killed)\n";
-        let found = find(said).unwrap();
+        let found = failed_script(output).unwrap();
         assert_eq!(
             (found.command.as_str(), found.ended),
             ("/var/lib/dpkg/info/man-db.postinst triggered", CommandEnd::Signal(9))
@@ -103,15 +103,18 @@ mod tests {
 
     #[test]
     fn a_command_that_was_left_for_the_end_is_told() {
-        let said = b"  File \"/usr/lib/x.py\", line 1\namiforge: failed: py3compile -p python3-x\n";
-        assert_eq!(left(said).unwrap(), "py3compile -p python3-x");
-        assert_eq!(left(b"Setting up a (1) ...\n"), None);
+        let output = b"  File \"/usr/lib/x.py\", line 1\namiforge: failed: py3compile -p python3-x\n";
+        assert_eq!(deferred_command(output).unwrap(), "py3compile -p python3-x");
+        assert_eq!(deferred_command(b"Setting up a (1) ...\n"), None);
     }
 
     #[test]
     fn other_failures_stay_as_they_are() {
-        assert_eq!(find(b"dpkg: unrecoverable fatal error, aborting:\n"), None);
-        assert_eq!(find(b"dpkg: error processing package x (--configure):\n dependency problems\n"), None);
-        assert_eq!(find(b""), None);
+        assert_eq!(failed_script(b"dpkg: unrecoverable fatal error, aborting:\n"), None);
+        assert_eq!(
+            failed_script(b"dpkg: error processing package x (--configure):\n dependency problems\n"),
+            None
+        );
+        assert_eq!(failed_script(b""), None);
     }
 }

@@ -13,11 +13,11 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
 use amiforge_sandbox::SandboxStep;
 
-use crate::configure::shim::{PlacedScript, StandIn, put, remove};
+use crate::configure::shim::{InstalledShim, Shim, put, remove};
 use crate::deb::unpack::UnpackedPackage;
 
 /// Makes initrds. What a kernel asks for comes with the trigger as well.
-const INITRDS: StandIn = StandIn {
+const INITRDS: Shim = Shim {
     path: b"usr/sbin/update-initramfs",
     script: concat!(
         "#!/bin/sh\ncase \"$*\" in\n-c*) exit 0 ;;\n-u) mkdir -p /run/amiforge && : >/run/amiforge/initrd ;;\n",
@@ -29,7 +29,7 @@ const INITRDS: StandIn = StandIn {
 const REAL_INITRDS: &str = "usr/sbin/update-initramfs.amiforge";
 
 /// Makes the bundle of certificates: without hooks when the package is configured, and again with them.
-const CERTIFICATES: StandIn = StandIn {
+const CERTIFICATES: Shim = Shim {
     path: b"usr/sbin/update-ca-certificates",
     script: concat!(
         "#!/bin/sh\nif [ \"$*\" = '--hooksdir ' ]; then\n",
@@ -42,7 +42,7 @@ const CERTIFICATES: StandIn = StandIn {
 const REAL_CERTIFICATES: &str = "usr/sbin/update-ca-certificates.amiforge";
 
 /// Compiles the Python of a package; words that a shell would read otherwise are not left to one.
-const PYTHON: StandIn = StandIn {
+const PYTHON: Shim = Shim {
     path: b"usr/bin/py3compile",
     script: concat!(
         "#!/bin/sh\nfor word; do case $word in\n",
@@ -58,7 +58,7 @@ const REAL_PYTHON: &str = "usr/bin/py3compile.amiforge";
 pub(super) const IMPORTS_COMPILE_NOTHING: (&str, &str) = ("PYTHONDONTWRITEBYTECODE", "1");
 
 /// Does all that was written down: one program on each core, one of which makes the initrd.
-const CATCH_UP: &str = "\
+const RUN_DEFERRED: &str = "\
 cd /run/amiforge 2>/dev/null || exit 0
 failed() {
     echo \"amiforge: failed: $*\" >&2
@@ -85,35 +85,35 @@ fi
 [ \"$compiled\" != no ]
 ";
 
-/// What [`CATCH_UP`] writes before the command that failed.
+/// What [`RUN_DEFERRED`] writes before the command that failed.
 pub(super) const FAILED: &str = "amiforge: failed: ";
 
-/// What stands in for programs that are left for later.
+/// What stands in for programs that are left for deferred.
 pub(super) struct DeferredPrograms {
-    placed: Vec<(PlacedScript, &'static str)>,
+    placed: Vec<(InstalledShim, &'static str)>,
     kernels: Vec<String>,
 }
 
 impl DeferredPrograms {
     /// Puts the stand-ins in the place of what the packages have of these programs.
     pub(super) fn prepare(tree: &mut Tree, packages: &[UnpackedPackage], epoch: Time) -> Self {
-        let kernels = promise_initrds(tree, packages, epoch);
-        let mut later = Self { placed: Vec::new(), kernels };
-        if !later.kernels.is_empty() {
-            later.stand_in(INITRDS, REAL_INITRDS, tree, epoch);
+        let kernels = create_empty_initrds(tree, packages, epoch);
+        let mut deferred = Self { placed: Vec::new(), kernels };
+        if !deferred.kernels.is_empty() {
+            deferred.add_shim(INITRDS, REAL_INITRDS, tree, epoch);
         }
-        later.stand_in(CERTIFICATES, REAL_CERTIFICATES, tree, epoch);
-        later.stand_in(PYTHON, REAL_PYTHON, tree, epoch);
-        later
+        deferred.add_shim(CERTIFICATES, REAL_CERTIFICATES, tree, epoch);
+        deferred.add_shim(PYTHON, REAL_PYTHON, tree, epoch);
+        deferred
     }
 
-    fn stand_in(&mut self, is: StandIn, real: &'static str, tree: &mut Tree, epoch: Time) {
-        if tree.lookup(is.path).is_none() {
+    fn add_shim(&mut self, shim: Shim, real: &'static str, tree: &mut Tree, epoch: Time) {
+        if tree.lookup(shim.path).is_none() {
             return;
         }
-        let Some(placed) = is.place(tree, epoch) else { return };
-        if let Some(before) = placed.before() {
-            put(tree, real.as_bytes(), before.clone());
+        let Some(placed) = shim.install(tree, epoch) else { return };
+        if let Some(replaced) = placed.replaced() {
+            put(tree, real.as_bytes(), replaced.clone());
         }
         self.placed.push((placed, real));
     }
@@ -123,7 +123,7 @@ impl DeferredPrograms {
         if self.placed.is_empty() {
             return Vec::new();
         }
-        let mut steps = vec![SandboxStep::shell("what packages left for the end", CATCH_UP)];
+        let mut steps = vec![SandboxStep::shell("deferred work of the packages", RUN_DEFERRED)];
         for kernel in &self.kernels {
             let name = format!("making the initrd of Linux {kernel}");
             let script = format!("test -s '/boot/initrd.img-{kernel}' || /{REAL_INITRDS} -c -k '{kernel}'");
@@ -133,9 +133,9 @@ impl DeferredPrograms {
     }
 
     /// Puts the programs back.
-    pub(super) fn take_back(self, tree: &mut Tree) {
+    pub(super) fn restore(self, tree: &mut Tree) {
         for (placed, real) in self.placed {
-            placed.take_back(tree);
+            placed.restore(tree);
             remove(tree, real.as_bytes());
         }
     }
@@ -143,7 +143,7 @@ impl DeferredPrograms {
 
 /// Makes empty initrds for kernels that would make one while they are configured and another when the trigger runs.
 /// The trigger fills the newest's; boot loaders that look for one find it.
-fn promise_initrds(tree: &mut Tree, packages: &[UnpackedPackage], epoch: Time) -> Vec<String> {
+fn create_empty_initrds(tree: &mut Tree, packages: &[UnpackedPackage], epoch: Time) -> Vec<String> {
     let Some(boot) = tree.lookup(b"boot") else { return Vec::new() };
     if !packages.iter().any(|package| package.locked.name == "initramfs-tools") {
         return Vec::new();

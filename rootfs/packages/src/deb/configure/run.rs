@@ -16,12 +16,12 @@ use amiforge_sandbox::{Captured, Sandbox, SandboxError, SandboxJob, SandboxStep}
 use amiforge_store::blobs::Blobs;
 use amiforge_store::watch::Watch;
 
-use super::attribution::blame;
+use super::attribution::attribute;
 use super::debconf;
 use super::deferred::{DeferredPrograms, IMPORTS_COMPILE_NOTHING};
 use super::order::PackageNeeds;
 use crate::backend::ScriptSettings;
-use crate::configure::account_ids::Numbered;
+use crate::configure::account_ids::AccountShims;
 use crate::configure::shim::{self, STARTS_NOTHING};
 use crate::deb::unpack::UnpackedPackage;
 
@@ -59,22 +59,23 @@ pub fn configure(
     watch: &dyn Watch,
 ) -> Result<Captured, SandboxError> {
     let mut tree = tree.clone();
-    let idle: Vec<_> = STARTS_NOTHING.iter().filter_map(|one| one.place(&mut tree, settings.epoch)).collect();
-    let numbered = Numbered::prepare(&mut tree, settings.accounts, settings.epoch);
-    let later = DeferredPrograms::prepare(&mut tree, packages, settings.epoch);
+    let idle: Vec<_> =
+        STARTS_NOTHING.iter().filter_map(|one| one.install(&mut tree, settings.epoch)).collect();
+    let account_shims = AccountShims::prepare(&mut tree, settings.accounts, settings.epoch);
+    let deferred = DeferredPrograms::prepare(&mut tree, packages, settings.epoch);
     let answers = debconf::selections(packages, settings.answers).text;
-    let first = numbered.step().into_iter().chain(answer(&answers));
-    let mut job = SandboxJob::new(first.chain(steps(packages, &later)).collect(), settings.epoch);
+    let first = account_shims.step().into_iter().chain(answer(&answers));
+    let mut job = SandboxJob::new(first.chain(steps(packages, &deferred)).collect(), settings.epoch);
     (job.limits, job.on_failure, job.clock) = (settings.limits, settings.on_failure, settings.clock);
     job.seed = settings.seed;
     job.env = variables();
-    let mut captured = sandbox.run(&tree, blobs, &job, watch).map_err(blame)?;
+    let mut captured = sandbox.run(&tree, blobs, &job, watch).map_err(attribute)?;
     let after = &mut captured.tree;
     for placed in idle {
-        placed.take_back(after);
+        placed.restore(after);
     }
-    later.take_back(after);
-    numbered.take_back(after);
+    deferred.restore(after);
+    account_shims.restore(after);
     for path in REMOVED {
         shim::remove(after, path);
     }
@@ -117,7 +118,7 @@ fn answer(answers: &str) -> Option<SandboxStep> {
     Some(step.env("ANSWERS", answers))
 }
 
-fn steps(packages: &[UnpackedPackage], later: &DeferredPrograms) -> Vec<SandboxStep> {
+fn steps(packages: &[UnpackedPackage], deferred: &DeferredPrograms) -> Vec<SandboxStep> {
     let needs = PackageNeeds::of(packages);
     let base = needs.base();
     let mut steps = Vec::new();
@@ -143,7 +144,7 @@ fn steps(packages: &[UnpackedPackage], later: &DeferredPrograms) -> Vec<SandboxS
     steps.append(&mut dependent);
     let words = DPKG.iter().chain(&["--configure", "--pending"]).copied();
     steps.push(SandboxStep::new("configuring the packages", words));
-    steps.extend(later.steps());
+    steps.extend(deferred.steps());
     steps
 }
 

@@ -77,7 +77,7 @@ pub enum DebError {
         end: u64,
     },
     /// A member is not the one required at its position.
-    #[error("its member `{found}` stands where `{expected}` should")]
+    #[error("its member is `{found}` where `{expected}` is required")]
     Order {
         /// What is there.
         found: String,

@@ -18,22 +18,22 @@ pub enum ResolveError {
         hint: String,
     },
     /// The package is there, but not in that version.
-    #[error("`{name}` is not to be had in version `{wanted}`: there is {available}")]
+    #[error("`{name}` is not available in version `{required}`: there is {available}")]
     NoVersion {
         /// Name of the package.
         name: String,
         /// The requested version.
-        wanted: String,
+        required: String,
         /// The versions that there are.
         available: String,
     },
     /// The package is there, but not in that suite.
-    #[error("`{name}` is not in the suite `{wanted}`, but in {available}")]
+    #[error("`{name}` is not in the suite `{required}`, but in {available}")]
     NotInSuite {
         /// Name of the package.
         name: String,
         /// The requested suite.
-        wanted: String,
+        required: String,
         /// The suites that have it.
         available: String,
     },
@@ -51,9 +51,9 @@ pub enum ResolveError {
         /// Those that provide it.
         providers: String,
     },
-    /// Asked for and left out at once.
-    #[error("`{0}` is asked for and left out by `without` at once: take one of them away")]
-    AskedAndLeftOut(String),
+    /// Requested and left out at once.
+    #[error("`{0}` is both requested and left out by `without`: remove one of the two")]
+    RequestedAndExcluded(String),
     /// A field of the archive that cannot be read.
     #[error("`{field}` of {package} in the archive cannot be read")]
     Relation {

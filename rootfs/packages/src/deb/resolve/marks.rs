@@ -87,19 +87,23 @@ impl<'u, 'a> Marks<'u, 'a> {
 
     /// Installs the requested packages, in the order given, on top of what earlier phases did. Afterwards [`Marks::broken`] tells whether it
     /// went well.
-    pub(super) fn phase(&mut self, asked: &[Ver], candidates: &[Option<Ver>]) -> Result<(), ResolveError> {
+    pub(super) fn phase(
+        &mut self,
+        requested: &[Ver],
+        candidates: &[Option<Ver>],
+    ) -> Result<(), ResolveError> {
         for (state, candidate) in self.states.iter_mut().zip(candidates) {
             let current = state.install;
             let candidate = current.or(*candidate);
             *state = PackageState { candidate, install: current, current, ..PackageState::default() };
         }
-        for ver in asked {
+        for ver in requested {
             let pkg = self.universe.ver(*ver).pkg;
             self.at(pkg).candidate = Some(*ver);
             self.at(pkg).protected = true;
             self.mark_install(pkg, NeedsPolicy::Leave, 0, By::Request)?;
         }
-        for ver in asked {
+        for ver in requested {
             self.mark_install(self.universe.ver(*ver).pkg, NeedsPolicy::Mark, 0, By::Request)?;
         }
         Ok(())
@@ -129,13 +133,13 @@ impl<'u, 'a> Marks<'u, 'a> {
 
     /// Takes away what was marked for something that did not come in the end. What is needed, recommended or suggested
     /// by what is there stays, as apt has it.
-    pub(super) fn sweep(&mut self, asked: &[Ver]) -> Result<(), ResolveError> {
-        let mut wanted = vec![false; self.states.len()];
+    pub(super) fn sweep(&mut self, requested: &[Ver]) -> Result<(), ResolveError> {
+        let mut required = vec![false; self.states.len()];
         let current = self.states.iter().filter_map(|state| state.current);
-        let mut heap: Vec<Ver> = asked.iter().copied().chain(current).collect();
+        let mut heap: Vec<Ver> = requested.iter().copied().chain(current).collect();
         while let Some(ver) = heap.pop() {
             let pkg = self.universe.ver(ver).pkg;
-            if std::mem::replace(&mut wanted[pkg.0 as usize], true) || self.installed(pkg) != Some(ver) {
+            if std::mem::replace(&mut required[pkg.0 as usize], true) || self.installed(pkg) != Some(ver) {
                 continue;
             }
             for dep in self.universe.deps(ver)?.iter().filter(|dep| !dep.kind.is_negative()) {
@@ -144,8 +148,8 @@ impl<'u, 'a> Marks<'u, 'a> {
                 }
             }
         }
-        for (state, wanted) in self.states.iter_mut().zip(wanted) {
-            if !wanted && state.current.is_none() {
+        for (state, required) in self.states.iter_mut().zip(required) {
+            if !required && state.current.is_none() {
                 state.install = None;
                 state.mode = MarkMode::Keep;
             }

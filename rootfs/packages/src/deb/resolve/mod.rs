@@ -5,13 +5,13 @@
 //! ([`marks`]); where that leaves a package broken, a complete solver looks for a set that is whole ([`solve`]), and
 //! where there is none, explains why.
 
-mod asked;
 mod error;
 mod marks;
 mod policy;
 mod providers;
 mod reasons;
 mod request;
+mod requested;
 mod solve;
 mod universe;
 
@@ -21,21 +21,21 @@ pub use request::{BasePackages, PinPreference, PinTo, Request, Resolved, Suite};
 use crate::locked::{LockReason, LockedPackage};
 use crate::registry::PackageKind;
 
-use asked::ResolveRequest;
 use marks::{Marks, Recommended};
+use requested::ResolveRequest;
 use universe::{Universe, Ver};
 
 /// Resolves a request among the packages of the suites; where suites are equal, the first counts.
 pub fn resolve(suites: &[Suite<'_>], request: &Request) -> Result<Resolved, ResolveError> {
     let universe = Universe::new(suites, &request.arch, &request.foreign)?;
-    let asked = asked::read(&universe, suites, request)?;
+    let requested = requested::read(&universe, suites, request)?;
     let recommended = if request.recommends { Recommended::Install } else { Recommended::Leave };
-    let installed = match mark(&universe, &asked, recommended, &[])? {
+    let installed = match mark(&universe, &requested, recommended, &[])? {
         Some(installed) => installed,
-        None => search(&universe, suites, request, &asked, recommended)?,
+        None => search(&universe, suites, request, &requested, recommended)?,
     };
     let mut packages: Vec<LockedPackage> =
-        installed.into_iter().map(|ver| locked(&universe, suites, &asked, ver)).collect();
+        installed.into_iter().map(|ver| locked(&universe, suites, &requested, ver)).collect();
     packages.sort_by(|a, b| (&a.name, &a.arch).cmp(&(&b.name, &b.arch)));
     Ok(Resolved { packages })
 }
@@ -43,22 +43,22 @@ pub fn resolve(suites: &[Suite<'_>], request: &Request) -> Result<Resolved, Reso
 /// What apt would install with `also` requested besides; none if that is broken.
 fn mark(
     universe: &Universe<'_>,
-    asked: &ResolveRequest,
+    requested: &ResolveRequest,
     recommended: Recommended,
     also: &[Ver],
 ) -> Result<Option<Vec<Ver>>, ResolveError> {
-    let mut marks = Marks::new(universe, &asked.candidates, recommended);
+    let mut marks = Marks::new(universe, &requested.candidates, recommended);
     // What is named chooses first, as on mmdebstrap's command line.
-    let rest: Vec<Ver> = asked.named.iter().chain(&asked.base).copied().collect();
-    for wanted in [&asked.essential, &rest].into_iter().filter(|wanted| !wanted.is_empty()) {
-        let with: Vec<Ver> = wanted.iter().chain(also).copied().collect();
-        marks.phase(&with, &asked.candidates)?;
+    let rest: Vec<Ver> = requested.named.iter().chain(&requested.base).copied().collect();
+    for required in [&requested.essential, &rest].into_iter().filter(|required| !required.is_empty()) {
+        let with: Vec<Ver> = required.iter().chain(also).copied().collect();
+        marks.phase(&with, &requested.candidates)?;
         if marks.broken()?.is_some()
             || !with.iter().all(|ver| marks.installed(universe.ver(*ver).pkg) == Some(*ver))
         {
             return Ok(None);
         }
-        marks.sweep(wanted)?;
+        marks.sweep(required)?;
     }
     Ok(Some(marks.all_installed().collect()))
 }
@@ -68,16 +68,16 @@ fn search(
     universe: &Universe<'_>,
     suites: &[Suite<'_>],
     request: &Request,
-    asked: &ResolveRequest,
+    requested: &ResolveRequest,
     recommended: Recommended,
 ) -> Result<Vec<Ver>, ResolveError> {
-    let found = solve::solve(universe, suites, request, asked)?;
-    let mut narrowed = asked.clone();
+    let found = solve::solve(universe, suites, request, requested)?;
+    let mut narrowed = requested.clone();
     for ver in &found {
         narrowed.candidates[universe.ver(*ver).pkg.0 as usize] = Some(*ver);
     }
-    for wanted in [&mut narrowed.essential, &mut narrowed.base, &mut narrowed.named] {
-        for ver in wanted.iter_mut() {
+    for required in [&mut narrowed.essential, &mut narrowed.base, &mut narrowed.named] {
+        for ver in required.iter_mut() {
             let pkg = universe.ver(*ver).pkg;
             *ver = narrowed.candidates[pkg.0 as usize].unwrap_or(*ver);
         }
@@ -85,13 +85,18 @@ fn search(
     Ok(mark(universe, &narrowed, recommended, &found)?.unwrap_or(found))
 }
 
-fn locked(universe: &Universe<'_>, suites: &[Suite<'_>], asked: &ResolveRequest, ver: Ver) -> LockedPackage {
+fn locked(
+    universe: &Universe<'_>,
+    suites: &[Suite<'_>],
+    requested: &ResolveRequest,
+    ver: Ver,
+) -> LockedPackage {
     let version = universe.ver(ver);
     let record = version.record;
     let is_in = |list: &[Ver]| list.iter().any(|other| universe.ver(*other).pkg == version.pkg);
-    let reason = if is_in(&asked.named) {
+    let reason = if is_in(&requested.named) {
         LockReason::Named
-    } else if is_in(&asked.essential) || is_in(&asked.base) {
+    } else if is_in(&requested.essential) || is_in(&requested.base) {
         LockReason::Base
     } else {
         LockReason::Dependency

@@ -19,8 +19,8 @@ pub(super) fn priority(
 ) -> i32 {
     let version = universe.ver(ver);
     let name = universe.pkg(version.pkg).name;
-    let in_suite = |wanted: &str| {
-        version.suites.iter().any(|at| suites.get(*at).is_some_and(|suite| suite.names.contains(&wanted)))
+    let in_suite = |required: &str| {
+        version.suites.iter().any(|at| suites.get(*at).is_some_and(|suite| suite.names.contains(&required)))
     };
     let fits = |pin: &&PinPreference| {
         matches(&pin.package, name)
@@ -35,7 +35,7 @@ pub(super) fn priority(
     // A general pin is of suites, one by one; the version has the best of those that it is in.
     let of_suite = |suite: &Suite<'_>| {
         let general = pins.iter().filter(|pin| pin.package == "*").find(|pin| match &pin.to {
-            PinTo::Suite(wanted) => suite.names.contains(&wanted.as_str()),
+            PinTo::Suite(required) => suite.names.contains(&required.as_str()),
             PinTo::Version(pattern) => matches(pattern, version.record.version),
         });
         general.map_or(suite.priority, |pin| pin.priority)

@@ -4,29 +4,29 @@
 use std::collections::VecDeque;
 
 use super::ResolveError;
-use super::asked::ResolveRequest;
+use super::requested::ResolveRequest;
 use super::universe::{Dep, DependencyKind, Pkg, Universe, Ver};
 
 /// The reasons, one to a line, each indented below what led to it.
 pub(super) fn why(
     universe: &Universe<'_>,
-    asked: &ResolveRequest,
+    requested: &ResolveRequest,
     roots: &[Ver],
 ) -> Result<Vec<String>, ResolveError> {
-    let needed = NeededPackages::of(universe, asked, roots)?;
+    let needed = NeededPackages::of(universe, requested, roots)?;
     if let Some((at, dep)) = &needed.missing {
-        let mut lines = needed.way(*at, asked);
-        let (verb, what) = (needs(dep.kind), wanted(universe, dep));
+        let mut lines = needed.way(*at, requested);
+        let (verb, what) = (needs(dep.kind), required(universe, dep));
         lines.push(indented(lines.len(), &format!("which {verb} {what}")));
         lines.push(indented(lines.len(), &nothing(universe, dep)));
         return Ok(lines);
     }
     if let Some((one, other, dep)) = needed.conflict()? {
-        let mut lines = needed.way(one, asked);
-        let what = wanted(universe, &dep);
+        let mut lines = needed.way(one, requested);
+        let what = required(universe, &dep);
         let verb = if dep.kind == DependencyKind::Breaks { "breaks" } else { "conflicts with" };
         lines.push(indented(lines.len(), &format!("which {verb} {what}")));
-        lines.extend(needed.way(other, asked));
+        lines.extend(needed.way(other, requested));
         return Ok(lines);
     }
     Ok(vec!["every choice among alternatives ends in a conflict".to_owned()])
@@ -42,14 +42,18 @@ struct NeededPackages<'u, 'a> {
 
 impl<'u, 'a> NeededPackages<'u, 'a> {
     /// Breadth first, so that ways are short. Stops at the first dependency that nothing answers.
-    fn of(universe: &'u Universe<'a>, asked: &ResolveRequest, roots: &[Ver]) -> Result<Self, ResolveError> {
+    fn of(
+        universe: &'u Universe<'a>,
+        requested: &ResolveRequest,
+        roots: &[Ver],
+    ) -> Result<Self, ResolveError> {
         let mut needed = Self { universe, all: Vec::new(), missing: None };
         // What was named explains more than what is there anyway.
-        let base = roots.iter().filter(|ver| !asked.named.contains(ver));
-        for ver in asked.named.iter().chain(base) {
+        let base = roots.iter().filter(|ver| !requested.named.contains(ver));
+        for ver in requested.named.iter().chain(base) {
             needed.add(*ver, None);
         }
-        let chosen = |pkg: Pkg| asked.candidates.get(pkg.0 as usize).copied().flatten();
+        let chosen = |pkg: Pkg| requested.candidates.get(pkg.0 as usize).copied().flatten();
         let mut queue: VecDeque<usize> = (0..needed.all.len()).collect();
         while let Some(at) = queue.pop_front() {
             let ver = needed.all[at].0;
@@ -102,7 +106,7 @@ impl<'u, 'a> NeededPackages<'u, 'a> {
     }
 
     /// The way from a wish to a package.
-    fn way(&self, to: usize, asked: &ResolveRequest) -> Vec<String> {
+    fn way(&self, to: usize, requested: &ResolveRequest) -> Vec<String> {
         let mut steps = vec![to];
         let mut at = to;
         while let Some((from, _)) = self.all[at].1 {
@@ -115,7 +119,7 @@ impl<'u, 'a> NeededPackages<'u, 'a> {
             let label = self.universe.label_ver(ver);
             let text = match through {
                 Some((_, kind)) => format!("which {} {label}", needs(kind)),
-                None if asked.named.contains(&ver) => format!("{label} is asked for"),
+                None if requested.named.contains(&ver) => format!("{label} is requested"),
                 None => format!("{label} belongs to the base"),
             };
             indented(depth, &text)
@@ -128,10 +132,10 @@ fn needs(kind: DependencyKind) -> &'static str {
     if kind == DependencyKind::PreDepends { "needs before it is unpacked" } else { "needs" }
 }
 
-fn wanted(universe: &Universe<'_>, dep: &Dep<'_>) -> String {
+fn required(universe: &Universe<'_>, dep: &Dep<'_>) -> String {
     let all = dep.targets.iter().map(|target| universe.label_target(target));
     let text = all.collect::<Vec<_>>().join(" or ");
-    if text.is_empty() { "a package of an architecture that is not asked for".to_owned() } else { text }
+    if text.is_empty() { "a package of an architecture that is not requested".to_owned() } else { text }
 }
 
 /// What is available instead.

@@ -11,8 +11,8 @@ use resolvo::{
     UnsolvableOrCancelled, VersionSetId, VersionSetUnionId,
 };
 
-use super::asked::ResolveRequest;
 use super::reasons;
+use super::requested::ResolveRequest;
 use super::universe::{Dep, Pkg, Universe, Ver};
 use super::{Request, ResolveError, Suite, policy};
 
@@ -21,14 +21,15 @@ pub(super) fn solve(
     universe: &Universe<'_>,
     suites: &[Suite<'_>],
     request: &Request,
-    asked: &ResolveRequest,
+    requested: &ResolveRequest,
 ) -> Result<Vec<Ver>, ResolveError> {
-    let roots: Vec<Ver> = asked.essential.iter().chain(&asked.base).chain(&asked.named).copied().collect();
+    let roots: Vec<Ver> =
+        requested.essential.iter().chain(&requested.base).chain(&requested.named).copied().collect();
     let choice = SolverView {
         universe,
         suites,
         request,
-        asked,
+        requested,
         sets: RefCell::default(),
         unions: RefCell::default(),
         fault: RefCell::default(),
@@ -42,7 +43,7 @@ pub(super) fn solve(
     match solved {
         Ok(found) => Ok(found.into_iter().map(|id| Ver(id.into_raw())).collect()),
         Err(UnsolvableOrCancelled::Unsolvable(_) | UnsolvableOrCancelled::Cancelled(_)) => {
-            Err(ResolveError::Unsolvable { reasons: reasons::why(universe, asked, &roots)? })
+            Err(ResolveError::Unsolvable { reasons: reasons::why(universe, requested, &roots)? })
         }
     }
 }
@@ -55,7 +56,7 @@ struct SolverView<'c, 'a> {
     universe: &'c Universe<'a>,
     suites: &'c [Suite<'c>],
     request: &'c Request,
-    asked: &'c ResolveRequest,
+    requested: &'c ResolveRequest,
     sets: RefCell<Vec<Set>>,
     unions: RefCell<Vec<Vec<VersionSetId>>>,
     /// The first field that could not be read.
@@ -72,18 +73,18 @@ impl<'a> SolverView<'_, 'a> {
     /// The requirement: the version that is named, or for others any that may be installed.
     fn root(&self, ver: Ver) -> Requirement {
         let pkg = self.universe.ver(ver).pkg;
-        let versions = if self.asked.named.contains(&ver) { vec![ver] } else { self.versions(pkg) };
+        let versions = if self.requested.named.contains(&ver) { vec![ver] } else { self.versions(pkg) };
         self.set(pkg, versions).into()
     }
 
     /// The versions that may be installed, the likeliest first: what marking would take, then what apt would take
     /// where an older lock has something else.
     fn versions(&self, pkg: Pkg) -> Vec<Ver> {
-        let Some(first) = self.asked.candidates.get(pkg.0 as usize).copied().flatten() else {
+        let Some(first) = self.requested.candidates.get(pkg.0 as usize).copied().flatten() else {
             return Vec::new();
         };
         let second = policy::candidate(self.universe, self.suites, &self.request.pins, pkg);
-        let second = second.filter(|second| *second != first && !self.asked.named.contains(&first));
+        let second = second.filter(|second| *second != first && !self.requested.named.contains(&first));
         std::iter::once(first).chain(second).collect()
     }
 
@@ -180,8 +181,8 @@ impl DependencyProvider for SolverView<'_, '_> {
         inverse: bool,
     ) -> Vec<SolvableId> {
         let (_, versions) = self.set_of(version_set);
-        let wanted = |id: &&SolvableId| versions.contains(&Ver(id.into_raw())) != inverse;
-        candidates.iter().filter(wanted).copied().collect()
+        let required = |id: &&SolvableId| versions.contains(&Ver(id.into_raw())) != inverse;
+        candidates.iter().filter(required).copied().collect()
     }
 
     async fn get_candidates(&self, name: NameId) -> Option<Candidates> {

@@ -193,7 +193,7 @@ fn a_request_that_cannot_be_met_says_what_to_ask_for() {
     let of = |word: &str| told(&request(&[word]));
     assert_eq!(of("apche2"), "no suite has a package `apche2`: did you mean `apache2`?");
     assert_eq!(of("nowhere"), "no suite has a package `nowhere`: is a component or a suite missing?");
-    assert_eq!(of("apache2=2.*"), "`apache2` is not to be had in version `2.*`: there is 1");
+    assert_eq!(of("apache2=2.*"), "`apache2` is not available in version `2.*`: there is 1");
     assert_eq!(of("apache2/other"), "`apache2` is not in the suite `other`, but in main");
     assert_eq!(of("virtual"), "`virtual` is provided by several packages: name one of v1, v2");
     assert_eq!(main_only(lines, &["single"]).unwrap(), ["v2 1"]);
@@ -209,7 +209,7 @@ fn the_way_to_what_is_missing_is_told() {
     let lines = "web 1 amd64; Depends: php (>= 8)\nphp 8 amd64; Depends: zlib (>= 2) | miniz\nzlib 1 amd64";
     let fault = main_only(lines, &["web"]).unwrap_err().to_string();
     let expected = "these packages cannot be installed together:\n\
-                    web (= 1) is asked for\n  which needs php (= 8)\n    which needs zlib (>= 2) or miniz\n      \
+                    web (= 1) is requested\n  which needs php (= 8)\n    which needs zlib (>= 2) or miniz\n      \
                     of which there is only zlib (= 1), that does not fit or may not be installed";
     assert_eq!(fault, expected);
 }
@@ -219,8 +219,8 @@ fn two_ways_that_exclude_each_other_are_both_told() {
     let lines = "a 1 amd64; Depends: b\nb 1 amd64; Conflicts: d\nc 1 amd64; Depends: d\nd 1 amd64";
     let fault = main_only(lines, &["a", "c"]).unwrap_err().to_string();
     let expected = "these packages cannot be installed together:\n\
-                    a (= 1) is asked for\n  which needs b (= 1)\n    which conflicts with d\n\
-                    c (= 1) is asked for\n  which needs d (= 1)";
+                    a (= 1) is requested\n  which needs b (= 1)\n    which conflicts with d\n\
+                    c (= 1) is requested\n  which needs d (= 1)";
     assert_eq!(fault, expected);
 }
 

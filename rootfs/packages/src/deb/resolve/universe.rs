@@ -104,7 +104,7 @@ pub(super) struct Dep<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DependencyTarget<'a> {
     pub(super) pkg: Pkg,
-    wanted: WantedVersion<'a>,
+    required: WantedVersion<'a>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -212,7 +212,7 @@ impl<'a> Universe<'a> {
 
     /// A target declared by the archive.
     pub(super) fn label_target(&self, target: &DependencyTarget<'_>) -> String {
-        match target.wanted {
+        match target.required {
             WantedVersion::Said(relation) => relation.to_string(),
             WantedVersion::Sibling { not: None } => self.label(target.pkg),
             WantedVersion::Sibling { not: Some(version) } => {
@@ -264,9 +264,9 @@ impl<'a> Universe<'a> {
         relation: &Relation<'a>,
         own: ArchIndex,
     ) -> Vec<DependencyTarget<'a>> {
-        let wanted = WantedVersion::Said(*relation);
+        let required = WantedVersion::Said(*relation);
         let found =
-            |arch: ArchIndex| self.find(relation.name, arch).map(|pkg| DependencyTarget { pkg, wanted });
+            |arch: ArchIndex| self.find(relation.name, arch).map(|pkg| DependencyTarget { pkg, required });
         if kind.is_negative() && relation.arch.is_none() {
             return (0..self.archs.len()).filter_map(|at| found(ArchIndex::Of(at as u8))).collect();
         }
@@ -282,7 +282,7 @@ impl<'a> Universe<'a> {
         self.siblings_of(version.pkg)
             .map(|pkg| Dep {
                 kind,
-                targets: vec![DependencyTarget { pkg, wanted: WantedVersion::Sibling { not } }],
+                targets: vec![DependencyTarget { pkg, required: WantedVersion::Sibling { not } }],
             })
             .collect()
     }
@@ -309,13 +309,13 @@ impl<'a> Universe<'a> {
         let owner = self.ver(of);
         let name = self.pkg(owner.pkg).name;
         let same = owner.record.multi_arch == MultiArch::Same;
-        let sibling = matches!(target.wanted, WantedVersion::Sibling { .. });
+        let sibling = matches!(target.required, WantedVersion::Sibling { .. });
         let named = self.pkg(target.pkg);
         let ignored =
             kind.is_negative() && named.name == name && (target.pkg == owner.pkg || (same && !sibling));
         let mut answers = Vec::new();
         if let Some(ver) = chosen(target.pkg).filter(|_| !ignored)
-            && target.wanted.admits(Some(self.ver(ver).record.version))
+            && target.required.admits(Some(self.ver(ver).record.version))
         {
             answers.push(ver);
         }
@@ -323,7 +323,7 @@ impl<'a> Universe<'a> {
             let by = self.ver(provided.by).pkg;
             if (kind.is_negative() && (sibling || self.pkg(by).name == name))
                 || chosen(by) != Some(provided.by)
-                || !target.wanted.admits(provided.version)
+                || !target.required.admits(provided.version)
                 || answers.contains(&provided.by)
             {
                 continue;

@@ -35,7 +35,7 @@ pub enum UnpackError {
         package: String,
         /// What is wrong.
         #[source]
-        source: Box<PackageFault>,
+        source: Box<PackageContentError>,
     },
     /// Two packages give a path.
     #[error(
@@ -73,7 +73,7 @@ pub enum UnpackError {
 /// What is wrong with what a package holds.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum PackageFault {
+pub enum PackageContentError {
     /// No control file.
     #[error("it has no file `control`")]
     NoControl,

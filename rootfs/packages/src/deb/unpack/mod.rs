@@ -1,14 +1,14 @@
 //! Unpacking: the `.deb` files of a locked set into one tree whose contents are in the store, as `dpkg --unpack`
 //! would leave them, with `/usr` merged first as debootstrap does. No script runs and nothing is configured.
 //!
-//! deb(5), dpkg(1), Debian policy chapters 6 and 7; the rules where packages meet are in [`place`].
+//! deb(5), dpkg(1), Debian policy chapters 6 and 7; the rules where packages resolve_conflict are in [`tree_builder`].
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
 pub use self::error::UnpackError;
 pub use self::package::{Conffile, Interest, Member, Trigger, UnpackedPackage};
-use self::place::{PlacedPackages, Placing};
+use self::tree_builder::{BuiltTree, TreeBuilder};
 use super::diversions::{self, Diversion};
 use crate::backend::PackageFile;
 use crate::filters::Filters;
@@ -21,9 +21,9 @@ mod error;
 mod gather;
 mod merged;
 mod package;
-mod place;
 mod read;
 mod replace;
+mod tree_builder;
 
 /// What unpacking gives.
 #[derive(Debug)]
@@ -62,15 +62,15 @@ pub fn unpack(
     let names: Vec<_> = read.iter().map(|(read, _)| key(&read.package)).collect();
     // base-files comes first, as in a bootstrap: it has the directories that all others put things into.
     read.sort_by_key(|(read, _)| read.package.locked.name != "base-files");
-    let mut placing = Placing::new(blobs, filters, &diversions);
-    placing.merge_usr(merged::links(&read.iter().map(|(read, _)| read).collect::<Vec<_>>()));
+    let mut builder = TreeBuilder::new(blobs, filters, &diversions);
+    builder.merge_usr(merged::links(&read.iter().map(|(read, _)| read).collect::<Vec<_>>()));
     for (read, source) in read {
         if watch.interrupted() {
             return Err(UnpackError::Interrupted);
         }
-        placing.take(read, source)?;
+        builder.take(read, source)?;
     }
-    let PlacedPackages { tree, mut packages, newest } = placing.finish();
+    let BuiltTree { tree, mut packages, newest } = builder.finish();
     packages.sort_by_cached_key(|package| names.iter().position(|name| *name == key(package)));
     let (newest, outstanding) = (newest.unwrap_or(Time::EPOCH), Outstanding::new(tasks));
     Ok(Unpacked { tree, packages, diversions, newest, outstanding })

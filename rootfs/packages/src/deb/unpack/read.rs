@@ -10,7 +10,7 @@ use amiforge_formats::tree::{Content, NodeKind};
 use amiforge_store::Spool;
 use amiforge_store::watch::Watch;
 
-use super::error::PackageFault;
+use super::error::PackageContentError;
 use super::package::{Conffile, Interest, Member, Trigger, UnpackedPackage};
 use crate::deb::control::Paragraph;
 use crate::deb::file::ArchiveLengths;
@@ -37,10 +37,10 @@ pub(super) fn read(
     spool: &Spool,
     parts: ArchiveLengths,
     watch: &dyn Watch,
-) -> Result<ReadPackage, PackageFault> {
+) -> Result<ReadPackage, PackageContentError> {
     let mut members = members(spool, parts, watch)?;
-    let control = members.remove("control").ok_or(PackageFault::NoControl)?.bytes;
-    let control = Paragraph::read(&control).map_err(PackageFault::Fields)?;
+    let control = members.remove("control").ok_or(PackageContentError::NoControl)?.bytes;
+    let control = Paragraph::read(&control).map_err(PackageContentError::Fields)?;
     let list = |name: &str| members.get(name).map_or(&b""[..], |member| member.bytes.as_slice());
     let conffiles = conffiles(list("conffiles"))?;
     let triggers = triggers(list("triggers"))?;
@@ -51,7 +51,7 @@ pub(super) fn read(
         files.push(listed(path));
         entries.push((path.to_vec(), entry));
     })
-    .map_err(PackageFault::Data)?;
+    .map_err(PackageContentError::Data)?;
     let locked = locked.clone();
     let package = UnpackedPackage { locked, control, members, conffiles, triggers, files, filtered: 0 };
     agrees(&package)?;
@@ -65,7 +65,7 @@ fn listed(path: &[u8]) -> Vec<u8> {
 }
 
 /// The lock and the package must speak of the same thing.
-fn agrees(package: &UnpackedPackage) -> Result<(), PackageFault> {
+fn agrees(package: &UnpackedPackage) -> Result<(), PackageContentError> {
     let locked = &package.locked;
     for (field, expected) in
         [("Package", &locked.name), ("Version", &locked.version), ("Architecture", &locked.arch)]
@@ -73,7 +73,7 @@ fn agrees(package: &UnpackedPackage) -> Result<(), PackageFault> {
         let actual = package.field(field).unwrap_or_default();
         if actual != *expected {
             let (expected, actual) = (expected.clone(), actual.to_owned());
-            return Err(PackageFault::Differs { field, expected, actual });
+            return Err(PackageContentError::Differs { field, expected, actual });
         }
     }
     Ok(())
@@ -84,10 +84,10 @@ fn members(
     spool: &Spool,
     parts: ArchiveLengths,
     watch: &dyn Watch,
-) -> Result<BTreeMap<String, Member>, PackageFault> {
+) -> Result<BTreeMap<String, Member>, PackageContentError> {
     let archive = parts.control(spool);
     let tree = tar::index(&archive, ArchiveLocation { source: OWN, at: 0 }, watch)
-        .map_err(PackageFault::Control)?
+        .map_err(PackageContentError::Control)?
         .tree;
     let mut members = BTreeMap::new();
     for (name, id) in tree.entries(tree.root()).into_iter().flatten() {
@@ -95,16 +95,16 @@ fn members(
         let NodeKind::File(content) = &node.kind else { continue };
         let name = String::from_utf8_lossy(name.as_bytes()).into_owned();
         if content.len() > MEMBER_MAX {
-            return Err(PackageFault::TooLong { name, len: content.len(), max: MEMBER_MAX });
+            return Err(PackageContentError::TooLong { name, len: content.len(), max: MEMBER_MAX });
         }
         let mut bytes = vec![0; usize::try_from(content.len()).unwrap_or(0)];
         match content {
             Content::Slice { at, .. } => {
-                archive.read_exact_at(*at, &mut bytes).map_err(PackageFault::Read)?;
+                archive.read_exact_at(*at, &mut bytes).map_err(PackageContentError::Read)?;
             }
             Content::Inline(_) => {}
             // No writer of packages makes holes.
-            Content::Sparse { .. } => return Err(PackageFault::Sparse { name }),
+            Content::Sparse { .. } => return Err(PackageContentError::Sparse { name }),
         }
         members.insert(name, Member { bytes, mode: node.meta.mode, mtime: node.meta.mtime });
     }
@@ -117,7 +117,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// deb-conffiles(5): a path per line, with a flag before it or none.
-fn conffiles(bytes: &[u8]) -> Result<Vec<Conffile>, PackageFault> {
+fn conffiles(bytes: &[u8]) -> Result<Vec<Conffile>, PackageContentError> {
     lines(bytes)
         .map(|line| {
             let (obsolete, path) = match line.strip_prefix(b"remove-on-upgrade ") {
@@ -125,7 +125,7 @@ fn conffiles(bytes: &[u8]) -> Result<Vec<Conffile>, PackageFault> {
                 None => (false, line),
             };
             if !path.starts_with(b"/") {
-                return Err(PackageFault::Conffile { line: line.to_vec() });
+                return Err(PackageContentError::Conffile { line: line.to_vec() });
             }
             Ok(Conffile { path: path.to_vec(), obsolete })
         })
@@ -133,7 +133,7 @@ fn conffiles(bytes: &[u8]) -> Result<Vec<Conffile>, PackageFault> {
 }
 
 /// deb-triggers(5): a directive and a name per line, comments behind `#`.
-fn triggers(bytes: &[u8]) -> Result<Vec<Trigger>, PackageFault> {
+fn triggers(bytes: &[u8]) -> Result<Vec<Trigger>, PackageContentError> {
     let mut triggers = Vec::new();
     for line in lines(bytes) {
         let bare = line.split(|byte| *byte == b'#').next().unwrap_or(line);
@@ -143,11 +143,11 @@ fn triggers(bytes: &[u8]) -> Result<Vec<Trigger>, PackageFault> {
             b"interest" | b"interest-await" => Interest::Await,
             b"interest-noawait" => Interest::NoAwait,
             b"activate" | b"activate-await" | b"activate-noawait" => Interest::Activate,
-            _ => return Err(PackageFault::Trigger { line: line.to_vec() }),
+            _ => return Err(PackageContentError::Trigger { line: line.to_vec() }),
         };
         match (words.next(), words.next()) {
             (Some(name), None) => triggers.push(Trigger { interest, name: name.to_vec() }),
-            _ => return Err(PackageFault::Trigger { line: line.to_vec() }),
+            _ => return Err(PackageContentError::Trigger { line: line.to_vec() }),
         }
     }
     Ok(triggers)

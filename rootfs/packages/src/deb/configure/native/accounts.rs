@@ -10,7 +10,7 @@ const GSHADOW: &str = "/etc/gshadow";
 
 /// A user to create.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct WantedUser {
+pub(super) struct NewUser {
     pub(super) name: String,
     pub(super) uid: u32,
     pub(super) gid: u32,
@@ -133,8 +133,8 @@ impl TargetSystem<'_> {
     }
 
     /// Adds a user.
-    pub(super) fn add_user(&mut self, user: &WantedUser) -> bool {
-        let WantedUser { name, uid, gid, gecos, home, shell, locked } = user;
+    pub(super) fn add_user(&mut self, user: &NewUser) -> bool {
+        let NewUser { name, uid, gid, gecos, home, shell, locked } = user;
         let today = self.time.secs.div_euclid(86_400);
         let shadowed =
             !self.is_file(SHADOW) || self.append(SHADOW, &format!("{name}:{locked}:{today}::::::"));

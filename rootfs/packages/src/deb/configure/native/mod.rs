@@ -93,7 +93,7 @@ pub fn configure(
         umask: 0o022,
         temporary: 0,
         done: Vec::new(),
-        fault: None,
+        error: None,
     };
     let mut skipped = Vec::new();
     for package in PackageNeeds::of(packages).order().into_iter().filter_map(|at| packages.get(at)) {
@@ -101,9 +101,9 @@ pub fn configure(
         if watch.interrupted() {
             return Err(NativeError::Interrupted);
         }
-        one(&mut system, package, &mut skipped);
-        if let Some(fault) = system.fault.take() {
-            return Err(NativeError::Read { package: package.locked.name.clone(), source: fault });
+        configure_package(&mut system, package, &mut skipped);
+        if let Some(error) = system.error.take() {
+            return Err(NativeError::Read { package: package.locked.name.clone(), source: error });
         }
     }
     finish(&mut system)?;
@@ -148,7 +148,11 @@ fn answers(
 }
 
 /// Follows the scripts of a package in the order in which dpkg calls them.
-fn one(system: &mut TargetSystem<'_>, package: &UnpackedPackage, skipped: &mut Vec<SkippedCommand>) {
+fn configure_package(
+    system: &mut TargetSystem<'_>,
+    package: &UnpackedPackage,
+    skipped: &mut Vec<SkippedCommand>,
+) {
     let name = package.locked.name.as_str();
     name.clone_into(&mut system.package);
     system.arch = match package.locked.arch.as_str() {
@@ -190,15 +194,16 @@ fn one(system: &mut TargetSystem<'_>, package: &UnpackedPackage, skipped: &mut V
             ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
             ("HOME", "/root"),
         ];
-        let missed = script::follow(system, text, &[argument, ""], &variables);
+        let unresolved = script::interpret(system, text, &[argument, ""], &variables);
         system.scope = ScriptScope::All;
-        match missed {
-            Ok(missed) if scope == ScriptScope::All => {
-                skipped.extend(missed.into_iter().map(|missed| SkippedCommand::of(name, missed)));
+        match unresolved {
+            Ok(unresolved) if scope == ScriptScope::All => {
+                skipped.extend(unresolved.into_iter().map(|unresolved| SkippedCommand::of(name, unresolved)));
             }
-            Ok(missed) => {
-                let of_accounts = missed.into_iter().filter(|missed| report::is_of_accounts(&missed.command));
-                skipped.extend(of_accounts.map(|missed| SkippedCommand::of(name, missed)));
+            Ok(unresolved) => {
+                let of_accounts =
+                    unresolved.into_iter().filter(|unresolved| report::is_of_accounts(&unresolved.command));
+                skipped.extend(of_accounts.map(|unresolved| SkippedCommand::of(name, unresolved)));
             }
             Err(error) => {
                 let command = format!("the {member}");
@@ -245,8 +250,8 @@ fn finish(system: &mut TargetSystem<'_>) -> Result<(), NativeError> {
         .map(|(path, (user, group, mode))| format!("{user} {group} {mode} {path}\n"))
         .collect();
     system.write_deep("/var/lib/dpkg/statoverride", overrides.as_bytes());
-    match system.fault.take() {
-        Some(fault) => Err(NativeError::Libraries(fault)),
+    match system.error.take() {
+        Some(error) => Err(NativeError::Libraries(error)),
         None => Ok(()),
     }
 }

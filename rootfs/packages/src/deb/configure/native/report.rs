@@ -54,14 +54,14 @@ pub enum SkipReason {
 }
 
 impl SkippedCommand {
-    pub(super) fn of(package: &str, missed: script::UnfollowedCommand) -> Self {
-        let reason = match missed.why {
+    pub(super) fn of(package: &str, unresolved: script::UnresolvedCommand) -> Self {
+        let reason = match unresolved.why {
             StopReason::Unknown => SkipReason::Unknown,
             StopReason::Argument => SkipReason::Arguments,
             StopReason::Undecided(condition) => SkipReason::Undecided(condition),
             StopReason::LeftOut(why) => SkipReason::LeftOut(why),
         };
-        Self { package: package.to_owned(), command: missed.command, reason }
+        Self { package: package.to_owned(), command: unresolved.command, reason }
     }
 }
 

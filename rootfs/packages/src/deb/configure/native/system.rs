@@ -58,7 +58,7 @@ pub(super) struct TargetSystem<'a> {
     /// Things done, for the report.
     pub(super) done: Vec<String>,
     /// The first error that is none of a script.
-    pub(super) fault: Option<PathError>,
+    pub(super) error: Option<PathError>,
 }
 
 impl TargetSystem<'_> {
@@ -76,7 +76,7 @@ impl TargetSystem<'_> {
         match result {
             Ok(value) => Some(value),
             Err(error @ (PathError::Read { .. } | PathError::TooLarge { .. })) => {
-                self.fault.get_or_insert(error);
+                self.error.get_or_insert(error);
                 None
             }
             Err(_) => None,

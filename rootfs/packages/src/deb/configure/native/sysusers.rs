@@ -2,7 +2,7 @@
 //!
 //! As systemd-sysusers does it: numbers from 999 downwards, a user and its group with one number, `!*` as password.
 
-use super::accounts::{Search, WantedUser};
+use super::accounts::{NewUser, Search};
 use super::system::TargetSystem;
 
 /// One line: kind, name, id, gecos, home and shell.
@@ -110,7 +110,7 @@ fn user(system: &mut TargetSystem<'_>, line: &SysusersLine) {
         "/usr/sbin/nologin".to_owned()
     };
     let home = if line.home.is_empty() { "/" } else { &line.home };
-    system.add_user(&WantedUser {
+    system.add_user(&NewUser {
         name: line.name.clone(),
         uid,
         gid,

@@ -13,7 +13,7 @@ const TRANSIENT: [&str; 5] = ["/run", "/dev", "/proc", "/sys", "/tmp"];
 /// Makes what the lines of a file ask for.
 pub(super) fn create(system: &mut TargetSystem<'_>, text: &str) {
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        one(system, line);
+        apply_line(system, line);
     }
 }
 
@@ -80,7 +80,7 @@ impl TmpfilesLine {
     }
 }
 
-fn one(system: &mut TargetSystem<'_>, line: &str) {
+fn apply_line(system: &mut TargetSystem<'_>, line: &str) {
     let Some(line) = TmpfilesLine::read(system, line) else { return };
     let letter = line.kind.chars().next().unwrap_or('x');
     let there = system.entry(&line.path).is_some();

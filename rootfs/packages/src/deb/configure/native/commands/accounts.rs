@@ -2,7 +2,7 @@
 
 use super::{Done, KnownArgs, ended};
 use crate::configure::script::StopReason;
-use crate::deb::configure::native::accounts::{Search, WantedUser};
+use crate::deb::configure::native::accounts::{NewUser, Search};
 use crate::deb::configure::native::system::TargetSystem;
 use crate::deb::configure::native::sysusers;
 
@@ -105,7 +105,7 @@ fn adduser(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
         // nogroup
         65534
     };
-    let user = WantedUser {
+    let user = NewUser {
         name: (*name).to_owned(),
         uid,
         gid,
@@ -212,7 +212,7 @@ fn useradd(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
             gid
         }
     };
-    let made = system.add_user(&WantedUser {
+    let made = system.add_user(&NewUser {
         name: (*name).to_owned(),
         uid,
         gid,

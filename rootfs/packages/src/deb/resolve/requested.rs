@@ -50,7 +50,7 @@ pub(super) fn read(
         let word = word(text)?;
         let pkg = package(universe, &word, &candidates)?;
         if without.contains(&pkg) {
-            return Err(ResolveError::AskedAndLeftOut(universe.label(pkg)));
+            return Err(ResolveError::RequestedAndExcluded(universe.label(pkg)));
         }
         let ver = version(universe, suites, &word, pkg, &candidates)?;
         candidates[pkg.0 as usize] = Some(ver);
@@ -205,19 +205,19 @@ fn version(
         words.dedup();
         words.join(", ")
     };
-    if let Some(wanted) = word.version {
-        let fits = |ver: &&Ver| policy::matches(wanted, record(ver).version);
+    if let Some(required) = word.version {
+        let fits = |ver: &&Ver| policy::matches(required, record(ver).version);
         // What would be taken anyway, where it fits: it may be pinned above a newer one.
         return candidate
             .filter(|ver| fits(&ver))
             .or_else(|| versions.iter().find(fits).copied())
             .ok_or_else(|| ResolveError::NoVersion {
                 name: universe.label(pkg),
-                wanted: wanted.to_owned(),
+                required: required.to_owned(),
                 available: list(versions.iter().map(|ver| record(ver).version).collect()),
             });
     }
-    if let Some(wanted) = word.suite {
+    if let Some(required) = word.suite {
         let names = |ver: &Ver| -> Vec<&str> {
             universe
                 .ver(*ver)
@@ -227,10 +227,10 @@ fn version(
                 .flat_map(|suite| suite.names.clone())
                 .collect()
         };
-        return versions.iter().find(|ver| names(ver).contains(&wanted)).copied().ok_or_else(|| {
+        return versions.iter().find(|ver| names(ver).contains(&required)).copied().ok_or_else(|| {
             ResolveError::NotInSuite {
                 name: universe.label(pkg),
-                wanted: wanted.to_owned(),
+                required: required.to_owned(),
                 available: list(versions.iter().filter_map(|ver| names(ver).first().copied()).collect()),
             }
         });

@@ -1,4 +1,4 @@
-//! Where packages meet: the entries of each put into one tree, by dpkg's rules.
+//! Where packages resolve_conflict: the entries of each put into one tree, by dpkg's rules.
 //!
 //! - A path is followed through symlinks that are in the tree already, as the kernel would for dpkg; so `/bin/x` is
 //!   in `/usr/bin` once `/usr` is merged, and `/var/run/x` in `/run`.
@@ -15,7 +15,7 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
 
-use super::error::{PackageFault, UnpackError};
+use super::error::{PackageContentError, UnpackError};
 use super::package::UnpackedPackage;
 use super::read::ReadPackage;
 use super::replace::{PathOwner, claim};
@@ -28,7 +28,7 @@ use amiforge_rootfs::sources::tar::TarEntry;
 const LINKS_MAX: usize = 40;
 
 /// A tree that packages are being put into.
-pub(super) struct Placing<'a> {
+pub(super) struct TreeBuilder<'a> {
     tree: Tree,
     /// By node: the package that gave it; none for what only leads to something else.
     owners: Vec<Option<usize>>,
@@ -42,13 +42,13 @@ pub(super) struct Placing<'a> {
 }
 
 /// What a placed set of packages is.
-pub(super) struct PlacedPackages {
+pub(super) struct BuiltTree {
     pub(super) tree: Tree,
     pub(super) packages: Vec<UnpackedPackage>,
     pub(super) newest: Option<Time>,
 }
 
-impl<'a> Placing<'a> {
+impl<'a> TreeBuilder<'a> {
     /// An empty root, 0755 and owned by root until a package sets it.
     pub(super) fn new(sources: &'a dyn Sources, filters: &'a Filters, diversions: &'a [Diversion]) -> Self {
         let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
@@ -75,9 +75,9 @@ impl<'a> Placing<'a> {
         let ReadPackage { package, entries } = read;
         let number = self.packages.len();
         self.packages.push(package);
-        let kept = self.filters.sift(&entries);
+        let included = self.filters.included(&entries);
         let mut links = Vec::new();
-        for ((path, entry), keep) in entries.iter().zip(kept) {
+        for ((path, entry), keep) in entries.iter().zip(included) {
             if keep == KeepChoice::None {
                 self.packages[number].filtered += 1;
                 continue;
@@ -86,7 +86,7 @@ impl<'a> Placing<'a> {
             match entry {
                 TarEntry::Node(node) => {
                     self.newest = self.newest.max(Some(node.meta.mtime));
-                    self.node(number, &path, moved(node, source))?;
+                    self.node(number, &path, rebased(node, source))?;
                 }
                 TarEntry::Link(target) => links.push((path, target)),
             }
@@ -98,13 +98,13 @@ impl<'a> Placing<'a> {
     }
 
     /// The tree and its packages.
-    pub(super) fn finish(self) -> PlacedPackages {
-        PlacedPackages { tree: self.tree, packages: self.packages, newest: self.newest }
+    pub(super) fn finish(self) -> BuiltTree {
+        BuiltTree { tree: self.tree, packages: self.packages, newest: self.newest }
     }
 
     /// Puts one node where it belongs.
     fn node(&mut self, number: usize, path: &[u8], node: Node) -> Result<(), UnpackError> {
-        let Some((parent, name)) = self.place(number, path)? else {
+        let Some((parent, name)) = self.parent(number, path)? else {
             let root = self.tree.root();
             if matches!(node.kind, NodeKind::Dir(_)) && self.owners[root.index()].is_none() {
                 self.tree.node_mut(root).meta = node.meta;
@@ -126,15 +126,15 @@ impl<'a> Placing<'a> {
             }
             (NodeKind::Dir(_), NodeKind::Symlink(_)) => Ok(()),
             (NodeKind::Symlink(_), NodeKind::Dir(_)) => {
-                self.folder(path).map(|_| ()).map_err(|fault| self.fault(number, fault))
+                self.folder(path).map(|_| ()).map_err(|error| self.failure(number, error))
             }
             (NodeKind::Dir(_), _) | (_, NodeKind::Dir(_)) => Err(self.conflict(number, path, old)),
-            _ => self.meet(number, path, (parent, name), old, node),
+            _ => self.resolve_conflict(number, path, (parent, name), old, node),
         }
     }
 
     /// Two things that are no directories want one name.
-    fn meet(
+    fn resolve_conflict(
         &mut self,
         number: usize,
         path: &[u8],
@@ -149,14 +149,14 @@ impl<'a> Placing<'a> {
             match (&self.tree.node(old).kind, &node.kind) {
                 (_, NodeKind::Symlink(_)) => PathOwner::Old,
                 (NodeKind::Symlink(_), _) => PathOwner::New,
-                _ => return Err(self.fault(number, PackageFault::Twice { path: path.to_vec() })),
+                _ => return Err(self.failure(number, PackageContentError::Twice { path: path.to_vec() })),
             }
         } else {
             claim(&self.packages[owner], &self.packages[number])
         };
         match claim {
             PathOwner::New => {
-                self.forget(owner, path, number);
+                self.drop_path(owner, path, number);
                 self.tree.unlink(parent, name.as_bytes());
                 // A link that folders were found through may be gone.
                 self.folders.retain(|path, _| path.is_empty());
@@ -164,7 +164,7 @@ impl<'a> Placing<'a> {
                 Ok(())
             }
             PathOwner::Old => {
-                self.forget(number, path, owner);
+                self.drop_path(number, path, owner);
                 Ok(())
             }
             PathOwner::Both if self.same(number, old, &node)? => Ok(()),
@@ -178,7 +178,7 @@ impl<'a> Placing<'a> {
     }
 
     /// Takes a path off a package's list, because another has it now.
-    fn forget(&mut self, number: usize, path: &[u8], other: usize) {
+    fn drop_path(&mut self, number: usize, path: &[u8], other: usize) {
         if number == other {
             return;
         }
@@ -197,7 +197,7 @@ impl<'a> Placing<'a> {
         let before = self.tree.node(old);
         match (&before.kind, &node.kind) {
             (NodeKind::File(a), NodeKind::File(b)) => same_bytes(a, b, self.sources)
-                .map_err(|source| self.fault(number, PackageFault::Read(source))),
+                .map_err(|source| self.failure(number, PackageContentError::Read(source))),
             (a, b) => Ok(a == b),
         }
     }
@@ -213,7 +213,7 @@ impl<'a> Placing<'a> {
     ) -> Result<(), UnpackError> {
         let at = diverted(self.diversions, &self.packages[number].locked.name, target);
         let found =
-            self.place(number, &at)?.and_then(|(parent, name)| self.tree.child(parent, name.as_bytes()));
+            self.parent(number, &at)?.and_then(|(parent, name)| self.tree.child(parent, name.as_bytes()));
         let own = found.filter(|id| self.owners[id.index()] == Some(number));
         let Some(id) = own.filter(|id| !matches!(self.tree.node(*id).kind, NodeKind::Dir(_))) else {
             // The first name was left out, or another package has it: the file lives on under this one.
@@ -224,12 +224,12 @@ impl<'a> Placing<'a> {
                 _ => None,
             });
             let Some(node) = node else {
-                let fault = PackageFault::Link { path: path.to_vec(), target: target.to_vec() };
-                return Err(self.fault(number, fault));
+                let error = PackageContentError::Link { path: path.to_vec(), target: target.to_vec() };
+                return Err(self.failure(number, error));
             };
-            return self.node(number, path, moved(node, source));
+            return self.node(number, path, rebased(node, source));
         };
-        let Some((parent, name)) = self.place(number, path)? else { return Ok(()) };
+        let Some((parent, name)) = self.parent(number, path)? else { return Ok(()) };
         match self.tree.child(parent, name.as_bytes()) {
             None => {
                 let _ = self.tree.link(parent, name, id);
@@ -251,7 +251,7 @@ impl<'a> Placing<'a> {
     }
 
     /// The parent directory of a path, created if missing, and its last name; `None` for the root.
-    fn place(&mut self, number: usize, path: &[u8]) -> Result<Option<(NodeId, Name)>, UnpackError> {
+    fn parent(&mut self, number: usize, path: &[u8]) -> Result<Option<(NodeId, Name)>, UnpackError> {
         if path.is_empty() {
             return Ok(None);
         }
@@ -259,20 +259,20 @@ impl<'a> Placing<'a> {
             Some(slash) => (&path[..slash], &path[slash + 1..]),
             None => (&path[..0], path),
         };
-        let parent = self.folder(above).map_err(|fault| self.fault(number, fault))?;
+        let parent = self.folder(above).map_err(|error| self.failure(number, error))?;
         // Paths of archives are clean, so this is a name.
         Ok(Name::new(name).ok().map(|name| (parent, name)))
     }
 
     /// The directory at a path, followed through links and made if need be.
-    fn folder(&mut self, path: &[u8]) -> Result<NodeId, PackageFault> {
+    fn folder(&mut self, path: &[u8]) -> Result<NodeId, PackageContentError> {
         let mut links = 0;
-        let way = self.way(path, &mut links)?;
-        Ok(way.last().copied().unwrap_or(self.tree.root()))
+        let ancestors = self.ancestors(path, &mut links)?;
+        Ok(ancestors.last().copied().unwrap_or(self.tree.root()))
     }
 
     /// The nodes from the root to the directory that a path leads to.
-    fn way(&mut self, path: &[u8], links: &mut usize) -> Result<Vec<NodeId>, PackageFault> {
+    fn ancestors(&mut self, path: &[u8], links: &mut usize) -> Result<Vec<NodeId>, PackageContentError> {
         if let Some(known) = self.folders.get(path) {
             return Ok(known.clone());
         }
@@ -280,38 +280,38 @@ impl<'a> Placing<'a> {
             Some(slash) => (&path[..slash], &path[slash + 1..]),
             None => (&path[..0], path),
         };
-        let way = self.way(above, links)?;
-        let way = self.enter(way, name, path, links)?;
-        self.folders.insert(path.to_vec(), way.clone());
-        Ok(way)
+        let ancestors = self.ancestors(above, links)?;
+        let ancestors = self.enter(ancestors, name, path, links)?;
+        self.folders.insert(path.to_vec(), ancestors.clone());
+        Ok(ancestors)
     }
 
     /// One step further: into the directory `name`, or where the link of that name leads.
     fn enter(
         &mut self,
-        mut way: Vec<NodeId>,
+        mut ancestors: Vec<NodeId>,
         name: &[u8],
         path: &[u8],
         links: &mut usize,
-    ) -> Result<Vec<NodeId>, PackageFault> {
-        let here = way.last().copied().unwrap_or(self.tree.root());
+    ) -> Result<Vec<NodeId>, PackageContentError> {
+        let here = ancestors.last().copied().unwrap_or(self.tree.root());
         let Some(next) = self.tree.child(here, name) else {
             if let Ok(name) = Name::new(name) {
                 let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: NodeKind::dir() };
-                way.extend(self.add(here, name, node, None));
+                ancestors.extend(self.add(here, name, node, None));
             }
-            return Ok(way);
+            return Ok(ancestors);
         };
         let target = match &self.tree.node(next).kind {
             NodeKind::Dir(_) => {
-                way.push(next);
-                return Ok(way);
+                ancestors.push(next);
+                return Ok(ancestors);
             }
             NodeKind::Symlink(target) => target.to_vec(),
             other => {
                 let kind = other.word();
                 let owner = self.owner(next);
-                return Err(PackageFault::Through {
+                return Err(PackageContentError::Through {
                     path: path.to_vec(),
                     through: path.to_vec(),
                     kind,
@@ -321,20 +321,20 @@ impl<'a> Placing<'a> {
         };
         *links += 1;
         if *links > LINKS_MAX {
-            return Err(PackageFault::Loop { path: path.to_vec() });
+            return Err(PackageContentError::Loop { path: path.to_vec() });
         }
         if target.starts_with(b"/") {
-            way.truncate(1);
+            ancestors.truncate(1);
         }
         for name in target.split(|byte| *byte == b'/') {
             match name {
                 b"" | b"." => {}
                 // Above the root is the root.
-                b".." => way.truncate((way.len() - 1).max(1)),
-                name => way = self.enter(way, name, path, links)?,
+                b".." => ancestors.truncate((ancestors.len() - 1).max(1)),
+                name => ancestors = self.enter(ancestors, name, path, links)?,
             }
         }
-        Ok(way)
+        Ok(ancestors)
     }
 
     fn add(&mut self, parent: NodeId, name: Name, node: Node, owner: Option<usize>) -> Option<NodeId> {
@@ -349,8 +349,8 @@ impl<'a> Placing<'a> {
         owner.map_or_else(|| "merged /usr".to_owned(), title)
     }
 
-    fn fault(&self, number: usize, fault: PackageFault) -> UnpackError {
-        UnpackError::Package { package: title(&self.packages[number]), source: Box::new(fault) }
+    fn failure(&self, number: usize, error: PackageContentError) -> UnpackError {
+        UnpackError::Package { package: title(&self.packages[number]), source: Box::new(error) }
     }
 
     fn conflict(&self, number: usize, path: &[u8], old: NodeId) -> UnpackError {
@@ -366,7 +366,7 @@ pub(super) fn title(package: &UnpackedPackage) -> String {
 }
 
 /// A node whose content is in `source`.
-fn moved(node: &Node, source: SourceId) -> Node {
+fn rebased(node: &Node, source: SourceId) -> Node {
     let kind = match &node.kind {
         NodeKind::File(Content::Slice { at, len, .. }) => {
             NodeKind::File(Content::Slice { source, at: *at, len: *len })
