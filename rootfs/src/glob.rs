@@ -1,5 +1,5 @@
 //! Globs of paths, for `exclude` and owners. A glob must match a whole path, counted from the source's root:
-//! `?` and `*` stand for anything within one name, `**` also for whole names, `[ab]` and `{a,b}` for choices; a `/`
+//! `?` and `*` match anything within one name, `**` also for whole names, `[ab]` and `{a,b}` for choices; a `/`
 //! at the start or end changes nothing. Paths are bytes and need not be text.
 
 use std::ffi::OsStr;

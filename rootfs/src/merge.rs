@@ -1,7 +1,7 @@
 //! Merging: the trees of sources, in order, into one. A path given twice must be the same, or be overridden.
 //!
 //! - Directories join. Their mode, owner and attributes must agree; of their times the earlier source's stays (a
-//!   directory's time says when names in it changed, which no overlay can agree with), unless the later overrides.
+//!   directory's time is that of the last change of its names, which differs between sources), unless the later overrides.
 //!   A directory that only names below it made, and the top folder of a `dir` source, yield to any other.
 //! - Anything else must be equal in kind, metadata, time and content, or be overridden with all below it.
 //! - No source's path may lead through another's symlink, not even with `override`: where `/lib` is a link, a
@@ -16,7 +16,7 @@ use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Printable, Tree
 pub use error::MergeError;
 
 use crate::reshape::{Reshape, below};
-use crate::sources::fault::PATH_LONGEST;
+use crate::sources::entry_error::PATH_LONGEST;
 use crate::sources::indexed::{Explicitness, Indexed};
 use crate::sources::same::same_bytes;
 
@@ -37,18 +37,18 @@ impl Default for Merged {
 }
 
 /// One source on its way into the tree.
-struct Graft<'a> {
+struct MergeInput<'a> {
     tree: &'a Tree,
     overrides: bool,
     sources: &'a dyn Sources,
     /// By node of the source: its node in the merged tree.
-    became: Vec<Option<NodeId>>,
+    merged_ids: Vec<Option<NodeId>>,
 }
 
 impl Merged {
     /// Begins with a tree that is there already; `label` names it in errors.
     pub fn over(label: &str, tree: Tree) -> Self {
-        let from = vec![(0, Explicitness::Given); tree.capacity()];
+        let from = vec![(0, Explicitness::Explicit); tree.capacity()];
         Self { tree, from, labels: vec![label.to_owned()] }
     }
 
@@ -57,7 +57,7 @@ impl Merged {
         self.tree
     }
 
-    /// Takes in the next source; gives whether there was anything to take.
+    /// Merges the next source; returns whether it had any entry to merge.
     ///
     /// # Errors
     /// The first path, in order, that does not fit.
@@ -72,12 +72,12 @@ impl Merged {
         let number = self.labels.len();
         self.labels.push(label.to_owned());
         if number == 0 && reshape.is_identity() {
-            self.from = indexed.marks.iter().map(|mark| (number, mark.standing)).collect();
+            self.from = indexed.marks.iter().map(|mark| (number, mark.explicitness)).collect();
             self.tree = indexed.tree;
             return Ok(self.tree.entries(self.tree.root()).is_some_and(|entries| !entries.is_empty()));
         }
-        let became = vec![None; indexed.tree.capacity()];
-        let mut graft = Graft { tree: &indexed.tree, overrides, sources, became };
+        let merged_ids = vec![None; indexed.tree.capacity()];
+        let mut input = MergeInput { tree: &indexed.tree, overrides, sources, merged_ids };
         let (mut left_out, mut taken): (Option<Vec<u8>>, bool) = (None, false);
         for entry in indexed.tree.walk() {
             if left_out.as_ref().is_some_and(|above| below(&entry.path, above)) {
@@ -90,41 +90,41 @@ impl Merged {
             }
             taken |= !rest.is_empty();
             let path = join(&reshape.prefix, rest)?;
-            let standing =
-                indexed.marks.get(entry.id.index()).map_or(Explicitness::Given, |mark| mark.standing);
-            self.place(&mut graft, &path, entry.id, standing)?;
+            let explicitness =
+                indexed.marks.get(entry.id.index()).map_or(Explicitness::Explicit, |mark| mark.explicitness);
+            self.insert(&mut input, &path, entry.id, explicitness)?;
         }
         Ok(taken)
     }
 
-    /// Puts one name of the source where it belongs.
-    fn place(
+    /// Inserts one name of the source.
+    fn insert(
         &mut self,
-        graft: &mut Graft<'_>,
+        input: &mut MergeInput<'_>,
         path: &[u8],
         id: NodeId,
-        standing: Explicitness,
+        explicitness: Explicitness,
     ) -> Result<(), Box<MergeError>> {
         let Some((parent, name)) = self.parent(path)? else {
-            return self.join(graft, path, self.tree.root(), id, standing);
+            return self.join(input, path, self.tree.root(), id, explicitness);
         };
         let Some(old) = self.tree.child(parent, name.as_bytes()) else {
-            self.add(graft, parent, name, id, standing);
+            self.add(input, parent, name, id, explicitness);
             return Ok(());
         };
-        let (before, now) = (&self.tree.node(old).kind, &graft.tree.node(id).kind);
+        let (before, now) = (&self.tree.node(old).kind, &input.tree.node(id).kind);
         match (before, now) {
-            (NodeKind::Dir(_), NodeKind::Dir(_)) => self.join(graft, path, old, id, standing),
+            (NodeKind::Dir(_), NodeKind::Dir(_)) => self.join(input, path, old, id, explicitness),
             (NodeKind::Symlink(target), NodeKind::Dir(_)) => Err(self.through(path, path, target, old)),
             _ => {
-                let differs = self.differs(graft, path, old, id)?;
+                let differs = self.differs(input, path, old, id)?;
                 match differs {
-                    None => graft.became[id.index()] = Some(old),
-                    Some(_) if graft.overrides => {
+                    None => input.merged_ids[id.index()] = Some(old),
+                    Some(_) if input.overrides => {
                         self.tree.unlink(parent, name.as_bytes());
-                        self.add(graft, parent, name, id, standing);
+                        self.add(input, parent, name, id, explicitness);
                     }
-                    Some(differs) => return Err(self.conflict(graft, path, old, id, differs)),
+                    Some(differs) => return Err(self.conflict(input, path, old, id, differs)),
                 }
                 Ok(())
             }
@@ -134,61 +134,68 @@ impl Merged {
     /// A directory meets a directory.
     fn join(
         &mut self,
-        graft: &mut Graft<'_>,
+        input: &mut MergeInput<'_>,
         path: &[u8],
         old: NodeId,
         id: NodeId,
-        standing: Explicitness,
+        explicitness: Explicitness,
     ) -> Result<(), Box<MergeError>> {
-        graft.became[id.index()] = Some(old);
-        let given_before = self.from[old.index()].1 == Explicitness::Given;
-        let new = &graft.tree.node(id).meta;
-        if standing == Explicitness::Implied {
-            // The top folder of a `dir` source has metadata to offer where nobody has better.
+        input.merged_ids[id.index()] = Some(old);
+        let given_before = self.from[old.index()].1 == Explicitness::Explicit;
+        let new = &input.tree.node(id).meta;
+        if explicitness == Explicitness::Implied {
+            // The top folder of a `dir` source has metadata that counts where no entry has set any.
             if !given_before && *new != Meta::root_owned(0o755, Time::EPOCH) {
                 self.tree.node_mut(old).meta = new.clone();
             }
             return Ok(());
         }
-        if given_before && !graft.overrides {
+        if given_before && !input.overrides {
             let timeless = Meta { mtime: self.tree.node(old).meta.mtime, ..new.clone() };
             return match meta_differs(&self.tree.node(old).meta, &timeless) {
-                Some(differs) => Err(self.conflict(graft, path, old, id, differs)),
+                Some(differs) => Err(self.conflict(input, path, old, id, differs)),
                 None => Ok(()),
             };
         }
         self.tree.node_mut(old).meta = new.clone();
-        self.from[old.index()] = (self.labels.len() - 1, Explicitness::Given);
+        self.from[old.index()] = (self.labels.len() - 1, Explicitness::Explicit);
         Ok(())
     }
 
     /// Adds a name that is free: a new node, or one more name of a node that came before.
-    fn add(&mut self, graft: &mut Graft<'_>, parent: NodeId, name: Name, id: NodeId, standing: Explicitness) {
-        if let Some(known) = graft.became[id.index()] {
+    fn add(
+        &mut self,
+        input: &mut MergeInput<'_>,
+        parent: NodeId,
+        name: Name,
+        id: NodeId,
+        explicitness: Explicitness,
+    ) {
+        if let Some(known) = input.merged_ids[id.index()] {
             // The name is free, and what has several names is no directory.
             let _ = self.tree.link(parent, name, known);
             return;
         }
-        let node = graft.tree.node(id);
+        let node = input.tree.node(id);
         let kind = if matches!(node.kind, NodeKind::Dir(_)) { NodeKind::dir() } else { node.kind.clone() };
         if let Ok(new) = self.tree.add(parent, name, Node { meta: node.meta.clone(), kind }) {
-            graft.became[id.index()] = Some(new);
-            self.from.push((self.labels.len() - 1, standing));
+            input.merged_ids[id.index()] = Some(new);
+            self.from.push((self.labels.len() - 1, explicitness));
         }
     }
 
     /// What differs between a node that is there and one of the source.
     fn differs(
         &self,
-        graft: &Graft<'_>,
+        input: &MergeInput<'_>,
         path: &[u8],
         old: NodeId,
         id: NodeId,
     ) -> Result<Option<&'static str>, Box<MergeError>> {
-        if let Some(known) = graft.became[id.index()] {
+        if let Some(known) = input.merged_ids[id.index()] {
             return Ok((known != old).then_some("hard links"));
         }
-        let (before, now) = (self.tree.node(old), graft.tree.node(id));
+        let (before, now) = (self.tree.node(old), input.tree.node(id));
         let content = match (&before.kind, &now.kind) {
             (NodeKind::File(a), NodeKind::File(b)) => {
                 if a.len() != b.len() {
@@ -197,7 +204,7 @@ impl Merged {
                 if let Some(differs) = meta_differs(&before.meta, &now.meta) {
                     return Ok(Some(differs));
                 }
-                same_bytes(a, b, graft.sources).map_err(|source| {
+                same_bytes(a, b, input.sources).map_err(|source| {
                     let (earlier, later) = (self.label(old), self.labels.last().cloned().unwrap_or_default());
                     MergeError::Compare { path: path.to_vec(), earlier, later, source }
                 })?
@@ -214,7 +221,7 @@ impl Merged {
 
     fn conflict(
         &self,
-        graft: &Graft<'_>,
+        input: &MergeInput<'_>,
         path: &[u8],
         old: NodeId,
         id: NodeId,
@@ -226,7 +233,7 @@ impl Merged {
             earlier: self.label(old),
             before: describe(self.tree.node(old)),
             later: self.labels.last().cloned().unwrap_or_default(),
-            now: describe(graft.tree.node(id)),
+            now: describe(input.tree.node(id)),
         })
     }
 
@@ -241,7 +248,7 @@ impl Merged {
         })
     }
 
-    /// The directory that a path lies in, made if need be, and the path's last name; `None` for the root.
+    /// The parent directory of a path, created if missing, and the path's last name; `None` for the root.
     fn parent(&mut self, path: &[u8]) -> Result<Option<(NodeId, Name)>, Box<MergeError>> {
         let mut id = self.tree.root();
         let mut names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).peekable();

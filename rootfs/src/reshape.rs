@@ -68,7 +68,7 @@ impl Reshape {
     }
 }
 
-/// Whether a path is `above` or lies below it.
+/// Whether a path is `above` or below it.
 pub(crate) fn below(path: &[u8], above: &[u8]) -> bool {
     path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }

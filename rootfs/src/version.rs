@@ -1,4 +1,4 @@
-//! Versions of Debian packages and their order (deb-version(7), Debian Policy 5.6.12).
+//! Versions of Debian packages and their order (deb-version(7), Debian Policy 5.6.12), which kernel releases are ordered by too.
 //!
 //! Written here because the order is all that is needed: it compares borrowed text, a million times in a resolution.
 
@@ -23,7 +23,7 @@ pub fn is_version(text: &str) -> bool {
         && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".+-~:".contains(&byte))
 }
 
-/// The version without its epoch, as it stands in the names of files.
+/// The version without its epoch, as in the names of files.
 pub fn without_epoch(version: &str) -> &str {
     split_epoch(version).1
 }

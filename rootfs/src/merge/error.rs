@@ -4,7 +4,7 @@ use std::io;
 
 use amiforge_formats::tree::Printable;
 
-use crate::sources::fault::PATH_LONGEST;
+use crate::sources::entry_error::PATH_LONGEST;
 
 /// Why a source does not fit the ones before it.
 #[derive(Debug, thiserror::Error)]
@@ -23,11 +23,11 @@ pub enum MergeError {
         differs: &'static str,
         /// The source that gave it first.
         earlier: String,
-        /// What that one says.
+        /// Its description there.
         before: String,
         /// The source that gives it again.
         later: String,
-        /// What this one says.
+        /// Its description here.
         now: String,
     },
     /// A path leads through another source's link.
@@ -69,7 +69,7 @@ pub enum MergeError {
         earlier: String,
         /// The second.
         later: String,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },

@@ -1,4 +1,4 @@
-//! Compressed inputs: told by their first bytes, decompressed once into the store, hashed on both sides in the same
+//! Compressed inputs: detected by their first bytes, decompressed once into the store, hashed on both sides in the same
 //! pass. Formats: gzip (RFC 1952, any number of members), xz (any number of streams), zstd (RFC 8878, any number
 //! of frames).
 
@@ -34,7 +34,7 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// The bound for an input of so many bytes.
+    /// The bound for an input of this many bytes.
     fn of(self, compressed: u64) -> u64 {
         compressed.saturating_mul(self.ratio).max(self.free).min(self.most)
     }
@@ -82,7 +82,7 @@ pub enum ExpandError {
     Read {
         /// Where.
         at: u64,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -93,7 +93,7 @@ pub enum ExpandError {
         format: &'static str,
         /// How far the input was read.
         at: u64,
-        /// What the decoder said.
+        /// The error of the decoder.
         #[source]
         source: io::Error,
     },
@@ -110,7 +110,7 @@ pub enum ExpandError {
     /// The store cannot take it.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The user asked to stop.
+    /// Interrupted by the user.
     #[error("interrupted")]
     Interrupted,
 }
@@ -143,7 +143,7 @@ pub(super) fn expand(
     Ok(Expanded { spool, compressed, naming })
 }
 
-/// The digest of an input as it lies there.
+/// The digest of an input.
 pub(super) fn digest(input: &dyn ReadAt, watch: &dyn Watch) -> Result<Digest, ExpandError> {
     HashingReader::new(input, watch).finish()
 }

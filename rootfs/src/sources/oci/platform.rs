@@ -7,7 +7,7 @@ use std::fmt;
 use super::OciError;
 use super::model::Platform;
 
-/// A platform that an image is wanted for.
+/// The requested platform of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PlatformRequest {
     os: String,
@@ -42,7 +42,7 @@ impl PlatformRequest {
         Ok(Self { os, architecture, level, text: text.to_owned() })
     }
 
-    /// How well a platform fits: its level, if a machine of the wanted platform runs it.
+    /// How well a platform fits: its level, if a machine of the requested platform runs it.
     pub(super) fn fit(&self, found: &Platform) -> Option<u32> {
         if (&found.os, &found.architecture) != (&self.os, &self.architecture) {
             return None;

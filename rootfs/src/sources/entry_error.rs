@@ -1,5 +1,5 @@
-//! What can be wrong with one entry of an archive or layer: facts with both values, for the errors that name the
-//! entry and its byte.
+//! Errors of one entry of an archive or layer: facts with both values, for the errors that name the entry and its
+//! offset.
 
 use amiforge_formats::tree::{NAME_MAX, Printable, SYMLINK_MAX};
 
@@ -9,7 +9,7 @@ pub const PATH_LONGEST: usize = 4095;
 /// Why an entry was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum EntryFault {
+pub enum EntryError {
     /// The archive ends within something it announced.
     #[error("the archive ends at byte {end}, but {what} reaches to byte {need}")]
     Truncated {
@@ -35,9 +35,9 @@ pub enum EntryFault {
     /// The header's checksum is wrong.
     #[error("the header's checksum is {stored}, computed {computed}")]
     Checksum {
-        /// As the header says.
+        /// The value in the header.
         stored: i64,
-        /// As its bytes add up.
+        /// The sum of its bytes.
         computed: u32,
     },
     /// A number field that holds none.
@@ -90,7 +90,7 @@ pub enum EntryFault {
         /// Counted from 1.
         record: usize,
     },
-    /// A record that says nothing we understand.
+    /// A record with a value that is not understood.
     #[error("the extended header says `{key}={}`", Printable(value))]
     PaxValue {
         /// The key.

@@ -1,5 +1,5 @@
-//! Where an image's documents and layers lie: in a folder, or in an archive that is indexed in place, so that an
-//! uncompressed layer in it is a slice of it. Knows names, not what they hold.
+//! The documents and layers of an image: in a folder, or in an archive that is indexed in place, so that an
+//! uncompressed layer in it is a slice of it. Finds them by name, and does not interpret them.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -24,17 +24,17 @@ const LINKS_MAX: usize = 4;
 
 /// The parts of an image by name.
 pub(super) struct OciBlobs {
-    held: Held,
+    container: Container,
     /// Files that are among the blobs already.
     sources: HashMap<PathBuf, SourceId>,
 }
 
-enum Held {
+enum Container {
     Folder(PathBuf),
     Archive { tree: Tree, plain: Plain, path: PathBuf },
 }
 
-/// A part: a stretch of an open file.
+/// A part: a range of an open file.
 pub(super) struct OciBlob {
     pub(super) file: File,
     /// How errors name the file.
@@ -52,38 +52,38 @@ impl OciBlobs {
         tasks: &mut Vec<DeferredTask>,
     ) -> Result<Self, SourceError> {
         if path.is_dir() {
-            return Ok(Self { held: Held::Folder(path.to_owned()), sources: HashMap::new() });
+            return Ok(Self { container: Container::Folder(path.to_owned()), sources: HashMap::new() });
         }
         // The pin is the manifest's, which does not care how the image was packed.
         let plain = opening.archive(path, DigestPin::Unpinned, blobs, tasks)?;
-        let place = ArchiveLocation { source: plain.source, at: 0 };
-        let tree = tar::index(&plain.bytes(), place, opening.watch)?.tree;
+        let location = ArchiveLocation { source: plain.source, at: 0 };
+        let tree = tar::index(&plain.bytes(), location, opening.watch)?.tree;
         let sources = HashMap::from([(path.to_owned(), plain.source)]);
-        Ok(Self { held: Held::Archive { tree, plain, path: path.to_owned() }, sources })
+        Ok(Self { container: Container::Archive { tree, plain, path: path.to_owned() }, sources })
     }
 
     /// Length of the archive; a folder has none.
     pub(super) fn size(&self) -> Option<u64> {
-        match &self.held {
-            Held::Folder(_) => None,
-            Held::Archive { plain, .. } => Some(plain.size),
+        match &self.container {
+            Container::Folder(_) => None,
+            Container::Archive { plain, .. } => Some(plain.size),
         }
     }
 
     /// Whether there is such a part.
-    pub(super) fn holds(&self, name: &str) -> bool {
-        match &self.held {
-            Held::Folder(folder) => folder.join(name).is_file(),
-            Held::Archive { tree, .. } => tree.lookup(name.as_bytes()).is_some(),
+    pub(super) fn contains(&self, name: &str) -> bool {
+        match &self.container {
+            Container::Folder(folder) => folder.join(name).is_file(),
+            Container::Archive { tree, .. } => tree.lookup(name.as_bytes()).is_some(),
         }
     }
 
     /// The kind of source that this would be, if it holds the folders of a system.
     pub(super) fn root_of_a_system(&self) -> Option<&'static str> {
         let top = ["etc", "usr", "bin"];
-        match &self.held {
-            Held::Folder(folder) => top.iter().any(|name| folder.join(name).is_dir()).then_some("dir"),
-            Held::Archive { tree, .. } => {
+        match &self.container {
+            Container::Folder(folder) => top.iter().any(|name| folder.join(name).is_dir()).then_some("dir"),
+            Container::Archive { tree, .. } => {
                 top.iter().any(|name| tree.lookup(name.as_bytes()).is_some()).then_some("tar")
             }
         }
@@ -101,7 +101,7 @@ impl OciBlobs {
         Ok(bytes)
     }
 
-    /// Where a part lies.
+    /// Opens a part.
     pub(super) fn blob(&self, name: &str) -> Result<OciBlob, OciError> {
         let missing = || OciError::Missing { name: name.to_owned() };
         let reading = |source: io::Error| match source.kind() {
@@ -111,21 +111,21 @@ impl OciBlobs {
         let mut path = Vec::new();
         // Documents give names; one that leads out of the image is not in it.
         clean(name.as_bytes(), &mut path).map_err(|_| missing())?;
-        match &self.held {
-            Held::Folder(folder) => {
+        match &self.container {
+            Container::Folder(folder) => {
                 let path = folder.join(name);
                 let file = regular::open(&path).map_err(reading)?;
                 let len = file.metadata().map_err(reading)?.len();
                 Ok(OciBlob { file, path, at: 0, len })
             }
-            Held::Archive { tree, plain, path: archive } => {
+            Container::Archive { tree, plain, path: archive } => {
                 let (at, len) = slice(tree, path).ok_or_else(missing)?;
                 Ok(OciBlob { file: plain.file.try_clone().map_err(reading)?, path: archive.clone(), at, len })
             }
         }
     }
 
-    /// The source of a part's file, added to the blobs when first asked for.
+    /// The source of a part's file, added to the blobs on first use.
     pub(super) fn source(&mut self, path: &Path, file: &File, blobs: &mut Blobs) -> io::Result<SourceId> {
         if let Some(known) = self.sources.get(path) {
             return Ok(*known);
@@ -136,7 +136,7 @@ impl OciBlobs {
     }
 }
 
-/// The stretch of the archive that a file in it is, links followed within it.
+/// The range of the archive that a file in it is, links followed within it.
 fn slice(tree: &Tree, mut path: Vec<u8>) -> Option<(u64, u64)> {
     for _ in 0..LINKS_MAX {
         match &tree.node(tree.lookup(&path)?).kind {
