@@ -19,7 +19,7 @@ pub struct Globs {
 pub struct NotAGlob {
     /// The text.
     pub glob: String,
-    /// What is wrong with it.
+    /// The cause.
     pub reason: String,
 }
 

@@ -184,7 +184,7 @@ impl Merged {
         }
     }
 
-    /// What differs between a node that is there and one of the source.
+    /// Name of the first property that differs between an existing node and one of the source.
     fn differs(
         &self,
         input: &MergeInput<'_>,

@@ -4,14 +4,14 @@ use std::cell::Cell;
 
 use crate::glob::{Globs, NotAGlob};
 
-/// Where the entries of a source go, and which.
+/// Which entries of a source are taken, and their paths.
 #[derive(Debug, Clone)]
 pub struct Reshape {
     /// Leading names dropped; entries with no more names than that are left out.
     pub strip: usize,
     /// Path that the rest is put under; clean, empty for the root.
     pub prefix: Vec<u8>,
-    /// What is left out, by path after `strip`.
+    /// Globs to leave out, matched with the path after `strip`.
     exclude: Globs,
     /// The globs of `exclude` as text, and whether each matched a path so far.
     texts: Vec<(String, Cell<bool>)>,

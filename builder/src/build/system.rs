@@ -36,7 +36,9 @@ pub(super) fn make(
         let label = format!("{} {} {}", package.name, package.version, package.arch);
         files.push(PackageFile { package, path: workshop.object(package.sha256, package.size, &label)? });
     }
-    let mut unpacked = source.backend().unpack(&files, workshop.store, blobs, workshop.watching)?;
+    let accounts = accounts(workshop.recipe, purpose);
+    let (store, watch) = (workshop.store, workshop.watching);
+    let mut unpacked = source.backend().unpack(&files, &accounts, store, blobs, watch)?;
     // Scripts leave a core to spare.
     let checks = unpacked.take_outstanding().start();
     let digesting = Digesting::start(unpacked.tree(), blobs);

@@ -1,10 +1,9 @@
-//! What a kind of package does for the rest of the program, as two traits. [`PackageFormat`] is what holds for every
-//! package of the kind; [`Backend`] is a recipe's source of such packages: from its archives to a lock, and from a lock to
+//! The interface of a kind of package to the rest of the program, as two traits. [`PackageFormat`] has the operations on
+//! every package of the kind; [`Backend`] is a recipe's source of such packages: from its archives to a lock, and from a lock to
 //! a configured tree. Everything that passes through them is free of the kind; what a kind alone knows stays behind them.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,24 +13,20 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
 use amiforge_progress::Progress;
-use amiforge_rootfs::glob::NotAGlob;
-use amiforge_rootfs::steps::StepError;
 use amiforge_sandbox::{OnFailure, Sandbox, SandboxClock, SandboxError, SandboxLimits, Seed};
+use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::checks::Outstanding;
 use amiforge_store::watch::Watch;
-use amiforge_store::{Store, StoreError};
 
+use crate::PackageKind;
 use crate::configure::AccountIds;
+pub use crate::error::{KindError, LockFailure, PackageError, RepositoryError};
 use crate::host::HostSettings;
 use crate::installed::InstalledPackage;
 use crate::locked::{LockedArchive, LockedPackage, PackageId};
-use crate::registry::PackageKind;
 
-/// An error of a kind of package, whose sentences are its own.
-pub type KindError = Box<dyn Error + Send + Sync>;
-
-/// What holds for every package of a kind.
+/// The operations on every package of a kind.
 pub trait PackageFormat: Sync {
     /// The order of two versions.
     fn compare_versions(&self, a: &str, b: &str) -> Ordering;
@@ -49,13 +44,13 @@ pub trait PackageFormat: Sync {
 
 /// A recipe's source of packages.
 pub trait Backend: fmt::Debug + Sync {
-    /// What kind its packages are of.
+    /// The kind of its packages.
     fn kind(&self) -> PackageKind;
 
     /// The distribution that its packages are of.
     fn release(&self) -> DistributionRelease<'_>;
 
-    /// How its packages are configured.
+    /// The way to configure its packages.
     fn scripts(&self) -> Scripts;
 
     /// Everything in it that chooses packages: lines of texts. A lock has their digest, which shows whether it is still of the
@@ -87,13 +82,15 @@ pub trait Backend: fmt::Debug + Sync {
         access: &dyn RepositoryAccess,
     ) -> Result<LockedSets, LockFailure>;
 
-    /// Unpacks packages into a tree, several at a time; the result does not depend on how many.
+    /// Unpacks packages into a tree, several at a time; the result does not depend on how many. `accounts` are ids for
+    /// kinds whose packages name the owners of files instead of numbering them.
     ///
     /// # Errors
-    /// What is wrong with which package, or which packages do not fit each other.
+    /// An error of a package, or a conflict between packages.
     fn unpack(
         &self,
         files: &[PackageFile<'_>],
+        accounts: &AccountIds,
         store: &Store,
         blobs: &mut Blobs,
         watch: &dyn Watch,
@@ -188,7 +185,7 @@ pub trait RepositoryAccess {
     fn progress(&self) -> &dyn Progress;
 }
 
-/// How packages are configured.
+/// The way to configure packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scripts {
     /// Their scripts run in a sandbox.
@@ -227,7 +224,7 @@ pub struct DistributionRelease<'a> {
     pub suite: &'a str,
 }
 
-/// What a lock is made of.
+/// The input of a lock.
 #[derive(Debug)]
 pub struct LockRequest<'a> {
     /// The sets of packages to choose, one after the other.
@@ -239,7 +236,7 @@ pub struct LockRequest<'a> {
 /// A set of packages to choose.
 #[derive(Debug)]
 pub struct PackageSet<'a> {
-    /// What it is for, in messages: `the image`, or a stage.
+    /// Its name in messages: `the image`, or a stage.
     pub label: String,
     /// Which packages.
     pub content: SetContent<'a>,
@@ -261,7 +258,7 @@ pub enum SetContent<'a> {
     },
 }
 
-/// What was chosen.
+/// The chosen packages.
 #[derive(Debug)]
 pub struct LockedSets {
     /// The archives that were read, in the order of the recipe.
@@ -277,7 +274,7 @@ pub struct RepositoryFile {
     pub sha256: Digest,
     /// Its length in bytes.
     pub size: u64,
-    /// How messages name it.
+    /// Its name in messages.
     pub label: String,
     /// Its addresses, tried in order.
     pub urls: Vec<String>,
@@ -298,7 +295,7 @@ pub type OpenHostFile<'a> = dyn FnMut(&Path, &str, &mut Blobs) -> Result<Content
 /// Answers of a recipe to questions that packages ask, by question.
 pub type Answers = BTreeMap<String, String>;
 
-/// How packages are configured without running their scripts.
+/// Settings of a configuration without running scripts.
 #[derive(Debug, Clone, Copy)]
 pub struct NativeSettings<'a> {
     /// Answers to questions of the packages; others are answered by their defaults.
@@ -309,101 +306,21 @@ pub struct NativeSettings<'a> {
     pub epoch: Time,
 }
 
-/// How the scripts of packages are run.
+/// Settings of a configuration by the packages' scripts.
 #[derive(Debug, Clone, Copy)]
 pub struct ScriptSettings<'a> {
     /// Answers to questions of the packages.
     pub answers: &'a Answers,
     /// Numbers of users and groups that the scripts make.
     pub accounts: &'a AccountIds,
-    /// What the scripts may use together.
+    /// Resource limits of all scripts together.
     pub limits: SandboxLimits,
     /// `SOURCE_DATE_EPOCH`, and the newest time that what they write may have.
     pub epoch: Time,
-    /// What happens when a script fails.
+    /// The reaction to a failed script.
     pub on_failure: OnFailure,
     /// Which time of day the scripts see.
     pub clock: SandboxClock,
     /// The seed of their random numbers.
     pub seed: Seed,
-}
-
-/// Why packages could not be locked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LockFailure {
-    /// A part of an archive cannot be used.
-    #[error("reading {what}")]
-    Archive {
-        /// Name of the archive.
-        archive: String,
-        /// Description of the archive, or of the part of it.
-        what: String,
-        /// Why.
-        #[source]
-        source: Box<RepositoryError>,
-    },
-    /// No set of packages meets the request.
-    #[error("choosing the packages of {what}")]
-    Resolve {
-        /// Label of the set.
-        what: String,
-        /// Why.
-        #[source]
-        source: KindError,
-    },
-}
-
-/// Why an archive cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RepositoryError {
-    /// Nothing names its address.
-    #[error("{0}")]
-    Address(String),
-    /// A file of it does not exist.
-    #[error(transparent)]
-    Missing(KindError),
-    /// A file of it cannot be fetched.
-    #[error(transparent)]
-    Fetch(KindError),
-    /// The metadata of it is not good.
-    #[error(transparent)]
-    Metadata(KindError),
-    /// The store has an error.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why packages could not be made a tree.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PackageError {
-    /// A filter does not parse.
-    #[error("reading the filters of the packages")]
-    Filters(#[source] NotAGlob),
-    /// The packages do not make a tree.
-    #[error("unpacking the packages")]
-    Unpack(#[source] KindError),
-    /// Their database could not be written.
-    #[error("entering the packages into the database of {program}")]
-    Database {
-        /// Whose database.
-        program: &'static str,
-        /// Why.
-        #[source]
-        source: KindError,
-    },
-    /// They could not be configured without their scripts.
-    #[error("configuring the packages")]
-    Configure(#[source] KindError),
-    /// Where upgrades come from could not be written.
-    #[error("making the tree a system")]
-    Step(#[from] StepError),
-    /// A file of the host cannot be used.
-    #[error(transparent)]
-    HostFile(KindError),
-    /// Interrupted.
-    #[error("interrupted")]
-    Interrupted,
 }

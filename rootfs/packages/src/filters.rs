@@ -52,7 +52,7 @@ impl Default for DocOptions {
 }
 
 impl DocOptions {
-    /// What to exclude and what to include for it.
+    /// The globs to exclude and to include for it.
     pub fn globs(&self) -> (Vec<String>, Vec<String>) {
         let (mut exclude, mut include) = (Vec::new(), Vec::new());
         if self.docs == KeepChoice::None {
@@ -66,8 +66,8 @@ impl DocOptions {
         if let Some(locales) = &self.locales {
             exclude.push("/usr/share/locale/*".to_owned());
             include.push("/usr/share/locale/locale.alias".to_owned());
-            let kept = locales.iter().filter(|locale| *locale != "C" && *locale != "POSIX");
-            include.extend(kept.map(|locale| format!("/usr/share/locale/{locale}")));
+            let included = locales.iter().filter(|locale| *locale != "C" && *locale != "POSIX");
+            include.extend(included.map(|locale| format!("/usr/share/locale/{locale}")));
         }
         (exclude, include)
     }
@@ -109,7 +109,7 @@ impl Filters {
     pub(super) fn included(&self, entries: &[(Vec<u8>, TarEntry)]) -> Vec<KeepChoice> {
         let Some(globs) = &self.globs else { return vec![KeepChoice::All; entries.len()] };
         let mut folders = HashMap::new();
-        let mut kept: Vec<KeepChoice> = entries
+        let mut included: Vec<KeepChoice> = entries
             .iter()
             .map(|(path, entry)| match globs.verdict(path, &mut folders) {
                 GlobVerdict::Excluded if is_link(entry) && globs.passage.matches(path) => KeepChoice::All,
@@ -120,16 +120,16 @@ impl Filters {
             .collect();
         let leading: HashSet<&[u8]> = entries
             .iter()
-            .zip(&kept)
+            .zip(&included)
             .filter(|(_, keep)| **keep == KeepChoice::All)
             .flat_map(|((path, _), _)| folders_of(path))
             .collect();
-        for ((path, entry), keep) in entries.iter().zip(&mut kept) {
+        for ((path, entry), keep) in entries.iter().zip(&mut included) {
             if is_dir(entry) && (path.is_empty() || leading.contains(path.as_slice())) {
                 *keep = KeepChoice::All;
             }
         }
-        kept
+        included
     }
 }
 
@@ -190,7 +190,7 @@ mod tests {
 
     use super::*;
 
-    fn kept(filters: &Filters, paths: &[&str]) -> Vec<String> {
+    fn included(filters: &Filters, paths: &[&str]) -> Vec<String> {
         let entries: Vec<(Vec<u8>, TarEntry)> = paths
             .iter()
             .map(|path| {
@@ -204,18 +204,18 @@ mod tests {
             })
             .collect();
         let keep = filters.included(&entries);
-        let kept = paths.iter().zip(keep).filter(|(_, keep)| *keep == KeepChoice::All);
-        kept.map(|(path, _)| (*path).to_owned()).collect()
+        let included = paths.iter().zip(keep).filter(|(_, keep)| *keep == KeepChoice::All);
+        included.map(|(path, _)| (*path).to_owned()).collect()
     }
 
     #[test]
     fn licences_and_folders_that_scripts_need_stay_and_other_folders_that_hold_nothing_go() {
-        let wanted = DocOptions {
+        let options = DocOptions {
             docs: KeepChoice::None,
             man: KeepChoice::None,
             locales: Some(vec!["C".into(), "de".into()]),
         };
-        let (exclude, include) = wanted.globs();
+        let (exclude, include) = options.globs();
         let globs = |list: &[String]| list.to_vec();
         let (exclude, include) = (globs(&exclude), globs(&include));
         let filters =
@@ -251,14 +251,17 @@ mod tests {
             .filter(|path| !path.ends_with("README") && !path.contains(".gz") && !path.contains("/fr/"))
             .filter(|path| !path.contains("examples"))
             .collect();
-        assert_eq!(kept(&filters, &all), expected);
-        assert_eq!(kept(&Filters::default(), &all), all);
+        assert_eq!(included(&filters, &all), expected);
+        assert_eq!(included(&Filters::default(), &all), all);
     }
 
     #[test]
     fn an_included_folder_stays_with_all_below_it() {
         let filters = Filters::new(["/opt/**"], ["/opt/a"]).unwrap();
-        assert_eq!(kept(&filters, &["opt/", "opt/a/", "opt/a/b", "opt/c"]), ["opt/", "opt/a/", "opt/a/b"]);
+        assert_eq!(
+            included(&filters, &["opt/", "opt/a/", "opt/a/b", "opt/c"]),
+            ["opt/", "opt/a/", "opt/a/b"]
+        );
         assert!(Filters::new(["["], []).is_err());
     }
 }

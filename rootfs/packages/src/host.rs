@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// What the variables that are read begin with.
+/// Prefix of the variables that are read.
 const PREFIX: &str = "AMIFORGE_";
 
 /// The settings of a machine.

@@ -2,12 +2,12 @@
 
 use amiforge_formats::digest::Digest;
 
-use crate::registry::PackageKind;
+use crate::PackageKind;
 
 /// A package that is in a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstalledPackage {
-    /// What kind of package it is.
+    /// Its kind.
     pub kind: PackageKind,
     /// Its name.
     pub name: String,

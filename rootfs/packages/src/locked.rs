@@ -2,12 +2,12 @@
 
 use amiforge_formats::digest::Digest;
 
-use crate::registry::PackageKind;
+use crate::PackageKind;
 
 /// A package that a lock pins: one `.deb` file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockedPackage {
-    /// What kind of package it is.
+    /// Its kind.
     pub kind: PackageKind,
     /// Name, such as `apache2`.
     pub name: String,

@@ -20,18 +20,18 @@ pub enum SignatureError {
     #[error("no key was given that the archive could be checked with")]
     NoKeys,
     /// A keyring cannot be read.
-    #[error("the keyring `{keyring}` holds no OpenPGP public key: {fault}")]
+    #[error("the keyring `{keyring}` holds no OpenPGP public key: {reason}")]
     NotAKeyring {
         /// Name of the keyring.
         keyring: String,
         /// The error of the reader.
-        fault: String,
+        reason: String,
     },
     /// Bytes that are no signed text.
-    #[error("it is not a text signed by OpenPGP: {fault}")]
+    #[error("it is not a text signed by OpenPGP: {reason}")]
     NotSigned {
         /// The error of the reader.
-        fault: String,
+        reason: String,
     },
     /// None of the keys that signed is in a keyring.
     #[error("it is signed by {signers}, of which no keyring given has any: {keyrings}")]
@@ -62,7 +62,7 @@ pub enum SignatureError {
     KeyUnfit {
         /// Fingerprint of the key.
         signer: String,
-        /// What is wrong with it.
+        /// The cause.
         why: &'static str,
     },
     /// The signature itself is past its expiry.
@@ -95,13 +95,13 @@ pub struct Keyring {
 impl Keyring {
     /// Reads a keyring, binary or armored. Keys of kinds unknown here are left out. `name` is for messages.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self, SignatureError> {
-        let fault = |fault: String| SignatureError::NotAKeyring { keyring: name.to_owned(), fault };
+        let refused = |reason: String| SignatureError::NotAKeyring { keyring: name.to_owned(), reason };
         let mut keys = Vec::new();
         let mut last = "it is empty".to_owned();
         for block in blocks(bytes) {
             let block = packets::without_trust(block);
             let (read, _) = SignedPublicKey::from_reader_many(block.as_slice())
-                .map_err(|error| fault(error.to_string()))?;
+                .map_err(|error| refused(error.to_string()))?;
             for key in read {
                 match key {
                     Ok(key) => keys.push(key),
@@ -109,7 +109,7 @@ impl Keyring {
                 }
             }
         }
-        if keys.is_empty() { Err(fault(last)) } else { Ok(Self { name: name.to_owned(), keys }) }
+        if keys.is_empty() { Err(refused(last)) } else { Ok(Self { name: name.to_owned(), keys }) }
     }
 
     /// Fingerprints of the keys, in upper-case hexadecimal and in the order of the keyring.
@@ -143,9 +143,10 @@ pub struct SignedText {
 ///
 /// One good signature is enough, for archives sign with old and new keys; a wrong one of a known key is not outweighed.
 pub fn verify_inrelease(bytes: &[u8], keyrings: &[Keyring], at: i64) -> Result<SignedText, SignatureError> {
-    let fault = |fault: String| SignatureError::NotSigned { fault };
-    let text = std::str::from_utf8(bytes).map_err(|error| fault(error.to_string()))?;
-    let (message, _) = CleartextSignedMessage::from_string(text).map_err(|error| fault(error.to_string()))?;
+    let refused = |reason: String| SignatureError::NotSigned { reason };
+    let text = std::str::from_utf8(bytes).map_err(|error| refused(error.to_string()))?;
+    let (message, _) =
+        CleartextSignedMessage::from_string(text).map_err(|error| refused(error.to_string()))?;
     let signed = message.signed_text();
     let signatures: Vec<&Signature> = message.signatures().iter().collect();
     let signer = signer(signed.as_bytes(), &signatures, keyrings, at)?;
@@ -159,12 +160,12 @@ pub fn verify_release(
     keyrings: &[Keyring],
     at: i64,
 ) -> Result<SignedText, SignatureError> {
-    let fault = |fault: String| SignatureError::NotSigned { fault };
-    let text = std::str::from_utf8(release).map_err(|error| fault(error.to_string()))?;
+    let refused = |reason: String| SignatureError::NotSigned { reason };
+    let text = std::str::from_utf8(release).map_err(|error| refused(error.to_string()))?;
     let (read, _) =
-        DetachedSignature::from_reader_many(signature).map_err(|error| fault(error.to_string()))?;
+        DetachedSignature::from_reader_many(signature).map_err(|error| refused(error.to_string()))?;
     let read: Vec<DetachedSignature> =
-        read.collect::<Result<_, _>>().map_err(|error| fault(error.to_string()))?;
+        read.collect::<Result<_, _>>().map_err(|error| refused(error.to_string()))?;
     let signatures: Vec<&Signature> = read.iter().map(|one| &one.signature).collect();
     let signer = signer(release, &signatures, keyrings, at)?;
     Ok(SignedText { text: text.to_owned(), signer })
@@ -198,7 +199,7 @@ fn signer(
         (Some(signer), _) => Ok(signer),
         (None, Some(bad)) => Err(bad),
         (None, None) if signatures.is_empty() => {
-            Err(SignatureError::NotSigned { fault: "it has no signature".to_owned() })
+            Err(SignatureError::NotSigned { reason: "it has no signature".to_owned() })
         }
         (None, None) => Err(SignatureError::UnknownKey {
             signers: signatures.iter().map(|signature| issuer(signature)).collect::<Vec<_>>().join(", "),
@@ -207,7 +208,7 @@ fn signer(
     }
 }
 
-/// What a signature that names this key (or a subkey of it) is worth; none if it names another.
+/// The result of a signature that names this key (or a subkey of it); none if it names another.
 fn made_by(
     signature: &Signature,
     key: &SignedPublicKey,
@@ -328,8 +329,13 @@ fn fit_subkey(
     expired(newest, &subkey.key, signer, at)
 }
 
-fn expired(tells: &Signature, key: &impl KeyDetails, signer: String, at: i64) -> Result<(), SignatureError> {
-    let lifetime = tells.key_expiration_time().map_or(0, |lifetime| i64::from(lifetime.as_secs()));
+fn expired(
+    self_signature: &Signature,
+    key: &impl KeyDetails,
+    signer: String,
+    at: i64,
+) -> Result<(), SignatureError> {
+    let lifetime = self_signature.key_expiration_time().map_or(0, |lifetime| i64::from(lifetime.as_secs()));
     let expired = seconds(key.created_at()).saturating_add(lifetime);
     if lifetime != 0 && expired <= at {
         return Err(SignatureError::KeyExpired { signer, expired, now: at });

@@ -19,7 +19,7 @@ pub enum MergeError {
     Conflict {
         /// The path.
         path: Vec<u8>,
-        /// What differs.
+        /// Name of the property that differs.
         differs: &'static str,
         /// The source that gave it first.
         earlier: String,
@@ -43,7 +43,7 @@ pub enum MergeError {
         path: Vec<u8>,
         /// The link in it.
         link: Vec<u8>,
-        /// Where that points.
+        /// Its target.
         target: Vec<u8>,
         /// The source that gave the link.
         earlier: String,

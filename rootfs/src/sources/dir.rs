@@ -1,8 +1,8 @@
 //! Folders of the host as sources: walked without following a link and never outside of the folder, in the order of
 //! names; contents are only opened when they are read.
 //!
-//! What comes from the disk: names, kinds, permission bits, modification times, hard links, holes, the attributes
-//! `user.*` and `security.capability`. What does not: owners (by the recipe's rules, else root), access control lists
+//! Read from the disk: names, kinds, permission bits, modification times, hard links, holes, the attributes
+//! `user.*` and `security.capability`. Not read: owners (by the recipe's rules, else root), access control lists
 //! (their ids are this host's; a warning names the first), `security.selinux` and other labels of this host, and
 //! the mode of the folder itself where it becomes `/`. Modes and times of a version-control checkout depend on
 //! the user who checked out, unless [`Modes::Git`] is chosen; `epoch` bounds the times. A socket belongs to a running
@@ -67,7 +67,7 @@ pub enum DirError {
     Entry {
         /// Its path in the folder.
         path: Vec<u8>,
-        /// What is wrong.
+        /// The cause.
         #[source]
         error: EntryError,
     },

@@ -13,7 +13,7 @@ pub enum EntryError {
     /// The archive ends within something it announced.
     #[error("the archive ends at byte {end}, but {what} reaches to byte {need}")]
     Truncated {
-        /// What was announced.
+        /// Name of the announced part.
         what: &'static str,
         /// First byte after it.
         need: u64,
@@ -45,7 +45,7 @@ pub enum EntryError {
     NotANumber {
         /// Name of the field.
         field: &'static str,
-        /// What it holds.
+        /// Its bytes.
         bytes: Vec<u8>,
     },
     /// A number that the tree cannot hold.
@@ -69,7 +69,7 @@ pub enum EntryError {
     /// A size on an entry that has no content; readers disagree about where the next header is.
     #[error("a {kind} has no content, but the header says {size} bytes")]
     SizeOfNothing {
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
         /// The size.
         size: u64,
@@ -77,7 +77,7 @@ pub enum EntryError {
     /// An extended header or long name over the bound.
     #[error("{what} of {size} bytes, allowed are {max}")]
     TooLong {
-        /// What is too long.
+        /// Name of the part.
         what: &'static str,
         /// Its length.
         size: u64,
@@ -103,7 +103,7 @@ pub enum EntryError {
     Dangling {
         /// The extended header.
         what: &'static str,
-        /// What follows.
+        /// Name of the following part.
         found: &'static str,
     },
     /// A name that goes up.
@@ -121,7 +121,7 @@ pub enum EntryError {
     /// The root is no directory.
     #[error("the root is a {kind}, not a directory")]
     Root {
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
     },
     /// The path leads through a symbolic link.
@@ -133,7 +133,7 @@ pub enum EntryError {
     ThroughLink {
         /// The link's path.
         link: Vec<u8>,
-        /// Where it points.
+        /// Its target.
         target: Vec<u8>,
     },
     /// The path leads through something that has no entries.
@@ -141,17 +141,17 @@ pub enum EntryError {
     ThroughFile {
         /// Its path.
         path: Vec<u8>,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
     },
     /// The archive gives the path twice, differently.
     #[error("byte {first} gives the same name as a {before}, this one a {kind} that differs")]
     Twice {
-        /// Where it was given first.
+        /// Offset of its first entry.
         first: u64,
-        /// What it was.
+        /// Kind of the first entry.
         before: &'static str,
-        /// What it is now.
+        /// Kind of this entry.
         kind: &'static str,
     },
     /// A hard link whose target is not in the archive.
@@ -191,7 +191,7 @@ pub enum EntryError {
     /// A sparse map that does not parse.
     #[error("the sparse map has no number at its byte {at}")]
     SparseText {
-        /// Where in the map.
+        /// Offset in the map.
         at: usize,
     },
     /// An access control list that does not parse.

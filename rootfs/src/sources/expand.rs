@@ -16,7 +16,7 @@ pub const PIECE: usize = 1 << 20;
 /// Memory that the dictionary of an xz stream may take: twice that of `xz -9`.
 const XZ_MEMORY: u64 = 160 << 20;
 
-/// How long a decompressed input may be. Tars of systems shrink to a fifth; a file of zeros to a thousandth or less.
+/// Bound of a decompressed input. Tars of systems shrink to a fifth; a file of zeros to a thousandth or less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Always allowed, in bytes.
@@ -80,7 +80,7 @@ pub enum ExpandError {
     /// It cannot be read.
     #[error("reading the input at byte {at}")]
     Read {
-        /// Where.
+        /// Offset in bytes.
         at: u64,
         /// The error of the system.
         #[source]
@@ -91,7 +91,7 @@ pub enum ExpandError {
     Corrupt {
         /// Which format.
         format: &'static str,
-        /// How far the input was read.
+        /// Bytes of the input that were read.
         at: u64,
         /// The error of the decoder.
         #[source]
@@ -222,7 +222,7 @@ impl<'a> HashingReader<'a> {
         Self { input, at: 0, hasher: Sha256::new(), failed: false, watch }
     }
 
-    /// What it was that stopped a decoder.
+    /// The error that stopped a decoder.
     pub fn explain(&self, stopped: Stopped, format: &'static str) -> ExpandError {
         let at = self.at;
         match stopped {

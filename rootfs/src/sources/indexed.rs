@@ -25,7 +25,7 @@ const LINKS_MAX: usize = 40;
 pub struct Indexed {
     /// Names, metadata and references.
     pub tree: Tree,
-    /// Where each node came from, by [`NodeId::index`].
+    /// The origin of each node, by [`NodeId::index`].
     pub marks: Vec<NodeMark>,
     /// The newest time among the entries given.
     pub newest: Option<Time>,
@@ -33,7 +33,7 @@ pub struct Indexed {
     pub warnings: Vec<Warning>,
 }
 
-/// Where a node came from.
+/// The origin of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeMark {
     /// Byte of the archive at which its entry begins.
@@ -55,7 +55,7 @@ impl NodeMark {
     const IMPLIED: Self = Self { at: 0, explicitness: Explicitness::Implied };
 }
 
-/// What happens to a name that exists already.
+/// The reaction to a name that exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnDuplicate {
     /// It is refused, unless both are equal.
@@ -317,7 +317,7 @@ impl Inserter {
         self.last = (Vec::new(), self.tree.root());
     }
 
-    /// What a directory has under a name, as the tree is or as it was before this layer.
+    /// The entry of a directory, in the present tree or in that before this layer.
     fn child(&self, dir: NodeId, name: &[u8], view: LayerView) -> Option<NodeId> {
         let removed = if view == LayerView::Lower { self.membership.removed(dir, name) } else { None };
         removed.or_else(|| self.tree.child(dir, name))

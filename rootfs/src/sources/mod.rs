@@ -27,9 +27,9 @@ pub(crate) use self::open::{OpenedSource, Opening};
 pub struct SourceSpec {
     /// Its name in errors and in the manifest, such as `source 2 (base.tar.gz)`; never an absolute path of the host.
     pub label: String,
-    /// What it is.
+    /// Its kind.
     pub kind: SourceKind,
-    /// How its digest is checked or recorded.
+    /// The treatment of its digest.
     pub pin: DigestPin,
     /// Leading names dropped from every path; entries with fewer names are left out.
     pub strip: u32,
@@ -41,7 +41,7 @@ pub struct SourceSpec {
     pub overrides: bool,
 }
 
-/// How the digest of a source is treated. It is that of the file itself (still compressed); for an OCI
+/// The treatment of the digest of a source. It is that of the file itself (still compressed); for an OCI
 /// source that of the image's manifest, or of its config where a `docker save` archive has no manifest.
 ///
 /// A digest of a plain tar costs one full read that nothing else needs, about as long as copying the file. It is
@@ -86,7 +86,7 @@ pub enum SourceKind {
     },
 }
 
-/// Where the permission bits of a `dir` source come from.
+/// The source of the permission bits of a `dir` source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Modes {
     /// As they are on the disk.

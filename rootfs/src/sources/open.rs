@@ -71,9 +71,9 @@ pub enum SourceError {
     /// Its digest is not the one named.
     #[error("its sha256 is {actual}, expected {expected}")]
     Digest {
-        /// What the recipe names.
+        /// The digest in the recipe.
         expected: Digest,
-        /// What it is.
+        /// The computed digest.
         actual: Digest,
     },
     /// A folder has no digest.
@@ -96,7 +96,7 @@ pub enum SourceError {
     Store(#[from] StoreError),
 }
 
-/// What opening takes.
+/// The context of opening a source: store, progress and filters.
 pub(crate) struct Opening<'a> {
     pub(crate) store: &'a Store,
     pub(crate) watch: &'a dyn Watch,

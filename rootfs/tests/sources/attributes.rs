@@ -14,7 +14,7 @@ fn warnings(specs: &[SourceSpec], scratch: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_has_no_effect_is_said() {
+fn keys_without_an_effect_are_reported() {
     let scratch = tempfile::tempdir().unwrap();
     let root = scratch.path().join("root");
     fs::create_dir_all(root.join("run")).unwrap();

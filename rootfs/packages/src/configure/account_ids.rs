@@ -77,7 +77,7 @@ impl AccountIds {
         self.groups.get(name).copied()
     }
 
-    /// What changes the third field of lines of sysusers.d(5), as a script of sed(1). A user whose group has another
+    /// A script of sed(1) that changes the third field of lines of sysusers.d(5). A user whose group has another
     /// number gets a line for the group.
     fn sysusers(&self) -> String {
         let mut script = String::new();
@@ -180,7 +180,7 @@ mod tests {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// What the real programs are called with. The account `there` exists, and so does a group that was made.
+    /// The arguments of the calls of the real programs. The account `there` exists, and so does a group that was made.
     fn called(words: &[&str]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let (dir, log) = (folder.path(), folder.path().join("log"));

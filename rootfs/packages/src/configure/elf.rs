@@ -62,7 +62,7 @@ pub(crate) struct Elf<'a> {
     bytes: &'a [u8],
     /// Width of its addresses.
     pub(crate) class: Class,
-    /// Whose code it is, by `EM_*`.
+    /// The architecture, by `EM_*`.
     pub(crate) machine: u16,
     /// `e_flags`.
     pub(crate) flags: u32,

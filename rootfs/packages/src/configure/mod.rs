@@ -1,4 +1,4 @@
-//! What configuring packages takes, whatever kind they are of: numbers of accounts, shims for programs, the interpreter
+//! The parts of configuration that do not depend on the kind of package: account ids, shims for programs, the interpreter
 //! of scripts, the caches of the loader and of kernel modules.
 
 pub(crate) mod account_ids;

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_became_an_alternative_is_linked_once_the_script_is_gone() {
+    fn alternatives_are_linked_when_the_shim_is_removed() {
         let folder = || Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: NodeKind::dir() };
         let link = |target: &str| Node {
             meta: Meta::root_owned(0o777, Time::EPOCH),

@@ -22,18 +22,19 @@ use super::resolve::{self, BasePackages, PinPreference, PinTo, Request, Suite};
 use super::source::{DebArchive, DebFilters, DebSource, PinnedTo, SignerKeys, Stays};
 use super::unpack::{self, Unpacked};
 use super::{apt_sources, installed};
+use crate::PackageKind;
 use crate::backend::{
     Answers, Backend, DistributionRelease, LockFailure, LockRequest, LockedSets, NativeSettings,
     OpenHostFile, PackageError, PackageFile, PackageFormat, PackageSet, Recommends, RepositoryAccess,
     RepositoryError, ScriptSettings, Scripts, SetContent, UnpackedPackages,
 };
+use crate::configure::AccountIds;
 use crate::filters::{DocOptions, Filters, KeepChoice};
 use crate::host::HostSettings;
 use crate::installed::{InstalledPackage, percent_encoded};
 use crate::locked::{LockedArchive, PackageId};
-use crate::registry::PackageKind;
 
-/// What holds for every Debian package.
+/// The properties of every Debian package.
 #[derive(Debug)]
 pub struct DebFormat;
 
@@ -169,6 +170,7 @@ impl Backend for DebSource {
     fn unpack(
         &self,
         files: &[PackageFile<'_>],
+        _accounts: &AccountIds,
         store: &Store,
         blobs: &mut Blobs,
         watch: &dyn Watch,

@@ -33,7 +33,7 @@ pub enum ControlError {
     /// Not as many paragraphs as there have to be.
     #[error("{found} paragraphs where there must be one")]
     NotOne {
-        /// How many there are.
+        /// Their number.
         found: usize,
     },
 }
@@ -248,12 +248,12 @@ mod tests {
 
     #[test]
     fn mistakes_name_their_line() {
-        let fault = |bytes: &[u8]| Paragraph::read(bytes).unwrap_err();
-        assert_eq!(fault(b"A: 1\nB: \xff\n"), ControlError::NotText { line: 2 });
-        assert_eq!(fault(b"\n B: 1\n"), ControlError::NoField { line: 2 });
-        assert_eq!(fault(b"A: 1\nwords\n"), ControlError::NotAField { line: 2, text: "words".to_owned() });
-        assert_eq!(fault(b""), ControlError::NotOne { found: 0 });
-        assert_eq!(fault(b"A: 1\n\nB: 1\n"), ControlError::NotOne { found: 2 });
+        let error = |bytes: &[u8]| Paragraph::read(bytes).unwrap_err();
+        assert_eq!(error(b"A: 1\nB: \xff\n"), ControlError::NotText { line: 2 });
+        assert_eq!(error(b"\n B: 1\n"), ControlError::NoField { line: 2 });
+        assert_eq!(error(b"A: 1\nwords\n"), ControlError::NotAField { line: 2, text: "words".to_owned() });
+        assert_eq!(error(b""), ControlError::NotOne { found: 0 });
+        assert_eq!(error(b"A: 1\n\nB: 1\n"), ControlError::NotOne { found: 2 });
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn divert(package: &str, words: &[Option<String>]) -> Option<Diversion> {
             ("--remove" | "--list" | "--listpackage" | "--truename" | "--local", _) => return None,
             (option, _) if option.starts_with('-') => {}
             _ if from.is_none() && word.starts_with('/') => from = Some(word.to_owned()),
-            // What follows belongs to the shell: a redirection and the like.
+            // The rest is shell syntax, such as a redirection.
             _ => break,
         }
     }

@@ -31,12 +31,12 @@ pub enum IndexError {
         field: &'static str,
         /// Its value.
         value: String,
-        /// What should.
+        /// The expected form.
         kind: &'static str,
     },
 }
 
-/// How important a package is, the most important first.
+/// Priority of a package, the most important first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// No system works without it.
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_package_cannot_be_without_is_named_with_its_line() {
+    fn missing_required_fields_are_reported_with_their_line() {
         let text = format!("{}{}", stanza(""), stanza("").replace("Size: 3\n", ""));
         assert_eq!(PackageIndex::parse(text.as_bytes()), Err(IndexError::Missing { line: 8, field: "Size" }));
         for (good, bad) in [

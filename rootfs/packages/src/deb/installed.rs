@@ -8,8 +8,8 @@ use amiforge_store::digests::each_part;
 
 use super::control::Paragraph;
 use super::licence;
+use crate::PackageKind;
 use crate::installed::{InstalledPackage, Licence};
-use crate::registry::PackageKind;
 
 /// Longest file of the database that is read.
 const LONGEST: u64 = 256 << 20;
@@ -98,7 +98,7 @@ fn bytes(content: &Content, sources: &dyn Sources) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What a path names, links followed; `None` where it leads nowhere.
+/// The node at a path, links followed; `None` where there is none.
 fn followed(tree: &Tree, path: &[u8]) -> Option<NodeId> {
     let mut pending: Vec<Vec<u8>> = path.rsplit(|&byte| byte == b'/').map(<[u8]>::to_vec).collect();
     let (mut stack, mut links) = (vec![tree.root()], 0);

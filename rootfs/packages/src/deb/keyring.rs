@@ -6,7 +6,7 @@ use super::repository::SuiteError;
 use super::source::SignerKeys;
 use crate::signature::Keyring;
 
-/// Where packages put the keys of distributions.
+/// Folder of the keys of distributions.
 const HOST: &str = "/usr/share/keyrings";
 
 /// The keyrings; none for an archive that is trusted unsigned.

@@ -1,4 +1,4 @@
-//! Where archives are fetched from: the recipe, the environment, or what apt of this machine is configured to use.
+//! Addresses of archives: of the recipe, the environment, or the configuration of this machine's apt.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::host::{HostSettings, without_credentials};
 /// The variable that names the mirror of the distribution.
 pub(super) const VARIABLE: &str = "AMIFORGE_DEB_MIRROR";
 
-/// What a machine knows of mirrors.
+/// The mirrors that a machine has settings for.
 #[derive(Debug)]
 pub(super) struct Mirrors<'a> {
     host: &'a HostSettings,

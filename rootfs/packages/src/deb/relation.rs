@@ -18,7 +18,7 @@ pub enum RelationError {
     NotARestriction(String),
 }
 
-/// How a version is compared.
+/// Operator of a version constraint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
     /// `<<`
@@ -61,7 +61,7 @@ impl Operator {
 pub struct Relation<'a> {
     /// Name of a package, real or virtual.
     pub name: &'a str,
-    /// What follows the colon: an architecture, `any` or `native`.
+    /// The text after the colon: an architecture, `any` or `native`.
     pub arch: Option<&'a str>,
     /// The versions that are meant; none means any.
     pub restriction: Option<(Operator, &'a str)>,
@@ -74,7 +74,9 @@ impl Relation<'_> {
         match (self.restriction, version) {
             (None, _) => true,
             (Some(_), None) => false,
-            (Some((operator, wanted)), Some(version)) => operator.admits(version::compare(version, wanted)),
+            (Some((operator, required)), Some(version)) => {
+                operator.admits(version::compare(version, required))
+            }
         }
     }
 }
@@ -157,14 +159,14 @@ mod tests {
 
     #[test]
     fn an_unversioned_provider_answers_no_versioned_relation() {
-        let wanted = relation("a (>= 2)").unwrap();
-        assert!(wanted.admits(Some("2")) && wanted.admits(Some("1:0")));
-        assert!(!wanted.admits(Some("1.9")) && !wanted.admits(None));
+        let required = relation("a (>= 2)").unwrap();
+        assert!(required.admits(Some("2")) && required.admits(Some("1:0")));
+        assert!(!required.admits(Some("1.9")) && !required.admits(None));
         assert!(relation("a").unwrap().admits(None));
     }
 
     #[test]
-    fn what_is_no_relation_is_refused() {
+    fn malformed_relations_are_refused() {
         for text in ["", "(>= 1)", "a b", "a (1)", "a (>= )", "a (>= 1", "a:(= 1)", "a [amd64]", "-a"] {
             assert!(relation(text).is_err(), "{text}");
         }

@@ -26,7 +26,7 @@ pub enum ReleaseError {
         field: &'static str,
         /// Its value.
         value: String,
-        /// What should.
+        /// The expected form.
         kind: &'static str,
     },
     /// It is of another suite.
@@ -74,7 +74,7 @@ pub enum ReleaseError {
         path: String,
         /// Digest of the bytes.
         found: Digest,
-        /// How many there are.
+        /// Their number.
         found_size: u64,
         /// Digest in the Release.
         listed: Digest,
@@ -83,7 +83,7 @@ pub enum ReleaseError {
     },
 }
 
-/// What to do with a Release that is past its `Valid-Until` (or from the future).
+/// Whether a Release that is past its `Valid-Until` (or from the future) is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expired {
     /// Refuse it.
@@ -322,8 +322,8 @@ mod tests {
     #[test]
     fn an_index_whose_digest_or_length_differs_is_refused() {
         let read = Release::parse(&release("")).unwrap();
-        let fault = read.files[0].check(b"x").unwrap_err().to_string();
-        assert!(fault.contains("1 bytes") && fault.contains(DIGEST), "{fault}");
+        let error = read.files[0].check(b"x").unwrap_err().to_string();
+        assert!(error.contains("1 bytes") && error.contains(DIGEST), "{error}");
     }
 
     #[test]
@@ -333,9 +333,9 @@ mod tests {
         assert_eq!(read.valid_until, Some(until));
         let check = |now, expired| read.check("stable", now, None, expired);
         assert_eq!(check(until, Expired::Refuse), Ok(()));
-        let fault = check(until + 1, Expired::Refuse).unwrap_err();
+        let error = check(until + 1, Expired::Refuse).unwrap_err();
         assert!(
-            fault.to_string().contains("until 2024-02-17 11:07:25 UTC, and it is 2024-02-17 11:07:26 UTC")
+            error.to_string().contains("until 2024-02-17 11:07:25 UTC, and it is 2024-02-17 11:07:26 UTC")
         );
         assert_eq!(check(until + 1, Expired::Accept), Ok(()));
     }

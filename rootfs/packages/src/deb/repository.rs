@@ -40,7 +40,7 @@ pub enum SuiteError {
     /// The signature is not good.
     #[error("checking the signature of `{url}`")]
     Signature {
-        /// What was fetched.
+        /// Its address.
         url: String,
         /// Why.
         #[source]
@@ -52,13 +52,13 @@ pub enum SuiteError {
          `trusted = true` in a `[[source.archive]]` accepts it"
     )]
     Unsigned {
-        /// What there should be.
+        /// Address of the signed Release.
         url: String,
     },
     /// The Release is not good.
     #[error("checking `{url}`")]
     Release {
-        /// What was fetched.
+        /// Its address.
         url: String,
         /// Why.
         #[source]
@@ -221,23 +221,23 @@ fn indexes(
     base: &str,
     access: &dyn RepositoryAccess,
 ) -> Result<Vec<(String, Vec<u8>)>, RepositoryError> {
-    let mut wanted = Vec::new();
+    let mut listed_indexes = Vec::new();
     for component in &archive.components {
-        for (place, arch) in std::iter::once(&deb.arch).chain(&deb.foreign).enumerate() {
+        for (index, arch) in std::iter::once(&deb.arch).chain(&deb.foreign).enumerate() {
             match release.packages(component, arch) {
-                Some(listed) => wanted.push(listed),
+                Some(listed) => listed_indexes.push(listed),
                 // Not every archive has packages of every foreign architecture.
-                None if place > 0 => {}
+                None if index > 0 => {}
                 None => return Err(no_index(release, component, arch).into()),
             }
         }
         // Packages of all architectures are in the other indexes, too, except where those are empty.
         let for_own = release.packages(component, &deb.arch).is_some_and(|listed| listed.size > 0);
-        wanted.extend(release.packages(component, "all").filter(|_| !for_own));
+        listed_indexes.extend(release.packages(component, "all").filter(|_| !for_own));
     }
-    let files: Vec<_> = wanted.iter().map(|listed| file(listed, release, base)).collect();
+    let files: Vec<_> = listed_indexes.iter().map(|listed| file(listed, release, base)).collect();
     access.fetch(&files)?;
-    wanted.into_iter().map(|listed| unpacked(listed, release, access)).collect()
+    listed_indexes.into_iter().map(|listed| unpacked(listed, release, access)).collect()
 }
 
 fn file(listed: &ListedIndex, release: &Release, base: &str) -> RepositoryFile {
@@ -259,8 +259,7 @@ fn unpacked(
 ) -> Result<(String, Vec<u8>), RepositoryError> {
     let path = &listed.path;
     let found = access.stored(listed.sha256, listed.size)?;
-    let gone =
-        || std::io::Error::other("somebody removed it from the store meanwhile; run the command again");
+    let gone = || std::io::Error::other("another process removed it from the store; run the command again");
     let failed = |source| SuiteError::Unpack { path: path.clone(), source };
     let bytes = found.ok_or_else(|| failed(gone()))?;
     let plain = path.rsplit_once("/Packages").map(|(folder, _)| format!("{folder}/Packages"));

@@ -24,11 +24,11 @@ pub struct DebSource {
     pub recommends: Recommends,
     /// Preferences among versions.
     pub pins: Vec<Pinned>,
-    /// What to do about an archive whose `Valid-Until` is past.
+    /// Whether an archive whose `Valid-Until` is past is accepted.
     pub expired: WhenExpired,
-    /// How packages are configured.
+    /// The way to configure packages.
     pub scripts: Scripts,
-    /// What of the packages is left out.
+    /// Paths of the packages to leave out.
     pub filters: DebFilters,
     /// Whether the image lists the archives as sources of its own apt.
     pub apt_sources: bool,
@@ -39,7 +39,7 @@ pub struct DebSource {
 pub struct DebArchive {
     /// Its name in the lock.
     pub name: String,
-    /// What it is to the source.
+    /// Its role.
     pub role: ArchiveRole,
     /// Its suites.
     pub suites: Vec<String>,
@@ -53,7 +53,7 @@ pub struct DebArchive {
     pub keys: SignerKeys,
 }
 
-/// What an archive is to a source of packages.
+/// The role of an archive in a source of packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchiveRole {
     /// That of the distribution.
@@ -83,7 +83,7 @@ pub enum SignerKeys {
     Unsigned,
 }
 
-/// What to do about an archive whose `Valid-Until` is past.
+/// Whether an archive whose `Valid-Until` is past is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenExpired {
     /// Refuse it.
@@ -112,7 +112,7 @@ pub enum PinnedTo {
     Suite(String),
 }
 
-/// What of the packages is left out.
+/// Paths of the packages to leave out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DebFilters {
     /// Globs of paths.

@@ -7,16 +7,16 @@ const TRUST: u8 = 12;
 
 /// A binary keyring without its trust packets. What is no whole packet is given as it is.
 pub(super) fn without_trust(bytes: &[u8]) -> Vec<u8> {
-    let (mut kept, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
+    let (mut relevant, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
     while let Some((tag, len)) = packet(rest) {
         let Some((whole, after)) = rest.split_at_checked(len) else { break };
         if tag != TRUST {
-            kept.extend_from_slice(whole);
+            relevant.extend_from_slice(whole);
         }
         rest = after;
     }
-    kept.extend_from_slice(rest);
-    kept
+    relevant.extend_from_slice(rest);
+    relevant
 }
 
 /// Tag and whole length of the packet at the start; nothing where it has no length of its own.

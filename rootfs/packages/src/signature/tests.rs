@@ -35,7 +35,7 @@ fn a_text_signed_by_a_key_of_the_keyring_is_given_as_it_was_signed() {
 }
 
 #[test]
-fn what_the_owner_of_a_keyring_thinks_of_its_keys_does_not_matter() {
+fn trust_packets_of_a_keyring_are_ignored() {
     let plain = vector!("keyring.gpg");
     // As GnuPG keeps them in a keyring of its own: a trust packet behind each other one.
     let (mut with_trust, mut rest, mut count) = (Vec::new(), plain, 0);
@@ -66,9 +66,9 @@ fn a_changed_text_is_refused() {
 
 #[test]
 fn an_unknown_key_is_refused_and_named() {
-    let fault = signer(vector!("stranger.inrelease"), LATE).unwrap_err();
-    assert!(matches!(fault, SignatureError::UnknownKey { .. }));
-    assert!(fault.to_string().contains(&fingerprint_of("stranger")), "{fault}");
+    let error = signer(vector!("stranger.inrelease"), LATE).unwrap_err();
+    assert!(matches!(error, SignatureError::UnknownKey { .. }));
+    assert!(error.to_string().contains(&fingerprint_of("stranger")), "{error}");
 }
 
 #[test]
@@ -76,18 +76,18 @@ fn a_key_counts_until_it_expires() {
     assert_eq!(signer(vector!("old.inrelease"), EARLY), Ok(fingerprint_of("old")));
     assert_eq!(signer(vector!("brief.inrelease"), EARLY), Ok(fingerprint_of("brief")));
     for (bytes, key) in [(vector!("old.inrelease"), "old"), (vector!("brief.inrelease"), "brief")] {
-        let fault = signer(bytes, LATE).unwrap_err();
+        let error = signer(bytes, LATE).unwrap_err();
         assert!(
-            matches!(&fault, SignatureError::KeyExpired { signer, now: LATE, .. } if *signer == fingerprint_of(key)),
-            "{fault}"
+            matches!(&error, SignatureError::KeyExpired { signer, now: LATE, .. } if *signer == fingerprint_of(key)),
+            "{error}"
         );
     }
 }
 
 #[test]
 fn a_revoked_key_a_lapsed_signature_and_a_weak_digest_are_refused() {
-    let fault = signer(vector!("revoked.inrelease"), EARLY).unwrap_err();
-    assert!(matches!(fault, SignatureError::KeyUnfit { why: "it was revoked", .. }), "{fault}");
+    let error = signer(vector!("revoked.inrelease"), EARLY).unwrap_err();
+    assert!(matches!(error, SignatureError::KeyUnfit { why: "it was revoked", .. }), "{error}");
     assert!(signer(vector!("lapsed.inrelease"), EARLY).is_ok());
     assert!(matches!(
         signer(vector!("lapsed.inrelease"), LATE),
@@ -118,7 +118,7 @@ fn armored_keyrings_may_have_several_blocks() {
 }
 
 #[test]
-fn what_is_neither_keyring_nor_signed_is_said_to_be_so() {
+fn files_that_are_no_keyring_or_not_signed_are_refused() {
     assert!(matches!(Keyring::read("x", b""), Err(SignatureError::NotAKeyring { .. })));
     assert!(matches!(Keyring::read("x", b"hello"), Err(SignatureError::NotAKeyring { .. })));
     for bytes in [b"Suite: stable\n".as_slice(), b"", b"\xff", vector!("Release.asc")] {

@@ -37,7 +37,7 @@ enum Container {
 /// A part: a range of an open file.
 pub(super) struct OciBlob {
     pub(super) file: File,
-    /// How errors name the file.
+    /// Its path in errors.
     pub(super) path: PathBuf,
     pub(super) at: u64,
     pub(super) len: u64,

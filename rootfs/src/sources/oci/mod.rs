@@ -44,7 +44,7 @@ pub enum OciError {
     NotAPlatform {
         /// The text.
         text: String,
-        /// What was probably meant.
+        /// A suggestion.
         hint: Option<String>,
     },
     /// A file that a descriptor names does not exist.
@@ -77,7 +77,7 @@ pub enum OciError {
     Json {
         /// Its name in the image.
         name: String,
-        /// What is wrong.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
@@ -90,7 +90,7 @@ pub enum OciError {
     /// A digest differs from its descriptor.
     #[error("the sha256 of {what} is {actual}, expected {expected}")]
     Digest {
-        /// What it is.
+        /// Name of the part.
         what: String,
         /// The value in the descriptor.
         expected: Digest,
@@ -100,7 +100,7 @@ pub enum OciError {
     /// A length differs from its descriptor.
     #[error("{what} has {actual} bytes, expected {expected}")]
     Size {
-        /// What it is.
+        /// Name of the part.
         what: String,
         /// The value in the descriptor.
         expected: u64,
@@ -108,17 +108,17 @@ pub enum OciError {
         actual: u64,
     },
     /// No image fits.
-    #[error("no image for {wanted}; there {}", listed(found))]
+    #[error("no image for {requested}; there {}", listed(found))]
     NoneFits {
         /// The requested platform.
-        wanted: String,
-        /// What there is.
+        requested: String,
+        /// The available ones.
         found: Vec<String>,
     },
     /// Several images fit.
     #[error("{} images fit; name one with `reference`: there {}", found.len(), listed(found))]
     Several {
-        /// What there is.
+        /// The available ones.
         found: Vec<String>,
     },
     /// Indexes in indexes without end.
@@ -128,10 +128,10 @@ pub enum OciError {
         max: usize,
     },
     /// The config is for another machine.
-    #[error("the config says {found}, expected {wanted}")]
+    #[error("the config says {found}, expected {requested}")]
     Platform {
         /// The requested platform.
-        wanted: String,
+        requested: String,
         /// The platform in the config.
         found: String,
     },
@@ -166,7 +166,7 @@ pub enum OciError {
         number: usize,
         /// Digest of its uncompressed bytes.
         digest: Digest,
-        /// What is wrong.
+        /// The cause.
         #[source]
         source: Box<TarError>,
     },

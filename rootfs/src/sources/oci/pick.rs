@@ -10,7 +10,7 @@ use super::blobs::OciBlobs;
 use super::model::{self, DOCUMENT_MAX, OciConfig, OciDescriptor, OciIndex, OciManifest, Platform, Saved};
 use super::platform::PlatformRequest;
 
-/// How deep indexes may name indexes. Two is what tools write.
+/// Deepest nesting of indexes. Tools write two levels.
 const DEPTH_MAX: usize = 4;
 
 /// The image that was picked.
@@ -88,11 +88,11 @@ fn from_index(parts: &OciBlobs, choice: &ImageChoice<'_>) -> Result<OciImage, Oc
         let name = descriptor.references().next().unwrap_or(&descriptor.digest).clone();
         let chosen = match (choice.reference, choice.digest) {
             (None, _) => true,
-            (Some(wanted), None) => descriptor.references().any(|found| found == wanted),
+            (Some(reference), None) => descriptor.references().any(|found| found == reference),
             // Below, by digest.
             (Some(_), Some(_)) => false,
         };
-        // What a name does not choose is not looked into, only listed.
+        // Images that the name does not choose are only listed.
         let look = chosen || choice.digest.is_some();
         let candidate = Candidate { name, descriptor: descriptor.clone(), chosen };
         if look { flatten(parts, candidate, choice, 0, &mut all)? } else { all.push(candidate) }
@@ -114,7 +114,7 @@ fn from_index(parts: &OciBlobs, choice: &ImageChoice<'_>) -> Result<OciImage, Oc
             } else {
                 chosen.into_iter().map(shown).collect()
             };
-            Err(OciError::NoneFits { wanted: choice.to_string(), found })
+            Err(OciError::NoneFits { requested: choice.to_string(), found })
         }
         several => Err(OciError::Several { found: several.iter().map(|one| shown(one)).collect() }),
     }
@@ -180,7 +180,7 @@ fn from_saved(parts: &OciBlobs, choice: &ImageChoice<'_>) -> Result<OciImage, Oc
         (None, _) => true,
         // The config's digest is what `docker images` calls the id.
         (Some(_), Some(digest)) => config_digest(saved) == digest.strip_prefix("sha256:"),
-        (Some(wanted), None) => saved.repo_tags.iter().flatten().any(|tag| tag == wanted),
+        (Some(reference), None) => saved.repo_tags.iter().flatten().any(|tag| tag == reference),
     };
     let shown =
         |saved: &Saved| format!("`{}`", saved.repo_tags.iter().flatten().next().unwrap_or(&saved.config));
@@ -189,7 +189,7 @@ fn from_saved(parts: &OciBlobs, choice: &ImageChoice<'_>) -> Result<OciImage, Oc
         [one] => *one,
         [] => {
             let found = all.iter().map(shown).collect();
-            return Err(OciError::NoneFits { wanted: choice.to_string(), found });
+            return Err(OciError::NoneFits { requested: choice.to_string(), found });
         }
         several => return Err(OciError::Several { found: several.iter().map(|one| shown(one)).collect() }),
     };
@@ -228,7 +228,7 @@ fn diff_ids(
 ) -> Result<Vec<Digest>, OciError> {
     let config: OciConfig = parse(name, text)?;
     if platform.fit(&config.platform).is_none() {
-        return Err(OciError::Platform { wanted: platform.to_string(), found: config.platform.text() });
+        return Err(OciError::Platform { requested: platform.to_string(), found: config.platform.text() });
     }
     let diff_ids = config.rootfs.diff_ids;
     if diff_ids.len() != layers {

@@ -114,10 +114,10 @@ pub(super) fn equivalent_mode(value: &[u8], mode: u16) -> Option<(u16, bool)> {
 /// it they are the rights of the owning group, which may be fewer.
 pub(in crate::sources) fn mode_without(value: &[u8], mode: u16) -> u16 {
     let entries = value.get(4..).unwrap_or_default().chunks_exact(8);
-    let perm = |wanted: u16| {
+    let perm = |tag: u16| {
         let mut entries = entries.clone();
         entries.find_map(|entry| match entry {
-            [a, b, low, high, ..] if u16::from_le_bytes([*a, *b]) == wanted => {
+            [a, b, low, high, ..] if u16::from_le_bytes([*a, *b]) == tag => {
                 Some(u16::from_le_bytes([*low, *high]) & 7)
             }
             _ => None,

@@ -58,7 +58,7 @@ pub enum TarError {
     /// It cannot be read.
     #[error("reading the archive at byte {at}")]
     Read {
-        /// Where.
+        /// Offset in bytes.
         at: u64,
         /// The error of the system.
         #[source]
@@ -71,7 +71,7 @@ pub enum TarError {
         path: Vec<u8>,
         /// Byte of the archive at which it begins.
         at: u64,
-        /// What is wrong.
+        /// The cause.
         #[source]
         error: Box<EntryError>,
     },
@@ -80,7 +80,7 @@ pub enum TarError {
     Header {
         /// Byte of the archive.
         at: u64,
-        /// What is wrong.
+        /// The cause.
         #[source]
         error: Box<EntryError>,
     },

@@ -27,7 +27,7 @@ pub(super) enum RecordScope {
     Archive,
 }
 
-/// Whose records attributes come in.
+/// The writer whose records have the attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AttributeStyle {
     Star,

@@ -42,8 +42,8 @@ impl ModuleIndex {
         out.extend_from_slice(&VERSION.to_be_bytes());
         out.extend_from_slice(&[0; 4]);
         let root = node(&keys, 0, &mut out);
-        if let Some(place) = out.get_mut(8..12) {
-            place.copy_from_slice(&root.to_be_bytes());
+        if let Some(slot) = out.get_mut(8..12) {
+            slot.copy_from_slice(&root.to_be_bytes());
         }
         out
     }

@@ -45,7 +45,7 @@ pub(crate) struct ModuleIndexes {
     pub(crate) files: Vec<(&'static str, Vec<u8>)>,
     /// Paths of files that look like modules and are none.
     pub(crate) damaged: Vec<Vec<u8>>,
-    /// How many modules there are.
+    /// Number of modules.
     pub(crate) modules: usize,
 }
 

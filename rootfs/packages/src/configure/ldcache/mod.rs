@@ -31,7 +31,7 @@ pub(crate) struct LdCache {
     pub(crate) cache: Vec<u8>,
     /// Links to make: path and target.
     pub(crate) links: Vec<(Vec<u8>, Vec<u8>)>,
-    /// How many libraries are in the cache.
+    /// Number of libraries in the cache.
     pub(crate) libraries: usize,
 }
 
@@ -204,15 +204,15 @@ fn is_library(name: &[u8]) -> bool {
 }
 
 fn library_bytes(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Option<Vec<u8>>, PathError> {
-    let place = match path::place(tree, path, Last::Follow) {
-        Ok(place) => place,
+    let location = match path::place(tree, path, Last::Follow) {
+        Ok(location) => location,
         // A dangling link is not a library.
         Err(PathError::NotADir { .. } | PathError::Loop { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    match place {
-        Some(place) if place.node.is_some_and(|id| matches!(tree.node(id).kind, NodeKind::File(_))) => {
-            path::contents(tree, sources, &place, LIBRARY_MAX)
+    match location {
+        Some(location) if location.node.is_some_and(|id| matches!(tree.node(id).kind, NodeKind::File(_))) => {
+            path::contents(tree, sources, &location, LIBRARY_MAX)
         }
         _ => Ok(None),
     }

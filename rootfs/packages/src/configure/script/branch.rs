@@ -1,4 +1,4 @@
-//! Where a script branches: `&&`, `||`, `if`, `case` and `for`, of which only what is certain is followed.
+//! Branches of a script: `&&`, `||`, `if`, `case` and `for`, of which only certain ones are followed.
 
 use super::expand::COMPARISONS_MAX;
 use super::flow::{fails, is_harmless, may_leave};
@@ -28,7 +28,7 @@ impl<H: Host> Interpreter<'_, H> {
         if fails(right) {
             return (continues_on.not(), ScriptFlow::Next);
         }
-        // What is taken to have worked need not be caught.
+        // A command that is taken to succeed needs no alternative.
         if continues_on == Truth::No && is_harmless(right) {
             return (Truth::Yes, ScriptFlow::Next);
         }

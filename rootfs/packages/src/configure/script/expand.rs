@@ -152,7 +152,7 @@ impl<H: Host> Interpreter<'_, H> {
         Ok(done)
     }
 
-    /// What a variable is worth with its operator applied.
+    /// The value of a variable with its operator applied.
     fn variable(&mut self, name: &[u8], operator: Option<&(&'static str, ScriptWord)>) -> Value {
         let value = self.plain(name);
         let Some((operator, word)) = operator else { return value.map(Option::unwrap_or_default) };
@@ -232,7 +232,7 @@ fn split(value: &[u8], field: &mut FieldBytes, done: &mut Vec<FieldBytes>) {
 }
 
 /// Removes what a pattern matches at the end (`%`) or start (`#`), the shortest, or the longest where it is doubled.
-fn stripped(value: &[u8], wanted: &[u8], operator: &str) -> Vec<u8> {
+fn stripped(value: &[u8], pattern: &[u8], operator: &str) -> Vec<u8> {
     let len = value.len();
     let mut cuts: Vec<usize> = (0..=len).collect();
     // Shortest at the end first; longest at the start for `##`.
@@ -241,9 +241,9 @@ fn stripped(value: &[u8], wanted: &[u8], operator: &str) -> Vec<u8> {
     }
     for cut in cuts {
         let (head, tail) = value.split_at(cut);
-        let (snapshot, gone) = if operator.starts_with('%') { (head, tail) } else { (tail, head) };
-        if wildcard::matches(wanted, gone) {
-            return snapshot.to_vec();
+        let (rest, gone) = if operator.starts_with('%') { (head, tail) } else { (tail, head) };
+        if wildcard::matches(pattern, gone) {
+            return rest.to_vec();
         }
     }
     value.to_vec()

@@ -1,4 +1,4 @@
-//! Questions about commands that need no following: whether one fails, may_leave, or means nothing; and the commands of
+//! Questions about commands that need no following: whether one fails, may leave, or has no effect; and the commands of
 //! the shell itself.
 
 use super::host::{CommandEffect, Host, Truth, Value};

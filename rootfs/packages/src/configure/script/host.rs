@@ -1,4 +1,4 @@
-//! What a script meets outside of itself: the seam between following a script and doing what its commands do.
+//! The interface between the interpreter of a script and the effects of its commands.
 
 /// Whether something holds, as far as can be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(crate) enum Truth {
 }
 
 impl Truth {
-    /// What is known for certain.
+    /// From a certain value.
     pub(crate) fn of(holds: bool) -> Self {
         if holds { Self::Yes } else { Self::No }
     }
@@ -43,12 +43,12 @@ pub(crate) enum StopReason {
     LeftOut(&'static str),
 }
 
-/// What became of a command.
+/// The effect of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CommandEffect {
     /// Its exit status.
     pub(crate) status: Truth,
-    /// What it prints.
+    /// Its output.
     pub(crate) output: Value,
     /// Why it was not done, if it was not.
     pub(crate) skipped: Option<StopReason>,

@@ -1,5 +1,5 @@
-//! Follows the flow of a script: which commands certainly run, with which arguments. Knows no command but those of the
-//! shell itself.
+//! Follows the flow of a script: which commands certainly run, with which arguments. Implements no command but those of
+//! the shell itself.
 //!
 //! A package is taken to configure without failing: where a branch ends in failure, it is not taken.
 
@@ -13,7 +13,7 @@ use super::syntax::{Quotes, RedirectKind, ScriptCommand, Simple, WordPart};
 
 /// Commands followed before a script counts as endless.
 const STEPS_MAX: usize = 200_000;
-/// Functions call in one another.
+/// Deepest nesting of function calls.
 const CALLS_MAX: usize = 16;
 /// Bytes that all values of a script may take together, counted again each time that one is made or compared: a few
 /// hundred times what the longest script of Debian needs, and done in a second.
@@ -32,7 +32,7 @@ pub(crate) struct UnresolvedCommand {
     pub(crate) why: StopReason,
 }
 
-/// How it goes on after a command.
+/// The control flow after a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ScriptFlow {
     /// With the next one.
@@ -68,7 +68,7 @@ pub(crate) struct Interpreter<'h, H> {
     exhausted: bool,
 }
 
-/// Follows a script call with these arguments and variables, and gives what could not be followed.
+/// Interprets a script called with these arguments and variables. Returns the commands that could not be followed.
 pub(crate) fn interpret<H: Host>(
     host: &mut H,
     script: &[u8],

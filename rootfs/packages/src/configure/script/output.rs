@@ -5,13 +5,13 @@ use super::host::{Append, CommandEffect, Host, StopReason, Truth, Value};
 use super::interpreter::{Interpreter, ScriptFlow, UnresolvedCommand};
 use super::syntax::{Redirect, RedirectKind, ScriptCommand, Simple, WordPart};
 
-/// Bytes of a command that are describe.
+/// Most bytes of a command in the report.
 const SHOWN_MAX: usize = 160;
 /// Most bytes of output that are captured of a command; longer output is unknown.
 const PRINTED_MAX: usize = 1 << 20;
 
 impl<H: Host> Interpreter<'_, H> {
-    /// What a command prints, without the newlines at its end.
+    /// The output of a command, without the newlines at its end.
     pub(super) fn output(&mut self, command: &ScriptCommand) -> Value {
         let (variables, args) = self.snapshot();
         let (mut output, _) = self.capture(command, None);
@@ -22,7 +22,7 @@ impl<H: Host> Interpreter<'_, H> {
         output
     }
 
-    /// Runs a command and listens to what it prints; `input` is what comes from a pipe.
+    /// Runs a command and captures its output; `input` is the data of a pipe.
     pub(super) fn capture(&mut self, command: &ScriptCommand, input: Option<Value>) -> (Value, Truth) {
         let before = self.printed.replace(Some(Vec::new()));
         let status = match (command, input) {
@@ -33,7 +33,7 @@ impl<H: Host> Interpreter<'_, H> {
         (output, status)
     }
 
-    /// Somebody may listen to this.
+    /// Appends to the captured output, if there is a capture.
     pub(super) fn print(&mut self, output: &Value) {
         self.charge(output.as_ref().map_or(0, Vec::len));
         match (&mut self.printed, output) {
@@ -109,7 +109,7 @@ impl<H: Host> Interpreter<'_, H> {
         answer
     }
 
-    /// Sends what a command printed where it goes, and writes down a command that was not done.
+    /// Applies the effect of a command: its output, and an entry in the report if it was not done.
     pub(super) fn report(&mut self, simple: &Simple, answer: CommandEffect) -> Truth {
         let answer = self.redirect_output(answer, &simple.redirects);
         self.print(&answer.output);
@@ -120,7 +120,7 @@ impl<H: Host> Interpreter<'_, H> {
         answer.status
     }
 
-    /// Writes down what a command might have done, and forgets the variables that it might have set.
+    /// Reports the effects that a command might have had, and marks the variables that it might have set as unknown.
     pub(super) fn mark_unknown(&mut self, command: &ScriptCommand, why: &str) {
         if !self.step() {
             return;

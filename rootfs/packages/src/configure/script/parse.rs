@@ -17,7 +17,7 @@ const CHAIN_MAX: usize = 64;
 pub(crate) struct SyntaxError {
     /// Counted from 1.
     pub(crate) line: usize,
-    /// What was expected.
+    /// The expected syntax.
     pub(crate) reason: &'static str,
 }
 
@@ -133,8 +133,8 @@ impl ScriptReader<'_> {
     }
 
     /// The reserved word at this position, if it is one of these.
-    pub(super) fn at_word(&self, wanted: &[&'static [u8]]) -> Option<&'static [u8]> {
-        wanted.iter().copied().find(|word| {
+    pub(super) fn at_word(&self, words: &[&'static [u8]]) -> Option<&'static [u8]> {
+        words.iter().copied().find(|word| {
             let after = self.text.get(self.at + word.len()).copied();
             self.looking_at(word)
                 && after.is_none_or(|byte| {

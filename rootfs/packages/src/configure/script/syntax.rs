@@ -1,4 +1,4 @@
-//! What a script of the shell consists of. Knows nothing of what commands do.
+//! The syntax tree of a shell script. Independent of the meaning of commands.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -24,12 +24,12 @@ pub(crate) enum ScriptCommand {
     If {
         /// Conditions and what is done where they hold.
         arms: Vec<(ScriptCommand, ScriptCommand)>,
-        /// What is done where none holds.
+        /// The `else` branch.
         otherwise: Option<Box<ScriptCommand>>,
     },
     /// `case`
     Case {
-        /// What is compared.
+        /// The word to match.
         word: ScriptWord,
         /// Patterns and what is done.
         arms: Vec<(Vec<ScriptWord>, ScriptCommand)>,
@@ -40,7 +40,7 @@ pub(crate) enum ScriptCommand {
         name: Vec<u8>,
         /// Its values; the arguments of the script if none are given.
         words: Option<Vec<ScriptWord>>,
-        /// What is done with each.
+        /// The body.
         body: Box<ScriptCommand>,
     },
     /// `while` or `until`: condition and body.
@@ -71,7 +71,7 @@ pub(crate) struct Simple {
 pub(crate) struct Redirect {
     /// Which descriptor; that of the operator if not given.
     pub(crate) descriptor: Option<u32>,
-    /// What kind.
+    /// Its kind.
     pub(crate) kind: RedirectKind,
     /// The file, descriptor or text.
     pub(crate) target: ScriptWord,

@@ -105,7 +105,7 @@ fn texts_behind_a_line_are_written_where_they_are_sent() {
 }
 
 #[test]
-fn what_cannot_be_decided_is_told_and_not_done() {
+fn undecided_commands_are_reported_and_not_done() {
     let (calls, skipped) = followed("if stat /x; then make a; else make b; fi\nmake c\nmissing d\n");
     assert_eq!(calls, ["make c"]);
     let report: Vec<_> = skipped.iter().map(|skipped| skipped.command.as_str()).collect();
@@ -115,7 +115,7 @@ fn what_cannot_be_decided_is_told_and_not_done() {
 }
 
 #[test]
-fn what_may_have_left_makes_the_rest_doubtful() {
+fn commands_after_a_possible_exit_are_unknown() {
     let (calls, skipped) =
         followed("f() { stat /x && return 0; make a; }\nf\nmake b\nif stat /y; then exit 0; fi\nmake c\n");
     assert_eq!(calls, ["make b"]);
@@ -140,7 +140,7 @@ fn a_variable_that_is_not_known_makes_its_command_unknown() {
 }
 
 #[test]
-fn what_is_no_script_is_refused_with_its_line() {
+fn syntax_errors_are_reported_with_their_line() {
     for (script, line) in [("if a; then\n", 2), ("a\nb )\n", 2), ("case x in\n a) b\n", 3), ("echo 'a\n", 1)]
     {
         let error = interpret(&mut RecordingHost::default(), script.as_bytes(), &[], &[]).unwrap_err();
@@ -186,7 +186,7 @@ fn values_that_grow_without_end_are_not_known() {
 }
 
 #[test]
-fn a_script_without_an_end_is_given_up_and_that_is_said() {
+fn an_endless_script_is_stopped_and_reported() {
     let many = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20";
     let mut script = String::new();
     for name in ["a", "b", "c", "d", "e"] {
@@ -206,7 +206,7 @@ fn a_script_without_an_end_is_given_up_and_that_is_said() {
     );
     let skipped = endless(&script);
     assert!(skipped.iter().any(|line| line.contains("longer values")), "{skipped:?}");
-    // What is not followed counts as well.
+    // Commands that are not followed count as well.
     let script = format!(
         "for a in {many}; do for b in {many}; do if stat x; then {} fi; done; done\n",
         "missing; ".repeat(3000)

@@ -26,7 +26,7 @@ fn sorted<'a>(
     templates: impl Iterator<Item = (&'a str, &'a [u8])>,
     answers: &BTreeMap<String, String>,
 ) -> Selections {
-    let mut asked = BTreeMap::new();
+    let mut questions = BTreeMap::new();
     if !answers.is_empty() {
         for (package, bytes) in templates {
             let text = String::from_utf8_lossy(bytes);
@@ -37,14 +37,14 @@ fn sorted<'a>(
                 } else if let Some(kind) = line.strip_prefix("Type:")
                     && let Some(name) = question.take()
                 {
-                    asked.entry(name).or_insert((package.to_owned(), kind.trim().to_owned()));
+                    questions.entry(name).or_insert((package.to_owned(), kind.trim().to_owned()));
                 }
             }
         }
     }
     let mut made = Selections::default();
     for (question, value) in answers {
-        match asked.get(question) {
+        match questions.get(question) {
             Some((package, kind)) => {
                 made.text.push_str(&[package, question, kind, value].map(String::as_str).join(" "));
                 made.text.push('\n');

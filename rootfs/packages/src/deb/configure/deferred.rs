@@ -1,5 +1,5 @@
-//! Work that packages' scripts ask for and that nobody waits for: while dpkg runs it is only written down, and done when
-//! all packages are configured, side by side.
+//! Work that packages' scripts request and that no later script depends on: while dpkg runs it is only recorded, and done
+//! in parallel when all packages are configured.
 //!
 //! Of initrds, one would be made when the kernel is configured and another when `initramfs-tools` is triggered: one is
 //! enough, of a system that is complete. Bundles of certificates are made when `ca-certificates` is configured and, for
@@ -16,7 +16,7 @@ use amiforge_sandbox::SandboxStep;
 use crate::configure::shim::{InstalledShim, Shim, put, remove};
 use crate::deb::unpack::UnpackedPackage;
 
-/// Makes initrds. What a kernel asks for comes with the trigger as well.
+/// Makes initrds. The request of a kernel package comes with the trigger as well.
 const INITRDS: Shim = Shim {
     path: b"usr/sbin/update-initramfs",
     script: concat!(
@@ -25,7 +25,7 @@ const INITRDS: Shim = Shim {
     ),
 };
 
-/// Where the real one is.
+/// Path of the real program.
 const REAL_INITRDS: &str = "usr/sbin/update-initramfs.amiforge";
 
 /// Makes the bundle of certificates: without hooks when the package is configured, and again with them.
@@ -38,7 +38,7 @@ const CERTIFICATES: Shim = Shim {
     ),
 };
 
-/// Where the real one is.
+/// Path of the real program.
 const REAL_CERTIFICATES: &str = "usr/sbin/update-ca-certificates.amiforge";
 
 /// Compiles the Python of a package; words that a shell would read otherwise are not left to one.
@@ -51,13 +51,13 @@ const PYTHON: Shim = Shim {
     ),
 };
 
-/// Where the real one is.
+/// Path of the real program.
 const REAL_PYTHON: &str = "usr/bin/py3compile.amiforge";
 
-/// Has imports compile nothing that stays.
+/// The variable that stops imports from writing compiled files.
 pub(super) const IMPORTS_COMPILE_NOTHING: (&str, &str) = ("PYTHONDONTWRITEBYTECODE", "1");
 
-/// Does all that was written down: one program on each core, one of which makes the initrd.
+/// Does the recorded work: one program on each core, one of which makes the initrd.
 const RUN_DEFERRED: &str = "\
 cd /run/amiforge 2>/dev/null || exit 0
 failed() {
@@ -85,17 +85,17 @@ fi
 [ \"$compiled\" != no ]
 ";
 
-/// What [`RUN_DEFERRED`] writes before the command that failed.
+/// Prefix of [`RUN_DEFERRED`]'s message that names the command that failed.
 pub(super) const FAILED: &str = "amiforge: failed: ";
 
-/// What stands in for programs that are left for deferred.
+/// The shims of programs whose work is deferred.
 pub(super) struct DeferredPrograms {
     placed: Vec<(InstalledShim, &'static str)>,
     kernels: Vec<String>,
 }
 
 impl DeferredPrograms {
-    /// Puts the stand-ins in the place of what the packages have of these programs.
+    /// Replaces these programs by the shims, as far as the packages have them.
     pub(super) fn prepare(tree: &mut Tree, packages: &[UnpackedPackage], epoch: Time) -> Self {
         let kernels = create_empty_initrds(tree, packages, epoch);
         let mut deferred = Self { placed: Vec::new(), kernels };
@@ -118,7 +118,7 @@ impl DeferredPrograms {
         self.placed.push((placed, real));
     }
 
-    /// What is to be run when all packages are configured.
+    /// The steps that run when all packages are configured.
     pub(super) fn steps(&self) -> Vec<SandboxStep> {
         if self.placed.is_empty() {
             return Vec::new();
@@ -132,7 +132,7 @@ impl DeferredPrograms {
         steps
     }
 
-    /// Puts the programs back.
+    /// Restores the programs.
     pub(super) fn restore(self, tree: &mut Tree) {
         for (placed, real) in self.placed {
             placed.restore(tree);

@@ -13,9 +13,9 @@ const FIRST: &[&str] =
 /// Dependencies among packages, by their indexes in a list.
 pub(super) struct PackageNeeds<'a> {
     packages: &'a [UnpackedPackage],
-    /// What each package names in `Pre-Depends`.
+    /// Indexes of the packages in `Pre-Depends`, by package.
     before: Vec<Vec<usize>>,
-    /// What it names there or in `Depends`.
+    /// Those there or in `Depends`.
     all: Vec<Vec<usize>>,
 }
 
@@ -67,7 +67,7 @@ impl<'a> PackageNeeds<'a> {
         self.closure(essential.map(|(at, _)| at))
     }
 
-    /// What has to be configured before a package's own scripts may run, with all that it needs in turn (Debian
+    /// The packages to configure before a package's own scripts may run, with all that it needs in turn (Debian
     /// Policy, 7.2).
     pub(super) fn before(&self, at: usize) -> BTreeSet<usize> {
         self.closure(self.before.get(at).into_iter().flatten().copied())
@@ -121,9 +121,9 @@ mod tests {
     use amiforge_formats::digest::Digest;
 
     use super::*;
+    use crate::PackageKind;
     use crate::deb::control::Paragraph;
     use crate::locked::{LockReason, LockedPackage};
-    use crate::registry::PackageKind;
 
     fn package(name: &str, control: &str) -> UnpackedPackage {
         let locked = LockedPackage {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_needed_comes_first_and_cycles_end() {
+    fn dependencies_come_first_and_cycles_end() {
         let packages = [
             package("a", "Depends: b (>= 1), virtual | other\n"),
             package("b", "Pre-Depends: c:any\n"),

@@ -1,6 +1,6 @@
 //! `scripts = "run"`: the tree's own dpkg configures the unpacked packages, in the sandbox.
 //!
-//! What dpkg does when it unpacks a package and what unpacking natively leaves out is done first: the `preinst`
+//! The part of dpkg's unpacking that native unpacking omits comes first: the `preinst`
 //! scripts. Then come the essential packages, which every other may use without a dependency, then the rest; scripts
 //! that need other packages configured before they run (`Pre-Depends`) have them so; last the deferred work. No
 //! service is started. What exists only for this (a policy, shims of some programs) is removed again, and so is what
@@ -28,7 +28,7 @@ use crate::deb::unpack::UnpackedPackage;
 /// dpkg without prompts, and without a sync of files that are in memory.
 const DPKG: &[&str] = &["dpkg", "--force-confdef", "--force-confnew", "--force-unsafe-io"];
 
-/// What differs from run to run, or is left by dpkg for its next run: removed.
+/// Removed afterwards: files that differ from run to run, or that dpkg leaves for its next run.
 const REMOVED: &[&[u8]] = &[
     b"var/cache/ldconfig/aux-cache",
     b"var/cache/debconf/config.dat-old",
@@ -125,7 +125,7 @@ fn steps(packages: &[UnpackedPackage], deferred: &DeferredPrograms) -> Vec<Sandb
     let mut dependent = Vec::new();
     for at in needs.order() {
         let Some(preinst) = preinst(&packages[at]) else { continue };
-        // What an essential package needs is unpacked, and that has to do.
+        // The dependencies of an essential package are only unpacked, which has to be sufficient.
         let before: Vec<_> = needs.before(at).difference(&base).map(|&at| qualified(&packages[at])).collect();
         if before.is_empty() || base.contains(&at) {
             steps.push(preinst);
@@ -159,7 +159,7 @@ fn configure_first(package: &UnpackedPackage, before: &[String]) -> SandboxStep 
     SandboxStep::shell(format!("configuring what `{}` pre-depends on", package.locked.name), script)
 }
 
-/// What dpkg does before it unpacks a package.
+/// The step that dpkg runs before it unpacks a package.
 fn preinst(package: &UnpackedPackage) -> Option<SandboxStep> {
     package.script("preinst")?;
     let script = format!("/var/lib/dpkg/info/{}.preinst", package.info_name());

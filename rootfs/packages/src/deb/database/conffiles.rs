@@ -26,7 +26,7 @@ pub(super) struct Conffiles {
 }
 
 impl Conffiles {
-    /// What dpkg would note in this state. A conffile that filters left out is not spoken of.
+    /// The entries that dpkg would write in this state. A conffile that filters left out has none.
     pub(super) fn of(
         tree: &Tree,
         package: &UnpackedPackage,
@@ -66,8 +66,8 @@ impl Conffiles {
     /// dpkg takes that for an unchanged file.
     pub(super) fn set_aside(&self, tree: &mut Tree, own: Own) -> Result<(), PathError> {
         for (path, _) in &self.lines {
-            let Some(place) = path::place(tree, path, Last::Keep)? else { continue };
-            let (Some(name), Some(id)) = (&place.name, place.node) else { continue };
+            let Some(location) = path::place(tree, path, Last::Keep)? else { continue };
+            let (Some(name), Some(id)) = (&location.name, location.node) else { continue };
             if !matches!(tree.node(id).kind, NodeKind::File(_)) {
                 continue;
             }
@@ -75,13 +75,13 @@ impl Conffiles {
             let bad = |_| PathError::BadName { path: [path, NEW].concat() };
             let refused = |source| PathError::Tree { path: path.clone(), source };
             let new = Name::new(&new).map_err(bad)?;
-            tree.unlink(place.dir, new.as_bytes());
+            tree.unlink(location.dir, new.as_bytes());
             if own == Own::Stays {
                 let node = tree.node(id).clone();
-                tree.add(place.dir, new, node).map_err(refused)?;
+                tree.add(location.dir, new, node).map_err(refused)?;
             } else {
-                tree.link(place.dir, new, id).map_err(refused)?;
-                tree.unlink(place.dir, name.as_bytes());
+                tree.link(location.dir, new, id).map_err(refused)?;
+                tree.unlink(location.dir, name.as_bytes());
             }
         }
         Ok(())

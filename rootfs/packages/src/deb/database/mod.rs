@@ -26,13 +26,13 @@ use crate::locked::LockReason;
 use amiforge_formats::path::PathError;
 use amiforge_formats::path::{self, Last};
 
-/// Where dpkg has its database.
+/// Folder of dpkg's database.
 const ADMIN: &str = "/var/lib/dpkg";
 
 /// apt's list of automatically installed packages.
 const EXTENDED: &str = "/var/lib/apt/extended_states";
 
-/// What state the packages are in.
+/// The state of the packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatabaseState {
     /// `dpkg --configure --pending` is still to run: conffiles are moved to `NAME.dpkg-new`, where dpkg finds them;
@@ -143,7 +143,7 @@ impl Architectures {
     }
 }
 
-/// What dpkg keeps of a package besides its fields: its list of paths, and its control archive's members.
+/// Writes the files of a package below `info`: its list of paths, and its control archive's members.
 fn info(
     tree: &mut Tree,
     package: &UnpackedPackage,
@@ -191,16 +191,16 @@ fn extended(packages: &[&UnpackedPackage], native: &str) -> String {
 
 /// Puts a file owned by root at a path, replacing an existing one.
 fn put(tree: &mut Tree, path: &str, bytes: Vec<u8>, mode: u16, at: Time) -> Result<(), PathError> {
-    let place = path::place_made(tree, path.as_bytes(), Last::Keep, at)?;
+    let location = path::place_made(tree, path.as_bytes(), Last::Keep, at)?;
     let kind = NodeKind::File(Content::Inline(Arc::from(bytes)));
-    path::put(tree, &place, Node { meta: Meta::root_owned(mode, at), kind }).map(|_| ())
+    path::put(tree, &location, Node { meta: Meta::root_owned(mode, at), kind }).map(|_| ())
 }
 
 fn make_folder(tree: &mut Tree, path: &str, at: Time) -> Result<(), PathError> {
-    let place = path::place_made(tree, path.as_bytes(), Last::Follow, at)?;
-    if place.node.is_none() {
+    let location = path::place_made(tree, path.as_bytes(), Last::Follow, at)?;
+    if location.node.is_none() {
         let node = Node { meta: Meta::root_owned(0o755, at), kind: NodeKind::dir() };
-        path::put(tree, &place, node)?;
+        path::put(tree, &location, node)?;
     }
     Ok(())
 }

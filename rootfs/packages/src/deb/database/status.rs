@@ -66,7 +66,7 @@ pub(super) fn stanza(package: &UnpackedPackage, state: DatabaseState, conffiles:
     let mut text = String::new();
     let mut field = |name: &str, value: &str| {
         text.push_str(name);
-        // What begins with a newline is a list below its name.
+        // A value that begins with a newline is a list below its name.
         text.push_str(if value.starts_with('\n') { ":" } else { ": " });
         text.push_str(value);
         text.push('\n');

@@ -1,4 +1,4 @@
-//! Who is interested in which triggers (`/usr/share/doc/dpkg/spec/triggers.txt` of dpkg): the file `File` for paths, and
+//! The packages interested in triggers (`/usr/share/doc/dpkg/spec/triggers.txt` of dpkg): the file `File` for paths, and
 //! a file of its own for each name.
 
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@
 
 use amiforge_formats::tree::Printable;
 
-/// What an archive begins with.
+/// First bytes of an archive.
 pub const MAGIC: &[u8; 8] = b"!<arch>\n";
 
 /// Bytes of a member's header.
@@ -22,7 +22,7 @@ pub struct MemberHeader {
 /// Why a header is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum HeaderFault {
+pub enum HeaderError {
     /// It does not end as one.
     #[error("a member's header ends in `{}`, not in `` `\\x0a ``", Printable(found))]
     End {
@@ -47,21 +47,21 @@ impl MemberHeader {
     /// Reads a header.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn parse(bytes: &[u8; HEADER]) -> Result<Self, HeaderFault> {
+    /// The cause.
+    pub fn parse(bytes: &[u8; HEADER]) -> Result<Self, HeaderError> {
         let (fields, end) = bytes.split_at(HEADER.saturating_sub(2));
         if end != b"`\n" {
-            return Err(HeaderFault::End { found: end.try_into().unwrap_or_default() });
+            return Err(HeaderError::End { found: end.try_into().unwrap_or_default() });
         }
         let (name, rest) = fields.split_at(16);
         let name = name.trim_ascii_end();
         let name = name.strip_suffix(b"/").unwrap_or(name);
         if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
-            return Err(HeaderFault::Name { found: name.to_vec() });
+            return Err(HeaderError::Name { found: name.to_vec() });
         }
         // Time, owner, group and mode have no meaning in a package.
         let size = rest.get(32..).unwrap_or_default();
-        let wrong = || HeaderFault::Size { found: size.to_vec() };
+        let wrong = || HeaderError::Size { found: size.to_vec() };
         let digits = std::str::from_utf8(size.trim_ascii_end()).map_err(|_| wrong())?;
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(wrong());
@@ -89,11 +89,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_is_refused() {
-        assert!(matches!(MemberHeader::parse(&header("a", "")), Err(HeaderFault::Size { .. })));
-        assert!(matches!(MemberHeader::parse(&header("a", "+1")), Err(HeaderFault::Size { .. })));
-        assert!(matches!(MemberHeader::parse(&header("", "1")), Err(HeaderFault::Name { .. })));
-        assert!(matches!(MemberHeader::parse(&header("a b", "1")), Err(HeaderFault::Name { .. })));
-        assert!(matches!(MemberHeader::parse(&[b' '; HEADER]), Err(HeaderFault::End { .. })));
+    fn malformed_headers_are_refused() {
+        assert!(matches!(MemberHeader::parse(&header("a", "")), Err(HeaderError::Size { .. })));
+        assert!(matches!(MemberHeader::parse(&header("a", "+1")), Err(HeaderError::Size { .. })));
+        assert!(matches!(MemberHeader::parse(&header("", "1")), Err(HeaderError::Name { .. })));
+        assert!(matches!(MemberHeader::parse(&header("a b", "1")), Err(HeaderError::Name { .. })));
+        assert!(matches!(MemberHeader::parse(&[b' '; HEADER]), Err(HeaderError::End { .. })));
     }
 }

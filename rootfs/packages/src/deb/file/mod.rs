@@ -23,7 +23,7 @@ use amiforge_rootfs::sources::expand::{
 use amiforge_store::watch::Watch;
 use amiforge_store::{Naming, Spool, Spooling, Store, StoreError};
 
-/// How long a control archive may become; the largest of Debian have a few megabytes.
+/// Bound of a decompressed control archive; the largest of Debian have a few megabytes.
 const CONTROL: Bounds = Bounds { free: 16 << 20, ratio: 100, most: 256 << 20 };
 
 /// Longest text of the member `debian-binary`.
@@ -59,17 +59,17 @@ pub enum DebError {
         start: Vec<u8>,
     },
     /// A member's header is none.
-    #[error("at byte {at} {fault}")]
+    #[error("at byte {at} {error}")]
     Header {
-        /// Where it begins.
+        /// Offset of the header.
         at: u64,
-        /// What is wrong.
-        fault: ar::HeaderFault,
+        /// The cause.
+        error: ar::HeaderError,
     },
     /// It ends too early.
     #[error("it ends at byte {end}, but {what} reaches to byte {need}")]
     Truncated {
-        /// What was announced.
+        /// Name of the announced part.
         what: String,
         /// First byte after it.
         need: u64,
@@ -79,15 +79,15 @@ pub enum DebError {
     /// A member is not the one required at its position.
     #[error("its member is `{found}` where `{expected}` is required")]
     Order {
-        /// What is there.
+        /// Name of the member.
         found: String,
-        /// What should be.
+        /// Name of the required member.
         expected: &'static str,
     },
     /// An unknown version of the format.
     #[error("it is of format `{}`, known is 2", Printable(found))]
     Version {
-        /// What it says.
+        /// Its text.
         found: Vec<u8>,
     },
     /// A compression that we cannot undo.
@@ -101,7 +101,7 @@ pub enum DebError {
     Expand {
         /// Its name.
         member: String,
-        /// What is wrong.
+        /// The cause.
         #[source]
         source: ExpandError,
     },
@@ -143,7 +143,7 @@ pub(crate) fn expand(
         Err(error) if error.is_foreign() => return Err(error),
         read => read,
     };
-    // What is wrong with the bytes matters only if they are the right ones.
+    // An error in the bytes matters only if they are the locked ones.
     let actual = hashing.finish().map_err(DebError::Hash)?;
     if actual != locked.sha256 {
         return Err(DebError::Digest { expected: locked.sha256, actual });
@@ -232,7 +232,7 @@ impl<'h, 'a> Members<'h, 'a> {
     fn header(&mut self, expected: &'static str) -> Result<ar::MemberHeader, DebError> {
         let at = self.at;
         let bytes: [u8; ar::HEADER] = self.array(expected)?;
-        let header = ar::MemberHeader::parse(&bytes).map_err(|fault| DebError::Header { at, fault })?;
+        let header = ar::MemberHeader::parse(&bytes).map_err(|error| DebError::Header { at, error })?;
         let need = self.at.saturating_add(header.size);
         if need > self.end {
             return Err(DebError::Truncated { what: format!("`{}`", header.name), need, end: self.end });

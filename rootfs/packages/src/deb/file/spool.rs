@@ -19,7 +19,7 @@ pub(crate) struct ArchiveLengths {
 }
 
 impl ArchiveLengths {
-    /// What ends the entry.
+    /// The trailer of the entry.
     pub(super) fn trailer(self) -> [u8; TRAILER] {
         let mut bytes = [0; TRAILER];
         let (control, data) = bytes.split_at_mut(TRAILER / 2);

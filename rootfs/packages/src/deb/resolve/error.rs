@@ -14,7 +14,7 @@ pub enum ResolveError {
     UnknownPackage {
         /// The requested name.
         name: String,
-        /// What may have been meant, with what leads to it; or nothing.
+        /// A suggestion with the text that introduces it; or nothing.
         hint: String,
     },
     /// The package is there, but not in that version.
@@ -61,7 +61,7 @@ pub enum ResolveError {
         package: String,
         /// Name of the field.
         field: &'static str,
-        /// What is wrong.
+        /// The cause.
         source: RelationError,
     },
     /// Dependencies that cannot be met together: the chain of reasons, one to a line, each after what led to it.

@@ -13,7 +13,7 @@ use super::universe::{Dep, DependencyKind, Pkg, Universe, Ver};
 /// No archive has a chain of dependencies this long; the stack would not hold a longer one.
 const DEEPEST: usize = 600;
 
-/// What is to become of a package.
+/// The mark of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum MarkMode {
     /// It stays as it is: there or not there.
@@ -30,7 +30,7 @@ enum NeedsPolicy {
     Leave,
 }
 
-/// Who wants a package.
+/// The reason of a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum By {
     Request,
@@ -62,7 +62,7 @@ pub(super) struct Marks<'u, 'a> {
     states: Vec<PackageState>,
 }
 
-/// What marking one package has found out before it is marked.
+/// The findings of marking one package before it is marked.
 #[derive(Default)]
 struct MarkFindings<'a> {
     install: Vec<Dep<'a>>,
@@ -85,7 +85,7 @@ impl<'u, 'a> Marks<'u, 'a> {
         Self { universe, recommended, states: states.collect() }
     }
 
-    /// Installs the requested packages, in the order given, on top of what earlier phases did. Afterwards [`Marks::broken`] tells whether it
+    /// Installs the requested packages, in the order given, on top of what earlier phases did. Afterwards [`Marks::broken`] shows whether it
     /// went well.
     pub(super) fn phase(
         &mut self,
@@ -193,11 +193,11 @@ impl<'u, 'a> Marks<'u, 'a> {
         if by == By::Request || state.mode == mode {
             return true;
         }
-        let kept = |ver: &Ver| {
+        let stays = |ver: &Ver| {
             let record = self.universe.ver(*ver).record;
             record.essential || record.protected
         };
-        !(state.protected || mode == MarkMode::Delete && named.versions.iter().any(kept))
+        !(state.protected || mode == MarkMode::Delete && named.versions.iter().any(stays))
     }
 
     fn change(&mut self, pkg: Pkg) {

@@ -18,8 +18,8 @@ mod universe;
 pub use error::ResolveError;
 pub use request::{BasePackages, PinPreference, PinTo, Request, Resolved, Suite};
 
+use crate::PackageKind;
 use crate::locked::{LockReason, LockedPackage};
-use crate::registry::PackageKind;
 
 use marks::{Marks, Recommended};
 use requested::ResolveRequest;
@@ -40,7 +40,7 @@ pub fn resolve(suites: &[Suite<'_>], request: &Request) -> Result<Resolved, Reso
     Ok(Resolved { packages })
 }
 
-/// What apt would install with `also` requested besides; none if that is broken.
+/// The set that apt would install with `also` requested besides; none if it is broken.
 fn mark(
     universe: &Universe<'_>,
     requested: &ResolveRequest,
@@ -48,7 +48,7 @@ fn mark(
     also: &[Ver],
 ) -> Result<Option<Vec<Ver>>, ResolveError> {
     let mut marks = Marks::new(universe, &requested.candidates, recommended);
-    // What is named chooses first, as on mmdebstrap's command line.
+    // Named packages choose first, as on mmdebstrap's command line.
     let rest: Vec<Ver> = requested.named.iter().chain(&requested.base).copied().collect();
     for required in [&requested.essential, &rest].into_iter().filter(|required| !required.is_empty()) {
         let with: Vec<Ver> = required.iter().chain(also).copied().collect();

@@ -6,7 +6,7 @@ use crate::deb::index::MultiArch;
 
 use super::universe::{ArchIndex, Pkg, Universe, Ver};
 
-/// What marking knows of a package.
+/// The state of a package during marking.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PackageMarks {
     /// Asked for, or without alternative.
@@ -28,12 +28,12 @@ pub(super) fn sort(
     let rank = |ver: &Ver| rank(universe, target, *ver, &standing);
     answers.sort_by(|a, b| {
         let order = rank(a).cmp(&rank(b));
-        // Who was met last in the archive comes first: apt's own last resort.
+        // The last one in the archive comes first: apt's own last resort.
         if order == Ordering::Equal { universe.ver(*b).pkg.cmp(&universe.ver(*a).pkg) } else { order }
     });
 }
 
-/// What decides, most weighty first; the lesser is tried first.
+/// The sort key, most significant part first; the lesser is tried first.
 fn rank<F: Fn(Pkg) -> PackageMarks>(
     universe: &Universe<'_>,
     target: Pkg,

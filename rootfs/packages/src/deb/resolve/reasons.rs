@@ -48,7 +48,7 @@ impl<'u, 'a> NeededPackages<'u, 'a> {
         roots: &[Ver],
     ) -> Result<Self, ResolveError> {
         let mut needed = Self { universe, all: Vec::new(), missing: None };
-        // What was named explains more than what is there anyway.
+        // A named package explains more than one of the base set.
         let base = roots.iter().filter(|ver| !requested.named.contains(ver));
         for ver in requested.named.iter().chain(base) {
             needed.add(*ver, None);
@@ -138,7 +138,7 @@ fn required(universe: &Universe<'_>, dep: &Dep<'_>) -> String {
     if text.is_empty() { "a package of an architecture that is not requested".to_owned() } else { text }
 }
 
-/// What is available instead.
+/// The available versions instead.
 fn nothing(universe: &Universe<'_>, dep: &Dep<'_>) -> String {
     let there: Vec<String> = dep
         .targets

@@ -31,7 +31,7 @@ pub enum BasePackages {
     Standard,
 }
 
-/// What a pin makes of a package.
+/// The versions that a pin is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PinTo {
     /// Versions that the pattern admits (`*` and `?` as in a shell).

@@ -7,7 +7,7 @@ use super::policy;
 use super::universe::{DependencyKind, NATIVE, Pkg, Universe, Ver};
 use super::{BasePackages, Request, ResolveError, Suite};
 
-/// What may be installed and what shall be.
+/// A request as versions: candidates and requested ones.
 #[derive(Debug, Clone)]
 pub(super) struct ResolveRequest {
     /// The version that may be installed of every package.
@@ -16,7 +16,7 @@ pub(super) struct ResolveRequest {
     pub(super) essential: Vec<Ver>,
     /// The rest of the base.
     pub(super) base: Vec<Ver>,
-    /// What is named, in the order of the request.
+    /// Named versions, in the order of the request.
     pub(super) named: Vec<Ver>,
 }
 
@@ -39,8 +39,8 @@ pub(super) fn read(
     let mut candidates: Vec<Option<Ver>> = universe
         .pkgs()
         .map(|pkg| {
-            let kept = !without.contains(&pkg) && !universe.pkg(pkg).versions.is_empty();
-            kept.then(|| policy::candidate(universe, suites, &request.pins, pkg)).flatten()
+            let available = !without.contains(&pkg) && !universe.pkg(pkg).versions.is_empty();
+            available.then(|| policy::candidate(universe, suites, &request.pins, pkg)).flatten()
         })
         .collect();
     prefer(universe, suites, request, &mut candidates);
@@ -98,14 +98,15 @@ fn left_out(universe: &Universe<'_>, request: &Request) -> Result<Vec<Pkg>, Reso
 
 /// Keeps what an earlier lock had, where it is still to be had and no pin is against it.
 fn prefer(universe: &Universe<'_>, suites: &[Suite<'_>], request: &Request, candidates: &mut [Option<Ver>]) {
-    for kept in &request.prefer {
-        let Some(pkg) = universe.arch(&kept.arch).and_then(|arch| universe.find(&kept.name, arch)) else {
+    for preferred in &request.prefer {
+        let Some(pkg) = universe.arch(&preferred.arch).and_then(|arch| universe.find(&preferred.name, arch))
+        else {
             continue;
         };
         let is_kept = |ver: &&Ver| {
             let record = universe.ver(**ver).record;
-            record.version == kept.version
-                && record.arch == kept.arch
+            record.version == preferred.version
+                && record.arch == preferred.arch
                 && policy::priority(universe, suites, &request.pins, **ver) > 0
         };
         if let Some(candidate) = candidates.get_mut(pkg.0 as usize).filter(|candidate| candidate.is_some())
@@ -168,7 +169,7 @@ fn hint(universe: &Universe<'_>, word: &RequestWord<'_>) -> String {
     }
 }
 
-/// How many letters differ, if not more than `most`.
+/// The number of letters that differ, if not more than `most`.
 fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len().abs_diff(b.len()) > most {
@@ -207,7 +208,7 @@ fn version(
     };
     if let Some(required) = word.version {
         let fits = |ver: &&Ver| policy::matches(required, record(ver).version);
-        // What would be taken anyway, where it fits: it may be pinned above a newer one.
+        // The candidate, where it fits: it may be pinned above a newer one.
         return candidate
             .filter(|ver| fits(&ver))
             .or_else(|| versions.iter().find(fits).copied())
@@ -238,7 +239,7 @@ fn version(
     candidate.ok_or_else(|| ResolveError::PinnedAway { name: universe.label(pkg) })
 }
 
-/// What a package from a named suite needs and cannot have otherwise is taken from that suite too.
+/// Dependencies of a package from a named suite come from that suite too where no other satisfies them.
 fn follow_suite(
     universe: &Universe<'_>,
     suites: &[Suite<'_>],

@@ -32,13 +32,13 @@ pub(super) fn solve(
         requested,
         sets: RefCell::default(),
         unions: RefCell::default(),
-        fault: RefCell::default(),
+        error: RefCell::default(),
     };
     let requirements = roots.iter().map(|ver| choice.root(*ver).into()).collect();
     let mut solver = Solver::new(choice);
     let solved = solver.solve(Problem::new().requirements(requirements));
-    if let Some(fault) = solver.provider().fault.take() {
-        return Err(fault);
+    if let Some(error) = solver.provider().error.take() {
+        return Err(error);
     }
     match solved {
         Ok(found) => Ok(found.into_iter().map(|id| Ver(id.into_raw())).collect()),
@@ -60,7 +60,7 @@ struct SolverView<'c, 'a> {
     sets: RefCell<Vec<Set>>,
     unions: RefCell<Vec<Vec<VersionSetId>>>,
     /// The first field that could not be read.
-    fault: RefCell<Option<ResolveError>>,
+    error: RefCell<Option<ResolveError>>,
 }
 
 impl<'a> SolverView<'_, 'a> {
@@ -205,8 +205,8 @@ impl DependencyProvider for SolverView<'_, '_> {
     async fn get_dependencies(&self, solvable: SolvableId) -> Dependencies {
         match self.dependencies(Ver(solvable.into_raw())) {
             Ok(known) => Dependencies::Known(known),
-            Err(fault) => {
-                self.fault.borrow_mut().get_or_insert(fault);
+            Err(error) => {
+                self.error.borrow_mut().get_or_insert(error);
                 Dependencies::Unknown(StringId(0))
             }
         }

@@ -132,7 +132,7 @@ fn the_newest_version_of_the_highest_priority_is_taken() {
     let of = |request: Request| answer(&suites, &request).unwrap();
     assert_eq!(of(request(&["a"])), ["a 2"]);
     assert_eq!(of(request(&["a=1"])), ["a 1"]);
-    // What it needs comes from there too, where it cannot come from elsewhere.
+    // Its dependencies come from there too, where they cannot come from elsewhere.
     assert_eq!(of(request(&["a/backports"])), ["a 3", "b 3"]);
     let pin = |package: &str, to, priority| PinPreference { package: package.to_owned(), to, priority };
     let pinned = |pins| of(Request { pins, ..request(&["a", "b"]) });
@@ -151,12 +151,12 @@ fn the_solver_goes_on_where_marking_ends_in_a_conflict() {
 }
 
 #[test]
-fn what_a_lock_had_is_kept_until_something_needs_a_newer_one() {
+fn locked_versions_are_preferred_until_something_needs_a_newer_one() {
     let lines = "a 1 amd64\na 2 amd64\nb 1 amd64; Depends: a (>= 2)\nc 1 amd64\nc 2 amd64";
-    let kept =
+    let preferred =
         |name: &str| PackageId { name: name.to_owned(), version: "1".to_owned(), arch: "amd64".to_owned() };
     let of = |packages: &[&str]| {
-        let prefer = vec![kept("a"), kept("c"), kept("gone")];
+        let prefer = vec![preferred("a"), preferred("c"), preferred("gone")];
         answer(&[("main", 500, lines)], &Request { prefer, ..request(packages) }).unwrap()
     };
     assert_eq!(of(&["a", "c"]), ["a 1", "c 1"]);
@@ -189,8 +189,8 @@ fn versions_of_multi_arch_same_go_in_step() {
 #[test]
 fn a_request_that_cannot_be_met_says_what_to_ask_for() {
     let lines = "apache2 1 amd64\nv1 1 amd64; Provides: virtual\nv2 1 amd64; Provides: virtual, single";
-    let told = |request: &Request| answer(&[("main", 500, lines)], request).unwrap_err().to_string();
-    let of = |word: &str| told(&request(&[word]));
+    let message = |request: &Request| answer(&[("main", 500, lines)], request).unwrap_err().to_string();
+    let of = |word: &str| message(&request(&[word]));
     assert_eq!(of("apche2"), "no suite has a package `apche2`: did you mean `apache2`?");
     assert_eq!(of("nowhere"), "no suite has a package `nowhere`: is a component or a suite missing?");
     assert_eq!(of("apache2=2.*"), "`apache2` is not available in version `2.*`: there is 1");
@@ -198,35 +198,37 @@ fn a_request_that_cannot_be_met_says_what_to_ask_for() {
     assert_eq!(of("virtual"), "`virtual` is provided by several packages: name one of v1, v2");
     assert_eq!(main_only(lines, &["single"]).unwrap(), ["v2 1"]);
     let without = Request { without: vec!["apache2".to_owned()], ..request(&["apache2"]) };
-    assert!(told(&without).contains("left out by `without`"));
+    assert!(message(&without).contains("left out by `without`"));
     let never =
         PinPreference { package: "apache2".to_owned(), to: PinTo::Version("*".to_owned()), priority: -1 };
-    assert!(told(&Request { pins: vec![never], ..request(&["apache2"]) }).contains("pins are all below 0"));
+    assert!(
+        message(&Request { pins: vec![never], ..request(&["apache2"]) }).contains("pins are all below 0")
+    );
 }
 
 #[test]
 fn the_way_to_what_is_missing_is_told() {
     let lines = "web 1 amd64; Depends: php (>= 8)\nphp 8 amd64; Depends: zlib (>= 2) | miniz\nzlib 1 amd64";
-    let fault = main_only(lines, &["web"]).unwrap_err().to_string();
+    let error = main_only(lines, &["web"]).unwrap_err().to_string();
     let expected = "these packages cannot be installed together:\n\
                     web (= 1) is requested\n  which needs php (= 8)\n    which needs zlib (>= 2) or miniz\n      \
                     of which there is only zlib (= 1), that does not fit or may not be installed";
-    assert_eq!(fault, expected);
+    assert_eq!(error, expected);
 }
 
 #[test]
 fn two_ways_that_exclude_each_other_are_both_told() {
     let lines = "a 1 amd64; Depends: b\nb 1 amd64; Conflicts: d\nc 1 amd64; Depends: d\nd 1 amd64";
-    let fault = main_only(lines, &["a", "c"]).unwrap_err().to_string();
+    let error = main_only(lines, &["a", "c"]).unwrap_err().to_string();
     let expected = "these packages cannot be installed together:\n\
                     a (= 1) is requested\n  which needs b (= 1)\n    which conflicts with d\n\
                     c (= 1) is requested\n  which needs d (= 1)";
-    assert_eq!(fault, expected);
+    assert_eq!(error, expected);
 }
 
 #[test]
 fn a_field_that_cannot_be_read_names_its_package() {
-    let fault = main_only("a 1 amd64; Depends: b (1)", &["a"]).unwrap_err();
-    assert!(matches!(fault, ResolveError::Relation { field: "Depends", .. }), "{fault}");
+    let error = main_only("a 1 amd64; Depends: b (1)", &["a"]).unwrap_err();
+    assert!(matches!(error, ResolveError::Relation { field: "Depends", .. }), "{error}");
     assert_eq!(main_only("a 1 amd64; Depends: b (1)\nc 1 amd64", &["c"]).unwrap(), ["c 1"]);
 }

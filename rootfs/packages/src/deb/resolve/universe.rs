@@ -59,7 +59,7 @@ pub(super) struct CandidateVersion<'a> {
     deps: OnceCell<Rc<[Dep<'a>]>>,
 }
 
-/// What kind of dependency.
+/// A kind of dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DependencyKind {
     PreDepends,
@@ -100,7 +100,7 @@ pub(super) struct Dep<'a> {
     pub(super) targets: Vec<DependencyTarget<'a>>,
 }
 
-/// What a dependency names.
+/// The target of a dependency.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DependencyTarget<'a> {
     pub(super) pkg: Pkg,
@@ -142,9 +142,9 @@ impl<'a> Universe<'a> {
     ) -> Result<Self, ResolveError> {
         let archs = std::iter::once(arch).chain(foreign.iter().map(String::as_str)).collect();
         let mut universe = Self { archs, ids: HashMap::new(), pkgs: Vec::new(), vers: Vec::new() };
-        for (place, suite) in suites.iter().enumerate() {
+        for (index, suite) in suites.iter().enumerate() {
             for package in suite.indexes.iter().flat_map(|index| &index.packages) {
-                universe.add(package, place)?;
+                universe.add(package, index)?;
             }
         }
         for at in 0..universe.vers.len() {

@@ -24,7 +24,7 @@ pub enum UnpackError {
         package: String,
         /// Its file.
         path: PathBuf,
-        /// What is wrong.
+        /// The cause.
         #[source]
         source: Box<DebError>,
     },
@@ -33,7 +33,7 @@ pub enum UnpackError {
     Package {
         /// Name and version.
         package: String,
-        /// What is wrong.
+        /// The cause.
         #[source]
         source: Box<PackageContentError>,
     },
@@ -70,7 +70,7 @@ pub enum UnpackError {
     Store(#[from] StoreError),
 }
 
-/// What is wrong with what a package holds.
+/// Why the contents of a package cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PackageContentError {
@@ -112,7 +112,7 @@ pub enum PackageContentError {
         /// Its name.
         name: String,
     },
-    /// What was unpacked cannot be read.
+    /// Unpacked content cannot be read.
     #[error("reading it from the store")]
     Read(#[source] io::Error),
     /// A line of `conffiles`.
@@ -132,9 +132,9 @@ pub enum PackageContentError {
     Through {
         /// The path.
         path: Vec<u8>,
-        /// What it leads through.
+        /// The path of the obstacle.
         through: Vec<u8>,
-        /// What that is.
+        /// Its kind.
         kind: &'static str,
         /// The package that it belongs to.
         owner: String,

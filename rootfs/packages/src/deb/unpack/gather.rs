@@ -32,7 +32,7 @@ pub(super) struct GatheredPackage {
 }
 
 /// A package that was read; its entry of the store may still lack its name.
-struct Half {
+struct PendingPackage {
     read: ReadPackage,
     path: PathBuf,
     len: u64,
@@ -40,7 +40,7 @@ struct Half {
     from: ContentSource,
 }
 
-/// Where an entry of the store comes from.
+/// Origin of an entry of the store.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ContentSource {
     /// It was there.
@@ -49,7 +49,7 @@ enum ContentSource {
     File,
 }
 
-/// What became of the names.
+/// Results of naming entries.
 type Names = Mutex<Vec<Result<NamedEntry, StoreError>>>;
 
 /// Reads all packages, in the order of the call.
@@ -61,7 +61,7 @@ pub(super) fn gather(
     watch.begin("unpacking the packages", Some(debs.iter().map(|deb| deb.package.size).sum()));
     let mut largest: Vec<usize> = (0..debs.len()).collect();
     largest.sort_by_key(|number| debs.get(*number).map(|deb| std::cmp::Reverse(deb.package.size)));
-    let slots: Vec<Mutex<Option<Result<Half, UnpackError>>>> =
+    let slots: Vec<Mutex<Option<Result<PendingPackage, UnpackError>>>> =
         debs.iter().map(|_| Mutex::new(None)).collect();
     let named = Names::default();
     let next = AtomicUsize::new(0);
@@ -78,17 +78,17 @@ pub(super) fn gather(
             scope.spawn(move || {
                 while let Some(number) = largest.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let (Some(deb), Some(slot)) = (debs.get(*number), slots.get(*number)) else { break };
-                    let half = one(deb, store, &send, watch);
-                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(half);
+                    let package = read_package(deb, store, &send, watch);
+                    *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(package);
                 }
             });
         }
         drop(send);
     });
     // Errors by the order of the call, whichever thread was first.
-    let halves =
+    let pending =
         slots.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
-    let halves = halves.collect::<Result<Vec<_>, _>>()?;
+    let pending = pending.collect::<Result<Vec<_>, _>>()?;
     let mut theirs = HashSet::new();
     for named in named.into_inner().unwrap_or_else(PoisonError::into_inner) {
         if let NamedEntry::Theirs(path) = named? {
@@ -96,12 +96,12 @@ pub(super) fn gather(
         }
     }
     store.sync()?;
-    halves.into_iter().map(|half| whole(half, &theirs)).collect()
+    pending.into_iter().map(|package| finish(package, &theirs)).collect()
 }
 
-/// What has its name now can be opened when it is read.
-fn whole(half: Half, theirs: &HashSet<PathBuf>) -> Result<GatheredPackage, UnpackError> {
-    let Half { read, path, len, digest, from } = half;
+/// Completes a package whose entry of the store has its name.
+fn finish(package: PendingPackage, theirs: &HashSet<PathBuf>) -> Result<GatheredPackage, UnpackError> {
+    let PendingPackage { read, path, len, digest, from } = package;
     let found = std::fs::metadata(&path).map_err(|source| StoreError::Read { path: path.clone(), source })?;
     let unchecked = from == ContentSource::Store || theirs.contains(&path);
     let task = unchecked.then(|| DeferredTask::Entry { path: path.clone(), len, digest });
@@ -119,12 +119,12 @@ fn name(receive: &Mutex<mpsc::Receiver<Naming>>, named: &Names) {
 }
 
 /// Reads one package, from the store if that has it.
-fn one(
+fn read_package(
     deb: &PackageFile<'_>,
     store: &Store,
     namings: &mpsc::Sender<Naming>,
     watch: &dyn Watch,
-) -> Result<Half, UnpackError> {
+) -> Result<PendingPackage, UnpackError> {
     if watch.interrupted() {
         return Err(UnpackError::Interrupted);
     }
@@ -140,7 +140,7 @@ fn one(
     };
     let read = read::read(deb.package, &spool, parts, watch)
         .map_err(|source| UnpackError::Package { package: title(deb.package), source: Box::new(source) })?;
-    Ok(Half { read, path: spool.path, len: spool.len, digest: spool.digest, from })
+    Ok(PendingPackage { read, path: spool.path, len: spool.len, digest: spool.digest, from })
 }
 
 fn refused(deb: &PackageFile<'_>, error: DebError) -> UnpackError {

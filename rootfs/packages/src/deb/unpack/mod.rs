@@ -1,7 +1,7 @@
 //! Unpacking: the `.deb` files of a locked set into one tree whose contents are in the store, as `dpkg --unpack`
 //! would leave them, with `/usr` merged first as debootstrap does. No script runs and nothing is configured.
 //!
-//! deb(5), dpkg(1), Debian policy chapters 6 and 7; the rules where packages resolve_conflict are in [`tree_builder`].
+//! deb(5), dpkg(1), Debian policy chapters 6 and 7; the rules for paths of several packages are in [`tree_builder`].
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
@@ -25,7 +25,7 @@ mod read;
 mod replace;
 mod tree_builder;
 
-/// What unpacking gives.
+/// The result of unpacking.
 #[derive(Debug)]
 pub struct Unpacked {
     /// The tree; conffiles are under their own names. It has no package database yet, see [`super::database`].
@@ -43,7 +43,7 @@ pub struct Unpacked {
 /// Unpacks packages, several at a time; the result does not depend on how many.
 ///
 /// # Errors
-/// What is wrong with which package, or which packages do not fit each other.
+/// An error of a package, or a conflict between packages.
 pub fn unpack(
     files: &[PackageFile<'_>],
     filters: &Filters,

@@ -23,7 +23,7 @@ pub struct UnpackedPackage {
     /// Its paths as `dpkg -L` shows them, in the order of the archive: absolute, the root as `/.`, not led through
     /// `/usr`'s links, those that filters left out included, those that another package replaces left out.
     pub files: Vec<Vec<u8>>,
-    /// How many of the paths the filters left out of the tree.
+    /// Number of paths that the filters left out of the tree.
     pub filtered: usize,
 }
 
@@ -47,7 +47,7 @@ pub struct Conffile {
     pub obsolete: bool,
 }
 
-/// What a package has to do with a trigger.
+/// The relation of a package to a trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
     /// `interest`, `interest-await`: its postinst is called; who activates it waits.
@@ -61,7 +61,7 @@ pub enum Interest {
 /// A line of a package's `triggers` (deb-triggers(5)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
-    /// What it has to do with it.
+    /// The relation.
     pub interest: Interest,
     /// A name, or an absolute path.
     pub name: Vec<u8>,

@@ -24,7 +24,7 @@ const MEMBER_MAX: u64 = 64 << 20;
 #[derive(Debug)]
 pub(super) struct ReadPackage {
     pub(super) package: UnpackedPackage,
-    /// What the data archive holds, in its order. Contents are slices of source 0.
+    /// Entries of the data archive, in its order. Contents are slices of source 0.
     pub(super) entries: Vec<(Vec<u8>, TarEntry)>,
 }
 
@@ -46,8 +46,8 @@ pub(super) fn read(
     let triggers = triggers(list("triggers"))?;
     let (mut entries, mut files) = (Vec::new(), Vec::new());
     let data = parts.data(spool);
-    let place = ArchiveLocation { source: OWN, at: parts.control };
-    tar::visit(&data, place, watch, &mut |path, entry| {
+    let location = ArchiveLocation { source: OWN, at: parts.control };
+    tar::visit(&data, location, watch, &mut |path, entry| {
         files.push(listed(path));
         entries.push((path.to_vec(), entry));
     })

@@ -1,9 +1,9 @@
-//! Whose a path is that two packages have (Debian policy 7.6.1; deb-control(5), `Replaces` and `Multi-Arch`).
+//! The owner of a path that two packages have (Debian policy 7.6.1; deb-control(5), `Replaces` and `Multi-Arch`).
 
 use super::package::UnpackedPackage;
 use crate::deb::relation;
 
-/// Whose a path is.
+/// The owner of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PathOwner {
     /// The package's that came first.
@@ -16,7 +16,7 @@ pub(super) enum PathOwner {
     Neither,
 }
 
-/// Whose a path is that both packages have.
+/// The owner of a path that both packages have.
 pub(super) fn claim(old: &UnpackedPackage, new: &UnpackedPackage) -> PathOwner {
     if old.locked.name == new.locked.name {
         return PathOwner::Both;

@@ -1,4 +1,4 @@
-//! Where packages resolve_conflict: the entries of each put into one tree, by dpkg's rules.
+//! Builds one tree of the entries of all packages, by dpkg's rules.
 //!
 //! - A path is followed through symlinks that are in the tree already, as the kernel would for dpkg; so `/bin/x` is
 //!   in `/usr/bin` once `/usr` is merged, and `/var/run/x` in `/run`.
@@ -27,10 +27,10 @@ use amiforge_rootfs::sources::tar::TarEntry;
 /// Links that one path may lead through (Linux `MAXSYMLINKS`).
 const LINKS_MAX: usize = 40;
 
-/// A tree that packages are being put into.
+/// A tree that packages are inserted into.
 pub(super) struct TreeBuilder<'a> {
     tree: Tree,
-    /// By node: the package that gave it; none for what only leads to something else.
+    /// By node: the package that owns it; none for implied directories and links.
     owners: Vec<Option<usize>>,
     /// By path as packages write it: the nodes from the root to the directory that it leads to.
     folders: HashMap<Vec<u8>, Vec<NodeId>>,
@@ -41,7 +41,7 @@ pub(super) struct TreeBuilder<'a> {
     diversions: &'a [Diversion],
 }
 
-/// What a placed set of packages is.
+/// The tree of a set of packages.
 pub(super) struct BuiltTree {
     pub(super) tree: Tree,
     pub(super) packages: Vec<UnpackedPackage>,
@@ -102,7 +102,7 @@ impl<'a> TreeBuilder<'a> {
         BuiltTree { tree: self.tree, packages: self.packages, newest: self.newest }
     }
 
-    /// Puts one node where it belongs.
+    /// Inserts one node.
     fn node(&mut self, number: usize, path: &[u8], node: Node) -> Result<(), UnpackError> {
         let Some((parent, name)) = self.parent(number, path)? else {
             let root = self.tree.root();
@@ -133,7 +133,7 @@ impl<'a> TreeBuilder<'a> {
         }
     }
 
-    /// Two things that are no directories want one name.
+    /// Decides between two nodes, neither of which is a directory, with one name.
     fn resolve_conflict(
         &mut self,
         number: usize,
@@ -177,7 +177,7 @@ impl<'a> TreeBuilder<'a> {
         }
     }
 
-    /// Takes a path off a package's list, because another has it now.
+    /// Removes a path from a package's list, because another package owns it now.
     fn drop_path(&mut self, number: usize, path: &[u8], other: usize) {
         if number == other {
             return;
@@ -202,7 +202,7 @@ impl<'a> TreeBuilder<'a> {
         }
     }
 
-    /// Gives a file of the package one more name.
+    /// Adds a hard link to a file of the package.
     fn link(
         &mut self,
         number: usize,
@@ -264,7 +264,7 @@ impl<'a> TreeBuilder<'a> {
         Ok(Name::new(name).ok().map(|name| (parent, name)))
     }
 
-    /// The directory at a path, followed through links and made if need be.
+    /// The directory at a path, links followed, created if missing.
     fn folder(&mut self, path: &[u8]) -> Result<NodeId, PackageContentError> {
         let mut links = 0;
         let ancestors = self.ancestors(path, &mut links)?;
@@ -286,7 +286,7 @@ impl<'a> TreeBuilder<'a> {
         Ok(ancestors)
     }
 
-    /// One step further: into the directory `name`, or where the link of that name leads.
+    /// Enters the directory `name`, or the target of the link of that name.
     fn enter(
         &mut self,
         mut ancestors: Vec<NodeId>,
@@ -359,7 +359,7 @@ impl<'a> TreeBuilder<'a> {
     }
 }
 
-/// How errors name a package.
+/// The name of a package in errors.
 pub(super) fn title(package: &UnpackedPackage) -> String {
     let locked = &package.locked;
     format!("{}:{} {}", locked.name, locked.arch, locked.version)

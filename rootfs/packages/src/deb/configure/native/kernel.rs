@@ -1,4 +1,4 @@
-//! What a kernel package leaves: links to the newest kernel, and the indexes of its modules.
+//! The effects of a kernel package's scripts: links to the newest kernel, and the indexes of its modules.
 
 use super::system::TargetSystem;
 use crate::configure::depmod;

@@ -43,10 +43,10 @@ use crate::deb::diversions::Diversion;
 use crate::deb::unpack::UnpackedPackage;
 use amiforge_store::watch::Watch;
 
-/// What the names of temporary files of scripts start with.
+/// Prefix of the paths of temporary files of scripts.
 const TEMPORARY: &str = "/tmp/.amiforge-script-";
 
-/// What is configured.
+/// The input of a configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct NativeSetup<'a> {
     /// The unpacked packages.
@@ -97,7 +97,7 @@ pub fn configure(
     };
     let mut skipped = Vec::new();
     for package in PackageNeeds::of(packages).order().into_iter().filter_map(|at| packages.get(at)) {
-        // What one package takes is bounded (`script::follow`).
+        // The work of one package is bounded (`script::interpret`).
         if watch.interrupted() {
             return Err(NativeError::Interrupted);
         }
@@ -118,7 +118,7 @@ fn unfinished(skipped: &[SkippedCommand]) -> BTreeSet<&str> {
     left.map(|skipped| skipped.package.as_str()).collect()
 }
 
-/// What the questions of debconf are answered with: as given, else by their defaults.
+/// Answers to the questions of debconf: the given ones, else their defaults.
 fn answers(
     packages: &[UnpackedPackage],
     given: &BTreeMap<String, String>,
@@ -137,7 +137,7 @@ fn answers(
             }
         }
     }
-    // What the configuration script of tzdata answers where no time zone is set yet.
+    // The answers of the configuration script of tzdata where no time zone is set yet.
     for (question, answer) in [("tzdata/Areas", "Etc"), ("tzdata/Zones/Etc", "UTC")] {
         if answers.get(question) == Some(&Some(String::new())) {
             answers.insert(question.to_owned(), Some(answer.to_owned()));
@@ -221,7 +221,7 @@ fn is_shell(text: &[u8]) -> bool {
     matches!(program.rsplit('/').next(), Some("sh" | "dash" | "bash"))
 }
 
-/// What dpkg's triggers do once for all packages, and the rest of the package database.
+/// The effects of dpkg's triggers, once for all packages, and the rest of the package database.
 fn finish(system: &mut TargetSystem<'_>) -> Result<(), NativeError> {
     let made = ldcache::ldconfig(system.tree, system.sources).map_err(NativeError::Libraries)?;
     for (link, target) in &made.links {

@@ -1,13 +1,13 @@
-//! What native configuring gives back: what was done, what was not and why, and what stopped it.
+//! The result of native configuration: actions, skipped commands with reasons, errors.
 
 use crate::configure::script::{self, StopReason};
 use crate::deb::database::DatabaseError;
 use amiforge_formats::path::PathError;
 
-/// What became of the packages' scripts.
+/// The outcome of the packages' scripts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NativeReport {
-    /// What was made, in order: accounts, alternatives, enabled units, caches.
+    /// Actions, in order: accounts, alternatives, enabled units, caches.
     pub done: Vec<String>,
     /// Commands of scripts that were not done, in the order of the packages.
     pub skipped: Vec<SkippedCommand>,
@@ -28,7 +28,7 @@ pub struct SkippedCommand {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SkipReason {
-    /// What it does is not known.
+    /// An unknown command.
     #[error("what it does is not known")]
     Unknown,
     /// It is known, but its arguments are not.
@@ -48,7 +48,7 @@ pub enum SkipReason {
     Syntax {
         /// Which line.
         line: usize,
-        /// What was expected.
+        /// The expected syntax.
         expected: &'static str,
     },
 }
@@ -81,7 +81,7 @@ pub enum NativeError {
     /// A file of the tree.
     #[error("configuring `{package}`")]
     Read {
-        /// Whose script was followed.
+        /// The package of the script.
         package: String,
         /// Why.
         #[source]

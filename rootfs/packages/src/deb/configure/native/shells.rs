@@ -55,6 +55,6 @@ fn add_missing(system: &mut TargetSystem<'_>, names: &[&str]) -> bool {
 
 /// The path with the links of its folder followed, not the one that the shell itself may be.
 fn real(system: &TargetSystem<'_>, path: &str) -> String {
-    let place = system.place(path, amiforge_formats::path::Last::Keep);
-    place.map_or_else(|| path.to_owned(), |place| String::from_utf8_lossy(&place.path).into_owned())
+    let location = system.locate(path, amiforge_formats::path::Last::Keep);
+    location.map_or_else(|| path.to_owned(), |location| String::from_utf8_lossy(&location.path).into_owned())
 }

@@ -11,7 +11,7 @@ use crate::deb::diversions::Diversion;
 use amiforge_formats::path::PathError;
 use amiforge_formats::path::{self, Last, TreePath};
 
-/// What a script may do.
+/// The effects that a script is allowed to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ScriptScope {
     /// Everything.
@@ -28,9 +28,9 @@ pub(super) struct TargetSystem<'a> {
     pub(super) sources: &'a dyn Sources,
     /// The time of everything that is made.
     pub(super) time: Time,
-    /// Where relative paths start.
+    /// The working directory.
     pub(super) cwd: Vec<u8>,
-    /// Whose script is followed.
+    /// The package of the script.
     pub(super) package: String,
     /// The architecture of that package, or of the system for packages of all.
     pub(super) arch: String,
@@ -49,7 +49,7 @@ pub(super) struct TargetSystem<'a> {
     pub(super) diversions: Vec<Diversion>,
     /// Overrides of owner and mode: path, then user, group and mode as dpkg writes them.
     pub(super) overrides: BTreeMap<String, (String, String, String)>,
-    /// What the script may do.
+    /// The effects that the script is allowed to have.
     pub(super) scope: ScriptScope,
     /// Permission bits that new files do not get.
     pub(super) umask: u16,
@@ -72,7 +72,7 @@ impl TargetSystem<'_> {
     }
 
     /// Remembers an error of the medium; those of paths are what a command would fail with.
-    fn kept<T>(&mut self, result: Result<T, PathError>) -> Option<T> {
+    fn record_error<T>(&mut self, result: Result<T, PathError>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(error @ (PathError::Read { .. } | PathError::TooLarge { .. })) => {
@@ -83,22 +83,22 @@ impl TargetSystem<'_> {
         }
     }
 
-    /// Where a path leads; `None` where a folder on the way is missing.
-    pub(super) fn place(&self, path: &str, last: Last) -> Option<TreePath> {
+    /// The location of a path; `None` where a parent folder is missing.
+    pub(super) fn locate(&self, path: &str, last: Last) -> Option<TreePath> {
         if path.is_empty() {
             return None;
         }
         path::place(self.tree, &self.absolute(path), last).ok().flatten()
     }
 
-    /// What a path names, links followed.
+    /// The node at a path, links followed.
     pub(super) fn node(&self, path: &str) -> Option<NodeId> {
-        self.place(path, Last::Follow)?.node
+        self.locate(path, Last::Follow)?.node
     }
 
-    /// What a path names, a link at its end not followed.
+    /// The node at a path, a link at its end not followed.
     pub(super) fn entry(&self, path: &str) -> Option<NodeId> {
-        self.place(path, Last::Keep)?.node
+        self.locate(path, Last::Keep)?.node
     }
 
     pub(super) fn is_file(&self, path: &str) -> bool {
@@ -115,7 +115,7 @@ impl TargetSystem<'_> {
             return None;
         }
         let read = path::read(self.tree, self.sources, &self.absolute(path));
-        self.kept(read).flatten()
+        self.record_error(read).flatten()
     }
 
     /// The text of a file; empty if there is none.
@@ -125,9 +125,9 @@ impl TargetSystem<'_> {
 
     /// Puts a node at a path, replacing an existing one; the folder has to exist.
     pub(super) fn put(&mut self, path: &str, last: Last, meta: Meta, kind: NodeKind) -> bool {
-        let Some(place) = self.place(path, last) else { return false };
-        let put = path::put(self.tree, &place, Node { meta, kind });
-        self.kept(put).is_some()
+        let Some(location) = self.locate(path, last) else { return false };
+        let put = path::put(self.tree, &location, Node { meta, kind });
+        self.record_error(put).is_some()
     }
 
     /// Writes a file as a redirection does: owner and mode of one that is there stay.
@@ -149,12 +149,12 @@ impl TargetSystem<'_> {
     /// Makes a folder and those on the way.
     pub(super) fn make_dirs(&mut self, path: &str, mode: u16) -> bool {
         let made = path::place_made(self.tree, &self.absolute(path), Last::Follow, self.time);
-        match self.kept(made) {
+        match self.record_error(made) {
             Some(TreePath { node: Some(id), .. }) => self.tree.entries(id).is_some(),
-            Some(place) => {
+            Some(location) => {
                 let node = Node { meta: Meta::root_owned(mode, self.time), kind: NodeKind::dir() };
-                let put = path::put(self.tree, &place, node);
-                self.kept(put).is_some()
+                let put = path::put(self.tree, &location, node);
+                self.record_error(put).is_some()
             }
             None => false,
         }
@@ -182,7 +182,7 @@ impl TargetSystem<'_> {
 
     /// Removes a name with all below it.
     pub(super) fn remove(&mut self, path: &str) -> bool {
-        match self.place(path, Last::Keep) {
+        match self.locate(path, Last::Keep) {
             Some(TreePath { dir, name: Some(name), node: Some(_), .. }) => {
                 self.tree.unlink(dir, name.as_bytes()).is_some()
             }
@@ -192,9 +192,9 @@ impl TargetSystem<'_> {
 
     /// Gives a node another name; one that is there goes.
     pub(super) fn rename(&mut self, from: &str, to: &str) -> bool {
-        let Some(source) = self.place(from, Last::Keep) else { return false };
+        let Some(source) = self.locate(from, Last::Keep) else { return false };
         let (Some(name), Some(id)) = (source.name.clone(), source.node) else { return false };
-        let Some(target) = self.place(to, Last::Keep) else { return false };
+        let Some(target) = self.locate(to, Last::Keep) else { return false };
         if target
             .node
             .is_some_and(|there| self.tree.entries(there).is_some_and(|entries| !entries.is_empty()))

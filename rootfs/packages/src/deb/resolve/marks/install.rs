@@ -218,7 +218,7 @@ impl<'a> Marks<'_, 'a> {
         Ok(false)
     }
 
-    /// What alone answers a need of something protected is protected too.
+    /// The only package that satisfies a dependency of a protected one is protected too.
     fn protect_only_answer(&mut self, ver: Ver, dep: &Dep<'a>, depth: usize) -> Done {
         let mut answers = self.solutions(ver, dep, |state| state.candidate);
         answers.extend(self.solutions(ver, dep, |state| state.current));

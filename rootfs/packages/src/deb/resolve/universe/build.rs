@@ -25,11 +25,11 @@ impl<'a> Universe<'a> {
         let ver = Ver(self.vers.len() as u32);
         self.vers.push(CandidateVersion { pkg, record, suites: vec![suite], deps: OnceCell::new() });
         let versions = &self.pkgs[pkg.0 as usize].versions;
-        let place = versions.iter().position(|other| {
+        let position = versions.iter().position(|other| {
             version::compare(self.vers[other.0 as usize].record.version, record.version).is_lt()
         });
-        let place = place.unwrap_or(versions.len());
-        self.pkgs[pkg.0 as usize].versions.insert(place, ver);
+        let position = position.unwrap_or(versions.len());
+        self.pkgs[pkg.0 as usize].versions.insert(position, ver);
         // In the order in which apt reads the fields: who is mentioned first has the lower number.
         for field in [
             record.pre_depends,
@@ -78,7 +78,7 @@ impl<'a> Universe<'a> {
         Ok(())
     }
 
-    /// What a version provides of itself to other architectures.
+    /// Adds the implicit provides of a version for other architectures.
     pub(super) fn add_multi_arch(&mut self, ver: Ver) {
         let record = self.ver(ver).record;
         let arch = self.pkg(self.ver(ver).pkg).arch;

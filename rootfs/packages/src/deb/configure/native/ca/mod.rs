@@ -26,7 +26,7 @@ const HEAD: &str = "\
 #
 ";
 
-/// What the package does on its first installation: all certificates that it ships are trusted.
+/// The first installation of the package: all certificates that it ships are trusted.
 pub(super) fn configure(system: &mut TargetSystem<'_>) -> bool {
     if system.entry(LOCAL).is_none() {
         system.make_dirs(LOCAL, 0o755);

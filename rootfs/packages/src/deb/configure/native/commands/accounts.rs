@@ -79,7 +79,7 @@ fn adduser(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     ];
     let (options, operands) = options(args, &valued, &QUIET).ok_or(StopReason::Argument)?;
     let value =
-        |wanted: &str| options.iter().rev().find(|(option, _)| *option == wanted).map(|(_, value)| *value);
+        |names: &str| options.iter().rev().find(|(option, _)| *option == names).map(|(_, value)| *value);
     if let [user, group] = operands.as_slice() {
         return ended(system.join(user, group));
     }
@@ -147,7 +147,7 @@ fn addgroup(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     if system.has_group(name) {
         return ended(true);
     }
-    let flag = |wanted: &str| options.iter().any(|(option, _)| *option == wanted);
+    let flag = |names: &str| options.iter().any(|(option, _)| *option == names);
     let search = if flag("--system") { Search::Up } else { Search::People };
     let given = options.iter().find(|(option, _)| *option == "--gid").and_then(|(_, gid)| gid.parse().ok());
     let gid = given.or_else(|| system.new_gid(name, search)).ok_or(StopReason::Argument)?;
@@ -159,7 +159,7 @@ fn groupadd(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let (options, operands) =
         options(args, &valued, &["-r", "--system", "-f", "--force"]).ok_or(StopReason::Argument)?;
     let [name] = operands.as_slice() else { return Err(StopReason::Argument) };
-    let flag = |wanted: &[&str]| options.iter().any(|(option, _)| wanted.contains(option));
+    let flag = |names: &[&str]| options.iter().any(|(option, _)| names.contains(option));
     if system.has_group(name) {
         return ended(flag(&["-f", "--force"]));
     }
@@ -189,8 +189,8 @@ fn useradd(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let flags =
         ["-r", "--system", "-M", "--no-create-home", "-U", "--user-group", "-N", "--no-user-group", "-l"];
     let (options, operands) = options(args, &valued, &flags).ok_or(StopReason::Argument)?;
-    let value = |wanted: &[&str]| {
-        options.iter().rev().find(|(option, _)| wanted.contains(option)).map(|(_, value)| *value)
+    let value = |names: &[&str]| {
+        options.iter().rev().find(|(option, _)| names.contains(option)).map(|(_, value)| *value)
     };
     let [name] = operands.as_slice() else { return Err(StopReason::Argument) };
     // People get homes from a skeleton, which packages do not ask for.

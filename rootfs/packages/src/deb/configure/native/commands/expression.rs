@@ -3,7 +3,7 @@
 //!
 //! Follows POSIX, Base Definitions 9.3.
 
-/// What one byte may be.
+/// The set of bytes that match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum One {
     Any,

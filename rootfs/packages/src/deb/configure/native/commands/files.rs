@@ -134,7 +134,7 @@ fn rm(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     ended(well || force)
 }
 
-/// Where something lands: in the folder that the last operand is, or under its name.
+/// The destination path: in the folder that the last operand is, or the operand itself.
 fn landing(system: &TargetSystem<'_>, from: &str, to: &str, into: bool) -> String {
     if into && system.is_dir(to) {
         let base = from.trim_end_matches('/').rsplit('/').next().unwrap_or(from);
@@ -159,12 +159,12 @@ fn ln(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
         }
         return ended(system.link(&path, target));
     }
-    let (Some(id), Some(place)) = (system.entry(target), system.place(&path, Last::Keep)) else {
+    let (Some(id), Some(location)) = (system.entry(target), system.locate(&path, Last::Keep)) else {
         return ended(false);
     };
-    let Some(name) = place.name else { return ended(false) };
-    system.tree.unlink(place.dir, name.as_bytes());
-    ended(system.tree.link(place.dir, name, id).is_ok())
+    let Some(name) = location.name else { return ended(false) };
+    system.tree.unlink(location.dir, name.as_bytes());
+    ended(system.tree.link(location.dir, name, id).is_ok())
 }
 
 fn cp(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
@@ -321,8 +321,8 @@ fn install(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
         }
     }
     let split = split(&plain, "mogt");
-    let value = |wanted: char| {
-        split.values.iter().rev().find(|(letter, _)| *letter == wanted).map(|(_, value)| *value)
+    let value = |option: char| {
+        split.values.iter().rev().find(|(letter, _)| *letter == option).map(|(_, value)| *value)
     };
     let mode = mode_of(value('m').unwrap_or("755"), 0o755).ok_or(StopReason::Argument)?;
     let mut meta = Meta::root_owned(mode, system.time);

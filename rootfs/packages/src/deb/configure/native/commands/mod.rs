@@ -1,4 +1,4 @@
-//! What the commands of maintainer scripts do to a tree: one file per kind. Every command that is not here stays
+//! The effects of the commands of maintainer scripts on a tree: one file per kind. Every command that is not here stays
 //! undone and is reported; none is run.
 
 mod accounts;
@@ -59,9 +59,9 @@ impl Host for TargetSystem<'_> {
         std::str::from_utf8(name).is_ok_and(inert::is_inert)
     }
 
-    fn glob(&self, wanted: &[u8]) -> Vec<Vec<u8>> {
-        let wanted = String::from_utf8_lossy(wanted).into_owned();
-        let absolute = String::from_utf8_lossy(&self.absolute(&wanted)).into_owned();
+    fn glob(&self, pattern: &[u8]) -> Vec<Vec<u8>> {
+        let pattern = String::from_utf8_lossy(pattern).into_owned();
+        let absolute = String::from_utf8_lossy(&self.absolute(&pattern)).into_owned();
         let mut found = vec![String::new()];
         for part in absolute.split('/').filter(|part| !part.is_empty()) {
             let mut next = Vec::new();
@@ -75,7 +75,7 @@ impl Host for TargetSystem<'_> {
             }
             found = next;
         }
-        let relative = if wanted.starts_with('/') { 0 } else { self.cwd.len() + 1 };
+        let relative = if pattern.starts_with('/') { 0 } else { self.cwd.len() + 1 };
         found.into_iter().filter_map(|path| path.as_bytes().get(relative..).map(<[u8]>::to_vec)).collect()
     }
 
@@ -91,7 +91,7 @@ impl Host for TargetSystem<'_> {
     }
 }
 
-/// What a question is answered with is not known any more.
+/// Marks the answer to a question as unknown.
 fn system_forgets(system: &mut TargetSystem<'_>, question: String) {
     system.answers.insert(question, None);
 }

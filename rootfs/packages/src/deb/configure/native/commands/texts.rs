@@ -24,8 +24,8 @@ pub(super) fn call(
         "readlink" => readlink(system, args),
         "dpkg-realpath" | "realpath" => {
             let path = args.iter().find(|arg| arg.starts_with('/'))?;
-            let place = system.place(path, amiforge_formats::path::Last::Follow)?;
-            Ok(CommandEffect::prints(place.path))
+            let location = system.locate(path, amiforge_formats::path::Last::Follow)?;
+            Ok(CommandEffect::prints(location.path))
         }
         "pwd" => Ok(CommandEffect::prints(system.cwd.clone())),
         _ => return None,
@@ -118,10 +118,11 @@ fn readlink(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let (options, paths): (Vec<&str>, Vec<&str>) = args.iter().partition(|arg| arg.starts_with('-'));
     let [path] = paths.as_slice() else { return Err(StopReason::Argument) };
     if options.iter().any(|option| option.contains(['f', 'e', 'm'])) {
-        let place = system.place(path, amiforge_formats::path::Last::Follow);
-        return Ok(
-            place.map_or_else(|| CommandEffect::status(Truth::No), |place| CommandEffect::prints(place.path))
-        );
+        let location = system.locate(path, amiforge_formats::path::Last::Follow);
+        return Ok(location.map_or_else(
+            || CommandEffect::status(Truth::No),
+            |location| CommandEffect::prints(location.path),
+        ));
     }
     let target = system.target(path);
     Ok(target.map_or_else(|| CommandEffect::status(Truth::No), CommandEffect::prints))
