@@ -32,7 +32,7 @@ pub(super) fn install(
 /// What a stage installs.
 fn part(
     workshop: &mut Workshop<'_>,
-    packages: &PackageSource,
+    from: &PackageSource,
     spec: &Stage,
     locked: &LockedStage,
     blobs: &mut Blobs,
@@ -40,7 +40,7 @@ fn part(
     let seed = workshop.seed(For::Tools);
     let (inputs, accounts) =
         ((workshop.recipe, workshop.options), system::accounts(workshop.recipe, For::Tools));
-    let tools = keys::configured(&locked.packages, packages, inputs, seed, &accounts);
+    let tools = keys::configured(&locked.packages, from, inputs, seed, &accounts);
     let patches = patches(spec)?;
     let sources: Vec<Digest> = locked.sources.iter().map(|source| source.sha256).collect();
     let key = keys::stage(spec, workshop.recipe, tools, &sources, &patches);
@@ -51,12 +51,8 @@ fn part(
         workshop.layers.push(BuildLayer { name, reused: true });
         return Ok(layer.tree);
     }
-    let system = workshop.system(
-        format!("tools of {}", spec.name),
-        packages,
-        (&locked.packages, For::Tools),
-        blobs,
-    )?;
+    let system =
+        workshop.system(format!("tools of {}", spec.name), from, (&locked.packages, For::Tools), blobs)?;
     workshop.layers.push(BuildLayer { name, reused: false });
     let mut archives = Vec::new();
     for (source, locked) in spec.sources.iter().zip(&locked.sources) {

@@ -131,8 +131,10 @@ impl RepositoryAccess for Fetching<'_> {
     }
 
     fn stored(&self, sha256: Digest, size: u64) -> Result<Option<Vec<u8>>, RepositoryError> {
-        let object = self.store.objects().find(sha256, size)?;
-        Ok(object.map(|object| object.read()).transpose()?)
+        match self.store.objects().find(sha256, size)? {
+            Some(object) => Ok(Some(object.read()?)),
+            None => Ok(None),
+        }
     }
 
     fn host(&self) -> &HostSettings {

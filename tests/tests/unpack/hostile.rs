@@ -78,7 +78,7 @@ fn a_package_that_its_digest_vouches_for_may_still_be_none() {
     };
     assert!(edited(0, b"!<wrch>\n").contains("it begins with `!<wrch>"), "magic");
     assert!(edited(68, b"3.0\n").contains("it is of format `3.0"), "version");
-    assert!(edited(72, b"kontrol.tar.xz  ").contains("`kontrol.tar.xz` stands where `control.tar`"), "order");
+    assert!(edited(72, b"kontrol.tar.xz  ").contains("`kontrol.tar.xz` where `control.tar`"), "order");
     assert!(edited(72, b"control.tar.bz2 ").contains("in another way than gzip, xz or zstd"), "compression");
     let long = edited(72 + 48, b"99999999");
     assert!(long.contains("`control.tar.xz` reaches to byte"), "{long}");

@@ -219,6 +219,7 @@ fn library_bytes(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Opti
 }
 
 /// The flags that the loader of an architecture requires: the kind of C library in the low byte, the architecture above.
+#[expect(clippy::match_same_arms, reason = "arms are sorted by architecture")]
 fn flags(elf: &Elf<'_>) -> Option<u32> {
     const ELF_LIBC6: u32 = 3;
     let arch = match (elf.machine, elf.class) {

@@ -40,9 +40,9 @@ impl<H: Host> Interpreter<'_, H> {
             (Some(Some(printed)), Some(output)) if printed.len() + output.len() <= PRINTED_MAX => {
                 printed.extend_from_slice(output);
             }
-            (Some(printed), Some(_)) => *printed = None,
-            (Some(printed), None) => *printed = None,
-            _ => {}
+            // Output that is too long is unknown, too.
+            (Some(printed), _) => *printed = None,
+            (None, _) => {}
         }
     }
 

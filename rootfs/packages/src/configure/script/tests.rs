@@ -190,7 +190,7 @@ fn an_endless_script_is_stopped_and_reported() {
     let many = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20";
     let mut script = String::new();
     for name in ["a", "b", "c", "d", "e"] {
-        script.push_str(&format!("for {name} in {many}; do\n"));
+        script.extend(["for ", name, " in ", many, "; do\n"]);
     }
     script.push_str("x=\"$a$b$c$d$e\"\n");
     script.push_str(&"done\n".repeat(5));
