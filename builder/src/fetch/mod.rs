@@ -3,17 +3,16 @@
 
 mod git;
 mod http;
-mod mirrors;
 mod objects;
 mod requests;
 
 use std::io;
 
+use amiforge_packages::host::HostSettings;
 use amiforge_progress::Monitor;
 use amiforge_store::{Store, StoreError};
 
 pub use http::{HttpClient, TransferError};
-pub use mirrors::{Mirrors, variable_of};
 pub(crate) use objects::fetch_unpinned;
 pub use objects::{FetchOutcome, fetch};
 pub use requests::{FileLocation, FileRequest};
@@ -25,8 +24,8 @@ pub struct Fetcher<'a> {
     pub store: &'a Store,
     /// The connections.
     pub client: &'a HttpClient,
-    /// The mirrors of archives.
-    pub mirrors: &'a Mirrors,
+    /// The settings of this machine, which may name mirrors of archives.
+    pub host: &'a HostSettings,
     /// Files fetched in parallel.
     pub jobs: usize,
     /// The time in seconds since 1970, for the expiry of archives and keys.
@@ -89,14 +88,4 @@ pub enum FetchError {
     /// The user interrupted the fetch.
     #[error("interrupted; what was fetched is kept, and the same command resumes")]
     Interrupted,
-}
-
-/// A URL without its credentials.
-pub(crate) fn without_credentials(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    match host.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://{host}{path}"),
-        None => url.to_owned(),
-    }
 }

@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use amiforge_packages::host::without_credentials;
 use amiforge_progress::Monitor;
 use amiforge_store::{Begun, ObjectPart, Objects, StoreError};
 
 use super::http::{ATTEMPTS, broken, pause};
-use super::{FetchError, FileLocation, FileRequest, HttpClient, TransferError, git, without_credentials};
+use super::{FetchError, FileLocation, FileRequest, HttpClient, TransferError, git};
 
 /// Bytes per read.
 const CHUNK: usize = 1 << 17;

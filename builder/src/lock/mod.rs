@@ -7,13 +7,9 @@ mod diff;
 mod error;
 mod inputs;
 #[cfg(feature = "fetch")]
-mod keyring;
-#[cfg(feature = "fetch")]
 mod requests;
 #[cfg(feature = "fetch")]
 pub mod resolve;
-#[cfg(feature = "fetch")]
-mod suites;
 mod text;
 
 use std::collections::BTreeMap;
@@ -23,12 +19,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::packages::locked::{LockedArchive, LockedPackage};
+use amiforge_packages::locked::{LockedArchive, LockedPackage};
 
 pub use diff::{InputChange, LockDiff};
-pub use error::{LockError, SuiteError};
+pub use error::LockError;
 #[cfg(feature = "fetch")]
-pub use requests::requests;
+pub use requests::{archive_of_url, requests};
 
 use crate::recipe::Recipe;
 
@@ -84,7 +80,7 @@ pub struct LockedFile {
 impl Lock {
     /// Whether a recipe has inputs to lock.
     pub fn is_needed(recipe: &Recipe) -> bool {
-        recipe.deb.is_some() || !recipe.stages.is_empty()
+        recipe.packages.is_some() || !recipe.stages.is_empty()
     }
 
     /// The path of a recipe's lock: beside it, `recipe.lock` for `recipe.toml`.

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::deferred::Deferred;
 use super::{BuildError, BuildLayer, BuildOptions, epoch};
 use crate::lock::Lock;
-use crate::recipe::{DebSource, Recipe};
+use crate::recipe::{PackageSource, Recipe};
 use crate::vendor;
 use amiforge_progress::Monitor;
 
@@ -39,7 +39,7 @@ pub(super) struct LayerBuilder<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct LockedSource<'a> {
     pub(super) lock: &'a Lock,
-    pub(super) deb: &'a DebSource,
+    pub(super) source: &'a PackageSource,
 }
 
 /// What packages are configured for.
@@ -95,10 +95,10 @@ impl<'a> LayerBuilder<'a> {
         store: &'a Store,
         monitor: Monitor<'a>,
     ) -> Result<Self, BuildError> {
-        let packages = match (&recipe.deb, &options.lock) {
+        let packages = match (&recipe.packages, &options.lock) {
             (None, _) => None,
             (Some(_), None) => return Err(BuildError::NoLock),
-            (Some(deb), Some(lock)) => Some(LockedSource { lock, deb }),
+            (Some(source), Some(lock)) => Some(LockedSource { lock, source }),
         };
         if let (Some(vendor), Some(packages)) = (&options.vendor, packages) {
             vendor::take(vendor, packages.lock, &store.objects(), monitor)?;

@@ -1,6 +1,6 @@
 //! The sets of packages that both sides are asked for, and where they may differ.
 
-use amiforge_rootfs::packages::resolve::{BasePackages, PinPreference, PinTo};
+use amiforge_packages::deb::resolve::{BasePackages, PinPreference, PinTo};
 
 /// A set.
 #[derive(Debug)]
