@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use amiforge::recipe::{Recipe, RecipeContent, RecipeError, Recommends, Scripts, SourceFrom};
+use amiforge::recipe::{PackageSource, Recipe, RecipeContent, RecipeError, Recommends, Scripts, SourceFrom};
 use amiforge_formats::volume::VolumeOptions;
 use amiforge_image::disk::{DiskSize, PartitionSize};
-use amiforge_rootfs::packages::resolve::BasePackages;
+use amiforge_packages::deb::resolve::BasePackages;
 
 /// The line before the recipe of each case.
 const CASE: &str = "#### ";
@@ -141,7 +141,7 @@ const DEB: &str = "[[source]]\nkind = \"deb\"\ndistribution = \"debian\"\n\
 #[test]
 fn security_suites_of_debian_are_a_separate_archive() {
     let recipe = parse(&format!("{IMAGE}{DEB}mirror = \"https://deb.example/debian/\"\n"));
-    let deb = recipe.deb.unwrap();
+    let Some(PackageSource::Deb(deb)) = recipe.packages else { panic!() };
     let shown: Vec<_> = deb
         .archives
         .iter()
@@ -160,7 +160,7 @@ fn security_suites_of_debian_are_a_separate_archive() {
     let ubuntu = parse(&format!(
         "{IMAGE}[[source]]\nkind = \"deb\"\ndistribution = \"ubuntu\"\nsuites = [\"noble\", \"noble-security\"]\n"
     ));
-    assert_eq!(ubuntu.deb.unwrap().archives.len(), 1);
+    assert_eq!(ubuntu.packages.unwrap().backend().archives(), ["ubuntu"]);
 }
 
 #[test]

@@ -4,9 +4,11 @@
 
 use amiforge_formats::digest::Digest;
 use amiforge_store::blobs::Blobs;
-use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockedPackage, LockReason};
-use amiforge_rootfs::packages::unpack::{DebFile, unpack};
+use amiforge_packages::backend::PackageFile;
+use amiforge_packages::PackageKind;
+use amiforge_packages::filters::Filters;
+use amiforge_packages::locked::{LockedPackage, LockReason};
+use amiforge_packages::deb::unpack::unpack;
 use amiforge_store::Store;
 use amiforge_progress::Monitor;
 use libfuzzer_sys::fuzz_target;
@@ -18,6 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     std::fs::write(&path, bytes).expect("the folder is writable");
     // What the seeds say; the check that the lock and the package agree comes after everything is read.
     let package = LockedPackage {
+        kind: PackageKind::Deb,
         name: "one".to_owned(),
         version: "1:2.0-1".to_owned(),
         arch: "all".to_owned(),
@@ -28,6 +31,6 @@ fuzz_target!(|bytes: &[u8]| {
         reason: LockReason::Named,
     };
     let store = Store::scratch(&folder).expect("the folder is writable");
-    let debs = [DebFile { package: &package, path }];
+    let debs = [PackageFile { package: &package, path }];
     let _ = unpack(&debs, &Filters::default(), &store, &mut Blobs::new(), Monitor::none());
 });

@@ -2,10 +2,10 @@
 //! among whatever packages the text has.
 #![no_main]
 
-use amiforge_rootfs::packages::control::Paragraph;
-use amiforge_rootfs::packages::index::PackageIndex;
-use amiforge_rootfs::packages::release::{Expired, Release};
-use amiforge_rootfs::packages::resolve::{BasePackages, Request, Suite, resolve};
+use amiforge_packages::deb::control::Paragraph;
+use amiforge_packages::deb::index::PackageIndex;
+use amiforge_packages::deb::release::{Expired, Release};
+use amiforge_packages::deb::resolve::{BasePackages, Request, Suite, resolve};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

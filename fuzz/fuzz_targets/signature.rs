@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use amiforge_rootfs::packages::signature::{Keyring, verify_inrelease, verify_release};
+use amiforge_packages::signature::{Keyring, verify_inrelease, verify_release};
 use libfuzzer_sys::fuzz_target;
 
 static KEYRING: OnceLock<Vec<Keyring>> = OnceLock::new();

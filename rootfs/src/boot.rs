@@ -12,7 +12,7 @@ use amiforge_formats::path::{self, Last};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, NodeKind, Tree};
 
-use crate::packages::version;
+use crate::version;
 
 /// Bytes at the start of a kernel that are read: the setup header and the headers of the PE file.
 const HEAD_LEN: u64 = 4096;

@@ -1,5 +1,5 @@
 //! Globs of paths, for `exclude` and owners. A glob must match a whole path, counted from the source's root:
-//! `?` and `*` stand for anything within one name, `**` also for whole names, `[ab]` and `{a,b}` for choices; a `/`
+//! `?` and `*` match anything within one name, `**` also for whole names, `[ab]` and `{a,b}` for choices; a `/`
 //! at the start or end changes nothing. Paths are bytes and need not be text.
 
 use std::ffi::OsStr;
@@ -19,7 +19,7 @@ pub struct Globs {
 pub struct NotAGlob {
     /// The text.
     pub glob: String,
-    /// What is wrong with it.
+    /// The cause.
     pub reason: String,
 }
 

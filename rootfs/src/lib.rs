@@ -2,16 +2,15 @@
 
 pub mod assemble;
 pub mod boot;
-pub mod configure;
 pub mod glob;
 pub mod initrd;
 pub mod insert;
 pub mod merge;
 pub mod normalize;
-pub mod packages;
 pub mod path_map;
 pub mod secrets;
 pub mod sources;
 pub mod stage;
 pub mod steps;
-mod wildcard;
+pub mod version;
+pub mod wildcard;

@@ -18,7 +18,7 @@ use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Printable, Tree
 pub use error::MergeError;
 
 use crate::path_map::{PathMap, is_within};
-use crate::sources::fault::PATH_LONGEST;
+use crate::sources::entry_error::PATH_LONGEST;
 use crate::sources::indexed::{Explicitness, Indexed};
 use crate::sources::same::same_bytes;
 

@@ -3,17 +3,17 @@
 //! Follows POSIX, Shell Command Language 2.13.1 and 2.13.2, and `fnmatch(3)`.
 
 /// Whether the whole text matches.
-pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     Pattern { bytes: pattern, escapes: true }.matches(text)
 }
 
 /// Whether the whole text matches a pattern in which a backslash is a letter like any other (`FNM_NOESCAPE`).
-pub(crate) fn matches_without_escapes(pattern: &[u8], text: &[u8]) -> bool {
+pub fn matches_without_escapes(pattern: &[u8], text: &[u8]) -> bool {
     Pattern { bytes: pattern, escapes: false }.matches(text)
 }
 
 /// The text with a backslash before every byte that a pattern would not take as itself.
-pub(crate) fn escaped(text: &[u8]) -> Vec<u8> {
+pub fn escaped(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     for &byte in text {
         if matches!(byte, b'*' | b'?' | b'[' | b']' | b'\\') {

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use amiforge::fetch::{self, FetchError, HttpClient, Mirrors};
+use amiforge::fetch::{self, FetchError, HttpClient};
 use amiforge::lock;
 use amiforge::recipe::Recipe;
+use amiforge_packages::host::HostSettings;
 use amiforge_progress::Monitor;
 use serde::Serialize;
 
@@ -46,12 +47,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cancel = interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.lock_shared();
-    let mirrors = Mirrors::from_system();
+    let host = HostSettings::from_system();
     let failed = |error: FetchError| {
-        let variable = variable_for(&error, &recipe, &mirrors);
+        let variable = variable_for(&error, &recipe, &host);
         failure(error, title(), args, &variable)
     };
-    let requests = lock::requests(&lock, &recipe, &mirrors).map_err(failed)?;
+    let requests = lock::requests(&lock, &recipe, &host).map_err(failed)?;
     let done = fetch::fetch(
         &requests,
         &store.objects(),
@@ -71,13 +72,16 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 /// The variable that names the mirror of the archive that the file is from; else the variable of the distribution's
 /// archive.
-fn variable_for(error: &FetchError, recipe: &Recipe, mirrors: &Mirrors) -> String {
-    let archives = recipe.deb.as_ref().map(|deb| deb.archives.as_slice()).unwrap_or_default();
-    let owner = match error {
-        FetchError::Url { url, .. } | FetchError::Other { url, .. } => mirrors.archive_of_url(archives, url),
+fn variable_for(error: &FetchError, recipe: &Recipe, host: &HostSettings) -> String {
+    let Some(packages) = &recipe.packages else { return "AMIFORGE_DEB_MIRROR".to_owned() };
+    let archive = match error {
+        FetchError::Url { url, .. } | FetchError::Other { url, .. } => {
+            lock::archive_of_url(packages, host, url)
+        }
         _ => None,
     };
-    owner.or(archives.first()).map_or_else(|| "AMIFORGE_DEB_MIRROR".to_owned(), fetch::variable_of)
+    let first = packages.backend().archives().first().copied();
+    packages.backend().mirror_variable(archive.or(first).unwrap_or_default())
 }
 
 /// The failure of a fetch with its hint.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use amiforge::lock::LockError;
 use amiforge::pipeline;
 use amiforge::recipe::{Recipe, RecipeError};
+use amiforge_packages::backend::LockFailure;
 use amiforge_store::Store;
 
 use crate::outcome::Failure;
@@ -68,7 +69,7 @@ pub(super) fn lock_failure(error: LockError, title: String, recipe: &Path) -> Fa
         LockError::UnknownPackage { .. } => {
             (true, Some("`--update` alone takes newer versions of all".to_owned()))
         }
-        LockError::Resolve { .. } => (true, None),
+        LockError::Packages(LockFailure::Resolve { .. }) => (true, None),
         _ => (false, None),
     };
     let error = anyhow::Error::from(error).context(title);

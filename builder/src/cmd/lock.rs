@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge::fetch::{FetchError, Fetcher, HttpClient, Mirrors, TransferError, variable_of};
+use amiforge::fetch::{FetchError, Fetcher, HttpClient, TransferError};
 use amiforge::lock::resolve::{self, Update};
-use amiforge::lock::{Lock, LockDiff, LockError, SuiteError};
+use amiforge::lock::{Lock, LockDiff, LockError};
 use amiforge::recipe::Recipe;
+use amiforge_packages::backend::{LockFailure, RepositoryError};
+use amiforge_packages::host::HostSettings;
 use amiforge_progress::Monitor;
 use serde::Serialize;
 
@@ -107,13 +109,13 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cancel = interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.lock_shared();
-    let (client, mirrors) = (HttpClient::new(), Mirrors::from_system());
+    let (client, host) = (HttpClient::new(), HostSettings::from_system());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
     let jobs = args.store.jobs();
     let fetcher = Fetcher {
         store: &store,
         client: &client,
-        mirrors: &mirrors,
+        host: &host,
         jobs,
         now,
         monitor: Monitor::new(ui, &cancel),
@@ -136,10 +138,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 /// A hint for an archive that cannot be fetched: the variable that names another mirror.
 fn mirror_hint(error: &LockError, recipe: &Recipe) -> Option<String> {
-    let LockError::Archive { archive, source, .. } = error else { return None };
-    let SuiteError::Fetch(error) = &**source else { return None };
-    let mut archives = recipe.deb.iter().flat_map(|deb| &deb.archives);
-    let variable = variable_of(archives.find(|known| known.name == *archive)?);
+    let LockError::Packages(LockFailure::Archive { archive, source, .. }) = error else { return None };
+    let (RepositoryError::Fetch(error) | RepositoryError::Missing(error)) = &**source else { return None };
+    let variable = recipe.packages.as_ref()?.backend().mirror_variable(archive);
     match error.downcast_ref::<FetchError>()? {
         FetchError::Other { .. } | FetchError::Url { source: TransferError::Length { .. }, .. } => {
             Some(format!(

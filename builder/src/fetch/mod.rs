@@ -4,21 +4,18 @@
 mod error;
 mod git;
 mod http;
-mod mirrors;
 mod objects;
 mod requests;
-mod url;
 
+use amiforge_packages::host::HostSettings;
 use amiforge_progress::Monitor;
 use amiforge_store::Store;
 
 pub use error::FetchError;
 pub use http::{HttpClient, TransferError};
-pub use mirrors::{Mirrors, variable_of};
 pub(crate) use objects::fetch_unpinned;
 pub use objects::{FetchOutcome, fetch};
 pub use requests::{FileLocation, FileRequest};
-pub(crate) use url::without_credentials;
 
 /// What a fetch works with.
 #[derive(Clone, Copy)]
@@ -27,8 +24,8 @@ pub struct Fetcher<'a> {
     pub store: &'a Store,
     /// The connections.
     pub client: &'a HttpClient,
-    /// The mirrors of archives.
-    pub mirrors: &'a Mirrors,
+    /// The settings of this machine, which may name mirrors of archives.
+    pub host: &'a HostSettings,
     /// Files fetched in parallel.
     pub jobs: usize,
     /// The time in seconds since 1970, for the expiry of archives and keys.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use amiforge_packages::host::without_credentials;
 use amiforge_progress::Monitor;
 use amiforge_store::{CreatedObject, Objects, PartialObject, StoreError};
 
@@ -17,7 +18,6 @@ use super::error::FetchError;
 use super::git;
 use super::http::{ATTEMPTS, HttpClient, TransferError, broken, pause};
 use super::requests::{FileLocation, FileRequest};
-use super::url::without_credentials;
 
 /// Bytes per read.
 const CHUNK: usize = 1 << 17;

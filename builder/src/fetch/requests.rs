@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
+use amiforge_packages::host::HostSettings;
 
 use super::error::FetchError;
-use super::mirrors::Mirrors;
-use crate::recipe::{DebSource, SourceFrom};
+use crate::recipe::{PackageSource, SourceFrom};
 
 /// A file to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,19 +36,18 @@ impl FileLocation {
     /// The location of a stage's source.
     pub(crate) fn of(
         source: &SourceFrom,
-        deb: Option<&DebSource>,
-        mirrors: &Mirrors,
+        packages: Option<&PackageSource>,
+        host: &HostSettings,
     ) -> Result<Self, FetchError> {
         Ok(match source {
             SourceFrom::Url(url) => Self::Urls(vec![url.clone()]),
             SourceFrom::Path(path, name) => Self::Path(path.clone(), name.clone()),
             SourceFrom::Archive { archive, path } => {
-                let archive_spec =
-                    deb.into_iter().flat_map(|deb| &deb.archives).find(|known| known.name == *archive);
-                let archive_spec =
-                    archive_spec.ok_or_else(|| format!("the recipe has no archive `{archive}`"));
-                let base =
-                    archive_spec.and_then(|archive| mirrors.url(archive)).map_err(FetchError::Mirror)?;
+                let base = match packages {
+                    Some(packages) => packages.backend().archive_url(archive, host),
+                    None => Err(format!("the recipe has no archive `{archive}`")),
+                };
+                let base = base.map_err(FetchError::Mirror)?;
                 Self::Urls(vec![format!("{base}/{path}")])
             }
             SourceFrom::Git { url, commit } => Self::Git(url.clone(), commit.clone()),

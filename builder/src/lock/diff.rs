@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use amiforge_rootfs::packages::locked::LockedPackage;
-use amiforge_rootfs::packages::version;
+use amiforge_formats::digest::Digest;
+use amiforge_packages::PackageKind;
+use amiforge_packages::locked::LockedPackage;
 
 use super::model::Lock;
 
@@ -62,20 +63,20 @@ impl LockDiff {
                 list.push((
                     part.clone(),
                     name.clone(),
-                    InputChange::Removed { version: old_entry.0.clone() },
+                    InputChange::Removed { version: old_entry.version.clone() },
                 ));
             }
         }
         for ((part, name), new_entry) in &after {
             let change = match before.get(&(part.clone(), name.clone())) {
-                None => InputChange::Added { version: new_entry.0.clone() },
+                None => InputChange::Added { version: new_entry.version.clone() },
                 Some(old_entry) if old_entry == new_entry => continue,
-                Some(old_entry) if old_entry.0 == new_entry.0 => {
-                    InputChange::Rebuilt { version: new_entry.0.clone() }
+                Some(old_entry) if old_entry.version == new_entry.version => {
+                    InputChange::Rebuilt { version: new_entry.version.clone() }
                 }
                 Some(old_entry) => {
-                    let (from, to) = (old_entry.0.clone(), new_entry.0.clone());
-                    if version::compare(&from, &to).is_lt() {
+                    let (from, to) = (old_entry.version.clone(), new_entry.version.clone());
+                    if new_entry.kind.format().compare_versions(&from, &to).is_lt() {
                         InputChange::Upgraded { from, to }
                     } else {
                         InputChange::Downgraded { from, to }
@@ -107,8 +108,24 @@ impl fmt::Display for InputChange {
     }
 }
 
-/// Version (empty for sources) and digest of each input, by owner and name.
-fn entries(lock: &Lock) -> BTreeMap<(String, String), (String, String)> {
+/// The parts of an input in which two locks can differ.
+#[derive(Debug, PartialEq, Eq)]
+struct InputVersion {
+    /// The kind of package, which orders its versions; unused for a source.
+    kind: PackageKind,
+    /// The version of a package; empty for a source.
+    version: String,
+    sha256: Digest,
+}
+
+impl InputVersion {
+    fn of(package: &LockedPackage) -> Self {
+        Self { kind: package.kind, version: package.version.clone(), sha256: package.sha256 }
+    }
+}
+
+/// Every input, by owner and name.
+fn entries(lock: &Lock) -> BTreeMap<(String, String), InputVersion> {
     let mut entries = BTreeMap::new();
     let foreign = |package: &LockedPackage| {
         // Two architectures of one package are two inputs.
@@ -116,17 +133,17 @@ fn entries(lock: &Lock) -> BTreeMap<(String, String), (String, String)> {
         if several { format!("{}:{}", package.name, package.arch) } else { package.name.clone() }
     };
     for package in &lock.image {
-        let value = (package.version.clone(), package.sha256.to_string());
-        entries.insert(("image".to_owned(), foreign(package)), value);
+        entries.insert(("image".to_owned(), foreign(package)), InputVersion::of(package));
     }
     for stage in &lock.stages {
         let part = format!("stage {}", stage.name);
         for package in &stage.packages {
             let name = format!("{}:{}", package.name, package.arch);
-            entries.insert((part.clone(), name), (package.version.clone(), package.sha256.to_string()));
+            entries.insert((part.clone(), name), InputVersion::of(package));
         }
         for source in &stage.sources {
-            let value = (String::new(), source.sha256.to_string());
+            let (kind, version) = (PackageKind::default(), String::new());
+            let value = InputVersion { kind, version, sha256: source.sha256 };
             entries.insert((part.clone(), source.label.clone()), value);
         }
     }

@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::packages::resolve::BasePackages;
 
-use crate::recipe::{DebSource, PinTarget, Recipe, Recommends, SignerKeys, SourceFrom, Stage};
+use crate::recipe::{Recipe, SourceFrom, Stage};
 
 /// The digest. Mirrors, keys, filters, scripts and commands are not part of it: they select nothing that is fetched.
 pub(super) fn digest(recipe: &Recipe) -> Digest {
@@ -15,8 +14,8 @@ pub(super) fn digest(recipe: &Recipe) -> Digest {
 /// Everything that selects an input, one line each. The text is the input of the digest, so its format never changes.
 fn text(recipe: &Recipe) -> String {
     let mut text = String::from("amiforge inputs 1\n");
-    if let Some(deb) = &recipe.deb {
-        packages(deb, &mut text);
+    for one in recipe.packages.iter().flat_map(|packages| packages.backend().lock_inputs()) {
+        line(&mut text, &one);
     }
     for one in &recipe.stages {
         stage(one, &mut text);
@@ -24,30 +23,8 @@ fn text(recipe: &Recipe) -> String {
     text
 }
 
-fn packages(deb: &DebSource, text: &mut String) {
-    for archive in &deb.archives {
-        let signed = if archive.keys == SignerKeys::Unsigned { "unsigned" } else { "signed" };
-        line(text, &["archive", &archive.name, signed]);
-        line(text, &with("suites", &archive.suites));
-        line(text, &with("components", &archive.components));
-    }
-    line(text, &["arch", &deb.arch]);
-    line(text, &with("foreign", &deb.foreign));
-    line(text, &["base", base(deb.base)]);
-    line(text, &with("packages", &sorted(&deb.packages)));
-    line(text, &with("without", &sorted(&deb.without)));
-    line(text, &["recommends", recommends(deb.recommends)]);
-    for pin in &deb.pins {
-        let (kind, to) = match &pin.to {
-            PinTarget::Version(version) => ("version", version),
-            PinTarget::Suite(suite) => ("suite", suite),
-        };
-        line(text, &["pin", &pin.package, kind, to, &pin.priority.to_string()]);
-    }
-}
-
 fn stage(stage: &Stage, text: &mut String) {
-    line(text, &["stage", &stage.name, recommends(stage.recommends)]);
+    line(text, &["stage", &stage.name, stage.recommends.lock_input()]);
     line(text, &with("packages", &sorted(&stage.packages)));
     for source in &stage.sources {
         let sha256 = source.sha256.map(|digest| digest.to_string()).unwrap_or_default();
@@ -57,24 +34,6 @@ fn stage(stage: &Stage, text: &mut String) {
             SourceFrom::Archive { archive, path } => line(text, &["of", archive, path, &sha256]),
             SourceFrom::Git { url, commit } => line(text, &["git", url, commit, &sha256]),
         }
-    }
-}
-
-/// The name in the digest's text.
-fn base(base: BasePackages) -> &'static str {
-    match base {
-        BasePackages::None => "None",
-        BasePackages::Essential => "Essential",
-        BasePackages::Required => "Required",
-        BasePackages::Important => "Important",
-        BasePackages::Standard => "Standard",
-    }
-}
-
-fn recommends(recommends: Recommends) -> &'static str {
-    match recommends {
-        Recommends::Take => "with recommended",
-        Recommends::Leave => "without recommended",
     }
 }
 
@@ -90,8 +49,9 @@ fn with<'a>(first: &'a str, rest: &'a [String]) -> Vec<&'a str> {
 }
 
 /// Appends a line of strings, each after its length, so that no two lists give the same line.
-fn line(text: &mut String, fields: &[&str]) {
+fn line(text: &mut String, fields: &[impl AsRef<str>]) {
     for field in fields {
+        let field = field.as_ref();
         // Writing to a String cannot fail.
         let _ = write!(text, "{}:{field} ", field.len());
     }

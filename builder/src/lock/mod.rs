@@ -7,14 +7,11 @@ mod diff;
 mod error;
 mod inputs;
 #[cfg(feature = "fetch")]
-mod keyring;
 mod model;
 #[cfg(feature = "fetch")]
 mod requests;
 #[cfg(feature = "fetch")]
 pub mod resolve;
-#[cfg(feature = "fetch")]
-mod suites;
 mod text;
 
 use std::fs;
@@ -25,10 +22,10 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 
 pub use diff::{InputChange, LockDiff};
-pub use error::{LockError, SuiteError};
+pub use error::LockError;
 pub use model::{Lock, LockedFile, LockedSource, LockedStage};
 #[cfg(feature = "fetch")]
-pub use requests::requests;
+pub use requests::{archive_of_url, requests};
 
 use crate::recipe::Recipe;
 
@@ -38,7 +35,7 @@ const MAX_LEN: u64 = 256 << 20;
 impl Lock {
     /// Whether a recipe has inputs to lock.
     pub fn is_needed(recipe: &Recipe) -> bool {
-        recipe.deb.is_some() || !recipe.stages.is_empty()
+        recipe.packages.is_some() || !recipe.stages.is_empty()
     }
 
     /// The path of a recipe's lock: beside it, `recipe.lock` for `recipe.toml`.

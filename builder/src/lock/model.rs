@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::packages::locked::{LockedArchive, LockedPackage};
+use amiforge_packages::locked::{LockedArchive, LockedPackage};
 
 /// A lock.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,20 +3,24 @@
 
 use std::collections::BTreeMap;
 
-use amiforge_rootfs::packages::locked::LockedPackage;
+use amiforge_packages::host::{HostSettings, without_credentials};
+use amiforge_packages::locked::LockedPackage;
 
 use super::model::{Lock, LockedStage};
-use crate::fetch::{FetchError, FileLocation, FileRequest, Mirrors};
-use crate::recipe::Recipe;
+use crate::fetch::{FetchError, FileLocation, FileRequest};
+use crate::recipe::{PackageSource, Recipe};
 
 /// The requests for all files of a lock, sorted by digest.
 ///
 /// # Errors
 /// [`FetchError::Mirror`] when no mirror is configured for an archive.
-pub fn requests(lock: &Lock, recipe: &Recipe, mirrors: &Mirrors) -> Result<Vec<FileRequest>, FetchError> {
+pub fn requests(lock: &Lock, recipe: &Recipe, host: &HostSettings) -> Result<Vec<FileRequest>, FetchError> {
     let mut bases = BTreeMap::new();
-    for archive in recipe.deb.iter().flat_map(|deb| &deb.archives) {
-        bases.insert(archive.name.as_str(), mirrors.url(archive));
+    if let Some(packages) = &recipe.packages {
+        let backend = packages.backend();
+        for archive in backend.archives() {
+            bases.insert(archive, backend.archive_url(archive, host));
+        }
     }
     let mut requests = BTreeMap::new();
     let packages = |stage: &'_ LockedStage| stage.packages.clone();
@@ -38,11 +42,23 @@ pub fn requests(lock: &Lock, recipe: &Recipe, mirrors: &Mirrors) -> Result<Vec<F
     for (locked, stage) in lock.stages.iter().zip(&recipe.stages) {
         for (source, named) in locked.sources.iter().zip(&stage.sources) {
             let (sha256, size, label) = (source.sha256, source.size, source.label.clone());
-            let from = FileLocation::of(&named.from, recipe.deb.as_ref(), mirrors)?;
+            let from = FileLocation::of(&named.from, recipe.packages.as_ref(), host)?;
             requests.insert(sha256, FileRequest { sha256, size, label, from });
         }
     }
     Ok(requests.into_values().collect())
+}
+
+/// The archive whose mirror a URL is below; the URL is without credentials.
+pub fn archive_of_url<'a>(packages: &'a PackageSource, host: &HostSettings, url: &str) -> Option<&'a str> {
+    let backend = packages.backend();
+    let archives = backend.archives().into_iter().filter_map(|archive| {
+        let base = without_credentials(&backend.archive_url(archive, host).ok()?);
+        let is_below = url.strip_prefix(base.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        is_below.then_some((base.len(), archive))
+    });
+    // The longest match, because one mirror may be below another.
+    archives.max_by_key(|(len, _)| *len).map(|(_, archive)| archive)
 }
 
 fn package_request(package: &LockedPackage, base: &str) -> FileRequest {
@@ -51,5 +67,27 @@ fn package_request(package: &LockedPackage, base: &str) -> FileRequest {
         size: package.size,
         label: format!("{} {} {}", package.name, package.version, package.arch),
         from: FileLocation::Urls(vec![format!("{base}/{}", package.path)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_of_the_archive_with_the_longest_mirror() {
+        let text = "[image]\nname = \"mirrors\"\narch = \"x86_64\"\n[[source]]\nkind = \"deb\"\ndistribution = \"debian\"\n\
+                    suites = [\"trixie\"]\n[[source.archive]]\nname = \"docker-ce\"\nsuites = [\"stable\"]\ntrusted = true\n";
+        let packages = Recipe::parse(text, std::path::Path::new("recipe.toml")).unwrap().packages.unwrap();
+        let variables = [
+            ("AMIFORGE_DEB_MIRROR", "https://u:p@m/debian"),
+            ("AMIFORGE_DEB_MIRROR_DOCKER_CE", "https://m/debian/docker/"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let host = HostSettings::new(variables.to_vec(), "/nonexistent".into());
+        let archive = |url| archive_of_url(&packages, &host, url);
+        assert_eq!(archive("https://m/debian/pool/x.deb"), Some("debian"));
+        assert_eq!(archive("https://m/debian/docker/x.deb"), Some("docker-ce"));
+        assert_eq!(archive("https://m/debianx/x.deb"), None);
     }
 }

@@ -4,16 +4,19 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::packages::locked::LockedPackage;
-use amiforge_rootfs::packages::resolve::{self, PackageId, PinPreference, PinTo, Request, Suite};
+use amiforge_packages::backend::{
+    LockRequest, PackageSet, RepositoryAccess, RepositoryError, RepositoryFile, SetContent,
+};
+use amiforge_packages::host::{HostSettings, without_credentials};
+use amiforge_packages::locked::{LockedPackage, PackageId};
+use amiforge_progress::Progress;
 use sha2::{Digest as _, Sha256};
 
-use super::error::{LockError, SuiteError};
+use super::error::LockError;
 use super::inputs;
 use super::model::{Lock, LockedSource, LockedStage};
-use super::suites::{self, ReadSuite};
 use crate::fetch::{self, FetchError, Fetcher, FileLocation, FileRequest};
-use crate::recipe::{DebSource, PinTarget, Recipe, Recommends, Stage, StageSource};
+use crate::recipe::{PackageSource, Recipe, Stage, StageSource};
 
 /// Which packages of an older lock get newer versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,45 +42,19 @@ pub fn resolve(
     check_update(old, update)?;
     let mut lock =
         Lock { inputs: inputs::digest(recipe), archives: Vec::new(), image: Vec::new(), stages: Vec::new() };
-    let read = match &recipe.deb {
-        Some(deb) => read(deb, old, fetcher)?,
-        None => Vec::new(),
-    };
-    lock.archives = read.iter().map(|suite| suite.locked.clone()).collect();
-    fetcher.monitor.progress.begin("choosing packages", None);
-    let indexes = read.iter().map(|suite| suite.packages().map_err(|error| failed(suite, error)));
-    let indexes = indexes.collect::<Result<Vec<_>, _>>()?;
-    let suites: Vec<_> = read
-        .iter()
-        .zip(&indexes)
-        .map(|(suite, indexes)| Suite {
-            archive: &suite.locked.name,
-            names: suite.names.iter().map(String::as_str).collect(),
-            priority: suite.priority,
-            indexes: indexes.iter().collect(),
-        })
-        .collect();
-    let choose = |request: Request, what: String| {
-        let resolved = resolve::resolve(&suites, &request);
-        resolved
-            .map(|resolved| resolved.packages)
-            .map_err(|source| LockError::Resolve { what, source: Box::new(source) })
-    };
-    if let Some(deb) = &recipe.deb {
-        let preferred_ids = old.map(|old| preferred(&old.image, update)).unwrap_or_default();
-        lock.image = choose(image_request(deb, preferred_ids), "the image".to_owned())?;
-        for stage in &recipe.stages {
-            let before = old.and_then(|old| old.stages.iter().find(|other| other.name == stage.name));
-            let preferred_ids = before.map(|before| preferred(&before.packages, update)).unwrap_or_default();
-            let packages =
-                choose(stage_request(stage, deb, preferred_ids), format!("the stage `{}`", stage.name))?;
-            let sources = Vec::new();
-            lock.stages.push(LockedStage { name: stage.name.clone(), packages, sources });
+    if let Some(packages) = &recipe.packages {
+        let sets = sets(recipe, old, update);
+        let previous = old.map(|old| old.archives.as_slice()).unwrap_or_default();
+        let chosen = packages.backend().lock(&LockRequest { sets: &sets, previous }, fetcher)?;
+        lock.archives = chosen.archives;
+        let mut chosen = chosen.sets.into_iter();
+        lock.image = chosen.next().unwrap_or_default();
+        for (stage, packages) in recipe.stages.iter().zip(chosen) {
+            lock.stages.push(LockedStage { name: stage.name.clone(), packages, sources: Vec::new() });
         }
     }
-    fetcher.monitor.progress.end();
     for (locked, stage) in lock.stages.iter_mut().zip(&recipe.stages) {
-        locked.sources = sources(stage, recipe.deb.as_ref(), old, fetcher)?;
+        locked.sources = sources(stage, recipe.packages.as_ref(), old, fetcher)?;
     }
     Ok(lock)
 }
@@ -92,27 +69,65 @@ fn check_update(old: Option<&Lock>, update: &Update) -> Result<(), LockError> {
     }
 }
 
-fn read(deb: &DebSource, old: Option<&Lock>, fetcher: &Fetcher<'_>) -> Result<Vec<ReadSuite>, LockError> {
-    let mut all = Vec::new();
-    for archive in &deb.archives {
-        for suite in &archive.suites {
-            let before = old.and_then(|old| {
-                old.archives.iter().find(|before| before.name == archive.name && before.suite == *suite)
-            });
-            let read = suites::read(deb, archive, suite, before.map(|before| before.date), fetcher);
-            all.push(read.map_err(|error| LockError::Archive {
-                archive: archive.name.clone(),
-                suite: suite.clone(),
-                source: Box::new(error),
-            })?);
+/// The packages to choose: those of the image, then the tools of each stage.
+fn sets<'a>(recipe: &'a Recipe, old: Option<&Lock>, update: &Update) -> Vec<PackageSet<'a>> {
+    let image = PackageSet {
+        label: "the image".to_owned(),
+        content: SetContent::Image,
+        prefer: old.map(|old| preferred(&old.image, update)).unwrap_or_default(),
+    };
+    let stage = |stage: &'a Stage| {
+        let before = old.and_then(|old| old.stages.iter().find(|other| other.name == stage.name));
+        PackageSet {
+            label: format!("the stage `{}`", stage.name),
+            content: SetContent::Tools { packages: &stage.packages, recommends: stage.recommends },
+            prefer: before.map(|before| preferred(&before.packages, update)).unwrap_or_default(),
         }
-    }
-    Ok(all)
+    };
+    std::iter::once(image).chain(recipe.stages.iter().map(stage)).collect()
 }
 
-fn failed(suite: &ReadSuite, error: SuiteError) -> LockError {
-    let (archive, suite) = (suite.locked.name.clone(), suite.locked.suite.clone());
-    LockError::Archive { archive, suite, source: Box::new(error) }
+impl RepositoryAccess for Fetcher<'_> {
+    fn read(&self, url: &str, most: u64) -> Result<Vec<u8>, RepositoryError> {
+        self.client.read(url, most, self.monitor.cancel).map_err(|source| {
+            let missing = source.is_missing();
+            let error = Box::new(FetchError::Url { url: without_credentials(url), source });
+            if missing { RepositoryError::Missing(error) } else { RepositoryError::Fetch(error) }
+        })
+    }
+
+    fn fetch(&self, files: &[RepositoryFile]) -> Result<(), RepositoryError> {
+        let request = |file: &RepositoryFile| FileRequest {
+            sha256: file.sha256,
+            size: file.size,
+            label: file.label.clone(),
+            from: FileLocation::Urls(file.urls.clone()),
+        };
+        let requests: Vec<_> = files.iter().map(request).collect();
+        let objects = self.store.objects();
+        fetch::fetch(&requests, &objects, self.client, self.jobs, self.monitor)
+            .map_err(|error| RepositoryError::Fetch(Box::new(error)))?;
+        Ok(())
+    }
+
+    fn stored(&self, sha256: Digest, size: u64) -> Result<Option<Vec<u8>>, RepositoryError> {
+        match self.store.objects().find(sha256, size)? {
+            Some(object) => Ok(Some(object.read()?)),
+            None => Ok(None),
+        }
+    }
+
+    fn host(&self) -> &HostSettings {
+        self.host
+    }
+
+    fn now(&self) -> i64 {
+        self.now
+    }
+
+    fn progress(&self) -> &dyn Progress {
+        self.monitor.progress
+    }
 }
 
 /// The versions of an older lock that the new one prefers.
@@ -130,54 +145,15 @@ fn preferred(packages: &[LockedPackage], update: &Update) -> Vec<PackageId> {
     packages.iter().filter(stays).map(id).collect()
 }
 
-fn image_request(deb: &DebSource, prefer: Vec<PackageId>) -> Request {
-    Request {
-        arch: deb.arch.clone(),
-        foreign: deb.foreign.clone(),
-        base: deb.base,
-        packages: deb.packages.clone(),
-        recommends: deb.recommends == Recommends::Take,
-        without: deb.without.clone(),
-        pins: pins(deb),
-        prefer,
-    }
-}
-
-/// A stage has the packages that it names and the base set `required`, on the architecture of the image.
-fn stage_request(stage: &Stage, deb: &DebSource, prefer: Vec<PackageId>) -> Request {
-    Request {
-        arch: deb.arch.clone(),
-        foreign: deb.foreign.clone(),
-        base: resolve::BasePackages::Required,
-        packages: stage.packages.clone(),
-        recommends: stage.recommends == Recommends::Take,
-        without: Vec::new(),
-        pins: pins(deb),
-        prefer,
-    }
-}
-
-fn pins(deb: &DebSource) -> Vec<PinPreference> {
-    let pin = |pin: &crate::recipe::VersionPin| PinPreference {
-        package: pin.package.clone(),
-        to: match &pin.to {
-            PinTarget::Version(version) => PinTo::Version(version.clone()),
-            PinTarget::Suite(suite) => PinTo::Suite(suite.clone()),
-        },
-        priority: i32::from(pin.priority),
-    };
-    deb.pins.iter().map(pin).collect()
-}
-
 /// Pins the sources of a stage.
 fn sources(
     stage: &Stage,
-    deb: Option<&DebSource>,
+    packages: Option<&PackageSource>,
     old: Option<&Lock>,
     fetcher: &Fetcher<'_>,
 ) -> Result<Vec<LockedSource>, LockError> {
     let one = |source: &StageSource| {
-        let pinned = FileLocation::of(&source.from, deb, fetcher.mirrors)
+        let pinned = FileLocation::of(&source.from, packages, fetcher.host)
             .and_then(|from| pin(source, from, old, fetcher));
         pinned.map_err(|error| LockError::Source {
             stage: stage.name.clone(),

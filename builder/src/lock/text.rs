@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::packages::locked::{LockReason, LockedArchive, LockedPackage};
+use amiforge_packages::PackageKind;
+use amiforge_packages::locked::{LockReason, LockedArchive, LockedPackage};
 use serde::Deserialize;
 
 use super::model::{Lock, LockedSource, LockedStage};
@@ -47,6 +48,7 @@ struct ArchiveText {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PackageText {
+    kind: Option<String>,
     name: String,
     version: String,
     arch: String,
@@ -124,6 +126,9 @@ pub(super) fn write(lock: &Lock) -> String {
 fn packages(table: &str, all: &[LockedPackage], text: &mut String) {
     for package in all {
         let _ = writeln!(text, "\n[[{table}]]");
+        if package.kind != PackageKind::default() {
+            write_field(text, "kind", package.kind.name());
+        }
         write_field(text, "name", &package.name);
         write_field(text, "version", &package.version);
         write_field(text, "arch", &package.arch);
@@ -171,7 +176,11 @@ fn package(text: PackageText) -> Result<LockedPackage, String> {
     if !text.path.split('/').all(plain) {
         return Err(format!("`{}` is not a path below an archive", text.path));
     }
+    let kind = text.kind.as_deref().map_or(Ok(PackageKind::default()), |name| {
+        PackageKind::from_name(name).ok_or_else(|| format!("`{name}` is no kind of package"))
+    })?;
     Ok(LockedPackage {
+        kind,
         reason: reason.ok_or_else(|| format!("`{}` is no reason", text.reason))?,
         sha256: digest(&text.sha256)?,
         name: text.name,
@@ -211,6 +220,7 @@ mod tests {
 
     fn lock() -> Lock {
         let package = |name: &str, reason| LockedPackage {
+            kind: PackageKind::Deb,
             name: name.into(),
             version: "1:2.0~rc1+b1-1".into(),
             arch: "amd64".into(),

@@ -6,14 +6,11 @@ use std::path::PathBuf;
 use amiforge_image::bundle::BundleError;
 use amiforge_image::disk::DiskError;
 use amiforge_image::seal::SealError;
+use amiforge_packages::backend::PackageError;
 use amiforge_rootfs::assemble::AssembleError;
 use amiforge_rootfs::boot::BootFilesError;
-use amiforge_rootfs::configure::native::NativeError;
-use amiforge_rootfs::glob::NotAGlob;
 use amiforge_rootfs::initrd::InitrdError;
 use amiforge_rootfs::insert::InsertError;
-use amiforge_rootfs::packages::database::DatabaseError;
-use amiforge_rootfs::packages::unpack::UnpackError;
 use amiforge_rootfs::stage::StageError;
 use amiforge_rootfs::steps::StepError;
 use amiforge_sandbox::SandboxError;
@@ -53,27 +50,18 @@ pub enum BuildError {
     /// A file of inputs cannot be used.
     #[error("taking inputs")]
     Vendor(#[from] VendorError),
-    /// A filter does not parse.
-    #[error("reading the filters of the packages")]
-    Filters(#[source] NotAGlob),
     /// The packages do not make a tree.
-    #[error("unpacking the packages")]
-    Unpack(#[from] UnpackError),
+    #[error(transparent)]
+    PackageSet(PackageError),
     /// A package is not the one that the lock pins.
     #[error("checking the packages")]
     Packages(#[source] DeferredError),
-    /// Their database could not be written.
-    #[error("entering the packages into the database of dpkg")]
-    Database(#[from] DatabaseError),
     /// This program cannot be found again to enter a sandbox.
     #[error("finding this program")]
     Launcher(#[source] io::Error),
     /// Packages could not be configured by their scripts.
     #[error("configuring the packages")]
     Configure(#[source] Box<SandboxError>),
-    /// Packages could not be configured without their scripts.
-    #[error("configuring the packages")]
-    Native(#[from] NativeError),
     /// A stage could not be built.
     #[error(transparent)]
     Stage(Box<StageError>),
@@ -180,4 +168,19 @@ pub enum InputError {
     /// Secrets could not be looked for.
     #[error("looking for secrets in the image")]
     Secrets(#[source] io::Error),
+}
+
+impl From<PackageError> for BuildError {
+    fn from(error: PackageError) -> Self {
+        match error {
+            PackageError::Interrupted => Self::Interrupted,
+            PackageError::Step(error) => Self::Step(error),
+            // Files of the host are opened by the build itself.
+            PackageError::HostFile(error) => match error.downcast() {
+                Ok(error) => *error,
+                Err(error) => Self::PackageSet(PackageError::HostFile(error)),
+            },
+            error => Self::PackageSet(error),
+        }
+    }
 }

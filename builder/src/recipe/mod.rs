@@ -41,13 +41,12 @@ use amiforge_rootfs::steps::units::UnitsSpec;
 use amiforge_sandbox::{SandboxClock, SandboxLimits};
 
 pub use amiforge_formats::arch::{Arch, BootMode};
+pub use amiforge_packages::PackageSource;
+pub use amiforge_packages::backend::{Recommends, Scripts};
 pub use boot::BootRecipe;
-pub use deb::{
-    ArchiveRole, DebArchive, DebFilters, DebSource, PinTarget, Recommends, RunStep, SignerKeys, SourceFrom,
-    Stage, StageSource, Stays, VersionPin, WhenExpired,
-};
+pub use deb::{RunStep, SourceFrom, Stage, StageSource};
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use keys::{FirstBoot, Fstab, Scripts};
+pub use keys::{FirstBoot, Fstab};
 pub use reference::{json_schema, reference};
 pub use starter::{StartError, start};
 
@@ -70,7 +69,7 @@ pub struct Recipe {
     /// The partitions, in their order on the disk.
     pub partitions: Vec<RecipePartition>,
     /// The source of packages, which is merged before the others.
-    pub deb: Option<DebSource>,
+    pub packages: Option<PackageSource>,
     /// The other sources, in the order of merging.
     pub sources: Vec<SourceSpec>,
     /// The `[[stage]]`s.

@@ -2,22 +2,83 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amiforge_rootfs::packages::resolve::BasePackages;
+use amiforge_packages::backend::{Recommends, Scripts};
+use amiforge_packages::deb::DebSource;
+use amiforge_packages::deb::resolve::BasePackages;
+use amiforge_packages::deb::source::{
+    ArchiveRole, DebArchive, DebFilters, PinTarget, SignerKeys, Stays, VersionPin, WhenExpired,
+};
+use amiforge_packages::{PackageKind, PackageSource};
 
 use super::checker::Checker;
-use super::deb::{
-    ArchiveRole, DebArchive, DebFilters, DebSource, PinTarget, Recommends, SignerKeys, Stays, VersionPin,
-    WhenExpired,
-};
 use super::diagnostic::KeyPath;
-use super::keys::{AnswerKey, ArchiveKeys, PinKeys, Scripts, SourceKeys};
+use super::keys::{AnswerKey, ArchiveKeys, PinKeys, SourceKeys, SourceKindKey};
 use super::{Arch, debian_syntax};
 
 /// Priority of a pin without one: above the priority that any version has without pins.
 const PRIORITY: i16 = 990;
 
+/// The kind of the packages that a source is made of; none for a source of files.
+pub(super) fn kind(source: SourceKindKey) -> Option<PackageKind> {
+    match source {
+        SourceKindKey::Deb => Some(PackageKind::Deb),
+        SourceKindKey::Dir | SourceKindKey::Tar | SourceKindKey::Oci => None,
+    }
+}
+
+/// The given keys that are for packages of another kind than the source's, or for packages where it has none.
+pub(super) fn misplaced(keys: &SourceKeys) -> impl Iterator<Item = &'static str> {
+    let kind = keys.kind;
+    let of_deb = [
+        ("distribution", keys.distribution.is_some()),
+        ("suites", !keys.suites.is_empty()),
+        ("components", keys.components.is_some()),
+        ("base", keys.base.is_some()),
+        ("packages", !keys.packages.is_empty()),
+        ("without", !keys.without.is_empty()),
+        ("recommends", keys.recommends.is_some()),
+        ("architectures", !keys.architectures.is_empty()),
+        ("mirror", keys.mirror.is_some()),
+        ("apt-mirror", keys.apt_mirror.is_some()),
+        ("apt-sources", keys.apt_sources.is_some()),
+        ("keyring", keys.keyring.is_some()),
+        ("allow-expired", keys.allow_expired.is_some()),
+        ("scripts", keys.scripts.is_some()),
+        ("include", !keys.include.is_empty()),
+        ("docs", keys.docs.is_some()),
+        ("man", keys.man.is_some()),
+        ("locales", keys.locales.is_some()),
+        ("archive", !keys.archive.is_empty()),
+        ("pin", !keys.pin.is_empty()),
+    ];
+    of_deb.into_iter().filter(move |(_, given)| *given && kind != SourceKindKey::Deb).map(|(key, _)| key)
+}
+
 /// Checks a source of packages.
-pub(super) fn check(keys: &SourceKeys, arch: Arch, at: &KeyPath, checker: &mut Checker<'_>) -> DebSource {
+pub(super) fn check(
+    kind: PackageKind,
+    keys: &SourceKeys,
+    arch: Arch,
+    at: &KeyPath,
+    checker: &mut Checker<'_>,
+) -> PackageSource {
+    match kind {
+        PackageKind::Deb => PackageSource::Deb(deb(keys, arch, at, checker)),
+    }
+}
+
+/// Checks the packages that a stage names, which come from the archives of the image's source.
+pub(super) fn tools(source: &PackageSource, all: &[String], at: &KeyPath, checker: &mut Checker<'_>) {
+    match source {
+        PackageSource::Deb(deb) => {
+            let suites = deb.archives.iter().flat_map(|archive| archive.suites.iter().map(String::as_str));
+            requests(all, &suites.collect(), at, checker);
+        }
+    }
+}
+
+/// Checks a source of Debian packages.
+fn deb(keys: &SourceKeys, arch: Arch, at: &KeyPath, checker: &mut Checker<'_>) -> DebSource {
     let archives = archives(keys, at, checker);
     let suites: BTreeSet<&str> =
         archives.iter().flat_map(|archive| archive.suites.iter().map(String::as_str)).collect();
@@ -43,7 +104,7 @@ pub(super) fn check(keys: &SourceKeys, arch: Arch, at: &KeyPath, checker: &mut C
 }
 
 /// Checks requested packages; `suites` are the suites of the recipe.
-pub(super) fn requests(all: &[String], suites: &BTreeSet<&str>, at: &KeyPath, checker: &mut Checker<'_>) {
+fn requests(all: &[String], suites: &BTreeSet<&str>, at: &KeyPath, checker: &mut Checker<'_>) {
     for (index, text) in all.iter().enumerate() {
         let Some(request) = checker.accept(at.index(index), debian_syntax::package_request(text)) else {
             continue;

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use amiforge_formats::digest::Digest;
+use amiforge_packages::PackageSource;
 use amiforge_rootfs::sources::oci::check_platform;
 use amiforge_rootfs::sources::{DigestPin, OwnerRule, SourceKind, SourceSpec};
 
 use super::checker::Checker;
-use super::deb::DebSource;
 use super::diagnostic::KeyPath;
 use super::keys::{SourceKeys, SourceKindKey};
 use super::{Arch, packages, parse};
@@ -18,21 +18,22 @@ pub(super) fn check(
     arch: Arch,
     at: &KeyPath,
     checker: &mut Checker<'_>,
-) -> (Option<DebSource>, Vec<SourceSpec>) {
-    let (mut deb, mut others) = (None, Vec::new());
+) -> (Option<PackageSource>, Vec<SourceSpec>) {
+    let (mut source_of_packages, mut others) = (None, Vec::new());
     for (index, keys) in all.iter().enumerate() {
         let at = at.index(index);
         only_its_own_keys(keys, &at, checker);
-        if keys.kind == SourceKindKey::Deb {
+        if let Some(kind) = packages::kind(keys.kind) {
             if index > 0 {
-                checker.reject(at.key("kind"), "a `deb` source comes first, and there is one at most");
+                let message = format!("a `{}` source comes first, and there is one at most", kind.name());
+                checker.reject(at.key("kind"), message);
             }
-            deb = Some(packages::check(keys, arch, &at, checker));
+            source_of_packages = Some(packages::check(kind, keys, arch, &at, checker));
         } else {
             others.extend(source(keys, index, arch, &at, checker));
         }
     }
-    (deb, others)
+    (source_of_packages, others)
 }
 
 fn source(
@@ -47,6 +48,7 @@ fn source(
         return None;
     };
     let path = checker.host_path(at.key("path"), given);
+    #[expect(clippy::match_wildcard_for_single_variants, reason = "kinds of package are listed in one place")]
     let kind = match keys.kind {
         SourceKindKey::Dir => {
             SourceKind::Dir { path, owners: owners(keys, at, checker), modes: keys.modes.unwrap_or_default() }
@@ -57,7 +59,8 @@ fn source(
             checker.accept(at.key("platform"), check_platform(&platform).map_err(|error| error.to_string()));
             SourceKind::Oci { path, platform, reference: keys.reference.clone() }
         }
-        SourceKindKey::Deb => return None,
+        // Packages of any kind.
+        _ => return None,
     };
     let pin =
         checker.accept_optional(at.key("sha256"), keys.sha256.as_ref(), pin).unwrap_or(DigestPin::Unpinned);
@@ -88,11 +91,13 @@ fn only_its_own_keys(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>)
         ("platform", SourceKindKey::Oci, keys.platform.is_some(), "an `oci` source"),
         ("reference", SourceKindKey::Oci, keys.reference.is_some(), "an `oci` source"),
     ];
-    let packages = packages_keys(keys).map(|(key, given)| (key, SourceKindKey::Deb, given, "a `deb` source"));
-    for (key, kind, given, kind_name) in foreign.into_iter().chain(packages) {
+    for (key, kind, given, kind_name) in foreign {
         if given && keys.kind != kind {
             checker.reject_key(at.key(key), format!("`{key}` is for {kind_name}"));
         }
+    }
+    for key in packages::misplaced(keys) {
+        checker.reject_key(at.key(key), format!("`{key}` is for a `deb` source"));
     }
     let of_files = [
         ("path", keys.path.is_some()),
@@ -101,39 +106,15 @@ fn only_its_own_keys(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>)
         ("prefix", keys.prefix.is_some()),
         ("override", keys.r#override),
     ];
-    for (key, _) in of_files.iter().filter(|(_, given)| *given && keys.kind == SourceKindKey::Deb) {
-        checker
-            .reject_key(at.key(key), format!("`{key}` is for folders and archives, not for a `deb` source"));
+    if let Some(kind) = packages::kind(keys.kind) {
+        for (key, _) in of_files.iter().filter(|(_, given)| *given) {
+            let message = format!("`{key}` is for folders and archives, not for a `{}` source", kind.name());
+            checker.reject_key(at.key(key), message);
+        }
     }
     if keys.kind == SourceKindKey::Dir && keys.sha256.is_some() {
         checker.reject_key(at.key("sha256"), "a `dir` source has no digest; pack it as a tar to pin it");
     }
-}
-
-/// The keys that only a `deb` source has, and whether each is given.
-fn packages_keys(keys: &SourceKeys) -> [(&'static str, bool); 20] {
-    [
-        ("distribution", keys.distribution.is_some()),
-        ("suites", !keys.suites.is_empty()),
-        ("components", keys.components.is_some()),
-        ("base", keys.base.is_some()),
-        ("packages", !keys.packages.is_empty()),
-        ("without", !keys.without.is_empty()),
-        ("recommends", keys.recommends.is_some()),
-        ("architectures", !keys.architectures.is_empty()),
-        ("mirror", keys.mirror.is_some()),
-        ("apt-mirror", keys.apt_mirror.is_some()),
-        ("apt-sources", keys.apt_sources.is_some()),
-        ("keyring", keys.keyring.is_some()),
-        ("allow-expired", keys.allow_expired.is_some()),
-        ("scripts", keys.scripts.is_some()),
-        ("include", !keys.include.is_empty()),
-        ("docs", keys.docs.is_some()),
-        ("man", keys.man.is_some()),
-        ("locales", keys.locales.is_some()),
-        ("archive", !keys.archive.is_empty()),
-        ("pin", !keys.pin.is_empty()),
-    ]
 }
 
 fn owners(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Vec<OwnerRule> {

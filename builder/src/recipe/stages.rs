@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use amiforge_packages::PackageSource;
 use amiforge_sandbox::SandboxLimits;
 
 use super::checker::Checker;
-use super::deb::{DebArchive, DebSource, RunStep, SourceFrom, Stage, StageSource};
+use super::deb::{RunStep, SourceFrom, Stage, StageSource};
 use super::diagnostic::KeyPath;
 use super::keys::{NumberOrText, RunKeys, SandboxKeys, StageInstallKeys, StageKeys, StageSourceKeys};
 use super::{debian_syntax, packages, parse, sources};
@@ -17,7 +18,7 @@ const ENDINGS: [&str; 7] = [".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".
 /// Checks every stage.
 pub(super) fn check(
     all: &[StageKeys],
-    deb: Option<&DebSource>,
+    packages: Option<&PackageSource>,
     at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> Vec<Stage> {
@@ -25,7 +26,7 @@ pub(super) fn check(
     let mut stages = Vec::new();
     for (index, keys) in all.iter().enumerate() {
         let at = at.index(index);
-        if deb.is_none() {
+        if packages.is_none() {
             let message =
                 "a stage takes its tools from the archives of a `deb` source, and this recipe has none";
             checker.reject(at.clone(), message);
@@ -34,7 +35,7 @@ pub(super) fn check(
         if !names.insert(&keys.name) {
             checker.reject(at.key("name"), format!("there is another stage named `{}`", keys.name));
         }
-        stages.push(stage(keys, deb, &at, checker));
+        stages.push(stage(keys, packages, &at, checker));
     }
     stages
 }
@@ -76,11 +77,15 @@ pub(super) fn limits(keys: &SandboxKeys, at: &KeyPath, checker: &mut Checker<'_>
     limits
 }
 
-fn stage(keys: &StageKeys, deb: Option<&DebSource>, at: &KeyPath, checker: &mut Checker<'_>) -> Stage {
-    let archives = deb.map(|deb| deb.archives.as_slice()).unwrap_or_default();
-    let suites = archives.iter().flat_map(|archive| archive.suites.iter().map(String::as_str)).collect();
-    if deb.is_some() {
-        packages::requests(&keys.packages, &suites, &at.key("packages"), checker);
+fn stage(
+    keys: &StageKeys,
+    source_of_packages: Option<&PackageSource>,
+    at: &KeyPath,
+    checker: &mut Checker<'_>,
+) -> Stage {
+    let archives = source_of_packages.map(|source| source.backend().archives()).unwrap_or_default();
+    if let Some(source) = source_of_packages {
+        packages::tools(source, &keys.packages, &at.key("packages"), checker);
     }
     for (index, text) in keys.run.iter().enumerate() {
         command(text, at.key("run").index(index), checker);
@@ -107,7 +112,7 @@ fn stage(keys: &StageKeys, deb: Option<&DebSource>, at: &KeyPath, checker: &mut 
         patches,
         run: keys.run.clone(),
         env: env(&keys.env, at, checker),
-        sources: stage_sources(keys, archives, at, checker),
+        sources: stage_sources(keys, &archives, at, checker),
         installs: keys
             .install
             .iter()
@@ -119,7 +124,7 @@ fn stage(keys: &StageKeys, deb: Option<&DebSource>, at: &KeyPath, checker: &mut 
 
 fn stage_sources(
     keys: &StageKeys,
-    archives: &[DebArchive],
+    archives: &[&str],
     at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> Vec<StageSource> {
@@ -129,9 +134,9 @@ fn stage_sources(
         let at = at.key("source").index(index);
         let Some(source) = stage_source(source, &at, checker) else { continue };
         if let SourceFrom::Archive { archive, .. } = &source.from
-            && !archives.iter().any(|known| known.name == *archive)
+            && !archives.contains(&archive.as_str())
         {
-            let names: Vec<_> = archives.iter().map(|known| format!("`{}`", known.name)).collect();
+            let names: Vec<_> = archives.iter().map(|known| format!("`{known}`")).collect();
             let message = format!("there is no archive `{archive}` but {}", names.join(", "));
             checker.reject(at.key("archive"), message);
         }

@@ -61,10 +61,11 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
     if let Some(boot) = &boot {
         boot::partitions(boot, &partitions, &top.key("boot"), checker);
     }
-    let (deb, sources) = sources::check(&keys.source, arch, &top.key("source"), checker);
-    let stages = stages::check(&keys.stage, deb.as_ref(), &top.key("stage"), checker);
+    let (source_of_packages, sources) = sources::check(&keys.source, arch, &top.key("source"), checker);
+    let stages = stages::check(&keys.stage, source_of_packages.as_ref(), &top.key("stage"), checker);
     let runs = stages::runs(&keys.run, &top.key("run"), checker);
-    let debconf = packages::answers(&keys.debconf, deb.is_some(), &top.key("debconf"), checker);
+    let debconf =
+        packages::answers(&keys.debconf, source_of_packages.is_some(), &top.key("debconf"), checker);
     let limits = stages::limits(&keys.sandbox, &top.key("sandbox"), checker);
     let files = contents::files(&keys.file, &top.key("file"), checker);
     let groups = contents::groups(&keys.group, &top.key("group"), checker);
@@ -80,7 +81,7 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
         guid,
         boot,
         partitions,
-        deb,
+        packages: source_of_packages,
         sources,
         stages,
         files,

@@ -54,7 +54,7 @@ fn package(subject: &Subject<'_>, component: &Component, files: Vec<Value>) -> V
         property("source", &component.source.0),
         property("source-version", &component.source.1),
     ];
-    properties.extend(component.deb.iter().map(|(_, path)| property("path", path)));
+    properties.extend(component.file.iter().map(|(_, path)| property("path", path)));
     let mut package = json!({
         "type": "library",
         "bom-ref": purl,
@@ -64,7 +64,7 @@ fn package(subject: &Subject<'_>, component: &Component, files: Vec<Value>) -> V
         "purl": purl,
         "properties": properties,
     });
-    if let Some((sha256, _)) = &component.deb {
+    if let Some((sha256, _)) = &component.file {
         package["hashes"] = json!([{ "alg": "SHA-256", "content": sha256 }]);
     }
     if !component.licences.is_empty() {

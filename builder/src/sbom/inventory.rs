@@ -3,18 +3,11 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Content, NodeId, NodeKind, Tree};
+use amiforge_formats::tree::{Content, NodeKind, Tree};
+use amiforge_packages::PackageKind;
+use amiforge_packages::installed::{InstalledPackage, Licence};
 use amiforge_store::blobs::Blobs;
-use amiforge_store::digests::{self, each_part};
-
-use super::installed::InstalledPackage;
-use super::licence::{self, Licence};
-
-/// Symbolic links that are followed at most.
-const LINKS_MAX: usize = 40;
-/// Largest copyright file that is read, in bytes.
-const COPYRIGHT_MAX: u64 = 4 << 20;
+use amiforge_store::digests;
 
 /// The packages and files of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +21,8 @@ pub struct Inventory {
 /// A package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
+    /// What kind of package it is.
+    pub kind: PackageKind,
     /// Name.
     pub name: String,
     /// Version, with its epoch.
@@ -40,10 +35,10 @@ pub struct Component {
     pub summary: String,
     /// URL of the project, if the package states it.
     pub homepage: Option<String>,
-    /// Licences that `/usr/share/doc/NAME/copyright` states in machine-readable form, sorted.
+    /// Licences that the package declares in machine-readable form, sorted.
     pub licences: Vec<Licence>,
-    /// The `.deb` that it was installed from, if known: SHA-256 in hexadecimal, and its path in the archive.
-    pub deb: Option<(String, String)>,
+    /// The file that it was unpacked from, where that is known: SHA-256 in hexadecimal, and path in its archive.
+    pub file: Option<(String, String)>,
 }
 
 /// A regular file of the image.
@@ -65,8 +60,7 @@ pub struct SbomFile {
 /// # Errors
 /// An error of reading the tree's contents.
 pub fn inventory(tree: &Tree, blobs: &Blobs, packages: &[InstalledPackage]) -> io::Result<Inventory> {
-    let components: io::Result<Vec<Component>> =
-        packages.iter().map(|package| component(tree, blobs, package)).collect();
+    let components = packages.iter().map(component).collect();
     let owners = owners(tree, packages);
     let files: Vec<(Vec<u8>, &Content)> = tree
         .walk()
@@ -90,35 +84,21 @@ pub fn inventory(tree: &Tree, blobs: &Blobs, packages: &[InstalledPackage]) -> i
         all.extend(part?);
     }
     all.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Inventory { components: components?, files: all })
+    Ok(Inventory { components, files: all })
 }
 
-fn component(tree: &Tree, sources: &dyn Sources, package: &InstalledPackage) -> io::Result<Component> {
-    let source = package.control.get("Source").unwrap_or(&package.name);
-    let source = match source.split_once(" (") {
-        Some((name, version)) => (name.to_owned(), version.trim_end_matches(')').to_owned()),
-        None => (source.to_owned(), package.version.clone()),
-    };
-    let description = package.control.get("Description").unwrap_or_default();
-    let copyright = format!("usr/share/doc/{}/copyright", package.name);
-    let licences = match resolve_path(tree, copyright.as_bytes()).map(|id| &tree.node(id).kind) {
-        Some(NodeKind::File(content)) if content.len() <= COPYRIGHT_MAX => {
-            let mut bytes = Vec::new();
-            each_part(content, sources, |part| bytes.extend_from_slice(part))?;
-            licence::parse_copyright(&String::from_utf8_lossy(&bytes))
-        }
-        _ => Vec::new(),
-    };
-    Ok(Component {
+fn component(package: &InstalledPackage) -> Component {
+    Component {
+        kind: package.kind,
         name: package.name.clone(),
         version: package.version.clone(),
         arch: package.arch.clone(),
-        source,
-        summary: description.lines().next().unwrap_or_default().to_owned(),
-        homepage: package.control.get("Homepage").map(str::to_owned),
-        licences,
-        deb: package.deb.as_ref().map(|(sha256, path)| (sha256.to_string(), path.clone())),
-    })
+        source: package.source.clone(),
+        summary: package.summary.clone(),
+        homepage: package.homepage.clone(),
+        licences: package.licences.clone(),
+        file: package.file.as_ref().map(|(sha256, path)| (sha256.to_string(), path.clone())),
+    }
 }
 
 /// The package that owns each path; of several the first.
@@ -158,36 +138,4 @@ fn hash(
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(super::digit).collect()
-}
-
-/// Resolves a path with symbolic links; `None` if it does not exist.
-fn resolve_path(tree: &Tree, path: &[u8]) -> Option<NodeId> {
-    let mut pending: Vec<Vec<u8>> = path.rsplit(|&byte| byte == b'/').map(<[u8]>::to_vec).collect();
-    let (mut stack, mut links) = (vec![tree.root()], 0);
-    while let Some(name) = pending.pop() {
-        match name.as_slice() {
-            b"" | b"." => continue,
-            b".." => {
-                if stack.len() > 1 {
-                    stack.pop();
-                }
-                continue;
-            }
-            _ => {}
-        }
-        let id = tree.child(*stack.last()?, &name)?;
-        if let NodeKind::Symlink(target) = &tree.node(id).kind {
-            links += 1;
-            if links > LINKS_MAX {
-                return None;
-            }
-            if target.starts_with(b"/") {
-                stack.truncate(1);
-            }
-            pending.extend(target.rsplit(|&byte| byte == b'/').map(<[u8]>::to_vec));
-        } else {
-            stack.push(id);
-        }
-    }
-    stack.pop()
 }

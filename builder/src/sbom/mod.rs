@@ -3,19 +3,23 @@
 //! content, so nothing in an SBOM depends on a clock or a random number.
 
 mod cyclonedx;
-mod installed;
 mod inventory;
-mod licence;
 mod spdx;
 #[cfg(test)]
 mod tests;
 
+use std::io;
+
+use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
+use amiforge_packages::PackageKind;
+use amiforge_packages::backend::DistributionRelease;
+pub use amiforge_packages::installed::{InstalledPackage, Licence};
+use amiforge_packages::locked::{LockedPackage, PackageId};
 
 pub use self::cyclonedx::cyclonedx;
-pub use self::installed::{InstalledPackage, installed};
 pub use self::inventory::{Component, Inventory, SbomFile, inventory};
-pub use self::licence::Licence;
 pub use self::spdx::spdx;
 
 /// The image that an SBOM describes.
@@ -35,6 +39,31 @@ pub struct Subject<'a> {
     pub tool: &'a str,
 }
 
+/// The packages that a tree lists in its package databases, sorted by name and architecture; those that the lock
+/// has come with the file that they were unpacked from.
+///
+/// # Errors
+/// A read error of the medium, or a database that is malformed.
+pub fn installed(
+    tree: &Tree,
+    sources: &dyn Sources,
+    lock: &[LockedPackage],
+) -> io::Result<Vec<InstalledPackage>> {
+    let mut all = Vec::new();
+    for kind in PackageKind::ALL {
+        all.append(&mut kind.format().installed(tree, sources)?);
+    }
+    for package in &mut all {
+        let is_it = |locked: &&LockedPackage| {
+            (locked.kind, &locked.name, &locked.version, &locked.arch)
+                == (package.kind, &package.name, &package.version, &package.arch)
+        };
+        package.file = lock.iter().find(is_it).map(|locked| (locked.sha256, locked.path.clone()));
+    }
+    all.sort_by(|a, b| (&a.name, &a.arch).cmp(&(&b.name, &b.arch)));
+    Ok(all)
+}
+
 /// The id of the document, derived from its content: a UUID of version 8 (RFC 9562, 5.8).
 fn document_id(subject: &Subject<'_>, inventory: &Inventory) -> String {
     use sha2::{Digest, Sha256};
@@ -46,7 +75,7 @@ fn document_id(subject: &Subject<'_>, inventory: &Inventory) -> String {
     for component in &inventory.components {
         hasher.update(purl(subject, component).as_bytes());
         hasher.update([0]);
-        if let Some((sha256, _)) = &component.deb {
+        if let Some((sha256, _)) = &component.file {
             hasher.update(sha256.as_bytes());
         }
         hasher.update([0]);
@@ -65,22 +94,15 @@ fn document_id(subject: &Subject<'_>, inventory: &Inventory) -> String {
     parts.join("-")
 }
 
-/// The package URL of a package (purl specification, type `deb`).
+/// The package URL of a package.
 fn purl(subject: &Subject<'_>, component: &Component) -> String {
-    let encoded = |text: &str| -> String {
-        text.bytes()
-            .map(|byte| match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
-                    char::from(byte).to_string()
-                }
-                byte => format!("%{byte:02X}"),
-            })
-            .collect()
+    let id = PackageId {
+        name: component.name.clone(),
+        version: component.version.clone(),
+        arch: component.arch.clone(),
     };
-    let (name, version) = (encoded(&component.name), encoded(&component.version));
-    let (distribution, suite) = (encoded(subject.distribution), encoded(subject.suite));
-    let arch = encoded(&component.arch);
-    format!("pkg:deb/{distribution}/{name}@{version}?arch={arch}&distro={suite}")
+    let release = DistributionRelease { distribution: subject.distribution, suite: subject.suite };
+    component.kind.format().purl(&id, &release)
 }
 
 fn digit(value: u8) -> char {

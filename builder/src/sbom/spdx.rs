@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha1::Digest;
 
 use super::inventory::{Component, Inventory, SbomFile, hex};
-use super::{Subject, document_id, licence, purl};
+use super::{Subject, document_id, purl};
 
 /// The document, indented, with a newline at its end.
 pub fn spdx(subject: &Subject<'_>, inventory: &Inventory) -> String {
@@ -103,7 +103,7 @@ fn package(subject: &Subject<'_>, component: &Component, id: &str, files: &[&Sbo
             "referenceLocator": purl(subject, component),
         }],
     });
-    if let Some((sha256, path)) = &component.deb {
+    if let Some((sha256, path)) = &component.file {
         package["packageFileName"] = json!(path);
         package["checksums"] = json!([{ "algorithm": "SHA256", "checksumValue": sha256 }]);
     }
@@ -142,7 +142,7 @@ fn relationships(inventory: &Inventory) -> Vec<Value> {
 fn extracted(inventory: &Inventory) -> Vec<Value> {
     let mut all: BTreeMap<&str, &str> = BTreeMap::new();
     for licence in inventory.components.iter().flat_map(|component| &component.licences) {
-        for reference in licence::references(&licence.expression) {
+        for reference in licence.references() {
             all.entry(reference).or_insert(&licence.stated);
         }
     }

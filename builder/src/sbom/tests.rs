@@ -3,14 +3,10 @@
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
-use amiforge_rootfs::packages::control::Paragraph;
-use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
+use amiforge_packages::locked::LockReason;
 use amiforge_store::blobs::Blobs;
 
 use super::*;
-
-const COPYRIGHT: &str = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nLicense: \
-                         GPL-2+ or Expat\n\nFiles: x\nLicense: odd one\n\nLicense: odd one\n Text.\n";
 
 fn add(tree: &mut Tree, path: &str, kind: NodeKind) {
     let mut dir = tree.root();
@@ -25,14 +21,25 @@ fn add(tree: &mut Tree, path: &str, kind: NodeKind) {
     tree.add(dir, Name::new(name.as_bytes()).unwrap(), node).unwrap();
 }
 
-fn package(name: &str, control: &str, files: &[&str]) -> InstalledPackage {
+fn package(name: &str, files: &[&str]) -> InstalledPackage {
+    let licence = |stated: &str, expression: &str| Licence {
+        stated: stated.to_owned(),
+        expression: expression.to_owned(),
+    };
     InstalledPackage {
+        kind: PackageKind::Deb,
         name: name.into(),
         version: "1:2.0+x-1".into(),
         arch: "amd64".into(),
-        control: Paragraph::read(control.as_bytes()).unwrap(),
+        source: ("big".into(), "1:2.0".into()),
+        summary: format!("a {name}"),
+        homepage: None,
+        licences: vec![
+            licence("GPL-2+ or Expat", "(GPL-2.0-or-later OR MIT)"),
+            licence("odd one", "LicenseRef-odd-one"),
+        ],
         files: files.iter().map(|path| path.as_bytes().to_vec()).collect(),
-        deb: Some((Digest::of(name.as_bytes()), format!("pool/{name}.deb"))),
+        file: Some((Digest::of(name.as_bytes()), format!("pool/{name}.deb"))),
     }
 }
 
@@ -42,16 +49,8 @@ fn sample() -> Inventory {
     add(&mut tree, "usr/bin/b", file("abc"));
     add(&mut tree, "bin", NodeKind::Symlink(b"usr/bin".as_slice().into()));
     add(&mut tree, "etc/own", file(""));
-    add(&mut tree, "usr/share/doc/lib/copyright", file(COPYRIGHT));
-    add(&mut tree, "usr/share/doc/tool", NodeKind::Symlink(b"lib".as_slice().into()));
-    let packages = [
-        package("lib", "Package: lib\n", &["/usr/share/doc/lib/copyright"]),
-        package(
-            "tool",
-            "Package: tool\nSource: big (1:2.0)\nDescription: a tool\n more\n",
-            &["/.", "/bin/b"],
-        ),
-    ];
+    add(&mut tree, "usr/share/doc/lib/copyright", file("odd one"));
+    let packages = [package("lib", &["/usr/share/doc/lib/copyright"]), package("tool", &["/.", "/bin/b"])];
     inventory(&tree, &Blobs::new(), &packages).unwrap()
 }
 
@@ -86,7 +85,6 @@ fn files_have_digests_and_owners_through_merged_usr() {
         (tool.source.0.as_str(), tool.source.1.as_str(), tool.summary.as_str()),
         ("big", "1:2.0", "a tool")
     );
-    assert_eq!(lib.source, ("lib".into(), "1:2.0+x-1".into()));
     let expressions: Vec<_> = tool.licences.iter().map(|licence| licence.expression.as_str()).collect();
     assert_eq!(expressions, ["(GPL-2.0-or-later OR MIT)", "LicenseRef-odd-one"]);
     assert_eq!(purl(&SUBJECT, lib), "pkg:deb/debian/lib@1:2.0%2Bx-1?arch=amd64&distro=bookworm");
@@ -112,23 +110,15 @@ fn both_documents_say_the_same_twice_and_link_files_to_packages() {
 }
 
 #[test]
-fn packages_are_read_from_the_database_of_dpkg() {
+fn installed_packages_come_with_their_files_of_the_lock() {
     let file = |text: &str| NodeKind::File(Content::Inline(text.as_bytes().into()));
     let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
     assert_eq!(installed(&tree, &NoSources, &[]).unwrap(), []);
-    let stanza = |name: &str, arch: &str, status: &str| {
-        format!("Package: {name}\nStatus: {status}\nArchitecture: {arch}\nVersion: 1\n\n")
-    };
-    let status = [
-        stanza("tool", "all", "install ok installed"),
-        stanza("lib", "i386", "install ok unpacked"),
-        stanza("lib", "amd64", "install ok installed"),
-        stanza("gone", "all", "deinstall ok config-files"),
-    ];
-    add(&mut tree, "var/lib/dpkg/status", file(&status.concat()));
-    add(&mut tree, "var/lib/dpkg/info/tool.list", file("/.\n/bin/tool\n"));
-    add(&mut tree, "var/lib/dpkg/info/lib:i386.list", file("/lib/i386\n"));
+    let status = "Package: tool\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n\
+                  Package: lib\nStatus: install ok unpacked\nArchitecture: i386\nVersion: 1\n";
+    add(&mut tree, "var/lib/dpkg/status", file(status));
     let locked = LockedPackage {
+        kind: PackageKind::Deb,
         name: "tool".into(),
         version: "1".into(),
         arch: "all".into(),
@@ -138,12 +128,10 @@ fn packages_are_read_from_the_database_of_dpkg() {
         archive: "debian".into(),
         reason: LockReason::Named,
     };
-    let packages = installed(&tree, &NoSources, &[locked]).unwrap();
-    let names: Vec<_> =
-        packages.iter().map(|one| format!("{} {} {}", one.name, one.arch, one.files.len())).collect();
-    assert_eq!(names, ["lib amd64 0", "lib i386 2", "tool all 3"]);
-    assert_eq!(packages[2].deb, Some((Digest::of(b"tool"), "pool/tool.deb".into())));
-    let inventory = inventory(&tree, &Blobs::new(), &packages).unwrap();
+    let found = installed(&tree, &NoSources, &[locked]).unwrap();
+    let files: Vec<_> = found.iter().map(|package| (package.name.as_str(), package.file.clone())).collect();
+    assert_eq!(files, [("lib", None), ("tool", Some((Digest::of(b"tool"), "pool/tool.deb".into())))]);
+    let inventory = inventory(&tree, &Blobs::new(), &found).unwrap();
     let cyclonedx: serde_json::Value = serde_json::from_str(&cyclonedx(&SUBJECT, &inventory)).unwrap();
     assert_eq!(cyclonedx["components"][0]["hashes"], serde_json::Value::Null);
 }

@@ -13,7 +13,7 @@ use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeKind, Tree};
 
-use crate::packages::inflate::inflate;
+use crate::sources::inflate::inflate;
 use amiforge_formats::path;
 use amiforge_formats::path::PathError;
 

@@ -4,7 +4,7 @@ use std::io;
 
 use amiforge_formats::tree::Printable;
 
-use crate::sources::fault::PATH_LONGEST;
+use crate::sources::entry_error::PATH_LONGEST;
 
 /// Why a source cannot be merged with the ones before it.
 #[derive(Debug, thiserror::Error)]

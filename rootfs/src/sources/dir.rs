@@ -1,11 +1,11 @@
 //! Folders of the host as sources: walked without following a link and never outside of the folder, in the order of
 //! names; contents are only opened when they are read.
 //!
-//! What comes from the disk: names, kinds, permission bits, modification times, hard links, holes, the attributes
-//! `user.*` and `security.capability`. What does not: owners (the recipe's rules say, or root), access control lists
-//! (their numbers are this host's; a warning names the first), `security.selinux` and other labels of this host, and
-//! the mode of the folder itself where it becomes `/`. Modes and times of a version-control checkout are those of
-//! whoever checked out, unless [`Modes::Git`] is asked for; `epoch` bounds the times. A socket belongs to a running
+//! Read from the disk: names, kinds, permission bits, modification times, hard links, holes, the attributes
+//! `user.*` and `security.capability`. Not read: owners (by the recipe's rules, else root), access control lists
+//! (their ids are this host's; a warning names the first), `security.selinux` and other labels of this host, and
+//! the mode of the folder itself where it becomes `/`. Modes and times of a version-control checkout depend on
+//! the user who checked out, unless [`Modes::Git`] is chosen; `epoch` bounds the times. A socket belongs to a running
 //! program and is refused. Mount points are crossed.
 
 use std::collections::HashMap;
@@ -25,16 +25,16 @@ use amiforge_progress::Monitor;
 use amiforge_store::blobs::{Blobs, FileStamp};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, SeekFrom, Stat};
 
-use super::fault::EntryFault;
-use super::indexed::{Again, Explicitness, Indexed, Inserter, PlantError};
+use super::entry_error::EntryError;
+use super::indexed::{Explicitness, Indexed, InsertError, Inserter, OnDuplicate};
 use super::tar::mode_without;
 use super::warning::Tally;
 use super::{Modes, OwnerRule};
 use crate::glob::{Globs, NotAGlob};
 use crate::path_map::PathMap;
 
-/// Stretches of data kept apart of one file; one with more is taken as a file without holes.
-const STRETCHES_MAX: usize = 1 << 20;
+/// Most data segments of one sparse file; one with more is read as a file without holes.
+const SEGMENTS_MAX: usize = 1 << 20;
 
 /// Attributes of the entries that do not come from the disk alone.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +52,7 @@ pub enum DirError {
     Read {
         /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -67,14 +67,14 @@ pub enum DirError {
     Entry {
         /// Its path in the folder.
         path: Vec<u8>,
-        /// What is wrong.
+        /// The cause.
         #[source]
-        fault: EntryFault,
+        error: EntryError,
     },
     /// A rule for owners does not parse.
     #[error("reading the rules for owners")]
     Owners(#[source] NotAGlob),
-    /// The user asked to stop.
+    /// Interrupted by the user.
     #[error("interrupted")]
     Interrupted,
 }
@@ -92,9 +92,9 @@ pub(super) fn index(
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(folder, flags, Mode::empty())
         .map_err(|error| DirError::Read { path: folder.to_owned(), source: error.into() })?;
-    let planting = Inserter::new(Again::Refuse);
+    let inserter = Inserter::new(OnDuplicate::Refuse);
     let (links, tally, bytes) = (HashMap::new(), Tally::default(), 0);
-    let mut walk = Walk { folder, root, attributes, globs, planting, links, tally, bytes, blobs };
+    let mut walk = Walk { folder, root, attributes, globs, inserter, links, tally, bytes, blobs };
     let mut folders = vec![Vec::new()];
     while let Some(path) = folders.pop() {
         if monitor.cancel.is_cancelled() {
@@ -103,8 +103,8 @@ pub(super) fn index(
         walk.folder(&path, path_map, &mut folders)?;
     }
     let bytes = walk.bytes;
-    let mut indexed = Indexed { warnings: walk.tally.warnings(), ..walk.planting.finish() };
-    // The folder itself is only what holds the entries; it says nothing about the directory they go to.
+    let mut indexed = Indexed { warnings: walk.tally.warnings(), ..walk.inserter.finish() };
+    // The folder only contains the entries; its metadata does not describe the directory that they are put in.
     if let Some(mark) = indexed.marks.first_mut() {
         mark.explicitness = Explicitness::Implied;
     }
@@ -116,7 +116,7 @@ struct Walk<'a> {
     root: OwnedFd,
     attributes: DirAttributes<'a>,
     globs: Globs,
-    planting: Inserter,
+    inserter: Inserter,
     /// The first path of every file with several names.
     links: HashMap<(u64, u64), Vec<u8>>,
     tally: Tally,
@@ -125,7 +125,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Plants a folder and what is in it, and gives the folders in it.
+    /// Inserts a folder and its entries, and adds its subfolders to `folders`.
     fn folder(
         &mut self,
         path: &[u8],
@@ -140,7 +140,7 @@ impl Walk<'_> {
         };
         let stat = rustix::fs::fstat(&dir).map_err(at)?;
         let mut meta = self.meta(path, &stat);
-        let kept = xattrs(&dir).map_err(at)?;
+        let host = xattrs(&dir).map_err(at)?;
         let mut names = Vec::new();
         for entry in rustix::fs::Dir::read_from(&dir).map_err(at)? {
             let name = entry.map_err(at)?.file_name().to_bytes().to_vec();
@@ -149,12 +149,12 @@ impl Walk<'_> {
             }
         }
         names.sort_unstable();
-        self.attach(path, &mut meta, kept);
+        self.attach(path, &mut meta, host);
         if path.is_empty() && path_map.strip == 0 && path_map.prefix.is_empty() {
-            // A working folder, such as `mktemp -d` makes with mode 0700, says nothing about `/`.
+            // The mode of a working folder, such as 0700 of `mktemp -d`, is not meant for `/`.
             meta.mode = 0o755;
         }
-        self.plant(path, Node { meta, kind: NodeKind::dir() })?;
+        self.insert(path, Node { meta, kind: NodeKind::dir() })?;
         for name in names {
             let mut below = path.to_vec();
             if !below.is_empty() {
@@ -174,7 +174,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Plants anything but a folder.
+    /// Inserts an entry that is not a folder.
     fn entry(
         &mut self,
         dir: &OwnedFd,
@@ -186,8 +186,8 @@ impl Walk<'_> {
         if stat.st_nlink > 1 {
             let identity = (stat.st_dev, stat.st_ino);
             if let Some(first) = self.links.get(&identity) {
-                let linked = self.planting.link(path, first, 0);
-                return linked.map_err(|fault| DirError::Entry { path: path.to_vec(), fault });
+                let linked = self.inserter.link(path, first, 0);
+                return linked.map_err(|error| DirError::Entry { path: path.to_vec(), error });
             }
             self.links.insert(identity, path.to_vec());
         }
@@ -211,16 +211,16 @@ impl Walk<'_> {
             FileType::Socket => return Err(DirError::Socket { path: self.full(path) }),
             _ => return Err(self.failed(path, io::Error::other("of no kind that is known"))),
         };
-        self.plant(path, Node { meta, kind })
+        self.insert(path, Node { meta, kind })
     }
 
-    /// Attributes and content of a regular file; opened here once, so that one that cannot be read is named early.
+    /// Attributes and content of a regular file; opened here once, so that an unreadable one is reported early.
     fn file(
         &mut self,
         dir: &OwnedFd,
         name: &[u8],
         path: &[u8],
-    ) -> Result<(KeptAttributes, Content), DirError> {
+    ) -> Result<(HostAttributes, Content), DirError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = rustix::fs::openat(dir, OsStr::from_bytes(name), flags, Mode::empty());
         let file = File::from(file.map_err(|error| self.failed(path, error.into()))?);
@@ -235,32 +235,32 @@ impl Walk<'_> {
         Ok((xattrs, content))
     }
 
-    /// Gives a node the attributes that were kept of it.
-    fn attach(&mut self, path: &[u8], meta: &mut Meta, kept: KeptAttributes) {
-        if let Some(list) = &kept.access_list {
+    /// Sets the attributes of a node that were read from the host.
+    fn attach(&mut self, path: &[u8], meta: &mut Meta, host: HostAttributes) {
+        if let Some(list) = &host.access_list {
             self.tally.access_list(path);
             if self.attributes.modes == Modes::Disk {
                 meta.mode = mode_without(list, meta.mode);
             }
         }
-        meta.xattrs = (!kept.xattrs.is_empty()).then(|| Box::new(kept.xattrs));
+        meta.xattrs = (!host.xattrs.is_empty()).then(|| Box::new(host.xattrs));
     }
 
-    fn plant(&mut self, path: &[u8], node: Node) -> Result<(), DirError> {
-        // A name comes once in a folder, so nothing is ever compared.
-        self.planting.plant(path, node, 0, &|_, _| Ok(false)).map_err(|error| match error {
-            PlantError::Fault(fault) => DirError::Entry { path: path.to_vec(), fault },
-            PlantError::Compare(source) => DirError::Read { path: self.full(path), source },
+    fn insert(&mut self, path: &[u8], node: Node) -> Result<(), DirError> {
+        // Names are unique in a folder, so contents are never compared.
+        self.inserter.insert(path, node, 0, &|_, _| Ok(false)).map_err(|error| match error {
+            InsertError::Entry(error) => DirError::Entry { path: path.to_vec(), error },
+            InsertError::Compare(source) => DirError::Read { path: self.full(path), source },
         })
     }
 
-    /// Opens a folder below the root; a link put in its path since it was listed is not followed.
+    /// Opens a folder below the root; a link that replaced a part of its path since it was listed is not followed.
     fn beneath(&self, path: &[u8]) -> Result<OwnedFd, DirError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let name = OsStr::from_bytes(path);
         let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let opened = match rustix::fs::openat2(&self.root, name, flags, Mode::empty(), within) {
-            // Kernels before 5.6, and sandboxes that have not heard of the call.
+            // Kernels before 5.6, and sandboxes that filter the call.
             Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {
                 rustix::fs::openat(&self.root, name, flags, Mode::empty())
             }
@@ -290,7 +290,7 @@ impl Walk<'_> {
     }
 }
 
-/// The content of an open file, its holes left out as the host's file system tells them.
+/// The content of an open file, with the holes that the host's file system reports.
 fn content(file: &File, found: &std::fs::Metadata, source: SourceId) -> io::Result<Content> {
     let len = found.len();
     let whole = Content::Slice { source, at: 0, len };
@@ -307,7 +307,7 @@ fn content(file: &File, found: &std::fs::Metadata, source: SourceId) -> io::Resu
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => return Ok(whole),
             Err(error) => return Err(error.into()),
         };
-        // A file that is written to meanwhile could answer with no progress; its stamp tells later.
+        // A file that is written to at the same time could report no progress; its stamp shows the change later.
         let end = rustix::fs::seek(file, SeekFrom::Hole(start)).unwrap_or(len).clamp(start + 1, len);
         segments.push(Segment {
             offset: start,
@@ -315,7 +315,7 @@ fn content(file: &File, found: &std::fs::Metadata, source: SourceId) -> io::Resu
             origin: Origin::Slice { source, at: start },
         });
         at = end;
-        if segments.len() > STRETCHES_MAX {
+        if segments.len() > SEGMENTS_MAX {
             return Ok(whole);
         }
     }
@@ -327,19 +327,19 @@ fn content(file: &File, found: &std::fs::Metadata, source: SourceId) -> io::Resu
 
 /// The attributes of a file or folder.
 #[derive(Debug, Default)]
-struct KeptAttributes {
-    /// Those that belong to it and not to this host.
+struct HostAttributes {
+    /// Those that do not depend on this host.
     xattrs: Xattrs,
     /// An access control list, which is left out; empty if there is only one for new entries of a folder.
     access_list: Option<Vec<u8>>,
 }
 
-fn xattrs(file: impl AsFd) -> Result<KeptAttributes, rustix::io::Errno> {
-    let mut kept = KeptAttributes::default();
+fn xattrs(file: impl AsFd) -> Result<HostAttributes, rustix::io::Errno> {
+    let mut host = HostAttributes::default();
     // An attribute and a list of names are at most 64 KiB each (Linux `XATTR_SIZE_MAX`, `XATTR_LIST_MAX`).
     let mut names = vec![0u8; 64 << 10];
     let len = match rustix::fs::flistxattr(file.as_fd(), &mut names) {
-        Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(kept),
+        Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(host),
         Ok(len) => len,
         Err(error) => return Err(error),
     };
@@ -352,17 +352,17 @@ fn xattrs(file: impl AsFd) -> Result<KeptAttributes, rustix::io::Errno> {
     for name in names[..len].split(|byte| *byte == 0) {
         match name {
             b"security.capability" => {
-                kept.xattrs.insert(name.into(), read(name)?.into());
+                host.xattrs.insert(name.into(), read(name)?.into());
             }
-            b"system.posix_acl_access" => kept.access_list = Some(read(name)?),
+            b"system.posix_acl_access" => host.access_list = Some(read(name)?),
             b"system.posix_acl_default" => {
-                kept.access_list.get_or_insert_default();
+                host.access_list.get_or_insert_default();
             }
             name if name.starts_with(b"user.") => {
-                kept.xattrs.insert(name.into(), read(name)?.into());
+                host.xattrs.insert(name.into(), read(name)?.into());
             }
             _ => {}
         }
     }
-    Ok(kept)
+    Ok(host)
 }

@@ -1,4 +1,4 @@
-//! Compressed inputs: told by their first bytes, decompressed once into the store, hashed on both sides in the same
+//! Compressed inputs: detected by their first bytes, decompressed once into the store, hashed on both sides in the same
 //! pass. Formats: gzip (RFC 1952, any number of members), xz (any number of streams), zstd (RFC 8878, any number
 //! of frames).
 
@@ -11,12 +11,12 @@ use amiforge_store::{EntryWriter, OpenEntry, PendingRename, Store, StoreError};
 use sha2::{Digest as _, Sha256};
 
 /// Bytes taken from the input, and given to the store, at a time.
-pub(crate) const PIECE: usize = 1 << 20;
+pub const PIECE: usize = 1 << 20;
 
 /// Memory that the dictionary of an xz stream may take: twice that of `xz -9`.
 const XZ_MEMORY: u64 = 160 << 20;
 
-/// How long a decompressed input may be. Tars of systems shrink to a fifth; a file of zeros to a thousandth or less.
+/// Bound of a decompressed input. Tars of systems shrink to a fifth; a file of zeros to a thousandth or less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Always allowed, in bytes.
@@ -34,7 +34,7 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// The bound for an input of so many bytes.
+    /// The bound for an input of this many bytes.
     fn of(self, compressed: u64) -> u64 {
         compressed.saturating_mul(self.ratio).max(self.free).min(self.most)
     }
@@ -80,9 +80,9 @@ pub enum ExpandError {
     /// It cannot be read.
     #[error("reading the input at byte {at}")]
     Read {
-        /// Where.
+        /// Offset in bytes.
         at: u64,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -91,9 +91,9 @@ pub enum ExpandError {
     Corrupt {
         /// Which format.
         format: &'static str,
-        /// How far the input was read.
+        /// Bytes of the input that were read.
         at: u64,
-        /// What the decoder said.
+        /// The error of the decoder.
         #[source]
         source: io::Error,
     },
@@ -110,7 +110,7 @@ pub enum ExpandError {
     /// The store cannot take it.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The user asked to stop.
+    /// Interrupted by the user.
     #[error("interrupted")]
     Interrupted,
 }
@@ -143,19 +143,21 @@ pub(super) fn expand(
     Ok(Expanded { spool, compressed, naming })
 }
 
-/// The digest of an input as it lies there.
+/// The digest of an input.
 pub(super) fn digest(input: &dyn ReadAt, monitor: Monitor<'_>) -> Result<Digest, ExpandError> {
     HashingReader::new(input, monitor).finish()
 }
 
 /// Why decoding stopped; [`HashingReader::explain`] knows more about the first.
-pub(crate) enum Stopped {
+pub enum Stopped {
+    /// The decoder: the bytes are no such stream.
     Decoder(io::Error),
+    /// Anything else.
     Other(ExpandError),
 }
 
 /// Decompresses all that `input` gives, `compressed` bytes, into an entry of the store.
-pub(crate) fn decode(
+pub fn decode(
     input: impl BufRead,
     format: Compression,
     compressed: u64,
@@ -182,7 +184,7 @@ pub(crate) fn decode(
 }
 
 /// Copies what a decoder gives into an entry of the store, within the bounds.
-pub(crate) fn copy(
+pub fn copy(
     mut decoder: impl Read,
     spooling: &mut EntryWriter,
     compressed: u64,
@@ -206,7 +208,7 @@ pub(crate) fn copy(
 }
 
 /// Reads an input from front to back and hashes it on the way.
-pub(crate) struct HashingReader<'a> {
+pub struct HashingReader<'a> {
     input: &'a dyn ReadAt,
     at: u64,
     hasher: Sha256,
@@ -215,12 +217,13 @@ pub(crate) struct HashingReader<'a> {
 }
 
 impl<'a> HashingReader<'a> {
-    pub(crate) fn new(input: &'a dyn ReadAt, monitor: Monitor<'a>) -> Self {
+    /// Begins at the first byte.
+    pub fn new(input: &'a dyn ReadAt, monitor: Monitor<'a>) -> Self {
         Self { input, at: 0, hasher: Sha256::new(), failed: false, monitor }
     }
 
-    /// What it was that stopped a decoder.
-    pub(crate) fn explain(&self, stopped: Stopped, format: &'static str) -> ExpandError {
+    /// The error that stopped a decoder.
+    pub fn explain(&self, stopped: Stopped, format: &'static str) -> ExpandError {
         let at = self.at;
         match stopped {
             Stopped::Other(error) => error,
@@ -231,7 +234,7 @@ impl<'a> HashingReader<'a> {
     }
 
     /// Reads what is left; the digest of all.
-    pub(crate) fn finish(mut self) -> Result<Digest, ExpandError> {
+    pub fn finish(mut self) -> Result<Digest, ExpandError> {
         let mut buf = vec![0; PIECE];
         loop {
             match self.read(&mut buf) {

@@ -1,13 +1,13 @@
-//! The tree that one source gives, and how its entries are planted: in any order, never through a link, each name
-//! once. Knows no archive format; [`super::tar`], [`super::oci`] and [`super::dir`] bring the entries.
+//! The tree of one source, and the insertion of its entries: in any order, never through a link, each name once.
+//! Independent of archive formats; [`super::tar`], [`super::oci`] and [`super::dir`] supply the entries.
 //!
 //! In layers of an image a path may lead through a symlink to a directory of the tree, as runtimes apply them: where
-//! `/lib` is a link to `usr/lib`, a layer without an entry for `lib` gives `lib/x` to `usr/lib`.
+//! `/lib` is a link to `usr/lib`, `lib/x` of a layer without an entry for `lib` is put in `usr/lib`.
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Tree};
 
-use super::fault::EntryFault;
+use super::entry_error::EntryError;
 use super::membership::{LayerView, Membership};
 pub use super::names::clean;
 use super::names::split;
@@ -25,20 +25,20 @@ const LINKS_MAX: usize = 40;
 pub struct Indexed {
     /// Names, metadata and references.
     pub tree: Tree,
-    /// Where each node came from, by [`NodeId::index`].
+    /// The origin of each node, by [`NodeId::index`].
     pub marks: Vec<NodeMark>,
     /// The newest time among the entries given.
     pub newest: Option<Time>,
-    /// What is remarkable about it.
+    /// Warnings about it.
     pub warnings: Vec<Warning>,
 }
 
-/// Where a node came from.
+/// The origin of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeMark {
     /// Byte of the archive at which its entry begins.
     pub at: u64,
-    /// Whether an entry gave it.
+    /// Whether it has an entry of its own.
     pub explicitness: Explicitness,
 }
 
@@ -47,7 +47,7 @@ pub struct NodeMark {
 pub enum Explicitness {
     /// It has an entry.
     Explicit,
-    /// Only names below it made it: root's, 0755, at the epoch, until an entry or another source says otherwise.
+    /// Implied by names below it: owned by root, 0755, at the epoch, until an entry or another source sets it.
     Implied,
 }
 
@@ -55,40 +55,40 @@ impl NodeMark {
     const IMPLIED: Self = Self { at: 0, explicitness: Explicitness::Implied };
 }
 
-/// What happens to a name that is there already.
+/// The reaction to a name that exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Again {
-    /// It is refused, unless it says the same.
+pub enum OnDuplicate {
+    /// It is refused, unless both are equal.
     Refuse,
-    /// What a lower layer gave is replaced; what this layer gave is not.
+    /// A name of a lower layer is replaced; a name of this layer is not.
     ReplaceLower,
 }
 
-/// Says whether two contents are the same bytes.
+/// Compares two contents byte by byte.
 pub type SameContent<'a> = &'a dyn Fn(&Content, &Content) -> std::io::Result<bool>;
 
-/// Why an entry could not be planted.
+/// Why an entry could not be inserted.
 #[derive(Debug)]
-pub enum PlantError {
-    /// The entry is at fault.
-    Fault(EntryFault),
+pub enum InsertError {
+    /// The entry cannot be in a tree.
+    Entry(EntryError),
     /// Contents could not be compared.
     Compare(std::io::Error),
 }
 
-impl From<EntryFault> for PlantError {
-    fn from(fault: EntryFault) -> Self {
-        Self::Fault(fault)
+impl From<EntryError> for InsertError {
+    fn from(error: EntryError) -> Self {
+        Self::Entry(error)
     }
 }
 
-/// A tree that entries are being put into.
+/// A tree that entries are inserted into.
 #[derive(Debug)]
 pub struct Inserter {
     tree: Tree,
     marks: Vec<NodeMark>,
     newest: Option<Time>,
-    again: Again,
+    on_duplicate: OnDuplicate,
     membership: Membership,
     /// The directory of the last entry: archives are in order, so most entries are its neighbours.
     last: (Vec<u8>, NodeId),
@@ -97,12 +97,12 @@ pub struct Inserter {
 }
 
 impl Inserter {
-    /// An empty root that no entry has given yet.
-    pub fn new(again: Again) -> Self {
+    /// An empty root without an entry.
+    pub fn new(on_duplicate: OnDuplicate) -> Self {
         let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         let last = (Vec::new(), tree.root());
         let (marks, membership, forward) = (vec![NodeMark::IMPLIED], Membership::default(), Vec::new());
-        Self { tree, marks, newest: None, again, membership, last, forward }
+        Self { tree, marks, newest: None, on_duplicate, membership, last, forward }
     }
 
     /// The tree so far.
@@ -115,26 +115,26 @@ impl Inserter {
         self.membership.next_layer();
     }
 
-    /// Plants a node at a path that [`clean`] has made. A directory joins the one that is there.
+    /// Inserts a node at a path that [`clean`] has made. A directory joins an existing one.
     ///
     /// # Errors
     /// A path through something that is no directory; a name that is there already, differently.
-    pub fn plant(
+    pub fn insert(
         &mut self,
         path: &[u8],
         node: Node,
         at: u64,
         same: SameContent<'_>,
-    ) -> Result<(), PlantError> {
+    ) -> Result<(), InsertError> {
         self.newest = self.newest.max(Some(node.meta.mtime));
         let mark = NodeMark { at, explicitness: Explicitness::Explicit };
         let Some((parent, name)) = self.parent(path)? else {
             if !matches!(node.kind, NodeKind::Dir(_)) {
-                return Err(EntryFault::Root { kind: node.kind.word() }.into());
+                return Err(EntryError::Root { kind: node.kind.word() }.into());
             }
             let root = self.tree.root();
             self.tree.node_mut(root).meta = node.meta;
-            self.note(root, mark);
+            self.set_mark(root, mark);
             return Ok(());
         };
         let Some(old) = self.tree.child(parent, name.as_bytes()) else {
@@ -142,7 +142,7 @@ impl Inserter {
         };
         if matches!((&self.tree.node(old).kind, &node.kind), (NodeKind::Dir(_), NodeKind::Dir(_))) {
             self.tree.node_mut(old).meta = node.meta;
-            self.note(old, mark);
+            self.set_mark(old, mark);
             self.membership.give(parent, &name);
             return Ok(());
         }
@@ -150,15 +150,15 @@ impl Inserter {
             self.remove(parent, &name, old);
             return Ok(self.add(parent, name, node, mark)?);
         }
-        self.again(old, &node, same)
+        self.check_equal(old, &node, same)
     }
 
     /// Gives a node that is in the tree one more name, now or, if the target is still to come, at the end. A lower
     /// file that the present layer removed is a target too.
     ///
     /// # Errors
-    /// As for [`Inserter::plant`], and a target that is a directory.
-    pub fn link(&mut self, path: &[u8], target: &[u8], at: u64) -> Result<(), EntryFault> {
+    /// As for [`Inserter::insert`], and a target that is a directory.
+    pub fn link(&mut self, path: &[u8], target: &[u8], at: u64) -> Result<(), EntryError> {
         let found = match self.find(target, LayerView::Present)? {
             None => self.find(target, LayerView::Lower).unwrap_or_default(),
             found => found,
@@ -170,17 +170,17 @@ impl Inserter {
         self.link_to(path, target, id)
     }
 
-    /// Links what was waiting for its target.
+    /// Makes the hard links that came before their targets.
     ///
     /// # Errors
     /// The path of the link, its mark, and what is wrong with it.
-    pub fn finish_links(&mut self) -> Result<(), (Vec<u8>, u64, EntryFault)> {
+    pub fn finish_links(&mut self) -> Result<(), (Vec<u8>, u64, EntryError)> {
         for (path, target, at) in std::mem::take(&mut self.forward) {
             let linked = self.find(&target, LayerView::Present).and_then(|id| match id {
                 Some(id) => self.link_to(&path, &target, id),
-                None => Err(EntryFault::LinkToNothing { target: target.clone() }),
+                None => Err(EntryError::LinkToNothing { target: target.clone() }),
             });
-            linked.map_err(|fault| (path, at, fault))?;
+            linked.map_err(|error| (path, at, error))?;
         }
         Ok(())
     }
@@ -190,11 +190,11 @@ impl Inserter {
         Indexed { tree: self.tree, marks: self.marks, newest: self.newest, warnings: Vec::new() }
     }
 
-    /// Takes away what lower layers gave as `name` in the directory at `above`, with all below it.
+    /// Removes `name` of lower layers from the directory at `above`, with all below it.
     ///
     /// # Errors
     /// A path through something that is no directory.
-    pub fn whiteout(&mut self, above: &[u8], name: &[u8]) -> Result<(), EntryFault> {
+    pub fn whiteout(&mut self, above: &[u8], name: &[u8]) -> Result<(), EntryError> {
         let Some(parent) = self.directory(above, LayerView::Present)? else { return Ok(()) };
         let Some(child) = self.tree.child(parent, name) else { return Ok(()) };
         self.purge(child);
@@ -203,11 +203,11 @@ impl Inserter {
         Ok(())
     }
 
-    /// Takes away what lower layers gave in the directory at `path`.
+    /// Removes all entries of lower layers from the directory at `path`.
     ///
     /// # Errors
     /// A path through something that is no directory.
-    pub fn opaque(&mut self, path: &[u8]) -> Result<(), EntryFault> {
+    pub fn opaque(&mut self, path: &[u8]) -> Result<(), EntryError> {
         if let Some(dir) = self.directory(path, LayerView::Present)? {
             self.purge(dir);
         }
@@ -246,21 +246,21 @@ impl Inserter {
             self.remove(parent, name, child);
         } else {
             self.tree.node_mut(child).meta = Meta::root_owned(0o755, Time::EPOCH);
-            self.note(child, NodeMark::IMPLIED);
+            self.set_mark(child, NodeMark::IMPLIED);
             self.membership.give(parent, name);
         }
     }
 
-    fn link_to(&mut self, path: &[u8], target: &[u8], id: NodeId) -> Result<(), EntryFault> {
+    fn link_to(&mut self, path: &[u8], target: &[u8], id: NodeId) -> Result<(), EntryError> {
         let kind = self.tree.node(id).kind.word();
         if matches!(self.tree.node(id).kind, NodeKind::Dir(_)) {
-            return Err(EntryFault::LinkToDir { target: target.to_vec() });
+            return Err(EntryError::LinkToDir { target: target.to_vec() });
         }
-        let Some((parent, name)) = self.parent(path)? else { return Err(EntryFault::Root { kind }) };
+        let Some((parent, name)) = self.parent(path)? else { return Err(EntryError::Root { kind }) };
         match self.tree.child(parent, name.as_bytes()) {
             Some(old) if old == id => {}
             Some(old) if self.replaceable(parent, name.as_bytes()) => self.remove(parent, &name, old),
-            Some(old) => return Err(self.twice(old, kind)),
+            Some(old) => return Err(self.duplicate(old, kind)),
             None => {}
         }
         self.membership.give(parent, &name);
@@ -269,39 +269,39 @@ impl Inserter {
         Ok(())
     }
 
-    /// A name that is there and not replaceable: it must say the same.
-    fn again(&self, old: NodeId, node: &Node, same: SameContent<'_>) -> Result<(), PlantError> {
+    /// A name that exists and is not replaceable: both nodes must be equal.
+    fn check_equal(&self, old: NodeId, node: &Node, same: SameContent<'_>) -> Result<(), InsertError> {
         let before = self.tree.node(old);
         let equal = before.meta == node.meta
             && match (&before.kind, &node.kind) {
-                (NodeKind::File(a), NodeKind::File(b)) => same(a, b).map_err(PlantError::Compare)?,
+                (NodeKind::File(a), NodeKind::File(b)) => same(a, b).map_err(InsertError::Compare)?,
                 (a, b) => a == b,
             };
-        if equal { Ok(()) } else { Err(self.twice(old, node.kind.word()).into()) }
+        if equal { Ok(()) } else { Err(self.duplicate(old, node.kind.word()).into()) }
     }
 
-    fn twice(&self, old: NodeId, kind: &'static str) -> EntryFault {
+    fn duplicate(&self, old: NodeId, kind: &'static str) -> EntryError {
         let first = self.mark(old).at;
-        EntryFault::Twice { first, before: self.tree.node(old).kind.word(), kind }
+        EntryError::Twice { first, before: self.tree.node(old).kind.word(), kind }
     }
 
     fn mark(&self, id: NodeId) -> NodeMark {
         self.marks.get(id.index()).copied().unwrap_or(NodeMark::IMPLIED)
     }
 
-    fn note(&mut self, id: NodeId, mark: NodeMark) {
+    fn set_mark(&mut self, id: NodeId, mark: NodeMark) {
         if let Some(slot) = self.marks.get_mut(id.index()) {
             *slot = mark;
         }
     }
 
     fn replaceable(&self, parent: NodeId, name: &[u8]) -> bool {
-        self.again == Again::ReplaceLower && self.membership.is_lower(parent, name)
+        self.on_duplicate == OnDuplicate::ReplaceLower && self.membership.is_lower(parent, name)
     }
 
-    fn add(&mut self, parent: NodeId, name: Name, node: Node, mark: NodeMark) -> Result<(), EntryFault> {
+    fn add(&mut self, parent: NodeId, name: Name, node: Node, mark: NodeMark) -> Result<(), EntryError> {
         if self.tree.capacity() >= NODES_MAX {
-            return Err(EntryFault::TooMany { max: NODES_MAX });
+            return Err(EntryError::TooMany { max: NODES_MAX });
         }
         self.membership.give(parent, &name);
         // The name is free and the parent a directory.
@@ -317,26 +317,26 @@ impl Inserter {
         self.last = (Vec::new(), self.tree.root());
     }
 
-    /// What a directory has under a name, as the tree is or as it was before this layer.
+    /// The entry of a directory, in the present tree or in that before this layer.
     fn child(&self, dir: NodeId, name: &[u8], view: LayerView) -> Option<NodeId> {
         let removed = if view == LayerView::Lower { self.membership.removed(dir, name) } else { None };
         removed.or_else(|| self.tree.child(dir, name))
     }
 
     /// The node at a path, if there is one; its directories are not made.
-    fn find(&mut self, path: &[u8], view: LayerView) -> Result<Option<NodeId>, EntryFault> {
+    fn find(&mut self, path: &[u8], view: LayerView) -> Result<Option<NodeId>, EntryError> {
         let (above, name) = split(path);
         let Some(dir) = self.directory(above, view)? else { return Ok(None) };
         Ok(if name.is_empty() { Some(dir) } else { self.child(dir, name, view) })
     }
 
-    /// The directory that a path lies in, made if need be, and the path's last name; `None` for the root.
-    fn parent(&mut self, path: &[u8]) -> Result<Option<(NodeId, Name)>, EntryFault> {
+    /// The parent directory of a path, created if missing, and the path's last name; `None` for the root.
+    fn parent(&mut self, path: &[u8]) -> Result<Option<(NodeId, Name)>, EntryError> {
         if path.is_empty() {
             return Ok(None);
         }
         let (above, name) = split(path);
-        let name = Name::new(name).map_err(|_| EntryFault::NameTooLong { len: name.len() })?;
+        let name = Name::new(name).map_err(|_| EntryError::NameTooLong { len: name.len() })?;
         if self.last.0 != above {
             // With this view a missing directory is made.
             let Some(id) = self.directory(above, LayerView::Made)? else { return Ok(None) };
@@ -349,7 +349,7 @@ impl Inserter {
 
     /// The directory at a path. In layers, links are followed within the tree as `openat2(2)` does with
     /// `RESOLVE_IN_ROOT`; a link must lead to a directory that is there.
-    fn directory(&mut self, path: &[u8], view: LayerView) -> Result<Option<NodeId>, EntryFault> {
+    fn directory(&mut self, path: &[u8], view: LayerView) -> Result<Option<NodeId>, EntryError> {
         let mut route = Route::new(path);
         let mut above = vec![self.tree.root()];
         while let Some(name) = route.next_name() {
@@ -367,7 +367,7 @@ impl Inserter {
             match &self.tree.node(next).kind {
                 NodeKind::Dir(_) => above.push(next),
                 NodeKind::Symlink(target) => {
-                    if route.follow(target) > LINKS_MAX || self.again == Again::Refuse {
+                    if route.follow(target) > LINKS_MAX || self.on_duplicate == OnDuplicate::Refuse {
                         return Err(route.through_link());
                     }
                     if target.first() == Some(&b'/') {
@@ -377,15 +377,15 @@ impl Inserter {
                 _ if route.in_target() => return Err(route.through_link()),
                 other => {
                     let path = route.passed().to_vec();
-                    return Err(EntryFault::ThroughFile { path, kind: other.word() });
+                    return Err(EntryError::ThroughFile { path, kind: other.word() });
                 }
             }
         }
         Ok(above.last().copied())
     }
 
-    fn imply(&mut self, parent: NodeId, name: &[u8]) -> Result<NodeId, EntryFault> {
-        let name = Name::new(name).map_err(|_| EntryFault::NameTooLong { len: name.len() })?;
+    fn imply(&mut self, parent: NodeId, name: &[u8]) -> Result<NodeId, EntryError> {
+        let name = Name::new(name).map_err(|_| EntryError::NameTooLong { len: name.len() })?;
         let meta = Meta::root_owned(0o755, Time::EPOCH);
         self.add(parent, name.clone(), Node { meta, kind: NodeKind::dir() }, NodeMark::IMPLIED)?;
         Ok(self.tree.child(parent, name.as_bytes()).unwrap_or(parent))

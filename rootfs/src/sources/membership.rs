@@ -1,4 +1,4 @@
-//! Which names the present layer of an image gave. Membership belongs to a name and not to its node: a hard link in
+//! Which names belong to the present layer of an image. Membership belongs to a name and not to its node: a hard link in
 //! this layer to a lower file makes the link a name of this layer and leaves the lower name what it was, so that a
 //! whiteout, an opaque directory or a new version of the lower file still removes that (OCI image format
 //! specification 1.1, *Image Layer Filesystem Changeset*; what overlayfs and the appliers of runtimes give).
@@ -35,24 +35,24 @@ impl Membership {
         self.removed.clear();
     }
 
-    /// Whether there can be anything lower. The first layer, mostly the largest by far, needs no books.
+    /// Whether there can be anything lower. The first layer, usually the largest by far, needs no bookkeeping.
     fn has_lower(&self) -> bool {
         self.layer > 1
     }
 
-    /// Whether a name that is there was given by a lower layer only.
+    /// Whether an existing name belongs to lower layers only.
     pub(super) fn is_lower(&self, dir: NodeId, name: &[u8]) -> bool {
         self.has_lower() && !self.given.get(&dir).is_some_and(|names| names.contains(name))
     }
 
-    /// The present layer gives a name.
+    /// Adds a name to the present layer.
     pub(super) fn give(&mut self, dir: NodeId, name: &Name) {
         if self.has_lower() {
             self.given.entry(dir).or_default().insert(name.clone());
         }
     }
 
-    /// The present layer takes a lower name away. What it named can still be the target of a hard link in this
+    /// Records that the present layer removes a lower name. What it named can still be the target of a hard link in this
     /// layer: appliers differ in whether they handle whiteouts first.
     pub(super) fn remove(&mut self, dir: NodeId, name: &Name, node: NodeId) {
         if self.has_lower() {
@@ -60,7 +60,7 @@ impl Membership {
         }
     }
 
-    /// What a lower name named that the present layer took away.
+    /// The node of a lower name that the present layer removed.
     pub(super) fn removed(&self, dir: NodeId, name: &[u8]) -> Option<NodeId> {
         self.removed.get(&dir)?.get(name).copied()
     }

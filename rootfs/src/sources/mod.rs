@@ -1,9 +1,10 @@
-//! Sources: what a tree is made from. One file per kind; [`crate::assemble`] merges them.
+//! Sources: the inputs of a tree. One file per kind; [`crate::assemble`] merges them.
 
 pub mod dir;
+pub mod entry_error;
 pub mod expand;
-pub mod fault;
 pub mod indexed;
+pub mod inflate;
 mod membership;
 mod names;
 pub mod oci;
@@ -19,42 +20,43 @@ use amiforge_formats::digest::Digest;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use self::open::FileRange;
 pub use self::open::SourceError;
-pub(crate) use self::open::{FileRange, OpenedSource, Opening};
+pub(crate) use self::open::{OpenedSource, Opening};
 
 /// One `[[source]]` of a recipe, paths already resolved against the recipe's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceSpec {
-    /// How errors and the manifest name it, such as `source 2 (base.tar.gz)`; never an absolute path of the host.
+    /// Its name in errors and in the manifest, such as `source 2 (base.tar.gz)`; never an absolute path of the host.
     pub label: String,
-    /// What it is.
+    /// Its kind.
     pub kind: SourceKind,
-    /// What is known, or wanted to be known, of its digest.
+    /// The treatment of its digest.
     pub pin: DigestPin,
     /// Leading names dropped from every path; entries with fewer names are left out.
     pub strip: u32,
     /// Directory that the entries are put under, such as `/opt/app`.
     pub prefix: String,
-    /// Globs of paths (after `strip`, before `prefix`) to leave out; a folder that matches goes with all below it.
+    /// Globs of paths (after `strip`, before `prefix`) to leave out; a folder that matches is left out with all below it.
     pub exclude: Vec<String>,
-    /// Whether paths that earlier sources gave may be given anew, differently.
+    /// Whether it may replace paths of earlier sources.
     pub overrides: bool,
 }
 
-/// How the digest of a source is treated. It is that of the file as it lies there (still compressed); for an OCI
+/// The treatment of the digest of a source. It is that of the file itself (still compressed); for an OCI
 /// source that of the image's manifest, or of its config where a `docker save` archive has no manifest.
 ///
 /// A digest of a plain tar costs one full read that nothing else needs, about as long as copying the file. It is
-/// therefore only taken where it is asked for; whoever wants it without knowing it writes `sha256 = "record"`.
+/// therefore only computed on request; `sha256 = "record"` requests it where its value is not known.
 /// Compressed archives and OCI images are hashed on the way and always have one. A folder has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DigestPin {
     /// It must be this one.
     Exact(Digest),
-    /// Take it and write it down, whatever it costs.
+    /// Compute and record it, whatever it costs.
     Record,
-    /// Write it down if it costs nothing; otherwise the input is known by the digest of its index only, and the
-    /// manifest says `unpinned`.
+    /// Record it if it costs nothing; otherwise the input is identified by the digest of its index only, and the
+    /// manifest has `unpinned`.
     Unpinned,
 }
 
@@ -65,12 +67,12 @@ pub enum SourceKind {
     Dir {
         /// The folder.
         path: PathBuf,
-        /// Who owns what; everything is root's that no rule names.
+        /// Rules for owners; root owns everything that no rule matches.
         owners: Vec<OwnerRule>,
-        /// Where permission bits come from.
+        /// The source of permission bits.
         modes: Modes,
     },
-    /// A tar archive, plain or compressed (told by its content).
+    /// A tar archive, plain or compressed (detected by its content).
     Tar {
         /// The archive.
         path: PathBuf,

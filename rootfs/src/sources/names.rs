@@ -2,24 +2,24 @@
 
 use amiforge_formats::tree::NAME_MAX;
 
-use super::fault::{EntryFault, PATH_LONGEST};
+use super::entry_error::{EntryError, PATH_LONGEST};
 
 /// Makes the path of an entry: names joined by single `/`, without `.`; empty for the root. Leading slashes are
-/// stripped, as GNU tar does; the result says whether there were any.
+/// stripped, as GNU tar does; returns whether there were any.
 ///
 /// # Errors
 /// `..`, NUL bytes, and names or paths that are too long.
-pub fn clean(raw: &[u8], path: &mut Vec<u8>) -> Result<bool, EntryFault> {
+pub fn clean(raw: &[u8], path: &mut Vec<u8>) -> Result<bool, EntryError> {
     path.clear();
     if raw.contains(&0) {
-        return Err(EntryFault::Nul);
+        return Err(EntryError::Nul);
     }
     for name in raw.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".") {
         if name == b".." {
-            return Err(EntryFault::DotDot);
+            return Err(EntryError::DotDot);
         }
         if name.len() > NAME_MAX {
-            return Err(EntryFault::NameTooLong { len: name.len() });
+            return Err(EntryError::NameTooLong { len: name.len() });
         }
         if !path.is_empty() {
             path.push(b'/');
@@ -27,7 +27,7 @@ pub fn clean(raw: &[u8], path: &mut Vec<u8>) -> Result<bool, EntryFault> {
         path.extend_from_slice(name);
     }
     if path.len() > PATH_LONGEST {
-        return Err(EntryFault::TooLong {
+        return Err(EntryError::TooLong {
             what: "a path",
             size: path.len() as u64,
             max: PATH_LONGEST as u64,

@@ -1,4 +1,4 @@
-//! Opening a source: what it is by its content, its digest, its tree. The one place that knows all kinds.
+//! Opening a source: its kind by its content, its digest, its tree. The only file that depends on all kinds.
 
 use std::fs::File;
 use std::io;
@@ -31,7 +31,7 @@ pub enum SourceError {
     Open {
         /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
@@ -57,10 +57,10 @@ pub enum SourceError {
     AnImage {
         /// The path.
         path: PathBuf,
-        /// The document that says so.
+        /// The document that identifies it.
         sign: &'static str,
     },
-    /// Its content is none that we know.
+    /// Its content is of no known format.
     #[error("`{}` begins with {start}: neither tar nor gzip, xz or zstd{}", path.display(), other_format(start))]
     Unknown {
         /// The path.
@@ -71,32 +71,32 @@ pub enum SourceError {
     /// Its digest is not the one named.
     #[error("its sha256 is {actual}, expected {expected}")]
     Digest {
-        /// What the recipe names.
+        /// The digest in the recipe.
         expected: Digest,
-        /// What it is.
+        /// The computed digest.
         actual: Digest,
     },
     /// A folder has no digest.
     #[error("a folder has no sha256; pack it as a tar to pin it")]
     PinnedFolder,
-    /// The archive is at fault.
+    /// An error of the archive.
     #[error(transparent)]
     Tar(#[from] TarError),
-    /// The folder is at fault.
+    /// An error of the folder.
     #[error(transparent)]
     Dir(#[from] DirError),
-    /// The image is at fault.
+    /// An error of the image.
     #[error(transparent)]
     Oci(#[from] OciError),
     /// It cannot be decompressed.
     #[error(transparent)]
     Expand(#[from] ExpandError),
-    /// The store is at fault.
+    /// An error of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What opening takes.
+/// The context of opening a source: store, progress and filters.
 pub(crate) struct Opening<'a> {
     pub(crate) store: &'a Store,
     pub(crate) monitor: Monitor<'a>,
@@ -104,7 +104,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) path_map: &'a PathMap,
 }
 
-/// What a source turned out to be.
+/// An opened source.
 pub(crate) struct OpenedSource {
     pub(crate) indexed: Indexed,
     pub(crate) kind: &'static str,
@@ -115,11 +115,14 @@ pub(crate) struct OpenedSource {
     pub(crate) config: Option<serde_json::Value>,
 }
 
-/// A stretch of a file.
-pub(crate) struct FileRange<'a> {
-    pub(crate) file: &'a File,
-    pub(crate) at: u64,
-    pub(crate) len: u64,
+/// A range of a file.
+pub struct FileRange<'a> {
+    /// The file.
+    pub file: &'a File,
+    /// Offset of its first byte in the file.
+    pub at: u64,
+    /// Its length in bytes.
+    pub len: u64,
 }
 
 impl ReadAt for FileRange<'_> {
@@ -134,12 +137,12 @@ impl ReadAt for FileRange<'_> {
     }
 }
 
-/// An archive that lies uncompressed in a file that is among the blobs.
+/// An uncompressed archive in a file that is among the blobs.
 pub(super) struct Plain {
     pub(super) file: File,
     pub(super) source: SourceId,
     pub(super) len: u64,
-    /// Digest of the input as it lay there, if it was taken on the way.
+    /// Digest of the compressed input, if it was computed during decompression.
     pub(super) sha256: Option<Digest>,
     pub(super) size: u64,
 }
@@ -206,7 +209,7 @@ impl Opening<'_> {
         Ok(OpenedSource { indexed, kind: "tar", size, sha256, pinned, deferred, config: None })
     }
 
-    /// Opens an archive and decompresses it if need be. What its digest takes besides is deferred.
+    /// Opens an archive and decompresses it if necessary. Computing its digest is deferred where that is extra work.
     pub(super) fn archive(
         &self,
         path: &Path,
@@ -237,7 +240,7 @@ impl Opening<'_> {
             let start = if start.is_empty() { "nothing".to_owned() } else { start };
             return Err(SourceError::Unknown { path: path.to_owned(), start });
         };
-        let (entry, sha256) = self.spooled(&whole, format, None, deferred)?;
+        let (entry, sha256) = self.decompressed(&whole, format, None, deferred)?;
         if let DigestPin::Exact(expected) = pin
             && expected != sha256
         {
@@ -249,7 +252,7 @@ impl Opening<'_> {
     }
 
     /// The decompressed form of an input, from the store if it is there, and the digest of the compressed one.
-    pub(super) fn spooled(
+    pub(super) fn decompressed(
         &self,
         input: &dyn ReadAt,
         format: Compression,
@@ -275,7 +278,7 @@ impl Opening<'_> {
     }
 }
 
-/// What a file with these first bytes is that we do not read, and what to do with it.
+/// The unsupported format of a file with these first bytes, and what to do with it.
 fn other_format(start: &str) -> &'static str {
     let known = [
         ("42 5a 68", "; it is compressed with bzip2: `bunzip2 -c FILE | zstd > FILE.zst`"),
@@ -291,8 +294,8 @@ fn other_format(start: &str) -> &'static str {
     known.into_iter().find(|(magic, _)| start.starts_with(magic)).map_or("", |(_, what)| what)
 }
 
-/// The document by which what has these names at its top is a container image: a layout, or what `docker save`
-/// writes. What also has the folders of a system is taken as that.
+/// The document that identifies a folder or archive with these top-level names as a container image: a layout, or
+/// the output of `docker save`. One that also has the folders of a system is not an image.
 fn image_sign(has: impl Fn(&str) -> bool) -> Option<&'static str> {
     if ["bin", "etc", "usr"].into_iter().any(&has) {
         return None;
@@ -303,7 +306,7 @@ fn image_sign(has: impl Fn(&str) -> bool) -> Option<&'static str> {
     (has("manifest.json") && (has("repositories") || has("blobs"))).then_some("manifest.json")
 }
 
-/// The first block of an input, or what there is of it.
+/// The first block of an input, shorter if the input is.
 pub(super) fn start(input: &dyn ReadAt) -> io::Result<Vec<u8>> {
     let mut start = vec![0; usize::try_from(input.size()).unwrap_or(usize::MAX).min(512)];
     input.read_exact_at(0, &mut start)?;

@@ -1,6 +1,6 @@
-//! The names that lead to a directory, one after the other, with the targets of links put in place. Knows no tree.
+//! The names that lead to a directory, one after the other, with links replaced by their targets. Independent of trees.
 
-use super::fault::EntryFault;
+use super::entry_error::EntryError;
 
 /// A path on the way to its directory.
 #[derive(Debug)]
@@ -71,9 +71,9 @@ impl Route {
         self.links
     }
 
-    /// The fault of a path whose link leads to no directory.
-    pub(super) fn through_link(self) -> EntryFault {
+    /// The error of a path whose link does not lead to a directory.
+    pub(super) fn through_link(self) -> EntryError {
         let (link, target) = self.link;
-        EntryFault::ThroughLink { link, target }
+        EntryError::ThroughLink { link, target }
     }
 }

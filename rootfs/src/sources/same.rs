@@ -1,4 +1,4 @@
-//! Whether two contents are the same bytes, holes read as zeros. Only what is given twice is ever compared.
+//! Whether two contents are the same bytes, holes read as zeros. Only paths with two contents are ever compared.
 
 use std::io;
 
@@ -15,13 +15,13 @@ const PIECE: usize = 64 << 10;
 pub struct InArchive<'a> {
     /// The archive.
     pub archive: &'a dyn ReadAt,
-    /// Where its slices think it lies.
-    pub place: ArchiveLocation,
+    /// The location that its slices are relative to.
+    pub location: ArchiveLocation,
 }
 
 impl Sources for InArchive<'_> {
     fn read_exact_at(&self, source: SourceId, at: u64, buf: &mut [u8]) -> io::Result<()> {
-        let at = at.checked_sub(self.place.at).filter(|_| source == self.place.source);
+        let at = at.checked_sub(self.location.at).filter(|_| source == self.location.source);
         self.archive.read_exact_at(at.ok_or(io::ErrorKind::NotFound)?, buf)
     }
 }
@@ -29,7 +29,7 @@ impl Sources for InArchive<'_> {
 /// Compares two contents.
 ///
 /// # Errors
-/// What the sources say.
+/// A read error of the sources.
 pub fn same_bytes(a: &Content, b: &Content, sources: &dyn Sources) -> io::Result<bool> {
     if a == b {
         return Ok(true);
@@ -52,7 +52,7 @@ pub fn same_bytes(a: &Content, b: &Content, sources: &dyn Sources) -> io::Result
     Ok(true)
 }
 
-/// Fills `buf` with what stands at `offset` of the content that `segments` describe.
+/// Fills `buf` with the bytes at `offset` of the content that `segments` describe.
 fn read(segments: &[Segment], offset: u64, buf: &mut [u8], sources: &dyn Sources) -> io::Result<()> {
     buf.fill(0);
     let end = offset + buf.len() as u64;

@@ -1,4 +1,4 @@
-//! What is remarkable about a source without making it unusable: collected while it is read, shown once each.
+//! Warnings about a source: collected while it is read, shown once each.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use amiforge_formats::tree::Printable;
 /// Attribute names listed in one warning.
 const NAMES_SHOWN: usize = 5;
 
-/// A remark about a source, with the first instance as an example.
+/// A warning about a source, with the first instance as an example.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
@@ -55,7 +55,7 @@ pub enum Warning {
     },
 }
 
-/// A number of things in words.
+/// A count with its noun.
 fn counted(count: u64, thing: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {thing}{plural}")

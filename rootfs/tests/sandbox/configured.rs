@@ -8,14 +8,17 @@ use std::process::Command;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_packages::PackageKind;
+use amiforge_packages::backend::PackageFile;
+use amiforge_packages::backend::ScriptSettings;
+use amiforge_packages::configure::AccountIds;
+use amiforge_packages::deb::configure::run::configure;
+use amiforge_packages::deb::database::{self, Architectures, DatabaseState};
+use amiforge_packages::deb::unpack::unpack;
+use amiforge_packages::filters::Filters;
+use amiforge_packages::locked::{LockReason, LockedPackage};
 use amiforge_progress::Monitor;
 use amiforge_rootfs::assemble::assemble;
-use amiforge_rootfs::configure::AccountIds;
-use amiforge_rootfs::configure::run::{ConfigureSettings, configure};
-use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
-use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
-use amiforge_rootfs::packages::unpack::{DebFile, unpack};
 use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_sandbox::{OnFailure, SandboxClock, SandboxLimits, Seed};
 use amiforge_store::Store;
@@ -127,8 +130,11 @@ fn made_by_us(folder: &Path, fixture: &mut Fixture) -> Tree {
         entries.filter(|path| path.extension().is_some_and(|end| end == "deb")).collect();
     paths.sort();
     let locked: Vec<LockedPackage> = paths.iter().map(|path| locked(path)).collect();
-    let debs: Vec<DebFile<'_>> =
-        locked.iter().zip(&paths).map(|(package, path)| DebFile { package, path: path.clone() }).collect();
+    let debs: Vec<PackageFile<'_>> = locked
+        .iter()
+        .zip(&paths)
+        .map(|(package, path)| PackageFile { package, path: path.clone() })
+        .collect();
     let store = Store::at(&folder.join("store"));
     let blobs = &mut fixture.blobs;
     let mut unpacked = unpack(&debs, &Filters::default(), &store, blobs, Monitor::none()).unwrap();
@@ -146,8 +152,8 @@ fn made_by_us(folder: &Path, fixture: &mut Fixture) -> Tree {
     )
     .unwrap();
     let (limits, clock) = (SandboxLimits::default(), SandboxClock::Still);
-    let settings = ConfigureSettings {
-        answers: "",
+    let settings = ScriptSettings {
+        answers: &BTreeMap::new(),
         accounts: &AccountIds::default(),
         limits,
         epoch,
@@ -165,6 +171,7 @@ fn locked(path: &Path) -> LockedPackage {
     let words: Vec<&str> = stem.split('_').collect();
     let bytes = std::fs::read(path).unwrap();
     LockedPackage {
+        kind: PackageKind::Deb,
         name: words[0].into(),
         version: words[1].into(),
         arch: words[2].into(),

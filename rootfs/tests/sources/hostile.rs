@@ -208,10 +208,10 @@ fn truncated_and_concatenated_archives_are_refused() {
 #[test]
 fn invalid_sparse_maps_are_refused() {
     for (archive, expected) in [
-        (sparse10("1\n0\n512\n", 512, "511"), "stretch ends past the file: 512, but 511"),
-        (sparse10("1\n0\n512\n", 1024, "4096"), "stretches and the bytes stored differ: 512, but 1024"),
-        (sparse10("2\n512\n512\n0\n512\n", 1024, "4096"), "stretches are out of order: 0, but 1024"),
-        (sparse10("2\n0\n512\n256\n512\n", 1024, "4096"), "stretches are out of order: 256, but 512"),
+        (sparse10("1\n0\n512\n", 512, "511"), "range ends past the file: 512, but 511"),
+        (sparse10("1\n0\n512\n", 1024, "4096"), "ranges and the bytes stored differ: 512, but 1024"),
+        (sparse10("2\n512\n512\n0\n512\n", 1024, "4096"), "ranges are out of order: 0, but 1024"),
+        (sparse10("2\n0\n512\n256\n512\n", 1024, "4096"), "ranges are out of order: 256, but 512"),
         (sparse10("99999999999\n0\n512\n", 512, "4096"), "the sparse map has no number at its byte"),
         (sparse10("x\n", 512, "4096"), "the sparse map has no number at its byte 0"),
         (

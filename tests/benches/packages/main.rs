@@ -16,10 +16,12 @@ use std::process::Command;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::NodeKind;
+use amiforge_packages::PackageKind;
+use amiforge_packages::backend::PackageFile;
+use amiforge_packages::deb::unpack::{Unpacked, unpack};
+use amiforge_packages::filters::Filters;
+use amiforge_packages::locked::{LockReason, LockedPackage};
 use amiforge_progress::Monitor;
-use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
-use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, unpack};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::layer::Layers;
@@ -48,7 +50,7 @@ fn main() {
 fn opened(debs: &Path, store: &Path) -> (Unpacked, Blobs) {
     let packages: Vec<(LockedPackage, PathBuf)> = listed(debs).into_iter().map(locked).collect();
     let files: Vec<_> =
-        packages.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
+        packages.iter().map(|(package, path)| PackageFile { package, path: path.clone() }).collect();
     let mut blobs = Blobs::new();
     let unpacked = unpack(&files, &Filters::default(), &Store::at(store), &mut blobs, Monitor::none());
     (unpacked.unwrap_or_else(|error| panic!("{error:?}")), blobs)
@@ -61,6 +63,7 @@ fn locked(path: PathBuf) -> (LockedPackage, PathBuf) {
     let mut words = stem.split('_').map(str::to_owned);
     let mut word = || words.next().expect("name_version_arch.deb");
     let package = LockedPackage {
+        kind: PackageKind::Deb,
         name: word(),
         version: word(),
         arch: word(),

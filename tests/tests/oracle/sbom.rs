@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use amiforge::sbom::{self, Subject};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
+use amiforge_packages::PackageKind;
+use amiforge_packages::backend::PackageFile;
+use amiforge_packages::deb::database::{self, Architectures, DatabaseState};
+use amiforge_packages::deb::unpack;
+use amiforge_packages::filters::Filters;
+use amiforge_packages::locked::{LockReason, LockedPackage};
 use amiforge_progress::Monitor;
-use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
-use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
-use amiforge_rootfs::packages::unpack::{self, DebFile};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_tests::{oracle, python, scratch};
@@ -29,6 +31,7 @@ fn some_of(debs: &Path) -> Vec<(LockedPackage, PathBuf)> {
         if SOME.contains(&parts[0]) {
             let bytes = std::fs::read(&path).unwrap();
             let locked = LockedPackage {
+                kind: PackageKind::Deb,
                 name: parts[0].into(),
                 version: parts[1].into(),
                 arch: parts[2].into(),
@@ -54,8 +57,8 @@ fn both_documents_are_what_their_own_projects_accept() {
     let packages = some_of(&debs);
     assert_eq!(packages.len(), SOME.len());
     let folder = scratch::folder();
-    let debs: Vec<DebFile<'_>> =
-        packages.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
+    let debs: Vec<PackageFile<'_>> =
+        packages.iter().map(|(package, path)| PackageFile { package, path: path.clone() }).collect();
     let mut blobs = Blobs::new();
     let store = Store::at(folder.path());
     let mut unpacked =
@@ -74,7 +77,7 @@ fn both_documents_are_what_their_own_projects_accept() {
     .unwrap();
     let lock: Vec<_> = packages.iter().map(|(package, _)| package.clone()).collect();
     let installed = sbom::installed(&unpacked.tree, &blobs, &lock).unwrap();
-    assert!(installed.len() == SOME.len() && installed.iter().all(|one| one.deb.is_some()));
+    assert!(installed.len() == SOME.len() && installed.iter().all(|one| one.file.is_some()));
     let inventory = sbom::inventory(&unpacked.tree, &blobs, &installed).unwrap();
     let loose: Vec<_> =
         inventory.files.iter().filter(|file| file.owner.is_none()).map(|file| &file.path).collect();

@@ -28,7 +28,7 @@ impl Kernel {
         let folder = "/usr/lib/modules";
         let folder = if files.names(folder).is_empty() { "/lib/modules" } else { folder };
         let releases = files.names(folder);
-        let newest = releases.iter().max_by(|a, b| amiforge_rootfs::packages::version::compare(a, b));
+        let newest = releases.iter().max_by(|a, b| amiforge_rootfs::version::compare(a, b));
         let release = match (&chain.release, newest) {
             (Some(release), _) if releases.contains(release) => release.clone(),
             (Some(release), _) => {

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use amiforge_formats::digest::Digest;
-use amiforge_rootfs::configure::AccountIds;
-use amiforge_rootfs::packages::locked::LockedPackage;
+use amiforge_packages::configure::AccountIds;
+use amiforge_packages::locked::{LockReason, LockedPackage};
 use amiforge_sandbox::Seed;
 
 use crate::pipeline::BuildOptions;
-use crate::recipe::{DebSource, Recipe, Stage};
+use crate::recipe::{PackageSource, Recipe, Stage};
 
 /// Raised when the same inputs make another layer than before.
 const REVISION: u32 = 5;
@@ -70,7 +70,7 @@ impl LayerKey {
 /// The key of packages that are unpacked and configured.
 pub(super) fn configured(
     packages: &[LockedPackage],
-    deb: &DebSource,
+    source: &PackageSource,
     (recipe, options): (&Recipe, &BuildOptions),
     seed: Seed,
     accounts: &AccountIds,
@@ -79,15 +79,20 @@ pub(super) fn configured(
     key.text(&format!("{:?}", recipe.clock));
     key.random(seed, recipe);
     key.epoch(recipe, options);
-    key.text(&deb.arch);
-    key.texts(&deb.foreign);
-    key.text(&format!("{:?} {:?}", deb.scripts, deb.filters));
+    for text in source.backend().layer_key() {
+        key.text(&text);
+    }
     key.env(&recipe.debconf);
     key.text(&accounts.lines());
     key.text(&packages.len().to_string());
     for package in packages {
         // Where it comes from is no part of what it is; why it is there stands in apt's list.
-        key.text(&format!("{} {} {} {:?}", package.name, package.version, package.arch, package.reason));
+        let reason = match package.reason {
+            LockReason::Named => "Named",
+            LockReason::Base => "Base",
+            LockReason::Dependency => "Dependency",
+        };
+        key.text(&format!("{} {} {} {reason}", package.name, package.version, package.arch));
         key.bytes(&package.sha256.0);
     }
     key.done()

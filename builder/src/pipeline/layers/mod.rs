@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildError, BuildLayer, BuildOptions, epoch};
 use crate::lock::Lock;
-use crate::recipe::{DebSource, Recipe};
+use crate::recipe::{PackageSource, Recipe};
 use crate::vendor;
 use amiforge_progress::Monitor;
 
@@ -38,7 +38,7 @@ pub(super) struct LayerBuilder<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct PackageInputs<'a> {
     pub(super) lock: &'a Lock,
-    pub(super) deb: &'a DebSource,
+    pub(super) source: &'a PackageSource,
 }
 
 /// What packages are configured for.
@@ -105,10 +105,10 @@ impl<'a> LayerBuilder<'a> {
         store: &'a Store,
         monitor: Monitor<'a>,
     ) -> Result<Self, BuildError> {
-        let packages = match (&recipe.deb, &options.lock) {
+        let packages = match (&recipe.packages, &options.lock) {
             (None, _) => None,
             (Some(_), None) => return Err(BuildError::NoLock),
-            (Some(deb), Some(lock)) => Some(PackageInputs { lock, deb }),
+            (Some(source), Some(lock)) => Some(PackageInputs { lock, source }),
         };
         if let (Some(vendor), Some(packages)) = (&options.vendor, packages) {
             vendor::take(vendor, packages.lock, &store.objects(), monitor)?;

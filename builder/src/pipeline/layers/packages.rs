@@ -1,14 +1,12 @@
-//! Packages into a system: unpacked into a tree, entered into dpkg's database, and configured as the recipe says.
+//! Packages into a system: unpacked into a tree, entered into its package database, and configured as the recipe says.
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_packages::PackageSource;
+use amiforge_packages::backend::{NativeSettings, PackageFile, ScriptSettings, Scripts, UnpackedPackages};
+use amiforge_packages::configure::AccountIds;
+use amiforge_packages::locked::LockedPackage;
 use amiforge_progress::Monitor;
-use amiforge_rootfs::configure::native::{self, NativeError, NativeSetup};
-use amiforge_rootfs::configure::{AccountIds, debconf, run};
-use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
-use amiforge_rootfs::packages::filters::{DocOptions, Filters, KeepChoice};
-use amiforge_rootfs::packages::locked::LockedPackage;
-use amiforge_rootfs::packages::unpack::{DebFile, Unpacked, UnpackedPackage, unpack};
 use amiforge_rootfs::secrets::choose_order;
 use amiforge_sandbox::SandboxError;
 use amiforge_store::blobs::Blobs;
@@ -19,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LayerBuilder, LayerRecord, LayerTarget, PackageInputs, RandomFile, keys, second_run};
 use crate::pipeline::BuildError;
-use crate::recipe::{DebFilters, DebSource, Recipe, Scripts, Stays};
+use crate::recipe::Recipe;
 
 /// Packages that are configured.
 pub(in crate::pipeline) struct PackageSystem {
@@ -60,8 +58,8 @@ pub(in crate::pipeline) fn image(
     record: &mut LayerRecord,
     blobs: &mut Blobs,
 ) -> Result<Option<PackageSystem>, BuildError> {
-    let Some(PackageInputs { lock, deb }) = builder.packages else { return Ok(None) };
-    let system = system(builder, record, "packages", deb, (&lock.image, LayerTarget::Image), blobs)?;
+    let Some(PackageInputs { lock, source }) = builder.packages else { return Ok(None) };
+    let system = system(builder, record, "packages", source, (&lock.image, LayerTarget::Image), blobs)?;
     record.random.extend_from_slice(&system.notes.random);
     Ok(Some(system))
 }
@@ -74,13 +72,13 @@ pub(super) fn system(
     builder: &LayerBuilder<'_>,
     record: &mut LayerRecord,
     name: &str,
-    deb: &DebSource,
+    source: &PackageSource,
     (packages, target): (&[LockedPackage], LayerTarget),
     blobs: &mut Blobs,
 ) -> Result<PackageSystem, BuildError> {
     let accounts = accounts(builder.recipe, target);
     let inputs = (builder.recipe, builder.options);
-    let key = keys::configured(packages, deb, inputs, builder.seed(target), &accounts);
+    let key = keys::configured(packages, source, inputs, builder.seed(target), &accounts);
     let layers = Layers::of(builder.store);
     if let Some(layer) = layers.load(key, blobs)?
         && let Ok(notes) = serde_json::from_slice(&layer.notes)
@@ -89,7 +87,7 @@ pub(super) fn system(
         return Ok(PackageSystem { tree: layer.tree, notes });
     }
     record.made(name.to_owned());
-    let NewSystem { system, checks } = make(builder, deb, (packages, target), blobs)?;
+    let NewSystem { system, checks } = make(builder, source, (packages, target), blobs)?;
     // Started before the scripts, so done: the layer gets its name at once, and a build that is killed later leaves it.
     checks.join().map_err(BuildError::Packages)?;
     let notes = serde_json::to_vec(&system.notes).map_err(|error| BuildError::Notes(error.to_string()))?;
@@ -102,32 +100,29 @@ pub(super) fn system(
 /// Unpacks packages and configures them.
 fn make(
     builder: &LayerBuilder<'_>,
-    deb: &DebSource,
+    source: &PackageSource,
     (packages, target): (&[LockedPackage], LayerTarget),
     blobs: &mut Blobs,
 ) -> Result<NewSystem, BuildError> {
-    let mut debs = Vec::with_capacity(packages.len());
+    let mut files = Vec::with_capacity(packages.len());
     for package in packages {
         let label = format!("{} {} {}", package.name, package.version, package.arch);
-        debs.push(DebFile { package, path: builder.object(package.sha256, package.size, &label)? });
+        files.push(PackageFile { package, path: builder.object(package.sha256, package.size, &label)? });
     }
-    let filters = filters(&deb.filters)?;
-    let mut unpacked = unpack(&debs, &filters, builder.store, blobs, builder.monitor)?;
+    let accounts = accounts(builder.recipe, target);
+    let mut unpacked = source.backend().unpack(&files, &accounts, builder.store, blobs, builder.monitor)?;
     // Scripts leave a core to spare.
-    let mut checks = std::mem::take(&mut unpacked.deferred);
+    let mut checks = unpacked.take_deferred();
     checks.start();
-    let digesting = BackgroundDigests::start(&unpacked.tree, blobs);
-    let mut notes = Notes {
-        newest: (unpacked.newest.secs, unpacked.newest.nanos),
-        skipped: Vec::new(),
-        random: Vec::new(),
-    };
-    let answers = debconf::selections(&unpacked.packages, &builder.recipe.debconf);
+    let digesting = BackgroundDigests::start(unpacked.tree(), blobs);
+    let newest = unpacked.newest();
+    let mut notes = Notes { newest: (newest.secs, newest.nanos), skipped: Vec::new(), random: Vec::new() };
     // What a recipe answers is for the image; tools of a stage may ask the same.
-    if let (LayerTarget::Image, Some(question)) = (target, answers.unknown.into_iter().next()) {
-        return Err(BuildError::UnknownQuestion { question });
+    let unknown = unpacked.unknown_answer(&builder.recipe.debconf);
+    if let (LayerTarget::Image, Some(question)) = (target, unknown) {
+        return Err(BuildError::UnknownQuestion { question: question.to_owned() });
     }
-    let tree = configure(builder, deb, (&mut unpacked, target), &answers.text, &mut notes, blobs)?;
+    let tree = configure(builder, source.backend().scripts(), (&mut *unpacked, target), &mut notes, blobs)?;
     digesting.join(blobs).map_err(BuildError::Sbom)?;
     Ok(NewSystem { system: PackageSystem { tree, notes }, checks })
 }
@@ -135,37 +130,25 @@ fn make(
 /// Configures what was unpacked.
 fn configure(
     builder: &LayerBuilder<'_>,
-    deb: &DebSource,
-    (unpacked, target): (&mut Unpacked, LayerTarget),
-    answers: &str,
+    scripts: Scripts,
+    (unpacked, target): (&mut dyn UnpackedPackages, LayerTarget),
     notes: &mut Notes,
     blobs: &mut Blobs,
 ) -> Result<Tree, BuildError> {
-    let epoch = builder.epoch(unpacked.newest)?;
-    let architectures = Architectures { native: deb.arch.clone(), foreign: deb.foreign.clone() };
-    let empty = Tree::new(unpacked.tree.node(unpacked.tree.root()).meta.clone());
-    let mut tree = std::mem::replace(&mut unpacked.tree, empty);
-    let Unpacked { packages, diversions, .. } = unpacked;
+    let epoch = builder.epoch(unpacked.newest())?;
     let accounts = accounts(builder.recipe, target);
-    if deb.scripts == Scripts::Native {
-        let answers = &builder.recipe.debconf;
-        let setup =
-            NativeSetup { packages, diversions, architectures: &architectures, answers, accounts: &accounts };
-        let report = native::configure(&mut tree, blobs, setup, epoch, builder.monitor);
-        let report = report.map_err(|error| match error {
-            NativeError::Interrupted => BuildError::Interrupted,
-            error => error.into(),
-        })?;
-        let skipped = report.skipped.iter();
-        notes.skipped =
-            skipped.map(|one| format!("{}: `{}`: {}", one.package, one.command, one.reason)).collect();
+    let answers = &builder.recipe.debconf;
+    if scripts == Scripts::Native {
+        let settings = NativeSettings { answers, accounts: &accounts, epoch };
+        let (tree, skipped) = unpacked.configure_natively(&settings, blobs, builder.monitor)?;
+        notes.skipped = skipped;
         return Ok(tree);
     }
-    database::write(&mut tree, packages, diversions, DatabaseState::Unpacked, &architectures, epoch, blobs)?;
-    if deb.scripts == Scripts::None {
+    let tree = unpacked.write_database(epoch, blobs)?;
+    if scripts == Scripts::None {
         return Ok(tree);
     }
-    let settings = run::ConfigureSettings {
+    let settings = ScriptSettings {
         answers,
         accounts: &accounts,
         limits: builder.recipe.limits,
@@ -175,7 +158,7 @@ fn configure(
         seed: builder.seed(target),
     };
     builder.monitor.progress.begin("configuring packages", None);
-    let configured = run_scripts(builder, (&tree, packages), settings, target, blobs);
+    let configured = run_scripts(builder, (&tree, &*unpacked), settings, target, blobs);
     builder.monitor.progress.end();
     let (tree, random) = configured?;
     notes.random = random;
@@ -186,17 +169,17 @@ fn configure(
 /// looked for: none of them goes into the image.
 fn run_scripts(
     builder: &LayerBuilder<'_>,
-    (tree, packages): (&Tree, &[UnpackedPackage]),
-    settings: run::ConfigureSettings<'_>,
+    (tree, unpacked): (&Tree, &dyn UnpackedPackages),
+    settings: ScriptSettings<'_>,
     target: LayerTarget,
     blobs: &mut Blobs,
 ) -> Result<(Tree, Vec<RandomFile>), BuildError> {
     let sandbox = builder.sandbox()?;
-    let once = |settings: run::ConfigureSettings<'_>,
+    let once = |settings: ScriptSettings<'_>,
                 blobs: &mut Blobs,
                 monitor: Monitor<'_>|
      -> Result<Tree, SandboxError> {
-        Ok(run::configure(tree, packages, &settings, &sandbox, blobs, monitor)?.tree)
+        unpacked.run_scripts(tree, &settings, &sandbox, blobs, monitor)
     };
     let failed = |source| BuildError::Configure(Box::new(source));
     match target {
@@ -208,7 +191,7 @@ fn run_scripts(
             blobs,
             (settings.seed, choose_order(tree)),
             |seed, on_failure, blobs, monitor| {
-                once(run::ConfigureSettings { seed, on_failure, ..settings }, blobs, monitor)
+                once(ScriptSettings { seed, on_failure, ..settings }, blobs, monitor)
             },
             failed,
         ),
@@ -221,19 +204,4 @@ pub(super) fn accounts(recipe: &Recipe, target: LayerTarget) -> AccountIds {
         LayerTarget::Image => AccountIds::of(&recipe.groups, &recipe.users),
         LayerTarget::Tools => AccountIds::default(),
     }
-}
-
-/// The filters of a recipe.
-fn filters(wanted: &DebFilters) -> Result<Filters, BuildError> {
-    let keep = |stays| match stays {
-        Stays::Yes => KeepChoice::All,
-        Stays::No => KeepChoice::None,
-    };
-    let presets =
-        DocOptions { docs: keep(wanted.docs), man: keep(wanted.man), locales: wanted.locales.clone() };
-    let (mut exclude, mut include) = presets.globs();
-    exclude.extend_from_slice(&wanted.exclude);
-    include.extend_from_slice(&wanted.include);
-    let filters = Filters::new(exclude.iter().map(String::as_str), include.iter().map(String::as_str));
-    filters.map_err(BuildError::Filters)
 }

@@ -11,7 +11,7 @@ use amiforge_store::layer::Layers;
 use super::{LayerBuilder, LayerRecord, LayerTarget, PackageInputs, keys, packages, second_run};
 use crate::lock::LockedStage;
 use crate::pipeline::{BuildError, HostFileError};
-use crate::recipe::{DebSource, Stage};
+use crate::recipe::{PackageSource, Stage};
 
 /// Puts what every stage installs into the tree.
 pub(in crate::pipeline) fn install(
@@ -20,9 +20,9 @@ pub(in crate::pipeline) fn install(
     tree: &mut Tree,
     blobs: &mut Blobs,
 ) -> Result<(), BuildError> {
-    let Some(PackageInputs { lock, deb }) = builder.packages else { return Ok(()) };
+    let Some(PackageInputs { lock, source }) = builder.packages else { return Ok(()) };
     for (spec, locked) in builder.recipe.stages.iter().zip(&lock.stages) {
-        let part = part(builder, record, deb, spec, locked, blobs)?;
+        let part = part(builder, record, source, spec, locked, blobs)?;
         let at = part.node(part.root()).meta.mtime;
         let placed = insert_subtree(&part, part.root(), tree, b"", at);
         placed.map_err(|source| BuildError::Place { stage: spec.name.clone(), source })?;
@@ -34,7 +34,7 @@ pub(in crate::pipeline) fn install(
 fn part(
     builder: &LayerBuilder<'_>,
     record: &mut LayerRecord,
-    deb: &DebSource,
+    from: &PackageSource,
     spec: &Stage,
     locked: &LockedStage,
     blobs: &mut Blobs,
@@ -42,7 +42,7 @@ fn part(
     let seed = builder.seed(LayerTarget::Tools);
     let (inputs, accounts) =
         ((builder.recipe, builder.options), packages::accounts(builder.recipe, LayerTarget::Tools));
-    let tools = keys::configured(&locked.packages, deb, inputs, seed, &accounts);
+    let tools = keys::configured(&locked.packages, from, inputs, seed, &accounts);
     let patches = patches(spec)?;
     let sources: Vec<Digest> = locked.sources.iter().map(|source| source.sha256).collect();
     let key = keys::stage(spec, builder.recipe, tools, &sources, &patches);
@@ -54,7 +54,7 @@ fn part(
     }
     let tools = format!("tools of {}", spec.name);
     let system =
-        packages::system(builder, record, &tools, deb, (&locked.packages, LayerTarget::Tools), blobs)?;
+        packages::system(builder, record, &tools, from, (&locked.packages, LayerTarget::Tools), blobs)?;
     record.made(name);
     let mut archives = Vec::new();
     for (source, locked) in spec.sources.iter().zip(&locked.sources) {

@@ -3,8 +3,8 @@
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Printable;
 use amiforge_image::manifest::{Cleaned, ImageOrigin, ManifestInput, Secret};
+use amiforge_packages::locked::LockedPackage;
 use amiforge_rootfs::normalize::{PathOutcome, RuleChange};
-use amiforge_rootfs::packages::locked::LockedPackage;
 
 use super::secrets;
 use crate::lock::Lock;
@@ -33,7 +33,7 @@ fn locked(lock: &Lock) -> impl Iterator<Item = ManifestInput> + '_ {
         let tools = stage.packages.iter().map(|tool| package("tool", tool));
         stage.sources.iter().map(source).chain(tools)
     });
-    lock.image.iter().map(|one| package("deb", one)).chain(stages)
+    lock.image.iter().map(|one| package(one.kind.name(), one)).chain(stages)
 }
 
 fn package(kind: &str, package: &LockedPackage) -> ManifestInput {

@@ -19,15 +19,14 @@ pub(super) fn documents(
     epoch: Time,
     blobs: &Blobs,
 ) -> Result<Vec<Document>, BuildError> {
-    let Some(PackageInputs { lock, deb }) = builder.packages else { return Ok(Vec::new()) };
+    let Some(PackageInputs { lock, source }) = builder.packages else { return Ok(Vec::new()) };
     let image = &builder.recipe.image;
-    let archive = deb.archives.first();
-    let suite = archive.and_then(|archive| archive.suites.first());
+    let release = source.backend().release();
     let subject = Subject {
         name: &image.name,
         version: image.version.as_deref().unwrap_or_default(),
-        distribution: archive.map(|archive| archive.name.as_str()).unwrap_or_default(),
-        suite: suite.map(String::as_str).unwrap_or_default(),
+        distribution: release.distribution,
+        suite: release.suite,
         created: epoch,
         tool: env!("CARGO_PKG_VERSION"),
     };

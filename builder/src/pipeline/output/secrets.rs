@@ -20,7 +20,8 @@ const COPY_MIN: u64 = 16;
 
 /// What could not be found out, in words.
 pub(super) fn unknown(recipe: &Recipe) -> Vec<String> {
-    let scripts = recipe.deb.as_ref().is_some_and(|deb| deb.scripts == Scripts::Run);
+    let scripts =
+        recipe.packages.as_ref().is_some_and(|packages| packages.backend().scripts() == Scripts::Run);
     let runs = scripts || !recipe.runs.is_empty() || !recipe.stages.is_empty();
     let once = "scripts and commands ran once (`second-run = false` under `[secrets]`): files that depend on the random \
                 numbers of the build were not looked for";

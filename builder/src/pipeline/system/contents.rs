@@ -1,5 +1,7 @@
 //! The steps that make the merged tree a system, in the order that gives a recipe its meaning.
 
+use std::path::Path;
+
 use amiforge_formats::gpt::types;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
@@ -10,7 +12,6 @@ use amiforge_rootfs::steps::fstab::{self, Device, FstabSpec, MountSpec};
 use amiforge_rootfs::steps::{accounts, files, system, units};
 use amiforge_store::blobs::Blobs;
 
-use super::apt_sources;
 use super::host_files::HostFiles;
 use crate::pipeline::BuildError;
 use crate::recipe::{FileEntry, FilePut, FirstBoot, Fstab, Recipe, RecipePartition};
@@ -25,7 +26,15 @@ pub(super) fn apply(
 ) -> Result<Vec<String>, BuildError> {
     let entries = recipe.files.iter().map(|entry| file(entry, blobs, host_files));
     let entries = entries.collect::<Result<Vec<_>, _>>()?;
-    let mut warnings = apt_sources::install(recipe, tree, blobs, host_files, time)?;
+    let mut warnings = match &recipe.packages {
+        Some(packages) => {
+            let mut open = |path: &Path, name: &str, blobs: &mut Blobs| {
+                host_files.open(path, name, blobs).map_err(Into::into)
+            };
+            packages.backend().write_upgrade_sources(tree, blobs, &mut open, time)?
+        }
+        None => Vec::new(),
+    };
     accounts::apply(tree, blobs, &recipe.groups, &recipe.users, time)?;
     files::apply(tree, blobs, &entries, time)?;
     system::apply(tree, blobs, &recipe.system, time)?;

@@ -52,7 +52,7 @@ const LINKS: (&str, &[u8]) = ("etc/systemd/network", b".link");
 
 /// Whether something that initrds are made of is another than in the packages; never where scripts are not run.
 pub(super) fn are_stale(recipe: &Recipe, packages: Option<&Tree>, tree: &Tree) -> bool {
-    let run = recipe.deb.as_ref().is_some_and(|deb| deb.scripts == Scripts::Run);
+    let run = recipe.packages.as_ref().is_some_and(|packages| packages.backend().scripts() == Scripts::Run);
     let Some(packages) = packages.filter(|_| run) else { return false };
     if tree.lookup(PROGRAM).is_none() || !has_initrd(tree) {
         return false;

@@ -1,6 +1,5 @@
 //! The system tree: packages, sources, stages and the settings of the recipe, in the order that gives a recipe its meaning.
 
-mod apt_sources;
 mod contents;
 pub(super) mod host_files;
 mod initrds;

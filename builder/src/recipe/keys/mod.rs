@@ -18,7 +18,6 @@ pub use boot::FirstBoot;
 pub(crate) use boot::*;
 pub use contents::Fstab;
 pub(crate) use contents::*;
-pub use packages::Scripts;
 pub(crate) use packages::*;
 pub(crate) use partition::*;
 pub(crate) use source::*;

@@ -3,19 +3,6 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// How packages are configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scripts {
-    /// The real dpkg runs their scripts in a sandbox.
-    Run,
-    /// Nothing runs; what most scripts do is done by amiforge. What was skipped is listed, and its packages are left half
-    /// configured: `dpkg --audit` of the machine names them, and its dpkg configures them when it runs next.
-    Native,
-    /// Packages are unpacked and left so.
-    None,
-}
-
 /// An answer to a question of debconf.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]

@@ -1,11 +1,12 @@
 //! `[[source]]`.
 
-use amiforge_rootfs::packages::resolve::BasePackages;
+use amiforge_packages::backend::Scripts;
+use amiforge_packages::deb::resolve::BasePackages;
 use amiforge_rootfs::sources::Modes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ArchiveKeys, PinKeys, Scripts};
+use super::{ArchiveKeys, PinKeys};
 
 /// An input. Sources are merged in their order into one tree.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

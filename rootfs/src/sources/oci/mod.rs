@@ -2,24 +2,24 @@
 //! `docker save` writes. Index, manifest, config and layers, each held against the digest and size by which the one
 //! before names it. Network, registries and running containers are not its business.
 //!
-//! One image and one platform are picked; where that is not clear, it is refused with what there is to choose from.
+//! One image and one platform are picked; where that is not clear, it is refused with the list of choices.
 //! Layers override each other as the specification says; see [`super::tar::layer`].
 
+mod blobs;
 mod model;
 mod pick;
 mod platform;
-mod shelf;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Printable;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::deferred::Deferred;
 
+use self::blobs::{OciBlob, OciBlobs};
 use self::model::OciDescriptor;
 use self::pick::OciLayer;
-use self::shelf::{OciBlob, OciBlobs};
 use super::expand::Compression;
-use super::indexed::{Again, Indexed, Inserter};
+use super::indexed::{Indexed, Inserter, OnDuplicate};
 use super::open::{FileRange, OpenedSource, Opening, SourceError};
 use super::tar::{self, ArchiveLocation, TarError};
 use super::warning::Tally;
@@ -44,10 +44,10 @@ pub enum OciError {
     NotAPlatform {
         /// The text.
         text: String,
-        /// What was probably meant.
+        /// A suggestion.
         hint: Option<String>,
     },
-    /// Something that a descriptor names is not there.
+    /// A file that a descriptor names does not exist.
     #[error("`{}` is missing", Printable(name.as_bytes()))]
     Missing {
         /// Its name in the image.
@@ -58,7 +58,7 @@ pub enum OciError {
     Read {
         /// Its name in the image.
         name: String,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
@@ -77,48 +77,48 @@ pub enum OciError {
     Json {
         /// Its name in the image.
         name: String,
-        /// What is wrong.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
     /// A digest of a kind that we do not know.
     #[error("`{}` is not `sha256:` and 64 hexadecimal digits", Printable(digest.as_bytes()))]
     NotADigest {
-        /// What stands there.
+        /// The text.
         digest: String,
     },
-    /// Something is not what its descriptor says.
+    /// A digest differs from its descriptor.
     #[error("the sha256 of {what} is {actual}, expected {expected}")]
     Digest {
-        /// What it is.
+        /// Name of the part.
         what: String,
-        /// As the descriptor says.
+        /// The value in the descriptor.
         expected: Digest,
         /// As it is.
         actual: Digest,
     },
-    /// Something is not as long as its descriptor says.
+    /// A length differs from its descriptor.
     #[error("{what} has {actual} bytes, expected {expected}")]
     Size {
-        /// What it is.
+        /// Name of the part.
         what: String,
-        /// As the descriptor says.
+        /// The value in the descriptor.
         expected: u64,
         /// As it is.
         actual: u64,
     },
     /// No image fits.
-    #[error("no image for {wanted}; there {}", listed(found))]
+    #[error("no image for {requested}; there {}", listed(found))]
     NoneFits {
-        /// What was asked for.
-        wanted: String,
-        /// What there is.
+        /// The requested platform.
+        requested: String,
+        /// The available ones.
         found: Vec<String>,
     },
     /// Several images fit.
     #[error("{} images fit; name one with `reference`: there {}", found.len(), listed(found))]
     Several {
-        /// What there is.
+        /// The available ones.
         found: Vec<String>,
     },
     /// Indexes in indexes without end.
@@ -128,11 +128,11 @@ pub enum OciError {
         max: usize,
     },
     /// The config is for another machine.
-    #[error("the config says {found}, expected {wanted}")]
+    #[error("the config says {found}, expected {requested}")]
     Platform {
-        /// What was asked for.
-        wanted: String,
-        /// What the config says.
+        /// The requested platform.
+        requested: String,
+        /// The platform in the config.
         found: String,
     },
     /// The config lists another number of layers.
@@ -166,7 +166,7 @@ pub enum OciError {
         number: usize,
         /// Digest of its uncompressed bytes.
         digest: Digest,
-        /// What is wrong.
+        /// The cause.
         #[source]
         source: Box<TarError>,
     },
@@ -198,8 +198,8 @@ pub(super) fn open(
     blobs: &mut Blobs,
 ) -> Result<OpenedSource, SourceError> {
     let mut deferred = Deferred::new();
-    let mut shelf = OciBlobs::open(opening, path, blobs, &mut deferred)?;
-    let image = pick::image(&shelf, platform, reference)?;
+    let mut parts = OciBlobs::open(opening, path, blobs, &mut deferred)?;
+    let image = pick::image(&parts, platform, reference)?;
     let pinned = match spec.pin {
         DigestPin::Exact(expected) if expected != image.digest => {
             return Err(SourceError::Digest { expected, actual: image.digest });
@@ -207,45 +207,45 @@ pub(super) fn open(
         DigestPin::Exact(_) => true,
         _ => false,
     };
-    let mut planting = Inserter::new(Again::ReplaceLower);
+    let mut inserter = Inserter::new(OnDuplicate::ReplaceLower);
     let (mut size, mut tally) = (image.size, Tally::default());
     for (layer, number) in image.layers.iter().zip(1..) {
-        let laid = lay(opening, &mut shelf, layer, number, blobs, &mut deferred)?;
-        size = size.saturating_add(laid.size);
-        planting.next_layer();
-        let bytes = FileRange { file: &laid.file, at: laid.place.at, len: laid.len };
-        let read = tar::layer(&bytes, laid.place, &mut planting, opening.monitor);
+        let opened = open_layer(opening, &mut parts, layer, number, blobs, &mut deferred)?;
+        size = size.saturating_add(opened.size);
+        inserter.next_layer();
+        let bytes = FileRange { file: &opened.file, at: opened.location.at, len: opened.len };
+        let read = tar::layer(&bytes, opened.location, &mut inserter, opening.monitor);
         tally.add(read.map_err(|error| OciError::Layer {
             number,
             digest: layer.diff_id,
             source: Box::new(error),
         })?);
     }
-    let size = shelf.size().unwrap_or(size);
-    let indexed = Indexed { warnings: tally.warnings(), ..planting.finish() };
+    let size = parts.size().unwrap_or(size);
+    let indexed = Indexed { warnings: tally.warnings(), ..inserter.finish() };
     let (sha256, config) = (Some(image.digest), Some(image.config));
     Ok(OpenedSource { indexed, kind: "oci", size, sha256, pinned, deferred, config })
 }
 
-/// A layer that lies uncompressed in a file.
-struct Laid {
+/// An uncompressed layer in a file.
+struct OpenedLayer {
     file: std::fs::File,
-    place: ArchiveLocation,
+    location: ArchiveLocation,
     len: u64,
     /// Length as the image holds it.
     size: u64,
 }
 
 /// Finds a layer, has it decompressed if need be, and its digests checked now or later.
-fn lay(
+fn open_layer(
     opening: &Opening<'_>,
-    shelf: &mut OciBlobs,
+    parts: &mut OciBlobs,
     layer: &OciLayer,
     number: usize,
     blobs: &mut Blobs,
     deferred: &mut Deferred,
-) -> Result<Laid, SourceError> {
-    let OciBlob { file, path, at, len } = shelf.blob(&layer.name)?;
+) -> Result<OpenedLayer, SourceError> {
+    let OciBlob { file, path, at, len } = parts.blob(&layer.name)?;
     let size = len;
     let what = format!("layer {number}");
     if let Some(OciDescriptor { size: expected, .. }) = &layer.descriptor
@@ -253,9 +253,9 @@ fn lay(
     {
         return Err(OciError::Size { what, expected: *expected, actual: len }.into());
     }
-    let stretch = FileRange { file: &file, at, len };
+    let range = FileRange { file: &file, at, len };
     let reading = |source| OciError::Read { name: layer.name.clone(), source };
-    let start = super::open::start(&stretch).map_err(reading)?;
+    let start = super::open::start(&range).map_err(reading)?;
     let known = layer.digest;
     let check = |deferred: &mut Deferred, expected| {
         let file = file.try_clone().map_err(reading)?;
@@ -268,19 +268,19 @@ fn lay(
             return Err(OciError::Digest { what, expected: layer.diff_id, actual }.into());
         }
         check(deferred, layer.diff_id)?;
-        let source = shelf.source(&path, &file, blobs).map_err(reading)?;
-        return Ok(Laid { file, place: ArchiveLocation { source, at }, len, size });
+        let source = parts.source(&path, &file, blobs).map_err(reading)?;
+        return Ok(OpenedLayer { file, location: ArchiveLocation { source, at }, len, size });
     }
     let Some(format) = Compression::of(&start) else { return Err(OciError::LayerContent { number }.into()) };
     let mut own = Deferred::new();
-    let (entry, actual) = opening.spooled(&stretch, format, known, &mut own)?;
+    let (entry, actual) = opening.decompressed(&range, format, known, &mut own)?;
     let from_store = own.has_checks();
     deferred.append(own);
     if let Some(expected) = known {
         if expected != actual {
             return Err(OciError::Digest { what, expected, actual }.into());
         }
-        // From the store by the name that the manifest gives: then nobody has looked at the layer itself yet.
+        // From the store by the digest in the manifest: then the layer's own bytes have not been checked yet.
         if from_store {
             check(deferred, expected)?;
         }
@@ -290,5 +290,5 @@ fn lay(
         return Err(OciError::Digest { what, expected: layer.diff_id, actual: entry.digest }.into());
     }
     let source = blobs.add_entry(entry.file.try_clone().map_err(reading)?, &entry.path);
-    Ok(Laid { file: entry.file, place: ArchiveLocation { source, at: 0 }, len: entry.len, size })
+    Ok(OpenedLayer { file: entry.file, location: ArchiveLocation { source, at: 0 }, len: entry.len, size })
 }

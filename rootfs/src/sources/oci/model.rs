@@ -35,7 +35,7 @@ impl OciDescriptor {
             || self.media_type == "application/vnd.docker.distribution.manifest.list.v2+json"
     }
 
-    /// What people call the image: the reference that tools write beside it.
+    /// The name of the image: the reference that tools write beside it.
     pub(super) fn references(&self) -> impl Iterator<Item = &String> {
         ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
             .into_iter()

@@ -6,11 +6,11 @@ use amiforge_formats::digest::Digest;
 use serde::de::DeserializeOwned;
 
 use super::OciError;
+use super::blobs::OciBlobs;
 use super::model::{self, DOCUMENT_MAX, OciConfig, OciDescriptor, OciIndex, OciManifest, Platform, Saved};
 use super::platform::PlatformRequest;
-use super::shelf::OciBlobs;
 
-/// How deep indexes may name indexes. Two is what tools write.
+/// Deepest nesting of indexes. Tools write two levels.
 const DEPTH_MAX: usize = 4;
 
 /// The image that was picked.
@@ -25,33 +25,33 @@ pub(super) struct OciImage {
 
 /// A layer of it.
 pub(super) struct OciLayer {
-    /// Where it lies.
+    /// Its name in the image.
     pub(super) name: String,
-    /// What the manifest says of it.
+    /// Its descriptor in the manifest.
     pub(super) descriptor: Option<OciDescriptor>,
-    /// Digest as it lies there.
+    /// Digest of its stored bytes.
     pub(super) digest: Option<Digest>,
     /// Digest of its uncompressed bytes.
     pub(super) diff_id: Digest,
 }
 
 /// Picks the image.
-pub(super) fn image(shelf: &OciBlobs, platform: &str, reference: Option<&str>) -> Result<OciImage, OciError> {
+pub(super) fn image(parts: &OciBlobs, platform: &str, reference: Option<&str>) -> Result<OciImage, OciError> {
     let choice = ImageChoice {
         platform: PlatformRequest::parse(platform)?,
         reference,
         digest: reference.and_then(by_digest),
     };
-    if shelf.holds("index.json") {
-        return from_index(shelf, &choice);
+    if parts.contains("index.json") {
+        return from_index(parts, &choice);
     }
-    if shelf.holds("manifest.json") {
-        return from_saved(shelf, &choice);
+    if parts.contains("manifest.json") {
+        return from_saved(parts, &choice);
     }
-    Err(OciError::NoImage { instead: shelf.root_of_a_system() })
+    Err(OciError::NoImage { instead: parts.root_of_a_system() })
 }
 
-/// What the recipe asks for.
+/// The request of the recipe.
 struct ImageChoice<'a> {
     platform: PlatformRequest,
     reference: Option<&'a str>,
@@ -81,23 +81,23 @@ struct Candidate {
     chosen: bool,
 }
 
-fn from_index(shelf: &OciBlobs, choice: &ImageChoice<'_>) -> Result<OciImage, OciError> {
-    let index: OciIndex = parse("index.json", &shelf.document("index.json", DOCUMENT_MAX)?)?;
+fn from_index(parts: &OciBlobs, choice: &ImageChoice<'_>) -> Result<OciImage, OciError> {
+    let index: OciIndex = parse("index.json", &parts.document("index.json", DOCUMENT_MAX)?)?;
     let mut all = Vec::new();
     for descriptor in &index.manifests {
         let name = descriptor.references().next().unwrap_or(&descriptor.digest).clone();
         let chosen = match (choice.reference, choice.digest) {
             (None, _) => true,
-            (Some(wanted), None) => descriptor.references().any(|found| found == wanted),
+            (Some(reference), None) => descriptor.references().any(|found| found == reference),
             // Below, by digest.
             (Some(_), Some(_)) => false,
         };
-        // What a name does not choose is not looked into, only listed.
+        // Images that the name does not choose are only listed.
         let look = chosen || choice.digest.is_some();
         let candidate = Candidate { name, descriptor: descriptor.clone(), chosen };
-        if look { flatten(shelf, candidate, choice, 0, &mut all)? } else { all.push(candidate) }
+        if look { flatten(parts, candidate, choice, 0, &mut all)? } else { all.push(candidate) }
     }
-    // What does not say its platform may fit; its config tells.
+    // A descriptor without a platform may fit; its config decides.
     let fit = |one: &Candidate| match &one.descriptor.platform {
         Some(platform) => choice.platform.fit(platform),
         None => Some(0),
@@ -107,14 +107,14 @@ fn from_index(shelf: &OciBlobs, choice: &ImageChoice<'_>) -> Result<OciImage, Oc
     let mut fitting: Vec<_> = chosen.iter().filter(|one| fit(one).is_some() && fit(one) == best).collect();
     fitting.dedup_by(|a, b| a.descriptor.digest == b.descriptor.digest);
     match fitting.as_slice() {
-        [one] => from_manifest(shelf, &one.descriptor, &choice.platform),
+        [one] => from_manifest(parts, &one.descriptor, &choice.platform),
         [] => {
             let found = if chosen.is_empty() {
                 all.iter().map(shown).collect()
             } else {
                 chosen.into_iter().map(shown).collect()
             };
-            Err(OciError::NoneFits { wanted: choice.to_string(), found })
+            Err(OciError::NoneFits { requested: choice.to_string(), found })
         }
         several => Err(OciError::Several { found: several.iter().map(|one| shown(one)).collect() }),
     }
@@ -127,7 +127,7 @@ fn shown(Candidate { name, descriptor, .. }: &Candidate) -> String {
 
 /// The manifests that a descriptor leads to, through indexes.
 fn flatten(
-    shelf: &OciBlobs,
+    parts: &OciBlobs,
     mut candidate: Candidate,
     choice: &ImageChoice<'_>,
     depth: usize,
@@ -141,22 +141,22 @@ fn flatten(
     if depth == DEPTH_MAX {
         return Err(OciError::TooDeep { max: DEPTH_MAX });
     }
-    let (document, bytes) = checked(shelf, &candidate.descriptor, "the index")?;
+    let (document, bytes) = checked(parts, &candidate.descriptor, "the index")?;
     let index: OciIndex = parse(&document, &bytes)?;
     index.manifests.into_iter().try_for_each(|descriptor| {
         let below = Candidate { name: candidate.name.clone(), descriptor, chosen: candidate.chosen };
-        flatten(shelf, below, choice, depth + 1, found)
+        flatten(parts, below, choice, depth + 1, found)
     })
 }
 
 fn from_manifest(
-    shelf: &OciBlobs,
+    parts: &OciBlobs,
     descriptor: &OciDescriptor,
     platform: &PlatformRequest,
 ) -> Result<OciImage, OciError> {
-    let (name, bytes) = checked(shelf, descriptor, "the manifest")?;
+    let (name, bytes) = checked(parts, descriptor, "the manifest")?;
     let manifest: OciManifest = parse(&name, &bytes)?;
-    let (name, text) = checked(shelf, &manifest.config, "the config")?;
+    let (name, text) = checked(parts, &manifest.config, "the config")?;
     let diff_ids = diff_ids(&name, &text, platform, manifest.layers.len())?;
     let size = bytes.len() as u64 + text.len() as u64;
     let config = parse(&name, &text)?;
@@ -174,13 +174,13 @@ fn from_manifest(
     Ok(OciImage { digest: descriptor.digest()?, size, config, layers })
 }
 
-fn from_saved(shelf: &OciBlobs, choice: &ImageChoice<'_>) -> Result<OciImage, OciError> {
-    let all: Vec<Saved> = parse("manifest.json", &shelf.document("manifest.json", DOCUMENT_MAX)?)?;
+fn from_saved(parts: &OciBlobs, choice: &ImageChoice<'_>) -> Result<OciImage, OciError> {
+    let all: Vec<Saved> = parse("manifest.json", &parts.document("manifest.json", DOCUMENT_MAX)?)?;
     let tagged = |saved: &&Saved| match (choice.reference, choice.digest) {
         (None, _) => true,
         // The config's digest is what `docker images` calls the id.
         (Some(_), Some(digest)) => config_digest(saved) == digest.strip_prefix("sha256:"),
-        (Some(wanted), None) => saved.repo_tags.iter().flatten().any(|tag| tag == wanted),
+        (Some(reference), None) => saved.repo_tags.iter().flatten().any(|tag| tag == reference),
     };
     let shown =
         |saved: &Saved| format!("`{}`", saved.repo_tags.iter().flatten().next().unwrap_or(&saved.config));
@@ -189,11 +189,11 @@ fn from_saved(shelf: &OciBlobs, choice: &ImageChoice<'_>) -> Result<OciImage, Oc
         [one] => *one,
         [] => {
             let found = all.iter().map(shown).collect();
-            return Err(OciError::NoneFits { wanted: choice.to_string(), found });
+            return Err(OciError::NoneFits { requested: choice.to_string(), found });
         }
         several => return Err(OciError::Several { found: several.iter().map(|one| shown(one)).collect() }),
     };
-    let text = shelf.document(&saved.config, DOCUMENT_MAX)?;
+    let text = parts.document(&saved.config, DOCUMENT_MAX)?;
     let digest = Digest::of(&text);
     if let Some(Ok(expected)) = config_digest(saved).map(str::parse::<Digest>)
         && expected != digest
@@ -228,7 +228,7 @@ fn diff_ids(
 ) -> Result<Vec<Digest>, OciError> {
     let config: OciConfig = parse(name, text)?;
     if platform.fit(&config.platform).is_none() {
-        return Err(OciError::Platform { wanted: platform.to_string(), found: config.platform.text() });
+        return Err(OciError::Platform { requested: platform.to_string(), found: config.platform.text() });
     }
     let diff_ids = config.rootfs.diff_ids;
     if diff_ids.len() != layers {
@@ -263,9 +263,9 @@ fn blob_name(descriptor: &OciDescriptor) -> Result<String, OciError> {
 }
 
 /// A document by its descriptor, its size and digest checked, and its name.
-fn checked(shelf: &OciBlobs, descriptor: &OciDescriptor, what: &str) -> Result<(String, Vec<u8>), OciError> {
+fn checked(parts: &OciBlobs, descriptor: &OciDescriptor, what: &str) -> Result<(String, Vec<u8>), OciError> {
     let name = blob_name(descriptor)?;
-    let bytes = shelf.document(&name, DOCUMENT_MAX)?;
+    let bytes = parts.document(&name, DOCUMENT_MAX)?;
     let (expected, actual) = (descriptor.size, bytes.len() as u64);
     if expected != actual {
         return Err(OciError::Size { what: what.to_owned(), expected, actual });

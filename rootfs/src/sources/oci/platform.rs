@@ -7,7 +7,7 @@ use std::fmt;
 use super::OciError;
 use super::model::Platform;
 
-/// A platform that an image is wanted for.
+/// The requested platform of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PlatformRequest {
     os: String,
@@ -42,7 +42,7 @@ impl PlatformRequest {
         Ok(Self { os, architecture, level, text: text.to_owned() })
     }
 
-    /// How well a platform fits: its level, if a machine of the wanted platform runs it.
+    /// The rank of a platform: its level, if a machine of the requested platform runs it.
     pub(super) fn fit(&self, found: &Platform) -> Option<u32> {
         if (&found.os, &found.architecture) != (&self.os, &self.architecture) {
             return None;
@@ -69,7 +69,7 @@ fn level(architecture: &str, variant: Option<&str>) -> Option<u32> {
     }
 }
 
-/// What images call an architecture.
+/// The name of an architecture in images.
 fn oci_name(architecture: &str) -> &str {
     match architecture {
         "x86_64" | "x86-64" | "x64" => "amd64",
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_platform_is_answered_with_one() {
+    fn malformed_platforms_are_answered_with_a_suggestion() {
         for (text, hint) in [
             ("amd64", Some("linux/amd64")),
             ("x86_64", Some("linux/amd64")),

@@ -2,7 +2,7 @@
 //! long form) to the value of the attribute `system.posix_acl_*` as the kernel gives it
 //! (`include/uapi/linux/posix_acl_xattr.h`, version 2).
 
-use crate::sources::fault::EntryFault;
+use crate::sources::entry_error::EntryError;
 
 const USER_OBJ: u16 = 1;
 const USER: u16 = 2;
@@ -13,13 +13,13 @@ const OTHER: u16 = 32;
 const NO_ID: u32 = u32::MAX;
 
 /// Parses a list and gives the attribute's value; entries come out in the kernel's order.
-pub(super) fn parse(text: &[u8]) -> Result<Box<[u8]>, EntryFault> {
+pub(super) fn parse(text: &[u8]) -> Result<Box<[u8]>, EntryError> {
     let mut entries = Vec::new();
     for entry in text.split(|byte| *byte == b',' || *byte == b'\n') {
         // getfacl adds the effective rights as a comment.
         let entry = entry.split(|byte| *byte == b'#').next().unwrap_or(entry).trim_ascii();
         if !entry.is_empty() {
-            entries.push(one(entry).ok_or_else(|| EntryFault::Acl { entry: entry.to_vec() })?);
+            entries.push(one(entry).ok_or_else(|| EntryError::Acl { entry: entry.to_vec() })?);
         }
     }
     entries.sort_unstable_by_key(|(tag, _, id)| (*tag, *id));
@@ -32,7 +32,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Box<[u8]>, EntryFault> {
     Ok(value.into())
 }
 
-/// `[default:]tag:qualifier:perms[:id]`; libarchive puts the number last, GNU tar in the qualifier's place.
+/// `[default:]tag:qualifier:perms[:id]`; libarchive puts the number last, GNU tar as the qualifier.
 fn one(entry: &[u8]) -> Option<(u16, u16, u32)> {
     let entry = entry.strip_prefix(b"default:").or_else(|| entry.strip_prefix(b"d:")).unwrap_or(entry);
     let mut parts = entry.split(|byte| *byte == b':').map(<[u8]>::trim_ascii);
@@ -82,8 +82,8 @@ fn rights(text: &[u8]) -> Option<u16> {
     })
 }
 
-/// What a list of access makes of a node: its permission bits as the kernel sets them from the list, and whether
-/// the list says no more than those bits, so that the kernel would not keep it.
+/// The effect of an access list on a node: its permission bits as the kernel sets them from the list, and whether
+/// the list is equivalent to those bits, so that the kernel would not store it.
 pub(super) fn equivalent_mode(value: &[u8], mode: u16) -> Option<(u16, bool)> {
     let (version, entries) = value.split_first_chunk::<4>()?;
     if u32::from_le_bytes(*version) != 2 || !entries.len().is_multiple_of(8) {
@@ -114,10 +114,10 @@ pub(super) fn equivalent_mode(value: &[u8], mode: u16) -> Option<(u16, bool)> {
 /// it they are the rights of the owning group, which may be fewer.
 pub(in crate::sources) fn mode_without(value: &[u8], mode: u16) -> u16 {
     let entries = value.get(4..).unwrap_or_default().chunks_exact(8);
-    let perm = |wanted: u16| {
+    let perm = |tag: u16| {
         let mut entries = entries.clone();
         entries.find_map(|entry| match entry {
-            [a, b, low, high, ..] if u16::from_le_bytes([*a, *b]) == wanted => {
+            [a, b, low, high, ..] if u16::from_le_bytes([*a, *b]) == tag => {
                 Some(u16::from_le_bytes([*low, *high]) & 7)
             }
             _ => None,
@@ -168,7 +168,7 @@ mod tests {
             "user:1:rwx:2:3",
             "user:4294967295:r",
         ] {
-            assert_eq!(parse(wrong.as_bytes()), Err(EntryFault::Acl { entry: wrong.into() }), "{wrong}");
+            assert_eq!(parse(wrong.as_bytes()), Err(EntryError::Acl { entry: wrong.into() }), "{wrong}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The entries of an archive, one after the other, with what extended headers and long names say applied. Knows
-//! nothing of the tree that they make.
+//! The entries of an archive, one after the other, with extended headers and long names applied. Independent
+//! of the tree that they make.
 
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, SYMLINK_MAX};
@@ -10,22 +10,22 @@ use super::pax::{Extended, RecordScope};
 use super::sparse;
 use super::window::{ArchiveWindow, BLOCK};
 use super::{ArchiveLocation, End, TarError};
-use crate::sources::fault::EntryFault;
+use crate::sources::entry_error::EntryError;
 use crate::sources::names::clean;
 use crate::sources::warning::Tally;
 
-/// Most bytes of an extended header: 60 attributes of the largest size, or a map of 200,000 stretches.
+/// Most bytes of an extended header: 60 attributes of the largest size, or a map of 200,000 ranges.
 const EXTENDED_MAX: u64 = 4 << 20;
 
-/// Headers between two looks at whether to stop.
-const LOOK: u32 = 1024;
+/// Headers between two checks for an interruption.
+const INTERRUPT_INTERVAL: u32 = 1024;
 
-/// Bytes looked at together after the end marker.
+/// Bytes checked at a time after the end marker.
 const TAIL: u64 = 64 << 10;
 
-/// What an entry says to do with its path.
+/// The action of an entry on its path.
 pub(super) enum EntryAction {
-    /// Plant this.
+    /// Insert this node.
     Node(Node),
     /// Give this node one more name.
     Link(Vec<u8>),
@@ -35,7 +35,7 @@ pub(super) enum EntryAction {
 pub(super) struct Entries<'a> {
     archive: &'a dyn ReadAt,
     window: ArchiveWindow<'a>,
-    place: ArchiveLocation,
+    location: ArchiveLocation,
     end: End,
     at: u64,
     start: u64,
@@ -45,19 +45,19 @@ pub(super) struct Entries<'a> {
     next: Option<Box<Extended>>,
     /// Type flags of the headers that `next` was made from.
     pending: Vec<u8>,
-    looks: u32,
+    headers: u32,
     tally: Tally,
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(archive: &'a dyn ReadAt, place: ArchiveLocation, end: End) -> Self {
+    pub(super) fn new(archive: &'a dyn ReadAt, location: ArchiveLocation, end: End) -> Self {
         let window = ArchiveWindow::new(archive);
         let (raw, path, pending) = (Vec::new(), Vec::new(), Vec::new());
         let (global, next, tally) = (None, None, Tally::default());
         Self {
             archive,
             window,
-            place,
+            location,
             end,
             at: 0,
             start: 0,
@@ -66,12 +66,12 @@ impl<'a> Entries<'a> {
             global,
             next,
             pending,
-            looks: 0,
+            headers: 0,
             tally,
         }
     }
 
-    /// What was remarkable about the entries so far.
+    /// Warnings about the entries so far.
     pub(super) fn take_tally(&mut self) -> Tally {
         std::mem::take(&mut self.tally)
     }
@@ -95,16 +95,16 @@ impl<'a> Entries<'a> {
         self.archive
     }
 
-    pub(super) fn place(&self) -> ArchiveLocation {
-        self.place
+    pub(super) fn location(&self) -> ArchiveLocation {
+        self.location
     }
 
     /// The next entry; `None` at the end.
     pub(super) fn next(&mut self, monitor: Monitor<'_>) -> Result<Option<EntryAction>, TarError> {
         self.start = self.at;
         loop {
-            self.looks = self.looks.wrapping_add(1);
-            if self.looks.is_multiple_of(LOOK) && monitor.cancel.is_cancelled() {
+            self.headers = self.headers.wrapping_add(1);
+            if self.headers.is_multiple_of(INTERRUPT_INTERVAL) && monitor.cancel.is_cancelled() {
                 return Err(TarError::Interrupted);
             }
             let at = self.at;
@@ -113,7 +113,7 @@ impl<'a> Entries<'a> {
                 return self.closes().map(|()| None);
             }
             let block = *block;
-            let header = TarHeader::new(&block).map_err(|fault| TarError::unnamed(at, fault))?;
+            let header = TarHeader::new(&block).map_err(|error| TarError::unnamed(at, error))?;
             match header.typeflag() {
                 flag @ (b'x' | b'X' | b'g' | b'L' | b'K') => self.extend(header, flag)?,
                 // A label of the whole archive; it makes no file.
@@ -129,10 +129,10 @@ impl<'a> Entries<'a> {
         if !self.pending.is_empty() {
             return Err(TarError::unnamed(self.start, self.dangling("the end of the archive")));
         }
-        if self.end == End::Vouched && self.at == end {
+        if self.end == End::Unmarked && self.at == end {
             return Ok(());
         }
-        Err(TarError::unnamed(self.at, EntryFault::NoEnd { end }))
+        Err(TarError::unnamed(self.at, EntryError::NoEnd { end }))
     }
 
     /// A block of zeros closes the archive: only zeros may follow, or readers disagree about what is in it.
@@ -147,28 +147,28 @@ impl<'a> Entries<'a> {
             let tail = self.window.bytes(at, len, "the end")?;
             if let Some(next) = tail.iter().position(|byte| *byte != 0) {
                 let next = at.saturating_add(next as u64);
-                return Err(TarError::unnamed(closed, EntryFault::AfterEnd { next }));
+                return Err(TarError::unnamed(closed, EntryError::AfterEnd { next }));
             }
             at = at.saturating_add(len);
         }
         Ok(())
     }
 
-    fn dangling(&self, found: &'static str) -> EntryFault {
+    fn dangling(&self, found: &'static str) -> EntryError {
         let what = match self.pending.last() {
             Some(b'L' | b'K') => "a long name",
             _ => "an extended header",
         };
-        EntryFault::Dangling { what, found }
+        EntryError::Dangling { what, found }
     }
 
     /// Moves on to the header after `size` bytes of content, which must be there.
-    fn step(&mut self, size: u64, what: &'static str) -> Result<u64, EntryFault> {
+    fn step(&mut self, size: u64, what: &'static str) -> Result<u64, EntryError> {
         let body = self.at.saturating_add(BLOCK as u64);
         let need = body.saturating_add(size);
         let end = self.window.size();
         if need > end {
-            return Err(EntryFault::Truncated { what, need, end });
+            return Err(EntryError::Truncated { what, need, end });
         }
         self.at = need.next_multiple_of(BLOCK as u64);
         Ok(body)
@@ -176,15 +176,15 @@ impl<'a> Entries<'a> {
 
     fn skip(&mut self, header: TarHeader<'_>) -> Result<(), TarError> {
         let at = self.at;
-        let size = header.size().map_err(|fault| TarError::unnamed(at, fault))?;
-        self.step(size, "the label").map_err(|fault| TarError::unnamed(at, fault))?;
+        let size = header.size().map_err(|error| TarError::unnamed(at, error))?;
+        self.step(size, "the label").map_err(|error| TarError::unnamed(at, error))?;
         Ok(())
     }
 
     /// Takes in an extended header or a long name.
     fn extend(&mut self, header: TarHeader<'_>, flag: u8) -> Result<(), TarError> {
         let at = self.at;
-        let unnamed = |fault| TarError::unnamed(at, fault);
+        let unnamed = |error| TarError::unnamed(at, error);
         if flag == b'g' && !self.pending.is_empty() {
             return Err(unnamed(self.dangling("a global extended header")));
         }
@@ -194,7 +194,7 @@ impl<'a> Entries<'a> {
         let size = header.size().map_err(unnamed)?;
         if size > EXTENDED_MAX {
             let what = "an extended header";
-            return Err(unnamed(EntryFault::TooLong { what, size, max: EXTENDED_MAX }));
+            return Err(unnamed(EntryError::TooLong { what, size, max: EXTENDED_MAX }));
         }
         let body = self.step(size, "the extended header").map_err(unnamed)?;
         let records = self.window.bytes(body, size, "the extended header")?;
@@ -208,7 +208,7 @@ impl<'a> Entries<'a> {
         match flag {
             b'L' if next.path.is_none() => next.path = Some(long_name(&records)),
             b'K' if next.link.is_none() => next.link = Some(long_name(&records)),
-            // A long name after a PAX header that says the same thing better.
+            // A long name after a PAX header, which takes precedence.
             b'L' | b'K' => {}
             _ => next.read(&records, RecordScope::Entry).map_err(unnamed)?,
         }
@@ -238,7 +238,7 @@ impl<'a> Entries<'a> {
         mut extended: Option<Box<Extended>>,
     ) -> Result<EntryAction, TarError> {
         let start = self.start;
-        let unnamed = |fault| TarError::unnamed(start, fault);
+        let unnamed = |error| TarError::unnamed(start, error);
         // The root itself has no other name.
         if clean(&self.raw, &mut self.path).map_err(unnamed)? && !self.path.is_empty() {
             self.tally.absolute(&self.raw);
@@ -252,7 +252,7 @@ impl<'a> Entries<'a> {
         if let Some(extended) = &mut extended {
             extended.apply(&mut meta, &mut self.tally).map_err(unnamed)?;
         }
-        // Version 7 knows no directories; a slash at the end says it.
+        // Version 7 has no type for directories: a trailing slash marks one.
         let flag = if matches!(flag, b'0' | 0) && self.raw.ends_with(b"/") { b'5' } else { flag };
         let kind = match flag {
             b'0' | 0 | b'7' | b'S' => NodeKind::File(self.content(header, flag, size, extended)?),
@@ -267,7 +267,7 @@ impl<'a> Entries<'a> {
             }
         };
         if matches!(kind, NodeKind::Symlink(_)) {
-            // Linux knows no other mode of a symlink, whatever the archive says.
+            // Linux has no other mode of a symlink, whatever the archive contains.
             meta.mode = 0o777;
         }
         Ok(EntryAction::Node(Node { meta, kind }))
@@ -282,20 +282,20 @@ impl<'a> Entries<'a> {
         extended: Option<Box<Extended>>,
     ) -> Result<Content, TarError> {
         let start = self.start;
-        let unnamed = |fault| TarError::unnamed(start, fault);
+        let unnamed = |error| TarError::unnamed(start, error);
         if flag == b'S' {
             return self.old_sparse(header, size);
         }
         let body = self.step(size, "the content").map_err(unnamed)?;
-        let at = self.place.at.saturating_add(body);
-        let source = self.place.source;
+        let at = self.location.at.saturating_add(body);
+        let source = self.location.source;
         match extended.map(|extended| extended.sparse).filter(sparse::Records::is_sparse) {
             Some(records) => {
-                let missing = EntryFault::Sparse { what: "length is missing", value: 0, other: size };
+                let missing = EntryError::Sparse { what: "length is missing", value: 0, other: size };
                 let len = records.size.ok_or(missing).map_err(unnamed)?;
                 let (map, taken) = records.map(&mut self.window, body, size)?;
                 let stored =
-                    size.checked_sub(taken).ok_or(EntryFault::SparseText { at: 0 }).map_err(unnamed)?;
+                    size.checked_sub(taken).ok_or(EntryError::SparseText { at: 0 }).map_err(unnamed)?;
                 sparse::content(&map, len, stored, source, at.saturating_add(taken)).map_err(unnamed)
             }
             None if size == 0 => Ok(Content::empty()),
@@ -303,25 +303,25 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// A sparse file of the old GNU format: four places of the map in the header, more in blocks that follow.
+    /// A sparse file of the old GNU format: four entries of the map in the header, more in blocks that follow.
     fn old_sparse(&mut self, header: TarHeader<'_>, stored: u64) -> Result<Content, TarError> {
         let start = self.start;
-        let unnamed = |fault| TarError::unnamed(start, fault);
+        let unnamed = |error| TarError::unnamed(start, error);
         let mut map = Vec::new();
-        sparse::places(header.sparse_map(), &mut map).map_err(unnamed)?;
+        sparse::parse_map(header.sparse_map(), &mut map).map_err(unnamed)?;
         let len = header.sparse_size().map_err(unnamed)?;
         let mut more = header.sparse_goes_on();
         while more {
             let at = self.at.saturating_add(BLOCK as u64);
             let block = self.window.bytes(at, BLOCK as u64, "the sparse map")?;
-            let (places, flag) = block.split_at_checked(504).unwrap_or((&block, &[]));
-            sparse::places(places, &mut map).map_err(unnamed)?;
+            let (map_part, flag) = block.split_at_checked(504).unwrap_or((&block, &[]));
+            sparse::parse_map(map_part, &mut map).map_err(unnamed)?;
             more = flag.first().is_some_and(|flag| *flag != 0);
             self.at = at;
         }
         let body = self.step(stored, "the content").map_err(unnamed)?;
-        let at = self.place.at.saturating_add(body);
-        sparse::content(&map, len, stored, self.place.source, at).map_err(unnamed)
+        let at = self.location.at.saturating_add(body);
+        sparse::content(&map, len, stored, self.location.source, at).map_err(unnamed)
     }
 }
 
@@ -337,7 +337,7 @@ fn bodiless(
     size: u64,
     link: Option<&[u8]>,
     tally: &mut Tally,
-) -> Result<Nothing, EntryFault> {
+) -> Result<Nothing, EntryError> {
     let target = || link.unwrap_or(header.link()).to_vec();
     let (kind, nothing) = match flag {
         b'1' => {
@@ -345,17 +345,17 @@ fn bodiless(
             match clean(&target, &mut path) {
                 Ok(true) => tally.absolute(&target),
                 Ok(false) => {}
-                Err(_) => return Err(EntryFault::LinkOut { target }),
+                Err(_) => return Err(EntryError::LinkOut { target }),
             }
             ("hard link", Nothing::Link(path))
         }
         b'2' => {
             let target = target();
             if target.is_empty() || target.len() > SYMLINK_MAX {
-                return Err(EntryFault::Target { len: target.len() });
+                return Err(EntryError::Target { len: target.len() });
             }
             if target.contains(&0) {
-                return Err(EntryFault::Nul);
+                return Err(EntryError::Nul);
             }
             ("symlink", Nothing::Kind(NodeKind::Symlink(target.into())))
         }
@@ -368,15 +368,15 @@ fn bodiless(
         }
         b'5' => ("dir", Nothing::Kind(NodeKind::dir())),
         b'6' => ("fifo", Nothing::Kind(NodeKind::Fifo)),
-        typeflag => return Err(EntryFault::Type { typeflag }),
+        typeflag => return Err(EntryError::Type { typeflag }),
     };
     if size != 0 {
-        return Err(EntryFault::SizeOfNothing { kind, size });
+        return Err(EntryError::SizeOfNothing { kind, size });
     }
     Ok(nothing)
 }
 
-fn metadata(header: TarHeader<'_>) -> Result<Meta, EntryFault> {
+fn metadata(header: TarHeader<'_>) -> Result<Meta, EntryError> {
     Ok(Meta {
         mode: header.mode()?,
         uid: header.uid()?,

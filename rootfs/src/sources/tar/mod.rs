@@ -1,7 +1,7 @@
-//! Tar archives, indexed in place: names, metadata and where the contents lie, without reading a content.
+//! Tar archives, indexed in place: names, metadata and the locations of contents, without reading a content.
 //! POSIX.1-2017 *pax* (ustar and extended headers), the formats of GNU tar, and version 7.
 //!
-//! Where readers disagree about an archive it is refused, so that nobody else sees another tree in it: a size on an
+//! An archive that readers interpret differently is refused, so that every reader sees the same tree in it: a size on an
 //! entry without content, bytes after the end, a name given twice with different meaning (`tar -r` writes those;
 //! directories may come again, and the later one counts), names that hold `..`, names through symlinks. A hard link
 //! may come before the file that it names. A leading `/` is stripped from names and targets of hard links, as every
@@ -28,12 +28,12 @@ use self::entries::{Entries, EntryAction};
 use self::header::TarHeader;
 pub(super) use self::layer::layer;
 use self::window::BLOCK;
-use super::fault::EntryFault;
-use super::indexed::{Again, Indexed, Inserter, PlantError};
+use super::entry_error::EntryError;
+use super::indexed::{Indexed, InsertError, Inserter, OnDuplicate};
 use super::same::{InArchive, same_bytes};
 use amiforge_progress::Monitor;
 
-/// Where in which source an archive lies, for the slices that point into it.
+/// Location of an archive in a source, for the slices that point into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArchiveLocation {
     /// The source.
@@ -47,8 +47,8 @@ pub struct ArchiveLocation {
 pub enum End {
     /// A block of zeros must close it.
     Marked,
-    /// It may just stop between entries: its digest vouches for it.
-    Vouched,
+    /// It may end between entries without one: its digest proves that it is complete.
+    Unmarked,
 }
 
 /// Why an archive was refused.
@@ -58,46 +58,46 @@ pub enum TarError {
     /// It cannot be read.
     #[error("reading the archive at byte {at}")]
     Read {
-        /// Where.
+        /// Offset in bytes.
         at: u64,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
-    /// An entry is at fault.
+    /// An error of an entry.
     #[error("reading the entry `{}` at byte {at}", Printable(path))]
     Entry {
         /// Its name as the archive gives it.
         path: Vec<u8>,
         /// Byte of the archive at which it begins.
         at: u64,
-        /// What is wrong.
+        /// The cause.
         #[source]
-        fault: Box<EntryFault>,
+        error: Box<EntryError>,
     },
-    /// Something without a name is at fault.
+    /// An error of a header without a name.
     #[error("reading the header at byte {at}")]
     Header {
         /// Byte of the archive.
         at: u64,
-        /// What is wrong.
+        /// The cause.
         #[source]
-        fault: Box<EntryFault>,
+        error: Box<EntryError>,
     },
-    /// The user asked to stop.
+    /// Interrupted by the user.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl TarError {
-    fn unnamed(at: u64, fault: EntryFault) -> Self {
-        Self::Header { at, fault: Box::new(fault) }
+    fn unnamed(at: u64, error: EntryError) -> Self {
+        Self::Header { at, error: Box::new(error) }
     }
 
     /// Puts the entry's name where only the byte was known.
     fn named(self, raw: &[u8], start: u64) -> Self {
         match self {
-            Self::Header { fault, .. } => Self::Entry { path: raw.to_vec(), at: start, fault },
+            Self::Header { error, .. } => Self::Entry { path: raw.to_vec(), at: start, error },
             other => other,
         }
     }
@@ -114,39 +114,39 @@ pub fn is_tar(block: &[u8; BLOCK]) -> bool {
 /// The entry and byte at which it breaks a rule.
 pub fn index(
     archive: &dyn ReadAt,
-    place: ArchiveLocation,
+    location: ArchiveLocation,
     monitor: Monitor<'_>,
 ) -> Result<Indexed, TarError> {
-    let mut planting = Inserter::new(Again::Refuse);
-    let mut entries = Entries::new(archive, place, End::Marked);
+    let mut inserter = Inserter::new(OnDuplicate::Refuse);
+    let mut entries = Entries::new(archive, location, End::Marked);
     while let Some(item) = entries.next(monitor)? {
-        plant(&mut planting, &entries, item)?;
+        insert(&mut inserter, &entries, item)?;
     }
-    planting.finish_links().map_err(|(path, at, fault)| TarError::Entry {
+    inserter.finish_links().map_err(|(path, at, error)| TarError::Entry {
         path,
         at,
-        fault: Box::new(fault),
+        error: Box::new(error),
     })?;
-    Ok(Indexed { warnings: entries.take_tally().warnings(), ..planting.finish() })
+    Ok(Indexed { warnings: entries.take_tally().warnings(), ..inserter.finish() })
 }
 
-/// What an entry of an archive is, for those who plant it themselves.
+/// An entry of an archive, for callers that build their own tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TarEntry {
+pub enum TarEntry {
     /// A node.
     Node(Node),
     /// One more name of the node at this path of the archive.
     Link(Vec<u8>),
 }
 
-/// Goes through an archive in its own order; `take` is told of each entry's clean path.
-pub(crate) fn visit(
+/// Visits the entries of an archive in its order; `take` gets each entry with its clean path.
+pub fn visit(
     archive: &dyn ReadAt,
-    place: ArchiveLocation,
+    location: ArchiveLocation,
     monitor: Monitor<'_>,
     take: &mut dyn FnMut(&[u8], TarEntry),
 ) -> Result<(), TarError> {
-    let mut entries = Entries::new(archive, place, End::Marked);
+    let mut entries = Entries::new(archive, location, End::Marked);
     while let Some(item) = entries.next(monitor)? {
         let entry = match item {
             EntryAction::Node(node) => TarEntry::Node(node),
@@ -157,20 +157,19 @@ pub(crate) fn visit(
     Ok(())
 }
 
-/// Plants one entry of a plain archive.
-fn plant(planting: &mut Inserter, entries: &Entries<'_>, item: EntryAction) -> Result<(), TarError> {
+/// Inserts one entry of a plain archive.
+fn insert(inserter: &mut Inserter, entries: &Entries<'_>, item: EntryAction) -> Result<(), TarError> {
     let at = entries.start();
-    let (archive, place) = (entries.archive(), entries.place());
-    let planted = match item {
-        EntryAction::Node(node) => {
-            planting.plant(entries.path(), node, at, &|a, b| same_bytes(a, b, &InArchive { archive, place }))
-        }
-        EntryAction::Link(target) => planting.link(entries.path(), &target, at).map_err(PlantError::Fault),
+    let (archive, location) = (entries.archive(), entries.location());
+    let inserted = match item {
+        EntryAction::Node(node) => inserter
+            .insert(entries.path(), node, at, &|a, b| same_bytes(a, b, &InArchive { archive, location })),
+        EntryAction::Link(target) => inserter.link(entries.path(), &target, at).map_err(InsertError::Entry),
     };
-    planted.map_err(|error| match error {
-        PlantError::Fault(fault) => {
-            TarError::Entry { path: entries.raw().to_vec(), at, fault: Box::new(fault) }
+    inserted.map_err(|error| match error {
+        InsertError::Entry(error) => {
+            TarError::Entry { path: entries.raw().to_vec(), at, error: Box::new(error) }
         }
-        PlantError::Compare(source) => TarError::Read { at, source },
+        InsertError::Compare(source) => TarError::Read { at, source },
     })
 }

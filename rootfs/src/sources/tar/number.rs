@@ -3,27 +3,27 @@
 
 use amiforge_formats::time::Time;
 
-use crate::sources::fault::EntryFault;
+use crate::sources::entry_error::EntryError;
 
 /// A number field of a header. Blank fields are zero, as every reader takes them.
-pub(super) fn field(name: &'static str, bytes: &[u8]) -> Result<i128, EntryFault> {
+pub(super) fn field(name: &'static str, bytes: &[u8]) -> Result<i128, EntryError> {
     match bytes.first() {
         Some(first) if first & 0x80 != 0 => Ok(base256(bytes)),
-        _ => octal(bytes).ok_or_else(|| EntryFault::NotANumber { field: name, bytes: bytes.to_vec() }),
+        _ => octal(bytes).ok_or_else(|| EntryError::NotANumber { field: name, bytes: bytes.to_vec() }),
     }
 }
 
-/// A number field that must lie in `min..=max`.
-pub(super) fn bounded(name: &'static str, bytes: &[u8], min: i128, max: i128) -> Result<i128, EntryFault> {
+/// A number field that must be in `min..=max`.
+pub(super) fn bounded(name: &'static str, bytes: &[u8], min: i128, max: i128) -> Result<i128, EntryError> {
     within(name, field(name, bytes)?, min, max)
 }
 
 /// Checks a number that was read elsewhere.
-pub(super) fn within(field: &'static str, value: i128, min: i128, max: i128) -> Result<i128, EntryFault> {
+pub(super) fn within(field: &'static str, value: i128, min: i128, max: i128) -> Result<i128, EntryError> {
     if (min..=max).contains(&value) {
         Ok(value)
     } else {
-        Err(EntryFault::OutOfRange { field, value, min, max })
+        Err(EntryError::OutOfRange { field, value, min, max })
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
         }
         assert_eq!(
             bounded("gid", b"\x80\0\0\x01\0\0\0\0", 0, i128::from(u32::MAX)),
-            Err(EntryFault::OutOfRange { field: "gid", value: 1 << 32, min: 0, max: i128::from(u32::MAX) })
+            Err(EntryError::OutOfRange { field: "gid", value: 1 << 32, min: 0, max: i128::from(u32::MAX) })
         );
     }
 

@@ -1,6 +1,6 @@
 //! Extended headers: records `length key=value` (POSIX.1-2017 *pax*, *pax Extended Header*), with the keys of GNU
-//! tar (`GNU.sparse.*`), star (`SCHILY.*`) and libarchive (`LIBARCHIVE.xattr.*`). Keys that say nothing about a
-//! file system (names of owners, access times, comments) are passed over.
+//! tar (`GNU.sparse.*`), star (`SCHILY.*`) and libarchive (`LIBARCHIVE.xattr.*`). Keys without a meaning for a
+//! file system (names of owners, access times, comments) are ignored.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use amiforge_formats::tree::{Meta, Xattrs};
 use super::acl;
 use super::number::{decimal, time, within};
 use super::sparse::Records;
-use crate::sources::fault::EntryFault;
+use crate::sources::entry_error::EntryError;
 use crate::sources::warning::{Tally, is_linux_attribute};
 
 const XATTR_NAME_MAX: usize = 255;
@@ -18,7 +18,7 @@ const XATTR_VALUE_MAX: usize = 65_536;
 const ACL_ACCESS: &[u8] = b"system.posix_acl_access";
 const ACL_DEFAULT: &[u8] = b"system.posix_acl_default";
 
-/// Whom the records describe.
+/// Which entries the records describe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RecordScope {
     /// The next entry.
@@ -27,14 +27,14 @@ pub(super) enum RecordScope {
     Archive,
 }
 
-/// Whose records attributes come in.
+/// The writer whose records have the attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AttributeStyle {
     Star,
     Libarchive,
 }
 
-/// What extended headers and GNU long names say about the next entry; an empty field leaves it to the header.
+/// The values of extended headers and GNU long names for the next entry; an empty field leaves it to the header.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Extended {
     pub(super) path: Option<Vec<u8>>,
@@ -56,22 +56,22 @@ pub(super) struct Extended {
 
 impl Extended {
     /// Takes in the records of one extended header.
-    pub(super) fn read(&mut self, mut records: &[u8], scope: RecordScope) -> Result<(), EntryFault> {
+    pub(super) fn read(&mut self, mut records: &[u8], scope: RecordScope) -> Result<(), EntryError> {
         let mut number = 0usize;
         while !records.is_empty() {
             number = number.saturating_add(1);
-            let fault = EntryFault::PaxRecord { record: number };
-            let Some((key, value, rest)) = split(records) else { return Err(fault) };
+            let error = EntryError::PaxRecord { record: number };
+            let Some((key, value, rest)) = split(records) else { return Err(error) };
             records = rest;
             self.take(key, value, scope)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, key: &[u8], value: &[u8], scope: RecordScope) -> Result<(), EntryFault> {
+    fn take(&mut self, key: &[u8], value: &[u8], scope: RecordScope) -> Result<(), EntryError> {
         let wrong = || {
             let key = amiforge_formats::tree::Printable(key).to_string();
-            EntryFault::PaxValue { key, value: value.iter().copied().take(64).collect() }
+            EntryError::PaxValue { key, value: value.iter().copied().take(64).collect() }
         };
         let own = matches!(key, b"path" | b"linkpath" | b"size") || key.starts_with(b"GNU.sparse.");
         if own && scope == RecordScope::Archive {
@@ -102,7 +102,7 @@ impl Extended {
         Ok(())
     }
 
-    fn keep(&mut self, writer: AttributeStyle, name: &[u8], value: &[u8]) -> Result<(), EntryFault> {
+    fn keep(&mut self, writer: AttributeStyle, name: &[u8], value: &[u8]) -> Result<(), EntryError> {
         if !name.is_empty() && !is_linux_attribute(name) {
             self.foreign.insert(name.to_vec());
             return Ok(());
@@ -114,8 +114,8 @@ impl Extended {
         keep(xattrs, name, value)
     }
 
-    /// Puts what was said over what the header says.
-    pub(super) fn apply(&mut self, meta: &mut Meta, tally: &mut Tally) -> Result<(), EntryFault> {
+    /// Applies the values over those of the header.
+    pub(super) fn apply(&mut self, meta: &mut Meta, tally: &mut Tally) -> Result<(), EntryError> {
         self.foreign.iter().for_each(|name| tally.attribute(name));
         meta.uid = self.uid.unwrap_or(meta.uid);
         meta.gid = self.gid.unwrap_or(meta.gid);
@@ -127,7 +127,7 @@ impl Extended {
                 keep(&mut xattrs, name, &acl::parse(list)?)?;
             }
         }
-        // Setting a list sets the mode too, and a list that says no more than the mode is not kept.
+        // Setting a list sets the mode too, and a list that is equivalent to the mode is not stored.
         let access = xattrs.get(ACL_ACCESS).and_then(|value| acl::equivalent_mode(value, meta.mode));
         if let Some((mode, minimal)) = access {
             meta.mode = mode;
@@ -152,7 +152,7 @@ fn split(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((body.get(..equals)?, body.get(equals.checked_add(1)?..)?, rest))
 }
 
-/// An empty value takes back what a global header said, which leaves the field to the header.
+/// An empty value cancels that of a global header, which leaves the field to the header.
 #[expect(clippy::option_option, reason = "the outer one is whether the value parses")]
 fn given<T>(value: &[u8], parse: impl Fn(&[u8]) -> Option<T>) -> Option<Option<T>> {
     if value.is_empty() { Some(None) } else { parse(value).map(Some) }
@@ -163,21 +163,21 @@ fn length(value: &[u8]) -> Option<u64> {
     decimal(value).filter(|len| i64::try_from(*len).is_ok())
 }
 
-fn text(value: &[u8]) -> Result<Option<Vec<u8>>, EntryFault> {
+fn text(value: &[u8]) -> Result<Option<Vec<u8>>, EntryError> {
     if value.contains(&0) {
-        return Err(EntryFault::Nul);
+        return Err(EntryError::Nul);
     }
     Ok(Some(value.to_vec()).filter(|value| !value.is_empty()))
 }
 
-fn id(field: &'static str, value: &[u8], wrong: impl Fn() -> EntryFault) -> Result<Option<u32>, EntryFault> {
+fn id(field: &'static str, value: &[u8], wrong: impl Fn() -> EntryError) -> Result<Option<u32>, EntryError> {
     let Some(number) = given(value, decimal).ok_or_else(wrong)? else { return Ok(None) };
     let number = within(field, i128::from(number), 0, i128::from(u32::MAX))?;
     Ok(u32::try_from(number).ok())
 }
 
-fn keep(xattrs: &mut Xattrs, name: &[u8], value: &[u8]) -> Result<(), EntryFault> {
-    let over = |len, max| Err(EntryFault::Xattr { name: name.iter().copied().take(255).collect(), len, max });
+fn keep(xattrs: &mut Xattrs, name: &[u8], value: &[u8]) -> Result<(), EntryError> {
+    let over = |len, max| Err(EntryError::Xattr { name: name.iter().copied().take(255).collect(), len, max });
     if name.is_empty() || name.len() > XATTR_NAME_MAX {
         return over(name.len(), XATTR_NAME_MAX);
     }
@@ -185,7 +185,7 @@ fn keep(xattrs: &mut Xattrs, name: &[u8], value: &[u8]) -> Result<(), EntryFault
         return over(value.len(), XATTR_VALUE_MAX);
     }
     if name.contains(&0) {
-        return Err(EntryFault::Nul);
+        return Err(EntryError::Nul);
     }
     xattrs.insert(name.into(), value.into());
     Ok(())
@@ -235,7 +235,7 @@ fn base64(text: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn read(records: &[u8]) -> Result<Extended, EntryFault> {
+    fn read(records: &[u8]) -> Result<Extended, EntryError> {
         let mut extended = Extended::default();
         extended.read(records, RecordScope::Entry).map(|()| extended)
     }
@@ -278,7 +278,7 @@ mod tests {
             b"6 abb\n",
             b"999999999999999999999 a=b\n",
         ] {
-            assert_eq!(read(records).unwrap_err(), EntryFault::PaxRecord { record: 1 }, "{records:?}");
+            assert_eq!(read(records).unwrap_err(), EntryError::PaxRecord { record: 1 }, "{records:?}");
         }
     }
 }

@@ -9,12 +9,12 @@ use amiforge_formats::tree::{Content, Origin, Segment};
 use super::TarError;
 use super::number::{bounded, decimal};
 use super::window::{ArchiveWindow, BLOCK};
-use crate::sources::fault::EntryFault;
+use crate::sources::entry_error::EntryError;
 
-/// A stretch with bytes: offset in the file, length.
+/// A range with data: offset in the file, length.
 pub(super) type SparseRange = (u64, u64);
 
-/// What `GNU.sparse.*` records said.
+/// The values of `GNU.sparse.*` records.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Records {
     pub(super) name: Option<Vec<u8>>,
@@ -27,9 +27,9 @@ pub(super) struct Records {
 
 impl Records {
     /// Takes one record, `GNU.sparse.` cut off; `None` when its value makes no sense, an error when the name does not.
-    pub(super) fn take(&mut self, key: &[u8], value: &[u8]) -> Option<Result<(), EntryFault>> {
+    pub(super) fn take(&mut self, key: &[u8], value: &[u8]) -> Option<Result<(), EntryError>> {
         match key {
-            b"name" if value.contains(&0) => return Some(Err(EntryFault::Nul)),
+            b"name" if value.contains(&0) => return Some(Err(EntryError::Nul)),
             b"name" => self.name = Some(value.to_vec()),
             b"size" | b"realsize" => self.size = Some(decimal(value).filter(|n| i64::try_from(*n).is_ok())?),
             b"major" => self.major = Some(decimal(value)?),
@@ -66,13 +66,13 @@ impl Records {
             (major, minor) => {
                 let value = format!("{major}.{minor}").into_bytes();
                 let key = "GNU.sparse.major.minor".to_owned();
-                Err(TarError::unnamed(at, EntryFault::PaxValue { key, value }))
+                Err(TarError::unnamed(at, EntryError::PaxValue { key, value }))
             }
         }
     }
 }
 
-/// Map 1.0 stands before the bytes: decimal numbers with a line each, first how many stretches, filled up to a block.
+/// Map 1.0 precedes the data: decimal numbers with a line each, first the number of ranges, padded to a block.
 fn in_front(
     window: &mut ArchiveWindow<'_>,
     at: u64,
@@ -88,7 +88,7 @@ fn in_front(
     Ok((map, taken))
 }
 
-/// Reads numbers block by block, so that a lying count costs no more than what the archive really holds.
+/// Reads numbers block by block, so that a false count costs no more than the bytes that the archive has.
 struct Lines<'w, 'a> {
     window: &'w mut ArchiveWindow<'a>,
     at: u64,
@@ -103,15 +103,15 @@ impl Lines<'_, '_> {
             let rest = self.text.get(self.next..).unwrap_or(&[]);
             if let Some(len) = rest.iter().take(22).position(|byte| *byte == b'\n') {
                 let number = rest.get(..len).and_then(decimal);
-                let fault = EntryFault::SparseText { at: self.next };
+                let error = EntryError::SparseText { at: self.next };
                 self.next = self.next.saturating_add(len).saturating_add(1);
-                return number.ok_or_else(|| TarError::unnamed(self.at, fault));
+                return number.ok_or_else(|| TarError::unnamed(self.at, error));
             }
             let read = self.text.len() as u64;
             if rest.len() > 21
                 || read.saturating_add(BLOCK as u64) > self.stored.next_multiple_of(BLOCK as u64)
             {
-                return Err(TarError::unnamed(self.at, EntryFault::SparseText { at: self.next }));
+                return Err(TarError::unnamed(self.at, EntryError::SparseText { at: self.next }));
             }
             let block = self.window.bytes(self.at.saturating_add(read), BLOCK as u64, "the sparse map")?;
             self.text.extend_from_slice(&block);
@@ -119,11 +119,11 @@ impl Lines<'_, '_> {
     }
 }
 
-/// The stretches of a block of an old GNU header; unused places are zero or blank.
-pub(super) fn places(block: &[u8], map: &mut Vec<SparseRange>) -> Result<(), EntryFault> {
-    for place in block.chunks_exact(24) {
-        let Some((offset, len)) = place.split_at_checked(12) else { continue };
-        if place.first().is_none_or(|first| *first == 0) {
+/// The ranges in a block of an old GNU header; unused entries are zero or blank.
+pub(super) fn parse_map(block: &[u8], map: &mut Vec<SparseRange>) -> Result<(), EntryError> {
+    for entry in block.chunks_exact(24) {
+        let Some((offset, len)) = entry.split_at_checked(12) else { continue };
+        if entry.first().is_none_or(|first| *first == 0) {
             break;
         }
         let max = i128::from(i64::MAX);
@@ -140,15 +140,15 @@ pub(super) fn content(
     stored: u64,
     source: SourceId,
     mut at: u64,
-) -> Result<Content, EntryFault> {
+) -> Result<Content, EntryError> {
     let (mut segments, mut end, mut sum) = (Vec::new(), 0u64, 0u64);
     for &(offset, bytes) in map {
         if offset < end {
-            return Err(EntryFault::Sparse { what: "stretches are out of order", value: offset, other: end });
+            return Err(EntryError::Sparse { what: "ranges are out of order", value: offset, other: end });
         }
         end = offset.saturating_add(bytes);
         if end > len {
-            return Err(EntryFault::Sparse { what: "stretch ends past the file", value: end, other: len });
+            return Err(EntryError::Sparse { what: "range ends past the file", value: end, other: len });
         }
         sum = sum.saturating_add(bytes);
         if bytes > 0 {
@@ -157,8 +157,8 @@ pub(super) fn content(
         at = at.saturating_add(bytes);
     }
     if sum != stored {
-        return Err(EntryFault::Sparse {
-            what: "stretches and the bytes stored differ",
+        return Err(EntryError::Sparse {
+            what: "ranges and the bytes stored differ",
             value: sum,
             other: stored,
         });

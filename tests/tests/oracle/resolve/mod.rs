@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use amiforge_rootfs::packages::index::PackageIndex;
-use amiforge_rootfs::packages::release::{Expired, Release};
-use amiforge_rootfs::packages::resolve::{BasePackages, PackageId, Request, Resolved, Suite, resolve};
-use amiforge_rootfs::packages::signature::{Keyring, verify_inrelease};
-use amiforge_rootfs::packages::{control, locked::LockReason};
+use amiforge_packages::deb::index::PackageIndex;
+use amiforge_packages::deb::release::{Expired, Release};
+use amiforge_packages::deb::resolve::{BasePackages, Request, Resolved, Suite, resolve};
+use amiforge_packages::signature::{Keyring, verify_inrelease};
+use amiforge_packages::{deb::control, locked::LockReason, locked::PackageId};
 use amiforge_tests::oracle;
 use amiforge_tests::scratch;
 

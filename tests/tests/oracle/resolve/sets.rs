@@ -1,6 +1,6 @@
 //! The sets of packages that both apt and we resolve, and the differences that are expected.
 
-use amiforge_rootfs::packages::resolve::{BasePackages, PinPreference, PinTo};
+use amiforge_packages::deb::resolve::{BasePackages, PinPreference, PinTo};
 
 /// A set of packages to resolve.
 #[derive(Debug)]

@@ -6,11 +6,13 @@ use std::process::Command;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
+use amiforge_packages::PackageKind;
+use amiforge_packages::backend::PackageFile;
+use amiforge_packages::deb::database::{self, Architectures, DatabaseState};
+use amiforge_packages::deb::unpack::{UnpackError, Unpacked, unpack};
+use amiforge_packages::filters::Filters;
+use amiforge_packages::locked::{LockReason, LockedPackage};
 use amiforge_progress::Monitor;
-use amiforge_rootfs::packages::database::{self, Architectures, DatabaseState};
-use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::locked::{LockReason, LockedPackage};
-use amiforge_rootfs::packages::unpack::{DebFile, UnpackError, Unpacked, unpack};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_tests::{folder_tree, oracle, scratch};
@@ -117,7 +119,7 @@ impl UnpackFixture {
         filters: &Filters,
     ) -> Result<(Unpacked, Blobs), UnpackError> {
         let debs: Vec<_> =
-            debs.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
+            debs.iter().map(|(package, path)| PackageFile { package, path: path.clone() }).collect();
         let mut blobs = Blobs::new();
         let unpacked = unpack(&debs, filters, &self.store, &mut blobs, Monitor::none())?;
         Ok((unpacked, blobs))
@@ -176,6 +178,7 @@ pub(crate) fn locked(deb: &Path) -> LockedPackage {
     let field =
         |name: &str| oracle::must("dpkg-deb", &["-f", &deb.to_string_lossy(), name]).trim().to_owned();
     LockedPackage {
+        kind: PackageKind::Deb,
         name: field("Package"),
         version: field("Version"),
         arch: field("Architecture"),

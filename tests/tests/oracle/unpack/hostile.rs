@@ -1,10 +1,11 @@
 //! Packages that are damaged or other than locked, and stores that are damaged or shared.
 
 use amiforge_formats::digest::Digest;
+use amiforge_packages::backend::PackageFile;
+use amiforge_packages::deb::file::DebError;
+use amiforge_packages::deb::unpack::{UnpackError, unpack};
+use amiforge_packages::filters::Filters;
 use amiforge_progress::Monitor;
-use amiforge_rootfs::packages::deb::DebError;
-use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::unpack::{DebFile, UnpackError, unpack};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_tests::{error_chain, find_cause, oracle};
@@ -162,7 +163,7 @@ fn two_builds_at_once_share_a_store() {
             scope.spawn(|| {
                 let store = Store::at(fixture.store.folder());
                 let files: Vec<_> =
-                    debs.iter().map(|(package, path)| DebFile { package, path: path.clone() }).collect();
+                    debs.iter().map(|(package, path)| PackageFile { package, path: path.clone() }).collect();
                 let mut blobs = Blobs::new();
                 let unpacked =
                     unpack(&files, &Filters::default(), &store, &mut blobs, Monitor::none()).unwrap();

@@ -1,8 +1,8 @@
 //! Packages that affect each other: shared paths, `Replaces`, diversions, several architectures.
 
-use amiforge_rootfs::packages::database::DatabaseState;
-use amiforge_rootfs::packages::filters::Filters;
-use amiforge_rootfs::packages::unpack::UnpackError;
+use amiforge_packages::deb::database::DatabaseState;
+use amiforge_packages::deb::unpack::UnpackError;
+use amiforge_packages::filters::Filters;
 use amiforge_tests::{error_chain, folder_tree, oracle};
 
 use super::fixture::{PROGRAMS, PackageSpec, UnpackFixture, with_database};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use amiforge_rootfs::packages::database::DatabaseState;
-use amiforge_rootfs::packages::filters::Filters;
+use amiforge_packages::deb::database::DatabaseState;
+use amiforge_packages::filters::Filters;
 use amiforge_tests::{folder_tree, oracle, scratch};
 
 use super::fixture::{PROGRAMS, PackageSpec, UnpackFixture, locked};

@@ -1,0 +1,13 @@
+//! The parts of configuration that do not depend on the kind of package: account ids, shims for programs, the interpreter
+//! of scripts, the caches of the loader and of kernel modules.
+
+pub(crate) mod account_ids;
+pub(crate) mod depmod;
+pub(crate) mod elf;
+pub(crate) mod ldcache;
+pub(crate) mod script;
+pub(crate) mod shim;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use account_ids::AccountIds;

@@ -1,0 +1,409 @@
+//! The Debian kind of package, as the program uses it: the parts of this folder put together. Decides nothing itself.
+
+use std::cmp::Ordering;
+use std::io;
+
+use amiforge_formats::plan::Sources;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
+use amiforge_progress::Monitor;
+use amiforge_rootfs::version;
+use amiforge_sandbox::{Sandbox, SandboxError};
+use amiforge_store::Store;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::deferred::Deferred;
+
+use super::configure::native::{self, NativeError, NativeSetup};
+use super::configure::{debconf, run};
+use super::database::{self, Architectures, DatabaseState};
+use super::mirror::{Mirrors, variable_of};
+use super::repository::{self, ReadSuite};
+use super::resolve::{self, BasePackages, PinPreference, PinTo, Request, Suite};
+use super::source::{DebArchive, DebFilters, DebSource, PinTarget, SignerKeys, Stays};
+use super::unpack::{self, Unpacked};
+use super::{apt_sources, installed};
+use crate::PackageKind;
+use crate::backend::{
+    Answers, Backend, DistributionRelease, LockFailure, LockRequest, LockedSets, NativeSettings,
+    OpenHostFile, PackageError, PackageFile, PackageFormat, PackageSet, Recommends, RepositoryAccess,
+    RepositoryError, ScriptSettings, Scripts, SetContent, UnpackedPackages,
+};
+use crate::configure::AccountIds;
+use crate::filters::{DocOptions, Filters, KeepChoice};
+use crate::host::HostSettings;
+use crate::installed::{InstalledPackage, percent_encoded};
+use crate::locked::{LockedArchive, PackageId};
+
+/// The properties of every Debian package.
+#[derive(Debug)]
+pub struct DebFormat;
+
+impl PackageFormat for DebFormat {
+    fn compare_versions(&self, a: &str, b: &str) -> Ordering {
+        version::compare(a, b)
+    }
+
+    fn installed(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<InstalledPackage>> {
+        installed::installed(tree, sources)
+    }
+
+    /// Type `deb` of the purl specification.
+    fn purl(&self, package: &PackageId, release: &DistributionRelease<'_>) -> String {
+        let (name, version) = (percent_encoded(&package.name), percent_encoded(&package.version));
+        let (distribution, suite) = (percent_encoded(release.distribution), percent_encoded(release.suite));
+        let arch = percent_encoded(&package.arch);
+        format!("pkg:deb/{distribution}/{name}@{version}?arch={arch}&distro={suite}")
+    }
+}
+
+impl Backend for DebSource {
+    fn kind(&self) -> PackageKind {
+        PackageKind::Deb
+    }
+
+    fn release(&self) -> DistributionRelease<'_> {
+        let archive = self.archives.first();
+        let suite = archive.and_then(|archive| archive.suites.first());
+        DistributionRelease {
+            distribution: archive.map(|archive| archive.name.as_str()).unwrap_or_default(),
+            suite: suite.map(String::as_str).unwrap_or_default(),
+        }
+    }
+
+    fn scripts(&self) -> Scripts {
+        self.scripts
+    }
+
+    /// Mirrors, keys, filters and scripts are left out: they choose nothing that is fetched.
+    fn lock_inputs(&self) -> Vec<Vec<String>> {
+        let mut lines = Vec::new();
+        for archive in &self.archives {
+            let signed = if archive.keys == SignerKeys::Unsigned { "unsigned" } else { "signed" };
+            lines.push(vec!["archive".to_owned(), archive.name.clone(), signed.to_owned()]);
+            lines.push(line("suites", archive.suites.clone()));
+            lines.push(line("components", archive.components.clone()));
+        }
+        lines.push(line("arch", vec![self.arch.clone()]));
+        lines.push(line("foreign", self.foreign.clone()));
+        lines.push(line("base", vec![base_name(self.base).to_owned()]));
+        lines.push(line("packages", sorted(&self.packages)));
+        lines.push(line("without", sorted(&self.without)));
+        lines.push(line("recommends", vec![self.recommends.lock_input().to_owned()]));
+        for pin in &self.pins {
+            let (kind, to) = match &pin.to {
+                PinTarget::Version(version) => ("version", version),
+                PinTarget::Suite(suite) => ("suite", suite),
+            };
+            let rest = [pin.package.clone(), kind.to_owned(), to.clone(), pin.priority.to_string()];
+            lines.push(line("pin", rest.to_vec()));
+        }
+        lines
+    }
+
+    /// Layers in stores have keys of these texts: another text makes every layer anew.
+    fn layer_key(&self) -> Vec<String> {
+        let scripts = match self.scripts {
+            Scripts::Run => "Run",
+            Scripts::Native => "Native",
+            Scripts::None => "None",
+        };
+        let stays = |stays| match stays {
+            Stays::Yes => "Yes",
+            Stays::No => "No",
+        };
+        let DebFilters { exclude, include, docs, man, locales } = &self.filters;
+        let filters = format!(
+            "{scripts} DebFilters {{ exclude: {exclude:?}, include: {include:?}, docs: {}, man: {}, locales: {locales:?} }}",
+            stays(*docs),
+            stays(*man),
+        );
+        let mut texts = vec![self.arch.clone(), self.foreign.len().to_string()];
+        texts.extend_from_slice(&self.foreign);
+        texts.push(filters);
+        texts
+    }
+
+    fn archives(&self) -> Vec<&str> {
+        self.archives.iter().map(|archive| archive.name.as_str()).collect()
+    }
+
+    fn archive_url(&self, archive: &str, host: &HostSettings) -> Result<String, String> {
+        let known = self.archive(archive).ok_or_else(|| format!("the recipe has no archive `{archive}`"))?;
+        Mirrors::new(host).url(known)
+    }
+
+    fn mirror_variable(&self, archive: &str) -> String {
+        self.archive(archive).map_or_else(|| super::mirror::VARIABLE.to_owned(), variable_of)
+    }
+
+    fn lock(
+        &self,
+        request: &LockRequest<'_>,
+        access: &dyn RepositoryAccess,
+    ) -> Result<LockedSets, LockFailure> {
+        let read = self.read(request.previous, access)?;
+        access.progress().begin("choosing packages", None);
+        let indexes =
+            read.iter().map(|suite| suite.packages().map_err(|error| failure(&suite.locked, error)));
+        let indexes = indexes.collect::<Result<Vec<_>, _>>()?;
+        let suites: Vec<_> = read
+            .iter()
+            .zip(&indexes)
+            .map(|(suite, indexes)| Suite {
+                archive: &suite.locked.name,
+                names: suite.names.iter().map(String::as_str).collect(),
+                priority: suite.priority,
+                indexes: indexes.iter().collect(),
+            })
+            .collect();
+        let choose = |set: &PackageSet<'_>| {
+            let resolved = resolve::resolve(&suites, &self.request(set));
+            resolved
+                .map(|resolved| resolved.packages)
+                .map_err(|source| LockFailure::Resolve { what: set.label.clone(), source: Box::new(source) })
+        };
+        let sets = request.sets.iter().map(choose).collect::<Result<_, _>>()?;
+        access.progress().end();
+        Ok(LockedSets { archives: read.iter().map(|suite| suite.locked.clone()).collect(), sets })
+    }
+
+    fn unpack(
+        &self,
+        files: &[PackageFile<'_>],
+        _accounts: &AccountIds,
+        store: &Store,
+        blobs: &mut Blobs,
+        monitor: Monitor<'_>,
+    ) -> Result<Box<dyn UnpackedPackages>, PackageError> {
+        let filters = filters(&self.filters)?;
+        let unpacked = unpack::unpack(files, &filters, store, blobs, monitor)
+            .map_err(|error| PackageError::Unpack(Box::new(error)))?;
+        let architectures = Architectures { native: self.arch.clone(), foreign: self.foreign.clone() };
+        Ok(Box::new(UnpackedDebs { unpacked, architectures }))
+    }
+
+    fn write_upgrade_sources(
+        &self,
+        tree: &mut Tree,
+        blobs: &mut Blobs,
+        open: &mut OpenHostFile<'_>,
+        time: Time,
+    ) -> Result<Vec<String>, PackageError> {
+        apt_sources::install(self, tree, blobs, open, time)
+    }
+}
+
+impl DebSource {
+    fn archive(&self, name: &str) -> Option<&DebArchive> {
+        self.archives.iter().find(|known| known.name == name)
+    }
+
+    /// Reads every suite; none may be older than in an earlier lock.
+    fn read(
+        &self,
+        previous: &[LockedArchive],
+        access: &dyn RepositoryAccess,
+    ) -> Result<Vec<ReadSuite>, LockFailure> {
+        let mut all = Vec::new();
+        for archive in &self.archives {
+            for suite in &archive.suites {
+                let before =
+                    previous.iter().find(|before| before.name == archive.name && before.suite == *suite);
+                let read = repository::read(self, archive, suite, before.map(|before| before.date), access);
+                all.push(read.map_err(|error| of_suite(&archive.name, suite, error))?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn request(&self, set: &PackageSet<'_>) -> Request {
+        let (base, packages, recommends, without) = match set.content {
+            SetContent::Image => (self.base, self.packages.clone(), self.recommends, self.without.clone()),
+            SetContent::Tools { packages, recommends } => {
+                (BasePackages::Required, packages.to_vec(), recommends, Vec::new())
+            }
+        };
+        Request {
+            arch: self.arch.clone(),
+            foreign: self.foreign.clone(),
+            base,
+            packages,
+            recommends: recommends == Recommends::Take,
+            without,
+            pins: self.pins.iter().map(preference).collect(),
+            prefer: set.prefer.clone(),
+        }
+    }
+}
+
+/// Unpacked `.deb` files, with what configuring them takes.
+#[derive(Debug)]
+struct UnpackedDebs {
+    unpacked: Unpacked,
+    architectures: Architectures,
+}
+
+impl UnpackedDebs {
+    /// The tree, of which an empty one is left.
+    fn take_tree(&mut self) -> Tree {
+        let tree = &mut self.unpacked.tree;
+        let empty = Tree::new(tree.node(tree.root()).meta.clone());
+        std::mem::replace(tree, empty)
+    }
+}
+
+impl UnpackedPackages for UnpackedDebs {
+    fn tree(&self) -> &Tree {
+        &self.unpacked.tree
+    }
+
+    fn newest(&self) -> Time {
+        self.unpacked.newest
+    }
+
+    fn take_deferred(&mut self) -> Deferred {
+        std::mem::take(&mut self.unpacked.deferred)
+    }
+
+    fn unknown_answer<'a>(&self, answers: &'a Answers) -> Option<&'a str> {
+        let unknown = debconf::selections(&self.unpacked.packages, answers).unknown.into_iter().next()?;
+        answers.keys().find(|question| **question == unknown).map(String::as_str)
+    }
+
+    fn write_database(&mut self, at: Time, sources: &dyn Sources) -> Result<Tree, PackageError> {
+        let mut tree = self.take_tree();
+        let Unpacked { packages, diversions, .. } = &self.unpacked;
+        let state = DatabaseState::Unpacked;
+        database::write(&mut tree, packages, diversions, state, &self.architectures, at, sources)
+            .map_err(|source| PackageError::Database { program: "dpkg", source: Box::new(source) })?;
+        Ok(tree)
+    }
+
+    fn configure_natively(
+        &mut self,
+        settings: &NativeSettings<'_>,
+        sources: &dyn Sources,
+        monitor: Monitor<'_>,
+    ) -> Result<(Tree, Vec<String>), PackageError> {
+        let mut tree = self.take_tree();
+        let setup = NativeSetup {
+            packages: &self.unpacked.packages,
+            diversions: &self.unpacked.diversions,
+            architectures: &self.architectures,
+            answers: settings.answers,
+            accounts: settings.accounts,
+        };
+        let report = native::configure(&mut tree, sources, setup, settings.epoch, monitor);
+        let report = report.map_err(|error| match error {
+            NativeError::Interrupted => PackageError::Interrupted,
+            error => PackageError::Configure(Box::new(error)),
+        })?;
+        let skipped = report.skipped.iter();
+        let skipped = skipped.map(|one| format!("{}: `{}`: {}", one.package, one.command, one.reason));
+        Ok((tree, skipped.collect()))
+    }
+
+    fn run_scripts(
+        &self,
+        tree: &Tree,
+        settings: &ScriptSettings<'_>,
+        sandbox: &Sandbox,
+        blobs: &mut Blobs,
+        monitor: Monitor<'_>,
+    ) -> Result<Tree, SandboxError> {
+        Ok(run::configure(tree, &self.unpacked.packages, settings, sandbox, blobs, monitor)?.tree)
+    }
+}
+
+fn of_suite(archive: &str, suite: &str, error: RepositoryError) -> LockFailure {
+    LockFailure::Archive {
+        archive: archive.to_owned(),
+        what: format!("the suite `{suite}` of the archive `{archive}`"),
+        source: Box::new(error),
+    }
+}
+
+fn failure(locked: &LockedArchive, error: RepositoryError) -> LockFailure {
+    of_suite(&locked.name, &locked.suite, error)
+}
+
+fn preference(pin: &super::source::VersionPin) -> PinPreference {
+    PinPreference {
+        package: pin.package.clone(),
+        to: match &pin.to {
+            PinTarget::Version(version) => PinTo::Version(version.clone()),
+            PinTarget::Suite(suite) => PinTo::Suite(suite.clone()),
+        },
+        priority: i32::from(pin.priority),
+    }
+}
+
+/// The filters of a recipe.
+fn filters(options: &DebFilters) -> Result<Filters, PackageError> {
+    let keep = |stays| match stays {
+        Stays::Yes => KeepChoice::All,
+        Stays::No => KeepChoice::None,
+    };
+    let docs =
+        DocOptions { docs: keep(options.docs), man: keep(options.man), locales: options.locales.clone() };
+    let (mut exclude, mut include) = docs.globs();
+    exclude.extend_from_slice(&options.exclude);
+    include.extend_from_slice(&options.include);
+    let filters = Filters::new(exclude.iter().map(String::as_str), include.iter().map(String::as_str));
+    filters.map_err(PackageError::Filters)
+}
+
+/// The name of a base set in the digest of a lock's inputs.
+fn base_name(base: BasePackages) -> &'static str {
+    match base {
+        BasePackages::None => "None",
+        BasePackages::Essential => "Essential",
+        BasePackages::Required => "Required",
+        BasePackages::Important => "Important",
+        BasePackages::Standard => "Standard",
+    }
+}
+
+fn line(first: &str, rest: Vec<String>) -> Vec<String> {
+    let mut line = vec![first.to_owned()];
+    line.extend(rest);
+    line
+}
+
+fn sorted(texts: &[String]) -> Vec<String> {
+    let mut texts = texts.to_vec();
+    texts.sort();
+    texts.dedup();
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::ArchiveRole;
+    use super::super::testing::{archive, source};
+    use super::*;
+
+    #[test]
+    fn keys_of_layers_and_locks_do_not_move() {
+        let mut deb = source(vec![archive("debian", ArchiveRole::Distribution, &["trixie"])]);
+        deb.foreign = vec!["i386".to_owned()];
+        deb.filters.exclude = vec!["/usr/\"x\"".to_owned()];
+        deb.filters.locales = Some(vec!["en".to_owned()]);
+        deb.packages = vec!["b".to_owned(), "a".to_owned(), "b".to_owned()];
+        let filters = r#"Run DebFilters { exclude: ["/usr/\"x\""], include: [], docs: Yes, man: Yes, locales: Some(["en"]) }"#;
+        assert_eq!(deb.layer_key(), ["amd64", "1", "i386", filters]);
+        let lines: Vec<String> = deb.lock_inputs().iter().map(|line| line.join(" ")).collect();
+        let expected = [
+            "archive debian unsigned",
+            "suites trixie",
+            "components main",
+            "arch amd64",
+            "foreign i386",
+            "base Required",
+            "packages a b",
+            "without",
+            "recommends without recommended",
+        ];
+        assert_eq!(lines, expected);
+    }
+}

@@ -1,0 +1,84 @@
+//! A request to the resolver, and the packages that it may choose from: plain data.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::deb::index::PackageIndex;
+use crate::locked::{LockedPackage, PackageId};
+
+/// A suite of an archive, with the packages that may be taken from it.
+#[derive(Debug, Clone)]
+pub struct Suite<'a> {
+    /// Name of the archive (see [`crate::locked::LockedArchive::name`]).
+    pub archive: &'a str,
+    /// The names that it goes by: what the recipe calls it, its `Suite` and its `Codename`.
+    pub names: Vec<&'a str>,
+    /// Its priority where no pin sets another (see [`crate::deb::release::Release::priority`]).
+    pub priority: i32,
+    /// Its indexes: one for each component and architecture, in the order in which the recipe names them.
+    pub indexes: Vec<&'a PackageIndex<'a>>,
+}
+
+/// Set of packages to begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BasePackages {
+    /// Nothing but what `packages` names.
+    None,
+    /// Packages marked essential.
+    Essential,
+    /// Those, and packages of priority `required`.
+    Required,
+    /// Those, and packages of priority `important`.
+    Important,
+    /// Those, and packages of priority `standard`.
+    Standard,
+}
+
+/// The versions that a pin is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PinTo {
+    /// Versions that the pattern admits (`*` and `?` as in a shell).
+    Version(String),
+    /// Versions of a suite, by any of its names.
+    Suite(String),
+}
+
+/// A preference, as in `apt_preferences(5)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinPreference {
+    /// Name of the packages; `*` and `?` as in a shell. `*` alone is a general pin, which any other outdoes.
+    pub package: String,
+    /// Which of their versions.
+    pub to: PinTo,
+    /// The priority that they get: below 0 never, 0 to 99 nothing new from there, 500 is usual, the highest wins.
+    pub priority: i32,
+}
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Architecture of the image, as Debian calls it: `amd64`.
+    pub arch: String,
+    /// Further architectures whose packages may be installed.
+    pub foreign: Vec<String>,
+    /// The packages that are there before any is named.
+    pub base: BasePackages,
+    /// Packages that are named: `name`, `name:arch`, each with `=version` (`*` and `?` as in a shell) or `/suite`.
+    pub packages: Vec<String>,
+    /// Whether recommended packages come along.
+    pub recommends: bool,
+    /// Packages (`name` or `name:arch`) that must not come, whoever wants them.
+    pub without: Vec<String>,
+    /// Preferences; of two that fit, the first counts.
+    pub pins: Vec<PinPreference>,
+    /// Versions of the existing lock: preferred where they are still available and fit.
+    pub prefer: Vec<PackageId>,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// Every package, sorted by name and architecture.
+    pub packages: Vec<LockedPackage>,
+}

@@ -1,0 +1,137 @@
+//! The Debian packages of a recipe: plain data.
+
+use std::path::PathBuf;
+
+use super::resolve::BasePackages;
+use crate::backend::{Recommends, Scripts};
+
+/// A `[[source]]` of packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebSource {
+    /// The archives; that of the distribution comes first, if `suites` name one.
+    pub archives: Vec<DebArchive>,
+    /// Architecture of the image as the archives name it, such as `amd64`.
+    pub arch: String,
+    /// Foreign architectures, sorted.
+    pub foreign: Vec<String>,
+    /// The base set.
+    pub base: BasePackages,
+    /// Packages named, as in the recipe.
+    pub packages: Vec<String>,
+    /// Packages that must not be installed.
+    pub without: Vec<String>,
+    /// Whether recommended packages are taken.
+    pub recommends: Recommends,
+    /// Preferences among versions.
+    pub pins: Vec<VersionPin>,
+    /// Whether an archive whose `Valid-Until` is past is accepted.
+    pub expired: WhenExpired,
+    /// The way to configure packages.
+    pub scripts: Scripts,
+    /// Paths of the packages to leave out.
+    pub filters: DebFilters,
+    /// Whether the image lists the archives as sources of its own apt.
+    pub apt_sources: bool,
+}
+
+/// An archive that packages come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebArchive {
+    /// Its name in the lock.
+    pub name: String,
+    /// Its role.
+    pub role: ArchiveRole,
+    /// Its suites.
+    pub suites: Vec<String>,
+    /// Its components.
+    pub components: Vec<String>,
+    /// Address of its mirror in the recipe.
+    pub mirror: Option<String>,
+    /// Address in the recipe from which machines fetch it.
+    pub apt_mirror: Option<String>,
+    /// Keys that it is signed with.
+    pub keys: SignerKeys,
+}
+
+/// The role of an archive in a source of packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveRole {
+    /// That of the distribution.
+    Distribution,
+    /// That of the distribution's security updates.
+    Security,
+    /// A further one.
+    Further,
+}
+
+/// The keys that an archive is signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignerKeys {
+    /// Those that this machine has for a distribution of this name.
+    Host {
+        /// The distribution.
+        distribution: String,
+    },
+    /// Those in a file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// As the recipe names it.
+        name: String,
+    },
+    /// None are needed: the recipe trusts it unsigned.
+    Unsigned,
+}
+
+/// Whether an archive whose `Valid-Until` is past is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenExpired {
+    /// Refuse it.
+    Refuse,
+    /// Take it.
+    Accept,
+}
+
+/// A preference among versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionPin {
+    /// Names of packages; `*` matches anything.
+    pub package: String,
+    /// Which versions.
+    pub to: PinTarget,
+    /// Its priority.
+    pub priority: i16,
+}
+
+/// Which versions a preference is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PinTarget {
+    /// Those that match; `*` matches anything.
+    Version(String),
+    /// Those of a suite.
+    Suite(String),
+}
+
+/// Paths of the packages to leave out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebFilters {
+    /// Globs of paths.
+    pub exclude: Vec<String>,
+    /// Globs of paths that stay nevertheless.
+    pub include: Vec<String>,
+    /// `/usr/share/doc` and the like.
+    pub docs: Stays,
+    /// Manual pages.
+    pub man: Stays,
+    /// Locales whose translations stay; none given: all.
+    pub locales: Option<Vec<String>>,
+}
+
+/// Whether something stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stays {
+    /// It does.
+    Yes,
+    /// It is left out.
+    No,
+}

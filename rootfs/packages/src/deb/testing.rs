@@ -1,0 +1,42 @@
+//! Sources of packages in a few texts, for the tests of this folder.
+
+use super::resolve::BasePackages;
+use super::source::{ArchiveRole, DebArchive, DebFilters, DebSource, SignerKeys, Stays, WhenExpired};
+use crate::backend::{Recommends, Scripts};
+
+/// An archive that is trusted unsigned.
+pub(super) fn archive(name: &str, role: ArchiveRole, suites: &[&str]) -> DebArchive {
+    DebArchive {
+        name: name.to_owned(),
+        role,
+        suites: suites.iter().map(|suite| (*suite).to_owned()).collect(),
+        components: vec!["main".to_owned()],
+        mirror: None,
+        apt_mirror: None,
+        keys: SignerKeys::Unsigned,
+    }
+}
+
+/// A source that takes nothing but required packages from these archives.
+pub(super) fn source(archives: Vec<DebArchive>) -> DebSource {
+    DebSource {
+        archives,
+        arch: "amd64".to_owned(),
+        foreign: Vec::new(),
+        base: BasePackages::Required,
+        packages: Vec::new(),
+        without: Vec::new(),
+        recommends: Recommends::Leave,
+        pins: Vec::new(),
+        expired: WhenExpired::Refuse,
+        scripts: Scripts::Run,
+        filters: DebFilters {
+            exclude: Vec::new(),
+            include: Vec::new(),
+            docs: Stays::Yes,
+            man: Stays::Yes,
+            locales: None,
+        },
+        apt_sources: true,
+    }
+}
