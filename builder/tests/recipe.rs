@@ -140,7 +140,9 @@ const DEB: &str = "[[source]]\nkind = \"deb\"\ndistribution = \"debian\"\n\
 
 #[test]
 fn security_suites_of_debian_are_a_separate_archive() {
-    let recipe = parse(&format!("{IMAGE}{DEB}mirror = \"https://deb.example/debian/\"\n"));
+    let mirrors =
+        "mirror = \"https://deb.example/debian/\"\napt-mirror = \"https://inside.example/debian\"\n";
+    let recipe = parse(&format!("{IMAGE}{DEB}{mirrors}"));
     let Some(PackageSource::Deb(deb)) = recipe.packages else { panic!() };
     let shown: Vec<_> = deb
         .archives
@@ -152,6 +154,9 @@ fn security_suites_of_debian_are_a_separate_archive() {
         ("debian-security", "bookworm-security".to_owned(), Some("https://deb.example/debian-security")),
     ];
     assert_eq!(shown, expected);
+    let of_machines: Vec<_> = deb.archives.iter().map(|archive| archive.apt_mirror.as_deref()).collect();
+    let expected = ["https://inside.example/debian", "https://inside.example/debian-security"];
+    assert_eq!(of_machines, expected.map(Some));
     assert_eq!(
         (deb.base, deb.recommends, deb.scripts),
         (BasePackages::Required, Recommends::Leave, Scripts::Run)

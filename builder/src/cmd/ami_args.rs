@@ -32,7 +32,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
 
-    /// Arch [default: the bundle's]
+    /// Architecture [default: the bundle's]
     #[arg(long, value_name = "ARCH", value_parser = Arch::ALL.map(Arch::ec2_name))]
     arch: Option<String>,
 
