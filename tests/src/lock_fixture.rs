@@ -33,7 +33,7 @@ impl LockFixture {
         self.folder.path().join(name)
     }
 
-    /// WriteMode the recipe, with more keys for the source.
+    /// Writes the recipe, with more keys for the source.
     ///
     /// # Panics
     /// When it cannot be written.
@@ -45,7 +45,7 @@ impl LockFixture {
         std::fs::write(self.path("recipe.toml"), text).expect("the recipe is written");
     }
 
-    /// WriteMode a suite `stable` into the archive.
+    /// Writes a suite `stable` into the archive.
     pub fn write_archive(&self, suite: &Suite) -> WrittenArchive {
         suite.write(&self.path("archive"), Signing::Inline(&self.key))
     }

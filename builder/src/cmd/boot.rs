@@ -89,7 +89,7 @@ fn failure(error: BootError, cannot: String) -> Failure {
     Failure { hint, ..failure }
 }
 
-/// WriteMode the receipt of a boot that passed; removes the one of a boot that failed.
+/// Writes the receipt of a boot that passed; removes the one of a boot that failed.
 fn keep_receipt(
     args: &Args,
     target: &BootTarget,

@@ -154,7 +154,7 @@ impl InspectTarget<'_> {
         self.slot.window(self.medium).context("the partition reaches past the end of the disk")
     }
 
-    /// WriteMode the bytes of a file to standard output.
+    /// Writes the bytes of a file to standard output.
     fn cat(&self, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
         let Node { kind: NodeKind::File(content), .. } = self.tree.node(self.at) else {
             let kind = self.tree.node(self.at).kind.word();

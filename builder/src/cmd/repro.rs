@@ -105,7 +105,7 @@ fn scratch() -> std::io::Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix("amiforge-repro-").tempdir()
 }
 
-/// WriteMode and shows the report.
+/// Writes and shows the report.
 fn show(report: &ReproReport, args: &Args, ui: &Ui) -> CommandResult {
     if let Some(out) = &args.out {
         let text = serde_json::to_string_pretty(report).context("writing the report as JSON")?;

@@ -36,7 +36,7 @@ impl CliFixture {
         fs::write(path, text).unwrap();
     }
 
-    /// WriteMode [`RECIPE`] and one file for it.
+    /// Writes [`RECIPE`] and one file for it.
     pub(crate) fn recipe(&self) {
         self.write("recipe.toml", RECIPE);
         self.write("files/hello", "hello\n");

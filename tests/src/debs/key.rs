@@ -57,7 +57,7 @@ impl Key {
         self.gpg(&["--armor", "--export"])
     }
 
-    /// WriteMode the public key to `path` and returns the path.
+    /// Writes the public key to `path` and returns the path.
     ///
     /// # Panics
     /// When it cannot be written.

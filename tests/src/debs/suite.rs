@@ -90,7 +90,7 @@ impl Suite {
         self
     }
 
-    /// WriteMode it into the archive at `folder`, which may have other suites.
+    /// Writes it into the archive at `folder`, which may have other suites.
     ///
     /// # Panics
     /// When the folder cannot be written.
@@ -156,7 +156,7 @@ impl Suite {
     }
 }
 
-/// WriteMode a package into the pool and returns its path and bytes.
+/// Writes a package into the pool and returns its path and bytes.
 fn write_package(folder: &Path, component: &str, deb: &Deb) -> (String, Vec<u8>) {
     let path = format!("pool/{component}/{}/{}/{}", &deb.name[..1], deb.name, deb.file_name());
     let bytes = deb.bytes();

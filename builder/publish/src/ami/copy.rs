@@ -70,7 +70,9 @@ impl<R: Regions> CopyTask<'_, R> {
         let outcome = self.copy_to(target).await;
         match &outcome {
             Ok(copied) => {
-                self.monitor.progress.message(&format!("{}: {} is available", target.region, copied.image_id))
+                self.monitor
+                    .progress
+                    .message(&format!("{}: {} is available", target.region, copied.image_id));
             }
             Err(error) => self.monitor.progress.message(&format!("{}: failed: {error}", target.region)),
         }

@@ -207,7 +207,7 @@ pub struct DescribedImage {
     pub created: Option<String>,
     /// Its description.
     pub description: Option<String>,
-    /// Arch.
+    /// Architecture.
     pub architecture: Option<String>,
     /// `hvm` or `paravirtual`.
     pub virtualization: Option<String>,

@@ -99,7 +99,7 @@ pub struct ImageFacts {
     pub version: Option<String>,
     /// The start of the Merkle root, which makes the names of images without a version unique.
     pub content: Option<String>,
-    /// Arch.
+    /// Architecture.
     pub architecture: Option<Arch>,
     /// Boot mode.
     pub boot_mode: Option<BootMode>,
@@ -119,7 +119,7 @@ pub struct Request {
     pub name: String,
     /// Description.
     pub description: Option<String>,
-    /// Arch.
+    /// Architecture.
     #[serde(with = "boot::ec2_arch")]
     pub architecture: Arch,
     /// Boot mode.

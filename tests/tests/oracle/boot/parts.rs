@@ -112,7 +112,7 @@ pub(crate) fn bytes(content: &Content) -> Vec<u8> {
     folder_tree::content_bytes(content, &NoSources)
 }
 
-/// WriteMode into a file.
+/// Writes into a file.
 pub(crate) fn write_at(path: &Path, at: u64, bytes: &[u8]) {
     use std::os::unix::fs::FileExt;
     let file = std::fs::File::options().write(true).open(path).expect("a file");

@@ -165,7 +165,7 @@ impl UnpackFixture {
     }
 }
 
-/// WriteMode the database as every test wants it.
+/// Writes the database as every test wants it.
 pub(crate) fn with_database(unpacked: &mut Unpacked, blobs: &Blobs, state: DatabaseState) {
     let architectures = Architectures { native: "amd64".to_owned(), foreign: Vec::new() };
     let Unpacked { tree, packages, diversions, .. } = unpacked;

@@ -93,7 +93,7 @@ impl Guest {
         self.write(&format!("root/boot/initrd.img-{release}"), &archive::noise(200_003, seed));
     }
 
-    /// WriteMode disk and EFI system partition as the build does for the old kernel.
+    /// Writes disk and EFI system partition as the build does for the old kernel.
     pub(crate) fn built(&self, initrd: Option<&[u8]>) {
         let kernel = self.read(&format!("root/boot/vmlinuz-{OLD}"));
         self.write("esp/EFI/BOOT/BOOTX64.EFI", &self.uki(OLD, initrd));
