@@ -6,7 +6,6 @@
 mod diff;
 mod error;
 mod inputs;
-#[cfg(feature = "fetch")]
 mod model;
 #[cfg(feature = "fetch")]
 mod requests;
