@@ -25,8 +25,8 @@ const DRIVERS: [&str; 4] = ["nvme", "virtio", "xen", "ext4"];
 /// Folder of the files of the package `systemd-boot-efi`.
 const SYSTEMD: &str = "/usr/lib/systemd/boot/efi";
 
-/// Space in bytes that a partition needs besides two versions of what is started: tables of a file system, and growth of the
-/// next version.
+/// Bytes that a partition needs besides two versions of the files that firmware starts: tables of a file system, and growth
+/// of the next version.
 const SPARE: u64 = 4 << 20;
 
 /// A file of a loader that is not there.
@@ -41,11 +41,11 @@ pub struct NoLoader {
 #[derive(Debug)]
 pub(super) struct Boot {
     pub(super) spec: BootSpec,
-    /// Whether the machine writes what is started anew when its kernel is upgraded.
+    /// Whether a hook in the machine writes the files that firmware starts again after a kernel upgrade.
     hooked: bool,
 }
 
-/// Finds what the image boots with, and puts the hook for later kernels into the tree. None for a recipe without `[boot]`.
+/// Finds kernel, initrd and loaders in the tree, and installs the hook for later kernels. None for a recipe without `[boot]`.
 ///
 /// # Errors
 /// [`BuildError`] when the tree lacks a kernel, an initrd or a loader that the recipe asks for.
@@ -83,7 +83,7 @@ impl Boot {
     }
 }
 
-/// Makes what firmware starts; nothing where the recipe does not say how the image boots.
+/// Makes the files that firmware starts; none for a recipe without `[boot]`.
 ///
 /// # Errors
 /// [`BuildError::Seal`].
@@ -227,7 +227,7 @@ fn program(tree: &Tree, blobs: &Blobs, path: String, package: &'static str) -> R
 }
 
 /// The partition that holds the kernel, and where it is mounted: `/boot` may be a file system of its own, and the kernel's
-/// path is then told from its top.
+/// path is then relative to its root.
 fn holder<'a>(recipe: &'a Recipe, kernel: &KernelFiles) -> Option<(&'a RecipePartition, &'a str)> {
     recipe
         .partitions

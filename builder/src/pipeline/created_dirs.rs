@@ -1,4 +1,4 @@
-//! The folders above a bundle: made when they are missing, and gone again when the build fails.
+//! The folders above a bundle: created when they are missing, and removed again when the build fails.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use super::{BuildError, folder_of};
 pub(super) struct CreatedDirs(Vec<PathBuf>);
 
 impl CreatedDirs {
-    /// Makes the folder that `out` will stand in, and those above it.
+    /// Creates the folder of `out`, and those above it.
     pub(super) fn make(out: &Path) -> Result<Self, BuildError> {
         let missing: Vec<_> = folder_of(out).ancestors().take_while(|folder| is_missing(folder)).collect();
         let mut made = Self(Vec::new());
@@ -40,7 +40,7 @@ fn is_missing(folder: &Path) -> bool {
 impl Drop for CreatedDirs {
     fn drop(&mut self) {
         for folder in self.0.iter().rev() {
-            // One that is not empty any more is somebody else's now.
+            // A folder that another process put files into stays.
             let _ = fs::remove_dir(folder);
         }
     }

@@ -1,4 +1,4 @@
-//! The one time that stands for a build: `SOURCE_DATE_EPOCH`, else the recipe's, else the newest among the inputs.
+//! The time of a build: `SOURCE_DATE_EPOCH`, else the recipe's, else the newest among the inputs.
 //!
 //! The rules of <https://reproducible-builds.org/specs/source-date-epoch/>; never the clock.
 

@@ -82,7 +82,7 @@ pub enum BuildError {
         "running scripts or commands a second time, with other random numbers, to find what depends on them"
     )]
     SecondRun(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// What two runs left could not be compared.
+    /// The trees of two runs could not be compared.
     #[error("comparing what two runs left")]
     Compare(#[source] io::Error),
     /// A layer could not be kept or taken.
@@ -100,7 +100,7 @@ pub enum BuildError {
     /// Nothing to boot.
     #[error("making the image boot")]
     Boot(#[from] BootFilesError),
-    /// An answer that nobody asks for.
+    /// An answer to a question that no package has.
     #[error(
         "no package of the image asks the question `{question}` of `[debconf]`; `debconf-show PACKAGE` lists those of a package"
     )]
@@ -150,7 +150,7 @@ pub enum BuildError {
     /// The bundle cannot be written.
     #[error(transparent)]
     Bundle(#[from] BundleError),
-    /// Somebody asked to stop.
+    /// The user interrupted the build.
     #[error("interrupted")]
     Interrupted,
 }

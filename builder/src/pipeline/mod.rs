@@ -1,7 +1,7 @@
 //! The build: from a recipe to a bundle.
 //!
-//! Owns the order of the work and what passes between its parts; each part is a module or a crate of its own. It reads
-//! neither the environment nor a clock: what the result may depend on is in the recipe and in [`BuildOptions`].
+//! Owns the order of the steps and the values that pass between them; each step is a module or a crate of its own. It reads
+//! neither the environment nor a clock: the result depends on the recipe and [`BuildOptions`] only.
 
 mod boot;
 mod created_dirs;
@@ -38,7 +38,7 @@ use output::{Output, secrets};
 use volumes::disk::{SealedPartitions, mount_sealed};
 use work_store::WorkStore;
 
-/// What a build is told besides the recipe. Of all this only `source_date_epoch` may change a byte of the result.
+/// Options of a build besides the recipe. Only `source_date_epoch` and the lock may change a byte of the result.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     /// Where the bundle goes.
@@ -73,7 +73,7 @@ pub struct Built {
     pub warnings: Vec<String>,
 }
 
-/// Something that was made of packages or by commands, and is kept for the next build.
+/// A layer of a build, as the report lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildLayer {
     /// What it is: `packages`, `tools of NAME`, `stage NAME` or `run`.
@@ -126,7 +126,7 @@ fn stop_if_cancelled(cancel: &CancelToken) -> Result<(), BuildError> {
     if cancel.is_cancelled() { Err(BuildError::Interrupted) } else { Ok(()) }
 }
 
-/// The folder that a path stands in.
+/// The parent folder of a path.
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -1,4 +1,4 @@
-//! Where unpacked inputs are kept: in the user's store, or beside the bundle for as long as the build takes.
+//! The store of a build: the user's, or a temporary one beside the bundle.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub(super) struct WorkStore {
 }
 
 impl WorkStore {
-    /// The store at `wanted` if it can be written to, else one beside `out`.
+    /// Opens the store at `wanted` if it can be written to, else a temporary one beside `out`.
     pub(super) fn open(wanted: Option<&Path>, out: &Path) -> Result<Self, BuildError> {
         if let Some(folder) = wanted.filter(|folder| can_be_written(folder)) {
             return Ok(Self { store: Store::at(folder), _folder: None });

@@ -1,5 +1,5 @@
-//! Keys of layers: a digest of everything that what is kept under it depends on, so that it is made anew exactly when
-//! one of those changes.
+//! Keys of layers: digests of everything that a layer depends on, so that it is made again exactly when one of those
+//! inputs changes.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ impl LayerKey {
         self.text(&format!("{:?}", options.source_date_epoch.or(recipe.image.epoch)));
     }
 
-    /// What random numbers follow from, and whether what depends on them is looked for.
+    /// The seed of random numbers, and whether a second run looks for files that depend on them.
     fn random(&mut self, seed: Seed, recipe: &Recipe) {
         self.bytes(seed.bytes());
         self.text(&recipe.secrets.second_run.to_string());
@@ -98,7 +98,7 @@ pub(super) fn configured(
     key.done()
 }
 
-/// The key of what a stage installs: its tools by their own key, its sources and patches by their digests.
+/// The key of the files that a stage installs: its tools by their own key, its sources and patches by their digests.
 pub(super) fn stage(
     stage: &Stage,
     recipe: &Recipe,

@@ -1,7 +1,7 @@
-//! Layers: what a build makes of packages, stages and commands. Each is taken from the store where it was made before from
-//! the same inputs, and made otherwise.
+//! Layers: trees made of packages, stages and commands. Each is loaded from the store if it was made before from the same
+//! inputs, else made.
 //!
-//! This page has what every kind of layer needs; each kind has a file of its own.
+//! This page is common to all kinds of layers; each kind has a file of its own.
 
 mod keys;
 pub(super) mod packages;
@@ -50,7 +50,7 @@ pub(super) enum LayerTarget {
     Tools,
 }
 
-/// A path whose content depends on random numbers, as it is kept with a layer.
+/// A path whose content depends on random numbers, as the notes of a layer record it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RandomFile {
     /// Without the first `/`.
@@ -131,7 +131,7 @@ impl<'a> LayerBuilder<'a> {
         Ok(Sandbox { launcher, scratch: self.store.folder().to_owned() })
     }
 
-    /// The time of what packages make: that of the build, as far as packages decide it.
+    /// The modification time of files that packages' scripts make: the time of the build, as far as packages decide it.
     fn epoch(&self, newest: Time) -> Result<Time, BuildError> {
         Ok(epoch::choose(self.options.source_date_epoch, self.recipe.image.epoch, newest)?)
     }

@@ -25,7 +25,7 @@ pub(in crate::pipeline) struct PackageSystem {
     pub(in crate::pipeline) notes: Notes,
 }
 
-/// What is kept beside configured packages.
+/// The notes of a layer of packages.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(in crate::pipeline) struct Notes {
     /// The newest time among the packages: seconds since 1970, and nanoseconds.
@@ -127,7 +127,7 @@ fn make(
     Ok(NewSystem { system: PackageSystem { tree, notes }, checks })
 }
 
-/// Configures what was unpacked.
+/// Configures unpacked packages.
 fn configure(
     builder: &LayerBuilder<'_>,
     scripts: Scripts,

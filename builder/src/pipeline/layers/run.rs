@@ -14,7 +14,7 @@ use crate::pipeline::BuildError;
 /// The tree after the recipe's commands, before which the initrds are made again where they are `stale`.
 ///
 /// # Errors
-/// [`BuildError::NoShell`], [`BuildError::Run`], and what a layer may meet.
+/// [`BuildError::NoShell`], [`BuildError::Run`], and the errors of the store.
 pub(in crate::pipeline) fn run(
     builder: &LayerBuilder<'_>,
     record: &mut LayerRecord,

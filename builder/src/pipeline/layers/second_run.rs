@@ -13,7 +13,8 @@ use amiforge_store::blobs::Blobs;
 use super::{LayerBuilder, RandomFile};
 use crate::pipeline::BuildError;
 
-/// Makes a tree with random numbers that follow from a seed; and once more with others, to find what depends on them.
+/// Makes a tree with random numbers that follow from a seed, and once more with others, to find the files that depend on
+/// them.
 ///
 /// # Errors
 /// What `failed` makes of a failure, [`BuildError::SecondRun`], [`BuildError::Compare`].

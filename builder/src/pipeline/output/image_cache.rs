@@ -28,18 +28,18 @@ const OTHERS_MAX: u64 = 16 << 20;
 /// A plan that may be known.
 pub(super) struct ImageCache<'a> {
     store: &'a Store,
-    /// None where too much of it lies outside the store.
+    /// None if too many of its bytes are outside the store.
     key: Option<Digest>,
     cached: Option<CachedDigests>,
 }
 
-/// What is kept of an image.
+/// The cached facts of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct CachedDigests {
     /// Root of the blocks, and digest of the whole, in hexadecimal.
     root: String,
     plain: String,
-    /// What preflight found, in words; none where it did not look, or could not.
+    /// The findings of preflight; none if it did not run.
     findings: Option<Vec<String>>,
 }
 
@@ -58,12 +58,12 @@ impl<'a> ImageCache<'a> {
         Some(KnownImage { root: cached.root.parse().ok()?, plain: cached.plain.parse().ok()? })
     }
 
-    /// What preflight found in an image whose root turned out to be the known one.
+    /// The cached findings of preflight, valid for an image with the cached Merkle root.
     pub(super) fn findings(&self) -> Option<&[String]> {
         self.cached.as_ref()?.findings.as_deref()
     }
 
-    /// Keeps what was found out.
+    /// Caches the digests and findings of an image.
     pub(super) fn keep(&self, known: KnownImage, findings: Option<&[String]>) -> Result<(), BuildError> {
         let Some(key) = self.key else { return Ok(()) };
         let KnownImage { root, plain } = known;
@@ -93,7 +93,7 @@ fn key(plan: &Plan, blobs: &Blobs, store: &Store) -> Result<Option<Digest>, Buil
                 hasher.update(&bytes[*at..*at + *len as usize]);
             }
             Data::Slice { source, at } => {
-                // Wherever the file lies: its bytes decide.
+                // Its digest, whatever its path.
                 if let Some((file, within)) = blobs.containing_file(*source, *at, *len) {
                     hasher.update([5]);
                     hasher.update(file.0);
@@ -117,7 +117,7 @@ fn key(plan: &Plan, blobs: &Blobs, store: &Store) -> Result<Option<Digest>, Buil
                         return Ok(None);
                     }
                     let mut bytes = vec![0; *len as usize];
-                    // Whoever writes the image says what is wrong with the file.
+                    // The error of the file is reported when the image is written.
                     let Ok(()) = blobs.read_exact_at(*source, *at, &mut bytes) else { return Ok(None) };
                     hasher.update([2]);
                     hasher.update(&bytes);

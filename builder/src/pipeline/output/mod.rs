@@ -37,7 +37,7 @@ pub(super) struct Output<'a> {
     pub(super) blobs: &'a Blobs,
 }
 
-/// Writes the bundle; gives its manifest, and what preflight found in the image.
+/// Writes the bundle; gives its manifest and the findings of preflight.
 ///
 /// # Errors
 /// [`BuildError`]; then there is no bundle.

@@ -1,4 +1,4 @@
-//! What the manifest says of an image besides its bytes: what it is, and what it was made from.
+//! The origin of an image in its manifest: name, version, architecture, inputs, and what was removed from it.
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Printable;

@@ -18,7 +18,7 @@ use crate::recipe::{Recipe, Scripts};
 /// Shortest file that counts as a copy of another: shorter ones may be equal by chance.
 const COPY_MIN: u64 = 16;
 
-/// What could not be found out, in words.
+/// Texts about secrets that were not looked for.
 pub(super) fn unknown(recipe: &Recipe) -> Vec<String> {
     let scripts =
         recipe.packages.as_ref().is_some_and(|packages| packages.backend().scripts() == Scripts::Run);
@@ -58,7 +58,7 @@ pub(super) fn list(
     Ok(found.into_iter().map(secret).collect())
 }
 
-/// The paths that still hold what depends on random numbers, and those of copies.
+/// The paths whose content still depends on random numbers, and those of copies.
 fn random_paths(tree: &Tree, blobs: &Blobs, random: &[RandomFile]) -> io::Result<Vec<Vec<u8>>> {
     if random.is_empty() {
         return Ok(Vec::new());

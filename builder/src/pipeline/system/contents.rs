@@ -16,7 +16,7 @@ use super::host_files::HostFiles;
 use crate::pipeline::BuildError;
 use crate::recipe::{FileEntry, FilePut, FirstBoot, Fstab, Recipe, RecipePartition};
 
-/// Applies everything that the recipe says of the tree, and gives what is to be warned of.
+/// Applies the settings of the recipe to the tree, in their order; gives warnings.
 pub(super) fn apply(
     recipe: &Recipe,
     tree: &mut Tree,
@@ -46,7 +46,7 @@ pub(super) fn apply(
     Ok(warnings)
 }
 
-/// Sets the first boot up where the recipe asks for that, and gives what it will not be able to do.
+/// Installs the units of the first boot where the recipe requests them; gives warnings about what they will not be able to do.
 fn first_boot(
     recipe: &Recipe,
     tree: &mut Tree,
@@ -93,7 +93,7 @@ fn file(
     })
 }
 
-/// What goes into fstab; nothing when it is to be left alone.
+/// The lines of fstab; none if the recipe keeps the existing file.
 fn fstab_of(recipe: &Recipe) -> Option<FstabSpec> {
     let existing = match recipe.fstab {
         Fstab::Keep => return None,

@@ -36,7 +36,7 @@ pub enum HostFileError {
         /// What has the name.
         path: PathBuf,
     },
-    /// Somebody asked to stop.
+    /// The user interrupted the build.
     #[error("interrupted")]
     Interrupted,
     /// It was written to while the build read it.

@@ -44,7 +44,7 @@ const READ: [&str; 28] = [
 /// is no reason to make the initrd again: systemd checks the root once it runs (systemd-fsck-root.service(8)).
 const FSTAB: &str = "etc/fstab";
 
-/// Modules of kernels, in any folder below: one that a recipe adds may be asked for.
+/// Modules of kernels, in any folder below: an initrd may need one that a recipe adds.
 const MODULES: (&str, &[u8]) = ("usr/lib/modules", b"");
 
 /// Names of network links are read, other files of that folder are not.
@@ -67,7 +67,7 @@ fn has_initrd(tree: &Tree) -> bool {
     names.into_iter().flatten().any(|(name, _)| name.as_bytes().starts_with(b"initrd.img-"))
 }
 
-/// What stands at a path and below, folders left out, whose names end so.
+/// The files at a path and below whose names have an ending.
 fn listed<'t>(tree: &'t Tree, path: &str, ending: &[u8]) -> Vec<(Vec<u8>, &'t NodeKind)> {
     let mut found = Vec::new();
     let mut left: Vec<_> =

@@ -91,13 +91,13 @@ fn sources(
     Ok(assemble::assemble_onto(merged, sources, builder.store, blobs, builder.monitor)?)
 }
 
-/// The merged tree, out of what else the sources gave.
+/// Takes the merged tree out of the sources.
 fn take_tree(sources: &mut Assembled) -> Tree {
     let root = sources.tree.node(sources.tree.root()).meta.clone();
     std::mem::replace(&mut sources.tree, Tree::new(root))
 }
 
-/// Removes from the tree what no image should hold; gives the changes.
+/// Applies the rules of normalization to the tree; gives the changes.
 fn normalize(
     recipe: &Recipe,
     tree: &mut Tree,

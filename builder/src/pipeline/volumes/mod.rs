@@ -16,7 +16,7 @@ use crate::recipe::RecipePartition;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SplitError {
-    /// Something else stands where a folder should be.
+    /// A path that should be a folder is not one.
     #[error("`{path}` should be a folder that goes on partition `{id}`, and is a {found}")]
     NotAFolder {
         /// The path.
@@ -72,7 +72,7 @@ pub(super) fn split(
     for (_, path, id) in &wanted {
         make_folder(&mut tree, path, id, time)?;
     }
-    // The deepest first, so that each takes what the ones below it have left.
+    // The deepest first: each folder is then moved without those below it.
     wanted.sort_by_key(|(index, path, _)| (std::cmp::Reverse(path.matches('/').count()), *index));
     let links = tree.link_counts();
     let mut trees: BTreeMap<usize, Tree> = BTreeMap::new();
@@ -112,7 +112,7 @@ fn make_folder(tree: &mut Tree, path: &str, id: &str, time: Time) -> Result<(), 
     Ok(())
 }
 
-/// Takes what is in a folder out of the tree, as a tree of its own.
+/// Moves the entries of a folder into a tree of their own.
 fn take(tree: &mut Tree, path: &str, id: &str, links: &[u32]) -> Result<Tree, SplitError> {
     let failed = |source| SplitError::Folder { path: path.to_owned(), source };
     let top = tree.lookup(path.as_bytes()).unwrap_or(tree.root());
@@ -154,7 +154,7 @@ fn take(tree: &mut Tree, path: &str, id: &str, links: &[u32]) -> Result<Tree, Sp
     }
 }
 
-/// Without a partition for `/`, only folders may be left.
+/// Checks that only folders remain, which no partition has to hold.
 fn nothing_left(tree: &Tree) -> Result<(), SplitError> {
     let left = tree.walk().find(|entry| tree.entries(entry.id).is_none());
     left.map_or(Ok(()), |entry| Err(SplitError::Homeless { path: entry.path }))
