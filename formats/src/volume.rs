@@ -123,7 +123,7 @@ pub fn probe(volume: &dyn ReadAt) -> io::Result<VolumeContent> {
 }
 
 /// Ids of a volume that follow from the name of the image and the id of the partition. They do not depend on the
-/// content, so that whoever writes an fstab or a kernel command line knows them before the volume is planned.
+/// content, so an fstab and a kernel command line can be written before the volume is planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VolumeIds {
     /// UUID of the file system; a volume id of 32 bits is its first four bytes.

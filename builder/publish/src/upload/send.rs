@@ -53,7 +53,7 @@ pub(super) async fn send<E: Ebs>(
     let mut items = reader::start(&context.source, &selector, jobs, reader_threads(&context.source));
     let mut sender = Sender { context, journal, progress: monitor.progress, tasks: JoinSet::new(), sent: 0 };
     let outcome = sender.send_all(&mut items, monitor.cancel).await;
-    // The reader's threads end when nobody listens.
+    // The reader's threads end when their channel is closed.
     drop(items);
     if outcome.is_err() {
         sender.drain().await;

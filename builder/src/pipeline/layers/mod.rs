@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
+use amiforge_progress::Monitor;
 use amiforge_sandbox::{Launcher, OnFailure, Sandbox, Seed};
 use amiforge_store::Store;
 use amiforge_store::deferred::Deferred;
@@ -22,7 +23,6 @@ use super::{BuildError, BuildLayer, BuildOptions, epoch};
 use crate::lock::Lock;
 use crate::recipe::{PackageSource, Recipe};
 use crate::vendor;
-use amiforge_progress::Monitor;
 
 /// What layers are made with.
 pub(super) struct LayerBuilder<'a> {
