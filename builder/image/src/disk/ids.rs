@@ -1,5 +1,5 @@
 //! GUIDs that follow from the name of the image and the id of a partition, so a kernel command line can be
-//! written before the disk is laid out.
+//! written before the disk is laid out. The ids of file systems are those of `amiforge_formats::volume::VolumeIds`.
 
 use amiforge_formats::guid::Guid;
 
