@@ -1,0 +1,1 @@
+//! Auto Scaling groups and instance refreshes (API version 2011-01-01).

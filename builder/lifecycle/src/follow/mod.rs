@@ -1,0 +1,1 @@
+//! Fleets that follow a channel: launch templates and Auto Scaling groups.

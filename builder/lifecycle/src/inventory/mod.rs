@@ -1,0 +1,1 @@
+//! Inventory: the AMIs of an account with their versions, use and cost.

@@ -1,0 +1,1 @@
+//! Clean-up: deprecates, disables and deregisters images that nothing uses.
