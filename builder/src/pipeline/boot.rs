@@ -17,6 +17,7 @@ use amiforge_rootfs::steps::kernel_hook::{self, InitrdSource, KernelHookSpec, Ue
 use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
+use super::error::NoLoader;
 use crate::recipe::{Arch, BootRecipe, Recipe, RecipePartition};
 
 /// Drivers that reach a root on every machine of EC2, and on those of QEMU.
@@ -28,14 +29,6 @@ const SYSTEMD: &str = "/usr/lib/systemd/boot/efi";
 /// Bytes that a partition needs besides two versions of the files that firmware starts: tables of a file system, and growth
 /// of the next version.
 const SPARE: u64 = 4 << 20;
-
-/// A file of a loader that is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("the image has no `{path}`, which UEFI needs; the package `{package}` brings it")]
-pub struct NoLoader {
-    path: String,
-    package: &'static str,
-}
 
 /// How an image boots.
 #[derive(Debug)]

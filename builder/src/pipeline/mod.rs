@@ -8,28 +8,23 @@ mod created_dirs;
 mod epoch;
 mod error;
 mod layers;
+mod options;
 mod output;
 mod system;
 mod volumes;
 mod work_store;
 
-use std::path::{Path, PathBuf};
-
-use amiforge_image::bundle::{self, ExistingBundle};
+use amiforge_image::bundle;
 use amiforge_image::disk::plan_data;
-use amiforge_image::manifest::Manifest;
 use amiforge_image::seal::Trust;
 use amiforge_progress::{CancelToken, Monitor};
-use amiforge_sandbox::OnFailure;
 use amiforge_store::blobs::Blobs;
 
-pub use boot::NoLoader;
 pub use epoch::{NotAnEpoch, TooLate, parse_source_date_epoch};
-pub use error::{BuildError, InputError};
-pub use system::host_files::HostFileError;
+pub use error::{BuildError, HostFileError, InputError, NoLoader};
+pub use options::{BuildLayer, BuildOptions, Built};
 pub use volumes::SplitError;
 
-use crate::lock::Lock;
 use crate::recipe::Recipe;
 use created_dirs::CreatedDirs;
 use layers::LayerBuilder;
@@ -37,50 +32,6 @@ use output::listing::listing;
 use output::{Output, secrets};
 use volumes::disk::{SealedPartitions, mount_sealed};
 use work_store::WorkStore;
-
-/// Options of a build besides the recipe. Only `source_date_epoch` and the lock may change a byte of the result.
-#[derive(Debug, Clone)]
-pub struct BuildOptions {
-    /// Where the bundle goes.
-    pub out: PathBuf,
-    /// What to do when that name is taken.
-    pub existing: ExistingBundle,
-    /// Threads that read, write and hash.
-    pub threads: usize,
-    /// Folder where unpacked inputs are kept for the next build; without one that can be used they are kept beside the
-    /// bundle for as long as the build takes.
-    pub store: Option<PathBuf>,
-    /// `SOURCE_DATE_EPOCH`: goes before the recipe's own epoch.
-    pub source_date_epoch: Option<i64>,
-    /// The lock, for a recipe that needs one.
-    pub lock: Option<Lock>,
-    /// An archive of inputs (see [`crate::vendor`]), from which the store takes what it lacks.
-    pub vendor: Option<PathBuf>,
-    /// What happens when a command in the sandbox fails.
-    pub on_failure: OnFailure,
-}
-
-/// What a build made.
-#[derive(Debug)]
-pub struct Built {
-    /// The bundle.
-    pub bundle: PathBuf,
-    /// Its manifest.
-    pub manifest: Manifest,
-    /// The layers, in the order of the build.
-    pub layers: Vec<BuildLayer>,
-    /// What the image will not be able to do, each with what to do about it.
-    pub warnings: Vec<String>,
-}
-
-/// A layer of a build, as the report lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BuildLayer {
-    /// What it is: `packages`, `tools of NAME`, `stage NAME` or `run`.
-    pub name: String,
-    /// Whether it was taken from the store rather than made.
-    pub reused: bool,
-}
 
 /// Builds a recipe. On failure, and when interrupted, nothing is left.
 ///
@@ -130,7 +81,3 @@ fn stop_if_cancelled(cancel: &CancelToken) -> Result<(), BuildError> {
     if cancel.is_cancelled() { Err(BuildError::Interrupted) } else { Ok(()) }
 }
 
-/// The parent folder of a path.
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
