@@ -8,8 +8,7 @@ use amiforge_formats::tree::{Content, Tree};
 use amiforge_formats::volume::VolumeIds;
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_image::seal::{
-    self, BootKernel, BootSpec, CommandLine, GrubParts, Initrd, LoaderPrograms, Sealed, Trust, UefiSpec,
-    UkiParts,
+    BootKernel, BootSpec, CommandLine, GrubParts, Initrd, LoaderPrograms, Sealed, Trust, UefiSpec, UkiParts,
 };
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
 use amiforge_rootfs::initrd::{InitrdError, KernelModules};
@@ -74,14 +73,6 @@ impl Boot {
             .filter_map(|(id, len)| cramped(recipe, id, len))
             .collect()
     }
-}
-
-/// Makes the files that firmware starts; none for a recipe without `[boot]`.
-///
-/// # Errors
-/// [`BuildError::Seal`].
-pub(super) fn seal(boot: Option<&Boot>, trust: &Trust) -> Result<Sealed, BuildError> {
-    Ok(boot.map(|boot| seal::seal(&boot.spec, trust)).transpose()?.unwrap_or_default())
 }
 
 /// The initrd that the recipe asks for; one of our own is no file of the tree.

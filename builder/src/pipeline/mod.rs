@@ -16,7 +16,7 @@ mod work_store;
 
 use amiforge_image::bundle;
 use amiforge_image::disk::plan_data;
-use amiforge_image::seal::Trust;
+use amiforge_image::seal::{self, Sealed, Trust};
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_store::blobs::Blobs;
 
@@ -26,6 +26,7 @@ pub use options::{BuildLayer, BuildOptions, Built};
 pub use volumes::SplitError;
 
 use crate::recipe::Recipe;
+use boot::Boot;
 use created_dirs::CreatedDirs;
 use layers::LayerBuilder;
 use output::listing::listing;
@@ -40,25 +41,29 @@ use work_store::WorkStore;
 pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> Result<Built, BuildError> {
     let options = &BuildOptions { out: bundle::resolve(&options.out, options.existing)?, ..options.clone() };
     bundle::check_vacant(&options.out, options.existing)?;
-    let parents = CreatedDirs::make(&options.out)?;
+    let created_dirs = CreatedDirs::make(&options.out)?;
     let store = WorkStore::open(options.store.as_deref(), &options.out)?;
     let builder = LayerBuilder::new(recipe, options, store.store(), monitor)?;
     let mut blobs = Blobs::new();
 
     let mut system = system::system_tree(&builder, &mut blobs)?;
-    let (epoch, boot) = (system.epoch, system.boot.as_ref());
+    let epoch = system.epoch;
+    let boot = boot::prepare(recipe, &mut system.tree, &blobs, epoch)?;
+    let boot = boot.as_ref();
     let trees = volumes::split(system.tree.clone(), &recipe.partitions, epoch)?;
     let partitions = SealedPartitions::of(recipe, boot, &trees, epoch);
-    // Lengths are decided before the data is planned; a draft of what is sealed has its final length.
-    // It holds a kernel and an initrd, so it ends here.
+    // The lengths of all partitions are needed before the data is planned, and a draft of what is sealed has its final
+    // length. No recipe asks for a verified root yet: `trust` stays empty, and the draft is what is sealed. It holds a
+    // kernel and an initrd, so it ends here.
+    let trust = Trust::default();
     let spec = {
-        let draft = boot::seal(boot, &Trust::default())?;
+        let draft = seal(boot, &trust)?;
         let draft = partitions.contents(recipe, &draft, &blobs)?;
         let host_files = &mut system.inputs.host_files;
         volumes::disk::spec(recipe, trees, &draft, epoch, &mut blobs, host_files)?
     };
     let plans = plan_data(&spec, &partitions.indices())?;
-    let sealed = boot::seal(boot, &Trust::default())?;
+    let sealed = seal(boot, &trust)?;
     mount_sealed(recipe, &mut system.tree, &sealed, &blobs, epoch)?;
     system.warnings.extend(boot.into_iter().flat_map(|boot| boot.warnings(recipe, &sealed)));
     let contents = partitions.contents(recipe, &sealed, &blobs)?;
@@ -70,11 +75,16 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let layers = std::mem::take(&mut system.inputs.record.layers);
     let output = Output { disk: &disk, tree: &system.tree, listing: &listing, epoch, blobs: &blobs };
     let (manifest, findings) = output::write(&builder, &output, system.inputs)?;
-    parents.keep();
+    created_dirs.keep();
     let mut warnings = system.warnings;
     warnings.extend(secrets::needless(recipe, &manifest.origin.secrets));
     warnings.extend(findings);
     Ok(Built { bundle: options.out.clone(), manifest, layers, warnings })
+}
+
+/// Makes the files that firmware starts; none for a recipe without `[boot]`.
+fn seal(boot: Option<&Boot>, trust: &Trust) -> Result<Sealed, BuildError> {
+    Ok(boot.map(|boot| seal::seal(&boot.spec, trust)).transpose()?.unwrap_or_default())
 }
 
 fn stop_if_cancelled(cancel: &CancelToken) -> Result<(), BuildError> {

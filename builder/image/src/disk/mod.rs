@@ -9,6 +9,7 @@
 //! free. The backup table ends the disk.
 
 mod compose;
+mod data_plans;
 mod error;
 mod ids;
 mod lay_out;
@@ -16,9 +17,10 @@ mod ranges;
 #[cfg(test)]
 mod tests;
 
+pub use data_plans::{DataPlans, plan_data};
 pub use error::{ContentError, DiskError};
 pub use ids::{disk_guid, partition_guid};
-pub use lay_out::{DataPlans, lay_out, plan_data};
+pub use lay_out::lay_out;
 
 use amiforge_formats::bios;
 use amiforge_formats::guid::Guid;
