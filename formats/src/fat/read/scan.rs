@@ -103,16 +103,16 @@ pub(in super::super) fn scan(
 
 impl Scan<'_> {
     /// Handles a corruption at a path.
-    fn fault(&mut self, path: &[u8], fault: VolumeCorruption) -> Result<(), FatReadError> {
+    fn report(&mut self, path: &[u8], corruption: VolumeCorruption) -> Result<(), FatReadError> {
         match self.mode {
-            ScanMode::Read if fault.misleads() => {
-                Err(FatReadError::Damaged(Box::new(fault.at(VolumeLocation::Path(path.to_vec())))))
+            ScanMode::Read if corruption.misleads() => {
+                Err(FatReadError::Damaged(Box::new(corruption.at(VolumeLocation::Path(path.to_vec())))))
             }
             ScanMode::Read => Ok(()),
             ScanMode::Check => {
                 let findings = &mut self.out.findings;
                 if findings.len() < FINDINGS_MAX {
-                    findings.push(fault.at(VolumeLocation::Path(path.to_vec())));
+                    findings.push(corruption.at(VolumeLocation::Path(path.to_vec())));
                 } else if findings.len() == FINDINGS_MAX {
                     findings.push(VolumeCorruption::More { listed: FINDINGS_MAX }.at(VolumeLocation::Boot));
                 }
@@ -134,21 +134,21 @@ impl Scan<'_> {
         }
         let (entries, orphan) = entries(&bytes, self.shape.width == FatWidth::Fat32);
         if orphan {
-            self.fault(&dir.path, VolumeCorruption::OrphanLong)?;
+            self.report(&dir.path, VolumeCorruption::OrphanLong)?;
         }
         self.dots(dir, &entries)?;
         let mut names = BTreeSet::new();
         let mut shorts = BTreeSet::new();
         for entry in entries {
             let path = below(&dir.path, &entry.name);
-            for fault in &entry.faults {
-                self.fault(&path, fault.clone())?;
+            for corruption in &entry.corruptions {
+                self.report(&path, corruption.clone())?;
             }
             if entry.what == FatEntryKind::Label {
                 self.label(dir, &entry)?;
             } else if !entry.is_dot() || dir.depth == 0 {
                 if !shorts.insert(entry.short) {
-                    self.fault(&path, VolumeCorruption::SameShort { name: entry.short })?;
+                    self.report(&path, VolumeCorruption::SameShort { name: entry.short })?;
                 }
                 let at = self.entry_at(&clusters, entry.index);
                 self.entry(dir, (&entry, at), path, &mut names)?;
@@ -166,10 +166,10 @@ impl Scan<'_> {
         }
         let cluster = self.shape.cluster;
         let most = (ENTRIES_MAX.saturating_mul(ENTRY) as u64).div_ceil(cluster);
-        let ClusterChain { runs, fault, longer, .. } = self.chain(dir.first, most)?;
+        let ClusterChain { runs, corruption, longer, .. } = self.chain(dir.first, most)?;
         let long = longer.then_some(VolumeCorruption::LongDirectory);
-        for fault in fault.into_iter().chain(long) {
-            self.fault(&dir.path, fault)?;
+        for corruption in corruption.into_iter().chain(long) {
+            self.report(&dir.path, corruption)?;
         }
         let mut bytes = Vec::new();
         for ClusterRange { first, count } in &runs {
@@ -217,9 +217,9 @@ impl Scan<'_> {
                 .get(index)
                 .filter(|entry| &entry.short == short && entry.what == FatEntryKind::Directory)
             {
-                None => self.fault(&dir.path, VolumeCorruption::NoDot { name })?,
+                None => self.report(&dir.path, VolumeCorruption::NoDot { name })?,
                 Some(FatEntry { first: found, .. }) if *found != expected => {
-                    self.fault(&dir.path, VolumeCorruption::DotCluster { name, found: *found, expected })?;
+                    self.report(&dir.path, VolumeCorruption::DotCluster { name, found: *found, expected })?;
                 }
                 Some(_) => {}
             }
@@ -230,7 +230,7 @@ impl Scan<'_> {
     /// Takes the volume's label.
     fn label(&mut self, dir: &PendingFatDir, entry: &FatEntry) -> Result<(), FatReadError> {
         if dir.depth > 0 || self.out.label.is_some() {
-            return self.fault(&dir.path, VolumeCorruption::StrayLabel);
+            return self.report(&dir.path, VolumeCorruption::StrayLabel);
         }
         self.out.label = Some(entry.short);
         Ok(())
@@ -244,10 +244,10 @@ impl Scan<'_> {
         path: Vec<u8>,
         names: &mut BTreeSet<Vec<u16>>,
     ) -> Result<(), FatReadError> {
-        let Ok(name) = Name::new(&entry.name) else { return self.fault(&path, VolumeCorruption::NoName) };
+        let Ok(name) = Name::new(&entry.name) else { return self.report(&path, VolumeCorruption::NoName) };
         let text = String::from_utf8_lossy(&entry.name);
         if !names.insert(fold(&text.encode_utf16().collect::<Vec<_>>())) {
-            return self.fault(&path, VolumeCorruption::SameName);
+            return self.report(&path, VolumeCorruption::SameName);
         }
         let (mode, kind) = match entry.what {
             FatEntryKind::Directory => (0o755, NodeKind::dir()),
@@ -256,7 +256,7 @@ impl Scan<'_> {
         };
         let node = Node { meta: Meta::root_owned(mode, entry.mtime), kind };
         let added = self.out.tree.add(dir.node, name, node);
-        let Ok(id) = added else { return self.fault(&path, VolumeCorruption::SameName) };
+        let Ok(id) = added else { return self.report(&path, VolumeCorruption::SameName) };
         if entry.what == FatEntryKind::Directory {
             self.enter(dir, (entry, entry_at), path, id)?;
         }
@@ -272,11 +272,11 @@ impl Scan<'_> {
         node: NodeId,
     ) -> Result<(), FatReadError> {
         if entry.len != 0 {
-            self.fault(&path, VolumeCorruption::DirectoryLen { len: entry.len })?;
+            self.report(&path, VolumeCorruption::DirectoryLen { len: entry.len })?;
         }
         let depth = dir.depth.saturating_add(1);
         if depth > DEPTH_MAX {
-            return self.fault(&path, VolumeCorruption::TooDeep);
+            return self.report(&path, VolumeCorruption::TooDeep);
         }
         // In `..`, the root is cluster 0.
         let parent = if dir.depth == 0 { 0 } else { dir.first };
@@ -307,14 +307,14 @@ impl Scan<'_> {
             return Ok(Vec::new());
         }
         let needed = u64::from(len).div_ceil(cluster);
-        let ClusterChain { runs, clusters, fault, longer } = self.chain(entry.first, needed)?;
+        let ClusterChain { runs, clusters, corruption, longer } = self.chain(entry.first, needed)?;
         let available = clusters.saturating_mul(cluster);
-        if let Some(fault) = fault {
-            self.fault(path, fault)?;
+        if let Some(corruption) = corruption {
+            self.report(path, corruption)?;
         } else if clusters < needed {
-            self.fault(path, VolumeCorruption::ChainTooShort { len, available })?;
+            self.report(path, VolumeCorruption::ChainTooShort { len, available })?;
         } else if longer {
-            self.fault(path, VolumeCorruption::ChainTooLong { len })?;
+            self.report(path, VolumeCorruption::ChainTooLong { len })?;
         }
         Ok(runs)
     }

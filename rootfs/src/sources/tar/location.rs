@@ -24,11 +24,11 @@ pub(super) enum End {
 }
 
 /// Reads the slices that point into one archive.
-pub struct InArchive<'a> {
+pub(super) struct InArchive<'a> {
     /// The archive.
-    pub archive: &'a dyn ReadAt,
+    pub(super) archive: &'a dyn ReadAt,
     /// The location that its slices are relative to.
-    pub location: ArchiveLocation,
+    pub(super) location: ArchiveLocation,
 }
 
 impl Sources for InArchive<'_> {

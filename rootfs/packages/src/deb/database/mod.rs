@@ -191,13 +191,13 @@ fn extended(packages: &[&UnpackedPackage], native: &str) -> String {
 
 /// Puts a file owned by root at a path, replacing an existing one.
 fn put(tree: &mut Tree, path: &str, bytes: Vec<u8>, mode: u16, at: Time) -> Result<(), PathError> {
-    let location = path::place_made(tree, path.as_bytes(), Last::Keep, at)?;
+    let location = path::resolve_with_parents(tree, path.as_bytes(), Last::Keep, at)?;
     let kind = NodeKind::File(Content::Inline(Arc::from(bytes)));
     path::put(tree, &location, Node { meta: Meta::root_owned(mode, at), kind }).map(|_| ())
 }
 
 fn make_folder(tree: &mut Tree, path: &str, at: Time) -> Result<(), PathError> {
-    let location = path::place_made(tree, path.as_bytes(), Last::Follow, at)?;
+    let location = path::resolve_with_parents(tree, path.as_bytes(), Last::Follow, at)?;
     if location.node.is_none() {
         let node = Node { meta: Meta::root_owned(0o755, at), kind: NodeKind::dir() };
         path::put(tree, &location, node)?;
