@@ -194,8 +194,9 @@ fn a_refusal_keeps_code_message_and_request() {
         <Message>Invalid id: &quot;x&quot;</Message></Error></Errors><RequestID>r-9</RequestID></Response>";
     let client = Client::of(Server::respond_with(400, "", body.into()));
     for error in client.ec2() {
-        assert_eq!(error.to_string(), "InvalidAMIID.Malformed: Invalid id: \"x\" (request r-9)");
         assert_eq!((error.kind, error.status), (ServiceErrorKind::Refused, Some(400)));
+        assert_eq!(error.code.as_deref(), Some("InvalidAMIID.Malformed"));
+        assert_eq!((error.message.as_str(), error.request_id.as_deref()), ("Invalid id: \"x\"", Some("r-9")));
     }
     // The response of a gateway has no error code; its status decides the kind.
     for (status, kind) in [
