@@ -1,6 +1,6 @@
-//! What an image boots with, gathered from its tree for [`amiforge_image::seal`]: kernel, initrd and loaders are those of the
-//! tree; no installer of a boot loader runs, and only heads of files and loaders are read. Also puts the hook into the tree
-//! that has a kernel started that is installed later.
+//! What an image boots with, found in its tree for [`amiforge_image::seal`]: kernel, initrd and programs of loaders. No
+//! installer of a boot loader runs. Kernels and initrds stay references; of a kernel only the first bytes are read, loaders
+//! are read whole. Also installs a hook in the tree, by which the machine starts kernels that are installed later.
 
 use amiforge_formats::guid::Guid;
 use amiforge_formats::time::Time;
@@ -70,7 +70,7 @@ impl Boot {
         let bios = sealed.bios.as_ref().map(disk::Loader::len);
         [("esp", sealed.longest_esp_file()), ("bios-boot", bios)]
             .into_iter()
-            .filter_map(|(id, len)| cramped(recipe, id, len))
+            .filter_map(|(id, len)| no_room_warning(recipe, id, len))
             .collect()
     }
 }
@@ -110,8 +110,8 @@ fn initrd(
     Ok(Some(Initrd { path: None, content: Content::Inline(archive.into()) }))
 }
 
-/// A warning where a partition has no room for the next kernel beside the one of so many bytes.
-fn cramped(recipe: &Recipe, id: &str, len: Option<u64>) -> Option<String> {
+/// A warning where a partition has no room for another kernel beside one of `len` bytes.
+fn no_room_warning(recipe: &Recipe, id: &str, len: Option<u64>) -> Option<String> {
     let partition = recipe.partitions.iter().find(|partition| partition.id == id)?;
     let needed = len?.saturating_mul(2).saturating_add(SPARE);
     let has = match partition.size {

@@ -44,7 +44,7 @@ pub enum BuildError {
         /// Which.
         label: String,
     },
-    /// The store is at fault.
+    /// An error of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file of inputs cannot be used.
@@ -65,9 +65,9 @@ pub enum BuildError {
     /// A stage could not be built.
     #[error(transparent)]
     Stage(Box<StageError>),
-    /// What a stage installs has no room.
+    /// What a stage built does not fit into the tree.
     #[error("installing what the stage `{stage}` built")]
-    Place {
+    InstallStage {
         /// The stage.
         stage: String,
         /// What is wrong.

@@ -1,6 +1,6 @@
 //! The disk: partitions laid out, each with its content, as one plan.
 //!
-//! This page is what has the specification and the result. [`lay_out`] does all at once; [`plan_data`] plans the data partitions
+//! This file has the specification and the result. [`lay_out`] does all at once; [`plan_data`] plans the data partitions
 //! first, for a disk whose other partitions follow from those plans (see [`crate::seal`]). Must not know the recipe, the
 //! store or any file: contents are references that the plan carries on.
 //!
