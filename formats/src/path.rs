@@ -266,7 +266,12 @@ pub fn resolve(tree: &Tree, path: &[u8], last: Last) -> Result<Option<TreePath>,
 }
 
 /// Resolves a path, and creates the directories on the way.
-pub fn resolve_with_parents(tree: &mut Tree, path: &[u8], last: Last, time: Time) -> Result<TreePath, PathError> {
+pub fn resolve_with_parents(
+    tree: &mut Tree,
+    path: &[u8],
+    last: Last,
+    time: Time,
+) -> Result<TreePath, PathError> {
     walk(&mut TreeAccess::Write(tree), path, last, MissingParents::Make(time))?
         .ok_or_else(|| PathError::NotNormal { path: path.to_vec() })
 }

@@ -257,9 +257,7 @@ fn difference(finding: BlockFinding, locations: Vec<String>) -> BundleDifference
             BundleDifference::Absent { block, start, end, locations, expected: expected.to_string() }
         }
         BlockProblem::Unwritten => BundleDifference::Unwritten { block, start, end, locations },
-        BlockProblem::Unread { reason } => {
-            BundleDifference::Unread { block, start, end, locations, reason }
-        }
+        BlockProblem::Unread { reason } => BundleDifference::Unread { block, start, end, locations, reason },
     }
 }
 

@@ -90,4 +90,3 @@ fn seal(boot: Option<&Boot>, trust: &Trust) -> Result<Sealed, BuildError> {
 fn stop_if_cancelled(cancel: &CancelToken) -> Result<(), BuildError> {
     if cancel.is_cancelled() { Err(BuildError::Interrupted) } else { Ok(()) }
 }
-

@@ -6,7 +6,7 @@
 
 use super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
 use super::read::boot::{self, VolumeShape};
-use super::read::scan::{ScanMode, Scanned, Whence, scan};
+use super::read::scan::{ScanMode, Scanned, VolumeOrigin, scan};
 use super::read::table::{AllocationTable, ClusterLink};
 use super::read::{FatReadError, FatWidth, boot_sector};
 use crate::fields;
@@ -35,8 +35,8 @@ pub fn check(volume: &dyn ReadAt) -> Result<Vec<FatFinding>, FatReadError> {
     findings.extend(check_backup(volume, &shape, &boot)?);
     findings.extend(check_first_entries(&shape, &mut table)?);
     findings.extend(compare_tables(volume, &shape)?);
-    let whence = Whence { source: SourceId(0), at: 0 };
-    let scanned = scan(volume, shape, whence, ScanMode::Check)?;
+    let origin = VolumeOrigin { source: SourceId(0), at: 0 };
+    let scanned = scan(volume, shape, origin, ScanMode::Check)?;
     let counted = count(&shape, &mut table, &scanned)?;
     findings.extend(check_label(&shape, &scanned));
     findings.extend(counted.lost());

@@ -108,7 +108,9 @@ fn a_wrong_protective_mbr_is_reported() {
         disk[at..at + bytes.len()].copy_from_slice(bytes);
         let findings = check::check(&disk).unwrap();
         assert!(
-            findings.iter().any(|finding| finding.location == TableLocation::Mbr && finding.corruption == corruption),
+            findings
+                .iter()
+                .any(|finding| finding.location == TableLocation::Mbr && finding.corruption == corruption),
             "{findings:?}"
         );
         assert_eq!(read::read(&disk).unwrap().table, table());
@@ -134,7 +136,9 @@ fn a_disk_that_grew_or_shrank_is_reported() {
         assert!(matches!(read::read(&none), Err(GptReadError::NoTable { .. })));
         let findings = check::check(&none).unwrap();
         assert!(
-            findings.iter().any(|finding| finding.corruption == TableCorruption::DiskTooShort { len: len as u64 })
+            findings
+                .iter()
+                .any(|finding| finding.corruption == TableCorruption::DiskTooShort { len: len as u64 })
         );
     }
 }

@@ -78,4 +78,3 @@ fn image_sign(has: impl Fn(&str) -> bool) -> Option<&'static str> {
     }
     (has("manifest.json") && (has("repositories") || has("blobs"))).then_some("manifest.json")
 }
-

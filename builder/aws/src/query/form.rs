@@ -129,6 +129,9 @@ mod tests {
     #[test]
     fn the_query_protocol_names_list_members() {
         let same = Same { ids: vec!["x".to_owned()], pairs: vec![pair("a", None)] };
-        assert_eq!(encode(OTHER, "Same", &same), "Action=Same&Version=2011-01-01&Id.member.1=x&Tag.member.1.Key=a");
+        assert_eq!(
+            encode(OTHER, "Same", &same),
+            "Action=Same&Version=2011-01-01&Id.member.1=x&Tag.member.1.Key=a"
+        );
     }
 }

@@ -4,11 +4,13 @@
 //! Owns the names of its files and its way to its path: everything is written in a staging directory beside it that is
 //! renamed as a whole, so a half-written bundle never has the final name. Knows no recipe.
 
+mod error;
+mod names;
 mod staging;
 mod sums;
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
@@ -19,29 +21,10 @@ use crate::disk::Disk;
 use crate::image::{self, EmitError, EmitOptions, Emitted, KnownImage};
 use crate::manifest::{ImageOrigin, Manifest};
 
+pub use error::{BundleError, ExistingBundle};
+pub(crate) use names::names;
+pub use names::{CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, SPDX, SUMS, TREE};
 pub use sums::{SumLine, SumsError, parse as parse_sums};
-
-/// The image.
-pub const DISK: &str = "disk.raw";
-/// The manifest.
-pub const MANIFEST: &str = "manifest.json";
-/// The listing of every file system.
-pub const TREE: &str = "tree.txt";
-/// SHA-256 of the other files, as `sha256sum -c` reads it.
-pub const SUMS: &str = "SHA256SUMS";
-/// The bill of materials in `CycloneDX`.
-pub const CYCLONEDX: &str = "sbom.cdx.json";
-/// The bill of materials in SPDX.
-pub const SPDX: &str = "sbom.spdx.json";
-/// The files that every bundle has, sorted.
-pub const FILES: [&str; 4] = [SUMS, DISK, MANIFEST, TREE];
-/// The files that a bundle may have, sorted.
-pub const DOCUMENTS: [&str; 2] = [CYCLONEDX, SPDX];
-
-/// Every name that a file of a bundle may have.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    FILES.into_iter().chain(DOCUMENTS)
-}
 
 /// A further text with its name, which is one of [`DOCUMENTS`].
 pub type Document = (&'static str, String);
@@ -62,70 +45,6 @@ pub struct BundleTexts<'a> {
 #[derive(Debug)]
 pub struct BundleWriter {
     staging: staging::StagingDir,
-}
-
-/// What to do when the bundle's name is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExistingBundle {
-    /// Fail with [`BundleError::Exists`].
-    Refuse,
-    /// Exchange the new bundle with the old one by one rename, if the old one is a bundle.
-    Replace,
-}
-
-/// Why a bundle could not be written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BundleError {
-    /// The name is taken.
-    #[error("`{}` exists already", path.display())]
-    Exists {
-        /// The name.
-        path: PathBuf,
-    },
-    /// What has the name is not a bundle, so it is not replaced.
-    #[error("`{}` holds `{found}`, which is no file of a bundle", path.display())]
-    NotABundle {
-        /// The directory.
-        path: PathBuf,
-        /// What it holds.
-        found: String,
-    },
-    /// The name is a link where none can be followed.
-    #[error("`{}` is a link that leads to no directory; remove it, or give the directory itself", path.display())]
-    Link {
-        /// The link.
-        path: PathBuf,
-    },
-    /// What has the name of the directory that a bundle is written in was not made by a build.
-    #[error("`{}` is in the way: builds make a directory of that name; remove it", path.display())]
-    InTheWay {
-        /// The name.
-        path: PathBuf,
-    },
-    /// Another build writes the same bundle.
-    #[error("another build is writing `{}`", path.display())]
-    Busy {
-        /// The directory that it writes in.
-        path: PathBuf,
-    },
-    /// The name cannot be that of a directory.
-    #[error("`{}` does not end in a name", path.display())]
-    Unnamed {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The image could not be written.
-    #[error("writing the image")]
-    Image(#[source] EmitError),
-    /// A file or directory could not be written.
-    #[error("writing `{}`", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
 }
 
 /// Checks that a bundle may be written at `out`, before any work is done for it.

@@ -49,8 +49,7 @@ fn build(
 
 fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -74,12 +73,8 @@ fn a_bundle_has_its_four_files_and_their_sums_hold() {
 fn a_failed_or_interrupted_bundle_leaves_nothing() {
     let parent = tempfile::tempdir().unwrap();
     let out = parent.path().join("web");
-    let missing = build(
-        &out,
-        ExistingBundle::Refuse,
-        Data::Slice { source: SourceId(0), at: 0 },
-        &CancelToken::new(),
-    );
+    let missing =
+        build(&out, ExistingBundle::Refuse, Data::Slice { source: SourceId(0), at: 0 }, &CancelToken::new());
     assert!(matches!(missing, Err(BundleError::Image(EmitError::Read { .. }))), "{missing:?}");
     let stop = CancelToken::new();
     stop.cancel();
@@ -144,10 +139,7 @@ fn what_no_build_made_is_not_written_through() {
     for target in ["mine", "mine/disk.raw", "nowhere"] {
         std::os::unix::fs::symlink(target, &partial).unwrap();
         let refused = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new());
-        assert!(
-            matches!(&refused, Err(BundleError::InTheWay { path }) if *path == partial),
-            "{refused:?}"
-        );
+        assert!(matches!(&refused, Err(BundleError::InTheWay { path }) if *path == partial), "{refused:?}");
         fs::remove_file(&partial).unwrap();
     }
     fs::write(&partial, "").unwrap();

@@ -83,4 +83,3 @@ fn esp_files(boot: &BootSpec, uefi: &UefiSpec, cmdline: &str) -> Result<Vec<EspF
         LoaderPrograms::Grub(parts) => grub::files(parts, boot, default, cmdline),
     })
 }
-

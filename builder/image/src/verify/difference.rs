@@ -241,7 +241,11 @@ pub enum BundleDifference {
 }
 
 fn within(locations: &[String]) -> String {
-    if locations.is_empty() { "outside every partition".to_owned() } else { format!("in {}", locations.join(", ")) }
+    if locations.is_empty() {
+        "outside every partition".to_owned()
+    } else {
+        format!("in {}", locations.join(", "))
+    }
 }
 
 fn listed(line: Option<u64>, text: &str) -> String {

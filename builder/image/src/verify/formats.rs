@@ -64,12 +64,16 @@ fn check_table(medium: &Medium, manifest: Option<&Manifest>, report: &mut Verify
     let location = "GPT".to_owned();
     match gpt::check::check(medium) {
         Err(error) => {
-            report.differences.push(BundleDifference::Format { location: location.clone(), problem: chain(&error) });
+            report
+                .differences
+                .push(BundleDifference::Format { location: location.clone(), problem: chain(&error) });
         }
         Ok(findings) => {
             let damage = findings.iter().filter(|finding| finding.severity == Severity::Damage);
-            let damage = damage
-                .map(|finding| BundleDifference::Format { location: location.clone(), problem: finding.to_string() });
+            let damage = damage.map(|finding| BundleDifference::Format {
+                location: location.clone(),
+                problem: finding.to_string(),
+            });
             report.differences.extend(damage);
         }
     }
@@ -112,8 +116,9 @@ fn check_partition(
 ) -> Option<SeenFileSystem> {
     let kind = partition.file_system.clone().unwrap_or_default();
     let location = format!("{kind} in {}", title(partition));
-    let mut damaged =
-        |problem: String| report.differences.push(BundleDifference::Format { location: location.clone(), problem });
+    let mut damaged = |problem: String| {
+        report.differences.push(BundleDifference::Format { location: location.clone(), problem })
+    };
     let Some(slot) = slot(medium, partition) else {
         damaged("it is not within the image, or no reader knows it".to_owned());
         return None;

@@ -75,7 +75,11 @@ fn compare_lines(location: &str, listed: &Lines, found: &Lines, report: &mut Ver
     for (key, (line, text)) in listed {
         if !found.contains_key(key) {
             let text = text.clone();
-            report.differences.push(BundleDifference::Listing { location: location(), line: Some(*line), text });
+            report.differences.push(BundleDifference::Listing {
+                location: location(),
+                line: Some(*line),
+                text,
+            });
         }
     }
     for (key, (_, text)) in found {

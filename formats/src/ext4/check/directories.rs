@@ -70,7 +70,8 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
                 continue;
             }
             if !names.insert(&entry.name) {
-                self.report.error(entry.corruption(dir.number, Defect::Duplicate { name: entry.name.clone() }));
+                self.report
+                    .error(entry.corruption(dir.number, Defect::Duplicate { name: entry.name.clone() }));
             }
             self.entry(dir, entry, family);
         }

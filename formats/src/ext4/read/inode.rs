@@ -122,10 +122,8 @@ impl ReadInode {
         let room = raw.len().saturating_sub(128) as u64;
         let extra = u64::from(inode.extra_size);
         if extra > room || extra % 4 != 0 || (extra != 0 && extra < 4) {
-            inode.report(
-                Defect::Range { field: "i_extra_isize", found: extra, least: 4, most: room },
-                sink,
-            )?;
+            inode
+                .report(Defect::Range { field: "i_extra_isize", found: extra, least: 4, most: room }, sink)?;
         }
         for (field, time) in [("i_atime", inode.atime), ("i_ctime", inode.ctime), ("i_mtime", inode.mtime)] {
             if time.nanos > 999_999_999 {

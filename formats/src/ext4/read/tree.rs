@@ -128,7 +128,8 @@ impl<R: ReadAt + ?Sized> Build<'_, '_, R> {
             let (found, expected) = (entry.file_type, kind.entry_byte());
             return Err(corruption(Defect::FileType { name: entry.name.clone(), found, expected }));
         }
-        let name = Name::new(&entry.name).map_err(|_| corruption(Defect::Name { name: entry.name.clone() }))?;
+        let name =
+            Name::new(&entry.name).map_err(|_| corruption(Defect::Name { name: entry.name.clone() }))?;
         let twice = |_| corruption(Defect::Duplicate { name: entry.name.clone() });
         if let Some(&node) = self.nodes.get(&entry.inode) {
             if kind == FileKind::Dir {

@@ -3,8 +3,18 @@
 
 use super::super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
 use super::super::spec::{ENTRY, FAT32_CLUSTERS};
-use super::FatWidth;
 use crate::fields;
+
+/// How wide the entries of the file allocation table are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FatWidth {
+    /// 12 bits.
+    Fat12,
+    /// 16 bits.
+    Fat16,
+    /// 32 bits, of which 28 count.
+    Fat32,
+}
 
 /// The highest number of clusters in entries of 28 bits, some of which are reserved.
 const CLUSTERS_MAX: u64 = 0x0fff_fff4;

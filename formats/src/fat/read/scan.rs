@@ -8,16 +8,29 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
 use super::super::spec::{DEPTH_MAX, ENTRIES_MAX, ENTRY, READ_ONLY, fold};
-use super::boot::VolumeShape;
+use super::boot::{FatWidth, VolumeShape};
 use super::dir::{FatEntry, FatEntryKind, entries};
+use super::error::FatReadError;
 use super::table::{AllocationTable, ClusterChain, ClusterRange, Used, follow};
-use super::{FatAllocation, FatReadError, FatWidth};
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
 
 /// Most findings of a report.
 const FINDINGS_MAX: usize = 500;
+
+/// Where a file or a directory is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FatAllocation {
+    /// Its path without a leading `/`; empty for the root directory.
+    pub path: Vec<u8>,
+    /// First byte of its directory entry in the volume; the root directory has none.
+    pub entry_at: Option<u64>,
+    /// Length of a file in bytes; `None` for a directory.
+    pub len: Option<u64>,
+    /// The clusters of its content, in order.
+    pub clusters: Vec<ClusterRange>,
+}
 
 /// How a corruption is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +43,7 @@ pub(in super::super) enum ScanMode {
 
 /// The source and offset of the volume in the slices of the tree.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Whence {
+pub(in super::super) struct VolumeOrigin {
     pub(in super::super) source: SourceId,
     pub(in super::super) at: u64,
 }
@@ -67,7 +80,7 @@ struct DirectoryBytes {
 struct Scan<'a> {
     volume: &'a dyn ReadAt,
     shape: VolumeShape,
-    whence: Whence,
+    origin: VolumeOrigin,
     mode: ScanMode,
     table: AllocationTable<'a>,
     out: Scanned,
@@ -78,7 +91,7 @@ struct Scan<'a> {
 pub(in super::super) fn scan(
     volume: &dyn ReadAt,
     shape: VolumeShape,
-    whence: Whence,
+    origin: VolumeOrigin,
     mode: ScanMode,
 ) -> Result<Scanned, FatReadError> {
     let tree = Tree::new(Meta::root_owned(0o755, super::super::corruption::NO_TIME));
@@ -94,7 +107,7 @@ pub(in super::super) fn scan(
         parent: 0,
     };
     let table = AllocationTable::new(volume, shape);
-    let mut scan = Scan { volume, shape, whence, mode, table, out, pending: VecDeque::from([root]) };
+    let mut scan = Scan { volume, shape, origin, mode, table, out, pending: VecDeque::from([root]) };
     while let Some(dir) = scan.pending.pop_front() {
         scan.directory(&dir)?;
     }
@@ -321,13 +334,13 @@ impl Scan<'_> {
 
     /// Runs of clusters as slices of the source.
     fn slices(&self, runs: &[ClusterRange], len: u64) -> Content {
-        let source = self.whence.source;
+        let source = self.origin.source;
         let mut segments = Vec::with_capacity(runs.len());
         let mut offset = 0_u64;
         for run in runs {
             let bytes =
                 u64::from(run.count).saturating_mul(self.shape.cluster).min(len.saturating_sub(offset));
-            let at = self.whence.at.saturating_add(self.shape.offset(run.first));
+            let at = self.origin.at.saturating_add(self.shape.offset(run.first));
             if bytes > 0 {
                 segments.push(Segment { offset, len: bytes, origin: Origin::Slice { source, at } });
             }

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::super::corruption::VolumeCorruption;
-use super::boot::VolumeShape;
-use super::{FatReadError, FatWidth};
+use super::boot::{FatWidth, VolumeShape};
+use super::error::FatReadError;
 use crate::fields;
 use crate::read_at::ReadAt;
 

@@ -35,7 +35,8 @@ pub(crate) fn input(name: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    let why = format!("there is no `{name}` among the test inputs; tests/inputs/make.sh or packages.sh makes it");
+    let why =
+        format!("there is no `{name}` among the test inputs; tests/inputs/make.sh or packages.sh makes it");
     assert!(std::env::var_os("REQUIRE_ORACLES").is_none_or(|value| value != "1"), "{why}");
     println!("SKIP: {why}");
     None

@@ -85,7 +85,9 @@ fn configured(folder: &Path, store: &Path) -> (Tree, Blobs, NativeReport) {
 
 #[test]
 fn a_minimal_server_is_what_its_scripts_would_have_made_it() {
-    let (Some(debs), Some(theirs)) = (testing::input("minimal-debs"), testing::input("minimal.tar")) else { return };
+    let (Some(debs), Some(theirs)) = (testing::input("minimal-debs"), testing::input("minimal.tar")) else {
+        return;
+    };
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let (tree, blobs, report) = configured(&debs, folder.path());
     let (their_tree, their_blobs) = testing::root_of(&theirs);

@@ -126,7 +126,8 @@ fn remove_if_empty(tree: &mut Tree, path: &[u8]) -> Result<(), UnitError> {
     let mut path = path.to_vec();
     while path != CONFIG.as_bytes() {
         let resolved = path::resolve(tree, &path, Last::Keep)?;
-        let Some((dir, name)) = resolved.as_ref().and_then(|resolved| Some((resolved.dir, resolved.name.as_ref()?)))
+        let Some((dir, name)) =
+            resolved.as_ref().and_then(|resolved| Some((resolved.dir, resolved.name.as_ref()?)))
         else {
             break;
         };

@@ -3,7 +3,8 @@
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Name, NodeKind, Printable, Tree};
 
-use super::{DatabaseState, md5};
+use super::md5;
+use super::state::DatabaseState;
 use crate::deb::unpack::UnpackedPackage;
 use amiforge_formats::path::{self, Last, PathError};
 

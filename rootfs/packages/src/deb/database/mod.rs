@@ -8,6 +8,7 @@
 mod conffiles;
 mod early;
 mod md5;
+mod state;
 mod status;
 mod triggers;
 
@@ -20,6 +21,7 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
 use self::conffiles::{Conffiles, Own};
+pub use self::state::DatabaseState;
 use super::diversions::Diversion;
 use super::unpack::UnpackedPackage;
 use crate::locked::LockReason;
@@ -31,17 +33,6 @@ const ADMIN: &str = "/var/lib/dpkg";
 
 /// apt's list of automatically installed packages.
 const EXTENDED: &str = "/var/lib/apt/extended_states";
-
-/// The state of the packages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DatabaseState {
-    /// `dpkg --configure --pending` is still to run: conffiles are moved to `NAME.dpkg-new`, where dpkg finds them;
-    /// those of essential and required packages and of what these need are under their own name too, as
-    /// debootstrap leaves them.
-    Unpacked,
-    /// Everything is configured, and conffiles are under their own names.
-    Installed,
-}
 
 /// The architectures of a system.
 #[derive(Debug, Clone, PartialEq, Eq)]
