@@ -8,6 +8,7 @@ use super::parameters::{self, ParameterName};
 use crate::digest::Sha256Digest;
 use crate::services::json::call::{self, JsonCall};
 use crate::services::json::errors::JsonError;
+use crate::state::partition::partition;
 use crate::state::parameter::{ParameterVersion, StoredParameter};
 
 #[derive(Debug, Deserialize)]
@@ -154,7 +155,8 @@ pub(crate) fn described(
     fields.insert("Name".into(), json!(parameter.name));
     fields.insert("Type".into(), json!(parameter.kind));
     fields.insert("LastModifiedDate".into(), json!(version.modified.seconds()));
-    fields.insert("LastModifiedUser".into(), json!(format!("arn:aws:iam::{}:root", call.account)));
+    let root = format!("arn:{}:iam::{}:root", partition(&call.region.name), call.account);
+    fields.insert("LastModifiedUser".into(), json!(root));
     fields.insert("Version".into(), json!(version.number));
     fields.insert("Tier".into(), json!(version.tier));
     fields.insert("Policies".into(), json!([]));

@@ -20,7 +20,18 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     let of_tags = format!("&ResourceId.1={image}&Tag.1.Key=k");
     let template = "&LaunchTemplateName=good";
     let permission = "&Attribute=createVolumePermission";
+    let [unused, archived, locked] =
+        ["not-archived", "archived", "locked"].map(|name| test_region.snapshot(&snapshot_id(name), None));
+    let (zones, source) = ("&AvailabilityZone.1=locala", format!("&SourceSnapshotId.1={snapshot}"));
+    for request in [
+        format!("Action=ModifySnapshotTier&SnapshotId={archived}&StorageTier=archive"),
+        format!("Action=LockSnapshot&SnapshotId={locked}&LockMode=governance&LockDuration=1"),
+        format!("Action=EnableFastSnapshotRestores{zones}{source}"),
+    ] {
+        test_region.request(&request).unwrap();
+    }
     let mut requests = vec![
+        ("CancelImageLaunchPermission", format!("&ImageId={}", shared_by_other(test_region))),
         ("CopyImage", format!("&Name=copy&SourceImageId={image}&SourceRegion=local")),
         ("CopySnapshot", format!("&SourceSnapshotId={snapshot}&SourceRegion=local")),
         ("CreateLaunchTemplate", "&LaunchTemplateName=other&LaunchTemplateData.ImageId=ami-1".to_owned()),
@@ -32,18 +43,26 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         ("DeleteLaunchTemplateVersions", format!("{template}&LaunchTemplateVersion.1=1")),
         ("DeleteSnapshot", format!("&SnapshotId={}", test_region.snapshot(&snapshot_id("unused"), None))),
         ("DeleteTags", of_tags),
+        ("DisableFastSnapshotRestores", format!("{zones}{source}")),
         ("DescribeImageAttribute", format!("{of_image}&Attribute=description")),
         ("DescribeLaunchTemplateVersions", template.to_owned()),
         ("DescribeSnapshotAttribute", format!("{of_snapshot}{permission}")),
+        ("EnableAllowedImagesSettings", "&AllowedImagesSettingsState=audit-mode".to_owned()),
+        ("EnableFastSnapshotRestores", format!("{zones}{source}")),
         ("EnableImageBlockPublicAccess", "&ImageBlockPublicAccessState=block-new-sharing".to_owned()),
         ("EnableImageDeprecation", format!("{of_image}&DeprecateAt=2027-01-01T00:00:00Z")),
         ("EnableSnapshotBlockPublicAccess", "&State=block-all-sharing".to_owned()),
+        ("LockSnapshot", format!("{of_snapshot}&LockMode=governance&LockDuration=1")),
         ("ModifyEbsDefaultKmsKeyId", "&KmsKeyId=k-1".to_owned()),
         ("ModifyImageAttribute", format!("{of_image}&LaunchPermission.Add.1.Group=all")),
         ("ModifyLaunchTemplate", format!("{template}&SetDefaultVersion=1")),
         ("ModifySnapshotAttribute", format!("{of_snapshot}&OperationType=add&UserGroup.1=all")),
+        ("ModifySnapshotTier", format!("&SnapshotId={unused}&StorageTier=archive")),
+        ("ReplaceImageCriteriaInAllowedImagesSettings", "&ImageCriterion.1.ImageProvider.1=none".to_owned()),
         ("ResetImageAttribute", format!("{of_image}&Attribute=launchPermission")),
         ("ResetSnapshotAttribute", format!("{of_snapshot}{permission}")),
+        ("RestoreSnapshotTier", format!("&SnapshotId={archived}&PermanentRestore=true")),
+        ("UnlockSnapshot", format!("&SnapshotId={locked}")),
     ];
     let register = register("new", &snapshot);
     requests.push((
@@ -61,6 +80,19 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     requests
 }
 
+/// An image of another account that is shared with the account.
+fn shared_by_other(test_region: &TestRegion) -> String {
+    let id = test_region.image("of-other");
+    let region = test_region.state.region("local").unwrap();
+    let share = |image: &mut crate::state::image::ImageRecord| {
+        image.owner = OTHER.to_owned();
+        image.grants.0.insert(crate::state::sharing::SharedWith::Account(ACCOUNT.to_owned()));
+        Ok::<_, Ec2Error>(())
+    };
+    region.images.edit(&id, share).unwrap().unwrap();
+    id
+}
+
 #[test]
 fn every_operation_knows_its_parameters_and_dry_runs() {
     let test_region = TestRegion::new(Windows::default());
@@ -70,10 +102,13 @@ fn every_operation_knows_its_parameters_and_dry_runs() {
         let region = test_region.state.region("local").unwrap();
         let snapshots: Vec<_> = region.snapshots.all().iter().map(|one| format!("{one:?}")).collect();
         format!(
-            "{:?} {:?} {:?} {snapshots:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {snapshots:?}",
             region.images.all(),
             region.templates.all(),
-            region.sharing.all()
+            region.sharing.all(),
+            (region.tiers.all(), region.locks.all()),
+            region.fast_restores.all(),
+            region.allowed_images.all(),
         )
     };
     let before = all();
