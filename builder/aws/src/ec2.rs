@@ -114,10 +114,8 @@ impl Ec2 for Ec2Client {
     }
 
     async fn add_launch_permissions(&self, image: &str, who: &[Grantee]) -> Result<(), ServiceError> {
-        let launch = LaunchPermissionChange {
-            add: who.iter().map(inputs::grantee).collect(),
-            remove: Vec::new(),
-        };
+        let launch =
+            LaunchPermissionChange { add: who.iter().map(inputs::grantee).collect(), remove: Vec::new() };
         let call = ModifyImageAttribute { image: image.to_owned(), launch };
         self.client.call(&call).await.map(drop)
     }

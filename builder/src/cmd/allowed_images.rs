@@ -50,13 +50,21 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = format!("cannot check whether {} is allowed", args.image);
-    if args.owner.as_deref().is_some_and(|owner| owner.len() != 12 || !owner.bytes().all(|b| b.is_ascii_digit())) {
+    if args
+        .owner
+        .as_deref()
+        .is_some_and(|owner| owner.len() != 12 || !owner.bytes().all(|b| b.is_ascii_digit()))
+    {
         let problem = anyhow::anyhow!("`--owner` is not an account: 12 digits").context(cannot);
         return Err(Failure::usage(problem));
     }
     if args.dry_run {
         let region = call_plan::named_region(&args.aws)?;
-        return call_plan::show(&format!("check {} in {region}", args.image), &plan::allowed_images(&region), ui);
+        return call_plan::show(
+            &format!("check {} in {region}", args.image),
+            &plan::allowed_images(&region),
+            ui,
+        );
     }
     let cancel = interrupt_on_signals()?;
     let connected = args.aws.connect(&cancel)?;
@@ -67,11 +75,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         timer: &services.timer,
         monitor: Monitor::new(ui, &cancel),
     };
-    let known = KnownFacts {
-        owner: args.owner.clone(),
-        name: args.image_name.clone(),
-        names: args.names.clone(),
-    };
+    let known =
+        KnownFacts { owner: args.owner.clone(), name: args.image_name.clone(), names: args.names.clone() };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
     let report = connected
         .block_on(allowed::check(&region, &args.image, &known, now))
@@ -90,7 +95,9 @@ fn show(report: &AllowedReport, ui: &Ui) -> Result<(), Failure> {
         Verdict::Allowed => format!("can be used; Allowed AMIs is in the state `{state}`"),
         Verdict::WouldBeHidden => "can be used, but not once Allowed AMIs leaves the audit mode".to_owned(),
         Verdict::Hidden => "is hidden by Allowed AMIs".to_owned(),
-        Verdict::NotShared => "is not shared with this account, or does not exist; Allowed AMIs does not hide it".to_owned(),
+        Verdict::NotShared => {
+            "is not shared with this account, or does not exist; Allowed AMIs does not hide it".to_owned()
+        }
         Verdict::Unknown => "is not visible: hidden by Allowed AMIs, not shared, or not there".to_owned(),
     };
     if ui.json() {

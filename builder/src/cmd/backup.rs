@@ -18,10 +18,8 @@ use crate::ui::{HumanBytes, Ui};
 /// is joined, and an AMI that is stored already is not stored again, so the same command can be run again at any time.
 /// `restore-image` makes an AMI of the object.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  amiforge backup ami-0abc --bucket backups --region eu-west-1\n  \
-    amiforge backup ami-0abc --bucket backups --dry-run --region eu-west-1"
-)]
+#[command(after_help = "Examples:\n  amiforge backup ami-0abc --bucket backups --region eu-west-1\n  \
+    amiforge backup ami-0abc --bucket backups --dry-run --region eu-west-1")]
 pub(crate) struct Args {
     /// The AMI, of this account or shared with it together with its snapshots
     #[arg(value_parser = region::image_id)]

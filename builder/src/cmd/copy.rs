@@ -151,7 +151,11 @@ impl Args {
         };
         if let Some(other) = self.to.iter().find(|region| partition(region) != partition(home)) {
             return refuse(
-                format!("{other} is of the partition `{}`, and {home} of `{}`", partition(other), partition(home)),
+                format!(
+                    "{other} is of the partition `{}`, and {home} of `{}`",
+                    partition(other),
+                    partition(home)
+                ),
                 "`publish` the bundle there with a profile of that partition, or `backup` the AMI, copy the object to a bucket \
                  there, and `restore-image`",
             );

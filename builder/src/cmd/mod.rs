@@ -46,9 +46,9 @@ pub(crate) mod share;
 mod sharing_args;
 #[cfg(feature = "aws")]
 pub(crate) mod snapshot;
-pub(crate) mod store;
 #[cfg(feature = "aws")]
 mod storage_failure;
+pub(crate) mod store;
 #[cfg(feature = "aws")]
 pub(crate) mod unshare;
 #[cfg(feature = "aws")]

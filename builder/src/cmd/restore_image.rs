@@ -104,8 +104,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let rate = if args.aws.is_local() { 0 } else { rate_limiter::DEFAULT_RATE };
     let work =
         verify::verify(&services, &restored.image_id, Some(bundle.as_path()), Sample::All, rate, monitor);
-    let report =
-        connected.block_on(work).with_context(|| format!("cannot verify {}", restored.image_id))?;
+    let report = connected.block_on(work).with_context(|| format!("cannot verify {}", restored.image_id))?;
     show(&restored, Some(&report), ui)
 }
 

@@ -17,11 +17,9 @@ use crate::ui::Ui;
 /// another: public AMIs that the account blocks, more of them than its quota, snapshots with a key that the others cannot
 /// use. The permissions are read back. A region that fails is completed by the same command.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  amiforge share ami-0abc --with 111122223333 --region eu-west-1\n  \
+#[command(after_help = "Examples:\n  amiforge share ami-0abc --with 111122223333 --region eu-west-1\n  \
     amiforge share --name web-2026.11 --with arn:aws:organizations::111122223333:organization/o-abc --regions all\n  \
-    amiforge share ami-0abc --with all --dry-run --region eu-west-1"
-)]
+    amiforge share ami-0abc --with all --dry-run --region eu-west-1")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -117,7 +115,9 @@ impl Args {
         );
         match ui.ask(&question) {
             Some(true) => Ok(()),
-            Some(false) => Err(Failure::usage(anyhow::anyhow!("`{name}` was not confirmed to become public"))),
+            Some(false) => {
+                Err(Failure::usage(anyhow::anyhow!("`{name}` was not confirmed to become public")))
+            }
             None => Err(Failure::usage(anyhow::anyhow!(
                 "`--with all` needs a confirmation, and there is no terminal"
             ))

@@ -1,7 +1,9 @@
 //! What `share` and `unshare` have in common: the arguments that name an AMI, their result, and their failures with
 //! hints.
 
-use amiforge_lifecycle::sharing::{ImageSelector, PermissionReport, RegionOutcome, RegionScope, SharingError};
+use amiforge_lifecycle::sharing::{
+    ImageSelector, PermissionReport, RegionOutcome, RegionScope, SharingError,
+};
 use serde::Serialize;
 
 use super::{ami_args, region};
@@ -140,7 +142,7 @@ pub(super) fn failure(error: SharingError, cannot: String) -> Failure {
         )),
         SharingError::TooMany { .. } => Some("share with an organisation instead".to_owned()),
         SharingError::Changed { .. } => {
-            Some("did somebody else change them at the same time? The same command sets them again".to_owned())
+            Some("another operator may have changed them at the same time; the same command sets them again".to_owned())
         }
         _ => None,
     };

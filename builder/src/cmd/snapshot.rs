@@ -2,16 +2,15 @@
 
 mod args;
 
-use amiforge_lifecycle::api::storage::FastRestoreChange;
+use amiforge_lifecycle::api::storage::{FastRestoreChange, StorageCalls};
+use amiforge_lifecycle::storage::StorageError;
 use amiforge_lifecycle::storage::plan::{self, SnapshotOperation};
 use amiforge_lifecycle::storage::snapshots::{self, SnapshotReport};
-use amiforge_lifecycle::storage::StorageError;
 use amiforge_progress::Monitor;
 use amiforge_publish::ami::AmiRegion;
-use amiforge_publish::api::ec2::Ec2;
 
-use self::args::Operation;
 pub(crate) use self::args::Args;
+use self::args::Operation;
 use super::{call_plan, storage_failure};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -24,7 +23,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if target.dry_run {
         let region = call_plan::named_region(&target.aws)?;
         let title = format!("{} {} in {region}", args.operation.verb(), target.snapshot);
-        let plan = plan::snapshot(&region, &target.snapshot, args.operation.kind(), args.operation.zones().len());
+        let plan =
+            plan::snapshot(&region, &target.snapshot, args.operation.kind(), args.operation.zones().len());
         return call_plan::show(&title, &plan, ui);
     }
     args.operation.check_confirmed(&cannot)?;
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     outcome.map(|()| Outcome::Success)
 }
 
-async fn perform<C: Ec2 + amiforge_lifecycle::api::storage::StorageCalls>(
+async fn perform<C: StorageCalls>(
     region: &AmiRegion<'_, C>,
     id: &str,
     operation: &Operation,
@@ -84,8 +84,7 @@ async fn perform<C: Ec2 + amiforge_lifecycle::api::storage::StorageCalls>(
             snapshots::restore(region, id, options.period(), options.waiting.waiting()).await
         }
         Operation::FastRestore(options) => {
-            let change =
-                if options.off { FastRestoreChange::Disable } else { FastRestoreChange::Enable };
+            let change = if options.off { FastRestoreChange::Disable } else { FastRestoreChange::Enable };
             snapshots::fast_restore(region, id, change, zones).await
         }
     }

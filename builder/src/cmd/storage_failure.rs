@@ -48,7 +48,7 @@ fn hint(error: &StorageError) -> Option<String> {
         StorageError::Unfinished { .. } => "the same command goes on waiting".to_owned(),
         StorageError::NameTaken { .. } => "choose another `--name`".to_owned(),
         StorageError::CopyDiffers { image, .. } => {
-            format!("somebody changed {image} or made it otherwise: deregister it, and the same command copies again")
+            format!("{image} was made otherwise, or changed since: deregister it, and the same command copies again")
         }
         StorageError::InUse { region, .. } => format!(
             "`aws ec2 disable-image --region {region} --image-id AMI` disables one: nothing can be launched from it then, and \

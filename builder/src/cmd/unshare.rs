@@ -57,8 +57,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let Some(from) = from else {
         let region =
             AmiRegion { name: &services.region, ec2: &*services.ec2, timer: &services.timer, monitor };
-        let cancelled =
-            connected.block_on(sharing::cancel(&region, args.target.text())).map_err(failed)?;
+        let cancelled = connected.block_on(sharing::cancel(&region, args.target.text())).map_err(failed)?;
         return show_cancelled(&cancelled, ui);
     };
     let outcomes = connected

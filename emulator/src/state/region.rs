@@ -91,7 +91,8 @@ impl Region {
     pub(crate) fn disable_fast_restores(&self, snapshot: &str, now: Timestamp) -> Result<(), Error> {
         for (key, restore) in self.fast_restores.all() {
             if restore.snapshot == snapshot && restore.disabled.is_none() {
-                self.fast_restores.put(&key, FastRestore { disabled: Some(now), ..FastRestore::clone(&restore) })?;
+                self.fast_restores
+                    .put(&key, FastRestore { disabled: Some(now), ..FastRestore::clone(&restore) })?;
             }
         }
         Ok(())

@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(at(&days, 1500), ("temporary-restore-in-progress".to_owned(), "archive", false));
         assert_eq!(at(&days, 2000), ("temporary-restore-completed".to_owned(), "archive", true));
         assert_eq!(days.restored_until(Timestamp(3000)), Some(Timestamp(2000 + 2 * DAY)));
-        assert_eq!(at(&days, 2000 + 2 * DAY).2, false);
+        assert!(!at(&days, 2000 + 2 * DAY).2);
         let back = tier(TierOperation::PermanentRestore, None);
         assert_eq!(at(&back, 1500), ("permanent-restore-in-progress".to_owned(), "archive", false));
         assert_eq!(at(&back, 2000), ("permanent-restore-completed".to_owned(), "standard", true));

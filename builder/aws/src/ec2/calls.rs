@@ -20,13 +20,13 @@ use images::{
     EnableImageDeprecation, EnableImageDeregistrationProtection, Image, ImageAttribute, Images,
     ModifyImageAttribute, NewImageId, RegisterImage,
 };
-use snapshots::{
-    DeleteSnapshot, DescribeSnapshotAttribute, DescribeSnapshots, ModifySnapshotAttribute, Snapshot,
-    SnapshotAttribute, Snapshots,
-};
 use sharing::{
     AllowedImagesSettings, CancelImageLaunchPermission, GetAllowedImagesSettings,
     GetSnapshotBlockPublicAccessState, SnapshotBlockPublicAccess,
+};
+use snapshots::{
+    DeleteSnapshot, DescribeSnapshotAttribute, DescribeSnapshots, ModifySnapshotAttribute, Snapshot,
+    SnapshotAttribute, Snapshots,
 };
 use storage::{
     CreateRestoreImageTask, CreateStoreImageTask, DescribeStoreImageTasks, StoreImageTasks, StoredImageKey,

@@ -37,8 +37,7 @@ impl SharingCalls for Ec2Client {
     }
 
     async fn snapshot_grantees(&self, snapshot: &str) -> Result<Vec<Grantee>, ServiceError> {
-        let call =
-            DescribeSnapshotAttribute { id: snapshot.to_owned(), attribute: CREATE_VOLUME.to_owned() };
+        let call = DescribeSnapshotAttribute { id: snapshot.to_owned(), attribute: CREATE_VOLUME.to_owned() };
         let grantee = |permission: CreateVolumePermission| match permission.group.as_deref() {
             Some("all") => Some(Grantee::Everybody),
             _ => permission.account.map(Grantee::Account),

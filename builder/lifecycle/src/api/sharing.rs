@@ -17,10 +17,7 @@ pub trait SharingCalls: Ec2 {
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// Gives up the caller's own permission to launch an image of another account.
-    fn cancel_launch_permission(
-        &self,
-        image: &str,
-    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+    fn cancel_launch_permission(&self, image: &str) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// The accounts that may create volumes from a snapshot, or everybody.
     fn snapshot_grantees(

@@ -29,10 +29,8 @@ pub trait StorageCalls: Ec2 {
     ) -> impl Future<Output = Result<String, ServiceError>> + Send;
 
     /// Deregisters an image and deletes its snapshots, except those that others use.
-    fn deregister_with_snapshots(
-        &self,
-        image: &str,
-    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+    fn deregister_with_snapshots(&self, image: &str)
+    -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// Begins to archive a snapshot.
     fn archive_snapshot(&self, snapshot: &str) -> impl Future<Output = Result<(), ServiceError>> + Send;

@@ -187,7 +187,7 @@ fn admitting(
     known: &KnownFacts,
 ) -> Option<Vec<ImageCriterion>> {
     let owner = facts.owner.clone()?;
-    let pattern = known.names.clone().or_else(|| names_of(facts.name.as_deref()?, seen));
+    let pattern = known.names.clone().or_else(|| Some(names_of(facts.name.as_deref()?, seen)));
     let mut criteria = setting.criteria.clone();
     let same_names = |criterion: &&mut ImageCriterion| {
         let names = ImageCriterion {
@@ -214,13 +214,13 @@ fn admitting(
 }
 
 /// The pattern of an image's names: every version, if the name ends with it.
-fn names_of(name: &str, seen: Option<&DescribedImage>) -> Option<String> {
+fn names_of(name: &str, seen: Option<&DescribedImage>) -> String {
     let version = seen.and_then(|image| image.tags.get(tags::VERSION));
     let stem = version.and_then(|version| name.strip_suffix(version.as_str()));
-    Some(match stem {
+    match stem {
         Some(stem) if !stem.is_empty() => format!("{stem}*"),
         _ => name.to_owned(),
-    })
+    }
 }
 
 /// Whether a name matches a pattern with `?` and `*`.
@@ -297,9 +297,12 @@ mod tests {
 
     #[test]
     fn patterns_match_as_the_service_describes() {
-        for (pattern, name, expected) in
-            [("web-*", "web-1", true), ("web-?", "web-12", false), ("*-1*", "web-21-12", true), ("web", "web-1", false)]
-        {
+        for (pattern, name, expected) in [
+            ("web-*", "web-1", true),
+            ("web-?", "web-12", false),
+            ("*-1*", "web-21-12", true),
+            ("web", "web-1", false),
+        ] {
             assert_eq!(matches_pattern(pattern, name), expected, "{pattern} {name}");
         }
     }

@@ -70,7 +70,9 @@ pub enum SharingError {
         key: String,
     },
     /// The image would have too many launch permissions.
-    #[error("{image} in {region} would have {count} launch permissions, and {limit} are the most for one AMI")]
+    #[error(
+        "{image} in {region} would have {count} launch permissions, and {limit} are the most for one AMI"
+    )]
     TooMany {
         /// The image.
         image: String,

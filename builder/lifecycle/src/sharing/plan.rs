@@ -40,12 +40,7 @@ fn search(calls: &mut CallList, home: &str, scope: &RegionScope, notes: &mut Vec
 }
 
 /// The calls of `share`.
-pub fn share(
-    home: &str,
-    selector: &ImageSelector,
-    scope: &RegionScope,
-    request: &ShareRequest,
-) -> CallPlan {
+pub fn share(home: &str, selector: &ImageSelector, scope: &RegionScope, request: &ShareRequest) -> CallPlan {
     let (mut calls, mut notes) = (CallList::new(), Vec::new());
     search(&mut calls, home, scope, &mut notes);
     for region in regions(home, scope) {
@@ -70,7 +65,7 @@ pub fn share(
             add_snapshots(&mut calls);
         }
     }
-    notes.push("who may use them already: nobody is added twice".to_owned());
+    notes.push("who may use them already: no permission is added twice".to_owned());
     calls.plan(notes)
 }
 
@@ -85,7 +80,11 @@ fn snapshots_are_shared(request: &ShareRequest) -> bool {
 
 fn add_snapshots(calls: &mut CallList) {
     let snapshots = Resources::Snapshots(None);
-    calls.add("ec2:DescribeSnapshotAttribute", snapshots.clone(), "who may use its snapshots, before and after");
+    calls.add(
+        "ec2:DescribeSnapshotAttribute",
+        snapshots.clone(),
+        "who may use its snapshots, before and after",
+    );
     calls.add("ec2:ModifySnapshotAttribute", snapshots, "who may use its snapshots");
 }
 

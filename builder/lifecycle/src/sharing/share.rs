@@ -154,7 +154,7 @@ mod tests {
             public_quota: 5,
         };
         assert!(request(SnapshotShare::Kept).of_snapshots().is_empty());
-        assert_eq!(request(SnapshotShare::Accounts).of_snapshots(), [account.clone()]);
         assert_eq!(request(SnapshotShare::Public).of_snapshots(), [Grantee::Everybody, account.clone()]);
+        assert_eq!(request(SnapshotShare::Accounts).of_snapshots(), [account]);
     }
 }

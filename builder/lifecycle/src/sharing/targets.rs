@@ -71,12 +71,12 @@ pub async fn find_targets<C: SharingCalls, R: Regions<Ec2 = C>>(
 ) -> Result<Vec<TargetImage>, SharingError> {
     let ec2 = regions.ec2(home);
     let region = AmiRegion { name: home, ec2: &ec2, timer, monitor };
-    let found = match selector {
+    let selected = match selector {
         ImageSelector::Id(id) => region.find_image(id).await?,
         ImageSelector::Name(name) => region.image_by_name(name).await?,
     };
     let missing = || SharingError::NoImage { image: selector.text().to_owned(), region: home.to_owned() };
-    let image = found.ok_or_else(missing)?;
+    let image = selected.ok_or_else(missing)?;
     let key = CopyKey {
         name: image.name.clone().unwrap_or_default(),
         manifest: image.tags.get(tags::MANIFEST).cloned(),

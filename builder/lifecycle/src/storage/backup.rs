@@ -163,7 +163,9 @@ async fn check_image<C: StorageCalls>(
         return Err(unsuitable("it is paravirtual, and only HVM can be stored".to_owned()));
     }
     if image.root_snapshot().is_none() {
-        return Err(unsuitable("its root volume has no snapshot, and only volumes of EBS can be stored".to_owned()));
+        return Err(unsuitable(
+            "its root volume has no snapshot, and only volumes of EBS can be stored".to_owned(),
+        ));
     }
     let mut gib = 0;
     for snapshot in image.snapshots() {
@@ -283,7 +285,8 @@ mod tests {
 
     #[test]
     fn the_newest_task_counts() {
-        let task = |started, state: &str| StoreTask { started, state: state.to_owned(), ..StoreTask::default() };
+        let task =
+            |started, state: &str| StoreTask { started, state: state.to_owned(), ..StoreTask::default() };
         let tasks = [task(2, "Failed"), task(1, "Completed"), task(2, "InProgress")];
         assert_eq!(newest(&tasks).map(|task| task.state.as_str()), Some("InProgress"));
         assert_eq!(newest(&[]), None);
@@ -292,8 +295,10 @@ mod tests {
     #[test]
     fn objects_have_the_tags_that_identify_the_image() {
         let tag = |key: &str| (key.to_owned(), "v".to_owned());
-        let image =
-            DescribedImage { tags: [tag("team"), tag(tags::MANIFEST), tag(tags::NAME)].into(), ..DescribedImage::default() };
+        let image = DescribedImage {
+            tags: [tag("team"), tag(tags::MANIFEST), tag(tags::NAME)].into(),
+            ..DescribedImage::default()
+        };
         assert_eq!(object_tags(&image), [tag(tags::NAME), tag(tags::MANIFEST)].into());
     }
 }

@@ -30,7 +30,9 @@ pub enum StorageError {
         reason: String,
     },
     /// The object would hold decrypted data.
-    #[error("{snapshot} of {image} in {region} is encrypted, and the object in `{bucket}` would hold its data decrypted")]
+    #[error(
+        "{snapshot} of {image} in {region} is encrypted, and the object in `{bucket}` would hold its data decrypted"
+    )]
     Decrypted {
         /// The image.
         image: String,

@@ -27,11 +27,7 @@ async fn check_bucket<C: StorageCalls, O: ObjectCalls>(
     if actual == region.name {
         return Ok(());
     }
-    Err(StorageError::BucketRegion {
-        bucket: bucket.to_owned(),
-        actual,
-        expected: region.name.to_owned(),
-    })
+    Err(StorageError::BucketRegion { bucket: bucket.to_owned(), actual, expected: region.name.to_owned() })
 }
 
 /// The size of an object in bytes, if it exists.

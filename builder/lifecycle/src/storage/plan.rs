@@ -16,7 +16,11 @@ pub fn backup(region: &str, image: &str, bucket: &str) -> CallPlan {
     let (own_bucket, objects) = (Resources::Bucket(bucket.to_owned()), Resources::Objects(bucket.to_owned()));
     calls.add("ec2:DescribeImages", Resources::Any, "the image");
     calls.add("s3:ListBucket", own_bucket, "the bucket exists, in this region");
-    calls.add("ec2:DescribeStoreImageTasks", Resources::Any, "whether it is stored already, and how far it is");
+    calls.add(
+        "ec2:DescribeStoreImageTasks",
+        Resources::Any,
+        "whether it is stored already, and how far it is",
+    );
     calls.add("s3:GetObject", objects.clone(), "whether the object is there, and its size");
     calls.add("ec2:DescribeSnapshots", Resources::Any, "sizes, encryption and tiers of its snapshots");
     calls.add("ec2:CreateStoreImageTask", id(), "stores it");
@@ -37,7 +41,11 @@ pub fn restore(region: &str, bucket: &str) -> CallPlan {
     let mut calls = CallList::new();
     calls.in_region(region);
     let (own_bucket, objects) = (Resources::Bucket(bucket.to_owned()), Resources::Objects(bucket.to_owned()));
-    calls.add("ec2:DescribeImages", Resources::Any, "the name is free, or its AMI of this object; it is available");
+    calls.add(
+        "ec2:DescribeImages",
+        Resources::Any,
+        "the name is free, or its AMI of this object; it is available",
+    );
     calls.add("s3:ListBucket", own_bucket, "the bucket exists, in this region");
     calls.add("s3:GetObject", objects, "the object exists; EC2 reads it for the caller");
     calls.add("ec2:CreateRestoreImageTask", Resources::ImagesAndSnapshots, "restores it");
@@ -62,7 +70,11 @@ pub fn copy(home: &str, targets: &[CopyTarget]) -> CallPlan {
     calls.add("ec2:DescribeRegions", Resources::Any, "the target regions are enabled");
     for target in targets {
         calls.in_region(&target.region);
-        calls.add("ec2:DescribeImages", Resources::Any, "the name is free, or its AMI a copy; it is available");
+        calls.add(
+            "ec2:DescribeImages",
+            Resources::Any,
+            "the name is free, or its AMI a copy; it is available",
+        );
         if matches!(target.encryption, KeyChoice::Alias(_)) {
             calls.add("kms:DescribeKey", Resources::Any, "the key that the alias stands for");
         }
@@ -127,7 +139,9 @@ pub fn snapshot(region: &str, name: &str, operation: SnapshotOperation, zones: u
         SnapshotOperation::Restore => {
             calls.add("ec2:DescribeSnapshotTierStatus", Resources::Any, "their tiers");
             calls.add("ec2:RestoreSnapshotTier", id(), "restores them");
-            notes.push("about 0.03 US dollars per GB (us-east-1, 2026-11); it takes up to 72 hours".to_owned());
+            notes.push(
+                "about 0.03 US dollars per GB (us-east-1, 2026-11); it takes up to 72 hours".to_owned(),
+            );
         }
         SnapshotOperation::EnableFastRestore | SnapshotOperation::DisableFastRestore => {
             calls.add("ec2:DescribeAvailabilityZones", Resources::Any, "the zones of the region");

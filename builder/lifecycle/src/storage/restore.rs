@@ -61,12 +61,11 @@ pub async fn restore<C: StorageCalls, O: ObjectCalls>(
     objects: &O,
     request: &RestoreRequest<'_>,
 ) -> Result<RestoredImage, StorageError> {
-    let (id, joined) = match existing(region, request).await? {
-        Some(image) => (image.id, true),
-        None => {
-            check_object(region, objects, request).await?;
-            begin(region, request).await?
-        }
+    let (id, joined) = if let Some(image) = existing(region, request).await? {
+        (image.id, true)
+    } else {
+        check_object(region, objects, request).await?;
+        begin(region, request).await?
     };
     let image = region.until_available(&id, request.wait).await?;
     set_tags(region, request, &image).await?;

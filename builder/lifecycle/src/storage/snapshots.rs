@@ -47,7 +47,7 @@ pub enum Waiting {
     UntilDone(Duration),
 }
 
-/// The snapshots that a name stands for: itself, or those of an image.
+/// The snapshots that a name means: itself, or those of an image.
 ///
 /// # Errors
 /// [`StorageError::NoImage`], [`StorageError::Ami`].
@@ -91,7 +91,7 @@ pub async fn lock<C: StorageCalls>(
 ) -> Result<SnapshotReport, StorageError> {
     let action = format!("locking {snapshot}");
     region.call(&action, || region.ec2.lock_snapshot(snapshot, lock)).await?;
-    let locked = |lock: &Option<SnapshotLock>| lock.is_some();
+    let locked = |lock: Option<&SnapshotLock>| lock.is_some();
     let lock = lock_read_back(region, snapshot, locked, "is not locked although it was just locked").await?;
     Ok(SnapshotReport { lock, ..report(region, snapshot, true) })
 }
@@ -120,7 +120,7 @@ pub async fn unlock<C: StorageCalls>(
         Err(_) if current_lock(region, snapshot).await?.is_none() => {}
         Err(error) => return Err(error.into()),
     }
-    let unlocked = |lock: &Option<SnapshotLock>| lock.is_none();
+    let unlocked = |lock: Option<&SnapshotLock>| lock.is_none();
     lock_read_back(region, snapshot, unlocked, "is locked although it was just unlocked").await?;
     Ok(report(region, snapshot, true))
 }
@@ -128,13 +128,13 @@ pub async fn unlock<C: StorageCalls>(
 async fn lock_read_back<C: StorageCalls>(
     region: &AmiRegion<'_, C>,
     snapshot: &str,
-    expected: impl Fn(&Option<SnapshotLock>) -> bool,
+    expected: impl Fn(Option<&SnapshotLock>) -> bool,
     reason: &str,
 ) -> Result<Option<SnapshotLock>, StorageError> {
     let started = region.timer.now();
     loop {
         let lock = current_lock(region, snapshot).await?;
-        if expected(&lock) {
+        if expected(lock.as_ref()) {
             return Ok(lock);
         }
         if region.timer.now().saturating_sub(started) >= READ_BACK {
@@ -223,7 +223,8 @@ pub async fn restore<C: StorageCalls>(
         let reason = "is being archived, and can be restored only after that".to_owned();
         return Err(state(region, snapshot, reason));
     }
-    let under_way = |tier: &TierStatus| tier.tier == "standard" || operation(tier).ends_with("restore-in-progress");
+    let under_way =
+        |tier: &TierStatus| tier.tier == "standard" || operation(tier).ends_with("restore-in-progress");
     let changed = !under_way(&tier);
     if changed {
         let action = format!("restoring {snapshot}");
@@ -308,9 +309,8 @@ pub async fn fast_restore<C: StorageCalls>(
     let to_change: Vec<String> = zones.iter().filter(differs).cloned().collect();
     if !to_change.is_empty() {
         let action = format!("changing the fast restores of {snapshot}");
-        let failures = region
-            .call(&action, || region.ec2.change_fast_restores(snapshot, change, &to_change))
-            .await?;
+        let failures =
+            region.call(&action, || region.ec2.change_fast_restores(snapshot, change, &to_change)).await?;
         if !failures.is_empty() {
             return Err(StorageError::Zones { snapshot: snapshot.to_owned(), failures });
         }

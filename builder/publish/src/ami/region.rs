@@ -187,11 +187,7 @@ impl<C: Ec2> AmiRegion<'_, C> {
     ///
     /// # Errors
     /// [`AmiError::Failed`] with the reason that the service gives, [`AmiError::StillPending`] after `limit`.
-    pub async fn until_available(
-        &self,
-        id: &str,
-        limit: Duration,
-    ) -> Result<DescribedImage, AmiError> {
+    pub async fn until_available(&self, id: &str, limit: Duration) -> Result<DescribedImage, AmiError> {
         let (started, mut interval, mut reported) = (self.timer.now(), POLL_INTERVALS[0], String::new());
         loop {
             let image = self.image(id).await?;

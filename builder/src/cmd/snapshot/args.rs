@@ -14,11 +14,9 @@ use crate::outcome::Failure;
 /// A snapshot is named by its id, or all snapshots of an AMI by the id of the AMI. Each operation can be run again: what
 /// is done already stays.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  amiforge snapshot lock snap-0abc --for 365d\n  \
+#[command(after_help = "Examples:\n  amiforge snapshot lock snap-0abc --for 365d\n  \
     amiforge snapshot archive ami-0abc --region eu-west-1 --wait\n  amiforge snapshot restore snap-0abc --days 7\n  \
-    amiforge snapshot fast-restore ami-0abc --zones eu-west-1a --yes"
-)]
+    amiforge snapshot fast-restore ami-0abc --zones eu-west-1a --yes")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(super) operation: Operation,
@@ -183,8 +181,9 @@ impl Operation {
     pub(super) fn check_confirmed(&self, cannot: &str) -> Result<(), Failure> {
         match self {
             Self::Lock(args) if args.compliance && !args.yes => {
-                let problem = anyhow::anyhow!("a lock in compliance mode cannot be removed before it expires")
-                    .context(cannot.to_owned());
+                let problem =
+                    anyhow::anyhow!("a lock in compliance mode cannot be removed before it expires")
+                        .context(cannot.to_owned());
                 Err(Failure::usage(problem).hint(
                     "add `--yes`; `--cool-off 24` leaves a day to remove it, and without `--compliance` it can be removed",
                 ))

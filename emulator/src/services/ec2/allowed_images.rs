@@ -29,7 +29,8 @@ pub(crate) fn is_allowed(call: &Ec2Call<'_>, region: &Region, image: &ImageRecor
 
 /// Whether the setting hides an image from an account.
 pub(crate) fn is_hidden(call: &Ec2Call<'_>, region: &Region, image: &ImageRecord) -> bool {
-    setting(region, call.account).state == AllowedState::Enabled && is_allowed(call, region, image) == Some(false)
+    setting(region, call.account).state == AllowedState::Enabled
+        && is_allowed(call, region, image) == Some(false)
 }
 
 /// `GetAllowedImagesSettings`.

@@ -84,7 +84,8 @@ fn zones(call: &Ec2Call<'_>, params: &Params<'_>) -> Result<Vec<Zone>, Ec2Error>
     let all = regions::zones_of(&call.region.name);
     let zone = |requested: &&str| {
         let zone = all.iter().find(|(name, id)| name == requested || id == requested);
-        zone.cloned().ok_or_else(|| Ec2Error::value("availabilityZone", requested, "The zone does not exist."))
+        zone.cloned()
+            .ok_or_else(|| Ec2Error::value("availabilityZone", requested, "The zone does not exist."))
     };
     requested.iter().map(zone).collect()
 }

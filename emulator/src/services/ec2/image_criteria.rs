@@ -70,7 +70,9 @@ fn criterion(entry: &Params<'_>) -> Result<ImageCriterion, Ec2Error> {
         days_since_deprecated: days("DeprecationTimeCondition", "MaximumDaysSinceDeprecated")?,
         days_since_created: days("CreationDateCondition", "MaximumDaysSinceCreated")?,
         watermarks: watermarks.iter().map(|filter| members(filter, &WATERMARK_MEMBERS)).collect(),
-        scan: entry.structure("ScanResultCondition").map_or_else(BTreeMap::new, |scan| members(&scan, &SCAN_MEMBERS)),
+        scan: entry
+            .structure("ScanResultCondition")
+            .map_or_else(BTreeMap::new, |scan| members(&scan, &SCAN_MEMBERS)),
     };
     check(&criterion)?;
     Ok(criterion)
@@ -96,7 +98,11 @@ fn check(criterion: &ImageCriterion) -> Result<(), Ec2Error> {
     let account = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
     let known = |provider: &&String| account(provider) || PROVIDER_NAMES.contains(&provider.as_str());
     if let Some(unknown) = criterion.providers.iter().find(|provider| !known(provider)) {
-        return Err(Ec2Error::value("ImageProvider", unknown, "Expected an account or a group of providers."));
+        return Err(Ec2Error::value(
+            "ImageProvider",
+            unknown,
+            "Expected an account or a group of providers.",
+        ));
     }
     if criterion.providers.len() > 1 && criterion.providers.iter().any(|provider| provider == "none") {
         return Err(Ec2Error::combination("The image provider none excludes all others"));

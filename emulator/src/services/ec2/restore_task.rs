@@ -32,7 +32,8 @@ pub(crate) fn restore(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         let message = format!("The object {key} cannot be read from the bucket {bucket}: {why}");
         Ec2Error::new("InvalidParameterValue", message)
     };
-    let mut source = s3::reader(&call.region.object_store, (bucket, key), call.now).map_err(|error| missing(&error))?;
+    let mut source =
+        s3::reader(&call.region.object_store, (bucket, key), call.now).map_err(|error| missing(&error))?;
     let stored = StoredImage::read(&mut source).map_err(|error| missing(&error))?;
     let name = name.unwrap_or(&stored.name).to_owned();
     register_image::check_free(call, &name)?;

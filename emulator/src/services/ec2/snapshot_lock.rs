@@ -125,9 +125,8 @@ pub(crate) fn unlock(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let id = call.params().required("SnapshotId")?;
     call.own_snapshot(id)?;
     let lock = call.region.locks.find(id).filter(|lock| lock.is_locked(call.now));
-    let lock = lock.ok_or_else(|| {
-        Ec2Error::new("IncorrectState", format!("The snapshot '{id}' is not locked"))
-    })?;
+    let lock =
+        lock.ok_or_else(|| Ec2Error::new("IncorrectState", format!("The snapshot '{id}' is not locked")))?;
     if lock.state(call.now) == LockState::Compliance {
         let message = format!("The snapshot '{id}' is locked in compliance mode and cannot be unlocked");
         return Err(Ec2Error::new("OperationNotPermitted", message));
@@ -156,9 +155,7 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         (ids.is_empty() || ids.contains(&id.as_str())).then_some((snapshot, lock))
     };
     let mut rows: Vec<_> = call.region.locks.all().into_iter().filter_map(locked).collect();
-    rows.retain(|(_, lock)| {
-        filter::all_match(&filters, |_| FieldValue::one(lock.state(call.now).name()))
-    });
+    rows.retain(|(_, lock)| filter::all_match(&filters, |_| FieldValue::one(lock.state(call.now).name())));
     let (page_rows, next) = page.paginate(rows, |(snapshot, _)| &snapshot.id);
     let mut xml = Xml::new();
     xml.items("snapshotSet", page_rows, |xml, (snapshot, lock)| {

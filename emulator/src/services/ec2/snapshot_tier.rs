@@ -42,13 +42,8 @@ pub(crate) fn archive(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     check_archive(call, &snapshot)?;
     call.commit()?;
     let (done, failure) = outcome(call);
-    let tier = SnapshotTier {
-        operation: TierOperation::Archive,
-        started: call.now,
-        done,
-        failure,
-        archived: done,
-    };
+    let tier =
+        SnapshotTier { operation: TierOperation::Archive, started: call.now, done, failure, archived: done };
     call.region.tiers.put(id, tier)?;
     call.region.disable_fast_restores(id, call.now)?;
     call.region.snapshots.edit(id, |snapshot| {
@@ -104,7 +99,11 @@ pub(crate) fn restore(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
             TierOperation::TemporaryRestore(u32::try_from(days).unwrap_or(1))
         }
         (Some(days), false) => {
-            return Err(Ec2Error::value("TemporaryRestoreDays", &days.to_string(), "Expected 1 to 180 days."));
+            return Err(Ec2Error::value(
+                "TemporaryRestoreDays",
+                &days.to_string(),
+                "Expected 1 to 180 days.",
+            ));
         }
         (Some(_), true) => {
             return Err(Ec2Error::combination("TemporaryRestoreDays excludes PermanentRestore"));

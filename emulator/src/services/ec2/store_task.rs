@@ -105,18 +105,17 @@ fn check_image(call: &Ec2Call<'_>, image: &ImageRecord) -> Result<(), Ec2Error> 
     }
     let mut size = 0;
     for snapshot in image.snapshots() {
-        let found = call.region.snapshots.find(snapshot);
-        let usable = found.filter(|found| {
-            found.owner == call.account || found.shared_with.accounts.contains(call.account)
+        let usable = call.region.snapshots.find(snapshot).filter(|record| {
+            record.owner == call.account || record.shared_with.accounts.contains(call.account)
         });
-        let found = usable.ok_or_else(|| {
+        let record = usable.ok_or_else(|| {
             let message = format!("The snapshot {snapshot} of {id} is not shared with the account");
             Ec2Error::new("AuthFailure", message)
         })?;
         if !call.region.is_usable(snapshot, call.now) {
             return Err(snapshot_tier::archived(snapshot));
         }
-        size += found.volume_size;
+        size += record.volume_size;
     }
     if size > MAX_SIZE {
         let message = format!("The image {id} is larger than 5,000 GB and cannot be stored");

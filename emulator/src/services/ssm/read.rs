@@ -8,8 +8,8 @@ use super::parameters::{self, ParameterName};
 use crate::digest::Sha256Digest;
 use crate::services::json::call::{self, JsonCall};
 use crate::services::json::errors::JsonError;
-use crate::state::partition::partition;
 use crate::state::parameter::{ParameterVersion, StoredParameter};
+use crate::state::partition::partition;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

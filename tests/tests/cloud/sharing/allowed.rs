@@ -23,7 +23,7 @@ fn set(fixture: &SharingFixture, state: &str, criteria: &Value) {
 }
 
 #[test]
-fn audit_and_enabled_settings_are_told_apart_and_the_printed_criteria_admit_the_ami() {
+fn audit_and_enabled_settings_differ_and_the_printed_criteria_admit_the_ami() {
     let Some(fixture) = SharingFixture::new(&AmiOptions::default(), |_| {}) else { return };
     fixture.must(&["share", &fixture.image, "--with", OTHER]);
     let (code, shown) = check(&fixture, &[]);
@@ -44,7 +44,8 @@ fn audit_and_enabled_settings_are_told_apart_and_the_printed_criteria_admit_the_
     set(&fixture, "enabled", &criteria);
     let (code, shown) = check(&fixture, &[]);
     assert_eq!((code, &shown["verdict"]), (Some(0), &json!("allowed")), "{shown}");
-    let seen = fixture.call(Account::Other, "local", "describe_images", json!({ "ImageIds": [fixture.image] }));
+    let seen =
+        fixture.call(Account::Other, "local", "describe_images", json!({ "ImageIds": [fixture.image] }));
     assert_eq!(seen["Images"][0]["ImageAllowed"], json!(true), "{seen}");
     fixture.must(&["unshare", &fixture.image, "--everyone"]);
     let (code, shown) = check(&fixture, &known);

@@ -115,8 +115,12 @@ impl SharingFixture {
 
     /// Creates a bucket in a region.
     pub(crate) fn bucket(&self, region: &str, name: &str) {
-        let place = json!({ "LocationConstraint": region });
-        let made = self.s3(region, "create_bucket", json!({ "Bucket": name, "CreateBucketConfiguration": place }));
+        let location = json!({ "LocationConstraint": region });
+        let made = self.s3(
+            region,
+            "create_bucket",
+            json!({ "Bucket": name, "CreateBucketConfiguration": location }),
+        );
         assert!(made.get("error").is_none(), "{made}");
     }
 

@@ -3,7 +3,7 @@
 use amiforge_publish::request::AmiOptions;
 use serde_json::{Value, json};
 
-use super::fixture::{Account, OTHER, OWNER, SharingFixture, call};
+use super::fixture::{Account, OTHER, SharingFixture, call};
 use crate::register::fixture::texts;
 
 const UNIT: &str = "arn:aws:organizations::123456789012:ou/o-abc1234567/ou-ab12-34567890";
@@ -121,7 +121,7 @@ fn an_account_gives_its_own_permission_up() {
     let output = fixture.run(Account::Other, &me);
     let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&shown["cancelled"], &shown["stillVisible"]), (&json!(true), &json!(false)), "{shown}");
-    assert_eq!(access(&fixture, "local", &fixture.image).0, false);
+    assert!(!access(&fixture, "local", &fixture.image).0);
     let again: Value = serde_json::from_slice(&fixture.run(Account::Other, &me).stdout).unwrap();
     assert_eq!(again["cancelled"], json!(false), "{again}");
     let own = fixture.refused(1, &["unshare", &fixture.image, "--me"]);
@@ -156,7 +156,10 @@ fn dry_runs_print_calls_and_policy_and_make_no_call() {
         (vec!["unshare", "ami-1", "--me"], "ec2:CancelImageLaunchPermission"),
         (vec!["allowed-images", "ami-1"], "ec2:GetAllowedImagesSettings"),
         (vec!["backup", "ami-1", "--bucket", "backups"], "ec2:CreateStoreImageTask"),
-        (vec!["restore-image", "--bucket", "backups", "--key", "k", "--name", "web"], "ec2:CreateRestoreImageTask"),
+        (
+            vec!["restore-image", "--bucket", "backups", "--key", "k", "--name", "web"],
+            "ec2:CreateRestoreImageTask",
+        ),
         (vec!["copy", "ami-1", "--to", "local-2"], "ec2:CopyImage"),
         (vec!["snapshot", "lock", "snap-1", "--for", "3d"], "ec2:LockSnapshot"),
         (vec!["snapshot", "fast-restore", "snap-1"], "ec2:EnableFastSnapshotRestores"),
@@ -169,5 +172,4 @@ fn dry_runs_print_calls_and_policy_and_make_no_call() {
         }
     }
     assert!(fixture.ami.region.request_log.requests().is_empty());
-    assert_eq!(OWNER.len(), 12);
 }

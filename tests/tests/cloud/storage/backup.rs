@@ -125,7 +125,9 @@ fn lost_responses_and_failed_tasks_leave_one_object_and_one_image() {
     let restored = fixture.must(&restore);
     assert_eq!(restored["joined"], json!(true), "{restored}");
     assert_eq!((fixture.ami.images("local").len(), fixture.ami.snapshots("local").len()), (2, 2));
-    for action in ["DescribeStoreImageTasks", "HeadBucket", "HeadObject", "DescribeImages", "DescribeSnapshots"] {
+    for action in
+        ["DescribeStoreImageTasks", "HeadBucket", "HeadObject", "DescribeImages", "DescribeSnapshots"]
+    {
         for fault in [InjectedFault::DropAfter, InjectedFault::ServerError { status: 503 }] {
             region.inject(FaultScript::times(1, action, fault));
             fixture.must(&backup);

@@ -102,8 +102,7 @@ fn policies_of_every_command_name_the_partition_of_the_region() {
         ] {
             let plan = profiles.must(&[&args[..], &["--dry-run", "--region", region]].concat());
             let policy = plan["policy"].to_string();
-            let arns: Vec<&str> =
-                policy.split('"').filter(|word| word.starts_with("arn:")).collect();
+            let arns: Vec<&str> = policy.split('"').filter(|word| word.starts_with("arn:")).collect();
             assert!(!arns.is_empty(), "{args:?}: {policy}");
             for arn in arns {
                 assert_eq!(arn.split(':').nth(1), Some(partition), "{args:?}: {arn}");

@@ -77,7 +77,8 @@ fn fast_restores_show_their_price_and_need_a_yes() {
     let enable = ["snapshot", "fast-restore", fixture.image.as_str(), "--zones", "locala,localb"];
     let refused = fixture.refused(2, &enable);
     assert!(refused.contains("1.50 an hour") && refused.contains("--yes"), "{refused}");
-    let zone = fixture.refused(1, &["snapshot", "fast-restore", &fixture.image, "--zones", "elsewhere", "--yes"]);
+    let zone =
+        fixture.refused(1, &["snapshot", "fast-restore", &fixture.image, "--zones", "elsewhere", "--yes"]);
     assert!(zone.contains("`elsewhere` is not an availability zone of local"), "{zone}");
     assert_eq!(fixture.ami.region.successes("EnableFastSnapshotRestores"), 0);
     fixture.ami.region.inject(FaultScript::times(1, "EnableFastSnapshotRestores", InjectedFault::DropAfter));

@@ -20,18 +20,7 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     let of_tags = format!("&ResourceId.1={image}&Tag.1.Key=k");
     let template = "&LaunchTemplateName=good";
     let permission = "&Attribute=createVolumePermission";
-    let [unused, archived, locked] =
-        ["not-archived", "archived", "locked"].map(|name| test_region.snapshot(&snapshot_id(name), None));
-    let (zones, source) = ("&AvailabilityZone.1=locala", format!("&SourceSnapshotId.1={snapshot}"));
-    for request in [
-        format!("Action=ModifySnapshotTier&SnapshotId={archived}&StorageTier=archive"),
-        format!("Action=LockSnapshot&SnapshotId={locked}&LockMode=governance&LockDuration=1"),
-        format!("Action=EnableFastSnapshotRestores{zones}{source}"),
-    ] {
-        test_region.request(&request).unwrap();
-    }
     let mut requests = vec![
-        ("CancelImageLaunchPermission", format!("&ImageId={}", shared_by_other(test_region))),
         ("CopyImage", format!("&Name=copy&SourceImageId={image}&SourceRegion=local")),
         ("CopySnapshot", format!("&SourceSnapshotId={snapshot}&SourceRegion=local")),
         ("CreateLaunchTemplate", "&LaunchTemplateName=other&LaunchTemplateData.ImageId=ami-1".to_owned()),
@@ -43,32 +32,25 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         ("DeleteLaunchTemplateVersions", format!("{template}&LaunchTemplateVersion.1=1")),
         ("DeleteSnapshot", format!("&SnapshotId={}", test_region.snapshot(&snapshot_id("unused"), None))),
         ("DeleteTags", of_tags),
-        ("DisableFastSnapshotRestores", format!("{zones}{source}")),
         ("DescribeImageAttribute", format!("{of_image}&Attribute=description")),
         ("DescribeLaunchTemplateVersions", template.to_owned()),
         ("DescribeSnapshotAttribute", format!("{of_snapshot}{permission}")),
-        ("EnableAllowedImagesSettings", "&AllowedImagesSettingsState=audit-mode".to_owned()),
-        ("EnableFastSnapshotRestores", format!("{zones}{source}")),
         ("EnableImageBlockPublicAccess", "&ImageBlockPublicAccessState=block-new-sharing".to_owned()),
         ("EnableImageDeprecation", format!("{of_image}&DeprecateAt=2027-01-01T00:00:00Z")),
         ("EnableSnapshotBlockPublicAccess", "&State=block-all-sharing".to_owned()),
-        ("LockSnapshot", format!("{of_snapshot}&LockMode=governance&LockDuration=1")),
         ("ModifyEbsDefaultKmsKeyId", "&KmsKeyId=k-1".to_owned()),
         ("ModifyImageAttribute", format!("{of_image}&LaunchPermission.Add.1.Group=all")),
         ("ModifyLaunchTemplate", format!("{template}&SetDefaultVersion=1")),
         ("ModifySnapshotAttribute", format!("{of_snapshot}&OperationType=add&UserGroup.1=all")),
-        ("ModifySnapshotTier", format!("&SnapshotId={unused}&StorageTier=archive")),
-        ("ReplaceImageCriteriaInAllowedImagesSettings", "&ImageCriterion.1.ImageProvider.1=none".to_owned()),
         ("ResetImageAttribute", format!("{of_image}&Attribute=launchPermission")),
         ("ResetSnapshotAttribute", format!("{of_snapshot}{permission}")),
-        ("RestoreSnapshotTier", format!("&SnapshotId={archived}&PermanentRestore=true")),
-        ("UnlockSnapshot", format!("&SnapshotId={locked}")),
     ];
     let register = register("new", &snapshot);
     requests.push((
         "RegisterImage",
         register.strip_prefix("Action=RegisterImage").unwrap_or_default().to_owned(),
     ));
+    requests.extend(sharing_requests(test_region, &snapshot));
     let known: Vec<_> = requests.iter().map(|(name, _)| *name).collect();
     for (name, _) in OPERATIONS.iter().filter(|(name, _)| !known.contains(name)) {
         let of_one = ["DeregisterImage", "DisableImage", "EnableImageDeregistrationProtection"]
@@ -78,6 +60,32 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     }
     requests.retain(|(name, _)| *name != "EnableImage");
     requests
+}
+
+/// The requests for sharing, tiers, locks and fast restores.
+fn sharing_requests(test_region: &TestRegion, snapshot: &str) -> Vec<(&'static str, String)> {
+    let of_snapshot = format!("&SnapshotId={snapshot}");
+    let [unused, archived, locked] =
+        ["not-archived", "archived", "locked"].map(|name| test_region.snapshot(&snapshot_id(name), None));
+    let (zones, source) = ("&AvailabilityZone.1=locala", format!("&SourceSnapshotId.1={snapshot}"));
+    for request in [
+        format!("Action=ModifySnapshotTier&SnapshotId={archived}&StorageTier=archive"),
+        format!("Action=LockSnapshot&SnapshotId={locked}&LockMode=governance&LockDuration=1"),
+        format!("Action=EnableFastSnapshotRestores{zones}{source}"),
+    ] {
+        test_region.request(&request).unwrap();
+    }
+    vec![
+        ("CancelImageLaunchPermission", format!("&ImageId={}", shared_by_other(test_region))),
+        ("DisableFastSnapshotRestores", format!("{zones}{source}")),
+        ("EnableAllowedImagesSettings", "&AllowedImagesSettingsState=audit-mode".to_owned()),
+        ("EnableFastSnapshotRestores", format!("{zones}{source}")),
+        ("LockSnapshot", format!("{of_snapshot}&LockMode=governance&LockDuration=1")),
+        ("ModifySnapshotTier", format!("&SnapshotId={unused}&StorageTier=archive")),
+        ("ReplaceImageCriteriaInAllowedImagesSettings", "&ImageCriterion.1.ImageProvider.1=none".to_owned()),
+        ("RestoreSnapshotTier", format!("&SnapshotId={archived}&PermanentRestore=true")),
+        ("UnlockSnapshot", format!("&SnapshotId={locked}")),
+    ]
 }
 
 /// An image of another account that is shared with the account.
