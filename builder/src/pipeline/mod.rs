@@ -99,15 +99,19 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let trees = volumes::split(system.tree.clone(), &recipe.partitions, epoch)?;
     let partitions = SealedPartitions::of(recipe, boot, &trees, epoch);
     // Lengths are decided before the data is planned; a draft of what is sealed has its final length.
-    let draft = boot::seal(boot, &Trust::default())?;
-    let draft = partitions.contents(recipe, &draft, &blobs)?;
-    let host_files = &mut system.inputs.host_files;
-    let spec = volumes::disk::spec(recipe, trees, &draft, epoch, &mut blobs, host_files)?;
+    // It holds a kernel and an initrd, so it ends here.
+    let spec = {
+        let draft = boot::seal(boot, &Trust::default())?;
+        let draft = partitions.contents(recipe, &draft, &blobs)?;
+        let host_files = &mut system.inputs.host_files;
+        volumes::disk::spec(recipe, trees, &draft, epoch, &mut blobs, host_files)?
+    };
     let plans = plan_data(&spec, &partitions.indices())?;
     let sealed = boot::seal(boot, &Trust::default())?;
     mount_sealed(recipe, &mut system.tree, &sealed, &blobs, epoch)?;
     system.warnings.extend(boot.into_iter().flat_map(|boot| boot.warnings(recipe, &sealed)));
     let contents = partitions.contents(recipe, &sealed, &blobs)?;
+    drop(sealed);
     let listing = listing(&recipe.partitions, &spec, &contents);
     let disk = plans.lay_out(contents)?;
     drop(spec);
