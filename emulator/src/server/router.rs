@@ -76,7 +76,7 @@ impl Service {
             Self::Kms => json::respond(state, region, &request, kms::perform),
             Self::Ssm => json::respond(state, region, &request, ssm::perform),
             Self::S3 => s3::respond(state, region, request).await,
-            Self::Sts => sts::respond(&request),
+            Self::Sts => sts::respond(region, &request),
         }
     }
 

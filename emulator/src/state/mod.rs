@@ -16,12 +16,14 @@
 
 pub(crate) mod account_settings;
 mod accounts;
+pub(crate) mod allowed_images;
 mod atomic;
 pub(crate) mod block_map;
 pub(crate) mod blocks;
 pub(crate) mod checksum;
 pub(crate) mod config;
 pub(crate) mod device;
+pub(crate) mod fast_restore;
 pub(crate) mod faults;
 mod folder;
 mod folder_lock;
@@ -30,10 +32,13 @@ pub(crate) mod kms_key;
 pub(crate) mod limiter;
 pub(crate) mod objects;
 pub(crate) mod parameter;
+pub(crate) mod partition;
 mod region;
 pub(crate) mod request_log;
 pub(crate) mod sharing;
 pub(crate) mod snapshot;
+pub(crate) mod snapshot_lock;
+pub(crate) mod snapshot_tier;
 pub(crate) mod snapshot_volume;
 pub(crate) mod snapshots;
 pub(crate) mod store_task;

@@ -4,14 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::account_settings::{AccountSettings, BlockPublicAccess};
+use super::allowed_images::AllowedImages;
+use super::fast_restore::FastRestore;
 use super::image::ImageRecord;
 use super::kms_key::{Alias, KeyRecord};
 use super::objects::ObjectStore;
 use super::parameter::StoredParameter;
+use super::snapshot_lock::SnapshotLock;
+use super::snapshot_tier::SnapshotTier;
 use super::snapshots::SnapshotTable;
 use super::store_task::StoreTask;
 use super::table::Table;
 use super::template::Template;
+use crate::clock::Timestamp;
 use crate::error::Error;
 
 /// One named region.
@@ -28,7 +33,15 @@ pub(crate) struct Region {
     pub(crate) templates: Table<Template>,
     /// Block public access, by account.
     pub(crate) sharing: Table<BlockPublicAccess>,
-    /// Tasks that store an image, by image.
+    /// Allowed AMIs, by account.
+    pub(crate) allowed_images: Table<AllowedImages>,
+    /// Storage tiers of snapshots that were archived, by snapshot.
+    pub(crate) tiers: Table<SnapshotTier>,
+    /// Locks of snapshots, by snapshot.
+    pub(crate) locks: Table<SnapshotLock>,
+    /// Fast snapshot restores, by account, snapshot and zone.
+    pub(crate) fast_restores: Table<FastRestore>,
+    /// Tasks that store an image, by image and bucket.
     pub(crate) store_tasks: Table<StoreTask>,
     /// Parameters by account and name.
     pub(crate) parameters: Table<StoredParameter>,
@@ -52,6 +65,10 @@ impl Region {
             images: Table::open(folder.join("images"))?,
             templates: Table::open(folder.join("launch-templates"))?,
             sharing: Table::open(folder.join("sharing"))?,
+            allowed_images: Table::open(folder.join("allowed-images"))?,
+            tiers: Table::open(folder.join("snapshot-tiers"))?,
+            locks: Table::open(folder.join("snapshot-locks"))?,
+            fast_restores: Table::open(folder.join("fast-restores"))?,
             store_tasks: Table::open(folder.join("store-tasks"))?,
             parameters: Table::open(folder.join("parameters"))?,
             keys: Table::open(folder.join("keys"))?,
@@ -59,5 +76,33 @@ impl Region {
             object_store: ObjectStore::open(&folder)?,
             write_lock: Mutex::default(),
         })
+    }
+    /// Whether the blocks of a snapshot can be used: it is not archived, or it is restored.
+    pub(crate) fn is_usable(&self, snapshot: &str, now: Timestamp) -> bool {
+        self.tiers.find(snapshot).is_none_or(|tier| tier.is_usable(now))
+    }
+
+    /// Whether a snapshot is locked against deletion.
+    pub(crate) fn is_locked(&self, snapshot: &str, now: Timestamp) -> bool {
+        self.locks.find(snapshot).is_some_and(|lock| lock.is_locked(now))
+    }
+
+    /// Disables fast restores of a snapshot in all zones, for all accounts.
+    pub(crate) fn disable_fast_restores(&self, snapshot: &str, now: Timestamp) -> Result<(), Error> {
+        for (key, restore) in self.fast_restores.all() {
+            if restore.snapshot == snapshot && restore.disabled.is_none() {
+                self.fast_restores
+                    .put(&key, FastRestore { disabled: Some(now), ..FastRestore::clone(&restore) })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets the tier, the lock and the fast restores of a deleted snapshot.
+    pub(crate) fn forget_snapshot(&self, snapshot: &str, now: Timestamp) -> Result<(), Error> {
+        self.disable_fast_restores(snapshot, now)?;
+        self.tiers.remove(snapshot)?;
+        self.locks.remove(snapshot)?;
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 import datetime
 
 import clients
+import sharing
 import wire
 from clients import ACCOUNT, Region, refused
 
@@ -17,7 +18,7 @@ EnableImageBlockPublicAccess EnableImageDeprecation EnableImageDeregistrationPro
 EnableSnapshotBlockPublicAccess GetEbsDefaultKmsKeyId GetEbsEncryptionByDefault GetImageBlockPublicAccessState
 GetSnapshotBlockPublicAccessState ModifyEbsDefaultKmsKeyId ModifyImageAttribute ModifyLaunchTemplate
 ModifySnapshotAttribute RegisterImage ResetEbsDefaultKmsKeyId ResetImageAttribute ResetSnapshotAttribute
-""".split()
+""".split() + sharing.OPERATIONS
 SSM = """
 AddTagsToResource DeleteParameter DeleteParameters DescribeParameters GetParameter GetParameterHistory GetParameters
 GetParametersByPath LabelParameterVersion ListTagsForResource PutParameter RemoveTagsFromResource
@@ -43,6 +44,7 @@ def main():
     snapshots = blocks(region)
     image = images(region, snapshots)
     settings(region)
+    sharing.shapes(region, image)
     templates(region, image)
     parameters(region, image)
     keys(region)

@@ -6,3 +6,5 @@ mod local_region;
 mod local_serve;
 mod publish;
 mod register;
+mod sharing;
+mod storage;

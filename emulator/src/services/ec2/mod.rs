@@ -1,15 +1,19 @@
 //! EC2: the operations for the life cycle of an AMI (API version 2016-11-15, query protocol). A new operation
 //! is a function in one of the modules below and a row in [`OPERATIONS`].
 
+mod allowed_images;
 mod block_devices;
 mod call;
 mod copy;
 mod describe_images;
 mod describe_snapshots;
 mod errors;
+mod fast_restore;
 mod filter;
 mod image_attribute;
+mod image_criteria;
 mod image_xml;
+mod launch_permission;
 mod lifecycle;
 mod pagination;
 mod params;
@@ -19,6 +23,8 @@ mod register_image;
 mod restore_task;
 mod settings;
 mod snapshot_attribute;
+mod snapshot_lock;
+mod snapshot_tier;
 mod store_task;
 mod stored_image;
 mod tag_operations;
@@ -99,6 +105,7 @@ fn perform(state: &State, region: &Region, request: &SignedRequest) -> Result<(&
 /// All operations by name.
 #[rustfmt::skip]
 const OPERATIONS: &[(&str, Operation)] = &[
+    ("CancelImageLaunchPermission", launch_permission::cancel),
     ("CopyImage", copy::copy_image),
     ("CopySnapshot", copy::copy_snapshot),
     ("CreateLaunchTemplate", template_operations::create),
@@ -112,39 +119,52 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("DeleteTags", tag_operations::delete),
     ("DeregisterImage", lifecycle::deregister),
     ("DescribeAvailabilityZones", regions::zones),
+    ("DescribeFastSnapshotRestores", fast_restore::describe),
     ("DescribeImageAttribute", image_attribute::describe),
     ("DescribeImages", describe_images::describe_images),
     ("DescribeLaunchTemplateVersions", template_versions::describe),
     ("DescribeLaunchTemplates", template_operations::describe),
+    ("DescribeLockedSnapshots", snapshot_lock::describe),
     ("DescribeRegions", regions::describe),
     ("DescribeSnapshotAttribute", snapshot_attribute::describe),
+    ("DescribeSnapshotTierStatus", snapshot_tier::describe),
     ("DescribeSnapshots", describe_snapshots::describe_snapshots),
     ("DescribeStoreImageTasks", store_task::describe),
     ("DescribeTags", tag_operations::describe),
+    ("DisableAllowedImagesSettings", allowed_images::disable),
     ("DisableEbsEncryptionByDefault", settings::disable_encryption_by_default),
+    ("DisableFastSnapshotRestores", fast_restore::disable),
     ("DisableImage", lifecycle::disable),
     ("DisableImageBlockPublicAccess", settings::unblock_images),
     ("DisableImageDeprecation", lifecycle::undeprecate),
     ("DisableImageDeregistrationProtection", lifecycle::unprotect),
     ("DisableSnapshotBlockPublicAccess", settings::unblock_snapshots),
+    ("EnableAllowedImagesSettings", allowed_images::enable),
     ("EnableEbsEncryptionByDefault", settings::encrypt_by_default),
+    ("EnableFastSnapshotRestores", fast_restore::enable),
     ("EnableImage", lifecycle::enable),
     ("EnableImageBlockPublicAccess", settings::block_images),
     ("EnableImageDeprecation", lifecycle::deprecate),
     ("EnableImageDeregistrationProtection", lifecycle::protect),
     ("EnableSnapshotBlockPublicAccess", settings::block_snapshots),
+    ("GetAllowedImagesSettings", allowed_images::get),
     ("GetEbsDefaultKmsKeyId", settings::default_key),
     ("GetEbsEncryptionByDefault", settings::encryption_by_default),
     ("GetImageBlockPublicAccessState", settings::image_access),
     ("GetSnapshotBlockPublicAccessState", settings::snapshot_access),
+    ("LockSnapshot", snapshot_lock::lock),
     ("ModifyEbsDefaultKmsKeyId", settings::set_default_key),
     ("ModifyImageAttribute", image_attribute::modify),
     ("ModifyLaunchTemplate", template_operations::modify),
     ("ModifySnapshotAttribute", snapshot_attribute::modify),
+    ("ModifySnapshotTier", snapshot_tier::archive),
     ("RegisterImage", register_image::register_image),
+    ("ReplaceImageCriteriaInAllowedImagesSettings", allowed_images::replace),
     ("ResetEbsDefaultKmsKeyId", settings::reset_default_key),
     ("ResetImageAttribute", image_attribute::reset),
     ("ResetSnapshotAttribute", snapshot_attribute::reset),
+    ("RestoreSnapshotTier", snapshot_tier::restore),
+    ("UnlockSnapshot", snapshot_lock::unlock),
 ];
 
 fn operation(action: &str) -> Option<(&'static str, Operation)> {

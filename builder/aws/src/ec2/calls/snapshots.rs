@@ -30,6 +30,7 @@ inputs! {
         attribute: String = "Attribute",
         operation: String = "OperationType",
         accounts: Vec<String> = "UserId",
+        groups: Vec<String> = "UserGroup",
     }
 }
 
@@ -49,6 +50,7 @@ outputs! {
         /// GiB.
         volume_size: Option<u64> = "volumeSize",
         encrypted: Option<bool> = "encrypted",
+        key: Option<String> = "kmsKeyId",
         owner: Option<String> = "ownerId",
         started: Option<Timestamp> = "startTime",
         tags: Vec<Tag> = "tagSet",
@@ -63,6 +65,7 @@ outputs! {
 
     /// A permission to create volumes.
     CreateVolumePermission {
+        group: Option<String> = "group",
         account: Option<String> = "userId",
     }
 }

@@ -50,6 +50,7 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         "RegisterImage",
         register.strip_prefix("Action=RegisterImage").unwrap_or_default().to_owned(),
     ));
+    requests.extend(sharing_requests(test_region, &snapshot));
     let known: Vec<_> = requests.iter().map(|(name, _)| *name).collect();
     for (name, _) in OPERATIONS.iter().filter(|(name, _)| !known.contains(name)) {
         let of_one = ["DeregisterImage", "DisableImage", "EnableImageDeregistrationProtection"]
@@ -61,6 +62,45 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     requests
 }
 
+/// The requests for sharing, tiers, locks and fast restores.
+fn sharing_requests(test_region: &TestRegion, snapshot: &str) -> Vec<(&'static str, String)> {
+    let of_snapshot = format!("&SnapshotId={snapshot}");
+    let [unused, archived, locked] =
+        ["not-archived", "archived", "locked"].map(|name| test_region.snapshot(&snapshot_id(name), None));
+    let (zones, source) = ("&AvailabilityZone.1=locala", format!("&SourceSnapshotId.1={snapshot}"));
+    for request in [
+        format!("Action=ModifySnapshotTier&SnapshotId={archived}&StorageTier=archive"),
+        format!("Action=LockSnapshot&SnapshotId={locked}&LockMode=governance&LockDuration=1"),
+        format!("Action=EnableFastSnapshotRestores{zones}{source}"),
+    ] {
+        test_region.request(&request).unwrap();
+    }
+    vec![
+        ("CancelImageLaunchPermission", format!("&ImageId={}", shared_by_other(test_region))),
+        ("DisableFastSnapshotRestores", format!("{zones}{source}")),
+        ("EnableAllowedImagesSettings", "&AllowedImagesSettingsState=audit-mode".to_owned()),
+        ("EnableFastSnapshotRestores", format!("{zones}{source}")),
+        ("LockSnapshot", format!("{of_snapshot}&LockMode=governance&LockDuration=1")),
+        ("ModifySnapshotTier", format!("&SnapshotId={unused}&StorageTier=archive")),
+        ("ReplaceImageCriteriaInAllowedImagesSettings", "&ImageCriterion.1.ImageProvider.1=none".to_owned()),
+        ("RestoreSnapshotTier", format!("&SnapshotId={archived}&PermanentRestore=true")),
+        ("UnlockSnapshot", format!("&SnapshotId={locked}")),
+    ]
+}
+
+/// An image of another account that is shared with the account.
+fn shared_by_other(test_region: &TestRegion) -> String {
+    let id = test_region.image("of-other");
+    let region = test_region.state.region("local").unwrap();
+    let share = |image: &mut crate::state::image::ImageRecord| {
+        image.owner = OTHER.to_owned();
+        image.grants.0.insert(crate::state::sharing::SharedWith::Account(ACCOUNT.to_owned()));
+        Ok::<_, Ec2Error>(())
+    };
+    region.images.edit(&id, share).unwrap().unwrap();
+    id
+}
+
 #[test]
 fn every_operation_knows_its_parameters_and_dry_runs() {
     let test_region = TestRegion::new(Windows::default());
@@ -70,10 +110,13 @@ fn every_operation_knows_its_parameters_and_dry_runs() {
         let region = test_region.state.region("local").unwrap();
         let snapshots: Vec<_> = region.snapshots.all().iter().map(|one| format!("{one:?}")).collect();
         format!(
-            "{:?} {:?} {:?} {snapshots:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {snapshots:?}",
             region.images.all(),
             region.templates.all(),
-            region.sharing.all()
+            region.sharing.all(),
+            (region.tiers.all(), region.locks.all()),
+            region.fast_restores.all(),
+            region.allowed_images.all(),
         )
     };
     let before = all();
