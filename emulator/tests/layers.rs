@@ -23,6 +23,7 @@ const SERVICES: &[(&str, &[&str])] = &[
     ("form", &[]),
     ("json", &["failure"]),
     ("kms", &["json"]),
+    ("rbin", &["failure", "json"]),
     ("s3", &["failure", "xml"]),
     ("ssm", &["json"]),
     ("sts", &["failure", "form", "xml"]),

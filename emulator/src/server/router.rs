@@ -6,7 +6,7 @@ use http::request::Parts;
 use crate::http::request::SignedRequest;
 use crate::http::response::Response;
 use crate::services::failure::ServiceFailure;
-use crate::services::{ebs, ec2, json, kms, s3, ssm, sts};
+use crate::services::{ebs, ec2, json, kms, rbin, s3, ssm, sts};
 use crate::sigv4::AuthError;
 use crate::state::{Region, State};
 
@@ -16,6 +16,7 @@ pub(crate) enum Service {
     Ebs,
     Ec2,
     Kms,
+    RecycleBin,
     Ssm,
     S3,
     Sts,
@@ -24,7 +25,7 @@ pub(crate) enum Service {
 impl Service {
     /// The service with this name in a credential scope.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Ebs, Self::Ec2, Self::Kms, Self::Ssm, Self::S3, Self::Sts]
+        [Self::Ebs, Self::Ec2, Self::Kms, Self::RecycleBin, Self::Ssm, Self::S3, Self::Sts]
             .into_iter()
             .find(|one| one.name() == name)
     }
@@ -35,6 +36,7 @@ impl Service {
             Self::Ebs => "ebs",
             Self::Ec2 => "ec2",
             Self::Kms => "kms",
+            Self::RecycleBin => "rbin",
             Self::Ssm => "ssm",
             Self::S3 => "s3",
             Self::Sts => "sts",
@@ -60,6 +62,7 @@ impl Service {
             Self::Ebs => ebs::action(request),
             Self::Ec2 => ec2::action(request),
             Self::Kms | Self::Ssm => json::action(request),
+            Self::RecycleBin => rbin::action(request),
             Self::S3 => s3::action(request),
             Self::Sts => sts::action(request),
         }
@@ -75,6 +78,7 @@ impl Service {
             Self::Ec2 => ec2::respond(state, region, request).await,
             Self::Kms => json::respond(state, region, &request, kms::perform),
             Self::Ssm => json::respond(state, region, &request, ssm::perform),
+            Self::RecycleBin => rbin::respond(region, &request),
             Self::S3 => s3::respond(state, region, request).await,
             Self::Sts => sts::respond(&request),
         }
@@ -84,7 +88,7 @@ impl Service {
     /// each operation.
     fn take_quota(self, state: &State, account: &str) -> bool {
         let rate = match self {
-            Self::Ec2 | Self::Kms | Self::Ssm | Self::S3 => state.config.quotas.others,
+            Self::Ec2 | Self::Kms | Self::RecycleBin | Self::Ssm | Self::S3 => state.config.quotas.others,
             Self::Ebs | Self::Sts => None,
         };
         state.limiter.take(self.name(), account, rate, state.now())
@@ -95,7 +99,7 @@ impl Service {
         match self {
             Self::Ebs => ebs::reject(auth_error, request_id),
             Self::Ec2 => ec2::reject(auth_error, request_id),
-            Self::Kms | Self::Ssm => json::reject(auth_error, request_id),
+            Self::Kms | Self::RecycleBin | Self::Ssm => json::reject(auth_error, request_id),
             Self::S3 => s3::reject(auth_error, request_id),
             Self::Sts => sts::reject(auth_error, request_id),
         }
@@ -124,6 +128,7 @@ impl Service {
             Self::Ec2 => ec2::fail(failure, request_id),
             Self::Kms => json::fail(failure, kms::NOT_FOUND, request_id),
             Self::Ssm => json::fail(failure, ssm::NOT_FOUND, request_id),
+            Self::RecycleBin => rbin::fail(failure, request_id),
             Self::S3 => s3::fail(failure, request_id),
             Self::Sts => sts::fail(failure, request_id),
         }

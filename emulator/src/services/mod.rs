@@ -7,6 +7,7 @@ pub(crate) mod failure;
 pub(crate) mod form;
 pub(crate) mod json;
 pub(crate) mod kms;
+pub(crate) mod rbin;
 pub(crate) mod s3;
 pub(crate) mod ssm;
 pub(crate) mod sts;

@@ -8,10 +8,12 @@ use super::image::ImageRecord;
 use super::kms_key::{Alias, KeyRecord};
 use super::objects::ObjectStore;
 use super::parameter::StoredParameter;
+use super::recycle_bin::{BinnedImage, RetentionRules};
 use super::snapshots::SnapshotTable;
 use super::store_task::StoreTask;
 use super::table::Table;
 use super::template::Template;
+use super::usage_report::UsageReport;
 use crate::error::Error;
 
 /// One named region.
@@ -36,6 +38,12 @@ pub(crate) struct Region {
     pub(crate) keys: Table<KeyRecord>,
     /// Aliases of keys by account and name.
     pub(crate) aliases: Table<Alias>,
+    /// Retention rules of the recycle bin, by account.
+    pub(crate) retention: Table<RetentionRules>,
+    /// Images in the recycle bin, by id.
+    pub(crate) image_bin: Table<BinnedImage>,
+    /// Reports on the use of images, by id.
+    pub(crate) usage_reports: Table<UsageReport>,
     /// Buckets, objects and unfinished uploads.
     pub(crate) object_store: ObjectStore,
     /// Held during changes that depend on several records: a unique name, an image and its snapshots.
@@ -56,6 +64,9 @@ impl Region {
             parameters: Table::open(folder.join("parameters"))?,
             keys: Table::open(folder.join("keys"))?,
             aliases: Table::open(folder.join("aliases"))?,
+            retention: Table::open(folder.join("retention"))?,
+            image_bin: Table::open(folder.join("image-bin"))?,
+            usage_reports: Table::open(folder.join("usage-reports"))?,
             object_store: ObjectStore::open(&folder)?,
             write_lock: Mutex::default(),
         })

@@ -138,10 +138,7 @@ pub(crate) fn deregister(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         return Err(Ec2Error::new("OperationNotPermitted", message));
     }
     call.commit()?;
-    call.edit_image(id, |image| {
-        image.life = Life::Deregistered;
-        Ok(())
-    })?;
+    call.discard_image(&image)?;
     let mut results = Vec::new();
     if with_snapshots {
         let mut snapshots: Vec<&str> = image.snapshots().collect();
@@ -165,7 +162,7 @@ fn delete_associated(call: &Ec2Call<'_>, id: &str) -> Result<&'static str, Ec2Er
         Some(snapshot) if snapshot.owner != call.account => Ok("missing-permissions"),
         Some(_) if !describe_images::images_using(call, id).is_empty() => Ok("skipped"),
         Some(_) => {
-            call.remove_snapshot(id)?;
+            call.discard_snapshot(id)?;
             Ok("success")
         }
     }

@@ -9,11 +9,14 @@ mod describe_snapshots;
 mod errors;
 mod filter;
 mod image_attribute;
+mod image_references;
+mod image_usage;
 mod image_xml;
 mod lifecycle;
 mod pagination;
 mod params;
 mod permissions;
+mod recycle_bin;
 mod regions;
 mod register_image;
 mod restore_task;
@@ -101,11 +104,13 @@ fn perform(state: &State, region: &Region, request: &SignedRequest) -> Result<(&
 const OPERATIONS: &[(&str, Operation)] = &[
     ("CopyImage", copy::copy_image),
     ("CopySnapshot", copy::copy_snapshot),
+    ("CreateImageUsageReport", image_usage::create),
     ("CreateLaunchTemplate", template_operations::create),
     ("CreateLaunchTemplateVersion", template_versions::create),
     ("CreateRestoreImageTask", restore_task::restore),
     ("CreateStoreImageTask", store_task::store),
     ("CreateTags", tag_operations::create),
+    ("DeleteImageUsageReport", image_usage::delete),
     ("DeleteLaunchTemplate", template_operations::delete),
     ("DeleteLaunchTemplateVersions", template_versions::delete),
     ("DeleteSnapshot", snapshot_attribute::delete),
@@ -113,6 +118,9 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("DeregisterImage", lifecycle::deregister),
     ("DescribeAvailabilityZones", regions::zones),
     ("DescribeImageAttribute", image_attribute::describe),
+    ("DescribeImageReferences", image_references::describe),
+    ("DescribeImageUsageReportEntries", image_usage::entries_of),
+    ("DescribeImageUsageReports", image_usage::describe),
     ("DescribeImages", describe_images::describe_images),
     ("DescribeLaunchTemplateVersions", template_versions::describe),
     ("DescribeLaunchTemplates", template_operations::describe),
@@ -137,6 +145,8 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("GetEbsEncryptionByDefault", settings::encryption_by_default),
     ("GetImageBlockPublicAccessState", settings::image_access),
     ("GetSnapshotBlockPublicAccessState", settings::snapshot_access),
+    ("ListImagesInRecycleBin", recycle_bin::images),
+    ("ListSnapshotsInRecycleBin", recycle_bin::snapshots),
     ("ModifyEbsDefaultKmsKeyId", settings::set_default_key),
     ("ModifyImageAttribute", image_attribute::modify),
     ("ModifyLaunchTemplate", template_operations::modify),
@@ -145,6 +155,8 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("ResetEbsDefaultKmsKeyId", settings::reset_default_key),
     ("ResetImageAttribute", image_attribute::reset),
     ("ResetSnapshotAttribute", snapshot_attribute::reset),
+    ("RestoreImageFromRecycleBin", recycle_bin::restore_image),
+    ("RestoreSnapshotFromRecycleBin", recycle_bin::restore_snapshot),
 ];
 
 fn operation(action: &str) -> Option<(&'static str, Operation)> {

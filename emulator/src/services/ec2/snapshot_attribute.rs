@@ -151,6 +151,6 @@ pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         return Err(Ec2Error::new("InvalidSnapshot.InUse", message));
     }
     call.commit()?;
-    call.remove_snapshot(id)?;
+    call.discard_snapshot(id)?;
     Ok(return_true())
 }

@@ -152,6 +152,7 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let page = PageRequest::read(&params, LIMITS)?;
     call.commit()?;
     let mut rows = all_rows(call);
+    push_binned(call, &mut rows)?;
     rows.retain(|row| filter::all_match(&filters, |name| field(row, name)));
     rows.sort_by(|a, b| a.order.cmp(&b.order));
     let (page_rows, next) = page.paginate(rows, |row| &row.order);
@@ -195,6 +196,17 @@ fn all_rows(call: &Ec2Call<'_>) -> Vec<TagRow> {
         }
     }
     rows
+}
+
+/// Adds the tags of images and snapshots in the recycle bin, which keep them (EBS User Guide, *Recycle Bin*).
+fn push_binned(call: &Ec2Call<'_>, rows: &mut Vec<TagRow>) -> Result<(), Ec2Error> {
+    for (_, image) in call.binned_images()? {
+        push(rows, TaggedKind::Image, &image.id, &image.tags);
+    }
+    for binned in call.binned_snapshots()? {
+        push(rows, TaggedKind::Snapshot, &binned.snapshot.id, &binned.snapshot.tags);
+    }
+    Ok(())
 }
 
 fn push(rows: &mut Vec<TagRow>, kind: TaggedKind, id: &str, tags: &Tags) {

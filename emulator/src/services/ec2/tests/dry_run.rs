@@ -2,6 +2,7 @@
 //! nothing. A new operation with required parameters adds its valid request here.
 
 use super::*;
+use super::clean_up;
 
 /// For every operation the parameters of a request that would succeed.
 fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
@@ -15,6 +16,10 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         crate::state::objects::Bucket { owner: ACCOUNT.to_owned(), created: test_region.state.now() };
     region.object_store.buckets.put("good", bucket).unwrap();
     test_region.request(&format!("Action=CreateStoreImageTask&ImageId={image}&Bucket=good")).unwrap();
+    let (binned, binned_snapshot) = clean_up::binned(test_region);
+    let kind = "&ResourceType.1.ResourceType=ec2:LaunchTemplate";
+    let report = test_region.request(&format!("Action=CreateImageUsageReport&ImageId={image}{kind}")).unwrap();
+    let report = between(&report, "reportId");
     let of_image = format!("&ImageId={image}");
     let of_snapshot = format!("&SnapshotId={snapshot}");
     let of_tags = format!("&ResourceId.1={image}&Tag.1.Key=k");
@@ -23,16 +28,19 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     let mut requests = vec![
         ("CopyImage", format!("&Name=copy&SourceImageId={image}&SourceRegion=local")),
         ("CopySnapshot", format!("&SourceSnapshotId={snapshot}&SourceRegion=local")),
+        ("CreateImageUsageReport", format!("{of_image}&ResourceType.1.ResourceType=ec2:Instance")),
         ("CreateLaunchTemplate", "&LaunchTemplateName=other&LaunchTemplateData.ImageId=ami-1".to_owned()),
         ("CreateLaunchTemplateVersion", format!("{template}&LaunchTemplateData.ImageId=ami-1")),
         ("CreateRestoreImageTask", format!("&Bucket=good&ObjectKey={image}.bin&Name=restored")),
         ("CreateStoreImageTask", format!("{of_image}&Bucket=good")),
         ("CreateTags", format!("{of_tags}&Tag.1.Value=v")),
+        ("DeleteImageUsageReport", format!("&ReportId={report}")),
         ("DeleteLaunchTemplate", template.to_owned()),
         ("DeleteLaunchTemplateVersions", format!("{template}&LaunchTemplateVersion.1=1")),
         ("DeleteSnapshot", format!("&SnapshotId={}", test_region.snapshot(&snapshot_id("unused"), None))),
         ("DeleteTags", of_tags),
         ("DescribeImageAttribute", format!("{of_image}&Attribute=description")),
+        ("DescribeImageReferences", format!("&ImageId.1={image}&IncludeAllResourceTypes=true")),
         ("DescribeLaunchTemplateVersions", template.to_owned()),
         ("DescribeSnapshotAttribute", format!("{of_snapshot}{permission}")),
         ("EnableImageBlockPublicAccess", "&ImageBlockPublicAccessState=block-new-sharing".to_owned()),
@@ -44,6 +52,8 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         ("ModifySnapshotAttribute", format!("{of_snapshot}&OperationType=add&UserGroup.1=all")),
         ("ResetImageAttribute", format!("{of_image}&Attribute=launchPermission")),
         ("ResetSnapshotAttribute", format!("{of_snapshot}{permission}")),
+        ("RestoreImageFromRecycleBin", format!("&ImageId={binned}")),
+        ("RestoreSnapshotFromRecycleBin", format!("&SnapshotId={binned_snapshot}")),
     ];
     let register = register("new", &snapshot);
     requests.push((
