@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::request::Request;
 
 pub use calls::PlannedCall;
-pub use cost::{BillingPeriod, CostLine, PRICES_SOURCE};
+pub use cost::{ARCHIVED, BillingPeriod, CostLine, PRICES_SOURCE, STORED};
 
 /// A volume to upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
