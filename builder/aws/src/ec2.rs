@@ -2,6 +2,7 @@
 //! nothing.
 
 mod calls;
+mod image_calls;
 mod inputs;
 mod outputs;
 mod snapshots;
@@ -166,7 +167,8 @@ impl Ec2 for Ec2Client {
     }
 
     async fn deregister_image(&self, image: &str) -> Result<(), ServiceError> {
-        self.client.call(&DeregisterImage { image: image.to_owned() }).await.map(drop)
+        let call = DeregisterImage { image: image.to_owned(), delete_snapshots: None };
+        self.client.call(&call).await.map(drop)
     }
 
     async fn default_kms_key(&self) -> Result<String, ServiceError> {

@@ -106,9 +106,10 @@ inputs! {
         image: String = "ImageId",
     }
 
-    /// Deregisters an image; its snapshots are kept.
+    /// Deregisters an image; its snapshots are kept unless their deletion is requested.
     DeregisterImage {
         image: String = "ImageId",
+        delete_snapshots: Option<bool> = "DeleteAssociatedSnapshots",
     }
 }
 
@@ -181,6 +182,7 @@ outputs! {
     ImageAttribute {
         launch: Vec<LaunchPermission> = "launchPermission",
         uefi_data: Option<AttributeValue> = "uefiData",
+        last_launched: Option<AttributeValue> = "lastLaunchedTime",
     }
 
     /// A launch permission: one of the four fields.
