@@ -102,10 +102,15 @@ pub async fn plan<C: ImageCalls, U: ImageUse>(
     let stored = region.own_snapshots().await?;
     let places = decide::places(&images);
     let place = |image: &DescribedImage| places.get(&image.id).copied();
-    // Who uses an image that is kept anyway is not asked: that may be most of them.
+    // Who uses an image that is kept anyway is not asked: that may be most of them. One that was disabled may have to
+    // be enabled again, whatever keeps it.
+    let is_open = |image: &&DescribedImage| {
+        let taken = image.state == "disabled" && marks::disabled_at(image).is_some();
+        taken || decide::own_reasons(image, place(image), options).is_empty()
+    };
     let open: Vec<String> = images
         .iter()
-        .filter(|image| decide::own_reasons(image, place(image), options).is_empty())
+        .filter(is_open)
         .map(|image| image.id.clone())
         .collect();
     region.monitor.progress.begin(&format!("asking who uses {} images of {}", open.len(), region.name), None);

@@ -141,7 +141,8 @@ fn at_once(fake: &Fake) -> PruneOptions {
 fn exactly_the_right_images_of_500_go_with_exactly_their_snapshots() {
     let runtime = runtime();
     let (state, mut expected) = account();
-    assert_eq!(state.images.len() - 20 - 18, NAMES * EACH);
+    let tagged = state.images.values().filter(|image| !image.tags.is_empty()).count();
+    assert_eq!(tagged, NAMES * EACH);
     let (before, fake) = (state.clone(), Fake::new(state));
     // Other accounts are asked only before an image is taken from them.
     let of_others: BTreeSet<String> = before.others.keys().cloned().collect();
@@ -151,7 +152,8 @@ fn exactly_the_right_images_of_500_go_with_exactly_their_snapshots() {
     assert_eq!(verdicts(&plan(&runtime, &fake)), expected);
     assert_eq!(fake.state().images, before.images, "a plan changes nothing");
 
-    for _ in 0..3 {
+    // Reports on other accounts take longer than one run waits, so it takes more runs than steps.
+    for _ in 0..12 {
         must(prune_with(&runtime, &fake, at_once(&fake)));
         fake.state().now += 3600;
         fake.state().check("500 images");

@@ -16,7 +16,7 @@ use super::run::{Ended, must, plan, prune, runtime};
 use super::state::{DAY, NOW, State, time};
 
 /// Seeds of a run of the suite; `PRUNE_SEEDS` asks for more.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 3000;
 
 /// `SplitMix64`.
 struct Rng(u64);

@@ -56,7 +56,7 @@ pub(crate) fn options(fake: &Fake) -> PruneOptions {
 
 /// A runtime without threads.
 pub(crate) fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().build().unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
 /// Runs work on the region until it returns or is killed.
