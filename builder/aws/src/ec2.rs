@@ -5,6 +5,7 @@ mod calls;
 mod image_calls;
 mod inputs;
 mod outputs;
+mod snapshot_use;
 mod snapshots;
 
 use amiforge_publish::api::ec2::{
@@ -26,6 +27,7 @@ use calls::snapshots::{DescribeSnapshotAttribute, ModifySnapshotAttribute};
 use calls::tags::{CreateTags, Filter};
 
 pub use calls::CALLS;
+pub use snapshot_use::CALLS as SNAPSHOT_USE_CALLS;
 pub use snapshots::SnapshotsClient;
 
 /// Items per page, the maximum of the service.

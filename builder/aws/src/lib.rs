@@ -35,7 +35,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use credentials::CachedCredentials;
 
 pub use ebs::EbsClient;
-pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
+pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SNAPSHOT_USE_CALLS, SnapshotsClient};
 pub use image_use::{CALLS as IMAGE_USE_CALLS, ImageUseClient};
 pub use kms::KmsClient;
 

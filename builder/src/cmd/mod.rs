@@ -13,6 +13,10 @@ pub(crate) mod download;
 mod dry_run;
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
+#[cfg(feature = "aws")]
+mod image_regions;
+#[cfg(feature = "aws")]
+pub(crate) mod images;
 mod inputs;
 pub(crate) mod inspect;
 #[cfg(feature = "local-region")]
@@ -21,7 +25,11 @@ pub(crate) mod local;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod new;
+#[cfg(feature = "aws")]
+pub(crate) mod orphans;
 pub(crate) mod preflight;
+#[cfg(feature = "aws")]
+pub(crate) mod prune;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
 #[cfg(feature = "aws")]
@@ -32,9 +40,13 @@ pub(crate) mod repro;
 pub(crate) mod schema;
 pub(crate) mod store;
 #[cfg(feature = "aws")]
+pub(crate) mod undo;
+#[cfg(feature = "aws")]
 pub(crate) mod upload;
 pub(crate) mod vendor;
 pub(crate) mod verify;
+#[cfg(feature = "aws")]
+pub(crate) mod whois;
 
 use crate::outcome::CommandResult;
 use crate::ui::Ui;
@@ -64,6 +76,16 @@ pub(crate) enum Command {
     Download(download::Args),
     #[cfg(feature = "aws")]
     Register(Box<register::Args>),
+    #[cfg(feature = "aws")]
+    Images(images::Args),
+    #[cfg(feature = "aws")]
+    Whois(whois::Args),
+    #[cfg(feature = "aws")]
+    Prune(prune::Args),
+    #[cfg(feature = "aws")]
+    Orphans(orphans::Args),
+    #[cfg(feature = "aws")]
+    Undo(undo::Args),
     #[cfg(feature = "local-region")]
     Local(local::Args),
     Schema(schema::Args),
@@ -97,6 +119,16 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Download(args) => download::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Register(args) => register::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Images(args) => images::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Whois(args) => whois::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Prune(args) => prune::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Orphans(args) => orphans::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Undo(args) => undo::run(&args, ui),
         #[cfg(feature = "local-region")]
         Command::Local(args) => local::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),
