@@ -15,6 +15,8 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         crate::state::objects::Bucket { owner: ACCOUNT.to_owned(), created: test_region.state.now() };
     region.object_store.buckets.put("good", bucket).unwrap();
     test_region.request(&format!("Action=CreateStoreImageTask&ImageId={image}&Bucket=good")).unwrap();
+    let launched = test_region.request(&format!("Action=RunInstances&MinCount=1&MaxCount=1&ImageId={image}")).unwrap();
+    let of_instance = format!("&InstanceId.1={}", between(&launched, "instanceId"));
     let of_image = format!("&ImageId={image}");
     let of_snapshot = format!("&SnapshotId={snapshot}");
     let of_tags = format!("&ResourceId.1={image}&Tag.1.Key=k");
@@ -44,6 +46,10 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         ("ModifySnapshotAttribute", format!("{of_snapshot}&OperationType=add&UserGroup.1=all")),
         ("ResetImageAttribute", format!("{of_image}&Attribute=launchPermission")),
         ("ResetSnapshotAttribute", format!("{of_snapshot}{permission}")),
+        ("RunInstances", format!("{of_image}&MinCount=1&MaxCount=1&InstanceType=t3.micro")),
+        ("StartInstances", of_instance.clone()),
+        ("StopInstances", of_instance.clone()),
+        ("TerminateInstances", of_instance),
     ];
     let register = register("new", &snapshot);
     requests.push((
@@ -70,8 +76,9 @@ fn every_operation_knows_its_parameters_and_dry_runs() {
         let region = test_region.state.region("local").unwrap();
         let snapshots: Vec<_> = region.snapshots.all().iter().map(|one| format!("{one:?}")).collect();
         format!(
-            "{:?} {:?} {:?} {snapshots:?}",
+            "{:?} {:?} {:?} {:?} {snapshots:?}",
             region.images.all(),
+            region.instances.all(),
             region.templates.all(),
             region.sharing.all()
         )
