@@ -1,6 +1,7 @@
 //! The services of a region. Each parses its requests, changes the state, and writes its responses and errors
 //! in its own format. They know the state and the transport, but not the router.
 
+pub(crate) mod autoscaling;
 pub(crate) mod ebs;
 pub(crate) mod ec2;
 pub(crate) mod failure;

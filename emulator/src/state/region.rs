@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::account_settings::{AccountSettings, BlockPublicAccess};
+use super::group::GroupRecord;
 use super::image::ImageRecord;
+use super::instance::InstanceRecord;
 use super::kms_key::{Alias, KeyRecord};
 use super::objects::ObjectStore;
 use super::parameter::StoredParameter;
@@ -26,6 +28,10 @@ pub(crate) struct Region {
     pub(crate) settings: Table<AccountSettings>,
     /// Images by id, including deregistered ones.
     pub(crate) images: Table<ImageRecord>,
+    /// Instances by id, including terminated ones.
+    pub(crate) instances: Table<InstanceRecord>,
+    /// Auto Scaling groups by account and name.
+    pub(crate) groups: Table<GroupRecord>,
     /// Launch templates by id.
     pub(crate) templates: Table<Template>,
     /// Block public access, by account.
@@ -58,6 +64,8 @@ impl Region {
             snapshots: SnapshotTable::open(&folder)?,
             settings: Table::open(folder.join("settings"))?,
             images: Table::open(folder.join("images"))?,
+            instances: Table::open(folder.join("instances"))?,
+            groups: Table::open(folder.join("auto-scaling-groups"))?,
             templates: Table::open(folder.join("launch-templates"))?,
             sharing: Table::open(folder.join("sharing"))?,
             store_tasks: Table::open(folder.join("store-tasks"))?,

@@ -69,6 +69,12 @@ def main(endpoint):
     image = account.image("template")
     ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"ImageId": image})
     ec2.create_launch_template_version(LaunchTemplateName="web", LaunchTemplateData={"InstanceType": "t3.micro"})
+    image = account.image("stopped instance")
+    run = ec2.run_instances(ImageId=image, InstanceType="t3.micro", MinCount=1, MaxCount=1)["Instances"][0]
+    ec2.stop_instances(InstanceIds=[run["InstanceId"]])
+    image = account.image("instance of another account")
+    ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Add": [{"UserId": OTHER_ACCOUNT}]})
+    other.ec2.run_instances(ImageId=image, InstanceType="t3.micro", MinCount=2, MaxCount=2)
     image = account.image("other account")
     ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Add": [{"UserId": OTHER_ACCOUNT}]})
     other.ec2.create_launch_template(LaunchTemplateName="theirs", LaunchTemplateData={"ImageId": image})

@@ -46,6 +46,7 @@ type Source = fn(&Ec2Call<'_>, &ReferenceScope) -> Vec<ImageReference>;
 
 /// All resource types that the local region has.
 const SOURCES: &[(&str, Source)] = &[
+    ("ec2:Instance", instances),
     ("ec2:LaunchTemplate", templates),
     ("ssm:Parameter", parameters),
 ];
@@ -130,6 +131,24 @@ pub(super) fn read_depth(values: &[&str]) -> Result<u64, Ec2Error> {
 /// An option that a resource type does not have.
 pub(super) fn wrong_option(name: &str, kind: &str) -> Ec2Error {
     Ec2Error::value("OptionName", name, &format!("{kind} has no such option."))
+}
+
+/// Instances that are still described.
+fn instances(call: &Ec2Call<'_>, scope: &ReferenceScope) -> Vec<ImageReference> {
+    let mut references = Vec::new();
+    for (id, instance) in call.region.instances.all() {
+        let state = instance.state(call.now).name();
+        let in_scope = scope.states.is_empty() || scope.states.iter().any(|one| one == state);
+        if in_scope && !instance.is_forgotten(call.now) {
+            references.push(ImageReference {
+                image: instance.image.clone(),
+                kind: "ec2:Instance",
+                arn: format!("arn:aws:ec2:{}:{}:instance/{id}", call.region.name, instance.owner),
+                owner: instance.owner.clone(),
+            });
+        }
+    }
+    references
 }
 
 /// Launch templates: one reference for each image that a version in depth names.

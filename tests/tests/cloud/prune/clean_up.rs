@@ -40,11 +40,13 @@ fn a_plan_says_why_each_image_goes_or_stays_and_changes_nothing() {
     let mut expected: BTreeMap<String, String> = [
         ("newest", "newest"),
         ("template", "reference"),
+        ("stopped instance", "reference"),
         ("protected", "protected"),
         ("channel", "channel reference"),
         ("channel before", "channel"),
         // Other accounts are asked before an image is disabled.
         ("other account", "go deprecate"),
+        ("instance of another account", "go deprecate"),
     ]
     .map(|(kind, words)| (kind.to_owned(), words.to_owned()))
     .into();
@@ -83,7 +85,9 @@ fn three_runs_remove_what_nothing_uses_and_undo_brings_it_back() {
     for kind in FREE {
         assert_eq!(disabled["images"][account.id(kind)]["state"], "disabled", "{kind}");
     }
-    assert_eq!(disabled["images"][account.id("other account")]["state"], "available");
+    for kind in ["other account", "instance of another account"] {
+        assert_eq!(disabled["images"][account.id(kind)]["state"], "available", "{kind}");
+    }
 
     account.prune(&["--yes"]);
     let after = account.read_back();

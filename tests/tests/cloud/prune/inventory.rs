@@ -13,7 +13,7 @@ fn images_are_listed_with_their_use_and_cost() {
     let Some(account) = Account::new() else { return };
     let shown = account.json(&["images"]);
     let images = shown["images"].as_array().unwrap();
-    assert_eq!(images.len(), 10, "those of amiforge alone: {shown:#}");
+    assert_eq!(images.len(), 12, "those of amiforge alone: {shown:#}");
     let one = |kind: &str| -> &Value {
         images.iter().find(|image| image["imageId"] == account.id(kind)).unwrap()
     };
@@ -29,9 +29,9 @@ fn images_are_listed_with_their_use_and_cost() {
     assert!(shown["prices"].as_str().unwrap().contains("us-east-1"));
 
     let text = account.exits(0, &["images"]);
-    assert!(text.lines().count() == 11 && text.contains(account.id("plain")), "{text}");
+    assert!(text.lines().count() == 13 && text.contains(account.id("plain")), "{text}");
     let csv = account.exits(0, &["images", "--csv"]);
-    assert_eq!(csv.lines().count(), 11);
+    assert_eq!(csv.lines().count(), 13);
     assert!(csv.starts_with("region,image_id,image,version,state,"), "{csv}");
     let page = account.folder.path().join("images.html");
     account.exits(0, &["images", "--html", page.to_str().unwrap()]);
@@ -41,7 +41,7 @@ fn images_are_listed_with_their_use_and_cost() {
         assert!(!html.contains(outside), "{outside}");
     }
     let all = account.json(&["images", "--regions", "all", "--name", "web"]);
-    assert_eq!(all["images"].as_array().unwrap().len(), 10);
+    assert_eq!(all["images"].as_array().unwrap().len(), 12);
     assert_eq!(account.json(&["images", "--name", "other"])["images"].as_array().unwrap().len(), 0);
 }
 

@@ -153,3 +153,22 @@ fn a_usage_report_counts_the_templates_of_other_accounts_once_each() {
     test_region.clock.advance(DAY * 30);
     assert_eq!(test_region.code(&format!("Action=DeleteImageUsageReport&ReportId={report}")), "InvalidImageUsageReportId.NotFound");
 }
+
+#[test]
+fn an_instance_names_its_image_and_tells_of_it_when_the_image_is_gone() {
+    let test_region = TestRegion::new(Windows::default());
+    let image = test_region.image("web");
+    let run = format!("Action=RunInstances&MinCount=1&MaxCount=1&ImageId={image}");
+    let instance = between(&test_region.request(&run).unwrap(), "instanceId");
+    let references = |more: &str| {
+        let all = format!("Action=DescribeImageReferences&ImageId.1={image}{more}");
+        test_region.request(&all).unwrap().matches(&format!("instance/{instance}")).count()
+    };
+    assert_eq!(references("&IncludeAllResourceTypes=true"), 1);
+    let option = "ResourceType.1.ResourceTypeOption.1";
+    let stopped = format!("&{option}.OptionName=state-name&{option}.OptionValue.1=stopped");
+    assert_eq!(references(&format!("&ResourceType.1.ResourceType=ec2:Instance{stopped}")), 0);
+    test_region.request(&format!("Action=DeregisterImage&ImageId={image}")).unwrap();
+    let shown = test_region.request(&format!("Action=DescribeInstanceImageMetadata&InstanceId.1={instance}")).unwrap();
+    assert_eq!((between(&shown, "imageId"), between(&shown, "imageState")), (image, "deregistered".to_owned()));
+}

@@ -20,6 +20,8 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     let kind = "&ResourceType.1.ResourceType=ec2:LaunchTemplate";
     let report = test_region.request(&format!("Action=CreateImageUsageReport&ImageId={image}{kind}")).unwrap();
     let report = between(&report, "reportId");
+    let launched = test_region.request(&format!("Action=RunInstances&MinCount=1&MaxCount=1&ImageId={image}")).unwrap();
+    let of_instance = format!("&InstanceId.1={}", between(&launched, "instanceId"));
     let of_image = format!("&ImageId={image}");
     let of_snapshot = format!("&SnapshotId={snapshot}");
     let of_tags = format!("&ResourceId.1={image}&Tag.1.Key=k");
@@ -54,6 +56,10 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         ("ResetSnapshotAttribute", format!("{of_snapshot}{permission}")),
         ("RestoreImageFromRecycleBin", format!("&ImageId={binned}")),
         ("RestoreSnapshotFromRecycleBin", format!("&SnapshotId={binned_snapshot}")),
+        ("RunInstances", format!("{of_image}&MinCount=1&MaxCount=1&InstanceType=t3.micro")),
+        ("StartInstances", of_instance.clone()),
+        ("StopInstances", of_instance.clone()),
+        ("TerminateInstances", of_instance),
     ];
     let register = register("new", &snapshot);
     requests.push((
@@ -80,8 +86,9 @@ fn every_operation_knows_its_parameters_and_dry_runs() {
         let region = test_region.state.region("local").unwrap();
         let snapshots: Vec<_> = region.snapshots.all().iter().map(|one| format!("{one:?}")).collect();
         format!(
-            "{:?} {:?} {:?} {snapshots:?}",
+            "{:?} {:?} {:?} {:?} {snapshots:?}",
             region.images.all(),
+            region.instances.all(),
             region.templates.all(),
             region.sharing.all()
         )
