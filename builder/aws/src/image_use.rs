@@ -15,8 +15,12 @@ const SSM: QueryService =
     QueryService { id: "SSM", name: "ssm", version: "2014-11-06", protocol: Protocol::Query };
 
 /// The service Auto Scaling.
-const AUTO_SCALING: QueryService =
-    QueryService { id: "Auto Scaling", name: "autoscaling", version: "2011-01-01", protocol: Protocol::Query };
+const AUTO_SCALING: QueryService = QueryService {
+    id: "Auto Scaling",
+    name: "autoscaling",
+    version: "2011-01-01",
+    protocol: Protocol::Query,
+};
 
 /// The data type of a parameter that holds an image.
 const IMAGE: &str = "aws:ec2:image";

@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use amiforge_aws::Ec2Client;
+use amiforge_lifecycle::api::images::ImageCalls as _;
 use amiforge_lifecycle::inventory::{ImageError, ImageRegion};
 use amiforge_lifecycle::prune::{CleanUp, actions, policy};
-use amiforge_lifecycle::api::images::ImageCalls as _;
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_publish::retry::{CallStep, NoObserver, retry};
 use amiforge_publish::timer::Timer;
@@ -30,7 +30,11 @@ pub(super) struct RegionsArg {
 
 impl RegionsArg {
     /// The names of the regions.
-    pub(super) fn names(&self, connected: &ConnectedRegion, cancel: &CancelToken) -> Result<Vec<String>, Failure> {
+    pub(super) fn names(
+        &self,
+        connected: &ConnectedRegion,
+        cancel: &CancelToken,
+    ) -> Result<Vec<String>, Failure> {
         if self.regions.is_empty() {
             return Ok(vec![connected.name().to_owned()]);
         }
@@ -38,8 +42,10 @@ impl RegionsArg {
             return Ok(self.regions.clone());
         }
         let (ec2, timer) = (connected.config().ec2(), Timer::default().with_cancel(cancel));
-        let regions = connected.block_on(retry(&timer, CallStep::Idempotent, &NoObserver, || ec2.enabled_regions()));
-        let mut regions = regions.context("asking for the regions of the account").context("cannot list the regions")?;
+        let regions =
+            connected.block_on(retry(&timer, CallStep::Idempotent, &NoObserver, || ec2.enabled_regions()));
+        let mut regions =
+            regions.context("asking for the regions of the account").context("cannot list the regions")?;
         regions.sort();
         Ok(regions)
     }
@@ -63,7 +69,9 @@ pub(super) fn in_region<T>(
 pub(super) fn failure(error: ImageError, cannot: String) -> Failure {
     let hint = match &error {
         ImageError::NotOurs { .. } => Some("only images that amiforge has published are looked at"),
-        ImageError::NamedSince { .. } => Some("publish it again, or restore it: `amiforge undo` lists the recycle bin"),
+        ImageError::NamedSince { .. } => {
+            Some("publish it again, or restore it: `amiforge undo` lists the recycle bin")
+        }
         ImageError::Interrupted => Some("the same command goes on"),
         _ => None,
     };
@@ -97,7 +105,8 @@ pub(super) fn show_policy(command: CleanUp, regions: &[String], below: &str, ui:
 /// Shows rows of text in columns. The last column is not padded.
 pub(super) fn show_table(rows: &[Vec<String>], ui: &Ui) -> Result<(), Failure> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let mut out = ui.out();
     for row in rows {

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use amiforge_lifecycle::inventory::{self, ImageRow, ListOptions, Listing};
 use amiforge_lifecycle::api::images::UseRegions as _;
+use amiforge_lifecycle::inventory::{self, ImageRow, ListOptions, Listing};
 use anyhow::Context as _;
 
 use super::image_regions::{CHANNELS_BELOW, RegionsArg, failure, in_region, now, show_table};
@@ -18,10 +18,8 @@ use crate::ui::{HumanBytes, Ui, written};
 /// Shows version, state, channels, size, who may launch each AMI, when it was launched last, what names it, and what it
 /// costs in a month. AMIs of every state are listed, also deprecated and disabled ones.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  amiforge images --region eu-west-1\n  \
-    amiforge images --regions all --name web --sizes --html images.html"
-)]
+#[command(after_help = "Examples:\n  amiforge images --region eu-west-1\n  \
+    amiforge images --regions all --name web --sizes --html images.html")]
 pub(crate) struct Args {
     /// Only AMIs of this image name
     #[arg(long, value_name = "NAME")]
@@ -115,8 +113,8 @@ fn table(listing: &Listing) -> Vec<Vec<String>> {
         return Vec::new();
     }
     let header = [
-        "REGION", "IMAGE", "VERSION", "AMI", "STATE", "AGE", "CHANNELS", "SIZE", "CHANGED", "SHARED", "LAUNCHED",
-        "NAMED BY", "USD",
+        "REGION", "IMAGE", "VERSION", "AMI", "STATE", "AGE", "CHANNELS", "SIZE", "CHANGED", "SHARED",
+        "LAUNCHED", "NAMED BY", "USD",
     ];
     let header = header.map(str::to_owned).to_vec();
     std::iter::once(header).chain(listing.images.iter().map(cells)).collect()

@@ -17,10 +17,8 @@ use crate::ui::{HumanBytes, Ui};
 /// Looks at the snapshots with tags of amiforge alone. Pending ones, locked ones, and those of an AMI that is being stored
 /// are kept. A snapshot that was uploaded by `amiforge upload` and never registered is an orphan, too.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  amiforge orphans --region eu-west-1\n  \
-    amiforge orphans --regions all --older-than 7d --delete --yes"
-)]
+#[command(after_help = "Examples:\n  amiforge orphans --region eu-west-1\n  \
+    amiforge orphans --regions all --older-than 7d --delete --yes")]
 pub(crate) struct Args {
     /// Only snapshots of this image name
     #[arg(long, value_name = "NAME")]
@@ -63,7 +61,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         let cannot = || format!("cannot look for orphans in {name}");
         let result = in_region(&connected, name, ui, &cancel, async |region| {
             let plan = orphans(region, region.ec2, &options).await?;
-            let deleted = if args.yes { delete_orphans(region, region.ec2, &plan).await? } else { Deletions::new() };
+            let deleted =
+                if args.yes { delete_orphans(region, region.ec2, &plan).await? } else { Deletions::new() };
             Ok((plan, deleted))
         });
         results.push(result.map_err(|error| failure(error, cannot()))?);
@@ -77,14 +76,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
 }
 
-fn show(
-    args: &Args,
-    names: &[String],
-    results: &[(OrphanPlan, Deletions)],
-    ui: &Ui,
-) -> Result<(), Failure> {
+fn show(args: &Args, names: &[String], results: &[(OrphanPlan, Deletions)], ui: &Ui) -> Result<(), Failure> {
     if ui.json() {
-        let regions: Vec<Value> = results.iter().map(|(plan, deleted)| region_json(plan, deleted, args)).collect();
+        let regions: Vec<Value> =
+            results.iter().map(|(plan, deleted)| region_json(plan, deleted, args)).collect();
         let mut shown = json!({ "regions": regions });
         if args.dry_run {
             shown["calls"] = json!(prune::actions(CleanUp::Orphans));
@@ -92,13 +87,16 @@ fn show(
         }
         return ui.object(&shown);
     }
-    let rows: Vec<Vec<String>> =
-        results.iter().flat_map(|(plan, deleted)| plan.orphans.iter().map(|one| row(plan, one, deleted))).collect();
+    let rows: Vec<Vec<String>> = results
+        .iter()
+        .flat_map(|(plan, deleted)| plan.orphans.iter().map(|one| row(plan, one, deleted)))
+        .collect();
     show_table(&rows, ui)?;
     if args.dry_run {
         show_policy(CleanUp::Orphans, names, CHANNELS_BELOW, ui)?;
     }
-    let free: usize = results.iter().map(|(plan, _)| plan.orphans.iter().filter(|one| one.kept.is_none()).count()).sum();
+    let free: usize =
+        results.iter().map(|(plan, _)| plan.orphans.iter().filter(|one| one.kept.is_none()).count()).sum();
     if !args.yes {
         let hint = if free > 0 { "; `--delete --yes` deletes them" } else { "" };
         ui.status(format_args!("{free} orphans{hint}"));

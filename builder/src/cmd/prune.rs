@@ -9,9 +9,7 @@ use amiforge_lifecycle::prune::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::image_regions::{
-    CHANNELS_BELOW, RegionsArg, failure, in_region, now, show_policy, show_table,
-};
+use super::image_regions::{CHANNELS_BELOW, RegionsArg, failure, in_region, now, show_policy, show_table};
 use super::region;
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -25,10 +23,8 @@ use crate::ui::Ui;
 /// AMI is asked again directly before each step: running and stopped instances, all versions of launch templates, Auto
 /// Scaling groups, parameters, other accounts. `amiforge undo` takes a step back.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  amiforge prune --keep 5 --older-than 30d --unused-for 14d\n  \
-    amiforge prune --regions all --name web --keep 3 --not-in-channels stable --grace 7d --yes"
-)]
+#[command(after_help = "Examples:\n  amiforge prune --keep 5 --older-than 30d --unused-for 14d\n  \
+    amiforge prune --regions all --name web --keep 3 --not-in-channels stable --grace 7d --yes")]
 pub(crate) struct Args {
     /// Only AMIs of this image name
     #[arg(long, value_name = "NAME")]
@@ -189,7 +185,8 @@ fn show(args: &Args, names: &[String], results: &[RegionResult], ui: &Ui) -> Res
     if args.dry_run {
         show_policy(CleanUp::Prune, names, &args.channels_below, ui)?;
     }
-    let due = results.iter().flat_map(|result| &result.plan.images).filter(|image| image.step().is_some()).count();
+    let due =
+        results.iter().flat_map(|result| &result.plan.images).filter(|image| image.step().is_some()).count();
     if !args.yes {
         let hint = if due > 0 { "; `--yes` does it" } else { "" };
         ui.status(format_args!("{due} images are due{hint}"));
@@ -270,7 +267,9 @@ fn show_report(plan: &PrunePlan, report: &PruneReport, ui: &Ui) -> Result<(), Fa
                 }
                 ui.line(line)?;
             }
-            Ok(Done::Changed) => ui.line(format_args!("{region} {id} {step}: it has changed meanwhile, so it is left"))?,
+            Ok(Done::Changed) => {
+                ui.line(format_args!("{region} {id} {step}: it has changed meanwhile, so it is left"))?
+            }
             Ok(Done::Gone) => ui.line(format_args!("{region} {id} {step}: it is gone already"))?,
             Ok(Done::Kept { because }) => {
                 ui.line(format_args!("{region} {id} {step}: not done, {}", joined(because)))?;

@@ -18,7 +18,9 @@ use crate::ui::Ui;
 /// what a retention rule of the account names (`aws rbin create-rule --resource-type EC2_IMAGE`, and one for
 /// EBS_SNAPSHOT): make the rules before you prune.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  amiforge undo --regions all\n  amiforge undo ami-0123456789abcdef0 --region eu-west-1")]
+#[command(
+    after_help = "Examples:\n  amiforge undo --regions all\n  amiforge undo ami-0123456789abcdef0 --region eu-west-1"
+)]
 pub(crate) struct Args {
     /// The AMI (`ami-…`) or snapshot (`snap-…`)
     #[arg(value_parser = region::resource_id)]
@@ -46,14 +48,18 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         let mut all = Vec::new();
         for name in args.regions.names(&connected, &cancel)? {
             let listed = in_region(&connected, &name, ui, &cancel, async |region| undoable(region).await);
-            all.push(listed.map_err(|error| failure(error, format!("cannot list what can be undone in {name}")))?);
+            all.push(
+                listed
+                    .map_err(|error| failure(error, format!("cannot list what can be undone in {name}")))?,
+            );
         }
         return list(&all, ui);
     };
     let name = connected.name().to_owned();
     let cannot = || format!("cannot restore {id}");
     if id.starts_with("snap-") {
-        let restored = in_region(&connected, &name, ui, &cancel, async |region| restore_snapshot(region, id).await);
+        let restored =
+            in_region(&connected, &name, ui, &cancel, async |region| restore_snapshot(region, id).await);
         restored.map_err(|error| failure(error, cannot()))?;
         return if ui.json() {
             ui.object(&json!({ "region": name, "snapshots": [id] })).map(|()| Outcome::Success)
@@ -118,7 +124,9 @@ fn list(all: &[Undoable], ui: &Ui) -> CommandResult {
 
 fn show(region: &str, id: &str, undone: &UndoneImage, ui: &Ui) -> CommandResult {
     if undone.was_public {
-        ui.warn(format_args!("{id} was public, which is not restored: `amiforge share {id} --with all` does that"));
+        ui.warn(format_args!(
+            "{id} was public, which is not restored: `amiforge share {id} --with all` does that"
+        ));
     }
     if ui.json() {
         let mut shown = json!(undone);
@@ -131,7 +139,9 @@ fn show(region: &str, id: &str, undone: &UndoneImage, ui: &Ui) -> CommandResult 
     done.extend(undone.restored.then(|| "restored from the recycle bin".to_owned()));
     done.extend((!undone.snapshots.is_empty()).then(|| format!("restored {}", undone.snapshots.join(" "))));
     done.extend(undone.enabled.then(|| "enabled".to_owned()));
-    done.extend((!undone.shared_with.is_empty()).then(|| format!("shared with {}", undone.shared_with.join(", "))));
+    done.extend(
+        (!undone.shared_with.is_empty()).then(|| format!("shared with {}", undone.shared_with.join(", "))),
+    );
     done.extend(undone.deprecation.then(|| "not deprecated any more".to_owned()));
     let words = if done.is_empty() { "there is nothing to take back".to_owned() } else { done.join("; ") };
     ui.line(format_args!("{region} {id}: {words}"))?;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use amiforge_image::inspect::Utc;
 use amiforge_formats::time::Time;
+use amiforge_image::inspect::Utc;
 use amiforge_lifecycle::inventory::{self, ImageOrigin};
 use amiforge_progress::Monitor;
 use amiforge_publish::ami;
@@ -26,10 +26,8 @@ use crate::ui::Ui;
 /// it is the manifest of this AMI. With `--verify` the blocks of every snapshot are read back and compared. Exits with 3
 /// if something differs.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  amiforge whois ami-0123456789abcdef0 --region eu-west-1\n  \
-    amiforge whois ami-0123456789abcdef0 --bundle out/web --verify"
-)]
+#[command(after_help = "Examples:\n  amiforge whois ami-0123456789abcdef0 --region eu-west-1\n  \
+    amiforge whois ami-0123456789abcdef0 --bundle out/web --verify")]
 pub(crate) struct Args {
     /// The AMI
     #[arg(value_parser = image_id)]
@@ -82,7 +80,8 @@ struct InputFacts {
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = || format!("cannot say where {} comes from", args.image);
     let cancel = interrupt_on_signals()?;
-    let source = args.bundle.as_deref().map(|bundle| ImageSource::open(bundle).with_context(cannot)).transpose()?;
+    let source =
+        args.bundle.as_deref().map(|bundle| ImageSource::open(bundle).with_context(cannot)).transpose()?;
     let connected = args.aws.connect(&cancel)?;
     let name = connected.name().to_owned();
     let origin = in_region(&connected, &name, ui, &cancel, async |region| {
@@ -105,7 +104,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     let verified = args.verify.then_some(reports.as_slice());
     if ui.json() {
-        ui.object(&WhoisJson { origin: &origin, bundle: bundle.as_ref(), differences: &differences, verified })?;
+        ui.object(&WhoisJson {
+            origin: &origin,
+            bundle: bundle.as_ref(),
+            differences: &differences,
+            verified,
+        })?;
     } else {
         show(&origin, bundle.as_ref(), &differences, &reports, ui)?;
     }

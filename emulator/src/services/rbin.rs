@@ -10,8 +10,8 @@ use crate::http::request::SignedRequest;
 use crate::http::response::{Response, new_response, with_header};
 use crate::ids;
 use crate::services::failure::ServiceFailure;
-use crate::state::recycle_bin::{RetainedResources, RetentionRule, RetentionRules};
 use crate::state::Region;
+use crate::state::recycle_bin::{RetainedResources, RetentionRule, RetentionRules};
 use crate::sync;
 
 /// The error for a rule that does not exist.
@@ -112,7 +112,8 @@ fn perform(region: &Region, request: &SignedRequest) -> Result<(StatusCode, Opti
     let operation = RuleOperation::from_request(request).ok_or_else(unknown)?;
     let account = &request.account;
     let _guard = sync::lock(&region.write_lock);
-    let mut rules = region.retention.find(account).map(|rules| RetentionRules::clone(&rules)).unwrap_or_default();
+    let mut rules =
+        region.retention.find(account).map(|rules| RetentionRules::clone(&rules)).unwrap_or_default();
     match operation {
         RuleOperation::Create => {
             let rule = read_rule(request.body())?;
@@ -157,7 +158,9 @@ fn read_rule(body: &[u8]) -> Result<RetentionRule, JsonError> {
     let input: CreateInput = read(body)?;
     let Period { retention_period_value: days, retention_period_unit: unit } = input.retention_period;
     if unit != "DAYS" || !(1..=MAX_DAYS).contains(&days) {
-        return Err(JsonError::validation(format!("The retention period {days} {unit} is not 1 to {MAX_DAYS} DAYS")));
+        return Err(JsonError::validation(format!(
+            "The retention period {days} {unit} is not 1 to {MAX_DAYS} DAYS"
+        )));
     }
     if input.resource_tags.len() > MAX_TAGS {
         return Err(JsonError::validation(format!("A rule may have at most {MAX_TAGS} resource tags")));

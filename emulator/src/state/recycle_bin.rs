@@ -101,8 +101,11 @@ mod tests {
             tags: tag.map(|tag| (tag.to_owned(), None)).into_iter().collect(),
         };
         let (images, snapshots) = (RetainedResources::Images, RetainedResources::Snapshots);
-        let rules =
-            RetentionRules(vec![rule(images, 1, None), rule(images, 7, Some("k")), rule(snapshots, 3, Some("k"))]);
+        let rules = RetentionRules(vec![
+            rule(images, 1, None),
+            rule(images, 7, Some("k")),
+            rule(snapshots, 3, Some("k")),
+        ]);
         let tagged = Tags::from([("k".to_owned(), "v".to_owned())]);
         let days = |what, tags: &Tags| {
             let retained = rules.retain(what, tags, Timestamp(5))?;

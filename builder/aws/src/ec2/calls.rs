@@ -21,9 +21,9 @@ use images::{
     ModifyImageAttribute, NewImageId, RegisterImage,
 };
 use recycle_bin::{
-    DeleteTags, DeregisteredImage, DisableImage, DisableImageDeprecation, EnableImage, ListImagesInRecycleBin,
-    ListSnapshotsInRecycleBin, RecycledImage, RecycledImages, RecycledSnapshot, RecycledSnapshots,
-    RestoreImageFromRecycleBin, RestoreSnapshotFromRecycleBin,
+    DeleteTags, DeregisteredImage, DisableImage, DisableImageDeprecation, EnableImage,
+    ListImagesInRecycleBin, ListSnapshotsInRecycleBin, RecycledImage, RecycledImages, RecycledSnapshot,
+    RecycledSnapshots, RestoreImageFromRecycleBin, RestoreSnapshotFromRecycleBin,
 };
 use references::{DescribeImageReferences, DescribeTags, ImageReferences, Reference, TagRow, TagRows};
 use snapshots::{

@@ -1,8 +1,8 @@
 //! The calls of EC2 for the clean-up of images: [`ImageCalls`].
 
 use amiforge_lifecycle::api::images::{
-    ImageCalls, ImageReference, RecycledImage, RecycledSnapshot, SnapshotDeletion, StoredSnapshot, UsageEntry,
-    UsageReport,
+    ImageCalls, ImageReference, RecycledImage, RecycledSnapshot, SnapshotDeletion, StoredSnapshot,
+    UsageEntry, UsageReport,
 };
 use amiforge_publish::api::ec2::Tags;
 use amiforge_publish::service_error::ServiceError;
@@ -150,7 +150,8 @@ impl ImageCalls for Ec2Client {
     }
 
     async fn tagged_resources(&self, key: &str, value: &str) -> Result<Vec<String>, ServiceError> {
-        let filter = |name: &str, value: &str| Filter { name: name.to_owned(), values: vec![value.to_owned()] };
+        let filter =
+            |name: &str, value: &str| Filter { name: name.to_owned(), values: vec![value.to_owned()] };
         let call = DescribeTags {
             filters: vec![filter("key", key), filter("value", value)],
             max_results: Some(MAX_RESULTS),

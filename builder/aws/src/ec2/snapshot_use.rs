@@ -73,11 +73,8 @@ impl SnapshotUse for Ec2Client {
 
     async fn images_being_stored(&self) -> Result<Vec<String>, ServiceError> {
         let filter = Filter { name: "task-state".to_owned(), values: vec!["InProgress".to_owned()] };
-        let call = DescribeStoreImageTasks {
-            filters: vec![filter],
-            max_results: Some(MAX_TASKS),
-            next_token: None,
-        };
+        let call =
+            DescribeStoreImageTasks { filters: vec![filter], max_results: Some(MAX_TASKS), next_token: None };
         Ok(self.client.call_pages(call).await?.into_iter().filter_map(|task| task.image).collect())
     }
 }

@@ -22,10 +22,8 @@ pub trait ImageCalls: Ec2 {
     ) -> impl Future<Output = Result<Vec<ImageReference>, ServiceError>> + Send;
 
     /// `DescribeImageAttribute` of `lastLaunchedTime`. The service updates it within 24 hours.
-    fn last_launched(
-        &self,
-        image: &str,
-    ) -> impl Future<Output = Result<Option<String>, ServiceError>> + Send;
+    fn last_launched(&self, image: &str)
+    -> impl Future<Output = Result<Option<String>, ServiceError>> + Send;
 
     /// The account's snapshots with a tag key that begins with `amiforge:`.
     fn own_snapshots(&self) -> impl Future<Output = Result<Vec<StoredSnapshot>, ServiceError>> + Send;

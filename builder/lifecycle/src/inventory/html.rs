@@ -43,7 +43,10 @@ fn page_into(page: &mut String, listing: &Listing) -> std::fmt::Result {
         writeln!(page, "</tbody>\n</table>\n</div>\n</section>")?;
     }
     writeln!(page, "<footer><p>Prices: {}. ", escape(listing.prices))?;
-    writeln!(page, "A size is that of all blocks; snapshots of one line share blocks, so their sum is more than is paid for.</p></footer>")?;
+    writeln!(
+        page,
+        "A size is that of all blocks; snapshots of one line share blocks, so their sum is more than is paid for.</p></footer>"
+    )?;
     writeln!(page, "</body>\n</html>")
 }
 
@@ -62,7 +65,8 @@ fn row_into(page: &mut String, row: &ImageRow) -> std::fmt::Result {
     writeln!(page, "<td><code>{}</code></td>", escape(&row.image_id))?;
     writeln!(page, "<td><span class=\"state {class}\">{}</span>{}</td>", escape(state), marks(row))?;
     writeln!(page, "<td class=\"number\">{age}</td>")?;
-    let channels = row.channels.iter().map(|channel| format!("<span class=\"channel\">{}</span>", escape(channel)));
+    let channels =
+        row.channels.iter().map(|channel| format!("<span class=\"channel\">{}</span>", escape(channel)));
     writeln!(page, "<td>{}</td>", channels.collect::<Vec<_>>().join(" "))?;
     writeln!(page, "<td class=\"number\">{}</td>", bytes(row.full_bytes))?;
     writeln!(page, "<td class=\"number\">{}</td>", bytes(row.changed_bytes))?;

@@ -122,9 +122,8 @@ where
 {
     let mut results = Vec::with_capacity(items.len());
     for some in items.chunks(CONCURRENT) {
-        let futures = some.iter().map(|item| -> Pin<Box<dyn Future<Output = T> + Send + 'a>> {
-            Box::pin(call(item))
-        });
+        let futures =
+            some.iter().map(|item| -> Pin<Box<dyn Future<Output = T> + Send + 'a>> { Box::pin(call(item)) });
         results.extend(join::all(futures.collect()).await);
     }
     results

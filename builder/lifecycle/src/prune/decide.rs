@@ -117,7 +117,8 @@ pub(super) fn use_reasons(
 ) -> Vec<KeepReason> {
     let mut reasons = Vec::new();
     for channel in uses.channels(&image.id) {
-        let named = options.channels.iter().any(|name| *name == channel.channel() || *name == channel.parameter);
+        let named =
+            options.channels.iter().any(|name| *name == channel.channel() || *name == channel.parameter);
         if channel.held != Held::Earlier || named {
             reasons.push(KeepReason::Channel(channel.clone()));
         }
@@ -133,7 +134,9 @@ pub(super) fn use_reasons(
     match usage {
         Usage::Known { entries } => reasons.extend(entries.iter().cloned().map(KeepReason::OtherAccount)),
         Usage::Pending { report } => {
-            reasons.push(KeepReason::UsageUnknown { why: format!("the usage report {report} is not ready yet") });
+            reasons.push(KeepReason::UsageUnknown {
+                why: format!("the usage report {report} is not ready yet"),
+            });
         }
         Usage::Unknown { why } => reasons.push(KeepReason::UsageUnknown { why: why.clone() }),
         Usage::NotAsked => {}

@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn durations_have_a_number_and_a_unit() {
-        for (text, seconds) in [("30d", 2_592_000), ("12h", 43_200), ("90m", 5_400), ("0s", 0), ("5min", 300)] {
+        for (text, seconds) in [("30d", 2_592_000), ("12h", 43_200), ("90m", 5_400), ("0s", 0), ("5min", 300)]
+        {
             assert_eq!(span(text), Ok(seconds), "{text}");
         }
         for text in ["", "d", "30", "-1d", "1.5d", "1w", "99999999999999999999d", "999999d"] {

@@ -163,4 +163,3 @@ async fn delete_one<C: ImageCalls, S: SnapshotUse>(
     region.delete_snapshot(id).await?;
     Ok(true)
 }
-

@@ -7,13 +7,11 @@ use amiforge_publish::tags;
 use serde::Serialize;
 
 use super::decide::{self, Step, Verdict};
+use super::marks;
 use super::options::PruneOptions;
 use super::usage::{self, Usage};
-use super::marks;
 use crate::api::images::{ImageCalls, ImageUse, StoredSnapshot};
-use crate::inventory::{
-    ImageError, ImageRegion, RowState, Uses, image_name, in_parallel, look_up, moment,
-};
+use crate::inventory::{ImageError, ImageRegion, RowState, Uses, image_name, in_parallel, look_up, moment};
 
 /// The plan of a clean-up in one region.
 #[derive(Debug, Clone, Serialize)]
@@ -108,11 +106,7 @@ pub async fn plan<C: ImageCalls, U: ImageUse>(
         let taken = image.state == "disabled" && marks::disabled_at(image).is_some();
         taken || decide::own_reasons(image, place(image), options).is_empty()
     };
-    let open: Vec<String> = images
-        .iter()
-        .filter(is_open)
-        .map(|image| image.id.clone())
-        .collect();
+    let open: Vec<String> = images.iter().filter(is_open).map(|image| image.id.clone()).collect();
     region.monitor.progress.begin(&format!("asking who uses {} images of {}", open.len(), region.name), None);
     let uses = look_up(region, other, &options.channels_below, &open).await?;
     let usage = ask_accounts(region, &images, &open, &uses, options).await?;

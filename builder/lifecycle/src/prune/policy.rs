@@ -72,8 +72,11 @@ const LOOK_UP: [PlannedAction; 14] = [
     action("autoscaling:DescribeAutoScalingGroups", Scope::Any, "overrides that name an image"),
 ];
 
-const LAUNCH_CONFIGURATIONS: PlannedAction =
-    action("autoscaling:DescribeLaunchConfigurations", Scope::Any, "launch configurations that name an image");
+const LAUNCH_CONFIGURATIONS: PlannedAction = action(
+    "autoscaling:DescribeLaunchConfigurations",
+    Scope::Any,
+    "launch configurations that name an image",
+);
 
 const PRUNE: [PlannedAction; 13] = [
     action("ec2:DescribeImageUsageReports", Scope::Any, "reports on other accounts"),

@@ -130,8 +130,7 @@ async fn restore<C: ImageCalls>(
         return Err(ImageError::Missing { id: id.to_owned(), region: region.name.to_owned() });
     }
     let action = format!("looking for the snapshots of {id}");
-    let marked =
-        region.call(&action, || region.ec2.tagged_resources(marks::SNAPSHOT_OF, id)).await?;
+    let marked = region.call(&action, || region.ec2.tagged_resources(marks::SNAPSHOT_OF, id)).await?;
     let in_bin = in_recycle_bin(region).await?;
     for snapshot in marked.iter().filter(|snapshot| in_bin.contains(*snapshot)) {
         restore_snapshot(region, snapshot).await?;
@@ -227,9 +226,9 @@ async fn set_deprecation_back<C: ImageCalls>(
             None => Ok(()),
         };
         // The time before may have passed meanwhile, which the service refuses.
-        let refused = back.as_ref().is_err_and(|error| {
-            error.service().is_some_and(|error| error.kind == ServiceErrorKind::Refused)
-        });
+        let refused = back
+            .as_ref()
+            .is_err_and(|error| error.service().is_some_and(|error| error.kind == ServiceErrorKind::Refused));
         if ahead.is_none() || refused {
             let action = format!("cancelling the deprecation of {id}");
             region.call(&action, || region.ec2.cancel_deprecation(id)).await?;

@@ -50,11 +50,8 @@ fn kind(name: usize, number: usize) -> &'static str {
 
 /// Makes an image what its kind says.
 fn shape(state: &mut State, image: &str, kind: &str) {
-    let channel = |held| ChannelImage {
-        parameter: format!("/amiforge/x/{image}"),
-        image: image.to_owned(),
-        held,
-    };
+    let channel =
+        |held| ChannelImage { parameter: format!("/amiforge/x/{image}"), image: image.to_owned(), held };
     let entry = UsageEntry { account: "210987654321".to_owned(), kind: "ec2:Instance".to_owned(), count: 2 };
     let now = state.now;
     let protect = |state: &mut State, word: &str| {

@@ -73,11 +73,8 @@ fn use_image(state: &mut State, id: &str, rng: &mut Rng) {
         }
         3 => drop(state.launched.insert(id.to_owned(), now - rng.below(30) as i64 * DAY)),
         4 => {
-            let entry = UsageEntry {
-                account: "210987654321".to_owned(),
-                kind: "ec2:Instance".to_owned(),
-                count: 1,
-            };
+            let entry =
+                UsageEntry { account: "210987654321".to_owned(), kind: "ec2:Instance".to_owned(), count: 1 };
             state.others.insert(id.to_owned(), vec![entry]);
         }
         _ => {}
@@ -133,7 +130,11 @@ fn stage(state: &State, id: &str) -> u8 {
     match state.images.get(id) {
         None => 3,
         Some(image) if image.state == "disabled" => 2,
-        Some(image) if image.deprecation_time.as_deref().is_some_and(|at| at < time(state.now + DAY).as_str()) => 1,
+        Some(image)
+            if image.deprecation_time.as_deref().is_some_and(|at| at < time(state.now + DAY).as_str()) =>
+        {
+            1
+        }
         Some(_) => 0,
     }
 }
@@ -154,7 +155,8 @@ fn check_late(state: &State, ended: &Ended<PruneReport>, what: &str) {
     let Ended::Returned(Ok(report)) = ended else { return };
     let told = |id: &str| {
         report.images.iter().any(|one| {
-            one.image_id == id && matches!(one.outcome, Err(ImageError::NamedSince { .. } | ImageError::Call { .. }))
+            one.image_id == id
+                && matches!(one.outcome, Err(ImageError::NamedSince { .. } | ImageError::Call { .. }))
         })
     };
     for id in &state.named_late {
@@ -210,13 +212,16 @@ fn one_seed(runtime: &Runtime, seed: u64, counts: &mut BTreeMap<&'static str, u6
         fake.state().named_late.clear();
         let ended = prune(runtime, &fake);
         fake.set_events(&[]);
-        *counts.entry(match &ended {
-            Ended::Killed => "killed",
-            Ended::Returned(Ok(report)) if report.images.iter().any(|one| one.outcome.is_err()) => "in part",
-            Ended::Returned(Ok(_)) => "returned",
-            Ended::Returned(Err(_)) => "failed",
-        })
-        .or_default() += 1;
+        *counts
+            .entry(match &ended {
+                Ended::Killed => "killed",
+                Ended::Returned(Ok(report)) if report.images.iter().any(|one| one.outcome.is_err()) => {
+                    "in part"
+                }
+                Ended::Returned(Ok(_)) => "returned",
+                Ended::Returned(Err(_)) => "failed",
+            })
+            .or_default() += 1;
         let after = fake.state().clone();
         after.check(&what);
         check_steps(&before, &after, operated, &what);
@@ -264,7 +269,11 @@ fn a_run_that_is_killed_at_any_call_is_completed_by_the_next_ones() {
             }
             let state = fake.state();
             assert_eq!(state.images.keys().collect::<Vec<_>>(), ["ami-0", "ami-1"], "killed at call {call}");
-            assert_eq!(state.snapshots.keys().collect::<Vec<_>>(), ["snap-0", "snap-1"], "killed at call {call}");
+            assert_eq!(
+                state.snapshots.keys().collect::<Vec<_>>(),
+                ["snap-0", "snap-1"],
+                "killed at call {call}"
+            );
             if matches!(ended, Ended::Returned(_)) {
                 assert!(call > 40, "a run makes only {call} calls");
                 break;

@@ -64,9 +64,10 @@ impl OperatorAction {
             }
             Self::DeregisterNewest => {
                 let name = state.images[image].tags.clone();
-                let same = state.images.values().filter(|other| {
-                    !name.is_empty() && other.tags == name && other.id != image
-                });
+                let same = state
+                    .images
+                    .values()
+                    .filter(|other| !name.is_empty() && other.tags == name && other.id != image);
                 let newest = same.max_by_key(|image| image.created.clone()).map(|image| image.id.clone());
                 if let Some(newest) = newest.filter(|newest| !state.is_named(newest)) {
                     state.images.remove(&newest);

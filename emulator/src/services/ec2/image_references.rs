@@ -45,11 +45,8 @@ pub(super) struct ReferenceScope {
 type Source = fn(&Ec2Call<'_>, &ReferenceScope) -> Vec<ImageReference>;
 
 /// All resource types that the local region has.
-const SOURCES: &[(&str, Source)] = &[
-    ("ec2:Instance", instances),
-    ("ec2:LaunchTemplate", templates),
-    ("ssm:Parameter", parameters),
-];
+const SOURCES: &[(&str, Source)] =
+    &[("ec2:Instance", instances), ("ec2:LaunchTemplate", templates), ("ssm:Parameter", parameters)];
 
 /// `DescribeImageReferences`.
 pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {

@@ -14,14 +14,18 @@ use super::pagination::{PageLimits, PageRequest};
 use super::register_image;
 use crate::services::xml::Xml;
 use crate::state::image::{ImageRecord, Life};
-use crate::state::recycle_bin::{BinnedImage, BinnedSnapshot, RetainedResources, Retained, RetentionRules};
+use crate::state::recycle_bin::{BinnedImage, BinnedSnapshot, Retained, RetainedResources, RetentionRules};
 
 const IMAGE_LIMITS: PageLimits = PageLimits { min: 1, max: 1000, default: None };
 const SNAPSHOT_LIMITS: PageLimits = PageLimits { min: 5, max: 1000, default: None };
 
 impl Ec2Call<'_> {
     fn retention(&self) -> RetentionRules {
-        self.region.retention.find(self.account).map(|rules| RetentionRules::clone(&rules)).unwrap_or_default()
+        self.region
+            .retention
+            .find(self.account)
+            .map(|rules| RetentionRules::clone(&rules))
+            .unwrap_or_default()
     }
 
     /// Deregisters an image; a retention rule may move it to the recycle bin.
@@ -146,9 +150,7 @@ pub(crate) fn restore_snapshot(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let _guard = call.lock_region();
     let id = call.params().required("SnapshotId")?;
     check_snapshot_id(id)?;
-    let missing = || {
-        Ec2Error::new(super::call::NO_SNAPSHOT, format!("The snapshot '{id}' does not exist."))
-    };
+    let missing = || Ec2Error::new(super::call::NO_SNAPSHOT, format!("The snapshot '{id}' does not exist."));
     call.binned_snapshots()?.into_iter().find(|one| one.snapshot.id == id).ok_or_else(missing)?;
     call.commit()?;
     let snapshot = call.region.snapshots.restore(id)?.ok_or_else(missing)?;

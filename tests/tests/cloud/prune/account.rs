@@ -74,9 +74,7 @@ impl Account {
 
     /// Cleans up without waiting between the steps.
     pub(super) fn prune(&self, more: &[&str]) -> Value {
-        let at_once = [
-            "prune", "--keep", "1", "--older-than", "0s", "--unused-for", "0s", "--grace", "0s",
-        ];
+        let at_once = ["prune", "--keep", "1", "--older-than", "0s", "--unused-for", "0s", "--grace", "0s"];
         self.json(&at_once.iter().chain(more).copied().collect::<Vec<_>>())
     }
 }

@@ -13,7 +13,8 @@ const FREE: [&str; 4] = ["plain", "shared", "two volumes", "a volume of others"]
 /// The action of a plan for each image, with the kinds of its reasons.
 fn planned(account: &Account, shown: &Value) -> BTreeMap<String, String> {
     let images = shown["regions"][0]["images"].as_array().unwrap();
-    let kind = |id: &str| account.ids.iter().find(|(_, one)| *one == id).map(|(kind, _)| kind.clone()).unwrap();
+    let kind =
+        |id: &str| account.ids.iter().find(|(_, one)| *one == id).map(|(kind, _)| kind.clone()).unwrap();
     let words = |image: &Value| {
         let because = image["because"].as_array().map(Vec::as_slice).unwrap_or_default();
         let kinds: BTreeSet<_> = because.iter().map(|one| one["kind"].as_str().unwrap()).collect();
@@ -97,14 +98,19 @@ fn three_runs_remove_what_nothing_uses_and_undo_brings_it_back() {
     assert!(has_snapshot(&after, account.id("snapshot of others")), "a snapshot without our tag stays");
     assert_eq!(after["binnedSnapshots"].as_array().unwrap().len(), 5);
     assert_eq!(after["images"][account.id("foreign")], before["images"][account.id("foreign")]);
-    let reports: Vec<_> = after["reports"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    let reports: Vec<_> =
+        after["reports"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
     assert!(reports.iter().all(|image| !gone.contains(*image)), "{reports:?}");
 
     let listed = account.json(&["undo"]);
     assert_eq!(listed["regions"][0]["images"].as_array().unwrap().len(), 4);
     for kind in FREE {
         let undone = account.json(&["undo", account.id(kind)]);
-        assert_eq!((&undone["restored"], &undone["enabled"]), (&true.into(), &true.into()), "{kind}: {undone}");
+        assert_eq!(
+            (&undone["restored"], &undone["enabled"]),
+            (&true.into(), &true.into()),
+            "{kind}: {undone}"
+        );
     }
     let back = account.read_back();
     for kind in FREE {
@@ -119,9 +125,23 @@ fn three_runs_remove_what_nothing_uses_and_undo_brings_it_back() {
 #[test]
 fn an_image_of_which_one_call_fails_does_not_hold_up_the_others() {
     let Some(account) = Account::new() else { return };
-    account.region.inject(FaultScript::times(1, "EnableImageDeprecation", InjectedFault::ServerError { status: 400 }));
+    account.region.inject(FaultScript::times(
+        1,
+        "EnableImageDeprecation",
+        InjectedFault::ServerError { status: 400 },
+    ));
     let output = account.run(&[
-        "prune", "--keep", "1", "--older-than", "0s", "--unused-for", "0s", "--grace", "0s", "--yes", "--json",
+        "prune",
+        "--keep",
+        "1",
+        "--older-than",
+        "0s",
+        "--unused-for",
+        "0s",
+        "--grace",
+        "0s",
+        "--yes",
+        "--json",
     ]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     account.region.inject(FaultScript::default());
@@ -138,7 +158,9 @@ fn orphans_are_deleted_only_when_they_are_old_enough_and_it_is_asked_for() {
     let Some(account) = Account::new() else { return };
     let orphans = |shown: &Value| -> Vec<(String, bool)> {
         let all = shown["regions"][0]["orphans"].as_array().unwrap();
-        all.iter().map(|one| (one["snapshotId"].as_str().unwrap().to_owned(), one["kept"].is_null())).collect()
+        all.iter()
+            .map(|one| (one["snapshotId"].as_str().unwrap().to_owned(), one["kept"].is_null()))
+            .collect()
     };
     let orphan = account.id("orphan").to_owned();
     assert_eq!(orphans(&account.json(&["orphans"])), [(orphan.clone(), false)], "it is young");

@@ -5,8 +5,8 @@ use std::fs;
 use amiforge_publish::request::AmiOptions;
 use serde_json::Value;
 
-use super::account::Account;
 use super::super::register::fixture::{AmiFixture, build};
+use super::account::Account;
 
 #[test]
 fn images_are_listed_with_their_use_and_cost() {
@@ -14,9 +14,8 @@ fn images_are_listed_with_their_use_and_cost() {
     let shown = account.json(&["images"]);
     let images = shown["images"].as_array().unwrap();
     assert_eq!(images.len(), 12, "those of amiforge alone: {shown:#}");
-    let one = |kind: &str| -> &Value {
-        images.iter().find(|image| image["imageId"] == account.id(kind)).unwrap()
-    };
+    let one =
+        |kind: &str| -> &Value { images.iter().find(|image| image["imageId"] == account.id(kind)).unwrap() };
     assert_eq!(one("channel")["channels"], serde_json::json!(["stable"]));
     assert_eq!(one("channel before")["channelsBefore"], serde_json::json!(["stable"]));
     assert_eq!(one("shared")["shared"]["with"], serde_json::json!(["210987654321"]));
@@ -24,7 +23,9 @@ fn images_are_listed_with_their_use_and_cost() {
     let arn = one("template")["referencedBy"][0]["arn"].as_str().unwrap();
     assert!(arn.contains(":launch-template/lt-"), "{arn}");
     assert_eq!(one("two volumes")["fullBytes"], 2 * 524_288);
-    assert!(one("two volumes")["month"]["usd"].as_f64().unwrap() > one("plain")["month"]["usd"].as_f64().unwrap());
+    assert!(
+        one("two volumes")["month"]["usd"].as_f64().unwrap() > one("plain")["month"]["usd"].as_f64().unwrap()
+    );
     assert_eq!(one("plain")["month"]["atMost"], true);
     assert!(shown["prices"].as_str().unwrap().contains("us-east-1"));
 
@@ -71,8 +72,12 @@ fn an_image_is_known_by_its_tags_its_bundle_and_its_blocks() {
     assert!(shown["verified"][0]["read"].as_u64().unwrap() > 0);
     assert_eq!(shown["bundle"]["inputs"][0]["kind"], "dir");
     let shown = run(3, &["--bundle", &second.to_string_lossy()]);
-    let differences: Vec<_> = shown["differences"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
-    assert!(differences.iter().any(|one| one.starts_with("amiforge:version: 1 in the tags, 2 in the bundle")), "{differences:?}");
+    let differences: Vec<_> =
+        shown["differences"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    assert!(
+        differences.iter().any(|one| one.starts_with("amiforge:version: 1 in the tags, 2 in the bundle")),
+        "{differences:?}"
+    );
 }
 
 #[test]
@@ -84,12 +89,25 @@ fn sizes_are_what_a_version_adds_to_the_one_before() {
     // Registration times are whole seconds.
     std::thread::sleep(std::time::Duration::from_millis(1100));
     let out = amiforge_tests::program::must(&[
-        "publish", &second.to_string_lossy(), "--parent", "auto", "--region", "local", "--endpoint-url", &endpoint,
+        "publish",
+        &second.to_string_lossy(),
+        "--parent",
+        "auto",
+        "--region",
+        "local",
+        "--endpoint-url",
+        &endpoint,
         "--json",
     ]);
     let published: Value = serde_json::from_str(&out).unwrap();
     let out = amiforge_tests::program::must(&[
-        "images", "--sizes", "--region", "local", "--endpoint-url", &endpoint, "--json",
+        "images",
+        "--sizes",
+        "--region",
+        "local",
+        "--endpoint-url",
+        &endpoint,
+        "--json",
     ]);
     let shown: Value = serde_json::from_str(&out).unwrap();
     let images = shown["images"].as_array().unwrap();

@@ -32,16 +32,22 @@ fn a_deregistered_image_is_restored_with_its_state_and_its_snapshots() {
     retain(&test_region, 7);
     let image = test_region.image("web");
     let snapshot = snapshot_id("web");
-    test_region.request(&format!("Action=CreateTags&ResourceId.1={snapshot}&Tag.1.Key=of&Tag.1.Value={image}")).unwrap();
+    test_region
+        .request(&format!("Action=CreateTags&ResourceId.1={snapshot}&Tag.1.Key=of&Tag.1.Value={image}"))
+        .unwrap();
     test_region.request(&format!("Action=DisableImage&ImageId={image}")).unwrap();
     test_region
         .request(&format!("Action=DeregisterImage&ImageId={image}&DeleteAssociatedSnapshots=true"))
         .unwrap();
-    assert_eq!(test_region.code(&format!("Action=DescribeImages&ImageId.1={image}")), "InvalidAMIID.Unavailable");
+    assert_eq!(
+        test_region.code(&format!("Action=DescribeImages&ImageId.1={image}")),
+        "InvalidAMIID.Unavailable"
+    );
     let listed = test_region.request("Action=ListImagesInRecycleBin").unwrap();
     assert_eq!((between(&listed, "imageId"), between(&listed, "name")), (image.clone(), "web".to_owned()));
     assert_eq!(between(&listed, "recycleBinExitTime"), "2026-11-28T12:00:00.000Z");
-    let tags = test_region.request(&format!("Action=DescribeTags&Filter.1.Name=value&Filter.1.Value.1={image}"));
+    let tags =
+        test_region.request(&format!("Action=DescribeTags&Filter.1.Name=value&Filter.1.Value.1={image}"));
     assert_eq!(between(&tags.unwrap(), "resourceId"), snapshot, "tags stay in the recycle bin");
 
     let restore = format!("Action=RestoreImageFromRecycleBin&ImageId={image}");
@@ -97,12 +103,19 @@ fn templates_in_depth_and_current_parameters_name_images() {
         .request(&format!("Action=CreateLaunchTemplateVersion{template}&LaunchTemplateData.ImageId={new}"))
         .unwrap();
     let references = |more: &str| {
-        let text = test_region.request(&format!("Action=DescribeImageReferences&ImageId.1={old}{more}")).unwrap();
+        let text =
+            test_region.request(&format!("Action=DescribeImageReferences&ImageId.1={old}{more}")).unwrap();
         text.matches("<arn>").count()
     };
     assert_eq!(references("&IncludeAllResourceTypes=true"), 1);
     let kind = "&ResourceType.1.ResourceType=ec2:LaunchTemplate&ResourceType.1.ResourceTypeOption.1";
-    assert_eq!(references(&format!("{kind}.OptionName=version-depth{}", "&ResourceType.1.ResourceTypeOption.1.OptionValue.1=1")), 0);
+    assert_eq!(
+        references(&format!(
+            "{kind}.OptionName=version-depth{}",
+            "&ResourceType.1.ResourceTypeOption.1.OptionValue.1=1"
+        )),
+        0
+    );
     assert_eq!(references("&ResourceType.1.ResourceType=ssm:Parameter"), 0);
     for (more, code) in [
         ("", "MissingParameter"),
@@ -111,7 +124,10 @@ fn templates_in_depth_and_current_parameters_name_images() {
     ] {
         assert_eq!(test_region.code(&format!("Action=DescribeImageReferences&ImageId.1={old}{more}")), code);
     }
-    assert_eq!(test_region.code("Action=DescribeImageReferences&IncludeAllResourceTypes=true"), "MissingParameter");
+    assert_eq!(
+        test_region.code("Action=DescribeImageReferences&IncludeAllResourceTypes=true"),
+        "MissingParameter"
+    );
     let other = format!("Action=DescribeImageReferences&ImageId.1={old}&IncludeAllResourceTypes=true");
     assert_eq!(test_region.request_as(OTHER, "local", &other).unwrap().matches("<arn>").count(), 0);
 }
@@ -124,7 +140,9 @@ fn a_usage_report_counts_the_templates_of_other_accounts_once_each() {
     for number in 0..2 {
         let template = format!("&LaunchTemplateName=t-{number}&LaunchTemplateData.ImageId={image}");
         test_region.request_as(OTHER, "local", &format!("Action=CreateLaunchTemplate{template}")).unwrap();
-        test_region.request_as(OTHER, "local", &format!("Action=CreateLaunchTemplateVersion{template}")).unwrap();
+        test_region
+            .request_as(OTHER, "local", &format!("Action=CreateLaunchTemplateVersion{template}"))
+            .unwrap();
     }
     let create = format!(
         "Action=CreateImageUsageReport&ImageId={image}&ResourceType.1.ResourceType=ec2:LaunchTemplate&ClientToken=t"
@@ -134,7 +152,8 @@ fn a_usage_report_counts_the_templates_of_other_accounts_once_each() {
     let other = create.replace("ec2:LaunchTemplate", "ec2:Instance");
     assert_eq!(test_region.code(&other), "IdempotentParameterMismatch");
     let state = || {
-        let text = test_region.request(&format!("Action=DescribeImageUsageReports&ImageId.1={image}")).unwrap();
+        let text =
+            test_region.request(&format!("Action=DescribeImageUsageReports&ImageId.1={image}")).unwrap();
         between(&text, "state")
     };
     let entries = || {
@@ -144,14 +163,20 @@ fn a_usage_report_counts_the_templates_of_other_accounts_once_each() {
     assert_eq!((state().as_str(), entries().matches("<usageCount>").count()), ("pending", 0));
     test_region.clock.advance(Duration::from_secs(60));
     assert_eq!(state(), "available");
-    assert_eq!((between(&entries(), "usageCount"), between(&entries(), "accountId")), ("2".to_owned(), OTHER.to_owned()));
+    assert_eq!(
+        (between(&entries(), "usageCount"), between(&entries(), "accountId")),
+        ("2".to_owned(), OTHER.to_owned())
+    );
     assert_eq!(
         test_region.request_as(OTHER, "local", &create).unwrap_err().code,
         "InvalidAMIID.NotFound",
         "only the owner may ask"
     );
     test_region.clock.advance(DAY * 30);
-    assert_eq!(test_region.code(&format!("Action=DeleteImageUsageReport&ReportId={report}")), "InvalidImageUsageReportId.NotFound");
+    assert_eq!(
+        test_region.code(&format!("Action=DeleteImageUsageReport&ReportId={report}")),
+        "InvalidImageUsageReportId.NotFound"
+    );
 }
 
 #[test]
@@ -169,6 +194,11 @@ fn an_instance_names_its_image_and_tells_of_it_when_the_image_is_gone() {
     let stopped = format!("&{option}.OptionName=state-name&{option}.OptionValue.1=stopped");
     assert_eq!(references(&format!("&ResourceType.1.ResourceType=ec2:Instance{stopped}")), 0);
     test_region.request(&format!("Action=DeregisterImage&ImageId={image}")).unwrap();
-    let shown = test_region.request(&format!("Action=DescribeInstanceImageMetadata&InstanceId.1={instance}")).unwrap();
-    assert_eq!((between(&shown, "imageId"), between(&shown, "imageState")), (image, "deregistered".to_owned()));
+    let shown = test_region
+        .request(&format!("Action=DescribeInstanceImageMetadata&InstanceId.1={instance}"))
+        .unwrap();
+    assert_eq!(
+        (between(&shown, "imageId"), between(&shown, "imageState")),
+        (image, "deregistered".to_owned())
+    );
 }

@@ -1,8 +1,8 @@
 //! Every operation with a valid request: a dry run, an unknown parameter and an invalid `DryRun` change
 //! nothing. A new operation with required parameters adds its valid request here.
 
-use super::*;
 use super::clean_up;
+use super::*;
 
 /// For every operation the parameters of a request that would succeed.
 fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
@@ -18,9 +18,11 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     test_region.request(&format!("Action=CreateStoreImageTask&ImageId={image}&Bucket=good")).unwrap();
     let (binned, binned_snapshot) = clean_up::binned(test_region);
     let kind = "&ResourceType.1.ResourceType=ec2:LaunchTemplate";
-    let report = test_region.request(&format!("Action=CreateImageUsageReport&ImageId={image}{kind}")).unwrap();
+    let report =
+        test_region.request(&format!("Action=CreateImageUsageReport&ImageId={image}{kind}")).unwrap();
     let report = between(&report, "reportId");
-    let launched = test_region.request(&format!("Action=RunInstances&MinCount=1&MaxCount=1&ImageId={image}")).unwrap();
+    let launched =
+        test_region.request(&format!("Action=RunInstances&MinCount=1&MaxCount=1&ImageId={image}")).unwrap();
     let of_instance = format!("&InstanceId.1={}", between(&launched, "instanceId"));
     let of_image = format!("&ImageId={image}");
     let of_snapshot = format!("&SnapshotId={snapshot}");
