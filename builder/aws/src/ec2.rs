@@ -2,9 +2,11 @@
 //! nothing.
 
 mod calls;
+mod image_calls;
 mod inputs;
 mod outputs;
 mod sharing;
+mod snapshot_use;
 mod snapshots;
 mod storage;
 
@@ -27,6 +29,7 @@ use calls::snapshots::{DescribeSnapshotAttribute, ModifySnapshotAttribute};
 use calls::tags::{CreateTags, Filter};
 
 pub use calls::CALLS;
+pub use snapshot_use::CALLS as SNAPSHOT_USE_CALLS;
 pub use snapshots::SnapshotsClient;
 
 /// Items per page, the maximum of the service.

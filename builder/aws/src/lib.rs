@@ -10,6 +10,7 @@ mod credentials;
 mod ebs;
 mod ec2;
 pub mod endpoint;
+mod image_use;
 mod kms;
 mod put_block;
 pub mod query;
@@ -35,7 +36,8 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use credentials::CachedCredentials;
 
 pub use ebs::EbsClient;
-pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
+pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SNAPSHOT_USE_CALLS, SnapshotsClient};
+pub use image_use::{CALLS as IMAGE_USE_CALLS, ImageUseClient};
 pub use kms::KmsClient;
 pub use s3::S3Client;
 

@@ -21,6 +21,10 @@ pub(crate) mod download;
 mod dry_run;
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
+#[cfg(feature = "aws")]
+mod image_regions;
+#[cfg(feature = "aws")]
+pub(crate) mod images;
 mod inputs;
 pub(crate) mod inspect;
 #[cfg(feature = "local-region")]
@@ -29,7 +33,11 @@ pub(crate) mod local;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod new;
+#[cfg(feature = "aws")]
+pub(crate) mod orphans;
 pub(crate) mod preflight;
+#[cfg(feature = "aws")]
+pub(crate) mod prune;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
 #[cfg(feature = "aws")]
@@ -49,12 +57,15 @@ pub(crate) mod snapshot;
 #[cfg(feature = "aws")]
 mod storage_failure;
 pub(crate) mod store;
+pub(crate) mod undo;
 #[cfg(feature = "aws")]
 pub(crate) mod unshare;
 #[cfg(feature = "aws")]
 pub(crate) mod upload;
 pub(crate) mod vendor;
 pub(crate) mod verify;
+#[cfg(feature = "aws")]
+pub(crate) mod whois;
 
 use crate::outcome::CommandResult;
 use crate::ui::Ui;
@@ -98,6 +109,15 @@ pub(crate) enum Command {
     Copy(copy::Args),
     #[cfg(feature = "aws")]
     Snapshot(snapshot::Args),
+    Images(images::Args),
+    #[cfg(feature = "aws")]
+    Whois(whois::Args),
+    #[cfg(feature = "aws")]
+    Prune(prune::Args),
+    #[cfg(feature = "aws")]
+    Orphans(orphans::Args),
+    #[cfg(feature = "aws")]
+    Undo(undo::Args),
     #[cfg(feature = "local-region")]
     Local(local::Args),
     Schema(schema::Args),
@@ -145,6 +165,15 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Copy(args) => copy::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Snapshot(args) => snapshot::run(&args, ui),
+        Command::Images(args) => images::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Whois(args) => whois::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Prune(args) => prune::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Orphans(args) => orphans::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Undo(args) => undo::run(&args, ui),
         #[cfg(feature = "local-region")]
         Command::Local(args) => local::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),

@@ -4,6 +4,7 @@
 mod aws;
 mod local_region;
 mod local_serve;
+mod prune;
 mod publish;
 mod register;
 mod sharing;

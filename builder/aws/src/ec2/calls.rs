@@ -5,11 +5,14 @@
 
 pub(super) mod account;
 pub(super) mod images;
+pub(super) mod recycle_bin;
+pub(super) mod references;
 pub(super) mod sharing;
 pub(super) mod snapshots;
 pub(super) mod storage;
 pub(super) mod tags;
 pub(super) mod tiers;
+pub(super) mod usage;
 
 use account::{
     DefaultKmsKey, DescribeRegions, EncryptionByDefault, GetEbsDefaultKmsKeyId, GetEbsEncryptionByDefault,
@@ -20,6 +23,12 @@ use images::{
     EnableImageDeprecation, EnableImageDeregistrationProtection, Image, ImageAttribute, Images,
     ModifyImageAttribute, NewImageId, RegisterImage,
 };
+use recycle_bin::{
+    DeleteTags, DeregisteredImage, DisableImage, DisableImageDeprecation, EnableImage,
+    ListImagesInRecycleBin, ListSnapshotsInRecycleBin, RecycledImage, RecycledImages, RecycledSnapshot,
+    RecycledSnapshots, RestoreImageFromRecycleBin, RestoreSnapshotFromRecycleBin,
+};
+use references::{DescribeImageReferences, DescribeTags, ImageReferences, Reference, TagRow, TagRows};
 use sharing::{
     AllowedImagesSettings, CancelImageLaunchPermission, GetAllowedImagesSettings,
     GetSnapshotBlockPublicAccessState, SnapshotBlockPublicAccess,
@@ -38,6 +47,10 @@ use tiers::{
     FastRestoreResults, FastRestores, LockSnapshot, LockedSnapshots, ModifySnapshotTier, RestoreSnapshotTier,
     SnapshotTier, SnapshotTiers, UnlockSnapshot,
 };
+use usage::{
+    CreateImageUsageReport, DeleteImageUsageReport, DescribeImageUsageReportEntries,
+    DescribeImageUsageReports, UsageEntries, UsageEntry, UsageReport, UsageReportId, UsageReports,
+};
 
 use super::super::query::{Protocol, QueryService, operations, outputs, paged};
 
@@ -55,14 +68,20 @@ operations! {
     pub CALLS of EC2:
     CancelImageLaunchPermission -> Empty,
     CopyImage -> NewImageId,
+    CreateImageUsageReport -> UsageReportId,
     CreateRestoreImageTask -> NewImageId,
     CreateStoreImageTask -> StoredImageKey,
     CreateTags -> Empty,
+    DeleteImageUsageReport -> Empty,
     DeleteSnapshot -> Empty,
-    DeregisterImage -> Empty,
+    DeleteTags -> Empty,
+    DeregisterImage -> DeregisteredImage,
     DescribeAvailabilityZones -> AvailabilityZones,
     DescribeFastSnapshotRestores -> FastRestores,
     DescribeImageAttribute -> ImageAttribute,
+    DescribeImageReferences -> ImageReferences,
+    DescribeImageUsageReportEntries -> UsageEntries,
+    DescribeImageUsageReports -> UsageReports,
     DescribeImages -> Images,
     DescribeLockedSnapshots -> LockedSnapshots,
     DescribeRegions -> Regions,
@@ -70,9 +89,13 @@ operations! {
     DescribeSnapshotTierStatus -> SnapshotTiers,
     DescribeSnapshots -> Snapshots,
     DescribeStoreImageTasks -> StoreImageTasks,
+    DescribeTags -> TagRows,
     DisableFastSnapshotRestores -> FastRestoreResults,
+    DisableImage -> Empty,
+    DisableImageDeprecation -> Empty,
     DisableImageDeregistrationProtection -> Empty,
     EnableFastSnapshotRestores -> FastRestoreResults,
+    EnableImage -> Empty,
     EnableImageDeprecation -> Empty,
     EnableImageDeregistrationProtection -> Empty,
     GetAllowedImagesSettings -> AllowedImagesSettings,
@@ -80,18 +103,28 @@ operations! {
     GetEbsEncryptionByDefault -> EncryptionByDefault,
     GetImageBlockPublicAccessState -> ImageBlockPublicAccess,
     GetSnapshotBlockPublicAccessState -> SnapshotBlockPublicAccess,
+    ListImagesInRecycleBin -> RecycledImages,
+    ListSnapshotsInRecycleBin -> RecycledSnapshots,
     LockSnapshot -> Empty,
     ModifyImageAttribute -> Empty,
     ModifySnapshotAttribute -> Empty,
     ModifySnapshotTier -> Empty,
     RegisterImage -> NewImageId,
+    RestoreImageFromRecycleBin -> Empty,
+    RestoreSnapshotFromRecycleBin -> Empty,
     RestoreSnapshotTier -> Empty,
     UnlockSnapshot -> Empty,
 }
 
 paged! {
+    DescribeImageReferences: references of Reference,
+    DescribeImageUsageReportEntries: entries of UsageEntry,
+    DescribeImageUsageReports: reports of UsageReport,
     DescribeImages: images of Image,
     DescribeFastSnapshotRestores: restores of FastRestore,
     DescribeSnapshotTierStatus: tiers of SnapshotTier,
     DescribeSnapshots: snapshots of Snapshot,
+    DescribeTags: rows of TagRow,
+    ListImagesInRecycleBin: images of RecycledImage,
+    ListSnapshotsInRecycleBin: snapshots of RecycledSnapshot,
 }

@@ -92,6 +92,7 @@ pub(super) fn snapshot(snapshot: snapshots::Snapshot) -> DescribedSnapshot {
     }
 }
 
-fn tags(tags: Vec<super::calls::tags::Tag>) -> Tags {
+/// Tags.
+pub(super) fn tags(tags: Vec<super::calls::tags::Tag>) -> Tags {
     tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect()
 }

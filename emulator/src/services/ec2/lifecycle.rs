@@ -143,10 +143,7 @@ pub(crate) fn deregister(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         return Err(Ec2Error::new("OperationNotPermitted", message));
     }
     call.commit()?;
-    call.edit_image(id, |image| {
-        image.life = Life::Deregistered;
-        Ok(())
-    })?;
+    call.discard_image(&image)?;
     let mut results = Vec::new();
     if with_snapshots {
         let mut snapshots: Vec<&str> = image.snapshots().collect();
@@ -171,7 +168,7 @@ fn delete_associated(call: &Ec2Call<'_>, id: &str) -> Result<&'static str, Ec2Er
         Some(_) if !describe_images::images_using(call, id).is_empty() => Ok("skipped"),
         Some(_) if call.region.is_locked(id, call.now) => Ok("client-error"),
         Some(_) => {
-            call.remove_snapshot(id)?;
+            call.discard_snapshot(id)?;
             Ok("success")
         }
     }

@@ -6,18 +6,28 @@ mod block_devices;
 mod call;
 mod copy;
 mod describe_images;
+mod describe_instances;
 mod describe_snapshots;
 mod errors;
 mod fast_restore;
 mod filter;
 mod image_attribute;
 mod image_criteria;
+mod image_metadata;
+mod image_references;
+mod image_usage;
 mod image_xml;
+mod image_xml;
+mod instance_types;
+mod instance_xml;
+mod instances;
+mod launch;
 mod launch_permission;
 mod lifecycle;
 mod pagination;
 mod params;
 mod permissions;
+mod recycle_bin;
 mod regions;
 mod register_image;
 mod restore_task;
@@ -37,15 +47,15 @@ mod volume_limits;
 
 use http::StatusCode;
 
-use self::call::Ec2Call;
-use self::errors::Ec2Error;
-use self::params::ParamNode;
 use crate::http::request::SignedRequest;
 use crate::http::response::{Response, new_response};
 use crate::services::xml::Xml;
 use crate::state::{Region, State};
 
-pub(crate) use self::errors::{error_response, fail, reject};
+pub(crate) use self::call::Ec2Call;
+pub(crate) use self::errors::{Ec2Error, error_response, fail, reject};
+pub(crate) use self::launch::LaunchSettings;
+pub(crate) use self::params::{ParamNode, Params};
 pub(crate) use crate::services::form::action;
 
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
@@ -76,7 +86,7 @@ pub(crate) async fn respond(state: &State, region: &Region, request: SignedReque
 
 /// Operations read and write files, and storing an image reads all its blocks: on a multi-threaded runtime,
 /// other tasks move to another thread meanwhile.
-fn run_blocking<R>(call: impl FnOnce() -> R) -> R {
+pub(crate) fn run_blocking<R>(call: impl FnOnce() -> R) -> R {
     match tokio::runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(call),
         _ => call(),
@@ -108,11 +118,13 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("CancelImageLaunchPermission", launch_permission::cancel),
     ("CopyImage", copy::copy_image),
     ("CopySnapshot", copy::copy_snapshot),
+    ("CreateImageUsageReport", image_usage::create),
     ("CreateLaunchTemplate", template_operations::create),
     ("CreateLaunchTemplateVersion", template_versions::create),
     ("CreateRestoreImageTask", restore_task::restore),
     ("CreateStoreImageTask", store_task::store),
     ("CreateTags", tag_operations::create),
+    ("DeleteImageUsageReport", image_usage::delete),
     ("DeleteLaunchTemplate", template_operations::delete),
     ("DeleteLaunchTemplateVersions", template_versions::delete),
     ("DeleteSnapshot", snapshot_attribute::delete),
@@ -121,7 +133,13 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("DescribeAvailabilityZones", regions::zones),
     ("DescribeFastSnapshotRestores", fast_restore::describe),
     ("DescribeImageAttribute", image_attribute::describe),
+    ("DescribeImageReferences", image_references::describe),
+    ("DescribeImageUsageReportEntries", image_usage::entries_of),
+    ("DescribeImageUsageReports", image_usage::describe),
     ("DescribeImages", describe_images::describe_images),
+    ("DescribeInstanceImageMetadata", image_metadata::describe),
+    ("DescribeInstanceTypes", instance_types::describe),
+    ("DescribeInstances", describe_instances::describe),
     ("DescribeLaunchTemplateVersions", template_versions::describe),
     ("DescribeLaunchTemplates", template_operations::describe),
     ("DescribeLockedSnapshots", snapshot_lock::describe),
@@ -153,6 +171,8 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("GetImageBlockPublicAccessState", settings::image_access),
     ("GetSnapshotBlockPublicAccessState", settings::snapshot_access),
     ("LockSnapshot", snapshot_lock::lock),
+    ("ListImagesInRecycleBin", recycle_bin::images),
+    ("ListSnapshotsInRecycleBin", recycle_bin::snapshots),
     ("ModifyEbsDefaultKmsKeyId", settings::set_default_key),
     ("ModifyImageAttribute", image_attribute::modify),
     ("ModifyLaunchTemplate", template_operations::modify),
@@ -165,10 +185,24 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("ResetSnapshotAttribute", snapshot_attribute::reset),
     ("RestoreSnapshotTier", snapshot_tier::restore),
     ("UnlockSnapshot", snapshot_lock::unlock),
+    ("RestoreImageFromRecycleBin", recycle_bin::restore_image),
+    ("RestoreSnapshotFromRecycleBin", recycle_bin::restore_snapshot),
+    ("RunInstances", instances::run),
+    ("StartInstances", instances::start),
+    ("StopInstances", instances::stop),
+    ("TerminateInstances", instances::terminate),
 ];
 
 fn operation(action: &str) -> Option<(&'static str, Operation)> {
     OPERATIONS.iter().find(|(name, _)| *name == action).copied()
+}
+
+/// Performs the operation that a call names, for tests of other services.
+#[cfg(test)]
+pub(crate) fn perform_call(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
+    let action = call.params().text("Action").unwrap_or_default();
+    let (_, operation) = operation(action).ok_or_else(|| Ec2Error::new("InvalidAction", action))?;
+    operation(call)
 }
 
 #[cfg(test)]

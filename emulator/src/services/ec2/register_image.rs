@@ -56,6 +56,7 @@ pub(crate) fn register_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         protection: Protection::Off,
         source: None,
         token: None,
+        last_launched: None,
     };
     call.region.images.put(&image.id, image.clone())?;
     Ok(image_id_response(&image.id))
@@ -238,6 +239,7 @@ pub(crate) fn image_like(
         protection: Protection::Off,
         source: None,
         token: None,
+        last_launched: None,
         ..model.clone()
     }
 }

@@ -81,6 +81,7 @@ fn image(
         protection: Protection::Off,
         source: None,
         token: None,
+        last_launched: None,
     }
 }
 

@@ -155,6 +155,6 @@ pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         return Err(snapshot_lock::locked(id));
     }
     call.commit()?;
-    call.remove_snapshot(id)?;
+    call.discard_snapshot(id)?;
     Ok(return_true())
 }

@@ -185,6 +185,7 @@ outputs! {
     ImageAttribute {
         launch: Vec<LaunchPermission> = "launchPermission",
         uefi_data: Option<AttributeValue> = "uefiData",
+        last_launched: Option<AttributeValue> = "lastLaunchedTime",
     }
 
     /// A launch permission: one of the four fields.

@@ -56,6 +56,8 @@ outputs! {
         tags: Vec<Tag> = "tagSet",
         /// `standard` or `archive`.
         tier: Option<String> = "storageTier",
+        /// Length of all blocks in bytes, including those that other snapshots share.
+        full_bytes: Option<u64> = "fullSnapshotSizeInBytes",
     }
 
     /// The requested attribute.

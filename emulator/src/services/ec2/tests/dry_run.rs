@@ -1,6 +1,7 @@
 //! Every operation with a valid request: a dry run, an unknown parameter and an invalid `DryRun` change
 //! nothing. A new operation with required parameters adds its valid request here.
 
+use super::clean_up;
 use super::*;
 
 /// For every operation the parameters of a request that would succeed.
@@ -15,6 +16,14 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         crate::state::objects::Bucket { owner: ACCOUNT.to_owned(), created: test_region.state.now() };
     region.object_store.buckets.put("good", bucket).unwrap();
     test_region.request(&format!("Action=CreateStoreImageTask&ImageId={image}&Bucket=good")).unwrap();
+    let (binned, binned_snapshot) = clean_up::binned(test_region);
+    let kind = "&ResourceType.1.ResourceType=ec2:LaunchTemplate";
+    let report =
+        test_region.request(&format!("Action=CreateImageUsageReport&ImageId={image}{kind}")).unwrap();
+    let report = between(&report, "reportId");
+    let launched =
+        test_region.request(&format!("Action=RunInstances&MinCount=1&MaxCount=1&ImageId={image}")).unwrap();
+    let of_instance = format!("&InstanceId.1={}", between(&launched, "instanceId"));
     let of_image = format!("&ImageId={image}");
     let of_snapshot = format!("&SnapshotId={snapshot}");
     let of_tags = format!("&ResourceId.1={image}&Tag.1.Key=k");
@@ -23,16 +32,19 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     let mut requests = vec![
         ("CopyImage", format!("&Name=copy&SourceImageId={image}&SourceRegion=local")),
         ("CopySnapshot", format!("&SourceSnapshotId={snapshot}&SourceRegion=local")),
+        ("CreateImageUsageReport", format!("{of_image}&ResourceType.1.ResourceType=ec2:Instance")),
         ("CreateLaunchTemplate", "&LaunchTemplateName=other&LaunchTemplateData.ImageId=ami-1".to_owned()),
         ("CreateLaunchTemplateVersion", format!("{template}&LaunchTemplateData.ImageId=ami-1")),
         ("CreateRestoreImageTask", format!("&Bucket=good&ObjectKey={image}.bin&Name=restored")),
         ("CreateStoreImageTask", format!("{of_image}&Bucket=good")),
         ("CreateTags", format!("{of_tags}&Tag.1.Value=v")),
+        ("DeleteImageUsageReport", format!("&ReportId={report}")),
         ("DeleteLaunchTemplate", template.to_owned()),
         ("DeleteLaunchTemplateVersions", format!("{template}&LaunchTemplateVersion.1=1")),
         ("DeleteSnapshot", format!("&SnapshotId={}", test_region.snapshot(&snapshot_id("unused"), None))),
         ("DeleteTags", of_tags),
         ("DescribeImageAttribute", format!("{of_image}&Attribute=description")),
+        ("DescribeImageReferences", format!("&ImageId.1={image}&IncludeAllResourceTypes=true")),
         ("DescribeLaunchTemplateVersions", template.to_owned()),
         ("DescribeSnapshotAttribute", format!("{of_snapshot}{permission}")),
         ("EnableImageBlockPublicAccess", "&ImageBlockPublicAccessState=block-new-sharing".to_owned()),
@@ -44,6 +56,12 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         ("ModifySnapshotAttribute", format!("{of_snapshot}&OperationType=add&UserGroup.1=all")),
         ("ResetImageAttribute", format!("{of_image}&Attribute=launchPermission")),
         ("ResetSnapshotAttribute", format!("{of_snapshot}{permission}")),
+        ("RestoreImageFromRecycleBin", format!("&ImageId={binned}")),
+        ("RestoreSnapshotFromRecycleBin", format!("&SnapshotId={binned_snapshot}")),
+        ("RunInstances", format!("{of_image}&MinCount=1&MaxCount=1&InstanceType=t3.micro")),
+        ("StartInstances", of_instance.clone()),
+        ("StopInstances", of_instance.clone()),
+        ("TerminateInstances", of_instance),
     ];
     let register = register("new", &snapshot);
     requests.push((
@@ -110,8 +128,9 @@ fn every_operation_knows_its_parameters_and_dry_runs() {
         let region = test_region.state.region("local").unwrap();
         let snapshots: Vec<_> = region.snapshots.all().iter().map(|one| format!("{one:?}")).collect();
         format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?} {snapshots:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {snapshots:?}",
             region.images.all(),
+            region.instances.all(),
             region.templates.all(),
             region.sharing.all(),
             (region.tiers.all(), region.locks.all()),
