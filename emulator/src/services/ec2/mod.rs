@@ -17,7 +17,6 @@ mod image_metadata;
 mod image_references;
 mod image_usage;
 mod image_xml;
-mod image_xml;
 mod instance_types;
 mod instance_xml;
 mod instances;
