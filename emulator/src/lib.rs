@@ -6,10 +6,12 @@
 //! independently from AWS's documentation. It is as strict as the real service, but deterministic: windows of
 //! eventual consistency, quotas and faults follow [`RegionConfig`], and the time comes from its [`Clock`].
 
+mod authorization;
 mod clock;
 mod digest;
 mod error;
 mod http;
+mod iam;
 mod ids;
 mod server;
 mod services;

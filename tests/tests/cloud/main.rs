@@ -4,5 +4,6 @@
 mod aws;
 mod local_region;
 mod local_serve;
+mod policy;
 mod publish;
 mod register;

@@ -39,7 +39,7 @@ use crate::http::response::{Response, new_response};
 use crate::services::xml::Xml;
 use crate::state::{Region, State};
 
-pub(crate) use self::errors::{error_response, fail, reject};
+pub(crate) use self::errors::{deny, error_response, fail, reject};
 pub(crate) use crate::services::form::action;
 
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
@@ -91,9 +91,15 @@ fn perform(state: &State, region: &Region, request: &SignedRequest) -> Result<(&
     }
     let (name, operation) = operation(action).ok_or_else(invalid)?;
     let host = request.header("host").unwrap_or_default();
-    let (account, fail_async) = (&request.account, request.fail_async);
-    let call = Ec2Call { account, region, state, now: state.now(), query: &query, host, fail_async };
+    let (account, principal, fail_async) = (&request.account, &request.principal, request.fail_async);
+    let (query, now) = (&query, state.now());
+    let call = Ec2Call { account, principal, region, state, now, query, host, fail_async };
     Ok((name, operation(&call)?))
+}
+
+/// Whether an operation exists.
+pub(crate) fn has_operation(name: &str) -> bool {
+    operation(name).is_some()
 }
 
 /// All operations by name.
