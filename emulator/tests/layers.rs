@@ -1,4 +1,4 @@
-//! The dependencies between the crate's modules point one way: transport, state, authorization, services, server.
+//! The dependencies between the crate's modules point one way: transport, state, authorization, services, page, server.
 //! Within the services, only the listed ones may know another one.
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the sources fails")]
 
@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// The layers from the lowest to the highest, and the modules of each.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "digest", "error", "ids", "sync"],
+    &["clock", "digest", "error", "ids", "launch", "sync"],
     &["iam", "sigv4"],
     &["http"],
     &["state"],
     &["authorization"],
     &["services"],
+    &["page"],
     &["server"],
     &["lib"],
 ];

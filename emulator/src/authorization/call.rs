@@ -71,7 +71,7 @@ impl<'c> Call<'c> {
             loop {
                 match (path.next(), parts.next()) {
                     (None, None) => return true,
-                    (Some("*"), Some(part)) if part.bytes().all(|byte| byte.is_ascii_digit()) => {}
+                    (Some("*"), Some(part)) if is_index(part) => {}
                     (Some(expected), Some(part)) if expected == part => {}
                     _ => return false,
                 }
@@ -92,7 +92,7 @@ impl<'c> Call<'c> {
             let path = name.strip_suffix(member)?.strip_suffix('.')?;
             let index = path.strip_prefix(list)?.strip_prefix('.')?;
             let index = index.strip_prefix("member.").unwrap_or(index);
-            (!index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit())).then_some(path.len())
+            is_index(index).then_some(path.len())
         };
         let found = self.form.iter();
         found.filter_map(|(name, value)| Some((&name[..entry(name)?], value.as_str()))).collect()
@@ -124,6 +124,11 @@ impl<'c> Call<'c> {
     pub(super) fn keys(&self, resource: &Resource) -> Keys {
         keys(self.state, self.region, &self.request.principal, resource)
     }
+}
+
+/// Whether a part of a path is the index of a list, by the same rule as that of the services.
+fn is_index(part: &str) -> bool {
+    part.parse::<u64>().is_ok()
 }
 
 /// The condition keys of a request of a principal and of one of its resources.

@@ -38,7 +38,7 @@ def main():
     assert (code, status) == ("DryRunOperation", 412)
 
     # Refused, each in the form of its service, before the operation is looked at.
-    refused("ec2:RegisterImage", "UnauthorizedOperation", 403, reader.ec2.register_image, Name="x")
+    refused("ec2:RegisterImage", "UnauthorizedOperation", 403, reader.ec2.register_image, Name="policies-2")
     refused("ec2:DeregisterImage", "UnauthorizedOperation", 403, reader.ec2.deregister_image, ImageId=image)
     refused("ec2:DeregisterImage", "UnauthorizedOperation", 403, reader.ec2.deregister_image, ImageId=image, DryRun=True)
     refused("ebs:StartSnapshot", "AccessDeniedException", 403, reader.ebs.start_snapshot, VolumeSize=1)

@@ -4,6 +4,7 @@
 mod aws;
 mod local_region;
 mod local_serve;
+mod page;
 mod policy;
 mod publish;
 mod register;
