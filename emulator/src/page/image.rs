@@ -84,11 +84,6 @@ fn channels_of(html: &mut Html, view: &View<'_>, region: &Region, image: &ImageR
     });
 }
 
-/// A number of GiB as bytes.
-pub(super) fn gib(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0) << 30
-}
-
 fn volumes(html: &mut Html, region: &Region, image: &ImageRecord) {
     section(html, ("Volumes", image.mappings.len()), "It has no volumes.", |html| {
         for mapping in &image.mappings {
@@ -100,7 +95,7 @@ fn volumes(html: &mut Html, region: &Region, image: &ImageRecord) {
                 continue;
             };
             let encrypted = if ebs.encrypted { ", encrypted" } else { "" };
-            let size = text::size(gib(ebs.volume.size));
+            let size = text::size(text::gib(ebs.volume.size));
             html.text_in("p", "under", &format!("{size}, {}{encrypted}", ebs.volume.kind.name()));
             match &ebs.snapshot {
                 Some(id) => snapshot(html, region, id),

@@ -152,7 +152,7 @@ pub(super) fn image_state(html: &mut Html, view: &View<'_>, image: &ImageRecord)
 
 fn size_of_volumes(image: &ImageRecord) -> String {
     let sizes = image.mappings.iter().filter_map(|mapping| mapping.ebs());
-    let sizes: Vec<String> = sizes.map(|ebs| text::size(super::image::gib(ebs.volume.size))).collect();
+    let sizes: Vec<String> = sizes.map(|ebs| text::size(text::gib(ebs.volume.size))).collect();
     sizes.join(" + ")
 }
 

@@ -13,6 +13,11 @@ pub(super) fn blocks(count: u64) -> String {
     size(count * BLOCK_SIZE as u64)
 }
 
+/// A number of GiB as bytes.
+pub(super) fn gib(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0) << 30
+}
+
 /// A size in binary units, with one digit after the point below ten.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::Volume;
 use super::calls::{PlannedCall, ResourceScope};
+use super::volume::Volume;
 use crate::request::{KeyChoice, Request, partition};
 use crate::tags;
 

@@ -9,12 +9,12 @@ use super::key_use;
 use super::rule::{Need, Rule, also, any, own, rule};
 use copies::{copied_image, copied_snapshot, copied_tags, copy_grants, copy_keys, source_keys};
 use resources::{
-    created_image, created_snapshot, images, import_tasks, instances, launched, new_image, new_import_image,
+    created_image, created_snapshot, images, import_tasks, instances, new_image, new_import_image,
     new_import_snapshot, new_snapshot, new_template, registered, snapshots, source_snapshots, tagged,
     tagged_resources, usage_report, usage_reports,
 };
 use tasks::{bucket, object, snapshots_of_image, tagged_object};
-use templates::templates;
+use templates::{launched, templates};
 
 pub(super) use resources::{new_resource, snapshot, snapshot_of};
 pub(super) use templates::profile_role;

@@ -1,6 +1,5 @@
 //! The resources of requests to EC2, and what the region knows of them.
 
-use super::templates::templates;
 use crate::authorization::call::Call;
 use crate::authorization::resource::{Resource, partition};
 use crate::state::Region;
@@ -88,7 +87,7 @@ fn by_id(call: &Call<'_>, id: &str) -> Resource {
 }
 
 /// The resources that a parameter names, and those of its list.
-fn by_ids(call: &Call<'_>, name: &str) -> Vec<Resource> {
+pub(super) fn by_ids(call: &Call<'_>, name: &str) -> Vec<Resource> {
     let ids = call.values(name).into_iter().chain(call.values(&format!("{name}.*")));
     ids.filter(|id| !id.is_empty()).map(|id| by_id(call, id)).collect()
 }
@@ -173,12 +172,4 @@ pub(super) fn registered(call: &Call<'_>) -> Vec<Resource> {
     let used = call.values("BlockDeviceMapping.*.Ebs.SnapshotId").into_iter();
     let used = used.filter(|id| !id.is_empty()).map(|id| snapshot(call, id));
     std::iter::once(new_resource(call, "image")).chain(used).collect()
-}
-
-/// The image, the instances and their volumes of a launch.
-pub(super) fn launched(call: &Call<'_>) -> Vec<Resource> {
-    let named = ["ImageId", "SubnetId", "SecurityGroupId"];
-    let named = named.into_iter().flat_map(|name| by_ids(call, name));
-    let templates = templates(call).into_iter();
-    named.chain(templates).chain([new_resource(call, "instance"), new_resource(call, "volume")]).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::resources::template;
+use super::resources::{by_ids, new_resource, template};
 use crate::authorization::call::Call;
 use crate::authorization::resource::Resource;
 use crate::state::template::{Template, TemplateValue};
@@ -48,4 +48,12 @@ pub(in crate::authorization) fn profile_role(call: &Call<'_>) -> Vec<Resource> {
     }
     let arn = format!("arn:{}:iam::{}:role/*", call.partition(), call.account);
     vec![Resource::with_arn(arn).with_key("iam:PassedToService", "ec2.amazonaws.com")]
+}
+
+/// The image, the instances and their volumes of a launch.
+pub(super) fn launched(call: &Call<'_>) -> Vec<Resource> {
+    let named = ["ImageId", "SubnetId", "SecurityGroupId"];
+    let named = named.into_iter().flat_map(|name| by_ids(call, name));
+    let templates = templates(call).into_iter();
+    named.chain(templates).chain([new_resource(call, "instance"), new_resource(call, "volume")]).collect()
 }
