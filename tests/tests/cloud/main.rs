@@ -4,6 +4,8 @@
 mod aws;
 mod local_region;
 mod local_serve;
+mod page;
+mod policy;
 mod prune;
 mod publish;
 mod register;
