@@ -21,6 +21,8 @@ pub(crate) mod local;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod new;
+#[cfg(feature = "fetch")]
+pub(crate) mod outdated;
 pub(crate) mod preflight;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
@@ -31,6 +33,8 @@ pub(crate) mod register;
 pub(crate) mod repro;
 pub(crate) mod schema;
 pub(crate) mod store;
+#[cfg(all(feature = "aws", feature = "fetch"))]
+pub(crate) mod update;
 #[cfg(feature = "aws")]
 pub(crate) mod upload;
 pub(crate) mod vendor;
@@ -46,6 +50,8 @@ pub(crate) enum Command {
     #[cfg(feature = "fetch")]
     Lock(lock::Args),
     #[cfg(feature = "fetch")]
+    Outdated(outdated::Args),
+    #[cfg(feature = "fetch")]
     Fetch(fetch::Args),
     Vendor(vendor::Args),
     Build(build::Args),
@@ -58,6 +64,8 @@ pub(crate) enum Command {
     Store(store::Args),
     #[cfg(feature = "aws")]
     Publish(Box<publish::Args>),
+    #[cfg(all(feature = "aws", feature = "fetch"))]
+    Update(Box<update::Args>),
     #[cfg(feature = "aws")]
     Upload(upload::Args),
     #[cfg(feature = "aws")]
@@ -79,6 +87,8 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         #[cfg(feature = "fetch")]
         Command::Lock(args) => lock::run(&args, ui),
         #[cfg(feature = "fetch")]
+        Command::Outdated(args) => outdated::run(&args, ui),
+        #[cfg(feature = "fetch")]
         Command::Fetch(args) => fetch::run(&args, ui),
         Command::Vendor(args) => vendor::run(&args, ui),
         Command::Build(args) => build::run(&args, ui),
@@ -91,6 +101,8 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Store(args) => store::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Publish(args) => publish::run(&args, ui),
+        #[cfg(all(feature = "aws", feature = "fetch"))]
+        Command::Update(args) => update::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Upload(args) => upload::run(&args, ui),
         #[cfg(feature = "aws")]

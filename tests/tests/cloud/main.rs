@@ -6,3 +6,4 @@ mod local_region;
 mod local_serve;
 mod publish;
 mod register;
+mod update;

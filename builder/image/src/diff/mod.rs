@@ -12,6 +12,7 @@ mod fields;
 mod files;
 mod images;
 mod manifests;
+mod paths;
 mod report;
 mod table;
 mod volume;
@@ -30,6 +31,7 @@ use crate::inspect::{DiskView, InspectError, Medium, PartitionSlot, chain};
 use crate::manifest::ManifestError;
 use equal_ranges::{Comparison, PairedRange};
 use images::RangePair;
+pub use paths::PathCounts;
 pub use report::{ByteChange, DiffChange, DiffReport, Difference, Range};
 use report::{DiffCollector, DifferenceWeight};
 
