@@ -64,7 +64,9 @@ fi
 output report "$report"
 output summary "$summary"
 # A failure is one JSON document too; without any there is nothing to give.
-jq -e 'has("error") | not' "$report" >/dev/null 2>&1 || exit "$((code ? code : 1))"
+kind=$(jq -r 'if type != "object" then "none" elif has("error") then "error" else "result" end' "$report" 2>/dev/null) ||
+  kind=none
+if [ "$kind" != result ]; then exit "$((code ? code : 1))"; fi
 
 get() {
   jq -r "$1" "$report"
@@ -87,6 +89,7 @@ case $outcome in
 esac
 output changed "$changed"
 output outcome "$outcome"
+output lock-changed "$(get .lock_changed)"
 output security "$(get .security)"
 output digest "$(get .sha256)"
 output image-id "$(get '.published.image_id // .present // ""')"

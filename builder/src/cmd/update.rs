@@ -171,12 +171,9 @@ impl Task<'_> {
         if let Some(path) = &args.summary {
             write_summary(path, &amiforge::update::markdown(report))?;
         }
-        // Without an old bundle the new one is kept, although the account has its content: the next update needs it.
-        let keep_new = report.outcome == UpdateOutcome::Unchanged && !staged.out().exists();
         let done = match report.outcome {
             UpdateOutcome::Published | UpdateOutcome::Built => staged.commit(),
-            UpdateOutcome::Unchanged if keep_new => staged.commit(),
-            UpdateOutcome::Unchanged => staged.discard(),
+            UpdateOutcome::Unchanged => settle_unchanged(staged, report.lock_changed),
             UpdateOutcome::BootFailed | UpdateOutcome::Planned => Ok(()),
         };
         done.map_err(|error| staged_failure(error, &title, args))
@@ -207,6 +204,17 @@ impl Task<'_> {
         }
         failure
     }
+}
+
+/// Keeps the old files, for a new image with the bytes of the old one. The new lock is taken if it pins something else, because
+/// it would be outdated again, and the new bundle if there is no old one, because the next update compares with it.
+fn settle_unchanged(staged: StagedUpdate, lock_changed: bool) -> Result<(), StagedError> {
+    match (lock_changed, staged.out().exists()) {
+        (true, true) => staged.take_lock()?,
+        (false, false) => staged.drop_lock()?,
+        _ => {}
+    }
+    if staged.out().exists() { staged.discard() } else { staged.commit() }
 }
 
 /// The failure of the files of an update, with its hint.

@@ -38,6 +38,9 @@ pub struct UpdateReport {
     pub bundle: String,
     /// The lock, if the recipe has one.
     pub lock: Option<String>,
+    /// Whether the new lock pins something else than the old one, or is of another recipe. One that brings newer archives
+    /// alone does not take the place of the old one when the image is unchanged.
+    pub lock_changed: bool,
     /// The packages that changed.
     pub packages: Vec<PackageJson>,
     /// Packages for which a suite of security updates has a newer version than the new image.

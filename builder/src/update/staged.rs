@@ -238,12 +238,29 @@ impl StagedUpdate {
         self.roll_forward(&commit)
     }
 
+    /// Gives the new lock alone the place of the old one: another lock can give the same image.
+    ///
+    /// # Errors
+    /// [`StagedError::File`].
+    pub fn take_lock(&self) -> Result<(), StagedError> {
+        move_file(&self.next_lock(), &self.lock)?;
+        sync(parent(&self.lock))
+    }
+
+    /// Removes the new lock, so that the old one stays.
+    ///
+    /// # Errors
+    /// [`StagedError::File`].
+    pub fn drop_lock(&self) -> Result<(), StagedError> {
+        remove_file(&self.next_lock())
+    }
+
     /// Removes everything staged.
     ///
     /// # Errors
     /// [`StagedError::File`].
     pub fn discard(self) -> Result<(), StagedError> {
-        remove_file(&self.next_lock())?;
+        self.drop_lock()?;
         self.remove_folder()
     }
 

@@ -155,6 +155,7 @@ mod tests {
             sha256_before: Some("cc".into()),
             bundle: "out/web".into(),
             lock: None,
+            lock_changed: true,
             packages: vec![package("openssl", Some("2")), package("vim", None)],
             held_back: vec![HeldBackJson {
                 of: "image".into(),

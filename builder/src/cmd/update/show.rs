@@ -52,6 +52,9 @@ fn list(report: &UpdateReport, ui: &Ui) -> Result<(), Failure> {
 
 /// The lines of status.
 fn summary(report: &UpdateReport, args: &Args, ui: &Ui) {
+    if report.outcome == UpdateOutcome::Unchanged && report.lock_changed {
+        ui.status("the new lock gives the same image; it is in place now");
+    }
     if let Some(files) = report.files {
         ui.status(format_args!(
             "files: {} changed, {} added, {} removed",

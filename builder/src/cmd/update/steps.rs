@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use amiforge::lock::resolve::{self, Update};
-use amiforge::lock::{self, Lock, LockError};
+use amiforge::lock::{self, Lock, LockDiff, LockError};
 use amiforge::outdated::{HeldBackJson, PackageChanges, PackageJson, held_back, package_changes};
 use amiforge::pipeline::{self, BuildOptions, Built};
 use amiforge::recipe::Recipe;
@@ -50,6 +50,8 @@ pub(super) struct Task<'a> {
 /// The new lock, and how its packages differ from those of the old one.
 pub(super) struct NewLock {
     lock: Option<Lock>,
+    /// Whether it pins something else than the old one, or is of another recipe.
+    differs: bool,
     changes: PackageChanges,
 }
 
@@ -92,7 +94,7 @@ impl Task<'_> {
         begun: Option<&BegunPublish>,
     ) -> Result<NewLock, Failure> {
         if !Lock::is_needed(&self.recipe) {
-            return Ok(NewLock { lock: None, changes: PackageChanges::default() });
+            return Ok(NewLock { lock: None, differs: false, changes: PackageChanges::default() });
         }
         let next = self.staged.next_lock();
         let failed = |error| lock_failure(error, self.title.clone(), &self.args.recipe);
@@ -103,7 +105,8 @@ impl Task<'_> {
                 lock.filter(|lock| lock.matches(&self.recipe)).ok_or_else(|| self.other_recipe(begun))?;
             let kept = self.staged.kept_changes();
             let changes = kept.unwrap_or_else(|| changes(old.as_ref(), &lock, &[]));
-            return Ok(NewLock { lock: Some(lock), changes });
+            let differs = self.differs(old.as_ref(), &lock);
+            return Ok(NewLock { lock: Some(lock), differs, changes });
         }
         let fetcher = setup.fetcher(store, self.args.store.jobs(), self.monitor());
         let resolved = resolve::resolve(&self.recipe, old.as_ref(), &Update::All, &fetcher);
@@ -115,7 +118,12 @@ impl Task<'_> {
         resolved.lock.save(&next).map_err(failed)?;
         let kept = self.staged.keep_changes(&changes);
         kept.map_err(|error| staged_failure(error, &self.title, self.args))?;
-        Ok(NewLock { lock: Some(resolved.lock), changes })
+        let differs = self.differs(old.as_ref(), &resolved.lock);
+        Ok(NewLock { lock: Some(resolved.lock), differs, changes })
+    }
+
+    fn differs(&self, old: Option<&Lock>, new: &Lock) -> bool {
+        !old.is_some_and(|old| old.matches(&self.recipe) && LockDiff::between(Some(old), new).is_empty())
     }
 
     /// The failure of a publish that was begun for another recipe.
@@ -191,6 +199,7 @@ impl Task<'_> {
             sha256_before: old.map(|old| old.manifest.plain.to_string()),
             bundle: self.staged.out().display().to_string(),
             lock: new.lock.as_ref().map(|_| self.staged.lock().display().to_string()),
+            lock_changed: new.differs,
             security: new.changes.packages.iter().filter(|package| package.security.is_some()).count(),
             packages: new.changes.packages.clone(),
             held_back: new.changes.held_back.clone(),

@@ -157,8 +157,7 @@ fn a_version_that_does_not_boot_fails_the_step_and_keeps_the_outputs() {
         return;
     }
     let Some(fixture) = UpdateFixture::new() else { return };
-    let report =
-        r#"{"outcome": "boot-failed", "sha256": "aa", "security": 2, "published": null, "present": null}"#;
+    let report = r#"{"outcome": "boot-failed", "sha256": "aa", "security": 2, "lock_changed": true, "published": null, "present": null}"#;
     let failed = run_program(&fixture, &stub(&fixture, report, 3), &[]);
     assert_eq!(failed.code(), Some(3), "{}", failed.errors());
     let given =
@@ -176,7 +175,7 @@ fn inputs_and_results_are_never_part_of_a_script() {
     }
     let Some(fixture) = UpdateFixture::new() else { return };
     let hostile = "$(touch pwned) `touch pwned`; touch pwned\" 'x'";
-    let report = r#"{"outcome": "published\nchanged=true\nimage-id<<x", "sha256": "$(touch pwned)", "security": 0,
+    let report = r#"{"outcome": "published\nchanged=true\nimage-id<<x", "sha256": "$(touch pwned)", "security": 0, "lock_changed": true,
         "published": {"image_id": "ami-1\nx", "region": "a", "copies": []}, "present": null}"#;
     let folder = stub(&fixture, report, 0);
     let inputs: Vec<_> = ["RECIPE", "OUT", "REGION", "NAME", "PARENT_BUNDLE", "EXPECT", "STORE"]

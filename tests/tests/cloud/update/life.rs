@@ -5,7 +5,7 @@ use std::fs;
 use amiforge_tests::program;
 use serde_json::Value;
 
-use super::fixture::{UpdateFixture, packages};
+use super::fixture::{RECIPE, UpdateFixture, packages};
 
 /// Most blocks that a version with three changed packages of a few kilobytes may cost.
 const FEW: u64 = 40;
@@ -65,6 +65,26 @@ fn without_a_change_nothing_is_published_and_nothing_is_written() {
         assert_eq!((&again["outcome"], &again["sha256"]), (&Value::from("unchanged"), &first["sha256"]));
         assert_eq!((fixture.changes(), fixture.version() == before, fixture.is_clean()), (0, true, true));
     }
+}
+
+#[test]
+fn another_lock_that_gives_the_same_image_is_taken_without_a_publish() {
+    let Some((fixture, first)) = UpdateFixture::published() else { return };
+    let before = fixture.version();
+    // What comes as a dependency is named too: other inputs, the same packages.
+    let recipe = amiforge_tests::text::replace(RECIPE, "[\"app\"]", "[\"app\", \"lib\"]");
+    fs::write(fixture.files.path("recipe.toml"), recipe).unwrap();
+    fixture.clear();
+    let again = fixture.must(&[]);
+    let outcome = (&again["outcome"], &again["sha256"], &again["lock_changed"]);
+    assert_eq!(outcome, (&Value::from("unchanged"), &first["sha256"], &Value::from(true)));
+    let after = fixture.version();
+    assert!(
+        before["recipe.lock"] != after["recipe.lock"]
+            && before["out/manifest.json"] == after["out/manifest.json"]
+    );
+    assert_eq!(fixture.files.run("lock", &fixture.mirror(), &["--check"]).status.code(), Some(0));
+    assert_eq!((fixture.changes(), fixture.is_clean()), (0, true));
 }
 
 #[test]
