@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_image::bundle::{self, BundleError};
 
-use super::StagedError;
+use super::error::StagedError;
 
 /// The names in a folder; none if there is no such folder.
 pub(super) fn names(folder: &Path) -> Result<Vec<OsString>, StagedError> {

@@ -4,6 +4,7 @@
 //! Everything is made in a folder beside the bundle, and the new lock beside the old one ([`StagedUpdate`]); both take
 //! their final names when the last step has succeeded. Until then the old lock and the old bundle are as they were.
 
+mod error;
 mod files;
 mod name;
 mod published;
@@ -11,8 +12,9 @@ mod report;
 mod staged;
 mod summary;
 
+pub use error::StagedError;
 pub use name::{NameTemplate, NameValues, TemplateError};
 pub use published::{has_content, images_named_like};
 pub use report::{BootResult, CopiedImage, FileChanges, PublishedVersion, UpdateOutcome, UpdateReport};
-pub use staged::{BegunPublish, StagedError, StagedUpdate};
+pub use staged::{BegunPublish, StagedUpdate};
 pub use summary::{failure_summary, markdown};

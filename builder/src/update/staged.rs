@@ -8,13 +8,14 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use amiforge_image::bundle::{self, BundleError, ExistingBundle};
+use amiforge_image::bundle::{self, ExistingBundle};
+use amiforge_publish::ami;
 use amiforge_publish::ami::ledger::{AmiLedger, PublishStage, read_entry};
-use amiforge_publish::ami::{self, AmiError};
 use amiforge_publish::folder::{FolderError, LockedFolder};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Deserialize, Serialize};
 
+use super::error::StagedError;
 use super::files::{
     beside, failed, manifest_digest, move_file, names, parent, regions, remove_file, remove_tree, sync,
     with_suffix,
@@ -52,46 +53,6 @@ pub struct BegunPublish {
     pub name: String,
     /// The resources that it made and that no finished publish has, as text.
     pub created: Vec<String>,
-}
-
-/// Why the files of an update cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StagedError {
-    /// The old bundle cannot be replaced.
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-    /// The folder is used by another process, or cannot be used.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// A file cannot be read or written.
-    #[error("using `{}`", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The decision was written by another version of this program, or by none.
-    #[error("`{}` is no file of this version of amiforge", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The ledger of a publish cannot be read.
-    #[error("reading the ledger of a publish")]
-    Ledger(#[source] AmiError),
-    /// The old bundle has a publish that made something and did not finish: its ledger must not be replaced.
-    #[error("the publish of `{}` to {region} has not finished; it made {created}", out.display())]
-    OldPublish {
-        /// The old bundle.
-        out: PathBuf,
-        /// The region.
-        region: String,
-        /// What it made.
-        created: String,
-    },
 }
 
 /// The decision that the new version takes the place of the old one.
@@ -396,6 +357,7 @@ fn locked(path: &Path) -> Result<LockedFolder, StagedError> {
 #[cfg(test)]
 mod tests {
     use amiforge_formats::digest::Digest;
+    use amiforge_image::bundle::BundleError;
 
     use super::*;
 
