@@ -200,7 +200,7 @@ impl PublishArgs {
     ) -> Result<(Published, Request), Failure> {
         let mut request = self.request(image, facts, connected.name())?;
         self.ami.confirm(&request, ui)?;
-        self.find_keys(image, &mut request, connected, ui)?;
+        find_keys(image, &mut request, connected, ui)?;
         let services = connected.services();
         let job = self.job(image, request);
         let work = ami::publish(&services, connected.config(), &job, Monitor::new(ui, cancel));
@@ -222,28 +222,6 @@ impl PublishArgs {
             encrypt_copies: if self.copying.encrypt_copies { KeyChoice::Default } else { KeyChoice::Account },
             ..self.ami.options()
         }
-    }
-
-    /// Replaces aliases by key ids. If the region of a copy does not answer, the copy itself looks the alias up.
-    fn find_keys(
-        &self,
-        image: &Path,
-        request: &mut Request,
-        connected: &region::ConnectedRegion,
-        ui: &Ui,
-    ) -> Result<(), Failure> {
-        let failed = |error| ami_args::key_failure(error, cannot(image));
-        request.encryption = connected.key(&request.region, &request.encryption).map_err(failed)?;
-        for copy in &mut request.copies {
-            match connected.key(&copy.region, &copy.encryption) {
-                Err(error) if error.is_region_failure() => {
-                    let error = anyhow::Error::from(error);
-                    ui.message(&format!("{}: the copy names the key by its alias: {error:#}", copy.region));
-                }
-                key => copy.encryption = key.map_err(failed)?,
-            }
-        }
-        Ok(())
     }
 
     fn parent(&self) -> amiforge_publish::plan::Parent {
@@ -277,6 +255,27 @@ impl PublishArgs {
             self.aws.region.as_deref().map(|region| format!(" --region {region}")).unwrap_or_default();
         format!("amiforge publish {}{region} --abandon", image.display())
     }
+}
+
+/// Replaces aliases by key ids. If the region of a copy does not answer, the copy itself looks the alias up.
+fn find_keys(
+    image: &Path,
+    request: &mut Request,
+    connected: &region::ConnectedRegion,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let failed = |error| ami_args::key_failure(error, cannot(image));
+    request.encryption = connected.key(&request.region, &request.encryption).map_err(failed)?;
+    for copy in &mut request.copies {
+        match connected.key(&copy.region, &copy.encryption) {
+            Err(error) if error.is_region_failure() => {
+                let error = anyhow::Error::from(error);
+                ui.message(&format!("{}: the copy names the key by its alias: {error:#}", copy.region));
+            }
+            key => copy.encryption = key.map_err(failed)?,
+        }
+    }
+    Ok(())
 }
 
 /// The failure of a dry run for which no region is named.

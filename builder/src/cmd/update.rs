@@ -19,7 +19,7 @@ use super::publish::PublishArgs;
 use crate::outcome::{CommandResult, Failure};
 use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
-use steps::Task;
+use steps::UpdateTask;
 
 /// Make the next version of an image: lock newer packages, build, boot, publish as a delta, compare
 ///
@@ -49,7 +49,6 @@ use steps::Task;
          from"
     ))
 )]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// The recipe
     recipe: PathBuf,
@@ -104,7 +103,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if staged.resumed_commit() {
         ui.status("an earlier update was complete and is in place now");
     }
-    let task = Task { args, recipe, template, staged, title, ui, cancel: &cancel };
+    let task = UpdateTask { args, recipe, template, staged, title, ui, cancel: &cancel };
     match update(&task) {
         Ok(mut report) => {
             report.seconds = (begun.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
@@ -116,7 +115,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 }
 
 /// The steps, in their order. The files keep their temporary names.
-fn update(task: &Task<'_>) -> Result<UpdateReport, Failure> {
+fn update(task: &UpdateTask<'_>) -> Result<UpdateReport, Failure> {
     let store = task.args.store.open()?;
     // Held to the end: what is fetched must be there for the build.
     let _held = store.lock_shared();
@@ -164,7 +163,7 @@ impl Args {
     }
 }
 
-impl Task<'_> {
+impl UpdateTask<'_> {
     /// Gives the files their final names, or removes them, as the outcome has it; writes the summary.
     fn finish(self, report: &UpdateReport) -> Result<(), Failure> {
         let Self { args, staged, title, .. } = self;

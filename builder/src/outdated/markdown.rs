@@ -1,6 +1,6 @@
 //! Changed packages as Markdown, for the description of a pull request or the summary of a CI job.
 //!
-//! Names and versions are of foreign origin. Each is shown as a code span (CommonMark 0.31, 6.1), in which Markdown, HTML
+//! Names and versions are of foreign origin. Each is shown as a code span (`CommonMark` 0.31, 6.1), in which Markdown, HTML
 //! and mentions have no effect.
 
 use std::fmt::Write as _;

@@ -12,6 +12,9 @@ pub use markdown::outdated_summary;
 pub use packages::{HeldBack, PackageChange, held_back, package_changes};
 pub use sources::{PinnedBy, SourceState, SourceStatus};
 
+use amiforge_packages::PackageSource;
+use amiforge_packages::backend::Backend;
+
 use crate::fetch::Fetcher;
 use crate::lock::resolve::{self, Update};
 use crate::lock::{Lock, LockError};
@@ -47,12 +50,12 @@ impl Outdated {
     /// reached is [`SourceState::Unknown`].
     pub fn find(recipe: &Recipe, lock: &Lock, fetcher: &Fetcher<'_>) -> Result<Self, LockError> {
         let now = resolve::choose(recipe, Some(lock), &Update::All, fetcher)?;
-        let backend = recipe.packages.as_ref().map(|packages| packages.backend());
+        let backend = recipe.packages.as_ref().map(PackageSource::backend);
         Ok(Self {
             packages: package_changes(Some(lock), &now.lock, &now.records),
             held_back: held_back(&now.lock, &now.records),
             sources: sources::statuses(recipe, lock, fetcher),
-            security_suites: backend.map(|backend| backend.security_suites()).unwrap_or_default(),
+            security_suites: backend.map(Backend::security_suites).unwrap_or_default(),
         })
     }
 

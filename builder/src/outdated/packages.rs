@@ -46,7 +46,7 @@ pub fn package_changes(old: Option<&Lock>, new: &Lock, records: &[PackageRecord]
         .flat_map(named_packages)
         .map(|(owner, name, package)| ((owner, name), package))
         .collect();
-    let records = Records::of(records);
+    let records = RecordIndex::of(records);
     let changes = LockDiff::between(old, new).list.into_iter().filter_map(|(owner, name, change)| {
         let key = (owner, name);
         let (package, older) = (packages.get(&key), before.get(&key));
@@ -70,7 +70,7 @@ pub fn package_changes(old: Option<&Lock>, new: &Lock, records: &[PackageRecord]
 
 /// The packages of a lock for which a suite of security updates has a newer version.
 pub fn held_back(lock: &Lock, records: &[PackageRecord]) -> Vec<HeldBack> {
-    let records = Records::of(records);
+    let records = RecordIndex::of(records);
     let held = named_packages(lock).filter_map(|(owner, name, package)| {
         let record = records.get(package)?;
         let security = record.security.clone().filter(|version| is_older(package, version))?;
@@ -90,10 +90,10 @@ fn is_older(package: &LockedPackage, version: &str) -> bool {
     package.kind.format().compare_versions(&package.version, version).is_lt()
 }
 
-/// Records by name and architecture.
-struct Records<'a>(BTreeMap<(&'a str, &'a str), &'a PackageRecord>);
+/// The records by name and architecture.
+struct RecordIndex<'a>(BTreeMap<(&'a str, &'a str), &'a PackageRecord>);
 
-impl<'a> Records<'a> {
+impl<'a> RecordIndex<'a> {
     fn of(records: &'a [PackageRecord]) -> Self {
         let keyed = records.iter().map(|record| ((record.name.as_str(), record.arch.as_str()), record));
         Self(keyed.collect())

@@ -159,8 +159,7 @@ impl StagedUpdate {
     /// # Errors
     /// [`StagedError::File`].
     pub fn copy_parent_manifests(&self, region: &str) -> Result<(), StagedError> {
-        let (from, to) =
-            (self.publish_folder(&self.out, region)?, self.publish_folder(&self.bundle(), region)?);
+        let (from, to) = (publish_folder(&self.out, region)?, publish_folder(&self.bundle(), region)?);
         for name in names(&from)? {
             let is_manifest = name
                 .to_str()
@@ -328,13 +327,14 @@ impl StagedUpdate {
         }
         Ok(())
     }
+}
 
-    fn publish_folder(&self, bundle: &Path, region: &str) -> Result<PathBuf, StagedError> {
-        if !bundle.exists() {
-            return Ok(with_suffix(bundle, ".publish").join(region));
-        }
-        Ok(LockedFolder::path_for(bundle, region)?)
+/// The folder of the publish of a bundle to a region. The bundle itself may be gone.
+fn publish_folder(bundle: &Path, region: &str) -> Result<PathBuf, StagedError> {
+    if !bundle.exists() {
+        return Ok(with_suffix(bundle, ".publish").join(region));
     }
+    Ok(LockedFolder::path_for(bundle, region)?)
 }
 
 /// Makes and locks the folder; one that another update removed just now is made again.

@@ -36,7 +36,7 @@ use crate::outcome::Failure;
 use crate::ui::Ui;
 
 /// An update in progress.
-pub(super) struct Task<'a> {
+pub(super) struct UpdateTask<'a> {
     pub(super) args: &'a Args,
     pub(super) recipe: Recipe,
     pub(super) template: Option<NameTemplate>,
@@ -68,7 +68,7 @@ pub(super) struct Publication {
     facts: ImageFacts,
 }
 
-impl Task<'_> {
+impl UpdateTask<'_> {
     fn monitor(&self) -> Monitor<'_> {
         Monitor::new(self.ui, self.cancel)
     }
