@@ -4,6 +4,9 @@
 mod aws;
 mod local_region;
 mod local_serve;
+mod prune;
 mod publish;
 mod register;
 mod update;
+mod sharing;
+mod storage;
