@@ -33,10 +33,10 @@ pub(crate) mod local;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod new;
-#[cfg(feature = "fetch")]
-pub(crate) mod outdated;
 #[cfg(feature = "aws")]
 pub(crate) mod orphans;
+#[cfg(feature = "fetch")]
+pub(crate) mod outdated;
 pub(crate) mod preflight;
 #[cfg(feature = "aws")]
 pub(crate) mod prune;
@@ -59,11 +59,11 @@ pub(crate) mod snapshot;
 #[cfg(feature = "aws")]
 mod storage_failure;
 pub(crate) mod store;
-#[cfg(all(feature = "aws", feature = "fetch"))]
-pub(crate) mod update;
 pub(crate) mod undo;
 #[cfg(feature = "aws")]
 pub(crate) mod unshare;
+#[cfg(all(feature = "aws", feature = "fetch"))]
+pub(crate) mod update;
 #[cfg(feature = "aws")]
 pub(crate) mod upload;
 pub(crate) mod vendor;

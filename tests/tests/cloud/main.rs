@@ -7,6 +7,6 @@ mod local_serve;
 mod prune;
 mod publish;
 mod register;
-mod update;
 mod sharing;
 mod storage;
+mod update;
