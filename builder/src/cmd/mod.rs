@@ -35,6 +35,8 @@ pub(crate) mod man;
 pub(crate) mod new;
 #[cfg(feature = "aws")]
 pub(crate) mod orphans;
+#[cfg(feature = "fetch")]
+pub(crate) mod outdated;
 pub(crate) mod preflight;
 #[cfg(feature = "aws")]
 pub(crate) mod prune;
@@ -60,6 +62,8 @@ pub(crate) mod store;
 pub(crate) mod undo;
 #[cfg(feature = "aws")]
 pub(crate) mod unshare;
+#[cfg(all(feature = "aws", feature = "fetch"))]
+pub(crate) mod update;
 #[cfg(feature = "aws")]
 pub(crate) mod upload;
 pub(crate) mod vendor;
@@ -77,6 +81,8 @@ pub(crate) enum Command {
     #[cfg(feature = "fetch")]
     Lock(lock::Args),
     #[cfg(feature = "fetch")]
+    Outdated(outdated::Args),
+    #[cfg(feature = "fetch")]
     Fetch(fetch::Args),
     Vendor(vendor::Args),
     Build(build::Args),
@@ -89,6 +95,8 @@ pub(crate) enum Command {
     Store(store::Args),
     #[cfg(feature = "aws")]
     Publish(Box<publish::Args>),
+    #[cfg(all(feature = "aws", feature = "fetch"))]
+    Update(Box<update::Args>),
     #[cfg(feature = "aws")]
     Upload(upload::Args),
     #[cfg(feature = "aws")]
@@ -133,6 +141,8 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         #[cfg(feature = "fetch")]
         Command::Lock(args) => lock::run(&args, ui),
         #[cfg(feature = "fetch")]
+        Command::Outdated(args) => outdated::run(&args, ui),
+        #[cfg(feature = "fetch")]
         Command::Fetch(args) => fetch::run(&args, ui),
         Command::Vendor(args) => vendor::run(&args, ui),
         Command::Build(args) => build::run(&args, ui),
@@ -145,6 +155,8 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Store(args) => store::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Publish(args) => publish::run(&args, ui),
+        #[cfg(all(feature = "aws", feature = "fetch"))]
+        Command::Update(args) => update::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Upload(args) => upload::run(&args, ui),
         #[cfg(feature = "aws")]

@@ -65,6 +65,9 @@ pub trait Backend: fmt::Debug + Sync {
     /// Names of its archives, in the order of the recipe.
     fn archives(&self) -> Vec<&str>;
 
+    /// The suites that hold security updates, as `ARCHIVE SUITE`, in the order of the recipe.
+    fn security_suites(&self) -> Vec<String>;
+
     /// Address of an archive, without a slash at its end.
     ///
     /// # Errors
@@ -269,6 +272,21 @@ pub struct LockedSets {
     pub archives: Vec<LockedArchive>,
     /// The packages of each set, sorted by name and architecture.
     pub sets: Vec<Vec<LockedPackage>>,
+    /// What the archives say of these packages besides, once for each name and architecture, sorted by both.
+    pub records: Vec<PackageRecord>,
+}
+
+/// What the archives say of a chosen package besides what a lock pins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageRecord {
+    /// Name.
+    pub name: String,
+    /// Architecture, or `all`.
+    pub arch: String,
+    /// Name of the source package that it was built from.
+    pub source: String,
+    /// The newest version that a suite of security updates has, if one has the package.
+    pub security: Option<String>,
 }
 
 /// A file of an archive that is known by its digest.

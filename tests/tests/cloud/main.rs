@@ -11,3 +11,4 @@ mod publish;
 mod register;
 mod sharing;
 mod storage;
+mod update;

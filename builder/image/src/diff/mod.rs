@@ -13,6 +13,7 @@ mod fields;
 mod files;
 mod images;
 mod manifests;
+mod paths;
 mod report;
 mod table;
 mod volume;
@@ -29,6 +30,7 @@ use crate::inspect::{DiskView, InspectError, Medium, PartitionSlot, chain};
 use equal_ranges::{Comparison, PairedRange};
 pub use error::DiffError;
 use images::RangePair;
+pub use paths::PathCounts;
 pub use report::{ByteChange, DiffChange, DiffReport, Difference, Range};
 use report::{DiffCollector, DifferenceWeight};
 

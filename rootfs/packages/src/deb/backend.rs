@@ -17,6 +17,7 @@ use super::configure::native::{self, NativeError, NativeSetup};
 use super::configure::{debconf, run};
 use super::database::{self, Architectures, DatabaseState};
 use super::mirror::{Mirrors, variable_of};
+use super::records;
 use super::repository::{self, ReadSuite};
 use super::resolve::{self, BasePackages, PinPreference, PinTo, Request, Suite};
 use super::source::{DebArchive, DebFilters, DebSource, PinTarget, SignerKeys, Stays};
@@ -127,6 +128,13 @@ impl Backend for DebSource {
         self.archives.iter().map(|archive| archive.name.as_str()).collect()
     }
 
+    fn security_suites(&self) -> Vec<String> {
+        let all =
+            self.archives.iter().flat_map(|archive| archive.suites.iter().map(move |suite| (archive, suite)));
+        let security = all.filter(|(archive, suite)| records::is_security(archive, suite));
+        security.map(|(archive, suite)| format!("{} {suite}", archive.name)).collect()
+    }
+
     fn archive_url(&self, archive: &str, host: &HostSettings) -> Result<String, String> {
         let known = self.archive(archive).ok_or_else(|| format!("the recipe has no archive `{archive}`"))?;
         Mirrors::new(host).url(known)
@@ -162,9 +170,17 @@ impl Backend for DebSource {
                 .map(|resolved| resolved.packages)
                 .map_err(|source| LockFailure::Resolve { what: set.label.clone(), source: Box::new(source) })
         };
-        let sets = request.sets.iter().map(choose).collect::<Result<_, _>>()?;
+        let sets: Vec<_> = request.sets.iter().map(choose).collect::<Result<_, _>>()?;
         access.progress().end();
-        Ok(LockedSets { archives: read.iter().map(|suite| suite.locked.clone()).collect(), sets })
+        let is_security = |suite: &ReadSuite| {
+            let archive = self.archive(&suite.locked.name);
+            archive.is_some_and(|archive| records::is_security(archive, &suite.locked.suite))
+        };
+        let described = read.iter().zip(&indexes);
+        let described: Vec<_> =
+            described.map(|(suite, indexes)| (is_security(suite), indexes.as_slice())).collect();
+        let records = records::records(&described, &sets);
+        Ok(LockedSets { archives: read.iter().map(|suite| suite.locked.clone()).collect(), sets, records })
     }
 
     fn unpack(
