@@ -9,6 +9,7 @@ pub mod api;
 pub mod channel;
 pub mod follow;
 pub mod inventory;
+pub mod ledger;
 pub mod prune;
 pub mod sharing;
 pub mod storage;
