@@ -10,11 +10,13 @@ mod credentials;
 mod ebs;
 mod ec2;
 pub mod endpoint;
+mod json;
 mod kms;
 mod put_block;
 pub mod query;
 mod response_limit;
 mod service_error;
+mod ssm;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,7 +37,8 @@ use credentials::CachedCredentials;
 
 pub use ebs::EbsClient;
 pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
-pub use kms::KmsClient;
+pub use kms::{CALLS as KMS_CALLS, KmsClient};
+pub use ssm::{CALLS as SSM_CALLS, SsmClient};
 
 /// Maximum number of idle connections per host.
 const MAX_IDLE_CONNECTIONS: usize = 256;
@@ -200,6 +203,11 @@ impl AwsConfig {
     /// Client of KMS.
     pub fn kms(&self) -> KmsClient {
         KmsClient::new(&self.sdk)
+    }
+
+    /// Client of SSM.
+    pub fn ssm(&self) -> SsmClient {
+        SsmClient::new(&self.sdk)
     }
 
     /// Client of EC2.

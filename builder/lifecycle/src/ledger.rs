@@ -313,7 +313,8 @@ mod tests {
             match Ledger::<String>::open(folder.path(), KIND) {
                 Ok(ledger) => {
                     assert!(at >= last, "a flipped bit at {at} is not noticed");
-                    assert_eq!(ledger.records().len(), 2);
+                    // Without the end of the second record, it and the third one are one line.
+                    assert_eq!(ledger.records().len(), if at == last { 1 } else { 2 });
                 }
                 Err(LedgerError::Damaged { line, .. }) => assert!(line == 2 || line == 3, "{line}"),
                 Err(error) => panic!("{at}: {error}"),

@@ -4,6 +4,10 @@
 pub(crate) mod ami_args;
 pub(crate) mod boot;
 pub(crate) mod build;
+#[cfg(feature = "aws")]
+mod channel;
+#[cfg(feature = "aws")]
+pub(crate) mod channels;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod docs;
@@ -23,12 +27,16 @@ pub(crate) mod man;
 pub(crate) mod new;
 pub(crate) mod preflight;
 #[cfg(feature = "aws")]
+pub(crate) mod promote;
+#[cfg(feature = "aws")]
 pub(crate) mod publish;
 #[cfg(feature = "aws")]
 pub(crate) mod region;
 #[cfg(feature = "aws")]
 pub(crate) mod register;
 pub(crate) mod repro;
+#[cfg(feature = "aws")]
+pub(crate) mod rollback;
 pub(crate) mod schema;
 pub(crate) mod store;
 #[cfg(feature = "aws")]
@@ -64,6 +72,12 @@ pub(crate) enum Command {
     Download(download::Args),
     #[cfg(feature = "aws")]
     Register(Box<register::Args>),
+    #[cfg(feature = "aws")]
+    Promote(Box<promote::Args>),
+    #[cfg(feature = "aws")]
+    Rollback(Box<rollback::Args>),
+    #[cfg(feature = "aws")]
+    Channels(channels::Args),
     #[cfg(feature = "local-region")]
     Local(local::Args),
     Schema(schema::Args),
@@ -97,6 +111,12 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Download(args) => download::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Register(args) => register::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Promote(args) => promote::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Rollback(args) => rollback::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Channels(args) => channels::run(&args, ui),
         #[cfg(feature = "local-region")]
         Command::Local(args) => local::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),

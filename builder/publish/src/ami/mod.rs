@@ -13,7 +13,7 @@ mod delete;
 mod error;
 mod existing;
 mod facts;
-mod join;
+pub mod join;
 pub mod ledger;
 mod publish;
 mod region;

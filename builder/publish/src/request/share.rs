@@ -94,7 +94,7 @@ pub(super) fn check(
 }
 
 /// Parses a grantee; also returns the partition of an ARN.
-fn grantee(text: &str) -> Option<(Grantee, Option<&str>)> {
+pub fn grantee(text: &str) -> Option<(Grantee, Option<&str>)> {
     if is_account(text) {
         return Some((Grantee::Account(text.to_owned()), None));
     }
