@@ -12,7 +12,7 @@ use super::label::is_ours;
 use super::note::NoteKind;
 use super::outcome::Outcome;
 use super::region::ChannelRegion;
-use super::work::{Concurrent, Work, conflict};
+use super::work::{Concurrent, Work, conflict, deleted};
 use super::{ChannelError, Refusal, RefusalReason};
 use crate::api::parameters::{MAX_VERSIONS, ParameterRegions, ParameterVersion, Parameters};
 
@@ -177,10 +177,6 @@ fn first_error(results: Vec<Result<(), ChannelError>>) -> Result<(), ChannelErro
 fn refused(region: &str, reason: RefusalReason, problem: String, remedy: &str) -> ChannelError {
     let (region, remedy) = (region.to_owned(), remedy.to_owned());
     ChannelError::Refused(vec![Refusal { region, reason, problem, remedy }])
-}
-
-fn deleted(region: &str, parameter: &str) -> ChannelError {
-    ChannelError::Deleted { region: region.to_owned(), parameter: parameter.to_owned() }
 }
 
 /// The label that keeps a full history from making room, if it is not one of ours.

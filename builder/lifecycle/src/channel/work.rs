@@ -165,7 +165,13 @@ impl<'a, R: Regions + ParameterRegions> Work<'a, R> {
         let new = NewVersion { overwrite: seen > 0, ..new };
         // A parameter that exists by now was made by others, or by an earlier attempt whose answer was lost.
         let version = region.put(&new).await?.unwrap_or(seen + 1);
-        region.until_visible(&new, version, self.wait).await?;
+        if let Err(error) = region.until_visible(&new, version, self.wait).await {
+            let gone = matches!(error, ChannelError::NotVisible { .. }) && seen > 0;
+            return Err(match gone && region.latest(&new.name).await?.is_none() {
+                true => deleted(region.name, &new.name),
+                false => error,
+            });
+        }
         let history = region.history_from(&new.name, version).await?;
         if let Some(other) = other_between(&history, (seen, version), &[&new.value, own]) {
             return Ok(Written { version, replaced: Some(other.clone()) });
@@ -177,6 +183,11 @@ impl<'a, R: Regions + ParameterRegions> Work<'a, R> {
             None => Err(region.not_visible(&new, version, Duration::ZERO)),
         }
     }
+}
+
+/// The error for a parameter that others deleted.
+pub(super) fn deleted(region: &str, parameter: &str) -> ChannelError {
+    ChannelError::Deleted { region: region.to_owned(), parameter: parameter.to_owned() }
 }
 
 /// The error for a version that others made.
