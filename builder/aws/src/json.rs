@@ -42,7 +42,10 @@ pub(crate) trait JsonOperation: JsonValue + Serialize + Sync {
 }
 
 /// Makes a call once.
-pub(crate) async fn call<O: JsonOperation>(client: &Client, operation: &O) -> Result<O::Output, ServiceError> {
+pub(crate) async fn call<O: JsonOperation>(
+    client: &Client,
+    operation: &O,
+) -> Result<O::Output, ServiceError> {
     // Serialization of structures of strings, numbers and lists to JSON cannot fail.
     let input = serde_json::to_value(operation).unwrap_or_default();
     client.call_json(O::SERVICE.id, O::NAME, O::TARGET, &input).await
@@ -160,6 +163,9 @@ mod tests {
         assert_eq!(serde_json::to_value(&sample).unwrap(), serde_json::json!({ "Text": "a", "At": 0.0 }));
         let text = r#"{"Flag": true, "List": ["x"], "At": 1795240800.25, "Other": {}}"#;
         let read: Sample = serde_json::from_str(text).unwrap();
-        assert_eq!((read.flag, read.list, read.at.seconds()), (Some(true), vec!["x".to_owned()], 1_795_240_800));
+        assert_eq!(
+            (read.flag, read.list, read.at.seconds()),
+            (Some(true), vec!["x".to_owned()], 1_795_240_800)
+        );
     }
 }

@@ -85,11 +85,8 @@ impl Parameters for SsmClient {
     }
 
     async fn history(&self, name: &str) -> Result<Vec<ParameterVersion>, ServiceError> {
-        let mut call = GetParameterHistory {
-            name: name.to_owned(),
-            max_results: Some(HISTORY_PAGE),
-            next_token: None,
-        };
+        let mut call =
+            GetParameterHistory { name: name.to_owned(), max_results: Some(HISTORY_PAGE), next_token: None };
         let mut all: Vec<ParameterVersion> = Vec::new();
         loop {
             let output = json::call(&self.0, &call).await?;
@@ -103,11 +100,8 @@ impl Parameters for SsmClient {
     }
 
     async fn label(&self, name: &str, version: u64, labels: &[String]) -> Result<Vec<String>, ServiceError> {
-        let call = LabelParameterVersion {
-            name: name.to_owned(),
-            version: Some(version),
-            labels: labels.to_vec(),
-        };
+        let call =
+            LabelParameterVersion { name: name.to_owned(), version: Some(version), labels: labels.to_vec() };
         Ok(json::call(&self.0, &call).await?.invalid)
     }
 

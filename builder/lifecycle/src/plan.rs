@@ -41,9 +41,9 @@ pub fn policy(calls: &[PlannedCall]) -> Value {
             "Condition": { "StringEquals": { "aws:RequestedRegion": regions } },
         })
     });
-    let named = by_value(resources).into_iter().map(|(resources, actions)| {
-        json!({ "Effect": "Allow", "Action": actions, "Resource": resources })
-    });
+    let named = by_value(resources)
+        .into_iter()
+        .map(|(resources, actions)| json!({ "Effect": "Allow", "Action": actions, "Resource": resources }));
     json!({ "Version": "2012-10-17", "Statement": any.chain(named).collect::<Vec<_>>() })
 }
 

@@ -114,13 +114,14 @@ fn ledgers(given: Option<&PathBuf>, aws: &region::Args, cannot: &str) -> Result<
     });
     let state = state.ok_or_else(|| {
         let error = anyhow::anyhow!("neither `XDG_STATE_HOME` nor `HOME` is set");
-        Failure::usage(error.context(cannot.to_owned())).hint("name the folder of the ledgers with `--state DIR`")
+        Failure::usage(error.context(cannot.to_owned()))
+            .hint("name the folder of the ledgers with `--state DIR`")
     })?;
     let profile = aws.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok());
     let profile = profile.filter(|profile| !profile.is_empty()).unwrap_or_else(|| "default".to_owned());
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
     let account: String = profile.chars().map(plain).collect();
-    Ok(state.join(if aws.is_local() { "local region".to_owned() } else { account }))
+    Ok(state.join(if aws.is_local() { "local-region".to_owned() } else { account }))
 }
 
 /// The region that is named without a call, for a dry run.

@@ -88,8 +88,9 @@ fn print(listing: &Listing, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn print_regions(channel: &ListedChannel, out: &mut impl Write) -> io::Result<()> {
-    for HeldImage { region, parameter, image_id, version, parameter_version, since, set_by, problem, .. } in
-        &channel.regions
+    for HeldImage {
+        region, parameter, image_id, version, parameter_version, since, set_by, problem, ..
+    } in &channel.regions
     {
         let version = version.as_deref().unwrap_or("-");
         let since = Utc(Time::from_secs(*since));

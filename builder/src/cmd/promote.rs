@@ -111,7 +111,8 @@ impl Args {
         }
         let bundle = BundleImages::read(Path::new(text)).map_err(|error| self.failure(error))?;
         if bundle.tags.is_empty() {
-            let error = anyhow::anyhow!("`{text}` is not a bundle, so nothing says which AMIs were made from it");
+            let error =
+                anyhow::anyhow!("`{text}` is not a bundle, so nothing says which AMIs were made from it");
             return Err(Failure::usage(error.context(self.cannot())).hint("name the AMI (`ami-…`)"));
         }
         Ok(Subject::Bundle(bundle))
@@ -122,9 +123,8 @@ impl Args {
         for who in &self.shared_with {
             let Some((grantee, _)) = grantee(who) else {
                 let error = anyhow::anyhow!("`{who}` is neither an account nor an organisation");
-                return Err(Failure::usage(error.context(self.cannot())).hint(
-                    "write 12 digits, or the ARN of an organisation or an organisational unit",
-                ));
+                return Err(Failure::usage(error.context(self.cannot()))
+                    .hint("write 12 digits, or the ARN of an organisation or an organisational unit"));
             };
             with.push(grantee);
         }

@@ -14,10 +14,8 @@ use crate::ui::Ui;
 /// Without `--to` each region gets the image that it held before the present one; again, the one before that. A promotion
 /// that is not finished is set back. All regions move together, as with `promote`.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  amiforge rollback --channel stable --name web --region eu-west-1\n  \
-    amiforge rollback --channel stable --name web --to 2026.10 --region eu-west-1"
-)]
+#[command(after_help = "Examples:\n  amiforge rollback --channel stable --name web --region eu-west-1\n  \
+    amiforge rollback --channel stable --name web --to 2026.10 --region eu-west-1")]
 pub(crate) struct Args {
     /// The channel, such as `stable`
     #[arg(long, value_name = "NAME")]

@@ -31,6 +31,8 @@ def read(endpoint, name, region):
         held = ssm.get_parameter(Name=name)["Parameter"]
     except ssm.exceptions.ParameterNotFound:
         return None
+    if held["DataType"] != "aws:ec2:image":
+        return {"value": held["Value"], "type": held["Type"], "dataType": held["DataType"]}
     images = ec2.describe_images(ImageIds=[held["Value"]], IncludeDisabled=True)["Images"]
     template = f"follows-{region}"
     data = {"ImageId": f"resolve:ssm:{name}"}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use amiforge_publish::ami::join;
 use amiforge_publish::api::ec2::{Ec2, Regions};
 
+use super::ChannelError;
 use super::check::image_problem;
 use super::entry::{Held, Record, Slot, Stage, Target};
 use super::error::Kept;
@@ -14,7 +15,6 @@ use super::note::NoteKind;
 use super::region::ChannelRegion;
 use super::set::make_room;
 use super::work::{Concurrent, Work};
-use super::ChannelError;
 use crate::api::parameters::{ParameterRegions, ParameterVersion, Parameters};
 
 /// How often a version of others that is replaced unseen while setting back is put back in turn.

@@ -28,7 +28,8 @@ pub(super) fn state_problem(image: &DescribedImage, now: i64, region: &str) -> O
     match image.state.as_str() {
         "available" => {}
         "disabled" => {
-            let remedy = format!("`aws ec2 enable-image --region {region} --image-id {id}` makes it usable again");
+            let remedy =
+                format!("`aws ec2 enable-image --region {region} --image-id {id}` makes it usable again");
             return Some((RefusalReason::Disabled, "is disabled".to_owned(), remedy));
         }
         "pending" => {
@@ -41,7 +42,8 @@ pub(super) fn state_problem(image: &DescribedImage, now: i64, region: &str) -> O
             return Some((RefusalReason::NotAvailable, problem, "publish it again".to_owned()));
         }
     }
-    let deprecated = image.deprecation_time.as_deref().filter(|at| values::epoch(at).is_ok_and(|at| at <= now))?;
+    let deprecated =
+        image.deprecation_time.as_deref().filter(|at| values::epoch(at).is_ok_and(|at| at <= now))?;
     let remedy = format!(
         "promote a newer version, or take the deprecation off: `aws ec2 disable-image-deprecation --region {region} \
          --image-id {id}`"

@@ -19,6 +19,9 @@ pub struct Change {
     pub version: Option<String>,
     /// For a roll back, what it was asked to go back to.
     pub to: Option<String>,
+    /// Regions of the channel that this change leaves as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_regions: Vec<String>,
     /// The parameters, sorted by region and name. The first is set alone before all others: of two operators who begin
     /// at the same time, only the first gets beyond it.
     pub targets: Vec<Target>,
@@ -195,13 +198,14 @@ impl Entry {
             Record::Closed => self.stage = Stage::Closed,
         }
     }
-
 }
 
 impl Change {
-    /// The regions, each once.
+    /// All regions of the channel, sorted.
     pub fn regions(&self) -> Vec<String> {
-        let mut regions: Vec<_> = self.targets.iter().map(|target| target.region.clone()).collect();
+        let own = self.targets.iter().map(|target| target.region.clone());
+        let mut regions: Vec<_> = own.chain(self.other_regions.clone()).collect();
+        regions.sort();
         regions.dedup();
         regions
     }
@@ -209,8 +213,7 @@ impl Change {
     /// Whether another change sets the same parameters to the same images.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let key = |target: &Target| (target.region.clone(), target.parameter.clone(), target.image.clone());
-        self.kind == other.kind
-            && self.targets.iter().map(key).eq(other.targets.iter().map(key))
+        self.kind == other.kind && self.targets.iter().map(key).eq(other.targets.iter().map(key))
     }
 
     /// The image and version for messages: `web 1.2`, or `web`.
@@ -240,6 +243,7 @@ mod tests {
             channel: "stable".to_owned(),
             version: Some("2".to_owned()),
             to: None,
+            other_regions: Vec::new(),
             targets: vec![target("local"), target("local-2")],
         }
     }
@@ -268,7 +272,8 @@ mod tests {
 
     #[test]
     fn records_are_those_of_earlier_versions() {
-        let record = Record::Setting { target: 1, before: Some(Held { version: 4, image: "ami-1".to_owned() }) };
+        let record =
+            Record::Setting { target: 1, before: Some(Held { version: 4, image: "ami-1".to_owned() }) };
         let text = r#"{"record":"setting","target":1,"before":{"version":4,"image":"ami-1"}}"#;
         assert_eq!(serde_json::to_string(&record).unwrap(), text);
         assert_eq!(serde_json::to_string(&Record::SettingBack).unwrap(), r#"{"record":"setting-back"}"#);

@@ -66,7 +66,9 @@ pub enum ChannelError {
         parameter: String,
     },
     /// The history is full, and its oldest version cannot make room.
-    #[error("`{parameter}` in {region} has as many versions as SSM keeps, and the oldest, {version}, has the label `{label}`")]
+    #[error(
+        "`{parameter}` in {region} has as many versions as SSM keeps, and the oldest, {version}, has the label `{label}`"
+    )]
     HistoryFull {
         /// The region.
         region: String,
@@ -125,7 +127,10 @@ pub enum ChannelError {
         source: AmiError,
     },
     /// The image has no name of its own.
-    #[error("{image} has no tag `{}`, so nothing says which image the channel is of", amiforge_publish::tags::IMAGE)]
+    #[error(
+        "{image} has no tag `{}`, so nothing says which image the channel is of",
+        amiforge_publish::tags::IMAGE
+    )]
     Nameless {
         /// The image.
         image: String,
@@ -243,7 +248,8 @@ fn kept_text(kept: &[Kept]) -> String {
     if kept.is_empty() {
         return "everything is set back".to_owned();
     }
-    let one = |kept: &Kept| format!("`{}` in {} stays as it is: {}", kept.parameter, kept.region, kept.reason);
+    let one =
+        |kept: &Kept| format!("`{}` in {} stays as it is: {}", kept.parameter, kept.region, kept.reason);
     let all: Vec<_> = kept.iter().map(one).collect();
     format!("is set back where it can be; {}", all.join("; "))
 }

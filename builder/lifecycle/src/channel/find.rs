@@ -51,7 +51,8 @@ fn published(bundle: &Path, digests: &Tags) -> Result<BTreeMap<String, String>, 
     let mut published = BTreeMap::new();
     // One folder per region, each with the ledger in a folder of its own.
     let sample = AmiLedger::path_for(bundle, "region")?;
-    let Some((all, ledger)) = sample.parent().and_then(|region| Some((region.parent()?, sample.file_name()?)))
+    let Some((all, ledger)) =
+        sample.parent().and_then(|region| Some((region.parent()?, sample.file_name()?)))
     else {
         return Ok(published);
     };

@@ -50,10 +50,7 @@ pub(super) fn replaced(history: &[ParameterVersion]) -> Option<&ParameterVersion
 }
 
 /// The newest version before `at` with another image.
-fn newest_other<'h>(
-    history: &'h [ParameterVersion],
-    at: &ParameterVersion,
-) -> Option<&'h ParameterVersion> {
+fn newest_other<'h>(history: &'h [ParameterVersion], at: &ParameterVersion) -> Option<&'h ParameterVersion> {
     history.iter().rev().find(|version| version.number < at.number && version.value != at.value)
 }
 

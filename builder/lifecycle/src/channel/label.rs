@@ -49,7 +49,10 @@ mod tests {
             image.insert(tags::MANIFEST.to_owned(), "0a".repeat(32));
             of_image(&image)
         };
-        assert_eq!(tagged("2026.11"), ["version-2026.11".to_owned(), format!("manifest-{}", "0a".repeat(32))]);
+        assert_eq!(
+            tagged("2026.11"),
+            ["version-2026.11".to_owned(), format!("manifest-{}", "0a".repeat(32))]
+        );
         assert_eq!(tagged("1:2~rc+3 ü")[0], "version-1_2_rc_3__");
         assert_eq!(tagged(&"9".repeat(200))[0].len(), MAX_LABEL);
         assert!(tagged("1").iter().all(|label| is_ours(label)));

@@ -8,12 +8,12 @@ use amiforge_publish::api::ec2::{DescribedImage, Ec2, ImageOwner, ImageQuery, Qu
 use amiforge_publish::tags;
 use serde::Serialize;
 
+use super::ChannelError;
 use super::check::state_problem;
 use super::history::{note, since};
 use super::name::{Template, Words};
 use super::region::ChannelRegion;
 use super::work::{ChannelServices, Concurrent};
-use super::ChannelError;
 use crate::api::parameters::{IMAGE, Parameter, ParameterRegions, Parameters};
 
 /// Which channels to list.
@@ -178,25 +178,25 @@ async fn read_region<C: Ec2, P: Parameters>(
     region: &ChannelRegion<'_, C, P>,
     options: &ListOptions,
 ) -> Result<Vec<Row>, ChannelError> {
-    let mut found: BTreeMap<String, (Words, Parameter)> = BTreeMap::new();
+    let mut matching: BTreeMap<String, (Words, Parameter)> = BTreeMap::new();
     for template in &options.templates {
         for parameter in region.below(&template.path()).await? {
             let Some(words) = template.words(&parameter.name) else { continue };
             let named = options.name.as_ref().is_none_or(|name| !template.has_name() || *name == words.name);
             let meant = options.channel.as_ref().is_none_or(|channel| *channel == words.channel);
             if parameter.data_type == IMAGE && named && meant {
-                found.insert(parameter.name.clone(), (words, parameter));
+                matching.insert(parameter.name.clone(), (words, parameter));
             }
         }
     }
-    if found.is_empty() {
+    if matching.is_empty() {
         return Ok(Vec::new());
     }
-    let ids = found.values().map(|(_, parameter)| parameter.value.clone()).collect();
+    let ids = matching.values().map(|(_, parameter)| parameter.value.clone()).collect();
     let filters = vec![QueryFilter { name: "image-id".to_owned(), values: ids }];
     let images = region.images(&ImageQuery { ids: Vec::new(), owner: ImageOwner::Any, filters }).await?;
     let mut rows = Vec::new();
-    for (words, parameter) in found.into_values() {
+    for (words, parameter) in matching.into_values() {
         let image = images.iter().find(|image| image.id == parameter.value);
         rows.push(row(region, words, parameter, image, options.now).await?);
     }

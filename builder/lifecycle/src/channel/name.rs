@@ -51,7 +51,9 @@ pub enum NameError {
         problem: String,
     },
     /// A word has a character that a parameter name cannot have, or would add a level to the path.
-    #[error("the {what} `{word}` has a `{character}`, and a level of a parameter name is of A-Z a-z 0-9 . - _")]
+    #[error(
+        "the {what} `{word}` has a `{character}`, and a level of a parameter name is of A-Z a-z 0-9 . - _"
+    )]
     Word {
         /// What the word is.
         what: &'static str,
@@ -90,12 +92,8 @@ impl fmt::Display for Template {
 impl Default for Template {
     fn default() -> Self {
         let text = |text: &str| Part::Text(text.to_owned());
-        let parts = vec![
-            text("/amiforge/"),
-            Part::Placeholder("name"),
-            text("/"),
-            Part::Placeholder("channel"),
-        ];
+        let parts =
+            vec![text("/amiforge/"), Part::Placeholder("name"), text("/"), Part::Placeholder("channel")];
         Self { text: DEFAULT_TEMPLATE.to_owned(), parts }
     }
 }
@@ -292,16 +290,24 @@ mod tests {
         assert_eq!(parameter(DEFAULT_TEMPLATE, &stable).unwrap(), "/amiforge/web-2.0/stable");
         assert_eq!(Template::parse(DEFAULT_TEMPLATE).unwrap(), Template::default());
         assert_eq!(parameter("/x/{arch}/{channel}-{name}", &stable).unwrap(), "/x/arm64/stable-web-2.0");
-        for template in [DEFAULT_TEMPLATE, "/x/{arch}/{channel}/{name}", "/{channel}", "/{name}/a/{channel}/ami"] {
+        for template in
+            [DEFAULT_TEMPLATE, "/x/{arch}/{channel}/{name}", "/{channel}", "/{name}/a/{channel}/ami"]
+        {
             let parsed = Template::parse(template).unwrap();
             let name = parsed.parameter(&stable, &[]).unwrap();
             let read = parsed.words(&name).unwrap();
             assert_eq!(read.channel, "stable", "{template}");
-            assert_eq!(parsed.parameter(&Words { arch: "arm64".to_owned(), name: stable.name.clone(), ..read }, &[]).unwrap(), name);
+            assert_eq!(
+                parsed
+                    .parameter(&Words { arch: "arm64".to_owned(), name: stable.name.clone(), ..read }, &[])
+                    .unwrap(),
+                name
+            );
             assert!(format!("{name}/").starts_with(&format!("{}/", parsed.path().trim_end_matches('/'))));
         }
         let template = Template::default();
-        for other in ["/amiforge/web/stable/x", "/amiforge/stable", "/amiforge//stable", "/other/web/stable"] {
+        for other in ["/amiforge/web/stable/x", "/amiforge/stable", "/amiforge//stable", "/other/web/stable"]
+        {
             assert_eq!(template.words(other), None, "{other}");
         }
         assert_eq!(template.path(), "/amiforge");

@@ -67,7 +67,8 @@ impl Note {
         };
         let mut text = format!("amiforge action={action}");
         let mut add = |key: &str, value: Option<&str>| {
-            if let Some(value) = value.map(escape).filter(|value| text.len() + key.len() + value.len() + 2 <= MAX_LEN)
+            if let Some(value) =
+                value.map(escape).filter(|value| text.len() + key.len() + value.len() + 2 <= MAX_LEN)
             {
                 text.extend([" ", key, "=", &value]);
             }
@@ -85,9 +86,12 @@ impl Note {
         if words.next() != Some("amiforge") {
             return None;
         }
-        let fields: Vec<(&str, String)> =
-            words.filter_map(|word| word.split_once('=')).map(|(key, value)| (key, unescape(value))).collect();
-        let field = |key: &str| fields.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone());
+        let fields: Vec<(&str, String)> = words
+            .filter_map(|word| word.split_once('='))
+            .map(|(key, value)| (key, unescape(value)))
+            .collect();
+        let field =
+            |key: &str| fields.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone());
         let to = field("to").and_then(|to| to.parse().ok());
         let kind = match (field("action")?.as_str(), to) {
             ("promote", _) => NoteKind::Promote,
@@ -148,7 +152,8 @@ mod tests {
 
     #[test]
     fn descriptions_of_others_are_no_notes_and_a_long_one_has_no_regions() {
-        for text in ["", "amiforge", "golden image", "amiforge action=rollback", "amiforge action=other to=1"] {
+        for text in ["", "amiforge", "golden image", "amiforge action=rollback", "amiforge action=other to=1"]
+        {
             assert_eq!(Note::read(text), None, "{text}");
         }
         let regions = (0..100).map(|n| format!("region-{n:010}")).collect();

@@ -36,11 +36,8 @@ pub fn plan(kind: ChangeKind, options: &ChannelOptions, shared: bool) -> Result<
     regions.dedup();
     // Checked with words of the same length at most, so that a mistake in the template is found.
     let known = |word: &Option<String>| word.clone().unwrap_or_else(|| "x".to_owned());
-    let words = Words {
-        name: known(&options.name),
-        channel: options.channel.clone(),
-        arch: known(&options.arch),
-    };
+    let words =
+        Words { name: known(&options.name), channel: options.channel.clone(), arch: known(&options.arch) };
     options.parameters(&words)?;
     let shown = |parameter: String| {
         let parameter = if options.name.is_none() { parameter.replace("{name}", "*") } else { parameter };
@@ -111,14 +108,17 @@ fn unknown(options: &ChannelOptions, kind: ChangeKind) -> Vec<String> {
     let mut unknown = Vec::new();
     if options.regions.is_empty() {
         unknown.push(
-            "the regions that the channel has already: they are a part of it, unless `--regions` names them".to_owned(),
+            "the regions that the channel has already: they are a part of it, unless `--regions` names them"
+                .to_owned(),
         );
     }
     if options.name.is_none() {
         unknown.push("the name of the image: it is the AMI's tag, unless `--name` gives it".to_owned());
     }
     unknown.push(match kind {
-        ChangeKind::Promote => "what the channel holds: where it holds the AMI already, nothing is set".to_owned(),
+        ChangeKind::Promote => {
+            "what the channel holds: where it holds the AMI already, nothing is set".to_owned()
+        }
         ChangeKind::Rollback => "what the channel held, and whether that AMI still exists".to_owned(),
     });
     unknown

@@ -75,7 +75,9 @@ pub async fn promote<R: Regions + ParameterRegions>(
     let work = Work::open(services, &channel.ledger(&parameters), channel.wait)?;
     work.finish_setting_back().await?;
     let regions = channel.all_regions(services, &parameters, &options.subject).await?;
+    let other_regions = channel.other_regions(services, &parameters, &regions).await?;
     let change = plan(services, options, &identity, &words, &regions).await?;
+    let change = Change { other_regions, ..change };
     work.finish_earlier(&change).await?;
     if !work.continues(&change) {
         work.begin(change)?;
@@ -159,6 +161,7 @@ async fn plan<R: Regions + ParameterRegions>(
         channel: words.channel.clone(),
         version: if versions.len() == 1 { versions.swap_remove(0) } else { None },
         to: None,
+        other_regions: Vec::new(),
         targets,
     })
 }
@@ -268,6 +271,35 @@ impl ChannelOptions {
         regions.sort();
         regions.dedup();
         Ok(regions)
+    }
+
+    /// The regions of an existing channel that are not among `regions`. Where the parameter is gone it is no region of
+    /// the channel any more; where that cannot be asked, it stays one.
+    pub(super) async fn other_regions<R: Regions + ParameterRegions>(
+        &self,
+        services: ChannelServices<'_, R>,
+        parameters: &[String],
+        regions: &[String],
+    ) -> Result<Vec<String>, ChannelError> {
+        let mut others = Vec::new();
+        let Some(parameter) = parameters.first().filter(|_| !self.regions.is_empty()) else {
+            return Ok(others);
+        };
+        for name in self.channel_regions(services, parameters).await? {
+            if regions.contains(&name) {
+                continue;
+            }
+            match services.region(&name).latest(parameter).await {
+                Ok(None) => {}
+                Err(ChannelError::Interrupted) => return Err(ChannelError::Interrupted),
+                Ok(Some(_)) | Err(_) => others.push(name),
+            }
+        }
+        if !others.is_empty() {
+            let text = format!("`{}` is in {} too, where it stays as it is", self.channel, others.join(", "));
+            services.monitor.progress.message(&text);
+        }
+        Ok(others)
     }
 
     /// The regions that an existing channel has, by the note of its latest version in the home region.

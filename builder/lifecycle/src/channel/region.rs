@@ -13,7 +13,7 @@ use super::ChannelError;
 use crate::api::parameters::{NewVersion, Parameter, ParameterVersion, Parameters};
 
 /// First and longest interval between two looks at a parameter.
-const POLL_INTERVALS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
+const POLL_INTERVALS: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
 
 /// Intervals between looks at a history that is older than another answer.
 const HISTORY_INTERVALS: [Duration; 4] =
@@ -202,10 +202,7 @@ impl<C: Ec2, P: Parameters> ChannelRegion<'_, C, P> {
 }
 
 /// The result of a call, with another value where the resource does not exist.
-fn absent_as<T>(
-    result: Result<T, ChannelError>,
-    absent: impl FnOnce() -> T,
-) -> Result<T, ChannelError> {
+fn absent_as<T>(result: Result<T, ChannelError>, absent: impl FnOnce() -> T) -> Result<T, ChannelError> {
     match result {
         Err(ChannelError::Call { source, .. }) if source.error.kind == ServiceErrorKind::NotFound => {
             Ok(absent())

@@ -48,8 +48,9 @@ pub async fn rollback<R: Regions + ParameterRegions>(
         }
         regions => regions.to_vec(),
     };
+    let other_regions = options.other_regions(services, &parameters, &regions).await?;
     let change = plan(services, options, &words, &regions, to).await?;
-    work.begin(change)?;
+    work.begin(Change { other_regions, ..change })?;
     work.carry_out().await
 }
 
@@ -74,7 +75,11 @@ pub async fn abandon<R: Regions + ParameterRegions>(
             return set_back(&work, &entry).await;
         }
         Some(Entry { stage: Stage::Committed | Stage::Done { .. }, change, .. }) => {
-            format!("the {} of {} is complete; `amiforge rollback` takes it back", change.kind.verb(), change.title())
+            format!(
+                "the {} of {} is complete; `amiforge rollback` takes it back",
+                change.kind.verb(),
+                change.title()
+            )
         }
         Some(_) => "the last change is set back".to_owned(),
         None => "this machine has changed nothing".to_owned(),
@@ -105,7 +110,10 @@ async fn finish_earlier<R: Regions + ParameterRegions>(
             Ok(work.outcome())
         }
         (Stage::Open | Stage::SettingBack, ChangeKind::Promote) if to.is_none() => {
-            progress.message(&format!("the promotion of {} is not finished: it is set back", entry.change.title()));
+            progress.message(&format!(
+                "the promotion of {} is not finished: it is set back",
+                entry.change.title()
+            ));
             set_back(work, &entry).await.map(Some)
         }
         (Stage::SettingBack, _) => work.finish_setting_back().await.map(|()| None),
@@ -170,7 +178,7 @@ async fn plan<R: Regions + ParameterRegions>(
     to: Option<&str>,
 ) -> Result<Change, ChannelError> {
     let parameters = options.parameters(words)?;
-    let (mut found, mut refusals) = (Vec::new(), Vec::new());
+    let (mut versions, mut refusals) = (Vec::new(), Vec::new());
     let pairs = regions.iter().flat_map(|region| parameters.iter().map(move |parameter| (region, parameter)));
     let one = |(region, parameter): (&String, &String)| -> Concurrent<'_, Result<_, ChannelError>> {
         let (name, parameter) = (region.clone(), parameter.clone());
@@ -181,35 +189,36 @@ async fn plan<R: Regions + ParameterRegions>(
     };
     for one in join::all(pairs.map(one).collect()).await {
         match one? {
-            Ok(earlier) => found.push(earlier),
+            Ok(earlier) => versions.push(earlier),
             Err(refusal) => refusals.push(refusal),
         }
     }
     let is_number = to.is_some_and(|to| to.parse::<u64>().is_ok());
-    refusals.extend(if is_number { differing(&found) } else { None });
+    refusals.extend(if is_number { differing(&versions) } else { None });
     if !refusals.is_empty() {
         return Err(ChannelError::Refused(refusals));
     }
-    let mut versions: Vec<_> =
-        found.iter().map(|earlier| earlier.image.tags.get(tags::VERSION).cloned()).collect();
-    versions.dedup();
-    let mut targets: Vec<_> = found.into_iter().map(|earlier| earlier.target).collect();
+    let mut titles: Vec<_> =
+        versions.iter().map(|earlier| earlier.image.tags.get(tags::VERSION).cloned()).collect();
+    titles.dedup();
+    let mut targets: Vec<_> = versions.into_iter().map(|earlier| earlier.target).collect();
     targets.sort();
     Ok(Change {
         kind: ChangeKind::Rollback,
         name: words.name.clone(),
         channel: words.channel.clone(),
-        version: if versions.len() == 1 { versions.swap_remove(0) } else { None },
+        version: if titles.len() == 1 { titles.swap_remove(0) } else { None },
         to: to.map(str::to_owned),
+        other_regions: Vec::new(),
         targets,
     })
 }
 
 /// Refuses a number that stands for different images in different regions: the numbers of each region are its own.
-fn differing(found: &[Earlier]) -> Option<Refusal> {
+fn differing(versions: &[Earlier]) -> Option<Refusal> {
     let manifest = |earlier: &Earlier| earlier.image.tags.get(tags::MANIFEST).cloned();
-    let first = found.first()?;
-    let other = found.iter().find(|earlier| manifest(earlier) != manifest(first))?;
+    let first = versions.first()?;
+    let other = versions.iter().find(|earlier| manifest(earlier) != manifest(first))?;
     let title = |earlier: &Earlier| match earlier.image.tags.get(tags::VERSION) {
         Some(version) => format!("{} ({version})", earlier.target.image),
         None => earlier.target.image.clone(),
@@ -217,12 +226,7 @@ fn differing(found: &[Earlier]) -> Option<Refusal> {
     Some(Refusal {
         region: other.target.region.clone(),
         reason: RefusalReason::Differing,
-        problem: format!(
-            "that version is {}, and {} in {}",
-            title(other),
-            title(first),
-            first.target.region
-        ),
+        problem: format!("that version is {}, and {} in {}", title(other), title(first), first.target.region),
         remedy: "name the version of the image, which is the same in every region".to_owned(),
     })
 }
@@ -248,7 +252,17 @@ async fn earlier<C: Ec2, P: Parameters>(
     let images = history_images(region, &history).await?;
     let version = match to {
         None => predecessor(&history),
-        Some(to) => named(&history, &images, to),
+        Some(to) => match named(&history, &images, to) {
+            Ok(version) => version,
+            Err((number, name)) => {
+                let problem = format!(
+                    "`{to}` is version {} of `{parameter}`, which held {}, and the version of {}, which version {} held",
+                    number.number, number.value, name.value, name.number
+                );
+                let remedy = format!("name the image (`{}` or `{}`), or the label", number.value, name.value);
+                return refusal(RefusalReason::Ambiguous, problem, remedy);
+            }
+        },
     };
     let Some(version) = version else {
         let problem = match to {
@@ -258,7 +272,8 @@ async fn earlier<C: Ec2, P: Parameters>(
         return refusal(RefusalReason::NoVersion, problem, listed(&history, &images));
     };
     let Some(image) = images.into_iter().find(|image| image.id == version.value) else {
-        let problem = format!("{}, which version {} held, does not exist any more", version.value, version.number);
+        let problem =
+            format!("{}, which version {} held, does not exist any more", version.value, version.number);
         let images = history_images(region, &history).await?;
         return refusal(RefusalReason::Missing, problem, listed(&history, &images));
     };
@@ -290,29 +305,38 @@ async fn history_images<C: Ec2, P: Parameters>(
     region.images(&ImageQuery { ids: Vec::new(), owner: ImageOwner::Any, filters }).await
 }
 
-/// The version that a user means: by its number, a label, the version of its image, or the id of its image.
+/// The version that a user means: by its number, the id of its image, a label, or the version of its image.
+///
+/// # Errors
+/// The two versions with different images that could be meant: by the number, and by another name.
 fn named<'h>(
     history: &'h [ParameterVersion],
     images: &[DescribedImage],
     to: &str,
-) -> Option<&'h ParameterVersion> {
-    let newest = |matches: &dyn Fn(&ParameterVersion) -> bool| history.iter().rev().find(|version| matches(version));
+) -> Result<Option<&'h ParameterVersion>, (&'h ParameterVersion, &'h ParameterVersion)> {
+    let newest =
+        |matches: &dyn Fn(&ParameterVersion) -> bool| history.iter().rev().find(|version| matches(version));
     let version_of = |version: &ParameterVersion| {
         let image = images.iter().find(|image| image.id == version.value)?;
         image.tags.get(tags::VERSION)
     };
     let number: Option<u64> = to.parse().ok();
     let label = label::of_version(to);
-    newest(&|version| Some(version.number) == number)
-        .or_else(|| newest(&|version| version.value == to))
+    let by_number = newest(&|version| Some(version.number) == number);
+    let by_name = newest(&|version| version.value == to)
         .or_else(|| newest(&|version| version.labels.iter().any(|own| own == to || *own == label)))
-        .or_else(|| newest(&|version| version_of(version).is_some_and(|own| own == to)))
+        .or_else(|| newest(&|version| version_of(version).is_some_and(|own| own == to)));
+    match (by_number, by_name) {
+        (Some(number), Some(name)) if number.value != name.value => Err((number, name)),
+        (number, name) => Ok(number.or(name)),
+    }
 }
 
 /// The newest versions whose images exist, as a remedy.
 fn listed(history: &[ParameterVersion], images: &[DescribedImage]) -> String {
     let mut listed: Vec<String> = Vec::new();
-    for version in history.iter().rev().skip(1) {
+    let present = history.last().map(|latest| latest.value.as_str());
+    for version in history.iter().rev().filter(|version| Some(version.value.as_str()) != present) {
         let Some(image) = images.iter().find(|image| image.id == version.value) else { continue };
         let title = match image.tags.get(tags::VERSION) {
             Some(own) => format!("{} ({own}, {})", version.number, image.id),
@@ -351,7 +375,7 @@ mod tests {
             ..DescribedImage::default()
         };
         let images = [image("ami-a", "1.0"), image("ami-c", "3.0")];
-        let number = |to: &str| named(&history, &images, to).map(|version| version.number);
+        let number = |to: &str| named(&history, &images, to).unwrap().map(|version| version.number);
         for (to, expected) in [
             ("4", Some(4)),
             ("golden", Some(3)),
@@ -365,7 +389,10 @@ mod tests {
         ] {
             assert_eq!(number(to), expected, "{to}");
         }
-        assert_eq!(listed(&history, &images), "name one with `--to`: 5 (3.0, ami-c), 3 (1.0, ami-a)");
+        let images_of_five = [image("ami-b", "5"), image("ami-c", "3.0")];
+        let (by_number, by_version) = named(&history, &images_of_five, "5").unwrap_err();
+        assert_eq!((by_number.number, by_version.number), (5, 4));
+        assert_eq!(listed(&history, &images), "name one with `--to`: 5 (3.0, ami-c)");
         assert_eq!(listed(&history, &[]), "promote another image instead");
     }
 }

@@ -169,7 +169,8 @@ pub(super) const OTHER_PATH: &str = "choose another `--path`, or delete that par
 /// others, because after it nothing is set back.
 fn first_error(results: Vec<Result<(), ChannelError>>) -> Result<(), ChannelError> {
     let mut errors: Vec<_> = results.into_iter().filter_map(Result::err).collect();
-    let interrupted = |error: &ChannelError| matches!(error, ChannelError::Interrupted | ChannelError::Ledger(_));
+    let interrupted =
+        |error: &ChannelError| matches!(error, ChannelError::Interrupted | ChannelError::Ledger(_));
     let first = errors.iter().position(interrupted).unwrap_or(0);
     if errors.is_empty() { Ok(()) } else { Err(errors.swap_remove(first)) }
 }

@@ -166,11 +166,11 @@ impl<'a, R: Regions + ParameterRegions> Work<'a, R> {
         // A parameter that exists by now was made by others, or by an earlier attempt whose answer was lost.
         let version = region.put(&new).await?.unwrap_or(seen + 1);
         if let Err(error) = region.until_visible(&new, version, self.wait).await {
-            let gone = matches!(error, ChannelError::NotVisible { .. }) && seen > 0;
-            return Err(match gone && region.latest(&new.name).await?.is_none() {
-                true => deleted(region.name, &new.name),
-                false => error,
-            });
+            let existed = matches!(error, ChannelError::NotVisible { .. }) && seen > 0;
+            if existed && region.latest(&new.name).await?.is_none() {
+                return Err(deleted(region.name, &new.name));
+            }
+            return Err(error);
         }
         let history = region.history_from(&new.name, version).await?;
         if let Some(other) = other_between(&history, (seen, version), &[&new.value, own]) {

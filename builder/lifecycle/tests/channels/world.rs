@@ -125,9 +125,9 @@ impl World {
     }
 
     fn is_available(&self, region: &str, image: &str) -> bool {
-        self.regions.get(region).is_some_and(|state| {
-            state.images.get(image).is_some_and(|image| image.state == "available")
-        })
+        self.regions
+            .get(region)
+            .is_some_and(|state| state.images.get(image).is_some_and(|image| image.state == "available"))
     }
 
     pub(crate) fn image(&self, region: &str, image: &str) -> Option<DescribedImage> {
@@ -139,9 +139,7 @@ impl World {
     }
 
     pub(crate) fn set_image_state(&mut self, region: &str, image: &str, state: &str) {
-        if let Some(image) =
-            self.regions.get_mut(region).and_then(|region| region.images.get_mut(image))
-        {
+        if let Some(image) = self.regions.get_mut(region).and_then(|region| region.images.get_mut(image)) {
             image.state = state.to_owned();
         }
     }
@@ -188,7 +186,10 @@ impl World {
         if !stored.is_empty() && !new.overwrite {
             return Err(refused("ParameterAlreadyExists", ServiceErrorKind::Duplicate));
         }
-        if stored.last().is_some_and(|last| (&last.version.kind, &last.version.data_type) != (&new.kind, &new.data_type)) {
+        if stored
+            .last()
+            .is_some_and(|last| (&last.version.kind, &last.version.data_type) != (&new.kind, &new.data_type))
+        {
             return Err(refused("HierarchyTypeMismatchException", ServiceErrorKind::Refused));
         }
         if stored.len() >= MAX_VERSIONS && !stored[0].version.labels.is_empty() {

@@ -4,8 +4,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use amiforge_aws::{EC2_CALLS, KMS_CALLS, SSM_CALLS};
 use amiforge_aws::query::{Description, Field, Protocol, Shape};
+use amiforge_aws::{EC2_CALLS, KMS_CALLS, SSM_CALLS};
 use amiforge_tests::python;
 use serde_json::Value;
 

@@ -9,6 +9,9 @@ use amiforge_tests::tier;
 
 use super::fixture::ChannelFixture;
 
+/// How long a request is held back.
+const HELD_BACK: Duration = Duration::from_millis(600);
+
 /// Holds the answer of the `n`-th call of SSM back.
 fn hold(n: u64) -> FaultScript {
     let rule = FaultRule {
@@ -17,7 +20,7 @@ fn hold(n: u64) -> FaultScript {
         target: None,
         when: When::Nth(n),
         times: None,
-        what: InjectedFault::Slow { millis: 600 },
+        what: InjectedFault::Slow { millis: HELD_BACK.as_millis() as u64 },
     };
     FaultScript { rules: vec![rule] }
 }
@@ -52,6 +55,10 @@ fn kill_at(fixture: &ChannelFixture, args: &[&str], n: u64) -> bool {
     let ended = until(fixture, &mut child, n as usize - 1);
     let _ = child.kill();
     let output = child.wait_with_output().unwrap();
+    if !ended {
+        // The region carries out the request that is held back although its client is dead.
+        std::thread::sleep(HELD_BACK + Duration::from_millis(100));
+    }
     fixture.ami.region.inject(FaultScript::default());
     assert!(!ended || output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     ended

@@ -56,7 +56,8 @@ fn parameters_that_are_no_channel_and_other_architectures_are_refused() {
     // A label of others on the oldest of a hundred versions.
     fixture.act("local", &["fill", "/amiforge/web/edge", &fixture.images[0][0], "99"]);
     fixture.act("local", &["label", "/amiforge/web/edge", "1", "golden"]);
-    let err = fixture.fails(1, &[&["promote"], &[&*fixture.bundle(2).to_string_lossy()][..], &edge[2..]].concat());
+    let err =
+        fixture.fails(1, &[&["promote"], &[&*fixture.bundle(2).to_string_lossy()][..], &edge[2..]].concat());
     assert!(err.contains("has the label `golden`; move that label"), "{err}");
     // An image that was deregistered cannot be gone back to.
     fixture.must(&[&promotion[..2], &["--channel", "next"]].concat());
