@@ -11,10 +11,12 @@ mod ebs;
 mod ec2;
 pub mod endpoint;
 mod json;
+mod image_use;
 mod kms;
 mod put_block;
 pub mod query;
 mod response_limit;
+mod s3;
 mod service_error;
 mod ssm;
 
@@ -39,6 +41,10 @@ pub use ebs::EbsClient;
 pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
 pub use kms::{CALLS as KMS_CALLS, KmsClient};
 pub use ssm::{CALLS as SSM_CALLS, SsmClient};
+pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SNAPSHOT_USE_CALLS, SnapshotsClient};
+pub use image_use::{CALLS as IMAGE_USE_CALLS, ImageUseClient};
+pub use kms::KmsClient;
+pub use s3::S3Client;
 
 /// Maximum number of idle connections per host.
 const MAX_IDLE_CONNECTIONS: usize = 256;
@@ -208,6 +214,9 @@ impl AwsConfig {
     /// Client of SSM.
     pub fn ssm(&self) -> SsmClient {
         SsmClient::new(&self.sdk)
+    /// Client of S3.
+    pub fn s3(&self) -> S3Client {
+        S3Client::new(&self.sdk)
     }
 
     /// Client of EC2.

@@ -131,8 +131,10 @@ fn by_name(code: &str, message: &str, reason: Option<&str>) -> Option<ServiceErr
         "AccessDeniedException" | "UnauthorizedOperation" | "OptInRequired" | "AccessDenied" => {
             ServiceErrorKind::Denied
         }
-        "ResourceNotFoundException" | "NotFoundException" => ServiceErrorKind::NotFound,
-        "ParameterNotFound" | "ParameterVersionNotFound" => ServiceErrorKind::NotFound,
+        "ResourceNotFoundException"
+        | "NotFoundException"
+        | "ParameterNotFound"
+        | "ParameterVersionNotFound" => ServiceErrorKind::NotFound,
         "ParameterAlreadyExists" => ServiceErrorKind::Duplicate,
         _ if code.ends_with(".NotFound") || code == "InvalidAMIID.Unavailable" => ServiceErrorKind::NotFound,
         "ConflictException" => ServiceErrorKind::Conflict,

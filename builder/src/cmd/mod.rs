@@ -1,14 +1,21 @@
 //! The commands, one per file: arguments → one library call → output. `anyhow` is used only here and in `main`.
 
 #[cfg(feature = "aws")]
+pub(crate) mod allowed_images;
+#[cfg(feature = "aws")]
 pub(crate) mod ami_args;
+#[cfg(feature = "aws")]
+pub(crate) mod backup;
 pub(crate) mod boot;
 pub(crate) mod build;
+mod call_plan;
 #[cfg(feature = "aws")]
 mod channel;
 #[cfg(feature = "aws")]
 pub(crate) mod channels;
 pub(crate) mod completions;
+#[cfg(feature = "aws")]
+pub(crate) mod copy;
 pub(crate) mod diff;
 pub(crate) mod docs;
 #[cfg(feature = "aws")]
@@ -17,6 +24,10 @@ pub(crate) mod download;
 mod dry_run;
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
+#[cfg(feature = "aws")]
+mod image_regions;
+#[cfg(feature = "aws")]
+pub(crate) mod images;
 mod inputs;
 pub(crate) mod inspect;
 #[cfg(feature = "local-region")]
@@ -25,9 +36,12 @@ pub(crate) mod local;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod new;
+#[cfg(feature = "aws")]
+pub(crate) mod orphans;
 pub(crate) mod preflight;
 #[cfg(feature = "aws")]
 pub(crate) mod promote;
+pub(crate) mod prune;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
 #[cfg(feature = "aws")]
@@ -35,14 +49,28 @@ pub(crate) mod region;
 #[cfg(feature = "aws")]
 pub(crate) mod register;
 pub(crate) mod repro;
+pub(crate) mod restore_image;
 #[cfg(feature = "aws")]
 pub(crate) mod rollback;
 pub(crate) mod schema;
+#[cfg(feature = "aws")]
+pub(crate) mod share;
+#[cfg(feature = "aws")]
+mod sharing_args;
+#[cfg(feature = "aws")]
+pub(crate) mod snapshot;
+#[cfg(feature = "aws")]
+mod storage_failure;
 pub(crate) mod store;
+pub(crate) mod undo;
+#[cfg(feature = "aws")]
+pub(crate) mod unshare;
 #[cfg(feature = "aws")]
 pub(crate) mod upload;
 pub(crate) mod vendor;
 pub(crate) mod verify;
+#[cfg(feature = "aws")]
+pub(crate) mod whois;
 
 use crate::outcome::CommandResult;
 use crate::ui::Ui;
@@ -78,6 +106,28 @@ pub(crate) enum Command {
     Rollback(Box<rollback::Args>),
     #[cfg(feature = "aws")]
     Channels(channels::Args),
+    Share(share::Args),
+    #[cfg(feature = "aws")]
+    Unshare(unshare::Args),
+    #[cfg(feature = "aws")]
+    AllowedImages(allowed_images::Args),
+    #[cfg(feature = "aws")]
+    Backup(backup::Args),
+    #[cfg(feature = "aws")]
+    RestoreImage(restore_image::Args),
+    #[cfg(feature = "aws")]
+    Copy(copy::Args),
+    #[cfg(feature = "aws")]
+    Snapshot(snapshot::Args),
+    Images(images::Args),
+    #[cfg(feature = "aws")]
+    Whois(whois::Args),
+    #[cfg(feature = "aws")]
+    Prune(prune::Args),
+    #[cfg(feature = "aws")]
+    Orphans(orphans::Args),
+    #[cfg(feature = "aws")]
+    Undo(undo::Args),
     #[cfg(feature = "local-region")]
     Local(local::Args),
     Schema(schema::Args),
@@ -117,6 +167,28 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Rollback(args) => rollback::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Channels(args) => channels::run(&args, ui),
+        Command::Share(args) => share::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Unshare(args) => unshare::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::AllowedImages(args) => allowed_images::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Backup(args) => backup::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::RestoreImage(args) => restore_image::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Copy(args) => copy::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Snapshot(args) => snapshot::run(&args, ui),
+        Command::Images(args) => images::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Whois(args) => whois::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Prune(args) => prune::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Orphans(args) => orphans::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Undo(args) => undo::run(&args, ui),
         #[cfg(feature = "local-region")]
         Command::Local(args) => local::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),

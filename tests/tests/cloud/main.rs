@@ -5,5 +5,8 @@ mod aws;
 mod channels;
 mod local_region;
 mod local_serve;
+mod prune;
 mod publish;
 mod register;
+mod sharing;
+mod storage;

@@ -61,9 +61,11 @@ impl<R: Regions + ParameterRegions> Work<'_, R> {
     /// Sets a parameter back; returns it if it must stay as it is.
     async fn set_back_one(&self, index: usize) -> Result<Option<Kept>, ChannelError> {
         let Some((target, slot)) = self.slot(index) else { return Ok(None) };
-        let Some(before) = slot.before.clone().filter(|_| !slot.set_back) else { return Ok(None) };
+        if !slot.touched || slot.set_back {
+            return Ok(None);
+        }
         let region = self.services.region(&target.region);
-        let kept = match self.restore(&region, &target, &slot, before.as_ref()).await {
+        let kept = match self.restore(&region, &target, &slot).await {
             Err(ChannelError::NotVisible { image, .. }) => {
                 Some(format!("SSM does not take {image}, which it held before, any more"))
             }
@@ -79,14 +81,14 @@ impl<R: Regions + ParameterRegions> Work<'_, R> {
         region: &ChannelRegion<'_, C, P>,
         target: &Target,
         slot: &Slot,
-        before: Option<&Held>,
     ) -> Result<Option<String>, ChannelError> {
+        let before = slot.before.as_ref();
         let seen = before.map_or(0, |before| before.version);
         if slot.version == Some(seen) {
             // It held the image already and was not written.
             return Ok(None);
         }
-        let history = self.settled_history(region, target, slot, before).await?;
+        let history = self.settled_history(region, target, slot).await?;
         let Some(latest) = history.last() else { return Ok(None) };
         let earlier = if latest.value == target.image {
             replaced(&history).map(held).or_else(|| before.cloned())
@@ -114,10 +116,9 @@ impl<R: Regions + ParameterRegions> Work<'_, R> {
         region: &ChannelRegion<'_, C, P>,
         target: &Target,
         slot: &Slot,
-        before: Option<&Held>,
     ) -> Result<Vec<ParameterVersion>, ChannelError> {
         let mut history = region.history(&target.parameter).await?;
-        if before.is_some() || slot.version.is_some() {
+        if slot.before.is_some() || slot.version.is_some() {
             return Ok(history);
         }
         for interval in CREATION_INTERVALS {

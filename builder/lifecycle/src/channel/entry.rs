@@ -143,8 +143,10 @@ pub(super) struct Entry {
 /// How far a target is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Slot {
-    /// What the parameter held before this change touched it; `None` if it was not touched.
-    pub(super) before: Option<Option<Held>>,
+    /// Whether this change has touched the parameter.
+    pub(super) touched: bool,
+    /// What the parameter held before that; `None` if it did not exist.
+    pub(super) before: Option<Held>,
     /// The version that holds the image.
     pub(super) version: Option<u64>,
     /// Whether it is set back.
@@ -162,7 +164,9 @@ impl Entry {
     pub(super) fn replay(records: &[Record]) -> Option<Self> {
         let (Record::Begin { change }, rest) = records.split_first()? else { return None };
         let mut entry = Self::new(change.clone());
-        rest.iter().for_each(|record| entry.apply(record));
+        for record in rest {
+            entry.apply(record);
+        }
         Some(entry)
     }
 
@@ -172,9 +176,9 @@ impl Entry {
             Record::Begin { .. } => {}
             Record::Setting { target, before } => {
                 if let Some(slot) = self.slots.get_mut(*target)
-                    && slot.before.is_none()
+                    && !slot.touched
                 {
-                    slot.before = Some(before.clone());
+                    (slot.touched, slot.before) = (true, before.clone());
                 }
             }
             Record::Set { target, version } => {
@@ -259,8 +263,8 @@ mod tests {
             Record::Setting { target: 1, before: None },
         ];
         let entry = Entry::replay(&records).unwrap();
-        assert_eq!(entry.slots[0].before, Some(held(1)));
-        assert_eq!((entry.slots[0].version, &entry.slots[1].before), (Some(3), &Some(None)));
+        assert_eq!((&entry.slots[0].before, entry.slots[0].version), (&held(1), Some(3)));
+        assert_eq!((entry.slots[1].touched, &entry.slots[1].before), (true, &None));
         records.extend([Record::Committed, Record::Done]);
         assert_eq!(Entry::replay(&records).unwrap().stage, Stage::Done { shown: false });
         records.push(Record::Shown);

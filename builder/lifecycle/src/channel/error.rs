@@ -124,7 +124,7 @@ pub enum ChannelError {
         /// The bundle.
         bundle: String,
         /// The cause.
-        source: AmiError,
+        source: Box<AmiError>,
     },
     /// The image has no name of its own.
     #[error(
@@ -232,8 +232,11 @@ fn list(refusals: &[Refusal]) -> String {
     if let [only] = refusals {
         return only.to_string();
     }
-    let lines: String = refusals.iter().map(|refusal| format!("\n{refusal}")).collect();
-    format!("{} reasons{lines}", refusals.len())
+    let mut text = format!("{} reasons", refusals.len());
+    for refusal in refusals {
+        text = format!("{text}\n{refusal}");
+    }
+    text
 }
 
 fn by(user: Option<&str>) -> String {

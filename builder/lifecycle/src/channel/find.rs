@@ -39,7 +39,8 @@ impl BundleImages {
     /// # Errors
     /// [`ChannelError::Bundle`].
     pub fn read(bundle: &Path) -> Result<Self, ChannelError> {
-        let failed = |source| ChannelError::Bundle { bundle: bundle.display().to_string(), source };
+        let failed =
+            |source| ChannelError::Bundle { bundle: bundle.display().to_string(), source: Box::new(source) };
         let tags = digests_of(bundle).map_err(failed)?;
         let published = published(bundle, &tags).map_err(failed)?;
         Ok(Self { path: bundle.display().to_string(), tags, published })

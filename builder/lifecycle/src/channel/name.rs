@@ -228,7 +228,7 @@ impl Template {
                     if word.is_empty() || !word.chars().all(is_name_character) {
                         return None;
                     }
-                    *words.word_mut(placeholder) = word.to_owned();
+                    word.clone_into(words.word_mut(placeholder));
                     rest = after;
                 }
             }

@@ -49,7 +49,7 @@ impl Outcome {
     /// The outcome of a change of which every parameter is set.
     pub(super) fn of(entry: &Entry, ledger: &Path) -> Option<Self> {
         let moved = entry.change.targets.iter().zip(&entry.slots).map(|(target, slot)| {
-            let before = slot.before.clone()?;
+            let before = slot.before.clone();
             Some(Moved {
                 region: target.region.clone(),
                 parameter: target.parameter.clone(),

@@ -147,8 +147,8 @@ async fn set_back<R: Regions + ParameterRegions>(
                 parameter: target.parameter.clone(),
                 image_id: latest.value,
                 parameter_version: latest.version,
-                before: slot.before.clone().flatten(),
-                unchanged: slot.before.is_none(),
+                before: slot.before.clone(),
+                unchanged: !slot.touched,
             });
         }
     }

@@ -87,8 +87,8 @@ impl<R: Regions + ParameterRegions> Work<'_, R> {
         if let Some(problem) = latest.and_then(|latest| type_problem(&target.parameter, latest)) {
             return Err(refused(&target.region, RefusalReason::ParameterType, problem, OTHER_PATH));
         }
-        let resumed = slot.before.is_some();
-        let before = slot.before.unwrap_or_else(|| latest.map(held));
+        let resumed = slot.touched;
+        let before = if resumed { slot.before } else { latest.map(held) };
         self.record(Record::Setting { target: index, before: before.clone() })?;
         let seen = before.as_ref().map_or(0, |before| before.version);
         if let Some(latest) = latest.filter(|latest| latest.value == target.image) {

@@ -115,9 +115,10 @@ impl<'a, R: Regions + ParameterRegions> Work<'a, R> {
     /// Records a step; it is on disk when this returns.
     pub(super) fn record(&self, record: Record) -> Result<(), ChannelError> {
         let mut book = self.book();
-        book.ledger.append(record.clone())?;
+        let appended = record.clone();
+        book.ledger.append(record)?;
         if let Some(entry) = &mut book.entry {
-            entry.apply(&record);
+            entry.apply(&appended);
         }
         Ok(())
     }

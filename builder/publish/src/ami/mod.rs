@@ -30,7 +30,7 @@ pub use error::{AmiError, ErrorChain};
 pub use facts::{digests, digests_of, image_facts};
 pub use ledger::AmiOrigin;
 pub use publish::{COPY_TIMEOUT, PublishJob, Published, publish};
-pub use region::AmiRegion;
+pub use region::{AmiRegion, service_error};
 pub use register::{register, register_snapshot};
 pub use uploads::{Unfinished, unfinished};
 pub use verify::{AmiVolume, Examined, ExpectedAmi, PublishRequest, examine, expected};

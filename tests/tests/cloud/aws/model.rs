@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use amiforge_aws::query::{Description, Field, Protocol, Shape};
-use amiforge_aws::{EC2_CALLS, KMS_CALLS, SSM_CALLS};
+use amiforge_aws::{EC2_CALLS, IMAGE_USE_CALLS, KMS_CALLS, SNAPSHOT_USE_CALLS, SSM_CALLS};
 use amiforge_tests::python;
 use serde_json::Value;
 
@@ -148,7 +148,8 @@ fn model(python: &Path, path: &str) -> Value {
 fn every_parameter_and_field_is_one_of_the_model_of_ec2() {
     let Some(python) = python::with(&["botocore"]) else { return };
     let model = model(&python, "ec2/2016-11-15");
-    let mistakes: Vec<_> = EC2_CALLS.iter().flat_map(|call| mistakes(&model, call)).collect();
+    let calls = EC2_CALLS.iter().chain(SNAPSHOT_USE_CALLS);
+    let mistakes: Vec<_> = calls.flat_map(|call| mistakes(&model, call)).collect();
     assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
     assert!(EC2_CALLS.len() >= 18);
 }
@@ -168,6 +169,15 @@ fn every_parameter_and_field_is_one_of_the_models_of_the_services_with_json() {
     let found = mistakes(&ssm, &wrong);
     assert!(found.iter().any(|mistake| mistake.contains("no such name")), "{found:?}");
     assert!(found.iter().any(|mistake| mistake.contains("the service requires it")), "{found:?}");
+}
+
+#[test]
+fn every_parameter_and_field_is_one_of_the_model_of_auto_scaling() {
+    let Some(python) = python::with(&["botocore"]) else { return };
+    let model = model(&python, "autoscaling/2011-01-01");
+    let mistakes: Vec<_> = IMAGE_USE_CALLS.iter().flat_map(|call| mistakes(&model, call)).collect();
+    assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
+    assert_eq!(IMAGE_USE_CALLS.len(), 2);
 }
 
 const TEXT: Shape = Shape::Text;
