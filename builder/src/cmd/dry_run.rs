@@ -49,10 +49,12 @@ fn volume(source: &ImageSource) -> Volume {
     match source.manifest() {
         Some(manifest) => {
             let (data, all) = (manifest.without_zero.blocks, manifest.without_free.blocks);
-            Volume { path, data, zero: all.saturating_sub(data), known: Precision::Exact }
+            let image = Some(manifest.origin.name.clone());
+            Volume { path, image, data, zero: all.saturating_sub(data), known: Precision::Exact }
         }
         None => {
-            Volume { path, data: BlockMap::count_for(source.size()), zero: 0, known: Precision::UpperBound }
+            let data = BlockMap::count_for(source.size());
+            Volume { path, image: None, data, zero: 0, known: Precision::UpperBound }
         }
     }
 }
@@ -61,7 +63,7 @@ fn volume(source: &ImageSource) -> Volume {
 fn changed(before: &BlockMap, after: &BlockMap, source: &ImageSource) -> Volume {
     let before = before.iter().map(Block::digest).chain(std::iter::repeat(Block::Zero.digest()));
     let differ = after.iter().zip(before).filter(|(now, then)| *now != Block::Free && now.digest() != *then);
-    Volume { path: source.name(), data: differ.count() as u64, zero: 0, known: Precision::Exact }
+    Volume { data: differ.count() as u64, zero: 0, known: Precision::Exact, ..volume(source) }
 }
 
 fn print(plan: &Plan, ui: &Ui) -> Result<(), Failure> {

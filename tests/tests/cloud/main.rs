@@ -5,6 +5,8 @@ mod aws;
 mod channels;
 mod local_region;
 mod local_serve;
+mod page;
+mod policy;
 mod prune;
 mod publish;
 mod register;

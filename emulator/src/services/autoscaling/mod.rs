@@ -37,7 +37,7 @@ use crate::services::xml::Xml;
 use crate::state::{Region, State};
 
 pub(crate) use self::advance::advance_region;
-pub(crate) use self::errors::{fail, reject};
+pub(crate) use self::errors::{deny, fail, reject};
 pub(crate) use crate::services::form::action;
 
 const NAMESPACE: &str = "http://autoscaling.amazonaws.com/doc/2011-01-01/";
