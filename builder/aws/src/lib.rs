@@ -10,6 +10,7 @@ mod credentials;
 mod ebs;
 mod ec2;
 pub mod endpoint;
+mod json;
 mod image_use;
 mod kms;
 mod put_block;
@@ -17,6 +18,7 @@ pub mod query;
 mod response_limit;
 mod s3;
 mod service_error;
+mod ssm;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,6 +38,9 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use credentials::CachedCredentials;
 
 pub use ebs::EbsClient;
+pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
+pub use kms::{CALLS as KMS_CALLS, KmsClient};
+pub use ssm::{CALLS as SSM_CALLS, SsmClient};
 pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SNAPSHOT_USE_CALLS, SnapshotsClient};
 pub use image_use::{CALLS as IMAGE_USE_CALLS, ImageUseClient};
 pub use kms::KmsClient;
@@ -206,6 +211,9 @@ impl AwsConfig {
         KmsClient::new(&self.sdk)
     }
 
+    /// Client of SSM.
+    pub fn ssm(&self) -> SsmClient {
+        SsmClient::new(&self.sdk)
     /// Client of S3.
     pub fn s3(&self) -> S3Client {
         S3Client::new(&self.sdk)

@@ -41,6 +41,8 @@ pub enum Protocol {
     Ec2,
     /// `Parameter.member.1=` and `<SomethingResponse><SomethingResult><list><member>`.
     Query,
+    /// JSON in both directions ([`super::json`]).
+    Json,
 }
 
 impl Protocol {
@@ -48,7 +50,7 @@ impl Protocol {
     fn item(self) -> &'static str {
         match self {
             Self::Ec2 => "item",
-            Self::Query => "member",
+            Self::Query | Self::Json => "member",
         }
     }
 }

@@ -58,7 +58,8 @@ pub(super) fn decode<A: OutputValue>(
     let root = root.expect_name(&format!("{call}Response"))?;
     match protocol {
         Protocol::Ec2 => A::read(root),
-        Protocol::Query => {
+        // Calls with JSON are not decoded here.
+        Protocol::Query | Protocol::Json => {
             let name = format!("{call}Result");
             match root.children().find(|child| child.name() == name) {
                 Some(result) => A::read(result),
