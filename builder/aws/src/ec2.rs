@@ -3,6 +3,7 @@
 
 mod calls;
 mod inputs;
+mod launches;
 mod outputs;
 mod snapshots;
 

@@ -5,12 +5,14 @@
 //! [`amiforge_publish::retry`] is the only layer that retries.
 
 mod adaptive_timeout;
+mod auto_scaling;
 mod ca_bundle;
 mod credentials;
 mod ebs;
 mod ec2;
 pub mod endpoint;
 mod kms;
+mod parameter_value;
 mod put_block;
 pub mod query;
 mod response_limit;
@@ -33,9 +35,11 @@ use aws_smithy_types::timeout::TimeoutConfig;
 
 use credentials::CachedCredentials;
 
+pub use auto_scaling::{AutoScalingClient, CALLS as AUTO_SCALING_CALLS};
 pub use ebs::EbsClient;
 pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
 pub use kms::KmsClient;
+pub use parameter_value::ParameterClient;
 
 /// Maximum number of idle connections per host.
 const MAX_IDLE_CONNECTIONS: usize = 256;
@@ -200,6 +204,16 @@ impl AwsConfig {
     /// Client of KMS.
     pub fn kms(&self) -> KmsClient {
         KmsClient::new(&self.sdk)
+    }
+
+    /// Client of Auto Scaling.
+    pub fn auto_scaling(&self) -> AutoScalingClient {
+        AutoScalingClient::new(&self.sdk)
+    }
+
+    /// Client of SSM for the value of a parameter.
+    pub fn parameter_value(&self) -> ParameterClient {
+        ParameterClient::new(&self.sdk)
     }
 
     /// Client of EC2.

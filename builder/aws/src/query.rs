@@ -11,6 +11,7 @@
 mod client;
 mod form;
 mod shape;
+mod tree;
 mod xml;
 
 pub(super) use client::Client;
@@ -19,6 +20,7 @@ pub use shape::{Description, Field, Shape};
 pub(super) use shape::{
     InputValue, Operation, OutputValue, Paged, Timestamp, Write, inputs, operations, outputs, paged,
 };
+pub(super) use tree::Tree;
 pub(super) use xml::{MalformedResponse, XmlElement};
 
 /// A service.

@@ -5,6 +5,7 @@
 
 pub(super) mod account;
 pub(super) mod images;
+pub(super) mod launches;
 pub(super) mod snapshots;
 pub(super) mod tags;
 
@@ -16,6 +17,12 @@ use images::{
     CopyImage, DeregisterImage, DescribeImageAttribute, DescribeImages, DisableImageDeregistrationProtection,
     EnableImageDeprecation, EnableImageDeregistrationProtection, Image, ImageAttribute, Images,
     ModifyImageAttribute, NewImageId, RegisterImage,
+};
+use launches::{
+    CreateLaunchTemplateVersion, DescribeInstanceTypes, DescribeInstances, DescribeLaunchTemplateVersions,
+    DescribeLaunchTemplates, InstanceTypeInfo, InstanceTypes, LaunchTemplate, LaunchTemplateVersion,
+    LaunchTemplateVersions, LaunchTemplates, ModifyLaunchTemplate, NewLaunchTemplateVersion, Reservation,
+    Reservations,
 };
 use snapshots::{
     DeleteSnapshot, DescribeSnapshotAttribute, DescribeSnapshots, ModifySnapshotAttribute, Snapshot,
@@ -38,11 +45,16 @@ operations! {
     /// All calls of EC2 in use.
     pub CALLS of EC2:
     CopyImage -> NewImageId,
+    CreateLaunchTemplateVersion -> NewLaunchTemplateVersion,
     CreateTags -> Empty,
     DeleteSnapshot -> Empty,
     DeregisterImage -> Empty,
     DescribeImageAttribute -> ImageAttribute,
     DescribeImages -> Images,
+    DescribeInstanceTypes -> InstanceTypes,
+    DescribeInstances -> Reservations,
+    DescribeLaunchTemplateVersions -> LaunchTemplateVersions,
+    DescribeLaunchTemplates -> LaunchTemplates,
     DescribeRegions -> Regions,
     DescribeSnapshotAttribute -> SnapshotAttribute,
     DescribeSnapshots -> Snapshots,
@@ -53,11 +65,16 @@ operations! {
     GetEbsEncryptionByDefault -> EncryptionByDefault,
     GetImageBlockPublicAccessState -> ImageBlockPublicAccess,
     ModifyImageAttribute -> Empty,
+    ModifyLaunchTemplate -> Empty,
     ModifySnapshotAttribute -> Empty,
     RegisterImage -> NewImageId,
 }
 
 paged! {
     DescribeImages: images of Image,
+    DescribeInstanceTypes: types of InstanceTypeInfo,
+    DescribeInstances: reservations of Reservation,
+    DescribeLaunchTemplateVersions: versions of LaunchTemplateVersion,
+    DescribeLaunchTemplates: templates of LaunchTemplate,
     DescribeSnapshots: snapshots of Snapshot,
 }

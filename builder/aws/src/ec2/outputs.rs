@@ -90,6 +90,6 @@ pub(super) fn snapshot(snapshot: snapshots::Snapshot) -> DescribedSnapshot {
     }
 }
 
-fn tags(tags: Vec<super::calls::tags::Tag>) -> Tags {
+pub(super) fn tags(tags: Vec<super::calls::tags::Tag>) -> Tags {
     tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect()
 }

@@ -2,7 +2,7 @@
 
 use aws_smithy_query::{QueryValueWriter, QueryWriter};
 
-use super::{InputValue, Operation, Protocol, Write};
+use super::{InputValue, Operation, Protocol, Tree, Write};
 
 /// Writes a value into a form.
 pub(crate) struct FormWriter<'a> {
@@ -55,6 +55,32 @@ impl FormWriter<'_> {
             element.write(FormWriter { target: Target::Value(list.entry()), protocol });
         }
         list.finish();
+    }
+
+    /// Writes a structure as it was read.
+    pub(super) fn tree(self, tree: &Tree) {
+        // A tree is always the value of a member.
+        if let Target::Value(writer) = self.target {
+            write_tree(writer, tree);
+        }
+    }
+}
+
+fn write_tree<'a>(mut writer: QueryValueWriter<'a>, tree: &'a Tree) {
+    match tree {
+        Tree::Text(text) => writer.string(text),
+        Tree::Members(members) => {
+            for (name, value) in members {
+                write_tree(writer.prefix(name), value);
+            }
+        }
+        Tree::List(item, entries) => {
+            let mut list = writer.start_list(false, Some(item));
+            for entry in entries {
+                write_tree(list.entry(), entry);
+            }
+            list.finish();
+        }
     }
 }
 

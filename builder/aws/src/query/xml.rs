@@ -89,7 +89,7 @@ fn document(body: &[u8]) -> Result<Document<'_>, MalformedResponse> {
 
 impl<'a, 'input> XmlElement<'a, 'input> {
     /// Its local name.
-    fn name(&self) -> &'a str {
+    pub(super) fn name(&self) -> &'a str {
         self.node.tag_name().name()
     }
 
@@ -106,6 +106,11 @@ impl<'a, 'input> XmlElement<'a, 'input> {
     /// The value of a member: the last element with the name, or the default if there is none.
     pub(crate) fn field<A: OutputValue>(self, name: &str) -> Result<A, MalformedResponse> {
         self.children().filter(|child| child.name() == name).last().map_or_else(|| Ok(A::default()), A::read)
+    }
+
+    /// Its child elements.
+    pub(super) fn child_elements(self) -> Vec<XmlElement<'a, 'input>> {
+        self.children().collect()
     }
 
     fn children(self) -> impl Iterator<Item = XmlElement<'a, 'input>> {
