@@ -13,6 +13,8 @@ pub(crate) mod download;
 mod dry_run;
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
+#[cfg(feature = "aws")]
+pub(crate) mod follow;
 mod inputs;
 pub(crate) mod inspect;
 #[cfg(feature = "local-region")]
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     Download(download::Args),
     #[cfg(feature = "aws")]
     Register(Box<register::Args>),
+    #[cfg(feature = "aws")]
+    Follow(Box<follow::Args>),
     #[cfg(feature = "local-region")]
     Local(local::Args),
     Schema(schema::Args),
@@ -97,6 +101,8 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Download(args) => download::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Register(args) => register::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Follow(args) => follow::run(&args, ui),
         #[cfg(feature = "local-region")]
         Command::Local(args) => local::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),
