@@ -2,6 +2,7 @@
 //! others.
 
 mod aws;
+mod follow;
 mod local_region;
 mod local_serve;
 mod publish;

@@ -76,9 +76,11 @@ impl<'c> GroupCall<'c> {
         let params = self.params();
         let size = match params.number("MaxRecords")? {
             None => PAGE,
-            Some(size) => usize::try_from(size).ok().filter(|size| (1..=max).contains(size)).ok_or_else(|| {
-                GroupError::validation(format!("MaxRecords must be between 1 and {max}, not {size}"))
-            })?,
+            Some(size) => {
+                usize::try_from(size).ok().filter(|size| (1..=max).contains(size)).ok_or_else(|| {
+                    GroupError::validation(format!("MaxRecords must be between 1 and {max}, not {size}"))
+                })?
+            }
         };
         let after = params.non_empty("NextToken").map(str::to_owned);
         if after.as_ref().is_some_and(|token| !token.starts_with(TOKEN)) {
@@ -108,11 +110,14 @@ pub(crate) fn required<'q>(params: &Params<'q>, name: &str) -> Result<&'q str, G
 
 /// The strings of a list of this protocol: `Name.member.N`.
 pub(crate) fn text_members<'q>(params: &Params<'q>, name: &str) -> Vec<&'q str> {
+    // SDKs send an empty list as a parameter without a value.
+    params.text(name);
     params.structure(name).map(|list| list.text_list("member")).unwrap_or_default()
 }
 
 /// The structures of a list of this protocol.
 pub(crate) fn members<'q>(params: &Params<'q>, name: &str) -> Vec<Params<'q>> {
+    params.text(name);
     params.structure(name).map(|list| list.list("member")).unwrap_or_default()
 }
 
@@ -120,9 +125,8 @@ pub(crate) fn members<'q>(params: &Params<'q>, name: &str) -> Vec<Params<'q>> {
 pub(crate) fn natural(params: &Params<'_>, name: &str, max: u64) -> Result<Option<u64>, GroupError> {
     let Some(number) = params.number(name)? else { return Ok(None) };
     let fits = u64::try_from(number).ok().filter(|number| *number <= max);
-    fits.map(Some).ok_or_else(|| {
-        GroupError::validation(format!("{name} is {number}: it must be between 0 and {max}"))
-    })
+    fits.map(Some)
+        .ok_or_else(|| GroupError::validation(format!("{name} is {number}: it must be between 0 and {max}")))
 }
 
 /// Writes a list of this protocol.

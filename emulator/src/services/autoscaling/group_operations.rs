@@ -24,8 +24,9 @@ pub(crate) fn create(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError> {
     let tags = tag_operations::read_own(&params, name)?;
     call.commit()?;
     if call.region.groups.find(&group_key(call.account, name)).is_some() {
-        let message =
-            format!("AutoScalingGroup by this name already exists - A group with the name {name} already exists");
+        let message = format!(
+            "AutoScalingGroup by this name already exists - A group with the name {name} already exists"
+        );
         return Err(GroupError::new("AlreadyExists", message));
     }
     let group = GroupRecord {
@@ -57,9 +58,8 @@ pub(crate) fn update(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError> {
     if params.non_empty("LaunchConfigurationName").is_some() {
         return Err(GroupError::validation("The local region has no launch configurations"));
     }
-    let launch = source::with_ec2(call.state, call.region, call.account, call.now, |ec2| {
-        source::read(&params, ec2)
-    })?;
+    let launch =
+        source::with_ec2(call.state, call.region, call.account, call.now, |ec2| source::read(&params, ec2))?;
     call.commit()?;
     // The wording is the one that users report; the configuration belongs to the refresh until it ends.
     if launch.is_some() && group.active_refresh().is_some_and(|refresh| refresh.desired.is_some()) {
@@ -88,11 +88,15 @@ pub(crate) fn set_desired(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupErro
     call.commit()?;
     let (min, max) = (group.settings.min, group.settings.max);
     if desired > max {
-        let message = format!("New SetDesiredCapacity value {desired} is above max value {max} for the AutoScalingGroup.");
+        let message = format!(
+            "New SetDesiredCapacity value {desired} is above max value {max} for the AutoScalingGroup."
+        );
         return Err(GroupError::validation(message));
     }
     if desired < min {
-        let message = format!("New SetDesiredCapacity value {desired} is below min value {min} for the AutoScalingGroup.");
+        let message = format!(
+            "New SetDesiredCapacity value {desired} is below min value {min} for the AutoScalingGroup."
+        );
         return Err(GroupError::validation(message));
     }
     let mut changed = GroupRecord::clone(&group);

@@ -52,9 +52,7 @@ pub(super) fn read_new(call: &GroupCall<'_>) -> Result<GroupSettings, GroupError
     let min = natural(&params, "MinSize", MAX)?.unwrap_or(0);
     let mut settings = read_changes(call, GroupSettings { min, desired: min, ..settings })?;
     if settings.zones.is_empty() && settings.subnets.is_none() {
-        return Err(GroupError::validation(
-            "At least one Availability Zone or VPC Subnet is required.",
-        ));
+        return Err(GroupError::validation("At least one Availability Zone or VPC Subnet is required."));
     }
     if settings.zones.is_empty() {
         settings.zones = vec![format!("{}a", call.region.name)];
@@ -163,7 +161,9 @@ fn refuse_unsupported(params: &Params<'_>) -> Result<(), GroupError> {
 fn check_sizes(settings: &GroupSettings) -> Result<(), GroupError> {
     let GroupSettings { min, max, desired, .. } = settings;
     if min > max {
-        return Err(GroupError::validation(format!("Max bound, {max}, must be greater than or equal to min bound, {min}")));
+        return Err(GroupError::validation(format!(
+            "Max bound, {max}, must be greater than or equal to min bound, {min}"
+        )));
     }
     if !(min..=max).contains(&desired) {
         return Err(GroupError::validation(format!(

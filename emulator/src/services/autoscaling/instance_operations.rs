@@ -48,7 +48,9 @@ pub(crate) fn describe(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError> 
 fn group_of(call: &GroupCall<'_>, instance: &str) -> Result<Arc<GroupRecord>, GroupError> {
     let holds = |group: &Arc<GroupRecord>| group.members.iter().any(|member| member.instance == instance);
     call.groups().into_iter().find(holds).ok_or_else(|| {
-        GroupError::validation(format!("Instance Id not found - No managed instance found for instance ID {instance}"))
+        GroupError::validation(format!(
+            "Instance Id not found - No managed instance found for instance ID {instance}"
+        ))
     })
 }
 
@@ -82,7 +84,10 @@ pub(crate) fn set_protection(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupE
     for id in &ids {
         let member = group.members.iter_mut().find(|member| member.instance == *id);
         let member = member.ok_or_else(|| {
-            GroupError::validation(format!("The instance {id} is not part of Auto Scaling group {}.", group.name))
+            GroupError::validation(format!(
+                "The instance {id} is not part of Auto Scaling group {}.",
+                group.name
+            ))
         })?;
         member.protected = protected;
     }
@@ -133,7 +138,8 @@ pub(crate) fn activities(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError
         for (index, activity) in group.activities.iter().enumerate() {
             if ids.is_empty() || ids.contains(&activity.id.as_str()) {
                 // Later times first.
-                let order = format!("{:020}/{:020}/{}", u64::MAX - activity.at.0, usize::MAX - index, group.name);
+                let order =
+                    format!("{:020}/{:020}/{}", u64::MAX - activity.at.0, usize::MAX - index, group.name);
                 rows.push((order, group.name.clone(), activity.clone()));
             }
         }

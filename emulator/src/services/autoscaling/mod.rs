@@ -19,6 +19,7 @@ mod instance_operations;
 mod policy;
 mod preferences;
 mod refresh;
+mod refresh_counts;
 mod refresh_operations;
 mod refresh_xml;
 mod rollback;

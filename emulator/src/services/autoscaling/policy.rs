@@ -43,7 +43,8 @@ fn read_members(params: &Params<'_>, path: &str) -> Result<TemplateMembers, Grou
             "structure" => TemplateValue::Members(read_members(&member, &path)?),
             "list" => {
                 let entries = member.list(item);
-                let entries = entries.iter().map(|entry| read_members(entry, &path).map(TemplateValue::Members));
+                let entries =
+                    entries.iter().map(|entry| read_members(entry, &path).map(TemplateValue::Members));
                 TemplateValue::List(entries.collect::<Result<_, _>>()?)
             }
             "text_list" => {

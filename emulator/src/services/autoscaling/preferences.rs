@@ -17,12 +17,8 @@ const MAX_ALARMS: usize = 10;
 const CHECKPOINT_DELAY: u64 = 3600;
 
 /// Reads `Preferences`. Percentages that are not given come from the group's maintenance policy, or are 90 and none.
-pub(super) fn read(
-    params: &Params<'_>,
-    settings: &GroupSettings,
-) -> Result<RefreshPreferences, GroupError> {
-    let (min_default, max_default) =
-        settings.maintenance.map_or((90, None), |(min, max)| (min, Some(max)));
+pub(super) fn read(params: &Params<'_>, settings: &GroupSettings) -> Result<RefreshPreferences, GroupError> {
+    let (min_default, max_default) = settings.maintenance.map_or((90, None), |(min, max)| (min, Some(max)));
     let defaults = RefreshPreferences {
         min_healthy: min_default,
         max_healthy: max_default,
@@ -59,10 +55,7 @@ fn choice(params: &Params<'_>, name: &str, choices: &[&'static str]) -> Result<S
 }
 
 /// Minimum and maximum healthy percentage: the maximum needs the minimum, at most 100 below it.
-fn read_range(
-    params: &Params<'_>,
-    defaults: (u64, Option<u64>),
-) -> Result<(u64, Option<u64>), GroupError> {
+fn read_range(params: &Params<'_>, defaults: (u64, Option<u64>)) -> Result<(u64, Option<u64>), GroupError> {
     let (min, max) =
         (natural(params, "MinHealthyPercentage", 100)?, natural(params, "MaxHealthyPercentage", 200)?);
     let refuse = |why: &str| Err(GroupError::validation(why));
@@ -106,8 +99,7 @@ fn read_checkpoints(params: &Params<'_>) -> Result<(Vec<u64>, u64), GroupError> 
 
 fn read_alarms(params: &Params<'_>) -> Result<Vec<String>, GroupError> {
     let Some(specification) = params.structure("AlarmSpecification") else { return Ok(Vec::new()) };
-    let alarms: Vec<_> =
-        text_members(&specification, "Alarms").into_iter().map(str::to_owned).collect();
+    let alarms: Vec<_> = text_members(&specification, "Alarms").into_iter().map(str::to_owned).collect();
     if alarms.len() > MAX_ALARMS || alarms.iter().any(String::is_empty) {
         let message = format!("An alarm specification has 1 to {MAX_ALARMS} names of alarms");
         return Err(GroupError::validation(message));

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::errors::GroupError;
+use super::refresh_counts::Counts;
 use super::{rollback, scaling, source};
 use crate::clock::Timestamp;
 use crate::services::ec2::Ec2Call;
@@ -28,13 +29,8 @@ pub(super) fn begin(ec2: &Ec2Call<'_>, group: &mut GroupRecord) {
             && !(skips && source::matches(&target, ec2, group, *index))
             && !(ignores && member.protected)
     };
-    let remaining: Vec<_> = group
-        .members
-        .iter()
-        .enumerate()
-        .filter(chosen)
-        .map(|(_, member)| member.instance.clone())
-        .collect();
+    let remaining: Vec<_> =
+        group.members.iter().enumerate().filter(chosen).map(|(_, member)| member.instance.clone()).collect();
     if let Some(record) = group.refreshes.last_mut() {
         record.total = remaining.len() as u64;
         record.remaining = remaining;
@@ -134,45 +130,6 @@ pub(super) fn end(record: &mut RefreshRecord, status: RefreshStatus, reason: &st
     record.bake_until = None;
 }
 
-/// The counts that decide what a refresh does next.
-pub(super) struct Counts {
-    /// Instances that are pending or in service.
-    pub(super) alive: u64,
-    /// Instances that serve: old ones in service, and new ones that are warm.
-    pub(super) healthy: u64,
-    /// New instances that are warm and healthy.
-    pub(super) updated: u64,
-    /// New instances that are not there yet.
-    pub(super) warming: u64,
-    /// New instances that failed their health check.
-    pub(super) unhealthy: u64,
-    /// Instances to replace that are alive.
-    pub(super) old: u64,
-}
-
-impl Counts {
-    /// Counts the instances of a group for a refresh whose new instances have this generation.
-    pub(super) fn of(group: &GroupRecord, record: &RefreshRecord, generation: &str, now: Timestamp) -> Self {
-        let warmup = warmup(group, record);
-        let mut counts = Self { alive: 0, healthy: 0, updated: 0, warming: 0, unhealthy: 0, old: 0 };
-        for member in group.members.iter().filter(|member| member.is_alive()) {
-            counts.alive += 1;
-            let serves = member.healthy && member.in_service().is_some();
-            if member.generation == generation {
-                let warm = serves && member.in_service().is_some_and(|since| since.after(warmup) <= now);
-                counts.updated += u64::from(warm);
-                counts.healthy += u64::from(warm);
-                counts.unhealthy += u64::from(!member.healthy);
-                counts.warming += u64::from(!warm && member.healthy);
-                continue;
-            }
-            counts.healthy += u64::from(serves);
-            counts.old += u64::from(record.remaining.contains(&member.instance));
-        }
-        counts
-    }
-}
-
 /// One step of a refresh. Returns whether anything changed.
 pub(super) fn step(ec2: &Ec2Call<'_>, group: &mut GroupRecord) -> Result<bool, GroupError> {
     let Some(active) = group.active_refresh().cloned() else { return Ok(false) };
@@ -198,7 +155,11 @@ pub(super) fn step(ec2: &Ec2Call<'_>, group: &mut GroupRecord) -> Result<bool, G
 }
 
 /// Replaces instances up to the next checkpoint.
-fn replace(ec2: &Ec2Call<'_>, group: &mut GroupRecord, mut record: RefreshRecord) -> Result<bool, GroupError> {
+fn replace(
+    ec2: &Ec2Call<'_>,
+    group: &mut GroupRecord,
+    mut record: RefreshRecord,
+) -> Result<bool, GroupError> {
     let counts = Counts::of(group, &record, &record.id, ec2.now);
     let mut changed = note_progress(group, &mut record, &counts, ec2.now);
     if counts.unhealthy > 0 && ec2.state.config.windows.refresh_retry.is_zero() {
@@ -206,7 +167,8 @@ fn replace(ec2: &Ec2Call<'_>, group: &mut GroupRecord, mut record: RefreshRecord
         return Ok(true);
     }
     if deadline(ec2.state, group, &record).is_some_and(|at| at <= ec2.now) {
-        let reason = record.reason.clone().unwrap_or_else(|| "No instance became healthy in time.".to_owned());
+        let reason =
+            record.reason.clone().unwrap_or_else(|| "No instance became healthy in time.".to_owned());
         fail(group, &format!("The instance refresh made no progress: {reason}"), ec2.now);
         return Ok(true);
     }
@@ -327,7 +289,11 @@ fn replace_one(
         None => minimum >= desired && idle,
     };
     if launch_first {
-        return if group.retry_at.is_none_or(|at| at <= ec2.now) { scaling::launch(ec2, group) } else { Ok(false) };
+        return if group.retry_at.is_none_or(|at| at <= ec2.now) {
+            scaling::launch(ec2, group)
+        } else {
+            Ok(false)
+        };
     }
     let at_least_one = record.preferences.max_healthy.is_none() && minimum < desired && idle;
     if spares || at_least_one { terminate(group) } else { Ok(false) }
@@ -358,7 +324,9 @@ fn explain(group: &mut GroupRecord, counts: &Counts) -> bool {
         return false;
     };
     match group.refreshes.last_mut() {
-        Some(record) if record.status == RefreshStatus::InProgress && record.reason.as_deref() != Some(&reason) => {
+        Some(record)
+            if record.status == RefreshStatus::InProgress && record.reason.as_deref() != Some(&reason) =>
+        {
             record.reason = Some(reason);
             true
         }

@@ -25,7 +25,8 @@ pub(crate) fn start(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError> {
     check_auto_rollback(call, &group, desired.as_ref(), &preferences)?;
     call.commit()?;
     if group.active_refresh().is_some() {
-        let message = "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh.";
+        let message =
+            "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh.";
         return Err(GroupError::new("InstanceRefreshInProgress", message));
     }
     let mut group = GroupRecord::clone(&group);
@@ -145,9 +146,8 @@ pub(crate) fn rollback(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError> 
     let reversible = source::with_ec2(call.state, call.region, call.account, call.now, |ec2| {
         group.source.is_reversible(ec2)
     });
-    let running = |status| {
-        matches!(status, RefreshStatus::Pending | RefreshStatus::InProgress | RefreshStatus::Baking)
-    };
+    let running =
+        |status| matches!(status, RefreshStatus::Pending | RefreshStatus::InProgress | RefreshStatus::Baking);
     let has_desired = active(&mut group, running)?.desired.is_some();
     if !has_desired || !reversible {
         return Err(GroupError::new(
@@ -170,7 +170,8 @@ fn active(
     let name = group.name.clone();
     let last = group.refreshes.last_mut();
     last.filter(|refresh| refresh.status.is_active() && fits(refresh.status)).ok_or_else(|| {
-        let message = format!("No in progress or pending Instance Refresh found for Auto Scaling group {name}");
+        let message =
+            format!("No in progress or pending Instance Refresh found for Auto Scaling group {name}");
         GroupError::new("ActiveInstanceRefreshNotFound", message)
     })
 }

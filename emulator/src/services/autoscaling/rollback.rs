@@ -2,7 +2,8 @@
 //! the group has had all the time.
 
 use super::errors::GroupError;
-use super::refresh::{self, Counts};
+use super::refresh;
+use super::refresh_counts::Counts;
 use super::scaling;
 use crate::clock::Timestamp;
 use crate::services::ec2::Ec2Call;
@@ -86,6 +87,13 @@ fn replace_one(
     let spares = counts.healthy > minimum || (counts.warming == 0 && counts.alive >= group.settings.desired);
     let next = useless.or_else(|| group.members.iter().filter(left).find(|_| spares));
     let Some(instance) = next.map(|member| member.instance.clone()) else { return Ok(false) };
-    scaling::terminate(ec2.state, ec2.region, group, &instance, "a rollback of an instance refresh", ec2.now)?;
+    scaling::terminate(
+        ec2.state,
+        ec2.region,
+        group,
+        &instance,
+        "a rollback of an instance refresh",
+        ec2.now,
+    )?;
     Ok(true)
 }

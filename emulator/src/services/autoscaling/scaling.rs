@@ -34,7 +34,8 @@ pub(super) fn update_stages(group: &mut GroupRecord, now: Timestamp) -> bool {
         }
     }
     let before = group.members.len();
-    let gone = |member: &GroupMember| matches!(member.stage, MemberStage::Terminating { until } if until <= now);
+    let gone =
+        |member: &GroupMember| matches!(member.stage, MemberStage::Terminating { until } if until <= now);
     group.members.retain(|member| !gone(member));
     changed || group.members.len() != before
 }
@@ -43,7 +44,8 @@ pub(super) fn update_stages(group: &mut GroupRecord, now: Timestamp) -> bool {
 pub(super) fn step(ec2: &Ec2Call<'_>, group: &mut GroupRecord) -> Result<bool, GroupError> {
     notice_lost(ec2, group);
     if group.deleting {
-        let alive = group.members.iter().find(|member| member.is_alive()).map(|member| member.instance.clone());
+        let alive =
+            group.members.iter().find(|member| member.is_alive()).map(|member| member.instance.clone());
         let Some(instance) = alive else { return Ok(false) };
         terminate(ec2.state, ec2.region, group, &instance, "the deletion of the group", ec2.now)?;
         return Ok(true);
@@ -166,7 +168,8 @@ fn try_launch(
 
 /// The zone with the fewest instances.
 fn quietest_zone(group: &GroupRecord) -> String {
-    let count = |zone: &&String| group.members.iter().filter(|one| one.is_alive() && one.zone == **zone).count();
+    let count =
+        |zone: &&String| group.members.iter().filter(|one| one.is_alive() && one.zone == **zone).count();
     group.settings.zones.iter().min_by_key(count).cloned().unwrap_or_default()
 }
 
@@ -193,13 +196,7 @@ pub(super) fn terminate(
     Ok(())
 }
 
-fn record(
-    group: &mut GroupRecord,
-    description: String,
-    cause: &str,
-    at: Timestamp,
-    failure: Option<String>,
-) {
+fn record(group: &mut GroupRecord, description: String, cause: &str, at: Timestamp, failure: Option<String>) {
     let status = if failure.is_some() { "Failed" } else { "Successful" };
     group.activities.push(ActivityRecord {
         id: ids::uuid(),

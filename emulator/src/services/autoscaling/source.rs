@@ -77,7 +77,9 @@ fn check_version(reference: &TemplateReference, ec2: &Ec2Call<'_>) -> Result<(),
 /// Checks the templates of a policy, and adds id, name and version to each specification as Auto Scaling does.
 fn complete_policy(members: &mut TemplateMembers, ec2: &Ec2Call<'_>) -> Result<(), GroupError> {
     let missing = || {
-        GroupError::validation("MixedInstancesPolicy requires LaunchTemplate with a LaunchTemplateSpecification")
+        GroupError::validation(
+            "MixedInstancesPolicy requires LaunchTemplate with a LaunchTemplateSpecification",
+        )
     };
     let launch = policy::structure_mut(members, &["LaunchTemplate"]).ok_or_else(missing)?;
     let main = policy::structure_mut(launch, &["LaunchTemplateSpecification"]).ok_or_else(missing)?;
@@ -102,7 +104,8 @@ fn complete_policy(members: &mut TemplateMembers, ec2: &Ec2Call<'_>) -> Result<(
 }
 
 fn complete_specification(members: &mut TemplateMembers, ec2: &Ec2Call<'_>) -> Result<(), GroupError> {
-    let found = match (policy::text(members, "LaunchTemplateId"), policy::text(members, "LaunchTemplateName")) {
+    let found = match (policy::text(members, "LaunchTemplateId"), policy::text(members, "LaunchTemplateName"))
+    {
         (Some(id), None) => ec2.template(id),
         (None, Some(name)) => ec2.template_named(name),
         // What Auto Scaling reports has both, and may be sent back.
@@ -118,9 +121,11 @@ fn complete_specification(members: &mut TemplateMembers, ec2: &Ec2Call<'_>) -> R
     let version = policy::text(members, "Version").unwrap_or("$Default").to_owned();
     let reference = TemplateReference { id: template.id.clone(), name: template.name.clone(), version };
     check_version(&reference, ec2)?;
-    for (name, value) in
-        [("LaunchTemplateId", reference.id), ("LaunchTemplateName", reference.name), ("Version", reference.version)]
-    {
+    for (name, value) in [
+        ("LaunchTemplateId", reference.id),
+        ("LaunchTemplateName", reference.name),
+        ("Version", reference.version),
+    ] {
         members.insert(name.to_owned(), TemplateValue::Text(value));
     }
     Ok(())
@@ -232,7 +237,11 @@ impl LaunchSource {
 /// A specification that was completed when it was stored.
 fn stored_reference(members: &TemplateMembers) -> TemplateReference {
     let text = |name| policy::text(members, name).unwrap_or_default().to_owned();
-    TemplateReference { id: text("LaunchTemplateId"), name: text("LaunchTemplateName"), version: text("Version") }
+    TemplateReference {
+        id: text("LaunchTemplateId"),
+        name: text("LaunchTemplateName"),
+        version: text("Version"),
+    }
 }
 
 fn no_reference() -> TemplateReference {
@@ -250,12 +259,7 @@ impl TemplateReference {
 
 /// Whether an instance is what the next launch from a source would be, as far as skip matching compares: template,
 /// version and instance type ("Use an instance refresh with skip matching").
-pub(super) fn matches(
-    source: &LaunchSource,
-    ec2: &Ec2Call<'_>,
-    group: &GroupRecord,
-    index: usize,
-) -> bool {
+pub(super) fn matches(source: &LaunchSource, ec2: &Ec2Call<'_>, group: &GroupRecord, index: usize) -> bool {
     let Some(member) = group.members.get(index) else { return false };
     let count = match source {
         LaunchSource::Template(_) => 1,

@@ -32,7 +32,9 @@ fn read_one<'q>(entry: &Params<'q>) -> Result<TagInput<'q>, GroupError> {
         return Err(GroupError::validation("Tag keys starting with 'aws:' are reserved for internal use"));
     }
     if key.chars().count() > 128 || value.is_some_and(|value| value.chars().count() > 256) {
-        return Err(GroupError::validation("A tag has a key of at most 128 characters and a value of at most 256"));
+        return Err(GroupError::validation(
+            "A tag has a key of at most 128 characters and a value of at most 256",
+        ));
     }
     let propagate = entry.boolean("PropagateAtLaunch")?.unwrap_or(false);
     Ok(TagInput { group: entry.non_empty("ResourceId"), key, value, propagate })

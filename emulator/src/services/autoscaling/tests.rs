@@ -232,8 +232,15 @@ fn a_refresh_replaces_all_within_the_percentages_and_then_updates_the_group() {
         let fleet = Fleet::new(|_| {});
         fleet.create(10, "");
         fleet.start(&format!("{preferences}&Preferences.InstanceWarmup=5")).unwrap();
-        assert_eq!(fleet.refused("Action=StartInstanceRefresh&AutoScalingGroupName=web"), "InstanceRefreshInProgress");
-        assert_eq!(between(&fleet.must("Action=DescribeAutoScalingGroups"), "Version"), "1", "only at the end");
+        assert_eq!(
+            fleet.refused("Action=StartInstanceRefresh&AutoScalingGroupName=web"),
+            "InstanceRefreshInProgress"
+        );
+        assert_eq!(
+            between(&fleet.must("Action=DescribeAutoScalingGroups"), "Version"),
+            "1",
+            "only at the end"
+        );
         assert_eq!(fleet.run(HOUR), ("Successful".to_owned(), least, most), "{preferences}");
         assert_eq!(fleet.serving(), [0, 10], "{preferences}");
         assert_eq!(between(&fleet.must("Action=DescribeAutoScalingGroups"), "Version"), "2");
@@ -246,8 +253,12 @@ fn the_result_does_not_depend_on_how_often_it_is_described() {
     let ends = [1, 7, 600].map(|step| {
         let fleet = Fleet::new(|_| {});
         fleet.create(5, "");
-        fleet.start("&Preferences.MinHealthyPercentage=60&Preferences.CheckpointPercentages.member.1=40\
-                     &Preferences.CheckpointPercentages.member.2=100&Preferences.CheckpointDelay=30").unwrap();
+        fleet
+            .start(
+                "&Preferences.MinHealthyPercentage=60&Preferences.CheckpointPercentages.member.1=40\
+                     &Preferences.CheckpointPercentages.member.2=100&Preferences.CheckpointDelay=30",
+            )
+            .unwrap();
         for _ in 0..4200 / step {
             fleet.clock.advance(Duration::from_secs(step));
             fleet.group();
@@ -378,7 +389,8 @@ fn a_manual_rollback_returns_and_a_cancelled_refresh_stays_as_it_is() {
 fn what_cannot_be_rolled_back_is_refused() {
     let fleet = Fleet::new(|_| {});
     fleet.create(2, "");
-    let code = |text: &str| fleet.refused(&format!("Action=StartInstanceRefresh&AutoScalingGroupName=web{text}"));
+    let code =
+        |text: &str| fleet.refused(&format!("Action=StartInstanceRefresh&AutoScalingGroupName=web{text}"));
     assert_eq!(code("&Preferences.AutoRollback=true"), "ValidationError");
     assert_eq!(code("&Preferences.MaxHealthyPercentage=150"), "ValidationError");
     assert_eq!(
@@ -438,9 +450,8 @@ fn protected_instances_are_waited_for_an_hour() {
 fn overrides_have_their_own_types_templates_and_images() {
     let fleet = Fleet::new(|_| {});
     let arm = fleet.register(7, "arm64");
-    fleet.ec2(&format!(
-        "Action=CreateLaunchTemplate&LaunchTemplateName=arm&LaunchTemplateData.ImageId={arm}"
-    ));
+    fleet
+        .ec2(&format!("Action=CreateLaunchTemplate&LaunchTemplateName=arm&LaunchTemplateData.ImageId={arm}"));
     let policy = "MixedInstancesPolicy.LaunchTemplate";
     let create = format!(
         "Action=CreateAutoScalingGroup&AutoScalingGroupName=web&MinSize=0&MaxSize=9&DesiredCapacity=3\
@@ -459,7 +470,10 @@ fn overrides_have_their_own_types_templates_and_images() {
     assert_eq!(group.members[2].image_override.as_ref(), Some(&fleet.images[1]));
     let text = fleet.must("Action=DescribeAutoScalingGroups");
     assert!(text.contains("<Overrides><member><InstanceType>m5.large</InstanceType></member>"), "{text}");
-    assert_eq!(fleet.refused(&create.replace("InstanceType=c5.large", "Colour=red").replace("=web&", "=other&")), "ValidationError");
+    assert_eq!(
+        fleet.refused(&create.replace("InstanceType=c5.large", "Colour=red").replace("=web&", "=other&")),
+        "ValidationError"
+    );
 }
 
 #[test]
@@ -472,15 +486,20 @@ fn instances_are_launched_from_parameters_and_templates_and_their_images_remembe
     assert_eq!(text.matches("<instanceId>").count(), 2);
     let again = fleet.ec2(&format!("{run}&ImageId={one}&InstanceType=t3.micro&ClientToken=t&TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b"));
     assert_eq!(between(&text, "reservationId"), between(&again, "reservationId"));
-    assert_eq!(code(&format!("{run}&ImageId={one}&InstanceType=t3.small&ClientToken=t")), "IdempotentParameterMismatch");
+    assert_eq!(
+        code(&format!("{run}&ImageId={one}&InstanceType=t3.small&ClientToken=t")),
+        "IdempotentParameterMismatch"
+    );
     assert_eq!(code(&format!("{run}&ImageId={one}&InstanceType=t4g.micro")), "InvalidParameterValue");
     assert_eq!(code(&format!("{run}&ImageId={one}&InstanceType=t3.micro&Colour=red")), "UnknownParameter");
     assert_eq!(code(&format!("{run}&InstanceType=t3.micro")), "MissingParameter");
     assert_eq!(code(&format!("{run}&LaunchTemplate.LaunchTemplateName=web&LaunchTemplate.Version=2")), "ok");
-    let attribute = fleet.ec2(&format!("Action=DescribeImageAttribute&Attribute=lastLaunchedTime&ImageId={one}"));
+    let attribute =
+        fleet.ec2(&format!("Action=DescribeImageAttribute&Attribute=lastLaunchedTime&ImageId={one}"));
     assert!(attribute.contains("2026-11-21T12:00:00.000Z"), "{attribute}");
     let id = between(&text, "instanceId");
-    let state = |id: &str| between(&fleet.ec2(&format!("Action=DescribeInstances&InstanceId.1={id}")), "name");
+    let state =
+        |id: &str| between(&fleet.ec2(&format!("Action=DescribeInstances&InstanceId.1={id}")), "name");
     assert_eq!(state(&id), "pending");
     fleet.clock.advance(WINDOW);
     assert_eq!(state(&id), "running");

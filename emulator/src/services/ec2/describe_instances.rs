@@ -39,7 +39,9 @@ impl Ec2Call<'_> {
     }
 
     fn shows(&self, instance: &InstanceRecord) -> bool {
-        instance.owner == self.account && self.is_visible(instance.launched) && !instance.is_forgotten(self.now)
+        instance.owner == self.account
+            && self.is_visible(instance.launched)
+            && !instance.is_forgotten(self.now)
     }
 }
 

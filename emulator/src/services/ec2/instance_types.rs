@@ -33,8 +33,8 @@ const LISTED: [&str; 16] = [
 
 /// The families of the Xen hypervisor.
 const XEN: [&str; 29] = [
-    "c1", "c3", "c4", "cc1", "cc2", "cg1", "cr1", "d2", "f1", "g2", "g3", "g3s", "h1", "hi1", "hs1", "i2", "i3",
-    "m1", "m2", "m3", "m4", "p2", "p3", "r3", "r4", "t1", "t2", "x1", "x1e",
+    "c1", "c3", "c4", "cc1", "cc2", "cg1", "cr1", "d2", "f1", "g2", "g3", "g3s", "h1", "hi1", "hs1", "i2",
+    "i3", "m1", "m2", "m3", "m4", "p2", "p3", "r3", "r4", "t1", "t2", "x1", "x1e",
 ];
 
 /// The filters of the documentation that the local region supports.
@@ -102,12 +102,11 @@ impl InstanceType {
 }
 
 fn is_size(size: &str) -> bool {
-    let numbered = size
-        .strip_suffix("xlarge")
-        .is_some_and(|count| count.bytes().all(|byte| byte.is_ascii_digit()));
-    let metal = size
-        .strip_prefix("metal")
-        .is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(|rest| rest.ends_with("xl")));
+    let numbered =
+        size.strip_suffix("xlarge").is_some_and(|count| count.bytes().all(|byte| byte.is_ascii_digit()));
+    let metal = size.strip_prefix("metal").is_some_and(|rest| {
+        rest.is_empty() || rest.strip_prefix('-').is_some_and(|rest| rest.ends_with("xl"))
+    });
     matches!(size, "nano" | "micro" | "small" | "medium" | "large") || numbered || metal
 }
 

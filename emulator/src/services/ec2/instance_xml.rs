@@ -40,7 +40,9 @@ pub(crate) fn write_instance(xml: &mut Xml, instance: &InstanceRecord, now: Time
     xml.value("privateDnsName", "");
     xml.value("dnsName", "");
     let reason = match state {
-        InstanceState::Stopping | InstanceState::Stopped | InstanceState::ShuttingDown
+        InstanceState::Stopping
+        | InstanceState::Stopped
+        | InstanceState::ShuttingDown
         | InstanceState::Terminated => "User initiated",
         _ => "",
     };

@@ -72,7 +72,8 @@ impl LaunchSettings {
     /// The image and the type, checked. A reference to a parameter is resolved.
     pub(crate) fn check(&self, call: &Ec2Call<'_>) -> Result<LaunchPair, Ec2Error> {
         let members = call.resolve_image(&self.members)?;
-        let image = template_data::text(&members, &["ImageId"]).ok_or_else(|| Ec2Error::missing("ImageId"))?;
+        let image =
+            template_data::text(&members, &["ImageId"]).ok_or_else(|| Ec2Error::missing("ImageId"))?;
         // The default type of RunInstances (EC2 API Reference).
         let kind = InstanceType::required(self.text(&["InstanceType"]).unwrap_or("m1.small"))?;
         let image = call.image(image)?;

@@ -4,8 +4,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use amiforge_aws::EC2_CALLS;
 use amiforge_aws::query::{Description, Field, Protocol, Shape};
+use amiforge_aws::{AUTO_SCALING_CALLS, EC2_CALLS};
 use amiforge_tests::python;
 use serde_json::Value;
 
@@ -148,6 +148,15 @@ fn every_parameter_and_field_is_one_of_the_model_of_ec2() {
     let mistakes: Vec<_> = EC2_CALLS.iter().flat_map(|call| mistakes(&model, call)).collect();
     assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
     assert!(EC2_CALLS.len() >= 18);
+}
+
+#[test]
+fn every_parameter_and_field_is_one_of_the_model_of_auto_scaling() {
+    let Some(python) = python::with(&["botocore"]) else { return };
+    let model = model(&python, "autoscaling/2011-01-01");
+    let mistakes: Vec<_> = AUTO_SCALING_CALLS.iter().flat_map(|call| mistakes(&model, call)).collect();
+    assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
+    assert!(AUTO_SCALING_CALLS.len() >= 5);
 }
 
 const TEXT: Shape = Shape::Text;

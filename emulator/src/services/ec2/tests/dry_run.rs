@@ -15,7 +15,8 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         crate::state::objects::Bucket { owner: ACCOUNT.to_owned(), created: test_region.state.now() };
     region.object_store.buckets.put("good", bucket).unwrap();
     test_region.request(&format!("Action=CreateStoreImageTask&ImageId={image}&Bucket=good")).unwrap();
-    let launched = test_region.request(&format!("Action=RunInstances&MinCount=1&MaxCount=1&ImageId={image}")).unwrap();
+    let launched =
+        test_region.request(&format!("Action=RunInstances&MinCount=1&MaxCount=1&ImageId={image}")).unwrap();
     let of_instance = format!("&InstanceId.1={}", between(&launched, "instanceId"));
     let of_image = format!("&ImageId={image}");
     let of_snapshot = format!("&SnapshotId={snapshot}");
