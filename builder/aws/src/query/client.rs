@@ -58,7 +58,7 @@ impl Client {
 
     /// Makes a call once.
     pub(crate) async fn call<O: Operation>(&self, operation: &O) -> Result<O::Output, ServiceError> {
-        let body_text = RequestBody { body: encode(operation), target: None };
+        let body_text = RequestBody { body: encode(O::SERVICE, O::NAME, operation), target: None };
         let body = self.send(O::SERVICE.id, O::NAME, body_text).await?;
         xml::decode(&body, O::NAME, O::SERVICE.protocol).map_err(|error| {
             ServiceError::local(

@@ -6,7 +6,8 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use super::{OutputValue, Protocol};
+use super::field::Shape;
+use super::{Protocol, Tree};
 
 /// Maximum number of nodes of a document: a page of 1,000 images, each with 50 tags, has less than a million.
 const MAX_NODES: u32 = 4 << 20;
@@ -27,6 +28,15 @@ impl MalformedResponse {
 pub(crate) struct XmlElement<'a, 'input> {
     node: Node<'a, 'input>,
     protocol: Protocol,
+}
+
+/// A value of an output; an omitted value is the default.
+pub(crate) trait OutputValue: Default {
+    /// Its shape.
+    const SHAPE: Shape;
+
+    /// Reads the value from an element.
+    fn read(element: XmlElement<'_, '_>) -> Result<Self, MalformedResponse>;
 }
 
 /// The body of an error response.
@@ -160,6 +170,44 @@ impl<'a, 'input> XmlElement<'a, 'input> {
             truncated(value.trim())
         ))
     }
+}
+
+impl OutputValue for Tree {
+    const SHAPE: Shape = Shape::Structure(&[]);
+
+    fn read(element: XmlElement<'_, '_>) -> Result<Self, MalformedResponse> {
+        element.structure()?;
+        Ok(Self::Members(tree_members(element)?))
+    }
+}
+
+fn tree_members(element: XmlElement<'_, '_>) -> Result<Vec<(String, Tree)>, MalformedResponse> {
+    let mut members = Vec::new();
+    for child in element.child_elements() {
+        // An empty element is an empty list or a value that is not set.
+        if let Some(value) = tree_value(child)? {
+            members.push((child.name().to_owned(), value));
+        }
+    }
+    Ok(members)
+}
+
+fn tree_value(element: XmlElement<'_, '_>) -> Result<Option<Tree>, MalformedResponse> {
+    let children = element.child_elements();
+    let Some(first) = children.first() else {
+        let text = element.text()?;
+        return Ok((!text.is_empty()).then(|| Tree::Text(text.to_owned())));
+    };
+    element.structure()?;
+    let item = first.name();
+    if matches!(item, "member" | "item") && children.iter().all(|child| child.name() == item) {
+        let mut entries = Vec::new();
+        for child in &children {
+            entries.push(tree_value(*child)?.unwrap_or_default());
+        }
+        return Ok(Some(Tree::List(item.to_owned(), entries)));
+    }
+    Ok(Some(Tree::Members(tree_members(element)?)))
 }
 
 /// The beginning of a text, for an error message.

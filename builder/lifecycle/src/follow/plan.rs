@@ -9,11 +9,10 @@ pub(super) use self::group::conflict;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use self::fit::Fit;
 use super::error::{Conflict, FollowError};
 use super::image::LaunchableImage;
+use super::report::KeptUse;
 use super::request::FollowRequest;
 use super::source::Selector;
 use super::survey::Fleet;
@@ -121,18 +120,6 @@ pub struct GroupPlan {
     pub(super) need: Need,
     /// The number of instances that do not run the image.
     pub outdated: usize,
-}
-
-/// Something that stays as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct KeptUse {
-    /// The group.
-    pub group: String,
-    /// The template or the image of an override.
-    pub what: String,
-    /// The instance types, which cannot run the image.
-    pub types: String,
 }
 
 /// Plans a follow.

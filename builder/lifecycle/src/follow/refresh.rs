@@ -6,6 +6,7 @@ use amiforge_publish::timer::WaitOutcome;
 
 use super::apply::Run;
 use super::error::{Conflict, FollowError};
+use super::outdated::Outdated;
 use super::plan::{GroupPlan, Need};
 use super::report::{FollowedGroup, GroupOutcome};
 use super::request::WaitPolicy;
@@ -68,7 +69,7 @@ impl<G: Groups, T: Templates> Run<'_, G, T> {
                 return self.finish(planned, GroupOutcome::Followed, refresh, left.len());
             }
             if round == ROUNDS {
-                let example = |one: &verify::Outdated| format!("{} runs {}", one.instance, one.image);
+                let example = |one: &Outdated| format!("{} runs {}", one.instance, one.image);
                 let examples = left.iter().take(3).map(example).collect::<Vec<_>>().join(", ");
                 return Err(FollowError::Drift { group: planned.name.clone(), count: left.len(), examples });
             }

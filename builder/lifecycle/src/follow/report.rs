@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use super::plan::KeptUse;
-
 /// What a follow has done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,4 +56,16 @@ pub struct FollowedTemplate {
     pub version: u64,
     /// Whether it is the default version now.
     pub is_default: bool,
+}
+
+/// Something that stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptUse {
+    /// The group.
+    pub group: String,
+    /// The template or the image of an override.
+    pub what: String,
+    /// The instance types, which cannot run the image.
+    pub types: String,
 }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::Parent;
+use super::volume::Parent;
 use crate::request::Request;
 
 /// The source of the prices.

@@ -60,12 +60,6 @@ impl<'c> GroupCall<'c> {
         all.filter(|group| group.owner == self.account).collect()
     }
 
-    /// Stores a group, after computing what follows from its change at this time.
-    pub(crate) fn store(&self, mut group: GroupRecord) -> Result<(), GroupError> {
-        super::advance::advance_group(self.state, self.region, &mut group, self.now)?;
-        super::advance::store(self.region, group)
-    }
-
     /// The page of a sorted list: `MaxRecords` (50 by default, at most `max`) entries after `NextToken`.
     pub(crate) fn page<T>(
         &self,

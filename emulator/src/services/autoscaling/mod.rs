@@ -21,6 +21,7 @@ mod preferences;
 mod refresh;
 mod refresh_counts;
 mod refresh_operations;
+mod refresh_state;
 mod refresh_xml;
 mod rollback;
 mod scaling;

@@ -1,6 +1,6 @@
 //! The instances of a group as an instance refresh counts them.
 
-use super::refresh::warmup;
+use super::refresh_state::warmup;
 use crate::clock::Timestamp;
 use crate::state::group::{GroupRecord, RefreshRecord};
 

@@ -2,10 +2,11 @@
 
 use super::super::error::{Conflict, FollowError};
 use super::super::image::LaunchableImage;
+use super::super::report::KeptUse;
 use super::super::source::{self, Selector, SourceUse};
 use super::super::survey::{Fleet, TemplateState};
-use super::super::{marker, verify};
-use super::{Fit, GroupPlan, KeptUse, Need, Plan, UsePlan, VersionTarget, unfit};
+use super::super::{marker, outdated};
+use super::{Fit, GroupPlan, Need, Plan, UsePlan, VersionTarget, unfit};
 use crate::api::groups::{Group, LaunchSource, Refresh};
 
 /// Plans a group; its need is decided when all versions are planned.
@@ -154,7 +155,7 @@ fn plan_images(
 /// Decides what a group needs.
 pub(super) fn decide_need(fleet: &Fleet, planned: &mut GroupPlan, plan: &Plan) -> Result<(), FollowError> {
     let Some(group) = fleet.groups.iter().find(|group| group.name == planned.name) else { return Ok(()) };
-    let outdated = verify::outdated(group, &fleet.instances, &plan.image, &planned.kept, &plan.kept);
+    let outdated = outdated::outdated(group, &fleet.instances, &plan.image, &planned.kept, &plan.kept);
     planned.outdated = outdated.len();
     let moved = planned.uses.iter().any(|one| matches!(one.target, VersionTarget::MadeFrom(_)));
     if let Some(refresh) = fleet.running.get(&group.name) {
