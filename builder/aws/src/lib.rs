@@ -5,6 +5,7 @@
 //! [`amiforge_publish::retry`] is the only layer that retries.
 
 mod adaptive_timeout;
+mod auto_scaling;
 mod ca_bundle;
 mod credentials;
 mod ebs;
@@ -13,6 +14,7 @@ pub mod endpoint;
 mod image_use;
 mod json;
 mod kms;
+mod parameter_value;
 mod put_block;
 pub mod query;
 mod response_limit;
@@ -37,10 +39,12 @@ use aws_smithy_types::timeout::TimeoutConfig;
 
 use credentials::CachedCredentials;
 
+pub use auto_scaling::{AutoScalingClient, CALLS as AUTO_SCALING_CALLS};
 pub use ebs::EbsClient;
 pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SNAPSHOT_USE_CALLS, SnapshotsClient};
 pub use image_use::{CALLS as IMAGE_USE_CALLS, ImageUseClient};
 pub use kms::{CALLS as KMS_CALLS, KmsClient};
+pub use parameter_value::ParameterClient;
 pub use s3::S3Client;
 pub use ssm::{CALLS as SSM_CALLS, SsmClient};
 
@@ -217,6 +221,16 @@ impl AwsConfig {
     /// Client of S3.
     pub fn s3(&self) -> S3Client {
         S3Client::new(&self.sdk)
+    }
+
+    /// Client of Auto Scaling.
+    pub fn auto_scaling(&self) -> AutoScalingClient {
+        AutoScalingClient::new(&self.sdk)
+    }
+
+    /// Client of SSM for the value of a parameter.
+    pub fn parameter_value(&self) -> ParameterClient {
+        ParameterClient::new(&self.sdk)
     }
 
     /// Client of EC2.

@@ -24,6 +24,7 @@ pub(crate) mod download;
 mod dry_run;
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
+pub(crate) mod follow;
 #[cfg(feature = "aws")]
 mod image_regions;
 #[cfg(feature = "aws")]
@@ -136,6 +137,7 @@ pub(crate) enum Command {
     Orphans(orphans::Args),
     #[cfg(feature = "aws")]
     Undo(undo::Args),
+    Follow(Box<follow::Args>),
     #[cfg(feature = "local-region")]
     Local(local::Args),
     Schema(schema::Args),
@@ -201,6 +203,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Orphans(args) => orphans::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Undo(args) => undo::run(&args, ui),
+        Command::Follow(args) => follow::run(&args, ui),
         #[cfg(feature = "local-region")]
         Command::Local(args) => local::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),

@@ -3,6 +3,7 @@
 
 mod aws;
 mod channels;
+mod follow;
 mod local_region;
 mod local_serve;
 mod page;
