@@ -11,6 +11,8 @@ use std::error::Error;
 use amiforge_formats::ext4::fields;
 use amiforge_formats::ext4::read::{self, Features, FileSystem, NumberedTree};
 
+pub(super) use roles::{Role, Roles};
+
 use super::DiffError;
 use super::bytes;
 use super::fields::{Explained, compare as compare_fields};
@@ -30,7 +32,7 @@ pub(super) struct Ext4Side<'a> {
 }
 
 impl<'a> Ext4Side<'a> {
-    fn read(bytes: &'a RangeBytes<'a>) -> Result<Self, read::Ext4ReadError> {
+    pub(super) fn read(bytes: &'a RangeBytes<'a>) -> Result<Self, read::Ext4ReadError> {
         let system = read::open(bytes)?;
         let files = system.numbered_tree(SOURCE)?;
         Ok(Self { system, files })
