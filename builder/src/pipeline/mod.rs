@@ -32,6 +32,7 @@ pub use volumes::SplitError;
 use crate::lock::Lock;
 use crate::recipe::Recipe;
 use created_dirs::CreatedDirs;
+use epoch::BuildTime;
 use layers::LayerBuilder;
 use output::listing::listing;
 use output::{Output, secrets};
@@ -95,17 +96,19 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let mut blobs = Blobs::new();
 
     let mut system = system::system_tree(&builder, &mut blobs)?;
-    let (epoch, boot) = (system.epoch, system.boot.as_ref());
-    let trees = volumes::split(system.tree.clone(), &recipe.partitions, epoch)?;
-    let partitions = SealedPartitions::of(recipe, boot, &trees, epoch);
+    let (BuildTime { latest, made }, boot) = (system.time, system.boot.as_ref());
+    let trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
+    let groups = volumes::groups::groups(&system.tree, &recipe.partitions, &trees, &blobs);
+    let groups = groups.map_err(BuildError::Sbom)?;
+    let partitions = SealedPartitions::of(recipe, boot, &trees, made);
     // Lengths are decided before the data is planned; a draft of what is sealed has its final length.
     let draft = boot::seal(boot, &Trust::default())?;
     let draft = partitions.contents(recipe, &draft, &blobs)?;
     let host_files = &mut system.inputs.host_files;
-    let spec = volumes::disk::spec(recipe, trees, &draft, epoch, &mut blobs, host_files)?;
+    let spec = volumes::disk::spec(recipe, (trees, groups), &draft, made, &mut blobs, host_files)?;
     let plans = plan_data(&spec, &partitions.indices())?;
     let sealed = boot::seal(boot, &Trust::default())?;
-    mount_sealed(recipe, &mut system.tree, &sealed, &blobs, epoch)?;
+    mount_sealed(recipe, &mut system.tree, &sealed, &blobs, made)?;
     system.warnings.extend(boot.into_iter().flat_map(|boot| boot.warnings(recipe, &sealed)));
     let contents = partitions.contents(recipe, &sealed, &blobs)?;
     let listing = listing(&recipe.partitions, &spec, &contents);
@@ -113,7 +116,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     drop(spec);
     stop_if_cancelled(monitor.cancel)?;
     let layers = std::mem::take(&mut system.inputs.record.layers);
-    let output = Output { disk: &disk, tree: &system.tree, listing: &listing, epoch, blobs: &blobs };
+    let output = Output { disk: &disk, tree: &system.tree, listing: &listing, epoch: latest, blobs: &blobs };
     let (manifest, findings) = output::write(&builder, &output, system.inputs)?;
     parents.keep();
     let mut warnings = system.warnings;

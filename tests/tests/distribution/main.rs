@@ -7,4 +7,5 @@ mod examples;
 mod fixtures;
 mod native;
 mod secrets;
+mod updates;
 mod upgraded;

@@ -13,6 +13,7 @@ mod installed;
 mod keyring;
 mod licence;
 mod mirror;
+mod owned;
 pub mod relation;
 pub mod release;
 pub mod repository;
