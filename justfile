@@ -25,6 +25,8 @@ advisories:
 
 lint:
     cargo fmt --all --check
+    .ci/type-names
+    .ci/circles
     cargo clippy --workspace --all-targets -- -D warnings
 
 # the large inputs of the end-to-end suites

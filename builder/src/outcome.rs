@@ -98,8 +98,8 @@ impl From<anyhow::Error> for Failure {
 /// they are part of the JSON output.
 #[cfg(feature = "aws")]
 fn service_code(error: &anyhow::Error) -> Option<String> {
-    let fault = &failed_call(error)?.error;
-    Some(fault.code.clone().unwrap_or_else(|| format!("{:?}", fault.kind)))
+    let call_error = &failed_call(error)?.error;
+    Some(call_error.code.clone().unwrap_or_else(|| format!("{:?}", call_error.kind)))
 }
 
 #[cfg(not(feature = "aws"))]

@@ -22,19 +22,19 @@ impl fmt::Display for Severity {
 
 /// A finding of a checker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding<P, F> {
+pub struct Finding<L, C> {
     /// Its severity.
     pub severity: Severity,
     /// The structure that has it.
-    pub place: P,
+    pub location: L,
     /// The corruption, with both values.
-    pub fault: F,
+    pub corruption: C,
 }
 
-impl<P: fmt::Display, F: fmt::Display> fmt::Display for Finding<P, F> {
+impl<L: fmt::Display, C: fmt::Display> fmt::Display for Finding<L, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.fault)
+        write!(f, "{}: {}", self.location, self.corruption)
     }
 }
 
-impl<P: fmt::Display + fmt::Debug, F: fmt::Display + fmt::Debug> std::error::Error for Finding<P, F> {}
+impl<L: fmt::Display + fmt::Debug, C: fmt::Display + fmt::Debug> std::error::Error for Finding<L, C> {}

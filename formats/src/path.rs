@@ -261,19 +261,24 @@ impl TreeAccess<'_> {
 }
 
 /// Resolves a path; `None` when a directory on the way is absent.
-pub fn place(tree: &Tree, path: &[u8], last: Last) -> Result<Option<TreePath>, PathError> {
+pub fn resolve(tree: &Tree, path: &[u8], last: Last) -> Result<Option<TreePath>, PathError> {
     walk(&mut TreeAccess::Read(tree), path, last, MissingParents::Absent)
 }
 
 /// Resolves a path, and creates the directories on the way.
-pub fn place_made(tree: &mut Tree, path: &[u8], last: Last, time: Time) -> Result<TreePath, PathError> {
+pub fn resolve_with_parents(
+    tree: &mut Tree,
+    path: &[u8],
+    last: Last,
+    time: Time,
+) -> Result<TreePath, PathError> {
     walk(&mut TreeAccess::Write(tree), path, last, MissingParents::Make(time))?
         .ok_or_else(|| PathError::NotNormal { path: path.to_vec() })
 }
 
 /// The node at a path, links followed.
 pub fn find(tree: &Tree, path: &[u8]) -> Result<Option<NodeId>, PathError> {
-    Ok(place(tree, path, Last::Follow)?.and_then(|found| found.node))
+    Ok(resolve(tree, path, Last::Follow)?.and_then(|found| found.node))
 }
 
 /// Puts a node at a resolved path, in place of an existing one; a folder with entries is refused.
@@ -323,7 +328,7 @@ pub fn bytes_of(content: &Content, sources: &dyn Sources) -> io::Result<Vec<u8>>
 
 /// The bytes of the small file at a path, links followed; `None` when there is none.
 pub fn read(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Option<Vec<u8>>, PathError> {
-    match place(tree, path, Last::Follow)? {
+    match resolve(tree, path, Last::Follow)? {
         Some(at) => contents(tree, sources, &at, SMALL_FILE),
         None => Ok(None),
     }
@@ -332,7 +337,7 @@ pub fn read(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Option<Ve
 /// Writes a file as an editor does, links followed: mode, owner and attributes of a file that is there stay, and
 /// further names of it keep the old bytes. A new file is root's, of `mode`.
 pub fn write(tree: &mut Tree, path: &[u8], bytes: &[u8], mode: u16, time: Time) -> Result<(), PathError> {
-    let at = place_made(tree, path, Last::Follow, time)?;
+    let at = resolve_with_parents(tree, path, Last::Follow, time)?;
     let meta = match at.node.map(|id| tree.node(id)) {
         Some(Node { meta, kind: NodeKind::File(_) }) => Meta { mtime: time, ..meta.clone() },
         Some(node) => {

@@ -157,8 +157,8 @@ fn read_up_to(
     path: &str,
     limit: u64,
 ) -> Result<Option<Vec<u8>>, BootFilesError> {
-    match path::place(tree, path.trim_start_matches('/').as_bytes(), Last::Follow)? {
-        Some(place) => Ok(path::contents(tree, sources, &place, limit)?),
+    match path::resolve(tree, path.trim_start_matches('/').as_bytes(), Last::Follow)? {
+        Some(resolved) => Ok(path::contents(tree, sources, &resolved, limit)?),
         None => Ok(None),
     }
 }

@@ -10,10 +10,12 @@ mod credentials;
 mod ebs;
 mod ec2;
 pub mod endpoint;
+mod image_use;
 mod kms;
 mod put_block;
 pub mod query;
 mod response_limit;
+mod s3;
 mod service_error;
 
 use std::path::PathBuf;
@@ -34,8 +36,10 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use credentials::CachedCredentials;
 
 pub use ebs::EbsClient;
-pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
+pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SNAPSHOT_USE_CALLS, SnapshotsClient};
+pub use image_use::{CALLS as IMAGE_USE_CALLS, ImageUseClient};
 pub use kms::KmsClient;
+pub use s3::S3Client;
 
 /// Maximum number of idle connections per host.
 const MAX_IDLE_CONNECTIONS: usize = 256;
@@ -200,6 +204,11 @@ impl AwsConfig {
     /// Client of KMS.
     pub fn kms(&self) -> KmsClient {
         KmsClient::new(&self.sdk)
+    }
+
+    /// Client of S3.
+    pub fn s3(&self) -> S3Client {
+        S3Client::new(&self.sdk)
     }
 
     /// Client of EC2.

@@ -9,17 +9,17 @@
 //! AWS query protocol and AWS EC2 query protocol, Smithy specification 2.0.
 
 mod client;
+mod field;
 mod form;
 mod shape;
 mod xml;
 
 pub(super) use client::Client;
-pub(super) use form::FormWriter;
-pub use shape::{Description, Field, Shape};
-pub(super) use shape::{
-    InputValue, Operation, OutputValue, Paged, Timestamp, Write, inputs, operations, outputs, paged,
-};
-pub(super) use xml::{MalformedResponse, XmlElement};
+pub use field::{Field, Shape};
+pub(super) use form::{FormWriter, InputValue, Write};
+pub use shape::Description;
+pub(super) use shape::{Operation, Paged, Timestamp, inputs, operations, outputs, paged};
+pub(super) use xml::{MalformedResponse, OutputValue, XmlElement};
 
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! need (names and tags of our images) comes from `amiforge-publish`.
 
 pub mod api;
+pub mod call_plan;
 pub mod channel;
 pub mod follow;
 pub mod inventory;

@@ -249,17 +249,15 @@ fn difference(finding: BlockFinding, locations: Vec<String>) -> BundleDifference
             block,
             start,
             end,
-            places: locations,
+            locations,
             expected: expected.to_string(),
             found: actual.to_string(),
         },
         BlockProblem::Absent { expected } => {
-            BundleDifference::Absent { block, start, end, places: locations, expected: expected.to_string() }
+            BundleDifference::Absent { block, start, end, locations, expected: expected.to_string() }
         }
-        BlockProblem::Unwritten => BundleDifference::Unwritten { block, start, end, places: locations },
-        BlockProblem::Unread { reason } => {
-            BundleDifference::Unread { block, start, end, places: locations, reason }
-        }
+        BlockProblem::Unwritten => BundleDifference::Unwritten { block, start, end, locations },
+        BlockProblem::Unread { reason } => BundleDifference::Unread { block, start, end, locations, reason },
     }
 }
 

@@ -1,10 +1,18 @@
 //! The commands, one per file: arguments → one library call → output. `anyhow` is used only here and in `main`.
 
 #[cfg(feature = "aws")]
+pub(crate) mod allowed_images;
+#[cfg(feature = "aws")]
 pub(crate) mod ami_args;
+#[cfg(feature = "aws")]
+pub(crate) mod backup;
 pub(crate) mod boot;
 pub(crate) mod build;
+#[cfg(feature = "aws")]
+mod call_plan;
 pub(crate) mod completions;
+#[cfg(feature = "aws")]
+pub(crate) mod copy;
 pub(crate) mod diff;
 pub(crate) mod docs;
 #[cfg(feature = "aws")]
@@ -13,6 +21,10 @@ pub(crate) mod download;
 mod dry_run;
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
+#[cfg(feature = "aws")]
+mod image_regions;
+#[cfg(feature = "aws")]
+pub(crate) mod images;
 mod inputs;
 pub(crate) mod inspect;
 #[cfg(feature = "local-region")]
@@ -21,7 +33,11 @@ pub(crate) mod local;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod new;
+#[cfg(feature = "aws")]
+pub(crate) mod orphans;
 pub(crate) mod preflight;
+#[cfg(feature = "aws")]
+pub(crate) mod prune;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
 #[cfg(feature = "aws")]
@@ -29,12 +45,27 @@ pub(crate) mod region;
 #[cfg(feature = "aws")]
 pub(crate) mod register;
 pub(crate) mod repro;
+#[cfg(feature = "aws")]
+pub(crate) mod restore_image;
 pub(crate) mod schema;
+#[cfg(feature = "aws")]
+pub(crate) mod share;
+#[cfg(feature = "aws")]
+mod sharing_args;
+#[cfg(feature = "aws")]
+pub(crate) mod snapshot;
+#[cfg(feature = "aws")]
+mod storage_failure;
 pub(crate) mod store;
+pub(crate) mod undo;
+#[cfg(feature = "aws")]
+pub(crate) mod unshare;
 #[cfg(feature = "aws")]
 pub(crate) mod upload;
 pub(crate) mod vendor;
 pub(crate) mod verify;
+#[cfg(feature = "aws")]
+pub(crate) mod whois;
 
 use crate::outcome::CommandResult;
 use crate::ui::Ui;
@@ -64,6 +95,29 @@ pub(crate) enum Command {
     Download(download::Args),
     #[cfg(feature = "aws")]
     Register(Box<register::Args>),
+    #[cfg(feature = "aws")]
+    Share(share::Args),
+    #[cfg(feature = "aws")]
+    Unshare(unshare::Args),
+    #[cfg(feature = "aws")]
+    AllowedImages(allowed_images::Args),
+    #[cfg(feature = "aws")]
+    Backup(backup::Args),
+    #[cfg(feature = "aws")]
+    RestoreImage(restore_image::Args),
+    #[cfg(feature = "aws")]
+    Copy(copy::Args),
+    #[cfg(feature = "aws")]
+    Snapshot(snapshot::Args),
+    Images(images::Args),
+    #[cfg(feature = "aws")]
+    Whois(whois::Args),
+    #[cfg(feature = "aws")]
+    Prune(prune::Args),
+    #[cfg(feature = "aws")]
+    Orphans(orphans::Args),
+    #[cfg(feature = "aws")]
+    Undo(undo::Args),
     #[cfg(feature = "local-region")]
     Local(local::Args),
     Schema(schema::Args),
@@ -97,6 +151,29 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Download(args) => download::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Register(args) => register::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Share(args) => share::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Unshare(args) => unshare::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::AllowedImages(args) => allowed_images::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Backup(args) => backup::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::RestoreImage(args) => restore_image::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Copy(args) => copy::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Snapshot(args) => snapshot::run(&args, ui),
+        Command::Images(args) => images::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Whois(args) => whois::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Prune(args) => prune::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Orphans(args) => orphans::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Undo(args) => undo::run(&args, ui),
         #[cfg(feature = "local-region")]
         Command::Local(args) => local::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),

@@ -1,6 +1,6 @@
-//! What an image boots with, gathered from its tree for [`amiforge_image::seal`]: kernel, initrd and loaders are those of the
-//! tree; no installer of a boot loader runs, and only heads of files and loaders are read. Also puts the hook into the tree
-//! that has a kernel started that is installed later.
+//! What an image boots with, found in its tree for [`amiforge_image::seal`]: kernel, initrd and programs of loaders. No
+//! installer of a boot loader runs. Kernels and initrds stay references; of a kernel only the first bytes are read, loaders
+//! are read whole. Also installs a hook in the tree, by which the machine starts kernels that are installed later.
 
 use amiforge_formats::guid::Guid;
 use amiforge_formats::time::Time;
@@ -8,8 +8,7 @@ use amiforge_formats::tree::{Content, Tree};
 use amiforge_formats::volume::VolumeIds;
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_image::seal::{
-    self, BootKernel, BootSpec, CommandLine, GrubParts, Initrd, LoaderPrograms, Sealed, Trust, UefiSpec,
-    UkiParts,
+    BootKernel, BootSpec, CommandLine, GrubParts, Initrd, LoaderPrograms, Sealed, Trust, UefiSpec, UkiParts,
 };
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
 use amiforge_rootfs::initrd::{InitrdError, KernelModules};
@@ -17,6 +16,7 @@ use amiforge_rootfs::steps::kernel_hook::{self, InitrdSource, KernelHookSpec, Ue
 use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
+use super::error::NoLoader;
 use crate::recipe::{Arch, BootRecipe, Recipe, RecipePartition};
 
 /// Drivers that reach a root on every machine of EC2, and on those of QEMU.
@@ -28,14 +28,6 @@ const SYSTEMD: &str = "/usr/lib/systemd/boot/efi";
 /// Bytes that a partition needs besides two versions of the files that firmware starts: tables of a file system, and growth
 /// of the next version.
 const SPARE: u64 = 4 << 20;
-
-/// A file of a loader that is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("the image has no `{path}`, which UEFI needs; the package `{package}` brings it")]
-pub struct NoLoader {
-    path: String,
-    package: &'static str,
-}
 
 /// How an image boots.
 #[derive(Debug)]
@@ -78,17 +70,9 @@ impl Boot {
         let bios = sealed.bios.as_ref().map(disk::Loader::len);
         [("esp", sealed.longest_esp_file()), ("bios-boot", bios)]
             .into_iter()
-            .filter_map(|(id, len)| cramped(recipe, id, len))
+            .filter_map(|(id, len)| no_room_warning(recipe, id, len))
             .collect()
     }
-}
-
-/// Makes the files that firmware starts; none for a recipe without `[boot]`.
-///
-/// # Errors
-/// [`BuildError::Seal`].
-pub(super) fn seal(boot: Option<&Boot>, trust: &Trust) -> Result<Sealed, BuildError> {
-    Ok(boot.map(|boot| seal::seal(&boot.spec, trust)).transpose()?.unwrap_or_default())
 }
 
 /// The initrd that the recipe asks for; one of our own is no file of the tree.
@@ -126,8 +110,8 @@ fn initrd(
     Ok(Some(Initrd { path: None, content: Content::Inline(archive.into()) }))
 }
 
-/// A warning where a partition has no room for the next kernel beside the one of so many bytes.
-fn cramped(recipe: &Recipe, id: &str, len: Option<u64>) -> Option<String> {
+/// A warning where a partition has no room for another kernel beside one of `len` bytes.
+fn no_room_warning(recipe: &Recipe, id: &str, len: Option<u64>) -> Option<String> {
     let partition = recipe.partitions.iter().find(|partition| partition.id == id)?;
     let needed = len?.saturating_mul(2).saturating_add(SPARE);
     let has = match partition.size {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{BuildError, folder_of};
+use super::BuildError;
 
 /// Folders that were made; dropped before [`CreatedDirs::keep`], those that are still empty are removed.
 #[derive(Debug)]
@@ -44,6 +44,11 @@ impl Drop for CreatedDirs {
             let _ = fs::remove_dir(folder);
         }
     }
+}
+
+/// The parent folder of a path.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

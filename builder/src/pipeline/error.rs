@@ -18,8 +18,8 @@ use amiforge_store::StoreError;
 use amiforge_store::deferred::DeferredError;
 use amiforge_store::layer::LayerError;
 
-use super::boot::NoLoader;
-use super::{HostFileError, SplitError};
+use super::epoch::TooLate;
+use super::volumes::SplitError;
 use crate::vendor::VendorError;
 
 /// Why a build failed.
@@ -34,7 +34,7 @@ pub enum BuildError {
     NoShell,
     /// The inputs name no time that the image could have.
     #[error("choosing the time of the build")]
-    Epoch(#[from] super::TooLate),
+    Epoch(#[from] TooLate),
     /// The recipe has packages and there is no lock.
     #[error("the recipe takes packages, and no lock pins them")]
     NoLock,
@@ -44,7 +44,7 @@ pub enum BuildError {
         /// Which.
         label: String,
     },
-    /// The store is at fault.
+    /// An error of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file of inputs cannot be used.
@@ -65,9 +65,9 @@ pub enum BuildError {
     /// A stage could not be built.
     #[error(transparent)]
     Stage(Box<StageError>),
-    /// What a stage installs has no room.
+    /// What a stage built does not fit into the tree.
     #[error("installing what the stage `{stage}` built")]
-    Place {
+    InstallStage {
         /// The stage.
         stage: String,
         /// What is wrong.
@@ -153,6 +153,44 @@ pub enum BuildError {
     /// The user interrupted the build.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// Why a file of the host cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostFileError {
+    /// It cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It is a folder, a device or the like.
+    #[error("`{}` is not a regular file", path.display())]
+    NotAFile {
+        /// What has the name.
+        path: PathBuf,
+    },
+    /// The user interrupted the build.
+    #[error("interrupted")]
+    Interrupted,
+    /// It was written to while the build read it.
+    #[error("`{}` changed while it was being read", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A file of a loader that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("the image has no `{path}`, which UEFI needs; the package `{package}` brings it")]
+pub struct NoLoader {
+    pub(super) path: String,
+    pub(super) package: &'static str,
 }
 
 /// Why an input cannot be vouched for once the image is written.

@@ -6,7 +6,8 @@ use std::path::Path;
 use amiforge_store::Store;
 use tempfile::TempDir;
 
-use super::{BuildError, folder_of};
+use super::BuildError;
+use super::created_dirs::folder_of;
 
 /// A store, and the folder that goes with the build if it is not one that stays.
 #[derive(Debug)]

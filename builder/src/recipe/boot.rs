@@ -5,31 +5,11 @@ use amiforge_rootfs::steps::kernel_hook::{InitrdSource, UefiLoader};
 use super::checker::Checker;
 use super::diagnostic::KeyPath;
 use super::keys::{BootKeys, BootModeKey, FirstBoot, RoleKey};
-use super::{Arch, BootMode, RecipePartition};
+use super::spec::{BootRecipe, RecipePartition};
+use super::{Arch, BootMode};
 
 /// Longest command line of the kernel on x86-64 (`COMMAND_LINE_SIZE`), without the NUL.
 const CMDLINE_MAX: usize = 2047;
-
-/// How an image boots.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BootRecipe {
-    /// Firmware of its machines.
-    pub mode: BootMode,
-    /// What UEFI starts.
-    pub loader: UefiLoader,
-    /// Release of the kernel; `None` for the newest.
-    pub kernel: Option<String>,
-    /// Further arguments for the kernel.
-    pub cmdline: String,
-    /// The initrd.
-    pub initrd: InitrdSource,
-    /// The drivers that the kernel needs to reach its root; `None` for the usual ones that the kernel has.
-    pub drivers: Option<Vec<String>>,
-    /// What configures a new machine.
-    pub first_boot: FirstBoot,
-    /// Whether hooks are installed that start a later kernel.
-    pub kernel_hook: bool,
-}
 
 /// The roles of the partitions that a boot mode needs.
 pub(super) fn roles(mode: BootMode) -> &'static [RoleKey] {

@@ -17,7 +17,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 pub use conditions::{Condition, matrix};
-pub use result::ReproResult;
+pub use result::{ComparedBuild, NotVaried, ReproResult};
 pub use store_setup::StoreSetup;
 
 use amiforge_store::StoreError;
@@ -97,15 +97,6 @@ pub enum ReproError {
     Interrupted,
 }
 
-/// A condition that could not be changed, and the reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NotVaried {
-    /// The condition.
-    pub condition: String,
-    /// Why.
-    pub why: String,
-}
-
 /// Makes one build under conditions in a folder that does not exist yet, and returns the conditions that could not be
 /// changed.
 pub type BuildFn<'a> = dyn FnMut(usize, &[Condition], &Path) -> Result<Vec<NotVaried>, ReproError> + 'a;
@@ -130,25 +121,6 @@ pub enum KeepBundles {
     Nothing,
     /// They are kept.
     Everything,
-}
-
-/// A build and its comparison with the first one.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ComparedBuild {
-    /// Its number, counted from 0.
-    pub number: usize,
-    /// The changed conditions.
-    pub conditions: Vec<String>,
-    /// The conditions that could not be changed.
-    pub not_varied: Vec<NotVaried>,
-    /// SHA-256 of the image.
-    pub sha256: String,
-    /// Whether all files of the bundle equal those of the first build.
-    pub equal: bool,
-    /// Its duration.
-    pub seconds: f64,
-    #[serde(skip)]
-    varied: Vec<Condition>,
 }
 
 /// The result of all builds.

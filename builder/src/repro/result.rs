@@ -1,11 +1,39 @@
-//! The result of a comparison: which conditions are likely to matter, by the builds that were equal.
+//! Builds and the result of their comparison: which conditions are likely to matter, by the builds that were equal.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
-use super::{ComparedBuild, Condition};
+use super::conditions::Condition;
+
+/// A condition that could not be changed, and the reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotVaried {
+    /// The condition.
+    pub condition: String,
+    /// Why.
+    pub why: String,
+}
+
+/// A build and its comparison with the first one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComparedBuild {
+    /// Its number, counted from 0.
+    pub number: usize,
+    /// The changed conditions.
+    pub conditions: Vec<String>,
+    /// The conditions that could not be changed.
+    pub not_varied: Vec<NotVaried>,
+    /// SHA-256 of the image.
+    pub sha256: String,
+    /// Whether all files of the bundle equal those of the first build.
+    pub equal: bool,
+    /// Its duration.
+    pub seconds: f64,
+    #[serde(skip)]
+    pub(super) varied: Vec<Condition>,
+}
 
 /// The result of the builds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -9,6 +9,8 @@ use super::xml::escape;
 use crate::http::request::SignedRequest;
 use crate::http::response::{Response, new_response};
 use crate::sigv4::AuthError;
+use crate::state::Region;
+use crate::state::partition::partition;
 
 /// The name of the requested operation; empty or approximate if it cannot be determined.
 pub(crate) fn action(request: &SignedRequest) -> String {
@@ -16,17 +18,17 @@ pub(crate) fn action(request: &SignedRequest) -> String {
 }
 
 /// Responds to a request.
-pub(crate) fn respond(request: &SignedRequest) -> Response {
+pub(crate) fn respond(region: &Region, request: &SignedRequest) -> Response {
     let action = action(request);
     let id = &request.request_id;
     if action != "GetCallerIdentity" {
         let message = format!("Could not find operation {action} for version 2011-06-15");
         return error_response(StatusCode::BAD_REQUEST, "InvalidAction", &message, id);
     }
-    let account = &request.account;
+    let (partition, account) = (partition(&region.name), &request.account);
     let body = format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
-         <Arn>arn:aws:iam::{account}:root</Arn><UserId>{account}</UserId><Account>{account}</Account>\
+         <Arn>arn:{partition}:iam::{account}:root</Arn><UserId>{account}</UserId><Account>{account}</Account>\
          </GetCallerIdentityResult><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata>\
          </GetCallerIdentityResponse>"
     );

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use super::AuthError;
-use super::canonical::{decode, pairs};
+use super::query_string::{decode, pairs};
 
 /// The signature parameters of a request, not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 
 mod canonical;
 mod claim;
+mod query_string;
 
 use std::time::Duration;
 
@@ -132,7 +133,7 @@ pub(crate) fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
 
 /// Decodes `%XX` in a part of a path.
 pub(crate) fn percent_decoded(part: &str) -> String {
-    String::from_utf8_lossy(&canonical::decode(part)).into_owned()
+    String::from_utf8_lossy(&query_string::decode(part)).into_owned()
 }
 
 fn keyed(key: &[u8]) -> Hmac<Sha256> {

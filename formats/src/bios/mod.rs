@@ -71,7 +71,7 @@ pub fn load(
     let initrd = initrd.filter(|initrd| !initrd.is_empty());
     let initrd_len = initrd.map_or(0, Content::len);
     check_cmdline(cmdline, &setup)?;
-    let initrd_at = setup.place_initrd(initrd_len)?;
+    let initrd_at = setup.initrd_address(initrd_len)?;
     let kernel_at = STAGE2.len() as u64;
     let (initrd_from, end) = (len(kernel.len(), 0), len(kernel.len(), initrd_len));
     if first_sector == 0 || first_sector.checked_add(sectors(end)).is_none() {

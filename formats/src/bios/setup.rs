@@ -63,7 +63,7 @@ impl KernelSetup {
     }
 
     /// Where an initrd goes: above all that the kernel writes; 0 without one.
-    pub(super) fn place_initrd(&self, len: u64) -> Result<u32, BiosError> {
+    pub(super) fn initrd_address(&self, len: u64) -> Result<u32, BiosError> {
         if len == 0 {
             return Ok(0);
         }
@@ -154,11 +154,11 @@ mod tests {
     #[test]
     fn an_initrd_goes_above_the_kernels_memory_and_below_its_bound() {
         let setup = KernelSetup::read(&sample(40_000), 40_000).unwrap();
-        assert_eq!(setup.place_initrd(1), Ok(67 << 20));
-        assert_eq!(setup.place_initrd(0), Ok(0));
+        assert_eq!(setup.initrd_address(1), Ok(67 << 20));
+        assert_eq!(setup.initrd_address(0), Ok(0));
         let most = 0x7fff_ffff;
         let fits = most - (67 << 20);
-        assert!(setup.place_initrd(fits).is_ok());
-        assert_eq!(setup.place_initrd(fits + 1), Err(BiosError::InitrdHigh { end: most + 1, most }));
+        assert!(setup.initrd_address(fits).is_ok());
+        assert_eq!(setup.initrd_address(fits + 1), Err(BiosError::InitrdHigh { end: most + 1, most }));
     }
 }

@@ -6,7 +6,7 @@
 
 use super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
 use super::read::boot::{self, VolumeShape};
-use super::read::scan::{ScanMode, Scanned, Whence, scan};
+use super::read::scan::{ScanMode, Scanned, VolumeOrigin, scan};
 use super::read::table::{AllocationTable, ClusterLink};
 use super::read::{FatReadError, FatWidth, boot_sector};
 use crate::fields;
@@ -35,8 +35,8 @@ pub fn check(volume: &dyn ReadAt) -> Result<Vec<FatFinding>, FatReadError> {
     findings.extend(check_backup(volume, &shape, &boot)?);
     findings.extend(check_first_entries(&shape, &mut table)?);
     findings.extend(compare_tables(volume, &shape)?);
-    let whence = Whence { source: SourceId(0), at: 0 };
-    let scanned = scan(volume, shape, whence, ScanMode::Check)?;
+    let origin = VolumeOrigin { source: SourceId(0), at: 0 };
+    let scanned = scan(volume, shape, origin, ScanMode::Check)?;
     let counted = count(&shape, &mut table, &scanned)?;
     findings.extend(check_label(&shape, &scanned));
     findings.extend(counted.lost());
@@ -81,12 +81,12 @@ fn check_first_entries(
     shape: &VolumeShape,
     table: &mut AllocationTable,
 ) -> Result<Vec<FatFinding>, FatReadError> {
-    let place = || VolumeLocation::Table { index: shape.active };
+    let location = || VolumeLocation::Table { index: shape.active };
     let mask = shape.width.mask();
     let mut findings = Vec::new();
     let found = table.value(0)?;
     if found != mask & !0xff | u32::from(shape.media) {
-        findings.push(VolumeCorruption::Media { found, media: shape.media }.at(place()));
+        findings.push(VolumeCorruption::Media { found, media: shape.media }.at(location()));
     }
     // Two high bits of entry 1 are set while a volume is in order; FAT12 has none.
     let clean = match shape.width {
@@ -95,7 +95,7 @@ fn check_first_entries(
         FatWidth::Fat32 => 0x0c00_0000,
     };
     if table.value(1)? & clean != clean {
-        findings.push(VolumeCorruption::Dirty.at(place()));
+        findings.push(VolumeCorruption::Dirty.at(location()));
     }
     Ok(findings)
 }
@@ -136,8 +136,8 @@ struct Counted {
 
 impl Counted {
     fn lost(&self) -> Option<FatFinding> {
-        let fault = VolumeCorruption::Lost { count: self.lost, first: self.first_lost };
-        (self.lost > 0).then(|| fault.at(VolumeLocation::Table { index: self.table }))
+        let corruption = VolumeCorruption::Lost { count: self.lost, first: self.first_lost };
+        (self.lost > 0).then(|| corruption.at(VolumeLocation::Table { index: self.table }))
     }
 }
 
@@ -181,20 +181,20 @@ fn check_fsinfo(
     }
     let fsinfo = sector(volume, shape, shape.fsinfo_sector)?;
     let signatures = [(0, 0x4161_5252), (484, 0x6141_7272), (508, 0xaa55_0000)];
-    let mut faults = Vec::new();
+    let mut corruptions = Vec::new();
     for (at, expected) in signatures {
         let found = fields::u32(&fsinfo, at);
         if found != expected {
-            faults.push(VolumeCorruption::FsInfoSignature { found, expected });
+            corruptions.push(VolumeCorruption::FsInfoSignature { found, expected });
         }
     }
     let (stored, hint) = (fields::u32(&fsinfo, 488), fields::u32(&fsinfo, 492));
     // All ones mean unknown.
-    if faults.is_empty() && stored != u32::MAX && stored != counted {
-        faults.push(VolumeCorruption::FreeCount { stored, counted });
+    if corruptions.is_empty() && stored != u32::MAX && stored != counted {
+        corruptions.push(VolumeCorruption::FreeCount { stored, counted });
     }
-    if faults.is_empty() && hint != u32::MAX && !shape.has(hint) {
-        faults.push(VolumeCorruption::FreeHint { found: hint });
+    if corruptions.is_empty() && hint != u32::MAX && !shape.has(hint) {
+        corruptions.push(VolumeCorruption::FreeHint { found: hint });
     }
-    Ok(faults.into_iter().map(|fault| fault.at(VolumeLocation::FsInfo)).collect())
+    Ok(corruptions.into_iter().map(|corruption| corruption.at(VolumeLocation::FsInfo)).collect())
 }

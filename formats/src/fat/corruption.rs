@@ -139,7 +139,7 @@ pub enum VolumeCorruption {
     },
     /// The sector of FSInfo or of the backup is not within the reserved ones.
     #[error("the {what} has sector {sector}, and {reserved} sectors are reserved")]
-    ReservedPlace {
+    OutsideReserved {
         /// `FSInfo sector` or `backup boot sector`.
         what: &'static str,
         /// The sector.
@@ -355,7 +355,7 @@ impl VolumeCorruption {
         let harmless = matches!(
             self,
             Self::FewClusters { .. }
-                | Self::ReservedPlace { .. }
+                | Self::OutsideReserved { .. }
                 | Self::ChainTooLong { .. }
                 | Self::NoDot { .. }
                 | Self::DotCluster { .. }
@@ -368,7 +368,7 @@ impl VolumeCorruption {
     }
 
     /// The finding of this corruption at a location.
-    pub(super) fn at(self, place: VolumeLocation) -> FatFinding {
-        FatFinding { severity: self.severity(), place, fault: self }
+    pub(super) fn at(self, location: VolumeLocation) -> FatFinding {
+        FatFinding { severity: self.severity(), location, corruption: self }
     }
 }

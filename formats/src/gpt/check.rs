@@ -51,9 +51,9 @@ pub fn check(disk: &dyn ReadAt) -> Result<Vec<GptFinding>, GptReadError> {
 
 /// Whether the findings of the backup's entries only repeat those of the primary's.
 fn repeats(findings: &[GptFinding], finding: &GptFinding) -> bool {
-    let TableLocation::Entry { copy: Copy::Backup, number } = finding.place else { return false };
-    let place = TableLocation::Entry { copy: Copy::Primary, number };
-    findings.iter().any(|other| other.place == place && other.fault == finding.fault)
+    let TableLocation::Entry { copy: Copy::Backup, number } = finding.location else { return false };
+    let location = TableLocation::Entry { copy: Copy::Primary, number };
+    findings.iter().any(|other| other.location == location && other.corruption == finding.corruption)
 }
 
 /// What is wrong with the protective MBR (UEFI 2.10, section 5.2.3).
@@ -64,7 +64,7 @@ fn check_mbr(disk: &dyn ReadAt, sectors: u64) -> Result<Vec<GptFinding>, GptRead
     if found != 0xaa55 {
         return Ok(vec![TableCorruption::MbrSignature { found }.at(TableLocation::Mbr)]);
     }
-    let mut faults = Vec::new();
+    let mut corruptions = Vec::new();
     let mut protected = false;
     for at in [446_usize, 462, 478, 494] {
         let record: [u8; 16] = fields::array(&mbr, at);
@@ -75,20 +75,20 @@ fn check_mbr(disk: &dyn ReadAt, sectors: u64) -> Result<Vec<GptFinding>, GptRead
                 let (start, len) = (fields::u32(&record, 8), fields::u32(&record, 12));
                 let expected = u32::try_from(sectors.saturating_sub(1)).unwrap_or(u32::MAX);
                 if start != 1 {
-                    faults.push(TableCorruption::ProtectiveStart { found: start });
+                    corruptions.push(TableCorruption::ProtectiveStart { found: start });
                 }
                 // Some tools always write the largest length; every reader takes it.
                 if len != expected && len != u32::MAX {
-                    faults.push(TableCorruption::ProtectiveLen { found: len, expected });
+                    corruptions.push(TableCorruption::ProtectiveLen { found: len, expected });
                 }
             }
-            kind => faults.push(TableCorruption::Hybrid { kind }),
+            kind => corruptions.push(TableCorruption::Hybrid { kind }),
         }
     }
     if !protected {
-        faults.push(TableCorruption::NotProtective);
+        corruptions.push(TableCorruption::NotProtective);
     }
-    Ok(faults.into_iter().map(|fault| fault.at(TableLocation::Mbr)).collect())
+    Ok(corruptions.into_iter().map(|corruption| corruption.at(TableLocation::Mbr)).collect())
 }
 
 /// What is odd about a copy that can be read.
@@ -103,8 +103,8 @@ fn oddities(copy: Copy, loaded: Loaded, sectors: u64) -> Vec<GptFinding> {
     // A BIOS-boot partition may be before the first MiB: nothing but its loader reads it.
     let unaligned = |first: Lba| first.0.checked_rem(ALIGNMENT) != Some(0) && first.0 > ALIGNMENT;
     for partition in loaded.partitions.iter().filter(|partition| unaligned(partition.first)) {
-        let place = TableLocation::Entry { copy, number: partition.number };
-        findings.push(TableCorruption::Unaligned { first: partition.first }.at(place));
+        let location = TableLocation::Entry { copy, number: partition.number };
+        findings.push(TableCorruption::Unaligned { first: partition.first }.at(location));
     }
     findings
 }
@@ -124,16 +124,16 @@ fn disagreements(primary: &Loaded, backup: &Loaded) -> Vec<GptFinding> {
     let mut findings: Vec<_> = pairs
         .filter(|((_, a), (_, b))| a != b)
         .map(|((field, primary), (_, backup))| TableCorruption::HeadersDisagree { field, primary, backup })
-        .map(|fault| fault.at(TableLocation::Header(Copy::Backup)))
+        .map(|corruption| corruption.at(TableLocation::Header(Copy::Backup)))
         .collect();
     let stored = backup.header.alternate;
     if stored != primary.header.at {
-        let fault = TableCorruption::HeadersDisagree {
+        let corruption = TableCorruption::HeadersDisagree {
             field: "the sector of the primary header",
             primary: primary.header.at.to_string(),
             backup: stored.to_string(),
         };
-        findings.push(fault.at(TableLocation::Header(Copy::Backup)));
+        findings.push(corruption.at(TableLocation::Header(Copy::Backup)));
     }
     let len = primary.header.entry_len.max(1) as usize;
     let entries = primary.entries.chunks_exact(len).zip(backup.entries.chunks_exact(len));

@@ -269,7 +269,7 @@ impl TableCorruption {
     }
 
     /// The finding of this corruption at a location.
-    pub(super) fn at(self, place: TableLocation) -> GptFinding {
-        GptFinding { severity: self.severity(), place, fault: self }
+    pub(super) fn at(self, location: TableLocation) -> GptFinding {
+        GptFinding { severity: self.severity(), location, corruption: self }
     }
 }

@@ -129,7 +129,7 @@ fn load(disk: &dyn ReadAt, copy: Copy, at: Lba) -> Result<CopyResult, GptReadErr
     fill(disk, at, &mut sector)?;
     let header = match decode_header(&sector, at, disk.size() / SECTOR) {
         Ok(header) => header,
-        Err(fault) => return Ok(Err(fault.at(TableLocation::Header(copy)))),
+        Err(corruption) => return Ok(Err(corruption.at(TableLocation::Header(copy)))),
     };
     let mut entries = vec![0; header.entries_bytes() as usize];
     fill(disk, header.entries_at, &mut entries)?;
@@ -176,7 +176,7 @@ fn decode_header(sector: &[u8], actual: Lba, sectors: u64) -> Result<GptHeader, 
         entry_len: fields::u32(sector, 84),
         entries_crc: fields::u32(sector, 88),
     };
-    check_places(&header, actual, sectors).map(|()| header)
+    check_addresses(&header, actual, sectors).map(|()| header)
 }
 
 /// The checksum of a header whose own field counts as zero.
@@ -189,7 +189,7 @@ fn header_crc(signed: &[u8]) -> u32 {
 }
 
 /// Refuses a header with impossible sectors for itself, its entries or the usable range.
-fn check_places(header: &GptHeader, actual: Lba, sectors: u64) -> Result<(), TableCorruption> {
+fn check_addresses(header: &GptHeader, actual: Lba, sectors: u64) -> Result<(), TableCorruption> {
     if header.at != actual {
         return Err(TableCorruption::MyLba { stored: header.at, actual });
     }
@@ -230,7 +230,7 @@ fn header_oddities(sector: &[u8], header: &GptHeader, copy: Copy) -> Vec<GptFind
     let set = set.map(|(at, found)| TableCorruption::Reserved { at, found: *found });
     let bytes = u64::from(header.entries_bytes());
     let few = (bytes < 16384).then_some(TableCorruption::FewEntries { found: bytes });
-    set.into_iter().chain(few).map(|fault| fault.at(TableLocation::Header(copy))).collect()
+    set.into_iter().chain(few).map(|corruption| corruption.at(TableLocation::Header(copy))).collect()
 }
 
 /// The partitions of an array of entries, by ascending number, or the first corruption that makes them useless.
@@ -250,13 +250,13 @@ fn decode_entries(
             continue;
         }
         let partition = decode_entry(number, entry);
-        for fault in entry_faults(header, entry, &partition) {
-            settle(fault.at(TableLocation::Entry { copy, number }), oddities)?;
+        for corruption in entry_corruptions(header, entry, &partition) {
+            settle(corruption.at(TableLocation::Entry { copy, number }), oddities)?;
         }
         partitions.push(partition);
     }
-    for (number, fault) in pair_faults(&partitions) {
-        settle(fault.at(TableLocation::Entry { copy, number }), oddities)?;
+    for (number, corruption) in pair_corruptions(&partitions) {
+        settle(corruption.at(TableLocation::Entry { copy, number }), oddities)?;
     }
     Ok(partitions)
 }
@@ -264,7 +264,7 @@ fn decode_entries(
 /// Refuses for a partition that cannot be read safely; remembers every other finding.
 fn settle(finding: GptFinding, oddities: &mut Vec<GptFinding>) -> Result<(), GptFinding> {
     // Equal GUIDs and a missing one make a partition ambiguous, but not its range.
-    let harmless = matches!(finding.fault, TableCorruption::SameGuid { .. } | TableCorruption::NoGuid);
+    let harmless = matches!(finding.corruption, TableCorruption::SameGuid { .. } | TableCorruption::NoGuid);
     if finding.severity == Severity::Damage && !harmless {
         return Err(finding);
     }
@@ -291,31 +291,31 @@ fn name_units(entry: &[u8]) -> Vec<u16> {
 }
 
 /// What is wrong with an entry by itself.
-fn entry_faults(header: &GptHeader, entry: &[u8], partition: &Partition) -> Vec<TableCorruption> {
+fn entry_corruptions(header: &GptHeader, entry: &[u8], partition: &Partition) -> Vec<TableCorruption> {
     let Partition { first, last, .. } = *partition;
-    let mut faults = Vec::new();
+    let mut corruptions = Vec::new();
     if first > last {
-        faults.push(TableCorruption::Backwards { first, last });
+        corruptions.push(TableCorruption::Backwards { first, last });
     } else if first < header.usable_first || last > header.usable_last {
         let (usable_first, usable_last) = (header.usable_first, header.usable_last);
-        faults.push(TableCorruption::OutsideUsable { first, last, usable_first, usable_last });
+        corruptions.push(TableCorruption::OutsideUsable { first, last, usable_first, usable_last });
     }
     if partition.guid == Guid::from_u128(0) {
-        faults.push(TableCorruption::NoGuid);
+        corruptions.push(TableCorruption::NoGuid);
     }
     if String::from_utf16(&name_units(entry)).is_err() {
-        faults.push(TableCorruption::Name);
+        corruptions.push(TableCorruption::Name);
     }
     let bits = partition.attributes & RESERVED_ATTRIBUTES;
     if bits != 0 {
-        faults.push(TableCorruption::Attributes { bits });
+        corruptions.push(TableCorruption::Attributes { bits });
     }
-    faults
+    corruptions
 }
 
 /// Corruptions between entries, with the number of the entry.
-fn pair_faults(partitions: &[Partition]) -> Vec<(u32, TableCorruption)> {
-    let mut faults = Vec::new();
+fn pair_corruptions(partitions: &[Partition]) -> Vec<(u32, TableCorruption)> {
+    let mut corruptions = Vec::new();
     let mut sorted: Vec<&Partition> = partitions.iter().collect();
     sorted.sort_by_key(|partition| (partition.first, partition.number));
     // The furthest end so far, not only the neighbour's: a long partition may cover several short ones.
@@ -323,7 +323,7 @@ fn pair_faults(partitions: &[Partition]) -> Vec<(u32, TableCorruption)> {
     for partition in &sorted {
         if let Some(before) = furthest.filter(|before| before.last >= partition.first) {
             let sector = partition.first;
-            faults.push((partition.number, TableCorruption::Overlap { with: before.number, sector }));
+            corruptions.push((partition.number, TableCorruption::Overlap { with: before.number, sector }));
         }
         if furthest.is_none_or(|before| before.last < partition.last) {
             furthest = Some(partition);
@@ -332,8 +332,8 @@ fn pair_faults(partitions: &[Partition]) -> Vec<(u32, TableCorruption)> {
     sorted.sort_by_key(|partition| (partition.guid, partition.number));
     for (a, b) in sorted.iter().zip(sorted.iter().skip(1)) {
         if a.guid == b.guid && a.guid != Guid::from_u128(0) {
-            faults.push((b.number, TableCorruption::SameGuid { with: a.number, guid: a.guid }));
+            corruptions.push((b.number, TableCorruption::SameGuid { with: a.number, guid: a.guid }));
         }
     }
-    faults
+    corruptions
 }

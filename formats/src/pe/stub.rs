@@ -313,8 +313,8 @@ impl Stub {
     /// Writes into the headers, which were checked to be within the bytes.
     fn put(&mut self, at: u64, value: &[u8]) {
         let end = index(at).saturating_add(value.len());
-        if let Some(place) = self.bytes.get_mut(index(at)..end) {
-            place.copy_from_slice(value);
+        if let Some(field) = self.bytes.get_mut(index(at)..end) {
+            field.copy_from_slice(value);
         }
     }
 }

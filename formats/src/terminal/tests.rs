@@ -1,3 +1,5 @@
+//! What the filter passes, and what it escapes or drops.
+
 use super::*;
 
 /// What a filter lets through, when the bytes come in portions of `size`.

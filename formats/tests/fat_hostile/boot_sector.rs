@@ -69,7 +69,7 @@ fn unusable_boot_sectors_are_refused() {
         let Err(FatReadError::Damaged(finding)) = read::read(&volume, SourceId(0), 0) else {
             panic!("{expected:?}")
         };
-        assert_eq!((finding.place, finding.fault), expected[0]);
+        assert_eq!((finding.location, finding.corruption), expected[0]);
     }
 }
 

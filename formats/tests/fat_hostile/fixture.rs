@@ -95,5 +95,5 @@ pub(crate) fn one(
 }
 
 pub(crate) fn findings(volume: &dyn ReadAt) -> Vec<(VolumeLocation, VolumeCorruption)> {
-    check::check(volume).unwrap().into_iter().map(|finding| (finding.place, finding.fault)).collect()
+    check::check(volume).unwrap().into_iter().map(|finding| (finding.location, finding.corruption)).collect()
 }

@@ -126,6 +126,6 @@ fn trees_that_would_be_wrong_are_refused() {
         assert_eq!(findings(&volume), expected);
         let refused = read::read(&volume, SourceId(0), 0);
         let Err(FatReadError::Damaged(finding)) = refused else { panic!("{expected:?}") };
-        assert!(expected.contains(&(finding.place, finding.fault)));
+        assert!(expected.contains(&(finding.location, finding.corruption)));
     }
 }

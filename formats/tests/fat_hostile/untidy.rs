@@ -26,12 +26,12 @@ fn untidy() -> Vec<Case> {
         (
             vec![(48, &[32, 0])],
             Copies,
-            boot(VolumeCorruption::ReservedPlace { what: "FSInfo sector", sector: 32, reserved: 32 }),
+            boot(VolumeCorruption::OutsideReserved { what: "FSInfo sector", sector: 32, reserved: 32 }),
         ),
         (
             vec![(50, &[0xfe, 0xff])],
             Copies,
-            boot(VolumeCorruption::ReservedPlace {
+            boot(VolumeCorruption::OutsideReserved {
                 what: "backup boot sector",
                 sector: 0xfffe,
                 reserved: 32,

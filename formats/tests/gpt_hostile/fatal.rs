@@ -20,7 +20,7 @@ fn fatal() -> Vec<(Vec<Field>, TableLocation, TableCorruption)> {
         usable_last: usable.1,
     };
     let entries_place = |first, last| TableCorruption::EntriesPlace { first: Lba(first), last: Lba(last) };
-    let usable_fault = |first, last| TableCorruption::Usable { first: Lba(first), last: Lba(last) };
+    let usable_range = |first, last| TableCorruption::Usable { first: Lba(first), last: Lba(last) };
     let alternate = |stored| TableCorruption::AlternateLba { stored: Lba(stored), sectors: SECTORS };
     let count = |found| TableCorruption::EntryCount { found, most: 8192 };
     let backwards = |first, last| TableCorruption::Backwards { first: Lba(first), last: Lba(last) };
@@ -46,11 +46,11 @@ fn fatal() -> Vec<(Vec<Field>, TableLocation, TableCorruption)> {
         (vec![Header(72, u64(1))], header, entries_place(1, 32)),
         (vec![Header(72, u64(u64::MAX))], header, entries_place(u64::MAX, u64::MAX - 1)),
         (vec![Header(72, u64(SECTORS - 20))], header, entries_place(SECTORS - 20, SECTORS + 11)),
-        (vec![Header(40, u64(9)), Header(48, u64(8))], header, usable_fault(9, 8)),
-        (vec![Header(40, u64(33))], header, usable_fault(33, SECTORS - 34)),
-        (vec![Header(40, u64(1))], header, usable_fault(1, SECTORS - 34)),
-        (vec![Header(48, u64(LAST))], header, usable_fault(34, LAST)),
-        (vec![Header(48, u64(u64::MAX))], header, usable_fault(34, u64::MAX)),
+        (vec![Header(40, u64(9)), Header(48, u64(8))], header, usable_range(9, 8)),
+        (vec![Header(40, u64(33))], header, usable_range(33, SECTORS - 34)),
+        (vec![Header(40, u64(1))], header, usable_range(1, SECTORS - 34)),
+        (vec![Header(48, u64(LAST))], header, usable_range(34, LAST)),
+        (vec![Header(48, u64(u64::MAX))], header, usable_range(34, u64::MAX)),
         (vec![Entry(1, 32, u64(4096))], entry(1), backwards(4096, 4095)),
         (vec![Entry(1, 40, u64(0))], entry(1), backwards(2048, 0)),
         (vec![Entry(1, 32, u64(33))], entry(1), outside(33, 4095)),
@@ -70,7 +70,7 @@ fn a_damaged_primary_is_named_and_the_backup_read() {
         let reading = read::read(&disk).unwrap();
         assert_eq!((reading.copy, reading.table), (Copy::Backup, table()), "{corruption}");
         let findings = check::check(&disk).unwrap();
-        let found: Vec<_> = findings.iter().map(|finding| (finding.place, &finding.fault)).collect();
+        let found: Vec<_> = findings.iter().map(|finding| (finding.location, &finding.corruption)).collect();
         assert_eq!(found, [(location, &corruption)]);
         assert_eq!(findings[0].severity, Severity::Damage);
     }
@@ -85,9 +85,9 @@ fn two_damaged_copies_are_refused_with_the_fault_of_each() {
         let Err(GptReadError::NoTable { primary, backup }) = read::read(&disk) else {
             panic!("{corruption} was read")
         };
-        assert_eq!((primary.place, primary.fault), (location, corruption));
+        assert_eq!((primary.location, primary.corruption), (location, corruption));
         assert_eq!(
-            (backup.place, backup.fault),
+            (backup.location, backup.corruption),
             (TableLocation::Header(Copy::Backup), TableCorruption::Revision { found: 0x0001_0007 })
         );
     }
@@ -102,12 +102,12 @@ fn checksums_that_do_not_match_are_refused_with_both_values() {
     header[16..20].fill(0);
     let computed = crc32fast::hash(&header);
     let findings = check::check(&damaged).unwrap();
-    assert_eq!(findings[0].place, TableLocation::Header(Copy::Primary));
-    assert_eq!(findings[0].fault, TableCorruption::Crc { stored, computed });
+    assert_eq!(findings[0].location, TableLocation::Header(Copy::Primary));
+    assert_eq!(findings[0].corruption, TableCorruption::Crc { stored, computed });
     let mut damaged = disk(&table());
     damaged[1024 + 130] ^= 1;
     let findings = check::check(&damaged).unwrap();
-    assert_eq!(findings[0].place, TableLocation::Entries(Copy::Primary));
-    assert!(matches!(findings[0].fault, TableCorruption::Crc { .. }));
+    assert_eq!(findings[0].location, TableLocation::Entries(Copy::Primary));
+    assert!(matches!(findings[0].corruption, TableCorruption::Crc { .. }));
     assert_eq!(read::read(&damaged).unwrap().table, table());
 }

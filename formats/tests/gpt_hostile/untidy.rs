@@ -43,7 +43,7 @@ fn untidy_tables_are_reported_and_read() {
         let is_own = |corruption: &TableCorruption| !matches!(corruption, TableCorruption::EntriesDisagree);
         let found: Vec<_> = findings
             .iter()
-            .map(|finding| (finding.place, &finding.fault))
+            .map(|finding| (finding.location, &finding.corruption))
             .filter(|(_, corruption)| is_own(corruption))
             .collect();
         assert_eq!(found, [(location, &corruption)]);
@@ -56,7 +56,7 @@ fn corruption_of_both_copies_is_reported_once() {
     table.partitions[1].first = Lba(4100);
     let location = TableLocation::Entry { copy: Copy::Primary, number: 2 };
     let findings = check::check(&disk(&table)).unwrap();
-    let found: Vec<_> = findings.iter().map(|finding| (finding.place, &finding.fault)).collect();
+    let found: Vec<_> = findings.iter().map(|finding| (finding.location, &finding.corruption)).collect();
     assert_eq!(found, [(location, &TableCorruption::Unaligned { first: Lba(4100) })]);
 }
 
@@ -87,7 +87,7 @@ fn copies_that_disagree_are_reported() {
         let mut disk = disk(&table());
         corrupt(&mut disk, Copy::Backup, &[field]);
         let findings = check::check(&disk).unwrap();
-        let found: Vec<_> = findings.iter().map(|finding| (finding.place, &finding.fault)).collect();
+        let found: Vec<_> = findings.iter().map(|finding| (finding.location, &finding.corruption)).collect();
         assert_eq!(found, [(location, &corruption)]);
         assert_eq!(read::read(&disk).unwrap().table, table());
     }
@@ -108,7 +108,9 @@ fn a_wrong_protective_mbr_is_reported() {
         disk[at..at + bytes.len()].copy_from_slice(bytes);
         let findings = check::check(&disk).unwrap();
         assert!(
-            findings.iter().any(|finding| finding.place == TableLocation::Mbr && finding.fault == corruption),
+            findings
+                .iter()
+                .any(|finding| finding.location == TableLocation::Mbr && finding.corruption == corruption),
             "{findings:?}"
         );
         assert_eq!(read::read(&disk).unwrap().table, table());
@@ -120,21 +122,23 @@ fn a_disk_that_grew_or_shrank_is_reported() {
     let mut grown = disk(&table());
     grown.resize(grown.len() + (1 << 20), 0);
     let findings = check::check(&grown).unwrap();
-    let faults: Vec<_> = findings.iter().map(|finding| &finding.fault).collect();
+    let corruptions: Vec<_> = findings.iter().map(|finding| &finding.corruption).collect();
     let last = Lba(SECTORS + 2047);
-    assert!(faults.contains(&&TableCorruption::NotAtEnd { stored: Lba(LAST), last }), "{faults:?}");
+    assert!(corruptions.contains(&&TableCorruption::NotAtEnd { stored: Lba(LAST), last }), "{corruptions:?}");
     assert_eq!(read::read(&grown).unwrap().table.partitions, table().partitions);
     let mut short = disk(&table());
     short.truncate(20_000 * 512);
     let Err(GptReadError::NoTable { primary, backup }) = read::read(&short) else { panic!("read") };
-    assert_eq!(primary.fault, TableCorruption::AlternateLba { stored: Lba(LAST), sectors: 20_000 });
-    assert!(matches!(backup.fault, TableCorruption::Signature { .. }));
+    assert_eq!(primary.corruption, TableCorruption::AlternateLba { stored: Lba(LAST), sectors: 20_000 });
+    assert!(matches!(backup.corruption, TableCorruption::Signature { .. }));
     for len in [0, 1, 511, 512, 1024, 1535] {
         let none = vec![0_u8; len];
         assert!(matches!(read::read(&none), Err(GptReadError::NoTable { .. })));
         let findings = check::check(&none).unwrap();
         assert!(
-            findings.iter().any(|finding| finding.fault == TableCorruption::DiskTooShort { len: len as u64 })
+            findings
+                .iter()
+                .any(|finding| finding.corruption == TableCorruption::DiskTooShort { len: len as u64 })
         );
     }
 }

@@ -1,3 +1,5 @@
+//! What each rule removes, and that it removes nothing else.
+
 use super::*;
 use crate::steps::testing::{NOW, OLD, add, shape, text, tree};
 

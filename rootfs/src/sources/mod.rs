@@ -1,14 +1,16 @@
 //! Sources: the inputs of a tree. One file per kind; [`crate::assemble`] merges them.
 
+mod archive;
 pub mod dir;
 pub mod entry_error;
+mod error;
 pub mod expand;
 pub mod indexed;
 pub mod inflate;
 mod membership;
 mod names;
 pub mod oci;
-pub mod open;
+mod open;
 mod route;
 pub mod same;
 pub mod tar;
@@ -20,9 +22,9 @@ use amiforge_formats::digest::Digest;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use self::open::FileRange;
-pub use self::open::SourceError;
-pub(crate) use self::open::{OpenedSource, Opening};
+pub use self::archive::FileRange;
+pub(crate) use self::archive::{OpenedSource, Opening};
+pub use self::error::SourceError;
 
 /// One `[[source]]` of a recipe, paths already resolved against the recipe's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

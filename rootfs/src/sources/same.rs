@@ -2,29 +2,11 @@
 
 use std::io;
 
-use amiforge_formats::plan::{SourceId, Sources};
-use amiforge_formats::read_at::ReadAt;
+use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, Origin, Segment};
-
-use super::tar::ArchiveLocation;
 
 /// Bytes compared at a time.
 const PIECE: usize = 64 << 10;
-
-/// Reads the slices that point into one archive.
-pub struct InArchive<'a> {
-    /// The archive.
-    pub archive: &'a dyn ReadAt,
-    /// The location that its slices are relative to.
-    pub location: ArchiveLocation,
-}
-
-impl Sources for InArchive<'_> {
-    fn read_exact_at(&self, source: SourceId, at: u64, buf: &mut [u8]) -> io::Result<()> {
-        let at = at.checked_sub(self.location.at).filter(|_| source == self.location.source);
-        self.archive.read_exact_at(at.ok_or(io::ErrorKind::NotFound)?, buf)
-    }
-}
 
 /// Compares two contents.
 ///

@@ -160,18 +160,18 @@ fn apply_one(tree: &mut Tree, sources: &dyn Sources, spec: &FileSpec, time: Time
         FileAction::Folder | FileAction::Remove(_) => return Ok(()),
     };
     let meta = with_attributes(tree, sources, spec, Meta::root_owned(mode, time))?;
-    let place = path::place_made(tree, path, Last::Keep, time)?;
-    refuse_non_empty_folder(tree, &place)?;
-    path::put(tree, &place, Node { meta, kind })?;
+    let resolved = path::resolve_with_parents(tree, path, Last::Keep, time)?;
+    refuse_non_empty_folder(tree, &resolved)?;
+    path::put(tree, &resolved, Node { meta, kind })?;
     Ok(())
 }
 
 /// Refuses to replace a folder that has entries; an empty one may be replaced, as rename(2) allows for folders.
-fn refuse_non_empty_folder(tree: &Tree, place: &TreePath) -> Result<(), FileError> {
-    if place.name.is_none() {
+fn refuse_non_empty_folder(tree: &Tree, resolved: &TreePath) -> Result<(), FileError> {
+    if resolved.name.is_none() {
         return Err(FileError::Root);
     }
-    let entries = place.node.and_then(|id| tree.entries(id)).map_or(0, BTreeMap::len);
+    let entries = resolved.node.and_then(|id| tree.entries(id)).map_or(0, BTreeMap::len);
     if entries > 0 { Err(FileError::FolderNotEmpty { entries }) } else { Ok(()) }
 }
 
@@ -197,11 +197,11 @@ fn ensure_folder(
     spec: &FileSpec,
     time: Time,
 ) -> Result<(), FileError> {
-    let place = path::place_made(tree, path, Last::Follow, time)?;
-    let Some(id) = place.node else {
+    let resolved = path::resolve_with_parents(tree, path, Last::Follow, time)?;
+    let Some(id) = resolved.node else {
         let meta = Meta::root_owned(spec.mode.unwrap_or(0o755), time);
         let meta = with_attributes(tree, sources, spec, meta)?;
-        path::put(tree, &place, Node { meta, kind: NodeKind::dir() })?;
+        path::put(tree, &resolved, Node { meta, kind: NodeKind::dir() })?;
         return Ok(());
     };
     let Node { meta, kind } = tree.node(id);
@@ -227,8 +227,8 @@ fn remove(tree: &mut Tree, path: &[u8], spec: &FileSpec, missing: IfMissing) -> 
     if let Some((what, _)) = attributes.into_iter().find(|(_, given)| *given) {
         return Err(FileError::RemovedAttribute { what });
     }
-    let place = path::place(tree, path, Last::Keep)?;
-    match place {
+    let resolved = path::resolve(tree, path, Last::Keep)?;
+    match resolved {
         Some(TreePath { name: None, .. }) => Err(FileError::Root),
         Some(TreePath { dir, name: Some(name), node: Some(_), .. }) => {
             tree.unlink(dir, name.as_bytes());

@@ -144,13 +144,13 @@ fn refuse_existing_entries(tree: &Tree, sources: &dyn Sources) -> Result<(), Fst
 
 /// Creates the folder of a mount point if it does not exist.
 fn ensure_mount_point(tree: &mut Tree, point: &str, time: Time) -> Result<(), FstabError> {
-    let place = path::place_made(tree, path::checked(point)?, Last::Follow, time)?;
-    match place.node.map(|id| &tree.node(id).kind) {
+    let resolved = path::resolve_with_parents(tree, path::checked(point)?, Last::Follow, time)?;
+    match resolved.node.map(|id| &tree.node(id).kind) {
         None => {
-            path::put(tree, &place, Node { meta: Meta::root_owned(0o755, time), kind: NodeKind::dir() })?;
+            path::put(tree, &resolved, Node { meta: Meta::root_owned(0o755, time), kind: NodeKind::dir() })?;
         }
         Some(NodeKind::Dir(_)) => {}
-        Some(other) => return Err(PathError::NotADir { path: place.path, found: other.word() }.into()),
+        Some(other) => return Err(PathError::NotADir { path: resolved.path, found: other.word() }.into()),
     }
     Ok(())
 }

@@ -8,11 +8,12 @@ use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Origin, Segment, Tre
 
 use crate::steps::testing::{NOW, OneSource, add, shape, tree};
 
-fn resolve(tree: &Tree, path: &str) -> String {
-    match place(tree, path.as_bytes(), Last::Follow) {
-        Ok(Some(place)) => {
-            let mark = if place.node.is_some() { "" } else { "?" };
-            format!("{}{mark}", String::from_utf8(place.path).unwrap())
+/// The path that another one leads to, `?` after one of a missing node.
+fn target(tree: &Tree, path: &str) -> String {
+    match resolve(tree, path.as_bytes(), Last::Follow) {
+        Ok(Some(resolved)) => {
+            let mark = if resolved.node.is_some() { "" } else { "?" };
+            format!("{}{mark}", String::from_utf8(resolved.path).unwrap())
         }
         Ok(None) => "-".into(),
         Err(error) => error.to_string(),
@@ -47,9 +48,9 @@ fn links_are_followed_within_the_tree() {
         ("/loop", "`/loop` leads through more than 40 symbolic links"),
         ("/via", "`/usr/lib/x` is a file where a directory is needed"),
     ] {
-        assert_eq!(resolve(&tree, path), expected, "{path}");
+        assert_eq!(target(&tree, path), expected, "{path}");
     }
-    let unresolved = place(&tree, b"/a/b/up", Last::Keep).unwrap().unwrap();
+    let unresolved = resolve(&tree, b"/a/b/up", Last::Keep).unwrap().unwrap();
     assert_eq!(unresolved.path, b"/a/b/up");
 }
 
@@ -59,18 +60,18 @@ fn forty_links_are_followed_and_no_more() {
     for n in 1..=41 {
         add(&mut tree, &format!("/l{n}"), &format!("link l{}", n - 1));
     }
-    assert_eq!(resolve(&tree, "/l40"), "/l0");
-    assert!(resolve(&tree, "/l41").contains("more than 40"));
+    assert_eq!(target(&tree, "/l40"), "/l0");
+    assert!(target(&tree, "/l41").contains("more than 40"));
 }
 
 #[test]
 fn missing_parents_are_created_at_the_target_of_links() {
     let mut tree = tree(&[("/var/run", "link ../run")]);
-    let place = place_made(&mut tree, b"/var/run/a/b/c", Last::Keep, NOW).unwrap();
-    assert_eq!((place.path, place.node), (b"/run/a/b/c".to_vec(), None));
+    let resolved = resolve_with_parents(&mut tree, b"/var/run/a/b/c", Last::Keep, NOW).unwrap();
+    assert_eq!((resolved.path, resolved.node), (b"/run/a/b/c".to_vec(), None));
     assert_eq!(shape(&tree, "/run/a/b"), "dir 0755 0:0");
     write(&mut tree, b"/run/a", b"x", 0o644, NOW).unwrap_err();
-    let run = path::place(&tree, b"/run", Last::Keep).unwrap().unwrap();
+    let run = path::resolve(&tree, b"/run", Last::Keep).unwrap().unwrap();
     let node = Node { meta: Meta::root_owned(0o644, NOW), kind: NodeKind::Fifo };
     put(&mut tree, &run, node).unwrap_err();
 }

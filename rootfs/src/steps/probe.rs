@@ -24,7 +24,7 @@ pub(super) fn is_file(tree: &Tree, path: &str) -> Result<bool, PathError> {
 
 /// Whether a directory has an entry of that name; a symbolic link counts even if its target does not exist.
 pub(super) fn has_entry(tree: &Tree, path: &str) -> Result<bool, PathError> {
-    Ok(path::place(tree, path.as_bytes(), Last::Keep)?.is_some_and(|place| place.node.is_some()))
+    Ok(path::resolve(tree, path.as_bytes(), Last::Keep)?.is_some_and(|resolved| resolved.node.is_some()))
 }
 
 /// Whether one of the usual folders of programs has a program of that name.

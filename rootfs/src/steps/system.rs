@@ -69,8 +69,8 @@ fn set_hostname(tree: &mut Tree, name: &str, time: Time) -> Result<(), SystemErr
     check_hostname(name)?;
     let text = format!("{name}\n");
     let kind = NodeKind::File(Content::Inline(text.as_bytes().into()));
-    let place = path::place_made(tree, b"/etc/hostname", Last::Follow, time)?;
-    path::put(tree, &place, Node { meta: Meta::root_owned(0o644, time), kind })?;
+    let resolved = path::resolve_with_parents(tree, b"/etc/hostname", Last::Follow, time)?;
+    path::put(tree, &resolved, Node { meta: Meta::root_owned(0o644, time), kind })?;
     if path::find(tree, b"/etc/hosts")?.is_none() {
         // Without this file many programs cannot resolve the name of their own machine.
         let hosts =
@@ -98,9 +98,9 @@ fn set_timezone(tree: &mut Tree, zone: &str, time: Time) -> Result<(), SystemErr
             (false, _) => return Err(SystemError::NoZone { zone: zone.to_owned() }),
         }
     }
-    let place = path::place_made(tree, b"/etc/localtime", Last::Keep, time)?;
+    let resolved = path::resolve_with_parents(tree, b"/etc/localtime", Last::Keep, time)?;
     let kind = NodeKind::Symlink(format!("..{path}").into_bytes().into());
-    path::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
+    path::put(tree, &resolved, Node { meta: Meta::root_owned(0o777, time), kind })?;
     // Debian's copy of the name; where it does not exist, no program reads it.
     if path::find(tree, b"/etc/timezone")?.is_some() {
         path::write(tree, b"/etc/timezone", format!("{zone}\n").as_bytes(), 0o644, time)?;

@@ -44,7 +44,7 @@ pub(crate) fn add(tree: &mut Tree, path: &str, entry: &str) {
         "null" => NodeKind::CharDevice { major: 1, minor: 3 },
         other => panic!("`{other}` is not a kind"),
     };
-    let target = path::place_made(tree, path.as_bytes(), Last::Keep, OLD).unwrap();
+    let target = path::resolve_with_parents(tree, path.as_bytes(), Last::Keep, OLD).unwrap();
     if matches!(kind, NodeKind::Dir(_)) && target.node.is_some() {
         return;
     }
@@ -59,7 +59,7 @@ pub(crate) fn text(tree: &Tree, path: &str) -> String {
 
 /// `kind mode uid:gid` of a path, with the target of a symlink; links are not followed; `-` if it does not exist.
 pub(crate) fn shape(tree: &Tree, path: &str) -> String {
-    let target = path::place(tree, path.as_bytes(), Last::Keep).unwrap();
+    let target = path::resolve(tree, path.as_bytes(), Last::Keep).unwrap();
     let Some(id) = target.and_then(|target| target.node) else { return "-".into() };
     let Node { meta, kind } = tree.node(id);
     let target = match kind {

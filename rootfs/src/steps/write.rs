@@ -13,7 +13,7 @@ pub(super) fn replace_file(
     mode: u16,
     time: Time,
 ) -> Result<(), PathError> {
-    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    path::put(tree, &place, Node { meta: Meta::root_owned(mode, time), kind: NodeKind::File(content) })?;
+    let resolved = path::resolve_with_parents(tree, path.as_bytes(), Last::Keep, time)?;
+    path::put(tree, &resolved, Node { meta: Meta::root_owned(mode, time), kind: NodeKind::File(content) })?;
     Ok(())
 }

@@ -28,6 +28,7 @@ class Region:
         services = ("ebs", "ec2", "ssm", "s3", "kms")
         clients = [session.client(service, endpoint_url=endpoint, config=config) for service in services]
         self.ebs, self.ec2, self.ssm, self.s3, self.kms = clients
+        self.rbin = session.client("rbin", endpoint_url=endpoint, config=config)
         self.name = name
 
 

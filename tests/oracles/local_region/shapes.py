@@ -3,6 +3,7 @@
 import datetime
 
 import clients
+import sharing
 import wire
 from clients import ACCOUNT, Region, refused
 
@@ -17,7 +18,13 @@ EnableImageBlockPublicAccess EnableImageDeprecation EnableImageDeregistrationPro
 EnableSnapshotBlockPublicAccess GetEbsDefaultKmsKeyId GetEbsEncryptionByDefault GetImageBlockPublicAccessState
 GetSnapshotBlockPublicAccessState ModifyEbsDefaultKmsKeyId ModifyImageAttribute ModifyLaunchTemplate
 ModifySnapshotAttribute RegisterImage ResetEbsDefaultKmsKeyId ResetImageAttribute ResetSnapshotAttribute
+""".split() + sharing.OPERATIONS
+EC2 += """
+CreateImageUsageReport DeleteImageUsageReport DescribeImageReferences DescribeImageUsageReportEntries
+DescribeImageUsageReports DescribeInstanceImageMetadata ListImagesInRecycleBin ListSnapshotsInRecycleBin
+RestoreImageFromRecycleBin RestoreSnapshotFromRecycleBin
 """.split()
+RBIN = "CreateRule DeleteRule GetRule ListRules".split()
 SSM = """
 AddTagsToResource DeleteParameter DeleteParameters DescribeParameters GetParameter GetParameterHistory GetParameters
 GetParametersByPath LabelParameterVersion ListTagsForResource PutParameter RemoveTagsFromResource
@@ -43,10 +50,13 @@ def main():
     snapshots = blocks(region)
     image = images(region, snapshots)
     settings(region)
+    sharing.shapes(region, image)
     templates(region, image)
     parameters(region, image)
     keys(region)
     objects(region, image)
+    uses(region, image)
+    recycle_bin(region)
     gone(region, image, snapshots)
     covered()
     nothing_else(region)
@@ -420,6 +430,77 @@ def objects(region, image):
     s3.delete_bucket(Bucket="shapes")
 
 
+def uses(region, image):
+    """What names an image, and what other accounts do with it."""
+    ec2 = region.ec2
+    named = {"LaunchTemplateData": {"ImageId": image}}
+    for number in range(7):
+        ec2.create_launch_template(LaunchTemplateName=f"uses-{number}", **named)
+    arguments = {"ImageIds": [image], "IncludeAllResourceTypes": True}
+    rows = joined(ec2, "describe_image_references", "ImageReferences", 5, **arguments)
+    kinds = [one["ResourceType"] for one in rows]
+    assert kinds.count("ec2:LaunchTemplate") == 7 and kinds.count("ssm:Parameter") == 1, rows
+    depth = [{"OptionName": "version-depth", "OptionValues": ["100"]}]
+    only = [{"ResourceType": "ec2:LaunchTemplate", "ResourceTypeOptions": depth}]
+    assert len(ec2.describe_image_references(ImageIds=[image], ResourceTypes=only)["ImageReferences"]) == 7
+    other = Region(clients.endpoint(), region.name, ("AKIAOTHERACCOUNT0000", "other-secret"), check=False)
+    other.ec2.create_launch_template(LaunchTemplateName="theirs", **named)
+    tags = [{"ResourceType": "image-usage-report", "Tags": [{"Key": "k", "Value": "v"}]}]
+    report = ec2.create_image_usage_report(ImageId=image, ResourceTypes=only, AccountIds=[OTHER], TagSpecifications=tags)
+    ids = {"ReportIds": [report["ReportId"]]}
+    ec2.create_image_usage_report(ImageId=image, ResourceTypes=[{"ResourceType": "ec2:Instance"}])
+    ec2.get_waiter("image_usage_report_available").wait(**ids, WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
+    shown = joined(ec2, "describe_image_usage_reports", "ImageUsageReports", 1)
+    assert len(shown) == 2 and shown[0]["ResourceTypes"], shown
+    (entry,) = joined(ec2, "describe_image_usage_report_entries", "ImageUsageReportEntries", 1, **ids)
+    assert (entry["AccountId"], entry["UsageCount"], entry["ImageId"]) == (OTHER, 1, image), entry
+    for one in shown:
+        ec2.delete_image_usage_report(ReportId=one["ReportId"])
+    joined(ec2, "describe_instance_image_metadata", "InstanceImageMetadata", 1)
+    for number in range(7):
+        ec2.delete_launch_template(LaunchTemplateName=f"uses-{number}")
+    other.ec2.delete_launch_template(LaunchTemplateName="theirs")
+
+
+def recycle_bin(region):
+    """What is deleted can be restored while a rule retains it."""
+    ec2, rbin = region.ec2, region.rbin
+    period = {"RetentionPeriodValue": 1, "RetentionPeriodUnit": "DAYS"}
+    tags = [{"ResourceTagKey": "bin", "ResourceTagValue": "yes"}]
+    made = [
+        rbin.create_rule(RetentionPeriod=period, ResourceType=kind, ResourceTags=tags)
+        for kind in ("EC2_IMAGE", "EBS_SNAPSHOT")
+    ]
+    assert len(rbin.list_rules(ResourceType="EC2_IMAGE")["Rules"]) == 1
+    assert rbin.get_rule(Identifier=made[0]["Identifier"])["ResourceTags"] == tags
+    refused("ValidationException", rbin.create_rule, RetentionPeriod=period, ResourceType="EBS_VOLUME")
+    tag = [{"Key": "bin", "Value": "yes"}]
+    snapshots = [clients.snapshot(region, {0: clients.block(50 + number)}, Tags=tag) for number in range(6)]
+    marked = [{"ResourceType": "image", "Tags": tag}]
+    images = [
+        clients.register(region, snapshot, f"binned-{number}", TagSpecifications=marked)
+        for number, snapshot in enumerate(snapshots)
+    ]
+    for image in images:
+        ec2.deregister_image(ImageId=image, DeleteAssociatedSnapshots=True)
+    listed = joined(ec2, "list_images_in_recycle_bin", "Images", 2)
+    assert sorted(one["ImageId"] for one in listed) == sorted(images), listed
+    joined(ec2, "list_snapshots_in_recycle_bin", "Snapshots", 5)
+    refused("InvalidSnapshot.NotFound", ec2.restore_image_from_recycle_bin, ImageId=images[0])
+    assert ec2.restore_snapshot_from_recycle_bin(SnapshotId=snapshots[0])["State"] == "completed"
+    assert clients.read(region, snapshots[0]) == {0: clients.block(50)}
+    ec2.restore_image_from_recycle_bin(ImageId=images[0])
+    assert clients.image(region, images[0])["Name"] == "binned-0"
+    for rule in made:
+        rbin.delete_rule(Identifier=rule["Identifier"])
+    refused("ResourceNotFoundException", rbin.get_rule, Identifier=made[0]["Identifier"])
+    for snapshot, image in zip(snapshots[1:], images[1:]):
+        ec2.restore_snapshot_from_recycle_bin(SnapshotId=snapshot)
+        ec2.restore_image_from_recycle_bin(ImageId=image)
+    for image in images:
+        ec2.deregister_image(ImageId=image, DeleteAssociatedSnapshots=True)
+
+
 def gone(region, image, snapshots):
     """Everything goes."""
     region.ec2.deregister_image(ImageId=image)
@@ -431,7 +512,7 @@ def gone(region, image, snapshots):
 
 def covered():
     """Every operation was answered at least once."""
-    for service, names in (("ec2", EC2), ("kms", KMS), ("ssm", SSM), ("s3", S3), ("ebs", EBS)):
+    for service, names in (("ec2", EC2), ("kms", KMS), ("rbin", RBIN), ("ssm", SSM), ("s3", S3), ("ebs", EBS)):
         missing = [name for name in names if not wire.SEEN[f"{service}:{name}"]]
         assert not missing, f"{service}: {missing} never called"
 

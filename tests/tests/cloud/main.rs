@@ -4,5 +4,8 @@
 mod aws;
 mod local_region;
 mod local_serve;
+mod prune;
 mod publish;
 mod register;
+mod sharing;
+mod storage;

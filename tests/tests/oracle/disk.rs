@@ -10,6 +10,7 @@ use amiforge_formats::gpt::{self, Lba, Partition, PartitionTable, attributes, ty
 use amiforge_formats::guid::Guid;
 use amiforge_formats::swap::{self, SwapReadError, SwapWriteError};
 use amiforge_formats::time::Time;
+use amiforge_formats::tree::ChangeGroups;
 use amiforge_formats::volume::VolumeOptions;
 use amiforge_image::disk::{
     Disk, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec, VolumeSpec, lay_out,

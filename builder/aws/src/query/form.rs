@@ -2,7 +2,20 @@
 
 use aws_smithy_query::{QueryValueWriter, QueryWriter};
 
-use super::{InputValue, Operation, Protocol, Write};
+use super::field::Shape;
+use super::{Protocol, QueryService};
+
+/// A value that can be written to a form.
+pub(crate) trait Write {
+    /// Writes the value; an absent or empty value adds nothing.
+    fn write(&self, to: FormWriter<'_>);
+}
+
+/// A value of an input.
+pub(crate) trait InputValue: Write {
+    /// Its shape.
+    const SHAPE: Shape;
+}
 
 /// Writes a value into a form.
 pub(crate) struct FormWriter<'a> {
@@ -16,11 +29,11 @@ enum Target<'a> {
     Value(QueryValueWriter<'a>),
 }
 
-/// Encodes the input of a call.
-pub(super) fn encode<O: Operation>(operation: &O) -> String {
+/// Encodes the input of a call of a service.
+pub(super) fn encode(service: QueryService, call: &str, input: &dyn Write) -> String {
     let mut form = String::new();
-    let target = Target::Form(QueryWriter::new(&mut form, O::NAME, O::SERVICE.version));
-    operation.write(FormWriter { target, protocol: O::SERVICE.protocol });
+    let target = Target::Form(QueryWriter::new(&mut form, call, service.version));
+    input.write(FormWriter { target, protocol: service.protocol });
     form
 }
 
@@ -60,7 +73,7 @@ impl FormWriter<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{QueryService, Timestamp, inputs, operations, outputs};
+    use super::super::{Timestamp, inputs, operations, outputs};
     use super::*;
 
     const OTHER: QueryService = QueryService {
@@ -109,13 +122,16 @@ mod tests {
         };
         let expected = "Action=Everything&Version=2016-11-15&Name=a%20b%26c%3Dd%2F%C3%BC&On=false&Size=8\
             &At=2027-11-21T08%3A00%3A00Z&Id.1=x&Id.2=y&Pair.Key=k&Tag.1.Key=a&Tag.1.Value=&Tag.2.Key=b&Tag.2.Value=2";
-        assert_eq!(encode(&everything), expected);
-        assert_eq!(encode(&Everything::default()), "Action=Everything&Version=2016-11-15");
+        assert_eq!(encode(EC2, "Everything", &everything), expected);
+        assert_eq!(encode(EC2, "Everything", &Everything::default()), "Action=Everything&Version=2016-11-15");
     }
 
     #[test]
     fn the_query_protocol_names_list_members() {
         let same = Same { ids: vec!["x".to_owned()], pairs: vec![pair("a", None)] };
-        assert_eq!(encode(&same), "Action=Same&Version=2011-01-01&Id.member.1=x&Tag.member.1.Key=a");
+        assert_eq!(
+            encode(OTHER, "Same", &same),
+            "Action=Same&Version=2011-01-01&Id.member.1=x&Tag.member.1.Key=a"
+        );
     }
 }

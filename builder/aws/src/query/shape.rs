@@ -1,36 +1,12 @@
-//! Shapes of inputs and outputs, and the macros that declare them.
+//! Calls and the values of their inputs and outputs, and the macros that declare them.
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-use super::{FormWriter, MalformedResponse, QueryService, XmlElement};
-
-/// The type of a value on the wire.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum Shape {
-    /// Text, including enumerations.
-    Text,
-    /// `true` or `false`.
-    Boolean,
-    /// A whole number.
-    Integer,
-    /// A time in RFC 3339.
-    Timestamp,
-    /// A list.
-    List(&'static Shape),
-    /// A structure.
-    Structure(&'static [Field]),
-}
-
-/// A member of a structure.
-#[derive(Debug, Clone, Copy)]
-pub struct Field {
-    /// Its name on the wire.
-    pub name: &'static str,
-    /// Its shape.
-    pub shape: Shape,
-}
+use super::QueryService;
+use super::field::Shape;
+use super::form::{FormWriter, InputValue, Write};
+use super::xml::{MalformedResponse, OutputValue, XmlElement};
 
 /// Input and output of a call, for comparison with the model of the service.
 #[derive(Debug, Clone, Copy)]
@@ -43,27 +19,6 @@ pub struct Description {
     pub input: Shape,
     /// The part of its output that is read: a [`Shape::Structure`].
     pub output: Shape,
-}
-
-/// A value that can be written to a form.
-pub(crate) trait Write {
-    /// Writes the value; an absent or empty value adds nothing.
-    fn write(&self, to: FormWriter<'_>);
-}
-
-/// A value of an input.
-pub(crate) trait InputValue: Write {
-    /// Its shape.
-    const SHAPE: Shape;
-}
-
-/// A value of an output; an omitted value is the default.
-pub(crate) trait OutputValue: Default {
-    /// Its shape.
-    const SHAPE: Shape;
-
-    /// Reads the value from an element.
-    fn read(element: XmlElement<'_, '_>) -> Result<Self, MalformedResponse>;
 }
 
 /// A call; the fields of the type are its input.
@@ -113,6 +68,11 @@ impl Timestamp {
         let (date_time, text) =
             written.ok_or_else(|| MalformedResponse::new(format!("`{text}` is not a moment")))?;
         Ok(Self { seconds: date_time.secs(), text })
+    }
+
+    /// The time in RFC 3339, in UTC.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
     }
 }
 

@@ -6,7 +6,8 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use super::{OutputValue, Protocol};
+use super::Protocol;
+use super::field::Shape;
 
 /// Maximum number of nodes of a document: a page of 1,000 images, each with 50 tags, has less than a million.
 const MAX_NODES: u32 = 4 << 20;
@@ -27,6 +28,15 @@ impl MalformedResponse {
 pub(crate) struct XmlElement<'a, 'input> {
     node: Node<'a, 'input>,
     protocol: Protocol,
+}
+
+/// A value of an output; an omitted value is the default.
+pub(crate) trait OutputValue: Default {
+    /// Its shape.
+    const SHAPE: Shape;
+
+    /// Reads the value from an element.
+    fn read(element: XmlElement<'_, '_>) -> Result<Self, MalformedResponse>;
 }
 
 /// The body of an error response.

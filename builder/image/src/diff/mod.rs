@@ -1,12 +1,13 @@
 //! The difference between two images, explained from the partition table down to the field and the byte.
 //!
 //! Decides which differences are differences of their own and which are consequences of another one. Reads through the readers of
-//! `formats`; a page that is known to be equal is read at most once.
+//! `formats`; a range that is known to be equal is read at most once.
 
 mod blocks;
 mod byte_diff;
 mod bytes;
 mod equal_ranges;
+mod error;
 mod ext4;
 mod fat;
 mod fields;
@@ -17,81 +18,22 @@ mod report;
 mod table;
 mod volume;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use amiforge_formats::gpt;
 use amiforge_formats::read_at::{ReadAt as _, Window};
-use amiforge_formats::tree::Printable;
 use amiforge_formats::volume::{FsKind, VolumeContent};
 use amiforge_progress::Monitor;
 
 use crate::inspect::{DiskView, InspectError, Medium, PartitionSlot, chain};
-use crate::manifest::ManifestError;
 pub use blocks::{BlockCause, BlockReport, CauseCount, blocks};
 use equal_ranges::{Comparison, PairedRange};
+pub use error::DiffError;
 use images::RangePair;
 use manifests::Manifests;
 pub use report::{ByteChange, DiffChange, DiffReport, Difference, Range};
 use report::{DiffCollector, DifferenceWeight};
-
-/// Why two images could not be compared.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DiffError {
-    /// An image could not be opened or looked into.
-    #[error("looking into `{}`", path.display())]
-    Inspect {
-        /// The image.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: InspectError,
-    },
-    /// An image could not be read.
-    #[error("reading `{}`", path.display())]
-    Medium {
-        /// The image.
-        path: PathBuf,
-        /// The error of the system.
-        #[source]
-        source: io::Error,
-    },
-    /// A partition could not be read.
-    #[error("reading a partition")]
-    Partition(#[source] io::Error),
-    /// The content of a file could not be read.
-    #[error("comparing the content of `/{}`", Printable(path))]
-    Content {
-        /// The file.
-        path: Vec<u8>,
-        /// The error of the system.
-        #[source]
-        source: io::Error,
-    },
-    /// A file system turned out to be damaged below its tree.
-    #[error("reading a file system")]
-    Ext4(#[from] amiforge_formats::ext4::read::Ext4ReadError),
-    /// A manifest could not be read.
-    #[error("reading `{}`", path.display())]
-    Manifest {
-        /// The manifest.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: ManifestError,
-    },
-    /// The caller requested to stop.
-    #[error("stopped before the comparison was done")]
-    Interrupted,
-}
-
-impl DiffError {
-    pub(crate) fn medium(medium: &Medium, source: io::Error) -> Self {
-        Self::Medium { path: medium.path().to_owned(), source }
-    }
-}
 
 /// How to compare.
 #[derive(Clone, Copy)]
@@ -230,7 +172,7 @@ fn slot(
 ) -> Result<(), DiffError> {
     let window = |slot: &PartitionSlot, medium| {
         Window::new(medium, slot.start, slot.len)
-            .ok_or(DiffError::Partition(io::ErrorKind::UnexpectedEof.into()))
+            .ok_or(DiffError::Partition(std::io::ErrorKind::UnexpectedEof.into()))
     };
     let (in_a, in_b) = (window(a, comparison.a)?, window(b, comparison.b)?);
     let pages = comparison.pages(PairedRange { a: a.start, b: b.start, len: a.len.min(b.len) })?;

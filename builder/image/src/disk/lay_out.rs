@@ -1,23 +1,12 @@
-//! From what a disk should be to where every byte of it comes from, in two steps: the data partitions first, then those
-//! whose content follows from the plans of the others.
+//! The second step: the partitions whose content follows from the plans of the others, and the partition table around all.
 
 use amiforge_formats::gpt::{self, Lba, PartitionTable, SECTOR, TAIL_SECTORS};
-use amiforge_formats::plan::{Claims, Data, Plan};
-use amiforge_formats::volume::VolumeDraft;
+use amiforge_formats::plan::{Claims, Data};
 
-use super::compose::{ImageParts, PlannedContent, SizedPartition, compose, requested_len};
-use super::ranges::{DiskLayout, DiskRange, MIB, numbers, ranges};
-use super::{Disk, DiskError, DiskSize, DiskSpec, PartitionContent, PartitionLayout, PartitionSpec, ids};
-
-/// A disk whose partitions have their numbers and ranges, and whose data partitions have their plans.
-#[derive(Debug)]
-pub struct DataPlans<'a> {
-    spec: &'a DiskSpec,
-    layout: DiskLayout,
-    numbers: Vec<u32>,
-    /// One for each partition; none for those that are sealed later.
-    composed: Vec<Option<PlannedContent>>,
-}
+use super::compose::{ImageParts, PlannedContent};
+use super::data_plans::{DataPlans, compose_at, plan_data};
+use super::ranges::{DiskLayout, DiskRange, MIB};
+use super::{Disk, DiskError, DiskSpec, PartitionContent, PartitionLayout, PartitionSpec, ids};
 
 /// Lays out a disk whose content is known at once. The same specification gives the same plan.
 ///
@@ -27,46 +16,7 @@ pub fn lay_out(spec: &DiskSpec) -> Result<Disk, DiskError> {
     plan_data(spec, &[])?.lay_out(Vec::new())
 }
 
-/// Numbers and places the partitions, and plans what is in them, but for those at the indices `sealed`: of these only
-/// the length is taken from the specification's content.
-///
-/// # Errors
-/// [`DiskError`] names the partition that does not fit and the missing bytes.
-pub fn plan_data<'a>(spec: &'a DiskSpec, sealed: &[usize]) -> Result<DataPlans<'a>, DiskError> {
-    let image = ImageParts { name: &spec.name, time: spec.time };
-    let numbers = numbers(&spec.partitions)?;
-    let exact = matches!(spec.size, DiskSize::Exact(_));
-    let sized = spec.partitions.iter().map(|partition| {
-        let sizing = |source| DiskError::Sizing { id: partition.id.clone(), source };
-        requested_len(image, partition, exact).map_err(sizing)
-    });
-    let sized = sized.collect::<Result<Vec<SizedPartition>, _>>()?;
-    let lens: Vec<u64> = sized.iter().map(|sized| sized.len).collect();
-    let layout = ranges(&spec.partitions, &lens, spec.size)?;
-    let mut composed = Vec::with_capacity(sized.len());
-    for (index, (partition, sized)) in spec.partitions.iter().zip(sized).enumerate() {
-        let plan = || compose_at(image, partition, sized.draft, layout.ranges[index]);
-        composed.push(if sealed.contains(&index) { None } else { Some(plan()?) });
-    }
-    Ok(DataPlans { spec, layout, numbers, composed })
-}
-
-fn compose_at(
-    image: ImageParts,
-    partition: &PartitionSpec,
-    draft: Option<VolumeDraft<'_>>,
-    range: DiskRange,
-) -> Result<PlannedContent, DiskError> {
-    let failed = |source| DiskError::Partition { id: partition.id.clone(), len: range.len, source };
-    compose(image, partition, draft, range).map_err(failed)
-}
-
 impl DataPlans<'_> {
-    /// The plan of the partition at an index of the specification; none for one that is sealed later.
-    pub fn plan(&self, index: usize) -> Option<&Plan> {
-        self.composed.get(index)?.as_ref().map(|composed| &composed.plan)
-    }
-
     /// Plans what was sealed, each by its index in the specification, and puts a partition table around all. What is
     /// not given although it was to be sealed has the content of the specification.
     ///

@@ -1,6 +1,6 @@
 //! The disk: partitions laid out, each with its content, as one plan.
 //!
-//! This page is what has the specification and the result. [`lay_out`] does all at once; [`plan_data`] plans the data partitions
+//! This file has the specification and the result. [`lay_out`] does all at once; [`plan_data`] plans the data partitions
 //! first, for a disk whose other partitions follow from those plans (see [`crate::seal`]). Must not know the recipe, the
 //! store or any file: contents are references that the plan carries on.
 //!
@@ -9,6 +9,7 @@
 //! free. The backup table ends the disk.
 
 mod compose;
+mod data_plans;
 mod error;
 mod ids;
 mod lay_out;
@@ -16,9 +17,10 @@ mod ranges;
 #[cfg(test)]
 mod tests;
 
+pub use data_plans::{DataPlans, plan_data};
 pub use error::{ContentError, DiskError};
 pub use ids::{disk_guid, partition_guid};
-pub use lay_out::{DataPlans, lay_out, plan_data};
+pub use lay_out::lay_out;
 
 use amiforge_formats::bios;
 use amiforge_formats::guid::Guid;

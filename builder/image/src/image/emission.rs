@@ -36,8 +36,8 @@ pub(super) enum DigestMode {
     Gatherers,
     /// Whoever gathered them; there is no digest of the whole.
     Blocks,
-    /// No thread; the whole image is not digested either.
-    Nobody,
+    /// No thread: neither blocks nor the whole image are digested.
+    None,
 }
 
 impl DigestMode {
@@ -308,7 +308,7 @@ impl<'a> Emission<'a> {
     /// Adds the next window to the chain.
     fn hash(&self, mut digester: Digester, window: Arc<GatheredWindow>) {
         let GatheredWindow { survey, buffer, hashed } = &*window;
-        if self.hashing != DigestMode::Nobody {
+        if self.hashing != DigestMode::None {
             digester.take(survey, buffer.as_ref(), hashed.as_deref());
         }
         self.monitor.progress.advance(survey.range.end - survey.range.start);

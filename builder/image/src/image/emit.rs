@@ -63,7 +63,7 @@ pub fn write(
     options: &EmitOptions,
     monitor: Monitor<'_>,
 ) -> Result<u64, EmitError> {
-    let emitted = emit_by(DigestMode::Nobody, plan, sources, path, *options, monitor)?;
+    let emitted = emit_by(DigestMode::None, plan, sources, path, *options, monitor)?;
     Ok(emitted.written)
 }
 

@@ -99,6 +99,18 @@ mod x86 {
         [0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208], [0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2],
     ];
 
+    /// [`K`] as the intrinsics take it. Computed here: a call of `map` in the loop is not always inlined, because it is
+    /// compiled without the instructions that the loop is compiled for.
+    const SIGNED_K: [[i32; 4]; 16] = {
+        let mut signed = [[0; 4]; 16];
+        let mut at = 0;
+        while at < 64 {
+            signed[at / 4][at % 4] = K[at / 4][at % 4].cast_signed();
+            at += 1;
+        }
+        signed
+    };
+
     /// Whether this processor has the instructions.
     pub(super) fn available() -> bool {
         is_x86_feature_detected!("sha")
@@ -167,10 +179,9 @@ mod x86 {
             let (before_left, before_right) = (left, right);
             let (quads, _) = chunk.as_chunks::<16>();
             let mut schedule = [words(&quads[0]), words(&quads[1]), words(&quads[2]), words(&quads[3])];
-            for (step, &[k0, k1, k2, k3]) in K.iter().enumerate() {
+            for (step, &[k0, k1, k2, k3]) in SIGNED_K.iter().enumerate() {
                 let [w0, w1, w2, w3] = schedule;
-                let k = [k0, k1, k2, k3].map(u32::cast_signed);
-                let low = _mm_add_epi32(w0, _mm_set_epi32(k[3], k[2], k[1], k[0]));
+                let low = _mm_add_epi32(w0, _mm_set_epi32(k3, k2, k1, k0));
                 let high = _mm_shuffle_epi32::<0x0e>(low);
                 left = rounds(left, low, high);
                 right = rounds(right, low, high);

@@ -4,19 +4,18 @@
 //! still be wrong about the image, which is for `verify` to find.
 
 mod blocks;
+mod value;
 
 use std::collections::BTreeMap;
 
-use amiforge_formats::digest::{BLOCK, Digest};
-use amiforge_formats::guid::Guid;
+use amiforge_formats::digest::BLOCK;
 use serde::{Deserialize, Serialize};
 
 use self::blocks::{read_blocks, write_blocks};
+pub use self::value::{ManifestError, TEXT_MAX};
+use self::value::{digest, guid, wrong};
 use super::{Cleaned, ImageOrigin, Manifest, ManifestInput, ManifestPartition, SCHEMA, Secret};
 use crate::image::Aggregate;
-
-/// Longest text that is read: room for the blocks of the largest volume of EBS that is not mostly free.
-pub const TEXT_MAX: u64 = 1 << 30;
 
 /// Largest disk, that of EBS: 64 TiB.
 const SIZE_MAX: u64 = 1 << 46;
@@ -31,47 +30,6 @@ const NOTES: [&str; 4] = [
     "merkle_root is that of RFC 9162, 2.1.1, over the raw digests of all blocks as leaves",
     "sha256 is that of the whole image",
 ];
-
-/// Why a text is not a manifest.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ManifestError {
-    /// Not JSON of the right shape.
-    #[error("reading the JSON of the manifest")]
-    Json(#[source] serde_json::Error),
-    /// Another version.
-    #[error("the manifest has schema {found}, and this program reads schema {SCHEMA}")]
-    Schema {
-        /// The version of the text.
-        found: u64,
-    },
-    /// Too long to be read.
-    #[error("the manifest is {len} bytes long, and no more than {TEXT_MAX} are read")]
-    TooLong {
-        /// Its length in bytes.
-        len: u64,
-    },
-    /// A value that cannot be.
-    #[error("`{key}` is `{value}`, which is not {expected}")]
-    Value {
-        /// Where in the JSON.
-        key: String,
-        /// The value.
-        value: String,
-        /// What it should be.
-        expected: &'static str,
-    },
-    /// The list of blocks does not fit the size.
-    #[error("the manifest lists {listed} blocks, and a disk of {size} bytes has {needed}")]
-    BlockCount {
-        /// Blocks in the list.
-        listed: u64,
-        /// Length of the disk in bytes.
-        size: u64,
-        /// Blocks that it has.
-        needed: u64,
-    },
-}
 
 // The fields of the structures below are in the order of their names, which makes the keys of the text sorted.
 
@@ -337,22 +295,6 @@ impl InputText {
         let sha256 = self.sha256.map(|text| digest("inputs.sha256", &text)).transpose()?;
         Ok(ManifestInput { kind: self.kind, name: self.name, sha256 })
     }
-}
-
-fn wrong(key: &str, value: &str, expected: &'static str) -> ManifestError {
-    ManifestError::Value { key: key.to_owned(), value: value.to_owned(), expected }
-}
-
-fn digest(key: &str, text: &str) -> Result<Digest, ManifestError> {
-    // Upper case would give one manifest two texts.
-    let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
-    let digest = lower.then(|| text.parse().ok()).flatten();
-    digest.ok_or_else(|| wrong(key, text, "64 lower-case hexadecimal digits"))
-}
-
-fn guid(key: &str, text: &str) -> Result<Guid, ManifestError> {
-    let guid: Option<Guid> = text.parse().ok().filter(|guid: &Guid| guid.to_string() == text);
-    guid.ok_or_else(|| wrong(key, text, "a GUID"))
 }
 
 #[cfg(test)]

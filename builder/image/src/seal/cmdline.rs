@@ -1,8 +1,7 @@
 //! The kernel's command line, one for all firmware.
 
+use amiforge_formats::digest::Digest;
 use amiforge_formats::guid::Guid;
-
-use super::Trust;
 
 /// What the command line is made of, in its order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +12,13 @@ pub struct CommandLine {
     pub consoles: &'static str,
     /// Further arguments, those of the recipe.
     pub arguments: String,
+}
+
+/// What the command line vouches for; empty where nothing is verified.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// Root hash of the dm-verity tree over the root file system: `roothash=` (systemd-veritysetup-generator(8)).
+    pub root_hash: Option<Digest>,
 }
 
 impl CommandLine {

@@ -1,17 +1,6 @@
 //! GRUB as one file, which reads its configuration where Debian's build looks for it, and the kernel from its file system.
 
-use super::{BootSpec, EspFile};
-
-/// GRUB, and where it finds the kernel.
-#[derive(Debug, Clone)]
-pub struct GrubParts {
-    /// The program with all its modules.
-    pub program: Vec<u8>,
-    /// Id of the file system that holds the kernel, as `search --fs-uuid` takes it.
-    pub file_system: String,
-    /// Where that file system is mounted, without `/` at its end: GRUB names files from its root.
-    pub mount: String,
-}
+use super::spec::{BootSpec, EspFile, GrubParts};
 
 /// The files on the ESP. An initrd that no file system holds goes there, too.
 pub(super) fn files(parts: &GrubParts, boot: &BootSpec, default: String, cmdline: &str) -> Vec<EspFile> {

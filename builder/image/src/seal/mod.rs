@@ -9,106 +9,19 @@
 
 mod cmdline;
 mod grub;
+mod spec;
 #[cfg(test)]
 mod tests;
 mod uki;
 
-use amiforge_formats::digest::Digest;
 use amiforge_formats::pe::PeError;
-use amiforge_formats::tree::Content;
 
-pub use cmdline::CommandLine;
-pub use grub::GrubParts;
-pub use uki::UkiParts;
+pub use cmdline::{CommandLine, Trust};
+pub use spec::{
+    BootKernel, BootSpec, EspFile, GrubParts, Initrd, LoaderPrograms, Sealed, UefiSpec, UkiParts,
+};
 
 use crate::disk::Loader;
-
-/// What an image boots with.
-#[derive(Debug, Clone)]
-pub struct BootSpec {
-    /// The kernel.
-    pub kernel: BootKernel,
-    /// Its initrd, for a kernel that takes one.
-    pub initrd: Option<Initrd>,
-    /// The kernel's command line.
-    pub cmdline: CommandLine,
-    /// What UEFI starts, for machines that have it.
-    pub uefi: Option<UefiSpec>,
-    /// Whether a legacy BIOS starts the machine, too.
-    pub bios: bool,
-}
-
-/// A kernel.
-#[derive(Debug, Clone)]
-pub struct BootKernel {
-    /// Its release, such as `6.1.0-56-cloud-amd64`.
-    pub release: String,
-    /// Absolute path of the file in the machine.
-    pub path: String,
-    /// The file.
-    pub content: Content,
-    /// Its first bytes, at most 4096: setup header and headers of the PE file.
-    pub head: Vec<u8>,
-}
-
-/// An initrd.
-#[derive(Debug, Clone)]
-pub struct Initrd {
-    /// Absolute path of the file in the machine; none for one that is in no file system but the ESP.
-    pub path: Option<String>,
-    /// The archive.
-    pub content: Content,
-}
-
-/// What UEFI starts.
-#[derive(Debug, Clone)]
-pub struct UefiSpec {
-    /// Name of the default loader in `EFI/BOOT`, such as `BOOTX64.EFI` (UEFI 2.10, section 3.5.1.1).
-    pub default_name: &'static str,
-    /// The loader, and what it starts.
-    pub loader: LoaderPrograms,
-}
-
-/// A loader for UEFI with its programs.
-#[derive(Debug, Clone)]
-pub enum LoaderPrograms {
-    /// A unified kernel image, which firmware starts itself.
-    Uki(UkiParts),
-    /// systemd-boot, which starts such an image.
-    SystemdBoot {
-        /// The program.
-        program: Vec<u8>,
-        /// The image.
-        uki: UkiParts,
-    },
-    /// GRUB, which reads the kernel from the file system that holds it.
-    Grub(GrubParts),
-}
-
-/// What the command line vouches for; empty where nothing is verified.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trust {
-    /// Root hash of the dm-verity tree over the root file system: `roothash=` (systemd-veritysetup-generator(8)).
-    pub root_hash: Option<Digest>,
-}
-
-/// What was sealed.
-#[derive(Debug, Clone, Default)]
-pub struct Sealed {
-    /// Files of the EFI system partition.
-    pub esp: Vec<EspFile>,
-    /// The loader for a legacy BIOS with all that it starts.
-    pub bios: Option<Loader>,
-}
-
-/// A file of the EFI system partition.
-#[derive(Debug, Clone)]
-pub struct EspFile {
-    /// Path from the root of the partition, without `/` at its start.
-    pub path: String,
-    /// Its bytes.
-    pub content: Content,
-}
 
 /// Why nothing could be sealed.
 #[derive(Debug, thiserror::Error)]
@@ -169,17 +82,4 @@ fn esp_files(boot: &BootSpec, uefi: &UefiSpec, cmdline: &str) -> Result<Vec<EspF
         ],
         LoaderPrograms::Grub(parts) => grub::files(parts, boot, default, cmdline),
     })
-}
-
-impl Sealed {
-    /// Length in bytes of the longest file of the ESP.
-    pub fn longest_esp_file(&self) -> Option<u64> {
-        self.esp.iter().map(|file| file.content.len()).max()
-    }
-}
-
-impl EspFile {
-    fn inline(path: String, bytes: &[u8]) -> Self {
-        Self { path, content: Content::Inline(bytes.into()) }
-    }
 }

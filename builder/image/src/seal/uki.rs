@@ -3,7 +3,7 @@
 use amiforge_formats::pe::{self, PeError, UkiSection};
 use amiforge_formats::tree::Content;
 
-use super::BootSpec;
+use super::spec::{BootSpec, UkiParts};
 
 /// The first version of the stub that runs the kernel where it is loaded, which then takes the memory that its own headers
 /// ask for. Older ones hand its bytes on to the firmware, which measures exactly those.
@@ -11,15 +11,6 @@ const STUB_IN_PLACE: u32 = 258;
 
 /// What precedes the version in a stub's section `.sdmagic`.
 const STUB_MAGIC: &[u8] = b"LoaderInfo: systemd-stub ";
-
-/// What a unified kernel image is made of besides kernel, initrd and command line.
-#[derive(Debug, Clone)]
-pub struct UkiParts {
-    /// The stub of systemd.
-    pub stub: Vec<u8>,
-    /// The text of the section `.osrel`: `os-release` of the system.
-    pub os_release: Option<Vec<u8>>,
-}
 
 /// The image (Unified Kernel Image Specification).
 pub(super) fn uki(parts: &UkiParts, boot: &BootSpec, cmdline: &str) -> Result<Content, PeError> {

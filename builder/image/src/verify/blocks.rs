@@ -51,7 +51,7 @@ pub(super) fn compare(manifest: &Manifest, found: &Emitted, medium: &Medium, rep
             block,
             start,
             end,
-            places: map.within(start, end),
+            locations: map.within(start, end),
             expected: expected.to_string(),
             found: digest.to_string(),
         });

@@ -121,7 +121,7 @@ pub enum BundleDifference {
     /// A block has other bytes.
     #[error(
         "block {block} (bytes {start} to {end}) {}: SHA-256 {found}, and the manifest says {expected}",
-        within(places)
+        within(locations)
     )]
     Block {
         /// Index of the block.
@@ -131,7 +131,8 @@ pub enum BundleDifference {
         /// The first byte after it.
         end: u64,
         /// The partitions and files in it.
-        places: Vec<String>,
+        #[serde(rename = "places")]
+        locations: Vec<String>,
         /// The digest in the manifest; `free` and `zero` blocks have that of zeros.
         expected: String,
         /// The digest of the bytes.
@@ -140,7 +141,7 @@ pub enum BundleDifference {
     /// A snapshot does not hold a block.
     #[error(
         "block {block} (bytes {start} to {end}) {} is missing: the manifest says SHA-256 {expected}",
-        within(places)
+        within(locations)
     )]
     Absent {
         /// Index of the block.
@@ -150,7 +151,8 @@ pub enum BundleDifference {
         /// The first byte after it.
         end: u64,
         /// The partitions and files in it.
-        places: Vec<String>,
+        #[serde(rename = "places")]
+        locations: Vec<String>,
         /// The value in the manifest.
         expected: String,
     },
@@ -158,7 +160,7 @@ pub enum BundleDifference {
     #[error(
         "block {block} (bytes {start} to {end}) {} was never written: it should read as zeros, and on an encrypted \
          volume it reads as anything",
-        within(places)
+        within(locations)
     )]
     Unwritten {
         /// Index of the block.
@@ -168,10 +170,11 @@ pub enum BundleDifference {
         /// The first byte after it.
         end: u64,
         /// The partitions and files in it.
-        places: Vec<String>,
+        #[serde(rename = "places")]
+        locations: Vec<String>,
     },
     /// The service gives other bytes for a block than those whose checksum it gives.
-    #[error("block {block} (bytes {start} to {end}) {}: {reason}", within(places))]
+    #[error("block {block} (bytes {start} to {end}) {}: {reason}", within(locations))]
     Unread {
         /// Index of the block.
         block: u64,
@@ -180,7 +183,8 @@ pub enum BundleDifference {
         /// The first byte after it.
         end: u64,
         /// The partitions and files in it.
-        places: Vec<String>,
+        #[serde(rename = "places")]
+        locations: Vec<String>,
         /// What the bytes are, and what they should be.
         reason: String,
     },
@@ -201,10 +205,11 @@ pub enum BundleDifference {
         found: String,
     },
     /// The partition table is not the one of the manifest.
-    #[error("{place} has {key} {found}, and the manifest says {expected}")]
+    #[error("{location} has {key} {found}, and the manifest says {expected}")]
     Partition {
         /// Which partition, or the disk.
-        place: String,
+        #[serde(rename = "place")]
+        location: String,
         /// What differs.
         key: String,
         /// The value in the manifest.
@@ -213,18 +218,21 @@ pub enum BundleDifference {
         found: String,
     },
     /// A format is damaged.
-    #[error("{place}: {fault}")]
+    #[error("{location}: {problem}")]
     Format {
         /// The format and its partition.
-        place: String,
+        #[serde(rename = "place")]
+        location: String,
         /// What is wrong, and where in it.
-        fault: String,
+        #[serde(rename = "fault")]
+        problem: String,
     },
     /// `tree.txt` does not list the files of a file system.
-    #[error("{place}: {}", listed(*line, text))]
+    #[error("{location}: {}", listed(*line, text))]
     Listing {
         /// The format and its partition.
-        place: String,
+        #[serde(rename = "place")]
+        location: String,
         /// Line of `tree.txt` that the image does not bear out; nothing for a line that is missing there.
         line: Option<u64>,
         /// The line of the listing.
@@ -232,8 +240,12 @@ pub enum BundleDifference {
     },
 }
 
-fn within(places: &[String]) -> String {
-    if places.is_empty() { "outside every partition".to_owned() } else { format!("in {}", places.join(", ")) }
+fn within(locations: &[String]) -> String {
+    if locations.is_empty() {
+        "outside every partition".to_owned()
+    } else {
+        format!("in {}", locations.join(", "))
+    }
 }
 
 fn listed(line: Option<u64>, text: &str) -> String {

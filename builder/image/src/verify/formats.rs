@@ -17,7 +17,7 @@ pub(super) struct SeenFileSystem {
     /// Name of the partition in the recipe.
     pub(super) id: String,
     /// How differences name it.
-    pub(super) place: String,
+    pub(super) location: String,
     /// How much of the metadata of files it stores.
     pub(super) metadata: FileMetadata,
     /// Its files; `None` when they cannot be read, which is a difference of its own.
@@ -61,19 +61,23 @@ pub(super) fn check(
 }
 
 fn check_table(medium: &Medium, manifest: Option<&Manifest>, report: &mut VerifyReport) {
-    let place = "GPT".to_owned();
+    let location = "GPT".to_owned();
     match gpt::check::check(medium) {
         Err(error) => {
-            report.differences.push(BundleDifference::Format { place: place.clone(), fault: chain(&error) });
+            report
+                .differences
+                .push(BundleDifference::Format { location: location.clone(), problem: chain(&error) });
         }
         Ok(findings) => {
             let damage = findings.iter().filter(|finding| finding.severity == Severity::Damage);
-            let damage = damage
-                .map(|finding| BundleDifference::Format { place: place.clone(), fault: finding.to_string() });
+            let damage = damage.map(|finding| BundleDifference::Format {
+                location: location.clone(),
+                problem: finding.to_string(),
+            });
             report.differences.extend(damage);
         }
     }
-    report.checked.push(place);
+    report.checked.push(location);
     if let (Some(manifest), Ok(view)) = (manifest, DiskView::read(medium)) {
         compare_table(manifest, &view, report);
     }
@@ -81,10 +85,10 @@ fn check_table(medium: &Medium, manifest: Option<&Manifest>, report: &mut Verify
 
 /// Compares the partition table with that of the manifest.
 fn compare_table(manifest: &Manifest, view: &DiskView, report: &mut VerifyReport) {
-    let mut differ = |place: &str, key: &str, expected: String, found: String| {
+    let mut differ = |location: &str, key: &str, expected: String, found: String| {
         if expected != found {
-            let (place, key) = (place.to_owned(), key.to_owned());
-            report.differences.push(BundleDifference::Partition { place, key, expected, found });
+            let (location, key) = (location.to_owned(), key.to_owned());
+            report.differences.push(BundleDifference::Partition { location, key, expected, found });
         }
     };
     let guid = view.table.as_ref().map_or_else(|| "none".to_owned(), |table| table.guid.to_string());
@@ -92,15 +96,15 @@ fn compare_table(manifest: &Manifest, view: &DiskView, report: &mut VerifyReport
     let on_disk = view.slots.iter().filter(|slot| slot.partition.is_some()).count();
     differ("the disk", "partitions", manifest.partitions.len().to_string(), on_disk.to_string());
     for partition in &manifest.partitions {
-        let place = title(partition);
+        let location = title(partition);
         let number = Some(partition.number);
         let Some(slot) = view.slots.iter().find(|slot| slot.number() == number) else { continue };
-        differ(&place, "first byte", partition.start.to_string(), slot.start.to_string());
-        differ(&place, "length", partition.len.to_string(), slot.len.to_string());
+        differ(&location, "first byte", partition.start.to_string(), slot.start.to_string());
+        differ(&location, "length", partition.len.to_string(), slot.len.to_string());
         if let Some(entry) = &slot.partition {
-            differ(&place, "type", partition.type_guid.to_string(), entry.type_guid.to_string());
-            differ(&place, "GUID", partition.guid.to_string(), entry.guid.to_string());
-            differ(&place, "name", partition.label.clone(), entry.name.clone());
+            differ(&location, "type", partition.type_guid.to_string(), entry.type_guid.to_string());
+            differ(&location, "GUID", partition.guid.to_string(), entry.guid.to_string());
+            differ(&location, "name", partition.label.clone(), entry.name.clone());
         }
     }
 }
@@ -111,17 +115,18 @@ fn check_partition(
     report: &mut VerifyReport,
 ) -> Option<SeenFileSystem> {
     let kind = partition.file_system.clone().unwrap_or_default();
-    let place = format!("{kind} in {}", title(partition));
-    let mut damaged =
-        |fault: String| report.differences.push(BundleDifference::Format { place: place.clone(), fault });
+    let location = format!("{kind} in {}", title(partition));
+    let mut damaged = |problem: String| {
+        report.differences.push(BundleDifference::Format { location: location.clone(), problem });
+    };
     let Some(slot) = slot(medium, partition) else {
-        damaged("it does not lie within the image, or no reader knows it".to_owned());
+        damaged("it is not within the image, or no reader knows it".to_owned());
         return None;
     };
     let format = slot.content.kind()?.format();
     match format.check(&slot.window(medium)?) {
         Err(error) => damaged(chain(&*error)),
-        Ok(faults) => faults.into_iter().for_each(&mut damaged),
+        Ok(problems) => problems.into_iter().for_each(&mut damaged),
     }
     let volume = ReadFileSystem::read(medium, &slot).map_err(|error| damaged(chain(&error))).ok().flatten();
     let found = volume.as_ref().and_then(|volume| volume.facts.uuid.as_ref());
@@ -130,10 +135,10 @@ fn check_partition(
     {
         damaged(format!("its id is {found}, and the manifest says {expected}"));
     }
-    report.checked.push(place.clone());
+    report.checked.push(location.clone());
     Some(SeenFileSystem {
         id: partition.id.clone(),
-        place,
+        location,
         metadata: format.files()?,
         tree: volume.and_then(|volume| volume.tree),
     })

@@ -26,11 +26,11 @@ pub(super) fn compare(listing: &[u8], seen: &[SeenFileSystem], report: &mut Veri
         let found = keyed(dump.lines().map(|line| (0, line)), volume.metadata);
         let listed = keyed(part.unwrap_or_default().into_iter(), volume.metadata);
         report.names += found.len() as u64;
-        compare_lines(&volume.place, &listed, &found, report);
+        compare_lines(&volume.location, &listed, &found, report);
     }
     for (id, lines) in parts {
         let unexpected = lines.into_iter().map(|(line, text)| BundleDifference::Listing {
-            place: format!("`{}`", Printable(id.as_bytes())),
+            location: format!("`{}`", Printable(id.as_bytes())),
             line: Some(line),
             text: text.to_owned(),
         });
@@ -70,18 +70,22 @@ fn key(line: &str, metadata: FileMetadata) -> String {
     }
 }
 
-fn compare_lines(place: &str, listed: &Lines, found: &Lines, report: &mut VerifyReport) {
-    let place = || place.to_owned();
+fn compare_lines(location: &str, listed: &Lines, found: &Lines, report: &mut VerifyReport) {
+    let location = || location.to_owned();
     for (key, (line, text)) in listed {
         if !found.contains_key(key) {
             let text = text.clone();
-            report.differences.push(BundleDifference::Listing { place: place(), line: Some(*line), text });
+            report.differences.push(BundleDifference::Listing {
+                location: location(),
+                line: Some(*line),
+                text,
+            });
         }
     }
     for (key, (_, text)) in found {
         if !listed.contains_key(key) && !text.starts_with(LOST_AND_FOUND) {
             report.differences.push(BundleDifference::Listing {
-                place: place(),
+                location: location(),
                 line: None,
                 text: text.clone(),
             });

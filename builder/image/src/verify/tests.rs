@@ -110,7 +110,7 @@ impl Bundle {
     /// The blocks that differ and the files in them.
     fn blocks(&self) -> Vec<(u64, Vec<String>)> {
         let blocks = self.verify().differences.into_iter().filter_map(|difference| match difference {
-            BundleDifference::Block { block, places, .. } => Some((block, places)),
+            BundleDifference::Block { block, locations, .. } => Some((block, locations)),
             _ => None,
         });
         blocks.collect()
@@ -127,7 +127,7 @@ fn a_bundle_as_it_was_built_has_no_difference() {
 
 #[test]
 fn a_flipped_bit_is_found_wherever_it_is() {
-    let places = [
+    let locations = [
         (100, 0, vec![]),
         ((1 << 20) + 4090, 2, vec!["partition 1 `swap`"]),
         (RAW, 4, vec!["partition 2 `raw`"]),
@@ -139,7 +139,7 @@ fn a_flipped_bit_is_found_wherever_it_is() {
         ((16 << 20) - 512, 31, vec![]),
     ];
     let bundle = build();
-    for (at, block, inside) in places {
+    for (at, block, inside) in locations {
         bundle.flip(DISK, at);
         let inside: Vec<_> = inside.into_iter().map(str::to_owned).collect();
         assert_eq!(bundle.blocks(), [(block, inside)], "byte {at}");

@@ -7,48 +7,21 @@
 mod boot_chain;
 mod checks;
 mod files;
+mod findings;
 mod first_boot;
 mod kernel;
 mod root;
 mod secrets;
 mod system;
 
-use std::fmt;
-
 use amiforge_image::inspect::{DiskView, InspectError, Medium};
 use serde::Serialize;
 
+pub use findings::{PreflightFinding, PreflightSeverity};
+
 use boot_chain::BootChain;
+use findings::Findings;
 use system::System;
-
-/// Severity of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PreflightSeverity {
-    /// It boots, but has a defect that its owner will notice.
-    Warning,
-    /// It does not boot, is not reachable, or holds a secret that all its machines would share.
-    Failure,
-}
-
-/// A requirement of EC2 that the image does not meet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PreflightFinding {
-    /// Its severity.
-    pub severity: PreflightSeverity,
-    /// Name of the check, such as `nvme`.
-    pub check: &'static str,
-    /// What is wrong.
-    pub what: String,
-    /// What to do about it.
-    pub remedy: String,
-}
-
-impl fmt::Display for PreflightFinding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.what, self.remedy)
-    }
-}
 
 /// The result of all checks of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -67,30 +40,6 @@ impl PreflightReport {
     /// Whether there is no finding of [`PreflightSeverity::Failure`].
     pub fn passes(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity < PreflightSeverity::Failure)
-    }
-}
-
-/// Collects findings.
-#[derive(Debug, Default)]
-struct Findings(Vec<PreflightFinding>);
-
-impl Findings {
-    /// Adds a [`PreflightSeverity::Failure`].
-    fn failure(&mut self, check: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
-        let (what, remedy) = (what.into(), remedy.into());
-        self.0.push(PreflightFinding { severity: PreflightSeverity::Failure, check, what, remedy });
-    }
-
-    /// Adds a [`PreflightSeverity::Warning`].
-    fn warning(&mut self, check: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
-        let (what, remedy) = (what.into(), remedy.into());
-        self.0.push(PreflightFinding { severity: PreflightSeverity::Warning, check, what, remedy });
-    }
-
-    /// The findings, failures first; those of equal severity in the order in which they were added.
-    fn by_severity(mut self) -> Vec<PreflightFinding> {
-        self.0.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-        self.0
     }
 }
 

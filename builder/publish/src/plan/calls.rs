@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Parent, Volume};
+use super::volume::{Parent, Volume};
 use crate::request::{KeyChoice, Request, SnapshotSharing};
 
 /// Calls of one action in one region.

@@ -6,44 +6,15 @@ mod cost;
 mod policy;
 #[cfg(test)]
 mod tests;
+mod volume;
 
 use serde::Serialize;
 
 use super::request::Request;
 
 pub use calls::PlannedCall;
-pub use cost::{BillingPeriod, CostLine, PRICES_SOURCE};
-
-/// A volume to upload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Volume {
-    /// The bundle or raw file as the user named it.
-    pub path: String,
-    /// Blocks with data.
-    pub data: u64,
-    /// Blocks that must read as zeros.
-    pub zero: u64,
-    /// Precision of these numbers.
-    pub known: Precision,
-}
-
-/// Precision of a number of blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precision {
-    /// A manifest lists every block.
-    Exact,
-    /// The real number may be smaller: blocks are classified when they are read, or the parent holds some of them.
-    UpperBound,
-}
-
-/// Whether the upload has a parent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parent {
-    /// There is none.
-    None,
-    /// Only changed blocks are sent and read back.
-    Some,
-}
+pub use cost::{ARCHIVED, BillingPeriod, CostLine, PRICES_SOURCE, STORED};
+pub use volume::{Parent, Precision, Volume};
 
 /// The plan of a publish.
 #[derive(Debug, Clone, PartialEq, Serialize)]

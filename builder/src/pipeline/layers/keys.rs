@@ -87,7 +87,7 @@ pub(super) fn configured(
     key.text(&accounts.lines());
     key.text(&packages.len().to_string());
     for package in packages {
-        // Where it comes from is no part of what it is; why it is there stands in apt's list.
+        // Not the archive: the digest says which package it is. The reason, because apt's list in the image records it.
         let reason = match package.reason {
             LockReason::Named => "Named",
             LockReason::Base => "Base",

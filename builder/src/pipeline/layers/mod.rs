@@ -1,7 +1,7 @@
 //! Layers: trees made of packages, stages and commands. Each is loaded from the store if it was made before from the same
 //! inputs, else made.
 //!
-//! This page is common to all kinds of layers; each kind has a file of its own.
+//! This file has what all kinds of layers share; each kind has a file of its own.
 
 mod keys;
 pub(super) mod packages;

@@ -24,8 +24,8 @@ pub(in crate::pipeline) fn install(
     for (spec, locked) in builder.recipe.stages.iter().zip(&lock.stages) {
         let part = part(builder, record, source, spec, locked, blobs)?;
         let at = part.node(part.root()).meta.mtime;
-        let placed = insert_subtree(&part, part.root(), tree, b"", at);
-        placed.map_err(|source| BuildError::Place { stage: spec.name.clone(), source })?;
+        let inserted = insert_subtree(&part, part.root(), tree, b"", at);
+        inserted.map_err(|source| BuildError::InstallStage { stage: spec.name.clone(), source })?;
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! What is known of an image before it is written, because one was written from the same plan before: the root of its
-//! blocks, the digest of the whole, and what was found in it.
+//! What is known of an image before it is written, because one was written from the same plan before: the Merkle root of
+//! its blocks, the digest of the whole, and the findings of preflight.
 //!
 //! The digest of the whole is one chain through every byte, free space included, and takes longer than all else. The
-//! blocks are hashed every time, side by side; when their root is the one that is known, so is every byte, and with that
-//! the digest of the whole. Nothing is believed of bytes that were not hashed.
+//! blocks are hashed every time, in parallel; if their root is the known one, every byte is the same, and so is the digest
+//! of the whole. Bytes that were not hashed are never taken for right.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -77,8 +77,8 @@ impl<'a> ImageCache<'a> {
     }
 }
 
-/// A digest of all that a plan says, files by theirs where they are known, and what else lies in the store by those of
-/// its entries; `None` where too many other bytes would have to be read for it.
+/// A digest of a plan with all its contents: files by their digests where these are known, other ranges of the store by
+/// the digests of its entries, the rest by its bytes. `None` where that would be too many bytes to read.
 fn key(plan: &Plan, blobs: &Blobs, store: &Store) -> Result<Option<Digest>, BuildError> {
     let mut hasher = Sha256::new();
     hasher.update(format!("image {} {REVISION} {}", env!("CARGO_PKG_VERSION"), plan.len()));

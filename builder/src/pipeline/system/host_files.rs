@@ -3,8 +3,8 @@
 //! Small ones are read at once, larger ones are hashed at once and read when the image is written; the blobs detect
 //! whether one of those changed meanwhile.
 
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Content;
@@ -12,40 +12,10 @@ use amiforge_image::manifest::ManifestInput;
 use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
 
-use crate::pipeline::BuildError;
+use crate::pipeline::error::{BuildError, HostFileError};
 
 /// Files up to this length are held in memory.
 const SMALL: u64 = 64 << 10;
-
-/// Why a file of the host cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HostFileError {
-    /// It cannot be read.
-    #[error("`{}` cannot be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// It is a folder, a device or the like.
-    #[error("`{}` is not a regular file", path.display())]
-    NotAFile {
-        /// What has the name.
-        path: PathBuf,
-    },
-    /// The user interrupted the build.
-    #[error("interrupted")]
-    Interrupted,
-    /// It was written to while the build read it.
-    #[error("`{}` changed while it was being read", path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
-}
 
 /// Every file of the host that was opened.
 pub(in crate::pipeline) struct HostFiles<'a> {

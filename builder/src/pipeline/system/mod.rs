@@ -12,7 +12,6 @@ use amiforge_rootfs::steps::{missing, service_keys};
 use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
-use super::boot::{self, Boot};
 use super::epoch::{self, BuildTime};
 use super::layers::packages::{self, PackageSystem};
 use super::layers::{LayerBuilder, LayerRecord, run, stages};
@@ -22,10 +21,8 @@ use host_files::HostFiles;
 
 /// What the machine will see, before it is divided among file systems.
 pub(super) struct SystemTree<'a> {
-    /// Every file but those that are sealed later.
+    /// Every file but what boots it: the hook for later kernels, and the files that are sealed.
     pub(super) tree: Tree,
-    /// How it boots, where the recipe says it.
-    pub(super) boot: Option<Boot>,
     /// The times of the build.
     pub(super) time: BuildTime,
     /// What it was made from.
@@ -73,9 +70,8 @@ pub(super) fn system_tree<'a>(
     warnings.extend(unmet.iter().map(ToString::to_string));
     let changes = normalize(recipe, &mut tree, blobs, time)?;
     let skipped = packages.map(|system| system.notes.skipped).unwrap_or_default();
-    let boot = boot::prepare(recipe, &mut tree, blobs, time.made)?;
     let inputs = Inputs { record, sources, host_files, changes, skipped };
-    Ok(SystemTree { tree, boot, time, inputs, warnings })
+    Ok(SystemTree { tree, time, inputs, warnings })
 }
 
 /// The sources of the recipe, merged over the packages.

@@ -1,5 +1,5 @@
-//! The specification of the disk, of a recipe and the trees of its partitions; and the content of the partitions that are
-//! sealed, once as a draft that has the final length, and once as it is.
+//! From a recipe and the trees of its partitions to the specification of the disk; and the content of the partitions that
+//! are sealed, first as a draft of the same length, then as it will be.
 
 use std::collections::BTreeMap;
 

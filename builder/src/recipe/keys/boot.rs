@@ -46,7 +46,7 @@ pub(crate) enum BootModeKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FirstBoot {
-    /// cloud-init, where it is in the image; else units of amiforge's own, where systemd and bash are; else nobody.
+    /// cloud-init, where it is in the image; else units of amiforge's own, where systemd and bash are; else none.
     Auto,
     /// Units of amiforge's own; the instance's key is for the first `[[user]]`, else `root`.
     Own,

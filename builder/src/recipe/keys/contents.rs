@@ -152,12 +152,12 @@ pub enum Fstab {
     Keep,
 }
 
-/// What is cleaned at the end, so that the image holds nobody's identity and no left-overs.
+/// What is cleaned at the end, so that the image has no identity of a machine and no left-overs.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct NormalizeKeys {
     /// Rules that are not applied: `machine-id`, `ssh-host-keys`, `service-keys`, `random-seeds`, `package-caches`,
-    /// `caches`, `logs`, `container-files` and `root-directory` are unless they stand here.
+    /// `caches`, `logs`, `container-files` and `root-directory` are unless they are listed here.
     #[serde(default)]
     pub(crate) skip: Vec<NormalizeRule>,
     /// Rules that are applied besides: `backups`, `histories`, `temporary-files` and `runtime-files` are only then.

@@ -71,7 +71,7 @@ pub(crate) struct ImageKeys {
     pub(crate) version: Option<String>,
     /// Architecture of the machines that it is for.
     pub(crate) arch: ArchKey,
-    /// The time that stands for the build, as RFC 3339 (`2026-11-01T00:00:00Z`) or seconds since 1970. No file is
+    /// The time of the build, as RFC 3339 (`2026-11-01T00:00:00Z`) or seconds since 1970. No file is
     /// newer than that. `SOURCE_DATE_EPOCH` in the environment goes before it; without both it is the newest time
     /// among the inputs.
     pub(crate) epoch: Option<EpochKey>,

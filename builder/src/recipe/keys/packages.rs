@@ -30,7 +30,7 @@ pub(crate) struct ArchiveKeys {
     pub(crate) components: Option<Vec<String>>,
     /// OpenPGP keys that it is signed with, as a file beside the recipe.
     pub(crate) keyring: Option<String>,
-    /// `true`: taken though nobody signed it.
+    /// `true`: taken without a signature.
     #[serde(default)]
     pub(crate) trusted: bool,
 }

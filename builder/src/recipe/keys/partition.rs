@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::NumberOrText;
 
-/// A partition. They stand on the disk in the order of the recipe. Without any, there are those that `[boot]` takes; without
+/// A partition. They are on the disk in the order of the recipe. Without any, there are those that `[boot]` takes; without
 /// `[boot]` an EFI system partition of 128 MiB at `/boot/efi` and an ext4 root that fills the disk.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -48,7 +48,7 @@ pub(crate) struct PartitionKeys {
     /// Per cent of the blocks of ext4 kept for root, 0 to 50; 5 for `root`, else 0.
     #[schemars(range(min = 0, max = 50))]
     pub(crate) reserved: Option<PercentKey>,
-    /// File whose bytes stand in a partition without file system.
+    /// File whose bytes fill a partition without file system.
     pub(crate) source: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub(crate) enum PercentKey {
 pub(crate) enum RoleKey {
     /// EFI system partition.
     Esp,
-    /// Where the loader for a legacy BIOS stands: 96 MiB for that of `[boot]`, with kernel and initrd; else 1 MiB, as
+    /// Holds the loader for a legacy BIOS: 96 MiB for that of `[boot]`, with kernel and initrd; else 1 MiB, as
     /// GRUB keeps its core there.
     BiosBoot,
     /// The root file system.

@@ -16,7 +16,7 @@ pub(crate) struct SourceKeys {
     pub(crate) kind: SourceKindKey,
     /// The folder or archive; not for a `deb` source, which is made of packages.
     pub(crate) path: Option<String>,
-    /// SHA-256 of the file (as it lies there, so of the compressed one), or of the image manifest of an `oci` source:
+    /// SHA-256 of the file (as it is on the disk, so of the compressed one), or of the image manifest of an `oci` source:
     /// refused if it is another. `"record"`: take it and write it in the manifest, even where that costs a read.
     pub(crate) sha256: Option<String>,
     /// So many leading names are dropped from every path.
@@ -42,7 +42,7 @@ pub(crate) struct SourceKeys {
     /// Tag, reference name or digest (`sha256:…`) to pick from an `oci` source that holds several images.
     pub(crate) reference: Option<String>,
     /// Distribution of a `deb` source: `"debian"`, `"ubuntu"`, or a name of your own. Names the archive that `suites`
-    /// are taken from; a suite of `debian` that ends in `-security` lies in the archive `debian-security`.
+    /// are taken from; a suite of `debian` that ends in `-security` is in the archive `debian-security`.
     pub(crate) distribution: Option<String>,
     /// Suites of a `deb` source, such as `["bookworm", "bookworm-updates", "bookworm-security"]`.
     #[serde(default)]

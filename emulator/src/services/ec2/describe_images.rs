@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::allowed_images;
 use super::call::Ec2Call;
 use super::errors::Ec2Error;
 use super::filter::{self, FieldValue};
@@ -88,7 +89,10 @@ pub(crate) fn describe_images(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     images.retain(|image| filter::all_match(&filters, |name| field(call, image, name)));
     let (page_images, next) = page.paginate(images, |image| &image.id);
     let mut xml = Xml::new();
-    xml.items("imagesSet", page_images, |xml, image| image.write_xml(xml, call.account, call.now));
+    xml.items("imagesSet", page_images, |xml, image| {
+        image.write_xml(xml, call.account, call.now);
+        xml.optional("imageAllowed", allowed_images::is_allowed(call, call.region, &image));
+    });
     xml.optional("nextToken", next);
     Ok(xml)
 }
@@ -163,7 +167,10 @@ fn field(call: &Ec2Call<'_>, image: &ImageRecord, name: &str) -> FieldValue {
         "creation-date" => FieldValue::one(whole_seconds(image.created)),
         "description" => FieldValue::maybe(image.description.as_ref()),
         "ena-support" => FieldValue::maybe(machine.ena),
-        "free-tier-eligible" | "image-allowed" => FieldValue::one(true),
+        "free-tier-eligible" => FieldValue::one(true),
+        "image-allowed" => {
+            FieldValue::one(allowed_images::is_allowed(call, call.region, image).unwrap_or(true))
+        }
         "hypervisor" => FieldValue::one("xen"),
         "image-id" => FieldValue::one(&image.id),
         "image-type" => FieldValue::one("machine"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::read::{described, with_token};
+use super::parameters::{described, with_token};
 use crate::clock::Timestamp;
 use crate::services::json::call::{self, JsonCall};
 use crate::services::json::errors::JsonError;

@@ -1,9 +1,13 @@
-//! Parameters: how requests refer to them, and their versions. Knows no operation.
+//! Parameters: how requests refer to them, their versions, and how responses show them. Knows no operation.
+
+use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
+use crate::services::json::call::JsonCall;
 use crate::services::json::errors::JsonError;
 use crate::state::Region;
 use crate::state::parameter::{ParameterVersion, StoredParameter, parameter_key};
+use crate::state::partition::partition;
 
 /// A reference to a parameter: its name, and a version or label.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +82,39 @@ pub(crate) fn value_of(region: &Region, account: &str, text: &str, now: Timestam
     let named = ParameterName::read(text);
     let parameter = find(region, account, named.name, now).ok()?;
     parameter.select(named.selector, now).ok().map(|version| version.value.clone())
+}
+
+/// The properties of a version in describing operations: everything but its value.
+pub(crate) fn described(
+    call: &JsonCall<'_>,
+    parameter: &StoredParameter,
+    version: &ParameterVersion,
+) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("Name".into(), json!(parameter.name));
+    fields.insert("Type".into(), json!(parameter.kind));
+    fields.insert("LastModifiedDate".into(), json!(version.modified.seconds()));
+    let root = format!("arn:{}:iam::{}:root", partition(&call.region.name), call.account);
+    fields.insert("LastModifiedUser".into(), json!(root));
+    fields.insert("Version".into(), json!(version.number));
+    fields.insert("Tier".into(), json!(version.tier));
+    fields.insert("Policies".into(), json!([]));
+    fields.insert("DataType".into(), json!(parameter.data_type));
+    if let Some(description) = &version.description {
+        fields.insert("Description".into(), json!(description));
+    }
+    if let Some(key) = &version.key {
+        fields.insert("KeyId".into(), json!(key));
+    }
+    fields
+}
+
+/// Adds the token of the next page to a response.
+pub(crate) fn with_token(mut response: Value, next: Option<String>) -> Value {
+    if let (Value::Object(fields), Some(next)) = (&mut response, next) {
+        fields.insert("NextToken".into(), Value::String(next));
+    }
+    response
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::filters::{self, FilterInput, FilterUse};
-use super::parameters::{self, ParameterName};
+use super::parameters::{self, ParameterName, described, with_token};
 use crate::digest::Sha256Digest;
 use crate::services::json::call::{self, JsonCall};
 use crate::services::json::errors::JsonError;
@@ -142,36 +142,4 @@ pub(crate) fn history(call: &JsonCall<'_>) -> Result<Value, JsonError> {
         })
         .collect();
     Ok(with_token(json!({"Parameters": list}), next))
-}
-
-/// The properties of a version in describing operations: everything but its value.
-pub(crate) fn described(
-    call: &JsonCall<'_>,
-    parameter: &StoredParameter,
-    version: &ParameterVersion,
-) -> Map<String, Value> {
-    let mut fields = Map::new();
-    fields.insert("Name".into(), json!(parameter.name));
-    fields.insert("Type".into(), json!(parameter.kind));
-    fields.insert("LastModifiedDate".into(), json!(version.modified.seconds()));
-    fields.insert("LastModifiedUser".into(), json!(format!("arn:aws:iam::{}:root", call.account)));
-    fields.insert("Version".into(), json!(version.number));
-    fields.insert("Tier".into(), json!(version.tier));
-    fields.insert("Policies".into(), json!([]));
-    fields.insert("DataType".into(), json!(parameter.data_type));
-    if let Some(description) = &version.description {
-        fields.insert("Description".into(), json!(description));
-    }
-    if let Some(key) = &version.key {
-        fields.insert("KeyId".into(), json!(key));
-    }
-    fields
-}
-
-/// Adds the token of the next page to a response.
-pub(crate) fn with_token(mut response: Value, next: Option<String>) -> Value {
-    if let (Value::Object(fields), Some(next)) = (&mut response, next) {
-        fields.insert("NextToken".into(), Value::String(next));
-    }
-    response
 }

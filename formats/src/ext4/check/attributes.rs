@@ -37,13 +37,13 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         xattr::read(self.file_system, inode, &mut repeated)?;
         let new = repeated.findings.into_iter().filter(|finding| {
             let meaning = matches!(
-                finding.fault.why,
+                finding.corruption.why,
                 Defect::Meaningless { .. } | Defect::Acl { .. } | Defect::Duplicate { .. }
             );
-            meaning && matches!(finding.fault.place, Ext4Location::Inode { .. })
+            meaning && matches!(finding.corruption.location, Ext4Location::Inode { .. })
         });
         for finding in new {
-            self.report.report(finding.fault)?;
+            self.report.report(finding.corruption)?;
         }
         if self.file_system.holds(number, 1) {
             self.claims.claim(number, 1, Ext4Location::XattrBlock { block: number });
@@ -57,18 +57,18 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     /// Checks how many inodes use every block of attributes.
     pub(super) fn attribute_blocks(&mut self) {
         for (&block, known) in &self.attributes.0 {
-            let place = Ext4Location::XattrBlock { block };
+            let location = Ext4Location::XattrBlock { block };
             let offset = self.file_system.superblock().offset_of(block);
             if known.users != known.references {
                 let (found, expected) = (known.references, known.users);
                 let why = Defect::Value { field: "h_refcount", found, expected };
-                self.report.error(Corruption { place, offset, why });
+                self.report.error(Corruption { location, offset, why });
             }
             // mke2fs writes none, which only means that the kernel will not share the block.
             if known.hash != 0 && known.hash != known.computed {
                 let (found, expected) = (known.hash.into(), known.computed.into());
                 let why = Defect::Value { field: "h_hash", found, expected };
-                self.report.warning(Corruption { place, offset, why });
+                self.report.warning(Corruption { location, offset, why });
             }
         }
     }

@@ -59,22 +59,22 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
                 pair.into_iter().find(|(_, (found, expected))| found != expected)?;
             Some(Defect::Differs { field, at: at as u64, found, expected })
         });
-        let mut faults: Vec<Defect> = differs.collect();
+        let mut defects: Vec<Defect> = differs.collect();
         let stored_group = u64::from(fields::u16(copy, 0x5a));
         if stored_group != u64::from(group & 0xffff) {
             let (found, expected) = (stored_group, u64::from(group & 0xffff));
-            faults.push(Defect::Value { field: "s_block_group_nr", found, expected });
+            defects.push(Defect::Value { field: "s_block_group_nr", found, expected });
         }
-        faults.extend(feature_bits(superblock, copy));
+        defects.extend(feature_bits(superblock, copy));
         if superblock.has_checksums() {
             let stored = fields::u32(copy, CHECKSUM_AT);
             let computed = checksum::crc32c(!0, copy.get(..CHECKSUM_AT).unwrap_or(copy));
             if stored != computed {
-                faults.push(Defect::Checksum { stored, computed });
+                defects.push(Defect::Checksum { stored, computed });
             }
         }
-        for why in faults {
-            self.report.error(Corruption { place: Ext4Location::BackupSuperblock { group }, offset, why });
+        for why in defects {
+            self.report.error(Corruption { location: Ext4Location::BackupSuperblock { group }, offset, why });
         }
     }
 
@@ -107,7 +107,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
                 ];
                 for why in checks.into_iter().flatten() {
                     self.report.error(Corruption {
-                        place: Ext4Location::BackupDescriptors { group },
+                        location: Ext4Location::BackupDescriptors { group },
                         offset,
                         why,
                     });

@@ -11,7 +11,7 @@ use crate::read_at::ReadAt;
 struct BlockClaim {
     start: u64,
     end: u64,
-    place: Ext4Location,
+    location: Ext4Location,
 }
 
 /// All claims; sorted once they are complete.
@@ -24,9 +24,9 @@ pub(super) struct BlockClaims {
 
 impl BlockClaims {
     /// Claims `len` blocks from `start` on.
-    pub(super) fn claim(&mut self, start: u64, len: u64, place: Ext4Location) {
+    pub(super) fn claim(&mut self, start: u64, len: u64, location: Ext4Location) {
         if len > 0 {
-            self.claims.push(BlockClaim { start, end: start.saturating_add(len), place });
+            self.claims.push(BlockClaim { start, end: start.saturating_add(len), location });
         }
     }
 
@@ -59,15 +59,15 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     pub(super) fn block_claims(&mut self) {
         let superblock = self.file_system.superblock();
         let mut claims = std::mem::take(&mut self.claims.claims);
-        claims.sort_unstable_by_key(|claim| (claim.start, claim.end, claim.place));
+        claims.sort_unstable_by_key(|claim| (claim.start, claim.end, claim.location));
         let mut runs: Vec<Range<u64>> = Vec::new();
         // The claim that reaches furthest so far: whatever begins before its end is claimed twice.
         let mut furthest: Option<BlockClaim> = None;
         for claim in claims {
             if let Some(before) = furthest.filter(|before| claim.start < before.end) {
                 let offset = superblock.offset_of(claim.start);
-                let why = Defect::Claimed { what: "block", number: claim.start, first: before.place };
-                self.report.error(Corruption { place: claim.place, offset, why });
+                let why = Defect::Claimed { what: "block", number: claim.start, first: before.location };
+                self.report.error(Corruption { location: claim.location, offset, why });
             }
             if furthest.is_none_or(|before| claim.end > before.end) {
                 furthest = Some(claim);

@@ -34,9 +34,9 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         }
         if !self.inodes.get(&ROOT).is_some_and(|root| is_dir(root.kind)) {
             let offset = self.file_system.inode_offset(ROOT)?;
-            let place = Ext4Location::Inode { inode: ROOT };
+            let location = Ext4Location::Inode { inode: ROOT };
             let why = Defect::Missing { what: "the root directory" };
-            self.report.error(Corruption { place, offset, why });
+            self.report.error(Corruption { location, offset, why });
         }
         self.family(&dirs, &family);
         Ok(())
@@ -70,7 +70,8 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
                 continue;
             }
             if !names.insert(&entry.name) {
-                self.report.error(entry.fault(dir.number, Defect::Duplicate { name: entry.name.clone() }));
+                self.report
+                    .error(entry.corruption(dir.number, Defect::Duplicate { name: entry.name.clone() }));
             }
             self.entry(dir, entry, family);
         }
@@ -82,7 +83,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         let known = self.inodes.get_mut(&entry.inode).filter(|_| entry.inode >= first);
         let Some(known) = known else {
             let why = Defect::Dangling { name: entry.name.clone(), found: entry.inode };
-            self.report.error(entry.fault(dir.number, why));
+            self.report.error(entry.corruption(dir.number, why));
             return;
         };
         known.names = known.names.saturating_add(1);
@@ -90,7 +91,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         self.type_byte(dir, entry, kind);
         if kind == FileKind::Dir && family.parents.insert(entry.inode, dir.number).is_some() {
             let why = Defect::Again { what: "directory", number: u64::from(entry.inode) };
-            self.report.error(entry.fault(dir.number, why));
+            self.report.error(entry.corruption(dir.number, why));
         }
     }
 
@@ -99,7 +100,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         let (found, expected) = (entry.file_type, kind.entry_byte());
         if typed && found != expected {
             let why = Defect::FileType { name: entry.name.clone(), found, expected };
-            self.report.error(entry.fault(dir.number, why));
+            self.report.error(entry.corruption(dir.number, why));
         }
     }
 
@@ -109,7 +110,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             let expected = if dir == ROOT { Some(&ROOT) } else { family.parents.get(&dir) };
             if let Some(&expected) = expected.filter(|expected| **expected != entry.inode) {
                 let why = Defect::Entry { name: entry.name.clone(), found: entry.inode, expected };
-                self.report.error(entry.fault(dir, why));
+                self.report.error(entry.corruption(dir, why));
             }
         }
         let mut reached: BTreeSet<u32> = [ROOT].into();
@@ -135,9 +136,9 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
                 reached.extend(path);
             } else if let Some(known) = self.inodes.get(&dir).filter(|known| known.names > 0) {
                 // One without any name is a finding of the link counts.
-                let place = Ext4Location::Inode { inode: dir };
-                let fault = Corruption { place, offset: known.offset, why: Defect::Unreachable };
-                self.report.error(fault);
+                let location = Ext4Location::Inode { inode: dir };
+                let corruption = Corruption { location, offset: known.offset, why: Defect::Unreachable };
+                self.report.error(corruption);
             }
         }
         self.subdirectories(dirs, family);
@@ -156,9 +157,9 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             // Past 65000 the count does not fit: it stays 1.
             let expected = if many && links > 65000 { 1 } else { links };
             if let Some(why) = value("i_links_count", known.links.into(), expected) {
-                let fault =
-                    Corruption { place: Ext4Location::Inode { inode: *dir }, offset: known.offset, why };
-                self.report.error(fault);
+                let corruption =
+                    Corruption { location: Ext4Location::Inode { inode: *dir }, offset: known.offset, why };
+                self.report.error(corruption);
             }
         }
     }

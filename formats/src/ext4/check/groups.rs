@@ -20,7 +20,7 @@ struct FreeCounts {
 
 /// A bitmap to be compared with what is used.
 struct Compare<'b> {
-    place: Ext4Location,
+    location: Ext4Location,
     offset: u64,
     what: &'static str,
     /// Number of the block or inode of the first bit.
@@ -48,7 +48,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             value("s_free_inodes_count", superblock.free_inodes.into(), free.inodes),
         ];
         for why in sums.into_iter().flatten() {
-            self.report.error(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
+            self.report.error(Corruption { location: Ext4Location::Superblock, offset: OFFSET, why });
         }
         self.overhead();
         Ok(())
@@ -57,7 +57,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     fn descriptor(&mut self, group: u32, described: &GroupInfo, why: Option<Defect>) {
         if let Some(why) = why {
             self.report.error(Corruption {
-                place: Ext4Location::Descriptor { group },
+                location: Ext4Location::Descriptor { group },
                 offset: described.offset,
                 why,
             });
@@ -76,7 +76,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             // Not wrong: the kernel then writes the rest of the table at the first mount.
             let why = Defect::Missing { what: "the flag INODE_ZEROED" };
             self.report.warning(Corruption {
-                place: Ext4Location::Descriptor { group },
+                location: Ext4Location::Descriptor { group },
                 offset: described.offset,
                 why,
             });
@@ -103,7 +103,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             used.clone()
         };
         self.compare(&Compare {
-            place: Ext4Location::BlockBitmap { group },
+            location: Ext4Location::BlockBitmap { group },
             offset: superblock.offset_of(described.block_bitmap),
             what: "blocks",
             first: start,
@@ -154,7 +154,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             used.clone()
         };
         self.compare(&Compare {
-            place: Ext4Location::InodeBitmap { group },
+            location: Ext4Location::InodeBitmap { group },
             offset: superblock.offset_of(described.inode_bitmap),
             what: "inodes",
             first: first.into(),
@@ -205,13 +205,13 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             let (first, last) = (compare.first + u64::from(first), compare.first + u64::from(last));
             let marked = if as_used { "used" } else { "free" };
             let why = Defect::Bitmap { what: compare.what, first, last, marked };
-            self.report.error(Corruption { place: compare.place, offset: compare.offset, why });
+            self.report.error(Corruption { location: compare.location, offset: compare.offset, why });
         }
         let bits = compare.bitmap.len() as u32 * 8;
         let clear = (compare.len..bits).find(|at| compare.written && !bit(compare.bitmap, *at));
         if let Some(found) = clear {
             let why = Defect::Padding { bit: found.into() };
-            self.report.error(Corruption { place: compare.place, offset: compare.offset, why });
+            self.report.error(Corruption { location: compare.location, offset: compare.offset, why });
         }
     }
 
@@ -227,7 +227,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         let journal = self.file_system.journal_len().unwrap_or(0) / u64::from(superblock.block_size);
         let expected = base + journal + u64::from(superblock.first_data_block);
         if let Some(why) = value("s_overhead_clusters", superblock.overhead.into(), expected) {
-            self.report.warning(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
+            self.report.warning(Corruption { location: Ext4Location::Superblock, offset: OFFSET, why });
         }
     }
 }

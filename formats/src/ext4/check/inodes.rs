@@ -109,7 +109,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     }
 
     fn find(&mut self, inode: &ReadInode, why: Defect) {
-        self.report.error(inode.fault(why));
+        self.report.error(inode.corruption(why));
     }
 
     /// A deletion time that is an inode number is a link of the list of orphans, left over.

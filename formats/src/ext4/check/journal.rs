@@ -29,13 +29,13 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         if number > superblock.inodes {
             let (found, most) = (number.into(), superblock.inodes.into());
             let why = Defect::Range { field: "s_journal_inum", found, least: 1, most };
-            self.report.error(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
+            self.report.error(Corruption { location: Ext4Location::Superblock, offset: OFFSET, why });
             return Ok(());
         }
         let inode = self.file_system.inode_reporting(number, &mut super::CheckReport::default())?;
         if inode.kind() != Some(FileKind::File) || inode.links == 0 {
             let why = Defect::Missing { what: "the journal's inode" };
-            self.report.error(Corruption { place: Ext4Location::Journal, offset: inode.offset, why });
+            self.report.error(Corruption { location: Ext4Location::Journal, offset: inode.offset, why });
             return Ok(());
         }
         let mapping = self.file_system.mapping_reporting(
@@ -57,7 +57,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         let checks =
             [value("i_size", inode.size, size), range("length in blocks", mapped, LEAST, superblock.blocks)];
         for why in checks.into_iter().flatten() {
-            self.report.error(Corruption { place: Ext4Location::Journal, offset: inode.offset, why });
+            self.report.error(Corruption { location: Ext4Location::Journal, offset: inode.offset, why });
         }
         if fields::u8(&superblock.raw, 0xfd) == 1 {
             let mut expected = inode.block.to_vec();
@@ -67,7 +67,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             let differs = kept.zip(&expected).zip(0_u64..).find(|((found, expected), _)| found != expected);
             if let Some(((&found, &expected), at)) = differs {
                 let why = Defect::Differs { field: "s_jnl_blocks", at, found, expected };
-                self.report.warning(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
+                self.report.warning(Corruption { location: Ext4Location::Superblock, offset: OFFSET, why });
             }
         }
     }
@@ -102,7 +102,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             checks.push((stored != computed).then_some(Defect::Checksum { stored, computed }));
         }
         for why in checks.into_iter().flatten() {
-            self.report.error(Corruption { place: Ext4Location::Journal, offset, why });
+            self.report.error(Corruption { location: Ext4Location::Journal, offset, why });
         }
         Ok(())
     }

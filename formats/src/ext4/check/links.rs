@@ -26,7 +26,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             };
             if let Some(why) = why {
                 self.report.error(Corruption {
-                    place: Ext4Location::Inode { inode },
+                    location: Ext4Location::Inode { inode },
                     offset: known.offset,
                     why,
                 });

@@ -23,13 +23,13 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         if number == 0 || number > superblock.inodes {
             let (found, most) = (number.into(), superblock.inodes.into());
             let why = Defect::Range { field: "s_orphan_file_inum", found, least: 1, most };
-            self.report.error(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
+            self.report.error(Corruption { location: Ext4Location::Superblock, offset: OFFSET, why });
             return Ok(());
         }
         let mut quiet = super::CheckReport::default();
         let inode = self.file_system.inode_reporting(number, &mut quiet)?;
         if inode.kind() != Some(FileKind::File) || inode.links == 0 {
-            self.report.error(inode.fault(Defect::Missing { what: "the orphan file" }));
+            self.report.error(inode.corruption(Defect::Missing { what: "the orphan file" }));
             return Ok(());
         }
         let mapping =
@@ -37,7 +37,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         let mapped: u64 = mapping.runs.iter().map(|run| run.len).sum();
         let expected = mapped * u64::from(superblock.block_size);
         if let Some(why) = value("i_size of the orphan file", inode.size, expected) {
-            self.report.error(inode.fault(why));
+            self.report.error(inode.corruption(why));
         }
         for run in &mapping.runs {
             for step in 0..run.len {
@@ -64,8 +64,8 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             checks.push((stored != computed).then_some(Defect::Checksum { stored, computed }));
         }
         for why in checks.into_iter().flatten() {
-            let place = Ext4Location::OrphanFile { block: logical };
-            self.report.error(Corruption { place, offset: superblock.offset_of(physical), why });
+            let location = Ext4Location::OrphanFile { block: logical };
+            self.report.error(Corruption { location, offset: superblock.offset_of(physical), why });
         }
         Ok(())
     }

@@ -13,13 +13,13 @@ pub enum CheckSeverity {
 
 /// A finding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{fault}")]
+#[error("{corruption}")]
 #[non_exhaustive]
 pub struct CheckFinding {
     /// How bad.
     pub severity: CheckSeverity,
     /// The corruption with its location.
-    pub fault: Corruption,
+    pub corruption: Corruption,
 }
 
 /// The findings of a check.
@@ -47,18 +47,18 @@ impl CheckReport {
     }
 
     /// Adds an error.
-    pub(crate) fn error(&mut self, fault: Corruption) {
-        self.push(CheckSeverity::Error, fault);
+    pub(crate) fn error(&mut self, corruption: Corruption) {
+        self.push(CheckSeverity::Error, corruption);
     }
 
     /// Adds a warning.
-    pub(crate) fn warning(&mut self, fault: Corruption) {
-        self.push(CheckSeverity::Warning, fault);
+    pub(crate) fn warning(&mut self, corruption: Corruption) {
+        self.push(CheckSeverity::Warning, corruption);
     }
 
-    fn push(&mut self, severity: CheckSeverity, fault: Corruption) {
+    fn push(&mut self, severity: CheckSeverity, corruption: Corruption) {
         if self.findings.len() < Self::MOST {
-            self.findings.push(CheckFinding { severity, fault });
+            self.findings.push(CheckFinding { severity, corruption });
         } else {
             self.more += 1;
         }
@@ -66,8 +66,8 @@ impl CheckReport {
 }
 
 impl CorruptionSink for CheckReport {
-    fn report(&mut self, fault: Corruption) -> Result<(), Ext4ReadError> {
-        self.error(fault);
+    fn report(&mut self, corruption: Corruption) -> Result<(), Ext4ReadError> {
+        self.error(corruption);
         Ok(())
     }
 }

@@ -23,7 +23,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         if !superblock.features.compat(features::RESIZE_INODE) {
             let reserved = value("s_reserved_gdt_blocks", superblock.reserved_gdt_blocks.into(), 0);
             if let Some(why) = reserved {
-                self.report.error(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
+                self.report.error(Corruption { location: Ext4Location::Superblock, offset: OFFSET, why });
             }
             let empty = inode.block.iter().all(|&byte| byte == 0);
             if !empty {
@@ -31,7 +31,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
                     field: "i_block without the feature resize_inode",
                     found: RESIZE.into(),
                 };
-                self.report.error(inode.fault(why));
+                self.report.error(inode.corruption(why));
             }
             return Ok(());
         }
@@ -42,11 +42,11 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         if !self.file_system.holds(double, 1) {
             let (least, most) = (u64::from(superblock.first_data_block) + 1, superblock.blocks - 1);
             let why = Defect::Range { field: "i_block[13]", found: double, least, most };
-            self.report.error(inode.fault(why));
+            self.report.error(inode.corruption(why));
             return Ok(());
         }
-        let place = Ext4Location::Indirect { inode: RESIZE, block: double };
-        self.claims.claim(double, 1, place);
+        let location = Ext4Location::Indirect { inode: RESIZE, block: double };
+        self.claims.claim(double, 1, location);
         self.reserved_blocks(double, &backups)
     }
 
@@ -70,7 +70,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             value("block number beside i_block[13]", stray.unwrap_or(0), 0),
         ];
         for why in checks.into_iter().flatten() {
-            self.report.error(inode.fault(why));
+            self.report.error(inode.corruption(why));
         }
     }
 
@@ -106,10 +106,10 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         let found = bytes.chunks_exact(4).map(|number| u64::from(fields::u32(number, 0)));
         let wrong = found.zip(expected).find(|(found, expected)| found != *expected);
         if let Some((found, &expected)) = wrong {
-            let place = Ext4Location::Indirect { inode: RESIZE, block };
+            let location = Ext4Location::Indirect { inode: RESIZE, block };
             let offset = self.file_system.superblock().offset_of(block);
             let why = Defect::Value { field: "reserved block", found, expected };
-            self.report.error(Corruption { place, offset, why });
+            self.report.error(Corruption { location, offset, why });
         }
         Ok(())
     }

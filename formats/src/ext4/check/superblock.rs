@@ -56,10 +56,10 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             (flags & 3 == 3).then_some(Defect::Meaningless { field: "s_flags", found: flags }),
         ];
         for why in errors.into_iter().flatten() {
-            self.report.error(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
+            self.report.error(Corruption { location: Ext4Location::Superblock, offset: OFFSET, why });
         }
         for why in warnings.into_iter().flatten() {
-            self.report.warning(Corruption { place: Ext4Location::Superblock, offset: OFFSET, why });
+            self.report.warning(Corruption { location: Ext4Location::Superblock, offset: OFFSET, why });
         }
     }
 }

@@ -38,23 +38,23 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
     dir: &ReadInode,
     mapping: &BlockMapping,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<Vec<DirEntry>, Ext4ReadError> {
     let superblock = file_system.superblock();
     let block_size = u64::from(superblock.block_size);
     let blocks = mapping.end();
     if dir.size != blocks.saturating_mul(block_size) || blocks == 0 {
         let expected = blocks.max(1).saturating_mul(block_size);
-        dir.report(Defect::Value { field: "i_size", found: dir.size, expected }, faults)?;
+        dir.report(Defect::Value { field: "i_size", found: dir.size, expected }, sink)?;
     }
     let indexed = dir.is(INDEX_FL) && superblock.features.compat(features::DIR_INDEX);
-    let index = if indexed { htree::read(file_system, dir, mapping, faults)? } else { None };
+    let index = if indexed { htree::read(file_system, dir, mapping, sink)? } else { None };
     let mut entries = Vec::new();
     let mut hole = None;
     for run in &mapping.runs {
         let expected = hole.take().unwrap_or(0);
         if run.logical != expected || run.unwritten {
-            dir.report(Defect::Missing { what: "a block of the directory" }, faults)?;
+            dir.report(Defect::Missing { what: "a block of the directory" }, sink)?;
         }
         hole = Some(run.logical + run.len);
         for step in 0..run.len {
@@ -70,10 +70,10 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
                 None => indexed && block.number == 0,
             };
             let index = index.as_ref().filter(|_| !is_node);
-            block.read(file_system, dir, index, is_node, &mut entries, faults)?;
+            block.read(file_system, dir, index, is_node, &mut entries, sink)?;
         }
     }
-    check_dots(dir, &entries, faults)?;
+    check_dots(dir, &entries, sink)?;
     Ok(entries)
 }
 
@@ -81,23 +81,23 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
 fn check_dots(
     dir: &ReadInode,
     entries: &[DirEntry],
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<(), Ext4ReadError> {
     match entries.first() {
         Some(entry) if &*entry.name == b"." && entry.inode == dir.number => {}
         Some(entry) if &*entry.name == b"." => {
             let why = Defect::Entry { name: entry.name.clone(), found: entry.inode, expected: dir.number };
-            faults.report(entry.fault(dir.number, why))?;
+            sink.report(entry.corruption(dir.number, why))?;
         }
-        _ => dir.report(Defect::Missing { what: "the first entry, `.`," }, faults)?,
+        _ => dir.report(Defect::Missing { what: "the first entry, `.`," }, sink)?,
     }
     if entries.get(1).is_none_or(|entry| &*entry.name != b"..") {
-        dir.report(Defect::Missing { what: "the second entry, `..`," }, faults)?;
+        dir.report(Defect::Missing { what: "the second entry, `..`," }, sink)?;
     }
     for (position, entry) in entries.iter().enumerate() {
         let dots = [&b"."[..], b".."].iter().position(|dots| *dots == &*entry.name);
         if dots.is_some_and(|expected| expected != position) {
-            faults.report(entry.fault(dir.number, Defect::Name { name: entry.name.clone() }))?;
+            sink.report(entry.corruption(dir.number, Defect::Name { name: entry.name.clone() }))?;
         }
     }
     Ok(())
@@ -105,9 +105,9 @@ fn check_dots(
 
 impl DirEntry {
     /// A corruption of this entry.
-    pub(crate) fn fault(&self, dir: u32, why: Defect) -> Corruption {
+    pub(crate) fn corruption(&self, dir: u32, why: Defect) -> Corruption {
         Corruption {
-            place: Ext4Location::Directory { inode: dir, block: self.block },
+            location: Ext4Location::Directory { inode: dir, block: self.block },
             offset: self.offset,
             why,
         }
@@ -128,9 +128,9 @@ struct DirBlock {
 }
 
 impl DirBlock {
-    fn fault(&self, why: Defect) -> Corruption {
+    fn corruption(&self, why: Defect) -> Corruption {
         Corruption {
-            place: Ext4Location::Directory { inode: self.dir, block: self.number },
+            location: Ext4Location::Directory { inode: self.dir, block: self.number },
             offset: self.offset,
             why,
         }
@@ -143,43 +143,43 @@ impl DirBlock {
         index: Option<&HashIndex>,
         is_node: bool,
         entries: &mut Vec<DirEntry>,
-        faults: &mut dyn CorruptionSink,
+        sink: &mut dyn CorruptionSink,
     ) -> Result<(), Ext4ReadError> {
         let superblock = file_system.superblock();
         let mut end = self.bytes.len();
         if superblock.has_checksums() && !is_node {
             end = end.saturating_sub(TAIL);
-            self.verify(end, dir.seed(superblock), faults)?;
+            self.verify(end, dir.seed(superblock), sink)?;
         }
         let from = entries.len();
-        self.parse(end, file_system, entries, faults)?;
+        self.parse(end, file_system, entries, sink)?;
         let Some(index) = index else { return Ok(()) };
         let Some(leaf) = index.leaves.get(&self.number) else {
-            return faults.report(self.fault(Defect::Missing { what: "the index entry of this block" }));
+            return sink.report(self.corruption(Defect::Missing { what: "the index entry of this block" }));
         };
         for entry in entries.iter().skip(from).filter(|entry| !entry.is_dots()) {
             let hash = hash::of_name(index.version, superblock.hash_seed, &entry.name).unwrap_or(0);
             if !(leaf.least..=leaf.most).contains(&hash) {
                 let (least, most) = (u64::from(leaf.least), u64::from(leaf.most));
                 let why = Defect::Range { field: "hash of a name", found: u64::from(hash), least, most };
-                faults.report(entry.fault(self.dir, why))?;
+                sink.report(entry.corruption(self.dir, why))?;
             }
         }
         Ok(())
     }
 
     /// Checks the tail that holds the checksum.
-    fn verify(&self, end: usize, seed: u32, faults: &mut dyn CorruptionSink) -> Result<(), Ext4ReadError> {
+    fn verify(&self, end: usize, seed: u32, sink: &mut dyn CorruptionSink) -> Result<(), Ext4ReadError> {
         let tail = self.bytes.get(end..).unwrap_or(&[]);
         if fields::array(tail, 0) != [0, 0, 0, 0, 12, 0, 0, 0xde] {
-            return faults.report(self.fault(Defect::Missing { what: "the checksum at the block's end" }));
+            return sink.report(self.corruption(Defect::Missing { what: "the checksum at the block's end" }));
         }
         let stored = fields::u32(tail, 8);
         let computed = checksum::crc32c(seed, self.bytes.get(..end).unwrap_or(&[]));
         if stored == computed {
             return Ok(());
         }
-        faults.report(self.fault(Defect::Checksum { stored, computed }))
+        sink.report(self.corruption(Defect::Checksum { stored, computed }))
     }
 
     /// Takes the entries; ends at the first that has an impossible length.
@@ -188,7 +188,7 @@ impl DirBlock {
         end: usize,
         file_system: &FileSystem<'_, R>,
         entries: &mut Vec<DirEntry>,
-        faults: &mut dyn CorruptionSink,
+        sink: &mut dyn CorruptionSink,
     ) -> Result<(), Ext4ReadError> {
         let superblock = file_system.superblock();
         let typed = superblock.features.incompat(features::FILETYPE);
@@ -203,7 +203,7 @@ impl DirBlock {
             if len < needed || len > left || !len.is_multiple_of(4) {
                 let (found, least, most) = (len as u64, needed as u64, left as u64);
                 let why = Defect::Range { field: "rec_len", found, least, most };
-                return faults.report(Corruption { offset, ..self.fault(why) });
+                return sink.report(Corruption { offset, ..self.corruption(why) });
             }
             if inode != 0 {
                 let name = self.bytes.get(at + 8..at + 8 + name_len).unwrap_or(&[]);
@@ -213,10 +213,10 @@ impl DirBlock {
                     let found = u64::from(fields::u8(&self.bytes, at + 8 + name_len));
                     if found != 0 {
                         let why = Defect::Value { field: "byte after `.` or `..`", found, expected: 0 };
-                        faults.report(entry.fault(self.dir, why))?;
+                        sink.report(entry.corruption(self.dir, why))?;
                     }
                 }
-                if entry.check(self.dir, superblock.inodes, faults)? {
+                if entry.check(self.dir, superblock.inodes, sink)? {
                     entries.push(entry);
                 }
             }
@@ -228,15 +228,15 @@ impl DirBlock {
 
 impl DirEntry {
     /// Whether name and inode number can be.
-    fn check(&self, dir: u32, inodes: u32, faults: &mut dyn CorruptionSink) -> Result<bool, Ext4ReadError> {
+    fn check(&self, dir: u32, inodes: u32, sink: &mut dyn CorruptionSink) -> Result<bool, Ext4ReadError> {
         if self.name.is_empty() || self.name.iter().any(|byte| matches!(byte, 0 | b'/')) {
-            faults.report(self.fault(dir, Defect::Name { name: self.name.clone() }))?;
+            sink.report(self.corruption(dir, Defect::Name { name: self.name.clone() }))?;
             return Ok(false);
         }
         if self.inode > inodes {
             let (found, most) = (u64::from(self.inode), u64::from(inodes));
             let why = Defect::Range { field: "inode of an entry", found, least: 1, most };
-            faults.report(self.fault(dir, why))?;
+            sink.report(self.corruption(dir, why))?;
             return Ok(false);
         }
         Ok(true)

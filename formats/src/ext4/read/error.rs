@@ -259,10 +259,10 @@ pub enum Defect {
 
 /// Something wrong with an image: what, where and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place} at byte {offset}: {why}")]
+#[error("{location} at byte {offset}: {why}")]
 pub struct Corruption {
     /// The structure.
-    pub place: Ext4Location,
+    pub location: Ext4Location,
     /// Its first byte in the image.
     pub offset: u64,
     /// What is wrong with it.
@@ -312,14 +312,14 @@ pub enum Ext4ReadError {
 /// Receives corruptions, and decides whether to continue.
 pub(crate) trait CorruptionSink {
     /// Receives a corruption; an error ends the reading.
-    fn report(&mut self, fault: Corruption) -> Result<(), Ext4ReadError>;
+    fn report(&mut self, corruption: Corruption) -> Result<(), Ext4ReadError>;
 }
 
 /// Ends at the first corruption, as a reader does.
 pub(crate) struct Refuse;
 
 impl CorruptionSink for Refuse {
-    fn report(&mut self, fault: Corruption) -> Result<(), Ext4ReadError> {
-        Err(fault.into())
+    fn report(&mut self, corruption: Corruption) -> Result<(), Ext4ReadError> {
+        Err(corruption.into())
     }
 }

@@ -87,7 +87,7 @@ struct ExtentWalk<'w, 'a, R: ?Sized> {
     file_system: &'w FileSystem<'a, R>,
     inode: &'w ReadInode,
     met: &'w mut BTreeSet<u64>,
-    faults: &'w mut dyn CorruptionSink,
+    sink: &'w mut dyn CorruptionSink,
     mapping: BlockMapping,
     /// Nodes to be read, the next one last.
     pending: Vec<PendingNode>,
@@ -98,17 +98,17 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
     inode: &ReadInode,
     met: &mut BTreeSet<u64>,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<BlockMapping, Ext4ReadError> {
     let mut walk =
-        ExtentWalk { file_system, inode, met, faults, mapping: BlockMapping::default(), pending: Vec::new() };
+        ExtentWalk { file_system, inode, met, sink, mapping: BlockMapping::default(), pending: Vec::new() };
     let depth = fields::u16(&inode.block, 6);
-    let place = Ext4Location::Inode { inode: inode.number };
-    let root = ExtentNode { bytes: &inode.block, place, offset: inode.offset };
+    let location = Ext4Location::Inode { inode: inode.number };
+    let root = ExtentNode { bytes: &inode.block, location, offset: inode.offset };
     if depth > DEPTH {
         let why =
             Defect::Range { field: "eh_depth", found: u64::from(depth), least: 0, most: u64::from(DEPTH) };
-        walk.faults.report(root.fault(why))?;
+        walk.sink.report(root.corruption(why))?;
         return Ok(walk.mapping);
     }
     walk.node(&root, depth, None, LOGICAL_END)?;
@@ -121,13 +121,13 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
 /// The bytes of a node.
 struct ExtentNode<'n> {
     bytes: &'n [u8],
-    place: Ext4Location,
+    location: Ext4Location,
     offset: u64,
 }
 
 impl ExtentNode<'_> {
-    fn fault(&self, why: Defect) -> Corruption {
-        Corruption { place: self.place, offset: self.offset, why }
+    fn corruption(&self, why: Defect) -> Corruption {
+        Corruption { location: self.location, offset: self.offset, why }
     }
 }
 
@@ -135,22 +135,22 @@ impl<R: ReadAt + ?Sized> ExtentWalk<'_, '_, R> {
     /// Reads a block of the tree.
     fn descend(&mut self, pending: &PendingNode) -> Result<(), Ext4ReadError> {
         let superblock = self.file_system.superblock();
-        let place = Ext4Location::ExtentNode { inode: self.inode.number, block: pending.block };
+        let location = Ext4Location::ExtentNode { inode: self.inode.number, block: pending.block };
         let offset = superblock.offset_of(pending.block);
         if !self.met.insert(pending.block) {
             let why = Defect::Again { what: "block", number: pending.block };
-            return self.faults.report(Corruption { place, offset, why });
+            return self.sink.report(Corruption { location, offset, why });
         }
         let bytes = self.file_system.block(pending.block)?;
         self.mapping.nodes.push(pending.block);
-        let node = ExtentNode { bytes: &bytes, place, offset };
+        let node = ExtentNode { bytes: &bytes, location, offset };
         if superblock.has_checksums() {
             let tail = ENTRY + ENTRY * usize::from(fields::u16(&bytes, 4));
             let stored = fields::u32(&bytes, tail);
             let seed = self.inode.seed(superblock);
             let computed = checksum::crc32c(seed, bytes.get(..tail).unwrap_or(&bytes));
             if stored != computed {
-                self.faults.report(node.fault(Defect::Checksum { stored, computed }))?;
+                self.sink.report(node.corruption(Defect::Checksum { stored, computed }))?;
             }
         }
         self.node(&node, pending.depth, Some(pending.first), pending.end)
@@ -168,16 +168,16 @@ impl<R: ReadAt + ?Sized> ExtentWalk<'_, '_, R> {
         let entries = u64::from(fields::u16(node.bytes, 2));
         let max = u64::from(fields::u16(node.bytes, 4));
         let least_max = if first.is_none() { room } else { room.saturating_sub(2) };
-        let faults = [
+        let defects = [
             value("eh_magic", fields::u16(node.bytes, 0).into(), MAGIC.into()),
             value("eh_depth", fields::u16(node.bytes, 6).into(), depth.into()),
             range("eh_max", max, least_max, room),
             range("eh_entries", entries, u64::from(depth > 0 || first.is_some()), max.min(room)),
         ];
         let mut broken = false;
-        for why in faults.into_iter().flatten() {
+        for why in defects.into_iter().flatten() {
             broken = true;
-            self.faults.report(node.fault(why))?;
+            self.sink.report(node.corruption(why))?;
         }
         if broken {
             return Ok(());
@@ -237,7 +237,7 @@ impl<R: ReadAt + ?Sized> ExtentWalk<'_, '_, R> {
             let len = u64::from(if unwritten { stored - WRITTEN_MOST } else { stored });
             if len == 0 {
                 let why = Defect::Range { field: "ee_len", found: 0, least: 1, most: u64::from(u16::MAX) };
-                self.faults.report(node.fault(why))?;
+                self.sink.report(node.corruption(why))?;
                 continue;
             }
             if !self.ordered(node, "ee_block", logical, before, end.saturating_sub(len - 1))? {
@@ -263,7 +263,7 @@ impl<R: ReadAt + ?Sized> ExtentWalk<'_, '_, R> {
     ) -> Result<(), Ext4ReadError> {
         match (expected, found) {
             (Some(expected), Some(found)) if expected != found => {
-                self.faults.report(node.fault(Defect::Value { field, found, expected }))
+                self.sink.report(node.corruption(Defect::Value { field, found, expected }))
             }
             _ => Ok(()),
         }
@@ -279,12 +279,12 @@ impl<R: ReadAt + ?Sized> ExtentWalk<'_, '_, R> {
         end: u64,
     ) -> Result<bool, Ext4ReadError> {
         if let Some(before) = before.filter(|before| found <= *before) {
-            self.faults.report(node.fault(Defect::Order { field, found, before }))?;
+            self.sink.report(node.corruption(Defect::Order { field, found, before }))?;
             return Ok(false);
         }
         if found >= end {
             let most = end.saturating_sub(1);
-            self.faults.report(node.fault(Defect::Range { field, found, least: 0, most }))?;
+            self.sink.report(node.corruption(Defect::Range { field, found, least: 0, most }))?;
             return Ok(false);
         }
         Ok(true)
@@ -300,7 +300,7 @@ impl<R: ReadAt + ?Sized> ExtentWalk<'_, '_, R> {
         let superblock = self.file_system.superblock();
         let least = u64::from(superblock.first_data_block) + 1;
         let most = superblock.blocks.saturating_sub(len);
-        self.faults.report(node.fault(Defect::Range { field, found, least, most }))
+        self.sink.report(node.corruption(Defect::Range { field, found, least, most }))
     }
 }
 

@@ -90,7 +90,7 @@ pub(crate) fn descriptor_checksum(superblock: &ReadSuperblock, group: u32, raw: 
 pub(crate) fn read<R: ReadAt + ?Sized>(
     image: &R,
     superblock: &ReadSuperblock,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<Vec<GroupInfo>, Ext4ReadError> {
     let size = usize::from(superblock.descriptor_size);
     let mut groups = Vec::new();
@@ -104,9 +104,9 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
                 break;
             }
             let offset = superblock.offset_of(at) + (slot * size) as u64;
-            verify(superblock, group, raw, offset, faults)?;
+            verify(superblock, group, raw, offset, sink)?;
             let decoded = GroupInfo::decode(raw, offset);
-            check_places(superblock, group, &decoded, faults)?;
+            check_addresses(superblock, group, &decoded, sink)?;
             groups.push(decoded);
         }
     }
@@ -118,24 +118,24 @@ fn verify(
     group: u32,
     raw: &[u8],
     offset: u64,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<(), Ext4ReadError> {
     let stored = fields::u16(raw, 0x1e);
     match descriptor_checksum(superblock, group, raw) {
         Some(computed) if computed != stored => {
             let why = Defect::Checksum { stored: u32::from(stored), computed: u32::from(computed) };
-            faults.report(Corruption { place: Ext4Location::Descriptor { group }, offset, why })
+            sink.report(Corruption { location: Ext4Location::Descriptor { group }, offset, why })
         }
         _ => Ok(()),
     }
 }
 
 /// Bitmaps and tables must be within the file system, and within their group when `flex_bg` is not there.
-fn check_places(
+fn check_addresses(
     superblock: &ReadSuperblock,
     group: u32,
     decoded: &GroupInfo,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<(), Ext4ReadError> {
     let (mut least, mut most) = (u64::from(superblock.first_data_block), superblock.blocks - 1);
     if !superblock.features.incompat(features::FLEX_BG) {
@@ -143,16 +143,16 @@ fn check_places(
         most = least + u64::from(superblock.group_len(group).saturating_sub(1));
     }
     let table = u64::from(superblock.inode_table_blocks());
-    let places = [
+    let addresses = [
         ("bg_block_bitmap", decoded.block_bitmap, most),
         ("bg_inode_bitmap", decoded.inode_bitmap, most),
         ("bg_inode_table", decoded.inode_table, (most + 1).saturating_sub(table)),
     ];
-    for (field, found, most) in places {
+    for (field, found, most) in addresses {
         if !(least..=most).contains(&found) {
             let why = Defect::Range { field, found, least, most };
-            faults.report(Corruption {
-                place: Ext4Location::Descriptor { group },
+            sink.report(Corruption {
+                location: Ext4Location::Descriptor { group },
                 offset: decoded.offset,
                 why,
             })?;

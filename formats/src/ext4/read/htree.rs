@@ -50,10 +50,10 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
     dir: &ReadInode,
     mapping: &BlockMapping,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<Option<HashIndex>, Ext4ReadError> {
     let index = HashIndex { nodes: BTreeSet::new(), leaves: BTreeMap::new(), version: 0 };
-    let mut walk = Walk { file_system, dir, mapping, faults, index, pending: Vec::new() };
+    let mut walk = Walk { file_system, dir, mapping, sink, index, pending: Vec::new() };
     let Some(root) = walk.load(0)? else { return Ok(None) };
     let Some((version, levels)) = walk.check_root(&root)? else { return Ok(None) };
     walk.index.version = file_system.superblock().effective_hash(version);
@@ -76,20 +76,20 @@ struct Walk<'w, 'a, R: ?Sized> {
     file_system: &'w FileSystem<'a, R>,
     dir: &'w ReadInode,
     mapping: &'w BlockMapping,
-    faults: &'w mut dyn CorruptionSink,
+    sink: &'w mut dyn CorruptionSink,
     index: HashIndex,
     pending: Vec<PendingIndexNode>,
 }
 
 impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
     fn report(&mut self, node: &HashNode, why: Defect) -> Result<(), Ext4ReadError> {
-        let place = Ext4Location::Directory { inode: self.dir.number, block: node.block };
-        self.faults.report(Corruption { place, offset: node.offset, why })
+        let location = Ext4Location::Directory { inode: self.dir.number, block: node.block };
+        self.sink.report(Corruption { location, offset: node.offset, why })
     }
 
     fn load(&mut self, block: u64) -> Result<Option<HashNode>, Ext4ReadError> {
         let Some(physical) = self.mapping.find(block) else {
-            self.dir.report(Defect::Missing { what: "a block of the directory's index" }, self.faults)?;
+            self.dir.report(Defect::Missing { what: "a block of the directory's index" }, self.sink)?;
             return Ok(None);
         };
         let offset = self.file_system.superblock().offset_of(physical);

@@ -14,10 +14,10 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
     inode: &ReadInode,
     met: &mut BTreeSet<u64>,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<BlockMapping, Ext4ReadError> {
     let mut walk =
-        Walk { file_system, inode, met, faults, mapping: BlockMapping::default(), pending: Vec::new() };
+        Walk { file_system, inode, met, sink, mapping: BlockMapping::default(), pending: Vec::new() };
     let per_block = u64::from(file_system.superblock().block_size) / 4;
     let spans = [per_block, per_block * per_block, per_block * per_block * per_block];
     let mut logical = 12;
@@ -28,10 +28,10 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     }
     // The next one to be read is the last.
     walk.pending.reverse();
-    let place = Ext4Location::Inode { inode: inode.number };
+    let location = Ext4Location::Inode { inode: inode.number };
     for slot in 0..12 {
         let block = fields::u32(&inode.block, slot * 4).into();
-        walk.data(place, inode.offset, slot as u64, block)?;
+        walk.data(location, inode.offset, slot as u64, block)?;
     }
     while let Some(pending) = walk.pending.pop() {
         walk.descend(&pending)?;
@@ -50,7 +50,7 @@ struct Walk<'w, 'a, R: ?Sized> {
     file_system: &'w FileSystem<'a, R>,
     inode: &'w ReadInode,
     met: &'w mut BTreeSet<u64>,
-    faults: &'w mut dyn CorruptionSink,
+    sink: &'w mut dyn CorruptionSink,
     mapping: BlockMapping,
     pending: Vec<PendingBlock>,
 }
@@ -61,14 +61,14 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
             return Ok(());
         }
         let superblock = self.file_system.superblock();
-        let place = Ext4Location::Indirect { inode: self.inode.number, block: pending.block };
+        let location = Ext4Location::Indirect { inode: self.inode.number, block: pending.block };
         let offset = superblock.offset_of(pending.block);
-        if !self.within(place, self.inode.offset, pending.block)? {
+        if !self.within(location, self.inode.offset, pending.block)? {
             return Ok(());
         }
         if !self.met.insert(pending.block) {
             let why = Defect::Again { what: "block", number: pending.block };
-            return self.faults.report(Corruption { place, offset, why });
+            return self.sink.report(Corruption { location, offset, why });
         }
         let per_block = u64::from(superblock.block_size) / 4;
         let bytes = self.file_system.block(pending.block)?;
@@ -87,32 +87,32 @@ impl<R: ReadAt + ?Sized> Walk<'_, '_, R> {
             return Ok(());
         }
         for (block, slot) in numbers.zip(0..) {
-            self.data(place, offset, pending.logical + slot, block)?;
+            self.data(location, offset, pending.logical + slot, block)?;
         }
         Ok(())
     }
 
     fn data(
         &mut self,
-        place: Ext4Location,
+        location: Ext4Location,
         offset: u64,
         logical: u64,
         physical: u64,
     ) -> Result<(), Ext4ReadError> {
-        if physical != 0 && self.within(place, offset, physical)? {
+        if physical != 0 && self.within(location, offset, physical)? {
             self.mapping.push(FileRun { logical, physical, len: 1, unwritten: false });
         }
         Ok(())
     }
 
-    fn within(&mut self, place: Ext4Location, offset: u64, found: u64) -> Result<bool, Ext4ReadError> {
+    fn within(&mut self, location: Ext4Location, offset: u64, found: u64) -> Result<bool, Ext4ReadError> {
         if self.file_system.holds(found, 1) {
             return Ok(true);
         }
         let superblock = self.file_system.superblock();
         let (least, most) = (u64::from(superblock.first_data_block) + 1, superblock.blocks - 1);
         let why = Defect::Range { field: "block number", found, least, most };
-        self.faults.report(Corruption { place, offset, why })?;
+        self.sink.report(Corruption { location, offset, why })?;
         Ok(false)
     }
 }

@@ -113,24 +113,22 @@ impl ReadInode {
         number: u32,
         offset: u64,
         raw: &[u8],
-        faults: &mut dyn CorruptionSink,
+        sink: &mut dyn CorruptionSink,
     ) -> Result<Self, Ext4ReadError> {
         let inode = Self::decode(superblock, number, offset, raw);
         if superblock.has_checksums() {
-            inode.verify(superblock.checksum_seed, faults)?;
+            inode.verify(superblock.checksum_seed, sink)?;
         }
         let room = raw.len().saturating_sub(128) as u64;
         let extra = u64::from(inode.extra_size);
         if extra > room || extra % 4 != 0 || (extra != 0 && extra < 4) {
-            inode.report(
-                Defect::Range { field: "i_extra_isize", found: extra, least: 4, most: room },
-                faults,
-            )?;
+            inode
+                .report(Defect::Range { field: "i_extra_isize", found: extra, least: 4, most: room }, sink)?;
         }
         for (field, time) in [("i_atime", inode.atime), ("i_ctime", inode.ctime), ("i_mtime", inode.mtime)] {
             if time.nanos > 999_999_999 {
                 let found = u64::from(time.nanos);
-                inode.report(Defect::Range { field, found, least: 0, most: 999_999_999 }, faults)?;
+                inode.report(Defect::Range { field, found, least: 0, most: 999_999_999 }, sink)?;
             }
         }
         Ok(inode)
@@ -172,7 +170,7 @@ impl ReadInode {
         }
     }
 
-    fn verify(&self, seed: u32, faults: &mut dyn CorruptionSink) -> Result<(), Ext4ReadError> {
+    fn verify(&self, seed: u32, sink: &mut dyn CorruptionSink) -> Result<(), Ext4ReadError> {
         let whole = self.raw.len() > 128 && self.extra_size >= 4;
         let high = if whole { fields::u16(&self.raw, 0x82) } else { 0 };
         let stored = fields::halves16(fields::u16(&self.raw, 0x7c), high);
@@ -181,17 +179,17 @@ impl ReadInode {
         if stored == computed {
             return Ok(());
         }
-        self.report(Defect::Checksum { stored, computed }, faults)
+        self.report(Defect::Checksum { stored, computed }, sink)
     }
 
     /// Reports a corruption of this inode.
-    pub(crate) fn report(&self, why: Defect, faults: &mut dyn CorruptionSink) -> Result<(), Ext4ReadError> {
-        faults.report(self.fault(why))
+    pub(crate) fn report(&self, why: Defect, sink: &mut dyn CorruptionSink) -> Result<(), Ext4ReadError> {
+        sink.report(self.corruption(why))
     }
 
     /// A corruption of this inode.
-    pub(crate) fn fault(&self, why: Defect) -> Corruption {
-        Corruption { place: Ext4Location::Inode { inode: self.number }, offset: self.offset, why }
+    pub(crate) fn corruption(&self, why: Defect) -> Corruption {
+        Corruption { location: Ext4Location::Inode { inode: self.number }, offset: self.offset, why }
     }
 
     /// What the inode is; `None` when the mode names no type.

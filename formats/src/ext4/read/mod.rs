@@ -57,13 +57,13 @@ pub fn open<R: ReadAt + ?Sized>(image: &R) -> Result<FileSystem<'_, R>, Ext4Read
     open_reporting(image, &mut Refuse)
 }
 
-/// Opens, and leaves it to `faults` whether a wrong checksum ends it.
+/// Opens, and leaves it to `sink` whether a wrong checksum ends it.
 pub(crate) fn open_reporting<'a, R: ReadAt + ?Sized>(
     image: &'a R,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<FileSystem<'a, R>, Ext4ReadError> {
-    let superblock = ReadSuperblock::read(image, faults)?;
-    let groups = groups::read(image, &superblock, faults)?;
+    let superblock = ReadSuperblock::read(image, sink)?;
+    let groups = groups::read(image, &superblock, sink)?;
     Ok(FileSystem { image, superblock, groups })
 }
 
@@ -105,12 +105,12 @@ impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
     pub(crate) fn inode_reporting(
         &self,
         number: u32,
-        faults: &mut dyn CorruptionSink,
+        sink: &mut dyn CorruptionSink,
     ) -> Result<ReadInode, Ext4ReadError> {
         let offset = self.inode_offset(number)?;
         let mut raw = vec![0; usize::from(self.superblock.inode_size)];
         read_exact(self.image, offset, &mut raw)?;
-        ReadInode::read(&self.superblock, number, offset, &raw, faults)
+        ReadInode::read(&self.superblock, number, offset, &raw, sink)
     }
 
     /// First byte of an inode in the image.
@@ -124,7 +124,7 @@ impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
             let (found, most) = (u64::from(number), u64::from(self.superblock.inodes));
             let why = Defect::Range { field: "inode number", found, least: 1, most };
             let offset = superblock::OFFSET;
-            return Err(Corruption { place: Ext4Location::Inode { inode: number }, offset, why }.into());
+            return Err(Corruption { location: Ext4Location::Inode { inode: number }, offset, why }.into());
         };
         let slot = u64::from(index % self.superblock.inodes_per_group);
         let start = self.superblock.offset_of(group.inode_table);
@@ -144,17 +144,17 @@ impl<'a, R: ReadAt + ?Sized> FileSystem<'a, R> {
         &self,
         inode: &ReadInode,
         met: &mut BTreeSet<u64>,
-        faults: &mut dyn CorruptionSink,
+        sink: &mut dyn CorruptionSink,
     ) -> Result<BlockMapping, Ext4ReadError> {
         if inode.is(INLINE_DATA_FL) {
             let why = Defect::Meaningless { field: "i_flags (inline data)", found: u64::from(inode.flags) };
-            inode.report(why, faults)?;
+            inode.report(why, sink)?;
             return Ok(BlockMapping::default());
         }
         if inode.is(EXTENTS_FL) {
-            return extents::read(self, inode, met, faults);
+            return extents::read(self, inode, met, sink);
         }
-        indirect::read(self, inode, met, faults)
+        indirect::read(self, inode, met, sink)
     }
 
     /// The entries of a directory, `.` and `..` among them, in the order of the disk.

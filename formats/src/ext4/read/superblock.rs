@@ -103,7 +103,7 @@ impl ReadSuperblock {
     /// Decodes and checks; a corrupt geometry always ends it, a wrong checksum is reported.
     pub(crate) fn read<R: ReadAt + ?Sized>(
         image: &R,
-        faults: &mut dyn CorruptionSink,
+        sink: &mut dyn CorruptionSink,
     ) -> Result<Self, Ext4ReadError> {
         let needed = OFFSET + LEN as u64;
         if image.size() < needed {
@@ -120,7 +120,7 @@ impl ReadSuperblock {
         if !unreadable.is_empty() {
             return Err(Ext4ReadError::Features { names: unreadable.join(", ") });
         }
-        superblock.verify(faults)?;
+        superblock.verify(sink)?;
         superblock.check_geometry()?;
         let needed = superblock.blocks.saturating_mul(u64::from(superblock.block_size));
         if image.size() < needed {
@@ -190,7 +190,7 @@ impl ReadSuperblock {
     }
 
     /// Checks the checksum.
-    fn verify(&self, faults: &mut dyn CorruptionSink) -> Result<(), Ext4ReadError> {
+    fn verify(&self, sink: &mut dyn CorruptionSink) -> Result<(), Ext4ReadError> {
         if !self.features.ro_compat(features::METADATA_CSUM) {
             return Ok(());
         }
@@ -199,7 +199,7 @@ impl ReadSuperblock {
         if stored == computed {
             return Ok(());
         }
-        faults.report(fault(Defect::Checksum { stored, computed }))
+        sink.report(corruption(Defect::Checksum { stored, computed }))
     }
 
     /// Refuses what no file system can be laid out by.
@@ -358,20 +358,20 @@ fn is_power(number: u32, base: u32) -> bool {
     rest == 1 && number > 1
 }
 
-fn fault(why: Defect) -> Corruption {
-    Corruption { place: Ext4Location::Superblock, offset: OFFSET, why }
+fn corruption(why: Defect) -> Corruption {
+    Corruption { location: Ext4Location::Superblock, offset: OFFSET, why }
 }
 
 fn within(field: &'static str, found: u64, least: u64, most: u64) -> Result<(), Ext4ReadError> {
     if (least..=most).contains(&found) {
         return Ok(());
     }
-    Err(fault(Defect::Range { field, found, least, most }).into())
+    Err(corruption(Defect::Range { field, found, least, most }).into())
 }
 
 fn equal(field: &'static str, found: u64, expected: u64) -> Result<(), Ext4ReadError> {
     if found == expected {
         return Ok(());
     }
-    Err(fault(Defect::Value { field, found, expected }).into())
+    Err(corruption(Defect::Value { field, found, expected }).into())
 }

@@ -55,7 +55,7 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     let root = file_system.inode(ROOT)?;
     if root.kind() != Some(FileKind::Dir) {
         let why = Defect::Value { field: "type of the root", found: u64::from(root.mode >> 12), expected: 4 };
-        return Err(root.fault(why).into());
+        return Err(root.corruption(why).into());
     }
     let tree = Tree::new(meta(file_system, &root)?);
     let node = tree.root();
@@ -95,7 +95,7 @@ impl<R: ReadAt + ?Sized> Build<'_, '_, R> {
         for run in &mapping.runs {
             for number in run.physical..run.physical.saturating_add(run.len) {
                 if !self.met.insert(number) {
-                    return Err(dir.fault(Defect::Again { what: "block", number }).into());
+                    return Err(dir.corruption(Defect::Again { what: "block", number }).into());
                 }
             }
         }
@@ -105,7 +105,7 @@ impl<R: ReadAt + ?Sized> Build<'_, '_, R> {
             } else if &*entry.name == b".." && entry.inode != pending.parent {
                 let why =
                     Defect::Entry { name: entry.name.clone(), found: entry.inode, expected: pending.parent };
-                return Err(entry.fault(dir.number, why).into());
+                return Err(entry.corruption(dir.number, why).into());
             }
         }
         Ok(())
@@ -114,25 +114,26 @@ impl<R: ReadAt + ?Sized> Build<'_, '_, R> {
     fn entry(&mut self, pending: &PendingDir, entry: &DirEntry) -> Result<(), Ext4ReadError> {
         let dir = pending.inode.number;
         let inode = self.file_system.inode(entry.inode)?;
-        let fault = |why: Defect| Ext4ReadError::from(entry.fault(dir, why));
+        let corruption = |why: Defect| Ext4ReadError::from(entry.corruption(dir, why));
         if inode.links == 0 {
-            return Err(fault(Defect::Dangling { name: entry.name.clone(), found: entry.inode }));
+            return Err(corruption(Defect::Dangling { name: entry.name.clone(), found: entry.inode }));
         }
         let Some(kind) = inode.kind() else {
             return Err(inode
-                .fault(Defect::Meaningless { field: "i_mode", found: inode.mode.into() })
+                .corruption(Defect::Meaningless { field: "i_mode", found: inode.mode.into() })
                 .into());
         };
         let typed = self.file_system.superblock().features.incompat(features::FILETYPE);
         if typed && entry.file_type != kind.entry_byte() {
             let (found, expected) = (entry.file_type, kind.entry_byte());
-            return Err(fault(Defect::FileType { name: entry.name.clone(), found, expected }));
+            return Err(corruption(Defect::FileType { name: entry.name.clone(), found, expected }));
         }
-        let name = Name::new(&entry.name).map_err(|_| fault(Defect::Name { name: entry.name.clone() }))?;
-        let twice = |_| fault(Defect::Duplicate { name: entry.name.clone() });
+        let name =
+            Name::new(&entry.name).map_err(|_| corruption(Defect::Name { name: entry.name.clone() }))?;
+        let twice = |_| corruption(Defect::Duplicate { name: entry.name.clone() });
         if let Some(&node) = self.nodes.get(&entry.inode) {
             if kind == FileKind::Dir {
-                return Err(fault(Defect::Again { what: "directory", number: u64::from(entry.inode) }));
+                return Err(corruption(Defect::Again { what: "directory", number: u64::from(entry.inode) }));
             }
             return self.tree.link(pending.node, name, node).map_err(twice);
         }
@@ -177,7 +178,7 @@ fn content<R: ReadAt + ?Sized>(
     let most = block_size << 32;
     if inode.size > most {
         let why = Defect::Range { field: "i_size", found: inode.size, least: 0, most };
-        return Err(inode.fault(why).into());
+        return Err(inode.corruption(why).into());
     }
     let written = mapping.runs.iter().filter(|run| !run.unwritten);
     let segments: Vec<Segment> = written
@@ -208,20 +209,20 @@ pub(crate) fn target<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
     inode: &ReadInode,
     met: &mut BTreeSet<u64>,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<Box<[u8]>, Ext4ReadError> {
     let most = (SYMLINK_MAX as u64).min(u64::from(file_system.superblock().block_size) - 1);
     if inode.size == 0 || inode.size > most {
-        inode.report(Defect::Range { field: "i_size", found: inode.size, least: 1, most }, faults)?;
+        inode.report(Defect::Range { field: "i_size", found: inode.size, least: 1, most }, sink)?;
         return Ok(Box::default());
     }
     let len = inode.size as usize;
     let mut bytes = if inode.is_fast_symlink() {
         inode.block.to_vec()
     } else {
-        let mapping = file_system.mapping_reporting(inode, met, faults)?;
+        let mapping = file_system.mapping_reporting(inode, met, sink)?;
         let Some(block) = mapping.find(0) else {
-            inode.report(Defect::Missing { what: "the block of the link's target" }, faults)?;
+            inode.report(Defect::Missing { what: "the block of the link's target" }, sink)?;
             return Ok(Box::default());
         };
         file_system.block(block)?
@@ -230,7 +231,7 @@ pub(crate) fn target<R: ReadAt + ?Sized>(
     let found = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len()) as u64;
     if found != inode.size {
         let why = Defect::Value { field: "length of the link's target", found, expected: inode.size };
-        inode.report(why, faults)?;
+        inode.report(why, sink)?;
     }
     bytes.truncate(len);
     Ok(bytes.into())

@@ -78,7 +78,7 @@ pub(crate) fn runs(bitmap: &[u8], len: u32) -> Vec<Range<u64>> {
 pub(crate) fn block_bitmap<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
     group: u32,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<Vec<u8>, Ext4ReadError> {
     let superblock = file_system.superblock();
     let Some(described) = file_system.groups().get(group as usize) else { return Ok(Vec::new()) };
@@ -87,16 +87,16 @@ pub(crate) fn block_bitmap<R: ReadAt + ?Sized>(
     }
     let bytes = file_system.block(described.block_bitmap)?;
     if superblock.has_checksums() {
-        let place = Ext4Location::BlockBitmap { group };
+        let location = Ext4Location::BlockBitmap { group };
         let len = superblock.blocks_per_group / 8;
         verify(
             file_system,
             &bytes,
             len,
             described.block_bitmap_checksum,
-            place,
+            location,
             described.block_bitmap,
-            faults,
+            sink,
         )?;
     }
     Ok(bytes)
@@ -106,7 +106,7 @@ pub(crate) fn block_bitmap<R: ReadAt + ?Sized>(
 pub(crate) fn inode_bitmap<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
     group: u32,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<Vec<u8>, Ext4ReadError> {
     let superblock = file_system.superblock();
     let Some(described) = file_system.groups().get(group as usize) else { return Ok(Vec::new()) };
@@ -115,16 +115,16 @@ pub(crate) fn inode_bitmap<R: ReadAt + ?Sized>(
     }
     let bytes = file_system.block(described.inode_bitmap)?;
     if superblock.has_checksums() {
-        let place = Ext4Location::InodeBitmap { group };
+        let location = Ext4Location::InodeBitmap { group };
         let len = superblock.inodes_per_group / 8;
         verify(
             file_system,
             &bytes,
             len,
             described.inode_bitmap_checksum,
-            place,
+            location,
             described.inode_bitmap,
-            faults,
+            sink,
         )?;
     }
     Ok(bytes)
@@ -135,9 +135,9 @@ fn verify<R: ReadAt + ?Sized>(
     bytes: &[u8],
     len: u32,
     stored: u32,
-    place: Ext4Location,
+    location: Ext4Location,
     block: u64,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<(), Ext4ReadError> {
     let superblock = file_system.superblock();
     let computed = checksum::crc32c(superblock.checksum_seed, bytes.get(..len as usize).unwrap_or(bytes));
@@ -147,7 +147,7 @@ fn verify<R: ReadAt + ?Sized>(
         return Ok(());
     }
     let why = Defect::Checksum { stored, computed };
-    faults.report(Corruption { place, offset: superblock.offset_of(block), why })
+    sink.report(Corruption { location, offset: superblock.offset_of(block), why })
 }
 
 /// The bitmap of a group in which no file ever had a block: only its own metadata is there.

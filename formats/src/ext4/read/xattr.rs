@@ -67,23 +67,23 @@ impl ReadAttribute {
 pub(crate) fn read<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
     inode: &ReadInode,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<Xattrs, Ext4ReadError> {
-    let mut all = body(inode, faults)?;
+    let mut all = body(inode, sink)?;
     if inode.xattr_block != 0 {
-        all.extend(block(file_system, inode, inode.xattr_block, faults)?.attributes);
+        all.extend(block(file_system, inode, inode.xattr_block, sink)?.attributes);
     }
     let mut xattrs = Xattrs::new();
     for attribute in all {
         let Some(name) = attribute.full_name() else {
             let found = u64::from(attribute.index);
-            inode.report(Defect::Meaningless { field: "e_name_index of an attribute", found }, faults)?;
+            inode.report(Defect::Meaningless { field: "e_name_index of an attribute", found }, sink)?;
             continue;
         };
         let value = if matches!(attribute.index, 2 | 3) {
             let Some(value) = acl::from_disk(&attribute.value) else {
                 let len = attribute.value.len() as u64;
-                inode.report(Defect::Acl { len }, faults)?;
+                inode.report(Defect::Acl { len }, sink)?;
                 continue;
             };
             value.into()
@@ -92,7 +92,7 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
         };
         let name: Box<[u8]> = name.into();
         if xattrs.insert(name.clone(), value).is_some() {
-            inode.report(Defect::Duplicate { name }, faults)?;
+            inode.report(Defect::Duplicate { name }, sink)?;
         }
     }
     Ok(xattrs)
@@ -101,17 +101,17 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
 /// Reads the attributes in the inode.
 pub(crate) fn body(
     inode: &ReadInode,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<Vec<ReadAttribute>, Ext4ReadError> {
     let start = 128 + usize::from(inode.extra_size);
     let area = inode.raw.get(start..).unwrap_or(&[]);
     if inode.extra_size == 0 || area.len() < 4 || fields::u32(area, 0) != MAGIC {
         return Ok(Vec::new());
     }
-    let place = Ext4Location::XattrBody { inode: inode.number };
+    let location = Ext4Location::XattrBody { inode: inode.number };
     let area =
-        Area { bytes: area, first: 4, base: 4, sorted: false, place, offset: inode.offset + start as u64 };
-    area.read(faults)
+        Area { bytes: area, first: 4, base: 4, sorted: false, location, offset: inode.offset + start as u64 };
+    area.read(sink)
 }
 
 /// A block of attributes.
@@ -130,16 +130,16 @@ pub(crate) fn block<R: ReadAt + ?Sized>(
     file_system: &FileSystem<'_, R>,
     inode: &ReadInode,
     number: u64,
-    faults: &mut dyn CorruptionSink,
+    sink: &mut dyn CorruptionSink,
 ) -> Result<XattrBlock, Ext4ReadError> {
     let superblock = file_system.superblock();
     if !file_system.holds(number, 1) {
         let (least, most) = (u64::from(superblock.first_data_block) + 1, superblock.blocks - 1);
-        inode.report(Defect::Range { field: "i_file_acl", found: number, least, most }, faults)?;
+        inode.report(Defect::Range { field: "i_file_acl", found: number, least, most }, sink)?;
         return Ok(XattrBlock { references: 0, hash: 0, attributes: Vec::new() });
     }
     let bytes = file_system.block(number)?;
-    let place = Ext4Location::XattrBlock { block: number };
+    let location = Ext4Location::XattrBlock { block: number };
     let offset = superblock.offset_of(number);
     let references = fields::u32(&bytes, 4);
     let checks = [
@@ -162,12 +162,12 @@ pub(crate) fn block<R: ReadAt + ?Sized>(
         superblock.has_checksums().then(|| verify(superblock.checksum_seed, number, &bytes)).flatten(),
     ];
     for why in checks.into_iter().flatten() {
-        faults.report(Corruption { place, offset, why })?;
+        sink.report(Corruption { location, offset, why })?;
     }
     let mut attributes = Vec::new();
     if fields::u32(&bytes, 0) == MAGIC {
-        let area = Area { bytes: &bytes, first: HEADER, base: 0, sorted: true, place, offset };
-        attributes = area.read(faults)?;
+        let area = Area { bytes: &bytes, first: HEADER, base: 0, sorted: true, location, offset };
+        attributes = area.read(sink)?;
     }
     Ok(XattrBlock { references, hash: fields::u32(&bytes, 12), attributes })
 }
@@ -199,16 +199,16 @@ struct Area<'b> {
     base: usize,
     /// Whether entries must be in order: those of a block.
     sorted: bool,
-    place: Ext4Location,
+    location: Ext4Location,
     offset: u64,
 }
 
 impl Area<'_> {
-    fn fault(&self, why: Defect) -> Corruption {
-        Corruption { place: self.place, offset: self.offset, why }
+    fn corruption(&self, why: Defect) -> Corruption {
+        Corruption { location: self.location, offset: self.offset, why }
     }
 
-    fn read(&self, faults: &mut dyn CorruptionSink) -> Result<Vec<ReadAttribute>, Ext4ReadError> {
+    fn read(&self, sink: &mut dyn CorruptionSink) -> Result<Vec<ReadAttribute>, Ext4ReadError> {
         let mut attributes: Vec<ReadAttribute> = Vec::new();
         let mut values = Vec::new();
         let mut at = self.first;
@@ -217,7 +217,7 @@ impl Area<'_> {
             let left = self.bytes.len().saturating_sub(at) as u64;
             if left < 4 {
                 let why = Defect::Missing { what: "the end of the list of attributes" };
-                faults.report(self.fault(why))?;
+                sink.report(self.corruption(why))?;
                 break;
             }
             if fields::u32(self.bytes, at) == 0 {
@@ -228,21 +228,21 @@ impl Area<'_> {
             let Some(name) = name else {
                 let most = left.saturating_sub(ENTRY as u64);
                 let why = Defect::Range { field: "e_name_len", found: name_len as u64, least: 0, most };
-                faults.report(self.fault(why))?;
+                sink.report(self.corruption(why))?;
                 break;
             };
-            if let Some((range, attribute)) = self.entry(at, name, faults)? {
+            if let Some((range, attribute)) = self.entry(at, name, sink)? {
                 let key = (attribute.index, attribute.name.len(), attribute.name.clone());
-                self.check(&attribute, attributes.last(), faults)?;
+                self.check(&attribute, attributes.last(), sink)?;
                 if !seen.insert(key) {
-                    faults.report(self.fault(Defect::Duplicate { name: attribute.name.clone() }))?;
+                    sink.report(self.corruption(Defect::Duplicate { name: attribute.name.clone() }))?;
                 }
                 values.push(range);
                 attributes.push(attribute);
             }
             at += (ENTRY + name_len).next_multiple_of(4);
         }
-        self.check_values(at + 4, values, faults)?;
+        self.check_values(at + 4, values, sink)?;
         Ok(attributes)
     }
 
@@ -251,11 +251,11 @@ impl Area<'_> {
         &self,
         at: usize,
         name: &[u8],
-        faults: &mut dyn CorruptionSink,
+        sink: &mut dyn CorruptionSink,
     ) -> Result<Option<StoredValue>, Ext4ReadError> {
         let inode = u64::from(fields::u32(self.bytes, at + 4));
         if inode != 0 {
-            faults.report(self.fault(Defect::Value { field: "e_value_inum", found: inode, expected: 0 }))?;
+            sink.report(self.corruption(Defect::Value { field: "e_value_inum", found: inode, expected: 0 }))?;
             return Ok(None);
         }
         let len = fields::u32(self.bytes, at + 8) as usize;
@@ -264,7 +264,7 @@ impl Area<'_> {
         let Some(value) = start.checked_add(len).and_then(|end| self.bytes.get(start..end)) else {
             let most = self.bytes.len().saturating_sub(start) as u64;
             let why = Defect::Range { field: "e_value_size", found: len as u64, least: 0, most };
-            faults.report(self.fault(why))?;
+            sink.report(self.corruption(why))?;
             return Ok(None);
         };
         let index = fields::u8(self.bytes, at + 1);
@@ -278,18 +278,18 @@ impl Area<'_> {
         &self,
         attribute: &ReadAttribute,
         before: Option<&ReadAttribute>,
-        faults: &mut dyn CorruptionSink,
+        sink: &mut dyn CorruptionSink,
     ) -> Result<(), Ext4ReadError> {
         let hashes = attribute.hashes();
         let unset = attribute.hash == 0 && !self.sorted;
         if !unset && !hashes.contains(&attribute.hash) {
             let (found, expected) = (attribute.hash.into(), hashes[0].into());
-            faults.report(self.fault(Defect::Value { field: "e_hash", found, expected }))?;
+            sink.report(self.corruption(Defect::Value { field: "e_hash", found, expected }))?;
         }
         let key = |attribute: &ReadAttribute| (attribute.index, attribute.name.len(), attribute.name.clone());
         if let Some(before) = before.filter(|before| self.sorted && key(before) > key(attribute)) {
             let (found, before) = (attribute.index.into(), before.index.into());
-            faults.report(self.fault(Defect::Order { field: "e_name_index and name", found, before }))?;
+            sink.report(self.corruption(Defect::Order { field: "e_name_index and name", found, before }))?;
         }
         Ok(())
     }
@@ -299,7 +299,7 @@ impl Area<'_> {
         &self,
         entries_end: usize,
         mut values: Vec<(usize, usize)>,
-        faults: &mut dyn CorruptionSink,
+        sink: &mut dyn CorruptionSink,
     ) -> Result<(), Ext4ReadError> {
         values.retain(|(_, len)| *len > 0);
         values.sort_unstable();
@@ -309,11 +309,11 @@ impl Area<'_> {
             if start % 4 != 0 {
                 let why =
                     Defect::Value { field: "e_value_offs modulo 4", found: (start % 4) as u64, expected: 0 };
-                faults.report(self.fault(why))?;
+                sink.report(self.corruption(why))?;
             }
             if start < end {
                 let (found, before) = (start as u64, end as u64);
-                faults.report(self.fault(Defect::Order { field: "e_value_offs", found, before }))?;
+                sink.report(self.corruption(Defect::Order { field: "e_value_offs", found, before }))?;
             }
             end = start + len;
         }

@@ -3,8 +3,18 @@
 
 use super::super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
 use super::super::spec::{ENTRY, FAT32_CLUSTERS};
-use super::FatWidth;
 use crate::fields;
+
+/// How wide the entries of the file allocation table are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FatWidth {
+    /// 12 bits.
+    Fat12,
+    /// 16 bits.
+    Fat16,
+    /// 32 bits, of which 28 count.
+    Fat32,
+}
 
 /// The highest number of clusters in entries of 28 bits, some of which are reserved.
 const CLUSTERS_MAX: u64 = 0x0fff_fff4;
@@ -86,7 +96,7 @@ impl VolumeShape {
 
 /// Decodes a boot sector of a volume of `len` bytes.
 pub(in super::super) fn decode(boot: &[u8; 512], len: u64) -> Result<VolumeShape, FatFinding> {
-    decode_fields(boot, len).map_err(|fault| fault.at(VolumeLocation::Boot))
+    decode_fields(boot, len).map_err(|corruption| corruption.at(VolumeLocation::Boot))
 }
 
 /// The 16-bit field if it is set, else the 32-bit one.
@@ -233,20 +243,20 @@ fn decode_fat32(boot: &[u8], shape: &mut VolumeShape) -> Result<(), VolumeCorrup
 
 /// What is wrong with a boot sector that can be read past.
 pub(in super::super) fn oddities(shape: &VolumeShape) -> Vec<FatFinding> {
-    let mut faults = Vec::new();
+    let mut corruptions = Vec::new();
     if shape.width == FatWidth::Fat32 {
         let clusters = u64::from(shape.clusters);
         if clusters < FAT32_CLUSTERS {
-            faults.push(VolumeCorruption::FewClusters { clusters });
+            corruptions.push(VolumeCorruption::FewClusters { clusters });
         }
         let reserved = shape.reserved_sectors;
         let places = [("FSInfo sector", shape.fsinfo_sector), ("backup boot sector", shape.backup_sector)];
         for (what, sector) in places {
             // 0 and 0xffff mean that there is none.
             if sector >= reserved && sector != 0xffff {
-                faults.push(VolumeCorruption::ReservedPlace { what, sector, reserved });
+                corruptions.push(VolumeCorruption::OutsideReserved { what, sector, reserved });
             }
         }
     }
-    faults.into_iter().map(|fault| fault.at(VolumeLocation::Boot)).collect()
+    corruptions.into_iter().map(|corruption| corruption.at(VolumeLocation::Boot)).collect()
 }

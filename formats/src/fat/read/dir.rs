@@ -38,7 +38,7 @@ pub(super) struct FatEntry {
     pub(super) first: u32,
     pub(super) len: u32,
     pub(super) mtime: Time,
-    pub(super) faults: Vec<VolumeCorruption>,
+    pub(super) corruptions: Vec<VolumeCorruption>,
 }
 
 impl FatEntry {
@@ -72,7 +72,7 @@ pub(super) fn entries(bytes: &[u8], wide: bool) -> (Vec<FatEntry>, bool) {
             _ => {
                 let mut entry = FatEntry { index, ..entry(&raw, long.take(), wide) };
                 if std::mem::take(&mut orphan) {
-                    entry.faults.push(VolumeCorruption::OrphanLong);
+                    entry.corruptions.push(VolumeCorruption::OrphanLong);
                 }
                 entries.push(entry);
             }
@@ -105,7 +105,7 @@ fn take_part(raw: &[u8; ENTRY], long: &mut Option<Long>) -> bool {
 
 /// An entry of a short name.
 fn entry(raw: &[u8; ENTRY], long: Option<Long>, wide: bool) -> FatEntry {
-    let mut faults = Vec::new();
+    let mut corruptions = Vec::new();
     let short: [u8; 11] = fields::array(raw, 0);
     let attributes = fields::u8(raw, 11);
     let what = match attributes {
@@ -114,32 +114,32 @@ fn entry(raw: &[u8; ENTRY], long: Option<Long>, wide: bool) -> FatEntry {
         _ => FatEntryKind::File,
     };
     if attributes & 0xc0 != 0 {
-        faults.push(VolumeCorruption::Attributes { bits: attributes & 0xc0 });
+        corruptions.push(VolumeCorruption::Attributes { bits: attributes & 0xc0 });
     }
     let mut name = short_name(&short, fields::u8(raw, 12));
     if what != FatEntryKind::Label && !matches!(&short, b".          " | b"..         ") {
         let wrong =
             |byte: &u8| *byte < 0x20 && *byte != 5 || FORBIDDEN.contains(byte) || b"+,.;=[]".contains(byte);
         if let Some(byte) = short.iter().copied().find(|byte| wrong(byte)) {
-            faults.push(VolumeCorruption::ShortName { byte });
+            corruptions.push(VolumeCorruption::ShortName { byte });
         }
         if short.starts_with(b" ") {
-            faults.push(VolumeCorruption::ShortName { byte: b' ' });
+            corruptions.push(VolumeCorruption::ShortName { byte: b' ' });
         }
     }
     match long.map(|long| long_name(&long, &short)) {
         None => {}
         Some(Ok(long)) => name = long,
-        Some(Err(fault)) => faults.push(fault),
+        Some(Err(corruption)) => corruptions.push(corruption),
     }
     let stamp = DosStamp { date: fields::u16(raw, 24), time: fields::u16(raw, 22) };
     let mtime = dos_time::decode(stamp).unwrap_or_else(|| {
-        faults.push(VolumeCorruption::Stamp { date: stamp.date, time: stamp.time });
+        corruptions.push(VolumeCorruption::Stamp { date: stamp.date, time: stamp.time });
         NO_TIME
     });
     let high = if wide { u32::from(fields::u16(raw, 20)) } else { 0 };
     let first = high << 16 | u32::from(fields::u16(raw, 26));
-    FatEntry { index: 0, what, name, short, attributes, first, len: fields::u32(raw, 28), mtime, faults }
+    FatEntry { index: 0, what, name, short, attributes, first, len: fields::u32(raw, 28), mtime, corruptions }
 }
 
 /// The long name, or why it cannot be that of this short one.

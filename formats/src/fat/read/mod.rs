@@ -5,28 +5,18 @@
 
 pub(super) mod boot;
 mod dir;
+mod error;
 pub(super) mod scan;
 pub(super) mod table;
 
-use std::io;
-
-pub use self::boot::VolumeShape;
+pub use self::boot::{FatWidth, VolumeShape};
+pub use self::error::FatReadError;
+pub use self::scan::FatAllocation;
 pub use self::table::ClusterRange;
-use super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
+use super::corruption::{VolumeCorruption, VolumeLocation};
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::tree::Tree;
-
-/// How wide the entries of the file allocation table are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FatWidth {
-    /// 12 bits.
-    Fat12,
-    /// 16 bits.
-    Fat16,
-    /// 32 bits, of which 28 count.
-    Fat32,
-}
 
 /// A volume that was read.
 #[derive(Debug, Clone)]
@@ -42,36 +32,6 @@ pub struct FatVolume {
     pub allocations: Vec<FatAllocation>,
 }
 
-/// Where a file or a directory is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FatAllocation {
-    /// Its path without a leading `/`; empty for the root directory.
-    pub path: Vec<u8>,
-    /// First byte of its directory entry in the volume; the root directory has none.
-    pub entry_at: Option<u64>,
-    /// Length of a file in bytes; `None` for a directory.
-    pub len: Option<u64>,
-    /// The clusters of its content, in order.
-    pub clusters: Vec<ClusterRange>,
-}
-
-/// Why a volume cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FatReadError {
-    /// It could not be read.
-    #[error("reading the volume from byte {at} on")]
-    Io {
-        /// First byte of the range.
-        at: u64,
-        /// The error of the medium.
-        source: io::Error,
-    },
-    /// What was read cannot be trusted.
-    #[error("{0}")]
-    Damaged(Box<FatFinding>),
-}
-
 /// Reads a volume. Contents become slices of `source`, where the volume starts at byte `at`.
 ///
 /// # Errors
@@ -80,8 +40,8 @@ pub fn read(volume: &dyn ReadAt, source: SourceId, at: u64) -> Result<FatVolume,
     let boot = boot_sector(volume)?;
     let shape =
         boot::decode(&boot, volume.size()).map_err(|finding| FatReadError::Damaged(Box::new(finding)))?;
-    let whence = scan::Whence { source, at };
-    let scanned = scan::scan(volume, shape, whence, scan::ScanMode::Read)?;
+    let origin = scan::VolumeOrigin { source, at };
+    let scanned = scan::scan(volume, shape, origin, scan::ScanMode::Read)?;
     let label =
         scanned.label.unwrap_or(if shape.label == *b"NO NAME    " { [b' '; 11] } else { shape.label });
     Ok(FatVolume {

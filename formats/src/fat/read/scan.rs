@@ -8,16 +8,29 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::super::corruption::{FatFinding, VolumeCorruption, VolumeLocation};
 use super::super::spec::{DEPTH_MAX, ENTRIES_MAX, ENTRY, READ_ONLY, fold};
-use super::boot::VolumeShape;
+use super::boot::{FatWidth, VolumeShape};
 use super::dir::{FatEntry, FatEntryKind, entries};
+use super::error::FatReadError;
 use super::table::{AllocationTable, ClusterChain, ClusterRange, Used, follow};
-use super::{FatAllocation, FatReadError, FatWidth};
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
 
 /// Most findings of a report.
 const FINDINGS_MAX: usize = 500;
+
+/// Where a file or a directory is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FatAllocation {
+    /// Its path without a leading `/`; empty for the root directory.
+    pub path: Vec<u8>,
+    /// First byte of its directory entry in the volume; the root directory has none.
+    pub entry_at: Option<u64>,
+    /// Length of a file in bytes; `None` for a directory.
+    pub len: Option<u64>,
+    /// The clusters of its content, in order.
+    pub clusters: Vec<ClusterRange>,
+}
 
 /// How a corruption is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +43,7 @@ pub(in super::super) enum ScanMode {
 
 /// The source and offset of the volume in the slices of the tree.
 #[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Whence {
+pub(in super::super) struct VolumeOrigin {
     pub(in super::super) source: SourceId,
     pub(in super::super) at: u64,
 }
@@ -67,7 +80,7 @@ struct DirectoryBytes {
 struct Scan<'a> {
     volume: &'a dyn ReadAt,
     shape: VolumeShape,
-    whence: Whence,
+    origin: VolumeOrigin,
     mode: ScanMode,
     table: AllocationTable<'a>,
     out: Scanned,
@@ -78,7 +91,7 @@ struct Scan<'a> {
 pub(in super::super) fn scan(
     volume: &dyn ReadAt,
     shape: VolumeShape,
-    whence: Whence,
+    origin: VolumeOrigin,
     mode: ScanMode,
 ) -> Result<Scanned, FatReadError> {
     let tree = Tree::new(Meta::root_owned(0o755, super::super::corruption::NO_TIME));
@@ -94,7 +107,7 @@ pub(in super::super) fn scan(
         parent: 0,
     };
     let table = AllocationTable::new(volume, shape);
-    let mut scan = Scan { volume, shape, whence, mode, table, out, pending: VecDeque::from([root]) };
+    let mut scan = Scan { volume, shape, origin, mode, table, out, pending: VecDeque::from([root]) };
     while let Some(dir) = scan.pending.pop_front() {
         scan.directory(&dir)?;
     }
@@ -103,16 +116,16 @@ pub(in super::super) fn scan(
 
 impl Scan<'_> {
     /// Handles a corruption at a path.
-    fn fault(&mut self, path: &[u8], fault: VolumeCorruption) -> Result<(), FatReadError> {
+    fn report(&mut self, path: &[u8], corruption: VolumeCorruption) -> Result<(), FatReadError> {
         match self.mode {
-            ScanMode::Read if fault.misleads() => {
-                Err(FatReadError::Damaged(Box::new(fault.at(VolumeLocation::Path(path.to_vec())))))
+            ScanMode::Read if corruption.misleads() => {
+                Err(FatReadError::Damaged(Box::new(corruption.at(VolumeLocation::Path(path.to_vec())))))
             }
             ScanMode::Read => Ok(()),
             ScanMode::Check => {
                 let findings = &mut self.out.findings;
                 if findings.len() < FINDINGS_MAX {
-                    findings.push(fault.at(VolumeLocation::Path(path.to_vec())));
+                    findings.push(corruption.at(VolumeLocation::Path(path.to_vec())));
                 } else if findings.len() == FINDINGS_MAX {
                     findings.push(VolumeCorruption::More { listed: FINDINGS_MAX }.at(VolumeLocation::Boot));
                 }
@@ -134,21 +147,21 @@ impl Scan<'_> {
         }
         let (entries, orphan) = entries(&bytes, self.shape.width == FatWidth::Fat32);
         if orphan {
-            self.fault(&dir.path, VolumeCorruption::OrphanLong)?;
+            self.report(&dir.path, VolumeCorruption::OrphanLong)?;
         }
         self.dots(dir, &entries)?;
         let mut names = BTreeSet::new();
         let mut shorts = BTreeSet::new();
         for entry in entries {
             let path = below(&dir.path, &entry.name);
-            for fault in &entry.faults {
-                self.fault(&path, fault.clone())?;
+            for corruption in &entry.corruptions {
+                self.report(&path, corruption.clone())?;
             }
             if entry.what == FatEntryKind::Label {
                 self.label(dir, &entry)?;
             } else if !entry.is_dot() || dir.depth == 0 {
                 if !shorts.insert(entry.short) {
-                    self.fault(&path, VolumeCorruption::SameShort { name: entry.short })?;
+                    self.report(&path, VolumeCorruption::SameShort { name: entry.short })?;
                 }
                 let at = self.entry_at(&clusters, entry.index);
                 self.entry(dir, (&entry, at), path, &mut names)?;
@@ -166,10 +179,10 @@ impl Scan<'_> {
         }
         let cluster = self.shape.cluster;
         let most = (ENTRIES_MAX.saturating_mul(ENTRY) as u64).div_ceil(cluster);
-        let ClusterChain { runs, fault, longer, .. } = self.chain(dir.first, most)?;
+        let ClusterChain { runs, corruption, longer, .. } = self.chain(dir.first, most)?;
         let long = longer.then_some(VolumeCorruption::LongDirectory);
-        for fault in fault.into_iter().chain(long) {
-            self.fault(&dir.path, fault)?;
+        for corruption in corruption.into_iter().chain(long) {
+            self.report(&dir.path, corruption)?;
         }
         let mut bytes = Vec::new();
         for ClusterRange { first, count } in &runs {
@@ -217,9 +230,9 @@ impl Scan<'_> {
                 .get(index)
                 .filter(|entry| &entry.short == short && entry.what == FatEntryKind::Directory)
             {
-                None => self.fault(&dir.path, VolumeCorruption::NoDot { name })?,
+                None => self.report(&dir.path, VolumeCorruption::NoDot { name })?,
                 Some(FatEntry { first: found, .. }) if *found != expected => {
-                    self.fault(&dir.path, VolumeCorruption::DotCluster { name, found: *found, expected })?;
+                    self.report(&dir.path, VolumeCorruption::DotCluster { name, found: *found, expected })?;
                 }
                 Some(_) => {}
             }
@@ -230,7 +243,7 @@ impl Scan<'_> {
     /// Takes the volume's label.
     fn label(&mut self, dir: &PendingFatDir, entry: &FatEntry) -> Result<(), FatReadError> {
         if dir.depth > 0 || self.out.label.is_some() {
-            return self.fault(&dir.path, VolumeCorruption::StrayLabel);
+            return self.report(&dir.path, VolumeCorruption::StrayLabel);
         }
         self.out.label = Some(entry.short);
         Ok(())
@@ -244,10 +257,10 @@ impl Scan<'_> {
         path: Vec<u8>,
         names: &mut BTreeSet<Vec<u16>>,
     ) -> Result<(), FatReadError> {
-        let Ok(name) = Name::new(&entry.name) else { return self.fault(&path, VolumeCorruption::NoName) };
+        let Ok(name) = Name::new(&entry.name) else { return self.report(&path, VolumeCorruption::NoName) };
         let text = String::from_utf8_lossy(&entry.name);
         if !names.insert(fold(&text.encode_utf16().collect::<Vec<_>>())) {
-            return self.fault(&path, VolumeCorruption::SameName);
+            return self.report(&path, VolumeCorruption::SameName);
         }
         let (mode, kind) = match entry.what {
             FatEntryKind::Directory => (0o755, NodeKind::dir()),
@@ -256,7 +269,7 @@ impl Scan<'_> {
         };
         let node = Node { meta: Meta::root_owned(mode, entry.mtime), kind };
         let added = self.out.tree.add(dir.node, name, node);
-        let Ok(id) = added else { return self.fault(&path, VolumeCorruption::SameName) };
+        let Ok(id) = added else { return self.report(&path, VolumeCorruption::SameName) };
         if entry.what == FatEntryKind::Directory {
             self.enter(dir, (entry, entry_at), path, id)?;
         }
@@ -272,11 +285,11 @@ impl Scan<'_> {
         node: NodeId,
     ) -> Result<(), FatReadError> {
         if entry.len != 0 {
-            self.fault(&path, VolumeCorruption::DirectoryLen { len: entry.len })?;
+            self.report(&path, VolumeCorruption::DirectoryLen { len: entry.len })?;
         }
         let depth = dir.depth.saturating_add(1);
         if depth > DEPTH_MAX {
-            return self.fault(&path, VolumeCorruption::TooDeep);
+            return self.report(&path, VolumeCorruption::TooDeep);
         }
         // In `..`, the root is cluster 0.
         let parent = if dir.depth == 0 { 0 } else { dir.first };
@@ -307,27 +320,27 @@ impl Scan<'_> {
             return Ok(Vec::new());
         }
         let needed = u64::from(len).div_ceil(cluster);
-        let ClusterChain { runs, clusters, fault, longer } = self.chain(entry.first, needed)?;
+        let ClusterChain { runs, clusters, corruption, longer } = self.chain(entry.first, needed)?;
         let available = clusters.saturating_mul(cluster);
-        if let Some(fault) = fault {
-            self.fault(path, fault)?;
+        if let Some(corruption) = corruption {
+            self.report(path, corruption)?;
         } else if clusters < needed {
-            self.fault(path, VolumeCorruption::ChainTooShort { len, available })?;
+            self.report(path, VolumeCorruption::ChainTooShort { len, available })?;
         } else if longer {
-            self.fault(path, VolumeCorruption::ChainTooLong { len })?;
+            self.report(path, VolumeCorruption::ChainTooLong { len })?;
         }
         Ok(runs)
     }
 
     /// Runs of clusters as slices of the source.
     fn slices(&self, runs: &[ClusterRange], len: u64) -> Content {
-        let source = self.whence.source;
+        let source = self.origin.source;
         let mut segments = Vec::with_capacity(runs.len());
         let mut offset = 0_u64;
         for run in runs {
             let bytes =
                 u64::from(run.count).saturating_mul(self.shape.cluster).min(len.saturating_sub(offset));
-            let at = self.whence.at.saturating_add(self.shape.offset(run.first));
+            let at = self.origin.at.saturating_add(self.shape.offset(run.first));
             if bytes > 0 {
                 segments.push(Segment { offset, len: bytes, origin: Origin::Slice { source, at } });
             }

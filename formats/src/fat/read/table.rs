@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::super::corruption::VolumeCorruption;
-use super::boot::VolumeShape;
-use super::{FatReadError, FatWidth};
+use super::boot::{FatWidth, VolumeShape};
+use super::error::FatReadError;
 use crate::fields;
 use crate::read_at::ReadAt;
 
@@ -171,7 +171,7 @@ pub(super) struct ClusterChain {
     pub(super) runs: Vec<ClusterRange>,
     pub(super) clusters: u64,
     /// Why it could not be followed further.
-    pub(super) fault: Option<VolumeCorruption>,
+    pub(super) corruption: Option<VolumeCorruption>,
     /// Whether it continues after the requested number of clusters.
     pub(super) longer: bool,
 }
@@ -193,17 +193,17 @@ pub(super) fn follow(
             break;
         }
         if !shape.has(cluster) {
-            chain.fault = Some(VolumeCorruption::NoSuchCluster { cluster, last: shape.last() });
+            chain.corruption = Some(VolumeCorruption::NoSuchCluster { cluster, last: shape.last() });
             break;
         }
         if !used.mark(cluster) {
-            chain.fault = Some(VolumeCorruption::CrossLink { cluster });
+            chain.corruption = Some(VolumeCorruption::CrossLink { cluster });
             break;
         }
         next = table.link(cluster)?;
         match next {
-            ClusterLink::Free => chain.fault = Some(VolumeCorruption::FreeInChain { cluster }),
-            ClusterLink::Bad => chain.fault = Some(VolumeCorruption::BadInChain { cluster }),
+            ClusterLink::Free => chain.corruption = Some(VolumeCorruption::FreeInChain { cluster }),
+            ClusterLink::Bad => chain.corruption = Some(VolumeCorruption::BadInChain { cluster }),
             ClusterLink::End | ClusterLink::Next(_) => push(&mut chain, cluster),
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::spec::{DEPTH_MAX, ENTRIES_MAX, ENTRY, LONG_UNITS, fold};
+use super::error::{FatWriteError, ShownPath};
 use super::names::{Short, shorten, units};
-use super::{FatWriteError, ShownPath};
 use crate::time::Time;
 use crate::tree::{Content, Name, NodeId, NodeKind, Tree};
 

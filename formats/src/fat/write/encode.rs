@@ -5,9 +5,9 @@ use super::super::spec::{
     ARCHIVE, DIRECTORY, END_OF_CHAIN, ENTRY, LONG_LAST, LONG_NAME, LONG_OFFSETS, LONG_UNITS, SECTOR,
     VOLUME_ID, short_sum,
 };
-use super::FatOptions;
 use super::draft::{DirItem, DraftDir, FatDraft, NameTarget};
 use super::geometry::FatGeometry;
+use super::options::FatOptions;
 use super::room::{ClusterRun, Placement};
 use crate::time::Time;
 

@@ -4,7 +4,7 @@
 //! reserved sectors are as many more as let the data start at a multiple of a cluster and of 4 KiB.
 
 use super::super::spec::{FAT32_CLUSTERS, SECTOR};
-use super::FatWriteError;
+use super::error::FatWriteError;
 
 /// Sectors before the tables, at least.
 const RESERVED_MIN: u64 = 32;

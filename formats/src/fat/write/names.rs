@@ -14,7 +14,7 @@ const PUNCTUATION: &[u8] = b"$%'-_@~`!(){}^#&";
 /// Why FAT cannot hold a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NameFault {
+pub enum FatNameError {
     /// The bytes are not UTF-8, and FAT stores UTF-16.
     #[error("it is not UTF-8")]
     NotUtf8,
@@ -34,16 +34,16 @@ pub(super) struct Short {
 }
 
 /// The UTF-16 units of a name. At most 255: a name of the tree has no more bytes.
-pub(super) fn units(name: &[u8]) -> Result<Vec<u16>, NameFault> {
-    let text = std::str::from_utf8(name).map_err(|_| NameFault::NotUtf8)?;
+pub(super) fn units(name: &[u8]) -> Result<Vec<u16>, FatNameError> {
+    let text = std::str::from_utf8(name).map_err(|_| FatNameError::NotUtf8)?;
     let bad = |character: &char| {
         (*character as u32) < 0x20 || u8::try_from(*character).is_ok_and(|byte| FORBIDDEN.contains(&byte))
     };
     if let Some(character) = text.chars().find(bad) {
-        return Err(NameFault::Character(character));
+        return Err(FatNameError::Character(character));
     }
     if text.ends_with(['.', ' ']) {
-        return Err(NameFault::End);
+        return Err(FatNameError::End);
     }
     Ok(text.encode_utf16().collect())
 }
@@ -155,11 +155,11 @@ mod tests {
 
     #[test]
     fn names_that_fat_cannot_hold_are_refused() {
-        assert_eq!(units(b"\xff"), Err(NameFault::NotUtf8));
-        assert_eq!(units(b"a:b"), Err(NameFault::Character(':')));
-        assert_eq!(units(b"a\n"), Err(NameFault::Character('\n')));
-        assert_eq!(units(b"a."), Err(NameFault::End));
-        assert_eq!(units(b"a "), Err(NameFault::End));
+        assert_eq!(units(b"\xff"), Err(FatNameError::NotUtf8));
+        assert_eq!(units(b"a:b"), Err(FatNameError::Character(':')));
+        assert_eq!(units(b"a\n"), Err(FatNameError::Character('\n')));
+        assert_eq!(units(b"a."), Err(FatNameError::End));
+        assert_eq!(units(b"a "), Err(FatNameError::End));
         assert_eq!(units("ä.b".as_bytes()), Ok(vec![0xe4, 0x2e, 0x62]));
     }
 }

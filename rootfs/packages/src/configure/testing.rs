@@ -1,4 +1,4 @@
-//! Real roots as trees, for the tests of this folder.
+//! Real roots as trees, for the tests of this folder and of `tests/native`.
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,7 @@ pub(crate) fn root_of(tar: &Path) -> (Tree, Blobs) {
     (made.tree, blobs)
 }
 
-/// A large input of the test suites, made by `tests/inputs/make.sh`.
+/// A large input of the test suites, made by `tests/inputs/make.sh` or `packages.sh`; none where it is missing.
 pub(crate) fn input(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("AMIFORGE_TEST_INPUTS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/inputs"), PathBuf::from);
@@ -35,7 +35,8 @@ pub(crate) fn input(name: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    let why = format!("there is no `{name}` among the test inputs; tests/inputs/make.sh makes it");
+    let why =
+        format!("there is no `{name}` among the test inputs; tests/inputs/make.sh or packages.sh makes it");
     assert!(std::env::var_os("REQUIRE_ORACLES").is_none_or(|value| value != "1"), "{why}");
     println!("SKIP: {why}");
     None

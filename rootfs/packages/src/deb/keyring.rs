@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::repository::SuiteError;
 use super::source::SignerKeys;
+use super::suite_error::SuiteError;
 use crate::signature::Keyring;
 
 /// Folder of the keys of distributions.

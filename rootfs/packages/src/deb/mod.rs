@@ -19,6 +19,7 @@ pub mod release;
 pub mod repository;
 pub mod resolve;
 pub mod source;
+pub mod suite_error;
 #[cfg(test)]
 mod testing;
 pub mod unpack;

@@ -1,3 +1,5 @@
+//! Signatures that gpg made, and what is refused.
+
 use super::*;
 
 /// A file of the vectors that gpg made (`fixtures/signatures/make.sh`).

@@ -1,32 +1,11 @@
 //! Compares two trees entry by entry, and differences with a list that explains them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Content, Node, NodeKind, Origin, Tree};
-use amiforge_progress::Monitor;
-use amiforge_rootfs::assemble::assemble;
 use amiforge_rootfs::glob::Globs;
-use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
-use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
-
-/// The root that an archive holds.
-pub(crate) fn root_of(tar: &Path, store: &Path) -> (Tree, Blobs) {
-    let spec = SourceSpec {
-        label: "root".into(),
-        kind: SourceKind::Tar { path: tar.to_owned() },
-        pin: DigestPin::Unpinned,
-        strip: 0,
-        prefix: String::new(),
-        exclude: Vec::new(),
-        overrides: false,
-    };
-    let mut blobs = Blobs::new();
-    let made = assemble(&[spec], &Store::at(store), &mut blobs, Monitor::none()).unwrap();
-    (made.tree, blobs)
-}
 
 fn bytes(content: &Content, sources: &dyn Sources) -> Vec<u8> {
     let mut out = vec![0; content.len() as usize];

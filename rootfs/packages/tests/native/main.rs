@@ -8,6 +8,8 @@
 )]
 
 mod compare;
+#[path = "../../src/configure/testing.rs"]
+mod testing;
 
 use std::path::{Path, PathBuf};
 
@@ -27,20 +29,6 @@ use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 
 const EPOCH: Time = Time::from_secs(1_700_000_000);
-
-/// An input, or none: skipped, or failed where every input has to be there.
-fn input(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("AMIFORGE_TEST_INPUTS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/inputs"), PathBuf::from);
-    let path = folder.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    let required = std::env::var_os("REQUIRE_ORACLES").is_some_and(|value| value == "1");
-    assert!(!required, "no input {name}: run tests/inputs/packages.sh");
-    println!("SKIP no input {name}: run tests/inputs/packages.sh");
-    None
-}
 
 /// What a lock would say of the packages in a folder.
 fn locked(folder: &Path) -> Vec<(LockedPackage, PathBuf)> {
@@ -97,10 +85,12 @@ fn configured(folder: &Path, store: &Path) -> (Tree, Blobs, NativeReport) {
 
 #[test]
 fn a_minimal_server_is_what_its_scripts_would_have_made_it() {
-    let (Some(debs), Some(theirs)) = (input("minimal-debs"), input("minimal.tar")) else { return };
+    let (Some(debs), Some(theirs)) = (testing::input("minimal-debs"), testing::input("minimal.tar")) else {
+        return;
+    };
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let (tree, blobs, report) = configured(&debs, folder.path());
-    let (their_tree, their_blobs) = compare::root_of(&theirs, folder.path());
+    let (their_tree, their_blobs) = testing::root_of(&theirs);
     let differences = compare::differences((&tree, &blobs), (&their_tree, &their_blobs));
     if let Some(out) = std::env::var_os("AMIFORGE_NATIVE_OUT") {
         let mut lines = report.done.clone();

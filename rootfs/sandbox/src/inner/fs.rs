@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags};
 
-use super::{During, InnerError};
+use super::error::{During, InnerError};
 
 /// Most inodes for a limit of files in bytes: each takes about 1 KiB of kernel memory beside its content.
 pub(super) fn inode_limit(disk: u64) -> u64 {

@@ -10,6 +10,7 @@ mod attributes;
 #[cfg(target_arch = "x86_64")]
 mod clock_emulator;
 mod confine;
+mod error;
 mod fs;
 mod kernel;
 mod mounts;
@@ -22,11 +23,11 @@ mod steps;
 mod supervisor;
 #[cfg(target_arch = "x86_64")]
 mod tracer;
+mod transfer;
 mod usage;
 #[cfg(target_arch = "x86_64")]
 mod waits;
 
-use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -38,37 +39,8 @@ use super::message::Message;
 use super::protocol::decode_job;
 use super::sys::{self, ForkSide};
 use super::wire::{Channel, WireReader, protocol_error};
-
-/// Why the inner half failed.
-#[derive(Debug)]
-struct InnerError {
-    /// Whether it was still entering the sandbox.
-    entering: bool,
-    what: String,
-    errno: i32,
-}
-
-/// Adds to an error what was being done.
-trait During<T> {
-    /// Entering the sandbox, which the system may not allow.
-    fn entering(self, what: &str) -> Result<T, InnerError>;
-    /// Any later operation.
-    fn during(self, what: impl FnOnce() -> String) -> Result<T, InnerError>;
-}
-
-impl<T, E: Into<io::Error>> During<T> for Result<T, E> {
-    fn entering(self, what: &str) -> Result<T, InnerError> {
-        self.map_err(|error| InnerError { entering: true, what: what.to_owned(), errno: number(error) })
-    }
-
-    fn during(self, what: impl FnOnce() -> String) -> Result<T, InnerError> {
-        self.map_err(|error| InnerError { entering: false, what: what(), errno: number(error) })
-    }
-}
-
-fn number(error: impl Into<io::Error>) -> i32 {
-    error.into().raw_os_error().unwrap_or(libc::EPROTO)
-}
+use error::{During as _, InnerError};
+use transfer::{recv, send};
 
 /// Runs the inner half of a sandbox, which is what the hidden subcommand [`super::SUBCOMMAND`] does. Must be called before
 /// the program starts a second thread; the job comes over standard input, which is a socket.
@@ -186,64 +158,5 @@ fn wait_for_init(init: rustix::process::Pid) -> ExitCode {
             Ok(None) | Err(rustix::io::Errno::INTR) => {}
             _ => return ExitCode::FAILURE,
         }
-    }
-}
-
-fn recv(channel: &Channel) -> Result<Vec<u8>, InnerError> {
-    channel.receive(&|| true).during(|| "receiving from the outer half".to_owned())
-}
-
-fn send(channel: &Channel, message: &Message) -> Result<(), InnerError> {
-    channel.send(&message.encode()).during(|| "sending to the outer half".to_owned())
-}
-
-/// Sends open files in batches, each of which the outer half acknowledges.
-struct FileBatches<'a> {
-    channel: &'a Channel,
-    numbers: Vec<u32>,
-    files: Vec<OwnedFd>,
-    unacknowledged: usize,
-    message: fn(Vec<u32>) -> Message,
-}
-
-impl<'a> FileBatches<'a> {
-    fn new(channel: &'a Channel, message: fn(Vec<u32>) -> Message) -> Self {
-        Self { channel, numbers: Vec::new(), files: Vec::new(), unacknowledged: 0, message }
-    }
-
-    fn push(&mut self, number: u32, file: OwnedFd) -> Result<(), InnerError> {
-        self.numbers.push(number);
-        self.files.push(file);
-        if self.files.len() == super::wire::BATCH { self.send() } else { Ok(()) }
-    }
-
-    fn send(&mut self) -> Result<(), InnerError> {
-        if self.files.is_empty() {
-            return Ok(());
-        }
-        while self.unacknowledged >= super::wire::UNACKNOWLEDGED_MAX {
-            self.wait_for_one()?;
-        }
-        let message = (self.message)(std::mem::take(&mut self.numbers)).encode();
-        let sent = self.channel.send_with(&message, &self.files);
-        sent.during(|| "sending open files".to_owned())?;
-        self.files.clear();
-        self.unacknowledged += 1;
-        Ok(())
-    }
-
-    fn wait_for_one(&mut self) -> Result<(), InnerError> {
-        recv(self.channel)?;
-        self.unacknowledged -= 1;
-        Ok(())
-    }
-
-    /// Sends the last batch and waits until all are acknowledged.
-    fn finish(mut self) -> Result<(), InnerError> {
-        self.send()?;
-        while self.unacknowledged > 0 {
-            self.wait_for_one()?;
-        }
-        Ok(())
     }
 }

@@ -12,8 +12,9 @@ use rustix::mount::{MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenT
 use super::super::{SandboxJob, SandboxLimits, Seed};
 #[cfg(target_arch = "x86_64")]
 use super::attributes::FsOrigin;
+use super::error::{During, InnerError};
 use super::fs::{attach, create, inode_limit, mount, node_read_only, open_clone, read_only, write};
-use super::{During, InnerError, proc};
+use super::proc;
 
 /// Folders of the host over which the new root is mounted at first, in this mount namespace only.
 const TEMPORARY_MOUNTS: &[&str] = &["/tmp", "/mnt", "/run", "/var"];

@@ -10,9 +10,10 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid
 use super::super::message::Message;
 use super::super::protocol::{EntryKind, FileContent, NONE, NodeBody, TreeEntry, decode_entry};
 use super::super::wire::{Channel, WireReader, protocol_error};
+use super::error::{During, InnerError};
 use super::fs::stat;
 use super::mounts::{MOUNT_POINTS, Mounts};
-use super::{During, FileBatches, InnerError, recv, send};
+use super::transfer::{FileBatches, recv, send};
 
 /// The state of a node's inode when the tree was complete, by which changes are detected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

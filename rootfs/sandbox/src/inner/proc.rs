@@ -11,8 +11,9 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::UnmountFlags;
 
 use super::super::SandboxJob;
+use super::error::{During, InnerError};
 use super::fs::{attach, create, open_clone, read_only, write};
-use super::{During, InnerError, kernel};
+use super::kernel;
 
 /// Entries of `/proc` that belong to the sandbox's processes and namespaces.
 const VISIBLE: &[&str] = &["mounts", "net", "self", "sys", "thread-self"];

@@ -13,10 +13,11 @@ use super::super::changes::{CapturedKind, CapturedName, NameState, encode};
 use super::super::message::Message;
 use super::super::protocol::NONE;
 use super::super::wire::{Channel, WireWriter};
+use super::error::{During, InnerError};
 use super::fs::stat;
 use super::mounts::Mounts;
 use super::populate::{InodeStamp, WrittenTree, stamp_of};
-use super::{During, FileBatches, InnerError, send};
+use super::transfer::{FileBatches, send};
 
 /// Deepest nesting of folders; the paths of deeper ones are too long for any program to open.
 const DEPTH_MAX: usize = 2048;

@@ -18,8 +18,9 @@ use rustix::process::{Pid, PidfdFlags};
 use rustix::pty::OpenptFlags;
 
 use super::super::{SandboxJob, SandboxStep};
+use super::error::{During, InnerError};
 use super::supervisor::{CommandSession, Supervisor, TICK, reap, spawn};
-use super::{During, InnerError, recv};
+use super::transfer::recv;
 
 /// Bytes that are relayed at a time.
 const BYTES: usize = 4096;

@@ -10,10 +10,12 @@ use rustix::time::ClockId;
 use super::super::message::{Message, StepEnd};
 use super::super::wire::Channel;
 use super::super::{OnFailure, SandboxJob, sys};
+use super::error::{During, InnerError};
 use super::kernel::UPTIME;
 use super::mounts::Mounts;
+use super::shell;
 use super::supervisor::Supervisor;
-use super::{During, InnerError, send, shell};
+use super::transfer::send;
 
 /// Whether all commands succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

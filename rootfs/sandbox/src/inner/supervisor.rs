@@ -16,11 +16,12 @@ use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus};
 use super::super::message::StepEnd;
 use super::super::wire::Channel;
 use super::super::{SandboxClock, SandboxJob, SandboxLimits, SandboxStep, sys};
+use super::error::{During, InnerError};
 use super::mounts::Mounts;
 #[cfg(target_arch = "x86_64")]
 use super::tracer::Tracer;
 use super::usage::measure;
-use super::{During, InnerError, confine, seccomp};
+use super::{confine, seccomp};
 
 /// How often the limits are checked.
 pub(super) const TICK: Duration = Duration::from_millis(100);

@@ -17,7 +17,7 @@ use super::super::sys::{self, ForkSide};
 use super::super::{SandboxClock, SandboxJob, Seed};
 use super::attributes::{AttributeEmulator, FsOrigin};
 use super::clock_emulator::{ClockEmulator, Resume, SharedState};
-use super::{During as _, InnerError};
+use super::error::{During as _, InnerError};
 
 /// Entries of the auxiliary vector (`linux/auxvec.h`): its end, an ignored one, processor features, the random bytes, size
 /// and alignment of restartable sequences, the vDSO, and the least stack of a signal.

@@ -13,11 +13,11 @@ use amiforge_progress::regular;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::deferred::Deferred;
 
-use super::OciError;
-use crate::sources::DigestPin;
+use super::error::OciError;
+use crate::sources::archive::{FileRange, Opening, Plain};
 use crate::sources::names::clean;
-use crate::sources::open::{FileRange, Opening, Plain, SourceError};
 use crate::sources::tar::{self, ArchiveLocation};
+use crate::sources::{DigestPin, SourceError};
 
 /// Links followed from one name in an archive; old archives of `docker save` link a layer to its like.
 const LINKS_MAX: usize = 4;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use amiforge_formats::digest::Digest;
 use serde::Deserialize;
 
-use super::OciError;
+use super::error::OciError;
 
 /// Longest document that is read. Registries take manifests of 4 MiB; configs are shorter.
 pub(super) const DOCUMENT_MAX: u64 = 4 << 20;

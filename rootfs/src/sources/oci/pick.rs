@@ -5,8 +5,8 @@ use std::fmt;
 use amiforge_formats::digest::Digest;
 use serde::de::DeserializeOwned;
 
-use super::OciError;
 use super::blobs::OciBlobs;
+use super::error::OciError;
 use super::model::{self, DOCUMENT_MAX, OciConfig, OciDescriptor, OciIndex, OciManifest, Platform, Saved};
 use super::platform::PlatformRequest;
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::OciError;
+use super::error::OciError;
 use super::model::Platform;
 
 /// The requested platform of an image.

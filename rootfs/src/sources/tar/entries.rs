@@ -5,11 +5,12 @@ use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, SYMLINK_MAX};
 use amiforge_progress::Monitor;
 
+use super::error::TarError;
 use super::header::TarHeader;
+use super::location::{ArchiveLocation, End};
 use super::pax::{Extended, RecordScope};
 use super::sparse;
 use super::window::{ArchiveWindow, BLOCK};
-use super::{ArchiveLocation, End, TarError};
 use crate::sources::entry_error::EntryError;
 use crate::sources::names::clean;
 use crate::sources::warning::Tally;

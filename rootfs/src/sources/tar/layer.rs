@@ -11,7 +11,9 @@ use amiforge_formats::read_at::ReadAt;
 use amiforge_progress::Monitor;
 
 use super::entries::{Entries, EntryAction};
-use super::{ArchiveLocation, End, TarError, insert};
+use super::error::TarError;
+use super::insert;
+use super::location::{ArchiveLocation, End};
 use crate::sources::entry_error::EntryError;
 use crate::sources::indexed::Inserter;
 use crate::sources::names::split;

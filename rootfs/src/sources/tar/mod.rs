@@ -10,98 +10,29 @@
 
 mod acl;
 mod entries;
+mod error;
 mod header;
 mod layer;
+mod location;
 mod number;
 mod pax;
 mod sparse;
 mod window;
 
-use std::io;
-
-use amiforge_formats::plan::SourceId;
 use amiforge_formats::read_at::ReadAt;
-use amiforge_formats::tree::{Node, Printable};
+use amiforge_formats::tree::Node;
 
 pub(super) use self::acl::mode_without;
 use self::entries::{Entries, EntryAction};
+pub use self::error::TarError;
 use self::header::TarHeader;
 pub(super) use self::layer::layer;
+pub use self::location::ArchiveLocation;
+use self::location::{End, InArchive};
 use self::window::BLOCK;
-use super::entry_error::EntryError;
 use super::indexed::{Indexed, InsertError, Inserter, OnDuplicate};
-use super::same::{InArchive, same_bytes};
+use super::same::same_bytes;
 use amiforge_progress::Monitor;
-
-/// Location of an archive in a source, for the slices that point into it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ArchiveLocation {
-    /// The source.
-    pub source: SourceId,
-    /// First byte of the archive in it.
-    pub at: u64,
-}
-
-/// Whether an archive must show that it is complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// A block of zeros must close it.
-    Marked,
-    /// It may end between entries without one: its digest proves that it is complete.
-    Unmarked,
-}
-
-/// Why an archive was refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TarError {
-    /// It cannot be read.
-    #[error("reading the archive at byte {at}")]
-    Read {
-        /// Offset in bytes.
-        at: u64,
-        /// The error of the system.
-        #[source]
-        source: io::Error,
-    },
-    /// An error of an entry.
-    #[error("reading the entry `{}` at byte {at}", Printable(path))]
-    Entry {
-        /// Its name as the archive gives it.
-        path: Vec<u8>,
-        /// Byte of the archive at which it begins.
-        at: u64,
-        /// The cause.
-        #[source]
-        error: Box<EntryError>,
-    },
-    /// An error of a header without a name.
-    #[error("reading the header at byte {at}")]
-    Header {
-        /// Byte of the archive.
-        at: u64,
-        /// The cause.
-        #[source]
-        error: Box<EntryError>,
-    },
-    /// Interrupted by the user.
-    #[error("interrupted")]
-    Interrupted,
-}
-
-impl TarError {
-    fn unnamed(at: u64, error: EntryError) -> Self {
-        Self::Header { at, error: Box::new(error) }
-    }
-
-    /// Puts the entry's name where only the byte was known.
-    fn named(self, raw: &[u8], start: u64) -> Self {
-        match self {
-            Self::Header { error, .. } => Self::Entry { path: raw.to_vec(), at: start, error },
-            other => other,
-        }
-    }
-}
 
 /// Whether a first block is that of a tar archive.
 pub fn is_tar(block: &[u8; BLOCK]) -> bool {

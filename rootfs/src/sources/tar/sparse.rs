@@ -6,7 +6,7 @@ use std::sync::Arc;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::tree::{Content, Origin, Segment};
 
-use super::TarError;
+use super::error::TarError;
 use super::number::{bounded, decimal};
 use super::window::{ArchiveWindow, BLOCK};
 use crate::sources::entry_error::EntryError;

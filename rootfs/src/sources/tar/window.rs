@@ -2,7 +2,7 @@
 
 use amiforge_formats::read_at::ReadAt;
 
-use super::TarError;
+use super::error::TarError;
 use crate::sources::entry_error::EntryError;
 
 /// Bytes of a tar block.

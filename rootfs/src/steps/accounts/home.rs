@@ -46,10 +46,10 @@ fn owned(user: &UserAccount, mode: u16, mtime: Time) -> Meta {
 /// Creates the home as a copy of `/etc/skel` owned by the user.
 fn create_home(tree: &mut Tree, user: &UserAccount, mode: u16, time: Time) -> Result<(), AccountError> {
     let path = path::checked(&user.home)?;
-    let place = path::place_made(tree, path, Last::Follow, time)?;
-    let home = path::put(tree, &place, Node { meta: owned(user, mode, time), kind: NodeKind::dir() })?;
+    let resolved = path::resolve_with_parents(tree, path, Last::Follow, time)?;
+    let home = path::put(tree, &resolved, Node { meta: owned(user, mode, time), kind: NodeKind::dir() })?;
     let Some(skel) = path::find(tree, b"/etc/skel")? else { return Ok(()) };
-    copy_entries(tree, skel, home, place.path, user)
+    copy_entries(tree, skel, home, resolved.path, user)
 }
 
 /// Copies the entries of a folder with the user as their owner; contents are shared, not read.
@@ -94,18 +94,18 @@ fn add_keys(
     time: Time,
 ) -> Result<(), AccountError> {
     let folder = format!("{}/.ssh", user.home.trim_end_matches('/'));
-    let place = path::place_made(tree, folder.as_bytes(), Last::Follow, time)?;
-    match place.node {
+    let resolved = path::resolve_with_parents(tree, folder.as_bytes(), Last::Follow, time)?;
+    match resolved.node {
         Some(id) if matches!(tree.node(id).kind, NodeKind::Dir(_)) => {
             let meta = &mut tree.node_mut(id).meta;
             *meta = Meta { xattrs: meta.xattrs.take(), ..owned(user, 0o700, meta.mtime) };
         }
         Some(id) => {
             let found = tree.node(id).kind.word();
-            return Err(PathError::NotADir { path: place.path, found }.into());
+            return Err(PathError::NotADir { path: resolved.path, found }.into());
         }
         None => {
-            path::put(tree, &place, Node { meta: owned(user, 0o700, time), kind: NodeKind::dir() })?;
+            path::put(tree, &resolved, Node { meta: owned(user, 0o700, time), kind: NodeKind::dir() })?;
         }
     }
     let file = format!("{folder}/authorized_keys");
@@ -119,8 +119,8 @@ fn add_keys(
             text.push(b'\n');
         }
     }
-    let place = path::place_made(tree, file.as_bytes(), Last::Follow, time)?;
+    let resolved = path::resolve_with_parents(tree, file.as_bytes(), Last::Follow, time)?;
     let kind = NodeKind::File(Content::Inline(Arc::from(text)));
-    path::put(tree, &place, Node { meta: owned(user, 0o600, time), kind })?;
+    path::put(tree, &resolved, Node { meta: owned(user, 0o600, time), kind })?;
     Ok(())
 }

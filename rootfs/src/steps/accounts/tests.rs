@@ -142,8 +142,8 @@ fn missing_files_are_created_complete() {
 fn other_lines_are_kept_byte_for_byte() {
     let odd = b"root:x:0:0::/root:/bin/sh\n\xff\xfe:::garbage\n\nnot a line\r\n+nis::::::\n";
     let mut tree = debian();
-    let place = amiforge_formats::path::place(&tree, b"/etc/passwd", amiforge_formats::path::Last::Keep);
-    let id = place.unwrap().unwrap().node.unwrap();
+    let resolved = amiforge_formats::path::resolve(&tree, b"/etc/passwd", amiforge_formats::path::Last::Keep);
+    let id = resolved.unwrap().unwrap().node.unwrap();
     // Not inline, as the files of a source are.
     tree.node_mut(id).kind =
         NodeKind::File(Content::Slice { source: SourceId(0), at: 2, len: odd.len() as u64 });

@@ -59,9 +59,9 @@ pub(super) fn configure(
     paths.push(NETWORK.0.to_owned());
     let resolved = has_unit(tree, "systemd-resolved")?;
     if resolved && !has_entry(tree, RESOLV_CONF)? {
-        let place = path::place_made(tree, RESOLV_CONF.as_bytes(), Last::Keep, time)?;
+        let resolved = path::resolve_with_parents(tree, RESOLV_CONF.as_bytes(), Last::Keep, time)?;
         let kind = NodeKind::Symlink(b"../run/systemd/resolve/stub-resolv.conf".as_slice().into());
-        path::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
+        path::put(tree, &resolved, Node { meta: Meta::root_owned(0o777, time), kind })?;
         paths.push(RESOLV_CONF.to_owned());
     }
     Ok(Networking::Networkd { resolved })
@@ -91,8 +91,8 @@ fn other_network_software(tree: &Tree) -> Result<Option<&'static str>, PathError
         }
     }
     // A masked networkd means that the recipe or a source configures the network in another way.
-    let masked = path::place(tree, b"/etc/systemd/system/systemd-networkd.service", Last::Keep)?;
-    let masked = masked.and_then(|place| place.node).map(|id| &tree.node(id).kind);
+    let masked = path::resolve(tree, b"/etc/systemd/system/systemd-networkd.service", Last::Keep)?;
+    let masked = masked.and_then(|resolved| resolved.node).map(|id| &tree.node(id).kind);
     let masked = matches!(masked, Some(NodeKind::Symlink(target)) if **target == *b"/dev/null");
     Ok(masked.then_some("a recipe or source that masks systemd-networkd"))
 }

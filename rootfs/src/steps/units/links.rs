@@ -36,15 +36,15 @@ pub(super) struct UnitLink {
 /// Creates a link; an existing one to the same file is kept.
 pub(super) fn create(tree: &mut Tree, link: &UnitLink, time: Time) -> Result<(), UnitError> {
     let path = format!("{CONFIG}/{}", link.name);
-    let place = path::place_made(tree, path.as_bytes(), Last::Keep, time)?;
-    match place.node.map(|id| &tree.node(id).kind) {
+    let resolved = path::resolve_with_parents(tree, path.as_bytes(), Last::Keep, time)?;
+    match resolved.node.map(|id| &tree.node(id).kind) {
         None => {}
         Some(NodeKind::Symlink(existing)) => {
             let existing = existing.to_vec();
-            if is_same_entry(tree, &absolute(&place.path, &existing), link.target.as_bytes())? {
+            if is_same_entry(tree, &absolute(&resolved.path, &existing), link.target.as_bytes())? {
                 return Ok(());
             }
-            if link.replaces == Replaceable::BrokenLink && path::find(tree, &place.path)?.is_some() {
+            if link.replaces == Replaceable::BrokenLink && path::find(tree, &resolved.path)?.is_some() {
                 let existing = String::from_utf8_lossy(&existing).into_owned();
                 return Err(UnitError::Taken { path, found: format!("a link to `{existing}`") });
             }
@@ -52,7 +52,7 @@ pub(super) fn create(tree: &mut Tree, link: &UnitLink, time: Time) -> Result<(),
         Some(other) => return Err(UnitError::Taken { path, found: format!("a {}", other.word()) }),
     }
     let kind = NodeKind::Symlink(link.target.as_bytes().into());
-    path::put(tree, &place, Node { meta: Meta::root_owned(0o777, time), kind })?;
+    path::put(tree, &resolved, Node { meta: Meta::root_owned(0o777, time), kind })?;
     Ok(())
 }
 
@@ -61,8 +61,8 @@ fn is_same_entry(tree: &Tree, a: &[u8], b: &[u8]) -> Result<bool, UnitError> {
     if a == b {
         return Ok(true);
     }
-    let a = path::place(tree, a, Last::Keep)?;
-    let b = path::place(tree, b, Last::Keep)?;
+    let a = path::resolve(tree, a, Last::Keep)?;
+    let b = path::resolve(tree, b, Last::Keep)?;
     Ok(matches!((a, b), (Some(a), Some(b)) if a.path == b.path))
 }
 
@@ -104,8 +104,8 @@ fn remove_if_named(
         tree.child(dir, name.as_bytes()).is_some_and(|id| matches!(tree.node(id).kind, NodeKind::Symlink(_)));
     let unit = std::str::from_utf8(name.as_bytes()).ok().and_then(UnitName::new);
     let Some(unit) = unit.filter(|_| is_link) else { return Ok(false) };
-    let end = match path::place(tree, path, Last::Follow) {
-        Ok(Some(place)) => place.path,
+    let end = match path::resolve(tree, path, Last::Follow) {
+        Ok(Some(resolved)) => resolved.path,
         Ok(None) => Vec::new(),
         Err(path::PathError::Loop { .. } | path::PathError::NotADir { .. }) => return Ok(false),
         Err(error) => return Err(error.into()),
@@ -125,8 +125,9 @@ fn remove_if_named(
 fn remove_if_empty(tree: &mut Tree, path: &[u8]) -> Result<(), UnitError> {
     let mut path = path.to_vec();
     while path != CONFIG.as_bytes() {
-        let place = path::place(tree, &path, Last::Keep)?;
-        let Some((dir, name)) = place.as_ref().and_then(|place| Some((place.dir, place.name.as_ref()?)))
+        let resolved = path::resolve(tree, &path, Last::Keep)?;
+        let Some((dir, name)) =
+            resolved.as_ref().and_then(|resolved| Some((resolved.dir, resolved.name.as_ref()?)))
         else {
             break;
         };

@@ -134,10 +134,10 @@ impl<'a> UnitLookup<'a> {
     }
 
     fn entry(&self, path: &str) -> Result<Option<PathEntry>, UnitError> {
-        let Some(place) = path::place(self.tree, path.as_bytes(), Last::Keep)? else { return Ok(None) };
-        let Some(id) = place.node else { return Ok(None) };
+        let Some(resolved) = path::resolve(self.tree, path.as_bytes(), Last::Keep)? else { return Ok(None) };
+        let Some(id) = resolved.node else { return Ok(None) };
         match &self.tree.node(id).kind {
-            NodeKind::Symlink(target) => self.follow_link(&place, target).map(Some),
+            NodeKind::Symlink(target) => self.follow_link(&resolved, target).map(Some),
             _ if self.is_null(id) => Ok(Some(PathEntry::Masked)),
             NodeKind::File(_) => Ok(Some(PathEntry::File)),
             _ => Ok(None),
@@ -145,9 +145,9 @@ impl<'a> UnitLookup<'a> {
     }
 
     /// Follows a single link: going to the end of a chain would skip the names in between.
-    fn follow_link(&self, place: &TreePath, target: &[u8]) -> Result<PathEntry, UnitError> {
-        let absolute = absolute(&place.path, target);
-        let next = path::place(self.tree, &absolute, Last::Keep)?;
+    fn follow_link(&self, resolved: &TreePath, target: &[u8]) -> Result<PathEntry, UnitError> {
+        let absolute = absolute(&resolved.path, target);
+        let next = path::resolve(self.tree, &absolute, Last::Keep)?;
         let next = next.map_or(absolute.clone(), |next| next.path);
         let null =
             next == b"/dev/null" || path::find(self.tree, &absolute)?.is_some_and(|id| self.is_null(id));
@@ -155,7 +155,7 @@ impl<'a> UnitLookup<'a> {
             return Ok(PathEntry::Masked);
         }
         let target = String::from_utf8(next).map_err(|_| UnitError::BadLink {
-            link: String::from_utf8_lossy(&place.path).into_owned(),
+            link: String::from_utf8_lossy(&resolved.path).into_owned(),
             target: String::from_utf8_lossy(target).into_owned(),
         })?;
         Ok(PathEntry::Link(target))

@@ -124,9 +124,9 @@ fn units_of(tar: &Path) -> Tree {
                 NodeKind::File(Content::Inline(bytes.into()))
             }
         };
-        let place = path::place_made(&mut tree, path.as_bytes(), Last::Keep, OLD).unwrap();
-        if place.node.is_none() {
-            path::put(&mut tree, &place, Node { meta: Meta::root_owned(0o755, OLD), kind }).unwrap();
+        let resolved = path::resolve_with_parents(&mut tree, path.as_bytes(), Last::Keep, OLD).unwrap();
+        if resolved.node.is_none() {
+            path::put(&mut tree, &resolved, Node { meta: Meta::root_owned(0o755, OLD), kind }).unwrap();
         }
     }
     tree

@@ -11,7 +11,7 @@ use amiforge_formats::tree::{
     Content, Meta, Name, Node, NodeId, NodeKind, Origin, SYMLINK_MAX, Segment, Tree, Xattrs,
 };
 
-use super::{MAGIC, Reference, tag};
+use super::index::{MAGIC, Reference, tag};
 use crate::blobs::ContentPiece;
 use crate::digests;
 use crate::hash::FileDigests;

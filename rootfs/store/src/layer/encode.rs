@@ -7,7 +7,7 @@ use std::collections::hash_map::Entry;
 use amiforge_formats::plan::{SourceId, Sources};
 use amiforge_formats::tree::{Content, Meta, NodeId, NodeKind, Origin, Segment, Tree};
 
-use super::{LayerError, MAGIC, Purpose, Reference, tag};
+use super::index::{LayerError, MAGIC, Purpose, Reference, tag};
 use crate::blobs::Blobs;
 use crate::digests;
 use crate::entry::EntryWriter;

@@ -10,6 +10,7 @@
 
 mod decode;
 mod encode;
+mod index;
 
 use std::os::unix::fs::FileExt;
 
@@ -19,6 +20,8 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Tree};
 
 use self::encode::Encoder;
+pub use self::index::LayerError;
+use self::index::{MAGIC, Purpose};
 use crate::blobs::{Blobs, FileStamp};
 use crate::deferred::Deferred;
 use crate::digests;
@@ -29,24 +32,8 @@ use crate::store::Store;
 /// Prefix of the name of a layer's entry; its key follows.
 const PREFIX: &str = "layer-";
 
-/// The first bytes of an index; the digit is the version.
-const MAGIC: &[u8; 16] = b"amiforge layer 2";
-
 /// Bytes after the index: its offset, its length, its digest.
 const TAIL: usize = 8 + 8 + 32;
-
-/// Tags of nodes in an index.
-mod tag {
-    pub(super) const DIR: u8 = 0;
-    pub(super) const FILE: u8 = 1;
-    pub(super) const SYMLINK: u8 = 2;
-    pub(super) const CHAR: u8 = 3;
-    pub(super) const BLOCK: u8 = 4;
-    pub(super) const FIFO: u8 = 5;
-    pub(super) const SOCKET: u8 = 6;
-    /// One more name of an earlier node.
-    pub(super) const LINK: u8 = 7;
-}
 
 /// The layers of a store.
 #[derive(Debug, Clone, Copy)]
@@ -65,40 +52,11 @@ pub struct Layer {
     pub deferred: Deferred,
 }
 
-/// Why a layer could not be saved or loaded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LayerError {
-    /// An entry of the store is damaged, or the store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A content of the tree cannot be read.
-    #[error("reading the contents of the layer")]
-    Read(#[source] std::io::Error),
-}
-
 /// An entry that lacks only trailer and name, its index, and the sources of the entries that it references, in order.
 struct WrittenLayer {
     writer: EntryWriter,
     index: Vec<u8>,
     sources: Vec<SourceId>,
-}
-
-/// What a tree is encoded for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// It is loaded later; the index has the digests of files.
-    Layer,
-    /// Only its digest counts, or it has no files.
-    Fingerprint,
-}
-
-/// An entry of the store that a layer references.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Reference {
-    name: String,
-    len: u64,
-    digest: Digest,
 }
 
 impl decode::LayerIndex {

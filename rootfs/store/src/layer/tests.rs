@@ -1,3 +1,5 @@
+//! Layers that are saved, loaded, referenced and damaged.
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Objects that are fetched, continued, damaged and shared.
+
 use super::*;
 
 fn objects() -> (tempfile::TempDir, Objects) {

@@ -1,3 +1,5 @@
+//! Entries that are stored, found, cut off and cleaned up.
+
 use super::*;
 
 fn put(store: &Store, bytes: &[u8]) -> PathBuf {

@@ -68,10 +68,10 @@ impl Client {
             self.fails(CallStep::EventuallyConsistent, || ec2.describe_snapshot("snap-1")),
             self.fails(CallStep::Idempotent, || ec2.launch_permissions("ami-1")),
         ];
-        let faults: Vec<_> = all.into_iter().map(|gave_up| (*gave_up.error, gave_up.attempts)).collect();
-        assert!(faults.iter().all(|(_, tries)| *tries == 1), "{faults:?}");
-        assert_eq!(self.server.requests(), faults.len());
-        faults.into_iter().map(|(fault, _)| fault).collect()
+        let errors: Vec<_> = all.into_iter().map(|gave_up| (*gave_up.error, gave_up.attempts)).collect();
+        assert!(errors.iter().all(|(_, tries)| *tries == 1), "{errors:?}");
+        assert_eq!(self.server.requests(), errors.len());
+        errors.into_iter().map(|(error, _)| error).collect()
     }
 }
 
@@ -89,9 +89,9 @@ fn a_malformed_response_is_refused_at_once() {
     ] {
         let client =
             Client::of(Server::respond_with(200, "x-amzn-requestid: r-7\r\n", body.as_bytes().to_vec()));
-        for fault in client.ec2() {
-            assert_eq!(fault.kind, ServiceErrorKind::Unreadable, "{body:.80}: {fault}");
-            assert!(fault.message.starts_with("the answer of ") && fault.message.len() < 400, "{fault}");
+        for error in client.ec2() {
+            assert_eq!(error.kind, ServiceErrorKind::Unreadable, "{body:.80}: {error}");
+            assert!(error.message.starts_with("the answer of ") && error.message.len() < 400, "{error}");
         }
     }
 }
@@ -134,8 +134,8 @@ fn an_endless_response_fills_no_memory() {
     });
     for server in [announced, endless] {
         let client = Client::of(server);
-        for fault in client.ec2() {
-            assert_eq!(fault.kind, ServiceErrorKind::Unreadable, "{fault}");
+        for error in client.ec2() {
+            assert_eq!(error.kind, ServiceErrorKind::Unreadable, "{error}");
         }
         let ebs = client.config.ebs();
         let gave_up = client.fails(CallStep::Read, || ebs.list_blocks("snap-1", 0, None));
@@ -181,11 +181,11 @@ fn a_response_that_was_cut_off_is_requested_again() {
     let client = Client::of(server);
     let ec2 = client.config.ec2();
     let query = ImageQuery::by_name("x");
-    let fault = client.runtime.block_on(ec2.describe_images(&query)).unwrap_err();
-    assert_eq!(fault.kind, ServiceErrorKind::Transport, "{fault}");
+    let error = client.runtime.block_on(ec2.describe_images(&query)).unwrap_err();
+    assert_eq!(error.kind, ServiceErrorKind::Transport, "{error}");
     let ebs = client.config.ebs();
-    let fault = client.runtime.block_on(ebs.list_blocks("snap-1", 0, None)).unwrap_err();
-    assert_eq!(fault.kind, ServiceErrorKind::Transport, "{fault}");
+    let error = client.runtime.block_on(ebs.list_blocks("snap-1", 0, None)).unwrap_err();
+    assert_eq!(error.kind, ServiceErrorKind::Transport, "{error}");
 }
 
 #[test]
@@ -193,9 +193,10 @@ fn a_refusal_keeps_code_message_and_request() {
     let body = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>InvalidAMIID.Malformed</Code>\
         <Message>Invalid id: &quot;x&quot;</Message></Error></Errors><RequestID>r-9</RequestID></Response>";
     let client = Client::of(Server::respond_with(400, "", body.into()));
-    for fault in client.ec2() {
-        assert_eq!(fault.to_string(), "InvalidAMIID.Malformed: Invalid id: \"x\" (request r-9)");
-        assert_eq!((fault.kind, fault.status), (ServiceErrorKind::Refused, Some(400)));
+    for error in client.ec2() {
+        assert_eq!((error.kind, error.status), (ServiceErrorKind::Refused, Some(400)));
+        assert_eq!(error.code.as_deref(), Some("InvalidAMIID.Malformed"));
+        assert_eq!((error.message.as_str(), error.request_id.as_deref()), ("Invalid id: \"x\"", Some("r-9")));
     }
     // The response of a gateway has no error code; its status decides the kind.
     for (status, kind) in [
@@ -206,9 +207,9 @@ fn a_refusal_keeps_code_message_and_request() {
         let client =
             Client::of(Server::respond_with(status, "x-amzn-requestid: r-8\r\n", b"<html>no".to_vec()));
         let ec2 = client.config.ec2();
-        let fault = client.runtime.block_on(ec2.describe_images(&ImageQuery::by_name("x"))).unwrap_err();
-        assert_eq!((fault.kind, fault.status), (kind, Some(status)), "{fault}");
-        assert_eq!(fault.request_id.as_deref(), Some("r-8"));
+        let error = client.runtime.block_on(ec2.describe_images(&ImageQuery::by_name("x"))).unwrap_err();
+        assert_eq!((error.kind, error.status), (kind, Some(status)), "{error}");
+        assert_eq!(error.request_id.as_deref(), Some("r-8"));
     }
 }
 

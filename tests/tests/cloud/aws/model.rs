@@ -4,8 +4,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use amiforge_aws::EC2_CALLS;
 use amiforge_aws::query::{Description, Field, Protocol, Shape};
+use amiforge_aws::{EC2_CALLS, IMAGE_USE_CALLS, SNAPSHOT_USE_CALLS};
 use amiforge_tests::python;
 use serde_json::Value;
 
@@ -145,9 +145,19 @@ fn model(python: &Path, path: &str) -> Value {
 fn every_parameter_and_field_is_one_of_the_model_of_ec2() {
     let Some(python) = python::with(&["botocore"]) else { return };
     let model = model(&python, "ec2/2016-11-15");
-    let mistakes: Vec<_> = EC2_CALLS.iter().flat_map(|call| mistakes(&model, call)).collect();
+    let calls = EC2_CALLS.iter().chain(SNAPSHOT_USE_CALLS);
+    let mistakes: Vec<_> = calls.flat_map(|call| mistakes(&model, call)).collect();
     assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
     assert!(EC2_CALLS.len() >= 18);
+}
+
+#[test]
+fn every_parameter_and_field_is_one_of_the_model_of_auto_scaling() {
+    let Some(python) = python::with(&["botocore"]) else { return };
+    let model = model(&python, "autoscaling/2011-01-01");
+    let mistakes: Vec<_> = IMAGE_USE_CALLS.iter().flat_map(|call| mistakes(&model, call)).collect();
+    assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
+    assert_eq!(IMAGE_USE_CALLS.len(), 2);
 }
 
 const TEXT: Shape = Shape::Text;

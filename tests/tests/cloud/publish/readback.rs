@@ -114,7 +114,7 @@ fn every_flipped_bit_is_found_and_a_passing_one_is_read_again() {
         region.inject(FaultScript { rules: vec![rule] });
         let report = check(&region, &snapshot, Some(&bundle), Sample::All).unwrap();
         assert!(
-            matches!(report.differences.as_slice(), [BundleDifference::Unread { block: 2, places, .. }] if !places.is_empty()),
+            matches!(report.differences.as_slice(), [BundleDifference::Unread { block: 2, locations, .. }] if !locations.is_empty()),
             "bit {bit}: {:?}",
             report.differences
         );

@@ -98,7 +98,7 @@ fn a_corrupt_field_is_named_by_the_checker_and_refused_by_the_reader() {
         image.put(start as usize + case.offset, case.bytes);
         image.repair(if case.sum == Sum::Right { guard } else { Guard::None });
         let findings: Vec<Defect> = match check(&image.bytes) {
-            Ok(report) => report.findings.into_iter().map(|finding| finding.fault.why).collect(),
+            Ok(report) => report.findings.into_iter().map(|finding| finding.corruption.why).collect(),
             Err(error) => vec![defect_of(error)],
         };
         let (step, refusal) = refusal(&image.bytes);

@@ -1,7 +1,7 @@
 //! The writer, checked with our own reader: trees, changes, limits and refusals.
 
 use amiforge_formats::fat::write;
-use amiforge_formats::fat::write::{FatWriteError, NameFault, ShownPath};
+use amiforge_formats::fat::write::{FatNameError, FatWriteError, ShownPath};
 use amiforge_formats::plan::{Data, SourceId};
 use amiforge_formats::tree::{Content, NodeKind};
 use amiforge_tests::volume;
@@ -58,7 +58,7 @@ fn trees_that_fat_cannot_hold_are_refused_with_the_path_and_the_reason() {
         refused(&[("EFI/BOOT/a", vec![]), ("EFI/Boot/a", vec![])]),
         FatWriteError::SameName { a: path("EFI/BOOT"), b: path("EFI/Boot") }
     );
-    for (name, reason) in [("d/a:b", NameFault::Character(':')), ("end.", NameFault::End)] {
+    for (name, reason) in [("d/a:b", FatNameError::Character(':')), ("end.", FatNameError::End)] {
         let refused = refused(&[(name, vec![])]);
         assert_eq!(refused, FatWriteError::Name { path: path(name), source: reason });
     }

@@ -163,7 +163,7 @@ impl Leftovers<'_> {
         for number in blocks {
             let (a, b) = self.pair.both(number * self.block, 1024).map_err(DiffError::Partition)?;
             let location = below(self.location, format!("backup superblock of group {group}"));
-            super::superblock((&a, &b), self.sides.explained(), &location, &mut copy);
+            super::superblock::superblock((&a, &b), self.sides.explained(), &location, &mut copy);
         }
         let primary: Vec<_> = collector
             .differences

@@ -1,6 +1,6 @@
 //! The list of blocks in the text of a manifest.
 
-use super::{ManifestError, digest, wrong};
+use super::value::{ManifestError, digest, wrong};
 use crate::image::{Block, BlockMap};
 
 /// An entry for each block with data, and one for each run of blocks without.

@@ -1,3 +1,8 @@
+//! Texts of manifests, read back and refused.
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::guid::Guid;
+
 use super::*;
 use crate::image::{Block, BlockMap};
 

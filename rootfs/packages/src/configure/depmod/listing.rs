@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use super::bucket;
+use super::entry::{Entry, module_name};
 use super::index::ModuleIndex;
-use super::{Entry, bucket};
 
 /// Every file, sorted by name.
 pub(super) fn files(
@@ -152,7 +153,7 @@ fn device_nodes(entries: &[Entry]) -> Vec<u8> {
 fn builtins(list: &[u8]) -> Vec<u8> {
     let mut index = ModuleIndex::default();
     for line in list.split(|&byte| byte == b'\n') {
-        if let Some((_, name)) = super::module_name(line) {
+        if let Some((_, name)) = module_name(line) {
             index.insert(&name, b"", 0);
         }
     }

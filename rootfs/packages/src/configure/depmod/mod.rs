@@ -5,6 +5,7 @@
 //! files byte for byte.
 
 mod bucket;
+mod entry;
 mod index;
 mod listing;
 mod module;
@@ -16,27 +17,11 @@ use std::collections::BTreeMap;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeId, NodeKind, Tree};
 
-use self::module::Module;
+use self::entry::{Entry, module_name};
 use amiforge_formats::path;
 
 /// Largest module file in the tree, in bytes.
 const FILE_MAX: u64 = 128 << 20;
-
-/// A module of a kernel.
-#[derive(Debug)]
-struct Entry {
-    /// Path below the kernel's folder, without a suffix of compression: as `modules.order` has it.
-    path: Vec<u8>,
-    /// Path below the kernel's folder.
-    file: Vec<u8>,
-    /// Name, dashes turned into underscores.
-    name: Vec<u8>,
-    module: Module,
-    /// Modules that it needs directly, by position, in the order of their discovery.
-    needs: Vec<usize>,
-    /// Position when sorted so that users come before what they use.
-    rank: usize,
-}
 
 /// The files of one kernel.
 #[derive(Debug)]
@@ -111,15 +96,6 @@ fn read_all(
     let mut entries: Vec<Entry> = found.into_values().collect();
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     Ok((entries, damaged))
-}
-
-/// The path without compression and the name of a module file; `None` for other files.
-fn module_name(file: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let plain =
-        [&b".gz"[..], b".xz", b".zst"].iter().find_map(|suffix| file.strip_suffix(*suffix)).unwrap_or(file);
-    let stem = plain.strip_suffix(b".ko")?;
-    let base = stem.rsplit(|&byte| byte == b'/').next()?;
-    Some((plain.to_vec(), base.iter().map(|&byte| if byte == b'-' { b'_' } else { byte }).collect()))
 }
 
 /// In the order of `modules.order`; what it does not name comes last.

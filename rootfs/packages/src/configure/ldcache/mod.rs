@@ -204,7 +204,7 @@ fn is_library(name: &[u8]) -> bool {
 }
 
 fn library_bytes(tree: &Tree, sources: &dyn Sources, path: &[u8]) -> Result<Option<Vec<u8>>, PathError> {
-    let location = match path::place(tree, path, Last::Follow) {
+    let location = match path::resolve(tree, path, Last::Follow) {
         Ok(location) => location,
         // A dangling link is not a library.
         Err(PathError::NotADir { .. } | PathError::Loop { .. }) => return Ok(None),

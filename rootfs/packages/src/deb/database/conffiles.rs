@@ -3,7 +3,8 @@
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{Name, NodeKind, Printable, Tree};
 
-use super::{DatabaseState, md5};
+use super::md5;
+use super::state::DatabaseState;
 use crate::deb::unpack::UnpackedPackage;
 use amiforge_formats::path::{self, Last, PathError};
 
@@ -66,7 +67,7 @@ impl Conffiles {
     /// dpkg takes that for an unchanged file.
     pub(super) fn set_aside(&self, tree: &mut Tree, own: Own) -> Result<(), PathError> {
         for (path, _) in &self.lines {
-            let Some(location) = path::place(tree, path, Last::Keep)? else { continue };
+            let Some(location) = path::resolve(tree, path, Last::Keep)? else { continue };
             let (Some(name), Some(id)) = (&location.name, location.node) else { continue };
             if !matches!(tree.node(id).kind, NodeKind::File(_)) {
                 continue;

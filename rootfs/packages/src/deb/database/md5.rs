@@ -36,7 +36,7 @@ pub(super) fn missing(
     }
     let mut list = Vec::new();
     for path in &package.files {
-        let regular = path::place(tree, path, path::Last::Keep)?.and_then(|location| location.node);
+        let regular = path::resolve(tree, path, path::Last::Keep)?.and_then(|location| location.node);
         let regular = regular.is_some_and(|id| matches!(tree.node(id).kind, NodeKind::File(_)));
         if !regular {
             continue;

@@ -8,6 +8,7 @@
 mod conffiles;
 mod early;
 mod md5;
+mod state;
 mod status;
 mod triggers;
 
@@ -20,6 +21,7 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
 use self::conffiles::{Conffiles, Own};
+pub use self::state::DatabaseState;
 use super::diversions::Diversion;
 use super::unpack::UnpackedPackage;
 use crate::locked::LockReason;
@@ -31,17 +33,6 @@ const ADMIN: &str = "/var/lib/dpkg";
 
 /// apt's list of automatically installed packages.
 const EXTENDED: &str = "/var/lib/apt/extended_states";
-
-/// The state of the packages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DatabaseState {
-    /// `dpkg --configure --pending` is still to run: conffiles are moved to `NAME.dpkg-new`, where dpkg finds them;
-    /// those of essential and required packages and of what these need are under their own name too, as
-    /// debootstrap leaves them.
-    Unpacked,
-    /// Everything is configured, and conffiles are under their own names.
-    Installed,
-}
 
 /// The architectures of a system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,13 +182,13 @@ fn extended(packages: &[&UnpackedPackage], native: &str) -> String {
 
 /// Puts a file owned by root at a path, replacing an existing one.
 fn put(tree: &mut Tree, path: &str, bytes: Vec<u8>, mode: u16, at: Time) -> Result<(), PathError> {
-    let location = path::place_made(tree, path.as_bytes(), Last::Keep, at)?;
+    let location = path::resolve_with_parents(tree, path.as_bytes(), Last::Keep, at)?;
     let kind = NodeKind::File(Content::Inline(Arc::from(bytes)));
     path::put(tree, &location, Node { meta: Meta::root_owned(mode, at), kind }).map(|_| ())
 }
 
 fn make_folder(tree: &mut Tree, path: &str, at: Time) -> Result<(), PathError> {
-    let location = path::place_made(tree, path.as_bytes(), Last::Follow, at)?;
+    let location = path::resolve_with_parents(tree, path.as_bytes(), Last::Follow, at)?;
     if location.node.is_none() {
         let node = Node { meta: Meta::root_owned(0o755, at), kind: NodeKind::dir() };
         path::put(tree, &location, node)?;

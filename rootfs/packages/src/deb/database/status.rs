@@ -1,8 +1,8 @@
 //! A package's stanza in the file `status`: the fields that dpkg knows in its own order, relations in its own spelling,
 //! then the others in the package's order.
 
-use super::DatabaseState;
 use super::conffiles::Conffiles;
+use super::state::DatabaseState;
 use crate::deb::relation;
 use crate::deb::unpack::UnpackedPackage;
 

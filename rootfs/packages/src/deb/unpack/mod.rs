@@ -6,7 +6,7 @@
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
-pub use self::error::UnpackError;
+pub use self::error::{PackageContentError, UnpackError};
 pub use self::package::{Conffile, Interest, Member, Trigger, UnpackedPackage};
 use self::tree_builder::{BuiltTree, TreeBuilder};
 use super::diversions::{self, Diversion};

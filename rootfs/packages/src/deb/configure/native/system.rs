@@ -88,7 +88,7 @@ impl TargetSystem<'_> {
         if path.is_empty() {
             return None;
         }
-        path::place(self.tree, &self.absolute(path), last).ok().flatten()
+        path::resolve(self.tree, &self.absolute(path), last).ok().flatten()
     }
 
     /// The node at a path, links followed.
@@ -148,7 +148,7 @@ impl TargetSystem<'_> {
 
     /// Makes a folder and those on the way.
     pub(super) fn make_dirs(&mut self, path: &str, mode: u16) -> bool {
-        let made = path::place_made(self.tree, &self.absolute(path), Last::Follow, self.time);
+        let made = path::resolve_with_parents(self.tree, &self.absolute(path), Last::Follow, self.time);
         match self.record_error(made) {
             Some(TreePath { node: Some(id), .. }) => self.tree.entries(id).is_some(),
             Some(location) => {

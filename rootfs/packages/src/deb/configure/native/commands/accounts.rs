@@ -1,6 +1,6 @@
 //! adduser, addgroup and the shadow tools, and `systemd-sysusers`.
 
-use super::{Done, KnownArgs, ended};
+use super::outcome::{Done, KnownArgs, ended};
 use crate::configure::script::StopReason;
 use crate::deb::configure::native::accounts::{NewUser, Search};
 use crate::deb::configure::native::system::TargetSystem;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::files::{mode_of, owner_of};
-use super::{Done, KnownArgs, ended};
+use super::outcome::{Done, KnownArgs, ended};
 use crate::configure::script::{CommandEffect, StopReason, Truth};
 use crate::deb::configure::native::alternatives;
 use crate::deb::configure::native::system::TargetSystem;

@@ -2,7 +2,7 @@
 
 use amiforge_formats::tree::{Content, Meta, NodeId, NodeKind};
 
-use super::{Done, KnownArgs, ended};
+use super::outcome::{Done, KnownArgs, ended};
 use crate::configure::script::{CommandEffect, StopReason};
 use crate::deb::configure::native::system::TargetSystem;
 use amiforge_formats::path::Last;

@@ -6,6 +6,7 @@ mod dpkg;
 mod expression;
 mod files;
 mod inert;
+mod outcome;
 mod packages;
 mod query;
 mod texts;
@@ -16,17 +17,7 @@ use crate::configure::script::{Append, CommandEffect, Host, StopReason, Truth, V
 use amiforge_rootfs::wildcard;
 
 pub(in crate::deb::configure::native) use self::files::mode_of;
-
-/// Arguments that are all known and text.
-pub(super) type KnownArgs<'a> = [&'a str];
-
-/// A command that was understood, or why not.
-pub(super) type Done = Result<CommandEffect, StopReason>;
-
-/// The command succeeded or failed.
-pub(super) fn ended(well: bool) -> Done {
-    Ok(CommandEffect::status(Truth::of(well)))
-}
+use self::outcome::{Done, KnownArgs};
 
 impl Host for TargetSystem<'_> {
     fn call(&mut self, name: &[u8], args: &[Value], input: Option<&[u8]>) -> CommandEffect {

@@ -1,7 +1,7 @@
 //! Commands that single packages bring for others, or use themselves: debconf, ucf, ca-certificates, PAM, shells,
 //! kernels, byte code.
 
-use super::{Done, KnownArgs, ended};
+use super::outcome::{Done, KnownArgs, ended};
 use crate::configure::script::{CommandEffect, StopReason, Truth};
 use crate::deb::configure::native::system::TargetSystem;
 use crate::deb::configure::native::{ca, kernel, pam, shells};

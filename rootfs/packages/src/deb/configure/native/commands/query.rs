@@ -3,7 +3,7 @@
 use amiforge_formats::tree::NodeKind;
 
 use super::expression::Expression;
-use super::{Done, KnownArgs, ended};
+use super::outcome::{Done, KnownArgs, ended};
 use crate::configure::script::{CommandEffect, StopReason, Truth, Value};
 use crate::deb::configure::native::system::TargetSystem;
 

@@ -1,6 +1,6 @@
 //! Commands that print: echo, printf, cat and those that take paths apart.
 
-use super::{Done, KnownArgs};
+use super::outcome::{Done, KnownArgs};
 use crate::configure::script::{CommandEffect, StopReason, Truth};
 use crate::deb::configure::native::system::TargetSystem;
 

@@ -1,6 +1,6 @@
 //! Units and services: deb-systemd-helper, systemctl, update-rc.d, systemd-tmpfiles.
 
-use super::{Done, KnownArgs, ended};
+use super::outcome::{Done, KnownArgs, ended};
 use crate::configure::script::{CommandEffect, StopReason};
 use crate::deb::configure::native::system::TargetSystem;
 use crate::deb::configure::native::{deb_systemd, tmpfiles};

@@ -1,0 +1,23 @@
+//! The names of the files of a bundle.
+
+/// The image.
+pub const DISK: &str = "disk.raw";
+/// The manifest.
+pub const MANIFEST: &str = "manifest.json";
+/// The listing of every file system.
+pub const TREE: &str = "tree.txt";
+/// SHA-256 of the other files, as `sha256sum -c` reads it.
+pub const SUMS: &str = "SHA256SUMS";
+/// The bill of materials in `CycloneDX`.
+pub const CYCLONEDX: &str = "sbom.cdx.json";
+/// The bill of materials in SPDX.
+pub const SPDX: &str = "sbom.spdx.json";
+/// The files that every bundle has, sorted.
+pub const FILES: [&str; 4] = [SUMS, DISK, MANIFEST, TREE];
+/// The files that a bundle may have, sorted.
+pub const DOCUMENTS: [&str; 2] = [CYCLONEDX, SPDX];
+
+/// Every name that a file of a bundle may have.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    FILES.into_iter().chain(DOCUMENTS)
+}

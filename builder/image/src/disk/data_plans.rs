@@ -1,0 +1,60 @@
+//! The first step: every partition gets its number and range, and the data partitions their plans.
+
+use amiforge_formats::plan::Plan;
+use amiforge_formats::volume::VolumeDraft;
+
+use super::compose::{ImageParts, PlannedContent, SizedPartition, compose, requested_len};
+use super::ranges::{DiskLayout, DiskRange, numbers, ranges};
+use super::{DiskError, DiskSize, DiskSpec, PartitionSpec};
+
+/// A disk whose partitions have their numbers and ranges, and whose data partitions have their plans.
+#[derive(Debug)]
+pub struct DataPlans<'a> {
+    pub(super) spec: &'a DiskSpec,
+    pub(super) layout: DiskLayout,
+    pub(super) numbers: Vec<u32>,
+    /// One for each partition; none for those that are sealed later.
+    pub(super) composed: Vec<Option<PlannedContent>>,
+}
+
+/// Numbers and places the partitions, and plans what is in them, but for those at the indices `sealed`: of these only
+/// the length is taken from the specification's content.
+///
+/// # Errors
+/// [`DiskError`] names the partition that does not fit and the missing bytes.
+pub fn plan_data<'a>(spec: &'a DiskSpec, sealed: &[usize]) -> Result<DataPlans<'a>, DiskError> {
+    let image = ImageParts { name: &spec.name, time: spec.time };
+    let numbers = numbers(&spec.partitions)?;
+    let exact = matches!(spec.size, DiskSize::Exact(_));
+    let sized = spec.partitions.iter().map(|partition| {
+        let sizing = |source| DiskError::Sizing { id: partition.id.clone(), source };
+        requested_len(image, partition, exact).map_err(sizing)
+    });
+    let sized = sized.collect::<Result<Vec<SizedPartition>, _>>()?;
+    let lens: Vec<u64> = sized.iter().map(|sized| sized.len).collect();
+    let layout = ranges(&spec.partitions, &lens, spec.size)?;
+    let mut composed = Vec::with_capacity(sized.len());
+    for (index, (partition, sized)) in spec.partitions.iter().zip(sized).enumerate() {
+        let plan = || compose_at(image, partition, sized.draft, layout.ranges[index]);
+        composed.push(if sealed.contains(&index) { None } else { Some(plan()?) });
+    }
+    Ok(DataPlans { spec, layout, numbers, composed })
+}
+
+/// Plans what is in a partition.
+pub(super) fn compose_at(
+    image: ImageParts,
+    partition: &PartitionSpec,
+    draft: Option<VolumeDraft<'_>>,
+    range: DiskRange,
+) -> Result<PlannedContent, DiskError> {
+    let failed = |source| DiskError::Partition { id: partition.id.clone(), len: range.len, source };
+    compose(image, partition, draft, range).map_err(failed)
+}
+
+impl DataPlans<'_> {
+    /// The plan of the partition at an index of the specification; none for one that is sealed later.
+    pub fn plan(&self, index: usize) -> Option<&Plan> {
+        self.composed.get(index)?.as_ref().map(|composed| &composed.plan)
+    }
+}
