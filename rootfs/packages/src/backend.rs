@@ -25,7 +25,7 @@ use crate::PackageKind;
 use crate::configure::AccountIds;
 pub use crate::error::{KindError, LockFailure, PackageError, RepositoryError};
 use crate::host::HostSettings;
-use crate::installed::InstalledPackage;
+use crate::installed::{InstalledPackage, OwnedPaths};
 use crate::locked::{LockedArchive, LockedPackage, PackageId};
 
 /// The operations on every package of a kind.
@@ -39,6 +39,13 @@ pub trait PackageFormat: Sync {
     /// # Errors
     /// A database that cannot be read.
     fn installed(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<InstalledPackage>>;
+
+    /// The paths that each package of a tree brought or has in the package database, with the name of its source
+    /// package; none where there is no database of the kind.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    fn owned(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<OwnedPaths>>;
 
     /// The package URL of a package (purl specification).
     fn purl(&self, package: &PackageId, release: &DistributionRelease<'_>) -> String;
@@ -339,6 +346,8 @@ pub struct ScriptSettings<'a> {
     pub limits: SandboxLimits,
     /// `SOURCE_DATE_EPOCH`, and the newest time that what they write may have.
     pub epoch: Time,
+    /// The time of day that they see.
+    pub now: Time,
     /// The reaction to a failed script.
     pub on_failure: OnFailure,
     /// Which time of day the scripts see.

@@ -8,4 +8,5 @@ mod fixtures;
 mod native;
 mod secrets;
 mod update;
+mod updates;
 mod upgraded;

@@ -22,7 +22,7 @@ use super::repository::{self, ReadSuite};
 use super::resolve::{self, BasePackages, PinPreference, PinTo, Request, Suite};
 use super::source::{DebArchive, DebFilters, DebSource, PinTarget, SignerKeys, Stays};
 use super::unpack::{self, Unpacked};
-use super::{apt_sources, installed};
+use super::{apt_sources, installed, owned};
 use crate::PackageKind;
 use crate::backend::{
     Answers, Backend, DistributionRelease, LockFailure, LockRequest, LockedSets, NativeSettings,
@@ -32,7 +32,7 @@ use crate::backend::{
 use crate::configure::AccountIds;
 use crate::filters::{DocOptions, Filters, KeepChoice};
 use crate::host::HostSettings;
-use crate::installed::{InstalledPackage, percent_encoded};
+use crate::installed::{InstalledPackage, OwnedPaths, percent_encoded};
 use crate::locked::{LockedArchive, PackageId};
 
 /// The properties of every Debian package.
@@ -46,6 +46,10 @@ impl PackageFormat for DebFormat {
 
     fn installed(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<InstalledPackage>> {
         installed::installed(tree, sources)
+    }
+
+    fn owned(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<OwnedPaths>> {
+        owned::owned(tree, sources)
     }
 
     /// Type `deb` of the purl specification.
