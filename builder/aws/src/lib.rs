@@ -10,8 +10,8 @@ mod credentials;
 mod ebs;
 mod ec2;
 pub mod endpoint;
-mod json;
 mod image_use;
+mod json;
 mod kms;
 mod put_block;
 pub mod query;
@@ -38,13 +38,11 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use credentials::CachedCredentials;
 
 pub use ebs::EbsClient;
-pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
-pub use kms::{CALLS as KMS_CALLS, KmsClient};
-pub use ssm::{CALLS as SSM_CALLS, SsmClient};
 pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SNAPSHOT_USE_CALLS, SnapshotsClient};
 pub use image_use::{CALLS as IMAGE_USE_CALLS, ImageUseClient};
-pub use kms::KmsClient;
+pub use kms::{CALLS as KMS_CALLS, KmsClient};
 pub use s3::S3Client;
+pub use ssm::{CALLS as SSM_CALLS, SsmClient};
 
 /// Maximum number of idle connections per host.
 const MAX_IDLE_CONNECTIONS: usize = 256;
@@ -214,6 +212,8 @@ impl AwsConfig {
     /// Client of SSM.
     pub fn ssm(&self) -> SsmClient {
         SsmClient::new(&self.sdk)
+    }
+
     /// Client of S3.
     pub fn s3(&self) -> S3Client {
         S3Client::new(&self.sdk)
