@@ -121,7 +121,7 @@ impl World {
         let good = |region: &&str| {
             self.latest(region, CHANNEL).is_none_or(|version| self.is_available(region, &version.value))
         };
-        REGIONS.iter().all(|region| good(&region))
+        REGIONS.iter().all(good)
     }
 
     fn is_available(&self, region: &str, image: &str) -> bool {
@@ -140,7 +140,7 @@ impl World {
 
     pub(crate) fn set_image_state(&mut self, region: &str, image: &str, state: &str) {
         if let Some(image) = self.regions.get_mut(region).and_then(|region| region.images.get_mut(image)) {
-            image.state = state.to_owned();
+            state.clone_into(&mut image.state);
         }
     }
 
@@ -264,7 +264,9 @@ impl World {
         let (due, later) = std::mem::take(&mut self.events).into_iter().partition(|(at, _)| *at <= calls);
         self.events = later;
         let due: Vec<(u64, Event)> = due;
-        due.into_iter().for_each(|(_, event)| self.happen(&event));
+        for (_, event) in due {
+            self.happen(&event);
+        }
     }
 
     fn happen(&mut self, event: &Event) {
