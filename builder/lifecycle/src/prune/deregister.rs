@@ -6,9 +6,9 @@ use amiforge_publish::api::ec2::{DescribedImage, Tags};
 
 use super::decide::Step;
 use super::marks;
-use super::perform::{Outcome, Run};
 use super::plan::PlannedImage;
 use super::reason::KeepReason;
+use super::run::{Outcome, Run};
 use super::usage::{self, Usage};
 use super::{Verdict, undo};
 use crate::api::images::{ImageCalls, ImageUse, StoredSnapshot};

@@ -4,7 +4,7 @@ use amiforge_publish::api::ec2::{DescribedImage, Grantee, Tags};
 use amiforge_publish::service_error::ServiceErrorKind;
 
 use super::marks::{self, DeprecationMark};
-use super::perform::{Outcome, Run};
+use super::run::{Outcome, Run};
 use crate::api::images::{ImageCalls, ImageUse};
 use crate::inventory::{ImageError, ImageRegion, moment};
 

@@ -8,13 +8,15 @@ mod checks;
 mod error;
 mod permissions;
 pub mod plan;
+mod request;
 mod share;
 mod targets;
 mod unshare;
 
 pub use checks::PUBLIC_QUOTA;
 pub use error::SharingError;
-pub use share::{ShareRequest, SnapshotShare, share};
+pub use request::{ShareRequest, SnapshotShare};
+pub use share::share;
 pub use targets::{ImageSelector, RegionScope, TargetImage, find_targets};
 pub use unshare::{Cancelled, UnshareFrom, cancel, unshare};
 

@@ -6,53 +6,15 @@ use std::pin::Pin;
 use amiforge_progress::Monitor;
 use amiforge_publish::ami::{AmiRegion, join};
 use amiforge_publish::api::KeyRegions;
-use amiforge_publish::api::ec2::{Grantee, Regions};
+use amiforge_publish::api::ec2::Regions;
 use amiforge_publish::timer::Timer;
 
 use super::checks::check;
 use super::permissions::{change_launch, change_snapshot};
+use super::request::ShareRequest;
 use super::targets::TargetImage;
 use super::{PermissionReport, RegionOutcome, SharingError, SnapshotPermissions};
 use crate::api::sharing::{PermissionChange, SharingCalls};
-
-/// With whom images are shared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShareRequest {
-    /// The grantees, sorted.
-    pub with: Vec<Grantee>,
-    /// Whether the snapshots are shared too.
-    pub snapshots: SnapshotShare,
-    /// The quota of public images of the account in a region.
-    pub public_quota: usize,
-}
-
-/// Whether the snapshots of an image are shared with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnapshotShare {
-    /// They are not: the image can be launched, but not copied.
-    Kept,
-    /// With the accounts among the grantees.
-    Accounts,
-    /// With the accounts and with everybody.
-    Public,
-}
-
-impl ShareRequest {
-    /// Whether the images become public.
-    pub fn is_public(&self) -> bool {
-        self.with.contains(&Grantee::Everybody)
-    }
-
-    /// The grantees of the snapshots.
-    fn of_snapshots(&self) -> Vec<Grantee> {
-        let shared = |who: &&Grantee| match who {
-            Grantee::Account(_) => self.snapshots != SnapshotShare::Kept,
-            Grantee::Everybody => self.snapshots == SnapshotShare::Public,
-            Grantee::Organization(_) | Grantee::OrganizationalUnit(_) => false,
-        };
-        self.with.iter().filter(shared).cloned().collect()
-    }
-}
 
 /// Checks all images, then shares them in all regions at once. A region that fails does not stop the others; the same
 /// request completes it later.

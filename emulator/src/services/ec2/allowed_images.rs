@@ -6,32 +6,9 @@
 use super::call::Ec2Call;
 use super::errors::Ec2Error;
 use super::image_criteria;
+use super::image_visibility::setting;
 use crate::services::xml::Xml;
-use crate::state::Region;
 use crate::state::allowed_images::{AllowedImages, AllowedState};
-use crate::state::image::ImageRecord;
-
-/// The setting of an account.
-fn setting(region: &Region, account: &str) -> AllowedImages {
-    region.allowed_images.find(account).map(|setting| AllowedImages::clone(&setting)).unwrap_or_default()
-}
-
-/// `ImageAllowed` of an image for an account; `None` while the setting is disabled.
-pub(crate) fn is_allowed(call: &Ec2Call<'_>, region: &Region, image: &ImageRecord) -> Option<bool> {
-    let setting = setting(region, call.account);
-    if setting.state == AllowedState::Disabled {
-        return None;
-    }
-    // Images of the account itself are never restricted.
-    let own = image.owner == call.account;
-    Some(own || setting.criteria.iter().any(|criterion| image_criteria::is_met(criterion, image, call.now)))
-}
-
-/// Whether the setting hides an image from an account.
-pub(crate) fn is_hidden(call: &Ec2Call<'_>, region: &Region, image: &ImageRecord) -> bool {
-    setting(region, call.account).state == AllowedState::Enabled
-        && is_allowed(call, region, image) == Some(false)
-}
 
 /// `GetAllowedImagesSettings`.
 pub(crate) fn get(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {

@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::allowed_images;
 use super::errors::Ec2Error;
+use super::image_visibility;
 use super::params::{ParamNode, Params};
 use crate::authorization;
 use crate::clock::Timestamp;
@@ -66,7 +66,7 @@ impl<'c> Ec2Call<'c> {
     /// Whether the account may see and launch an image of a region, whose Allowed AMIs setting applies.
     pub(crate) fn can_use_in(&self, region: &Region, image: &ImageRecord) -> bool {
         let shared = image.owner == self.account || image.grants.allows(self.account);
-        shared && !allowed_images::is_hidden(self, region, image)
+        shared && !image_visibility::is_hidden((region, self.account, self.now), image)
     }
 
     /// Finds an image that the account may see.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::allowed_images;
 use super::call::Ec2Call;
 use super::errors::Ec2Error;
 use super::filter::{self, FieldValue};
+use super::image_visibility;
 use super::image_xml::whole_seconds;
 use super::pagination::{PageLimits, PageRequest};
 use super::params::Params;
@@ -91,7 +91,10 @@ pub(crate) fn describe_images(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let mut xml = Xml::new();
     xml.items("imagesSet", page_images, |xml, image| {
         image.write_xml(xml, call.account, call.now);
-        xml.optional("imageAllowed", allowed_images::is_allowed(call, call.region, &image));
+        xml.optional(
+            "imageAllowed",
+            image_visibility::is_allowed((call.region, call.account, call.now), &image),
+        );
     });
     xml.optional("nextToken", next);
     Ok(xml)
@@ -168,9 +171,9 @@ fn field(call: &Ec2Call<'_>, image: &ImageRecord, name: &str) -> FieldValue {
         "description" => FieldValue::maybe(image.description.as_ref()),
         "ena-support" => FieldValue::maybe(machine.ena),
         "free-tier-eligible" => FieldValue::one(true),
-        "image-allowed" => {
-            FieldValue::one(allowed_images::is_allowed(call, call.region, image).unwrap_or(true))
-        }
+        "image-allowed" => FieldValue::one(
+            image_visibility::is_allowed((call.region, call.account, call.now), image).unwrap_or(true),
+        ),
         "hypervisor" => FieldValue::one("xen"),
         "image-id" => FieldValue::one(&image.id),
         "image-type" => FieldValue::one("machine"),

@@ -16,6 +16,7 @@ mod image_criteria;
 mod image_metadata;
 mod image_references;
 mod image_usage;
+mod image_visibility;
 mod image_xml;
 mod instance_types;
 mod instance_xml;
