@@ -16,7 +16,7 @@ use crate::fixtures::{LockedRecipe, must};
 const BLOCK: u64 = 512 << 10;
 
 /// Most blocks that an update may send for each hundred that its new content takes.
-const HUNDREDTHS: u64 = 130;
+const HUNDREDTHS: u64 = 137;
 
 /// Most blocks that an update of one small package may send.
 const FEW: u64 = 12;
