@@ -139,6 +139,7 @@ impl SnapshotCalls for Fake {
                 progress: None,
                 volume_gib: one.volume_gib,
                 encrypted: one.encrypted,
+                kms_key: None,
                 owner: None,
                 started: one.started,
                 tags: one.tags.clone(),
