@@ -6,11 +6,15 @@
 //! independently from AWS's documentation. It is as strict as the real service, but deterministic: windows of
 //! eventual consistency, quotas and faults follow [`RegionConfig`], and the time comes from its [`Clock`].
 
+mod authorization;
 mod clock;
 mod digest;
 mod error;
 mod http;
+mod iam;
 mod ids;
+mod launch;
+mod page;
 mod server;
 mod services;
 mod sigv4;
@@ -20,6 +24,7 @@ mod sync;
 pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use self::error::Error;
 pub use self::http::connection::Timeouts;
+pub use self::launch::{Launch, LaunchState, Launcher};
 pub use self::server::{LocalRegion, RegionServer};
 pub use self::state::config::{Quotas, RegionConfig, Windows};
 pub use self::state::faults::{FaultRule, FaultScript, InjectedFault, When};

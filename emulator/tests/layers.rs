@@ -1,16 +1,18 @@
-//! The dependencies between the crate's modules point one way: transport, state, services, server. Within the
-//! services, only the listed ones may know another one.
+//! The dependencies between the crate's modules point one way: transport, state, authorization, services, page, server.
+//! Within the services, only the listed ones may know another one.
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the sources fails")]
 
 use std::path::{Path, PathBuf};
 
 /// The layers from the lowest to the highest, and the modules of each.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "digest", "error", "ids", "sync"],
-    &["sigv4"],
+    &["clock", "digest", "error", "ids", "launch", "sync"],
+    &["iam", "sigv4"],
     &["http"],
     &["state"],
+    &["authorization"],
     &["services"],
+    &["page"],
     &["server"],
     &["lib"],
 ];

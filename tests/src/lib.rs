@@ -10,6 +10,7 @@ pub mod guest;
 pub mod lock_fixture;
 pub mod machine;
 pub mod oracle;
+pub mod policy;
 pub mod program;
 pub mod python;
 pub mod recipe;

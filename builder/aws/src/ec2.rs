@@ -4,6 +4,7 @@
 mod calls;
 mod image_calls;
 mod inputs;
+mod launches;
 mod outputs;
 mod sharing;
 mod snapshot_use;

@@ -10,6 +10,8 @@ pub mod call_plan;
 pub mod channel;
 pub mod follow;
 pub mod inventory;
+pub mod ledger;
+pub mod plan;
 pub mod prune;
 pub mod sharing;
 pub mod storage;

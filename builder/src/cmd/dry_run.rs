@@ -49,17 +49,19 @@ fn volume(source: &ImageSource) -> Volume {
     match source.manifest() {
         Some(manifest) => {
             let (data, all) = (manifest.without_zero.blocks, manifest.without_free.blocks);
-            Volume { path, data, zero: all.saturating_sub(data), known: Precision::Exact }
+            let image = Some(manifest.origin.name.clone());
+            Volume { path, image, data, zero: all.saturating_sub(data), known: Precision::Exact }
         }
         None => {
-            Volume { path, data: BlockMap::count_for(source.size()), zero: 0, known: Precision::UpperBound }
+            let data = BlockMap::count_for(source.size());
+            Volume { path, image: None, data, zero: 0, known: Precision::UpperBound }
         }
     }
 }
 
 /// A volume of which only the blocks that differ from the parent are sent.
 fn changed(before: &BlockMap, after: &BlockMap, source: &ImageSource) -> Volume {
-    Volume { path: source.name(), data: changed_blocks(before, after), zero: 0, known: Precision::Exact }
+    Volume { data: changed_blocks(before, after), zero: 0, known: Precision::Exact, ..volume(source) }
 }
 
 /// The number of blocks that differ from those of the parent. A block that became zero must be written.

@@ -1,6 +1,8 @@
 //! `amiforge local`: serves, reads or empties the local region.
 
-use std::net::{IpAddr, SocketAddr};
+mod launch;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use amiforge_emulator::{
     SECRET_ACCESS_KEY, SnapshotVolume, UnwrittenView, Windows,
 };
 use anyhow::{Context as _, anyhow};
+use launch::BootLauncher;
 use serde::Serialize;
 
 use crate::outcome::{CommandResult, Failure, Outcome};
@@ -37,6 +40,10 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  amiforge local serve --listen 127.0.0.1:4600 --windows --quotas\n\n\
     It serves every region name (`local`, `local-2`, `us-east-1`, ...): the signature of a request names the region.\n\n\
+    It prints a link to a page that shows AMIs, snapshots, channels and what is in progress in a browser, and launches \
+    AMIs with `amiforge boot`. Who has the link may do both; it is new at each start.\n\n\
+    Access keys with an IAM policy go into `accounts.json` in its folder, and are obeyed:\n  \
+    [{\"account\": \"123456789012\", \"access_key_id\": \"CI\", \"secret_access_key\": \"secret\", \"policy\": {\"Version\": ...}}]\n\n\
     Scripted faults are JSON; the first rule that applies to a request decides:\n  \
     {\"rules\": [{\"service\": \"ebs\", \"action\": \"PutSnapshotBlock\", \"when\": {\"nth\": 3}, \"what\": \"throttle\"}]}\n  \
     when: \"always\", {\"nth\": N}, {\"first\": N}, {\"every\": N}, {\"probability\": {\"p\": 0.1, \"seed\": 7}}\n  \
@@ -138,6 +145,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 #[serde(rename_all = "camelCase")]
 struct ServeJson<'a> {
     endpoint: &'a str,
+    /// The link that opens the page.
+    page: &'a str,
     folder: &'a Path,
     access_key_id: &'a str,
     secret_access_key: &'a str,
@@ -145,24 +154,27 @@ struct ServeJson<'a> {
 
 fn serve(args: &Serve, ui: &Ui) -> CommandResult {
     let cancel = interrupt_on_signals()?;
-    let running = match args.listen {
-        Some(address) => RegionServer::start_at(config(args)?, address),
-        None => RegionServer::start(config(args)?),
-    };
+    let address = args.listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
+    let launcher = Arc::new(BootLauncher::new());
+    let running = RegionServer::start_with_page(config(args)?, address, Some(launcher.clone()));
     let running = running.map_err(|error| failure(error, "cannot serve the local region"))?;
     let endpoint = running.endpoint();
+    launcher.serve_at(&endpoint);
+    let page = running.page_link().unwrap_or_default();
     if ui.json() {
         let folder = running.region().folder();
+        let (endpoint, page) = (endpoint.as_str(), page.as_str());
         let (access_key_id, secret_access_key) = (ACCESS_KEY_ID, SECRET_ACCESS_KEY);
-        ui.object(&ServeJson { endpoint: &endpoint, folder, access_key_id, secret_access_key })?;
+        ui.object(&ServeJson { endpoint, page, folder, access_key_id, secret_access_key })?;
     } else {
-        ui.line(client_settings(&endpoint, running.region().folder()))?;
+        ui.line(client_settings(&endpoint, &page, running.region().folder()))?;
     }
     ui.status("Ctrl-C stops it");
     while !cancel.is_cancelled() {
         std::thread::park_timeout(Duration::from_millis(50));
     }
     drop(running);
+    launcher.stop_all();
     ui.status("stopped");
     Ok(Outcome::Success)
 }
@@ -208,9 +220,11 @@ fn failure(error: Error, cannot: &str) -> Failure {
 }
 
 /// The settings of clients, to be typed into another terminal.
-fn client_settings(endpoint: &str, folder: &Path) -> String {
+fn client_settings(endpoint: &str, page: &str, folder: &Path) -> String {
     format!(
         "The local region is at {endpoint}, its state in {}.\n\n\
+         In a browser:\n\
+         \x20 {page}\n\n\
          aws CLI, boto3 and other SDKs:\n\
          \x20 export AWS_ENDPOINT_URL={endpoint}\n\
          \x20 export AWS_ACCESS_KEY_ID={ACCESS_KEY_ID}\n\

@@ -8,8 +8,11 @@ pub(crate) mod ami_args;
 pub(crate) mod backup;
 pub(crate) mod boot;
 pub(crate) mod build;
-#[cfg(feature = "aws")]
 mod call_plan;
+#[cfg(feature = "aws")]
+mod channel;
+#[cfg(feature = "aws")]
+pub(crate) mod channels;
 pub(crate) mod completions;
 #[cfg(feature = "aws")]
 pub(crate) mod copy;
@@ -21,6 +24,7 @@ pub(crate) mod download;
 mod dry_run;
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
+pub(crate) mod follow;
 #[cfg(feature = "aws")]
 mod image_regions;
 #[cfg(feature = "aws")]
@@ -39,6 +43,7 @@ pub(crate) mod orphans;
 pub(crate) mod outdated;
 pub(crate) mod preflight;
 #[cfg(feature = "aws")]
+pub(crate) mod promote;
 pub(crate) mod prune;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
@@ -47,8 +52,9 @@ pub(crate) mod region;
 #[cfg(feature = "aws")]
 pub(crate) mod register;
 pub(crate) mod repro;
-#[cfg(feature = "aws")]
 pub(crate) mod restore_image;
+#[cfg(feature = "aws")]
+pub(crate) mod rollback;
 pub(crate) mod schema;
 #[cfg(feature = "aws")]
 pub(crate) mod share;
@@ -104,6 +110,11 @@ pub(crate) enum Command {
     #[cfg(feature = "aws")]
     Register(Box<register::Args>),
     #[cfg(feature = "aws")]
+    Promote(Box<promote::Args>),
+    #[cfg(feature = "aws")]
+    Rollback(Box<rollback::Args>),
+    #[cfg(feature = "aws")]
+    Channels(channels::Args),
     Share(share::Args),
     #[cfg(feature = "aws")]
     Unshare(unshare::Args),
@@ -126,6 +137,7 @@ pub(crate) enum Command {
     Orphans(orphans::Args),
     #[cfg(feature = "aws")]
     Undo(undo::Args),
+    Follow(Box<follow::Args>),
     #[cfg(feature = "local-region")]
     Local(local::Args),
     Schema(schema::Args),
@@ -164,6 +176,11 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         #[cfg(feature = "aws")]
         Command::Register(args) => register::run(&args, ui),
         #[cfg(feature = "aws")]
+        Command::Promote(args) => promote::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Rollback(args) => rollback::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Channels(args) => channels::run(&args, ui),
         Command::Share(args) => share::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Unshare(args) => unshare::run(&args, ui),
@@ -186,6 +203,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Orphans(args) => orphans::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Undo(args) => undo::run(&args, ui),
+        Command::Follow(args) => follow::run(&args, ui),
         #[cfg(feature = "local-region")]
         Command::Local(args) => local::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),

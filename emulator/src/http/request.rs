@@ -5,6 +5,7 @@ use http::request::Parts;
 
 use super::body::RequestBody;
 use crate::digest::Sha256Digest;
+use crate::iam::Principal;
 use crate::sigv4::SignatureSeed;
 
 /// A request whose signature has been verified.
@@ -12,6 +13,8 @@ use crate::sigv4::SignatureSeed;
 pub(crate) struct SignedRequest {
     /// The account of the access key.
     pub(crate) account: String,
+    /// Who sent it.
+    pub(crate) principal: Principal,
     /// The request id that the response repeats.
     pub(crate) request_id: String,
     /// Method, path, query and headers as received.

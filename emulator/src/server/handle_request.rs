@@ -105,7 +105,9 @@ fn authenticate(
     {
         return Err(AuthError::BodyMismatch);
     }
-    Ok(SignedRequest { account: key.account.clone(), request_id, parts, payload, seed, fail_async: false })
+    let (principal, fail_async) = (key.principal.clone(), false);
+    let account = principal.account.clone();
+    Ok(SignedRequest { account, principal, request_id, parts, payload, seed, fail_async })
 }
 
 /// Responds to an authenticated request, with the scripted fault that applies to it.

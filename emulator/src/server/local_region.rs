@@ -9,7 +9,10 @@ use std::thread::JoinHandle;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use super::Served;
 use crate::error::Error;
+use crate::launch::Launcher;
+use crate::page::Page;
 use crate::state::config::RegionConfig;
 use crate::state::faults::FaultScript;
 use crate::state::{self, State};
@@ -42,7 +45,7 @@ impl LocalRegion {
         let address =
             address.map_err(|source| Error::Start { doing: "determine the server's address", source })?;
         self.state.folder_lock.set_endpoint(&format!("http://{address}"))?;
-        super::serve(Arc::clone(&self.state), listener, stop).await;
+        super::serve(Served { state: Arc::clone(&self.state), page: None }, listener, stop).await;
         Ok(())
     }
 
@@ -70,6 +73,7 @@ impl LocalRegion {
 pub struct RegionServer {
     region: LocalRegion,
     endpoint: String,
+    page: Option<Arc<Page>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -88,6 +92,26 @@ impl RegionServer {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_at(config: RegionConfig, address: SocketAddr) -> Result<Self, Error> {
+        Self::start_serving(config, address, None)
+    }
+
+    /// Like [`start_at`](Self::start_at), with a page for browsers, which launches images by `launcher`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with_page(
+        config: RegionConfig,
+        address: SocketAddr,
+        launcher: Option<Arc<dyn Launcher>>,
+    ) -> Result<Self, Error> {
+        Self::start_serving(config, address, Some(Arc::new(Page::new(launcher))))
+    }
+
+    fn start_serving(
+        config: RegionConfig,
+        address: SocketAddr,
+        page: Option<Arc<Page>>,
+    ) -> Result<Self, Error> {
         let region = LocalRegion::open(config)?;
         let start = |doing| move |source| Error::Start { doing, source };
         let listener = std::net::TcpListener::bind(address).map_err(start("open a port"))?;
@@ -105,23 +129,28 @@ impl RegionServer {
             .build()
             .map_err(start("start the server's threads"))?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let state = Arc::clone(&region.state);
+        let served = Served { state: Arc::clone(&region.state), page: page.clone() };
         let serve = move || {
             runtime.block_on(async {
                 // The listener was created above; if the runtime rejects it, no request is served.
                 if let Ok(listener) = TcpListener::from_std(listener) {
-                    super::serve(state, listener, async { stopped.await.unwrap_or_default() }).await;
+                    super::serve(served, listener, async { stopped.await.unwrap_or_default() }).await;
                 }
             });
         };
         let thread = std::thread::Builder::new().name("local-region".to_owned()).spawn(serve);
         let thread = thread.map_err(start("start the server's threads"))?;
-        Ok(Self { region, endpoint, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { region, endpoint, page, stop: Some(stop), thread: Some(thread) })
     }
 
     /// `http://127.0.0.1:PORT`
     pub fn endpoint(&self) -> String {
         self.endpoint.clone()
+    }
+
+    /// The link that opens the page in a browser. Whoever has it may see the page and launch images.
+    pub fn page_link(&self) -> Option<String> {
+        self.page.as_ref().map(|page| page.link(&self.endpoint))
     }
 
     /// The region that this server serves.

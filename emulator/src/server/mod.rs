@@ -16,23 +16,32 @@ use crate::http::body::{ActivityTimer, RequestBody};
 use crate::http::connection::{self, NoResponse};
 use crate::http::origin;
 use crate::http::response::Response;
+use crate::page::Page;
 use crate::state::State;
 
 use self::handle_request::{TimeoutResponse, handle_request};
 pub use self::local_region::{LocalRegion, RegionServer};
 
+/// What a server serves: a region and, if it has one, its page.
+#[derive(Debug, Clone)]
+struct Served {
+    state: Arc<State>,
+    page: Option<Arc<Page>>,
+}
+
 /// Serves connections until `stop` completes.
-async fn serve(state: Arc<State>, listener: TcpListener, stop: impl Future<Output = ()>) {
-    let timeouts = state.config.timeouts;
-    let respond = move |request| with_date(Arc::clone(&state), request);
+async fn serve(served: Served, listener: TcpListener, stop: impl Future<Output = ()>) {
+    let timeouts = served.state.config.timeouts;
+    let respond = move |request| with_date(served.clone(), request);
     connection::serve(listener, timeouts, stop, respond).await;
 }
 
 /// Adds the header `Date` from the region's clock instead of the system clock: clients correct their clocks
 /// by it.
-async fn with_date(state: Arc<State>, request: Request<Incoming>) -> Result<Response, NoResponse> {
-    let mut response = respond(Arc::clone(&state), request).await?;
-    if let Ok(date) = HeaderValue::from_str(&state.now().http()) {
+async fn with_date(served: Served, request: Request<Incoming>) -> Result<Response, NoResponse> {
+    let now = served.state.now();
+    let mut response = respond(served, request).await?;
+    if let Ok(date) = HeaderValue::from_str(&now.http()) {
         response.headers_mut().insert(http::header::DATE, date);
     }
     Ok(response)
@@ -42,7 +51,8 @@ async fn with_date(state: Arc<State>, request: Request<Incoming>) -> Result<Resp
 ///
 /// The work runs in its own task: if it is blocked, for example by a disk that does not respond, the
 /// connection is not, and the client receives an error response.
-async fn respond(state: Arc<State>, request: Request<Incoming>) -> Result<Response, NoResponse> {
+async fn respond(served: Served, request: Request<Incoming>) -> Result<Response, NoResponse> {
+    let Served { state, page } = served;
     let (parts, body) = request.into_parts();
     if let Err(forbidden) = origin::check(&parts) {
         return Ok(forbidden.response());
@@ -52,7 +62,12 @@ async fn respond(state: Arc<State>, request: Request<Incoming>) -> Result<Respon
     let timeout_response = TimeoutResponse::for_request(&parts);
     let body = RequestBody::new(body, Arc::clone(&timer), timeouts.body);
     let work_timer = Arc::clone(&timer);
-    let work = tokio::spawn(async move { handle_request(&state, parts, body, &work_timer).await });
+    let work = tokio::spawn(async move {
+        match page.filter(|page| page.is_for(&parts)) {
+            Some(page) => Ok(page.respond(&state, &parts, body).await?),
+            None => handle_request(&state, parts, body, &work_timer).await,
+        }
+    });
     tokio::select! {
         biased;
         response = work => response.unwrap_or_else(|failed| Err(NoResponse::TaskFailed(failed))),

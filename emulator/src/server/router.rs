@@ -3,7 +3,9 @@
 
 use http::request::Parts;
 
-use crate::http::request::SignedRequest;
+use crate::authorization::{self, Operation, Refusal};
+use crate::http::body as http_body;
+use crate::http::request::{Payload, SignedRequest};
 use crate::http::response::Response;
 use crate::services::failure::ServiceFailure;
 use crate::services::{autoscaling, ebs, ec2, json, kms, rbin, s3, ssm, sts};
@@ -79,10 +81,18 @@ impl Service {
         }
     }
 
-    /// Responds to a request, unless the account's quota is exhausted.
+    /// Responds to a request, unless the account's quota is exhausted or the policy of its sender does not
+    /// allow the operation.
     pub(crate) async fn respond(self, state: &State, region: &Region, request: SignedRequest) -> Response {
         if !self.take_quota(state, &request.account) {
             return self.fail(ServiceFailure::Throttled, &request.request_id);
+        }
+        if let Err(refusal) = self.authorize(state, region, &request) {
+            if let Payload::Streaming(body) = request.payload {
+                // A client that is still sending would see a closed connection instead of the response.
+                let _ = http_body::read_whole(body, &state.buffers).await;
+            }
+            return self.deny(&refusal, &request.request_id);
         }
         if matches!(self, Self::AutoScaling | Self::Ec2 | Self::Ssm) {
             // These see what Auto Scaling did meanwhile, or decide what it does from now on.
@@ -97,6 +107,35 @@ impl Service {
             Self::RecycleBin => rbin::respond(region, &request),
             Self::S3 => s3::respond(state, region, request).await,
             Self::Sts => sts::respond(region, &request),
+        }
+    }
+
+    /// Checks the policy of the sender. An operation that does not exist is left to the service.
+    fn authorize(self, state: &State, region: &Region, request: &SignedRequest) -> Result<(), Refusal> {
+        let name = self.action(request);
+        if request.principal.policy.is_none() || (self == Self::Ec2 && !ec2::has_operation(&name)) {
+            return Ok(());
+        }
+        let path = match self {
+            Self::Ebs => ebs::snapshots_of_path(request),
+            Self::S3 => s3::names_of_path(request),
+            Self::AutoScaling | Self::Ec2 | Self::Kms | Self::RecycleBin | Self::Ssm | Self::Sts => {
+                Vec::new()
+            }
+        };
+        let operation = Operation { service: self.name(), name: &name, path, request };
+        authorization::check(state, region, &operation)
+    }
+
+    /// The response to a request that the policy of its sender does not allow.
+    fn deny(self, refusal: &Refusal, request_id: &str) -> Response {
+        match self {
+            Self::AutoScaling => autoscaling::deny(refusal, request_id),
+            Self::Ebs => ebs::deny(refusal, request_id),
+            Self::Ec2 => ec2::deny(refusal, request_id),
+            Self::Kms | Self::RecycleBin | Self::Ssm => json::deny(refusal, request_id),
+            Self::S3 => s3::deny(refusal, request_id),
+            Self::Sts => sts::deny(refusal, request_id),
         }
     }
 

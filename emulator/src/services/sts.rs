@@ -6,6 +6,7 @@ use http::StatusCode;
 use super::failure::ServiceFailure;
 use super::form;
 use super::xml::escape;
+use crate::authorization::Refusal;
 use crate::http::request::SignedRequest;
 use crate::http::response::{Response, new_response};
 use crate::sigv4::AuthError;
@@ -25,10 +26,12 @@ pub(crate) fn respond(region: &Region, request: &SignedRequest) -> Response {
         let message = format!("Could not find operation {action} for version 2011-06-15");
         return error_response(StatusCode::BAD_REQUEST, "InvalidAction", &message, id);
     }
-    let (partition, account) = (partition(&region.name), &request.account);
+    let account = &request.account;
+    let (arn, user) =
+        (escape(&request.principal.arn(partition(&region.name))), escape(request.principal.user_id()));
     let body = format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
-         <Arn>arn:{partition}:iam::{account}:root</Arn><UserId>{account}</UserId><Account>{account}</Account>\
+         <Arn>{arn}</Arn><UserId>{user}</UserId><Account>{account}</Account>\
          </GetCallerIdentityResult><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata>\
          </GetCallerIdentityResponse>"
     );
@@ -71,6 +74,11 @@ pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
         ),
     };
     error_response(status, code, &message, request_id)
+}
+
+/// The response to a request that the policy of its sender does not allow.
+pub(crate) fn deny(refusal: &Refusal, request_id: &str) -> Response {
+    error_response(StatusCode::FORBIDDEN, "AccessDenied", &refusal.message(), request_id)
 }
 
 /// The response for a failure that does not depend on the request.

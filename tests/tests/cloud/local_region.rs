@@ -54,6 +54,12 @@ fn ebs_direct_keeps_to_the_limits_errors_and_keys_that_its_model_and_manual_say(
 }
 
 #[test]
+fn parameters_that_name_images_keep_to_the_rules_of_their_check_labels_versions_and_tiers() {
+    let windows = Windows { task: Duration::from_millis(500), ..Windows::default() };
+    script("channels.py", &["boto3"], windows, None);
+}
+
+#[test]
 fn requests_that_aws_refuses_are_refused_with_the_same_code() {
     script("refusals.py", &["boto3"], Windows::default(), Some(OTHER));
 }
@@ -112,4 +118,19 @@ fn every_region_that_the_documents_and_the_help_name_is_one() {
     let args: Vec<_> = std::iter::once(running.endpoint()).chain(named).collect();
     let output = python::must(&python, "local_region/regions.py", &args);
     assert_eq!(output.lines().last(), Some("OK"), "{output}");
+}
+
+/// Two users with policies.
+const USERS: &str = r#"[
+    {"account": "123456789012", "access_key_id": "AKIAREADER0000000000", "secret_access_key": "reader-secret",
+     "policy": {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["ec2:Describe*", "s3:GetObject"], "Resource": "*"},
+        {"Effect": "Deny", "Action": "ec2:DescribeLaunchTemplates", "Resource": "*"}]}},
+    {"account": "123456789012", "access_key_id": "AKIAREMOVER000000000", "secret_access_key": "remover-secret",
+     "policy": {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "ec2:DeregisterImage", "Resource": "arn:aws:ec2:*::image/*"}]}}]"#;
+
+#[test]
+fn what_a_policy_does_not_allow_is_refused_in_the_form_of_each_service() {
+    script("policies.py", &["boto3"], Windows::default(), Some(USERS));
 }

@@ -2,8 +2,12 @@
 //! others.
 
 mod aws;
+mod channels;
+mod follow;
 mod local_region;
 mod local_serve;
+mod page;
+mod policy;
 mod prune;
 mod publish;
 mod register;

@@ -5,6 +5,7 @@
 
 pub(super) mod account;
 pub(super) mod images;
+pub(super) mod launches;
 pub(super) mod recycle_bin;
 pub(super) mod references;
 pub(super) mod sharing;
@@ -22,6 +23,12 @@ use images::{
     CopyImage, DeregisterImage, DescribeImageAttribute, DescribeImages, DisableImageDeregistrationProtection,
     EnableImageDeprecation, EnableImageDeregistrationProtection, Image, ImageAttribute, Images,
     ModifyImageAttribute, NewImageId, RegisterImage,
+};
+use launches::{
+    CreateLaunchTemplateVersion, DescribeInstanceTypes, DescribeInstances, DescribeLaunchTemplateVersions,
+    DescribeLaunchTemplates, InstanceTypeInfo, InstanceTypes, LaunchTemplate, LaunchTemplateVersion,
+    LaunchTemplateVersions, LaunchTemplates, ModifyLaunchTemplate, NewLaunchTemplateVersion, Reservation,
+    Reservations,
 };
 use recycle_bin::{
     DeleteTags, DeregisteredImage, DisableImage, DisableImageDeprecation, EnableImage,
@@ -71,6 +78,7 @@ operations! {
     CreateImageUsageReport -> UsageReportId,
     CreateRestoreImageTask -> NewImageId,
     CreateStoreImageTask -> StoredImageKey,
+    CreateLaunchTemplateVersion -> NewLaunchTemplateVersion,
     CreateTags -> Empty,
     DeleteImageUsageReport -> Empty,
     DeleteSnapshot -> Empty,
@@ -84,6 +92,10 @@ operations! {
     DescribeImageUsageReports -> UsageReports,
     DescribeImages -> Images,
     DescribeLockedSnapshots -> LockedSnapshots,
+    DescribeInstanceTypes -> InstanceTypes,
+    DescribeInstances -> Reservations,
+    DescribeLaunchTemplateVersions -> LaunchTemplateVersions,
+    DescribeLaunchTemplates -> LaunchTemplates,
     DescribeRegions -> Regions,
     DescribeSnapshotAttribute -> SnapshotAttribute,
     DescribeSnapshotTierStatus -> SnapshotTiers,
@@ -107,6 +119,7 @@ operations! {
     ListSnapshotsInRecycleBin -> RecycledSnapshots,
     LockSnapshot -> Empty,
     ModifyImageAttribute -> Empty,
+    ModifyLaunchTemplate -> Empty,
     ModifySnapshotAttribute -> Empty,
     ModifySnapshotTier -> Empty,
     RegisterImage -> NewImageId,
@@ -123,6 +136,10 @@ paged! {
     DescribeImages: images of Image,
     DescribeFastSnapshotRestores: restores of FastRestore,
     DescribeSnapshotTierStatus: tiers of SnapshotTier,
+    DescribeInstanceTypes: types of InstanceTypeInfo,
+    DescribeInstances: reservations of Reservation,
+    DescribeLaunchTemplateVersions: versions of LaunchTemplateVersion,
+    DescribeLaunchTemplates: templates of LaunchTemplate,
     DescribeSnapshots: snapshots of Snapshot,
     DescribeTags: rows of TagRow,
     ListImagesInRecycleBin: images of RecycledImage,

@@ -56,7 +56,7 @@ pub async fn origin<C: ImageCalls>(
 ) -> Result<ImageOrigin, ImageError> {
     let missing = || ImageError::Missing { id: id.to_owned(), region: region.name.to_owned() };
     let image = region.find_image(id).await?.ok_or_else(missing)?;
-    if image.tags.get(tags::IMAGE).is_none() {
+    if !image.tags.contains_key(tags::IMAGE) {
         let (image, region) = (id.to_owned(), region.name.to_owned());
         return Err(ImageError::NotOurs { image, region, tag: tags::IMAGE });
     }

@@ -132,8 +132,8 @@ async fn taken_back<C: ImageCalls>(
 }
 
 /// Those of the snapshots that are marked with an image.
-pub(super) fn marked<'a>(
-    stored: &'a BTreeMap<String, StoredSnapshot>,
-) -> impl Iterator<Item = (&'a StoredSnapshot, &'a str)> {
+pub(super) fn marked(
+    stored: &BTreeMap<String, StoredSnapshot>,
+) -> impl Iterator<Item = (&StoredSnapshot, &str)> {
     stored.values().filter_map(|one| Some((one, one.tags.get(marks::SNAPSHOT_OF)?.as_str())))
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use amiforge_publish::api::ec2::DescribedImage;
+
 use super::deregister::marked;
 use crate::api::images::ImageCalls;
 use crate::inventory::{ImageError, ImageRegion};
@@ -17,7 +19,7 @@ pub(super) async fn delete<C: ImageCalls>(region: &ImageRegion<'_, C>) -> Result
     }
     let images = region.all_images().await?;
     let existing: BTreeSet<&str> = images.iter().map(|image| image.id.as_str()).collect();
-    let used: BTreeSet<String> = images.iter().flat_map(|image| image.snapshots()).collect();
+    let used: BTreeSet<String> = images.iter().flat_map(DescribedImage::snapshots).collect();
     let mut deleted = Vec::new();
     for (snapshot, image) in marked(&stored) {
         if existing.contains(image) || used.contains(&snapshot.id) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use amiforge_publish::api::ec2::DescribedImage;
 use amiforge_publish::tags;
 use serde::Serialize;
 
@@ -64,7 +65,7 @@ pub async fn orphans<C: ImageCalls, S: SnapshotUse>(
     let mut stored = region.own_snapshots().await?;
     let held = Held::look_up(region, other).await?;
     let images = region.all_images().await?;
-    images.iter().flat_map(|image| image.snapshots()).for_each(|id| drop(stored.remove(&id)));
+    images.iter().flat_map(DescribedImage::snapshots).for_each(|id| drop(stored.remove(&id)));
     if let Some(name) = &options.name {
         stored.retain(|_, snapshot| snapshot.tags.get(tags::IMAGE) == Some(name));
     }

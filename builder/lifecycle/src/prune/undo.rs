@@ -44,6 +44,7 @@ pub struct MarkedImage {
 /// What was done for an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a step that may be done without the others")]
 pub struct UndoneImage {
     /// Whether the image was restored from the recycle bin.
     pub restored: bool,

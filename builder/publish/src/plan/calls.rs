@@ -33,8 +33,12 @@ pub(super) enum ResourceScope {
     Images,
     /// Images and snapshots.
     ImagesAndSnapshots,
+    /// Images and snapshots, also those of the region that is copied from.
+    CopiedImages,
     /// Images and snapshots with the tag of this publish.
     OwnTagged,
+    /// KMS keys; the statements of the named keys allow the action.
+    Keys,
 }
 
 /// The calls of a publish, in order.
@@ -65,11 +69,11 @@ pub(super) fn calls(request: &Request, volumes: &[Volume], blocks: u64, parent: 
         ResourceScope::ImagesAndSnapshots,
     );
     list.add_attribute_calls(request);
-    list.add_abandon_calls();
+    list.add_abandon_calls(request);
     for copy in &request.copies {
         list.region.clone_from(&copy.region);
         list.add_account_checks(request, &copy.encryption);
-        list.add("ec2:CopyImage", Some(1), "the copy", ResourceScope::ImagesAndSnapshots);
+        list.add("ec2:CopyImage", Some(1), "the copy", ResourceScope::CopiedImages);
         list.add("ec2:DescribeImages", None, "it is available", ResourceScope::Any);
         list.add("ec2:DescribeSnapshots", None, "how far it is; its tags are there", ResourceScope::Any);
         list.add(
@@ -79,7 +83,7 @@ pub(super) fn calls(request: &Request, volumes: &[Volume], blocks: u64, parent: 
             ResourceScope::ImagesAndSnapshots,
         );
         list.add_attribute_calls(request);
-        list.add_abandon_calls();
+        list.add_abandon_calls(request);
     }
     list.calls
 }
@@ -101,9 +105,9 @@ impl CallList {
             self.add("ec2:GetImageBlockPublicAccessState", Some(1), purpose, ResourceScope::Any);
         }
         if key.alias().is_some() {
-            self.add("kms:DescribeKey", Some(1), "the key that the alias stands for", ResourceScope::Any);
+            self.add("kms:DescribeKey", Some(1), "the key that the alias stands for", ResourceScope::Keys);
         }
-        if *key == KeyChoice::Account || self.region == request.region {
+        if *key == KeyChoice::Account {
             let purpose = "whether the account encrypts by default";
             self.add("ec2:GetEbsEncryptionByDefault", None, purpose, ResourceScope::Any);
         }
@@ -179,11 +183,13 @@ impl CallList {
     }
 
     /// Adds the calls of `--abandon`.
-    fn add_abandon_calls(&mut self) {
+    fn add_abandon_calls(&mut self, request: &Request) {
         let purpose = "only with --abandon, or to make a failed copy anew";
-        for action in
-            ["ec2:DeleteSnapshot", "ec2:DeregisterImage", "ec2:DisableImageDeregistrationProtection"]
-        {
+        let mut actions = vec!["ec2:DeleteSnapshot", "ec2:DeregisterImage"];
+        if request.protection.is_some() {
+            actions.push("ec2:DisableImageDeregistrationProtection");
+        }
+        for action in actions {
             self.add(action, Some(0), purpose, ResourceScope::OwnTagged);
         }
     }

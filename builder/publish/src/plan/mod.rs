@@ -10,7 +10,7 @@ mod volume;
 
 use serde::Serialize;
 
-use super::request::Request;
+use super::request::{KeyChoice, Request};
 
 pub use calls::PlannedCall;
 pub use cost::{ARCHIVED, BillingPeriod, CostLine, PRICES_SOURCE, STORED};
@@ -56,7 +56,7 @@ pub fn plan(request: &Request, volumes: &[Volume], parent: Parent) -> Plan {
         bytes: blocks * amiforge_formats::digest::BLOCK,
         cost: cost::cost(request, blocks, parent),
         prices: PRICES_SOURCE,
-        policy: policy::policy(request, &calls),
+        policy: policy::policy(request, volumes, &calls),
         unknown: unknown(request, volumes, blocks, parent),
         calls,
     }
@@ -90,6 +90,16 @@ fn unknown(request: &Request, volumes: &[Volume], blocks: u64, parent: Parent) -
             "which blocks of `{}` are zero: they are looked at when they are read",
             volume.path
         ));
+    }
+    if std::iter::once(&request.encryption)
+        .chain(request.copies.iter().map(|copy| &copy.encryption))
+        .any(|key| matches!(key, KeyChoice::Account | KeyChoice::Default))
+    {
+        unknown.push(
+            "whether the account's default key for EBS is one of its own: then the policy needs the `kms:` actions of a \
+             named key for it too"
+                .to_owned(),
+        );
     }
     if !request.share.with.is_empty() {
         unknown.push("who may launch the AMI already: nobody is added twice".to_owned());

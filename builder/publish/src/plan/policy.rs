@@ -6,25 +6,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::calls::{PlannedCall, ResourceScope};
+use super::volume::Volume;
 use crate::request::{KeyChoice, Request, partition};
 use crate::tags;
 
 /// Actions on a KMS key that EBS performs for the caller who writes or copies an encrypted snapshot.
-const KEY_ACTIONS: [&str; 6] = [
-    "kms:Decrypt",
-    "kms:DescribeKey",
-    "kms:Encrypt",
-    "kms:GenerateDataKey*",
-    "kms:GenerateDataKeyWithoutPlaintext",
-    "kms:ReEncrypt*",
-];
+const KEY_ACTIONS: [&str; 5] =
+    ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
 
 /// Builds the policy document.
-pub(super) fn policy(request: &Request, calls: &[PlannedCall]) -> Value {
+pub(super) fn policy(request: &Request, volumes: &[Volume], calls: &[PlannedCall]) -> Value {
     let mut groups: BTreeMap<(ResourceScope, BTreeSet<&str>), BTreeSet<&str>> = BTreeMap::new();
     let mut regions: BTreeMap<(ResourceScope, &str), BTreeSet<&str>> = BTreeMap::new();
-    for call in calls {
-        regions.entry((call.scope, call.action)).or_default().insert(&call.region);
+    for call in calls.iter().filter(|call| call.scope != ResourceScope::Keys) {
+        let of_action = regions.entry((call.scope, call.action)).or_default();
+        of_action.insert(&call.region);
+        if call.scope == ResourceScope::CopiedImages {
+            of_action.insert(&request.region);
+        }
     }
     for ((scope, action), regions) in regions {
         groups.entry((scope, regions)).or_default().insert(action);
@@ -37,7 +36,7 @@ pub(super) fn policy(request: &Request, calls: &[PlannedCall]) -> Value {
             ResourceScope::Any => {
                 statement["Condition"] = json!({ "StringEquals": { "aws:RequestedRegion": regions } });
             }
-            ResourceScope::OwnTagged => statement["Condition"] = own_tag_condition(request),
+            ResourceScope::OwnTagged => statement["Condition"] = own_tag_condition(request, volumes),
             _ => {}
         }
         statements.push(statement);
@@ -48,21 +47,31 @@ pub(super) fn policy(request: &Request, calls: &[PlannedCall]) -> Value {
 
 fn resources(scope: ResourceScope, regions: &BTreeSet<&str>) -> Vec<String> {
     let kinds: &[&str] = match scope {
-        ResourceScope::Any => return vec!["*".to_owned()],
+        ResourceScope::Any | ResourceScope::Keys => return vec!["*".to_owned()],
         ResourceScope::Snapshots => &["snapshot"],
         ResourceScope::Images => &["image"],
-        ResourceScope::ImagesAndSnapshots | ResourceScope::OwnTagged => &["image", "snapshot"],
+        ResourceScope::ImagesAndSnapshots | ResourceScope::CopiedImages | ResourceScope::OwnTagged => {
+            &["image", "snapshot"]
+        }
     };
     let arn = |region: &&str, kind: &str| format!("arn:{}:ec2:{region}::{kind}/*", partition(region));
     regions.iter().flat_map(|region| kinds.iter().map(move |kind| arn(region, kind))).collect()
 }
 
-/// Restricts a statement to resources with the tag of this publish.
-fn own_tag_condition(request: &Request) -> Value {
-    let all = request.image_tags();
-    let key = if all.contains_key(tags::IMAGE) { tags::IMAGE } else { tags::NAME };
-    let tag = format!("aws:ResourceTag/{key}");
-    json!({ "StringEquals": { tag: all.get(key) } })
+/// Restricts a statement to resources with the tag of this publish: the names of the images of its bundles, which are
+/// the same for every version; or the name of the AMI, if a raw file is among them, whose snapshot has no other tag.
+fn own_tag_condition(request: &Request, volumes: &[Volume]) -> Value {
+    let images: Option<BTreeSet<&str>> = volumes.iter().map(|volume| volume.image.as_deref()).collect();
+    match images {
+        Some(images) => {
+            let tag = format!("aws:ResourceTag/{}", tags::IMAGE);
+            json!({ "StringEquals": { tag: images } })
+        }
+        None => {
+            let tag = format!("aws:ResourceTag/{}", tags::NAME);
+            json!({ "StringEquals": { tag: request.image_tags().get(tags::NAME) } })
+        }
+    }
 }
 
 /// Statements for the named keys. The AWS managed key for EBS needs no permission.

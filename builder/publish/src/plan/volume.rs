@@ -5,6 +5,8 @@
 pub struct Volume {
     /// The bundle or raw file as the user named it.
     pub path: String,
+    /// Name of its image, which its tags have; a raw file has none.
+    pub image: Option<String>,
     /// Blocks with data.
     pub data: u64,
     /// Blocks that must read as zeros.

@@ -151,7 +151,9 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     /// Decides what the upload does. The decision is recorded in the journal and not changed later.
     async fn intent(&self) -> Result<Intent, PublishError> {
         let options = self.options;
-        let encrypts_by_default = self.encryption_by_default().await?;
+        // With a requested encryption the account's default has no effect.
+        let asks = options.encryption == Encryption::AsAccount;
+        let encrypts_by_default = !asks || self.encryption_by_default().await?;
         let parent = match &options.parent {
             Some(choice) => {
                 parent::choose(

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::call::GroupCall;
 use super::errors::GroupError;
-use super::{refresh, rollback, scaling, source};
+use super::{refresh, refresh_state, rollback, scaling, source};
 use crate::clock::Timestamp;
 use crate::services::ec2::Ec2Call;
 use crate::state::group::{GroupRecord, MemberStage, group_key};
@@ -40,7 +41,7 @@ pub(crate) fn advance_region(state: &State, region: &Region) {
 }
 
 /// Stores a group, or removes one that is deleted and has no instances left.
-pub(super) fn store(region: &Region, group: GroupRecord) -> Result<(), GroupError> {
+fn store(region: &Region, group: GroupRecord) -> Result<(), GroupError> {
     let key = group_key(&group.owner, &group.name);
     if group.deleting && group.members.is_empty() {
         region.groups.remove(&key)?;
@@ -50,8 +51,14 @@ pub(super) fn store(region: &Region, group: GroupRecord) -> Result<(), GroupErro
     Ok(())
 }
 
+/// Stores a group that a request changed, after computing what follows from the change at this time.
+pub(super) fn store_changed(call: &GroupCall<'_>, mut group: GroupRecord) -> Result<(), GroupError> {
+    advance_group(call.state, call.region, &mut group, call.now)?;
+    store(call.region, group)
+}
+
 /// Brings a group up to a time.
-pub(super) fn advance_group(
+fn advance_group(
     state: &State,
     region: &Region,
     group: &mut GroupRecord,
@@ -75,10 +82,10 @@ fn events(state: &State, group: &GroupRecord) -> BTreeSet<Timestamp> {
     let mut events = BTreeSet::new();
     let mut warmup = Duration::ZERO;
     if let Some(active) = group.active_refresh() {
-        warmup = refresh::warmup(group, active);
+        warmup = refresh_state::warmup(group, active);
         events.extend(active.checkpoint_until);
         events.extend(active.bake_until);
-        events.extend(refresh::deadline(state, group, active));
+        events.extend(refresh_state::deadline(state, group, active));
     }
     for member in &group.members {
         match member.stage {

@@ -60,12 +60,6 @@ impl<'c> GroupCall<'c> {
         all.filter(|group| group.owner == self.account).collect()
     }
 
-    /// Stores a group, after computing what follows from its change at this time.
-    pub(crate) fn store(&self, mut group: GroupRecord) -> Result<(), GroupError> {
-        super::advance::advance_group(self.state, self.region, &mut group, self.now)?;
-        super::advance::store(self.region, group)
-    }
-
     /// The page of a sorted list: `MaxRecords` (50 by default, at most `max`) entries after `NextToken`.
     pub(crate) fn page<T>(
         &self,
@@ -110,11 +104,14 @@ pub(crate) fn required<'q>(params: &Params<'q>, name: &str) -> Result<&'q str, G
 
 /// The strings of a list of this protocol: `Name.member.N`.
 pub(crate) fn text_members<'q>(params: &Params<'q>, name: &str) -> Vec<&'q str> {
+    // SDKs send an empty list as a parameter without a value.
+    params.text(name);
     params.structure(name).map(|list| list.text_list("member")).unwrap_or_default()
 }
 
 /// The structures of a list of this protocol.
 pub(crate) fn members<'q>(params: &Params<'q>, name: &str) -> Vec<Params<'q>> {
+    params.text(name);
     params.structure(name).map(|list| list.list("member")).unwrap_or_default()
 }
 

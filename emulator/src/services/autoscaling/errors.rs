@@ -5,6 +5,7 @@
 
 use http::StatusCode;
 
+use crate::authorization::Refusal;
 use crate::http::response::{Response, new_response};
 use crate::services::ec2::Ec2Error;
 use crate::services::failure::ServiceFailure;
@@ -90,6 +91,11 @@ pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
         ),
     };
     error_response(status, code, &message, request_id)
+}
+
+/// The response to a request that the policy of its sender does not allow.
+pub(crate) fn deny(refusal: &Refusal, request_id: &str) -> Response {
+    error_response(StatusCode::FORBIDDEN, "AccessDenied", &refusal.message(), request_id)
 }
 
 /// The response for a failure that does not depend on the request.

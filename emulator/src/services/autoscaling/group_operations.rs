@@ -1,5 +1,6 @@
 //! `CreateAutoScalingGroup`, `UpdateAutoScalingGroup`, `SetDesiredCapacity` and `DeleteAutoScalingGroup`.
 
+use super::advance::store_changed;
 use super::call::{GroupCall, natural, required};
 use super::errors::GroupError;
 use super::{group_settings, source, tag_operations};
@@ -45,7 +46,7 @@ pub(crate) fn create(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError> {
         retry_at: None,
         deleting: false,
     };
-    call.store(group)?;
+    store_changed(call, group)?;
     Ok(None)
 }
 
@@ -73,7 +74,7 @@ pub(crate) fn update(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError> {
         source: launch.unwrap_or_else(|| group.source.clone()),
         ..GroupRecord::clone(&group)
     };
-    call.store(changed)?;
+    store_changed(call, changed)?;
     Ok(None)
 }
 
@@ -101,7 +102,7 @@ pub(crate) fn set_desired(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupErro
     }
     let mut changed = GroupRecord::clone(&group);
     changed.settings.desired = desired;
-    call.store(changed)?;
+    store_changed(call, changed)?;
     Ok(None)
 }
 
@@ -119,6 +120,6 @@ pub(crate) fn delete(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError> {
     }
     let mut changed = GroupRecord::clone(&group);
     changed.deleting = true;
-    call.store(changed)?;
+    store_changed(call, changed)?;
     Ok(None)
 }

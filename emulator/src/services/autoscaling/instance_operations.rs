@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::advance::store_changed;
 use super::call::{GroupCall, required, text_members, write_members};
 use super::describe_groups::write_member;
 use super::errors::GroupError;
@@ -67,7 +68,7 @@ pub(crate) fn set_health(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError
     for member in group.members.iter_mut().filter(|member| member.instance == instance) {
         member.healthy = status == Some("Healthy");
     }
-    call.store(group)?;
+    store_changed(call, group)?;
     Ok(None)
 }
 
@@ -91,7 +92,7 @@ pub(crate) fn set_protection(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupE
         })?;
         member.protected = protected;
     }
-    call.store(group)?;
+    store_changed(call, group)?;
     Ok(Some(Xml::new()))
 }
 
@@ -115,7 +116,7 @@ pub(crate) fn terminate(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError>
     scaling::terminate(call.state, call.region, &mut group, instance, "a user request", call.now)?;
     let activity = group.activities.last().cloned();
     let name = group.name.clone();
-    call.store(group)?;
+    store_changed(call, group)?;
     let mut xml = Xml::new();
     if let Some(activity) = activity {
         xml.element("Activity", |xml| write_activity(xml, &name, &activity));

@@ -19,7 +19,9 @@ mod instance_operations;
 mod policy;
 mod preferences;
 mod refresh;
+mod refresh_counts;
 mod refresh_operations;
+mod refresh_state;
 mod refresh_xml;
 mod rollback;
 mod scaling;
@@ -37,7 +39,7 @@ use crate::services::xml::Xml;
 use crate::state::{Region, State};
 
 pub(crate) use self::advance::advance_region;
-pub(crate) use self::errors::{fail, reject};
+pub(crate) use self::errors::{deny, fail, reject};
 pub(crate) use crate::services::form::action;
 
 const NAMESPACE: &str = "http://autoscaling.amazonaws.com/doc/2011-01-01/";

@@ -7,15 +7,12 @@
 use std::time::Duration;
 
 use super::errors::GroupError;
-use super::{rollback, scaling, source};
+use super::refresh_counts::Counts;
+use super::{refresh_state, scaling, source};
 use crate::clock::Timestamp;
 use crate::services::ec2::Ec2Call;
-use crate::state::State;
 use crate::state::faults::InjectedFault;
 use crate::state::group::{GroupMember, GroupRecord, RefreshRecord, RefreshStatus};
-
-/// How long protected instances are waited for (API reference, `ScaleInProtectedInstances`).
-const PROTECTED_WAIT: Duration = Duration::from_hours(1);
 
 /// Chooses the instances to replace.
 pub(super) fn begin(ec2: &Ec2Call<'_>, group: &mut GroupRecord) {
@@ -36,48 +33,6 @@ pub(super) fn begin(ec2: &Ec2Call<'_>, group: &mut GroupRecord) {
     }
 }
 
-/// Percentage complete, and the number of instances left to update. During a rollback the percentage goes down to
-/// zero, and the number is that of the instances which the refresh had not updated (API reference).
-pub(super) fn progress(record: &RefreshRecord) -> (u64, u64) {
-    if let Some(rollback) = &record.rollback {
-        let left = record.remaining.len() as u64;
-        return (rollback.percentage * left / rollback.total.max(1), rollback.left);
-    }
-    let updated = record.updated.min(record.total);
-    let ended = matches!(record.status, RefreshStatus::Successful | RefreshStatus::Baking);
-    let percentage = match record.total {
-        0 if ended => 100,
-        0 => 0,
-        total => updated * 100 / total,
-    };
-    (percentage, record.total - updated)
-}
-
-/// The warm-up of a refresh: its own, the group's default, or the health check's grace period.
-pub(super) fn warmup(group: &GroupRecord, record: &RefreshRecord) -> Duration {
-    let settings = &group.settings;
-    Duration::from_secs(record.preferences.warmup.or(settings.warmup).unwrap_or(settings.grace))
-}
-
-/// When a refresh without progress fails; `None` if it never does.
-pub(super) fn deadline(state: &State, group: &GroupRecord, record: &RefreshRecord) -> Option<Timestamp> {
-    let waits = record.checkpoint_until.is_some() || record.bake_until.is_some();
-    let windows = state.config.windows;
-    let limit = match (waits_for_protection(group, record), windows.refresh_retry) {
-        _ if waits => return None,
-        (true, _) => PROTECTED_WAIT,
-        (false, Duration::ZERO) => return None,
-        (false, retry) => retry + windows.instances + warmup(group, record),
-    };
-    Some(record.progressed.after(limit))
-}
-
-/// Whether all instances that are left are protected from scale-in, and the refresh waits for that to end.
-fn waits_for_protection(group: &GroupRecord, record: &RefreshRecord) -> bool {
-    let left = || group.members.iter().filter(|member| record.remaining.contains(&member.instance));
-    record.preferences.protected == "Wait" && left().next().is_some() && left().all(|member| member.protected)
-}
-
 /// Fails the refresh, or rolls it back, if one of its alarms is in the state ALARM: a scripted fault `fail_later` of
 /// the service `cloudwatch` and the action `DescribeAlarms`, with the name of the alarm in its target. The local region
 /// has no CloudWatch.
@@ -92,80 +47,8 @@ pub(super) fn check_alarms(ec2: &Ec2Call<'_>, group: &mut GroupRecord) -> bool {
         fault == Some(InjectedFault::FailLater)
     };
     let Some(alarm) = active.preferences.alarms.iter().find(rings).cloned() else { return false };
-    fail(group, &format!("The alarm {alarm} went into the ALARM state."), ec2.now);
+    refresh_state::fail(group, &format!("The alarm {alarm} went into the ALARM state."), ec2.now);
     true
-}
-
-/// A launch failed: the refresh, or its rollback, fails with it, unless it tries again for a while.
-pub(super) fn launch_failed(ec2: &Ec2Call<'_>, group: &mut GroupRecord, message: &str) {
-    if group.active_refresh().is_none() {
-        return;
-    }
-    let reason = format!("An instance could not be launched: {message}");
-    if ec2.state.config.windows.refresh_retry.is_zero() {
-        fail(group, &reason, ec2.now);
-    } else if let Some(record) = group.refreshes.last_mut() {
-        record.reason = Some(reason);
-    }
-}
-
-/// Ends a refresh, or its rollback, as failed; a refresh with auto rollback is rolled back instead.
-pub(super) fn fail(group: &mut GroupRecord, reason: &str, now: Timestamp) {
-    let Some(record) = group.refreshes.last_mut() else { return };
-    match record.status {
-        RefreshStatus::RollbackInProgress => end(record, RefreshStatus::RollbackFailed, reason, now),
-        RefreshStatus::Cancelling => {}
-        _ if record.preferences.auto_rollback => rollback::begin(group, reason, now),
-        _ => end(record, RefreshStatus::Failed, reason, now),
-    }
-}
-
-/// Ends a refresh.
-pub(super) fn end(record: &mut RefreshRecord, status: RefreshStatus, reason: &str, now: Timestamp) {
-    record.status = status;
-    record.reason = Some(reason.to_owned());
-    record.ended = Some(now);
-    record.checkpoint_until = None;
-    record.bake_until = None;
-}
-
-/// The counts that decide what a refresh does next.
-pub(super) struct Counts {
-    /// Instances that are pending or in service.
-    pub(super) alive: u64,
-    /// Instances that serve: old ones in service, and new ones that are warm.
-    pub(super) healthy: u64,
-    /// New instances that are warm and healthy.
-    pub(super) updated: u64,
-    /// New instances that are not there yet.
-    pub(super) warming: u64,
-    /// New instances that failed their health check.
-    pub(super) unhealthy: u64,
-    /// Instances to replace that are alive.
-    pub(super) old: u64,
-}
-
-impl Counts {
-    /// Counts the instances of a group for a refresh whose new instances have this generation.
-    pub(super) fn of(group: &GroupRecord, record: &RefreshRecord, generation: &str, now: Timestamp) -> Self {
-        let warmup = warmup(group, record);
-        let mut counts = Self { alive: 0, healthy: 0, updated: 0, warming: 0, unhealthy: 0, old: 0 };
-        for member in group.members.iter().filter(|member| member.is_alive()) {
-            counts.alive += 1;
-            let serves = member.healthy && member.in_service().is_some();
-            if member.generation == generation {
-                let warm = serves && member.in_service().is_some_and(|since| since.after(warmup) <= now);
-                counts.updated += u64::from(warm);
-                counts.healthy += u64::from(warm);
-                counts.unhealthy += u64::from(!member.healthy);
-                counts.warming += u64::from(!warm && member.healthy);
-                continue;
-            }
-            counts.healthy += u64::from(serves);
-            counts.old += u64::from(record.remaining.contains(&member.instance));
-        }
-        counts
-    }
 }
 
 /// One step of a refresh. Returns whether anything changed.
@@ -184,7 +67,12 @@ pub(super) fn step(ec2: &Ec2Call<'_>, group: &mut GroupRecord) -> Result<bool, G
         RefreshStatus::Cancelling => {
             let moving = group.members.iter().any(|member| member.in_service().is_none());
             if let Some(record) = group.refreshes.last_mut().filter(|_| !moving) {
-                end(record, RefreshStatus::Cancelled, "Cancelled at the request of a user.", ec2.now);
+                refresh_state::end(
+                    record,
+                    RefreshStatus::Cancelled,
+                    "Cancelled at the request of a user.",
+                    ec2.now,
+                );
             }
             Ok(!moving)
         }
@@ -201,13 +89,13 @@ fn replace(
     let counts = Counts::of(group, &record, &record.id, ec2.now);
     let mut changed = note_progress(group, &mut record, &counts, ec2.now);
     if counts.unhealthy > 0 && ec2.state.config.windows.refresh_retry.is_zero() {
-        fail(group, "A new instance failed its health check.", ec2.now);
+        refresh_state::fail(group, "A new instance failed its health check.", ec2.now);
         return Ok(true);
     }
-    if deadline(ec2.state, group, &record).is_some_and(|at| at <= ec2.now) {
+    if refresh_state::deadline(ec2.state, group, &record).is_some_and(|at| at <= ec2.now) {
         let reason =
             record.reason.clone().unwrap_or_else(|| "No instance became healthy in time.".to_owned());
-        fail(group, &format!("The instance refresh made no progress: {reason}"), ec2.now);
+        refresh_state::fail(group, &format!("The instance refresh made no progress: {reason}"), ec2.now);
         return Ok(true);
     }
     if is_complete(&record, &counts) {
@@ -354,7 +242,7 @@ fn oldest(group: &GroupRecord, record: &RefreshRecord) -> Option<String> {
 /// Sets the reason that is shown while the refresh waits.
 fn explain(group: &mut GroupRecord, counts: &Counts) -> bool {
     let Some(record) = group.active_refresh() else { return false };
-    let reason = if waits_for_protection(group, record) {
+    let reason = if refresh_state::waits_for_protection(group, record) {
         "Waiting for instances that are protected from scale-in.".to_owned()
     } else if counts.warming > 0 {
         format!("Waiting for {} instances to warm up before continuing.", counts.warming)

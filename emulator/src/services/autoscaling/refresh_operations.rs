@@ -1,8 +1,9 @@
 //! `StartInstanceRefresh`, `DescribeInstanceRefreshes`, `CancelInstanceRefresh` and `RollbackInstanceRefresh`.
 
+use super::advance::store_changed;
 use super::call::{GroupCall, text_members, write_members};
 use super::errors::GroupError;
-use super::{preferences, refresh, refresh_xml, rollback, source};
+use super::{preferences, refresh, refresh_state, refresh_xml, source};
 use crate::ids;
 use crate::services::ec2::Params;
 use crate::services::xml::Xml;
@@ -52,7 +53,7 @@ pub(crate) fn start(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError> {
     source::with_ec2(call.state, call.region, &group.owner.clone(), call.now, |ec2| {
         refresh::begin(ec2, &mut group);
     });
-    call.store(group)?;
+    store_changed(call, group)?;
     Ok(Some(id_response(&id)))
 }
 
@@ -133,7 +134,7 @@ pub(crate) fn cancel(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError> {
         }
         active.id.clone()
     };
-    call.store(group)?;
+    store_changed(call, group)?;
     Ok(Some(id_response(&id)))
 }
 
@@ -156,9 +157,9 @@ pub(crate) fn rollback(call: &GroupCall<'_>) -> Result<Option<Xml>, GroupError> 
              $Latest, $Default or an AMI of a Systems Manager parameter.",
         ));
     }
-    rollback::begin(&mut group, "A manual rollback was initiated.", call.now);
+    refresh_state::begin_rollback(&mut group, "A manual rollback was initiated.", call.now);
     let id = group.refreshes.last().map(|refresh| refresh.id.clone()).unwrap_or_default();
-    call.store(group)?;
+    store_changed(call, group)?;
     Ok(Some(id_response(&id)))
 }
 

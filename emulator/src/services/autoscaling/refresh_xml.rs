@@ -1,12 +1,12 @@
 //! The XML form of an instance refresh.
 
-use super::refresh;
+use super::refresh_state;
 use crate::services::xml::Xml;
 use crate::state::group::{GroupRecord, RefreshRecord, RefreshStatus};
 
 /// Writes a refresh of a group.
 pub(super) fn write(xml: &mut Xml, group: &GroupRecord, record: &RefreshRecord) {
-    let (percentage, left) = refresh::progress(record);
+    let (percentage, left) = refresh_state::progress(record);
     xml.value("InstanceRefreshId", &record.id);
     xml.value("AutoScalingGroupName", &group.name);
     xml.value("Status", record.status.name());

@@ -2,52 +2,18 @@
 //! the group has had all the time.
 
 use super::errors::GroupError;
-use super::refresh::{self, Counts};
+use super::refresh_counts::Counts;
+use super::refresh_state::{self, is_rolling_back, rollback_generation};
 use super::scaling;
-use crate::clock::Timestamp;
 use crate::services::ec2::Ec2Call;
-use crate::state::group::{GroupMember, GroupRecord, RefreshRecord, RefreshStatus, RollbackRecord};
-
-/// Whether a refresh is being rolled back.
-pub(super) fn is_running(record: &RefreshRecord) -> bool {
-    record.status == RefreshStatus::RollbackInProgress
-}
-
-/// The generation of the instances that the rollback launches.
-pub(super) fn generation(record: &RefreshRecord) -> String {
-    format!("{}/rollback", record.id)
-}
-
-/// Begins the rollback of the last refresh.
-pub(super) fn begin(group: &mut GroupRecord, reason: &str, now: Timestamp) {
-    let Some(record) = group.refreshes.last_mut() else { return };
-    let (percentage, left) = refresh::progress(record);
-    let launched = |member: &&GroupMember| member.is_alive() && member.generation == record.id;
-    let remaining: Vec<_> =
-        group.members.iter().filter(launched).map(|member| member.instance.clone()).collect();
-    record.rollback = Some(RollbackRecord {
-        reason: reason.to_owned(),
-        started: now,
-        percentage,
-        left,
-        total: remaining.len() as u64,
-    });
-    record.remaining = remaining;
-    record.status = RefreshStatus::RollbackInProgress;
-    record.reason = Some(reason.to_owned());
-    record.checkpoint_until = None;
-    record.bake_until = None;
-    record.progressed = now;
-    // A launch that failed was one of the new configuration.
-    group.retry_at = None;
-}
+use crate::state::group::{GroupMember, GroupRecord, RefreshRecord, RefreshStatus};
 
 /// One step of a rollback. Returns whether anything changed.
 pub(super) fn step(ec2: &Ec2Call<'_>, group: &mut GroupRecord) -> Result<bool, GroupError> {
-    let Some(record) = group.active_refresh().filter(|record| is_running(record)).cloned() else {
+    let Some(record) = group.active_refresh().filter(|record| is_rolling_back(record)).cloned() else {
         return Ok(false);
     };
-    let counts = Counts::of(group, &record, &generation(&record), ec2.now);
+    let counts = Counts::of(group, &record, &rollback_generation(&record), ec2.now);
     let alive = |id: &String| group.members.iter().any(|member| member.instance == *id && member.is_alive());
     let remaining: Vec<_> = record.remaining.iter().filter(|id| alive(id)).cloned().collect();
     if remaining != record.remaining
@@ -57,15 +23,19 @@ pub(super) fn step(ec2: &Ec2Call<'_>, group: &mut GroupRecord) -> Result<bool, G
         stored.progressed = ec2.now;
         return Ok(true);
     }
-    let expired = refresh::deadline(ec2.state, group, &record).is_some_and(|at| at <= ec2.now);
+    let expired = refresh_state::deadline(ec2.state, group, &record).is_some_and(|at| at <= ec2.now);
     if (counts.unhealthy > 0 && ec2.state.config.windows.refresh_retry.is_zero()) || expired {
-        refresh::fail(group, "An instance of the previous configuration did not become healthy.", ec2.now);
+        refresh_state::fail(
+            group,
+            "An instance of the previous configuration did not become healthy.",
+            ec2.now,
+        );
         return Ok(true);
     }
     if record.remaining.is_empty() && counts.warming == 0 && counts.alive >= group.settings.desired {
         if let Some(stored) = group.refreshes.last_mut() {
             let reason = stored.rollback.as_ref().map_or(String::new(), |rollback| rollback.reason.clone());
-            refresh::end(stored, RefreshStatus::RollbackSuccessful, &reason, ec2.now);
+            refresh_state::end(stored, RefreshStatus::RollbackSuccessful, &reason, ec2.now);
         }
         return Ok(true);
     }

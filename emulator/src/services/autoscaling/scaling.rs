@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::errors::GroupError;
-use super::{refresh, rollback};
+use super::refresh_state;
 use crate::clock::Timestamp;
 use crate::ids;
 use crate::services::ec2::Ec2Call;
@@ -101,7 +101,7 @@ pub(super) fn launch(ec2: &Ec2Call<'_>, group: &mut GroupRecord) -> Result<bool,
             let message = format!("{} Launching EC2 instance failed.", error.message);
             let cause = "a difference between desired and actual capacity";
             record(group, "Launching a new EC2 instance".to_owned(), cause, ec2.now, Some(message.clone()));
-            refresh::launch_failed(ec2, group, &message);
+            refresh_state::launch_failed(ec2, group, &message);
         }
     }
     Ok(true)
@@ -110,7 +110,9 @@ pub(super) fn launch(ec2: &Ec2Call<'_>, group: &mut GroupRecord) -> Result<bool,
 /// What an instance is launched from now: while a refresh runs its configuration, else that of the group.
 fn current_source(group: &GroupRecord) -> (LaunchSource, String) {
     match group.active_refresh() {
-        Some(active) if rollback::is_running(active) => (group.source.clone(), rollback::generation(active)),
+        Some(active) if refresh_state::is_rolling_back(active) => {
+            (group.source.clone(), refresh_state::rollback_generation(active))
+        }
         Some(active) => (active.desired.clone().unwrap_or_else(|| group.source.clone()), active.id.clone()),
         None => (group.source.clone(), String::new()),
     }

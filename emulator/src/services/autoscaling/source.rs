@@ -5,6 +5,7 @@ use super::call::required;
 use super::errors::GroupError;
 use super::policy;
 use crate::clock::Timestamp;
+use crate::iam::Principal;
 use crate::services::ec2::{Ec2Call, LaunchSettings, ParamNode, Params};
 use crate::services::xml::Xml;
 use crate::state::group::{GroupRecord, LaunchSource, TemplateReference};
@@ -30,7 +31,9 @@ pub(super) fn with_ec2<R>(
     run: impl FnOnce(&Ec2Call<'_>) -> R,
 ) -> R {
     let query = ParamNode::default();
-    run(&Ec2Call { account, region, state, now, query: &query, host: "", fail_async: false })
+    // Its service-linked role may do what it needs.
+    let principal = &Principal { account: account.to_owned(), key: String::new(), policy: None };
+    run(&Ec2Call { account, principal, region, state, now, query: &query, host: "", fail_async: false })
 }
 
 /// Parses `LaunchTemplate` or `MixedInstancesPolicy` of a structure; `None` if it has neither.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::advance::store_changed;
 use super::call::{GroupCall, members, required, text_members, write_members};
 use super::errors::GroupError;
 use crate::services::ec2::Params;
@@ -107,7 +108,7 @@ fn change(
     }
     call.commit()?;
     for group in changed.into_values() {
-        call.store(group)?;
+        store_changed(call, group)?;
     }
     Ok(None)
 }

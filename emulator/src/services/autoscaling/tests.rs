@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::{ManualClock, Timestamp};
+use crate::iam::Principal;
 use crate::services::ec2::Ec2Call;
 use crate::state::ACCOUNT;
 use crate::state::config::{RegionConfig, Windows};
@@ -93,8 +94,10 @@ impl Fleet {
         let region = self.state.region("local").unwrap();
         advance_region(&self.state, &region);
         let query = ParamNode::read(form_urlencoded::parse(text.as_bytes())).unwrap();
+        let principal = Principal { account: ACCOUNT.to_owned(), key: String::new(), policy: None };
         let call = Ec2Call {
             account: ACCOUNT,
+            principal: &principal,
             region: &region,
             state: &self.state,
             now: self.state.now(),

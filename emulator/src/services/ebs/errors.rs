@@ -5,6 +5,7 @@
 
 use http::StatusCode;
 
+use crate::authorization::Refusal;
 use crate::error::Error;
 use crate::http::response::{Response, new_response, with_header};
 use crate::services::failure::ServiceFailure;
@@ -160,6 +161,14 @@ pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
         }
     };
     EbsError::signature(StatusCode::FORBIDDEN, name, message).response(request_id)
+}
+
+/// The response to a request that the policy of its sender does not allow. The reason is that of the model if
+/// another service refuses what EBS does for the sender.
+pub(crate) fn deny(refusal: &Refusal, request_id: &str) -> Response {
+    let reason = refusal.is_of_other_service("ebs").then_some("DEPENDENCY_ACCESS_DENIED");
+    let (status, message) = (StatusCode::FORBIDDEN, refusal.message());
+    EbsError::service(status, "AccessDeniedException", reason, message).response(request_id)
 }
 
 /// The response of the framework that there were too many requests.

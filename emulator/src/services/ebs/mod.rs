@@ -25,7 +25,7 @@ use crate::state::snapshot::Snapshot;
 use crate::state::{Region, State};
 
 use self::errors::EbsError;
-pub(crate) use self::errors::{fail, frontend_throttled, reject};
+pub(crate) use self::errors::{deny, fail, frontend_throttled, reject};
 
 /// The number of blocks in a GiB.
 const BLOCKS_OF_GIB: u64 = (1 << 30) / BLOCK_SIZE as u64;
@@ -96,18 +96,23 @@ pub(crate) fn action(request: &SignedRequest) -> String {
     EbsOperation::from_request(request).map_or("", |call| call.name()).to_owned()
 }
 
-/// The response that the snapshot of a request does not exist.
-pub(crate) fn not_found(request: &SignedRequest) -> Response {
-    let id = match EbsOperation::from_request(request) {
+/// The snapshot in the path of a request, if there is one.
+pub(crate) fn snapshots_of_path(request: &SignedRequest) -> Vec<String> {
+    match EbsOperation::from_request(request) {
         Some(
             EbsOperation::Put(id, _)
             | EbsOperation::Complete(id)
             | EbsOperation::Blocks(id)
             | EbsOperation::Changes(id)
             | EbsOperation::Read(id, _),
-        ) => id,
-        Some(EbsOperation::Start) | None => String::new(),
-    };
+        ) => vec![id],
+        Some(EbsOperation::Start) | None => Vec::new(),
+    }
+}
+
+/// The response that the snapshot of a request does not exist.
+pub(crate) fn not_found(request: &SignedRequest) -> Response {
+    let id = snapshots_of_path(request).concat();
     EbsError::snapshot_not_found(&id).response(&request.request_id)
 }
 

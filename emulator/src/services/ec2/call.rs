@@ -6,7 +6,9 @@ use std::sync::{Arc, MutexGuard};
 use super::allowed_images;
 use super::errors::Ec2Error;
 use super::params::{ParamNode, Params};
+use crate::authorization;
 use crate::clock::Timestamp;
+use crate::iam::Principal;
 use crate::state::image::{ImageRecord, Life};
 use crate::state::snapshot::Snapshot;
 use crate::state::{Region, State};
@@ -16,6 +18,8 @@ use crate::sync;
 pub(crate) struct Ec2Call<'c> {
     /// The account that sent the request.
     pub(crate) account: &'c str,
+    /// Who sent the request.
+    pub(crate) principal: &'c Principal,
     /// The region that the request is for.
     pub(crate) region: &'c Region,
     /// The state of all regions.
@@ -108,6 +112,12 @@ impl<'c> Ec2Call<'c> {
     pub(crate) fn own_snapshot(&self, id: &str) -> Result<Arc<Snapshot>, Ec2Error> {
         let snapshot = self.snapshot(id, NO_SNAPSHOT)?;
         if snapshot.owner == self.account { Ok(snapshot) } else { Err(not_yours("snapshot", id)) }
+    }
+
+    /// Whether the policy of the sender allows an action on a snapshot, for operations that report it for each
+    /// snapshot.
+    pub(crate) fn may(&self, action: &str, snapshot: &str) -> bool {
+        authorization::allows_on_snapshot((self.state, self.region), self.principal, action, snapshot)
     }
 
     /// Removes an unused snapshot.

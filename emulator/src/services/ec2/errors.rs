@@ -4,6 +4,7 @@
 
 use http::StatusCode;
 
+use crate::authorization::Refusal;
 use crate::http::response::{Response, new_response};
 use crate::services::failure::ServiceFailure;
 use crate::services::xml::escape;
@@ -87,6 +88,13 @@ pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
         }
     };
     error_response(status, code, message, request_id)
+}
+
+/// The response to a request that the policy of its sender does not allow, also to a dry run. AWS adds an
+/// encoded message, which only it can decode.
+pub(crate) fn deny(refusal: &Refusal, request_id: &str) -> Response {
+    let message = format!("You are not authorized to perform this operation. {}", refusal.message());
+    error_response(StatusCode::FORBIDDEN, "UnauthorizedOperation", &message, request_id)
 }
 
 /// The response for a failure that does not depend on the request.

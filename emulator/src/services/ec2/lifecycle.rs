@@ -165,6 +165,7 @@ fn delete_associated(call: &Ec2Call<'_>, id: &str) -> Result<&'static str, Ec2Er
     match call.region.snapshots.find(id) {
         None => Ok("client-error"),
         Some(snapshot) if snapshot.owner != call.account => Ok("missing-permissions"),
+        Some(_) if !call.may("ec2:DeleteSnapshot", id) => Ok("missing-permissions"),
         Some(_) if !describe_images::images_using(call, id).is_empty() => Ok("skipped"),
         Some(_) if call.region.is_locked(id, call.now) => Ok("client-error"),
         Some(_) => {

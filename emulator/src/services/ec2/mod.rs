@@ -52,7 +52,7 @@ use crate::services::xml::Xml;
 use crate::state::{Region, State};
 
 pub(crate) use self::call::Ec2Call;
-pub(crate) use self::errors::{Ec2Error, error_response, fail, reject};
+pub(crate) use self::errors::{Ec2Error, deny, error_response, fail, reject};
 pub(crate) use self::launch::LaunchSettings;
 pub(crate) use self::params::{ParamNode, Params};
 pub(crate) use crate::services::form::action;
@@ -106,9 +106,15 @@ fn perform(state: &State, region: &Region, request: &SignedRequest) -> Result<(&
     }
     let (name, operation) = operation(action).ok_or_else(invalid)?;
     let host = request.header("host").unwrap_or_default();
-    let (account, fail_async) = (&request.account, request.fail_async);
-    let call = Ec2Call { account, region, state, now: state.now(), query: &query, host, fail_async };
+    let (account, principal, fail_async) = (&request.account, &request.principal, request.fail_async);
+    let (query, now) = (&query, state.now());
+    let call = Ec2Call { account, principal, region, state, now, query, host, fail_async };
     Ok((name, operation(&call)?))
+}
+
+/// Whether an operation exists.
+pub(crate) fn has_operation(name: &str) -> bool {
+    operation(name).is_some()
 }
 
 /// All operations by name.

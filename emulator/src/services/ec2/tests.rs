@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::{ManualClock, Timestamp};
+use crate::iam::Principal;
 use crate::state::ACCOUNT;
 use crate::state::config::{Quotas, RegionConfig, Windows};
 use crate::state::snapshot::{Snapshot, SnapshotOutcome, SnapshotShares};
@@ -45,8 +46,9 @@ impl TestRegion {
         let region = self.state.region(region).unwrap();
         let now = self.state.now();
         let (host, fail_async) = ("h", false);
-        let call =
-            Ec2Call { account, region: &region, state: &self.state, now, query: &query, host, fail_async };
+        let principal = Principal { account: account.to_owned(), key: String::new(), policy: None };
+        let (principal, region, state, query) = (&principal, &*region, &self.state, &query);
+        let call = Ec2Call { account, principal, region, state, now, query, host, fail_async };
         call_of(&call).map(|xml| Xml::document("R", "urn:x", |document| document.append(&xml)))
     }
 

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use crate::authorization::Refusal;
 use crate::http::response::{Response, new_response, with_header};
 use crate::services::failure::ServiceFailure;
 use crate::sigv4::AuthError;
@@ -71,6 +72,11 @@ pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
         ),
     };
     error_response(StatusCode::BAD_REQUEST, name, &message, request_id)
+}
+
+/// The response to a request that the policy of its sender does not allow.
+pub(crate) fn deny(refusal: &Refusal, request_id: &str) -> Response {
+    error_response(StatusCode::BAD_REQUEST, "AccessDeniedException", &refusal.message(), request_id)
 }
 
 /// The response for a failure that does not depend on the request. `not_found` is the service's error type

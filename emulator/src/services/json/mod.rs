@@ -12,7 +12,7 @@ use crate::http::request::SignedRequest;
 use crate::http::response::{Response, new_response, with_header};
 use crate::state::{Region, State};
 
-pub(crate) use self::errors::{error_response, fail, reject};
+pub(crate) use self::errors::{deny, error_response, fail, reject};
 
 /// The name of the requested operation; empty or approximate if it cannot be determined.
 pub(crate) fn action(request: &SignedRequest) -> String {

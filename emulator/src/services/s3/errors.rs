@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use crate::authorization::Refusal;
 use crate::http::response::{Response, new_response, with_header};
 use crate::services::failure::ServiceFailure;
 use crate::services::xml::escape;
@@ -88,6 +89,11 @@ pub(crate) fn error_response(status: StatusCode, code: &str, message: &str, requ
          <RequestId>{request_id}</RequestId></Error>"
     );
     with_header(new_response(status, "application/xml", body), "x-amz-request-id", request_id)
+}
+
+/// The response to a request that the policy of its sender does not allow.
+pub(crate) fn deny(refusal: &Refusal, request_id: &str) -> Response {
+    error_response(StatusCode::FORBIDDEN, "AccessDenied", &refusal.message(), request_id)
 }
 
 /// The response to a request whose signature is missing or invalid.

@@ -30,7 +30,7 @@ use crate::http::response::{Response, ResponseBody, new_response, with_header};
 use crate::state::{Region, State};
 
 pub(crate) use self::errors::S3Error;
-pub(crate) use self::errors::{error_response, fail, reject};
+pub(crate) use self::errors::{deny, error_response, fail, reject};
 pub(crate) use self::server_side::{ObjectWriter, reader};
 
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
@@ -93,6 +93,13 @@ pub(crate) fn action(request: &SignedRequest) -> String {
         (Some(_), Some(_)) => object_action(method, subresource, copies),
     };
     name.unwrap_or(method).to_owned()
+}
+
+/// The bucket and the key in the address of a request.
+pub(crate) fn names_of_path(request: &SignedRequest) -> Vec<String> {
+    let host = request.header("host").unwrap_or_default();
+    let address = Address::read(request.parts.uri.path(), host);
+    address.map_or_else(|_| Vec::new(), |address| address.bucket.into_iter().chain(address.key).collect())
 }
 
 fn bucket_action(method: &str, subresource: Option<&str>, form: ListVersion) -> Option<&'static str> {

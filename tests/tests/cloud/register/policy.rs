@@ -13,7 +13,8 @@ fn allowed(request: &Request, fixture: &AmiFixture) -> BTreeSet<String> {
     let source = ImageSource::open(&fixture.bundle).unwrap();
     let manifest = source.manifest().unwrap();
     let (data, all) = (manifest.without_zero.blocks, manifest.without_free.blocks);
-    let volume = Volume { path: "web".to_owned(), data, zero: all - data, known: Precision::Exact };
+    let (path, image) = ("web".to_owned(), Some(manifest.origin.name.clone()));
+    let volume = Volume { path, image, data, zero: all - data, known: Precision::Exact };
     let plan = plan(request, &[volume], Parent::None);
     let statements = plan.policy["Statement"].as_array().unwrap().clone();
     let actions = statements.iter().flat_map(|one| one["Action"].as_array().unwrap().clone());

@@ -1,6 +1,6 @@
 //! A published AMI in a local region with a second account, the program as each of the two, and boto3 as each of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use amiforge_publish::request::AmiOptions;
@@ -132,7 +132,7 @@ impl SharingFixture {
 
 /// Makes a call with boto3; `of` is region, service and method.
 pub(crate) fn call(
-    python: &PathBuf,
+    python: &Path,
     endpoint: &str,
     account: Account,
     of: (&str, &str, &str),
@@ -142,7 +142,8 @@ pub(crate) fn call(
         Account::Owner => "owner",
         Account::Other => "other",
     };
-    let calls = json!([[account, of.0, of.1, of.2, arguments]]).to_string();
+    let one = vec![account.into(), of.0.into(), of.1.into(), of.2.into(), arguments];
+    let calls = Value::Array(vec![Value::Array(one)]).to_string();
     let output = python::must(python, "sharing/calls.py", &[endpoint, &calls]);
     serde_json::from_str::<Value>(&output).unwrap()[0].take()
 }
