@@ -1,4 +1,4 @@
-//! The action, its scripts and the examples of docs/ci.md, judged by the schemas of SchemaStore and by shellcheck.
+//! The action, its scripts and the examples of docs/ci.md, judged by the schemas of `SchemaStore` and by shellcheck.
 
 use std::fs;
 use std::path::Path;
