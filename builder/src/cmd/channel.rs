@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use amiforge_lifecycle::channel::{
-    ChannelError, ChannelOptions, DEFAULT_TEMPLATE, DEFAULT_WAIT, Outcome, PlannedChange, Template, now,
+    ChannelError, ChannelOptions, DEFAULT_TEMPLATE, DEFAULT_WAIT, Outcome, PathTemplate, PlannedChange, now,
 };
 use amiforge_publish::service_error::ServiceErrorKind;
 
@@ -60,12 +60,12 @@ pub(crate) struct ChangeArgs {
 
 impl Args {
     /// The templates of the parameters.
-    pub(super) fn templates(&self, cannot: &str) -> Result<Vec<Template>, Failure> {
+    pub(super) fn templates(&self, cannot: &str) -> Result<Vec<PathTemplate>, Failure> {
         let wrong = |error: amiforge_lifecycle::channel::NameError| {
             Failure::usage(anyhow::Error::from(error).context(cannot.to_owned()))
                 .hint(format!("write it as `{DEFAULT_TEMPLATE}`"))
         };
-        let own = Template::parse(&self.path).map_err(wrong)?;
+        let own = PathTemplate::parse(&self.path).map_err(wrong)?;
         let public = self.public_prefix.as_deref().map(|prefix| own.below(prefix)).transpose();
         Ok(std::iter::once(own.clone()).chain(public.map_err(wrong)?).collect())
     }

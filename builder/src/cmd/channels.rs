@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use amiforge_formats::time::Time;
 use amiforge_image::inspect::Utc;
 use amiforge_lifecycle::channel::{
-    self, Agreement, ChannelServices, HeldImage, ListOptions, ListedChannel, Listing,
+    self, Agreement, ChannelListOptions, ChannelListing, ChannelServices, HeldImage, ListedChannel,
 };
 use amiforge_progress::Monitor;
 use amiforge_publish::timer::Timer;
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let templates = args.parameters.templates(cannot)?;
     shared::check_regions(&args.parameters.regions, cannot)?;
     let connected = args.aws.connect(&cancel)?;
-    let options = ListOptions {
+    let options = ChannelListOptions {
         home: connected.name().to_owned(),
         regions: args.parameters.regions.clone(),
         name: args.parameters.name.clone(),
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 }
 
 /// The outcome: regions that could not be read are a failure.
-fn finish(listing: &Listing, check: bool) -> CommandResult {
+fn finish(listing: &ChannelListing, check: bool) -> CommandResult {
     if let Some(first) = listing.unread.first() {
         let error = anyhow::anyhow!("{}: {}", first.region, first.error);
         let cannot = format!("cannot list the channels of {} regions", listing.unread.len());
@@ -77,7 +77,7 @@ fn finish(listing: &Listing, check: bool) -> CommandResult {
     Ok(if check && !listing.is_sound() { Outcome::Difference } else { Outcome::Success })
 }
 
-fn print(listing: &Listing, out: &mut impl Write) -> io::Result<()> {
+fn print(listing: &ChannelListing, out: &mut impl Write) -> io::Result<()> {
     for channel in &listing.channels {
         let arch = if channel.arch.is_empty() { String::new() } else { format!(" {}", channel.arch) };
         let drift = if channel.agreement == Agreement::Drift { "  regions differ" } else { "" };

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use amiforge_lifecycle::channel::{
-    self, Audience, BundleImages, ChangeKind, ChannelOptions, ChannelServices, PromoteOptions, Subject,
+    self, BundleImages, ChangeKind, ChannelAudience, ChannelOptions, ChannelServices, PromoteOptions,
+    PromotedImage,
 };
 use amiforge_machine::boot::receipt;
 use amiforge_progress::{CancelToken, Monitor};
@@ -103,9 +104,9 @@ impl Args {
         shared::failure(error, self.cannot(), "amiforge promote")
     }
 
-    fn subject(&self, text: &str) -> Result<Subject, Failure> {
+    fn subject(&self, text: &str) -> Result<PromotedImage, Failure> {
         if text.starts_with("ami-") && !Path::new(text).exists() {
-            return region::resource_id(text).map(Subject::Image).map_err(|problem| {
+            return region::resource_id(text).map(PromotedImage::Image).map_err(|problem| {
                 Failure::usage(anyhow::anyhow!("`{text}` is {problem}").context(self.cannot()))
             });
         }
@@ -115,10 +116,10 @@ impl Args {
                 anyhow::anyhow!("`{text}` is not a bundle, so nothing says which AMIs were made from it");
             return Err(Failure::usage(error.context(self.cannot())).hint("name the AMI (`ami-…`)"));
         }
-        Ok(Subject::Bundle(bundle))
+        Ok(PromotedImage::Bundle(bundle))
     }
 
-    fn audience(&self) -> Result<Audience, Failure> {
+    fn audience(&self) -> Result<ChannelAudience, Failure> {
         let mut with: Vec<Grantee> = Vec::new();
         for who in &self.shared_with {
             let Some((grantee, _)) = grantee(who) else {
@@ -128,14 +129,14 @@ impl Args {
             };
             with.push(grantee);
         }
-        Ok(Audience { with, everybody: self.parameters.public_prefix.is_some() })
+        Ok(ChannelAudience { with, everybody: self.parameters.public_prefix.is_some() })
     }
 
-    fn options(&self, subject: Option<&Subject>, home: &str) -> Result<ChannelOptions, Failure> {
+    fn options(&self, subject: Option<&PromotedImage>, home: &str) -> Result<ChannelOptions, Failure> {
         let cannot = self.cannot();
         let parts = (&self.parameters, &self.change);
         let mut options = shared::options(parts, &self.aws, &self.channel, home, &cannot)?;
-        if let Some(Subject::Bundle(bundle)) = subject {
+        if let Some(PromotedImage::Bundle(bundle)) = subject {
             let facts = self.facts()?;
             let arch = facts.architecture.map(|architecture| architecture.ec2_name().to_owned());
             options.arch = options.arch.or(arch);
@@ -160,12 +161,12 @@ impl Args {
     /// Refuses an image without a receipt of a boot, for `--require-boot`.
     fn demand_receipt(
         &self,
-        subject: Option<&Subject>,
+        subject: Option<&PromotedImage>,
         cancel: &CancelToken,
         ui: &Ui,
     ) -> Result<(), Failure> {
         let path = self.subject.clone().unwrap_or_default();
-        if !matches!(subject, Some(Subject::Bundle(_))) {
+        if !matches!(subject, Some(PromotedImage::Bundle(_))) {
             let error = anyhow::anyhow!("a receipt of a boot is beside a bundle, and `{path}` is an AMI");
             return Err(Failure::usage(error.context(self.cannot()))
                 .hint("name the bundle: its published AMIs are promoted"));

@@ -8,7 +8,7 @@ use amiforge_publish::api::ec2::{Ec2, Regions};
 
 use super::ChannelError;
 use super::check::image_problem;
-use super::entry::{Held, Record, Slot, Stage, Target};
+use super::entry::{ChangeStage, Held, Record, Slot, Target};
 use super::error::Kept;
 use super::history::{held, other_between, replaced};
 use super::note::NoteKind;
@@ -40,7 +40,7 @@ impl<R: Regions + ParameterRegions> Work<'_, R> {
     /// Sets every parameter back that can be. Returns what stays as it is, and what is left to do, as text.
     async fn try_set_back(&self) -> Result<(Vec<Kept>, Vec<String>), ChannelError> {
         let Some(entry) = self.entry() else { return Ok((Vec::new(), Vec::new())) };
-        if entry.stage != Stage::SettingBack {
+        if entry.stage != ChangeStage::SettingBack {
             self.record(Record::SettingBack)?;
         }
         let count = entry.slots.len();

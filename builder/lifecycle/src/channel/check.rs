@@ -7,12 +7,12 @@ use amiforge_image::values;
 use amiforge_publish::api::ec2::{DescribedImage, Ec2, Grantee};
 
 use super::region::ChannelRegion;
-use super::{ChannelError, Refusal, RefusalReason};
+use super::{ChannelError, ChannelRefusal, RefusalReason};
 use crate::api::parameters::Parameters;
 
 /// Who must be able to use the image of a channel, besides the account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Audience {
+pub struct ChannelAudience {
     /// Accounts, organisations and organisational units.
     pub with: Vec<Grantee>,
     /// Whether everybody must.
@@ -66,10 +66,10 @@ pub(super) async fn image_problem<C: Ec2, P: Parameters>(
 pub(super) async fn refusals<C: Ec2, P: Parameters>(
     region: &ChannelRegion<'_, C, P>,
     image: &DescribedImage,
-    audience: &Audience,
+    audience: &ChannelAudience,
     now: i64,
-) -> Result<Vec<Refusal>, ChannelError> {
-    let refusal = |(reason, problem, remedy): Problem| Refusal {
+) -> Result<Vec<ChannelRefusal>, ChannelError> {
+    let refusal = |(reason, problem, remedy): Problem| ChannelRefusal {
         region: region.name.to_owned(),
         reason,
         problem: format!("{} {problem}", image.id),

@@ -115,7 +115,7 @@ pub enum Record {
 
 /// How far a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum ChangeStage {
     /// Parameters are being set.
     Open,
     /// All parameters are set, and labels are missing.
@@ -135,7 +135,7 @@ pub(super) enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) change: Change,
-    pub(super) stage: Stage,
+    pub(super) stage: ChangeStage,
     /// One for each target.
     pub(super) slots: Vec<Slot>,
 }
@@ -157,7 +157,7 @@ impl Entry {
     /// The entry of a new change.
     pub(super) fn new(change: Change) -> Self {
         let slots = vec![Slot::default(); change.targets.len()];
-        Self { change, stage: Stage::Open, slots }
+        Self { change, stage: ChangeStage::Open, slots }
     }
 
     /// The entry that records describe; `None` if they begin with none.
@@ -186,20 +186,20 @@ impl Entry {
                     slot.version = Some(*version);
                 }
             }
-            Record::Committed => self.stage = Stage::Committed,
-            Record::Done => self.stage = Stage::Done { shown: false },
+            Record::Committed => self.stage = ChangeStage::Committed,
+            Record::Done => self.stage = ChangeStage::Done { shown: false },
             Record::Shown => {
-                if matches!(self.stage, Stage::Done { .. }) {
-                    self.stage = Stage::Done { shown: true };
+                if matches!(self.stage, ChangeStage::Done { .. }) {
+                    self.stage = ChangeStage::Done { shown: true };
                 }
             }
-            Record::SettingBack => self.stage = Stage::SettingBack,
+            Record::SettingBack => self.stage = ChangeStage::SettingBack,
             Record::SetBack { target } => {
                 if let Some(slot) = self.slots.get_mut(*target) {
                     slot.set_back = true;
                 }
             }
-            Record::Closed => self.stage = Stage::Closed,
+            Record::Closed => self.stage = ChangeStage::Closed,
         }
     }
 }
@@ -266,9 +266,9 @@ mod tests {
         assert_eq!((&entry.slots[0].before, entry.slots[0].version), (&held(1), Some(3)));
         assert_eq!((entry.slots[1].touched, &entry.slots[1].before), (true, &None));
         records.extend([Record::Committed, Record::Done]);
-        assert_eq!(Entry::replay(&records).unwrap().stage, Stage::Done { shown: false });
+        assert_eq!(Entry::replay(&records).unwrap().stage, ChangeStage::Done { shown: false });
         records.push(Record::Shown);
-        assert_eq!(Entry::replay(&records).unwrap().stage, Stage::Done { shown: true });
+        assert_eq!(Entry::replay(&records).unwrap().stage, ChangeStage::Done { shown: true });
         assert!(Entry::replay(&records[1..]).is_none());
         // An index of a damaged or foreign ledger is no panic.
         Entry::new(change()).apply(&Record::Set { target: 9, version: 1 });

@@ -25,7 +25,7 @@ pub enum ChannelError {
     },
     /// Images or parameters cannot be used; nothing was changed.
     #[error("{}", list(.0))]
-    Refused(Vec<Refusal>),
+    Refused(Vec<ChannelRefusal>),
     /// SSM accepted a version that does not appear.
     #[error(
         "SSM accepted {image} as version {version} of `{parameter}` in {region}, and does not show it after {seconds} s: \
@@ -158,7 +158,7 @@ pub struct Kept {
 /// Why an image or a parameter cannot be used, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Refusal {
+pub struct ChannelRefusal {
     /// The region.
     pub region: String,
     /// The reason, for programs.
@@ -199,7 +199,7 @@ pub enum RefusalReason {
     Differing,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ChannelRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}; {}", self.region, self.problem, self.remedy)
     }
@@ -228,7 +228,7 @@ impl ChannelError {
     }
 }
 
-fn list(refusals: &[Refusal]) -> String {
+fn list(refusals: &[ChannelRefusal]) -> String {
     if let [only] = refusals {
         return only.to_string();
     }

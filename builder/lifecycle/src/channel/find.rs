@@ -10,12 +10,12 @@ use amiforge_publish::api::ec2::{DescribedImage, Ec2, ImageOwner, ImageQuery, Qu
 use amiforge_publish::tags;
 
 use super::region::ChannelRegion;
-use super::{ChannelError, Refusal, RefusalReason};
+use super::{ChannelError, ChannelRefusal, RefusalReason};
 use crate::api::parameters::Parameters;
 
 /// What to promote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub enum PromotedImage {
     /// The AMI with an id in the home region, and its copies in others.
     Image(String),
     /// The AMIs that a bundle was published as.
@@ -122,7 +122,7 @@ impl Identity {
     pub(super) async fn find<C: Ec2, P: Parameters>(
         &self,
         region: &ChannelRegion<'_, C, P>,
-    ) -> Result<Result<DescribedImage, Refusal>, ChannelError> {
+    ) -> Result<Result<DescribedImage, ChannelRefusal>, ChannelError> {
         if let Some(id) = self.known.get(region.name)
             && let Some(image) = region.image(id).await?
         {
@@ -150,8 +150,12 @@ impl Identity {
     }
 
     /// The one of several images that is related to the named one, or the only one that is available.
-    fn choose(&self, candidates: Vec<DescribedImage>, region: &str) -> Result<DescribedImage, Refusal> {
-        let refusal = |reason, problem: String, remedy: &str| Refusal {
+    fn choose(
+        &self,
+        candidates: Vec<DescribedImage>,
+        region: &str,
+    ) -> Result<DescribedImage, ChannelRefusal> {
+        let refusal = |reason, problem: String, remedy: &str| ChannelRefusal {
             region: region.to_owned(),
             reason,
             problem,

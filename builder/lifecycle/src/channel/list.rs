@@ -11,14 +11,14 @@ use serde::Serialize;
 use super::ChannelError;
 use super::check::state_problem;
 use super::history::{note, since};
-use super::name::{Template, Words};
+use super::name::{PathTemplate, Words};
 use super::region::ChannelRegion;
 use super::work::{ChannelServices, Concurrent};
 use crate::api::parameters::{IMAGE, Parameter, ParameterRegions, Parameters};
 
 /// Which channels to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListOptions {
+pub struct ChannelListOptions {
     /// The region of the connection.
     pub home: String,
     /// The regions; none for the home region and those that its channels have.
@@ -28,7 +28,7 @@ pub struct ListOptions {
     /// Only this channel.
     pub channel: Option<String>,
     /// The templates of the parameters' names.
-    pub templates: Vec<Template>,
+    pub templates: Vec<PathTemplate>,
     /// The present time, in seconds since 1970.
     pub now: i64,
 }
@@ -36,7 +36,7 @@ pub struct ListOptions {
 /// Channels by image, name and architecture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Listing {
+pub struct ChannelListing {
     /// The channels, sorted.
     pub channels: Vec<ListedChannel>,
     /// Regions that could not be read.
@@ -111,7 +111,7 @@ pub struct UnreadRegion {
     pub error: String,
 }
 
-impl Listing {
+impl ChannelListing {
     /// Whether regions agree, every image can be launched, and every region was read.
     pub fn is_sound(&self) -> bool {
         let sound = |channel: &ListedChannel| {
@@ -122,7 +122,7 @@ impl Listing {
 }
 
 /// A parameter of a channel, what it holds, and the regions that the channel has.
-struct Row {
+struct ChannelRow {
     words: Words,
     held: HeldImage,
     regions: Vec<String>,
@@ -134,8 +134,8 @@ struct Row {
 /// [`ChannelError::Interrupted`]; a region that cannot be read is a part of the listing.
 pub async fn list<R: Regions + ParameterRegions>(
     services: ChannelServices<'_, R>,
-    options: &ListOptions,
-) -> Result<Listing, ChannelError> {
+    options: &ChannelListOptions,
+) -> Result<ChannelListing, ChannelError> {
     let first = if options.regions.is_empty() { vec![options.home.clone()] } else { options.regions.clone() };
     let (mut rows, mut unread) = read_regions(services, options, &first).await?;
     if options.regions.is_empty() {
@@ -147,14 +147,14 @@ pub async fn list<R: Regions + ParameterRegions>(
         rows.extend(further);
         unread.extend(failed);
     }
-    Ok(Listing { channels: group(rows, options, &unread), unread })
+    Ok(ChannelListing { channels: group(rows, options, &unread), unread })
 }
 
 async fn read_regions<R: Regions + ParameterRegions>(
     services: ChannelServices<'_, R>,
-    options: &ListOptions,
+    options: &ChannelListOptions,
     regions: &[String],
-) -> Result<(Vec<Row>, Vec<UnreadRegion>), ChannelError> {
+) -> Result<(Vec<ChannelRow>, Vec<UnreadRegion>), ChannelError> {
     let one = |name: &String| -> Concurrent<'_, Result<_, ChannelError>> {
         let name = name.clone();
         Box::pin(async move { read_region(&services.region(&name), options).await })
@@ -176,8 +176,8 @@ async fn read_regions<R: Regions + ParameterRegions>(
 /// Reads the channels of a region.
 async fn read_region<C: Ec2, P: Parameters>(
     region: &ChannelRegion<'_, C, P>,
-    options: &ListOptions,
-) -> Result<Vec<Row>, ChannelError> {
+    options: &ChannelListOptions,
+) -> Result<Vec<ChannelRow>, ChannelError> {
     let mut matching: BTreeMap<String, (Words, Parameter)> = BTreeMap::new();
     for template in &options.templates {
         for parameter in region.below(&template.path()).await? {
@@ -209,7 +209,7 @@ async fn row<C: Ec2, P: Parameters>(
     parameter: Parameter,
     image: Option<&DescribedImage>,
     now: i64,
-) -> Result<Row, ChannelError> {
+) -> Result<ChannelRow, ChannelError> {
     let history = region.history(&parameter.name).await?;
     // The history may be newer than the list; what launches get is in the list.
     let upto = history.iter().filter(|version| version.number <= parameter.version);
@@ -235,16 +235,16 @@ async fn row<C: Ec2, P: Parameters>(
         problem,
     };
     let regions = latest.and_then(note).map(|note| note.regions).unwrap_or_default();
-    Ok(Row { words, held, regions })
+    Ok(ChannelRow { words, held, regions })
 }
 
 /// Groups the parameters of one channel.
-fn group(rows: Vec<Row>, options: &ListOptions, unread: &[UnreadRegion]) -> Vec<ListedChannel> {
-    let mut channels: BTreeMap<Words, Vec<Row>> = BTreeMap::new();
+fn group(rows: Vec<ChannelRow>, options: &ChannelListOptions, unread: &[UnreadRegion]) -> Vec<ListedChannel> {
+    let mut channels: BTreeMap<Words, Vec<ChannelRow>> = BTreeMap::new();
     for row in rows {
         channels.entry(row.words.clone()).or_default().push(row);
     }
-    let channel = |(words, mut rows): (Words, Vec<Row>)| {
+    let channel = |(words, mut rows): (Words, Vec<ChannelRow>)| {
         rows.sort_by(|a, b| (&a.held.region, &a.held.parameter).cmp(&(&b.held.region, &b.held.parameter)));
         let mut missing: Vec<_> = rows.iter().flat_map(|row| row.regions.clone()).collect();
         missing.sort();

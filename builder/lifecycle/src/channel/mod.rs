@@ -25,12 +25,12 @@ mod rollback;
 mod set;
 mod work;
 
-pub use check::{Audience, now};
+pub use check::{ChannelAudience, now};
 pub use entry::{Change, ChangeKind, Held, Target};
-pub use error::{ChannelError, Kept, Refusal, RefusalReason};
-pub use find::{BundleImages, Subject};
-pub use list::{Agreement, HeldImage, ListOptions, ListedChannel, Listing, UnreadRegion, list};
-pub use name::{DEFAULT_TEMPLATE, NameError, Template, Words};
+pub use error::{ChannelError, ChannelRefusal, Kept, RefusalReason};
+pub use find::{BundleImages, PromotedImage};
+pub use list::{Agreement, ChannelListOptions, ChannelListing, HeldImage, ListedChannel, UnreadRegion, list};
+pub use name::{DEFAULT_TEMPLATE, NameError, PathTemplate, Words};
 pub use note::{Note, NoteKind};
 pub use outcome::{Moved, Outcome};
 pub use plan::{PlannedChange, plan};

@@ -15,7 +15,7 @@ const PLACEHOLDERS: [&str; 3] = ["name", "channel", "arch"];
 
 /// A template of parameter names, such as [`DEFAULT_TEMPLATE`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
+pub struct PathTemplate {
     text: String,
     parts: Vec<Part>,
 }
@@ -44,7 +44,7 @@ pub struct Words {
 pub enum NameError {
     /// The template is wrong.
     #[error("the path `{template}` {problem}")]
-    Template {
+    PathTemplate {
         /// The template.
         template: String,
         /// What is wrong with it.
@@ -83,13 +83,13 @@ pub enum NameError {
     },
 }
 
-impl fmt::Display for Template {
+impl fmt::Display for PathTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl Default for Template {
+impl Default for PathTemplate {
     fn default() -> Self {
         let text = |text: &str| Part::Text(text.to_owned());
         let parts =
@@ -98,13 +98,13 @@ impl Default for Template {
     }
 }
 
-impl Template {
+impl PathTemplate {
     /// Parses a template.
     ///
     /// # Errors
-    /// [`NameError::Template`].
+    /// [`NameError::PathTemplate`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let wrong = |problem: String| NameError::Template { template: text.to_owned(), problem };
+        let wrong = |problem: String| NameError::PathTemplate { template: text.to_owned(), problem };
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
@@ -168,7 +168,7 @@ impl Template {
     /// The same with another beginning: the text before the first placeholder is replaced by `prefix`.
     ///
     /// # Errors
-    /// [`NameError::Template`].
+    /// [`NameError::PathTemplate`].
     pub fn below(&self, prefix: &str) -> Result<Self, NameError> {
         let first = self.text.find('{').unwrap_or_default();
         Self::parse(&format!("{}/{}", prefix.trim_end_matches('/'), &self.text[first..]))
@@ -281,19 +281,19 @@ mod tests {
     }
 
     fn parameter(template: &str, words: &Words) -> Result<String, NameError> {
-        Template::parse(template)?.parameter(words, &["eu-west-1".to_owned()])
+        PathTemplate::parse(template)?.parameter(words, &["eu-west-1".to_owned()])
     }
 
     #[test]
     fn a_template_makes_names_and_reads_them_back() {
         let stable = words("web-2.0", "stable");
         assert_eq!(parameter(DEFAULT_TEMPLATE, &stable).unwrap(), "/amiforge/web-2.0/stable");
-        assert_eq!(Template::parse(DEFAULT_TEMPLATE).unwrap(), Template::default());
+        assert_eq!(PathTemplate::parse(DEFAULT_TEMPLATE).unwrap(), PathTemplate::default());
         assert_eq!(parameter("/x/{arch}/{channel}-{name}", &stable).unwrap(), "/x/arm64/stable-web-2.0");
         for template in
             [DEFAULT_TEMPLATE, "/x/{arch}/{channel}/{name}", "/{channel}", "/{name}/a/{channel}/ami"]
         {
-            let parsed = Template::parse(template).unwrap();
+            let parsed = PathTemplate::parse(template).unwrap();
             let name = parsed.parameter(&stable, &[]).unwrap();
             let read = parsed.words(&name).unwrap();
             assert_eq!(read.channel, "stable", "{template}");
@@ -305,7 +305,7 @@ mod tests {
             );
             assert!(format!("{name}/").starts_with(&format!("{}/", parsed.path().trim_end_matches('/'))));
         }
-        let template = Template::default();
+        let template = PathTemplate::default();
         for other in ["/amiforge/web/stable/x", "/amiforge/stable", "/amiforge//stable", "/other/web/stable"]
         {
             assert_eq!(template.words(other), None, "{other}");
@@ -329,7 +329,7 @@ mod tests {
             ("/a:b/{channel}", "has a `:`"),
             ("/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/{channel}", "16 levels"),
         ] {
-            let error = Template::parse(template).unwrap_err().to_string();
+            let error = PathTemplate::parse(template).unwrap_err().to_string();
             assert!(error.contains(problem), "{template}: {error}");
         }
     }

@@ -8,18 +8,18 @@ use amiforge_publish::ami::join;
 use amiforge_publish::api::ec2::{DescribedImage, Ec2, Regions};
 use amiforge_publish::tags;
 
-use super::check::{self, Audience};
-use super::entry::{Change, ChangeKind, Stage, Target};
+use super::check::{self, ChannelAudience};
+use super::entry::{Change, ChangeKind, ChangeStage, Target};
 use super::error::Kept;
-use super::find::{Identity, Subject};
+use super::find::{Identity, PromotedImage};
 use super::history::{note, type_problem};
 use super::label;
-use super::name::{Template, Words};
+use super::name::{PathTemplate, Words};
 use super::outcome::Outcome;
 use super::region::ChannelRegion;
 use super::set::{OTHER_PATH, blocking_label};
 use super::work::{ChannelServices, Concurrent, Work};
-use super::{ChannelError, Refusal, RefusalReason};
+use super::{ChannelError, ChannelRefusal, RefusalReason};
 use crate::api::parameters::{ParameterRegions, Parameters};
 
 /// Which channel, where.
@@ -36,7 +36,7 @@ pub struct ChannelOptions {
     /// Architecture of the image as EC2 names it, for templates with it; by default its own.
     pub arch: Option<String>,
     /// The templates of the parameters' names, one parameter in each region for each.
-    pub templates: Vec<Template>,
+    pub templates: Vec<PathTemplate>,
     /// Folder of the ledgers.
     pub folder: PathBuf,
     /// Maximum time until SSM shows a version.
@@ -51,9 +51,9 @@ pub struct PromoteOptions {
     /// The channel.
     pub channel: ChannelOptions,
     /// The image.
-    pub subject: Subject,
+    pub subject: PromotedImage,
     /// Who must be able to use it.
-    pub audience: Audience,
+    pub audience: ChannelAudience,
 }
 
 /// The time until SSM shows a version, by default.
@@ -92,10 +92,10 @@ async fn identify<R: Regions + ParameterRegions>(
 ) -> Result<(Identity, Option<DescribedImage>), ChannelError> {
     let home = &options.channel.home;
     match &options.subject {
-        Subject::Bundle(bundle) => Ok((Identity::of_bundle(bundle), None)),
-        Subject::Image(id) => match services.region(home).image(id).await? {
+        PromotedImage::Bundle(bundle) => Ok((Identity::of_bundle(bundle), None)),
+        PromotedImage::Image(id) => match services.region(home).image(id).await? {
             Some(image) => Ok((Identity::of_image(&image, home), Some(image))),
-            None => Err(ChannelError::Refused(vec![Refusal {
+            None => Err(ChannelError::Refused(vec![ChannelRefusal {
                 region: home.clone(),
                 reason: RefusalReason::Missing,
                 problem: format!("{id} does not exist, or is not shared with this account"),
@@ -108,17 +108,17 @@ async fn identify<R: Regions + ParameterRegions>(
 /// The words of the parameters' names.
 fn words(
     channel: &ChannelOptions,
-    subject: &Subject,
+    subject: &PromotedImage,
     image: Option<&DescribedImage>,
 ) -> Result<Words, ChannelError> {
     let tagged = |key: &str| match subject {
-        Subject::Bundle(bundle) => bundle.tags.get(key).cloned(),
-        Subject::Image(_) => image.and_then(|image| image.tags.get(key).cloned()),
+        PromotedImage::Bundle(bundle) => bundle.tags.get(key).cloned(),
+        PromotedImage::Image(_) => image.and_then(|image| image.tags.get(key).cloned()),
     };
     let Some(name) = channel.name.clone().or_else(|| tagged(tags::IMAGE)) else {
         let image = match subject {
-            Subject::Image(id) => id.clone(),
-            Subject::Bundle(bundle) => format!("`{}`", bundle.path),
+            PromotedImage::Image(id) => id.clone(),
+            PromotedImage::Bundle(bundle) => format!("`{}`", bundle.path),
         };
         return Err(ChannelError::Nameless { image });
     };
@@ -170,7 +170,7 @@ async fn plan<R: Regions + ParameterRegions>(
 struct CheckedRegion {
     image: Option<DescribedImage>,
     targets: Vec<Target>,
-    refusals: Vec<Refusal>,
+    refusals: Vec<ChannelRefusal>,
 }
 
 /// Finds the image in a region, and checks it and the parameters.
@@ -178,7 +178,7 @@ async fn check_region<C: Ec2, P: Parameters>(
     region: &ChannelRegion<'_, C, P>,
     identity: &Identity,
     parameters: &[String],
-    audience: &Audience,
+    audience: &ChannelAudience,
     now: i64,
 ) -> Result<CheckedRegion, ChannelError> {
     let image = match identity.find(region).await? {
@@ -207,11 +207,11 @@ async fn check_parameter<C: Ec2, P: Parameters>(
     region: &ChannelRegion<'_, C, P>,
     parameter: &str,
     image: &DescribedImage,
-) -> Result<Option<Refusal>, ChannelError> {
+) -> Result<Option<ChannelRefusal>, ChannelError> {
     let history = region.history(parameter).await?;
     let Some(latest) = history.last() else { return Ok(None) };
     let refusal = |reason, problem: String, remedy: &str| {
-        Some(Refusal { region: region.name.to_owned(), reason, problem, remedy: remedy.to_owned() })
+        Some(ChannelRefusal { region: region.name.to_owned(), reason, problem, remedy: remedy.to_owned() })
     };
     if let Some(problem) = type_problem(parameter, latest) {
         return Ok(refusal(RefusalReason::ParameterType, problem, OTHER_PATH));
@@ -256,11 +256,11 @@ impl ChannelOptions {
         &self,
         services: ChannelServices<'_, R>,
         parameters: &[String],
-        subject: &Subject,
+        subject: &PromotedImage,
     ) -> Result<Vec<String>, ChannelError> {
         let mut regions = self.regions.clone();
         if regions.is_empty() {
-            if let Subject::Bundle(bundle) = subject {
+            if let PromotedImage::Bundle(bundle) = subject {
                 regions.extend(bundle.published.keys().cloned());
             }
             if regions.is_empty() {
@@ -326,7 +326,7 @@ impl<R: Regions + ParameterRegions> Work<'_, R> {
     /// Whether the ledger's change is this one, and not over: then it goes on.
     pub(super) fn continues(&self, change: &Change) -> bool {
         self.entry().is_some_and(|entry| {
-            matches!(entry.stage, Stage::Open | Stage::Committed) && entry.change.is_same(change)
+            matches!(entry.stage, ChangeStage::Open | ChangeStage::Committed) && entry.change.is_same(change)
         })
     }
 
@@ -338,19 +338,19 @@ impl<R: Regions + ParameterRegions> Work<'_, R> {
         let Some(entry) = self.entry().filter(|entry| !entry.change.is_same(change)) else { return Ok(()) };
         let title = entry.change.title();
         match entry.stage {
-            Stage::Committed => {
+            ChangeStage::Committed => {
                 let text = format!("completing the change of {title} that began before");
                 self.services.monitor.progress.message(&text);
                 self.carry_out().await.map(drop)
             }
-            Stage::Open => Err(ChannelError::OtherChange { title, verb: entry.change.kind.verb() }),
+            ChangeStage::Open => Err(ChannelError::OtherChange { title, verb: entry.change.kind.verb() }),
             _ => Ok(()),
         }
     }
 
     /// Sets a change back that an earlier run began to set back.
     pub(super) async fn finish_setting_back(&self) -> Result<(), ChannelError> {
-        let Some(entry) = self.entry().filter(|entry| entry.stage == Stage::SettingBack) else {
+        let Some(entry) = self.entry().filter(|entry| entry.stage == ChangeStage::SettingBack) else {
             return Ok(());
         };
         let progress = self.services.monitor.progress;

@@ -5,8 +5,8 @@ use amiforge_publish::api::ec2::{DescribedImage, Ec2, ImageOwner, ImageQuery, Qu
 use amiforge_publish::tags;
 
 use super::check::state_problem;
-use super::entry::{Change, ChangeKind, Entry, Stage, Target};
-use super::find::Subject;
+use super::entry::{Change, ChangeKind, ChangeStage, Entry, Target};
+use super::find::PromotedImage;
 use super::history::{predecessor, type_problem};
 use super::label;
 use super::name::Words;
@@ -15,7 +15,7 @@ use super::promote::ChannelOptions;
 use super::region::ChannelRegion;
 use super::set::OTHER_PATH;
 use super::work::{ChannelServices, Concurrent, Work};
-use super::{ChannelError, Refusal, RefusalReason};
+use super::{ChannelError, ChannelRefusal, RefusalReason};
 use crate::api::parameters::{ParameterRegions, ParameterVersion, Parameters};
 
 /// Number of versions that a refusal lists.
@@ -61,20 +61,20 @@ pub async fn rollback<R: Regions + ParameterRegions>(
 pub async fn abandon<R: Regions + ParameterRegions>(
     services: ChannelServices<'_, R>,
     options: &ChannelOptions,
-    subject: Option<&Subject>,
+    subject: Option<&PromotedImage>,
 ) -> Result<Outcome, ChannelError> {
     let name = options.name.clone().or_else(|| match subject {
-        Some(Subject::Bundle(bundle)) => bundle.tags.get(tags::IMAGE).cloned(),
+        Some(PromotedImage::Bundle(bundle)) => bundle.tags.get(tags::IMAGE).cloned(),
         _ => None,
     });
     let options = &ChannelOptions { name, ..options.clone() };
     let parameters = options.parameters(&words(options)?)?;
     let work = Work::open(services, &options.ledger(&parameters), options.wait)?;
     let reason = match work.entry() {
-        Some(entry) if matches!(entry.stage, Stage::Open | Stage::SettingBack) => {
+        Some(entry) if matches!(entry.stage, ChangeStage::Open | ChangeStage::SettingBack) => {
             return set_back(&work, &entry).await;
         }
-        Some(Entry { stage: Stage::Committed | Stage::Done { .. }, change, .. }) => {
+        Some(Entry { stage: ChangeStage::Committed | ChangeStage::Done { .. }, change, .. }) => {
             format!(
                 "the {} of {} is complete; `amiforge rollback` takes it back",
                 change.kind.verb(),
@@ -90,7 +90,7 @@ pub async fn abandon<R: Regions + ParameterRegions>(
 /// The words of the parameters' names; the name of the image must be given.
 fn words(options: &ChannelOptions) -> Result<Words, ChannelError> {
     let name = options.name.clone().unwrap_or_default();
-    if name.is_empty() && options.templates.iter().any(super::Template::has_name) {
+    if name.is_empty() && options.templates.iter().any(super::PathTemplate::has_name) {
         return Err(super::NameError::Empty("name of the image").into());
     }
     Ok(Words { name, channel: options.channel.clone(), arch: options.arch.clone().unwrap_or_default() })
@@ -105,27 +105,27 @@ async fn finish_earlier<R: Regions + ParameterRegions>(
     let same = entry.change.kind == ChangeKind::Rollback && entry.change.to.as_deref() == to;
     let progress = work.services.monitor.progress;
     match (entry.stage, entry.change.kind) {
-        (Stage::Done { shown: false }, ChangeKind::Rollback) if same => {
+        (ChangeStage::Done { shown: false }, ChangeKind::Rollback) if same => {
             progress.message("the last run rolled back and ended before it said so");
             Ok(work.outcome())
         }
-        (Stage::Open | Stage::SettingBack, ChangeKind::Promote) if to.is_none() => {
+        (ChangeStage::Open | ChangeStage::SettingBack, ChangeKind::Promote) if to.is_none() => {
             progress.message(&format!(
                 "the promotion of {} is not finished: it is set back",
                 entry.change.title()
             ));
             set_back(work, &entry).await.map(Some)
         }
-        (Stage::SettingBack, _) => work.finish_setting_back().await.map(|()| None),
-        (Stage::Open, ChangeKind::Rollback) if same => work.carry_out().await.map(Some),
-        (Stage::Committed, _) => {
+        (ChangeStage::SettingBack, _) => work.finish_setting_back().await.map(|()| None),
+        (ChangeStage::Open, ChangeKind::Rollback) if same => work.carry_out().await.map(Some),
+        (ChangeStage::Committed, _) => {
             let outcome = work.carry_out().await?;
             Ok(same.then_some(outcome))
         }
-        (Stage::Open, kind) => {
+        (ChangeStage::Open, kind) => {
             Err(ChannelError::OtherChange { title: entry.change.title(), verb: kind.verb() })
         }
-        (Stage::Done { .. } | Stage::Closed, _) => Ok(None),
+        (ChangeStage::Done { .. } | ChangeStage::Closed, _) => Ok(None),
     }
 }
 
@@ -215,7 +215,7 @@ async fn plan<R: Regions + ParameterRegions>(
 }
 
 /// Refuses a number that stands for different images in different regions: the numbers of each region are its own.
-fn differing(versions: &[Earlier]) -> Option<Refusal> {
+fn differing(versions: &[Earlier]) -> Option<ChannelRefusal> {
     let manifest = |earlier: &Earlier| earlier.image.tags.get(tags::MANIFEST).cloned();
     let first = versions.first()?;
     let other = versions.iter().find(|earlier| manifest(earlier) != manifest(first))?;
@@ -223,7 +223,7 @@ fn differing(versions: &[Earlier]) -> Option<Refusal> {
         Some(version) => format!("{} ({version})", earlier.target.image),
         None => earlier.target.image.clone(),
     };
-    Some(Refusal {
+    Some(ChannelRefusal {
         region: other.target.region.clone(),
         reason: RefusalReason::Differing,
         problem: format!("that version is {}, and {} in {}", title(other), title(first), first.target.region),
@@ -237,9 +237,9 @@ async fn earlier<C: Ec2, P: Parameters>(
     parameter: &str,
     to: Option<&str>,
     now: i64,
-) -> Result<Result<Earlier, Refusal>, ChannelError> {
+) -> Result<Result<Earlier, ChannelRefusal>, ChannelError> {
     let refusal = |reason, problem: String, remedy: String| {
-        Ok(Err(Refusal { region: region.name.to_owned(), reason, problem, remedy }))
+        Ok(Err(ChannelRefusal { region: region.name.to_owned(), reason, problem, remedy }))
     };
     let history = region.history(parameter).await?;
     let Some(latest) = history.last() else {

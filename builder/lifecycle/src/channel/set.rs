@@ -6,14 +6,14 @@ use std::time::Duration;
 use amiforge_publish::ami::join;
 use amiforge_publish::api::ec2::{Ec2, Regions};
 
-use super::entry::{Entry, Record, Stage};
+use super::entry::{ChangeStage, Entry, Record};
 use super::history::{held, other_between, type_problem};
 use super::label::is_ours;
 use super::note::NoteKind;
 use super::outcome::Outcome;
 use super::region::ChannelRegion;
 use super::work::{Concurrent, Work, conflict, deleted};
-use super::{ChannelError, Refusal, RefusalReason};
+use super::{ChannelError, ChannelRefusal, RefusalReason};
 use crate::api::parameters::{MAX_VERSIONS, ParameterRegions, ParameterVersion, Parameters};
 
 /// Intervals between looks at a parameter that others have changed: who loses against this change sets it back.
@@ -27,14 +27,14 @@ impl<R: Regions + ParameterRegions> Work<'_, R> {
     /// [`ChannelError::SetBack`] and [`ChannelError::SetBackIncomplete`] with the cause;
     /// [`ChannelError::Interrupted`], after which the same call goes on.
     pub(super) async fn carry_out(&self) -> Result<Outcome, ChannelError> {
-        if self.stage() == Some(Stage::Open) {
+        if self.stage() == Some(ChangeStage::Open) {
             match self.set_all().await {
                 Ok(()) => self.commit().await?,
                 Err(error @ (ChannelError::Interrupted | ChannelError::Ledger(_))) => return Err(error),
                 Err(error) => return Err(self.set_back(error).await),
             }
         }
-        if self.stage() == Some(Stage::Committed) {
+        if self.stage() == Some(ChangeStage::Committed) {
             self.label_all().await?;
             self.record(Record::Done)?;
         }
@@ -46,7 +46,7 @@ impl<R: Regions + ParameterRegions> Work<'_, R> {
         Outcome::of(&self.entry()?, &self.folder())
     }
 
-    fn stage(&self) -> Option<Stage> {
+    fn stage(&self) -> Option<ChangeStage> {
         self.entry().map(|entry| entry.stage)
     }
 
@@ -177,7 +177,7 @@ fn first_error(results: Vec<Result<(), ChannelError>>) -> Result<(), ChannelErro
 
 fn refused(region: &str, reason: RefusalReason, problem: String, remedy: &str) -> ChannelError {
     let (region, remedy) = (region.to_owned(), remedy.to_owned());
-    ChannelError::Refused(vec![Refusal { region, reason, problem, remedy }])
+    ChannelError::Refused(vec![ChannelRefusal { region, reason, problem, remedy }])
 }
 
 /// The label that keeps a full history from making room, if it is not one of ours.

@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::{Conflict, FollowError};
 use super::marker;
-use super::plan::{DefaultMoment, DefaultPlan, Made, Plan, VersionPlan};
+use super::plan::{DefaultMoment, DefaultPlan, FollowPlan, Made, VersionPlan};
 use super::region::FollowRegion;
 use super::report::{FollowedGroup, FollowedTemplate, Following};
 use super::request::FollowRequest;
@@ -12,10 +12,10 @@ use crate::api::groups::Groups;
 use crate::api::templates::{NewVersion, Template, TemplateQuery, Templates};
 
 /// A run of a plan, and what it has done so far.
-pub(super) struct Run<'a, G, T> {
+pub(super) struct FollowRun<'a, G, T> {
     pub(super) region: &'a FollowRegion<'a, G, T>,
     pub(super) request: &'a FollowRequest,
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a FollowPlan,
     /// The numbers of the versions that were made.
     pub(super) made: Made,
     /// The names of the groups whose refresh this run started or joined.
@@ -25,11 +25,11 @@ pub(super) struct Run<'a, G, T> {
     pub(super) groups: Vec<FollowedGroup>,
 }
 
-impl<'a, G: Groups, T: Templates> Run<'a, G, T> {
+impl<'a, G: Groups, T: Templates> FollowRun<'a, G, T> {
     pub(super) fn new(
         region: &'a FollowRegion<'a, G, T>,
         request: &'a FollowRequest,
-        plan: &'a Plan,
+        plan: &'a FollowPlan,
     ) -> Self {
         Self {
             region,

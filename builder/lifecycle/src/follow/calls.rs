@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::plan::{Need, Plan};
+use super::plan::{FollowNeed, FollowPlan};
 use super::request::{FollowRequest, WaitPolicy};
 
 /// A call of a follow.
@@ -21,7 +21,12 @@ pub struct FollowCall {
 }
 
 /// The calls of a plan, in their order. `parameter`: the parameter whose value is read.
-pub fn calls(plan: &Plan, request: &FollowRequest, region: &str, parameter: Option<&str>) -> Vec<FollowCall> {
+pub fn calls(
+    plan: &FollowPlan,
+    request: &FollowRequest,
+    region: &str,
+    parameter: Option<&str>,
+) -> Vec<FollowCall> {
     let partition = amiforge_publish::request::partition(region);
     let mut calls = Vec::new();
     let mut add = |action, count, purpose, resources: Vec<String>| {
@@ -62,11 +67,11 @@ pub fn calls(plan: &Plan, request: &FollowRequest, region: &str, parameter: Opti
 
 fn add_refreshes(
     calls: &mut Vec<FollowCall>,
-    plan: &Plan,
+    plan: &FollowPlan,
     request: &FollowRequest,
     (region, partition): (&str, &str),
 ) {
-    let groups: Vec<_> = plan.groups.iter().filter(|group| group.need != Need::Nothing).collect();
+    let groups: Vec<_> = plan.groups.iter().filter(|group| group.need != FollowNeed::Nothing).collect();
     if groups.is_empty() {
         return;
     }

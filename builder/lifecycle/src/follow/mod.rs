@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! survey(selection)      -> Fleet      groups and templates that opt in, their versions, what runs
-//! plan(fleet, image)     -> Plan       versions to make, defaults to set, refreshes; everything that is refused
+//! plan(fleet, image)     -> FollowPlan       versions to make, defaults to set, refreshes; everything that is refused
 //! prepare(plan)                        versions, and the defaults that groups launch from
 //! refresh(group)                       one group after another, each to its end
 //! take_back(changes)                   if one of them fails
@@ -41,7 +41,7 @@ use crate::api::templates::Templates;
 pub use calls::{FollowCall, calls, policy};
 pub use error::{Conflict, FollowError, Mismatch};
 pub use image::LaunchableImage;
-pub use plan::{GroupPlan, Plan, VersionPlan, plan};
+pub use plan::{FollowPlan, GroupPlan, VersionPlan, plan};
 pub use region::FollowRegion;
 pub use report::{FollowedGroup, FollowedTemplate, Following, GroupOutcome, KeptUse};
 pub use request::{FOLLOW_TAG, FollowRequest, ImageTarget, Selection, TagChoice, WaitPolicy};
@@ -66,7 +66,7 @@ pub async fn follow<G: Groups, T: Templates>(
     let image = image::check(region, &request.target).await?;
     let fleet = survey(region, &request.selection).await?;
     let plan = plan(&fleet, request, &image)?;
-    let mut run = apply::Run::new(region, request, &plan);
+    let mut run = apply::FollowRun::new(region, request, &plan);
     run.prepare().await?;
     for group in &plan.groups {
         run.refresh(group).await?;
@@ -82,7 +82,7 @@ pub async fn follow<G: Groups, T: Templates>(
 pub async fn preview<G: Groups, T: Templates>(
     region: &FollowRegion<'_, G, T>,
     request: &FollowRequest,
-) -> Result<Plan, FollowError> {
+) -> Result<FollowPlan, FollowError> {
     let image = image::check(region, &request.target).await?;
     let fleet = survey(region, &request.selection).await?;
     plan(&fleet, request, &image)

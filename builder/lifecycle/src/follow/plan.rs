@@ -14,13 +14,13 @@ use super::error::{Conflict, FollowError};
 use super::image::LaunchableImage;
 use super::report::KeptUse;
 use super::request::FollowRequest;
-use super::source::Selector;
+use super::source::GroupSelector;
 use super::survey::Fleet;
 use crate::api::groups::LaunchSource;
 
 /// What has to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct FollowPlan {
     /// The image to follow.
     pub image: String,
     /// What versions hold: the image, or a reference to a parameter.
@@ -82,7 +82,7 @@ pub(super) struct DefaultPlan {
 pub(super) struct UsePlan {
     pub(super) position: super::source::Position,
     pub(super) template: String,
-    pub(super) selector: Selector,
+    pub(super) selector: GroupSelector,
     pub(super) target: VersionTarget,
     /// The version to return to, with its image, if the follow fails.
     pub(super) previous: Option<(u64, Option<String>)>,
@@ -90,7 +90,7 @@ pub(super) struct UsePlan {
 
 /// What has to happen to a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Need {
+pub(super) enum FollowNeed {
     /// All its instances run the image, and so will new ones.
     Nothing,
     /// A refresh.
@@ -117,7 +117,7 @@ pub struct GroupPlan {
     pub(super) kept: Vec<String>,
     /// Whether Auto Scaling can roll it back.
     pub(super) reversible: bool,
-    pub(super) need: Need,
+    pub(super) need: FollowNeed,
     /// The number of instances that do not run the image.
     pub outdated: usize,
 }
@@ -126,9 +126,13 @@ pub struct GroupPlan {
 ///
 /// # Errors
 /// [`FollowError::Mismatch`], [`FollowError::Conflict`], [`FollowError::Unsupported`], [`FollowError::Missing`].
-pub fn plan(fleet: &Fleet, request: &FollowRequest, image: &LaunchableImage) -> Result<Plan, FollowError> {
+pub fn plan(
+    fleet: &Fleet,
+    request: &FollowRequest,
+    image: &LaunchableImage,
+) -> Result<FollowPlan, FollowError> {
     let text = request.target.text();
-    let mut plan = Plan {
+    let mut plan = FollowPlan {
         image: image.id.clone(),
         text,
         versions: Vec::new(),
@@ -148,10 +152,10 @@ pub fn plan(fleet: &Fleet, request: &FollowRequest, image: &LaunchableImage) -> 
     for planned in &mut groups {
         group::decide_need(fleet, planned, &plan)?;
     }
-    Ok(Plan { groups, ..plan })
+    Ok(FollowPlan { groups, ..plan })
 }
 
-impl Plan {
+impl FollowPlan {
     /// The planned version of a template from a source; made if there is none yet.
     pub(super) fn add_version(&mut self, fleet: &Fleet, template: &str, source: u64) {
         if self.versions.iter().any(|one| one.template == template && one.source == source) {
@@ -185,7 +189,7 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.versions.iter().all(|version| version.existing.is_some())
             && self.defaults.is_empty()
-            && self.groups.iter().all(|group| group.need == Need::Nothing)
+            && self.groups.iter().all(|group| group.need == FollowNeed::Nothing)
     }
 }
 
@@ -196,32 +200,32 @@ impl GroupPlan {
     /// Whether its configuration changes, and not only what its selectors stand for.
     pub fn changes_configuration(&self) -> bool {
         let fixed = |one: &UsePlan| {
-            matches!((one.selector, one.target), (Selector::Number(_), VersionTarget::MadeFrom(_)))
+            matches!((one.selector, one.target), (GroupSelector::Number(_), VersionTarget::MadeFrom(_)))
         };
         !self.images.is_empty() || self.uses.iter().any(fixed)
     }
 
     /// Whether it needs no refresh.
     pub fn is_done(&self) -> bool {
-        self.need == Need::Nothing
+        self.need == FollowNeed::Nothing
     }
 
     /// The refresh that runs already, if it is the one that is needed.
     pub fn joins(&self) -> Option<&str> {
         match &self.need {
-            Need::Join(id) => Some(id),
+            FollowNeed::Join(id) => Some(id),
             _ => None,
         }
     }
 
     /// The configuration that the group gets; `None` if it stays the same, or if a version is not made yet.
-    pub(super) fn desired(&self, plan: &Plan, made: &Made) -> Option<LaunchSource> {
+    pub(super) fn desired(&self, plan: &FollowPlan, made: &Made) -> Option<LaunchSource> {
         if !self.changes_configuration() {
             return None;
         }
         let mut source = self.before.clone();
         for one in &self.uses {
-            if let (Selector::Number(_), VersionTarget::MadeFrom(_)) = (one.selector, one.target) {
+            if let (GroupSelector::Number(_), VersionTarget::MadeFrom(_)) = (one.selector, one.target) {
                 let number = plan.number(&one.template, one.target, made)?;
                 super::source::set_version(&mut source, one.position, number);
             }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use amiforge_publish::timer::WaitOutcome;
 
-use super::apply::Run;
+use super::apply::FollowRun;
 use super::error::{Conflict, FollowError};
 use super::outdated::Outdated;
-use super::plan::{GroupPlan, Need};
+use super::plan::{FollowNeed, GroupPlan};
 use super::report::{FollowedGroup, GroupOutcome};
 use super::request::WaitPolicy;
 use super::source;
@@ -28,7 +28,7 @@ const ROUNDS: u32 = 2;
 
 /// The end of a refresh.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum RefreshEnd {
     /// It succeeded.
     Successful,
     /// It failed, was rolled back, or hung; with what happened.
@@ -37,32 +37,32 @@ pub(super) enum End {
     Cancelled(u64),
 }
 
-impl<G: Groups, T: Templates> Run<'_, G, T> {
+impl<G: Groups, T: Templates> FollowRun<'_, G, T> {
     /// Lets a group follow.
     pub(super) async fn refresh(&mut self, planned: &GroupPlan) -> Result<(), FollowError> {
         let mut need = planned.need.clone();
         let mut refresh = None;
         for round in 0..=ROUNDS {
-            if need == Need::Nothing {
+            if need == FollowNeed::Nothing {
                 let outcome = if round == 0 { GroupOutcome::Already } else { GroupOutcome::Followed };
                 return self.finish(planned, outcome, refresh, 0);
             }
             self.touched.push(planned.name.clone());
             let id = match &need {
-                Need::Join(id) => id.clone(),
-                _ => self.start(planned, need == Need::RefreshRest).await?,
+                FollowNeed::Join(id) => id.clone(),
+                _ => self.start(planned, need == FollowNeed::RefreshRest).await?,
             };
             refresh = Some(id.clone());
             let WaitPolicy::UntilDone { stall } = self.request.wait else {
                 return self.finish(planned, GroupOutcome::Started, refresh, planned.outdated);
             };
             match self.wait(&planned.name, &id, stall).await? {
-                End::Successful => {}
-                End::Cancelled(percentage) => {
+                RefreshEnd::Successful => {}
+                RefreshEnd::Cancelled(percentage) => {
                     let group = planned.name.clone();
                     return Err(FollowError::Cancelled { group, percentage });
                 }
-                End::Bad(what) => return Err(self.take_back(&planned.name, what).await),
+                RefreshEnd::Bad(what) => return Err(self.take_back(&planned.name, what).await),
             }
             let left = verify::outdated_now(self.region, self.plan, planned).await?;
             if left.is_empty() || self.is_partial() {
@@ -73,7 +73,7 @@ impl<G: Groups, T: Templates> Run<'_, G, T> {
                 let examples = left.iter().take(3).map(example).collect::<Vec<_>>().join(", ");
                 return Err(FollowError::Drift { group: planned.name.clone(), count: left.len(), examples });
             }
-            need = Need::RefreshRest;
+            need = FollowNeed::RefreshRest;
         }
         Ok(())
     }
@@ -147,7 +147,12 @@ impl<G: Groups, T: Templates> Run<'_, G, T> {
     }
 
     /// Waits for the end of a refresh.
-    pub(super) async fn wait(&self, group: &str, id: &str, stall: Duration) -> Result<End, FollowError> {
+    pub(super) async fn wait(
+        &self,
+        group: &str,
+        id: &str,
+        stall: Duration,
+    ) -> Result<RefreshEnd, FollowError> {
         let limit = stall + self.pauses();
         let timer = self.region.timer;
         let mut progressed = timer.now();
@@ -170,7 +175,7 @@ impl<G: Groups, T: Templates> Run<'_, G, T> {
             }
             let waited = timer.now().saturating_sub(progressed);
             if waited >= limit {
-                return Ok(End::Bad(stalled(refresh.as_ref(), waited)));
+                return Ok(RefreshEnd::Bad(stalled(refresh.as_ref(), waited)));
             }
             if timer.wait(interval).await == WaitOutcome::Interrupted {
                 return Err(FollowError::Interrupted);
@@ -198,15 +203,17 @@ fn is_same(one: Option<&LaunchSource>, other: Option<&LaunchSource>) -> bool {
 }
 
 /// The end of a refresh; `None` if it has not ended.
-fn end(refresh: &Refresh) -> Option<End> {
+fn end(refresh: &Refresh) -> Option<RefreshEnd> {
     let reason = |text: &Option<String>| text.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
     Some(match refresh.status.as_str() {
-        "Successful" => End::Successful,
-        "Failed" => End::Bad(format!("failed at {} %{}", refresh.percentage, reason(&refresh.reason))),
-        "Cancelled" => End::Cancelled(refresh.percentage),
-        "RollbackSuccessful" => End::Bad(format!("was rolled back{}", reason(&refresh.rollback_reason))),
+        "Successful" => RefreshEnd::Successful,
+        "Failed" => RefreshEnd::Bad(format!("failed at {} %{}", refresh.percentage, reason(&refresh.reason))),
+        "Cancelled" => RefreshEnd::Cancelled(refresh.percentage),
+        "RollbackSuccessful" => {
+            RefreshEnd::Bad(format!("was rolled back{}", reason(&refresh.rollback_reason)))
+        }
         "RollbackFailed" => {
-            End::Bad(format!("was rolled back, and the rollback failed{}", reason(&refresh.reason)))
+            RefreshEnd::Bad(format!("was rolled back, and the rollback failed{}", reason(&refresh.reason)))
         }
         _ => return None,
     })

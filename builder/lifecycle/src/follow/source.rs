@@ -8,7 +8,7 @@ const OVERRIDES: [&str; 2] = ["LaunchTemplate", "Overrides"];
 
 /// A selector of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Selector {
+pub(super) enum GroupSelector {
     /// A fixed version.
     Number(u64),
     /// The default version of the template, at the time of a launch.
@@ -17,7 +17,7 @@ pub(super) enum Selector {
     Latest,
 }
 
-impl Selector {
+impl GroupSelector {
     /// Parses a selector; `None` if it is none.
     pub(super) fn parse(text: &str) -> Option<Self> {
         match text {

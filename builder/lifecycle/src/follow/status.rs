@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::source::{self, Selector};
+use super::source::{self, GroupSelector};
 use super::survey::Fleet;
 use crate::api::groups::Group;
 
@@ -87,7 +87,7 @@ fn launches(fleet: &Fleet, group: &Group) -> Vec<String> {
     for found in source::uses(&group.source).into_iter().filter(|found| found.is_used) {
         let state = fleet.templates.get(&found.template.id);
         let image = state
-            .zip(Selector::parse(&found.template.version))
+            .zip(GroupSelector::parse(&found.template.version))
             .and_then(|(state, selector)| state.version(state.number(selector))?.image.clone());
         images.extend(image);
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::FollowError;
 use super::region::FollowRegion;
 use super::request::{Selection, TagChoice};
-use super::source::{self, Selector};
+use super::source::{self, GroupSelector};
 use crate::api::groups::{Group, Groups, LaunchSource, Refresh};
 use crate::api::templates::{Instance, InstanceType, Template, TemplateQuery, TemplateVersion, Templates};
 
@@ -53,11 +53,11 @@ impl Fleet {
 
 impl TemplateState {
     /// The number for a selector.
-    pub(super) fn number(&self, selector: Selector) -> u64 {
+    pub(super) fn number(&self, selector: GroupSelector) -> u64 {
         match selector {
-            Selector::Number(number) => number,
-            Selector::Default => self.template.default,
-            Selector::Latest => self.template.latest,
+            GroupSelector::Number(number) => number,
+            GroupSelector::Default => self.template.default,
+            GroupSelector::Latest => self.template.latest,
         }
     }
 
@@ -207,7 +207,7 @@ async fn read_types<G, T: Templates>(
     fleet: &mut Fleet,
 ) -> Result<(), FollowError> {
     let mut names: BTreeSet<String> = BTreeSet::new();
-    let add_version = |names: &mut BTreeSet<String>, id: &str, selector: Selector| {
+    let add_version = |names: &mut BTreeSet<String>, id: &str, selector: GroupSelector| {
         let state = fleet.templates.get(id);
         let version = state.and_then(|state| state.version(state.number(selector)));
         names.extend(version.and_then(|version| version.instance_type.clone()));
@@ -216,7 +216,7 @@ async fn read_types<G, T: Templates>(
         for found in source::uses(&group.source) {
             names.extend(found.types.iter().cloned());
             if found.types.is_empty()
-                && let Some(selector) = Selector::parse(&found.template.version)
+                && let Some(selector) = GroupSelector::parse(&found.template.version)
             {
                 add_version(&mut names, &found.template.id, selector);
             }
@@ -228,7 +228,7 @@ async fn read_types<G, T: Templates>(
         }
     }
     for id in &fleet.listed {
-        add_version(&mut names, id, Selector::Default);
+        add_version(&mut names, id, GroupSelector::Default);
     }
     let names: Vec<_> = names.into_iter().collect();
     for chunk in names.chunks(CHUNK) {

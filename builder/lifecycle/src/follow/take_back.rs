@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use amiforge_publish::retry::RetryExhausted;
 
-use super::apply::{Run, token};
+use super::apply::{FollowRun, token};
 use super::error::FollowError;
 use super::marker;
 use super::plan::{GroupPlan, UsePlan};
-use super::refresh::End;
+use super::refresh::RefreshEnd;
 use super::request::WaitPolicy;
-use super::source::{self, Selector};
+use super::source::{self, GroupSelector};
 use super::survey::active_refresh;
 use super::verify;
 use crate::api::groups::{Groups, Refresh, RefreshPreferences, RefreshStart};
@@ -21,7 +21,7 @@ use crate::api::templates::{NewVersion, Templates};
 /// How often the running refresh of a group is looked at: each look ends one.
 const LOOKS: u32 = 4;
 
-impl<G: Groups, T: Templates> Run<'_, G, T> {
+impl<G: Groups, T: Templates> FollowRun<'_, G, T> {
     /// Takes everything back, and returns the error that says so.
     pub(super) async fn take_back(&self, group: &str, what: String) -> FollowError {
         self.region.say(&format!("{group}: the instance refresh {what}; taking everything back"));
@@ -39,7 +39,7 @@ impl<G: Groups, T: Templates> Run<'_, G, T> {
         let mut templates: Vec<String> = Vec::new();
         for planned in &self.plan.groups {
             for one in &planned.uses {
-                if matches!(one.selector, Selector::Number(_)) || templates.contains(&one.template) {
+                if matches!(one.selector, GroupSelector::Number(_)) || templates.contains(&one.template) {
                     continue;
                 }
                 templates.push(one.template.clone());
@@ -49,10 +49,9 @@ impl<G: Groups, T: Templates> Run<'_, G, T> {
             }
         }
         for planned in self.plan.groups.iter().rev() {
-            let shares = planned
-                .uses
-                .iter()
-                .any(|one| !matches!(one.selector, Selector::Number(_)) && templates.contains(&one.template));
+            let shares = planned.uses.iter().any(|one| {
+                !matches!(one.selector, GroupSelector::Number(_)) && templates.contains(&one.template)
+            });
             if (shares || self.touched.contains(&planned.name))
                 && let Err(error) = self.take_group_back(planned).await
             {
@@ -69,11 +68,11 @@ impl<G: Groups, T: Templates> Run<'_, G, T> {
         let Some(to) = self.plan.number(id, one.target, &self.made) else { return Ok(()) };
         let template = self.read_template(id).await?;
         match one.selector {
-            Selector::Default if template.default == to => {
+            GroupSelector::Default if template.default == to => {
                 self.write_default(id, *source).await?;
                 self.region.say(&format!("{id}: version {source} is the default again"));
             }
-            Selector::Latest if template.latest == to => {
+            GroupSelector::Latest if template.latest == to => {
                 let Some(image) = old_image else { return Ok(()) };
                 let new = NewVersion {
                     template: id.clone(),
@@ -142,9 +141,9 @@ impl<G: Groups, T: Templates> Run<'_, G, T> {
         };
         let id = self.start_or_join(&start).await?;
         match self.wait(&planned.name, &id, stall).await? {
-            End::Successful => Ok(()),
-            End::Bad(what) => Err(FollowError::Back { group: planned.name.clone(), what }),
-            End::Cancelled(percentage) => {
+            RefreshEnd::Successful => Ok(()),
+            RefreshEnd::Bad(what) => Err(FollowError::Back { group: planned.name.clone(), what }),
+            RefreshEnd::Cancelled(percentage) => {
                 Err(FollowError::Cancelled { group: planned.name.clone(), percentage })
             }
         }

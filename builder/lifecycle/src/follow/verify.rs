@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::FollowError;
 use super::outdated::{Outdated, outdated};
-use super::plan::{GroupPlan, Plan};
+use super::plan::{FollowPlan, GroupPlan};
 use super::region::FollowRegion;
 use super::survey;
 use crate::api::groups::{Group, Groups};
@@ -27,7 +27,7 @@ pub(super) async fn read_group<G: Groups, T: Templates>(
 /// The instances of a group that do not run the image of a plan now.
 pub(super) async fn outdated_now<G: Groups, T: Templates>(
     region: &FollowRegion<'_, G, T>,
-    plan: &Plan,
+    plan: &FollowPlan,
     planned: &GroupPlan,
 ) -> Result<Vec<Outdated>, FollowError> {
     let (group, instances) = read_group(region, &planned.name).await?;

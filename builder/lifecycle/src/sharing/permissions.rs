@@ -27,14 +27,14 @@ pub(super) struct Changed {
 
 /// A resource with permissions.
 #[derive(Debug, Clone, Copy)]
-enum Resource<'a> {
+enum SharedResource<'a> {
     /// An image: who may launch it.
     Image(&'a str),
     /// A snapshot: who may create volumes from it.
     Snapshot(&'a str),
 }
 
-impl Resource<'_> {
+impl SharedResource<'_> {
     fn id(&self) -> &str {
         match self {
             Self::Image(id) | Self::Snapshot(id) => id,
@@ -97,7 +97,7 @@ pub(super) async fn change_launch<C: SharingCalls>(
     change: PermissionChange,
     who: &[Grantee],
 ) -> Result<Changed, SharingError> {
-    change_permissions(region, Resource::Image(image), change, who).await
+    change_permissions(region, SharedResource::Image(image), change, who).await
 }
 
 /// Changes the permissions to create volumes from a snapshot; organisations are left out.
@@ -109,12 +109,12 @@ pub(super) async fn change_snapshot<C: SharingCalls>(
 ) -> Result<Changed, SharingError> {
     let possible = |who: &&Grantee| matches!(who, Grantee::Everybody | Grantee::Account(_));
     let who: Vec<Grantee> = who.iter().filter(possible).cloned().collect();
-    change_permissions(region, Resource::Snapshot(snapshot), change, &who).await
+    change_permissions(region, SharedResource::Snapshot(snapshot), change, &who).await
 }
 
 async fn change_permissions<C: SharingCalls>(
     region: &AmiRegion<'_, C>,
-    resource: Resource<'_>,
+    resource: SharedResource<'_>,
     change: PermissionChange,
     who: &[Grantee],
 ) -> Result<Changed, SharingError> {
@@ -139,7 +139,7 @@ pub(super) async fn snapshot_permissions<C: SharingCalls>(
 /// and an old response look the same for a while.
 async fn read_back<C: SharingCalls>(
     region: &AmiRegion<'_, C>,
-    resource: Resource<'_>,
+    resource: SharedResource<'_>,
     change: PermissionChange,
     who: &[Grantee],
 ) -> Result<Vec<Grantee>, SharingError> {

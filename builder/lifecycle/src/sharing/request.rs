@@ -40,3 +40,22 @@ impl ShareRequest {
         self.with.iter().filter(shared).cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_are_shared_with_accounts_and_only_on_request_with_everybody() {
+        let account = Grantee::Account("1".repeat(12));
+        let organization = Grantee::Organization("arn:aws:organizations::1:organization/o-1".to_owned());
+        let request = |snapshots| ShareRequest {
+            with: vec![Grantee::Everybody, account.clone(), organization.clone()],
+            snapshots,
+            public_quota: 5,
+        };
+        assert!(request(SnapshotShare::Kept).of_snapshots().is_empty());
+        assert_eq!(request(SnapshotShare::Public).of_snapshots(), [Grantee::Everybody, account.clone()]);
+        assert_eq!(request(SnapshotShare::Accounts).of_snapshots(), [account]);
+    }
+}

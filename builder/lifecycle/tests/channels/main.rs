@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amiforge_lifecycle::channel::{
-    Audience, ChannelError, ChannelOptions, ChannelServices, Outcome, PromoteOptions, RefusalReason, Subject,
-    Template, abandon, promote, rollback,
+    ChannelAudience, ChannelError, ChannelOptions, ChannelServices, Outcome, PathTemplate, PromoteOptions,
+    PromotedImage, RefusalReason, abandon, promote, rollback,
 };
 use amiforge_progress::Monitor;
 use amiforge_publish::api::ec2::Grantee;
@@ -59,7 +59,7 @@ impl Fixture {
             channel: "stable".to_owned(),
             name: Some("web".to_owned()),
             arch: None,
-            templates: vec![Template::default()],
+            templates: vec![PathTemplate::default()],
             folder: self.machines.path().join(machine),
             wait: Duration::from_mins(1),
             now: 1_795_240_800,
@@ -81,8 +81,8 @@ impl Fixture {
         let work = async {
             match command {
                 Command::Promote(letter) => {
-                    let subject = Subject::Image(image_id(letter, REGIONS[0]));
-                    let options = PromoteOptions { channel, subject, audience: Audience::default() };
+                    let subject = PromotedImage::Image(image_id(letter, REGIONS[0]));
+                    let options = PromoteOptions { channel, subject, audience: ChannelAudience::default() };
                     promote(services, &options).await
                 }
                 Command::Rollback(to) => rollback(services, &channel, to).await,
@@ -330,8 +330,8 @@ fn those_who_must_use_the_image_have_to_be_allowed() {
         let services = ChannelServices { regions: &operator, timer: &timer, monitor: Monitor::none() };
         let options = |account: &str, everybody| PromoteOptions {
             channel: fixture.options("one"),
-            subject: Subject::Image(image_id('b', REGIONS[0])),
-            audience: Audience { with: vec![Grantee::Account(account.to_owned())], everybody },
+            subject: PromotedImage::Image(image_id('b', REGIONS[0])),
+            audience: ChannelAudience { with: vec![Grantee::Account(account.to_owned())], everybody },
         };
         let error = promote(services, &options("999999999999", false)).await.unwrap_err();
         assert_eq!(refused(&error), [RefusalReason::NotShared; 3]);

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use amiforge_lifecycle::follow::{
-    self, FollowCall, FollowRequest, Following, GroupOutcome, GroupStatus, Plan,
+    self, FollowCall, FollowPlan, FollowRequest, Following, GroupOutcome, GroupStatus,
 };
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ pub(super) fn following(following: &Following, ui: &Ui) -> CommandResult {
 
 /// Shows what would be done.
 pub(super) fn dry_run(
-    plan: &Plan,
+    plan: &FollowPlan,
     request: &FollowRequest,
     region: &str,
     channel: Option<&Channel>,
@@ -62,7 +62,7 @@ pub(super) fn dry_run(
 }
 
 /// The plan as JSON.
-fn preview_json(plan: &Plan, calls: &[FollowCall], policy: &Value) -> Value {
+fn preview_json(plan: &FollowPlan, calls: &[FollowCall], policy: &Value) -> Value {
     let versions: Vec<_> = plan
         .versions
         .iter()
@@ -85,7 +85,7 @@ fn preview_json(plan: &Plan, calls: &[FollowCall], policy: &Value) -> Value {
 
 /// Writes the plan as text.
 fn preview_text(
-    plan: &Plan,
+    plan: &FollowPlan,
     calls: &[FollowCall],
     policy: &Value,
     region: &str,

@@ -3,10 +3,10 @@
 use super::super::error::{Conflict, FollowError};
 use super::super::image::LaunchableImage;
 use super::super::report::KeptUse;
-use super::super::source::{self, Selector, SourceUse};
+use super::super::source::{self, GroupSelector, SourceUse};
 use super::super::survey::{Fleet, TemplateState};
 use super::super::{marker, outdated};
-use super::{Fit, GroupPlan, Need, Plan, UsePlan, VersionTarget, unfit};
+use super::{Fit, FollowNeed, FollowPlan, GroupPlan, UsePlan, VersionTarget, unfit};
 use crate::api::groups::{Group, LaunchSource, Refresh};
 
 /// Plans a group; its need is decided when all versions are planned.
@@ -14,7 +14,7 @@ pub(super) fn plan_group(
     fleet: &Fleet,
     group: &Group,
     image: &LaunchableImage,
-    plan: &mut Plan,
+    plan: &mut FollowPlan,
 ) -> Result<GroupPlan, FollowError> {
     if let LaunchSource::Other(what) = &group.source {
         return Err(FollowError::Unsupported { group: group.name.clone(), what: what.clone() });
@@ -27,7 +27,7 @@ pub(super) fn plan_group(
         images: Vec::new(),
         kept: Vec::new(),
         reversible: true,
-        need: Need::Nothing,
+        need: FollowNeed::Nothing,
         outdated: 0,
     };
     let mut foreign = None;
@@ -57,19 +57,19 @@ fn plan_use(
     group: &Group,
     found: &SourceUse,
     image: &LaunchableImage,
-    (plan, planned): (&mut Plan, &mut GroupPlan),
+    (plan, planned): (&mut FollowPlan, &mut GroupPlan),
 ) -> Result<Option<Fit>, FollowError> {
     let id = &found.template.id;
     let missing = |kind, name: String| FollowError::Missing { kind, name };
     let state = fleet.templates.get(id).ok_or_else(|| missing("launch template", id.clone()))?;
-    let selector = Selector::parse(&found.template.version)
+    let selector = GroupSelector::parse(&found.template.version)
         .ok_or_else(|| missing("version of a launch template", found.template.version.clone()))?;
     let number = state.number(selector);
     let version = state
         .version(number)
         .ok_or_else(|| missing("version of a launch template", format!("{id} version {number}")))?;
     let refers = version.image.as_deref().is_none_or(marker::is_reference);
-    planned.reversible &= matches!(selector, Selector::Number(_)) && !refers;
+    planned.reversible &= matches!(selector, GroupSelector::Number(_)) && !refers;
     if !found.is_used {
         return Ok(None);
     }
@@ -105,10 +105,10 @@ fn unfinished(
     fleet: &Fleet,
     group: &Group,
     state: &TemplateState,
-    selector: Selector,
+    selector: GroupSelector,
     number: u64,
 ) -> Option<(u64, Option<String>)> {
-    if matches!(selector, Selector::Number(_)) {
+    if matches!(selector, GroupSelector::Number(_)) {
         return None;
     }
     let version = state.version(number)?;
@@ -134,7 +134,7 @@ fn plan_images(
     fleet: &Fleet,
     group: &Group,
     image: &LaunchableImage,
-    (plan, planned): (&mut Plan, &mut GroupPlan),
+    (plan, planned): (&mut FollowPlan, &mut GroupPlan),
 ) -> Result<(), FollowError> {
     for entry in source::image_overrides(&group.source) {
         let types: Vec<_> = entry.instance_type.iter().cloned().collect();
@@ -153,20 +153,24 @@ fn plan_images(
 }
 
 /// Decides what a group needs.
-pub(super) fn decide_need(fleet: &Fleet, planned: &mut GroupPlan, plan: &Plan) -> Result<(), FollowError> {
+pub(super) fn decide_need(
+    fleet: &Fleet,
+    planned: &mut GroupPlan,
+    plan: &FollowPlan,
+) -> Result<(), FollowError> {
     let Some(group) = fleet.groups.iter().find(|group| group.name == planned.name) else { return Ok(()) };
     let outdated = outdated::outdated(group, &fleet.instances, &plan.image, &planned.kept, &plan.kept);
     planned.outdated = outdated.len();
     let moved = planned.uses.iter().any(|one| matches!(one.target, VersionTarget::MadeFrom(_)));
     if let Some(refresh) = fleet.running.get(&group.name) {
         check_joinable(planned, plan, refresh, moved)?;
-        planned.need = Need::Join(refresh.id.clone());
+        planned.need = FollowNeed::Join(refresh.id.clone());
         return Ok(());
     }
     planned.need = match (planned.changes_configuration() || moved, outdated.is_empty()) {
-        (true, _) => Need::Refresh,
-        (false, false) => Need::RefreshRest,
-        (false, true) => Need::Nothing,
+        (true, _) => FollowNeed::Refresh,
+        (false, false) => FollowNeed::RefreshRest,
+        (false, true) => FollowNeed::Nothing,
     };
     Ok(())
 }
@@ -175,7 +179,7 @@ pub(super) fn decide_need(fleet: &Fleet, planned: &mut GroupPlan, plan: &Plan) -
 /// selectors of the group stand for has the image already.
 fn check_joinable(
     planned: &GroupPlan,
-    plan: &Plan,
+    plan: &FollowPlan,
     refresh: &Refresh,
     moved: bool,
 ) -> Result<(), FollowError> {

@@ -3,15 +3,15 @@
 use super::super::error::{Conflict, FollowError};
 use super::super::image::LaunchableImage;
 use super::super::marker;
-use super::super::source::{self, Selector};
+use super::super::source::{self, GroupSelector};
 use super::super::survey::Fleet;
-use super::{DefaultMoment, DefaultPlan, Fit, Plan, VersionTarget, unfit};
+use super::{DefaultMoment, DefaultPlan, Fit, FollowPlan, VersionTarget, unfit};
 
 /// Plans the templates that opt in themselves: a version from the default one.
 pub(super) fn plan_listed(
     fleet: &Fleet,
     image: &LaunchableImage,
-    plan: &mut Plan,
+    plan: &mut FollowPlan,
 ) -> Result<(), FollowError> {
     for id in &fleet.listed {
         let Some(state) = fleet.templates.get(id) else { continue };
@@ -40,7 +40,7 @@ pub(super) fn plan_listed(
 }
 
 /// Adds a default; the earlier moment wins.
-fn push(plan: &mut Plan, default: DefaultPlan) {
+fn push(plan: &mut FollowPlan, default: DefaultPlan) {
     match plan.defaults.iter_mut().find(|one| one.template == default.template) {
         Some(one) if default.moment == DefaultMoment::Before => *one = default,
         Some(_) => {}
@@ -51,7 +51,7 @@ fn push(plan: &mut Plan, default: DefaultPlan) {
 /// Plans the defaults of the templates of groups. A default moves along if it is the version that a group launches
 /// from: before the refresh where the group uses `$Default`, else when all have succeeded. Any other default is not
 /// what the group runs, and stays.
-pub(super) fn plan_defaults(fleet: &Fleet, plan: &mut Plan) {
+pub(super) fn plan_defaults(fleet: &Fleet, plan: &mut FollowPlan) {
     let mut found = Vec::new();
     for one in plan.groups.iter().flat_map(|group| &group.uses) {
         let Some(state) = fleet.templates.get(&one.template) else { continue };
@@ -71,8 +71,8 @@ pub(super) fn plan_defaults(fleet: &Fleet, plan: &mut Plan) {
             continue;
         }
         let moment = match one.selector {
-            Selector::Default => DefaultMoment::Before,
-            Selector::Number(_) | Selector::Latest => DefaultMoment::After,
+            GroupSelector::Default => DefaultMoment::Before,
+            GroupSelector::Number(_) | GroupSelector::Latest => DefaultMoment::After,
         };
         found.push(DefaultPlan { template: one.template.clone(), from: default, to: one.target, moment });
     }
@@ -82,15 +82,15 @@ pub(super) fn plan_defaults(fleet: &Fleet, plan: &mut Plan) {
 }
 
 /// Refuses to change what a group launches that does not opt in.
-pub(super) fn check_bystanders(fleet: &Fleet, plan: &Plan) -> Result<(), FollowError> {
+pub(super) fn check_bystanders(fleet: &Fleet, plan: &FollowPlan) -> Result<(), FollowError> {
     for group in &fleet.bystanders {
         for found in source::uses(&group.source) {
             let id = &found.template.id;
             let made = plan.versions.iter().any(|one| one.template == *id && one.existing.is_none());
             let moved = plan.defaults.iter().any(|one| one.template == *id);
-            let changed = match Selector::parse(&found.template.version) {
-                Some(Selector::Latest) => made,
-                Some(Selector::Default) => moved,
+            let changed = match GroupSelector::parse(&found.template.version) {
+                Some(GroupSelector::Latest) => made,
+                Some(GroupSelector::Default) => moved,
                 _ => false,
             };
             if changed {
@@ -105,9 +105,9 @@ pub(super) fn check_bystanders(fleet: &Fleet, plan: &Plan) -> Result<(), FollowE
 
 /// Refuses a new version that would become the latest of a template which another group uses at `$Latest`, with other
 /// contents.
-pub(super) fn check_latest(fleet: &Fleet, plan: &Plan) -> Result<(), FollowError> {
+pub(super) fn check_latest(fleet: &Fleet, plan: &FollowPlan) -> Result<(), FollowError> {
     for one in plan.groups.iter().flat_map(|group| &group.uses) {
-        if one.selector != Selector::Latest {
+        if one.selector != GroupSelector::Latest {
             continue;
         }
         let latest = fleet.templates.get(&one.template).map(|state| state.template.latest);
