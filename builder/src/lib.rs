@@ -3,8 +3,12 @@
 #[cfg(feature = "fetch")]
 pub mod fetch;
 pub mod lock;
+#[cfg(feature = "fetch")]
+pub mod outdated;
 pub mod pipeline;
 pub mod recipe;
 pub mod repro;
 pub mod sbom;
+#[cfg(all(feature = "aws", feature = "fetch"))]
+pub mod update;
 pub mod vendor;

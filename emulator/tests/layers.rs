@@ -19,12 +19,14 @@ const LAYERS: &[&[&str]] = &[
 
 /// Services and protocols that a service may use. Everything else among the services is forbidden.
 const SERVICES: &[(&str, &[&str])] = &[
+    ("autoscaling", &["ec2", "failure", "form", "xml"]),
     ("ebs", &["failure"]),
     ("ec2", &["failure", "form", "s3", "ssm", "xml"]),
     ("failure", &[]),
     ("form", &[]),
     ("json", &["failure"]),
     ("kms", &["json"]),
+    ("rbin", &["failure", "json"]),
     ("s3", &["failure", "xml"]),
     ("ssm", &["json"]),
     ("sts", &["failure", "form", "xml"]),

@@ -17,7 +17,7 @@ use crate::plan::Plan;
 use crate::read_at::ReadAt;
 use crate::swap::{SwapFormat, SwapWriteError};
 use crate::time::Time;
-use crate::tree::Tree;
+use crate::tree::{ChangeGroups, Tree};
 use crate::{fat, gpt, swap};
 use format::VolumeFormat;
 
@@ -237,12 +237,13 @@ enum Writer<'a> {
 
 impl<'a> VolumeDraft<'a> {
     /// Drafts a volume that holds `tree`, which a format without files ignores; `time` is that of the volume itself.
+    /// Only some formats heed the groups.
     ///
     /// # Errors
     /// [`VolumeWriteError`] when the format cannot hold the tree.
     pub fn new(
         options: &VolumeOptions,
-        tree: &'a Tree,
+        (tree, groups): (&'a Tree, &ChangeGroups),
         ids: &VolumeIds,
         time: Time,
     ) -> Result<Self, VolumeWriteError> {
@@ -261,7 +262,7 @@ impl<'a> VolumeDraft<'a> {
                     journal: *journal,
                     reserved: *reserved,
                 };
-                Writer::Ext4(Box::new(Ext4Draft::new(tree, &options)?))
+                Writer::Ext4(Box::new(Ext4Draft::grouped(tree, groups, &options)?))
             }
             VolumeOptions::Swap { label, uuid } => {
                 Writer::Swap { uuid: uuid.unwrap_or(ids.uuid), label: label.clone() }
@@ -342,7 +343,8 @@ mod tests {
             },
             VolumeOptions::Swap { label: "A".to_owned(), uuid: None },
         ] {
-            let mut draft = VolumeDraft::new(&options, &tree, &ids, Time::EPOCH).unwrap();
+            let groups = ChangeGroups::default();
+            let mut draft = VolumeDraft::new(&options, (&tree, &groups), &ids, Time::EPOCH).unwrap();
             let len = draft.minimal_len(0).unwrap().max(1 << 20);
             let plan = draft.plan(1 << 20, len).unwrap();
             let mut bytes = vec![0; usize::try_from(len).unwrap()];

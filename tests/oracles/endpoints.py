@@ -5,7 +5,7 @@ import botocore.loaders
 
 loader = botocore.loaders.Loader()
 partitions = loader.load_data("partitions")
-for service in ("ec2", "autoscaling"):
+for service in ("ec2", "autoscaling", "ssm"):
     rules = loader.load_service_model(service, "endpoint-rule-set-1")
     provider = botocore.endpoint_provider.EndpointProvider(rules, partitions)
     for partition in partitions["partitions"]:

@@ -2,9 +2,14 @@
 //! nothing.
 
 mod calls;
+mod image_calls;
 mod inputs;
+mod launches;
 mod outputs;
+mod sharing;
+mod snapshot_use;
 mod snapshots;
+mod storage;
 
 use amiforge_publish::api::ec2::{
     Cooldown, DescribedImage, Ec2, Grantee, ImageCopy, ImageOwner, ImageQuery, NewImage, PublicAccess,
@@ -25,6 +30,7 @@ use calls::snapshots::{DescribeSnapshotAttribute, ModifySnapshotAttribute};
 use calls::tags::{CreateTags, Filter};
 
 pub use calls::CALLS;
+pub use snapshot_use::CALLS as SNAPSHOT_USE_CALLS;
 pub use snapshots::SnapshotsClient;
 
 /// Items per page, the maximum of the service.
@@ -112,7 +118,8 @@ impl Ec2 for Ec2Client {
     }
 
     async fn add_launch_permissions(&self, image: &str, who: &[Grantee]) -> Result<(), ServiceError> {
-        let launch = LaunchPermissionChange { add: who.iter().map(inputs::grantee).collect() };
+        let launch =
+            LaunchPermissionChange { add: who.iter().map(inputs::grantee).collect(), remove: Vec::new() };
         let call = ModifyImageAttribute { image: image.to_owned(), launch };
         self.client.call(&call).await.map(drop)
     }
@@ -130,6 +137,7 @@ impl Ec2 for Ec2Client {
             attribute: "createVolumePermission".to_owned(),
             operation: "add".to_owned(),
             accounts: accounts.to_vec(),
+            groups: Vec::new(),
         };
         self.client.call(&call).await.map(drop)
     }
@@ -166,7 +174,8 @@ impl Ec2 for Ec2Client {
     }
 
     async fn deregister_image(&self, image: &str) -> Result<(), ServiceError> {
-        self.client.call(&DeregisterImage { image: image.to_owned() }).await.map(drop)
+        let call = DeregisterImage { image: image.to_owned(), delete_snapshots: None };
+        self.client.call(&call).await.map(drop)
     }
 
     async fn default_kms_key(&self) -> Result<String, ServiceError> {

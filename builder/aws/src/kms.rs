@@ -1,37 +1,50 @@
 //! The only call of KMS in use: `DescribeKey`, to resolve an alias. KMS 2014-11-01, AWS JSON 1.1.
 
 use amiforge_publish::api::{KeyRegions, Keys, KmsKey};
-use amiforge_publish::service_error::ServiceError;
+use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
-use serde::Deserialize;
-use serde_json::json;
 
 use super::AwsConfig;
+use super::json::{self, json_operations, json_structures};
 use super::query::{Client, Protocol, QueryService};
 
-/// Signing name and endpoint id. The query protocol is not used: calls are JSON.
+/// The service KMS.
 const KMS: QueryService =
-    QueryService { id: "KMS", name: "kms", version: "2014-11-01", protocol: Protocol::Query };
+    QueryService { id: "KMS", name: "kms", version: "2014-11-01", protocol: Protocol::Json };
+
+json_structures! {
+    /// The key to describe.
+    DescribeKey {
+        /// Its id, ARN or alias.
+        key: String = "KeyId",
+    }
+
+    /// The description.
+    DescribeKeyOutput {
+        /// The key.
+        key: KeyMetadata = "KeyMetadata",
+    }
+
+    /// A key.
+    KeyMetadata {
+        /// Its ARN; always present.
+        arn: String = "Arn",
+        /// `Enabled`, ...
+        state: String = "KeyState",
+        /// `SYMMETRIC_DEFAULT`, ...
+        spec: String = "KeySpec",
+    }
+}
+
+json_operations! {
+    /// All calls of KMS in use.
+    pub CALLS of KMS, "TrentService":
+    DescribeKey -> DescribeKeyOutput,
+}
 
 /// Client of KMS in a region.
 #[derive(Debug, Clone)]
 pub struct KmsClient(Client);
-
-#[derive(Debug, Deserialize)]
-struct DescribeKeyOutput {
-    #[serde(rename = "KeyMetadata")]
-    key: Metadata,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Metadata {
-    arn: String,
-    #[serde(default)]
-    key_state: String,
-    #[serde(default)]
-    key_spec: String,
-}
 
 impl KmsClient {
     pub(super) fn new(sdk: &SdkConfig) -> Self {
@@ -49,10 +62,12 @@ impl KeyRegions for AwsConfig {
 
 impl Keys for KmsClient {
     async fn key(&self, name: &str) -> Result<KmsKey, ServiceError> {
-        let input = json!({ "KeyId": name });
-        let described: DescribeKeyOutput =
-            self.0.call_json("KMS", "DescribeKey", "TrentService.DescribeKey", &input).await?;
-        let Metadata { arn, key_state: state, key_spec: spec } = described.key;
+        let KeyMetadata { arn, state, spec } =
+            json::call(&self.0, &DescribeKey { key: name.to_owned() }).await?.key;
+        if arn.is_empty() {
+            let message = "the answer of DescribeKey has no ARN";
+            return Err(ServiceError::local(ServiceErrorKind::Unreadable, message));
+        }
         Ok(KmsKey { arn, state, spec })
     }
 }

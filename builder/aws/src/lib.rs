@@ -5,16 +5,22 @@
 //! [`amiforge_publish::retry`] is the only layer that retries.
 
 mod adaptive_timeout;
+mod auto_scaling;
 mod ca_bundle;
 mod credentials;
 mod ebs;
 mod ec2;
 pub mod endpoint;
+mod image_use;
+mod json;
 mod kms;
+mod parameter_value;
 mod put_block;
 pub mod query;
 mod response_limit;
+mod s3;
 mod service_error;
+mod ssm;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,9 +39,14 @@ use aws_smithy_types::timeout::TimeoutConfig;
 
 use credentials::CachedCredentials;
 
+pub use auto_scaling::{AutoScalingClient, CALLS as AUTO_SCALING_CALLS};
 pub use ebs::EbsClient;
-pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
-pub use kms::KmsClient;
+pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SNAPSHOT_USE_CALLS, SnapshotsClient};
+pub use image_use::{CALLS as IMAGE_USE_CALLS, ImageUseClient};
+pub use kms::{CALLS as KMS_CALLS, KmsClient};
+pub use parameter_value::ParameterClient;
+pub use s3::S3Client;
+pub use ssm::{CALLS as SSM_CALLS, SsmClient};
 
 /// Maximum number of idle connections per host.
 const MAX_IDLE_CONNECTIONS: usize = 256;
@@ -200,6 +211,26 @@ impl AwsConfig {
     /// Client of KMS.
     pub fn kms(&self) -> KmsClient {
         KmsClient::new(&self.sdk)
+    }
+
+    /// Client of SSM.
+    pub fn ssm(&self) -> SsmClient {
+        SsmClient::new(&self.sdk)
+    }
+
+    /// Client of S3.
+    pub fn s3(&self) -> S3Client {
+        S3Client::new(&self.sdk)
+    }
+
+    /// Client of Auto Scaling.
+    pub fn auto_scaling(&self) -> AutoScalingClient {
+        AutoScalingClient::new(&self.sdk)
+    }
+
+    /// Client of SSM for the value of a parameter.
+    pub fn parameter_value(&self) -> ParameterClient {
+        ParameterClient::new(&self.sdk)
     }
 
     /// Client of EC2.

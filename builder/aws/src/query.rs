@@ -12,6 +12,7 @@ mod client;
 mod field;
 mod form;
 mod shape;
+mod tree;
 mod xml;
 
 pub(super) use client::Client;
@@ -19,6 +20,7 @@ pub use field::{Field, Shape};
 pub(super) use form::{FormWriter, InputValue, Write};
 pub use shape::Description;
 pub(super) use shape::{Operation, Paged, Timestamp, inputs, operations, outputs, paged};
+pub(super) use tree::Tree;
 pub(super) use xml::{MalformedResponse, OutputValue, XmlElement};
 
 /// A service.
@@ -41,6 +43,8 @@ pub enum Protocol {
     Ec2,
     /// `Parameter.member.1=` and `<SomethingResponse><SomethingResult><list><member>`.
     Query,
+    /// JSON in both directions ([`super::json`]).
+    Json,
 }
 
 impl Protocol {
@@ -48,7 +52,7 @@ impl Protocol {
     fn item(self) -> &'static str {
         match self {
             Self::Ec2 => "item",
-            Self::Query => "member",
+            Self::Query | Self::Json => "member",
         }
     }
 }

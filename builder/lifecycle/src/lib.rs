@@ -6,9 +6,12 @@
 //! need (names and tags of our images) comes from `amiforge-publish`.
 
 pub mod api;
+pub mod call_plan;
 pub mod channel;
 pub mod follow;
 pub mod inventory;
+pub mod ledger;
+pub mod plan;
 pub mod prune;
 pub mod sharing;
 pub mod storage;

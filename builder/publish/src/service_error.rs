@@ -120,6 +120,8 @@ fn by_name(code: &str, message: &str, reason: Option<&str>) -> Option<ServiceErr
         "RequestLimitExceeded" | "TooManyRequestsException" | "SlowDown" | "EC2ThrottledException" => {
             ServiceErrorKind::Throttled
         }
+        // SSM: another update of the same parameter is in progress.
+        "TooManyUpdates" => ServiceErrorKind::Throttled,
         "InvalidSignatureException" if message.contains("x-amz-Checksum") => ServiceErrorKind::Checksum,
         // A local region with a full disk: a retry meets the same error.
         _ if message.contains("No space left on device") => ServiceErrorKind::Refused,
@@ -129,7 +131,11 @@ fn by_name(code: &str, message: &str, reason: Option<&str>) -> Option<ServiceErr
         "AccessDeniedException" | "UnauthorizedOperation" | "OptInRequired" | "AccessDenied" => {
             ServiceErrorKind::Denied
         }
-        "ResourceNotFoundException" | "NotFoundException" => ServiceErrorKind::NotFound,
+        "ResourceNotFoundException"
+        | "NotFoundException"
+        | "ParameterNotFound"
+        | "ParameterVersionNotFound" => ServiceErrorKind::NotFound,
+        "ParameterAlreadyExists" => ServiceErrorKind::Duplicate,
         _ if code.ends_with(".NotFound") || code == "InvalidAMIID.Unavailable" => ServiceErrorKind::NotFound,
         "ConflictException" => ServiceErrorKind::Conflict,
         "ServiceQuotaExceededException" => ServiceErrorKind::Quota,
@@ -140,6 +146,7 @@ fn by_name(code: &str, message: &str, reason: Option<&str>) -> Option<ServiceErr
         _ if code.ends_with(".Duplicate") => ServiceErrorKind::Duplicate,
         "DryRunOperation" => ServiceErrorKind::DryRun,
         "InternalServerException"
+        | "InternalServerError"
         | "InternalError"
         | "InternalFailure"
         | "Unavailable"

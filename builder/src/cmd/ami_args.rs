@@ -26,7 +26,7 @@ use crate::ui::Ui;
 pub(crate) struct Args {
     /// Name, unique in the account and region [default: the image's name and version]
     #[arg(long, value_name = "NAME")]
-    name: Option<String>,
+    pub(crate) name: Option<String>,
 
     /// Description [default: the image's name and version]
     #[arg(long, value_name = "TEXT")]

@@ -9,7 +9,11 @@ mod target;
 
 use std::fs;
 
+#[cfg(all(feature = "aws", feature = "fetch"))]
+use amiforge::update::BootResult;
 use amiforge_image::inspect::Medium;
+#[cfg(all(feature = "aws", feature = "fetch"))]
+use amiforge_image::manifest::Manifest;
 use amiforge_machine::boot::machine::InstanceIdentity;
 use amiforge_machine::boot::receipt::{self, BootRecord};
 use amiforge_machine::boot::{BootError, DiskState, Launch, LaunchEnd, LaunchOutcome as Launched, launch};
@@ -17,6 +21,8 @@ use amiforge_progress::{CancelToken, Monitor};
 use anyhow::Context as _;
 
 pub(crate) use args::Args;
+#[cfg(all(feature = "aws", feature = "fetch"))]
+pub(crate) use args::{MachineArgs, Showing};
 use show::LaunchView;
 use target::BootTarget;
 
@@ -27,7 +33,51 @@ use crate::ui::Ui;
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cancel = interrupt_on_signals()?;
-    let target = open_target(args, ui, &cancel)?;
+    let Ended { target, request, launched, receipt } = launch_target(args, args.has_output(), ui, &cancel)?;
+    show::outcome(&target, &request, &launched, receipt.as_deref(), ui)?;
+    Ok(match launched.ended {
+        LaunchEnd::Passed | LaunchEnd::PoweredOff | LaunchEnd::Interrupted => Outcome::Success,
+        LaunchEnd::Failed { .. } => Outcome::Difference,
+    })
+}
+
+/// Boots a bundle until its checks have passed or one has failed. The console goes to standard error.
+#[cfg(all(feature = "aws", feature = "fetch"))]
+pub(crate) fn test(args: &Args, ui: &Ui, cancel: &CancelToken) -> Result<BootResult, Failure> {
+    let Ended { request, launched, .. } = launch_target(args, true, ui, cancel)?;
+    show::result(&request, &launched).ok_or_else(|| {
+        anyhow::anyhow!("interrupted").context(format!("cannot boot `{}`", args.image.display())).into()
+    })
+}
+
+/// The newest boot in the receipt of a bundle with this manifest.
+#[cfg(all(feature = "aws", feature = "fetch"))]
+pub(crate) fn recorded(bundle: &std::path::Path, manifest: &Manifest) -> Option<BootResult> {
+    let receipt = receipt::require(bundle, manifest.into()).ok()?;
+    let boot = receipt.boots.into_iter().rfind(|boot| !boot.passed.is_empty())?;
+    Some(BootResult {
+        passed: true,
+        machine: show::machine(boot.arch, boot.firmware, boot.bus),
+        accelerator: boot.accelerator,
+        checks: boot.passed.iter().map(ToString::to_string).collect(),
+        unmet: Vec::new(),
+        reason: None,
+        seconds: 0.0,
+    })
+}
+
+/// A launch that has ended.
+struct Ended {
+    target: BootTarget,
+    request: Launch,
+    launched: Launched,
+    receipt: Option<std::path::PathBuf>,
+}
+
+/// Launches the target, and leaves a receipt or removes one. `has_output` says that standard output is used for something
+/// other than the console.
+fn launch_target(args: &Args, has_output: bool, ui: &Ui, cancel: &CancelToken) -> Result<Ended, Failure> {
+    let target = open_target(args, ui, cancel)?;
     let cannot = || format!("cannot boot `{}`", args.image.display());
     let before = args.needs_login().then(|| Medium::open(&target.disk)).transpose().with_context(cannot)?;
     let before = before.as_ref().map(DiskState::read);
@@ -39,16 +89,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let log = log.with_context(|| {
         format!("cannot write `{}`", args.log.as_deref().unwrap_or(&args.image).display())
     })?;
-    let view = LaunchView::new(ui, &request, args.has_output(), log);
+    let view = LaunchView::new(ui, &request, has_output, log);
     view.begin(&target, &request);
-    let launched = launch(&request, &view, &cancel).map_err(|error| failure(error, cannot()))?;
+    let launched = launch(&request, &view, cancel).map_err(|error| failure(error, cannot()))?;
     view.end();
-    let receipt = keep_receipt(args, &target, &request, &launched, ui, &cancel)?;
-    show::outcome(&target, &request, &launched, receipt.as_deref(), ui)?;
-    Ok(match launched.ended {
-        LaunchEnd::Passed | LaunchEnd::PoweredOff | LaunchEnd::Interrupted => Outcome::Success,
-        LaunchEnd::Failed { .. } => Outcome::Difference,
-    })
+    let receipt = keep_receipt(args, &target, &request, &launched, ui, cancel)?;
+    Ok(Ended { target, request, launched, receipt })
 }
 
 /// Opens a local image, or downloads the AMI that the arguments name.

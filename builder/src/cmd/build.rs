@@ -1,6 +1,6 @@
 //! `amiforge build`: builds a recipe into a bundle.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use amiforge::lock::{self, Lock};
@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     options.lock = lock(args, &recipe)?;
     let cancel = interrupt_on_signals()?;
     let built = pipeline::build(&recipe, &options, Monitor::new(ui, &cancel))
-        .map_err(|error| failure(error, &recipe, args))?;
+        .map_err(|error| failure(error, &recipe, &args.named()))?;
     report(&built, begun.elapsed().as_secs_f64(), ui)?;
     Ok(Outcome::Success)
 }
@@ -137,13 +137,30 @@ fn options(args: &Args) -> Result<BuildOptions, Failure> {
         source_date_epoch: source_date_epoch()?,
         lock: None,
         vendor: args.vendor.clone(),
-        on_failure: if args.shell { OnFailure::Shell } else { OnFailure::Stop },
+        on_failure: args.named().on_failure,
     })
 }
 
+impl Args {
+    fn named(&self) -> NamedPaths<'_> {
+        let on_failure = if self.shell { OnFailure::Shell } else { OnFailure::Stop };
+        NamedPaths { recipe: &self.recipe, out: &self.out, on_failure }
+    }
+}
+
+/// What the hints of a failed build name.
+pub(super) struct NamedPaths<'a> {
+    /// The recipe.
+    pub(super) recipe: &'a Path,
+    /// Where the bundle goes.
+    pub(super) out: &'a Path,
+    /// Whether a shell is opened already when a command fails.
+    pub(super) on_failure: OnFailure,
+}
+
 /// The failure of a build with its hint.
-fn failure(error: BuildError, recipe: &Recipe, args: &Args) -> Failure {
-    let hint = hint(&error, args);
+pub(super) fn failure(error: BuildError, recipe: &Recipe, named: &NamedPaths<'_>) -> Failure {
+    let hint = hint(&error, named);
     let failure =
         Failure::from(anyhow::Error::from(error).context(format!("cannot build `{}`", recipe.image.name)));
     match hint {
@@ -152,8 +169,8 @@ fn failure(error: BuildError, recipe: &Recipe, args: &Args) -> Failure {
     }
 }
 
-fn hint(error: &BuildError, args: &Args) -> Option<String> {
-    let out = args.out.display();
+fn hint(error: &BuildError, named: &NamedPaths<'_>) -> Option<String> {
+    let out = named.out.display();
     let hint = match error {
         BuildError::Bundle(BundleError::Exists { .. }) => {
             format!("`--force` replaces the bundle `{out}` once the new one is whole")
@@ -187,17 +204,17 @@ fn hint(error: &BuildError, args: &Args) -> Option<String> {
         BuildError::Bundle(BundleError::InTheWay { path }) => {
             format!("look at `{}` and remove it, or choose another `--out`", path.display())
         }
-        BuildError::NoLock => format!("`amiforge lock {}` makes one", args.recipe.display()),
+        BuildError::NoLock => format!("`amiforge lock {}` makes one", named.recipe.display()),
         BuildError::NotFetched { .. } => format!(
             "`amiforge fetch {}` fetches what the lock pins; `--vendor` takes it from a file",
-            args.recipe.display()
+            named.recipe.display()
         ),
-        BuildError::Configure(error) | BuildError::Run(error) => return in_sandbox(error, args),
+        BuildError::Configure(error) | BuildError::Run(error) => return in_sandbox(error, named.on_failure),
         BuildError::SecondRun(_) => {
             "`second-run = false` under `[secrets]` leaves the second run out".to_owned()
         }
         BuildError::Stage(error) => match &**error {
-            StageError::Sandbox { source, .. } => return in_sandbox(source, args),
+            StageError::Sandbox { source, .. } => return in_sandbox(source, named.on_failure),
             _ => return None,
         },
         _ => return None,
@@ -206,12 +223,12 @@ fn hint(error: &BuildError, args: &Args) -> Option<String> {
 }
 
 /// A hint for a command that failed in the sandbox.
-fn in_sandbox(error: &SandboxError, args: &Args) -> Option<String> {
+fn in_sandbox(error: &SandboxError, on_failure: OnFailure) -> Option<String> {
     let hint = match error {
         SandboxError::Limit { which: Limit::Time, .. } => {
             "what waits for a time of day to come needs `clock = \"real\"` under `[sandbox]`"
         }
-        SandboxError::Step { .. } if !args.shell => {
+        SandboxError::Step { .. } if on_failure == OnFailure::Stop => {
             "`--shell` opens a shell in the state that the command left"
         }
         _ => return None,
@@ -254,9 +271,9 @@ fn warn_of_secrets(origin: &ImageOrigin, ui: &Ui) {
     }
 }
 
-fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
-    let manifest = &built.manifest;
-    let origin = &manifest.origin;
+/// Warns of what the image holds or lacks.
+pub(super) fn warn(built: &Built, ui: &Ui) {
+    let origin = &built.manifest.origin;
     warn_of_secrets(origin, ui);
     for warning in &built.warnings {
         ui.warn(format_args!("{warning}"));
@@ -267,6 +284,12 @@ fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
             "{count} things that scripts of packages do were not done; `skipped` in the manifest lists them"
         ));
     }
+}
+
+fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
+    let manifest = &built.manifest;
+    let origin = &manifest.origin;
+    warn(built, ui);
     if !ui.json() {
         let name = built.bundle.display();
         ui.status(format_args!("built in {seconds:.1} s, {} of disk", HumanBytes(manifest.size)));

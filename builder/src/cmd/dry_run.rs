@@ -59,11 +59,16 @@ fn volume(source: &ImageSource) -> Volume {
     }
 }
 
-/// The blocks that differ from the parent. A block that became zero must be written.
+/// A volume of which only the blocks that differ from the parent are sent.
 fn changed(before: &BlockMap, after: &BlockMap, source: &ImageSource) -> Volume {
+    Volume { data: changed_blocks(before, after), zero: 0, known: Precision::Exact, ..volume(source) }
+}
+
+/// The number of blocks that differ from those of the parent. A block that became zero must be written.
+pub(super) fn changed_blocks(before: &BlockMap, after: &BlockMap) -> u64 {
     let before = before.iter().map(Block::digest).chain(std::iter::repeat(Block::Zero.digest()));
     let differ = after.iter().zip(before).filter(|(now, then)| *now != Block::Free && now.digest() != *then);
-    Volume { data: differ.count() as u64, zero: 0, known: Precision::Exact, ..volume(source) }
+    differ.count() as u64
 }
 
 fn print(plan: &Plan, ui: &Ui) -> Result<(), Failure> {

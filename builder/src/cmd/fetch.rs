@@ -1,15 +1,15 @@
 //! `amiforge fetch`: downloads the files that a lock pins into the store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use amiforge::fetch::{self, FetchError, HttpClient};
+use amiforge::fetch::FetchError;
 use amiforge::lock;
 use amiforge::recipe::Recipe;
 use amiforge_packages::host::HostSettings;
 use amiforge_progress::Monitor;
 use serde::Serialize;
 
-use super::inputs::{StoreArgs, load_recipe, lock_failure};
+use super::inputs::{FetchSetup, StoreArgs, load_recipe, lock_failure};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui};
@@ -47,20 +47,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cancel = interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.lock_shared();
-    let host = HostSettings::from_system();
-    let failed = |error: FetchError| {
-        let variable = variable_for(&error, &recipe, &host);
-        failure(error, title(), args, &variable)
-    };
-    let requests = lock::requests(&lock, &recipe, &host).map_err(failed)?;
-    let done = fetch::fetch(
-        &requests,
-        &store.objects(),
-        &HttpClient::new(),
-        args.store.jobs(),
-        Monitor::new(ui, &cancel),
-    );
-    let done = done.map_err(failed)?;
+    let setup = FetchSetup::from_system();
+    let fetcher = setup.fetcher(&store, args.store.jobs(), Monitor::new(ui, &cancel));
+    let done = lock::fetch(&lock, &recipe, &fetcher);
+    let done = done.map_err(|error| failure(error, title(), &recipe, &args.recipe, setup.host()))?;
     if ui.json() {
         ui.object(&FetchJson { fetched: done.fetched, bytes: done.bytes, there: done.there })?;
     } else {
@@ -85,8 +75,15 @@ fn variable_for(error: &FetchError, recipe: &Recipe, host: &HostSettings) -> Str
 }
 
 /// The failure of a fetch with its hint.
-fn failure(error: FetchError, title: String, args: &Args, variable: &str) -> Failure {
-    let recipe = args.recipe.display();
+pub(super) fn failure(
+    error: FetchError,
+    title: String,
+    recipe: &Recipe,
+    path: &Path,
+    host: &HostSettings,
+) -> Failure {
+    let variable = variable_for(&error, recipe, host);
+    let recipe = path.display();
     let hint = match &error {
         FetchError::Url { source, .. } if source.is_missing() => Some(format!(
             "archives drop versions that were replaced: `amiforge lock {recipe} --update` takes those that they have now, or \

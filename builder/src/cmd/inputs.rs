@@ -2,12 +2,22 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "fetch")]
+use std::time::{SystemTime, UNIX_EPOCH};
 
+#[cfg(feature = "fetch")]
+use amiforge::fetch::{Fetcher, HttpClient};
 use amiforge::lock::LockError;
 use amiforge::pipeline;
 use amiforge::recipe::{Recipe, RecipeError};
 use amiforge_packages::backend::LockFailure;
+#[cfg(feature = "fetch")]
+use amiforge_packages::host::HostSettings;
+#[cfg(feature = "fetch")]
+use amiforge_progress::Monitor;
 use amiforge_store::Store;
+#[cfg(feature = "fetch")]
+use anyhow::Context as _;
 
 use crate::outcome::Failure;
 
@@ -80,6 +90,41 @@ pub(super) fn lock_failure(error: LockError, title: String, recipe: &Path) -> Fa
     }
 }
 
+/// Writes a summary in Markdown to the file of `--summary`.
+#[cfg(feature = "fetch")]
+pub(super) fn write_summary(path: &Path, text: &str) -> Result<(), Failure> {
+    let written = std::fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()));
+    Ok(written?)
+}
+
+/// The connections, the mirrors and the clock of a fetch.
+#[cfg(feature = "fetch")]
+#[derive(Debug)]
+pub(super) struct FetchSetup {
+    client: HttpClient,
+    host: HostSettings,
+    now: i64,
+}
+
+#[cfg(feature = "fetch")]
+impl FetchSetup {
+    /// Reads the settings and the clock of this machine; opens no connection yet.
+    pub(super) fn from_system() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+        Self { client: HttpClient::new(), host: HostSettings::from_system(), now }
+    }
+
+    /// The settings of this machine, which may name mirrors.
+    pub(super) fn host(&self) -> &HostSettings {
+        &self.host
+    }
+
+    /// A fetch into a store, of `jobs` files in parallel.
+    pub(super) fn fetcher<'a>(&'a self, store: &'a Store, jobs: usize, monitor: Monitor<'a>) -> Fetcher<'a> {
+        Fetcher { store, client: &self.client, host: &self.host, jobs, now: self.now, monitor }
+    }
+}
+
 #[cfg(feature = "fetch")]
 /// Where inputs are stored and how many are fetched in parallel.
 #[derive(Debug, clap::Args)]
@@ -98,6 +143,12 @@ impl StoreArgs {
     /// Opens the store.
     pub(super) fn open(&self) -> Result<Store, Failure> {
         open_store(self.store.as_deref())
+    }
+
+    /// Its folder, if one is named or the user has a cache folder.
+    #[cfg(feature = "aws")]
+    pub(super) fn folder(&self) -> Option<PathBuf> {
+        self.store.clone().or_else(default_store)
     }
 
     /// The number of files fetched in parallel.

@@ -1,18 +1,16 @@
 //! `amiforge lock`: makes or updates the lock of a recipe.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge::fetch::{FetchError, Fetcher, HttpClient, TransferError};
+use amiforge::fetch::{FetchError, TransferError};
 use amiforge::lock::resolve::{self, Update};
 use amiforge::lock::{Lock, LockDiff, LockError};
 use amiforge::recipe::Recipe;
 use amiforge_packages::backend::{LockFailure, RepositoryError};
-use amiforge_packages::host::HostSettings;
 use amiforge_progress::Monitor;
 use serde::Serialize;
 
-use super::inputs::{StoreArgs, load_recipe, lock_failure};
+use super::inputs::{FetchSetup, StoreArgs, load_recipe, lock_failure};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui};
@@ -95,11 +93,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         return Ok(Outcome::Success);
     }
     let path = Lock::path(&given);
-    let failure = |error: LockError| {
-        let hint = mirror_hint(&error, &recipe);
-        let failure = lock_failure(error, title(), &given);
-        if let Some(hint) = hint { failure.hint(hint) } else { failure }
-    };
+    let failure = |error: LockError| failure(error, title(), &recipe, &given);
     let old = Lock::load(&path).map_err(failure)?;
     let fits = old.as_ref().filter(|old| old.matches(&recipe));
     if let (Some(lock), None, false) = (fits, &update, args.check) {
@@ -109,23 +103,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cancel = interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.lock_shared();
-    let (client, host) = (HttpClient::new(), HostSettings::from_system());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
-    let jobs = args.store.jobs();
-    let fetcher = Fetcher {
-        store: &store,
-        client: &client,
-        host: &host,
-        jobs,
-        now,
-        monitor: Monitor::new(ui, &cancel),
-    };
+    let setup = FetchSetup::from_system();
+    let fetcher = setup.fetcher(&store, args.store.jobs(), Monitor::new(ui, &cancel));
     let update = match update {
         None => Update::None,
         Some(names) if names.is_empty() => Update::All,
         Some(names) => Update::Packages(names),
     };
-    let new = resolve::resolve(&recipe, old.as_ref(), &update, &fetcher).map_err(failure)?;
+    let new = resolve::resolve(&recipe, old.as_ref(), &update, &fetcher).map_err(failure)?.lock;
     let changes = LockDiff::between(old.as_ref(), &new);
     if args.check {
         report(&path, &new, &changes, LockWritten::No, ui)?;
@@ -134,6 +119,13 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     new.save(&path).map_err(failure)?;
     report(&path, &new, &changes, LockWritten::Yes, ui)
+}
+
+/// The failure of making a lock, with its hint.
+pub(super) fn failure(error: LockError, title: String, recipe: &Recipe, path: &Path) -> Failure {
+    let hint = mirror_hint(&error, recipe);
+    let failure = lock_failure(error, title, path);
+    if let Some(hint) = hint { failure.hint(hint) } else { failure }
 }
 
 /// A hint for an archive that cannot be fetched: the variable that names another mirror.

@@ -1,10 +1,21 @@
 //! The commands, one per file: arguments → one library call → output. `anyhow` is used only here and in `main`.
 
 #[cfg(feature = "aws")]
+pub(crate) mod allowed_images;
+#[cfg(feature = "aws")]
 pub(crate) mod ami_args;
+#[cfg(feature = "aws")]
+pub(crate) mod backup;
 pub(crate) mod boot;
 pub(crate) mod build;
+mod call_plan;
+#[cfg(feature = "aws")]
+mod channel;
+#[cfg(feature = "aws")]
+pub(crate) mod channels;
 pub(crate) mod completions;
+#[cfg(feature = "aws")]
+pub(crate) mod copy;
 pub(crate) mod diff;
 pub(crate) mod docs;
 #[cfg(feature = "aws")]
@@ -13,6 +24,11 @@ pub(crate) mod download;
 mod dry_run;
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
+pub(crate) mod follow;
+#[cfg(feature = "aws")]
+mod image_regions;
+#[cfg(feature = "aws")]
+pub(crate) mod images;
 mod inputs;
 pub(crate) mod inspect;
 #[cfg(feature = "local-region")]
@@ -21,7 +37,14 @@ pub(crate) mod local;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod new;
+#[cfg(feature = "aws")]
+pub(crate) mod orphans;
+#[cfg(feature = "fetch")]
+pub(crate) mod outdated;
 pub(crate) mod preflight;
+#[cfg(feature = "aws")]
+pub(crate) mod promote;
+pub(crate) mod prune;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
 #[cfg(feature = "aws")]
@@ -29,12 +52,30 @@ pub(crate) mod region;
 #[cfg(feature = "aws")]
 pub(crate) mod register;
 pub(crate) mod repro;
+pub(crate) mod restore_image;
+#[cfg(feature = "aws")]
+pub(crate) mod rollback;
 pub(crate) mod schema;
+#[cfg(feature = "aws")]
+pub(crate) mod share;
+#[cfg(feature = "aws")]
+mod sharing_args;
+#[cfg(feature = "aws")]
+pub(crate) mod snapshot;
+#[cfg(feature = "aws")]
+mod storage_failure;
 pub(crate) mod store;
+pub(crate) mod undo;
+#[cfg(feature = "aws")]
+pub(crate) mod unshare;
+#[cfg(all(feature = "aws", feature = "fetch"))]
+pub(crate) mod update;
 #[cfg(feature = "aws")]
 pub(crate) mod upload;
 pub(crate) mod vendor;
 pub(crate) mod verify;
+#[cfg(feature = "aws")]
+pub(crate) mod whois;
 
 use crate::outcome::CommandResult;
 use crate::ui::Ui;
@@ -45,6 +86,8 @@ pub(crate) enum Command {
     New(new::Args),
     #[cfg(feature = "fetch")]
     Lock(lock::Args),
+    #[cfg(feature = "fetch")]
+    Outdated(outdated::Args),
     #[cfg(feature = "fetch")]
     Fetch(fetch::Args),
     Vendor(vendor::Args),
@@ -58,12 +101,43 @@ pub(crate) enum Command {
     Store(store::Args),
     #[cfg(feature = "aws")]
     Publish(Box<publish::Args>),
+    #[cfg(all(feature = "aws", feature = "fetch"))]
+    Update(Box<update::Args>),
     #[cfg(feature = "aws")]
     Upload(upload::Args),
     #[cfg(feature = "aws")]
     Download(download::Args),
     #[cfg(feature = "aws")]
     Register(Box<register::Args>),
+    #[cfg(feature = "aws")]
+    Promote(Box<promote::Args>),
+    #[cfg(feature = "aws")]
+    Rollback(Box<rollback::Args>),
+    #[cfg(feature = "aws")]
+    Channels(channels::Args),
+    Share(share::Args),
+    #[cfg(feature = "aws")]
+    Unshare(unshare::Args),
+    #[cfg(feature = "aws")]
+    AllowedImages(allowed_images::Args),
+    #[cfg(feature = "aws")]
+    Backup(backup::Args),
+    #[cfg(feature = "aws")]
+    RestoreImage(restore_image::Args),
+    #[cfg(feature = "aws")]
+    Copy(copy::Args),
+    #[cfg(feature = "aws")]
+    Snapshot(snapshot::Args),
+    Images(images::Args),
+    #[cfg(feature = "aws")]
+    Whois(whois::Args),
+    #[cfg(feature = "aws")]
+    Prune(prune::Args),
+    #[cfg(feature = "aws")]
+    Orphans(orphans::Args),
+    #[cfg(feature = "aws")]
+    Undo(undo::Args),
+    Follow(Box<follow::Args>),
     #[cfg(feature = "local-region")]
     Local(local::Args),
     Schema(schema::Args),
@@ -79,6 +153,8 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         #[cfg(feature = "fetch")]
         Command::Lock(args) => lock::run(&args, ui),
         #[cfg(feature = "fetch")]
+        Command::Outdated(args) => outdated::run(&args, ui),
+        #[cfg(feature = "fetch")]
         Command::Fetch(args) => fetch::run(&args, ui),
         Command::Vendor(args) => vendor::run(&args, ui),
         Command::Build(args) => build::run(&args, ui),
@@ -91,12 +167,43 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Store(args) => store::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Publish(args) => publish::run(&args, ui),
+        #[cfg(all(feature = "aws", feature = "fetch"))]
+        Command::Update(args) => update::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Upload(args) => upload::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Download(args) => download::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Register(args) => register::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Promote(args) => promote::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Rollback(args) => rollback::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Channels(args) => channels::run(&args, ui),
+        Command::Share(args) => share::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Unshare(args) => unshare::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::AllowedImages(args) => allowed_images::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Backup(args) => backup::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::RestoreImage(args) => restore_image::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Copy(args) => copy::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Snapshot(args) => snapshot::run(&args, ui),
+        Command::Images(args) => images::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Whois(args) => whois::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Prune(args) => prune::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Orphans(args) => orphans::run(&args, ui),
+        #[cfg(feature = "aws")]
+        Command::Undo(args) => undo::run(&args, ui),
+        Command::Follow(args) => follow::run(&args, ui),
         #[cfg(feature = "local-region")]
         Command::Local(args) => local::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),

@@ -1,17 +1,18 @@
 //! `amiforge publish`: publishes a bundle as an AMI, shares and copies it.
 
-use std::path::PathBuf;
+mod result;
+
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use amiforge_formats::digest::BLOCK;
 use amiforge_machine::boot::receipt;
 use amiforge_progress::{CancelToken, Monitor, Progress as _};
-use amiforge_publish::ami::{self, AmiError, AmiOrigin, Deleted, ErrorChain, PublishJob, Published};
-use amiforge_publish::request::{AmiOptions, KeyChoice, Request};
+use amiforge_publish::ami::{self, AmiError, Deleted, PublishJob, Published};
+use amiforge_publish::request::{AmiOptions, ImageFacts, KeyChoice, Request};
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload::{self, ParentChoice};
 use anyhow::Context as _;
-use serde::Serialize;
 
 use super::{ami_args, dry_run, region};
 use crate::outcome::{CommandResult, Failure, Outcome};
@@ -45,30 +46,38 @@ pub(crate) struct Args {
     require_boot: bool,
 
     #[command(flatten)]
-    ami: ami_args::Args,
+    to: PublishArgs,
+}
+
+/// What is published, and where to, apart from the image.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub(crate) struct PublishArgs {
+    #[command(flatten)]
+    pub(crate) ami: ami_args::Args,
 
     #[command(flatten)]
-    upload: UploadArgs,
+    pub(crate) upload: UploadArgs,
 
     #[command(flatten)]
     copying: CopyArgs,
 
     #[command(flatten)]
-    aws: region::Args,
+    pub(crate) aws: region::Args,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Upload")]
 #[group(skip)]
-struct UploadArgs {
+pub(crate) struct UploadArgs {
     /// Continue a published snapshot, sending only what changed: `auto` (the newest of this image's name), `snap-…` or
     /// `ami-…`
     #[arg(long, value_name = "PARENT")]
-    parent: Option<ParentChoice>,
+    pub(crate) parent: Option<ParentChoice>,
 
     /// The bundle (or its manifest) that the parent was made from, so that the parent need not be read
-    #[arg(long, value_name = "BUNDLE", requires = "parent")]
-    parent_bundle: Option<PathBuf>,
+    #[arg(long, value_name = "BUNDLE")]
+    pub(crate) parent_bundle: Option<PathBuf>,
 
     /// Encrypt the snapshots with the account's default key
     #[arg(long, conflicts_with = "kms_key")]
@@ -83,7 +92,7 @@ struct UploadArgs {
     max_rate: Option<u32>,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Copies")]
 #[group(skip)]
 struct CopyArgs {
@@ -104,32 +113,6 @@ struct CopyArgs {
     copy_wait: u64,
 }
 
-/// What `--json` shows.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PublishJson<'a> {
-    image_id: &'a str,
-    snapshot_id: Option<&'a str>,
-    snapshot_ids: Vec<String>,
-    region: &'a str,
-    name: &'a str,
-    adopted: bool,
-    blocks_sent: u64,
-    bytes_sent: u64,
-    copies: Vec<CopyShown<'a>>,
-    ledger: String,
-    seconds: f64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CopyShown<'a> {
-    region: &'a str,
-    image_id: Option<&'a str>,
-    snapshot_ids: &'a [String],
-    error: Option<String>,
-}
-
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
@@ -142,32 +125,25 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if args.require_boot {
         demand_receipt(args, &source, ui, &cancel)?;
     }
-    let subject = ami::image_facts(&source);
-    let check = |region: &str| ami_args::request(&args.options(), &subject, region, &args.cannot());
-    // Mistakes in the options are reported before any call, and before a local region is started.
-    let offline = region::named_region(&args.aws);
-    let early = offline.as_deref().map(check).transpose()?;
-    if args.dry_run {
-        let request = early.ok_or_else(|| {
-            Failure::usage(anyhow::anyhow!("a dry run makes no calls, so the region must be named"))
-                .hint("add `--region eu-west-1`, or set AWS_REGION")
-        })?;
-        return dry_run::show(&request, &source, args.upload.parent_bundle.as_deref(), args.parent(), ui);
+    if args.to.upload.parent_bundle.is_some() && args.to.upload.parent.is_none() {
+        let error =
+            anyhow::anyhow!("`--parent-bundle` is the bundle of a parent, and no `--parent` is named");
+        return Err(Failure::usage(error.context(args.cannot())).hint("add `--parent auto`"));
     }
-    let connected = args.aws.connect(&cancel)?;
-    let mut request = check(connected.name())?;
-    args.ami.confirm(&request, ui)?;
-    args.find_keys(&mut request, &connected, ui)?;
-    let services = connected.services();
-    let job = args.job(request);
-    let work = ami::publish(&services, connected.config(), &job, Monitor::new(ui, &cancel));
-    let published = connected.block_on(work).map_err(|error| args.failure(error, connected.name()))?;
+    let facts = ami::image_facts(&source);
+    // Mistakes in the options are reported before any call, and before a local region is started.
+    let early = args.to.early_request(&args.image, &facts)?;
+    if args.dry_run {
+        return args.to.show_plan(early, &source, ui);
+    }
+    let connected = args.to.aws.connect(&cancel)?;
+    let (published, request) = args.to.publish(&args.image, &facts, &connected, ui, &cancel)?;
     let seconds = begun.elapsed().as_secs_f64();
     if !ui.json() {
-        show(&published, &job.request, seconds, ui)?;
+        show(&published, &request, seconds, ui)?;
         return finish(published);
     }
-    let mut result = result(&published, &job.request, seconds)?;
+    let mut result = result::json(&published, &request, seconds)?;
     let outcome = finish(published);
     if let Err(failure) = &outcome {
         result["error"] = serde_json::to_value(failure.to_json()).map_err(anyhow::Error::from)?;
@@ -194,6 +170,50 @@ fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, cancel: &CancelTok
 }
 
 impl Args {
+    fn cannot(&self) -> String {
+        cannot(&self.image)
+    }
+}
+
+impl PublishArgs {
+    /// The request for a region that the options or the environment name; `None` if only a configuration file or the
+    /// machine names it.
+    pub(crate) fn early_request(&self, image: &Path, facts: &ImageFacts) -> Result<Option<Request>, Failure> {
+        let region = region::named_region(&self.aws);
+        region.map(|region| self.request(image, facts, &region)).transpose()
+    }
+
+    /// Shows the plan of a request.
+    pub(crate) fn show_plan(&self, request: Option<Request>, source: &ImageSource, ui: &Ui) -> CommandResult {
+        let request = request.ok_or_else(no_region)?;
+        dry_run::show(&request, source, self.upload.parent_bundle.as_deref(), self.parent(), ui)
+    }
+
+    /// Publishes an image in the connected region.
+    pub(crate) fn publish(
+        &self,
+        image: &Path,
+        facts: &ImageFacts,
+        connected: &region::ConnectedRegion,
+        ui: &Ui,
+        cancel: &CancelToken,
+    ) -> Result<(Published, Request), Failure> {
+        let mut request = self.request(image, facts, connected.name())?;
+        self.ami.confirm(&request, ui)?;
+        find_keys(image, &mut request, connected, ui)?;
+        let services = connected.services();
+        let job = self.job(image, request);
+        let work = ami::publish(&services, connected.config(), &job, Monitor::new(ui, cancel));
+        let published = connected.block_on(work);
+        let published = published.map_err(|error| self.failure(image, error, connected.name()))?;
+        Ok((published, job.request))
+    }
+
+    /// The request for a region, with every mistake in the options.
+    pub(crate) fn request(&self, image: &Path, facts: &ImageFacts, region: &str) -> Result<Request, Failure> {
+        ami_args::request(&self.options(), facts, region, &cannot(image))
+    }
+
     fn options(&self) -> AmiOptions {
         AmiOptions {
             encryption: ami_args::encryption_key(self.upload.kms_key.as_deref(), self.upload.encrypt),
@@ -204,27 +224,6 @@ impl Args {
         }
     }
 
-    /// Replaces aliases by key ids. If the region of a copy does not answer, the copy itself looks the alias up.
-    fn find_keys(
-        &self,
-        request: &mut Request,
-        connected: &region::ConnectedRegion,
-        ui: &Ui,
-    ) -> Result<(), Failure> {
-        let failed = |error| ami_args::key_failure(error, self.cannot());
-        request.encryption = connected.key(&request.region, &request.encryption).map_err(failed)?;
-        for copy in &mut request.copies {
-            match connected.key(&copy.region, &copy.encryption) {
-                Err(error) if error.is_region_failure() => {
-                    let error = anyhow::Error::from(error);
-                    ui.message(&format!("{}: the copy names the key by its alias: {error:#}", copy.region));
-                }
-                key => copy.encryption = key.map_err(failed)?,
-            }
-        }
-        Ok(())
-    }
-
     fn parent(&self) -> amiforge_publish::plan::Parent {
         match &self.upload.parent {
             Some(_) => amiforge_publish::plan::Parent::Some,
@@ -232,9 +231,9 @@ impl Args {
         }
     }
 
-    fn job(&self, request: Request) -> PublishJob {
+    fn job(&self, image: &Path, request: Request) -> PublishJob {
         PublishJob {
-            image: self.image.clone(),
+            image: image.to_owned(),
             request,
             upload: upload::UploadOptions {
                 parent: self.upload.parent.clone(),
@@ -246,49 +245,51 @@ impl Args {
         }
     }
 
-    fn cannot(&self) -> String {
-        format!("cannot publish `{}`", self.image.display())
+    fn failure(&self, image: &Path, error: AmiError, region: &str) -> Failure {
+        let left = ami::unfinished(image, region).unwrap_or_default();
+        ami_args::failure(error, cannot(image), Some((&left, &self.abandoning(image))))
     }
 
-    fn failure(&self, error: AmiError, region: &str) -> Failure {
-        let left = ami::unfinished(&self.image, region).unwrap_or_default();
-        ami_args::failure(error, self.cannot(), Some((&left, &self.abandoning())))
-    }
-
-    fn abandoning(&self) -> String {
+    fn abandoning(&self, image: &Path) -> String {
         let region =
             self.aws.region.as_deref().map(|region| format!(" --region {region}")).unwrap_or_default();
-        format!("amiforge publish {}{region} --abandon", self.image.display())
+        format!("amiforge publish {}{region} --abandon", image.display())
     }
 }
 
-/// The result as JSON, without the error of a failed copy.
-fn result(published: &Published, request: &Request, seconds: f64) -> Result<serde_json::Value, Failure> {
-    let image = &published.image;
-    let sent = sent(published);
-    let copies = published.copies.iter().map(|copy| CopyShown {
-        region: &copy.region,
-        image_id: copy.outcome.as_ref().ok().map(|copied| copied.image_id.as_str()),
-        snapshot_ids: copy.outcome.as_ref().map(|copied| copied.snapshot_ids.as_slice()).unwrap_or_default(),
-        error: copy.outcome.as_ref().err().map(|error| ErrorChain(error).to_string()),
-    });
-    let shown = PublishJson {
-        image_id: &image.id,
-        snapshot_id: image.root_snapshot(),
-        snapshot_ids: image.snapshots(),
-        region: &request.region,
-        name: &request.name,
-        adopted: published.origin == AmiOrigin::Adopted,
-        blocks_sent: sent,
-        bytes_sent: sent * BLOCK,
-        copies: copies.collect(),
-        ledger: published.folder.display().to_string(),
-        seconds,
-    };
-    Ok(serde_json::to_value(shown).map_err(anyhow::Error::from)?)
+/// Replaces aliases by key ids. If the region of a copy does not answer, the copy itself looks the alias up.
+fn find_keys(
+    image: &Path,
+    request: &mut Request,
+    connected: &region::ConnectedRegion,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let failed = |error| ami_args::key_failure(error, cannot(image));
+    request.encryption = connected.key(&request.region, &request.encryption).map_err(failed)?;
+    for copy in &mut request.copies {
+        match connected.key(&copy.region, &copy.encryption) {
+            Err(error) if error.is_region_failure() => {
+                let error = anyhow::Error::from(error);
+                ui.message(&format!("{}: the copy names the key by its alias: {error:#}", copy.region));
+            }
+            key => copy.encryption = key.map_err(failed)?,
+        }
+    }
+    Ok(())
 }
 
-fn sent(published: &Published) -> u64 {
+/// The failure of a dry run for which no region is named.
+pub(crate) fn no_region() -> Failure {
+    Failure::usage(anyhow::anyhow!("a dry run makes no calls, so the region must be named"))
+        .hint("add `--region eu-west-1`, or set AWS_REGION")
+}
+
+fn cannot(image: &Path) -> String {
+    format!("cannot publish `{}`", image.display())
+}
+
+/// Blocks that the publish sent.
+pub(crate) fn sent(published: &Published) -> u64 {
     published.uploads.iter().map(|uploaded| uploaded.sent).sum()
 }
 
@@ -303,7 +304,7 @@ fn show(published: &Published, request: &Request, seconds: f64, ui: &Ui) -> Resu
 }
 
 /// The outcome of a publish: a failed copy is a failure.
-fn finish(published: Published) -> CommandResult {
+pub(crate) fn finish(published: Published) -> CommandResult {
     let all = published.copies.len();
     let mut failed: Vec<_> =
         published.copies.into_iter().filter_map(|copy| Some((copy.region, copy.outcome.err()?))).collect();
@@ -323,7 +324,7 @@ fn finish(published: Published) -> CommandResult {
 }
 
 fn abandon(args: &Args, cancel: &CancelToken, ui: &Ui) -> CommandResult {
-    let connected = args.aws.connect(cancel)?;
+    let connected = args.to.aws.connect(cancel)?;
     let services = connected.services();
     let work = ami::abandon(&services, connected.config(), &args.image, Monitor::new(ui, cancel));
     let cannot = format!("cannot abandon the publish of `{}`", args.image.display());

@@ -155,6 +155,11 @@ pub(crate) fn resource_id(text: &str) -> Result<String, String> {
     }
 }
 
+/// Parses the id of an AMI.
+pub(crate) fn image_id(text: &str) -> Result<String, String> {
+    resource_id(text).ok().filter(|id| id.starts_with("ami-")).ok_or_else(|| "not `ami-…`".to_owned())
+}
+
 /// The region by option and environment alone, without reading files or making calls.
 pub(crate) fn named_region(args: &Args) -> Option<String> {
     let set = |name| std::env::var(name).ok().filter(|region| !region.is_empty());

@@ -26,15 +26,42 @@ pub(super) fn export(url: &str, commit: &str, folder: &Path) -> io::Result<Named
     Ok(output)
 }
 
+/// A name in a repository: a branch, a tag, or `HEAD`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteRef {
+    /// Its full name, such as `refs/tags/v1.2`; of an annotated tag the one that ends in `^{}` names the commit.
+    pub name: String,
+    /// Id of the object that it names.
+    pub id: String,
+}
+
+/// The branches and tags of a repository, and its `HEAD`. Fetches no object.
+pub(super) fn remote_refs(url: &str) -> io::Result<Vec<RemoteRef>> {
+    let mut command = Command::new("git");
+    command.args(["ls-remote", "--quiet", "--", url, "HEAD", "refs/heads/*", "refs/tags/*"]);
+    let output = run(&mut command)?;
+    let refs = output.lines().filter_map(|line| {
+        let (id, name) = line.split_once('\t')?;
+        Some(RemoteRef { name: name.to_owned(), id: id.to_owned() })
+    });
+    Ok(refs.collect())
+}
+
 fn git(repository: &Path, args: &[&str]) -> io::Result<()> {
     let mut command = Command::new("git");
-    command.arg("--git-dir").arg(repository).args(args).env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+    command.arg("--git-dir").arg(repository).args(args);
+    run(&mut command).map(drop)
+}
+
+/// Runs git, which may ask no question, and returns its standard output.
+fn run(command: &mut Command) -> io::Result<String> {
+    command.env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
     let output = command.stdin(Stdio::null()).output().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => io::Error::other("there is no program `git`; install it"),
         _ => error,
     })?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let message = String::from_utf8_lossy(&output.stderr);
     Err(io::Error::other(format!("git failed: {}", message.trim())))

@@ -124,6 +124,41 @@ impl HttpClient {
         }
     }
 
+    /// The length of a file, if the server states it; the file itself is not transferred. Temporary errors are retried.
+    ///
+    /// # Errors
+    /// [`TransferError`].
+    pub(super) fn len(&self, url: &str, cancel: &CancelToken) -> Result<Option<u64>, TransferError> {
+        let mut attempt = 1;
+        loop {
+            match self.len_once(url) {
+                Err(error) if error.is_temporary() && attempt < ATTEMPTS && !cancel.is_cancelled() => {
+                    pause(attempt, cancel);
+                    attempt += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn len_once(&self, url: &str) -> Result<Option<u64>, TransferError> {
+        if let Some(path) = url.strip_prefix("file://") {
+            return open_file(path, 0).map(|download| download.size);
+        }
+        let response = self.agent(url).head(escaped(url)).call();
+        let response = response.map_err(|error| TransferError::Connection(error.to_string()))?;
+        match response.status() {
+            StatusCode::OK => {
+                let length = response.headers().get(header::CONTENT_LENGTH);
+                Ok(length.and_then(|value| value.to_str().ok()?.parse().ok()))
+            }
+            status @ (StatusCode::NOT_FOUND | StatusCode::GONE) => {
+                Err(TransferError::Missing(format!("status {}", status.as_u16())))
+            }
+            status => Err(TransferError::Status(status.as_u16())),
+        }
+    }
+
     /// Opens a file at an offset. A server may send the whole file instead.
     pub(super) fn open(&self, url: &str, from: u64) -> Result<Download, TransferError> {
         if let Some(path) = url.strip_prefix("file://") {

@@ -5,6 +5,7 @@ mod error;
 mod git;
 mod http;
 mod objects;
+mod probe;
 mod requests;
 
 use amiforge_packages::host::HostSettings;
@@ -12,9 +13,11 @@ use amiforge_progress::Monitor;
 use amiforge_store::Store;
 
 pub use error::FetchError;
+pub use git::RemoteRef;
 pub use http::{HttpClient, TransferError};
 pub(crate) use objects::fetch_unpinned;
 pub use objects::{FetchOutcome, fetch};
+pub(crate) use probe::{len, refs};
 pub use requests::{FileLocation, FileRequest};
 
 /// What a fetch works with.

@@ -9,6 +9,9 @@ use amiforge_packages::locked::LockedPackage;
 
 use super::model::Lock;
 
+/// The owner of the packages of the image.
+pub const IMAGE: &str = "image";
+
 /// The change of an input.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InputChange {
@@ -96,6 +99,19 @@ impl LockDiff {
     }
 }
 
+impl InputChange {
+    /// The kind of the change as one word, the version before, and the version after.
+    pub fn parts(&self) -> (&'static str, Option<&str>, Option<&str>) {
+        match self {
+            Self::Added { version } => ("added", None, Some(version)),
+            Self::Removed { version } => ("removed", Some(version), None),
+            Self::Upgraded { from, to } => ("upgraded", Some(from), Some(to)),
+            Self::Downgraded { from, to } => ("downgraded", Some(from), Some(to)),
+            Self::Rebuilt { version } => ("rebuilt", Some(version), Some(version)),
+        }
+    }
+}
+
 impl fmt::Display for InputChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -124,23 +140,29 @@ impl InputVersion {
     }
 }
 
-/// Every input, by owner and name.
-fn entries(lock: &Lock) -> BTreeMap<(String, String), InputVersion> {
-    let mut entries = BTreeMap::new();
-    let foreign = |package: &LockedPackage| {
+/// Every package of a lock, with its owner and its name among the owner's.
+pub(crate) fn named_packages(lock: &Lock) -> impl Iterator<Item = (String, String, &LockedPackage)> {
+    let image_name = |package: &LockedPackage| {
         // Two architectures of one package are two inputs.
         let several = lock.image.iter().filter(|other| other.name == package.name).count() > 1;
         if several { format!("{}:{}", package.name, package.arch) } else { package.name.clone() }
     };
-    for package in &lock.image {
-        entries.insert(("image".to_owned(), foreign(package)), InputVersion::of(package));
-    }
+    let image = lock.image.iter().map(move |package| (IMAGE.to_owned(), image_name(package), package));
+    let tools = lock.stages.iter().flat_map(|stage| {
+        let owner = format!("stage {}", stage.name);
+        let name = |package: &LockedPackage| format!("{}:{}", package.name, package.arch);
+        stage.packages.iter().map(move |package| (owner.clone(), name(package), package))
+    });
+    image.chain(tools)
+}
+
+/// Every input, by owner and name.
+fn entries(lock: &Lock) -> BTreeMap<(String, String), InputVersion> {
+    let packages =
+        named_packages(lock).map(|(owner, name, package)| ((owner, name), InputVersion::of(package)));
+    let mut entries: BTreeMap<_, _> = packages.collect();
     for stage in &lock.stages {
         let part = format!("stage {}", stage.name);
-        for package in &stage.packages {
-            let name = format!("{}:{}", package.name, package.arch);
-            entries.insert((part.clone(), name), InputVersion::of(package));
-        }
         for source in &stage.sources {
             let (kind, version) = (PackageKind::default(), String::new());
             let value = InputVersion { kind, version, sha256: source.sha256 };

@@ -20,11 +20,13 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
 
-pub use diff::{InputChange, LockDiff};
+#[cfg(feature = "fetch")]
+pub(crate) use diff::named_packages;
+pub use diff::{IMAGE, InputChange, LockDiff};
 pub use error::LockError;
 pub use model::{Lock, LockedFile, LockedSource, LockedStage};
 #[cfg(feature = "fetch")]
-pub use requests::{archive_of_url, requests};
+pub use requests::{archive_of_url, fetch, requests};
 
 use crate::recipe::Recipe;
 

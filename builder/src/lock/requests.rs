@@ -1,5 +1,4 @@
-//! The files that a lock pins, each with its location by the recipe and the user's mirrors. Opens no file and no
-//! connection.
+//! The files that a lock pins, each with its location by the recipe and the user's mirrors.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +6,7 @@ use amiforge_packages::host::{HostSettings, without_credentials};
 use amiforge_packages::locked::LockedPackage;
 
 use super::model::{Lock, LockedStage};
-use crate::fetch::{FetchError, FileLocation, FileRequest};
+use crate::fetch::{self, FetchError, FetchOutcome, Fetcher, FileLocation, FileRequest};
 use crate::recipe::{PackageSource, Recipe};
 
 /// The requests for all files of a lock, sorted by digest.
@@ -47,6 +46,15 @@ pub fn requests(lock: &Lock, recipe: &Recipe, host: &HostSettings) -> Result<Vec
         }
     }
     Ok(requests.into_values().collect())
+}
+
+/// Fetches every file of a lock into the store, several at a time.
+///
+/// # Errors
+/// [`FetchError`]. Files that were fetched until then stay in the store.
+pub fn fetch(lock: &Lock, recipe: &Recipe, fetcher: &Fetcher<'_>) -> Result<FetchOutcome, FetchError> {
+    let requests = requests(lock, recipe, fetcher.host)?;
+    fetch::fetch(&requests, &fetcher.store.objects(), fetcher.client, fetcher.jobs, fetcher.monitor)
 }
 
 /// The archive whose mirror a URL is below; the URL is without credentials.

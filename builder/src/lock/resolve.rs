@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 
 use amiforge_formats::digest::Digest;
 use amiforge_packages::backend::{
-    LockRequest, PackageSet, RepositoryAccess, RepositoryError, RepositoryFile, SetContent,
+    LockRequest, PackageRecord, PackageSet, RepositoryAccess, RepositoryError, RepositoryFile, SetContent,
 };
 use amiforge_packages::host::{HostSettings, without_credentials};
 use amiforge_packages::locked::{LockedPackage, PackageId};
@@ -29,6 +29,15 @@ pub enum Update {
     All,
 }
 
+/// A lock with what the archives say of its packages besides.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The lock.
+    pub lock: Lock,
+    /// The records of its packages.
+    pub records: Vec<PackageRecord>,
+}
+
 /// Makes the lock of a recipe.
 ///
 /// # Errors
@@ -38,25 +47,39 @@ pub fn resolve(
     old: Option<&Lock>,
     update: &Update,
     fetcher: &Fetcher<'_>,
-) -> Result<Lock, LockError> {
+) -> Result<Resolved, LockError> {
+    let mut resolved = choose(recipe, old, update, fetcher)?;
+    for (locked, stage) in resolved.lock.stages.iter_mut().zip(&recipe.stages) {
+        locked.sources = sources(stage, recipe.packages.as_ref(), old, fetcher)?;
+    }
+    Ok(resolved)
+}
+
+/// Chooses the packages of a recipe. Reads the indexes of the archives and nothing else: the stages of the lock have no
+/// sources.
+///
+/// # Errors
+/// [`LockError`].
+pub fn choose(
+    recipe: &Recipe,
+    old: Option<&Lock>,
+    update: &Update,
+    fetcher: &Fetcher<'_>,
+) -> Result<Resolved, LockError> {
     check_update(old, update)?;
     let mut lock =
         Lock { inputs: inputs::digest(recipe), archives: Vec::new(), image: Vec::new(), stages: Vec::new() };
-    if let Some(packages) = &recipe.packages {
-        let sets = sets(recipe, old, update);
-        let previous = old.map(|old| old.archives.as_slice()).unwrap_or_default();
-        let chosen = packages.backend().lock(&LockRequest { sets: &sets, previous }, fetcher)?;
-        lock.archives = chosen.archives;
-        let mut chosen = chosen.sets.into_iter();
-        lock.image = chosen.next().unwrap_or_default();
-        for (stage, packages) in recipe.stages.iter().zip(chosen) {
-            lock.stages.push(LockedStage { name: stage.name.clone(), packages, sources: Vec::new() });
-        }
+    let Some(packages) = &recipe.packages else { return Ok(Resolved { lock, records: Vec::new() }) };
+    let sets = sets(recipe, old, update);
+    let previous = old.map(|old| old.archives.as_slice()).unwrap_or_default();
+    let chosen = packages.backend().lock(&LockRequest { sets: &sets, previous }, fetcher)?;
+    lock.archives = chosen.archives;
+    let mut sets = chosen.sets.into_iter();
+    lock.image = sets.next().unwrap_or_default();
+    for (stage, packages) in recipe.stages.iter().zip(sets) {
+        lock.stages.push(LockedStage { name: stage.name.clone(), packages, sources: Vec::new() });
     }
-    for (locked, stage) in lock.stages.iter_mut().zip(&recipe.stages) {
-        locked.sources = sources(stage, recipe.packages.as_ref(), old, fetcher)?;
-    }
-    Ok(lock)
+    Ok(Resolved { lock, records: chosen.records })
 }
 
 /// Checks that the packages to update are in the lock.
@@ -213,7 +236,7 @@ fn fetch_and_measure(
 }
 
 /// Digest and length of a file, which is rewound.
-fn measure(file: &mut File) -> std::io::Result<(Digest, u64)> {
+pub(crate) fn measure(file: &mut File) -> std::io::Result<(Digest, u64)> {
     file.flush()?;
     file.rewind()?;
     let (mut hash, mut size) = (Sha256::new(), 0);

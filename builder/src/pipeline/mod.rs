@@ -28,6 +28,7 @@ pub use volumes::SplitError;
 use crate::recipe::Recipe;
 use boot::Boot;
 use created_dirs::CreatedDirs;
+use epoch::BuildTime;
 use layers::LayerBuilder;
 use output::listing::listing;
 use output::{Output, secrets};
@@ -47,11 +48,13 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let mut blobs = Blobs::new();
 
     let mut system = system::system_tree(&builder, &mut blobs)?;
-    let epoch = system.epoch;
-    let boot = boot::prepare(recipe, &mut system.tree, &blobs, epoch)?;
+    let BuildTime { latest, made } = system.time;
+    let boot = boot::prepare(recipe, &mut system.tree, &blobs, made)?;
     let boot = boot.as_ref();
-    let trees = volumes::split(system.tree.clone(), &recipe.partitions, epoch)?;
-    let partitions = SealedPartitions::of(recipe, boot, &trees, epoch);
+    let trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
+    let groups = volumes::groups::groups(&system.tree, &recipe.partitions, &trees, &blobs);
+    let groups = groups.map_err(BuildError::Sbom)?;
+    let partitions = SealedPartitions::of(recipe, boot, &trees, made);
     // The lengths of all partitions are needed before the data is planned, and a draft of what is sealed has its final
     // length. No recipe asks for a verified root yet: `trust` stays empty, and the draft is what is sealed. It holds a
     // kernel and an initrd, so it ends here.
@@ -60,11 +63,11 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
         let draft = seal(boot, &trust)?;
         let draft = partitions.contents(recipe, &draft, &blobs)?;
         let host_files = &mut system.inputs.host_files;
-        volumes::disk::spec(recipe, trees, &draft, epoch, &mut blobs, host_files)?
+        volumes::disk::spec(recipe, (trees, groups), &draft, made, &mut blobs, host_files)?
     };
     let plans = plan_data(&spec, &partitions.indices())?;
     let sealed = seal(boot, &trust)?;
-    mount_sealed(recipe, &mut system.tree, &sealed, &blobs, epoch)?;
+    mount_sealed(recipe, &mut system.tree, &sealed, &blobs, made)?;
     system.warnings.extend(boot.into_iter().flat_map(|boot| boot.warnings(recipe, &sealed)));
     let contents = partitions.contents(recipe, &sealed, &blobs)?;
     drop(sealed);
@@ -73,7 +76,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     drop(spec);
     stop_if_cancelled(monitor.cancel)?;
     let layers = std::mem::take(&mut system.inputs.record.layers);
-    let output = Output { disk: &disk, tree: &system.tree, listing: &listing, epoch, blobs: &blobs };
+    let output = Output { disk: &disk, tree: &system.tree, listing: &listing, epoch: latest, blobs: &blobs };
     let (manifest, findings) = output::write(&builder, &output, system.inputs)?;
     created_dirs.keep();
     let mut warnings = system.warnings;

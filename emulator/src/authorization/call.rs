@@ -138,7 +138,7 @@ pub(super) fn keys(state: &State, region: &Region, principal: &Principal, resour
     keys.set("ec2:Region", &region.name);
     keys.set("aws:PrincipalAccount", &principal.account);
     keys.set("kms:CallerAccount", &principal.account);
-    keys.set("aws:PrincipalArn", principal.arn());
+    keys.set("aws:PrincipalArn", principal.arn(partition(&region.name)));
     keys.set("aws:userid", principal.user_id());
     keys.set("aws:SecureTransport", "false");
     keys.set("aws:CurrentTime", now.iso());

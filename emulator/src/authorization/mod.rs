@@ -93,7 +93,7 @@ fn check_one(
         return Ok(());
     }
     Err(Refusal {
-        principal: principal.arn(),
+        principal: principal.arn(call.partition()),
         action: action.to_owned(),
         resource: resource.arn().to_owned(),
         explicit: decision == Decision::Denied,

@@ -55,7 +55,7 @@ fn all_objects(call: &Call<'_>) -> Vec<Resource> {
 
 fn bucket_of_missing(call: &Call<'_>) -> Vec<Resource> {
     let [name, key] = call.path else { return Vec::new() };
-    let exists = call.region.object_store.object(name, key).is_some();
+    let exists = call.region.object_store.object(name, key, call.state.now()).is_some();
     if exists { Vec::new() } else { bucket(call) }
 }
 

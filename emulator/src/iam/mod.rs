@@ -27,11 +27,11 @@ pub(crate) struct Principal {
 }
 
 impl Principal {
-    /// The ARN: of the root user, or of the user with the name of the access key.
-    pub(crate) fn arn(&self) -> String {
+    /// The ARN in a partition: of the root user, or of the user with the name of the access key.
+    pub(crate) fn arn(&self, partition: &str) -> String {
         match self.policy {
-            None => format!("arn:aws:iam::{}:root", self.account),
-            Some(_) => format!("arn:aws:iam::{}:user/{}", self.account, self.key),
+            None => format!("arn:{partition}:iam::{}:root", self.account),
+            Some(_) => format!("arn:{partition}:iam::{}:user/{}", self.account, self.key),
         }
     }
 

@@ -8,16 +8,18 @@ use crate::http::body as http_body;
 use crate::http::request::{Payload, SignedRequest};
 use crate::http::response::Response;
 use crate::services::failure::ServiceFailure;
-use crate::services::{ebs, ec2, json, kms, s3, ssm, sts};
+use crate::services::{autoscaling, ebs, ec2, json, kms, rbin, s3, ssm, sts};
 use crate::sigv4::AuthError;
 use crate::state::{Region, State};
 
 /// A service of a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
+    AutoScaling,
     Ebs,
     Ec2,
     Kms,
+    RecycleBin,
     Ssm,
     S3,
     Sts,
@@ -26,17 +28,27 @@ pub(crate) enum Service {
 impl Service {
     /// The service with this name in a credential scope.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        [Self::Ebs, Self::Ec2, Self::Kms, Self::Ssm, Self::S3, Self::Sts]
-            .into_iter()
-            .find(|one| one.name() == name)
+        let all = [
+            Self::AutoScaling,
+            Self::Ebs,
+            Self::Ec2,
+            Self::Kms,
+            Self::RecycleBin,
+            Self::Ssm,
+            Self::S3,
+            Self::Sts,
+        ];
+        all.into_iter().find(|one| one.name() == name)
     }
 
     /// The name in credential scopes.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::AutoScaling => "autoscaling",
             Self::Ebs => "ebs",
             Self::Ec2 => "ec2",
             Self::Kms => "kms",
+            Self::RecycleBin => "rbin",
             Self::Ssm => "ssm",
             Self::S3 => "s3",
             Self::Sts => "sts",
@@ -59,9 +71,11 @@ impl Service {
     /// The name of the requested operation, or another description of the request.
     pub(crate) fn action(self, request: &SignedRequest) -> String {
         match self {
+            Self::AutoScaling => autoscaling::action(request),
             Self::Ebs => ebs::action(request),
             Self::Ec2 => ec2::action(request),
             Self::Kms | Self::Ssm => json::action(request),
+            Self::RecycleBin => rbin::action(request),
             Self::S3 => s3::action(request),
             Self::Sts => sts::action(request),
         }
@@ -80,13 +94,19 @@ impl Service {
             }
             return self.deny(&refusal, &request.request_id);
         }
+        if matches!(self, Self::AutoScaling | Self::Ec2 | Self::Ssm) {
+            // These see what Auto Scaling did meanwhile, or decide what it does from now on.
+            ec2::run_blocking(|| autoscaling::advance_region(state, region));
+        }
         match self {
+            Self::AutoScaling => ec2::run_blocking(|| autoscaling::respond(state, region, &request)),
             Self::Ebs => ebs::respond(state, region, request).await,
             Self::Ec2 => ec2::respond(state, region, request).await,
             Self::Kms => json::respond(state, region, &request, kms::perform),
             Self::Ssm => json::respond(state, region, &request, ssm::perform),
+            Self::RecycleBin => rbin::respond(region, &request),
             Self::S3 => s3::respond(state, region, request).await,
-            Self::Sts => sts::respond(&request),
+            Self::Sts => sts::respond(region, &request),
         }
     }
 
@@ -99,7 +119,9 @@ impl Service {
         let path = match self {
             Self::Ebs => ebs::snapshots_of_path(request),
             Self::S3 => s3::names_of_path(request),
-            Self::Ec2 | Self::Kms | Self::Ssm | Self::Sts => Vec::new(),
+            Self::AutoScaling | Self::Ec2 | Self::Kms | Self::RecycleBin | Self::Ssm | Self::Sts => {
+                Vec::new()
+            }
         };
         let operation = Operation { service: self.name(), name: &name, path, request };
         authorization::check(state, region, &operation)
@@ -108,9 +130,10 @@ impl Service {
     /// The response to a request that the policy of its sender does not allow.
     fn deny(self, refusal: &Refusal, request_id: &str) -> Response {
         match self {
+            Self::AutoScaling => autoscaling::deny(refusal, request_id),
             Self::Ebs => ebs::deny(refusal, request_id),
             Self::Ec2 => ec2::deny(refusal, request_id),
-            Self::Kms | Self::Ssm => json::deny(refusal, request_id),
+            Self::Kms | Self::RecycleBin | Self::Ssm => json::deny(refusal, request_id),
             Self::S3 => s3::deny(refusal, request_id),
             Self::Sts => sts::deny(refusal, request_id),
         }
@@ -120,7 +143,9 @@ impl Service {
     /// each operation.
     fn take_quota(self, state: &State, account: &str) -> bool {
         let rate = match self {
-            Self::Ec2 | Self::Kms | Self::Ssm | Self::S3 => state.config.quotas.others,
+            Self::AutoScaling | Self::Ec2 | Self::Kms | Self::RecycleBin | Self::Ssm | Self::S3 => {
+                state.config.quotas.others
+            }
             Self::Ebs | Self::Sts => None,
         };
         state.limiter.take(self.name(), account, rate, state.now())
@@ -129,9 +154,10 @@ impl Service {
     /// The response to a request whose signature is missing or invalid.
     pub(crate) fn reject(self, auth_error: &AuthError, request_id: &str) -> Response {
         match self {
+            Self::AutoScaling => autoscaling::reject(auth_error, request_id),
             Self::Ebs => ebs::reject(auth_error, request_id),
             Self::Ec2 => ec2::reject(auth_error, request_id),
-            Self::Kms | Self::Ssm => json::reject(auth_error, request_id),
+            Self::Kms | Self::RecycleBin | Self::Ssm => json::reject(auth_error, request_id),
             Self::S3 => s3::reject(auth_error, request_id),
             Self::Sts => sts::reject(auth_error, request_id),
         }
@@ -156,10 +182,12 @@ impl Service {
     /// The response for a failure that does not depend on the request.
     pub(crate) fn fail(self, failure: ServiceFailure, request_id: &str) -> Response {
         match self {
+            Self::AutoScaling => autoscaling::fail(failure, request_id),
             Self::Ebs => ebs::fail(failure, request_id),
             Self::Ec2 => ec2::fail(failure, request_id),
             Self::Kms => json::fail(failure, kms::NOT_FOUND, request_id),
             Self::Ssm => json::fail(failure, ssm::NOT_FOUND, request_id),
+            Self::RecycleBin => rbin::fail(failure, request_id),
             Self::S3 => s3::fail(failure, request_id),
             Self::Sts => sts::fail(failure, request_id),
         }

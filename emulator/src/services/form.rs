@@ -1,4 +1,4 @@
-//! The form body of the query protocol, which EC2 and STS share. Knows no operation.
+//! The form body of the query protocol, which Auto Scaling, EC2 and STS share. Knows no operation.
 
 use crate::http::request::SignedRequest;
 

@@ -10,6 +10,8 @@ use crate::authorization::Refusal;
 use crate::http::request::SignedRequest;
 use crate::http::response::{Response, new_response};
 use crate::sigv4::AuthError;
+use crate::state::Region;
+use crate::state::partition::partition;
 
 /// The name of the requested operation; empty or approximate if it cannot be determined.
 pub(crate) fn action(request: &SignedRequest) -> String {
@@ -17,7 +19,7 @@ pub(crate) fn action(request: &SignedRequest) -> String {
 }
 
 /// Responds to a request.
-pub(crate) fn respond(request: &SignedRequest) -> Response {
+pub(crate) fn respond(region: &Region, request: &SignedRequest) -> Response {
     let action = action(request);
     let id = &request.request_id;
     if action != "GetCallerIdentity" {
@@ -25,7 +27,8 @@ pub(crate) fn respond(request: &SignedRequest) -> Response {
         return error_response(StatusCode::BAD_REQUEST, "InvalidAction", &message, id);
     }
     let account = &request.account;
-    let (arn, user) = (escape(&request.principal.arn()), escape(request.principal.user_id()));
+    let (arn, user) =
+        (escape(&request.principal.arn(partition(&region.name))), escape(request.principal.user_id()));
     let body = format!(
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
          <Arn>{arn}</Arn><UserId>{user}</UserId><Account>{account}</Account>\

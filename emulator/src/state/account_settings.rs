@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::partition::partition;
+
 /// Encryption by default. EC2 changes it, and EBS direct applies it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct AccountSettings {
@@ -14,7 +16,8 @@ pub(crate) struct AccountSettings {
 /// The ARN of the region's own key, which encrypts an account's snapshots if no other key is named.
 pub(crate) fn default_ebs_key_arn(region: &str, account: &str) -> String {
     // A fixed, invented key id: only the region and the account of the ARN matter.
-    format!("arn:aws:kms:{region}:{account}:key/0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")
+    let partition = partition(region);
+    format!("arn:{partition}:kms:{region}:{account}:key/0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d")
 }
 
 /// Block public access.

@@ -104,7 +104,7 @@ mod tests {
             {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}}}]"#,
         );
         let accounts = accounts.unwrap();
-        let arn = |id: &str| accounts.key(id).unwrap().principal.arn();
+        let arn = |id: &str| accounts.key(id).unwrap().principal.arn("aws");
         assert_eq!(arn("CI"), "arn:aws:iam::222222222222:user/CI");
         assert_eq!(arn(ACCESS_KEY_ID), format!("arn:aws:iam::{ACCOUNT}:root"));
     }

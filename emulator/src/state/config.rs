@@ -83,6 +83,11 @@ pub struct Windows {
     pub copy: Duration,
     /// The duration of storing or restoring an image, and of the check of an image in a parameter.
     pub task: Duration,
+    /// From the launch of an instance until it is running, and from a stop or termination until it is in effect.
+    pub instances: Duration,
+    /// How long an instance refresh tries again after a launch that failed or an instance that is unhealthy. Zero: it
+    /// fails with the first.
+    pub refresh_retry: Duration,
     /// Added to a snapshot's `Timeout` before it is cancelled.
     pub cancel_lag: Duration,
 }
@@ -97,6 +102,9 @@ impl Windows {
             describe_after_creation: Duration::from_secs(2),
             copy: Duration::from_secs(5),
             task: Duration::from_secs(3),
+            instances: Duration::from_secs(20),
+            // Auto Scaling User Guide: a refresh that cannot make progress fails after an hour.
+            refresh_retry: Duration::from_hours(1),
             cancel_lag: Duration::from_mins(10),
         }
     }
@@ -123,7 +131,7 @@ pub struct Quotas {
     pub pending: Option<u32>,
     /// Public images of an account in a region.
     pub public_images: Option<u32>,
-    /// EC2, KMS, SSM and S3 requests per second and account.
+    /// Auto Scaling, EC2, KMS, SSM and S3 requests per second and account.
     pub others: Option<u32>,
 }
 

@@ -28,7 +28,7 @@ pub struct FaultScript {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
-    /// Only requests to this service: `ebs`, `ec2`, `kms`, `ssm`, `s3`, `sts`.
+    /// Only requests to this service: `autoscaling`, `ebs`, `ec2`, `kms`, `ssm`, `s3`, `sts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// Only this operation: `PutSnapshotBlock`, `RegisterImage`, ...
@@ -111,7 +111,10 @@ pub enum InjectedFault {
     ExpireTokens,
     /// The service reports that the resource does not exist, without any effect.
     NotFound,
-    /// The operation that the request begins, the copy of an image, fails when it would complete.
+    /// The operation that the request begins, the copy of an image, fails when it would complete. For what Auto Scaling
+    /// does by itself there are actions that no client sends: `LaunchInstance` of `autoscaling` (target: region, group
+    /// and image), an instance that fails its health check; `DescribeAlarms` of `cloudwatch` (target: region and name),
+    /// an alarm that is in the state ALARM.
     FailLater,
 }
 

@@ -44,8 +44,14 @@ fn every_record_of_an_older_folder_is_written_back_unchanged() {
     assert_eq!(rewrite(&region.settings), 1);
     assert_eq!(rewrite(&region.images), 3);
     assert_eq!(rewrite(&region.templates), 1);
+    assert_eq!(rewrite(&region.instances), 1);
+    assert_eq!(rewrite(&region.groups), 1);
     assert_eq!(rewrite(&region.sharing), 1);
     assert_eq!(rewrite(&region.store_tasks), 1);
+    assert_eq!(rewrite(&region.allowed_images), 1);
+    assert_eq!(rewrite(&region.tiers), 1);
+    assert_eq!(rewrite(&region.locks), 1);
+    assert_eq!(rewrite(&region.fast_restores), 1);
     assert_eq!(rewrite(&region.parameters), 1);
     assert_eq!(rewrite(&region.keys), 1);
     assert_eq!(rewrite(&region.aliases), 1);
@@ -65,5 +71,5 @@ fn every_record_of_an_older_folder_is_written_back_unchanged() {
         assert_eq!(std::fs::read(&copy).unwrap(), std::fs::read(&source).unwrap(), "{}", copy.display());
         compared += 1;
     }
-    assert_eq!(compared, 20);
+    assert_eq!(compared, 26);
 }

@@ -40,6 +40,9 @@ pub(crate) struct ImageRecord {
     pub(crate) source: Option<(String, String)>,
     /// The client token and the parameters of the request that copied it, to recognize a repeated request.
     pub(crate) token: Option<(String, String)>,
+    /// The time of its last launch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) last_launched: Option<Timestamp>,
 }
 
 /// The properties of an image's machine. They are set at registration and never changed, except for `imds`.

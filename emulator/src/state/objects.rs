@@ -46,7 +46,7 @@ pub(crate) struct StoredObject {
     pub(crate) size: u64,
     /// The entity tag with its quotation marks.
     pub(crate) etag: String,
-    /// The time at which it was stored.
+    /// The time at which it was stored; in the future while a task of the region still writes it.
     pub(crate) modified: Timestamp,
     /// Its content, in order.
     pub(crate) segments: Vec<ObjectSegment>,
@@ -160,9 +160,9 @@ impl ObjectStore {
         old.map_or(Ok(()), |old| self.remove_bodies(&old.segments))
     }
 
-    /// Finds an object.
-    pub(crate) fn object(&self, bucket: &str, key: &str) -> Option<Arc<StoredObject>> {
-        self.objects.find(&object_name(bucket, key))
+    /// Finds an object. One that a task of the region still writes is not there yet.
+    pub(crate) fn object(&self, bucket: &str, key: &str, now: Timestamp) -> Option<Arc<StoredObject>> {
+        self.objects.find(&object_name(bucket, key)).filter(|object| object.modified <= now)
     }
 
     /// The keys and objects of a bucket that begin with a prefix, sorted by the bytes of the keys.

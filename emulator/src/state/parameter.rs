@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::partition::partition;
 use super::tags::Tags;
 use crate::clock::Timestamp;
 
@@ -57,7 +58,7 @@ impl StoredParameter {
     /// The ARN in a region.
     pub(crate) fn arn(&self, region: &str) -> String {
         let slash = if self.name.starts_with('/') { "" } else { "/" };
-        format!("arn:aws:ssm:{region}:{}:parameter{slash}{}", self.owner, self.name)
+        format!("arn:{}:ssm:{region}:{}:parameter{slash}{}", partition(region), self.owner, self.name)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 
 use super::atomic;
 use super::block_map::BlockMap;
+use super::recycle_bin::{BinnedSnapshot, Retained};
 use super::snapshot::{Snapshot, SnapshotOutcome, StartToken};
 use super::table::Table;
 use crate::clock::Timestamp;
@@ -24,6 +25,8 @@ pub(crate) struct SnapshotTable {
     writes: Mutex<BTreeMap<String, Timestamp>>,
     /// The client tokens of deleted snapshots: a token cannot be reused.
     used_tokens: Table<StartToken>,
+    /// Snapshots in the recycle bin, which keep their blocks.
+    bin: Table<BinnedSnapshot>,
     /// Held while a snapshot is started, so that one token starts one snapshot.
     start_lock: Mutex<()>,
 }
@@ -36,9 +39,11 @@ impl SnapshotTable {
     pub(crate) fn open(region: &Path) -> Result<Self, Error> {
         let folder = region.join("snapshots");
         let records = Table::open(folder.clone())?;
-        remove_orphans(&folder, &records)?;
+        let bin = Table::open(region.join("snapshot-bin"))?;
+        remove_orphans(&folder, &records, &bin)?;
         Ok(Self {
             records,
+            bin,
             used_tokens: Table::open(region.join("snapshot-tokens"))?,
             folder,
             maps: RwLock::default(),
@@ -176,11 +181,51 @@ impl SnapshotTable {
         Ok(removed)
     }
 
-    /// The digests of the blocks of all snapshots.
+    /// Moves a snapshot to the recycle bin. Its blocks stay, and its client token stays used.
+    pub(crate) fn discard(&self, id: &str, retained: Retained) -> Result<(), Error> {
+        let Some(snapshot) = self.find(id) else { return Ok(()) };
+        if let Some(start) = &snapshot.start {
+            self.used_tokens.put(&token_key(&snapshot.owner, &start.token), start.clone())?;
+        }
+        // The bin comes first: a server killed in between finds the snapshot in both, and the record counts.
+        self.bin.put(id, BinnedSnapshot { retained, snapshot: Snapshot::clone(&snapshot) })?;
+        self.records.remove(id)?;
+        sync::lock(&self.writes).remove(id);
+        Ok(())
+    }
+
+    /// The snapshots in the recycle bin at a point in time, in the order of their ids. Removes those whose time is
+    /// over.
+    pub(crate) fn binned(&self, now: Timestamp) -> Result<Vec<Arc<BinnedSnapshot>>, Error> {
+        let mut binned = Vec::new();
+        for (id, one) in self.bin.all() {
+            if self.find(&id).is_some() {
+                self.bin.remove(&id)?;
+            } else if one.retained.is_over(now) {
+                self.bin.remove(&id)?;
+                sync::write(&self.maps).remove(&id);
+                atomic::remove(&self.blocks_path(&id))?;
+            } else {
+                binned.push(one);
+            }
+        }
+        Ok(binned)
+    }
+
+    /// Takes a snapshot out of the recycle bin; `None` if it is not in it.
+    pub(crate) fn restore(&self, id: &str) -> Result<Option<Arc<Snapshot>>, Error> {
+        let Some(one) = self.bin.find(id) else { return Ok(None) };
+        self.records.put(id, one.snapshot.clone())?;
+        self.bin.remove(id)?;
+        Ok(self.find(id))
+    }
+
+    /// The digests of the blocks of all snapshots, including those in the recycle bin.
     pub(crate) fn digests(&self) -> Result<HashSet<Sha256Digest>, Error> {
         let mut all = HashSet::new();
-        for snapshot in self.all() {
-            all.extend(sync::lock(&*self.map(&snapshot.id)?).digests());
+        let binned = self.bin.all().into_iter().map(|(id, _)| id);
+        for id in self.all().iter().map(|snapshot| snapshot.id.clone()).chain(binned) {
+            all.extend(sync::lock(&*self.map(&id)?).digests());
         }
         Ok(all)
     }
@@ -191,11 +236,15 @@ impl SnapshotTable {
 }
 
 /// Removes block maps without a record: the server was killed while it started or removed the snapshot.
-fn remove_orphans(folder: &Path, records: &Table<Snapshot>) -> Result<(), Error> {
+fn remove_orphans(
+    folder: &Path,
+    records: &Table<Snapshot>,
+    bin: &Table<BinnedSnapshot>,
+) -> Result<(), Error> {
     for path in atomic::files(folder)? {
         let of_blocks = path.extension().is_some_and(|extension| extension == "blocks");
         let id = path.file_stem().unwrap_or_default().to_string_lossy();
-        if of_blocks && records.find(&id).is_none() {
+        if of_blocks && records.find(&id).is_none() && bin.find(&id).is_none() {
             atomic::remove(&path)?;
         }
     }

@@ -19,12 +19,27 @@ pub(crate) struct StoreTask {
     pub(crate) begun: Timestamp,
     /// The time at which it completes.
     pub(crate) done: Timestamp,
+    /// The bytes of the snapshots' blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes: Option<u64>,
+    /// The reason for which it fails when it would complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<String>,
 }
 
 impl StoreTask {
     /// The state as EC2 reports it.
     pub(crate) fn state(&self, now: Timestamp) -> &'static str {
-        if now < self.done { "InProgress" } else { "Completed" }
+        match &self.failure {
+            _ if now < self.done => "InProgress",
+            None => "Completed",
+            Some(_) => "Failed",
+        }
+    }
+
+    /// The reason for its failure.
+    pub(crate) fn failure(&self, now: Timestamp) -> Option<&str> {
+        self.failure.as_deref().filter(|_| now >= self.done)
     }
 
     /// The progress at a point in time, from 0 to 100.

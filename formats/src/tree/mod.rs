@@ -4,12 +4,14 @@
 //! one back. It holds no content but small inline bytes, and it does no I/O. Names are bytes, not text.
 
 mod content;
+mod groups;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 pub use content::{Content, Origin, Segment};
+pub use groups::ChangeGroups;
 
 use crate::terminal::is_printable;
 use crate::time::Time;

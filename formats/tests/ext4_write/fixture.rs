@@ -97,3 +97,19 @@ pub(crate) fn debugfs(file: &tempfile::NamedTempFile, command: &str) -> Option<S
 }
 
 pub(crate) const MIB: u64 = 1 << 20;
+
+/// The number of blocks of 512 KiB in use, and of those that differ from `before`.
+pub(crate) fn dirty(before: &Plan, after: &Plan) -> (usize, usize) {
+    let parts = |plan: &Plan, block: u64| -> Vec<(u64, u64, Data)> {
+        let bytes = |data: Data, len: u64| match data {
+            Data::Bytes { bytes, at } => Data::Bytes { bytes: bytes[at..at + len as usize].into(), at: 0 },
+            other => other,
+        };
+        let own = plan.range(block << 19, (block + 1) << 19).filter(|e| e.data != Data::Free);
+        own.map(|e| (e.offset, e.len, bytes(e.data, e.len))).collect()
+    };
+    let blocks: Vec<_> =
+        (0..after.len() >> 19).map(|block| (parts(before, block), parts(after, block))).collect();
+    let used = blocks.iter().filter(|(_, after)| !after.is_empty()).count();
+    (used, blocks.iter().filter(|(before, after)| !after.is_empty() && before != after).count())
+}

@@ -7,3 +7,4 @@ mod random;
 mod refusals;
 mod sizes;
 mod stability;
+mod updates;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use amiforge_formats::ext4::write::plan;
-use amiforge_formats::plan::{Data, Plan, SourceId};
+use amiforge_formats::plan::SourceId;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Name, NodeId, NodeKind, Origin, Segment, Tree};
 
-use super::fixture::{MIB, add, empty, node, options, slice};
+use super::fixture::{MIB, add, dirty, empty, node, options, slice};
 
 /// A tree like a small Debian root: a few hundred directories, thousands of small files, some large.
 fn root_like() -> (Tree, Vec<NodeId>) {
@@ -35,22 +35,6 @@ fn root_like() -> (Tree, Vec<NodeId>) {
     add(&mut tree, dirs[0], b"one-mebibyte", slice(1 << 60, MIB));
     add(&mut tree, dirs[0], b"large", slice(1 << 61, 15 * MIB));
     (tree, dirs)
-}
-
-/// The number of blocks of 512 KiB in use, and of those that differ from `before`.
-fn dirty(before: &Plan, after: &Plan) -> (usize, usize) {
-    let parts = |plan: &Plan, block: u64| -> Vec<(u64, u64, Data)> {
-        let bytes = |data: Data, len: u64| match data {
-            Data::Bytes { bytes, at } => Data::Bytes { bytes: bytes[at..at + len as usize].into(), at: 0 },
-            other => other,
-        };
-        let own = plan.range(block << 19, (block + 1) << 19).filter(|e| e.data != Data::Free);
-        own.map(|e| (e.offset, e.len, bytes(e.data, e.len))).collect()
-    };
-    let blocks: Vec<_> =
-        (0..after.len() >> 19).map(|block| (parts(before, block), parts(after, block))).collect();
-    let used = blocks.iter().filter(|(_, after)| !after.is_empty()).count();
-    (used, blocks.iter().filter(|(before, after)| !after.is_empty() && before != after).count())
 }
 
 #[test]

@@ -25,7 +25,7 @@ use crate::PackageKind;
 use crate::configure::AccountIds;
 pub use crate::error::{KindError, LockFailure, PackageError, RepositoryError};
 use crate::host::HostSettings;
-use crate::installed::InstalledPackage;
+use crate::installed::{InstalledPackage, OwnedPaths};
 use crate::locked::{LockedArchive, LockedPackage, PackageId};
 
 /// The operations on every package of a kind.
@@ -39,6 +39,13 @@ pub trait PackageFormat: Sync {
     /// # Errors
     /// A database that cannot be read.
     fn installed(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<InstalledPackage>>;
+
+    /// The paths that each package of a tree brought or has in the package database, with the name of its source
+    /// package; none where there is no database of the kind.
+    ///
+    /// # Errors
+    /// A database that cannot be read.
+    fn owned(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<OwnedPaths>>;
 
     /// The package URL of a package (purl specification).
     fn purl(&self, package: &PackageId, release: &DistributionRelease<'_>) -> String;
@@ -64,6 +71,9 @@ pub trait Backend: fmt::Debug + Sync {
 
     /// Names of its archives, in the order of the recipe.
     fn archives(&self) -> Vec<&str>;
+
+    /// The suites that hold security updates, as `ARCHIVE SUITE`, in the order of the recipe.
+    fn security_suites(&self) -> Vec<String>;
 
     /// Address of an archive, without a slash at its end.
     ///
@@ -269,6 +279,21 @@ pub struct LockedSets {
     pub archives: Vec<LockedArchive>,
     /// The packages of each set, sorted by name and architecture.
     pub sets: Vec<Vec<LockedPackage>>,
+    /// What the archives say of these packages besides, once for each name and architecture, sorted by both.
+    pub records: Vec<PackageRecord>,
+}
+
+/// What the archives say of a chosen package besides what a lock pins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageRecord {
+    /// Name.
+    pub name: String,
+    /// Architecture, or `all`.
+    pub arch: String,
+    /// Name of the source package that it was built from.
+    pub source: String,
+    /// The newest version that a suite of security updates has, if one has the package.
+    pub security: Option<String>,
 }
 
 /// A file of an archive that is known by its digest.
@@ -321,6 +346,8 @@ pub struct ScriptSettings<'a> {
     pub limits: SandboxLimits,
     /// `SOURCE_DATE_EPOCH`, and the newest time that what they write may have.
     pub epoch: Time,
+    /// The time of day that they see.
+    pub now: Time,
     /// The reaction to a failed script.
     pub on_failure: OnFailure,
     /// Which time of day the scripts see.

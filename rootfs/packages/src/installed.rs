@@ -29,6 +29,15 @@ pub struct InstalledPackage {
     pub file: Option<(Digest, String)>,
 }
 
+/// The paths of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedPaths {
+    /// Name of the source package: its packages are updated together.
+    pub source: String,
+    /// The paths, folders among them that other packages have too.
+    pub paths: Vec<Vec<u8>>,
+}
+
 /// A licence, or a choice of licences.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Licence {

@@ -27,6 +27,8 @@ pub struct SandboxJob {
     pub limits: SandboxLimits,
     /// `SOURCE_DATE_EPOCH` of the commands; no file that they write is younger than this in the captured tree.
     pub epoch: Time,
+    /// The time of day at the start, for commands that do not see the real one.
+    pub now: Time,
     /// Which part of the tree is captured afterwards.
     pub keep: CaptureScope,
     /// Reaction to a failed step, before the sandbox ends.
@@ -38,7 +40,7 @@ pub struct SandboxJob {
 }
 
 impl SandboxJob {
-    /// A job with the default limits that captures the whole tree.
+    /// A job with the default limits that starts at the epoch and captures the whole tree.
     pub fn new(steps: Vec<SandboxStep>, epoch: Time) -> Self {
         let (env, limits) = (BTreeMap::new(), SandboxLimits::default());
         Self {
@@ -46,6 +48,7 @@ impl SandboxJob {
             env,
             limits,
             epoch,
+            now: epoch,
             keep: CaptureScope::Everything,
             on_failure: OnFailure::Stop,
             clock: SandboxClock::Real,

@@ -173,6 +173,7 @@ pub(super) fn encode_job(job: &SandboxJob, out: &mut WireWriter) {
     out.u64(job.limits.disk);
     out.u32(job.limits.processes);
     out.time(job.epoch);
+    out.time(job.now);
     out.u8(u8::from(job.on_failure == OnFailure::Shell));
     out.u8(u8::from(job.clock == SandboxClock::Still));
     out.bytes(job.seed.bytes());
@@ -204,7 +205,7 @@ pub(super) fn encode_job(job: &SandboxJob, out: &mut WireWriter) {
 pub(super) fn decode_job(bytes: &mut WireReader<'_>) -> io::Result<SandboxJob> {
     let time = Duration::from_secs(bytes.u64()?);
     let limits = SandboxLimits { time, memory: bytes.u64()?, disk: bytes.u64()?, processes: bytes.u32()? };
-    let epoch: Time = bytes.time()?;
+    let (epoch, now): (Time, Time) = (bytes.time()?, bytes.time()?);
     let on_failure = if bytes.u8()? == 0 { OnFailure::Stop } else { OnFailure::Shell };
     let clock = if bytes.u8()? == 0 { SandboxClock::Real } else { SandboxClock::Still };
     let seed = Seed::from_bytes(bytes.bytes()?.try_into().map_err(|_| protocol_error())?);
@@ -223,7 +224,7 @@ pub(super) fn decode_job(bytes: &mut WireReader<'_>) -> io::Result<SandboxJob> {
         let folder = bytes.text()?;
         steps.push(SandboxStep { name, argv, env, folder, input: bytes.bytes()?.to_vec() });
     }
-    Ok(SandboxJob { steps, env, limits, epoch, keep, on_failure, clock, seed })
+    Ok(SandboxJob { steps, env, limits, epoch, now, keep, on_failure, clock, seed })
 }
 
 fn encode_env(env: &BTreeMap<String, String>, out: &mut WireWriter) {

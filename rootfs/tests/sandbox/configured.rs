@@ -157,6 +157,7 @@ fn made_by_us(folder: &Path, fixture: &mut Fixture) -> Tree {
         accounts: &AccountIds::default(),
         limits,
         epoch,
+        now: epoch,
         on_failure: OnFailure::Stop,
         clock,
         seed: Seed::shared(),

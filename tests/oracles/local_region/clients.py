@@ -25,9 +25,10 @@ class Region:
             aws_access_key_id=key[0], aws_secret_access_key=key[1], region_name=name, botocore_session=core
         )
         config = botocore.config.Config(retries={"max_attempts": 0}, parameter_validation=check)
-        services = ("ebs", "ec2", "ssm", "s3", "kms")
+        services = ("ebs", "ec2", "ssm", "s3", "kms", "autoscaling")
         clients = [session.client(service, endpoint_url=endpoint, config=config) for service in services]
-        self.ebs, self.ec2, self.ssm, self.s3, self.kms = clients
+        self.ebs, self.ec2, self.ssm, self.s3, self.kms, self.autoscaling = clients
+        self.rbin = session.client("rbin", endpoint_url=endpoint, config=config)
         self.name = name
 
 

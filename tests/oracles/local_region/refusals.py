@@ -3,6 +3,7 @@
 import datetime
 
 import clients
+import sharing
 from clients import ACCOUNT, Region, refused
 
 OTHER = "210987654321"
@@ -25,6 +26,7 @@ def main():
     templates(region)
     parameters(region)
     keys(region, other)
+    sharing.refusals(region, other, image, root)
     shared(region, other, image, root)
     defaults(region, root)
     dry_runs(region, image, root)

@@ -3,13 +3,15 @@
 import datetime
 
 import clients
+import sharing
 import wire
 from clients import ACCOUNT, Region, refused
 
 EC2 = """
 CopyImage CopySnapshot CreateLaunchTemplate CreateLaunchTemplateVersion CreateRestoreImageTask CreateStoreImageTask
 CreateTags DeleteLaunchTemplate DeleteLaunchTemplateVersions DeleteSnapshot DeleteTags DeregisterImage
-DescribeAvailabilityZones DescribeImageAttribute DescribeImages DescribeLaunchTemplateVersions DescribeLaunchTemplates
+DescribeAvailabilityZones DescribeImageAttribute DescribeImages DescribeInstanceTypes DescribeInstances
+DescribeLaunchTemplateVersions DescribeLaunchTemplates
 DescribeRegions DescribeSnapshotAttribute DescribeSnapshots DescribeStoreImageTasks DescribeTags
 DisableEbsEncryptionByDefault DisableImage DisableImageBlockPublicAccess DisableImageDeprecation
 DisableImageDeregistrationProtection DisableSnapshotBlockPublicAccess EnableEbsEncryptionByDefault EnableImage
@@ -17,7 +19,20 @@ EnableImageBlockPublicAccess EnableImageDeprecation EnableImageDeregistrationPro
 EnableSnapshotBlockPublicAccess GetEbsDefaultKmsKeyId GetEbsEncryptionByDefault GetImageBlockPublicAccessState
 GetSnapshotBlockPublicAccessState ModifyEbsDefaultKmsKeyId ModifyImageAttribute ModifyLaunchTemplate
 ModifySnapshotAttribute RegisterImage ResetEbsDefaultKmsKeyId ResetImageAttribute ResetSnapshotAttribute
+RunInstances StartInstances StopInstances TerminateInstances
+""".split() + sharing.OPERATIONS
+EC2 += """
+CreateImageUsageReport DeleteImageUsageReport DescribeImageReferences DescribeImageUsageReportEntries
+DescribeImageUsageReports DescribeInstanceImageMetadata ListImagesInRecycleBin ListSnapshotsInRecycleBin
+RestoreImageFromRecycleBin RestoreSnapshotFromRecycleBin
 """.split()
+AUTOSCALING = """
+CancelInstanceRefresh CreateAutoScalingGroup CreateOrUpdateTags DeleteAutoScalingGroup DeleteTags
+DescribeAutoScalingGroups DescribeAutoScalingInstances DescribeInstanceRefreshes DescribeScalingActivities DescribeTags
+RollbackInstanceRefresh SetDesiredCapacity SetInstanceHealth SetInstanceProtection StartInstanceRefresh
+TerminateInstanceInAutoScalingGroup UpdateAutoScalingGroup
+""".split()
+RBIN = "CreateRule DeleteRule GetRule ListRules".split()
 SSM = """
 AddTagsToResource DeleteParameter DeleteParameters DescribeParameters GetParameter GetParameterHistory GetParameters
 GetParametersByPath LabelParameterVersion ListTagsForResource PutParameter RemoveTagsFromResource
@@ -43,10 +58,15 @@ def main():
     snapshots = blocks(region)
     image = images(region, snapshots)
     settings(region)
+    sharing.shapes(region, image)
     templates(region, image)
+    instances(region, image)
+    fleets(region, image)
     parameters(region, image)
     keys(region)
     objects(region, image)
+    uses(region, image)
+    recycle_bin(region)
     gone(region, image, snapshots)
     covered()
     nothing_else(region)
@@ -314,6 +334,123 @@ def templates(region, image):
     ec2.delete_launch_template(LaunchTemplateName="shapes-other")
 
 
+def instances(region, image):
+    """Instances: launched, stopped, started, terminated; records only."""
+    ec2 = region.ec2
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "k", "Value": "v"}]}]
+    made = [
+        ec2.run_instances(
+            ImageId=image, InstanceType=kind, MinCount=1, MaxCount=2, TagSpecifications=tags,
+            KeyName="k", SubnetId="subnet-1", ClientToken=f"shapes-{kind}",
+        )
+        for kind in ("t3.micro", "m5.large", "c5.xlarge")
+    ]  # fmt: skip
+    ids = [one["InstanceId"] for reservation in made for one in reservation["Instances"]]
+    found = ec2.describe_instances(InstanceIds=ids)["Reservations"]
+    assert sorted(one["ReservationId"] for one in found) == sorted(one["ReservationId"] for one in made)
+    pages = ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 5})
+    paged = [one["InstanceId"] for page in pages for res in page["Reservations"] for one in res["Instances"]]
+    assert sorted(paged) == sorted(ids), paged
+    for name, value in (("image-id", image), ("instance-state-name", "running"), ("tag:k", "v"), ("subnet-id", "subnet-1")):
+        assert ec2.describe_instances(Filters=[{"Name": name, "Values": [value]}])["Reservations"], name
+    assert not ec2.describe_instances(Filters=[{"Name": "vpc-id", "Values": ["*"]}])["Reservations"]
+    refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=["i-00000000000000001"])
+    refused("InvalidInstanceID.Malformed", ec2.describe_instances, InstanceIds=["i-1"])
+    refused("InvalidParameterValue", ec2.run_instances, ImageId=image, InstanceType="t4g.micro", MinCount=1, MaxCount=1)
+    assert ec2.stop_instances(InstanceIds=ids[:1])["StoppingInstances"][0]["PreviousState"]["Name"] == "running"
+    ec2.start_instances(InstanceIds=ids[:1])
+    ec2.create_tags(Resources=ids[:1], Tags=[{"Key": "more", "Value": "x"}])
+    assert len(ec2.terminate_instances(InstanceIds=ids)["TerminatingInstances"]) == 6
+    refused("IncorrectInstanceState", ec2.start_instances, InstanceIds=ids[:1])
+    launched = ec2.describe_image_attribute(ImageId=image, Attribute="lastLaunchedTime")
+    assert launched["LastLaunchedTime"]["Value"], launched
+    kinds = joined(ec2, "describe_instance_types", "InstanceTypes", 5)
+    assert {"t3.micro", "t4g.micro"} <= {one["InstanceType"] for one in kinds}
+    (kind,) = ec2.describe_instance_types(InstanceTypes=["m7g.large"])["InstanceTypes"]
+    assert kind["ProcessorInfo"]["SupportedArchitectures"] == ["arm64"] and kind["SupportedBootModes"] == ["uefi"]
+    refused("InvalidInstanceType", ec2.describe_instance_types, InstanceTypes=["t3"])
+
+
+def fleets(region, image):
+    """Auto Scaling: a group with everything that it can have, and refreshes that end in every way."""
+    ec2, groups = region.ec2, region.autoscaling
+    ec2.create_launch_template(
+        LaunchTemplateName="fleet", LaunchTemplateData={"ImageId": image, "InstanceType": "t3.micro"}
+    )
+    ec2.create_launch_template_version(LaunchTemplateName="fleet", SourceVersion="1", LaunchTemplateData={"ImageId": image})
+    for number in range(3):
+        groups.create_auto_scaling_group(
+            AutoScalingGroupName=f"shapes-{number}", MinSize=0, MaxSize=9, DesiredCapacity=3, DefaultInstanceWarmup=0,
+            LaunchTemplate={"LaunchTemplateName": "fleet", "Version": "1"}, AvailabilityZones=[f"{region.name}a"],
+            InstanceMaintenancePolicy={"MinHealthyPercentage": 90, "MaxHealthyPercentage": 120},
+            Tags=[{"Key": "<&>", "Value": "\u00e9", "PropagateAtLaunch": True}], VPCZoneIdentifier="subnet-1,subnet-2",
+            TerminationPolicies=["OldestInstance"], HealthCheckType="EC2", HealthCheckGracePeriod=1,
+        )  # fmt: skip
+    joined(groups, "describe_auto_scaling_groups", "AutoScalingGroups", 1)
+    assert len(joined(groups, "describe_auto_scaling_instances", "AutoScalingInstances", 2)) == 9
+    filters = [{"Name": "tag:<&>", "Values": ["\u00e9"]}]
+    assert len(groups.describe_auto_scaling_groups(Filters=filters)["AutoScalingGroups"]) == 3
+    name = {"AutoScalingGroupName": "shapes-0"}
+    desired = {"LaunchTemplate": {"LaunchTemplateName": "fleet", "Version": "2"}}
+    preferences = {
+        "MinHealthyPercentage": 50, "MaxHealthyPercentage": 150, "InstanceWarmup": 0, "CheckpointPercentages": [50, 100],
+        "CheckpointDelay": 0, "SkipMatching": True, "AutoRollback": True, "BakeTime": 0,
+        "AlarmSpecification": {"Alarms": ["a"]}, "ScaleInProtectedInstances": "Ignore", "StandbyInstances": "Ignore",
+    }  # fmt: skip
+    first = groups.start_instance_refresh(**name, DesiredConfiguration=desired, Preferences=preferences)
+    (shown,) = groups.describe_instance_refreshes(**name, InstanceRefreshIds=[first["InstanceRefreshId"]])["InstanceRefreshes"]
+    assert (shown["Status"], shown["PercentageComplete"]) == ("Successful", 100), shown
+    group = groups.describe_auto_scaling_groups(AutoScalingGroupNames=["shapes-0"])["AutoScalingGroups"][0]
+    assert group["LaunchTemplate"]["Version"] == "2"
+    waits = {"CheckpointPercentages": [40, 100], "CheckpointDelay": 1000, "InstanceWarmup": 0}
+    desired["LaunchTemplate"]["Version"] = "1"
+    groups.start_instance_refresh(**name, DesiredConfiguration=desired, Preferences=waits)
+    refused("InstanceRefreshInProgress", groups.start_instance_refresh, **name)
+    groups.rollback_instance_refresh(**name)
+    groups.start_instance_refresh(**name, DesiredConfiguration=desired, Preferences=waits)
+    groups.cancel_instance_refresh(**name)
+    refused("ActiveInstanceRefreshNotFound", groups.cancel_instance_refresh, **name)
+    ends = [one["Status"] for one in refreshes(groups, **name)]
+    assert ends == ["Cancelled", "RollbackSuccessful", "Successful"], ends
+    groups.start_instance_refresh(**name, Preferences=waits)
+    refused("IrreversibleInstanceRefresh", groups.rollback_instance_refresh, **name)
+    groups.update_auto_scaling_group(AutoScalingGroupName="shapes-1", MaxSize=5, LaunchTemplate={"LaunchTemplateName": "fleet"})
+    groups.set_desired_capacity(AutoScalingGroupName="shapes-1", DesiredCapacity=4)
+    members = groups.describe_auto_scaling_groups(AutoScalingGroupNames=["shapes-1"])["AutoScalingGroups"][0]["Instances"]
+    groups.set_instance_health(InstanceId=members[0]["InstanceId"], HealthStatus="Unhealthy")
+    groups.set_instance_protection(
+        AutoScalingGroupName="shapes-1", InstanceIds=[members[1]["InstanceId"]], ProtectedFromScaleIn=True
+    )
+    groups.terminate_instance_in_auto_scaling_group(
+        InstanceId=members[2]["InstanceId"], ShouldDecrementDesiredCapacity=True
+    )
+    assert len(joined(groups, "describe_scaling_activities", "Activities", 3, AutoScalingGroupName="shapes-1")) >= 6
+    tag = {"ResourceId": "shapes-1", "ResourceType": "auto-scaling-group", "Key": "n"}
+    groups.create_or_update_tags(Tags=[{**tag, "Value": "1", "PropagateAtLaunch": False}])
+    assert len(joined(groups, "describe_tags", "Tags", 1)) == 4
+    groups.delete_tags(Tags=[tag])
+    refused(
+        "AlreadyExists", groups.create_auto_scaling_group, AutoScalingGroupName="shapes-1", MinSize=0, MaxSize=0,
+        LaunchTemplate={"LaunchTemplateName": "fleet"}, AvailabilityZones=[f"{region.name}a"],
+    )  # fmt: skip
+    refused("ResourceInUse", groups.delete_auto_scaling_group, AutoScalingGroupName="shapes-1")
+    for number in range(3):
+        groups.delete_auto_scaling_group(AutoScalingGroupName=f"shapes-{number}", ForceDelete=True)
+    assert not groups.describe_auto_scaling_groups()["AutoScalingGroups"]
+    ec2.delete_launch_template(LaunchTemplateName="fleet")
+
+
+def refreshes(groups, **name):
+    """The refreshes of a group, page by page: boto3 has no paginator for them."""
+    found, token = [], {}
+    while True:
+        page = groups.describe_instance_refreshes(**name, MaxRecords=1, **token)
+        found += page["InstanceRefreshes"]
+        if "NextToken" not in page:
+            return found
+        token = {"NextToken": page["NextToken"]}
+
+
 def keys(region):
     """KMS."""
     kms = region.kms
@@ -420,18 +557,94 @@ def objects(region, image):
     s3.delete_bucket(Bucket="shapes")
 
 
+def uses(region, image):
+    """What names an image, and what other accounts do with it."""
+    ec2 = region.ec2
+    named = {"LaunchTemplateData": {"ImageId": image}}
+    for number in range(7):
+        ec2.create_launch_template(LaunchTemplateName=f"uses-{number}", **named)
+    arguments = {"ImageIds": [image], "IncludeAllResourceTypes": True}
+    rows = joined(ec2, "describe_image_references", "ImageReferences", 5, **arguments)
+    kinds = [one["ResourceType"] for one in rows]
+    assert kinds.count("ec2:LaunchTemplate") == 7 and kinds.count("ssm:Parameter") == 1, rows
+    depth = [{"OptionName": "version-depth", "OptionValues": ["100"]}]
+    only = [{"ResourceType": "ec2:LaunchTemplate", "ResourceTypeOptions": depth}]
+    assert len(ec2.describe_image_references(ImageIds=[image], ResourceTypes=only)["ImageReferences"]) == 7
+    other = Region(clients.endpoint(), region.name, ("AKIAOTHERACCOUNT0000", "other-secret"), check=False)
+    other.ec2.create_launch_template(LaunchTemplateName="theirs", **named)
+    tags = [{"ResourceType": "image-usage-report", "Tags": [{"Key": "k", "Value": "v"}]}]
+    report = ec2.create_image_usage_report(ImageId=image, ResourceTypes=only, AccountIds=[OTHER], TagSpecifications=tags)
+    ids = {"ReportIds": [report["ReportId"]]}
+    ec2.create_image_usage_report(ImageId=image, ResourceTypes=[{"ResourceType": "ec2:Instance"}])
+    ec2.get_waiter("image_usage_report_available").wait(**ids, WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
+    shown = joined(ec2, "describe_image_usage_reports", "ImageUsageReports", 1)
+    assert len(shown) == 2 and shown[0]["ResourceTypes"], shown
+    (entry,) = joined(ec2, "describe_image_usage_report_entries", "ImageUsageReportEntries", 1, **ids)
+    assert (entry["AccountId"], entry["UsageCount"], entry["ImageId"]) == (OTHER, 1, image), entry
+    for one in shown:
+        ec2.delete_image_usage_report(ReportId=one["ReportId"])
+    joined(ec2, "describe_instance_image_metadata", "InstanceImageMetadata", 1)
+    for number in range(7):
+        ec2.delete_launch_template(LaunchTemplateName=f"uses-{number}")
+    other.ec2.delete_launch_template(LaunchTemplateName="theirs")
+
+
+def recycle_bin(region):
+    """What is deleted can be restored while a rule retains it."""
+    ec2, rbin = region.ec2, region.rbin
+    period = {"RetentionPeriodValue": 1, "RetentionPeriodUnit": "DAYS"}
+    tags = [{"ResourceTagKey": "bin", "ResourceTagValue": "yes"}]
+    made = [
+        rbin.create_rule(RetentionPeriod=period, ResourceType=kind, ResourceTags=tags)
+        for kind in ("EC2_IMAGE", "EBS_SNAPSHOT")
+    ]
+    assert len(rbin.list_rules(ResourceType="EC2_IMAGE")["Rules"]) == 1
+    assert rbin.get_rule(Identifier=made[0]["Identifier"])["ResourceTags"] == tags
+    refused("ValidationException", rbin.create_rule, RetentionPeriod=period, ResourceType="EBS_VOLUME")
+    tag = [{"Key": "bin", "Value": "yes"}]
+    snapshots = [clients.snapshot(region, {0: clients.block(50 + number)}, Tags=tag) for number in range(6)]
+    marked = [{"ResourceType": "image", "Tags": tag}]
+    images = [
+        clients.register(region, snapshot, f"binned-{number}", TagSpecifications=marked)
+        for number, snapshot in enumerate(snapshots)
+    ]
+    for image in images:
+        ec2.deregister_image(ImageId=image, DeleteAssociatedSnapshots=True)
+    listed = joined(ec2, "list_images_in_recycle_bin", "Images", 2)
+    assert sorted(one["ImageId"] for one in listed) == sorted(images), listed
+    joined(ec2, "list_snapshots_in_recycle_bin", "Snapshots", 5)
+    refused("InvalidSnapshot.NotFound", ec2.restore_image_from_recycle_bin, ImageId=images[0])
+    assert ec2.restore_snapshot_from_recycle_bin(SnapshotId=snapshots[0])["State"] == "completed"
+    assert clients.read(region, snapshots[0]) == {0: clients.block(50)}
+    ec2.restore_image_from_recycle_bin(ImageId=images[0])
+    assert clients.image(region, images[0])["Name"] == "binned-0"
+    for rule in made:
+        rbin.delete_rule(Identifier=rule["Identifier"])
+    refused("ResourceNotFoundException", rbin.get_rule, Identifier=made[0]["Identifier"])
+    for snapshot, image in zip(snapshots[1:], images[1:]):
+        ec2.restore_snapshot_from_recycle_bin(SnapshotId=snapshot)
+        ec2.restore_image_from_recycle_bin(ImageId=image)
+    for image in images:
+        ec2.deregister_image(ImageId=image, DeleteAssociatedSnapshots=True)
+
+
 def gone(region, image, snapshots):
     """Everything goes."""
     region.ec2.deregister_image(ImageId=image)
     for snapshot in snapshots:
         region.ec2.delete_snapshot(SnapshotId=snapshot)
     assert region.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
-    assert region.ec2.describe_tags()["Tags"] == []
+    # Terminated instances are described for a while, with their tags.
+    tags = region.ec2.describe_tags()["Tags"]
+    assert not [tag for tag in tags if tag["ResourceType"] != "instance"], tags
 
 
 def covered():
     """Every operation was answered at least once."""
-    for service, names in (("ec2", EC2), ("kms", KMS), ("ssm", SSM), ("s3", S3), ("ebs", EBS)):
+    services = (
+        ("autoscaling", AUTOSCALING), ("ec2", EC2), ("kms", KMS), ("rbin", RBIN), ("ssm", SSM), ("s3", S3), ("ebs", EBS)
+    )
+    for service, names in services:
         missing = [name for name in names if not wire.SEEN[f"{service}:{name}"]]
         assert not missing, f"{service}: {missing} never called"
 
@@ -439,6 +652,7 @@ def covered():
 def nothing_else(region):
     """What the lists above lack is refused as unknown; so they are complete."""
     for client, names, code in (
+        (region.autoscaling, AUTOSCALING, "InvalidAction"),
         (region.ec2, EC2, "InvalidAction"),
         (region.ssm, SSM, "UnknownOperationException"),
         (region.kms, KMS, "UnknownOperationException"),

@@ -42,6 +42,8 @@ def look(operation_model, response_dict, **_):
     protocol = operation_model.service_model.metadata["protocol"]
     if protocol == "ec2":
         look_at_ec2(operation_model, shape, body)
+    elif protocol == "query":
+        look_at_query(operation_model, shape, body)
     elif operation_model.has_streaming_output:
         check(isinstance(body, object), name, "no body")
     elif protocol == "rest-xml":
@@ -66,6 +68,13 @@ def look_at_error(service, name, status, body):
         check(error is not None and error.findtext("Code"), name, "no Code")
         check(error.findtext("Message") is not None, name, "no Message")
         check(status in (400, 401, 403, 412, 500, 503), name, f"status {status}")
+    elif service == "autoscaling":
+        root = ElementTree.fromstring(body)
+        check(local(root.tag) == "ErrorResponse", name, f"error root {root.tag}")
+        parts = {local(child.tag): child.text for child in root.iter()}
+        for part in ("Type", "Code", "Message", "RequestId"):
+            check(parts.get(part), name, f"no {part}")
+        check(status in (400, 403, 500, 503), name, f"status {status}")
     elif service == "s3":
         if body:
             root = ElementTree.fromstring(body)
@@ -96,6 +105,23 @@ def look_at_ec2(operation_model, shape, body):
         check([local(child.tag) for child in children] in ([], ["return"]), name, "an output that the model lacks")
         return
     walk_structure(name, shape, children, "ec2")
+
+
+def look_at_query(operation_model, shape, body):
+    """Looks at an answer of the other query protocol, which wraps its result."""
+    name = operation_model.name
+    root = ElementTree.fromstring(body)
+    check(root.tag == "{http://autoscaling.amazonaws.com/doc/2011-01-01/}" + name + "Response", name, f"root {root.tag}")
+    metadata = [child for child in root if local(child.tag) == "ResponseMetadata"]
+    check(len(metadata) == 1 and [local(child.tag) for child in metadata[0]] == ["RequestId"], name, "no RequestId")
+    results = [child for child in root if local(child.tag) != "ResponseMetadata"]
+    if shape is None:
+        check(not results, name, "an output that the model lacks")
+        return
+    check([local(child.tag) for child in results] == [shape.serialization["resultWrapper"]], name, "not one result")
+    walk_structure(name, shape, list(results[0]), "query")
+    for member in shape.required_members:
+        check(any(local(child.tag) == member for child in results[0]), name, f"no {member}")
 
 
 def look_at_s3(name, shape, body):

@@ -54,6 +54,12 @@ fn ebs_direct_keeps_to_the_limits_errors_and_keys_that_its_model_and_manual_say(
 }
 
 #[test]
+fn parameters_that_name_images_keep_to_the_rules_of_their_check_labels_versions_and_tiers() {
+    let windows = Windows { task: Duration::from_millis(500), ..Windows::default() };
+    script("channels.py", &["boto3"], windows, None);
+}
+
+#[test]
 fn requests_that_aws_refuses_are_refused_with_the_same_code() {
     script("refusals.py", &["boto3"], Windows::default(), Some(OTHER));
 }

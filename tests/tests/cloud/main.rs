@@ -2,9 +2,15 @@
 //! others.
 
 mod aws;
+mod channels;
+mod follow;
 mod local_region;
 mod local_serve;
 mod page;
 mod policy;
+mod prune;
 mod publish;
 mod register;
+mod sharing;
+mod storage;
+mod update;

@@ -20,7 +20,7 @@ const TIMEOUT: &str = "900";
 /// Longer timeouts for a guest that is emulated on a busy machine: the kernel checks its timer, and systemd waits for
 /// devices and services, by the host's clock, while the guest makes little progress. Stubs of systemd 254 and later
 /// take additional kernel options from SMBIOS (systemd-stub(7)); older ones ignore them.
-const PATIENCE: [&str; 2] = [
+pub(crate) const PATIENCE: [&str; 2] = [
     "--qemu-arg=-smbios",
     "--qemu-arg=type=11,value=io.systemd.stub.kernel-cmdline-extra=no_timer_check \
      systemd.default_device_timeout_sec=600 systemd.default_timeout_start_sec=600",

@@ -58,7 +58,7 @@ impl LockedRecipe {
     }
 
     /// Copies the locked files out of a store.
-    fn copy_locked_files(&self, name: &str, from: &Path) -> PathBuf {
+    pub(crate) fn copy_locked_files(&self, name: &str, from: &Path) -> PathBuf {
         let store = self.path(name);
         fs::create_dir_all(store.join("objects")).unwrap();
         let lock = fs::read_to_string(self.path("recipe.lock")).unwrap();

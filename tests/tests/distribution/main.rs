@@ -7,4 +7,6 @@ mod examples;
 mod fixtures;
 mod native;
 mod secrets;
+mod update;
+mod updates;
 mod upgraded;

@@ -2,4 +2,5 @@
 
 mod golden;
 mod secrets;
+mod small_update;
 mod stable_layout;

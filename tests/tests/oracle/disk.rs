@@ -10,6 +10,7 @@ use amiforge_formats::gpt::{self, Lba, Partition, PartitionTable, attributes, ty
 use amiforge_formats::guid::Guid;
 use amiforge_formats::swap::{self, SwapReadError, SwapWriteError};
 use amiforge_formats::time::Time;
+use amiforge_formats::tree::ChangeGroups;
 use amiforge_formats::volume::VolumeOptions;
 use amiforge_image::disk::{
     Disk, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec, VolumeSpec, lay_out,
@@ -43,7 +44,9 @@ fn partition(
 fn cloud() -> DiskSpec {
     let tree = volume::tree(&[("EFI/BOOT/BOOTX64.EFI", vec![1; 100_000])], 1_700_000_000);
     let empty = volume::tree(&[], 0);
-    let content = |options, tree| PartitionContent::Volume(VolumeSpec { options, tree });
+    let content = |options, tree| {
+        PartitionContent::Volume(VolumeSpec { options, tree, groups: ChangeGroups::default() })
+    };
     let esp = content(VolumeOptions::Fat32 { label: "ESP".to_owned(), volume_id: None }, tree);
     let swap = content(VolumeOptions::Swap { label: "pages".to_owned(), uuid: None }, empty);
     let mut root =

@@ -5,8 +5,15 @@
 
 pub(super) mod account;
 pub(super) mod images;
+pub(super) mod launches;
+pub(super) mod recycle_bin;
+pub(super) mod references;
+pub(super) mod sharing;
 pub(super) mod snapshots;
+pub(super) mod storage;
 pub(super) mod tags;
+pub(super) mod tiers;
+pub(super) mod usage;
 
 use account::{
     DefaultKmsKey, DescribeRegions, EncryptionByDefault, GetEbsDefaultKmsKeyId, GetEbsEncryptionByDefault,
@@ -17,11 +24,40 @@ use images::{
     EnableImageDeprecation, EnableImageDeregistrationProtection, Image, ImageAttribute, Images,
     ModifyImageAttribute, NewImageId, RegisterImage,
 };
+use launches::{
+    CreateLaunchTemplateVersion, DescribeInstanceTypes, DescribeInstances, DescribeLaunchTemplateVersions,
+    DescribeLaunchTemplates, InstanceTypeInfo, InstanceTypes, LaunchTemplate, LaunchTemplateVersion,
+    LaunchTemplateVersions, LaunchTemplates, ModifyLaunchTemplate, NewLaunchTemplateVersion, Reservation,
+    Reservations,
+};
+use recycle_bin::{
+    DeleteTags, DeregisteredImage, DisableImage, DisableImageDeprecation, EnableImage,
+    ListImagesInRecycleBin, ListSnapshotsInRecycleBin, RecycledImage, RecycledImages, RecycledSnapshot,
+    RecycledSnapshots, RestoreImageFromRecycleBin, RestoreSnapshotFromRecycleBin,
+};
+use references::{DescribeImageReferences, DescribeTags, ImageReferences, Reference, TagRow, TagRows};
+use sharing::{
+    AllowedImagesSettings, CancelImageLaunchPermission, GetAllowedImagesSettings,
+    GetSnapshotBlockPublicAccessState, SnapshotBlockPublicAccess,
+};
 use snapshots::{
     DeleteSnapshot, DescribeSnapshotAttribute, DescribeSnapshots, ModifySnapshotAttribute, Snapshot,
     SnapshotAttribute, Snapshots,
 };
+use storage::{
+    CreateRestoreImageTask, CreateStoreImageTask, DescribeStoreImageTasks, StoreImageTasks, StoredImageKey,
+};
 use tags::CreateTags;
+use tiers::{
+    AvailabilityZones, DescribeAvailabilityZones, DescribeFastSnapshotRestores, DescribeLockedSnapshots,
+    DescribeSnapshotTierStatus, DisableFastSnapshotRestores, EnableFastSnapshotRestores, FastRestore,
+    FastRestoreResults, FastRestores, LockSnapshot, LockedSnapshots, ModifySnapshotTier, RestoreSnapshotTier,
+    SnapshotTier, SnapshotTiers, UnlockSnapshot,
+};
+use usage::{
+    CreateImageUsageReport, DeleteImageUsageReport, DescribeImageUsageReportEntries,
+    DescribeImageUsageReports, UsageEntries, UsageEntry, UsageReport, UsageReportId, UsageReports,
+};
 
 use super::super::query::{Protocol, QueryService, operations, outputs, paged};
 
@@ -37,27 +73,75 @@ outputs! {
 operations! {
     /// All calls of EC2 in use.
     pub CALLS of EC2:
+    CancelImageLaunchPermission -> Empty,
     CopyImage -> NewImageId,
+    CreateImageUsageReport -> UsageReportId,
+    CreateRestoreImageTask -> NewImageId,
+    CreateStoreImageTask -> StoredImageKey,
+    CreateLaunchTemplateVersion -> NewLaunchTemplateVersion,
     CreateTags -> Empty,
+    DeleteImageUsageReport -> Empty,
     DeleteSnapshot -> Empty,
-    DeregisterImage -> Empty,
+    DeleteTags -> Empty,
+    DeregisterImage -> DeregisteredImage,
+    DescribeAvailabilityZones -> AvailabilityZones,
+    DescribeFastSnapshotRestores -> FastRestores,
     DescribeImageAttribute -> ImageAttribute,
+    DescribeImageReferences -> ImageReferences,
+    DescribeImageUsageReportEntries -> UsageEntries,
+    DescribeImageUsageReports -> UsageReports,
     DescribeImages -> Images,
+    DescribeLockedSnapshots -> LockedSnapshots,
+    DescribeInstanceTypes -> InstanceTypes,
+    DescribeInstances -> Reservations,
+    DescribeLaunchTemplateVersions -> LaunchTemplateVersions,
+    DescribeLaunchTemplates -> LaunchTemplates,
     DescribeRegions -> Regions,
     DescribeSnapshotAttribute -> SnapshotAttribute,
+    DescribeSnapshotTierStatus -> SnapshotTiers,
     DescribeSnapshots -> Snapshots,
+    DescribeStoreImageTasks -> StoreImageTasks,
+    DescribeTags -> TagRows,
+    DisableFastSnapshotRestores -> FastRestoreResults,
+    DisableImage -> Empty,
+    DisableImageDeprecation -> Empty,
     DisableImageDeregistrationProtection -> Empty,
+    EnableFastSnapshotRestores -> FastRestoreResults,
+    EnableImage -> Empty,
     EnableImageDeprecation -> Empty,
     EnableImageDeregistrationProtection -> Empty,
+    GetAllowedImagesSettings -> AllowedImagesSettings,
     GetEbsDefaultKmsKeyId -> DefaultKmsKey,
     GetEbsEncryptionByDefault -> EncryptionByDefault,
     GetImageBlockPublicAccessState -> ImageBlockPublicAccess,
+    GetSnapshotBlockPublicAccessState -> SnapshotBlockPublicAccess,
+    ListImagesInRecycleBin -> RecycledImages,
+    ListSnapshotsInRecycleBin -> RecycledSnapshots,
+    LockSnapshot -> Empty,
     ModifyImageAttribute -> Empty,
+    ModifyLaunchTemplate -> Empty,
     ModifySnapshotAttribute -> Empty,
+    ModifySnapshotTier -> Empty,
     RegisterImage -> NewImageId,
+    RestoreImageFromRecycleBin -> Empty,
+    RestoreSnapshotFromRecycleBin -> Empty,
+    RestoreSnapshotTier -> Empty,
+    UnlockSnapshot -> Empty,
 }
 
 paged! {
+    DescribeImageReferences: references of Reference,
+    DescribeImageUsageReportEntries: entries of UsageEntry,
+    DescribeImageUsageReports: reports of UsageReport,
     DescribeImages: images of Image,
+    DescribeFastSnapshotRestores: restores of FastRestore,
+    DescribeSnapshotTierStatus: tiers of SnapshotTier,
+    DescribeInstanceTypes: types of InstanceTypeInfo,
+    DescribeInstances: reservations of Reservation,
+    DescribeLaunchTemplateVersions: versions of LaunchTemplateVersion,
+    DescribeLaunchTemplates: templates of LaunchTemplate,
     DescribeSnapshots: snapshots of Snapshot,
+    DescribeTags: rows of TagRow,
+    ListImagesInRecycleBin: images of RecycledImage,
+    ListSnapshotsInRecycleBin: snapshots of RecycledSnapshot,
 }

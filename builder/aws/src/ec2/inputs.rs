@@ -41,11 +41,12 @@ pub(super) fn copy(copy: &ImageCopy) -> CopyImage {
         encrypted,
         key,
         tags: tag_specifications(&["image", "snapshot"], &copy.tags),
+        within_minutes: copy.within_minutes,
     }
 }
 
 /// The same tags for several resource types. The service refuses a specification without tags.
-fn tag_specifications(kinds: &[&str], all: &Tags) -> Vec<TagSpecification> {
+pub(super) fn tag_specifications(kinds: &[&str], all: &Tags) -> Vec<TagSpecification> {
     if all.is_empty() {
         return Vec::new();
     }

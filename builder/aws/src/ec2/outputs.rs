@@ -30,6 +30,7 @@ pub(super) fn image(image: images::Image) -> DescribedImage {
         deregistration_protection: image.deregistration_protection,
         source_image: image.source,
         source_region: image.source_region,
+        allowed: image.allowed,
         tags: tags(image.tags),
     }
 }
@@ -80,6 +81,7 @@ pub(super) fn snapshot(snapshot: snapshots::Snapshot) -> DescribedSnapshot {
         progress: snapshot.progress,
         volume_gib: snapshot.volume_size.unwrap_or(0),
         encrypted: snapshot.encrypted.unwrap_or(false),
+        kms_key: snapshot.key.filter(|key| !key.is_empty()),
         owner: snapshot.owner,
         started: snapshot.started.map_or(0, |time| time.seconds),
         tags: tags(snapshot.tags),
@@ -90,6 +92,7 @@ pub(super) fn snapshot(snapshot: snapshots::Snapshot) -> DescribedSnapshot {
     }
 }
 
-fn tags(tags: Vec<super::calls::tags::Tag>) -> Tags {
+/// Tags.
+pub(super) fn tags(tags: Vec<super::calls::tags::Tag>) -> Tags {
     tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect()
 }

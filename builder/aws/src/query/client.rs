@@ -12,7 +12,7 @@ use aws_runtime::recursion_detection::RecursionDetectionInterceptor;
 use aws_runtime::request_info::RequestInfoInterceptor;
 use aws_runtime::service_clock_skew::ServiceClockSkewInterceptor;
 use aws_runtime::user_agent::{ApiMetadata, UserAgentInterceptor};
-use aws_smithy_runtime::client::orchestrator::operation::Operation as SmithyOperation;
+use aws_smithy_runtime::client::orchestrator::operation::{Operation as SmithyOperation, OperationBuilder};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
 use aws_smithy_runtime_api::client::auth::{AuthSchemeOptionResolverParams, SharedAuthScheme};
@@ -109,6 +109,19 @@ impl Client {
         call: &'static str,
         body_text: RequestBody,
     ) -> Result<Vec<u8>, ServiceError> {
+        let operation = self.operation(service, call)?.serializer(request).deserializer(response).build();
+        operation.invoke(body_text).await.map_err(|error| match error {
+            SdkError::ServiceError(failure) => failure.into_err(),
+            error => without_response(&error),
+        })
+    }
+
+    /// A call without its serializer and deserializer.
+    pub(crate) fn operation(
+        &self,
+        service: &'static str,
+        call: &'static str,
+    ) -> Result<OperationBuilder, ServiceError> {
         let local_error = |message: String| ServiceError::local(ServiceErrorKind::Refused, message);
         let endpoint = self.endpoint.as_ref().map_err(|error| local_error(error.to_string()))?;
         let client =
@@ -122,9 +135,7 @@ impl Client {
             .no_retry()
             .timeout_config(timeouts)
             .with_connection_poisoning()
-            .runtime_plugin(self.shared_plugin.clone())
-            .serializer(request)
-            .deserializer(response);
+            .runtime_plugin(self.shared_plugin.clone());
         if let Some(version) = self.sdk.behavior_version() {
             operation = operation.behavior_version(version);
         }
@@ -137,10 +148,7 @@ impl Client {
         if let Some(protection) = self.sdk.stalled_stream_protection() {
             operation = operation.stalled_stream_protection(protection);
         }
-        operation.build().invoke(body_text).await.map_err(|error| match error {
-            SdkError::ServiceError(failure) => failure.into_err(),
-            error => without_response(&error),
-        })
+        Ok(operation)
     }
 }
 
@@ -148,7 +156,7 @@ fn config_layer(sdk: &SdkConfig, service: &QueryService) -> FrozenLayer {
     let mut layer = Layer::new("query");
     layer.store_put(AuthSchemeOptionResolverParams::new(()));
     layer.store_put(SigV4OperationSigningConfig {
-        signing_options: SigningOptions::default(),
+        signing_options: signing_options(service),
         ..Default::default()
     });
     layer.store_put(SigningName::from_static(service.name));
@@ -161,6 +169,17 @@ fn config_layer(sdk: &SdkConfig, service: &QueryService) -> FrozenLayer {
         layer.store_put(name.clone());
     }
     layer.freeze()
+}
+
+/// S3 signs the path as it is sent, and the digest of the body in a header.
+fn signing_options(service: &QueryService) -> SigningOptions {
+    let mut options = SigningOptions::default();
+    if service.name == "s3" {
+        options.double_uri_encode = false;
+        options.content_sha256_header = true;
+        options.normalize_uri_path = false;
+    }
+    options
 }
 
 fn runtime_components(sdk: &SdkConfig) -> RuntimeComponentsBuilder {

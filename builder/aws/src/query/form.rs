@@ -3,7 +3,7 @@
 use aws_smithy_query::{QueryValueWriter, QueryWriter};
 
 use super::field::Shape;
-use super::{Protocol, QueryService};
+use super::{Protocol, QueryService, Tree};
 
 /// A value that can be written to a form.
 pub(crate) trait Write {
@@ -68,6 +68,38 @@ impl FormWriter<'_> {
             element.write(FormWriter { target: Target::Value(list.entry()), protocol });
         }
         list.finish();
+    }
+}
+
+impl Write for Tree {
+    fn write(&self, to: FormWriter<'_>) {
+        // A tree is always the value of a member.
+        if let Target::Value(writer) = to.target {
+            write_tree(writer, self);
+        }
+    }
+}
+
+impl InputValue for Tree {
+    /// The service checks the members: they are its own.
+    const SHAPE: Shape = Shape::Structure(&[]);
+}
+
+fn write_tree<'a>(mut writer: QueryValueWriter<'a>, tree: &'a Tree) {
+    match tree {
+        Tree::Text(text) => writer.string(text),
+        Tree::Members(members) => {
+            for (name, value) in members {
+                write_tree(writer.prefix(name), value);
+            }
+        }
+        Tree::List(item, entries) => {
+            let mut list = writer.start_list(false, Some(item));
+            for entry in entries {
+                write_tree(list.entry(), entry);
+            }
+            list.finish();
+        }
     }
 }
 

@@ -69,6 +69,11 @@ impl Timestamp {
             written.ok_or_else(|| MalformedResponse::new(format!("`{text}` is not a moment")))?;
         Ok(Self { seconds: date_time.secs(), text })
     }
+
+    /// The time in RFC 3339, in UTC.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
 }
 
 impl Write for String {

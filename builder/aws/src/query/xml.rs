@@ -6,8 +6,8 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use super::Protocol;
 use super::field::Shape;
+use super::{Protocol, Tree};
 
 /// Maximum number of nodes of a document: a page of 1,000 images, each with 50 tags, has less than a million.
 const MAX_NODES: u32 = 4 << 20;
@@ -58,7 +58,8 @@ pub(super) fn decode<A: OutputValue>(
     let root = root.expect_name(&format!("{call}Response"))?;
     match protocol {
         Protocol::Ec2 => A::read(root),
-        Protocol::Query => {
+        // Calls with JSON are not decoded here.
+        Protocol::Query | Protocol::Json => {
             let name = format!("{call}Result");
             match root.children().find(|child| child.name() == name) {
                 Some(result) => A::read(result),
@@ -99,7 +100,7 @@ fn document(body: &[u8]) -> Result<Document<'_>, MalformedResponse> {
 
 impl<'a, 'input> XmlElement<'a, 'input> {
     /// Its local name.
-    fn name(&self) -> &'a str {
+    pub(super) fn name(&self) -> &'a str {
         self.node.tag_name().name()
     }
 
@@ -116,6 +117,11 @@ impl<'a, 'input> XmlElement<'a, 'input> {
     /// The value of a member: the last element with the name, or the default if there is none.
     pub(crate) fn field<A: OutputValue>(self, name: &str) -> Result<A, MalformedResponse> {
         self.children().filter(|child| child.name() == name).last().map_or_else(|| Ok(A::default()), A::read)
+    }
+
+    /// Its child elements.
+    pub(super) fn child_elements(self) -> Vec<XmlElement<'a, 'input>> {
+        self.children().collect()
     }
 
     fn children(self) -> impl Iterator<Item = XmlElement<'a, 'input>> {
@@ -165,6 +171,44 @@ impl<'a, 'input> XmlElement<'a, 'input> {
             truncated(value.trim())
         ))
     }
+}
+
+impl OutputValue for Tree {
+    const SHAPE: Shape = Shape::Structure(&[]);
+
+    fn read(element: XmlElement<'_, '_>) -> Result<Self, MalformedResponse> {
+        element.structure()?;
+        Ok(Self::Members(tree_members(element)?))
+    }
+}
+
+fn tree_members(element: XmlElement<'_, '_>) -> Result<Vec<(String, Tree)>, MalformedResponse> {
+    let mut members = Vec::new();
+    for child in element.child_elements() {
+        // An empty element is an empty list or a value that is not set.
+        if let Some(value) = tree_value(child)? {
+            members.push((child.name().to_owned(), value));
+        }
+    }
+    Ok(members)
+}
+
+fn tree_value(element: XmlElement<'_, '_>) -> Result<Option<Tree>, MalformedResponse> {
+    let children = element.child_elements();
+    let Some(first) = children.first() else {
+        let text = element.text()?;
+        return Ok((!text.is_empty()).then(|| Tree::Text(text.to_owned())));
+    };
+    element.structure()?;
+    let item = first.name();
+    if matches!(item, "member" | "item") && children.iter().all(|child| child.name() == item) {
+        let mut entries = Vec::new();
+        for child in &children {
+            entries.push(tree_value(*child)?.unwrap_or_default());
+        }
+        return Ok(Some(Tree::List(item.to_owned(), entries)));
+    }
+    Ok(Some(Tree::Members(tree_members(element)?)))
 }
 
 /// The beginning of a text, for an error message.

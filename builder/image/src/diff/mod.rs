@@ -3,6 +3,7 @@
 //! Decides which differences are differences of their own and which are consequences of another one. Reads through the readers of
 //! `formats`; a range that is known to be equal is read at most once.
 
+mod blocks;
 mod byte_diff;
 mod bytes;
 mod equal_ranges;
@@ -13,6 +14,7 @@ mod fields;
 mod files;
 mod images;
 mod manifests;
+mod paths;
 mod report;
 mod table;
 mod volume;
@@ -26,9 +28,12 @@ use amiforge_formats::volume::{FsKind, VolumeContent};
 use amiforge_progress::Monitor;
 
 use crate::inspect::{DiskView, InspectError, Medium, PartitionSlot, chain};
+pub use blocks::{BlockCause, BlockReport, CauseCount, blocks};
 use equal_ranges::{Comparison, PairedRange};
 pub use error::DiffError;
 use images::RangePair;
+use manifests::Manifests;
+pub use paths::PathCounts;
 pub use report::{ByteChange, DiffChange, DiffReport, Difference, Range};
 use report::{DiffCollector, DifferenceWeight};
 
@@ -54,18 +59,34 @@ pub fn diff(a: &Path, b: &Path, options: DiffOptions<'_>) -> Result<DiffReport, 
         manifests::blocks(&manifests, &mut collector);
         return Ok(collector.report(name_a, name_b, 0));
     }
-    let open = |path: &Path| {
-        Medium::open(path).map_err(|source| DiffError::Inspect { path: path.to_owned(), source })
-    };
     let (a, b) = (open(a)?, open(b)?);
     let manifests = manifests::of_bundles(&a, &b)?;
     if let Some(manifests) = &manifests {
         manifests::compare(manifests, &mut collector);
     }
-    let known_equal = manifests::equal_blocks(manifests.as_ref());
+    let read = compared((&a, &b), manifests.as_ref(), options, |comparison| {
+        disks(comparison, &mut collector)?;
+        Ok(comparison.read.load(Ordering::Relaxed))
+    })?;
+    Ok(collector.report(name_a, name_b, read))
+}
+
+/// Opens an image or bundle.
+fn open(path: &Path) -> Result<Medium, DiffError> {
+    Medium::open(path).map_err(|source| DiffError::Inspect { path: path.to_owned(), source })
+}
+
+/// Compares two images by `compare`, which need not read what their manifests say is equal.
+fn compared<T>(
+    (a, b): (&Medium, &Medium),
+    manifests: Option<&Manifests>,
+    options: DiffOptions<'_>,
+    compare: impl FnOnce(&Comparison<'_>) -> Result<T, DiffError>,
+) -> Result<T, DiffError> {
+    let known_equal = manifests::equal_blocks(manifests);
     let comparison = Comparison {
-        a: &a,
-        b: &b,
+        a,
+        b,
         threads: options.threads,
         known_equal: &|block| {
             usize::try_from(block).ok().and_then(|block| known_equal.get(block)) == Some(&true)
@@ -74,10 +95,9 @@ pub fn diff(a: &Path, b: &Path, options: DiffOptions<'_>) -> Result<DiffReport, 
         read: AtomicU64::new(0),
     };
     options.monitor.progress.begin("comparing", Some(a.size().min(b.size())));
-    let outcome = disks(&comparison, &mut collector);
+    let outcome = compare(&comparison);
     options.monitor.progress.end();
-    outcome?;
-    Ok(collector.report(name_a, name_b, comparison.read.load(Ordering::Relaxed)))
+    outcome
 }
 
 /// How the user named an image, safe to print.

@@ -115,7 +115,7 @@ fn draft_of<'a>(
     volume: &'a VolumeSpec,
 ) -> Result<VolumeDraft<'a>, ContentError> {
     let ids = VolumeIds::derive(image.name, &partition.id);
-    Ok(VolumeDraft::new(&volume.options, &volume.tree, &ids, image.time)?)
+    Ok(VolumeDraft::new(&volume.options, (&volume.tree, &volume.groups), &ids, image.time)?)
 }
 
 /// The loader for a legacy BIOS, which knows its first sector on the disk.

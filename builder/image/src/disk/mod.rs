@@ -26,7 +26,7 @@ use amiforge_formats::bios;
 use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::Plan;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Tree};
+use amiforge_formats::tree::{ChangeGroups, Content, Tree};
 use amiforge_formats::volume::VolumeOptions;
 
 /// Specification of a disk. Partitions are on the disk in this order.
@@ -109,6 +109,8 @@ pub struct VolumeSpec {
     pub options: VolumeOptions,
     /// The files; a format that holds none ignores them.
     pub tree: Tree,
+    /// Which of them are likely to change together.
+    pub groups: ChangeGroups,
 }
 
 /// The kernel that the loader for a legacy BIOS starts, with its initrd and arguments.

@@ -7,7 +7,7 @@ use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Data, NoSources, PlanReader};
 use amiforge_formats::read_at::{ReadAt, Window};
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
+use amiforge_formats::tree::{ChangeGroups, Content, Meta, Name, Node, NodeKind, Tree};
 use amiforge_formats::volume::{VolumeIds, VolumeOptions, VolumeWriteError};
 use amiforge_formats::{fat, swap};
 
@@ -41,13 +41,14 @@ fn esp(size: PartitionSize, file: usize) -> PartitionSpec {
     let content = Content::Inline(vec![7; file].into());
     tree.add(tree.root(), Name::new(b"file").unwrap(), Node { meta, kind: NodeKind::File(content) }).unwrap();
     let options = VolumeOptions::Fat32 { label: "ESP".to_owned(), volume_id: None };
-    let content = PartitionContent::Volume(VolumeSpec { options, tree });
+    let content = PartitionContent::Volume(VolumeSpec { options, tree, groups: ChangeGroups::default() });
     PartitionSpec { type_guid: types::ESP, ..partition("esp", size, content) }
 }
 
 fn swap_space(label: String) -> PartitionContent {
     let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
-    PartitionContent::Volume(VolumeSpec { options: VolumeOptions::Swap { label, uuid: None }, tree })
+    let options = VolumeOptions::Swap { label, uuid: None };
+    PartitionContent::Volume(VolumeSpec { options, tree, groups: ChangeGroups::default() })
 }
 
 fn spec(size: DiskSize, partitions: Vec<PartitionSpec>) -> DiskSpec {

@@ -117,7 +117,7 @@ fn check_partition(
     let kind = partition.file_system.clone().unwrap_or_default();
     let location = format!("{kind} in {}", title(partition));
     let mut damaged = |problem: String| {
-        report.differences.push(BundleDifference::Format { location: location.clone(), problem })
+        report.differences.push(BundleDifference::Format { location: location.clone(), problem });
     };
     let Some(slot) = slot(medium, partition) else {
         damaged("it is not within the image, or no reader knows it".to_owned());

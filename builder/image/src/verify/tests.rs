@@ -8,7 +8,7 @@ use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::gpt::types;
 use amiforge_formats::plan::NoSources;
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Meta, Tree};
+use amiforge_formats::tree::{ChangeGroups, Content, Meta, Tree};
 use amiforge_formats::volume::VolumeOptions;
 use amiforge_progress::{CancelToken, Monitor};
 
@@ -42,7 +42,7 @@ fn partition(id: &str, kind: &str, mib: u64, content: PartitionContent) -> Parti
 fn swap_space() -> PartitionContent {
     let options = VolumeOptions::Swap { label: String::new(), uuid: None };
     let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
-    PartitionContent::Volume(VolumeSpec { options, tree })
+    PartitionContent::Volume(VolumeSpec { options, tree, groups: ChangeGroups::default() })
 }
 
 /// A disk of a swap area, bytes as they are, and free space.

@@ -24,6 +24,14 @@ pub enum Accel {
 }
 
 impl Accel {
+    /// Its name in reports and receipts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+        }
+    }
+
     /// The value of QEMU's `-accel`.
     pub const fn arg(self) -> &'static str {
         match self {

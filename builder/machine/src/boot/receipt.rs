@@ -173,12 +173,8 @@ pub enum ReceiptError {
 impl BootRecord {
     /// The record of a passed boot.
     pub fn new(arch: Arch, firmware: Firmware, bus: Bus, accel: Accel, passed: Vec<Check>) -> Self {
-        let accelerator = match accel {
-            Accel::Kvm => "kvm",
-            Accel::Tcg => "tcg",
-        };
         let tool = env!("CARGO_PKG_VERSION").to_owned();
-        Self { arch, firmware, bus, accelerator: accelerator.to_owned(), passed, tool }
+        Self { arch, firmware, bus, accelerator: accel.name().to_owned(), passed, tool }
     }
 
     fn same_machine(&self, other: &Self) -> bool {

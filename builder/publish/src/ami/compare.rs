@@ -29,7 +29,8 @@ impl fmt::Display for FieldDifference {
 const SNAPSHOT: &str = "snapshotId";
 
 impl FieldDifference {
-    pub(super) fn new(field: impl Into<String>, expected: Option<&str>, actual: Option<&str>) -> Self {
+    /// A difference between an expected and a reported value; `None` for no value.
+    pub fn new(field: impl Into<String>, expected: Option<&str>, actual: Option<&str>) -> Self {
         let shown =
             |value: Option<&str>| value.map_or_else(|| "none".to_owned(), |value| format!("`{value}`"));
         Self { field: field.into(), expected: shown(expected), actual: shown(actual) }

@@ -227,6 +227,7 @@ impl<R: Regions> CopyTask<'_, R> {
                 KeyChoice::Default => Encrypted::Key(None),
                 KeyChoice::Arn(name) | KeyChoice::Alias(name) => Encrypted::Key(Some(name.clone())),
             },
+            within_minutes: None,
             token: token(target, entry),
             tags: self.request.image_tags(),
         }

@@ -12,7 +12,7 @@ enum JoinSlot<'a, T> {
 
 /// Polls all futures to completion and returns their outputs in order. Every wake polls all of them: meant for dozens,
 /// not for thousands.
-pub(super) async fn all<'a, T>(futures: Vec<Pin<Box<dyn Future<Output = T> + Send + 'a>>>) -> Vec<T> {
+pub async fn all<'a, T>(futures: Vec<Pin<Box<dyn Future<Output = T> + Send + 'a>>>) -> Vec<T> {
     let mut slots: Vec<_> = futures.into_iter().map(JoinSlot::Running).collect();
     poll_fn(move |cx| {
         let mut running = false;

@@ -32,7 +32,10 @@ pub struct AmiRegion<'a, C> {
 
 impl<C: Ec2> AmiRegion<'_, C> {
     /// Calls with [`CallStep::Idempotent`].
-    pub(super) async fn call<T, F, G>(&self, action: &str, call: G) -> Result<T, AmiError>
+    ///
+    /// # Errors
+    /// [`AmiError::Call`], [`AmiError::Interrupted`].
+    pub async fn call<T, F, G>(&self, action: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
         F: Future<Output = Result<T, ServiceError>>,
@@ -41,7 +44,10 @@ impl<C: Ec2> AmiRegion<'_, C> {
     }
 
     /// Calls with [`CallStep::EventuallyConsistent`].
-    pub(super) async fn call_eventual<T, F, G>(&self, action: &str, call: G) -> Result<T, AmiError>
+    ///
+    /// # Errors
+    /// [`AmiError::Call`], [`AmiError::Interrupted`].
+    pub async fn call_eventual<T, F, G>(&self, action: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
         F: Future<Output = Result<T, ServiceError>>,
@@ -59,7 +65,10 @@ impl<C: Ec2> AmiRegion<'_, C> {
     }
 
     /// Calls with the retry rules of `step`.
-    pub(super) async fn step<T, F, G>(&self, step: CallStep, action: &str, call: G) -> Result<T, AmiError>
+    ///
+    /// # Errors
+    /// [`AmiError::Call`], [`AmiError::Interrupted`].
+    pub async fn step<T, F, G>(&self, step: CallStep, action: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
         F: Future<Output = Result<T, ServiceError>>,
@@ -86,7 +95,10 @@ impl<C: Ec2> AmiRegion<'_, C> {
     }
 
     /// Calls with [`CallStep::Probe`].
-    pub(super) async fn probe<T, F, G>(&self, action: &str, call: G) -> Result<T, AmiError>
+    ///
+    /// # Errors
+    /// [`AmiError::Call`], [`AmiError::Interrupted`].
+    pub async fn probe<T, F, G>(&self, action: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
         F: Future<Output = Result<T, ServiceError>>,
@@ -95,7 +107,10 @@ impl<C: Ec2> AmiRegion<'_, C> {
     }
 
     /// Copies an image. Waits up to `wait` while the quota of concurrent copies is exhausted.
-    pub(super) async fn copy<T, F, G>(&self, wait: Duration, action: &str, call: G) -> Result<T, AmiError>
+    ///
+    /// # Errors
+    /// [`AmiError::Call`], [`AmiError::Interrupted`].
+    pub async fn copy<T, F, G>(&self, wait: Duration, action: &str, call: G) -> Result<T, AmiError>
     where
         G: FnMut() -> F,
         F: Future<Output = Result<T, ServiceError>>,
@@ -109,7 +124,10 @@ impl<C: Ec2> AmiRegion<'_, C> {
     }
 
     /// The account's AMI with a name.
-    pub(super) async fn image_by_name(&self, name: &str) -> Result<Option<DescribedImage>, AmiError> {
+    ///
+    /// # Errors
+    /// [`AmiError::Call`], [`AmiError::Interrupted`].
+    pub async fn image_by_name(&self, name: &str) -> Result<Option<DescribedImage>, AmiError> {
         let query = ImageQuery::by_name(name);
         let images =
             self.call(&format!("looking for an AMI `{name}`"), || self.ec2.describe_images(&query)).await?;
@@ -118,7 +136,10 @@ impl<C: Ec2> AmiRegion<'_, C> {
     }
 
     /// The account's AMI with a name that the service reports as taken: retried until it is listed.
-    pub(super) async fn image_of_taken_name(&self, name: &str) -> Result<DescribedImage, AmiError> {
+    ///
+    /// # Errors
+    /// [`AmiError::Call`], [`AmiError::Interrupted`].
+    pub async fn image_of_taken_name(&self, name: &str) -> Result<DescribedImage, AmiError> {
         let query = ImageQuery::by_name(name);
         self.call_eventual(&format!("looking for the AMI `{name}`, whose name is taken,"), || async {
             let images = self.ec2.describe_images(&query).await?;
@@ -131,12 +152,18 @@ impl<C: Ec2> AmiRegion<'_, C> {
     }
 
     /// The AMI with an id, retried until the service knows it.
+    ///
+    /// # Errors
+    /// [`AmiError::Call`], [`AmiError::Interrupted`].
     pub async fn image(&self, id: &str) -> Result<DescribedImage, AmiError> {
         self.call_eventual(&format!("asking for {id}"), || self.describe_image(id)).await
     }
 
     /// The AMI with an id, if it exists.
-    pub(super) async fn find_image(&self, id: &str) -> Result<Option<DescribedImage>, AmiError> {
+    ///
+    /// # Errors
+    /// [`AmiError::Call`], [`AmiError::Interrupted`].
+    pub async fn find_image(&self, id: &str) -> Result<Option<DescribedImage>, AmiError> {
         match self.call(&format!("asking for {id}"), || self.describe_image(id)).await {
             Ok(image) => Ok(Some(image)),
             Err(AmiError::Call { source: RetryExhausted { error, .. }, .. })
@@ -160,11 +187,7 @@ impl<C: Ec2> AmiRegion<'_, C> {
     ///
     /// # Errors
     /// [`AmiError::Failed`] with the reason that the service gives, [`AmiError::StillPending`] after `limit`.
-    pub(super) async fn until_available(
-        &self,
-        id: &str,
-        limit: Duration,
-    ) -> Result<DescribedImage, AmiError> {
+    pub async fn until_available(&self, id: &str, limit: Duration) -> Result<DescribedImage, AmiError> {
         let (started, mut interval, mut reported) = (self.timer.now(), POLL_INTERVALS[0], String::new());
         loop {
             let image = self.image(id).await?;
@@ -192,7 +215,7 @@ impl<C: Ec2> AmiRegion<'_, C> {
     ///
     /// # Errors
     /// [`AmiError::Failed`] with the reason that the service gives, [`AmiError::StillPending`].
-    pub(super) async fn until_completed(&self, id: &str) -> Result<(), AmiError> {
+    pub async fn until_completed(&self, id: &str) -> Result<(), AmiError> {
         let (started, mut interval) = (self.timer.now(), POLL_INTERVALS[0]);
         loop {
             let action = format!("asking for {id}");
@@ -234,7 +257,11 @@ impl<C: Ec2> AmiRegion<'_, C> {
         }
     }
 
-    async fn pause(&self, time: Duration) -> Result<(), AmiError> {
+    /// Waits for a time.
+    ///
+    /// # Errors
+    /// [`AmiError::Interrupted`].
+    pub async fn pause(&self, time: Duration) -> Result<(), AmiError> {
         let end = self.timer.now() + time;
         loop {
             if self.monitor.cancel.is_cancelled() {
@@ -265,7 +292,7 @@ impl ErrorObserver for CopyQueueNotice<'_> {
 }
 
 /// The service error of a failed call.
-pub(super) fn service_error(error: &AmiError) -> Option<&ServiceError> {
+pub fn service_error(error: &AmiError) -> Option<&ServiceError> {
     match error {
         AmiError::Call { source, .. } => Some(&source.error),
         _ => None,

@@ -235,6 +235,8 @@ pub struct DescribedImage {
     pub source_image: Option<String>,
     /// The region of the source image.
     pub source_region: Option<String>,
+    /// Whether it meets the criteria of the account's Allowed AMIs setting; `None` while that is disabled.
+    pub allowed: Option<bool>,
     /// Its tags.
     pub tags: Tags,
 }
@@ -295,6 +297,8 @@ pub struct ImageCopy {
     pub region: String,
     /// Encryption of the copy's snapshots, if it differs from that of the source.
     pub encrypted: Encrypted,
+    /// Minutes within which it is to be completed, in steps of 15; `None` for a copy at no particular speed.
+    pub within_minutes: Option<u64>,
     /// Client token of at most 128 characters. An equal token returns the same copy.
     pub token: String,
     /// Tags of the copy and of its snapshots.

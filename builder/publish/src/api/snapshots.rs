@@ -46,6 +46,8 @@ pub struct DescribedSnapshot {
     pub volume_gib: u64,
     /// Whether it is encrypted.
     pub encrypted: bool,
+    /// The ARN of the key that it is encrypted with.
+    pub kms_key: Option<String>,
     /// The account that owns it.
     pub owner: Option<String>,
     /// When it was started, in seconds since 1970.

@@ -13,7 +13,9 @@ pub const PRICES_SOURCE: &str =
 /// US dollars per 1000 written blocks.
 const PUT: f64 = 0.006;
 /// US dollars per GB of snapshots and month.
-const STORED: f64 = 0.05;
+pub const STORED: f64 = 0.05;
+/// US dollars per GB of archived snapshots and month.
+pub const ARCHIVED: f64 = 0.0125;
 /// US dollars per GB that is transferred to another region.
 const TRANSFERRED: f64 = 0.02;
 /// Length of a block in GB.

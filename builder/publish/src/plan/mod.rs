@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::request::{KeyChoice, Request};
 
 pub use calls::PlannedCall;
-pub use cost::{BillingPeriod, CostLine, PRICES_SOURCE};
+pub use cost::{ARCHIVED, BillingPeriod, CostLine, PRICES_SOURCE, STORED};
 pub use volume::{Parent, Precision, Volume};
 
 /// The plan of a publish.

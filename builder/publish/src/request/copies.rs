@@ -29,7 +29,7 @@ impl KeyChoice {
 
     /// The text in the client token of a copy. It must not change: a copy that an older version began is found by its
     /// token.
-    pub(crate) fn token_text(&self) -> String {
+    pub fn token_text(&self) -> String {
         match self {
             Self::Account => "Account".to_owned(),
             Self::Default => "Default".to_owned(),
@@ -39,12 +39,12 @@ impl KeyChoice {
     }
 
     /// The ARN of the key, if it is given by its ARN.
-    pub(crate) fn arn(&self) -> Option<&str> {
+    pub fn arn(&self) -> Option<&str> {
         if let Self::Arn(arn) = self { Some(arn) } else { None }
     }
 
     /// The name of the alias, if one is given: `alias/…`.
-    pub(crate) fn alias(&self) -> Option<&str> {
+    pub fn alias(&self) -> Option<&str> {
         let Self::Alias(name) = self else { return None };
         Some(name.rsplit_once(':').map_or(name, |(_, name)| name))
     }

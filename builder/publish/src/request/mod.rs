@@ -32,7 +32,7 @@ pub use copies::{CopyTarget, KeyChoice};
 pub use deprecation::Deprecation;
 pub use mistake::{RequestMistake, RequestMistakes};
 pub use region::{AwsPartition, partition};
-pub use share::{Share, SnapshotSharing};
+pub use share::{Share, SnapshotSharing, grantee};
 pub use volume::{FurtherVolume, VolumeContent, VolumeSettings, VolumeType};
 
 /// Options as on the command line. An option that is `None` or empty has a default.

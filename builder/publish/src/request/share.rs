@@ -93,8 +93,9 @@ pub(super) fn check(
     share
 }
 
-/// Parses a grantee; also returns the partition of an ARN.
-fn grantee(text: &str) -> Option<(Grantee, Option<&str>)> {
+/// Parses a grantee: an account, or the ARN of an organisation or of an organisational unit. Also returns the
+/// partition of an ARN.
+pub fn grantee(text: &str) -> Option<(Grantee, Option<&str>)> {
     if is_account(text) {
         return Some((Grantee::Account(text.to_owned()), None));
     }

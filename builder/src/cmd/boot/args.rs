@@ -10,6 +10,9 @@ use clap::ValueEnum;
 /// A GiB, of which the sizes of EBS volumes are multiples.
 pub(super) const GIB: u64 = 1 << 30;
 
+/// The instance type without `--instance-type`.
+const INSTANCE_TYPE: &str = "t3.small";
+
 /// Launch an image on this machine in QEMU, as EC2 would: firmware, NVMe, metadata, key pair, user data
 ///
 /// The console is on the terminal; Ctrl-C ends the guest. The disk is never written: changes by the guest are
@@ -24,29 +27,12 @@ pub(crate) struct Args {
     /// A bundle, a raw disk image, or an AMI (`ami-…`), which is downloaded first
     pub(super) image: PathBuf,
 
-    /// Firmware [default: UEFI if there is an EFI system partition, else BIOS]
-    #[arg(long, value_name = "WHICH", value_enum)]
-    pub(super) firmware: Option<FirmwareArg>,
-
-    /// Bus of its disks
-    #[arg(long, value_name = "BUS", value_enum, default_value_t = BusArg::Nvme)]
-    pub(super) bus: BusArg,
+    #[command(flatten)]
+    pub(super) machine: MachineArgs,
 
     /// Architecture [default: the bundle's; of a raw image this host's]
     #[arg(long, value_name = "ARCH", value_parser = Arch::ALL.map(Arch::name))]
     pub(super) arch: Option<String>,
-
-    /// Execution; `auto`: KVM, if a trial of it works, else emulation
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = AccelArg::Auto)]
-    pub(super) accel: AccelArg,
-
-    /// Processors
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub(super) cpus: u32,
-
-    /// Memory
-    #[arg(long, value_name = "SIZE", default_value = "1 GiB", value_parser = size)]
-    pub(super) memory: u64,
 
     /// Length of the root volume [default: the image's, in whole GiB]
     #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with = "persist")]
@@ -64,10 +50,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(super) log: Option<PathBuf>,
 
-    /// A further argument for QEMU, passed unchanged; may be repeated
-    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
-    pub(super) qemu_arg: Vec<String>,
-
     #[command(flatten)]
     pub(super) showing: Showing,
 
@@ -79,10 +61,40 @@ pub(crate) struct Args {
     pub(super) aws: crate::cmd::region::Args,
 }
 
-#[derive(Debug, clap::Args)]
+/// The machine, as far as it does not depend on the image.
+#[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
+pub(crate) struct MachineArgs {
+    /// Firmware [default: UEFI if there is an EFI system partition, else BIOS]
+    #[arg(long, value_name = "WHICH", value_enum)]
+    pub(super) firmware: Option<FirmwareArg>,
+
+    /// Bus of its disks
+    #[arg(long, value_name = "BUS", value_enum, default_value_t = BusArg::Nvme)]
+    pub(super) bus: BusArg,
+
+    /// Execution; `auto`: KVM, if a trial of it works, else emulation
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = AccelArg::Auto)]
+    pub(super) accel: AccelArg,
+
+    /// Processors
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(super) cpus: u32,
+
+    /// Memory
+    #[arg(long, value_name = "SIZE", default_value = "1 GiB", value_parser = size)]
+    pub(super) memory: u64,
+
+    /// A further argument for QEMU, passed unchanged; may be repeated
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub(super) qemu_arg: Vec<String>,
+}
+
+/// What a launch has to show.
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "To show")]
 #[group(skip)]
-pub(super) struct Showing {
+pub(crate) struct Showing {
     /// A text that must appear on the console; may be repeated
     #[arg(long, value_name = "TEXT")]
     pub(super) expect: Vec<String>,
@@ -133,7 +145,7 @@ pub(super) struct InstanceArgs {
     pub(super) instance_id: Option<String>,
 
     /// Instance type, shown in the metadata
-    #[arg(long, value_name = "TYPE", default_value = "t3.small", value_parser = label)]
+    #[arg(long, value_name = "TYPE", default_value = INSTANCE_TYPE, value_parser = label)]
     pub(super) instance_type: String,
 
     /// Host name [default: from the address]
@@ -186,6 +198,39 @@ pub(super) enum AccelArg {
     Kvm,
     /// Emulation
     Tcg,
+}
+
+#[cfg(all(feature = "aws", feature = "fetch"))]
+impl Args {
+    /// The arguments of a test boot of a bundle: without checks of its own it has to show the prompt of a login.
+    pub(crate) fn of_bundle(image: PathBuf, machine: MachineArgs, mut showing: Showing) -> Self {
+        if showing.expect.is_empty() && showing.get.is_empty() && showing.run.is_empty() {
+            showing.expect.push("login:".to_owned());
+        }
+        Self {
+            image,
+            machine,
+            arch: None,
+            volume_size: None,
+            volumes: Vec::new(),
+            persist: false,
+            log: None,
+            showing,
+            instance: InstanceArgs {
+                ssh_key: None,
+                user_data: None,
+                tags: Vec::new(),
+                allow_imdsv1: false,
+                instance_id: None,
+                instance_type: INSTANCE_TYPE.to_owned(),
+                hostname: None,
+                forward: Vec::new(),
+                network: NetworkArg::Closed,
+                offline: false,
+            },
+            aws: crate::cmd::region::Args { region: None, profile: None, endpoint_url: None },
+        }
+    }
 }
 
 impl Args {

@@ -35,7 +35,7 @@ impl Args {
         let timeout = self.showing.timeout.or_else(|| (!checks.is_empty()).then_some(CHECK_TIMEOUT));
         let volumes = self.volumes.iter().map(|volume| further(volume));
         let volumes = volumes.collect::<Result<_, _>>().map_err(Failure::usage)?;
-        let firmware = match self.firmware {
+        let firmware = match self.machine.firmware {
             Some(FirmwareArg::Uefi) => Firmware::Uefi,
             Some(FirmwareArg::Bios) => Firmware::Bios,
             None => target.firmware,
@@ -44,17 +44,17 @@ impl Args {
             disk: target.disk.clone(),
             arch: target.arch,
             firmware,
-            bus: match self.bus {
+            bus: match self.machine.bus {
                 BusArg::Nvme => Bus::Nvme,
                 BusArg::Virtio => Bus::Virtio,
             },
-            accel: match self.accel {
+            accel: match self.machine.accel {
                 AccelArg::Auto => accel::AccelChoice::Any,
                 AccelArg::Kvm => accel::AccelChoice::Kvm,
                 AccelArg::Tcg => accel::AccelChoice::Tcg,
             },
-            cpus: self.cpus.max(1),
-            memory: u32::try_from(self.memory >> 20).unwrap_or(u32::MAX).max(1),
+            cpus: self.machine.cpus.max(1),
+            memory: u32::try_from(self.machine.memory >> 20).unwrap_or(u32::MAX).max(1),
             writes: self.writes(target),
             volumes,
             instance: self.facts(target)?,
@@ -72,7 +72,7 @@ impl Args {
             },
             checks,
             timeout: timeout.map(Duration::from_secs),
-            extra: self.qemu_arg.clone(),
+            extra: self.machine.qemu_arg.clone(),
         })
     }
 

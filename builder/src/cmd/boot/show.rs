@@ -5,6 +5,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+#[cfg(all(feature = "aws", feature = "fetch"))]
+use amiforge::update::BootResult;
 use amiforge_formats::terminal::Allow;
 use amiforge_machine::boot::check::Check;
 use amiforge_machine::boot::crash_report;
@@ -199,6 +201,30 @@ pub(super) fn outcome(
     written(out.flush())
 }
 
+/// The result of a test boot; `None` if it was interrupted.
+#[cfg(all(feature = "aws", feature = "fetch"))]
+pub(super) fn result(launch: &Launch, launched: &LaunchOutcome) -> Option<BootResult> {
+    let (unmet, reason) = match &launched.ended {
+        LaunchEnd::Interrupted => return None,
+        LaunchEnd::Passed => (Vec::new(), None),
+        LaunchEnd::PoweredOff => (launch.checks.clone(), Some("it was switched off from within".to_owned())),
+        LaunchEnd::Failed { unmet, sign, failure } => {
+            let cause = failure.as_ref().map(|failure| format!(": {failure}")).unwrap_or_default();
+            (unmet.clone(), Some(format!("{}{cause}", failure_text(sign))))
+        }
+    };
+    let shown = |checks: &[Check]| checks.iter().map(ToString::to_string).collect();
+    Some(BootResult {
+        passed: reason.is_none(),
+        machine: machine(launch.arch, launch.firmware, launch.bus),
+        accelerator: launched.accel.name().to_owned(),
+        checks: shown(&launched.passed),
+        unmet: shown(&unmet),
+        reason,
+        seconds: launched.seconds,
+    })
+}
+
 fn failure_text(how: &FailureSign) -> String {
     match how {
         FailureSign::TimedOut => "the time limit was reached".to_owned(),
@@ -208,7 +234,8 @@ fn failure_text(how: &FailureSign) -> String {
     }
 }
 
-fn machine(arch: Arch, firmware: Firmware, bus: Bus) -> String {
+/// A machine as text, such as `x86_64 by UEFI from NVMe`.
+pub(super) fn machine(arch: Arch, firmware: Firmware, bus: Bus) -> String {
     let firmware = match firmware {
         Firmware::Uefi => "UEFI",
         Firmware::Bios => "BIOS",

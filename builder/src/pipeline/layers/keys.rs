@@ -9,10 +9,11 @@ use amiforge_packages::locked::{LockReason, LockedPackage};
 use amiforge_sandbox::Seed;
 
 use crate::pipeline::BuildOptions;
+use crate::pipeline::epoch::BuildTime;
 use crate::recipe::{PackageSource, Recipe, Stage};
 
 /// Raised when the same inputs make another layer than before.
-const REVISION: u32 = 5;
+const REVISION: u32 = 6;
 
 /// A key in the making. Every part has its length before it, so no two lists of parts run together.
 #[derive(Debug)]
@@ -132,14 +133,14 @@ pub(super) fn run(
     (recipe, options): (&Recipe, &BuildOptions),
     stale: bool,
     seed: Seed,
-    epoch: i64,
+    time: BuildTime,
 ) -> Digest {
     let mut key = LayerKey::of("run");
     key.text(if stale { "initrds" } else { "" });
     key.text(&format!("{:?}", recipe.clock));
     key.random(seed, recipe);
     key.epoch(recipe, options);
-    key.text(&epoch.to_string());
+    key.text(&format!("{} {}", time.latest.secs, time.made.secs));
     key.bytes(&before.0);
     for run in &recipe.runs {
         key.text(&run.command);

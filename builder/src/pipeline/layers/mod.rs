@@ -19,7 +19,8 @@ use amiforge_store::Store;
 use amiforge_store::deferred::Deferred;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildError, BuildLayer, BuildOptions, epoch};
+use super::epoch::{self, BuildTime};
+use super::{BuildError, BuildLayer, BuildOptions};
 use crate::lock::Lock;
 use crate::recipe::{PackageSource, Recipe};
 use crate::vendor;
@@ -131,8 +132,8 @@ impl<'a> LayerBuilder<'a> {
         Ok(Sandbox { launcher, scratch: self.store.folder().to_owned() })
     }
 
-    /// The modification time of files that packages' scripts make: the time of the build, as far as packages decide it.
-    fn epoch(&self, newest: Time) -> Result<Time, BuildError> {
+    /// The times of the build, as far as packages decide them.
+    fn time(&self, newest: Time) -> Result<BuildTime, BuildError> {
         Ok(epoch::choose(self.options.source_date_epoch, self.recipe.image.epoch, newest)?)
     }
 

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LayerBuilder, LayerRecord, LayerTarget, PackageInputs, RandomFile, keys, second_run};
 use crate::pipeline::BuildError;
+use crate::pipeline::epoch::BuildTime;
 use crate::recipe::Recipe;
 
 /// Packages that are configured.
@@ -135,7 +136,7 @@ fn configure(
     notes: &mut Notes,
     blobs: &mut Blobs,
 ) -> Result<Tree, BuildError> {
-    let epoch = builder.epoch(unpacked.newest())?;
+    let BuildTime { latest, made: epoch } = builder.time(unpacked.newest())?;
     let accounts = accounts(builder.recipe, target);
     let answers = &builder.recipe.debconf;
     if scripts == Scripts::Native {
@@ -152,7 +153,8 @@ fn configure(
         answers,
         accounts: &accounts,
         limits: builder.recipe.limits,
-        epoch: Time::from_secs(epoch.secs),
+        epoch,
+        now: latest,
         on_failure: builder.on_failure(),
         clock: builder.recipe.clock,
         seed: builder.seed(target),

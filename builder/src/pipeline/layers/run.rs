@@ -1,6 +1,5 @@
 //! The layer of `[[run]]`: the tree after the commands of a recipe.
 
-use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::secrets::choose_order;
 use amiforge_rootfs::steps::probe;
@@ -10,6 +9,7 @@ use amiforge_store::layer::Layers;
 
 use super::{LayerBuilder, LayerRecord, LayerTarget, keys, second_run};
 use crate::pipeline::BuildError;
+use crate::pipeline::epoch::BuildTime;
 
 /// The tree after the recipe's commands, before which the initrds are made again where they are `stale`.
 ///
@@ -20,7 +20,7 @@ pub(in crate::pipeline) fn run(
     record: &mut LayerRecord,
     tree: Tree,
     stale: bool,
-    time: Time,
+    time: BuildTime,
     blobs: &mut Blobs,
 ) -> Result<Tree, BuildError> {
     let recipe = builder.recipe;
@@ -33,7 +33,7 @@ pub(in crate::pipeline) fn run(
     let layers = Layers::of(builder.store);
     let before = layers.fingerprint(&tree, blobs)?;
     let seed = builder.seed(LayerTarget::Image);
-    let key = keys::run(before, (recipe, builder.options), stale, seed, time.secs);
+    let key = keys::run(before, (recipe, builder.options), stale, seed, time);
     if let Some(layer) = layers.load(key, blobs)? {
         record.random.append(&mut second_run::read_notes(&layer.notes)?);
         record.reused("run".to_owned(), layer.deferred);
@@ -59,7 +59,7 @@ pub(in crate::pipeline) fn run(
 }
 
 /// The commands, in order.
-fn job(builder: &LayerBuilder<'_>, stale: bool, time: Time) -> SandboxJob {
+fn job(builder: &LayerBuilder<'_>, stale: bool, time: BuildTime) -> SandboxJob {
     let recipe = builder.recipe;
     let steps = recipe.runs.iter().enumerate().map(|(index, run)| {
         let step = SandboxStep::shell(format!("`[[run]]` {}", index + 1), &run.command);
@@ -67,7 +67,7 @@ fn job(builder: &LayerBuilder<'_>, stale: bool, time: Time) -> SandboxJob {
     });
     let initrds =
         stale.then(|| SandboxStep::new("making the initrds again", ["update-initramfs", "-u", "-k", "all"]));
-    let mut job = SandboxJob::new(initrds.into_iter().chain(steps).collect(), time);
-    (job.limits, job.clock) = (recipe.limits, recipe.clock);
+    let mut job = SandboxJob::new(initrds.into_iter().chain(steps).collect(), time.made);
+    (job.now, job.limits, job.clock) = (time.latest, recipe.limits, recipe.clock);
     job
 }

@@ -69,7 +69,7 @@ fn part(
     let install = |(from, to): &(String, String)| StageInstall { from: from.clone(), to: to.clone() };
     let spec = StageSpec {
         name: spec.name.clone(),
-        epoch: builder.epoch(system.notes.newest())?,
+        epoch: builder.time(system.notes.newest())?.latest,
         tools: system.tree,
         sources: archives,
         patches,

@@ -17,7 +17,7 @@ pub(in crate::pipeline) fn listing(
     for (index, (partition, specified)) in partitions.iter().zip(&spec.partitions).enumerate() {
         let content =
             sealed.iter().find(|(at, _)| *at == index).map_or(&specified.content, |(_, content)| content);
-        let PartitionContent::Volume(VolumeSpec { options, tree }) = content else { continue };
+        let PartitionContent::Volume(VolumeSpec { options, tree, .. }) = content else { continue };
         let format = options.kind().format();
         if format.files().is_none() {
             continue;

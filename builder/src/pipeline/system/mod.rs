@@ -4,7 +4,6 @@ mod contents;
 pub(super) mod host_files;
 mod initrds;
 
-use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_rootfs::assemble::{self, Assembled};
 use amiforge_rootfs::merge::MergedTree;
@@ -12,9 +11,11 @@ use amiforge_rootfs::normalize::{self, NormalizeRule, NormalizeSpec, RuleChange}
 use amiforge_rootfs::steps::{missing, service_keys};
 use amiforge_store::blobs::Blobs;
 
+use super::BuildError;
+use super::epoch::{self, BuildTime};
 use super::layers::packages::{self, PackageSystem};
 use super::layers::{LayerBuilder, LayerRecord, run, stages};
-use super::{BuildError, epoch};
+
 use crate::recipe::Recipe;
 use host_files::HostFiles;
 
@@ -22,8 +23,8 @@ use host_files::HostFiles;
 pub(super) struct SystemTree<'a> {
     /// Every file but what boots it: the hook for later kernels, and the files that are sealed.
     pub(super) tree: Tree,
-    /// The time of the build.
-    pub(super) epoch: Time,
+    /// The times of the build.
+    pub(super) time: BuildTime,
     /// What it was made from.
     pub(super) inputs: Inputs<'a>,
     /// What the machine will not be able to do, each with what to do about it.
@@ -58,19 +59,19 @@ pub(super) fn system_tree<'a>(
     record.deferred.append(std::mem::take(&mut sources.deferred));
     let mut host_files = HostFiles::new(builder.monitor);
     let newest = packages.as_ref().map_or(sources.newest, |system| system.notes.newest().max(sources.newest));
-    let epoch = epoch::choose(builder.options.source_date_epoch, recipe.image.epoch, newest)?;
+    let time = epoch::choose(builder.options.source_date_epoch, recipe.image.epoch, newest)?;
     let mut tree = take_tree(&mut sources);
     stages::install(builder, &mut record, &mut tree, blobs)?;
     let mut warnings = std::mem::take(&mut sources.warnings);
-    warnings.extend(contents::apply(recipe, &mut tree, blobs, &mut host_files, epoch)?);
+    warnings.extend(contents::apply(recipe, &mut tree, blobs, &mut host_files, time.made)?);
     let stale = initrds::are_stale(recipe, packages.as_ref().map(|system| &system.tree), &tree);
-    let mut tree = run::run(builder, &mut record, tree, stale, epoch, blobs)?;
+    let mut tree = run::run(builder, &mut record, tree, stale, time, blobs)?;
     let unmet = missing::missing_settings(&tree, blobs, &recipe.system, &recipe.users)?;
     warnings.extend(unmet.iter().map(ToString::to_string));
-    let changes = normalize(recipe, &mut tree, blobs, epoch)?;
+    let changes = normalize(recipe, &mut tree, blobs, time)?;
     let skipped = packages.map(|system| system.notes.skipped).unwrap_or_default();
     let inputs = Inputs { record, sources, host_files, changes, skipped };
-    Ok(SystemTree { tree, epoch, inputs, warnings })
+    Ok(SystemTree { tree, time, inputs, warnings })
 }
 
 /// The sources of the recipe, merged over the packages.
@@ -98,17 +99,17 @@ fn normalize(
     recipe: &Recipe,
     tree: &mut Tree,
     blobs: &Blobs,
-    epoch: Time,
+    time: BuildTime,
 ) -> Result<Vec<RuleChange>, BuildError> {
     let rules = recipe.rules.clone();
-    let mut changes = normalize::normalize(tree, &NormalizeSpec { epoch, rules });
+    let mut changes = normalize::normalize(tree, &NormalizeSpec { epoch: time.latest, rules });
     if recipe.rules.contains(&NormalizeRule::ServiceKeys) {
         let stays = |path: &str| {
             let below = path.trim_start_matches('/').as_bytes();
             recipe.files.iter().any(|file| file.path == path)
                 || recipe.secrets.allow.iter().any(|allowed| allowed.globs.matches(below))
         };
-        changes.append(&mut service_keys::apply(tree, blobs, &stays, epoch)?);
+        changes.append(&mut service_keys::apply(tree, blobs, &stays, time.made)?);
     }
     Ok(changes)
 }

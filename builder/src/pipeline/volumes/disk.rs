@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Meta, Tree};
+use amiforge_formats::tree::{ChangeGroups, Meta, Tree};
 use amiforge_image::disk::{DiskSpec, PartitionContent, PartitionSpec, VolumeSpec};
 use amiforge_image::seal::{EspFile, Sealed};
 use amiforge_rootfs::steps::files::{self, FileAction, FileSpec};
@@ -72,7 +72,8 @@ impl SealedPartitions {
         if let Some((index, tree)) = &self.esp {
             let mut tree = tree.clone();
             put(&mut tree, "", &sealed.esp, blobs, self.time)?;
-            contents.extend(volume(&recipe.partitions[*index], tree).map(|content| (*index, content)));
+            let content = volume(&recipe.partitions[*index], tree, ChangeGroups::default());
+            contents.extend(content.map(|content| (*index, content)));
         }
         for index in &self.bios {
             contents.extend(sealed.bios.clone().map(|loader| (*index, PartitionContent::Loader(loader))));
@@ -111,27 +112,29 @@ fn put(tree: &mut Tree, folder: &str, esp: &[EspFile], blobs: &Blobs, time: Time
     Ok(files::apply(tree, blobs, &specs, time)?)
 }
 
-/// The specification of the disk. Partitions that are `sealed` have the content given there.
+/// The specification of the disk, of the tree of each partition and the groups in it. Partitions that are `sealed` have the
+/// content given there.
 ///
 /// # Errors
 /// [`BuildError::HostFile`] for the bytes of a raw partition.
 pub(in crate::pipeline) fn spec(
     recipe: &Recipe,
-    trees: Vec<Option<Tree>>,
+    (trees, groups): (Vec<Option<Tree>>, Vec<ChangeGroups>),
     sealed: &[(usize, PartitionContent)],
     time: Time,
     blobs: &mut Blobs,
     host_files: &mut HostFiles<'_>,
 ) -> Result<DiskSpec, BuildError> {
     let mut partitions = Vec::new();
-    for (index, (partition, tree)) in recipe.partitions.iter().zip(trees).enumerate() {
+    let parts = recipe.partitions.iter().zip(trees.into_iter().zip(groups));
+    for (index, (partition, (tree, groups))) in parts.enumerate() {
         let content = if let Some((_, content)) = sealed.iter().find(|(at, _)| *at == index) {
             content.clone()
         } else if let RecipeContent::Raw { path, name } = &partition.holds {
             PartitionContent::Raw(host_files.open(path, name, blobs)?)
         } else {
             let tree = tree.unwrap_or_else(|| empty(time));
-            volume(partition, tree).unwrap_or(PartitionContent::Empty)
+            volume(partition, tree, groups).unwrap_or(PartitionContent::Empty)
         };
         partitions.push(PartitionSpec {
             number: partition.number,
@@ -148,9 +151,9 @@ pub(in crate::pipeline) fn spec(
 }
 
 /// The file system of a partition, or its swap space; none for one that holds neither.
-fn volume(partition: &RecipePartition, tree: Tree) -> Option<PartitionContent> {
+fn volume(partition: &RecipePartition, tree: Tree, groups: ChangeGroups) -> Option<PartitionContent> {
     let options = partition.holds.volume()?.clone();
-    Some(PartitionContent::Volume(VolumeSpec { options, tree }))
+    Some(PartitionContent::Volume(VolumeSpec { options, tree, groups }))
 }
 
 /// A tree without files.

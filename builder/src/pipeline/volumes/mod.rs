@@ -2,6 +2,7 @@
 //! stays in the tree above, empty, as the mount point.
 
 pub(super) mod disk;
+pub(super) mod groups;
 #[cfg(test)]
 mod tests;
 

@@ -172,6 +172,9 @@ fn readable_snapshot(
     if snapshot.shared_with.everybody {
         return Err(EbsError::invalid("INVALID_SNAPSHOT_ID", "Public snapshots are not supported"));
     }
+    if !region.is_usable(id, state.now()) {
+        return Err(EbsError::invalid("INVALID_SNAPSHOT_ID", format!("The snapshot '{id}' is archived")));
+    }
     if snapshot.listable(state.now(), &state.config.windows) {
         Ok(snapshot)
     } else {

@@ -181,6 +181,11 @@ fn parent(
         let message = format!("Source snapshot ({id}) is not complete.");
         return Err(EbsError::invalid("INVALID_SNAPSHOT_ID", message));
     }
+    if !region.is_usable(id, state.now()) {
+        // "Considerations and limitations for archiving Amazon EBS snapshots": it has to be restored first.
+        let message = format!("Source snapshot ({id}) is archived.");
+        return Err(EbsError::invalid("INVALID_SNAPSHOT_ID", message));
+    }
     if (start.volume_size as u64) < parent.volume_size {
         let message = format!(
             "Volume size {} is not valid, it is smaller than the parent snapshot's {}",

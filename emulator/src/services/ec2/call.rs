@@ -4,6 +4,7 @@
 use std::sync::{Arc, MutexGuard};
 
 use super::errors::Ec2Error;
+use super::image_visibility;
 use super::params::{ParamNode, Params};
 use crate::authorization;
 use crate::clock::Timestamp;
@@ -57,9 +58,15 @@ impl<'c> Ec2Call<'c> {
         self.now >= made.after(self.state.config.windows.describe_after_creation)
     }
 
-    /// Whether the account may see and launch an image.
+    /// Whether the account may see and launch an image of its region.
     pub(crate) fn can_use(&self, image: &ImageRecord) -> bool {
-        image.owner == self.account || image.grants.allows(self.account)
+        self.can_use_in(self.region, image)
+    }
+
+    /// Whether the account may see and launch an image of a region, whose Allowed AMIs setting applies.
+    pub(crate) fn can_use_in(&self, region: &Region, image: &ImageRecord) -> bool {
+        let shared = image.owner == self.account || image.grants.allows(self.account);
+        shared && !image_visibility::is_hidden((region, self.account, self.now), image)
     }
 
     /// Finds an image that the account may see.
@@ -118,7 +125,7 @@ impl<'c> Ec2Call<'c> {
         // The marker comes first: a server killed in between only searches for unused blocks in vain.
         self.state.mark_unused_blocks()?;
         self.region.snapshots.remove(id)?;
-        Ok(())
+        Ok(self.region.forget_snapshot(id, self.now)?)
     }
 }
 

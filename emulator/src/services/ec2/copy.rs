@@ -9,6 +9,7 @@ use super::errors::Ec2Error;
 use super::params::Params;
 use super::register_image;
 use super::settings;
+use super::snapshot_tier;
 use super::tags;
 use crate::ids;
 use crate::services::xml::Xml;
@@ -87,8 +88,10 @@ pub(crate) fn copy_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
 fn fingerprint(params: &Params<'_>) -> String {
     let names =
         ["Name", "SourceImageId", "SourceRegion", "Description", "Encrypted", "KmsKeyId", "CopyImageTags"];
+    let duration = params.text("SnapshotCopyCompletionDurationMinutes");
     let values = names.map(|name| format!("{name}={:?}", params.text(name)));
-    values.join("&")
+    let duration = duration.map(|minutes| format!("&duration={minutes}")).unwrap_or_default();
+    values.join("&") + &duration
 }
 
 /// The image that an equal request with the same client token created.
@@ -152,6 +155,8 @@ fn check_destination_kind(params: &Params<'_>) -> Result<(), Ec2Error> {
     }
 }
 
+/// "Time-based copies for Amazon EBS snapshots and EBS-backed AMIs", Amazon EBS User Guide: from 15 minutes to 48 hours,
+/// in steps of 15 minutes.
 fn check_duration(minutes: Option<i64>) -> Result<(), Ec2Error> {
     match minutes {
         Some(minutes) if !(15..=2880).contains(&minutes) || minutes % 15 != 0 => {
@@ -169,7 +174,8 @@ fn source_region(call: &Ec2Call<'_>, name: &str) -> Result<Arc<Region>, Ec2Error
 
 fn source_image(call: &Ec2Call<'_>, region: &Region, id: &str) -> Result<Arc<ImageRecord>, Ec2Error> {
     call::check_image_id(id)?;
-    let image = region.images.find(id).filter(|image| call.can_use(image) && call.is_visible(image.created));
+    let image = region.images.find(id);
+    let image = image.filter(|image| call.can_use_in(region, image) && call.is_visible(image.created));
     let image = image.ok_or_else(|| call::no_image(id))?;
     match image.state(call.now) {
         ImageState::Available => Ok(image),
@@ -197,7 +203,11 @@ fn sources_of(
         let denied = || {
             Ec2Error::new("InvalidRequest", "You do not have permission to access the storage of this ami")
         };
-        sources.push((id.to_owned(), snapshot.ok_or_else(denied)?));
+        let snapshot = snapshot.ok_or_else(denied)?;
+        if !region.is_usable(id, call.now) {
+            return Err(snapshot_tier::archived(id));
+        }
+        sources.push((id.to_owned(), snapshot));
     }
     Ok(sources)
 }
@@ -324,6 +334,9 @@ fn source_snapshot(call: &Ec2Call<'_>, region: &Region, id: &str) -> Result<Arc<
     if snapshot.status(call.now) != Status::Completed {
         let message = format!("The snapshot '{id}' is not in the state completed");
         return Err(Ec2Error::new("IncorrectState", message));
+    }
+    if !region.is_usable(id, call.now) {
+        return Err(snapshot_tier::archived(id));
     }
     Ok(snapshot)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::call::Ec2Call;
 use super::errors::Ec2Error;
 use super::filter::{self, FieldValue};
+use super::image_visibility;
 use super::image_xml::whole_seconds;
 use super::pagination::{PageLimits, PageRequest};
 use super::params::Params;
@@ -88,7 +89,13 @@ pub(crate) fn describe_images(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     images.retain(|image| filter::all_match(&filters, |name| field(call, image, name)));
     let (page_images, next) = page.paginate(images, |image| &image.id);
     let mut xml = Xml::new();
-    xml.items("imagesSet", page_images, |xml, image| image.write_xml(xml, call.account, call.now));
+    xml.items("imagesSet", page_images, |xml, image| {
+        image.write_xml(xml, call.account, call.now);
+        xml.optional(
+            "imageAllowed",
+            image_visibility::is_allowed((call.region, call.account, call.now), &image),
+        );
+    });
     xml.optional("nextToken", next);
     Ok(xml)
 }
@@ -163,7 +170,10 @@ fn field(call: &Ec2Call<'_>, image: &ImageRecord, name: &str) -> FieldValue {
         "creation-date" => FieldValue::one(whole_seconds(image.created)),
         "description" => FieldValue::maybe(image.description.as_ref()),
         "ena-support" => FieldValue::maybe(machine.ena),
-        "free-tier-eligible" | "image-allowed" => FieldValue::one(true),
+        "free-tier-eligible" => FieldValue::one(true),
+        "image-allowed" => FieldValue::one(
+            image_visibility::is_allowed((call.region, call.account, call.now), image).unwrap_or(true),
+        ),
         "hypervisor" => FieldValue::one("xen"),
         "image-id" => FieldValue::one(&image.id),
         "image-type" => FieldValue::one("machine"),

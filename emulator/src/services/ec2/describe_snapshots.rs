@@ -100,12 +100,17 @@ fn field(call: &Ec2Call<'_>, snapshot: &Snapshot, name: &str) -> FieldValue {
         "snapshot-id" => FieldValue::one(&snapshot.id),
         "start-time" => FieldValue::one(snapshot.start_time.iso()),
         "status" => FieldValue::one(snapshot.status(call.now).as_str()),
-        "storage-tier" | "transfer-type" => FieldValue::one("standard"),
+        "storage-tier" => FieldValue::one(tier(call, snapshot)),
+        "transfer-type" => FieldValue::one("standard"),
         "volume-id" => FieldValue::one(&snapshot.volume_id),
         "volume-size" => FieldValue::one(snapshot.volume_size),
         _ if snapshot.owner == call.account => filter::tag_field(name, &snapshot.tags),
         _ => FieldValue::Unknown,
     }
+}
+
+fn tier(call: &Ec2Call<'_>, snapshot: &Snapshot) -> &'static str {
+    call.region.tiers.find(&snapshot.id).map_or("standard", |tier| tier.tier(call.now))
 }
 
 fn write_xml(xml: &mut Xml, call: &Ec2Call<'_>, snapshot: &Snapshot) {
@@ -122,7 +127,9 @@ fn write_xml(xml: &mut Xml, call: &Ec2Call<'_>, snapshot: &Snapshot) {
     xml.value("encrypted", snapshot.kms_key.is_some());
     xml.optional("kmsKeyId", snapshot.kms_key.as_ref());
     xml.optional("fullSnapshotSizeInBytes", snapshot.full_size(call.now));
-    xml.value("storageTier", "standard");
+    xml.value("storageTier", tier(call, snapshot));
+    let until = call.region.tiers.find(&snapshot.id).and_then(|tier| tier.restored_until(call.now));
+    xml.optional("restoreExpiryTime", until.map(Timestamp::iso));
     xml.value("transferType", "standard");
     if snapshot.owner == call.account {
         tags::write_xml(xml, &snapshot.tags);

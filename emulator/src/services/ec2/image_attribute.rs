@@ -3,6 +3,7 @@
 
 use super::call::Ec2Call;
 use super::errors::Ec2Error;
+use super::image_xml::whole_seconds;
 use super::permissions::{PermissionChange, ShareScope};
 use super::register_image;
 use super::settings;
@@ -47,6 +48,9 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     match attribute {
         "launchPermission" => image.grants.write_xml(&mut xml, "launchPermission"),
         "productCodes" => xml.items("productCodes", [(); 0], |_, ()| {}),
+        "lastLaunchedTime" => {
+            xml.element(attribute, |xml| xml.optional("value", image.last_launched.map(whole_seconds)));
+        }
         name => xml.element(name, |xml| xml.optional("value", value(call, &image, name))),
     }
     Ok(xml)
@@ -64,7 +68,6 @@ fn value<'i>(call: &Ec2Call<'_>, image: &'i ImageRecord, attribute: &str) -> Opt
         "uefiData" => machine.uefi_data.as_deref(),
         "imdsSupport" => machine.imds.as_deref(),
         "deregistrationProtection" => Some(image.protection_state(call.now)),
-        // The local region launches no instances.
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ use super::call::Ec2Call;
 use super::describe_images;
 use super::errors::Ec2Error;
 use super::image_attribute::return_true;
+use super::snapshot_tier;
 use crate::clock::Timestamp;
 use crate::services::xml::Xml;
 use crate::state::image::{ImageRecord, ImageState, Life, Protection};
@@ -70,6 +71,10 @@ pub(crate) fn enable(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let now = call.now;
     edit(call, |image| {
         expect(image, now, ImageState::Disabled)?;
+        // "Disable an AMI", Amazon EC2 User Guide: archived snapshots have to be restored first. Not tried on AWS.
+        if let Some(id) = image.snapshots().find(|id| !call.region.is_usable(id, now)) {
+            return Err(snapshot_tier::archived(id));
+        }
         image.life = Life::Ready { from: now, failure: None };
         Ok(())
     })
@@ -138,10 +143,7 @@ pub(crate) fn deregister(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         return Err(Ec2Error::new("OperationNotPermitted", message));
     }
     call.commit()?;
-    call.edit_image(id, |image| {
-        image.life = Life::Deregistered;
-        Ok(())
-    })?;
+    call.discard_image(&image)?;
     let mut results = Vec::new();
     if with_snapshots {
         let mut snapshots: Vec<&str> = image.snapshots().collect();
@@ -165,8 +167,9 @@ fn delete_associated(call: &Ec2Call<'_>, id: &str) -> Result<&'static str, Ec2Er
         Some(snapshot) if snapshot.owner != call.account => Ok("missing-permissions"),
         Some(_) if !call.may("ec2:DeleteSnapshot", id) => Ok("missing-permissions"),
         Some(_) if !describe_images::images_using(call, id).is_empty() => Ok("skipped"),
+        Some(_) if call.region.is_locked(id, call.now) => Ok("client-error"),
         Some(_) => {
-            call.remove_snapshot(id)?;
+            call.discard_snapshot(id)?;
             Ok("success")
         }
     }

@@ -110,6 +110,12 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     Ok(xml)
 }
 
+/// The availability zones of a region: names and ids.
+pub(crate) fn zones_of(region: &str) -> Vec<(String, String)> {
+    let letters = ["a", "b", "c"].iter().zip(1..);
+    letters.map(|(letter, number)| (format!("{region}{letter}"), format!("{region}-az{number}"))).collect()
+}
+
 /// `DescribeAvailabilityZones`.
 pub(crate) fn zones(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
@@ -118,11 +124,7 @@ pub(crate) fn zones(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let (names, ids) = (params.text_list("ZoneName"), params.text_list("ZoneId"));
     let known = ["group-name", "opt-in-status", "region-name", "state", "zone-id", "zone-name", "zone-type"];
     let filters = filter::read(&params, |name| known.contains(&name))?;
-    let mut zones: Vec<(String, String)> = ["a", "b", "c"]
-        .iter()
-        .zip(1..)
-        .map(|(letter, n)| (format!("{region}{letter}"), format!("{region}-az{n}")))
-        .collect();
+    let mut zones = zones_of(region);
     let missing = names.iter().find(|name| !zones.iter().any(|zone| zone.0 == **name));
     let missing = missing.or_else(|| ids.iter().find(|id| !zones.iter().any(|zone| zone.1 == **id)));
     if let Some(missing) = missing {

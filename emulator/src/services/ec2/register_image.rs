@@ -7,6 +7,7 @@ use super::block_devices::{self, MappingSource};
 use super::call::Ec2Call;
 use super::errors::Ec2Error;
 use super::params::Params;
+use super::snapshot_tier;
 use super::tags;
 use crate::clock::Timestamp;
 use crate::ids;
@@ -55,6 +56,7 @@ pub(crate) fn register_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         protection: Protection::Off,
         source: None,
         token: None,
+        last_launched: None,
     };
     call.region.images.put(&image.id, image.clone())?;
     Ok(image_id_response(&image.id))
@@ -202,6 +204,7 @@ fn check_root(root: &str, mappings: &[BlockDeviceMapping], location: Option<&str
 fn find_source(call: &Ec2Call<'_>, id: &str) -> Result<MappingSource, Ec2Error> {
     let snapshot = call.snapshot(id, "InvalidSnapshotID.NotFound")?;
     match snapshot.status(call.now) {
+        Status::Completed if !call.region.is_usable(id, call.now) => Err(snapshot_tier::archived(id)),
         Status::Completed => Ok(MappingSource {
             size: i64::try_from(snapshot.volume_size).unwrap_or(i64::MAX),
             encrypted: snapshot.kms_key.is_some(),
@@ -236,6 +239,7 @@ pub(crate) fn image_like(
         protection: Protection::Off,
         source: None,
         token: None,
+        last_launched: None,
         ..model.clone()
     }
 }

@@ -32,7 +32,8 @@ pub(crate) fn restore(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         let message = format!("The object {key} cannot be read from the bucket {bucket}: {why}");
         Ec2Error::new("InvalidParameterValue", message)
     };
-    let mut source = s3::reader(&call.region.object_store, bucket, key).map_err(|error| missing(&error))?;
+    let mut source =
+        s3::reader(&call.region.object_store, (bucket, key), call.now).map_err(|error| missing(&error))?;
     let stored = StoredImage::read(&mut source).map_err(|error| missing(&error))?;
     let name = name.unwrap_or(&stored.name).to_owned();
     register_image::check_free(call, &name)?;
@@ -63,6 +64,7 @@ fn image(
     tags: Tags,
     restored: &BTreeMap<String, Snapshot>,
 ) -> ImageRecord {
+    let failure = call.fail_async.then(|| "The restore failed on purpose.".to_owned());
     ImageRecord {
         id: ids::fresh("ami"),
         owner: call.account.to_owned(),
@@ -74,11 +76,12 @@ fn image(
         mappings: stored.mappings.iter().map(|mapping| map_device(mapping, restored)).collect(),
         tags,
         grants: Grants::default(),
-        life: Life::Ready { from: call.now.after(call.state.config.windows.task), failure: None },
+        life: Life::Ready { from: call.now.after(call.state.config.windows.task), failure },
         deprecated: None,
         protection: Protection::Off,
         source: None,
         token: None,
+        last_launched: None,
     }
 }
 

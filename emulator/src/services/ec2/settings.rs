@@ -5,6 +5,7 @@ use super::errors::Ec2Error;
 use crate::services::xml::Xml;
 use crate::state::account_settings;
 use crate::state::account_settings::{AccountSettings, BlockPublicAccess, SnapshotAccess};
+use crate::state::partition::partition;
 
 /// Block public access of the account.
 pub(crate) fn sharing(call: &Ec2Call<'_>) -> BlockPublicAccess {
@@ -170,7 +171,7 @@ pub(crate) fn key_arn(call: &Ec2Call<'_>, name: &str) -> Result<String, Ec2Error
     if name == "alias/aws/ebs" {
         return Ok(account_settings::default_ebs_key_arn(region, account));
     }
-    let prefix = format!("arn:aws:kms:{region}:");
+    let prefix = format!("arn:{}:kms:{region}:", partition(region));
     let in_this_region = name.strip_prefix(&prefix).and_then(|rest| rest.split_once(':'));
     let named = match in_this_region {
         Some((_, rest)) => Some(rest),

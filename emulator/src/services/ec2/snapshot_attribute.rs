@@ -6,6 +6,7 @@ use super::errors::Ec2Error;
 use super::image_attribute::return_true;
 use super::permissions::{PermissionChange, ShareScope};
 use super::settings;
+use super::snapshot_lock;
 use crate::services::xml::Xml;
 use crate::state::account_settings::SnapshotAccess;
 use crate::state::sharing::SharedWith;
@@ -150,7 +151,10 @@ pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         let message = format!("The snapshot {id} is currently in use by {user}");
         return Err(Ec2Error::new("InvalidSnapshot.InUse", message));
     }
+    if call.region.is_locked(id, call.now) {
+        return Err(snapshot_lock::locked(id));
+    }
     call.commit()?;
-    call.remove_snapshot(id)?;
+    call.discard_snapshot(id)?;
     Ok(return_true())
 }

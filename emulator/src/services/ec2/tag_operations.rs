@@ -1,4 +1,4 @@
-//! `CreateTags`, `DeleteTags` and `DescribeTags`, on images, snapshots and launch templates.
+//! `CreateTags`, `DeleteTags` and `DescribeTags`, on images, instances, snapshots and launch templates.
 
 use super::call::Ec2Call;
 use super::errors::Ec2Error;
@@ -21,6 +21,7 @@ const FILTERS: [&str; 4] = ["key", "resource-id", "resource-type", "value"];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TaggedKind {
     Image,
+    Instance,
     Snapshot,
     Template,
 }
@@ -40,6 +41,7 @@ impl TaggedKind {
         let prefix = id.split_once('-').map(|(prefix, _)| prefix)?;
         match prefix {
             "ami" => Some(Self::Image),
+            "i" => Some(Self::Instance),
             "snap" => Some(Self::Snapshot),
             "lt" => Some(Self::Template),
             _ => None,
@@ -49,6 +51,7 @@ impl TaggedKind {
     fn name(self) -> &'static str {
         match self {
             Self::Image => "image",
+            Self::Instance => "instance",
             Self::Snapshot => "snapshot",
             Self::Template => "launch-template",
         }
@@ -82,7 +85,8 @@ pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
                 |(name, with): &(&str, Option<&str>)| *name == key && with.is_none_or(|with| with == value);
             to_delete.is_empty() || to_delete.iter().any(selected)
         };
-        current.retain(|key, value| !is_deleted(key, value));
+        // The tags that services set stay.
+        current.retain(|key, value| key.starts_with("aws:") || !is_deleted(key, value));
         Ok(())
     })
 }
@@ -108,6 +112,7 @@ fn check(call: &Ec2Call<'_>, id: &str) -> Result<TaggedKind, Ec2Error> {
         .ok_or_else(|| Ec2Error::new("InvalidID", format!("The ID '{id}' is not valid")))?;
     match kind {
         TaggedKind::Image => call.own_image(id).map(|_| ())?,
+        TaggedKind::Instance => call.instance(id).map(|_| ())?,
         TaggedKind::Snapshot => call.own_snapshot(id).map(|_| ())?,
         TaggedKind::Template => call.template(id).map(|_| ())?,
     }
@@ -127,6 +132,7 @@ fn change(
     for (kind, id) in resources {
         let edited = match kind {
             TaggedKind::Image => call.region.images.edit(id, |image| change(&mut image.tags))?,
+            TaggedKind::Instance => call.region.instances.edit(id, |instance| change(&mut instance.tags))?,
             TaggedKind::Snapshot => call.region.snapshots.edit(id, |snapshot| change(&mut snapshot.tags))?,
             TaggedKind::Template => call.region.templates.edit(id, |template| change(&mut template.tags))?,
         };
@@ -139,6 +145,7 @@ fn tags_of(call: &Ec2Call<'_>, kind: TaggedKind, id: &str) -> Tags {
     let state = call.region;
     let tags = match kind {
         TaggedKind::Image => state.images.find(id).map(|image| image.tags.clone()),
+        TaggedKind::Instance => state.instances.find(id).map(|instance| instance.tags.clone()),
         TaggedKind::Snapshot => call.region.snapshots.find(id).map(|snapshot| snapshot.tags.clone()),
         TaggedKind::Template => state.templates.find(id).map(|template| template.tags.clone()),
     };
@@ -152,6 +159,7 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let page = PageRequest::read(&params, LIMITS)?;
     call.commit()?;
     let mut rows = all_rows(call);
+    push_binned(call, &mut rows)?;
     rows.retain(|row| filter::all_match(&filters, |name| field(row, name)));
     rows.sort_by(|a, b| a.order.cmp(&b.order));
     let (page_rows, next) = page.paginate(rows, |row| &row.order);
@@ -184,6 +192,11 @@ fn all_rows(call: &Ec2Call<'_>) -> Vec<TagRow> {
             push(&mut rows, TaggedKind::Image, &id, &image.tags);
         }
     }
+    for (id, instance) in state.instances.all() {
+        if call.instance(&id).is_ok() {
+            push(&mut rows, TaggedKind::Instance, &id, &instance.tags);
+        }
+    }
     for snapshot in call.region.snapshots.all() {
         if snapshot.owner == call.account {
             push(&mut rows, TaggedKind::Snapshot, &snapshot.id, &snapshot.tags);
@@ -195,6 +208,17 @@ fn all_rows(call: &Ec2Call<'_>) -> Vec<TagRow> {
         }
     }
     rows
+}
+
+/// Adds the tags of images and snapshots in the recycle bin, which keep them (EBS User Guide, *Recycle Bin*).
+fn push_binned(call: &Ec2Call<'_>, rows: &mut Vec<TagRow>) -> Result<(), Ec2Error> {
+    for (_, image) in call.binned_images()? {
+        push(rows, TaggedKind::Image, &image.id, &image.tags);
+    }
+    for binned in call.binned_snapshots()? {
+        push(rows, TaggedKind::Snapshot, &binned.snapshot.id, &binned.snapshot.tags);
+    }
+    Ok(())
 }
 
 fn push(rows: &mut Vec<TagRow>, kind: TaggedKind, id: &str, tags: &Tags) {

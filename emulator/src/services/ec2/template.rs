@@ -10,6 +10,7 @@ use super::tags;
 use super::template_data;
 use crate::services::ssm::parameters;
 use crate::services::xml::Xml;
+use crate::state::partition::partition;
 use crate::state::template::{Template, TemplateMembers, TemplateValue, TemplateVersion};
 
 /// The prefix of an image id that refers to a parameter.
@@ -35,12 +36,16 @@ impl Template {
         }
     }
 
+    fn created_by(&self, region: &str) -> String {
+        format!("arn:{}:iam::{}:root", partition(region), self.owner)
+    }
+
     /// Writes the template.
-    pub(crate) fn write_xml(&self, xml: &mut Xml) {
+    pub(crate) fn write_xml(&self, xml: &mut Xml, region: &str) {
         xml.value("launchTemplateId", &self.id);
         xml.value("launchTemplateName", &self.name);
         xml.value("createTime", whole_seconds(self.created));
-        xml.value("createdBy", format!("arn:aws:iam::{}:root", self.owner));
+        xml.value("createdBy", self.created_by(region));
         xml.value("defaultVersionNumber", self.default);
         xml.value("latestVersionNumber", self.latest());
         tags::write_xml(xml, &self.tags);
@@ -50,6 +55,7 @@ impl Template {
     pub(crate) fn write_version_xml(
         &self,
         xml: &mut Xml,
+        region: &str,
         version: &TemplateVersion,
         members: &TemplateMembers,
     ) {
@@ -58,7 +64,7 @@ impl Template {
         xml.value("versionNumber", version.number);
         xml.optional("versionDescription", version.description.as_ref());
         xml.value("createTime", whole_seconds(version.created));
-        xml.value("createdBy", format!("arn:aws:iam::{}:root", self.owner));
+        xml.value("createdBy", self.created_by(region));
         xml.value("defaultVersion", version.number == self.default);
         xml.element("launchTemplateData", |xml| template_data::write_xml(xml, members));
     }

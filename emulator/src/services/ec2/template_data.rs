@@ -62,9 +62,23 @@ pub(crate) fn read(params: &Params<'_>) -> Result<TemplateMembers, Ec2Error> {
     read_members(params, "")
 }
 
+/// Parses the members of a request whose other parameters have the names of launch template data; `others` are parsed
+/// by the caller.
+pub(crate) fn read_except(params: &Params<'_>, others: &[&str]) -> Result<TemplateMembers, Ec2Error> {
+    read_chosen(params, "", |name| !others.contains(&name))
+}
+
 fn read_members(params: &Params<'_>, path: &str) -> Result<TemplateMembers, Ec2Error> {
+    read_chosen(params, path, |_| true)
+}
+
+fn read_chosen(
+    params: &Params<'_>,
+    path: &str,
+    chosen: impl Fn(&str) -> bool,
+) -> Result<TemplateMembers, Ec2Error> {
     let mut members = TemplateMembers::new();
-    for (name, member) in params.members() {
+    for (name, member) in params.members().into_iter().filter(|(name, _)| chosen(name)) {
         let path = join(path, name);
         let field = fields().get(path.as_str()).ok_or_else(|| Ec2Error::unknown(member.path()))?;
         let value = match field.kind {

@@ -29,7 +29,7 @@ pub(crate) fn create(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let token = token(&params, &members);
     if let Some(done) = find_repeated(call, token.as_ref())? {
         call.commit()?;
-        return Ok(template_response(&done, None));
+        return Ok(template_response(call, &done, None));
     }
     if call.template_named(name).is_ok() {
         let message = "Launch template name already in use.";
@@ -50,12 +50,12 @@ pub(crate) fn create(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         token,
     };
     call.region.templates.put(&template.id, template.clone())?;
-    Ok(template_response(&template, warning.as_ref()))
+    Ok(template_response(call, &template, warning.as_ref()))
 }
 
-fn template_response(template: &Template, warning: Option<&Ec2Error>) -> Xml {
+fn template_response(call: &Ec2Call<'_>, template: &Template, warning: Option<&Ec2Error>) -> Xml {
     let mut xml = Xml::new();
-    xml.element("launchTemplate", |xml| template.write_xml(xml));
+    xml.element("launchTemplate", |xml| template.write_xml(xml, &call.region.name));
     write_warning(&mut xml, warning);
     xml
 }
@@ -143,7 +143,7 @@ pub(crate) fn delete(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let template = call.named_template(&call.params())?;
     call.commit()?;
     call.region.templates.remove(&template.id)?;
-    Ok(template_response(&template, None))
+    Ok(template_response(call, &template, None))
 }
 
 /// `ModifyLaunchTemplate`: sets the default version.
@@ -160,7 +160,7 @@ pub(crate) fn modify(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let mut changed = Template::clone(&template);
     changed.default = number;
     call.region.templates.put(&changed.id, changed.clone())?;
-    Ok(template_response(&changed, None))
+    Ok(template_response(call, &changed, None))
 }
 
 /// `DescribeLaunchTemplates`.
@@ -194,7 +194,9 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     templates.retain(|template| filter::all_match(&filters, |name| field(template, name)));
     let (page_templates, next) = page.paginate(templates, |template| &template.id);
     let mut xml = Xml::new();
-    xml.items("launchTemplates", page_templates, |xml, template| template.write_xml(xml));
+    xml.items("launchTemplates", page_templates, |xml, template| {
+        template.write_xml(xml, &call.region.name);
+    });
     xml.optional("nextToken", next);
     Ok(xml)
 }

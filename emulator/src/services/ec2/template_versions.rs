@@ -70,7 +70,9 @@ fn version_response(
 ) -> Result<Xml, Ec2Error> {
     let members = if resolve { call.resolve_image(&version.members)? } else { version.members.clone() };
     let mut xml = Xml::new();
-    xml.element("launchTemplateVersion", |xml| template.write_version_xml(xml, version, &members));
+    xml.element("launchTemplateVersion", |xml| {
+        template.write_version_xml(xml, &call.region.name, version, &members);
+    });
     write_warning(&mut xml, warning);
     Ok(xml)
 }
@@ -142,7 +144,7 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let (page_rows, next) = page.paginate(rows, |row| &row.order);
     let mut xml = Xml::new();
     xml.items("launchTemplateVersionSet", page_rows, |xml, row| {
-        row.template.write_version_xml(xml, &row.version, &row.members);
+        row.template.write_version_xml(xml, &call.region.name, &row.version, &row.members);
     });
     xml.optional("nextToken", next);
     Ok(xml)

@@ -1,5 +1,6 @@
 //! Tests that need a manual clock or an account without an access key: EC2 without HTTP.
 
+mod clean_up;
 mod dry_run;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use crate::services::json::call::{self, JsonCall};
 use crate::services::json::errors::JsonError;
 use crate::state::account_settings as settings;
 use crate::state::kms_key::KeyRecord;
+use crate::state::partition::partition;
 
 /// The alias of the key that AWS provides for EBS in every account and region.
 pub(super) const EBS_ALIAS: &str = "alias/aws/ebs";
@@ -200,7 +201,8 @@ pub(super) fn arn(call: &JsonCall<'_>, account: &str, id: &str) -> String {
 
 /// The ARN of a key or alias.
 pub(super) fn resource_arn(call: &JsonCall<'_>, account: &str, resource: &str) -> String {
-    format!("arn:aws:kms:{}:{account}:{resource}", call.region.name)
+    let region = &call.region.name;
+    format!("arn:{}:kms:{region}:{account}:{resource}", partition(region))
 }
 
 fn key_metadata(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Value {

@@ -94,7 +94,7 @@ impl<'c> S3Call<'c> {
     /// An object in a bucket of the account.
     pub(crate) fn object(&self, bucket: &str, key: &str) -> Result<Arc<StoredObject>, S3Error> {
         self.bucket(bucket)?;
-        self.region.object_store.object(bucket, key).ok_or_else(S3Error::no_key)
+        self.region.object_store.object(bucket, key, self.now).ok_or_else(S3Error::no_key)
     }
 
     /// A name for a new body, and its path.

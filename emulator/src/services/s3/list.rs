@@ -59,7 +59,9 @@ pub(crate) fn list(call: &S3Call<'_>, bucket: &str, form: ListVersion) -> Result
         Some("url") => Some("url"),
         Some(_) => return Err(S3Error::argument("Invalid Encoding Method specified in Request")),
     };
-    let mut rows = fold(call.region.object_store.objects_of(bucket, prefix), prefix, delimiter);
+    let mut objects = call.region.object_store.objects_of(bucket, prefix);
+    objects.retain(|(_, object)| object.modified <= call.now);
+    let mut rows = fold(objects, prefix, delimiter);
     rows.retain(|row| row.name() > after.as_str());
     let truncated = rows.len() > max && max > 0;
     rows.truncate(max);

@@ -63,7 +63,7 @@ pub(crate) fn store_object(
 
 /// Checks the conditions of a write: `If-None-Match: *` and `If-Match`.
 fn check_write(call: &S3Call<'_>, bucket: &str, key: &str) -> Result<(), S3Error> {
-    let existing = call.region.object_store.object(bucket, key);
+    let existing = call.region.object_store.object(bucket, key, call.now);
     let failed = |condition: &str| {
         let message = format!("At least one of the pre-conditions you specified did not hold: {condition}");
         Err(S3Error::new(412, "PreconditionFailed", message))

@@ -38,12 +38,12 @@ impl ObjectWriter {
         Ok(Self { name, path, file, size: 0, md5, sum, finished: false })
     }
 
-    /// Stores the object under a bucket and a key.
+    /// Stores the object under a bucket and a key; it is there from a point in time on.
     pub(crate) fn finish(
         mut self,
         store: &ObjectStore,
         (bucket, key): (&str, &str),
-        now: Timestamp,
+        from: Timestamp,
         tags: BTreeMap<String, String>,
     ) -> Result<(), S3Error> {
         self.file.flush().map_err(S3Error::io("write the body"))?;
@@ -51,7 +51,7 @@ impl ObjectWriter {
         let object = StoredObject {
             size: self.size,
             etag: format!("\"{}\"", hex(&self.md5.clone().finalize())),
-            modified: now,
+            modified: from,
             segments: vec![ObjectSegment { file: self.name.clone(), size: self.size }],
             headers: BTreeMap::from([("content-type".to_owned(), "application/octet-stream".to_owned())]),
             checksum: Some(Checksum {
@@ -90,8 +90,12 @@ impl Drop for ObjectWriter {
 }
 
 /// A reader for the content of an object.
-pub(crate) fn reader(store: &ObjectStore, bucket: &str, key: &str) -> Result<Box<dyn Read>, S3Error> {
-    let object = store.object(bucket, key).ok_or_else(S3Error::no_key)?;
+pub(crate) fn reader(
+    store: &ObjectStore,
+    (bucket, key): (&str, &str),
+    now: Timestamp,
+) -> Result<Box<dyn Read>, S3Error> {
+    let object = store.object(bucket, key, now).ok_or_else(S3Error::no_key)?;
     let mut all: Box<dyn Read> = Box::new(io::empty());
     for segment in &object.segments {
         let file = File::open(store.body(segment)).map_err(S3Error::io("read a body"))?;
@@ -132,7 +136,7 @@ mod tests {
         let again = ObjectStore::open(folder.path()).unwrap();
         assert_eq!(bodies(folder.path()), 2);
         let mut text = String::new();
-        reader(&again, "bucket", "one").unwrap().read_to_string(&mut text).unwrap();
+        reader(&again, ("bucket", "one"), Timestamp(0)).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "second");
         let keys: Vec<_> = again.objects_of("bucket", "").into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["one", "two"]);

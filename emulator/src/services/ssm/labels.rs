@@ -1,4 +1,8 @@
 //! `LabelParameterVersion` and `UnlabelParameterVersion`.
+//!
+//! Rules: the API reference of `LabelParameterVersion` (botocore's model of SSM, 2014-11-06). A label that breaks the
+//! rule for its characters is not an error but listed in the response; its length is a constraint of the model, and a
+//! request that breaks it is refused (not tried on AWS).
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,6 +14,8 @@ use crate::state::parameter::{ParameterVersion, StoredParameter, parameter_key};
 
 /// The maximum number of labels of a version.
 const MAX_LABELS: usize = 10;
+/// The maximum number of characters in a label.
+const MAX_LABEL: usize = 100;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -54,6 +60,12 @@ fn parameter(call: &JsonCall<'_>, input: &LabelInput) -> Result<(StoredParameter
     if !(1..=MAX_LABELS).contains(&input.labels.len()) {
         return Err(JsonError::validation("One to ten labels are needed"));
     }
+    if let Some(label) = input.labels.iter().find(|label| !(1..=MAX_LABEL).contains(&label.chars().count())) {
+        return Err(JsonError::validation(format!(
+            "1 validation error detected: Value '{label}' at 'labels' failed to satisfy constraint: Member must \
+             satisfy constraint: [Member must have length between 1 and {MAX_LABEL}]"
+        )));
+    }
     let parameter = parameters::find(call.region, call.account, &input.name, call.now)?;
     let selector = input.parameter_version.map(|number| number.to_string());
     let number = parameter.select(selector.as_deref(), call.now)?.number;
@@ -69,8 +81,7 @@ fn version(parameter: &mut StoredParameter, number: u64) -> Result<&mut Paramete
 fn is_label(label: &str) -> bool {
     let lower = label.to_ascii_lowercase();
     let allowed = |one: char| one.is_ascii_alphanumeric() || "._-".contains(one);
-    (1..=100).contains(&label.len())
-        && label.chars().all(allowed)
+    label.chars().all(allowed)
         && !label.starts_with(|one: char| one.is_ascii_digit())
         && !lower.starts_with("aws")
         && !lower.starts_with("ssm")

@@ -7,6 +7,7 @@ use crate::services::json::call::JsonCall;
 use crate::services::json::errors::JsonError;
 use crate::state::Region;
 use crate::state::parameter::{ParameterVersion, StoredParameter, parameter_key};
+use crate::state::partition::partition;
 
 /// A reference to a parameter: its name, and a version or label.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +94,8 @@ pub(crate) fn described(
     fields.insert("Name".into(), json!(parameter.name));
     fields.insert("Type".into(), json!(parameter.kind));
     fields.insert("LastModifiedDate".into(), json!(version.modified.seconds()));
-    fields.insert("LastModifiedUser".into(), json!(format!("arn:aws:iam::{}:root", call.account)));
+    let root = format!("arn:{}:iam::{}:root", partition(&call.region.name), call.account);
+    fields.insert("LastModifiedUser".into(), json!(root));
     fields.insert("Version".into(), json!(version.number));
     fields.insert("Tier".into(), json!(version.tier));
     fields.insert("Policies".into(), json!([]));

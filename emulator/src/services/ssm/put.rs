@@ -1,22 +1,31 @@
-//! `PutParameter` and the operations that delete parameters. An image is checked before the version becomes
-//! visible. A version with a missing image never does, although the response reports success.
+//! `PutParameter` and the operations that delete parameters.
+//!
+//! Sources: the API reference of `PutParameter` (botocore's model of SSM, 2014-11-06) and the Systems Manager User
+//! Guide, pages "parameter-store-ec2-aliases", "parameter-store-advanced-parameters", "sysman-paramstore-labels" and
+//! "parameter-store-data-types". A value of the data type `aws:ec2:image` is checked after the response, which reports
+//! success in every case; a version whose value is not an image that the account can launch is neither created nor
+//! does it update anything. Not tried on AWS: whether such a version uses up its number (here it does not), and the
+//! error codes that the reference does not name.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::parameters;
 use super::tags::{TagInput, read_tags};
+use crate::clock::Timestamp;
 use crate::services::json::call::JsonCall;
 use crate::services::json::errors::JsonError;
 use crate::state::image::ImageState;
 use crate::state::parameter::{ParameterVersion, StoredParameter, parameter_key};
 
-/// The maximum number of stored versions.
+/// The maximum number of stored versions (`ParameterMaxVersionLimitExceeded`).
 const MAX_VERSIONS: usize = 100;
-/// The maximum size in bytes of a value in each tier.
+/// The maximum size in bytes of a value in each tier, and the number of parameters in the standard tier (member `Tier`).
 const MAX_STANDARD: usize = 4096;
 const MAX_ADVANCED: usize = 8192;
-/// The maximum number of characters in a name and of levels in its path.
+const MAX_STANDARD_PARAMETERS: usize = 10_000;
+/// The maximum number of characters in a name, including what precedes it in the ARN (member `Name`), and of levels in
+/// its path.
 const MAX_NAME: usize = 1011;
 const MAX_LEVELS: usize = 15;
 
@@ -42,8 +51,10 @@ struct PutInput {
 /// `PutParameter`.
 pub(crate) fn put_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let _guard = call.lock_region();
-    let input: PutInput = call.read()?;
-    check_name(&input.name)?;
+    let mut input: PutInput = call.read()?;
+    // Spaces at both ends are removed (member `Name`); those within are refused.
+    input.name = input.name.trim_matches(' ').to_owned();
+    check_name(call, &input.name)?;
     check_unsupported(&input)?;
     let old = call.region.parameters.find(&parameter_key(call.account, &input.name));
     if old.is_some() && input.overwrite != Some(true) {
@@ -62,14 +73,14 @@ pub(crate) fn put_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
         Some(old) => update_of(old, &input)?,
         None => new_parameter(call, &input)?,
     };
-    let tier = tier(&input, old.as_deref())?;
+    let tier = tier(call, &input, old.as_deref())?;
     let number = parameter.versions.last().map_or(1, |version| version.number + 1);
     let response = json!({"Version": number, "Tier": tier});
     let is_image = parameter.data_type == IMAGE;
-    if is_image && !image_exists(call, &input.value) {
+    let lag = if is_image { call.state.config.windows.task } else { std::time::Duration::ZERO };
+    if is_image && !image_exists(call, &input.value, call.now.after(lag)) {
         return Ok(response);
     }
-    let lag = if is_image { call.state.config.windows.task } else { std::time::Duration::ZERO };
     let key = (parameter.kind == "SecureString")
         .then(|| input.key_id.unwrap_or_else(|| "alias/aws/ssm".to_owned()));
     parameter.versions.push(ParameterVersion {
@@ -88,15 +99,19 @@ pub(crate) fn put_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> {
 }
 
 /// Checks a parameter name.
-fn check_name(name: &str) -> Result<(), JsonError> {
+fn check_name(call: &JsonCall<'_>, name: &str) -> Result<(), JsonError> {
     let allowed = |one: char| one.is_ascii_alphanumeric() || "_.-/".contains(one);
     if name.is_empty() || !name.chars().all(allowed) || name.contains("//") || name.ends_with('/') {
         return Err(JsonError::validation(
             "Parameter name must be a fully qualified name, and may contain letters, numbers and the symbols . - _ /",
         ));
     }
-    if name.len() > MAX_NAME {
-        return Err(JsonError::validation(format!("Parameter name may have at most {MAX_NAME} characters")));
+    let slash = if name.starts_with('/') { "" } else { "/" };
+    let arn = format!("arn:aws:ssm:{}:{}:parameter{slash}{name}", call.region.name, call.account);
+    if arn.len() > MAX_NAME {
+        return Err(JsonError::validation(format!(
+            "Parameter name may have at most {MAX_NAME} characters, including those before it in the ARN"
+        )));
     }
     let levels = name.trim_start_matches('/').split('/').count();
     if levels > MAX_LEVELS {
@@ -173,17 +188,24 @@ fn update_of(old: &StoredParameter, input: &PutInput) -> Result<StoredParameter,
     Ok(old.clone())
 }
 
-fn tier(input: &PutInput, old: Option<&StoredParameter>) -> Result<String, JsonError> {
+/// The tier of the new version. The account's default is the standard tier, and an advanced parameter stays one.
+fn tier(call: &JsonCall<'_>, input: &PutInput, old: Option<&StoredParameter>) -> Result<String, JsonError> {
     let before = old.and_then(|old| old.versions.last()).map(|version| version.tier.as_str());
     let large = input.value.len() > MAX_STANDARD;
+    let full = old.is_none() && standard_parameters(call) >= MAX_STANDARD_PARAMETERS;
     let tier = match input.tier.as_deref() {
         None => before.unwrap_or("Standard"),
         Some("Intelligent-Tiering") => {
-            before.filter(|_| !large).unwrap_or(if large { "Advanced" } else { "Standard" })
+            before.filter(|_| !large).unwrap_or(if large || full { "Advanced" } else { "Standard" })
         }
         Some(tier @ ("Standard" | "Advanced")) => tier,
         Some(other) => return Err(JsonError::validation(format!("There is no tier {other}"))),
     };
+    if full && tier == "Standard" {
+        let message = "You have exceeded the number of parameters for this AWS account. Delete one or more parameters \
+                       and try again.";
+        return Err(JsonError::new("ParameterLimitExceeded", message));
+    }
     if before == Some("Advanced") && tier == "Standard" {
         return Err(JsonError::validation(
             "This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the \
@@ -202,12 +224,21 @@ fn tier(input: &PutInput, old: Option<&StoredParameter>) -> Result<String, JsonE
     Ok(tier.to_owned())
 }
 
-/// Whether a value is the id of an image that the account may launch.
-fn image_exists(call: &JsonCall<'_>, value: &str) -> bool {
+/// The number of parameters of the account in the standard tier.
+fn standard_parameters(call: &JsonCall<'_>) -> usize {
+    let standard = |parameter: &StoredParameter| {
+        parameter.owner == call.account
+            && parameter.versions.last().is_some_and(|version| version.tier == "Standard")
+    };
+    call.region.parameters.all().into_iter().filter(|(_, parameter)| standard(parameter)).count()
+}
+
+/// Whether a value is the id of an image that the account may launch at a point in time: that of the check.
+fn image_exists(call: &JsonCall<'_>, value: &str, checked: Timestamp) -> bool {
     let image = call.region.images.find(value);
     image.is_some_and(|image| {
         let can_use = image.owner == call.account || image.grants.allows(call.account);
-        can_use && image.state(call.now) == ImageState::Available
+        can_use && image.state(checked) == ImageState::Available
     })
 }
 
@@ -219,7 +250,8 @@ fn drop_oldest_version(parameter: &mut StoredParameter) -> Result<(), JsonError>
     if !parameter.versions[0].labels.is_empty() {
         let message = format!(
             "You attempted to create a new version of {} by calling the PutParameter API with the overwrite flag. \
-             Version {}, the oldest version, can't be deleted because it has a label associated with it.",
+             Version {}, the oldest version, can't be deleted because it has a label associated with it. Move the \
+             label to another version of the parameter, and try again.",
             parameter.name, parameter.versions[0].number
         );
         return Err(JsonError::new("ParameterMaxVersionLimitExceeded", message));

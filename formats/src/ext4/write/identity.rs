@@ -10,6 +10,9 @@ const OTHER: u64 = 0xd6e8_feb8_6659_fd93;
 /// The identity of the root directory.
 pub(super) const ROOT: u64 = 0x6578_7434_726f_6f74;
 
+/// The identity of the nodes without a group, and of which the groups are the children.
+pub(super) const GROUPS: u64 = 0x6772_6f75_7073_0001;
+
 /// Folds one 64-bit number into a state.
 pub(super) fn mix(state: u64, word: u64) -> u64 {
     let product = u128::from(state ^ ODD) * u128::from(word ^ OTHER);

@@ -3,25 +3,30 @@
 //! the walk. Both give the same kind of answer.
 
 use super::Ext4WriteError;
-use super::cluster::{self, Weighted};
+use super::cluster::{self, Boundary, Weighted};
 use super::demand::{DataRun, Demand, tree_blocks};
 use super::geometry::{BlockRun, Ext4Geometry, SLOT, free_runs};
 use super::identity::mix;
-use super::nodes::Nodes;
-use super::slots;
+use super::nodes::{Nodes, Walked};
+use super::slots::{self, SlotKey};
 use super::xattrs::NodeAttributes;
 use crate::ext4::spec::BLOCK_SIZE;
 use crate::ext4::spec::extent::MAX_LEN;
+use crate::tree::NodeKind;
 
 /// Slots of the largest contiguous piece: 2 MiB.
 const PIECE: u32 = 4;
 
 /// Least number of contiguous blocks of a file's tail, and of an extent tree.
-const ITEM: u32 = 16;
+const ITEM: u32 = cluster::WINDOW / 2;
+
+/// Most parts that clusters cut a stretch of less than a slot into: runs are cut at least [`SLOT`] less [`ITEM`] blocks
+/// apart, but for one cut between two sections.
+const PARTS: u32 = 4;
 
 /// Slots in use among those of the range, in hundredths, where the file system has room for it: free slots cost
 /// nothing and spare what is displaced.
-const LOAD: u64 = 50;
+const LOAD: u64 = 20;
 
 /// The same at the least length.
 const TIGHTEST: u64 = 97;
@@ -79,13 +84,14 @@ struct SlotPiece {
     /// First slot in the node.
     first: u32,
     slots: u32,
-    key: u64,
+    key: SlotKey,
 }
 
 /// A few contiguous blocks, beside their neighbours in the walk.
 #[derive(Debug, Clone, Copy)]
 struct LayoutItem {
     node: u32,
+    section: Section,
     what: ItemContent,
     blocks: u32,
 }
@@ -165,7 +171,8 @@ fn split(request: LayoutRequest<'_>) -> (Vec<SlotPiece>, Vec<DataRun>) {
             if at % SLOT == 0 && slots > 0 {
                 let first = at / SLOT;
                 let slots = (1 << slots.ilog2()).min(PIECE).min(1 << first.trailing_zeros().min(31));
-                let key = mix(request.nodes.walked[data_run.node as usize].hash, u64::from(first));
+                let walked = &request.nodes.walked[data_run.node as usize];
+                let key = SlotKey { time: walked.mtime.secs, identity: mix(walked.hash, u64::from(first)) };
                 pieces.push(SlotPiece { node: data_run.node, first, slots, key });
                 at += slots * SLOT;
             } else {
@@ -190,7 +197,12 @@ fn attempt(
     let items = items(request, &layout.data, small);
     let weighted = weigh(request, &items);
     let clusters = cluster::cut(&weighted, SLOT);
-    let keys: Vec<u64> = clusters.iter().map(|run| cluster::identity(&weighted[run.clone()])).collect();
+    let time = |item: &LayoutItem| request.nodes.walked[item.node as usize].mtime.secs;
+    let key = |run: &std::ops::Range<usize>| SlotKey {
+        time: items[run.clone()].iter().map(time).max().unwrap_or_default(),
+        identity: cluster::identity(&weighted[run.clone()]),
+    };
+    let keys: Vec<SlotKey> = clusters.iter().map(key).collect();
     let slots = slots::assign(free, &keys)?;
     for (run, slot) in clusters.into_iter().zip(slots) {
         let mut start = u64::from(slot) * u64::from(SLOT);
@@ -201,6 +213,8 @@ fn attempt(
     }
     layout.data.sort_unstable_by_key(|chunk| (chunk.node, chunk.block));
     layout.data.dedup_by(|next, chunk| chunk.join(*next));
+    // Parts of a tree are in order already.
+    layout.trees.sort_by_key(|(node, _)| *node);
     Some(layout)
 }
 
@@ -215,7 +229,7 @@ fn assign_pieces(pieces: &[SlotPiece], free: &mut [bool]) -> Option<Vec<Chunk>> 
         let mut of_class = std::mem::take(&mut classes[class]);
         of_class.sort_unstable_by_key(|piece| (piece.key, piece.node, piece.first));
         for piece in of_class {
-            if let Some(slot) = slots::choose(piece.key, free, piece.slots) {
+            if let Some(slot) = slots::choose(piece.key.identity, free, piece.slots) {
                 free[slot as usize..(slot + piece.slots) as usize].fill(false);
                 let (block, len) = (piece.first * SLOT, piece.slots * SLOT);
                 chunks.push(Chunk { node: piece.node, block, len, start: u64::from(slot) * u64::from(SLOT) });
@@ -223,40 +237,92 @@ fn assign_pieces(pieces: &[SlotPiece], free: &mut [bool]) -> Option<Vec<Chunk>> 
                 let slots = piece.slots / 2;
                 let lower = classes[..class].last_mut()?;
                 lower.push(SlotPiece { slots, ..piece });
-                lower.push(SlotPiece { slots, first: piece.first + slots, key: mix(piece.key, 1), ..piece });
+                let key = SlotKey { identity: mix(piece.key.identity, 1), ..piece.key };
+                lower.push(SlotPiece { slots, first: piece.first + slots, key, ..piece });
             }
         }
     }
     Some(chunks)
 }
 
-/// All small items in the order of the walk: of each node attributes, extent tree, then data.
+/// The part of the list of small items that a node's are in. Parts follow each other as they are ordered here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Section {
+    /// Directories that no group has: they hold names of many.
+    Directories,
+    /// A group that does not fill a slot, by its number.
+    Small(u32),
+    /// A larger one.
+    Large(u32),
+    /// Everything else.
+    Others,
+}
+
+impl Section {
+    fn of(walked: &Walked<'_>) -> Self {
+        match (walked.group, &walked.node.kind) {
+            (0, NodeKind::Dir(_)) => Self::Directories,
+            (0, _) => Self::Others,
+            (group, _) => Self::Small(group),
+        }
+    }
+
+    /// What divides this section from the one before. Only small groups share slots.
+    fn boundary(self, before: Self) -> Boundary {
+        match (before, self) {
+            (before, now) if before == now => Boundary::Nodes,
+            (Self::Small(_), Self::Small(_)) => Boundary::Groups,
+            _ => Boundary::Sections,
+        }
+    }
+}
+
+/// Sorts items by their sections, once it is known which groups are large.
+fn sort(items: &mut [LayoutItem], nodes: &Nodes<'_>) {
+    let mut blocks = vec![0; nodes.groups.len()];
+    for item in items.iter() {
+        if let Section::Small(group) = item.section {
+            blocks[group as usize] += item.blocks;
+        }
+    }
+    for item in items.iter_mut() {
+        if let Section::Small(group) = item.section
+            && blocks[group as usize] >= SLOT
+        {
+            item.section = Section::Large(group);
+        }
+    }
+    // Directories of a group come first: an inode that moves changes the block of its directory.
+    let is_dir = |item: &LayoutItem| matches!(nodes.walked[item.node as usize].node.kind, NodeKind::Dir(_));
+    items.sort_by_key(|item| (item.section, !is_dir(item)));
+}
+
+/// All small items by section, in the order of the walk within one: of each node attributes, extent tree, then data.
 fn items(request: LayoutRequest<'_>, assigned: &[Chunk], small: &[DataRun]) -> Vec<LayoutItem> {
     let mut items = Vec::with_capacity(small.len() + request.attributes.blocks.len());
     let mut xattrs = request.attributes.blocks.iter().enumerate().peekable();
     let (mut assigned, mut small) = (assigned, small);
-    for node in 0..request.nodes.walked.len() as u32 {
+    for (node, walked) in (0..).zip(&request.nodes.walked) {
+        let section = Section::of(walked);
+        let item = |what, blocks| LayoutItem { node, section, what, blocks };
         while let Some((block, _)) = xattrs.next_if(|(_, block)| block.first == node) {
-            items.push(LayoutItem { node, what: ItemContent::Xattr { block: block as u32 }, blocks: 1 });
+            items.push(item(ItemContent::Xattr { block: block as u32 }, 1));
         }
         let own_small = leading(&mut small, |data_run| data_run.node == node);
         let own_assigned = leading(&mut assigned, |chunk| chunk.node == node);
-        let parts: u32 = own_small.iter().map(|data_run| data_run.len.div_ceil(ITEM)).sum();
+        let parts: u32 = own_small.iter().map(|data_run| data_run.len.div_ceil(ITEM).min(PARTS)).sum();
         let mut tree = tree_blocks(parts as usize + own_assigned.len());
         for part in 0..tree.div_ceil(ITEM) {
-            items.push(LayoutItem { node, what: ItemContent::Tree { part }, blocks: tree.min(ITEM) });
+            items.push(item(ItemContent::Tree { part }, tree.min(ITEM)));
             tree -= tree.min(ITEM);
         }
         for data_run in own_small {
             let end = data_run.block + data_run.len;
-            let part = |block: u32| LayoutItem {
-                node,
-                what: ItemContent::Data { block },
-                blocks: ITEM.min(end - block),
-            };
+            let part = |block: u32| item(ItemContent::Data { block }, ITEM.min(end - block));
             items.extend((data_run.block..end).step_by(ITEM as usize).map(part));
         }
     }
+    sort(&mut items, request.nodes);
     items
 }
 
@@ -268,17 +334,20 @@ pub(super) fn leading<'a, T>(rest: &mut &'a [T], own: impl Fn(&T) -> bool) -> &'
     front
 }
 
-/// Small items as the clusters see them. The list is cut rather between nodes than within one, so what goes on from
-/// the item before has the weaker half of all strengths.
+/// Small items as the clusters see them.
 fn weigh(request: LayoutRequest<'_>, items: &[LayoutItem]) -> Vec<Weighted> {
-    let mut last = u32::MAX;
-    let weigh = |item: &LayoutItem| {
-        let half = u64::from(item.node == last) << 63;
-        last = item.node;
-        let hash = request.nodes.walked[item.node as usize].hash;
-        Weighted { hash: half | mix(hash, item.what.code()) >> 1, weight: item.blocks }
-    };
-    items.iter().map(weigh).collect()
+    let mut last: Option<&LayoutItem> = None;
+    let mut weighted = Vec::with_capacity(items.len());
+    for item in items {
+        let before = match last.replace(item) {
+            Some(last) if last.node == item.node => Boundary::Parts,
+            Some(last) => item.section.boundary(last.section),
+            None => Boundary::Sections,
+        };
+        let hash = mix(request.nodes.walked[item.node as usize].hash, item.what.code());
+        weighted.push(Weighted { hash, before, weight: item.blocks });
+    }
+    weighted
 }
 
 impl ItemContent {

@@ -35,7 +35,7 @@ use super::spec::{BLOCK_SIZE, FIRST_INO, csum_seed, hash, inode};
 use crate::guid::Guid;
 use crate::plan::{Claims, Data, Plan};
 use crate::time::Time;
-use crate::tree::Tree;
+use crate::tree::{ChangeGroups, Tree};
 
 pub use error::Ext4WriteError;
 
@@ -96,11 +96,23 @@ pub struct Ext4Draft<'a> {
 }
 
 impl<'a> Ext4Draft<'a> {
-    /// Walks a tree.
+    /// Walks a tree, whose nodes are in no groups.
     ///
     /// # Errors
     /// [`Ext4WriteError`] when the options or the tree ask for what ext4 cannot hold.
     pub fn new(tree: &'a Tree, options: &Ext4Options) -> Result<Self, Ext4WriteError> {
+        Self::grouped(tree, &ChangeGroups::default(), options)
+    }
+
+    /// Walks a tree. What is in a group is put together, as far as the size allows.
+    ///
+    /// # Errors
+    /// As [`Ext4Draft::new`].
+    pub fn grouped(
+        tree: &'a Tree,
+        groups: &ChangeGroups,
+        options: &Ext4Options,
+    ) -> Result<Self, Ext4WriteError> {
         if options.label.len() > 16 || options.label.contains('\0') {
             return Err(Ext4WriteError::Label { label: options.label.clone() });
         }
@@ -108,7 +120,7 @@ impl<'a> Ext4Draft<'a> {
             return Err(Ext4WriteError::Reserved { requested: options.reserved });
         }
         inode::encode_time(options.time).ok_or(Ext4WriteError::CreationTime { time: options.time })?;
-        let nodes = Nodes::walk(tree, options.time)?;
+        let nodes = Nodes::walk(tree, groups, options.time)?;
         let demand = Demand::new(&nodes, &hash::seed_words(&options.hash_seed.to_bytes()));
         let attributes = NodeAttributes::new(&nodes)?;
         Ok(Self { options: options.clone(), nodes, demand, attributes, laid: None })

@@ -8,7 +8,7 @@ use super::{Ext4WriteError, identity};
 use crate::ext4::spec::inode::{FIRST_SECOND, LAST_SECOND};
 use crate::ext4::spec::{LINK_MAX, dirent, inode};
 use crate::time::Time;
-use crate::tree::{Meta, Name, Node, NodeId, NodeKind, SYMLINK_MAX, Segment, Tree};
+use crate::tree::{ChangeGroups, Meta, Name, Node, NodeId, NodeKind, SYMLINK_MAX, Segment, Tree};
 
 /// Name of the directory for what a repair finds.
 pub(super) const LOST_FOUND: &[u8] = b"lost+found";
@@ -37,6 +37,8 @@ pub(super) struct Walked<'a> {
     pub name: &'a [u8],
     /// Names, as `st_nlink` counts them.
     pub links: u32,
+    /// Number of its group, 0 for none.
+    pub group: u32,
     /// Its entries, in [`Nodes::children`].
     pub children: Range<u32>,
 }
@@ -59,6 +61,8 @@ pub(super) struct Nodes<'a> {
     pub children: Vec<Child<'a>>,
     /// Which one is `lost+found`.
     pub lost_found: u32,
+    /// Identity of every group by its number; the first stands for the nodes without one.
+    pub groups: Vec<u64>,
 }
 
 /// A name that waits to be visited; without a node it is the `lost+found` that the tree lacks.
@@ -71,9 +75,14 @@ struct Waiting<'a> {
 
 impl<'a> Nodes<'a> {
     /// Walks the tree; where it has no `lost+found`, there is one made at `time`.
-    pub(super) fn walk(tree: &'a Tree, time: Time) -> Result<Self, Ext4WriteError> {
-        let mut nodes =
-            Self { walked: Vec::with_capacity(tree.capacity() + 1), children: Vec::new(), lost_found: 0 };
+    pub(super) fn walk(tree: &'a Tree, groups: &ChangeGroups, time: Time) -> Result<Self, Ext4WriteError> {
+        let named = groups.names().map(|name| identity::child(identity::GROUPS, name));
+        let mut nodes = Self {
+            walked: Vec::with_capacity(tree.capacity() + 1),
+            children: Vec::new(),
+            lost_found: 0,
+            groups: std::iter::once(identity::GROUPS).chain(named).collect(),
+        };
         let mut seen = vec![u32::MAX; tree.capacity()];
         let mut stack = vec![Waiting { id: Some(tree.root()), name: b"", parent: 0, child: u32::MAX }];
         while let Some(next) = stack.pop() {
@@ -88,7 +97,8 @@ impl<'a> Nodes<'a> {
             }
             let node = next.id.map_or(&STAND_IN, |id| tree.node(id));
             let mtime = if next.id.is_some() { node.meta.mtime } else { time };
-            nodes.enter(node, mtime, &next, at);
+            let group = next.id.map_or(0, |id| groups.of(id));
+            nodes.enter((node, mtime, group), &next, at);
             if let NodeKind::Dir(entries) = &node.kind {
                 nodes.list(entries, at, &mut stack);
             }
@@ -102,7 +112,7 @@ impl<'a> Nodes<'a> {
     }
 
     /// Numbers a node.
-    fn enter(&mut self, node: &'a Node, mtime: Time, from: &Waiting<'a>, at: u32) {
+    fn enter(&mut self, (node, mtime, group): (&'a Node, Time, u32), from: &Waiting<'a>, at: u32) {
         let hash = match self.walked.get(from.parent as usize) {
             None => identity::ROOT,
             Some(parent) => identity::child(parent.hash, from.name),
@@ -117,7 +127,7 @@ impl<'a> Nodes<'a> {
         }
         let links = if dir { 2 } else { 1 };
         let (parent, name) = (from.parent, from.name);
-        self.walked.push(Walked { node, mtime, hash, parent, name, links, children: 0..0 });
+        self.walked.push(Walked { node, mtime, hash, parent, name, links, group, children: 0..0 });
     }
 
     /// Lists a directory's entries and has them visited in order.

@@ -1,28 +1,38 @@
-//! Placement without history: units choose slots by hashed preference, in an order that only their size and
+//! Placement without history: units choose slots by hashed preference, in an order that only their size, age and
 //! identity decide.
 //!
 //! A unit's preferences are the consistent hashes of (identity, 0), (identity, 1), ... over the slots of the range;
-//! it takes the first that is free. Larger units choose first, so that small ones never block them; among
-//! units of a size the identity decides. A unit that comes or goes displaces only those that chose after it and prefer the
-//! same slot. Knows slots only: the same code assigns slots to blocks and table blocks to inodes.
+//! it takes the first that is free. Larger units choose first, so that small ones never block them; among units of a size
+//! the older, whose content has the earlier time, and then the identity decides. A unit that comes or goes displaces only
+//! those that chose after it and prefer the same slot: what an update brings is the newest, so it displaces nearly none,
+//! and of what it removes few are older than most others. Knows slots only.
 
 use super::identity::{jump, mix};
 
 /// Preferences that are tried before the range is searched in order.
 const PREFERENCES: u64 = 64;
 
-/// A range rounded up to a sixteenth of a power of two: it changes seldom, and so do the preferences that hang on it.
+/// A range rounded up to a quarter of a power of two: it changes seldom, and so do the preferences that hang on it.
 pub(super) fn rounded(range: u64) -> u64 {
-    range.next_multiple_of((range.next_power_of_two() / 16).max(1))
+    range.next_multiple_of((range.next_power_of_two() / 4).max(1))
+}
+
+/// What a unit is placed by. The order of these is the one in which units choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SlotKey {
+    /// The newest time of its content, in seconds.
+    pub time: i64,
+    /// Its identity.
+    pub identity: u64,
 }
 
 /// Gives every key a free slot of its own, in the order of the keys, by their indexes; `None` when there are too few.
-pub(super) fn assign(free: &mut [bool], keys: &[u64]) -> Option<Vec<u32>> {
+pub(super) fn assign(free: &mut [bool], keys: &[SlotKey]) -> Option<Vec<u32>> {
     let mut order: Vec<u32> = (0..keys.len() as u32).collect();
     order.sort_unstable_by_key(|index| (keys[*index as usize], *index));
     let mut slots = vec![0; keys.len()];
     for index in order {
-        let slot = choose(keys[index as usize], free, 1)?;
+        let slot = choose(keys[index as usize].identity, free, 1)?;
         free[slot as usize] = false;
         slots[index as usize] = slot;
     }
@@ -51,15 +61,21 @@ pub(super) fn choose(key: u64, free: &[bool], step: u32) -> Option<u32> {
 mod tests {
     use super::*;
 
+    fn keys(count: u64) -> Vec<SlotKey> {
+        (0..count).map(|i| SlotKey { time: 7, identity: mix(i, 5) }).collect()
+    }
+
     #[test]
-    fn a_unit_that_comes_displaces_few() {
-        let mut keys: Vec<u64> = (0..900).map(|i| mix(i, 5)).collect();
+    fn a_unit_that_comes_displaces_few_and_the_newest_none() {
+        let mut keys = keys(900);
         let before = assign(&mut [true; 1000], &keys).unwrap();
         let mut moved = 0;
         for extra in 0..50 {
-            keys.push(mix(extra, 77));
+            keys.push(SlotKey { time: 7, identity: mix(extra, 77) });
             let after = assign(&mut [true; 1000], &keys).unwrap();
             moved += before.iter().zip(&after).filter(|(a, b)| a != b).count();
+            keys[900].time = 8;
+            assert_eq!(assign(&mut [true; 1000], &keys).unwrap()[..900], before);
             keys.pop();
         }
         // ln(1 / (1 - 0.9)) is 2.3.
@@ -68,12 +84,12 @@ mod tests {
 
     #[test]
     fn every_unit_has_its_own_slot_and_too_few_is_said() {
-        let keys: Vec<u64> = (0..100).map(|i| mix(i, 5)).collect();
+        let keys = keys(100);
         let mut slots = assign(&mut [true; 100], &keys).unwrap();
         slots.sort_unstable();
         assert!(slots.into_iter().eq(0..100));
         assert_eq!(assign(&mut [true; 99], &keys), None);
         assert_eq!(choose(1, &[true; 3], 4), None);
-        assert_eq!((rounded(5), rounded(1000), rounded(1025)), (5, 1024, 1152));
+        assert_eq!((rounded(5), rounded(1000), rounded(1025)), (6, 1024, 1536));
     }
 }

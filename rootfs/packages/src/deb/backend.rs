@@ -17,11 +17,12 @@ use super::configure::native::{self, NativeError, NativeSetup};
 use super::configure::{debconf, run};
 use super::database::{self, Architectures, DatabaseState};
 use super::mirror::{Mirrors, variable_of};
+use super::records;
 use super::repository::{self, ReadSuite};
 use super::resolve::{self, BasePackages, PinPreference, PinTo, Request, Suite};
 use super::source::{DebArchive, DebFilters, DebSource, PinTarget, SignerKeys, Stays};
 use super::unpack::{self, Unpacked};
-use super::{apt_sources, installed};
+use super::{apt_sources, installed, owned};
 use crate::PackageKind;
 use crate::backend::{
     Answers, Backend, DistributionRelease, LockFailure, LockRequest, LockedSets, NativeSettings,
@@ -31,7 +32,7 @@ use crate::backend::{
 use crate::configure::AccountIds;
 use crate::filters::{DocOptions, Filters, KeepChoice};
 use crate::host::HostSettings;
-use crate::installed::{InstalledPackage, percent_encoded};
+use crate::installed::{InstalledPackage, OwnedPaths, percent_encoded};
 use crate::locked::{LockedArchive, PackageId};
 
 /// The properties of every Debian package.
@@ -45,6 +46,10 @@ impl PackageFormat for DebFormat {
 
     fn installed(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<InstalledPackage>> {
         installed::installed(tree, sources)
+    }
+
+    fn owned(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<OwnedPaths>> {
+        owned::owned(tree, sources)
     }
 
     /// Type `deb` of the purl specification.
@@ -127,6 +132,13 @@ impl Backend for DebSource {
         self.archives.iter().map(|archive| archive.name.as_str()).collect()
     }
 
+    fn security_suites(&self) -> Vec<String> {
+        let all =
+            self.archives.iter().flat_map(|archive| archive.suites.iter().map(move |suite| (archive, suite)));
+        let security = all.filter(|(archive, suite)| records::is_security(archive, suite));
+        security.map(|(archive, suite)| format!("{} {suite}", archive.name)).collect()
+    }
+
     fn archive_url(&self, archive: &str, host: &HostSettings) -> Result<String, String> {
         let known = self.archive(archive).ok_or_else(|| format!("the recipe has no archive `{archive}`"))?;
         Mirrors::new(host).url(known)
@@ -162,9 +174,17 @@ impl Backend for DebSource {
                 .map(|resolved| resolved.packages)
                 .map_err(|source| LockFailure::Resolve { what: set.label.clone(), source: Box::new(source) })
         };
-        let sets = request.sets.iter().map(choose).collect::<Result<_, _>>()?;
+        let sets: Vec<_> = request.sets.iter().map(choose).collect::<Result<_, _>>()?;
         access.progress().end();
-        Ok(LockedSets { archives: read.iter().map(|suite| suite.locked.clone()).collect(), sets })
+        let is_security = |suite: &ReadSuite| {
+            let archive = self.archive(&suite.locked.name);
+            archive.is_some_and(|archive| records::is_security(archive, &suite.locked.suite))
+        };
+        let described = read.iter().zip(&indexes);
+        let described: Vec<_> =
+            described.map(|(suite, indexes)| (is_security(suite), indexes.as_slice())).collect();
+        let records = records::records(&described, &sets);
+        Ok(LockedSets { archives: read.iter().map(|suite| suite.locked.clone()).collect(), sets, records })
     }
 
     fn unpack(

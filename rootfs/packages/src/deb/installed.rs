@@ -80,19 +80,19 @@ fn licences(tree: &Tree, sources: &dyn Sources, name: &str) -> io::Result<Vec<Li
 }
 
 /// The list of a package's files, which has the architecture in its name where there may be several of it.
-fn list<'a>(tree: &'a Tree, name: &str, arch: &str) -> Option<&'a Content> {
+pub(super) fn list<'a>(tree: &'a Tree, name: &str, arch: &str) -> Option<&'a Content> {
     let path = |qualified: &str| format!("var/lib/dpkg/info/{name}{qualified}.list");
     file(tree, path(&format!(":{arch}")).as_bytes()).or_else(|| file(tree, path("").as_bytes()))
 }
 
-fn file<'a>(tree: &'a Tree, path: &[u8]) -> Option<&'a Content> {
+pub(super) fn file<'a>(tree: &'a Tree, path: &[u8]) -> Option<&'a Content> {
     match &tree.node(tree.lookup(path)?).kind {
         NodeKind::File(content) if content.len() <= LONGEST => Some(content),
         _ => None,
     }
 }
 
-fn bytes(content: &Content, sources: &dyn Sources) -> io::Result<Vec<u8>> {
+pub(super) fn bytes(content: &Content, sources: &dyn Sources) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     each_part(content, sources, |part| bytes.extend_from_slice(part))?;
     Ok(bytes)

@@ -13,6 +13,8 @@ mod installed;
 mod keyring;
 mod licence;
 mod mirror;
+mod owned;
+mod records;
 pub mod relation;
 pub mod release;
 pub mod repository;

@@ -6,7 +6,7 @@
 //! others are numbered in the order in which programs see them.
 //!
 //! A file that commands wrote has the real time, which programs store too (gzip(1)). They see one second after the
-//! epoch, so that it is younger than every file of the tree and not of the current second, whose end some programs wait
+//! job's time of day, so that it is younger than every file of the tree and not of the current second, whose end some programs wait
 //! for; its nanoseconds keep the order in which files were written.
 //!
 //! `stat(2)`, `statx(2)`, `statfs(2)`; the layouts are those of x86-64.
@@ -54,7 +54,7 @@ pub(super) struct AttributeEmulator {
     own_inodes: bool,
     /// When the sandbox started; older times were set explicitly.
     begun: Timespec,
-    epoch: i64,
+    now: i64,
     /// Real nanoseconds for each reported nanosecond.
     unit: u64,
     /// The limit of files in bytes.
@@ -82,12 +82,12 @@ impl FsOrigin {
 }
 
 impl AttributeEmulator {
-    /// `time` is the limit of time of the job, `disk` its limit of files in bytes.
-    pub(super) fn new(origin: FsOrigin, epoch: i64, time: Duration, disk: u64) -> Self {
+    /// `now` is the time of day in seconds, `time` the limit of time of the job, `disk` its limit of files in bytes.
+    pub(super) fn new(origin: FsOrigin, now: i64, time: Duration, disk: u64) -> Self {
         let unit = (time.as_nanos() / 1_000_000_000).try_into().unwrap_or(u64::MAX).max(RESOLUTION);
         let FsOrigin { main, own_inodes, begun } = origin;
         let (devices, inodes) = (BTreeMap::new(), BTreeMap::new());
-        Self { main, own_inodes, begun, epoch, unit, disk, devices, inodes, seen: 0 }
+        Self { main, own_inodes, begun, now, unit, disk, devices, inodes, seen: 0 }
     }
 
     /// The emulated `struct stat` of a file.
@@ -217,14 +217,14 @@ impl AttributeEmulator {
     /// The emulated time.
     fn time(&self, main: bool, seconds: i64, nanos: u64) -> (i64, u64) {
         if !main {
-            return (self.epoch, 0);
+            return (self.now, 0);
         }
         if (seconds, nanos.cast_signed()) < (self.begun.tv_sec, self.begun.tv_nsec) {
             return (seconds, nanos);
         }
         let since = seconds.saturating_sub(self.begun.tv_sec).saturating_mul(1_000_000_000);
         let since = since.saturating_add(nanos.cast_signed() - self.begun.tv_nsec).max(0).cast_unsigned();
-        (self.epoch.saturating_add(1), (since / self.unit).min(999_999_999))
+        (self.now.saturating_add(1), (since / self.unit).min(999_999_999))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Emulated system calls: the time of day, random numbers and facts about the shared, and waits until a time of day.
 //!
-//! Each thread has a clock of its own. It starts at the epoch of the job and advances only by the thread's waits: after a
+//! Each thread has a clock of its own. It starts at the time of day of the job and advances only by the thread's waits: after a
 //! wait of a second, relative or absolute, a second has passed. A new thread or process inherits the clock of its
 //! parent, and when it ends the parent's clock advances to the child's: so a shell script sees the time that `sleep`, a
 //! program of its own, has slept. After many queries the clock advances with each further one, because a program that
@@ -56,8 +56,8 @@ pub(super) struct SharedState {
 
 /// The emulated clock and random numbers of a thread.
 pub(super) struct ClockEmulator {
-    epoch: Time,
-    /// How far its clock is past the epoch.
+    start: Time,
+    /// How far its clock is past its start.
     pub(super) passed: Duration,
     /// Queries of the time.
     queries: u64,
@@ -84,14 +84,14 @@ struct Wait {
     argument: Argument,
     /// The original argument.
     pointer: u64,
-    /// The time past the epoch at its end.
+    /// The time past the start at its end.
     until: Duration,
 }
 
 impl ClockEmulator {
-    pub(super) fn new(epoch: Time, seed: Seed) -> Self {
+    pub(super) fn new(start: Time, seed: Seed) -> Self {
         let seed = seed.derive("getrandom", 0).0.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-        Self { epoch, passed: Duration::ZERO, queries: 0, seed, drawn: 0, pending: None }
+        Self { start, passed: Duration::ZERO, queries: 0, seed, drawn: 0, pending: None }
     }
 
     /// Emulates the call that the thread is stopped at, or prepares the kernel's.
@@ -138,7 +138,7 @@ impl ClockEmulator {
             // The emulated processors cannot be chosen: accepted without effect.
             libc::SYS_sched_setaffinity => (Ok(()), 0),
             libc::SYS_time => {
-                let seconds = self.query(1)[..8].try_into().map_or(self.epoch.secs, i64::from_ne_bytes);
+                let seconds = self.query(1)[..8].try_into().map_or(self.start.secs, i64::from_ne_bytes);
                 (put(first, &seconds.to_ne_bytes()), seconds)
             }
             call => match waits::sleep(pid, call, registers.arguments()) {
@@ -162,7 +162,7 @@ impl ClockEmulator {
         if self.queries > FREE_QUERIES {
             self.passed += STEP;
         }
-        let seconds = self.epoch.secs.saturating_add_unsigned(self.passed.as_secs());
+        let seconds = self.start.secs.saturating_add_unsigned(self.passed.as_secs());
         [seconds.to_ne_bytes(), i64::from(self.passed.subsec_nanos() / unit).to_ne_bytes()].concat()
     }
 
@@ -176,7 +176,7 @@ impl ClockEmulator {
     ) -> io::Result<Resume> {
         let mut bytes = [0; TIMESPEC];
         let complete = sys::read_memory(pid, pointer, &mut bytes).is_ok_and(|count| count == TIMESPEC);
-        let Some(until) = duration(&bytes, self.epoch).filter(|_| complete) else {
+        let Some(until) = duration(&bytes, self.start).filter(|_| complete) else {
             return Ok(Resume::Continue);
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -294,11 +294,11 @@ fn change<const LEN: usize>(pid: Pid, at: u64, with: impl FnOnce(&mut [u8; LEN])
     Ok(())
 }
 
-/// How long after the epoch a `timespec` is; none if it is invalid, which the kernel reports.
-fn duration(timespec: &[u8; TIMESPEC], epoch: Time) -> Option<Duration> {
+/// How long after the start a `timespec` is; none if it is invalid, which the kernel reports.
+fn duration(timespec: &[u8; TIMESPEC], start: Time) -> Option<Duration> {
     let (seconds, nanos) = timespec.split_first_chunk::<8>()?;
     let nanos = i64::from_ne_bytes(*nanos.first_chunk()?);
     let nanos = u32::try_from(nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
-    let seconds = i64::from_ne_bytes(*seconds).saturating_sub(epoch.secs);
+    let seconds = i64::from_ne_bytes(*seconds).saturating_sub(start.secs);
     Some(u64::try_from(seconds).map_or(Duration::ZERO, |seconds| Duration::new(seconds, nanos)))
 }

@@ -102,9 +102,9 @@ pub(super) fn random_ids(seed: Seed) -> [(&'static str, String); 2] {
     })
 }
 
-/// Files of `/proc` about the machine, each with its content. `memory` is in bytes, `epoch` in
+/// Files of `/proc` about the machine, each with its content. `memory` is in bytes, `now` in
 /// seconds since 1970.
-pub(super) fn files(memory: u64, epoch: i64) -> Vec<(&'static str, String)> {
+pub(super) fn files(memory: u64, now: i64) -> Vec<(&'static str, String)> {
     let kib = memory >> 10;
     let meminfo = [
         ("MemTotal:", kib),
@@ -132,7 +132,7 @@ pub(super) fn files(memory: u64, epoch: i64) -> Vec<(&'static str, String)> {
         ("loadavg", "0.00 0.00 0.00 1/1 1\n".to_owned()),
         ("meminfo", meminfo),
         ("partitions", "major minor  #blocks  name\n\n".to_owned()),
-        ("stat", stat(epoch)),
+        ("stat", stat(now)),
         ("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".to_owned()),
         ("uptime", format!("{UPTIME}.00 {}.00\n", UPTIME * PROCESSORS as u64)),
         ("version", format!("Linux version {RELEASE} (amiforge) {VERSION}\n")),
@@ -178,14 +178,14 @@ fn cpuinfo() -> String {
     })
 }
 
-/// Content of `/proc/stat`: idle processors, booted [`UPTIME`] seconds before the epoch.
-fn stat(epoch: i64) -> String {
+/// Content of `/proc/stat`: idle processors, booted [`UPTIME`] seconds before now.
+fn stat(now: i64) -> String {
     let ticks = UPTIME * 100;
     let mut text = format!("cpu  0 0 0 {} 0 0 0 0 0 0\n", ticks * PROCESSORS as u64);
     for number in 0..PROCESSORS {
         let _ = writeln!(text, "cpu{number} 0 0 0 {ticks} 0 0 0 0 0 0");
     }
-    let started = epoch.saturating_sub_unsigned(UPTIME).max(0);
+    let started = now.saturating_sub_unsigned(UPTIME).max(0);
     let _ = write!(
         text,
         "intr 0\nctxt 0\nbtime {started}\nprocesses 1\nprocs_running 1\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n"

@@ -26,7 +26,7 @@ pub(super) fn create_files(folder: &OwnedFd, job: &SandboxJob) -> rustix::io::Re
     rustix::fs::mkdirat(folder, "hollow", Mode::from_raw_mode(0o555))?;
     drop(create(folder, "empty", 0o444)?);
     let proc = make_folder(folder, "proc")?;
-    for (name, content) in kernel::files(job.limits.memory, job.epoch.secs) {
+    for (name, content) in kernel::files(job.limits.memory, job.now.secs) {
         write(create(&proc, name, 0o444)?, content.as_bytes())?;
     }
     let settings = make_folder(folder, "settings")?;

@@ -1,4 +1,4 @@
-//! Traces commands, so that the time of day is the epoch of the job and the machine that of [`super::kernel`].
+//! Traces commands, so that the time of day is that of the job and the machine that of [`super::kernel`].
 //!
 //! Programs read the clock without a system call, from code and data that the kernel maps into every program (vdso(7)).
 //! So a process beside the first one traces the commands (ptrace(2)): after each `exec` it removes the address of that
@@ -68,7 +68,7 @@ impl Tracer {
             ForkSide::Child => {
                 drop(errors);
                 let limits = &job.limits;
-                let attributes = AttributeEmulator::new(origin, job.epoch.secs, limits.time, limits.disk);
+                let attributes = AttributeEmulator::new(origin, job.now.secs, limits.time, limits.disk);
                 let nice = rustix::process::getpriority_process(None).unwrap_or(0).into();
                 let shared = SharedState { attributes, memory: limits.memory, nice };
                 let outcome = Tracees::new(job, shared).trace(command);
@@ -100,7 +100,7 @@ struct Tracee {
 
 /// All threads of a command.
 struct Tracees {
-    epoch: Time,
+    now: Time,
     seed: Seed,
     /// The bytes at `AT_RANDOM` of every program.
     random: [u8; 16],
@@ -112,8 +112,8 @@ struct Tracees {
 
 impl Tracees {
     fn new(job: &SandboxJob, shared: SharedState) -> Self {
-        let (epoch, seed, still) = (job.epoch, job.seed, job.clock == SandboxClock::Still);
-        Self { epoch, seed, random: random(seed), still, threads: BTreeMap::new(), shared }
+        let (now, seed, still) = (job.now, job.seed, job.clock == SandboxClock::Still);
+        Self { now, seed, random: random(seed), still, threads: BTreeMap::new(), shared }
     }
 
     /// Starts the command and handles the stops of its threads until it ends.
@@ -142,8 +142,8 @@ impl Tracees {
     }
 
     fn tracee(&mut self, pid: RawPid) -> &mut Tracee {
-        let (epoch, seed) = (self.epoch, self.seed);
-        let new = || Tracee { emulator: ClockEmulator::new(epoch, seed), parent: None, begun: false };
+        let (now, seed) = (self.now, self.seed);
+        let new = || Tracee { emulator: ClockEmulator::new(now, seed), parent: None, begun: false };
         self.threads.entry(pid).or_insert_with(new)
     }
 
@@ -156,8 +156,8 @@ impl Tracees {
         match status.as_raw() >> 16 {
             libc::PTRACE_EVENT_EXEC => patch_auxv(pid, &self.random, self.still)?,
             libc::PTRACE_EVENT_SECCOMP => {
-                let (epoch, seed) = (self.epoch, self.seed);
-                let new = || Tracee { emulator: ClockEmulator::new(epoch, seed), parent: None, begun: true };
+                let (now, seed) = (self.now, self.seed);
+                let new = || Tracee { emulator: ClockEmulator::new(now, seed), parent: None, begun: true };
                 let tracee = self.threads.entry(number).or_insert_with(new);
                 if tracee.emulator.on_entry(pid, &mut self.shared)? == Resume::UntilExit {
                     return sys::resume_until_syscall_exit(pid);

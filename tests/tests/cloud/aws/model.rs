@@ -4,8 +4,10 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use amiforge_aws::EC2_CALLS;
 use amiforge_aws::query::{Description, Field, Protocol, Shape};
+use amiforge_aws::{
+    AUTO_SCALING_CALLS, EC2_CALLS, IMAGE_USE_CALLS, KMS_CALLS, SNAPSHOT_USE_CALLS, SSM_CALLS,
+};
 use amiforge_tests::python;
 use serde_json::Value;
 
@@ -89,6 +91,8 @@ impl Check<'_> {
             // botocore flattens every list of such a request, whatever its model says.
             (Protocol::Ec2, Way::Out) => true,
             (Protocol::Ec2, Way::Back) => !flat && element == Some("item"),
+            // Lists in JSON have no names for their elements.
+            (Protocol::Json, _) => !flat,
             _ => !flat && element.is_none_or(|element| element == "member"),
         }
     }
@@ -100,6 +104,7 @@ fn mistakes(model: &Value, call: &Description) -> Vec<String> {
     let word = match protocol {
         Protocol::Ec2 => "ec2",
         Protocol::Query => "query",
+        Protocol::Json => "json",
     };
     let metadata = &model["metadata"];
     for (key, value) in [
@@ -145,9 +150,38 @@ fn model(python: &Path, path: &str) -> Value {
 fn every_parameter_and_field_is_one_of_the_model_of_ec2() {
     let Some(python) = python::with(&["botocore"]) else { return };
     let model = model(&python, "ec2/2016-11-15");
-    let mistakes: Vec<_> = EC2_CALLS.iter().flat_map(|call| mistakes(&model, call)).collect();
+    let calls = EC2_CALLS.iter().chain(SNAPSHOT_USE_CALLS);
+    let mistakes: Vec<_> = calls.flat_map(|call| mistakes(&model, call)).collect();
     assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
     assert!(EC2_CALLS.len() >= 18);
+}
+
+#[test]
+fn every_parameter_and_field_is_one_of_the_models_of_the_services_with_json() {
+    let Some(python) = python::with(&["botocore"]) else { return };
+    for (path, calls) in [("kms/2014-11-01", KMS_CALLS), ("ssm/2014-11-06", SSM_CALLS)] {
+        let model = model(&python, path);
+        assert_eq!(model["metadata"]["jsonVersion"], "1.1", "{path}");
+        let mistakes: Vec<_> = calls.iter().flat_map(|call| mistakes(&model, call)).collect();
+        assert!(mistakes.is_empty(), "{path}: {}", mistakes.join("\n"));
+    }
+    let ssm = model(&python, "ssm/2014-11-06");
+    let get = *SSM_CALLS.iter().find(|call| call.name == "GetParameter").unwrap();
+    let wrong = Description { input: Shape::Structure(&[Field { name: "name", shape: TEXT }]), ..get };
+    let found = mistakes(&ssm, &wrong);
+    assert!(found.iter().any(|mistake| mistake.contains("no such name")), "{found:?}");
+    assert!(found.iter().any(|mistake| mistake.contains("the service requires it")), "{found:?}");
+}
+
+#[test]
+fn every_parameter_and_field_is_one_of_the_model_of_auto_scaling() {
+    let Some(python) = python::with(&["botocore"]) else { return };
+    let model = model(&python, "autoscaling/2011-01-01");
+    let mistakes: Vec<_> =
+        IMAGE_USE_CALLS.iter().chain(AUTO_SCALING_CALLS).flat_map(|call| mistakes(&model, call)).collect();
+    assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
+    assert_eq!(IMAGE_USE_CALLS.len(), 2);
+    assert!(AUTO_SCALING_CALLS.len() >= 5);
 }
 
 const TEXT: Shape = Shape::Text;

@@ -5,7 +5,7 @@ mod abandon;
 mod copies;
 mod faults;
 mod fields;
-mod fixture;
+pub(crate) mod fixture;
 mod kill;
 mod policy;
 mod preflight;

@@ -51,6 +51,7 @@ inputs! {
         encrypted: Option<bool> = "Encrypted",
         key: Option<String> = "KmsKeyId",
         tags: Vec<TagSpecification> = "TagSpecification",
+        within_minutes: Option<u64> = "SnapshotCopyCompletionDurationMinutes",
     }
 
     /// Lists images.
@@ -76,9 +77,10 @@ inputs! {
         launch: LaunchPermissionChange = "LaunchPermission",
     }
 
-    /// Launch permissions to add.
+    /// Launch permissions to add and to remove.
     LaunchPermissionChange {
         add: Vec<NewLaunchPermission> = "Add",
+        remove: Vec<NewLaunchPermission> = "Remove",
     }
 
     /// A launch permission: one of the four fields.
@@ -106,9 +108,10 @@ inputs! {
         image: String = "ImageId",
     }
 
-    /// Deregisters an image; its snapshots are kept.
+    /// Deregisters an image; its snapshots are kept unless their deletion is requested.
     DeregisterImage {
         image: String = "ImageId",
+        delete_snapshots: Option<bool> = "DeleteAssociatedSnapshots",
     }
 }
 
@@ -147,6 +150,7 @@ outputs! {
         deregistration_protection: Option<String> = "deregistrationProtection",
         source: Option<String> = "sourceImageId",
         source_region: Option<String> = "sourceImageRegion",
+        allowed: Option<bool> = "imageAllowed",
         tags: Vec<Tag> = "tagSet",
     }
 
@@ -181,6 +185,7 @@ outputs! {
     ImageAttribute {
         launch: Vec<LaunchPermission> = "launchPermission",
         uefi_data: Option<AttributeValue> = "uefiData",
+        last_launched: Option<AttributeValue> = "lastLaunchedTime",
     }
 
     /// A launch permission: one of the four fields.

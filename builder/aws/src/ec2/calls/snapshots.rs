@@ -30,6 +30,7 @@ inputs! {
         attribute: String = "Attribute",
         operation: String = "OperationType",
         accounts: Vec<String> = "UserId",
+        groups: Vec<String> = "UserGroup",
     }
 }
 
@@ -49,11 +50,14 @@ outputs! {
         /// GiB.
         volume_size: Option<u64> = "volumeSize",
         encrypted: Option<bool> = "encrypted",
+        key: Option<String> = "kmsKeyId",
         owner: Option<String> = "ownerId",
         started: Option<Timestamp> = "startTime",
         tags: Vec<Tag> = "tagSet",
         /// `standard` or `archive`.
         tier: Option<String> = "storageTier",
+        /// Length of all blocks in bytes, including those that other snapshots share.
+        full_bytes: Option<u64> = "fullSnapshotSizeInBytes",
     }
 
     /// The requested attribute.
@@ -63,6 +67,7 @@ outputs! {
 
     /// A permission to create volumes.
     CreateVolumePermission {
+        group: Option<String> = "group",
         account: Option<String> = "userId",
     }
 }

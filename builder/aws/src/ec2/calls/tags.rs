@@ -15,6 +15,11 @@ inputs! {
         value: String = "Value",
     }
 
+    /// The key of a tag to remove.
+    NewTagKey {
+        key: String = "Key",
+    }
+
     /// Tags of the resources that a call creates.
     TagSpecification {
         resource_type: String = "ResourceType",

@@ -10,6 +10,9 @@ mod superblock;
 
 use std::error::Error;
 
+pub(super) use roles::{Role, Roles};
+pub(super) use sides::Ext4Side;
+
 use super::DiffError;
 use super::bytes;
 use super::fields::Explained;
@@ -18,7 +21,7 @@ use super::images::RangePair;
 use super::report::{DiffChange, DiffCollector, DifferenceWeight, below};
 use super::volume::unreadable;
 use crate::inspect::chain;
-use sides::{Ext4Side, Sides};
+use sides::Sides;
 use superblock::{SUPERBLOCK, superblocks};
 
 /// Compares two ext4 file systems.

@@ -11,7 +11,7 @@ use crate::diff::files::shown;
 
 /// The role of a block.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
+pub(in crate::diff) enum Role {
     /// The first block: boot area and superblock.
     Superblock,
     /// A copy of the superblock in a group.
@@ -51,14 +51,14 @@ struct RoleRun {
 }
 
 /// The roles of all blocks of a file system.
-pub(super) struct Roles {
+pub(in crate::diff) struct Roles {
     runs: Vec<RoleRun>,
     paths: BTreeMap<u32, String>,
 }
 
 impl Roles {
     /// Reads the roles of all blocks and the paths of all inodes.
-    pub(super) fn read(side: &Ext4Side<'_>) -> Result<Self, DiffError> {
+    pub(in crate::diff) fn read(side: &Ext4Side<'_>) -> Result<Self, DiffError> {
         let mut runs = groups(side);
         let mut paths = BTreeMap::new();
         for entry in side.files.tree.walk() {
@@ -79,7 +79,7 @@ impl Roles {
     }
 
     /// The role of a block.
-    pub(super) fn of(&self, block: u64) -> Role {
+    pub(in crate::diff) fn of(&self, block: u64) -> Role {
         let after = self.runs.partition_point(|run| run.start <= block);
         let before = self.runs[..after].last();
         before.filter(|run| block < run.start + run.len).map_or(Role::Free, |run| run.role.clone())

@@ -9,13 +9,13 @@ use crate::diff::report::DifferenceWeight;
 use crate::inspect::SOURCE;
 
 /// One side: the file system, its tree, and the inodes of its nodes.
-pub(super) struct Ext4Side<'a> {
-    pub(super) system: FileSystem<'a, RangeBytes<'a>>,
-    pub(super) files: NumberedTree,
+pub(in crate::diff) struct Ext4Side<'a> {
+    pub(in crate::diff) system: FileSystem<'a, RangeBytes<'a>>,
+    pub(in crate::diff) files: NumberedTree,
 }
 
 impl<'a> Ext4Side<'a> {
-    pub(super) fn read(bytes: &'a RangeBytes<'a>) -> Result<Self, read::Ext4ReadError> {
+    pub(in crate::diff) fn read(bytes: &'a RangeBytes<'a>) -> Result<Self, read::Ext4ReadError> {
         let system = read::open(bytes)?;
         let files = system.numbered_tree(SOURCE)?;
         Ok(Self { system, files })

@@ -1,6 +1,7 @@
 //! Every operation with a valid request: a dry run, an unknown parameter and an invalid `DryRun` change
 //! nothing. A new operation with required parameters adds its valid request here.
 
+use super::clean_up;
 use super::*;
 
 /// For every operation the parameters of a request that would succeed.
@@ -15,6 +16,14 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         crate::state::objects::Bucket { owner: ACCOUNT.to_owned(), created: test_region.state.now() };
     region.object_store.buckets.put("good", bucket).unwrap();
     test_region.request(&format!("Action=CreateStoreImageTask&ImageId={image}&Bucket=good")).unwrap();
+    let (binned, binned_snapshot) = clean_up::binned(test_region);
+    let kind = "&ResourceType.1.ResourceType=ec2:LaunchTemplate";
+    let report =
+        test_region.request(&format!("Action=CreateImageUsageReport&ImageId={image}{kind}")).unwrap();
+    let report = between(&report, "reportId");
+    let launched =
+        test_region.request(&format!("Action=RunInstances&MinCount=1&MaxCount=1&ImageId={image}")).unwrap();
+    let of_instance = format!("&InstanceId.1={}", between(&launched, "instanceId"));
     let of_image = format!("&ImageId={image}");
     let of_snapshot = format!("&SnapshotId={snapshot}");
     let of_tags = format!("&ResourceId.1={image}&Tag.1.Key=k");
@@ -23,16 +32,19 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     let mut requests = vec![
         ("CopyImage", format!("&Name=copy&SourceImageId={image}&SourceRegion=local")),
         ("CopySnapshot", format!("&SourceSnapshotId={snapshot}&SourceRegion=local")),
+        ("CreateImageUsageReport", format!("{of_image}&ResourceType.1.ResourceType=ec2:Instance")),
         ("CreateLaunchTemplate", "&LaunchTemplateName=other&LaunchTemplateData.ImageId=ami-1".to_owned()),
         ("CreateLaunchTemplateVersion", format!("{template}&LaunchTemplateData.ImageId=ami-1")),
         ("CreateRestoreImageTask", format!("&Bucket=good&ObjectKey={image}.bin&Name=restored")),
         ("CreateStoreImageTask", format!("{of_image}&Bucket=good")),
         ("CreateTags", format!("{of_tags}&Tag.1.Value=v")),
+        ("DeleteImageUsageReport", format!("&ReportId={report}")),
         ("DeleteLaunchTemplate", template.to_owned()),
         ("DeleteLaunchTemplateVersions", format!("{template}&LaunchTemplateVersion.1=1")),
         ("DeleteSnapshot", format!("&SnapshotId={}", test_region.snapshot(&snapshot_id("unused"), None))),
         ("DeleteTags", of_tags),
         ("DescribeImageAttribute", format!("{of_image}&Attribute=description")),
+        ("DescribeImageReferences", format!("&ImageId.1={image}&IncludeAllResourceTypes=true")),
         ("DescribeLaunchTemplateVersions", template.to_owned()),
         ("DescribeSnapshotAttribute", format!("{of_snapshot}{permission}")),
         ("EnableImageBlockPublicAccess", "&ImageBlockPublicAccessState=block-new-sharing".to_owned()),
@@ -44,12 +56,19 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         ("ModifySnapshotAttribute", format!("{of_snapshot}&OperationType=add&UserGroup.1=all")),
         ("ResetImageAttribute", format!("{of_image}&Attribute=launchPermission")),
         ("ResetSnapshotAttribute", format!("{of_snapshot}{permission}")),
+        ("RestoreImageFromRecycleBin", format!("&ImageId={binned}")),
+        ("RestoreSnapshotFromRecycleBin", format!("&SnapshotId={binned_snapshot}")),
+        ("RunInstances", format!("{of_image}&MinCount=1&MaxCount=1&InstanceType=t3.micro")),
+        ("StartInstances", of_instance.clone()),
+        ("StopInstances", of_instance.clone()),
+        ("TerminateInstances", of_instance),
     ];
     let register = register("new", &snapshot);
     requests.push((
         "RegisterImage",
         register.strip_prefix("Action=RegisterImage").unwrap_or_default().to_owned(),
     ));
+    requests.extend(sharing_requests(test_region, &snapshot));
     let known: Vec<_> = requests.iter().map(|(name, _)| *name).collect();
     for (name, _) in OPERATIONS.iter().filter(|(name, _)| !known.contains(name)) {
         let of_one = ["DeregisterImage", "DisableImage", "EnableImageDeregistrationProtection"]
@@ -61,6 +80,45 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     requests
 }
 
+/// The requests for sharing, tiers, locks and fast restores.
+fn sharing_requests(test_region: &TestRegion, snapshot: &str) -> Vec<(&'static str, String)> {
+    let of_snapshot = format!("&SnapshotId={snapshot}");
+    let [unused, archived, locked] =
+        ["not-archived", "archived", "locked"].map(|name| test_region.snapshot(&snapshot_id(name), None));
+    let (zones, source) = ("&AvailabilityZone.1=locala", format!("&SourceSnapshotId.1={snapshot}"));
+    for request in [
+        format!("Action=ModifySnapshotTier&SnapshotId={archived}&StorageTier=archive"),
+        format!("Action=LockSnapshot&SnapshotId={locked}&LockMode=governance&LockDuration=1"),
+        format!("Action=EnableFastSnapshotRestores{zones}{source}"),
+    ] {
+        test_region.request(&request).unwrap();
+    }
+    vec![
+        ("CancelImageLaunchPermission", format!("&ImageId={}", shared_by_other(test_region))),
+        ("DisableFastSnapshotRestores", format!("{zones}{source}")),
+        ("EnableAllowedImagesSettings", "&AllowedImagesSettingsState=audit-mode".to_owned()),
+        ("EnableFastSnapshotRestores", format!("{zones}{source}")),
+        ("LockSnapshot", format!("{of_snapshot}&LockMode=governance&LockDuration=1")),
+        ("ModifySnapshotTier", format!("&SnapshotId={unused}&StorageTier=archive")),
+        ("ReplaceImageCriteriaInAllowedImagesSettings", "&ImageCriterion.1.ImageProvider.1=none".to_owned()),
+        ("RestoreSnapshotTier", format!("&SnapshotId={archived}&PermanentRestore=true")),
+        ("UnlockSnapshot", format!("&SnapshotId={locked}")),
+    ]
+}
+
+/// An image of another account that is shared with the account.
+fn shared_by_other(test_region: &TestRegion) -> String {
+    let id = test_region.image("of-other");
+    let region = test_region.state.region("local").unwrap();
+    let share = |image: &mut crate::state::image::ImageRecord| {
+        image.owner = OTHER.to_owned();
+        image.grants.0.insert(crate::state::sharing::SharedWith::Account(ACCOUNT.to_owned()));
+        Ok::<_, Ec2Error>(())
+    };
+    region.images.edit(&id, share).unwrap().unwrap();
+    id
+}
+
 #[test]
 fn every_operation_knows_its_parameters_and_dry_runs() {
     let test_region = TestRegion::new(Windows::default());
@@ -70,10 +128,14 @@ fn every_operation_knows_its_parameters_and_dry_runs() {
         let region = test_region.state.region("local").unwrap();
         let snapshots: Vec<_> = region.snapshots.all().iter().map(|one| format!("{one:?}")).collect();
         format!(
-            "{:?} {:?} {:?} {snapshots:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {snapshots:?}",
             region.images.all(),
+            region.instances.all(),
             region.templates.all(),
-            region.sharing.all()
+            region.sharing.all(),
+            (region.tiers.all(), region.locks.all()),
+            region.fast_restores.all(),
+            region.allowed_images.all(),
         )
     };
     let before = all();

@@ -67,7 +67,7 @@ pub fn configure(
     let first = account_shims.step().into_iter().chain(answer(&answers));
     let mut job = SandboxJob::new(first.chain(steps(packages, &deferred)).collect(), settings.epoch);
     (job.limits, job.on_failure, job.clock) = (settings.limits, settings.on_failure, settings.clock);
-    job.seed = settings.seed;
+    (job.seed, job.now) = (settings.seed, settings.now);
     job.env = variables();
     let mut captured = sandbox.run(&tree, blobs, &job, monitor).map_err(attribute)?;
     let after = &mut captured.tree;

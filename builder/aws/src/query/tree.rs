@@ -1,0 +1,19 @@
+//! A structure that is read and written back without knowing all its members.
+//!
+//! The names on the wire are the same in both directions of the query protocol, so a structure can be changed in one
+//! member and sent back whole. Members that this program does not know, such as those that the service adds later, stay.
+
+/// A value of such a structure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Tree {
+    Text(String),
+    /// A list, with the name of its entries.
+    List(String, Vec<Tree>),
+    Members(Vec<(String, Tree)>),
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self::Members(Vec::new())
+    }
+}

@@ -1,0 +1,211 @@
+//! The calls of the commands of clean-up, and the least IAM policy for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use amiforge_publish::request::partition;
+use amiforge_publish::tags;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// A command of inventory or clean-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CleanUp {
+    /// Lists images.
+    Images,
+    /// Plans and performs the clean-up of images.
+    Prune,
+    /// Finds and deletes orphans.
+    Orphans,
+    /// Takes a clean-up back.
+    Undo,
+}
+
+/// A call of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedAction {
+    /// IAM action, such as `ec2:DisableImage`.
+    pub action: &'static str,
+    /// Purpose of the calls.
+    pub purpose: &'static str,
+    #[serde(skip)]
+    scope: Scope,
+}
+
+/// Resources in the authorization of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Scope {
+    /// The action supports no resource types.
+    Any,
+    /// Images, and nothing that could tell which of them are ours.
+    Images,
+    /// Snapshots that are read by the EBS direct APIs.
+    Snapshots,
+    /// Images and snapshots with a tag of this program.
+    OwnTagged,
+    /// Usage reports, and the images that they are about.
+    Reports,
+    /// Parameters.
+    Parameters,
+}
+
+const fn action(action: &'static str, scope: Scope, purpose: &'static str) -> PlannedAction {
+    PlannedAction { action, purpose, scope }
+}
+
+/// What the look-up of uses takes. `DescribeImageReferences` reads on behalf of the caller, who needs the permissions
+/// for that (EC2 User Guide, *How AMI reference checks work*; not tried on AWS).
+const LOOK_UP: [PlannedAction; 14] = [
+    action("ec2:DescribeImages", Scope::Any, "the images, their states and tags"),
+    action("ec2:DescribeSnapshots", Scope::Any, "their snapshots"),
+    action("ec2:DescribeImageAttribute", Scope::Images, "the last launch; who may launch it"),
+    action("ec2:DescribeImageReferences", Scope::Any, "what names an image"),
+    action("ec2:DescribeInstances", Scope::Any, "within DescribeImageReferences"),
+    action("ec2:DescribeLaunchTemplates", Scope::Any, "within DescribeImageReferences"),
+    action("ec2:DescribeLaunchTemplateVersions", Scope::Any, "within DescribeImageReferences"),
+    action("ssm:DescribeParameters", Scope::Any, "within DescribeImageReferences"),
+    action("ssm:GetParameters", Scope::Parameters, "within DescribeImageReferences"),
+    action("imagebuilder:ListImageRecipes", Scope::Any, "within DescribeImageReferences"),
+    action("imagebuilder:ListContainerRecipes", Scope::Any, "within DescribeImageReferences"),
+    action("ssm:GetParametersByPath", Scope::Parameters, "the channels"),
+    action("ssm:GetParameterHistory", Scope::Parameters, "what the channels held before"),
+    action("autoscaling:DescribeAutoScalingGroups", Scope::Any, "overrides that name an image"),
+];
+
+const LAUNCH_CONFIGURATIONS: PlannedAction = action(
+    "autoscaling:DescribeLaunchConfigurations",
+    Scope::Any,
+    "launch configurations that name an image",
+);
+
+const PRUNE: [PlannedAction; 13] = [
+    action("ec2:DescribeImageUsageReports", Scope::Any, "reports on other accounts"),
+    action("ec2:DescribeImageUsageReportEntries", Scope::Any, "which other accounts use an image"),
+    action("ec2:CreateImageUsageReport", Scope::Reports, "a report on other accounts"),
+    action("ec2:DeleteImageUsageReport", Scope::Reports, "the report of an image that is gone"),
+    action("ec2:CreateTags", Scope::OwnTagged, "times of the steps; snapshots of an image that goes"),
+    action("ec2:DeleteTags", Scope::OwnTagged, "the same, when a step is taken back"),
+    action("ec2:EnableImageDeprecation", Scope::OwnTagged, "the first step"),
+    action("ec2:DisableImage", Scope::OwnTagged, "the second step"),
+    action("ec2:EnableImage", Scope::OwnTagged, "the second step taken back"),
+    action("ec2:ModifyImageAttribute", Scope::OwnTagged, "launch permissions of the step taken back"),
+    action("ec2:DeregisterImage", Scope::OwnTagged, "the last step"),
+    action("ec2:DeleteSnapshot", Scope::OwnTagged, "its snapshots"),
+    action("ec2:ListSnapshotsInRecycleBin", Scope::Any, "the last step taken back"),
+];
+
+const ORPHANS: [PlannedAction; 5] = [
+    action("ec2:DescribeSnapshots", Scope::Any, "snapshots of this program"),
+    action("ec2:DescribeImages", Scope::Any, "the snapshots that images use"),
+    action("ec2:DescribeLockedSnapshots", Scope::Any, "locks"),
+    action("ec2:DescribeStoreImageTasks", Scope::Any, "images that are being stored"),
+    action("ec2:DeleteSnapshot", Scope::OwnTagged, "with --delete --yes"),
+];
+
+const UNDO: [PlannedAction; 12] = [
+    action("ec2:DescribeImages", Scope::Any, "whether the image exists; its state"),
+    action("ec2:DescribeSnapshots", Scope::Any, "its snapshots"),
+    action("ec2:DescribeTags", Scope::Any, "its snapshots in the recycle bin"),
+    action("ec2:ListImagesInRecycleBin", Scope::Any, "what can be restored"),
+    action("ec2:ListSnapshotsInRecycleBin", Scope::Any, "what can be restored"),
+    action("ec2:RestoreSnapshotFromRecycleBin", Scope::OwnTagged, "the snapshots"),
+    action("ec2:RestoreImageFromRecycleBin", Scope::OwnTagged, "the image"),
+    action("ec2:EnableImage", Scope::OwnTagged, "a disabled image"),
+    action("ec2:ModifyImageAttribute", Scope::OwnTagged, "launch permissions that it had"),
+    action("ec2:DisableImageDeprecation", Scope::OwnTagged, "a deprecation of the clean-up"),
+    action("ec2:EnableImageDeprecation", Scope::OwnTagged, "the deprecation before that"),
+    action("ec2:DeleteTags", Scope::OwnTagged, "the marks of the clean-up"),
+];
+
+/// The calls of a command.
+pub fn actions(command: CleanUp) -> Vec<PlannedAction> {
+    let uses = || LOOK_UP.into_iter().chain([LAUNCH_CONFIGURATIONS]);
+    let mut actions: Vec<PlannedAction> = match command {
+        CleanUp::Images => uses()
+            .chain([
+                action("ec2:DescribeRegions", Scope::Any, "with --regions all"),
+                action("ebs:ListChangedBlocks", Scope::Snapshots, "with --sizes"),
+            ])
+            .collect(),
+        CleanUp::Prune => uses().chain(PRUNE).chain(UNDO).collect(),
+        CleanUp::Orphans => ORPHANS.to_vec(),
+        CleanUp::Undo => UNDO.to_vec(),
+    };
+    let mut seen = BTreeSet::new();
+    actions.retain(|one| seen.insert(one.action));
+    actions
+}
+
+/// The least IAM policy for the calls of a command in some regions.
+pub fn policy(command: CleanUp, regions: &[String], channels_below: &str) -> Value {
+    let mut by_scope: BTreeMap<Scope, Vec<&str>> = BTreeMap::new();
+    for one in actions(command) {
+        by_scope.entry(one.scope).or_default().push(one.action);
+    }
+    let statements: Vec<Value> = by_scope
+        .into_iter()
+        .map(|(scope, mut actions)| {
+            actions.sort_unstable();
+            statement(scope, &actions, regions, channels_below)
+        })
+        .collect();
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+fn statement(scope: Scope, actions: &[&str], regions: &[String], channels_below: &str) -> Value {
+    let arns = |service: &str, owner: &str, resources: &[&str]| -> Vec<String> {
+        let of_region = |region: &String| {
+            let partition = partition(region);
+            let arn = |resource: &&str| format!("arn:{partition}:{service}:{region}:{owner}:{resource}");
+            resources.iter().map(arn).collect::<Vec<_>>()
+        };
+        regions.iter().flat_map(of_region).collect()
+    };
+    let statement = |resource: Value| json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
+    match scope {
+        Scope::Any => {
+            let mut any = statement(json!("*"));
+            any["Condition"] = json!({ "StringEquals": { "aws:RequestedRegion": regions } });
+            any
+        }
+        Scope::Images => statement(json!(arns("ec2", "", &["image/*"]))),
+        Scope::Snapshots => statement(json!(arns("ec2", "", &["snapshot/*"]))),
+        Scope::Reports => {
+            let mut all = arns("ec2", "", &["image/*"]);
+            all.extend(arns("ec2", "*", &["image-usage-report/*"]));
+            statement(json!(all))
+        }
+        Scope::Parameters => {
+            let below = format!("parameter{}*", channels_below.trim_end_matches('/'));
+            statement(json!(arns("ssm", "*", &[&below])))
+        }
+        Scope::OwnTagged => {
+            let mut own = statement(json!(arns("ec2", "", &["image/*", "snapshot/*"])));
+            // The tag exists, whatever its value: only images of this program and their snapshots.
+            own["Condition"] = json!({ "Null": { format!("aws:ResourceTag/{}", tags::IMAGE): "false" } });
+            own
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_destroys_is_allowed_for_own_resources_only_and_no_action_is_named_twice() {
+        let policy = policy(CleanUp::Prune, &["eu-west-1".to_owned()], "/amiforge/");
+        let statements = policy["Statement"].as_array().unwrap();
+        let mut all = BTreeSet::new();
+        for statement in statements {
+            for action in statement["Action"].as_array().unwrap() {
+                assert!(all.insert(action.as_str().unwrap()), "{action} twice");
+            }
+        }
+        for action in ["ec2:DeregisterImage", "ec2:DeleteSnapshot", "ec2:DisableImage"] {
+            let of = |one: &&Value| one["Action"].as_array().unwrap().iter().any(|one| one == action);
+            let statement = statements.iter().find(of).unwrap();
+            assert_eq!(statement["Condition"]["Null"]["aws:ResourceTag/amiforge:image"], "false");
+        }
+    }
+}

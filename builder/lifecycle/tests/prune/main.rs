@@ -1,0 +1,12 @@
+//! The clean-up of images against an in-memory account: exactly the right images go, and whatever is killed, fails or is
+//! done by another operator meanwhile, nothing goes that something names.
+#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
+
+mod account;
+mod fake;
+mod faults;
+mod operator;
+mod orphans;
+mod run;
+mod state;
+mod undo;
