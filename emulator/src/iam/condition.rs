@@ -190,9 +190,8 @@ impl Condition {
             // A negated operator is met by a key that is missing.
             (None, None) => negated || self.if_exists,
             (Some(values), Some(SetOperator::ForAll)) => values.iter().all(one),
-            (Some(values), Some(SetOperator::ForAny)) => values.iter().any(one),
             // Without a prefix a key has one value.
-            (Some(values), None) => values.iter().any(one),
+            (Some(values), Some(SetOperator::ForAny) | None) => values.iter().any(one),
         }
     }
 }

@@ -96,8 +96,7 @@ impl Html {
             let (name, value) = match attribute {
                 Attribute::Class(value) => ("class", (*value).to_owned()),
                 Attribute::Target(name, link) => (*name, link.text()),
-                Attribute::Fixed(name, value) => (*name, (*value).to_owned()),
-                Attribute::Value(name, value) => (*name, (*value).to_owned()),
+                Attribute::Fixed(name, value) | Attribute::Value(name, value) => (*name, (*value).to_owned()),
                 Attribute::Number(name, value) => (*name, value.to_string()),
             };
             // Writing to a String cannot fail.

@@ -73,7 +73,7 @@ impl Page {
     }
 
     /// Whether a request is for the page: by its path, and not for a bucket that the host names.
-    pub(crate) fn is_for(&self, parts: &Parts) -> bool {
+    pub(crate) fn is_for(parts: &Parts) -> bool {
         let path = parts.uri.path();
         let below = path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let host = parts.headers.get(http::header::HOST).and_then(|value| value.to_str().ok());

@@ -30,7 +30,7 @@ pub(super) fn document(view: &View<'_>, region: &Region) -> String {
         search(html, region, filter);
         let images = images(region, filter);
         section(html, ("AMIs", images.len()), "No AMI here.", |html| {
-            write_images(html, view, region, &images)
+            write_images(html, view, region, &images);
         });
         let channels = channels(region);
         section(html, ("Channels", channels.len()), "", |html| write_channels(html, view, region, &channels));

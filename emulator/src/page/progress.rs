@@ -4,7 +4,7 @@ use super::html::Html;
 use super::layout::{Tone, View, badge};
 use super::link::Link;
 use super::text;
-use crate::launch::LaunchState;
+use crate::launch::{LaunchState, Launcher};
 use crate::state::image::ImageState;
 use crate::state::snapshot::{Snapshot, Status};
 use crate::state::{Region, State};
@@ -103,7 +103,7 @@ fn parameters(state: &State, region: &Region) -> Vec<Step> {
 }
 
 fn launches(view: &View<'_>, region: &Region) -> Vec<Step> {
-    let all = view.launcher.map(|launcher| launcher.launches()).unwrap_or_default().into_iter();
+    let all = view.launcher.map(Launcher::launches).unwrap_or_default().into_iter();
     let running = all.filter(|one| one.state == LaunchState::Running && one.region == region.name);
     let step = |one: crate::launch::Launch| Step {
         link: Link::launch(one.id),

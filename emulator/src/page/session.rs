@@ -10,8 +10,8 @@ use http::request::Parts;
 use crate::digest::Sha256Digest;
 use crate::ids;
 
-/// The length of the token in bytes.
-const LENGTH: usize = 24;
+/// The number of random bytes from which the token is made.
+const LENGTH: usize = 32;
 /// How long the cookie is valid, in seconds: a day. The token itself ends with the server.
 const MAX_AGE: u32 = 86_400;
 
@@ -24,7 +24,7 @@ impl Session {
     /// A new session with a random token.
     pub(super) fn new() -> Self {
         let bytes: [u8; LENGTH] = ids::random();
-        Self { token: bytes.iter().map(|byte| format!("{byte:02x}")).collect() }
+        Self { token: Sha256Digest::of(&bytes).hex() }
     }
 
     /// The token of the link.
@@ -96,7 +96,7 @@ mod tests {
     fn only_the_cookie_of_this_server_opens_the_page() {
         let session = Session::new();
         let token = session.token().to_owned();
-        assert_eq!(token.len(), 2 * LENGTH);
+        assert_eq!(token.len(), 64);
         assert!(session.is_open(&parts(&format!("a=b; amiforge-region-4600={token}"))));
         for cookie in [
             String::new(),

@@ -68,7 +68,7 @@ impl Fixture {
         let request = http::Request::builder().method(method).uri(target);
         let request = request.header("host", "127.0.0.1:4600").header("cookie", cookie);
         let parts = request.body(()).unwrap().into_parts().0;
-        assert!(self.page.is_for(&parts), "{target}");
+        assert!(Page::is_for(&parts), "{target}");
         let response = secured(self.page.answered(&self.state, &parts, body.as_bytes()));
         let header = |name: &str| {
             response.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
@@ -239,10 +239,9 @@ fn what_does_not_exist_is_not_found_and_creates_nothing() {
 
 #[test]
 fn requests_of_services_are_not_for_the_page() {
-    let page = Page::new(None);
     let is_for = |host: &str, target: &str| {
         let request = http::Request::builder().uri(target).header("host", host);
-        page.is_for(&request.body(()).unwrap().into_parts().0)
+        Page::is_for(&request.body(()).unwrap().into_parts().0)
     };
     assert!(is_for("127.0.0.1:4600", "/_region") && is_for("localhost:4600", "/_region/regions/local"));
     assert!(is_for("[::1]:4600", "/_region"));

@@ -63,7 +63,7 @@ async fn respond(served: Served, request: Request<Incoming>) -> Result<Response,
     let body = RequestBody::new(body, Arc::clone(&timer), timeouts.body);
     let work_timer = Arc::clone(&timer);
     let work = tokio::spawn(async move {
-        match page.filter(|page| page.is_for(&parts)) {
+        match page.filter(|_| Page::is_for(&parts)) {
             Some(page) => Ok(page.respond(&state, &parts, body).await?),
             None => handle_request(&state, parts, body, &work_timer).await,
         }

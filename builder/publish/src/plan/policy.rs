@@ -62,16 +62,12 @@ fn resources(scope: ResourceScope, regions: &BTreeSet<&str>) -> Vec<String> {
 /// the same for every version; or the name of the AMI, if a raw file is among them, whose snapshot has no other tag.
 fn own_tag_condition(request: &Request, volumes: &[Volume]) -> Value {
     let images: Option<BTreeSet<&str>> = volumes.iter().map(|volume| volume.image.as_deref()).collect();
-    match images {
-        Some(images) => {
-            let tag = format!("aws:ResourceTag/{}", tags::IMAGE);
-            json!({ "StringEquals": { tag: images } })
-        }
-        None => {
-            let tag = format!("aws:ResourceTag/{}", tags::NAME);
-            json!({ "StringEquals": { tag: request.image_tags().get(tags::NAME) } })
-        }
-    }
+    let (key, values) = if let Some(images) = images {
+        (tags::IMAGE, json!(images))
+    } else {
+        (tags::NAME, json!(request.image_tags().get(tags::NAME)))
+    };
+    json!({ "StringEquals": { format!("aws:ResourceTag/{key}"): values } })
 }
 
 /// Statements for the named keys. The AWS managed key for EBS needs no permission.
