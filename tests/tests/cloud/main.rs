@@ -13,4 +13,5 @@ mod publish;
 mod register;
 mod sharing;
 mod storage;
+mod story;
 mod update;
