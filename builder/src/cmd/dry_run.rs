@@ -46,16 +46,13 @@ pub(super) fn show(
 
 fn volume(source: &ImageSource) -> Volume {
     let path = source.name();
-    match source.manifest() {
-        Some(manifest) => {
-            let (data, all) = (manifest.without_zero.blocks, manifest.without_free.blocks);
-            let image = Some(manifest.origin.name.clone());
-            Volume { path, image, data, zero: all.saturating_sub(data), known: Precision::Exact }
-        }
-        None => {
-            let data = BlockMap::count_for(source.size());
-            Volume { path, image: None, data, zero: 0, known: Precision::UpperBound }
-        }
+    if let Some(manifest) = source.manifest() {
+        let (data, all) = (manifest.without_zero.blocks, manifest.without_free.blocks);
+        let image = Some(manifest.origin.name.clone());
+        Volume { path, image, data, zero: all.saturating_sub(data), known: Precision::Exact }
+    } else {
+        let data = BlockMap::count_for(source.size());
+        Volume { path, image: None, data, zero: 0, known: Precision::UpperBound }
     }
 }
 
