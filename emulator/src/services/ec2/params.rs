@@ -11,8 +11,8 @@ use super::errors::Ec2Error;
 
 /// The maximum number of parameters in a request.
 const MAX_PARAMETERS: usize = 10_000;
-/// The maximum depth of a parameter's path; the deepest supported one has nine parts.
-const MAX_DEPTH: usize = 12;
+/// The maximum depth of a parameter's path; the deepest supported one, in a mixed instances policy, has thirteen parts.
+const MAX_DEPTH: usize = 16;
 
 /// A parameter, a structure or a list.
 #[derive(Debug, Default)]
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_name_twice_or_with_an_empty_part_is_malformed() {
-        for text in ["A=1&A=2", "A..B=1", ".=1", "A.B.C.D.E.F.G.H.I.J.K.L.M=1"] {
+        for text in ["A=1&A=2", "A..B=1", ".=1", "A.B.C.D.E.F.G.H.I.J.K.L.M.N.O.P.Q=1"] {
             let read = ParamNode::read(form_urlencoded::parse(text.as_bytes()));
             assert_eq!(read.unwrap_err().code, "MalformedQueryString", "{text}");
         }
