@@ -136,10 +136,12 @@ pub(crate) fn overrides(policy: &TemplateMembers) -> Vec<&TemplateMembers> {
     else {
         return Vec::new();
     };
-    let members = |entry| match entry {
-        &TemplateValue::Members(ref members) => Some(members),
-        _ => None,
-    };
+    fn members(entry: &TemplateValue) -> Option<&TemplateMembers> {
+        match entry {
+            TemplateValue::Members(members) => Some(members),
+            TemplateValue::Text(_) | TemplateValue::List(_) => None,
+        }
+    }
     entries.iter().filter_map(members).collect()
 }
 
