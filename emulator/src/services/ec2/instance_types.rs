@@ -175,7 +175,7 @@ fn write_xml(xml: &mut Xml, kind: &InstanceType) {
     xml.element("processorInfo", |xml| {
         xml.items("supportedArchitectures", [kind.architecture], Xml::text);
     });
-    xml.items("supportedBootModes", kind.boot_modes, Xml::text);
+    xml.items("supportedBootModes", kind.boot_modes, |xml, value| xml.text(value));
 }
 
 #[cfg(test)]
