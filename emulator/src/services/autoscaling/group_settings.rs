@@ -95,7 +95,7 @@ pub(super) fn read_changes(
         settings.subnets = Some(subnets.to_owned());
     }
     if let Some(kind) = params.non_empty("HealthCheckType") {
-        settings.health_check = kind.to_owned();
+        kind.clone_into(&mut settings.health_check);
     }
     let policies = text_members(&params, "TerminationPolicies");
     if let Some(unknown) = policies.iter().find(|policy| !POLICIES.contains(policy)) {

@@ -136,11 +136,15 @@ pub(crate) fn overrides(policy: &TemplateMembers) -> Vec<&TemplateMembers> {
     else {
         return Vec::new();
     };
-    let members = |entry| match entry {
-        &TemplateValue::Members(ref members) => Some(members),
-        _ => None,
-    };
-    entries.iter().filter_map(members).collect()
+    entries.iter().filter_map(members_of).collect()
+}
+
+/// The members of a structure.
+fn members_of(entry: &TemplateValue) -> Option<&TemplateMembers> {
+    match entry {
+        TemplateValue::Members(members) => Some(members),
+        TemplateValue::Text(_) | TemplateValue::List(_) => None,
+    }
 }
 
 fn join(path: &str, name: &str) -> String {

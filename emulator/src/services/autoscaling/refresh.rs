@@ -35,7 +35,7 @@ pub(super) fn begin(ec2: &Ec2Call<'_>, group: &mut GroupRecord) {
 
 /// Fails the refresh, or rolls it back, if one of its alarms is in the state ALARM: a scripted fault `fail_later` of
 /// the service `cloudwatch` and the action `DescribeAlarms`, with the name of the alarm in its target. The local region
-/// has no CloudWatch.
+/// has no `CloudWatch`.
 pub(super) fn check_alarms(ec2: &Ec2Call<'_>, group: &mut GroupRecord) -> bool {
     let Some(active) = group.active_refresh() else { return false };
     if !matches!(active.status, RefreshStatus::InProgress | RefreshStatus::Baking) {

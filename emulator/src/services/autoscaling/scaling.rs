@@ -14,7 +14,7 @@ use crate::state::instance::{InstancePhase, InstanceRecord, InstanceState};
 use crate::state::{Region, State};
 
 /// The pause after a launch that failed.
-const RETRY: Duration = Duration::from_secs(60);
+const RETRY: Duration = Duration::from_mins(1);
 /// The number of activities that are kept.
 const MAX_ACTIVITIES: usize = 200;
 

@@ -63,6 +63,7 @@ fn reference(params: &Params<'_>, ec2: &Ec2Call<'_>) -> Result<TemplateReference
     Ok(TemplateReference { id: template.id.clone(), name: template.name.clone(), version })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 fn bad_template(error: crate::services::ec2::Ec2Error) -> GroupError {
     GroupError::validation(format!("You must use a valid fully-formed launch template. {}", error.message))
 }
@@ -197,7 +198,7 @@ impl LaunchSource {
                 let own = chosen
                     .and_then(|entry| policy::structure(entry, &["LaunchTemplateSpecification"]))
                     .or(main);
-                (own.map(stored_reference).unwrap_or_else(no_reference), chosen)
+                (own.map_or_else(no_reference, stored_reference), chosen)
             }
         };
         let template = ec2.template(&reference.id).map_err(bad_template)?;

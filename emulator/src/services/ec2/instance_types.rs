@@ -168,12 +168,12 @@ fn hypervisor(kind: &InstanceType) -> Option<&'static str> {
 fn write_xml(xml: &mut Xml, kind: &InstanceType) {
     xml.value("instanceType", &kind.name);
     xml.value("currentGeneration", !kind.xen);
-    xml.items("supportedRootDeviceTypes", ["ebs"], |xml, value| xml.text(value));
-    xml.items("supportedVirtualizationTypes", ["hvm"], |xml, value| xml.text(value));
+    xml.items("supportedRootDeviceTypes", ["ebs"], Xml::text);
+    xml.items("supportedVirtualizationTypes", ["hvm"], Xml::text);
     xml.value("bareMetal", is_metal(kind));
     xml.optional("hypervisor", hypervisor(kind));
     xml.element("processorInfo", |xml| {
-        xml.items("supportedArchitectures", [kind.architecture], |xml, value| xml.text(value));
+        xml.items("supportedArchitectures", [kind.architecture], Xml::text);
     });
     xml.items("supportedBootModes", kind.boot_modes, |xml, value| xml.text(value));
 }
