@@ -211,7 +211,11 @@ fn an_image_is_published_followed_updated_rolled_back_pruned_and_rebuilt() {
     let prune = ["prune", "--regions", "local,local-2,local-3", "--keep", "1", "--older-than", "0s"];
     let prune = [&prune[..], &["--unused-for", "0s", "--grace", "0s"]].concat();
     story.must(&prune);
-    assert_eq!(REGIONS.map(|region| story.deprecated(region)), [const { Vec::new() }; 3], "the plan alone");
+    assert_eq!(
+        REGIONS.map(|region| story.deprecated(region)),
+        [const { Vec::<String>::new() }; 3],
+        "the plan alone"
+    );
     story.must(&[&prune[..], &["--yes"]].concat());
     // A version of the launch template still names the second image of the home region.
     let gone = [vec![], vec![second[1].clone()], vec![second[2].clone()]];

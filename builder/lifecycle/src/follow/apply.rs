@@ -1,10 +1,10 @@
 //! The changes of a run, in their order: versions, defaults that groups launch from, refreshes, and the other defaults.
 
-use sha2::{Digest as _, Sha256};
+use amiforge_formats::digest::Digest;
 
 use super::error::{Conflict, FollowError};
 use super::marker;
-use super::plan::{DefaultMoment, DefaultPlan, FollowPlan, Made, VersionPlan};
+use super::plan::{DefaultMoment, DefaultPlan, FollowPlan, Made, VersionPlan, number_of};
 use super::region::FollowRegion;
 use super::report::{FollowedGroup, FollowedTemplate, Following};
 use super::request::FollowRequest;
@@ -127,24 +127,17 @@ impl<'a, G: Groups, T: Templates> FollowRun<'a, G, T> {
     /// Sets a default version, unless somebody else has moved it, and reads it back.
     async fn set_default(&mut self, default: &DefaultPlan) -> Result<(), FollowError> {
         let id = &default.template;
-        let Some(to) = self.plan.number(id, default.to, &self.made) else { return Ok(()) };
+        let Some(to) = number_of(id, default.to, &self.made) else { return Ok(()) };
         let before = self.read_template(id).await?.default;
         if before != to {
-            self.refuse_moved(id, default.from, before)?;
+            refuse_moved(id, default.from, before)?;
             self.write_default(id, to).await?;
             let after = self.read_template(id).await?.default;
-            self.refuse_moved(id, to, after)?;
+            refuse_moved(id, to, after)?;
             self.region.say(&format!("{id}: version {to} is the default"));
         }
         self.defaults.push(id.clone());
         Ok(())
-    }
-
-    fn refuse_moved(&self, template: &str, expected: u64, actual: u64) -> Result<(), FollowError> {
-        if expected == actual {
-            return Ok(());
-        }
-        Err(Conflict::Default { template: template.to_owned(), expected, actual }.into())
     }
 
     /// Sets a default version.
@@ -164,12 +157,15 @@ impl<'a, G: Groups, T: Templates> FollowRun<'a, G, T> {
     }
 }
 
-/// A client token of 64 characters: equal for equal requests.
-pub(super) fn token(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.len().to_le_bytes());
-        hash.update(part.as_bytes());
+/// Refuses a default version that another operator has moved.
+fn refuse_moved(template: &str, expected: u64, actual: u64) -> Result<(), FollowError> {
+    if expected == actual {
+        return Ok(());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    Err(Conflict::Default { template: template.to_owned(), expected, actual }.into())
+}
+
+/// A client token of 64 characters: equal for equal requests. No part has a line break.
+pub(super) fn token(parts: &[&str]) -> String {
+    Digest::of(parts.join("\n").as_bytes()).to_string()
 }

@@ -171,14 +171,6 @@ impl FollowPlan {
         });
     }
 
-    /// The number of a version, if it exists.
-    pub(super) fn number(&self, template: &str, target: VersionTarget, made: &Made) -> Option<u64> {
-        match target {
-            VersionTarget::Existing(number) => Some(number),
-            VersionTarget::MadeFrom(source) => made.get(&(template.to_owned(), source)).copied(),
-        }
-    }
-
     /// The versions that exist already.
     pub(super) fn existing(&self) -> Made {
         let entry = |one: &VersionPlan| Some(((one.template.clone(), one.source), one.existing?));
@@ -190,6 +182,14 @@ impl FollowPlan {
         self.versions.iter().all(|version| version.existing.is_some())
             && self.defaults.is_empty()
             && self.groups.iter().all(|group| group.need == FollowNeed::Nothing)
+    }
+}
+
+/// The number of a version, if it exists.
+pub(super) fn number_of(template: &str, target: VersionTarget, made: &Made) -> Option<u64> {
+    match target {
+        VersionTarget::Existing(number) => Some(number),
+        VersionTarget::MadeFrom(source) => made.get(&(template.to_owned(), source)).copied(),
     }
 }
 
@@ -226,7 +226,7 @@ impl GroupPlan {
         let mut source = self.before.clone();
         for one in &self.uses {
             if let (GroupSelector::Number(_), VersionTarget::MadeFrom(_)) = (one.selector, one.target) {
-                let number = plan.number(&one.template, one.target, made)?;
+                let number = number_of(&one.template, one.target, made)?;
                 super::source::set_version(&mut source, one.position, number);
             }
         }

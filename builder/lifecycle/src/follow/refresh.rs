@@ -45,7 +45,8 @@ impl<G: Groups, T: Templates> FollowRun<'_, G, T> {
         for round in 0..=ROUNDS {
             if need == FollowNeed::Nothing {
                 let outcome = if round == 0 { GroupOutcome::Already } else { GroupOutcome::Followed };
-                return self.finish(planned, outcome, refresh, 0);
+                self.finish(planned, outcome, refresh, 0);
+                return Ok(());
             }
             self.touched.push(planned.name.clone());
             let id = match &need {
@@ -54,7 +55,8 @@ impl<G: Groups, T: Templates> FollowRun<'_, G, T> {
             };
             refresh = Some(id.clone());
             let WaitPolicy::UntilDone { stall } = self.request.wait else {
-                return self.finish(planned, GroupOutcome::Started, refresh, planned.outdated);
+                self.finish(planned, GroupOutcome::Started, refresh, planned.outdated);
+                return Ok(());
             };
             match self.wait(&planned.name, &id, stall).await? {
                 RefreshEnd::Successful => {}
@@ -66,7 +68,8 @@ impl<G: Groups, T: Templates> FollowRun<'_, G, T> {
             }
             let left = verify::outdated_now(self.region, self.plan, planned).await?;
             if left.is_empty() || self.is_partial() {
-                return self.finish(planned, GroupOutcome::Followed, refresh, left.len());
+                self.finish(planned, GroupOutcome::Followed, refresh, left.len());
+                return Ok(());
             }
             if round == ROUNDS {
                 let example = |one: &Outdated| format!("{} runs {}", one.instance, one.image);
@@ -89,10 +92,9 @@ impl<G: Groups, T: Templates> FollowRun<'_, G, T> {
         outcome: GroupOutcome,
         refresh: Option<String>,
         outdated: usize,
-    ) -> Result<(), FollowError> {
+    ) {
         let name = planned.name.clone();
         self.groups.push(FollowedGroup { name, outcome, refresh, outdated });
-        Ok(())
     }
 
     /// Starts the refresh of a group and returns its id. `rest`: only for instances that do not match.
@@ -187,9 +189,10 @@ impl<G: Groups, T: Templates> FollowRun<'_, G, T> {
     /// The pauses that the preferences ask for: no sign of a refresh that hangs.
     fn pauses(&self) -> Duration {
         let preferences = &self.request.preferences;
-        let checkpoint = match preferences.checkpoints.is_empty() {
-            true => 0,
-            false => preferences.checkpoint_delay.unwrap_or(CHECKPOINT_DELAY),
+        let checkpoint = if preferences.checkpoints.is_empty() {
+            0
+        } else {
+            preferences.checkpoint_delay.unwrap_or(CHECKPOINT_DELAY)
         };
         Duration::from_secs(checkpoint + preferences.warmup.unwrap_or(0) + preferences.bake.unwrap_or(0))
     }

@@ -114,9 +114,9 @@ fn choose_groups(fleet: &mut Fleet, all: Vec<Group>, selection: &Selection) -> R
     }
     for (_, group) in rest {
         if selection.tag.as_ref().is_some_and(|tag| tag.matches(&group.tags)) {
-            fleet.groups.push(group)
+            fleet.groups.push(group);
         } else {
-            fleet.bystanders.push(group)
+            fleet.bystanders.push(group);
         }
     }
     Ok(())

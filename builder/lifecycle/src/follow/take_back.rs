@@ -9,7 +9,7 @@ use amiforge_publish::retry::RetryExhausted;
 use super::apply::{FollowRun, token};
 use super::error::FollowError;
 use super::marker;
-use super::plan::{GroupPlan, UsePlan};
+use super::plan::{GroupPlan, UsePlan, number_of};
 use super::refresh::RefreshEnd;
 use super::request::WaitPolicy;
 use super::source::{self, GroupSelector};
@@ -65,7 +65,7 @@ impl<G: Groups, T: Templates> FollowRun<'_, G, T> {
     async fn take_template_back(&self, one: &UsePlan) -> Result<(), FollowError> {
         let id = &one.template;
         let Some((source, old_image)) = &one.previous else { return Ok(()) };
-        let Some(to) = self.plan.number(id, one.target, &self.made) else { return Ok(()) };
+        let Some(to) = number_of(id, one.target, &self.made) else { return Ok(()) };
         let template = self.read_template(id).await?;
         match one.selector {
             GroupSelector::Default if template.default == to => {

@@ -136,13 +136,15 @@ pub(crate) fn overrides(policy: &TemplateMembers) -> Vec<&TemplateMembers> {
     else {
         return Vec::new();
     };
-    fn members(entry: &TemplateValue) -> Option<&TemplateMembers> {
-        match entry {
-            TemplateValue::Members(members) => Some(members),
-            TemplateValue::Text(_) | TemplateValue::List(_) => None,
-        }
+    entries.iter().filter_map(members_of).collect()
+}
+
+/// The members of a structure.
+fn members_of(entry: &TemplateValue) -> Option<&TemplateMembers> {
+    match entry {
+        TemplateValue::Members(members) => Some(members),
+        TemplateValue::Text(_) | TemplateValue::List(_) => None,
     }
-    entries.iter().filter_map(members).collect()
 }
 
 fn join(path: &str, name: &str) -> String {

@@ -289,7 +289,7 @@ fn checkpoints_and_bake_time_are_waited_for() {
     assert_eq!(fleet.serving(), [8, 2], "still at the checkpoint");
     fleet.clock.advance(Duration::from_secs(200));
     assert_eq!((fleet.status().0.as_str(), fleet.serving()), ("Baking", [0, 10]));
-    fleet.clock.advance(Duration::from_secs(300));
+    fleet.clock.advance(Duration::from_mins(5));
     assert_eq!(fleet.status().0, "Successful");
 }
 
@@ -429,7 +429,7 @@ fn an_alarm_fails_a_refresh_and_a_bake() {
     script.rules[0].target = Some("errors".to_owned());
     let alarms = "&Preferences.AlarmSpecification.Alarms.member.1=errors&Preferences.BakeTime=600";
     fleet.start(alarms).unwrap();
-    fleet.clock.advance(Duration::from_secs(120));
+    fleet.clock.advance(Duration::from_mins(2));
     assert_eq!(fleet.status().0, "Baking");
     fleet.state.faults.replace(script);
     fleet.clock.advance(Duration::from_secs(1));

@@ -4,6 +4,12 @@
 use super::clean_up;
 use super::*;
 
+/// The parameter that names a new instance.
+fn launched_instance(test_region: &TestRegion, image: &str) -> String {
+    let run = format!("Action=RunInstances&MinCount=1&MaxCount=1&ImageId={image}");
+    format!("&InstanceId.1={}", between(&test_region.request(&run).unwrap(), "instanceId"))
+}
+
 /// For every operation the parameters of a request that would succeed.
 fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     let image = test_region.image("good");
@@ -16,14 +22,7 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         crate::state::objects::Bucket { owner: ACCOUNT.to_owned(), created: test_region.state.now() };
     region.object_store.buckets.put("good", bucket).unwrap();
     test_region.request(&format!("Action=CreateStoreImageTask&ImageId={image}&Bucket=good")).unwrap();
-    let (binned, binned_snapshot) = clean_up::binned(test_region);
-    let kind = "&ResourceType.1.ResourceType=ec2:LaunchTemplate";
-    let report =
-        test_region.request(&format!("Action=CreateImageUsageReport&ImageId={image}{kind}")).unwrap();
-    let report = between(&report, "reportId");
-    let launched =
-        test_region.request(&format!("Action=RunInstances&MinCount=1&MaxCount=1&ImageId={image}")).unwrap();
-    let of_instance = format!("&InstanceId.1={}", between(&launched, "instanceId"));
+    let of_instance = launched_instance(test_region, &image);
     let of_image = format!("&ImageId={image}");
     let of_snapshot = format!("&SnapshotId={snapshot}");
     let of_tags = format!("&ResourceId.1={image}&Tag.1.Key=k");
