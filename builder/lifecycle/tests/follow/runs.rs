@@ -1,6 +1,7 @@
 //! Runs by seeds: a fleet, faults, a kill, another operator; then reruns without faults until one ends. After each run
 //! nothing is touched that did not opt in; at the end the fleet follows, or is as it was.
 
+use amiforge_lifecycle::api::groups::RefreshPreferences;
 use amiforge_lifecycle::follow::{FollowError, FollowRequest};
 
 use crate::cases::{request, run};
@@ -23,7 +24,7 @@ fn other_refresh(world: &mut World) {
     let free: Vec<_> = world.groups.keys().filter(|name| world.running(name).is_none()).cloned().collect();
     if let Some(name) = free.first() {
         let source = world.groups[name].source.clone();
-        world.begin(name, Some(source), Default::default());
+        world.begin(name, Some(source), RefreshPreferences::default());
     }
 }
 

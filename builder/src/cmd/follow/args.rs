@@ -76,6 +76,7 @@ struct SelectionArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Instance refresh")]
 #[group(skip)]
+#[expect(clippy::struct_excessive_bools, reason = "one switch of the command line each")]
 struct RefreshArgs {
     /// Let templates refer to the parameter of the channel (`resolve:ssm:`) instead of the image
     #[arg(long, requires = "channel")]
@@ -113,7 +114,7 @@ struct RefreshArgs {
     #[arg(long)]
     auto_rollback: bool,
 
-    /// CloudWatch alarms that fail the refresh
+    /// Alarms of `CloudWatch` that fail the refresh
     #[arg(long, value_name = "ALARM", value_delimiter = ',')]
     alarms: Vec<String>,
 

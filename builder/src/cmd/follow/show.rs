@@ -99,7 +99,7 @@ fn preview_text(
             let old = version.old_image.as_deref().unwrap_or("no image");
             match version.existing {
                 Some(number) => {
-                    writeln!(out, "{id} {name}: version {number} was made already, from {source}")?
+                    writeln!(out, "{id} {name}: version {number} was made already, from {source}")?;
                 }
                 None => writeln!(out, "{id} {name}: a version from {source}, with {old} replaced")?,
             }

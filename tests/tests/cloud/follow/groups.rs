@@ -9,7 +9,7 @@ fn a_group_of_ten_follows_and_is_read_back() {
     let Some(fixture) = FleetFixture::new(&at("1")) else { return };
     let [old, new] = &fixture.images;
     let before = fixture.read();
-    assert_eq!(images(&before, "web"), [old.clone()]);
+    assert_eq!(images(&before, "web"), std::slice::from_ref(old));
     let report = fixture.must(&[new, "--groups", "web", "--min-healthy", "50", "--warmup", "0"]);
     assert_eq!(report["groups"][0]["outcome"], "followed");
     assert_eq!(
@@ -17,7 +17,7 @@ fn a_group_of_ten_follows_and_is_read_back() {
         (&json!(1), &json!(2))
     );
     let after = fixture.read();
-    assert_eq!(images(&after, "web"), [new.clone()]);
+    assert_eq!(images(&after, "web"), std::slice::from_ref(new));
     assert_eq!(after["groups"]["web"]["Images"].as_array().unwrap().len(), 10);
     assert_eq!(status(&after, "web"), "Successful");
     assert_eq!(after["groups"]["web"]["LaunchTemplate"]["Version"], "2");
