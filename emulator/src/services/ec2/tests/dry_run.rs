@@ -22,6 +22,11 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         crate::state::objects::Bucket { owner: ACCOUNT.to_owned(), created: test_region.state.now() };
     region.object_store.buckets.put("good", bucket).unwrap();
     test_region.request(&format!("Action=CreateStoreImageTask&ImageId={image}&Bucket=good")).unwrap();
+    let (binned, binned_snapshot) = clean_up::binned(test_region);
+    let kind = "&ResourceType.1.ResourceType=ec2:LaunchTemplate";
+    let report =
+        test_region.request(&format!("Action=CreateImageUsageReport&ImageId={image}{kind}")).unwrap();
+    let report = between(&report, "reportId");
     let of_instance = launched_instance(test_region, &image);
     let of_image = format!("&ImageId={image}");
     let of_snapshot = format!("&SnapshotId={snapshot}");
