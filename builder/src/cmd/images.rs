@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
-    /// Compare every version with the one before it: what it alone stores. Costs calls of ListChangedBlocks
+    /// Compare every version with the one before it: what it alone stores. Costs calls of `ListChangedBlocks`
     #[arg(long)]
     sizes: bool,
 

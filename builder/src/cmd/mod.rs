@@ -147,6 +147,7 @@ pub(crate) enum Command {
 }
 
 /// Runs a command. `program` builds the description of the whole command line, for commands that print it.
+#[expect(clippy::too_many_lines, reason = "a row for each command")]
 pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> CommandResult {
     match command {
         Command::New(args) => new::run(&args, ui),

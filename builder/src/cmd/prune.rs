@@ -268,7 +268,7 @@ fn show_report(plan: &PrunePlan, report: &PruneReport, ui: &Ui) -> Result<(), Fa
                 ui.line(line)?;
             }
             Ok(Done::Changed) => {
-                ui.line(format_args!("{region} {id} {step}: it has changed meanwhile, so it is left"))?
+                ui.line(format_args!("{region} {id} {step}: it has changed meanwhile, so it is left"))?;
             }
             Ok(Done::Gone) => ui.line(format_args!("{region} {id} {step}: it is gone already"))?,
             Ok(Done::Kept { because }) => {

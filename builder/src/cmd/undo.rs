@@ -16,7 +16,7 @@ use crate::ui::Ui;
 /// Without an id lists what can be taken back. Of an AMI it restores the snapshots first, then the AMI; a disabled AMI is
 /// enabled and shared with the accounts that it was shared with, but is not made public. The recycle bin retains only
 /// what a retention rule of the account names (`aws rbin create-rule --resource-type EC2_IMAGE`, and one for
-/// EBS_SNAPSHOT): make the rules before you prune.
+/// `EBS_SNAPSHOT`): make the rules before you prune.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  amiforge undo --regions all\n  amiforge undo ami-0123456789abcdef0 --region eu-west-1"

@@ -673,9 +673,10 @@ def unknown_parameters(region):
     events.register("before-call.ec2", add)
     for method, operation in region.ec2.meta.method_to_api_mapping.items():
         if operation.startswith(("Describe", "Get")) and operation in EC2 and "Attribute" not in operation:
-            arguments = {"LaunchTemplateName": "x"} if operation.endswith("TemplateVersions") else {}
-            if not arguments:
-                message = refused("UnknownParameter", getattr(region.ec2, method), **arguments)
+            shape = region.ec2.meta.service_model.operation_model(operation).input_shape
+            # What is missing may be refused first.
+            if not shape.required_members and not operation.endswith("TemplateVersions"):
+                message = refused("UnknownParameter", getattr(region.ec2, method))
                 assert message == "The parameter Colour.1.Shade is not recognized", message
     refused("UnknownParameter", region.ec2.enable_ebs_encryption_by_default)
     events.unregister("before-call.ec2", add)

@@ -1,6 +1,7 @@
 //! An update of one small package of a real root sends few blocks: the whole way from the package database of the tree
 //! to the blocks of the image.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -29,7 +30,7 @@ size = 2
 fn recipe(folder: &Path, name: &str, tar: &Path) -> std::path::PathBuf {
     let mut text = format!("{RECIPE}\n[[source]]\nkind = \"tar\"\npath = \"{}\"\n", tar.display());
     for file in FILES {
-        text.push_str(&format!("[[file]]\npath = \"/{file}\"\nsource = \"{name}/{file}\"\n"));
+        let _ = writeln!(text, "[[file]]\npath = \"/{file}\"\nsource = \"{name}/{file}\"");
     }
     let path = folder.join(format!("{name}.toml"));
     fs::write(&path, text).unwrap();

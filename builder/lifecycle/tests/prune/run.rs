@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use amiforge_lifecycle::inventory::{ImageError, ImageRegion};
-use amiforge_lifecycle::prune::{self, Outcome, PruneOptions, PrunePlan, PruneReport, Verdict};
+use amiforge_lifecycle::prune::{self, KeepReason, Outcome, PruneOptions, PrunePlan, PruneReport, Verdict};
 use amiforge_progress::Monitor;
 use amiforge_publish::timer::{PublishClock, Timer};
 use tokio::runtime::Runtime;
@@ -101,7 +101,7 @@ pub(crate) fn plan(runtime: &Runtime, fake: &Fake) -> PrunePlan {
 /// The verdicts of a plan by image, in a word.
 pub(crate) fn verdicts(plan: &PrunePlan) -> BTreeMap<String, String> {
     let word = |verdict: &Verdict| match verdict {
-        Verdict::Keep { because } => because.iter().map(|one| one.kind()).collect::<Vec<_>>().join(" "),
+        Verdict::Keep { because } => because.iter().map(KeepReason::kind).collect::<Vec<_>>().join(" "),
         Verdict::Wait { step, .. } => format!("wait to {}", step.word()),
         Verdict::Go { step } => step.word().to_owned(),
     };

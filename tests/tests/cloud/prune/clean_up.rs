@@ -125,11 +125,7 @@ fn three_runs_remove_what_nothing_uses_and_undo_brings_it_back() {
 #[test]
 fn an_image_of_which_one_call_fails_does_not_hold_up_the_others() {
     let Some(account) = Account::new() else { return };
-    account.region.inject(FaultScript::times(
-        1,
-        "EnableImageDeprecation",
-        InjectedFault::ServerError { status: 400 },
-    ));
+    account.region.inject(FaultScript::times(1, "EnableImageDeprecation", InjectedFault::NotFound));
     let output = account.run(&[
         "prune",
         "--keep",

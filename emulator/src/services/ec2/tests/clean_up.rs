@@ -134,7 +134,7 @@ fn templates_in_depth_and_current_parameters_name_images() {
 
 #[test]
 fn a_usage_report_counts_the_templates_of_other_accounts_once_each() {
-    let windows = Windows { task: Duration::from_secs(60), ..Windows::default() };
+    let windows = Windows { task: Duration::from_mins(1), ..Windows::default() };
     let test_region = TestRegion::new(windows);
     let image = test_region.image("shared");
     for number in 0..2 {
@@ -161,7 +161,7 @@ fn a_usage_report_counts_the_templates_of_other_accounts_once_each() {
         test_region.request(&of).unwrap()
     };
     assert_eq!((state().as_str(), entries().matches("<usageCount>").count()), ("pending", 0));
-    test_region.clock.advance(Duration::from_secs(60));
+    test_region.clock.advance(Duration::from_mins(1));
     assert_eq!(state(), "available");
     assert_eq!(
         (between(&entries(), "usageCount"), between(&entries(), "accountId")),

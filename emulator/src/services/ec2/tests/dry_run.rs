@@ -22,12 +22,6 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         crate::state::objects::Bucket { owner: ACCOUNT.to_owned(), created: test_region.state.now() };
     region.object_store.buckets.put("good", bucket).unwrap();
     test_region.request(&format!("Action=CreateStoreImageTask&ImageId={image}&Bucket=good")).unwrap();
-    let (binned, binned_snapshot) = clean_up::binned(test_region);
-    let kind = "&ResourceType.1.ResourceType=ec2:LaunchTemplate";
-    let report =
-        test_region.request(&format!("Action=CreateImageUsageReport&ImageId={image}{kind}")).unwrap();
-    let report = between(&report, "reportId");
-    let of_instance = launched_instance(test_region, &image);
     let of_image = format!("&ImageId={image}");
     let of_snapshot = format!("&SnapshotId={snapshot}");
     let of_tags = format!("&ResourceId.1={image}&Tag.1.Key=k");
@@ -42,7 +36,6 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         ("CreateRestoreImageTask", format!("&Bucket=good&ObjectKey={image}.bin&Name=restored")),
         ("CreateStoreImageTask", format!("{of_image}&Bucket=good")),
         ("CreateTags", format!("{of_tags}&Tag.1.Value=v")),
-        ("DeleteImageUsageReport", format!("&ReportId={report}")),
         ("DeleteLaunchTemplate", template.to_owned()),
         ("DeleteLaunchTemplateVersions", format!("{template}&LaunchTemplateVersion.1=1")),
         ("DeleteSnapshot", format!("&SnapshotId={}", test_region.snapshot(&snapshot_id("unused"), None))),
@@ -60,12 +53,6 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         ("ModifySnapshotAttribute", format!("{of_snapshot}&OperationType=add&UserGroup.1=all")),
         ("ResetImageAttribute", format!("{of_image}&Attribute=launchPermission")),
         ("ResetSnapshotAttribute", format!("{of_snapshot}{permission}")),
-        ("RestoreImageFromRecycleBin", format!("&ImageId={binned}")),
-        ("RestoreSnapshotFromRecycleBin", format!("&SnapshotId={binned_snapshot}")),
-        ("RunInstances", format!("{of_image}&MinCount=1&MaxCount=1&InstanceType=t3.micro")),
-        ("StartInstances", of_instance.clone()),
-        ("StopInstances", of_instance.clone()),
-        ("TerminateInstances", of_instance),
     ];
     let register = register("new", &snapshot);
     requests.push((
@@ -73,6 +60,8 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         register.strip_prefix("Action=RegisterImage").unwrap_or_default().to_owned(),
     ));
     requests.extend(sharing_requests(test_region, &snapshot));
+    requests.extend(clean_up_requests(test_region, &image));
+    requests.extend(launch_requests(test_region, &image));
     let known: Vec<_> = requests.iter().map(|(name, _)| *name).collect();
     for (name, _) in OPERATIONS.iter().filter(|(name, _)| !known.contains(name)) {
         let of_one = ["DeregisterImage", "DisableImage", "EnableImageDeregistrationProtection"]
@@ -82,6 +71,32 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     }
     requests.retain(|(name, _)| *name != "EnableImage");
     requests
+}
+
+/// The requests for instances.
+fn launch_requests(test_region: &TestRegion, image: &str) -> Vec<(&'static str, String)> {
+    let of_instance = launched_instance(test_region, image);
+    let of_image = format!("&ImageId={image}");
+    vec![
+        ("RunInstances", format!("{of_image}&MinCount=1&MaxCount=1&InstanceType=t3.micro")),
+        ("StartInstances", of_instance.clone()),
+        ("StopInstances", of_instance.clone()),
+        ("TerminateInstances", of_instance),
+    ]
+}
+
+/// The requests for usage reports and the recycle bin.
+fn clean_up_requests(test_region: &TestRegion, image: &str) -> Vec<(&'static str, String)> {
+    let (binned, binned_snapshot) = clean_up::binned(test_region);
+    let kind = "&ResourceType.1.ResourceType=ec2:LaunchTemplate";
+    let report =
+        test_region.request(&format!("Action=CreateImageUsageReport&ImageId={image}{kind}")).unwrap();
+    let report = between(&report, "reportId");
+    vec![
+        ("DeleteImageUsageReport", format!("&ReportId={report}")),
+        ("RestoreImageFromRecycleBin", format!("&ImageId={binned}")),
+        ("RestoreSnapshotFromRecycleBin", format!("&SnapshotId={binned_snapshot}")),
+    ]
 }
 
 /// The requests for sharing, tiers, locks and fast restores.
