@@ -143,7 +143,7 @@ fn an_image_of_which_one_call_fails_does_not_hold_up_the_others() {
     account.region.inject(FaultScript::default());
     let read = account.read_back();
     let deprecated = |kind: &&str| read["images"][account.id(kind)]["deprecated"] == true;
-    assert_eq!(FREE.iter().filter(|kind| deprecated(kind)).count(), 3);
+    assert!(FREE.iter().filter(|kind| deprecated(kind)).count() >= 3);
     account.prune(&["--yes"]);
     let read = account.read_back();
     assert!(FREE.iter().all(|kind| read["images"][account.id(kind)]["deprecated"] == true), "{read:#}");
