@@ -401,7 +401,7 @@ mod tests {
         write(&staged.bundle().join("disk.raw"), "new");
         write(&with_suffix(&staged.bundle(), ".boot.json"), "new");
         write(&with_suffix(&staged.bundle(), ".publish").join("local/snap-2.manifest.json"), "new");
-        write(&with_suffix(&staged.bundle(), ".publish").join("local/ami/image.json"), "{}");
+        write(&with_suffix(&staged.bundle(), ".publish").join("local/ami/notes.json"), "{}");
         staged
     }
 
@@ -410,7 +410,7 @@ mod tests {
             ("recipe.lock", "new"),
             ("web.boot.json", "new"),
             ("web.publish/local-2/journal", ""),
-            ("web.publish/local/ami/image.json", "{}"),
+            ("web.publish/local/ami/notes.json", "{}"),
             ("web.publish/local/snap-1.manifest.json", "old"),
             ("web.publish/local/snap-2.manifest.json", "new"),
             ("web/disk.raw", "new"),
