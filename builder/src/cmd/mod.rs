@@ -8,6 +8,7 @@ pub(crate) mod ami_args;
 pub(crate) mod backup;
 pub(crate) mod boot;
 pub(crate) mod build;
+#[cfg(feature = "aws")]
 mod call_plan;
 #[cfg(feature = "aws")]
 mod channel;
@@ -24,6 +25,7 @@ pub(crate) mod download;
 mod dry_run;
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
+#[cfg(feature = "aws")]
 pub(crate) mod follow;
 #[cfg(feature = "aws")]
 mod image_regions;
@@ -44,6 +46,7 @@ pub(crate) mod outdated;
 pub(crate) mod preflight;
 #[cfg(feature = "aws")]
 pub(crate) mod promote;
+#[cfg(feature = "aws")]
 pub(crate) mod prune;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
@@ -52,6 +55,7 @@ pub(crate) mod region;
 #[cfg(feature = "aws")]
 pub(crate) mod register;
 pub(crate) mod repro;
+#[cfg(feature = "aws")]
 pub(crate) mod restore_image;
 #[cfg(feature = "aws")]
 pub(crate) mod rollback;
@@ -65,6 +69,7 @@ pub(crate) mod snapshot;
 #[cfg(feature = "aws")]
 mod storage_failure;
 pub(crate) mod store;
+#[cfg(feature = "aws")]
 pub(crate) mod undo;
 #[cfg(feature = "aws")]
 pub(crate) mod unshare;
@@ -115,6 +120,7 @@ pub(crate) enum Command {
     Rollback(Box<rollback::Args>),
     #[cfg(feature = "aws")]
     Channels(channels::Args),
+    #[cfg(feature = "aws")]
     Share(share::Args),
     #[cfg(feature = "aws")]
     Unshare(unshare::Args),
@@ -128,6 +134,7 @@ pub(crate) enum Command {
     Copy(copy::Args),
     #[cfg(feature = "aws")]
     Snapshot(snapshot::Args),
+    #[cfg(feature = "aws")]
     Images(images::Args),
     #[cfg(feature = "aws")]
     Whois(whois::Args),
@@ -137,6 +144,7 @@ pub(crate) enum Command {
     Orphans(orphans::Args),
     #[cfg(feature = "aws")]
     Undo(undo::Args),
+    #[cfg(feature = "aws")]
     Follow(Box<follow::Args>),
     #[cfg(feature = "local-region")]
     Local(local::Args),
@@ -182,6 +190,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Rollback(args) => rollback::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Channels(args) => channels::run(&args, ui),
+        #[cfg(feature = "aws")]
         Command::Share(args) => share::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Unshare(args) => unshare::run(&args, ui),
@@ -195,6 +204,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Copy(args) => copy::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Snapshot(args) => snapshot::run(&args, ui),
+        #[cfg(feature = "aws")]
         Command::Images(args) => images::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Whois(args) => whois::run(&args, ui),
@@ -204,6 +214,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Orphans(args) => orphans::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Undo(args) => undo::run(&args, ui),
+        #[cfg(feature = "aws")]
         Command::Follow(args) => follow::run(&args, ui),
         #[cfg(feature = "local-region")]
         Command::Local(args) => local::run(&args, ui),
