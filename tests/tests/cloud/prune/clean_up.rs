@@ -141,9 +141,17 @@ fn an_image_of_which_one_call_fails_does_not_hold_up_the_others() {
     ]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     account.region.inject(FaultScript::default());
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let done = shown["regions"][0]["done"].as_array().unwrap();
+    let of = |outcome: &str| -> Vec<&str> {
+        let ended = done.iter().filter(|one| one["outcome"] == outcome);
+        ended.map(|one| one["imageId"].as_str().unwrap()).collect()
+    };
+    // Due are the free ones and the two that other accounts use.
+    assert_eq!((of("failed").len(), of("done").len()), (1, FREE.len() + 1), "{shown:#}");
     let read = account.read_back();
-    let deprecated = |kind: &&str| read["images"][account.id(kind)]["deprecated"] == true;
-    assert!(FREE.iter().filter(|kind| deprecated(kind)).count() >= 3);
+    let deprecated = |id: &&str| read["images"][*id]["deprecated"] == true;
+    assert!(of("done").iter().all(deprecated) && !of("failed").iter().any(|id| deprecated(id)), "{read:#}");
     account.prune(&["--yes"]);
     let read = account.read_back();
     assert!(FREE.iter().all(|kind| read["images"][account.id(kind)]["deprecated"] == true), "{read:#}");
