@@ -22,15 +22,20 @@ pub struct CallPlan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedCall {
-    /// IAM action, such as `ec2:ModifyImageAttribute`.
+    /// IAM action, such as `ssm:PutParameter`.
     pub action: &'static str,
     /// The region.
     pub region: String,
+    /// Number of calls; `None` if it is not known in advance.
+    pub count: Option<u64>,
     /// Purpose of the calls.
     pub purpose: &'static str,
-    /// Resources of the authorization.
+    /// ARNs of the resources in the authorization; none for an action without resource types.
     #[serde(skip)]
-    pub resources: Resources,
+    pub resources: Vec<String>,
+    /// A tag that the resources must have, whatever its value.
+    #[serde(skip)]
+    pub tag: Option<&'static str>,
 }
 
 /// Resources in the authorization of an action. Without an id, all of the kind in the region.
@@ -70,7 +75,9 @@ impl CallList {
 
     /// Adds calls of one action.
     pub fn add(&mut self, action: &'static str, resources: Resources, purpose: &'static str) {
-        self.calls.push(PlannedCall { action, region: self.region.clone(), purpose, resources });
+        let resources = resources.arns(&self.region);
+        let region = self.region.clone();
+        self.calls.push(PlannedCall { action, region, count: None, purpose, resources, tag: None });
     }
 
     /// The plan of these calls.
@@ -85,48 +92,65 @@ impl Default for CallList {
     }
 }
 
-/// The least policy: the actions, on the resources of their authorization, in the regions in which they are called.
-fn policy(calls: &[PlannedCall]) -> Value {
-    let mut by_action: BTreeMap<(&Resources, &str), BTreeSet<&str>> = BTreeMap::new();
-    for call in calls {
-        by_action.entry((&call.resources, call.action)).or_default().insert(&call.region);
-    }
-    let mut groups: BTreeMap<(&Resources, BTreeSet<&str>), BTreeSet<&str>> = BTreeMap::new();
-    for ((resources, action), regions) in by_action {
-        groups.entry((resources, regions)).or_default().insert(action);
-    }
-    let statement = |((resources, regions), actions): ((&Resources, BTreeSet<&str>), BTreeSet<&str>)| {
-        let mut statement =
-            json!({ "Effect": "Allow", "Action": actions, "Resource": arns(resources, &regions) });
-        if *resources == Resources::Any {
-            statement["Condition"] = json!({ "StringEquals": { "aws:RequestedRegion": regions } });
+impl Resources {
+    /// Their ARNs in a region; none for an action without resource types.
+    fn arns(&self, region: &str) -> Vec<String> {
+        let partition = partition(region);
+        let of = |kind: &str, id: Option<&str>| {
+            format!("arn:{partition}:ec2:{region}::{kind}/{}", id.unwrap_or("*"))
+        };
+        match self {
+            Self::Any => Vec::new(),
+            Self::Images(id) => vec![of("image", id.as_deref())],
+            Self::Snapshots(id) => vec![of("snapshot", id.as_deref())],
+            Self::ImagesAndSnapshots => vec![of("image", None), of("snapshot", None)],
+            Self::Bucket(bucket) => vec![format!("arn:{partition}:s3:::{bucket}")],
+            Self::Objects(bucket) => vec![format!("arn:{partition}:s3:::{bucket}/*")],
         }
-        statement
-    };
-    let statements: Vec<Value> = groups.into_iter().map(statement).collect();
+    }
+}
+
+/// The policy document for calls: each action once for each condition, on all resources of its calls. An action without
+/// resource types is restricted to its regions by a condition.
+pub fn policy(calls: &[PlannedCall]) -> Value {
+    let mut regions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut resources: BTreeMap<Option<&str>, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
+    for call in calls {
+        if call.resources.is_empty() {
+            regions.entry(call.action).or_default().insert(&call.region);
+        } else {
+            let of_action = resources.entry(call.tag).or_default().entry(call.action).or_default();
+            of_action.extend(call.resources.iter().map(String::as_str));
+        }
+    }
+    let mut statements = Vec::new();
+    for (regions, actions) in by_value(regions) {
+        let condition = json!({ "StringEquals": { "aws:RequestedRegion": regions } });
+        statements
+            .push(json!({ "Effect": "Allow", "Action": actions, "Resource": ["*"], "Condition": condition }));
+    }
+    for (tag, resources) in resources {
+        for (resources, actions) in by_value(resources) {
+            let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
+            if let Some(tag) = tag {
+                // The tag exists.
+                statement["Condition"] = json!({ "Null": { format!("aws:ResourceTag/{tag}"): "false" } });
+            }
+            statements.push(statement);
+        }
+    }
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
-fn arns(resources: &Resources, regions: &BTreeSet<&str>) -> Vec<String> {
-    let of_kind = |kind: &str, id: Option<&str>| {
-        let id = id.unwrap_or("*");
-        regions.iter().map(|region| format!("arn:{}:ec2:{region}::{kind}/{id}", partition(region))).collect()
-    };
-    let partitions: BTreeSet<&str> = regions.iter().map(|region| partition(region)).collect();
-    let of_bucket =
-        |path: &str| partitions.iter().map(|partition| format!("arn:{partition}:s3:::{path}")).collect();
-    match resources {
-        Resources::Any => vec!["*".to_owned()],
-        Resources::Images(id) => of_kind("image", id.as_deref()),
-        Resources::Snapshots(id) => of_kind("snapshot", id.as_deref()),
-        Resources::ImagesAndSnapshots => {
-            let mut arns: Vec<String> = of_kind("image", None);
-            arns.extend::<Vec<String>>(of_kind("snapshot", None));
-            arns
-        }
-        Resources::Bucket(bucket) => of_bucket(bucket),
-        Resources::Objects(bucket) => of_bucket(&format!("{bucket}/*")),
+/// Groups actions with the same set.
+fn by_value<'a>(
+    sets: BTreeMap<&'a str, BTreeSet<&'a str>>,
+) -> BTreeMap<BTreeSet<&'a str>, BTreeSet<&'a str>> {
+    let mut groups: BTreeMap<BTreeSet<&str>, BTreeSet<&str>> = BTreeMap::new();
+    for (action, set) in sets {
+        groups.entry(set).or_default().insert(action);
     }
+    groups
 }
 
 #[cfg(test)]
@@ -169,5 +193,30 @@ mod tests {
             "Resource": ["arn:aws:ec2:eu-west-1::image/ami-1"],
         }]);
         assert_eq!(policy["Statement"], expected);
+    }
+
+    #[test]
+    fn actions_of_the_same_regions_or_resources_share_a_statement() {
+        let call = |action, region: &str, resources: &[&str]| PlannedCall {
+            action,
+            region: region.to_owned(),
+            count: None,
+            purpose: "",
+            resources: resources.iter().map(|&resource| resource.to_owned()).collect(),
+            tag: None,
+        };
+        let calls = [
+            call("ec2:DescribeImages", "a", &[]),
+            call("ec2:DescribeImages", "b", &[]),
+            call("ssm:PutParameter", "a", &["arn:1"]),
+            call("ssm:GetParameter", "a", &["arn:1"]),
+            call("ssm:DeleteParameter", "b", &["arn:2"]),
+        ];
+        let policy = policy(&calls);
+        let statements = policy["Statement"].as_array().unwrap();
+        assert_eq!(statements.len(), 3);
+        assert_eq!(statements[0]["Condition"]["StringEquals"]["aws:RequestedRegion"], json!(["a", "b"]));
+        assert_eq!(statements[1]["Action"], json!(["ssm:GetParameter", "ssm:PutParameter"]));
+        assert_eq!(statements[2]["Resource"], json!(["arn:2"]));
     }
 }

@@ -11,7 +11,6 @@ pub mod channel;
 pub mod follow;
 pub mod inventory;
 pub mod ledger;
-pub mod plan;
 pub mod prune;
 pub mod sharing;
 pub mod storage;

@@ -105,7 +105,7 @@ pub(super) fn check_regions(regions: &[String], cannot: &str) -> Result<(), Fail
     }
 }
 
-/// The folder of the ledgers for the account that is called: local regions and profiles are told apart.
+/// The folder of the ledgers for the account that is called: local regions and profiles have their own.
 fn ledgers(given: Option<&PathBuf>, aws: &region::Args, cannot: &str) -> Result<PathBuf, Failure> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = given.cloned().or_else(|| {

@@ -18,7 +18,7 @@ use crate::ui::Ui;
 /// Deprecate, disable and deregister AMIs that nothing uses, one step per run
 ///
 /// Without `--yes` only says what would be done, and why each AMI goes or stays. An AMI goes in three steps with a grace
-/// time between them: it is deprecated, disabled (nobody can launch it any more, and it is shared with nobody), and
+/// time between them: it is deprecated, disabled (it cannot be launched, and is not shared any more), and
 /// deregistered together with its snapshots. Run it daily. Only AMIs that amiforge published are looked at. What names an
 /// AMI is asked again directly before each step: running and stopped instances, all versions of launch templates, Auto
 /// Scaling groups, parameters, other accounts. `amiforge undo` takes a step back.

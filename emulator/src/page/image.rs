@@ -122,7 +122,7 @@ pub(super) fn write_map(html: &mut Html, region: &Region, id: &str) {
 }
 
 fn sharing(html: &mut Html, image: &ImageRecord) {
-    section(html, ("Shared with", image.grants.0.len()), "Nobody but its owner may launch it.", |html| {
+    section(html, ("Shared with", image.grants.0.len()), "Only its owner may launch it.", |html| {
         table::write(html, &["Kind", "Who"], &image.grants.0, |row, grantee| {
             let (kind, who) = match grantee {
                 SharedWith::Everybody => ("Everybody", "every AWS account"),

@@ -13,7 +13,7 @@ use crate::state::{Region, State};
 
 /// The region that is shown if none has been used.
 pub(super) const DEFAULT_REGION: &str = "local";
-/// What a reader without the cookie is told.
+/// The text for a reader without the cookie.
 pub(super) const CLOSED: &str =
     "Open the link that `amiforge local serve` printed when it started: it lets this browser in.";
 /// The interval in seconds in which a document with something in progress is loaded again.

@@ -67,7 +67,7 @@ impl Page {
         Self { session: Session::new(), launcher }
     }
 
-    /// The link that opens the page at an endpoint. Whoever has it may see the page and launch images.
+    /// The link that opens the page at an endpoint. A person who has it may see the page and launch images.
     pub(crate) fn link(&self, endpoint: &str) -> String {
         format!("{endpoint}{}", Link::new(&[]).with("token", self.session.token()).text())
     }

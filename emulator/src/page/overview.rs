@@ -162,7 +162,7 @@ pub(super) fn shared_with(grants: &Grants) -> String {
         return "everybody".to_owned();
     }
     match grants.0.len() {
-        0 => "nobody".to_owned(),
+        0 => "not shared".to_owned(),
         number => text::count(number as u64, "grantee"),
     }
 }

@@ -84,7 +84,7 @@ fn sharing(html: &mut Html, snapshot: &Snapshot) {
     let shares = &snapshot.shared_with;
     let everybody = shares.everybody.then(|| "everybody".to_owned());
     let who: Vec<String> = everybody.into_iter().chain(shares.accounts.iter().cloned()).collect();
-    section(html, ("Shared with", who.len()), "Nobody but its owner may make volumes from it.", |html| {
+    section(html, ("Shared with", who.len()), "Only its owner may make volumes from it.", |html| {
         table::write(html, &["Account"], &who, |row, who| row.cell(|html| html.text_in("code", "", who)));
     });
 }

@@ -148,7 +148,7 @@ impl RegionServer {
         self.endpoint.clone()
     }
 
-    /// The link that opens the page in a browser. Whoever has it may see the page and launch images.
+    /// The link that opens the page in a browser. A person who has it may see the page and launch images.
     pub fn page_link(&self) -> Option<String> {
         self.page.as_ref().map(|page| page.link(&self.endpoint))
     }

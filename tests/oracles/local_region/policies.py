@@ -51,7 +51,7 @@ def main():
     assert reader.s3.get_object(Bucket="policies", Key="k")["Body"].read() == b"text"
     body = b"x" * (8 << 20)
     refused("s3:PutObject", "AccessDenied", 403, reader.s3.put_object, Bucket="policies", Key="k", Body=body)
-    # Who may not list the bucket is not told that a key does not exist.
+    # Without permission to list the bucket, a missing key is answered with AccessDenied.
     refused("s3:ListBucket", "AccessDenied", 403, reader.s3.get_object, Bucket="policies", Key="none")
 
     # An explicit deny wins over the permission to describe.

@@ -7,7 +7,7 @@ use super::ChannelError;
 use super::entry::ChangeKind;
 use super::name::Words;
 use super::promote::ChannelOptions;
-use crate::plan::{PlannedCall, policy};
+use crate::call_plan::{PlannedCall, policy};
 
 /// A change that is not made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,7 +70,7 @@ fn add(
     purpose: &'static str,
     resources: Vec<String>,
 ) {
-    calls.push(PlannedCall { action, region: region.to_owned(), count, purpose, resources });
+    calls.push(PlannedCall { action, region: region.to_owned(), count, purpose, resources, tag: None });
 }
 
 fn add_calls(

@@ -165,7 +165,7 @@ impl<R: Regions + ParameterRegions> Work<'_, R> {
 /// What to do about a parameter of another type.
 pub(super) const OTHER_PATH: &str = "choose another `--path`, or delete that parameter if nothing uses it";
 
-/// The first error; what others failed with is the same cause or its consequence. An interrupt is told before all
+/// The first error; what others failed with is the same cause or its consequence. An interrupt is reported before all
 /// others, because after it nothing is set back.
 fn first_error(results: Vec<Result<(), ChannelError>>) -> Result<(), ChannelError> {
     let mut errors: Vec<_> = results.into_iter().filter_map(Result::err).collect();

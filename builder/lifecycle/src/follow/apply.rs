@@ -124,7 +124,7 @@ impl<'a, G: Groups, T: Templates> FollowRun<'a, G, T> {
         Ok(number)
     }
 
-    /// Sets a default version, unless somebody else has moved it, and reads it back.
+    /// Sets a default version, unless another operator has moved it, and reads it back.
     async fn set_default(&mut self, default: &DefaultPlan) -> Result<(), FollowError> {
         let id = &default.template;
         let Some(to) = number_of(id, default.to, &self.made) else { return Ok(()) };

@@ -1,24 +1,11 @@
-//! The calls of a follow, and the least IAM policy for them.
-
-use serde::Serialize;
-use serde_json::{Value, json};
+//! The calls of a follow.
+//!
+//! Where launches come from a template, AWS also asks whether the caller may launch instances (`ec2:RunInstances`, and
+//! `iam:PassRole` for an instance profile); which resources that takes depends on the template, so it is not among them.
 
 use super::plan::{FollowNeed, FollowPlan};
 use super::request::{FollowRequest, WaitPolicy};
-
-/// A call of a follow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FollowCall {
-    /// The action in IAM.
-    pub action: &'static str,
-    /// How often, if that is known.
-    pub count: Option<u64>,
-    /// Why.
-    pub purpose: &'static str,
-    /// The ARNs that it is authorized for.
-    pub resources: Vec<String>,
-}
+use crate::call_plan::PlannedCall;
 
 /// The calls of a plan, in their order. `parameter`: the parameter whose value is read.
 pub fn calls(
@@ -26,13 +13,13 @@ pub fn calls(
     request: &FollowRequest,
     region: &str,
     parameter: Option<&str>,
-) -> Vec<FollowCall> {
+) -> Vec<PlannedCall> {
     let partition = amiforge_publish::request::partition(region);
     let mut calls = Vec::new();
     let mut add = |action, count, purpose, resources: Vec<String>| {
-        calls.push(FollowCall { action, count, purpose, resources });
+        calls.push(PlannedCall { action, region: region.to_owned(), count, purpose, resources, tag: None });
     };
-    let any = || vec!["*".to_owned()];
+    let any = Vec::new;
     if let Some(name) = parameter {
         let slash = if name.starts_with('/') { "" } else { "/" };
         let arn = format!("arn:{partition}:ssm:{region}:*:parameter{slash}{name}");
@@ -66,7 +53,7 @@ pub fn calls(
 }
 
 fn add_refreshes(
-    calls: &mut Vec<FollowCall>,
+    calls: &mut Vec<PlannedCall>,
     plan: &FollowPlan,
     request: &FollowRequest,
     (region, partition): (&str, &str),
@@ -80,12 +67,11 @@ fn add_refreshes(
     };
     let arns: Vec<_> = groups.iter().map(|group| arn(&group.name)).collect();
     let start = groups.iter().filter(|group| group.joins().is_none()).count() as u64;
-    calls.push(FollowCall {
-        action: "autoscaling:StartInstanceRefresh",
-        count: Some(start),
-        purpose: "instances are replaced",
-        resources: arns.clone(),
-    });
+    let mut add = |action, count, purpose| {
+        let (region, resources) = (region.to_owned(), arns.clone());
+        calls.push(PlannedCall { action, region, count: Some(count), purpose, resources, tag: None });
+    };
+    add("autoscaling:StartInstanceRefresh", start, "instances are replaced");
     if request.wait == WaitPolicy::Start {
         return;
     }
@@ -93,25 +79,6 @@ fn add_refreshes(
         ("autoscaling:RollbackInstanceRefresh", "only if it fails or hangs"),
         ("autoscaling:CancelInstanceRefresh", "only if it cannot be rolled back"),
     ] {
-        calls.push(FollowCall { action, count: Some(0), purpose, resources: arns.clone() });
+        add(action, 0, purpose);
     }
-}
-
-/// The policy that allows exactly these calls. Where launches come from a template, AWS also asks whether the caller may
-/// launch instances (`ec2:RunInstances`, and `iam:PassRole` for an instance profile); which resources that takes depends
-/// on the template, so it is not part of this policy.
-pub fn policy(calls: &[FollowCall], region: &str) -> Value {
-    let mut statements = Vec::new();
-    let described: Vec<_> =
-        calls.iter().filter(|call| call.resources == ["*"]).map(|call| call.action).collect();
-    if !described.is_empty() {
-        statements.push(json!({
-            "Effect": "Allow", "Action": described, "Resource": "*",
-            "Condition": { "StringEquals": { "aws:RequestedRegion": region } },
-        }));
-    }
-    for call in calls.iter().filter(|call| call.resources != ["*"]) {
-        statements.push(json!({ "Effect": "Allow", "Action": [call.action], "Resource": call.resources }));
-    }
-    json!({ "Version": "2012-10-17", "Statement": statements })
 }

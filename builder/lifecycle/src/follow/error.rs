@@ -24,7 +24,7 @@ pub enum FollowError {
     },
     /// Nothing opts in.
     #[error("no group and no launch template opts in: {selection}")]
-    Nobody {
+    NoFollower {
         /// What was looked for.
         selection: String,
     },
@@ -47,7 +47,7 @@ pub enum FollowError {
     /// The instance types of a group cannot run the image.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
-    /// Somebody else works on the same resources.
+    /// Another operator works on the same resources.
     #[error(transparent)]
     Conflict(#[from] Conflict),
     /// A refresh ended without success, or hung, and could not be taken back completely.
@@ -203,7 +203,7 @@ impl FollowError {
         let hint = match self {
             Self::Call { .. } | Self::Interrupted => return None,
             Self::ImageState { .. } => "wait until it is available, or name another image",
-            Self::Nobody { .. } => {
+            Self::NoFollower { .. } => {
                 "name groups with `--groups`, or set the tag `amiforge:follow` to NAME/CHANNEL on groups and launch templates"
             }
             Self::Missing { .. } => "check the name, and the region",

@@ -38,7 +38,7 @@ use amiforge_publish::service_error::ServiceError;
 use crate::api::groups::Groups;
 use crate::api::templates::Templates;
 
-pub use calls::{FollowCall, calls, policy};
+pub use calls::calls;
 pub use error::{Conflict, FollowError, Mismatch};
 pub use image::LaunchableImage;
 pub use plan::{FollowPlan, GroupPlan, VersionPlan, plan};

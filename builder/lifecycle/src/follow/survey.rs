@@ -70,7 +70,7 @@ impl TemplateState {
 /// Reads the fleet.
 ///
 /// # Errors
-/// [`FollowError::Call`], [`FollowError::Missing`] if something that is listed does not exist, [`FollowError::Nobody`]
+/// [`FollowError::Call`], [`FollowError::Missing`] if something that is listed does not exist, [`FollowError::NoFollower`]
 /// if nothing opts in.
 pub async fn survey<G: Groups, T: Templates>(
     region: &FollowRegion<'_, G, T>,
@@ -81,7 +81,7 @@ pub async fn survey<G: Groups, T: Templates>(
     choose_groups(&mut fleet, all, selection)?;
     read_templates(region, &mut fleet, selection).await?;
     if fleet.groups.is_empty() && fleet.listed.is_empty() {
-        return Err(FollowError::Nobody { selection: describe(selection) });
+        return Err(FollowError::NoFollower { selection: describe(selection) });
     }
     for group in &fleet.groups {
         if let Some(refresh) = active_refresh(region, &group.name).await? {

@@ -54,7 +54,7 @@ pub async fn list<E: Ebs, C: ImageCalls, U: ImageUse>(
     Ok(rows)
 }
 
-/// Who may launch an image. An image that goes meanwhile is shared with nobody.
+/// Who may launch an image. An image that goes meanwhile has no grantees.
 async fn shared<C: ImageCalls>(region: &ImageRegion<'_, C>, image: &str) -> Result<Shared, ImageError> {
     let action = format!("asking who may launch {image}");
     match region.call(&action, || region.ec2.launch_permissions(image)).await {

@@ -118,7 +118,7 @@ impl Shared {
         Self { public: grantees.contains(&Grantee::Everybody), with: with.collect() }
     }
 
-    /// In words; empty if it is shared with nobody.
+    /// In words; empty if it is not shared.
     pub fn words(&self) -> String {
         let public = self.public.then(|| "public".to_owned());
         public.into_iter().chain(self.with.iter().cloned()).collect::<Vec<_>>().join(" ")

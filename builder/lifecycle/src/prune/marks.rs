@@ -69,7 +69,7 @@ pub(super) fn disabled_at(image: &DescribedImage) -> Option<i64> {
     image.tags.get(DISABLED).and_then(|at| moment::parse(at))
 }
 
-/// The value of [`SHARED`]; none if nobody could launch the image, or the list is too long for a tag.
+/// The value of [`SHARED`]; none if no other account could launch the image, or the list is too long for a tag.
 pub(super) fn shared_value(grantees: &[Grantee]) -> Option<String> {
     let all: Vec<_> = grantees.iter().map(ToString::to_string).collect();
     let value = all.join(" ");

@@ -1,11 +1,13 @@
 //! The calls of the commands of clean-up, and the least IAM policy for them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use amiforge_publish::request::partition;
 use amiforge_publish::tags;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::call_plan::{self, PlannedCall};
 
 /// A command of inventory or clean-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub struct PlannedAction {
 }
 
 /// Resources in the authorization of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     /// The action supports no resource types.
     Any,
@@ -138,52 +140,37 @@ pub fn actions(command: CleanUp) -> Vec<PlannedAction> {
 
 /// The least IAM policy for the calls of a command in some regions.
 pub fn policy(command: CleanUp, regions: &[String], channels_below: &str) -> Value {
-    let mut by_scope: BTreeMap<Scope, Vec<&str>> = BTreeMap::new();
-    for one in actions(command) {
-        by_scope.entry(one.scope).or_default().push(one.action);
-    }
-    let statements: Vec<Value> = by_scope
-        .into_iter()
-        .map(|(scope, mut actions)| {
-            actions.sort_unstable();
-            statement(scope, &actions, regions, channels_below)
-        })
-        .collect();
-    json!({ "Version": "2012-10-17", "Statement": statements })
+    let one = |action: &PlannedAction, region: &String| PlannedCall {
+        action: action.action,
+        region: region.clone(),
+        count: None,
+        purpose: action.purpose,
+        resources: action.scope.arns(region, channels_below),
+        // Only images of this program and their snapshots.
+        tag: (action.scope == Scope::OwnTagged).then_some(tags::IMAGE),
+    };
+    let actions = actions(command);
+    let calls: Vec<_> =
+        actions.iter().flat_map(|action| regions.iter().map(move |region| one(action, region))).collect();
+    call_plan::policy(&calls)
 }
 
-fn statement(scope: Scope, actions: &[&str], regions: &[String], channels_below: &str) -> Value {
-    let arns = |service: &str, owner: &str, resources: &[&str]| -> Vec<String> {
-        let of_region = |region: &String| {
-            let partition = partition(region);
-            let arn = |resource: &&str| format!("arn:{partition}:{service}:{region}:{owner}:{resource}");
-            resources.iter().map(arn).collect::<Vec<_>>()
+impl Scope {
+    /// The ARNs in a region; none for an action without resource types.
+    fn arns(self, region: &str, channels_below: &str) -> Vec<String> {
+        let partition = partition(region);
+        let arn = |service: &str, owner: &str, resource: &str| {
+            format!("arn:{partition}:{service}:{region}:{owner}:{resource}")
         };
-        regions.iter().flat_map(of_region).collect()
-    };
-    let statement = |resource: Value| json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
-    match scope {
-        Scope::Any => {
-            let mut any = statement(json!("*"));
-            any["Condition"] = json!({ "StringEquals": { "aws:RequestedRegion": regions } });
-            any
-        }
-        Scope::Images => statement(json!(arns("ec2", "", &["image/*"]))),
-        Scope::Snapshots => statement(json!(arns("ec2", "", &["snapshot/*"]))),
-        Scope::Reports => {
-            let mut all = arns("ec2", "", &["image/*"]);
-            all.extend(arns("ec2", "*", &["image-usage-report/*"]));
-            statement(json!(all))
-        }
-        Scope::Parameters => {
-            let below = format!("parameter{}*", channels_below.trim_end_matches('/'));
-            statement(json!(arns("ssm", "*", &[&below])))
-        }
-        Scope::OwnTagged => {
-            let mut own = statement(json!(arns("ec2", "", &["image/*", "snapshot/*"])));
-            // The tag exists, whatever its value: only images of this program and their snapshots.
-            own["Condition"] = json!({ "Null": { format!("aws:ResourceTag/{}", tags::IMAGE): "false" } });
-            own
+        match self {
+            Self::Any => Vec::new(),
+            Self::Images => vec![arn("ec2", "", "image/*")],
+            Self::Snapshots => vec![arn("ec2", "", "snapshot/*")],
+            Self::OwnTagged => vec![arn("ec2", "", "image/*"), arn("ec2", "", "snapshot/*")],
+            Self::Reports => vec![arn("ec2", "", "image/*"), arn("ec2", "*", "image-usage-report/*")],
+            Self::Parameters => {
+                vec![arn("ssm", "*", &format!("parameter{}*", channels_below.trim_end_matches('/')))]
+            }
         }
     }
 }

@@ -65,7 +65,7 @@ pub(super) async fn disable<C: ImageCalls, U: ImageUse>(
     region.call(&format!("marking {id}"), || region.ec2.create_tags(&ids, &tags)).await?;
     let disabled = region.call(&format!("disabling {id}"), || region.ec2.disable_image(id)).await;
     in_state(region, id, "disabled", disabled).await?;
-    // From here on nobody can launch it. Whoever did so, or named it, since it was looked up is seen now.
+    // From here on it cannot be launched. A launch or a reference since it was looked up is seen now.
     let because = run.used_now(image).await?;
     if because.iter().any(super::KeepReason::is_use) {
         enable_shared(region, id, &grantees).await?;

@@ -35,7 +35,7 @@ pub(super) enum Usage {
         /// Why.
         why: String,
     },
-    /// It was not asked: nobody is affected by the step, the user does not want it, or a report is requested only when
+    /// It was not asked: no other account is affected by the step, the user does not want it, or a report is requested only when
     /// the step is done.
     NotAsked,
 }

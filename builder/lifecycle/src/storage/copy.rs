@@ -305,7 +305,7 @@ fn image_copy(source: &Source<'_>, target: &CopyTarget, request: &CopyRequest, a
     }
 }
 
-/// The client token: equal for the same copy, whoever makes it and whenever.
+/// The client token: equal for the same copy, made by any operator at any time.
 fn token(source: &Source<'_>, target: &CopyTarget, request: &CopyRequest, attempt: u32) -> String {
     let key = target.encryption.token_text();
     let (image, name, region) = (&source.image.id, &request.name, &target.region);

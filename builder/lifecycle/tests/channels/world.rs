@@ -272,7 +272,7 @@ impl World {
     fn happen(&mut self, event: &Event) {
         match event {
             Event::Put { region, image } => {
-                let _ = self.put(region, &plain(image), "somebody-else");
+                let _ = self.put(region, &plain(image), "another-operator");
             }
             Event::Deregister { region, image } => {
                 self.regions.get_mut(region).map(|state| state.images.remove(image));

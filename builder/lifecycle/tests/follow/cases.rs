@@ -105,7 +105,8 @@ fn a_group_at_the_latest_version_is_refreshed_too() {
     let services = Services::new(world(fixed("lt-web", "$Latest")));
     must(&services, &request(&["web"]));
     assert_eq!(images(&services), [NEW; 6]);
-    services.world(|world| assert_eq!(world.templates["lt-web"].default, 2, "nobody here launches from it"));
+    services
+        .world(|world| assert_eq!(world.templates["lt-web"].default, 2, "no group here launches from it"));
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn a_tag_opts_in_and_nothing_else_is_touched() {
     must(&services, &tagged);
     services.world(|world| assert_eq!(world.groups["other"], before));
     tagged.selection.tag.as_mut().unwrap().value = Some("web/beta".to_owned());
-    assert!(matches!(fails(&services, &tagged), FollowError::Nobody { .. }));
+    assert!(matches!(fails(&services, &tagged), FollowError::NoFollower { .. }));
 }
 
 #[test]
@@ -324,7 +325,7 @@ fn a_preview_changes_nothing_and_says_what_would_change() {
     assert_eq!((plan.versions[0].source, plan.groups[0].outdated, plan.kept.len()), (2, 4, 1));
     services.world(|world| assert_eq!((&world.templates, &world.groups), (&start.templates, &start.groups)));
     let calls = amiforge_lifecycle::follow::calls(&plan, &given, "eu-west-1", None);
-    let policy = amiforge_lifecycle::follow::policy(&calls, "eu-west-1").to_string();
+    let policy = amiforge_lifecycle::call_plan::policy(&calls).to_string();
     for part in ["ec2:CreateLaunchTemplateVersion", "launch-template/lt-web", "autoScalingGroupName/web"] {
         assert!(policy.contains(part), "{part}: {policy}");
     }

@@ -181,7 +181,7 @@ fn whatever_happens_the_fleet_follows_or_is_as_it_was() {
             if reruns > 6 {
                 break;
             }
-            // A refresh of somebody else, or one that takes the fleet back, ends in this time.
+            // A refresh of another operator, or one that takes the fleet back, ends in this time.
             services.world(|world| world.advance(3600));
             result = run(&services, &case.request, Script::quiet());
             check_always(seed, &before, &services, &case);

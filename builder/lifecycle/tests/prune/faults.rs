@@ -139,7 +139,7 @@ fn stage(state: &State, id: &str) -> u8 {
     }
 }
 
-/// Checks that no image was moved by more than a step, unless somebody else moved it.
+/// Checks that no image was moved by more than a step, unless another operator moved it.
 fn check_steps(before: &State, after: &State, operated: bool, what: &str) {
     if operated {
         return;
@@ -153,7 +153,7 @@ fn check_steps(before: &State, after: &State, operated: bool, what: &str) {
 /// Checks that every image that was named at the last moment is back, or that the run says it.
 fn check_late(state: &State, ended: &Ended<PruneReport>, what: &str) {
     let Ended::Returned(Ok(report)) = ended else { return };
-    let told = |id: &str| {
+    let reported = |id: &str| {
         report.images.iter().any(|one| {
             one.image_id == id
                 && matches!(one.outcome, Err(ImageError::NamedSince { .. } | ImageError::Call { .. }))
@@ -161,7 +161,7 @@ fn check_late(state: &State, ended: &Ended<PruneReport>, what: &str) {
     };
     for id in &state.named_late {
         let usable = state.images.get(id).is_some_and(|image| image.state == "available");
-        assert!(usable || told(id) || !state.is_named(id), "{what}: {id} is named, and gone or disabled");
+        assert!(usable || reported(id) || !state.is_named(id), "{what}: {id} is named, and gone or disabled");
     }
 }
 

@@ -199,7 +199,7 @@ impl Args {
         let selection = self.selection(channel.as_ref())?;
         if selection == Selection::default() && !self.status {
             return Err(mistake(
-                "nobody opts in".to_owned(),
+                "no group or launch template opts in".to_owned(),
                 "name groups with `--groups` or launch templates with `--templates`, or a tag with `--tag`",
             ));
         }

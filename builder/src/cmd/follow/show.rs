@@ -2,9 +2,8 @@
 
 use std::io::Write as _;
 
-use amiforge_lifecycle::follow::{
-    self, FollowCall, FollowPlan, FollowRequest, Following, GroupOutcome, GroupStatus,
-};
+use amiforge_lifecycle::call_plan::{PlannedCall, policy};
+use amiforge_lifecycle::follow::{self, FollowPlan, FollowRequest, Following, GroupOutcome, GroupStatus};
 use serde_json::{Value, json};
 
 use super::args::Channel;
@@ -52,7 +51,7 @@ pub(super) fn dry_run(
 ) -> CommandResult {
     let parameter = channel.map(|channel| channel.parameter.as_str());
     let calls = follow::calls(plan, request, region, parameter);
-    let policy = follow::policy(&calls, region);
+    let policy = policy(&calls);
     if ui.json() {
         ui.object(&preview_json(plan, &calls, &policy))?;
     } else {
@@ -62,7 +61,7 @@ pub(super) fn dry_run(
 }
 
 /// The plan as JSON.
-fn preview_json(plan: &FollowPlan, calls: &[FollowCall], policy: &Value) -> Value {
+fn preview_json(plan: &FollowPlan, calls: &[PlannedCall], policy: &Value) -> Value {
     let versions: Vec<_> = plan
         .versions
         .iter()
@@ -86,7 +85,7 @@ fn preview_json(plan: &FollowPlan, calls: &[FollowCall], policy: &Value) -> Valu
 /// Writes the plan as text.
 fn preview_text(
     plan: &FollowPlan,
-    calls: &[FollowCall],
+    calls: &[PlannedCall],
     policy: &Value,
     region: &str,
     ui: &Ui,

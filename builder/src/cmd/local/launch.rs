@@ -52,7 +52,7 @@ impl BootLauncher {
         let (starter, requests) = mpsc::channel::<StartRequest>();
         std::thread::spawn(move || {
             for (mut command, started) in requests {
-                // Nobody waits for it any more if this fails.
+                // If this fails, no request waits for it any more.
                 let _ = started.send(command.spawn());
             }
         });

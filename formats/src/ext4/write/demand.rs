@@ -99,7 +99,7 @@ mod tests {
     use crate::tree::Origin;
 
     #[test]
-    fn segments_that_touch_a_block_are_one_stretch() {
+    fn segments_that_touch_a_block_are_one_range() {
         let at = |offset, len| Segment { offset, len, origin: Origin::Slice { source: SourceId(0), at: 0 } };
         let mut out = Vec::new();
         sparse(5, &[at(10, 10), at(4000, 100), at(8192, 1), at(20480, 4096)], &mut out);

@@ -1,4 +1,4 @@
-//! Inode numbers without history. The nodes of a group share a stretch of the inode tables that is one block of the image
+//! Inode numbers without history. The nodes of a group share a section of the inode tables that is one block of the image
 //! (those of a large group several, by directory), so that an update of the group dirties one. In it the entries of a
 //! directory share a home among the blocks of the table (those of a large directory several, by name), and each takes
 //! a number there by its own hash. All by consistent hashing; an inode that finds its home full goes to the home's next
@@ -15,16 +15,16 @@ use crate::ext4::spec::{FIRST_INO, INODES_PER_BLOCK, ROOT_INO};
 /// Most of the inodes in the range of table blocks that are used, in hundredths, where there are inodes enough.
 const LOAD: u64 = 60;
 
-/// Nodes of a group to a stretch.
-const STRETCH: u32 = 512;
+/// Nodes of a group to a section.
+const SECTION: u32 = 512;
 
 /// The power of two from which on a group is large.
-const LARGE: u32 = STRETCH.ilog2();
+const LARGE: u32 = SECTION.ilog2();
 
 /// Entries of a directory to a home.
 const HOME: u32 = 12;
 
-/// Stretches and blocks of a stretch that are tried before they are searched in order.
+/// Sections and blocks of a section that are tried before they are searched in order.
 const PREFERENCES: u64 = 24;
 
 /// An inode that wants a number. The order of these is the one in which they choose.
@@ -34,8 +34,8 @@ struct Wanting {
     scale: u32,
     /// The newest time in its group, in seconds, where that is large.
     time: i64,
-    /// Identity of its stretch.
-    stretch: u64,
+    /// Identity of its section.
+    section: u64,
     /// Identity of its home.
     home: u64,
     /// Its own identity.
@@ -81,7 +81,7 @@ fn wanting(nodes: &Nodes<'_>) -> Vec<Wanting> {
         Wanting {
             scale,
             time: if scale == LARGE { newest } else { 0 },
-            stretch: mix(group, u64::from(jump(mix(parent, 8), size / STRETCH + 1))),
+            section: mix(group, u64::from(jump(mix(parent, 8), size / SECTION + 1))),
             home: mix(parent, u64::from(jump(mix(walked.hash, 6), siblings / HOME + 1))),
             hash: mix(walked.hash, 4),
             at,
@@ -94,44 +94,44 @@ fn wanting(nodes: &Nodes<'_>) -> Vec<Wanting> {
 struct TableBlocks {
     /// Inodes taken of each, a bit each.
     used: Vec<u16>,
-    /// The stretches: those that are whole, or else all in one.
-    stretches: Vec<Range<u32>>,
+    /// The sections: those that are whole, or else all in one.
+    sections: Vec<Range<u32>>,
 }
 
 impl TableBlocks {
     fn new(geometry: &Ext4Geometry, inodes: usize) -> Self {
         let all = geometry.groups * geometry.itable_blocks() - 1;
-        // Blocks before the first whole stretch. Tables of further flex groups may begin elsewhere in a slot, which costs
-        // stretches that are two blocks of the image.
+        // Blocks before the first whole section. Tables of further flex groups may begin elsewhere in a slot, which costs
+        // sections that are two blocks of the image.
         let first = geometry.places.first().map_or(0, |places| (places.inode_table + 1) % u64::from(SLOT));
         let before = (SLOT - first as u32) % SLOT;
         let needed = (inodes as u64 * 100).div_ceil(LOAD * u64::from(INODES_PER_BLOCK));
         let whole = super::slots::rounded(needed.div_ceil(u64::from(SLOT)));
         let whole = whole.min(u64::from(all.saturating_sub(before) / SLOT)) as u32;
-        let stretch = |i: u32| before + i * SLOT..before + (i + 1) * SLOT;
+        let section = |i: u32| before + i * SLOT..before + (i + 1) * SLOT;
         // Where the whole ones are too few, all that there is.
         let range = before + whole * SLOT;
         let enough = u64::from(range) * u64::from(INODES_PER_BLOCK) >= inodes as u64 && whole > 0;
         let range = if enough { range } else { all };
-        let mut stretches: Vec<Range<u32>> = (0..whole).map(stretch).collect();
-        if stretches.is_empty() {
-            stretches.push(0..range);
+        let mut sections: Vec<Range<u32>> = (0..whole).map(section).collect();
+        if sections.is_empty() {
+            sections.push(0..range);
         }
-        Self { used: vec![0; range as usize], stretches }
+        Self { used: vec![0; range as usize], sections }
     }
 
     /// The first block that one prefers and that is not full.
     fn roomy(&self, one: &Wanting) -> u32 {
         let free = |block: &u32| self.used[*block as usize] != u16::MAX;
-        let within = |stretch: &Range<u32>| {
-            let (start, len) = (stretch.start, stretch.end - stretch.start);
+        let within = |section: &Range<u32>| {
+            let (start, len) = (section.start, section.end - section.start);
             let preferred = move |i: u64| start + jump(mix(one.home, i), len);
             let found = (0..PREFERENCES).map(preferred).find(free);
-            found.or_else(|| stretch.clone().find(free))
+            found.or_else(|| section.clone().find(free))
         };
-        let count = self.stretches.len() as u32;
-        let stretches = (0..PREFERENCES).map(|i| &self.stretches[jump(mix(one.stretch, i), count) as usize]);
-        let found = stretches.into_iter().find_map(within);
+        let count = self.sections.len() as u32;
+        let sections = (0..PREFERENCES).map(|i| &self.sections[jump(mix(one.section, i), count) as usize]);
+        let found = sections.into_iter().find_map(within);
         found.or_else(|| (0..self.used.len() as u32).find(free)).unwrap_or_default()
     }
 }

@@ -20,7 +20,7 @@ const PIECE: u32 = 4;
 /// Least number of contiguous blocks of a file's tail, and of an extent tree.
 const ITEM: u32 = cluster::WINDOW / 2;
 
-/// Most parts that clusters cut a stretch of less than a slot into: runs are cut at least [`SLOT`] less [`ITEM`] blocks
+/// Most parts that clusters cut a range of less than a slot into: runs are cut at least [`SLOT`] less [`ITEM`] blocks
 /// apart, but for one cut between two sections.
 const PARTS: u32 = 4;
 

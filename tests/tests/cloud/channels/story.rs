@@ -66,7 +66,7 @@ fn a_listing_names_regions_that_differ_and_images_that_are_gone() {
     assert!(held.iter().all(|one| one["version"] == "1" && one["problem"].is_null()), "{listed}");
     assert!(held.iter().all(|one| one["setBy"].as_str().unwrap().starts_with("arn:")), "{listed}");
     assert_eq!(fixture.run(&["channels", "--check"]).status.code(), Some(0));
-    // Somebody moves one region alone.
+    // Another operator moves one region alone.
     fixture.act("local-2", &["put", PARAMETER, &fixture.images[1][1]]);
     std::thread::sleep(std::time::Duration::from_millis(100));
     assert_eq!(list(&[])["channels"][0]["agreement"], "drift");

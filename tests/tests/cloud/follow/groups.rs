@@ -109,7 +109,7 @@ fn nothing_is_touched_that_does_not_opt_in() {
     assert!(err.contains("no group and no launch template opts in"), "{err}");
     fixture.must(&[new, "--groups", "web,other", "--warmup", "0"]);
     let (_, err) = fixture.ends(2, &[new]);
-    assert!(err.contains("nobody opts in"), "{err}");
+    assert!(err.contains("no group or launch template opts in"), "{err}");
     let (_, err) = fixture.ends(2, &["ami-x", "--groups", "web"]);
     assert!(err.contains("`ami-x` is not the id of an AMI"), "{err}");
 }

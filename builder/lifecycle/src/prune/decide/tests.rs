@@ -63,7 +63,7 @@ fn the_steps_follow_each_other_with_the_grace_time_between() {
     one.deprecation_time = Some(show(NOW - 7 * DAY));
     assert_eq!(verdict(&one), Verdict::Go { step: Step::Disable });
     one.state = "disabled".to_owned();
-    assert_eq!(verdict(&one), Verdict::Go { step: Step::MarkDisabled }, "disabled by somebody else");
+    assert_eq!(verdict(&one), Verdict::Go { step: Step::MarkDisabled }, "disabled by another operator");
     one.tags.insert(marks::DISABLED.to_owned(), show(NOW - 6 * DAY));
     assert!(matches!(verdict(&one), Verdict::Wait { step: Step::Deregister, .. }));
     one.tags.insert(marks::DISABLED.to_owned(), show(NOW - 7 * DAY));
