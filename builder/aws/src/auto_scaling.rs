@@ -7,13 +7,15 @@ use amiforge_lifecycle::api::groups::{
     Group, GroupInstance, Groups, LaunchSource, PolicyNode, Refresh, RefreshPreferences, RefreshStart,
     TemplateUse,
 };
+use amiforge_lifecycle::api::images::ImageReference;
 use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 
 use super::query::{Client, Tree};
 use calls::{
     AlarmSpecification, CancelInstanceRefresh, DescribeAutoScalingGroups, DescribeInstanceRefreshes,
-    NewConfiguration, NewPreferences, NewTemplate, RollbackInstanceRefresh, StartInstanceRefresh,
+    DescribeLaunchConfigurations, NewConfiguration, NewPreferences, NewTemplate, RollbackInstanceRefresh,
+    StartInstanceRefresh,
 };
 
 pub use calls::CALLS;
@@ -28,6 +30,36 @@ pub struct AutoScalingClient(Client);
 impl AutoScalingClient {
     pub(super) fn new(sdk: &SdkConfig) -> Self {
         Self(Client::new(sdk, &calls::AUTO_SCALING))
+    }
+
+    /// The images that groups name in overrides of their own, and launch configurations. Those of launch templates are
+    /// references of EC2.
+    pub(super) async fn image_references(&self) -> Result<Vec<ImageReference>, ServiceError> {
+        let (max_records, next_token) = (Some(MAX_RECORDS), None);
+        let groups =
+            DescribeAutoScalingGroups { names: Vec::new(), max_records, next_token: next_token.clone() };
+        let mut references = Vec::new();
+        for group in self.0.call_pages(groups).await? {
+            for image in group.policy.iter().flat_map(|policy| policy.texts("ImageId")) {
+                let (kind, arn) = ("autoscaling:AutoScalingGroup".to_owned(), group.arn.clone());
+                references.push(ImageReference {
+                    image: image.to_owned(),
+                    kind,
+                    arn: arn.unwrap_or_default(),
+                });
+            }
+        }
+        let configurations = DescribeLaunchConfigurations { max_records, next_token };
+        match self.0.call_pages(configurations).await {
+            Ok(all) => references.extend(all.into_iter().filter_map(|one| {
+                let kind = "autoscaling:LaunchConfiguration".to_owned();
+                Some(ImageReference { image: one.image?, kind, arn: one.arn.unwrap_or_default() })
+            })),
+            // A service that does not know launch configurations has none.
+            Err(error) if error.code.as_deref() == Some("InvalidAction") => {}
+            Err(error) => return Err(error),
+        }
+        Ok(references)
     }
 }
 

@@ -14,7 +14,6 @@ pub mod endpoint;
 mod image_use;
 mod json;
 mod kms;
-mod parameter_value;
 mod put_block;
 pub mod query;
 mod response_limit;
@@ -42,9 +41,8 @@ use credentials::CachedCredentials;
 pub use auto_scaling::{AutoScalingClient, CALLS as AUTO_SCALING_CALLS};
 pub use ebs::EbsClient;
 pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SNAPSHOT_USE_CALLS, SnapshotsClient};
-pub use image_use::{CALLS as IMAGE_USE_CALLS, ImageUseClient};
+pub use image_use::ImageUseClient;
 pub use kms::{CALLS as KMS_CALLS, KmsClient};
-pub use parameter_value::ParameterClient;
 pub use s3::S3Client;
 pub use ssm::{CALLS as SSM_CALLS, SsmClient};
 
@@ -226,11 +224,6 @@ impl AwsConfig {
     /// Client of Auto Scaling.
     pub fn auto_scaling(&self) -> AutoScalingClient {
         AutoScalingClient::new(&self.sdk)
-    }
-
-    /// Client of SSM for the value of a parameter.
-    pub fn parameter_value(&self) -> ParameterClient {
-        ParameterClient::new(&self.sdk)
     }
 
     /// Client of EC2.

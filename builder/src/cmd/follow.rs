@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use amiforge_aws::{AutoScalingClient, Ec2Client};
-use amiforge_lifecycle::follow::{
-    self, FOLLOW_TAG, FollowError, FollowRegion, ParameterValue as _, Selection, TagChoice,
-};
+use amiforge_lifecycle::api::parameters::Parameters as _;
+use amiforge_lifecycle::follow::{self, FOLLOW_TAG, FollowError, FollowRegion, Selection, TagChoice};
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_publish::retry::{CallStep, NoObserver, retry};
 use amiforge_publish::timer::Timer;
@@ -74,11 +73,10 @@ fn channel_image(
     cancel: &CancelToken,
     cannot: &str,
 ) -> Result<String, Failure> {
-    let client = connected.config().parameter_value();
+    let client = connected.config().ssm();
     let timer = Timer::default().with_cancel(cancel);
-    let read =
-        retry(&timer, CallStep::Idempotent, &NoObserver, || client.parameter_value(&channel.parameter));
-    let value = connected.block_on(read).map_err(|error| {
+    let read = retry(&timer, CallStep::Idempotent, &NoObserver, || client.parameter(&channel.parameter));
+    let value = connected.block_on(read).map(|parameter| parameter.value).map_err(|error| {
         let action = format!("reading the parameter `{}`", channel.parameter);
         Failure::from(anyhow::Error::from(error).context(action).context(cannot.to_owned()))
     })?;

@@ -8,6 +8,7 @@ pub(crate) mod failure;
 pub(crate) mod form;
 pub(crate) mod json;
 pub(crate) mod kms;
+mod query_errors;
 pub(crate) mod rbin;
 pub(crate) mod s3;
 pub(crate) mod ssm;

@@ -5,6 +5,7 @@ use http::StatusCode;
 
 use super::failure::ServiceFailure;
 use super::form;
+use super::query_errors;
 use super::xml::escape;
 use crate::authorization::Refusal;
 use crate::http::request::SignedRequest;
@@ -12,6 +13,8 @@ use crate::http::response::{Response, new_response};
 use crate::sigv4::AuthError;
 use crate::state::Region;
 use crate::state::partition::partition;
+
+const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
 
 /// The name of the requested operation; empty or approximate if it cannot be determined.
 pub(crate) fn action(request: &SignedRequest) -> String {
@@ -39,41 +42,12 @@ pub(crate) fn respond(region: &Region, request: &SignedRequest) -> Response {
 }
 
 fn error_response(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
-    let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
-    let body = format!(
-        "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>{kind}</Type>\
-         <Code>{code}</Code><Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
-        escape(message)
-    );
-    new_response(status, "text/xml", body)
+    query_errors::error_response(NAMESPACE, (status, code, message), request_id)
 }
 
 /// The response to a request whose signature is missing or invalid.
 pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
-    let (status, code, message) = match auth_error {
-        AuthError::Missing => (
-            StatusCode::FORBIDDEN,
-            "MissingAuthenticationToken",
-            "Request is missing Authentication Token".to_owned(),
-        ),
-        AuthError::Malformed(what) => (StatusCode::BAD_REQUEST, "IncompleteSignature", what.clone()),
-        AuthError::UnknownKey => (
-            StatusCode::FORBIDDEN,
-            "InvalidClientTokenId",
-            "The security token included in the request is invalid.".to_owned(),
-        ),
-        AuthError::SignatureMismatch | AuthError::BodyMismatch => (
-            StatusCode::FORBIDDEN,
-            "SignatureDoesNotMatch",
-            "The request signature we calculated does not match the signature you provided.".to_owned(),
-        ),
-        AuthError::Expired { signed, now } | AuthError::NotYetValid { signed, now } => (
-            StatusCode::FORBIDDEN,
-            "SignatureDoesNotMatch",
-            format!("Signature expired: {signed} is now earlier than {now} (5 min.)"),
-        ),
-    };
-    error_response(status, code, &message, request_id)
+    query_errors::reject(NAMESPACE, "Request is missing Authentication Token", auth_error, request_id)
 }
 
 /// The response to a request that the policy of its sender does not allow.

@@ -20,6 +20,12 @@ inputs! {
         next_token: Option<String> = "NextToken",
     }
 
+    /// Lists launch configurations.
+    DescribeLaunchConfigurations {
+        max_records: Option<u64> = "MaxRecords",
+        next_token: Option<String> = "NextToken",
+    }
+
     /// Lists the instance refreshes of a group.
     DescribeInstanceRefreshes {
         group: String = "AutoScalingGroupName",
@@ -117,6 +123,18 @@ outputs! {
         value: Option<String> = "Value",
     }
 
+    /// A page of launch configurations.
+    LaunchConfigurations {
+        configurations: Vec<LaunchConfiguration> = "LaunchConfigurations",
+        next_token: Option<String> = "NextToken",
+    }
+
+    /// A launch configuration.
+    LaunchConfiguration {
+        arn: Option<String> = "LaunchConfigurationARN",
+        image: Option<String> = "ImageId",
+    }
+
     /// A page of refreshes.
     Refreshes {
         refreshes: Vec<Refresh> = "InstanceRefreshes",
@@ -157,6 +175,7 @@ operations! {
     CancelInstanceRefresh -> RefreshId,
     DescribeAutoScalingGroups -> Groups,
     DescribeInstanceRefreshes -> Refreshes,
+    DescribeLaunchConfigurations -> LaunchConfigurations,
     RollbackInstanceRefresh -> RefreshId,
     StartInstanceRefresh -> RefreshId,
 }
@@ -164,4 +183,5 @@ operations! {
 paged! {
     DescribeAutoScalingGroups: groups of Group,
     DescribeInstanceRefreshes: refreshes of Refresh,
+    DescribeLaunchConfigurations: configurations of LaunchConfiguration,
 }

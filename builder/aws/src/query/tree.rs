@@ -12,6 +12,23 @@ pub(crate) enum Tree {
     Members(Vec<(String, Tree)>),
 }
 
+impl Tree {
+    /// The texts of all members with a name, at any depth.
+    pub(crate) fn texts(&self, name: &str) -> Vec<&str> {
+        match self {
+            Self::Text(_) => Vec::new(),
+            Self::List(_, items) => items.iter().flat_map(|item| item.texts(name)).collect(),
+            Self::Members(members) => {
+                let own = members.iter().filter_map(|(member, value)| match value {
+                    Self::Text(text) if member == name => Some(text.as_str()),
+                    _ => None,
+                });
+                own.chain(members.iter().flat_map(|(_, value)| value.texts(name))).collect()
+            }
+        }
+    }
+}
+
 impl Default for Tree {
     fn default() -> Self {
         Self::Members(Vec::new())

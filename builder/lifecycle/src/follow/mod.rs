@@ -31,10 +31,6 @@ mod survey;
 mod take_back;
 mod verify;
 
-use std::future::Future;
-
-use amiforge_publish::service_error::ServiceError;
-
 use crate::api::groups::Groups;
 use crate::api::templates::Templates;
 
@@ -47,12 +43,6 @@ pub use report::{FollowedGroup, FollowedTemplate, Following, GroupOutcome, KeptU
 pub use request::{FOLLOW_TAG, FollowRequest, ImageTarget, Selection, TagChoice, WaitPolicy};
 pub use status::{GroupStatus, InstanceStatus, status};
 pub use survey::{Fleet, survey};
-
-/// The value of a parameter that names the image of a channel.
-pub trait ParameterValue: Send + Sync {
-    /// The value of a parameter of SSM, by its name or ARN.
-    fn parameter_value(&self, name: &str) -> impl Future<Output = Result<String, ServiceError>> + Send;
-}
 
 /// Lets the fleet follow an image.
 ///

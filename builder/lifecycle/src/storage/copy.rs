@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use self::compare::differences;
 use super::StorageError;
+use super::missing_tags::create_missing;
 use crate::api::storage::StorageCalls;
 
 /// Maximum number of copies that are made anew because an earlier one failed.
@@ -327,21 +328,6 @@ async fn set_tags<C: StorageCalls>(
         create_missing(region, snapshot, requested, &current.tags).await?;
     }
     Ok(())
-}
-
-async fn create_missing<C: StorageCalls>(
-    region: &AmiRegion<'_, C>,
-    resource: &str,
-    requested: &Tags,
-    current: &Tags,
-) -> Result<(), StorageError> {
-    let missing = tags::missing(requested, current);
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let resources = [resource.to_owned()];
-    let action = format!("tagging {resource}");
-    Ok(region.call_eventual(&action, || region.ec2.create_tags(&resources, &missing)).await?)
 }
 
 #[cfg(test)]

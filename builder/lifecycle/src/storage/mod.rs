@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod copy;
 mod error;
+mod missing_tags;
 pub mod plan;
 pub mod restore;
 pub mod snapshots;

@@ -12,6 +12,7 @@ use amiforge_publish::service_error::ServiceErrorKind;
 use amiforge_publish::tags;
 use serde::Serialize;
 
+use super::missing_tags::create_missing;
 use super::{StorageError, check_bucket, object_size};
 use crate::api::storage::{NewRestore, ObjectCalls, StorageCalls};
 
@@ -188,21 +189,6 @@ async fn set_tags<C: StorageCalls>(
     let action = format!("asking for the tags of {root}");
     let current = region.call_eventual(&action, || region.ec2.describe_snapshot(root)).await?;
     create_missing(region, root, &of_root, &current.tags).await
-}
-
-async fn create_missing<C: StorageCalls>(
-    region: &AmiRegion<'_, C>,
-    resource: &str,
-    requested: &Tags,
-    current: &Tags,
-) -> Result<(), StorageError> {
-    let missing = tags::missing(requested, current);
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let resources = [resource.to_owned()];
-    let action = format!("tagging {resource}");
-    Ok(region.call_eventual(&action, || region.ec2.create_tags(&resources, &missing)).await?)
 }
 
 #[cfg(test)]

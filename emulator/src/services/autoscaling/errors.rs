@@ -6,10 +6,10 @@
 use http::StatusCode;
 
 use crate::authorization::Refusal;
-use crate::http::response::{Response, new_response};
+use crate::http::response::Response;
 use crate::services::ec2::Ec2Error;
 use crate::services::failure::ServiceFailure;
-use crate::services::xml::escape;
+use crate::services::query_errors;
 use crate::sigv4::AuthError;
 
 /// An error of Auto Scaling.
@@ -57,40 +57,12 @@ impl From<crate::error::Error> for GroupError {
 
 /// Creates the HTTP response of an error.
 pub(crate) fn error_response(status: StatusCode, code: &str, message: &str, request_id: &str) -> Response {
-    let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
-    let body = format!(
-        "<ErrorResponse xmlns=\"{}\"><Error><Type>{kind}</Type><Code>{code}</Code><Message>{}</Message></Error>\
-         <RequestId>{request_id}</RequestId></ErrorResponse>",
-        super::NAMESPACE,
-        escape(message)
-    );
-    new_response(status, "text/xml", body)
+    query_errors::error_response(super::NAMESPACE, (status, code, message), request_id)
 }
 
 /// The response to a request whose signature is missing or invalid.
 pub(crate) fn reject(auth_error: &AuthError, request_id: &str) -> Response {
-    let (status, code, message) = match auth_error {
-        AuthError::Missing => {
-            (StatusCode::FORBIDDEN, "MissingAuthenticationToken", "Missing Authentication Token".to_owned())
-        }
-        AuthError::Malformed(what) => (StatusCode::BAD_REQUEST, "IncompleteSignature", what.clone()),
-        AuthError::UnknownKey => (
-            StatusCode::FORBIDDEN,
-            "InvalidClientTokenId",
-            "The security token included in the request is invalid.".to_owned(),
-        ),
-        AuthError::SignatureMismatch | AuthError::BodyMismatch => (
-            StatusCode::FORBIDDEN,
-            "SignatureDoesNotMatch",
-            "The request signature we calculated does not match the signature you provided.".to_owned(),
-        ),
-        AuthError::Expired { signed, now } | AuthError::NotYetValid { signed, now } => (
-            StatusCode::FORBIDDEN,
-            "SignatureDoesNotMatch",
-            format!("Signature expired: {signed} is now earlier than {now} (5 min.)"),
-        ),
-    };
-    error_response(status, code, &message, request_id)
+    query_errors::reject(super::NAMESPACE, "Missing Authentication Token", auth_error, request_id)
 }
 
 /// The response to a request that the policy of its sender does not allow.
