@@ -30,7 +30,6 @@ use calls::snapshots::{DescribeSnapshotAttribute, ModifySnapshotAttribute};
 use calls::tags::{CreateTags, Filter};
 
 pub use calls::CALLS;
-pub use snapshot_use::CALLS as SNAPSHOT_USE_CALLS;
 pub use snapshots::SnapshotsClient;
 
 /// Items per page, the maximum of the service.

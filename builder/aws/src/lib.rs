@@ -40,7 +40,7 @@ use credentials::CachedCredentials;
 
 pub use auto_scaling::{AutoScalingClient, CALLS as AUTO_SCALING_CALLS};
 pub use ebs::EbsClient;
-pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SNAPSHOT_USE_CALLS, SnapshotsClient};
+pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
 pub use image_use::ImageUseClient;
 pub use kms::{CALLS as KMS_CALLS, KmsClient};
 pub use s3::S3Client;

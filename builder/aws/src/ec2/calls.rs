@@ -45,14 +45,15 @@ use snapshots::{
     SnapshotAttribute, Snapshots,
 };
 use storage::{
-    CreateRestoreImageTask, CreateStoreImageTask, DescribeStoreImageTasks, StoreImageTasks, StoredImageKey,
+    CreateRestoreImageTask, CreateStoreImageTask, DescribeStoreImageTasks, StoreImageTask, StoreImageTasks,
+    StoredImageKey,
 };
 use tags::CreateTags;
 use tiers::{
     AvailabilityZones, DescribeAvailabilityZones, DescribeFastSnapshotRestores, DescribeLockedSnapshots,
     DescribeSnapshotTierStatus, DisableFastSnapshotRestores, EnableFastSnapshotRestores, FastRestore,
-    FastRestoreResults, FastRestores, LockSnapshot, LockedSnapshots, ModifySnapshotTier, RestoreSnapshotTier,
-    SnapshotTier, SnapshotTiers, UnlockSnapshot,
+    FastRestoreResults, FastRestores, LockSnapshot, LockedSnapshot, LockedSnapshots, ModifySnapshotTier,
+    RestoreSnapshotTier, SnapshotTier, SnapshotTiers, UnlockSnapshot,
 };
 use usage::{
     CreateImageUsageReport, DeleteImageUsageReport, DescribeImageUsageReportEntries,
@@ -135,7 +136,9 @@ paged! {
     DescribeImageUsageReports: reports of UsageReport,
     DescribeImages: images of Image,
     DescribeFastSnapshotRestores: restores of FastRestore,
+    DescribeLockedSnapshots: locks of LockedSnapshot,
     DescribeSnapshotTierStatus: tiers of SnapshotTier,
+    DescribeStoreImageTasks: tasks of StoreImageTask,
     DescribeInstanceTypes: types of InstanceTypeInfo,
     DescribeInstances: reservations of Reservation,
     DescribeLaunchTemplateVersions: versions of LaunchTemplateVersion,

@@ -41,7 +41,9 @@ impl StorageCalls for Ec2Client {
     }
 
     async fn store_tasks(&self, image: &str) -> Result<Vec<StoreTask>, ServiceError> {
-        let output = self.client.call(&DescribeStoreImageTasks { images: vec![image.to_owned()] }).await?;
+        let call =
+            DescribeStoreImageTasks { images: vec![image.to_owned()], ..DescribeStoreImageTasks::default() };
+        let output = self.client.call(&call).await?;
         Ok(output.tasks.into_iter().map(store_task).collect())
     }
 
@@ -119,7 +121,9 @@ impl StorageCalls for Ec2Client {
     }
 
     async fn snapshot_lock(&self, snapshot: &str) -> Result<Option<SnapshotLock>, ServiceError> {
-        let output = self.client.call(&DescribeLockedSnapshots { ids: vec![snapshot.to_owned()] }).await?;
+        let call =
+            DescribeLockedSnapshots { ids: vec![snapshot.to_owned()], ..DescribeLockedSnapshots::default() };
+        let output = self.client.call(&call).await?;
         let lock = output.locks.into_iter().find(|lock| lock.id.as_deref() == Some(snapshot));
         Ok(lock.map(|lock| SnapshotLock {
             state: lock.state.unwrap_or_default(),

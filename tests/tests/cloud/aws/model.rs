@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use amiforge_aws::query::{Description, Field, Protocol, Shape};
-use amiforge_aws::{AUTO_SCALING_CALLS, EC2_CALLS, KMS_CALLS, SNAPSHOT_USE_CALLS, SSM_CALLS};
+use amiforge_aws::{AUTO_SCALING_CALLS, EC2_CALLS, KMS_CALLS, SSM_CALLS};
 use amiforge_tests::python;
 use serde_json::Value;
 
@@ -148,7 +148,7 @@ fn model(python: &Path, path: &str) -> Value {
 fn every_parameter_and_field_is_one_of_the_model_of_ec2() {
     let Some(python) = python::with(&["botocore"]) else { return };
     let model = model(&python, "ec2/2016-11-15");
-    let calls = EC2_CALLS.iter().chain(SNAPSHOT_USE_CALLS);
+    let calls = EC2_CALLS.iter();
     let mistakes: Vec<_> = calls.flat_map(|call| mistakes(&model, call)).collect();
     assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
     assert!(EC2_CALLS.len() >= 18);

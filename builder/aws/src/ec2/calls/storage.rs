@@ -1,7 +1,7 @@
 //! Images that are stored as objects of S3, and restored.
 
 use super::super::super::query::{Timestamp, inputs, outputs};
-use super::tags::{NewTag, TagSpecification};
+use super::tags::{Filter, NewTag, TagSpecification};
 
 inputs! {
     /// Stores an image.
@@ -14,6 +14,9 @@ inputs! {
     /// The tasks that store images.
     DescribeStoreImageTasks {
         images: Vec<String> = "ImageId",
+        filters: Vec<Filter> = "Filter",
+        max_results: Option<u64> = "MaxResults",
+        next_token: Option<String> = "NextToken",
     }
 
     /// Restores an image.
@@ -34,6 +37,7 @@ outputs! {
     /// Tasks.
     StoreImageTasks {
         tasks: Vec<StoreImageTask> = "storeImageTaskResultSet",
+        next_token: Option<String> = "nextToken",
     }
 
     /// A task.

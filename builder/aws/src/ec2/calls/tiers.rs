@@ -43,6 +43,8 @@ inputs! {
     /// The locks of snapshots.
     DescribeLockedSnapshots {
         ids: Vec<String> = "SnapshotId",
+        max_results: Option<u64> = "MaxResults",
+        next_token: Option<String> = "NextToken",
     }
 
     /// Enables fast restores.
@@ -91,6 +93,7 @@ outputs! {
     /// Locks.
     LockedSnapshots {
         locks: Vec<LockedSnapshot> = "snapshotSet",
+        next_token: Option<String> = "nextToken",
     }
 
     /// The lock of a snapshot.
