@@ -133,7 +133,10 @@ pub(crate) fn service_hint(failure: &RetryExhausted) -> Option<String> {
             "name a file (PEM) with the certificate authority that signed it in AWS_CA_BUNDLE, or as `ca_bundle` of the \
              profile; without one those of this machine are trusted"
         }
-        ServiceErrorKind::Denied => "`amiforge publish … --dry-run` prints the IAM policy that is needed",
+        ServiceErrorKind::Denied => {
+            "add the action to the IAM policy of the caller; commands that change something print the whole policy with \
+             `--dry-run`"
+        }
         _ => return None,
     };
     Some(hint.to_owned())

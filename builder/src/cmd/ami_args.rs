@@ -186,10 +186,10 @@ fn hint(error: &AmiError, publish: Option<(&Unfinished, &str)>) -> Option<String
                 .to_owned()
         }
         AmiError::Disabled { image, region } => format!(
-            "`aws ec2 enable-image --region {region} --image-id {image}` makes it usable again; another `--name` leaves it"
+            "`amiforge undo {image} --region {region}` makes it usable again; another `--name` leaves it"
         ),
         AmiError::Snapshot { reason, snapshot, region } if reason.contains("archived") => format!(
-            "`aws ec2 restore-snapshot-tier --region {region} --snapshot-id {snapshot} --permanent-restore` brings it back"
+            "`amiforge snapshot restore {snapshot} --permanent --region {region}` brings it back"
         ),
         AmiError::ZerosLeftOut { .. } => {
             "publish under another `--name` with `--encrypt-copies`: everything is sent again".to_owned()

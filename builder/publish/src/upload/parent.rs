@@ -98,7 +98,7 @@ fn unfit_reason(
     if snapshot.state != SnapshotState::Completed {
         Some(format!("it is {}, not completed", snapshot.state.as_str()))
     } else if snapshot.tier == Tier::Archive {
-        Some("it is archived: `aws ec2 restore-snapshot-tier` brings it back".to_owned())
+        Some("it is archived: `amiforge snapshot restore` brings it back".to_owned())
     } else if snapshot.volume_gib > volume {
         Some(format!(
             "its volume has {} GiB, and the image's has {volume}: a child cannot be smaller",

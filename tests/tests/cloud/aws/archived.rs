@@ -46,7 +46,7 @@ fn an_archived_snapshot_is_named_as_that_with_the_command_that_brings_it_back() 
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
-        for part in [id, "it is archived", "aws ec2 restore-snapshot-tier"] {
+        for part in [id, "it is archived", "amiforge snapshot restore"] {
             assert!(stderr.contains(part), "{args:?}: {stderr}");
         }
     }
