@@ -94,7 +94,7 @@ impl Default for CallList {
 
 impl Resources {
     /// Their ARNs in a region; none for an action without resource types.
-    fn arns(&self, region: &str) -> Vec<String> {
+    fn arns(self, region: &str) -> Vec<String> {
         let partition = partition(region);
         let of = |kind: &str, id: Option<&str>| {
             format!("arn:{partition}:ec2:{region}::{kind}/{}", id.unwrap_or("*"))

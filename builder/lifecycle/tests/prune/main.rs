@@ -10,6 +10,7 @@
 
 mod account;
 mod fake;
+mod fake_images;
 mod faults;
 mod operator;
 mod orphans;

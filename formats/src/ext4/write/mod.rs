@@ -9,6 +9,7 @@ mod bitmaps;
 mod cluster;
 mod content;
 mod demand;
+mod dense;
 mod dirs;
 mod emit;
 mod error;
@@ -201,7 +202,7 @@ impl<'a> Ext4Draft<'a> {
     fn lay_out(&self, geometry: &Ext4Geometry) -> Result<Ext4Layout, Ext4WriteError> {
         match layout::stable(self.request(), geometry) {
             Some(layout) => Ok(layout),
-            None => layout::dense(self.request(), geometry),
+            None => dense::dense(self.request(), geometry),
         }
     }
 

@@ -151,7 +151,7 @@ fn an_image_of_which_one_call_fails_does_not_hold_up_the_others() {
     assert_eq!((of("failed").len(), of("done").len()), (1, FREE.len() + 1), "{shown:#}");
     let read = account.read_back();
     let deprecated = |id: &&str| read["images"][*id]["deprecated"] == true;
-    assert!(of("done").iter().all(deprecated) && !of("failed").iter().any(|id| deprecated(id)), "{read:#}");
+    assert!(of("done").iter().all(deprecated) && !of("failed").iter().any(deprecated), "{read:#}");
     account.prune(&["--yes"]);
     let read = account.read_back();
     assert!(FREE.iter().all(|kind| read["images"][account.id(kind)]["deprecated"] == true), "{read:#}");
