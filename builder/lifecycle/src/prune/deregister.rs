@@ -37,11 +37,15 @@ pub(super) async fn deregister<C: ImageCalls, U: ImageUse>(
         },
     }
     let deleted = call(region, &image.id, &foreign).await?;
-    let named = run.used_now(image).await;
-    if let Ok(because) = &named
-        && let Some(reference) = because.iter().find(|reason| reason.is_use())
-    {
-        return taken_back(region, image, reference, because).await;
+    let because = match run.used_now(image).await {
+        Ok(because) => because,
+        // The service may not answer for an image that is gone.
+        Err(error) if error.is_missing() => Vec::new(),
+        // Its snapshots stay, so that it can be restored: they are marked, and the next run deletes them.
+        Err(error) => return Err(error),
+    };
+    if let Some(reference) = because.iter().find(|reason| reason.is_use()) {
+        return taken_back(region, image, reference, &because).await;
     }
     let outcome = delete_snapshots(region, &ours, &foreign, &deleted).await?;
     usage::delete(region, &image.id).await;
