@@ -19,17 +19,18 @@ const LAYERS: &[&[&str]] = &[
 
 /// Services and protocols that a service may use. Everything else among the services is forbidden.
 const SERVICES: &[(&str, &[&str])] = &[
-    ("autoscaling", &["ec2", "failure", "form", "xml"]),
+    ("autoscaling", &["ec2", "failure", "form", "query_errors", "xml"]),
     ("ebs", &["failure"]),
     ("ec2", &["failure", "form", "s3", "ssm", "xml"]),
     ("failure", &[]),
     ("form", &[]),
     ("json", &["failure"]),
     ("kms", &["json"]),
+    ("query_errors", &["xml"]),
     ("rbin", &["failure", "json"]),
     ("s3", &["failure", "xml"]),
     ("ssm", &["json"]),
-    ("sts", &["failure", "form", "xml"]),
+    ("sts", &["failure", "form", "query_errors", "xml"]),
     ("xml", &[]),
 ];
 

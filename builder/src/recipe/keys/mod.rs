@@ -73,7 +73,7 @@ pub(crate) struct ImageKeys {
     pub(crate) arch: ArchKey,
     /// The time of the build, as RFC 3339 (`2026-11-01T00:00:00Z`) or seconds since 1970. No file is
     /// newer than that. `SOURCE_DATE_EPOCH` in the environment goes before it; without both it is the newest time
-    /// among the inputs.
+    /// among the inputs, and what the build itself makes has the first second of that year.
     pub(crate) epoch: Option<EpochKey>,
 }
 
