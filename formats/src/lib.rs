@@ -8,6 +8,7 @@
 pub mod arch;
 pub mod bios;
 pub mod cpio;
+pub mod der;
 pub mod digest;
 pub mod dump;
 pub mod ext4;
@@ -25,4 +26,5 @@ pub mod swap;
 pub mod terminal;
 pub mod time;
 pub mod tree;
+pub mod uefi_vars;
 pub mod volume;
