@@ -9,7 +9,7 @@ mod file;
 pub mod oid;
 mod read;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod write;
 
 pub use certificate::{Certificate, Hash, KeyUsage, PublicKey, RsaKey, SignatureAlgorithm};

@@ -3,7 +3,7 @@
 use super::{integer, object_identifier, oid, tag, tlv};
 
 /// A self-issued certificate of version 3 with this common name.
-pub(super) fn certificate(name: &str) -> Vec<u8> {
+pub(crate) fn certificate(name: &str) -> Vec<u8> {
     let sequence = |parts: &[&[u8]]| tlv(tag::SEQUENCE, parts);
     let null = tlv(tag::NULL, &[]);
     let algorithm = sequence(&[&object_identifier(oid::SHA256_WITH_RSA), &null]);
