@@ -25,4 +25,5 @@ pub mod swap;
 pub mod terminal;
 pub mod time;
 pub mod tree;
+pub mod verity;
 pub mod volume;
