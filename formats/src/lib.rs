@@ -28,4 +28,5 @@ pub mod terminal;
 pub mod time;
 pub mod tree;
 pub mod uefi_vars;
+pub mod verity;
 pub mod volume;
