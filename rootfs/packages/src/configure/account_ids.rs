@@ -78,6 +78,16 @@ impl AccountIds {
         self.groups.get(name).copied()
     }
 
+    /// The numbers of users.
+    pub(crate) fn uids(&self) -> impl Iterator<Item = u32> {
+        self.users.values().copied()
+    }
+
+    /// The numbers of groups.
+    pub(crate) fn gids(&self) -> impl Iterator<Item = u32> {
+        self.groups.values().copied()
+    }
+
     /// A script of sed(1) that changes the third field of lines of sysusers.d(5). A user whose group has another
     /// number gets a line for the group.
     fn sysusers(&self) -> String {
