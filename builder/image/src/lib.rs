@@ -8,5 +8,6 @@ pub mod image;
 pub mod inspect;
 pub mod manifest;
 pub mod seal;
+pub mod secure_boot;
 pub mod values;
 pub mod verify;

@@ -18,6 +18,7 @@ use self::value::{digest, guid, wrong};
 use self::verity::VerityText;
 use super::{Cleaned, ImageOrigin, Manifest, ManifestInput, ManifestPartition, SCHEMA, Secret};
 use crate::image::Aggregate;
+use crate::secure_boot::SecureBootRecord;
 
 /// Largest disk, that of EBS: 64 TiB.
 const SIZE_MAX: u64 = 1 << 46;
@@ -62,6 +63,8 @@ struct Text {
     secrets: Vec<Secret>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     secrets_unknown: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secure_boot: Option<SecureBootRecord>,
     sha256: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     skipped: Vec<String>,
@@ -190,6 +193,7 @@ impl Manifest {
             schema: SCHEMA,
             secrets: origin.secrets.clone(),
             secrets_unknown: origin.secrets_unknown.clone(),
+            secure_boot: self.secure_boot.clone(),
             sha256: self.plain.to_string(),
             skipped: origin.skipped.clone(),
             tool: ToolText { name: "amiforge".to_owned(), version: self.tool.clone() },
@@ -232,6 +236,7 @@ impl Text {
             disk: guid("disk.guid", &self.disk.guid)?,
             partitions: partitions.collect::<Result<_, _>>()?,
             documents: documents.collect::<Result<_, _>>()?,
+            secure_boot: self.secure_boot,
             blocks: read_blocks(&self.blocks, self.disk.size)?,
             plain: digest("sha256", &self.sha256)?,
             merkle_root: digest("merkle_root", &self.merkle_root)?,

@@ -52,6 +52,7 @@ fn manifest() -> Manifest {
         disk: Guid::derive("web", "disk"),
         partitions: vec![partition],
         documents: [("tree.txt".to_owned(), Digest::of(b"tree"))].into(),
+        secure_boot: None,
         merkle_root: blocks.merkle_root(),
         without_free: blocks.without_free(),
         without_zero: blocks.without_zero(),
