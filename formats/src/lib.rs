@@ -18,6 +18,7 @@ pub mod finding;
 pub mod gpt;
 pub mod guid;
 pub mod path;
+pub mod pcr;
 pub mod pe;
 pub mod plan;
 pub mod read_at;

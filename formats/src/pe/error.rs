@@ -70,6 +70,21 @@ pub enum PeError {
         /// Where the first ends.
         end: u64,
     },
+    /// The signatures are not the last bytes of the file, as every signer and verifier has them.
+    #[error(
+        "the list of signatures is at bytes {at} to {end}, and must be between the sections, which end at byte {sections}, \
+         and the end of the file at byte {len}, without a gap at the end: sign the image again"
+    )]
+    SignaturesWithin {
+        /// Where the list starts.
+        at: u64,
+        /// Where it ends.
+        end: u64,
+        /// Where the last section ends.
+        sections: u64,
+        /// Length of the file.
+        len: u64,
+    },
     /// A section's content is longer than the caller takes.
     #[error("section `{name}` holds {len} bytes, and at most {most} are taken here")]
     SectionLong {
