@@ -22,6 +22,7 @@ mod launch;
 pub mod machine;
 pub mod measured;
 pub mod overlay;
+pub mod prediction;
 mod qemu;
 pub mod receipt;
 mod screen;
