@@ -8,6 +8,7 @@
 pub mod arch;
 pub mod bios;
 pub mod cpio;
+pub mod der;
 pub mod digest;
 pub mod dump;
 pub mod ext4;
@@ -26,4 +27,6 @@ pub mod swap;
 pub mod terminal;
 pub mod time;
 pub mod tree;
+pub mod uefi_vars;
+pub mod verity;
 pub mod volume;
