@@ -8,6 +8,7 @@
 pub mod arch;
 pub mod bios;
 pub mod cpio;
+pub mod der;
 pub mod digest;
 pub mod dump;
 pub mod event_log;
@@ -28,4 +29,5 @@ pub mod terminal;
 pub mod time;
 pub mod tree;
 pub mod uefi_vars;
+pub mod verity;
 pub mod volume;
