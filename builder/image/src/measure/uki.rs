@@ -35,7 +35,8 @@ impl<S: Sources> ContentReader<S> {
             };
             claims.claim(segment.offset, segment.len, data);
         }
-        let plan = claims.finish(&Data::Zero).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let plan =
+            claims.finish(&Data::Zero).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         Ok(Self { plan, sources })
     }
 }
@@ -98,7 +99,8 @@ fn program<'a>(
     content: &Content,
     window: Window<&'a Medium>,
 ) -> Result<UkiFile<'a>, MeasureError> {
-    let failed = |source| MeasureError::Image(InspectError::Medium { path: medium.path().to_owned(), source });
+    let failed =
+        |source| MeasureError::Image(InspectError::Medium { path: medium.path().to_owned(), source });
     let bytes = ContentReader::new(content, Contents(window)).map_err(failed)?;
     match loader(&bytes) {
         Some(loader) => Err(MeasureError::Loader { path, loader }),
