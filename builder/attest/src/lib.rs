@@ -36,4 +36,4 @@ pub use self::expectations::{Difference, Expectations, FUTURE_TOLERANCE};
 pub use self::pcr::{PCR_LEN, Pcr, PcrMeaning, meaning};
 pub use self::public_key::{PublicKeyError, public_key_der};
 pub use self::root::{Root, RootError};
-pub use self::time::UnixTime;
+pub use self::time::{TimeError, UnixTime};

@@ -1,6 +1,7 @@
 //! Points in time, as documents and certificates have them.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use x509_cert::der::DateTime;
@@ -36,6 +37,21 @@ impl UnixTime {
     }
 }
 
+/// Why a text is no time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it is no time in UTC as in 2026-08-13T12:00:00Z")]
+pub struct TimeError;
+
+/// From RFC 3339 in UTC, in whole seconds.
+impl FromStr for UnixTime {
+    type Err = TimeError;
+
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        let time: DateTime = text.parse().map_err(|_| TimeError)?;
+        Ok(Self::from_seconds(time.unix_duration().as_secs()))
+    }
+}
+
 /// As RFC 3339 in UTC, without the milliseconds; as a number of seconds beyond the year 9999.
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,6 +69,10 @@ mod tests {
     #[test]
     fn a_time_reads_as_rfc_3339() {
         assert_eq!(UnixTime::from_millis(1_786_579_200_999).to_string(), "2026-08-13T00:00:00Z");
+        assert_eq!("2026-08-13T00:00:00Z".parse(), Ok(UnixTime::from_seconds(1_786_579_200)));
+        for wrong in ["2026-08-13", "2026-08-13T00:00:00", "2026-13-13T00:00:00Z", "now", ""] {
+            assert_eq!(wrong.parse::<UnixTime>(), Err(TimeError), "{wrong}");
+        }
         assert!(UnixTime::from_millis(u64::MAX).to_string().ends_with("s after 1970"));
     }
 }
