@@ -36,6 +36,10 @@ pub(super) fn registers(bundle: Option<&Path>, given: &[PcrValue]) -> Result<BTr
     Ok(registers)
 }
 
+fn of_bundle(_bundle: &Path) -> Result<BTreeMap<u8, Pcr>, Failure> {
+    Ok(BTreeMap::new())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 
 mod archived;
 mod endpoints;
+mod endless;
 mod hostile;
 mod keys;
 mod model;
