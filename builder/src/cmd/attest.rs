@@ -9,7 +9,10 @@ mod verify;
 use crate::outcome::CommandResult;
 use crate::ui::Ui;
 
-pub(crate) use self::bytes::ByteValue;
+#[cfg(feature = "local-region")]
+pub(crate) use self::bytes::{ByteValue, read_file};
+#[cfg(feature = "local-region")]
+pub(crate) use self::expected::{PcrValue, pcr_value};
 
 /// Verify what a machine proves of itself: an attestation document of NitroTPM
 #[derive(Debug, clap::Args)]

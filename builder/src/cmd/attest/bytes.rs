@@ -47,7 +47,7 @@ impl ByteValue {
 }
 
 /// The content of a regular file of limited size.
-pub(super) fn read_file(path: &Path, max: u64) -> std::io::Result<Vec<u8>> {
+pub(crate) fn read_file(path: &Path, max: u64) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
     let file = amiforge_progress::regular::open(path)?;
     let mut bytes = Vec::new();

@@ -4,18 +4,26 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use amiforge_attest::{Pcr, decode_hex};
+use amiforge_formats::pcr::PhasePath;
+use amiforge_image::bundle::MANIFEST;
+use amiforge_image::inspect::Medium;
+use amiforge_image::manifest::Manifest;
+use amiforge_image::measure::{self, Measurements};
+use anyhow::Context as _;
 
 use crate::outcome::Failure;
 
 /// A PCR on the command line: `N=HEX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PcrValue {
-    index: u8,
-    value: Pcr,
+pub(crate) struct PcrValue {
+    /// The number, below 32.
+    pub(crate) index: u8,
+    /// The value.
+    pub(crate) value: Pcr,
 }
 
 /// Parses `N=HEX`, with the digits of a SHA-384.
-pub(super) fn pcr_value(text: &str) -> Result<PcrValue, String> {
+pub(crate) fn pcr_value(text: &str) -> Result<PcrValue, String> {
     let (index, digits) = text.split_once('=').ok_or("it is not NUMBER=HEX, as in 4=77a0…")?;
     let index = index.parse().ok().filter(|&index| index < 32).ok_or("the number is not one of 0 to 31")?;
     let value = decode_hex(digits).map_err(|error| error.to_string())?;
@@ -36,8 +44,31 @@ pub(super) fn registers(bundle: Option<&Path>, given: &[PcrValue]) -> Result<BTr
     Ok(registers)
 }
 
-fn of_bundle(_bundle: &Path) -> Result<BTreeMap<u8, Pcr>, Failure> {
-    Ok(BTreeMap::new())
+/// The PCRs that a policy has to name, as the manifest of a bundle has them; predicted from the image where the manifest has
+/// none. They are those of Secure Boot where the image has keys for it.
+fn of_bundle(bundle: &Path) -> Result<BTreeMap<u8, Pcr>, Failure> {
+    let cannot = || format!("cannot tell the PCRs of machines of `{}`", bundle.display());
+    let path = bundle.join(MANIFEST);
+    let text = amiforge_progress::regular::read(&path)
+        .with_context(|| format!("reading `{}`", path.display()))
+        .with_context(cannot)
+        .map_err(|error| Failure::from(error).hint("name the folder that `amiforge build -o` wrote"))?;
+    let manifest = Manifest::parse(&text).with_context(|| format!("reading `{}`", path.display()));
+    let measurements = match manifest.with_context(cannot)?.origin.measurements {
+        Some(measurements) => measurements,
+        None => predicted(bundle).with_context(cannot)?,
+    };
+    let (registers, secure_boot) = measurements.intended();
+    let named = |index: &u8| registers.get(index).map(|value| (*index, value.sha384));
+    Ok(measure::policy_pcrs(secure_boot).iter().filter_map(named).collect())
+}
+
+/// The PCRs that follow from the unified kernel image of a bundle, without keys for Secure Boot.
+fn predicted(bundle: &Path) -> anyhow::Result<Measurements> {
+    let medium = Medium::open(bundle)?;
+    let uki = measure::open(&medium)?;
+    let measurements = Measurements::predict(uki.bytes.as_ref(), None, &PhasePath::default(), None);
+    measurements.with_context(|| format!("predicting the PCRs of `{}`", uki.path))
 }
 
 #[cfg(test)]
