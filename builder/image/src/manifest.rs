@@ -13,6 +13,7 @@ use amiforge_formats::guid::Guid;
 
 use crate::disk::{Disk, PartitionLayout};
 use crate::image::{Aggregate, BlockMap, Emitted};
+use crate::measure::Measurements;
 
 pub use text::{ManifestError, TEXT_MAX};
 
@@ -46,6 +47,8 @@ pub struct ImageOrigin {
     pub secrets_unknown: Vec<String>,
     /// What was not done of what the packages' scripts would have done.
     pub skipped: Vec<String>,
+    /// The PCRs of its machines; none where nothing is to be proven of them.
+    pub measurements: Option<Measurements>,
 }
 
 /// Something that was cleaned out of the tree.

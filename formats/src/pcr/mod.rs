@@ -7,6 +7,7 @@
 //! Follows the TCG PC Client Platform Firmware Profile Specification 1.06 (sections 3.3.4 and 10), UEFI 2.10 (section 32),
 //! and systemd-stub(7), systemd-measure(1) and systemd-pcrphase.service(8).
 
+mod authority;
 mod bank;
 mod error;
 mod firmware;
@@ -16,6 +17,7 @@ mod stub;
 
 use std::collections::BTreeMap;
 
+pub use authority::authority;
 pub use bank::{Bank, BankDigests, Pcr};
 pub use error::PcrError;
 pub use firmware::{Firmware, Variables};

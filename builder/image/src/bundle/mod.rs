@@ -23,7 +23,7 @@ use crate::manifest::{ImageOrigin, Manifest};
 
 pub use error::{BundleError, ExistingBundle};
 pub(crate) use names::names;
-pub use names::{CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, SPDX, SUMS, TREE};
+pub use names::{CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, SPDX, SUMS, TREE};
 pub use sums::{SumLine, SumsError, parse as parse_sums};
 
 /// A further text with its name, which is one of [`DOCUMENTS`].

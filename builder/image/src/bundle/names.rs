@@ -12,10 +12,12 @@ pub const SUMS: &str = "SHA256SUMS";
 pub const CYCLONEDX: &str = "sbom.cdx.json";
 /// The bill of materials in SPDX.
 pub const SPDX: &str = "sbom.spdx.json";
+/// The PCRs of machines of the image, in the form of AWS's calculator.
+pub const MEASUREMENTS: &str = "measurements.json";
 /// The files that every bundle has, sorted.
 pub const FILES: [&str; 4] = [SUMS, DISK, MANIFEST, TREE];
 /// The files that a bundle may have, sorted.
-pub const DOCUMENTS: [&str; 2] = [CYCLONEDX, SPDX];
+pub const DOCUMENTS: [&str; 3] = [MEASUREMENTS, CYCLONEDX, SPDX];
 
 /// Every name that a file of a bundle may have.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {

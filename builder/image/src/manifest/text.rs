@@ -16,6 +16,7 @@ pub use self::value::{ManifestError, TEXT_MAX};
 use self::value::{digest, guid, wrong};
 use super::{Cleaned, ImageOrigin, Manifest, ManifestInput, ManifestPartition, SCHEMA, Secret};
 use crate::image::Aggregate;
+use crate::measure::{Measurements, MeasurementsJson};
 
 /// Largest disk, that of EBS: 64 TiB.
 const SIZE_MAX: u64 = 1 << 46;
@@ -48,6 +49,8 @@ struct Text {
     inputs: Vec<InputText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_sha256: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    measurements: Option<MeasurementsJson>,
     merkle_root: String,
     notes: Vec<String>,
     partitions: Vec<PartitionText>,
@@ -178,6 +181,7 @@ impl Manifest {
             },
             inputs: origin.inputs.iter().map(InputText::from).collect(),
             lock_sha256: origin.lock.map(|digest| digest.to_string()),
+            measurements: origin.measurements.as_ref().map(MeasurementsJson::from),
             merkle_root: self.merkle_root.to_string(),
             notes: NOTES.map(str::to_owned).to_vec(),
             partitions: self.partitions.iter().map(PartitionText::from).collect(),
@@ -222,6 +226,7 @@ impl Text {
                 secrets: self.secrets.into_iter().chain(keys).collect(),
                 secrets_unknown: self.secrets_unknown,
                 skipped: self.skipped,
+                measurements: self.measurements.map(measurements).transpose()?,
             },
             size: self.disk.size,
             disk: guid("disk.guid", &self.disk.guid)?,
@@ -234,6 +239,10 @@ impl Text {
             without_zero: self.ebs.without_zero.into_aggregate("ebs.without_zero.sha256")?,
         })
     }
+}
+
+fn measurements(text: MeasurementsJson) -> Result<Measurements, ManifestError> {
+    text.into_measurements().map_err(|error| wrong(&error.key, &error.value, error.rule))
 }
 
 impl From<&ManifestPartition> for PartitionText {
