@@ -20,6 +20,7 @@ use crate::read_at::ReadAt;
 use crate::swap::{SwapFormat, SwapWriteError};
 use crate::time::Time;
 use crate::tree::{ChangeGroups, Tree};
+use crate::verity::VerityFormat;
 use crate::{fat, gpt, swap};
 use format::VolumeFormat;
 
@@ -32,13 +33,15 @@ pub enum FsKind {
     Ext4,
     /// FAT: FAT32 is written, every width is read.
     Fat,
+    /// The hash tree of dm-verity over another volume.
+    Verity,
     /// EROFS, read-only; uncompressed.
     Erofs,
 }
 
 impl FsKind {
     /// All formats, in the order in which a volume is probed for them.
-    pub const ALL: [Self; 4] = [Self::Swap, Self::Ext4, Self::Fat, Self::Erofs];
+    pub const ALL: [Self; 5] = [Self::Swap, Self::Ext4, Self::Fat, Self::Verity, Self::Erofs];
 
     /// What the format offers.
     pub fn format(self) -> &'static dyn VolumeFormat {
@@ -46,6 +49,7 @@ impl FsKind {
             Self::Swap => &SwapFormat,
             Self::Ext4 => &Ext4Format,
             Self::Fat => &FatFormat,
+            Self::Verity => &VerityFormat,
             Self::Erofs => &ErofsFormat,
         }
     }
@@ -91,11 +95,10 @@ impl VolumeContent {
 }
 
 /// Signatures of formats that are recognised and not read: offset, bytes, name.
-const FOREIGN: [(u64, &[u8], &str); 8] = [
+const FOREIGN: [(u64, &[u8], &str); 7] = [
     (0, b"hsqs", "squashfs"),
     (0, b"XFSB", "xfs"),
     (0, b"LUKS\xba\xbe", "luks"),
-    (0, b"verity\0\0", "verity"),
     (1024, b"H+\x00\x04", "hfs+"),
     (0x10040, b"_BHRfS_M", "btrfs"),
     (0x8001, b"CD001", "iso9660"),

@@ -8,7 +8,8 @@ use amiforge_formats::tree::{Content, Tree};
 use amiforge_formats::volume::VolumeIds;
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_image::seal::{
-    BootKernel, BootSpec, CommandLine, GrubParts, Initrd, LoaderPrograms, Sealed, Trust, UefiSpec, UkiParts,
+    BootKernel, BootSpec, CommandLine, CommandRoot, GrubParts, Initrd, LoaderPrograms, Sealed, Trust,
+    UefiSpec, UkiParts,
 };
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
 use amiforge_rootfs::initrd::{InitrdError, KernelModules};
@@ -164,7 +165,7 @@ fn guid(recipe: &Recipe, partition: &RecipePartition) -> Guid {
 fn cmdline(recipe: &Recipe, boot: &BootRecipe) -> CommandLine {
     let root = recipe.partitions.iter().find(|partition| partition.id == "root");
     CommandLine {
-        root: root.map(|root| guid(recipe, root)),
+        root: root.map(|root| CommandRoot::Partition(guid(recipe, root))),
         consoles: recipe.image.arch.consoles(),
         arguments: boot.cmdline.clone(),
     }

@@ -16,7 +16,7 @@ mod uki;
 
 use amiforge_formats::pe::PeError;
 
-pub use cmdline::{CommandLine, Trust};
+pub use cmdline::{CommandLine, CommandRoot, Trust, VerityArguments, Writable, WritableFolders};
 pub use spec::{
     BootKernel, BootSpec, EspFile, GrubParts, Initrd, LoaderPrograms, Sealed, UefiSpec, UkiParts,
 };

@@ -23,7 +23,7 @@ fn boot(arguments: &str) -> BootSpec {
         },
         initrd: Some(Initrd { path: None, content: content(b"initrd") }),
         cmdline: CommandLine {
-            root: Some(Guid::from_u128(1)),
+            root: Some(CommandRoot::Partition(Guid::from_u128(1))),
             consoles: "console=ttyS0",
             arguments: arguments.to_owned(),
         },
