@@ -41,7 +41,9 @@ fn enrolled(image: &[u8]) -> Firmware {
 fn the_registers_are_those_of_the_calculator() {
     let mut compared = 0;
     for line in VECTORS.lines() {
-        let [name, state, register, expected] = *line.split(' ').collect::<Vec<_>>() else { panic!("{line}") };
+        let [name, state, register, expected] = *line.split(' ').collect::<Vec<_>>() else {
+            panic!("{line}")
+        };
         let image = image(name);
         let firmware = if state == "on" { enrolled(image) } else { Firmware::default() };
         let registers = predict(&measure(&image, None).unwrap(), &firmware, &PhasePath::default()).unwrap();

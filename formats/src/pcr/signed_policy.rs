@@ -44,7 +44,9 @@ pub enum PolicyKeyError {
         len: usize,
     },
     /// It holds a secret.
-    #[error("it holds a private key: keep that where it signs, and name the public one (`openssl pkey -pubout`)")]
+    #[error(
+        "it holds a private key: keep that where it signs, and name the public one (`openssl pkey -pubout`)"
+    )]
     Private,
     /// It is no PEM with one public key.
     #[error("it is not one block `PUBLIC KEY` of PEM, as `openssl pkey -pubout` writes it")]
@@ -147,7 +149,11 @@ fn entry(key: &PolicyKey, signed: &PolicySignature) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test fails by panicking")]
+    #![expect(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        reason = "a test fails by panicking"
+    )]
 
     use super::*;
     use crate::der::{integer, object_identifier, tlv};
@@ -185,7 +191,10 @@ mod tests {
         assert!(matches!(refused(&[b'\n'; KEY_MAX + 1]), PolicyKeyError::TooLong { .. }));
         let twice = pem("PUBLIC KEY", &key(256, oid::RSA_ENCRYPTION)).repeat(2);
         assert!(matches!(refused(&twice), PolicyKeyError::Form));
-        assert!(matches!(refused(&pem("PUBLIC KEY", &key(384, oid::RSA_ENCRYPTION))), PolicyKeyError::Kind { .. }));
+        assert!(matches!(
+            refused(&pem("PUBLIC KEY", &key(384, oid::RSA_ENCRYPTION))),
+            PolicyKeyError::Kind { .. }
+        ));
         assert!(matches!(refused(&pem("PUBLIC KEY", &key(256, &[0x2a, 3]))), PolicyKeyError::Kind { .. }));
         assert!(matches!(refused(&pem("PUBLIC KEY", b"\x30\x80")), PolicyKeyError::Der(_)));
     }

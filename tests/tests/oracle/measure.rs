@@ -21,7 +21,8 @@ const SYSTEMD_BOOT: &str = "/usr/lib/systemd/boot/efi";
 type Values = BTreeMap<(String, u8), String>;
 
 fn values(registers: &Registers) -> Values {
-    let all = registers.iter().flat_map(|(number, value)| Bank::ALL.map(|bank| (bank, *number, value.hex(bank))));
+    let all =
+        registers.iter().flat_map(|(number, value)| Bank::ALL.map(|bank| (bank, *number, value.hex(bank))));
     all.map(|(bank, number, value)| ((bank.name().to_owned(), number), value)).collect()
 }
 
@@ -104,8 +105,12 @@ fn the_registers_are_those_of_the_specifications_in_another_program() {
     let mut images: Vec<_> =
         ["252.efi", "257.efi", "262.efi", "252-signed.efi", "262-signed.efi"].map(fixture).to_vec();
     images.extend(real.as_ref().map(|real| real.image.clone()));
-    let variables =
-        Variables { pk: read(fixture("pk.esl")), kek: read(fixture("kek.esl")), db: read(fixture("db.esl")), dbx: vec![] };
+    let variables = Variables {
+        pk: read(fixture("pk.esl")),
+        kek: read(fixture("kek.esl")),
+        db: read(fixture("db.esl")),
+        dbx: vec![],
+    };
     let folder = scratch::folder();
     let authority = folder.path().join("authority");
     std::fs::write(&authority, &variables.db[28..]).expect("the entry");
@@ -133,7 +138,8 @@ fn register_11_is_that_of_systemd_measure() {
     }
     let Some(real) = RealStub::make() else { return };
     for phases in ["", "enter-initrd", "enter-initrd:leave-initrd:sysinit:ready"] {
-        let mut arguments = vec!["calculate".to_owned(), "--bank=sha256".to_owned(), "--bank=sha384".to_owned()];
+        let mut arguments =
+            vec!["calculate".to_owned(), "--bank=sha256".to_owned(), "--bank=sha384".to_owned()];
         arguments.push(format!("--phase={}", if phases.is_empty() { ":" } else { phases }));
         arguments.extend(real.arguments());
         let text = oracle::must(SYSTEMD_MEASURE, &arguments);
@@ -163,7 +169,10 @@ fn a_leaf_below_an_authority_in_db_is_measured_as_that_authority() {
     openssl("x509 -in @ca.crt -outform DER -out @ca.der");
     let image = fixture("262.efi").to_string_lossy().into_owned();
     let signed = at("signed.efi");
-    oracle::must("sbsign", &["--key", &at("leaf.key"), "--cert", &at("leaf.crt"), "--output", &signed, &image]);
+    oracle::must(
+        "sbsign",
+        &["--key", &at("leaf.key"), "--cert", &at("leaf.crt"), "--output", &signed, &image],
+    );
     // Two certificates: the one of the fixtures, which did not sign, and the authority.
     let other = read(fixture("db.esl"));
     let (owner, certificate) = ([3; 16], read(at("ca.der")));
