@@ -8,10 +8,11 @@ use amiforge_formats::tree::{Content, Tree};
 use amiforge_formats::volume::VolumeIds;
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_image::seal::{
-    BootKernel, BootSpec, CommandLine, CommandRoot, GrubParts, Initrd, LoaderPrograms, Sealed, Trust, UefiSpec, UkiParts,
+    BootKernel, BootSpec, CommandLine, CommandRoot, GrubParts, Initrd, LoaderPrograms, Sealed, Trust,
+    UefiSpec, UkiParts, Writable, WritableFolders,
 };
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
-use amiforge_rootfs::initrd::{InitrdError, KernelModules};
+use amiforge_rootfs::initrd::{InitProgram, InitrdError, KernelModules};
 use amiforge_rootfs::steps::kernel_hook::{self, InitrdSource, KernelHookSpec, Uefi, UefiLoader};
 use amiforge_store::blobs::Blobs;
 
@@ -49,7 +50,10 @@ pub(super) fn prepare(
 ) -> Result<Option<Boot>, BuildError> {
     let Some(boot) = &recipe.boot else { return Ok(None) };
     let kernel = parts::find_kernel(tree, blobs, boot.kernel.as_deref())?;
-    let initrd = initrd(recipe.image.arch, boot, tree, blobs, &kernel)?;
+    let initrd = match recipe.trust.profile {
+        Some(_) => Some(verified_initrd(recipe, boot, tree, blobs, &kernel)?),
+        None => initrd(recipe.image.arch, boot, tree, blobs, &kernel)?,
+    };
     let uefi = boot.mode.uefi().then(|| uefi(recipe, boot.loader, tree, blobs, &kernel)).transpose()?;
     let cmdline = cmdline(recipe, boot);
     // The machine starts later kernels with the same line. Where the line vouches for the root, the root is not changed.
@@ -99,15 +103,46 @@ fn initrd(
         return Ok(None);
     }
     let modules = modules?;
-    let usual = || DRIVERS.map(str::to_owned).into_iter();
-    let there = |word: &String| modules.load_order(std::slice::from_ref(word)).is_ok();
-    let drivers = boot.drivers.clone().unwrap_or_else(|| usual().filter(there).collect());
-    let needed = modules.load_order(&drivers)?;
+    let needed = modules.load_order(&drivers(boot, &modules))?;
     if needed.is_empty() && boot.initrd == InitrdSource::Auto {
         return Ok(None);
     }
-    let archive = modules.build_initrd(tree, blobs, &needed, arch)?;
+    let archive = modules.build_initrd(tree, blobs, &needed, (arch, InitProgram::Plain))?;
     Ok(Some(Initrd { path: None, content: Content::Inline(archive.into()) }))
+}
+
+/// The drivers of the recipe, else the usual ones that the kernel has.
+fn drivers(boot: &BootRecipe, modules: &KernelModules) -> Vec<String> {
+    let there = |word: &String| modules.load_order(std::slice::from_ref(word)).is_ok();
+    let usual = || DRIVERS.map(str::to_owned).into_iter().filter(there).collect();
+    boot.drivers.clone().unwrap_or_else(usual)
+}
+
+/// The initrd of a verified root: always one of our own, whose only program starts nothing that is not verified. The hash
+/// tree, the file systems and the overlays are not for the recipe to leave out.
+fn verified_initrd(
+    recipe: &Recipe,
+    boot: &BootRecipe,
+    tree: &Tree,
+    blobs: &Blobs,
+    kernel: &KernelFiles,
+) -> Result<Initrd, BuildError> {
+    let modules = KernelModules::read(tree, blobs, &kernel.release)?;
+    let mut drivers = drivers(boot, &modules);
+    drivers.push("verity".to_owned());
+    let root = recipe.partitions.iter().find(|partition| partition.mount.as_deref() == Some("/"));
+    let root = root.and_then(|root| Some(root.holds.volume()?.kind().format().mount_type()));
+    drivers.extend(root.map(str::to_owned));
+    let writable = recipe.trust.writable;
+    if writable != WritableFolders::default() {
+        drivers.push("overlay".to_owned());
+    }
+    if writable.any(Writable::Data) {
+        drivers.push("ext4".to_owned());
+    }
+    let needed = modules.load_order(&drivers)?;
+    let archive = modules.build_initrd(tree, blobs, &needed, (recipe.image.arch, InitProgram::Verified))?;
+    Ok(Initrd { path: None, content: Content::Inline(archive.into()) })
 }
 
 /// A warning where a partition has no room for another kernel beside one of `len` bytes.

@@ -2,7 +2,7 @@
 //! boot, folders that move to `/var`, and the programs that make a data partition. Then asserts the profile on it.
 //!
 //! Modules: `prepare` (changes the tree), `profile` (rules of both profiles), `entrances` (ways to get in), `passwords`.
-//! Does not know partitions or the command line's layout. Runs after normalization, as the last step but the boot files.
+//! Does not know partitions or the command line. Runs after normalization, as the last step but the boot files.
 
 mod entrances;
 pub(super) mod error;
@@ -49,8 +49,6 @@ pub struct VerifiedRootSpec<'a> {
     pub etc: Medium,
     /// Where `/var` is written to.
     pub var: Medium,
-    /// Further arguments of the kernel, those of the recipe.
-    pub cmdline: &'a str,
     /// Mount points of partitions, whose folders stay in their places.
     pub mounts: &'a [&'a str],
     /// The modification time of all that is made.

@@ -7,7 +7,7 @@ use crate::steps::testing::{NOW, add, oracle, shape, text, tree};
 
 fn spec(profile: Profile) -> VerifiedRootSpec<'static> {
     let (etc, var) = (Medium::Tmpfs, Medium::Data);
-    VerifiedRootSpec { profile, etc, var, cmdline: "quiet panic=30", mounts: &[], time: NOW }
+    VerifiedRootSpec { profile, etc, var, mounts: &[], time: NOW }
 }
 
 /// A system with systemd that nobody gets into.
@@ -206,28 +206,6 @@ fn each_way_into_an_attestable_machine_is_named_with_its_remedy() {
         assert!(!lines[0].contains("secret"), "{path}: {lines:#?}");
         assert_eq!(refused(&tree, &spec(Profile::Verity)), Vec::<String>::new(), "{path}");
     }
-}
-
-#[test]
-fn what_the_build_writes_itself_is_not_given_by_a_recipe() {
-    let tree = closed_system();
-    for (profile, cmdline, fact) in [
-        (Profile::Verity, "roothash=00", "`roothash=00`"),
-        (Profile::Verity, "quiet amiforge.writable=etc:tmpfs", "`amiforge.writable=etc:tmpfs`"),
-        (Profile::Attestable, "init=/bin/sh", "gives a shell"),
-        (Profile::Attestable, "systemd.debug_shell", "gives a shell"),
-        (Profile::Attestable, "systemd.gpt_auto=1", "lets systemd mount"),
-    ] {
-        let lines = refused(&tree, &VerifiedRootSpec { cmdline, ..spec(profile) });
-        assert!(lines.len() == 1 && lines[0].contains(fact), "{cmdline}: {lines:?}");
-    }
-    let cmdline = "systemd.gpt_auto=0 systemd.show_status=1 console=ttyS1";
-    assert_eq!(
-        refused(&tree, &VerifiedRootSpec { cmdline, ..spec(Profile::Attestable) }),
-        Vec::<String>::new()
-    );
-    let etc = VerifiedRootSpec { etc: Medium::Data, ..spec(Profile::Attestable) };
-    assert!(refused(&tree, &etc)[0].contains("no measurement shows it"));
 }
 
 #[test]
