@@ -11,7 +11,7 @@ use std::fmt;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::guid::Guid;
 
-use crate::disk::{Disk, PartitionLayout};
+use crate::disk::{Disk, PartitionLayout, VerityLayout};
 use crate::image::{Aggregate, BlockMap, Emitted};
 
 pub use text::{ManifestError, TEXT_MAX};
@@ -178,6 +178,8 @@ pub struct Manifest {
     pub without_free: Aggregate,
     /// [`BlockMap::without_zero`].
     pub without_zero: Aggregate,
+    /// The partitions that hash trees cover; none where the root is not verified.
+    pub verity: Vec<VerityLayout>,
 }
 
 impl Manifest {
@@ -200,6 +202,7 @@ impl Manifest {
             without_zero: emitted.blocks.without_zero(),
             blocks: emitted.blocks.clone(),
             plain: emitted.plain,
+            verity: disk.verity.clone(),
         }
     }
 }

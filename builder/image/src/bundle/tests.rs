@@ -12,6 +12,7 @@ fn disk(data: Data) -> Disk {
         plan: claims.finish(&Data::Free).unwrap(),
         guid: Guid::derive("x", "disk"),
         partitions: Vec::new(),
+        verity: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod blocks;
 mod value;
+mod verity;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use self::blocks::{read_blocks, write_blocks};
 pub use self::value::{ManifestError, TEXT_MAX};
 use self::value::{digest, guid, wrong};
+use self::verity::VerityText;
 use super::{Cleaned, ImageOrigin, Manifest, ManifestInput, ManifestPartition, SCHEMA, Secret};
 use crate::image::Aggregate;
 
@@ -64,6 +66,8 @@ struct Text {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     skipped: Vec<String>,
     tool: ToolText,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    verity: Vec<VerityText>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -189,6 +193,7 @@ impl Manifest {
             sha256: self.plain.to_string(),
             skipped: origin.skipped.clone(),
             tool: ToolText { name: "amiforge".to_owned(), version: self.tool.clone() },
+            verity: self.verity.iter().map(VerityText::from).collect(),
         }
     }
 }
@@ -232,6 +237,7 @@ impl Text {
             merkle_root: digest("merkle_root", &self.merkle_root)?,
             without_free: self.ebs.without_free.into_aggregate("ebs.without_free.sha256")?,
             without_zero: self.ebs.without_zero.into_aggregate("ebs.without_zero.sha256")?,
+            verity: self.verity.into_iter().map(VerityText::into_layout).collect::<Result<_, _>>()?,
         })
     }
 }

@@ -67,6 +67,29 @@ fn a_root_hash_goes_on_the_line_and_its_value_changes_no_length() {
 }
 
 #[test]
+fn a_verified_root_is_named_by_its_hash_alone() {
+    let hash = Digest::of(b"the root");
+    let line = |etc, var, gpt_auto| {
+        let mut boot = boot("quiet");
+        let arguments = VerityArguments { writable: WritableFolders { etc, var }, gpt_auto };
+        boot.cmdline.root = Some(CommandRoot::Verity(arguments));
+        let sealed = seal(&boot, &Trust { root_hash: Some(hash) }).unwrap();
+        sealed.bios.unwrap().cmdline
+    };
+    let options = "systemd.verity_root_options=panic-on-corruption,ignore-zero-blocks";
+    let rest = "panic=30 rootwait ro console=ttyS0 nvme_core.io_timeout=4294967295 quiet";
+    assert_eq!(
+        line(Writable::Tmpfs, Writable::Data, true),
+        format!("roothash={hash} amiforge.writable=etc:tmpfs,var:data {options} {rest}")
+    );
+    assert_eq!(
+        line(Writable::None, Writable::Tmpfs, false),
+        format!("roothash={hash} amiforge.writable=etc:none,var:tmpfs {options} systemd.gpt_auto=0 {rest}")
+    );
+    assert_eq!(line(Writable::None, Writable::None, true), format!("roothash={hash} {options} {rest}"));
+}
+
+#[test]
 fn a_line_that_the_kernel_would_cut_is_refused() {
     let len = seal(&boot(""), &Trust::default()).unwrap().bios.unwrap().cmdline.len() + 1;
     let longest = "x".repeat(CommandLine::MAX - len);
