@@ -33,6 +33,7 @@ pub(super) fn verified_root(
     let mounts: Vec<_> =
         recipe.partitions.iter().filter_map(|partition| partition.mount.as_deref()).collect();
     let (etc, var) = (medium(writable.etc), medium(writable.var));
-    let spec = VerifiedRootSpec { profile, etc, var, mounts: &mounts, time };
+    let has_data = recipe.partitions.iter().any(|partition| partition.label == verified_root::DATA_PARTITION);
+    let spec = VerifiedRootSpec { profile, etc, var, mounts: &mounts, has_data, time };
     Ok(verified_root::apply(tree, blobs, &spec)?)
 }

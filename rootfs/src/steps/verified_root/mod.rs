@@ -20,6 +20,13 @@ use super::error::StepError;
 
 pub use self::error::{VerifiedRootError, Violation};
 
+/// The name of the data partition in the partition table, by which the first program of the machine finds it, on the disk of the
+/// root, else on another.
+pub const DATA_PARTITION: &str = "amiforge-data";
+
+/// The attribute of a data partition that is to be formatted: bit 48, the first that a type of partition may define.
+pub const DATA_TO_FORMAT: u64 = 1 << 48;
+
 /// What is asserted on a verified root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
@@ -51,6 +58,8 @@ pub struct VerifiedRootSpec<'a> {
     pub var: Medium,
     /// Mount points of partitions, whose folders stay in their places.
     pub mounts: &'a [&'a str],
+    /// Whether the disk has a data partition.
+    pub has_data: bool,
     /// The modification time of all that is made.
     pub time: Time,
 }

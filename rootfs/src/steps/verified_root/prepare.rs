@@ -5,7 +5,7 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 
-use super::{Medium, VerifiedRootError, VerifiedRootSpec};
+use super::{DATA_PARTITION, Medium, VerifiedRootError, VerifiedRootSpec};
 use crate::steps::error::StepError;
 use crate::steps::probe::{has_entry, is_file};
 use crate::steps::write::replace_file;
@@ -191,6 +191,12 @@ fn warnings(
              \"tmpfs\" }` gives them memory"
                 .to_owned(),
         );
+    }
+    if !spec.has_data && (spec.etc == Medium::Data || spec.var == Medium::Data) {
+        warnings.push(format!(
+            "the disk has no data partition, so the machine starts with another volume only, on which one is named \
+             `{DATA_PARTITION}`; to have it on the disk, add a `[[partition]]` of role `data` with a `size`"
+        ));
     }
     if spec.etc == Medium::None {
         let written = path::resolve(tree, b"/etc/resolv.conf", Last::Keep)?.and_then(|at| at.node);

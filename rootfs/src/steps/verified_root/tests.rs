@@ -7,7 +7,7 @@ use crate::steps::testing::{NOW, add, oracle, shape, text, tree};
 
 fn spec(profile: Profile) -> VerifiedRootSpec<'static> {
     let (etc, var) = (Medium::Tmpfs, Medium::Data);
-    VerifiedRootSpec { profile, etc, var, mounts: &[], time: NOW }
+    VerifiedRootSpec { profile, etc, var, mounts: &[], has_data: true, time: NOW }
 }
 
 /// A system with systemd that nobody gets into.
@@ -104,6 +104,9 @@ fn data_needs_the_programs_that_make_and_repair_its_file_system() {
         panic!("{error}")
     };
     assert_eq!((path, package), ("/sbin/e2fsck", "e2fsprogs"));
+    let elsewhere = VerifiedRootSpec { has_data: false, ..spec(Profile::Verity) };
+    let warnings = apply(&mut closed_system(), &NoSources, &elsewhere).unwrap();
+    assert!(warnings[0].contains("`amiforge-data`"), "{warnings:?}");
     let memory = VerifiedRootSpec { var: Medium::Tmpfs, ..spec(Profile::Verity) };
     apply(&mut tree, &NoSources, &memory).unwrap();
     assert_eq!(shape(&tree, "/usr/lib/systemd/system/amiforge-factory-reset.service"), "-");
@@ -215,6 +218,15 @@ fn a_root_that_fstab_mounts_writable_is_refused() {
     assert!(refused(&tree, &spec(Profile::Verity))[0].contains("has it read-only"));
     add(&mut tree, "/etc/fstab", "file 0644 UUID=1 / ext4 noatime,ro 0 1\n");
     assert_eq!(refused(&tree, &spec(Profile::Verity)), Vec::<String>::new());
+}
+
+#[test]
+fn the_first_program_knows_the_data_partition_by_the_same_name_and_attribute() {
+    let text = include_str!("../../initrd/gpt.h");
+    assert!(text.contains(&format!("data_name[] = \"{DATA_PARTITION}\"")));
+    assert!(text.contains("enum { FORMAT_BYTE = 54, FORMAT_BIT = 1 }"));
+    // An entry has its attributes at byte 48 (UEFI 2.10, table 5.6).
+    assert_eq!(DATA_TO_FORMAT.to_le_bytes()[54 - 48], 1);
 }
 
 #[test]
