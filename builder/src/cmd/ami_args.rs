@@ -211,12 +211,23 @@ fn hint(error: &AmiError, publish: Option<(&Unfinished, &str)>) -> Option<String
             _ => "finish that one with its own command".to_owned(),
         },
         AmiError::Upload { source: PublishError::RawChanged { .. }, .. } => RAW_CHANGED.to_owned(),
+        AmiError::Upload { source: PublishError::BucketRegion { expected, .. }, .. } => {
+            format!("name a bucket in {expected}: `aws s3 mb s3://NAME --region {expected}` makes one")
+        }
+        AmiError::Upload { source: PublishError::ImportRole { role, bucket, .. }, .. } => format!(
+            "make the role `{role}`: trusted by `vmie.amazonaws.com` with the external id `vmimport`, and allowed to read \
+             `{bucket}`; the same command with `--dry-run` prints both policies. The object stays, and the same command goes \
+             on (a role that was just made is known after some seconds)"
+        ),
+        AmiError::Upload { source: PublishError::ReadBack { .. }, .. } => {
+            format!("do not use that snapshot; {}", resume_hint(publish))
+        }
         AmiError::Folder(FolderError::Busy { .. })
         | AmiError::Upload { source: PublishError::Folder(FolderError::Busy { .. }), .. } => {
             "wait for the other command, or stop it: nothing is lost by that".to_owned()
         }
         AmiError::Call { source, .. }
-        | AmiError::Upload { source: PublishError::Call { source, .. } | PublishError::Put { source, .. }, .. } => {
+        | AmiError::Upload { source: PublishError::Call { source, .. } | PublishError::Put { source, .. } | PublishError::Part { source, .. }, .. } => {
             service_hint(source).unwrap_or_else(|| resume_hint(publish))
         }
         AmiError::Upload { .. } | AmiError::StillPending { .. } | AmiError::Interrupted | AmiError::Failed { .. } => {
