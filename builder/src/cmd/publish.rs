@@ -1,5 +1,6 @@
 //! `amiforge publish`: publishes a bundle as an AMI, shares and copies it.
 
+mod also;
 mod import_args;
 mod result;
 
@@ -63,6 +64,11 @@ pub(crate) struct PublishArgs {
 
     #[command(flatten)]
     copying: CopyArgs,
+
+    /// Publish in a further region with another profile: another partition or account, which no copy reaches; may be
+    /// repeated
+    #[arg(long, value_name = "PROFILE:REGION", value_delimiter = ',')]
+    also: Vec<also::Also>,
 
     #[command(flatten)]
     pub(crate) aws: region::Args,
@@ -138,18 +144,27 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let facts = ami::image_facts(&source);
     // Mistakes in the options are reported before any call, and before a local region is started.
     let early = args.to.early_request(&args.image, &facts)?;
+    let further = args.to.further(&args.image, &facts)?;
+    for limit in args.to.ami.limits(&args.image) {
+        ui.warn(limit);
+    }
     if args.dry_run {
         return args.to.show_plan(early, &source, ui);
     }
     let connected = args.to.aws.connect(&cancel)?;
     let (published, request) = args.to.publish(&args.image, &facts, &connected, ui, &cancel)?;
+    // A local region that runs in this process serves one command at a time.
+    drop(connected);
+    let others = also::publish(&further, &args.image, &facts, ui, &cancel);
     let seconds = begun.elapsed().as_secs_f64();
     if !ui.json() {
         show(&published, &request, seconds, ui)?;
-        return finish(published);
+        let others = also::show(others, None, ui);
+        return finish(published).and(others);
     }
     let mut result = result::json(&published, &request, seconds)?;
-    let outcome = finish(published);
+    let others = also::show(others, Some(&mut result), ui);
+    let outcome = finish(published).and(others);
     if let Err(failure) = &outcome {
         result["error"] = serde_json::to_value(failure.to_json()).map_err(anyhow::Error::from)?;
     }
@@ -340,6 +355,7 @@ pub(crate) fn finish(published: Published) -> CommandResult {
 }
 
 fn abandon(args: &Args, cancel: &CancelToken, ui: &Ui) -> CommandResult {
+    also::abandon(&args.to.others(), &args.image, ui, cancel)?;
     let connected = args.to.aws.connect(cancel)?;
     let services = connected.services();
     let work = ami::abandon(&services, connected.config(), &args.image, Monitor::new(ui, cancel));

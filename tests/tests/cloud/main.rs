@@ -4,6 +4,7 @@
 mod aws;
 mod channels;
 mod follow;
+mod import;
 mod local_region;
 mod local_serve;
 mod page;

@@ -27,7 +27,7 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> ImportRun<'_, E, C, I> {
             if entry.snapshot.is_none() {
                 self.check_bucket(&entry.bucket).await?;
             }
-            return Ok(entry);
+            return self.with_role(entry);
         }
         self.check_bucket(&self.options.bucket).await?;
         let token =
@@ -71,6 +71,16 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> ImportRun<'_, E, C, I> {
                 Ok(None)
             }
         }
+    }
+
+    /// The entry with the role of this run: the one before may have been refused. Another role needs another token.
+    fn with_role(&self, mut entry: ImportEntry) -> Result<ImportEntry, PublishError> {
+        if entry.task.is_none() && entry.snapshot.is_none() && entry.role != self.options.role {
+            entry.role.clone_from(&self.options.role);
+            entry.drop_task();
+            self.ledger.save(&entry)?;
+        }
+        Ok(entry)
     }
 
     /// Why an entry does not belong to this import.
