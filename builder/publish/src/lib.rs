@@ -14,6 +14,7 @@ pub mod folder;
 pub mod import;
 pub mod journal;
 pub mod keys;
+pub mod pages;
 pub mod plan;
 pub mod rate_limiter;
 mod readback;

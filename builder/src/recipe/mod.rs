@@ -22,6 +22,7 @@ mod spec;
 mod stages;
 mod starter;
 mod suggest;
+mod trust;
 mod validate;
 
 use std::io::{self, Read};
@@ -32,10 +33,11 @@ pub use amiforge_packages::PackageSource;
 pub use amiforge_packages::backend::{Recommends, Scripts};
 pub use deb::{RunStep, SourceFrom, Stage, StageSource};
 pub use diagnostic::{Diagnostic, Diagnostics};
-pub use keys::{FirstBoot, Fstab};
+pub use keys::{FirstBoot, Fstab, TrustProfile};
 pub use reference::{json_schema, reference};
 pub use spec::{
     Allowed, BootRecipe, FileEntry, FilePut, ImageSpec, Recipe, RecipeContent, RecipePartition, Secrets,
+    TrustRecipe,
 };
 pub use starter::{StartError, start};
 

@@ -9,10 +9,11 @@ use super::keys::RecipeKeys;
 use super::schema::choices;
 
 /// The tables in the order of a recipe; JSON objects have no order.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "image",
     "disk",
     "boot",
+    "trust",
     "partition",
     "source",
     "debconf",

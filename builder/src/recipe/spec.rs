@@ -9,6 +9,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::guid::Guid;
 use amiforge_formats::volume::VolumeOptions;
 use amiforge_image::disk::{DiskSize, PartitionSize};
+use amiforge_image::seal::WritableFolders;
 use amiforge_packages::PackageSource;
 use amiforge_rootfs::glob::Globs;
 use amiforge_rootfs::normalize::NormalizeRule;
@@ -21,7 +22,7 @@ use amiforge_rootfs::steps::units::UnitsSpec;
 use amiforge_sandbox::{SandboxClock, SandboxLimits};
 
 use super::deb::{RunStep, Stage};
-use super::keys::{FirstBoot, Fstab};
+use super::keys::{FirstBoot, Fstab, TrustProfile};
 
 /// A valid recipe. Paths of the host are joined to the recipe's folder.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct Recipe {
     pub guid: Option<Guid>,
     /// How it boots; `None` without `[boot]`.
     pub boot: Option<BootRecipe>,
+    /// What can be proven of its machines.
+    pub trust: TrustRecipe,
     /// The partitions, in their order on the disk.
     pub partitions: Vec<RecipePartition>,
     /// The source of packages, which is merged before the others.
@@ -124,6 +127,22 @@ pub struct BootRecipe {
     pub kernel_hook: bool,
 }
 
+/// What can be proven of the machines of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustRecipe {
+    /// How far the system is protected; `None` for a root that is writable.
+    pub profile: Option<TrustProfile>,
+    /// Where writes go on a read-only root; without meaning where there is no profile.
+    pub writable: WritableFolders,
+}
+
+impl TrustRecipe {
+    /// Whether anything is to be proven of the machines.
+    pub fn is_set(&self) -> bool {
+        self.profile.is_some()
+    }
+}
+
 /// A partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipePartition {
@@ -165,6 +184,11 @@ pub enum RecipeContent {
     },
     /// The loader for a legacy BIOS, with kernel and initrd.
     Loader,
+    /// The hash tree over another partition.
+    HashTree {
+        /// The id of that partition.
+        of: String,
+    },
     /// Nothing.
     Nothing,
 }
@@ -174,7 +198,7 @@ impl RecipeContent {
     pub fn volume(&self) -> Option<&VolumeOptions> {
         match self {
             Self::Volume(options) => Some(options),
-            Self::Raw { .. } | Self::Loader | Self::Nothing => None,
+            Self::Raw { .. } | Self::Loader | Self::HashTree { .. } | Self::Nothing => None,
         }
     }
 

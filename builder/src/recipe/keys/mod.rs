@@ -9,6 +9,7 @@ mod packages;
 mod partition;
 mod source;
 mod stage;
+mod trust;
 
 use amiforge_formats::arch::Arch;
 use schemars::JsonSchema;
@@ -22,6 +23,8 @@ pub(crate) use packages::*;
 pub(crate) use partition::*;
 pub(crate) use source::*;
 pub(crate) use stage::*;
+pub use trust::TrustProfile;
+pub(crate) use trust::*;
 
 /// A recipe says what an image should be. Paths are relative to the folder of the recipe; `~` and environment
 /// variables are not expanded.
@@ -32,6 +35,8 @@ pub(crate) struct RecipeKeys {
     #[serde(default)]
     pub(crate) disk: DiskKeys,
     pub(crate) boot: Option<BootKeys>,
+    #[serde(default)]
+    pub(crate) trust: TrustKeys,
     #[serde(default)]
     pub(crate) partition: Vec<PartitionKeys>,
     #[serde(default)]

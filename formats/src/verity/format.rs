@@ -1,0 +1,65 @@
+//! dm-verity as a volume format: a superblock and a tree, which hold no files.
+
+use super::read::Superblock;
+use super::spec::{BLOCK, SIGNATURE};
+use super::{check, fields};
+use crate::plan::SourceId;
+use crate::read_at::ReadAt;
+use crate::structure::Structure;
+use crate::volume::format::{FileMetadata, FormatError, ReadVolume, VolumeFormat};
+
+/// A hash tree with its superblock.
+#[derive(Debug)]
+pub(crate) struct VerityFormat;
+
+impl VolumeFormat for VerityFormat {
+    fn name(&self) -> &'static str {
+        "verity"
+    }
+
+    fn files(&self) -> Option<FileMetadata> {
+        None
+    }
+
+    fn probe(&self, head: &[u8]) -> bool {
+        head.starts_with(&SIGNATURE)
+    }
+
+    fn read(&self, volume: &dyn ReadAt, _source: SourceId) -> Result<ReadVolume, FormatError> {
+        let superblock = Superblock::read(volume)?;
+        let root = check::root(volume, &superblock)?;
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let mut more = vec![
+            ("data blocks", superblock.data_blocks.to_string()),
+            ("hash", "sha256".to_owned()),
+            ("salt", hex(&superblock.salt)),
+        ];
+        more.extend(root.map(|root| ("root hash", root.to_string())));
+        Ok(ReadVolume {
+            variant: "verity",
+            id: Some(superblock.uuid.to_string()),
+            block_size: Some(BLOCK),
+            size: Some(superblock.end().saturating_mul(BLOCK)),
+            more,
+            ..ReadVolume::default()
+        })
+    }
+
+    fn check(&self, volume: &dyn ReadAt) -> Result<Vec<String>, FormatError> {
+        let checked = check::tree(volume)?;
+        let mut texts: Vec<_> = checked.differences.iter().map(ToString::to_string).collect();
+        let unlisted = checked.count.saturating_sub(texts.len() as u64);
+        if unlisted > 0 {
+            texts.push(format!("{unlisted} more blocks of the tree differ"));
+        }
+        Ok(texts)
+    }
+
+    fn structures(&self) -> &'static [Structure] {
+        &[Structure { name: "superblock", at: 0, len: 512, fields: fields::SUPERBLOCK }]
+    }
+
+    fn body_name(&self) -> &'static str {
+        "hash blocks"
+    }
+}
