@@ -372,7 +372,10 @@ fn market(more: &[(&'static str, &str)]) -> Vec<&'static str> {
     for (path, text) in [
         ("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"),
         ("etc/shadow", "root:*:19700:0:99999:7:::\n"),
-        ("etc/ssh/sshd_config", "Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\n"),
+        (
+            "etc/ssh/sshd_config",
+            "Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\n",
+        ),
         ("etc/ssh/sshd_config.d/keys.conf", "PasswordAuthentication no\n"),
     ] {
         files.push((path, text.to_owned()));
@@ -382,10 +385,16 @@ fn market(more: &[(&'static str, &str)]) -> Vec<&'static str> {
         files.push((path, (*text).to_owned()));
     }
     let start = unified(&good_cmdline(), None);
-    let report = checked(&files, Some(&start), &partitions(), |_| (), |medium| {
-        assert_eq!(os_release(medium).unwrap().unwrap().id, "debian");
-        marketplace(medium, NOW).unwrap()
-    });
+    let report = checked(
+        &files,
+        Some(&start),
+        &partitions(),
+        |_| (),
+        |medium| {
+            assert_eq!(os_release(medium).unwrap().unwrap().id, "debian");
+            marketplace(medium, NOW).unwrap()
+        },
+    );
     let failures = report.findings.iter().filter(|finding| finding.severity == PreflightSeverity::Failure);
     failures.map(|finding| finding.check).collect()
 }

@@ -50,11 +50,7 @@ impl ImportCalls for ImportClient {
         self.s3.put_part(upload, part).await
     }
 
-    async fn complete_upload(
-        &self,
-        upload: &PartUpload,
-        parts: &[UploadedPart],
-    ) -> Result<(), ServiceError> {
+    async fn complete_upload(&self, upload: &PartUpload, parts: &[UploadedPart]) -> Result<(), ServiceError> {
         self.s3.complete_upload(upload, parts).await
     }
 

@@ -71,9 +71,11 @@ impl S3Client {
 
     /// `ListMultipartUploads`: the ids of the uploads of an object.
     pub(crate) async fn uploads(&self, object: &ObjectName) -> Result<Vec<String>, ServiceError> {
-        let request = RestRequest::of_bucket(&calls::LIST_UPLOADS, &object.bucket).query("prefix", &object.key);
+        let request =
+            RestRequest::of_bucket(&calls::LIST_UPLOADS, &object.bucket).query("prefix", &object.key);
         let document = self.document(request, "ListMultipartUploadsResult").await?;
-        let of_object = document.all("Upload").into_iter().filter(|upload| upload.text("Key") == Some(&object.key));
+        let of_object =
+            document.all("Upload").into_iter().filter(|upload| upload.text("Key") == Some(&object.key));
         of_object.map(|upload| upload.required("UploadId")).collect()
     }
 

@@ -67,7 +67,8 @@ pub async fn verify<E: Ebs, S: SnapshotCalls>(
 ) -> Result<SnapshotReport, PublishError> {
     let services = &services.with_cancel(monitor.cancel);
     let snapshot = services.lookup_snapshot(&services.resolve_snapshot_id(name).await?).await?;
-    compare(services, &snapshot, |snapshot, gib| expected(snapshot, gib, bundle), (sample, rate), monitor).await
+    compare(services, &snapshot, |snapshot, gib| expected(snapshot, gib, bundle), (sample, rate), monitor)
+        .await
 }
 
 /// Verifies a snapshot against the blocks of a raw file with a name: reads every block.

@@ -11,8 +11,8 @@ use amiforge_publish::error::PublishError;
 use amiforge_publish::folder::FolderError;
 use amiforge_publish::keys::KeyError;
 use amiforge_publish::request::{
-    AmiOptions, Arch, Audience, BootMode, ImageFacts, Imds, KeyChoice, Platform, Request, SnapshotSharing, Tpm,
-    check,
+    AmiOptions, Arch, Audience, BootMode, ImageFacts, Imds, KeyChoice, Platform, Request, SnapshotSharing,
+    Tpm, check,
 };
 use amiforge_publish::service_error::ServiceErrorKind;
 use amiforge_publish::source::ImageSource;

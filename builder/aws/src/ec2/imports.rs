@@ -17,8 +17,7 @@ impl Ec2Client {
             Encryption::DefaultKey => (Some(true), None),
             Encryption::Key(key) => (Some(true), Some(key.clone())),
         };
-        let object =
-            UserBucket { bucket: import.object.bucket.clone(), key: import.object.key.clone() };
+        let object = UserBucket { bucket: import.object.bucket.clone(), key: import.object.key.clone() };
         let call = ImportSnapshot {
             token: import.token.clone(),
             description: import.description.clone(),
@@ -39,8 +38,9 @@ impl Ec2Client {
         };
         let output = self.client.call(&call).await?;
         let task = output.tasks.into_iter().find(|task| task.id.as_deref() == Some(id));
-        let missing =
-            || ServiceError::local(ServiceErrorKind::NotFound, format!("the import task `{id}` does not exist"));
+        let missing = || {
+            ServiceError::local(ServiceErrorKind::NotFound, format!("the import task `{id}` does not exist"))
+        };
         let detail = task.ok_or_else(missing)?.detail.unwrap_or_default();
         let text = |value: Option<String>| value.filter(|value| !value.is_empty());
         Ok(ImportTask {

@@ -23,8 +23,16 @@ pub struct RestCall {
 }
 
 /// A call of which nothing is sent or read but its address.
-const PLAIN: RestCall =
-    RestCall { name: "", method: "", uri: "", query: &[], headers: &[], body: &[], read_headers: &[], read: &[] };
+const PLAIN: RestCall = RestCall {
+    name: "",
+    method: "",
+    uri: "",
+    query: &[],
+    headers: &[],
+    body: &[],
+    read_headers: &[],
+    read: &[],
+};
 
 pub(super) const HEAD_BUCKET: RestCall = RestCall {
     name: "HeadBucket",

@@ -36,7 +36,8 @@ async fn run(
 ) -> Option<Result<Vec<RegionOutcome>, SharingError>> {
     let operator = Operator::new(world, seed, faults);
     let timer = Timer::new(Arc::new(WorldClock(world.clone())), seed);
-    let image = |region: &&str| TargetImage { region: (*region).to_owned(), image: world.lock().image(region) };
+    let image =
+        |region: &&str| TargetImage { region: (*region).to_owned(), image: world.lock().image(region) };
     let targets: Vec<_> = REGIONS.iter().map(image).collect();
     let with = (&timer, Monitor::none());
     let work = async {

@@ -58,8 +58,10 @@ pub trait ImportCalls: Send + Sync + 'static {
     fn delete_object(&self, object: &ObjectName) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
     /// `ImportSnapshot`. An equal request returns the same task. Returns its id.
-    fn import_snapshot(&self, import: &NewImport)
-    -> impl Future<Output = Result<String, ServiceError>> + Send;
+    fn import_snapshot(
+        &self,
+        import: &NewImport,
+    ) -> impl Future<Output = Result<String, ServiceError>> + Send;
 
     /// `DescribeImportSnapshotTasks`: a task.
     fn import_task(&self, id: &str) -> impl Future<Output = Result<ImportTask, ServiceError>> + Send;

@@ -93,7 +93,8 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> Cleanup<'_, E, C, I> {
                 }
             }
         };
-        let cancelled = retry(timer, CallStep::Idempotent, &NoObserver, || self.calls.cancel_import(&id)).await;
+        let cancelled =
+            retry(timer, CallStep::Idempotent, &NoObserver, || self.calls.cancel_import(&id)).await;
         match cancelled {
             Ok(()) => abandoned.deleted.push(id.clone()),
             Err(exhausted) if is_ended(&exhausted) => {}

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::ledger::{self, ImportEntry};
-use super::{ImportRun, ImportOptions};
-use crate::api::{Ebs, Encryption, SnapshotState};
+use super::{ImportOptions, ImportRun};
 use crate::api::ec2::{Ec2, Tags};
 use crate::api::imports::ImportCalls;
+use crate::api::{Ebs, Encryption, SnapshotState};
 use crate::error::{PublishError, call_failed};
 use crate::journal::Journal;
 use crate::retry::{CallStep, NoObserver, retry};
@@ -100,7 +100,8 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> ImportRun<'_, E, C, I> {
     async fn check_bucket(&self, bucket: &str) -> Result<(), PublishError> {
         let call = || self.calls.bucket_region(bucket);
         let region = retry(&self.services.timer, CallStep::Idempotent, &NoObserver, call).await;
-        let region = region.map_err(call_failed(format!("asking for the region of the bucket `{bucket}`")))?;
+        let region =
+            region.map_err(call_failed(format!("asking for the region of the bucket `{bucket}`")))?;
         if region == self.services.region {
             return Ok(());
         }
@@ -118,10 +119,9 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> ImportRun<'_, E, C, I> {
 /// [`PublishError::OtherUpload`].
 pub(crate) fn refuse_unfinished(folder: &Path) -> Result<(), PublishError> {
     match ledger::read(folder)? {
-        Some(entry) if !entry.finished => Err(PublishError::OtherUpload {
-            snapshot: entry.url(),
-            difference: "it is an import".to_owned(),
-        }),
+        Some(entry) if !entry.finished => {
+            Err(PublishError::OtherUpload { snapshot: entry.url(), difference: "it is an import".to_owned() })
+        }
         _ => Ok(()),
     }
 }

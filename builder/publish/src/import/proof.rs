@@ -71,7 +71,9 @@ fn blocks_of(source: &ImageSource) -> Result<BlockMap, PublishError> {
 
 /// Whether reading is not possible for this caller at all.
 fn is_not_allowed(error: &PublishError) -> bool {
-    let (PublishError::Call { source, .. } | PublishError::Block { source, .. }) = error else { return false };
+    let (PublishError::Call { source, .. } | PublishError::Block { source, .. }) = error else {
+        return false;
+    };
     matches!(
         source.error.kind,
         ServiceErrorKind::Denied | ServiceErrorKind::Unreachable | ServiceErrorKind::Untrusted

@@ -120,7 +120,8 @@ impl<I: ImportCalls> PartSender<I> {
         number: u32,
         read: PartBytes,
     ) -> Result<(UploadedPart, Digest), PublishError> {
-        let part = |read: &PartBytes, etag| (UploadedPart { number, etag, digest: Some(read.digest) }, read.digest);
+        let part =
+            |read: &PartBytes, etag| (UploadedPart { number, etag, digest: Some(read.digest) }, read.digest);
         match self.put_with_retry(upload, number, &read).await {
             Ok(etag) => Ok(part(&read, etag)),
             Err(exhausted) if exhausted.error.kind == ServiceErrorKind::Checksum => {

@@ -37,7 +37,11 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> ImportRun<'_, E, C, I> {
                 None => self.begin_upload(entry).await?,
             };
             let present = self.present_parts(&upload).await?;
-            let stored = match self.sender(present.as_ref().map(|_| upload.clone()), present)?.send(self.monitor).await {
+            let stored = match self
+                .sender(present.as_ref().map(|_| upload.clone()), present)?
+                .send(self.monitor)
+                .await
+            {
                 // Somebody aborted it meanwhile.
                 Err(PublishError::Part { source, .. }) if source.error.kind == ServiceErrorKind::NotFound => {
                     self.forget_upload(entry)?;
@@ -65,7 +69,8 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> ImportRun<'_, E, C, I> {
     /// Begins an upload, or finds the one of a call whose answer was lost.
     async fn begin_upload(&self, entry: &mut ImportEntry) -> Result<PartUpload, PublishError> {
         let (timer, object) = (&self.services.timer, entry.object());
-        let unfinished = retry(timer, CallStep::Idempotent, &NoObserver, || self.calls.uploads(&object)).await;
+        let unfinished =
+            retry(timer, CallStep::Idempotent, &NoObserver, || self.calls.uploads(&object)).await;
         let unfinished = unfinished.map_err(call_failed("asking for unfinished uploads"))?;
         let id = match unfinished.into_iter().next() {
             Some(id) => id,

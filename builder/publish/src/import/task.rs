@@ -70,7 +70,8 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> ImportRun<'_, E, C, I> {
         let mut reported = String::new();
         loop {
             let task =
-                retry(timer, CallStep::EventuallyConsistent, &NoObserver, || self.calls.import_task(id)).await;
+                retry(timer, CallStep::EventuallyConsistent, &NoObserver, || self.calls.import_task(id))
+                    .await;
             let task = match task {
                 Err(exhausted) if exhausted.error.kind == ServiceErrorKind::NotFound => {
                     // The next run begins another one.

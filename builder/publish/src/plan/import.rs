@@ -72,6 +72,9 @@ fn cost(request: &Request, blocks: u64, parts: u64) -> Vec<CostLine> {
     };
     let mut lines = cost::cost(request, blocks, Parent::None);
     lines[0] = line(format!("sending {parts} parts ({PUT} for 1000)"), parts as f64 / 1000.0 * PUT);
-    lines.insert(1, line(format!("reading {blocks} blocks back ({GET} for 1000)"), blocks as f64 / 1000.0 * GET));
+    lines.insert(
+        1,
+        line(format!("reading {blocks} blocks back ({GET} for 1000)"), blocks as f64 / 1000.0 * GET),
+    );
     lines
 }

@@ -14,8 +14,8 @@ use serde::Serialize;
 use super::request::{KeyChoice, Request};
 
 pub use calls::PlannedCall;
-pub use import::{ImportRole, plan_import};
 pub use cost::{ARCHIVED, BillingPeriod, CostLine, PRICES_SOURCE, STORED};
+pub use import::{ImportRole, plan_import};
 pub use volume::{Parent, Precision, Volume};
 
 /// The plan of a publish.

@@ -158,7 +158,10 @@ fn an_import_needs_a_bucket_and_a_role_instead_of_blocks() {
     };
     let plan = plan_import(&request(&AmiOptions::default()), &[volume()], &import, &[(2048, 128)]);
     let all = actions(&plan);
-    assert!(!all.iter().any(|action| action == "ebs:PutSnapshotBlock" || action.starts_with("kms:")), "{all:?}");
+    assert!(
+        !all.iter().any(|action| action == "ebs:PutSnapshotBlock" || action.starts_with("kms:")),
+        "{all:?}"
+    );
     for action in ["ec2:ImportSnapshot", "s3:PutObject", "s3:DeleteObject", "ebs:GetSnapshotBlock"] {
         assert!(all.iter().any(|other| other == action), "{action}: {all:?}");
     }
@@ -174,6 +177,9 @@ fn an_import_needs_a_bucket_and_a_role_instead_of_blocks() {
     let options = AmiOptions { encryption: KeyChoice::Arn(key.to_owned()), ..AmiOptions::default() };
     let plan = plan_import(&request(&options), &[volume()], &import, &[(2048, 128)]);
     let all = actions(&plan);
-    assert!(all.contains(&"kms:Decrypt".to_owned()) && !all.contains(&"kms:CreateGrant".to_owned()), "{all:?}");
+    assert!(
+        all.contains(&"kms:Decrypt".to_owned()) && !all.contains(&"kms:CreateGrant".to_owned()),
+        "{all:?}"
+    );
     assert!(plan.role.unwrap().policy.to_string().contains("kms:CreateGrant"));
 }

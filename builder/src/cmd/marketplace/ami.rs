@@ -96,9 +96,8 @@ mod tests {
         let encrypted = DeviceMapping { encrypted: Encrypted::Key(None), ..DeviceMapping::default() };
         let bad = DescribedImage { mappings: vec![encrypted], ..DescribedImage::default() };
         let checks: Vec<_> = findings(&bad, "eu-west-1").iter().map(|finding| finding.check).collect();
-        let expected = [
-            "architecture", "architecture", "ena", "metadata", "boot-mode", "encryption", "state", "region",
-        ];
+        let expected =
+            ["architecture", "architecture", "ena", "metadata", "boot-mode", "encryption", "state", "region"];
         assert_eq!(checks, expected);
     }
 }

@@ -44,9 +44,10 @@ impl ImportArgs {
         };
         match (self.is_import(), &self.bucket) {
             (false, None) => Ok(Route::Direct),
-            (false, Some(_)) => {
-                mistake("`--bucket` is the bucket of an import, and nothing is imported", "add `--via import`")
-            }
+            (false, Some(_)) => mistake(
+                "`--bucket` is the bucket of an import, and nothing is imported",
+                "add `--via import`",
+            ),
             (true, None) => mistake(
                 "an import needs a bucket, and none is named",
                 "add `--bucket NAME`: one in the region of the AMI",

@@ -38,8 +38,14 @@ fn mistakes(model: &Value, call: &RestCall) -> Vec<String> {
         }
     };
     let operation = &model["operations"][call.name];
-    check(operation["http"]["method"] == call.method, format!("the method is {}", operation["http"]["method"]));
-    check(operation["http"]["requestUri"] == call.uri, format!("the address is {}", operation["http"]["requestUri"]));
+    check(
+        operation["http"]["method"] == call.method,
+        format!("the method is {}", operation["http"]["method"]),
+    );
+    check(
+        operation["http"]["requestUri"] == call.uri,
+        format!("the address is {}", operation["http"]["requestUri"]),
+    );
     let input = operation["input"]["shape"].as_str().unwrap_or_default();
     let output = operation["output"]["shape"].as_str().unwrap_or_default();
     for (names, side, location) in [
@@ -60,7 +66,8 @@ fn mistakes(model: &Value, call: &RestCall) -> Vec<String> {
             check(has_path(model, shape, path), format!("`{path}` is no element of {shape}"));
         }
     }
-    let required = model["shapes"][input]["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let required =
+        model["shapes"][input]["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
     for name in required {
         let member = &model["shapes"][input]["members"][name];
         let wire = member["locationName"].as_str().unwrap_or(name);

@@ -56,13 +56,17 @@ fn a_snapshot_that_is_not_the_image_is_not_registered() {
 fn a_block_of_a_bundle_that_changed_on_disk_is_named_and_not_sent() {
     let mut fixture = ImportFixture::new();
     fixture.image = build(fixture.folder.path(), "web", 1);
-    let disk = std::fs::OpenOptions::new().read(true).write(true).open(fixture.image.join("disk.raw")).unwrap();
+    let disk =
+        std::fs::OpenOptions::new().read(true).write(true).open(fixture.image.join("disk.raw")).unwrap();
     let image = std::fs::read(fixture.image.join("disk.raw")).unwrap();
     let at = image.iter().rposition(|byte| *byte != 0).unwrap();
     disk.write_all_at(&[image[at] ^ 1], at as u64).unwrap();
     let outcome = fixture.publish_by(&fixture.region.config, &AmiOptions::default(), &CancelToken::new());
     let error = upload_error(outcome);
-    assert!(matches!(&error, PublishError::BlockChanged { block, .. } if *block == at as u64 >> 19), "{error}");
+    assert!(
+        matches!(&error, PublishError::BlockChanged { block, .. } if *block == at as u64 >> 19),
+        "{error}"
+    );
     disk.write_all_at(&[image[at]], at as u64).unwrap();
     let outcome = fixture.publish_by(&fixture.region.config, &AmiOptions::default(), &CancelToken::new());
     let published = outcome.unwrap();

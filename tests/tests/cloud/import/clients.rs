@@ -21,10 +21,7 @@ pub(crate) enum Act {
     /// The program ends before it has the answer of the n-th call.
     DieAfter(u64),
     /// The bytes of this part are altered on the way the first so many times.
-    Alter {
-        part: u32,
-        times: u64,
-    },
+    Alter { part: u32, times: u64 },
     /// The service imports another object of the bucket.
     Swap(&'static str),
 }
@@ -43,9 +40,14 @@ pub(crate) struct ActingRegions {
 
 impl ActingRegions {
     pub(crate) fn new(config: &AwsConfig, act: Act) -> Self {
-        Self { config: config.clone(), act, calls: Arc::default(), altered: Arc::default(), dead: Arc::default() }
+        Self {
+            config: config.clone(),
+            act,
+            calls: Arc::default(),
+            altered: Arc::default(),
+            dead: Arc::default(),
+        }
     }
-
 }
 
 impl Regions for ActingRegions {
@@ -135,11 +137,7 @@ impl ImportCalls for ActingClient {
         self.call(self.inner.put_part(upload, part)).await
     }
 
-    async fn complete_upload(
-        &self,
-        upload: &PartUpload,
-        parts: &[UploadedPart],
-    ) -> Result<(), ServiceError> {
+    async fn complete_upload(&self, upload: &PartUpload, parts: &[UploadedPart]) -> Result<(), ServiceError> {
         self.call(self.inner.complete_upload(upload, parts)).await
     }
 

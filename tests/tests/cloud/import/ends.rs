@@ -21,12 +21,8 @@ fn a_bucket_in_another_region_or_none_is_refused_before_anything_is_sent() {
     for (bucket, words) in [(ELSEWHERE, "is in local-2, not in local"), ("missing", "does not exist")] {
         let services = fixture.services();
         let job = job(&fixture.image, &options(), bucket);
-        let outcome = fixture.region.block_on(ami::publish(
-            &services,
-            &fixture.region.config,
-            &job,
-            Monitor::none(),
-        ));
+        let outcome =
+            fixture.region.block_on(ami::publish(&services, &fixture.region.config, &job, Monitor::none()));
         let chain = error_chain(&upload_error(outcome));
         assert!(chain.contains(words), "{chain}");
     }
@@ -48,7 +44,10 @@ fn a_task_that_fails_says_why_and_the_next_run_imports_the_same_object() {
     assert_eq!(fixture.stored(), (1, 0), "the object stays");
     fixture.must();
     fixture.assert_published();
-    assert_eq!((fixture.region.successes("UploadPart"), fixture.region.successes("ImportSnapshot")), (PARTS, 2));
+    assert_eq!(
+        (fixture.region.successes("UploadPart"), fixture.region.successes("ImportSnapshot")),
+        (PARTS, 2)
+    );
 }
 
 #[test]
@@ -78,7 +77,9 @@ fn abandoning_cancels_the_task_and_deletes_the_object() {
     let fault = InjectedFault::ServerError { status: 500 };
     fixture.region.inject(FaultScript::times(10_000, "DescribeImportSnapshotTasks", fault));
     let error = upload_error(fixture.publish());
-    assert!(matches!(&error, PublishError::Call { action, .. } if action.starts_with("asking for import-snap-")));
+    assert!(
+        matches!(&error, PublishError::Call { action, .. } if action.starts_with("asking for import-snap-"))
+    );
     fixture.region.inject(FaultScript::default());
     let deleted = fixture.abandon().unwrap();
     let deleted: Vec<_> = deleted.iter().map(|one| one.id.as_str()).collect();
@@ -94,8 +95,12 @@ fn an_upload_through_ebs_direct_does_not_forget_an_import() {
     upload_error(fixture.publish());
     fixture.region.inject(FaultScript::default());
     let services = fixture.services();
-    let direct =
-        fixture.region.block_on(upload(&services, &fixture.image, &UploadOptions::default(), Monitor::none()));
+    let direct = fixture.region.block_on(upload(
+        &services,
+        &fixture.image,
+        &UploadOptions::default(),
+        Monitor::none(),
+    ));
     let error = direct.unwrap_err();
     assert!(
         matches!(&error, PublishError::OtherUpload { difference, .. } if difference == "it is an import"),
@@ -105,7 +110,11 @@ fn an_upload_through_ebs_direct_does_not_forget_an_import() {
     fixture.assert_published();
     // And the other way round.
     let other = ImportFixture::new();
-    other.region.inject(FaultScript::times(10_000, "CompleteSnapshot", InjectedFault::ServerError { status: 500 }));
+    other.region.inject(FaultScript::times(
+        10_000,
+        "CompleteSnapshot",
+        InjectedFault::ServerError { status: 500 },
+    ));
     let services = other.services();
     let options = UploadOptions { rate: 0, ..UploadOptions::default() };
     other.region.block_on(upload(&services, &other.image, &options, Monitor::none())).unwrap_err();

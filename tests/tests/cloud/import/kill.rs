@@ -76,4 +76,3 @@ fn parts_that_are_there_are_not_sent_again() {
     assert_eq!(fixture.region.successes("CreateMultipartUpload"), 1);
     fixture.assert_published();
 }
-

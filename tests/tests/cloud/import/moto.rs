@@ -29,7 +29,8 @@ fn moto_takes_an_object_in_parts_and_boto3_reads_it() {
         let calls = config.import("us-east-1");
         assert_eq!(calls.bucket_region("imports").await.unwrap(), "us-east-1");
         assert_eq!(calls.object(&object).await.unwrap(), None);
-        let abandoned = PartUpload { id: calls.create_upload(&object).await.unwrap(), object: object.clone() };
+        let abandoned =
+            PartUpload { id: calls.create_upload(&object).await.unwrap(), object: object.clone() };
         assert_eq!(calls.uploads(&object).await.unwrap(), [abandoned.id.clone()]);
         calls.abort_upload(&abandoned).await.unwrap();
         assert!(calls.uploads(&object).await.unwrap().is_empty());

@@ -34,7 +34,8 @@ fn story(stage: &Stage, policy: &Value) -> Vec<Run> {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     runs.push(Run::succeeds(stage.under(policy, &ABANDON)));
     // The AMI is there.
-    let ended = stage.without(&["ec2:EnableImageDeprecation"], &[&COMMAND[..], &["--deprecate=30d"]].concat());
+    let ended =
+        stage.without(&["ec2:EnableImageDeprecation"], &[&COMMAND[..], &["--deprecate=30d"]].concat());
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     runs.push(Run::succeeds(stage.under(policy, &ABANDON)));
     runs.push(Run::succeeds(stage.under(policy, &COMMAND)));
@@ -54,15 +55,29 @@ fn the_policy_of_an_encrypted_import_lets_it_be_read_back() {
     let command = [&COMMAND[..], &[KEY]].concat();
     let story = |stage: &Stage, policy: &Value| vec![Run::succeeds(stage.under(policy, &command))];
     let shown = [
-        "ebs:GetSnapshotBlock", "ebs:ListSnapshotBlocks", "ec2:CancelImportTask", "ec2:CreateTags",
-        "ec2:DeleteSnapshot", "ec2:DeregisterImage", "ec2:DescribeImages", "ec2:DescribeImportSnapshotTasks",
-        "ec2:DescribeSnapshots", "ec2:ImportSnapshot", "ec2:RegisterImage", "s3:AbortMultipartUpload",
-        "s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:ListBucketMultipartUploads",
-        "s3:ListMultipartUploadParts", "s3:PutObject",
+        "ebs:GetSnapshotBlock",
+        "ebs:ListSnapshotBlocks",
+        "ec2:CancelImportTask",
+        "ec2:CreateTags",
+        "ec2:DeleteSnapshot",
+        "ec2:DeregisterImage",
+        "ec2:DescribeImages",
+        "ec2:DescribeImportSnapshotTasks",
+        "ec2:DescribeSnapshots",
+        "ec2:ImportSnapshot",
+        "ec2:RegisterImage",
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:ListBucketMultipartUploads",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
     ];
     // At night every action is left out, and most of them are needed by the other case's runs only.
     if amiforge_tests::tier::night() {
         return;
     }
-    Case { command: &command, prepare: &prepare, story: &story, optional: &["kms:Decrypt"], shown: &shown }.check();
+    Case { command: &command, prepare: &prepare, story: &story, optional: &["kms:Decrypt"], shown: &shown }
+        .check();
 }

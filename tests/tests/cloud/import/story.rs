@@ -71,7 +71,14 @@ fn mistakes_and_the_plan_need_no_call() {
 #[test]
 fn a_windows_disk_is_registered_and_what_it_lacks_is_said_first() {
     let fixture = ImportFixture::new();
-    let args = ["--name=win", "--arch=x86_64", "--boot-mode=uefi", "--tpm", "--platform=windows", "--root-volume=size=40GiB"];
+    let args = [
+        "--name=win",
+        "--arch=x86_64",
+        "--boot-mode=uefi",
+        "--tpm",
+        "--platform=windows",
+        "--root-volume=size=40GiB",
+    ];
     let output = run(&fixture, &args);
     let err = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{err}");
@@ -90,7 +97,11 @@ fn an_image_is_published_in_further_regions_with_their_profiles() {
     let err = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{err}");
     let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&shown["region"], &shown["also"][0]["region"]), (&"local".into(), &"local-2".into()), "{shown}");
+    assert_eq!(
+        (&shown["region"], &shown["also"][0]["region"]),
+        (&"local".into(), &"local-2".into()),
+        "{shown}"
+    );
     assert_ne!(shown["imageId"], shown["also"][0]["imageId"], "each is published, none is a copy");
     assert_eq!(fixture.region.successes("CopyImage"), 0);
     // Mistakes in the further regions are found before anything is sent.

@@ -67,7 +67,11 @@ fn the_policies_of_backup_and_restore_image_are_the_least() {
 fn the_policy_of_copy_is_the_least() {
     let published = Published::new(&[]);
     let failed = [unshown("ec2:DeregisterImage", FAILED), unshown("ec2:DeleteSnapshot", FAILED)];
-    published.check_optional(&["copy", &published.image, "--to=eu-west-1"], &["ec2:DescribeRegions"], &failed);
+    published.check_optional(
+        &["copy", &published.image, "--to=eu-west-1"],
+        &["ec2:DescribeRegions"],
+        &failed,
+    );
 }
 
 #[test]

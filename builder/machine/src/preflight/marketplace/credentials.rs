@@ -27,15 +27,24 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
             let keys = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
             let count = keys.count();
             if count > 0 {
-                let what = format!("{}: {count} keys let their owners into every machine", path.escape_debug());
-                findings.failure("authorized-keys", what, "remove the file: the first boot installs the key of the launch");
+                let what =
+                    format!("{}: {count} keys let their owners into every machine", path.escape_debug());
+                findings.failure(
+                    "authorized-keys",
+                    what,
+                    "remove the file: the first boot installs the key of the launch",
+                );
             }
         }
         for (name, kind) in CREDENTIALS {
             let path = format!("{home}/{name}");
             if files.is_file(&path) {
                 let what = format!("{}: {kind} would be those of every machine", path.escape_debug());
-                findings.failure("credentials", what, "remove the file; machines get rights by an instance profile");
+                findings.failure(
+                    "credentials",
+                    what,
+                    "remove the file; machines get rights by an instance profile",
+                );
             }
         }
     }

@@ -12,7 +12,11 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
         let value = config.value("disable_root");
         if value.is_some_and(|value| matches!(value.as_str(), "false" | "no" | "0" | "off")) {
             let what = "cloud-init lets root in: `disable_root` is false";
-            findings.failure("root-login", what, "leave `disable_root` out, and use the default user with sudo");
+            findings.failure(
+                "root-login",
+                what,
+                "leave `disable_root` out, and use the default user with sudo",
+            );
         }
     }
     if !files.is_program("/usr/sbin/sshd") {
@@ -39,7 +43,8 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
     let interactive =
         if interactive.is_empty() { value("challengeresponseauthentication", "yes") } else { interactive };
     if value("usepam", "no") == "yes" && interactive != "no" {
-        let what = "sshd takes passwords by PAM: `UsePAM` is on and `KbdInteractiveAuthentication` is not `no`";
+        let what =
+            "sshd takes passwords by PAM: `UsePAM` is on and `KbdInteractiveAuthentication` is not `no`";
         findings.failure("password-login", what, "set `KbdInteractiveAuthentication no`");
     }
 }

@@ -84,7 +84,11 @@ pub(super) fn check(system: &System<'_>, now: i64, findings: &mut Findings) {
     match release.end_of_life() {
         None => {
             let what = format!("whether {name} still gets security updates is not known here");
-            findings.warning("end-of-life", what, "look it up: a product on a system without updates is delisted");
+            findings.warning(
+                "end-of-life",
+                what,
+                "look it up: a product on a system without updates is delisted",
+            );
         }
         Some((year, month, day)) if today(now) > (year, month, day) => {
             let what = format!("{name} gets no security updates since {year}-{month:02}-{day:02}");

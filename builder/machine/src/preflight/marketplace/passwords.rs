@@ -2,7 +2,8 @@
 
 use super::{Findings, System};
 
-const REMEDY: &str = "lock the account: `!` in the second field of /etc/shadow (`passwd -l`, without a hash before)";
+const REMEDY: &str =
+    "lock the account: `!` in the second field of /etc/shadow (`passwd -l`, without a hash before)";
 
 pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
     for path in ["/etc/shadow", "/etc/passwd"] {
@@ -19,7 +20,8 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
                     findings.failure("passwords", format!("{path}: `{user}` has a password"), REMEDY);
                 }
                 Password::LockedHash => {
-                    let what = format!("{path}: `{user}` is locked, and the hash of its password is still there");
+                    let what =
+                        format!("{path}: `{user}` is locked, and the hash of its password is still there");
                     findings.failure("passwords", what, REMEDY);
                 }
             }

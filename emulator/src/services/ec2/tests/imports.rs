@@ -120,7 +120,8 @@ fn a_disk_that_cannot_be_read_is_refused() {
         assert_eq!(error.code, code, "{request}: {error}");
         assert!(error.message.contains(words), "{error}");
     }
-    let elsewhere = test_region.request_as(ACCOUNT, "local-2", &format!("Action=ImportSnapshot{}", disk("disk")));
+    let elsewhere =
+        test_region.request_as(ACCOUNT, "local-2", &format!("Action=ImportSnapshot{}", disk("disk")));
     let error = elsewhere.unwrap_err();
     assert!(error.message.contains("must be located in local-2"), "{error}");
 }
@@ -167,5 +168,8 @@ fn a_role_needs_its_trust_and_its_permissions() {
         assert_eq!(error.code, "InvalidParameter");
         assert!(error.message.contains("does not exist or does not have sufficient permissions"), "{error}");
     }
-    assert_eq!(lagging().code(&format!("Action=ImportSnapshot{}&RoleName=x&DryRun=true", disk("d"))), "DryRunOperation");
+    assert_eq!(
+        lagging().code(&format!("Action=ImportSnapshot{}&RoleName=x&DryRun=true", disk("d"))),
+        "DryRunOperation"
+    );
 }
