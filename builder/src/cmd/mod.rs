@@ -37,6 +37,7 @@ pub(crate) mod inspect;
 pub(crate) mod local;
 #[cfg(feature = "fetch")]
 pub(crate) mod lock;
+mod machine_keys;
 pub(crate) mod man;
 pub(crate) mod new;
 #[cfg(feature = "aws")]

@@ -1,5 +1,6 @@
 //! `amiforge publish`: publishes a bundle as an AMI, shares and copies it.
 
+mod measured;
 mod result;
 
 use std::path::{Path, PathBuf};
@@ -44,6 +45,11 @@ pub(crate) struct Args {
     /// Refuse an image without a receipt of `amiforge boot`: that these very bytes booted and showed what they should
     #[arg(long, conflicts_with = "abandon")]
     require_boot: bool,
+
+    /// Refuse an image without a receipt of `amiforge boot --tpm`: that these very bytes booted, with Secure Boot as they
+    /// are registered, and that the TPM measured what is predicted; needs `--tpm`
+    #[arg(long, conflicts_with = "abandon")]
+    require_measured: bool,
 
     #[command(flatten)]
     to: PublishArgs,
@@ -125,6 +131,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if args.require_boot {
         demand_receipt(args, &source, ui, &cancel)?;
     }
+    if args.require_measured {
+        measured::demand_receipt(args, &source, ui, &cancel)?;
+    }
     if args.to.upload.parent_bundle.is_some() && args.to.upload.parent.is_none() {
         let error =
             anyhow::anyhow!("`--parent-bundle` is the bundle of a parent, and no `--parent` is named");
@@ -154,12 +163,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 /// Refuses an image without a receipt of a boot, for `--require-boot`.
 fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, cancel: &CancelToken) -> Result<(), Failure> {
-    let digests = match source.manifest() {
-        Some(manifest) => receipt::ImageDigests::from(manifest),
-        None => {
-            receipt::compute_digests(&args.image, Monitor::new(ui, cancel)).with_context(|| args.cannot())?
-        }
-    };
+    let digests = digests(args, source, ui, cancel)?;
     match receipt::require(&args.image, digests) {
         Ok(_) => Ok(()),
         Err(error) => {
@@ -167,6 +171,21 @@ fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, cancel: &CancelTok
             Err(Failure::from(anyhow::Error::from(error).context(args.cannot())).hint(hint))
         }
     }
+}
+
+/// The digests of the image: those of its manifest, which the upload compares with what it sends, or those of a raw file.
+fn digests(
+    args: &Args,
+    source: &ImageSource,
+    ui: &Ui,
+    cancel: &CancelToken,
+) -> Result<receipt::ImageDigests, Failure> {
+    Ok(match source.manifest() {
+        Some(manifest) => receipt::ImageDigests::from(manifest),
+        None => {
+            receipt::compute_digests(&args.image, Monitor::new(ui, cancel)).with_context(|| args.cannot())?
+        }
+    })
 }
 
 impl Args {
