@@ -4,6 +4,8 @@ use std::path::Path;
 
 use amiforge_formats::pcr::Variables;
 use amiforge_formats::uefi_vars::{GLOBAL_VARIABLE, IMAGE_SECURITY_DATABASE, Variable, decode_ec2};
+use amiforge_image::bundle::UEFI_DATA;
+use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::firmware::SecureBoot;
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -34,8 +36,14 @@ impl MachineKeys {
         Ok(Self::new(decode_ec2(&text).with_context(reading)?))
     }
 
+    /// The variables that a bundle brings; none for a bundle without keys, and for a raw image.
+    pub(crate) fn of_image(image: &Medium) -> anyhow::Result<Self> {
+        let path = image.bundle().map(|folder| folder.join(UEFI_DATA)).filter(|path| path.exists());
+        path.map(|path| Self::read(&path)).transpose().map(Option::unwrap_or_default)
+    }
+
     /// The keys among variables.
-    pub(crate) fn new(variables: Vec<Variable>) -> Self {
+    fn new(variables: Vec<Variable>) -> Self {
         let data = |name: &str, guid| {
             let variable = variables.iter().find(|variable| (variable.name.as_str(), variable.guid) == (name, guid));
             variable.map(|variable| variable.data.clone()).unwrap_or_default()

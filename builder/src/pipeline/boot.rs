@@ -8,7 +8,8 @@ use amiforge_formats::tree::{Content, Tree};
 use amiforge_formats::volume::VolumeIds;
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_image::seal::{
-    BootKernel, BootSpec, CommandLine, CommandRoot, GrubParts, Initrd, LoaderPrograms, Sealed, Trust, UefiSpec, UkiParts,
+    BootKernel, BootSpec, CommandLine, CommandRoot, GrubParts, Initrd, LoaderPrograms, Sealed, Trust,
+    UefiSpec, UkiParts, VerityArguments,
 };
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
 use amiforge_rootfs::initrd::{InitrdError, KernelModules};
@@ -17,7 +18,7 @@ use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
 use super::error::NoLoader;
-use crate::recipe::{Arch, BootRecipe, Recipe, RecipePartition};
+use crate::recipe::{Arch, BootRecipe, Recipe, RecipePartition, TrustProfile};
 
 /// Drivers that reach a root on every machine of EC2, and on those of QEMU.
 const DRIVERS: [&str; 4] = ["nvme", "virtio", "xen", "ext4"];
@@ -57,7 +58,7 @@ pub(super) fn prepare(
     let hooked = boot.kernel_hook && kernel_hook::install(tree, &hook(recipe, boot, &kernel, line, time))?;
     let KernelFiles { release, path, content, head, .. } = kernel;
     let kernel = BootKernel { release, path, content, head };
-    let spec = BootSpec { kernel, initrd, cmdline, uefi, bios: boot.mode.bios() };
+    let spec = BootSpec { kernel, initrd, cmdline, uefi, bios: boot.mode.bios(), secure_boot: false };
     Ok(Some(Boot { spec, hooked }))
 }
 
@@ -160,14 +161,18 @@ fn guid(recipe: &Recipe, partition: &RecipePartition) -> Guid {
     partition.guid.unwrap_or_else(|| disk::partition_guid(&recipe.image.name, &partition.id))
 }
 
-/// The kernel's command line. EC2 has a serial console on every machine.
+/// The kernel's command line. EC2 has a serial console on every machine. A verified root is named by its root hash alone:
+/// a partition's GUID would name what nothing verifies.
 fn cmdline(recipe: &Recipe, boot: &BootRecipe) -> CommandLine {
     let root = recipe.partitions.iter().find(|partition| partition.id == "root");
-    CommandLine {
-        root: root.map(|root| CommandRoot::Partition(guid(recipe, root))),
-        consoles: recipe.image.arch.consoles(),
-        arguments: boot.cmdline.clone(),
-    }
+    let root = match recipe.trust.profile {
+        Some(profile) => Some(CommandRoot::Verity(VerityArguments {
+            writable: recipe.trust.writable,
+            gpt_auto: profile != TrustProfile::Attestable,
+        })),
+        None => root.map(|root| CommandRoot::Partition(guid(recipe, root))),
+    };
+    CommandLine { root, consoles: recipe.image.arch.consoles(), arguments: boot.cmdline.clone() }
 }
 
 /// What UEFI starts, with the programs of the tree.

@@ -3,12 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use amiforge_formats::der::Certificate;
 use amiforge_formats::event_log::HashAlgorithm;
 use amiforge_formats::guid::Guid;
 use amiforge_formats::pcr::{self, BankDigests, Firmware, PcrError, PhasePath, UkiDigests, Variables};
-use amiforge_formats::pe::{self, PeSignature, TableEntry};
-use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::uefi_vars::{GLOBAL_VARIABLE, IMAGE_SECURITY_DATABASE};
 
 use amiforge_image::inspect::Medium;
@@ -26,39 +23,14 @@ const CALLING_APPLICATION: &[u8] = b"Calling EFI Application from Boot Option";
 pub fn of_image(medium: &Medium, variables: &Variables) -> Result<Prediction, MeasureError> {
     let uki = measure::open(medium)?;
     let predicted = pcr::measure(&*uki.bytes, None).and_then(|digests| {
-        prediction(&digests, &firmware(&*uki.bytes, variables, &digests)?)
+        let firmware = if variables.pk.is_empty() {
+            Firmware { variables: variables.clone(), authority: None }
+        } else {
+            measure::firmware(&*uki.bytes, variables, &digests)?
+        };
+        prediction(&digests, &firmware)
     });
     predicted.map_err(|source| MeasureError::Pcr { path: uki.path, source })
-}
-
-/// The firmware of a machine, with the entry of `db` that verifies the image.
-fn firmware(uki: &dyn ReadAt, variables: &Variables, digests: &UkiDigests) -> Result<Firmware, PcrError> {
-    let mut firmware = Firmware { variables: variables.clone(), authority: None };
-    if firmware.secure_boot() {
-        let entry = |chain: &[Certificate]| pcr::authority(&variables.db, chain, digests);
-        let chains = chains(uki)?;
-        // Firmware tries one signature after another.
-        firmware.authority = Some(match chains.as_slice() {
-            [] => entry(&[])?,
-            [first, more @ ..] => more.iter().fold(entry(first), |found, next| found.or_else(|_| entry(next)))?,
-        });
-    }
-    Ok(firmware)
-}
-
-/// The certificates of each signature of an image, the signer's first.
-fn chains(uki: &dyn ReadAt) -> Result<Vec<Vec<Certificate>>, PcrError> {
-    let headers = pe::read(uki)?;
-    let signatures = pe::read_signatures(uki, &headers)?.into_iter().filter_map(|entry| match entry {
-        TableEntry::Signature(signature) => Some(signature),
-        _ => None,
-    });
-    let chain = |signature: Box<PeSignature>| {
-        let signer = signature.signer().cloned();
-        let others = signature.certificates.into_iter().filter(|one| Some(one) != signer.as_ref());
-        signer.iter().cloned().chain(others).collect()
-    };
-    Ok(signatures.map(chain).collect())
 }
 
 /// The prediction for a firmware that starts an image, before the first phase of the boot.

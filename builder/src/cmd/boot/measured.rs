@@ -129,11 +129,17 @@ pub(super) fn boot_mode(medium: &Medium, named: Option<&str>, arch: amiforge_mac
     named.or_else(|| BootMode::of_partitions(arch, has(types::ESP), has(types::BIOS_BOOT)))
 }
 
-/// The variables of the machine: those that the options name.
+/// The variables of the machine: those of `--uefi-data`, or for Secure Boot those of the bundle.
 fn keys(args: &Args) -> Result<MachineKeys, Failure> {
-    let Some(path) = &args.measured.uefi_data else { return Ok(MachineKeys::default()) };
-    let keys = MachineKeys::read(path).with_context(|| format!("cannot boot `{}`", args.image.display()));
-    keys.map_err(Failure::from)
+    let cannot = || format!("cannot boot `{}`", args.image.display());
+    let keys = match &args.measured.uefi_data {
+        Some(path) => MachineKeys::read(path),
+        None if args.measured.secure_boot && args.image.exists() => {
+            Medium::open(&args.image).map_err(Into::into).and_then(|medium| MachineKeys::of_image(&medium))
+        }
+        None => Ok(MachineKeys::default()),
+    };
+    Ok(keys.with_context(cannot)?)
 }
 
 /// The prediction for a launch with a TPM. Without one the boot is measured all the same, and leaves no measured receipt.

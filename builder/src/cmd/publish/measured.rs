@@ -27,10 +27,13 @@ pub(super) fn demand_receipt(
         let error = anyhow::anyhow!("`--require-measured` is about a TPM, and machines of this AMI would have none");
         return Err(Failure::usage(error.context(cannot())).hint("add `--tpm`"));
     }
-    let keys = args.to.ami.uefi_data().map(MachineKeys::read).transpose().with_context(cannot)?;
-    let keys = keys.unwrap_or_default();
-    let secure_boot = keys.secure_boot();
     let medium = Medium::open(&args.image).with_context(cannot)?;
+    let keys = match args.to.ami.uefi_data() {
+        Some(path) => MachineKeys::read(path),
+        None => MachineKeys::of_image(&medium),
+    };
+    let keys = keys.with_context(cannot)?;
+    let secure_boot = keys.secure_boot();
     let prediction = prediction::of_image(&medium, &keys.enrolled).with_context(cannot)?;
     agree_with_manifest(source, secure_boot, &prediction).with_context(cannot)?;
     let digests = digests(args, source, ui, cancel)?;
