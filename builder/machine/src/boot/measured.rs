@@ -157,15 +157,13 @@ fn no_event() -> String {
     "missing from the log: it was measured after the kernel had taken the log over".to_owned()
 }
 
-/// The words of an event. They are the log's own where no digest proves them.
+/// The words of an event, and whether they are more than what the log says.
 fn describe(event: &Event, log: &EventLog, bank: HashAlgorithm) -> String {
-    let mut text = event.describe();
-    if let Some(digest) = log.digest(event, bank) {
-        let start: String = hex(digest).chars().take(16).collect();
-        // Writing to a String cannot fail.
-        let _ = write!(text, " (digest {start}…)");
-    }
-    text
+    let words = event.describe();
+    let Some(digest) = log.digest(event, bank) else { return words };
+    let start: String = hex(digest).chars().take(16).collect();
+    let source = if event.proves_data(bank, digest) { "" } else { ", in the words of the log" };
+    format!("{words} (digest {start}…{source})")
 }
 
 /// What brings an event into a register that has another value than predicted.

@@ -2,4 +2,5 @@
 
 mod command;
 mod loaders;
+mod measured;
 mod parts;
