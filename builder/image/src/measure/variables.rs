@@ -1,13 +1,19 @@
 //! The variables of Secure Boot that a user names: `UefiData` of EC2, or the JSON of virt-fw-vars.
 
+use std::io::{self, Read as _};
+use std::path::Path;
+
 use amiforge_formats::guid::Guid;
 use amiforge_formats::pcr::Variables;
 use amiforge_formats::tree::Printable;
 use amiforge_formats::uefi_vars::{UefiVarsError, Variable, check_enrolment, decode_ec2};
 use serde::Deserialize;
 
+use super::MeasureError;
+use crate::bundle::UEFI_DATA;
+
 /// The longest text that is read: twice what EC2 takes, for JSON is longer.
-pub const VARIABLES_MAX: u64 = 256 << 10;
+pub(super) const VARIABLES_MAX: u64 = 256 << 10;
 
 /// Why a text gives no variables.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +81,32 @@ pub fn of_store(store: &[Variable]) -> Result<Variables, UefiVarsError> {
         variable.map(|variable| variable.data.clone()).unwrap_or_default()
     };
     Ok(Variables { pk: value("PK"), kek: value("KEK"), db: value("db"), dbx: value("dbx") })
+}
+
+/// The variables of a bundle; none where it has no Secure Boot.
+///
+/// # Errors
+/// [`MeasureError::File`], [`MeasureError::Variables`].
+pub fn bundle_variables(directory: &Path) -> Result<Option<Variables>, MeasureError> {
+    let path = directory.join(UEFI_DATA);
+    if matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    read_variables(&path).map(Some)
+}
+
+/// The variables in a file.
+///
+/// # Errors
+/// [`MeasureError::File`], [`MeasureError::Variables`].
+pub fn read_variables(path: &Path) -> Result<Variables, MeasureError> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        amiforge_progress::regular::open(path)?.take(VARIABLES_MAX + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|source| MeasureError::File { path: path.to_owned(), source })?;
+    parse_variables(&bytes).map_err(|source| MeasureError::Variables { path: path.to_owned(), source })
 }
 
 fn of_json(text: &str) -> Result<Vec<Variable>, VariablesError> {
