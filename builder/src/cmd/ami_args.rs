@@ -1,6 +1,6 @@
 //! What `register` and `publish` share: the arguments for an AMI, and the failures of AWS calls with their hints.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use amiforge_publish::ami::{AmiError, Unfinished};
@@ -95,16 +95,6 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Whether machines have a TPM.
-    pub(crate) fn has_tpm(&self) -> bool {
-        self.tpm
-    }
-
-    /// The file with UEFI variables.
-    pub(crate) fn uefi_data(&self) -> Option<&Path> {
-        self.uefi_data.as_deref()
-    }
-
     /// The options of the AMI that both commands have.
     pub(crate) fn options(&self) -> AmiOptions {
         AmiOptions {

@@ -33,7 +33,12 @@ impl MachineKeys {
         } else {
             String::from_utf8_lossy(&bytes).into_owned()
         };
-        Ok(Self::new(decode_ec2(&text).with_context(reading)?))
+        Self::decode(&text).with_context(reading)
+    }
+
+    /// Reads the base64 of EC2's form of variables.
+    pub(crate) fn decode(text: &str) -> anyhow::Result<Self> {
+        Ok(Self::new(decode_ec2(text)?))
     }
 
     /// The variables that a bundle brings; none for a bundle without keys, and for a raw image.

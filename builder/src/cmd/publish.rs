@@ -131,9 +131,6 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if args.require_boot {
         demand_receipt(args, &source, ui, &cancel)?;
     }
-    if args.require_measured {
-        measured::demand_receipt(args, &source, ui, &cancel)?;
-    }
     if args.to.upload.parent_bundle.is_some() && args.to.upload.parent.is_none() {
         let error =
             anyhow::anyhow!("`--parent-bundle` is the bundle of a parent, and no `--parent` is named");
@@ -142,10 +139,15 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let facts = ami::image_facts(&source);
     // Mistakes in the options are reported before any call, and before a local region is started.
     let early = args.to.early_request(&args.image, &facts)?;
+    let measured = |request: &Request| measured::demand_receipt(args, request, &source, ui, &cancel);
+    early.iter().filter(|_| args.require_measured).try_for_each(measured)?;
     if args.dry_run {
         return args.to.show_plan(early, &source, ui);
     }
     let connected = args.to.aws.connect(&cancel)?;
+    if args.require_measured && early.is_none() {
+        measured(&args.to.request(&args.image, &facts, connected.name())?)?;
+    }
     let (published, request) = args.to.publish(&args.image, &facts, &connected, ui, &cancel)?;
     let seconds = begun.elapsed().as_secs_f64();
     if !ui.json() {

@@ -7,6 +7,7 @@ use amiforge_machine::boot::measured::Prediction;
 use amiforge_machine::boot::prediction;
 use amiforge_machine::boot::receipt::require_measured;
 use amiforge_progress::CancelToken;
+use amiforge_publish::request::{Request, Tpm};
 use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
 
@@ -15,25 +16,23 @@ use crate::cmd::machine_keys::MachineKeys;
 use crate::outcome::Failure;
 use crate::ui::Ui;
 
-/// Refuses an image without a receipt of a measured boot, before any call.
+/// Refuses an image without a receipt of a measured boot, with the variables and the TPM of the request.
 pub(super) fn demand_receipt(
     args: &Args,
+    request: &Request,
     source: &ImageSource,
     ui: &Ui,
     cancel: &CancelToken,
 ) -> Result<(), Failure> {
     let cannot = || args.cannot();
-    if !args.to.ami.has_tpm() {
+    if request.tpm == Tpm::None {
         let error = anyhow::anyhow!("`--require-measured` is about a TPM, and machines of this AMI would have none");
         return Err(Failure::usage(error.context(cannot())).hint("add `--tpm`"));
     }
-    let medium = Medium::open(&args.image).with_context(cannot)?;
-    let keys = match args.to.ami.uefi_data() {
-        Some(path) => MachineKeys::read(path),
-        None => MachineKeys::of_image(&medium),
-    };
-    let keys = keys.with_context(cannot)?;
+    let keys = request.uefi_data.as_deref().map(MachineKeys::decode).transpose();
+    let keys = keys.context("reading the UEFI variables").with_context(cannot)?.unwrap_or_default();
     let secure_boot = keys.secure_boot();
+    let medium = Medium::open(&args.image).with_context(cannot)?;
     let prediction = prediction::of_image(&medium, &keys.enrolled).with_context(cannot)?;
     agree_with_manifest(source, secure_boot, &prediction).with_context(cannot)?;
     let digests = digests(args, source, ui, cancel)?;

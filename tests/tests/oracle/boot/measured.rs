@@ -8,10 +8,10 @@ use std::process::{Command, Output, Stdio};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::pe;
 use amiforge_formats::uefi_vars::{
-    Enrolment, GLOBAL_VARIABLE, SignatureKind, SignatureList, Variable, encode_ec2,
+    Enrolment, GLOBAL_VARIABLE, SignatureKind, SignatureList, Variable, edk2, encode_ec2,
 };
 use amiforge_tests::machine::{self, Firmware};
-use amiforge_tests::{oracle, program};
+use amiforge_tests::{oracle, program, python, scratch};
 use serde_json::Value;
 
 use super::parts::{self, Parts, bytes, inline};
@@ -209,6 +209,40 @@ fn refuses_edited_evidence(fixture: &MeasuredFixture, disk: &str, publish: &dyn 
     let more = ["--arch", "x86_64", "--boot-mode", "uefi", "--uefi-data", &other];
     let refused = fixture.run(&[&args[..], &more].concat());
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
+}
+
+/// Paths of blank variables of OVMF in the packages of distributions.
+const TEMPLATES: [&str; 2] = ["/usr/share/OVMF/OVMF_VARS_4M.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"];
+
+#[test]
+fn writes_stores_that_another_reader_takes() {
+    let Some(template) = TEMPLATES.iter().find_map(|path| fs::read(path).ok()) else {
+        return oracle::skip("not installed: OVMF (package ovmf)");
+    };
+    let Some(python) = python::with(&["virt.firmware.vars"]) else { return };
+    let folder = scratch::folder();
+    let list = |byte| vec![SignatureList { kind: SignatureKind::Sha256, entries: vec![(owner(), vec![byte; 32])] }];
+    let mut variables = Enrolment { pk: list(1), kek: list(2), db: list(3), dbx: list(4) }.variables();
+    variables.push(load_option("Boot0000", "\\EFI\\BOOT\\BOOTX64.EFI", "quiet"));
+    variables.push(global("BootOrder", vec![0, 0]));
+    let flash = edk2::write(&template, &variables).expect("a store");
+    assert_eq!(flash.len(), template.len());
+    let (store, json) = (folder.path().join("vars.fd"), folder.path().join("vars.json"));
+    fs::write(&store, flash).expect("a file");
+    let mut command = Command::new(python);
+    command.args(["-m", "virt.firmware.vars", "-i"]).arg(&store).arg("--output-json").arg(&json);
+    let output = command.output().expect("python starts");
+    assert!(output.status.success(), "{}", text(&output));
+    let read: Value = serde_json::from_slice(&fs::read(json).expect("a file")).expect("JSON");
+    let read = read["variables"].as_array().expect("variables");
+    assert_eq!(read.len(), variables.len(), "{read:?}");
+    for variable in &variables {
+        let other = read.iter().find(|other| other["name"] == variable.name.as_str()).expect("the variable");
+        let data: String = variable.data.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(other["data"], data.as_str());
+        assert_eq!(other["guid"], variable.guid.to_string().as_str());
+        assert_eq!(other["attr"], variable.attributes);
+    }
 }
 
 #[test]
