@@ -38,6 +38,7 @@ pub(crate) mod inspect;
 pub(crate) mod local;
 #[cfg(feature = "fetch")]
 pub(crate) mod lock;
+mod machine_keys;
 pub(crate) mod man;
 pub(crate) mod marketplace;
 pub(crate) mod measure;

@@ -2,6 +2,7 @@
 
 mod also;
 mod import_args;
+mod measured;
 mod result;
 
 use std::path::{Path, PathBuf};
@@ -47,6 +48,11 @@ pub(crate) struct Args {
     /// Refuse an image without a receipt of `amiforge boot`: that these very bytes booted and showed what they should
     #[arg(long, conflicts_with = "abandon")]
     require_boot: bool,
+
+    /// Refuse an image without a receipt of `amiforge boot --tpm`: that these very bytes booted, with Secure Boot as they
+    /// are registered, and that the TPM measured what is predicted; needs `--tpm`
+    #[arg(long, conflicts_with = "abandon")]
+    require_measured: bool,
 
     #[command(flatten)]
     to: PublishArgs,
@@ -148,10 +154,15 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     for limit in args.to.ami.limits(&args.image) {
         ui.warn(limit);
     }
+    let measured = |request: &Request| measured::demand_receipt(args, request, &source, ui, &cancel);
+    early.iter().filter(|_| args.require_measured).try_for_each(measured)?;
     if args.dry_run {
         return args.to.show_plan(early, &source, ui);
     }
     let connected = args.to.aws.connect(&cancel)?;
+    if args.require_measured && early.is_none() {
+        measured(&args.to.request(&args.image, &facts, connected.name())?)?;
+    }
     let (published, request) = args.to.publish(&args.image, &facts, &connected, ui, &cancel)?;
     // A local region that runs in this process serves one command at a time.
     drop(connected);
@@ -174,12 +185,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 /// Refuses an image without a receipt of a boot, for `--require-boot`.
 fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, cancel: &CancelToken) -> Result<(), Failure> {
-    let digests = match source.manifest() {
-        Some(manifest) => receipt::ImageDigests::from(manifest),
-        None => {
-            receipt::compute_digests(&args.image, Monitor::new(ui, cancel)).with_context(|| args.cannot())?
-        }
-    };
+    let digests = digests(args, source, ui, cancel)?;
     match receipt::require(&args.image, digests) {
         Ok(_) => Ok(()),
         Err(error) => {
@@ -187,6 +193,21 @@ fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, cancel: &CancelTok
             Err(Failure::from(anyhow::Error::from(error).context(args.cannot())).hint(hint))
         }
     }
+}
+
+/// The digests of the image: those of its manifest, which the upload compares with what it sends, or those of a raw file.
+fn digests(
+    args: &Args,
+    source: &ImageSource,
+    ui: &Ui,
+    cancel: &CancelToken,
+) -> Result<receipt::ImageDigests, Failure> {
+    Ok(match source.manifest() {
+        Some(manifest) => receipt::ImageDigests::from(manifest),
+        None => {
+            receipt::compute_digests(&args.image, Monitor::new(ui, cancel)).with_context(|| args.cannot())?
+        }
+    })
 }
 
 impl Args {
