@@ -122,6 +122,7 @@ fn report_after(
         source_date_epoch: Some(0),
         lock: None,
         vendor: None,
+        signatures: Vec::new(),
         on_failure: OnFailure::Stop,
     };
     let recipe = Recipe::load(&recipe).unwrap();

@@ -10,6 +10,7 @@ mod error;
 mod layers;
 mod options;
 mod output;
+mod secure_boot;
 mod system;
 mod volumes;
 mod work_store;
@@ -53,6 +54,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let BuildTime { latest, made } = system.time;
     let boot = boot::prepare(recipe, &mut system.tree, &blobs, made)?;
     let boot = boot.as_ref();
+    let keys = secure_boot::keys(recipe, &mut system.inputs.host_files, &mut blobs)?;
     let trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
     let groups = volumes::groups::groups(&system.tree, &recipe.partitions, &trees, &blobs);
     let groups = groups.map_err(BuildError::Sbom)?;
@@ -68,7 +70,8 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let mut plans = plan_data(&spec, &partitions.indices())?;
     plans.hash(&blobs, &EmitOptions { threads: options.threads.max(1) }, monitor)?;
     let trust = Trust { root_hash: plans.verity().first().map(|verity| verity.root_hash) };
-    let sealed = seal(boot, &trust)?;
+    let mut sealed = seal(boot, &trust)?;
+    let secure_boot = secure_boot::sign(&mut sealed, keys.as_ref(), options, &blobs)?;
     mount_sealed(recipe, &mut system.tree, &sealed, &blobs, made)?;
     system.warnings.extend(boot.into_iter().flat_map(|boot| boot.warnings(recipe, &sealed)));
     let contents = partitions.contents(recipe, &sealed, &blobs)?;
@@ -78,12 +81,20 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     drop(spec);
     stop_if_cancelled(monitor.cancel)?;
     let layers = std::mem::take(&mut system.inputs.record.layers);
-    let output = Output { disk: &disk, tree: &system.tree, listing: &listing, epoch: latest, blobs: &blobs };
+    let output = Output {
+        disk: &disk,
+        tree: &system.tree,
+        listing: &listing,
+        secure_boot: secure_boot.as_ref(),
+        epoch: latest,
+        blobs: &blobs,
+    };
     let (manifest, findings) = output::write(&builder, &output, system.inputs)?;
     created_dirs.keep();
     let mut warnings = system.warnings;
     warnings.extend(secrets::needless(recipe, &manifest.origin.secrets));
     warnings.extend(findings);
+    warnings.extend(secure_boot::unsigned_warning(secure_boot.as_ref(), options));
     Ok(Built { bundle: options.out.clone(), manifest, layers, warnings })
 }
 

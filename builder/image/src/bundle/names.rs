@@ -15,7 +15,7 @@ pub const SPDX: &str = "sbom.spdx.json";
 /// The UEFI variables that enrol Secure Boot, as `RegisterImage` takes them.
 pub const UEFI_DATA: &str = "uefi-data";
 /// The folder of signing requests.
-pub const SIGNING: &str = "signing";
+pub(crate) const SIGNING: &str = "signing";
 /// The list of signing requests.
 pub const REQUESTS: &str = "signing/requests.json";
 /// The bytes to be signed, by the ids of their requests, sorted.

@@ -20,7 +20,7 @@ mod signing;
 pub use attach::{AttachOptions, Attached, AttachedFile, attach};
 pub use authority::{ForbiddenBy, SignatureRefused, authority, verify_rsa_sha256};
 pub(crate) use bundle_state::check as check_bundle;
-pub use bundle_state::{OpenBundle, SignatureState, is_unsigned};
+pub use bundle_state::{OpenBundle, SignatureState, signature_states};
 pub use error::SecureBootError;
 pub use keys::{KeyFileError, SecureBootKeys, read_revocations};
 pub use program::{EspProgram, SignatureStatus};

@@ -12,6 +12,7 @@ mod first_boot;
 mod kernel;
 mod root;
 mod secrets;
+mod secure_boot;
 mod system;
 
 use amiforge_image::inspect::{DiskView, InspectError, Medium};

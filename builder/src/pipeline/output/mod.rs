@@ -18,6 +18,7 @@ use amiforge_image::disk::Disk;
 use amiforge_image::image::{EmitOptions, Emitted};
 use amiforge_image::inspect::{InspectError, Medium};
 use amiforge_image::manifest::{Manifest, Secret};
+use amiforge_image::secure_boot::PreparedSecureBoot;
 use amiforge_machine::preflight;
 use amiforge_rootfs::assemble::unchanged;
 use amiforge_store::blobs::Blobs;
@@ -33,6 +34,8 @@ pub(super) struct Output<'a> {
     /// Every file of it, as the machine sees them.
     pub(super) tree: &'a Tree,
     pub(super) listing: &'a str,
+    /// The requests for signatures, or the signatures.
+    pub(super) secure_boot: Option<&'a PreparedSecureBoot>,
     pub(super) epoch: Time,
     pub(super) blobs: &'a Blobs,
 }
@@ -46,7 +49,7 @@ pub(super) fn write(
     output: &Output<'_>,
     mut inputs: Inputs<'_>,
 ) -> Result<(Manifest, Vec<String>), BuildError> {
-    let Output { disk, tree, listing, epoch, blobs } = *output;
+    let Output { disk, tree, listing, secure_boot, epoch, blobs } = *output;
     let cache = ImageCache::of(&disk.plan, blobs, builder.store)?;
     let writer = BundleWriter::open(&builder.options.out, builder.options.existing)?;
     let deferred = &mut inputs.record.deferred;
@@ -63,11 +66,15 @@ pub(super) fn write(
         (emitted, joined(documents, BuildError::Sbom), joined(secrets, |error| error))
     });
     let emitted = emitted?;
-    let documents: Vec<Document> = documents.map_err(|error| BuildError::Documents(Box::new(error)))?;
+    let mut documents: Vec<Document> = documents.map_err(|error| BuildError::Documents(Box::new(error)))?;
     let secrets: Vec<Secret> = secrets.map_err(|error| BuildError::Inputs(InputError::Secrets(error)))?;
     check(&mut inputs, &emitted, blobs).map_err(BuildError::Inputs)?;
+    documents.extend(secure_boot.into_iter().flat_map(PreparedSecureBoot::documents));
+    let mut origin = origin::origin(builder, epoch, &inputs, secrets);
+    origin.inputs.extend(secure_boot.into_iter().flat_map(|prepared| prepared.inputs().iter().cloned()));
     let texts = BundleTexts {
-        origin: origin::origin(builder, epoch, &inputs, secrets),
+        origin,
+        secure_boot: secure_boot.map(|prepared| prepared.record(&disk.plan)),
         listing,
         documents: &documents,
     };
