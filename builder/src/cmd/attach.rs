@@ -144,6 +144,7 @@ fn failure(error: SecureBootError, bundle: &Path) -> Failure {
         SecureBootError::Unbound { .. }
         | SecureBootError::ProgramDiffers { .. }
         | SecureBootError::OtherChange { .. }
+        | SecureBootError::Inconsistent { .. }
         | SecureBootError::Request { .. } => {
             format!("the bundle was changed after its build; `amiforge verify {shown}` says where")
         }

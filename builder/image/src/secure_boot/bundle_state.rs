@@ -91,7 +91,8 @@ impl OpenBundle {
             Err(SecureBootError::Request { id: id.to_owned(), problem: problem.to_owned() })
         };
         if self.requests.len() != self.record.programs.len() {
-            return wrong("all", "are not as many as the programs of the manifest");
+            let problem = "there are not as many requests as programs in the manifest";
+            return Err(SecureBootError::Inconsistent { problem });
         }
         for (request, program) in self.requests.iter().zip(&self.record.programs) {
             if request.id != program.id || request.path != program.path {
@@ -106,7 +107,8 @@ impl OpenBundle {
             }
         }
         if variable_digests(&self.keys) != self.record.variables {
-            return wrong("all", "come with other variables than the manifest has");
+            let problem = "the variables are not those of the manifest";
+            return Err(SecureBootError::Inconsistent { problem });
         }
         Ok(())
     }

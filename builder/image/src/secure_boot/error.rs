@@ -78,6 +78,12 @@ pub enum SecureBootError {
         /// What is wrong.
         problem: String,
     },
+    /// The documents are not those of one build.
+    #[error("the documents of the bundle do not belong together: {problem}")]
+    Inconsistent {
+        /// What differs.
+        problem: &'static str,
+    },
     /// The image cannot be opened or read.
     #[error("reading the image")]
     Image(#[source] InspectError),

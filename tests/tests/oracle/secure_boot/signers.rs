@@ -90,6 +90,16 @@ fn only_the_declared_ranges_change_and_every_verification_passes() {
     let report = program::must(&["verify", &unsigned.to_string_lossy()]);
     assert!(report.contains("is not signed yet"), "{report}");
     program::must(&["verify", &signed.to_string_lossy()]);
+
+    // The other commands say the same.
+    let show = |command: &str, bundle: &Path| {
+        let output = program::run(&[command, &bundle.to_string_lossy()]);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(show("inspect", &unsigned).contains("Secure Boot: `EFI/BOOT/BOOTX64.EFI` is unsigned"));
+    assert!(show("inspect", &signed).contains("Secure Boot: `EFI/BOOT/BOOTX64.EFI` is signed by `db`"));
+    assert!(show("preflight", &unsigned).contains("does not start `EFI/BOOT/BOOTX64.EFI`: it is not signed"));
+    assert!(!show("preflight", &signed).contains("does not start `EFI"));
 }
 
 #[test]

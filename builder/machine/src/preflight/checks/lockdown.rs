@@ -11,7 +11,8 @@ const NAMED: usize = 3;
 
 pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
     let Some(kernel) = system.kernel.as_ref().ok().filter(|_| system.chain.for_secure_boot) else { return };
-    let folder = format!("/lib/modules/{}", kernel.release);
+    let usr = !system.files.names("/usr/lib/modules").is_empty();
+    let folder = format!("{}/lib/modules/{}", if usr { "/usr" } else { "" }, kernel.release);
     let listed = system.files.text(&format!("{folder}/modules.dep")).unwrap_or_default();
     let paths = listed.lines().filter_map(|line| line.split_once(':')).map(|(path, _)| path);
     // Modules of the kernel's own package are below `kernel`, and signed by whoever built the kernel.
