@@ -13,6 +13,7 @@ use amiforge_formats::guid::Guid;
 
 use crate::disk::{Disk, PartitionLayout, VerityLayout};
 use crate::image::{Aggregate, BlockMap, Emitted};
+use crate::measure::Measurements;
 use crate::secure_boot::SecureBootRecord;
 
 pub use text::{ManifestError, TEXT_MAX};
@@ -47,6 +48,8 @@ pub struct ImageOrigin {
     pub secrets_unknown: Vec<String>,
     /// What was not done of what the packages' scripts would have done.
     pub skipped: Vec<String>,
+    /// The PCRs of its machines; none where nothing is to be proven of them.
+    pub measurements: Option<Measurements>,
 }
 
 /// Something that was cleaned out of the tree.

@@ -8,6 +8,7 @@ mod created_dirs;
 mod epoch;
 mod error;
 mod layers;
+mod measure;
 mod options;
 mod output;
 mod secure_boot;
@@ -74,6 +75,8 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let secure_boot = secure_boot::sign(&mut sealed, keys.as_ref(), options, &blobs)?;
     mount_sealed(recipe, &mut system.tree, &sealed, &blobs, made)?;
     system.warnings.extend(boot.into_iter().flat_map(|boot| boot.warnings(recipe, &sealed)));
+    let measurements =
+        measure::measurements(recipe, boot, (&sealed, keys.as_ref()), &blobs, &mut system.warnings);
     let contents = partitions.contents(recipe, &sealed, &blobs)?;
     drop(sealed);
     let listing = listing(&recipe.partitions, &spec, &contents);
@@ -88,6 +91,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
         secure_boot: secure_boot.as_ref(),
         epoch: latest,
         blobs: &blobs,
+        measurements: measurements.as_ref(),
     };
     let (manifest, findings) = output::write(&builder, &output, system.inputs)?;
     created_dirs.keep();

@@ -139,6 +139,13 @@ pub struct TrustRecipe {
     pub secure_boot: Option<SecureBootRecipe>,
 }
 
+impl TrustRecipe {
+    /// Whether anything is to be proven of the machines.
+    pub fn is_set(&self) -> bool {
+        self.profile.is_some() || self.secure_boot.is_some()
+    }
+}
+
 /// A partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipePartition {

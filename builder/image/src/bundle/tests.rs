@@ -39,6 +39,7 @@ fn build(
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
         skipped: Vec::new(),
+        measurements: None,
     };
     let disk = disk(data);
     let writer = BundleWriter::open(out, existing)?;

@@ -10,7 +10,7 @@ use amiforge_formats::pe::{self, PeError, SignatureParts};
 use amiforge_formats::plan::{Data, Plan, Sources};
 use amiforge_formats::uefi_vars::UefiVarsError;
 
-use super::program::{ContentReader, authenticode, joined};
+use super::program::{authenticode, joined};
 use super::requests::write_requests;
 use super::{
     RequestKind, SecureBootKeys, SecureBootRecord, SignatureRecord, SignatureRefused, SignedProgram,
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::bundle::{self, Document};
 use crate::manifest::ManifestInput;
+use crate::measure::ContentReader;
 use crate::seal::EspFile;
 
 /// A signature that came back, with the certificates that belong to it.
@@ -136,15 +137,16 @@ struct PreparedProgram {
 pub fn prepare(
     esp: &mut [EspFile],
     keys: &SecureBootKeys,
-    sources: &dyn Sources,
+    sources: &impl Sources,
     given: &[GivenSignature],
 ) -> Result<PreparedSecureBoot, SigningError> {
     let mut requests = Vec::new();
     for file in esp.iter() {
         let Some(place) = &file.signing else { continue };
-        let bytes = ContentReader { content: &file.content, sources };
-        let digest = authenticode(&bytes)
-            .map_err(|source| SigningError::Program { path: file.path.clone(), source })?;
+        let failed = |source| SigningError::Program { path: file.path.clone(), source };
+        let io = |source| failed(PeError::Io { at: 0, len: file.content.len(), source });
+        let digest =
+            authenticode(&ContentReader::new(&file.content, sources).map_err(io)?).map_err(failed)?;
         requests.push(request(place.id, &file.path, digest));
     }
     requests.sort_by(|one, other| one.id.cmp(&other.id));

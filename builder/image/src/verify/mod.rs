@@ -10,6 +10,7 @@ mod disk_map;
 mod files;
 mod formats;
 mod listing;
+mod measurements;
 mod report;
 
 use std::path::Path;
@@ -60,6 +61,9 @@ pub fn verify(
         if monitor.cancel.is_cancelled() {
             return Err(VerifyError::Interrupted);
         }
+        if let Some(manifest) = &manifest {
+            measurements::compare(directory, manifest, &medium, &mut report);
+        }
         let volumes = formats::check(&medium, manifest.as_ref(), monitor.progress, &mut report);
         if let Some(manifest) = &manifest {
             let (checked, problems) = check_bundle(directory, manifest, &medium);
@@ -73,7 +77,10 @@ pub fn verify(
         }
     }
     for document in bundle::DOCUMENTS {
-        files::document(directory, document, &present, &sums, manifest.as_ref(), &mut report)?;
+        let text = files::document(directory, document, &present, &sums, manifest.as_ref(), &mut report)?;
+        if let (bundle::MEASUREMENTS, Some(text), Some(manifest)) = (document, &text, &manifest) {
+            measurements::compare_document(manifest, text, &mut report);
+        }
     }
     sums.unlisted(&present, manifest.as_ref(), &mut report);
     Ok(report)

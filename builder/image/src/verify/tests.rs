@@ -76,6 +76,7 @@ fn build() -> Bundle {
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
         skipped: Vec::new(),
+        measurements: None,
     };
     let documents = [(bundle::SPDX, b"{}\n".to_vec())];
     let threads = EmitOptions { threads: 2 };

@@ -47,6 +47,7 @@ fn manifest() -> Manifest {
             }],
             secrets_unknown: Vec::new(),
             skipped: vec!["x".to_owned()],
+            measurements: None,
         },
         size: 4 * BLOCK + 1,
         disk: Guid::derive("web", "disk"),
