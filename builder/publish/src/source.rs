@@ -90,7 +90,7 @@ impl ImageSource {
         }
         let enrols = bundle.as_ref().is_some_and(|(manifest, _)| manifest.secure_boot.is_some());
         let folder = medium.bundle().filter(|_| enrols);
-        let uefi_data = folder.map(|folder| read_uefi_data(folder, &bundle)).transpose()?;
+        let uefi_data = folder.map(|folder| read_uefi_data(folder, bundle.as_ref())).transpose()?;
         let stamp = bundle.is_none().then(|| SourceStamp::of(medium.path())).transpose()?;
         Ok(Self { medium, bundle, uefi_data, stamp })
     }
@@ -203,11 +203,11 @@ impl ImageSource {
 }
 
 /// Reads the variables of a bundle, which have to be those that its manifest binds, and enrol nothing but keys.
-fn read_uefi_data(folder: &Path, bundle: &Option<(Manifest, Digest)>) -> Result<String, PublishError> {
+fn read_uefi_data(folder: &Path, bundle: Option<&(Manifest, Digest)>) -> Result<String, PublishError> {
     let path = folder.join(bundle::UEFI_DATA);
     let bytes = amiforge_progress::regular::read(&path)
         .map_err(|source| PublishError::File { path: path.clone(), source })?;
-    let expected = bundle.as_ref().and_then(|(manifest, _)| manifest.documents.get(bundle::UEFI_DATA));
+    let expected = bundle.and_then(|(manifest, _)| manifest.documents.get(bundle::UEFI_DATA));
     if expected != Some(&Digest::of(&bytes)) {
         return Err(PublishError::UefiDataChanged { path });
     }
