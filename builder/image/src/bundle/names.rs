@@ -17,7 +17,7 @@ pub const MEASUREMENTS: &str = "measurements.json";
 /// The UEFI variables that enrol Secure Boot, as `RegisterImage` takes them.
 pub const UEFI_DATA: &str = "uefi-data";
 /// The folder of signing requests.
-pub(crate) const SIGNING: &str = "signing";
+pub const SIGNING: &str = "signing";
 /// The list of signing requests.
 pub const REQUESTS: &str = "signing/requests.json";
 /// The bytes to be signed, by the ids of their requests, sorted.
