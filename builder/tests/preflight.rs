@@ -133,6 +133,7 @@ fn checked(
         source_date_epoch: Some(0),
         lock: None,
         vendor: None,
+        signatures: Vec::new(),
         on_failure: OnFailure::Stop,
     };
     let recipe = Recipe::load(&recipe).unwrap();
@@ -423,4 +424,28 @@ fn what_the_marketplace_refuses_is_a_failure() {
         ]),
         [""; 0]
     );
+}
+
+#[test]
+fn modules_of_others_need_a_signature_where_secure_boot_starts_the_kernel() {
+    let plain = unified(&good_cmdline(), None);
+    let reserved = pe::reserve(&Content::Inline(plain.as_slice().into())).unwrap().content;
+    let mut start = vec![0; reserved.len() as usize];
+    for segment in reserved.segments() {
+        let Origin::Inline { bytes, at } = segment.origin else { panic!("not inline") };
+        let (from, len) = (segment.offset as usize, segment.len as usize);
+        start[from..from + len].copy_from_slice(&bytes[at..at + len]);
+    }
+    let with = |start: &[u8], module: &str| {
+        let mut files = complete_system();
+        text_of(&mut files, "usr/lib/modules/6.1/modules.dep").push_str("updates/dkms/own.ko:\n");
+        files.push(("usr/lib/modules/6.1/updates/dkms/own.ko", module.to_owned()));
+        report_of(&files, Some(start), &partitions())
+    };
+    let report = with(&start, "ELF");
+    assert_eq!(checks(&report), ["secure-boot"]);
+    assert!(report.findings[0].what.contains("`updates/dkms/own.ko`"), "{}", report.findings[0]);
+    assert!(report.passes(), "a warning");
+    assert_eq!(with(&start, "ELF~Module signature appended~\n").findings, []);
+    assert_eq!(with(&plain, "ELF").findings, [], "nothing is locked down");
 }

@@ -19,6 +19,7 @@ mod real_root;
 mod reproduce;
 mod resolve;
 mod sbom;
+mod secure_boot;
 mod unpack;
 mod unprivileged;
 mod update_boot;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use amiforge_formats::pcr::PcrError;
 use amiforge_formats::pe::PeError;
 use amiforge_formats::uefi_vars::UefiVarsError;
 
@@ -78,6 +79,12 @@ pub enum SecureBootError {
         /// What is wrong.
         problem: String,
     },
+    /// The documents are not those of one build.
+    #[error("the documents of the bundle do not belong together: {problem}")]
+    Inconsistent {
+        /// What differs.
+        problem: &'static str,
+    },
     /// The image cannot be opened or read.
     #[error("reading the image")]
     Image(#[source] InspectError),
@@ -103,6 +110,9 @@ pub enum SecureBootError {
         /// What differs.
         problem: String,
     },
+    /// The PCRs of the signed image cannot be predicted.
+    #[error("predicting the PCRs of the signed image")]
+    Measure(#[source] PcrError),
     /// The signatures that were given cannot be attached.
     #[error(transparent)]
     Signing(#[from] SigningError),

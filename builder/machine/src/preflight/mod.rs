@@ -13,6 +13,7 @@ mod kernel;
 mod marketplace;
 mod root;
 mod secrets;
+mod secure_boot;
 mod system;
 
 use amiforge_image::inspect::{DiskView, InspectError, Medium};

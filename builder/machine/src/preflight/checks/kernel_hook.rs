@@ -8,7 +8,8 @@ const KERNEL_HOOKS: [&str; 5] =
     ["zz-amiforge", "zz-update-grub", "zz-systemd-boot", "zz-flash-kernel", "zz-kernel-install"];
 
 pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
-    if !system.chain.beside_root {
+    // A kernel that is installed later has no signature, so there firmware would not start it in any case.
+    if !system.chain.beside_root || system.chain.for_secure_boot {
         return;
     }
     let files = &system.files;
