@@ -13,7 +13,8 @@ use super::checker::Checker;
 use super::diagnostic::{Diagnostic, KeyPath, UnlocatedDiagnostic, locate};
 use super::keys::{DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
 use super::{
-    Arch, ImageSpec, Recipe, boot, contents, packages, parse, partitions, reference, schema, sources, stages, trust,
+    Arch, ImageSpec, Recipe, boot, contents, packages, parse, partitions, reference, schema, sources, stages,
+    trust,
 };
 
 /// A MiB, the unit in which disks are laid out.

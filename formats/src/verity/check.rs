@@ -82,10 +82,7 @@ pub fn tree(volume: &dyn ReadAt) -> Result<CheckedTree, VerityReadError> {
 ///
 /// # Errors
 /// [`VerityReadError::Io`].
-pub(super) fn root(
-    volume: &dyn ReadAt,
-    superblock: &Superblock,
-) -> Result<Option<Digest>, VerityReadError> {
+pub(super) fn root(volume: &dyn ReadAt, superblock: &Superblock) -> Result<Option<Digest>, VerityReadError> {
     let Some(top) = superblock.levels.last() else { return Ok(None) };
     let mut block = vec![0; BLOCK as usize];
     read(volume, top.first, &mut block)?;

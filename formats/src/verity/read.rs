@@ -182,7 +182,8 @@ impl Superblock {
 fn no_stray_bytes(bytes: &[u8], salt: usize) -> Result<(), VerityReadError> {
     let name_end = at::ALGORITHM.saturating_add(ALGORITHM.len());
     let salt_end = at::SALT.saturating_add(salt);
-    let gaps = [name_end..at::DATA_BLOCK_SIZE, at::SALT_SIZE.saturating_add(2)..at::SALT, salt_end..bytes.len()];
+    let gaps =
+        [name_end..at::DATA_BLOCK_SIZE, at::SALT_SIZE.saturating_add(2)..at::SALT, salt_end..bytes.len()];
     debug_assert!(salt_end <= SUPERBLOCK);
     for offset in gaps.into_iter().flatten() {
         match bytes.get(offset) {

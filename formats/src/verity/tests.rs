@@ -159,10 +159,8 @@ fn a_changed_block_of_hashes_is_named() {
     assert_eq!(checked.differences, [TreeDifference::Hash { level: 0, block: 4 }]);
     let mut changed = volume;
     changed[5 * 4096 - 1] = 1;
-    let [hash, padding] = [
-        TreeDifference::Hash { level: 0, block: 4 },
-        TreeDifference::Padding { level: 0, block: 4 },
-    ];
+    let [hash, padding] =
+        [TreeDifference::Hash { level: 0, block: 4 }, TreeDifference::Padding { level: 0, block: 4 }];
     assert_eq!(tree(&changed).unwrap().differences, [hash, padding]);
 }
 
@@ -202,13 +200,12 @@ fn every_field_of_a_superblock_is_checked() {
     assert!(matches!(refused(32, b"sha512"), Error::Algorithm { found } if found == b"sha512"));
     assert!(matches!(refused(32, b"sha256x"), Error::Algorithm { found } if found == b"sha256x"));
     for blocks in [0, u64::MAX, (1 << 39) + 1] {
-        assert!(
-            matches!(refused(72, &blocks.to_le_bytes()), Error::DataBlocks { found } if found == blocks)
-        );
+        assert!(matches!(refused(72, &blocks.to_le_bytes()), Error::DataBlocks { found } if found == blocks));
     }
-    assert!(
-        matches!(refused(72, &129_u64.to_le_bytes()), Error::TooShort { needed: 16384, available: 8192 })
-    );
+    assert!(matches!(
+        refused(72, &129_u64.to_le_bytes()),
+        Error::TooShort { needed: 16384, available: 8192 }
+    ));
     assert!(matches!(refused(80, &[1, 1]), Error::Salt { found: 257 }));
     for at in [39, 63, 82, 87, 120, 343, 344, 511, 512, 4095] {
         assert!(matches!(refused(at, &[7]), Error::Stray { at: named, value: 7 } if named == at), "{at}");
@@ -223,10 +220,7 @@ fn a_length_that_is_not_whole_blocks_and_a_range_that_is_too_short_are_refused()
         assert_eq!(tree.unwrap_err(), VerityWriteError::PartBlock { len });
     }
     let tree = HashTree::new(ids(), 2 * BLOCK, Vec::new()).unwrap();
-    assert_eq!(
-        tree.plan(8191).unwrap_err(),
-        VerityWriteError::TooShort { needed: 8192, available: 8191 }
-    );
+    assert_eq!(tree.plan(8191).unwrap_err(), VerityWriteError::TooShort { needed: 8192, available: 8191 });
     let data = vec![0; 4096];
     let volume = bytes(&tree.plan(8192).unwrap());
     let superblock = Superblock::read(&volume).unwrap();

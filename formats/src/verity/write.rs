@@ -193,8 +193,7 @@ impl HashTree {
             plan.read_exact_at(sources, start, data)?;
             leaves.push((start / LEAF_SPAN, hasher.leaf(data)));
         }
-        Self::new(ids, plan.len(), leaves)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+        Self::new(ids, plan.len(), leaves).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
     }
 
     /// Bytes of superblock and tree.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::NOT_FOUND;
+use super::{NOT_FOUND, policies};
 use crate::clock::Timestamp;
 use crate::ids;
 use crate::services::json::call::{self, JsonCall};
@@ -24,6 +24,9 @@ struct CreateKeyInput {
     description: String,
     key_spec: Option<String>,
     key_usage: Option<String>,
+    policy: Option<String>,
+    #[serde(default)]
+    bypass_policy_lockout_safety_check: bool,
 }
 
 /// The input that identifies a key.
@@ -67,8 +70,12 @@ pub(super) fn create(call: &JsonCall<'_>) -> Result<Value, JsonError> {
         spec: spec.to_owned(),
         usage: usage.to_owned(),
         created: call.now,
+        policy: new.policy,
     };
     let id = ids::uuid();
+    if let Some(policy) = &key.policy {
+        policies::check_new(call, &id, policy, new.bypass_policy_lockout_safety_check)?;
+    }
     call.region.keys.put(&id, key.clone())?;
     Ok(json!({ "KeyMetadata": key_metadata(call, &id, &key) }))
 }
@@ -191,6 +198,7 @@ fn ebs_key(account: &str) -> KeyRecord {
         spec: "SYMMETRIC_DEFAULT".to_owned(),
         usage: "ENCRYPT_DECRYPT".to_owned(),
         created: Timestamp::default(),
+        policy: None,
     }
 }
 

@@ -1,6 +1,5 @@
 //! The whole way on this machine: an image with a unified kernel image is published with a TPM, an instance of it is
 //! launched and attested, and the document is verified against the bundle.
-#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,8 +16,8 @@ const RECIPE: &str = "[image]\nname = \"web\"\narch = \"x86_64\"\nepoch = 170000
     [[partition]]\nrole = \"esp\"\nsize = \"48 MiB\"\n\n[[partition]]\nrole = \"root\"\n\n\
     [[source]]\nkind = \"dir\"\npath = \"tree\"\n";
 
-/// A published image, and an instance of it.
-struct AttestedImage {
+/// An image with a unified kernel image, and a region.
+pub(super) struct AttestedImage {
     folder: TempDir,
     region: Region,
     python: PathBuf,
@@ -27,6 +26,11 @@ struct AttestedImage {
 impl AttestedImage {
     /// `None` without boto3, tar, or the kernel and the stub of Debian.
     fn new() -> Option<Self> {
+        Self::with_accounts("[]")
+    }
+
+    /// The same with further accounts in the region.
+    pub(super) fn with_accounts(accounts: &str) -> Option<Self> {
         let python = python::with(&["boto3"])?;
         let folder = scratch::folder();
         let loader = folder.path().join("tree/boot/efi/EFI/BOOT/BOOTX64.EFI");
@@ -35,12 +39,18 @@ impl AttestedImage {
         fs::write(folder.path().join("recipe.toml"), RECIPE).unwrap();
         let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
         program::must(&["build", &path("recipe.toml"), "-o", &path("out")]);
+        fs::create_dir(path("region")).unwrap();
+        fs::write(path("region/accounts.json"), accounts).unwrap();
         let region = Region::start(&folder.path().join("region"));
         Some(Self { folder, region, python })
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_string_lossy().into_owned()
+    }
+
+    pub(super) fn endpoint(&self) -> String {
+        self.region.running.endpoint()
     }
 
     fn run(&self, args: &[&str]) -> Output {
@@ -56,17 +66,18 @@ impl AttestedImage {
     }
 
     fn ec2(&self, operation: &str, parameters: &Value) -> Value {
-        let endpoint = self.region.running.endpoint();
+        let endpoint = self.endpoint();
         let args = [endpoint.as_str(), "local", "ec2", operation, &parameters.to_string()].map(str::to_owned);
         serde_json::from_str(&python::must(&self.python, "story.py", &args)).unwrap()
     }
 
     /// Publishes the image, with a TPM or without, and launches an instance.
-    fn launch(&self, name: &str, tpm: bool) -> String {
-        let endpoint = self.region.running.endpoint();
+    pub(super) fn launch(&self, name: &str, tpm: bool) -> String {
+        let endpoint = self.endpoint();
         let out = self.path("out");
-        let mut args = vec!["publish", &out, "--region", "local", "--endpoint-url", &endpoint, "--name", name];
-        args.extend(["--boot-mode", "uefi", "--no-preflight"]);
+        let mut args =
+            vec!["publish", &out, "--region", "local", "--endpoint-url", &endpoint, "--name", name];
+        args.extend(["--boot-mode", "uefi"]);
         if tpm {
             args.push("--tpm");
         }
@@ -78,7 +89,7 @@ impl AttestedImage {
     }
 
     /// Attests an instance into a new file.
-    fn attest(&self, instance: &str, file: &str, more: &[&str]) -> Output {
+    pub(super) fn attest(&self, instance: &str, file: &str, more: &[&str]) -> Output {
         let (folder, file) = (self.path("region"), self.path(file));
         let args = ["local", "attest", instance, "--folder", &folder, "-o", &file];
         self.run(&[&args, more].concat())
@@ -114,11 +125,11 @@ fn unified_kernel_image(folder: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn code(output: &Output) -> i32 {
+pub(super) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-fn text(output: &Output) -> String {
+pub(super) fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
 }
 
@@ -133,7 +144,11 @@ fn a_document_of_an_instance_is_verified_against_the_bundle_that_it_runs() {
 
     let good = image.verify("good", &[&trusted[..], &["--user-data", "a user"]].concat());
     assert_eq!(code(&good), 0, "{}", text(&good));
-    assert!(text(&good).contains("not AWS") && text(&good).contains("PCR 2, 3, 4, 12, 13"), "{}", text(&good));
+    assert!(
+        text(&good).contains("not AWS") && text(&good).contains("PCR 2, 3, 4, 12, 13"),
+        "{}",
+        text(&good)
+    );
     // As a document of AWS it is refused, and the hint says what it is.
     let aws = image.verify("good", &["--nonce", "hex:00ff"]);
     assert_eq!(code(&aws), 1);
@@ -141,7 +156,10 @@ fn a_document_of_an_instance_is_verified_against_the_bundle_that_it_runs() {
     // Another nonce, other user data, a year later.
     let replayed = image.verify("good", &["--root", &root, "--nonce", "hex:00fe", "--user-data", "another"]);
     assert_eq!(code(&replayed), 3);
-    assert!(text(&replayed).contains("nonce is 00ff instead of 00fe") && text(&replayed).contains("2 differences"));
+    assert!(
+        text(&replayed).contains("nonce is 00ff instead of 00fe")
+            && text(&replayed).contains("2 differences")
+    );
     let late = image.verify("good", &[&trusted[..], &["--at", "2040-01-01T00:00:00Z"]].concat());
     assert_eq!(code(&late), 3);
     assert!(text(&late).contains("expired at"), "{}", text(&late));
@@ -166,7 +184,10 @@ fn each_pcr_that_differs_is_named_with_what_it_stands_for() {
         let verified = image.verify(&file, &["--root", &root, "--no-nonce"]);
         assert_eq!(code(&verified), 3, "{}", text(&verified));
         let text = text(&verified);
-        assert!(text.contains(&format!("PCR {index} is {value} instead of ")) && text.contains(words), "{text}");
+        assert!(
+            text.contains(&format!("PCR {index} is {value} instead of ")) && text.contains(words),
+            "{text}"
+        );
         let json = image.verify(&file, &["--root", &root, "--no-nonce", "--json"]);
         let json: Value = serde_json::from_slice(&json.stdout).unwrap();
         assert_eq!(json["verified"], false);
@@ -181,7 +202,11 @@ fn an_instance_without_a_tpm_or_one_that_is_gone_is_not_attested() {
     let without = image.launch("plain", false);
     let refused = image.attest(&without, "refused", &[]);
     assert_eq!(code(&refused), 1);
-    assert!(text(&refused).contains("without a TPM") && text(&refused).contains("--tpm"), "{}", text(&refused));
+    assert!(
+        text(&refused).contains("without a TPM") && text(&refused).contains("--tpm"),
+        "{}",
+        text(&refused)
+    );
     let unknown = image.attest("i-0123456789abcdef0", "refused", &[]);
     assert!(text(&unknown).contains("there is no instance"), "{}", text(&unknown));
     let stopped = image.launch("web", true);
@@ -207,9 +232,8 @@ fn what_is_no_document_is_refused_with_what_to_do() {
         assert!(code == 1 && text.contains("hint: "), "{code}: {text}");
     }
     // Words of the command line are mistakes of another kind.
-    let usage = |args: &[&str]| {
-        code(&std::process::Command::new(program::path()).args(args).output().unwrap())
-    };
+    let usage =
+        |args: &[&str]| code(&std::process::Command::new(program::path()).args(args).output().unwrap());
     assert_eq!(usage(&["attest", "verify", "document", "--no-nonce"]), 2);
     assert_eq!(usage(&["attest", "verify", "document", "--bundle", "out"]), 2);
     assert_eq!(usage(&["attest", "verify", "document", "--no-nonce", "--pcr", "4=00"]), 2);

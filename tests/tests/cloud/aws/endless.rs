@@ -34,7 +34,10 @@ fn lists_of_blocks_that_never_end_are_noticed() {
     let pages: [(fn(u64) -> String, &str); 3] = [
         (|number| page(number, 1, &(number % 3).to_string()), "names an earlier page as the next one"),
         (|number| page(number, 0, &number.to_string()), "are empty, and there is another one"),
-        (|number| page(number, 100, &number.to_string()), "more blocks are listed than a volume of 1 GiB has"),
+        (
+            |number| page(number, 100, &number.to_string()),
+            "more blocks are listed than a volume of 1 GiB has",
+        ),
     ];
     for (page, words) in pages {
         let number = AtomicU64::new(0);

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
 mod archived;
-mod endpoints;
 mod endless;
+mod endpoints;
 mod hostile;
 mod keys;
 mod model;
