@@ -9,5 +9,6 @@ pub mod inspect;
 pub mod manifest;
 pub mod measure;
 pub mod seal;
+pub mod secure_boot;
 pub mod values;
 pub mod verify;

@@ -39,6 +39,7 @@ pub(crate) mod local;
 #[cfg(feature = "fetch")]
 pub(crate) mod lock;
 pub(crate) mod man;
+pub(crate) mod measure;
 pub(crate) mod new;
 #[cfg(feature = "aws")]
 pub(crate) mod orphans;
@@ -101,6 +102,7 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     Diff(diff::Args),
     Verify(verify::Args),
+    Measure(measure::Args),
     Attest(attest::Args),
     Boot(Box<boot::Args>),
     Preflight(preflight::Args),
@@ -172,6 +174,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Inspect(args) => inspect::run(&args, ui),
         Command::Diff(args) => diff::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
+        Command::Measure(args) => measure::run(&args, ui),
         Command::Attest(args) => attest::run(&args, ui),
         Command::Boot(args) => boot::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use amiforge_image::bundle::BundleError;
-use amiforge_image::disk::DiskError;
+use amiforge_image::disk::{DiskError, HashTreeError};
 use amiforge_image::seal::SealError;
 use amiforge_packages::backend::PackageError;
 use amiforge_rootfs::assemble::AssembleError;
@@ -132,6 +132,9 @@ pub enum BuildError {
     /// The partitions do not go on the disk.
     #[error("laying out the disk")]
     Disk(#[from] DiskError),
+    /// The hash tree of a verified partition cannot be made.
+    #[error(transparent)]
+    HashTree(#[from] HashTreeError),
     /// The folder for the bundle, or the one for unpacked inputs, cannot be made.
     #[error("making the folder `{}`", path.display())]
     Folder {

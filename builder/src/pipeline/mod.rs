@@ -15,8 +15,10 @@ mod system;
 mod volumes;
 mod work_store;
 
+use amiforge_formats::digest::Digest;
 use amiforge_image::bundle;
 use amiforge_image::disk::plan_data;
+use amiforge_image::image::EmitOptions;
 use amiforge_image::seal::{self, Sealed, Trust};
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_store::blobs::Blobs;
@@ -57,16 +59,16 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let groups = groups.map_err(BuildError::Sbom)?;
     let partitions = SealedPartitions::of(recipe, boot, &trees, made);
     // The lengths of all partitions are needed before the data is planned, and a draft of what is sealed has its final
-    // length. No recipe asks for a verified root yet: `trust` stays empty, and the draft is what is sealed. It holds a
-    // kernel and an initrd, so it ends here.
-    let trust = Trust::default();
+    // length, whatever the root hash. It holds a kernel and an initrd, so it ends here.
     let spec = {
-        let draft = seal(boot, &trust)?;
+        let draft = seal(boot, &Trust { root_hash: recipe.trust.profile.map(|_| Digest([0; 32])) })?;
         let draft = partitions.contents(recipe, &draft, &blobs)?;
         let host_files = &mut system.inputs.host_files;
         volumes::disk::spec(recipe, (trees, groups), &draft, made, &mut blobs, host_files)?
     };
-    let plans = plan_data(&spec, &partitions.indices())?;
+    let mut plans = plan_data(&spec, &partitions.indices())?;
+    plans.hash(&blobs, &EmitOptions { threads: options.threads.max(1) }, monitor)?;
+    let trust = Trust { root_hash: plans.verity().first().map(|verity| verity.root_hash) };
     let sealed = seal(boot, &trust)?;
     mount_sealed(recipe, &mut system.tree, &sealed, &blobs, made)?;
     system.warnings.extend(boot.into_iter().flat_map(|boot| boot.warnings(recipe, &sealed)));

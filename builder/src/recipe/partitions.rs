@@ -13,7 +13,7 @@ use super::checker::Checker;
 use super::diagnostic::KeyPath;
 use super::keys::{FsKey, NumberOrText, PartitionKeys, PercentKey, RoleKey};
 use super::suggest::suggestion;
-use super::{Arch, BootMode, RecipeContent, RecipePartition, parse};
+use super::{Arch, BootMode, RecipeContent, RecipePartition, TrustRecipe, parse, trust};
 
 /// Default length of an EFI system partition: FAT32 needs over 32 MiB, a kernel image 20 to 60.
 const ESP_SIZE: u64 = 128 << 20;
@@ -29,25 +29,25 @@ const LOADER_SIZE: u64 = 96 << 20;
 pub(super) fn check(
     all: &[PartitionKeys],
     arch: Arch,
-    mode: Option<BootMode>,
+    (mode, trust): (Option<BootMode>, &TrustRecipe),
     at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> Vec<RecipePartition> {
     let roles = super::boot::roles(mode.unwrap_or(BootMode::Uefi));
-    let usual: Vec<_> =
-        roles.iter().map(|&role| PartitionKeys { role, ..PartitionKeys::default() }).collect();
+    let usual = roles.iter().map(|&role| PartitionKeys { role, ..PartitionKeys::default() });
+    let usual: Vec<_> = usual.chain(trust::usual_data(trust)).collect();
     let all = if all.is_empty() { &usual[..] } else { all };
-    let mut partitions: Vec<_> = all
-        .iter()
-        .enumerate()
-        .map(|(index, keys)| partition(keys, arch, &at.index(index), checker))
-        .collect();
+    let mut keys_of = |(index, keys)| trust::partition(keys, trust, &at.index(index), checker);
+    let all: Vec<_> = all.iter().enumerate().map(&mut keys_of).collect();
+    let mut partition_of = |(index, keys)| partition(keys, arch, &at.index(index), checker);
+    let mut partitions: Vec<_> = all.iter().enumerate().map(&mut partition_of).collect();
     if mode.is_some_and(BootMode::bios) {
-        for (partition, keys) in partitions.iter_mut().zip(all) {
+        for (partition, keys) in partitions.iter_mut().zip(&all) {
             hold_loader(partition, keys);
         }
     }
     each_once(&partitions, at, checker);
+    trust::verify_root(&mut partitions, &all, trust, arch, at, checker);
     partitions
 }
 
@@ -132,7 +132,7 @@ fn partition(keys: &PartitionKeys, arch: Arch, at: &KeyPath, checker: &mut Check
         number,
         type_guid: type_guid.unwrap_or_else(|| usual_type(keys.role, fs, mount.as_deref(), arch)),
         guid: checker.accept_optional(at.key("guid"), keys.guid.as_ref(), guid),
-        attributes: attribute_bits(keys, at, checker),
+        attributes: attribute_bits(keys, fs, at, checker),
         size: size(keys, fs, at, checker),
         holds: holds(keys, fs, &label, at, checker),
         mount_options: keys.mount_options.clone(),
@@ -161,8 +161,8 @@ fn id(keys: &PartitionKeys, mount: Option<&str>) -> String {
 fn file_system(keys: &PartitionKeys, at: &KeyPath, checker: &mut Checker<'_>) -> FsKey {
     let (usual, allowed): (_, &[FsKey]) = match keys.role {
         RoleKey::Esp => (FsKey::Fat32, &[FsKey::Fat32]),
-        RoleKey::Root => (FsKey::Ext4, &[FsKey::Ext4]),
-        RoleKey::Data => (FsKey::Ext4, &[FsKey::Ext4, FsKey::Fat32]),
+        RoleKey::Root => (FsKey::Ext4, &[FsKey::Ext4, FsKey::Erofs]),
+        RoleKey::Data => (FsKey::Ext4, &[FsKey::Ext4, FsKey::Fat32, FsKey::Erofs]),
         RoleKey::Swap => (FsKey::Swap, &[FsKey::Swap]),
         RoleKey::BiosBoot | RoleKey::Raw => (FsKey::None, &[FsKey::None]),
     };
@@ -233,9 +233,10 @@ fn guid(text: &str) -> Result<Guid, String> {
     text.parse().map_err(|wrong| format!("{wrong}"))
 }
 
-fn attribute_bits(keys: &PartitionKeys, at: &KeyPath, checker: &mut Checker<'_>) -> u64 {
+fn attribute_bits(keys: &PartitionKeys, fs: FsKey, at: &KeyPath, checker: &mut Checker<'_>) -> u64 {
     let Some(all) = &keys.attributes else {
-        return if keys.role == RoleKey::Root { attributes::GROW_FILE_SYSTEM } else { 0 };
+        let grows = keys.role == RoleKey::Root && !fs.is_read_only();
+        return if grows { attributes::GROW_FILE_SYSTEM } else { 0 };
     };
     let mut bits = 0;
     for (index, attribute) in all.iter().enumerate() {
@@ -314,6 +315,10 @@ fn holds(
             reserved: reserved(keys, at, checker),
         },
         FsKey::Swap => VolumeOptions::Swap {
+            label: short_label(keys, label, at, checker),
+            uuid: checker.accept_optional(at.key("uuid"), keys.uuid.as_ref(), guid),
+        },
+        FsKey::Erofs => VolumeOptions::Erofs {
             label: short_label(keys, label, at, checker),
             uuid: checker.accept_optional(at.key("uuid"), keys.uuid.as_ref(), guid),
         },

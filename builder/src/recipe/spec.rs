@@ -184,6 +184,11 @@ pub enum RecipeContent {
     },
     /// The loader for a legacy BIOS, with kernel and initrd.
     Loader,
+    /// The hash tree over another partition.
+    HashTree {
+        /// The id of that partition.
+        of: String,
+    },
     /// Nothing.
     Nothing,
 }
@@ -193,7 +198,7 @@ impl RecipeContent {
     pub fn volume(&self) -> Option<&VolumeOptions> {
         match self {
             Self::Volume(options) => Some(options),
-            Self::Raw { .. } | Self::Loader | Self::Nothing => None,
+            Self::Raw { .. } | Self::Loader | Self::HashTree { .. } | Self::Nothing => None,
         }
     }
 

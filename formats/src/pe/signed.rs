@@ -259,7 +259,7 @@ mod tests {
     /// An image whose table holds these bytes.
     fn with_table(table: &[u8]) -> Vec<u8> {
         let reserved = reserve(&Content::Inline(stub(0x400).into())).unwrap();
-        let content = reserved.with_table(table);
+        let content = reserved.with_table(table.into());
         let mut bytes = vec![0; content.len() as usize];
         for segment in content.segments() {
             let Origin::Inline { bytes: from, at } = segment.origin else { panic!("a reference") };

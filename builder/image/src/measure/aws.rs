@@ -33,7 +33,7 @@ struct AwsMeasurements<'a> {
 impl Serialize for AwsMeasurements<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("HashAlgorithm", "SHA384 { ... }")?;
+        map.serialize_entry("HashAlgorithm", "SHA384")?;
         for (number, value) in self.registers.iter().filter(|(number, _)| self.pcrs.contains(number)) {
             map.serialize_entry(&format!("PCR{number}"), &value.hex(Bank::Sha384))?;
         }

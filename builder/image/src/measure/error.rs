@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use amiforge_formats::pcr::PcrError;
 
+use super::VariablesError;
 use crate::inspect::InspectError;
 
 /// Why the registers of an image are not predicted.
@@ -21,6 +22,14 @@ pub enum MeasureError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// A file holds no variables of Secure Boot.
+    #[error("reading the variables in `{}`", path.display())]
+    Variables {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: VariablesError,
     },
     /// UEFI starts nothing from it.
     #[error(

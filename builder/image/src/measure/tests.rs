@@ -50,8 +50,9 @@ fn json_with_other_values_is_refused() {
 fn aws_reads_the_form_of_its_own_calculator() {
     let registers: Registers = [4, 7, 12, 13].map(|pcr| (pcr, Pcr::ZERO.value())).into();
     let zeros = "0".repeat(96);
+    // As nitro-tpm-pcr-compute 1.1.2 prints it.
     let expected = format!(
-        "{{\n  \"Measurements\": {{\n    \"HashAlgorithm\": \"SHA384 {{ ... }}\",\n    \"PCR4\": \"{zeros}\",\n    \
+        "{{\n  \"Measurements\": {{\n    \"HashAlgorithm\": \"SHA384\",\n    \"PCR4\": \"{zeros}\",\n    \
          \"PCR7\": \"{zeros}\",\n    \"PCR12\": \"{zeros}\"\n  }}\n}}\n"
     );
     assert_eq!(aws_json(&registers, &AWS_PCRS), expected);

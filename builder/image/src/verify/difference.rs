@@ -72,6 +72,12 @@ pub enum BundleDifference {
         /// The digest of the file.
         found: String,
     },
+    /// A program or its signature is not what the manifest says, or firmware would not start it.
+    #[error("Secure Boot: {problem}")]
+    SecureBoot {
+        /// What differs.
+        problem: String,
+    },
     /// A document is not the one that the manifest binds to the image.
     #[error("`{name}` has SHA-256 {found}, and the manifest says {expected}")]
     Document {

@@ -22,6 +22,7 @@ use crate::bundle;
 use crate::image::EmitOptions;
 use crate::inspect::{Medium, chain};
 use crate::manifest::Manifest;
+use crate::secure_boot::check_bundle;
 
 pub use blocks::digest as digest_of;
 pub use difference::BundleDifference;
@@ -64,6 +65,12 @@ pub fn verify(
             measurements::compare(manifest, &medium, &mut report);
         }
         let volumes = formats::check(&medium, manifest.as_ref(), monitor.progress, &mut report);
+        if let Some(manifest) = &manifest {
+            let (checked, problems) = check_bundle(directory, manifest, &medium);
+            report.checked.extend(checked);
+            let problems = problems.into_iter().map(|problem| BundleDifference::SecureBoot { problem });
+            report.differences.extend(problems);
+        }
         // Without a manifest no file system is known by the name that the listing has for it.
         if let (Some(listing), Some(_)) = (&listing, &manifest) {
             listing::compare(listing, &volumes, &mut report);
