@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use amiforge_attest::Pcr;
+use amiforge_attest::Sha384Pcr;
 use amiforge_formats::pcr::{self, Firmware, PhasePath, UkiDigests, Variables};
 use amiforge_formats::uefi_vars::{self, Variable};
 use amiforge_image::inspect::Medium;
@@ -12,7 +12,7 @@ use amiforge_image::measure;
 use anyhow::Context as _;
 
 /// The PCRs in SHA-384 that can be predicted, for a machine that starts this disk.
-pub(super) fn registers(disk: &Path, uefi_data: Option<&str>) -> anyhow::Result<BTreeMap<u8, Pcr>> {
+pub(super) fn registers(disk: &Path, uefi_data: Option<&str>) -> anyhow::Result<BTreeMap<u8, Sha384Pcr>> {
     let medium = Medium::open(disk)?;
     let uki = measure::open(&medium)?;
     let predicting = || format!("predicting the PCRs of `{}`", uki.path);

@@ -4,6 +4,7 @@
 
 mod aliases;
 mod cms;
+mod create_key;
 mod encryption;
 mod keys;
 mod policies;
@@ -24,7 +25,7 @@ pub(crate) const NOT_FOUND: &str = "NotFoundException";
 pub(crate) fn perform(action: &str, call: &JsonCall<'_>) -> Result<Value, JsonError> {
     match action {
         "CreateAlias" => aliases::create(call),
-        "CreateKey" => keys::create(call),
+        "CreateKey" => create_key::create(call),
         "Decrypt" => encryption::decrypt(call),
         "DeleteAlias" => aliases::delete(call),
         "DescribeKey" => keys::describe(call),

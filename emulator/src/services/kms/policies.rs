@@ -23,7 +23,7 @@ struct PolicyInput {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct PutInput {
+struct PutKeyPolicyInput {
     key_id: String,
     policy_name: Option<String>,
     policy: String,
@@ -43,7 +43,7 @@ pub(super) fn get(call: &JsonCall<'_>) -> Result<Value, JsonError> {
 /// `PutKeyPolicy`.
 pub(super) fn put(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let _guard = call.lock_region();
-    let input: PutInput = call.read()?;
+    let input: PutKeyPolicyInput = call.read()?;
     check_name(input.policy_name.as_deref())?;
     let (id, key) = keys::find(call, &input.key_id)?;
     keys::check_owned(call, &id, &key)?;
