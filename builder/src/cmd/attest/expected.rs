@@ -66,11 +66,13 @@ fn of_bundle(bundle: &Path) -> Result<BTreeMap<u8, Sha384Pcr>, Failure> {
     Ok(measure::policy_pcrs(secure_boot).iter().filter_map(named).collect())
 }
 
-/// The PCRs that follow from the unified kernel image of a bundle, without keys for Secure Boot.
+/// The PCRs that follow from the unified kernel image of a bundle, and from its variables for Secure Boot.
 fn predicted(bundle: &Path) -> anyhow::Result<Measurements> {
     let medium = Medium::open(bundle)?;
     let uki = measure::open(&medium)?;
-    let measurements = Measurements::predict(uki.bytes.as_ref(), None, &PhasePath::default(), None);
+    let variables = measure::bundle_variables(bundle)?;
+    let measurements =
+        Measurements::predict(uki.bytes.as_ref(), variables.as_ref(), &PhasePath::default(), None);
     measurements.with_context(|| format!("predicting the PCRs of `{}`", uki.path))
 }
 

@@ -5,6 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use amiforge_emulator::{
+    AttestationIssuer, AttestationRequest, AttestedInstance, LocalRegion, RegionConfig, Timestamp,
+};
 use amiforge_formats::pe::{self, UkiSection};
 use amiforge_formats::tree::{Content, Origin};
 use amiforge_tests::region::Region;
@@ -237,4 +240,28 @@ fn what_is_no_document_is_refused_with_what_to_do() {
     assert_eq!(usage(&["attest", "verify", "document", "--no-nonce"]), 2);
     assert_eq!(usage(&["attest", "verify", "document", "--bundle", "out"]), 2);
     assert_eq!(usage(&["attest", "verify", "document", "--no-nonce", "--pcr", "4=00"]), 2);
+}
+
+#[test]
+fn foreign_words_of_a_document_are_shown_and_not_sent_to_the_terminal() {
+    let folder = scratch::folder();
+    let state = folder.path().join("region");
+    drop(LocalRegion::open(RegionConfig::new(&state)).unwrap());
+    let issuer = AttestationIssuer::open(&state).unwrap();
+    let guest = AttestedInstance::of_a_guest("i-\u{1b}[2J\u{202e}");
+    let request = AttestationRequest { nonce: Some(b"\x1b]0;x\x07".to_vec()), ..AttestationRequest::default() };
+    let path = folder.path().join("document").to_string_lossy().into_owned();
+    fs::write(&path, issuer.issue(&guest, Timestamp(1_795_000_000_000), &request)).unwrap();
+    for more in [&[][..], &["--json"]] {
+        let args = [&["attest", "show", &path], more].concat();
+        let output = std::process::Command::new(program::path()).args(args).output().unwrap();
+        assert_eq!(code(&output), 0, "{}", text(&output));
+        let text = text(&output);
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}') && text.contains("[2J"), "{text:?}");
+    }
+    let shown = std::process::Command::new(program::path()).args(["attest", "show", &path]).output().unwrap();
+    let text = text(&shown);
+    assert!(text.contains("6 bytes, 1b5d303b7807"), "{text}");
+    assert!(text.contains("Nothing of this is verified"), "{text}");
+    assert!(text.contains("O=amiforge"), "{text}");
 }
