@@ -10,12 +10,14 @@ mod document;
 mod keys;
 mod pattern;
 mod resource_policy;
+mod trust;
 
 use std::sync::Arc;
 
 pub(crate) use self::document::{Decision, Policy};
 pub(crate) use self::keys::Keys;
 pub(crate) use self::resource_policy::ResourcePolicy;
+pub(crate) use self::trust::TrustPolicy;
 
 /// The sender of a request.
 #[derive(Debug, Clone)]

@@ -3,3 +3,5 @@
 mod command;
 mod loaders;
 mod parts;
+mod verified;
+mod verified_parts;
