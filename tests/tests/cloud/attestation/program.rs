@@ -249,7 +249,8 @@ fn foreign_words_of_a_document_are_shown_and_not_sent_to_the_terminal() {
     drop(LocalRegion::open(RegionConfig::new(&state)).unwrap());
     let issuer = AttestationIssuer::open(&state).unwrap();
     let guest = AttestedInstance::of_a_guest("i-\u{1b}[2J\u{202e}");
-    let request = AttestationRequest { nonce: Some(b"\x1b]0;x\x07".to_vec()), ..AttestationRequest::default() };
+    let request =
+        AttestationRequest { nonce: Some(b"\x1b]0;x\x07".to_vec()), ..AttestationRequest::default() };
     let path = folder.path().join("document").to_string_lossy().into_owned();
     fs::write(&path, issuer.issue(&guest, Timestamp(1_795_000_000_000), &request)).unwrap();
     for more in [&[][..], &["--json"]] {
