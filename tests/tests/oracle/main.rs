@@ -22,3 +22,4 @@ mod unpack;
 mod unprivileged;
 mod update_boot;
 mod vendor;
+mod verity;

@@ -217,6 +217,25 @@ pub enum BundleDifference {
         /// The value in the partition table.
         found: String,
     },
+    /// A block of data is not what the hash tree over its partition says.
+    #[error(
+        "block {block} of {location} (bytes {start} to {end}){} is not what its hash tree says",
+        holding(locations)
+    )]
+    Unverified {
+        /// The partition.
+        #[serde(rename = "place")]
+        location: String,
+        /// Index of the block of 4096 bytes in it.
+        block: u64,
+        /// First byte in the image.
+        start: u64,
+        /// The first byte after it in the image.
+        end: u64,
+        /// The files in it, each with the first byte of it that is there.
+        #[serde(rename = "places")]
+        locations: Vec<String>,
+    },
     /// A format is damaged.
     #[error("{location}: {problem}")]
     Format {
@@ -246,6 +265,10 @@ fn within(locations: &[String]) -> String {
     } else {
         format!("in {}", locations.join(", "))
     }
+}
+
+fn holding(locations: &[String]) -> String {
+    if locations.is_empty() { String::new() } else { format!(", in {},", locations.join(", ")) }
 }
 
 fn listed(line: Option<u64>, text: &str) -> String {

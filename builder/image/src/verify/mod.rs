@@ -11,6 +11,7 @@ mod files;
 mod formats;
 mod listing;
 mod report;
+mod verity;
 
 use std::path::Path;
 
@@ -60,6 +61,12 @@ pub fn verify(
             return Err(VerifyError::Interrupted);
         }
         let volumes = formats::check(&medium, manifest.as_ref(), monitor.progress, &mut report);
+        if let Some(manifest) = &manifest {
+            verity::check(&medium, manifest, *options, monitor, &mut report);
+        }
+        if monitor.cancel.is_cancelled() {
+            return Err(VerifyError::Interrupted);
+        }
         // Without a manifest no file system is known by the name that the listing has for it.
         if let (Some(listing), Some(_)) = (&listing, &manifest) {
             listing::compare(listing, &volumes, &mut report);

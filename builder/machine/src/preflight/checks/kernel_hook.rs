@@ -2,13 +2,15 @@
 //! needs a hook that copies it there.
 
 use super::{Findings, System};
+use crate::preflight::verity;
 
 /// Names of the hooks in `postinst.d`, by the installers of boot loaders.
 const KERNEL_HOOKS: [&str; 5] =
     ["zz-amiforge", "zz-update-grub", "zz-systemd-boot", "zz-flash-kernel", "zz-kernel-install"];
 
 pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
-    if !system.chain.beside_root {
+    // On a verified root no kernel is installed later.
+    if !system.chain.beside_root || verity::root_hash(system.chain).is_some() {
         return;
     }
     let files = &system.files;
