@@ -6,6 +6,7 @@ mod calls;
 use amiforge_lifecycle::api::parameters::{
     NewVersion, Parameter, ParameterRegions, ParameterVersion, Parameters,
 };
+use amiforge_publish::pages::Pages;
 use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 
@@ -72,13 +73,15 @@ impl Parameters for SsmClient {
             max_results: Some(PATH_PAGE),
             next_token: None,
         };
-        let mut all = Vec::new();
+        let (mut all, mut pages) = (Vec::new(), Pages::default());
         loop {
             let output = json::call(&self.0, &call).await?;
+            record(&mut pages, output.parameters.len(), output.next_token.as_deref(), "GetParametersByPath")?;
             for one in output.parameters {
                 all.push(parameter(one)?);
             }
-            if !turn_page(&mut call.next_token, output.next_token, "GetParametersByPath")? {
+            call.next_token = output.next_token.filter(|next| !next.is_empty());
+            if call.next_token.is_none() {
                 return Ok(all);
             }
         }
@@ -87,11 +90,13 @@ impl Parameters for SsmClient {
     async fn history(&self, name: &str) -> Result<Vec<ParameterVersion>, ServiceError> {
         let mut call =
             GetParameterHistory { name: name.to_owned(), max_results: Some(HISTORY_PAGE), next_token: None };
-        let mut all: Vec<ParameterVersion> = Vec::new();
+        let (mut all, mut pages) = (Vec::<ParameterVersion>::new(), Pages::default());
         loop {
             let output = json::call(&self.0, &call).await?;
+            record(&mut pages, output.parameters.len(), output.next_token.as_deref(), "GetParameterHistory")?;
             all.extend(output.parameters.into_iter().map(version));
-            if !turn_page(&mut call.next_token, output.next_token, "GetParameterHistory")? {
+            call.next_token = output.next_token.filter(|next| !next.is_empty());
+            if call.next_token.is_none() {
                 break;
             }
         }
@@ -115,14 +120,10 @@ impl Parameters for SsmClient {
     }
 }
 
-/// Sets the token of the next page; whether there is one.
-fn turn_page(token: &mut Option<String>, next: Option<String>, call: &str) -> Result<bool, ServiceError> {
-    let next = next.filter(|next| !next.is_empty());
-    if next.is_some() && *token == next {
-        return Err(unreadable(format!("the answer of {call} names the same page as the next one again")));
-    }
-    *token = next;
-    Ok(token.is_some())
+/// Records a page of a list; an error if the list does not end.
+fn record(pages: &mut Pages, items: usize, next: Option<&str>, call: &str) -> Result<(), ServiceError> {
+    let cannot_read = |problem| unreadable(format!("the answer of {call} cannot be read: {problem}"));
+    pages.record(items, next).map_err(cannot_read)
 }
 
 fn parameter(output: calls::ParameterOutput) -> Result<Parameter, ServiceError> {

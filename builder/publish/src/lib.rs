@@ -13,6 +13,7 @@ pub mod error;
 pub mod folder;
 pub mod journal;
 pub mod keys;
+pub mod pages;
 pub mod plan;
 pub mod rate_limiter;
 mod readback;

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::api::{Ebs, FetchedBlock, ListedBlock, SnapshotCalls};
 use super::error::{PublishError, call_failed, unless_interrupted};
+use super::pages::Pages;
 use super::rate_limiter::{MAX_IN_FLIGHT, RateLimiter};
 use super::retry::{CallStep, NoObserver, RetryExhausted, retry};
 use super::service_error::{ServiceError, ServiceErrorKind};
@@ -54,7 +55,7 @@ pub(super) async fn list_blocks<E: Ebs, S: SnapshotCalls>(
 ) -> Result<BlockList, PublishError> {
     let mut list = BlockList::default();
     let mut next: Option<String> = None;
-    let mut pages = PageGuard::default();
+    let mut pages = Pages::default();
     loop {
         let from = list.blocks.last().map_or(0, |block: &ListedBlock| block.index + 1);
         let call = || services.ebs.list_blocks(id, from, next.clone());
@@ -64,9 +65,13 @@ pub(super) async fn list_blocks<E: Ebs, S: SnapshotCalls>(
             continue;
         }
         let page = page.map_err(call_failed(format!("listing the blocks of {id}")))?;
-        pages.next(id, page.blocks.len(), next.as_deref(), page.next.as_deref())?;
+        pages.record(page.blocks.len(), page.next.as_deref()).map_err(|problem| endless(id, problem))?;
         list.volume_gib = page.volume_gib;
         list.blocks.extend(page.blocks);
+        if byte_len(list.blocks.len()) > list.volume_gib.saturating_mul(1 << 30) {
+            let gib = list.volume_gib;
+            return Err(endless(id, format!("more blocks are listed than a volume of {gib} GiB has")));
+        }
         next = page.next;
         if cancel.is_cancelled() {
             return Err(PublishError::Interrupted);
@@ -84,35 +89,9 @@ pub(super) async fn list_blocks<E: Ebs, S: SnapshotCalls>(
     Err(PublishError::InconsistentResponse { snapshot: id.to_owned(), problem })
 }
 
-/// Maximum number of consecutive empty pages. The service may return empty pages, but not this many.
-const MAX_EMPTY_PAGES: u32 = 100;
-
-/// Detects a list whose pages never end.
-#[derive(Debug, Default)]
-pub(super) struct PageGuard {
-    empty: u32,
-}
-
-impl PageGuard {
-    /// Records a page of `blocks` blocks that was requested with one token and returned the token `next`.
-    ///
-    /// # Errors
-    /// [`PublishError::InconsistentResponse`].
-    pub(super) fn next(
-        &mut self,
-        id: &str,
-        blocks: usize,
-        requested: Option<&str>,
-        next: Option<&str>,
-    ) -> Result<(), PublishError> {
-        self.empty = if blocks == 0 { self.empty + 1 } else { 0 };
-        let endless = self.empty > MAX_EMPTY_PAGES || (next.is_some() && requested == next);
-        if !endless {
-            return Ok(());
-        }
-        let problem = "the pages of the list of its blocks do not end".to_owned();
-        Err(PublishError::InconsistentResponse { snapshot: id.to_owned(), problem })
-    }
+/// The error for a list of blocks that does not end.
+pub(super) fn endless(id: &str, problem: impl ToString) -> PublishError {
+    PublishError::InconsistentResponse { snapshot: id.to_owned(), problem: problem.to_string() }
 }
 
 /// Reads blocks concurrently and in any order, and passes each to `take` in the task that received it.

@@ -68,6 +68,13 @@ pub struct RetryExhausted {
     pub error: Box<ServiceError>,
 }
 
+impl RetryExhausted {
+    /// A step whose first answer cannot be used.
+    pub fn after_one_call(error: ServiceError) -> Self {
+        Self { attempts: 1, elapsed: Duration::ZERO, error: Box::new(error) }
+    }
+}
+
 fn summary(attempts: u32, elapsed: Duration) -> String {
     match attempts {
         1 => "calling the service".to_owned(),

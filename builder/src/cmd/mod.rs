@@ -4,6 +4,7 @@
 pub(crate) mod allowed_images;
 #[cfg(feature = "aws")]
 pub(crate) mod ami_args;
+pub(crate) mod attest;
 #[cfg(feature = "aws")]
 pub(crate) mod backup;
 pub(crate) mod boot;
@@ -38,6 +39,7 @@ pub(crate) mod local;
 #[cfg(feature = "fetch")]
 pub(crate) mod lock;
 pub(crate) mod man;
+pub(crate) mod measure;
 pub(crate) mod new;
 #[cfg(feature = "aws")]
 pub(crate) mod orphans;
@@ -100,6 +102,8 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     Diff(diff::Args),
     Verify(verify::Args),
+    Measure(measure::Args),
+    Attest(attest::Args),
     Boot(Box<boot::Args>),
     Preflight(preflight::Args),
     Repro(repro::Args),
@@ -170,6 +174,8 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Inspect(args) => inspect::run(&args, ui),
         Command::Diff(args) => diff::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
+        Command::Measure(args) => measure::run(&args, ui),
+        Command::Attest(args) => attest::run(&args, ui),
         Command::Boot(args) => boot::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Repro(args) => repro::run(&args, ui),

@@ -8,6 +8,7 @@ mod created_dirs;
 mod epoch;
 mod error;
 mod layers;
+mod measure;
 mod options;
 mod output;
 mod system;
@@ -71,6 +72,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let sealed = seal(boot, &trust)?;
     mount_sealed(recipe, &mut system.tree, &sealed, &blobs, made)?;
     system.warnings.extend(boot.into_iter().flat_map(|boot| boot.warnings(recipe, &sealed)));
+    let measurements = measure::measurements(recipe, boot, &sealed, &blobs, &mut system.warnings);
     let contents = partitions.contents(recipe, &sealed, &blobs)?;
     drop(sealed);
     let listing = listing(&recipe.partitions, &spec, &contents);
@@ -78,7 +80,14 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     drop(spec);
     stop_if_cancelled(monitor.cancel)?;
     let layers = std::mem::take(&mut system.inputs.record.layers);
-    let output = Output { disk: &disk, tree: &system.tree, listing: &listing, epoch: latest, blobs: &blobs };
+    let output = Output {
+        disk: &disk,
+        tree: &system.tree,
+        listing: &listing,
+        epoch: latest,
+        blobs: &blobs,
+        measurements: measurements.as_ref(),
+    };
     let (manifest, findings) = output::write(&builder, &output, system.inputs)?;
     created_dirs.keep();
     let mut warnings = system.warnings;

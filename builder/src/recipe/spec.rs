@@ -136,6 +136,13 @@ pub struct TrustRecipe {
     pub writable: WritableFolders,
 }
 
+impl TrustRecipe {
+    /// Whether anything is to be proven of the machines.
+    pub fn is_set(&self) -> bool {
+        self.profile.is_some()
+    }
+}
+
 /// A partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipePartition {

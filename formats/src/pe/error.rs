@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::der::DerError;
+
 /// What the writer and the reader refuse.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,6 +72,21 @@ pub enum PeError {
         /// Where the first ends.
         end: u64,
     },
+    /// The signatures are not the last bytes of the file, as every signer and verifier has them.
+    #[error(
+        "the list of signatures is at bytes {at} to {end}, and must be between the sections, which end at byte {sections}, \
+         and the end of the file at byte {len}, without a gap at the end: sign the image again"
+    )]
+    SignaturesWithin {
+        /// Where the list starts.
+        at: u64,
+        /// Where it ends.
+        end: u64,
+        /// Where the last section ends.
+        sections: u64,
+        /// Length of the file.
+        len: u64,
+    },
     /// A section's content is longer than the caller takes.
     #[error("section `{name}` holds {len} bytes, and at most {most} are taken here")]
     SectionLong {
@@ -123,4 +140,39 @@ pub enum PeError {
     /// Generations of components are merged with the stub's, so they have to be there as bytes.
     #[error("section `.sbat` has to be given as bytes in memory, not as a reference")]
     SbatReference,
+    /// The headers are not in memory, so no place for a signature can be entered into them.
+    #[error("the headers of the image have to be given as bytes in memory, not as a reference")]
+    HeadReference,
+    /// The file cannot have a table of signatures.
+    #[error("the image cannot take a signature: {reason}")]
+    NoSignatureSpace {
+        /// Why.
+        reason: &'static str,
+    },
+    /// A signature is longer than the space for it.
+    #[error(
+        "the signature with its certificates has {len} bytes, and the image has room for {space}: give fewer or smaller certificates"
+    )]
+    SignatureLong {
+        /// Its length with its header, in bytes.
+        len: u64,
+        /// The space in bytes.
+        space: u64,
+    },
+    /// The table of signatures is damaged.
+    #[error("the signature at byte {at}: {reason}")]
+    SignatureTable {
+        /// Where in the file.
+        at: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A signature is damaged.
+    #[error("reading the signature at byte {at}")]
+    Signature {
+        /// Where in the file.
+        at: u64,
+        /// Why.
+        source: DerError,
+    },
 }

@@ -1,19 +1,29 @@
 //! PE: images that UEFI firmware runs (Microsoft PE/COFF specification; UEFI 2.10, section 2.1.1), PE32+ only.
 //!
-//! Owns the writer of unified kernel images, which appends sections to a stub (UAPI Group, Unified Kernel Image), and a
-//! strict reader of sections. Knows neither the location of an image nor kernels. The reader shares no code with
+//! Owns the writer of unified kernel images, which appends sections to a stub (UAPI Group, Unified Kernel Image), a
+//! strict reader of sections, the ranges that Authenticode hashes, and the writer and the reader of Authenticode
+//! signatures. Knows neither the location of an image nor kernels. The reader shares no code with
 //! the writer, only the errors and the numbers on this page.
 
+mod authenticode;
 mod error;
 mod read;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod sbat;
+mod signature;
+mod signed;
 mod stub;
 mod uki;
 
+pub use authenticode::{hashed_ranges, zero_padding};
 pub use error::PeError;
 pub use read::{PeHeaders, PeMachine, PlacedSection, read, size_of_image};
+pub use signature::{
+    Reserved, SIGNATURE_SPACE, SignatureParts, certificate_table, placeholder, reserve, signed_attributes,
+    signed_data,
+};
+pub use signed::{PeSignature, TableEntry, read_signatures};
 pub use uki::{UkiSection, uki};
 
 /// Bytes in an entry of the section table.

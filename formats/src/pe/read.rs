@@ -77,6 +77,12 @@ pub struct PeHeaders {
     pub end: u64,
     /// Offset and length of the signatures, where there are some.
     pub signatures: Option<(u32, u32)>,
+    /// Offset of the field `CheckSum`, 4 bytes.
+    pub checksum_at: u64,
+    /// Offset of the data directory of signatures, 8 bytes; none where the image has no such directory.
+    pub signatures_at: Option<u64>,
+    /// The field `MajorImageVersion`: kernels that take their initrd by a protocol of Linux have 1 or more.
+    pub image_version: u16,
 }
 
 impl PeHeaders {
@@ -141,6 +147,10 @@ pub fn read(bytes: &dyn ReadAt) -> Result<PeHeaders, PeError> {
         sections,
         end: 0,
         signatures: signatures(bytes, &optional)?,
+        checksum_at: at.saturating_add(64),
+        signatures_at: (u64::from(fields::u32(&optional, 108)) > SIGNATURES)
+            .then(|| at.saturating_add(OPTIONAL).saturating_add(SIGNATURES.saturating_mul(8))),
+        image_version: fields::u16(&optional, 44),
     };
     image.end = check_sections(bytes, &image)?;
     Ok(image)

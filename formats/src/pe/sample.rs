@@ -1,13 +1,13 @@
 //! A small image for tests: two sections, `.text` at 0x1000 and `.sdmagic` at 0x2000.
 
 /// Offset of the signature `PE\0\0`.
-pub(super) const PE: usize = 0x80;
+pub(crate) const PE: usize = 0x80;
 
 /// Where the section table starts.
-pub(super) const TABLE: usize = PE + 24 + 240;
+pub(crate) const TABLE: usize = PE + 24 + 240;
 
 /// An image with headers of `headers` bytes, and debris after its sections.
-pub(super) fn stub(headers: u32) -> Vec<u8> {
+pub(crate) fn stub(headers: u32) -> Vec<u8> {
     let mut bytes = vec![0; headers as usize];
     let mut put = |at: usize, new: &[u8]| bytes[at..at + new.len()].copy_from_slice(new);
     put(0, b"MZ");
@@ -38,6 +38,6 @@ pub(super) fn stub(headers: u32) -> Vec<u8> {
 }
 
 /// Changes bytes of an image.
-pub(super) fn put(bytes: &mut [u8], at: usize, new: &[u8]) {
+pub(crate) fn put(bytes: &mut [u8], at: usize, new: &[u8]) {
     bytes[at..at + new.len()].copy_from_slice(new);
 }

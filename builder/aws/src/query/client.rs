@@ -3,6 +3,7 @@
 //! The components are those of a generated client, in its order: the configuration of `aws-config`, Signature Version
 //! 4, the interceptors of `aws-runtime`. The runtime's own retries are off, see [`super::super`].
 
+use amiforge_publish::pages::Pages;
 use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
@@ -70,16 +71,15 @@ impl Client {
 
     /// Makes a call for each page, and returns all items.
     pub(crate) async fn call_pages<O: Paged>(&self, mut operation: O) -> Result<Vec<O::Item>, ServiceError> {
-        let (mut all, mut token) = (Vec::new(), None);
+        let (mut all, mut pages) = (Vec::new(), Pages::default());
         loop {
             let (items, next) = O::into_items(self.call(&operation).await?);
+            pages.record(items.len(), next.as_deref()).map_err(|problem| {
+                let message = format!("the answer of {} cannot be read: {problem}", O::NAME);
+                ServiceError::local(ServiceErrorKind::Unreadable, message)
+            })?;
             all.extend(items);
             let Some(next) = next else { return Ok(all) };
-            if token.as_ref() == Some(&next) {
-                let message = format!("the answer of {} names the same page as the next one again", O::NAME);
-                return Err(ServiceError::local(ServiceErrorKind::Unreadable, message));
-            }
-            token = Some(next.clone());
             operation.set_token(next);
         }
     }

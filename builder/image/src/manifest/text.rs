@@ -18,6 +18,8 @@ use self::value::{digest, guid, wrong};
 use self::verity::VerityText;
 use super::{Cleaned, ImageOrigin, Manifest, ManifestInput, ManifestPartition, SCHEMA, Secret};
 use crate::image::Aggregate;
+use crate::measure::{Measurements, MeasurementsJson};
+use crate::secure_boot::SecureBootRecord;
 
 /// Largest disk, that of EBS: 64 TiB.
 const SIZE_MAX: u64 = 1 << 46;
@@ -50,6 +52,8 @@ struct Text {
     inputs: Vec<InputText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_sha256: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    measurements: Option<MeasurementsJson>,
     merkle_root: String,
     notes: Vec<String>,
     partitions: Vec<PartitionText>,
@@ -62,6 +66,8 @@ struct Text {
     secrets: Vec<Secret>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     secrets_unknown: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secure_boot: Option<SecureBootRecord>,
     sha256: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     skipped: Vec<String>,
@@ -182,6 +188,7 @@ impl Manifest {
             },
             inputs: origin.inputs.iter().map(InputText::from).collect(),
             lock_sha256: origin.lock.map(|digest| digest.to_string()),
+            measurements: origin.measurements.as_ref().map(MeasurementsJson::from),
             merkle_root: self.merkle_root.to_string(),
             notes: NOTES.map(str::to_owned).to_vec(),
             partitions: self.partitions.iter().map(PartitionText::from).collect(),
@@ -190,6 +197,7 @@ impl Manifest {
             schema: SCHEMA,
             secrets: origin.secrets.clone(),
             secrets_unknown: origin.secrets_unknown.clone(),
+            secure_boot: self.secure_boot.clone(),
             sha256: self.plain.to_string(),
             skipped: origin.skipped.clone(),
             tool: ToolText { name: "amiforge".to_owned(), version: self.tool.clone() },
@@ -227,11 +235,13 @@ impl Text {
                 secrets: self.secrets.into_iter().chain(keys).collect(),
                 secrets_unknown: self.secrets_unknown,
                 skipped: self.skipped,
+                measurements: self.measurements.map(measurements).transpose()?,
             },
             size: self.disk.size,
             disk: guid("disk.guid", &self.disk.guid)?,
             partitions: partitions.collect::<Result<_, _>>()?,
             documents: documents.collect::<Result<_, _>>()?,
+            secure_boot: self.secure_boot,
             blocks: read_blocks(&self.blocks, self.disk.size)?,
             plain: digest("sha256", &self.sha256)?,
             merkle_root: digest("merkle_root", &self.merkle_root)?,
@@ -240,6 +250,10 @@ impl Text {
             verity: self.verity.into_iter().map(VerityText::into_layout).collect::<Result<_, _>>()?,
         })
     }
+}
+
+fn measurements(text: MeasurementsJson) -> Result<Measurements, ManifestError> {
+    text.into_measurements().map_err(|error| wrong(&error.key, &error.value, error.rule))
 }
 
 impl From<&ManifestPartition> for PartitionText {

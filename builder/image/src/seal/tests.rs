@@ -29,6 +29,7 @@ fn boot(arguments: &str) -> BootSpec {
         },
         uefi: Some(UefiSpec { default_name: "BOOTX64.EFI", loader: LoaderPrograms::Grub(parts) }),
         bios: true,
+        secure_boot: false,
     }
 }
 

@@ -111,6 +111,7 @@ impl Verified<'_> {
         }
         differ("salt", hex(salt), hex(&tree.superblock.salt));
         differ("data blocks", data_blocks.to_string(), tree.superblock.data_blocks.to_string());
+        differ("verified bytes", self.data.len.to_string(), tree.superblock.covered().to_string());
         let [data, hash] = verity_guids(root_hash);
         for (partition, expected) in [(self.data, data), (self.hash, hash)] {
             if partition.guid != expected {

@@ -5,16 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use amiforge_formats::digest::BLOCK;
 use amiforge_publish::api::Ebs;
 use amiforge_publish::api::ec2::DescribedImage;
-use amiforge_publish::retry::CallStep;
-use amiforge_publish::service_error::ServiceErrorKind;
+use amiforge_publish::pages::Pages;
+use amiforge_publish::retry::{CallStep, RetryExhausted};
+use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 
 use super::error::ImageError;
 use super::region::{ImageRegion, image_name};
 use super::row::ImageRow;
 use crate::api::images::StoredSnapshot;
-
-/// Maximum number of pages of a list of changed blocks: more than the largest volume has.
-const MAX_PAGES: usize = 1_000_000;
 
 /// Sets full size, tier and cost of rows that are in the order of `images`. A snapshot that several images use is paid
 /// for once, with the oldest.
@@ -104,8 +102,8 @@ async fn changed_bytes<E: Ebs, C>(
     first: &str,
     second: &str,
 ) -> Result<Option<u64>, ImageError> {
-    let (mut blocks, mut page) = (0, None);
-    for _ in 0..MAX_PAGES {
+    let (mut blocks, mut page, mut pages) = (0, None, Pages::default());
+    loop {
         let action = format!("listing the blocks in which {second} differs from {first}");
         let call = || ebs.list_changed_blocks(first, second, page.clone());
         let changed = match region.step(CallStep::Probe, &action, call).await {
@@ -120,12 +118,16 @@ async fn changed_bytes<E: Ebs, C>(
             Err(error) => return Err(error),
         };
         blocks += changed.blocks.iter().filter(|block| block.second.is_some()).count() as u64;
-        match changed.next {
-            Some(next) if page.as_ref() != Some(&next) => page = Some(next),
-            _ => break,
+        pages.record(changed.blocks.len(), changed.next.as_deref()).map_err(|problem| {
+            let message = format!("the answer of ListChangedBlocks cannot be read: {problem}");
+            let error = ServiceError::local(ServiceErrorKind::Unreadable, message);
+            ImageError::Call { action, source: RetryExhausted::after_one_call(error) }
+        })?;
+        page = changed.next;
+        if page.is_none() {
+            return Ok(Some(blocks * BLOCK));
         }
     }
-    Ok(Some(blocks * BLOCK))
 }
 
 /// The positions of images, the oldest first.

@@ -10,6 +10,7 @@ use amiforge_progress::{CancelToken, Monitor};
 
 use crate::api::{ChangedBlock, Ebs, ListedBlock, SnapshotCalls};
 use crate::error::{PublishError, call_failed};
+use crate::pages::Pages;
 use crate::readback::{self, RequestedBlock};
 use crate::retry::{CallStep, NoObserver, retry};
 use crate::services::Services;
@@ -71,12 +72,13 @@ async fn list_changed<E: Ebs, S: SnapshotCalls>(
     cancel: &CancelToken,
 ) -> Result<Vec<ChangedBlock>, PublishError> {
     let (mut changed, mut next) = (Vec::new(), None::<String>);
-    let mut pages = readback::PageGuard::default();
+    let mut pages = Pages::default();
     loop {
         let call = || services.ebs.list_changed_blocks(parent, snapshot, next.clone());
         let page = retry(&services.timer, CallStep::Read, &NoObserver, call).await;
         let page = page.map_err(call_failed(format!("listing what {snapshot} changed")))?;
-        pages.next(snapshot, page.blocks.len(), next.as_deref(), page.next.as_deref())?;
+        let recorded = pages.record(page.blocks.len(), page.next.as_deref());
+        recorded.map_err(|problem| readback::endless(snapshot, problem))?;
         changed.extend(page.blocks);
         next = page.next;
         if cancel.is_cancelled() {

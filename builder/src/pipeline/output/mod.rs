@@ -13,11 +13,12 @@ use std::thread::ScopedJoinHandle;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_image::bundle::{BundleTexts, BundleWriter, Document};
+use amiforge_image::bundle::{BundleTexts, BundleWriter, Document, MEASUREMENTS};
 use amiforge_image::disk::Disk;
 use amiforge_image::image::{EmitOptions, Emitted};
 use amiforge_image::inspect::{InspectError, Medium};
 use amiforge_image::manifest::{Manifest, Secret};
+use amiforge_image::measure::Measurements;
 use amiforge_machine::preflight;
 use amiforge_rootfs::assemble::unchanged;
 use amiforge_store::blobs::Blobs;
@@ -35,6 +36,8 @@ pub(super) struct Output<'a> {
     pub(super) listing: &'a str,
     pub(super) epoch: Time,
     pub(super) blobs: &'a Blobs,
+    /// The PCRs of its machines, for an image that they matter for.
+    pub(super) measurements: Option<&'a Measurements>,
 }
 
 /// Writes the bundle; gives its manifest and the findings of preflight.
@@ -46,7 +49,7 @@ pub(super) fn write(
     output: &Output<'_>,
     mut inputs: Inputs<'_>,
 ) -> Result<(Manifest, Vec<String>), BuildError> {
-    let Output { disk, tree, listing, epoch, blobs } = *output;
+    let Output { disk, tree, listing, epoch, blobs, measurements } = *output;
     let cache = ImageCache::of(&disk.plan, blobs, builder.store)?;
     let writer = BundleWriter::open(&builder.options.out, builder.options.existing)?;
     let deferred = &mut inputs.record.deferred;
@@ -63,11 +66,14 @@ pub(super) fn write(
         (emitted, joined(documents, BuildError::Sbom), joined(secrets, |error| error))
     });
     let emitted = emitted?;
-    let documents: Vec<Document> = documents.map_err(|error| BuildError::Documents(Box::new(error)))?;
+    let mut documents: Vec<Document> = documents.map_err(|error| BuildError::Documents(Box::new(error)))?;
+    documents.extend(measurements.map(|measurements| (MEASUREMENTS, measurements.document().into())));
+    documents.sort_unstable_by_key(|(name, _)| *name);
     let secrets: Vec<Secret> = secrets.map_err(|error| BuildError::Inputs(InputError::Secrets(error)))?;
     check(&mut inputs, &emitted, blobs).map_err(BuildError::Inputs)?;
     let texts = BundleTexts {
-        origin: origin::origin(builder, epoch, &inputs, secrets),
+        origin: origin::origin(builder, epoch, &inputs, secrets, measurements.cloned()),
+        secure_boot: None,
         listing,
         documents: &documents,
     };

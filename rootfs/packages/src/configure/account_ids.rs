@@ -27,7 +27,8 @@ const SCRIPT: &str = include_str!("account_ids.sh");
 const REAL_PROGRAMS: &str = "usr/sbin/.amiforge";
 
 /// The programs that create accounts as shims, and the paths of the real ones.
-const PROGRAMS: [(Shim, &str); 4] = [
+const PROGRAMS: [(Shim, &str); 5] = [
+    (Shim { path: b"usr/bin/systemd-sysusers", script: SCRIPT }, "usr/sbin/.amiforge/systemd-sysusers"),
     (Shim { path: b"usr/sbin/addgroup", script: SCRIPT }, "usr/sbin/.amiforge/addgroup"),
     (Shim { path: b"usr/sbin/adduser", script: SCRIPT }, "usr/sbin/.amiforge/adduser"),
     (Shim { path: b"usr/sbin/groupadd", script: SCRIPT }, "usr/sbin/.amiforge/groupadd"),
@@ -75,6 +76,16 @@ impl AccountIds {
 
     pub(crate) fn group(&self, name: &str) -> Option<u32> {
         self.groups.get(name).copied()
+    }
+
+    /// The numbers of users.
+    pub(crate) fn uids(&self) -> impl Iterator<Item = u32> {
+        self.users.values().copied()
+    }
+
+    /// The numbers of groups.
+    pub(crate) fn gids(&self) -> impl Iterator<Item = u32> {
+        self.groups.values().copied()
     }
 
     /// A script of sed(1) that changes the third field of lines of sysusers.d(5). A user whose group has another
@@ -182,25 +193,79 @@ mod tests {
 
     /// The arguments of the calls of the real programs. The account `there` exists, and so does a group that was made.
     fn called(words: &[&str]) -> String {
+        let (log, ended) = run(words, "");
+        assert!(ended.status.success(), "{words:?}");
+        log
+    }
+
+    /// The same, and how it ended; `taken` has an account of each number that is in use.
+    fn run(words: &[&str], taken: &str) -> (String, std::process::Output) {
         let folder = tempfile::tempdir().unwrap();
         let (dir, log) = (folder.path(), folder.path().join("log"));
         let fake = format!("#!/bin/sh\necho \"${{0##*/}} $*\" >>{}\n", log.display());
         std::fs::create_dir(dir.join(".amiforge")).unwrap();
         let script = SCRIPT
             .replace("/usr/sbin/", &format!("{}/", dir.display()))
-            .replace("/run/amiforge/", &format!("{}/", dir.display()));
-        for name in ["adduser", "addgroup", "useradd", "groupadd"] {
+            .replace("/run/", &format!("{}/", dir.display()))
+            .replace("/amiforge/", "/");
+        std::fs::create_dir(dir.join("sysusers.d")).unwrap();
+        std::fs::write(dir.join("sysusers.d/changed.conf"), "").unwrap();
+        std::fs::write(dir.join("taken"), taken).unwrap();
+        for name in ["adduser", "addgroup", "useradd", "groupadd", "systemd-sysusers"] {
             program(&dir.join(name), &script);
             program(&dir.join(".amiforge").join(name), &fake);
         }
-        let getent =
-            format!("#!/bin/sh\n[ \"$2\" = there ] || grep -qs \"^groupadd .*$2\" {}\n", log.display());
+        let getent = format!(
+            "#!/bin/sh\n[ \"$2\" = there ] || grep -qs \"^groupadd .* $2$\" {} || grep -s \":$2:\" {}\n",
+            log.display(),
+            dir.join("taken").display()
+        );
         program(&dir.join("getent"), &getent);
         std::fs::write(dir.join("accounts"), ids().lines()).unwrap();
         let path = format!("{}:{}", dir.display(), std::env::var("PATH").unwrap());
-        let ended = Command::new(dir.join(words[0])).args(&words[1..]).env("PATH", path).status().unwrap();
-        assert!(ended.success(), "{words:?}");
-        std::fs::read_to_string(log).unwrap_or_default()
+        let ended = Command::new(dir.join(words[0])).args(&words[1..]).env("PATH", path).output().unwrap();
+        (std::fs::read_to_string(log).unwrap_or_default(), ended)
+    }
+
+    #[test]
+    fn a_number_that_another_account_has_is_named_with_both() {
+        for (words, taken, expected) in [
+            (
+                "adduser --system only-user",
+                "other:x:5003:",
+                "the user `only-user` the uid 5003, which `other`",
+            ),
+            ("useradd -r only-user", "other:x:5003:", "or `other` one of its own under `[[user]]`"),
+            (
+                "adduser --system --group both",
+                "other:x:5001:",
+                "the group `both` the gid 5001, which `other`",
+            ),
+            ("addgroup --system only.group", "other:x:5002:", "give `only.group` another `gid`"),
+        ] {
+            let words: Vec<&str> = words.split(' ').collect();
+            let (log, ended) = run(&words, taken);
+            let stderr = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!((log.as_str(), ended.status.code()), ("", Some(1)), "{words:?}: {stderr}");
+            assert!(stderr.contains(expected), "{words:?}: {stderr}");
+        }
+        let (log, _) = run(&["adduser", "--system", "only-user"], "only-user:x:5003:");
+        assert_eq!(log, "adduser --uid 5003 --system only-user\n");
+    }
+
+    #[test]
+    fn a_file_of_sysusers_that_is_named_by_its_path_is_the_changed_copy() {
+        let words = [
+            "systemd-sysusers",
+            "/usr/lib/sysusers.d/changed.conf",
+            "/usr/lib/sysusers.d/same.conf",
+            "x.conf",
+        ];
+        let log = called(&words);
+        let (_, changed) = log.trim().split_once(' ').unwrap();
+        let words: Vec<&str> = changed.split(' ').collect();
+        assert!(words[0].ends_with("/sysusers.d/changed.conf") && !words[0].starts_with("/usr/lib"), "{log}");
+        assert_eq!(words[1..], ["/usr/lib/sysusers.d/same.conf", "x.conf"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::database::{self, Architectures, DatabaseState};
 use super::mirror::{Mirrors, variable_of};
 use super::records;
 use super::repository::{self, ReadSuite};
-use super::resolve::{self, BasePackages, PinPreference, PinTo, Request, Suite};
+use super::resolve::{self, BasePackages, Request, Suite};
 use super::source::{DebArchive, DebFilters, DebSource, PinTarget, SignerKeys, Stays};
 use super::unpack::{self, Unpacked};
 use super::{apt_sources, installed, owned};
@@ -250,7 +250,7 @@ impl DebSource {
             packages,
             recommends: recommends == Recommends::Take,
             without,
-            pins: self.pins.iter().map(preference).collect(),
+            pins: self.pins.clone(),
             prefer: set.prefer.clone(),
         }
     }
@@ -345,17 +345,6 @@ fn of_suite(archive: &str, suite: &str, error: RepositoryError) -> LockFailure {
 
 fn failure(locked: &LockedArchive, error: RepositoryError) -> LockFailure {
     of_suite(&locked.name, &locked.suite, error)
-}
-
-fn preference(pin: &super::source::VersionPin) -> PinPreference {
-    PinPreference {
-        package: pin.package.clone(),
-        to: match &pin.to {
-            PinTarget::Version(version) => PinTo::Version(version.clone()),
-            PinTarget::Suite(suite) => PinTo::Suite(suite.clone()),
-        },
-        priority: i32::from(pin.priority),
-    }
 }
 
 /// The filters of a recipe.

@@ -92,23 +92,23 @@ pub enum WhenExpired {
     Accept,
 }
 
-/// A preference among versions.
+/// A preference among versions, as in `apt_preferences(5)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionPin {
-    /// Names of packages; `*` matches anything.
+    /// Names of packages; `*` and `?` as in a shell. `*` alone is a general pin, which any other outdoes.
     pub package: String,
-    /// Which versions.
+    /// Which of their versions.
     pub to: PinTarget,
-    /// Its priority.
+    /// The priority that they get: below 0 never, 0 to 99 nothing new from there, 500 is usual, the highest wins.
     pub priority: i16,
 }
 
 /// Which versions a preference is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PinTarget {
-    /// Those that match; `*` matches anything.
+    /// Those that match; `*` and `?` as in a shell.
     Version(String),
-    /// Those of a suite.
+    /// Those of a suite, by any of its names.
     Suite(String),
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
 mod archived;
+mod endless;
 mod endpoints;
 mod hostile;
 mod keys;

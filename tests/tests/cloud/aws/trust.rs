@@ -146,6 +146,11 @@ fn an_authority_that_is_not_known_is_refused_at_once_and_trusted_where_a_bundle_
         &["upload", "image.raw"][..],
         &publish,
         &["download", "snap-0123456789abcdef0", "-o", "x"],
+        &["verify", "snap-0123456789abcdef0"],
+        &["verify", "ami-0123456789abcdef0"],
+        &["boot", "ami-0123456789abcdef0"],
+        &["images"],
+        &["channels"],
         &["register", "snap-0123456789abcdef0", "--name", "web", "--arch", "x86_64", "--boot-mode", "uefi"],
     ] {
         refused(&fixture, fixture.with_keys(args));
@@ -159,6 +164,7 @@ fn an_authority_that_is_not_known_is_refused_at_once_and_trusted_where_a_bundle_
     let id = accepted(by_variable(&["upload", "image.raw"]));
     assert!(id.starts_with("snap-"), "{id}");
     accepted(by_variable(&["download", &id, "-o", "back.raw"]));
+    accepted(by_variable(&["verify", &id]));
     let (back, image) =
         (fs::read(fixture.path("back.raw")).unwrap(), fs::read(fixture.path("image.raw")).unwrap());
     assert!(back.starts_with(&image));

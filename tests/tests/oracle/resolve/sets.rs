@@ -1,6 +1,7 @@
 //! The sets of packages that both apt and we resolve, and the differences that are expected.
 
-use amiforge_packages::deb::resolve::{BasePackages, PinPreference, PinTo};
+use amiforge_packages::deb::resolve::BasePackages;
+use amiforge_packages::deb::source::{PinTarget, VersionPin};
 
 /// A set of packages to resolve.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct Set {
 
 impl Set {
     /// The preferences as pins of amiforge.
-    pub(crate) fn pins(&self) -> Vec<PinPreference> {
+    pub(crate) fn pins(&self) -> Vec<VersionPin> {
         let stanzas = self.preferences.split("\n\n").filter(|text| !text.trim().is_empty());
         stanzas
             .map(|text| {
@@ -29,11 +30,11 @@ impl Set {
                     text.lines().find_map(|line| line.strip_prefix(name)).expect("a field").trim()
                 };
                 let to = match field("Pin:").split_once(' ').expect("a kind") {
-                    ("version", version) => PinTo::Version(version.to_owned()),
-                    (_, suite) => PinTo::Suite(suite.trim_start_matches("n=").to_owned()),
+                    ("version", version) => PinTarget::Version(version.to_owned()),
+                    (_, suite) => PinTarget::Suite(suite.trim_start_matches("n=").to_owned()),
                 };
                 let priority = field("Pin-Priority:").parse().expect("a number");
-                PinPreference { package: field("Package:").to_owned(), to, priority }
+                VersionPin { package: field("Package:").to_owned(), to, priority }
             })
             .collect()
     }

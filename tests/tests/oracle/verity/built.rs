@@ -50,6 +50,7 @@ impl Verified {
             "drivers/block/virtio_blk.ko",
             "drivers/block/xen-blkfront.ko",
             "fs/ext4/ext4.ko",
+            "fs/erofs/erofs.ko",
             "drivers/md/dm-mod.ko",
             "drivers/md/dm-verity.ko",
             "fs/overlayfs/overlay.ko",
@@ -65,7 +66,7 @@ impl Verified {
         for index in 0..200_u32 {
             built.put(&format!("usr/share/{}/{index}", index % 7), &index.to_le_bytes().repeat(2000));
         }
-        built.recipe("profile = \"verity\"");
+        built.recipe("profile = \"verity\"", "ext4");
         built
     }
 
@@ -79,11 +80,11 @@ impl Verified {
         fs::write(path, bytes).unwrap();
     }
 
-    fn recipe(&self, trust: &str) {
+    fn recipe(&self, trust: &str, fs: &str) {
         let text = format!(
             "[image]\nname = \"verified\"\narch = \"x86_64\"\nepoch = \"2030-01-01T00:00:00Z\"\n\
              [disk]\nsize = \"160 MiB\"\n[boot]\nfirst-boot = \"none\"\n[trust]\n{trust}\n\
-             [[partition]]\nrole = \"esp\"\nsize = \"48 MiB\"\n[[partition]]\nrole = \"root\"\n\
+             [[partition]]\nrole = \"esp\"\nsize = \"48 MiB\"\n[[partition]]\nrole = \"root\"\nfs = \"{fs}\"\n\
              [[source]]\nkind = \"dir\"\npath = \"tree\"\n"
         );
         fs::write(self.path("recipe.toml"), text).unwrap();
@@ -185,6 +186,22 @@ fn a_verified_root_is_what_its_manifest_its_partitions_and_its_command_line_say(
 }
 
 #[test]
+fn a_root_of_erofs_is_verified_too() {
+    if !oracle::ready(&["veritysetup", "fsck.erofs"], false) {
+        return;
+    }
+    let recipe = Verified::new();
+    recipe.recipe("profile = \"verity\"", "erofs");
+    let bundle = recipe.build("out");
+    let root = bundle.manifest["verity"][0]["root_hash"].as_str().unwrap();
+    let (data, hash) = (recipe.extract(&bundle, "root"), recipe.extract(&bundle, "root-verity"));
+    let output = verify(&data, &hash, root);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    oracle::must("fsck.erofs", &[&data]);
+    program::must(&["verify", &bundle.folder.to_string_lossy()]);
+}
+
+#[test]
 fn every_change_of_data_and_tree_is_named() {
     let recipe = Verified::new();
     let bundle = recipe.build("out");
@@ -245,7 +262,7 @@ fn an_update_of_a_file_sends_a_block_of_hashes_for_each_of_data_at_most() {
 #[test]
 fn a_profile_for_attestation_leaves_the_esp_unmounted() {
     let recipe = Verified::new();
-    recipe.recipe("profile = \"attestable\"\nwritable = { etc = \"none\" }");
+    recipe.recipe("profile = \"attestable\"\nwritable = { etc = \"none\" }", "ext4");
     let bundle = recipe.build("out");
     let image = bundle.image().to_string_lossy().into_owned();
     let fstab = program::run(&["inspect", &format!("{image}:root/etc/fstab"), "--cat"]);

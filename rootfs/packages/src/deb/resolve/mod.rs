@@ -16,7 +16,7 @@ mod solve;
 mod universe;
 
 pub use error::ResolveError;
-pub use request::{BasePackages, PinPreference, PinTo, Request, Resolved, Suite};
+pub use request::{BasePackages, Request, Resolved, Suite};
 
 use crate::PackageKind;
 use crate::locked::{LockReason, LockedPackage};

@@ -1,8 +1,9 @@
 //! Which version of each package may be chosen: priorities, pins, what is named with a version or a suite, what an
 //! earlier lock had (`apt_preferences(5)`).
 
+use super::Suite;
 use super::universe::{Pkg, Universe, Ver};
-use super::{PinPreference, PinTo, Suite};
+use crate::deb::source::{PinTarget, VersionPin};
 use amiforge_rootfs::wildcard;
 
 /// Whether `text` matches `pattern` (`fnmatch(3)`, as in apt).
@@ -11,34 +12,29 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// The priority of a version: that of the first pin for its name that fits it, else the highest of its suites'.
-pub(super) fn priority(
-    universe: &Universe<'_>,
-    suites: &[Suite<'_>],
-    pins: &[PinPreference],
-    ver: Ver,
-) -> i32 {
+pub(super) fn priority(universe: &Universe<'_>, suites: &[Suite<'_>], pins: &[VersionPin], ver: Ver) -> i32 {
     let version = universe.ver(ver);
     let name = universe.pkg(version.pkg).name;
     let in_suite = |required: &str| {
         version.suites.iter().any(|at| suites.get(*at).is_some_and(|suite| suite.names.contains(&required)))
     };
-    let fits = |pin: &&PinPreference| {
+    let fits = |pin: &&VersionPin| {
         matches(&pin.package, name)
             && match &pin.to {
-                PinTo::Version(pattern) => matches(pattern, version.record.version),
-                PinTo::Suite(suite) => in_suite(suite),
+                PinTarget::Version(pattern) => matches(pattern, version.record.version),
+                PinTarget::Suite(suite) => in_suite(suite),
             }
     };
     if let Some(pin) = pins.iter().filter(|pin| pin.package != "*").find(fits) {
-        return pin.priority;
+        return pin.priority.into();
     }
     // A general pin is of suites, one by one; the version has the best of those that it is in.
     let of_suite = |suite: &Suite<'_>| {
         let general = pins.iter().filter(|pin| pin.package == "*").find(|pin| match &pin.to {
-            PinTo::Suite(required) => suite.names.contains(&required.as_str()),
-            PinTo::Version(pattern) => matches(pattern, version.record.version),
+            PinTarget::Suite(required) => suite.names.contains(&required.as_str()),
+            PinTarget::Version(pattern) => matches(pattern, version.record.version),
         });
-        general.map_or(suite.priority, |pin| pin.priority)
+        general.map_or(suite.priority, |pin| pin.priority.into())
     };
     version.suites.iter().filter_map(|at| suites.get(*at)).map(of_suite).max().unwrap_or(0)
 }
@@ -47,7 +43,7 @@ pub(super) fn priority(
 pub(super) fn candidate(
     universe: &Universe<'_>,
     suites: &[Suite<'_>],
-    pins: &[PinPreference],
+    pins: &[VersionPin],
     pkg: Pkg,
 ) -> Option<Ver> {
     let mut best = None;

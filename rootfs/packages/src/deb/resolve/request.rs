@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::deb::index::PackageIndex;
+use crate::deb::source::VersionPin;
 use crate::locked::{LockedPackage, PackageId};
 
 /// A suite of an archive, with the packages that may be taken from it.
@@ -35,26 +36,6 @@ pub enum BasePackages {
     Standard,
 }
 
-/// The versions that a pin is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PinTo {
-    /// Versions that the pattern admits (`*` and `?` as in a shell).
-    Version(String),
-    /// Versions of a suite, by any of its names.
-    Suite(String),
-}
-
-/// A preference, as in `apt_preferences(5)`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PinPreference {
-    /// Name of the packages; `*` and `?` as in a shell. `*` alone is a general pin, which any other outdoes.
-    pub package: String,
-    /// Which of their versions.
-    pub to: PinTo,
-    /// The priority that they get: below 0 never, 0 to 99 nothing new from there, 500 is usual, the highest wins.
-    pub priority: i32,
-}
-
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -71,7 +52,7 @@ pub struct Request {
     /// Packages (`name` or `name:arch`) that must not come, whoever wants them.
     pub without: Vec<String>,
     /// Preferences; of two that fit, the first counts.
-    pub pins: Vec<PinPreference>,
+    pub pins: Vec<VersionPin>,
     /// Versions of the existing lock: preferred where they are still available and fit.
     pub prefer: Vec<PackageId>,
 }

@@ -1,9 +1,10 @@
 //! Small archives, each with one thing to get right.
 
 use crate::deb::index::PackageIndex;
+use crate::deb::source::{PinTarget, VersionPin};
 use crate::locked::{LockReason, PackageId};
 
-use super::{BasePackages, PinPreference, PinTo, Request, ResolveError, Suite, resolve};
+use super::{BasePackages, Request, ResolveError, Suite, resolve};
 
 /// A `Packages` from lines such as `a 1 amd64; Depends: b | c`.
 fn index(lines: &str) -> String {
@@ -134,11 +135,11 @@ fn the_newest_version_of_the_highest_priority_is_taken() {
     assert_eq!(of(request(&["a=1"])), ["a 1"]);
     // Its dependencies come from there too, where they cannot come from elsewhere.
     assert_eq!(of(request(&["a/backports"])), ["a 3", "b 3"]);
-    let pin = |package: &str, to, priority| PinPreference { package: package.to_owned(), to, priority };
+    let pin = |package: &str, to, priority| VersionPin { package: package.to_owned(), to, priority };
     let pinned = |pins| of(Request { pins, ..request(&["a", "b"]) });
-    assert_eq!(pinned(vec![pin("a", PinTo::Version("1*".to_owned()), 990)]), ["a 1", "b 1"]);
-    assert_eq!(pinned(vec![pin("*", PinTo::Suite("backports".to_owned()), 990)]), ["a 3", "b 3"]);
-    assert_eq!(pinned(vec![pin("?", PinTo::Suite("updates".to_owned()), -1)]), ["a 1", "b 1"]);
+    assert_eq!(pinned(vec![pin("a", PinTarget::Version("1*".to_owned()), 990)]), ["a 1", "b 1"]);
+    assert_eq!(pinned(vec![pin("*", PinTarget::Suite("backports".to_owned()), 990)]), ["a 3", "b 3"]);
+    assert_eq!(pinned(vec![pin("?", PinTarget::Suite("updates".to_owned()), -1)]), ["a 1", "b 1"]);
 }
 
 #[test]
@@ -200,7 +201,7 @@ fn a_request_that_cannot_be_met_says_what_to_ask_for() {
     let without = Request { without: vec!["apache2".to_owned()], ..request(&["apache2"]) };
     assert!(message(&without).contains("left out by `without`"));
     let never =
-        PinPreference { package: "apache2".to_owned(), to: PinTo::Version("*".to_owned()), priority: -1 };
+        VersionPin { package: "apache2".to_owned(), to: PinTarget::Version("*".to_owned()), priority: -1 };
     assert!(
         message(&Request { pins: vec![never], ..request(&["apache2"]) }).contains("pins are all below 0")
     );

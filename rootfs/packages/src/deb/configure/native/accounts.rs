@@ -92,30 +92,43 @@ impl TargetSystem<'_> {
         }
     }
 
-    /// A number for a new user: that of the recipe, else a free one.
-    pub(super) fn new_uid(&mut self, name: &str, search: Search) -> Option<u32> {
-        if let Some(uid) = self.ids.user(name) {
-            return Some(uid);
-        }
-        let taken = self.numbers(PASSWD);
-        Self::free(search, &taken)
+    /// The numbers of users that no new one may have without being named: those that exist, and those of the recipe.
+    fn used_uids(&mut self) -> Vec<u32> {
+        let reserved = self.ids.uids();
+        self.numbers(PASSWD).into_iter().chain(reserved).collect()
     }
 
-    /// A number for a new group: that of the recipe, else that of the recipe for the user of its name, else a free one.
+    /// The same for groups.
+    fn used_gids(&mut self) -> Vec<u32> {
+        let reserved = self.ids.gids();
+        self.numbers(GROUP).into_iter().chain(reserved).collect()
+    }
+
+    /// A number for a new user: that of the recipe, if no other user has it, else a free one.
+    pub(super) fn new_uid(&mut self, name: &str, search: Search) -> Option<u32> {
+        if let Some(uid) = self.ids.user(name) {
+            return (!self.numbers(PASSWD).contains(&uid)).then_some(uid);
+        }
+        let used = self.used_uids();
+        Self::free(search, &used)
+    }
+
+    /// A number for a new group: that of the recipe, if no other group has it, else that of the recipe for the user of its
+    /// name, else a free one.
     pub(super) fn new_gid(&mut self, name: &str, search: Search) -> Option<u32> {
         if let Some(gid) = self.ids.group(name) {
-            return Some(gid);
+            return (!self.numbers(GROUP).contains(&gid)).then_some(gid);
         }
-        let taken = self.numbers(GROUP);
-        let own = self.ids.user(name).filter(|uid| !taken.contains(uid));
-        own.or_else(|| Self::free(search, &taken))
+        let used = self.used_gids();
+        let own = self.ids.user(name).filter(|uid| !used.contains(uid));
+        own.or_else(|| Self::free(search, &used))
     }
 
     /// A number that is free for both.
     pub(super) fn free_pair(&mut self, search: Search) -> Option<u32> {
-        let mut taken = self.numbers(PASSWD);
-        taken.extend(self.numbers(GROUP));
-        Self::free(search, &taken)
+        let mut used = self.used_uids();
+        used.extend(self.used_gids());
+        Self::free(search, &used)
     }
 
     fn append(&mut self, path: &str, line: &str) -> bool {
