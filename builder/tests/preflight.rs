@@ -449,3 +449,40 @@ fn modules_of_others_need_a_signature_where_secure_boot_starts_the_kernel() {
     assert_eq!(with(&start, "ELF~Module signature appended~\n").findings, []);
     assert_eq!(with(&plain, "ELF").findings, [], "nothing is locked down");
 }
+
+#[test]
+fn a_root_hash_that_belongs_to_nothing_on_the_disk_is_a_failure() {
+    let hash = "ab".repeat(32);
+    for (value, what) in [
+        ("abc", "`roothash=abc` is not a SHA-256"),
+        (&hash, "no hash tree has the GUID abababab-abab-abab-abab-abababababab"),
+    ] {
+        let start = unified(&format!("roothash={value} ro console=ttyS0,115200n8"), None);
+        let report = report_of(&complete_system(), Some(&start), &partitions());
+        assert_eq!(report.findings[0].check, "verity");
+        assert!(report.findings[0].what.starts_with(what), "{}", report.findings[0]);
+        assert!(!report.passes());
+    }
+}
+
+#[test]
+fn a_verified_root_that_is_whole_has_no_finding() {
+    let boot = |built_in: &str| {
+        let mut files = complete_system();
+        files.push(("boot/vmlinuz-6.1", "kernel".to_owned()));
+        text_of(&mut files, "usr/lib/modules/6.1/modules.builtin").push_str(built_in);
+        let recipe = "[boot]\nfirst-boot = \"none\"\n[trust]\nprofile = \"verity\"\n\
+                      [[partition]]\nrole = \"esp\"\nsize = \"40 MiB\"\n[[partition]]\nrole = \"root\"\n";
+        let put_stub = |source: &Path| {
+            let folder = source.join("usr/lib/systemd/boot/efi");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("linuxx64.efi.stub"), stub()).unwrap();
+        };
+        report_after(&files, None, recipe, put_stub)
+    };
+    let drivers = "kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/block/virtio_blk.ko\n\
+                   kernel/drivers/block/xen-blkfront.ko\nkernel/fs/overlayfs/overlay.ko\n";
+    let whole = boot(&format!("{drivers}kernel/drivers/md/dm-verity.ko\n"));
+    assert_eq!(whole.findings, []);
+    assert!(whole.cmdline.unwrap().starts_with("roothash="));
+}

@@ -301,6 +301,9 @@ fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
     if !ui.json() {
         let name = built.bundle.display();
         ui.status(format_args!("built in {seconds:.1} s, {} of disk", HumanBytes(manifest.size)));
+        for verity in &manifest.verity {
+            ui.status(format_args!("root hash of `{}`: {}", verity.data, verity.root_hash));
+        }
         return ui.line(format_args!("{name} {}", manifest.plain));
     }
     let partitions = manifest.partitions.iter().map(|partition| PartitionReport {

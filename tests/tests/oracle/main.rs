@@ -24,3 +24,4 @@ mod unpack;
 mod unprivileged;
 mod update_boot;
 mod vendor;
+mod verity;
