@@ -11,6 +11,7 @@ pub mod cpio;
 pub mod der;
 pub mod digest;
 pub mod dump;
+pub mod event_log;
 pub mod ext4;
 pub mod fat;
 mod fields;

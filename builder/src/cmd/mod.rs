@@ -4,6 +4,7 @@
 pub(crate) mod allowed_images;
 #[cfg(feature = "aws")]
 pub(crate) mod ami_args;
+pub(crate) mod attest;
 #[cfg(feature = "aws")]
 pub(crate) mod backup;
 pub(crate) mod boot;
@@ -102,6 +103,7 @@ pub(crate) enum Command {
     Diff(diff::Args),
     Verify(verify::Args),
     Measure(measure::Args),
+    Attest(attest::Args),
     Boot(Box<boot::Args>),
     Preflight(preflight::Args),
     Repro(repro::Args),
@@ -173,6 +175,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Diff(args) => diff::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
         Command::Measure(args) => measure::run(&args, ui),
+        Command::Attest(args) => attest::run(&args, ui),
         Command::Boot(args) => boot::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Repro(args) => repro::run(&args, ui),

@@ -58,7 +58,7 @@ pub(super) fn prepare(
     let hooked = boot.kernel_hook && kernel_hook::install(tree, &hook(recipe, boot, &kernel, line, time))?;
     let KernelFiles { release, path, content, head, .. } = kernel;
     let kernel = BootKernel { release, path, content, head };
-    let spec = BootSpec { kernel, initrd, cmdline, uefi, bios: boot.mode.bios() };
+    let spec = BootSpec { kernel, initrd, cmdline, uefi, bios: boot.mode.bios(), secure_boot: false };
     Ok(Some(Boot { spec, hooked }))
 }
 

@@ -4,6 +4,7 @@
 //! <folder>/lock                         locked by the server (flock); contains its endpoint
 //! <folder>/secret                       the key that authenticates tokens
 //! <folder>/accounts.json                additional accounts, written by the user
+//! <folder>/attestation-root.pem         the root of attestation documents, for the user
 //! <folder>/blocks/ab/<sha256>           one file for each distinct block, named by its digest
 //! <folder>/<region>/snapshots/*.json    one file for each snapshot
 //! <folder>/<region>/snapshots/*.blocks  the blocks of the snapshot: append-only records
@@ -69,7 +70,7 @@ use self::limiter::Limiter;
 use self::objects::Bucket;
 
 pub use self::accounts::{ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY};
-pub(crate) use self::folder::remove;
+pub(crate) use self::folder::{read_secret, remove, write_attestation_root};
 pub(crate) use self::region::Region;
 
 /// The state of all regions, and the configuration of the server.

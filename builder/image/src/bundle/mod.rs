@@ -24,9 +24,9 @@ use crate::secure_boot::SecureBootRecord;
 
 pub use error::{BundleError, ExistingBundle};
 pub use names::{
-    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, REQUESTS, SPDX, SUMS, TREE, UEFI_DATA,
+    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, REQUESTS, SIGNING, SPDX, SUMS, TREE, UEFI_DATA,
 };
-pub(crate) use names::{SIGNING, names, tbs_name};
+pub(crate) use names::{names, tbs_name};
 pub use sums::{SumLine, SumsError, parse as parse_sums};
 
 /// A further file with its name, which is one of [`DOCUMENTS`].

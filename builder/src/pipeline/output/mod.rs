@@ -67,12 +67,13 @@ pub(super) fn write(
     });
     let emitted = emitted?;
     let mut documents: Vec<Document> = documents.map_err(|error| BuildError::Documents(Box::new(error)))?;
-    documents.extend(measurements.map(|measurements| (MEASUREMENTS, measurements.document().into_bytes())));
+    documents.extend(measurements.map(|measurements| (MEASUREMENTS, measurements.document().into())));
     documents.sort_unstable_by_key(|(name, _)| *name);
     let secrets: Vec<Secret> = secrets.map_err(|error| BuildError::Inputs(InputError::Secrets(error)))?;
     check(&mut inputs, &emitted, blobs).map_err(BuildError::Inputs)?;
     let texts = BundleTexts {
         origin: origin::origin(builder, epoch, &inputs, secrets, measurements.cloned()),
+        secure_boot: None,
         listing,
         documents: &documents,
     };
