@@ -8,6 +8,8 @@ pub mod format;
 
 use std::io;
 
+use crate::erofs::ErofsFormat;
+use crate::erofs::write::{ErofsDraft, ErofsOptions, ErofsWriteError};
 use crate::ext4::Ext4Format;
 use crate::ext4::write::{Ext4Draft, Ext4Options, Ext4WriteError, JournalSize};
 use crate::fat::FatFormat;
@@ -33,11 +35,13 @@ pub enum FsKind {
     Fat,
     /// The hash tree of dm-verity over another volume.
     Verity,
+    /// EROFS, read-only; uncompressed.
+    Erofs,
 }
 
 impl FsKind {
     /// All formats, in the order in which a volume is probed for them.
-    pub const ALL: [Self; 4] = [Self::Swap, Self::Ext4, Self::Fat, Self::Verity];
+    pub const ALL: [Self; 5] = [Self::Swap, Self::Ext4, Self::Fat, Self::Verity, Self::Erofs];
 
     /// What the format offers.
     pub fn format(self) -> &'static dyn VolumeFormat {
@@ -46,6 +50,7 @@ impl FsKind {
             Self::Ext4 => &Ext4Format,
             Self::Fat => &FatFormat,
             Self::Verity => &VerityFormat,
+            Self::Erofs => &ErofsFormat,
         }
     }
 
@@ -90,11 +95,10 @@ impl VolumeContent {
 }
 
 /// Signatures of formats that are recognised and not read: offset, bytes, name.
-const FOREIGN: [(u64, &[u8], &str); 8] = [
+const FOREIGN: [(u64, &[u8], &str); 7] = [
     (0, b"hsqs", "squashfs"),
     (0, b"XFSB", "xfs"),
     (0, b"LUKS\xba\xbe", "luks"),
-    (1024, b"\xe2\xe1\xf5\xe0", "erofs"),
     (1024, b"H+\x00\x04", "hfs+"),
     (0x10040, b"_BHRfS_M", "btrfs"),
     (0x8001, b"CD001", "iso9660"),
@@ -179,6 +183,13 @@ pub enum VolumeOptions {
         /// UUID.
         uuid: Option<Guid>,
     },
+    /// EROFS.
+    Erofs {
+        /// Volume label, at most 16 bytes.
+        label: String,
+        /// UUID.
+        uuid: Option<Guid>,
+    },
 }
 
 impl VolumeOptions {
@@ -188,6 +199,7 @@ impl VolumeOptions {
             Self::Fat32 { .. } => FsKind::Fat,
             Self::Ext4 { .. } => FsKind::Ext4,
             Self::Swap { .. } => FsKind::Swap,
+            Self::Erofs { .. } => FsKind::Erofs,
         }
     }
 
@@ -195,7 +207,9 @@ impl VolumeOptions {
     pub fn id(&self, derived: &VolumeIds) -> String {
         match self {
             Self::Fat32 { volume_id, .. } => fat::id_text(volume_id.unwrap_or_else(|| derived.short())),
-            Self::Ext4 { uuid, .. } | Self::Swap { uuid, .. } => uuid.unwrap_or(derived.uuid).to_string(),
+            Self::Ext4 { uuid, .. } | Self::Swap { uuid, .. } | Self::Erofs { uuid, .. } => {
+                uuid.unwrap_or(derived.uuid).to_string()
+            }
         }
     }
 }
@@ -213,6 +227,9 @@ pub enum VolumeWriteError {
     /// A swap area cannot be planned.
     #[error("planning a swap area")]
     Swap(#[from] SwapWriteError),
+    /// An EROFS file system cannot be planned.
+    #[error("planning an EROFS file system")]
+    Erofs(#[from] ErofsWriteError),
 }
 
 impl VolumeWriteError {
@@ -222,6 +239,7 @@ impl VolumeWriteError {
             Self::Fat(error) => matches!(error, FatWriteError::NoSpace { .. }),
             Self::Ext4(error) => matches!(error, Ext4WriteError::NoSpace { .. }),
             Self::Swap(_) => false,
+            Self::Erofs(error) => matches!(error, ErofsWriteError::NoSpace { .. }),
         }
     }
 }
@@ -236,6 +254,7 @@ enum Writer<'a> {
     Fat { tree: &'a Tree, options: FatOptions },
     Ext4(Box<Ext4Draft<'a>>),
     Swap { uuid: Guid, label: String },
+    Erofs(Box<ErofsDraft<'a>>),
 }
 
 impl<'a> VolumeDraft<'a> {
@@ -270,6 +289,10 @@ impl<'a> VolumeDraft<'a> {
             VolumeOptions::Swap { label, uuid } => {
                 Writer::Swap { uuid: uuid.unwrap_or(ids.uuid), label: label.clone() }
             }
+            VolumeOptions::Erofs { label, uuid } => {
+                let options = ErofsOptions { uuid: uuid.unwrap_or(ids.uuid), label: label.clone(), time };
+                Writer::Erofs(Box::new(ErofsDraft::grouped(tree, groups, &options)?))
+            }
         }))
     }
 
@@ -282,6 +305,7 @@ impl<'a> VolumeDraft<'a> {
             Writer::Fat { tree, options } => Ok(fat::write::minimal_len(tree, options, slack)?),
             Writer::Ext4(draft) => Ok(draft.minimal_len(slack)?),
             Writer::Swap { .. } => Ok(slack),
+            Writer::Erofs(draft) => Ok(draft.minimal_len(slack)?),
         }
     }
 
@@ -298,6 +322,7 @@ impl<'a> VolumeDraft<'a> {
             }
             Writer::Ext4(draft) => Ok(draft.plan(len)?),
             Writer::Swap { uuid, label } => Ok(swap::plan(uuid, &label, len)?),
+            Writer::Erofs(draft) => Ok(draft.plan(len)?),
         }
     }
 }
@@ -345,6 +370,7 @@ mod tests {
                 reserved: 0,
             },
             VolumeOptions::Swap { label: "A".to_owned(), uuid: None },
+            VolumeOptions::Erofs { label: "A".to_owned(), uuid: None },
         ] {
             let groups = ChangeGroups::default();
             let mut draft = VolumeDraft::new(&options, (&tree, &groups), &ids, Time::EPOCH).unwrap();

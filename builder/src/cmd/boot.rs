@@ -178,12 +178,8 @@ fn keep_receipt(
         LaunchEnd::PoweredOff | LaunchEnd::Interrupted if !differs => Ok(None),
         _ => {
             let measured = measured.as_ref().map(|measured| measured.secure_boot);
-            let kind = MachineKind {
-                arch: request.arch,
-                firmware: request.firmware,
-                bus: request.bus,
-                measured,
-            };
+            let kind =
+                MachineKind { arch: request.arch, firmware: request.firmware, bus: request.bus, measured };
             receipt::remove_boot(image, kind).with_context(cannot)?;
             Ok(None)
         }
@@ -211,7 +207,8 @@ fn record(
     image: &std::path::Path,
     measured: Option<&Measured>,
 ) -> Result<Option<MeasuredRecord>, receipt::ReceiptError> {
-    let Some((measured, comparison)) = measured.and_then(|measured| Some((measured, measured.comparison.as_ref()?)))
+    let Some((measured, comparison)) =
+        measured.and_then(|measured| Some((measured, measured.comparison.as_ref()?)))
     else {
         return Ok(None);
     };

@@ -212,8 +212,12 @@ fn failure(error: Error, cannot: &str) -> Failure {
         Error::InUse { endpoint: None, .. } => {
             Some("wait for it to end, or use another `--folder`".to_owned())
         }
-        Error::NoRegion(_) => Some("publish an image with `--region local` first, or name its `--folder`".to_owned()),
-        Error::NoInstance(_) => Some("list them with `aws ec2 describe-instances`, or name another `--region`".to_owned()),
+        Error::NoRegion(_) => {
+            Some("publish an image with `--region local` first, or name its `--folder`".to_owned())
+        }
+        Error::NoInstance(_) => {
+            Some("list them with `aws ec2 describe-instances`, or name another `--region`".to_owned())
+        }
         Error::NotAttestable { .. } => Some(
             "publish the image with `--tpm` and boot mode `uefi`, and launch an instance of it".to_owned(),
         ),

@@ -5,7 +5,8 @@
 use amiforge_formats::guid::Guid;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
-use amiforge_formats::volume::VolumeIds;
+use amiforge_formats::volume::format::VolumeFormat;
+use amiforge_formats::volume::{FsKind, VolumeIds, VolumeOptions};
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_image::seal::{
     BootKernel, BootSpec, CommandLine, CommandRoot, GrubParts, Initrd, LoaderPrograms, Sealed, Trust,
@@ -18,10 +19,10 @@ use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
 use super::error::NoLoader;
-use crate::recipe::{Arch, BootRecipe, Recipe, RecipePartition, TrustProfile};
+use crate::recipe::{BootRecipe, Recipe, RecipePartition, TrustProfile};
 
-/// Drivers that reach a root on every machine of EC2, and on those of QEMU.
-const DRIVERS: [&str; 4] = ["nvme", "virtio", "xen", "ext4"];
+/// Drivers that reach a root on every machine of EC2, and on those of QEMU; that of its file system comes behind them.
+const DRIVERS: [&str; 3] = ["nvme", "virtio", "xen"];
 
 /// Folder of the files of the package `systemd-boot-efi`.
 const SYSTEMD: &str = "/usr/lib/systemd/boot/efi";
@@ -50,12 +51,14 @@ pub(super) fn prepare(
 ) -> Result<Option<Boot>, BuildError> {
     let Some(boot) = &recipe.boot else { return Ok(None) };
     let kernel = parts::find_kernel(tree, blobs, boot.kernel.as_deref())?;
-    let initrd = initrd(recipe.image.arch, boot, tree, blobs, &kernel)?;
+    let initrd = initrd(recipe, boot, tree, blobs, &kernel)?;
     let uefi = boot.mode.uefi().then(|| uefi(recipe, boot.loader, tree, blobs, &kernel)).transpose()?;
     let cmdline = cmdline(recipe, boot);
     // The machine starts later kernels with the same line. Where the line vouches for the root, the root is not changed.
     let line = cmdline.text(&Trust::default());
-    let hooked = boot.kernel_hook && kernel_hook::install(tree, &hook(recipe, boot, &kernel, line, time))?;
+    let hooked = boot.kernel_hook
+        && !root_format(recipe).is_read_only()
+        && kernel_hook::install(tree, &hook(recipe, boot, &kernel, line, time))?;
     let KernelFiles { release, path, content, head, .. } = kernel;
     let kernel = BootKernel { release, path, content, head };
     let spec = BootSpec { kernel, initrd, cmdline, uefi, bios: boot.mode.bios(), secure_boot: false };
@@ -76,9 +79,20 @@ impl Boot {
     }
 }
 
+/// The format of the root file system.
+fn root_format(recipe: &Recipe) -> &'static dyn VolumeFormat {
+    let root = recipe.partitions.iter().find(|partition| partition.id == "root");
+    root.and_then(|root| root.holds.volume()).map_or(FsKind::Ext4, VolumeOptions::kind).format()
+}
+
+/// What reaches the root, as words of the recipe.
+fn drivers(recipe: &Recipe) -> Vec<String> {
+    DRIVERS.into_iter().chain([root_format(recipe).mount_type()]).map(str::to_owned).collect()
+}
+
 /// The initrd that the recipe asks for; one of our own is no file of the tree.
 fn initrd(
-    arch: Arch,
+    recipe: &Recipe,
     boot: &BootRecipe,
     tree: &Tree,
     blobs: &Blobs,
@@ -100,14 +114,13 @@ fn initrd(
         return Ok(None);
     }
     let modules = modules?;
-    let usual = || DRIVERS.map(str::to_owned).into_iter();
     let there = |word: &String| modules.load_order(std::slice::from_ref(word)).is_ok();
-    let drivers = boot.drivers.clone().unwrap_or_else(|| usual().filter(there).collect());
+    let drivers = boot.drivers.clone().unwrap_or_else(|| drivers(recipe).into_iter().filter(there).collect());
     let needed = modules.load_order(&drivers)?;
     if needed.is_empty() && boot.initrd == InitrdSource::Auto {
         return Ok(None);
     }
-    let archive = modules.build_initrd(tree, blobs, &needed, arch)?;
+    let archive = modules.build_initrd(tree, blobs, &needed, recipe.image.arch)?;
     Ok(Some(Initrd { path: None, content: Content::Inline(archive.into()) }))
 }
 
@@ -148,7 +161,7 @@ fn hook(
         release: boot.kernel.clone(),
         cmdline,
         initrd: boot.initrd,
-        drivers: boot.drivers.clone().unwrap_or_else(|| DRIVERS.map(str::to_owned).to_vec()),
+        drivers: boot.drivers.clone().unwrap_or_else(|| drivers(recipe)),
         machine: recipe.image.arch,
         uefi,
         bios: boot.mode.bios(),
@@ -165,14 +178,21 @@ fn guid(recipe: &Recipe, partition: &RecipePartition) -> Guid {
 /// a partition's GUID would name what nothing verifies.
 fn cmdline(recipe: &Recipe, boot: &BootRecipe) -> CommandLine {
     let root = recipe.partitions.iter().find(|partition| partition.id == "root");
-    let root = match recipe.trust.profile {
-        Some(profile) => Some(CommandRoot::Verity(VerityArguments {
-            writable: recipe.trust.writable,
-            gpt_auto: profile != TrustProfile::Attestable,
-        })),
-        None => root.map(|root| CommandRoot::Partition(guid(recipe, root))),
+    let format = root_format(recipe).mount_type();
+    let (root, arguments) = match recipe.trust.profile {
+        Some(profile) => {
+            let writable = recipe.trust.writable;
+            let verity = VerityArguments { writable, gpt_auto: profile != TrustProfile::Attestable };
+            (Some(CommandRoot::Verity(verity)), boot.cmdline.clone())
+        }
+        None => {
+            let root = root.map(|root| CommandRoot::Partition(guid(recipe, root)));
+            // An initrd of our own takes ext4 for granted.
+            let other = if format == "ext4" { String::new() } else { format!("rootfstype={format} ") };
+            (root, other + &boot.cmdline)
+        }
     };
-    CommandLine { root, consoles: recipe.image.arch.consoles(), arguments: boot.cmdline.clone() }
+    CommandLine { root, consoles: recipe.image.arch.consoles(), arguments }
 }
 
 /// What UEFI starts, with the programs of the tree.

@@ -23,6 +23,7 @@ pub(super) fn replacement(key: &str, option: &str) -> Option<&'static str> {
         ("fs", "xfs" | "btrfs" | "ext3" | "ext2" | "zfs" | "f2fs") => {
             "write `ext4`, which EC2's kernels all have"
         }
+        ("fs", "squashfs" | "squash" | "romfs" | "cramfs") => "write `erofs`, which is read-only too",
         ("fs", "vfat" | "fat" | "fat16" | "msdos") => "write `fat32`",
         _ => return None,
     };

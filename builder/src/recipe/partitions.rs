@@ -132,7 +132,7 @@ fn partition(keys: &PartitionKeys, arch: Arch, at: &KeyPath, checker: &mut Check
         number,
         type_guid: type_guid.unwrap_or_else(|| usual_type(keys.role, fs, mount.as_deref(), arch)),
         guid: checker.accept_optional(at.key("guid"), keys.guid.as_ref(), guid),
-        attributes: attribute_bits(keys, at, checker),
+        attributes: attribute_bits(keys, fs, at, checker),
         size: size(keys, fs, at, checker),
         holds: holds(keys, fs, &label, at, checker),
         mount_options: keys.mount_options.clone(),
@@ -161,8 +161,8 @@ fn id(keys: &PartitionKeys, mount: Option<&str>) -> String {
 fn file_system(keys: &PartitionKeys, at: &KeyPath, checker: &mut Checker<'_>) -> FsKey {
     let (usual, allowed): (_, &[FsKey]) = match keys.role {
         RoleKey::Esp => (FsKey::Fat32, &[FsKey::Fat32]),
-        RoleKey::Root => (FsKey::Ext4, &[FsKey::Ext4]),
-        RoleKey::Data => (FsKey::Ext4, &[FsKey::Ext4, FsKey::Fat32]),
+        RoleKey::Root => (FsKey::Ext4, &[FsKey::Ext4, FsKey::Erofs]),
+        RoleKey::Data => (FsKey::Ext4, &[FsKey::Ext4, FsKey::Fat32, FsKey::Erofs]),
         RoleKey::Swap => (FsKey::Swap, &[FsKey::Swap]),
         RoleKey::BiosBoot | RoleKey::Raw => (FsKey::None, &[FsKey::None]),
     };
@@ -233,9 +233,10 @@ fn guid(text: &str) -> Result<Guid, String> {
     text.parse().map_err(|wrong| format!("{wrong}"))
 }
 
-fn attribute_bits(keys: &PartitionKeys, at: &KeyPath, checker: &mut Checker<'_>) -> u64 {
+fn attribute_bits(keys: &PartitionKeys, fs: FsKey, at: &KeyPath, checker: &mut Checker<'_>) -> u64 {
     let Some(all) = &keys.attributes else {
-        return if keys.role == RoleKey::Root { attributes::GROW_FILE_SYSTEM } else { 0 };
+        let grows = keys.role == RoleKey::Root && !fs.is_read_only();
+        return if grows { attributes::GROW_FILE_SYSTEM } else { 0 };
     };
     let mut bits = 0;
     for (index, attribute) in all.iter().enumerate() {
@@ -314,6 +315,10 @@ fn holds(
             reserved: reserved(keys, at, checker),
         },
         FsKey::Swap => VolumeOptions::Swap {
+            label: short_label(keys, label, at, checker),
+            uuid: checker.accept_optional(at.key("uuid"), keys.uuid.as_ref(), guid),
+        },
+        FsKey::Erofs => VolumeOptions::Erofs {
             label: short_label(keys, label, at, checker),
             uuid: checker.accept_optional(at.key("uuid"), keys.uuid.as_ref(), guid),
         },

@@ -84,7 +84,8 @@ impl<'a> Reader<'a> {
 
     /// Reads the header: an event in the form of TPM 1.2 whose data is a `TCG_EfiSpecIDEvent`.
     fn header(&mut self) -> Result<EventLog, EventLogError> {
-        let fixed = self.take("the header", OLD_EVENT.saturating_sub(4)).map_err(|_| EventLogError::Header)?;
+        let fixed =
+            self.take("the header", OLD_EVENT.saturating_sub(4)).map_err(|_| EventLogError::Header)?;
         let (first, digest) = fixed.split_at_checked(8).ok_or(EventLogError::Header)?;
         let is_header = first == [0, 0, 0, 0, 3, 0, 0, 0] && digest.iter().all(|byte| *byte == 0);
         if !is_header {

@@ -166,7 +166,13 @@ mod tests {
     }
 
     fn variable(name: &str, data: &[u8]) -> Variable {
-        Variable { name: name.to_owned(), guid: STORE, attributes: 7, data: data.to_vec(), timestamp: [0; 16] }
+        Variable {
+            name: name.to_owned(),
+            guid: STORE,
+            attributes: 7,
+            data: data.to_vec(),
+            timestamp: [0; 16],
+        }
     }
 
     #[test]

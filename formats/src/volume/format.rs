@@ -67,6 +67,11 @@ pub trait VolumeFormat: Sync {
     /// How much of the metadata of files it stores; `None` when it holds no files.
     fn files(&self) -> Option<FileMetadata>;
 
+    /// Whether nothing can be written to a volume once it is made.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
     /// The GPT partition type that follows from the format, where one does.
     fn partition_type(&self) -> Option<Guid> {
         None

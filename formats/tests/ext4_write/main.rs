@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are outside test functions")]
 
 mod fixture;
+#[path = "../fixtures/mod.rs"]
+mod fixtures;
 mod nodes;
 mod random;
 mod refusals;

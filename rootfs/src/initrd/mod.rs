@@ -21,12 +21,14 @@ use amiforge_formats::path::PathError;
 const MODULE_MAX: u64 = 64 << 20;
 
 /// Driver names of recipes, and the modules of each.
-const DRIVER_GROUPS: [(&str, &[&str]); 4] = [
+const DRIVER_GROUPS: [(&str, &[&str]); 5] = [
     ("nvme", &["nvme"]),
     ("virtio", &["virtio_pci", "virtio_blk"]),
     ("xen", &["xen_blkfront"]),
     // ext4 requests its checksum by the name of an algorithm, which modules.dep does not list.
     ("ext4", &["crc32c_generic", "ext4"]),
+    // As ext4 does, by way of libcrc32c.
+    ("erofs", &["crc32c_generic", "erofs"]),
 ];
 
 /// Modules that some kernels do not have, because they are part of another one or can only be built in.

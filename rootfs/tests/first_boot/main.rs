@@ -51,7 +51,8 @@ impl Machine {
         }
         add(&mut tree, "etc/passwd", b"root:x:0:0::/root:/bin/bash\n");
         let (user, hostname, time) = ("root".to_owned(), Hostname::Metadata, Time::EPOCH);
-        first_boot::install(&mut tree, &NoSources, &FirstBootSpec { user, hostname, time }).unwrap();
+        first_boot::install(&mut tree, &NoSources, &FirstBootSpec { user, hostname, grow: true, time })
+            .unwrap();
         let scripts = tree.lookup(b"usr/lib/amiforge").unwrap();
         for (name, id) in tree.entries(scripts).unwrap() {
             let NodeKind::File(Content::Inline(text)) = &tree.node(*id).kind else { panic!("not inline") };

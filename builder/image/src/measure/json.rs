@@ -38,12 +38,8 @@ impl From<&Measurements> for MeasurementsJson {
 
 impl From<&Registers> for BanksJson {
     fn from(registers: &Registers) -> Self {
-<<<<<<< HEAD
-        let bank = |bank| registers.iter().map(|(number, value)| (number.to_string(), value.hex(bank))).collect();
-=======
         let bank =
             |bank| registers.iter().map(|(number, value)| (number.to_string(), value.hex(bank))).collect();
->>>>>>> measure
         Self { sha256: bank(Bank::Sha256), sha384: bank(Bank::Sha384) }
     }
 }
@@ -75,13 +71,9 @@ impl MeasurementsJson {
 impl BanksJson {
     fn into_registers(self, key: &str) -> Result<Registers, WrongValue> {
         for (bank, values) in [("sha256", &self.sha256), ("sha384", &self.sha384)] {
-<<<<<<< HEAD
-            if let Some(other) = values.keys().find(|name| !PREDICTED.iter().any(|pcr| pcr.to_string() == **name)) {
-=======
             if let Some(other) =
                 values.keys().find(|name| !PREDICTED.iter().any(|pcr| pcr.to_string() == **name))
             {
->>>>>>> measure
                 return Err(wrong(&format!("{key}.{bank}"), other, "a register that is predicted"));
             }
         }
@@ -98,15 +90,11 @@ impl BanksJson {
 }
 
 /// The value of a register.
-<<<<<<< HEAD
-fn hex<const N: usize>(key: &str, values: &BTreeMap<String, String>, number: u8) -> Result<[u8; N], WrongValue> {
-=======
 fn hex<const N: usize>(
     key: &str,
     values: &BTreeMap<String, String>,
     number: u8,
 ) -> Result<[u8; N], WrongValue> {
->>>>>>> measure
     let key = format!("{key}.{number}");
     let text = values.get(&number.to_string()).map_or("", String::as_str);
     let mut bytes = [0; N];

@@ -25,9 +25,7 @@ pub use error::MeasureError;
 pub use json::MeasurementsJson;
 pub use kms::{KmsStatement, NotAPrincipal, Principal};
 pub use uki::{ContentReader, UkiFile, find, open};
-pub use variables::{
-    VariablesError, bundle_variables, of_store, parse_variables, read_variables,
-};
+pub use variables::{VariablesError, bundle_variables, of_store, parse_variables, read_variables};
 
 /// Predicted registers by number.
 pub type Registers = BTreeMap<u8, BankDigests>;

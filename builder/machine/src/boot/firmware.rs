@@ -52,7 +52,8 @@ impl SecureBoot {
 /// # Errors
 /// [`BootError::Missing`].
 pub fn find(arch: Arch, secure_boot: SecureBoot) -> Result<Flash, BootError> {
-    let described = DESCRIPTORS.iter().find_map(|folder| find_described(Path::new(folder), arch, secure_boot));
+    let described =
+        DESCRIPTORS.iter().find_map(|folder| find_described(Path::new(folder), arch, secure_boot));
     let (files, dependency) = match secure_boot {
         SecureBoot::Off => (qemu_arch(arch).firmware_files, HostDependency::Uefi(arch)),
         SecureBoot::On => (qemu_arch(arch).secure_firmware_files, HostDependency::SecureBoot(arch)),
@@ -124,9 +125,7 @@ fn matching(descriptor: FirmwareDescriptor, arch: Arch, secure_boot: SecureBoot)
         SecureBoot::Off => !["requires-smm", "secure-boot", "enrolled-keys"].iter().any(|name| has(name)),
         // On x86 only firmware for SMM protects its keys from the system that it starts.
         SecureBoot::On => {
-            has("secure-boot")
-                && !has("enrolled-keys")
-                && (has("requires-smm") || !qemu_arch(arch).has_smm)
+            has("secure-boot") && !has("enrolled-keys") && (has("requires-smm") || !qemu_arch(arch).has_smm)
         }
     };
     let suitable = suitable && !has("amd-sev-es-only");

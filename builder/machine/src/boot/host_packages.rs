@@ -92,7 +92,9 @@ impl HostDependency {
     const fn package(self, family: DistroFamily) -> &'static str {
         match (self, family) {
             (Self::Qemu(arch), family) => qemu_arch(arch).qemu_packages[family as usize],
-            (Self::Uefi(arch) | Self::SecureBoot(arch), family) => qemu_arch(arch).firmware_packages[family as usize],
+            (Self::Uefi(arch) | Self::SecureBoot(arch), family) => {
+                qemu_arch(arch).firmware_packages[family as usize]
+            }
             (Self::Bios, DistroFamily::Fedora) => "seabios-bin",
             (Self::Bios, DistroFamily::Suse) => "qemu-seabios",
             (Self::Bios, _) => "seabios",
@@ -121,7 +123,12 @@ impl fmt::Display for HostDependency {
             Self::Ssh => f.write_str("the ssh client (`ssh`, `ssh-keygen`)"),
             Self::Swtpm => f.write_str("the TPM emulator (`swtpm`)"),
             Self::SecureBoot(arch) => {
-                write!(f, "UEFI firmware with Secure Boot for {} ({})", arch.name(), qemu_arch(*arch).firmware)
+                write!(
+                    f,
+                    "UEFI firmware with Secure Boot for {} ({})",
+                    arch.name(),
+                    qemu_arch(*arch).firmware
+                )
             }
         }
     }

@@ -223,15 +223,7 @@ pub fn launch(
     let reading = tpm.as_mut().map(Tpm::read).transpose()?;
     let console = console_log.console();
     let (bytes, screen) = (console.bytes().to_vec(), screen_tail(console.screen(REPORT_LINES)));
-    Ok(LaunchOutcome {
-        ended,
-        accel,
-        passed,
-        console: bytes,
-        screen,
-        tpm: reading,
-        seconds,
-    })
+    Ok(LaunchOutcome { ended, accel, passed, console: bytes, screen, tpm: reading, seconds })
 }
 
 fn start_tpm(launch: &Launch, folder: &Path) -> Result<Option<Tpm>, BootError> {

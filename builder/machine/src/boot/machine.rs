@@ -191,10 +191,7 @@ impl Machine {
     fn add_tpm(&self, args: &mut QemuArgs) {
         let Some(TpmDevice { socket, memory }) = &self.tpm else { return };
         let (size, memory) = (self.memory, escape_path(memory));
-        args.add(
-            "-object",
-            &format!("memory-backend-file,id=ram,size={size}M,mem-path={memory},share=on"),
-        );
+        args.add("-object", &format!("memory-backend-file,id=ram,size={size}M,mem-path={memory},share=on"));
         args.add("-chardev", &format!("socket,id=tpm,path={}", escape_path(socket)));
         args.add("-tpmdev", "emulator,id=tpm0,chardev=tpm");
         args.add("-device", &format!("{},tpmdev=tpm0", qemu_arch(self.arch).tpm_device));

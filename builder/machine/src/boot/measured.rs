@@ -92,7 +92,9 @@ pub fn compare(prediction: &Prediction, reading: &TpmReading) -> Comparison {
             comparison.phases = phases;
             continue;
         }
-        let Some((bank, value)) = predicted.iter().find(|(bank, value)| differs(bank, value)) else { continue };
+        let Some((bank, value)) = predicted.iter().find(|(bank, value)| differs(bank, value)) else {
+            continue;
+        };
         let events = prediction.events.get(pcr).map(Vec::as_slice);
         let (event, meaning) = explain(*pcr, *bank, events, reading.log.as_ref().map(|(log, _)| log));
         comparison.differences.push(PcrDifference {
@@ -115,9 +117,9 @@ pub fn phases_to<'a>(
     let sequences = [0, AFTER_INITRD].into_iter().filter_map(|first| PHASES.get(first..));
     sequences.flat_map(|all| (0..=all.len()).filter_map(move |count| all.get(..count))).find_map(|phases| {
         let reached = predicted.iter().all(|(bank, value)| {
-            let value = phases.iter().fold(value.clone(), |value, phase| {
-                bank.extend(&value, &bank.digest(phase.as_bytes()))
-            });
+            let value = phases
+                .iter()
+                .fold(value.clone(), |value, phase| bank.extend(&value, &bank.digest(phase.as_bytes())));
             measured(*bank) == Some(&value)
         });
         reached.then(|| phases.iter().map(|phase| (*phase).to_owned()).collect())
@@ -173,14 +175,20 @@ fn meaning(pcr: u32, event: Option<&Event>) -> String {
     let text = event.map(Event::describe).unwrap_or_default();
     let has = |word: &str| text.to_lowercase().contains(word);
     let meaning = match pcr {
-        2 | 3 => "a UEFI driver ran before the image: a variable `Driver####`, or the ROM of a device, names it",
+        2 | 3 => {
+            "a UEFI driver ran before the image: a variable `Driver####`, or the ROM of a device, names it"
+        }
         4 if event.is_some_and(|event| event.kind == EventType::APPLICATION) => {
             "a program that is not the image was started, or the image was changed: another boot loader, an add-on \
              (`\\loader\\addons`, `.efi.extra.d`), or a variable `SysPrep####`"
         }
-        4 => "the boot took another way: a boot entry failed before, or the stub loads the kernel differently",
+        4 => {
+            "the boot took another way: a boot entry failed before, or the stub loads the kernel differently"
+        }
         7 => "the keys or the state of Secure Boot are others, or another key verified the image",
-        PHASES_PCR => "a part of the unified kernel image is another, or an unknown phase of the boot was measured",
+        PHASES_PCR => {
+            "a part of the unified kernel image is another, or an unknown phase of the boot was measured"
+        }
         12 if has("credential") => {
             "a credential was added on the EFI system partition (`\\loader\\credentials`, `.efi.extra.d`)"
         }
@@ -191,7 +199,9 @@ fn meaning(pcr: u32, event: Option<&Event>) -> String {
             "a command line was added: load options of a variable `Boot####`, an add-on (`\\loader\\addons`), or a \
              string of SMBIOS"
         }
-        13 => "a system extension was added on the EFI system partition (`\\loader\\extensions`, `.efi.extra.d`)",
+        13 => {
+            "a system extension was added on the EFI system partition (`\\loader\\extensions`, `.efi.extra.d`)"
+        }
         _ => "the register has another value",
     };
     meaning.to_owned()
@@ -237,7 +247,9 @@ mod tests {
         let mut prediction = Prediction::default();
         for (pcr, events) in events {
             let value = |bank: HashAlgorithm| {
-                events.iter().fold(vec![0; bank.len()], |value, event| bank.extend(&value, &event.digests[&bank]))
+                events
+                    .iter()
+                    .fold(vec![0; bank.len()], |value, event| bank.extend(&value, &event.digests[&bank]))
             };
             prediction.pcrs.insert(*pcr, BANKS.into_iter().map(|bank| (bank, value(bank))).collect());
             prediction.events.insert(*pcr, events.to_vec());
@@ -249,8 +261,7 @@ mod tests {
     fn equal_registers_are_equal_and_phases_are_named() {
         let parts = [PredictedEvent::of("a section", b"x")];
         let prediction = prediction(&[(2, &[separator()]), (11, &parts), (12, &[])]);
-        let mut events =
-            vec![event(2, EventType::SEPARATOR, &[0; 4]), event(11, EventType::IPL, b"x")];
+        let mut events = vec![event(2, EventType::SEPARATOR, &[0; 4]), event(11, EventType::IPL, b"x")];
         let comparison = compare(&prediction, &reading(log(&events)));
         assert_eq!((comparison.differences, comparison.phases), (vec![], vec![]));
         assert_eq!(comparison.compared, [2, 11, 12]);
@@ -274,11 +285,15 @@ mod tests {
         let driver = event(2, EventType::BOOT_SERVICES_DRIVER, &[0; 40]);
         let options = event(12, EventType::IPL, b"evil=1\0");
         let extension = event(13, EventType::IPL, b"System extension initrd\0");
-        let comparison = compare(&prediction, &reading(log(&[driver, separator_event(), options, extension])));
+        let comparison =
+            compare(&prediction, &reading(log(&[driver, separator_event(), options, extension])));
         let [drivers, parameters, extensions] = comparison.differences.as_slice() else {
             panic!("{comparison:?}")
         };
-        assert!(drivers.event.contains("event 1 is the UEFI driver") && drivers.event.contains("the separator was"));
+        assert!(
+            drivers.event.contains("event 1 is the UEFI driver")
+                && drivers.event.contains("the separator was")
+        );
         assert!(drivers.meaning.contains("`Driver####`"));
         assert!(parameters.event.contains("`evil=1`") && parameters.event.contains("no further event"));
         assert!(parameters.meaning.contains("`Boot####`"));

@@ -34,7 +34,8 @@ pub use disk_state::DiskState;
 pub use error::BootError;
 pub use guest::GuestDisplay;
 pub use launch::{
-    FailureSign, FurtherDisk, InstanceSettings, Launch, LaunchEnd, LaunchOutcome, TpmChoice, WriteMode, launch,
+    FailureSign, FurtherDisk, InstanceSettings, Launch, LaunchEnd, LaunchOutcome, TpmChoice, WriteMode,
+    launch,
 };
 pub use ssh::is_user_name;
 

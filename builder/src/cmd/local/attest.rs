@@ -31,7 +31,9 @@ const PCR_LIMIT: u8 = amiforge_emulator::PCR_COUNT;
 /// The document is signed under a root of this region's folder, which `--root` of `amiforge attest verify` takes; a verifier
 /// that trusts AWS refuses it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  amiforge local attest i-0123456789abcdef0 --nonce hex:00ff -o document.bin")]
+#[command(
+    after_help = "Example:\n  amiforge local attest i-0123456789abcdef0 --nonce hex:00ff -o document.bin"
+)]
 pub(super) struct AttestArgs {
     /// The instance: it has to run, by UEFI, with a TPM
     instance: String,
@@ -129,11 +131,7 @@ fn request(
 }
 
 /// The PCRs that follow from the snapshot of the instance's root device.
-fn registers(
-    folder: &Path,
-    instance: &AttestedInstance,
-    cannot: &str,
-) -> Result<BTreeMap<u8, Pcr>, Failure> {
+fn registers(folder: &Path, instance: &AttestedInstance, cannot: &str) -> Result<BTreeMap<u8, Pcr>, Failure> {
     let failed = |error| failure(error, cannot);
     let Some(snapshot) = &instance.root_snapshot else {
         let error = anyhow::anyhow!("the root device of `{}` has no snapshot", instance.image);
@@ -145,7 +143,9 @@ fn registers(
     let disk = scratch.path().join("disk.raw");
     volume.export(&disk).map_err(failed)?;
     let measured = measured::registers(&disk, instance.uefi_data.as_deref());
-    Ok(measured.with_context(|| format!("measuring the snapshot `{snapshot}`")).with_context(|| cannot.to_owned())?)
+    Ok(measured
+        .with_context(|| format!("measuring the snapshot `{snapshot}`"))
+        .with_context(|| cannot.to_owned())?)
 }
 
 /// Writes a file that must not exist.

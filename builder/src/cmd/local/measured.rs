@@ -33,6 +33,7 @@ fn enrolled(uefi_data: &str, image: &UkiDigests) -> anyhow::Result<Firmware> {
         found.map(|one| one.data.clone()).unwrap_or_default()
     };
     let variables = Variables { pk: value("PK"), kek: value("KEK"), db: value("db"), dbx: value("dbx") };
-    let authority = if variables.pk.is_empty() { None } else { Some(pcr::authority(&variables.db, &[], image)?) };
+    let authority =
+        if variables.pk.is_empty() { None } else { Some(pcr::authority(&variables.db, &[], image)?) };
     Ok(Firmware { variables, authority })
 }

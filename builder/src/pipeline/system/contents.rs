@@ -5,7 +5,7 @@ use std::path::Path;
 use amiforge_formats::gpt::types;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_formats::volume::{FsKind, VolumeIds};
+use amiforge_formats::volume::{FsKind, VolumeIds, VolumeOptions};
 use amiforge_rootfs::steps::files::{FileAction, FileSpec};
 use amiforge_rootfs::steps::first_boot::{self, FirstBootAgent, FirstBootSpec, Hostname};
 use amiforge_rootfs::steps::fstab::{self, Device, FstabSpec, MountSpec};
@@ -66,7 +66,9 @@ fn first_boot(
         Some(_) => Hostname::Image,
         None => Hostname::Metadata,
     };
-    let spec = FirstBootSpec { user: user.to_owned(), hostname, time };
+    let root = recipe.partitions.iter().find(|partition| partition.id == "root");
+    let read_only = root.and_then(|root| root.holds.volume()).is_some_and(is_read_only);
+    let spec = FirstBootSpec { user: user.to_owned(), hostname, grow: !read_only, time };
     let installed = first_boot::install(tree, blobs, &spec)?;
     Ok(installed.missing.iter().map(ToString::to_string).collect())
 }
@@ -121,8 +123,18 @@ fn mount(image: &str, partition: &RecipePartition) -> Option<MountSpec> {
         (_, Some("/")) => MountSpec::root(device, fs_type),
         (_, point) => MountSpec::data(device, point?, fs_type),
     };
+    if is_read_only(options) {
+        // Nothing can go wrong in it that a check at boot could repair.
+        spec.options = vec!["ro".to_owned()];
+        spec.pass = 0;
+    }
     if let Some(options) = &partition.mount_options {
         spec.options.clone_from(options);
     }
     Some(spec)
+}
+
+/// Whether nothing can be written to a volume on a machine.
+fn is_read_only(options: &VolumeOptions) -> bool {
+    options.kind().format().is_read_only()
 }

@@ -18,8 +18,9 @@ pub(crate) struct BootKeys {
     pub(crate) cmdline: Option<String>,
     /// The initrd; `"auto"` if not given.
     pub(crate) initrd: Option<InitrdSource>,
-    /// What the kernel needs to reach its root, as words (`nvme`, `virtio`, `xen`, `ext4`) or names of modules. An initrd
-    /// of amiforge's own holds those that are not built in. All four words if not given, as far as the kernel has them.
+    /// What the kernel needs to reach its root, as words (`nvme`, `virtio`, `xen`, `ext4`, `erofs`) or names of modules. An
+    /// initrd of amiforge's own holds those that are not built in. The first three and the root's file system if not given,
+    /// as far as the kernel has them.
     pub(crate) drivers: Option<Vec<String>>,
     /// Who grows the root to its volume at the first boot, makes host keys, and takes name, key and user data from the
     /// metadata service; `"auto"` if not given.

@@ -13,11 +13,12 @@ use super::NumberOrText;
 pub(crate) struct PartitionKeys {
     /// What it is for; decides the other defaults.
     pub(crate) role: RoleKey,
-    /// File system; `fat32` for `esp`, `ext4` for `root` and `data`, `swap` for `swap`, else `none`.
+    /// File system; `fat32` for `esp`, `ext4` for `root` and `data`, `swap` for `swap`, else `none`. `erofs` for a `root` or
+    /// `data` that is never written to.
     pub(crate) fs: Option<FsKey>,
     /// Partition name in the GPT, at most 36 characters; the role if not given.
     pub(crate) label: Option<String>,
-    /// Label of the file system: at most 11 characters for `fat32`, 16 bytes for `ext4` and `swap`; the partition's
+    /// Label of the file system: at most 11 characters for `fat32`, 16 bytes for the others; the partition's
     /// label where that fits (in capitals for `fat32`).
     pub(crate) fs_label: Option<String>,
     /// Length: a size such as `"512 MiB"`; `"fill"`: all that the others leave (`root` unless said otherwise; for one
@@ -40,7 +41,7 @@ pub(crate) struct PartitionKeys {
     pub(crate) guid: Option<String>,
     /// UUID of the file system; for `fat32` a volume id such as `"1A2B-3C4D"`. Derived if not given.
     pub(crate) uuid: Option<String>,
-    /// Attributes in the GPT: `"growfs"` (the default for `root`), `"read-only"`, `"no-auto"`, `"required"`,
+    /// Attributes in the GPT: `"growfs"` (the default for a `root` that can be written to), `"read-only"`, `"no-auto"`, `"required"`,
     /// `"no-block-io"`, `"legacy-bios-bootable"`, or the number of a bit.
     pub(crate) attributes: Option<Vec<NumberOrText>>,
     /// Journal of ext4: `"auto"` (the default, as mke2fs chooses by size), `"none"`, or a size such as `"64 MiB"`.
@@ -92,13 +93,15 @@ pub(crate) enum FsKey {
     Ext4,
     /// Swap space.
     Swap,
+    /// EROFS: read-only and uncompressed, without free space or a journal.
+    Erofs,
     /// No file system.
     None,
 }
 
 impl FsKey {
     /// All of them, in the order in which messages list them.
-    pub(crate) const ALL: [Self; 4] = [Self::Fat32, Self::Ext4, Self::Swap, Self::None];
+    pub(crate) const ALL: [Self; 5] = [Self::Fat32, Self::Ext4, Self::Swap, Self::Erofs, Self::None];
 
     /// The format of the volume, if it has one.
     pub(crate) fn kind(self) -> Option<FsKind> {
@@ -106,6 +109,7 @@ impl FsKey {
             Self::Fat32 => Some(FsKind::Fat),
             Self::Ext4 => Some(FsKind::Ext4),
             Self::Swap => Some(FsKind::Swap),
+            Self::Erofs => Some(FsKind::Erofs),
             Self::None => None,
         }
     }
@@ -113,6 +117,11 @@ impl FsKey {
     /// As recipes name it.
     pub(crate) fn name(self) -> &'static str {
         self.kind().map_or("none", |kind| kind.format().written_name())
+    }
+
+    /// Whether nothing can be written to it on a machine.
+    pub(crate) fn is_read_only(self) -> bool {
+        self.kind().is_some_and(|kind| kind.format().is_read_only())
     }
 
     /// Whether files can be put on it.

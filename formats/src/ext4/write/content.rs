@@ -1,15 +1,12 @@
 //! Nodes into claims: data, directory blocks, attribute blocks, extent trees and inodes of the tree.
 
-use std::sync::Arc;
-
-use super::arena::Arena;
 use super::bitmaps::BlockBitmaps;
 use super::demand::Demand;
 use super::dirs::DirWriter;
 use super::extents::{self, ExtentTree};
 use super::geometry::BlockRun;
-use super::layout::{Chunk, Ext4Layout, leading};
-use super::nodes::{Nodes, Walked, codes};
+use super::layout::Ext4Layout;
+use super::nodes::codes;
 use super::tables::Tables;
 use super::xattrs::NodeAttributes;
 use crate::ext4::spec::dirent::LEAF_SPACE;
@@ -18,7 +15,12 @@ use crate::ext4::spec::inode::{
 };
 use crate::ext4::spec::{BLOCK_SIZE, LINK_MAX, xattr};
 use crate::plan::{Claims, Data};
-use crate::tree::{Content, NodeKind, Origin, Segment};
+use crate::stable::arena::Arena;
+use crate::stable::content::ContentRange;
+use crate::stable::items::leading;
+use crate::stable::nodes::{Nodes, Walked};
+use crate::stable::pieces::Chunk;
+use crate::tree::{Content, NodeKind};
 
 /// What is written, and where it all goes.
 pub(super) struct PlacedTree<'a> {
@@ -213,53 +215,6 @@ impl PlacedTree<'_> {
 /// Claims the part of a file's content in a chunk; ranges without bytes are zero.
 fn file(content: &Content, chunk: Chunk, claims: &mut Claims) {
     let start = u64::from(chunk.block) * BLOCK_SIZE;
-    let range = ContentRange {
-        start,
-        end: start + u64::from(chunk.len) * BLOCK_SIZE,
-        offset: chunk.start * BLOCK_SIZE,
-    };
-    let at = match content {
-        Content::Inline(bytes) => range.claim(0, bytes.len() as u64, start, claims, |skip| Data::Bytes {
-            bytes: Arc::clone(bytes),
-            at: skip as usize,
-        }),
-        Content::Slice { source, at, len } => {
-            range.claim(0, *len, start, claims, |skip| Data::Slice { source: *source, at: at + skip })
-        }
-        Content::Sparse { segments, .. } => {
-            let first = segments.partition_point(|segment| segment.offset + segment.len <= start);
-            let own = segments[first..].iter().take_while(|segment| segment.offset < range.end);
-            own.fold(start, |at, segment| {
-                range.claim(segment.offset, segment.len, at, claims, |skip| origin(segment, skip))
-            })
-        }
-    };
-    claims.claim(range.offset + (at - start), range.end - at, Data::Zero);
-}
-
-fn origin(segment: &Segment, skip: u64) -> Data {
-    match &segment.origin {
-        Origin::Inline { bytes, at } => Data::Bytes { bytes: Arc::clone(bytes), at: at + skip as usize },
-        Origin::Slice { source, at } => Data::Slice { source: *source, at: at + skip },
-    }
-}
-
-/// Contiguous bytes of a file in the plan.
-struct ContentRange {
-    start: u64,
-    end: u64,
-    offset: u64,
-}
-
-impl ContentRange {
-    /// Claims the part of `from..from + len` in this range, and zeros from `at` up to it; gives its end.
-    fn claim(&self, from: u64, len: u64, at: u64, claims: &mut Claims, data: impl Fn(u64) -> Data) -> u64 {
-        let (first, last) = (from.max(self.start), (from + len).min(self.end));
-        if first >= last {
-            return at;
-        }
-        claims.claim(self.offset + (at - self.start), first - at, Data::Zero);
-        claims.claim(self.offset + (first - self.start), last - first, data(first - from));
-        last
-    }
+    let end = start + u64::from(chunk.len) * BLOCK_SIZE;
+    ContentRange { start, end, offset: chunk.start * BLOCK_SIZE }.write(content, claims);
 }

@@ -2,22 +2,13 @@
 //! extent tree takes. Knows no address.
 
 use super::dirs::{self, DirShape};
-use super::nodes::Nodes;
 use crate::ext4::spec::extent::{BLOCK_ENTRIES, INLINE_ENTRIES};
 use crate::ext4::spec::hash::Seed;
 use crate::ext4::spec::{BLOCK_SIZE, inode};
-use crate::tree::{Content, NodeKind, Segment};
-
-/// Consecutive blocks of a node that hold data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DataRun {
-    /// Index in the walk.
-    pub node: u32,
-    /// First block in the node.
-    pub block: u32,
-    /// Blocks.
-    pub len: u32,
-}
+use crate::stable::content::touched;
+use crate::stable::nodes::Nodes;
+use crate::stable::pieces::DataRun;
+use crate::tree::{Content, NodeKind};
 
 /// All ranges, and the shapes of directories.
 #[derive(Debug)]
@@ -48,7 +39,8 @@ impl Demand {
                 }
                 NodeKind::Symlink(target) if target.len() >= inode::I_BLOCK_SIZE => whole(BLOCK_SIZE),
                 NodeKind::File(Content::Sparse { segments, .. }) => {
-                    sparse(node, segments, &mut demand.data_runs);
+                    let runs = touched(segments, BLOCK_SIZE).into_iter();
+                    demand.data_runs.extend(runs.map(|(block, len)| DataRun { node, block, len }));
                 }
                 NodeKind::File(content) => whole(content.len()),
                 _ => {}
@@ -60,19 +52,6 @@ impl Demand {
     /// Blocks of all ranges.
     pub(super) fn blocks(&self) -> u64 {
         self.data_runs.iter().map(|data_run| u64::from(data_run.len)).sum()
-    }
-}
-
-/// The blocks that segments touch.
-fn sparse(node: u32, segments: &[Segment], out: &mut Vec<DataRun>) {
-    let bottom = out.len();
-    for segment in segments {
-        let block = (segment.offset / BLOCK_SIZE) as u32;
-        let end = (segment.offset + segment.len).div_ceil(BLOCK_SIZE) as u32;
-        match out[bottom..].last_mut() {
-            Some(last) if last.block + last.len >= block => last.len = end - last.block,
-            _ => out.push(DataRun { node, block, len: end - block }),
-        }
     }
 }
 
@@ -95,16 +74,6 @@ pub(super) fn tree_blocks(extents: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::SourceId;
-    use crate::tree::Origin;
-
-    #[test]
-    fn segments_that_touch_a_block_are_one_range() {
-        let at = |offset, len| Segment { offset, len, origin: Origin::Slice { source: SourceId(0), at: 0 } };
-        let mut out = Vec::new();
-        sparse(5, &[at(10, 10), at(4000, 100), at(8192, 1), at(20480, 4096)], &mut out);
-        assert_eq!(out, [DataRun { node: 5, block: 0, len: 3 }, DataRun { node: 5, block: 5, len: 1 }]);
-    }
 
     #[test]
     fn trees_deepen_with_their_extents() {

@@ -4,9 +4,11 @@
 use super::Ext4WriteError;
 use super::demand::tree_blocks;
 use super::geometry::{BlockRun, Ext4Geometry, free_runs};
-use super::layout::{Chunk, Ext4Layout, LayoutRequest, leading};
+use super::layout::{Ext4Layout, LayoutRequest};
 use crate::ext4::spec::BLOCK_SIZE;
 use crate::ext4::spec::extent::MAX_LEN;
+use crate::stable::items::leading;
+use crate::stable::pieces::Chunk;
 
 /// Lays a file system out densely.
 ///

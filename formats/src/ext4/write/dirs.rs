@@ -4,10 +4,12 @@
 use std::ops::Range;
 
 use super::htree;
-use super::nodes::{Child, Nodes, codes};
+use super::nodes::codes;
 use crate::ext4::spec::BLOCK_SIZE;
 use crate::ext4::spec::dirent::{LEAF_SPACE, Leaf, entry_size};
 use crate::ext4::spec::hash::{Seed, half_md4};
+use crate::stable::identity::mix;
+use crate::stable::nodes::{Child, Nodes};
 
 /// Blocks of `lost+found`, so that a repair need not allocate any.
 const LOST_FOUND_BLOCKS: u32 = 4;
@@ -51,7 +53,7 @@ pub(super) fn shape(nodes: &Nodes<'_>, dir: u32, seed: &Seed) -> DirShape {
     let children = nodes.children(dir);
     let size: usize = children.iter().map(|child| entry_size(child.name.len())).sum();
     if size + 2 * entry_size(1) <= LEAF_SPACE {
-        return DirShape::Linear { blocks: if dir == nodes.lost_found { LOST_FOUND_BLOCKS } else { 1 } };
+        return DirShape::Linear { blocks: if dir == nodes.implied { LOST_FOUND_BLOCKS } else { 1 } };
     }
     let mut names: Vec<(u32, u32, u32)> = Vec::with_capacity(children.len());
     for (at, child) in children.iter().enumerate() {
@@ -79,7 +81,7 @@ fn leaves(names: &[(u32, u32)], children: &[Child<'_>]) -> Vec<Range<u32>> {
             at += 1;
             // Names of one hash stay in one leaf where they can.
             if size >= WINDOW && at < names.len() && names[at].0 != names[at - 1].0 {
-                let strength = super::identity::mix(u64::from(names[at].0), 0);
+                let strength = mix(u64::from(names[at].0), 0);
                 if best.is_none_or(|(least, _)| strength < least) {
                     best = Some((strength, at));
                 }

@@ -13,6 +13,7 @@ use crate::ext4::spec::{
     ro_compat,
 };
 use crate::plan::Data;
+use crate::stable::pieces::Chunk;
 
 /// Where fixed things come from.
 pub(super) struct Fixed<'a> {
@@ -260,12 +261,12 @@ impl Fixed<'_> {
 }
 
 /// Runs as the blocks of a file from its start on.
-fn chunks(runs: &[BlockRun]) -> Vec<super::layout::Chunk> {
+fn chunks(runs: &[BlockRun]) -> Vec<Chunk> {
     let mut block = 0;
     let chunk = |run: &BlockRun| {
         let first = block;
         block += run.len as u32;
-        super::layout::Chunk { node: 0, block: first, len: run.len as u32, start: run.start }
+        Chunk { node: 0, block: first, len: run.len as u32, start: run.start }
     };
     runs.iter().map(chunk).collect()
 }

@@ -2,12 +2,12 @@
 
 use super::demand::tree_levels;
 use super::geometry::BlockRun;
-use super::layout::Chunk;
 use crate::ext4::spec::BLOCK_SIZE;
 use crate::ext4::spec::extent::{
     BLOCK_ENTRIES, Ext4Extent, ExtentIndex, INLINE_ENTRIES, MAX_LEN, encode_index, encode_leaf, seal_block,
 };
 use crate::ext4::spec::inode::I_BLOCK_SIZE;
+use crate::stable::pieces::Chunk;
 
 /// Joins chunks that continue each other and cuts at the longest extent.
 pub(super) fn join(chunks: impl IntoIterator<Item = Chunk>) -> Vec<Ext4Extent> {

@@ -8,9 +8,7 @@
 use super::{Ext4WriteError, JournalSize};
 use crate::ext4::spec::group::DESCS_PER_BLOCK;
 use crate::ext4::spec::{BLOCK_SIZE, BLOCKS_PER_GROUP, FLEX_GROUPS, INODES_PER_BLOCK, has_super};
-
-/// Blocks of a slot, the part of the file system that is one block of the image.
-pub(super) const SLOT: u32 = 128;
+use crate::stable::SLOT;
 
 /// Inodes in the reserved table block: 1 to 10, `lost+found`, and five that stay free.
 pub(super) const RESERVED_INODES: u32 = INODES_PER_BLOCK;

@@ -7,10 +7,11 @@
 
 use std::ops::Range;
 
-use super::geometry::{Ext4Geometry, RESERVED_INODES, SLOT};
-use super::identity::{jump, mix};
-use super::nodes::Nodes;
+use super::geometry::{Ext4Geometry, RESERVED_INODES};
 use crate::ext4::spec::{FIRST_INO, INODES_PER_BLOCK, ROOT_INO};
+use crate::stable::identity::{jump, mix};
+use crate::stable::nodes::Nodes;
+use crate::stable::{SLOT, slots};
 
 /// Most of the inodes in the range of table blocks that are used, in hundredths, where there are inodes enough.
 const LOAD: u64 = 60;
@@ -50,7 +51,7 @@ pub(super) fn number(nodes: &Nodes<'_>, geometry: &Ext4Geometry) -> Vec<u32> {
     wanting.sort_unstable();
     let mut blocks = TableBlocks::new(geometry, wanting.len());
     let mut inos = vec![ROOT_INO; nodes.walked.len()];
-    inos[nodes.lost_found as usize] = FIRST_INO;
+    inos[nodes.implied as usize] = FIRST_INO;
     for one in wanting {
         let block = blocks.roomy(&one);
         let taken = &mut blocks.used[block as usize];
@@ -87,7 +88,7 @@ fn wanting(nodes: &Nodes<'_>) -> Vec<Wanting> {
             at,
         }
     };
-    (1..nodes.walked.len() as u32).filter(|at| *at != nodes.lost_found).map(wanting).collect()
+    (1..nodes.walked.len() as u32).filter(|at| *at != nodes.implied).map(wanting).collect()
 }
 
 /// The blocks of the inode tables in use; the first one, that of the reserved inodes, is left out.
@@ -106,7 +107,7 @@ impl TableBlocks {
         let first = geometry.places.first().map_or(0, |places| (places.inode_table + 1) % u64::from(SLOT));
         let before = (SLOT - first as u32) % SLOT;
         let needed = (inodes as u64 * 100).div_ceil(LOAD * u64::from(INODES_PER_BLOCK));
-        let whole = super::slots::rounded(needed.div_ceil(u64::from(SLOT)));
+        let whole = slots::rounded(needed.div_ceil(u64::from(SLOT)));
         let whole = whole.min(u64::from(all.saturating_sub(before) / SLOT)) as u32;
         let section = |i: u32| before + i * SLOT..before + (i + 1) * SLOT;
         // Where the whole ones are too few, all that there is.

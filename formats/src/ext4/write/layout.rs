@@ -1,18 +1,15 @@
 //! Layout: the address of every block of every node. The stable way puts units where their identities decide (see
-//! [`super::slots`]); where the file system is too tight for that, [`super::dense`]
+//! [`crate::stable::slots`]); where the file system is too tight for that, [`super::dense`]
 //! fills every free block. Both give the same kind of answer.
 
-use super::cluster::{self, Boundary, Weighted};
-use super::demand::{DataRun, Demand, tree_blocks};
-use super::geometry::{BlockRun, Ext4Geometry, SLOT, free_runs};
-use super::identity::mix;
-use super::nodes::{Nodes, Walked};
-use super::slots::{self, SlotKey};
+use super::demand::{Demand, tree_blocks};
+use super::geometry::{BlockRun, Ext4Geometry, free_runs};
 use super::xattrs::NodeAttributes;
-use crate::tree::NodeKind;
-
-/// Slots of the largest contiguous piece: 2 MiB.
-const PIECE: u32 = 4;
+use crate::stable::cluster::{self, Weighted};
+use crate::stable::items::{self, LayoutItem, Section, leading};
+use crate::stable::nodes::Nodes;
+use crate::stable::pieces::{self, Chunk, DataRun, SlotPiece};
+use crate::stable::{SLOT, slots};
 
 /// Least number of contiguous blocks of a file's tail, and of an extent tree.
 const ITEM: u32 = cluster::WINDOW / 2;
@@ -27,30 +24,6 @@ const LOAD: u64 = 20;
 
 /// The same at the least length.
 const TIGHTEST: u64 = 97;
-
-/// Blocks of a node at an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Chunk {
-    /// Index in the walk.
-    pub node: u32,
-    /// First block in the node.
-    pub block: u32,
-    /// Blocks.
-    pub len: u32,
-    /// First block in the file system.
-    pub start: u64,
-}
-
-impl Chunk {
-    /// Takes in a chunk that continues this one in the node and in the file system.
-    fn join(&mut self, next: Self) -> bool {
-        let follows = self.node == next.node
-            && self.block + self.len == next.block
-            && self.start + u64::from(self.len) == next.start;
-        self.len += if follows { next.len } else { 0 };
-        follows
-    }
-}
 
 /// Addresses of everything that is not at a fixed address.
 #[derive(Debug, Default)]
@@ -74,25 +47,6 @@ pub(super) struct LayoutRequest<'a> {
     pub attributes: &'a NodeAttributes,
 }
 
-/// Aligned contiguous full slots of a node.
-#[derive(Debug, Clone, Copy)]
-struct SlotPiece {
-    node: u32,
-    /// First slot in the node.
-    first: u32,
-    slots: u32,
-    key: SlotKey,
-}
-
-/// A few contiguous blocks, beside their neighbours in the walk.
-#[derive(Debug, Clone, Copy)]
-struct LayoutItem {
-    node: u32,
-    section: Section,
-    what: ItemContent,
-    blocks: u32,
-}
-
 #[derive(Debug, Clone, Copy)]
 enum ItemContent {
     Data { block: u32 },
@@ -102,7 +56,7 @@ enum ItemContent {
 
 /// The stable way; `None` when it needs more slots than there are.
 pub(super) fn stable(request: LayoutRequest<'_>, geometry: &Ext4Geometry) -> Option<Ext4Layout> {
-    let (pieces, small) = split(request);
+    let (pieces, small) = pieces::split(request.nodes, &request.demand.data_runs);
     let need = slots_of(request, &pieces, &small);
     let free = free_slots(geometry);
     if (free.iter().filter(|free| **free).count() as u64) < need {
@@ -123,7 +77,7 @@ pub(super) fn stable(request: LayoutRequest<'_>, geometry: &Ext4Geometry) -> Opt
 
 /// Slots that the stable way should have, its slack included.
 pub(super) fn stable_need(request: LayoutRequest<'_>) -> u64 {
-    let (pieces, small) = split(request);
+    let (pieces, small) = pieces::split(request.nodes, &request.demand.data_runs);
     (slots_of(request, &pieces, &small) * 100).div_ceil(TIGHTEST)
 }
 
@@ -132,7 +86,7 @@ fn slots_of(request: LayoutRequest<'_>, pieces: &[SlotPiece], small: &[DataRun])
     let whole = |p: &SlotPiece| Chunk { node: p.node, block: p.first * SLOT, len: p.slots * SLOT, start: 0 };
     let assigned: Vec<Chunk> = pieces.iter().map(whole).collect();
     let large: u64 = pieces.iter().map(|piece| u64::from(piece.slots)).sum();
-    large + cluster::cut(&weigh(request, &items(request, &assigned, small)), SLOT).len() as u64
+    large + cluster::cut(&weigh(request, &small_items(request, &assigned, small)), SLOT).len() as u64
 }
 
 /// Which slots of the file system are wholly free.
@@ -158,30 +112,6 @@ fn range_for(free: &[bool], need: u64) -> usize {
     enough.map_or(free.len(), |last| last + 1)
 }
 
-/// Cuts every range at the slots of its node: full slots in pieces, and smaller rests.
-fn split(request: LayoutRequest<'_>) -> (Vec<SlotPiece>, Vec<DataRun>) {
-    let (mut pieces, mut small) = (Vec::new(), Vec::with_capacity(request.demand.data_runs.len()));
-    for data_run in &request.demand.data_runs {
-        let (mut at, end) = (data_run.block, data_run.block + data_run.len);
-        while at < end {
-            let slots = (end - at) / SLOT;
-            if at % SLOT == 0 && slots > 0 {
-                let first = at / SLOT;
-                let slots = (1 << slots.ilog2()).min(PIECE).min(1 << first.trailing_zeros().min(31));
-                let walked = &request.nodes.walked[data_run.node as usize];
-                let key = SlotKey { time: walked.mtime.secs, identity: mix(walked.hash, u64::from(first)) };
-                pieces.push(SlotPiece { node: data_run.node, first, slots, key });
-                at += slots * SLOT;
-            } else {
-                let stop = end.min((at / SLOT + 1) * SLOT);
-                small.push(DataRun { node: data_run.node, block: at, len: stop - at });
-                at = stop;
-            }
-        }
-    }
-    (pieces, small)
-}
-
 fn attempt(
     request: LayoutRequest<'_>,
     free: &mut [bool],
@@ -189,25 +119,11 @@ fn attempt(
     small: &[DataRun],
 ) -> Option<Ext4Layout> {
     let mut layout = Ext4Layout { xattrs: vec![0; request.attributes.blocks.len()], ..Ext4Layout::default() };
-    layout.data = assign_pieces(pieces, free)?;
+    layout.data = pieces::assign(pieces, free)?;
     layout.data.sort_unstable_by_key(|chunk| (chunk.node, chunk.block));
-    let items = items(request, &layout.data, small);
+    let items = small_items(request, &layout.data, small);
     let weighted = weigh(request, &items);
-    let clusters = cluster::cut(&weighted, SLOT);
-    let time = |item: &LayoutItem| request.nodes.walked[item.node as usize].mtime.secs;
-    let key = |run: &std::ops::Range<usize>| SlotKey {
-        time: items[run.clone()].iter().map(time).max().unwrap_or_default(),
-        identity: cluster::identity(&weighted[run.clone()]),
-    };
-    let keys: Vec<SlotKey> = clusters.iter().map(key).collect();
-    let slots = slots::assign(free, &keys)?;
-    for (run, slot) in clusters.into_iter().zip(slots) {
-        let mut start = u64::from(slot) * u64::from(SLOT);
-        for item in &items[run] {
-            layout.put(item, start);
-            start += u64::from(item.blocks);
-        }
-    }
+    items::assign(request.nodes, &items, &weighted, free, |item, start| layout.put(item, start))?;
     layout.data.sort_unstable_by_key(|chunk| (chunk.node, chunk.block));
     layout.data.dedup_by(|next, chunk| chunk.join(*next));
     // Parts of a tree are in order already.
@@ -215,87 +131,12 @@ fn attempt(
     Some(layout)
 }
 
-/// Assigns slots to pieces, the larger first; a piece without free aligned slots is halved.
-fn assign_pieces(pieces: &[SlotPiece], free: &mut [bool]) -> Option<Vec<Chunk>> {
-    let mut classes: Vec<Vec<SlotPiece>> = vec![Vec::new(); PIECE.ilog2() as usize + 1];
-    for piece in pieces {
-        classes[piece.slots.ilog2() as usize].push(*piece);
-    }
-    let mut chunks = Vec::with_capacity(pieces.len());
-    for class in (0..classes.len()).rev() {
-        let mut of_class = std::mem::take(&mut classes[class]);
-        of_class.sort_unstable_by_key(|piece| (piece.key, piece.node, piece.first));
-        for piece in of_class {
-            if let Some(slot) = slots::choose(piece.key.identity, free, piece.slots) {
-                free[slot as usize..(slot + piece.slots) as usize].fill(false);
-                let (block, len) = (piece.first * SLOT, piece.slots * SLOT);
-                chunks.push(Chunk { node: piece.node, block, len, start: u64::from(slot) * u64::from(SLOT) });
-            } else {
-                let slots = piece.slots / 2;
-                let lower = classes[..class].last_mut()?;
-                lower.push(SlotPiece { slots, ..piece });
-                let key = SlotKey { identity: mix(piece.key.identity, 1), ..piece.key };
-                lower.push(SlotPiece { slots, first: piece.first + slots, key, ..piece });
-            }
-        }
-    }
-    Some(chunks)
-}
-
-/// The part of the list of small items that a node's are in. Parts follow each other as they are ordered here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Section {
-    /// Directories that no group has: they hold names of many.
-    Directories,
-    /// A group that does not fill a slot, by its number.
-    Small(u32),
-    /// A larger one.
-    Large(u32),
-    /// Everything else.
-    Others,
-}
-
-impl Section {
-    fn of(walked: &Walked<'_>) -> Self {
-        match (walked.group, &walked.node.kind) {
-            (0, NodeKind::Dir(_)) => Self::Directories,
-            (0, _) => Self::Others,
-            (group, _) => Self::Small(group),
-        }
-    }
-
-    /// What divides this section from the one before. Only small groups share slots.
-    fn boundary(self, before: Self) -> Boundary {
-        match (before, self) {
-            (before, now) if before == now => Boundary::Nodes,
-            (Self::Small(_), Self::Small(_)) => Boundary::Groups,
-            _ => Boundary::Sections,
-        }
-    }
-}
-
-/// Sorts items by their sections, once it is known which groups are large.
-fn sort(items: &mut [LayoutItem], nodes: &Nodes<'_>) {
-    let mut blocks = vec![0; nodes.groups.len()];
-    for item in items.iter() {
-        if let Section::Small(group) = item.section {
-            blocks[group as usize] += item.blocks;
-        }
-    }
-    for item in items.iter_mut() {
-        if let Section::Small(group) = item.section
-            && blocks[group as usize] >= SLOT
-        {
-            item.section = Section::Large(group);
-        }
-    }
-    // Directories of a group come first: an inode that moves changes the block of its directory.
-    let is_dir = |item: &LayoutItem| matches!(nodes.walked[item.node as usize].node.kind, NodeKind::Dir(_));
-    items.sort_by_key(|item| (item.section, !is_dir(item)));
-}
-
 /// All small items by section, in the order of the walk within one: of each node attributes, extent tree, then data.
-fn items(request: LayoutRequest<'_>, assigned: &[Chunk], small: &[DataRun]) -> Vec<LayoutItem> {
+fn small_items(
+    request: LayoutRequest<'_>,
+    assigned: &[Chunk],
+    small: &[DataRun],
+) -> Vec<LayoutItem<ItemContent>> {
     let mut items = Vec::with_capacity(small.len() + request.attributes.blocks.len());
     let mut xattrs = request.attributes.blocks.iter().enumerate().peekable();
     let (mut assigned, mut small) = (assigned, small);
@@ -319,32 +160,13 @@ fn items(request: LayoutRequest<'_>, assigned: &[Chunk], small: &[DataRun]) -> V
             items.extend((data_run.block..end).step_by(ITEM as usize).map(part));
         }
     }
-    sort(&mut items, request.nodes);
+    items::sort(&mut items, request.nodes);
     items
 }
 
-/// Takes off the front of a slice what satisfies the condition.
-pub(super) fn leading<'a, T>(rest: &mut &'a [T], own: impl Fn(&T) -> bool) -> &'a [T] {
-    let count = rest.iter().take_while(|one| own(one)).count();
-    let (front, back) = rest.split_at(count);
-    *rest = back;
-    front
-}
-
 /// Small items as the clusters see them.
-fn weigh(request: LayoutRequest<'_>, items: &[LayoutItem]) -> Vec<Weighted> {
-    let mut last: Option<&LayoutItem> = None;
-    let mut weighted = Vec::with_capacity(items.len());
-    for item in items {
-        let before = match last.replace(item) {
-            Some(last) if last.node == item.node => Boundary::Parts,
-            Some(last) => item.section.boundary(last.section),
-            None => Boundary::Sections,
-        };
-        let hash = mix(request.nodes.walked[item.node as usize].hash, item.what.code());
-        weighted.push(Weighted { hash, before, weight: item.blocks });
-    }
-    weighted
+fn weigh(request: LayoutRequest<'_>, small: &[LayoutItem<ItemContent>]) -> Vec<Weighted> {
+    items::weigh(request.nodes, small, ItemContent::code)
 }
 
 impl ItemContent {
@@ -359,7 +181,7 @@ impl ItemContent {
 }
 
 impl Ext4Layout {
-    fn put(&mut self, item: &LayoutItem, start: u64) {
+    fn put(&mut self, item: &LayoutItem<ItemContent>, start: u64) {
         match item.what {
             ItemContent::Data { block } => {
                 self.data.push(Chunk { node: item.node, block, len: item.blocks, start });

@@ -4,9 +4,7 @@
 //! layout gives every block an address that depends on names and sizes and on no history, and the claims follow.
 //! Specification: the kernel's Documentation/filesystems/ext4; where that is silent, e2fsprogs.
 
-mod arena;
 mod bitmaps;
-mod cluster;
 mod content;
 mod demand;
 mod dense;
@@ -16,12 +14,10 @@ mod error;
 mod extents;
 mod geometry;
 mod htree;
-mod identity;
 mod inodes;
 mod layout;
 mod nodes;
 mod resize;
-mod slots;
 mod tables;
 mod xattrs;
 
@@ -29,12 +25,14 @@ use content::Sink;
 use demand::Demand;
 use geometry::Ext4Geometry;
 use layout::{Ext4Layout, LayoutRequest};
-use nodes::Nodes;
 use xattrs::NodeAttributes;
 
 use super::spec::{BLOCK_SIZE, FIRST_INO, csum_seed, hash, inode};
 use crate::guid::Guid;
 use crate::plan::{Claims, Data, Plan};
+use crate::stable::SLOT;
+use crate::stable::arena::Arena;
+use crate::stable::nodes::Nodes;
 use crate::time::Time;
 use crate::tree::{ChangeGroups, Tree};
 
@@ -121,7 +119,7 @@ impl<'a> Ext4Draft<'a> {
             return Err(Ext4WriteError::Reserved { requested: options.reserved });
         }
         inode::encode_time(options.time).ok_or(Ext4WriteError::CreationTime { time: options.time })?;
-        let nodes = Nodes::walk(tree, groups, options.time)?;
+        let nodes = nodes::walk(tree, groups, options.time)?;
         let demand = Demand::new(&nodes, &hash::seed_words(&options.hash_seed.to_bytes()));
         let attributes = NodeAttributes::new(&nodes)?;
         Ok(Self { options: options.clone(), nodes, demand, attributes, laid: None })
@@ -135,9 +133,9 @@ impl<'a> Ext4Draft<'a> {
     pub fn minimal_len(&mut self, slack: u64) -> Result<u64, Ext4WriteError> {
         let need = layout::stable_need(self.request());
         let free = self.demand.blocks() + self.attributes.blocks.len() as u64 + slack.div_ceil(BLOCK_SIZE);
-        let mut slots = need.max(free.div_ceil(u64::from(geometry::SLOT))).max(1);
+        let mut slots = need.max(free.div_ceil(u64::from(SLOT))).max(1);
         loop {
-            let blocks = slots * u64::from(geometry::SLOT);
+            let blocks = slots * u64::from(SLOT);
             // The metadata at fixed addresses grows with the length, so the length grows until both fit.
             let missing = match Ext4Geometry::new(blocks, self.inodes(), self.options.journal) {
                 Ok(geometry) => {
@@ -177,7 +175,7 @@ impl<'a> Ext4Draft<'a> {
             claims: Claims::new(len),
             map: bitmaps::BlockBitmaps::new(geometry.groups),
             tables: tables::Tables::new(&geometry, &inos),
-            arena: arena::Arena::new(),
+            arena: Arena::new(),
             scratch: Vec::new(),
         };
         let large_dir = self.demand.shapes.iter().any(|(_, shape)| match shape {
@@ -221,7 +219,7 @@ fn missing_slots(geometry: &Ext4Geometry, need: u64, free: u64) -> u64 {
     let taken: u64 = geometry.taken.iter().map(|run| run.len).sum();
     let whole = layout::free_slots(geometry).into_iter().filter(|free| *free).count() as u64;
     let short = (free + taken).saturating_sub(geometry.blocks);
-    need.saturating_sub(whole).max(short.div_ceil(u64::from(geometry::SLOT)))
+    need.saturating_sub(whole).max(short.div_ceil(u64::from(SLOT)))
 }
 
 const _: () = assert!(FIRST_INO < geometry::RESERVED_INODES);

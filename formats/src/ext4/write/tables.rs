@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::arena::zeros;
 use super::bitmaps::set_bits;
 use super::geometry::Ext4Geometry;
 use crate::ext4::spec::{BLOCK_SIZE, INODE_SIZE};
 use crate::plan::{Claims, Data};
+use crate::stable::arena::zeros;
 
 /// One group's inodes.
 #[derive(Debug, Default)]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Ext4WriteError;
-use super::nodes::Nodes;
 use crate::ext4::spec::xattr::{
     Attribute, HEADER_SIZE, REFCOUNT_MAX, acl_to_disk, encode_inline, split_name,
 };
 use crate::ext4::spec::{BLOCK_SIZE, INODE_SIZE, inode};
+use crate::stable::nodes::Nodes;
 
 /// Bytes for attributes in an inode, the magic included.
 const INLINE_SPACE: usize = INODE_SIZE - inode::XATTR_OFFSET;

@@ -45,6 +45,9 @@ const UNITS: [(&str, &str); 4] = [
     ("amiforge-user-data.service", include_str!("image/amiforge-user-data.service")),
 ];
 
+/// The unit and the script that grow the root.
+const GROW: [&str; 2] = ["amiforge-grow-root.service", "grow-root"];
+
 /// Path and text of a preset that keeps the units enabled where presets are applied later.
 const PRESET: (&str, &str) =
     ("/usr/lib/systemd/system-preset/10-amiforge.preset", include_str!("image/10-amiforge.preset"));
@@ -80,6 +83,8 @@ pub struct FirstBootSpec {
     pub user: String,
     /// The source of the host name.
     pub hostname: Hostname,
+    /// Whether the root grows to its volume; a read-only one cannot.
+    pub grow: bool,
     /// The modification time of all installed files.
     pub time: Time,
 }
@@ -174,13 +179,13 @@ pub fn install(
 ) -> Result<InstalledUnits, StepError> {
     check_requirements(tree, sources, spec).map_err(StepError::FirstBoot)?;
     let mut installed = write_files(tree, spec).map_err(|error| StepError::FirstBoot(error.into()))?;
-    let mut enable: Vec<_> = UNITS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut enable: Vec<_> = parts(&UNITS, spec).map(|(name, _)| name.to_owned()).collect();
     installed.networking = network::configure(tree, spec.time, &mut installed.paths)
         .map_err(|error| StepError::FirstBoot(error.into()))?;
     enable.extend(installed.networking.units().iter().map(|name| (*name).to_owned()));
     units::apply(tree, sources, &UnitsSpec { enable, ..UnitsSpec::default() }, spec.time)?;
-    installed.missing =
-        missing_programs(tree, &installed.networking).map_err(|error| StepError::FirstBoot(error.into()))?;
+    installed.missing = missing_programs(tree, spec, &installed.networking)
+        .map_err(|error| StepError::FirstBoot(error.into()))?;
     Ok(installed)
 }
 
@@ -205,6 +210,15 @@ fn check_requirements(
     Ok(())
 }
 
+/// The names and texts that the options request.
+fn parts<'a>(
+    all: &'a [(&'static str, &'static str)],
+    spec: &FirstBootSpec,
+) -> impl Iterator<Item = (&'static str, &'static str)> + use<'a> {
+    let grow = spec.grow;
+    all.iter().copied().filter(move |(name, _)| grow || !GROW.contains(name))
+}
+
 /// Writes the files of the first boot except those of the network.
 fn write_files(tree: &mut Tree, spec: &FirstBootSpec) -> Result<InstalledUnits, PathError> {
     let mut paths = Vec::new();
@@ -213,14 +227,14 @@ fn write_files(tree: &mut Tree, spec: &FirstBootSpec) -> Result<InstalledUnits, 
         paths.push(path);
         Ok::<_, PathError>(())
     };
-    for (name, text) in SCRIPTS {
+    for (name, text) in parts(&SCRIPTS, spec) {
         put(tree, format!("/usr/lib/amiforge/{name}"), text, 0o755)?;
     }
     let hostname = match spec.hostname {
         Hostname::Metadata => "metadata",
         Hostname::Image => "image",
     };
-    for (name, text) in UNITS {
+    for (name, text) in parts(&UNITS, spec) {
         let text = text.replace("@USER@", &spec.user).replace("@HOSTNAME@", hostname);
         put(tree, format!("/usr/lib/systemd/system/{name}"), &text, 0o644)?;
     }
@@ -234,7 +248,11 @@ fn write_files(tree: &mut Tree, spec: &FirstBootSpec) -> Result<InstalledUnits, 
 }
 
 /// The programs that the first boot needs and the tree does not have.
-fn missing_programs(tree: &Tree, networking: &Networking) -> Result<Vec<MissingProgram>, PathError> {
+fn missing_programs(
+    tree: &Tree,
+    spec: &FirstBootSpec,
+    networking: &Networking,
+) -> Result<Vec<MissingProgram>, PathError> {
     let mut missing = Vec::new();
     let mut require = |present: bool, program: MissingProgram| {
         if !present {
@@ -242,12 +260,12 @@ fn missing_programs(tree: &Tree, networking: &Networking) -> Result<Vec<MissingP
         }
     };
     let has = |name| has_program(tree, name);
-    require(has("sfdisk")? || has("systemd-repart")?, MissingProgram::PartitionTool);
+    require(!spec.grow || has("sfdisk")? || has("systemd-repart")?, MissingProgram::PartitionTool);
     let growfs = ["/usr/lib/systemd/systemd-growfs", "/lib/systemd/systemd-growfs"];
     let growfs = is_file(tree, growfs[0])? || is_file(tree, growfs[1])?;
-    require(growfs || has("resize2fs")?, MissingProgram::GrowTool);
-    for program in ["blkid", "partx", "setpriv"] {
-        require(has(program)?, MissingProgram::UtilLinux { program });
+    require(!spec.grow || growfs || has("resize2fs")?, MissingProgram::GrowTool);
+    for (program, grows) in [("blkid", true), ("partx", true), ("setpriv", false)] {
+        require(grows && !spec.grow || has(program)?, MissingProgram::UtilLinux { program });
     }
     require(has("ssh-keygen")?, MissingProgram::SshKeygen);
     require(*networking != Networking::None, MissingProgram::Network);

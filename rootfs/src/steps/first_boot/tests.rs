@@ -9,7 +9,7 @@ use super::*;
 use crate::steps::testing::{NOW, add, extract, folder, oracle, shape, text, tree};
 
 fn spec(user: &str) -> FirstBootSpec {
-    FirstBootSpec { user: user.to_owned(), hostname: Hostname::Metadata, time: NOW }
+    FirstBootSpec { user: user.to_owned(), hostname: Hostname::Metadata, grow: true, time: NOW }
 }
 
 fn minimal_system() -> Tree {

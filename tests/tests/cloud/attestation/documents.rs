@@ -65,11 +65,15 @@ fn ours(case: &Case, root: &Root) -> Result<(), String> {
 /// The verdicts of the verifier in Python.
 fn theirs(python: &Path, folder: &Path, root: &str, cases: &[Case]) -> Vec<Option<String>> {
     fs::write(folder.join("root.pem"), root).unwrap();
-    let listed: Vec<Value> = cases.iter().enumerate().map(|(number, case)| {
-        let file = folder.join(format!("{number}.bin"));
-        fs::write(&file, &case.document).unwrap();
-        json!({"file": file, "at": case.at, "nonce": amiforge_attest::encode_hex(&case.nonce)})
-    }).collect();
+    let listed: Vec<Value> = cases
+        .iter()
+        .enumerate()
+        .map(|(number, case)| {
+            let file = folder.join(format!("{number}.bin"));
+            fs::write(&file, &case.document).unwrap();
+            json!({"file": file, "at": case.at, "nonce": amiforge_attest::encode_hex(&case.nonce)})
+        })
+        .collect();
     let list = folder.join("cases.json");
     fs::write(&list, json!({"root": folder.join("root.pem"), "cases": listed}).to_string()).unwrap();
     serde_json::from_str(&python::must(python, "attestation.py", &[&list])).unwrap()
@@ -79,16 +83,16 @@ fn theirs(python: &Path, folder: &Path, root: &str, cases: &[Case]) -> Vec<Optio
 fn what_the_local_region_issues_says_what_it_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let issuer = issuer(folder.path());
-    let request = AttestationRequest {
-        user_data: Some(Vec::new()),
-        public_key: Some(vec![5; 600]),
-        ..request()
-    };
+    let request =
+        AttestationRequest { user_data: Some(Vec::new()), public_key: Some(vec![5; 600]), ..request() };
     let document = issue(&issuer, MADE, &request);
     assert_eq!(document, issue(&issuer, MADE, &request), "the same request gives the same document");
     let said = inspect(&document).unwrap();
     assert_eq!(said.module_id, "i-0123456789abcdef0-tpm0000000000000000");
-    assert_eq!((said.nonce, said.user_data, said.public_key), (request.nonce, request.user_data, request.public_key));
+    assert_eq!(
+        (said.nonce, said.user_data, said.public_key),
+        (request.nonce, request.user_data, request.public_key)
+    );
     assert_eq!(said.timestamp.millis(), MADE * 1000 + 250);
     assert_eq!(said.pcrs.len(), 24);
     for (index, value) in &request.pcrs {
@@ -175,9 +179,8 @@ fn other_circumstances(issuer: &AttestationIssuer) -> Vec<Case> {
     let plain = document(&request());
     let at = |at: u64| Case { at, ..Case::new(plain.clone()) };
     let life = 3 * 3600;
-    let mut cases: Vec<_> = [MADE - 301, MADE - 300, MADE - 299, MADE, MADE + life, MADE + life + 1, MADE * 2]
-        .map(at)
-        .into();
+    let mut cases: Vec<_> =
+        [MADE - 301, MADE - 300, MADE - 299, MADE, MADE + life, MADE + life + 1, MADE * 2].map(at).into();
     cases.push(Case { nonce: b"another".to_vec(), ..Case::new(plain.clone()) });
     cases.push(Case { nonce: Vec::new(), ..Case::new(plain.clone()) });
     for nonce in [None, Some(Vec::new()), Some(vec![0; 1024]), Some(vec![0; 1025])] {

@@ -65,7 +65,8 @@ impl AttestedImage {
     fn launch(&self, name: &str, tpm: bool) -> String {
         let endpoint = self.region.running.endpoint();
         let out = self.path("out");
-        let mut args = vec!["publish", &out, "--region", "local", "--endpoint-url", &endpoint, "--name", name];
+        let mut args =
+            vec!["publish", &out, "--region", "local", "--endpoint-url", &endpoint, "--name", name];
         args.extend(["--boot-mode", "uefi", "--no-preflight"]);
         if tpm {
             args.push("--tpm");
@@ -133,7 +134,11 @@ fn a_document_of_an_instance_is_verified_against_the_bundle_that_it_runs() {
 
     let good = image.verify("good", &[&trusted[..], &["--user-data", "a user"]].concat());
     assert_eq!(code(&good), 0, "{}", text(&good));
-    assert!(text(&good).contains("not AWS") && text(&good).contains("PCR 2, 3, 4, 12, 13"), "{}", text(&good));
+    assert!(
+        text(&good).contains("not AWS") && text(&good).contains("PCR 2, 3, 4, 12, 13"),
+        "{}",
+        text(&good)
+    );
     // As a document of AWS it is refused, and the hint says what it is.
     let aws = image.verify("good", &["--nonce", "hex:00ff"]);
     assert_eq!(code(&aws), 1);
@@ -141,7 +146,10 @@ fn a_document_of_an_instance_is_verified_against_the_bundle_that_it_runs() {
     // Another nonce, other user data, a year later.
     let replayed = image.verify("good", &["--root", &root, "--nonce", "hex:00fe", "--user-data", "another"]);
     assert_eq!(code(&replayed), 3);
-    assert!(text(&replayed).contains("nonce is 00ff instead of 00fe") && text(&replayed).contains("2 differences"));
+    assert!(
+        text(&replayed).contains("nonce is 00ff instead of 00fe")
+            && text(&replayed).contains("2 differences")
+    );
     let late = image.verify("good", &[&trusted[..], &["--at", "2040-01-01T00:00:00Z"]].concat());
     assert_eq!(code(&late), 3);
     assert!(text(&late).contains("expired at"), "{}", text(&late));
@@ -166,7 +174,10 @@ fn each_pcr_that_differs_is_named_with_what_it_stands_for() {
         let verified = image.verify(&file, &["--root", &root, "--no-nonce"]);
         assert_eq!(code(&verified), 3, "{}", text(&verified));
         let text = text(&verified);
-        assert!(text.contains(&format!("PCR {index} is {value} instead of ")) && text.contains(words), "{text}");
+        assert!(
+            text.contains(&format!("PCR {index} is {value} instead of ")) && text.contains(words),
+            "{text}"
+        );
         let json = image.verify(&file, &["--root", &root, "--no-nonce", "--json"]);
         let json: Value = serde_json::from_slice(&json.stdout).unwrap();
         assert_eq!(json["verified"], false);
@@ -181,7 +192,11 @@ fn an_instance_without_a_tpm_or_one_that_is_gone_is_not_attested() {
     let without = image.launch("plain", false);
     let refused = image.attest(&without, "refused", &[]);
     assert_eq!(code(&refused), 1);
-    assert!(text(&refused).contains("without a TPM") && text(&refused).contains("--tpm"), "{}", text(&refused));
+    assert!(
+        text(&refused).contains("without a TPM") && text(&refused).contains("--tpm"),
+        "{}",
+        text(&refused)
+    );
     let unknown = image.attest("i-0123456789abcdef0", "refused", &[]);
     assert!(text(&unknown).contains("there is no instance"), "{}", text(&unknown));
     let stopped = image.launch("web", true);
@@ -207,9 +222,8 @@ fn what_is_no_document_is_refused_with_what_to_do() {
         assert!(code == 1 && text.contains("hint: "), "{code}: {text}");
     }
     // Words of the command line are mistakes of another kind.
-    let usage = |args: &[&str]| {
-        code(&std::process::Command::new(program::path()).args(args).output().unwrap())
-    };
+    let usage =
+        |args: &[&str]| code(&std::process::Command::new(program::path()).args(args).output().unwrap());
     assert_eq!(usage(&["attest", "verify", "document", "--no-nonce"]), 2);
     assert_eq!(usage(&["attest", "verify", "document", "--bundle", "out"]), 2);
     assert_eq!(usage(&["attest", "verify", "document", "--no-nonce", "--pcr", "4=00"]), 2);

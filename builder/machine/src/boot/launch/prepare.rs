@@ -130,8 +130,8 @@ fn prepare_flash(launch: &Launch, folder: &Path) -> Result<Option<FlashCopy>, Bo
             let mut bytes = fs::read(&template).map_err(failed)?;
             if !launch.variables.is_empty() {
                 let written = edk2::write(&bytes, &launch.variables);
-                bytes = written
-                    .map_err(|source| BootError::Variables { template: template.clone(), source })?;
+                bytes =
+                    written.map_err(|source| BootError::Variables { template: template.clone(), source })?;
             }
             fs::write(&vars, bytes).map_err(failed)?;
             Ok(Some(FlashCopy { code, code_format, vars, vars_format }))

@@ -87,10 +87,10 @@ pub fn require_measured(
 ) -> Result<(), ReceiptError> {
     let path = super::path_for(image)?;
     let receipt = require(image, digests)?;
-    let mut boots = receipt.boots.iter().filter(|boot| boot.firmware == Firmware::Uefi && !boot.passed.is_empty());
-    let record = boots.find_map(|boot| {
-        boot.measured.as_ref().filter(|measured| measured.secure_boot == secure_boot)
-    });
+    let mut boots =
+        receipt.boots.iter().filter(|boot| boot.firmware == Firmware::Uefi && !boot.passed.is_empty());
+    let record =
+        boots.find_map(|boot| boot.measured.as_ref().filter(|measured| measured.secure_boot == secure_boot));
     let Some(record) = record else { return Err(ReceiptError::NotMeasured { path, secure_boot }) };
     let reading = record.reading();
     if let Some(difference) = compare(prediction, &reading).differences.into_iter().next() {

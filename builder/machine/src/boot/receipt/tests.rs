@@ -3,13 +3,7 @@
 use super::*;
 
 fn boot(firmware: Firmware) -> BootRecord {
-    BootRecord::new(
-        Arch::X86_64,
-        firmware,
-        Bus::Nvme,
-        Accel::Tcg,
-        vec![Check::Expect("login:".to_owned())],
-    )
+    BootRecord::new(Arch::X86_64, firmware, Bus::Nvme, Accel::Tcg, vec![Check::Expect("login:".to_owned())])
 }
 
 fn kind(firmware: Firmware) -> MachineKind {

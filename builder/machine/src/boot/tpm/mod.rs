@@ -195,4 +195,3 @@ fn read_bank(channel: &mut control::TpmChannel, bank: HashAlgorithm) -> io::Resu
     }
     Ok(values)
 }
-

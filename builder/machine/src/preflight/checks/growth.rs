@@ -6,6 +6,9 @@ use super::{Findings, System};
 
 pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
     let (root, files) = (system.root, &system.files);
+    if root.slot.content.kind().is_some_and(|kind| kind.format().is_read_only()) {
+        return;
+    }
     let next = system.view.slots.iter().find(|slot| slot.start > root.slot.start);
     if let Some(next) = next {
         let what = format!("partition {} follows the root, which therefore cannot grow", next.title());

@@ -13,13 +13,13 @@ use super::identity::{jump, mix};
 const PREFERENCES: u64 = 64;
 
 /// A range rounded up to a quarter of a power of two: it changes seldom, and so do the preferences that hang on it.
-pub(super) fn rounded(range: u64) -> u64 {
+pub(crate) fn rounded(range: u64) -> u64 {
     range.next_multiple_of((range.next_power_of_two() / 4).max(1))
 }
 
 /// What a unit is placed by. The order of these is the one in which units choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SlotKey {
+pub(crate) struct SlotKey {
     /// The newest time of its content, in seconds.
     pub time: i64,
     /// Its identity.
@@ -27,7 +27,7 @@ pub(super) struct SlotKey {
 }
 
 /// Gives every key a free slot of its own, in the order of the keys, by their indexes; `None` when there are too few.
-pub(super) fn assign(free: &mut [bool], keys: &[SlotKey]) -> Option<Vec<u32>> {
+pub(crate) fn assign(free: &mut [bool], keys: &[SlotKey]) -> Option<Vec<u32>> {
     let mut order: Vec<u32> = (0..keys.len() as u32).collect();
     order.sort_unstable_by_key(|index| (keys[*index as usize], *index));
     let mut slots = vec![0; keys.len()];
@@ -40,7 +40,7 @@ pub(super) fn assign(free: &mut [bool], keys: &[SlotKey]) -> Option<Vec<u32>> {
 }
 
 /// The first range of `step` free slots, at a multiple of `step`, that the key prefers.
-pub(super) fn choose(key: u64, free: &[bool], step: u32) -> Option<u32> {
+pub(crate) fn choose(key: u64, free: &[bool], step: u32) -> Option<u32> {
     let range = free.len() as u32;
     if range < step {
         return None;

@@ -8,19 +8,19 @@ const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 const OTHER: u64 = 0xd6e8_feb8_6659_fd93;
 
 /// The identity of the root directory.
-pub(super) const ROOT: u64 = 0x6578_7434_726f_6f74;
+pub(crate) const ROOT: u64 = 0x6578_7434_726f_6f74;
 
 /// The identity of the nodes without a group, and of which the groups are the children.
-pub(super) const GROUPS: u64 = 0x6772_6f75_7073_0001;
+pub(crate) const GROUPS: u64 = 0x6772_6f75_7073_0001;
 
 /// Folds one 64-bit number into a state.
-pub(super) fn mix(state: u64, word: u64) -> u64 {
+pub(crate) fn mix(state: u64, word: u64) -> u64 {
     let product = u128::from(state ^ ODD) * u128::from(word ^ OTHER);
     product as u64 ^ (product >> 64) as u64
 }
 
 /// The identity of the entry `name` of the directory with the identity `parent`.
-pub(super) fn child(parent: u64, name: &[u8]) -> u64 {
+pub(crate) fn child(parent: u64, name: &[u8]) -> u64 {
     let mut state = mix(parent, name.len() as u64);
     for chunk in name.chunks(8) {
         let mut word = [0; 8];
@@ -32,7 +32,7 @@ pub(super) fn child(parent: u64, name: &[u8]) -> u64 {
 
 /// The bucket of `key` among `buckets`: uniform, and when a bucket is added at the end a key stays where it is or
 /// goes to the new one (Lamping and Veach, "A fast, minimal memory, consistent hash algorithm"; in integers).
-pub(super) fn jump(mut key: u64, buckets: u32) -> u32 {
+pub(crate) fn jump(mut key: u64, buckets: u32) -> u32 {
     let (mut bucket, mut next) = (0, 0);
     while next < u64::from(buckets) {
         bucket = next;

@@ -8,13 +8,13 @@ use crate::plan::{Claims, Data};
 const BUFFER: usize = 1 << 20;
 
 /// `len` zeros, shared from the start: filled through `Arc::get_mut` and never copied.
-pub(super) fn zeros(len: usize) -> Arc<[u8]> {
+pub(crate) fn zeros(len: usize) -> Arc<[u8]> {
     std::iter::repeat_n(0, len).collect()
 }
 
 /// Fills buffers one after the other and claims their bytes.
 #[derive(Debug)]
-pub(super) struct Arena {
+pub(crate) struct Arena {
     buffer: Arc<[u8]>,
     used: usize,
     /// Offset in the plan, length, offset in the buffer.
@@ -23,13 +23,13 @@ pub(super) struct Arena {
 
 impl Arena {
     /// An arena without a buffer.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { buffer: zeros(0), used: 0, claimed: Vec::new() }
     }
 
     /// Has `len` bytes, zeros before, written by `fill`; they go into the plan piece by piece at `ranges` of
     /// (offset, length).
-    pub(super) fn write(
+    pub(crate) fn write(
         &mut self,
         claims: &mut Claims,
         ranges: impl IntoIterator<Item = (u64, u64)>,
@@ -53,7 +53,7 @@ impl Arena {
     }
 
     /// Claims everything written since the last time.
-    pub(super) fn seal(&mut self, claims: &mut Claims) {
+    pub(crate) fn seal(&mut self, claims: &mut Claims) {
         for (offset, len, at) in self.claimed.drain(..) {
             claims.claim(offset, len, Data::Bytes { bytes: Arc::clone(&self.buffer), at });
         }

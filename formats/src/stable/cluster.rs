@@ -14,11 +14,11 @@ use super::identity::mix;
 const SECTION: u64 = 16;
 
 /// Weight that a slot of a short run may leave free, so that there is a choice of boundaries.
-pub(super) const WINDOW: u32 = 16;
+pub(crate) const WINDOW: u32 = 16;
 
 /// What a boundary divides; the first are cut rather than the later ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Boundary {
+pub(crate) enum Boundary {
     /// Parts of the list that never share a run: where it is cut first.
     Sections,
     /// Items of different groups.
@@ -31,7 +31,7 @@ pub(super) enum Boundary {
 
 /// An item that stays beside its neighbours.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Weighted {
+pub(crate) struct Weighted {
     /// Hash of what the item is.
     pub hash: u64,
     /// The boundary before it.
@@ -41,12 +41,12 @@ pub(super) struct Weighted {
 }
 
 /// The identity of a run: the least of its items' hashes, salted, so that it survives most changes of the run.
-pub(super) fn identity(run: &[Weighted]) -> u64 {
+pub(crate) fn identity(run: &[Weighted]) -> u64 {
     run.iter().map(|item| mix(item.hash, 0x5_0000_0000)).min().unwrap_or_default()
 }
 
 /// Cuts the list into runs no heavier than `capacity`.
-pub(super) fn cut(items: &[Weighted], capacity: u32) -> Vec<Range<usize>> {
+pub(crate) fn cut(items: &[Weighted], capacity: u32) -> Vec<Range<usize>> {
     let sums = sums(items);
     let mut runs = Vec::new();
     let mut stack = sections(items);
