@@ -50,7 +50,8 @@ impl MachineKeys {
     /// The keys among variables.
     fn new(variables: Vec<Variable>) -> Self {
         let data = |name: &str, guid| {
-            let variable = variables.iter().find(|variable| (variable.name.as_str(), variable.guid) == (name, guid));
+            let variable =
+                variables.iter().find(|variable| (variable.name.as_str(), variable.guid) == (name, guid));
             variable.map(|variable| variable.data.clone()).unwrap_or_default()
         };
         let enrolled = Variables {

@@ -1,13 +1,12 @@
 //! `amiforge measure`: predicts the PCRs that a machine of an image will show.
 
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::path::PathBuf;
 
-use amiforge_formats::pcr::{Bank, PREDICTED, PcrError, PhasePath, StubVersion, Variables};
+use amiforge_formats::pcr::{Bank, PREDICTED, PcrError, PhasePath, StubVersion};
 use amiforge_image::inspect::{InspectError, Medium};
 use amiforge_image::measure::{
     self, AWS_PCRS, KmsStatement, MeasureError, Measurements, MeasurementsJson, Principal, Registers,
-    VARIABLES_MAX,
 };
 use anyhow::Context as _;
 use serde::Serialize;
@@ -129,12 +128,18 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let phases = phases.with_context(cannot).map_err(Failure::usage)?;
     let assumed = args.stub.as_deref().map(StubVersion::parse).transpose().context("reading `--stub`");
     let assumed = assumed.with_context(cannot).map_err(Failure::usage)?;
-    let variables = args.variables.as_deref().map(variables).transpose().with_context(cannot)?;
+    let medium = Medium::open(&args.target).with_context(cannot).map_err(hinted)?;
+    let variables = match (&args.variables, medium.bundle()) {
+        (Some(path), _) => Some(measure::read_variables(path)),
+        (None, Some(bundle)) => measure::bundle_variables(bundle).transpose(),
+        (None, None) => None,
+    };
+    let variables = variables.transpose().with_context(cannot)?;
     if args.secure_boot == Some(SecureBootState::On) && variables.is_none() {
         let error = anyhow::anyhow!("nothing says which keys firmware has").context(cannot());
-        return Err(Failure::usage(error).hint("name them with `--variables`"));
+        return Err(Failure::usage(error)
+            .hint("name them with `--variables`; a bundle of a recipe with `secure-boot` has its own"));
     }
-    let medium = Medium::open(&args.target).with_context(cannot)?;
     let uki = measure::open(&medium).with_context(cannot).map_err(hinted)?;
     let predicted = Measurements::predict(uki.bytes.as_ref(), variables.as_ref(), &phases, assumed.as_ref());
     let measurements = predicted
@@ -176,18 +181,6 @@ fn principal(args: &Args) -> anyhow::Result<Option<Principal>> {
         (_, None) if args.account.is_none() => Ok(None),
         _ => anyhow::bail!("`--role` and `--account` are for `--format kms-policy`"),
     }
-}
-
-/// The variables in a file.
-fn variables(path: &Path) -> anyhow::Result<Variables> {
-    let context = || format!("reading the variables in `{}`", path.display());
-    let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        amiforge_progress::regular::open(path)?.take(VARIABLES_MAX + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().with_context(context)?;
-    measure::parse_variables(&bytes).with_context(context)
 }
 
 /// The failure with what to do about it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// The condition keys that requests have, where they apply, in lower case. Global keys: IAM User Guide, "AWS
 /// global condition context keys"; keys of services: Service Authorization Reference.
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 19] = [
     "aws:currenttime",
     "aws:epochtime",
     "aws:principalaccount",
@@ -23,6 +23,7 @@ const KNOWN: [&str; 18] = [
     "kms:viaservice",
     "ssm:overwrite",
     "ssm:recursive",
+    "sts:externalid",
 ];
 
 /// The prefixes of keys that end with the key of a tag.

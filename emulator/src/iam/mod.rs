@@ -9,11 +9,13 @@ mod condition;
 mod document;
 mod keys;
 mod pattern;
+mod trust;
 
 use std::sync::Arc;
 
 pub(crate) use self::document::{Decision, Policy};
 pub(crate) use self::keys::Keys;
+pub(crate) use self::trust::TrustPolicy;
 
 /// The sender of a request.
 #[derive(Debug, Clone)]

@@ -96,8 +96,13 @@ fn damage_never_panics_and_a_changed_digest_changes_its_register() {
     let mut changed = whole.clone();
     let event = changed.events.iter_mut().find(|event| event.pcr == 11).unwrap();
     event.digests[0][0] ^= 1;
-    let differing: Vec<_> =
-        (0..PCRS).filter(|pcr| HashAlgorithm::COMPUTED[..2].iter().any(|bank| changed.replay(*bank, *pcr) != whole.replay(*bank, *pcr))).collect();
+    let differing: Vec<_> = (0..PCRS)
+        .filter(|pcr| {
+            HashAlgorithm::COMPUTED[..2]
+                .iter()
+                .any(|bank| changed.replay(*bank, *pcr) != whole.replay(*bank, *pcr))
+        })
+        .collect();
     assert_eq!(differing, [11]);
 }
 
@@ -109,7 +114,9 @@ fn words_of_a_hostile_log_cannot_reach_a_terminal() {
     assert!(text.chars().all(|character| !character.is_control()), "{text:?}");
     assert!(text.contains("\\u{1b}") && text.matches('`').count() == 2, "{text:?}");
     // Lengths that do not fit are no reason to panic.
-    for kind in [EventType::APPLICATION, EventType::VARIABLE_AUTHORITY, EventType::EVENT_TAG, EventType::SEPARATOR] {
+    for kind in
+        [EventType::APPLICATION, EventType::VARIABLE_AUTHORITY, EventType::EVENT_TAG, EventType::SEPARATOR]
+    {
         for len in 0..70 {
             let event = Event { pcr: 7, kind, digests: Vec::new(), data: vec![0xff; len] };
             assert!(!event.describe().is_empty());

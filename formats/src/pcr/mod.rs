@@ -13,6 +13,7 @@ mod error;
 mod firmware;
 mod measure;
 mod policy;
+mod signed_policy;
 mod stub;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,9 @@ pub use error::PcrError;
 pub use firmware::{Firmware, Variables};
 pub use measure::{UkiDigests, measure};
 pub use policy::{PhasePath, policy_digest};
+pub use signed_policy::{
+    PUBLIC_KEY_SECTION, PolicyKey, PolicyKeyError, PolicySignature, SIGNATURE_SECTION, pcrsig,
+};
 pub use stub::StubVersion;
 
 /// The registers that are predicted.

@@ -10,3 +10,4 @@ mod secrets;
 mod update;
 mod updates;
 mod upgraded;
+mod verified;

@@ -12,6 +12,7 @@ mod fetch;
 mod growth;
 mod inspect;
 mod lock;
+mod measure;
 mod packages;
 mod quickstart;
 mod real_root;

@@ -62,7 +62,7 @@ pub fn verify(
             return Err(VerifyError::Interrupted);
         }
         if let Some(manifest) = &manifest {
-            measurements::compare(manifest, &medium, &mut report);
+            measurements::compare(directory, manifest, &medium, &mut report);
         }
         let volumes = formats::check(&medium, manifest.as_ref(), monitor.progress, &mut report);
         if let Some(manifest) = &manifest {

@@ -153,7 +153,8 @@ fn explain(
         (Some(shown), None) => format!("event {ordinal} is {shown}, and no further event was predicted"),
         (None, Some(predicted)) => format!("event {ordinal} is missing: {} was predicted", predicted.words),
         (None, None) => {
-            "the log has the predicted events only: more was measured after the kernel had taken it over".to_owned()
+            "the log has the predicted events only: more was measured after the kernel had taken it over"
+                .to_owned()
         }
     };
     (text, meaning(pcr, event))

@@ -56,7 +56,8 @@ pub fn prediction(image: &UkiDigests, firmware: &Firmware) -> Result<Prediction,
 
 /// A register or digest in both banks.
 pub fn both(value: &BankDigests) -> Digests {
-    let banks = [(HashAlgorithm::Sha256, value.sha256.to_vec()), (HashAlgorithm::Sha384, value.sha384.to_vec())];
+    let banks =
+        [(HashAlgorithm::Sha256, value.sha256.to_vec()), (HashAlgorithm::Sha384, value.sha384.to_vec())];
     BTreeMap::from(banks)
 }
 
@@ -109,7 +110,10 @@ fn variable(vendor: Guid, name: &str, value: &[u8]) -> Vec<u8> {
 
 fn sections(image: &UkiDigests) -> Vec<PredictedEvent> {
     let pair = |(name, content): &(&'static str, BankDigests)| {
-        let named = PredictedEvent::of(format!("the name of the section `{name}`"), &[name.as_bytes(), &[0]].concat());
+        let named = PredictedEvent::of(
+            format!("the name of the section `{name}`"),
+            &[name.as_bytes(), &[0]].concat(),
+        );
         let words = format!("the content of the section `{name}`");
         [named, PredictedEvent { words, digests: both(content) }]
     };

@@ -96,7 +96,8 @@ pub(super) struct MeasuredJson<'a> {
 /// The keys of the machine, or why the combination of options is refused, as EC2 would refuse it.
 pub(super) fn machine_keys(args: &Args, target: &BootTarget) -> Result<MachineKeys, Failure> {
     let cannot = || format!("cannot boot `{}`", args.image.display());
-    let refused = |why: String, hint: &str| Err(Failure::usage(anyhow::anyhow!(why).context(cannot())).hint(hint));
+    let refused =
+        |why: String, hint: &str| Err(Failure::usage(anyhow::anyhow!(why).context(cannot())).hint(hint));
     if args.measured.tpm && args.firmware(target) == Firmware::Bios {
         let why = "NitroTPM needs the boot mode `uefi`, and this machine starts by a legacy BIOS".to_owned();
         return refused(why, "leave `--tpm` out, or build the image with an ESP");
@@ -120,7 +121,11 @@ fn is_hybrid(target: &BootTarget) -> bool {
 }
 
 /// The boot mode of an image: that of its manifest, else what its partitions allow.
-pub(super) fn boot_mode(medium: &Medium, named: Option<&str>, arch: amiforge_machine::boot::Arch) -> Option<BootMode> {
+pub(super) fn boot_mode(
+    medium: &Medium,
+    named: Option<&str>,
+    arch: amiforge_machine::boot::Arch,
+) -> Option<BootMode> {
     let table = amiforge_formats::gpt::read::read(medium).ok().map(|reading| reading.table);
     let has = |type_guid| {
         table.iter().flat_map(|table| &table.partitions).any(|partition| partition.type_guid == type_guid)

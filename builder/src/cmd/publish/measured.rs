@@ -26,7 +26,8 @@ pub(super) fn demand_receipt(
 ) -> Result<(), Failure> {
     let cannot = || args.cannot();
     if request.tpm == Tpm::None {
-        let error = anyhow::anyhow!("`--require-measured` is about a TPM, and machines of this AMI would have none");
+        let error =
+            anyhow::anyhow!("`--require-measured` is about a TPM, and machines of this AMI would have none");
         return Err(Failure::usage(error.context(cannot())).hint("add `--tpm`"));
     }
     let keys = request.uefi_data.as_deref().map(MachineKeys::decode).transpose();
@@ -41,7 +42,8 @@ pub(super) fn demand_receipt(
             SecureBoot::Off => "",
             SecureBoot::On => " --secure-boot",
         };
-        let hint = format!("`amiforge boot {} --tpm{option} --expect 'login:'` leaves one", args.image.display());
+        let hint =
+            format!("`amiforge boot {} --tpm{option} --expect 'login:'` leaves one", args.image.display());
         Failure::from(anyhow::Error::from(error).context(cannot())).hint(hint)
     })
 }

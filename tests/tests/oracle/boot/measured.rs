@@ -90,7 +90,10 @@ impl MeasuredFixture {
         let subject = format!("/CN=amiforge test {name}");
         let (key, crt, der) = (at("key"), at("crt"), at("der"));
         let request = ["req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "3650"];
-        oracle::must("openssl", &[&request[..], &["-subj", &subject, "-keyout", &key, "-out", &crt]].concat());
+        oracle::must(
+            "openssl",
+            &[&request[..], &["-subj", &subject, "-keyout", &key, "-out", &crt]].concat(),
+        );
         oracle::must("openssl", &["x509", "-in", &crt, "-outform", "DER", "-out", &der]);
         fs::read(der).expect("a certificate")
     }
@@ -147,7 +150,11 @@ fn replayed(log: &Path) -> Vec<(String, String, String)> {
 /// Asserts that everything is as predicted, and that tpm2_eventlog replays the kept log to the registers of the TPM.
 fn assert_predicted(disk: &str, (json, code): &(Value, Option<i32>), state: &str) {
     let tpm = &json["tpm"];
-    assert_eq!((*code, &json["outcome"], &tpm["secure_boot"]), (Some(0), &"passed".into(), &state.into()), "{json}");
+    assert_eq!(
+        (*code, &json["outcome"], &tpm["secure_boot"]),
+        (Some(0), &"passed".into(), &state.into()),
+        "{json}"
+    );
     assert_eq!(tpm["differences"], Value::Array(Vec::new()), "{json}");
     assert_eq!(tpm["compared"], serde_json::json!([2, 3, 4, 7, 11, 12, 13]), "{json}");
     let log = PathBuf::from(format!("{disk}.boot.secure-boot-{state}.eventlog"));
@@ -169,7 +176,8 @@ fn measures_what_is_predicted_with_secure_boot_off_and_on_and_only_that_is_publi
     let disk = fixture.disk("disk", &fixture.signed(&uki, "db"), &[]);
     let variables = fixture.uefi_data("variables", &fixture.enrolment(&db, Vec::new()));
     let publish = |more: &[&str]| {
-        let base = ["publish", &disk, "--require-measured", "--dry-run", "--region", "eu-west-1", "--name", "web"];
+        let base =
+            ["publish", &disk, "--require-measured", "--dry-run", "--region", "eu-west-1", "--name", "web"];
         fixture.run(&[&base[..], &["--arch", "x86_64", "--boot-mode", "uefi"], more].concat())
     };
     let refused = publish(&["--tpm"]);
@@ -199,13 +207,27 @@ fn refuses_edited_evidence(fixture: &MeasuredFixture, disk: &str, publish: &dyn 
     fs::copy(&logs[1], &logs[0]).expect("another log");
     let refused = publish();
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
-    assert!(text(&refused).contains("the event log") && text(&refused).contains("SHA-256"), "{}", text(&refused));
+    assert!(
+        text(&refused).contains("the event log") && text(&refused).contains("SHA-256"),
+        "{}",
+        text(&refused)
+    );
     fs::write(&logs[0], own).expect("the log as it was");
     assert!(publish().status.success());
     // A key in another store than the measured one.
     let other = fixture.enrolment(&fixture.certificate("other"), Vec::new());
     let other = fixture.uefi_data("other-variables", &other);
-    let args = ["publish", disk, "--require-measured", "--dry-run", "--region", "eu-west-1", "--name", "web", "--tpm"];
+    let args = [
+        "publish",
+        disk,
+        "--require-measured",
+        "--dry-run",
+        "--region",
+        "eu-west-1",
+        "--name",
+        "web",
+        "--tpm",
+    ];
     let more = ["--arch", "x86_64", "--boot-mode", "uefi", "--uefi-data", &other];
     let refused = fixture.run(&[&args[..], &more].concat());
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
@@ -221,7 +243,8 @@ fn writes_stores_that_another_reader_takes() {
     };
     let Some(python) = python::with(&["virt.firmware.vars"]) else { return };
     let folder = scratch::folder();
-    let list = |byte| vec![SignatureList { kind: SignatureKind::Sha256, entries: vec![(owner(), vec![byte; 32])] }];
+    let list =
+        |byte| vec![SignatureList { kind: SignatureKind::Sha256, entries: vec![(owner(), vec![byte; 32])] }];
     let mut variables = Enrolment { pk: list(1), kek: list(2), db: list(3), dbx: list(4) }.variables();
     variables.push(load_option("Boot0000", "\\EFI\\BOOT\\BOOTX64.EFI", "quiet"));
     variables.push(global("BootOrder", vec![0, 0]));
@@ -277,7 +300,8 @@ fn load_option(name: &str, file: &str, options: &str) -> Variable {
     let wide = |text: &str| text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect::<Vec<_>>();
     let file = wide(file);
     let node = [&[4, 4][..], &(file.len() as u16 + 4).to_le_bytes(), &file, &[0x7f, 0xff, 4, 0]].concat();
-    let mut data = [&1_u32.to_le_bytes()[..], &(node.len() as u16).to_le_bytes(), &wide("amiforge"), &node].concat();
+    let mut data =
+        [&1_u32.to_le_bytes()[..], &(node.len() as u16).to_le_bytes(), &wide("amiforge"), &node].concat();
     if !options.is_empty() {
         data.extend(wide(options));
     }
@@ -321,7 +345,11 @@ fn whatever_an_operator_adds_changes_a_published_register_and_is_named() {
     let drivers = [load_option("Driver0000", "\\EFI\\BOOT\\DRV.EFI", ""), global("DriverOrder", vec![0, 0])];
     let attacks = [
         Attack { files: &[(&cred, &[7; 200])], variables: &[], named: (12, "credential") },
-        Attack { files: &[("loader/credentials/x.cred", &[7; 200])], variables: &[], named: (12, "credential") },
+        Attack {
+            files: &[("loader/credentials/x.cred", &[7; 200])],
+            variables: &[],
+            named: (12, "credential"),
+        },
         Attack { files: &[(&sysext, &[7; 4096])], variables: &[], named: (13, "system extension") },
         Attack { files: &[], variables: &options, named: (12, "`Boot####`") },
         Attack { files: &[("EFI/BOOT/DRV.EFI", &driver)], variables: &drivers, named: (2, "`Driver####`") },
@@ -366,7 +394,8 @@ fn secure_boot_refuses_what_its_keys_do_not_allow() {
     ];
     for (case, uki, keys) in cases {
         let disk = fixture.disk("refused", uki, &[]);
-        let args = ["boot", &disk, "--firmware", "uefi", "--secure-boot", "--uefi-data", keys, "--accel", "tcg"];
+        let args =
+            ["boot", &disk, "--firmware", "uefi", "--secure-boot", "--uefi-data", keys, "--accel", "tcg"];
         let checks = ["--json", "--expect", DONE, "--timeout", "45", "--no-receipt"];
         let output = fixture.run(&[&args[..], &checks].concat());
         assert_eq!(output.status.code(), Some(3), "{case}: {}", text(&output));

@@ -4,3 +4,5 @@ mod command;
 mod loaders;
 mod measured;
 mod parts;
+mod verified;
+mod verified_parts;

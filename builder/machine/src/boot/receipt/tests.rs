@@ -95,7 +95,8 @@ fn reading() -> TpmReading {
 
 /// Predictions of registers 4 and 12, whose values are those of a reading.
 fn prediction(reading: &TpmReading) -> Prediction {
-    let value = |pcr| BANKS.into_iter().map(|bank| (bank, reading.pcr(bank, pcr).unwrap().to_vec())).collect();
+    let value =
+        |pcr| BANKS.into_iter().map(|bank| (bank, reading.pcr(bank, pcr).unwrap().to_vec())).collect();
     Prediction { pcrs: [4, 12].map(|pcr| (pcr, value(pcr))).into(), ..Prediction::default() }
 }
 
@@ -105,7 +106,8 @@ fn a_measured_boot_counts_only_with_the_predicted_registers_and_its_own_log() {
     let own_digests = digests(b"disk");
     let reading = reading();
     let prediction = prediction(&reading);
-    let check = |secure_boot, prediction: &Prediction| require_measured(&image, own_digests, secure_boot, prediction);
+    let check =
+        |secure_boot, prediction: &Prediction| require_measured(&image, own_digests, secure_boot, prediction);
     add_boot(&image, own_digests, boot(Firmware::Uefi)).unwrap();
     let refused = check(SecureBoot::Off, &prediction);
     assert!(matches!(refused, Err(ReceiptError::NotMeasured { .. })), "{refused:?}");
