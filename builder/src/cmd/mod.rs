@@ -39,7 +39,9 @@ pub(crate) mod inspect;
 pub(crate) mod local;
 #[cfg(feature = "fetch")]
 pub(crate) mod lock;
+mod machine_keys;
 pub(crate) mod man;
+pub(crate) mod marketplace;
 pub(crate) mod measure;
 pub(crate) mod new;
 #[cfg(feature = "aws")]
@@ -135,6 +137,7 @@ pub(crate) enum Command {
     Unshare(unshare::Args),
     #[cfg(feature = "aws")]
     AllowedImages(allowed_images::Args),
+    Marketplace(marketplace::Args),
     #[cfg(feature = "aws")]
     Backup(backup::Args),
     #[cfg(feature = "aws")]
@@ -209,6 +212,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Unshare(args) => unshare::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::AllowedImages(args) => allowed_images::run(&args, ui),
+        Command::Marketplace(args) => marketplace::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Backup(args) => backup::run(&args, ui),
         #[cfg(feature = "aws")]

@@ -5,6 +5,7 @@ mod attestation;
 mod aws;
 mod channels;
 mod follow;
+mod import;
 mod local_region;
 mod local_serve;
 mod page;

@@ -10,6 +10,7 @@ mod files;
 mod findings;
 mod first_boot;
 mod kernel;
+mod marketplace;
 mod root;
 mod secrets;
 mod secure_boot;
@@ -19,6 +20,7 @@ use amiforge_image::inspect::{DiskView, InspectError, Medium};
 use serde::Serialize;
 
 pub use findings::{PreflightFinding, PreflightSeverity};
+pub use marketplace::{OsRelease, marketplace, os_release};
 
 use boot_chain::BootChain;
 use findings::Findings;

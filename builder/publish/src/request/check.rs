@@ -7,9 +7,6 @@ use super::{
 };
 use crate::api::ec2::Tags;
 
-/// Default root device.
-const ROOT_DEVICE: &str = "/dev/xvda";
-
 /// Validates `options` for an image with `facts` in the region `home`; `now` is in seconds since 1970.
 ///
 /// # Errors
@@ -35,7 +32,8 @@ pub fn check(
     if let Some(boot_mode) = boot_mode {
         check_firmware(options, boot_mode, architecture, collected);
     }
-    let root_device = options.root_device.clone().unwrap_or_else(|| ROOT_DEVICE.to_owned());
+    let root_device =
+        options.root_device.clone().unwrap_or_else(|| options.platform.root_device().to_owned());
     let root = volume_option::parse_root(options.root_volume.as_deref(), facts.gib, collected);
     let volumes: Vec<_> =
         options.volumes.iter().filter_map(|text| volume_option::parse_further(text, collected)).collect();

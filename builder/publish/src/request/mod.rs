@@ -10,6 +10,7 @@ mod copies;
 mod deprecation;
 mod limits;
 mod mistake;
+mod platform;
 mod region;
 mod share;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use check::{check, check_snapshot};
 pub use copies::{CopyTarget, KeyChoice};
 pub use deprecation::Deprecation;
 pub use mistake::{RequestMistake, RequestMistakes};
+pub use platform::Platform;
 pub use region::{AwsPartition, partition};
 pub use share::{Share, SnapshotSharing, grantee};
 pub use volume::{FurtherVolume, VolumeContent, VolumeSettings, VolumeType};
@@ -46,6 +48,8 @@ pub struct AmiOptions {
     pub architecture: Option<Arch>,
     /// `--boot-mode`.
     pub boot_mode: Option<BootMode>,
+    /// `--platform`.
+    pub platform: Platform,
     /// `--tpm`.
     pub tpm: Tpm,
     /// `--uefi-data`: the file.

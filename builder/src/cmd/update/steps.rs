@@ -359,7 +359,9 @@ impl UpdateTask<'_> {
     fn named(&self, name: String) -> PublishArgs {
         let mut to = self.args.to.clone();
         to.ami.name = Some(name);
-        to.upload.parent.get_or_insert(ParentChoice::Newest);
+        if !to.upload.import.is_import() {
+            to.upload.parent.get_or_insert(ParentChoice::Newest);
+        }
         to
     }
 

@@ -63,7 +63,9 @@ pub(crate) struct WritableKeys {
 pub(crate) enum WritableKey {
     /// To memory: they are gone after the next start.
     Tmpfs,
-    /// To the partition of role `data` with the label `data`, the last on the disk; they are kept, and nothing checks them.
+    /// To the partition of role `data` without `mount` and `label`, the last on the disk, which the machine formats at its first
+    /// boot, repairs, and extends to the end of the volume. It is called `amiforge-data` in the partition table; an image that
+    /// lists partitions and has none waits for another volume with one. It is kept, and nothing checks it.
     Data,
     /// Nowhere: the folder is read-only.
     None,

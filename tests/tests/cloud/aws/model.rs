@@ -129,7 +129,7 @@ fn mistakes(model: &Value, call: &Description) -> Vec<String> {
     check.mistakes
 }
 
-fn model(python: &Path, path: &str) -> Value {
+pub(super) fn model(python: &Path, path: &str) -> Value {
     let output = Command::new(python)
         .args(["-c", "import botocore; print(botocore.__path__[0])"])
         .output()
