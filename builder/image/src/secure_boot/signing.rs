@@ -8,13 +8,13 @@ use amiforge_formats::der::Certificate;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::pe::{self, PeError, SignatureParts};
 use amiforge_formats::plan::{Data, Plan, Sources};
-use amiforge_formats::uefi_vars::UefiVarsError;
 
+use super::error::SigningError;
 use super::program::{authenticode, joined};
 use super::requests::write_requests;
 use super::{
-    RequestKind, SecureBootKeys, SecureBootRecord, SignatureRecord, SignatureRefused, SignedProgram,
-    SigningRequest, authority, verify_rsa_sha256,
+    RequestKind, SecureBootKeys, SecureBootRecord, SignatureRecord, SignedProgram, SigningRequest, authority,
+    verify_rsa_sha256,
 };
 use crate::bundle::{self, Document};
 use crate::manifest::ManifestInput;
@@ -43,73 +43,6 @@ impl GivenSignature {
 
 /// The kind of a signature among the inputs of a manifest.
 pub(super) const SIGNATURE_INPUT: &str = "signature";
-
-/// Why signatures cannot be taken.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SigningError {
-    /// A program cannot be read.
-    #[error("hashing `{path}` for its signature")]
-    Program {
-        /// Its path.
-        path: String,
-        /// Why.
-        source: PeError,
-    },
-    /// The variables are too long.
-    #[error("writing the variables")]
-    Variables(#[source] UefiVarsError),
-    /// There is no such request.
-    #[error("there is no request `{id}`; there are {known}")]
-    Unknown {
-        /// The id that was given.
-        id: String,
-        /// The ids of the requests.
-        known: String,
-    },
-    /// Two signatures for one request.
-    #[error("the request `{id}` was given two signatures")]
-    Twice {
-        /// The request.
-        id: String,
-    },
-    /// A request has no signature.
-    #[error("no signature was given for {}", ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(" and "))]
-    Missing {
-        /// The requests.
-        ids: Vec<String>,
-    },
-    /// The signature is not one of its request, or firmware would not take it.
-    #[error("the signature of `{id}` ({len} bytes)")]
-    Refused {
-        /// The request.
-        id: String,
-        /// Length of the signature in bytes.
-        len: usize,
-        /// Why.
-        source: SignatureRefused,
-    },
-    /// No key in db made it, and no certificate was given.
-    #[error(
-        "the signature of `{id}` ({len} bytes) was made by no key of db ({db}), and no certificate came with it"
-    )]
-    NoSigner {
-        /// The request.
-        id: String,
-        /// Length of the signature in bytes.
-        len: usize,
-        /// Names of the certificates in `db`.
-        db: String,
-    },
-    /// The signature with its certificates does not fit.
-    #[error("the signature of `{id}`")]
-    Table {
-        /// The request.
-        id: String,
-        /// Why.
-        source: PeError,
-    },
-}
 
 /// What a build prepares for Secure Boot, before the disk is laid out.
 #[derive(Debug)]
