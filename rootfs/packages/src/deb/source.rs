@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::resolve::BasePackages;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use crate::backend::{Recommends, Scripts};
 
 /// A `[[source]]` of packages.
@@ -90,6 +92,22 @@ pub enum WhenExpired {
     Refuse,
     /// Take it.
     Accept,
+}
+
+/// Set of packages to begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BasePackages {
+    /// Nothing but what `packages` names.
+    None,
+    /// Packages marked essential.
+    Essential,
+    /// Those, and packages of priority `required`.
+    Required,
+    /// Those, and packages of priority `important`.
+    Important,
+    /// Those, and packages of priority `standard`.
+    Standard,
 }
 
 /// A preference among versions, as in `apt_preferences(5)`.

@@ -16,7 +16,8 @@ mod solve;
 mod universe;
 
 pub use error::ResolveError;
-pub use request::{BasePackages, Request, Resolved, Suite};
+pub use super::source::BasePackages;
+pub use request::{Request, Resolved, Suite};
 
 use crate::PackageKind;
 use crate::locked::{LockReason, LockedPackage};

@@ -1,10 +1,7 @@
 //! A request to the resolver, and the packages that it may choose from: plain data.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
-
 use crate::deb::index::PackageIndex;
-use crate::deb::source::VersionPin;
+use crate::deb::source::{BasePackages, VersionPin};
 use crate::locked::{LockedPackage, PackageId};
 
 /// A suite of an archive, with the packages that may be taken from it.
@@ -18,22 +15,6 @@ pub struct Suite<'a> {
     pub priority: i32,
     /// Its indexes: one for each component and architecture, in the order in which the recipe names them.
     pub indexes: Vec<&'a PackageIndex<'a>>,
-}
-
-/// Set of packages to begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum BasePackages {
-    /// Nothing but what `packages` names.
-    None,
-    /// Packages marked essential.
-    Essential,
-    /// Those, and packages of priority `required`.
-    Required,
-    /// Those, and packages of priority `important`.
-    Important,
-    /// Those, and packages of priority `standard`.
-    Standard,
 }
 
 /// A request.
