@@ -217,14 +217,14 @@ fn every_change_of_data_and_tree_is_named() {
     assert!(said.contains(&format!("block {block} of partition 2 `root`")), "{said}");
     assert!(said.contains("in `/usr/share/text` from byte 8192, is not what its hash tree says"), "{said}");
     flip(&bundle, root + at + 5);
-    // The topmost block, one over the data, and the salt.
+    // The topmost block, one below it, and the salt.
     flip(&bundle, tree + 4096 + 3);
     let said = found(&bundle.folder);
     assert!(said.contains("partition 3 `root-verity` has root hash "), "{said}");
     flip(&bundle, tree + 4096 + 3);
     flip(&bundle, tree + 2 * 4096 + 1);
     let said = found(&bundle.folder);
-    assert!(said.contains("verity in partition 3 `root-verity`: block 2 of the tree, level 0"), "{said}");
+    assert!(said.contains("verity in partition 3 `root-verity`: block 2 of the tree, level 1"), "{said}");
     flip(&bundle, tree + 2 * 4096 + 1);
     flip(&bundle, tree + 90);
     let said = found(&bundle.folder);
