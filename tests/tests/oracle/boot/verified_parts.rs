@@ -117,7 +117,9 @@ impl Parts {
     fn make_root(&self, version: &str) -> String {
         let top = self.path("root");
         let _ = fs::remove_dir_all(&top);
-        for folder in ["dev", "etc", "proc", "run", "sys", "tmp", "usr/bin", "usr/lib", "usr/lib64", "usr/sbin", "var"] {
+        for folder in
+            ["dev", "etc", "proc", "run", "sys", "tmp", "usr/bin", "usr/lib", "usr/lib64", "usr/sbin", "var"]
+        {
             fs::create_dir_all(top.join(folder)).expect("a folder");
         }
         for name in ["bin", "lib", "lib64", "sbin"] {
