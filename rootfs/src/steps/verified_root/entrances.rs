@@ -81,11 +81,11 @@ pub(super) fn violations(
         // A drop-in changes what its unit starts.
         let unit = name.split_once(".d/").map_or(name.as_str(), |(unit, _)| unit);
         let login = login_of(text).filter(|_| unit.ends_with(".service"));
-        if let Some(program) = login.filter(|_| !unit.contains('/')) {
-            if live(unit)? {
-                let fact = format!("the unit `{unit}` starts `{program}`, a login on a console");
-                found.push(Violation::new(fact, mask(unit)));
-            }
+        if let Some(program) = login.filter(|_| !unit.contains('/'))
+            && live(unit)?
+        {
+            let fact = format!("the unit `{unit}` starts `{program}`, a login on a console");
+            found.push(Violation::new(fact, mask(unit)));
         }
     }
     texts(&units, found);

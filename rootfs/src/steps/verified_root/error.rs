@@ -37,7 +37,7 @@ pub enum VerifiedRootError {
 }
 
 fn lines(violations: &[Violation]) -> String {
-    violations.iter().map(|violation| format!("\n  {violation}")).collect()
+    violations.iter().map(|violation| format!("\n  {violation}")).collect::<Vec<_>>().concat()
 }
 
 /// Something in the tree that its profile forbids.

@@ -123,84 +123,70 @@ fn refused(tree: &Tree, spec: &VerifiedRootSpec<'_>) -> Vec<String> {
     }
 }
 
+/// An entry that is added to a closed system, and parts of the fact and of the remedy that the violation names.
+const WAYS_IN: &[(&str, &str, &str, &str)] = &[
+    ("/usr/sbin/sshd", "file 0755 x", "`sshd`", "package openssh-server"),
+    ("/usr/bin/cloud-init", "file 0755 x", "`cloud-init`", "package cloud-init"),
+    ("/usr/bin/amazon-ssm-agent", "file 0755 x", "`amazon-ssm-agent`", "package amazon-ssm-agent"),
+    (
+        "/usr/share/ec2-instance-connect/eic",
+        "file 0755 x",
+        "ec2-instance-connect",
+        "package ec2-instance-connect",
+    ),
+    (
+        "/usr/lib/systemd/system/serial-getty@.service",
+        "file 0644 [Service]\nExecStart=-/sbin/agetty -o '-p' --keep-baud - $TERM\n",
+        "`serial-getty@.service`",
+        "mask = [\"serial-getty@.service\"]",
+    ),
+    (
+        "/etc/systemd/system/mine.service",
+        "file 0644 [Service]\nExecStart=-/sbin/agetty -o '-p' --keep-baud - $TERM\n",
+        "`mine.service` starts `agetty`",
+        "mask = [\"mine.service\"]",
+    ),
+    (
+        "/usr/lib/systemd/system/amiforge-user-data.service",
+        "file 0644 [Service]\n",
+        "run commands as root",
+        "first-boot = \"none\"",
+    ),
+    ("/etc/systemd/system/efi.mount", "file 0644 [Mount]\n", "`efi.mount`", "mask = [\"efi.mount\"]"),
+    (
+        "/etc/systemd/system/sysinit.target.wants/debug-shell.service",
+        "link /usr/lib/systemd/system/debug-shell.service",
+        "`debug-shell.service` is enabled",
+        "mask = [\"debug-shell.service\"]",
+    ),
+    (
+        "/etc/systemd/system/getty@.service.d/auto.conf",
+        "file 0644 [Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root - $TERM\n",
+        "without a password",
+        "remove the file",
+    ),
+    (
+        "/etc/systemd/system/rescue.service.d/x.conf",
+        "file 0644 [Service]\nEnvironment=SYSTEMD_SULOGIN_FORCE=1\n",
+        "shell of root",
+        "remove the file",
+    ),
+    (
+        "/etc/shadow",
+        "file 0640 root:$y$j9T$secret:1::::::\n",
+        "the user `root` has a password",
+        "lock the account",
+    ),
+    ("/etc/shadow", "file 0640 root::1::::::\n", "needs no password", "lock the account"),
+    ("/etc/passwd", "file 0644 root:$1$secret:0:0::/root:/bin/sh\n", "in `/etc/passwd`", "lock the account"),
+    ("/etc/gshadow", "file 0640 root:$1$secret::\n", "the group `root` has a password", "gpasswd"),
+    ("/etc/inittab", "file 0644 # c\nttyS0::respawn:/sbin/getty -L ttyS0\n", "`/etc/inittab`", "[[file]]"),
+    ("/etc/fstab", "file 0644 UUID=1 /boot/efi vfat umask=0077 0 2\n", "mounts `UUID=1`", "mount = \"none\""),
+];
+
 #[test]
 fn each_way_into_an_attestable_machine_is_named_with_its_remedy() {
-    let service = "/usr/lib/systemd/system";
-    let getty = "file 0644 [Service]\nExecStart=-/sbin/agetty -o '-p' --keep-baud - $TERM\n";
-    for (path, entry, fact, remedy) in [
-        ("/usr/sbin/sshd", "file 0755 x", "`sshd`", "package openssh-server"),
-        ("/usr/bin/cloud-init", "file 0755 x", "`cloud-init`", "package cloud-init"),
-        ("/usr/bin/amazon-ssm-agent", "file 0755 x", "`amazon-ssm-agent`", "package amazon-ssm-agent"),
-        (
-            "/usr/share/ec2-instance-connect/eic",
-            "file 0755 x",
-            "ec2-instance-connect",
-            "package ec2-instance-connect",
-        ),
-        (
-            &format!("{service}/serial-getty@.service"),
-            getty,
-            "`serial-getty@.service`",
-            "mask = [\"serial-getty@.service\"]",
-        ),
-        (
-            "/etc/systemd/system/mine.service",
-            getty,
-            "`mine.service` starts `agetty`",
-            "mask = [\"mine.service\"]",
-        ),
-        (
-            &format!("{service}/amiforge-user-data.service"),
-            "file 0644 [Service]\n",
-            "run commands as root",
-            "first-boot = \"none\"",
-        ),
-        ("/etc/systemd/system/efi.mount", "file 0644 [Mount]\n", "`efi.mount`", "mask = [\"efi.mount\"]"),
-        (
-            "/etc/systemd/system/sysinit.target.wants/debug-shell.service",
-            "link /usr/lib/systemd/system/debug-shell.service",
-            "`debug-shell.service` is enabled",
-            "mask = [\"debug-shell.service\"]",
-        ),
-        (
-            "/etc/systemd/system/getty@.service.d/auto.conf",
-            "file 0644 [Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin root - $TERM\n",
-            "without a password",
-            "remove the file",
-        ),
-        (
-            "/etc/systemd/system/rescue.service.d/x.conf",
-            "file 0644 [Service]\nEnvironment=SYSTEMD_SULOGIN_FORCE=1\n",
-            "shell of root",
-            "remove the file",
-        ),
-        (
-            "/etc/shadow",
-            "file 0640 root:$y$j9T$secret:1::::::\n",
-            "the user `root` has a password",
-            "lock the account",
-        ),
-        ("/etc/shadow", "file 0640 root::1::::::\n", "needs no password", "lock the account"),
-        (
-            "/etc/passwd",
-            "file 0644 root:$1$secret:0:0::/root:/bin/sh\n",
-            "in `/etc/passwd`",
-            "lock the account",
-        ),
-        ("/etc/gshadow", "file 0640 root:$1$secret::\n", "the group `root` has a password", "gpasswd"),
-        (
-            "/etc/inittab",
-            "file 0644 # c\nttyS0::respawn:/sbin/getty -L ttyS0\n",
-            "`/etc/inittab`",
-            "[[file]]",
-        ),
-        (
-            "/etc/fstab",
-            "file 0644 UUID=1 /boot/efi vfat umask=0077 0 2\n",
-            "mounts `UUID=1`",
-            "mount = \"none\"",
-        ),
-    ] {
+    for (path, entry, fact, remedy) in WAYS_IN {
         let mut tree = closed_system();
         add(&mut tree, path, entry);
         let lines = refused(&tree, &spec(Profile::Attestable));

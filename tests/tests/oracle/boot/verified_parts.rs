@@ -117,10 +117,12 @@ impl Parts {
     fn make_root(&self, version: &str) -> String {
         let top = self.path("root");
         let _ = fs::remove_dir_all(&top);
-        for folder in ["dev", "etc", "proc", "run", "sys", "tmp", "usr/bin", "usr/lib64", "usr/sbin", "var"] {
+        for folder in
+            ["dev", "etc", "proc", "run", "sys", "tmp", "usr/bin", "usr/lib", "usr/lib64", "usr/sbin", "var"]
+        {
             fs::create_dir_all(top.join(folder)).expect("a folder");
         }
-        for name in ["bin", "lib64", "sbin"] {
+        for name in ["bin", "lib", "lib64", "sbin"] {
             symlink(format!("usr/{name}"), top.join(name)).expect("a link");
         }
         let system = self.path("system");
@@ -128,9 +130,9 @@ impl Parts {
             fs::copy(system.join(from), top.join(to)).expect("a file");
         };
         PROGRAMS.iter().for_each(|program| copy(&format!("usr/{program}"), &format!("usr/{program}")));
-        // The loader looks there, too.
         for library in LIBRARIES {
-            copy(&format!("usr/lib/x86_64-linux-gnu/{library}"), &format!("usr/lib64/{library}"));
+            let folder = if library.starts_with("ld-") { "lib64" } else { "lib" };
+            copy(&format!("usr/lib/x86_64-linux-gnu/{library}"), &format!("usr/{folder}/{library}"));
         }
         copy("etc/mke2fs.conf", "etc/mke2fs.conf");
         fs::write(top.join("var/version"), format!("{version}\n")).expect("a file");
