@@ -64,6 +64,23 @@ pub enum Error {
     #[error("there is no snapshot `{0}`")]
     NoSnapshot(String),
 
+    /// No local region has used the folder.
+    #[error("no local region has used `{}`", .0.display())]
+    NoRegion(PathBuf),
+
+    /// No instance has this id.
+    #[error("there is no instance `{0}`")]
+    NoInstance(String),
+
+    /// An instance has no TPM that could attest it.
+    #[error("instance `{id}` cannot be attested: {reason}")]
+    NotAttestable {
+        /// The id.
+        id: String,
+        /// Why not.
+        reason: String,
+    },
+
     /// The snapshot is pending or failed.
     #[error("snapshot `{0}` is not completed")]
     NotCompleted(String),

@@ -6,6 +6,7 @@
 //! independently from AWS's documentation. It is as strict as the real service, but deterministic: windows of
 //! eventual consistency, quotas and faults follow [`RegionConfig`], and the time comes from its [`Clock`].
 
+mod attestation;
 mod authorization;
 mod clock;
 mod digest;
@@ -21,6 +22,7 @@ mod sigv4;
 mod state;
 mod sync;
 
+pub use self::attestation::{AttestationIssuer, AttestationRequest, AttestedInstance, PCR_COUNT};
 pub use self::clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use self::error::Error;
 pub use self::http::connection::Timeouts;

@@ -169,6 +169,11 @@ impl Arch {
         self.row().partition_types[0].1
     }
 
+    /// Partition type of the hash tree over a root file system.
+    pub const fn root_verity_type(self) -> Guid {
+        self.row().partition_types[2].1
+    }
+
     /// Partition type of `/usr`.
     pub const fn usr_type(self) -> Guid {
         self.row().partition_types[1].1

@@ -12,6 +12,7 @@ pub mod der;
 pub mod digest;
 pub mod dump;
 pub mod erofs;
+pub mod event_log;
 pub mod ext4;
 pub mod fat;
 mod fields;

@@ -21,6 +21,12 @@ pub trait Sources: Sync {
     fn read_exact_at(&self, source: SourceId, at: u64, buf: &mut [u8]) -> io::Result<()>;
 }
 
+impl<S: Sources + ?Sized> Sources for &S {
+    fn read_exact_at(&self, source: SourceId, at: u64, buf: &mut [u8]) -> io::Result<()> {
+        (**self).read_exact_at(source, at, buf)
+    }
+}
+
 /// A plan that refers to no source may be read with this one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoSources;

@@ -7,6 +7,8 @@ pub mod disk;
 pub mod image;
 pub mod inspect;
 pub mod manifest;
+pub mod measure;
 pub mod seal;
+pub mod secure_boot;
 pub mod values;
 pub mod verify;

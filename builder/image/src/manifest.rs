@@ -11,8 +11,10 @@ use std::fmt;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::guid::Guid;
 
-use crate::disk::{Disk, PartitionLayout};
+use crate::disk::{Disk, PartitionLayout, VerityLayout};
 use crate::image::{Aggregate, BlockMap, Emitted};
+use crate::measure::Measurements;
+use crate::secure_boot::SecureBootRecord;
 
 pub use text::{ManifestError, TEXT_MAX};
 
@@ -46,6 +48,8 @@ pub struct ImageOrigin {
     pub secrets_unknown: Vec<String>,
     /// What was not done of what the packages' scripts would have done.
     pub skipped: Vec<String>,
+    /// The PCRs of its machines; none where nothing is to be proven of them.
+    pub measurements: Option<Measurements>,
 }
 
 /// Something that was cleaned out of the tree.
@@ -168,6 +172,8 @@ pub struct Manifest {
     /// SHA-256 of the texts beside the image (the listing, bills of materials), by their names in the bundle. Manifests of
     /// older builds have none.
     pub documents: BTreeMap<String, Digest>,
+    /// Secure Boot, where the image has it.
+    pub secure_boot: Option<SecureBootRecord>,
     /// Every block.
     pub blocks: BlockMap,
     /// SHA-256 of the whole image.
@@ -178,6 +184,8 @@ pub struct Manifest {
     pub without_free: Aggregate,
     /// [`BlockMap::without_zero`].
     pub without_zero: Aggregate,
+    /// The partitions that hash trees cover; none where the root is not verified.
+    pub verity: Vec<VerityLayout>,
 }
 
 impl Manifest {
@@ -195,11 +203,13 @@ impl Manifest {
             disk: disk.guid,
             partitions: disk.partitions.iter().map(ManifestPartition::from).collect(),
             documents,
+            secure_boot: None,
             merkle_root: emitted.blocks.merkle_root(),
             without_free: emitted.blocks.without_free(),
             without_zero: emitted.blocks.without_zero(),
             blocks: emitted.blocks.clone(),
             plain: emitted.plain,
+            verity: disk.verity.clone(),
         }
     }
 }

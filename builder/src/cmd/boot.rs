@@ -4,6 +4,7 @@
 mod ami;
 mod args;
 mod launch;
+mod measured;
 mod show;
 mod target;
 
@@ -15,7 +16,7 @@ use amiforge_image::inspect::Medium;
 #[cfg(all(feature = "aws", feature = "fetch"))]
 use amiforge_image::manifest::Manifest;
 use amiforge_machine::boot::machine::InstanceIdentity;
-use amiforge_machine::boot::receipt::{self, BootRecord};
+use amiforge_machine::boot::receipt::{self, BootRecord, MachineKind, MeasuredRecord};
 use amiforge_machine::boot::{BootError, DiskState, Launch, LaunchEnd, LaunchOutcome as Launched, launch};
 use amiforge_progress::{CancelToken, Monitor};
 use anyhow::Context as _;
@@ -23,6 +24,7 @@ use anyhow::Context as _;
 pub(crate) use args::Args;
 #[cfg(all(feature = "aws", feature = "fetch"))]
 pub(crate) use args::{MachineArgs, Showing};
+use measured::Measured;
 use show::LaunchView;
 use target::BootTarget;
 
@@ -33,9 +35,11 @@ use crate::ui::Ui;
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cancel = interrupt_on_signals()?;
-    let Ended { target, request, launched, receipt } = launch_target(args, args.has_output(), ui, &cancel)?;
-    show::outcome(&target, &request, &launched, receipt.as_deref(), ui)?;
-    Ok(match launched.ended {
+    let ended = launch_target(args, args.has_output(), ui, &cancel)?;
+    show::outcome(&ended, ui)?;
+    let differs = ended.measured.as_ref().is_some_and(|measured| !measured.differences().is_empty());
+    Ok(match ended.launched.ended {
+        _ if differs => Outcome::Difference,
         LaunchEnd::Passed | LaunchEnd::PoweredOff | LaunchEnd::Interrupted => Outcome::Success,
         LaunchEnd::Failed { .. } => Outcome::Difference,
     })
@@ -71,6 +75,8 @@ struct Ended {
     target: BootTarget,
     request: Launch,
     launched: Launched,
+    /// What the TPM measured, if there was one.
+    measured: Option<Measured>,
     receipt: Option<std::path::PathBuf>,
 }
 
@@ -81,7 +87,9 @@ fn launch_target(args: &Args, has_output: bool, ui: &Ui, cancel: &CancelToken) -
     let cannot = || format!("cannot boot `{}`", args.image.display());
     let before = args.needs_login().then(|| Medium::open(&target.disk)).transpose().with_context(cannot)?;
     let before = before.as_ref().map(DiskState::read);
-    let request = args.launch(&target, before.as_ref())?;
+    let keys = measured::machine_keys(args, &target)?;
+    let prediction = measured::predict(args, &target, &keys, ui)?;
+    let request = args.launch(&target, keys, before.as_ref())?;
     if let Some(before) = before {
         refuse_without_key(&request, &before, cannot)?;
     }
@@ -91,10 +99,13 @@ fn launch_target(args: &Args, has_output: bool, ui: &Ui, cancel: &CancelToken) -
     })?;
     let view = LaunchView::new(ui, &request, has_output, log);
     view.begin(&target, &request);
-    let launched = launch(&request, &view, cancel).map_err(|error| failure(error, cannot()))?;
+    let mut launched = launch(&request, &view, cancel).map_err(|error| failure(error, cannot()))?;
     view.end();
-    let receipt = keep_receipt(args, &target, &request, &launched, ui, cancel)?;
-    Ok(Ended { target, request, launched, receipt })
+    let reading = launched.tpm.take();
+    let measured = reading.map(|reading| Measured::new(request.secure_boot, reading, prediction.as_ref()));
+    let mut ended = Ended { target, request, launched, measured, receipt: None };
+    ended.receipt = keep_receipt(args, &ended, ui, cancel)?;
+    Ok(ended)
 }
 
 /// Opens a local image, or downloads the AMI that the arguments name.
@@ -135,41 +146,71 @@ fn failure(error: BootError, cannot: String) -> Failure {
     Failure { hint, ..failure }
 }
 
-/// Writes the receipt of a boot that passed; removes the one of a boot that failed.
+/// Writes the receipt of a boot that passed; removes the one of a boot that failed, or that measured something else than
+/// predicted.
 fn keep_receipt(
     args: &Args,
-    target: &BootTarget,
-    request: &Launch,
-    launched: &Launched,
+    ended: &Ended,
     ui: &Ui,
     cancel: &CancelToken,
 ) -> Result<Option<std::path::PathBuf>, Failure> {
+    let Ended { target, request, launched, measured, .. } = ended;
     let Some(image) = target.receipt_image.as_deref().filter(|_| !args.leaves_no_receipt()) else {
         return Ok(None);
     };
     let cannot = || format!("cannot keep the receipt of `{}`", image.display());
-    let (arch, firmware, bus) = (request.arch, request.firmware, request.bus);
+    let differs = measured.as_ref().is_some_and(|measured| !measured.differences().is_empty());
     match launched.ended {
-        LaunchEnd::Failed { .. } => receipt::remove_boot(image, arch, firmware, bus).with_context(cannot)?,
-        LaunchEnd::Passed => {
-            // Compare lengths first: hashing a file that was extended by accident may take hours.
-            let digests = if target.expected.is_some_and(|(_, size)| size != target.size) {
-                None
-            } else {
-                let found = receipt::compute_digests(image, Monitor::new(ui, cancel)).with_context(cannot)?;
-                Some(found).filter(|found| target.expected.is_none_or(|(expected, _)| expected == *found))
-            };
-            let Some(digests) = digests else {
+        LaunchEnd::Passed if !differs => {
+            let Some(digests) = digests(target, image, ui, cancel).with_context(cannot)? else {
                 ui.warn(format_args!(
                     "`{}` is not what its manifest describes, so there is no receipt; `amiforge verify` shows the differences",
                     image.display()
                 ));
                 return Ok(None);
             };
+            let (arch, firmware, bus) = (request.arch, request.firmware, request.bus);
             let boot = BootRecord::new(arch, firmware, bus, launched.accel, launched.passed.clone());
-            return Ok(Some(receipt::add_boot(image, digests, boot).with_context(cannot)?));
+            let measured = record(image, measured.as_ref()).with_context(cannot)?;
+            let path = receipt::add_boot(image, digests, BootRecord { measured, ..boot });
+            Ok(Some(path.with_context(cannot)?))
         }
-        LaunchEnd::PoweredOff | LaunchEnd::Interrupted => {}
+        LaunchEnd::PoweredOff | LaunchEnd::Interrupted if !differs => Ok(None),
+        _ => {
+            let measured = measured.as_ref().map(|measured| measured.secure_boot);
+            let kind =
+                MachineKind { arch: request.arch, firmware: request.firmware, bus: request.bus, measured };
+            receipt::remove_boot(image, kind).with_context(cannot)?;
+            Ok(None)
+        }
     }
-    Ok(None)
+}
+
+/// The digests of an image; `None` if its manifest has others.
+fn digests(
+    target: &BootTarget,
+    image: &std::path::Path,
+    ui: &Ui,
+    cancel: &CancelToken,
+) -> Result<Option<receipt::ImageDigests>, receipt::ReceiptError> {
+    // Compare lengths first: hashing a file that was extended by accident may take hours.
+    if target.expected.is_some_and(|(_, size)| size != target.size) {
+        return Ok(None);
+    }
+    let found = receipt::compute_digests(image, Monitor::new(ui, cancel))?;
+    Ok(Some(found).filter(|found| target.expected.is_none_or(|(expected, _)| expected == *found)))
+}
+
+/// The measured part of a receipt. `None` where there was no TPM, no prediction, or no event log that explains the
+/// registers.
+fn record(
+    image: &std::path::Path,
+    measured: Option<&Measured>,
+) -> Result<Option<MeasuredRecord>, receipt::ReceiptError> {
+    let Some((measured, comparison)) =
+        measured.and_then(|measured| Some((measured, measured.comparison.as_ref()?)))
+    else {
+        return Ok(None);
+    };
+    MeasuredRecord::keep(image, measured.secure_boot, &measured.reading, comparison)
 }

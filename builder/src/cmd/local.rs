@@ -1,6 +1,9 @@
 //! `amiforge local`: serves, reads or empties the local region.
 
+mod attest;
+mod booted;
 mod launch;
+mod measured;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -33,6 +36,7 @@ pub(crate) struct Args {
 enum Verb {
     Serve(Serve),
     Volume(VolumeArgs),
+    Attest(attest::AttestArgs),
     Reset(Reset),
 }
 
@@ -136,6 +140,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     match &args.verb {
         Verb::Serve(args) => serve(args, ui),
         Verb::Volume(args) => volume(args, ui),
+        Verb::Attest(args) => attest::attest(args, ui),
         Verb::Reset(args) => reset(args, ui),
     }
 }
@@ -208,6 +213,15 @@ fn failure(error: Error, cannot: &str) -> Failure {
         Error::InUse { endpoint: None, .. } => {
             Some("wait for it to end, or use another `--folder`".to_owned())
         }
+        Error::NoRegion(_) => {
+            Some("publish an image with `--region local` first, or name its `--folder`".to_owned())
+        }
+        Error::NoInstance(_) => {
+            Some("list them with `aws ec2 describe-instances`, or name another `--region`".to_owned())
+        }
+        Error::NotAttestable { .. } => Some(
+            "publish the image with `--tpm` and boot mode `uefi`, and launch an instance of it".to_owned(),
+        ),
         Error::ForeignEntry { .. } => Some("name an empty folder, or one that does not exist yet".to_owned()),
         Error::Damaged { .. } => Some(
             "remove that file to continue without it, or run `amiforge local reset` to start empty"

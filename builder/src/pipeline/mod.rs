@@ -8,14 +8,18 @@ mod created_dirs;
 mod epoch;
 mod error;
 mod layers;
+mod measure;
 mod options;
 mod output;
+mod secure_boot;
 mod system;
 mod volumes;
 mod work_store;
 
+use amiforge_formats::digest::Digest;
 use amiforge_image::bundle;
 use amiforge_image::disk::plan_data;
+use amiforge_image::image::EmitOptions;
 use amiforge_image::seal::{self, Sealed, Trust};
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_store::blobs::Blobs;
@@ -51,24 +55,28 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let BuildTime { latest, made } = system.time;
     let boot = boot::prepare(recipe, &mut system.tree, &blobs, made)?;
     let boot = boot.as_ref();
+    let keys = secure_boot::keys(recipe, &mut system.inputs.host_files, &mut blobs)?;
     let trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
     let groups = volumes::groups::groups(&system.tree, &recipe.partitions, &trees, &blobs);
     let groups = groups.map_err(BuildError::Sbom)?;
     let partitions = SealedPartitions::of(recipe, boot, &trees, made);
     // The lengths of all partitions are needed before the data is planned, and a draft of what is sealed has its final
-    // length. No recipe asks for a verified root yet: `trust` stays empty, and the draft is what is sealed. It holds a
-    // kernel and an initrd, so it ends here.
-    let trust = Trust::default();
+    // length, whatever the root hash. It holds a kernel and an initrd, so it ends here.
     let spec = {
-        let draft = seal(boot, &trust)?;
+        let draft = seal(boot, &Trust { root_hash: recipe.trust.profile.map(|_| Digest([0; 32])) })?;
         let draft = partitions.contents(recipe, &draft, &blobs)?;
         let host_files = &mut system.inputs.host_files;
         volumes::disk::spec(recipe, (trees, groups), &draft, made, &mut blobs, host_files)?
     };
-    let plans = plan_data(&spec, &partitions.indices())?;
-    let sealed = seal(boot, &trust)?;
+    let mut plans = plan_data(&spec, &partitions.indices())?;
+    plans.hash(&blobs, &EmitOptions { threads: options.threads.max(1) }, monitor)?;
+    let trust = Trust { root_hash: plans.verity().first().map(|verity| verity.root_hash) };
+    let mut sealed = seal(boot, &trust)?;
+    let secure_boot = secure_boot::sign(&mut sealed, keys.as_ref(), options, &blobs)?;
     mount_sealed(recipe, &mut system.tree, &sealed, &blobs, made)?;
     system.warnings.extend(boot.into_iter().flat_map(|boot| boot.warnings(recipe, &sealed)));
+    let measurements =
+        measure::measurements(recipe, boot, (&sealed, keys.as_ref()), &blobs, &mut system.warnings);
     let contents = partitions.contents(recipe, &sealed, &blobs)?;
     drop(sealed);
     let listing = listing(&recipe.partitions, &spec, &contents);
@@ -76,12 +84,21 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     drop(spec);
     stop_if_cancelled(monitor.cancel)?;
     let layers = std::mem::take(&mut system.inputs.record.layers);
-    let output = Output { disk: &disk, tree: &system.tree, listing: &listing, epoch: latest, blobs: &blobs };
+    let output = Output {
+        disk: &disk,
+        tree: &system.tree,
+        listing: &listing,
+        secure_boot: secure_boot.as_ref(),
+        epoch: latest,
+        blobs: &blobs,
+        measurements: measurements.as_ref(),
+    };
     let (manifest, findings) = output::write(&builder, &output, system.inputs)?;
     created_dirs.keep();
     let mut warnings = system.warnings;
     warnings.extend(secrets::needless(recipe, &manifest.origin.secrets));
     warnings.extend(findings);
+    warnings.extend(secure_boot::unsigned_warning(secure_boot.as_ref(), options));
     Ok(Built { bundle: options.out.clone(), manifest, layers, warnings })
 }
 

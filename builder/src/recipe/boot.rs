@@ -5,7 +5,7 @@ use amiforge_rootfs::steps::kernel_hook::{InitrdSource, UefiLoader};
 use super::checker::Checker;
 use super::diagnostic::KeyPath;
 use super::keys::{BootKeys, BootModeKey, FirstBoot, RoleKey};
-use super::spec::{BootRecipe, RecipePartition};
+use super::spec::{BootRecipe, RecipePartition, TrustRecipe};
 use super::{Arch, BootMode};
 
 /// Longest command line of the kernel on x86-64 (`COMMAND_LINE_SIZE`), without the NUL.
@@ -21,7 +21,15 @@ pub(super) fn roles(mode: BootMode) -> &'static [RoleKey] {
 }
 
 /// Checks the table.
-pub(super) fn check(keys: &BootKeys, arch: Arch, at: &KeyPath, checker: &mut Checker<'_>) -> BootRecipe {
+pub(super) fn check(
+    keys: &BootKeys,
+    trust: &TrustRecipe,
+    arch: Arch,
+    at: &KeyPath,
+    checker: &mut Checker<'_>,
+) -> BootRecipe {
+    let keys = &super::secure_boot::boot(keys, trust.secure_boot.as_ref(), at, checker);
+    let keys = &super::trust::boot(keys, trust, at, checker);
     let mode = match (keys.mode, arch.has_bios()) {
         (Some(BootModeKey::Uefi), _) | (None, false) => BootMode::Uefi,
         (Some(mode), false) => {

@@ -13,7 +13,7 @@ use super::checker::Checker;
 use super::diagnostic::KeyPath;
 use super::keys::{FsKey, NumberOrText, PartitionKeys, PercentKey, RoleKey};
 use super::suggest::suggestion;
-use super::{Arch, BootMode, RecipeContent, RecipePartition, parse};
+use super::{Arch, BootMode, RecipeContent, RecipePartition, TrustRecipe, parse, trust};
 
 /// Default length of an EFI system partition: FAT32 needs over 32 MiB, a kernel image 20 to 60.
 const ESP_SIZE: u64 = 128 << 20;
@@ -29,25 +29,25 @@ const LOADER_SIZE: u64 = 96 << 20;
 pub(super) fn check(
     all: &[PartitionKeys],
     arch: Arch,
-    mode: Option<BootMode>,
+    (mode, trust): (Option<BootMode>, &TrustRecipe),
     at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> Vec<RecipePartition> {
     let roles = super::boot::roles(mode.unwrap_or(BootMode::Uefi));
-    let usual: Vec<_> =
-        roles.iter().map(|&role| PartitionKeys { role, ..PartitionKeys::default() }).collect();
+    let usual = roles.iter().map(|&role| PartitionKeys { role, ..PartitionKeys::default() });
+    let usual: Vec<_> = usual.chain(trust::usual_data(trust)).collect();
     let all = if all.is_empty() { &usual[..] } else { all };
-    let mut partitions: Vec<_> = all
-        .iter()
-        .enumerate()
-        .map(|(index, keys)| partition(keys, arch, &at.index(index), checker))
-        .collect();
+    let mut keys_of = |(index, keys)| trust::partition(keys, trust, &at.index(index), checker);
+    let all: Vec<_> = all.iter().enumerate().map(&mut keys_of).collect();
+    let mut partition_of = |(index, keys)| partition(keys, arch, &at.index(index), checker);
+    let mut partitions: Vec<_> = all.iter().enumerate().map(&mut partition_of).collect();
     if mode.is_some_and(BootMode::bios) {
-        for (partition, keys) in partitions.iter_mut().zip(all) {
+        for (partition, keys) in partitions.iter_mut().zip(&all) {
             hold_loader(partition, keys);
         }
     }
     each_once(&partitions, at, checker);
+    trust::verify_root(&mut partitions, &all, trust, arch, at, checker);
     partitions
 }
 

@@ -56,10 +56,10 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
     let arch = Arch::from(keys.image.arch);
     let image = image(&keys.image, arch, &top.key("image"), checker);
     let (size, guid) = disk(&keys.disk, &top.key("disk"), checker);
-    let boot = keys.boot.as_ref().map(|keys| boot::check(keys, arch, &top.key("boot"), checker));
-    let trust = trust::check(&keys.trust, &top.key("trust"), checker);
+    let trust = trust::check(keys, &top, checker);
+    let boot = keys.boot.as_ref().map(|keys| boot::check(keys, &trust, arch, &top.key("boot"), checker));
     let mode = boot.as_ref().map(|boot| boot.mode);
-    let partitions = partitions::check(&keys.partition, arch, mode, &top.key("partition"), checker);
+    let partitions = partitions::check(&keys.partition, arch, (mode, &trust), &top.key("partition"), checker);
     if let Some(boot) = &boot {
         boot::partitions(boot, &partitions, &top.key("boot"), checker);
     }

@@ -1,6 +1,7 @@
 //! Why nothing can be predicted for an image.
 
 use crate::pe::PeError;
+use crate::uefi_vars::UefiVarsError;
 
 /// Why the registers of an image are not known before it runs.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,23 @@ pub enum PcrError {
          certificate is in `db`"
     )]
     NoAuthority,
+    /// A variable cannot be read.
+    #[error("reading the variable `{variable}`")]
+    Database {
+        /// Its name.
+        variable: &'static str,
+        /// Why.
+        source: UefiVarsError,
+    },
+    /// More than one entry of `db` may be the one.
+    #[error(
+        "{certificates} certificates in `db` may verify this image, and PCR 7 names the one that does: sign the image, or leave \
+         one certificate in `db`"
+    )]
+    Undecided {
+        /// How many.
+        certificates: usize,
+    },
     /// A phase has no name that systemd measures.
     #[error(
         "`{phase}` is no phase of a boot: phases are words of letters, digits and hyphens, such as enter-initrd"

@@ -3,12 +3,7 @@
 use super::measure::UkiDigests;
 use super::{BankDigests, Pcr, PcrError};
 use crate::guid::Guid;
-
-/// Vendor of `SecureBoot`, `PK` and `KEK` (UEFI 2.10, section 3.3).
-const GLOBAL_VARIABLE: Guid = Guid::from_u128(0x8be4_df61_93ca_11d2_aa0d_00e0_9803_2b8c);
-
-/// Vendor of `db` and `dbx` (UEFI 2.10, section 32.6.1).
-const IMAGE_SECURITY_DATABASE: Guid = Guid::from_u128(0xd719_b2cb_3d3a_4596_a3bc_dad0_0e67_656f);
+use crate::uefi_vars::{GLOBAL_VARIABLE, IMAGE_SECURITY_DATABASE};
 
 /// The action before the first program (PC Client Platform Firmware Profile, section 3.3.4.5).
 const CALLING_APPLICATION: &[u8] = b"Calling EFI Application from Boot Option";

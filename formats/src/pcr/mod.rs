@@ -7,20 +7,26 @@
 //! Follows the TCG PC Client Platform Firmware Profile Specification 1.06 (sections 3.3.4 and 10), UEFI 2.10 (section 32),
 //! and systemd-stub(7), systemd-measure(1) and systemd-pcrphase.service(8).
 
+mod authority;
 mod bank;
 mod error;
 mod firmware;
 mod measure;
 mod policy;
+mod signed_policy;
 mod stub;
 
 use std::collections::BTreeMap;
 
+pub use authority::authority;
 pub use bank::{Bank, BankDigests, Pcr};
 pub use error::PcrError;
 pub use firmware::{Firmware, Variables};
 pub use measure::{UkiDigests, measure};
 pub use policy::{PhasePath, policy_digest};
+pub use signed_policy::{
+    PUBLIC_KEY_SECTION, PolicyKey, PolicyKeyError, PolicySignature, SIGNATURE_SECTION, pcrsig,
+};
 pub use stub::StubVersion;
 
 /// The registers that are predicted.

@@ -1,8 +1,12 @@
 //! Registers of made-up images, each computed here from the list of its events; and constants that real machines have.
 
 use super::*;
+use crate::der::Certificate;
+use crate::der::sample::certificate;
+use crate::guid::Guid;
 use crate::pe::{self, UkiSection};
 use crate::tree::{Content, Origin};
+use crate::uefi_vars::{SignatureKind, SignatureList, write_signature_lists};
 
 /// The bytes of a content that refers to no source.
 fn bytes(content: &Content) -> Vec<u8> {
@@ -186,11 +190,61 @@ fn a_stub_without_a_version_counts_as_the_one_that_is_assumed() {
 }
 
 #[test]
-fn the_policy_is_that_of_systemd_measure() {
-    // PCR 11 and `pol` of systemd-measure 252 (`sign --bank=sha256 --phase=enter-initrd`), from the TPM's own formula.
+fn the_policy_of_each_bank_is_another() {
     let value = BankDigests::of(b"x");
-    let digest = policy_digest(&value, Bank::Sha256);
-    assert_ne!(digest, policy_digest(&value, Bank::Sha384));
+    assert_ne!(policy_digest(&value, Bank::Sha256), policy_digest(&value, Bank::Sha384));
+}
+
+/// The entry of an owner.
+fn entry(value: &[u8]) -> Vec<u8> {
+    [&[7; 16], value].concat()
+}
+
+/// A database of certificates by these names, and of digests.
+fn database(names: &[&str], digests: &[[u8; 32]]) -> Vec<u8> {
+    let owner = Guid::from_bytes_le([7; 16]);
+    let mut lists: Vec<_> =
+        names.iter().map(|name| SignatureList::certificate(owner, &certificate(name))).collect();
+    if !digests.is_empty() {
+        let entries = digests.iter().map(|digest| (owner, digest.to_vec())).collect();
+        lists.insert(0, SignatureList { kind: SignatureKind::Sha256, entries });
+    }
+    write_signature_lists(&lists)
+}
+
+#[test]
+fn the_first_entry_that_allows_the_image_is_measured() {
+    let image = measure(&image("262.1", &[]), None).unwrap();
+    let digest = image.image.sha256;
+    let signed_by = |name: &str| vec![Certificate::parse(&certificate(name)).unwrap()];
+    let found = |db: &[u8], chain: &[Certificate]| authority(db, chain, &image);
+    let db = database(&["a", "b"], &[[1; 32]]);
+    assert_eq!(found(&db, &signed_by("b")).unwrap(), entry(&certificate("b")));
+    assert_eq!(found(&db, &signed_by("a")).unwrap(), entry(&certificate("a")));
+    assert!(matches!(found(&db, &signed_by("c")), Err(PcrError::NoAuthority)));
+    // What the only certificate of a database verifies is measured as that certificate, whoever will sign.
+    assert_eq!(found(&database(&["a"], &[]), &[]).unwrap(), entry(&certificate("a")));
+    assert!(matches!(found(&db, &[]), Err(PcrError::Undecided { certificates: 2 })));
+    assert!(matches!(found(&[], &[]), Err(PcrError::NoAuthority)));
+    let listed = database(&["a"], &[[1; 32], digest]);
+    assert_eq!(found(&listed, &[]).unwrap(), entry(&digest));
+    assert_eq!(found(&listed, &signed_by("a")).unwrap(), entry(&certificate("a")), "a signature goes first");
+    assert_eq!(found(&listed, &signed_by("c")).unwrap(), entry(&digest));
+    assert!(matches!(found(b"short", &[]), Err(PcrError::Database { variable: "db", .. })));
+}
+
+#[test]
+fn of_two_issuers_of_one_name_none_is_chosen() {
+    let image = measure(&image("262.1", &[]), None).unwrap();
+    let mut other = certificate("a");
+    let key = other.windows(8).position(|bytes| bytes == [0xa5; 8]).unwrap();
+    other[key] ^= 1;
+    let owner = Guid::from_bytes_le([7; 16]);
+    let chain = vec![Certificate::parse(&certificate("a")).unwrap()];
+    let lists =
+        [SignatureList::certificate(owner, &other), SignatureList::certificate(owner, &certificate("a"))];
+    let refused = authority(&write_signature_lists(&lists), &chain, &image);
+    assert!(matches!(refused, Err(PcrError::Undecided { certificates: 2 })));
 }
 
 #[test]

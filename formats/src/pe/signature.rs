@@ -36,12 +36,12 @@ pub struct Reserved {
 }
 
 impl Reserved {
-    /// The image with a table in that place.
+    /// The image with a table in that place; its bytes stay those of `table`, so a plan can be searched for them.
     #[must_use]
-    pub fn with_table(&self, table: &[u8]) -> Content {
+    pub fn with_table(&self, table: Arc<[u8]>) -> Content {
         let mut segments = self.content.segments();
         segments.retain(|segment| segment.offset < self.table.start);
-        segments.push(inline(self.table.start, table.into()));
+        segments.push(inline(self.table.start, table));
         Content::Sparse { len: self.content.len(), segments: segments.into() }
     }
 }
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(headers.signatures, Some((start as u32, SIGNATURE_SPACE)));
         assert_eq!(read_signatures(&image, &headers).unwrap(), [TableEntry::Reserved]);
         let table = certificate_table(b"\x30\x00").unwrap();
-        let signed = bytes(&reserved.with_table(&table));
+        let signed = bytes(&reserved.with_table(table.as_slice().into()));
         assert_eq!(signed[..start as usize], image[..start as usize]);
         assert_eq!(signed[start as usize..], table);
         // A signature that is there already makes room for the new place.

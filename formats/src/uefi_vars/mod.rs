@@ -6,6 +6,7 @@
 //! writers.
 
 mod ec2;
+pub mod edk2;
 mod enrolment;
 mod error;
 mod signature_list;

@@ -1,9 +1,11 @@
 //! Suites of publishing: our client of AWS, uploads and AMIs in the local region, and the local region with clients of
 //! others.
 
+mod attestation;
 mod aws;
 mod channels;
 mod follow;
+mod import;
 mod local_region;
 mod local_serve;
 mod page;
@@ -11,6 +13,7 @@ mod policy;
 mod prune;
 mod publish;
 mod register;
+mod secure_boot;
 mod sharing;
 mod storage;
 mod story;

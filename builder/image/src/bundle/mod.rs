@@ -1,5 +1,5 @@
 //! The bundle: the directory that a build leaves. `disk.raw`, `manifest.json`, `tree.txt` and `SHA256SUMS`, and where
-//! packages are in the image its bill of materials.
+//! packages are in the image its bill of materials; with Secure Boot the variables that enrol it, and the folder `signing`.
 //!
 //! Owns the names of its files and its way to its path: everything is written in a staging directory beside it that is
 //! renamed as a whole, so a half-written bundle never has the final name. Knows no recipe.
@@ -20,23 +20,28 @@ use amiforge_progress::{CancelToken, Monitor};
 use crate::disk::Disk;
 use crate::image::{self, EmitError, EmitOptions, Emitted, KnownImage};
 use crate::manifest::{ImageOrigin, Manifest};
+use crate::secure_boot::SecureBootRecord;
 
 pub use error::{BundleError, ExistingBundle};
-pub(crate) use names::names;
-pub use names::{CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, SPDX, SUMS, TREE};
+pub use names::{
+    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, REQUESTS, SIGNING, SPDX, SUMS, TREE, UEFI_DATA,
+};
+pub(crate) use names::{names, tbs_name};
 pub use sums::{SumLine, SumsError, parse as parse_sums};
 
-/// A further text with its name, which is one of [`DOCUMENTS`].
-pub type Document = (&'static str, String);
+/// A further file with its name, which is one of [`DOCUMENTS`].
+pub type Document = (&'static str, Vec<u8>);
 
 /// What a bundle holds beside the image.
 #[derive(Debug)]
 pub struct BundleTexts<'a> {
     /// What the manifest says of the image's origin.
     pub origin: ImageOrigin,
+    /// What the manifest says of Secure Boot, where the image has it.
+    pub secure_boot: Option<SecureBootRecord>,
     /// The text of `tree.txt`.
     pub listing: &'a str,
-    /// Further texts, sorted by name.
+    /// Further files, sorted by name.
     pub documents: &'a [Document],
 }
 
@@ -102,28 +107,55 @@ impl BundleWriter {
         texts: BundleTexts<'_>,
         cancel: &CancelToken,
     ) -> Result<Manifest, BundleError> {
-        let BundleTexts { origin, listing, documents } = texts;
-        let mut texts = vec![(TREE, listing)];
-        texts.extend(documents.iter().map(|(name, text)| (*name, text.as_str())));
-        let digests: Vec<_> = texts.iter().map(|(name, text)| (*name, Digest::of(text.as_bytes()))).collect();
-        let bound = digests.iter().map(|(name, digest)| ((*name).to_owned(), *digest)).collect();
-        let manifest = Manifest::new(origin, disk, emitted, bound);
+        let BundleTexts { origin, secure_boot, listing, documents } = texts;
+        let mut files = vec![(TREE, listing.as_bytes())];
+        files.extend(documents.iter().map(|(name, bytes)| (*name, bytes.as_slice())));
+        let bound = files.iter().map(|(name, bytes)| ((*name).to_owned(), Digest::of(bytes))).collect();
+        let manifest = Manifest { secure_boot, ..Manifest::new(origin, disk, emitted, bound) };
+        self.finish_with(&manifest, files, cancel)?;
+        Ok(manifest)
+    }
+
+    /// Writes a manifest, the other files by their names, and their sums, and gives the bundle its name.
+    ///
+    /// # Errors
+    /// [`BundleError`]; then there is no bundle.
+    pub(crate) fn finish_with(
+        self,
+        manifest: &Manifest,
+        files: Vec<(&str, &[u8])>,
+        cancel: &CancelToken,
+    ) -> Result<(), BundleError> {
         let text = manifest.to_text();
-        texts.push((MANIFEST, &text));
-        let mut sums = vec![(DISK, emitted.plain), (MANIFEST, Digest::of(text.as_bytes()))];
-        sums.extend(digests);
+        let mut files: Vec<(&str, &[u8])> = files;
+        files.push((MANIFEST, text.as_bytes()));
+        let mut sums = vec![(DISK, manifest.plain)];
+        sums.extend(files.iter().map(|(name, bytes)| (*name, Digest::of(bytes))));
         sums.sort_unstable_by_key(|(name, _)| *name);
         let sums = sums::write(&sums);
-        texts.push((SUMS, &sums));
-        for (name, text) in texts {
-            write_file(&self.path(name), text)?;
+        files.push((SUMS, sums.as_bytes()));
+        let folder = self.path(SIGNING);
+        let signing = files.iter().any(|(name, _)| name.starts_with(SIGNING));
+        if signing {
+            fs::create_dir(&folder).map_err(|source| BundleError::File { path: folder.clone(), source })?;
+        }
+        for (name, bytes) in files {
+            write_file(&self.path(name), bytes)?;
+        }
+        if signing {
+            let synced = File::open(&folder).and_then(|folder| folder.sync_all());
+            synced.map_err(|source| BundleError::File { path: folder, source })?;
         }
         sync(&self.path(DISK))?;
         if cancel.is_cancelled() {
             return Err(BundleError::Image(EmitError::Interrupted));
         }
-        self.staging.commit()?;
-        Ok(manifest)
+        self.staging.commit()
+    }
+
+    /// The path of the image until the bundle has its name.
+    pub(crate) fn disk(&self) -> PathBuf {
+        self.path(DISK)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -132,10 +164,10 @@ impl BundleWriter {
 }
 
 /// Writes a small file and waits until it is on the disk.
-fn write_file(path: &Path, text: &str) -> Result<(), BundleError> {
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
     let write = || {
         let mut file = File::create(path)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(bytes)?;
         file.sync_all()
     };
     write().map_err(|source| BundleError::File { path: path.to_owned(), source })

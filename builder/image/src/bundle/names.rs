@@ -12,12 +12,27 @@ pub const SUMS: &str = "SHA256SUMS";
 pub const CYCLONEDX: &str = "sbom.cdx.json";
 /// The bill of materials in SPDX.
 pub const SPDX: &str = "sbom.spdx.json";
+/// The PCRs of machines of the image, in the form of AWS's calculator.
+pub const MEASUREMENTS: &str = "measurements.json";
+/// The UEFI variables that enrol Secure Boot, as `RegisterImage` takes them.
+pub const UEFI_DATA: &str = "uefi-data";
+/// The folder of signing requests.
+pub const SIGNING: &str = "signing";
+/// The list of signing requests.
+pub const REQUESTS: &str = "signing/requests.json";
+/// The bytes to be signed, by the ids of their requests, sorted.
+const TBS: [(&str, &str); 2] = [("systemd-boot", "signing/systemd-boot.tbs"), ("uki", "signing/uki.tbs")];
 /// The files that every bundle has, sorted.
 pub const FILES: [&str; 4] = [SUMS, DISK, MANIFEST, TREE];
 /// The files that a bundle may have, sorted.
-pub const DOCUMENTS: [&str; 2] = [CYCLONEDX, SPDX];
+pub const DOCUMENTS: [&str; 7] = [MEASUREMENTS, CYCLONEDX, SPDX, REQUESTS, TBS[0].1, TBS[1].1, UEFI_DATA];
 
 /// Every name that a file of a bundle may have.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     FILES.into_iter().chain(DOCUMENTS)
+}
+
+/// The file with the bytes to be signed for a request.
+pub(crate) fn tbs_name(id: &str) -> Option<&'static str> {
+    TBS.iter().find(|(known, _)| *known == id).map(|(_, name)| *name)
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with};
 
-use super::{BundleError, ExistingBundle, names};
+use super::{BundleError, ExistingBundle, SIGNING, names};
 
 /// Attempts to lock the directory; each fails only when another build of the same bundle began or ended in between.
 const TRIES: usize = 100;
@@ -128,15 +128,33 @@ pub(super) fn resolve(out: &Path) -> Result<PathBuf, BundleError> {
 
 /// Fails when a directory holds anything that is no file of a bundle.
 fn strangers(directory: &Path) -> Result<(), BundleError> {
-    let entries = fs::read_dir(directory).map_err(|source| failed(directory, source))?;
-    for entry in entries {
-        let name = entry.map_err(|source| failed(directory, source))?.file_name();
-        if !names().any(|file| name == *file) {
-            let found = name.to_string_lossy().into_owned();
-            return Err(BundleError::NotABundle { path: directory.to_owned(), found });
+    for (path, name) in entries(directory)? {
+        if name == SIGNING && path.symlink_metadata().is_ok_and(|entry| entry.is_dir()) {
+            for (_, name) in entries(&path)? {
+                refuse_stranger(directory, &format!("{SIGNING}/{name}"))?;
+            }
+        } else {
+            refuse_stranger(directory, &name)?;
         }
     }
     Ok(())
+}
+
+/// The entries of a directory: paths and names, where a name that is no text cannot be one of a bundle.
+fn entries(directory: &Path) -> Result<Vec<(PathBuf, String)>, BundleError> {
+    let entries = fs::read_dir(directory).map_err(|source| failed(directory, source))?;
+    let entries = entries.map(|entry| {
+        let entry = entry.map_err(|source| failed(directory, source))?;
+        Ok((entry.path(), entry.file_name().to_string_lossy().into_owned()))
+    });
+    entries.collect()
+}
+
+fn refuse_stranger(directory: &Path, name: &str) -> Result<(), BundleError> {
+    if names().any(|file| name == file) {
+        return Ok(());
+    }
+    Err(BundleError::NotABundle { path: directory.to_owned(), found: name.to_owned() })
 }
 
 /// Makes and locks the directory; one that another build holds is refused.
@@ -180,7 +198,11 @@ fn clear(directory: &Path) -> Result<(), BundleError> {
             other => other.map_err(|source| failed(&path, source))?,
         }
     }
-    Ok(())
+    let signing = directory.join(SIGNING);
+    match fs::remove_dir(&signing) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(|source| failed(&signing, source)),
+    }
 }
 
 fn remove(directory: &Path) -> Result<(), BundleError> {

@@ -12,6 +12,7 @@ fn disk(data: Data) -> Disk {
         plan: claims.finish(&Data::Free).unwrap(),
         guid: Guid::derive("x", "disk"),
         partitions: Vec::new(),
+        verity: Vec::new(),
     }
 }
 
@@ -38,12 +39,13 @@ fn build(
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
         skipped: Vec::new(),
+        measurements: None,
     };
     let disk = disk(data);
     let writer = BundleWriter::open(out, existing)?;
     let threads = EmitOptions { threads: 2 };
     let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::silent(cancel))?;
-    let texts = BundleTexts { origin, listing: "/ dir\n", documents: &[] };
+    let texts = BundleTexts { origin, secure_boot: None, listing: "/ dir\n", documents: &[] };
     writer.finish(&disk, &emitted, texts, cancel)
 }
 

@@ -1,9 +1,10 @@
 //! The content of a partition: its least length, and its plan once the length is known.
 
+use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Claims, Data, Plan};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Origin};
-use amiforge_formats::volume::{VolumeDraft, VolumeIds};
+use amiforge_formats::volume::{FsKind, VolumeDraft, VolumeIds};
 use amiforge_formats::{bios, gpt};
 
 use super::ranges::{DiskRange, MIB};
@@ -31,6 +32,12 @@ pub(super) struct PlannedContent {
 impl PlannedContent {
     fn plain(plan: Plan) -> Self {
         Self { plan, file_system: None, uuid: None, boot_code: None }
+    }
+
+    /// A hash tree.
+    pub(super) fn hash_tree(plan: Plan, uuid: Guid) -> Self {
+        let file_system = Some(FsKind::Verity.format().written_name());
+        Self { plan, file_system, uuid: Some(uuid.to_string()), boot_code: None }
     }
 }
 
@@ -74,6 +81,8 @@ fn minimal_len<'a>(
         PartitionContent::Empty => slack,
         PartitionContent::Raw(content) => content.len().saturating_add(slack),
         PartitionContent::Loader(loader) => loader.len().saturating_add(slack),
+        // Its length follows from that of the data.
+        PartitionContent::HashTree { .. } => 0,
         PartitionContent::Volume(volume) => {
             draft.insert(draft_of(image, partition, volume)?).minimal_len(slack)?
         }
@@ -94,6 +103,7 @@ pub(super) fn compose(
         }
         PartitionContent::Raw(content) => Ok(PlannedContent::plain(bytes(content, range.len, &Data::Zero)?)),
         PartitionContent::Loader(loader) => self::loader(loader, range),
+        PartitionContent::HashTree { .. } => Err(ContentError::NotHashed),
         PartitionContent::Volume(volume) => {
             let draft = draft.map_or_else(|| draft_of(image, partition, volume), Ok)?;
             let plan = draft.plan(range.start, range.len)?;

@@ -74,6 +74,14 @@ pub enum DiskError {
         /// The largest disk.
         most: u64,
     },
+    /// A hash tree over no partition.
+    #[error("partition `{id}` holds the hash tree of `{of}`, and no partition with data has that name")]
+    NoData {
+        /// The partition with the tree.
+        id: String,
+        /// The missing one.
+        of: String,
+    },
     /// The content of a partition does not fit into it.
     #[error("laying out partition `{id}` of {len} bytes")]
     Partition {
@@ -118,6 +126,9 @@ pub enum ContentError {
     /// The loader for a legacy BIOS cannot start that kernel.
     #[error("preparing the loader for a legacy BIOS")]
     Bios(#[from] bios::BiosError),
+    /// A hash tree is planned when the data that it covers has been hashed.
+    #[error("the data under the hash tree is not hashed yet")]
+    NotHashed,
     /// The segments of the content overlap, which is a bug of the program that made them.
     #[error("composing the bytes")]
     Plan(#[from] PlanError),

@@ -39,7 +39,9 @@ impl DataPlans<'_> {
                 Some(composed) => composed,
                 None => compose_at(image, partition, None, range)?,
             };
-            placed.push(partition_layout(image, partition, self.numbers[index], range, &composed));
+            let mut layout = partition_layout(image, partition, self.numbers[index], range, &composed);
+            layout.guid = self.guids[index].unwrap_or(layout.guid);
+            placed.push(layout);
             code = composed.boot_code.unwrap_or(code);
             claims.plan(range.start, composed.plan);
         }
@@ -51,7 +53,8 @@ impl DataPlans<'_> {
         };
         gpt::write::claim_bootable(&table, &code, &mut claims)?;
         claim_margins(&self.layout, &mut claims);
-        Ok(Disk { plan: claims.finish(&Data::Free)?, guid, partitions: placed })
+        let plan = claims.finish(&Data::Free)?;
+        Ok(Disk { plan, guid, partitions: placed, verity: self.verity })
     }
 }
 

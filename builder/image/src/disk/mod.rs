@@ -16,11 +16,13 @@ mod lay_out;
 mod ranges;
 #[cfg(test)]
 mod tests;
+mod verity;
 
 pub use data_plans::{DataPlans, plan_data};
 pub use error::{ContentError, DiskError};
 pub use ids::{disk_guid, partition_guid};
 pub use lay_out::lay_out;
+pub use verity::{HashTreeError, VerityLayout, verity_guids};
 
 use amiforge_formats::bios;
 use amiforge_formats::guid::Guid;
@@ -100,6 +102,11 @@ pub enum PartitionContent {
     Loader(Loader),
     /// A file system or swap space.
     Volume(VolumeSpec),
+    /// Superblock and hash tree of dm-verity over another partition, as long as they need to be: see [`DataPlans::hash`].
+    HashTree {
+        /// The `id` of that partition.
+        of: String,
+    },
 }
 
 /// A file system or swap space.
@@ -143,6 +150,8 @@ pub struct Disk {
     pub guid: Guid,
     /// The partitions, in the order of the specification.
     pub partitions: Vec<PartitionLayout>,
+    /// Those that hash trees cover.
+    pub verity: Vec<VerityLayout>,
 }
 
 /// A partition of a disk that is laid out.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amiforge_formats::gpt::{ENTRIES, HEAD_SECTORS, SECTOR, TAIL_SECTORS, types};
 
+use super::verity::{Covered, growth, partition_len};
 use super::{DiskError, DiskSize, PartitionSize, PartitionSpec};
 
 /// Alignment of partitions, and the unit that lengths are rounded up to.
@@ -55,9 +56,11 @@ pub(super) fn numbers(partitions: &[PartitionSpec]) -> Result<Vec<u32>, DiskErro
     Ok(partitions.iter().filter_map(number).collect())
 }
 
-/// The ranges of partitions whose requested lengths in bytes are known (for a fill, the least length of its content).
+/// The ranges of partitions whose requested lengths in bytes are known (for a fill, the least length of its content). That of
+/// a hash tree follows from the length of the partition that it covers.
 pub(super) fn ranges(
     partitions: &[PartitionSpec],
+    covered: &Covered,
     requested: &[u64],
     size: DiskSize,
 ) -> Result<DiskLayout, DiskError> {
@@ -65,9 +68,13 @@ pub(super) fn ranges(
     let early = partitions.iter().position(fits_early);
     let mut lens = Vec::with_capacity(partitions.len());
     let mut end = MIB;
-    for (index, (partition, requested)) in partitions.iter().zip(requested).enumerate() {
+    for (index, partition) in partitions.iter().enumerate() {
         let id = || partition.id.clone();
-        if *requested == 0 {
+        let requested = match covered[index] {
+            Some(data) => partition_len(requested[data].min(DISK_MAX).next_multiple_of(MIB)),
+            None => requested[index],
+        };
+        if requested == 0 {
             return Err(DiskError::NoLength { id: id() });
         }
         let unit = if early == Some(index) { SECTOR } else { MIB };
@@ -89,7 +96,14 @@ pub(super) fn ranges(
                 return Err(DiskError::DiskTooSmall { needed: end + MIB, size });
             }
             if let Some(fill) = fill {
-                lens[fill] += room - end;
+                let tree = covered.iter().position(|data| *data == Some(fill));
+                match tree {
+                    None => lens[fill] += room - end,
+                    Some(tree) => {
+                        lens[fill] += growth(lens[fill], room - end);
+                        lens[tree] = partition_len(lens[fill]);
+                    }
+                }
             }
             size
         }

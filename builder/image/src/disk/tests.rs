@@ -4,17 +4,19 @@ use std::error::Error as _;
 
 use amiforge_formats::gpt::{self, types};
 use amiforge_formats::guid::Guid;
-use amiforge_formats::plan::{Data, NoSources, PlanReader};
+use amiforge_formats::plan::{Claims, Data, NoSources, PlanReader};
 use amiforge_formats::read_at::{ReadAt, Window};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{ChangeGroups, Content, Meta, Name, Node, NodeKind, Tree};
 use amiforge_formats::volume::{VolumeIds, VolumeOptions, VolumeWriteError};
-use amiforge_formats::{fat, swap};
+use amiforge_formats::{fat, swap, verity};
+use amiforge_progress::Monitor;
 
 use super::{
-    ContentError, Disk, DiskError, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec,
-    VolumeSpec, lay_out,
+    ContentError, Disk, DiskError, DiskSize, DiskSpec, HashTreeError, PartitionContent, PartitionLayout,
+    PartitionSize, PartitionSpec, VolumeSpec, lay_out,
 };
+use crate::image::EmitOptions;
 
 const MIB: u64 = 1 << 20;
 
@@ -281,4 +283,115 @@ fn disks_that_cannot_be_are_refused_with_what_is_missing() {
         error_chain(&link),
         "sizing partition `esp`: planning a FAT32 volume: `/l` is a symlink, and FAT holds files and directories only"
     );
+}
+
+/// A root of that size with a partition for its hash tree behind it.
+fn verified(size: PartitionSize, content: PartitionContent) -> Vec<PartitionSpec> {
+    let tree = PartitionContent::HashTree { of: "root".to_owned() };
+    vec![
+        partition("root", size, content),
+        partition("root-verity", PartitionSize::Minimal { slack: 0 }, tree),
+    ]
+}
+
+#[test]
+fn a_hash_tree_is_as_long_as_its_data_needs_and_shares_what_is_left() {
+    let exact = |mib: u64| PartitionSize::Exact(mib * MIB);
+    let empty = || PartitionContent::Empty;
+    // A MiB has 256 blocks: of 126 MiB 252 over the data, two above them, the root and the superblock.
+    for (size, mib, expected) in [
+        (DiskSize::Minimal, exact(126), [(1, 126), (127, 1)]),
+        (DiskSize::Minimal, exact(127), [(1, 127), (128, 2)]),
+        (DiskSize::Exact(130 * MIB), PartitionSize::Fill, [(1, 126), (127, 1)]),
+        (DiskSize::Exact(131 * MIB), PartitionSize::Fill, [(1, 127), (128, 2)]),
+        (DiskSize::Exact(132 * MIB), PartitionSize::Fill, [(1, 128), (129, 2)]),
+        (DiskSize::Exact(1 << 40), PartitionSize::Fill, [(1, 1_040_382), (1_040_383, 8_192)]),
+    ] {
+        let spec = spec(size, verified(mib, empty()));
+        let mut plans = super::plan_data(&spec, &[]).unwrap();
+        plans.hash(&NoSources, &EmitOptions { threads: 2 }, Monitor::none()).unwrap();
+        assert_eq!(ranges(&plans.lay_out(Vec::new()).unwrap()), expected, "{size:?} {mib:?}");
+    }
+}
+
+#[test]
+fn guids_follow_from_the_root_hash_and_zeros_are_not_sent() {
+    let mut bytes = vec![0; 3 << 20];
+    bytes[..5].copy_from_slice(b"start");
+    bytes[(2 << 20) + 5000] = 1;
+    let content = |bytes: &[u8]| PartitionContent::Raw(Content::Inline(bytes.into()));
+    let laid_out = |bytes: &[u8]| {
+        let spec = spec(DiskSize::Minimal, verified(PartitionSize::Exact(8 * MIB), content(bytes)));
+        let mut plans = super::plan_data(&spec, &[]).unwrap();
+        plans.hash(&NoSources, &EmitOptions { threads: 1 }, Monitor::none()).unwrap();
+        plans.lay_out(Vec::new()).unwrap()
+    };
+    let disk = laid_out(&bytes);
+    let [verity] = disk.verity.as_slice() else { panic!("{:?}", disk.verity) };
+    assert_eq!(
+        (verity.data.as_str(), verity.hash.as_str(), verity.data_blocks),
+        ("root", "root-verity", 2048)
+    );
+    let hash = verity.root_hash.to_string();
+    let guids: Vec<_> = disk.partitions.iter().map(|one| one.guid.to_string().replace('-', "")).collect();
+    assert_eq!(guids, [&hash[..32], &hash[32..]]);
+    assert_eq!(disk.partitions[1].file_system, Some("verity"));
+    // The data ends after 3 MiB; what follows was zero, and nobody reads it under the tree.
+    let behind: Vec<_> = disk.plan.range(4 * MIB, 9 * MIB).map(|extent| extent.data).collect();
+    assert_eq!(behind, [Data::Free]);
+    let again = laid_out(&bytes);
+    assert_eq!((again.plan, again.verity), (disk.plan.clone(), disk.verity.clone()));
+    bytes[1 << 20] = 1;
+    assert_ne!(laid_out(&bytes).verity[0].root_hash, verity.root_hash);
+    // The checker agrees, and reads both partitions from the disk.
+    let reader = PlanReader { plan: &disk.plan, sources: &NoSources };
+    let window = |index: usize| {
+        let PartitionLayout { start, len, .. } = disk.partitions[index];
+        Window::new(&reader, start, len).unwrap()
+    };
+    let tree = verity::check::tree(&window(1)).unwrap();
+    assert_eq!((tree.root, tree.count), (Some(verity.root_hash), 0));
+    let (superblock, volume) = (&tree.superblock, &window(1) as &dyn ReadAt);
+    let check = verity::check::DataCheck::new(superblock, volume, verity.root_hash);
+    assert_eq!(check.differing(&window(0), 0..2048).unwrap(), [0_u64; 0]);
+}
+
+#[test]
+fn blocks_of_zeros_are_free_under_a_tree_and_parts_of_blocks_are_not() {
+    let mut claims = Claims::new(1 << 20);
+    claims.claim(0, 100, Data::Free);
+    claims.bytes(100, vec![1; 10]);
+    claims.claim(110, 4096, Data::Zero);
+    claims.bytes(12288, vec![1; 1]);
+    claims.claim(12289, 4095, Data::Zero);
+    let plan = super::verity::zeros_freed(&claims.finish(&Data::Free).unwrap()).unwrap();
+    let shape: Vec<_> =
+        plan.extents().iter().map(|extent| (extent.offset, format!("{:?}", extent.data))).collect();
+    let expected = [
+        (0, "Zero"),
+        (100, "Bytes(+0)"),
+        (110, "Zero"),
+        (4096, "Free"),
+        (12288, "Bytes(+0)"),
+        (12289, "Zero"),
+        (16384, "Free"),
+    ];
+    assert_eq!(shape, expected.map(|(at, data)| (at, data.to_owned())));
+}
+
+#[test]
+fn a_hash_tree_needs_data_that_is_planned_before_it() {
+    let mut partitions = verified(PartitionSize::Exact(MIB), PartitionContent::Empty);
+    partitions[1].content = PartitionContent::HashTree { of: "usr".to_owned() };
+    let missing = lay_out(&spec(DiskSize::Minimal, partitions));
+    assert_eq!(
+        missing.unwrap_err(),
+        DiskError::NoData { id: "root-verity".to_owned(), of: "usr".to_owned() }
+    );
+    let spec = spec(DiskSize::Minimal, verified(PartitionSize::Exact(MIB), PartitionContent::Empty));
+    let unhashed = lay_out(&spec).unwrap_err();
+    assert!(matches!(unhashed, DiskError::Partition { source: ContentError::NotHashed, .. }));
+    let mut sealed = super::plan_data(&spec, &[0]).unwrap();
+    let refused = sealed.hash(&NoSources, &EmitOptions { threads: 1 }, Monitor::none());
+    assert!(matches!(refused, Err(HashTreeError::Sealed { id }) if id == "root"));
 }

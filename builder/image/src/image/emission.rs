@@ -19,7 +19,7 @@ use super::window::{AROUND, Gatherer, Survey, THROUGH, Unread, WindowBuffer};
 use super::{EmitError, EmitOptions, Emitted, sha256};
 
 /// Most threads that have work: the chain takes what about three others gather.
-const THREADS_MAX: usize = 8;
+pub(super) const THREADS_MAX: usize = 8;
 
 /// Threads beyond the requested number when writes bypass the cache: so many wait for the device, not for a core.
 const IN_FLIGHT: usize = 2;

@@ -8,6 +8,7 @@ mod blocks;
 mod digester;
 mod emission;
 mod emit;
+mod hash_tree;
 mod sha256;
 mod target;
 mod window;
@@ -16,9 +17,11 @@ use std::io;
 use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
+use amiforge_formats::verity::write::VerityWriteError;
 
 pub use blocks::{Aggregate, Block, BlockMap, BlockSpan};
 pub use emit::{digest, emit, write};
+pub use hash_tree::hash_tree;
 
 /// How to write an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +110,9 @@ pub enum EmitError {
         /// Why.
         source: io::Error,
     },
+    /// A hash tree cannot be made over a plan of that length.
+    #[error("making a hash tree")]
+    HashTree(#[source] VerityWriteError),
     /// The caller requested to stop.
     #[error("interrupted")]
     Interrupted,

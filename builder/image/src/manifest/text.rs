@@ -5,6 +5,7 @@
 
 mod blocks;
 mod value;
+mod verity;
 
 use std::collections::BTreeMap;
 
@@ -14,8 +15,11 @@ use serde::{Deserialize, Serialize};
 use self::blocks::{read_blocks, write_blocks};
 pub use self::value::{ManifestError, TEXT_MAX};
 use self::value::{digest, guid, wrong};
+use self::verity::VerityText;
 use super::{Cleaned, ImageOrigin, Manifest, ManifestInput, ManifestPartition, SCHEMA, Secret};
 use crate::image::Aggregate;
+use crate::measure::{Measurements, MeasurementsJson};
+use crate::secure_boot::SecureBootRecord;
 
 /// Largest disk, that of EBS: 64 TiB.
 const SIZE_MAX: u64 = 1 << 46;
@@ -48,6 +52,8 @@ struct Text {
     inputs: Vec<InputText>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_sha256: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    measurements: Option<MeasurementsJson>,
     merkle_root: String,
     notes: Vec<String>,
     partitions: Vec<PartitionText>,
@@ -60,10 +66,14 @@ struct Text {
     secrets: Vec<Secret>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     secrets_unknown: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secure_boot: Option<SecureBootRecord>,
     sha256: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     skipped: Vec<String>,
     tool: ToolText,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    verity: Vec<VerityText>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -178,6 +188,7 @@ impl Manifest {
             },
             inputs: origin.inputs.iter().map(InputText::from).collect(),
             lock_sha256: origin.lock.map(|digest| digest.to_string()),
+            measurements: origin.measurements.as_ref().map(MeasurementsJson::from),
             merkle_root: self.merkle_root.to_string(),
             notes: NOTES.map(str::to_owned).to_vec(),
             partitions: self.partitions.iter().map(PartitionText::from).collect(),
@@ -186,9 +197,11 @@ impl Manifest {
             schema: SCHEMA,
             secrets: origin.secrets.clone(),
             secrets_unknown: origin.secrets_unknown.clone(),
+            secure_boot: self.secure_boot.clone(),
             sha256: self.plain.to_string(),
             skipped: origin.skipped.clone(),
             tool: ToolText { name: "amiforge".to_owned(), version: self.tool.clone() },
+            verity: self.verity.iter().map(VerityText::from).collect(),
         }
     }
 }
@@ -222,18 +235,25 @@ impl Text {
                 secrets: self.secrets.into_iter().chain(keys).collect(),
                 secrets_unknown: self.secrets_unknown,
                 skipped: self.skipped,
+                measurements: self.measurements.map(measurements).transpose()?,
             },
             size: self.disk.size,
             disk: guid("disk.guid", &self.disk.guid)?,
             partitions: partitions.collect::<Result<_, _>>()?,
             documents: documents.collect::<Result<_, _>>()?,
+            secure_boot: self.secure_boot,
             blocks: read_blocks(&self.blocks, self.disk.size)?,
             plain: digest("sha256", &self.sha256)?,
             merkle_root: digest("merkle_root", &self.merkle_root)?,
             without_free: self.ebs.without_free.into_aggregate("ebs.without_free.sha256")?,
             without_zero: self.ebs.without_zero.into_aggregate("ebs.without_zero.sha256")?,
+            verity: self.verity.into_iter().map(VerityText::into_layout).collect::<Result<_, _>>()?,
         })
     }
+}
+
+fn measurements(text: MeasurementsJson) -> Result<Measurements, ManifestError> {
+    text.into_measurements().map_err(|error| wrong(&error.key, &error.value, error.rule))
 }
 
 impl From<&ManifestPartition> for PartitionText {

@@ -119,7 +119,8 @@ impl CommandLine {
 
 impl VerityArguments {
     /// The arguments, each with a space behind it. A block that is not what the hash tree says ends the kernel, which then
-    /// starts again rather than stay as it is on a machine that has no console to press a key on.
+    /// starts again rather than stay as it is on a machine that has no console to press a key on. Blocks of zeros are not
+    /// read: an encrypted volume to which they were not sent holds anything there.
     fn text(&self) -> String {
         let writable = if self.writable == WritableFolders::default() {
             String::new()
@@ -127,6 +128,8 @@ impl VerityArguments {
             format!("amiforge.writable={} ", self.writable)
         };
         let gpt_auto = if self.gpt_auto { "" } else { "systemd.gpt_auto=0 " };
-        format!("{writable}systemd.verity_root_options=panic-on-corruption {gpt_auto}panic=30 ")
+        format!(
+            "{writable}systemd.verity_root_options=panic-on-corruption,ignore-zero-blocks {gpt_auto}panic=30 "
+        )
     }
 }

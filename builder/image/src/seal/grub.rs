@@ -9,7 +9,7 @@ pub(super) fn files(parts: &GrubParts, boot: &BootSpec, default: String, cmdline
     let initrd = boot.initrd.as_ref().map(|initrd| {
         let Some(path) = &initrd.path else {
             let path = "EFI/debian/initrd.img".to_owned();
-            files.push(EspFile { path, content: initrd.content.clone() });
+            files.push(EspFile { path, content: initrd.content.clone(), signing: None });
             return "initrd ($esp)/EFI/debian/initrd.img\n".to_owned();
         };
         format!("initrd {}\n", from_root(path))

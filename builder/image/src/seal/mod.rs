@@ -18,10 +18,15 @@ use amiforge_formats::pe::PeError;
 
 pub use cmdline::{CommandLine, CommandRoot, Trust, VerityArguments, Writable, WritableFolders};
 pub use spec::{
-    BootKernel, BootSpec, EspFile, GrubParts, Initrd, LoaderPrograms, Sealed, UefiSpec, UkiParts,
+    BootKernel, BootSpec, EspFile, GrubParts, Initrd, LoaderPrograms, Sealed, SigningPlace, UefiSpec,
+    UkiParts,
 };
 
 use crate::disk::Loader;
+
+/// Ids of programs in requests for signatures.
+pub(crate) const UKI_ID: &str = "uki";
+const SYSTEMD_BOOT_ID: &str = "systemd-boot";
 
 /// Why nothing could be sealed.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +35,14 @@ pub enum SealError {
     /// A unified kernel image cannot be made.
     #[error("making a unified kernel image")]
     Uki(#[from] PeError),
+    /// A program cannot take a signature.
+    #[error("reserving the place for a signature")]
+    Reserve(#[source] PeError),
+    /// GRUB starts kernels that nobody signed.
+    #[error(
+        "GRUB starts a kernel without asking firmware whether it is signed: use the loader `uki` or `systemd-boot`"
+    )]
+    GrubUnsigned,
     /// The kernel would cut the command line.
     #[error(
         "the kernel's command line has {len} bytes, and a kernel takes at most {}: make `cmdline` under `[boot]` shorter",
@@ -68,18 +81,24 @@ pub fn seal(boot: &BootSpec, trust: &Trust) -> Result<Sealed, SealError> {
 /// The files that UEFI starts or that its loader reads.
 fn esp_files(boot: &BootSpec, uefi: &UefiSpec, cmdline: &str) -> Result<Vec<EspFile>, SealError> {
     let default = format!("EFI/BOOT/{}", uefi.default_name);
+    let uki_at = |path: String, parts: &UkiParts| -> Result<EspFile, SealError> {
+        let file = EspFile { path, content: uki::uki(parts, boot, cmdline)?, signing: None };
+        signable(file, UKI_ID, boot.secure_boot)
+    };
     Ok(match &uefi.loader {
-        LoaderPrograms::Uki(parts) => {
-            vec![EspFile { path: default, content: uki::uki(parts, boot, cmdline)? }]
-        }
+        LoaderPrograms::Uki(parts) => vec![uki_at(default, parts)?],
         LoaderPrograms::SystemdBoot { program, uki } => vec![
-            EspFile::inline(default, program.as_slice()),
-            EspFile {
-                path: format!("EFI/Linux/{}.efi", boot.kernel.release),
-                content: uki::uki(uki, boot, cmdline)?,
-            },
+            signable(EspFile::inline(default, program.as_slice()), SYSTEMD_BOOT_ID, boot.secure_boot)?,
+            uki_at(format!("EFI/Linux/{}.efi", boot.kernel.release), uki)?,
             EspFile::inline("loader/loader.conf".to_owned(), b"timeout 0\neditor no\n".as_slice()),
         ],
+        // It reads the kernel itself, and asks no firmware whether that is signed.
+        LoaderPrograms::Grub(_) if boot.secure_boot => return Err(SealError::GrubUnsigned),
         LoaderPrograms::Grub(parts) => grub::files(parts, boot, default, cmdline),
     })
+}
+
+/// A program with a place for its signature, where firmware starts only what is signed.
+fn signable(file: EspFile, id: &'static str, secure_boot: bool) -> Result<EspFile, SealError> {
+    if secure_boot { file.reserve(id).map_err(SealError::Reserve) } else { Ok(file) }
 }

@@ -1,5 +1,6 @@
 //! What an image boots with, and what sealing makes of it.
 
+use amiforge_formats::pe::{self, PeError, Reserved};
 use amiforge_formats::tree::Content;
 
 use super::cmdline::CommandLine;
@@ -18,6 +19,8 @@ pub struct BootSpec {
     pub uefi: Option<UefiSpec>,
     /// Whether a legacy BIOS starts the machine, too.
     pub bios: bool,
+    /// Whether firmware starts only what is signed: then its programs get a place for a signature.
+    pub secure_boot: bool,
 }
 
 /// A kernel.
@@ -103,6 +106,17 @@ pub struct EspFile {
     pub path: String,
     /// Its bytes.
     pub content: Content,
+    /// Where its signature goes; none for a file that is not signed.
+    pub signing: Option<SigningPlace>,
+}
+
+/// Where the signature of a program goes.
+#[derive(Debug, Clone)]
+pub struct SigningPlace {
+    /// The program's id in requests for signatures.
+    pub id: &'static str,
+    /// The program with an empty table of signatures.
+    pub reserved: Reserved,
 }
 
 impl Sealed {
@@ -114,6 +128,13 @@ impl Sealed {
 
 impl EspFile {
     pub(super) fn inline(path: String, bytes: &[u8]) -> Self {
-        Self { path, content: Content::Inline(bytes.into()) }
+        Self { path, content: Content::Inline(bytes.into()), signing: None }
+    }
+
+    /// The file with a place for a signature at its end.
+    pub(super) fn reserve(self, id: &'static str) -> Result<Self, PeError> {
+        let reserved = pe::reserve(&self.content)?;
+        let content = reserved.content.clone();
+        Ok(Self { content, signing: Some(SigningPlace { id, reserved }), ..self })
     }
 }

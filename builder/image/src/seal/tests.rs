@@ -29,6 +29,7 @@ fn boot(arguments: &str) -> BootSpec {
         },
         uefi: Some(UefiSpec { default_name: "BOOTX64.EFI", loader: LoaderPrograms::Grub(parts) }),
         bios: true,
+        secure_boot: false,
     }
 }
 
@@ -64,6 +65,29 @@ fn a_root_hash_goes_on_the_line_and_its_value_changes_no_length() {
     let lens = |sealed: &Sealed| sealed.esp.iter().map(|file| file.content.len()).collect::<Vec<_>>();
     assert_eq!(lens(&draft), lens(&sealed));
     assert_eq!(draft.bios.unwrap().cmdline.len(), line.len());
+}
+
+#[test]
+fn a_verified_root_is_named_by_its_hash_alone() {
+    let hash = Digest::of(b"the root");
+    let line = |etc, var, gpt_auto| {
+        let mut boot = boot("quiet");
+        let arguments = VerityArguments { writable: WritableFolders { etc, var }, gpt_auto };
+        boot.cmdline.root = Some(CommandRoot::Verity(arguments));
+        let sealed = seal(&boot, &Trust { root_hash: Some(hash) }).unwrap();
+        sealed.bios.unwrap().cmdline
+    };
+    let options = "systemd.verity_root_options=panic-on-corruption,ignore-zero-blocks";
+    let rest = "panic=30 rootwait ro console=ttyS0 nvme_core.io_timeout=4294967295 quiet";
+    assert_eq!(
+        line(Writable::Tmpfs, Writable::Data, true),
+        format!("roothash={hash} amiforge.writable=etc:tmpfs,var:data {options} {rest}")
+    );
+    assert_eq!(
+        line(Writable::None, Writable::Tmpfs, false),
+        format!("roothash={hash} amiforge.writable=etc:none,var:tmpfs {options} systemd.gpt_auto=0 {rest}")
+    );
+    assert_eq!(line(Writable::None, Writable::None, true), format!("roothash={hash} {options} {rest}"));
 }
 
 #[test]

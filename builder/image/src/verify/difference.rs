@@ -72,6 +72,12 @@ pub enum BundleDifference {
         /// The digest of the file.
         found: String,
     },
+    /// A program or its signature is not what the manifest says, or firmware would not start it.
+    #[error("Secure Boot: {problem}")]
+    SecureBoot {
+        /// What differs.
+        problem: String,
+    },
     /// A document is not the one that the manifest binds to the image.
     #[error("`{name}` has SHA-256 {found}, and the manifest says {expected}")]
     Document {
@@ -217,6 +223,50 @@ pub enum BundleDifference {
         /// The value in the partition table.
         found: String,
     },
+    /// A block of data is not what the hash tree over its partition says.
+    #[error(
+        "block {block} of {location} (bytes {start} to {end}){} is not what its hash tree says",
+        holding(locations)
+    )]
+    Unverified {
+        /// The partition.
+        #[serde(rename = "place")]
+        location: String,
+        /// Index of the block of 4096 bytes in it.
+        block: u64,
+        /// First byte in the image.
+        start: u64,
+        /// The first byte after it in the image.
+        end: u64,
+        /// The files in it, each with the first byte of it that is there.
+        #[serde(rename = "places")]
+        locations: Vec<String>,
+    },
+    /// A register that the image makes is not the one of the manifest.
+    #[error("PCR {register} ({bank}, Secure Boot {}) will be {found}, and the manifest says {expected}", on_or_off(*secure_boot))]
+    Measurement {
+        /// Its number.
+        register: u8,
+        /// `sha256` or `sha384`.
+        bank: &'static str,
+        /// Whether it is that of a machine with Secure Boot.
+        secure_boot: bool,
+        /// The value in the manifest.
+        expected: String,
+        /// The value that follows from the image.
+        found: String,
+    },
+    /// The registers of the manifest do not follow from the image.
+    #[error("the PCRs of the manifest cannot be compared: {reason}")]
+    Unmeasured {
+        /// Why.
+        reason: String,
+    },
+    /// `measurements.json` does not say what the manifest says.
+    #[error(
+        "`measurements.json` does not hold the PCRs of the manifest: write it anew by `amiforge measure --format aws`, or build again"
+    )]
+    MeasurementsText,
     /// A format is damaged.
     #[error("{location}: {problem}")]
     Format {
@@ -240,12 +290,20 @@ pub enum BundleDifference {
     },
 }
 
+fn on_or_off(secure_boot: bool) -> &'static str {
+    if secure_boot { "on" } else { "off" }
+}
+
 fn within(locations: &[String]) -> String {
     if locations.is_empty() {
         "outside every partition".to_owned()
     } else {
         format!("in {}", locations.join(", "))
     }
+}
+
+fn holding(locations: &[String]) -> String {
+    if locations.is_empty() { String::new() } else { format!(", in {},", locations.join(", ")) }
 }
 
 fn listed(line: Option<u64>, text: &str) -> String {

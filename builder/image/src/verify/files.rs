@@ -1,7 +1,7 @@
 //! The files of a bundle: their presence, their sums, and the consistency of the manifest.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, FileType};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -21,14 +21,11 @@ pub(super) fn present(directory: &Path, report: &mut VerifyReport) -> Result<Pre
     let failed = |source| VerifyError::Directory { path: directory.to_owned(), source };
     let mut present = Present::new();
     let mut extra = Vec::new();
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let name = entry.file_name();
-        let regular = entry.file_type().map_err(failed)?.is_file();
-        match bundle::names().find(|file| name == **file) {
-            Some(file) if regular => _ = present.insert(file),
+    for (name, kind) in entries(directory).map_err(failed)? {
+        match bundle::names().find(|file| name == file.as_bytes()) {
+            Some(file) if kind.is_file() => _ = present.insert(file),
             Some(file) => report.differences.push(BundleDifference::NotAFile { name: file.to_owned() }),
-            None => extra.push(Printable(name.as_encoded_bytes()).to_string()),
+            None => extra.push(Printable(&name).to_string()),
         }
     }
     if present.is_empty() {
@@ -44,6 +41,25 @@ pub(super) fn present(directory: &Path, report: &mut VerifyReport) -> Result<Pre
     let missing: Vec<_> = missing.map(|file| BundleDifference::Missing { name: file.to_owned() }).collect();
     report.differences.extend(missing);
     Ok(present)
+}
+
+/// The names of the files of a bundle with their types; those in the folder of signing requests with its name.
+fn entries(directory: &Path) -> io::Result<Vec<(Vec<u8>, FileType)>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let (name, kind) = (entry.file_name(), entry.file_type()?);
+        if name != bundle::SIGNING || !kind.is_dir() {
+            all.push((name.into_encoded_bytes(), kind));
+            continue;
+        }
+        for entry in fs::read_dir(entry.path())? {
+            let entry = entry?;
+            let name = [bundle::SIGNING.as_bytes(), b"/", entry.file_name().as_encoded_bytes()].concat();
+            all.push((name, entry.file_type()?));
+        }
+    }
+    Ok(all)
 }
 
 /// The lines of `SHA256SUMS`.

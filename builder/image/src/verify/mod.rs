@@ -10,7 +10,9 @@ mod disk_map;
 mod files;
 mod formats;
 mod listing;
+mod measurements;
 mod report;
+mod verity;
 
 use std::path::Path;
 
@@ -21,6 +23,7 @@ use crate::bundle;
 use crate::image::EmitOptions;
 use crate::inspect::{Medium, chain};
 use crate::manifest::Manifest;
+use crate::secure_boot::check_bundle;
 
 pub use blocks::digest as digest_of;
 pub use difference::BundleDifference;
@@ -59,14 +62,32 @@ pub fn verify(
         if monitor.cancel.is_cancelled() {
             return Err(VerifyError::Interrupted);
         }
+        if let Some(manifest) = &manifest {
+            measurements::compare(directory, manifest, &medium, &mut report);
+        }
         let volumes = formats::check(&medium, manifest.as_ref(), monitor.progress, &mut report);
+        if let Some(manifest) = &manifest {
+            verity::check(&medium, manifest, *options, monitor, &mut report);
+        }
+        if monitor.cancel.is_cancelled() {
+            return Err(VerifyError::Interrupted);
+        }
+        if let Some(manifest) = &manifest {
+            let (checked, problems) = check_bundle(directory, manifest, &medium);
+            report.checked.extend(checked);
+            let problems = problems.into_iter().map(|problem| BundleDifference::SecureBoot { problem });
+            report.differences.extend(problems);
+        }
         // Without a manifest no file system is known by the name that the listing has for it.
         if let (Some(listing), Some(_)) = (&listing, &manifest) {
             listing::compare(listing, &volumes, &mut report);
         }
     }
     for document in bundle::DOCUMENTS {
-        files::document(directory, document, &present, &sums, manifest.as_ref(), &mut report)?;
+        let text = files::document(directory, document, &present, &sums, manifest.as_ref(), &mut report)?;
+        if let (bundle::MEASUREMENTS, Some(text), Some(manifest)) = (document, &text, &manifest) {
+            measurements::compare_document(manifest, text, &mut report);
+        }
     }
     sums.unlisted(&present, manifest.as_ref(), &mut report);
     Ok(report)

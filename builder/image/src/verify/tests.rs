@@ -76,12 +76,13 @@ fn build() -> Bundle {
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
         skipped: Vec::new(),
+        measurements: None,
     };
-    let documents = [(bundle::SPDX, "{}\n".to_owned())];
+    let documents = [(bundle::SPDX, b"{}\n".to_vec())];
     let threads = EmitOptions { threads: 2 };
     let writer = BundleWriter::open(&path, ExistingBundle::Refuse).unwrap();
     let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::none()).unwrap();
-    let texts = BundleTexts { origin, listing: "", documents: &documents };
+    let texts = BundleTexts { origin, secure_boot: None, listing: "", documents: &documents };
     writer.finish(&disk, &emitted, texts, &CancelToken::new()).unwrap();
     Bundle { _parent: parent, path }
 }

@@ -18,6 +18,12 @@ pub(super) struct QemuArch {
     pub(super) firmware_board: &'static str,
     /// Code and variables of firmware where the host has no descriptors, in the order in which they are looked for.
     pub(super) firmware_files: &'static [(&'static str, &'static str)],
+    /// Code and variables of firmware with Secure Boot and without keys, as above.
+    pub(super) secure_firmware_files: &'static [(&'static str, &'static str)],
+    /// Whether that firmware needs system management mode, which protects its variables.
+    pub(super) has_smm: bool,
+    /// The device of a TPM.
+    pub(super) tpm_device: &'static str,
     /// Packages of QEMU, in the order of `DistroFamily`.
     pub(super) qemu_packages: [&'static str; 5],
     /// Packages of the firmware, in the order of `DistroFamily`.
@@ -46,6 +52,15 @@ const X86_64: QemuArch = QemuArch {
         ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
         ("/usr/share/qemu/edk2-x86_64-code.fd", "/usr/share/qemu/edk2-i386-vars.fd"),
     ],
+    secure_firmware_files: &[
+        ("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+        ("/usr/share/OVMF/OVMF_CODE.secboot.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+        ("/usr/share/edk2/x64/OVMF_CODE.secboot.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
+        ("/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
+        ("/usr/share/qemu/edk2-x86_64-secure-code.fd", "/usr/share/qemu/edk2-i386-vars.fd"),
+    ],
+    has_smm: true,
+    tpm_device: "tpm-crb",
     qemu_packages: [
         "qemu-system-x86",
         "qemu-system-x86-core",
@@ -69,6 +84,12 @@ const AARCH64: QemuArch = QemuArch {
         ("/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw", "/usr/share/edk2/aarch64/vars-template-pflash.raw"),
         ("/usr/share/qemu/edk2-aarch64-code.fd", "/usr/share/qemu/edk2-arm-vars.fd"),
     ],
+    secure_firmware_files: &[
+        ("/usr/share/AAVMF/AAVMF_CODE.secboot.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
+        ("/usr/share/AAVMF/AAVMF_CODE.ms.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
+    ],
+    has_smm: false,
+    tpm_device: "tpm-tis-device",
     qemu_packages: [
         "qemu-system-arm",
         "qemu-system-aarch64-core",

@@ -4,6 +4,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use amiforge_formats::uefi_vars::edk2::StoreError;
+
 use super::host_packages::HostDependency;
 
 /// Why a machine could not be launched.
@@ -52,6 +54,34 @@ pub enum BootError {
         /// The folder of the launch.
         folder: PathBuf,
     },
+    /// The emulated TPM failed.
+    #[error("using the emulated TPM")]
+    Tpm {
+        /// The cause.
+        source: io::Error,
+    },
+    /// A socket's path is longer than the kernel takes.
+    #[error("the path `{}` of a socket is longer than {limit} bytes", path.display())]
+    SocketPath {
+        /// The path.
+        path: PathBuf,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A TPM or variables were requested for a machine without UEFI.
+    #[error("{feature} needs UEFI, and this machine starts by a legacy BIOS")]
+    NeedsUefi {
+        /// The requested feature.
+        feature: &'static str,
+    },
+    /// The variables cannot be stored in the firmware's flash.
+    #[error("making the variables of the firmware from `{}`", template.display())]
+    Variables {
+        /// The template.
+        template: PathBuf,
+        /// The cause.
+        source: StoreError,
+    },
     /// Arm machines have no BIOS.
     #[error("aarch64 machines start by UEFI only; leave out `--firmware bios`")]
     NoBios,
@@ -91,6 +121,10 @@ impl BootError {
             Self::Missing { dependency } => Some(dependency.hint()),
             Self::Kvm { .. } => {
                 Some("`--accel tcg` emulates in software: slower, and it always works".to_owned())
+            }
+            Self::SocketPath { .. } => Some("set TMPDIR to a folder with a shorter path".to_owned()),
+            Self::NeedsUefi { .. } => {
+                Some("boot with `--firmware uefi`, from an image with an EFI system partition".to_owned())
             }
             Self::NoSpace { .. } => {
                 Some("set TMPDIR to a folder with more space, or let the guest write less".to_owned())

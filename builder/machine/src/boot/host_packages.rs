@@ -16,6 +16,10 @@ pub enum HostDependency {
     Bios,
     /// The ssh client.
     Ssh,
+    /// The emulator of a TPM.
+    Swtpm,
+    /// UEFI firmware that has Secure Boot.
+    SecureBoot(Arch),
 }
 
 /// A family of distributions.
@@ -88,13 +92,16 @@ impl HostDependency {
     const fn package(self, family: DistroFamily) -> &'static str {
         match (self, family) {
             (Self::Qemu(arch), family) => qemu_arch(arch).qemu_packages[family as usize],
-            (Self::Uefi(arch), family) => qemu_arch(arch).firmware_packages[family as usize],
+            (Self::Uefi(arch) | Self::SecureBoot(arch), family) => {
+                qemu_arch(arch).firmware_packages[family as usize]
+            }
             (Self::Bios, DistroFamily::Fedora) => "seabios-bin",
             (Self::Bios, DistroFamily::Suse) => "qemu-seabios",
             (Self::Bios, _) => "seabios",
             (Self::Ssh, DistroFamily::Debian | DistroFamily::Alpine) => "openssh-client",
             (Self::Ssh, DistroFamily::Fedora | DistroFamily::Suse) => "openssh-clients",
             (Self::Ssh, DistroFamily::Arch) => "openssh",
+            (Self::Swtpm, _) => "swtpm",
         }
     }
 }
@@ -114,6 +121,15 @@ impl fmt::Display for HostDependency {
             }
             Self::Bios => f.write_str("the BIOS of QEMU (SeaBIOS)"),
             Self::Ssh => f.write_str("the ssh client (`ssh`, `ssh-keygen`)"),
+            Self::Swtpm => f.write_str("the TPM emulator (`swtpm`)"),
+            Self::SecureBoot(arch) => {
+                write!(
+                    f,
+                    "UEFI firmware with Secure Boot for {} ({})",
+                    arch.name(),
+                    qemu_arch(*arch).firmware
+                )
+            }
         }
     }
 }

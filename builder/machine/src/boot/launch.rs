@@ -4,20 +4,23 @@ mod prepare;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use amiforge_formats::uefi_vars::Variable;
 use amiforge_progress::CancelToken;
 
 use super::accel::{self, Accel};
 use super::check::Check;
 use super::crash_report;
 use super::diagnosis::BootFailure;
+use super::firmware::SecureBoot;
 use super::guest::{ConsoleLog, Guest, GuestDisplay};
 use super::host_packages::{HostDependency, is_on_path};
 use super::imds::Sessions;
 use super::keyboard::Keyboard;
 use super::machine::{Forward, Network};
+use super::tpm::{Tpm, TpmReading};
 use super::{Arch, BootError, Bus, Firmware, qemu};
 use watch::GuestWatch;
 
@@ -30,6 +33,12 @@ pub struct Launch {
     pub arch: Arch,
     /// The firmware.
     pub firmware: Firmware,
+    /// Whether the firmware is one with Secure Boot.
+    pub secure_boot: SecureBoot,
+    /// The variables of the firmware; none: those that come with it.
+    pub variables: Vec<Variable>,
+    /// The TPM of the machine.
+    pub tpm: TpmChoice,
     /// The bus of the disks.
     pub bus: Bus,
     /// The requested accelerator.
@@ -62,6 +71,15 @@ pub struct Launch {
     pub timeout: Option<Duration>,
     /// Additional arguments of QEMU.
     pub extra: Vec<String>,
+}
+
+/// The TPM of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TpmChoice {
+    /// None.
+    Absent,
+    /// A new TPM 2.0, whose registers are read when the machine has ended.
+    Emulated,
 }
 
 /// Whether the guest's writes are kept.
@@ -116,6 +134,8 @@ pub struct LaunchOutcome {
     pub console: Vec<u8>,
     /// The last lines of the screen.
     pub screen: Vec<String>,
+    /// What the TPM had measured at the end.
+    pub tpm: Option<TpmReading>,
     /// Seconds since power on.
     pub seconds: f64,
 }
@@ -176,7 +196,8 @@ pub fn launch(
     if let Some(unavailable) = unavailable {
         display.message(&format!("{unavailable}; emulating in software, which is slower"));
     }
-    let prepared = prepare::prepare(launch, accel, folder.path())?;
+    let mut tpm = start_tpm(launch, folder.path())?;
+    let prepared = prepare::prepare(launch, accel, tpm.as_ref().map(Tpm::device), folder.path())?;
     let console_log = ConsoleLog::default();
     let started = Instant::now();
     let (ended, passed) = std::thread::scope(|scope| {
@@ -198,16 +219,25 @@ pub fn launch(
         drop(console_input);
         outcome
     })?;
+    let seconds = started.elapsed().as_secs_f64();
+    let reading = tpm.as_mut().map(Tpm::read).transpose()?;
     let console = console_log.console();
     let (bytes, screen) = (console.bytes().to_vec(), screen_tail(console.screen(REPORT_LINES)));
-    Ok(LaunchOutcome {
-        ended,
-        accel,
-        passed,
-        console: bytes,
-        screen,
-        seconds: started.elapsed().as_secs_f64(),
-    })
+    Ok(LaunchOutcome { ended, accel, passed, console: bytes, screen, tpm: reading, seconds })
+}
+
+fn start_tpm(launch: &Launch, folder: &Path) -> Result<Option<Tpm>, BootError> {
+    let uefi_only = [
+        ("a TPM", launch.tpm == TpmChoice::Emulated),
+        ("Secure Boot", launch.secure_boot == SecureBoot::On),
+        ("a store of variables", !launch.variables.is_empty()),
+    ];
+    if launch.firmware == Firmware::Bios
+        && let Some((feature, _)) = uefi_only.into_iter().find(|(_, requested)| *requested)
+    {
+        return Err(BootError::NeedsUefi { feature });
+    }
+    (launch.tpm == TpmChoice::Emulated).then(|| Tpm::start(folder, launch.memory)).transpose()
 }
 
 /// The last lines, extended by the whole crash report if there is one.

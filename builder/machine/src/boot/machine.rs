@@ -7,6 +7,8 @@ use amiforge_formats::digest::Digest;
 
 use super::accel::Accel;
 use super::arch::qemu_arch;
+use super::firmware::SecureBoot;
+use super::tpm::TpmDevice;
 use super::{Arch, Bus, qemu};
 
 /// The network of the guest, which must contain EC2's link-local addresses.
@@ -26,6 +28,10 @@ pub struct Machine {
     pub accel: Accel,
     /// Firmware.
     pub flash: Option<FlashCopy>,
+    /// Whether the firmware is one with Secure Boot.
+    pub secure_boot: SecureBoot,
+    /// The TPM, and the file for the memory of a machine with one.
+    pub tpm: Option<TpmDevice>,
     /// Number of processors.
     pub cpus: u32,
     /// MiB of memory.
@@ -148,6 +154,7 @@ impl Machine {
         args.add("-chardev", "stdio,id=console,signal=off");
         args.add("-serial", "chardev:console");
         self.add_firmware(&mut args);
+        self.add_tpm(&mut args);
         self.add_drives(&mut args);
         args.add("-device", "virtio-rng-pci");
         self.add_smbios(&mut args);
@@ -161,11 +168,33 @@ impl Machine {
             Accel::Kvm => qemu_arch(self.arch).kvm,
             Accel::Tcg => qemu_arch(self.arch).tcg,
         };
-        args.add("-machine", machine);
+        let mut machine = machine.to_owned();
+        if self.has_smm() {
+            machine.push_str(",smm=on");
+        }
+        if self.tpm.is_some() {
+            machine.push_str(",memory-backend=ram");
+        }
+        args.add("-machine", &machine);
         args.add("-accel", self.accel.arg());
         args.add("-cpu", cpu);
         args.add("-smp", &self.cpus.to_string());
         args.add("-m", &self.memory.to_string());
+    }
+
+    /// Whether the firmware needs system management mode.
+    fn has_smm(&self) -> bool {
+        self.secure_boot == SecureBoot::On && qemu_arch(self.arch).has_smm
+    }
+
+    /// Adds the TPM. The memory is a file of the host, which can be read after the guest has ended.
+    fn add_tpm(&self, args: &mut QemuArgs) {
+        let Some(TpmDevice { socket, memory }) = &self.tpm else { return };
+        let (size, memory) = (self.memory, escape_path(memory));
+        args.add("-object", &format!("memory-backend-file,id=ram,size={size}M,mem-path={memory},share=on"));
+        args.add("-chardev", &format!("socket,id=tpm,path={}", escape_path(socket)));
+        args.add("-tpmdev", "emulator,id=tpm0,chardev=tpm");
+        args.add("-device", &format!("{},tpmdev=tpm0", qemu_arch(self.arch).tpm_device));
     }
 
     fn add_firmware(&self, args: &mut QemuArgs) {
@@ -174,6 +203,11 @@ impl Machine {
             let (code_format, vars_format) = (&flash.code_format, &flash.vars_format);
             args.add("-drive", &format!("if=pflash,unit=0,format={code_format},readonly=on,file={code}"));
             args.add("-drive", &format!("if=pflash,unit=1,format={vars_format},file={vars}"));
+        }
+        if self.has_smm() {
+            // Only the firmware may write its variables, and it does not support suspending.
+            args.add("-global", "driver=cfi.pflash01,property=secure,value=on");
+            args.add("-global", "ICH9-LPC.disable_s3=1");
         }
         if let Some(debug) = self.debug.as_deref().filter(|_| qemu_arch(self.arch).io_ports) {
             args.add("-chardev", &format!("file,id=debug,path={}", escape_path(debug)));
@@ -259,6 +293,8 @@ mod tests {
             arch,
             accel: Accel::Tcg,
             flash: None,
+            secure_boot: SecureBoot::Off,
+            tpm: None,
             cpus: 2,
             memory: 1024,
             bus: Bus::Nvme,
@@ -289,6 +325,24 @@ mod tests {
         let InstanceIdentity { instance, uuid, mac, .. } = &machine.identity;
         let expected = expected.replace("UUID", uuid).replace("INSTANCE", instance).replace("MAC", mac);
         assert_eq!(machine.args().join(" "), expected);
+    }
+
+    #[test]
+    fn a_measured_machine_has_a_tpm_and_memory_in_a_file() {
+        let tpm = TpmDevice { socket: "/tmp/t,pm".into(), memory: "/proc/1/fd/5".into() };
+        let machine =
+            Machine { secure_boot: SecureBoot::On, tpm: Some(tpm.clone()), ..machine(Arch::X86_64) };
+        let args = machine.args().join(" ");
+        for part in [
+            "-machine q35,smm=on,memory-backend=ram ",
+            "-global driver=cfi.pflash01,property=secure,value=on -global ICH9-LPC.disable_s3=1",
+            "-object memory-backend-file,id=ram,size=1024M,mem-path=/proc/1/fd/5,share=on",
+            "-chardev socket,id=tpm,path=/tmp/t,,pm -tpmdev emulator,id=tpm0,chardev=tpm -device tpm-crb,tpmdev=tpm0",
+        ] {
+            assert!(args.contains(part), "{part}: {args}");
+        }
+        let arm = Machine { arch: Arch::Aarch64, ..machine }.args().join(" ");
+        assert!(arm.contains("tpm-tis-device,tpmdev=tpm0") && !arm.contains("smm=on"), "{arm}");
     }
 
     #[test]

@@ -20,18 +20,22 @@ pub mod imds;
 pub mod keyboard;
 mod launch;
 pub mod machine;
+pub mod measured;
 pub mod overlay;
+pub mod prediction;
 mod qemu;
 pub mod receipt;
 mod screen;
 mod ssh;
+pub mod tpm;
 
 pub use amiforge_formats::arch::Arch;
 pub use disk_state::DiskState;
 pub use error::BootError;
 pub use guest::GuestDisplay;
 pub use launch::{
-    FailureSign, FurtherDisk, InstanceSettings, Launch, LaunchEnd, LaunchOutcome, WriteMode, launch,
+    FailureSign, FurtherDisk, InstanceSettings, Launch, LaunchEnd, LaunchOutcome, TpmChoice, WriteMode,
+    launch,
 };
 pub use ssh::is_user_name;
 

@@ -7,6 +7,8 @@
 //! A receipt shows that this program wrote it for that image, unless it was forged deliberately. The seal over its
 //! fields detects an edit, but it is not a signature: it can be computed by anyone who knows its construction.
 
+mod measured;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write as _};
@@ -20,8 +22,11 @@ use amiforge_image::verify::{VerifyError, digest_of};
 use amiforge_progress::Monitor;
 use serde::{Deserialize, Serialize};
 
+pub use measured::{MeasuredRecord, event_log_path, require_measured};
+
 use super::accel::Accel;
 use super::check::Check;
+use super::firmware::SecureBoot;
 use super::{Arch, Bus, Firmware};
 
 /// Version of the format.
@@ -101,6 +106,22 @@ pub struct BootRecord {
     pub passed: Vec<Check>,
     /// Version of this program.
     pub tool: String,
+    /// What the TPM of the machine measured, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<MeasuredRecord>,
+}
+
+/// A kind of machine. A receipt has one boot of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MachineKind {
+    /// Architecture.
+    pub arch: Arch,
+    /// The firmware.
+    pub firmware: Firmware,
+    /// The bus of the disk.
+    pub bus: Bus,
+    /// Whether Secure Boot was on, for machines with a TPM.
+    pub measured: Option<SecureBoot>,
 }
 
 /// An architecture as recipes and manifests name it.
@@ -146,6 +167,40 @@ pub enum ReceiptError {
         /// The file.
         path: PathBuf,
     },
+    /// No boot with a TPM is recorded.
+    #[error(
+        "the receipt `{}` has no measured boot with Secure Boot {}",
+        path.display(),
+        secure_boot.as_str()
+    )]
+    NotMeasured {
+        /// The receipt.
+        path: PathBuf,
+        /// Whether Secure Boot was to be on.
+        secure_boot: SecureBoot,
+    },
+    /// Recorded registers are not those that are predicted.
+    #[error("the receipt `{}` has PCR {pcr} ({bank}) {measured}, and {predicted} is predicted", path.display())]
+    Unpredicted {
+        /// The receipt.
+        path: PathBuf,
+        /// The register.
+        pcr: u32,
+        /// The bank.
+        bank: &'static str,
+        /// The recorded value.
+        measured: String,
+        /// The predicted value.
+        predicted: String,
+    },
+    /// The event log is not the recorded one, or does not give the recorded registers.
+    #[error("the event log `{}` {reason}", path.display())]
+    EventLog {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
     /// The image cannot be opened.
     #[error("opening the image")]
     Image(#[source] InspectError),
@@ -174,11 +229,12 @@ impl BootRecord {
     /// The record of a passed boot.
     pub fn new(arch: Arch, firmware: Firmware, bus: Bus, accel: Accel, passed: Vec<Check>) -> Self {
         let tool = env!("CARGO_PKG_VERSION").to_owned();
-        Self { arch, firmware, bus, accelerator: accel.name().to_owned(), passed, tool }
+        Self { arch, firmware, bus, accelerator: accel.name().to_owned(), passed, tool, measured: None }
     }
 
-    fn same_machine(&self, other: &Self) -> bool {
-        (self.arch, self.firmware, self.bus) == (other.arch, other.firmware, other.bus)
+    fn kind(&self) -> MachineKind {
+        let measured = self.measured.as_ref().map(|measured| measured.secure_boot);
+        MachineKind { arch: self.arch, firmware: self.firmware, bus: self.bus, measured }
     }
 }
 
@@ -216,7 +272,7 @@ pub fn add_boot(image: &Path, digests: ImageDigests, boot: BootRecord) -> Result
         Ok(Some(receipt)) if receipt.is_of(digests) => receipt.boots,
         _ => Vec::new(),
     };
-    boots.retain(|known| !known.same_machine(&boot));
+    boots.retain(|known| known.kind() != boot.kind());
     boots.push(boot);
     write(&path, &Receipt::new(digests, boots))?;
     Ok(path)
@@ -226,10 +282,10 @@ pub fn add_boot(image: &Path, digests: ImageDigests, boot: BootRecord) -> Result
 ///
 /// # Errors
 /// [`ReceiptError::File`].
-pub fn remove_boot(image: &Path, arch: Arch, firmware: Firmware, bus: Bus) -> Result<(), ReceiptError> {
+pub fn remove_boot(image: &Path, kind: MachineKind) -> Result<(), ReceiptError> {
     let path = path_for(image)?;
     let Ok(Some(mut receipt)) = read(&path) else { return Ok(()) };
-    receipt.boots.retain(|boot| (boot.arch, boot.firmware, boot.bus) != (arch, firmware, bus));
+    receipt.boots.retain(|boot| boot.kind() != kind);
     if receipt.boots.is_empty() {
         return fs::remove_file(&path).map_err(|source| ReceiptError::File { path, source });
     }
@@ -283,13 +339,18 @@ struct ReceiptVersion {
     schema: u64,
 }
 
-/// Writes a receipt atomically.
 fn write(path: &Path, receipt: &Receipt) -> Result<(), ReceiptError> {
+    let text = serde_json::to_string_pretty(receipt);
+    let text = text.map_err(|source| ReceiptError::File { path: path.to_owned(), source: source.into() })?;
+    write_file(path, format!("{text}\n").as_bytes())
+}
+
+/// Writes a file atomically.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ReceiptError> {
     let write = || {
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, receipt)?;
-        file.write_all(b"\n")?;
+        file.write_all(bytes)?;
         file.as_file().sync_all()?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
         file.as_file().set_permissions(mode)?;
@@ -300,86 +361,4 @@ fn write(path: &Path, receipt: &Receipt) -> Result<(), ReceiptError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn boot(firmware: Firmware) -> BootRecord {
-        BootRecord::new(
-            Arch::X86_64,
-            firmware,
-            Bus::Nvme,
-            Accel::Tcg,
-            vec![Check::Expect("login:".to_owned())],
-        )
-    }
-
-    fn digests(bytes: &[u8]) -> ImageDigests {
-        ImageDigests { plain: Digest::of(bytes), merkle_root: Digest::of(&Digest::of(bytes).0) }
-    }
-
-    /// An image in its own folder.
-    fn image() -> (tempfile::TempDir, PathBuf) {
-        let folder = tempfile::tempdir().unwrap();
-        let image = folder.path().join("web");
-        fs::write(&image, "disk").unwrap();
-        (folder, image)
-    }
-
-    #[test]
-    fn a_receipt_has_one_image_and_one_record_per_machine() {
-        let (_folder, image) = image();
-        let own_digests = digests(b"disk");
-        assert!(matches!(require(&image, own_digests), Err(ReceiptError::Missing { .. })));
-        let path = add_boot(&image, own_digests, boot(Firmware::Uefi)).unwrap();
-        assert!(path.ends_with("web.boot.json"));
-        add_boot(&image, own_digests, boot(Firmware::Bios)).unwrap();
-        add_boot(&image, own_digests, boot(Firmware::Uefi)).unwrap();
-        assert_eq!(require(&image, own_digests).unwrap().boots, [boot(Firmware::Bios), boot(Firmware::Uefi)]);
-        let other = digests(b"other");
-        assert!(matches!(require(&image, other), Err(ReceiptError::OtherImage { .. })));
-        remove_boot(&image, Arch::X86_64, Firmware::Uefi, Bus::Nvme).unwrap();
-        assert_eq!(require(&image, own_digests).unwrap().boots, [boot(Firmware::Bios)]);
-        add_boot(&image, other, boot(Firmware::Bios)).unwrap();
-        assert_eq!(require(&image, other).unwrap().boots.len(), 1);
-        remove_boot(&image, Arch::X86_64, Firmware::Bios, Bus::Nvme).unwrap();
-        assert!(!path.exists());
-        remove_boot(&image, Arch::X86_64, Firmware::Bios, Bus::Nvme).unwrap();
-    }
-
-    #[test]
-    fn an_edited_receipt_or_one_of_another_image_is_refused() {
-        let (_folder, image) = image();
-        let own_digests = digests(b"disk");
-        let path = add_boot(&image, own_digests, boot(Firmware::Uefi)).unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        let other = digests(b"other");
-        for (from, to) in [
-            ("\"uefi\"", "\"bios\""),
-            ("login:", "anything"),
-            ("\"tcg\"", "\"kvm\""),
-            (own_digests.plain.to_string().as_str(), other.plain.to_string().as_str()),
-            (own_digests.merkle_root.to_string().as_str(), other.merkle_root.to_string().as_str()),
-        ] {
-            assert!(text.contains(from), "{from}: {text}");
-            fs::write(&path, text.replace(from, to)).unwrap();
-            for image_of in [own_digests, other] {
-                assert!(matches!(require(&image, image_of), Err(ReceiptError::Edited { .. })), "{from}");
-            }
-        }
-        // A receipt beside another image, even one whose manifest states the same digest of the whole.
-        fs::write(&path, &text).unwrap();
-        assert!(matches!(require(&image, other), Err(ReceiptError::OtherImage { .. })));
-        let same_plain = ImageDigests { plain: own_digests.plain, ..other };
-        assert!(matches!(require(&image, same_plain), Err(ReceiptError::OtherImage { .. })));
-        assert!(require(&image, own_digests).is_ok());
-    }
-
-    #[test]
-    fn a_file_in_another_format_is_reported() {
-        let (_folder, image) = image();
-        for text in ["", "{}", r#"{"schema":1,"image":"","boots":[]}"#] {
-            fs::write(path_for(&image).unwrap(), text).unwrap();
-            assert!(matches!(require(&image, digests(b"")), Err(ReceiptError::Unreadable { .. })), "{text}");
-        }
-    }
-}
+mod tests;

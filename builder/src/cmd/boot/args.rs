@@ -21,6 +21,7 @@ const INSTANCE_TYPE: &str = "t3.small";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  amiforge boot out/web\n  \
     amiforge boot out/web --expect 'login:' --timeout 120\n  \
+    amiforge boot out/web --tpm --secure-boot --expect 'login:'\n  \
     amiforge boot out/web --firmware bios --user-data setup.sh --run 'systemctl is-system-running --wait'\n  \
     amiforge boot ami-0123456789abcdef0 --region local --get 80/")]
 pub(crate) struct Args {
@@ -52,6 +53,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(super) showing: Showing,
+
+    #[command(flatten)]
+    pub(super) measured: MeasuredArgs,
 
     #[command(flatten)]
     pub(super) instance: InstanceArgs,
@@ -118,6 +122,25 @@ pub(crate) struct Showing {
     /// Leave no receipt
     #[arg(long)]
     pub(super) no_receipt: bool,
+}
+
+/// The TPM and the keys of a launch.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Measured boot")]
+#[group(skip)]
+pub(super) struct MeasuredArgs {
+    /// Give the machine a TPM 2.0 (swtpm), and compare its registers with those that are predicted for the image; the
+    /// exit code is 3 if one differs
+    #[arg(long)]
+    pub(super) tpm: bool,
+
+    /// Turn Secure Boot on, with the keys of the bundle or of `--uefi-data`
+    #[arg(long)]
+    pub(super) secure_boot: bool,
+
+    /// UEFI variables of the machine, as `publish --uefi-data` takes them
+    #[arg(long, value_name = "FILE")]
+    pub(super) uefi_data: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -216,6 +239,7 @@ impl Args {
             persist: false,
             log: None,
             showing,
+            measured: MeasuredArgs::default(),
             instance: InstanceArgs {
                 ssh_key: None,
                 user_data: None,

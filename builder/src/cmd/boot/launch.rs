@@ -9,12 +9,13 @@ use amiforge_machine::boot::check::Check;
 use amiforge_machine::boot::imds::Sessions;
 use amiforge_machine::boot::machine::Network;
 use amiforge_machine::boot::{
-    Bus, DiskState, Firmware, FurtherDisk, InstanceSettings, Launch, WriteMode, accel,
+    Bus, DiskState, Firmware, FurtherDisk, InstanceSettings, Launch, TpmChoice, WriteMode, accel,
 };
 use anyhow::Context as _;
 
 use super::args::{AccelArg, Args, BusArg, FirmwareArg, GIB, NetworkArg, Showing, size};
 use super::target::BootTarget;
+use crate::cmd::machine_keys::MachineKeys;
 use crate::outcome::Failure;
 
 /// The limit of time for checks, in seconds, without `--timeout`.
@@ -25,7 +26,12 @@ const USERS: [&str; 6] = ["root", "admin", "debian", "ubuntu", "ec2-user", "fedo
 
 impl Args {
     /// The launch.
-    pub(super) fn launch(&self, target: &BootTarget, before: Option<&DiskState>) -> Result<Launch, Failure> {
+    pub(super) fn launch(
+        &self,
+        target: &BootTarget,
+        keys: MachineKeys,
+        before: Option<&DiskState>,
+    ) -> Result<Launch, Failure> {
         let cannot = || format!("cannot boot `{}`", self.image.display());
         let read = |path: &Path| {
             amiforge_progress::regular::read(path).with_context(|| format!("reading `{}`", path.display()))
@@ -35,15 +41,14 @@ impl Args {
         let timeout = self.showing.timeout.or_else(|| (!checks.is_empty()).then_some(CHECK_TIMEOUT));
         let volumes = self.volumes.iter().map(|volume| further(volume));
         let volumes = volumes.collect::<Result<_, _>>().map_err(Failure::usage)?;
-        let firmware = match self.machine.firmware {
-            Some(FirmwareArg::Uefi) => Firmware::Uefi,
-            Some(FirmwareArg::Bios) => Firmware::Bios,
-            None => target.firmware,
-        };
+        let firmware = self.firmware(target);
         Ok(Launch {
             disk: target.disk.clone(),
             arch: target.arch,
             firmware,
+            secure_boot: keys.secure_boot(),
+            variables: keys.variables,
+            tpm: if self.measured.tpm { TpmChoice::Emulated } else { TpmChoice::Absent },
             bus: match self.machine.bus {
                 BusArg::Nvme => Bus::Nvme,
                 BusArg::Virtio => Bus::Virtio,
@@ -74,6 +79,15 @@ impl Args {
             timeout: timeout.map(Duration::from_secs),
             extra: self.machine.qemu_arg.clone(),
         })
+    }
+
+    /// The firmware of the launch.
+    pub(super) fn firmware(&self, target: &BootTarget) -> Firmware {
+        match self.machine.firmware {
+            Some(FirmwareArg::Uefi) => Firmware::Uefi,
+            Some(FirmwareArg::Bios) => Firmware::Bios,
+            None => target.firmware,
+        }
     }
 
     fn checks(&self) -> Vec<Check> {

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 #[cfg(all(feature = "aws", feature = "fetch"))]
@@ -17,6 +16,8 @@ use amiforge_machine::boot::{
 };
 use serde::Serialize;
 
+use super::Ended;
+use super::measured::{Measured, MeasuredJson};
 use super::target::BootTarget;
 use crate::outcome::Failure;
 use crate::ui::{ConsoleStream, GuestConsole, Ui, written};
@@ -130,17 +131,14 @@ struct BootJson<'a> {
     reason: Option<&'a BootFailure>,
     screen: &'a [String],
     receipt: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tpm: Option<MeasuredJson<'a>>,
     seconds: f64,
 }
 
 /// Shows the outcome of a launch.
-pub(super) fn outcome(
-    target: &BootTarget,
-    launch: &Launch,
-    launched: &LaunchOutcome,
-    receipt: Option<&Path>,
-    ui: &Ui,
-) -> Result<(), Failure> {
+pub(super) fn outcome(ended: &Ended, ui: &Ui) -> Result<(), Failure> {
+    let Ended { target, request: launch, launched, measured, receipt } = ended;
     let (outcome, unmet, how, reason) = match &launched.ended {
         LaunchEnd::Passed => ("passed", &[][..], None, None),
         LaunchEnd::PoweredOff => ("off", &[][..], None, None),
@@ -163,7 +161,8 @@ pub(super) fn outcome(
             how: how.map(failure_text),
             reason,
             screen: if how.is_some() { &launched.screen } else { &[] },
-            receipt: receipt.map(|path| path.display().to_string()),
+            receipt: receipt.as_ref().map(|path| path.display().to_string()),
+            tpm: measured.as_ref().map(Measured::json),
             seconds,
         });
     }
@@ -176,6 +175,7 @@ pub(super) fn outcome(
             _ => "was switched off from within",
         };
         ui.status(format_args!("{name}: {verb}, {machine}, {seconds:.1} s"));
+        measurements(name, measured.as_ref(), ui)?;
         if let Some(path) = receipt {
             ui.status(format_args!("receipt: {}", path.display()));
         }
@@ -198,7 +198,20 @@ pub(super) fn outcome(
     if let Some(reason) = reason {
         line(format!("  reason: {reason}"))?;
     }
-    written(out.flush())
+    written(out.flush())?;
+    drop(out);
+    measurements(name, measured.as_ref(), ui)
+}
+
+/// Shows what the TPM measured: differences as a result, agreement as a message.
+fn measurements(name: &str, measured: Option<&Measured>, ui: &Ui) -> Result<(), Failure> {
+    let Some(measured) = measured else { return Ok(()) };
+    if measured.differences().is_empty() {
+        measured.lines().iter().for_each(|line| ui.status(line));
+        return Ok(());
+    }
+    ui.line(format_args!("{name}: measured something else than is predicted for the image"))?;
+    measured.lines().iter().try_for_each(|line| ui.line(format_args!("  {line}")))
 }
 
 /// The result of a test boot; `None` if it was interrupted.

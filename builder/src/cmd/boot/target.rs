@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use amiforge_formats::arch::BootMode;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::gpt::{self, types};
 use amiforge_formats::read_at::ReadAt as _;
@@ -13,6 +14,7 @@ use amiforge_machine::boot::{Arch, Firmware};
 use anyhow::Context as _;
 
 use super::args::Args;
+use super::measured;
 use crate::outcome::Failure;
 
 /// The image to boot.
@@ -26,6 +28,8 @@ pub(super) struct BootTarget {
     pub(super) arch: Arch,
     /// The firmware without `--firmware`.
     pub(super) firmware: Firmware,
+    /// The boot mode, if partitions or manifest give one.
+    pub(super) boot_mode: Option<BootMode>,
     /// The bundle or raw image that a receipt is written for.
     pub(super) receipt_image: Option<PathBuf>,
     /// Digests and length of the image in its manifest.
@@ -47,6 +51,7 @@ impl BootTarget {
         let medium = Medium::open(&args.image).with_context(cannot)?;
         let manifest = medium.bundle().map(|folder| manifest(folder).with_context(cannot)).transpose()?;
         let own = manifest.as_ref().and_then(|manifest| Arch::by_name(&manifest.origin.arch));
+        let named = manifest.as_ref().and_then(|manifest| manifest.origin.boot_mode.clone());
         let host = Arch::by_name(std::env::consts::ARCH).unwrap_or(Arch::X86_64);
         let arch = args.arch().or(own).unwrap_or(host);
         let seed = match &manifest {
@@ -60,6 +65,7 @@ impl BootTarget {
             size: medium.size(),
             arch,
             firmware: firmware(&medium, arch),
+            boot_mode: measured::boot_mode(&medium, named.as_deref(), arch),
             receipt_image: Some(args.image.clone()),
             expected: manifest.map(|manifest| ((&manifest).into(), manifest.size)),
             seed: seed.into_bytes(),

@@ -3,6 +3,7 @@
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Printable;
 use amiforge_image::manifest::{Cleaned, ImageOrigin, ManifestInput, Secret};
+use amiforge_image::measure::Measurements;
 use amiforge_packages::locked::LockedPackage;
 use amiforge_rootfs::normalize::{PathOutcome, RuleChange};
 
@@ -50,6 +51,7 @@ pub(super) fn origin(
     epoch: Time,
     inputs: &Inputs<'_>,
     secrets: Vec<Secret>,
+    measurements: Option<Measurements>,
 ) -> ImageOrigin {
     let (recipe, lock) = (builder.recipe, builder.options.lock.as_ref());
     let cleaned = |change: &RuleChange| Cleaned {
@@ -74,5 +76,6 @@ pub(super) fn origin(
         secrets,
         secrets_unknown: secrets::unknown(recipe),
         skipped: inputs.skipped.clone(),
+        measurements,
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn documents(
     let installed = sbom::installed(tree, blobs, &lock.image).map_err(BuildError::Sbom)?;
     let inventory = sbom::inventory(tree, blobs, &installed).map_err(BuildError::Sbom)?;
     Ok(vec![
-        (bundle::CYCLONEDX, sbom::cyclonedx(&subject, &inventory)),
-        (bundle::SPDX, sbom::spdx(&subject, &inventory)),
+        (bundle::CYCLONEDX, sbom::cyclonedx(&subject, &inventory).into()),
+        (bundle::SPDX, sbom::spdx(&subject, &inventory).into()),
     ])
 }

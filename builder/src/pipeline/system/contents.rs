@@ -102,8 +102,12 @@ fn fstab_of(recipe: &Recipe) -> Option<FstabSpec> {
         Fstab::Write => fstab::ExistingFstab::Refuse,
         Fstab::Replace => fstab::ExistingFstab::Replace,
     };
-    let mounts =
-        recipe.partitions.iter().filter_map(|partition| mount(&recipe.image.name, partition)).collect();
+    // A verified root is mounted in its initrd; its file system also has its id on the partition that nothing verifies.
+    let verified = |partition: &&RecipePartition| {
+        recipe.trust.profile.is_some() && partition.mount.as_deref() == Some("/")
+    };
+    let mounts = recipe.partitions.iter().filter(|partition| !verified(partition));
+    let mounts = mounts.filter_map(|partition| mount(&recipe.image.name, partition)).collect();
     Some(FstabSpec { mounts, existing })
 }
 

@@ -132,6 +132,8 @@ pub(in crate::pipeline) fn spec(
             content.clone()
         } else if let RecipeContent::Raw { path, name } = &partition.holds {
             PartitionContent::Raw(host_files.open(path, name, blobs)?)
+        } else if let RecipeContent::HashTree { of } = &partition.holds {
+            PartitionContent::HashTree { of: of.clone() }
         } else {
             let tree = tree.unwrap_or_else(|| empty(time));
             volume(partition, tree, groups).unwrap_or(PartitionContent::Empty)

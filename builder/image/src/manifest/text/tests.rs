@@ -4,6 +4,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::guid::Guid;
 
 use super::*;
+use crate::disk::VerityLayout;
 use crate::image::{Block, BlockMap};
 
 fn manifest() -> Manifest {
@@ -46,16 +47,19 @@ fn manifest() -> Manifest {
             }],
             secrets_unknown: Vec::new(),
             skipped: vec!["x".to_owned()],
+            measurements: None,
         },
         size: 4 * BLOCK + 1,
         disk: Guid::derive("web", "disk"),
         partitions: vec![partition],
         documents: [("tree.txt".to_owned(), Digest::of(b"tree"))].into(),
+        secure_boot: None,
         merkle_root: blocks.merkle_root(),
         without_free: blocks.without_free(),
         without_zero: blocks.without_zero(),
         blocks,
         plain: Digest::of(b"all"),
+        verity: Vec::new(),
     }
 }
 
@@ -72,6 +76,23 @@ fn a_manifest_reads_back_from_its_text() {
     let read = Manifest::parse(text.as_bytes()).unwrap();
     assert_eq!(read, manifest());
     assert_eq!(read.to_text(), text);
+}
+
+#[test]
+fn a_verified_partition_reads_back_and_is_absent_elsewhere() {
+    assert!(!manifest().to_text().contains("verity"));
+    let verity = VerityLayout {
+        data: "root".to_owned(),
+        hash: "root-verity".to_owned(),
+        root_hash: Digest::of(b"root"),
+        salt: [7; 32],
+        data_blocks: 9,
+    };
+    let verified = Manifest { verity: vec![verity], ..manifest() };
+    let text = verified.to_text();
+    assert_eq!(Manifest::parse(text.as_bytes()).unwrap(), verified);
+    let short = text.replace(&"07".repeat(32), "0707");
+    assert!(matches!(Manifest::parse(short.as_bytes()), Err(ManifestError::Value { .. })));
 }
 
 #[test]

@@ -4,13 +4,17 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
+use amiforge_formats::uefi_vars::edk2;
+
 use super::{FurtherDisk, Launch, WriteMode};
 use crate::boot::accel::Accel;
 use crate::boot::check::Check;
+use crate::boot::firmware::Flash;
 use crate::boot::host_packages::{HostDependency, is_on_path};
 use crate::boot::imds::{BlockDevice, Instance, MetadataService};
 use crate::boot::machine::{ADDRESS, Drive, FlashCopy, Forward, InstanceIdentity, Machine};
 use crate::boot::ssh::{SshKey, SshSession};
+use crate::boot::tpm::TpmDevice;
 use crate::boot::{BootError, Firmware, firmware, overlay};
 
 /// The account of all resources in the local region.
@@ -48,7 +52,12 @@ impl Prepared {
 }
 
 /// Prepares everything in a folder.
-pub(super) fn prepare(launch: &Launch, accel: Accel, folder: &Path) -> Result<Prepared, BootError> {
+pub(super) fn prepare(
+    launch: &Launch,
+    accel: Accel,
+    tpm: Option<TpmDevice>,
+    folder: &Path,
+) -> Result<Prepared, BootError> {
     let settings = &launch.instance;
     let identity = InstanceIdentity::from_seed(&settings.seed, settings.id.as_deref(), &settings.kind);
     let needs_ssh = launch.checks.iter().any(|check| matches!(check, Check::Run(_)));
@@ -73,6 +82,8 @@ pub(super) fn prepare(launch: &Launch, accel: Accel, folder: &Path) -> Result<Pr
         arch: launch.arch,
         accel,
         flash: prepare_flash(launch, folder)?,
+        secure_boot: launch.secure_boot,
+        tpm,
         cpus: launch.cpus,
         memory: launch.memory,
         bus: launch.bus,
@@ -112,12 +123,18 @@ fn prepare_flash(launch: &Launch, folder: &Path) -> Result<Option<FlashCopy>, Bo
         (Firmware::Bios, arch) if arch.has_bios() => Ok(None),
         (Firmware::Bios, _) => Err(BootError::NoBios),
         (Firmware::Uefi, arch) => {
-            let flash = firmware::find(arch)?;
+            let Flash { code, code_format, vars: template, vars_format } =
+                firmware::find(arch, launch.secure_boot)?;
             let vars = folder.join("vars");
-            let copied = fs::read(&flash.vars).and_then(|bytes| fs::write(&vars, bytes));
-            copied.map_err(|source| BootError::File { path: flash.vars, source })?;
-            let (code, code_format) = (flash.code, flash.code_format);
-            Ok(Some(FlashCopy { code, code_format, vars, vars_format: flash.vars_format }))
+            let failed = |source| BootError::File { path: template.clone(), source };
+            let mut bytes = fs::read(&template).map_err(failed)?;
+            if !launch.variables.is_empty() {
+                let written = edk2::write(&bytes, &launch.variables);
+                bytes =
+                    written.map_err(|source| BootError::Variables { template: template.clone(), source })?;
+            }
+            fs::write(&vars, bytes).map_err(failed)?;
+            Ok(Some(FlashCopy { code, code_format, vars, vars_format }))
         }
     }
 }

@@ -1,0 +1,59 @@
+//! Why there are no measurements of an image.
+
+use std::io;
+use std::path::PathBuf;
+
+use amiforge_formats::pcr::PcrError;
+
+use super::VariablesError;
+use crate::inspect::InspectError;
+
+/// Why the registers of an image are not predicted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MeasureError {
+    /// The image cannot be looked into.
+    #[error(transparent)]
+    Image(#[from] InspectError),
+    /// A file cannot be read.
+    #[error("reading `{}`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file holds no variables of Secure Boot.
+    #[error("reading the variables in `{}`", path.display())]
+    Variables {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: VariablesError,
+    },
+    /// UEFI starts nothing from it.
+    #[error(
+        "no EFI system partition holds EFI/BOOT/BOOTX64.EFI or EFI/BOOT/BOOTAA64.EFI: only machines that UEFI starts have a \
+         TPM on EC2"
+    )]
+    NoProgram,
+    /// A loader chooses what is started.
+    #[error(
+        "`{path}` is {loader}, which chooses kernel and command line by files and variables that no PCR of the image foretells: \
+         nothing is predicted"
+    )]
+    Loader {
+        /// The file.
+        path: String,
+        /// What it is.
+        loader: &'static str,
+    },
+    /// The registers are not predicted.
+    #[error("predicting the PCRs of `{path}`")]
+    Pcr {
+        /// The unified kernel image.
+        path: String,
+        /// Why.
+        source: PcrError,
+    },
+}
