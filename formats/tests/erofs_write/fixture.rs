@@ -1,6 +1,8 @@
 //! Options, images, and everything that judges them.
 
 use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -43,6 +45,7 @@ pub(crate) fn is_root() -> bool {
 pub(crate) fn judge(tree: &Tree, len: u64) {
     let image = bytes(&plan(tree, &options(), len).unwrap());
     by_reader(tree, &image);
+    by_erofs_rs(tree, &image);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("image");
     fs::write(&file, &image).unwrap();
@@ -73,23 +76,66 @@ pub(crate) fn by_reader(tree: &Tree, image: &[u8]) {
     assert!(findings.is_empty(), "{findings:#?}");
 }
 
+/// The crate erofs-rs reads the same names, metadata, attributes and contents.
+pub(crate) fn by_erofs_rs(tree: &Tree, image: &[u8]) {
+    let system = erofs_rs::EroFS::new(erofs_rs::backend::SliceImage::new(image)).unwrap();
+    let (links, mut found) = (tree.link_counts(), 0);
+    for entry in system.walk_dir("/").unwrap() {
+        let entry = entry.unwrap();
+        let (path, inode) = (entry.dir_entry.path(), entry.inode);
+        let shown = path.display();
+        let id = tree.lookup(path.as_bytes()).unwrap_or_else(|| panic!("{shown}"));
+        let (node, mode) = (tree.node(id), inode.permissions().mode());
+        found += 1;
+        assert_eq!(
+            (mode & 0o7777, inode.uid(), inode.gid(), inode.nlink(), inode.modified_unix()),
+            (
+                node.meta.mode.into(),
+                node.meta.uid,
+                node.meta.gid,
+                links[id.index()],
+                (node.meta.mtime.secs, node.meta.mtime.nanos)
+            ),
+            "{shown}"
+        );
+        let xattrs = system.xattrs_inode(inode).unwrap();
+        let expected = node.meta.xattrs.iter().flat_map(|all| all.iter());
+        assert!(
+            xattrs
+                .iter()
+                .map(|(name, value)| (&name[..], &value[..]))
+                .eq(expected.map(|(n, v)| (&**n, &**v)))
+        );
+        match &node.kind {
+            NodeKind::File(content) => {
+                let mut bytes = Vec::new();
+                system.open_inode_file(inode).unwrap().read_to_end(&mut bytes).unwrap();
+                assert!(bytes == bytes_of(content, None), "content of {shown}");
+            }
+            NodeKind::Symlink(target) => {
+                assert_eq!(system.read_link_inode(inode).unwrap().as_bytes(), &**target, "{shown}");
+            }
+            NodeKind::CharDevice { major, minor } | NodeKind::BlockDevice { major, minor } => {
+                assert_eq!(inode.device(), Some((*major, *minor)), "{shown}");
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(found, tree.walk().count() - 1);
+}
+
 /// fsck.erofs finds the image clean, and extracts the tree.
 pub(crate) fn by_erofs_utils(tree: &Tree, file: &Path, folder: &Path) {
     let file = file.to_str().unwrap();
     let Some((ok, text)) = run("fsck.erofs", &["-d1", file]) else { return };
     assert!(ok, "{text}");
+    if let Some((ok, text)) = run("dump.erofs", &["-s", file]) {
+        assert!(ok && text.contains("11111111-2222-3333-4444-555555555555"), "{text}");
+    }
     let to = folder.join("extracted");
-    // Only newer versions extract attributes.
-    let newer = run("fsck.erofs", &["--help"]).is_some_and(|(_, text)| text.contains("--[no-]xattrs"));
-    let fidelity = match (is_root(), newer) {
-        (true, true) => Fidelity::Full,
-        (true, false) => Fidelity::OldExtraction,
-        (false, _) => Fidelity::Unprivileged,
-    };
-    let into = format!("--extract={}", to.display());
-    let mut args = vec!["--preserve", into.as_str(), file];
-    args.extend((fidelity == Fidelity::Full).then_some("--xattrs"));
-    let (ok, text) = run("fsck.erofs", &args).unwrap();
+    let fidelity = if is_root() { Fidelity::Extracted } else { Fidelity::Unprivileged };
+    let (ok, text) =
+        run("fsck.erofs", &["--preserve", &format!("--extract={}", to.display()), file]).unwrap();
     assert!(ok, "{text}");
     with_folder(tree, &to, fidelity);
 }

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are outside test functions")]
 
 mod compare;
+mod figures;
 mod fixture;
 #[path = "../fixtures/mod.rs"]
 mod fixtures;
+mod foreign;
 mod golden;
 mod nodes;
 mod random;

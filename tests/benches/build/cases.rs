@@ -32,6 +32,7 @@ pub(crate) fn all(tar: &Path, memory: &Path, disk: &Path) -> Vec<Case> {
         bundle("amiforge build, memory to disk", &recipe(tar, Pinned::No), &disk.join("out")),
         bundle("amiforge build, the tar's sha256 given", &recipe(tar, Pinned::Yes), &memory.join("out")),
         ext4_alone(tar, memory),
+        bundle("amiforge build, the root as erofs", &erofs_recipe(tar), &memory.join("out")),
     ];
     cases.extend(verify(tar, memory));
     if oracle::ready(&["tar", "mke2fs", "sgdisk", "mkfs.vfat", "mcopy"], true) {
@@ -39,6 +40,9 @@ pub(crate) fn all(tar: &Path, memory: &Path, disk: &Path) -> Vec<Case> {
     }
     if oracle::ready(&["mke2fs", "sgdisk", "mkfs.vfat", "mcopy"], false) && mke2fs_reads_tars(memory) {
         cases.push(mke2fs_from_tar(tar, memory));
+    }
+    if oracle::ready(&["tar", "mkfs.erofs"], true) {
+        cases.push(mkfs_erofs(tar, memory));
     }
     cases
 }
@@ -72,6 +76,15 @@ fn recipe(tar: &Path, pinned: Pinned) -> PathBuf {
     );
     let path = tar.with_extension(name);
     std::fs::write(&path, text).expect("the recipe can be written");
+    path
+}
+
+/// The recipe with EROFS in place of ext4, and without an ESP.
+fn erofs_recipe(tar: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(recipe(tar, Pinned::No)).expect("the recipe is there");
+    let path = tar.with_extension("erofs.toml");
+    let root = "\n[[partition]]\nrole = \"root\"\nfs = \"erofs\"\nsize = \"minimal\"\n";
+    std::fs::write(&path, text + root).expect("the recipe can be written");
     path
 }
 
@@ -154,6 +167,16 @@ fn mke2fs_from_tar(tar: &Path, memory: &Path) -> Case {
     let (tar, room) = (tar.display(), room(tar));
     let script = format!("truncate -s {room}M root; mke2fs -q -t ext4 -F -d '{tar}' root; {JOIN}");
     scripted("mke2fs -d of the tar, sgdisk, mtools", script, memory)
+}
+
+/// What other builders do for a read-only root, the file system alone.
+fn mkfs_erofs(tar: &Path, memory: &Path) -> Case {
+    let tar = tar.display();
+    let script = format!(
+        "mkdir tree; tar -xpf '{tar}' -C tree --numeric-owner --xattrs --xattrs-include='*'; \
+         mkfs.erofs --quiet -T1700000000 root tree"
+    );
+    scripted("tar -x, mkfs.erofs", script, memory)
 }
 
 /// Whether mke2fs accepts a tar (since 1.47.1, when built with libarchive).

@@ -15,6 +15,7 @@ use amiforge_formats::volume::{FsKind, VolumeContent};
 use serde::Serialize;
 
 use super::equal_ranges::{PAGE, PairedRange};
+use super::erofs::ErofsPages;
 use super::ext4::{Ext4Side, Role, Roles};
 use super::images::RangeBytes;
 use super::{DiffError, DiffOptions, compared, manifests, name, open};
@@ -140,10 +141,10 @@ pub fn blocks(a: &Path, b: &Path, options: DiffOptions<'_>) -> Result<BlockRepor
     for (index, pages) in of_slots {
         let slot = index.map(|index| &view_b.slots[index]);
         let former = slot.and_then(|slot| view_a.slots.iter().find(|former| former.start == slot.start));
-        let windows = former.zip(slot).and_then(|(former, slot)| ext4_windows((&a, former), (&b, slot)));
-        let volume = windows.as_ref().map(|(a, b)| Ext4Pages::read(a, b)).transpose()?.flatten();
+        let windows = former.zip(slot).and_then(|(former, slot)| windows((&a, former), (&b, slot)));
+        let volume = windows.as_ref().map(VolumePages::read).transpose()?.flatten();
         match (volume, slot) {
-            (Some(volume), Some(slot)) => counting.ext4((index, slot.start), volume, &pages)?,
+            (Some(volume), Some(slot)) => counting.volume((index, slot.start), volume, &pages)?,
             (None, Some(slot)) if slot.content == VolumeContent::Known(FsKind::Verity) => {
                 counting.hash_tree(index, &pages)?;
             }
@@ -153,14 +154,50 @@ pub fn blocks(a: &Path, b: &Path, options: DiffOptions<'_>) -> Result<BlockRepor
     counting.report(names, equal, &view_b)
 }
 
-/// The bytes of two partitions that both hold ext4.
-fn ext4_windows<'a>(
+/// The bytes of two partitions, and the format of both.
+type Windows<'a> = (FsKind, RangeBytes<'a>, RangeBytes<'a>);
+
+/// The bytes of two partitions that hold one format.
+fn windows<'a>(
     (a, former): (&'a Medium, &PartitionSlot),
     (b, slot): (&'a Medium, &PartitionSlot),
-) -> Option<(RangeBytes<'a>, RangeBytes<'a>)> {
-    let is_ext4 = |slot: &PartitionSlot| slot.content == VolumeContent::Known(FsKind::Ext4);
-    let both = is_ext4(former) && is_ext4(slot);
-    both.then(|| former.window(a).zip(slot.window(b))).flatten()
+) -> Option<Windows<'a>> {
+    let VolumeContent::Known(kind) = slot.content else { return None };
+    let both = (former.content == slot.content).then(|| former.window(a).zip(slot.window(b)));
+    both.flatten().map(|(a, b)| (kind, a, b))
+}
+
+/// Two file systems whose pages can be explained.
+enum VolumePages<'a> {
+    Ext4(Ext4Pages<'a>),
+    Erofs(ErofsPages<'a>),
+}
+
+impl<'a> VolumePages<'a> {
+    /// Reads both; `None` for another format, or when one is damaged, so that its bytes are counted.
+    fn read((kind, a, b): &'a Windows<'a>) -> Result<Option<Self>, DiffError> {
+        Ok(match kind {
+            FsKind::Ext4 => Ext4Pages::read(a, b)?.map(Self::Ext4),
+            FsKind::Erofs => ErofsPages::read(a, b).map(Self::Erofs),
+            _ => None,
+        })
+    }
+
+    /// Why the page at an offset differs.
+    fn cause(&mut self, at: u64) -> Result<BlockCause, DiffError> {
+        match self {
+            Self::Ext4(pages) => pages.cause(at),
+            Self::Erofs(pages) => pages.cause(at),
+        }
+    }
+
+    /// Files with new content, and their bytes in whole blocks.
+    fn new_content(&self) -> (u64, u64) {
+        match self {
+            Self::Ext4(pages) => pages.new_content(),
+            Self::Erofs(pages) => pages.new_content(),
+        }
+    }
 }
 
 /// The count under way.
@@ -197,22 +234,20 @@ impl Counting<'_> {
         Ok(())
     }
 
-    /// Counts pages of an ext4 file system.
-    fn ext4(
+    /// Counts pages of a file system.
+    fn volume(
         &mut self,
         (index, start): (Option<usize>, u64),
-        mut volume: Ext4Pages<'_>,
+        mut volume: VolumePages<'_>,
         pages: &[u64],
     ) -> Result<(), DiffError> {
         for page in pages {
             let cause = volume.cause(page - start)?;
             self.count(*page, cause, index);
         }
-        let new = volume.files.values().filter(|file| file.is_new);
-        for file in new {
-            self.new_files += 1;
-            self.new_bytes += file.len;
-        }
+        let (files, bytes) = volume.new_content();
+        self.new_files += files;
+        self.new_bytes += bytes;
         Ok(())
     }
 
@@ -290,6 +325,12 @@ impl<'a> Ext4Pages<'a> {
         }
         let (bytes, sides) = ((a, b), (side_a, side_b));
         Ok(Some(Self { bytes, sides, roles, paths, files: BTreeMap::new() }))
+    }
+
+    /// Files with new content, and their bytes in whole blocks.
+    fn new_content(&self) -> (u64, u64) {
+        let new = self.files.values().filter(|file| file.is_new);
+        new.fold((0, 0), |(files, bytes), file| (files + 1, bytes + file.len))
     }
 
     /// Why the page at an offset differs.

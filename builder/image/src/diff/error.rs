@@ -45,6 +45,9 @@ pub enum DiffError {
     /// A file system turned out to be damaged below its tree.
     #[error("reading a file system")]
     Ext4(#[from] amiforge_formats::ext4::read::Ext4ReadError),
+    /// The same of an EROFS file system.
+    #[error("reading a file system")]
+    Erofs(#[source] amiforge_formats::erofs::read::ErofsReadError),
     /// A manifest could not be read.
     #[error("reading `{}`", path.display())]
     Manifest {

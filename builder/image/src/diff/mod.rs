@@ -7,6 +7,7 @@ mod blocks;
 mod byte_diff;
 mod bytes;
 mod equal_ranges;
+mod erofs;
 mod error;
 mod ext4;
 mod fat;

@@ -3,8 +3,8 @@
 //!
 //! The first slots of the file system are sections of inodes. The nodes of a group share a section (those of a large group
 //! several, by directory), so that an update of the group dirties one. In it the entries of a directory share homes, blocks
-//! in which each takes a position by its own hash, if it can at a multiple of its length rounded up to a power of two, so that
-//! an inode that grows a little stays. All by consistent hashing; what finds its home full goes to the home's next
+//! in which each takes a position by its own hash, if it can at a multiple of a step that is longer than it is, so that an
+//! inode that grows a little stays. All by consistent hashing; what finds its home full goes to the home's next
 //! preference. Smaller groups choose first, and of the large ones the older.
 
 use super::shapes::{BLOCK, Shapes};
@@ -20,14 +20,18 @@ const UNITS: u32 = (BLOCK as u64 / NID_UNIT) as u32;
 /// Bytes of a group to a section.
 const SECTION: u64 = 128 << 10;
 
-/// The power of two of a group's bytes from which on it is large.
-const LARGE: u32 = SECTION.ilog2();
+/// The power of two of a group's nodes from which on it is large.
+const LARGE: u32 = 9;
 
-/// Bytes of a directory's entries to a home.
-const HOME: u64 = 1024;
+/// Entries of a directory to a home. Their bytes would be another number with each version of a file.
+const HOME: u32 = 4;
 
 /// Sections, and blocks of a section, that are tried before they are searched in order.
 const PREFERENCES: u64 = 24;
+
+/// Steps of positions, in units: of inodes with little or nothing behind them, of short content, and of more. They are wide
+/// apart so that a file that grows a little keeps its position.
+const STEPS: [u32; 3] = [4, 32, UNITS];
 
 /// Positions in a block that are tried before they are searched in order.
 const POSITIONS: u64 = 8;
@@ -40,13 +44,13 @@ const ROOT_BLOCK: u32 = 1;
 struct Seeker {
     /// Whether it fits a block.
     fits: bool,
-    /// Size of its group as a power of two, at most [`LARGE`]; 0 for nodes without one.
+    /// Nodes of its group as a power of two, at most [`LARGE`]; 0 for nodes without one.
     scale: u32,
     /// The newest time in its group, in seconds, where that is large.
     time: i64,
     /// Identity of its section.
     section: u64,
-    /// The longer first: the complement of its length as a power of two.
+    /// The longer first: the complement of the step of its positions.
     shortness: u32,
     /// Identity of its home.
     home: u64,
@@ -90,30 +94,28 @@ pub(super) fn place(nodes: &Nodes<'_>, shapes: &Shapes, sections: u32) -> Option
 /// All nodes but the root.
 fn seekers(nodes: &Nodes<'_>, shapes: &Shapes) -> Vec<Seeker> {
     let bytes = |at: u32| shapes.of[at as usize].len() as u64;
-    // Bytes, and the newest time of a node.
-    let mut groups = vec![(0u64, i64::MIN); nodes.groups.len()];
+    // Nodes, bytes, and the newest time of a node.
+    let mut groups = vec![(0u32, 0u64, i64::MIN); nodes.groups.len()];
     for (at, walked) in (0..).zip(&nodes.walked) {
-        let (size, newest) = &mut groups[walked.group as usize];
-        (*size, *newest) = (*size + bytes(at), walked.mtime.secs.max(*newest));
-    }
-    let mut siblings = vec![0u64; nodes.walked.len()];
-    for (at, walked) in (0..).zip(&nodes.walked).skip(1) {
-        siblings[walked.parent as usize] += bytes(at);
+        let (count, size, newest) = &mut groups[walked.group as usize];
+        (*count, *size) = (*count + 1, *size + bytes(at));
+        *newest = walked.mtime.secs.max(*newest);
     }
     let seeker = |at: u32| {
         let walked = &nodes.walked[at as usize];
         let parent = nodes.walked[walked.parent as usize].hash;
-        let (group, (size, newest)) = (nodes.groups[walked.group as usize], groups[walked.group as usize]);
-        let scale = if walked.group == 0 { 0 } else { size.max(1).ilog2().min(LARGE) };
-        let homes = (siblings[walked.parent as usize] / HOME + 1).min(u64::from(u32::MAX)) as u32;
+        let group = nodes.groups[walked.group as usize];
+        let (count, size, newest) = groups[walked.group as usize];
+        let scale = if walked.group == 0 { 0 } else { count.ilog2().min(LARGE) };
+        let siblings = nodes.children(walked.parent).len() as u32;
         let units = shapes.of[at as usize].units();
         Seeker {
             fits: units <= UNITS,
             scale,
             time: if scale == LARGE { newest } else { 0 },
             section: mix(group, u64::from(jump(mix(parent, 8), (size / SECTION + 1) as u32))),
-            shortness: u32::MAX - units.ilog2(),
-            home: mix(parent, u64::from(jump(mix(walked.hash, 6), homes))),
+            shortness: UNITS - step(units),
+            home: mix(parent, u64::from(jump(mix(walked.hash, 6), siblings / HOME + 1))),
             hash: mix(walked.hash, 4),
             at,
         }
@@ -126,14 +128,19 @@ fn mask(position: u32, units: u32) -> u128 {
     (u128::MAX >> (UNITS - units)) << position
 }
 
+/// The step of the positions that an inode prefers.
+fn step(units: u32) -> u32 {
+    STEPS.into_iter().find(|step| units <= *step).unwrap_or(UNITS)
+}
+
 /// A free position in a block.
 fn position(used: u128, hash: u64, units: u32) -> Option<u32> {
     if used.count_ones() + units > UNITS {
         return None;
     }
     let free = |position: &u32| position + units <= UNITS && used & mask(*position, units) == 0;
-    let step = units.next_power_of_two();
-    let aligned = |i: u64| jump(mix(hash, i), UNITS / step) * step;
+    let step = step(units);
+    let aligned = |i: u64| (mix(hash, i) >> 32) as u32 % UNITS / step * step;
     let preferred = (0..POSITIONS).map(aligned).find(free);
     preferred.or_else(|| (0..UNITS).step_by(step as usize).find(free)).or_else(|| (0..UNITS).find(free))
 }

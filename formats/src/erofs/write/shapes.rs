@@ -1,9 +1,11 @@
 //! The shape of every node: how long its inode is with all that stands behind it, and which blocks its content takes. Follows
 //! from the tree alone; knows no address.
 //!
-//! Short content stands in one run, the bytes behind its last full block behind the inode where they fit. Longer files are in
-//! chunks with an address each, so that they can be laid out like those of any other file system: full slots on their own,
-//! the rest in clusters. The length alone decides, so that an inode keeps its length wherever its content goes.
+//! Content that fits a block with its inode is behind the inode. Other short content is in one run of whole blocks: the rest of
+//! a length by blocks is another one with each version of a file, and an inode of another length moves, which dirties its
+//! directory. Longer files are in chunks with an address each, so that they can be laid out like those of any other file
+//! system: full slots on their own, the rest in clusters. The length alone decides, so that an inode keeps its length
+//! wherever its content goes.
 
 use super::error::ErofsWriteError;
 use super::{dirs, xattrs};
@@ -159,11 +161,10 @@ impl Shapes {
     }
 }
 
-/// Content in one run. Its last bytes are behind the inode where one block holds both.
+/// Content in one run, or behind the inode where one block holds both.
 fn run(size: u64, head: usize) -> Form {
-    let (full, tail) = (size / BLOCK as u64, size % BLOCK as u64);
-    if head as u64 + tail <= BLOCK as u64 {
-        Form::Run { blocks: full as u32, tail: tail as u32 }
+    if head as u64 + size <= BLOCK as u64 {
+        Form::Run { blocks: 0, tail: size as u32 }
     } else {
         Form::Run { blocks: size.div_ceil(BLOCK as u64) as u32, tail: 0 }
     }

@@ -1,0 +1,182 @@
+//! Why a page of an EROFS file system differs from that of another: by the inodes, directories and contents that it holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use amiforge_formats::erofs::read::{self, ByteMapping, ErofsReadError, FileKind, FileSystem, NumberedTree};
+use amiforge_formats::read_at::ReadAt as _;
+
+use super::DiffError;
+use super::blocks::BlockCause;
+use super::equal_ranges::PAGE;
+use super::images::RangeBytes;
+use crate::inspect::SOURCE;
+
+/// Bytes of the first block, which holds the superblock.
+const HEAD: u64 = 4096;
+
+/// Two file systems, the second of which is looked at page by page.
+pub(super) struct ErofsPages<'a> {
+    bytes: (&'a RangeBytes<'a>, &'a RangeBytes<'a>),
+    former: ErofsSide<'a>,
+    block_size: u64,
+    /// What the bytes of the second are, by their first byte.
+    parts: Vec<Part>,
+    longest: u64,
+    /// Files of the second, by their inode, whose content is new.
+    new: BTreeMap<u64, u64>,
+}
+
+/// A file system and its files.
+struct ErofsSide<'a> {
+    system: FileSystem<'a, RangeBytes<'a>>,
+    files: NumberedTree,
+}
+
+/// Bytes of the second file system.
+struct Part {
+    start: u64,
+    end: u64,
+    what: PartContent,
+}
+
+enum PartContent {
+    Inode,
+    Directory,
+    /// Bytes of a file from a byte of it on: its inode, its length, and its former content.
+    Content {
+        nid: u64,
+        size: u64,
+        logical: u64,
+        inline: bool,
+        former: Option<u64>,
+    },
+}
+
+impl<'a> ErofsSide<'a> {
+    fn read(bytes: &'a RangeBytes<'a>) -> Result<Self, ErofsReadError> {
+        let system = read::open(bytes)?;
+        let files = system.numbered_tree(SOURCE)?;
+        Ok(Self { system, files })
+    }
+
+    /// The mapping of an inode.
+    fn mapping(&self, nid: u64) -> Result<(read::ReadInode, ByteMapping), ErofsReadError> {
+        let inode = self.system.inode(nid)?;
+        let mapping = self.system.mapping(&inode)?;
+        Ok((inode, mapping))
+    }
+}
+
+impl<'a> ErofsPages<'a> {
+    /// Reads both; `None` when one is damaged, so that its bytes are counted.
+    pub(super) fn read(a: &'a RangeBytes<'a>, b: &'a RangeBytes<'a>) -> Option<Self> {
+        let (former, latter) = (ErofsSide::read(a).ok()?, ErofsSide::read(b).ok()?);
+        let parts = parts(&former, &latter).ok()?;
+        let longest = parts.iter().map(|part| part.end - part.start).max().unwrap_or_default();
+        let block_size = latter.system.superblock().block_size.into();
+        Some(Self { bytes: (a, b), former, block_size, parts, longest, new: BTreeMap::new() })
+    }
+
+    /// Files with new content, and their bytes in whole blocks.
+    pub(super) fn new_content(&self) -> (u64, u64) {
+        (self.new.len() as u64, self.new.values().map(|size| size.next_multiple_of(self.block_size)).sum())
+    }
+
+    /// Why the page at an offset differs.
+    pub(super) fn cause(&mut self, at: u64) -> Result<BlockCause, DiffError> {
+        let end = at + PAGE;
+        let mut cause = if at < HEAD { BlockCause::Maps } else { BlockCause::Removed };
+        let first = self.parts.partition_point(|part| part.start < at.saturating_sub(self.longest));
+        let mut new = Vec::new();
+        for part in self.parts[first..].iter().take_while(|part| part.start < end) {
+            let (from, to) = (part.start.max(at), part.end.min(end));
+            if from < to && self.differs(from, to)? {
+                cause = cause.min(self.cause_of(part, from, to, &mut new)?);
+            }
+        }
+        self.new.extend(new);
+        Ok(cause)
+    }
+
+    /// Whether bytes at one offset of both differ.
+    fn differs(&self, from: u64, to: u64) -> Result<bool, DiffError> {
+        Ok(read_bytes(self.bytes.0, from, to - from)? != read_bytes(self.bytes.1, from, to - from)?)
+    }
+
+    fn cause_of(
+        &self,
+        part: &Part,
+        from: u64,
+        to: u64,
+        new: &mut Vec<(u64, u64)>,
+    ) -> Result<BlockCause, DiffError> {
+        let PartContent::Content { nid, size, logical, inline, former } = &part.what else {
+            let directory = matches!(part.what, PartContent::Directory);
+            return Ok(if directory { BlockCause::Directories } else { BlockCause::Inodes });
+        };
+        let logical = logical + (from - part.start);
+        let before = match former {
+            Some(former) => self.former_bytes(*former, logical, to - from)?,
+            None => None,
+        };
+        if before != Some(read_bytes(self.bytes.1, from, to - from)?) {
+            new.push((*nid, *size));
+            return Ok(BlockCause::NewContent);
+        }
+        Ok(if *inline { BlockCause::Inodes } else { BlockCause::MovedContent })
+    }
+
+    /// Bytes of a file of the first; `None` where it does not have all of them.
+    fn former_bytes(&self, nid: u64, logical: u64, len: u64) -> Result<Option<Vec<u8>>, DiffError> {
+        let (_, mapping) = self.former.mapping(nid).map_err(DiffError::Erofs)?;
+        let mut bytes = Vec::new();
+        let mut at = logical;
+        while at < logical + len {
+            let index = mapping.runs.partition_point(|run| run.logical + run.len <= at);
+            let Some(run) = mapping.runs.get(index).filter(|run| run.logical <= at) else { return Ok(None) };
+            let part = (logical + len - at).min(run.logical + run.len - at);
+            bytes.extend(read_bytes(self.bytes.0, run.physical + (at - run.logical), part)?);
+            at += part;
+        }
+        Ok(Some(bytes))
+    }
+}
+
+/// What all bytes of the second file system are, sorted.
+fn parts(former: &ErofsSide<'_>, latter: &ErofsSide<'_>) -> Result<Vec<Part>, ErofsReadError> {
+    let (mut parts, mut seen) = (Vec::new(), BTreeSet::new());
+    for entry in latter.files.tree.walk() {
+        let nid = latter.files.nids[entry.id.index()];
+        if !seen.insert(nid) {
+            continue;
+        }
+        let (inode, mapping) = latter.mapping(nid)?;
+        let body = inode.offset + inode.inode_size + inode.xattr_size;
+        let inline = mapping.runs.last().is_some_and(|run| run.physical == body);
+        // A map of chunks belongs to its inode.
+        let end = body + if inline { 0 } else { mapping.behind };
+        parts.push(Part { start: inode.offset, end, what: PartContent::Inode });
+        let node = former.files.tree.lookup(&entry.path);
+        let before = node.map(|node| former.files.nids[node.index()]);
+        for run in mapping.runs {
+            let what = if inode.kind == FileKind::Dir {
+                PartContent::Directory
+            } else {
+                let inline = run.physical == body;
+                PartContent::Content { nid, size: inode.size, logical: run.logical, inline, former: before }
+            };
+            parts.push(Part { start: run.physical, end: run.physical + run.len, what });
+        }
+    }
+    parts.sort_unstable_by_key(|part| part.start);
+    Ok(parts)
+}
+
+fn read_bytes(bytes: &RangeBytes<'_>, at: u64, len: u64) -> Result<Vec<u8>, DiffError> {
+    let len = len.min(bytes.size().saturating_sub(at));
+    let mut buf =
+        vec![0; usize::try_from(len).map_err(|_| DiffError::Partition(io::ErrorKind::OutOfMemory.into()))?];
+    bytes.read_exact_at(at, &mut buf).map_err(DiffError::Partition)?;
+    Ok(buf)
+}
