@@ -9,8 +9,12 @@ use std::time::{Duration, Instant};
 pub struct Guest<'a> {
     /// The kernel, with NVMe and ext4 built in.
     pub kernel: &'a Path,
-    /// The raw disk, its only NVMe namespace; the guest writes to it.
+    /// Its initrd, if it has one.
+    pub initrd: Option<&'a Path>,
+    /// The raw disk, its first NVMe namespace; the guest writes to it.
     pub disk: &'a Path,
+    /// Another disk, if it has one.
+    pub other_disk: Option<&'a Path>,
     /// Kernel command line, in addition to the console's options.
     pub cmdline: &'a str,
     /// Longest time until it powers off.
@@ -35,17 +39,26 @@ impl Guest<'_> {
     /// console.
     pub fn run(&self, console: &Path) -> String {
         let program = crate::oracle::find("qemu-system-x86_64").expect("QEMU");
-        let disk = format!(
-            "if=none,id=d0,format=raw,file={},cache=unsafe,discard=unmap,detect-zeroes=unmap",
-            self.disk.display()
-        );
+        let drive = |number: u32, disk: &Path| {
+            let drive = format!(
+                "if=none,id=d{number},format=raw,file={},cache=unsafe,discard=unmap,detect-zeroes=unmap",
+                disk.display()
+            );
+            let device = format!("nvme,drive=d{number},serial=vol{number}");
+            ["-drive".to_owned(), drive, "-device".to_owned(), device]
+        };
+        let other = self.other_disk.map(|disk| drive(1, disk));
+        let initrd = self.initrd.map(|path| ["-initrd".to_owned(), path.display().to_string()]);
         let serial = format!("file:{}", console.display());
         let cmdline = format!("console=ttyS0,115200n8 panic=-1 {}", self.cmdline);
         let child = Command::new(program)
             // Software emulation, because CI machines do not reliably have KVM.
             .args(["-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024"])
             .args(["-nodefaults", "-display", "none", "-no-reboot", "-serial", &serial])
-            .args(["-drive", &disk, "-device", "nvme,drive=d0,serial=vol0", "-append", &cmdline])
+            .args(drive(0, self.disk))
+            .args(other.into_iter().flatten())
+            .args(initrd.into_iter().flatten())
+            .args(["-append", &cmdline])
             .arg("-kernel")
             .arg(self.kernel)
             .stdin(Stdio::null())

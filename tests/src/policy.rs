@@ -63,6 +63,13 @@ impl Stage {
         stage
     }
 
+    /// A copy of the region and of the files, in which other runs can follow.
+    pub fn copy(&self) -> Self {
+        let copy = Self { folder: scratch::folder() };
+        copy_folder(self.folder.path(), copy.folder.path());
+        copy
+    }
+
     /// The path of a file in the folder in which the commands run.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -102,6 +109,11 @@ impl Stage {
         self.under(&json!({"Version": "2012-10-17", "Statement": statements}), args)
     }
 
+    /// Creates a bucket in the region of the runs.
+    pub fn bucket(&self, name: &str) {
+        self.serve_region(None, |server| server.region().create_bucket(REGION, name).expect("a bucket"));
+    }
+
     /// Runs a script of `tests/oracles` with the endpoint as its first argument; false if there is no Python for it.
     pub fn script(&self, name: &str, modules: &[&str], args: &[&str]) -> bool {
         let Some(python) = python::with(modules) else { return false };
@@ -122,10 +134,14 @@ impl Stage {
     }
 
     fn serve<R>(&self, policy: Option<&Value>, run: impl FnOnce(&str) -> R) -> R {
+        self.serve_region(policy, |server| run(&server.endpoint()))
+    }
+
+    fn serve_region<R>(&self, policy: Option<&Value>, run: impl FnOnce(&RegionServer) -> R) -> R {
         let folder = self.path("region");
         write_key(&folder, policy);
         let server = RegionServer::start(RegionConfig::new(&folder)).expect("the local region starts");
-        run(&server.endpoint())
+        run(&server)
     }
 }
 
@@ -133,6 +149,12 @@ impl Default for Stage {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Copies the files of a folder, with their times and holes: a bundle is known by its digests, a raw file by its times.
+fn copy_folder(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().expect("cp starts");
+    assert!(status.success(), "copying {}", from.display());
 }
 
 fn write_key(folder: &Path, policy: Option<&Value>) {
@@ -160,56 +182,118 @@ impl Run {
     }
 }
 
+/// Why an action of a policy cannot be shown to be needed.
+#[derive(Debug, Clone, Copy)]
+pub struct Unshown<'a> {
+    /// The action.
+    pub action: &'a str,
+    /// The reason, such as a fault that a region without faults does not have.
+    pub because: &'a str,
+}
+
+/// A command line in a region that is prepared once, and the runs that its policy is for. Before every merge a sample of
+/// the actions is left out, at night each.
+pub struct PreparedCase<'a> {
+    /// The region before the runs.
+    pub stage: &'a Stage,
+    /// The command line, without `--dry-run`.
+    pub command: &'a [&'a str],
+    /// The runs under the policy, each with its expected exit code under the whole policy.
+    pub story: &'a dyn Fn(&Stage, &Value) -> Vec<Run>,
+    /// Actions for checks that the command leaves out, with a message that names the action.
+    pub optional: &'a [&'a str],
+    /// Actions that the runs do not need.
+    pub unshown: &'a [Unshown<'a>],
+}
+
+/// Number of actions that are left out before every merge.
+const SAMPLE: usize = 3;
+
+impl PreparedCase<'_> {
+    /// Checks that the policy is sufficient and minimal.
+    ///
+    /// # Panics
+    /// When it is not; the message lists all actions that are missing or idle.
+    pub fn check(&self) {
+        let play = |change: &mut dyn FnMut(Value) -> Value| {
+            let stage = self.stage.copy();
+            let policy = change(stage.policy(self.command));
+            let runs = (self.story)(&stage, &policy);
+            (policy, runs)
+        };
+        let unshown: Vec<&str> = self.unshown.iter().map(|one| one.action).collect();
+        let tried = |all: &[(usize, usize, String)]| {
+            let shown = (0..all.len()).filter(|entry| !unshown.contains(&all[*entry].2.as_str()));
+            let shown: Vec<usize> = shown.collect();
+            let step = if tier::night() { 1 } else { shown.len().div_ceil(SAMPLE).max(1) };
+            shown.into_iter().step_by(step).collect()
+        };
+        check(self.command, self.optional, &tried, &play);
+        // An action that is excused has to be one of the policy.
+        let all = entries(&self.stage.copy().policy(self.command));
+        for one in self.unshown {
+            assert!(all.iter().any(|entry| entry.2 == one.action), "{} is not in the policy", one.action);
+        }
+    }
+}
+
+/// Plays a story under a policy that a function changes; returns that policy.
+type Play<'a> = dyn Fn(&mut dyn FnMut(Value) -> Value) -> (Value, Vec<Run>) + 'a;
+/// Selects the actions of a policy to leave out.
+type Tried<'a> = dyn Fn(&[(usize, usize, String)]) -> Vec<usize> + 'a;
+
+fn check(command: &[&str], optional: &[&str], tried: &Tried<'_>, play: &Play<'_>) {
+    let (policy, runs) = play(&mut |policy| policy);
+    for run in &runs {
+        let text = shown(&run.output);
+        assert!(refused(&text).is_none(), "the policy is not sufficient: {text}\n{policy:#}");
+        assert_eq!(run.output.status.code(), Some(run.expected), "{text}");
+    }
+    let all = entries(&policy);
+    assert!(!all.is_empty(), "the policy allows nothing: {policy:#}");
+    let tried = tried(&all).into_iter();
+    let problems: Vec<_> = tried.filter_map(|entry| without_entry(entry, optional, play)).collect();
+    assert!(problems.is_empty(), "{command:?}:\n{}\n{policy:#}", problems.join("\n"));
+}
+
 impl Case<'_> {
     /// Checks that the policy is sufficient and minimal.
     ///
     /// # Panics
     /// When it is not; the message lists all actions that are missing or idle.
     pub fn check(&self) {
-        let (policy, runs) = self.play(|policy| policy);
-        for run in &runs {
-            let text = shown(&run.output);
-            assert!(refused(&text).is_none(), "the policy is not sufficient: {text}\n{policy:#}");
-            assert_eq!(run.output.status.code(), Some(run.expected), "{text}");
-        }
+        let play = |change: &mut dyn FnMut(Value) -> Value| {
+            let stage = Stage::new();
+            (self.prepare)(&stage);
+            let policy = change(stage.policy(self.command));
+            let runs = (self.story)(&stage, &policy);
+            (policy, runs)
+        };
+        let tried = |all: &[(usize, usize, String)]| {
+            let is_tried = |entry: &usize| tier::night() || !self.shown.contains(&all[*entry].2.as_str());
+            (0..all.len()).filter(is_tried).collect()
+        };
+        check(self.command, self.optional, &tried, &play);
+    }
+}
+
+/// Plays the story with one action left out; why that shows nothing, if so.
+fn without_entry(entry: usize, optional: &[&str], play: &Play<'_>) -> Option<String> {
+    let mut action = String::new();
+    let (_, runs) = play(&mut |policy| {
         let all = entries(&policy);
-        assert!(!all.is_empty(), "the policy allows nothing: {policy:#}");
-        let tried = |entry: &usize| tier::night() || !self.shown.contains(&all[*entry].2.as_str());
-        let problems: Vec<_> =
-            (0..all.len()).filter(tried).filter_map(|entry| self.without_entry(entry)).collect();
-        assert!(problems.is_empty(), "{:?}:\n{}\n{policy:#}", self.command, problems.join("\n"));
+        action.clone_from(&all[entry].2);
+        remove(policy, &all[entry])
+    });
+    let names = |run: &&Run| refused(&shown(&run.output)).is_some_and(|refused| matches(&action, refused));
+    let naming: Vec<&Run> = runs.iter().filter(names).collect();
+    let failed = naming.iter().any(|run| !run.output.status.success());
+    if naming.is_empty() {
+        let texts: Vec<_> = runs.iter().map(|run| shown(&run.output)).collect();
+        return Some(format!("without {action} no error names it: {}", texts.join("\n")));
     }
-
-    /// Plays the story with one action left out; why that shows nothing, if so.
-    fn without_entry(&self, entry: usize) -> Option<String> {
-        let mut action = String::new();
-        let (_, runs) = self.play(|policy| {
-            let all = entries(&policy);
-            action.clone_from(&all[entry].2);
-            remove(policy, &all[entry])
-        });
-        let naming: Vec<&Run> = runs
-            .iter()
-            .filter(|run| refused(&shown(&run.output)).is_some_and(|refused| matches(&action, refused)))
-            .collect();
-        let failed = naming.iter().any(|run| !run.output.status.success());
-        if naming.is_empty() {
-            let texts: Vec<_> = runs.iter().map(|run| shown(&run.output)).collect();
-            return Some(format!("without {action} no error names it: {}", texts.join("\n")));
-        }
-        let is_optional = self.optional.contains(&action.as_str());
-        (!failed && !is_optional)
-            .then(|| format!("without {action} nothing fails, although a message names it"))
-    }
-
-    /// Plays the story in a region of its own, under a change of the policy that the command prints there.
-    fn play(&self, change: impl FnOnce(Value) -> Value) -> (Value, Vec<Run>) {
-        let stage = Stage::new();
-        (self.prepare)(&stage);
-        let policy = change(stage.policy(self.command));
-        let runs = (self.story)(&stage, &policy);
-        (policy, runs)
-    }
+    (!failed && !optional.contains(&action.as_str()))
+        .then(|| format!("without {action} nothing fails, although a message names it"))
 }
 
 /// The actions of a policy: statement, index in it, name.

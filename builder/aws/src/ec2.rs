@@ -3,6 +3,7 @@
 
 mod calls;
 mod image_calls;
+mod imports;
 mod inputs;
 mod launches;
 mod outputs;

@@ -1,7 +1,8 @@
 //! Endpoints of services.
 //!
 //! The partitions and their DNS suffixes are those of `partitions.json` of the AWS SDKs (botocore, 1.44); the rule is
-//! that of the `endpoint-rule-set-1.json` of EC2 and Auto Scaling. A test compares both with botocore's own resolver.
+//! that of the `endpoint-rule-set-1.json` of EC2 and Auto Scaling, and for S3 its own. A test compares both with
+//! botocore's own resolver.
 
 use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
@@ -56,6 +57,9 @@ pub enum EndpointError {
     /// The text is not a region name, and would change the host name.
     #[error("`{0}` is not the name of a region")]
     Region(String),
+    /// There is no such endpoint.
+    #[error("S3 has no FIPS endpoint in `{0}`")]
+    NoFips(String),
     /// The configuration has two settings that exclude each other.
     #[error("an endpoint is configured, so {0} cannot be requested as well")]
     Conflict(&'static str),
@@ -73,10 +77,27 @@ pub fn for_region(service: &str, region: &str, variant: EndpointVariant) -> Resu
         return Err(EndpointError::Region(region.to_owned()));
     }
     let partition = PARTITIONS.iter().find(|partition| region.starts_with(partition.prefix)).unwrap_or(&AWS);
+    if service == "s3" {
+        return for_s3(partition, region, variant);
+    }
     let suffix = if variant.dual_stack { partition.dual_stack } else { partition.suffix };
     let plain = !variant.fips || (partition.fips_without_suffix && !variant.dual_stack);
     let fips = if plain { "" } else { "-fips" };
     Ok(format!("https://{service}{fips}.{region}.{suffix}"))
+}
+
+/// S3 has one suffix for both variants, and a label for dual stack (its `endpoint-rule-set-1.json`, path-style).
+fn for_s3(
+    partition: &EndpointPartition,
+    region: &str,
+    variant: EndpointVariant,
+) -> Result<String, EndpointError> {
+    if variant.fips && partition.prefix == "cn-" {
+        return Err(EndpointError::NoFips(region.to_owned()));
+    }
+    let fips = if variant.fips { "-fips" } else { "" };
+    let dual_stack = if variant.dual_stack { ".dualstack" } else { "" };
+    Ok(format!("https://s3{fips}{dual_stack}.{region}.{}", partition.suffix))
 }
 
 /// The URL of a service in a configuration: a configured endpoint, or that of the region.

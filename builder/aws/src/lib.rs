@@ -12,6 +12,7 @@ mod ebs;
 mod ec2;
 pub mod endpoint;
 mod image_use;
+mod imports;
 mod json;
 mod kms;
 mod put_block;
@@ -42,8 +43,9 @@ pub use auto_scaling::{AutoScalingClient, CALLS as AUTO_SCALING_CALLS};
 pub use ebs::EbsClient;
 pub use ec2::{CALLS as EC2_CALLS, Ec2Client, SnapshotsClient};
 pub use image_use::ImageUseClient;
+pub use imports::ImportClient;
 pub use kms::{CALLS as KMS_CALLS, KmsClient};
-pub use s3::S3Client;
+pub use s3::{CALLS as S3_CALLS, RestCall, S3Client};
 pub use ssm::{CALLS as SSM_CALLS, SsmClient};
 
 /// Maximum number of idle connections per host.

@@ -21,7 +21,7 @@ pub(super) use form::{FormWriter, InputValue, Write};
 pub use shape::Description;
 pub(super) use shape::{Operation, Paged, Timestamp, inputs, operations, outputs, paged};
 pub(super) use tree::Tree;
-pub(super) use xml::{MalformedResponse, OutputValue, XmlElement};
+pub(super) use xml::{MalformedResponse, OutputValue, XmlElement, document, refusal};
 
 /// A service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

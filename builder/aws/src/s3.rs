@@ -1,20 +1,34 @@
-//! The calls of S3 in use: `HeadBucket` and `HeadObject`, to find the region of a bucket and a stored image. S3
-//! 2006-03-01, path-style addresses, which every region and every bucket name accept.
+//! A client of S3 for the calls in use. S3 2006-03-01, path-style addresses, which every region and every bucket name
+//! accept.
+//!
+//! AWS's generated client for S3 has a hundred operations, four algorithms of checksums and an engine of endpoint rules
+//! for access points and directory buckets; nine calls without these need some three hundred lines on the runtime that
+//! the other services use. A call is a row in [`calls::CALLS`], which a test compares with botocore's model.
 
-use std::fmt::Write as _;
+mod calls;
+mod document;
+mod rest;
 
+use amiforge_formats::digest::Digest;
 use amiforge_lifecycle::api::storage::ObjectCalls;
+use amiforge_publish::api::imports::{NewPart, ObjectName, PartUpload, StoredObject, UploadedPart};
 use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
-use aws_smithy_types::body::SdkBody;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::query::{Client, Protocol, QueryService};
+use document::{Document, escaped};
+use rest::{RestRequest, RestResponse};
+
+pub use calls::{CALLS, RestCall};
 
 /// Signing name and endpoint id. The query protocol is not used: calls are REST.
 const S3: QueryService =
     QueryService { id: "S3", name: "s3", version: "2006-03-01", protocol: Protocol::Query };
+
+/// Header with the SHA-256 of a part in base64, or of an object over those of its parts.
+const CHECKSUM: &str = "x-amz-checksum-sha256";
 
 /// Client of S3 in a region.
 #[derive(Debug, Clone)]
@@ -23,133 +37,179 @@ pub struct S3Client {
     region: String,
 }
 
-/// The headers of a response, as far as they are read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Head {
-    status: u16,
-    region: Option<String>,
-    length: Option<u64>,
-    request_id: Option<String>,
-}
-
 impl S3Client {
     pub(super) fn new(sdk: &SdkConfig) -> Self {
         let region = sdk.region().map(ToString::to_string).unwrap_or_default();
         Self { client: Client::new(sdk, &S3), region }
     }
 
-    async fn head(&self, call: &'static str, path: String) -> Result<Head, ServiceError> {
-        let operation = self.client.operation("S3", call)?.serializer(request).deserializer(response).build();
-        operation.invoke(path).await.map_err(|error| match error {
-            aws_smithy_runtime_api::client::result::SdkError::ServiceError(failure) => failure.into_err(),
-            error => super::service_error::without_response(&error),
-        })
+    /// `HeadObject`, with the checksum of the object.
+    pub(crate) async fn object(&self, object: &ObjectName) -> Result<Option<StoredObject>, ServiceError> {
+        let request = RestRequest::of(&calls::HEAD_OBJECT, object).header("x-amz-checksum-mode", "ENABLED");
+        let response = self.send(request).await?;
+        match response.status {
+            200 => Ok(Some(StoredObject {
+                len: response.header("content-length").and_then(|len| len.parse().ok()).unwrap_or(0),
+                checksum: response.header(CHECKSUM).map(str::to_owned),
+            })),
+            404 => Ok(None),
+            _ => Err(refused_head(
+                &response,
+                &format!("the object `{}` of the bucket `{}`", object.key, object.bucket),
+            )),
+        }
+    }
+
+    /// `CreateMultipartUpload`.
+    pub(crate) async fn create_upload(&self, object: &ObjectName) -> Result<String, ServiceError> {
+        let request = RestRequest::of(&calls::CREATE_UPLOAD, object)
+            .header("content-type", "application/octet-stream")
+            .header("x-amz-checksum-algorithm", "SHA256");
+        let document = self.document(request, "InitiateMultipartUploadResult").await?;
+        document.required("UploadId")
+    }
+
+    /// `ListMultipartUploads`: the ids of the uploads of an object.
+    pub(crate) async fn uploads(&self, object: &ObjectName) -> Result<Vec<String>, ServiceError> {
+        let request =
+            RestRequest::of_bucket(&calls::LIST_UPLOADS, &object.bucket).query("prefix", &object.key);
+        let document = self.document(request, "ListMultipartUploadsResult").await?;
+        let of_object =
+            document.all("Upload").into_iter().filter(|upload| upload.text("Key") == Some(&object.key));
+        of_object.map(|upload| upload.required("UploadId")).collect()
+    }
+
+    /// `ListParts`, all pages.
+    pub(crate) async fn parts(&self, upload: &PartUpload) -> Result<Vec<UploadedPart>, ServiceError> {
+        let (mut parts, mut marker) = (Vec::new(), 0_u32);
+        loop {
+            let request = RestRequest::of(&calls::LIST_PARTS, &upload.object)
+                .query("uploadId", &upload.id)
+                .query("part-number-marker", &marker.to_string());
+            let document = self.document(request, "ListPartsResult").await?;
+            for part in document.all("Part") {
+                parts.push(UploadedPart {
+                    number: part.number("PartNumber")?,
+                    etag: part.required("ETag")?,
+                    digest: part.text("ChecksumSHA256").and_then(digest),
+                });
+            }
+            if document.text("IsTruncated") != Some("true") {
+                return Ok(parts);
+            }
+            let next = document.number("NextPartNumberMarker")?;
+            if next <= marker {
+                return Err(document::malformed("the pages of the parts do not go on"));
+            }
+            marker = next;
+        }
+    }
+
+    /// `UploadPart`.
+    pub(crate) async fn put_part(&self, upload: &PartUpload, part: NewPart) -> Result<String, ServiceError> {
+        let request = RestRequest::of(&calls::UPLOAD_PART, &upload.object)
+            .query("partNumber", &part.number.to_string())
+            .query("uploadId", &upload.id)
+            .header(CHECKSUM, &STANDARD.encode(part.digest.0))
+            .body(part.bytes);
+        let response = self.success(request).await?;
+        let etag = response.header("etag").map(str::to_owned);
+        match response.header(CHECKSUM) {
+            Some(stated) if digest(stated) != Some(part.digest) => {
+                let message = format!("S3 has a part of SHA-256 {stated}, and another was sent");
+                Err(ServiceError::local(ServiceErrorKind::Checksum, message))
+            }
+            _ => etag.ok_or_else(|| document::malformed("the answer of UploadPart has no ETag")),
+        }
+    }
+
+    /// `CompleteMultipartUpload`. It may fail after it has sent the status of success: then the document is an error.
+    pub(crate) async fn complete_upload(
+        &self,
+        upload: &PartUpload,
+        parts: &[UploadedPart],
+    ) -> Result<(), ServiceError> {
+        let body: String = parts.iter().map(completed_part).collect();
+        let body = format!(
+            "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{body}</CompleteMultipartUpload>"
+        );
+        let request = RestRequest::of(&calls::COMPLETE_UPLOAD, &upload.object)
+            .query("uploadId", &upload.id)
+            .header("content-type", "application/xml")
+            .body(body.into());
+        self.document(request, "CompleteMultipartUploadResult").await.map(drop)
+    }
+
+    /// `AbortMultipartUpload`.
+    pub(crate) async fn abort_upload(&self, upload: &PartUpload) -> Result<(), ServiceError> {
+        let request = RestRequest::of(&calls::ABORT_UPLOAD, &upload.object).query("uploadId", &upload.id);
+        self.success(request).await.map(drop)
+    }
+
+    /// `DeleteObject`.
+    pub(crate) async fn delete_object(&self, object: &ObjectName) -> Result<(), ServiceError> {
+        self.success(RestRequest::of(&calls::DELETE_OBJECT, object)).await.map(drop)
+    }
+
+    async fn send(&self, request: RestRequest) -> Result<RestResponse, ServiceError> {
+        rest::send(&self.client, request).await
+    }
+
+    /// The response to a call that succeeded.
+    async fn success(&self, request: RestRequest) -> Result<RestResponse, ServiceError> {
+        let response = self.send(request).await?;
+        if (200..300).contains(&response.status) { Ok(response) } else { Err(document::refusal(&response)) }
+    }
+
+    /// The document of a call that succeeded, whose root has this name.
+    async fn document(&self, request: RestRequest, root: &str) -> Result<Document, ServiceError> {
+        let response = self.success(request).await?;
+        Document::read(&response, root)
     }
 }
 
 impl ObjectCalls for S3Client {
     async fn bucket_region(&self, bucket: &str) -> Result<String, ServiceError> {
-        let head = self.head("HeadBucket", format!("/{}", encoded(bucket))).await?;
-        match (head.status, head.region) {
+        let response = self.send(RestRequest::of_bucket(&calls::HEAD_BUCKET, bucket)).await?;
+        match (response.status, response.header("x-amz-bucket-region")) {
             // A redirection names the region of the bucket.
-            (200 | 301, Some(region)) => Ok(region),
+            (200 | 301, Some(region)) => Ok(region.to_owned()),
             (200, None) => Ok(self.region.clone()),
-            (status, region) => {
-                let head = Head { status, region, length: head.length, request_id: head.request_id };
-                Err(refusal(&head, &format!("the bucket `{bucket}`")))
-            }
+            _ => Err(refused_head(&response, &format!("the bucket `{bucket}`"))),
         }
     }
 
     async fn object_size(&self, bucket: &str, key: &str) -> Result<Option<u64>, ServiceError> {
-        let head = self.head("HeadObject", format!("/{}/{}", encoded(bucket), encoded(key))).await?;
-        match head.status {
-            200 => Ok(Some(head.length.unwrap_or(0))),
-            404 => Ok(None),
-            _ => Err(refusal(&head, &format!("the object `{key}` of the bucket `{bucket}`"))),
-        }
+        let object = ObjectName { bucket: bucket.to_owned(), key: key.to_owned() };
+        Ok(self.object(&object).await?.map(|object| object.len))
     }
 }
 
+/// A part in the list that completes an upload.
+fn completed_part(part: &UploadedPart) -> String {
+    let checksum = part
+        .digest
+        .map(|digest| format!("<ChecksumSHA256>{}</ChecksumSHA256>", STANDARD.encode(digest.0)))
+        .unwrap_or_default();
+    let (number, etag) = (part.number, escaped(&part.etag));
+    format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>{checksum}</Part>")
+}
+
+/// A SHA-256 in base64.
+fn digest(text: &str) -> Option<Digest> {
+    Some(Digest(STANDARD.decode(text).ok()?.try_into().ok()?))
+}
+
 /// A response to HEAD has no body, so neither a code nor a message.
-fn refusal(head: &Head, what: &str) -> ServiceError {
-    let message = match head.status {
+fn refused_head(response: &RestResponse, what: &str) -> ServiceError {
+    let message = match response.status {
         403 => format!("{what} may not be read by this caller, or is of another account"),
         404 => format!("{what} does not exist"),
         status => format!("S3 answers with status {status} for {what}"),
     };
     ServiceError {
-        status: Some(head.status),
-        request_id: head.request_id.clone(),
-        ..ServiceError::local(kind(head.status), message)
-    }
-}
-
-fn kind(status: u16) -> ServiceErrorKind {
-    match status {
-        301 | 307 | 400 => ServiceErrorKind::Refused,
-        // S3 throttles with 503 and the code `SlowDown`, which HEAD does not show.
-        503 => ServiceErrorKind::Throttled,
-        status => ServiceError::classify(status, None, "", None),
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the signature of a serializer")]
-fn request(path: String) -> Result<HttpRequest, BoxError> {
-    let mut request = HttpRequest::new(SdkBody::empty());
-    request.set_method("HEAD")?;
-    request.set_uri(path.as_str())?;
-    Ok(request)
-}
-
-fn response(response: &HttpResponse) -> Result<Head, OrchestratorError<ServiceError>> {
-    let header = |name| response.headers().get(name).map(str::to_owned);
-    let head = Head {
-        status: response.status().as_u16(),
-        region: header("x-amz-bucket-region"),
-        length: header("content-length").and_then(|length| length.parse().ok()),
-        request_id: header("x-amz-request-id"),
-    };
-    match head.status {
-        // What these mean depends on the call.
-        200 | 301 | 403 | 404 => Ok(head),
-        _ => Err(OrchestratorError::operation(refusal(&head, "the request"))),
-    }
-}
-
-/// Percent-encodes everything but unreserved characters and slashes, as the signature of S3 demands.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_encoded_as_they_are_signed() {
-        assert_eq!(encoded("a b/ü+?.bin"), "a%20b/%C3%BC%2B%3F.bin");
-    }
-
-    #[test]
-    fn statuses_are_classified() {
-        for (status, expected) in [
-            (301, ServiceErrorKind::Refused),
-            (403, ServiceErrorKind::Denied),
-            (404, ServiceErrorKind::NotFound),
-            (500, ServiceErrorKind::Service),
-            (503, ServiceErrorKind::Throttled),
-        ] {
-            assert_eq!(kind(status), expected, "{status}");
-        }
+        status: Some(response.status),
+        request_id: response.header("x-amz-request-id").map(str::to_owned),
+        ..ServiceError::local(rest::kind(response.status), message)
     }
 }

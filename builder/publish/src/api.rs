@@ -6,6 +6,7 @@
 
 mod ebs;
 pub mod ec2;
+pub mod imports;
 mod keys;
 mod snapshots;
 

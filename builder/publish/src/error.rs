@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use amiforge_formats::uefi_vars::UefiVarsError;
 use amiforge_image::inspect::InspectError;
 use amiforge_image::manifest::ManifestError;
 
@@ -25,6 +26,20 @@ pub enum PublishError {
         path: PathBuf,
         /// The cause.
         source: ManifestError,
+    },
+    /// The variables of a bundle are not those that it was built with.
+    #[error("`{}` is not the file that the manifest names", path.display())]
+    UefiDataChanged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The variables of a bundle are none that an image is registered with.
+    #[error("`{}` cannot be registered with the image", path.display())]
+    UefiData {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: UefiVarsError,
     },
     /// A file cannot be read or written.
     #[error("using `{}`", path.display())]
@@ -102,6 +117,46 @@ pub enum PublishError {
         snapshot: String,
         /// The cause.
         source: RetryExhausted,
+    },
+    /// A part of an object could not be sent.
+    #[error("sending part {part} of {object}")]
+    Part {
+        /// Number of the part.
+        part: u32,
+        /// The address of the object.
+        object: String,
+        /// The cause.
+        source: RetryExhausted,
+    },
+    /// The bucket is in another region than the snapshot.
+    #[error("the bucket `{bucket}` is in {actual}, not in {expected}")]
+    BucketRegion {
+        /// The bucket.
+        bucket: String,
+        /// Its region.
+        actual: String,
+        /// The region of the snapshot.
+        expected: String,
+    },
+    /// The role cannot be used by the service that imports.
+    #[error("importing as the role `{role}`")]
+    ImportRole {
+        /// The role.
+        role: String,
+        /// The bucket that it has to read.
+        bucket: String,
+        /// The cause.
+        source: RetryExhausted,
+    },
+    /// The service ended an import without a snapshot.
+    #[error("the service put {task} in the state `{state}`: {message}")]
+    ImportFailed {
+        /// The task.
+        task: String,
+        /// Its state.
+        state: String,
+        /// The message of the service.
+        message: String,
     },
     /// A block could not be read back.
     #[error("reading block {block} of {snapshot} back")]

@@ -8,7 +8,7 @@
 //! call. An acknowledged block is written immediately, which survives a killed process. It is synced every few seconds,
 //! because a sync per block would cost more than resending the blocks that a power failure loses.
 
-pub(super) mod record;
+pub(crate) mod record;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

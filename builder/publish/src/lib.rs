@@ -11,6 +11,7 @@ mod concurrency;
 pub mod download;
 pub mod error;
 pub mod folder;
+pub mod import;
 pub mod journal;
 pub mod keys;
 pub mod pages;

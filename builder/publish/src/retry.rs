@@ -12,6 +12,9 @@ pub const CREATION_LAG: Duration = Duration::from_mins(2);
 /// How long the EBS direct APIs may not know a snapshot after its completion.
 const READ_BUDGET: Duration = Duration::from_mins(3);
 
+/// Budget of a part: several attempts on a slow line.
+const PART_BUDGET: Duration = Duration::from_mins(5);
+
 /// Budget of a step whose failure is handled later, or by the user.
 const PROBE_BUDGET: Duration = Duration::from_secs(15);
 
@@ -38,6 +41,8 @@ pub enum CallStep {
         /// Maximum time to wait.
         wait: Duration,
     },
+    /// Sends a part of an object: some seconds on a slow line.
+    Part,
     /// Deletes a resource that was in use until a moment ago.
     Delete,
     /// Any other idempotent call on an existing resource.
@@ -102,6 +107,7 @@ impl CallStep {
         match self {
             Self::Read => READ_BUDGET,
             Self::Probe => PROBE_BUDGET,
+            Self::Part => PART_BUDGET,
             _ => Duration::from_mins(2),
         }
     }

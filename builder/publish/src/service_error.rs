@@ -137,6 +137,12 @@ fn by_name(code: &str, message: &str, reason: Option<&str>) -> Option<ServiceErr
         | "ParameterVersionNotFound" => ServiceErrorKind::NotFound,
         "ParameterAlreadyExists" => ServiceErrorKind::Duplicate,
         _ if code.ends_with(".NotFound") || code == "InvalidAMIID.Unavailable" => ServiceErrorKind::NotFound,
+        // EC2: a task that imports.
+        "InvalidConversionTaskId" => ServiceErrorKind::NotFound,
+        // S3: the bytes of a part do not match their stated digest.
+        "BadDigest" | "XAmzContentSHA256Mismatch" => ServiceErrorKind::Checksum,
+        // S3: the body of a request arrived too slowly, or not whole.
+        "RequestTimeout" | "IncompleteBody" => ServiceErrorKind::Transport,
         "ConflictException" => ServiceErrorKind::Conflict,
         "ServiceQuotaExceededException" => ServiceErrorKind::Quota,
         "ResourceLimitExceeded" if message.contains("in progress") => ServiceErrorKind::Pending,

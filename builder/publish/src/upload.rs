@@ -30,6 +30,7 @@ use super::services::{Services, SnapshotLookup};
 use super::source::ImageSource;
 use super::wait;
 
+pub(crate) use begin::new_token;
 pub use block_selector::ZeroPolicy;
 pub use options::{LaterEncryption, ParentChoice, TAG_UPLOAD, UploadOptions};
 

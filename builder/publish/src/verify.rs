@@ -48,6 +48,7 @@ pub enum Sample {
 /// The reference for a snapshot.
 enum ExpectedSnapshot {
     Manifest { manifest: Box<Manifest>, source: Option<Box<ImageSource>> },
+    Blocks { name: String, blocks: BlockMap },
     Root { root: String, blocks: u64 },
     Unknown,
 }
@@ -66,15 +67,44 @@ pub async fn verify<E: Ebs, S: SnapshotCalls>(
 ) -> Result<SnapshotReport, PublishError> {
     let services = &services.with_cancel(monitor.cancel);
     let snapshot = services.lookup_snapshot(&services.resolve_snapshot_id(name).await?).await?;
+    compare(services, &snapshot, |snapshot, gib| expected(snapshot, gib, bundle), (sample, rate), monitor)
+        .await
+}
+
+/// Verifies a snapshot against the blocks of a raw file with a name: reads every block.
+///
+/// # Errors
+/// As [`verify`].
+pub(crate) async fn verify_blocks<E: Ebs, S: SnapshotCalls>(
+    services: &Services<E, S>,
+    id: &str,
+    (name, blocks): (&str, BlockMap),
+    rate: u32,
+    monitor: Monitor<'_>,
+) -> Result<SnapshotReport, PublishError> {
+    let snapshot = services.await_snapshot(id).await?;
+    let expected = ExpectedSnapshot::Blocks { name: name.to_owned(), blocks };
+    compare(services, &snapshot, |_, _| Ok(expected), (Sample::All, rate), monitor).await
+}
+
+/// Lists the blocks of a snapshot, reads those of the sample, and compares them with the reference that `expect` gives
+/// for the size of the volume in GiB.
+async fn compare<E: Ebs, S: SnapshotCalls>(
+    services: &Services<E, S>,
+    snapshot: &DescribedSnapshot,
+    expect: impl FnOnce(&DescribedSnapshot, u64) -> Result<ExpectedSnapshot, PublishError>,
+    (sample, rate): (Sample, u32),
+    monitor: Monitor<'_>,
+) -> Result<SnapshotReport, PublishError> {
     let list = readback::list_blocks(services, &snapshot.id, monitor.cancel).await?;
-    let expected = expected(&snapshot, list.volume_gib, bundle)?;
+    let expected = expect(snapshot, list.volume_gib)?;
     let mut report = SnapshotReport {
         snapshot_id: snapshot.id.clone(),
         held: list.blocks.len() as u64,
         against: expected.label(),
         ..SnapshotReport::default()
     };
-    let mut findings = expected.missing_blocks(&snapshot, &list.blocks);
+    let mut findings = expected.missing_blocks(snapshot, &list.blocks);
     let chosen = choose(services, list.blocks, sample);
     report.read = chosen.len() as u64;
     let results = read(services, &snapshot.id, chosen, rate, monitor).await?;
@@ -126,6 +156,7 @@ impl ExpectedSnapshot {
     fn label(&self) -> String {
         match self {
             Self::Manifest { manifest, .. } => format!("the manifest of `{}`", manifest.origin.name),
+            Self::Blocks { name, .. } => format!("the blocks of `{name}`"),
             Self::Root { .. } => format!("the tag {}", tags::MERKLE_ROOT),
             Self::Unknown => "the service's own checksums".to_owned(),
         }
@@ -135,6 +166,7 @@ impl ExpectedSnapshot {
     fn blocks(&self) -> Option<&BlockMap> {
         match self {
             Self::Manifest { manifest, .. } => Some(&manifest.blocks),
+            Self::Blocks { blocks, .. } => Some(blocks),
             _ => None,
         }
     }

@@ -1,15 +1,18 @@
 //! What `register` and `publish` share: the arguments for an AMI, and the failures of AWS calls with their hints.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use amiforge_image::inspect::Medium;
+use amiforge_machine::preflight::os_release;
 use amiforge_publish::ami::{AmiError, Unfinished};
 use amiforge_publish::api::ec2::Cooldown;
 use amiforge_publish::error::PublishError;
 use amiforge_publish::folder::FolderError;
 use amiforge_publish::keys::KeyError;
 use amiforge_publish::request::{
-    AmiOptions, Arch, Audience, BootMode, ImageFacts, Imds, KeyChoice, Request, SnapshotSharing, Tpm, check,
+    AmiOptions, Arch, Audience, BootMode, ImageFacts, Imds, KeyChoice, Platform, Request, SnapshotSharing,
+    Tpm, check,
 };
 use amiforge_publish::service_error::ServiceErrorKind;
 use amiforge_publish::source::ImageSource;
@@ -39,6 +42,10 @@ pub(crate) struct Args {
     /// Boot mode [default: what the partitions allow: an ESP is for UEFI, a BIOS boot partition for BIOS]
     #[arg(long, value_name = "MODE", value_parser = BootMode::ALL.map(BootMode::ec2_name))]
     boot_mode: Option<String>,
+
+    /// What a raw disk of others holds: `windows` or `linux`; says what registration cannot give it
+    #[arg(long, value_name = "PLATFORM", value_parser = ["windows", "linux"], default_value = "linux", hide_default_value = true)]
+    platform: String,
 
     /// Give machines a NitroTPM 2.0
     #[arg(long)]
@@ -102,6 +109,7 @@ impl Args {
             description: self.description.clone(),
             architecture: self.arch.as_deref().and_then(Arch::by_name),
             boot_mode: self.boot_mode.as_deref().and_then(BootMode::by_ec2_name),
+            platform: self.platform(),
             tpm: if self.tpm { Tpm::V2 } else { Tpm::None },
             uefi_data: self.uefi_data.clone(),
             imds: if self.allow_imdsv1 { Imds::Any } else { Imds::V2 },
@@ -119,6 +127,16 @@ impl Args {
             snapshots: if self.share_snapshots { SnapshotSharing::Shared } else { SnapshotSharing::Kept },
             ..AmiOptions::default()
         }
+    }
+
+    fn platform(&self) -> Platform {
+        Platform::by_name(&self.platform).unwrap_or_default()
+    }
+
+    /// What registration cannot give a disk, as sentences: `image` is the disk.
+    pub(crate) fn limits(&self, image: &Path) -> Vec<String> {
+        let system = Medium::open(image).and_then(|medium| os_release(&medium)).ok().flatten();
+        self.platform().limits(system.as_ref().map(|release| release.id.as_str()))
     }
 
     /// Asks for confirmation before the AMI becomes public.
@@ -211,12 +229,23 @@ fn hint(error: &AmiError, publish: Option<(&Unfinished, &str)>) -> Option<String
             _ => "finish that one with its own command".to_owned(),
         },
         AmiError::Upload { source: PublishError::RawChanged { .. }, .. } => RAW_CHANGED.to_owned(),
+        AmiError::Upload { source: PublishError::BucketRegion { expected, .. }, .. } => {
+            format!("name a bucket in {expected}: `aws s3 mb s3://NAME --region {expected}` makes one")
+        }
+        AmiError::Upload { source: PublishError::ImportRole { role, bucket, .. }, .. } => format!(
+            "make the role `{role}`: trusted by `vmie.amazonaws.com` with the external id `vmimport`, and allowed to read \
+             `{bucket}`; the same command with `--dry-run` prints both policies. The object stays, and the same command goes \
+             on (a role that was just made is known after some seconds)"
+        ),
+        AmiError::Upload { source: PublishError::ReadBack { .. }, .. } => {
+            format!("do not use that snapshot; {}", resume_hint(publish))
+        }
         AmiError::Folder(FolderError::Busy { .. })
         | AmiError::Upload { source: PublishError::Folder(FolderError::Busy { .. }), .. } => {
             "wait for the other command, or stop it: nothing is lost by that".to_owned()
         }
         AmiError::Call { source, .. }
-        | AmiError::Upload { source: PublishError::Call { source, .. } | PublishError::Put { source, .. }, .. } => {
+        | AmiError::Upload { source: PublishError::Call { source, .. } | PublishError::Put { source, .. } | PublishError::Part { source, .. }, .. } => {
             service_hint(source).unwrap_or_else(|| resume_hint(publish))
         }
         AmiError::Upload { .. } | AmiError::StillPending { .. } | AmiError::Interrupted | AmiError::Failed { .. } => {
@@ -268,6 +297,24 @@ pub(crate) fn rate(given: Option<u32>, local: bool) -> u32 {
 
 /// The number of secrets that a refusal lists.
 const SECRETS_NAMED: usize = 5;
+
+/// Refuses an image that enrols Secure Boot and lacks a signature: no machine of it would start.
+pub(crate) fn refuse_unsigned(source: &ImageSource, cannot: &str) -> Result<(), Failure> {
+    let Some(record) = source.manifest().and_then(|manifest| manifest.secure_boot.as_ref()) else {
+        return Ok(());
+    };
+    if record.is_signed() {
+        return Ok(());
+    }
+    let unsigned = record.unsigned().join("` and `");
+    let fact = format!(
+        "the image enrols keys of Secure Boot, and `{unsigned}` in it is not signed, so no machine would start"
+    );
+    Err(Failure::from(anyhow::anyhow!(fact).context(cannot.to_owned())).hint(
+        "`amiforge sign BUNDLE --key KEY` signs it; or sign the files `signing/*.tbs` of the bundle elsewhere, and \
+         `amiforge attach BUNDLE --signature ID=FILE`",
+    ))
+}
 
 /// Refuses an image with secrets that its recipe does not allow: everybody who can launch it could read them.
 pub(crate) fn refuse_secrets(source: &ImageSource, cannot: &str) -> Result<(), Failure> {

@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 }
 
 /// Parses the name of a bucket: what S3 allows, so that it changes no address.
-pub(super) fn bucket_name(text: &str) -> Result<String, String> {
+pub(crate) fn bucket_name(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
     let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();

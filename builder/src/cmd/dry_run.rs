@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use amiforge_image::image::{Block, BlockMap};
+use amiforge_publish::import::{self, ImportOptions};
 use amiforge_publish::plan::{self, Parent, Plan, Precision, Volume};
 use amiforge_publish::request::{Request, VolumeContent};
 use amiforge_publish::source::ImageSource;
@@ -35,11 +36,33 @@ pub(super) fn show(
             volumes.push(volume(&source));
         }
     }
-    let plan = plan::plan(request, &volumes, parent);
+    shown(&plan::plan(request, &volumes, parent), ui)
+}
+
+/// Shows the plan of a request whose snapshots are imported.
+pub(super) fn show_import(
+    request: &Request,
+    root: &ImageSource,
+    options: &ImportOptions,
+    ui: &Ui,
+) -> CommandResult {
+    let (mut volumes, mut sizes) = (vec![volume(root)], vec![import::object_size(root)]);
+    for further in &request.volumes {
+        if let VolumeContent::Bundle(path) = &further.content {
+            let source =
+                ImageSource::open(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            volumes.push(volume(&source));
+            sizes.push(import::object_size(&source));
+        }
+    }
+    shown(&plan::plan_import(request, &volumes, options, &sizes), ui)
+}
+
+fn shown(plan: &Plan, ui: &Ui) -> CommandResult {
     if ui.json() {
-        ui.object(&plan)?;
+        ui.object(plan)?;
     } else {
-        print(&plan, ui)?;
+        print(plan, ui)?;
     }
     Ok(Outcome::Success)
 }
@@ -94,6 +117,10 @@ fn print(plan: &Plan, ui: &Ui) -> Result<(), Failure> {
             writeln!(out, "  {unknown}")?;
         }
         writeln!(out, "\nIAM policy:\n{:#}", plan.policy)?;
+        if let Some(role) = &plan.role {
+            writeln!(out, "\nthe role `{}` of the service that imports, its trust policy:", role.name)?;
+            writeln!(out, "{:#}\nand its permissions:\n{:#}", role.trust, role.policy)?;
+        }
         out.flush()
     };
     written(write())

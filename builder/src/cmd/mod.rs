@@ -4,6 +4,7 @@
 pub(crate) mod allowed_images;
 #[cfg(feature = "aws")]
 pub(crate) mod ami_args;
+pub(crate) mod attach;
 pub(crate) mod attest;
 #[cfg(feature = "aws")]
 pub(crate) mod backup;
@@ -38,7 +39,9 @@ pub(crate) mod inspect;
 pub(crate) mod local;
 #[cfg(feature = "fetch")]
 pub(crate) mod lock;
+mod machine_keys;
 pub(crate) mod man;
+pub(crate) mod marketplace;
 pub(crate) mod measure;
 pub(crate) mod new;
 #[cfg(feature = "aws")]
@@ -66,6 +69,8 @@ pub(crate) mod schema;
 pub(crate) mod share;
 #[cfg(feature = "aws")]
 mod sharing_args;
+pub(crate) mod sign;
+mod signatures;
 #[cfg(feature = "aws")]
 pub(crate) mod snapshot;
 #[cfg(feature = "aws")]
@@ -99,6 +104,8 @@ pub(crate) enum Command {
     Fetch(fetch::Args),
     Vendor(vendor::Args),
     Build(build::Args),
+    Attach(attach::Args),
+    Sign(sign::Args),
     Inspect(inspect::Args),
     Diff(diff::Args),
     Verify(verify::Args),
@@ -130,6 +137,7 @@ pub(crate) enum Command {
     Unshare(unshare::Args),
     #[cfg(feature = "aws")]
     AllowedImages(allowed_images::Args),
+    Marketplace(marketplace::Args),
     #[cfg(feature = "aws")]
     Backup(backup::Args),
     #[cfg(feature = "aws")]
@@ -171,6 +179,8 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Fetch(args) => fetch::run(&args, ui),
         Command::Vendor(args) => vendor::run(&args, ui),
         Command::Build(args) => build::run(&args, ui),
+        Command::Attach(args) => attach::run(&args, ui),
+        Command::Sign(args) => sign::run(&args, ui),
         Command::Inspect(args) => inspect::run(&args, ui),
         Command::Diff(args) => diff::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
@@ -202,6 +212,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Unshare(args) => unshare::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::AllowedImages(args) => allowed_images::run(&args, ui),
+        Command::Marketplace(args) => marketplace::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Backup(args) => backup::run(&args, ui),
         #[cfg(feature = "aws")]

@@ -1,5 +1,8 @@
 //! `amiforge publish`: publishes a bundle as an AMI, shares and copies it.
 
+mod also;
+mod import_args;
+mod measured;
 mod result;
 
 use std::path::{Path, PathBuf};
@@ -8,7 +11,7 @@ use std::time::{Duration, Instant};
 use amiforge_formats::digest::BLOCK;
 use amiforge_machine::boot::receipt;
 use amiforge_progress::{CancelToken, Monitor, Progress as _};
-use amiforge_publish::ami::{self, AmiError, Deleted, PublishJob, Published};
+use amiforge_publish::ami::{self, AmiError, Deleted, PublishJob, Published, Route};
 use amiforge_publish::request::{AmiOptions, ImageFacts, KeyChoice, Request};
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload::{self, ParentChoice};
@@ -27,6 +30,7 @@ use crate::ui::{HumanBytes, Ui};
 #[command(
     after_help = "Examples:\n  amiforge publish out/web --region eu-west-1 --copy-to eu-central-1,us-east-1\n  \
     amiforge publish out/web --region eu-west-1 --parent auto --share 111122223333 --dry-run\n  \
+    amiforge publish out/web --region eu-west-1 --via import --bucket my-imports\n  \
     amiforge publish out/web --region local"
 )]
 pub(crate) struct Args {
@@ -45,6 +49,11 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "abandon")]
     require_boot: bool,
 
+    /// Refuse an image without a receipt of `amiforge boot --tpm`: that these very bytes booted, with Secure Boot as they
+    /// are registered, and that the TPM measured what is predicted; needs `--tpm`
+    #[arg(long, conflicts_with = "abandon")]
+    require_measured: bool,
+
     #[command(flatten)]
     to: PublishArgs,
 }
@@ -62,6 +71,11 @@ pub(crate) struct PublishArgs {
     #[command(flatten)]
     copying: CopyArgs,
 
+    /// Publish in a further region with another profile: another partition or account, which no copy reaches; may be
+    /// repeated
+    #[arg(long, value_name = "PROFILE:REGION", value_delimiter = ',')]
+    also: Vec<also::Also>,
+
     #[command(flatten)]
     pub(crate) aws: region::Args,
 }
@@ -78,6 +92,9 @@ pub(crate) struct UploadArgs {
     /// The bundle (or its manifest) that the parent was made from, so that the parent need not be read
     #[arg(long, value_name = "BUNDLE")]
     pub(crate) parent_bundle: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) import: import_args::ImportArgs,
 
     /// Encrypt the snapshots with the account's default key
     #[arg(long, conflicts_with = "kms_key")]
@@ -122,6 +139,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     let source = ImageSource::open(&args.image).with_context(|| args.cannot())?;
     ami_args::refuse_secrets(&source, &args.cannot())?;
+    ami_args::refuse_unsigned(&source, &args.cannot())?;
     if args.require_boot {
         demand_receipt(args, &source, ui, &cancel)?;
     }
@@ -133,18 +151,32 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let facts = ami::image_facts(&source);
     // Mistakes in the options are reported before any call, and before a local region is started.
     let early = args.to.early_request(&args.image, &facts)?;
+    let further = args.to.further(&args.image, &facts)?;
+    for limit in args.to.ami.limits(&args.image) {
+        ui.warn(limit);
+    }
+    let measured = |request: &Request| measured::demand_receipt(args, request, &source, ui, &cancel);
+    early.iter().filter(|_| args.require_measured).try_for_each(measured)?;
     if args.dry_run {
         return args.to.show_plan(early, &source, ui);
     }
     let connected = args.to.aws.connect(&cancel)?;
+    if args.require_measured && early.is_none() {
+        measured(&args.to.request(&args.image, &facts, connected.name())?)?;
+    }
     let (published, request) = args.to.publish(&args.image, &facts, &connected, ui, &cancel)?;
+    // A local region that runs in this process serves one command at a time.
+    drop(connected);
+    let others = also::publish(&further, &args.image, &facts, ui, &cancel);
     let seconds = begun.elapsed().as_secs_f64();
     if !ui.json() {
         show(&published, &request, seconds, ui)?;
-        return finish(published);
+        let others = also::show(others, None, ui);
+        return finish(published).and(others);
     }
     let mut result = result::json(&published, &request, seconds)?;
-    let outcome = finish(published);
+    let others = also::show(others, Some(&mut result), ui);
+    let outcome = finish(published).and(others);
     if let Err(failure) = &outcome {
         result["error"] = serde_json::to_value(failure.to_json()).map_err(anyhow::Error::from)?;
     }
@@ -154,12 +186,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 /// Refuses an image without a receipt of a boot, for `--require-boot`.
 fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, cancel: &CancelToken) -> Result<(), Failure> {
-    let digests = match source.manifest() {
-        Some(manifest) => receipt::ImageDigests::from(manifest),
-        None => {
-            receipt::compute_digests(&args.image, Monitor::new(ui, cancel)).with_context(|| args.cannot())?
-        }
-    };
+    let digests = digests(args, source, ui, cancel)?;
     match receipt::require(&args.image, digests) {
         Ok(_) => Ok(()),
         Err(error) => {
@@ -167,6 +194,21 @@ fn demand_receipt(args: &Args, source: &ImageSource, ui: &Ui, cancel: &CancelTok
             Err(Failure::from(anyhow::Error::from(error).context(args.cannot())).hint(hint))
         }
     }
+}
+
+/// The digests of the image: those of its manifest, which the upload compares with what it sends, or those of a raw file.
+fn digests(
+    args: &Args,
+    source: &ImageSource,
+    ui: &Ui,
+    cancel: &CancelToken,
+) -> Result<receipt::ImageDigests, Failure> {
+    Ok(match source.manifest() {
+        Some(manifest) => receipt::ImageDigests::from(manifest),
+        None => {
+            receipt::compute_digests(&args.image, Monitor::new(ui, cancel)).with_context(|| args.cannot())?
+        }
+    })
 }
 
 impl Args {
@@ -179,6 +221,7 @@ impl PublishArgs {
     /// The request for a region that the options or the environment name; `None` if only a configuration file or the
     /// machine names it.
     pub(crate) fn early_request(&self, image: &Path, facts: &ImageFacts) -> Result<Option<Request>, Failure> {
+        self.route(&cannot(image))?;
         let region = region::named_region(&self.aws);
         region.map(|region| self.request(image, facts, &region)).transpose()
     }
@@ -186,7 +229,11 @@ impl PublishArgs {
     /// Shows the plan of a request.
     pub(crate) fn show_plan(&self, request: Option<Request>, source: &ImageSource, ui: &Ui) -> CommandResult {
         let request = request.ok_or_else(no_region)?;
-        dry_run::show(&request, source, self.upload.parent_bundle.as_deref(), self.parent(), ui)
+        let parent_bundle = self.upload.parent_bundle.as_deref();
+        match self.route("cannot plan the publish")? {
+            Route::Direct => dry_run::show(&request, source, parent_bundle, self.parent(), ui),
+            Route::Import(import) => dry_run::show_import(&request, source, &import, ui),
+        }
     }
 
     /// Publishes an image in the connected region.
@@ -202,7 +249,7 @@ impl PublishArgs {
         self.ami.confirm(&request, ui)?;
         find_keys(image, &mut request, connected, ui)?;
         let services = connected.services();
-        let job = self.job(image, request);
+        let job = self.job(image, request)?;
         let work = ami::publish(&services, connected.config(), &job, Monitor::new(ui, cancel));
         let published = connected.block_on(work);
         let published = published.map_err(|error| self.failure(image, error, connected.name()))?;
@@ -231,8 +278,13 @@ impl PublishArgs {
         }
     }
 
-    fn job(&self, image: &Path, request: Request) -> PublishJob {
-        PublishJob {
+    /// How the snapshots are made.
+    fn route(&self, cannot: &str) -> Result<Route, Failure> {
+        self.upload.import.route(self.upload.parent.is_some(), cannot)
+    }
+
+    fn job(&self, image: &Path, request: Request) -> Result<PublishJob, Failure> {
+        Ok(PublishJob {
             image: image.to_owned(),
             request,
             upload: upload::UploadOptions {
@@ -241,8 +293,9 @@ impl PublishArgs {
                 rate: ami_args::rate(self.upload.max_rate, self.aws.is_local()),
                 ..upload::UploadOptions::default()
             },
+            route: self.route(&cannot(image))?,
             wait: Duration::from_mins(self.copying.copy_wait),
-        }
+        })
     }
 
     fn failure(&self, image: &Path, error: AmiError, region: &str) -> Failure {
@@ -324,6 +377,7 @@ pub(crate) fn finish(published: Published) -> CommandResult {
 }
 
 fn abandon(args: &Args, cancel: &CancelToken, ui: &Ui) -> CommandResult {
+    also::abandon(&args.to.others(), &args.image, ui, cancel)?;
     let connected = args.to.aws.connect(cancel)?;
     let services = connected.services();
     let work = ami::abandon(&services, connected.config(), &args.image, Monitor::new(ui, cancel));

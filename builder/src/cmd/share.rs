@@ -26,8 +26,12 @@ pub(crate) struct Args {
     target: Target,
 
     /// Accounts, ARNs of organisations and organisational units, or `all`
-    #[arg(long, value_name = "WHO", value_delimiter = ',', required = true)]
+    #[arg(long, value_name = "WHO", value_delimiter = ',', required_unless_present = "marketplace")]
     with: Vec<String>,
+
+    /// Let the scanner of AWS Marketplace read the AMI and its snapshots: share them with its account, 679593333241
+    #[arg(long, conflicts_with = "keep_snapshots")]
+    marketplace: bool,
 
     /// Share the AMI only: it can be launched, but not copied
     #[arg(long, conflicts_with = "public_snapshots")]
@@ -52,6 +56,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     aws: region::Args,
 }
+
+/// The account of AWS Marketplace, with which a seller shares AMIs and their snapshots (AWS Marketplace Seller Guide,
+/// "Best practices for building AMIs", sharing).
+const MARKETPLACE: &str = "679593333241";
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
@@ -91,6 +99,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 impl Args {
     fn request(&self, cannot: &str) -> Result<ShareRequest, Failure> {
         let mut with = Vec::new();
+        if self.marketplace {
+            with.push(Grantee::Account(MARKETPLACE.to_owned()));
+        }
         for who in &self.with {
             with.push(parse(who).ok_or_else(|| unknown(who, cannot))?);
         }

@@ -10,10 +10,10 @@ use amiforge_formats::volume::{FsKind, VolumeIds, VolumeOptions};
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_image::seal::{
     BootKernel, BootSpec, CommandLine, CommandRoot, GrubParts, Initrd, LoaderPrograms, Sealed, Trust,
-    UefiSpec, UkiParts, VerityArguments,
+    UefiSpec, UkiParts, VerityArguments, Writable, WritableFolders,
 };
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
-use amiforge_rootfs::initrd::{InitrdError, KernelModules};
+use amiforge_rootfs::initrd::{InitProgram, InitrdError, KernelModules};
 use amiforge_rootfs::steps::kernel_hook::{self, InitrdSource, KernelHookSpec, Uefi, UefiLoader};
 use amiforge_store::blobs::Blobs;
 
@@ -51,7 +51,10 @@ pub(super) fn prepare(
 ) -> Result<Option<Boot>, BuildError> {
     let Some(boot) = &recipe.boot else { return Ok(None) };
     let kernel = parts::find_kernel(tree, blobs, boot.kernel.as_deref())?;
-    let initrd = initrd(recipe, boot, tree, blobs, &kernel)?;
+    let initrd = match recipe.trust.profile {
+        Some(_) => Some(verified_initrd(recipe, boot, tree, blobs, &kernel)?),
+        None => initrd(recipe, boot, tree, blobs, &kernel)?,
+    };
     let uefi = boot.mode.uefi().then(|| uefi(recipe, boot.loader, tree, blobs, &kernel)).transpose()?;
     let cmdline = cmdline(recipe, boot);
     // The machine starts later kernels with the same line. Where the line vouches for the root, the root is not changed.
@@ -61,7 +64,14 @@ pub(super) fn prepare(
         && kernel_hook::install(tree, &hook(recipe, boot, &kernel, line, time))?;
     let KernelFiles { release, path, content, head, .. } = kernel;
     let kernel = BootKernel { release, path, content, head };
-    let spec = BootSpec { kernel, initrd, cmdline, uefi, bios: boot.mode.bios(), secure_boot: false };
+    let spec = BootSpec {
+        kernel,
+        initrd,
+        cmdline,
+        uefi,
+        bios: boot.mode.bios(),
+        secure_boot: recipe.trust.secure_boot.is_some(),
+    };
     Ok(Some(Boot { spec, hooked }))
 }
 
@@ -83,11 +93,6 @@ impl Boot {
 fn root_format(recipe: &Recipe) -> &'static dyn VolumeFormat {
     let root = recipe.partitions.iter().find(|partition| partition.id == "root");
     root.and_then(|root| root.holds.volume()).map_or(FsKind::Ext4, VolumeOptions::kind).format()
-}
-
-/// What reaches the root, as words of the recipe.
-fn drivers(recipe: &Recipe) -> Vec<String> {
-    DRIVERS.into_iter().chain([root_format(recipe).mount_type()]).map(str::to_owned).collect()
 }
 
 /// The initrd that the recipe asks for; one of our own is no file of the tree.
@@ -114,14 +119,47 @@ fn initrd(
         return Ok(None);
     }
     let modules = modules?;
-    let there = |word: &String| modules.load_order(std::slice::from_ref(word)).is_ok();
-    let drivers = boot.drivers.clone().unwrap_or_else(|| drivers(recipe).into_iter().filter(there).collect());
-    let needed = modules.load_order(&drivers)?;
+    let needed = modules.load_order(&drivers(recipe, boot, &modules))?;
     if needed.is_empty() && boot.initrd == InitrdSource::Auto {
         return Ok(None);
     }
-    let archive = modules.build_initrd(tree, blobs, &needed, recipe.image.arch)?;
+    let archive = modules.build_initrd(tree, blobs, &needed, (recipe.image.arch, InitProgram::Plain))?;
     Ok(Some(Initrd { path: None, content: Content::Inline(archive.into()) }))
+}
+
+/// What reaches the root, as words of the recipe.
+fn usual_drivers(recipe: &Recipe) -> Vec<String> {
+    DRIVERS.into_iter().chain([root_format(recipe).mount_type()]).map(str::to_owned).collect()
+}
+
+/// The drivers of the recipe, else the usual ones that the kernel has.
+fn drivers(recipe: &Recipe, boot: &BootRecipe, modules: &KernelModules) -> Vec<String> {
+    let there = |word: &String| modules.load_order(std::slice::from_ref(word)).is_ok();
+    boot.drivers.clone().unwrap_or_else(|| usual_drivers(recipe).into_iter().filter(there).collect())
+}
+
+/// The initrd of a verified root: always one of our own, whose only program starts nothing that is not verified. The hash
+/// tree, the file systems and the overlays are not for the recipe to leave out.
+fn verified_initrd(
+    recipe: &Recipe,
+    boot: &BootRecipe,
+    tree: &Tree,
+    blobs: &Blobs,
+    kernel: &KernelFiles,
+) -> Result<Initrd, BuildError> {
+    let modules = KernelModules::read(tree, blobs, &kernel.release)?;
+    let mut drivers = drivers(recipe, boot, &modules);
+    drivers.extend(["verity", root_format(recipe).mount_type()].map(str::to_owned));
+    let writable = recipe.trust.writable;
+    if writable != WritableFolders::default() {
+        drivers.push("overlay".to_owned());
+    }
+    if writable.any(Writable::Data) {
+        drivers.push("ext4".to_owned());
+    }
+    let needed = modules.load_order(&drivers)?;
+    let archive = modules.build_initrd(tree, blobs, &needed, (recipe.image.arch, InitProgram::Verified))?;
+    Ok(Initrd { path: None, content: Content::Inline(archive.into()) })
 }
 
 /// A warning where a partition has no room for another kernel beside one of `len` bytes.
@@ -161,7 +199,7 @@ fn hook(
         release: boot.kernel.clone(),
         cmdline,
         initrd: boot.initrd,
-        drivers: boot.drivers.clone().unwrap_or_else(|| drivers(recipe)),
+        drivers: boot.drivers.clone().unwrap_or_else(|| usual_drivers(recipe)),
         machine: recipe.image.arch,
         uefi,
         bios: boot.mode.bios(),

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use amiforge_formats::ext4::write::JournalSize;
-use amiforge_formats::gpt::{NAME_UNITS, attributes};
+use amiforge_formats::gpt::{NAME_UNITS, attributes, types};
 use amiforge_formats::volume::VolumeOptions;
 use amiforge_image::disk::PartitionSize;
 use amiforge_image::seal::{Writable, WritableFolders};
 use amiforge_rootfs::steps::kernel_hook::{InitrdSource, UefiLoader};
+use amiforge_rootfs::steps::verified_root;
 
 use super::checker::Checker;
 use super::diagnostic::KeyPath;
@@ -15,7 +16,7 @@ use super::keys::{
     BootKeys, BootModeKey, PartitionKeys, RecipeKeys, RoleKey, TrustProfile, WritableKey, WritableKeys,
 };
 use super::spec::TrustRecipe;
-use super::{Arch, RecipeContent, RecipePartition};
+use super::{Arch, RecipeContent, RecipePartition, secure_boot};
 
 /// The partition of a verified root.
 const ROOT: &str = "root";
@@ -37,7 +38,7 @@ const OF_VERITY: [&str; 7] =
     ["root", "roothash", "rw", "amiforge.writable", "systemd.verity", "systemd.gpt_auto", "usrhash"];
 
 /// Arguments for the kernel that give a way into the machine.
-const WAYS_IN: [&str; 11] = [
+const WAYS_IN: [&str; 14] = [
     "init",
     "rdinit",
     "single",
@@ -45,7 +46,10 @@ const WAYS_IN: [&str; 11] = [
     "1",
     "rescue",
     "emergency",
+    "systemd.run",
+    "systemd.setenv",
     "systemd.unit",
+    "systemd.wants",
     "systemd.debug_shell",
     "systemd.debug-shell",
     "rd.break",
@@ -53,6 +57,7 @@ const WAYS_IN: [&str; 11] = [
 
 /// Checks the table.
 pub(super) fn check(keys: &RecipeKeys, at: &KeyPath, checker: &mut Checker<'_>) -> TrustRecipe {
+    let secure_boot = secure_boot::check(keys, at, checker);
     let (trust, at) = (&keys.trust, at.key("trust"));
     let writable_keys = trust.writable.clone().unwrap_or_default();
     let Some(profile) = trust.profile else {
@@ -60,7 +65,7 @@ pub(super) fn check(keys: &RecipeKeys, at: &KeyPath, checker: &mut Checker<'_>) 
             let message = "`writable` is for a read-only root: give a `profile` too";
             checker.reject_key(at.key("writable"), message);
         }
-        return TrustRecipe { profile: None, writable: WritableFolders::default() };
+        return TrustRecipe { profile: None, writable: WritableFolders::default(), secure_boot };
     };
     if keys.boot.is_none() {
         let message = "a verified root is started by what `[boot]` makes, and the recipe has none";
@@ -74,14 +79,7 @@ pub(super) fn check(keys: &RecipeKeys, at: &KeyPath, checker: &mut Checker<'_>) 
                        does, and no measurement shows it";
         checker.reject(at.key("etc"), message);
     }
-    let has_data = keys.partition.iter().any(is_data);
-    for (name, _) in writable.all().into_iter().filter(|(_, writable)| *writable == Writable::Data) {
-        if !keys.partition.is_empty() && !has_data {
-            let message = "`data` needs a partition of role `data` with a `size` and without `mount`, and the recipe has none";
-            checker.reject(at.key(name), message);
-        }
-    }
-    TrustRecipe { profile: Some(profile), writable }
+    TrustRecipe { profile: Some(profile), writable, secure_boot }
 }
 
 /// Where writes go.
@@ -105,12 +103,6 @@ fn writable(
         }
     };
     WritableFolders { etc: folder("etc", keys.etc), var: folder("var", keys.var) }
-}
-
-/// Whether a partition is the one that keeps what is written.
-fn is_data(keys: &PartitionKeys) -> bool {
-    let unmounted = keys.mount.as_deref().is_none_or(|mount| mount == "none");
-    keys.role == RoleKey::Data && unmounted && keys.label.as_deref().is_none_or(|label| label == DATA)
 }
 
 /// Checks `[boot]` for a verified root, and gives the keys with the defaults of one.
@@ -143,12 +135,20 @@ pub(super) fn boot(
         checker.reject(at.key("kernel-hook"), "no kernel is installed later on a root that is read-only");
     }
     if keys.initrd == Some(InitrdSource::None) {
-        let message = "a verified root is set up in an initrd: write `own` or `distribution`";
+        checker.reject(at.key("initrd"), "a verified root is set up in an initrd: write `own`");
+    }
+    if keys.initrd == Some(InitrdSource::Distribution) {
+        let message = "that of the distribution gives a shell where something fails, runs programs that a boot loader adds, and \
+                       with initramfs-tools knows no hash trees; write `own`";
         checker.reject(at.key("initrd"), message);
     }
     arguments(keys.cmdline.as_deref().unwrap_or_default(), profile, at, checker);
-    let initrd = keys.initrd.filter(|initrd| *initrd != InitrdSource::Auto).unwrap_or(InitrdSource::Own);
-    BootKeys { mode: Some(BootModeKey::Uefi), initrd: Some(initrd), kernel_hook: Some(false), ..keys.clone() }
+    BootKeys {
+        mode: Some(BootModeKey::Uefi),
+        initrd: Some(InitrdSource::Own),
+        kernel_hook: Some(false),
+        ..keys.clone()
+    }
 }
 
 /// Rejects arguments for the kernel that contradict the profile.
@@ -254,11 +254,8 @@ pub(super) fn verify_root(
             format!("`{HASH_TREE}` is the partition with the hash tree; give this one another `label`");
         checker.reject(at.index(same).key("label"), message);
     }
-    let data = partitions.iter().position(|partition| partition.id == DATA);
-    if let Some(data) = data.filter(|data| trust.writable.any(Writable::Data) && data + 1 < partitions.len())
-    {
-        let message = "the data partition grows with the volume, so it is the last on the disk";
-        checker.reject(at.index(data), message);
+    if trust.writable.any(Writable::Data) {
+        leave_data_to_the_machine(partitions, at, checker);
     }
     let given = all.get(index).is_some_and(|keys| keys.attributes.is_some());
     let root = &mut partitions[index];
@@ -290,6 +287,28 @@ pub(super) fn verify_root(
         tree: None,
     };
     partitions.insert(index + 1, tree);
+}
+
+/// Makes the data partition one that the machine formats at its first boot, by which time the volume has its length.
+fn leave_data_to_the_machine(partitions: &mut [RecipePartition], at: &KeyPath, checker: &mut Checker<'_>) {
+    let Some(index) = partitions.iter().position(|partition| partition.id == DATA) else { return };
+    let at = at.index(index);
+    if index + 1 < partitions.len() {
+        let message = "the data partition grows with the volume, so it is the last on the disk";
+        checker.reject(at.clone(), message);
+    }
+    let data = &mut partitions[index];
+    if data.mount.is_some() || data.tree.is_some() {
+        let message = "the data partition is mounted in the initrd, and the machine makes all that is on it";
+        checker.reject(at.clone(), message);
+    }
+    if matches!(data.size, PartitionSize::Minimal { .. }) {
+        checker.reject(at.key("size"), "nothing is on the data partition yet, so it has no smallest size");
+    }
+    data.label = verified_root::DATA_PARTITION.to_owned();
+    data.type_guid = types::LINUX_GENERIC;
+    data.attributes |= verified_root::DATA_TO_FORMAT;
+    data.holds = RecipeContent::Nothing;
 }
 
 /// The data partition of a recipe that lists no partitions.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// The condition keys that requests have, where they apply, in lower case. Global keys: IAM User Guide, "AWS
 /// global condition context keys"; keys of services: Service Authorization Reference.
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 19] = [
     "aws:currenttime",
     "aws:epochtime",
     "aws:principalaccount",
@@ -23,6 +23,7 @@ const KNOWN: [&str; 18] = [
     "kms:viaservice",
     "ssm:overwrite",
     "ssm:recursive",
+    "sts:externalid",
 ];
 
 /// The prefixes of keys that end with the key of a tag.
@@ -33,6 +34,9 @@ const KNOWN_TAGS: [&str; 5] = [
     "ec2:resourcetag/",
     "ssm:resourcetag/",
 ];
+
+/// The prefix of the keys that end with the number of a PCR (KMS Developer Guide, "Condition keys for attested platforms").
+const KNOWN_PCR: &str = "kms:recipientattestation:nitrotpmpcr";
 
 /// The condition keys of a request and their values. Names are not case-sensitive, also that of a tag.
 #[derive(Debug, Clone, Default)]
@@ -59,5 +63,6 @@ impl Keys {
 pub(super) fn is_known(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     KNOWN.contains(&name.as_str())
+        || name.strip_prefix(KNOWN_PCR).and_then(|pcr| pcr.parse::<u8>().ok()).is_some_and(|pcr| pcr < 24)
         || KNOWN_TAGS.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(|key| !key.is_empty()))
 }

@@ -86,7 +86,14 @@ fn tasks(state: &State, region: &Region) -> Vec<Step> {
         what: "storing".to_owned(),
         detail: format!("{} % of {}/{}", task.percentage(now), task.bucket, task.key),
     };
-    running.map(step).collect()
+    let imports = region.import_tasks.all().into_iter().filter(|(_, task)| task.is_active());
+    let imported = |(id, task): (String, std::sync::Arc<crate::state::import_task::ImportTask>)| Step {
+        link: Link::region(&region.name),
+        id,
+        what: "importing".to_owned(),
+        detail: format!("{} % of {}/{}", task.percentage(now), task.bucket, task.key),
+    };
+    running.map(step).chain(imports.map(imported)).collect()
 }
 
 fn parameters(state: &State, region: &Region) -> Vec<Step> {

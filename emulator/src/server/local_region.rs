@@ -15,6 +15,7 @@ use crate::launch::Launcher;
 use crate::page::Page;
 use crate::state::config::RegionConfig;
 use crate::state::faults::FaultScript;
+use crate::state::objects::Bucket;
 use crate::state::{self, State};
 
 /// The minimum number of worker threads.
@@ -60,6 +61,15 @@ impl LocalRegion {
     /// Replaces the scripted faults; the new script starts from its beginning.
     pub fn set_faults(&self, faults: FaultScript) {
         self.state.faults.replace(faults);
+    }
+
+    /// Creates a bucket in a region for the account of the demo key, for programs that have no call for it.
+    ///
+    /// # Errors
+    /// If the region's name is not valid, or its state cannot be written.
+    pub fn create_bucket(&self, region: &str, name: &str) -> Result<(), Error> {
+        let bucket = Bucket { owner: state::ACCOUNT.to_owned(), created: self.state.now() };
+        self.state.region(region)?.object_store.buckets.put(name, bucket)
     }
 
     /// The folder of the state.

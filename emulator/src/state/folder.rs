@@ -14,6 +14,7 @@ pub(super) const UNUSED_BLOCKS_MARKER: &str = "sweep";
 const SECRET: &str = "secret";
 const LOCK: &str = "lock";
 const ACCOUNTS: &str = "accounts.json";
+const ROLES: &str = "roles.json";
 pub(super) const BLOCKS: &str = "blocks";
 /// The root of attestation documents, for verifiers.
 const ATTESTATION_ROOT: &str = "attestation-root.pem";
@@ -29,7 +30,7 @@ pub(super) fn check_folder(folder: &Path) -> Result<(), Error> {
     for entry in list {
         let entry = entry.map_err(Error::io("read", folder))?.file_name().to_string_lossy().into_owned();
         let allowed = match entry.as_str() {
-            LOCK | ACCOUNTS => true,
+            LOCK | ACCOUNTS | ROLES => true,
             SECRET | UNUSED_BLOCKS_MARKER | BLOCKS | ATTESTATION_ROOT => is_initialized,
             other => is_initialized && (is_region_name(other) || other.starts_with(atomic::TEMPORARY_PREFIX)),
         };
@@ -53,7 +54,7 @@ pub(crate) fn remove(folder: &Path) -> Result<bool, Error> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // The file that marks the folder as a region's is removed last, so that an interrupted removal can be
         // completed.
-        if matches!(&*name, LOCK | ACCOUNTS | SECRET) {
+        if matches!(&*name, LOCK | ACCOUNTS | ROLES | SECRET) {
             continue;
         }
         let removed =

@@ -4,6 +4,7 @@
 //! <folder>/lock                         locked by the server (flock); contains its endpoint
 //! <folder>/secret                       the key that authenticates tokens
 //! <folder>/accounts.json                additional accounts, written by the user
+//! <folder>/roles.json                   roles of services, written by the user
 //! <folder>/attestation-root.pem         the root of attestation documents, for the user
 //! <folder>/blocks/ab/<sha256>           one file for each distinct block, named by its digest
 //! <folder>/<region>/snapshots/*.json    one file for each snapshot
@@ -31,6 +32,7 @@ mod folder_lock;
 pub(crate) mod group;
 pub(crate) mod image;
 pub(crate) mod image_reference;
+pub(crate) mod import_task;
 pub(crate) mod instance;
 pub(crate) mod kms_key;
 pub(crate) mod limiter;
@@ -40,6 +42,7 @@ pub(crate) mod partition;
 pub(crate) mod recycle_bin;
 mod region;
 pub(crate) mod request_log;
+pub(crate) mod roles;
 pub(crate) mod sharing;
 pub(crate) mod snapshot;
 pub(crate) mod snapshot_lock;
@@ -68,6 +71,7 @@ use self::faults::ActiveFaults;
 use self::folder_lock::FolderLock;
 use self::limiter::Limiter;
 use self::objects::Bucket;
+use self::roles::Roles;
 
 pub use self::accounts::{ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY};
 pub(crate) use self::folder::{read_secret, remove, write_attestation_root};
@@ -78,6 +82,8 @@ pub(crate) use self::region::Region;
 pub(crate) struct State {
     pub(crate) config: RegionConfig,
     pub(crate) accounts: Accounts,
+    /// The roles of services.
+    pub(crate) roles: Roles,
     /// The content of the blocks of all regions.
     pub(crate) blocks: Arc<BlockStore>,
     /// The buffers for request bodies.
@@ -99,6 +105,7 @@ impl State {
         folder::check_folder(&folder)?;
         let folder_lock = FolderLock::acquire(&folder)?;
         let accounts = Accounts::load(&folder)?;
+        let roles = Roles::load(&folder)?;
         let blocks = BlockStore::open(folder.join(folder::BLOCKS))?;
         let state = Self {
             buffers: Arc::new(BufferPool::new(BLOCK_SIZE)),
@@ -109,6 +116,7 @@ impl State {
             regions: RwLock::default(),
             config,
             accounts,
+            roles,
             blocks: Arc::new(blocks),
             folder_lock,
         };

@@ -8,6 +8,7 @@ use super::allowed_images::AllowedImages;
 use super::fast_restore::FastRestore;
 use super::group::GroupRecord;
 use super::image::ImageRecord;
+use super::import_task::ImportTask;
 use super::instance::InstanceRecord;
 use super::kms_key::{Alias, KeyRecord};
 use super::objects::ObjectStore;
@@ -51,6 +52,8 @@ pub(crate) struct Region {
     pub(crate) fast_restores: Table<FastRestore>,
     /// Tasks that store an image, by image and bucket.
     pub(crate) store_tasks: Table<StoreTask>,
+    /// Tasks that import snapshots, by id.
+    pub(crate) import_tasks: Table<ImportTask>,
     /// Parameters by account and name.
     pub(crate) parameters: Table<StoredParameter>,
     /// Keys by id.
@@ -86,6 +89,7 @@ impl Region {
             locks: Table::open(folder.join("snapshot-locks"))?,
             fast_restores: Table::open(folder.join("fast-restores"))?,
             store_tasks: Table::open(folder.join("store-tasks"))?,
+            import_tasks: Table::open(folder.join("import-tasks"))?,
             parameters: Table::open(folder.join("parameters"))?,
             keys: Table::open(folder.join("keys"))?,
             aliases: Table::open(folder.join("aliases"))?,

@@ -2,7 +2,7 @@
 //!
 //! Format: edk2, `MdeModulePkg/Include/Guid/VariableFormat.h` (authenticated variables) and
 //! `MdePkg/Include/Pi/PiFirmwareVolume.h`: a firmware volume whose header is followed by a header of the store and the
-//! variables, each at a multiple of four bytes. What stands behind the store (areas for fault-tolerant writes) depends
+//! variables, each at a multiple of four bytes. What follows the store (areas for fault-tolerant writes) depends
 //! on the firmware, so a store is always made from the template that belongs to the firmware.
 
 use super::Variable;
@@ -25,7 +25,7 @@ const START: u16 = 0x55aa;
 const ADDED: u8 = 0x3f;
 /// Length of a variable's header.
 const HEADER: usize = 60;
-/// Attribute: the variable survives a reset. Others have no place in flash.
+/// Attribute: the variable survives a reset. Others are not stored in flash.
 const NON_VOLATILE: u32 = 1;
 /// The most bytes of a template: AAVMF's flash has 64 MiB.
 const TEMPLATE_MAX: usize = 64 << 20;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compiles init.c for a machine: make.sh x86_64|aarch64 OUT. The files beside it were made so with GCC 12 of Debian 12; a
-# test makes them again where that compiler is at hand.
+# Compiles init.c, or another source beside it, for a machine: make.sh x86_64|aarch64 OUT [SOURCE]. The files beside it were
+# made so with GCC 12 of Debian 12; a test makes them again where that compiler is at hand.
 set -eu
 here=$(dirname "$0")
 case $1 in
@@ -11,4 +11,4 @@ esac
 $compiler $arch -Os -std=gnu99 -Wall -Wextra -Werror -static -nostdlib -nostartfiles -ffreestanding \
   -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pie -no-pie -fno-builtin \
   -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,norelro -Wl,-z,max-page-size=4096 -s \
-  -o "$2" "$here/init.c"
+  -o "$2" "$here/${3:-init.c}"

@@ -1,5 +1,6 @@
-//! Builds an initrd for kernels that need modules to reach their root file system: an init program of a few KiB (`init.c`,
-//! compiled by `make.sh`) and only the modules that it loads, taken from the tree. The same kernel gives the same bytes.
+//! Builds an initrd for kernels that need modules to reach their root file system: an init program of a few KiB (`init.c`, or
+//! `verity.c` for a verified root, compiled by `make.sh`) and only the modules that it loads, taken from the tree. The same kernel
+//! gives the same bytes.
 //!
 //! Follows modules.dep(5) and depmod(8); the format of the archive is in [`amiforge_formats::cpio`].
 
@@ -21,7 +22,7 @@ use amiforge_formats::path::PathError;
 const MODULE_MAX: u64 = 64 << 20;
 
 /// Driver names of recipes, and the modules of each.
-const DRIVER_GROUPS: [(&str, &[&str]); 5] = [
+const DRIVER_GROUPS: [(&str, &[&str]); 6] = [
     ("nvme", &["nvme"]),
     ("virtio", &["virtio_pci", "virtio_blk"]),
     ("xen", &["xen_blkfront"]),
@@ -29,12 +30,35 @@ const DRIVER_GROUPS: [(&str, &[&str]); 5] = [
     ("ext4", &["crc32c_generic", "ext4"]),
     // As ext4 does, by way of libcrc32c.
     ("erofs", &["crc32c_generic", "erofs"]),
+    // dm-verity takes the best sha256 that is loaded before the root is set up, also by the name of an algorithm.
+    ("verity", &["sha256_generic", "sha256_ssse3", "sha256_arm64", "sha2_ce", "dm_verity"]),
 ];
 
 /// Modules that some kernels do not have, because they are part of another one or can only be built in.
-const OPTIONAL_MODULES: [&str; 1] = ["crc32c_generic"];
+const OPTIONAL_MODULES: [&str; 5] =
+    ["crc32c_generic", "sha256_generic", "sha256_ssse3", "sha256_arm64", "sha2_ce"];
 
-/// The init program of an architecture, a static executable without libraries.
+/// The first program of an initrd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InitProgram {
+    /// Mounts the root that the kernel's arguments name.
+    Plain,
+    /// Mounts a root that dm-verity checks, and no other.
+    Verified,
+}
+
+impl InitProgram {
+    /// The program, a static executable without libraries.
+    fn bytes(self, arch: Arch) -> &'static [u8] {
+        match (self, arch) {
+            (Self::Plain, arch) => init(arch),
+            (Self::Verified, Arch::X86_64) => include_bytes!("verity.x86_64"),
+            (Self::Verified, Arch::Aarch64) => include_bytes!("verity.aarch64"),
+        }
+    }
+}
+
+/// The plain init program of an architecture.
 pub(crate) fn init(arch: Arch) -> &'static [u8] {
     match arch {
         Arch::X86_64 => include_bytes!("init.x86_64"),
@@ -113,7 +137,8 @@ impl KernelModules {
         Ok(Self { release: release.to_owned(), by_name, built_in })
     }
 
-    /// The modules to load for some drivers, in order. A driver is a group (`nvme`, `virtio`, `xen`, `ext4`) or the name of
+    /// The modules to load for some drivers, in order. A driver is a group (`nvme`, `virtio`, `xen`, `ext4`,
+    /// `verity`) or the name of
     /// a module; one that is built into the kernel adds nothing.
     ///
     /// # Errors
@@ -152,7 +177,7 @@ impl KernelModules {
         tree: &Tree,
         sources: &dyn Sources,
         modules: &[String],
-        arch: Arch,
+        (arch, program): (Arch, InitProgram),
     ) -> Result<Vec<u8>, InitrdError> {
         let mut archive = CpioWriter::new();
         for folder in ["dev", "modules", "proc", "root", "sys"] {
@@ -160,7 +185,7 @@ impl KernelModules {
         }
         // The kernel opens it for the init program before that can mount anything.
         archive.add("dev/console", 0o600, NewEntry::Device { major: 5, minor: 1 });
-        archive.add("init", 0o755, NewEntry::File(init(arch)));
+        archive.add("init", 0o755, NewEntry::File(program.bytes(arch)));
         let mut order = String::new();
         for name in modules {
             let Some((path, _)) = self.by_name.get(name) else { continue };

@@ -51,11 +51,37 @@ fn the_archive_has_the_init_program_and_the_decompressed_modules() {
     let (tree, blobs) = (tree(), Blobs::new());
     let modules = KernelModules::read(&tree, &blobs, "6.1").unwrap();
     let order = modules.load_order(&names(&["virtio"])).unwrap();
-    let archive = modules.build_initrd(&tree, &blobs, &order, Arch::X86_64).unwrap();
+    let plain = (Arch::X86_64, InitProgram::Plain);
+    let archive = modules.build_initrd(&tree, &blobs, &order, plain).unwrap();
     let text = String::from_utf8_lossy(&archive);
     assert!(text.contains("the block driver"));
     assert!(text.contains("virtio.ko\nvirtio_ring.ko\nvirtio_pci.ko\nvirtio_blk.ko\n"));
-    assert_eq!(archive, modules.build_initrd(&tree, &blobs, &order, Arch::X86_64).unwrap());
+    assert_eq!(archive, modules.build_initrd(&tree, &blobs, &order, plain).unwrap());
+    let verified =
+        modules.build_initrd(&tree, &blobs, &order, (Arch::X86_64, InitProgram::Verified)).unwrap();
+    assert!(String::from_utf8_lossy(&verified).contains("the arguments name no root hash"));
+    assert!(!text.contains("the arguments name no root hash"));
+}
+
+#[test]
+fn a_verified_root_takes_the_device_mapper_and_a_fast_digest_where_the_kernel_has_them_as_modules() {
+    let dep = "kernel/drivers/md/dm-mod.ko:\n\
+        kernel/drivers/md/dm-bufio.ko: kernel/drivers/md/dm-mod.ko\n\
+        kernel/lib/reed_solomon/reed_solomon.ko:\n\
+        kernel/arch/x86/crypto/sha256-ssse3.ko:\n\
+        kernel/drivers/md/dm-verity.ko: kernel/lib/reed_solomon/reed_solomon.ko kernel/drivers/md/dm-bufio.ko \
+        kernel/drivers/md/dm-mod.ko\n\
+        kernel/fs/overlayfs/overlay.ko.xz:\n\
+        kernel/lib/libcrc32c.ko:\n\
+        kernel/fs/erofs/erofs.ko: kernel/lib/libcrc32c.ko\n";
+    let mut tree = tree();
+    let time = Time { secs: 0, nanos: 0 };
+    path::write(&mut tree, b"usr/lib/modules/6.1/modules.dep", dep.as_bytes(), 0o644, time).unwrap();
+    let modules = KernelModules::read(&tree, &Blobs::new(), "6.1").unwrap();
+    let order = modules.load_order(&names(&["verity", "overlay", "erofs"])).unwrap();
+    let expected =
+        ["sha256_ssse3", "dm_mod", "dm_bufio", "reed_solomon", "dm_verity", "overlay", "libcrc32c", "erofs"];
+    assert_eq!(order, expected);
 }
 
 #[test]
@@ -70,13 +96,15 @@ fn the_committed_init_programs_are_those_of_the_source() {
             println!("SKIP: {compiler} 12.2.0 is not installed");
             continue;
         }
-        let out = tempfile::NamedTempFile::new().unwrap();
-        let made =
-            std::process::Command::new(folder.join("make.sh")).arg(name).arg(out.path()).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        assert!(
-            std::fs::read(out.path()).unwrap() == init(machine),
-            "run make.sh {name} and commit its output"
-        );
+        for (source, program) in [("init.c", InitProgram::Plain), ("verity.c", InitProgram::Verified)] {
+            let out = tempfile::NamedTempFile::new().unwrap();
+            let mut make = std::process::Command::new(folder.join("make.sh"));
+            let made = make.arg(name).arg(out.path()).arg(source).output().unwrap();
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+            assert!(
+                std::fs::read(out.path()).unwrap() == program.bytes(machine),
+                "run make.sh {name} OUT {source} and commit its output"
+            );
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::first_boot::error::FirstBootError;
 use super::fstab::error::FstabError;
 use super::system::error::SystemError;
 use super::units::error::UnitError;
+use super::verified_root::error::VerifiedRootError;
 
 /// Why a step failed.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +76,9 @@ pub enum StepError {
     /// The service that makes keys and ids at the first boot failed.
     #[error("installing the service that makes keys at the first boot")]
     ServiceKeys(#[source] PathError),
+    /// The tree cannot be a verified root.
+    #[error("making the tree a verified root")]
+    VerifiedRoot(#[source] VerifiedRootError),
     /// The setup of the first boot failed.
     #[error("setting up the first boot")]
     FirstBoot(#[source] FirstBootError),

@@ -2,8 +2,8 @@
 //! time, and knows nothing of recipes, disks or the host.
 //!
 //! The order is part of the meaning of a recipe: [`apt_sources`], [`accounts`], [`files`], [`system`], [`first_boot`],
-//! [`units`], [`fstab`], then `normalize` and [`service_keys`], and last [`kernel_hook`]. So files can belong to users of the
-//! recipe, and units can come from `[[file]]`.
+//! [`units`], [`fstab`], then `normalize` and [`service_keys`], and last [`verified_root`] and [`kernel_hook`]. So files can
+//! belong to users of the recipe, and units can come from `[[file]]`.
 
 pub mod accounts;
 pub mod acl;
@@ -23,6 +23,7 @@ pub mod system;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod units;
+pub mod verified_root;
 mod write;
 
 pub use error::StepError;

@@ -1,6 +1,7 @@
 """Every operation is called, every answer is of the model's shape, pages join to the whole, and nothing else is there."""
 
 import datetime
+import time
 
 import clients
 import sharing
@@ -25,6 +26,7 @@ EC2 += """
 CreateImageUsageReport DeleteImageUsageReport DescribeImageReferences DescribeImageUsageReportEntries
 DescribeImageUsageReports DescribeInstanceImageMetadata ListImagesInRecycleBin ListSnapshotsInRecycleBin
 RestoreImageFromRecycleBin RestoreSnapshotFromRecycleBin
+CancelImportTask DescribeImportSnapshotTasks ImportSnapshot
 """.split()
 AUTOSCALING = """
 CancelInstanceRefresh CreateAutoScalingGroup CreateOrUpdateTags DeleteAutoScalingGroup DeleteTags
@@ -67,6 +69,7 @@ def main():
     objects(region, image)
     uses(region, image)
     recycle_bin(region)
+    imports(region)
     gone(region, image, snapshots)
     covered()
     nothing_else(region)
@@ -162,7 +165,7 @@ def images(region, snapshots):
     made = [
         clients.register(
             region, snapshots[0], f"shapes-{number}", BootMode="uefi", TpmSupport="v2.0", ImdsSupport="v2.0",
-            SriovNetSupport="simple", Description=f"<{number}> & more", UefiData="QU1a",
+            SriovNetSupport="simple", Description=f"<{number}> & more", UefiData="QU1aTlVFRknHS2dIAAAAAA==",
             TagSpecifications=[{"ResourceType": "image", "Tags": [{"Key": "<&>", "Value": "\u00e9 \U0001f600"}]}],
         )
         for number in range(6)
@@ -661,6 +664,38 @@ def nothing_else(region):
             if operation in names or client.meta.service_model.operation_model(operation).endpoint:
                 continue
             refused(code, getattr(client, method))
+
+
+def imports(region):
+    """Snapshots of objects."""
+    ec2, s3 = region.ec2, region.s3
+    s3.create_bucket(Bucket="disks", CreateBucketConfiguration={"LocationConstraint": region.name})
+    s3.put_object(Bucket="disks", Key="disk", Body=b"disk" * 1000)
+    disk = {"Format": "RAW", "UserBucket": {"S3Bucket": "disks", "S3Key": "disk"}}
+    tags = [{"ResourceType": "import-snapshot-task", "Tags": [{"Key": "k", "Value": "v"}]}]
+    tasks = [
+        ec2.import_snapshot(DiskContainer=disk, Encrypted=True, Description="d", TagSpecifications=tags, ClientToken="t")
+        for _ in range(2)
+    ]
+    ids = [task["ImportTaskId"] for task in tasks]
+    assert ids[0] == ids[1] and tasks[0]["SnapshotTaskDetail"]["Status"] == "active", tasks
+    other = ec2.import_snapshot(DiskContainer={"Format": "RAW", "Url": "s3://disks/disk"})["ImportTaskId"]
+    assert ec2.cancel_import_task(ImportTaskId=other)["State"] == "deleting"
+    joined(ec2, "describe_import_snapshot_tasks", "ImportSnapshotTasks", 1)
+    for _ in range(400):
+        (task,) = ec2.describe_import_snapshot_tasks(ImportTaskIds=ids[:1])["ImportSnapshotTasks"]
+        detail = task["SnapshotTaskDetail"]
+        if detail["Status"] != "active":
+            break
+        time.sleep(0.02)
+    assert detail["Status"] == "completed" and detail["DiskImageSize"] == 4000.0 and task["Tags"], task
+    clients.wait(region, "snapshot_completed", SnapshotIds=[detail["SnapshotId"]])
+    filters = [{"Name": "task-state", "Values": ["deleted"]}]
+    (task,) = ec2.describe_import_snapshot_tasks(Filters=filters)["ImportSnapshotTasks"]
+    assert task["ImportTaskId"] == other and task["SnapshotTaskDetail"]["StatusMessage"], task
+    ec2.delete_snapshot(SnapshotId=detail["SnapshotId"])
+    s3.delete_object(Bucket="disks", Key="disk")
+    s3.delete_bucket(Bucket="disks")
 
 
 def unknown_parameters(region):

@@ -88,7 +88,9 @@ fn the_mounted_root_grows_in_a_guest_and_stays_clean() {
         enlarge(&disk, gib);
         let guest = Guest {
             kernel: &kernel,
+            initrd: None,
             disk: &disk,
+            other_disk: None,
             cmdline: "root=/dev/nvme0n1p2 rootwait rw init=/growth-init",
             timeout: Duration::from_secs(400),
         };

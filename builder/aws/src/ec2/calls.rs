@@ -5,6 +5,7 @@
 
 pub(super) mod account;
 pub(super) mod images;
+pub(super) mod imports;
 pub(super) mod launches;
 pub(super) mod recycle_bin;
 pub(super) mod references;
@@ -23,6 +24,9 @@ use images::{
     CopyImage, DeregisterImage, DescribeImageAttribute, DescribeImages, DisableImageDeregistrationProtection,
     EnableImageDeprecation, EnableImageDeregistrationProtection, Image, ImageAttribute, Images,
     ModifyImageAttribute, NewImageId, RegisterImage,
+};
+use imports::{
+    CancelImportTask, DescribeImportSnapshotTasks, ImportSnapshot, ImportTask, ImportTaskId, ImportTasks,
 };
 use launches::{
     CreateLaunchTemplateVersion, DescribeInstanceTypes, DescribeInstances, DescribeLaunchTemplateVersions,
@@ -75,6 +79,7 @@ operations! {
     /// All calls of EC2 in use.
     pub CALLS of EC2:
     CancelImageLaunchPermission -> Empty,
+    CancelImportTask -> Empty,
     CopyImage -> NewImageId,
     CreateImageUsageReport -> UsageReportId,
     CreateRestoreImageTask -> NewImageId,
@@ -92,6 +97,7 @@ operations! {
     DescribeImageUsageReportEntries -> UsageEntries,
     DescribeImageUsageReports -> UsageReports,
     DescribeImages -> Images,
+    DescribeImportSnapshotTasks -> ImportTasks,
     DescribeLockedSnapshots -> LockedSnapshots,
     DescribeInstanceTypes -> InstanceTypes,
     DescribeInstances -> Reservations,
@@ -116,6 +122,7 @@ operations! {
     GetEbsEncryptionByDefault -> EncryptionByDefault,
     GetImageBlockPublicAccessState -> ImageBlockPublicAccess,
     GetSnapshotBlockPublicAccessState -> SnapshotBlockPublicAccess,
+    ImportSnapshot -> ImportTaskId,
     ListImagesInRecycleBin -> RecycledImages,
     ListSnapshotsInRecycleBin -> RecycledSnapshots,
     LockSnapshot -> Empty,
@@ -135,6 +142,7 @@ paged! {
     DescribeImageUsageReportEntries: entries of UsageEntry,
     DescribeImageUsageReports: reports of UsageReport,
     DescribeImages: images of Image,
+    DescribeImportSnapshotTasks: tasks of ImportTask,
     DescribeFastSnapshotRestores: restores of FastRestore,
     DescribeLockedSnapshots: locks of LockedSnapshot,
     DescribeSnapshotTierStatus: tiers of SnapshotTier,

@@ -41,10 +41,10 @@ pub(crate) trait OutputValue: Default {
 
 /// The body of an error response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct RefusalBody {
-    pub(super) code: Option<String>,
-    pub(super) message: Option<String>,
-    pub(super) request_id: Option<String>,
+pub(crate) struct RefusalBody {
+    pub(crate) code: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) request_id: Option<String>,
 }
 
 /// Decodes the output of a successful call.
@@ -71,7 +71,7 @@ pub(super) fn decode<A: OutputValue>(
 }
 
 /// Decodes an error response, as far as possible: gateways return pages of their own.
-pub(super) fn refusal(body: &[u8]) -> RefusalBody {
+pub(crate) fn refusal(body: &[u8]) -> RefusalBody {
     let Ok(document) = document(body) else { return RefusalBody::default() };
     let root = document.root_element();
     let text = |of: Node<'_, '_>, names: [&str; 2]| {
@@ -90,7 +90,8 @@ pub(super) fn refusal(body: &[u8]) -> RefusalBody {
     }
 }
 
-fn document(body: &[u8]) -> Result<Document<'_>, MalformedResponse> {
+/// Parses a document.
+pub(crate) fn document(body: &[u8]) -> Result<Document<'_>, MalformedResponse> {
     let text =
         std::str::from_utf8(body).map_err(|error| MalformedResponse(format!("it is not UTF-8: {error}")))?;
     let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..ParsingOptions::default() };

@@ -91,7 +91,10 @@ impl Measurements {
 }
 
 /// Firmware with these variables, and the entry of `db` by which it starts the image.
-fn firmware(uki: &dyn ReadAt, variables: &Variables, digests: &UkiDigests) -> Result<Firmware, PcrError> {
+///
+/// # Errors
+/// [`PcrError`] where no entry of `db`, or none for certain, verifies the image.
+pub fn firmware(uki: &dyn ReadAt, variables: &Variables, digests: &UkiDigests) -> Result<Firmware, PcrError> {
     let entry = |chain: &[Certificate]| pcr::authority(&variables.db, chain, digests);
     let authority = match signers(uki)?.as_slice() {
         [] => entry(&[])?,

@@ -138,36 +138,35 @@ fn explain(
         return (event, meaning(pcr, None));
     };
     let measured: Vec<_> = log.events_of(pcr).collect();
-    let Some(predicted) = predicted else {
-        return (measured.first().map_or_else(no_event, |event| event.describe()), meaning(pcr, None));
-    };
+    let predicted = predicted.unwrap_or_default();
     let equal = predicted.iter().zip(&measured).take_while(|(predicted, event)| {
         predicted.digests.get(&bank).map(Vec::as_slice) == log.digest(event, bank)
     });
     let number = equal.count();
     let event = measured.get(number).copied();
-    let shown = event.map_or_else(no_event, |event| describe(event, log, bank));
-    let instead = match predicted.get(number) {
-        Some(predicted) => format!(", and {} was predicted", predicted.words),
-        None if event.is_some() => ", and no further event was predicted".to_owned(),
-        None => String::new(),
+    let shown = event.map(|event| describe(event, log, bank));
+    let ordinal = number + 1;
+    let text = match (shown, predicted.get(number)) {
+        (Some(shown), Some(predicted)) => {
+            format!("event {ordinal} is {shown}, and {} was predicted", predicted.words)
+        }
+        (Some(shown), None) => format!("event {ordinal} is {shown}, and no further event was predicted"),
+        (None, Some(predicted)) => format!("event {ordinal} is missing: {} was predicted", predicted.words),
+        (None, None) => {
+            "the log has the predicted events only: more was measured after the kernel had taken it over"
+                .to_owned()
+        }
     };
-    (format!("event {} is {shown}{instead}", number + 1), meaning(pcr, event))
+    (text, meaning(pcr, event))
 }
 
-fn no_event() -> String {
-    "missing from the log: it was measured after the kernel had taken the log over".to_owned()
-}
-
-/// The words of an event. They are the log's own where no digest proves them.
+/// The words of an event, and whether they are more than what the log says.
 fn describe(event: &Event, log: &EventLog, bank: HashAlgorithm) -> String {
-    let mut text = event.describe();
-    if let Some(digest) = log.digest(event, bank) {
-        let start: String = hex(digest).chars().take(16).collect();
-        // Writing to a String cannot fail.
-        let _ = write!(text, " (digest {start}…)");
-    }
-    text
+    let words = event.describe();
+    let Some(digest) = log.digest(event, bank) else { return words };
+    let start: String = hex(digest).chars().take(16).collect();
+    let source = if event.proves_data(bank, digest) { "" } else { ", in the words of the log" };
+    format!("{words} (digest {start}…{source})")
 }
 
 /// What brings an event into a register that has another value than predicted.

@@ -5,28 +5,32 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::event_log::HashAlgorithm;
 use amiforge_formats::guid::Guid;
-use amiforge_formats::pcr::{self, BankDigests, Firmware, PcrError, PhasePath, UkiDigests};
+use amiforge_formats::pcr::{self, BankDigests, Firmware, PcrError, PhasePath, UkiDigests, Variables};
+use amiforge_formats::uefi_vars::{GLOBAL_VARIABLE, IMAGE_SECURITY_DATABASE};
 
 use amiforge_image::inspect::Medium;
 use amiforge_image::measure::{self, MeasureError};
 
 use super::measured::{Digests, PredictedEvent, Prediction};
 
-/// Vendor of `SecureBoot`, `PK` and `KEK` (UEFI 2.10, section 3.3).
-const GLOBAL_VARIABLE: Guid = Guid::from_u128(0x8be4_df61_93ca_11d2_aa0d_00e0_9803_2b8c);
-/// Vendor of `db` and `dbx` (UEFI 2.10, section 32.6.1).
-const IMAGE_SECURITY_DATABASE: Guid = Guid::from_u128(0xd719_b2cb_3d3a_4596_a3bc_dad0_0e67_656f);
 /// The action before the first program (PC Client Platform Firmware Profile 1.06, section 3.3.4.5).
 const CALLING_APPLICATION: &[u8] = b"Calling EFI Application from Boot Option";
 
-/// The prediction for the unified kernel image of a disk.
+/// The prediction for the unified kernel image of a disk, on a machine with these variables.
 ///
 /// # Errors
-/// [`MeasureError`].
-pub fn of_image(medium: &Medium, firmware: &Firmware) -> Result<Prediction, MeasureError> {
+/// [`MeasureError`]; also where the variables turn Secure Boot on and do not verify the image.
+pub fn of_image(medium: &Medium, variables: &Variables) -> Result<Prediction, MeasureError> {
     let uki = measure::open(medium)?;
-    let digests = pcr::measure(&*uki.bytes, None).and_then(|digests| prediction(&digests, firmware));
-    digests.map_err(|source| MeasureError::Pcr { path: uki.path, source })
+    let predicted = pcr::measure(&*uki.bytes, None).and_then(|digests| {
+        let firmware = if variables.pk.is_empty() {
+            Firmware { variables: variables.clone(), authority: None }
+        } else {
+            measure::firmware(&*uki.bytes, variables, &digests)?
+        };
+        prediction(&digests, &firmware)
+    });
+    predicted.map_err(|source| MeasureError::Pcr { path: uki.path, source })
 }
 
 /// The prediction for a firmware that starts an image, before the first phase of the boot.
@@ -50,7 +54,8 @@ pub fn prediction(image: &UkiDigests, firmware: &Firmware) -> Result<Prediction,
     Ok(Prediction { pcrs, events })
 }
 
-fn both(value: &BankDigests) -> Digests {
+/// A register or digest in both banks.
+pub fn both(value: &BankDigests) -> Digests {
     let banks =
         [(HashAlgorithm::Sha256, value.sha256.to_vec()), (HashAlgorithm::Sha384, value.sha384.to_vec())];
     BTreeMap::from(banks)

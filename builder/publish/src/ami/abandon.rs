@@ -10,8 +10,10 @@ use super::ledger::{AmiLedger, AmiOrigin, CopyEntry, LedgerEntry, PublishStage};
 use super::region::AmiRegion;
 use super::{AmiError, copy, uploads};
 use crate::api::Ebs;
-use crate::api::ec2::{DescribedImage, Ec2, Regions};
+use crate::api::ec2::{DescribedImage, Ec2};
+use crate::api::imports::ImportRegions;
 use crate::error::PublishError;
+use crate::import;
 use crate::journal::UploadIdentity;
 use crate::request::VolumeContent;
 use crate::services::Services;
@@ -24,7 +26,7 @@ use crate::upload;
 /// # Errors
 /// [`AmiError::NothingToAbandon`], also when everything is published; [`AmiError::Call`]. What could not be deleted
 /// stays in the ledger, and the same call retries it.
-pub async fn abandon<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
+pub async fn abandon<E: Ebs, C: Ec2, R: ImportRegions<Ec2 = C>>(
     services: &Services<E, C>,
     regions: &R,
     image: &Path,
@@ -95,7 +97,7 @@ struct Cleanup<'a, E, C, R> {
     deleted: Vec<Deleted>,
 }
 
-impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Cleanup<'_, E, C, R> {
+impl<E: Ebs, C: Ec2, R: ImportRegions<Ec2 = C>> Cleanup<'_, E, C, R> {
     fn region<'b>(&'b self, name: &'b str, ec2: &'b C) -> AmiRegion<'b, C> {
         let (timer, monitor) = (&self.services.timer, self.monitor);
         AmiRegion { name, ec2, timer, monitor }
@@ -165,17 +167,20 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Cleanup<'_, E, C, R> {
     /// Deletes the snapshot of an upload with its journal. The snapshot of a finished upload is deleted only if it
     /// belongs to a publish and is not published.
     async fn delete_upload(&mut self, path: &Path, entry: Option<&LedgerEntry>) -> Result<(), AmiError> {
+        if self.delete_import(path).await? {
+            return Ok(());
+        }
         let options = upload::UploadOptions::default();
         match (upload::abandon(self.services, path, &options).await, entry) {
             (Ok(id), _) => self.record(id),
             (Err(PublishError::NothingToAbandon { .. }), Some(entry)) => {
-                let state = uploads::journal_state(path, &self.services.region)?;
-                let finished = state.and_then(|state| Some(state.started?.0));
-                let Some(id) = finished.filter(|id| !entry.is_published(id)) else { return Ok(()) };
-                let region = self.region(&self.services.region, &*self.services.ec2);
-                delete_snapshot(&region, &id).await?;
-                uploads::remove_journal_of(path, &self.services.region, &id)?;
-                self.record(id);
+                let finished = uploads::finished_snapshots(path, &self.services.region)?;
+                for id in finished.into_iter().filter(|id| !entry.is_published(id)) {
+                    let region = self.region(&self.services.region, &*self.services.ec2);
+                    delete_snapshot(&region, &id).await?;
+                    uploads::remove_journal_of(path, &self.services.region, &id)?;
+                    self.record(id);
+                }
             }
             (Err(PublishError::NothingToAbandon { reason }), None) => {
                 return Err(AmiError::NothingToAbandon { reason });
@@ -184,6 +189,20 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> Cleanup<'_, E, C, R> {
             (Err(source), _) => return Err(AmiError::Upload { path: path.to_owned(), source }),
         }
         Ok(())
+    }
+
+    /// Takes an unfinished import back; whether there was one.
+    async fn delete_import(&mut self, path: &Path) -> Result<bool, AmiError> {
+        let calls = self.regions.import(&self.services.region);
+        match import::abandon(self.services, &calls, path).await {
+            Ok(None) => Ok(false),
+            Ok(Some(abandoned)) => {
+                abandoned.deleted.into_iter().for_each(|id| self.record(id));
+                Ok(true)
+            }
+            Err(PublishError::Interrupted) => Err(AmiError::Interrupted),
+            Err(source) => Err(AmiError::Upload { path: path.to_owned(), source }),
+        }
     }
 
     fn record(&mut self, id: String) {

@@ -29,7 +29,7 @@ pub use delete::Deleted;
 pub use error::{AmiError, ErrorChain};
 pub use facts::{digests, digests_of, image_facts};
 pub use ledger::AmiOrigin;
-pub use publish::{COPY_TIMEOUT, PublishJob, Published, publish};
+pub use publish::{COPY_TIMEOUT, PublishJob, Published, Route, publish};
 pub use region::{AmiRegion, service_error};
 pub use register::{register, register_snapshot};
 pub use uploads::{Unfinished, unfinished};

@@ -1,6 +1,7 @@
 //! Publishes a bundle as an AMI that is shared and copied. A repeated call resumes where the previous one stopped.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use amiforge_progress::Monitor;
@@ -12,8 +13,10 @@ use super::ledger::{AmiLedger, AmiOrigin, CopyEntry, LedgerEntry, PublishStage};
 use super::region::AmiRegion;
 use super::{AmiError, account, attributes, register, timeouts, uploads};
 use crate::api::Ebs;
-use crate::api::ec2::{DescribedImage, Ec2, Regions, Tags};
+use crate::api::ec2::{DescribedImage, Ec2, Tags};
+use crate::api::imports::ImportRegions;
 use crate::folder::FolderError;
+use crate::import::{self, ImportOptions};
 use crate::request::{Request, VolumeContent};
 use crate::services::Services;
 use crate::upload::ZeroPolicy;
@@ -31,8 +34,20 @@ pub struct PublishJob {
     pub request: Request,
     /// Upload options of the root; encryption, description and tags are taken from the request.
     pub upload: upload::UploadOptions,
+    /// How the snapshots are made.
+    pub route: Route,
     /// Maximum time to wait for a copy.
     pub wait: Duration,
+}
+
+/// How snapshots are made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Route {
+    /// Through EBS direct.
+    #[default]
+    Direct,
+    /// Of objects of S3.
+    Import(ImportOptions),
 }
 
 /// A published AMI.
@@ -42,6 +57,8 @@ pub struct Published {
     pub image: DescribedImage,
     /// Whether it was registered or adopted.
     pub origin: AmiOrigin,
+    /// Whether the snapshots were imported.
+    pub imported: bool,
     /// The uploads of this call, that of the root first; empty if the AMI was adopted.
     pub uploads: Vec<Uploaded>,
     /// The outcomes of the copies.
@@ -71,7 +88,7 @@ struct PublishTask<'a, E, C, R> {
 /// # Errors
 /// [`AmiError`]. Progress is recorded in the journals and the ledger: the same call resumes, [`super::abandon`]
 /// deletes.
-pub async fn publish<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
+pub async fn publish<E: Ebs, C: Ec2, R: ImportRegions<Ec2 = C>>(
     services: &Services<E, C>,
     regions: &R,
     job: &PublishJob,
@@ -101,7 +118,14 @@ pub async fn publish<E: Ebs, C: Ec2, R: Regions<Ec2 = C>>(
         entry.finish(own.chain(copied.cloned()));
         task.ledger.save(&entry)?;
     }
-    Ok(Published { image, origin: entry.origin, uploads, copies, folder: task.ledger.path().to_owned() })
+    Ok(Published {
+        image,
+        origin: entry.origin,
+        imported: job.route != Route::Direct && !uploads.is_empty(),
+        uploads,
+        copies,
+        folder: task.ledger.path().to_owned(),
+    })
 }
 
 /// Opens the ledger once no other process publishes the same image to the same region.
@@ -126,7 +150,7 @@ async fn wait_for_ledger<E, C>(
     }
 }
 
-impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
+impl<E: Ebs, C: Ec2, R: ImportRegions<Ec2 = C>> PublishTask<'_, E, C, R> {
     fn home_region(&self) -> AmiRegion<'_, C> {
         AmiRegion {
             name: &self.services.region,
@@ -141,8 +165,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         source: &'b DescribedImage,
         unchecked: &'b [String],
     ) -> Result<CopyTask<'b, R>, AmiError> {
-        let write_zeros = uploads::journal_state(&self.job.image, &self.services.region)?
-            .is_some_and(|state| state.intent.write_zeros);
+        let write_zeros = uploads::holds_zeros(&self.job.image, &self.services.region)?;
         Ok(CopyTask {
             regions: self.regions,
             ledger: &self.ledger,
@@ -203,8 +226,7 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
     fn finished_uploads(&self) -> Result<Vec<String>, AmiError> {
         let mut finished = Vec::new();
         for path in self.job.request.bundles(&self.job.image) {
-            let state = uploads::journal_state(path, &self.services.region)?;
-            finished.extend(state.filter(|state| state.finished).and_then(|state| Some(state.started?.0)));
+            finished.extend(uploads::finished_snapshots(path, &self.services.region)?);
         }
         Ok(finished)
     }
@@ -226,9 +248,20 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
         entry.origin = AmiOrigin::Adopted;
         entry.snapshots.clear();
         entry.orphans.extend(orphans);
+        self.abandon_import().await?;
         self.ledger.save(entry)?;
         uploads::delete_orphans(&home_region, &self.job.image, &self.ledger, entry).await?;
         home_region.until_available(&image.id, timeouts::REGISTERED).await
+    }
+
+    /// Takes an unfinished import of this publish back, which is not needed any more.
+    async fn abandon_import(&self) -> Result<(), AmiError> {
+        let calls = self.regions.import(&self.services.region);
+        for path in self.job.request.bundles(&self.job.image) {
+            let abandoned = import::abandon(self.services, &calls, path).await;
+            abandoned.map_err(|source| AmiError::Upload { path: path.to_owned(), source })?;
+        }
+        Ok(())
     }
 
     /// Uploads the root and the bundles of further volumes, unless they are uploaded already.
@@ -283,7 +316,13 @@ impl<E: Ebs, C: Ec2, R: Regions<Ec2 = C>> PublishTask<'_, E, C, R> {
                 .collect(),
             ..base
         };
-        let uploaded = upload::upload(self.services, path, &options, self.monitor).await;
+        let uploaded = match &self.job.route {
+            Route::Direct => upload::upload(self.services, path, &options, self.monitor).await,
+            Route::Import(import) => {
+                let calls = Arc::new(self.regions.import(&self.services.region));
+                import::import(self.services, &calls, path, (import, &options), self.monitor).await
+            }
+        };
         uploaded.map_err(|source| AmiError::Upload { path: path.to_owned(), source })
     }
 

@@ -9,6 +9,7 @@ use super::region::AmiRegion;
 use crate::api::ec2::Ec2;
 use crate::error::PublishError;
 use crate::folder::LockedFolder;
+use crate::import;
 use crate::journal::{Journal, JournalState};
 use crate::upload as uploads;
 
@@ -30,6 +31,7 @@ pub fn unfinished(image: &Path, region: &str) -> Result<Unfinished, AmiError> {
     let entry = read_entry(&folder)?;
     let mut unfinished = Unfinished::default();
     unfinished.created.extend(uploads::unfinished(image, region));
+    unfinished.created.extend(import::unfinished(image, region));
     let Some(entry) = entry else { return Ok(unfinished) };
     unfinished.published = entry.stage == PublishStage::Done;
     let mut add = |ids: &[&String], region: &str| {
@@ -53,6 +55,36 @@ pub fn unfinished(image: &Path, region: &str) -> Result<Unfinished, AmiError> {
 pub(super) fn journal_state(image: &Path, region: &str) -> Result<Option<JournalState>, AmiError> {
     let folder = LockedFolder::path_for(image, region)?;
     Journal::read(&folder).map_err(|error| upload_error(image, error.into()))
+}
+
+/// Reads the ledger of the import of an image and a region.
+///
+/// # Errors
+/// [`AmiError::Folder`], [`AmiError::Upload`].
+fn import_entry(image: &Path, region: &str) -> Result<Option<import::ImportEntry>, AmiError> {
+    let folder = LockedFolder::path_for(image, region)?;
+    import::read_ledger(&folder).map_err(|error| upload_error(image, error))
+}
+
+/// The snapshots of finished uploads of an image, also of imports.
+///
+/// # Errors
+/// [`AmiError::Folder`], [`AmiError::Upload`].
+pub(super) fn finished_snapshots(image: &Path, region: &str) -> Result<Vec<String>, AmiError> {
+    let journal = journal_state(image, region)?.filter(|state| state.finished);
+    let imported = import_entry(image, region)?.filter(|entry| entry.finished);
+    let sent = journal.and_then(|state| Some(state.started?.0));
+    Ok(sent.into_iter().chain(imported.and_then(|entry| entry.snapshot)).collect())
+}
+
+/// Whether the snapshot of an image holds its blocks of zeros, so that encrypted copies read as they should. An imported
+/// one does: the whole object is written.
+///
+/// # Errors
+/// [`AmiError::Folder`], [`AmiError::Upload`].
+pub(super) fn holds_zeros(image: &Path, region: &str) -> Result<bool, AmiError> {
+    let imported = import_entry(image, region)?.is_some();
+    Ok(imported || journal_state(image, region)?.is_some_and(|state| state.intent.write_zeros))
 }
 
 /// Deletes the orphaned snapshots of the ledger with the journals of their uploads. Returns their ids.
@@ -86,10 +118,11 @@ pub(super) fn remove_journal_of(image: &Path, region: &str, snapshot: &str) -> R
     let failed = |error| upload_error(image, PublishError::Journal(error));
     match Journal::open(folder.path()).map_err(failed)? {
         Some(journal) if journal.state().started.as_ref().is_some_and(|(id, _)| id == snapshot) => {
-            journal.remove().map_err(failed)
+            journal.remove().map_err(failed)?;
         }
-        _ => Ok(()),
+        _ => {}
     }
+    import::remove_ledger_of(folder, snapshot).map_err(|error| upload_error(image, error))
 }
 
 fn upload_error(path: &Path, source: PublishError) -> AmiError {

@@ -35,6 +35,12 @@ pub(super) enum ResourceScope {
     ImagesAndSnapshots,
     /// Images and snapshots, also those of the region that is copied from.
     CopiedImages,
+    /// The bucket of an import.
+    Bucket,
+    /// The objects of imports in it.
+    Objects,
+    /// Tasks that import, and the snapshots that they make.
+    ImportTasks,
     /// Images and snapshots with the tag of this publish.
     OwnTagged,
     /// KMS keys; the statements of the named keys allow the action.
@@ -43,8 +49,17 @@ pub(super) enum ResourceScope {
 
 /// The calls of a publish, in order.
 pub(super) fn calls(request: &Request, volumes: &[Volume], blocks: u64, parent: Parent) -> Vec<PlannedCall> {
-    let mut list = CallList { calls: Vec::new(), region: request.region.clone() };
     let uploads = volumes.len() as u64;
+    calls_with(request, |list| list.add_upload_calls(uploads, blocks, parent))
+}
+
+/// The calls of a publish whose snapshots are imported: `parts` parts of `uploads` objects.
+pub(super) fn import_calls(request: &Request, uploads: u64, parts: u64) -> Vec<PlannedCall> {
+    calls_with(request, |list| list.add_import_calls(uploads, parts))
+}
+
+fn calls_with(request: &Request, add_uploads: impl FnOnce(&mut CallList)) -> Vec<PlannedCall> {
+    let mut list = CallList { calls: Vec::new(), region: request.region.clone() };
     list.add_account_checks(request, &request.encryption);
     if !request.copies.is_empty() {
         list.add(
@@ -60,7 +75,7 @@ pub(super) fn calls(request: &Request, volumes: &[Volume], blocks: u64, parent: 
         "the name is free, or its AMI equal; the AMI is available",
         ResourceScope::Any,
     );
-    list.add_upload_calls(uploads, blocks, parent);
+    add_uploads(&mut list);
     list.add("ec2:RegisterImage", Some(1), "the AMI", ResourceScope::ImagesAndSnapshots);
     list.add(
         "ec2:CreateTags",
@@ -143,6 +158,27 @@ impl CallList {
             );
             self.add("ebs:GetSnapshotBlock", None, "these, to be compared", ResourceScope::Snapshots);
         }
+    }
+
+    /// Adds the calls that import `uploads` objects of `parts` parts in all.
+    fn add_import_calls(&mut self, uploads: u64, parts: u64) {
+        let objects = ResourceScope::Objects;
+        self.add("s3:ListBucket", None, "the bucket is in the region", ResourceScope::Bucket);
+        let purpose = "an upload whose answer was lost";
+        self.add("s3:ListBucketMultipartUploads", Some(uploads), purpose, ResourceScope::Bucket);
+        // One action for the beginning, the parts and the end.
+        self.add("s3:PutObject", Some(parts + 2 * uploads), "the image in parts", objects);
+        self.add("s3:ListMultipartUploadParts", None, "the parts that are there", objects);
+        self.add("s3:GetObject", Some(uploads), "the checksum of the object", objects);
+        self.add("ec2:ImportSnapshot", Some(uploads), "a snapshot of the object", ResourceScope::ImportTasks);
+        self.add("ec2:DescribeImportSnapshotTasks", None, "what the import does", ResourceScope::Any);
+        self.add("ec2:DescribeSnapshots", None, "it is completed; its tags are there", ResourceScope::Any);
+        self.add("ebs:ListSnapshotBlocks", None, "the proof, if allowed", ResourceScope::Snapshots);
+        self.add("ebs:GetSnapshotBlock", None, "the proof, if allowed", ResourceScope::Snapshots);
+        self.add("s3:DeleteObject", Some(uploads), "the object is not needed any more", objects);
+        let purpose = "only with --abandon, or after an interrupt";
+        self.add("ec2:CancelImportTask", Some(0), purpose, ResourceScope::ImportTasks);
+        self.add("s3:AbortMultipartUpload", Some(0), "only with --abandon", objects);
     }
 
     /// Adds the calls that set attributes of an AMI.

@@ -3,6 +3,7 @@
 
 mod calls;
 mod cost;
+mod import;
 mod policy;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use super::request::{KeyChoice, Request};
 
 pub use calls::PlannedCall;
 pub use cost::{ARCHIVED, BillingPeriod, CostLine, PRICES_SOURCE, STORED};
+pub use import::{ImportRole, plan_import};
 pub use volume::{Parent, Precision, Volume};
 
 /// The plan of a publish.
@@ -38,6 +40,9 @@ pub struct Plan {
     pub prices: &'static str,
     /// The IAM policy for exactly these calls.
     pub policy: serde_json::Value,
+    /// The role of the service that imports, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<ImportRole>,
     /// Facts that only the service knows.
     pub unknown: Vec<String>,
 }
@@ -56,7 +61,8 @@ pub fn plan(request: &Request, volumes: &[Volume], parent: Parent) -> Plan {
         bytes: blocks * amiforge_formats::digest::BLOCK,
         cost: cost::cost(request, blocks, parent),
         prices: PRICES_SOURCE,
-        policy: policy::policy(request, volumes, &calls),
+        policy: policy::policy(request, volumes, &calls, None),
+        role: None,
         unknown: unknown(request, volumes, blocks, parent),
         calls,
     }

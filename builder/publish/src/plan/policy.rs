@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::calls::{PlannedCall, ResourceScope};
 use super::volume::Volume;
+use crate::import::KEY_PREFIX;
 use crate::request::{KeyChoice, Request, partition};
 use crate::tags;
 
@@ -15,7 +16,14 @@ const KEY_ACTIONS: [&str; 5] =
     ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
 
 /// Builds the policy document.
-pub(super) fn policy(request: &Request, volumes: &[Volume], calls: &[PlannedCall]) -> Value {
+///
+/// With the bucket of an import, if there is one.
+pub(super) fn policy(
+    request: &Request,
+    volumes: &[Volume],
+    calls: &[PlannedCall],
+    bucket: Option<&str>,
+) -> Value {
     let mut groups: BTreeMap<(ResourceScope, BTreeSet<&str>), BTreeSet<&str>> = BTreeMap::new();
     let mut regions: BTreeMap<(ResourceScope, &str), BTreeSet<&str>> = BTreeMap::new();
     for call in calls.iter().filter(|call| call.scope != ResourceScope::Keys) {
@@ -31,7 +39,7 @@ pub(super) fn policy(request: &Request, volumes: &[Volume], calls: &[PlannedCall
     let mut statements: Vec<Value> = Vec::new();
     for ((scope, regions), actions) in groups {
         let mut statement =
-            json!({ "Effect": "Allow", "Action": actions, "Resource": resources(scope, &regions) });
+            json!({ "Effect": "Allow", "Action": actions, "Resource": resources(scope, &regions, bucket) });
         match scope {
             ResourceScope::Any => {
                 statement["Condition"] = json!({ "StringEquals": { "aws:RequestedRegion": regions } });
@@ -41,13 +49,16 @@ pub(super) fn policy(request: &Request, volumes: &[Volume], calls: &[PlannedCall
         }
         statements.push(statement);
     }
-    statements.extend(keys(request));
+    statements.extend(if bucket.is_some() { import_keys(request) } else { keys(request) });
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
-fn resources(scope: ResourceScope, regions: &BTreeSet<&str>) -> Vec<String> {
+fn resources(scope: ResourceScope, regions: &BTreeSet<&str>, bucket: Option<&str>) -> Vec<String> {
     let kinds: &[&str] = match scope {
         ResourceScope::Any | ResourceScope::Keys => return vec!["*".to_owned()],
+        ResourceScope::Bucket => return objects(regions, bucket, ""),
+        ResourceScope::Objects => return objects(regions, bucket, &format!("/{KEY_PREFIX}*")),
+        ResourceScope::ImportTasks => return import_tasks(regions),
         ResourceScope::Snapshots => &["snapshot"],
         ResourceScope::Images => &["image"],
         ResourceScope::ImagesAndSnapshots | ResourceScope::CopiedImages | ResourceScope::OwnTagged => {
@@ -56,6 +67,26 @@ fn resources(scope: ResourceScope, regions: &BTreeSet<&str>) -> Vec<String> {
     };
     let arn = |region: &&str, kind: &str| format!("arn:{}:ec2:{region}::{kind}/*", partition(region));
     regions.iter().flat_map(|region| kinds.iter().map(move |kind| arn(region, kind))).collect()
+}
+
+/// The bucket of an import, or the objects that end so.
+fn objects(regions: &BTreeSet<&str>, bucket: Option<&str>, end: &str) -> Vec<String> {
+    // The name of a bucket names its region too: one ARN for the partition.
+    let partitions: BTreeSet<_> = regions.iter().map(|region| partition(region)).collect();
+    let arn = |partition| format!("arn:{partition}:s3:::{}{end}", bucket.unwrap_or("*"));
+    partitions.into_iter().map(arn).collect()
+}
+
+/// Tasks of imports, whose ARNs have an account, and the snapshots that they make.
+fn import_tasks(regions: &BTreeSet<&str>) -> Vec<String> {
+    let arns = |region: &&str| {
+        let partition = partition(region);
+        [
+            format!("arn:{partition}:ec2:{region}:*:import-snapshot-task/*"),
+            format!("arn:{partition}:ec2:{region}::snapshot/*"),
+        ]
+    };
+    regions.iter().flat_map(arns).collect()
 }
 
 /// Restricts a statement to resources with the tag of this publish: the names of the images of its bundles, which are
@@ -68,6 +99,24 @@ fn own_tag_condition(request: &Request, volumes: &[Volume]) -> Value {
         (tags::NAME, json!(request.image_tags().get(tags::NAME)))
     };
     json!({ "StringEquals": { format!("aws:ResourceTag/{key}"): values } })
+}
+
+/// Statements for the named keys of a publish that imports: the caller reads the snapshot back, and the service's role
+/// writes it. Copies need what they always need.
+fn import_keys(request: &Request) -> Vec<Value> {
+    let (resource, condition, actions): (Value, _, &[&str]) = match &request.encryption {
+        KeyChoice::Arn(arn) => (json!(arn), None, &["kms:Decrypt"]),
+        KeyChoice::Alias(alias) => {
+            (json!("*"), Some(json!({ "kms:ResourceAliases": [alias] })), &["kms:Decrypt", "kms:DescribeKey"])
+        }
+        KeyChoice::Account | KeyChoice::Default => return keys(request),
+    };
+    let mut own = json!({ "Effect": "Allow", "Action": actions, "Resource": resource });
+    if let Some(condition) = condition {
+        own["Condition"] = json!({ "ForAnyValue:StringEquals": condition });
+    }
+    let of_copies = Request { encryption: KeyChoice::Account, ..request.clone() };
+    std::iter::once(own).chain(keys(&of_copies)).collect()
 }
 
 /// Statements for the named keys. The AWS managed key for EBS needs no permission.

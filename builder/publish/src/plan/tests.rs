@@ -148,3 +148,38 @@ fn partitions_name_their_own_arns() {
     let text = plan(&request, &[volume()], Parent::None).policy.to_string();
     assert!(text.contains("arn:aws-cn:ec2:cn-north-1::image/*"), "{text}");
 }
+
+#[test]
+fn an_import_needs_a_bucket_and_a_role_instead_of_blocks() {
+    let import = crate::import::ImportOptions {
+        bucket: "images".to_owned(),
+        role: None,
+        wait: std::time::Duration::from_mins(1),
+    };
+    let plan = plan_import(&request(&AmiOptions::default()), &[volume()], &import, &[(2048, 128)]);
+    let all = actions(&plan);
+    assert!(
+        !all.iter().any(|action| action == "ebs:PutSnapshotBlock" || action.starts_with("kms:")),
+        "{all:?}"
+    );
+    for action in ["ec2:ImportSnapshot", "s3:PutObject", "s3:DeleteObject", "ebs:GetSnapshotBlock"] {
+        assert!(all.iter().any(|other| other == action), "{action}: {all:?}");
+    }
+    let text = plan.policy.to_string();
+    for arn in ["arn:aws:s3:::images\"", "arn:aws:s3:::images/amiforge/*", ":*:import-snapshot-task/*"] {
+        assert!(text.contains(arn), "{arn}: {text}");
+    }
+    assert_eq!(plan.bytes, 2048 * 524_288, "zeros are sent too");
+    let role = plan.role.unwrap();
+    assert!(role.trust.to_string().contains("vmie.amazonaws.com") && role.name == "vmimport");
+    assert!(role.policy.to_string().contains("arn:aws:s3:::images/*"));
+    let key = "arn:aws:kms:eu-west-1:123456789012:key/11111111-1111-4111-8111-111111111111";
+    let options = AmiOptions { encryption: KeyChoice::Arn(key.to_owned()), ..AmiOptions::default() };
+    let plan = plan_import(&request(&options), &[volume()], &import, &[(2048, 128)]);
+    let all = actions(&plan);
+    assert!(
+        all.contains(&"kms:Decrypt".to_owned()) && !all.contains(&"kms:CreateGrant".to_owned()),
+        "{all:?}"
+    );
+    assert!(plan.role.unwrap().policy.to_string().contains("kms:CreateGrant"));
+}

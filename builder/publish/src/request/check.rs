@@ -7,9 +7,6 @@ use super::{
 };
 use crate::api::ec2::Tags;
 
-/// Default root device.
-const ROOT_DEVICE: &str = "/dev/xvda";
-
 /// Validates `options` for an image with `facts` in the region `home`; `now` is in seconds since 1970.
 ///
 /// # Errors
@@ -27,11 +24,16 @@ pub fn check(
     let description = collect(text::description(options.description.as_deref(), facts), collected).flatten();
     let architecture = collect(architecture(options, facts), collected).unwrap_or(Arch::X86_64);
     let boot_mode = collect(boot_mode(options, facts, architecture), collected);
-    let uefi_data = options.uefi_data.as_ref().and_then(|path| collect(uefi::read(path), collected));
+    let uefi_data = collect(uefi::choose(options.uefi_data.as_deref(), facts), collected).flatten();
+    let tpm = match boot_mode {
+        Some(BootMode::Uefi) if facts.measured => Tpm::V2,
+        _ => options.tpm,
+    };
     if let Some(boot_mode) = boot_mode {
         check_firmware(options, boot_mode, architecture, collected);
     }
-    let root_device = options.root_device.clone().unwrap_or_else(|| ROOT_DEVICE.to_owned());
+    let root_device =
+        options.root_device.clone().unwrap_or_else(|| options.platform.root_device().to_owned());
     let root = volume_option::parse_root(options.root_volume.as_deref(), facts.gib, collected);
     let volumes: Vec<_> =
         options.volumes.iter().filter_map(|text| volume_option::parse_further(text, collected)).collect();
@@ -52,7 +54,7 @@ pub fn check(
         description,
         architecture,
         boot_mode: boot_mode.unwrap_or(BootMode::Uefi),
-        tpm: options.tpm,
+        tpm,
         uefi_data,
         imds: options.imds,
         root_device,

@@ -10,6 +10,7 @@ mod copies;
 mod deprecation;
 mod limits;
 mod mistake;
+mod platform;
 mod region;
 mod share;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use check::{check, check_snapshot};
 pub use copies::{CopyTarget, KeyChoice};
 pub use deprecation::Deprecation;
 pub use mistake::{RequestMistake, RequestMistakes};
+pub use platform::Platform;
 pub use region::{AwsPartition, partition};
 pub use share::{Share, SnapshotSharing, grantee};
 pub use volume::{FurtherVolume, VolumeContent, VolumeSettings, VolumeType};
@@ -46,6 +48,8 @@ pub struct AmiOptions {
     pub architecture: Option<Arch>,
     /// `--boot-mode`.
     pub boot_mode: Option<BootMode>,
+    /// `--platform`.
+    pub platform: Platform,
     /// `--tpm`.
     pub tpm: Tpm,
     /// `--uefi-data`: the file.
@@ -105,6 +109,10 @@ pub struct ImageFacts {
     pub boot_mode: Option<BootMode>,
     /// Size of the snapshot in GiB, if it is known.
     pub gib: Option<u64>,
+    /// UEFI variables that come with the image, in base64.
+    pub uefi_data: Option<String>,
+    /// Whether the image is one that a TPM vouches for: with a root that is verified, or programs that are signed.
+    pub measured: bool,
     /// Tags that identify the bundle.
     pub tags: Tags,
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{LaterEncryption, ParentChoice, TAG_UPLOAD, UploadTask, is_completed, parent};
 use crate::api::{DescribedSnapshot, Ebs, Encryption, SnapshotCalls, SnapshotState};
 use crate::error::{PublishError, call_failed};
+use crate::import;
 use crate::journal::{Intent, Journal, JournalState, Record};
 use crate::retry::{CREATION_LAG, CallStep, NoObserver, retry};
 use crate::service_error::ServiceErrorKind;
@@ -35,6 +36,7 @@ enum StartAttempt {
 impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     /// Returns the journal and the snapshot to continue.
     pub(super) async fn begin(&self) -> Result<(Journal, UploadState), PublishError> {
+        import::refuse_unfinished(self.folder.path())?;
         if let Some(journal) = Journal::open(self.folder.path())?
             && let Some(journal) = self.matching_journal(journal)?
             && let Some(resumed) = self.resume(journal).await?
@@ -252,7 +254,7 @@ fn affects_every_call(kind: ServiceErrorKind) -> bool {
 }
 
 /// A random token of 32 hexadecimal digits.
-fn new_token() -> std::io::Result<String> {
+pub(crate) fn new_token() -> std::io::Result<String> {
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))

@@ -14,8 +14,8 @@ use amiforge_machine::boot::{
 use anyhow::Context as _;
 
 use super::args::{AccelArg, Args, BusArg, FirmwareArg, GIB, NetworkArg, Showing, size};
-use super::measured::MachineKeys;
 use super::target::BootTarget;
+use crate::cmd::machine_keys::MachineKeys;
 use crate::outcome::Failure;
 
 /// The limit of time for checks, in seconds, without `--timeout`.

@@ -4,59 +4,19 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::arch::BootMode;
 use amiforge_formats::gpt::types;
-use amiforge_formats::pcr;
-use amiforge_formats::uefi_vars::{
-    GLOBAL_VARIABLE, IMAGE_SECURITY_DATABASE, UefiVarsError, Variable, decode_ec2, parse_signature_lists,
-};
 use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::firmware::SecureBoot;
 use amiforge_machine::boot::measured::{Comparison, PcrDifference, Prediction, compare, hex};
 use amiforge_machine::boot::tpm::TpmReading;
 use amiforge_machine::boot::{Firmware, prediction};
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::args::{Args, FirmwareArg};
 use super::target::BootTarget;
+use crate::cmd::machine_keys::MachineKeys;
 use crate::outcome::Failure;
 use crate::ui::Ui;
-
-/// Start of EC2's form of variables.
-const EC2_MAGIC: &[u8] = b"AMZNUEFI";
-
-/// The variables of a machine, and what they mean for its measurements.
-#[derive(Debug, Default)]
-pub(super) struct MachineKeys {
-    pub(super) variables: Vec<Variable>,
-    /// What firmware measures of them.
-    pub(super) firmware: pcr::Firmware,
-}
-
-impl MachineKeys {
-    /// The keys among variables.
-    fn new(variables: Vec<Variable>) -> Result<Self, UefiVarsError> {
-        let data = |name: &str, guid| {
-            let variable =
-                variables.iter().find(|variable| (variable.name.as_str(), variable.guid) == (name, guid));
-            variable.map(|variable| variable.data.clone()).unwrap_or_default()
-        };
-        let stored = pcr::Variables {
-            pk: data("PK", GLOBAL_VARIABLE),
-            kek: data("KEK", GLOBAL_VARIABLE),
-            db: data("db", IMAGE_SECURITY_DATABASE),
-            dbx: data("dbx", IMAGE_SECURITY_DATABASE),
-        };
-        let authority = authority(&stored.db)?;
-        Ok(Self { variables, firmware: pcr::Firmware { variables: stored, authority } })
-    }
-
-    /// Whether firmware with these variables refuses what its keys do not verify.
-    pub(super) fn secure_boot(&self) -> SecureBoot {
-        if self.firmware.secure_boot() { SecureBoot::On } else { SecureBoot::Off }
-    }
-}
 
 /// The outcome of a launch with a TPM.
 pub(super) struct Measured {
@@ -174,28 +134,17 @@ pub(super) fn boot_mode(
     named.or_else(|| BootMode::of_partitions(arch, has(types::ESP), has(types::BIOS_BOOT)))
 }
 
-/// The variables that the options name.
+/// The variables of the machine: those of `--uefi-data`, or for Secure Boot those of the bundle.
 fn keys(args: &Args) -> Result<MachineKeys, Failure> {
-    let Some(path) = &args.measured.uefi_data else { return Ok(MachineKeys::default()) };
     let cannot = || format!("cannot boot `{}`", args.image.display());
-    let reading = || format!("reading `{}`", path.display());
-    let bytes = amiforge_progress::regular::read(path).with_context(reading).with_context(cannot)?;
-    // The file holds the blob or its base64, as for `publish`.
-    let text = if bytes.starts_with(EC2_MAGIC) {
-        STANDARD.encode(&bytes)
-    } else {
-        String::from_utf8_lossy(&bytes).into_owned()
+    let keys = match &args.measured.uefi_data {
+        Some(path) => MachineKeys::read(path),
+        None if args.measured.secure_boot && args.image.exists() => {
+            Medium::open(&args.image).map_err(Into::into).and_then(|medium| MachineKeys::of_image(&medium))
+        }
+        None => Ok(MachineKeys::default()),
     };
-    let variables = decode_ec2(&text).with_context(reading).with_context(cannot)?;
-    MachineKeys::new(variables).with_context(reading).with_context(cannot).map_err(Failure::from)
-}
-
-/// The entry of `db` that verifies an image, as it stands in its list; `None` unless there is exactly one.
-fn authority(db: &[u8]) -> Result<Option<Vec<u8>>, UefiVarsError> {
-    let lists = parse_signature_lists(db)?;
-    let mut entries = lists.iter().flat_map(|list| &list.entries);
-    let only = entries.next().filter(|_| entries.next().is_none());
-    Ok(only.map(|(owner, value)| [&owner.to_bytes_le()[..], value].concat()))
+    Ok(keys.with_context(cannot)?)
 }
 
 /// The prediction for a launch with a TPM. Without one the boot is measured all the same, and leaves no measured receipt.
@@ -210,7 +159,7 @@ pub(super) fn predict(
     }
     let cannot = || format!("cannot boot `{}`", args.image.display());
     let medium = Medium::open(&target.disk).with_context(cannot)?;
-    match prediction::of_image(&medium, &keys.firmware) {
+    match prediction::of_image(&medium, &keys.enrolled) {
         Ok(prediction) => Ok(Some(prediction)),
         Err(error) => {
             let error = anyhow::Error::from(error);

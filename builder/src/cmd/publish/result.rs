@@ -19,6 +19,9 @@ struct PublishJson<'a> {
     adopted: bool,
     blocks_sent: u64,
     bytes_sent: u64,
+    /// Blocks that were read back, of an import.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocks_proven: Option<u64>,
     copies: Vec<CopyShown<'a>>,
     ledger: String,
     seconds: f64,
@@ -56,6 +59,7 @@ pub(super) fn json(
         adopted: published.origin == AmiOrigin::Adopted,
         blocks_sent: sent,
         bytes_sent: sent * BLOCK,
+        blocks_proven: published.imported.then(|| published.uploads.iter().map(|one| one.verified).sum()),
         copies: copies.collect(),
         ledger: published.folder.display().to_string(),
         seconds,

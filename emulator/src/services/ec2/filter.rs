@@ -48,6 +48,15 @@ pub(crate) fn read(
     params: &Params<'_>,
     known: impl Fn(&str) -> bool,
 ) -> Result<Vec<RequestFilter>, Ec2Error> {
+    read_list(params, "Filter", known)
+}
+
+/// The same for a list of another name.
+pub(crate) fn read_list(
+    params: &Params<'_>,
+    list: &str,
+    known: impl Fn(&str) -> bool,
+) -> Result<Vec<RequestFilter>, Ec2Error> {
     let read = |entry: Params<'_>| {
         let name = entry.required("Name")?.to_owned();
         let values: Vec<String> = entry.text_list("Value").into_iter().map(str::to_owned).collect();
@@ -64,7 +73,7 @@ pub(crate) fn read(
         }
         Ok(RequestFilter { name, values })
     };
-    params.list("Filter").into_iter().map(read).collect()
+    params.list(list).into_iter().map(read).collect()
 }
 
 /// Whether all filters match a resource.

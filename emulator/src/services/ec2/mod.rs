@@ -18,6 +18,8 @@ mod image_references;
 mod image_usage;
 mod image_visibility;
 mod image_xml;
+mod import_snapshot;
+mod import_task;
 mod instance_types;
 mod instance_xml;
 mod instances;
@@ -122,6 +124,7 @@ pub(crate) fn has_operation(name: &str) -> bool {
 #[rustfmt::skip]
 const OPERATIONS: &[(&str, Operation)] = &[
     ("CancelImageLaunchPermission", launch_permission::cancel),
+    ("CancelImportTask", import_task::cancel),
     ("CopyImage", copy::copy_image),
     ("CopySnapshot", copy::copy_snapshot),
     ("CreateImageUsageReport", image_usage::create),
@@ -143,6 +146,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("DescribeImageUsageReportEntries", image_usage::entries_of),
     ("DescribeImageUsageReports", image_usage::describe),
     ("DescribeImages", describe_images::describe_images),
+    ("DescribeImportSnapshotTasks", import_task::describe),
     ("DescribeInstanceImageMetadata", image_metadata::describe),
     ("DescribeInstanceTypes", instance_types::describe),
     ("DescribeInstances", describe_instances::describe),
@@ -176,6 +180,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("GetEbsEncryptionByDefault", settings::encryption_by_default),
     ("GetImageBlockPublicAccessState", settings::image_access),
     ("GetSnapshotBlockPublicAccessState", settings::snapshot_access),
+    ("ImportSnapshot", import_snapshot::import),
     ("LockSnapshot", snapshot_lock::lock),
     ("ListImagesInRecycleBin", recycle_bin::images),
     ("ListSnapshotsInRecycleBin", recycle_bin::snapshots),

@@ -2,6 +2,7 @@
 
 mod clean_up;
 mod dry_run;
+mod imports;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -77,6 +77,27 @@ pub fn apply(tree: &mut Tree, sources: &dyn Sources, spec: &UnitsSpec, time: Tim
     Ok(())
 }
 
+/// Whether systemd could start a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UnitState {
+    /// It has a file.
+    Startable,
+    /// It is masked.
+    Masked,
+    /// There is no such unit, or nothing that is one.
+    Missing,
+}
+
+/// Finds out whether a unit could be started, through aliases and templates.
+pub(super) fn state(tree: &Tree, sources: &dyn Sources, unit: &str) -> Result<UnitState, UnitError> {
+    match UnitLookup::new(tree, sources)?.find(&parse(unit)?) {
+        Ok(UnitTarget::Unit(_)) => Ok(UnitState::Startable),
+        Ok(UnitTarget::Masked(_)) => Ok(UnitState::Masked),
+        Err(error) if is_fatal(&error) => Err(error),
+        Err(_) => Ok(UnitState::Missing),
+    }
+}
+
 /// Parses the name of a unit in a recipe.
 fn parse(text: &str) -> Result<UnitName, UnitError> {
     UnitName::with_default_type(text).ok_or_else(|| UnitError::BadName { text: text.to_owned() })

@@ -12,7 +12,8 @@ fn every_region_has_the_endpoint_that_botocore_gives_it() {
         let words: Vec<_> = line.split(' ').collect();
         let [service, region, fips, dual_stack, url] = words[..] else { panic!("{line}") };
         let variant = EndpointVariant { fips: fips == "true", dual_stack: dual_stack == "true" };
-        assert_eq!(for_region(service, region, variant).as_deref(), Ok(url), "{line}");
+        let own = for_region(service, region, variant);
+        assert_eq!(own.as_deref().unwrap_or("none"), url, "{line}");
         count += 1;
     }
     assert!(count > 200, "{count}");

@@ -8,5 +8,6 @@ mod endpoints;
 mod hostile;
 mod keys;
 mod model;
+mod s3_model;
 mod server;
 mod trust;

@@ -150,7 +150,7 @@ fn the_policy_of_a_public_ami_is_the_least() {
 }
 
 /// Builds a bundle.
-fn bundle(stage: &Stage, name: &str, version: u32) {
+pub(super) fn bundle(stage: &Stage, name: &str, version: u32) {
     let tree = format!("{name}-{version}.tree");
     std::fs::create_dir_all(stage.path(&tree)).expect("a folder");
     stage.file(&format!("{tree}/noise"), &noise(1 << 20, version));

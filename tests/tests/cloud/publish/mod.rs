@@ -5,7 +5,7 @@ mod bundles;
 mod delta;
 mod faults;
 mod kill;
-mod others;
+pub(crate) mod others;
 mod readback;
 mod resume;
 mod zeros;

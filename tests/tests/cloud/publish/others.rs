@@ -50,13 +50,13 @@ fn an_upload_of_boto3_verifies_with_the_bundle() {
 }
 
 /// A server of moto, killed when dropped.
-struct Moto {
+pub(crate) struct Moto {
     child: Child,
-    endpoint: String,
+    pub(crate) endpoint: String,
 }
 
 impl Moto {
-    fn start(python: &Path) -> Self {
+    pub(crate) fn start(python: &Path) -> Self {
         let script = scratch::repository().join("tests/oracles/moto_serve.py");
         let mut command = Command::new(python);
         command.arg(script).env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::piped()).stdout(Stdio::piped());

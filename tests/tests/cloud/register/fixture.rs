@@ -61,6 +61,7 @@ impl AmiFixture {
             image: bundle.to_owned(),
             request: request(bundle, options),
             upload: upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() },
+            route: ami::Route::Direct,
             wait: Duration::from_mins(10),
         };
         self.run(&job, &CancelToken::new())
@@ -76,6 +77,7 @@ impl AmiFixture {
             image: self.bundle.clone(),
             request: request(&self.bundle, options),
             upload: upload::UploadOptions { rate: 0, ..upload::UploadOptions::default() },
+            route: ami::Route::Direct,
             wait: Duration::from_mins(10),
         };
         self.run(&job, cancel)

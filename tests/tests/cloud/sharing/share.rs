@@ -173,3 +173,24 @@ fn dry_runs_print_calls_and_policy_and_make_no_call() {
     }
     assert!(fixture.ami.region.request_log.requests().is_empty());
 }
+
+#[test]
+fn the_scanner_of_the_marketplace_gets_image_and_snapshots() {
+    const MARKETPLACE: &str = "679593333241";
+    let Some(fixture) = SharingFixture::new(&AmiOptions::default(), |_| {}) else { return };
+    let shared = fixture.must(&["share", &fixture.image, "--marketplace"]);
+    let report = &shared["regions"][0];
+    assert_eq!(report["changed"], json!([MARKETPLACE]), "{shared}");
+    assert_eq!(report["snapshots"][0]["changed"], json!([MARKETPLACE]), "{shared}");
+    fixture.refused(2, &["share", &fixture.image, "--marketplace", "--keep-snapshots"]);
+    // An AMI of another region than that of the Marketplace is warned of; all else is as `publish` makes it.
+    let output = fixture.run(Account::Owner, &["marketplace", "check", &fixture.image, "--json"]);
+    let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{checked}");
+    let checks: Vec<_> = checked["findings"].as_array().unwrap().iter().map(|one| &one["check"]).collect();
+    assert_eq!(checks, ["region"], "{checked}");
+    let bundle = fixture.ami.bundle.to_string_lossy().into_owned();
+    let args = ["marketplace", "check", &fixture.image, "--bundle", &bundle];
+    let refused = fixture.run(Account::Owner, &args);
+    assert_eq!(refused.status.code(), Some(3), "{}", String::from_utf8_lossy(&refused.stdout));
+}

@@ -2,4 +2,7 @@
 
 mod command;
 mod loaders;
+mod measured;
 mod parts;
+mod verified;
+mod verified_parts;

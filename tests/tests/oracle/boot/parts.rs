@@ -13,7 +13,7 @@ use tempfile::TempDir;
 const LOADER: (u64, u64) = (1, 40);
 
 /// Start and length in MiB of partition 2: the EFI system partition.
-const ESP: (u64, u64) = (41, 40);
+pub(crate) const ESP: (u64, u64) = (41, 40);
 
 /// First sector of the partition with the loader for a legacy BIOS.
 pub(crate) const LOADER_SECTOR: u64 = LOADER.0 * 2048;

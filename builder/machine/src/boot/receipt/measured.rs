@@ -107,15 +107,15 @@ fn check_log(path: PathBuf, record: &MeasuredRecord, reading: &TpmReading) -> Re
         Ok(bytes) => bytes,
         Err(source) => return Err(ReceiptError::File { path, source }),
     };
-    let found = Digest::of(&bytes).to_string();
-    let reason = if found == record.event_log {
+    let digest = Digest::of(&bytes).to_string();
+    let reason = if digest == record.event_log {
         match event_log::read(&bytes) {
             Ok(log) if explains(&log, &reading.pcrs) => return Ok(()),
             Ok(_) => "does not give the registers of the receipt".to_owned(),
             Err(error) => format!("cannot be read: {error}"),
         }
     } else {
-        format!("has the SHA-256 {found}, and the receipt has {}", record.event_log)
+        format!("has the SHA-256 {digest}, and the receipt has {}", record.event_log)
     };
     Err(ReceiptError::EventLog { path, reason })
 }

@@ -70,8 +70,8 @@ impl GuestMemory {
         let mut at = 0;
         while let Some(data) = next_data(&self.0, at)? {
             let len = read_at(&self.0, data, &mut chunk)?;
-            let found = finder.find_iter(chunk.get(..len).unwrap_or_default());
-            addresses.extend(found.map(|offset| data + offset as u64).take(LOGS_MAX - addresses.len()));
+            let offsets = finder.find_iter(chunk.get(..len).unwrap_or_default());
+            addresses.extend(offsets.map(|offset| data + offset as u64).take(LOGS_MAX - addresses.len()));
             if len <= overlap || addresses.len() == LOGS_MAX {
                 break;
             }

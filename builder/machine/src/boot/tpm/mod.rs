@@ -2,7 +2,7 @@
 //!
 //! The registers are read by this program from the TPM, never through the guest, which could lie. They are read once
 //! the guest has ended: when all checks have passed the machine is stopped, so later extensions cannot happen, and those
-//! that were made until then are in. Until then firmware and loader have extended registers 0 to 7, 12 and 13 for the
+//! that were made until then are in. By then firmware and loader have extended registers 0 to 7, 12 and 13 for the
 //! last time; PCR 11 grows with the phases of a system with systemd (`systemd-pcrphase(8)`), so its value depends on how
 //! far the boot got.
 

@@ -2,6 +2,7 @@
 //! nothing. A new operation with required parameters adds its valid request here.
 
 use super::clean_up;
+use super::imports;
 use super::*;
 
 /// The parameter that names a new instance.
@@ -62,6 +63,7 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     requests.extend(sharing_requests(test_region, &snapshot));
     requests.extend(clean_up_requests(test_region, &image));
     requests.extend(launch_requests(test_region, &image));
+    requests.extend(import_requests(test_region));
     let known: Vec<_> = requests.iter().map(|(name, _)| *name).collect();
     for (name, _) in OPERATIONS.iter().filter(|(name, _)| !known.contains(name)) {
         let of_one = ["DeregisterImage", "DisableImage", "EnableImageDeregistrationProtection"]
@@ -82,6 +84,17 @@ fn launch_requests(test_region: &TestRegion, image: &str) -> Vec<(&'static str, 
         ("StartInstances", of_instance.clone()),
         ("StopInstances", of_instance.clone()),
         ("TerminateInstances", of_instance),
+    ]
+}
+
+/// The requests for imports.
+fn import_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
+    imports::object(test_region, "good-disk", &[0; 512]);
+    let disk = imports::disk("good-disk");
+    let task = test_region.request(&format!("Action=ImportSnapshot{disk}")).unwrap();
+    vec![
+        ("CancelImportTask", format!("&ImportTaskId={}", between(&task, "importTaskId"))),
+        ("ImportSnapshot", disk),
     ]
 }
 
@@ -152,7 +165,7 @@ fn every_operation_knows_its_parameters_and_dry_runs() {
             region.instances.all(),
             region.templates.all(),
             region.sharing.all(),
-            (region.tiers.all(), region.locks.all()),
+            (region.tiers.all(), region.locks.all(), region.import_tasks.all()),
             region.fast_restores.all(),
             region.allowed_images.all(),
         )

@@ -1,6 +1,8 @@
 //! Preflight of small images that are built from folders. They hold no program that could run.
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
+mod marketplace;
+
 use std::fs;
 use std::path::Path;
 
@@ -94,6 +96,17 @@ fn report_after(
     partitions: &str,
     change: impl FnOnce(&Path),
 ) -> PreflightReport {
+    checked(files, start, partitions, change, |medium| preflight(medium).unwrap())
+}
+
+/// What a check says of the image.
+fn checked(
+    files: &[(&str, String)],
+    start: Option<&[u8]>,
+    partitions: &str,
+    change: impl FnOnce(&Path),
+    check: impl FnOnce(&Medium) -> PreflightReport,
+) -> PreflightReport {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("src");
     let put = |path: &Path, bytes: &[u8]| {
@@ -122,11 +135,12 @@ fn report_after(
         source_date_epoch: Some(0),
         lock: None,
         vendor: None,
+        signatures: Vec::new(),
         on_failure: OnFailure::Stop,
     };
     let recipe = Recipe::load(&recipe).unwrap();
     let built = pipeline::build(&recipe, &options, Monitor::none()).unwrap();
-    preflight(&Medium::open(&built.bundle).unwrap()).unwrap()
+    check(&Medium::open(&built.bundle).unwrap())
 }
 
 /// Partitions with a known GUID of the root.
@@ -350,4 +364,65 @@ fn an_image_without_security_updates_is_warned_of() {
     let with = format!("{plain}\nTypes: deb\nSuites: trixie-security\n");
     assert_eq!(findings(&[apt, debian, (list, &with), ("k.gpg", "x")]), []);
     assert_eq!(findings(&[apt, ("etc/apt/sources.list", "deb http://own.example/ x main\n")]), []);
+}
+
+#[test]
+fn modules_of_others_need_a_signature_where_secure_boot_starts_the_kernel() {
+    let plain = unified(&good_cmdline(), None);
+    let reserved = pe::reserve(&Content::Inline(plain.as_slice().into())).unwrap().content;
+    let mut start = vec![0; reserved.len() as usize];
+    for segment in reserved.segments() {
+        let Origin::Inline { bytes, at } = segment.origin else { panic!("not inline") };
+        let (from, len) = (segment.offset as usize, segment.len as usize);
+        start[from..from + len].copy_from_slice(&bytes[at..at + len]);
+    }
+    let with = |start: &[u8], module: &str| {
+        let mut files = complete_system();
+        text_of(&mut files, "usr/lib/modules/6.1/modules.dep").push_str("updates/dkms/own.ko:\n");
+        files.push(("usr/lib/modules/6.1/updates/dkms/own.ko", module.to_owned()));
+        report_of(&files, Some(start), &partitions())
+    };
+    let report = with(&start, "ELF");
+    assert_eq!(checks(&report), ["secure-boot"]);
+    assert!(report.findings[0].what.contains("`updates/dkms/own.ko`"), "{}", report.findings[0]);
+    assert!(report.passes(), "a warning");
+    assert_eq!(with(&start, "ELF~Module signature appended~\n").findings, []);
+    assert_eq!(with(&plain, "ELF").findings, [], "nothing is locked down");
+}
+
+#[test]
+fn a_root_hash_that_belongs_to_nothing_on_the_disk_is_a_failure() {
+    let hash = "ab".repeat(32);
+    for (value, what) in [
+        ("abc", "`roothash=abc` is not a SHA-256"),
+        (&hash, "no hash tree has the GUID abababab-abab-abab-abab-abababababab"),
+    ] {
+        let start = unified(&format!("roothash={value} ro console=ttyS0,115200n8"), None);
+        let report = report_of(&complete_system(), Some(&start), &partitions());
+        assert_eq!(report.findings[0].check, "verity");
+        assert!(report.findings[0].what.starts_with(what), "{}", report.findings[0]);
+        assert!(!report.passes());
+    }
+}
+
+#[test]
+fn a_verified_root_that_is_whole_has_no_finding() {
+    let boot = |built_in: &str| {
+        let mut files = complete_system();
+        files.push(("boot/vmlinuz-6.1", "kernel".to_owned()));
+        text_of(&mut files, "usr/lib/modules/6.1/modules.builtin").push_str(built_in);
+        let recipe = "[boot]\nfirst-boot = \"none\"\n[trust]\nprofile = \"verity\"\n\
+                      [[partition]]\nrole = \"esp\"\nsize = \"40 MiB\"\n[[partition]]\nrole = \"root\"\n";
+        let put_stub = |source: &Path| {
+            let folder = source.join("usr/lib/systemd/boot/efi");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("linuxx64.efi.stub"), stub()).unwrap();
+        };
+        report_after(&files, None, recipe, put_stub)
+    };
+    let drivers = "kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/block/virtio_blk.ko\n\
+                   kernel/drivers/block/xen-blkfront.ko\nkernel/fs/overlayfs/overlay.ko\n";
+    let whole = boot(&format!("{drivers}kernel/drivers/md/dm-verity.ko\n"));
+    assert_eq!(whole.findings, []);
+    assert!(whole.cmdline.unwrap().starts_with("roothash="));
 }

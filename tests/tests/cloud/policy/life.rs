@@ -1,0 +1,156 @@
+//! The policies of the commands for the life of an AMI. Each region is prepared once and copied for every run.
+
+use amiforge_tests::policy::{PreparedCase, Run, Stage, Unshown};
+use serde_json::Value;
+
+use super::publish::bundle;
+
+/// A region with one published AMI.
+struct Published {
+    stage: Stage,
+    image: String,
+    snapshot: String,
+}
+
+const fn unshown<'a>(action: &'a str, because: &'a str) -> Unshown<'a> {
+    Unshown { action, because }
+}
+
+/// Needed only after an earlier run failed on the side of the service.
+const FAILED: &str = "the service failed an earlier run, which needs a fault";
+/// Another service is called by EC2 for the caller, and the local region is none.
+const WITHIN: &str = "EC2 calls it for the caller, and which calls it makes is not documented";
+
+impl Published {
+    fn new(options: &[&str]) -> Self {
+        let stage = Stage::new();
+        bundle(&stage, "web", 1);
+        stage.bucket("backups");
+        let command = [&["--json", "publish", "web-1", "--max-rate=0"], options].concat();
+        let shown: Value = serde_json::from_str(&stage.must(&command)).expect("JSON");
+        let text = |name: &str| shown[name].as_str().expect("an id").to_owned();
+        Self { image: text("imageId"), snapshot: text("snapshotId"), stage }
+    }
+
+    /// Checks the policy of a command that is run once under it.
+    fn check(&self, command: &[&str], unshown: &[Unshown<'_>]) {
+        self.check_optional(command, &[], unshown);
+    }
+
+    fn check_optional(&self, command: &[&str], optional: &[&str], unshown: &[Unshown<'_>]) {
+        let story = |stage: &Stage, policy: &Value| vec![Run::succeeds(stage.under(policy, command))];
+        PreparedCase { stage: &self.stage, command, story: &story, optional, unshown }.check();
+    }
+}
+
+#[test]
+fn the_policies_of_backup_and_restore_image_are_the_least() {
+    let published = Published::new(&[]);
+    let image = published.image.as_str();
+    let backup = ["backup", image, "--bucket=backups"];
+    // Stored, and found stored.
+    let story = |stage: &Stage, policy: &Value| {
+        let run = || Run::succeeds(stage.under(policy, &backup));
+        vec![run(), run()]
+    };
+    let unneeded = [unshown("ebs:ListChangedBlocks", WITHIN)];
+    let stage = &published.stage;
+    PreparedCase { stage, command: &backup, story: &story, optional: &[], unshown: &unneeded }.check();
+    published.stage.must(&backup);
+    let key = format!("--key={image}.bin");
+    let restore = ["restore-image", "--bucket=backups", &key, "--name=again"];
+    let failed = [unshown("ec2:DeregisterImage", FAILED), unshown("ec2:DeleteSnapshot", FAILED)];
+    published.check(&restore, &failed);
+}
+
+#[test]
+fn the_policy_of_copy_is_the_least() {
+    let published = Published::new(&[]);
+    let failed = [unshown("ec2:DeregisterImage", FAILED), unshown("ec2:DeleteSnapshot", FAILED)];
+    published.check_optional(
+        &["copy", &published.image, "--to=eu-west-1"],
+        &["ec2:DescribeRegions"],
+        &failed,
+    );
+}
+
+#[test]
+fn the_policies_of_snapshot_are_the_least() {
+    let published = Published::new(&[]);
+    let snapshot = published.snapshot.as_str();
+    published.check(&["snapshot", "lock", snapshot, "--for=2d"], &[]);
+    published.check(&["snapshot", "lock", &published.image, "--for=2d"], &[]);
+    published.stage.must(&["snapshot", "lock", snapshot, "--for=2d"]);
+    published.check(&["snapshot", "unlock", snapshot], &[]);
+    let fast = ["snapshot", "fast-restore", snapshot, "--zones=us-east-1a"];
+    let story = |stage: &Stage, policy: &Value| {
+        vec![Run::succeeds(stage.under(policy, &[&fast[..], &["--yes"]].concat()))]
+    };
+    let stage = &published.stage;
+    PreparedCase { stage, command: &fast, story: &story, optional: &[], unshown: &[] }.check();
+}
+
+#[test]
+fn the_policies_of_the_archive_are_the_least() {
+    let stage = Stage::new();
+    bundle(&stage, "web", 1);
+    let shown = stage.must(&["--json", "upload", "web-1", "--max-rate=0"]);
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    let snapshot = shown["snapshotId"].as_str().expect("an id");
+    let check = |command: &[&str]| {
+        let story = |stage: &Stage, policy: &Value| vec![Run::succeeds(stage.under(policy, command))];
+        PreparedCase { stage: &stage, command, story: &story, optional: &[], unshown: &[] }.check();
+    };
+    check(&["snapshot", "archive", snapshot]);
+    stage.must(&["snapshot", "archive", snapshot]);
+    check(&["snapshot", "restore", snapshot, "--permanent"]);
+}
+
+#[test]
+fn the_policies_of_sharing_are_the_least() {
+    let published = Published::new(&[]);
+    let image = published.image.as_str();
+    let of_keys = [unshown("kms:DescribeKey", "the snapshots are not encrypted")];
+    published.check(&["share", image, "--with=111122223333"], &of_keys);
+    published.check(&["share", image, "--with=111122223333", "--keep-snapshots"], &of_keys);
+    let public = ["share", image, "--with=all", "--public-snapshots"];
+    let story = |stage: &Stage, policy: &Value| {
+        vec![Run::succeeds(stage.under(policy, &[&public[..], &["--yes"]].concat()))]
+    };
+    let stage = &published.stage;
+    PreparedCase { stage, command: &public, story: &story, optional: &[], unshown: &[] }.check();
+    published.stage.must(&["share", image, "--with=111122223333"]);
+    published.check(&["unshare", image, "--everyone"], &[]);
+    published.check(&["allowed-images", image], &[]);
+}
+
+#[test]
+fn the_policies_of_channels_are_the_least() {
+    let published = Published::new(&[]);
+    let image = published.image.as_str();
+    let promote = ["promote", image, "--channel=stable", "--name=web"];
+    let rare = [
+        unshown("ssm:UnlabelParameterVersion", "only for the oldest of 100 versions"),
+        unshown("ssm:DeleteParameter", "only to set back a channel that did not exist"),
+    ];
+    published.check(&promote, &rare);
+    published.stage.must(&promote);
+    bundle(&published.stage, "web", 2);
+    let second = published.stage.must(&["--json", "publish", "web-2", "--max-rate=0"]);
+    let second: Value = serde_json::from_str(&second).expect("JSON");
+    let second = second["imageId"].as_str().expect("an id");
+    published.stage.must(&["promote", second, "--channel=stable", "--name=web"]);
+    published.check(&["rollback", "--channel=stable", "--name=web"], &rare[..1]);
+}
+
+#[test]
+fn the_policy_of_orphans_is_the_least() {
+    let stage = Stage::new();
+    bundle(&stage, "web", 1);
+    stage.must(&["upload", "web-1", "--max-rate=0"]);
+    let orphans = ["orphans", "--older-than=0s", "--delete"];
+    let story = |stage: &Stage, policy: &Value| {
+        vec![Run::succeeds(stage.under(policy, &[&orphans[..], &["--yes"]].concat()))]
+    };
+    PreparedCase { stage: &stage, command: &orphans, story: &story, optional: &[], unshown: &[] }.check();
+}
