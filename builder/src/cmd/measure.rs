@@ -30,7 +30,8 @@ use crate::ui::{Ui, written};
 ///   12      load options of a boot variable, credentials, configuration extensions
 ///   13      system extensions on the ESP (loader/extensions)
 ///
-/// So a policy names 2, 3, 4, 12 and 13, and 7 where Secure Boot is on; 7 alone names who may sign, not what runs.
+/// So a policy names 2, 3, 4, 12 and 13, and 7 where Secure Boot is on; 7 alone names who may sign, not what runs. A key is
+/// bound by it only if no other statement, of the key policy or of IAM, allows the same calls without the condition.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  amiforge measure out/web\n  amiforge measure out/web --format aws\n  \
     amiforge measure out/web --format kms-policy --account 111122223333 --role web\n  \
