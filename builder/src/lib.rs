@@ -9,6 +9,7 @@ pub mod pipeline;
 pub mod recipe;
 pub mod repro;
 pub mod sbom;
+pub mod signer;
 #[cfg(all(feature = "aws", feature = "fetch"))]
 pub mod update;
 pub mod vendor;

@@ -1,9 +1,15 @@
-//! Registers that AWS's own calculator gives for the images of `fixtures/pcr` (`make.sh` there).
+//! Registers that AWS's own calculator gives for the images of `fixtures/pcr` (`make.sh` there), and policies that
+//! systemd-measure signed (`policy.sh`).
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use amiforge_formats::der::Certificate;
-use amiforge_formats::pcr::{Bank, Firmware, PhasePath, Variables, authority, measure, predict};
+use amiforge_formats::pcr::{
+    Bank, Firmware, KERNEL_IMAGE, PhasePath, PolicyKey, PolicySignature, Variables, authority, measure,
+    pcrsig, policy_digest, predict,
+};
 use amiforge_formats::pe::{self, TableEntry};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 const VECTORS: &str = include_str!("../../fixtures/pcr/nitro-tpm-pcr-compute.txt");
 
@@ -52,4 +58,29 @@ fn the_registers_are_those_of_the_calculator() {
         compared += 1;
     }
     assert_eq!(compared, 21);
+}
+
+#[test]
+fn signed_policies_are_those_of_systemd_measure() {
+    let key = PolicyKey::parse(include_bytes!("../../fixtures/pcr/pcr.pub")).unwrap();
+    let expected = include_str!("../../fixtures/pcr/pcrsig.json");
+    // The signatures, which only the key can make, in the order of the text.
+    let mut signatures = expected.split("\"sig\":\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let image = measure(&image("252.efi"), None).unwrap();
+    let phases = ["", "enter-initrd", "enter-initrd:leave-initrd:sysinit:ready"];
+    let mut signed = Vec::new();
+    for bank in Bank::ALL {
+        for phases in phases {
+            let registers =
+                predict(&image, &Firmware::default(), &PhasePath::parse(phases).unwrap()).unwrap();
+            let signature = STANDARD.decode(signatures.next().unwrap()).unwrap();
+            assert_eq!(signature.len(), key.signature_len());
+            signed.push(PolicySignature {
+                bank,
+                policy: policy_digest(&registers[&KERNEL_IMAGE], bank),
+                signature,
+            });
+        }
+    }
+    assert_eq!(pcrsig(&key, &signed), expected);
 }

@@ -17,6 +17,7 @@ pub mod recipe;
 pub mod region;
 pub mod rng;
 pub mod scratch;
+pub mod secure_boot;
 pub mod source_tree;
 pub mod text;
 pub mod tier;

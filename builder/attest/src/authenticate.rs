@@ -1,8 +1,8 @@
 //! Whether a document is one that the holder of a root vouches for.
 
 use crate::certificate::CertificateSummary;
-use crate::chain::Chain;
-use crate::document::Document;
+use crate::chain::VerifiedChain;
+use crate::document::AttestationDocument;
 use crate::envelope::Envelope;
 use crate::error::DocumentError;
 use crate::root::Root;
@@ -12,7 +12,7 @@ use crate::root::Root;
 #[non_exhaustive]
 pub struct Authentic {
     /// What it says.
-    pub document: Document,
+    pub document: AttestationDocument,
     /// The certificates, the root first, the document's own last.
     pub chain: Vec<CertificateSummary>,
 }
@@ -25,8 +25,8 @@ pub struct Authentic {
 /// certificates and their order, signature.
 pub fn authenticate(document: &[u8], root: &Root) -> Result<Authentic, DocumentError> {
     let envelope = Envelope::parse(document)?;
-    let document = Document::parse(envelope.payload())?;
-    let chain = Chain::verify(&document, root)?;
+    let document = AttestationDocument::parse(envelope.payload())?;
+    let chain = VerifiedChain::verify(&document, root)?;
     let signer = chain.signer().ok_or(DocumentError::Signature)?;
     envelope.verify(signer.key())?;
     Ok(Authentic { document, chain: chain.summaries() })

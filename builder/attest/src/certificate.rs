@@ -37,7 +37,7 @@ pub struct CertificateSummary {
 
 /// A certificate whose form, algorithms and extensions are such as a chain may have.
 #[derive(Debug)]
-pub(crate) struct Certificate {
+pub(crate) struct ChainCertificate {
     tbs: TbsCertificate,
     /// The bytes that are signed, as they are in the certificate.
     signed: Vec<u8>,
@@ -47,7 +47,7 @@ pub(crate) struct Certificate {
     usage: Option<KeyUsage>,
 }
 
-impl Certificate {
+impl ChainCertificate {
     /// Parses a certificate and checks what does not depend on its neighbours.
     pub(crate) fn parse(der: &[u8]) -> Result<Self, ChainError> {
         let invalid = |error: x509_cert::der::Error| ChainError::Form { reason: error.to_string() };

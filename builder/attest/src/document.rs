@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use ciborium::Value;
 
-use crate::certificate::{Certificate, CertificateSummary};
+use crate::certificate::{CertificateSummary, ChainCertificate};
 use crate::envelope::Envelope;
 use crate::error::DocumentError;
-use crate::pcr::Pcr;
+use crate::pcr::Sha384Pcr;
 use crate::time::UnixTime;
 
-/// The largest document that is parsed, in bytes. Those of NitroTPM have some 5 KiB, and its buffer has 8.
-pub const MAX_DOCUMENT: usize = 32 << 10;
 /// The depth of nested CBOR items: a map of lists of byte strings.
 const MAX_DEPTH: usize = 8;
 /// The largest certificate in bytes.
@@ -28,13 +26,13 @@ const DIGEST: &str = "SHA384";
 /// What a document says. Nothing of it is verified unless it comes from [`authenticate`](crate::authenticate).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Document {
+pub struct AttestationDocument {
     /// The instance and its TPM: `i-…-tpm…`.
     pub module_id: String,
     /// When the document was made.
     pub timestamp: UnixTime,
     /// The PCRs by their number, in the bank SHA-384.
-    pub pcrs: BTreeMap<u8, Pcr>,
+    pub pcrs: BTreeMap<u8, Sha384Pcr>,
     /// The certificate whose key signed the document: DER.
     pub certificate: Vec<u8>,
     /// The certificates above it, the root first: DER.
@@ -51,15 +49,15 @@ pub struct Document {
 ///
 /// # Errors
 /// If it does not have the structure of a document.
-pub fn inspect(document: &[u8]) -> Result<Document, DocumentError> {
-    Document::parse(Envelope::parse(document)?.payload())
+pub fn inspect(document: &[u8]) -> Result<AttestationDocument, DocumentError> {
+    AttestationDocument::parse(Envelope::parse(document)?.payload())
 }
 
-impl Document {
+impl AttestationDocument {
     /// The certificates as far as they can be parsed: those above the document, the root first, then its own.
     pub fn certificates(&self) -> Vec<Option<CertificateSummary>> {
         let chain = self.cabundle.iter().chain([&self.certificate]);
-        chain.map(|der| Certificate::parse(der).ok().map(|parsed| parsed.summary())).collect()
+        chain.map(|der| ChainCertificate::parse(der).ok().map(|parsed| parsed.summary())).collect()
     }
 
     /// Parses a payload.
@@ -131,7 +129,7 @@ impl Fields {
         Ok(UnixTime::from_millis(millis.ok_or_else(invalid)?))
     }
 
-    fn pcrs(&mut self) -> Result<BTreeMap<u8, Pcr>, DocumentError> {
+    fn pcrs(&mut self) -> Result<BTreeMap<u8, Sha384Pcr>, DocumentError> {
         let invalid = |reason: String| DocumentError::invalid("nitrotpm_pcrs", reason);
         let entries =
             self.take("nitrotpm_pcrs")?.into_map().map_err(|_| invalid("it is no map".to_owned()))?;

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use coset::iana::{CborTag, EnumI64 as _};
 
-use crate::document::MAX_DOCUMENT;
+use crate::limits::MAX_DOCUMENT;
 
 /// The first byte of a CBOR array of four elements: an untagged `COSE_Sign1`.
 const ARRAY_OF_FOUR: u8 = 0x84;

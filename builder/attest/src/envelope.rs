@@ -5,9 +5,9 @@ use coset::{Algorithm, CborSerializable as _, CoseError, CoseSign1, Header, Tagg
 use p384::ecdsa::signature::Verifier as _;
 use p384::ecdsa::{Signature, VerifyingKey};
 
-use crate::document::MAX_DOCUMENT;
 use crate::encoding::is_tagged;
 use crate::error::DocumentError;
+use crate::limits::MAX_DOCUMENT;
 
 /// The envelope of a document. Protected header and payload keep the bytes that were signed.
 pub(crate) struct Envelope {

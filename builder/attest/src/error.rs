@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::certificate::Certificate;
-use crate::document::{Document, MAX_DOCUMENT};
+use crate::limits::MAX_DOCUMENT;
 use crate::time::UnixTime;
 
 /// Words in the name of the root of a local region, by which its documents are recognized.
@@ -248,19 +247,6 @@ impl DocumentError {
                 "do not trust what it says: it was changed after it was made, or not made by a NitroTPM; ask the machine \
                  for a new one"
             }
-        }
-    }
-}
-
-impl ChainLink {
-    /// The certificate at a position of a document's chain, counted from 0.
-    pub(crate) fn at(position: usize, document: &Document) -> Self {
-        let der = document.cabundle.get(position).unwrap_or(&document.certificate);
-        let subject = Certificate::parse(der).ok().map(|certificate| certificate.subject().to_string());
-        Self {
-            position: position.saturating_add(1),
-            count: document.cabundle.len().saturating_add(1),
-            subject,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::authenticate::Authentic;
 use crate::encoding::encode_hex;
-use crate::pcr::{PCR_LEN, Pcr, meaning};
+use crate::pcr::{PCR_LEN, Sha384Pcr, meaning};
 use crate::time::UnixTime;
 
 /// How far a document may be from the future, for clocks that differ.
@@ -28,13 +28,13 @@ pub struct Expectations {
     /// The public key, as in the document.
     pub public_key: Option<Vec<u8>>,
     /// The PCRs by their number.
-    pub pcrs: BTreeMap<u8, Pcr>,
+    pub pcrs: BTreeMap<u8, Sha384Pcr>,
 }
 
 /// A difference between a document and what it has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Difference {
+pub enum DocumentDifference {
     /// It was made later than it is now.
     Future {
         /// When it was made.
@@ -74,15 +74,15 @@ pub enum Difference {
         /// Its number.
         index: u8,
         /// The value that it should have.
-        expected: Pcr,
+        expected: Sha384Pcr,
         /// The value that the document has.
-        actual: Option<Pcr>,
+        actual: Option<Sha384Pcr>,
     },
 }
 
 impl Expectations {
     /// Every difference between an authentic document and what it has to say; none if it is as it should be.
-    pub fn differences(&self, authentic: &Authentic) -> Vec<Difference> {
+    pub fn differences(&self, authentic: &Authentic) -> Vec<DocumentDifference> {
         let document = &authentic.document;
         let mut differences = self.freshness(authentic);
         let values = [
@@ -95,43 +95,43 @@ impl Expectations {
                 && Some(expected) != actual.as_ref()
             {
                 let (expected, actual) = (expected.clone(), actual.clone());
-                differences.push(Difference::Value { name, expected, actual });
+                differences.push(DocumentDifference::Value { name, expected, actual });
             }
         }
         if document.pcrs.get(&BOOT_PCR).is_none_or(|value| *value == [0; PCR_LEN]) {
-            differences.push(Difference::NotMeasured);
+            differences.push(DocumentDifference::NotMeasured);
         }
         for (&index, expected) in &self.pcrs {
             let actual = document.pcrs.get(&index);
             if actual != Some(expected) {
                 let (expected, actual) = (*expected, actual.copied());
-                differences.push(Difference::Pcr { index, expected, actual });
+                differences.push(DocumentDifference::Pcr { index, expected, actual });
             }
         }
         differences
     }
 
-    fn freshness(&self, authentic: &Authentic) -> Vec<Difference> {
+    fn freshness(&self, authentic: &Authentic) -> Vec<DocumentDifference> {
         let (at, timestamp) = (self.at, authentic.document.timestamp);
         let mut differences = Vec::new();
         if timestamp.since(at) > FUTURE_TOLERANCE {
-            differences.push(Difference::Future { timestamp, at });
+            differences.push(DocumentDifference::Future { timestamp, at });
         }
         // The first to expire says most: that of the document lives three hours.
         let expired = authentic.chain.iter().filter(|one| at.seconds() > one.not_after.seconds());
         if let Some(first) = expired.min_by_key(|one| one.not_after) {
             let (subject, not_after) = (first.subject.clone(), first.not_after);
-            differences.push(Difference::Expired { subject, not_after, at });
+            differences.push(DocumentDifference::Expired { subject, not_after, at });
         }
         let age = at.since(timestamp);
         if let Some(max_age) = self.max_age.filter(|&max_age| age > max_age) {
-            differences.push(Difference::TooOld { age, max_age });
+            differences.push(DocumentDifference::TooOld { age, max_age });
         }
         differences
     }
 }
 
-impl Difference {
+impl DocumentDifference {
     /// A word for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -171,7 +171,7 @@ impl Difference {
 }
 
 /// One line with both values.
-impl fmt::Display for Difference {
+impl fmt::Display for DocumentDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |bytes: &Option<Vec<u8>>| match bytes {
             Some(bytes) if bytes.is_empty() => "empty".to_owned(),

@@ -10,7 +10,7 @@
 //! - [`authenticate`]: is this a document that the holder of the root vouches for? Structure, chain and signature, each with
 //!   its own [`DocumentError`].
 //! - [`Expectations::differences`]: does an authentic document say what it should? Freshness, nonce, PCRs, user data, public
-//!   key; every [`Difference`] is listed.
+//!   key; every [`DocumentDifference`] is listed.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -22,6 +22,7 @@ mod encoding;
 mod envelope;
 mod error;
 mod expectations;
+mod limits;
 mod pcr;
 mod public_key;
 mod root;
@@ -29,11 +30,12 @@ mod time;
 
 pub use self::authenticate::{Authentic, authenticate};
 pub use self::certificate::CertificateSummary;
-pub use self::document::{Document, MAX_DOCUMENT, inspect};
+pub use self::document::{AttestationDocument, inspect};
 pub use self::encoding::{EncodingError, decode_document, decode_hex, encode_hex};
 pub use self::error::{ChainError, ChainLink, DocumentError};
-pub use self::expectations::{Difference, Expectations, FUTURE_TOLERANCE};
-pub use self::pcr::{PCR_LEN, Pcr, PcrMeaning, meaning};
+pub use self::expectations::{DocumentDifference, Expectations, FUTURE_TOLERANCE};
+pub use self::limits::MAX_DOCUMENT;
+pub use self::pcr::{PCR_LEN, PcrMeaning, Sha384Pcr, meaning};
 pub use self::public_key::{PublicKeyError, public_key_der};
 pub use self::root::{Root, RootError};
 pub use self::time::{TimeError, UnixTime};

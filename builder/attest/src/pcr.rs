@@ -1,7 +1,7 @@
 //! The PCRs of a NitroTPM, and what each of them stands for.
 
 /// A PCR of the bank SHA-384.
-pub type Pcr = [u8; PCR_LEN];
+pub type Sha384Pcr = [u8; PCR_LEN];
 
 /// The bytes of a PCR of the bank SHA-384.
 pub const PCR_LEN: usize = 48;

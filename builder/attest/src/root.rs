@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::certificate::{Certificate, CertificateSummary};
+use crate::certificate::{CertificateSummary, ChainCertificate};
 use crate::encoding::encode_hex;
 use crate::error::ChainError;
 
@@ -66,7 +66,7 @@ impl Root {
         if label != "CERTIFICATE" {
             return Err(RootError::Pem { reason: format!("it is a {label}") });
         }
-        let certificate = Certificate::parse(&der).map_err(RootError::Certificate)?;
+        let certificate = ChainCertificate::parse(&der).map_err(RootError::Certificate)?;
         certificate.check_issued_by(&certificate).map_err(RootError::Certificate)?;
         certificate.check_issuer(0).map_err(RootError::Certificate)?;
         let is_aws = der == Self::aws().der;
@@ -85,7 +85,7 @@ impl Root {
 
     /// What is shown of it.
     pub fn summary(&self) -> Option<CertificateSummary> {
-        Certificate::parse(&self.der).ok().map(|certificate| certificate.summary())
+        ChainCertificate::parse(&self.der).ok().map(|certificate| certificate.summary())
     }
 
     pub(crate) fn der(&self) -> &[u8] {

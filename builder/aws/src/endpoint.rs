@@ -1,7 +1,8 @@
 //! Endpoints of services.
 //!
 //! The partitions and their DNS suffixes are those of `partitions.json` of the AWS SDKs (botocore, 1.44); the rule is
-//! that of the `endpoint-rule-set-1.json` of EC2 and Auto Scaling, and for S3 its own. A test compares both with botocore's own resolver.
+//! that of the `endpoint-rule-set-1.json` of EC2 and Auto Scaling, and for S3 its own. A test compares both with
+//! botocore's own resolver.
 
 use aws_config::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;

@@ -5,6 +5,8 @@
 //! through the same client.
 
 use amiforge_publish::service_error::ServiceError;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +67,27 @@ impl EpochSeconds {
 
 impl JsonValue for EpochSeconds {
     const SHAPE: Shape = Shape::Timestamp;
+}
+
+/// Bytes, in base64 on the wire.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct JsonBlob(pub(crate) Vec<u8>);
+
+impl JsonValue for JsonBlob {
+    const SHAPE: Shape = Shape::Blob;
+}
+
+impl Serialize for JsonBlob {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for JsonBlob {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map(Self).map_err(serde::de::Error::custom)
+    }
 }
 
 impl JsonValue for String {

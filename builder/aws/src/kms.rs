@@ -1,11 +1,11 @@
-//! The only call of KMS in use: `DescribeKey`, to resolve an alias. KMS 2014-11-01, AWS JSON 1.1.
+//! The calls of KMS in use: `DescribeKey`, to resolve an alias, and `Sign`. KMS 2014-11-01, AWS JSON 1.1.
 
 use amiforge_publish::api::{KeyRegions, Keys, KmsKey};
 use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use aws_config::SdkConfig;
 
 use super::AwsConfig;
-use super::json::{self, json_operations, json_structures};
+use super::json::{self, JsonBlob, json_operations, json_structures};
 use super::query::{Client, Protocol, QueryService};
 
 /// The service KMS.
@@ -25,6 +25,24 @@ json_structures! {
         key: KeyMetadata = "KeyMetadata",
     }
 
+    /// The message to sign.
+    Sign {
+        /// Id, ARN or alias of the key.
+        key: String = "KeyId",
+        /// The message, not its digest.
+        message: JsonBlob = "Message",
+        /// `RAW`: the service takes the digest.
+        message_type: String = "MessageType",
+        /// The algorithm.
+        algorithm: String = "SigningAlgorithm",
+    }
+
+    /// The signature.
+    SignOutput {
+        /// The signature.
+        signature: JsonBlob = "Signature",
+    }
+
     /// A key.
     KeyMetadata {
         /// Its ARN; always present.
@@ -40,6 +58,7 @@ json_operations! {
     /// All calls of KMS in use.
     pub CALLS of KMS, "TrentService":
     DescribeKey -> DescribeKeyOutput,
+    Sign -> SignOutput,
 }
 
 /// Client of KMS in a region.
@@ -49,6 +68,26 @@ pub struct KmsClient(Client);
 impl KmsClient {
     pub(super) fn new(sdk: &SdkConfig) -> Self {
         Self(Client::new(sdk, &KMS))
+    }
+
+    /// Signs a message of at most 4096 bytes: RSASSA-PKCS1-v1_5 with SHA-256.
+    ///
+    /// # Errors
+    /// [`ServiceError`], also for an answer without a signature.
+    pub async fn sign_rsa_sha256(&self, key: &str, message: &[u8]) -> Result<Vec<u8>, ServiceError> {
+        let call = Sign {
+            key: key.to_owned(),
+            message: JsonBlob(message.to_vec()),
+            message_type: "RAW".to_owned(),
+            algorithm: "RSASSA_PKCS1_V1_5_SHA_256".to_owned(),
+        };
+        match json::call(&self.0, &call).await?.signature {
+            JsonBlob(signature) if signature.is_empty() => {
+                let message = "the answer of Sign has no signature";
+                Err(ServiceError::local(ServiceErrorKind::Unreadable, message))
+            }
+            JsonBlob(signature) => Ok(signature),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use amiforge_formats::uefi_vars::UefiVarsError;
 use amiforge_image::inspect::InspectError;
 use amiforge_image::manifest::ManifestError;
 
@@ -25,6 +26,20 @@ pub enum PublishError {
         path: PathBuf,
         /// The cause.
         source: ManifestError,
+    },
+    /// The variables of a bundle are not those that it was built with.
+    #[error("`{}` is not the file that the manifest names", path.display())]
+    UefiDataChanged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The variables of a bundle are none that an image is registered with.
+    #[error("`{}` cannot be registered with the image", path.display())]
+    UefiData {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: UefiVarsError,
     },
     /// A file cannot be read or written.
     #[error("using `{}`", path.display())]

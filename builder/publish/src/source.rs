@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::read_at::ReadAt as _;
+use amiforge_formats::uefi_vars::{check_enrolment, decode_ec2};
 use amiforge_image::bundle;
 use amiforge_image::image::{Block, BlockMap, BlockSpan};
 use amiforge_image::inspect::Medium;
@@ -28,6 +29,8 @@ const GIB_MAX: u64 = 65_536;
 pub struct ImageSource {
     medium: Medium,
     bundle: Option<(Manifest, Digest)>,
+    /// The variables of a bundle that enrols Secure Boot, in base64.
+    uefi_data: Option<String>,
     /// The stamp of a raw file; a bundle is checked by its manifest.
     stamp: Option<SourceStamp>,
 }
@@ -85,8 +88,11 @@ impl ImageSource {
             }
             _ => {}
         }
+        let enrols = bundle.as_ref().is_some_and(|(manifest, _)| manifest.secure_boot.is_some());
+        let folder = medium.bundle().filter(|_| enrols);
+        let uefi_data = folder.map(|folder| read_uefi_data(folder, bundle.as_ref())).transpose()?;
         let stamp = bundle.is_none().then(|| SourceStamp::of(medium.path())).transpose()?;
-        Ok(Self { medium, bundle, stamp })
+        Ok(Self { medium, bundle, uefi_data, stamp })
     }
 
     /// Refuses a raw file that was modified since it was opened. The blocks of a bundle are compared with its manifest
@@ -107,6 +113,11 @@ impl ImageSource {
     /// The manifest of a bundle.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.bundle.as_ref().map(|(manifest, _)| manifest)
+    }
+
+    /// The variables that a bundle enrols Secure Boot with, in base64.
+    pub fn uefi_data(&self) -> Option<&str> {
+        self.uefi_data.as_deref()
     }
 
     /// Digest of the manifest's text.
@@ -189,6 +200,21 @@ impl ImageSource {
     pub(super) fn disk_map(&self) -> Option<DiskMap> {
         self.bundle.as_ref().map(|(manifest, _)| DiskMap::of(&self.medium, manifest))
     }
+}
+
+/// Reads the variables of a bundle, which have to be those that its manifest binds, and enrol nothing but keys.
+fn read_uefi_data(folder: &Path, bundle: Option<&(Manifest, Digest)>) -> Result<String, PublishError> {
+    let path = folder.join(bundle::UEFI_DATA);
+    let bytes = amiforge_progress::regular::read(&path)
+        .map_err(|source| PublishError::File { path: path.clone(), source })?;
+    let expected = bundle.and_then(|(manifest, _)| manifest.documents.get(bundle::UEFI_DATA));
+    if expected != Some(&Digest::of(&bytes)) {
+        return Err(PublishError::UefiDataChanged { path });
+    }
+    let text = String::from_utf8(bytes).map_err(|_| PublishError::UefiDataChanged { path: path.clone() })?;
+    let checked = decode_ec2(&text).and_then(|variables| check_enrolment(&variables));
+    checked.map_err(|source| PublishError::UefiData { path, source })?;
+    Ok(text)
 }
 
 /// Reads a manifest; also returns the digest of its text.

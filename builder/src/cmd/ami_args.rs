@@ -298,6 +298,24 @@ pub(crate) fn rate(given: Option<u32>, local: bool) -> u32 {
 /// The number of secrets that a refusal lists.
 const SECRETS_NAMED: usize = 5;
 
+/// Refuses an image that enrols Secure Boot and lacks a signature: no machine of it would start.
+pub(crate) fn refuse_unsigned(source: &ImageSource, cannot: &str) -> Result<(), Failure> {
+    let Some(record) = source.manifest().and_then(|manifest| manifest.secure_boot.as_ref()) else {
+        return Ok(());
+    };
+    if record.is_signed() {
+        return Ok(());
+    }
+    let unsigned = record.unsigned().join("` and `");
+    let fact = format!(
+        "the image enrols keys of Secure Boot, and `{unsigned}` in it is not signed, so no machine would start"
+    );
+    Err(Failure::from(anyhow::anyhow!(fact).context(cannot.to_owned())).hint(
+        "`amiforge sign BUNDLE --key KEY` signs it; or sign the files `signing/*.tbs` of the bundle elsewhere, and \
+         `amiforge attach BUNDLE --signature ID=FILE`",
+    ))
+}
+
 /// Refuses an image with secrets that its recipe does not allow: everybody who can launch it could read them.
 pub(crate) fn refuse_secrets(source: &ImageSource, cannot: &str) -> Result<(), Failure> {
     let secrets = source.manifest().map(|manifest| manifest.origin.secrets.as_slice()).unwrap_or_default();

@@ -21,12 +21,12 @@ pub(crate) use self::expected::{PcrValue, pcr_value};
     amiforge attest show document.bin")]
 pub(crate) struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: AttestVerb,
 }
 
 /// The subcommands.
 #[derive(Debug, clap::Subcommand)]
-enum Verb {
+enum AttestVerb {
     Verify(Box<verify::Args>),
     Show(show::Args),
 }
@@ -34,7 +34,7 @@ enum Verb {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     match &args.verb {
-        Verb::Verify(args) => verify::run(args, ui),
-        Verb::Show(args) => show::run(args, ui),
+        AttestVerb::Verify(args) => verify::run(args, ui),
+        AttestVerb::Show(args) => show::run(args, ui),
     }
 }

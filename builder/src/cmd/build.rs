@@ -21,6 +21,7 @@ use amiforge_sandbox::{Limit, OnFailure, SandboxError};
 use serde::Serialize;
 
 use super::inputs::{default_store, load_recipe, lock_failure, source_date_epoch};
+use super::signatures;
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui};
@@ -54,6 +55,9 @@ pub(crate) struct Args {
     /// Take packages and sources from this file of `amiforge vendor` rather than from the store
     #[arg(long, value_name = "FILE")]
     vendor: Option<PathBuf>,
+
+    #[command(flatten)]
+    signatures: signatures::Args,
 
     /// When a command in the sandbox fails, open a shell in the state that it left
     #[arg(long)]
@@ -137,6 +141,7 @@ fn options(args: &Args) -> Result<BuildOptions, Failure> {
         source_date_epoch: source_date_epoch()?,
         lock: None,
         vendor: args.vendor.clone(),
+        signatures: args.signatures.read()?,
         on_failure: args.named().on_failure,
     })
 }
@@ -195,6 +200,9 @@ fn hint(error: &BuildError, named: &NamedPaths<'_>) -> Option<String> {
         }
         BuildError::Sources(AssembleError::Source { source, .. }) if is_other_digest(source) => {
             "if this file is the one that is meant, write its `sha256` in the recipe".to_owned()
+        }
+        BuildError::EnrolledKey { .. } => {
+            "`openssl x509 -in FILE -text` shows what a certificate is; keys stay where they sign".to_owned()
         }
         BuildError::NoShell => {
             "take a system as a source (packages such as `dash` or `busybox-static` bring a shell), or make the change \
@@ -293,6 +301,9 @@ fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
     if !ui.json() {
         let name = built.bundle.display();
         ui.status(format_args!("built in {seconds:.1} s, {} of disk", HumanBytes(manifest.size)));
+        for verity in &manifest.verity {
+            ui.status(format_args!("root hash of `{}`: {}", verity.data, verity.root_hash));
+        }
         return ui.line(format_args!("{name} {}", manifest.plain));
     }
     let partitions = manifest.partitions.iter().map(|partition| PartitionReport {

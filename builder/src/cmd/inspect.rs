@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::tree::{Node, NodeId, NodeKind, Tree};
 use amiforge_formats::{dump, read_at};
-use amiforge_image::bundle::DISK;
+use amiforge_image::bundle::{DISK, MANIFEST};
 use amiforge_image::inspect::{
     Contents, DiskView, Extracted, Inside, InspectedPath, LastLink, ListedName, Medium, Overview, Overwrite,
     Owners, PartitionSlot, ReadFileSystem, Recursion, Selector, extract, list, resolve, send,
 };
+use amiforge_image::manifest::Manifest;
+use amiforge_image::secure_boot::{SecureBootError, SignatureState, SignatureStatus, signature_states};
+use amiforge_progress::regular;
 use anyhow::Context as _;
+use serde::Serialize;
 
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::ui::{Ui, written};
@@ -111,13 +115,55 @@ fn below_an_image(target: &Path) -> Option<String> {
 
 /// Shows the partitions of the image.
 fn overview(medium: &Medium, ui: &Ui, cannot: impl Fn() -> String) -> CommandResult {
-    let overview = Overview::read(medium).with_context(cannot)?;
+    let overview = Overview::read(medium).with_context(&cannot)?;
+    let secure_boot = signatures(medium).with_context(cannot)?;
     if ui.json() {
-        ui.object(&overview)?;
-    } else {
-        ui.line(overview.to_string().trim_end())?;
+        ui.object(&OverviewJson { overview: &overview, secure_boot: &secure_boot })?;
+        return Ok(Outcome::Success);
+    }
+    ui.line(overview.to_string().trim_end())?;
+    for SignatureJson { path, state, signer } in &secure_boot {
+        let signer = signer.as_ref().map(|signer| format!(" by `{signer}`")).unwrap_or_default();
+        ui.line(format_args!("Secure Boot: `{path}` is {state}{signer}"))?;
     }
     Ok(Outcome::Success)
+}
+
+/// What `--json` shows of an image.
+#[derive(Serialize)]
+struct OverviewJson<'a> {
+    #[serde(flatten)]
+    overview: &'a Overview,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    secure_boot: &'a [SignatureJson],
+}
+
+/// A program that firmware starts when it is signed.
+#[derive(Serialize)]
+struct SignatureJson {
+    path: String,
+    /// `unsigned`, `signed`, or `refused` with the reason.
+    state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signer: Option<String>,
+}
+
+/// The programs of a bundle that enrols Secure Boot. A manifest that cannot be read is for `verify` to name.
+fn signatures(medium: &Medium) -> Result<Vec<SignatureJson>, SecureBootError> {
+    let text = medium.bundle().and_then(|folder| regular::read(&folder.join(MANIFEST)).ok());
+    let manifest = text.and_then(|text| Manifest::parse(&text).ok());
+    let (Some(folder), Some(manifest)) = (medium.bundle(), manifest) else { return Ok(Vec::new()) };
+    let states = signature_states(folder, &manifest, medium)?;
+    let shown = states.into_iter().map(|SignatureState { path, status }| match status {
+        SignatureStatus::Unsigned => SignatureJson { path, state: "unsigned".to_owned(), signer: None },
+        SignatureStatus::Trusted { signer, .. } => {
+            SignatureJson { path, state: "signed".to_owned(), signer: Some(signer) }
+        }
+        SignatureStatus::Refused(why) => {
+            SignatureJson { path, state: format!("refused: {why}"), signer: None }
+        }
+    });
+    Ok(shown.collect())
 }
 
 /// The node that the target leads to.

@@ -1,6 +1,7 @@
 //! `amiforge local`: serves, reads or empties the local region.
 
 mod attest;
+mod booted;
 mod launch;
 mod measured;
 

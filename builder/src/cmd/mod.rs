@@ -4,6 +4,7 @@
 pub(crate) mod allowed_images;
 #[cfg(feature = "aws")]
 pub(crate) mod ami_args;
+pub(crate) mod attach;
 pub(crate) mod attest;
 #[cfg(feature = "aws")]
 pub(crate) mod backup;
@@ -68,6 +69,8 @@ pub(crate) mod schema;
 pub(crate) mod share;
 #[cfg(feature = "aws")]
 mod sharing_args;
+pub(crate) mod sign;
+mod signatures;
 #[cfg(feature = "aws")]
 pub(crate) mod snapshot;
 #[cfg(feature = "aws")]
@@ -101,6 +104,8 @@ pub(crate) enum Command {
     Fetch(fetch::Args),
     Vendor(vendor::Args),
     Build(build::Args),
+    Attach(attach::Args),
+    Sign(sign::Args),
     Inspect(inspect::Args),
     Diff(diff::Args),
     Verify(verify::Args),
@@ -174,6 +179,8 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Fetch(args) => fetch::run(&args, ui),
         Command::Vendor(args) => vendor::run(&args, ui),
         Command::Build(args) => build::run(&args, ui),
+        Command::Attach(args) => attach::run(&args, ui),
+        Command::Sign(args) => sign::run(&args, ui),
         Command::Inspect(args) => inspect::run(&args, ui),
         Command::Diff(args) => diff::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),

@@ -139,6 +139,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     let source = ImageSource::open(&args.image).with_context(|| args.cannot())?;
     ami_args::refuse_secrets(&source, &args.cannot())?;
+    ami_args::refuse_unsigned(&source, &args.cannot())?;
     if args.require_boot {
         demand_receipt(args, &source, ui, &cancel)?;
     }

@@ -80,6 +80,7 @@ impl Args {
         let Some(bundle) = &self.bundle else { return Ok(ImageFacts::default()) };
         let source = ImageSource::open(bundle).with_context(|| cannot.to_owned())?;
         ami_args::refuse_secrets(&source, cannot)?;
+        ami_args::refuse_unsigned(&source, cannot)?;
         Ok(ami::image_facts(&source))
     }
 

@@ -64,7 +64,14 @@ pub(super) fn prepare(
         && kernel_hook::install(tree, &hook(recipe, boot, &kernel, line, time))?;
     let KernelFiles { release, path, content, head, .. } = kernel;
     let kernel = BootKernel { release, path, content, head };
-    let spec = BootSpec { kernel, initrd, cmdline, uefi, bios: boot.mode.bios(), secure_boot: false };
+    let spec = BootSpec {
+        kernel,
+        initrd,
+        cmdline,
+        uefi,
+        bios: boot.mode.bios(),
+        secure_boot: recipe.trust.secure_boot.is_some(),
+    };
     Ok(Some(Boot { spec, hooked }))
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use amiforge_image::bundle::BundleError;
 use amiforge_image::disk::{DiskError, HashTreeError};
 use amiforge_image::seal::SealError;
+use amiforge_image::secure_boot::{KeyFileError, SigningError};
 use amiforge_packages::backend::PackageError;
 use amiforge_rootfs::assemble::AssembleError;
 use amiforge_rootfs::boot::BootFilesError;
@@ -114,6 +115,23 @@ pub enum BuildError {
     /// An initrd cannot be made.
     #[error("making an initrd")]
     Initrd(#[from] InitrdError),
+    /// A file of certificates is none that can be enrolled.
+    #[error("`{key}` under `[trust] secure-boot`: `{name}`")]
+    EnrolledKey {
+        /// The key of the recipe.
+        key: &'static str,
+        /// The file.
+        name: String,
+        /// Why.
+        #[source]
+        source: KeyFileError,
+    },
+    /// Requests cannot be made, or the given signatures not be taken.
+    #[error("signing what firmware starts")]
+    Signing(#[from] SigningError),
+    /// Signatures for an image that has no place for them.
+    #[error("signatures are given, and the recipe has no `secure-boot` under `[trust]`")]
+    NoSecureBoot,
     /// What firmware starts cannot be made.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -176,6 +194,14 @@ pub enum HostFileError {
     NotAFile {
         /// What has the name.
         path: PathBuf,
+    },
+    /// It is longer than any file of its kind.
+    #[error("it is {len} bytes long, and at most {most} are read")]
+    TooLong {
+        /// Its length in bytes.
+        len: u64,
+        /// The limit in bytes.
+        most: u64,
     },
     /// The user interrupted the build.
     #[error("interrupted")]

@@ -1,8 +1,8 @@
 //! The PCRs of machines of an image, predicted from the unified kernel image that was sealed.
 
-use amiforge_formats::pcr::PhasePath;
 use amiforge_image::measure::{ContentReader, Measurements};
 use amiforge_image::seal::{LoaderPrograms, Sealed};
+use amiforge_image::secure_boot::{self, SecureBootKeys};
 use amiforge_store::blobs::Blobs;
 
 use super::boot::Boot;
@@ -13,7 +13,7 @@ use crate::recipe::Recipe;
 pub(super) fn measurements(
     recipe: &Recipe,
     boot: Option<&Boot>,
-    sealed: &Sealed,
+    (sealed, keys): (&Sealed, Option<&SecureBootKeys>),
     blobs: &Blobs,
     warnings: &mut Vec<String>,
 ) -> Option<Measurements> {
@@ -25,7 +25,7 @@ pub(super) fn measurements(
     let file = sealed.esp.iter().find(|file| file.path == path)?;
     let predicted = ContentReader::new(&file.content, blobs)
         .map_err(|error| error.to_string())
-        .and_then(|bytes| predict(&bytes));
+        .and_then(|bytes| predict(&bytes, keys));
     match predicted {
         Ok(measurements) => Some(measurements),
         Err(reason) => {
@@ -35,8 +35,8 @@ pub(super) fn measurements(
     }
 }
 
-fn predict(bytes: &ContentReader<&Blobs>) -> Result<Measurements, String> {
-    Measurements::predict(bytes, None, &PhasePath::default(), None).map_err(|error| {
+fn predict(bytes: &ContentReader<&Blobs>, keys: Option<&SecureBootKeys>) -> Result<Measurements, String> {
+    secure_boot::predict(bytes, keys).map_err(|error| {
         let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
         causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
     })

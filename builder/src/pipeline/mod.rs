@@ -11,6 +11,7 @@ mod layers;
 mod measure;
 mod options;
 mod output;
+mod secure_boot;
 mod system;
 mod volumes;
 mod work_store;
@@ -54,6 +55,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let BuildTime { latest, made } = system.time;
     let boot = boot::prepare(recipe, &mut system.tree, &blobs, made)?;
     let boot = boot.as_ref();
+    let keys = secure_boot::keys(recipe, &mut system.inputs.host_files, &mut blobs)?;
     let trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
     let groups = volumes::groups::groups(&system.tree, &recipe.partitions, &trees, &blobs);
     let groups = groups.map_err(BuildError::Sbom)?;
@@ -69,10 +71,12 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let mut plans = plan_data(&spec, &partitions.indices())?;
     plans.hash(&blobs, &EmitOptions { threads: options.threads.max(1) }, monitor)?;
     let trust = Trust { root_hash: plans.verity().first().map(|verity| verity.root_hash) };
-    let sealed = seal(boot, &trust)?;
+    let mut sealed = seal(boot, &trust)?;
+    let secure_boot = secure_boot::sign(&mut sealed, keys.as_ref(), options, &blobs)?;
     mount_sealed(recipe, &mut system.tree, &sealed, &blobs, made)?;
     system.warnings.extend(boot.into_iter().flat_map(|boot| boot.warnings(recipe, &sealed)));
-    let measurements = measure::measurements(recipe, boot, &sealed, &blobs, &mut system.warnings);
+    let measurements =
+        measure::measurements(recipe, boot, (&sealed, keys.as_ref()), &blobs, &mut system.warnings);
     let contents = partitions.contents(recipe, &sealed, &blobs)?;
     drop(sealed);
     let listing = listing(&recipe.partitions, &spec, &contents);
@@ -84,6 +88,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
         disk: &disk,
         tree: &system.tree,
         listing: &listing,
+        secure_boot: secure_boot.as_ref(),
         epoch: latest,
         blobs: &blobs,
         measurements: measurements.as_ref(),
@@ -93,6 +98,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let mut warnings = system.warnings;
     warnings.extend(secrets::needless(recipe, &manifest.origin.secrets));
     warnings.extend(findings);
+    warnings.extend(secure_boot::unsigned_warning(secure_boot.as_ref(), options));
     Ok(Built { bundle: options.out.clone(), manifest, layers, warnings })
 }
 

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use amiforge_image::bundle::ExistingBundle;
 use amiforge_image::manifest::Manifest;
+use amiforge_image::secure_boot::GivenSignature;
 use amiforge_sandbox::OnFailure;
 
 use crate::lock::Lock;
 
-/// Options of a build besides the recipe. Only `source_date_epoch` and the lock may change a byte of the result.
+/// Options of a build besides the recipe. Only `source_date_epoch`, the lock and the signatures may change a byte of the
+/// result.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     /// Where the bundle goes.
@@ -26,6 +28,8 @@ pub struct BuildOptions {
     pub lock: Option<Lock>,
     /// An archive of inputs (see [`crate::vendor`]), from which the store takes what it lacks.
     pub vendor: Option<PathBuf>,
+    /// Signatures of what firmware starts: none, or one for each request of the image.
+    pub signatures: Vec<GivenSignature>,
     /// What happens when a command in the sandbox fails.
     pub on_failure: OnFailure,
 }

@@ -28,6 +28,7 @@ pub(super) fn check(
     at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> BootRecipe {
+    let keys = &super::secure_boot::boot(keys, trust.secure_boot.as_ref(), at, checker);
     let keys = &super::trust::boot(keys, trust, at, checker);
     let mode = match (keys.mode, arch.has_bios()) {
         (Some(BootModeKey::Uefi), _) | (None, false) => BootMode::Uefi,

@@ -17,6 +17,7 @@ pub(crate) mod parse;
 mod partitions;
 mod reference;
 mod schema;
+mod secure_boot;
 mod sources;
 mod spec;
 mod stages;
@@ -35,6 +36,7 @@ pub use deb::{RunStep, SourceFrom, Stage, StageSource};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use keys::{FirstBoot, Fstab, TrustProfile};
 pub use reference::{json_schema, reference};
+pub use secure_boot::{NamedFile, SecureBootRecipe};
 pub use spec::{
     Allowed, BootRecipe, FileEntry, FilePut, ImageSpec, Recipe, RecipeContent, RecipePartition, Secrets,
     TrustRecipe,

@@ -23,6 +23,7 @@ use amiforge_sandbox::{SandboxClock, SandboxLimits};
 
 use super::deb::{RunStep, Stage};
 use super::keys::{FirstBoot, Fstab, TrustProfile};
+use super::secure_boot::SecureBootRecipe;
 
 /// A valid recipe. Paths of the host are joined to the recipe's folder.
 #[derive(Debug, Clone)]
@@ -134,12 +135,14 @@ pub struct TrustRecipe {
     pub profile: Option<TrustProfile>,
     /// Where writes go on a read-only root; without meaning where there is no profile.
     pub writable: WritableFolders,
+    /// The certificates that firmware enrols; `None` for firmware that starts whatever it finds.
+    pub secure_boot: Option<SecureBootRecipe>,
 }
 
 impl TrustRecipe {
     /// Whether anything is to be proven of the machines.
     pub fn is_set(&self) -> bool {
-        self.profile.is_some()
+        self.profile.is_some() || self.secure_boot.is_some()
     }
 }
 

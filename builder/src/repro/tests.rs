@@ -69,6 +69,7 @@ impl Sample {
                 source_date_epoch: None,
                 lock: None,
                 vendor: None,
+                signatures: Vec::new(),
                 on_failure: amiforge_sandbox::OnFailure::Stop,
             };
             pipeline::build(&recipe, &options, Monitor::none()).unwrap();

@@ -28,7 +28,7 @@ const SIGNER_USAGE: u8 = 0b1000_0000;
 
 /// The role of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum CertificateRole {
     /// Issues certificates, with at most so many issuers below it.
     Issuer(Option<u8>),
     /// Signs a document.
@@ -41,7 +41,7 @@ pub(super) struct Draft {
     /// The common name.
     pub(super) name: String,
     /// The role.
-    pub(super) role: Role,
+    pub(super) role: CertificateRole,
     /// The first moment of its validity.
     pub(super) not_before: Timestamp,
     /// The last moment of its validity.
@@ -84,9 +84,9 @@ impl Draft {
 
     fn extensions(&self, point: &[u8], issuer_point: &[u8]) -> Vec<Vec<u8>> {
         let (constraints, usage) = match self.role {
-            Role::Issuer(None) => (vec![der::yes()], ISSUER_USAGE),
-            Role::Issuer(Some(below)) => (vec![der::yes(), der::integer(&[below])], ISSUER_USAGE),
-            Role::Signer => (Vec::new(), SIGNER_USAGE),
+            CertificateRole::Issuer(None) => (vec![der::yes()], ISSUER_USAGE),
+            CertificateRole::Issuer(Some(below)) => (vec![der::yes(), der::integer(&[below])], ISSUER_USAGE),
+            CertificateRole::Signer => (Vec::new(), SIGNER_USAGE),
         };
         let mut extensions = vec![
             critical(BASIC_CONSTRAINTS, &der::sequence(&constraints)),

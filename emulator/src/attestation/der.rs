@@ -1,9 +1,9 @@
-//! The elements of DER that certificates have (ITU-T X.690), as bytes.
+//! The elements of DER that certificates and messages have (ITU-T X.690), as bytes.
 
 use crate::clock::Timestamp;
 
 /// An element with a tag.
-pub(super) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![tag];
     let be = content.len().to_be_bytes();
     match content.len() {
@@ -17,17 +17,17 @@ pub(super) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// A SEQUENCE of elements.
-pub(super) fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
     element(0x30, &parts.concat())
 }
 
 /// A SET of one element.
-pub(super) fn set_of_one(part: &[u8]) -> Vec<u8> {
+pub(crate) fn set_of_one(part: &[u8]) -> Vec<u8> {
     element(0x31, part)
 }
 
 /// A non-negative INTEGER of big-endian bytes.
-pub(super) fn integer(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn integer(bytes: &[u8]) -> Vec<u8> {
     let start = bytes.iter().position(|&byte| byte != 0).unwrap_or(bytes.len().saturating_sub(1));
     let digits = &bytes[start..];
     let mut content = Vec::new();
@@ -40,42 +40,42 @@ pub(super) fn integer(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// An OBJECT IDENTIFIER, given as its encoded content.
-pub(super) fn oid(content: &[u8]) -> Vec<u8> {
+pub(crate) fn oid(content: &[u8]) -> Vec<u8> {
     element(0x06, content)
 }
 
 /// The BOOLEAN true. False is left out where it is the default.
-pub(super) fn yes() -> Vec<u8> {
+pub(crate) fn yes() -> Vec<u8> {
     element(0x01, &[0xff])
 }
 
 /// An OCTET STRING.
-pub(super) fn octets(content: &[u8]) -> Vec<u8> {
+pub(crate) fn octets(content: &[u8]) -> Vec<u8> {
     element(0x04, content)
 }
 
 /// A BIT STRING of whole bytes.
-pub(super) fn bits(content: &[u8]) -> Vec<u8> {
+pub(crate) fn bits(content: &[u8]) -> Vec<u8> {
     element(0x03, &[&[0], content].concat())
 }
 
 /// A BIT STRING with named bits, of which those after the last one set are left out (X.690, 11.2.2). Bit 0 is the highest.
-pub(super) fn named_bits(set: u8) -> Vec<u8> {
+pub(crate) fn named_bits(set: u8) -> Vec<u8> {
     element(0x03, &[set.trailing_zeros() as u8, set])
 }
 
 /// The content of a tag of the context: `[number]` in front of an element.
-pub(super) fn tagged(number: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn tagged(number: u8, content: &[u8]) -> Vec<u8> {
     element(0xa0 | number, content)
 }
 
 /// A primitive element with a tag of the context instead of its own.
-pub(super) fn implicit(number: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn implicit(number: u8, content: &[u8]) -> Vec<u8> {
     element(0x80 | number, content)
 }
 
 /// A time of a certificate: UTCTime until 2049, then GeneralizedTime (RFC 5280, 4.1.2.5).
-pub(super) fn time(at: Timestamp) -> Vec<u8> {
+pub(crate) fn time(at: Timestamp) -> Vec<u8> {
     // YYYY-MM-DDTHH:MM:SS.mmmZ
     let digits: String = at.iso().chars().take(19).filter(char::is_ascii_digit).collect();
     if digits.as_str() < "2050" {

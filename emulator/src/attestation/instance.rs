@@ -38,6 +38,18 @@ impl AttestedInstance {
         }
     }
 
+    /// An instance as it is recorded, for its documents that exist already.
+    pub(super) fn of_record(region: &str, record: &InstanceRecord) -> Self {
+        Self {
+            region: region.to_owned(),
+            id: record.id.clone(),
+            zone: record.zone.clone(),
+            image: record.image.clone(),
+            root_snapshot: None,
+            uefi_data: None,
+        }
+    }
+
     /// Finds an instance by its id.
     pub(super) fn find(folder: &Path, region: &str, id: &str, now: Timestamp) -> Result<Self, Error> {
         let folder = folder.join(region);
@@ -49,14 +61,8 @@ impl AttestedInstance {
         check(&record, &image, now)?;
         let root = image.mappings.iter().find(|one| one.device == image.machine.root_device);
         let root = root.and_then(|one| one.snapshot()).map(str::to_owned);
-        Ok(Self {
-            region: region.to_owned(),
-            id: id.to_owned(),
-            zone: record.zone,
-            image: record.image,
-            root_snapshot: root,
-            uefi_data: image.machine.uefi_data,
-        })
+        let uefi_data = image.machine.uefi_data;
+        Ok(Self { root_snapshot: root, uefi_data, ..Self::of_record(region, &record) })
     }
 
     /// The name of its TPM in documents.

@@ -9,11 +9,13 @@
 
 mod cbor;
 mod certificate;
-mod der;
+pub(crate) mod der;
 mod document;
 mod instance;
 mod keys;
 mod pki;
+mod read;
+mod recognize;
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +25,7 @@ use crate::state;
 
 pub use self::document::{AttestationRequest, PCR_COUNT};
 pub use self::instance::AttestedInstance;
+pub(crate) use self::recognize::{Recognized, recognize};
 
 /// Issues attestation documents for the instances of a folder. The folder may be served by another process.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::certificate::{Draft, IssuerKey, Role};
+use super::certificate::{CertificateRole, Draft, IssuerKey};
 use super::keys::PrivateKey;
 use crate::clock::Timestamp;
 use crate::digest::Sha256Digest;
@@ -46,7 +46,7 @@ pub(super) fn chain(secret: &[u8; 32], (region, zone, module): (&str, &str, &str
 
 fn root_draft() -> Draft {
     let (not_before, not_after) = ROOT_VALIDITY;
-    let role = Role::Issuer(None);
+    let role = CertificateRole::Issuer(None);
     Draft { name: ROOT.to_owned(), role, not_before, not_after, key_ids: true, revocation_list: None }
 }
 
@@ -59,7 +59,7 @@ fn drafts(region: &str, zone: &str, module: &str, made: Timestamp) -> [Draft; 4]
         Draft {
             revocation_list: (kind != "instance").then(|| format!("http://crl.{of}.invalid/{kind}.crl")),
             name,
-            role: Role::Issuer(Some(below)),
+            role: CertificateRole::Issuer(Some(below)),
             not_before,
             not_after: Timestamp(not_before.0 + life),
             key_ids: true,
@@ -71,7 +71,7 @@ fn drafts(region: &str, zone: &str, module: &str, made: Timestamp) -> [Draft; 4]
         issuer("instance", module, 0, HOUR, DAY),
         Draft {
             name: format!("{module} in {zone}"),
-            role: Role::Signer,
+            role: CertificateRole::Signer,
             not_before: Timestamp(made.0.saturating_sub(3000)),
             not_after: made.after(Duration::from_hours(3)),
             key_ids: false,

@@ -9,10 +9,16 @@ use super::rule::{Rule, own, rule};
 #[rustfmt::skip]
 pub(super) const RULES: &[Rule] = &[
     rule("CreateAlias", &[own(alias_and_key)]),
+    // Those without needs ask the policy of the key, too, and what a machine attests: the operation decides.
+    rule("Decrypt", &[]),
     rule("DeleteAlias", &[own(alias_and_key)]),
     rule("DescribeKey", &[own(key)]),
     rule("DisableKey", &[own(key)]),
     rule("EnableKey", &[own(key)]),
+    rule("Encrypt", &[]),
+    rule("GenerateDataKey", &[]),
+    rule("GetKeyPolicy", &[]),
+    rule("PutKeyPolicy", &[]),
     rule("UpdateAlias", &[own(alias_and_key)]),
 ];
 

@@ -21,7 +21,7 @@ mod s3;
 mod ssm;
 mod sts;
 
-use crate::iam::{Decision, Principal};
+use crate::iam::{Decision, Keys, Principal};
 use crate::state::{Region, State};
 
 use self::call::Call;
@@ -111,6 +111,18 @@ pub(crate) fn allows_on_snapshot(
     let snapshot = ec2::snapshot_of(region, id);
     let keys = call::keys(state, region, principal, &snapshot);
     principal.decide(action, snapshot.arn(), &keys) == Decision::Allowed
+}
+
+/// The condition keys of a request about a KMS key: those that every request has, and `more`.
+pub(crate) fn key_conditions(
+    (state, region): (&State, &Region),
+    principal: &Principal,
+    arn: &str,
+    more: Vec<(String, String)>,
+) -> Keys {
+    let resource = Resource::with_arn(arn.to_owned());
+    let resource = more.into_iter().fold(resource, |resource, (name, value)| resource.with_key(&name, value));
+    call::keys(state, region, principal, &resource)
 }
 
 /// The table of a service, by its name in credential scopes.

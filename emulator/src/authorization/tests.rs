@@ -37,6 +37,7 @@ impl Fixture {
             spec: "SYMMETRIC_DEFAULT".to_owned(),
             usage: "ENCRYPT_DECRYPT".to_owned(),
             created: fixture.state.now(),
+            policy: None,
         };
         region.keys.put("1", key).unwrap();
         let alias = Alias {

@@ -26,16 +26,18 @@ pub(crate) enum Decision {
     Denied,
 }
 
+/// A statement without its principal.
 #[derive(Debug, Clone)]
-struct Statement {
+pub(super) struct Statement {
     effect: Effect,
     actions: Patterns,
     resources: Patterns,
     conditions: Vec<Condition>,
 }
 
+/// What a statement does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effect {
+pub(super) enum Effect {
     Allow,
     Deny,
 }
@@ -79,7 +81,11 @@ impl Policy {
 }
 
 impl Statement {
-    fn applies(&self, action: &str, resource: &str, keys: &Keys) -> bool {
+    pub(super) fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    pub(super) fn applies(&self, action: &str, resource: &str, keys: &Keys) -> bool {
         // The names of actions are not case-sensitive.
         let action = action.to_ascii_lowercase();
         self.actions.allow(|pattern| matches(&pattern.to_ascii_lowercase(), &action))
@@ -87,7 +93,7 @@ impl Statement {
             && self.conditions.iter().all(|condition| condition.is_met(keys))
     }
 
-    fn read(value: &Value) -> Result<Self, String> {
+    pub(super) fn read(value: &Value) -> Result<Self, String> {
         let Value::Object(elements) = value else { return Err("it is not an object".to_owned()) };
         if let Some(unknown) = elements.keys().find(|name| !ELEMENTS.contains(&name.as_str())) {
             return Err(format!("unknown element `{unknown}`"));
@@ -154,7 +160,23 @@ fn is_resource(text: &str) -> bool {
     (text == "*" || (text.starts_with("arn:") && text.matches(':').count() >= 5)) && !text.contains("${")
 }
 
+/// Whether a text is the number of an account.
+pub(super) fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn read_document(value: &Value) -> Result<Vec<Statement>, String> {
+    read_statements(value, Statement::read)
+}
+
+/// The statements of a document, each read by `read`.
+///
+/// # Errors
+/// The reason, with the number of the statement.
+pub(super) fn read_statements<T>(
+    value: &Value,
+    read: impl Fn(&Value) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
     let Value::Object(document) = value else { return Err("the document is not an object".to_owned()) };
     if let Some(unknown) =
         document.keys().find(|name| !["Version", "Id", "Statement"].contains(&name.as_str()))
@@ -169,9 +191,8 @@ fn read_document(value: &Value) -> Result<Vec<Statement>, String> {
         Some(statement @ Value::Object(_)) => vec![statement],
         _ => return Err("`Statement` is neither an object nor a list".to_owned()),
     };
-    let one = |(number, statement)| {
-        Statement::read(statement).map_err(|reason| format!("statement {}: {reason}", number + 1))
-    };
+    let one =
+        |(number, statement)| read(statement).map_err(|reason| format!("statement {}: {reason}", number + 1));
     statements.into_iter().enumerate().map(one).collect()
 }
 

@@ -35,6 +35,9 @@ const KNOWN_TAGS: [&str; 5] = [
     "ssm:resourcetag/",
 ];
 
+/// The prefix of the keys that end with the number of a PCR (KMS Developer Guide, "Condition keys for attested platforms").
+const KNOWN_PCR: &str = "kms:recipientattestation:nitrotpmpcr";
+
 /// The condition keys of a request and their values. Names are not case-sensitive, also that of a tag.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keys(BTreeMap<String, Vec<String>>);
@@ -60,5 +63,6 @@ impl Keys {
 pub(super) fn is_known(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     KNOWN.contains(&name.as_str())
+        || name.strip_prefix(KNOWN_PCR).and_then(|pcr| pcr.parse::<u8>().ok()).is_some_and(|pcr| pcr < 24)
         || KNOWN_TAGS.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(|key| !key.is_empty()))
 }

@@ -1,4 +1,4 @@
-//! Identity-based IAM policies: their documents, and the decision whether one allows an action. Knows no
+//! IAM policies, identity-based and resource-based: their documents, and the decision whether they allow an action. Knows no
 //! service and no state.
 //!
 //! Follows the IAM User Guide: "IAM JSON policy element reference", "Policy evaluation logic" and "Condition
@@ -9,12 +9,14 @@ mod condition;
 mod document;
 mod keys;
 mod pattern;
+mod resource_policy;
 mod trust;
 
 use std::sync::Arc;
 
 pub(crate) use self::document::{Decision, Policy};
 pub(crate) use self::keys::Keys;
+pub(crate) use self::resource_policy::ResourcePolicy;
 pub(crate) use self::trust::TrustPolicy;
 
 /// The sender of a request.

@@ -1,4 +1,4 @@
-//! Stored keys and their aliases. They encrypt nothing.
+//! Stored keys and their aliases. What encrypts follows from the secret of the folder and the id of a key.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,9 @@ pub(crate) struct KeyRecord {
     pub(crate) usage: String,
     /// The time of creation.
     pub(crate) created: Timestamp,
+    /// The key policy as it was given; the default one if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
 }
 
 /// An alias of a key.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{DerElement, DerError, DerReader, oid, tag};
+use super::{DerError, DerReader, Tlv, oid, tag};
 use crate::digest::Digest;
 use crate::time::{Civil, Time};
 use crate::tree::Printable;
@@ -140,7 +140,7 @@ impl Certificate {
     }
 
     /// Reads the fields of the part that is signed.
-    fn read_signed(&mut self, mut fields: DerReader<'_>, outer: &DerElement<'_>) -> Result<(), DerError> {
+    fn read_signed(&mut self, mut fields: DerReader<'_>, outer: &Tlv<'_>) -> Result<(), DerError> {
         let version = fields.optional(tag::CONTEXT, "the version")?;
         let serial = fields.expect(tag::INTEGER, "the serial number")?;
         if serial.content.is_empty() || serial.content.len() > 32 {
@@ -264,14 +264,14 @@ fn attribute(name: &[u8], id: &[u8]) -> Option<String> {
 fn boolean(fields: &mut DerReader<'_>, what: &'static str) -> Result<bool, DerError> {
     match fields.optional(tag::BOOLEAN, what)? {
         None => Ok(false),
-        Some(DerElement { content: [0xff], .. }) => Ok(true),
+        Some(Tlv { content: [0xff], .. }) => Ok(true),
         // Certificates of some tools spell the default out; it is not DER, and changes nothing.
-        Some(DerElement { content: [0], .. }) => Ok(false),
+        Some(Tlv { content: [0], .. }) => Ok(false),
         Some(element) => Err(DerError::Value { what, at: element.at, rule: "0 or 255" }),
     }
 }
 
-fn signature_algorithm(element: &DerElement<'_>) -> Result<SignatureAlgorithm, DerError> {
+fn signature_algorithm(element: &Tlv<'_>) -> Result<SignatureAlgorithm, DerError> {
     let id = element.reader().object_identifier("the algorithm of a signature")?;
     let hash = match id {
         oid::SHA256_WITH_RSA => Hash::Sha256,
@@ -283,7 +283,7 @@ fn signature_algorithm(element: &DerElement<'_>) -> Result<SignatureAlgorithm, D
 }
 
 /// The key of a `SubjectPublicKeyInfo`.
-fn public_key(info: &DerElement<'_>) -> Result<PublicKey, DerError> {
+fn public_key(info: &Tlv<'_>) -> Result<PublicKey, DerError> {
     let mut fields = info.reader();
     let algorithm = fields.sequence("the kind of a key")?.object_identifier("the kind of a key")?;
     let bits = fields.expect(tag::BIT_STRING, "the bits of a key")?;

@@ -15,7 +15,7 @@ mod write;
 pub use certificate::{Certificate, Hash, KeyUsage, PublicKey, RsaKey, SignatureAlgorithm};
 pub use error::DerError;
 pub use file::{CertificateFileError, PemBlock, certificates, parse_pem};
-pub use read::{DerElement, DerReader};
+pub use read::{DerReader, Tlv};
 pub use write::{integer, object_identifier, tlv};
 
 /// The tags in use.

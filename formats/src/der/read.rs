@@ -8,7 +8,7 @@ use super::{DerError, tag};
 
 /// An element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DerElement<'a> {
+pub struct Tlv<'a> {
     /// Its tag.
     pub tag: u8,
     /// Its content.
@@ -19,7 +19,7 @@ pub struct DerElement<'a> {
     pub at: usize,
 }
 
-impl<'a> DerElement<'a> {
+impl<'a> Tlv<'a> {
     /// A reader of the elements in its content.
     pub fn reader(&self) -> DerReader<'a> {
         let header = self.whole.len().saturating_sub(self.content.len());
@@ -90,7 +90,7 @@ impl<'a> DerReader<'a> {
     ///
     /// # Errors
     /// [`DerError`] where its encoding is not that of DER.
-    pub fn element(&mut self, what: &'static str) -> Result<DerElement<'a>, DerError> {
+    pub fn element(&mut self, what: &'static str) -> Result<Tlv<'a>, DerError> {
         let at = self.position();
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let [tag, first, after @ ..] = rest else { return Err(DerError::Missing { what, at }) };
@@ -106,14 +106,14 @@ impl<'a> DerReader<'a> {
         };
         let whole = rest.get(..end).ok_or(outside)?;
         self.at = self.at.saturating_add(end);
-        Ok(DerElement { tag: *tag, content: whole.get(header..).unwrap_or_default(), whole, at })
+        Ok(Tlv { tag: *tag, content: whole.get(header..).unwrap_or_default(), whole, at })
     }
 
     /// The next element, which has to have this tag.
     ///
     /// # Errors
     /// [`DerError::Tag`], [`DerError::Missing`], or as [`DerReader::element`].
-    pub fn expect(&mut self, expected: u8, what: &'static str) -> Result<DerElement<'a>, DerError> {
+    pub fn expect(&mut self, expected: u8, what: &'static str) -> Result<Tlv<'a>, DerError> {
         let element = self.clone().element(what)?;
         if element.tag != expected {
             return Err(DerError::Tag { what, at: element.at, found: element.tag, expected });
@@ -125,7 +125,7 @@ impl<'a> DerReader<'a> {
     ///
     /// # Errors
     /// As [`DerReader::element`].
-    pub fn optional(&mut self, tag: u8, what: &'static str) -> Result<Option<DerElement<'a>>, DerError> {
+    pub fn optional(&mut self, tag: u8, what: &'static str) -> Result<Option<Tlv<'a>>, DerError> {
         if self.peek() == Some(tag) { self.element(what).map(Some) } else { Ok(None) }
     }
 
@@ -181,7 +181,7 @@ fn length(first: u8, after: &[u8]) -> Option<(usize, usize)> {
 mod tests {
     use super::*;
 
-    fn first(bytes: &[u8]) -> Result<DerElement<'_>, DerError> {
+    fn first(bytes: &[u8]) -> Result<Tlv<'_>, DerError> {
         DerReader::new(bytes).element("x")
     }
 

@@ -187,7 +187,7 @@ mod tests {
         let refused = |file: &[u8]| PolicyKey::parse(file).unwrap_err();
         assert!(matches!(refused(&pem("RSA PRIVATE KEY", b"x")), PolicyKeyError::Private));
         assert!(matches!(refused(&pem("CERTIFICATE", b"x")), PolicyKeyError::Form));
-        assert!(matches!(refused(b""), PolicyKeyError::Form));
+        assert!(matches!(refused(b""), PolicyKeyError::Pem(_)));
         assert!(matches!(refused(&[b'\n'; KEY_MAX + 1]), PolicyKeyError::TooLong { .. }));
         let twice = pem("PUBLIC KEY", &key(256, oid::RSA_ENCRYPTION)).repeat(2);
         assert!(matches!(refused(&twice), PolicyKeyError::Form));

@@ -5,7 +5,7 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use super::{PeError, PeHeaders};
-use crate::der::{Certificate, DerElement, DerError, DerReader, oid, tag};
+use crate::der::{Certificate, DerError, DerReader, Tlv, oid, tag};
 use crate::digest::Digest;
 use crate::fields;
 use crate::read_at::ReadAt;
@@ -145,7 +145,7 @@ fn signed_data(content: &[u8]) -> Result<PeSignature, DerError> {
 }
 
 /// The SHA-256 digest in `SpcIndirectDataContent`.
-fn image_digest(indirect: &DerElement<'_>) -> Result<Digest, DerError> {
+fn image_digest(indirect: &Tlv<'_>) -> Result<Digest, DerError> {
     let mut fields = indirect.reader();
     let mut attribute = fields.sequence("the kind of what is signed")?;
     identifier(&mut attribute, "the kind of what is signed", oid::SPC_PE_IMAGE_DATA)?;
@@ -159,7 +159,7 @@ fn image_digest(indirect: &DerElement<'_>) -> Result<Digest, DerError> {
 }
 
 /// `SignerInfo`, without the digest of the image and the certificates.
-fn read_signer(mut fields: DerReader<'_>, indirect: &DerElement<'_>) -> Result<PeSignature, DerError> {
+fn read_signer(mut fields: DerReader<'_>, indirect: &Tlv<'_>) -> Result<PeSignature, DerError> {
     version(&mut fields)?;
     let mut id = fields.sequence("the signer's certificate")?;
     let issuer = id.expect(tag::SEQUENCE, "the issuer of the signer's certificate")?.whole.to_vec();
@@ -198,7 +198,7 @@ fn read_signer(mut fields: DerReader<'_>, indirect: &DerElement<'_>) -> Result<P
 }
 
 /// The digest of the message among the signed attributes, which name the kind of the content, too.
-fn message_digest(attributes: &DerElement<'_>) -> Result<Digest, DerError> {
+fn message_digest(attributes: &Tlv<'_>) -> Result<Digest, DerError> {
     let (mut digest, mut kind) = (None, false);
     let mut each = attributes.reader();
     while !each.is_empty() {
@@ -236,7 +236,7 @@ fn version(fields: &mut DerReader<'_>) -> Result<(), DerError> {
     Err(DerError::Value { what: "the version", at: version.at, rule: "1" })
 }
 
-fn sha256(octets: &DerElement<'_>) -> Result<Digest, DerError> {
+fn sha256(octets: &Tlv<'_>) -> Result<Digest, DerError> {
     let bytes = octets.content.try_into().ok();
     let (what, at) = ("a digest", octets.at);
     bytes.map(Digest).ok_or(DerError::Value { what, at, rule: "one of SHA-256" })

@@ -59,6 +59,10 @@ impl VolumeFormat for VerityFormat {
         &[Structure { name: "superblock", at: 0, len: 512, fields: fields::SUPERBLOCK }]
     }
 
+    fn follows_another(&self) -> bool {
+        true
+    }
+
     fn body_name(&self) -> &'static str {
         "hash blocks"
     }

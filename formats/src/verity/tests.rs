@@ -96,7 +96,7 @@ fn written(data: &Plan) -> (HashTree, Vec<u8>) {
 
 /// The blocks of data that differ from a tree.
 fn differing(checked: &CheckedTree, volume: &Vec<u8>, root: Digest, data: &Vec<u8>) -> Vec<u64> {
-    let check = DataCheck { superblock: &checked.superblock, volume, root };
+    let check = DataCheck::new(&checked.superblock, volume, root);
     check.differing(data, 0..checked.superblock.data_blocks).unwrap()
 }
 
@@ -224,7 +224,7 @@ fn a_length_that_is_not_whole_blocks_and_a_range_that_is_too_short_are_refused()
     let data = vec![0; 4096];
     let volume = bytes(&tree.plan(8192).unwrap());
     let superblock = Superblock::read(&volume).unwrap();
-    let check = DataCheck { superblock: &superblock, volume: &volume, root: tree.root };
+    let check = DataCheck::new(&superblock, &volume, tree.root);
     let short = check.differing(&data, 0..2);
     assert!(matches!(short, Err(VerityReadError::DataTooShort { covered: 8192, available: 4096 })));
 }

@@ -97,6 +97,11 @@ pub trait VolumeFormat: Sync {
         &[]
     }
 
+    /// Whether the other bytes of a volume follow from those of another volume.
+    fn follows_another(&self) -> bool {
+        false
+    }
+
     /// Name of what the other bytes of a volume are divided into.
     fn body_name(&self) -> &'static str {
         "blocks"

@@ -14,7 +14,7 @@ pub(crate) const FLOOR: &str = "cp of the tar";
 pub(crate) struct Case {
     /// Its name in the table.
     pub(crate) name: &'static str,
-    run: Box<dyn Fn() -> Sample>,
+    pub(super) run: Box<dyn Fn() -> Sample>,
 }
 
 impl Case {
@@ -80,7 +80,7 @@ fn sha256(file: &Path) -> String {
     output.split_whitespace().next().unwrap_or_default().to_owned()
 }
 
-fn bundle(name: &'static str, recipe: &Path, out: &Path) -> Case {
+pub(super) fn bundle(name: &'static str, recipe: &Path, out: &Path) -> Case {
     let (recipe, out) = (recipe.to_owned(), out.to_owned());
     let run = move || {
         let sample = clock::run(Command::new(program::path()).arg("build").arg(&recipe).arg("-o").arg(&out));

@@ -9,6 +9,7 @@
 mod cases;
 mod clock;
 mod ext4;
+mod verity;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -35,13 +36,19 @@ fn main() {
     {
         return ext4::make(Path::new(tar), Path::new(to));
     }
+    if let [_, mode, data, _] = words.as_slice()
+        && mode == "--hash"
+    {
+        return verity::hash(Path::new(data));
+    }
     let options = parse_options();
     let folder = scratch::folder();
     let on_disk = tempfile::tempdir_in(&options.disk).expect("a folder on the disk");
     let tar = folder.path().join("root.tar");
     std::fs::copy(&options.tar, &tar).expect("the tar fits in memory");
     let cases = cases::all(&tar, folder.path(), on_disk.path());
-    let cases: Vec<Case> = cases.into_iter().filter(|case| case.name.contains(&options.only)).collect();
+    let cases = cases.into_iter().chain(verity::all(&tar, folder.path()));
+    let cases: Vec<Case> = cases.filter(|case| case.name.contains(&options.only)).collect();
     let mut samples: Vec<Vec<Sample>> = cases.iter().map(|_| Vec::new()).collect();
     for round in 0..options.rounds {
         for (case, samples) in cases.iter().zip(&mut samples) {
@@ -108,6 +115,15 @@ fn report(options: &BenchOptions, cases: &[Case], samples: &[Vec<Sample>]) {
             "{:<44} {median:>7.2} {min:>7.2} {max:>7.2} {ratio:>6} {cpu:>6.2} {anon:>9}",
             case.name
         ));
+    }
+    for (one, other, most) in verity::RATIOS {
+        let median = |name| {
+            let case = cases.iter().zip(samples).find(|(case, _)| case.name == name);
+            case.map(|(_, samples)| clock::median(samples))
+        };
+        if let (Some(ours), Some(theirs)) = (median(one), median(other)) {
+            say(&format!("{one}: {:.2} of {other} (at most {most})", ours / theirs));
+        }
     }
 }
 

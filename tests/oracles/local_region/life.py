@@ -45,7 +45,7 @@ def make(region, blocks, name="life-v1"):
         "BootMode": "uefi",
         "TpmSupport": "v2.0",
         "ImdsSupport": "v2.0",
-        "UefiData": "QU1a",
+        "UefiData": "QU1aTlVFRknHS2dIAAAAAA==",
         "SriovNetSupport": "simple",
         "BlockDeviceMappings": [
             {
@@ -77,7 +77,7 @@ def make(region, blocks, name="life-v1"):
     assert found["OwnerId"] == ACCOUNT and found["State"] == "available" and found["Public"] is False
     assert found["EnaSupport"] is True and found["Tags"] == [{"Key": "stage", "Value": "new"}]
     data = region.ec2.describe_image_attribute(ImageId=id, Attribute="uefiData")
-    assert data["UefiData"] == {"Value": "QU1a"}
+    assert data["UefiData"] == {"Value": "QU1aTlVFRknHS2dIAAAAAA=="}
     return id
 
 

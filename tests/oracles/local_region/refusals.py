@@ -59,6 +59,8 @@ def registering(region, root, image):
         ("InvalidParameterValue", {"ImdsSupport": "v1.0"}),
         ("InvalidParameterValue", {"SriovNetSupport": "complex"}),
         ("InvalidParameterValue", {"UefiData": "*", "BootMode": "uefi"}),
+        ("InvalidParameterValue", {"UefiData": "QUJD", "BootMode": "uefi"}),
+        ("InvalidParameterValue", {"UefiData": "QU1aTlVFRknHS2dJAAAAAA==", "BootMode": "uefi"}),
         ("InvalidParameterValue", {"UefiData": "QUJD" * 16001, "BootMode": "uefi"}),
         ("InvalidParameterCombination", {"UefiData": "QUJD", "BootMode": "legacy-bios"}),
         ("InvalidParameterCombination", {"TpmSupport": "v2.0"}),

@@ -165,7 +165,7 @@ def images(region, snapshots):
     made = [
         clients.register(
             region, snapshots[0], f"shapes-{number}", BootMode="uefi", TpmSupport="v2.0", ImdsSupport="v2.0",
-            SriovNetSupport="simple", Description=f"<{number}> & more", UefiData="QU1a",
+            SriovNetSupport="simple", Description=f"<{number}> & more", UefiData="QU1aTlVFRknHS2dIAAAAAA==",
             TagSpecifications=[{"ResourceType": "image", "Tags": [{"Key": "<&>", "Value": "\u00e9 \U0001f600"}]}],
         )
         for number in range(6)

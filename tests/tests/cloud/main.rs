@@ -13,6 +13,7 @@ mod policy;
 mod prune;
 mod publish;
 mod register;
+mod secure_boot;
 mod sharing;
 mod storage;
 mod story;

@@ -1,6 +1,7 @@
 //! Images of a real distribution: the examples, locked with the archive that the machine uses, built by root and users,
 //! and booted.
 
+mod attested;
 mod booted;
 mod determinism;
 mod examples;

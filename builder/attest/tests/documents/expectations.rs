@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use amiforge_attest::{Difference, Expectations, UnixTime};
+use amiforge_attest::{DocumentDifference, Expectations, UnixTime};
 use ciborium::Value;
 
 use super::draft::Draft;
@@ -35,13 +35,13 @@ fn the_time_decides_until_the_first_certificate_expires() {
     assert_eq!(at(expiry).differences(&document), []);
     let late = at(expiry + 1).differences(&document);
     assert!(
-        matches!(&late[..], [Difference::Expired { subject, .. }] if subject.starts_with("CN=test document")),
+        matches!(&late[..], [DocumentDifference::Expired { subject, .. }] if subject.starts_with("CN=test document")),
         "{late:?}"
     );
     // Clocks differ by minutes.
     assert_eq!(at(MADE - 300).differences(&document), []);
     let early = at(MADE - 301).differences(&document);
-    assert!(matches!(early[..], [Difference::Future { .. }]), "{early:?}");
+    assert!(matches!(early[..], [DocumentDifference::Future { .. }]), "{early:?}");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn the_greatest_age_is_the_callers_choice() {
     let with = |seconds| Expectations { max_age: Some(Duration::from_secs(seconds)), ..expectations() };
     assert_eq!(with(60).differences(&document), []);
     let (age, max_age) = (Duration::from_secs(60), Duration::from_secs(59));
-    assert_eq!(with(59).differences(&document), [Difference::TooOld { age, max_age }]);
+    assert_eq!(with(59).differences(&document), [DocumentDifference::TooOld { age, max_age }]);
 }
 
 #[test]
@@ -59,13 +59,13 @@ fn a_value_of_the_request_that_differs_or_lacks_is_named() {
     let document = authentic(&pki);
     let other = Expectations { nonce: Some(b"another".to_vec()), ..expectations() };
     let differences = other.differences(&document);
-    let [difference @ Difference::Value { name: "nonce", .. }] = &differences[..] else {
+    let [difference @ DocumentDifference::Value { name: "nonce", .. }] = &differences[..] else {
         panic!("{differences:?}")
     };
     assert_eq!(difference.to_string(), "nonce is 61206e6f6e6365 instead of 616e6f74686572");
     let bound =
         Expectations { user_data: Some(b"data".to_vec()), public_key: Some(Vec::new()), ..expectations() };
-    let names: Vec<_> = bound.differences(&document).iter().map(Difference::code).collect();
+    let names: Vec<_> = bound.differences(&document).iter().map(DocumentDifference::code).collect();
     assert_eq!(names, ["user-data", "public-key"]);
     let bytes = Draft::new(&pki).set("user_data", Value::Bytes(b"data".to_vec())).sign(&pki);
     let document = amiforge_attest::authenticate(&bytes, &root(&pki)).unwrap();
@@ -87,7 +87,7 @@ fn every_pcr_that_differs_is_listed_with_both_values() {
     };
     assert_eq!(four.to_string(), format!("PCR 4 is {} instead of {}", "04".repeat(48), "44".repeat(48)));
     assert!(twelve.explanation().contains("load options"));
-    assert_eq!(*absent, Difference::Pcr { index: 24, expected: [1; 48], actual: None });
+    assert_eq!(*absent, DocumentDifference::Pcr { index: 24, expected: [1; 48], actual: None });
 }
 
 #[test]
@@ -100,6 +100,6 @@ fn a_machine_that_measured_nothing_is_refused_whatever_is_expected() {
         });
         let document = amiforge_attest::authenticate(&draft.sign(&pki), &root(&pki)).unwrap();
         let nothing = Expectations { pcrs: BTreeMap::new(), ..expectations() };
-        assert_eq!(nothing.differences(&document), [Difference::NotMeasured]);
+        assert_eq!(nothing.differences(&document), [DocumentDifference::NotMeasured]);
     }
 }

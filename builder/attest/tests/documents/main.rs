@@ -9,7 +9,7 @@ mod pki;
 mod real;
 mod structure;
 
-use amiforge_attest::{Authentic, Document, DocumentError, Root, authenticate};
+use amiforge_attest::{AttestationDocument, Authentic, DocumentError, Root, authenticate};
 
 use draft::Draft;
 use pki::Pki;
@@ -20,7 +20,7 @@ fn root(pki: &Pki) -> Root {
 }
 
 /// What a document says, if it is authentic.
-fn check(document: &[u8], pki: &Pki) -> Result<Document, DocumentError> {
+fn check(document: &[u8], pki: &Pki) -> Result<AttestationDocument, DocumentError> {
     authenticate(document, &root(pki)).map(|authentic| authentic.document)
 }
 

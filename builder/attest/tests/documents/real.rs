@@ -1,7 +1,7 @@
 //! A document that a NitroTPM made. None is in this repository: a file is named by `AMIFORGE_ATTESTATION_DOCUMENT`, and the
 //! tests are skipped without one.
 
-use amiforge_attest::{Difference, Expectations, Root, UnixTime, authenticate, decode_document};
+use amiforge_attest::{DocumentDifference, Expectations, Root, UnixTime, authenticate, decode_document};
 
 use super::{flipped, numbers};
 
@@ -34,7 +34,10 @@ fn a_real_document_is_authentic_until_its_certificate_expires() {
     assert_eq!(at(made).differences(&authentic), []);
     assert_eq!(at(expiry).differences(&authentic), []);
     let late = at(UnixTime::from_seconds(expiry.seconds() + 1)).differences(&authentic);
-    assert!(matches!(late[..], [Difference::Expired { not_after, .. }] if not_after == expiry), "{late:?}");
+    assert!(
+        matches!(late[..], [DocumentDifference::Expired { not_after, .. }] if not_after == expiry),
+        "{late:?}"
+    );
     // Separator only: no driver ran before the image, on EC2 as in OVMF.
     assert_eq!(authentic.document.pcrs[&2], authentic.document.pcrs[&3]);
 }

@@ -10,6 +10,8 @@ pub enum Shape {
     Boolean,
     /// A whole number.
     Integer,
+    /// Bytes, in base64 in JSON.
+    Blob,
     /// A time in RFC 3339.
     Timestamp,
     /// A list.

@@ -34,6 +34,8 @@ pub enum BlockCause {
     Inodes,
     /// The superblock, descriptors of groups, and bitmaps.
     Maps,
+    /// Hashes of a verified partition whose data differs.
+    HashTree,
     /// Nothing: only what the first image has there is gone.
     Removed,
     /// Bytes of a partition whose files are not looked at, or of none.
@@ -79,6 +81,7 @@ impl BlockCause {
             Self::Directories => "directories",
             Self::Inodes => "inodes",
             Self::Maps => "superblock and bitmaps",
+            Self::HashTree => "hash tree",
             Self::Removed => "removed content",
             Self::Bytes => "bytes",
         }
@@ -141,6 +144,9 @@ pub fn blocks(a: &Path, b: &Path, options: DiffOptions<'_>) -> Result<BlockRepor
         let volume = windows.as_ref().map(|(a, b)| Ext4Pages::read(a, b)).transpose()?.flatten();
         match (volume, slot) {
             (Some(volume), Some(slot)) => counting.ext4((index, slot.start), volume, &pages)?,
+            (None, Some(slot)) if slot.content == VolumeContent::Known(FsKind::Verity) => {
+                counting.hash_tree(index, &pages)?;
+            }
             _ => counting.bytes(index, &pages)?,
         }
     }
@@ -178,6 +184,15 @@ impl Counting<'_> {
             let zeros = is_zero(self.b, *page, PAGE).map_err(|error| DiffError::medium(self.b, error))?;
             self.new_bytes += if zeros { 0 } else { PAGE };
             self.count(*page, if zeros { BlockCause::Removed } else { BlockCause::Bytes }, index);
+        }
+        Ok(())
+    }
+
+    /// Counts pages of a hash tree, which hold nothing new.
+    fn hash_tree(&mut self, index: Option<usize>, pages: &[u64]) -> Result<(), DiffError> {
+        for page in pages {
+            let zeros = is_zero(self.b, *page, PAGE).map_err(|error| DiffError::medium(self.b, error))?;
+            self.count(*page, if zeros { BlockCause::Removed } else { BlockCause::HashTree }, index);
         }
         Ok(())
     }

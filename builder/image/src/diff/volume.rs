@@ -34,7 +34,13 @@ pub(super) fn compare(
     let covered: Vec<_> = structures.iter().map(|one| (one.at, one.at.saturating_add(one.len))).collect();
     let body = below(location, format.body_name());
     if format.files().is_none() {
-        return bytes::compare(pair, &covered, &body, collector);
+        let mut rest = DiffCollector::default();
+        bytes::compare(pair, &covered, &body, &mut rest)?;
+        if format.follows_another() {
+            rest.follow_from(0);
+        }
+        collector.append(rest);
+        return Ok(());
     }
     let read = |side| format.read(side, SOURCE);
     match (read(&pair.a), read(&pair.b)) {

@@ -352,7 +352,7 @@ fn guids_follow_from_the_root_hash_and_zeros_are_not_sent() {
     let tree = verity::check::tree(&window(1)).unwrap();
     assert_eq!((tree.root, tree.count), (Some(verity.root_hash), 0));
     let (superblock, volume) = (&tree.superblock, &window(1) as &dyn ReadAt);
-    let check = verity::check::DataCheck { superblock, volume, root: verity.root_hash };
+    let check = verity::check::DataCheck::new(superblock, volume, verity.root_hash);
     assert_eq!(check.differing(&window(0), 0..2048).unwrap(), [0_u64; 0]);
 }
 

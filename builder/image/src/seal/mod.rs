@@ -25,7 +25,7 @@ pub use spec::{
 use crate::disk::Loader;
 
 /// Ids of programs in requests for signatures.
-const UKI_ID: &str = "uki";
+pub(crate) const UKI_ID: &str = "uki";
 const SYSTEMD_BOOT_ID: &str = "systemd-boot";
 
 /// Why nothing could be sealed.

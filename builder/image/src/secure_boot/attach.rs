@@ -6,18 +6,20 @@
 
 use std::path::Path;
 
+use amiforge_formats::digest::Digest;
 use amiforge_formats::read_at::ReadAt as _;
 use amiforge_progress::Monitor;
 
 use super::bundle_state::{check_program, esp};
-use super::program::{EspProgram, SignatureStatus};
+use super::program::{EspProgram, SignatureStatus, open};
 use super::proof::{Patch, patches, plan, prove};
 use super::signing::{SIGNATURE_INPUT, by_request, signed_table};
-use super::{GivenSignature, OpenBundle, SecureBootError, SecureBootRecord};
+use super::{GivenSignature, OpenBundle, SecureBootError, SecureBootRecord, predict};
 use crate::bundle::{self, BundleWriter, ExistingBundle};
 use crate::image::EmitOptions;
 use crate::inspect::{Contents, Medium};
 use crate::manifest::Manifest;
+use crate::seal::UKI_ID;
 
 /// Where the signed bundle goes, and how it is written.
 #[derive(Debug, Clone, Copy)]
@@ -75,9 +77,14 @@ pub fn attach(
     let emitted = writer.write_image(&plan, &Contents(&medium), &options.emit, None, monitor)?;
     let written = Medium::open(&writer.disk()).map_err(SecureBootError::Image)?;
     let changed = prove(&opened.manifest, &emitted.blocks, &all, (&medium, &written))?;
-    let manifest = signed_manifest(&opened.manifest, &record, &ordered, &emitted);
+    let mut manifest = signed_manifest(&opened.manifest, &record, &ordered, &emitted);
     let programs = read_back(opened, &record, &written)?;
-    let documents = opened.documents.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
+    let measured = measure_again(opened, &mut manifest, &written)?;
+    let documents = opened.documents.iter().map(|(name, bytes)| match &measured {
+        Some(text) if *name == bundle::MEASUREMENTS => (*name, text.as_bytes()),
+        _ => (*name, bytes.as_slice()),
+    });
+    let documents = documents.collect();
     writer.finish_with(&manifest, documents, monitor.cancel)?;
     Ok(Attached { manifest, programs, changed })
 }
@@ -125,6 +132,23 @@ fn signed_manifest(
         plain: emitted.plain,
         ..old.clone()
     }
+}
+
+/// Predicts the PCRs of an image whose manifest has them once more, now that its signature says which entry of `db` verifies
+/// it. Gives the text of the document.
+fn measure_again(
+    opened: &OpenBundle,
+    manifest: &mut Manifest,
+    written: &Medium,
+) -> Result<Option<String>, SecureBootError> {
+    let uki = opened.record.programs.iter().find(|program| program.id == UKI_ID);
+    let (Some(_), Some(uki)) = (&manifest.origin.measurements, uki) else { return Ok(None) };
+    let (_, bytes) = open(written, &esp(written, &opened.manifest)?, &uki.path)?;
+    let measurements = predict(&bytes, Some(opened.keys())).map_err(SecureBootError::Measure)?;
+    let text = measurements.document();
+    manifest.documents.insert(bundle::MEASUREMENTS.to_owned(), Digest::of(text.as_bytes()));
+    manifest.origin.measurements = Some(measurements);
+    Ok(Some(text))
 }
 
 /// Reads the programs of the image that was written, and checks them as firmware does.

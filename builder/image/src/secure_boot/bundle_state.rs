@@ -91,7 +91,8 @@ impl OpenBundle {
             Err(SecureBootError::Request { id: id.to_owned(), problem: problem.to_owned() })
         };
         if self.requests.len() != self.record.programs.len() {
-            return wrong("all", "are not as many as the programs of the manifest");
+            let problem = "there are not as many requests as programs in the manifest";
+            return Err(SecureBootError::Inconsistent { problem });
         }
         for (request, program) in self.requests.iter().zip(&self.record.programs) {
             if request.id != program.id || request.path != program.path {
@@ -106,7 +107,8 @@ impl OpenBundle {
             }
         }
         if variable_digests(&self.keys) != self.record.variables {
-            return wrong("all", "come with other variables than the manifest has");
+            let problem = "the variables are not those of the manifest";
+            return Err(SecureBootError::Inconsistent { problem });
         }
         Ok(())
     }
@@ -206,13 +208,26 @@ pub(crate) fn check(directory: &Path, manifest: &Manifest, medium: &Medium) -> (
     (checked, problems)
 }
 
+/// What firmware with the keys of a bundle makes of each of its programs; none for a bundle without Secure Boot.
+///
+/// # Errors
+/// [`SecureBootError`] where the keys or a program cannot be read.
+pub fn signature_states(
+    directory: &Path,
+    manifest: &Manifest,
+    medium: &Medium,
+) -> Result<Vec<SignatureState>, SecureBootError> {
+    let Some(record) = &manifest.secure_boot else { return Ok(Vec::new()) };
+    let (keys, esp) = (keys(directory)?, esp(medium, manifest)?);
+    let states = record.programs.iter().map(|expected| {
+        let program = EspProgram::read(medium, &esp, &expected.path)?;
+        Ok(SignatureState { path: program.path.clone(), status: program.status(&keys) })
+    });
+    states.collect()
+}
+
 /// The keys that a bundle enrols.
 fn keys(directory: &Path) -> Result<SecureBootKeys, SecureBootError> {
     let text = read(&directory.join(bundle::UEFI_DATA), UEFI_DATA_MAX)?;
     SecureBootKeys::from_uefi_data(&String::from_utf8_lossy(&text)).map_err(SecureBootError::Variables)
-}
-
-/// Whether an image is to be started by Secure Boot and lacks a signature.
-pub fn is_unsigned(manifest: &Manifest) -> bool {
-    manifest.secure_boot.as_ref().is_some_and(|record| !record.is_signed())
 }

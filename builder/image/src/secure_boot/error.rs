@@ -3,11 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use amiforge_formats::pcr::PcrError;
 use amiforge_formats::pe::PeError;
 use amiforge_formats::uefi_vars::UefiVarsError;
 
+use super::authority::SignatureRefused;
 use super::requests::RequestsError;
-use super::signing::SigningError;
 use crate::bundle::BundleError;
 use crate::inspect::InspectError;
 use crate::manifest::ManifestError;
@@ -78,6 +79,12 @@ pub enum SecureBootError {
         /// What is wrong.
         problem: String,
     },
+    /// The documents are not those of one build.
+    #[error("the documents of the bundle do not belong together: {problem}")]
+    Inconsistent {
+        /// What differs.
+        problem: &'static str,
+    },
     /// The image cannot be opened or read.
     #[error("reading the image")]
     Image(#[source] InspectError),
@@ -103,6 +110,9 @@ pub enum SecureBootError {
         /// What differs.
         problem: String,
     },
+    /// The PCRs of the signed image cannot be predicted.
+    #[error("predicting the PCRs of the signed image")]
+    Measure(#[source] PcrError),
     /// The signatures that were given cannot be attached.
     #[error(transparent)]
     Signing(#[from] SigningError),
@@ -118,5 +128,72 @@ pub enum SecureBootError {
         expected: String,
         /// The digest of the block that was read.
         found: String,
+    },
+}
+
+/// Why signatures cannot be taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SigningError {
+    /// A program cannot be read.
+    #[error("hashing `{path}` for its signature")]
+    Program {
+        /// Its path.
+        path: String,
+        /// Why.
+        source: PeError,
+    },
+    /// The variables are too long.
+    #[error("writing the variables")]
+    Variables(#[source] UefiVarsError),
+    /// There is no such request.
+    #[error("there is no request `{id}`; there are {known}")]
+    Unknown {
+        /// The id that was given.
+        id: String,
+        /// The ids of the requests.
+        known: String,
+    },
+    /// Two signatures for one request.
+    #[error("the request `{id}` was given two signatures")]
+    Twice {
+        /// The request.
+        id: String,
+    },
+    /// A request has no signature.
+    #[error("no signature was given for {}", ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(" and "))]
+    Missing {
+        /// The requests.
+        ids: Vec<String>,
+    },
+    /// The signature is not one of its request, or firmware would not take it.
+    #[error("the signature of `{id}` ({len} bytes)")]
+    Refused {
+        /// The request.
+        id: String,
+        /// Length of the signature in bytes.
+        len: usize,
+        /// Why.
+        source: SignatureRefused,
+    },
+    /// No key in db made it, and no certificate was given.
+    #[error(
+        "the signature of `{id}` ({len} bytes) was made by no key of db ({db}), and no certificate came with it"
+    )]
+    NoSigner {
+        /// The request.
+        id: String,
+        /// Length of the signature in bytes.
+        len: usize,
+        /// Names of the certificates in `db`.
+        db: String,
+    },
+    /// The signature with its certificates does not fit.
+    #[error("the signature of `{id}`")]
+    Table {
+        /// The request.
+        id: String,
+        /// Why.
+        source: PeError,
     },
 }

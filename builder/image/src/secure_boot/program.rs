@@ -1,53 +1,17 @@
 //! A program on the EFI system partition: its bytes on the disk, its Authenticode digest, its signatures.
 
-use std::io;
-
 use amiforge_formats::digest::Digest;
 use amiforge_formats::pe::{self, PeError, PeHeaders, TableEntry};
-use amiforge_formats::plan::Sources;
-use amiforge_formats::read_at::ReadAt;
+use amiforge_formats::read_at::{ReadAt, Window};
 use amiforge_formats::tree::{Content, NodeKind, Origin, Tree};
 use sha2::{Digest as _, Sha256};
 
 use super::{SecureBootError, SecureBootKeys, SignatureRefused, authority, verify_rsa_sha256};
 use crate::inspect::{Contents, LastLink, Medium, PartitionSlot, ReadFileSystem, resolve};
+use crate::measure::ContentReader;
 
 /// Bytes hashed at a time.
 const CHUNK: u64 = 1 << 20;
-
-/// Content of a file, readable like a file.
-pub(super) struct ContentReader<'a> {
-    pub(super) content: &'a Content,
-    pub(super) sources: &'a dyn Sources,
-}
-
-impl ReadAt for ContentReader<'_> {
-    fn size(&self) -> u64 {
-        self.content.len()
-    }
-
-    fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
-        let end = offset.checked_add(buf.len() as u64).filter(|end| *end <= self.size());
-        let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
-        buf.fill(0);
-        for segment in self.content.segments() {
-            let (from, to) = (segment.offset.max(offset), (segment.offset + segment.len).min(end));
-            if from >= to {
-                continue;
-            }
-            let part = &mut buf[(from - offset) as usize..(to - offset) as usize];
-            let skip = from - segment.offset;
-            match &segment.origin {
-                Origin::Inline { bytes, at } => {
-                    let at = at + skip as usize;
-                    part.copy_from_slice(&bytes[at..at + part.len()]);
-                }
-                Origin::Slice { source, at } => self.sources.read_exact_at(*source, at + skip, part)?,
-            }
-        }
-        Ok(())
-    }
-}
 
 /// SHA-256 over the bytes that Authenticode hashes.
 pub(super) fn authenticode(bytes: &dyn ReadAt) -> Result<Digest, PeError> {
@@ -105,19 +69,14 @@ impl EspProgram {
     /// # Errors
     /// [`SecureBootError`] where there is none of that path, or it is no PE32+ image.
     pub fn read(medium: &Medium, esp: &PartitionSlot, path: &str) -> Result<Self, SecureBootError> {
-        let missing = || SecureBootError::NoProgram { program: path.to_owned() };
-        let volume = ReadFileSystem::read(medium, esp).map_err(SecureBootError::Image)?;
-        let tree = volume.and_then(|volume| volume.tree).ok_or_else(missing)?;
-        let window = esp.window(medium).ok_or_else(missing)?;
-        let content = content(&tree, path).ok_or_else(missing)?;
-        let bytes = ContentReader { content, sources: &Contents(window) };
+        let (content, bytes) = open(medium, esp, path)?;
         let failed = |source| SecureBootError::Program { program: path.to_owned(), source };
         let headers = pe::read(&bytes).map_err(failed)?;
         Ok(Self {
             path: path.to_owned(),
             authenticode: authenticode(&bytes).map_err(failed)?,
             signatures: pe::read_signatures(&bytes, &headers).map_err(failed)?,
-            ranges: table_ranges(content, &headers, esp.start),
+            ranges: table_ranges(&content, &headers, esp.start),
         })
     }
 
@@ -149,6 +108,28 @@ impl EspProgram {
         }
         refused.map_or(SignatureStatus::Unsigned, SignatureStatus::Refused)
     }
+}
+
+/// The bytes of a file on the EFI system partition.
+type ProgramBytes<'a> = ContentReader<Contents<Window<&'a Medium>>>;
+
+/// Opens a file on the EFI system partition: its content there, and its bytes.
+pub(super) fn open<'a>(
+    medium: &'a Medium,
+    esp: &PartitionSlot,
+    path: &str,
+) -> Result<(Content, ProgramBytes<'a>), SecureBootError> {
+    let missing = || SecureBootError::NoProgram { program: path.to_owned() };
+    let volume = ReadFileSystem::read(medium, esp).map_err(SecureBootError::Image)?;
+    let tree = volume.and_then(|volume| volume.tree).ok_or_else(missing)?;
+    let window = esp.window(medium).ok_or_else(missing)?;
+    let content = content(&tree, path).ok_or_else(missing)?.clone();
+    let bytes =
+        ContentReader::new(&content, Contents(window)).map_err(|source| SecureBootError::Program {
+            program: path.to_owned(),
+            source: PeError::Io { at: 0, len: content.len(), source },
+        })?;
+    Ok((content, bytes))
 }
 
 /// The content of a file by its path from the root.

@@ -8,16 +8,17 @@ use amiforge_formats::der::Certificate;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::pe::{self, PeError, SignatureParts};
 use amiforge_formats::plan::{Data, Plan, Sources};
-use amiforge_formats::uefi_vars::UefiVarsError;
 
-use super::program::{ContentReader, authenticode, joined};
+use super::error::SigningError;
+use super::program::{authenticode, joined};
 use super::requests::write_requests;
 use super::{
-    RequestKind, SIGNATURE_MAX, SecureBootKeys, SecureBootRecord, SignatureRecord, SignatureRefused,
-    SignedProgram, SigningRequest, authority, verify_rsa_sha256,
+    RequestKind, SecureBootKeys, SecureBootRecord, SignatureRecord, SignedProgram, SigningRequest, authority,
+    verify_rsa_sha256,
 };
 use crate::bundle::{self, Document};
 use crate::manifest::ManifestInput;
+use crate::measure::ContentReader;
 use crate::seal::EspFile;
 
 /// A signature that came back, with the certificates that belong to it.
@@ -27,7 +28,8 @@ pub struct GivenSignature {
     pub id: String,
     /// The detached signature.
     pub bytes: Vec<u8>,
-    /// The signer's certificate, and further ones that lead to `db`. Where there is none, the signer is looked for in `db`.
+    /// The signer's certificate, and those that lead from it to `db`, in any order. Where there is none, the signer is looked
+    /// for in `db`.
     pub certificates: Vec<Certificate>,
 }
 
@@ -41,73 +43,6 @@ impl GivenSignature {
 
 /// The kind of a signature among the inputs of a manifest.
 pub(super) const SIGNATURE_INPUT: &str = "signature";
-
-/// Why signatures cannot be taken.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SigningError {
-    /// A program cannot be read.
-    #[error("hashing `{path}` for its signature")]
-    Program {
-        /// Its path.
-        path: String,
-        /// Why.
-        source: PeError,
-    },
-    /// The variables are too long.
-    #[error("writing the variables")]
-    Variables(#[source] UefiVarsError),
-    /// There is no such request.
-    #[error("there is no request `{id}`; there are {known}")]
-    Unknown {
-        /// The id that was given.
-        id: String,
-        /// The ids of the requests.
-        known: String,
-    },
-    /// Two signatures for one request.
-    #[error("the request `{id}` was given two signatures")]
-    Twice {
-        /// The request.
-        id: String,
-    },
-    /// A request has no signature.
-    #[error("no signature was given for {}", ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(" and "))]
-    Missing {
-        /// The requests.
-        ids: Vec<String>,
-    },
-    /// The signature is not one of its request, or firmware would not take it.
-    #[error("the signature of `{id}` ({len} bytes)")]
-    Refused {
-        /// The request.
-        id: String,
-        /// Length of the signature in bytes.
-        len: usize,
-        /// Why.
-        source: SignatureRefused,
-    },
-    /// No key in db made it, and no certificate was given.
-    #[error(
-        "the signature of `{id}` ({len} bytes) was made by no key of db ({db}), and no certificate came with it"
-    )]
-    NoSigner {
-        /// The request.
-        id: String,
-        /// Length of the signature in bytes.
-        len: usize,
-        /// Names of the certificates in `db`.
-        db: String,
-    },
-    /// The signature with its certificates does not fit.
-    #[error("the signature of `{id}`")]
-    Table {
-        /// The request.
-        id: String,
-        /// Why.
-        source: PeError,
-    },
-}
 
 /// What a build prepares for Secure Boot, before the disk is laid out.
 #[derive(Debug)]
@@ -135,15 +70,16 @@ struct PreparedProgram {
 pub fn prepare(
     esp: &mut [EspFile],
     keys: &SecureBootKeys,
-    sources: &dyn Sources,
+    sources: &impl Sources,
     given: &[GivenSignature],
 ) -> Result<PreparedSecureBoot, SigningError> {
     let mut requests = Vec::new();
     for file in esp.iter() {
         let Some(place) = &file.signing else { continue };
-        let bytes = ContentReader { content: &file.content, sources };
-        let digest = authenticode(&bytes)
-            .map_err(|source| SigningError::Program { path: file.path.clone(), source })?;
+        let failed = |source| SigningError::Program { path: file.path.clone(), source };
+        let io = |source| failed(PeError::Io { at: 0, len: file.content.len(), source });
+        let digest =
+            authenticode(&ContentReader::new(&file.content, sources).map_err(io)?).map_err(failed)?;
         requests.push(request(place.id, &file.path, digest));
     }
     requests.sort_by(|one, other| one.id.cmp(&other.id));
@@ -219,23 +155,18 @@ pub(super) fn signed_table(
 ) -> Result<(Vec<u8>, SignatureRecord), SigningError> {
     let (id, len) = (request.id.clone(), given.bytes.len());
     let refused = |source| SigningError::Refused { id: id.clone(), len, source };
-    let (signer, others) = match given.certificates.split_first() {
-        Some((signer, others)) => {
-            verify_rsa_sha256(signer, &request.bytes, &given.bytes).map_err(refused)?;
-            (signer, others)
-        }
-        None => (signer_in_db(request, given, keys)?, &[][..]),
-    };
-    let (_, entry) = authority(keys, &request.authenticode, signer, others).map_err(refused)?;
+    let signer = signer(request, given, keys)?;
+    let others: Vec<_> = given.certificates.iter().filter(|one| one.der != signer.der).cloned().collect();
+    let (_, entry) = authority(keys, &request.authenticode, signer, &others).map_err(refused)?;
     let parts = SignatureParts {
         authenticode: &request.authenticode,
         signer,
-        intermediates: others,
+        intermediates: &others,
         signature: &given.bytes,
     };
     let table = pe::certificate_table(&pe::signed_data(&parts))
         .map_err(|source| SigningError::Table { id: request.id.clone(), source })?;
-    let certificates = std::iter::once(signer).chain(others);
+    let certificates = std::iter::once(signer).chain(&others);
     let record = SignatureRecord {
         authority: entry.fingerprint().to_string(),
         certificates: certificates.map(|one| one.fingerprint().to_string()).collect(),
@@ -244,18 +175,27 @@ pub(super) fn signed_table(
     Ok((table, record))
 }
 
-/// The certificate of `db` whose key made a signature.
-fn signer_in_db<'k>(
+/// The certificate whose key made a signature: among those that came with it, else in `db`.
+///
+/// # Errors
+/// [`SigningError::Refused`], [`SigningError::NoSigner`].
+fn signer<'k>(
     request: &SigningRequest,
-    given: &GivenSignature,
+    given: &'k GivenSignature,
     keys: &'k SecureBootKeys,
 ) -> Result<&'k Certificate, SigningError> {
-    let len = given.bytes.len();
-    let made = |one: &&Certificate| {
-        len <= SIGNATURE_MAX && verify_rsa_sha256(one, &request.bytes, &given.bytes).is_ok()
-    };
-    let signer = keys.db.iter().map(|(_, certificate)| certificate).find(made);
-    signer.ok_or_else(|| SigningError::NoSigner { id: request.id.clone(), len, db: keys.db_names() })
+    let (id, len) = (request.id.clone(), given.bytes.len());
+    let check = |one: &Certificate| verify_rsa_sha256(one, &request.bytes, &given.bytes);
+    if let Some(first) = given.certificates.first() {
+        let signer = given.certificates.iter().find(|one| check(one).is_ok());
+        let refused =
+            || check(first).err().map(|source| SigningError::Refused { id: id.clone(), len, source });
+        return signer.ok_or_else(|| {
+            refused().unwrap_or_else(|| SigningError::NoSigner { id: id.clone(), len, db: keys.db_names() })
+        });
+    }
+    let signer = keys.db.iter().map(|(_, certificate)| certificate).find(|one| check(one).is_ok());
+    signer.ok_or_else(|| SigningError::NoSigner { id, len, db: keys.db_names() })
 }
 
 impl PreparedSecureBoot {

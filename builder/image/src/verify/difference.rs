@@ -223,6 +223,25 @@ pub enum BundleDifference {
         /// The value in the partition table.
         found: String,
     },
+    /// A block of data is not what the hash tree over its partition says.
+    #[error(
+        "block {block} of {location} (bytes {start} to {end}){} is not what its hash tree says",
+        holding(locations)
+    )]
+    Unverified {
+        /// The partition.
+        #[serde(rename = "place")]
+        location: String,
+        /// Index of the block of 4096 bytes in it.
+        block: u64,
+        /// First byte in the image.
+        start: u64,
+        /// The first byte after it in the image.
+        end: u64,
+        /// The files in it, each with the first byte of it that is there.
+        #[serde(rename = "places")]
+        locations: Vec<String>,
+    },
     /// A register that the image makes is not the one of the manifest.
     #[error("PCR {register} ({bank}, Secure Boot {}) will be {found}, and the manifest says {expected}", on_or_off(*secure_boot))]
     Measurement {
@@ -281,6 +300,10 @@ fn within(locations: &[String]) -> String {
     } else {
         format!("in {}", locations.join(", "))
     }
+}
+
+fn holding(locations: &[String]) -> String {
+    if locations.is_empty() { String::new() } else { format!(", in {},", locations.join(", ")) }
 }
 
 fn listed(line: Option<u64>, text: &str) -> String {

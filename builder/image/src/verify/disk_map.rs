@@ -22,6 +22,8 @@ struct FileExtent {
     start: u64,
     end: u64,
     path: String,
+    /// Where in the file it begins.
+    offset: u64,
 }
 
 impl DiskMap {
@@ -34,6 +36,17 @@ impl DiskMap {
             (partition.clone(), extents)
         });
         Self { partitions: partitions.collect() }
+    }
+
+    /// The files within a range of the disk, each with the byte of it where the range begins or the file does.
+    pub fn offsets(&self, start: u64, end: u64) -> Vec<String> {
+        let all = self.partitions.iter().flat_map(|(_, extents)| extents);
+        let inside = all.filter(|extent| extent.start < end && start < extent.end);
+        let text = |extent: &FileExtent| {
+            let byte = extent.offset.saturating_add(start.saturating_sub(extent.start));
+            format!("`{}` from byte {byte}", extent.path)
+        };
+        inside.take(NAMED).map(text).collect()
     }
 
     /// The partitions and files within a range of the disk, as text.
@@ -66,7 +79,8 @@ fn file_extents(tree: &Tree, base: u64) -> Vec<FileExtent> {
         for segment in content.segments() {
             if let Origin::Slice { source: SourceId(_), at } = segment.origin {
                 let start = base.saturating_add(at);
-                found.push(FileExtent { start, end: start.saturating_add(segment.len), path: path.clone() });
+                let end = start.saturating_add(segment.len);
+                found.push(FileExtent { start, end, path: path.clone(), offset: segment.offset });
             }
         }
     }

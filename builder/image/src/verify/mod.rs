@@ -12,6 +12,7 @@ mod formats;
 mod listing;
 mod measurements;
 mod report;
+mod verity;
 
 use std::path::Path;
 
@@ -65,6 +66,12 @@ pub fn verify(
             measurements::compare(directory, manifest, &medium, &mut report);
         }
         let volumes = formats::check(&medium, manifest.as_ref(), monitor.progress, &mut report);
+        if let Some(manifest) = &manifest {
+            verity::check(&medium, manifest, *options, monitor, &mut report);
+        }
+        if monitor.cancel.is_cancelled() {
+            return Err(VerifyError::Interrupted);
+        }
         if let Some(manifest) = &manifest {
             let (checked, problems) = check_bundle(directory, manifest, &medium);
             report.checked.extend(checked);

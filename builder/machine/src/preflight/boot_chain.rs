@@ -42,6 +42,8 @@ pub(super) struct BootChain {
     /// Whether firmware reads the kernel outside of the root: in a unified kernel image, or with this program's own
     /// loader.
     pub(super) beside_root: bool,
+    /// Whether what firmware starts has a signature or a place for one, so that it is meant for Secure Boot.
+    pub(super) for_secure_boot: bool,
 }
 
 impl BootChain {
@@ -120,6 +122,7 @@ impl BootChain {
                 return true;
             }
         };
+        self.for_secure_boot |= image.signatures.is_some();
         if image.machine != PeMachine::Known(arch) {
             let what = format!("{name} is for {}, and its name is for {}", image.machine, arch.name());
             findings.failure("uefi", what, "build the image with the `arch` of its packages");

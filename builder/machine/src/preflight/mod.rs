@@ -13,7 +13,9 @@ mod kernel;
 mod marketplace;
 mod root;
 mod secrets;
+mod secure_boot;
 mod system;
+mod verity;
 
 use amiforge_image::inspect::{DiskView, InspectError, Medium};
 use serde::Serialize;
@@ -68,7 +70,10 @@ pub fn requirements(medium: &Medium) -> Result<PreflightReport, InspectError> {
     root::check_table(&view, &mut findings);
     let volumes = files::volumes(medium, &view)?;
     let chain = BootChain::find(medium, &view, &volumes, &mut findings);
-    let root = root::find(&view, &volumes, &chain, &mut findings);
+    let root = match verity::root_hash(&chain) {
+        Some(hash) => verity::find(medium, &view, &volumes, &chain, hash, &mut findings),
+        None => root::find(&view, &volumes, &chain, &mut findings),
+    };
     let system = root.and_then(|root| System::new(medium, &view, &volumes, &chain, root));
     let mut kernel = None;
     if let Some(system) = &system {

@@ -91,7 +91,7 @@ fn named_root(
 }
 
 /// The value of the last occurrence of a kernel argument.
-fn argument<'a>(cmdline: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn argument<'a>(cmdline: &'a str, name: &str) -> Option<&'a str> {
     let mut arguments = cmdline.split_whitespace().rev();
     arguments.find_map(|argument| argument.strip_prefix(name)?.strip_prefix('='))
 }
@@ -101,7 +101,7 @@ fn is_root_by_type(volume: &Mounted) -> bool {
 }
 
 /// Checks the type of the root's partition.
-fn check_root_type(slot: &PartitionSlot, chain: &BootChain, findings: &mut Findings) {
+pub(super) fn check_root_type(slot: &PartitionSlot, chain: &BootChain, findings: &mut Findings) {
     let Some(partition) = &slot.partition else { return };
     let expected = match chain.arch {
         Some(arch) => arch.root_type(),

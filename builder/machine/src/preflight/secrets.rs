@@ -9,7 +9,7 @@ use amiforge_image::inspect::{Contents, DiskView, InspectError, Medium};
 use amiforge_image::manifest::{Manifest, Secret, TEXT_MAX};
 use amiforge_rootfs::secrets::scan;
 
-use super::{Findings, files};
+use super::{Findings, files, secure_boot};
 
 /// The remedy for a secret.
 const REMEDY: &str =
@@ -20,7 +20,10 @@ pub(super) fn check(medium: &Medium, findings: &mut Findings) -> Result<(), Insp
     match medium.bundle() {
         Some(folder) => {
             match read_manifest(&folder.join(bundle::MANIFEST)) {
-                Some(manifest) => check_manifest(&manifest, findings),
+                Some(manifest) => {
+                    check_manifest(&manifest, findings);
+                    secure_boot::check(medium, &manifest, findings);
+                }
                 None => findings.failure(
                     "secrets",
                     "the manifest cannot be read, so the secrets in the image are not known",

@@ -41,6 +41,8 @@ pub fn image_facts(source: &ImageSource) -> ImageFacts {
         architecture,
         boot_mode: architecture.and_then(|architecture| boot_mode_of(manifest, architecture)),
         gib,
+        uefi_data: source.uefi_data().map(str::to_owned),
+        measured: manifest.secure_boot.is_some() || !manifest.verity.is_empty(),
         tags: digests(source),
     }
 }

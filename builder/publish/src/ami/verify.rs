@@ -174,7 +174,7 @@ impl<C: Ec2> AmiComparison<'_, C> {
             description: image.description.clone(),
             architecture: expected_or_actual(facts.architecture.map(Arch::ec2_name), &image.architecture),
             boot_mode: expected_or_actual(mode, &image.boot_mode),
-            tpm: image.tpm.clone(),
+            tpm: if facts.measured { Some("v2.0".to_owned()) } else { image.tpm.clone() },
             uefi_data: None,
             imds: image.imds.clone(),
             root_device: image.root_device.clone().unwrap_or_default(),
@@ -182,6 +182,9 @@ impl<C: Ec2> AmiComparison<'_, C> {
             tags: facts.tags.clone(),
         };
         self.differences.extend(differences(&requested, image));
+        if facts.uefi_data.is_some() {
+            self.compare_uefi_data(facts.uefi_data.as_deref()).await?;
+        }
         self.compare_tags("", &facts.tags, &image.tags.clone());
         let Some(root) = image.root_snapshot().map(str::to_owned) else {
             self.compare("rootDeviceName", Some("a volume with a snapshot"), None);

@@ -24,7 +24,11 @@ pub fn check(
     let description = collect(text::description(options.description.as_deref(), facts), collected).flatten();
     let architecture = collect(architecture(options, facts), collected).unwrap_or(Arch::X86_64);
     let boot_mode = collect(boot_mode(options, facts, architecture), collected);
-    let uefi_data = options.uefi_data.as_ref().and_then(|path| collect(uefi::read(path), collected));
+    let uefi_data = collect(uefi::choose(options.uefi_data.as_deref(), facts), collected).flatten();
+    let tpm = match boot_mode {
+        Some(BootMode::Uefi) if facts.measured => Tpm::V2,
+        _ => options.tpm,
+    };
     if let Some(boot_mode) = boot_mode {
         check_firmware(options, boot_mode, architecture, collected);
     }
@@ -50,7 +54,7 @@ pub fn check(
         description,
         architecture,
         boot_mode: boot_mode.unwrap_or(BootMode::Uefi),
-        tpm: options.tpm,
+        tpm,
         uefi_data,
         imds: options.imds,
         root_device,

@@ -109,6 +109,10 @@ pub struct ImageFacts {
     pub boot_mode: Option<BootMode>,
     /// Size of the snapshot in GiB, if it is known.
     pub gib: Option<u64>,
+    /// UEFI variables that come with the image, in base64.
+    pub uefi_data: Option<String>,
+    /// Whether the image is one that a TPM vouches for: with a root that is verified, or programs that are signed.
+    pub measured: bool,
     /// Tags that identify the bundle.
     pub tags: Tags,
 }

@@ -17,6 +17,8 @@ fn facts() -> ImageFacts {
         architecture: Some(Arch::X86_64),
         boot_mode: Some(BootMode::Uefi),
         gib: Some(8),
+        uefi_data: None,
+        measured: false,
         tags: Tags::from([("amiforge:image".to_owned(), "web".to_owned())]),
     }
 }

@@ -1,15 +1,17 @@
-//! UEFI variables for `RegisterImage`: the base64 of the blob that EC2's tools write. Magic, length, checksum and
-//! version are checked, which a wrong file would fail; variables are not parsed.
+//! UEFI variables for `RegisterImage`: those of the bundle, or the base64 of the blob that EC2's tools write. Magic, length,
+//! checksum and version are checked, which a wrong file would fail; where the variables can be read without EC2's
+//! dictionary, none of them may be a boot option.
 //!
 //! Format: `AMZNUEFI`, CRC-32C of the rest, version 0 (both little-endian), then a zlib stream
 //! (awslabs/python-uefivars).
 
 use std::path::Path;
 
+use amiforge_formats::uefi_vars::{UefiVarsError, check_enrolment, decode_ec2};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::RequestMistake;
+use super::{ImageFacts, RequestMistake};
 
 /// Magic bytes.
 const MAGIC: &[u8] = b"AMZNUEFI";
@@ -18,8 +20,20 @@ const MAX_BASE64: usize = 64_000;
 /// Remedy for a file in another format.
 const REMEDY: &str = "give a file that `uefivars -o aws` or `virt-fw-vars --output-aws` wrote";
 
+/// The variables of the bundle, else those of a file.
+pub(super) fn choose(file: Option<&Path>, facts: &ImageFacts) -> Result<Option<String>, RequestMistake> {
+    let given = file.map(read).transpose()?;
+    match (given, &facts.uefi_data) {
+        (Some(given), Some(own)) if given != *own => {
+            let problem = "the bundle brings variables, and these are others";
+            Err(RequestMistake::new("--uefi-data", problem, "leave the option out"))
+        }
+        (given, own) => Ok(own.clone().or(given)),
+    }
+}
+
 /// Reads variables from a file with the blob or its base64, and returns the base64.
-pub(super) fn read(path: &Path) -> Result<String, RequestMistake> {
+fn read(path: &Path) -> Result<String, RequestMistake> {
     let mistake = |problem: String| RequestMistake::new("--uefi-data", problem, REMEDY);
     let shown = path.display();
     let bytes = amiforge_progress::regular::read(path)
@@ -32,7 +46,15 @@ pub(super) fn read(path: &Path) -> Result<String, RequestMistake> {
         let remedy = format!("{MAX_BASE64} are the most; leave out variables that the image does not need");
         return Err(RequestMistake::new("--uefi-data", problem, remedy));
     }
-    Ok(text)
+    let variables = decode_ec2(&text).unwrap_or_default();
+    match check_enrolment(&variables) {
+        Err(error @ UefiVarsError::BootOption { .. }) => Err(RequestMistake::new(
+            "--uefi-data",
+            format!("`{shown}`: {error}"),
+            "leave the variable out; the loader at its default path is started without one",
+        )),
+        _ => Ok(text),
+    }
 }
 
 /// Decodes base64 with line breaks; empty if it is not base64.

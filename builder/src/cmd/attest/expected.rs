@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use amiforge_attest::{Pcr, decode_hex};
+use amiforge_attest::{Sha384Pcr, decode_hex};
 use amiforge_formats::pcr::PhasePath;
 use amiforge_image::bundle::MANIFEST;
 use amiforge_image::inspect::Medium;
@@ -19,7 +19,7 @@ pub(crate) struct PcrValue {
     /// The number, below 32.
     pub(crate) index: u8,
     /// The value.
-    pub(crate) value: Pcr,
+    pub(crate) value: Sha384Pcr,
 }
 
 /// Parses `N=HEX`, with the digits of a SHA-384.
@@ -35,7 +35,10 @@ pub(crate) fn pcr_value(text: &str) -> Result<PcrValue, String> {
 }
 
 /// The expected PCRs. Those of the command line take the place of those of the bundle.
-pub(super) fn registers(bundle: Option<&Path>, given: &[PcrValue]) -> Result<BTreeMap<u8, Pcr>, Failure> {
+pub(super) fn registers(
+    bundle: Option<&Path>,
+    given: &[PcrValue],
+) -> Result<BTreeMap<u8, Sha384Pcr>, Failure> {
     let mut registers = match bundle {
         Some(bundle) => of_bundle(bundle)?,
         None => BTreeMap::new(),
@@ -46,7 +49,7 @@ pub(super) fn registers(bundle: Option<&Path>, given: &[PcrValue]) -> Result<BTr
 
 /// The PCRs that a policy has to name, as the manifest of a bundle has them; predicted from the image where the manifest has
 /// none. They are those of Secure Boot where the image has keys for it.
-fn of_bundle(bundle: &Path) -> Result<BTreeMap<u8, Pcr>, Failure> {
+fn of_bundle(bundle: &Path) -> Result<BTreeMap<u8, Sha384Pcr>, Failure> {
     let cannot = || format!("cannot tell the PCRs of machines of `{}`", bundle.display());
     let path = bundle.join(MANIFEST);
     let text = amiforge_progress::regular::read(&path)
@@ -63,11 +66,13 @@ fn of_bundle(bundle: &Path) -> Result<BTreeMap<u8, Pcr>, Failure> {
     Ok(measure::policy_pcrs(secure_boot).iter().filter_map(named).collect())
 }
 
-/// The PCRs that follow from the unified kernel image of a bundle, without keys for Secure Boot.
+/// The PCRs that follow from the unified kernel image of a bundle, and from its variables for Secure Boot.
 fn predicted(bundle: &Path) -> anyhow::Result<Measurements> {
     let medium = Medium::open(bundle)?;
     let uki = measure::open(&medium)?;
-    let measurements = Measurements::predict(uki.bytes.as_ref(), None, &PhasePath::default(), None);
+    let variables = measure::bundle_variables(bundle)?;
+    let measurements =
+        Measurements::predict(uki.bytes.as_ref(), variables.as_ref(), &PhasePath::default(), None);
     measurements.with_context(|| format!("predicting the PCRs of `{}`", uki.path))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use amiforge_attest::{CertificateSummary, Document, Pcr, encode_hex, inspect, meaning};
+use amiforge_attest::{AttestationDocument, CertificateSummary, Sha384Pcr, encode_hex, inspect, meaning};
 use serde::Serialize;
 
 use super::input;
@@ -55,7 +55,7 @@ struct ShowJson {
 }
 
 impl DocumentJson {
-    pub(super) fn new(document: &Document) -> Self {
+    pub(super) fn new(document: &AttestationDocument) -> Self {
         let hex = |value: &Option<Vec<u8>>| value.as_deref().map(encode_hex);
         let certificates = document.certificates().into_iter();
         Self {
@@ -95,7 +95,7 @@ pub(super) fn run(args: &Args, ui: &Ui) -> CommandResult {
     Ok(Outcome::Success)
 }
 
-fn show(document: &Document, ui: &Ui) -> Result<(), Failure> {
+fn show(document: &AttestationDocument, ui: &Ui) -> Result<(), Failure> {
     let mut lines =
         vec![format!("module      {}", document.module_id), format!("made        {}", document.timestamp)];
     let values = [
@@ -118,7 +118,7 @@ fn show(document: &Document, ui: &Ui) -> Result<(), Failure> {
     written(out.flush())
 }
 
-fn pcr_line(index: u8, value: &Pcr) -> String {
+fn pcr_line(index: u8, value: &Sha384Pcr) -> String {
     let text = match value {
         [first, rest @ ..] if rest.iter().all(|byte| byte == first) => format!("{first:02x} 48 times"),
         _ => encode_hex(value),

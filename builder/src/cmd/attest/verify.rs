@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use amiforge_attest::{
-    Authentic, Difference, Expectations, Root, UnixTime, authenticate, encode_hex, meaning, public_key_der,
+    Authentic, DocumentDifference, Expectations, Root, UnixTime, authenticate, encode_hex, meaning,
+    public_key_der,
 };
 use anyhow::Context as _;
 use serde::Serialize;
@@ -109,12 +110,12 @@ struct DifferenceJson {
 }
 
 impl DifferenceJson {
-    fn new(difference: &Difference) -> Self {
+    fn new(difference: &DocumentDifference) -> Self {
         let (pcr, expected, actual) = match difference {
-            Difference::Pcr { index, expected, actual } => {
+            DocumentDifference::Pcr { index, expected, actual } => {
                 (Some(*index), Some(encode_hex(expected)), actual.as_ref().map(|value| encode_hex(value)))
             }
-            Difference::Value { expected, actual, .. } => {
+            DocumentDifference::Value { expected, actual, .. } => {
                 (None, Some(encode_hex(expected)), actual.as_deref().map(encode_hex))
             }
             _ => (None, None, None),
@@ -187,13 +188,13 @@ fn show(
     root: &Root,
     expectations: &Expectations,
     authentic: &Authentic,
-    differences: &[Difference],
+    differences: &[DocumentDifference],
     ui: &Ui,
 ) -> Result<(), Failure> {
     let mut out = ui.out();
     for difference in differences {
         written(writeln!(out, "{difference}\n  {}", difference.explanation()))?;
-        if let Difference::Pcr { index, .. } = difference {
+        if let DocumentDifference::Pcr { index, .. } = difference {
             written(writeln!(out, "  PCR {index} stands for {}", meaning(*index).measures))?;
         }
     }

@@ -6,14 +6,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use amiforge_attest::{Pcr, public_key_der};
+use amiforge_attest::{Sha384Pcr, public_key_der};
 use amiforge_emulator::{
     AttestationIssuer, AttestationRequest, AttestedInstance, SnapshotVolume, Timestamp, UnwrittenView,
 };
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{StateFolder, failure, measured};
+use super::{StateFolder, booted, failure, measured};
 use crate::cmd::attest::{ByteValue, PcrValue, pcr_value, read_file};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::ui::Ui;
@@ -26,7 +26,8 @@ const PCR_LIMIT: u8 = amiforge_emulator::PCR_COUNT;
 /// Make an attestation document for an instance, as NitroTPM does in a machine of AWS
 ///
 /// The local region runs no machine. So the PCRs are those that follow from the unified kernel image in the snapshot of the
-/// instance, and `--pcr` changes one, to see what a verifier says to a machine on which something else ran.
+/// instance; with `--booted` those that the TPM of a machine of a bundle measured in `amiforge boot --tpm`. `--pcr` changes
+/// one, to see what a verifier says to a machine on which something else ran.
 ///
 /// The document is signed under a root of this region's folder, which `--root` of `amiforge attest verify` takes; a verifier
 /// that trusts AWS refuses it.
@@ -35,8 +36,13 @@ const PCR_LIMIT: u8 = amiforge_emulator::PCR_COUNT;
     after_help = "Example:\n  amiforge local attest i-0123456789abcdef0 --nonce hex:00ff -o document.bin"
 )]
 pub(super) struct AttestArgs {
-    /// The instance: it has to run, by UEFI, with a TPM
+    /// The instance: it has to run, by UEFI, with a TPM; with `--booted` any id
+    #[arg(value_parser = instance_id)]
     instance: String,
+
+    /// Show what the TPM measured when this bundle was booted here, by the receipt of `amiforge boot --tpm`
+    #[arg(long, value_name = "BUNDLE")]
+    booted: Option<PathBuf>,
 
     /// The file; it must not exist
     #[arg(short, long, value_name = "FILE")]
@@ -82,7 +88,10 @@ pub(super) fn attest(args: &AttestArgs, ui: &Ui) -> CommandResult {
     let folder = args.state.folder();
     let made = now();
     let issuer = AttestationIssuer::open(&folder).map_err(|error| failure(error, &cannot))?;
-    let instance = issuer.instance(&args.region, &args.instance, made);
+    let instance = match &args.booted {
+        Some(_) => Ok(AttestedInstance::of_a_guest(&args.instance)),
+        None => issuer.instance(&args.region, &args.instance, made),
+    };
     let instance = instance.map_err(|error| failure(error, &cannot))?;
     let request = request(args, &folder, &instance, &cannot)?;
     let document = issuer.issue(&instance, made, &request);
@@ -92,11 +101,14 @@ pub(super) fn attest(args: &AttestArgs, ui: &Ui) -> CommandResult {
         let (instance_id, image_id) = (args.instance.as_str(), instance.image.as_str());
         ui.object(&AttestJson { instance_id, image_id, document: &args.out, root: &root })?;
     } else {
+        let of = match &args.booted {
+            Some(bundle) => format!("a machine of `{}` that was booted here", bundle.display()),
+            None => format!("an instance of {}", instance.image),
+        };
         ui.line(format!(
-            "{}: document of `{}`, an instance of {}; its root is {}",
+            "{}: document of `{}`, {of}; its root is {}",
             args.out.display(),
             args.instance,
-            instance.image,
             root.display()
         ))?;
     }
@@ -115,7 +127,13 @@ fn request(
         let bytes = read_file(path, MAX_KEY).with_context(reading)?;
         public_key_der(&bytes).with_context(reading)
     };
-    let mut pcrs = registers(folder, instance, cannot)?;
+    let mut pcrs = match &args.booted {
+        Some(bundle) => booted::registers(bundle).with_context(|| cannot.to_owned()).map_err(|error| {
+            Failure::from(error)
+                .hint(format!("boot it with a TPM: `amiforge boot {} --tpm`", bundle.display()))
+        })?,
+        None => registers(folder, instance, cannot)?,
+    };
     pcrs.extend(args.pcrs.iter().map(|one| (one.index, one.value)));
     if let Some(index) = pcrs.keys().find(|&&index| index >= PCR_LIMIT) {
         let error = anyhow::anyhow!("PCR {index} is none of the {PCR_LIMIT} of a document");
@@ -131,7 +149,11 @@ fn request(
 }
 
 /// The PCRs that follow from the snapshot of the instance's root device.
-fn registers(folder: &Path, instance: &AttestedInstance, cannot: &str) -> Result<BTreeMap<u8, Pcr>, Failure> {
+fn registers(
+    folder: &Path,
+    instance: &AttestedInstance,
+    cannot: &str,
+) -> Result<BTreeMap<u8, Sha384Pcr>, Failure> {
     let failed = |error| failure(error, cannot);
     let Some(snapshot) = &instance.root_snapshot else {
         let error = anyhow::anyhow!("the root device of `{}` has no snapshot", instance.image);
@@ -146,6 +168,17 @@ fn registers(folder: &Path, instance: &AttestedInstance, cannot: &str) -> Result
     Ok(measured
         .with_context(|| format!("measuring the snapshot `{snapshot}`"))
         .with_context(|| cannot.to_owned())?)
+}
+
+/// Parses the id of an instance: it becomes a part of names.
+fn instance_id(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("i-").filter(|digits| matches!(digits.len(), 8 | 17));
+    let sound = digits.is_some_and(|digits| digits.bytes().all(|one| one.is_ascii_hexdigit()));
+    if sound {
+        Ok(text.to_owned())
+    } else {
+        Err("it is no id of an instance, as in i-0123456789abcdef0".to_owned())
+    }
 }
 
 /// Writes a file that must not exist.

@@ -161,6 +161,7 @@ impl UpdateTask<'_> {
             source_date_epoch: source_date_epoch()?,
             lock: new.lock.clone(),
             vendor: None,
+            signatures: Vec::new(),
             on_failure: OnFailure::Stop,
         };
         let named = NamedPaths { recipe: &self.args.recipe, out: &out, on_failure: OnFailure::Shell };
@@ -220,6 +221,7 @@ impl UpdateTask<'_> {
         }
         let source = self.source()?;
         ami_args::refuse_secrets(&source, &self.title)?;
+        ami_args::refuse_unsigned(&source, &self.title)?;
         let facts = ami::image_facts(&source);
         // Any name of the template will do for a check.
         let (to, bundle) = (self.named(self.template_name(built, 1)?), self.staged.bundle());

@@ -11,6 +11,28 @@ pub(crate) struct TrustKeys {
     pub(crate) profile: Option<TrustProfile>,
     /// What can be written to on a read-only root, and where that goes.
     pub(crate) writable: Option<WritableKeys>,
+    /// The certificates that firmware enrols, so that it starts only what is signed; nothing is enrolled if not given. A build
+    /// writes requests for signatures, and reads no private key.
+    pub(crate) secure_boot: Option<SecureBootKeyFiles>,
+}
+
+/// Files of certificates, in PEM or DER, with RSA keys. Needs `[boot]` with `mode = "uefi"`, which it then has if not given,
+/// and the loader `uki` or `systemd-boot`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct SecureBootKeyFiles {
+    /// Certificates whose keys sign what firmware starts, or of authorities that sign such certificates.
+    pub(crate) db: String,
+    /// Certificates whose keys may change `db` and `dbx` of a machine.
+    pub(crate) kek: String,
+    /// The certificate whose key may change `kek` of a machine. Nobody has to keep that key: without it the next image
+    /// brings other certificates.
+    pub(crate) pk: String,
+    /// Certificates that are revoked, or a signature list (`.esl`) with digests of programs or certificates; nothing is
+    /// revoked if not given.
+    pub(crate) dbx: Option<String>,
+    /// GUID of the owner of all entries, which is measured with them; derived from the image's name if not given.
+    pub(crate) owner: Option<String>,
 }
 
 /// How far a system is protected.

@@ -173,11 +173,25 @@ fn check_firmware(machine: &MachineFields) -> Result<(), Ec2Error> {
     if mode == Some("legacy-bios") {
         return Err(Ec2Error::combination("UefiData may not be specified with the boot mode legacy-bios"));
     }
-    if text.len() > MAX_UEFI_DATA || STANDARD.decode(text).is_err() {
+    let decoded = STANDARD.decode(text).ok().filter(|_| text.len() <= MAX_UEFI_DATA);
+    let Some(blob) = decoded else {
         let message = format!("UefiData must be base64 of at most {MAX_UEFI_DATA} characters");
         return Err(Ec2Error::new("InvalidParameterValue", message));
+    };
+    if is_uefi_store(&blob) {
+        return Ok(());
     }
-    Ok(())
+    Err(Ec2Error::new("InvalidParameterValue", "UefiData is not a store of UEFI variables".to_owned()))
+}
+
+/// Whether bytes begin as a store of awslabs/python-uefivars: `AMZNUEFI`, the CRC-32C of what follows, the version 0. What
+/// the service decodes beyond that is not documented.
+fn is_uefi_store(blob: &[u8]) -> bool {
+    let rest = blob.strip_prefix(b"AMZNUEFI").and_then(<[u8]>::split_first_chunk::<4>);
+    rest.is_some_and(|(checksum, rest)| {
+        let computed = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI).checksum(rest);
+        u32::from_le_bytes(*checksum) == computed && rest.starts_with(&[0; 4])
+    })
 }
 
 fn check_billing(params: &Params<'_>) -> Result<(), Ec2Error> {

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::errors::JsonError;
 use crate::clock::Timestamp;
+use crate::iam::Principal;
 use crate::state::{Region, State};
 use crate::sync;
 
@@ -17,6 +18,8 @@ use crate::sync;
 pub(crate) struct JsonCall<'c> {
     /// The account that sent the request.
     pub(crate) account: &'c str,
+    /// Who sent the request.
+    pub(crate) principal: &'c Principal,
     /// The region that the request is for.
     pub(crate) region: &'c Region,
     /// The state of all regions.

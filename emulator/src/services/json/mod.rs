@@ -27,7 +27,14 @@ pub(crate) fn respond(
     request: &SignedRequest,
     perform: fn(&str, &JsonCall<'_>) -> Result<Value, JsonError>,
 ) -> Response {
-    let call = JsonCall { account: &request.account, region, state, now: state.now(), body: request.body() };
+    let call = JsonCall {
+        account: &request.account,
+        principal: &request.principal,
+        region,
+        state,
+        now: state.now(),
+        body: request.body(),
+    };
     match perform(&action(request), &call) {
         Ok(value) => {
             let response = new_response(StatusCode::OK, "application/x-amz-json-1.1", value.to_string());

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::NOT_FOUND;
 use crate::clock::Timestamp;
-use crate::ids;
 use crate::services::json::call::{self, JsonCall};
 use crate::services::json::errors::JsonError;
 use crate::state::account_settings as settings;
@@ -16,15 +15,6 @@ use crate::state::partition::partition;
 pub(super) const EBS_ALIAS: &str = "alias/aws/ebs";
 /// The default and the maximum number of entries in a page.
 const PAGE: (u64, u64) = (100, 1000);
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct CreateKeyInput {
-    #[serde(default)]
-    description: String,
-    key_spec: Option<String>,
-    key_usage: Option<String>,
-}
 
 /// The input that identifies a key.
 #[derive(Debug, Deserialize)]
@@ -39,38 +29,6 @@ struct KeyInput {
 pub(super) struct KeyPage {
     limit: Option<u64>,
     marker: Option<String>,
-}
-
-/// `CreateKey`.
-pub(super) fn create(call: &JsonCall<'_>) -> Result<Value, JsonError> {
-    let new: CreateKeyInput = call.read()?;
-    let (spec, usage) = match (new.key_spec.as_deref(), new.key_usage.as_deref()) {
-        (None | Some("SYMMETRIC_DEFAULT"), None | Some("ENCRYPT_DECRYPT")) => {
-            ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")
-        }
-        (Some(spec @ "HMAC_256"), Some(usage @ "GENERATE_VERIFY_MAC"))
-        | (Some(spec @ ("RSA_2048" | "ECC_NIST_P256")), Some(usage @ "SIGN_VERIFY"))
-        | (Some(spec @ "RSA_2048"), Some(usage @ "ENCRYPT_DECRYPT")) => (spec, usage),
-        (spec, usage) => {
-            let message = format!(
-                "KeyUsage {} is not compatible with KeySpec {}",
-                usage.unwrap_or("ENCRYPT_DECRYPT"),
-                spec.unwrap_or("SYMMETRIC_DEFAULT")
-            );
-            return Err(JsonError::validation(message));
-        }
-    };
-    let key = KeyRecord {
-        owner: call.account.to_owned(),
-        description: new.description,
-        enabled: true,
-        spec: spec.to_owned(),
-        usage: usage.to_owned(),
-        created: call.now,
-    };
-    let id = ids::uuid();
-    call.region.keys.put(&id, key.clone())?;
-    Ok(json!({ "KeyMetadata": key_metadata(call, &id, &key) }))
 }
 
 /// `DescribeKey`.
@@ -191,6 +149,7 @@ fn ebs_key(account: &str) -> KeyRecord {
         spec: "SYMMETRIC_DEFAULT".to_owned(),
         usage: "ENCRYPT_DECRYPT".to_owned(),
         created: Timestamp::default(),
+        policy: None,
     }
 }
 
@@ -205,7 +164,8 @@ pub(super) fn resource_arn(call: &JsonCall<'_>, account: &str, resource: &str) -
     format!("arn:{}:kms:{region}:{account}:{resource}", partition(region))
 }
 
-fn key_metadata(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Value {
+/// The description of a key in responses.
+pub(super) fn key_metadata(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Value {
     let algorithms = if key.usage == "ENCRYPT_DECRYPT" { vec![key.spec.as_str()] } else { Vec::new() };
     let key_manager = if id == ebs_key_id(call, &key.owner) { "AWS" } else { "CUSTOMER" };
     json!({

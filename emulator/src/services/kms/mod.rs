@@ -1,8 +1,15 @@
-//! KMS: keys of volumes, identified by id, ARN and alias (API version 2014-11-01, JSON 1.1). The keys encrypt
-//! nothing.
+//! KMS: keys of volumes and of data, identified by id, ARN and alias (API version 2014-11-01, JSON 1.1). Symmetric keys
+//! encrypt what requests pass; their policies decide who may use them, also by what a machine attests. For all other
+//! operations only the policies of their senders count here.
 
 mod aliases;
+mod cms;
+mod create_key;
+mod encryption;
 mod keys;
+mod policies;
+mod recipient;
+mod sealed;
 
 use serde_json::Value;
 
@@ -18,13 +25,18 @@ pub(crate) const NOT_FOUND: &str = "NotFoundException";
 pub(crate) fn perform(action: &str, call: &JsonCall<'_>) -> Result<Value, JsonError> {
     match action {
         "CreateAlias" => aliases::create(call),
-        "CreateKey" => keys::create(call),
+        "CreateKey" => create_key::create(call),
+        "Decrypt" => encryption::decrypt(call),
         "DeleteAlias" => aliases::delete(call),
         "DescribeKey" => keys::describe(call),
         "DisableKey" => keys::set_enabled(call, false),
         "EnableKey" => keys::set_enabled(call, true),
+        "Encrypt" => encryption::encrypt(call),
+        "GenerateDataKey" => encryption::generate_data_key(call),
+        "GetKeyPolicy" => policies::get(call),
         "ListAliases" => aliases::list(call),
         "ListKeys" => keys::list(call),
+        "PutKeyPolicy" => policies::put(call),
         "UpdateAlias" => aliases::update(call),
         _ => Err(JsonError::new("UnknownOperationException", "")),
     }

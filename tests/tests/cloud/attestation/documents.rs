@@ -1,6 +1,5 @@
 //! Documents that the local region issues, and five hundred changed ones: our verifier and one in Python, of other libraries,
 //! agree about each.
-#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -2,4 +2,5 @@
 //! the issuer.
 
 mod documents;
+mod key;
 mod program;

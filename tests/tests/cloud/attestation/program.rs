@@ -1,11 +1,13 @@
 //! The whole way on this machine: an image with a unified kernel image is published with a TPM, an instance of it is
 //! launched and attested, and the document is verified against the bundle.
-#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use amiforge_emulator::{
+    AttestationIssuer, AttestationRequest, AttestedInstance, LocalRegion, RegionConfig, Timestamp,
+};
 use amiforge_formats::pe::{self, UkiSection};
 use amiforge_formats::tree::{Content, Origin};
 use amiforge_tests::region::Region;
@@ -17,8 +19,8 @@ const RECIPE: &str = "[image]\nname = \"web\"\narch = \"x86_64\"\nepoch = 170000
     [[partition]]\nrole = \"esp\"\nsize = \"48 MiB\"\n\n[[partition]]\nrole = \"root\"\n\n\
     [[source]]\nkind = \"dir\"\npath = \"tree\"\n";
 
-/// A published image, and an instance of it.
-struct AttestedImage {
+/// An image with a unified kernel image, and a region.
+pub(super) struct AttestedImage {
     folder: TempDir,
     region: Region,
     python: PathBuf,
@@ -27,6 +29,11 @@ struct AttestedImage {
 impl AttestedImage {
     /// `None` without boto3, tar, or the kernel and the stub of Debian.
     fn new() -> Option<Self> {
+        Self::with_accounts("[]")
+    }
+
+    /// The same with further accounts in the region.
+    pub(super) fn with_accounts(accounts: &str) -> Option<Self> {
         let python = python::with(&["boto3"])?;
         let folder = scratch::folder();
         let loader = folder.path().join("tree/boot/efi/EFI/BOOT/BOOTX64.EFI");
@@ -35,12 +42,18 @@ impl AttestedImage {
         fs::write(folder.path().join("recipe.toml"), RECIPE).unwrap();
         let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
         program::must(&["build", &path("recipe.toml"), "-o", &path("out")]);
+        fs::create_dir(path("region")).unwrap();
+        fs::write(path("region/accounts.json"), accounts).unwrap();
         let region = Region::start(&folder.path().join("region"));
         Some(Self { folder, region, python })
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_string_lossy().into_owned()
+    }
+
+    pub(super) fn endpoint(&self) -> String {
+        self.region.running.endpoint()
     }
 
     fn run(&self, args: &[&str]) -> Output {
@@ -56,18 +69,18 @@ impl AttestedImage {
     }
 
     fn ec2(&self, operation: &str, parameters: &Value) -> Value {
-        let endpoint = self.region.running.endpoint();
+        let endpoint = self.endpoint();
         let args = [endpoint.as_str(), "local", "ec2", operation, &parameters.to_string()].map(str::to_owned);
         serde_json::from_str(&python::must(&self.python, "story.py", &args)).unwrap()
     }
 
     /// Publishes the image, with a TPM or without, and launches an instance.
-    fn launch(&self, name: &str, tpm: bool) -> String {
-        let endpoint = self.region.running.endpoint();
+    pub(super) fn launch(&self, name: &str, tpm: bool) -> String {
+        let endpoint = self.endpoint();
         let out = self.path("out");
         let mut args =
             vec!["publish", &out, "--region", "local", "--endpoint-url", &endpoint, "--name", name];
-        args.extend(["--boot-mode", "uefi", "--no-preflight"]);
+        args.extend(["--boot-mode", "uefi"]);
         if tpm {
             args.push("--tpm");
         }
@@ -79,7 +92,7 @@ impl AttestedImage {
     }
 
     /// Attests an instance into a new file.
-    fn attest(&self, instance: &str, file: &str, more: &[&str]) -> Output {
+    pub(super) fn attest(&self, instance: &str, file: &str, more: &[&str]) -> Output {
         let (folder, file) = (self.path("region"), self.path(file));
         let args = ["local", "attest", instance, "--folder", &folder, "-o", &file];
         self.run(&[&args, more].concat())
@@ -115,11 +128,11 @@ fn unified_kernel_image(folder: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn code(output: &Output) -> i32 {
+pub(super) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-fn text(output: &Output) -> String {
+pub(super) fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
 }
 
@@ -227,4 +240,29 @@ fn what_is_no_document_is_refused_with_what_to_do() {
     assert_eq!(usage(&["attest", "verify", "document", "--no-nonce"]), 2);
     assert_eq!(usage(&["attest", "verify", "document", "--bundle", "out"]), 2);
     assert_eq!(usage(&["attest", "verify", "document", "--no-nonce", "--pcr", "4=00"]), 2);
+}
+
+#[test]
+fn foreign_words_of_a_document_are_shown_and_not_sent_to_the_terminal() {
+    let folder = scratch::folder();
+    let state = folder.path().join("region");
+    drop(LocalRegion::open(RegionConfig::new(&state)).unwrap());
+    let issuer = AttestationIssuer::open(&state).unwrap();
+    let guest = AttestedInstance::of_a_guest("i-\u{1b}[2J\u{202e}");
+    let request =
+        AttestationRequest { nonce: Some(b"\x1b]0;x\x07".to_vec()), ..AttestationRequest::default() };
+    let path = folder.path().join("document").to_string_lossy().into_owned();
+    fs::write(&path, issuer.issue(&guest, Timestamp(1_795_000_000_000), &request)).unwrap();
+    for more in [&[][..], &["--json"]] {
+        let args = [&["attest", "show", &path], more].concat();
+        let output = std::process::Command::new(program::path()).args(args).output().unwrap();
+        assert_eq!(code(&output), 0, "{}", text(&output));
+        let text = text(&output);
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}') && text.contains("[2J"), "{text:?}");
+    }
+    let shown = std::process::Command::new(program::path()).args(["attest", "show", &path]).output().unwrap();
+    let text = text(&shown);
+    assert!(text.contains("6 bytes, 1b5d303b7807"), "{text}");
+    assert!(text.contains("Nothing of this is verified"), "{text}");
+    assert!(text.contains("O=amiforge"), "{text}");
 }

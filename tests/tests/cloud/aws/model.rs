@@ -51,7 +51,8 @@ impl Check<'_> {
             (Shape::Text, "string")
             | (Shape::Boolean, "boolean")
             | (Shape::Integer, "integer" | "long")
-            | (Shape::Timestamp, "timestamp") => {}
+            | (Shape::Timestamp, "timestamp")
+            | (Shape::Blob, "blob") => {}
             (Shape::Structure(fields), "structure") => self.structure(at, fields, modelled, way),
             (Shape::List(element), "list") => {
                 if !self.is_list_of_its_protocol(modelled, member, way) {

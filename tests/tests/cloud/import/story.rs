@@ -105,7 +105,7 @@ fn an_image_is_published_in_further_regions_with_their_profiles() {
     assert_ne!(shown["imageId"], shown["also"][0]["imageId"], "each is published, none is a copy");
     assert_eq!(fixture.region.successes("CopyImage"), 0);
     // Mistakes in the further regions are found before anything is sent.
-    let output = run(&fixture, &[&RAW[..], &["--also=default:local-2,default:xx", "--json"]].concat());
+    let output = run(&fixture, &[&RAW[..], &["--also=default:local-2,default:Elsewhere", "--json"]].concat());
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
     let output = run(&fixture, &[&RAW[..], &["--also=local-2"]].concat());
     assert!(String::from_utf8_lossy(&output.stderr).contains("not `PROFILE:REGION`"));

@@ -8,6 +8,7 @@ use amiforge_rootfs::initrd::read as initrd;
 use super::{Findings, System};
 use crate::preflight::boot_chain::{BootChain, InitrdState};
 use crate::preflight::kernel::module_name;
+use crate::preflight::verity;
 
 /// Maximum size of an unpacked initrd in bytes.
 const UNPACKED_MAX: u64 = 2 << 30;
@@ -23,8 +24,11 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
     let initrd_modules = initrd_modules(system.chain, findings);
     let release = &kernel.release;
     let file_system = system.root.facts.kind.as_str();
-    for (driver, why) in [("nvme", "its root is on an NVMe disk"), (file_system, "its root is of that kind")]
-    {
+    let mut needed = vec![("nvme", "its root is on an NVMe disk"), (file_system, "its root is of that kind")];
+    if verity::root_hash(system.chain).is_some() {
+        needed.push(("dm_verity", "its root is verified"));
+    }
+    for (driver, why) in needed {
         let has = kernel.built_in.contains(driver)
             || initrd_modules.as_ref().is_none_or(|modules| modules.contains(driver));
         if !has {
@@ -32,7 +36,11 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
                 "the kernel {release} needs the driver `{driver}` to start, for {why}, and has it neither \
                  built in nor in an initrd"
             );
-            let check = if driver == "nvme" { "nvme" } else { "file-system" };
+            let check = match driver {
+                "nvme" => "nvme",
+                "dm_verity" => "verity",
+                _ => "file-system",
+            };
             findings.failure(check, what, "set `initrd = \"auto\"` under `[boot]`");
         }
     }

@@ -3,8 +3,13 @@
 use amiforge_formats::volume::FsKind;
 
 use super::{Findings, System};
+use crate::preflight::verity;
 
 pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
+    if verity::root_hash(system.chain).is_some() {
+        // A verified root never changes.
+        return;
+    }
     let (root, files) = (system.root, &system.files);
     if root.slot.content.kind().is_some_and(|kind| kind.format().is_read_only()) {
         return;

@@ -2,13 +2,16 @@
 //! needs a hook that copies it there.
 
 use super::{Findings, System};
+use crate::preflight::verity;
 
 /// Names of the hooks in `postinst.d`, by the installers of boot loaders.
 const KERNEL_HOOKS: [&str; 5] =
     ["zz-amiforge", "zz-update-grub", "zz-systemd-boot", "zz-flash-kernel", "zz-kernel-install"];
 
 pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
-    if !system.chain.beside_root {
+    // On a verified root no kernel is installed later; with Secure Boot it has no signature, so firmware would not start it.
+    let chain = &system.chain;
+    if !chain.beside_root || chain.for_secure_boot || verity::root_hash(chain).is_some() {
         return;
     }
     let files = &system.files;

@@ -14,6 +14,7 @@ mod identity;
 mod init;
 mod kernel_hook;
 mod locale;
+mod lockdown;
 mod permissions;
 mod sudo;
 
@@ -24,7 +25,7 @@ use super::system::System;
 type Check = fn(&System<'_>, &mut Findings);
 
 /// All checks.
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
     growth::check,
     console::check,
     init::check,
@@ -38,6 +39,7 @@ const CHECKS: [Check; 13] = [
     container::check,
     apt_sources::check,
     kernel_hook::check,
+    lockdown::check,
 ];
 
 /// Runs all checks.

@@ -1,6 +1,8 @@
 //! Preflight of small images that are built from folders. They hold no program that could run.
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
+mod marketplace;
+
 use std::fs;
 use std::path::Path;
 
@@ -11,7 +13,7 @@ use amiforge_formats::pe::{self, UkiSection};
 use amiforge_formats::tree::{Content, Origin};
 use amiforge_image::bundle::ExistingBundle;
 use amiforge_image::inspect::Medium;
-use amiforge_machine::preflight::{PreflightReport, PreflightSeverity, marketplace, os_release, preflight};
+use amiforge_machine::preflight::{PreflightReport, preflight};
 use amiforge_progress::Monitor;
 use amiforge_sandbox::OnFailure;
 
@@ -133,6 +135,7 @@ fn checked(
         source_date_epoch: Some(0),
         lock: None,
         vendor: None,
+        signatures: Vec::new(),
         on_failure: OnFailure::Stop,
     };
     let recipe = Recipe::load(&recipe).unwrap();
@@ -363,64 +366,63 @@ fn an_image_without_security_updates_is_warned_of() {
     assert_eq!(findings(&[apt, ("etc/apt/sources.list", "deb http://own.example/ x main\n")]), []);
 }
 
-/// 2026-11-21.
-const NOW: i64 = 1_795_240_800;
-
-/// The failures of a system with more files, as the Marketplace sees it.
-fn market(more: &[(&'static str, &str)]) -> Vec<&'static str> {
-    let mut files = complete_system();
-    for (path, text) in [
-        ("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"),
-        ("etc/shadow", "root:*:19700:0:99999:7:::\n"),
-        (
-            "etc/ssh/sshd_config",
-            "Include /etc/ssh/sshd_config.d/*.conf\nKbdInteractiveAuthentication no\nUsePAM yes\n",
-        ),
-        ("etc/ssh/sshd_config.d/keys.conf", "PasswordAuthentication no\n"),
-    ] {
-        files.push((path, text.to_owned()));
+#[test]
+fn modules_of_others_need_a_signature_where_secure_boot_starts_the_kernel() {
+    let plain = unified(&good_cmdline(), None);
+    let reserved = pe::reserve(&Content::Inline(plain.as_slice().into())).unwrap().content;
+    let mut start = vec![0; reserved.len() as usize];
+    for segment in reserved.segments() {
+        let Origin::Inline { bytes, at } = segment.origin else { panic!("not inline") };
+        let (from, len) = (segment.offset as usize, segment.len as usize);
+        start[from..from + len].copy_from_slice(&bytes[at..at + len]);
     }
-    for (path, text) in more {
-        files.retain(|(other, _)| other != path);
-        files.push((path, (*text).to_owned()));
-    }
-    let start = unified(&good_cmdline(), None);
-    let report = checked(
-        &files,
-        Some(&start),
-        &partitions(),
-        |_| (),
-        |medium| {
-            assert_eq!(os_release(medium).unwrap().unwrap().id, "debian");
-            marketplace(medium, NOW).unwrap()
-        },
-    );
-    let failures = report.findings.iter().filter(|finding| finding.severity == PreflightSeverity::Failure);
-    failures.map(|finding| finding.check).collect()
+    let with = |start: &[u8], module: &str| {
+        let mut files = complete_system();
+        text_of(&mut files, "usr/lib/modules/6.1/modules.dep").push_str("updates/dkms/own.ko:\n");
+        files.push(("usr/lib/modules/6.1/updates/dkms/own.ko", module.to_owned()));
+        report_of(&files, Some(start), &partitions())
+    };
+    let report = with(&start, "ELF");
+    assert_eq!(checks(&report), ["secure-boot"]);
+    assert!(report.findings[0].what.contains("`updates/dkms/own.ko`"), "{}", report.findings[0]);
+    assert!(report.passes(), "a warning");
+    assert_eq!(with(&start, "ELF~Module signature appended~\n").findings, []);
+    assert_eq!(with(&plain, "ELF").findings, [], "nothing is locked down");
 }
 
 #[test]
-fn what_the_marketplace_refuses_is_a_failure() {
-    assert_eq!(market(&[]), [""; 0]);
-    for (path, text, check) in [
-        ("etc/shadow", "root:$y$j9T$a$b:1::::::\n", "passwords"),
-        ("etc/shadow", "root::1::::::\n", "passwords"),
-        ("etc/os-release", "ID=debian\nVERSION_ID=\"11\"\n", "end-of-life"),
-        ("root/.ssh/authorized_keys", "# mine\nssh-ed25519 AAAA me\n", "authorized-keys"),
-        ("root/.aws/credentials", "[default]\n", "credentials"),
-        ("etc/ssh/sshd_config.d/keys.conf", "PasswordAuthentication no\nPermitRootLogin yes\n", "root-login"),
-        ("etc/ssh/sshd_config.d/keys.conf", "Match User a\nPasswordAuthentication no\n", "password-login"),
-        ("etc/ssh/sshd_config", "PasswordAuthentication no\nUsePAM yes\n", "password-login"),
-        ("etc/cloud/cloud.cfg.d/1.cfg", "disable_root: false\n", "root-login"),
+fn a_root_hash_that_belongs_to_nothing_on_the_disk_is_a_failure() {
+    let hash = "ab".repeat(32);
+    for (value, what) in [
+        ("abc", "`roothash=abc` is not a SHA-256"),
+        (&hash, "no hash tree has the GUID abababab-abab-abab-abab-abababababab"),
     ] {
-        assert_eq!(market(&[(path, text)]), [check], "{path}: {text}");
+        let start = unified(&format!("roothash={value} ro console=ttyS0,115200n8"), None);
+        let report = report_of(&complete_system(), Some(&start), &partitions());
+        assert_eq!(report.findings[0].check, "verity");
+        assert!(report.findings[0].what.starts_with(what), "{}", report.findings[0]);
+        assert!(!report.passes());
     }
-    // cloud-init takes the passwords of sshd away at the first boot.
-    assert_eq!(
-        market(&[
-            ("etc/ssh/sshd_config.d/keys.conf", "\n"),
-            ("etc/cloud/cloud.cfg.d/1.cfg", "ssh_pwauth: false\n"),
-        ]),
-        [""; 0]
-    );
+}
+
+#[test]
+fn a_verified_root_that_is_whole_has_no_finding() {
+    let boot = |built_in: &str| {
+        let mut files = complete_system();
+        files.push(("boot/vmlinuz-6.1", "kernel".to_owned()));
+        text_of(&mut files, "usr/lib/modules/6.1/modules.builtin").push_str(built_in);
+        let recipe = "[boot]\nfirst-boot = \"none\"\n[trust]\nprofile = \"verity\"\n\
+                      [[partition]]\nrole = \"esp\"\nsize = \"40 MiB\"\n[[partition]]\nrole = \"root\"\n";
+        let put_stub = |source: &Path| {
+            let folder = source.join("usr/lib/systemd/boot/efi");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("linuxx64.efi.stub"), stub()).unwrap();
+        };
+        report_after(&files, None, recipe, put_stub)
+    };
+    let drivers = "kernel/drivers/virtio/virtio_pci.ko\nkernel/drivers/block/virtio_blk.ko\n\
+                   kernel/drivers/block/xen-blkfront.ko\nkernel/fs/overlayfs/overlay.ko\n";
+    let whole = boot(&format!("{drivers}kernel/drivers/md/dm-verity.ko\n"));
+    assert_eq!(whole.findings, []);
+    assert!(whole.cmdline.unwrap().starts_with("roothash="));
 }
