@@ -75,7 +75,7 @@ impl Parts {
         let file = std::fs::File::create(&path).expect("a disk");
         file.set_len((ESP.0 + ESP.1 + 1) << 20).expect("its length");
         let new =
-            |number: u32, (at, len): (u64, u64)| format!("--new={number}:{}:+{}", at * 2048, len * 2048 - 1);
+            |number: u32, (at, len): (u64, u64)| format!("--new={number}:{}:+{}", at * 2048, len * 2048);
         let types = ["--typecode=1:ef02", "--typecode=2:ef00"].map(str::to_owned);
         let mut arguments = vec![new(1, LOADER), new(2, ESP)];
         arguments.extend(types);
