@@ -18,8 +18,11 @@ impl Document {
     pub(super) fn read(response: &RestResponse, root: &str) -> Result<Self, ServiceError> {
         let parsed = document(&response.body).map_err(|error| malformed(&error.to_string()))?;
         match parsed.root_element().tag_name().name() {
-            name if name == root => Ok(Self::of(parsed.root_element())),
             "Error" => Err(refusal_with(response, 500)),
+            // moto names some of its answers after the call: `ListPartsResponse`.
+            name if name == root || name.strip_suffix("Response") == root.strip_suffix("Result") => {
+                Ok(Self::of(parsed.root_element()))
+            }
             _ => Err(malformed(&format!("it is not a `{root}`"))),
         }
     }

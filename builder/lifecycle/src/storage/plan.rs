@@ -27,6 +27,7 @@ pub fn backup(region: &str, image: &str, bucket: &str) -> CallPlan {
     for action in ["s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"] {
         calls.add(action, objects.clone(), "made by EC2 for the caller: the object");
     }
+    calls.add("ec2:DescribeTags", Resources::Any, "made by EC2 for the caller: the tags of the image");
     for action in ["ebs:ListSnapshotBlocks", "ebs:ListChangedBlocks", "ebs:GetSnapshotBlock"] {
         calls.add(action, Resources::Snapshots(None), "made by EC2 for the caller: the blocks");
     }

@@ -68,18 +68,16 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> ImportRun<'_, E, C, I> {
 
     /// Begins an upload, or finds the one of a call whose answer was lost.
     async fn begin_upload(&self, entry: &mut ImportEntry) -> Result<PartUpload, PublishError> {
-        let (timer, object) = (&self.services.timer, entry.object());
-        let unfinished =
-            retry(timer, CallStep::Idempotent, &NoObserver, || self.calls.uploads(&object)).await;
-        let unfinished = unfinished.map_err(call_failed("asking for unfinished uploads"))?;
-        let id = match unfinished.into_iter().next() {
-            Some(id) => id,
-            None => {
-                let call = || self.calls.create_upload(&object);
-                let created = retry(timer, CallStep::Idempotent, &NoObserver, call).await;
-                created.map_err(call_failed(format!("beginning the upload of {}", entry.url())))?
+        let object = entry.object();
+        // Each attempt asks: the call before may have begun it.
+        let call = || async {
+            match self.calls.uploads(&object).await?.into_iter().next() {
+                Some(id) => Ok(id),
+                None => self.calls.create_upload(&object).await,
             }
         };
+        let id = retry(&self.services.timer, CallStep::Idempotent, &NoObserver, call).await;
+        let id = id.map_err(call_failed(format!("beginning the upload of {}", entry.url())))?;
         entry.upload = Some(id.clone());
         self.ledger.save(entry)?;
         Ok(PartUpload { object, id })

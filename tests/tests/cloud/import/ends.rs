@@ -72,7 +72,7 @@ fn an_interrupt_cancels_the_task_and_keeps_the_object() {
 
 #[test]
 fn abandoning_cancels_the_task_and_deletes_the_object() {
-    let fixture = ImportFixture::with(lagging);
+    let fixture = ImportFixture::with(|config| config.windows.task = Duration::from_mins(10));
     // The task is begun, and cannot be asked for.
     let fault = InjectedFault::ServerError { status: 500 };
     fixture.region.inject(FaultScript::times(10_000, "DescribeImportSnapshotTasks", fault));
