@@ -10,7 +10,7 @@
 
 mod abandon;
 mod begin;
-mod ledger;
+pub(crate) mod ledger;
 mod parts;
 mod proof;
 pub mod role;
@@ -40,9 +40,9 @@ use ledger::ImportLedger;
 use parts::PartPlan;
 
 pub use abandon::{Abandoned, abandon, unfinished};
-pub(crate) use begin::{KEY_PREFIX, refuse_unfinished};
-pub(crate) use ledger::remove_ledger_of;
+pub(crate) use begin::KEY_PREFIX;
 pub use ledger::{ImportEntry, read as read_ledger};
+pub(crate) use ledger::remove_ledger_of;
 
 /// Default time to wait for the service's task.
 pub const TIMEOUT: Duration = Duration::from_hours(3);

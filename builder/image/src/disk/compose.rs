@@ -7,7 +7,8 @@ use amiforge_formats::tree::{Content, Origin};
 use amiforge_formats::volume::{FsKind, VolumeDraft, VolumeIds};
 use amiforge_formats::{bios, gpt};
 
-use super::ranges::{DiskRange, MIB};
+use super::MIB;
+use super::ranges::DiskRange;
 use super::{ContentError, Loader, PartitionContent, PartitionSize, PartitionSpec, VolumeSpec};
 
 /// The parts of the specification of the image that contents depend on.

@@ -3,9 +3,10 @@
 use amiforge_formats::gpt::{self, Lba, PartitionTable, SECTOR, TAIL_SECTORS};
 use amiforge_formats::plan::{Claims, Data};
 
+use super::MIB;
 use super::compose::{ImageParts, PlannedContent};
 use super::data_plans::{DataPlans, compose_at, plan_data};
-use super::ranges::{DiskLayout, DiskRange, MIB};
+use super::ranges::{DiskLayout, DiskRange};
 use super::{Disk, DiskError, DiskSpec, PartitionContent, PartitionLayout, PartitionSpec, ids};
 
 /// Lays out a disk whose content is known at once. The same specification gives the same plan.

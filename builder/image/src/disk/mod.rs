@@ -11,6 +11,7 @@
 mod compose;
 mod data_plans;
 mod error;
+mod hash;
 mod ids;
 mod lay_out;
 mod ranges;
@@ -20,9 +21,10 @@ mod verity;
 
 pub use data_plans::{DataPlans, plan_data};
 pub use error::{ContentError, DiskError};
+pub use hash::HashTreeError;
 pub use ids::{disk_guid, partition_guid};
 pub use lay_out::lay_out;
-pub use verity::{HashTreeError, VerityLayout, verity_guids};
+pub use verity::{VerityLayout, verity_guids};
 
 use amiforge_formats::bios;
 use amiforge_formats::guid::Guid;
@@ -30,6 +32,9 @@ use amiforge_formats::plan::Plan;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{ChangeGroups, Content, Tree};
 use amiforge_formats::volume::VolumeOptions;
+
+/// Alignment of partitions, and the unit that lengths are rounded up to.
+const MIB: u64 = 1 << 20;
 
 /// Specification of a disk. Partitions are on the disk in this order.
 #[derive(Debug, Clone)]

@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use amiforge_formats::gpt::{ENTRIES, HEAD_SECTORS, SECTOR, TAIL_SECTORS, types};
 
 use super::verity::{Covered, growth, partition_len};
-use super::{DiskError, DiskSize, PartitionSize, PartitionSpec};
-
-/// Alignment of partitions, and the unit that lengths are rounded up to.
-pub(super) const MIB: u64 = 1 << 20;
+use super::{DiskError, DiskSize, MIB, PartitionSize, PartitionSpec};
 
 /// The largest disk: the limit of EBS, and far below where arithmetic on bytes could overflow.
 const DISK_MAX: u64 = 64 << 40;

@@ -21,11 +21,11 @@ use amiforge_formats::pe::{self, TableEntry};
 use amiforge_formats::read_at::ReadAt;
 
 pub use aws::{AWS_PCRS, aws_json};
-pub use error::MeasureError;
+pub use error::{MeasureError, VariablesError};
 pub use json::MeasurementsJson;
 pub use kms::{KmsStatement, NotAPrincipal, Principal};
 pub use uki::{ContentReader, UkiFile, find, open};
-pub use variables::{VariablesError, bundle_variables, of_store, parse_variables, read_variables};
+pub use variables::{bundle_variables, of_store, parse_variables, read_variables};
 
 /// Predicted registers by number.
 pub type Registers = BTreeMap<u8, BankDigests>;

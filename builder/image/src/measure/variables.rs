@@ -9,40 +9,8 @@ use amiforge_formats::tree::Printable;
 use amiforge_formats::uefi_vars::{UefiVarsError, Variable, check_enrolment, decode_ec2};
 use serde::Deserialize;
 
-use super::MeasureError;
+use super::error::{MeasureError, VARIABLES_MAX, VariablesError};
 use crate::bundle::UEFI_DATA;
-
-/// The longest text that is read: twice what EC2 takes, for JSON is longer.
-pub(super) const VARIABLES_MAX: u64 = 256 << 10;
-
-/// Why a text gives no variables.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum VariablesError {
-    /// Too long.
-    #[error("it is {len} bytes long, and no more than {VARIABLES_MAX} are read")]
-    TooLong {
-        /// Its length in bytes.
-        len: u64,
-    },
-    /// No text.
-    #[error("it is neither `UefiData` of EC2 (base64) nor the JSON of virt-fw-vars")]
-    NotText,
-    /// Not JSON of the right shape.
-    #[error("reading it as the JSON of virt-fw-vars")]
-    Json(#[source] serde_json::Error),
-    /// A value is not in hexadecimal digits, or a vendor no GUID.
-    #[error("the variable `{name}` has no {field} that can be read")]
-    Field {
-        /// The variable, escaped.
-        name: String,
-        /// The field.
-        field: &'static str,
-    },
-    /// The variables are damaged, or none of an enrolment.
-    #[error("reading the variables")]
-    Store(#[from] UefiVarsError),
-}
 
 #[derive(Deserialize)]
 struct StoreJson {

@@ -1,8 +1,7 @@
 //! The entry to continue: that of the ledger if it belongs to this import, or else a new one.
 
-use std::path::Path;
 
-use super::ledger::{self, ImportEntry};
+use super::ledger::ImportEntry;
 use super::{ImportOptions, ImportRun};
 use crate::api::ec2::{Ec2, Tags};
 use crate::api::imports::ImportCalls;
@@ -110,19 +109,6 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> ImportRun<'_, E, C, I> {
             actual: region,
             expected: self.services.region.clone(),
         })
-    }
-}
-
-/// Refuses an upload through EBS direct while an import in the folder is unfinished.
-///
-/// # Errors
-/// [`PublishError::OtherUpload`].
-pub(crate) fn refuse_unfinished(folder: &Path) -> Result<(), PublishError> {
-    match ledger::read(folder)? {
-        Some(entry) if !entry.finished => {
-            Err(PublishError::OtherUpload { snapshot: entry.url(), difference: "it is an import".to_owned() })
-        }
-        _ => Ok(()),
     }
 }
 

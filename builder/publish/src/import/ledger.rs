@@ -158,6 +158,19 @@ pub fn read(folder: &Path) -> Result<Option<ImportEntry>, PublishError> {
     Err(failed(io::Error::new(io::ErrorKind::InvalidData, version)))
 }
 
+/// Refuses an upload through EBS direct while an import in the folder is unfinished.
+///
+/// # Errors
+/// [`PublishError::OtherUpload`].
+pub(crate) fn refuse_unfinished(folder: &Path) -> Result<(), PublishError> {
+    match read(folder)? {
+        Some(entry) if !entry.finished => {
+            Err(PublishError::OtherUpload { snapshot: entry.url(), difference: "it is an import".to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Removes the ledger of a folder if its snapshot is this one.
 ///
 /// # Errors

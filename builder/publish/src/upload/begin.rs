@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{LaterEncryption, ParentChoice, TAG_UPLOAD, UploadTask, is_completed, parent};
 use crate::api::{DescribedSnapshot, Ebs, Encryption, SnapshotCalls, SnapshotState};
 use crate::error::{PublishError, call_failed};
-use crate::import;
+use crate::import::ledger;
 use crate::journal::{Intent, Journal, JournalState, Record};
 use crate::retry::{CREATION_LAG, CallStep, NoObserver, retry};
 use crate::service_error::ServiceErrorKind;
@@ -36,7 +36,7 @@ enum StartAttempt {
 impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     /// Returns the journal and the snapshot to continue.
     pub(super) async fn begin(&self) -> Result<(Journal, UploadState), PublishError> {
-        import::refuse_unfinished(self.folder.path())?;
+        ledger::refuse_unfinished(self.folder.path())?;
         if let Some(journal) = Journal::open(self.folder.path())?
             && let Some(journal) = self.matching_journal(journal)?
             && let Some(resumed) = self.resume(journal).await?

@@ -120,20 +120,6 @@ fn is_hybrid(target: &BootTarget) -> bool {
     target.boot_mode == Some(BootMode::Hybrid)
 }
 
-/// The boot mode of an image: that of its manifest, else what its partitions allow.
-pub(super) fn boot_mode(
-    medium: &Medium,
-    named: Option<&str>,
-    arch: amiforge_machine::boot::Arch,
-) -> Option<BootMode> {
-    let table = amiforge_formats::gpt::read::read(medium).ok().map(|reading| reading.table);
-    let has = |type_guid| {
-        table.iter().flat_map(|table| &table.partitions).any(|partition| partition.type_guid == type_guid)
-    };
-    let named = named.and_then(BootMode::by_ec2_name);
-    named.or_else(|| BootMode::of_partitions(arch, has(types::ESP), has(types::BIOS_BOOT)))
-}
-
 /// The variables of the machine: those of `--uefi-data`, or for Secure Boot those of the bundle.
 fn keys(args: &Args) -> Result<MachineKeys, Failure> {
     let cannot = || format!("cannot boot `{}`", args.image.display());

@@ -14,7 +14,6 @@ use amiforge_machine::boot::{Arch, Firmware};
 use anyhow::Context as _;
 
 use super::args::Args;
-use super::measured;
 use crate::outcome::Failure;
 
 /// The image to boot.
@@ -65,7 +64,7 @@ impl BootTarget {
             size: medium.size(),
             arch,
             firmware: firmware(&medium, arch),
-            boot_mode: measured::boot_mode(&medium, named.as_deref(), arch),
+            boot_mode: boot_mode(&medium, named.as_deref(), arch),
             receipt_image: Some(args.image.clone()),
             expected: manifest.map(|manifest| ((&manifest).into(), manifest.size)),
             seed: seed.into_bytes(),
@@ -91,4 +90,14 @@ pub(super) fn firmware(medium: &Medium, arch: Arch) -> Firmware {
         reading.table.partitions.iter().any(|partition| partition.type_guid == types::ESP)
     });
     if esp || !arch.has_bios() { Firmware::Uefi } else { Firmware::Bios }
+}
+
+/// The boot mode of an image: that of its manifest, else what its partitions allow.
+fn boot_mode(medium: &Medium, named: Option<&str>, arch: amiforge_machine::boot::Arch) -> Option<BootMode> {
+    let table = amiforge_formats::gpt::read::read(medium).ok().map(|reading| reading.table);
+    let has = |type_guid| {
+        table.iter().flat_map(|table| &table.partitions).any(|partition| partition.type_guid == type_guid)
+    };
+    let named = named.and_then(BootMode::by_ec2_name);
+    named.or_else(|| BootMode::of_partitions(arch, has(types::ESP), has(types::BIOS_BOOT)))
 }

@@ -15,8 +15,8 @@ mod requested;
 mod solve;
 mod universe;
 
-pub use error::ResolveError;
 pub use super::source::BasePackages;
+pub use error::ResolveError;
 pub use request::{Request, Resolved, Suite};
 
 use crate::PackageKind;
