@@ -9,6 +9,7 @@ import datetime
 import io
 import json
 import sys
+from collections.abc import Mapping
 
 import cbor2
 from cryptography import x509
@@ -51,7 +52,8 @@ def payload_of(document):
     need(isinstance(item, (list, tuple)) and len(item) == 4, "no COSE_Sign1")
     protected, unprotected, payload, signature = item
     need(isinstance(protected, bytes) and isinstance(payload, bytes) and isinstance(signature, bytes), "types")
-    need(isinstance(unprotected, dict) and not unprotected, "unprotected header")
+    # Below a tag, maps are decoded to immutable ones.
+    need(isinstance(unprotected, Mapping) and not unprotected, "unprotected header")
     need(decode(protected) == {1: ES384}, "protected header")
     # A header with the same key twice decodes to the same dictionary.
     need(len(protected) == 4, "protected header is not the shortest one")
