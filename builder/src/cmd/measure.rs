@@ -189,6 +189,9 @@ fn hinted(error: anyhow::Error) -> Failure {
     let hint = match error.chain().find_map(|cause| cause.downcast_ref::<MeasureError>()) {
         Some(MeasureError::Loader { .. }) => "write `loader = \"uki\"` under `[boot]` and build again",
         Some(MeasureError::NoProgram) => "write `mode = \"uefi\"` and `loader = \"uki\"` under `[boot]`",
+        Some(MeasureError::NeitherForm { .. }) => {
+            "name a bundle, an image of a disk, or a unified kernel image"
+        }
         Some(MeasureError::Image(InspectError::NotABundle { .. })) => {
             "name the folder that `amiforge build -o` wrote"
         }

@@ -31,6 +31,12 @@ pub enum MeasureError {
         /// Why.
         source: VariablesError,
     },
+    /// Neither a program nor a disk.
+    #[error("`{}` is neither a program of UEFI (it does not begin with `MZ`) nor an image of a disk", path.display())]
+    NeitherForm {
+        /// The file.
+        path: PathBuf,
+    },
     /// UEFI starts nothing from it.
     #[error(
         "no EFI system partition holds EFI/BOOT/BOOTX64.EFI or EFI/BOOT/BOOTAA64.EFI: only machines that UEFI starts have a \

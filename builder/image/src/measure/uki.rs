@@ -67,9 +67,19 @@ pub fn open(medium: &Medium) -> Result<UkiFile<'_>, MeasureError> {
     let mut start = [0; 2];
     // A disk does not start with the two letters of a program.
     if medium.bundle().is_none() && medium.read_exact_at(0, &mut start).is_ok() && start == *b"MZ" {
-        return Ok(UkiFile { path: medium.path().display().to_string(), bytes: Box::new(medium) });
+        let path = medium.path().display().to_string();
+        return match loader(medium) {
+            Some(loader) => Err(MeasureError::Loader { path, loader }),
+            None => Ok(UkiFile { path, bytes: Box::new(medium) }),
+        };
     }
-    find(medium, &DiskView::read(medium)?)
+    let view = DiskView::read(medium)?;
+    match find(medium, &view) {
+        Err(MeasureError::NoProgram) if view.table.is_none() => {
+            Err(MeasureError::NeitherForm { path: medium.path().to_owned() })
+        }
+        found => found,
+    }
 }
 
 /// The unified kernel image on the ESP of a disk.
