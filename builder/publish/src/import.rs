@@ -41,8 +41,8 @@ use parts::PartPlan;
 
 pub use abandon::{Abandoned, abandon, unfinished};
 pub(crate) use begin::KEY_PREFIX;
-pub use ledger::{ImportEntry, read as read_ledger};
 pub(crate) use ledger::remove_ledger_of;
+pub use ledger::{ImportEntry, read as read_ledger};
 
 /// Default time to wait for the service's task.
 pub const TIMEOUT: Duration = Duration::from_hours(3);

@@ -1,6 +1,5 @@
 //! The entry to continue: that of the ledger if it belongs to this import, or else a new one.
 
-
 use super::ledger::ImportEntry;
 use super::{ImportOptions, ImportRun};
 use crate::api::ec2::{Ec2, Tags};

@@ -10,7 +10,6 @@ use amiforge_publish::{rate_limiter, volume};
 use anyhow::{Context as _, anyhow};
 
 use super::args::Args;
-use super::measured;
 use super::target::{self, BootTarget};
 use crate::outcome::Failure;
 use crate::ui::{HumanBytes, Ui};
@@ -57,7 +56,7 @@ pub(super) fn fetch(args: &Args, id: &str, ui: &Ui, cancel: &CancelToken) -> Res
             // The default of instance types for an AMI without a boot mode.
             _ => target::firmware(&medium, arch),
         },
-        boot_mode: measured::boot_mode(&medium, image.boot_mode.as_deref(), arch),
+        boot_mode: target::boot_mode(&medium, image.boot_mode.as_deref(), arch),
         disk,
         receipt_image: None,
         expected: None,

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use amiforge_formats::arch::BootMode;
-use amiforge_formats::gpt::types;
 use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::firmware::SecureBoot;
 use amiforge_machine::boot::measured::{Comparison, PcrDifference, Prediction, compare, hex};

@@ -93,7 +93,11 @@ pub(super) fn firmware(medium: &Medium, arch: Arch) -> Firmware {
 }
 
 /// The boot mode of an image: that of its manifest, else what its partitions allow.
-fn boot_mode(medium: &Medium, named: Option<&str>, arch: amiforge_machine::boot::Arch) -> Option<BootMode> {
+pub(super) fn boot_mode(
+    medium: &Medium,
+    named: Option<&str>,
+    arch: amiforge_machine::boot::Arch,
+) -> Option<BootMode> {
     let table = amiforge_formats::gpt::read::read(medium).ok().map(|reading| reading.table);
     let has = |type_guid| {
         table.iter().flat_map(|table| &table.partitions).any(|partition| partition.type_guid == type_guid)
