@@ -25,7 +25,7 @@ const PLAIN: [&[&str]; 6] = [
 
 /// A folder with files, links, attributes that several share, and a directory of many names.
 fn fill(root: &Path) {
-    let bytes = |len: usize| -> Vec<u8> { (0..len).map(|at| (at * at >> 7) as u8).collect() };
+    let bytes = |len: usize| -> Vec<u8> { (0..len).map(|at| ((at * at) >> 7) as u8).collect() };
     for (name, len) in
         [("empty", 0), ("small", 100), ("block", 4096), ("tail", 5000), ("large", 700_000), ("zeros", 0)]
     {
