@@ -2,6 +2,7 @@
 //! wrong and where, the checker has a finding, and neither ever panics, loops, or gives bytes from outside the image.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are outside test functions")]
 
+mod directories;
 mod fixture;
 mod random;
 mod structures;

@@ -14,18 +14,12 @@ use super::compare::bytes_of;
 use super::fixtures::run;
 
 /// Arguments of mkfs.erofs for images without compressed content.
-const PLAIN: [&[&str]; 6] = [
-    &[],
-    &["-T1700000000"],
-    &["-Enoinline_data"],
-    &["-x1"],
-    &["-Eforce-inode-compact", "-T1700000000"],
-    &["--chunksize=16384"],
-];
+const PLAIN: [&[&str]; 5] =
+    [&[], &["-T1700000000"], &["-Enoinline_data"], &["-x1"], &["-Eforce-inode-compact", "-T1700000000"]];
 
 /// A folder with files, links, attributes that several share, and a directory of many names.
 fn fill(root: &Path) {
-    let bytes = |len: usize| -> Vec<u8> { (0..len).map(|at| (at * at >> 7) as u8).collect() };
+    let bytes = |len: usize| -> Vec<u8> { (0..len).map(|at| ((at * at) >> 7) as u8).collect() };
     for (name, len) in
         [("empty", 0), ("small", 100), ("block", 4096), ("tail", 5000), ("large", 700_000), ("zeros", 0)]
     {

@@ -52,8 +52,9 @@ fn an_update_of_one_small_package_sends_few_blocks() {
             continue;
         }
         let (_, sent, by_ext4) = update(&before, &after, 4096 * MIB);
-        assert!(sent <= 16, "{sent} blocks for package {package}");
+        assert!(sent <= 24, "{sent} blocks for package {package}");
         (all, all_of_ext4) = (all + sent, all_of_ext4 + by_ext4);
     }
-    assert!(all * 100 <= all_of_ext4 * 110, "{all}, ext4 {all_of_ext4}");
+    // Content of a few KiB is in other slots than the rest of its package.
+    assert!(all * 100 <= all_of_ext4 * 130, "{all}, ext4 {all_of_ext4}");
 }

@@ -15,7 +15,7 @@ use amiforge_formats::volume::{FsKind, VolumeContent};
 use serde::Serialize;
 
 use super::equal_ranges::{PAGE, PairedRange};
-use super::erofs::ErofsPages;
+use super::erofs::{ErofsPages, PageContent};
 use super::ext4::{Ext4Side, Role, Roles};
 use super::images::RangeBytes;
 use super::{DiffError, DiffOptions, compared, manifests, name, open};
@@ -187,7 +187,14 @@ impl<'a> VolumePages<'a> {
     fn cause(&mut self, at: u64) -> Result<BlockCause, DiffError> {
         match self {
             Self::Ext4(pages) => pages.cause(at),
-            Self::Erofs(pages) => pages.cause(at),
+            Self::Erofs(pages) => Ok(match pages.content(at)? {
+                PageContent::New => BlockCause::NewContent,
+                PageContent::Moved => BlockCause::MovedContent,
+                PageContent::Directory => BlockCause::Directories,
+                PageContent::Inode => BlockCause::Inodes,
+                PageContent::Superblock => BlockCause::Maps,
+                PageContent::Unused => BlockCause::Removed,
+            }),
         }
     }
 

@@ -7,10 +7,26 @@ use amiforge_formats::erofs::read::{self, ByteMapping, ErofsReadError, FileKind,
 use amiforge_formats::read_at::ReadAt as _;
 
 use super::DiffError;
-use super::blocks::BlockCause;
 use super::equal_ranges::PAGE;
 use super::images::RangeBytes;
 use crate::inspect::SOURCE;
+
+/// What a page that differs holds of what differs; of several the first counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PageContent {
+    /// Content that its file does not have in the first file system.
+    New,
+    /// Content of a file that is elsewhere there.
+    Moved,
+    /// Directories.
+    Directory,
+    /// Inodes, with content of files that they have there too.
+    Inode,
+    /// The superblock.
+    Superblock,
+    /// Nothing.
+    Unused,
+}
 
 /// Bytes of the first block, which holds the superblock.
 const HEAD: u64 = 4096;
@@ -83,10 +99,10 @@ impl<'a> ErofsPages<'a> {
         (self.new.len() as u64, self.new.values().map(|size| size.next_multiple_of(self.block_size)).sum())
     }
 
-    /// Why the page at an offset differs.
-    pub(super) fn cause(&mut self, at: u64) -> Result<BlockCause, DiffError> {
+    /// What the page at an offset holds of what differs.
+    pub(super) fn content(&mut self, at: u64) -> Result<PageContent, DiffError> {
         let end = at + PAGE;
-        let mut cause = if at < HEAD { BlockCause::Maps } else { BlockCause::Removed };
+        let mut cause = if at < HEAD { PageContent::Superblock } else { PageContent::Unused };
         let first = self.parts.partition_point(|part| part.start < at.saturating_sub(self.longest));
         let mut new = Vec::new();
         for part in self.parts[first..].iter().take_while(|part| part.start < end) {
@@ -110,10 +126,10 @@ impl<'a> ErofsPages<'a> {
         from: u64,
         to: u64,
         new: &mut Vec<(u64, u64)>,
-    ) -> Result<BlockCause, DiffError> {
+    ) -> Result<PageContent, DiffError> {
         let PartContent::Content { nid, size, logical, inline, former } = &part.what else {
             let directory = matches!(part.what, PartContent::Directory);
-            return Ok(if directory { BlockCause::Directories } else { BlockCause::Inodes });
+            return Ok(if directory { PageContent::Directory } else { PageContent::Inode });
         };
         let logical = logical + (from - part.start);
         let before = match former {
@@ -122,9 +138,9 @@ impl<'a> ErofsPages<'a> {
         };
         if before != Some(read_bytes(self.bytes.1, from, to - from)?) {
             new.push((*nid, *size));
-            return Ok(BlockCause::NewContent);
+            return Ok(PageContent::New);
         }
-        Ok(if *inline { BlockCause::Inodes } else { BlockCause::MovedContent })
+        Ok(if *inline { PageContent::Inode } else { PageContent::Moved })
     }
 
     /// Bytes of a file of the first; `None` where it does not have all of them.

@@ -85,25 +85,10 @@ impl ReadInode {
         sink: &mut dyn CorruptionSink,
     ) -> Result<Self, ErofsReadError> {
         let location = ErofsLocation::Inode { nid };
-        let outside = |offset: u64, len: usize| {
-            let end = offset.saturating_add(len as u64);
-            let why = Defect::Outside { what: "the inode", at: offset, end, limit: "the file system" };
-            Corruption { location, offset, why }
-        };
         let offset = superblock.inode_offset(nid).unwrap_or(u64::MAX);
-        if offset > superblock.end.saturating_sub(COMPACT_SIZE as u64) {
-            return Err(outside(offset, COMPACT_SIZE).into());
-        }
-        let mut raw = [0; EXTENDED_SIZE];
-        read_exact(image, offset, &mut raw[..COMPACT_SIZE])?;
+        let raw = raw(image, superblock, location, offset)?;
         let format = fields::u16(&raw, 0);
         let extended = format & 1 != 0;
-        if extended {
-            if offset > superblock.end.saturating_sub(EXTENDED_SIZE as u64) {
-                return Err(outside(offset, EXTENDED_SIZE).into());
-            }
-            read_exact(image, offset, &mut raw)?;
-        }
         let corrupt = |why| Corruption { location, offset, why };
         let layout = format >> 1 & 7;
         if format >> 4 != 0 || layout > layout::CHUNK {
@@ -196,6 +181,28 @@ impl ReadInode {
     pub fn is_compressed(&self) -> bool {
         matches!(self.layout, layout::COMPRESSED_FULL | layout::COMPRESSED_COMPACT)
     }
+}
+
+/// The bytes of an inode; a compact one has zeros behind it.
+fn raw<R: ReadAt + ?Sized>(
+    image: &R,
+    superblock: &ReadSuperblock,
+    location: ErofsLocation,
+    offset: u64,
+) -> Result<[u8; EXTENDED_SIZE], ErofsReadError> {
+    let mut raw = [0; EXTENDED_SIZE];
+    let mut part = |len: usize| -> Result<u16, ErofsReadError> {
+        if offset > superblock.end.saturating_sub(len as u64) {
+            let end = offset.saturating_add(len as u64);
+            let why = Defect::Outside { what: "the inode", at: offset, end, limit: "the file system" };
+            return Err(Corruption { location, offset, why }.into());
+        }
+        read_exact(image, offset, &mut raw[..len]).map(|()| fields::u16(&raw, 0))
+    };
+    if part(COMPACT_SIZE)? & 1 != 0 {
+        part(EXTENDED_SIZE)?;
+    }
+    Ok(raw)
 }
 
 fn file_kind(mode: u16) -> Option<FileKind> {

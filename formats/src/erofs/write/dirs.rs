@@ -1,7 +1,7 @@
 //! Directories: entries of a block, then their names; all names of a directory, `.` and `..` among them, in the order of
 //! their bytes, for the kernel searches by halves.
 
-use super::shapes::BLOCK;
+use super::BLOCK;
 use crate::erofs::spec::DIRENT_SIZE;
 use crate::stable::nodes::{Nodes, Walked};
 

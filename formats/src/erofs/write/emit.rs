@@ -2,8 +2,8 @@
 
 use super::error::ErofsWriteError;
 use super::layout::ErofsLayout;
-use super::shapes::{BLOCK, Form, Shape, Shapes};
-use super::{ErofsOptions, dirs, xattrs};
+use super::shapes::{Form, Shape, Shapes};
+use super::{BLOCK, ErofsOptions, dirs, xattrs};
 use crate::erofs::spec::{
     EXTENDED_SIZE, MAGIC, NID_UNIT, NULL_ADDRESS, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE, compat, file_type,
     incompat, kind, layout,

@@ -1,9 +1,10 @@
 //! Layout: the position of every inode and the address of every block of content. The stable way puts both where their
 //! identities decide; where the file system is too tight for that, everything is packed from the front.
 
+use super::BLOCK;
 use super::error::ErofsWriteError;
 use super::metadata::{self, InodeMap};
-use super::shapes::{BLOCK, Form, Shapes};
+use super::shapes::{Form, Shapes};
 use crate::stable::SLOT;
 use crate::stable::cluster;
 use crate::stable::identity::mix;

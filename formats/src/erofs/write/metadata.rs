@@ -3,11 +3,12 @@
 //!
 //! The first slots of the file system are sections of inodes. The nodes of a group share a section (those of a large group
 //! several, by directory), so that an update of the group dirties one. In it the entries of a directory share homes, blocks
-//! in which each takes a position by its own hash, if it can at a multiple of a step that is longer than it is, so that an
-//! inode that grows a little stays. All by consistent hashing; what finds its home full goes to the home's next
+//! in which each takes a position by its own hash, if it can at a multiple of its length rounded up to a power of two, so that
+//! an inode that grows a little stays. All by consistent hashing; what finds its home full goes to the home's next
 //! preference. Smaller groups choose first, and of the large ones the older.
 
-use super::shapes::{BLOCK, Shapes};
+use super::BLOCK;
+use super::shapes::Shapes;
 use crate::erofs::spec::NID_UNIT;
 use crate::stable::SLOT;
 use crate::stable::identity::{jump, mix};
@@ -29,10 +30,6 @@ const HOME: u32 = 4;
 /// Sections, and blocks of a section, that are tried before they are searched in order.
 const PREFERENCES: u64 = 24;
 
-/// Steps of positions, in units: of inodes with little or nothing behind them, of short content, and of more. They are wide
-/// apart so that a file that grows a little keeps its position.
-const STEPS: [u32; 3] = [4, 32, UNITS];
-
 /// Positions in a block that are tried before they are searched in order.
 const POSITIONS: u64 = 8;
 
@@ -50,7 +47,7 @@ struct Seeker {
     time: i64,
     /// Identity of its section.
     section: u64,
-    /// The longer first: the complement of the step of its positions.
+    /// The longer first: the complement of its length as a power of two.
     shortness: u32,
     /// Identity of its home.
     home: u64,
@@ -114,7 +111,7 @@ fn seekers(nodes: &Nodes<'_>, shapes: &Shapes) -> Vec<Seeker> {
             scale,
             time: if scale == LARGE { newest } else { 0 },
             section: mix(group, u64::from(jump(mix(parent, 8), (size / SECTION + 1) as u32))),
-            shortness: UNITS - step(units),
+            shortness: u32::MAX - units.ilog2(),
             home: mix(parent, u64::from(jump(mix(walked.hash, 6), siblings / HOME + 1))),
             hash: mix(walked.hash, 4),
             at,
@@ -128,18 +125,14 @@ fn mask(position: u32, units: u32) -> u128 {
     (u128::MAX >> (UNITS - units)) << position
 }
 
-/// The step of the positions that an inode prefers.
-fn step(units: u32) -> u32 {
-    STEPS.into_iter().find(|step| units <= *step).unwrap_or(UNITS)
-}
-
 /// A free position in a block.
 fn position(used: u128, hash: u64, units: u32) -> Option<u32> {
     if used.count_ones() + units > UNITS {
         return None;
     }
     let free = |position: &u32| position + units <= UNITS && used & mask(*position, units) == 0;
-    let step = step(units);
+    let step = units.next_power_of_two();
+    // The multiples of a power of two are among those of the lower ones.
     let aligned = |i: u64| (mix(hash, i) >> 32) as u32 % UNITS / step * step;
     let preferred = (0..POSITIONS).map(aligned).find(free);
     preferred.or_else(|| (0..UNITS).step_by(step as usize).find(free)).or_else(|| (0..UNITS).find(free))

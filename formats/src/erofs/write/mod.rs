@@ -16,7 +16,7 @@ pub use error::ErofsWriteError;
 
 use self::emit::Emitter;
 use self::layout::{ErofsLayout, LayoutRequest};
-use self::shapes::{BLOCK, Shapes};
+use self::shapes::Shapes;
 use super::spec::{LABEL_MAX, NULL_ADDRESS};
 use crate::guid::Guid;
 use crate::plan::Plan;
@@ -24,6 +24,9 @@ use crate::stable::SLOT;
 use crate::stable::nodes::Nodes;
 use crate::time::Time;
 use crate::tree::{ChangeGroups, Tree};
+
+/// Bytes of a block.
+const BLOCK: usize = 4096;
 
 /// What an EROFS file system should be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,16 +8,13 @@
 //! wherever its content goes.
 
 use super::error::ErofsWriteError;
-use super::{dirs, xattrs};
+use super::{BLOCK, dirs, xattrs};
 use crate::erofs::spec::{EXTENDED_SIZE, NID_UNIT};
 use crate::stable::SLOT;
 use crate::stable::content::touched;
 use crate::stable::nodes::{Nodes, Walked, segments_fit, symlink_fits};
 use crate::stable::pieces::DataRun;
 use crate::tree::{Content, NodeKind};
-
-/// Bytes of a block.
-pub(super) const BLOCK: usize = 4096;
 
 /// Most full blocks of a file in one run.
 const RUN_MAX: u64 = 8;
@@ -149,8 +146,8 @@ impl Shapes {
                 let bottom = self.chunked.len();
                 // Whole chunks, of which those that touch are one range.
                 for (first, len) in touched(segments, BLOCK as u64) {
-                    let block = first >> bits << bits;
-                    let end = ((first + len - 1 >> bits) + 1 << bits).min(blocks);
+                    let block = (first >> bits) << bits;
+                    let end = ((((first + len - 1) >> bits) + 1) << bits).min(blocks);
                     match self.chunked[bottom..].last_mut() {
                         Some(last) if last.block + last.len >= block => last.len = end - last.block,
                         _ => self.chunked.push(DataRun { node, block, len: end - block }),
