@@ -69,6 +69,7 @@ pub fn copy(home: &str, targets: &[CopyTarget]) -> CallPlan {
     calls.add("ec2:DescribeImages", Resources::Any, "the image");
     calls.add("ec2:DescribeSnapshots", Resources::Any, "the tags of its snapshots");
     calls.add("ec2:DescribeRegions", Resources::Any, "the target regions are enabled");
+    calls.add("ec2:CopyImage", Resources::ImagesAndSnapshots, "the image that is copied, with its snapshots");
     for target in targets {
         calls.in_region(&target.region);
         calls.add(

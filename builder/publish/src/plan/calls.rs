@@ -179,6 +179,8 @@ impl CallList {
         let purpose = "only with --abandon, or after an interrupt";
         self.add("ec2:CancelImportTask", Some(0), purpose, ResourceScope::ImportTasks);
         self.add("s3:AbortMultipartUpload", Some(0), "only with --abandon", objects);
+        let purpose = "only with --abandon: the snapshot of an import has no tags at first";
+        self.add("ec2:DeleteSnapshot", Some(0), purpose, ResourceScope::Snapshots);
     }
 
     /// Adds the calls that set attributes of an AMI.

@@ -125,25 +125,6 @@ fn the_policies_of_sharing_are_the_least() {
 }
 
 #[test]
-fn the_policies_of_channels_are_the_least() {
-    let published = Published::new(&[]);
-    let image = published.image.as_str();
-    let promote = ["promote", image, "--channel=stable", "--name=web"];
-    let rare = [
-        unshown("ssm:UnlabelParameterVersion", "only for the oldest of 100 versions"),
-        unshown("ssm:DeleteParameter", "only to set back a channel that did not exist"),
-    ];
-    published.check(&promote, &rare);
-    published.stage.must(&promote);
-    bundle(&published.stage, "web", 2);
-    let second = published.stage.must(&["--json", "publish", "web-2", "--max-rate=0"]);
-    let second: Value = serde_json::from_str(&second).expect("JSON");
-    let second = second["imageId"].as_str().expect("an id");
-    published.stage.must(&["promote", second, "--channel=stable", "--name=web"]);
-    published.check(&["rollback", "--channel=stable", "--name=web"], &rare[..1]);
-}
-
-#[test]
 fn the_policy_of_orphans_is_the_least() {
     let stage = Stage::new();
     bundle(&stage, "web", 1);
