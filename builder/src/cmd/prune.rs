@@ -80,7 +80,7 @@ pub(crate) struct Args {
 /// A region as `--json` shows it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RegionJson<'a> {
+struct PruneRegionJson<'a> {
     #[serde(flatten)]
     plan: &'a PrunePlan,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,7 +168,7 @@ fn first_error(results: Vec<RegionResult>) -> Option<Failure> {
 
 fn show(args: &Args, names: &[String], results: &[RegionResult], ui: &Ui) -> Result<(), Failure> {
     if ui.json() {
-        let regions: Vec<RegionJson<'_>> = results.iter().map(region_json).collect();
+        let regions: Vec<PruneRegionJson<'_>> = results.iter().map(region_json).collect();
         let mut shown = json!({ "regions": regions });
         if args.dry_run {
             shown["calls"] = json!(prune::actions(CleanUp::Prune));
@@ -194,7 +194,7 @@ fn show(args: &Args, names: &[String], results: &[RegionResult], ui: &Ui) -> Res
     Ok(())
 }
 
-fn region_json(result: &RegionResult) -> RegionJson<'_> {
+fn region_json(result: &RegionResult) -> PruneRegionJson<'_> {
     const NONE: &Vec<String> = &Vec::new();
     let done = result.report.as_ref().map(|report| {
         let one = |one: &prune::ImageOutcome| match &one.outcome {
@@ -210,7 +210,7 @@ fn region_json(result: &RegionResult) -> RegionJson<'_> {
         };
         report.images.iter().map(one).collect()
     });
-    RegionJson {
+    PruneRegionJson {
         plan: &result.plan,
         done,
         leftovers: result.report.as_ref().map_or(NONE, |report| &report.leftovers),

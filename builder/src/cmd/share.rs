@@ -5,7 +5,7 @@ use amiforge_progress::Monitor;
 use amiforge_publish::api::ec2::Grantee;
 use amiforge_publish::request::{grantee, partition};
 
-use super::sharing_args::{self, Target};
+use super::sharing_args::{self, SharingTarget};
 use super::{call_plan, region};
 use crate::outcome::{CommandResult, Failure};
 use crate::signals::interrupt_on_signals;
@@ -23,7 +23,7 @@ use crate::ui::Ui;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     #[command(flatten)]
-    target: Target,
+    target: SharingTarget,
 
     /// Accounts, ARNs of organisations and organisational units, or `all`
     #[arg(long, value_name = "WHO", value_delimiter = ',', required_unless_present = "marketplace")]

@@ -13,7 +13,7 @@ use crate::ui::Ui;
 /// The arguments that name an AMI and its copies.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-pub(super) struct Target {
+pub(super) struct SharingTarget {
     /// The AMI
     #[arg(value_parser = region::image_id, required_unless_present = "name")]
     image: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct Target {
     regions: Vec<String>,
 }
 
-impl Target {
+impl SharingTarget {
     /// The id or the name.
     pub(super) fn text(&self) -> &str {
         self.image.as_deref().or(self.name.as_deref()).unwrap_or_default()

@@ -4,7 +4,7 @@ use amiforge_lifecycle::sharing::{self, ImageSelector, UnshareFrom};
 use amiforge_progress::Monitor;
 use amiforge_publish::ami::AmiRegion;
 
-use super::sharing_args::{self, Target};
+use super::sharing_args::{self, SharingTarget};
 use super::{call_plan, region, share};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -21,7 +21,7 @@ use crate::ui::Ui;
 #[command(group = clap::ArgGroup::new("whose").required(true).args(["from", "everyone", "me"]))]
 pub(crate) struct Args {
     #[command(flatten)]
-    target: Target,
+    target: SharingTarget,
 
     /// Accounts, ARNs of organisations and organisational units, or `all`
     #[arg(long, value_name = "WHO", value_delimiter = ',')]

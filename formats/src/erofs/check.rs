@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::read::{
-    self, ByteMapping, Claims, Corruption, CorruptionSink, Defect, DirEntry, ErofsLocation, ErofsReadError,
-    FileKind, FileSystem, ReadInode, tree,
+    self, BlockClaims, ByteMapping, ErofsCorruption, ErofsCorruptionSink, ErofsDefect, ErofsDirEntry,
+    ErofsFileKind, ErofsFileSystem, ErofsInode, ErofsLocation, ErofsReadError, tree,
 };
 use super::spec::{SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE, layout};
 use crate::finding::Severity;
@@ -17,24 +17,24 @@ use crate::read_at::ReadAt;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{corruption}")]
 #[non_exhaustive]
-pub struct CheckFinding {
+pub struct ErofsFinding {
     /// How bad.
     pub severity: Severity,
     /// The corruption with its location.
-    pub corruption: Corruption,
+    pub corruption: ErofsCorruption,
 }
 
 /// The findings of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct CheckReport {
-    /// The findings, in the order of the check; at most [`CheckReport::MOST`].
-    pub findings: Vec<CheckFinding>,
+pub struct ErofsCheckReport {
+    /// The findings, in the order of the check; at most [`ErofsCheckReport::MOST`].
+    pub findings: Vec<ErofsFinding>,
     /// Findings beyond those.
     pub more: u64,
 }
 
-impl CheckReport {
+impl ErofsCheckReport {
     /// Most findings that a report keeps.
     pub const MOST: usize = 10_000;
 
@@ -43,17 +43,17 @@ impl CheckReport {
         self.findings.is_empty()
     }
 
-    fn push(&mut self, severity: Severity, corruption: Corruption) {
+    fn push(&mut self, severity: Severity, corruption: ErofsCorruption) {
         if self.findings.len() < Self::MOST {
-            self.findings.push(CheckFinding { severity, corruption });
+            self.findings.push(ErofsFinding { severity, corruption });
         } else {
             self.more += 1;
         }
     }
 }
 
-impl CorruptionSink for CheckReport {
-    fn report(&mut self, corruption: Corruption) -> Result<(), ErofsReadError> {
+impl ErofsCorruptionSink for ErofsCheckReport {
+    fn report(&mut self, corruption: ErofsCorruption) -> Result<(), ErofsReadError> {
         self.push(Severity::Damage, corruption);
         Ok(())
     }
@@ -63,13 +63,13 @@ impl CorruptionSink for CheckReport {
 ///
 /// # Errors
 /// [`ErofsReadError`] when there is none that could be checked: unknown features, impossible block size, a medium that fails.
-pub fn check<R: ReadAt + ?Sized>(image: &R) -> Result<CheckReport, ErofsReadError> {
-    let mut report = CheckReport::default();
+pub fn check<R: ReadAt + ?Sized>(image: &R) -> Result<ErofsCheckReport, ErofsReadError> {
+    let mut report = ErofsCheckReport::default();
     let file_system = read::open_reporting(image, &mut report)?;
-    let mut run = CheckRun {
+    let mut run = ErofsCheckRun {
         file_system: &file_system,
         report,
-        claims: Claims::default(),
+        claims: BlockClaims::default(),
         content: Vec::new(),
         inodes: BTreeMap::new(),
         shared: 0,
@@ -88,8 +88,8 @@ pub fn check<R: ReadAt + ?Sized>(image: &R) -> Result<CheckReport, ErofsReadErro
 
 /// What is known of an inode.
 #[derive(Debug, Clone, Copy)]
-struct KnownInode {
-    kind: FileKind,
+struct ErofsKnownInode {
+    kind: ErofsFileKind,
     offset: u64,
     /// Its link count.
     links: u32,
@@ -99,7 +99,7 @@ struct KnownInode {
 
 /// A directory whose entries are still to be read.
 struct PendingDir {
-    inode: ReadInode,
+    inode: ErofsInode,
     mapping: ByteMapping,
     parent: u64,
 }
@@ -115,19 +115,19 @@ struct ContentClaim {
 }
 
 /// A check under way.
-struct CheckRun<'c, 'a, R: ?Sized> {
-    file_system: &'c FileSystem<'a, R>,
-    report: CheckReport,
+struct ErofsCheckRun<'c, 'a, R: ?Sized> {
+    file_system: &'c ErofsFileSystem<'a, R>,
+    report: ErofsCheckReport,
     /// Metadata.
-    claims: Claims,
+    claims: BlockClaims,
     content: Vec<ContentClaim>,
     /// Inodes met; without what is known where they are damaged.
-    inodes: BTreeMap<u64, Option<KnownInode>>,
+    inodes: BTreeMap<u64, Option<ErofsKnownInode>>,
     shared: u64,
     pending: Vec<PendingDir>,
 }
 
-impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
+impl<R: ReadAt + ?Sized> ErofsCheckRun<'_, '_, R> {
     /// Takes a corruption that ended the reading of something as a finding.
     fn reported<T>(&mut self, result: Result<T, ErofsReadError>) -> Result<Option<T>, ErofsReadError> {
         match result {
@@ -143,45 +143,45 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
     fn root(&mut self) -> Result<(), ErofsReadError> {
         let nid = self.file_system.superblock().root_nid;
         let Some(kind) = self.meet(nid, nid)? else { return Ok(()) };
-        if kind != FileKind::Dir {
-            let why = Defect::Value {
+        if kind != ErofsFileKind::Dir {
+            let why = ErofsDefect::Value {
                 field: "type of the root",
                 found: kind.entry_byte().into(),
-                expected: FileKind::Dir.entry_byte().into(),
+                expected: ErofsFileKind::Dir.entry_byte().into(),
             };
             let location = ErofsLocation::Inode { nid };
-            self.report.push(Severity::Damage, Corruption { location, offset: SUPERBLOCK_OFFSET, why });
+            self.report.push(Severity::Damage, ErofsCorruption { location, offset: SUPERBLOCK_OFFSET, why });
         }
         Ok(())
     }
 
     /// Reads an inode that is met for the first time; its kind, if it is not damaged.
-    fn meet(&mut self, nid: u64, parent: u64) -> Result<Option<FileKind>, ErofsReadError> {
+    fn meet(&mut self, nid: u64, parent: u64) -> Result<Option<ErofsFileKind>, ErofsReadError> {
         self.inodes.insert(nid, None);
         let read = self.file_system.inode_reporting(nid, &mut self.report);
         let Some(inode) = self.reported(read)? else { return Ok(None) };
-        let known = KnownInode { kind: inode.kind, offset: inode.offset, links: inode.links, found: 0 };
+        let known = ErofsKnownInode { kind: inode.kind, offset: inode.offset, links: inode.links, found: 0 };
         self.inodes.insert(nid, Some(known));
         let read = self.file_system.mapping_reporting(&inode, &mut self.claims, &mut self.report);
         let Some(mapping) = self.reported(read)? else { return Ok(Some(inode.kind)) };
         let read = self.file_system.xattrs_reporting(&inode, &mut self.shared, &mut self.report);
         self.reported(read)?;
         match inode.kind {
-            FileKind::Dir => self.pending.push(PendingDir { inode: inode.clone(), mapping, parent }),
-            FileKind::Symlink => {
+            ErofsFileKind::Dir => self.pending.push(PendingDir { inode: inode.clone(), mapping, parent }),
+            ErofsFileKind::Symlink => {
                 let what = "the target of the link";
                 if tree::take_blocks(&inode, &mapping, &mut self.claims, what, &mut self.report)? {
                     tree::target(self.file_system, &inode, &mapping, &mut self.report)?;
                 }
             }
-            FileKind::File => self.content(&inode, &mapping),
+            ErofsFileKind::File => self.content(&inode, &mapping),
             _ => {}
         }
         Ok(Some(inode.kind))
     }
 
-    /// Claims the blocks of a file.
-    fn content(&mut self, inode: &ReadInode, mapping: &ByteMapping) {
+    /// BlockClaims the blocks of a file.
+    fn content(&mut self, inode: &ErofsInode, mapping: &ByteMapping) {
         let block = u64::from(self.file_system.superblock().block_size);
         for run in mapping.runs.iter().filter(|run| run.physical != inode.body()) {
             self.content.push(ContentClaim {
@@ -205,23 +205,23 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
                 self.entry(inode.nid, &entry)?;
                 continue;
             }
-            self.type_byte(inode.nid, &entry, FileKind::Dir);
+            self.type_byte(inode.nid, &entry, ErofsFileKind::Dir);
             let expected = if entry.name.len() == 1 { inode.nid } else { dir.parent };
             if entry.nid != expected {
-                let why = Defect::Entry { name: entry.name.clone(), found: entry.nid, expected };
+                let why = ErofsDefect::Entry { name: entry.name.clone(), found: entry.nid, expected };
                 self.report.push(Severity::Damage, entry.corruption(inode.nid, why));
             }
         }
         Ok(())
     }
 
-    fn entry(&mut self, dir: u64, entry: &DirEntry) -> Result<(), ErofsReadError> {
+    fn entry(&mut self, dir: u64, entry: &ErofsDirEntry) -> Result<(), ErofsReadError> {
         let kind = match self.inodes.get(&entry.nid) {
             None => self.meet(entry.nid, dir)?,
             Some(known) => {
                 let kind = known.map(|known| known.kind);
-                if kind == Some(FileKind::Dir) {
-                    let why = Defect::SecondName { nid: entry.nid, name: entry.name.clone() };
+                if kind == Some(ErofsFileKind::Dir) {
+                    let why = ErofsDefect::SecondName { nid: entry.nid, name: entry.name.clone() };
                     self.report.push(Severity::Damage, entry.corruption(dir, why));
                     return Ok(());
                 }
@@ -231,7 +231,7 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         let Some(kind) = kind else { return Ok(()) };
         self.type_byte(dir, entry, kind);
         self.count(entry.nid);
-        if kind == FileKind::Dir {
+        if kind == ErofsFileKind::Dir {
             self.count(dir);
         }
         Ok(())
@@ -243,10 +243,10 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         }
     }
 
-    fn type_byte(&mut self, dir: u64, entry: &DirEntry, kind: FileKind) {
+    fn type_byte(&mut self, dir: u64, entry: &ErofsDirEntry, kind: ErofsFileKind) {
         let (found, expected) = (entry.file_type, kind.entry_byte());
         if found != expected {
-            let why = Defect::FileType { name: entry.name.clone(), found, expected };
+            let why = ErofsDefect::FileType { name: entry.name.clone(), found, expected };
             self.report.push(Severity::Damage, entry.corruption(dir, why));
         }
     }
@@ -257,12 +257,12 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         for (&nid, known) in &self.inodes {
             let Some(known) = known else { continue };
             // A directory has its name, `.`, and the `..` of each in it; the root has `..` for a name.
-            let own = u32::from(known.kind == FileKind::Dir) + u32::from(nid == root);
+            let own = u32::from(known.kind == ErofsFileKind::Dir) + u32::from(nid == root);
             let expected = u64::from(known.found) + u64::from(own);
             if u64::from(known.links) != expected {
-                let why = Defect::Value { field: "i_nlink", found: known.links.into(), expected };
+                let why = ErofsDefect::Value { field: "i_nlink", found: known.links.into(), expected };
                 let location = ErofsLocation::Inode { nid };
-                self.report.push(Severity::Damage, Corruption { location, offset: known.offset, why });
+                self.report.push(Severity::Damage, ErofsCorruption { location, offset: known.offset, why });
             }
         }
     }
@@ -280,9 +280,9 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
             let other = other.map(|before| ErofsLocation::Inode { nid: before.nid }).or(metadata);
             if let Some(other) = other {
                 let (at, end) = (claim.start, claim.end);
-                let why = Defect::Overlap { what: "the content", at, end, other };
+                let why = ErofsDefect::Overlap { what: "the content", at, end, other };
                 let location = ErofsLocation::Inode { nid: claim.nid };
-                self.report.push(Severity::Damage, Corruption { location, offset: claim.offset, why });
+                self.report.push(Severity::Damage, ErofsCorruption { location, offset: claim.offset, why });
             }
             let further = |before: &Option<&ContentClaim>| before.is_none_or(|before| claim.end > before.end);
             all = if further(&all) { Some(claim) } else { all };
@@ -295,9 +295,9 @@ impl<R: ReadAt + ?Sized> CheckRun<'_, '_, R> {
         let (found, expected) = (self.file_system.superblock().inodes, self.inodes.len() as u64);
         // Only statfs(2) shows it.
         if found != expected {
-            let why = Defect::Value { field: "inos", found, expected };
+            let why = ErofsDefect::Value { field: "inos", found, expected };
             let location = ErofsLocation::Superblock;
-            self.report.push(Severity::Oddity, Corruption { location, offset: SUPERBLOCK_OFFSET, why });
+            self.report.push(Severity::Oddity, ErofsCorruption { location, offset: SUPERBLOCK_OFFSET, why });
         }
     }
 }

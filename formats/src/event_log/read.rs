@@ -16,7 +16,7 @@ pub fn read(bytes: &[u8]) -> Result<EventLog, EventLogError> {
     if bytes.len() > LOG_MAX {
         return Err(EventLogError::TooLong { len: bytes.len(), limit: LOG_MAX });
     }
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = EventReader { bytes, at: 0 };
     let mut log = reader.header()?;
     while reader.at < bytes.len() {
         let event = reader.event(&log.banks)?;
@@ -31,7 +31,7 @@ pub fn read(bytes: &[u8]) -> Result<EventLog, EventLogError> {
 /// # Errors
 /// [`EventLogError`] of the header.
 pub fn read_prefix(bytes: &[u8]) -> Result<(EventLog, usize), EventLogError> {
-    let mut reader = Reader { bytes: bytes.get(..LOG_MAX).unwrap_or(bytes), at: 0 };
+    let mut reader = EventReader { bytes: bytes.get(..LOG_MAX).unwrap_or(bytes), at: 0 };
     let mut log = reader.header()?;
     loop {
         let end = reader.at;
@@ -54,12 +54,12 @@ impl EventLog {
 }
 
 /// Bytes, and how many of them are read.
-struct Reader<'a> {
+struct EventReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> EventReader<'a> {
     fn take(&mut self, structure: &'static str, need: usize) -> Result<&'a [u8], EventLogError> {
         let (at, len) = (self.at, self.bytes.len());
         let end = at.checked_add(need);
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
             return Err(EventLogError::Header);
         }
         let data = self.sized::<4>("the header's data")?;
-        let mut inner = Reader { bytes: data, at: 0 };
+        let mut inner = EventReader { bytes: data, at: 0 };
         let banks = inner.spec_id()?;
         Ok(EventLog { banks, events: Vec::new(), startup_locality: 0 })
     }

@@ -33,14 +33,14 @@ pub fn authority(db: &[u8], certificates: &[Certificate], image: &UkiDigests) ->
 }
 
 /// An entry of a list: owner and value.
-type Entry = (Guid, Vec<u8>);
+type DbEntry = (Guid, Vec<u8>);
 
-fn entry((owner, value): &Entry) -> Vec<u8> {
+fn entry((owner, value): &DbEntry) -> Vec<u8> {
     [owner.to_bytes_le().as_slice(), value].concat()
 }
 
 /// The only certificate, by whichever key of its own or below it the image will be signed.
-fn only<'a>(mut entries: impl Iterator<Item = &'a Entry>) -> Result<Option<&'a Entry>, PcrError> {
+fn only<'a>(mut entries: impl Iterator<Item = &'a DbEntry>) -> Result<Option<&'a DbEntry>, PcrError> {
     let first = entries.next();
     match entries.count() {
         0 => Ok(first),
@@ -50,11 +50,11 @@ fn only<'a>(mut entries: impl Iterator<Item = &'a Entry>) -> Result<Option<&'a E
 
 /// The first certificate that ends a chain: one of those of the signature, or the issuer of one of them.
 fn anchor<'a>(
-    entries: impl Iterator<Item = &'a Entry>,
+    entries: impl Iterator<Item = &'a DbEntry>,
     certificates: &[Certificate],
-) -> Result<Option<&'a Entry>, PcrError> {
+) -> Result<Option<&'a DbEntry>, PcrError> {
     let chain = chain(certificates);
-    let mut found: Option<(&Entry, Certificate)> = None;
+    let mut found: Option<(&DbEntry, Certificate)> = None;
     for entry in entries {
         // Firmware passes over what it cannot read.
         let Ok(trusted) = Certificate::parse(&entry.1) else { continue };

@@ -136,7 +136,7 @@ impl ReadAt for SectionMemory<'_> {
 
 /// A part of what is hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+enum MeasuredPiece {
     /// Bytes of the file.
     File(Range<u64>),
     /// So many bytes of zero.
@@ -146,13 +146,13 @@ enum Piece {
 /// What one pair of digests is taken over.
 #[derive(Debug, Default)]
 struct Stream {
-    pieces: VecDeque<Piece>,
+    pieces: VecDeque<MeasuredPiece>,
     hasher: BankHasher,
 }
 
 impl Stream {
     fn of_file(ranges: Vec<Range<u64>>) -> Self {
-        Self { pieces: ranges.into_iter().map(Piece::File).collect(), ..Self::default() }
+        Self { pieces: ranges.into_iter().map(MeasuredPiece::File).collect(), ..Self::default() }
     }
 
     /// Ranges of a section as it is in memory.
@@ -162,11 +162,13 @@ impl Stream {
         for Range { start, end } in ranges.iter().cloned() {
             let file = start.min(filled)..end.min(filled);
             if !file.is_empty() {
-                pieces.push_back(Piece::File(at.saturating_add(file.start)..at.saturating_add(file.end)));
+                pieces.push_back(MeasuredPiece::File(
+                    at.saturating_add(file.start)..at.saturating_add(file.end),
+                ));
             }
             let zeros = end.saturating_sub(start.max(filled));
             if zeros != 0 {
-                pieces.push_back(Piece::Zeros(zeros));
+                pieces.push_back(MeasuredPiece::Zeros(zeros));
             }
         }
         Self { pieces, ..Self::default() }
@@ -176,12 +178,12 @@ impl Stream {
     fn feed(&mut self, chunk: &[u8], at: u64) {
         while let Some(piece) = self.pieces.front_mut() {
             let range = match piece {
-                Piece::Zeros(len) => {
+                MeasuredPiece::Zeros(len) => {
                     self.hasher.update_zeros(*len);
                     self.pieces.pop_front();
                     continue;
                 }
-                Piece::File(range) => range,
+                MeasuredPiece::File(range) => range,
             };
             let from = range.start.checked_sub(at).and_then(|from| usize::try_from(from).ok());
             let Some(rest) = from.and_then(|from| chunk.get(from..)).filter(|rest| !rest.is_empty()) else {
@@ -199,8 +201,8 @@ impl Stream {
     /// First and last byte that it still needs of the file.
     fn next_in_file(&self) -> Option<Range<u64>> {
         self.pieces.iter().find_map(|piece| match piece {
-            Piece::File(range) => Some(range.clone()),
-            Piece::Zeros(_) => None,
+            MeasuredPiece::File(range) => Some(range.clone()),
+            MeasuredPiece::Zeros(_) => None,
         })
     }
 }
@@ -209,8 +211,8 @@ impl Stream {
 fn check_memory_only(streams: &[Stream]) -> Result<(), PcrError> {
     let pieces = streams.iter().flat_map(|stream| &stream.pieces);
     let len = pieces.fold(0_u64, |len, piece| match piece {
-        Piece::Zeros(zeros) => len.saturating_add(*zeros),
-        Piece::File(_) => len,
+        MeasuredPiece::Zeros(zeros) => len.saturating_add(*zeros),
+        MeasuredPiece::File(_) => len,
     });
     if len > MEMORY_ONLY_MAX { Err(PcrError::MemoryOnly { len, most: MEMORY_ONLY_MAX }) } else { Ok(()) }
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use sha2::{Digest as _, Sha256};
 
-use super::read::{Superblock, VerityReadError};
+use super::read::{VerityReadError, VeritySuperblock};
 use super::spec::{BLOCK, DIGEST, HASHES};
 use crate::digest::Digest;
 use crate::read_at::ReadAt;
@@ -54,7 +54,7 @@ impl fmt::Display for TreeDifference {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedTree {
     /// The superblock.
-    pub superblock: Superblock,
+    pub superblock: VeritySuperblock,
     /// The root hash: the digest of the topmost block; `None` where the tree has no block, so that it is that of the data.
     pub root: Option<Digest>,
     /// Blocks that differ, in the order from the root down; the first of a long list.
@@ -68,7 +68,7 @@ pub struct CheckedTree {
 /// # Errors
 /// [`VerityReadError`] when there is none, or the medium fails.
 pub fn tree(volume: &dyn ReadAt) -> Result<CheckedTree, VerityReadError> {
-    let superblock = Superblock::read(volume)?;
+    let superblock = VeritySuperblock::read(volume)?;
     let mut checked = CheckedTree { superblock, root: None, differences: Vec::new(), count: 0 };
     let superblock = checked.superblock.clone();
     checked.root = root(volume, &superblock)?;
@@ -82,7 +82,10 @@ pub fn tree(volume: &dyn ReadAt) -> Result<CheckedTree, VerityReadError> {
 ///
 /// # Errors
 /// [`VerityReadError::Io`].
-pub(super) fn root(volume: &dyn ReadAt, superblock: &Superblock) -> Result<Option<Digest>, VerityReadError> {
+pub(super) fn root(
+    volume: &dyn ReadAt,
+    superblock: &VeritySuperblock,
+) -> Result<Option<Digest>, VerityReadError> {
     let Some(top) = superblock.levels.last() else { return Ok(None) };
     let mut block = vec![0; BLOCK as usize];
     read(volume, top.first, &mut block)?;
@@ -94,7 +97,7 @@ impl CheckedTree {
     fn level(
         &mut self,
         volume: &dyn ReadAt,
-        superblock: &Superblock,
+        superblock: &VeritySuperblock,
         level: usize,
     ) -> Result<(), VerityReadError> {
         let Some(range) = superblock.levels.get(level).copied() else { return Ok(()) };
@@ -141,8 +144,8 @@ impl CheckedTree {
 #[derive(Clone, Copy)]
 pub struct DataCheck<'a> {
     /// The superblock.
-    pub superblock: &'a Superblock,
-    /// Superblock and tree.
+    pub superblock: &'a VeritySuperblock,
+    /// VeritySuperblock and tree.
     volume: &'a dyn ReadAt,
     /// The root hash, which is the digest of the data where the tree has no block.
     root: Digest,
@@ -152,7 +155,7 @@ pub struct DataCheck<'a> {
 
 impl<'a> DataCheck<'a> {
     /// For the tree in `volume`. `root` counts only where the tree has no block: it is the digest of the data then.
-    pub fn new(superblock: &'a Superblock, volume: &'a dyn ReadAt, root: Digest) -> Self {
+    pub fn new(superblock: &'a VeritySuperblock, volume: &'a dyn ReadAt, root: Digest) -> Self {
         let zero = digest(&superblock.salt, &[0; BLOCK as usize]);
         Self { superblock, volume, root, zero }
     }

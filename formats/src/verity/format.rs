@@ -1,6 +1,6 @@
 //! dm-verity as a volume format: a superblock and a tree, which hold no files.
 
-use super::read::Superblock;
+use super::read::VeritySuperblock;
 use super::spec::{BLOCK, SIGNATURE};
 use super::{check, fields};
 use crate::plan::SourceId;
@@ -26,7 +26,7 @@ impl VolumeFormat for VerityFormat {
     }
 
     fn read(&self, volume: &dyn ReadAt, _source: SourceId) -> Result<ReadVolume, FormatError> {
-        let superblock = Superblock::read(volume)?;
+        let superblock = VeritySuperblock::read(volume)?;
         let root = check::root(volume, &superblock)?;
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let mut more = vec![

@@ -90,7 +90,7 @@ pub enum VerityReadError {
 
 /// A superblock that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Superblock {
+pub struct VeritySuperblock {
     /// UUID of the tree.
     pub uuid: Guid,
     /// The salt.
@@ -110,7 +110,7 @@ pub struct LevelRange {
     pub blocks: u64,
 }
 
-impl Superblock {
+impl VeritySuperblock {
     /// Reads the superblock at the beginning of `volume`, and finds out whether the tree fits behind it.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 
 use super::check::{CheckedTree, DataCheck, TreeDifference, tree};
-use super::read::{Superblock, VerityReadError};
+use super::read::{VerityReadError, VeritySuperblock};
 use super::spec::{BLOCK, HASHES};
 use super::write::{HashTree, VerityIds, VerityWriteError, len};
 use crate::digest::Digest;
@@ -223,7 +223,7 @@ fn a_length_that_is_not_whole_blocks_and_a_range_that_is_too_short_are_refused()
     assert_eq!(tree.plan(8191).unwrap_err(), VerityWriteError::TooShort { needed: 8192, available: 8191 });
     let data = vec![0; 4096];
     let volume = bytes(&tree.plan(8192).unwrap());
-    let superblock = Superblock::read(&volume).unwrap();
+    let superblock = VeritySuperblock::read(&volume).unwrap();
     let check = DataCheck::new(&superblock, &volume, tree.root);
     let short = check.differing(&data, 0..2);
     assert!(matches!(short, Err(VerityReadError::DataTooShort { covered: 8192, available: 4096 })));

@@ -1,6 +1,6 @@
 //! Directories and attributes.
 
-use amiforge_formats::erofs::read::Defect;
+use amiforge_formats::erofs::read::ErofsDefect;
 
 use super::fixture::{Image, Outcome, run};
 
@@ -16,25 +16,25 @@ fn directories_that_cannot_be_are_refused() {
             "first name",
             |image| image.put(image.behind("dir") + 8, &[13]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Range { field: "first nameoff", found: 13, .. }),
+            |why| matches!(why, ErofsDefect::Range { field: "first nameoff", found: 13, .. }),
         ),
         (
             "no entry",
             |image| image.put(image.behind("dir") + 8, &[0]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Range { field: "first nameoff", found: 0, .. }),
+            |why| matches!(why, ErofsDefect::Range { field: "first nameoff", found: 0, .. }),
         ),
         (
             "names past the end",
             |image| image.put(image.behind("dir") + 8, &[0xfc, 0xff]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Range { field: "first nameoff", .. }),
+            |why| matches!(why, ErofsDefect::Range { field: "first nameoff", .. }),
         ),
         (
             "name past the end",
             |image| image.put(image.behind("dir") + 12 + 9, &[0xff]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Range { field: "nameoff", .. } | Defect::Name { .. }),
+            |why| matches!(why, ErofsDefect::Range { field: "nameoff", .. } | ErofsDefect::Name { .. }),
         ),
         (
             "slash",
@@ -43,7 +43,7 @@ fn directories_that_cannot_be_are_refused() {
                 image.put(at, b"/");
             },
             Outcome::Refused,
-            |why| matches!(why, Defect::Name { .. }),
+            |why| matches!(why, ErofsDefect::Name { .. }),
         ),
         (
             "NUL",
@@ -52,7 +52,7 @@ fn directories_that_cannot_be_are_refused() {
                 image.put(at, b"\0");
             },
             Outcome::Refused,
-            |why| matches!(why, Defect::Name { .. }),
+            |why| matches!(why, ErofsDefect::Name { .. }),
         ),
         (
             "order",
@@ -61,7 +61,7 @@ fn directories_that_cannot_be_are_refused() {
                 image.put(at, b"z");
             },
             Outcome::Refused,
-            |why| matches!(why, Defect::Order { .. }),
+            |why| matches!(why, ErofsDefect::Order { .. }),
         ),
         (
             "a name twice",
@@ -70,13 +70,13 @@ fn directories_that_cannot_be_are_refused() {
                 image.put(at + 25, b"0");
             },
             Outcome::Refused,
-            |why| matches!(why, Defect::Order { .. }),
+            |why| matches!(why, ErofsDefect::Order { .. }),
         ),
         (
             "type",
             |image| image.put(image.behind("dir") + 2 * 12 + 10, &[7]),
             Outcome::Refused,
-            |why| matches!(why, Defect::FileType { found: 7, expected: 1, .. }),
+            |why| matches!(why, ErofsDefect::FileType { found: 7, expected: 1, .. }),
         ),
         (
             "no `.`",
@@ -85,7 +85,7 @@ fn directories_that_cannot_be_are_refused() {
                 image.put(at, b"-");
             },
             Outcome::Refused,
-            |why| matches!(why, Defect::Missing { what: "the entry `.`" }),
+            |why| matches!(why, ErofsDefect::Missing { what: "the entry `.`" }),
         ),
         (
             "`.` elsewhere",
@@ -94,7 +94,7 @@ fn directories_that_cannot_be_are_refused() {
                 image.put(image.behind("dir"), &nid);
             },
             Outcome::Refused,
-            |why| matches!(why, Defect::Entry { .. }),
+            |why| matches!(why, ErofsDefect::Entry { .. }),
         ),
         (
             "`..` elsewhere",
@@ -103,13 +103,13 @@ fn directories_that_cannot_be_are_refused() {
                 image.put(image.behind("dir") + 12, &nid);
             },
             Outcome::Refused,
-            |why| matches!(why, Defect::Entry { .. }),
+            |why| matches!(why, ErofsDefect::Entry { .. }),
         ),
         (
             "inode past the end",
             |image| image.put(image.behind("dir") + 2 * 12 + 7, &[0x10]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Outside { what: "the inode", .. }),
+            |why| matches!(why, ErofsDefect::Outside { what: "the inode", .. }),
         ),
         (
             "a loop",
@@ -118,7 +118,7 @@ fn directories_that_cannot_be_are_refused() {
                 image.put(image.behind("dir") + 3 * 12, &nid);
             },
             Outcome::Refused,
-            |why| matches!(why, Defect::SecondName { .. }),
+            |why| matches!(why, ErofsDefect::SecondName { .. }),
         ),
         (
             "the middle of an inode",
@@ -127,7 +127,7 @@ fn directories_that_cannot_be_are_refused() {
                 image.put(image.behind("dir") + 2 * 12, &nid);
             },
             Outcome::Refused,
-            |why| matches!(why, Defect::Overlap { .. } | Defect::Meaningless { .. }),
+            |why| matches!(why, ErofsDefect::Overlap { .. } | ErofsDefect::Meaningless { .. }),
         ),
         (
             "blocks of another",
@@ -142,13 +142,13 @@ fn directories_that_cannot_be_are_refused() {
             |why| {
                 matches!(
                     why,
-                    Defect::Overlap { .. }
-                        | Defect::Entry { .. }
-                        | Defect::Order { .. }
-                        | Defect::Missing { .. }
-                        | Defect::Range { .. }
-                        | Defect::Name { .. }
-                        | Defect::FileType { .. }
+                    ErofsDefect::Overlap { .. }
+                        | ErofsDefect::Entry { .. }
+                        | ErofsDefect::Order { .. }
+                        | ErofsDefect::Missing { .. }
+                        | ErofsDefect::Range { .. }
+                        | ErofsDefect::Name { .. }
+                        | ErofsDefect::FileType { .. }
                 )
             },
         ),
@@ -163,7 +163,7 @@ fn directories_that_cannot_be_are_refused() {
                 image.put(at + 64, &[0xff; 4]);
             },
             Outcome::Refused,
-            |why| matches!(why, Defect::Missing { what: "a block of the directory" }),
+            |why| matches!(why, ErofsDefect::Missing { what: "a block of the directory" }),
         ),
     ]);
 }
@@ -176,37 +176,37 @@ fn attributes_that_cannot_be_are_refused() {
             "shared",
             |image| image.put(image.behind("dir/attributed") + 4, &[200]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Range { field: "h_shared_count", found: 200, .. }),
+            |why| matches!(why, ErofsDefect::Range { field: "h_shared_count", found: 200, .. }),
         ),
         (
             "prefix",
             |image| image.put(image.behind("dir/attributed") + 13, &[9]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Meaningless { field: "e_name_index", found: 9 }),
+            |why| matches!(why, ErofsDefect::Meaningless { field: "e_name_index", found: 9 }),
         ),
         (
             "ACL with a name",
             |image| image.put(image.behind("dir/attributed") + 13, &[2]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Meaningless { field: "e_name_index", found: 2 }),
+            |why| matches!(why, ErofsDefect::Meaningless { field: "e_name_index", found: 2 }),
         ),
         (
             "long value",
             |image| image.put(image.behind("dir/attributed") + 15, &[0xff]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Range { field: "length of an attribute", .. }),
+            |why| matches!(why, ErofsDefect::Range { field: "length of an attribute", .. }),
         ),
         (
             "long name",
             |image| image.put(image.behind("dir/attributed") + 12, &[0xff]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Range { field: "length of an attribute", .. }),
+            |why| matches!(why, ErofsDefect::Range { field: "length of an attribute", .. }),
         ),
         (
             "twice",
             |image| image.put(image.behind("dir/attributed") + 24, b"a"),
             Outcome::Refused,
-            |why| matches!(why, Defect::Duplicate { .. }),
+            |why| matches!(why, ErofsDefect::Duplicate { .. }),
         ),
         (
             "shared past the end",
@@ -215,7 +215,7 @@ fn attributes_that_cannot_be_are_refused() {
                 image.put(image.behind("dir/attributed") + 12, &[0xff; 4]);
             },
             Outcome::Refused,
-            |why| matches!(why, Defect::Outside { what: "a shared attribute", .. }),
+            |why| matches!(why, ErofsDefect::Outside { what: "a shared attribute", .. }),
         ),
     ]);
 }

@@ -1,7 +1,7 @@
 //! A small image with a node of every kind, packed as densely as can be, and where its structures are.
 
 use amiforge_formats::erofs::check::check;
-use amiforge_formats::erofs::read::{Defect, ErofsReadError, open};
+use amiforge_formats::erofs::read::{ErofsDefect, ErofsReadError, open};
 use amiforge_formats::erofs::write::{ErofsOptions, ErofsWriteError, plan};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{NoSources, SourceId};
@@ -110,7 +110,7 @@ impl Image {
     }
 
     /// The error of the reader, and the findings of the checker. Contents that the reader gives are within the image.
-    pub(crate) fn outcome(&self) -> (Option<ErofsReadError>, Vec<Defect>) {
+    pub(crate) fn outcome(&self) -> (Option<ErofsReadError>, Vec<ErofsDefect>) {
         let read = open(&self.bytes).and_then(|system| system.tree(SourceId(0)));
         if let Ok(tree) = &read {
             for entry in tree.walk() {
@@ -130,10 +130,10 @@ impl Image {
 }
 
 /// The defect of an error; one that is none stands for errors of other kinds.
-pub(crate) fn defect(error: ErofsReadError) -> Defect {
+pub(crate) fn defect(error: ErofsReadError) -> ErofsDefect {
     match error {
         ErofsReadError::Corrupt(corruption) => corruption.why,
-        other => Defect::Missing { what: Box::leak(other.to_string().into_boxed_str()) },
+        other => ErofsDefect::Missing { what: Box::leak(other.to_string().into_boxed_str()) },
     }
 }
 
@@ -147,7 +147,7 @@ pub(crate) enum Outcome {
 }
 
 /// A corruption and what is expected of it.
-pub(crate) type Case = (&'static str, fn(&mut Image), Outcome, fn(&Defect) -> bool);
+pub(crate) type Case = (&'static str, fn(&mut Image), Outcome, fn(&ErofsDefect) -> bool);
 
 /// Runs cases on copies of the image.
 pub(crate) fn run(cases: &[Case]) {

@@ -1,7 +1,7 @@
 //! The superblock.
 
 use amiforge_formats::erofs::check::check;
-use amiforge_formats::erofs::read::{Defect, ErofsReadError, open};
+use amiforge_formats::erofs::read::{ErofsDefect, ErofsReadError, open};
 
 use super::fixture::{Image, Outcome, SUPERBLOCK, run};
 
@@ -12,61 +12,61 @@ fn fields_without_a_meaning_are_refused() {
             "block size",
             |image| image.put(SUPERBLOCK + 12, &[8]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Range { field: "blkszbits", found: 8, .. }),
+            |why| matches!(why, ErofsDefect::Range { field: "blkszbits", found: 8, .. }),
         ),
         (
             "large block size",
             |image| image.put(SUPERBLOCK + 12, &[40]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Range { field: "blkszbits", .. }),
+            |why| matches!(why, ErofsDefect::Range { field: "blkszbits", .. }),
         ),
         (
             "blocks",
             |image| image.put(SUPERBLOCK + 36, &[0xff; 4]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Range { field: "blocks", .. }),
+            |why| matches!(why, ErofsDefect::Range { field: "blocks", .. }),
         ),
         (
             "extension",
             |image| image.put(SUPERBLOCK + 36, &[1, 0, 0, 0, 0, 0, 0, 0]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Outside { .. }),
+            |why| matches!(why, ErofsDefect::Outside { .. }),
         ),
         (
             "directory blocks",
             |image| image.put(SUPERBLOCK + 90, &[1]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Value { field: "dirblkbits", found: 1, expected: 0 }),
+            |why| matches!(why, ErofsDefect::Value { field: "dirblkbits", found: 1, expected: 0 }),
         ),
         (
             "nanoseconds",
             |image| image.put(SUPERBLOCK + 32, &[0xff; 4]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Range { field: "build_time_nsec", .. }),
+            |why| matches!(why, ErofsDefect::Range { field: "build_time_nsec", .. }),
         ),
         (
             "root is a file",
             |image| image.put(SUPERBLOCK + 14, &(image.nid("inline") as u16).to_le_bytes()),
             Outcome::Refused,
-            |why| matches!(why, Defect::Value { field: "type of the root", found: 1, expected: 2 }),
+            |why| matches!(why, ErofsDefect::Value { field: "type of the root", found: 1, expected: 2 }),
         ),
         (
             "root is nothing",
             |image| image.put(SUPERBLOCK + 14, &[0, 0]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Meaningless { field: "i_mode", found: 0 }),
+            |why| matches!(why, ErofsDefect::Meaningless { field: "i_mode", found: 0 }),
         ),
         (
             "root is behind the end",
             |image| image.put(SUPERBLOCK + 40, &[0xff, 0xff, 0, 0]),
             Outcome::Refused,
-            |why| matches!(why, Defect::Outside { what: "the inode", .. }),
+            |why| matches!(why, ErofsDefect::Outside { what: "the inode", .. }),
         ),
         (
             "inodes",
             |image| image.put(SUPERBLOCK + 16, &[1]),
             Outcome::Found,
-            |why| matches!(why, Defect::Value { field: "inos", .. }),
+            |why| matches!(why, ErofsDefect::Value { field: "inos", .. }),
         ),
     ]);
 }
@@ -78,7 +78,7 @@ fn every_byte_of_the_first_block_is_under_the_checksum() {
         let mut image = image.clone();
         image.bytes[at] ^= 1;
         let Err(ErofsReadError::Corrupt(error)) = open(&image.bytes).map(|_| ()) else { panic!("byte {at}") };
-        assert!(matches!(error.why, Defect::Checksum { .. } | Defect::Range { .. }), "{error}");
+        assert!(matches!(error.why, ErofsDefect::Checksum { .. } | ErofsDefect::Range { .. }), "{error}");
         assert!(!check(&image.bytes).unwrap().is_clean());
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use amiforge_formats::erofs::check::check;
-use amiforge_formats::erofs::read::{Defect, ErofsReadError, open};
+use amiforge_formats::erofs::read::{ErofsDefect, ErofsReadError, open};
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::tree::{NodeKind, Tree};
 
@@ -97,6 +97,6 @@ fn images_of_mkfs_erofs_are_read_and_found_clean() {
     let bytes = fs::read(&image).unwrap();
     let error = open(&bytes).unwrap().tree(SourceId(0)).unwrap_err();
     let ErofsReadError::Corrupt(corruption) = &error else { panic!("{error}") };
-    assert!(matches!(corruption.why, Defect::Compressed { .. }), "{error}");
+    assert!(matches!(corruption.why, ErofsDefect::Compressed { .. }), "{error}");
     assert!(error.to_string().contains("compressed"), "{error}");
 }

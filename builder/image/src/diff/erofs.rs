@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use amiforge_formats::erofs::read::{self, ByteMapping, ErofsReadError, FileKind, FileSystem, NumberedTree};
+use amiforge_formats::erofs::read::{
+    self, ByteMapping, ErofsFileKind, ErofsFileSystem, ErofsNumberedTree, ErofsReadError,
+};
 use amiforge_formats::read_at::ReadAt as _;
 
 use super::DiffError;
@@ -37,7 +39,7 @@ pub(super) struct ErofsPages<'a> {
     former: ErofsSide<'a>,
     block_size: u64,
     /// What the bytes of the second are, by their first byte.
-    parts: Vec<Part>,
+    parts: Vec<ErofsPart>,
     longest: u64,
     /// Files of the second, by their inode, whose content is new.
     new: BTreeMap<u64, u64>,
@@ -45,12 +47,12 @@ pub(super) struct ErofsPages<'a> {
 
 /// A file system and its files.
 struct ErofsSide<'a> {
-    system: FileSystem<'a, RangeBytes<'a>>,
-    files: NumberedTree,
+    system: ErofsFileSystem<'a, RangeBytes<'a>>,
+    files: ErofsNumberedTree,
 }
 
 /// Bytes of the second file system.
-struct Part {
+struct ErofsPart {
     start: u64,
     end: u64,
     what: PartContent,
@@ -77,7 +79,7 @@ impl<'a> ErofsSide<'a> {
     }
 
     /// The mapping of an inode.
-    fn mapping(&self, nid: u64) -> Result<(read::ReadInode, ByteMapping), ErofsReadError> {
+    fn mapping(&self, nid: u64) -> Result<(read::ErofsInode, ByteMapping), ErofsReadError> {
         let inode = self.system.inode(nid)?;
         let mapping = self.system.mapping(&inode)?;
         Ok((inode, mapping))
@@ -122,7 +124,7 @@ impl<'a> ErofsPages<'a> {
 
     fn cause_of(
         &self,
-        part: &Part,
+        part: &ErofsPart,
         from: u64,
         to: u64,
         new: &mut Vec<(u64, u64)>,
@@ -160,7 +162,7 @@ impl<'a> ErofsPages<'a> {
 }
 
 /// What all bytes of the second file system are, sorted.
-fn parts(former: &ErofsSide<'_>, latter: &ErofsSide<'_>) -> Result<Vec<Part>, ErofsReadError> {
+fn parts(former: &ErofsSide<'_>, latter: &ErofsSide<'_>) -> Result<Vec<ErofsPart>, ErofsReadError> {
     let (mut parts, mut seen) = (Vec::new(), BTreeSet::new());
     for entry in latter.files.tree.walk() {
         let nid = latter.files.nids[entry.id.index()];
@@ -172,17 +174,17 @@ fn parts(former: &ErofsSide<'_>, latter: &ErofsSide<'_>) -> Result<Vec<Part>, Er
         let inline = mapping.runs.last().is_some_and(|run| run.physical == body);
         // A map of chunks belongs to its inode.
         let end = body + if inline { 0 } else { mapping.behind };
-        parts.push(Part { start: inode.offset, end, what: PartContent::Inode });
+        parts.push(ErofsPart { start: inode.offset, end, what: PartContent::Inode });
         let node = former.files.tree.lookup(&entry.path);
         let before = node.map(|node| former.files.nids[node.index()]);
         for run in mapping.runs {
-            let what = if inode.kind == FileKind::Dir {
+            let what = if inode.kind == ErofsFileKind::Dir {
                 PartContent::Directory
             } else {
                 let inline = run.physical == body;
                 PartContent::Content { nid, size: inode.size, logical: run.logical, inline, former: before }
             };
-            parts.push(Part { start: run.physical, end: run.physical + run.len, what });
+            parts.push(ErofsPart { start: run.physical, end: run.physical + run.len, what });
         }
     }
     parts.sort_unstable_by_key(|part| part.start);

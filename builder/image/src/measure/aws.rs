@@ -11,7 +11,7 @@ pub const AWS_PCRS: [u8; 3] = [4, 7, 12];
 /// The text, ending in a line break. Attestation documents hold the bank of SHA-384, so nothing else is in it. Registers that
 /// are not predicted are left out.
 pub fn aws_json(registers: &Registers, pcrs: &[u8]) -> String {
-    let document = Document { measurements: AwsMeasurements { registers, pcrs } };
+    let document = AwsDocument { measurements: AwsMeasurements { registers, pcrs } };
     // Plain maps of strings cannot fail to become JSON.
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
@@ -20,7 +20,7 @@ pub fn aws_json(registers: &Registers, pcrs: &[u8]) -> String {
 
 #[derive(serde::Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Document<'a> {
+struct AwsDocument<'a> {
     measurements: AwsMeasurements<'a>,
 }
 

@@ -1,6 +1,6 @@
 //! A statement of a KMS key policy that allows the use of a key to machines of one image.
 //!
-//! Follows the AWS KMS Developer Guide, "Condition keys for attested platforms", and the EC2 User Guide, "NitroTPM
+//! Follows the AWS KMS Developer Guide, "KmsCondition keys for attested platforms", and the EC2 User Guide, "NitroTPM
 //! attestation". The condition counts only in calls with a `Recipient`, so the answer is encrypted to the machine.
 
 use std::collections::BTreeMap;
@@ -90,7 +90,7 @@ pub struct KmsStatement {
     principal: PrincipalJson,
     action: [&'static str; 4],
     resource: &'static str,
-    condition: Condition,
+    condition: KmsCondition,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -101,7 +101,7 @@ struct PrincipalJson {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Condition {
+struct KmsCondition {
     string_equals_ignore_case: BTreeMap<String, String>,
 }
 
@@ -119,7 +119,7 @@ impl KmsStatement {
             principal: PrincipalJson { aws: principal.0.clone() },
             action: ACTIONS,
             resource: "*",
-            condition: Condition { string_equals_ignore_case: values.collect() },
+            condition: KmsCondition { string_equals_ignore_case: values.collect() },
         }
     }
 

@@ -24,11 +24,11 @@ const MAX_END: Duration = Duration::from_secs(10);
 pub(super) struct BootLauncher {
     endpoint: OnceLock<String>,
     launches: Mutex<Vec<BootProcess>>,
-    starter: mpsc::Sender<StartRequest>,
+    starter: mpsc::Sender<MachineStart>,
 }
 
 /// A command to start, and where its process goes.
-type StartRequest = (Command, mpsc::Sender<io::Result<Child>>);
+type MachineStart = (Command, mpsc::Sender<io::Result<Child>>);
 
 /// A launch and its process.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl BootLauncher {
     /// A launcher without launches.
     pub(super) fn new() -> Self {
         // A child that ends with its parent ends with the thread that started it. Those of the server come and go.
-        let (starter, requests) = mpsc::channel::<StartRequest>();
+        let (starter, requests) = mpsc::channel::<MachineStart>();
         std::thread::spawn(move || {
             for (mut command, started) in requests {
                 // If this fails, no request waits for it any more.

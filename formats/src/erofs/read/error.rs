@@ -36,7 +36,7 @@ pub enum ErofsLocation {
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Defect {
+pub enum ErofsDefect {
     /// The checksum does not fit the bytes.
     #[error("checksum {stored:#010x} is stored, {computed:#010x} computed")]
     Checksum {
@@ -174,13 +174,13 @@ pub enum Defect {
 /// What is wrong where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{location} (byte {offset}): {why}")]
-pub struct Corruption {
+pub struct ErofsCorruption {
     /// The structure.
     pub location: ErofsLocation,
     /// First byte of the structure in the image.
     pub offset: u64,
     /// What is wrong with it.
-    pub why: Defect,
+    pub why: ErofsDefect,
 }
 
 /// Why a file system cannot be read.
@@ -201,7 +201,7 @@ pub enum ErofsReadError {
     },
     /// A structure is damaged.
     #[error(transparent)]
-    Corrupt(#[from] Corruption),
+    Corrupt(#[from] ErofsCorruption),
     /// The image could not be read.
     #[error("reading {len} bytes at byte {offset}")]
     Io {
@@ -215,19 +215,19 @@ pub enum ErofsReadError {
 }
 
 /// Receives corruptions, and decides whether one ends the reading.
-pub(crate) trait CorruptionSink {
+pub(crate) trait ErofsCorruptionSink {
     /// Takes a corruption.
     ///
     /// # Errors
     /// The corruption as an error, if it ends the reading.
-    fn report(&mut self, corruption: Corruption) -> Result<(), ErofsReadError>;
+    fn report(&mut self, corruption: ErofsCorruption) -> Result<(), ErofsReadError>;
 }
 
 /// Ends the reading at the first corruption.
-pub(crate) struct Refuse;
+pub(crate) struct ErofsRefuse;
 
-impl CorruptionSink for Refuse {
-    fn report(&mut self, corruption: Corruption) -> Result<(), ErofsReadError> {
+impl ErofsCorruptionSink for ErofsRefuse {
+    fn report(&mut self, corruption: ErofsCorruption) -> Result<(), ErofsReadError> {
         Err(corruption.into())
     }
 }

@@ -1,8 +1,8 @@
 //! Inodes.
 
-use super::error::{Corruption, CorruptionSink, Defect, ErofsLocation, ErofsReadError};
+use super::error::{ErofsCorruption, ErofsCorruptionSink, ErofsDefect, ErofsLocation, ErofsReadError};
 use super::read_exact;
-use super::superblock::ReadSuperblock;
+use super::superblock::ErofsSuperblock;
 use crate::erofs::spec::{COMPACT_SIZE, EXTENDED_SIZE, XATTR_HEADER, file_type, kind, layout};
 use crate::fields;
 use crate::read_at::ReadAt;
@@ -10,7 +10,7 @@ use crate::time::Time;
 
 /// The kind of an inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
+pub enum ErofsFileKind {
     /// A directory.
     Dir,
     /// A regular file.
@@ -27,7 +27,7 @@ pub enum FileKind {
     Socket,
 }
 
-impl FileKind {
+impl ErofsFileKind {
     /// `file_type` of a directory entry.
     pub(crate) fn entry_byte(self) -> u8 {
         match self {
@@ -45,7 +45,7 @@ impl FileKind {
 /// An inode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ReadInode {
+pub struct ErofsInode {
     /// Its number.
     pub nid: u64,
     /// First byte in the image.
@@ -53,7 +53,7 @@ pub struct ReadInode {
     /// Layout of the content.
     pub layout: u16,
     /// Kind.
-    pub kind: FileKind,
+    pub kind: ErofsFileKind,
     /// Permission bits with set-id and sticky.
     pub mode: u16,
     /// Names, as `st_nlink` counts them.
@@ -76,27 +76,27 @@ pub struct ReadInode {
     pub xattr_size: u64,
 }
 
-impl ReadInode {
+impl ErofsInode {
     /// Reads an inode.
     pub(super) fn read<R: ReadAt + ?Sized>(
         image: &R,
-        superblock: &ReadSuperblock,
+        superblock: &ErofsSuperblock,
         nid: u64,
-        sink: &mut dyn CorruptionSink,
+        sink: &mut dyn ErofsCorruptionSink,
     ) -> Result<Self, ErofsReadError> {
         let location = ErofsLocation::Inode { nid };
         let offset = superblock.inode_offset(nid).unwrap_or(u64::MAX);
         let raw = raw(image, superblock, location, offset)?;
         let format = fields::u16(&raw, 0);
         let extended = format & 1 != 0;
-        let corrupt = |why| Corruption { location, offset, why };
+        let corrupt = |why| ErofsCorruption { location, offset, why };
         let layout = format >> 1 & 7;
         if format >> 4 != 0 || layout > layout::CHUNK {
-            return Err(corrupt(Defect::Meaningless { field: "i_format", found: format.into() }).into());
+            return Err(corrupt(ErofsDefect::Meaningless { field: "i_format", found: format.into() }).into());
         }
         let mode = fields::u16(&raw, 4);
         let Some(kind) = file_kind(mode) else {
-            return Err(corrupt(Defect::Meaningless { field: "i_mode", found: mode.into() }).into());
+            return Err(corrupt(ErofsDefect::Meaningless { field: "i_mode", found: mode.into() }).into());
         };
         let words = u64::from(fields::u16(&raw, 2));
         let xattr_size = if words == 0 { 0 } else { XATTR_HEADER as u64 + (words - 1) * 4 };
@@ -136,27 +136,28 @@ impl ReadInode {
     /// Checks what does not need the content.
     fn check(
         &self,
-        superblock: &ReadSuperblock,
-        sink: &mut dyn CorruptionSink,
+        superblock: &ErofsSuperblock,
+        sink: &mut dyn ErofsCorruptionSink,
     ) -> Result<(), ErofsReadError> {
         if self.mtime.nanos >= 1_000_000_000 {
             let found = self.mtime.nanos.into();
-            let why = Defect::Range { field: "i_mtime_nsec", found, least: 0, most: 999_999_999 };
+            let why = ErofsDefect::Range { field: "i_mtime_nsec", found, least: 0, most: 999_999_999 };
             sink.report(self.corruption(why))?;
         }
         if self.links == 0 {
-            sink.report(self.corruption(Defect::Value { field: "i_nlink", found: 0, expected: 1 }))?;
+            sink.report(self.corruption(ErofsDefect::Value { field: "i_nlink", found: 0, expected: 1 }))?;
         }
         // The kernel's `loff_t`.
         let most = i64::MAX as u64;
         if self.size > most {
             return Err(self
-                .corruption(Defect::Range { field: "i_size", found: self.size, least: 0, most })
+                .corruption(ErofsDefect::Range { field: "i_size", found: self.size, least: 0, most })
                 .into());
         }
         let end = self.body();
         if end > superblock.end {
-            let why = Defect::Outside { what: "the inode", at: self.offset, end, limit: "the file system" };
+            let why =
+                ErofsDefect::Outside { what: "the inode", at: self.offset, end, limit: "the file system" };
             return Err(self.corruption(why).into());
         }
         Ok(())
@@ -168,8 +169,8 @@ impl ReadInode {
     }
 
     /// A corruption of this inode.
-    pub(crate) fn corruption(&self, why: Defect) -> Corruption {
-        Corruption { location: ErofsLocation::Inode { nid: self.nid }, offset: self.offset, why }
+    pub(crate) fn corruption(&self, why: ErofsDefect) -> ErofsCorruption {
+        ErofsCorruption { location: ErofsLocation::Inode { nid: self.nid }, offset: self.offset, why }
     }
 
     /// Major and minor number of a device.
@@ -186,7 +187,7 @@ impl ReadInode {
 /// The bytes of an inode; a compact one has zeros behind it.
 fn raw<R: ReadAt + ?Sized>(
     image: &R,
-    superblock: &ReadSuperblock,
+    superblock: &ErofsSuperblock,
     location: ErofsLocation,
     offset: u64,
 ) -> Result<[u8; EXTENDED_SIZE], ErofsReadError> {
@@ -194,8 +195,8 @@ fn raw<R: ReadAt + ?Sized>(
     let mut part = |len: usize| -> Result<u16, ErofsReadError> {
         if offset > superblock.end.saturating_sub(len as u64) {
             let end = offset.saturating_add(len as u64);
-            let why = Defect::Outside { what: "the inode", at: offset, end, limit: "the file system" };
-            return Err(Corruption { location, offset, why }.into());
+            let why = ErofsDefect::Outside { what: "the inode", at: offset, end, limit: "the file system" };
+            return Err(ErofsCorruption { location, offset, why }.into());
         }
         read_exact(image, offset, &mut raw[..len]).map(|()| fields::u16(&raw, 0))
     };
@@ -205,15 +206,15 @@ fn raw<R: ReadAt + ?Sized>(
     Ok(raw)
 }
 
-fn file_kind(mode: u16) -> Option<FileKind> {
+fn file_kind(mode: u16) -> Option<ErofsFileKind> {
     Some(match mode & kind::MASK {
-        kind::DIR => FileKind::Dir,
-        kind::FILE => FileKind::File,
-        kind::SYMLINK => FileKind::Symlink,
-        kind::CHAR => FileKind::CharDevice,
-        kind::BLOCK => FileKind::BlockDevice,
-        kind::FIFO => FileKind::Fifo,
-        kind::SOCKET => FileKind::Socket,
+        kind::DIR => ErofsFileKind::Dir,
+        kind::FILE => ErofsFileKind::File,
+        kind::SYMLINK => ErofsFileKind::Symlink,
+        kind::CHAR => ErofsFileKind::CharDevice,
+        kind::BLOCK => ErofsFileKind::BlockDevice,
+        kind::FIFO => ErofsFileKind::Fifo,
+        kind::SOCKET => ErofsFileKind::Socket,
         _ => return None,
     })
 }

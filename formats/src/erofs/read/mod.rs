@@ -13,22 +13,22 @@ pub(crate) mod superblock;
 pub(crate) mod tree;
 pub(crate) mod xattr;
 
-pub(crate) use self::claims::Claims;
-pub use self::directory::DirEntry;
-pub use self::error::{Corruption, Defect, ErofsLocation, ErofsReadError};
-pub(crate) use self::error::{CorruptionSink, Refuse};
-pub use self::inode::{FileKind, ReadInode};
-pub use self::mapping::{ByteMapping, FileRun};
-pub use self::superblock::ReadSuperblock;
-pub use self::tree::NumberedTree;
+pub(crate) use self::claims::BlockClaims;
+pub use self::directory::ErofsDirEntry;
+pub use self::error::{ErofsCorruption, ErofsDefect, ErofsLocation, ErofsReadError};
+pub(crate) use self::error::{ErofsCorruptionSink, ErofsRefuse};
+pub use self::inode::{ErofsFileKind, ErofsInode};
+pub use self::mapping::{ByteMapping, ErofsFileRun};
+pub use self::superblock::ErofsSuperblock;
+pub use self::tree::ErofsNumberedTree;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::tree::{Tree, Xattrs};
 
 /// A file system in an image, its superblock read and checked.
-pub struct FileSystem<'a, R: ?Sized> {
+pub struct ErofsFileSystem<'a, R: ?Sized> {
     image: &'a R,
-    superblock: ReadSuperblock,
+    superblock: ErofsSuperblock,
 }
 
 /// Opens the file system that begins at the first byte of `image`.
@@ -36,21 +36,21 @@ pub struct FileSystem<'a, R: ?Sized> {
 /// # Errors
 /// [`ErofsReadError`] when there is none, when it uses features that this reader does not read, or when the superblock is
 /// damaged.
-pub fn open<R: ReadAt + ?Sized>(image: &R) -> Result<FileSystem<'_, R>, ErofsReadError> {
-    open_reporting(image, &mut Refuse)
+pub fn open<R: ReadAt + ?Sized>(image: &R) -> Result<ErofsFileSystem<'_, R>, ErofsReadError> {
+    open_reporting(image, &mut ErofsRefuse)
 }
 
 /// Opens, and leaves it to `sink` whether a wrong checksum ends it.
 pub(crate) fn open_reporting<'a, R: ReadAt + ?Sized>(
     image: &'a R,
-    sink: &mut dyn CorruptionSink,
-) -> Result<FileSystem<'a, R>, ErofsReadError> {
-    Ok(FileSystem { image, superblock: ReadSuperblock::read(image, sink)? })
+    sink: &mut dyn ErofsCorruptionSink,
+) -> Result<ErofsFileSystem<'a, R>, ErofsReadError> {
+    Ok(ErofsFileSystem { image, superblock: ErofsSuperblock::read(image, sink)? })
 }
 
-impl<R: ReadAt + ?Sized> FileSystem<'_, R> {
+impl<R: ReadAt + ?Sized> ErofsFileSystem<'_, R> {
     /// The superblock.
-    pub fn superblock(&self) -> &ReadSuperblock {
+    pub fn superblock(&self) -> &ErofsSuperblock {
         &self.superblock
     }
 
@@ -58,32 +58,32 @@ impl<R: ReadAt + ?Sized> FileSystem<'_, R> {
     ///
     /// # Errors
     /// [`ErofsReadError`] when there is none or it is damaged.
-    pub fn inode(&self, nid: u64) -> Result<ReadInode, ErofsReadError> {
-        self.inode_reporting(nid, &mut Refuse)
+    pub fn inode(&self, nid: u64) -> Result<ErofsInode, ErofsReadError> {
+        self.inode_reporting(nid, &mut ErofsRefuse)
     }
 
     pub(crate) fn inode_reporting(
         &self,
         nid: u64,
-        sink: &mut dyn CorruptionSink,
-    ) -> Result<ReadInode, ErofsReadError> {
-        ReadInode::read(self.image, &self.superblock, nid, sink)
+        sink: &mut dyn ErofsCorruptionSink,
+    ) -> Result<ErofsInode, ErofsReadError> {
+        ErofsInode::read(self.image, &self.superblock, nid, sink)
     }
 
     /// The mapping of the content of an inode.
     ///
     /// # Errors
     /// [`ErofsReadError`] when the content is compressed, or its map is damaged.
-    pub fn mapping(&self, inode: &ReadInode) -> Result<ByteMapping, ErofsReadError> {
-        self.mapping_reporting(inode, &mut Claims::default(), &mut Refuse)
+    pub fn mapping(&self, inode: &ErofsInode) -> Result<ByteMapping, ErofsReadError> {
+        self.mapping_reporting(inode, &mut BlockClaims::default(), &mut ErofsRefuse)
     }
 
     /// Reads the mapping; `claims` holds the bytes of metadata that were read so far and may not come again.
     pub(crate) fn mapping_reporting(
         &self,
-        inode: &ReadInode,
-        claims: &mut Claims,
-        sink: &mut dyn CorruptionSink,
+        inode: &ErofsInode,
+        claims: &mut BlockClaims,
+        sink: &mut dyn ErofsCorruptionSink,
     ) -> Result<ByteMapping, ErofsReadError> {
         mapping::read(self.image, &self.superblock, inode, claims, sink)
     }
@@ -92,25 +92,25 @@ impl<R: ReadAt + ?Sized> FileSystem<'_, R> {
     ///
     /// # Errors
     /// [`ErofsReadError`] when the directory is damaged.
-    pub fn entries(&self, dir: &ReadInode) -> Result<Vec<DirEntry>, ErofsReadError> {
-        self.entries_reporting(dir, &self.mapping(dir)?, &mut Refuse)
+    pub fn entries(&self, dir: &ErofsInode) -> Result<Vec<ErofsDirEntry>, ErofsReadError> {
+        self.entries_reporting(dir, &self.mapping(dir)?, &mut ErofsRefuse)
     }
 
     pub(crate) fn entries_reporting(
         &self,
-        dir: &ReadInode,
+        dir: &ErofsInode,
         mapping: &ByteMapping,
-        sink: &mut dyn CorruptionSink,
-    ) -> Result<Vec<DirEntry>, ErofsReadError> {
+        sink: &mut dyn ErofsCorruptionSink,
+    ) -> Result<Vec<ErofsDirEntry>, ErofsReadError> {
         directory::read(self.image, &self.superblock, dir, mapping, sink)
     }
 
     /// The extended attributes of an inode; `shared` counts the bytes of shared ones over all inodes.
     pub(crate) fn xattrs_reporting(
         &self,
-        inode: &ReadInode,
+        inode: &ErofsInode,
         shared: &mut u64,
-        sink: &mut dyn CorruptionSink,
+        sink: &mut dyn ErofsCorruptionSink,
     ) -> Result<Xattrs, ErofsReadError> {
         xattr::read(self, inode, shared, sink)
     }
@@ -123,11 +123,11 @@ impl<R: ReadAt + ?Sized> FileSystem<'_, R> {
         Ok(self.numbered_tree(source)?.tree)
     }
 
-    /// As [`FileSystem::tree`], with the number of each node's inode.
+    /// As [`ErofsFileSystem::tree`], with the number of each node's inode.
     ///
     /// # Errors
     /// [`ErofsReadError`] at the first corruption.
-    pub fn numbered_tree(&self, source: SourceId) -> Result<NumberedTree, ErofsReadError> {
+    pub fn numbered_tree(&self, source: SourceId) -> Result<ErofsNumberedTree, ErofsReadError> {
         tree::read(self, source)
     }
 }

@@ -1,6 +1,6 @@
 //! The superblock.
 
-use super::error::{Corruption, CorruptionSink, Defect, ErofsLocation, ErofsReadError};
+use super::error::{ErofsCorruption, ErofsCorruptionSink, ErofsDefect, ErofsLocation, ErofsReadError};
 use super::read_exact;
 use crate::erofs::spec::{
     EXTENSION_SLOT, MAGIC, NID_UNIT, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE, compat, incompat,
@@ -33,7 +33,7 @@ const READ: u32 = incompat::CHUNKED_FILE | incompat::COMPRESSION;
 /// What the superblock says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ReadSuperblock {
+pub struct ErofsSuperblock {
     /// Features that may be ignored.
     pub compat: u32,
     /// Features that have to be known.
@@ -60,11 +60,11 @@ pub struct ReadSuperblock {
     pub end: u64,
 }
 
-impl ReadSuperblock {
+impl ErofsSuperblock {
     /// Reads and checks it.
     pub(super) fn read<R: ReadAt + ?Sized>(
         image: &R,
-        sink: &mut dyn CorruptionSink,
+        sink: &mut dyn ErofsCorruptionSink,
     ) -> Result<Self, ErofsReadError> {
         let mut raw = [0; SUPERBLOCK_SIZE];
         read_exact(image, SUPERBLOCK_OFFSET, &mut raw)?;
@@ -73,10 +73,10 @@ impl ReadSuperblock {
             return Err(ErofsReadError::NotErofs { found });
         }
         let corrupt =
-            |why| Corruption { location: ErofsLocation::Superblock, offset: SUPERBLOCK_OFFSET, why };
+            |why| ErofsCorruption { location: ErofsLocation::Superblock, offset: SUPERBLOCK_OFFSET, why };
         let bits = fields::u8(&raw, 12);
         if !(9..=16).contains(&bits) {
-            let why = Defect::Range { field: "blkszbits", found: bits.into(), least: 9, most: 16 };
+            let why = ErofsDefect::Range { field: "blkszbits", found: bits.into(), least: 9, most: 16 };
             return Err(corrupt(why).into());
         }
         let features = fields::u32(&raw, 80);
@@ -89,7 +89,12 @@ impl ReadSuperblock {
         let counted = u64::from(blocks) * u64::from(block_size);
         if counted > image.size() {
             let most = image.size() / u64::from(block_size);
-            sink.report(corrupt(Defect::Range { field: "blocks", found: blocks.into(), least: 1, most }))?;
+            sink.report(corrupt(ErofsDefect::Range {
+                field: "blocks",
+                found: blocks.into(),
+                least: 1,
+                most,
+            }))?;
         }
         let label = fields::array::<16>(&raw, 64);
         let used = label.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -116,24 +121,32 @@ impl ReadSuperblock {
         &self,
         image: &R,
         raw: &[u8],
-        sink: &mut dyn CorruptionSink,
+        sink: &mut dyn ErofsCorruptionSink,
     ) -> Result<(), ErofsReadError> {
         let mut report = |why| {
-            sink.report(Corruption { location: ErofsLocation::Superblock, offset: SUPERBLOCK_OFFSET, why })
+            sink.report(ErofsCorruption {
+                location: ErofsLocation::Superblock,
+                offset: SUPERBLOCK_OFFSET,
+                why,
+            })
         };
         let slots = usize::from(fields::u8(raw, 13));
         let size = (SUPERBLOCK_SIZE + slots * EXTENSION_SLOT) as u64;
         if SUPERBLOCK_OFFSET + size > self.end {
             let most =
                 self.end.saturating_sub(SUPERBLOCK_OFFSET + SUPERBLOCK_SIZE as u64) / EXTENSION_SLOT as u64;
-            report(Defect::Range { field: "sb_extslots", found: slots as u64, least: 0, most })?;
+            report(ErofsDefect::Range { field: "sb_extslots", found: slots as u64, least: 0, most })?;
         }
         if fields::u8(raw, 90) != 0 {
-            report(Defect::Value { field: "dirblkbits", found: fields::u8(raw, 90).into(), expected: 0 })?;
+            report(ErofsDefect::Value {
+                field: "dirblkbits",
+                found: fields::u8(raw, 90).into(),
+                expected: 0,
+            })?;
         }
         if self.build_time.nanos >= 1_000_000_000 {
             let found = self.build_time.nanos.into();
-            report(Defect::Range { field: "build_time_nsec", found, least: 0, most: 999_999_999 })?;
+            report(ErofsDefect::Range { field: "build_time_nsec", found, least: 0, most: 999_999_999 })?;
         }
         if self.compat & compat::SB_CHKSUM == 0 {
             return Ok(());
@@ -147,7 +160,7 @@ impl ReadSuperblock {
         covered.iter_mut().skip(4).take(4).for_each(|byte| *byte = 0);
         let computed = !crc32c::crc32c(&covered);
         if stored != computed {
-            report(Defect::Checksum { stored, computed })?;
+            report(ErofsDefect::Checksum { stored, computed })?;
         }
         Ok(())
     }

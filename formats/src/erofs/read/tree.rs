@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::claims::Claims;
-use super::directory::DirEntry;
-use super::error::{CorruptionSink, Defect, ErofsLocation, ErofsReadError, Refuse};
-use super::inode::{FileKind, ReadInode};
+use super::claims::BlockClaims;
+use super::directory::ErofsDirEntry;
+use super::error::{ErofsCorruptionSink, ErofsDefect, ErofsLocation, ErofsReadError, ErofsRefuse};
+use super::inode::{ErofsFileKind, ErofsInode};
 use super::mapping::ByteMapping;
-use super::{FileSystem, read_exact};
+use super::{ErofsFileSystem, read_exact};
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, SYMLINK_MAX, Segment, Tree};
 
 /// A tree that knows which inode every node came from.
 #[derive(Debug, Clone)]
-pub struct NumberedTree {
+pub struct ErofsNumberedTree {
     /// The tree.
     pub tree: Tree,
     /// Numbers of inodes by [`NodeId::index`].
@@ -25,19 +25,19 @@ pub struct NumberedTree {
 struct PendingDir {
     node: NodeId,
     parent: u64,
-    inode: ReadInode,
+    inode: ErofsInode,
     mapping: ByteMapping,
 }
 
-struct Build<'b, 'a, R: ?Sized> {
-    file_system: &'b FileSystem<'a, R>,
+struct ErofsTreeBuild<'b, 'a, R: ?Sized> {
+    file_system: &'b ErofsFileSystem<'a, R>,
     source: SourceId,
     tree: Tree,
     nids: Vec<u64>,
     /// Nodes of the inodes met so far.
     nodes: BTreeMap<u64, NodeId>,
     /// Metadata read so far; none may be read twice.
-    claims: Claims,
+    claims: BlockClaims,
     /// Bytes of shared attributes so far.
     shared: u64,
     pending: Vec<PendingDir>,
@@ -45,24 +45,24 @@ struct Build<'b, 'a, R: ?Sized> {
 
 /// Reads the whole tree.
 pub(super) fn read<R: ReadAt + ?Sized>(
-    file_system: &FileSystem<'_, R>,
+    file_system: &ErofsFileSystem<'_, R>,
     source: SourceId,
-) -> Result<NumberedTree, ErofsReadError> {
+) -> Result<ErofsNumberedTree, ErofsReadError> {
     let nid = file_system.superblock.root_nid;
     let root = file_system.inode(nid)?;
-    if root.kind != FileKind::Dir {
-        let why = Defect::Value {
+    if root.kind != ErofsFileKind::Dir {
+        let why = ErofsDefect::Value {
             field: "type of the root",
             found: root.kind.entry_byte().into(),
-            expected: FileKind::Dir.entry_byte().into(),
+            expected: ErofsFileKind::Dir.entry_byte().into(),
         };
         return Err(root.corruption(why).into());
     }
-    let (mut claims, mut shared) = (Claims::default(), 0);
-    let mapping = file_system.mapping_reporting(&root, &mut claims, &mut Refuse)?;
+    let (mut claims, mut shared) = (BlockClaims::default(), 0);
+    let mapping = file_system.mapping_reporting(&root, &mut claims, &mut ErofsRefuse)?;
     let tree = Tree::new(meta(file_system, &root, &mut shared)?);
     let node = tree.root();
-    let mut build = Build {
+    let mut build = ErofsTreeBuild {
         file_system,
         source,
         tree,
@@ -75,15 +75,15 @@ pub(super) fn read<R: ReadAt + ?Sized>(
     while let Some(pending) = build.pending.pop() {
         build.directory(&pending)?;
     }
-    Ok(NumberedTree { tree: build.tree, nids: build.nids })
+    Ok(ErofsNumberedTree { tree: build.tree, nids: build.nids })
 }
 
 fn meta<R: ReadAt + ?Sized>(
-    file_system: &FileSystem<'_, R>,
-    inode: &ReadInode,
+    file_system: &ErofsFileSystem<'_, R>,
+    inode: &ErofsInode,
     shared: &mut u64,
 ) -> Result<Meta, ErofsReadError> {
-    let xattrs = file_system.xattrs_reporting(inode, shared, &mut Refuse)?;
+    let xattrs = file_system.xattrs_reporting(inode, shared, &mut ErofsRefuse)?;
     Ok(Meta {
         mode: inode.mode,
         uid: inode.uid,
@@ -96,90 +96,91 @@ fn meta<R: ReadAt + ?Sized>(
 /// Takes the blocks of a directory or link from the claims, so that none is read twice. What is behind the inode is taken
 /// with it.
 pub(crate) fn take_blocks(
-    inode: &ReadInode,
+    inode: &ErofsInode,
     mapping: &ByteMapping,
-    claims: &mut Claims,
+    claims: &mut BlockClaims,
     what: &'static str,
-    sink: &mut dyn CorruptionSink,
+    sink: &mut dyn ErofsCorruptionSink,
 ) -> Result<bool, ErofsReadError> {
     let mut free = true;
     for run in mapping.runs.iter().filter(|run| run.physical != inode.body()) {
         let (at, end) = (run.physical, run.physical + run.len);
         if let Some(other) = claims.take(at, end, ErofsLocation::Inode { nid: inode.nid }) {
             free = false;
-            sink.report(inode.corruption(Defect::Overlap { what, at, end, other }))?;
+            sink.report(inode.corruption(ErofsDefect::Overlap { what, at, end, other }))?;
         }
     }
     Ok(free)
 }
 
-impl<R: ReadAt + ?Sized> Build<'_, '_, R> {
+impl<R: ReadAt + ?Sized> ErofsTreeBuild<'_, '_, R> {
     fn directory(&mut self, pending: &PendingDir) -> Result<(), ErofsReadError> {
         let dir = &pending.inode;
-        take_blocks(dir, &pending.mapping, &mut self.claims, "a block of the directory", &mut Refuse)?;
-        for entry in self.file_system.entries_reporting(dir, &pending.mapping, &mut Refuse)? {
+        take_blocks(dir, &pending.mapping, &mut self.claims, "a block of the directory", &mut ErofsRefuse)?;
+        for entry in self.file_system.entries_reporting(dir, &pending.mapping, &mut ErofsRefuse)? {
             if !entry.is_dots() {
                 self.entry(pending, &entry)?;
                 continue;
             }
             let expected = if entry.name.len() == 1 { dir.nid } else { pending.parent };
             if entry.nid != expected {
-                let why = Defect::Entry { name: entry.name.clone(), found: entry.nid, expected };
+                let why = ErofsDefect::Entry { name: entry.name.clone(), found: entry.nid, expected };
                 return Err(entry.corruption(dir.nid, why).into());
             }
         }
         Ok(())
     }
 
-    fn entry(&mut self, pending: &PendingDir, entry: &DirEntry) -> Result<(), ErofsReadError> {
+    fn entry(&mut self, pending: &PendingDir, entry: &ErofsDirEntry) -> Result<(), ErofsReadError> {
         let dir = pending.inode.nid;
-        let corruption = |why: Defect| ErofsReadError::from(entry.corruption(dir, why));
+        let corruption = |why: ErofsDefect| ErofsReadError::from(entry.corruption(dir, why));
         let inode = self.file_system.inode(entry.nid)?;
         if entry.file_type != inode.kind.entry_byte() {
             let (found, expected) = (entry.file_type, inode.kind.entry_byte());
-            return Err(corruption(Defect::FileType { name: entry.name.clone(), found, expected }));
+            return Err(corruption(ErofsDefect::FileType { name: entry.name.clone(), found, expected }));
         }
         let name =
-            Name::new(&entry.name).map_err(|_| corruption(Defect::Name { name: entry.name.clone() }))?;
+            Name::new(&entry.name).map_err(|_| corruption(ErofsDefect::Name { name: entry.name.clone() }))?;
         // Names are in order, so none comes twice.
-        let twice = |_| corruption(Defect::Order { name: entry.name.clone(), before: entry.name.clone() });
+        let twice =
+            |_| corruption(ErofsDefect::Order { name: entry.name.clone(), before: entry.name.clone() });
         if let Some(&node) = self.nodes.get(&entry.nid) {
-            if inode.kind == FileKind::Dir {
-                return Err(corruption(Defect::SecondName { nid: entry.nid, name: entry.name.clone() }));
+            if inode.kind == ErofsFileKind::Dir {
+                return Err(corruption(ErofsDefect::SecondName { nid: entry.nid, name: entry.name.clone() }));
             }
             return self.tree.link(pending.node, name, node).map_err(twice);
         }
-        let mapping = self.file_system.mapping_reporting(&inode, &mut self.claims, &mut Refuse)?;
+        let mapping = self.file_system.mapping_reporting(&inode, &mut self.claims, &mut ErofsRefuse)?;
         let meta = meta(self.file_system, &inode, &mut self.shared)?;
         let node = Node { meta, kind: self.kind(&inode, &mapping)? };
         let node = self.tree.add(pending.node, name, node).map_err(twice)?;
         self.nids.push(entry.nid);
         self.nodes.insert(entry.nid, node);
-        if inode.kind == FileKind::Dir {
+        if inode.kind == ErofsFileKind::Dir {
             self.pending.push(PendingDir { node, parent: dir, inode, mapping });
         }
         Ok(())
     }
 
-    fn kind(&mut self, inode: &ReadInode, mapping: &ByteMapping) -> Result<NodeKind, ErofsReadError> {
+    fn kind(&mut self, inode: &ErofsInode, mapping: &ByteMapping) -> Result<NodeKind, ErofsReadError> {
         let (major, minor) = inode.device();
         Ok(match inode.kind {
-            FileKind::Dir => NodeKind::dir(),
-            FileKind::CharDevice => NodeKind::CharDevice { major, minor },
-            FileKind::BlockDevice => NodeKind::BlockDevice { major, minor },
-            FileKind::Fifo => NodeKind::Fifo,
-            FileKind::Socket => NodeKind::Socket,
-            FileKind::Symlink => {
-                take_blocks(inode, mapping, &mut self.claims, "the target of the link", &mut Refuse)?;
-                NodeKind::Symlink(target(self.file_system, inode, mapping, &mut Refuse)?)
+            ErofsFileKind::Dir => NodeKind::dir(),
+            ErofsFileKind::CharDevice => NodeKind::CharDevice { major, minor },
+            ErofsFileKind::BlockDevice => NodeKind::BlockDevice { major, minor },
+            ErofsFileKind::Fifo => NodeKind::Fifo,
+            ErofsFileKind::Socket => NodeKind::Socket,
+            ErofsFileKind::Symlink => {
+                take_blocks(inode, mapping, &mut self.claims, "the target of the link", &mut ErofsRefuse)?;
+                NodeKind::Symlink(target(self.file_system, inode, mapping, &mut ErofsRefuse)?)
             }
-            FileKind::File => NodeKind::File(content(inode, mapping, self.source)),
+            ErofsFileKind::File => NodeKind::File(content(inode, mapping, self.source)),
         })
     }
 }
 
 /// The content of a regular file as references to `source`.
-fn content(inode: &ReadInode, mapping: &ByteMapping, source: SourceId) -> Content {
+fn content(inode: &ErofsInode, mapping: &ByteMapping, source: SourceId) -> Content {
     if inode.size == 0 {
         return Content::empty();
     }
@@ -198,14 +199,14 @@ fn content(inode: &ReadInode, mapping: &ByteMapping, source: SourceId) -> Conten
 
 /// The target of a symbolic link.
 pub(crate) fn target<R: ReadAt + ?Sized>(
-    file_system: &FileSystem<'_, R>,
-    inode: &ReadInode,
+    file_system: &ErofsFileSystem<'_, R>,
+    inode: &ErofsInode,
     mapping: &ByteMapping,
-    sink: &mut dyn CorruptionSink,
+    sink: &mut dyn ErofsCorruptionSink,
 ) -> Result<Box<[u8]>, ErofsReadError> {
     let most = SYMLINK_MAX as u64;
     if inode.size == 0 || inode.size > most {
-        sink.report(inode.corruption(Defect::Range {
+        sink.report(inode.corruption(ErofsDefect::Range {
             field: "i_size of a link",
             found: inode.size,
             least: 1,
@@ -223,7 +224,7 @@ pub(crate) fn target<R: ReadAt + ?Sized>(
     // The kernel takes the target up to the first NUL, whatever the size is.
     let found = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len()) as u64;
     if found != inode.size {
-        let why = Defect::Value { field: "length of the link's target", found, expected: inode.size };
+        let why = ErofsDefect::Value { field: "length of the link's target", found, expected: inode.size };
         sink.report(inode.corruption(why))?;
     }
     Ok(bytes.into())

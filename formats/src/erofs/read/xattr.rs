@@ -1,8 +1,8 @@
 //! Extended attributes: those behind an inode, and those that it shares with others.
 
-use super::FileSystem;
-use super::error::{Corruption, CorruptionSink, Defect, ErofsLocation, ErofsReadError};
-use super::inode::ReadInode;
+use super::ErofsFileSystem;
+use super::error::{ErofsCorruption, ErofsCorruptionSink, ErofsDefect, ErofsLocation, ErofsReadError};
+use super::inode::ErofsInode;
 use super::read_exact;
 use crate::erofs::spec::{XATTR_ENTRY, XATTR_HEADER, XATTR_PREFIXES};
 use crate::fields;
@@ -14,10 +14,10 @@ const SHARED_LEAST: u64 = 16 << 20;
 
 /// Reads the attributes of an inode; `shared` counts the bytes of shared ones over all inodes.
 pub(super) fn read<R: ReadAt + ?Sized>(
-    file_system: &FileSystem<'_, R>,
-    inode: &ReadInode,
+    file_system: &ErofsFileSystem<'_, R>,
+    inode: &ErofsInode,
     shared: &mut u64,
-    sink: &mut dyn CorruptionSink,
+    sink: &mut dyn ErofsCorruptionSink,
 ) -> Result<Xattrs, ErofsReadError> {
     let mut xattrs = Xattrs::new();
     if inode.xattr_size == 0 {
@@ -26,12 +26,17 @@ pub(super) fn read<R: ReadAt + ?Sized>(
     let offset = inode.offset + inode.inode_size;
     let mut bytes = vec![0; inode.xattr_size as usize];
     read_exact(file_system.image, offset, &mut bytes)?;
-    let corrupt = |why| Corruption { location: ErofsLocation::Xattrs { nid: inode.nid }, offset, why };
+    let corrupt = |why| ErofsCorruption { location: ErofsLocation::Xattrs { nid: inode.nid }, offset, why };
     let count = usize::from(fields::u8(&bytes, 4));
     let mut at = XATTR_HEADER + count * 4;
     if at > bytes.len() {
         let most = (bytes.len() - XATTR_HEADER) as u64 / 4;
-        sink.report(corrupt(Defect::Range { field: "h_shared_count", found: count as u64, least: 0, most }))?;
+        sink.report(corrupt(ErofsDefect::Range {
+            field: "h_shared_count",
+            found: count as u64,
+            least: 0,
+            most,
+        }))?;
         return Ok(xattrs);
     }
     let mut found = Vec::new();
@@ -39,7 +44,7 @@ pub(super) fn read<R: ReadAt + ?Sized>(
         let id = fields::u32(&bytes, XATTR_HEADER + id * 4);
         let at = file_system.superblock.xattrs.saturating_add(u64::from(id) * 4);
         found.push(shared_entry(file_system, at, shared).map_err(|why| match why {
-            SharedError::Defect(why) => corrupt(why).into(),
+            SharedError::ErofsDefect(why) => corrupt(why).into(),
             SharedError::Read(error) => error,
         })?);
     }
@@ -57,11 +62,11 @@ pub(super) fn read<R: ReadAt + ?Sized>(
     }
     for (index, name, value) in found {
         let Some(full) = full_name(index, &name) else {
-            sink.report(corrupt(Defect::Meaningless { field: "e_name_index", found: index.into() }))?;
+            sink.report(corrupt(ErofsDefect::Meaningless { field: "e_name_index", found: index.into() }))?;
             continue;
         };
         if xattrs.insert(full.clone(), value).is_some() {
-            sink.report(corrupt(Defect::Duplicate { name: full }))?;
+            sink.report(corrupt(ErofsDefect::Duplicate { name: full }))?;
         }
     }
     Ok(xattrs)
@@ -72,13 +77,13 @@ type Stored = (u8, Box<[u8]>, Box<[u8]>);
 
 /// Why a shared attribute cannot be read.
 enum SharedError {
-    Defect(Defect),
+    ErofsDefect(ErofsDefect),
     Read(ErofsReadError),
 }
 
 /// An attribute at a byte of the image.
 fn shared_entry<R: ReadAt + ?Sized>(
-    file_system: &FileSystem<'_, R>,
+    file_system: &ErofsFileSystem<'_, R>,
     at: u64,
     shared: &mut u64,
 ) -> Result<Stored, SharedError> {
@@ -87,7 +92,7 @@ fn shared_entry<R: ReadAt + ?Sized>(
         Some(_) => Ok(()),
         None => {
             let end = at.saturating_add(len);
-            Err(SharedError::Defect(Defect::Outside {
+            Err(SharedError::ErofsDefect(ErofsDefect::Outside {
                 what: "a shared attribute",
                 at,
                 end,
@@ -103,22 +108,27 @@ fn shared_entry<R: ReadAt + ?Sized>(
     *shared = shared.saturating_add(len);
     let most = end.max(SHARED_LEAST);
     if *shared > most {
-        return Err(SharedError::Defect(Defect::TooMuch { most }));
+        return Err(SharedError::ErofsDefect(ErofsDefect::TooMuch { most }));
     }
     let mut bytes = vec![0; len as usize];
     read_exact(file_system.image, at, &mut bytes).map_err(SharedError::Read)?;
-    Ok(entry(&bytes).map_err(SharedError::Defect)?.0)
+    Ok(entry(&bytes).map_err(SharedError::ErofsDefect)?.0)
 }
 
 /// The attribute at the front of some bytes, and its padded length.
-fn entry(bytes: &[u8]) -> Result<(Stored, usize), Defect> {
+fn entry(bytes: &[u8]) -> Result<(Stored, usize), ErofsDefect> {
     let (name_len, index) = (usize::from(fields::u8(bytes, 0)), fields::u8(bytes, 1));
     let value_at = XATTR_ENTRY + name_len;
     let len = value_at + usize::from(fields::u16(bytes, 2));
     let (name, value) = (bytes.get(XATTR_ENTRY..value_at), bytes.get(value_at..len));
     let (Some(name), Some(value)) = (name, value) else {
         let most = bytes.len() as u64;
-        return Err(Defect::Range { field: "length of an attribute", found: len as u64, least: 0, most });
+        return Err(ErofsDefect::Range {
+            field: "length of an attribute",
+            found: len as u64,
+            least: 0,
+            most,
+        });
     };
     Ok(((index, name.into(), value.into()), len.next_multiple_of(XATTR_ENTRY)))
 }

@@ -2,7 +2,7 @@
 
 use super::error::ErofsWriteError;
 use super::layout::ErofsLayout;
-use super::shapes::{Form, Shape, Shapes};
+use super::shapes::{ContentForm, InodeShape, Shapes};
 use super::{BLOCK, ErofsOptions, dirs, xattrs};
 use crate::erofs::spec::{
     EXTENDED_SIZE, MAGIC, NID_UNIT, NULL_ADDRESS, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE, compat, file_type,
@@ -26,12 +26,12 @@ pub(super) struct Emitter<'a> {
 }
 
 /// What the nodes are written to.
-struct Sink {
+struct ErofsSink {
     claims: Claims,
     arena: Arena,
 }
 
-impl Sink {
+impl ErofsSink {
     /// Claims bytes that we make.
     fn bytes(&mut self, offset: u64, bytes: &[u8]) {
         let range = [(offset, bytes.len() as u64)];
@@ -47,7 +47,7 @@ impl Sink {
 impl Emitter<'_> {
     /// The plan of a file system of `len` bytes, `blocks` whole blocks.
     pub(super) fn plan(&self, len: u64, blocks: u32) -> Result<Plan, ErofsWriteError> {
-        let mut sink = Sink { claims: Claims::new(len), arena: Arena::new() };
+        let mut sink = ErofsSink { claims: Claims::new(len), arena: Arena::new() };
         self.superblock(blocks, &mut sink);
         let mut data = self.layout.data.as_slice();
         for (node, walked) in (0..).zip(&self.nodes.walked) {
@@ -55,14 +55,14 @@ impl Emitter<'_> {
             self.node(node, walked, chunks, &mut sink);
         }
         self.unused(&mut sink);
-        let Sink { mut claims, mut arena } = sink;
+        let ErofsSink { mut claims, mut arena } = sink;
         arena.seal(&mut claims);
         Ok(claims.finish(&Data::Free)?)
     }
 
     /// The first block.
-    fn superblock(&self, blocks: u32, sink: &mut Sink) {
-        let chunked = self.shapes.of.iter().any(|shape| matches!(shape.form, Form::Chunks { .. }));
+    fn superblock(&self, blocks: u32, sink: &mut ErofsSink) {
+        let chunked = self.shapes.of.iter().any(|shape| matches!(shape.form, ContentForm::Chunks { .. }));
         let mut block = vec![0; BLOCK];
         let at = SUPERBLOCK_OFFSET as usize;
         let out = &mut block[at..at + SUPERBLOCK_SIZE];
@@ -84,12 +84,12 @@ impl Emitter<'_> {
     }
 
     /// A node: its content, and its inode with all behind it.
-    fn node(&self, node: u32, walked: &Walked<'_>, chunks: &[Chunk], sink: &mut Sink) {
+    fn node(&self, node: u32, walked: &Walked<'_>, chunks: &[Chunk], sink: &mut ErofsSink) {
         let shape = &self.shapes.of[node as usize];
         let start = self.layout.inodes.nids[node as usize] * NID_UNIT;
         let end = start + u64::from(shape.units()) * NID_UNIT;
         let mut bytes = inode(self.layout.inodes.nids[node as usize], walked, shape, chunks);
-        let Form::Run { blocks, tail } = shape.form else {
+        let ContentForm::Run { blocks, tail } = shape.form else {
             if let NodeKind::File(content) = &walked.node.kind {
                 for chunk in chunks {
                     range(*chunk, chunk.len).write(content, &mut sink.claims);
@@ -129,7 +129,7 @@ impl Emitter<'_> {
     }
 
     /// Zeros in what no inode takes of the slots of inodes.
-    fn unused(&self, sink: &mut Sink) {
+    fn unused(&self, sink: &mut ErofsSink) {
         for (slot, blocks) in (0..).zip(self.layout.inodes.used.chunks(SLOT as usize)) {
             if blocks.iter().all(|used| *used == 0) {
                 continue;
@@ -157,11 +157,11 @@ fn range(chunk: Chunk, blocks: u32) -> ContentRange {
 }
 
 /// An inode with its attributes, and the map of its chunks.
-fn inode(nid: u64, walked: &Walked<'_>, shape: &Shape, chunks: &[Chunk]) -> Vec<u8> {
+fn inode(nid: u64, walked: &Walked<'_>, shape: &InodeShape, chunks: &[Chunk]) -> Vec<u8> {
     let meta = &walked.node.meta;
     let (layout, union) = match shape.form {
-        Form::Chunks { bits, .. } => (layout::CHUNK, u32::from(bits)),
-        Form::Run { tail, .. } => {
+        ContentForm::Chunks { bits, .. } => (layout::CHUNK, u32::from(bits)),
+        ContentForm::Run { tail, .. } => {
             let layout = if tail > 0 { layout::INLINE } else { layout::PLAIN };
             (layout, address(walked, chunks))
         }
@@ -181,7 +181,7 @@ fn inode(nid: u64, walked: &Walked<'_>, shape: &Shape, chunks: &[Chunk]) -> Vec<
     put(&mut out, 40, &walked.mtime.nanos.to_le_bytes());
     put(&mut out, 44, &walked.links.to_le_bytes());
     out.extend_from_slice(&shape.xattrs);
-    if let Form::Chunks { bits, count } = shape.form {
+    if let ContentForm::Chunks { bits, count } = shape.form {
         let mut rest = chunks;
         for block in (0..count).map(|chunk| chunk << bits) {
             while rest.first().is_some_and(|chunk| chunk.block + chunk.len <= block) {

@@ -4,7 +4,7 @@
 use super::BLOCK;
 use super::error::ErofsWriteError;
 use super::metadata::{self, InodeMap};
-use super::shapes::{Form, Shapes};
+use super::shapes::{ContentForm, Shapes};
 use crate::stable::SLOT;
 use crate::stable::cluster;
 use crate::stable::identity::mix;
@@ -34,7 +34,7 @@ pub(super) struct ErofsLayout {
 
 /// The nodes to lay out.
 #[derive(Clone, Copy)]
-pub(super) struct LayoutRequest<'a> {
+pub(super) struct ErofsLayoutRequest<'a> {
     /// All nodes.
     pub nodes: &'a Nodes<'a>,
     /// Their shapes.
@@ -53,7 +53,7 @@ struct Units {
 ///
 /// # Errors
 /// [`ErofsWriteError::NoSpace`].
-pub(super) fn lay_out(request: LayoutRequest<'_>, blocks: u64) -> Result<ErofsLayout, ErofsWriteError> {
+pub(super) fn lay_out(request: ErofsLayoutRequest<'_>, blocks: u64) -> Result<ErofsLayout, ErofsWriteError> {
     match stable(request, blocks) {
         Some(layout) => Ok(layout),
         None => dense(request, blocks),
@@ -61,7 +61,7 @@ pub(super) fn lay_out(request: LayoutRequest<'_>, blocks: u64) -> Result<ErofsLa
 }
 
 /// The stable way; `None` when it needs more slots than there are.
-pub(super) fn stable(request: LayoutRequest<'_>, blocks: u64) -> Option<ErofsLayout> {
+pub(super) fn stable(request: ErofsLayoutRequest<'_>, blocks: u64) -> Option<ErofsLayout> {
     let all = blocks / u64::from(SLOT);
     let units = units(request);
     let need = slots_of(request, &units);
@@ -82,14 +82,14 @@ pub(super) fn stable(request: LayoutRequest<'_>, blocks: u64) -> Option<ErofsLay
 }
 
 /// Slots that the stable way should have, its slack included.
-pub(super) fn stable_need(request: LayoutRequest<'_>) -> u64 {
+pub(super) fn stable_need(request: ErofsLayoutRequest<'_>) -> u64 {
     let need = (slots_of(request, &units(request)) * 100).div_ceil(TIGHTEST);
     need + u64::from(metadata::sections(request.shapes, INODE_LOADS[1]))
 }
 
 /// Addresses of the content in the slots from `first` on, with as wide a range as there is.
 fn content(
-    request: LayoutRequest<'_>,
+    request: ErofsLayoutRequest<'_>,
     units: &Units,
     need: u64,
     (first, all): (u32, u64),
@@ -108,7 +108,7 @@ fn content(
     }
 }
 
-fn attempt(request: LayoutRequest<'_>, units: &Units, free: &mut [bool]) -> Option<Vec<Chunk>> {
+fn attempt(request: ErofsLayoutRequest<'_>, units: &Units, free: &mut [bool]) -> Option<Vec<Chunk>> {
     let mut data = Vec::new();
     for (node, slots) in &units.long {
         let hash = request.nodes.walked[*node as usize].hash;
@@ -142,8 +142,8 @@ fn code(block: u32) -> u64 {
 }
 
 /// Cuts the content.
-fn units(request: LayoutRequest<'_>) -> Units {
-    let LayoutRequest { nodes, shapes } = request;
+fn units(request: ErofsLayoutRequest<'_>) -> Units {
+    let ErofsLayoutRequest { nodes, shapes } = request;
     let (pieces, small) = pieces::split(nodes, &shapes.chunked);
     let (long, short): (Vec<&DataRun>, Vec<&DataRun>) = shapes.runs.iter().partition(|run| run.len > SLOT);
     let long = long.into_iter().map(|run| (run.node, run.len.div_ceil(SLOT))).collect();
@@ -153,7 +153,7 @@ fn units(request: LayoutRequest<'_>) -> Units {
     };
     let mut items: Vec<_> = short.into_iter().map(|run| item(run, 0, run.len)).collect();
     for run in &small {
-        let Form::Chunks { bits, .. } = shapes.of[run.node as usize].form else { continue };
+        let ContentForm::Chunks { bits, .. } = shapes.of[run.node as usize].form else { continue };
         let end = run.block + run.len;
         let part = |block: u32| item(run, block, (end - block).min(1 << bits));
         items.extend((run.block..end).step_by(1 << bits).map(part));
@@ -165,7 +165,7 @@ fn units(request: LayoutRequest<'_>) -> Units {
 }
 
 /// Slots that content fills.
-fn slots_of(request: LayoutRequest<'_>, units: &Units) -> u64 {
+fn slots_of(request: ErofsLayoutRequest<'_>, units: &Units) -> u64 {
     // A run of several slots begins at a multiple of its length.
     let long: u64 = units.long.iter().map(|(_, slots)| 2 * u64::from(*slots)).sum();
     let pieces: u64 = units.pieces.iter().map(|piece| u64::from(piece.slots)).sum();
@@ -174,7 +174,7 @@ fn slots_of(request: LayoutRequest<'_>, units: &Units) -> u64 {
 }
 
 /// Everything from the front: inodes, then content, in the order of the walk.
-fn dense(request: LayoutRequest<'_>, blocks: u64) -> Result<ErofsLayout, ErofsWriteError> {
+fn dense(request: ErofsLayoutRequest<'_>, blocks: u64) -> Result<ErofsLayout, ErofsWriteError> {
     let inodes = metadata::pack(request.shapes);
     let mut start = inodes.used.len() as u64;
     let mut runs: Vec<&DataRun> = request.shapes.runs.iter().chain(&request.shapes.chunked).collect();

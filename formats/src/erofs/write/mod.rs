@@ -15,7 +15,7 @@ mod xattrs;
 pub use error::ErofsWriteError;
 
 use self::emit::Emitter;
-use self::layout::{ErofsLayout, LayoutRequest};
+use self::layout::{ErofsLayout, ErofsLayoutRequest};
 use self::shapes::Shapes;
 use super::spec::{LABEL_MAX, NULL_ADDRESS};
 use crate::guid::Guid;
@@ -128,8 +128,8 @@ impl<'a> ErofsDraft<'a> {
         Emitter { options, nodes, shapes, layout: &layout }.plan(len, count)
     }
 
-    fn request(&self) -> LayoutRequest<'_> {
-        LayoutRequest { nodes: &self.nodes, shapes: &self.shapes }
+    fn request(&self) -> ErofsLayoutRequest<'_> {
+        ErofsLayoutRequest { nodes: &self.nodes, shapes: &self.shapes }
     }
 }
 

@@ -33,7 +33,7 @@ const FILE_MAX: u64 = CHUNKS_MAX * SLOT as u64 * BLOCK as u64;
 
 /// Where the content of a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum ContentForm {
     /// Blocks in one run, and bytes behind the inode.
     Run {
         /// Blocks.
@@ -52,16 +52,16 @@ pub(super) enum Form {
 
 /// A node's shape.
 #[derive(Debug)]
-pub(super) struct Shape {
+pub(super) struct InodeShape {
     /// Length of the content.
     pub size: u64,
     /// Its form.
-    pub form: Form,
+    pub form: ContentForm,
     /// Attributes as they are behind the inode.
     pub xattrs: Box<[u8]>,
 }
 
-impl Shape {
+impl InodeShape {
     /// Bytes of inode and attributes.
     pub(super) fn head(&self) -> usize {
         EXTENDED_SIZE + self.xattrs.len()
@@ -71,12 +71,12 @@ impl Shape {
     pub(super) fn len(&self) -> usize {
         self.head()
             + match self.form {
-                Form::Run { tail, .. } => tail as usize,
-                Form::Chunks { count, .. } => count as usize * 4,
+                ContentForm::Run { tail, .. } => tail as usize,
+                ContentForm::Chunks { count, .. } => count as usize * 4,
             }
     }
 
-    /// Units of 32 bytes that [`Shape::len`] takes.
+    /// Units of 32 bytes that [`InodeShape::len`] takes.
     pub(super) fn units(&self) -> u32 {
         self.len().div_ceil(NID_UNIT as usize) as u32
     }
@@ -86,7 +86,7 @@ impl Shape {
 #[derive(Debug)]
 pub(super) struct Shapes {
     /// By index in the walk.
-    pub of: Vec<Shape>,
+    pub of: Vec<InodeShape>,
     /// Content in chunks.
     pub chunked: Vec<DataRun>,
     /// Content in one run: it may not be cut.
@@ -119,7 +119,7 @@ impl Shapes {
                 _ => (0, run(0, head)),
             };
             shapes.demand(node, walked, size, form);
-            let shape = Shape { size, form, xattrs };
+            let shape = InodeShape { size, form, xattrs };
             if shape.len() > INODE_MAX {
                 return Err(ErofsWriteError::XattrSpace {
                     path: path(),
@@ -133,11 +133,11 @@ impl Shapes {
     }
 
     /// Lists the blocks of a node.
-    fn demand(&mut self, node: u32, walked: &Walked<'_>, size: u64, form: Form) {
+    fn demand(&mut self, node: u32, walked: &Walked<'_>, size: u64, form: ContentForm) {
         match form {
-            Form::Run { blocks: 0, .. } => {}
-            Form::Run { blocks: len, .. } => self.runs.push(DataRun { node, block: 0, len }),
-            Form::Chunks { bits, .. } => {
+            ContentForm::Run { blocks: 0, .. } => {}
+            ContentForm::Run { blocks: len, .. } => self.runs.push(DataRun { node, block: 0, len }),
+            ContentForm::Chunks { bits, .. } => {
                 let blocks = size.div_ceil(BLOCK as u64) as u32;
                 let NodeKind::File(Content::Sparse { segments, .. }) = &walked.node.kind else {
                     self.chunked.push(DataRun { node, block: 0, len: blocks });
@@ -159,16 +159,16 @@ impl Shapes {
 }
 
 /// Content in one run, or behind the inode where one block holds both.
-fn run(size: u64, head: usize) -> Form {
+fn run(size: u64, head: usize) -> ContentForm {
     if head as u64 + size <= BLOCK as u64 {
-        Form::Run { blocks: 0, tail: size as u32 }
+        ContentForm::Run { blocks: 0, tail: size as u32 }
     } else {
-        Form::Run { blocks: size.div_ceil(BLOCK as u64) as u32, tail: 0 }
+        ContentForm::Run { blocks: size.div_ceil(BLOCK as u64) as u32, tail: 0 }
     }
 }
 
 /// Content of a file.
-fn of_file(content: &Content, head: usize) -> Form {
+fn of_file(content: &Content, head: usize) -> ContentForm {
     let size = content.len();
     if size / BLOCK as u64 <= RUN_MAX {
         return run(size, head);
@@ -176,7 +176,7 @@ fn of_file(content: &Content, head: usize) -> Form {
     let blocks = size.div_ceil(BLOCK as u64);
     let bits = [3, 5].into_iter().find(|bits| blocks.div_ceil(1 << bits) <= CHUNKS);
     let bits = bits.unwrap_or(SLOT.ilog2() as u8);
-    Form::Chunks { bits, count: blocks.div_ceil(1 << bits) as u32 }
+    ContentForm::Chunks { bits, count: blocks.div_ceil(1 << bits) as u32 }
 }
 
 /// Refuses what an inode cannot hold.
