@@ -124,9 +124,10 @@ mod tests {
         event.extend([0, 0, 0, 0]);
         let other = [header(), event].concat();
         // The signature of the second log is divided among two chunks.
-        memory.0.write_all_at(&header(), 9).unwrap();
+        memory.0.write_all_at(&header(), 4096 + 9).unwrap();
         memory.0.write_all_at(&other, (1 << 20) - 36).unwrap();
         memory.0.write_all_at(&header(), 5 << 20).unwrap();
+        // A signature without room for a header before it.
         memory.0.write_all_at(SPEC_ID, 3).unwrap();
         let logs = memory.logs().unwrap();
         assert_eq!(logs.iter().map(|log| log.bytes.clone()).collect::<Vec<_>>(), [header(), other]);
