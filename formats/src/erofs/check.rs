@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::read::{
-    self, BlockClaims, ByteMapping, ErofsCorruption, ErofsCorruptionSink, ErofsDefect, ErofsDirEntry,
+    self, ByteClaims, ByteMapping, ErofsCorruption, ErofsCorruptionSink, ErofsDefect, ErofsDirEntry,
     ErofsFileKind, ErofsFileSystem, ErofsInode, ErofsLocation, ErofsReadError, tree,
 };
 use super::spec::{SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE, layout};
@@ -69,7 +69,7 @@ pub fn check<R: ReadAt + ?Sized>(image: &R) -> Result<ErofsCheckReport, ErofsRea
     let mut run = ErofsCheckRun {
         file_system: &file_system,
         report,
-        claims: BlockClaims::default(),
+        claims: ByteClaims::default(),
         content: Vec::new(),
         inodes: BTreeMap::new(),
         shared: 0,
@@ -119,7 +119,7 @@ struct ErofsCheckRun<'c, 'a, R: ?Sized> {
     file_system: &'c ErofsFileSystem<'a, R>,
     report: ErofsCheckReport,
     /// Metadata.
-    claims: BlockClaims,
+    claims: ByteClaims,
     content: Vec<ContentClaim>,
     /// Inodes met; without what is known where they are damaged.
     inodes: BTreeMap<u64, Option<ErofsKnownInode>>,
@@ -180,7 +180,7 @@ impl<R: ReadAt + ?Sized> ErofsCheckRun<'_, '_, R> {
         Ok(Some(inode.kind))
     }
 
-    /// BlockClaims the blocks of a file.
+    /// ByteClaims the blocks of a file.
     fn content(&mut self, inode: &ErofsInode, mapping: &ByteMapping) {
         let block = u64::from(self.file_system.superblock().block_size);
         for run in mapping.runs.iter().filter(|run| run.physical != inode.body()) {

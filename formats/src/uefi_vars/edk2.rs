@@ -33,7 +33,7 @@ const TEMPLATE_MAX: usize = 64 << 20;
 /// Why a store cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum StoreError {
+pub enum VariableStoreError {
     /// The template is not the variables of such firmware.
     #[error("the template is no store of authenticated variables of edk2: {reason}")]
     Template {
@@ -61,8 +61,8 @@ pub enum StoreError {
 /// Makes flash with the given variables, and no others, from the template of the firmware.
 ///
 /// # Errors
-/// [`StoreError`].
-pub fn write(template: &[u8], variables: &[Variable]) -> Result<Vec<u8>, StoreError> {
+/// [`VariableStoreError`].
+pub fn write(template: &[u8], variables: &[Variable]) -> Result<Vec<u8>, VariableStoreError> {
     let (start, end) = store_range(template)?;
     let mut body = Vec::new();
     for (index, variable) in variables.iter().enumerate() {
@@ -73,7 +73,7 @@ pub fn write(template: &[u8], variables: &[Variable]) -> Result<Vec<u8>, StoreEr
     }
     let room = end - start - STORE_HEADER;
     if body.len() > room {
-        return Err(StoreError::Full { need: body.len(), room });
+        return Err(VariableStoreError::Full { need: body.len(), room });
     }
     body.resize(room, 0xff);
     let mut flash = template.to_vec();
@@ -82,8 +82,8 @@ pub fn write(template: &[u8], variables: &[Variable]) -> Result<Vec<u8>, StoreEr
 }
 
 /// The range of the store in flash, its header included.
-fn store_range(template: &[u8]) -> Result<(usize, usize), StoreError> {
-    let refused = |reason| Err(StoreError::Template { reason });
+fn store_range(template: &[u8]) -> Result<(usize, usize), VariableStoreError> {
+    let refused = |reason| Err(VariableStoreError::Template { reason });
     let guid = |at| Guid::from_bytes_le(fields::array(template, at));
     let (signature_at, signature) = VOLUME_SIGNATURE;
     if template.len() > TEMPLATE_MAX {
@@ -106,8 +106,8 @@ fn store_range(template: &[u8]) -> Result<(usize, usize), StoreError> {
     }
 }
 
-fn check(variable: &Variable, before: &[Variable]) -> Result<(), StoreError> {
-    let refused = |reason| Err(StoreError::Variable { name: variable.name.clone(), reason });
+fn check(variable: &Variable, before: &[Variable]) -> Result<(), VariableStoreError> {
+    let refused = |reason| Err(VariableStoreError::Variable { name: variable.name.clone(), reason });
     if variable.name.is_empty() || variable.name.contains('\0') {
         return refused("has no valid name");
     }
@@ -194,17 +194,17 @@ mod tests {
     fn what_cannot_be_stored_is_refused_with_its_reason() {
         let good = template(400);
         let full = write(&good, &[variable("A", &[0; 400])]).unwrap_err();
-        assert_eq!(full, StoreError::Full { need: 464, room: 372 });
+        assert_eq!(full, VariableStoreError::Full { need: 464, room: 372 });
         let volatile = Variable { attributes: 6, ..variable("A", b"a") };
         for wrong in [variable("", b"a"), variable("A\0", b"a"), variable("A", b""), volatile] {
-            assert!(matches!(write(&good, &[wrong]), Err(StoreError::Variable { .. })));
+            assert!(matches!(write(&good, &[wrong]), Err(VariableStoreError::Variable { .. })));
         }
         let twice = [variable("A", b"a"), variable("B", b"a"), variable("A", b"b")];
         assert!(write(&good, &twice).unwrap_err().to_string().contains("given twice"));
         for damaged_at in [16, 40, 48, 72, 92, 90] {
             let mut damaged = good.clone();
             damaged[damaged_at] ^= 0xff;
-            assert!(matches!(write(&damaged, &[]), Err(StoreError::Template { .. })), "{damaged_at}");
+            assert!(matches!(write(&damaged, &[]), Err(VariableStoreError::Template { .. })), "{damaged_at}");
         }
         for len in 0..100 {
             assert!(write(&good[..len], &[]).is_err());

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use amiforge_formats::uefi_vars::edk2::StoreError;
+use amiforge_formats::uefi_vars::edk2::VariableStoreError;
 
 use super::host_packages::HostDependency;
 
@@ -80,7 +80,7 @@ pub enum BootError {
         /// The template.
         template: PathBuf,
         /// The cause.
-        source: StoreError,
+        source: VariableStoreError,
     },
     /// Arm machines have no BIOS.
     #[error("aarch64 machines start by UEFI only; leave out `--firmware bios`")]

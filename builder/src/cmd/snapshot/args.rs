@@ -28,7 +28,7 @@ pub(super) enum Operation {
     /// Lock against deletion for a time
     Lock(LockArgs),
     /// Remove a lock
-    Unlock(Target),
+    Unlock(SnapshotTarget),
     /// Move into the archive, which is slower and cheaper; AMIs that use it have to be disabled
     Archive(ArchiveArgs),
     /// Bring back from the archive
@@ -40,7 +40,7 @@ pub(super) enum Operation {
 /// The arguments of all operations.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-pub(super) struct Target {
+pub(super) struct SnapshotTarget {
     /// The snapshot, or the AMI whose snapshots are meant
     #[arg(value_parser = region::resource_id)]
     pub(super) snapshot: String,
@@ -57,7 +57,7 @@ pub(super) struct Target {
 #[command(group = clap::ArgGroup::new("expiry").required(true).args(["days", "until"]))]
 pub(super) struct LockArgs {
     #[command(flatten)]
-    target: Target,
+    target: SnapshotTarget,
 
     /// For a number of days: `30d`
     #[arg(long = "for", value_name = "DAYS", value_parser = days)]
@@ -83,7 +83,7 @@ pub(super) struct LockArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct ArchiveArgs {
     #[command(flatten)]
-    target: Target,
+    target: SnapshotTarget,
 
     #[command(flatten)]
     waiting: WaitArgs,
@@ -93,7 +93,7 @@ pub(super) struct ArchiveArgs {
 #[command(group = clap::ArgGroup::new("period").required(true).args(["days", "permanent"]))]
 pub(super) struct RestoreArgs {
     #[command(flatten)]
-    target: Target,
+    target: SnapshotTarget,
 
     /// For a number of days, after which it is archived again
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=180))]
@@ -122,7 +122,7 @@ pub(super) struct WaitArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct FastRestoreArgs {
     #[command(flatten)]
-    target: Target,
+    target: SnapshotTarget,
 
     /// The availability zones [default: all of the region]
     #[arg(long, value_name = "ZONE", value_delimiter = ',')]
@@ -138,7 +138,7 @@ pub(super) struct FastRestoreArgs {
 }
 
 impl Operation {
-    pub(super) fn target(&self) -> &Target {
+    pub(super) fn target(&self) -> &SnapshotTarget {
         match self {
             Self::Lock(args) => &args.target,
             Self::Unlock(target) => target,

@@ -7,9 +7,9 @@ use super::error::ErofsLocation;
 
 /// Disjoint ranges by their first byte: end and owner.
 #[derive(Debug, Default)]
-pub(crate) struct BlockClaims(BTreeMap<u64, (u64, ErofsLocation)>);
+pub(crate) struct ByteClaims(BTreeMap<u64, (u64, ErofsLocation)>);
 
-impl BlockClaims {
+impl ByteClaims {
     /// Takes a range; the owner of an overlapping one, which then stays.
     pub(crate) fn take(&mut self, at: u64, end: u64, owner: ErofsLocation) -> Option<ErofsLocation> {
         if at >= end {
@@ -36,7 +36,7 @@ mod tests {
     #[test]
     fn a_byte_has_one_owner() {
         let (a, b) = (ErofsLocation::Inode { nid: 1 }, ErofsLocation::Inode { nid: 2 });
-        let mut claims = BlockClaims::default();
+        let mut claims = ByteClaims::default();
         assert_eq!(claims.take(10, 20, a), None);
         assert_eq!(claims.take(20, 30, b), None);
         assert_eq!(claims.take(0, 10, b), None);

@@ -19,7 +19,7 @@ pub struct ErofsDirEntry {
     pub file_type: u8,
     /// Name.
     pub name: Box<[u8]>,
-    /// DirBlock of the directory that has it.
+    /// DirentBlock of the directory that has it.
     pub block: u64,
     /// First byte of that block in the image.
     pub offset: u64,
@@ -62,7 +62,7 @@ pub(super) fn read<R: ReadAt + ?Sized>(
         };
         let bytes = &mut bytes[..len as usize];
         read_exact(image, offset, bytes)?;
-        let block = DirBlock { dir: dir.nid, number: at / block_size, offset, bytes };
+        let block = DirentBlock { dir: dir.nid, number: at / block_size, offset, bytes };
         block.read(&mut entries, sink)?;
         at += len;
     }
@@ -76,14 +76,14 @@ pub(super) fn read<R: ReadAt + ?Sized>(
 }
 
 /// A block of entries and names.
-struct DirBlock<'b> {
+struct DirentBlock<'b> {
     dir: u64,
     number: u64,
     offset: u64,
     bytes: &'b [u8],
 }
 
-impl DirBlock<'_> {
+impl DirentBlock<'_> {
     fn corruption(&self, why: ErofsDefect) -> ErofsCorruption {
         let location = ErofsLocation::Directory { nid: self.dir, block: self.number };
         ErofsCorruption { location, offset: self.offset, why }

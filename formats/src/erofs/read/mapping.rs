@@ -1,6 +1,6 @@
 //! Where the bytes of an inode's content are.
 
-use super::claims::BlockClaims;
+use super::claims::ByteClaims;
 use super::error::{ErofsCorruptionSink, ErofsDefect, ErofsLocation, ErofsReadError};
 use super::inode::{ErofsFileKind, ErofsInode};
 use super::read_exact;
@@ -61,7 +61,7 @@ pub(super) fn read<R: ReadAt + ?Sized>(
     image: &R,
     superblock: &ErofsSuperblock,
     inode: &ErofsInode,
-    claims: &mut BlockClaims,
+    claims: &mut ByteClaims,
     sink: &mut dyn ErofsCorruptionSink,
 ) -> Result<ByteMapping, ErofsReadError> {
     let mut mapping = ByteMapping::default();
@@ -90,7 +90,7 @@ pub(super) fn read<R: ReadAt + ?Sized>(
 }
 
 /// Takes the inode's bytes with `behind` more from the claims.
-fn take(inode: &ErofsInode, behind: u64, claims: &mut BlockClaims) -> Result<(), ErofsReadError> {
+fn take(inode: &ErofsInode, behind: u64, claims: &mut ByteClaims) -> Result<(), ErofsReadError> {
     let (at, end) = (inode.offset, inode.body() + behind);
     if let Some(other) = claims.take(at, end, ErofsLocation::Inode { nid: inode.nid }) {
         // Read all the same, an image could name the same bytes again and again.
@@ -104,7 +104,7 @@ fn in_one_run(
     superblock: &ErofsSuperblock,
     inode: &ErofsInode,
     mapping: &mut ByteMapping,
-    claims: &mut BlockClaims,
+    claims: &mut ByteClaims,
     sink: &mut dyn ErofsCorruptionSink,
 ) -> Result<(), ErofsReadError> {
     let block = u64::from(superblock.block_size);
@@ -143,7 +143,7 @@ fn chunks<R: ReadAt + ?Sized>(
     superblock: &ErofsSuperblock,
     inode: &ErofsInode,
     mapping: &mut ByteMapping,
-    claims: &mut BlockClaims,
+    claims: &mut ByteClaims,
     sink: &mut dyn ErofsCorruptionSink,
 ) -> Result<(), ErofsReadError> {
     let format = inode.union as u16;

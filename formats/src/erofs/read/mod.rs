@@ -13,7 +13,7 @@ pub(crate) mod superblock;
 pub(crate) mod tree;
 pub(crate) mod xattr;
 
-pub(crate) use self::claims::BlockClaims;
+pub(crate) use self::claims::ByteClaims;
 pub use self::directory::ErofsDirEntry;
 pub use self::error::{ErofsCorruption, ErofsDefect, ErofsLocation, ErofsReadError};
 pub(crate) use self::error::{ErofsCorruptionSink, ErofsRefuse};
@@ -75,14 +75,14 @@ impl<R: ReadAt + ?Sized> ErofsFileSystem<'_, R> {
     /// # Errors
     /// [`ErofsReadError`] when the content is compressed, or its map is damaged.
     pub fn mapping(&self, inode: &ErofsInode) -> Result<ByteMapping, ErofsReadError> {
-        self.mapping_reporting(inode, &mut BlockClaims::default(), &mut ErofsRefuse)
+        self.mapping_reporting(inode, &mut ByteClaims::default(), &mut ErofsRefuse)
     }
 
     /// Reads the mapping; `claims` holds the bytes of metadata that were read so far and may not come again.
     pub(crate) fn mapping_reporting(
         &self,
         inode: &ErofsInode,
-        claims: &mut BlockClaims,
+        claims: &mut ByteClaims,
         sink: &mut dyn ErofsCorruptionSink,
     ) -> Result<ByteMapping, ErofsReadError> {
         mapping::read(self.image, &self.superblock, inode, claims, sink)

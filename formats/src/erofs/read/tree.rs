@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::claims::BlockClaims;
+use super::claims::ByteClaims;
 use super::directory::ErofsDirEntry;
 use super::error::{ErofsCorruptionSink, ErofsDefect, ErofsLocation, ErofsReadError, ErofsRefuse};
 use super::inode::{ErofsFileKind, ErofsInode};
@@ -37,7 +37,7 @@ struct ErofsTreeBuild<'b, 'a, R: ?Sized> {
     /// Nodes of the inodes met so far.
     nodes: BTreeMap<u64, NodeId>,
     /// Metadata read so far; none may be read twice.
-    claims: BlockClaims,
+    claims: ByteClaims,
     /// Bytes of shared attributes so far.
     shared: u64,
     pending: Vec<PendingDir>,
@@ -58,7 +58,7 @@ pub(super) fn read<R: ReadAt + ?Sized>(
         };
         return Err(root.corruption(why).into());
     }
-    let (mut claims, mut shared) = (BlockClaims::default(), 0);
+    let (mut claims, mut shared) = (ByteClaims::default(), 0);
     let mapping = file_system.mapping_reporting(&root, &mut claims, &mut ErofsRefuse)?;
     let tree = Tree::new(meta(file_system, &root, &mut shared)?);
     let node = tree.root();
@@ -98,7 +98,7 @@ fn meta<R: ReadAt + ?Sized>(
 pub(crate) fn take_blocks(
     inode: &ErofsInode,
     mapping: &ByteMapping,
-    claims: &mut BlockClaims,
+    claims: &mut ByteClaims,
     what: &'static str,
     sink: &mut dyn ErofsCorruptionSink,
 ) -> Result<bool, ErofsReadError> {
