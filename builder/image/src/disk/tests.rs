@@ -364,7 +364,7 @@ fn blocks_of_zeros_are_free_under_a_tree_and_parts_of_blocks_are_not() {
     claims.claim(110, 4096, Data::Zero);
     claims.bytes(12288, vec![1; 1]);
     claims.claim(12289, 4095, Data::Zero);
-    let plan = super::verity::zeros_freed(&claims.finish(&Data::Free).unwrap()).unwrap();
+    let plan = super::hash::zeros_freed(&claims.finish(&Data::Free).unwrap()).unwrap();
     let shape: Vec<_> =
         plan.extents().iter().map(|extent| (extent.offset, format!("{:?}", extent.data))).collect();
     let expected = [

@@ -25,12 +25,12 @@ fn file(len: usize) -> Counted {
 }
 
 /// What a stream should give, taken apart.
-fn expected(bytes: &[u8], pieces: &[Piece]) -> BankDigests {
+fn expected(bytes: &[u8], pieces: &[MeasuredPiece]) -> BankDigests {
     let mut all = Vec::new();
     for piece in pieces {
         match piece {
-            Piece::File(range) => all.extend(&bytes[range.start as usize..range.end as usize]),
-            Piece::Zeros(len) => all.resize(all.len() + *len as usize, 0),
+            MeasuredPiece::File(range) => all.extend(&bytes[range.start as usize..range.end as usize]),
+            MeasuredPiece::Zeros(len) => all.resize(all.len() + *len as usize, 0),
         }
     }
     BankDigests::of(&all)
@@ -40,13 +40,13 @@ fn expected(bytes: &[u8], pieces: &[Piece]) -> BankDigests {
 fn streams_share_one_pass() {
     let bytes = file((3 << 20) + 17);
     let streams = [
-        vec![Piece::File(0..64), Piece::File(100..(3 << 20) + 17)],
-        vec![Piece::File(4000..2_000_000), Piece::Zeros(5000)],
+        vec![MeasuredPiece::File(0..64), MeasuredPiece::File(100..(3 << 20) + 17)],
+        vec![MeasuredPiece::File(4000..2_000_000), MeasuredPiece::Zeros(5000)],
         vec![
-            Piece::Zeros(3),
-            Piece::File((1 << 20) - 1..(1 << 20) + 1),
-            Piece::Zeros(9000),
-            Piece::File(3 << 20..3 << 20 | 1),
+            MeasuredPiece::Zeros(3),
+            MeasuredPiece::File((1 << 20) - 1..(1 << 20) + 1),
+            MeasuredPiece::Zeros(9000),
+            MeasuredPiece::File(3 << 20..3 << 20 | 1),
         ],
         vec![],
     ];
@@ -60,9 +60,9 @@ fn streams_share_one_pass() {
 #[test]
 fn a_stream_that_goes_back_is_read_again() {
     let bytes = file(2 << 20);
-    let pieces = [Piece::File(10..1_500_000), Piece::File(5..2_000_000), Piece::File(0..7)];
+    let pieces = [MeasuredPiece::File(10..1_500_000), MeasuredPiece::File(5..2_000_000), MeasuredPiece::File(0..7)];
     let stream = Stream { pieces: pieces.to_vec().into(), ..Stream::default() };
-    let ahead = Stream { pieces: vec![Piece::File(1_800_000..1_900_000)].into(), ..Stream::default() };
+    let ahead = Stream { pieces: vec![MeasuredPiece::File(1_800_000..1_900_000)].into(), ..Stream::default() };
     let found = digest(&bytes, vec![stream, ahead]).unwrap();
     assert_eq!(found[0], expected(&bytes.0, &pieces));
     assert_eq!(found[1], BankDigests::of(&bytes.0[1_800_000..1_900_000]));
@@ -74,7 +74,7 @@ fn a_section_in_memory_is_its_bytes_and_then_zeros() {
     let section =
         PlacedSection { name: ".linux".to_owned(), va: 0, virtual_size: 60, raw_offset: 20, raw_size: 50 };
     let pieces = Stream::of_section(&section, &[0..10, 30..60]).pieces;
-    assert_eq!(pieces, [Piece::File(20..30), Piece::File(50..70), Piece::Zeros(10)]);
+    assert_eq!(pieces, [MeasuredPiece::File(20..30), MeasuredPiece::File(50..70), MeasuredPiece::Zeros(10)]);
     let memory = SectionMemory { file: &bytes, at: 20, filled: section.len(), len: 60 };
     let mut all = [9; 60];
     memory.read_exact_at(0, &mut all).unwrap();
