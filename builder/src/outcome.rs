@@ -119,7 +119,13 @@ pub(crate) type CommandResult = Result<Outcome, Failure>;
 /// A hint for a call that the service refused or that did not reach it.
 #[cfg(feature = "aws")]
 pub(crate) fn service_hint(failure: &RetryExhausted) -> Option<String> {
-    let hint = match failure.error.kind {
+    kind_hint(failure.error.kind)
+}
+
+/// The same for the class of its error.
+#[cfg(feature = "aws")]
+pub(crate) fn kind_hint(kind: ServiceErrorKind) -> Option<String> {
+    let hint = match kind {
         ServiceErrorKind::NoCredentials => {
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a `--profile`, or run `aws sso login`"
         }

@@ -10,6 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["iam", "sigv4"],
     &["http"],
     &["state"],
+    &["attestation"],
     &["authorization"],
     &["services"],
     &["page"],

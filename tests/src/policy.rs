@@ -64,6 +64,7 @@ impl Stage {
     }
 
     /// A copy of the region and of the files, in which other runs can follow.
+    #[must_use]
     pub fn copy(&self) -> Self {
         let copy = Self { folder: scratch::folder() };
         copy_folder(self.folder.path(), copy.folder.path());

@@ -50,7 +50,7 @@ pub fn decode_document(input: Vec<u8>) -> Result<Vec<u8>, EncodingError> {
     if !text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(byte)) {
         return Err(EncodingError::NotADocument { first });
     }
-    let padded = text.last() == Some(&b'=') || text.len() % 4 == 0;
+    let padded = text.last() == Some(&b'=') || text.len().is_multiple_of(4);
     let engine = if padded { &STANDARD } else { &STANDARD_NO_PAD };
     engine.decode(&text).map_err(EncodingError::Base64)
 }

@@ -55,6 +55,7 @@ impl S3Client {
             404 => Ok(None),
             _ => Err(refused_head(
                 &response,
+                "s3:GetObject",
                 &format!("the object `{}` of the bucket `{}`", object.key, object.bucket),
             )),
         }
@@ -175,7 +176,7 @@ impl ObjectCalls for S3Client {
             // A redirection names the region of the bucket.
             (200 | 301, Some(region)) => Ok(region.to_owned()),
             (200, None) => Ok(self.region.clone()),
-            _ => Err(refused_head(&response, &format!("the bucket `{bucket}`"))),
+            _ => Err(refused_head(&response, "s3:ListBucket", &format!("the bucket `{bucket}`"))),
         }
     }
 
@@ -200,10 +201,12 @@ fn digest(text: &str) -> Option<Digest> {
     Some(Digest(STANDARD.decode(text).ok()?.try_into().ok()?))
 }
 
-/// A response to HEAD has no body, so neither a code nor a message.
-fn refused_head(response: &RestResponse, what: &str) -> ServiceError {
+/// A response to HEAD has no body, so neither a code nor a message. `action`: what the caller needs for it.
+fn refused_head(response: &RestResponse, action: &str, what: &str) -> ServiceError {
     let message = match response.status {
-        403 => format!("{what} may not be read by this caller, or is of another account"),
+        403 => format!(
+            "this caller is not authorized to perform: {action} on {what}, or it is of another account"
+        ),
         404 => format!("{what} does not exist"),
         status => format!("S3 answers with status {status} for {what}"),
     };

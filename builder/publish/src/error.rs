@@ -39,7 +39,7 @@ pub enum PublishError {
         /// The file.
         path: PathBuf,
         /// The cause.
-        source: UefiVarsError,
+        source: Box<UefiVarsError>,
     },
     /// A file cannot be read or written.
     #[error("using `{}`", path.display())]

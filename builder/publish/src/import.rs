@@ -121,7 +121,7 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> ImportRun<'_, E, C, I> {
             wait::until_completed(self.services, &id, self.upload.wait, self.monitor.cancel).await?;
         let mut verified = 0;
         if !entry.finished {
-            self.check_encryption(&entry, snapshot.encrypted)?;
+            Self::check_encryption(&entry, snapshot.encrypted)?;
             self.tag(&id, &entry).await?;
             verified = self.prove(&id).await?;
             self.delete_object(&entry).await?;
@@ -140,7 +140,7 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> ImportRun<'_, E, C, I> {
     }
 
     /// What was asked to be encrypted has to be.
-    fn check_encryption(&self, entry: &ImportEntry, encrypted: bool) -> Result<(), PublishError> {
+    fn check_encryption(entry: &ImportEntry, encrypted: bool) -> Result<(), PublishError> {
         if encrypted || entry.encryption == super::journal::record::EncryptionText::AsAccount {
             return Ok(());
         }

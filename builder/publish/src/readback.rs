@@ -90,7 +90,7 @@ pub(super) async fn list_blocks<E: Ebs, S: SnapshotCalls>(
 }
 
 /// The error for a list of blocks that does not end.
-pub(super) fn endless(id: &str, problem: impl ToString) -> PublishError {
+pub(super) fn endless(id: &str, problem: impl std::fmt::Display) -> PublishError {
     PublishError::InconsistentResponse { snapshot: id.to_owned(), problem: problem.to_string() }
 }
 

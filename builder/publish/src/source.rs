@@ -213,7 +213,7 @@ fn read_uefi_data(folder: &Path, bundle: Option<&(Manifest, Digest)>) -> Result<
     }
     let text = String::from_utf8(bytes).map_err(|_| PublishError::UefiDataChanged { path: path.clone() })?;
     let checked = decode_ec2(&text).and_then(|variables| check_enrolment(&variables));
-    checked.map_err(|source| PublishError::UefiData { path, source })?;
+    checked.map_err(|source| PublishError::UefiData { path, source: Box::new(source) })?;
     Ok(text)
 }
 

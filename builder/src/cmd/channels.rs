@@ -11,7 +11,7 @@ use amiforge_progress::Monitor;
 use amiforge_publish::timer::Timer;
 
 use super::{channel as shared, region};
-use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::outcome::{CommandResult, Failure, Outcome, kind_hint};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{Ui, written};
 
@@ -72,7 +72,11 @@ fn finish(listing: &ChannelListing, check: bool) -> CommandResult {
     if let Some(first) = listing.unread.first() {
         let error = anyhow::anyhow!("{}: {}", first.region, first.error);
         let cannot = format!("cannot list the channels of {} regions", listing.unread.len());
-        return Err(Failure::from(error.context(cannot)));
+        let failure = Failure::from(error.context(cannot));
+        return Err(match first.kind.and_then(kind_hint) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        });
     }
     Ok(if check && !listing.is_sound() { Outcome::Difference } else { Outcome::Success })
 }

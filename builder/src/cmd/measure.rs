@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "STATE", value_enum)]
     secure_boot: Option<SecureBootState>,
 
-    /// Variables of Secure Boot: UefiData as EC2 takes it (base64), or JSON of virt-fw-vars
+    /// Variables of Secure Boot: `UefiData` as EC2 takes it (base64), or JSON of virt-fw-vars
     #[arg(long, value_name = "FILE")]
     variables: Option<PathBuf>,
 
@@ -151,11 +151,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     match args.format {
         Form::Text if !ui.json() => result.text(ui)?,
         Form::Text | Form::Json => ui.object(&result.json())?,
-        Form::Aws => result.printed(ui, &measure::aws_json(result.registers()?, result.pcrs(&AWS_PCRS)))?,
+        Form::Aws => ui.line(measure::aws_json(result.registers()?, result.pcrs(&AWS_PCRS)).trim_end())?,
         Form::KmsPolicy => {
             let principal = principal.context("no role").with_context(cannot)?;
             let pcrs = result.pcrs(measure::policy_pcrs(result.secure_boot()));
-            result.printed(ui, &KmsStatement::new(&principal, result.registers()?, pcrs).text())?;
+            ui.line(KmsStatement::new(&principal, result.registers()?, pcrs).text().trim_end())?;
         }
     }
     Ok(Outcome::Success)
@@ -246,11 +246,6 @@ impl MeasuredImage<'_> {
             phases: self.phases.to_string(),
             uki: self.path.clone(),
         }
-    }
-
-    /// Prints a text that others read, as it is.
-    fn printed(&self, ui: &Ui, text: &str) -> Result<(), Failure> {
-        ui.line(text.trim_end())
     }
 
     fn text(&self, ui: &Ui) -> Result<(), Failure> {

@@ -137,6 +137,7 @@ pub(crate) enum Command {
     Unshare(unshare::Args),
     #[cfg(feature = "aws")]
     AllowedImages(allowed_images::Args),
+    #[command(after_help = "Examples:\n  amiforge marketplace check out/web")]
     Marketplace(marketplace::Args),
     #[cfg(feature = "aws")]
     Backup(backup::Args),

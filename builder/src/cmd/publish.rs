@@ -33,6 +33,7 @@ use crate::ui::{HumanBytes, Ui};
     amiforge publish out/web --region eu-west-1 --via import --bucket my-imports\n  \
     amiforge publish out/web --region local"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "one switch of the command line each")]
 pub(crate) struct Args {
     /// The bundle, or a raw disk image
     pub(crate) image: PathBuf,

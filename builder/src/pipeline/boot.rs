@@ -217,18 +217,15 @@ fn guid(recipe: &Recipe, partition: &RecipePartition) -> Guid {
 fn cmdline(recipe: &Recipe, boot: &BootRecipe) -> CommandLine {
     let root = recipe.partitions.iter().find(|partition| partition.id == "root");
     let format = root_format(recipe).mount_type();
-    let (root, arguments) = match recipe.trust.profile {
-        Some(profile) => {
-            let writable = recipe.trust.writable;
-            let verity = VerityArguments { writable, gpt_auto: profile != TrustProfile::Attestable };
-            (Some(CommandRoot::Verity(verity)), boot.cmdline.clone())
-        }
-        None => {
-            let root = root.map(|root| CommandRoot::Partition(guid(recipe, root)));
-            // An initrd of our own takes ext4 for granted.
-            let other = if format == "ext4" { String::new() } else { format!("rootfstype={format} ") };
-            (root, other + &boot.cmdline)
-        }
+    let (root, arguments) = if let Some(profile) = recipe.trust.profile {
+        let writable = recipe.trust.writable;
+        let verity = VerityArguments { writable, gpt_auto: profile != TrustProfile::Attestable };
+        (Some(CommandRoot::Verity(verity)), boot.cmdline.clone())
+    } else {
+        let root = root.map(|root| CommandRoot::Partition(guid(recipe, root)));
+        // An initrd of our own takes ext4 for granted.
+        let other = if format == "ext4" { String::new() } else { format!("rootfstype={format} ") };
+        (root, other + &boot.cmdline)
     };
     CommandLine { root, consoles: recipe.image.arch.consoles(), arguments }
 }

@@ -305,7 +305,7 @@ fn leave_data_to_the_machine(partitions: &mut [RecipePartition], at: &KeyPath, c
     if matches!(data.size, PartitionSize::Minimal { .. }) {
         checker.reject(at.key("size"), "nothing is on the data partition yet, so it has no smallest size");
     }
-    data.label = verified_root::DATA_PARTITION.to_owned();
+    verified_root::DATA_PARTITION.clone_into(&mut data.label);
     data.type_guid = types::LINUX_GENERIC;
     data.attributes |= verified_root::DATA_TO_FORMAT;
     data.holds = RecipeContent::Nothing;

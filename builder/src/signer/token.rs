@@ -1,4 +1,4 @@
-//! A key on a token: `pkcs11-tool` of OpenSC signs, so no library of a token is loaded into this program.
+//! A key on a token: `pkcs11-tool` of `OpenSC` signs, so no library of a token is loaded into this program.
 //!
 //! Every value is one argument with its option in it, so none can become an option; the PIN goes through the environment of
 //! the child alone.

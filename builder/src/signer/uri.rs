@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use amiforge_formats::digest::hex;
+
 use super::SignerError;
 
 /// A key on a token.
@@ -38,7 +40,7 @@ impl Pkcs11Key {
             let bytes =
                 unescape(value).ok_or_else(|| wrong("the URI has a `%` without two hexadecimal digits"))?;
             if name == "id" {
-                key.id = Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+                key.id = Some(hex(&bytes));
                 continue;
             }
             let text = String::from_utf8(bytes).ok().filter(|text| !text.is_empty() && !text.contains('\0'));

@@ -81,7 +81,7 @@ mod tests {
             (null(), "f6"),
         ];
         for (encoded, expected) in cases {
-            let hex: String = encoded.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = encoded.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
             assert_eq!(hex, expected);
         }
         // The example {_ "Fun": true, "Amt": -2}, with other values.

@@ -74,7 +74,7 @@ pub(crate) fn implicit(number: u8, content: &[u8]) -> Vec<u8> {
     element(0x80 | number, content)
 }
 
-/// A time of a certificate: UTCTime until 2049, then GeneralizedTime (RFC 5280, 4.1.2.5).
+/// A time of a certificate: `UTCTime` until 2049, then `GeneralizedTime` (RFC 5280, 4.1.2.5).
 pub(crate) fn time(at: Timestamp) -> Vec<u8> {
     // YYYY-MM-DDTHH:MM:SS.mmmZ
     let digits: String = at.iso().chars().take(19).filter(char::is_ascii_digit).collect();

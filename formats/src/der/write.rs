@@ -14,7 +14,9 @@ pub fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
         bytes.push(0x80 | number.len() as u8);
         bytes.extend(number);
     }
-    parts.iter().for_each(|part| bytes.extend_from_slice(part));
+    for part in parts {
+        bytes.extend_from_slice(part);
+    }
     bytes
 }
 

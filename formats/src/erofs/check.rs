@@ -180,7 +180,7 @@ impl<R: ReadAt + ?Sized> ErofsCheckRun<'_, '_, R> {
         Ok(Some(inode.kind))
     }
 
-    /// ByteClaims the blocks of a file.
+    /// Claims the blocks of a file.
     fn content(&mut self, inode: &ErofsInode, mapping: &ByteMapping) {
         let block = u64::from(self.file_system.superblock().block_size);
         for run in mapping.runs.iter().filter(|run| run.physical != inode.body()) {
@@ -284,9 +284,9 @@ impl<R: ReadAt + ?Sized> ErofsCheckRun<'_, '_, R> {
                 let location = ErofsLocation::Inode { nid: claim.nid };
                 self.report.push(Severity::Damage, ErofsCorruption { location, offset: claim.offset, why });
             }
-            let further = |before: &Option<&ContentClaim>| before.is_none_or(|before| claim.end > before.end);
-            all = if further(&all) { Some(claim) } else { all };
-            alone = if !claim.chunk && further(&alone) { Some(claim) } else { alone };
+            let further = |before: Option<&ContentClaim>| before.is_none_or(|before| claim.end > before.end);
+            all = if further(all) { Some(claim) } else { all };
+            alone = if !claim.chunk && further(alone) { Some(claim) } else { alone };
         }
     }
 

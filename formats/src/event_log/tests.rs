@@ -1,14 +1,13 @@
 //! A log that OVMF and systemd's stub wrote, and what damage does to it.
 
-use super::*;
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-/// The log of a boot, and the registers that tpm2_eventlog computes from it.
+use super::*;
+use crate::digest::hex;
+
+/// The log of a boot, and the registers that `tpm2_eventlog` computes from it.
 const LOG: &[u8] = include_bytes!("../../../fixtures/event_log/ovmf-2022.11.bin");
 const REGISTERS: &str = include_str!("../../../fixtures/event_log/ovmf-2022.11.pcrs");
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 #[test]
 fn a_log_replays_to_the_registers_that_another_reader_computes() {

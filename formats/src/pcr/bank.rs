@@ -112,7 +112,9 @@ impl Pcr {
     /// The register after these events.
     pub fn after(events: &[BankDigests]) -> Self {
         let mut pcr = Self::ZERO;
-        events.iter().for_each(|event| pcr.extend(event));
+        for event in events {
+            pcr.extend(event);
+        }
         pcr
     }
 

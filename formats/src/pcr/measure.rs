@@ -67,7 +67,11 @@ pub fn measure(bytes: &dyn ReadAt, assumed: Option<&StubVersion>) -> Result<UkiD
     }
     let linux = sections.iter().find(|(name, _)| *name == ".linux").map(|(_, section)| *section);
     let mut streams = vec![Stream::of_file(pe::hashed_ranges(bytes, bytes.size())?)];
-    streams.extend(sections.iter().map(|(_, section)| Stream::of_section(section, &[0..memory(section)])));
+    streams.extend(
+        sections
+            .iter()
+            .map(|(_, section)| Stream::of_section(section, std::slice::from_ref(&(0..memory(section))))),
+    );
     if let Some(linux) = linux.filter(|_| stub.firmware_loads_kernel(false)) {
         streams.push(Stream::of_section(linux, &kernel_ranges(bytes, linux)?));
     }
@@ -234,11 +238,15 @@ fn digest(bytes: &dyn ReadAt, mut streams: Vec<Stream>) -> Result<Vec<BankDigest
         let chunk =
             chunk.ok_or_else(|| PeError::Io { at, len, source: io::ErrorKind::UnexpectedEof.into() })?;
         bytes.read_exact_at(at, chunk).map_err(|source| PeError::Io { at, len, source })?;
-        streams.iter_mut().for_each(|stream| stream.feed(chunk, at));
+        for stream in &mut streams {
+            stream.feed(chunk, at);
+        }
         at = at.saturating_add(len);
     }
     // What is left of them are zeros.
-    streams.iter_mut().for_each(|stream| stream.feed(&[], 0));
+    for stream in &mut streams {
+        stream.feed(&[], 0);
+    }
     Ok(streams.into_iter().map(|stream| stream.hasher.finish()).collect())
 }
 

@@ -90,11 +90,7 @@ const _: () = assert!(SIGNATURES == 4);
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::arithmetic_side_effects,
-        clippy::indexing_slicing,
-        reason = "a test fails by panicking"
-    )]
+    #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
     use super::super::sample::{PE, TABLE, put, stub};
     use super::*;

@@ -228,6 +228,8 @@ fn outside(what: &'static str, at: u64, end: u64, len: usize) -> UefiVarsError {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
     use super::super::{Enrolment, SignatureList};
     use super::*;
 

@@ -145,7 +145,7 @@ impl CheckedTree {
 pub struct DataCheck<'a> {
     /// The superblock.
     pub superblock: &'a VeritySuperblock,
-    /// VeritySuperblock and tree.
+    /// Superblock and tree.
     volume: &'a dyn ReadAt,
     /// The root hash, which is the digest of the data where the tree has no block.
     root: Digest,
@@ -197,14 +197,11 @@ impl<'a> DataCheck<'a> {
     /// The block of the lowest level with the digest of a block of data.
     fn leaf(&self, block: u64) -> Result<Vec<u8>, VerityReadError> {
         let mut leaf = vec![0; BLOCK as usize];
-        match self.superblock.levels.first() {
-            Some(level) => {
-                read(self.volume, level.first.saturating_add(block / HASHES), &mut leaf)?;
-            }
-            None => {
-                let (first, _) = leaf.split_at_mut(DIGEST.min(BLOCK as usize));
-                first.copy_from_slice(&self.root.0);
-            }
+        if let Some(level) = self.superblock.levels.first() {
+            read(self.volume, level.first.saturating_add(block / HASHES), &mut leaf)?;
+        } else {
+            let (first, _) = leaf.split_at_mut(DIGEST.min(BLOCK as usize));
+            first.copy_from_slice(&self.root.0);
         }
         Ok(leaf)
     }

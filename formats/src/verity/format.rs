@@ -3,6 +3,7 @@
 use super::read::VeritySuperblock;
 use super::spec::{BLOCK, SIGNATURE};
 use super::{check, fields};
+use crate::digest::hex;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::structure::Structure;
@@ -28,7 +29,6 @@ impl VolumeFormat for VerityFormat {
     fn read(&self, volume: &dyn ReadAt, _source: SourceId) -> Result<ReadVolume, FormatError> {
         let superblock = VeritySuperblock::read(volume)?;
         let root = check::root(volume, &superblock)?;
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let mut more = vec![
             ("data blocks", superblock.data_blocks.to_string()),
             ("hash", "sha256".to_owned()),

@@ -95,6 +95,7 @@ fn written(data: &Plan) -> (HashTree, Vec<u8>) {
 }
 
 /// The blocks of data that differ from a tree.
+#[expect(clippy::ptr_arg, reason = "a reader is a sized type")]
 fn differing(checked: &CheckedTree, volume: &Vec<u8>, root: Digest, data: &Vec<u8>) -> Vec<u64> {
     let check = DataCheck::new(&checked.superblock, volume, root);
     check.differing(data, 0..checked.superblock.data_blocks).unwrap()

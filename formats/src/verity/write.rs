@@ -202,7 +202,7 @@ impl HashTree {
         (1 + self.levels.iter().map(|level| level.blocks).sum::<u64>()) * BLOCK
     }
 
-    /// VeritySuperblock and tree in a range of `len` bytes, of which no byte behind the tree is read.
+    /// Superblock and tree in a range of `len` bytes, of which no byte behind the tree is read.
     ///
     /// # Errors
     /// [`VerityWriteError::TooShort`].

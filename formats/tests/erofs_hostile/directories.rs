@@ -10,6 +10,7 @@ fn name(image: &Image, at: usize, index: usize) -> usize {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn directories_that_cannot_be_are_refused() {
     run(&[
         (

@@ -5,6 +5,7 @@ use amiforge_formats::erofs::read::ErofsDefect;
 use super::fixture::{Image, Outcome, run};
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn inodes_that_cannot_be_are_refused() {
     run(&[
         (
@@ -139,6 +140,7 @@ fn inodes_that_cannot_be_are_refused() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn maps_of_chunks_that_cannot_be_are_refused() {
     run(&[
         (

@@ -6,6 +6,7 @@ use amiforge_formats::erofs::read::{ErofsDefect, ErofsReadError, open};
 use super::fixture::{Image, Outcome, SUPERBLOCK, run};
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn fields_without_a_meaning_are_refused() {
     run(&[
         (

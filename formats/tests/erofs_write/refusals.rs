@@ -10,7 +10,8 @@ use super::fixture::{MIB, add, empty, options, slice};
 #[test]
 fn trees_that_no_inode_can_hold_are_refused() {
     type Change = fn(&mut amiforge_formats::tree::Node);
-    let cases: [(Change, fn(&ErofsWriteError) -> bool); 9] = [
+    type Expected = fn(&ErofsWriteError) -> bool;
+    let cases: [(Change, Expected); 9] = [
         (
             |node| node.meta.mode = 0o10_000,
             |error| matches!(error, ErofsWriteError::Mode { mode: 0o10_000, .. }),

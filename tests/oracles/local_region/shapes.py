@@ -46,7 +46,8 @@ DeleteObjects GetBucketLocation GetObject GetObjectTagging HeadBucket HeadObject
 ListObjects ListObjectsV2 ListParts PutObject PutObjectTagging UploadPart UploadPartCopy
 """.split()
 KMS = """
-CreateAlias CreateKey DeleteAlias DescribeKey DisableKey EnableKey ListAliases ListKeys UpdateAlias
+CreateAlias CreateKey Decrypt DeleteAlias DescribeKey DisableKey EnableKey Encrypt GenerateDataKey GetKeyPolicy
+ListAliases ListKeys PutKeyPolicy UpdateAlias
 """.split()
 EBS = """
 CompleteSnapshot GetSnapshotBlock ListChangedBlocks ListSnapshotBlocks PutSnapshotBlock StartSnapshot
@@ -478,6 +479,12 @@ def keys(region):
     assert len(kms.list_aliases(KeyId=second["KeyId"])["Aliases"]) == 2
     pages = kms.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 2})
     assert sorted(one["KeyId"] for page in pages for one in page["Keys"]) == sorted(one["KeyId"] for one in made)
+    sealed = kms.encrypt(KeyId=second["Arn"], Plaintext=b"shape")["CiphertextBlob"]
+    assert kms.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"shape"
+    pair = kms.generate_data_key(KeyId=second["Arn"], KeySpec="AES_256")
+    assert kms.decrypt(CiphertextBlob=pair["CiphertextBlob"])["Plaintext"] == pair["Plaintext"]
+    policy = kms.get_key_policy(KeyId=second["Arn"])["Policy"]
+    kms.put_key_policy(KeyId=second["Arn"], Policy=policy)
     kms.delete_alias(AliasName="alias/shapes/2")
     refused("NotFoundException", kms.describe_key, KeyId="alias/shapes/2")
 

@@ -57,6 +57,7 @@ impl Drop for Moto {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story")]
 fn a_key_of_kms_signs_as_the_command_line_of_aws_does() {
     let Some(python) = python::with(&["boto3", "moto.server", "cryptography"]) else { return };
     let script = scratch::repository().join("tests/oracles/moto_serve.py");

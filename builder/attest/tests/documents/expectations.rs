@@ -49,7 +49,7 @@ fn the_greatest_age_is_the_callers_choice() {
     let document = authentic(&Pki::new());
     let with = |seconds| Expectations { max_age: Some(Duration::from_secs(seconds)), ..expectations() };
     assert_eq!(with(60).differences(&document), []);
-    let (age, max_age) = (Duration::from_secs(60), Duration::from_secs(59));
+    let (age, max_age) = (Duration::from_mins(1), Duration::from_secs(59));
     assert_eq!(with(59).differences(&document), [DocumentDifference::TooOld { age, max_age }]);
 }
 

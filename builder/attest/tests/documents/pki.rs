@@ -99,7 +99,7 @@ fn params(level: &Level) -> CertificateParams {
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::OrganizationName, "amiforge tests");
     params.distinguished_name.push(DnType::CommonName, level.common_name);
-    params.is_ca = level.is_ca.clone();
+    params.is_ca = level.is_ca;
     params.key_usages.clone_from(&level.usages);
     params.not_before = OffsetDateTime::from_unix_timestamp(level.not_before).expect("a time");
     params.not_after = OffsetDateTime::from_unix_timestamp(level.not_after).expect("a time");

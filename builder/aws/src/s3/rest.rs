@@ -136,6 +136,7 @@ fn serialize(request: RestRequest) -> Result<HttpRequest, BoxError> {
     Ok(http)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the operation takes a function that may fail")]
 fn deserialize(response: &HttpResponse) -> Result<RestResponse, OrchestratorError<ServiceError>> {
     Ok(RestResponse {
         status: response.status().as_u16(),

@@ -169,16 +169,16 @@ fn windows<'a>(
 
 /// Two file systems whose pages can be explained.
 enum VolumePages<'a> {
-    Ext4(Ext4Pages<'a>),
-    Erofs(ErofsPages<'a>),
+    Ext4(Box<Ext4Pages<'a>>),
+    Erofs(Box<ErofsPages<'a>>),
 }
 
 impl<'a> VolumePages<'a> {
     /// Reads both; `None` for another format, or when one is damaged, so that its bytes are counted.
     fn read((kind, a, b): &'a Windows<'a>) -> Result<Option<Self>, DiffError> {
         Ok(match kind {
-            FsKind::Ext4 => Ext4Pages::read(a, b)?.map(Self::Ext4),
-            FsKind::Erofs => ErofsPages::read(a, b).map(Self::Erofs),
+            FsKind::Ext4 => Ext4Pages::read(a, b)?.map(|pages| Self::Ext4(Box::new(pages))),
+            FsKind::Erofs => ErofsPages::read(a, b).map(|pages| Self::Erofs(Box::new(pages))),
             _ => None,
         })
     }

@@ -64,7 +64,7 @@ impl DataPlans<'_> {
     ) -> Result<(), HashTreeError> {
         for (index, data) in self.covered.clone().into_iter().enumerate() {
             let Some(data) = data else { continue };
-            self.hash_partition(index, data, sources, options, monitor)?;
+            self.hash_partition(index, data, sources, *options, monitor)?;
         }
         Ok(())
     }
@@ -80,14 +80,14 @@ impl DataPlans<'_> {
         index: usize,
         data: usize,
         sources: &dyn Sources,
-        options: &EmitOptions,
+        options: EmitOptions,
         monitor: Monitor<'_>,
     ) -> Result<(), HashTreeError> {
         let (tree_id, id) = (self.spec.partitions[index].id.clone(), self.spec.partitions[data].id.clone());
         let ids = VerityIds::derive(&self.spec.name, &tree_id);
         let start = self.layout.ranges[data].start;
         let Some(composed) = &mut self.composed[data] else { return Err(HashTreeError::Sealed { id }) };
-        let tree = hash_tree(&composed.plan, start, ids, sources, options, monitor)
+        let tree = hash_tree(&composed.plan, start, ids, sources, &options, monitor)
             .map_err(|source| HashTreeError::Read { id: id.clone(), source })?;
         composed.plan =
             zeros_freed(&composed.plan).map_err(|source| HashTreeError::Plan { id: id.clone(), source })?;

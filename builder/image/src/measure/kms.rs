@@ -1,6 +1,6 @@
 //! A statement of a KMS key policy that allows the use of a key to machines of one image.
 //!
-//! Follows the AWS KMS Developer Guide, "KmsCondition keys for attested platforms", and the EC2 User Guide, "NitroTPM
+//! Follows the AWS KMS Developer Guide, "`KmsCondition` keys for attested platforms", and the EC2 User Guide, "NitroTPM
 //! attestation". The condition counts only in calls with a `Recipient`, so the answer is encrypted to the machine.
 
 use std::collections::BTreeMap;

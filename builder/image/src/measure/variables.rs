@@ -111,10 +111,9 @@ mod tests {
     }
 
     fn json(store: &[Variable]) -> String {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let variables: Vec<_> = store
             .iter()
-            .map(|one| serde_json::json!({"name": one.name, "guid": one.guid.to_string(), "attr": one.attributes, "data": hex(&one.data)}))
+            .map(|one| serde_json::json!({"name": one.name, "guid": one.guid.to_string(), "attr": one.attributes, "data": amiforge_formats::digest::hex(&one.data)}))
             .collect();
         serde_json::json!({"version": 2, "variables": variables}).to_string()
     }

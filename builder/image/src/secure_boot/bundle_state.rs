@@ -198,7 +198,7 @@ pub(crate) fn check(directory: &Path, manifest: &Manifest, medium: &Medium) -> (
                 problems.push(format!("`{path}` is not signed, and the manifest says that it is"));
             }
             Ok(SignatureStatus::Trusted { signer, .. }) => {
-                problems.push(format!("`{path}` is signed by `{signer}`, and the manifest does not say so"))
+                problems.push(format!("`{path}` is signed by `{signer}`, and the manifest does not say so"));
             }
             Ok(SignatureStatus::Refused(why)) => {
                 problems.push(format!("firmware would not start `{path}`: {why}"));

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use amiforge_formats::digest::hex;
 use amiforge_formats::read_at::Window;
 use amiforge_formats::verity::check::{self, CheckedTree, DataCheck};
 use amiforge_formats::verity::read::VerityReadError;
@@ -188,8 +189,4 @@ fn in_parallel(
     let mut differing: Vec<u64> = all.into_inner().unwrap_or_else(PoisonError::into_inner)?;
     differing.sort_unstable();
     Ok(differing)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use amiforge_publish::ami::join;
 use amiforge_publish::api::ec2::{DescribedImage, Ec2, ImageOwner, ImageQuery, QueryFilter, Regions};
+use amiforge_publish::service_error::ServiceErrorKind;
 use amiforge_publish::tags;
 use serde::Serialize;
 
@@ -109,6 +110,9 @@ pub struct UnreadRegion {
     pub region: String,
     /// The error, with its causes.
     pub error: String,
+    /// The class of the failed call, if a call failed.
+    #[serde(skip)]
+    pub kind: Option<ServiceErrorKind>,
 }
 
 impl ChannelListing {
@@ -166,7 +170,8 @@ async fn read_regions<R: Regions + ParameterRegions>(
             Ok(own) => rows.extend(own),
             Err(ChannelError::Interrupted) => return Err(ChannelError::Interrupted),
             Err(error) => {
-                unread.push(UnreadRegion { region: region.clone(), error: super::back::chain(&error) });
+                let kind = error.call().map(|failed| failed.error.kind);
+                unread.push(UnreadRegion { region: region.clone(), error: super::back::chain(&error), kind });
             }
         }
     }

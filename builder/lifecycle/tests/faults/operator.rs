@@ -236,7 +236,7 @@ impl SnapshotCalls for Client {
 
 impl Ec2 for Client {
     async fn describe_images(&self, _: &ImageQuery) -> Result<Vec<DescribedImage>, ServiceError> {
-        self.operator.call(|world| Ok(vec![world.image(&self.region)])).await
+        self.operator.call(|_| Ok(vec![World::image(&self.region)])).await
     }
 
     async fn launch_permissions(&self, _: &str) -> Result<Vec<Grantee>, ServiceError> {

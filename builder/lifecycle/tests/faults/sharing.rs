@@ -10,7 +10,7 @@ use amiforge_publish::api::ec2::Grantee;
 use amiforge_publish::timer::Timer;
 
 use super::operator::{Faults, Operator, Rng, WorldClock};
-use super::world::Shared;
+use super::world::{Shared, World};
 use super::{block_on, seeds};
 
 const REGIONS: [&str; 3] = ["a", "b", "c"];
@@ -36,8 +36,7 @@ async fn run(
 ) -> Option<Result<Vec<RegionOutcome>, SharingError>> {
     let operator = Operator::new(world, seed, faults);
     let timer = Timer::new(Arc::new(WorldClock(world.clone())), seed);
-    let image =
-        |region: &&str| TargetImage { region: (*region).to_owned(), image: world.lock().image(region) };
+    let image = |region: &&str| TargetImage { region: (*region).to_owned(), image: World::image(region) };
     let targets: Vec<_> = REGIONS.iter().map(image).collect();
     let with = (&timer, Monitor::none());
     let work = async {

@@ -72,7 +72,7 @@ impl World {
         }
     }
 
-    pub(crate) fn image(&self, region: &str) -> DescribedImage {
+    pub(crate) fn image(region: &str) -> DescribedImage {
         let root = DeviceMapping {
             device: "/dev/xvda".to_owned(),
             snapshot: Some(format!("snap-{region}")),

@@ -47,12 +47,11 @@ pub(super) fn find(
     };
     check_tree(medium, hash, &root_hash, findings);
     let root = volumes.iter().position(|volume| has_guid(&volume.slot, data));
-    match root.and_then(|root| volumes.get(root)) {
-        Some(root) => check_root_type(&root.slot, chain, findings),
-        None => {
-            let what = format!("no root has the GUID {data}, which the root hash on the command line names");
-            findings.failure("verity", what, REMEDY);
-        }
+    if let Some(root) = root.and_then(|root| volumes.get(root)) {
+        check_root_type(&root.slot, chain, findings);
+    } else {
+        let what = format!("no root has the GUID {data}, which the root hash on the command line names");
+        findings.failure("verity", what, REMEDY);
     }
     root
 }

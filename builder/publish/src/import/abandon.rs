@@ -78,18 +78,17 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> Cleanup<'_, E, C, I> {
         abandoned: &mut Abandoned,
     ) -> Result<Option<String>, PublishError> {
         let timer = &self.services.timer;
-        let id = match &entry.task {
-            Some(id) => id.clone(),
-            None => {
-                let import = entry.new_import();
-                let call = || self.calls.import_snapshot(&import);
-                match retry(timer, CallStep::Idempotent, &NoObserver, call).await {
-                    Ok(id) => id,
-                    // Nothing was begun, and nothing can be: no role, no object.
-                    Err(exhausted) if exhausted.error.kind == ServiceErrorKind::Refused => return Ok(None),
-                    Err(exhausted) => {
-                        return Err(call_failed("asking which task was begun")(exhausted));
-                    }
+        let id = if let Some(id) = &entry.task {
+            id.clone()
+        } else {
+            let import = entry.new_import();
+            let call = || self.calls.import_snapshot(&import);
+            match retry(timer, CallStep::Idempotent, &NoObserver, call).await {
+                Ok(id) => id,
+                // Nothing was begun, and nothing can be: no role, no object.
+                Err(exhausted) if exhausted.error.kind == ServiceErrorKind::Refused => return Ok(None),
+                Err(exhausted) => {
+                    return Err(call_failed("asking which task was begun")(exhausted));
                 }
             }
         };
@@ -114,13 +113,12 @@ impl<E: Ebs, C: Ec2, I: ImportCalls> Cleanup<'_, E, C, I> {
             return Ok(());
         }
         let (timer, object) = (&self.services.timer, entry.object());
-        let ids = match &entry.upload {
-            Some(id) => vec![id.clone()],
-            None => {
-                let call = || self.calls.uploads(&object);
-                let ids = retry(timer, CallStep::Idempotent, &NoObserver, call).await;
-                ids.map_err(call_failed("asking for unfinished uploads"))?
-            }
+        let ids = if let Some(id) = &entry.upload {
+            vec![id.clone()]
+        } else {
+            let call = || self.calls.uploads(&object);
+            let ids = retry(timer, CallStep::Idempotent, &NoObserver, call).await;
+            ids.map_err(call_failed("asking for unfinished uploads"))?
         };
         for id in ids {
             let upload = PartUpload { object: object.clone(), id };

@@ -1,7 +1,7 @@
 //! Shows a launch: the console while it runs, then the outcome.
 
 use std::fs::File;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
 
 #[cfg(all(feature = "aws", feature = "fetch"))]
@@ -182,15 +182,8 @@ pub(super) fn outcome(ended: &Ended, ui: &Ui) -> Result<(), Failure> {
         return Ok(());
     };
     let mut out = ui.out();
+    written(last_lines(&launched.screen, &mut out))?;
     let mut line = |text: String| written(writeln!(out, "{text}"));
-    if !launched.screen.is_empty() {
-        line("--- the last lines of the console".to_owned())?;
-        let last = launched.screen.len().saturating_sub(LINES);
-        let report = crash_report::report_start(launched.screen.iter().map(String::as_str));
-        let skip = report.map_or(last, |report| report.min(last));
-        launched.screen.iter().skip(skip).try_for_each(|text| line(format!("  | {text}")))?;
-        line("---".to_owned())?;
-    }
     line(format!("{name}: did not boot as requested, {machine}, {seconds:.1} s: {}", failure_text(how)))?;
     for check in unmet {
         line(format!("  not shown: {check}"))?;
@@ -201,6 +194,19 @@ pub(super) fn outcome(ended: &Ended, ui: &Ui) -> Result<(), Failure> {
     written(out.flush())?;
     drop(out);
     measurements(name, measured.as_ref(), ui)
+}
+
+/// Prints the end of the console of a machine that did not boot as requested: the report of a crash, or the last lines.
+fn last_lines(screen: &[String], out: &mut impl Write) -> io::Result<()> {
+    if screen.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "--- the last lines of the console")?;
+    let last = screen.len().saturating_sub(LINES);
+    let report = crash_report::report_start(screen.iter().map(String::as_str));
+    let skip = report.map_or(last, |report| report.min(last));
+    screen.iter().skip(skip).try_for_each(|text| writeln!(out, "  | {text}"))?;
+    writeln!(out, "---")
 }
 
 /// Shows what the TPM measured: differences as a result, agreement as a message.

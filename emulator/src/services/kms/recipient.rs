@@ -56,7 +56,8 @@ impl Recipient {
 
     /// The condition keys of its PCRs.
     pub(super) fn conditions(&self) -> Vec<(String, String)> {
-        let hex = |value: &[u8; 48]| value.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex =
+            |value: &[u8; 48]| value.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let name = |index: &u8| format!("kms:RecipientAttestation:NitroTPMPCR{index}");
         self.document.pcrs.iter().map(|(index, value)| (name(index), hex(value))).collect()
     }

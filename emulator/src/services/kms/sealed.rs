@@ -137,7 +137,7 @@ mod tests {
             })
             .collect();
         let encrypted = encrypt_cbc(&key.try_into().unwrap(), &iv.try_into().unwrap(), &block);
-        let hex: String = encrypted[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = encrypted[..16].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         assert_eq!(hex, "f58c4c04d6e5f1ba779eabfb5f7bfbd6");
     }
 }

@@ -19,7 +19,7 @@ pub struct ErofsDirEntry {
     pub file_type: u8,
     /// Name.
     pub name: Box<[u8]>,
-    /// DirentBlock of the directory that has it.
+    /// Block of the directory that has it.
     pub block: u64,
     /// First byte of that block in the image.
     pub offset: u64,
@@ -102,7 +102,11 @@ impl DirentBlock<'_> {
         let first = self.name_at(0);
         let len = self.bytes.len();
         // The first name follows the entries, so it says how many there are.
-        if self.bytes.len() < DIRENT_SIZE || first % DIRENT_SIZE != 0 || first < DIRENT_SIZE || first >= len {
+        if self.bytes.len() < DIRENT_SIZE
+            || !first.is_multiple_of(DIRENT_SIZE)
+            || first < DIRENT_SIZE
+            || first >= len
+        {
             let (found, least, most) = (first as u64, DIRENT_SIZE as u64, len.saturating_sub(1) as u64);
             return sink.report(self.corruption(ErofsDefect::Range {
                 field: "first nameoff",

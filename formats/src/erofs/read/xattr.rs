@@ -44,7 +44,7 @@ pub(super) fn read<R: ReadAt + ?Sized>(
         let id = fields::u32(&bytes, XATTR_HEADER + id * 4);
         let at = file_system.superblock.xattrs.saturating_add(u64::from(id) * 4);
         found.push(shared_entry(file_system, at, shared).map_err(|why| match why {
-            SharedError::ErofsDefect(why) => corrupt(why).into(),
+            SharedError::Defect(why) => corrupt(why).into(),
             SharedError::Read(error) => error,
         })?);
     }
@@ -77,7 +77,7 @@ type Stored = (u8, Box<[u8]>, Box<[u8]>);
 
 /// Why a shared attribute cannot be read.
 enum SharedError {
-    ErofsDefect(ErofsDefect),
+    Defect(ErofsDefect),
     Read(ErofsReadError),
 }
 
@@ -88,17 +88,17 @@ fn shared_entry<R: ReadAt + ?Sized>(
     shared: &mut u64,
 ) -> Result<Stored, SharedError> {
     let end = file_system.superblock.end;
-    let within = |len: u64| match at.checked_add(len).filter(|last| *last <= end) {
-        Some(_) => Ok(()),
-        None => {
-            let end = at.saturating_add(len);
-            Err(SharedError::ErofsDefect(ErofsDefect::Outside {
-                what: "a shared attribute",
-                at,
-                end,
-                limit: "the file system",
-            }))
+    let within = |len: u64| {
+        if at.checked_add(len).is_some_and(|last| last <= end) {
+            return Ok(());
         }
+        let end = at.saturating_add(len);
+        Err(SharedError::Defect(ErofsDefect::Outside {
+            what: "a shared attribute",
+            at,
+            end,
+            limit: "the file system",
+        }))
     };
     within(XATTR_ENTRY as u64)?;
     let mut head = [0; XATTR_ENTRY];
@@ -108,11 +108,11 @@ fn shared_entry<R: ReadAt + ?Sized>(
     *shared = shared.saturating_add(len);
     let most = end.max(SHARED_LEAST);
     if *shared > most {
-        return Err(SharedError::ErofsDefect(ErofsDefect::TooMuch { most }));
+        return Err(SharedError::Defect(ErofsDefect::TooMuch { most }));
     }
     let mut bytes = vec![0; len as usize];
     read_exact(file_system.image, at, &mut bytes).map_err(SharedError::Read)?;
-    Ok(entry(&bytes).map_err(SharedError::ErofsDefect)?.0)
+    Ok(entry(&bytes).map_err(SharedError::Defect)?.0)
 }
 
 /// The attribute at the front of some bytes, and its padded length.

@@ -60,9 +60,11 @@ fn streams_share_one_pass() {
 #[test]
 fn a_stream_that_goes_back_is_read_again() {
     let bytes = file(2 << 20);
-    let pieces = [MeasuredPiece::File(10..1_500_000), MeasuredPiece::File(5..2_000_000), MeasuredPiece::File(0..7)];
+    let pieces =
+        [MeasuredPiece::File(10..1_500_000), MeasuredPiece::File(5..2_000_000), MeasuredPiece::File(0..7)];
     let stream = Stream { pieces: pieces.to_vec().into(), ..Stream::default() };
-    let ahead = Stream { pieces: vec![MeasuredPiece::File(1_800_000..1_900_000)].into(), ..Stream::default() };
+    let ahead =
+        Stream { pieces: vec![MeasuredPiece::File(1_800_000..1_900_000)].into(), ..Stream::default() };
     let found = digest(&bytes, vec![stream, ahead]).unwrap();
     assert_eq!(found[0], expected(&bytes.0, &pieces));
     assert_eq!(found[1], BankDigests::of(&bytes.0[1_800_000..1_900_000]));

@@ -31,7 +31,8 @@ fn page(number: u64, blocks: u64, token: &str) -> String {
 
 #[test]
 fn lists_of_blocks_that_never_end_are_noticed() {
-    let pages: [(fn(u64) -> String, &str); 3] = [
+    type Page = fn(u64) -> String;
+    let pages: [(Page, &str); 3] = [
         (|number| page(number, 1, &(number % 3).to_string()), "names an earlier page as the next one"),
         (|number| page(number, 0, &number.to_string()), "are empty, and there is another one"),
         (

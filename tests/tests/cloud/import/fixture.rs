@@ -127,7 +127,7 @@ impl ImportFixture {
 }
 
 fn count(folder: &Path) -> usize {
-    fs::read_dir(folder).map_or(0, |list| list.count())
+    fs::read_dir(folder).map_or(0, std::iter::Iterator::count)
 }
 
 /// Options of the AMI of a raw disk.

@@ -1,5 +1,5 @@
 //! Measured boots: what a TPM shows is what was predicted, whatever is added to the machine is named, and Secure Boot
-//! refuses what its keys do not allow. The judges are OVMF, swtpm and tpm2_eventlog.
+//! refuses what its keys do not allow. The judges are OVMF, swtpm and `tpm2_eventlog`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -132,7 +132,7 @@ fn text(output: &Output) -> String {
     format!("{}{}", text(&output.stdout), text(&output.stderr))
 }
 
-/// The registers that tpm2_eventlog computes from a log, by bank and number.
+/// The registers that `tpm2_eventlog` computes from a log, by bank and number.
 fn replayed(log: &Path) -> Vec<(String, String, String)> {
     let shown = oracle::must("tpm2_eventlog", &[log]);
     let registers = shown.split("\npcrs:\n").nth(1).expect("registers");
@@ -147,7 +147,7 @@ fn replayed(log: &Path) -> Vec<(String, String, String)> {
     all
 }
 
-/// Asserts that everything is as predicted, and that tpm2_eventlog replays the kept log to the registers of the TPM.
+/// Asserts that everything is as predicted, and that `tpm2_eventlog` replays the kept log to the registers of the TPM.
 fn assert_predicted(disk: &str, (json, code): &(Value, Option<i32>), state: &str) {
     let tpm = &json["tpm"];
     assert_eq!(
@@ -261,7 +261,7 @@ fn writes_stores_that_another_reader_takes() {
     assert_eq!(read.len(), variables.len(), "{read:?}");
     for variable in &variables {
         let other = read.iter().find(|other| other["name"] == variable.name.as_str()).expect("the variable");
-        let data: String = variable.data.iter().map(|byte| format!("{byte:02x}")).collect();
+        let data = amiforge_formats::digest::hex(&variable.data);
         assert_eq!(other["data"], data.as_str());
         assert_eq!(other["guid"], variable.guid.to_string().as_str());
         assert_eq!(other["attr"], variable.attributes);

@@ -129,7 +129,9 @@ impl Parts {
         let copy = |from: &str, to: &str| {
             fs::copy(system.join(from), top.join(to)).expect("a file");
         };
-        PROGRAMS.iter().for_each(|program| copy(&format!("usr/{program}"), &format!("usr/{program}")));
+        for program in PROGRAMS {
+            copy(&format!("usr/{program}"), &format!("usr/{program}"));
+        }
         for library in LIBRARIES {
             let folder = if library.starts_with("ld-") { "lib64" } else { "lib" };
             copy(&format!("usr/lib/x86_64-linux-gnu/{library}"), &format!("usr/{folder}/{library}"));

@@ -6,7 +6,7 @@ use std::process::Command;
 use amiforge_tests::secure_boot::{SecureBoot, UKI, files};
 use amiforge_tests::{oracle, program};
 
-/// The library of SoftHSM2.
+/// The library of `SoftHSM2`.
 const SOFTHSM: [&str; 2] =
     ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
 

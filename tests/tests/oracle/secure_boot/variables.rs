@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use amiforge_formats::digest::hex;
 use amiforge_formats::guid::Guid;
 use amiforge_formats::uefi_vars::{IMAGE_SECURITY_DATABASE, decode_ec2};
 use amiforge_tests::python;
@@ -42,7 +43,6 @@ fn decoders_of_others_read_the_variables_that_were_written() {
     let bundle = made.build("unsigned", &[]);
     let data = bundle.join("uefi-data").to_string_lossy().into_owned();
     let own = decode_ec2(&std::fs::read_to_string(&data).unwrap()).unwrap();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let expected: Shown = own
         .iter()
         .map(|one| (one.name.clone(), one.guid.to_string(), one.attributes.into(), hex(&one.data)))

@@ -33,7 +33,7 @@ fn stub() -> Vec<u8> {
 
 /// A file of some blocks, no two of whose lines are equal.
 fn text(name: &str) -> String {
-    (0..1000).map(|line| format!("line {line} of {name} file of some blocks\n")).collect()
+    (0..1000).fold(String::new(), |text, line| text + &format!("line {line} of {name} file of some blocks\n"))
 }
 
 /// A folder with a kernel that has all drivers built in, and some files; the recipe beside it asks for a verified root.

@@ -22,7 +22,7 @@ fn device(blocks: u64, seed: u64, holds: impl Fn(u64) -> bool) -> Plan {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    amiforge_formats::digest::hex(bytes)
 }
 
 /// `veritysetup verify`.

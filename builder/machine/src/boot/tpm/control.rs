@@ -20,7 +20,7 @@ const CMD_SET_DATAFD: u32 = 0x10;
 /// Flag of [`CMD_INIT`]: state that was saved without an orderly end is not resumed.
 const DELETE_VOLATILE: u32 = 1;
 /// How long swtpm may take for an answer. It needs milliseconds, on a loaded host seconds.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A connection to swtpm's control channel.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! Whether modules that are not the distribution's will load: a kernel that was started by Secure Boot locks itself down, and
 //! then takes signed modules only (`kernel_lockdown(7)`).
 
+use std::path::Path;
+
 use super::{Findings, System};
 
 /// What a signed module ends with (`MODULE_SIG_STRING` of Linux).
@@ -20,7 +22,10 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
     let unsigned: Vec<_> = others
         .filter(|path| {
             let module = system.files.read(&format!("{folder}/{path}"));
-            module.is_some_and(|bytes| path.ends_with(".ko") && !bytes.ends_with(SIGNED))
+            module.is_some_and(|bytes| {
+                Path::new(path).extension().is_some_and(|extension| extension == "ko")
+                    && !bytes.ends_with(SIGNED)
+            })
         })
         .collect();
     if unsigned.is_empty() {

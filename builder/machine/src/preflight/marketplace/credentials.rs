@@ -3,7 +3,7 @@
 use super::{Findings, System};
 use crate::preflight::files::SystemFiles;
 
-/// Files with keys that let their owners in (sshd(8), AUTHORIZED_KEYS FILE FORMAT).
+/// Files with keys that let their owners in (sshd(8), `AUTHORIZED_KEYS` FILE FORMAT).
 const AUTHORIZED: [&str; 2] = [".ssh/authorized_keys", ".ssh/authorized_keys2"];
 
 /// Files with credentials, below a home.

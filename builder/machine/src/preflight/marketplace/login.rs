@@ -1,4 +1,6 @@
-//! How one logs in: by key alone, and never as root (sshd_config(5); cloud-init's modules *SSH* and *Set Passwords*).
+//! How one logs in: by key alone, and never as root (`sshd_config(5)`; cloud-init's modules *SSH* and *Set Passwords*).
+
+use std::path::Path;
 
 use super::{Findings, System};
 use crate::preflight::files::SystemFiles;
@@ -57,7 +59,11 @@ fn settings(files: &SystemFiles<'_>) -> Vec<(String, String)> {
         match setting(line) {
             Some((key, _)) if key == "match" => break,
             Some((key, _)) if key == "include" => {
-                for name in files.names(FOLDER).iter().filter(|name| name.ends_with(".conf")) {
+                for name in files
+                    .names(FOLDER)
+                    .iter()
+                    .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "conf"))
+                {
                     let text = files.text(&format!("{FOLDER}/{name}")).unwrap_or_default();
                     let of_file = text.lines().filter_map(setting);
                     all.extend(of_file.take_while(|(key, _)| key != "match"));

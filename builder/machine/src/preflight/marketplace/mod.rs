@@ -37,7 +37,9 @@ pub fn marketplace(medium: &Medium, now: i64) -> Result<PreflightReport, Inspect
     let mut report = preflight(medium)?;
     let mut findings = Findings(report.findings.into_iter().map(severe).collect());
     let known = with_system(medium, |system| {
-        CHECKS.iter().for_each(|check| check(system, &mut findings));
+        for check in CHECKS {
+            check(system, &mut findings);
+        }
         os_release::check(system, now, &mut findings);
     })?;
     if known.is_none() {
