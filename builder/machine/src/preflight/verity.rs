@@ -23,6 +23,12 @@ pub(super) fn root_hash(chain: &BootChain) -> Option<&str> {
     argument(chain.cmdline.as_deref()?, "roothash")
 }
 
+/// Whether the image was built to have no way in: the profile `attestable` has this argument, `verity` has not.
+pub(super) fn is_closed(chain: &BootChain) -> bool {
+    let gpt_auto = chain.cmdline.as_deref().and_then(|line| argument(line, "systemd.gpt_auto"));
+    root_hash(chain).is_some() && gpt_auto == Some("0")
+}
+
 /// The index of the partition in `volumes` that the root hash names, by its type and its GUID (Discoverable Partitions
 /// Specification).
 pub(super) fn find(
