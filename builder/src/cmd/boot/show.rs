@@ -7,12 +7,14 @@ use std::sync::{Mutex, PoisonError};
 #[cfg(all(feature = "aws", feature = "fetch"))]
 use amiforge::update::BootResult;
 use amiforge_formats::terminal::Allow;
+#[cfg(all(feature = "aws", feature = "fetch"))]
+use amiforge_machine::boot::LaunchOutcome;
 use amiforge_machine::boot::check::Check;
 use amiforge_machine::boot::crash_report;
 use amiforge_machine::boot::diagnosis::BootFailure;
 use amiforge_machine::boot::machine::Network;
 use amiforge_machine::boot::{
-    Arch, Bus, FailureSign, Firmware, GuestDisplay, Launch, LaunchEnd, LaunchOutcome, WriteMode, accel::Accel,
+    Arch, Bus, FailureSign, Firmware, GuestDisplay, Launch, LaunchEnd, WriteMode, accel::Accel,
 };
 use serde::Serialize;
 
