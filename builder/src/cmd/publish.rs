@@ -1,6 +1,7 @@
 //! `amiforge publish`: publishes a bundle as an AMI, shares and copies it.
 
 mod also;
+mod copy_args;
 mod import_args;
 mod measured;
 mod result;
@@ -17,6 +18,7 @@ use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload::{self, ParentChoice};
 use anyhow::Context as _;
 
+use self::copy_args::CopyArgs;
 use super::{ami_args, dry_run, region};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -108,27 +110,6 @@ pub(crate) struct UploadArgs {
     /// Maximum of blocks sent per second, 0 for no limit [default: 950, the limit of a snapshot; a local region: 0]
     #[arg(long, value_name = "N")]
     max_rate: Option<u32>,
-}
-
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Copies")]
-#[group(skip)]
-struct CopyArgs {
-    /// Copy the AMI to these regions, all at once
-    #[arg(long, value_name = "REGION", value_delimiter = ',')]
-    copy_to: Vec<String>,
-
-    /// Encrypt the copy in a region with this key; may be repeated
-    #[arg(long, value_name = "REGION=KEY", value_delimiter = ',')]
-    copy_kms: Vec<String>,
-
-    /// Encrypt every copy, with the account's default key of its region unless `--copy-kms` names one
-    #[arg(long)]
-    encrypt_copies: bool,
-
-    /// Minutes to wait for a copy
-    #[arg(long, value_name = "N", default_value_t = 360)]
-    copy_wait: u64,
 }
 
 /// Runs the command.

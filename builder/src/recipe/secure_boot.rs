@@ -65,7 +65,7 @@ pub(super) fn boot(
         return keys.clone();
     }
     if keys.mode.is_some_and(|mode| mode != BootModeKey::Uefi) {
-        let message = "a legacy BIOS starts what nobody signed, and `secure-boot` is asked for; write `uefi`";
+        let message = "a legacy BIOS starts unsigned programs, and `secure-boot` is asked for; write `uefi`";
         checker.reject(at.key("mode"), message);
     }
     if keys.loader == Some(UefiLoader::Grub) {

@@ -1,6 +1,6 @@
 //! Attestation documents of the local region: of the shape that NitroTPM's have, signed under a root of its own.
 //!
-//! They say what they are told: the region runs no machine, so the PCRs come from who asks for a document. The root is made
+//! They repeat what the caller gives: the region runs no machine, so the PCRs come from who asks for a document. The root is made
 //! from the secret of the folder, is another for each folder, and says in its name that it is not AWS's; so no verifier that
 //! trusts AWS's root takes such a document for a real one.
 //!

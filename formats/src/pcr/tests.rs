@@ -222,7 +222,7 @@ fn the_first_entry_that_allows_the_image_is_measured() {
     assert_eq!(found(&db, &signed_by("b")).unwrap(), entry(&certificate("b")));
     assert_eq!(found(&db, &signed_by("a")).unwrap(), entry(&certificate("a")));
     assert!(matches!(found(&db, &signed_by("c")), Err(PcrError::NoAuthority)));
-    // What the only certificate of a database verifies is measured as that certificate, whoever will sign.
+    // What the only certificate of a database verifies is measured as that certificate, for every signature.
     assert_eq!(found(&database(&["a"], &[]), &[]).unwrap(), entry(&certificate("a")));
     assert!(matches!(found(&db, &[]), Err(PcrError::Undecided { certificates: 2 })));
     assert!(matches!(found(&[], &[]), Err(PcrError::NoAuthority)));

@@ -97,7 +97,7 @@ fn some_changed(tree: &Tree) -> Tree {
 #[test]
 #[ignore = "prints figures for the image that EROFS_FIGURES names"]
 fn figures_for_a_real_root() {
-    let path = std::env::var_os("EROFS_FIGURES").unwrap();
+    let Some(path) = std::env::var_os("EROFS_FIGURES") else { return };
     let file = File::open(path).unwrap();
     let len = file.metadata().unwrap().len();
     let image = Partition(file, len);

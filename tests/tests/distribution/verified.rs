@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use crate::booted;
 use crate::fixtures::{LockedRecipe, has_line, verified_listing};
 
-/// Prints on the console what can only be seen from within, because nobody logs in.
+/// Prints on the console what can only be seen from within, because there is no login.
 const REPORT: &str = "\
 [Unit]
 Description=Print the state of the machine on its console

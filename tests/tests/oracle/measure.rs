@@ -87,7 +87,7 @@ impl RealStub {
         format!("--{name}={}", self.folder.path().join(name).display())
     }
 
-    /// What systemd's calculator is told of the image.
+    /// What systemd's calculator is given of the image.
     fn arguments(&self) -> Vec<String> {
         ["linux", "osrel", "cmdline", "initrd", "pcrpkey"].map(|name| self.section(name)).to_vec()
     }

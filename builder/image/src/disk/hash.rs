@@ -1,7 +1,7 @@
 //! Makes the hash trees of a disk over the plans of its data.
 //!
 //! dm-verity reads no block whose digest is that of zeros when it has the option `ignore_zero_blocks`, which everything that
-//! sets a verified root up is given. So whole blocks of zeros under a tree are space that nobody reads, also where the file
+//! sets a verified root up is given. So whole blocks of zeros under a tree are space that is never read, also where the file
 //! system needs zeros there: they are not sent, and an encrypted volume may hold anything in their place.
 
 use amiforge_formats::plan::{Claims, Data, Plan, PlanError, Sources};

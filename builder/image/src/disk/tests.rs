@@ -336,7 +336,7 @@ fn guids_follow_from_the_root_hash_and_zeros_are_not_sent() {
     let guids: Vec<_> = disk.partitions.iter().map(|one| one.guid.to_string().replace('-', "")).collect();
     assert_eq!(guids, [&hash[..32], &hash[32..]]);
     assert_eq!(disk.partitions[1].file_system, Some("verity"));
-    // The data ends after 3 MiB; what follows was zero, and nobody reads it under the tree.
+    // The data ends after 3 MiB; what follows was zero, and it is never read under the tree.
     let behind: Vec<_> = disk.plan.range(4 * MIB, 9 * MIB).map(|extent| extent.data).collect();
     assert_eq!(behind, [Data::Free]);
     let again = laid_out(&bytes);

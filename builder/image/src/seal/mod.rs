@@ -38,7 +38,7 @@ pub enum SealError {
     /// A program cannot take a signature.
     #[error("reserving the place for a signature")]
     Reserve(#[source] PeError),
-    /// GRUB starts kernels that nobody signed.
+    /// GRUB starts unsigned kernels.
     #[error(
         "GRUB starts a kernel without asking firmware whether it is signed: use the loader `uki` or `systemd-boot`"
     )]

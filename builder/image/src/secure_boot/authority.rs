@@ -2,7 +2,7 @@
 //! `dbx` first, then those of `db` in their order, of which the first that the signature leads to is the authority. It is
 //! the one that firmware measures into PCR 7.
 //!
-//! As firmware does, it ignores the validity of certificates and what their keys are for, except that whoever signs a
+//! As firmware does, it ignores the validity of certificates and what their keys are for, except that a key that signs a
 //! certificate has to be an authority.
 
 use amiforge_formats::der::{Certificate, Hash, PublicKey, SignatureAlgorithm};

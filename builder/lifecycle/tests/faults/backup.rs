@@ -47,7 +47,7 @@ fn a_backup_that_fails_or_dies_is_completed_and_nothing_is_stored_twice() {
                 }
                 Some(Err(_)) => failed += 1,
             }
-            // A task of an earlier run that fails is told once, and stored again by the next run.
+            // A task of an earlier run that fails is reported once, and stored again by the next run.
             let mut last = run(&world, seed, Faults::default()).await.unwrap();
             if matches!(last, Err(StorageError::TaskFailed { .. })) {
                 last = run(&world, seed, Faults::default()).await.unwrap();

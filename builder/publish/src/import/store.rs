@@ -19,7 +19,7 @@ use crate::error::{PublishError, call_failed};
 use crate::retry::{CallStep, NoObserver, retry};
 use crate::service_error::ServiceErrorKind;
 
-/// Number of uploads of a run, if one is aborted by somebody else.
+/// Number of uploads of a run, if another program aborts one.
 const MAX_UPLOADS: u32 = 3;
 
 impl<E: Ebs, C: Ec2, I: ImportCalls> ImportRun<'_, E, C, I> {

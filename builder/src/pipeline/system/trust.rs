@@ -1,4 +1,4 @@
-//! `[trust]` on the tree: makes it a root that nobody can write, and asserts the profile.
+//! `[trust]` on the tree: makes it a root that cannot be written to, and asserts the profile.
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;

@@ -10,7 +10,7 @@ use super::{VerifiedRootError, Violation};
 use crate::steps::probe::{exists, has_program, is_file};
 use crate::steps::units::{self, UnitState};
 
-/// Programs that let somebody in, wherever a program is looked up, and the package of Debian that has each.
+/// Programs that let users in, wherever a program is looked up, and the package of Debian that has each.
 const PROGRAMS: [(&str, &str); 10] = [
     ("amazon-ssm-agent", "amazon-ssm-agent"),
     ("cloud-init", "cloud-init"),
@@ -64,7 +64,7 @@ pub(super) fn violations(
     for name in OWN_UNITS {
         if live(name)? {
             found.push(Violation::new(
-                format!("`{name}` lets whoever may launch an instance log in or run commands as root"),
+                format!("`{name}` lets everyone who may launch an instance log in or run commands as root"),
                 "write `first-boot = \"none\"` under `[boot]`",
             ));
         }
@@ -102,7 +102,7 @@ fn mask(unit: &str) -> String {
     format!("write `mask = [\"{unit}\"]` under `[system]`")
 }
 
-/// Programs and files of software that lets somebody in.
+/// Programs and files of software that lets users in.
 fn programs(tree: &Tree, found: &mut Vec<Violation>) -> Result<(), PathError> {
     let remedy = |package: &str| format!("leave out the package {package}");
     for (program, package) in PROGRAMS {
@@ -201,7 +201,7 @@ fn login_of(text: &str) -> Option<&str> {
     starts.filter_map(program_of).find(|program| LOGINS.contains(program))
 }
 
-/// Words in units and drop-ins that let somebody in without a password.
+/// Words in units and drop-ins that let users in without a password.
 fn texts(units: &BTreeMap<String, String>, found: &mut Vec<Violation>) {
     for (name, text) in units {
         for (word, what) in [

@@ -1,4 +1,4 @@
-//! Makes a tree fit to be a root that dm-verity checks, which nobody can write: mount points, what programs would write at a
+//! Makes a tree fit to be a root that dm-verity checks, which cannot be written to: mount points, what programs would write at a
 //! boot, folders that move to `/var`, and the programs that make a data partition. Then asserts the profile on it.
 //!
 //! Modules: `prepare` (changes the tree), `profile` (rules of both profiles), `entrances` (ways to get in), `passwords`.

@@ -25,7 +25,7 @@ pub(super) fn violations(
             let fact = match password {
                 // In these two files an `x` says that the password is in the other.
                 "x" if !file.ends_with("shadow") => continue,
-                // A group without a password is one that nobody enters by it (newgrp(1)).
+                // A group without a password is one that no user enters by it (newgrp(1)).
                 "" if holder == "group" => continue,
                 "" => format!("the user `{name}` needs no password: the field in `{file}` is empty"),
                 locked if locked.starts_with(['!', '*']) => continue,

@@ -10,7 +10,7 @@ fn spec(profile: Profile) -> VerifiedRootSpec<'static> {
     VerifiedRootSpec { profile, etc, var, mounts: &[], has_data: true, time: NOW }
 }
 
-/// A system with systemd that nobody gets into.
+/// A system with systemd without a way in.
 fn closed_system() -> Tree {
     tree(&[
         ("/bin", "link usr/bin"),

@@ -17,7 +17,7 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
     let folder = format!("{}/lib/modules/{}", if usr { "/usr" } else { "" }, kernel.release);
     let listed = system.files.text(&format!("{folder}/modules.dep")).unwrap_or_default();
     let paths = listed.lines().filter_map(|line| line.split_once(':')).map(|(path, _)| path);
-    // Modules of the kernel's own package are below `kernel`, and signed by whoever built the kernel.
+    // Modules of the kernel's own package are below `kernel`, and signed by the builder of the kernel.
     let others = paths.filter(|path| !path.starts_with("kernel/"));
     let unsigned: Vec<_> = others
         .filter(|path| {
