@@ -14,6 +14,7 @@ use amiforge_formats::guid::Guid;
 use crate::disk::{Disk, PartitionLayout, VerityLayout};
 use crate::image::{Aggregate, BlockMap, Emitted};
 use crate::measure::Measurements;
+use crate::pcr_policy::PcrPolicyRecord;
 use crate::secure_boot::SecureBootRecord;
 
 pub use text::{ManifestError, TEXT_MAX};
@@ -174,6 +175,8 @@ pub struct Manifest {
     pub documents: BTreeMap<String, Digest>,
     /// Secure Boot, where the image has it.
     pub secure_boot: Option<SecureBootRecord>,
+    /// The signed policies for PCR 11, where the image has some.
+    pub pcr_policy: Option<PcrPolicyRecord>,
     /// Every block.
     pub blocks: BlockMap,
     /// SHA-256 of the whole image.
@@ -204,6 +207,7 @@ impl Manifest {
             partitions: disk.partitions.iter().map(ManifestPartition::from).collect(),
             documents,
             secure_boot: None,
+            pcr_policy: None,
             merkle_root: emitted.blocks.merkle_root(),
             without_free: emitted.blocks.without_free(),
             without_zero: emitted.blocks.without_zero(),

@@ -15,6 +15,7 @@ mod keys;
 mod packages;
 pub(crate) mod parse;
 mod partitions;
+mod pcr_policy;
 mod reference;
 mod schema;
 mod secure_boot;
@@ -35,6 +36,7 @@ pub use amiforge_packages::backend::{Recommends, Scripts};
 pub use deb::{RunStep, SourceFrom, Stage, StageSource};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use keys::{FirstBoot, Fstab, TrustProfile};
+pub use pcr_policy::PcrPolicyRecipe;
 pub use reference::{json_schema, reference};
 pub use secure_boot::{NamedFile, SecureBootRecipe};
 pub use spec::{

@@ -21,6 +21,7 @@ use amiforge_rootfs::steps::system::SystemSpec;
 use amiforge_rootfs::steps::units::UnitsSpec;
 use amiforge_sandbox::{SandboxClock, SandboxLimits};
 
+use super::PcrPolicyRecipe;
 use super::deb::{RunStep, Stage};
 use super::keys::{FirstBoot, Fstab, TrustProfile};
 use super::secure_boot::SecureBootRecipe;
@@ -137,12 +138,14 @@ pub struct TrustRecipe {
     pub writable: WritableFolders,
     /// The certificates that firmware enrols; `None` for firmware that starts whatever it finds.
     pub secure_boot: Option<SecureBootRecipe>,
+    /// The policies for PCR 11 that are signed; `None` where none is.
+    pub pcr_policy: Option<PcrPolicyRecipe>,
 }
 
 impl TrustRecipe {
     /// Whether anything is to be proven of the machines.
     pub fn is_set(&self) -> bool {
-        self.profile.is_some() || self.secure_boot.is_some()
+        self.profile.is_some() || self.secure_boot.is_some() || self.pcr_policy.is_some()
     }
 }
 

@@ -20,13 +20,15 @@ use amiforge_progress::{CancelToken, Monitor};
 use crate::disk::Disk;
 use crate::image::{self, EmitError, EmitOptions, Emitted, KnownImage};
 use crate::manifest::{ImageOrigin, Manifest};
+use crate::pcr_policy::PcrPolicyRecord;
 use crate::secure_boot::SecureBootRecord;
 
 pub use error::{BundleError, ExistingBundle};
 pub use names::{
-    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, REQUESTS, SIGNING, SPDX, SUMS, TREE, UEFI_DATA,
+    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, PCR_POLICY, REQUESTS, SIGNING, SPDX, SUMS,
+    TREE, UEFI_DATA,
 };
-pub(crate) use names::{names, tbs_name};
+pub(crate) use names::{names, policy_name, tbs_name};
 pub use sums::{SumLine, SumsError, parse as parse_sums};
 
 /// A further file with its name, which is one of [`DOCUMENTS`].
@@ -39,6 +41,8 @@ pub struct BundleTexts<'a> {
     pub origin: ImageOrigin,
     /// What the manifest says of Secure Boot, where the image has it.
     pub secure_boot: Option<SecureBootRecord>,
+    /// What the manifest says of PCR policies, where the image has some.
+    pub pcr_policy: Option<PcrPolicyRecord>,
     /// The text of `tree.txt`.
     pub listing: &'a str,
     /// Further files, sorted by name.
@@ -107,11 +111,11 @@ impl BundleWriter {
         texts: BundleTexts<'_>,
         cancel: &CancelToken,
     ) -> Result<Manifest, BundleError> {
-        let BundleTexts { origin, secure_boot, listing, documents } = texts;
+        let BundleTexts { origin, secure_boot, pcr_policy, listing, documents } = texts;
         let mut files = vec![(TREE, listing.as_bytes())];
         files.extend(documents.iter().map(|(name, bytes)| (*name, bytes.as_slice())));
         let bound = files.iter().map(|(name, bytes)| ((*name).to_owned(), Digest::of(bytes))).collect();
-        let manifest = Manifest { secure_boot, ..Manifest::new(origin, disk, emitted, bound) };
+        let manifest = Manifest { secure_boot, pcr_policy, ..Manifest::new(origin, disk, emitted, bound) };
         self.finish_with(&manifest, files, cancel)?;
         Ok(manifest)
     }

@@ -19,6 +19,7 @@ use self::verity::VerityText;
 use super::{Cleaned, ImageOrigin, Manifest, ManifestInput, ManifestPartition, SCHEMA, Secret};
 use crate::image::Aggregate;
 use crate::measure::{Measurements, MeasurementsJson};
+use crate::pcr_policy::PcrPolicyRecord;
 use crate::secure_boot::SecureBootRecord;
 
 /// Largest disk, that of EBS: 64 TiB.
@@ -57,6 +58,8 @@ struct Text {
     merkle_root: String,
     notes: Vec<String>,
     partitions: Vec<PartitionText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pcr_policy: Option<PcrPolicyRecord>,
     /// How earlier versions named keys; read only.
     #[serde(default, skip_serializing)]
     private_keys: Vec<String>,
@@ -192,6 +195,7 @@ impl Manifest {
             merkle_root: self.merkle_root.to_string(),
             notes: NOTES.map(str::to_owned).to_vec(),
             partitions: self.partitions.iter().map(PartitionText::from).collect(),
+            pcr_policy: self.pcr_policy.clone(),
             private_keys: Vec::new(),
             recipe_sha256: origin.recipe.to_string(),
             schema: SCHEMA,
@@ -242,6 +246,7 @@ impl Text {
             partitions: partitions.collect::<Result<_, _>>()?,
             documents: documents.collect::<Result<_, _>>()?,
             secure_boot: self.secure_boot,
+            pcr_policy: self.pcr_policy,
             blocks: read_blocks(&self.blocks, self.disk.size)?,
             plain: digest("sha256", &self.sha256)?,
             merkle_root: digest("merkle_root", &self.merkle_root)?,

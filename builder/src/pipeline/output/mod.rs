@@ -19,6 +19,7 @@ use amiforge_image::image::{EmitOptions, Emitted};
 use amiforge_image::inspect::{InspectError, Medium};
 use amiforge_image::manifest::{Manifest, Secret};
 use amiforge_image::measure::Measurements;
+use amiforge_image::pcr_policy::PreparedPolicies;
 use amiforge_image::secure_boot::PreparedSecureBoot;
 use amiforge_machine::preflight;
 use amiforge_rootfs::assemble::unchanged;
@@ -37,6 +38,8 @@ pub(super) struct Output<'a> {
     pub(super) listing: &'a str,
     /// The requests for signatures, or the signatures.
     pub(super) secure_boot: Option<&'a PreparedSecureBoot>,
+    /// The policies for PCR 11.
+    pub(super) policies: Option<&'a PreparedPolicies>,
     pub(super) epoch: Time,
     pub(super) blobs: &'a Blobs,
     /// The PCRs of its machines, for an image that they matter for.
@@ -52,7 +55,7 @@ pub(super) fn write(
     output: &Output<'_>,
     mut inputs: Inputs<'_>,
 ) -> Result<(Manifest, Vec<String>), BuildError> {
-    let Output { disk, tree, listing, secure_boot, epoch, blobs, measurements } = *output;
+    let Output { disk, tree, listing, secure_boot, policies, epoch, blobs, measurements } = *output;
     let cache = ImageCache::of(&disk.plan, blobs, builder.store)?;
     let writer = BundleWriter::open(&builder.options.out, builder.options.existing)?;
     let deferred = &mut inputs.record.deferred;
@@ -72,14 +75,17 @@ pub(super) fn write(
     let mut documents: Vec<Document> = documents.map_err(|error| BuildError::Documents(Box::new(error)))?;
     documents.extend(measurements.map(|measurements| (MEASUREMENTS, measurements.document().into())));
     documents.extend(secure_boot.into_iter().flat_map(PreparedSecureBoot::documents));
+    documents.extend(policies.into_iter().flat_map(PreparedPolicies::documents));
     documents.sort_unstable_by_key(|(name, _)| *name);
     let secrets: Vec<Secret> = secrets.map_err(|error| BuildError::Inputs(InputError::Secrets(error)))?;
     check(&mut inputs, &emitted, blobs).map_err(BuildError::Inputs)?;
     let mut origin = origin::origin(builder, epoch, &inputs, secrets, measurements.cloned());
     origin.inputs.extend(secure_boot.into_iter().flat_map(|prepared| prepared.inputs().iter().cloned()));
+    origin.inputs.extend(policies.into_iter().flat_map(|prepared| prepared.inputs().iter().cloned()));
     let texts = BundleTexts {
         origin,
         secure_boot: secure_boot.map(|prepared| prepared.record(&disk.plan)),
+        pcr_policy: policies.map(PreparedPolicies::record),
         listing,
         documents: &documents,
     };

@@ -54,6 +54,7 @@ fn manifest() -> Manifest {
         partitions: vec![partition],
         documents: [("tree.txt".to_owned(), Digest::of(b"tree"))].into(),
         secure_boot: None,
+        pcr_policy: None,
         merkle_root: blocks.merkle_root(),
         without_free: blocks.without_free(),
         without_zero: blocks.without_zero(),
