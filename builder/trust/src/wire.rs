@@ -96,16 +96,6 @@ impl<'a> WireReader<'a> {
         Ok(without_zeros(bytes))
     }
 
-    /// Whether nothing is left.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// What is left.
-    pub(crate) fn rest(&self) -> &'a [u8] {
-        self.bytes
-    }
-
     /// Ends what is read; `what` was the last field.
     pub(crate) fn end(self, what: &'static str) -> Result<(), WireError> {
         match self.bytes.len() {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::{Policy, Rule, Signer};
 
 /// How the line begins that says how many signers an image needs. For ssh-keygen it is a comment; `verify.sh` reads it.
-pub const THRESHOLD: &str = "# amiforge-threshold ";
+pub(super) const THRESHOLD: &str = "# amiforge-threshold ";
 
 impl Policy {
     /// The text of an `allowed_signers` file with these namespaces: a line for each key. With the name of an image only
