@@ -113,10 +113,10 @@ fn every_line_of_the_lock_and_every_input_is_a_dependency_with_its_digest_and_ad
         lines,
         [
             "release debian trixie -",
-            "deb bash 1:2.0+b1 amd64 pkg:deb/debian/bash@1%3A2.0%2Bb1?arch=amd64&distro=trixie",
+            "deb bash 1:2.0+b1 amd64 pkg:deb/debian/bash@1:2.0%2Bb1?arch=amd64&distro=trixie",
             "source tool: tool git+https://git.example/tool@0123456789abcdef0123456789abcdef01234567",
             "source tool: x-1.tar.gz https://example.org/x-1.tar.gz",
-            "tool gcc 1:2.0+b1 amd64 pkg:deb/debian/gcc@1%3A2.0%2Bb1?arch=amd64&distro=trixie",
+            "tool gcc 1:2.0+b1 amd64 pkg:deb/debian/gcc@1:2.0%2Bb1?arch=amd64&distro=trixie",
             "dir source 2 (site files) file:site%20files",
             "tar source 3 (base.tar) file:base.tar",
             "file keys/motd file:keys/motd",
