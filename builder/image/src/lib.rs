@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod manifest;
 pub mod measure;
 pub mod pcr_policy;
+pub mod provenance;
 pub mod seal;
 pub mod secure_boot;
 pub mod values;

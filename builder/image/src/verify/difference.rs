@@ -273,6 +273,12 @@ pub enum BundleDifference {
         /// What differs.
         problem: String,
     },
+    /// The statement of how the image was built is not one of this bundle.
+    #[error("`provenance.json`: {problem}")]
+    Provenance {
+        /// What differs.
+        problem: String,
+    },
     /// A format is damaged.
     #[error("{location}: {problem}")]
     Format {

@@ -17,7 +17,7 @@ use amiforge_image::bundle::{BundleTexts, BundleWriter, Document, MEASUREMENTS};
 use amiforge_image::disk::Disk;
 use amiforge_image::image::{EmitOptions, Emitted};
 use amiforge_image::inspect::{InspectError, Medium};
-use amiforge_image::manifest::{Manifest, Secret};
+use amiforge_image::manifest::{Manifest, ManifestInput, Secret};
 use amiforge_image::measure::Measurements;
 use amiforge_image::pcr_policy::PreparedPolicies;
 use amiforge_image::secure_boot::PreparedSecureBoot;
@@ -28,6 +28,7 @@ use amiforge_store::blobs::Blobs;
 use super::layers::LayerBuilder;
 use super::system::Inputs;
 use super::{BuildError, InputError};
+use crate::provenance::{self, BuildFacts};
 use image_cache::ImageCache;
 
 /// An image that is to be written.
@@ -80,18 +81,46 @@ pub(super) fn write(
     let secrets: Vec<Secret> = secrets.map_err(|error| BuildError::Inputs(InputError::Secrets(error)))?;
     check(&mut inputs, &emitted, blobs).map_err(BuildError::Inputs)?;
     let mut origin = origin::origin(builder, epoch, &inputs, secrets, measurements.cloned());
-    origin.inputs.extend(secure_boot.into_iter().flat_map(|prepared| prepared.inputs().iter().cloned()));
-    origin.inputs.extend(policies.into_iter().flat_map(|prepared| prepared.inputs().iter().cloned()));
+    let signatures = signatures(policies, secure_boot);
+    let predicate = predicate(builder, &inputs, &signatures);
+    origin.inputs.extend(signatures);
     let texts = BundleTexts {
         origin,
         secure_boot: secure_boot.map(|prepared| prepared.record(&disk.plan)),
         pcr_policy: policies.map(PreparedPolicies::record),
         listing,
         documents: &documents,
+        provenance: Some(&predicate),
     };
     let manifest = writer.finish(disk, &emitted, texts, builder.monitor.cancel)?;
     let findings = findings(builder, &cache, &emitted);
     Ok((manifest, findings))
+}
+
+/// The signatures that the build was given: those of policies first, which the others follow from.
+fn signatures(
+    policies: Option<&PreparedPolicies>,
+    secure_boot: Option<&PreparedSecureBoot>,
+) -> Vec<ManifestInput> {
+    let policies = policies.into_iter().flat_map(PreparedPolicies::inputs);
+    policies.chain(secure_boot.into_iter().flat_map(PreparedSecureBoot::inputs)).cloned().collect()
+}
+
+/// The predicate of the statement of how the image was built: with the digests that were taken on the way, and signatures.
+fn predicate(
+    builder: &LayerBuilder<'_>,
+    inputs: &Inputs<'_>,
+    signatures: &[ManifestInput],
+) -> serde_json::Value {
+    let mut named = origin::named(inputs);
+    named.extend_from_slice(signatures);
+    provenance::predicate(&BuildFacts {
+        recipe: builder.recipe,
+        lock: builder.options.lock.as_ref(),
+        source_date_epoch: builder.options.source_date_epoch,
+        inputs: &named,
+        patches: &inputs.record.patches,
+    })
 }
 
 /// The result of a thread.
