@@ -12,5 +12,6 @@ pub mod pcr_policy;
 pub mod provenance;
 pub mod seal;
 pub mod secure_boot;
+pub mod signatures;
 pub mod values;
 pub mod verify;
