@@ -24,6 +24,7 @@ pub mod pcr;
 pub mod pe;
 pub mod plan;
 pub mod read_at;
+pub mod residue;
 mod stable;
 pub mod structure;
 pub mod swap;
