@@ -53,6 +53,12 @@ impl Ext4Pass<'_, '_> {
         if number > superblock.inodes {
             return Ok(());
         }
+        let mut raw = vec![0; superblock.inode_size.into()];
+        read_exact(self.system.image(), self.system.inode_offset(number)?, &mut raw)?;
+        // A reserved inode without a use has no checksum either.
+        if raw.iter().all(|byte| *byte == 0) {
+            return Ok(());
+        }
         let inode = self.system.inode(number)?;
         self.body(&inode)?;
         if inode.xattr_block != 0 && self.system.holds(inode.xattr_block, 1) {
