@@ -25,6 +25,7 @@ pub mod pe;
 pub mod plan;
 pub mod private_key;
 pub mod read_at;
+pub mod residue;
 mod stable;
 pub mod structure;
 pub mod swap;
