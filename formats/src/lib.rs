@@ -23,6 +23,7 @@ pub mod path;
 pub mod pcr;
 pub mod pe;
 pub mod plan;
+pub mod private_key;
 pub mod read_at;
 pub mod residue;
 mod stable;
