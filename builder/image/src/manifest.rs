@@ -75,7 +75,7 @@ pub struct Secret {
     /// Its path.
     pub path: String,
     /// What it is, sorted: [`Secret::RANDOM`], [`Secret::RANDOM_OR_TIME`], or the kind of a private key
-    /// (`amiforge_rootfs::secrets::KeyKind`).
+    /// (`amiforge_formats::private_key::KeyKind`).
     pub what: Vec<String>,
 }
 

@@ -10,6 +10,7 @@
 
 mod error;
 mod protocol;
+pub(crate) mod residue;
 mod setup;
 
 use std::sync::Arc;

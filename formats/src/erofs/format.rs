@@ -1,10 +1,11 @@
 //! EROFS as a volume format.
 
 use super::spec::{MAGIC, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
-use super::{check, fields, read};
+use super::{check, fields, read, residue};
 use crate::finding::Severity;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
+use crate::residue::Residue;
 use crate::structure::Structure;
 use crate::volume::format::{FileMetadata, FormatError, ReadVolume, VolumeFormat};
 
@@ -64,6 +65,10 @@ impl VolumeFormat for ErofsFormat {
             texts.push(format!("{} more findings", report.more));
         }
         Ok(texts)
+    }
+
+    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
+        residue::residue(volume)
     }
 
     fn structures(&self) -> &'static [Structure] {

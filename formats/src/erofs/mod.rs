@@ -7,6 +7,7 @@ pub mod check;
 pub mod fields;
 mod format;
 pub mod read;
+mod residue;
 pub(crate) mod spec;
 pub mod write;
 

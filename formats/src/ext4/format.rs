@@ -2,9 +2,10 @@
 
 use super::check::{self, CheckSeverity};
 use super::spec::superblock::{MAGIC, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
-use super::{fields, read};
+use super::{fields, read, residue};
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
+use crate::residue::Residue;
 use crate::structure::Structure;
 use crate::time::Time;
 use crate::volume::format::{FileMetadata, FormatError, ReadVolume, VolumeFormat};
@@ -83,6 +84,10 @@ impl VolumeFormat for Ext4Format {
             texts.push(format!("{} more findings", report.more));
         }
         Ok(texts)
+    }
+
+    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
+        residue::residue(volume)
     }
 
     fn structures(&self) -> &'static [Structure] {

@@ -4,6 +4,7 @@ pub mod check;
 pub mod fields;
 mod format;
 pub mod read;
+mod residue;
 pub mod spec;
 pub mod write;
 

@@ -9,6 +9,7 @@ mod dos_time;
 pub mod fields;
 mod format;
 pub mod read;
+mod residue;
 mod spec;
 pub mod write;
 

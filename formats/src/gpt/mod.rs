@@ -8,6 +8,7 @@ pub mod check;
 pub mod corruption;
 pub mod fields;
 pub mod read;
+pub(crate) mod residue;
 pub mod types;
 pub mod write;
 

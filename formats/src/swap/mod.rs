@@ -6,6 +6,7 @@
 pub mod fields;
 mod format;
 mod read;
+mod residue;
 mod write;
 
 pub(crate) use format::SwapFormat;

@@ -12,6 +12,7 @@ pub mod check;
 mod fields;
 mod format;
 pub mod read;
+mod residue;
 mod spec;
 pub mod write;
 

@@ -7,6 +7,7 @@ use std::error::Error;
 use crate::guid::Guid;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
+use crate::residue::Residue;
 use crate::structure::Structure;
 use crate::tree::Tree;
 
@@ -91,6 +92,13 @@ pub trait VolumeFormat: Sync {
     /// # Errors
     /// The error of the format's checker when it cannot begin, or the medium fails.
     fn check(&self, volume: &dyn ReadAt) -> Result<Vec<String>, FormatError>;
+
+    /// Surveys what is below the tree: bytes that neither a file nor a structure holds and that are not zero, by offset
+    /// in the volume. It reads what the format describes, and of the rest everything but the holes of the medium.
+    ///
+    /// # Errors
+    /// The error of the format's reader when what is in use cannot be told from what is not, or the medium fails.
+    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError>;
 
     /// Structures at fixed offsets whose fields can be compared one by one.
     fn structures(&self) -> &'static [Structure] {

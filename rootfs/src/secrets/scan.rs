@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::io;
 
 use amiforge_formats::plan::Sources;
+use amiforge_formats::private_key::{self as keys, KeyKind};
 use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Tree};
 
-use super::keys::{self, KeyKind};
 
 /// Bytes at the start of a file by which a text is distinguished from a binary file.
 const HEAD_LEN: usize = 4 << 10;
@@ -169,8 +169,13 @@ mod tests {
     use amiforge_formats::plan::NoSources;
 
     use super::*;
-    use crate::secrets::keys::tests::{KEY, PKCS8};
     use crate::steps::testing::{add, tree};
+
+    /// A key of Ed25519 in PKCS#8 (RFC 8410, 10.3), which is not in use.
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+
+    /// The same in DER.
+    const PKCS8: [u8; 48] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20\xd4\xee\x72\xdb\xf9\x13\x58\x4a\xd5\xb6\xd8\xf1\xf7\x69\xf8\xad\x3a\xfe\x7c\x28\xcb\xf1\xd4\xfb\xe0\x97\xa8\x8f\x44\x75\x58\x42";
 
     /// The paths with a key, and the kinds.
     fn scan_paths(tree: &Tree) -> Vec<(String, &'static str)> {

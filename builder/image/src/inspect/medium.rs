@@ -4,6 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -67,21 +68,11 @@ impl Medium {
     /// # Errors
     /// The error of the host.
     pub fn data_ranges(&self, start: u64, end: u64) -> io::Result<Vec<(u64, u64)>> {
-        let end = end.min(self.len);
         let mut ranges = Vec::new();
         let mut at = start;
-        while at < end {
-            let data = match rustix::fs::seek(&self.file, SeekFrom::Data(at)) {
-                Ok(data) if data < end => data,
-                Ok(_) | Err(Errno::NXIO) => break,
-                Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(vec![(start, end)]),
-                Err(errno) => return Err(errno.into()),
-            };
-            let hole = rustix::fs::seek(&self.file, SeekFrom::Hole(data)).unwrap_or(end).min(end);
-            // A file that shrinks meanwhile could answer with no progress.
-            let hole = hole.max(data + 1);
-            ranges.push((data, hole));
-            at = hole;
+        while let Some(data) = self.data_from(at, end)? {
+            at = data.end;
+            ranges.push((data.start, data.end));
         }
         Ok(ranges)
     }
@@ -98,6 +89,23 @@ impl ReadAt for Medium {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.file.read_exact_at(buf, offset)
+    }
+
+    fn data_from(&self, from: u64, to: u64) -> io::Result<Option<Range<u64>>> {
+        let to = to.min(self.len);
+        if from >= to {
+            return Ok(None);
+        }
+        let data = match rustix::fs::seek(&self.file, SeekFrom::Data(from)) {
+            Ok(data) if data < to => data,
+            Ok(_) | Err(Errno::NXIO) => return Ok(None),
+            // A device, or a file system that knows of no holes.
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some(from..to)),
+            Err(errno) => return Err(errno.into()),
+        };
+        let hole = rustix::fs::seek(&self.file, SeekFrom::Hole(data)).unwrap_or(to).min(to);
+        // A file that shrinks meanwhile could answer with no progress.
+        Ok(Some(data..hole.max(data + 1)))
     }
 }
 

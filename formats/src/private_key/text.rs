@@ -14,21 +14,36 @@ const LABEL_MAX: usize = 64;
 /// The magic of an OpenSSH key in base64. The name of the cipher follows, `none` where there is no passphrase.
 const OPENSSH_MAGIC: &[u8] = b"b3BlbnNzaC1rZXktdjEAAAAA";
 
-/// Checks the text around a marker at this offset, and returns the kind of the key if there is one.
-type KeyRule = fn(&[u8], usize) -> Option<KeyKind>;
+/// Bytes that every key of a format has, and the check of the text around them.
+#[derive(Debug, Clone, Copy)]
+pub struct TextMarker {
+    /// The bytes.
+    pub bytes: &'static [u8],
+    rule: fn(&[u8], usize) -> Option<KeyKind>,
+}
+
+impl TextMarker {
+    /// The kind of the key around this marker at the offset `at` of `text`, if there is one.
+    pub fn identify(&self, text: &[u8], at: usize) -> Option<KeyKind> {
+        (self.rule)(text, at)
+    }
+}
+
+/// The markers of all formats.
+pub const TEXT_MARKERS: [TextMarker; 7] = [
+    TextMarker { bytes: b"PRIVATE KEY", rule: pem },
+    TextMarker { bytes: b"PuTTY-User-Key-File-", rule: putty },
+    TextMarker { bytes: b"\"kty\"", rule: jwk },
+    TextMarker { bytes: b"(private-key", rule: gnupg },
+    TextMarker { bytes: b"(protected-private-key", rule: gnupg },
+    TextMarker { bytes: b"PrivateKey", rule: wire_guard },
+    TextMarker { bytes: b"hmac-", rule: tsig },
+];
 
 /// The kind of a key in a part of a text.
 pub fn identify_text(bytes: &[u8]) -> Option<KeyKind> {
-    let rules: [(&[u8], KeyRule); 7] = [
-        (b"PRIVATE KEY", pem),
-        (b"PuTTY-User-Key-File-", putty),
-        (b"\"kty\"", jwk),
-        (b"(private-key", gnupg),
-        (b"(protected-private-key", gnupg),
-        (b"PrivateKey", wire_guard),
-        (b"hmac-", tsig),
-    ];
-    rules.into_iter().find_map(|(marker, rule)| occurrences(bytes, marker).find_map(|at| rule(bytes, at)))
+    let of = |marker: TextMarker| occurrences(bytes, marker.bytes).find_map(|at| marker.identify(bytes, at));
+    TEXT_MARKERS.into_iter().find_map(of)
 }
 
 /// The offsets of a marker.

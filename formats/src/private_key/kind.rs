@@ -29,6 +29,21 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
+    /// All kinds.
+    pub const ALL: [Self; 11] = [
+        Self::Plain,
+        Self::Encrypted,
+        Self::OpenSsh,
+        Self::OpenPgp,
+        Self::Putty,
+        Self::Jwk,
+        Self::Pkcs12,
+        Self::JavaKeyStore,
+        Self::Keytab,
+        Self::WireGuard,
+        Self::Tsig,
+    ];
+
     /// The name in manifests and JSON.
     pub fn name(self) -> &'static str {
         match self {

@@ -11,7 +11,7 @@ mod text;
 
 pub use binary::identify_binary;
 pub use kind::KeyKind;
-pub use text::identify_text;
+pub use text::{TEXT_MARKERS, TextMarker, identify_text};
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
