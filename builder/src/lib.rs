@@ -2,6 +2,7 @@
 
 #[cfg(feature = "fetch")]
 pub mod fetch;
+pub mod leaks;
 pub mod lock;
 #[cfg(feature = "fetch")]
 pub mod outdated;

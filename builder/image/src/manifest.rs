@@ -47,6 +47,8 @@ pub struct ImageOrigin {
     pub secrets: Vec<Secret>,
     /// What could not be checked about secrets, as text.
     pub secrets_unknown: Vec<String>,
+    /// Leaks that the recipe allows, and those that it asks for itself, in the order of the recipe.
+    pub leaks_allowed: Vec<AllowedLeak>,
     /// What was not done of what the packages' scripts would have done.
     pub skipped: Vec<String>,
     /// The PCRs of its machines; none where nothing is to be proven of them.
@@ -63,6 +65,21 @@ pub struct Cleaned {
     pub path: String,
     /// The rule of `[normalize]`.
     pub rule: String,
+}
+
+/// A finding of the leak gate that may leave: by rule, path and digest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllowedLeak {
+    /// A glob of absolute paths in the image, or of names of the bundle's files.
+    pub path: String,
+    /// Why it does no harm.
+    pub reason: String,
+    /// The name of the rule, or `*`.
+    pub rule: String,
+    /// SHA-256 of the content of the file, or first digits of that of the secret; none where every content may leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// A secret in the image.

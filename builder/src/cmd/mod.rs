@@ -35,6 +35,7 @@ mod image_regions;
 pub(crate) mod images;
 mod inputs;
 pub(crate) mod inspect;
+pub(crate) mod leaks;
 #[cfg(feature = "local-region")]
 pub(crate) mod local;
 #[cfg(feature = "fetch")]
@@ -113,6 +114,7 @@ pub(crate) enum Command {
     Attest(attest::Args),
     Boot(Box<boot::Args>),
     Preflight(preflight::Args),
+    Leaks(leaks::Args),
     Repro(repro::Args),
     Store(store::Args),
     #[cfg(feature = "aws")]
@@ -189,6 +191,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Attest(args) => attest::run(&args, ui),
         Command::Boot(args) => boot::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
+        Command::Leaks(args) => leaks::run(&args, ui),
         Command::Repro(args) => repro::run(&args, ui),
         Command::Store(args) => store::run(&args, ui),
         #[cfg(feature = "aws")]

@@ -38,6 +38,7 @@ fn build(
         cleaned: Vec::new(),
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
+        leaks_allowed: Vec::new(),
         skipped: Vec::new(),
         measurements: None,
     };

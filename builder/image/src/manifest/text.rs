@@ -16,7 +16,7 @@ use self::blocks::{read_blocks, write_blocks};
 pub use self::value::{ManifestError, TEXT_MAX};
 use self::value::{digest, guid, wrong};
 use self::verity::VerityText;
-use super::{Cleaned, ImageOrigin, Manifest, ManifestInput, ManifestPartition, SCHEMA, Secret};
+use super::{AllowedLeak, Cleaned, ImageOrigin, Manifest, ManifestInput, ManifestPartition, SCHEMA, Secret};
 use crate::image::Aggregate;
 use crate::measure::{Measurements, MeasurementsJson};
 use crate::pcr_policy::PcrPolicyRecord;
@@ -51,6 +51,8 @@ struct Text {
     ebs: EbsText,
     image: ImageText,
     inputs: Vec<InputText>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    leaks_allowed: Vec<AllowedLeak>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_sha256: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,6 +192,7 @@ impl Manifest {
                 version: origin.version.clone(),
             },
             inputs: origin.inputs.iter().map(InputText::from).collect(),
+            leaks_allowed: origin.leaks_allowed.clone(),
             lock_sha256: origin.lock.map(|digest| digest.to_string()),
             measurements: origin.measurements.as_ref().map(MeasurementsJson::from),
             merkle_root: self.merkle_root.to_string(),
@@ -238,6 +241,7 @@ impl Text {
                 cleaned: self.cleaned,
                 secrets: self.secrets.into_iter().chain(keys).collect(),
                 secrets_unknown: self.secrets_unknown,
+                leaks_allowed: self.leaks_allowed,
                 skipped: self.skipped,
                 measurements: self.measurements.map(measurements).transpose()?,
             },

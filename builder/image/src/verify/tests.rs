@@ -75,6 +75,7 @@ fn build() -> Bundle {
         cleaned: Vec::new(),
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
+        leaks_allowed: Vec::new(),
         skipped: Vec::new(),
         measurements: None,
     };

@@ -46,6 +46,7 @@ fn manifest() -> Manifest {
                 what: vec!["random".to_owned()],
             }],
             secrets_unknown: Vec::new(),
+            leaks_allowed: Vec::new(),
             skipped: vec!["x".to_owned()],
             measurements: None,
         },
