@@ -3,6 +3,7 @@
 use super::spec::{MAGIC, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
 use super::{check, fields, read};
 use crate::finding::Severity;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::structure::Structure;
@@ -64,6 +65,10 @@ impl VolumeFormat for ErofsFormat {
             texts.push(format!("{} more findings", report.more));
         }
         Ok(texts)
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        Ok(super::map::map(volume)?)
     }
 
     fn structures(&self) -> &'static [Structure] {

@@ -3,6 +3,7 @@
 use super::check::{self, CheckSeverity};
 use super::spec::superblock::{MAGIC, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
 use super::{fields, read};
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::structure::Structure;
@@ -83,6 +84,10 @@ impl VolumeFormat for Ext4Format {
             texts.push(format!("{} more findings", report.more));
         }
         Ok(texts)
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        Ok(super::map::map(volume)?)
     }
 
     fn structures(&self) -> &'static [Structure] {

@@ -3,6 +3,7 @@
 use super::read::FatWidth;
 use super::{check, id_text, read};
 use crate::finding::Severity;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::volume::format::{FileMetadata, FormatError, ReadVolume, VolumeFormat};
@@ -59,5 +60,9 @@ impl VolumeFormat for FatFormat {
         let findings = check::check(volume)?;
         let damage = findings.iter().filter(|finding| finding.severity == Severity::Damage);
         Ok(damage.map(ToString::to_string).collect())
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        Ok(super::map::map(volume)?)
     }
 }

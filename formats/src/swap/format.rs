@@ -3,6 +3,7 @@
 use super::{PAGE, SIGNATURE, SIGNATURE_AT, fields, read};
 use crate::gpt::types;
 use crate::guid::Guid;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::structure::Structure;
@@ -44,6 +45,10 @@ impl VolumeFormat for SwapFormat {
     // The header is all that there is to check, and reading checks it.
     fn check(&self, _volume: &dyn ReadAt) -> Result<Vec<String>, FormatError> {
         Ok(Vec::new())
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        super::map::map(volume)
     }
 
     fn structures(&self) -> &'static [Structure] {

@@ -4,6 +4,7 @@ use super::read::VeritySuperblock;
 use super::spec::{BLOCK, SIGNATURE};
 use super::{check, fields};
 use crate::digest::hex;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::structure::Structure;
@@ -53,6 +54,10 @@ impl VolumeFormat for VerityFormat {
             texts.push(format!("{unlisted} more blocks of the tree differ"));
         }
         Ok(texts)
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        super::map::map(volume)
     }
 
     fn structures(&self) -> &'static [Structure] {
