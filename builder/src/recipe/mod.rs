@@ -12,6 +12,7 @@ mod deb;
 pub(crate) mod debian_syntax;
 mod diagnostic;
 mod keys;
+mod lines;
 mod packages;
 pub(crate) mod parse;
 mod partitions;
@@ -35,6 +36,7 @@ pub use amiforge_packages::backend::{Recommends, Scripts};
 pub use deb::{RunStep, SourceFrom, Stage, StageSource};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use keys::{FirstBoot, Fstab, TrustProfile};
+pub use lines::RecipeLines;
 pub use reference::{json_schema, reference};
 pub use secure_boot::{NamedFile, SecureBootRecipe};
 pub use spec::{

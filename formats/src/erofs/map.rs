@@ -2,7 +2,7 @@
 //!
 //! The format has no bitmap: what neither an inode nor a content has is unused. Files may share bytes of content.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::read::{self, ErofsFileKind, ErofsFileSystem, ErofsInode, ErofsReadError, read_exact};
 use super::spec::{SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE, XATTR_ENTRY, XATTR_HEADER};
@@ -31,19 +31,22 @@ pub fn map<R: ReadAt + ?Sized>(volume: &R) -> Result<RangeMap, ErofsMapError> {
     let system = read::open(volume)?;
     let files = system.numbered_tree(SourceId(0))?;
     let mut builder = MapBuilder::new(volume.size());
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeMap::new();
     let mut shared = BTreeMap::new();
     builder.padding(0, SUPERBLOCK_OFFSET, "boot area");
     let named = |name: &'static str| Subject::Structure { name: name.into() };
     builder.add(SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE as u64, named("superblock"));
     for entry in files.tree.walk() {
         let Some(nid) = files.nids.get(entry.id.index()).copied() else { continue };
-        if seen.insert(nid) {
-            let node = builder.node(NodeName::of_path(&entry.path));
-            let inode = system.inode(nid)?;
-            add(&system, &inode, node, &mut builder)?;
-            shared_attributes(volume, &system, &inode, &mut shared)?;
+        if let Some(node) = seen.get(&nid) {
+            builder.alias(&entry.path, *node);
+            continue;
         }
+        let node = builder.node(NodeName::of_path(&entry.path));
+        seen.insert(nid, node);
+        let inode = system.inode(nid)?;
+        add(&system, &inode, node, &mut builder)?;
+        shared_attributes(volume, &system, &inode, &mut shared)?;
     }
     for (at, len) in shared {
         builder.add_shared(at, len, named("attributes that inodes share"));

@@ -4,10 +4,12 @@
 //! two structures claim, or that none does where the format says that it is in use, is refused by [`MapBuilder::finish`] and
 //! named. Knows no format; each makes its own map.
 
+mod sections;
 mod subject;
 
 use std::ops::Range;
 
+pub use sections::FileSection;
 pub use subject::{NodeName, NodePart, RangeKind, Subject, SubjectText};
 
 /// A range with one subject.
@@ -70,9 +72,17 @@ pub struct RangeMap {
     len: u64,
     ranges: Vec<MappedRange>,
     nodes: Vec<NodeName>,
+    /// Further names of nodes.
+    aliases: Vec<(Box<[u8]>, u32)>,
 }
 
 impl RangeMap {
+    /// A map of one range.
+    pub fn of_one(len: u64, subject: Subject) -> Self {
+        let ranges = if len == 0 { Vec::new() } else { vec![MappedRange { start: 0, len, subject }] };
+        Self { len, ranges, ..Self::default() }
+    }
+
     /// Length in bytes: the sum of the lengths of all ranges.
     pub fn len(&self) -> u64 {
         self.len
@@ -100,10 +110,13 @@ impl RangeMap {
         self.nodes.get(node as usize).unwrap_or(&NodeName::Reserved("a node without a name"))
     }
 
-    /// The number of the node with a path of names joined by `/`.
+    /// The number of the node with a path of names joined by `/`, one of several paths included.
     pub fn find(&self, path: &[u8]) -> Option<u32> {
-        let at = self.nodes.iter().position(|name| name.path() == Some(path))?;
-        u32::try_from(at).ok()
+        let alias = || self.aliases.iter().find(|(alias, _)| **alias == *path).map(|(_, node)| *node);
+        match self.nodes.iter().position(|name| name.path() == Some(path)) {
+            Some(at) => u32::try_from(at).ok(),
+            None => alias(),
+        }
     }
 
     /// A subject as text, such as `inode 12 of /etc/motd`.
@@ -119,6 +132,7 @@ pub struct MapBuilder {
     ranges: Vec<MappedRange>,
     shared: Vec<MappedRange>,
     nodes: Vec<NodeName>,
+    aliases: Vec<(Box<[u8]>, u32)>,
 }
 
 impl MapBuilder {
@@ -131,6 +145,11 @@ impl MapBuilder {
     pub fn node(&mut self, name: NodeName) -> u32 {
         self.nodes.push(name);
         u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Adds a further path of a node (a hard link).
+    pub fn alias(&mut self, path: &[u8], node: u32) {
+        self.aliases.push((path.into(), node));
     }
 
     /// Adds a range; one of no bytes is passed over.
@@ -177,7 +196,7 @@ impl MapBuilder {
             push(&mut ranges, range);
         }
         fill(&mut ranges, at..self.len, rest)?;
-        Ok(RangeMap { len: self.len, ranges, nodes: self.nodes })
+        Ok(RangeMap { len: self.len, ranges, nodes: self.nodes, aliases: self.aliases })
     }
 
     /// Takes what is shared into the ranges: of bytes that several files have only the first file's range.

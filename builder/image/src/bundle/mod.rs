@@ -24,7 +24,8 @@ use crate::secure_boot::SecureBootRecord;
 
 pub use error::{BundleError, ExistingBundle};
 pub use names::{
-    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, REQUESTS, SIGNING, SPDX, SUMS, TREE, UEFI_DATA,
+    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, ORIGINS, REQUESTS, SIGNING, SPDX, SUMS, TREE,
+    UEFI_DATA,
 };
 pub(crate) use names::{names, tbs_name};
 pub use sums::{SumLine, SumsError, parse as parse_sums};

@@ -14,6 +14,8 @@ pub const CYCLONEDX: &str = "sbom.cdx.json";
 pub const SPDX: &str = "sbom.spdx.json";
 /// The PCRs of machines of the image, in the form of AWS's calculator.
 pub const MEASUREMENTS: &str = "measurements.json";
+/// Where every path of the image comes from.
+pub const ORIGINS: &str = "origins.txt";
 /// The UEFI variables that enrol Secure Boot, as `RegisterImage` takes them.
 pub const UEFI_DATA: &str = "uefi-data";
 /// The folder of signing requests.
@@ -25,7 +27,8 @@ const TBS: [(&str, &str); 2] = [("systemd-boot", "signing/systemd-boot.tbs"), ("
 /// The files that every bundle has, sorted.
 pub const FILES: [&str; 4] = [SUMS, DISK, MANIFEST, TREE];
 /// The files that a bundle may have, sorted.
-pub const DOCUMENTS: [&str; 7] = [MEASUREMENTS, CYCLONEDX, SPDX, REQUESTS, TBS[0].1, TBS[1].1, UEFI_DATA];
+pub const DOCUMENTS: [&str; 8] =
+    [MEASUREMENTS, ORIGINS, CYCLONEDX, SPDX, REQUESTS, TBS[0].1, TBS[1].1, UEFI_DATA];
 
 /// Every name that a file of a bundle may have.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {

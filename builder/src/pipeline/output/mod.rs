@@ -13,18 +13,20 @@ use std::thread::ScopedJoinHandle;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_image::bundle::{BundleTexts, BundleWriter, Document, MEASUREMENTS};
+use amiforge_image::bundle::{BundleTexts, BundleWriter, Document, MEASUREMENTS, ORIGINS};
 use amiforge_image::disk::Disk;
 use amiforge_image::image::{EmitOptions, Emitted};
 use amiforge_image::inspect::{InspectError, Medium};
 use amiforge_image::manifest::{Manifest, Secret};
 use amiforge_image::measure::Measurements;
+use amiforge_image::origins::Origins;
 use amiforge_image::secure_boot::PreparedSecureBoot;
 use amiforge_machine::preflight;
 use amiforge_rootfs::assemble::unchanged;
 use amiforge_store::blobs::Blobs;
 
 use super::layers::LayerBuilder;
+use super::origins::OriginInputs;
 use super::system::Inputs;
 use super::{BuildError, InputError};
 use image_cache::ImageCache;
@@ -35,6 +37,8 @@ pub(super) struct Output<'a> {
     /// Every file of it, as the machine sees them.
     pub(super) tree: &'a Tree,
     pub(super) listing: &'a str,
+    /// Where its paths come from, without what is known only when all inputs were read.
+    pub(super) origins: &'a Origins,
     /// The requests for signatures, or the signatures.
     pub(super) secure_boot: Option<&'a PreparedSecureBoot>,
     pub(super) epoch: Time,
@@ -52,7 +56,7 @@ pub(super) fn write(
     output: &Output<'_>,
     mut inputs: Inputs<'_>,
 ) -> Result<(Manifest, Vec<String>), BuildError> {
-    let Output { disk, tree, listing, secure_boot, epoch, blobs, measurements } = *output;
+    let Output { disk, tree, listing, origins, secure_boot, epoch, blobs, measurements } = *output;
     let cache = ImageCache::of(&disk.plan, blobs, builder.store)?;
     let writer = BundleWriter::open(&builder.options.out, builder.options.existing)?;
     let deferred = &mut inputs.record.deferred;
@@ -72,9 +76,10 @@ pub(super) fn write(
     let mut documents: Vec<Document> = documents.map_err(|error| BuildError::Documents(Box::new(error)))?;
     documents.extend(measurements.map(|measurements| (MEASUREMENTS, measurements.document().into())));
     documents.extend(secure_boot.into_iter().flat_map(PreparedSecureBoot::documents));
-    documents.sort_unstable_by_key(|(name, _)| *name);
     let secrets: Vec<Secret> = secrets.map_err(|error| BuildError::Inputs(InputError::Secrets(error)))?;
     check(&mut inputs, &emitted, blobs).map_err(BuildError::Inputs)?;
+    documents.push((ORIGINS, completed(origins, &inputs).text().into()));
+    documents.sort_unstable_by_key(|(name, _)| *name);
     let mut origin = origin::origin(builder, epoch, &inputs, secrets, measurements.cloned());
     origin.inputs.extend(secure_boot.into_iter().flat_map(|prepared| prepared.inputs().iter().cloned()));
     let texts = BundleTexts {
@@ -86,6 +91,12 @@ pub(super) fn write(
     let manifest = writer.finish(disk, &emitted, texts, builder.monitor.cancel)?;
     let findings = findings(builder, &cache, &emitted);
     Ok((manifest, findings))
+}
+
+/// The origins with the digests of the inputs.
+fn completed(origins: &Origins, inputs: &Inputs<'_>) -> Origins {
+    let files = inputs.host_files.inputs().filter_map(|input| Some((input.name, input.sha256?))).collect();
+    OriginInputs { sources: &inputs.sources.inputs, files }.complete(origins)
 }
 
 /// The result of a thread.

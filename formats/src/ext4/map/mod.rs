@@ -47,7 +47,10 @@ pub fn map<R: ReadAt + ?Sized>(volume: &R) -> Result<RangeMap, Ext4MapError> {
     let mut nodes = BTreeMap::new();
     for entry in files.tree.walk() {
         if let Some(number) = files.inode(entry.id) {
-            nodes.entry(number).or_insert_with(|| builder.node(NodeName::of_path(&entry.path)));
+            match nodes.get(&number) {
+                Some(node) => builder.alias(&entry.path, *node),
+                None => _ = nodes.insert(number, builder.node(NodeName::of_path(&entry.path))),
+            }
         }
     }
     // Both trees of 100,000 files would be in memory otherwise.
