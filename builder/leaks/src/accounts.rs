@@ -22,7 +22,15 @@ impl Accounts {
         for line in passwd.split(|byte| *byte == b'\n') {
             let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
             let home = fields.get(5).and_then(|home| home.rsplit(|byte| *byte == b'/').next());
-            names.extend(fields.first().copied().into_iter().chain(home).filter(|name| !name.is_empty()).map(<[u8]>::to_vec));
+            names.extend(
+                fields
+                    .first()
+                    .copied()
+                    .into_iter()
+                    .chain(home)
+                    .filter(|name| !name.is_empty())
+                    .map(<[u8]>::to_vec),
+            );
         }
         Self { names }
     }
@@ -104,7 +112,8 @@ mod tests {
 
     #[test]
     fn hashes_and_empty_fields_are_found_and_locks_are_neither() {
-        let shadow = b"root:$6$salt$abcdefghijklmnop:19000:0:99999:7:::\nlocked:!$y$j9T$abcdefgh$ijkl:1::::::\n\
+        let shadow =
+            b"root:$6$salt$abcdefghijklmnop:19000:0:99999:7:::\nlocked:!$y$j9T$abcdefgh$ijkl:1::::::\n\
             daemon:*:1::::::\nsync:!:1::::::\nopen::1::::::\ndes:ab01FAX.bQRSU:1::::::\nx:!!:1::::::\n";
         assert_eq!(owners(password_hashes(shadow)), ["of `root`", "of `locked`", "of `des`"]);
         assert_eq!(owners(empty_passwords(b"shadow", shadow)), ["of `open`"]);

@@ -98,7 +98,8 @@ impl Allowances {
             }
         }
         // One that covers what another allows already is not needless.
-        let unused = self.all.iter().filter(|one| !one.used && !findings.iter().any(|finding| one.matches(finding)));
+        let unused =
+            self.all.iter().filter(|one| !one.used && !findings.iter().any(|finding| one.matches(finding)));
         unused.map(|one| one.words(findings)).collect()
     }
 }
@@ -110,7 +111,8 @@ impl Compiled {
 
     fn is_about(&self, finding: &Finding) -> bool {
         let path = finding.file.strip_prefix('/').unwrap_or(&finding.file);
-        (self.allowance.rule == "*" || self.allowance.rule == finding.rule) && self.globs.matches(path.as_bytes())
+        (self.allowance.rule == "*" || self.allowance.rule == finding.rule)
+            && self.globs.matches(path.as_bytes())
     }
 
     fn words(&self, findings: &[Finding]) -> String {
@@ -118,9 +120,13 @@ impl Compiled {
         match findings.iter().find(|finding| self.is_about(finding)) {
             Some(finding) => {
                 let now = finding.sha256.as_deref().unwrap_or_default();
-                format!("`{rule}` is allowed for `{path}` with another content than it has now (sha256 {now})")
+                format!(
+                    "`{rule}` is allowed for `{path}` with another content than it has now (sha256 {now})"
+                )
             }
-            None => format!("`{rule}` is allowed for `{path}`, and nothing was found there; remove the entry"),
+            None => {
+                format!("`{rule}` is allowed for `{path}`, and nothing was found there; remove the entry")
+            }
         }
     }
 }
@@ -167,7 +173,10 @@ mod tests {
             (allowance("*", "/root/**", None), true),
             (allowance("netrc", "/root/.netrc", Some(&sha256)), true),
             (allowance("netrc", "/root/.netrc", Some(&other)), false),
-            (allowance("netrc", "/root/.netrc", Some(&Fingerprint::of(b"secret of some length").sha256)), true),
+            (
+                allowance("netrc", "/root/.netrc", Some(&Fingerprint::of(b"secret of some length").sha256)),
+                true,
+            ),
             (allowance("netrc", "/home/**", None), false),
             (allowance("pypirc", "/root/.netrc", None), false),
         ] {

@@ -55,7 +55,9 @@ pub(crate) fn scan(
     }
     for unread in &below.unread {
         let owner = if unread.owner.is_empty() { "the disk" } else { &unread.owner };
-        report.unread.push(format!("the files of {owner} are not known: {}; its bytes were searched", unread.reason));
+        report
+            .unread
+            .push(format!("the files of {owner} are not known: {}; its bytes were searched", unread.reason));
         let range = Range { start: unread.offset, len: unread.len, owner };
         report.findings.extend(secrets(medium, &range, finder, monitor)?);
         report.scanned.raw_bytes += unread.len;
@@ -72,7 +74,11 @@ struct Range<'a> {
 
 /// What residue is and where, in words.
 fn in_words(residue: &Residue) -> String {
-    if residue.owner.is_empty() { residue.kind.to_string() } else { format!("{} ({})", residue.owner, residue.kind) }
+    if residue.owner.is_empty() {
+        residue.kind.to_string()
+    } else {
+        format!("{} ({})", residue.owner, residue.kind)
+    }
 }
 
 /// The finding about residue.
@@ -93,7 +99,11 @@ fn finding(medium: &Medium, residue: &Residue, severity: Severity) -> Result<Fin
         what: format!("{} bytes of {}, which look like {content}", residue.len, residue.kind),
         remedy: BELOW_TREE.remedy.to_owned(),
         sha256: None,
-        secret: Some(Fingerprint { start: String::new(), len: usize::try_from(residue.len).unwrap_or(usize::MAX), sha256 }),
+        secret: Some(Fingerprint {
+            start: String::new(),
+            len: usize::try_from(residue.len).unwrap_or(usize::MAX),
+            sha256,
+        }),
         package: None,
         allowed: None,
     })
@@ -109,7 +119,9 @@ fn secrets(
     let failed = |source| LeakError::File { file: range.owner.to_owned(), source };
     let mut found = Vec::new();
     let mut buffer = Vec::new();
-    for (start, end) in medium.data_ranges(range.start, range.start.saturating_add(range.len)).map_err(failed)? {
+    for (start, end) in
+        medium.data_ranges(range.start, range.start.saturating_add(range.len)).map_err(failed)?
+    {
         let mut at = start;
         while at < end {
             stop_if_cancelled(monitor)?;
@@ -118,7 +130,8 @@ fn secrets(
             medium.read_exact_at(at, &mut buffer).map_err(failed)?;
             let last = at + count as u64 == end;
             let to = if last { count } else { count - OVERLAP };
-            for hit in finder.find(&buffer, Coverage::Strict).into_iter().filter(|hit| hit.secret.start < to) {
+            for hit in finder.find(&buffer, Coverage::Strict).into_iter().filter(|hit| hit.secret.start < to)
+            {
                 let fingerprint = Fingerprint::of(&buffer[hit.secret.clone()]);
                 found.push(secret(hit.rule, at + hit.secret.start as u64, fingerprint, range.owner));
             }

@@ -105,7 +105,8 @@ impl FileScanner<'_> {
         let lines = self.lines(file.content, &starts).map_err(failed)?;
         findings.extend(raw.into_iter().map(|one| {
             let start = one.secret.as_ref().map(|(range, _)| range.start);
-            let line = start.and_then(|start| lines.as_ref()?.iter().find(|(at, _)| *at == start).map(|(_, line)| *line));
+            let line = start
+                .and_then(|start| lines.as_ref()?.iter().find(|(at, _)| *at == start).map(|(_, line)| *line));
             let what = match &one.subject {
                 Some(subject) => format!("{} ({subject})", one.rule.what),
                 None => one.rule.what.to_owned(),
@@ -164,7 +165,11 @@ impl FileScanner<'_> {
                     raw.push(content_finding(hit, bytes, at));
                 }
             }
-            if !owned && !text && bytes_are_program(bytes, at) && raw.iter().all(|one| one.rule.id != "builder-home") {
+            if !owned
+                && !text
+                && bytes_are_program(bytes, at)
+                && raw.iter().all(|one| one.rule.id != "builder-home")
+            {
                 let home = self.structure.builder_home(bytes, &self.accounts);
                 raw.extend(home.map(|hit| structure_finding(hit, 0, bytes, at)));
             }
@@ -187,14 +192,17 @@ impl FileScanner<'_> {
         for (number, path) in file.paths.iter().enumerate() {
             for row in self.structure.applicable(path) {
                 let subject = Subject { path, bytes: &bytes[..bytes.len().min(TEXT_MAX)] };
-                raw.extend(row.find(&subject).into_iter().map(|hit| structure_finding(hit, number, bytes, 0)));
+                raw.extend(
+                    row.find(&subject).into_iter().map(|hit| structure_finding(hit, number, bytes, 0)),
+                );
             }
         }
         raw.extend(self.structure.core_dump(bytes).map(plain));
         if !text && !sample {
             let kind = identify_binary(&bytes[..bytes.len().min(KEY_MAX)], file.content.len());
             // A program of a package begins as nothing else does.
-            let kind = kind.filter(|kind| !owned || *kind != KeyKind::OpenPgp || !bytes.starts_with(b"\x7fELF"));
+            let kind =
+                kind.filter(|kind| !owned || *kind != KeyKind::OpenPgp || !bytes.starts_with(b"\x7fELF"));
             let rule = kind.map(rule::of_key).filter(|rule| self.filter.includes(rule.id));
             raw.extend(rule.map(plain));
         }
@@ -209,7 +217,9 @@ impl FileScanner<'_> {
 
     /// The lines of offsets, from 1; none for a file that is too long, or no text.
     fn lines(&self, content: &Content, offsets: &[u64]) -> io::Result<Option<Vec<(u64, u64)>>> {
-        let Some(last) = offsets.iter().max().copied().filter(|last| *last <= LINES_MAX) else { return Ok(None) };
+        let Some(last) = offsets.iter().max().copied().filter(|last| *last <= LINES_MAX) else {
+            return Ok(None);
+        };
         let mut lines: Vec<(u64, u64)> = offsets.iter().map(|offset| (*offset, 1)).collect();
         let (mut at, mut text) = (0_u64, true);
         self.each_chunk(content, last.max(HEAD as u64).min(content.len()), |bytes| {
@@ -271,7 +281,14 @@ fn bytes_are_program(bytes: &[u8], at: u64) -> bool {
 
 /// Whether a file is compressed or an archive with compressed content.
 fn is_compressed(bytes: &[u8]) -> bool {
-    let magics: [&[u8]; 7] =
-        [b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"BZh", b"7z\xbc\xaf\x27\x1c", b"\x04\x22\x4d\x18"];
+    let magics: [&[u8]; 7] = [
+        b"\x1f\x8b",
+        b"PK\x03\x04",
+        b"\xfd7zXZ\0",
+        b"\x28\xb5\x2f\xfd",
+        b"BZh",
+        b"7z\xbc\xaf\x27\x1c",
+        b"\x04\x22\x4d\x18",
+    ];
     magics.iter().any(|magic| bytes.starts_with(magic))
 }

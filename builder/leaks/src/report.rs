@@ -47,7 +47,10 @@ impl Report {
     pub(crate) fn sort(&mut self) {
         self.findings.sort_by(|a, b| {
             let key = |one: &Finding| (one.scope, one.line, one.offset);
-            (a.scope, &a.file).cmp(&(b.scope, &b.file)).then_with(|| key(a).cmp(&key(b))).then_with(|| a.rule.cmp(&b.rule))
+            (a.scope, &a.file)
+                .cmp(&(b.scope, &b.file))
+                .then_with(|| key(a).cmp(&key(b)))
+                .then_with(|| a.rule.cmp(&b.rule))
         });
         self.findings.dedup_by(|later, kept| {
             (&later.rule, &later.file, later.line, later.offset, &later.secret, &later.what)

@@ -29,8 +29,7 @@ pub struct Rule {
 }
 
 /// The remedy for a private key.
-const KEY_REMEDY: &str =
-    "remove it, or have it made at the first boot: every machine of the image would have the same key, and everybody \
+const KEY_REMEDY: &str = "remove it, or have it made at the first boot: every machine of the image would have the same key, and everybody \
      who can launch it can read it";
 
 /// The rule for a kind of private keys; its name is that of the kind in manifests.
@@ -66,7 +65,8 @@ pub(crate) const BELOW_TREE: Rule = Rule {
 /// Every rule, sorted by its name.
 pub fn rules() -> Vec<Rule> {
     let keys = KeyKind::ALL.into_iter().map(of_key);
-    let mut all: Vec<Rule> = keys.chain(content::rules()).chain(structure::rules()).chain([BELOW_TREE]).collect();
+    let mut all: Vec<Rule> =
+        keys.chain(content::rules()).chain(structure::rules()).chain([BELOW_TREE]).collect();
     all.sort_unstable_by_key(|rule| rule.id);
     all.dedup_by_key(|rule| rule.id);
     all
@@ -132,7 +132,11 @@ mod tests {
         for rule in all {
             let kebab = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             assert!(rule.id.bytes().all(kebab), "{}", rule.id);
-            assert!(!rule.what.is_empty() && !rule.remedy.is_empty() && !rule.source.is_empty(), "{}", rule.id);
+            assert!(
+                !rule.what.is_empty() && !rule.remedy.is_empty() && !rule.source.is_empty(),
+                "{}",
+                rule.id
+            );
         }
     }
 

@@ -7,7 +7,8 @@ use crate::report::Report;
 use crate::rule::{Rule, rules};
 
 /// The schema that a log names; it is where OASIS publishes it.
-const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+const SCHEMA: &str =
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// The log of one run over `image`. Allowed findings are in it, suppressed with their reasons.
 pub fn sarif(report: &Report, image: &str) -> Value {
@@ -59,7 +60,8 @@ fn result(finding: &Finding, rules: &[&Rule]) -> Value {
     if !region.is_empty() {
         physical["region"] = Value::Object(region);
     }
-    let fingerprint = finding.secret.as_ref().map(|secret| secret.sha256.clone()).or_else(|| finding.sha256.clone());
+    let fingerprint =
+        finding.secret.as_ref().map(|secret| secret.sha256.clone()).or_else(|| finding.sha256.clone());
     let mut result = json!({
         "ruleId": finding.rule,
         "level": match finding.severity { Severity::Error => "error", Severity::Warning => "warning" },
@@ -86,7 +88,9 @@ fn uri(finding: &Finding) -> String {
         Scope::Disk => "disk",
     };
     let path = finding.file.trim_start_matches('/').bytes().map(|byte| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => char::from(byte).to_string(),
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+            char::from(byte).to_string()
+        }
         byte => format!("%{byte:02X}"),
     });
     format!("{scope}/{}", path.collect::<String>())

@@ -39,7 +39,10 @@ pub struct ScanOptions<'a> {
 
 impl std::fmt::Debug for ScanOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ScanOptions").field("filter", &self.filter).field("threads", &self.threads).finish_non_exhaustive()
+        f.debug_struct("ScanOptions")
+            .field("filter", &self.filter)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,7 +94,11 @@ pub fn scan(medium: &Medium, options: &ScanOptions<'_>, monitor: Monitor<'_>) ->
     let finder = ContentFinder::new(&options.filter);
     let structure = StructureFinder::new(&options.filter)?;
     let mut report = Report { unread: system.unread.clone(), ..Report::default() };
-    let total: u64 = system.trees.iter().map(|tree| files(&tree.tree).iter().map(|file| file.content.len()).sum::<u64>()).sum();
+    let total: u64 = system
+        .trees
+        .iter()
+        .map(|tree| files(&tree.tree).iter().map(|file| file.content.len()).sum::<u64>())
+        .sum();
     monitor.progress.begin("looking for leaks in files", Some(total));
     for tree in &system.trees {
         let scanner = FileScanner {
@@ -186,7 +193,8 @@ fn scan_files(
     };
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-        let ended = || Err(LeakError::File { file: String::new(), source: io::Error::other("a thread ended early") });
+        let ended =
+            || Err(LeakError::File { file: String::new(), source: io::Error::other("a thread ended early") });
         running.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| ended()))
     })?;
     Ok(results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))

@@ -101,8 +101,13 @@ fn mounted(mut volumes: Vec<Volume>, bytes: &VolumeBytes<'_>) -> Vec<SystemTree>
             continue;
         };
         // Where files are below the mount point already, those of the volume keep a tree of their own.
-        let hidden = system.lookup(&point).and_then(|id| system.entries(id)).is_some_and(|entries| !entries.is_empty());
-        if hidden || insert_subtree(&volume.tree, volume.tree.root(), &mut system, &point, Time::EPOCH).is_err() {
+        let hidden = system
+            .lookup(&point)
+            .and_then(|id| system.entries(id))
+            .is_some_and(|entries| !entries.is_empty());
+        if hidden
+            || insert_subtree(&volume.tree, volume.tree.root(), &mut system, &point, Time::EPOCH).is_err()
+        {
             apart.push(volume.apart());
         }
     }

@@ -24,8 +24,10 @@ use crate::ui::{Ui, written};
 /// secret, and exits with 3 if there is a finding that the recipe does not allow. What is inside of compressed files and
 /// archives is not looked at.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  amiforge leaks out/web\n  amiforge leaks foreign.raw --sarif leaks.sarif\n  \
-    amiforge leaks ami-0123456789abcdef0 --region eu-west-1\n  amiforge leaks --list-rules")]
+#[command(
+    after_help = "Examples:\n  amiforge leaks out/web\n  amiforge leaks foreign.raw --sarif leaks.sarif\n  \
+    amiforge leaks ami-0123456789abcdef0 --region eu-west-1\n  amiforge leaks --list-rules"
+)]
 pub(crate) struct Args {
     /// The bundle, a raw image or a block device; or a snapshot (`snap-…`), or an AMI (`ami-…`), whose root volume is read
     #[arg(value_name = "IMAGE", required_unless_present = "list_rules")]
@@ -130,7 +132,8 @@ impl Args {
     fn scan_remote(&self, id: &str, ui: &Ui, cancel: &CancelToken) -> Result<LeakReport, Failure> {
         use amiforge_publish::{download::download, rate_limiter::DEFAULT_RATE};
         let image = Path::new(id);
-        let folder = tempfile::tempdir().context("making a folder for its blocks").with_context(|| cannot(image))?;
+        let folder =
+            tempfile::tempdir().context("making a folder for its blocks").with_context(|| cannot(image))?;
         let file = folder.path().join("volume.raw");
         let connected = self.aws.connect(cancel)?;
         let rate = if self.aws.is_local() { 0 } else { DEFAULT_RATE };

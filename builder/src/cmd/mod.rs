@@ -25,6 +25,7 @@ pub(crate) mod docs;
 pub(crate) mod download;
 #[cfg(feature = "aws")]
 mod dry_run;
+pub(crate) mod explain;
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
 #[cfg(feature = "aws")]
@@ -109,6 +110,7 @@ pub(crate) enum Command {
     Sign(sign::Args),
     Inspect(inspect::Args),
     Diff(diff::Args),
+    Explain(explain::Args),
     Verify(verify::Args),
     Measure(measure::Args),
     Attest(attest::Args),
@@ -186,6 +188,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Sign(args) => sign::run(&args, ui),
         Command::Inspect(args) => inspect::run(&args, ui),
         Command::Diff(args) => diff::run(&args, ui),
+        Command::Explain(args) => explain::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
         Command::Measure(args) => measure::run(&args, ui),
         Command::Attest(args) => attest::run(&args, ui),

@@ -10,6 +10,7 @@ mod error;
 mod layers;
 mod measure;
 mod options;
+mod origins;
 mod output;
 mod pcr_policy;
 mod secure_boot;
@@ -21,6 +22,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_image::bundle;
 use amiforge_image::disk::plan_data;
 use amiforge_image::image::EmitOptions;
+use amiforge_image::origins::Origin;
 use amiforge_image::seal::{self, Sealed, Trust};
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_store::blobs::Blobs;
@@ -35,6 +37,7 @@ use boot::Boot;
 use created_dirs::CreatedDirs;
 use epoch::BuildTime;
 use layers::LayerBuilder;
+use origins::{RecipeOrigins, SystemTrees};
 use output::listing::listing;
 use output::{Output, secrets};
 use volumes::disk::{SealedPartitions, mount_sealed};
@@ -57,7 +60,10 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let policy = pcr_policy::policy(recipe, &mut system.inputs.host_files, &mut blobs)?;
     let boot = boot::prepare(recipe, &mut system.tree, &blobs, policy.as_ref(), made)?;
     let boot = boot.as_ref();
+    system.origins.observe(&system.tree, |_| RecipeOrigins(recipe).table("kernel-hook", "boot"));
     let keys = secure_boot::keys(recipe, &mut system.inputs.host_files, &mut blobs)?;
+    // Whatever was written since tells of the build itself.
+    system.origins.observe(&system.tree, |_| Origin::new("record-of-the-build"));
     let trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
     let groups = volumes::groups::groups(&system.tree, &recipe.partitions, &trees, &blobs);
     let groups = groups.map_err(BuildError::Sbom)?;
@@ -78,6 +84,12 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let trust = Trust { root_hash, ..Trust::default() };
     let (mut sealed, policies) = pcr_policy::seal_signed(boot, trust, policy, options, &blobs)?;
     let secure_boot = secure_boot::sign(&mut sealed, keys.as_ref(), options, &blobs)?;
+    let origins = {
+        let contents = &partitions.contents(recipe, &sealed, &blobs)?;
+        let boot = boot.map(|boot| &boot.spec);
+        let trees = SystemTrees { tree: &system.tree, spec: &spec, contents, boot, sealed: &sealed };
+        system.origins.finish(recipe, trees)
+    };
     mount_sealed(recipe, &mut system.tree, &sealed, &blobs, made)?;
     system.warnings.extend(boot.into_iter().flat_map(|boot| boot.warnings(recipe, &sealed)));
     let measurements =
@@ -93,6 +105,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
         disk: &disk,
         tree: &system.tree,
         listing: &listing,
+        origins: &origins,
         secure_boot: secure_boot.as_ref(),
         policies: policies.as_ref(),
         epoch: latest,

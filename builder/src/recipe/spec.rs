@@ -24,6 +24,7 @@ use amiforge_sandbox::{SandboxClock, SandboxLimits};
 use super::PcrPolicyRecipe;
 use super::deb::{RunStep, Stage};
 use super::keys::{FirstBoot, Fstab, TrustProfile};
+use super::lines::RecipeLines;
 use super::secure_boot::SecureBootRecipe;
 
 /// A valid recipe. Paths of the host are joined to the recipe's folder.
@@ -31,6 +32,8 @@ use super::secure_boot::SecureBootRecipe;
 pub struct Recipe {
     /// Digest of its text.
     pub digest: Digest,
+    /// The lines of its text on which its tables begin.
+    pub lines: RecipeLines,
     /// Name, version, architecture and time of the image.
     pub image: ImageSpec,
     /// Length of the disk.

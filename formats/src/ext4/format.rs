@@ -3,6 +3,7 @@
 use super::check::{self, CheckSeverity};
 use super::spec::superblock::{MAGIC, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
 use super::{fields, read, residue};
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::residue::Residue;
@@ -88,6 +89,10 @@ impl VolumeFormat for Ext4Format {
 
     fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
         residue::residue(volume)
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        Ok(super::map::map(volume)?)
     }
 
     fn structures(&self) -> &'static [Structure] {

@@ -113,7 +113,9 @@ impl Content {
                     let bytes = bytes.get(*at + within as usize..).and_then(|rest| rest.get(..into.len()));
                     into.copy_from_slice(bytes.ok_or(io::ErrorKind::InvalidData)?);
                 }
-                Origin::Slice { source, at } => sources.read_exact_at(*source, at.saturating_add(within), into)?,
+                Origin::Slice { source, at } => {
+                    sources.read_exact_at(*source, at.saturating_add(within), into)?
+                }
             }
         }
         Ok(())

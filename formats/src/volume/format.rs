@@ -5,6 +5,7 @@
 use std::error::Error;
 
 use crate::guid::Guid;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::residue::Residue;
@@ -99,6 +100,12 @@ pub trait VolumeFormat: Sync {
     /// # Errors
     /// The error of the format's reader when what is in use cannot be told from what is not, or the medium fails.
     fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError>;
+
+    /// What every byte of the volume is.
+    ///
+    /// # Errors
+    /// The error of the format's reader, or the range that two structures claim or that none does.
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError>;
 
     /// Structures at fixed offsets whose fields can be compared one by one.
     fn structures(&self) -> &'static [Structure] {

@@ -32,6 +32,8 @@ pub struct InstalledPackage {
 /// The paths of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedPaths {
+    /// Name and architecture of the package.
+    pub package: (String, String),
     /// Name of the source package: its packages are updated together.
     pub source: String,
     /// The paths, folders among them that other packages have too.

@@ -8,7 +8,6 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::private_key::{self as keys, KeyKind};
 use amiforge_formats::tree::{Content, NodeId, NodeKind, Tree};
 
-
 /// Bytes at the start of a file by which a text is distinguished from a binary file.
 const HEAD_LEN: usize = 4 << 10;
 

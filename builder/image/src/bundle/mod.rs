@@ -27,8 +27,8 @@ use crate::secure_boot::SecureBootRecord;
 
 pub use error::{BundleError, ExistingBundle};
 pub use names::{
-    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, PCR_POLICY, PROVENANCE, REQUESTS, SIGNING,
-    SPDX, STATEMENTS, SUMS, TREE, UEFI_DATA, VERIFY_SCRIPT,
+    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, ORIGINS, PCR_POLICY, PROVENANCE, REQUESTS,
+    SIGNING, SPDX, STATEMENTS, SUMS, TREE, UEFI_DATA, VERIFY_SCRIPT,
 };
 pub(crate) use names::{names, policy_name, tbs_name};
 pub use sums::{SumLine, SumsError, parse as parse_sums};

@@ -18,6 +18,8 @@ pub const MEASUREMENTS: &str = "measurements.json";
 pub const PROVENANCE: &str = "provenance.json";
 /// The script that checks a bundle without this program.
 pub const VERIFY_SCRIPT: &str = "verify.sh";
+/// Where every path of the image comes from.
+pub const ORIGINS: &str = "origins.txt";
 /// The UEFI variables that enrol Secure Boot, as `RegisterImage` takes them.
 pub const UEFI_DATA: &str = "uefi-data";
 /// The folder of signing requests.
@@ -50,8 +52,9 @@ const POLICY_TBS: [(&str, &str); 16] = [
 /// The files that every bundle has, sorted.
 pub const FILES: [&str; 4] = [SUMS, DISK, MANIFEST, TREE];
 /// The files that a bundle may have, sorted.
-pub const DOCUMENTS: [&str; 24] = [
+pub const DOCUMENTS: [&str; 25] = [
     MEASUREMENTS,
+    ORIGINS,
     CYCLONEDX,
     SPDX,
     PCR_POLICY,

@@ -15,14 +15,21 @@ const EXAMPLE_HOSTS: [&[u8]; 7] =
 
 /// The password, or the token in its place, of the address whose `://` is at the offset `at`.
 pub(crate) fn password_in_address(bytes: &[u8], at: usize) -> Option<Range<usize>> {
-    let scheme = bytes.get(..at)?.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
+    let scheme = bytes
+        .get(..at)?
+        .iter()
+        .rev()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
     if scheme.take(2).count() < 2 {
         return None;
     }
     let start = at + 3;
     let rest = bytes.get(start..)?;
     let ends = |byte: &u8| {
-        byte.is_ascii_whitespace() || byte.is_ascii_control() || !byte.is_ascii() || b"/?#\"'<>`\\(){}".contains(byte)
+        byte.is_ascii_whitespace()
+            || byte.is_ascii_control()
+            || !byte.is_ascii()
+            || b"/?#\"'<>`\\(){}".contains(byte)
     };
     let len = rest.iter().take(USER_INFO_MAX).position(ends).unwrap_or(rest.len().min(USER_INFO_MAX));
     let authority = &rest[..len];

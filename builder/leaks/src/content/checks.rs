@@ -29,7 +29,9 @@ pub(super) fn check(code: Code, bytes: &[u8], at: usize, len: usize) -> Option<R
         Code::AwsSession => assigned(bytes, after, Alphabet::Base64, 100..=VALUE_MAX),
         Code::SlackWebhook => {
             let rest = bytes.get(after..)?;
-            let path = ["services/", "workflows/", "triggers/"].iter().find(|path| rest.starts_with(path.as_bytes()))?;
+            let path = ["services/", "workflows/", "triggers/"]
+                .iter()
+                .find(|path| rest.starts_with(path.as_bytes()))?;
             address_part(bytes, after + path.len(), 40)
         }
         Code::DiscordWebhook | Code::TeamsWebhook => address_part(bytes, after, 60),
@@ -37,9 +39,15 @@ pub(super) fn check(code: Code, bytes: &[u8], at: usize, len: usize) -> Option<R
         Code::AzureSharedKey => base64_value(bytes, after, &[44, 88]),
         Code::AzureSas => {
             let rest = bytes.get(after..)?;
-            let line = rest.get(..rest.iter().take(1024).position(u8::is_ascii_whitespace).unwrap_or(rest.len().min(1024)))?;
+            let line = rest.get(
+                ..rest.iter().take(1024).position(u8::is_ascii_whitespace).unwrap_or(rest.len().min(1024)),
+            )?;
             let sig = after + memchr::memmem::find(line, b"sig=")? + 4;
-            let count = bytes.get(sig..)?.iter().take_while(|byte| Alphabet::Base64.has(**byte) || **byte == b'%').count();
+            let count = bytes
+                .get(sig..)?
+                .iter()
+                .take_while(|byte| Alphabet::Base64.has(**byte) || **byte == b'%')
+                .count();
             (count >= 40 && is_random(&bytes[sig..sig + count])).then_some(sig..sig + count)
         }
         Code::OpenAiMark => {
@@ -52,7 +60,8 @@ pub(super) fn check(code: Code, bytes: &[u8], at: usize, len: usize) -> Option<R
             let before = bytes.get(at.checked_sub(14)?..at)?;
             let count = Alphabet::Base64Url.run(bytes.get(after..)?.get(..100).unwrap_or(&bytes[after..]));
             let letters = before.iter().all(u8::is_ascii_alphanumeric) && starts_word(bytes, at - 14);
-            (letters && count >= 60 && is_random(&bytes[after..after + count])).then_some(at - 14..after + count)
+            (letters && count >= 60 && is_random(&bytes[after..after + count]))
+                .then_some(at - 14..after + count)
         }
         Code::TerraformVariable => {
             let name = Alphabet::Word.run(bytes.get(after..)?.get(..64).unwrap_or(&bytes[after..]));
@@ -96,7 +105,8 @@ fn assigned(
 fn word_value(bytes: &[u8], after: usize) -> Option<Range<usize>> {
     let start = after + gap(bytes.get(after..)?)?;
     let rest = bytes.get(start..)?;
-    let ends = |byte: &u8| byte.is_ascii_whitespace() || byte.is_ascii_control() || b"\"'`;,&|)<>}".contains(byte);
+    let ends =
+        |byte: &u8| byte.is_ascii_whitespace() || byte.is_ascii_control() || b"\"'`;,&|)<>}".contains(byte);
     let len = rest.iter().take(VALUE_MAX).position(ends).unwrap_or(rest.len().min(VALUE_MAX));
     let value = &rest[..len];
     let text = value.iter().all(u8::is_ascii_graphic);
@@ -143,7 +153,8 @@ fn jwt(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let run = Alphabet::Dotted.run(rest);
     let mut parts = rest[..run].split(|byte| *byte == b'.');
     let (header, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
-    let object = |part: &[u8]| serde_json::from_slice::<serde_json::Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
+    let object =
+        |part: &[u8]| serde_json::from_slice::<serde_json::Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
     let algorithm = object(header)?.get("alg")?.as_str()?.to_owned();
     let signed = !algorithm.eq_ignore_ascii_case("none") && signature.len() >= 32;
     let len = header.len() + payload.len() + signature.len() + 2;

@@ -3,8 +3,8 @@
 //!
 //! Knows bytes only: no path, no tree.
 
-pub(crate) mod alphabet;
 mod addresses;
+pub(crate) mod alphabet;
 mod checks;
 mod placeholder;
 mod prefilter;

@@ -2,7 +2,15 @@
 
 /// Words that a secret of chance does not have, and an example does.
 const EXAMPLE_WORDS: [&[u8]; 9] = [
-    b"example", b"placeholder", b"xxxxx", b"redacted", b"changeme", b"your_", b"your-", b"dummy", b"00000000",
+    b"example",
+    b"placeholder",
+    b"xxxxx",
+    b"redacted",
+    b"changeme",
+    b"your_",
+    b"your-",
+    b"dummy",
+    b"00000000",
 ];
 
 /// Whether a value is no secret but stands for one: empty, a variable, a template, a word of documentation.
@@ -10,8 +18,26 @@ pub(crate) fn is_placeholder(value: &[u8]) -> bool {
     let value = value.trim_ascii();
     let marks: [&[u8]; 12] = [b"$", b"<", b"{", b"%", b"@", b"*", b"...", b"!", b"(", b"[", b"&", b"\\"];
     let words: [&[u8]; 20] = [
-        b"", b"none", b"null", b"nil", b"true", b"false", b"yes", b"no", b"password", b"passwd", b"pass", b"secret",
-        b"token", b"file", b"prompt", b"ask", b"undefined", b"string", b"pwd", b"required",
+        b"",
+        b"none",
+        b"null",
+        b"nil",
+        b"true",
+        b"false",
+        b"yes",
+        b"no",
+        b"password",
+        b"passwd",
+        b"pass",
+        b"secret",
+        b"token",
+        b"file",
+        b"prompt",
+        b"ask",
+        b"undefined",
+        b"string",
+        b"pwd",
+        b"required",
     ];
     marks.iter().any(|mark| value.starts_with(mark))
         || words.iter().any(|word| value.eq_ignore_ascii_case(word))
@@ -39,7 +65,9 @@ mod tests {
 
     #[test]
     fn examples_and_variables_are_told_from_secrets() {
-        for value in ["", "${TOKEN}", "<password>", "{{ x }}", "xxxxxxxx", "password", "********", "changeme", "None"] {
+        for value in
+            ["", "${TOKEN}", "<password>", "{{ x }}", "xxxxxxxx", "password", "********", "changeme", "None"]
+        {
             assert!(is_placeholder(value.as_bytes()), "{value}");
         }
         for value in ["hunter2", "S3cr3t!", "correct horse"] {

@@ -62,7 +62,10 @@ impl Prefilter {
             add(*first, 0);
             match literal.bytes.get(1..).and_then(<[u8]>::first_chunk::<WINDOW>) {
                 Some(second) => add(*second, 1),
-                None => literal.follows.letters().for_each(|letter| add([first[1], first[2], first[3], letter], 1)),
+                None => literal
+                    .follows
+                    .letters()
+                    .for_each(|letter| add([first[1], first[2], first[3], letter], 1)),
             }
         }
         windows.sort_unstable_by_key(|window| window.hash);
@@ -173,7 +176,8 @@ mod tests {
             let mut plain = Vec::new();
             for literal in LITERALS {
                 let follows = |at: usize| {
-                    literal.bytes.len() > 4 || at % 2 == 0
+                    literal.bytes.len() > 4
+                        || at % 2 == 0
                         || text.get(at + 4).is_some_and(|letter| literal.follows.has(*letter))
                 };
                 let starts = text.windows(literal.bytes.len()).enumerate();

@@ -88,10 +88,12 @@ const SETTINGS_MAX: usize = 1 << 20;
 /// Everything of these rules in a text.
 pub(super) fn find(bytes: &[u8]) -> Vec<Hit> {
     let mut hits: Vec<Hit> = Vec::new();
-    let mut add = |rule: Rule, secret: Option<Range<usize>>| hits.extend(secret.map(|secret| Hit { rule, secret }));
+    let mut add =
+        |rule: Rule, secret: Option<Range<usize>>| hits.extend(secret.map(|secret| Hit { rule, secret }));
     addresses::passwords(bytes).for_each(|secret| add(URL_PASSWORD, Some(secret)));
     memmem::find_iter(bytes, b"SG.").for_each(|at| add(SENDGRID, sendgrid(bytes, at)));
-    memmem::find_iter(bytes, b"hf_").for_each(|at| add(HUGGING_FACE, run_of(bytes, at, 3, Alphabet::Alphanumeric, 34)));
+    memmem::find_iter(bytes, b"hf_")
+        .for_each(|at| add(HUGGING_FACE, run_of(bytes, at, 3, Alphabet::Alphanumeric, 34)));
     memmem::find_iter(bytes, b"Q~").for_each(|at| add(AZURE_SECRET, azure(bytes, at)));
     if has_twilio(bytes) {
         memmem::find_iter(bytes, b"SK").for_each(|at| add(TWILIO, run_of(bytes, at, 2, Alphabet::Hex, 32)));
@@ -225,7 +227,9 @@ fn chpasswd(line: &[u8], at: usize) -> Option<Range<usize>> {
 
 /// Whether a program begins here: as a word or at the end of a path.
 fn starts_program(line: &[u8], at: usize) -> bool {
-    at.checked_sub(1).and_then(|at| line.get(at)).is_none_or(|byte| !byte.is_ascii_alphanumeric() && !b"-_.".contains(byte))
+    at.checked_sub(1)
+        .and_then(|at| line.get(at))
+        .is_none_or(|byte| !byte.is_ascii_alphanumeric() && !b"-_.".contains(byte))
 }
 
 /// The word at an offset, without quotes around it.
@@ -251,8 +255,17 @@ fn accepted(line: &[u8], range: Range<usize>) -> Option<Range<usize>> {
 
 /// Ends of names that have a password as their value.
 const NAMES: [&[u8]; 11] = [
-    b"password", b"passwd", b"passphrase", b"secret", b"secret_key", b"secretkey", b"api_key", b"apikey", b"auth_token",
-    b"access_token", b"private_token",
+    b"password",
+    b"passwd",
+    b"passphrase",
+    b"secret",
+    b"secret_key",
+    b"secretkey",
+    b"api_key",
+    b"apikey",
+    b"auth_token",
+    b"access_token",
+    b"private_token",
 ];
 
 /// The value of a setting `…password = value`, with digits and letters as a password of chance has them.
@@ -263,7 +276,8 @@ fn in_setting(line: &[u8]) -> Option<Range<usize>> {
     let at = line.iter().position(|byte| *byte == b'=' || *byte == b':')?;
     let name = line[..at].trim_ascii().trim_ascii_end();
     let quoted = |byte: &u8| *byte == b'"' || *byte == b'\'';
-    let name = name.strip_suffix(b"\"").or_else(|| name.strip_suffix(b"'")).unwrap_or(name).to_ascii_lowercase();
+    let name =
+        name.strip_suffix(b"\"").or_else(|| name.strip_suffix(b"'")).unwrap_or(name).to_ascii_lowercase();
     let last = name.iter().rposition(|byte| !(Alphabet::Base64Url.has(*byte) || *byte == b'.'));
     let name = &name[last.map_or(0, |at| at + 1)..];
     let plain: Vec<u8> = name.iter().map(|byte| if b"-.".contains(byte) { b'_' } else { *byte }).collect();
@@ -286,6 +300,8 @@ fn in_setting(line: &[u8]) -> Option<Range<usize>> {
     let digits = value.iter().any(u8::is_ascii_digit) || value.iter().any(|byte| b"!#%^*+=".contains(byte));
     let letters = value.iter().any(u8::is_ascii_alphabetic);
     // A path, a number, a call or a name of something else is no secret.
-    let code = value.iter().any(|byte| b"(){}[]$".contains(byte)) || value.starts_with(b"/") || value.contains(&b' ');
+    let code = value.iter().any(|byte| b"(){}[]$".contains(byte))
+        || value.starts_with(b"/")
+        || value.contains(&b' ');
     (value.len() >= 8 && digits && letters && !code && is_random(value)).then_some(word)
 }

@@ -67,13 +67,21 @@ fn tokens_with_a_form_of_their_own_are_found_and_near_misses_are_not() {
     let cases = [
         ("aws-access-key", format!("key={id}\n"), format!("key={}\n", &id[..19])),
         ("aws-access-key", format!("'{id}'"), "AKIAIOSFODNN7EXAMPLE".to_owned()),
-        ("aws-secret-key", format!("aws_secret_access_key = {word}\n"), format!("aws_secret_access_key = {}\n", &word[..39])),
+        (
+            "aws-secret-key",
+            format!("aws_secret_access_key = {word}\n"),
+            format!("aws_secret_access_key = {}\n", &word[..39]),
+        ),
         (
             "aws-secret-key",
             format!("\"SecretAccessKey\": \"{word}\""),
             "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n".to_owned(),
         ),
-        ("aws-session-token", format!("AWS_SESSION_TOKEN={}\n", base64.repeat(2)), format!("AWS_SESSION_TOKEN={word}\n")),
+        (
+            "aws-session-token",
+            format!("AWS_SESSION_TOKEN={}\n", base64.repeat(2)),
+            format!("AWS_SESSION_TOKEN={word}\n"),
+        ),
         (
             "slack-webhook",
             format!("https://hooks.slack.com/services/T01234567/B01234567/{}", &word[..24]),
@@ -89,8 +97,16 @@ fn tokens_with_a_form_of_their_own_are_found_and_near_misses_are_not() {
             format!("https://x.webhook.office.com/webhookb2/{word}@{word}/IncomingWebhook/{word}"),
             "https://x.webhook.office.com/webhookb2/".to_owned(),
         ),
-        ("azure-storage-key", format!("AccountName=a;AccountKey={base64}==;x"), format!("AccountKey={};", &base64[..80])),
-        ("azure-shared-access-key", format!("SharedAccessKey={}=", &base64[..43]), "SharedAccessKey=...".to_owned()),
+        (
+            "azure-storage-key",
+            format!("AccountName=a;AccountKey={base64}==;x"),
+            format!("AccountKey={};", &base64[..80]),
+        ),
+        (
+            "azure-shared-access-key",
+            format!("SharedAccessKey={}=", &base64[..43]),
+            "SharedAccessKey=...".to_owned(),
+        ),
         (
             "azure-sas",
             format!("SharedAccessSignature=sv=2020&sig={}%3D&se=1 ", &base64[..43]),
@@ -106,22 +122,46 @@ fn tokens_with_a_form_of_their_own_are_found_and_near_misses_are_not() {
             format!("token = \"{}.atlasv1.{word}{word}\"", &word[..14]),
             format!("x.atlasv1.{}", &word[..20]),
         ),
-        ("terraform-variable", format!("export TF_VAR_db_password={}\n", &word[..16]), "TF_VAR_region=eu-west-1-or-so\n".to_owned()),
-        ("terraform-variable", format!("TF_TOKEN_app_terraform_io={}\n", &word[..20]), "TF_TOKEN_app_terraform_io=$TOKEN\n".to_owned()),
+        (
+            "terraform-variable",
+            format!("export TF_VAR_db_password={}\n", &word[..16]),
+            "TF_VAR_region=eu-west-1-or-so\n".to_owned(),
+        ),
+        (
+            "terraform-variable",
+            format!("TF_TOKEN_app_terraform_io={}\n", &word[..20]),
+            "TF_TOKEN_app_terraform_io=$TOKEN\n".to_owned(),
+        ),
         (
             "openvpn-static-key",
             format!("-----BEGIN OpenVPN Static key V1-----\n{}\n-----END", &hex[..64]),
             "-----BEGIN OpenVPN Static key V1-----\n...\n".to_owned(),
         ),
-        ("jwt", format!("{}.{}.{signature}", jwt_parts[0], jwt_parts[1]), format!("{}.{}.", jwt_parts[0], jwt_parts[1])),
+        (
+            "jwt",
+            format!("{}.{}.{signature}", jwt_parts[0], jwt_parts[1]),
+            format!("{}.{}.", jwt_parts[0], jwt_parts[1]),
+        ),
         (
             "jwt",
             format!("Bearer {}.{}.{signature}", jwt_parts[0], jwt_parts[1]),
             format!("{}.AAAAAAAAAAAA.{signature}", jwt_parts[0]),
         ),
-        ("ansible-vault-password", "ansible_become_pass: hunter2x\n".to_owned(), "ansible_become_pass: '{{ vault }}'\n".to_owned()),
-        ("password-variable", "export PGPASSWORD=hunter2x\n".to_owned(), "export PGPASSWORD=\"$DB_PASS\"\n".to_owned()),
-        ("password-variable", "GITHUB_TOKEN=abcdef0123\n".to_owned(), "MY_GITHUB_TOKEN=abcdef0123\n".to_owned()),
+        (
+            "ansible-vault-password",
+            "ansible_become_pass: hunter2x\n".to_owned(),
+            "ansible_become_pass: '{{ vault }}'\n".to_owned(),
+        ),
+        (
+            "password-variable",
+            "export PGPASSWORD=hunter2x\n".to_owned(),
+            "export PGPASSWORD=\"$DB_PASS\"\n".to_owned(),
+        ),
+        (
+            "password-variable",
+            "GITHUB_TOKEN=abcdef0123\n".to_owned(),
+            "MY_GITHUB_TOKEN=abcdef0123\n".to_owned(),
+        ),
     ];
     for (rule, positive, negative) in &cases {
         assert!(ids(positive, Coverage::Strict).contains(rule), "{rule}: {positive}");
@@ -139,17 +179,33 @@ fn tokens_with_a_form_of_their_own_are_found_and_near_misses_are_not() {
 #[test]
 fn passwords_in_texts_of_nobody_are_found_and_templates_are_not() {
     let cases = [
-        ("url-password", "postgres://app:hunter2x@db.internal:5432/app", "postgres://app:${PASSWORD}@db:5432/app"),
+        (
+            "url-password",
+            "postgres://app:hunter2x@db.internal:5432/app",
+            "postgres://app:${PASSWORD}@db:5432/app",
+        ),
         ("url-password", "amqp://u1:s3cretpw@mq/", "http://user:password@example.com/"),
         ("url-password", "redis://default:pw-12345@10.0.0.1", "https://host:8080/path@x"),
         ("command-line-password", "curl -u admin:hunter2x https://x\n", "curl -u admin https://x\n"),
         ("command-line-password", "mysql -uroot -phunter2x db\n", "mysql -uroot -p db\n"),
         ("command-line-password", "mysqldump --password=hunter2x db\n", "mysqldump --password=\"$PW\" db\n"),
         ("command-line-password", "sshpass -p hunter2x ssh x\n", "sshpass -e ssh x\n"),
-        ("command-line-password", "docker login -u me -p hunter2x reg\n", "docker login --password-stdin reg\n"),
-        ("command-line-password", "echo 'root:hunter2x' | chpasswd\n", "echo \"$user:$password\" | chpasswd\n"),
+        (
+            "command-line-password",
+            "docker login -u me -p hunter2x reg\n",
+            "docker login --password-stdin reg\n",
+        ),
+        (
+            "command-line-password",
+            "echo 'root:hunter2x' | chpasswd\n",
+            "echo \"$user:$password\" | chpasswd\n",
+        ),
         ("password-assignment", "db_password = \"S3cr3tPassw0rd\"\n", "db_password = \"\"\n"),
-        ("password-assignment", "  \"apiKey\": \"aB3dE5gH7jK9mN\",\n", "  \"apiKey\": \"process.env.KEY\",\n"),
+        (
+            "password-assignment",
+            "  \"apiKey\": \"aB3dE5gH7jK9mN\",\n",
+            "  \"apiKey\": \"process.env.KEY\",\n",
+        ),
         ("password-assignment", "spring.datasource.password=Xk39fjQ2\n", "# password=Xk39fjQ2\n"),
     ];
     for (rule, positive, negative) in cases {
@@ -160,10 +216,18 @@ fn passwords_in_texts_of_nobody_are_found_and_templates_are_not() {
     let word = String::from_utf8(letters(Alphabet::Alphanumeric, 80)).unwrap();
     let hex = String::from_utf8(letters(Alphabet::Hex, 32)).unwrap();
     for (rule, positive, negative) in [
-        ("sendgrid-key", format!("SG.{}.{}", &word[..22], &word[22..65]), format!("SG.{}.{}", &word[..21], &word[22..65])),
+        (
+            "sendgrid-key",
+            format!("SG.{}.{}", &word[..22], &word[22..65]),
+            format!("SG.{}.{}", &word[..21], &word[22..65]),
+        ),
         ("hugging-face-user-token", format!("hf_{}", &word[..34]), format!("hf_{}", &word[..33])),
         ("twilio-key", format!("twilio SK{hex}"), format!("SK{hex}")),
-        ("azure-client-secret", format!("'{}8Q~{}'", &word[..3], &word[3..37]), format!("'{}xQ~{}'", &word[..3], &word[3..37])),
+        (
+            "azure-client-secret",
+            format!("'{}8Q~{}'", &word[..3], &word[3..37]),
+            format!("'{}xQ~{}'", &word[..3], &word[3..37]),
+        ),
     ] {
         assert!(ids(&positive, Coverage::Full).contains(&rule), "{rule}: {positive}");
         assert!(!ids(&negative, Coverage::Full).contains(&rule), "{rule}: {negative}");

@@ -39,7 +39,9 @@ pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Found> {
         Check::EnvironmentFile => secrets(environment(bytes)),
         Check::GitConfig => {
             let mut all = secrets(addresses(bytes));
-            all.extend(secrets(memmem::find_iter(bytes, b"://").filter_map(|at| token_in_address(bytes, at)).collect()));
+            all.extend(secrets(
+                memmem::find_iter(bytes, b"://").filter_map(|at| token_in_address(bytes, at)).collect(),
+            ));
             all.extend(secrets(lines_with(&bytes.to_ascii_lowercase(), b"extraheader")));
             all
         }
@@ -57,10 +59,19 @@ pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Found> {
             let own = |range: &Range<usize>| !bytes[range.clone()].starts_with(b"GenerateName");
             content_lines(bytes).filter(own).take(1).map(|_| (None, None)).collect()
         }
-        Check::MailPassword if name.ends_with(b"passwd.client") || name.ends_with(b"sasl_passwd") => any_line(bytes),
-        Check::MailPassword => {
-            by_names(&["password", "passwd", "authpass", "pass", "imap_pass", "smtp_pass", "remotepass", "auth_password"])
+        Check::MailPassword if name.ends_with(b"passwd.client") || name.ends_with(b"sasl_passwd") => {
+            any_line(bytes)
         }
+        Check::MailPassword => by_names(&[
+            "password",
+            "passwd",
+            "authpass",
+            "pass",
+            "imap_pass",
+            "smtp_pass",
+            "remotepass",
+            "auth_password",
+        ]),
         Check::MavenPassword => {
             let all = memmem::find_iter(bytes, b"<password>").chain(memmem::find_iter(bytes, b"<master>"));
             secrets(all.filter_map(|at| xml_value(bytes, at)).collect())
@@ -70,7 +81,8 @@ pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Found> {
         Check::MyCnf => by_names(&["password", "passwd"]),
         Check::PasswordHash => accounts::password_hashes(bytes),
         Check::PgPass if name == b".pgpass" => {
-            let full = |range: &Range<usize>| bytes[range.clone()].iter().filter(|byte| **byte == b':').count() >= 4;
+            let full =
+                |range: &Range<usize>| bytes[range.clone()].iter().filter(|byte| **byte == b':').count() >= 4;
             content_lines(bytes).filter(full).map(|range| (Some(last_field(bytes, range)), None)).collect()
         }
         Check::PgPass => by_names(&["password"]),
@@ -78,9 +90,12 @@ pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Found> {
         Check::RadiusSecret if name == b"clients.conf" => by_names(&["secret"]),
         Check::RadiusSecret => any_line(bytes),
         Check::S3Credentials if name.ends_with(b"passwd-s3fs") => any_line(bytes),
-        Check::S3Credentials => {
-            by_names(&["aws_secret_access_key", "secret_key", "gs_secret_access_key", "gs_oauth2_refresh_token"])
-        }
+        Check::S3Credentials => by_names(&[
+            "aws_secret_access_key",
+            "secret_key",
+            "gs_secret_access_key",
+            "gs_oauth2_refresh_token",
+        ]),
         Check::ServiceAccount => service_account(bytes),
         Check::Share if name == b"secrets" => any_line(bytes),
         Check::Share => by_names(&["password", "pass"]),
@@ -132,7 +147,8 @@ fn addresses(bytes: &[u8]) -> Vec<Range<usize>> {
 /// `https://TOKEN@host`: a name that is too long for a user.
 fn token_in_address(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     let rest = bytes.get(at + 3..)?;
-    let len = rest.iter().take(300).position(|byte| !byte.is_ascii_alphanumeric() && !b"-_.".contains(byte))?;
+    let len =
+        rest.iter().take(300).position(|byte| !byte.is_ascii_alphanumeric() && !b"-_.".contains(byte))?;
     (len >= 20 && rest[len] == b'@').then_some(at + 3..at + 3 + len)
 }
 
@@ -161,7 +177,13 @@ fn application(name: &[u8], bytes: &[u8]) -> Vec<Found> {
         return present(bytes);
     }
     let names: [&[u8]; 8] = [
-        b"DB_PASSWORD", b"AUTH_KEY", b"SECRET_KEY", b"secret_key_base", b"$wgDBpassword", b"$password", b"'password' =>",
+        b"DB_PASSWORD",
+        b"AUTH_KEY",
+        b"SECRET_KEY",
+        b"secret_key_base",
+        b"$wgDBpassword",
+        b"$password",
+        b"'password' =>",
         b"database_password",
     ];
     let code = |at: &usize| {
@@ -172,13 +194,28 @@ fn application(name: &[u8], bytes: &[u8]) -> Vec<Found> {
     let after = |name: &&[u8]| {
         let len = name.len();
         // The quote that ends the name is not one that begins a value.
-        let start = move |at: usize| at + len + usize::from(matches!(bytes.get(at + len), Some(b'\'' | b'"')));
-        memmem::find_iter(bytes, *name).filter(code).filter_map(move |at| {
-            let value = quoted_after(bytes, start(at));
-            value.or_else(|| values(&bytes[at..(at + 200).min(bytes.len())], &["secret_key_base", "database_password"]).into_iter().next().map(|range| range.start + at..range.end + at))
-        }).collect::<Vec<_>>()
+        let start =
+            move |at: usize| at + len + usize::from(matches!(bytes.get(at + len), Some(b'\'' | b'"')));
+        memmem::find_iter(bytes, *name)
+            .filter(code)
+            .filter_map(move |at| {
+                let value = quoted_after(bytes, start(at));
+                value.or_else(|| {
+                    values(&bytes[at..(at + 200).min(bytes.len())], &["secret_key_base", "database_password"])
+                        .into_iter()
+                        .next()
+                        .map(|range| range.start + at..range.end + at)
+                })
+            })
+            .collect::<Vec<_>>()
     };
-    secrets(names.iter().flat_map(after).filter(|range| memmem::find(&bytes[range.clone()], b"put your").is_none()).collect())
+    secrets(
+        names
+            .iter()
+            .flat_map(after)
+            .filter(|range| memmem::find(&bytes[range.clone()], b"put your").is_none())
+            .collect(),
+    )
 }
 
 /// `BUNDLE_HOST__NAME: "token"`.
@@ -190,7 +227,8 @@ fn bundler(bytes: &[u8]) -> Vec<Range<usize>> {
         let start = range.start + colon + 2 + usize::from(line.get(colon + 2) == Some(&b'"'));
         let len = value_len(&bytes[start..range.end]);
         let value = &bytes[start..start + len];
-        (host && len >= 8 && !value.starts_with(b"http") && !is_placeholder(value)).then(|| start..start + len)
+        (host && len >= 8 && !value.starts_with(b"http") && !is_placeholder(value))
+            .then(|| start..start + len)
     };
     content_lines(bytes).filter_map(value).collect()
 }
@@ -209,7 +247,10 @@ fn chpasswd_list(bytes: &[u8]) -> Vec<Range<usize>> {
         let text = text.strip_prefix(b"- ").unwrap_or(text);
         let Some(colon) = text.iter().position(|byte| *byte == b':').filter(|_| within) else { continue };
         let value = text[colon + 1..].trim_ascii_end();
-        if value.len() >= 2 && !value.starts_with(b" ") && text[..colon].iter().all(|byte| !byte.is_ascii_whitespace()) {
+        if value.len() >= 2
+            && !value.starts_with(b" ")
+            && text[..colon].iter().all(|byte| !byte.is_ascii_whitespace())
+        {
             all.push(range.end - value.len()..range.end);
         }
     }
@@ -235,8 +276,14 @@ fn environment(bytes: &[u8]) -> Vec<Range<usize>> {
 
 fn installer(bytes: &[u8]) -> Vec<Found> {
     let marks: [&[u8]; 8] = [
-        b"rootpw ", b"--password=", b"root-password password ", b"root-password-again password ", b"user-password password ",
-        b"user-password-crypted password ", b"root-password-crypted password ", b"identity:",
+        b"rootpw ",
+        b"--password=",
+        b"root-password password ",
+        b"root-password-again password ",
+        b"user-password password ",
+        b"user-password-crypted password ",
+        b"root-password-crypted password ",
+        b"identity:",
     ];
     let mut all: Vec<Found> = Vec::new();
     for mark in &marks[..7] {
@@ -245,7 +292,13 @@ fn installer(bytes: &[u8]) -> Vec<Found> {
         }));
     }
     all.extend(secrets(values(bytes, &["password"])));
-    all.extend(secrets(memmem::find_iter(bytes, b"<Value>").filter_map(|at| xml_value(bytes, at)).collect::<Vec<_>>()).into_iter().filter(|_| memmem::find(bytes, b"Password>").is_some()));
+    all.extend(
+        secrets(
+            memmem::find_iter(bytes, b"<Value>").filter_map(|at| xml_value(bytes, at)).collect::<Vec<_>>(),
+        )
+        .into_iter()
+        .filter(|_| memmem::find(bytes, b"Password>").is_some()),
+    );
     all.sort_by_key(|(range, _)| range.as_ref().map(|range| range.start));
     all.dedup_by(|later, kept| match (&later.0, &kept.0) {
         (Some(later), Some(kept)) => later.start < kept.end,
@@ -267,7 +320,8 @@ fn ipsec(name: &[u8], bytes: &[u8]) -> Vec<Found> {
         return secrets(values(bytes, &["secret"]));
     }
     let kinds: [&[u8]; 6] = [b"PSK ", b"XAUTH ", b"EAP ", b"NTLM ", b"PIN ", b"RSA "];
-    let has = |range: &Range<usize>| kinds.iter().any(|kind| memmem::find(&bytes[range.clone()], kind).is_some());
+    let has =
+        |range: &Range<usize>| kinds.iter().any(|kind| memmem::find(&bytes[range.clone()], kind).is_some());
     content_lines(bytes).filter(has).take(1).map(|_| (None, None)).collect()
 }
 
@@ -275,9 +329,9 @@ fn ipsec(name: &[u8], bytes: &[u8]) -> Vec<Found> {
 fn mount_options(bytes: &[u8]) -> Vec<Range<usize>> {
     let of_line = |range: Range<usize>| {
         let line = &bytes[range.clone()];
-        let at = [&b",password="[..], b",pass=", b" password=", b"\tpassword=", b"=password="].iter().find_map(|mark| {
-            memmem::find(line, mark).map(|at| at + mark.len())
-        })?;
+        let at = [&b",password="[..], b",pass=", b" password=", b"\tpassword=", b"=password="]
+            .iter()
+            .find_map(|mark| memmem::find(line, mark).map(|at| at + mark.len()))?;
         let len = value_len(&line[at..]);
         (len > 0 && !is_placeholder(&line[at..at + len])).then(|| range.start + at..range.start + at + len)
     };
@@ -303,7 +357,8 @@ fn snmp(bytes: &[u8]) -> Vec<Range<usize>> {
         let line = &bytes[range.clone()];
         let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let word = words.next()?;
-        let named = [&b"rocommunity"[..], b"rwcommunity", b"rocommunity6", b"rwcommunity6", b"createUser"].contains(&word);
+        let named = [&b"rocommunity"[..], b"rwcommunity", b"rocommunity6", b"rwcommunity6", b"createUser"]
+            .contains(&word);
         let value = words.next().filter(|value| named && *value != b"public")?;
         let at = memmem::find(line, value)?;
         (!is_placeholder(value)).then(|| range.start + at..range.start + at + value.len())
@@ -326,19 +381,30 @@ fn swap_file(bytes: &[u8]) -> Vec<Found> {
 /// A home of somebody who is no user of the image, as compilers write it into programs.
 pub(super) fn builder_home(bytes: &[u8], accounts: &Accounts) -> Option<Range<usize>> {
     let homes: [&[u8]; 4] = [b"/home/", b"/Users/", b"C:\\Users\\", b"/builds/"];
-    let mut found = homes.iter().flat_map(|home| memmem::find_iter(bytes, home).map(move |at| (at, home.len())));
+    let mut found =
+        homes.iter().flat_map(|home| memmem::find_iter(bytes, home).map(move |at| (at, home.len())));
     found.find_map(|(at, len)| {
         // An absolute path, not the end of a longer one.
-        if at.checked_sub(1).and_then(|at| bytes.get(at)).is_some_and(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(byte)) {
+        if at
+            .checked_sub(1)
+            .and_then(|at| bytes.get(at))
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(byte))
+        {
             return None;
         }
         let rest = bytes.get(at + len..)?;
-        let name = rest.iter().take(33).take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte)).count();
+        let name = rest
+            .iter()
+            .take(33)
+            .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte))
+            .count();
         let user = &rest[..name];
         // The name is followed by a folder, and by something in it.
         let below = rest.get(name..)?.iter().take_while(|byte| byte.is_ascii_graphic()).count();
         let valid = (1..=32).contains(&name) && matches!(rest.get(name), Some(b'/' | b'\\')) && below >= 4;
-        let example = [&b"user"[..], b"username", b"foo", b"bar", b"you", b"me", b"example", b"linuxbrew", b"USER"].contains(&user);
+        let example =
+            [&b"user"[..], b"username", b"foo", b"bar", b"you", b"me", b"example", b"linuxbrew", b"USER"]
+                .contains(&user);
         (valid && !example && !accounts.has(user)).then_some(at..at + len + name)
     })
 }

@@ -93,7 +93,8 @@ const REVOKE: &str = "remove the file and revoke what is in it; give it to the m
 const HISTORY: &str = "remove it: the rule `histories` under `also` of `[normalize]` does";
 
 /// What to do about what each machine makes for itself.
-const FIRST_BOOT: &str = "remove or empty it, so that each machine makes its own at its first boot; the rules of `[normalize]` do";
+const FIRST_BOOT: &str =
+    "remove or empty it, so that each machine makes its own at its first boot; the rules of `[normalize]` do";
 
 /// A row of a table.
 const fn row(
@@ -210,8 +211,12 @@ impl StructureRule {
         let plain = |secret: Option<Range<usize>>| StructureHit { rule: self.rule, secret, subject: None };
         let mut hits = match self.test {
             Test::Present => (!subject.bytes.is_empty()).then(|| plain(None)).into_iter().collect(),
-            Test::Lines => text::content_lines(subject.bytes).next().map(|_| plain(None)).into_iter().collect(),
-            Test::Value(names) => text::values(subject.bytes, names).into_iter().map(|value| plain(Some(value))).collect(),
+            Test::Lines => {
+                text::content_lines(subject.bytes).next().map(|_| plain(None)).into_iter().collect()
+            }
+            Test::Value(names) => {
+                text::values(subject.bytes, names).into_iter().map(|value| plain(Some(value))).collect()
+            }
             Test::Call(check) => {
                 let found = checks::check(check, subject).into_iter();
                 found.map(|(secret, subject)| StructureHit { rule: self.rule, secret, subject }).collect()
@@ -227,7 +232,8 @@ impl StructureRule {
 fn is_core_dump(head: &[u8]) -> bool {
     let kind = head.get(16..18);
     let order = head.get(5);
-    head.starts_with(b"\x7fELF") && (order == Some(&1) && kind == Some(&[4, 0]) || order == Some(&2) && kind == Some(&[0, 4]))
+    head.starts_with(b"\x7fELF")
+        && (order == Some(&1) && kind == Some(&[4, 0]) || order == Some(&2) && kind == Some(&[0, 4]))
 }
 
 #[cfg(test)]

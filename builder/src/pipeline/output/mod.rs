@@ -13,12 +13,13 @@ use std::thread::ScopedJoinHandle;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_image::bundle::{BundleTexts, BundleWriter, Document, MEASUREMENTS};
+use amiforge_image::bundle::{BundleTexts, BundleWriter, Document, MEASUREMENTS, ORIGINS};
 use amiforge_image::disk::Disk;
 use amiforge_image::image::{EmitOptions, Emitted};
 use amiforge_image::inspect::{InspectError, Medium};
 use amiforge_image::manifest::{Manifest, ManifestInput, Secret};
 use amiforge_image::measure::Measurements;
+use amiforge_image::origins::Origins;
 use amiforge_image::pcr_policy::PreparedPolicies;
 use amiforge_image::secure_boot::PreparedSecureBoot;
 use amiforge_machine::preflight;
@@ -26,6 +27,7 @@ use amiforge_rootfs::assemble::unchanged;
 use amiforge_store::blobs::Blobs;
 
 use super::layers::LayerBuilder;
+use super::origins::OriginInputs;
 use super::system::Inputs;
 use super::{BuildError, InputError};
 use crate::provenance::{self, BuildFacts};
@@ -37,6 +39,8 @@ pub(super) struct Output<'a> {
     /// Every file of it, as the machine sees them.
     pub(super) tree: &'a Tree,
     pub(super) listing: &'a str,
+    /// Where its paths come from, without what is known only when all inputs were read.
+    pub(super) origins: &'a Origins,
     /// The requests for signatures, or the signatures.
     pub(super) secure_boot: Option<&'a PreparedSecureBoot>,
     /// The policies for PCR 11.
@@ -56,7 +60,7 @@ pub(super) fn write(
     output: &Output<'_>,
     mut inputs: Inputs<'_>,
 ) -> Result<(Manifest, Vec<String>), BuildError> {
-    let Output { disk, tree, listing, secure_boot, policies, epoch, blobs, measurements } = *output;
+    let Output { disk, tree, listing, origins, secure_boot, policies, epoch, blobs, measurements } = *output;
     let cache = ImageCache::of(&disk.plan, blobs, builder.store)?;
     let writer = BundleWriter::open(&builder.options.out, builder.options.existing)?;
     let deferred = &mut inputs.record.deferred;
@@ -77,9 +81,10 @@ pub(super) fn write(
     documents.extend(measurements.map(|measurements| (MEASUREMENTS, measurements.document().into())));
     documents.extend(secure_boot.into_iter().flat_map(PreparedSecureBoot::documents));
     documents.extend(policies.into_iter().flat_map(PreparedPolicies::documents));
-    documents.sort_unstable_by_key(|(name, _)| *name);
     let secrets: Vec<Secret> = secrets.map_err(|error| BuildError::Inputs(InputError::Secrets(error)))?;
     check(&mut inputs, &emitted, blobs).map_err(BuildError::Inputs)?;
+    documents.push((ORIGINS, completed(origins, &inputs).text().into()));
+    documents.sort_unstable_by_key(|(name, _)| *name);
     let mut origin = origin::origin(builder, epoch, &inputs, secrets, measurements.cloned());
     let signatures = signatures(policies, secure_boot);
     let predicate = predicate(builder, &inputs, &signatures);
@@ -121,6 +126,12 @@ fn predicate(
         inputs: &named,
         patches: &inputs.record.patches,
     })
+}
+
+/// The origins with the digests of the inputs.
+fn completed(origins: &Origins, inputs: &Inputs<'_>) -> Origins {
+    let files = inputs.host_files.inputs().filter_map(|input| Some((input.name, input.sha256?))).collect();
+    OriginInputs { sources: &inputs.sources.inputs, files }.complete(origins)
 }
 
 /// The result of a thread.

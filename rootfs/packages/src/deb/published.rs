@@ -89,7 +89,8 @@ mod tests {
         }
         let dpkg = tree.lookup(b"var/lib/dpkg").unwrap();
         let (one, two) = ("00112233445566778899aabbccddeeff", "ffeeddccbbaa99887766554433221100");
-        let status = format!("Package: a\nArchitecture: amd64\nConffiles:\n /etc/a {two}\n /etc/old {two} obsolete\n");
+        let status =
+            format!("Package: a\nArchitecture: amd64\nConffiles:\n /etc/a {two}\n /etc/old {two} obsolete\n");
         for (dir, name, text) in [
             (dpkg, "status", status),
             (dir, "a:amd64.md5sums", format!("{one}  usr/bin/a\nbroken\n{one} usr/one-space\n")),

@@ -101,10 +101,12 @@ impl TokenRule {
     /// The range of the secret whose literal is at the offset `at`, if the rest has the form.
     pub(crate) fn check(&self, bytes: &[u8], at: usize) -> Option<Range<usize>> {
         let rest = bytes.get(at..)?;
-        let literal = self.literals.iter().filter(|literal| rest.starts_with(literal)).max_by_key(|one| one.len())?;
+        let literal =
+            self.literals.iter().filter(|literal| rest.starts_with(literal)).max_by_key(|one| one.len())?;
         match self.shape {
             Shape::Tail { alphabet, min, max } => {
-                let count = alphabet.run(rest.get(literal.len()..)?.get(..=max).unwrap_or(&rest[literal.len()..]));
+                let count =
+                    alphabet.run(rest.get(literal.len()..)?.get(..=max).unwrap_or(&rest[literal.len()..]));
                 let token = rest.get(literal.len()..literal.len() + count)?;
                 let valid = (min..=max).contains(&count) && starts_word(bytes, at) && is_random(token);
                 valid.then_some(at..at + literal.len() + count)
@@ -117,7 +119,8 @@ impl TokenRule {
 /// Whether no letter or digit is before an offset: a token in the middle of base64 is none.
 pub(crate) fn starts_word(bytes: &[u8], at: usize) -> bool {
     let before = at.checked_sub(1).and_then(|at| bytes.get(at));
-    before.is_none_or(|byte| !(byte.is_ascii_alphanumeric() || b"_-+/.".contains(byte)) || is_escape(bytes, at))
+    before
+        .is_none_or(|byte| !(byte.is_ascii_alphanumeric() || b"_-+/.".contains(byte)) || is_escape(bytes, at))
 }
 
 /// Whether the letter before an offset is that of an escape such as `\n`, as JSON has it.
