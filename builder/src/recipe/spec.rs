@@ -30,6 +30,8 @@ use super::secure_boot::SecureBootRecipe;
 pub struct Recipe {
     /// Digest of its text.
     pub digest: Digest,
+    /// Its text.
+    pub text: Arc<str>,
     /// Name, version, architecture and time of the image.
     pub image: ImageSpec,
     /// Length of the disk.
@@ -105,6 +107,8 @@ pub struct ImageSpec {
     pub arch: Arch,
     /// The time of the build, in seconds since 1970.
     pub epoch: Option<i64>,
+    /// Whether recipe, lock and provenance go into the image.
+    pub provenance: bool,
 }
 
 /// How an image boots.

@@ -3,6 +3,7 @@
 mod contents;
 pub(super) mod host_files;
 mod initrds;
+mod provenance;
 mod trust;
 
 use amiforge_formats::tree::Tree;
@@ -70,6 +71,7 @@ pub(super) fn system_tree<'a>(
     let unmet = missing::missing_settings(&tree, blobs, &recipe.system, &recipe.users)?;
     warnings.extend(unmet.iter().map(ToString::to_string));
     let changes = normalize(recipe, &mut tree, blobs, time)?;
+    provenance::install(builder, &mut tree, time.made)?;
     warnings.extend(trust::verified_root(recipe, &mut tree, blobs, time.made)?);
     let skipped = packages.map(|system| system.notes.skipped).unwrap_or_default();
     let inputs = Inputs { record, sources, host_files, changes, skipped };
