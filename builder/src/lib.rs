@@ -7,6 +7,7 @@ pub mod lock;
 #[cfg(feature = "fetch")]
 pub mod outdated;
 pub mod pipeline;
+pub mod rebuild;
 pub mod recipe;
 pub mod repro;
 pub mod sbom;

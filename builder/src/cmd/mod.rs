@@ -55,6 +55,7 @@ pub(crate) mod promote;
 pub(crate) mod prune;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
+pub(crate) mod rebuild;
 #[cfg(feature = "aws")]
 pub(crate) mod region;
 #[cfg(feature = "aws")]
@@ -114,6 +115,7 @@ pub(crate) enum Command {
     Boot(Box<boot::Args>),
     Preflight(preflight::Args),
     Repro(repro::Args),
+    Rebuild(Box<rebuild::Args>),
     Store(store::Args),
     #[cfg(feature = "aws")]
     Publish(Box<publish::Args>),
@@ -190,6 +192,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Boot(args) => boot::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Repro(args) => repro::run(&args, ui),
+        Command::Rebuild(args) => rebuild::run(&args, ui),
         Command::Store(args) => store::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Publish(args) => publish::run(&args, ui),
