@@ -35,9 +35,11 @@ const EXTRACTED: [&str; 3] = ["recipe.toml", "recipe.lock", "provenance.json"];
 /// block. Exits with 3, and says which blocks differ and what the likely cause is, if they are not equal. Signatures of
 /// Secure Boot, which no build can make, are no difference: only the ranges that the manifest declares for them may differ.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  amiforge rebuild ami-0123456789abcdef0 --region eu-west-1 --vendor inputs.tar\n  \
+#[command(
+    after_help = "Examples:\n  amiforge rebuild ami-0123456789abcdef0 --region eu-west-1 --vendor inputs.tar\n  \
     amiforge rebuild out/web --source-dir web -o out/again\n  \
-    amiforge rebuild snap-0123456789abcdef0 --region eu-west-1 --extract web")]
+    amiforge rebuild snap-0123456789abcdef0 --region eu-west-1 --extract web"
+)]
 pub(crate) struct Args {
     /// The AMI (`ami-…`), the snapshot (`snap-…`), the bundle or the image
     target: PathBuf,
@@ -115,7 +117,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let inputs = rebuild::local_inputs(&recorded.recipe, statement);
     args.demand(&inputs)?;
     let tool = env!("CARGO_PKG_VERSION");
-    if let Some(built) = statement.and_then(|statement| statement.tool.as_deref()).filter(|built| *built != tool) {
+    if let Some(built) =
+        statement.and_then(|statement| statement.tool.as_deref()).filter(|built| *built != tool)
+    {
         ui.warn(format_args!("amiforge {built} built the image, and this is {tool}"));
     }
     let scratch = tempfile::Builder::new().prefix("amiforge-rebuild-").tempdir();
@@ -197,7 +201,8 @@ impl Args {
                 .hint("another version of amiforge may have built it: `whois` names it for an AMI")
         })?;
         let lock = embedded.lock.as_deref().map(|bytes| Lock::parse(bytes, Path::new(EXTRACTED[1])));
-        let lock = lock.transpose().context("reading the lock in the image").with_context(|| self.cannot())?;
+        let lock =
+            lock.transpose().context("reading the lock in the image").with_context(|| self.cannot())?;
         let lock = lock.filter(|_| Lock::is_needed(&recipe));
         if Lock::is_needed(&recipe) && !lock.as_ref().is_some_and(|lock| lock.matches(&recipe)) {
             let fact = anyhow::anyhow!("the lock in the image is not that of the recipe in it");
@@ -207,7 +212,9 @@ impl Args {
             let vendored = vendor::lock(vendor).with_context(|| self.cannot())?;
             if Some(&vendored) != lock.as_ref() {
                 let fact = format!("`{}` holds the inputs of another lock", vendor.display());
-                return Err(Failure::usage(anyhow::anyhow!(fact).context(self.cannot())).hint(self.fetching()));
+                return Err(
+                    Failure::usage(anyhow::anyhow!(fact).context(self.cannot())).hint(self.fetching())
+                );
             }
         }
         let statement = embedded.statement();
@@ -222,7 +229,12 @@ impl Args {
         }
         let named = missing.iter().map(|input| {
             let digest = input.expected.as_deref().map(|digest| format!(" (SHA-256 {digest})"));
-            format!("`{}`{}, looked for at `{}`", input.name, digest.unwrap_or_default(), input.path.display())
+            format!(
+                "`{}`{}, looked for at `{}`",
+                input.name,
+                digest.unwrap_or_default(),
+                input.path.display()
+            )
         });
         let named = named.collect::<Vec<_>>().join("; ");
         let fact = anyhow::anyhow!("{} inputs of the recipe are missing: {named}", missing.len());
@@ -230,7 +242,13 @@ impl Args {
             .hint("`--source-dir DIR` names the folder that the paths in the recipe are relative to"))
     }
 
-    fn build(&self, recorded: &Recorded, out: &Path, ui: &Ui, cancel: &CancelToken) -> Result<Built, Failure> {
+    fn build(
+        &self,
+        recorded: &Recorded,
+        out: &Path,
+        ui: &Ui,
+        cancel: &CancelToken,
+    ) -> Result<Built, Failure> {
         let threads = self.threads.map(usize::from);
         // What the provenance states goes before the environment, also where it states that there was none.
         let epoch = match &recorded.statement {

@@ -136,7 +136,9 @@ fn same_without(
 /// Likely causes of a difference, the likeliest first.
 pub fn causes(statement: Option<&Statement>, tool: &str, inputs: &[LocalInput]) -> Vec<String> {
     let mut causes = Vec::new();
-    if let Some(built) = statement.and_then(|statement| statement.tool.as_deref()).filter(|built| *built != tool) {
+    if let Some(built) =
+        statement.and_then(|statement| statement.tool.as_deref()).filter(|built| *built != tool)
+    {
         causes.push(format!(
             "amiforge {built} built the image, and this is {tool}: other versions may lay an image out in another way"
         ));

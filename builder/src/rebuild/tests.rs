@@ -129,7 +129,10 @@ fn causes_name_the_tool_first_and_then_the_inputs() {
     let inputs = [input("base.tar", Some("aa"), Some("bb")), input("site", None, None)];
     let named = causes(Some(&statement), "1.0", &inputs);
     assert!(named[0].starts_with("amiforge 0.9 built the image, and this is 1.0"), "{named:?}");
-    assert!(named[1].contains("`base.tar`") && named[1].contains("bb") && named[1].contains("aa"), "{named:?}");
+    assert!(
+        named[1].contains("`base.tar`") && named[1].contains("bb") && named[1].contains("aa"),
+        "{named:?}"
+    );
     assert!(named[2].contains("`site` is not pinned"), "{named:?}");
     assert_eq!(causes(Some(&statement), "0.9", &[]), [""; 0]);
     assert_eq!(causes(None, "0.9", &[]).len(), 1);

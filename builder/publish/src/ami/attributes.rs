@@ -24,7 +24,9 @@ pub(super) async fn set_all<C: Ec2>(
     snapshots: &[(String, Tags)],
 ) -> Result<(), AmiError> {
     set_tags(region, request, image, snapshots).await?;
-    set_watermark(region, request, image).await?;
+    if let Some(name) = &request.watermark {
+        region.watermark(image, name).await?;
+    }
     if let Some(moment) = request.deprecation {
         set_deprecation(region, image, moment).await?;
     }
@@ -44,22 +46,6 @@ async fn set_tags<C: Ec2>(
         create_missing_tags(region, snapshot, &tags::missing(requested, &current.tags)).await?;
     }
     Ok(())
-}
-
-/// Attaches the requested watermark, unless the image carries one of this name: copies carry that of their source.
-async fn set_watermark<C: Ec2>(
-    region: &AmiRegion<'_, C>,
-    request: &Request,
-    image: &DescribedImage,
-) -> Result<(), AmiError> {
-    let Some(name) = &request.watermark else { return Ok(()) };
-    // One of another account with the same name is another watermark.
-    let own = |key: &str| image.owner.as_ref().is_none_or(|owner| key.starts_with(&format!("{owner}:")));
-    if image.watermarks.iter().any(|watermark| watermark.name() == name && own(&watermark.key)) {
-        return Ok(());
-    }
-    let action = format!("attaching the watermark `{name}` to {}", image.id);
-    region.call_eventual(&action, || region.ec2.attach_watermark(&image.id, name)).await.map(drop)
 }
 
 async fn create_missing_tags<C: Ec2>(

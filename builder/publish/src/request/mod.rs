@@ -38,7 +38,10 @@ pub use region::{AwsPartition, partition};
 pub use share::{Share, SnapshotSharing, grantee};
 pub use volume::{FurtherVolume, VolumeContent, VolumeSettings, VolumeType};
 pub(crate) use watermark::of_manifest as watermark_of;
-pub use watermark::{WatermarkOption, check_name as check_watermark, root_of as root_of_watermark};
+pub use watermark::{
+    WatermarkOption, check_name as check_watermark, of_tags as watermark_of_tags,
+    root_of as root_of_watermark,
+};
 
 /// Options as on the command line. An option that is `None` or empty has a default.
 #[derive(Debug, Clone, Default)]

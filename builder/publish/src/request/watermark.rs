@@ -4,6 +4,9 @@
 
 use amiforge_image::manifest::Manifest;
 
+use crate::api::ec2::Tags;
+use crate::tags;
+
 use super::{AmiOptions, Audience, ImageFacts, RequestMistake};
 
 const OPTION: &str = "--watermark";
@@ -36,6 +39,12 @@ impl std::str::FromStr for WatermarkOption {
 pub(crate) fn of_manifest(manifest: &Manifest) -> String {
     let name: String = manifest.origin.name.chars().take(NAME_MAX).collect();
     format!("{name}/{}", manifest.merkle_root)
+}
+
+/// The same name from the tags of an AMI that was published from a bundle.
+pub fn of_tags(image: &Tags) -> Option<String> {
+    let name: String = image.get(tags::IMAGE)?.chars().take(NAME_MAX).collect();
+    Some(format!("{name}/{}", image.get(tags::MERKLE_ROOT)?))
 }
 
 /// The Merkle root in the name of a watermark that [`of_manifest`] made.

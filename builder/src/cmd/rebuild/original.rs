@@ -82,7 +82,8 @@ impl Original {
                 let options = args
                     .threads
                     .map_or_else(EmitOptions::default, |threads| EmitOptions { threads: threads.into() });
-                let original = digest_of(medium, u64::MAX, options, monitor).with_context(|| args.cannot())?;
+                let original =
+                    digest_of(medium, u64::MAX, options, monitor).with_context(|| args.cannot())?;
                 rebuild::compare((&original.blocks, medium), (manifest, rebuilt))
             }
             #[cfg(feature = "aws")]

@@ -34,7 +34,8 @@ pub(super) fn show(result: &Rebuilt, original: Option<&Path>, ui: &Ui) -> Result
     }
     for &(first, last) in blocks.ranges.iter().take(SHOWN) {
         let (start, end) = (first * BLOCK, (last + 1) * BLOCK);
-        let which = if first == last { format!("block {first}") } else { format!("blocks {first} to {last}") };
+        let which =
+            if first == last { format!("block {first}") } else { format!("blocks {first} to {last}") };
         ui.line(format_args!("differs     {which} (bytes {start} to {end})"))?;
     }
     if let Some(more) = blocks.ranges.len().checked_sub(SHOWN).filter(|more| *more > 0) {

@@ -59,7 +59,7 @@ pub(super) fn read(
     let services = connected.services();
     let reader = match connected.block_on(SnapshotReader::open(&services, snapshot, rate, cancel)) {
         Ok(reader) => reader,
-        Err(error) if is_denied(&error) => {
+        Err(error) if is_of_kind(&error, ServiceErrorKind::Denied) => {
             denied(ui, &error);
             return Ok((None, Vec::new()));
         }
@@ -67,9 +67,13 @@ pub(super) fn read(
     };
     let read = Embedded::read(&reader, Path::new(snapshot));
     match reader.take_failure() {
-        Some(error) if is_denied(&error) => {
+        Some(error) if is_of_kind(&error, ServiceErrorKind::Denied) => {
             denied(ui, &error);
             return Ok((None, Vec::new()));
+        }
+        Some(error) if is_of_kind(&error, ServiceErrorKind::Checksum) => {
+            let error = anyhow::Error::from(error);
+            return Ok((None, vec![format!("{snapshot}: {error:#}")]));
         }
         Some(error) => return Err(error).with_context(cannot)?,
         None => {}
@@ -82,12 +86,12 @@ pub(super) fn read(
     })
 }
 
-/// Whether the service refused a call for want of a permission.
-fn is_denied(error: &PublishError) -> bool {
+/// Whether a call failed for this reason.
+fn is_of_kind(error: &PublishError, kind: ServiceErrorKind) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(call) = error.downcast_ref::<RetryExhausted>() {
-            return call.error.kind == ServiceErrorKind::Denied;
+            return call.error.kind == kind;
         }
         cause = error.source();
     }

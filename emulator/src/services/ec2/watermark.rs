@@ -62,7 +62,11 @@ pub(crate) fn detach(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()) && check_name(name).is_ok()
     });
     if !is_key {
-        return Err(Ec2Error::value("WatermarkKey", key, "Expected an account and a name, joined by a colon."));
+        return Err(Ec2Error::value(
+            "WatermarkKey",
+            key,
+            "Expected an account and a name, joined by a colon.",
+        ));
     }
     call.own_image(id)?;
     call.commit()?;

@@ -4,7 +4,8 @@ use super::*;
 
 /// The keys of the watermarks that an account sees on an image.
 fn keys(test_region: &TestRegion, account: &str, region: &str, id: &str) -> Vec<String> {
-    let text = test_region.request_as(account, region, &format!("Action=DescribeImages&ImageId.1={id}")).unwrap();
+    let text =
+        test_region.request_as(account, region, &format!("Action=DescribeImages&ImageId.1={id}")).unwrap();
     let parts = text.split("<watermarkKey>").skip(1);
     parts.map(|part| part.split('<').next().unwrap().to_owned()).collect()
 }
