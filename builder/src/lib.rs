@@ -1,5 +1,6 @@
 //! The library behind the `amiforge` program.
 
+pub mod embedded;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 pub mod leaks;
@@ -8,6 +9,7 @@ pub mod lock;
 pub mod outdated;
 pub mod pipeline;
 pub mod provenance;
+pub mod rebuild;
 pub mod recipe;
 pub mod repro;
 pub mod sbom;

@@ -57,6 +57,7 @@ pub(crate) mod promote;
 pub(crate) mod prune;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
+pub(crate) mod rebuild;
 #[cfg(feature = "aws")]
 pub(crate) mod region;
 #[cfg(feature = "aws")]
@@ -118,6 +119,7 @@ pub(crate) enum Command {
     Preflight(preflight::Args),
     Leaks(leaks::Args),
     Repro(repro::Args),
+    Rebuild(Box<rebuild::Args>),
     Store(store::Args),
     #[cfg(feature = "aws")]
     Publish(Box<publish::Args>),
@@ -196,6 +198,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Preflight(args) => preflight::run(&args, ui),
         Command::Leaks(args) => leaks::run(&args, ui),
         Command::Repro(args) => repro::run(&args, ui),
+        Command::Rebuild(args) => rebuild::run(&args, ui),
         Command::Store(args) => store::run(&args, ui),
         #[cfg(feature = "aws")]
         Command::Publish(args) => publish::run(&args, ui),

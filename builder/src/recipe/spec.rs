@@ -34,6 +34,8 @@ pub struct Recipe {
     pub digest: Digest,
     /// The lines of its text on which its tables begin.
     pub lines: RecipeLines,
+    /// Its text.
+    pub text: Arc<str>,
     /// Name, version, architecture and time of the image.
     pub image: ImageSpec,
     /// Length of the disk.
@@ -109,6 +111,8 @@ pub struct ImageSpec {
     pub arch: Arch,
     /// The time of the build, in seconds since 1970.
     pub epoch: Option<i64>,
+    /// Whether recipe, lock and provenance go into the image.
+    pub provenance: bool,
 }
 
 /// How an image boots.

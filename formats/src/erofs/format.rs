@@ -58,6 +58,10 @@ impl VolumeFormat for ErofsFormat {
         })
     }
 
+    fn file(&self, volume: &dyn ReadAt, path: &[u8], most: u64) -> Result<Option<Vec<u8>>, FormatError> {
+        Ok(read::open(volume)?.file(path, most)?)
+    }
+
     fn check(&self, volume: &dyn ReadAt) -> Result<Vec<String>, FormatError> {
         let report = check::check(volume)?;
         let damage = report.findings.iter().filter(|finding| finding.severity == Severity::Damage);

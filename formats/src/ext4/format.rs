@@ -77,6 +77,10 @@ impl VolumeFormat for Ext4Format {
         })
     }
 
+    fn file(&self, volume: &dyn ReadAt, path: &[u8], most: u64) -> Result<Option<Vec<u8>>, FormatError> {
+        Ok(read::open(volume)?.file(path, most)?)
+    }
+
     fn check(&self, volume: &dyn ReadAt) -> Result<Vec<String>, FormatError> {
         let report = check::check(volume)?;
         let errors = report.findings.iter().filter(|finding| finding.severity == CheckSeverity::Error);

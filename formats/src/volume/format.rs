@@ -88,6 +88,16 @@ pub trait VolumeFormat: Sync {
     /// The error of the format's reader, at the first corruption that could give wrong bytes or names.
     fn read(&self, volume: &dyn ReadAt, source: SourceId) -> Result<ReadVolume, FormatError>;
 
+    /// The bytes of the regular file at `path`: names joined by `/`, without links on the way. `None` where there is no
+    /// such file, or the format holds none. Reads only what is on the way: for a volume far away, whose tree would cost
+    /// much more.
+    ///
+    /// # Errors
+    /// The error of the format's reader when something on the way is damaged, or the file has more than `most` bytes.
+    fn file(&self, _volume: &dyn ReadAt, _path: &[u8], _most: u64) -> Result<Option<Vec<u8>>, FormatError> {
+        Ok(None)
+    }
+
     /// Checks the volume beyond what reading needs, and gives a text for each corruption; oddities are left out.
     ///
     /// # Errors

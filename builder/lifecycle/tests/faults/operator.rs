@@ -214,6 +214,9 @@ impl Ec2 for Client {
     async fn create_tags(&self, _: &[String], _: &Tags) -> Result<(), ServiceError> {
         unused()
     }
+    async fn attach_watermark(&self, _: &str, _: &str) -> Result<String, ServiceError> {
+        unused()
+    }
     async fn enable_image_deprecation(&self, _: &str, _: &str) -> Result<(), ServiceError> {
         unused()
     }
