@@ -6,6 +6,7 @@ pub mod lock;
 #[cfg(feature = "fetch")]
 pub mod outdated;
 pub mod pipeline;
+pub mod provenance;
 pub mod recipe;
 pub mod repro;
 pub mod sbom;

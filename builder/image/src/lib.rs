@@ -8,6 +8,7 @@ pub mod image;
 pub mod inspect;
 pub mod manifest;
 pub mod measure;
+pub mod provenance;
 pub mod seal;
 pub mod secure_boot;
 pub mod values;

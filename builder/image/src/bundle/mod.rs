@@ -16,15 +16,18 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{Plan, Sources};
 use amiforge_progress::{CancelToken, Monitor};
+use serde_json::Value;
 
 use crate::disk::Disk;
 use crate::image::{self, EmitError, EmitOptions, Emitted, KnownImage};
 use crate::manifest::{ImageOrigin, Manifest};
+use crate::provenance;
 use crate::secure_boot::SecureBootRecord;
 
 pub use error::{BundleError, ExistingBundle};
 pub use names::{
-    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, REQUESTS, SIGNING, SPDX, SUMS, TREE, UEFI_DATA,
+    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, PROVENANCE, REQUESTS, SIGNING, SPDX,
+    STATEMENTS, SUMS, TREE, UEFI_DATA,
 };
 pub(crate) use names::{names, tbs_name};
 pub use sums::{SumLine, SumsError, parse as parse_sums};
@@ -43,6 +46,8 @@ pub struct BundleTexts<'a> {
     pub listing: &'a str,
     /// Further files, sorted by name.
     pub documents: &'a [Document],
+    /// The predicate of the statement of how the image was built.
+    pub provenance: Option<&'a Value>,
 }
 
 /// A bundle that is being written, in a directory beside its place. Dropped before [`BundleWriter::finish`], it leaves
@@ -107,16 +112,17 @@ impl BundleWriter {
         texts: BundleTexts<'_>,
         cancel: &CancelToken,
     ) -> Result<Manifest, BundleError> {
-        let BundleTexts { origin, secure_boot, listing, documents } = texts;
+        let BundleTexts { origin, secure_boot, listing, documents, provenance } = texts;
         let mut files = vec![(TREE, listing.as_bytes())];
         files.extend(documents.iter().map(|(name, bytes)| (*name, bytes.as_slice())));
         let bound = files.iter().map(|(name, bytes)| ((*name).to_owned(), Digest::of(bytes))).collect();
         let manifest = Manifest { secure_boot, ..Manifest::new(origin, disk, emitted, bound) };
-        self.finish_with(&manifest, files, cancel)?;
+        self.finish_with(&manifest, files, provenance, cancel)?;
         Ok(manifest)
     }
 
-    /// Writes a manifest, the other files by their names, and their sums, and gives the bundle its name.
+    /// Writes a manifest, the other files by their names, the statement with a predicate, and their sums, and gives the bundle
+    /// its name.
     ///
     /// # Errors
     /// [`BundleError`]; then there is no bundle.
@@ -124,10 +130,14 @@ impl BundleWriter {
         self,
         manifest: &Manifest,
         files: Vec<(&str, &[u8])>,
+        provenance: Option<&Value>,
         cancel: &CancelToken,
     ) -> Result<(), BundleError> {
         let text = manifest.to_text();
         let mut files: Vec<(&str, &[u8])> = files;
+        let statement =
+            provenance.map(|predicate| provenance::statement(predicate, manifest, text.as_bytes()));
+        files.extend(statement.as_ref().map(|statement| (PROVENANCE, statement.as_bytes())));
         files.push((MANIFEST, text.as_bytes()));
         let mut sums = vec![(DISK, manifest.plain)];
         sums.extend(files.iter().map(|(name, bytes)| (*name, Digest::of(bytes))));

@@ -14,6 +14,8 @@ pub const CYCLONEDX: &str = "sbom.cdx.json";
 pub const SPDX: &str = "sbom.spdx.json";
 /// The PCRs of machines of the image, in the form of AWS's calculator.
 pub const MEASUREMENTS: &str = "measurements.json";
+/// The statement of how the image was built.
+pub const PROVENANCE: &str = "provenance.json";
 /// The UEFI variables that enrol Secure Boot, as `RegisterImage` takes them.
 pub const UEFI_DATA: &str = "uefi-data";
 /// The folder of signing requests.
@@ -27,9 +29,12 @@ pub const FILES: [&str; 4] = [SUMS, DISK, MANIFEST, TREE];
 /// The files that a bundle may have, sorted.
 pub const DOCUMENTS: [&str; 7] = [MEASUREMENTS, CYCLONEDX, SPDX, REQUESTS, TBS[0].1, TBS[1].1, UEFI_DATA];
 
+/// The files that a bundle may have and that `SHA256SUMS` alone binds: they name the manifest's digest.
+pub const STATEMENTS: [&str; 1] = [PROVENANCE];
+
 /// Every name that a file of a bundle may have.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    FILES.into_iter().chain(DOCUMENTS)
+    FILES.into_iter().chain(DOCUMENTS).chain(STATEMENTS)
 }
 
 /// The file with the bytes to be signed for a request.

@@ -45,7 +45,8 @@ fn build(
     let writer = BundleWriter::open(out, existing)?;
     let threads = EmitOptions { threads: 2 };
     let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::silent(cancel))?;
-    let texts = BundleTexts { origin, secure_boot: None, listing: "/ dir\n", documents: &[] };
+    let texts =
+        BundleTexts { origin, secure_boot: None, listing: "/ dir\n", documents: &[], provenance: None };
     writer.finish(&disk, &emitted, texts, cancel)
 }
 

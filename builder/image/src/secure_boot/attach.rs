@@ -19,6 +19,7 @@ use crate::bundle::{self, BundleWriter, ExistingBundle};
 use crate::image::EmitOptions;
 use crate::inspect::{Contents, Medium};
 use crate::manifest::Manifest;
+use crate::provenance::with_signatures;
 use crate::seal::UKI_ID;
 
 /// Where the signed bundle goes, and how it is written.
@@ -85,7 +86,8 @@ pub fn attach(
         _ => (*name, bytes.as_slice()),
     });
     let documents = documents.collect();
-    writer.finish_with(&manifest, documents, monitor.cancel)?;
+    let predicate = opened.predicate.as_ref().map(|old| with_signatures(old, &manifest.origin.inputs));
+    writer.finish_with(&manifest, documents, predicate.as_ref(), monitor.cancel)?;
     Ok(Attached { manifest, programs, changed })
 }
 

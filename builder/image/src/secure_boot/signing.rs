@@ -42,7 +42,7 @@ impl GivenSignature {
 }
 
 /// The kind of a signature among the inputs of a manifest.
-pub(super) const SIGNATURE_INPUT: &str = "signature";
+pub(crate) const SIGNATURE_INPUT: &str = "signature";
 
 /// What a build prepares for Secure Boot, before the disk is laid out.
 #[derive(Debug)]

@@ -267,6 +267,12 @@ pub enum BundleDifference {
         "`measurements.json` does not hold the PCRs of the manifest: write it anew by `amiforge measure --format aws`, or build again"
     )]
     MeasurementsText,
+    /// The statement of how the image was built is not one of this bundle.
+    #[error("`provenance.json`: {problem}")]
+    Provenance {
+        /// What differs.
+        problem: String,
+    },
     /// A format is damaged.
     #[error("{location}: {problem}")]
     Format {

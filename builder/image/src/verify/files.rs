@@ -117,7 +117,7 @@ impl Sums {
         let bound = |name: &str| manifest.is_some_and(|manifest| manifest.documents.contains_key(name));
         let listed = |name: &str| lines().any(|sum| sum.name == name) || bound(name);
         let gone = |name: &&str| !present.contains(name) && listed(name);
-        let gone = bundle::DOCUMENTS.into_iter().filter(gone);
+        let gone = bundle::DOCUMENTS.into_iter().chain(bundle::STATEMENTS).filter(gone);
         report.differences.extend(gone.map(|name| BundleDifference::Missing { name: name.to_owned() }));
         let covered = |name: &str| name != bundle::SUMS && bundle::names().any(|known| known == name);
         let documents = manifest.iter().flat_map(|manifest| manifest.documents.keys());

@@ -23,6 +23,7 @@ use crate::bundle;
 use crate::image::EmitOptions;
 use crate::inspect::{Medium, chain};
 use crate::manifest::Manifest;
+use crate::provenance::compare;
 use crate::secure_boot::check_bundle;
 
 pub use blocks::digest as digest_of;
@@ -88,6 +89,11 @@ pub fn verify(
         if let (bundle::MEASUREMENTS, Some(text), Some(manifest)) = (document, &text, &manifest) {
             measurements::compare_document(manifest, text, &mut report);
         }
+    }
+    if let Some(statement) = files::text(directory, bundle::PROVENANCE, &present, &sums, &mut report)? {
+        let problems =
+            manifest.iter().flat_map(|manifest| compare(&statement, manifest, manifest.to_text().as_bytes()));
+        report.differences.extend(problems.map(|problem| BundleDifference::Provenance { problem }));
     }
     sums.unlisted(&present, manifest.as_ref(), &mut report);
     Ok(report)

@@ -82,7 +82,8 @@ fn build() -> Bundle {
     let threads = EmitOptions { threads: 2 };
     let writer = BundleWriter::open(&path, ExistingBundle::Refuse).unwrap();
     let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::none()).unwrap();
-    let texts = BundleTexts { origin, secure_boot: None, listing: "", documents: &documents };
+    let texts =
+        BundleTexts { origin, secure_boot: None, listing: "", documents: &documents, provenance: None };
     writer.finish(&disk, &emitted, texts, &CancelToken::new()).unwrap();
     Bundle { _parent: parent, path }
 }

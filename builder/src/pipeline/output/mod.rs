@@ -27,6 +27,7 @@ use amiforge_store::blobs::Blobs;
 use super::layers::LayerBuilder;
 use super::system::Inputs;
 use super::{BuildError, InputError};
+use crate::provenance::{self, BuildFacts};
 use image_cache::ImageCache;
 
 /// An image that is to be written.
@@ -77,15 +78,34 @@ pub(super) fn write(
     check(&mut inputs, &emitted, blobs).map_err(BuildError::Inputs)?;
     let mut origin = origin::origin(builder, epoch, &inputs, secrets, measurements.cloned());
     origin.inputs.extend(secure_boot.into_iter().flat_map(|prepared| prepared.inputs().iter().cloned()));
+    let predicate = predicate(builder, &inputs, secure_boot);
     let texts = BundleTexts {
         origin,
         secure_boot: secure_boot.map(|prepared| prepared.record(&disk.plan)),
         listing,
         documents: &documents,
+        provenance: Some(&predicate),
     };
     let manifest = writer.finish(disk, &emitted, texts, builder.monitor.cancel)?;
     let findings = findings(builder, &cache, &emitted);
     Ok((manifest, findings))
+}
+
+/// The predicate of the statement of how the image was built: with the digests that were taken on the way, and signatures.
+fn predicate(
+    builder: &LayerBuilder<'_>,
+    inputs: &Inputs<'_>,
+    secure_boot: Option<&PreparedSecureBoot>,
+) -> serde_json::Value {
+    let mut named = origin::named(inputs);
+    named.extend(secure_boot.into_iter().flat_map(|prepared| prepared.inputs().iter().cloned()));
+    provenance::predicate(&BuildFacts {
+        recipe: builder.recipe,
+        lock: builder.options.lock.as_ref(),
+        source_date_epoch: builder.options.source_date_epoch,
+        inputs: &named,
+        patches: &inputs.record.patches,
+    })
 }
 
 /// The result of a thread.
