@@ -239,6 +239,12 @@ pub enum HandoverError {
         /// The maximum.
         max: u32,
     },
+    /// The caller does not accept the contents.
+    #[error("{reason}")]
+    Refused {
+        /// The reason.
+        reason: String,
+    },
     /// The work was interrupted.
     #[error("interrupted")]
     Interrupted,

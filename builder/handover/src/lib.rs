@@ -26,7 +26,9 @@ pub mod contents;
 pub mod error;
 pub mod header;
 pub mod index;
+pub mod publication;
 pub mod read;
+pub mod receipts;
 pub mod unpack;
 pub mod write;
 

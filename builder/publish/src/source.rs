@@ -1,6 +1,7 @@
 //! The image to upload: that of a bundle or a hand-over, whose manifest lists every block, or a raw file, of which only
 //! the holes are known.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,8 @@ pub struct ImageSource {
     stamp: Option<SourceStamp>,
     /// The manifest of the image whose blocks are left out, of a hand-over that is a delta.
     parent: Option<(Manifest, Digest)>,
+    /// The documents of a hand-over.
+    documents: BTreeMap<String, Vec<u8>>,
 }
 
 /// Detects modification of a file: its length, and the times of its last modification and status change, as seconds and
@@ -99,7 +102,7 @@ impl ImageSource {
         let folder = medium.bundle().filter(|_| enrols);
         let uefi_data = folder.map(|folder| read_uefi_data(folder, bundle.as_ref())).transpose()?;
         let stamp = bundle.is_none().then(|| SourceStamp::of(medium.path())).transpose()?;
-        Ok(Self { medium, bundle, uefi_data, stamp, parent: None })
+        Ok(Self { medium, bundle, uefi_data, stamp, parent: None, documents: BTreeMap::new() })
     }
 
     /// Opens a hand-over, whose blocks are read without unpacking it.
@@ -122,13 +125,19 @@ impl ImageSource {
         if enrols && uefi_data.is_none() {
             return Err(PublishError::UefiDataChanged { path: path.join(bundle::UEFI_DATA) });
         }
+        let documents = contents.documents.clone();
         let medium = Medium::over(Box::new(handover), path);
-        Ok(Self { medium, bundle, uefi_data, stamp: None, parent })
+        Ok(Self { medium, bundle, uefi_data, stamp: None, parent, documents })
     }
 
     /// The image, for those who read file systems in it.
     pub fn medium(&self) -> &Medium {
         &self.medium
+    }
+
+    /// The documents of a hand-over by their names, which agree with each other; none of a bundle or a raw file.
+    pub fn documents(&self) -> Option<&BTreeMap<String, Vec<u8>>> {
+        Some(&self.documents).filter(|documents| !documents.is_empty())
     }
 
     /// The manifest of the image that a delta continues, with the digest of its text: blocks that both have are not in it.

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use super::parts::{check_first, check_next};
+use super::parts::{check_first, check_next, split_base};
 use crate::error::{Damage, HandoverError, Location};
 use crate::header::{HEADER_LEN, Header};
+use crate::write::part_path;
 
 /// What a hand-over is read from.
 pub enum Input<'a> {
@@ -99,10 +100,11 @@ impl<'a> BodyReader<'a> {
                 return Err(HandoverError::damaged(at, Damage::Trailing { what }));
             }
             let next = self.rest.pop_front();
-            let next = next.ok_or_else(|| HandoverError::MissingPart {
-                part: before.part + 1,
-                parts: before.parts,
-                path: PathBuf::from(format!("part {} of the hand-over", before.part + 1)),
+            let next = next.ok_or_else(|| {
+                let (part, parts) = (before.part + 1, before.parts);
+                let known = PathBuf::from(&self.name);
+                let path = part_path(&split_base(&known).unwrap_or(known), part);
+                HandoverError::MissingPart { part, parts, path }
             })?;
             (self.reader, self.name) = open_file(next)?;
             self.consumed = 0;

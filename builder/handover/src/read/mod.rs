@@ -24,7 +24,7 @@ use crate::header::{HEADER_LEN, Header};
 use crate::index::{Index, StoredBlock};
 
 pub use body::Input;
-pub use parts::{files_of, is_handover};
+pub use parts::{files_of, is_handover, present_files};
 
 /// An open hand-over, whose blocks are read at random. Its index was compared with its header, and agrees with itself.
 pub struct Handover {

@@ -27,20 +27,47 @@ pub fn is_handover(path: &Path) -> bool {
 /// # Errors
 /// [`HandoverError::MissingPart`], [`HandoverError::Ambiguous`], and errors of reading the first header.
 pub fn files_of(path: &Path) -> Result<Vec<PathBuf>, HandoverError> {
+    let parts = part_names(path)?;
+    match (1..).zip(&parts).find(|(_, path)| !path.exists()) {
+        Some((part, path)) => {
+            Err(HandoverError::MissingPart { part, parts: parts.len() as u32, path: path.clone() })
+        }
+        None => Ok(parts),
+    }
+}
+
+/// The same as far as they are there: the files before the first that is missing.
+///
+/// # Errors
+/// [`HandoverError::MissingPart`] for the first one, and the others of [`files_of`].
+pub fn present_files(path: &Path) -> Result<Vec<PathBuf>, HandoverError> {
+    let parts = part_names(path)?;
+    let count = parts.len() as u32;
+    let present: Vec<_> = parts.iter().take_while(|path| path.exists()).cloned().collect();
+    match (present.is_empty(), parts.into_iter().next()) {
+        (true, Some(path)) => Err(HandoverError::MissingPart { part: 1, parts: count, path }),
+        _ => Ok(present),
+    }
+}
+
+/// The paths that the parts have.
+fn part_names(path: &Path) -> Result<Vec<PathBuf>, HandoverError> {
     let given = if path.is_dir() { only_handover(path)? } else { path.to_owned() };
     let Ok(header) = read_header(&given)? else {
         // What is wrong with the first bytes is said by whoever reads them in their order.
         return Ok(vec![given]);
     };
-    let split = given.to_str().and_then(|name| name.rsplit_once('.')).filter(|(_, end)| is_number(end));
-    let Some((base, _)) = split.filter(|_| header.parts > 1) else { return Ok(vec![given]) };
-    let parts: Vec<_> = (1..=header.parts).map(|part| part_path(Path::new(base), part)).collect();
-    for (part, path) in (1..).zip(&parts) {
-        if !path.exists() {
-            return Err(HandoverError::MissingPart { part, parts: header.parts, path: path.clone() });
-        }
-    }
-    Ok(parts)
+    let base = split_base(&given).filter(|_| header.parts > 1);
+    Ok(match base {
+        None => vec![given],
+        Some(base) => (1..=header.parts).map(|part| part_path(&base, part)).collect(),
+    })
+}
+
+/// The path of the whole, of a part.
+pub(super) fn split_base(path: &Path) -> Option<PathBuf> {
+    let (base, _) = path.to_str()?.rsplit_once('.').filter(|(_, end)| is_number(end))?;
+    Some(base.into())
 }
 
 /// Whether a part is the one that follows: of the same hand-over, with the number and the range that are due.
