@@ -26,10 +26,12 @@ pub(crate) mod download;
 #[cfg(feature = "aws")]
 mod dry_run;
 pub(crate) mod explain;
+pub(crate) mod export;
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
 #[cfg(feature = "aws")]
 pub(crate) mod follow;
+mod handover;
 #[cfg(feature = "aws")]
 mod image_regions;
 #[cfg(feature = "aws")]
@@ -58,6 +60,7 @@ pub(crate) mod prune;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
 pub(crate) mod rebuild;
+pub(crate) mod receipts;
 #[cfg(feature = "aws")]
 pub(crate) mod region;
 #[cfg(feature = "aws")]
@@ -81,6 +84,7 @@ mod storage_failure;
 pub(crate) mod store;
 #[cfg(feature = "aws")]
 pub(crate) mod undo;
+pub(crate) mod unpack;
 #[cfg(feature = "aws")]
 pub(crate) mod unshare;
 #[cfg(all(feature = "aws", feature = "fetch"))]
@@ -121,6 +125,10 @@ pub(crate) enum Command {
     Repro(repro::Args),
     Rebuild(Box<rebuild::Args>),
     Store(store::Args),
+    Export(export::Args),
+    Unpack(unpack::Args),
+    #[command(subcommand, after_help = receipts::EXAMPLES)]
+    Receipts(receipts::Command),
     #[cfg(feature = "aws")]
     Publish(Box<publish::Args>),
     #[cfg(all(feature = "aws", feature = "fetch"))]
@@ -200,6 +208,9 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Repro(args) => repro::run(&args, ui),
         Command::Rebuild(args) => rebuild::run(&args, ui),
         Command::Store(args) => store::run(&args, ui),
+        Command::Export(args) => export::run(&args, ui),
+        Command::Unpack(args) => unpack::run(&args, ui),
+        Command::Receipts(command) => receipts::run(&command, ui),
         #[cfg(feature = "aws")]
         Command::Publish(args) => publish::run(&args, ui),
         #[cfg(all(feature = "aws", feature = "fetch"))]

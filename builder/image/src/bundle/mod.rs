@@ -170,6 +170,19 @@ impl BundleWriter {
         self.staging.commit()
     }
 
+    /// The folder that the bundle is written in until it has its name, for a bundle whose files are there already.
+    pub fn folder(&self) -> &Path {
+        self.staging.directory()
+    }
+
+    /// Gives a bundle its name whose files were all written to [`BundleWriter::folder`] and synced.
+    ///
+    /// # Errors
+    /// [`BundleError`]; then there is no bundle.
+    pub fn commit(self) -> Result<(), BundleError> {
+        self.staging.commit()
+    }
+
     /// The path of the image until the bundle has its name.
     pub(crate) fn disk(&self) -> PathBuf {
         self.path(DISK)
