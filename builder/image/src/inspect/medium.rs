@@ -6,6 +6,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -90,24 +91,11 @@ impl Medium {
     /// # Errors
     /// The error of the host.
     pub fn data_ranges(&self, start: u64, end: u64) -> io::Result<Vec<(u64, u64)>> {
-        let end = end.min(self.len);
-        let MediumBytes::File(file) = &self.bytes else {
-            return Ok(if start < end { vec![(start, end)] } else { Vec::new() });
-        };
         let mut ranges = Vec::new();
         let mut at = start;
-        while at < end {
-            let data = match rustix::fs::seek(file, SeekFrom::Data(at)) {
-                Ok(data) if data < end => data,
-                Ok(_) | Err(Errno::NXIO) => break,
-                Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(vec![(start, end)]),
-                Err(errno) => return Err(errno.into()),
-            };
-            let hole = rustix::fs::seek(file, SeekFrom::Hole(data)).unwrap_or(end).min(end);
-            // A file that shrinks meanwhile could answer with no progress.
-            let hole = hole.max(data + 1);
-            ranges.push((data, hole));
-            at = hole;
+        while let Some(data) = self.data_from(at, end)? {
+            at = data.end;
+            ranges.push((data.start, data.end));
         }
         Ok(ranges)
     }
@@ -127,6 +115,27 @@ impl ReadAt for Medium {
             MediumBytes::File(file) => file.read_exact_at(buf, offset),
             MediumBytes::Reader(reader) => reader.read_exact_at(offset, buf),
         }
+    }
+
+    fn data_from(&self, from: u64, to: u64) -> io::Result<Option<Range<u64>>> {
+        let to = to.min(self.len);
+        if from >= to {
+            return Ok(None);
+        }
+        let file = match &self.bytes {
+            MediumBytes::File(file) => file,
+            MediumBytes::Reader(reader) => return reader.data_from(from, to),
+        };
+        let data = match rustix::fs::seek(file, SeekFrom::Data(from)) {
+            Ok(data) if data < to => data,
+            Ok(_) | Err(Errno::NXIO) => return Ok(None),
+            // A device, or a file system that knows of no holes.
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some(from..to)),
+            Err(errno) => return Err(errno.into()),
+        };
+        let hole = rustix::fs::seek(file, SeekFrom::Hole(data)).unwrap_or(to).min(to);
+        // A file that shrinks meanwhile could answer with no progress.
+        Ok(Some(data..hole.max(data + 1)))
     }
 }
 

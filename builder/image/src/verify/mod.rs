@@ -66,6 +66,7 @@ pub fn verify(
         }
         if let Some(manifest) = &manifest {
             measurements::compare(directory, manifest, &medium, &mut report);
+            measurements::policies(manifest, &medium, &mut report);
         }
         let volumes = formats::check(&medium, manifest.as_ref(), monitor.progress, &mut report);
         if let Some(manifest) = &manifest {
