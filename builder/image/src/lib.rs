@@ -11,5 +11,6 @@ pub mod measure;
 pub mod provenance;
 pub mod seal;
 pub mod secure_boot;
+pub mod signatures;
 pub mod values;
 pub mod verify;

@@ -27,10 +27,13 @@ use crate::secure_boot::SecureBootRecord;
 pub use error::{BundleError, ExistingBundle};
 pub use names::{
     CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, PROVENANCE, REQUESTS, SIGNING, SPDX,
-    STATEMENTS, SUMS, TREE, UEFI_DATA,
+    STATEMENTS, SUMS, TREE, UEFI_DATA, VERIFY_SCRIPT,
 };
 pub(crate) use names::{names, tbs_name};
 pub use sums::{SumLine, SumsError, parse as parse_sums};
+
+/// The script that checks a bundle with `sha256sum` and `ssh-keygen`.
+pub const SCRIPT: &[u8] = include_bytes!("verify.sh");
 
 /// A further file with its name, which is one of [`DOCUMENTS`].
 pub type Document = (&'static str, Vec<u8>);
@@ -139,6 +142,7 @@ impl BundleWriter {
             provenance.map(|predicate| provenance::statement(predicate, manifest, text.as_bytes()));
         files.extend(statement.as_ref().map(|statement| (PROVENANCE, statement.as_bytes())));
         files.push((MANIFEST, text.as_bytes()));
+        files.push((VERIFY_SCRIPT, SCRIPT));
         let mut sums = vec![(DISK, manifest.plain)];
         sums.extend(files.iter().map(|(name, bytes)| (*name, Digest::of(bytes))));
         sums.sort_unstable_by_key(|(name, _)| *name);

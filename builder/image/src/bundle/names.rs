@@ -16,6 +16,8 @@ pub const SPDX: &str = "sbom.spdx.json";
 pub const MEASUREMENTS: &str = "measurements.json";
 /// The statement of how the image was built.
 pub const PROVENANCE: &str = "provenance.json";
+/// The script that checks a bundle without this program.
+pub const VERIFY_SCRIPT: &str = "verify.sh";
 /// The UEFI variables that enrol Secure Boot, as `RegisterImage` takes them.
 pub const UEFI_DATA: &str = "uefi-data";
 /// The folder of signing requests.
@@ -29,8 +31,9 @@ pub const FILES: [&str; 4] = [SUMS, DISK, MANIFEST, TREE];
 /// The files that a bundle may have, sorted.
 pub const DOCUMENTS: [&str; 7] = [MEASUREMENTS, CYCLONEDX, SPDX, REQUESTS, TBS[0].1, TBS[1].1, UEFI_DATA];
 
-/// The files that a bundle may have and that `SHA256SUMS` alone binds: they name the manifest's digest.
-pub const STATEMENTS: [&str; 1] = [PROVENANCE];
+/// The files that a bundle may have and that `SHA256SUMS` alone binds: a statement names the manifest's digest, and the script
+/// is the same for every image.
+pub const STATEMENTS: [&str; 2] = [PROVENANCE, VERIFY_SCRIPT];
 
 /// Every name that a file of a bundle may have.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {

@@ -58,15 +58,15 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_bundle_has_its_four_files_and_their_sums_hold() {
+fn a_bundle_has_its_files_and_their_sums_hold() {
     let parent = tempfile::tempdir().unwrap();
     let out = parent.path().join("web");
     let manifest = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new()).unwrap();
-    assert_eq!(names(&out), FILES);
+    assert_eq!(names(&out), [&FILES[..], &[VERIFY_SCRIPT]].concat());
     assert_eq!(names(parent.path()), ["web"]);
     assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), manifest);
     let sums = parse_sums(&fs::read_to_string(out.join(SUMS)).unwrap()).unwrap();
-    assert_eq!(sums.len(), 3);
+    assert_eq!(sums.len(), 4);
     for sum in sums {
         assert_eq!(Digest::of(&fs::read(out.join(&sum.name)).unwrap()), sum.sha256, "{}", sum.name);
     }
@@ -104,7 +104,7 @@ fn a_taken_name_is_kept_unless_a_bundle_is_to_be_replaced() {
         matches!(&refused, Err(BundleError::NotABundle { found, .. }) if found == "notes"),
         "{refused:?}"
     );
-    assert_eq!(names(&out).len(), 5);
+    assert_eq!(names(&out).len(), 6);
 }
 
 #[test]

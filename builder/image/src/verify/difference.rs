@@ -72,6 +72,14 @@ pub enum BundleDifference {
         /// The digest of the file.
         found: String,
     },
+    /// A file among the signatures is no signature of the bundle.
+    #[error("`{name}` is no signature of this bundle: {problem}")]
+    Signature {
+        /// The file.
+        name: String,
+        /// Why.
+        problem: String,
+    },
     /// A program or its signature is not what the manifest says, or firmware would not start it.
     #[error("Secure Boot: {problem}")]
     SecureBoot {

@@ -12,6 +12,7 @@ mod formats;
 mod listing;
 mod measurements;
 mod report;
+mod signatures;
 mod verity;
 
 use std::path::Path;
@@ -95,6 +96,8 @@ pub fn verify(
             manifest.iter().flat_map(|manifest| compare(&statement, manifest, manifest.to_text().as_bytes()));
         report.differences.extend(problems.map(|problem| BundleDifference::Provenance { problem }));
     }
+    files::text(directory, bundle::VERIFY_SCRIPT, &present, &sums, &mut report)?;
+    signatures::check(directory, &present, &mut report);
     sums.unlisted(&present, manifest.as_ref(), &mut report);
     Ok(report)
 }
