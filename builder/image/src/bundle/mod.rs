@@ -27,7 +27,7 @@ use crate::secure_boot::SecureBootRecord;
 pub use error::{BundleError, ExistingBundle};
 pub use names::{
     CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, PROVENANCE, REQUESTS, SIGNING, SPDX,
-    STATEMENTS, SUMS, TREE, UEFI_DATA, VERIFY_SCRIPT,
+    STATEMENTS, SUMS, TREE, UEFI_DATA, VERIFY_SCRIPT, VEX,
 };
 pub(crate) use names::{names, tbs_name};
 pub use sums::{SumLine, SumsError, parse as parse_sums};

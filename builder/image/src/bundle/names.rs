@@ -18,6 +18,8 @@ pub const MEASUREMENTS: &str = "measurements.json";
 pub const PROVENANCE: &str = "provenance.json";
 /// The script that checks a bundle without this program.
 pub const VERIFY_SCRIPT: &str = "verify.sh";
+/// Which vulnerabilities concern the image, as somebody else stated it (`OpenVEX`).
+pub const VEX: &str = "openvex.json";
 /// The UEFI variables that enrol Secure Boot, as `RegisterImage` takes them.
 pub const UEFI_DATA: &str = "uefi-data";
 /// The folder of signing requests.
@@ -29,7 +31,8 @@ const TBS: [(&str, &str); 2] = [("systemd-boot", "signing/systemd-boot.tbs"), ("
 /// The files that every bundle has, sorted.
 pub const FILES: [&str; 4] = [SUMS, DISK, MANIFEST, TREE];
 /// The files that a bundle may have, sorted.
-pub const DOCUMENTS: [&str; 7] = [MEASUREMENTS, CYCLONEDX, SPDX, REQUESTS, TBS[0].1, TBS[1].1, UEFI_DATA];
+pub const DOCUMENTS: [&str; 8] =
+    [MEASUREMENTS, VEX, CYCLONEDX, SPDX, REQUESTS, TBS[0].1, TBS[1].1, UEFI_DATA];
 
 /// The files that a bundle may have and that `SHA256SUMS` alone binds: a statement names the manifest's digest, and the script
 /// is the same for every image.
