@@ -185,7 +185,13 @@ fn show(
     let bundle = args.target.display().to_string();
     let seconds = took.as_secs_f64();
     if ui.json() {
-        return ui.object(&VerifyJson { bundle, report, signed_by, error: refusal.map(Failure::to_json), seconds });
+        return ui.object(&VerifyJson {
+            bundle,
+            report,
+            signed_by,
+            error: refusal.map(Failure::to_json),
+            seconds,
+        });
     }
     let mut out = ui.out();
     for difference in &report.differences {

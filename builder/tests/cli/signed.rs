@@ -96,7 +96,17 @@ fn a_policy_is_demanded_by_verify_publish_and_boot() {
     expect(&cli, &verify, 0, &["signed by alice, bob (2 needed)", "no difference"]);
     expect(
         &cli,
-        &["publish", "out", "--signed-by", "two.toml", "--dry-run", "--region", "eu-west-1", "--boot-mode", "uefi"],
+        &[
+            "publish",
+            "out",
+            "--signed-by",
+            "two.toml",
+            "--dry-run",
+            "--region",
+            "eu-west-1",
+            "--boot-mode",
+            "uefi",
+        ],
         0,
         &[],
     );
