@@ -6,6 +6,7 @@ pub(crate) mod allowed_images;
 pub(crate) mod ami_args;
 pub(crate) mod attach;
 pub(crate) mod attest;
+mod attestations;
 #[cfg(feature = "aws")]
 pub(crate) mod backup;
 pub(crate) mod boot;
@@ -38,9 +39,9 @@ mod image_regions;
 pub(crate) mod images;
 mod inputs;
 pub(crate) mod inspect;
-pub(crate) mod leaks;
 #[cfg(feature = "aws")]
 mod kms_key;
+pub(crate) mod leaks;
 #[cfg(feature = "local-region")]
 pub(crate) mod local;
 #[cfg(feature = "fetch")]

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use amiforge_image::attestations::{AttestationError, StatedBundle, check_required};
 use amiforge_image::image::EmitOptions;
 use amiforge_image::signatures::{self, Checked, SignatureError};
 use amiforge_progress::Monitor;
@@ -123,7 +124,29 @@ impl Demand {
         if !image.is_dir() && image.exists() {
             return Err(self.without_signatures(image, cannot));
         }
-        signatures::check(image, Some(&self.policy)).map_err(|error| self.failure(error, image, cannot))
+        let checked = signatures::check(image, Some(&self.policy));
+        let checked = checked.map_err(|error| self.failure(error, image, cannot))?;
+        self.require_attestations(image, cannot)?;
+        Ok(checked)
+    }
+
+    /// Refuses a bundle without the attestations that the policy requires of it.
+    fn require_attestations(&self, image: &Path, cannot: &str) -> Result<(), Failure> {
+        let checked = StatedBundle::open(image).and_then(|stated| check_required(&stated, &self.policy));
+        let Err(error) = checked else { return Ok(()) };
+        let AttestationError::NotMet { kind, refused, .. } = &error else {
+            return Err(Failure::from(anyhow::Error::from(error).context(cannot.to_owned())));
+        };
+        let shown = image.display();
+        let hint = if refused.is_empty() {
+            format!("`amiforge sign {shown} --for {kind} --key KEY` signs it")
+        } else {
+            format!("attestations that are none of this bundle: {}", refused.join("; "))
+        };
+        let error = anyhow::Error::from(error)
+            .context(format!("checking the attestations by the policy `{}`", self.path.display()))
+            .context(cannot.to_owned());
+        Err(Failure::refused(error).hint(hint))
     }
 
     /// The refusal of what can have no signatures: a raw image, an AMI.

@@ -5,6 +5,7 @@ mod handover;
 mod image;
 #[cfg(feature = "aws")]
 mod snapshot;
+mod summary;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use amiforge_progress::Monitor;
 use amiforge_trust::policy::Decision;
 use serde::Serialize;
 
+use self::summary::{SummaryArgs, Verified};
 use super::signed_by::{self, SignedByArgs};
 use crate::outcome::{CommandResult, Failure, FailureJson, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -35,7 +37,8 @@ use crate::ui::{Ui, written};
     amiforge verify --partial hand-over.amx\n  \
     amiforge verify snap-0123456789abcdef0 --bundle out/web --region eu-west-1\n  \
     amiforge verify ami-0123456789abcdef0 --bundle out/web --region eu-west-1\n  \
-    amiforge verify out/web --signed-by policy.toml")]
+    amiforge verify out/web --signed-by policy.toml\n  \
+    amiforge verify out/web --attest verifier.pem -o web.vsa.sigstore.json")]
 pub(crate) struct Args {
     /// The bundle; a hand-over (its file, a part of it, or `-` for standard input); a snapshot (`snap-…`), or an AMI
     /// (`ami-…`)
@@ -45,10 +48,6 @@ pub(crate) struct Args {
     /// Say how much of a hand-over is good, and where to go on copying it
     #[arg(long)]
     partial: bool,
-
-    /// Refuse a hand-over whose bundle is not signed as this policy demands
-    #[arg(long, value_name = "POLICY")]
-    signed_by: Option<PathBuf>,
 
     /// Compare a snapshot or an AMI with this bundle (or its manifest)
     #[cfg(feature = "aws")]
@@ -66,6 +65,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(super) signed_by: SignedByArgs,
+
+    #[command(flatten)]
+    summary: SummaryArgs,
 
     /// Threads that read and hash; one for each core if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -101,8 +103,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         return handover::run(args, ui);
     }
     let cannot = || format!("cannot verify `{}`", args.target.display());
-    if args.partial || args.signed_by.is_some() {
-        let error = anyhow::anyhow!("`--partial` and `--signed-by` are for hand-overs").context(cannot());
+    if args.partial {
+        let error = anyhow::anyhow!("`--partial` is for hand-overs").context(cannot());
         return Err(Failure::usage(error));
     }
     let cancel = interrupt_on_signals()?;
@@ -130,6 +132,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     })?;
     let decision = checked.as_ref().and_then(|checked| checked.decision.as_ref());
     show(args, &report, decision, refusal.as_ref(), begun.elapsed(), ui)?;
+    let verified = Verified {
+        bundle: &args.target,
+        report: &report,
+        demand: demand.as_ref().map(|demand| (demand, refusal.is_none())),
+        #[cfg(feature = "aws")]
+        aws: &args.aws,
+    };
+    args.summary.write(&verified, ui)?;
     if let Some(refusal) = refusal {
         return Err(refusal);
     }

@@ -45,7 +45,8 @@ struct HandoverJson {
 pub(super) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let cannot = format!("cannot verify `{}`", args.target.display());
-    let policy = args.signed_by.as_deref().map(|path| handover::policy(path, &cannot)).transpose()?;
+    let demand = args.signed_by.demand()?;
+    let policy = demand.map(|demand| handover::policy(demand.path(), &cannot)).transpose()?;
     let cancel = interrupt_on_signals()?;
     let checked = handover::input(&args.target)
         .and_then(|input| check(input, &mut NoVisitor, Monitor::new(ui, &cancel)));
