@@ -101,9 +101,14 @@ fn has_own_metadata(node: &Node, blobs: &Blobs) -> bool {
         let text = std::str::from_utf8(field).ok()?.trim_matches(['\0', ' ']);
         u32::from_str_radix(text, 8).ok()
     };
-    let fields = [(100, u32::from(node.meta.mode)), (108, node.meta.uid), (116, node.meta.gid)];
-    fields.iter().all(|(start, found)| {
-        octal(&header[*start..start + 8]).is_none_or(|stored| stored & 0o7_777_777 == *found)
+    // Some writers put the type of the file into the mode.
+    let fields = [
+        (100, 0o7777, u32::from(node.meta.mode)),
+        (108, u32::MAX, node.meta.uid),
+        (116, u32::MAX, node.meta.gid),
+    ];
+    fields.iter().all(|(start, mask, found)| {
+        octal(&header[*start..start + 8]).is_none_or(|stored| stored & mask == *found)
     })
 }
 
