@@ -18,6 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
             });
             assert_eq!(end, bytes.len() as u64);
         }
+        let _ = format.file(&bytes, b"usr/lib/amiforge/recipe.toml", 1 << 20);
         let Ok(volume) = format.read(&bytes, SourceId(0)) else { continue };
         let Some(tree) = volume.tree else { continue };
         for entry in tree.walk() {

@@ -12,6 +12,7 @@ mod measure;
 mod options;
 mod origins;
 mod output;
+mod pcr_policy;
 mod secure_boot;
 mod system;
 mod volumes;
@@ -56,7 +57,8 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
 
     let mut system = system::system_tree(&builder, &mut blobs)?;
     let BuildTime { latest, made } = system.time;
-    let boot = boot::prepare(recipe, &mut system.tree, &blobs, made)?;
+    let policy = pcr_policy::policy(recipe, &mut system.inputs.host_files, &mut blobs)?;
+    let boot = boot::prepare(recipe, &mut system.tree, &blobs, policy.as_ref(), made)?;
     let boot = boot.as_ref();
     system.origins.observe(&system.tree, |_| RecipeOrigins(recipe).table("kernel-hook", "boot"));
     let keys = secure_boot::keys(recipe, &mut system.inputs.host_files, &mut blobs)?;
@@ -69,15 +71,18 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     // The lengths of all partitions are needed before the data is planned, and a draft of what is sealed has its final
     // length, whatever the root hash. It holds a kernel and an initrd, so it ends here.
     let spec = {
-        let draft = seal(boot, &Trust { root_hash: recipe.trust.profile.map(|_| Digest([0; 32])) })?;
+        let root_hash = recipe.trust.profile.map(|_| Digest([0; 32]));
+        let pcr_signatures = pcr_policy::draft(policy.as_ref(), options);
+        let draft = seal(boot, &Trust { root_hash, pcr_signatures })?;
         let draft = partitions.contents(recipe, &draft, &blobs)?;
         let host_files = &mut system.inputs.host_files;
         volumes::disk::spec(recipe, (trees, groups), &draft, made, &mut blobs, host_files)?
     };
     let mut plans = plan_data(&spec, &partitions.indices())?;
     plans.hash(&blobs, &EmitOptions { threads: options.threads.max(1) }, monitor)?;
-    let trust = Trust { root_hash: plans.verity().first().map(|verity| verity.root_hash) };
-    let mut sealed = seal(boot, &trust)?;
+    let root_hash = plans.verity().first().map(|verity| verity.root_hash);
+    let trust = Trust { root_hash, ..Trust::default() };
+    let (mut sealed, policies) = pcr_policy::seal_signed(boot, trust, policy, options, &blobs)?;
     let secure_boot = secure_boot::sign(&mut sealed, keys.as_ref(), options, &blobs)?;
     let origins = {
         let contents = &partitions.contents(recipe, &sealed, &blobs)?;
@@ -102,6 +107,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
         listing: &listing,
         origins: &origins,
         secure_boot: secure_boot.as_ref(),
+        policies: policies.as_ref(),
         epoch: latest,
         blobs: &blobs,
         measurements: measurements.as_ref(),
@@ -111,6 +117,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let mut warnings = system.warnings;
     warnings.extend(secrets::needless(recipe, &manifest.origin.secrets));
     warnings.extend(findings);
+    warnings.extend(pcr_policy::unsigned_warning(policies.as_ref(), options));
     warnings.extend(secure_boot::unsigned_warning(secure_boot.as_ref(), options));
     Ok(Built { bundle: options.out.clone(), manifest, layers, warnings })
 }

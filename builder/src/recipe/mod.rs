@@ -16,6 +16,7 @@ mod lines;
 mod packages;
 pub(crate) mod parse;
 mod partitions;
+mod pcr_policy;
 mod reference;
 mod schema;
 mod secure_boot;
@@ -37,6 +38,7 @@ pub use deb::{RunStep, SourceFrom, Stage, StageSource};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use keys::{FirstBoot, Fstab, TrustProfile};
 pub use lines::RecipeLines;
+pub use pcr_policy::PcrPolicyRecipe;
 pub use reference::{json_schema, reference};
 pub use secure_boot::{NamedFile, SecureBootRecipe};
 pub use spec::{

@@ -11,6 +11,7 @@
 mod error;
 pub mod map;
 mod protocol;
+pub(crate) mod residue;
 mod setup;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ pub mod fields;
 mod format;
 pub mod map;
 pub mod read;
+mod residue;
 pub(crate) mod spec;
 pub mod write;
 

@@ -5,6 +5,7 @@ pub mod fields;
 mod format;
 pub mod map;
 pub mod read;
+mod residue;
 pub mod spec;
 pub mod write;
 

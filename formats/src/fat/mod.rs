@@ -10,6 +10,7 @@ pub mod fields;
 mod format;
 pub mod map;
 pub mod read;
+mod residue;
 mod spec;
 pub mod write;
 

@@ -9,6 +9,7 @@ pub mod corruption;
 pub mod fields;
 pub mod map;
 pub mod read;
+pub(crate) mod residue;
 pub mod types;
 pub mod write;
 

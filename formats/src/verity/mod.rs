@@ -13,6 +13,7 @@ mod fields;
 mod format;
 mod map;
 pub mod read;
+mod residue;
 mod spec;
 pub mod write;
 

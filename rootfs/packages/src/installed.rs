@@ -40,6 +40,17 @@ pub struct OwnedPaths {
     pub paths: Vec<Vec<u8>>,
 }
 
+/// A file that a package brought, as the database of the tree knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedPath {
+    /// Its path, without the first `/`.
+    pub path: Vec<u8>,
+    /// The name of the package.
+    pub package: String,
+    /// MD5 of its content in the archive, where the database has it.
+    pub md5: Option<[u8; 16]>,
+}
+
 /// A licence, or a choice of licences.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Licence {

@@ -2,6 +2,8 @@
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Tree;
+use amiforge_image::manifest::ManifestInput;
+use amiforge_image::provenance::PATCH;
 use amiforge_rootfs::insert::insert_subtree;
 use amiforge_rootfs::secrets::RunOrder;
 use amiforge_rootfs::stage::{self, StageArchive, StageError, StageInstall, StageSpec};
@@ -47,6 +49,11 @@ fn part(
         ((builder.recipe, builder.options), packages::accounts(builder.recipe, LayerTarget::Tools));
     let tools = keys::configured(&locked.packages, from, inputs, seed, &accounts);
     let patches = patches(spec)?;
+    record.patches.extend(patches.iter().map(|(name, bytes)| ManifestInput {
+        kind: PATCH.to_owned(),
+        name: name.clone(),
+        sha256: Some(Digest::of(bytes)),
+    }));
     let sources: Vec<Digest> = locked.sources.iter().map(|source| source.sha256).collect();
     let key = keys::stage(spec, builder.recipe, tools, &sources, &patches);
     let (layers, name) = (Layers::of(builder.store), format!("stage {}", spec.name));

@@ -109,6 +109,9 @@ impl SealedOrigins {
                     (".cmdline", self.cmdline),
                     (".linux", self.kernel),
                     (".osrel", self.os_release),
+                    // The key of a policy for PCRs, and the signatures over it.
+                    (".pcrpkey", self.signature),
+                    (".pcrsig", self.signature),
                     (".uname", self.kernel),
                 ];
                 sections.extend(self.initrd.map(|initrd| (".initrd", initrd)));

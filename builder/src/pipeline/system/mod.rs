@@ -3,6 +3,7 @@
 mod contents;
 pub(super) mod host_files;
 mod initrds;
+mod provenance;
 mod trust;
 
 use amiforge_formats::tree::Tree;
@@ -77,6 +78,8 @@ pub(super) fn system_tree<'a>(
     warnings.extend(unmet.iter().map(ToString::to_string));
     let changes = normalize(recipe, &mut tree, blobs, time)?;
     origins.observe(&tree, |path| RecipeOrigins(recipe).normalize(path, &changes));
+    provenance::install(builder, &mut tree, time.made)?;
+    origins.observe(&tree, |_| RecipeOrigins(recipe).table("provenance", "image"));
     warnings.extend(trust::verified_root(recipe, &mut tree, blobs, time.made)?);
     origins.observe(&tree, |_| RecipeOrigins(recipe).table("verified-root", "trust"));
     let skipped = packages.map(|system| system.notes.skipped).unwrap_or_default();
