@@ -11,6 +11,13 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = probe(&bytes);
     for format in FsKind::ALL.map(FsKind::format) {
         let _ = format.check(&bytes);
+        if let Ok(map) = format.map(&bytes) {
+            let end = map.ranges().iter().fold(0, |at, range| {
+                assert_eq!(range.start, at);
+                range.end()
+            });
+            assert_eq!(end, bytes.len() as u64);
+        }
         let _ = format.file(&bytes, b"usr/lib/amiforge/recipe.toml", 1 << 20);
         let Ok(volume) = format.read(&bytes, SourceId(0)) else { continue };
         let Some(tree) = volume.tree else { continue };
