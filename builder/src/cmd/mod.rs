@@ -38,6 +38,8 @@ mod image_regions;
 pub(crate) mod images;
 mod inputs;
 pub(crate) mod inspect;
+#[cfg(feature = "aws")]
+mod leak_gate;
 pub(crate) mod leaks;
 #[cfg(feature = "local-region")]
 pub(crate) mod local;
