@@ -20,6 +20,7 @@ use amiforge_publish::upload::{self, ParentChoice};
 use anyhow::Context as _;
 
 use self::copy_args::CopyArgs;
+use super::leak_gate::GateArgs;
 use super::signed_by::{self, SignedByArgs};
 use super::{ami_args, dry_run, region};
 use crate::outcome::{CommandResult, Failure, Outcome};
@@ -84,6 +85,9 @@ pub(crate) struct PublishArgs {
 
     #[command(flatten)]
     copying: CopyArgs,
+
+    #[command(flatten)]
+    gate: GateArgs,
 
     /// Publish in a further region with another profile: another partition or account, which no copy reaches; may be
     /// repeated
@@ -243,6 +247,7 @@ impl PublishArgs {
         cancel: &CancelToken,
     ) -> Result<(Published, Request), Failure> {
         let mut request = self.request(image, facts, connected.name())?;
+        self.gate.demand_of(image, &mut request, &cannot(image), ui, cancel)?;
         self.ami.confirm(&request, ui)?;
         find_keys(image, &mut request, connected, ui)?;
         let services = connected.services();
