@@ -53,10 +53,8 @@ fn write(image: &Path, at: u64, bytes: &[u8]) {
 
 /// Where bytes are in the image.
 fn position(image: &Path, needle: &[u8]) -> u64 {
-    let bytes = fs::read(image).unwrap();
-    let mut at = bytes.windows(needle.len()).enumerate().filter(|(_, window)| *window == needle);
-    let (first, _) = at.next().unwrap_or_else(|| panic!("{} is not there", String::from_utf8_lossy(needle)));
-    first as u64
+    let at = memchr::memmem::find(&fs::read(image).unwrap(), needle);
+    at.unwrap_or_else(|| panic!("{} is not there", String::from_utf8_lossy(needle))) as u64
 }
 
 /// Plants everything.
@@ -133,7 +131,7 @@ fn in_esp(image: &Path) -> Vec<Buried> {
     let file = File::open(image).unwrap();
     let mut bytes = vec![0; ESP.1 as usize];
     file.read_exact_at(&mut bytes, ESP.0).unwrap();
-    let tail = bytes.windows(10).position(|window| window == b"timeout 3\n").unwrap() as u64;
+    let tail = memchr::memmem::find(&bytes, b"timeout 3\n").unwrap() as u64;
     let tail = ESP.0 + tail + 60;
     write(image, tail, &secret());
     vec![
