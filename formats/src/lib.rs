@@ -19,6 +19,7 @@ mod fields;
 pub mod finding;
 pub mod gpt;
 pub mod guid;
+pub mod map;
 pub mod path;
 pub mod pcr;
 pub mod pe;

@@ -16,6 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
         if let Ok(found) = format.residue(&bytes) {
             assert!(found.iter().all(|one| one.len > 0 && one.offset + one.len <= bytes.len() as u64));
         }
+        let _ = format.file(&bytes, b"usr/lib/amiforge/recipe.toml", 1 << 20);
         let Ok(volume) = format.read(&bytes, SourceId(0)) else { continue };
         let Some(tree) = volume.tree else { continue };
         for entry in tree.walk() {

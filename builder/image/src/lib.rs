@@ -4,11 +4,16 @@
 pub mod bundle;
 pub mod diff;
 pub mod disk;
+pub mod explain;
 pub mod image;
 pub mod inspect;
 pub mod manifest;
 pub mod measure;
+pub mod origins;
+pub mod pcr_policy;
+pub mod provenance;
 pub mod seal;
 pub mod secure_boot;
+pub mod signatures;
 pub mod values;
 pub mod verify;

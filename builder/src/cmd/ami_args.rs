@@ -12,7 +12,7 @@ use amiforge_publish::folder::FolderError;
 use amiforge_publish::keys::KeyError;
 use amiforge_publish::request::{
     AmiOptions, Arch, Audience, BootMode, ImageFacts, Imds, KeyChoice, Platform, Request, SnapshotSharing,
-    Tpm, check,
+    Tpm, WatermarkOption, check,
 };
 use amiforge_publish::service_error::ServiceErrorKind;
 use amiforge_publish::source::ImageSource;
@@ -76,6 +76,11 @@ pub(crate) struct Args {
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<String>,
 
+    /// Attach a watermark, which copies and images made from its machines carry on: a name, or `auto` for the image's name
+    /// and Merkle root; not for a public AMI
+    #[arg(long, value_name = "NAME")]
+    watermark: Option<WatermarkOption>,
+
     /// When it counts as deprecated: a date, a time (RFC 3339), or a number of days such as `365d`
     #[arg(long, value_name = "WHEN")]
     deprecate: Option<String>,
@@ -117,6 +122,7 @@ impl Args {
             root_volume: self.root_volume.clone(),
             volumes: self.volumes.clone(),
             tags: self.tags.clone(),
+            watermark: self.watermark.clone(),
             deprecate: self.deprecate.clone(),
             protection: self.protect.as_deref().map(|how| match how {
                 "cooldown" => Cooldown::Day,

@@ -9,6 +9,7 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod error;
+pub mod map;
 mod protocol;
 pub(crate) mod residue;
 mod setup;

@@ -3,6 +3,7 @@
 use super::spec::{MAGIC, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
 use super::{check, fields, read, residue};
 use crate::finding::Severity;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::residue::Residue;
@@ -57,6 +58,10 @@ impl VolumeFormat for ErofsFormat {
         })
     }
 
+    fn file(&self, volume: &dyn ReadAt, path: &[u8], most: u64) -> Result<Option<Vec<u8>>, FormatError> {
+        Ok(read::open(volume)?.file(path, most)?)
+    }
+
     fn check(&self, volume: &dyn ReadAt) -> Result<Vec<String>, FormatError> {
         let report = check::check(volume)?;
         let damage = report.findings.iter().filter(|finding| finding.severity == Severity::Damage);
@@ -69,6 +74,10 @@ impl VolumeFormat for ErofsFormat {
 
     fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
         residue::residue(volume)
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        Ok(super::map::map(volume)?)
     }
 
     fn structures(&self) -> &'static [Structure] {

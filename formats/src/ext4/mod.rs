@@ -3,6 +3,7 @@
 pub mod check;
 pub mod fields;
 mod format;
+pub mod map;
 pub mod read;
 mod residue;
 pub mod spec;

@@ -3,6 +3,7 @@
 use super::read::FatWidth;
 use super::{check, id_text, read, residue};
 use crate::finding::Severity;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::residue::Residue;
@@ -64,5 +65,9 @@ impl VolumeFormat for FatFormat {
 
     fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
         residue::residue(volume)
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        Ok(super::map::map(volume)?)
     }
 }

@@ -8,6 +8,7 @@ pub mod corruption;
 mod dos_time;
 pub mod fields;
 mod format;
+pub mod map;
 pub mod read;
 mod residue;
 mod spec;

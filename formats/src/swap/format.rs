@@ -3,6 +3,7 @@
 use super::{PAGE, SIGNATURE, SIGNATURE_AT, fields, read, residue};
 use crate::gpt::types;
 use crate::guid::Guid;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::residue::Residue;
@@ -49,6 +50,10 @@ impl VolumeFormat for SwapFormat {
 
     fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
         residue::residue(volume)
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        super::map::map(volume)
     }
 
     fn structures(&self) -> &'static [Structure] {

@@ -5,6 +5,7 @@
 
 pub mod fields;
 mod format;
+mod map;
 mod read;
 mod residue;
 mod write;

@@ -4,6 +4,7 @@ use super::read::VeritySuperblock;
 use super::spec::{BLOCK, SIGNATURE};
 use super::{check, fields, residue};
 use crate::digest::hex;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::residue::Residue;
@@ -58,6 +59,10 @@ impl VolumeFormat for VerityFormat {
 
     fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
         residue::residue(volume)
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        super::map::map(volume)
     }
 
     fn structures(&self) -> &'static [Structure] {

@@ -11,6 +11,7 @@
 pub mod check;
 mod fields;
 mod format;
+mod map;
 pub mod read;
 mod residue;
 mod spec;

@@ -5,6 +5,7 @@
 use std::error::Error;
 
 use crate::guid::Guid;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::residue::Residue;
@@ -87,6 +88,16 @@ pub trait VolumeFormat: Sync {
     /// The error of the format's reader, at the first corruption that could give wrong bytes or names.
     fn read(&self, volume: &dyn ReadAt, source: SourceId) -> Result<ReadVolume, FormatError>;
 
+    /// The bytes of the regular file at `path`: names joined by `/`, without links on the way. `None` where there is no
+    /// such file, or the format holds none. Reads only what is on the way: for a volume far away, whose tree would cost
+    /// much more.
+    ///
+    /// # Errors
+    /// The error of the format's reader when something on the way is damaged, or the file has more than `most` bytes.
+    fn file(&self, _volume: &dyn ReadAt, _path: &[u8], _most: u64) -> Result<Option<Vec<u8>>, FormatError> {
+        Ok(None)
+    }
+
     /// Checks the volume beyond what reading needs, and gives a text for each corruption; oddities are left out.
     ///
     /// # Errors
@@ -99,6 +110,12 @@ pub trait VolumeFormat: Sync {
     /// # Errors
     /// The error of the format's reader when what is in use cannot be told from what is not, or the medium fails.
     fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError>;
+
+    /// What every byte of the volume is.
+    ///
+    /// # Errors
+    /// The error of the format's reader, or the range that two structures claim or that none does.
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError>;
 
     /// Structures at fixed offsets whose fields can be compared one by one.
     fn structures(&self) -> &'static [Structure] {

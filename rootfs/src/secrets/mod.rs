@@ -6,5 +6,5 @@ mod scan;
 mod second_run;
 
 pub use amiforge_formats::private_key::KeyKind;
-pub use scan::{EXCLUDED, scan};
+pub use scan::{EXCLUDED, is_excluded, scan};
 pub use second_run::{RandomDependent, RunOrder, RunTwiceError, choose_order, find_dependent, run_twice};

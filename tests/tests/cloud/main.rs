@@ -6,6 +6,7 @@ mod aws;
 mod channels;
 mod follow;
 mod import;
+mod inside;
 mod local_region;
 mod local_serve;
 mod page;
