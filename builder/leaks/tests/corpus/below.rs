@@ -89,7 +89,8 @@ fn in_root(image: &Path) -> Vec<Buried> {
     write(image, journal, &secret());
     let free: u64 = debugfs(image, "ffb 1 12000").split(':').next_back().unwrap().trim().parse().unwrap();
     write(image, on_disk(free, 100), &secret());
-    let inode = unused_inode(image);
+    // Behind the time of a deletion, which would make it a deleted one.
+    let inode = unused_inode(image) + 64;
     write(image, inode, &secret());
     vec![
         Buried { kind: "deleted file (ext4)", at: content, residue: "free-space", whole: true },
@@ -148,7 +149,7 @@ fn in_disk(image: &Path) -> Vec<Buried> {
     write(image, after, &secret());
     // The third entry of the table, from its name on; 36 units of UTF-16.
     let entry = 1024 + 2 * 128 + 56;
-    write(image, entry, &secret()[..60]);
+    write(image, entry, &secret());
     reseal(image);
     vec![
         Buried { kind: "gap between partitions", at: gap, residue: "partition-gap", whole: true },
