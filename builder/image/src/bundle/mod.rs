@@ -16,18 +16,25 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{Plan, Sources};
 use amiforge_progress::{CancelToken, Monitor};
+use serde_json::Value;
 
 use crate::disk::Disk;
 use crate::image::{self, EmitError, EmitOptions, Emitted, KnownImage};
 use crate::manifest::{ImageOrigin, Manifest};
+use crate::pcr_policy::PcrPolicyRecord;
+use crate::provenance;
 use crate::secure_boot::SecureBootRecord;
 
 pub use error::{BundleError, ExistingBundle};
 pub use names::{
-    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, REQUESTS, SIGNING, SPDX, SUMS, TREE, UEFI_DATA,
+    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, ORIGINS, PCR_POLICY, PROVENANCE, REQUESTS,
+    SIGNING, SPDX, STATEMENTS, SUMS, TREE, UEFI_DATA, VERIFY_SCRIPT, VEX,
 };
-pub(crate) use names::{names, tbs_name};
+pub(crate) use names::{names, policy_name, tbs_name};
 pub use sums::{SumLine, SumsError, parse as parse_sums};
+
+/// The script that checks a bundle with `sha256sum` and `ssh-keygen`.
+pub const SCRIPT: &[u8] = include_bytes!("verify.sh");
 
 /// A further file with its name, which is one of [`DOCUMENTS`].
 pub type Document = (&'static str, Vec<u8>);
@@ -39,10 +46,14 @@ pub struct BundleTexts<'a> {
     pub origin: ImageOrigin,
     /// What the manifest says of Secure Boot, where the image has it.
     pub secure_boot: Option<SecureBootRecord>,
+    /// What the manifest says of PCR policies, where the image has some.
+    pub pcr_policy: Option<PcrPolicyRecord>,
     /// The text of `tree.txt`.
     pub listing: &'a str,
     /// Further files, sorted by name.
     pub documents: &'a [Document],
+    /// The predicate of the statement of how the image was built.
+    pub provenance: Option<&'a Value>,
 }
 
 /// A bundle that is being written, in a directory beside its place. Dropped before [`BundleWriter::finish`], it leaves
@@ -107,16 +118,17 @@ impl BundleWriter {
         texts: BundleTexts<'_>,
         cancel: &CancelToken,
     ) -> Result<Manifest, BundleError> {
-        let BundleTexts { origin, secure_boot, listing, documents } = texts;
+        let BundleTexts { origin, secure_boot, pcr_policy, listing, documents, provenance } = texts;
         let mut files = vec![(TREE, listing.as_bytes())];
         files.extend(documents.iter().map(|(name, bytes)| (*name, bytes.as_slice())));
         let bound = files.iter().map(|(name, bytes)| ((*name).to_owned(), Digest::of(bytes))).collect();
-        let manifest = Manifest { secure_boot, ..Manifest::new(origin, disk, emitted, bound) };
-        self.finish_with(&manifest, files, cancel)?;
+        let manifest = Manifest { secure_boot, pcr_policy, ..Manifest::new(origin, disk, emitted, bound) };
+        self.finish_with(&manifest, files, provenance, cancel)?;
         Ok(manifest)
     }
 
-    /// Writes a manifest, the other files by their names, and their sums, and gives the bundle its name.
+    /// Writes a manifest, the other files by their names, the statement with a predicate, and their sums, and gives the bundle
+    /// its name.
     ///
     /// # Errors
     /// [`BundleError`]; then there is no bundle.
@@ -124,11 +136,16 @@ impl BundleWriter {
         self,
         manifest: &Manifest,
         files: Vec<(&str, &[u8])>,
+        provenance: Option<&Value>,
         cancel: &CancelToken,
     ) -> Result<(), BundleError> {
         let text = manifest.to_text();
         let mut files: Vec<(&str, &[u8])> = files;
+        let statement =
+            provenance.map(|predicate| provenance::statement(predicate, manifest, text.as_bytes()));
+        files.extend(statement.as_ref().map(|statement| (PROVENANCE, statement.as_bytes())));
         files.push((MANIFEST, text.as_bytes()));
+        files.push((VERIFY_SCRIPT, SCRIPT));
         let mut sums = vec![(DISK, manifest.plain)];
         sums.extend(files.iter().map(|(name, bytes)| (*name, Digest::of(bytes))));
         sums.sort_unstable_by_key(|(name, _)| *name);
@@ -150,6 +167,19 @@ impl BundleWriter {
         if cancel.is_cancelled() {
             return Err(BundleError::Image(EmitError::Interrupted));
         }
+        self.staging.commit()
+    }
+
+    /// The folder that the bundle is written in until it has its name, for a bundle whose files are there already.
+    pub fn folder(&self) -> &Path {
+        self.staging.directory()
+    }
+
+    /// Gives a bundle its name whose files were all written to [`BundleWriter::folder`] and synced.
+    ///
+    /// # Errors
+    /// [`BundleError`]; then there is no bundle.
+    pub fn commit(self) -> Result<(), BundleError> {
         self.staging.commit()
     }
 

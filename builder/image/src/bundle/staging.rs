@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, flock, renameat_with};
 
+use amiforge_trust::statement::{FOLDER, signature_file};
+
 use super::{BundleError, ExistingBundle, SIGNING, names};
 
 /// Attempts to lock the directory; each fails only when another build of the same bundle began or ended in between.
@@ -133,6 +135,12 @@ fn strangers(directory: &Path) -> Result<(), BundleError> {
             for (_, name) in entries(&path)? {
                 refuse_stranger(directory, &format!("{SIGNING}/{name}"))?;
             }
+        } else if name == FOLDER && path.symlink_metadata().is_ok_and(|entry| entry.is_dir()) {
+            let strange = entries(&path)?.into_iter().find(|(_, name)| signature_file(name).is_none());
+            if let Some((_, name)) = strange {
+                let found = format!("{FOLDER}/{name}");
+                return Err(BundleError::NotABundle { path: directory.to_owned(), found });
+            }
         } else {
             refuse_stranger(directory, &name)?;
         }
@@ -198,11 +206,19 @@ fn clear(directory: &Path) -> Result<(), BundleError> {
             other => other.map_err(|source| failed(&path, source))?,
         }
     }
-    let signing = directory.join(SIGNING);
-    match fs::remove_dir(&signing) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.map_err(|source| failed(&signing, source)),
+    let signatures = directory.join(FOLDER);
+    if signatures.symlink_metadata().is_ok_and(|entry| entry.is_dir()) {
+        for (path, _) in entries(&signatures)? {
+            fs::remove_file(&path).map_err(|source| failed(&path, source))?;
+        }
     }
+    for folder in [signatures, directory.join(SIGNING)] {
+        match fs::remove_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other.map_err(|source| failed(&folder, source))?,
+        }
+    }
+    Ok(())
 }
 
 fn remove(directory: &Path) -> Result<(), BundleError> {

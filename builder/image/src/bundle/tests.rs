@@ -38,6 +38,7 @@ fn build(
         cleaned: Vec::new(),
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
+        leaks_allowed: Vec::new(),
         skipped: Vec::new(),
         measurements: None,
     };
@@ -45,7 +46,14 @@ fn build(
     let writer = BundleWriter::open(out, existing)?;
     let threads = EmitOptions { threads: 2 };
     let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::silent(cancel))?;
-    let texts = BundleTexts { origin, secure_boot: None, listing: "/ dir\n", documents: &[] };
+    let texts = BundleTexts {
+        origin,
+        secure_boot: None,
+        pcr_policy: None,
+        listing: "/ dir\n",
+        documents: &[],
+        provenance: None,
+    };
     writer.finish(&disk, &emitted, texts, cancel)
 }
 
@@ -57,15 +65,15 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_bundle_has_its_four_files_and_their_sums_hold() {
+fn a_bundle_has_its_files_and_their_sums_hold() {
     let parent = tempfile::tempdir().unwrap();
     let out = parent.path().join("web");
     let manifest = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new()).unwrap();
-    assert_eq!(names(&out), FILES);
+    assert_eq!(names(&out), [&FILES[..], &[VERIFY_SCRIPT]].concat());
     assert_eq!(names(parent.path()), ["web"]);
     assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), manifest);
     let sums = parse_sums(&fs::read_to_string(out.join(SUMS)).unwrap()).unwrap();
-    assert_eq!(sums.len(), 3);
+    assert_eq!(sums.len(), 4);
     for sum in sums {
         assert_eq!(Digest::of(&fs::read(out.join(&sum.name)).unwrap()), sum.sha256, "{}", sum.name);
     }
@@ -103,7 +111,7 @@ fn a_taken_name_is_kept_unless_a_bundle_is_to_be_replaced() {
         matches!(&refused, Err(BundleError::NotABundle { found, .. }) if found == "notes"),
         "{refused:?}"
     );
-    assert_eq!(names(&out).len(), 5);
+    assert_eq!(names(&out).len(), 6);
 }
 
 #[test]

@@ -13,12 +13,13 @@ use amiforge_progress::Monitor;
 use super::bundle_state::{check_program, esp};
 use super::program::{EspProgram, SignatureStatus, open};
 use super::proof::{Patch, patches, plan, prove};
-use super::signing::{SIGNATURE_INPUT, by_request, signed_table};
+use super::signing::{by_request, ids, signed_table};
 use super::{GivenSignature, OpenBundle, SecureBootError, SecureBootRecord, predict};
 use crate::bundle::{self, BundleWriter, ExistingBundle};
 use crate::image::EmitOptions;
 use crate::inspect::{Contents, Medium};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, SIGNATURE_INPUT};
+use crate::provenance::with_signatures;
 use crate::seal::UKI_ID;
 
 /// Where the signed bundle goes, and how it is written.
@@ -68,7 +69,7 @@ pub fn attach(
     let existing = if options.out.is_some() { options.existing } else { ExistingBundle::Replace };
     let out = &bundle::resolve(out, existing)?;
     bundle::check_vacant(out, existing)?;
-    let ordered = by_request(opened.requests(), given)?;
+    let ordered = by_request(&ids(opened.requests()), given)?;
     let medium = Medium::open(&opened.folder.join(bundle::DISK)).map_err(SecureBootError::Image)?;
     let (record, all) = place(opened, &ordered, &medium)?;
 
@@ -85,7 +86,8 @@ pub fn attach(
         _ => (*name, bytes.as_slice()),
     });
     let documents = documents.collect();
-    writer.finish_with(&manifest, documents, monitor.cancel)?;
+    let predicate = opened.predicate.as_ref().map(|old| with_signatures(old, &manifest.origin.inputs));
+    writer.finish_with(&manifest, documents, predicate.as_ref(), monitor.cancel)?;
     Ok(Attached { manifest, programs, changed })
 }
 

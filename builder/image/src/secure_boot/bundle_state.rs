@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::pe::signed_attributes;
+use serde_json::Value;
 
-use super::program::{EspProgram, SignatureStatus};
+use super::program::{EspProgram, ProgramBytes, SignatureStatus, open};
 use super::requests::parse_requests;
 use super::signing::variable_digests;
 use super::{SecureBootError, SecureBootKeys, SecureBootRecord, SignedProgram, SigningRequest};
 use crate::bundle;
 use crate::inspect::{DiskView, Medium, PartitionSlot, chain};
 use crate::manifest::{Manifest, TEXT_MAX};
+use crate::provenance::compare;
 
 /// Id of the EFI system partition in recipes and manifests.
 const ESP: &str = "esp";
@@ -29,6 +31,8 @@ pub struct OpenBundle {
     pub(super) record: SecureBootRecord,
     /// The documents by their names.
     pub(super) documents: Vec<(&'static str, Vec<u8>)>,
+    /// The predicate of its statement, where it has one.
+    pub(super) predicate: Option<Value>,
     keys: SecureBootKeys,
     requests: Vec<SigningRequest>,
 }
@@ -52,7 +56,8 @@ impl OpenBundle {
         if !path.is_file() {
             return Err(SecureBootError::NotABundle { path: folder.to_owned() });
         }
-        let manifest = Manifest::parse(&read(&path, TEXT_MAX)?)
+        let text = read(&path, TEXT_MAX)?;
+        let manifest = Manifest::parse(&text)
             .map_err(|source| SecureBootError::Manifest { path: folder.to_owned(), source })?;
         let name = || manifest.origin.name.clone();
         let record =
@@ -65,7 +70,9 @@ impl OpenBundle {
             .map_err(SecureBootError::Variables)?;
         let requests = parse_requests(&find(bundle::REQUESTS).unwrap_or_default(), &find)
             .map_err(SecureBootError::Requests)?;
-        let opened = Self { folder: folder.to_owned(), manifest, record, documents, keys, requests };
+        let predicate = predicate(folder, &manifest, &text)?;
+        let folder = folder.to_owned();
+        let opened = Self { folder, manifest, record, documents, predicate, keys, requests };
         opened.check_requests()?;
         Ok(opened)
     }
@@ -130,6 +137,24 @@ fn documents(folder: &Path, manifest: &Manifest) -> Result<Vec<(&'static str, Ve
     Ok(documents)
 }
 
+/// The predicate of a bundle's statement, which has to be one of this bundle; bundles of older versions have none.
+fn predicate(folder: &Path, manifest: &Manifest, text: &[u8]) -> Result<Option<Value>, SecureBootError> {
+    let path = folder.join(bundle::PROVENANCE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let statement = read(&path, TEXT_MAX)?;
+    let value = serde_json::from_slice::<Value>(&statement).ok();
+    let predicate = value.and_then(|mut value| value.get_mut("predicate").map(Value::take));
+    match predicate.filter(|_| compare(&statement, manifest, text).is_empty()) {
+        Some(predicate) => Ok(Some(predicate)),
+        None => {
+            let problem = "`provenance.json` is not the statement of this bundle";
+            Err(SecureBootError::Inconsistent { problem })
+        }
+    }
+}
+
 /// Reads a file of at most `most` bytes.
 fn read(path: &Path, most: u64) -> Result<Vec<u8>, SecureBootError> {
     let failed = |source: io::Error| SecureBootError::File { path: path.to_owned(), source };
@@ -148,6 +173,19 @@ pub(super) fn esp(medium: &Medium, manifest: &Manifest) -> Result<PartitionSlot,
     let number = manifest.partitions.iter().find(|one| one.id == ESP).map(|one| one.number);
     let slot = view.slots.into_iter().find(|slot| slot.number().is_some() && slot.number() == number);
     slot.ok_or_else(|| SecureBootError::NoProgram { program: ESP.to_owned() })
+}
+
+/// Opens a file on the EFI system partition of an image.
+///
+/// # Errors
+/// [`SecureBootError`] where there is none of that path.
+pub(crate) fn open_program<'a>(
+    medium: &'a Medium,
+    manifest: &Manifest,
+    path: &str,
+) -> Result<ProgramBytes<'a>, SecureBootError> {
+    let (_, bytes) = open(medium, &esp(medium, manifest)?, path)?;
+    Ok(bytes)
 }
 
 /// Compares a program with the manifest.

@@ -72,6 +72,14 @@ pub enum BundleDifference {
         /// The digest of the file.
         found: String,
     },
+    /// A file among the signatures is no signature of the bundle.
+    #[error("`{name}` is no signature of this bundle: {problem}")]
+    Signature {
+        /// The file.
+        name: String,
+        /// Why.
+        problem: String,
+    },
     /// A program or its signature is not what the manifest says, or firmware would not start it.
     #[error("Secure Boot: {problem}")]
     SecureBoot {
@@ -267,6 +275,18 @@ pub enum BundleDifference {
         "`measurements.json` does not hold the PCRs of the manifest: write it anew by `amiforge measure --format aws`, or build again"
     )]
     MeasurementsText,
+    /// The policies for PCR 11 are not those of the manifest.
+    #[error("PCR policies: {problem}")]
+    PcrPolicy {
+        /// What differs.
+        problem: String,
+    },
+    /// The statement of how the image was built is not one of this bundle.
+    #[error("`provenance.json`: {problem}")]
+    Provenance {
+        /// What differs.
+        problem: String,
+    },
     /// A format is damaged.
     #[error("{location}: {problem}")]
     Format {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Printable;
+use amiforge_trust::statement::{FOLDER, signature_file};
 
 use super::{BundleDifference, VerifyError, VerifyReport};
 use crate::bundle::{self, SumLine};
@@ -23,12 +24,13 @@ pub(super) fn present(directory: &Path, report: &mut VerifyReport) -> Result<Pre
     let mut extra = Vec::new();
     for (name, kind) in entries(directory).map_err(failed)? {
         match bundle::names().find(|file| name == file.as_bytes()) {
+            None if is_signature(&name) && kind.is_file() => {}
             Some(file) if kind.is_file() => _ = present.insert(file),
             Some(file) => report.differences.push(BundleDifference::NotAFile { name: file.to_owned() }),
             None => extra.push(Printable(&name).to_string()),
         }
     }
-    if present.is_empty() {
+    if bundle::FILES.iter().all(|file| !present.contains(file)) {
         return Err(VerifyError::NotABundle { path: directory.to_owned() });
     }
     extra.sort();
@@ -43,19 +45,27 @@ pub(super) fn present(directory: &Path, report: &mut VerifyReport) -> Result<Pre
     Ok(present)
 }
 
-/// The names of the files of a bundle with their types; those in the folder of signing requests with its name.
+/// Whether this is the name of a file in the folder of signatures, which nothing lists.
+fn is_signature(name: &[u8]) -> bool {
+    let name = std::str::from_utf8(name).ok().and_then(|name| name.strip_prefix(FOLDER)?.strip_prefix('/'));
+    name.is_some_and(|name| signature_file(name).is_some())
+}
+
+/// The names of the files of a bundle with their types; those in the folders of signing requests and of signatures with
+/// the folder's name.
 fn entries(directory: &Path) -> io::Result<Vec<(Vec<u8>, FileType)>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let (name, kind) = (entry.file_name(), entry.file_type()?);
-        if name != bundle::SIGNING || !kind.is_dir() {
+        if (name != bundle::SIGNING && name != FOLDER) || !kind.is_dir() {
             all.push((name.into_encoded_bytes(), kind));
             continue;
         }
         for entry in fs::read_dir(entry.path())? {
             let entry = entry?;
-            let name = [bundle::SIGNING.as_bytes(), b"/", entry.file_name().as_encoded_bytes()].concat();
+            let inner = entry.file_name();
+            let name = [name.as_encoded_bytes(), b"/", inner.as_encoded_bytes()].concat();
             all.push((name, entry.file_type()?));
         }
     }
@@ -117,7 +127,7 @@ impl Sums {
         let bound = |name: &str| manifest.is_some_and(|manifest| manifest.documents.contains_key(name));
         let listed = |name: &str| lines().any(|sum| sum.name == name) || bound(name);
         let gone = |name: &&str| !present.contains(name) && listed(name);
-        let gone = bundle::DOCUMENTS.into_iter().filter(gone);
+        let gone = bundle::DOCUMENTS.into_iter().chain(bundle::STATEMENTS).filter(gone);
         report.differences.extend(gone.map(|name| BundleDifference::Missing { name: name.to_owned() }));
         let covered = |name: &str| name != bundle::SUMS && bundle::names().any(|known| known == name);
         let documents = manifest.iter().flat_map(|manifest| manifest.documents.keys());

@@ -4,6 +4,7 @@
 //! Every difference is reported, not only the first. What cannot be read at all is an error. Knows no recipe and
 //! no terminal.
 
+mod attestations;
 mod blocks;
 mod difference;
 mod disk_map;
@@ -12,6 +13,7 @@ mod formats;
 mod listing;
 mod measurements;
 mod report;
+mod signatures;
 mod verity;
 
 use std::path::Path;
@@ -23,6 +25,7 @@ use crate::bundle;
 use crate::image::EmitOptions;
 use crate::inspect::{Medium, chain};
 use crate::manifest::Manifest;
+use crate::provenance::compare;
 use crate::secure_boot::check_bundle;
 
 pub use blocks::digest as digest_of;
@@ -64,6 +67,7 @@ pub fn verify(
         }
         if let Some(manifest) = &manifest {
             measurements::compare(directory, manifest, &medium, &mut report);
+            measurements::policies(manifest, &medium, &mut report);
         }
         let volumes = formats::check(&medium, manifest.as_ref(), monitor.progress, &mut report);
         if let Some(manifest) = &manifest {
@@ -89,6 +93,14 @@ pub fn verify(
             measurements::compare_document(manifest, text, &mut report);
         }
     }
+    if let Some(statement) = files::text(directory, bundle::PROVENANCE, &present, &sums, &mut report)? {
+        let problems =
+            manifest.iter().flat_map(|manifest| compare(&statement, manifest, manifest.to_text().as_bytes()));
+        report.differences.extend(problems.map(|problem| BundleDifference::Provenance { problem }));
+    }
+    files::text(directory, bundle::VERIFY_SCRIPT, &present, &sums, &mut report)?;
+    signatures::check(directory, &present, &mut report);
+    attestations::check(directory, &mut report);
     sums.unlisted(&present, manifest.as_ref(), &mut report);
     Ok(report)
 }

@@ -4,9 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use super::difference::BundleDifference;
+use crate::attestations::AttestationSummary;
 use crate::bundle;
 use crate::image::EmitError;
 use crate::inspect::InspectError;
+use crate::signatures::SignatureSummary;
 
 /// The extent of a verification and its differences.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -19,6 +21,12 @@ pub struct VerifyReport {
     pub checked: Vec<String>,
     /// Names that `tree.txt` and the image agree on or should.
     pub names: u64,
+    /// Who signed the bundle: the files with signatures, good ones and others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<SignatureSummary>,
+    /// The files with attestations, good ones and others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attestations: Vec<AttestationSummary>,
     /// Everything that differs.
     pub differences: Vec<BundleDifference>,
 }

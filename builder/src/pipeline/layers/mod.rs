@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
+use amiforge_image::manifest::ManifestInput;
 use amiforge_progress::Monitor;
 use amiforge_sandbox::{Launcher, OnFailure, Sandbox, Seed};
 use amiforge_store::Store;
@@ -67,6 +68,8 @@ pub(super) struct LayerRecord {
     pub(super) layers: Vec<BuildLayer>,
     /// Files of the image that depend on random numbers.
     pub(super) random: Vec<RandomFile>,
+    /// The patches of stages.
+    pub(super) patches: Vec<ManifestInput>,
     /// The checks of all inputs and layers, and the names of new layers: joined once, before the bundle gets its name.
     pub(super) deferred: Deferred,
 }

@@ -2,6 +2,8 @@
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Tree;
+use amiforge_image::manifest::ManifestInput;
+use amiforge_image::provenance::PATCH;
 use amiforge_rootfs::insert::insert_subtree;
 use amiforge_rootfs::secrets::RunOrder;
 use amiforge_rootfs::stage::{self, StageArchive, StageError, StageInstall, StageSpec};
@@ -10,6 +12,7 @@ use amiforge_store::layer::Layers;
 
 use super::{LayerBuilder, LayerRecord, LayerTarget, PackageInputs, keys, packages, second_run};
 use crate::lock::LockedStage;
+use crate::pipeline::origins::{OriginRecorder, RecipeOrigins};
 use crate::pipeline::{BuildError, HostFileError};
 use crate::recipe::{PackageSource, Stage};
 
@@ -18,14 +21,16 @@ pub(in crate::pipeline) fn install(
     builder: &LayerBuilder<'_>,
     record: &mut LayerRecord,
     tree: &mut Tree,
+    origins: &mut OriginRecorder,
     blobs: &mut Blobs,
 ) -> Result<(), BuildError> {
     let Some(PackageInputs { lock, source }) = builder.packages else { return Ok(()) };
-    for (spec, locked) in builder.recipe.stages.iter().zip(&lock.stages) {
+    for (index, (spec, locked)) in builder.recipe.stages.iter().zip(&lock.stages).enumerate() {
         let part = part(builder, record, source, spec, locked, blobs)?;
         let at = part.node(part.root()).meta.mtime;
         let inserted = insert_subtree(&part, part.root(), tree, b"", at);
         inserted.map_err(|source| BuildError::InstallStage { stage: spec.name.clone(), source })?;
+        origins.observe(tree, |_| RecipeOrigins(builder.recipe).stage(&spec.name, index));
     }
     Ok(())
 }
@@ -44,6 +49,11 @@ fn part(
         ((builder.recipe, builder.options), packages::accounts(builder.recipe, LayerTarget::Tools));
     let tools = keys::configured(&locked.packages, from, inputs, seed, &accounts);
     let patches = patches(spec)?;
+    record.patches.extend(patches.iter().map(|(name, bytes)| ManifestInput {
+        kind: PATCH.to_owned(),
+        name: name.clone(),
+        sha256: Some(Digest::of(bytes)),
+    }));
     let sources: Vec<Digest> = locked.sources.iter().map(|source| source.sha256).collect();
     let key = keys::stage(spec, builder.recipe, tools, &sources, &patches);
     let (layers, name) = (Layers::of(builder.store), format!("stage {}", spec.name));

@@ -15,12 +15,17 @@ use crate::pipeline::volumes::disk;
 
 /// The inputs: what the lock pins, then the sources, then files of the host.
 fn inputs(lock: Option<&Lock>, inputs: &Inputs<'_>) -> Vec<ManifestInput> {
+    lock.into_iter().flat_map(locked).chain(named(inputs)).collect()
+}
+
+/// The inputs that no lock pins.
+pub(super) fn named(inputs: &Inputs<'_>) -> Vec<ManifestInput> {
     let sources = inputs.sources.inputs.iter().map(|input| ManifestInput {
         kind: input.kind.to_owned(),
         name: input.label.clone(),
         sha256: input.sha256,
     });
-    lock.into_iter().flat_map(locked).chain(sources).chain(inputs.host_files.inputs()).collect()
+    sources.chain(inputs.host_files.inputs()).collect()
 }
 
 /// The inputs that a lock pins.
@@ -75,6 +80,7 @@ pub(super) fn origin(
         cleaned: inputs.changes.iter().map(cleaned).collect(),
         secrets,
         secrets_unknown: secrets::unknown(recipe),
+        leaks_allowed: Vec::new(),
         skipped: inputs.skipped.clone(),
         measurements,
     }
