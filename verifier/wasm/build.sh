@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 target=${CARGO_TARGET_DIR:-$here/../../target}/wasm
 if [ -z "${RUSTC:-}" ] && [ ! -d "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown" ]; then
   RUSTC=$("$here/toolchain.sh" "$target/toolchain")
-  PATH="$target/toolchain:$PATH"
+  export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER="$target/toolchain/rust-lld"
 fi
 [ -z "${RUSTC:-}" ] || export RUSTC
 CARGO_TARGET_DIR=$target cargo build --locked --manifest-path "$here/../Cargo.toml" --no-default-features \
