@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use amiforge_formats::digest::Digest;
-use amiforge_handover::contents::{PUBLICATION, SIGNATURES};
+use amiforge_handover::contents::PUBLICATION;
 use amiforge_handover::publication::{NAMESPACE, Publication};
 use amiforge_handover::read::{Handover, is_handover};
 use amiforge_handover::write::{Destination, ExportOptions, Exported, export};
-use amiforge_image::bundle::{MANIFEST, SUMS};
+use amiforge_image::bundle::MANIFEST;
+use amiforge_image::signatures;
 use amiforge_image::values::size;
 use amiforge_progress::Monitor;
 use anyhow::Context as _;
@@ -130,7 +131,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         threads: args.threads.map_or(0, Into::into),
     };
     if let Some((policy, _)) = &policy {
-        demand_signatures(&args.bundle, policy, &cannot)?;
+        signatures::check(&args.bundle, Some(policy))
+            .map_err(|error| anyhow::anyhow!(handover::refusal(&error)).context(cannot.clone()))?;
     }
     let mut out = std::io::stdout().lock();
     let to = if stream {
@@ -182,34 +184,6 @@ impl Args {
         documents.push((PUBLICATION.to_owned(), text));
         Ok(documents)
     }
-}
-
-/// Refuses a bundle whose signatures a policy does not accept.
-fn demand_signatures(
-    bundle: &Path,
-    policy: &amiforge_trust::policy::Policy,
-    cannot: &str,
-) -> Result<(), Failure> {
-    let read = |name: &str| {
-        let path = bundle.join(name);
-        amiforge_progress::regular::read(&path).with_context(|| format!("reading `{}`", path.display()))
-    };
-    let accepted = || -> anyhow::Result<()> {
-        let manifest = amiforge_image::manifest::Manifest::parse(&read(MANIFEST)?)?;
-        let mut signatures = Vec::new();
-        for entry in std::fs::read_dir(bundle.join(SIGNATURES)).into_iter().flatten() {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".sig") {
-                let bytes = read(&format!("{SIGNATURES}{name}"))?;
-                signatures.push((name, bytes));
-            }
-        }
-        let signatures = signatures.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
-        let (keys, refused) = handover::signers(signatures, amiforge_trust::sshsig::BUNDLE, &read(SUMS)?);
-        handover::decide(policy, &manifest.origin.name, &keys, &refused).map_err(anyhow::Error::msg)?;
-        Ok(())
-    };
-    Ok(accepted().with_context(|| cannot.to_owned())?)
 }
 
 /// The text of the manifest of a bundle or a hand-over, or a manifest.

@@ -6,9 +6,12 @@ use std::path::Path;
 
 use amiforge_formats::digest::Digest;
 use amiforge_handover::HandoverError;
-use amiforge_handover::contents::{Contents, PUBLICATION};
+use amiforge_handover::contents::{Contents, PUBLICATION, SIGNATURES};
 use amiforge_handover::publication::{self, Publication};
-use amiforge_handover::read::{Input, present_files};
+use amiforge_handover::read::{Handover, Input, is_handover, present_files};
+use amiforge_image::bundle::MANIFEST;
+use amiforge_image::inspect::Medium;
+use amiforge_image::signatures::{Checked, SignatureError, Statement, check_parts};
 use amiforge_trust::agent::{AgentKey, AgentSelector};
 use amiforge_trust::keys::PublicKey;
 use amiforge_trust::policy::Policy;
@@ -31,6 +34,14 @@ pub(super) fn input(path: &Path) -> Result<Input<'static>, HandoverError> {
         return Ok(Input::Stream { name, reader: Box::new(io::stdin().lock()) });
     }
     present_files(path).map(Input::Files)
+}
+
+/// Opens an image to look into it: that of a hand-over, of a bundle, or a raw file.
+pub(super) fn medium(path: &Path) -> anyhow::Result<Medium> {
+    if is_handover(path) {
+        return Ok(Medium::over(Box::new(Handover::open(path)?), path));
+    }
+    Ok(Medium::open(path)?)
 }
 
 /// The failure of work on a hand-over, with what to do next.
@@ -132,11 +143,26 @@ pub(super) fn decide(
     }
 }
 
-/// Who signed the bundle of a hand-over, by a policy.
-pub(super) fn accepted_signers(contents: &Contents, policy: &Policy) -> Result<Vec<String>, String> {
+/// Asks a policy about the bundle of a hand-over, as it is asked about a folder.
+pub(super) fn accepted(contents: &Contents, policy: &Policy) -> Result<Checked, SignatureError> {
+    let statement = Statement::parse(contents.sums()).map_err(SignatureError::Statement)?;
     let signatures = contents.signatures().filter(|(name, _)| name.ends_with(SIGNATURE));
-    let (keys, refused) = signers(signatures, sshsig::BUNDLE, contents.sums());
-    decide(policy, &contents.manifest.manifest.origin.name, &keys, &refused)
+    let signatures: Vec<_> =
+        signatures.map(|(name, bytes)| (format!("{SIGNATURES}{name}"), bytes.to_vec())).collect();
+    let manifest = contents.documents.get(MANIFEST).map(Vec::as_slice).unwrap_or_default();
+    check_parts(statement, manifest, &signatures, policy)
+}
+
+/// Why a policy does not accept a bundle, as one line: the error with its causes, and the signatures that are none.
+pub(super) fn refusal(error: &SignatureError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    match error {
+        SignatureError::NotMet { refused, .. } if !refused.is_empty() => {
+            format!("{text}; no signatures of it are {}", refused.join("; "))
+        }
+        _ => text,
+    }
 }
 
 /// The plan among the documents of a hand-over, if there is one, for the image with this name and manifest. With a policy,

@@ -60,10 +60,9 @@ struct SignedBy(Option<Policy>);
 impl Visitor for SignedBy {
     fn contents(&mut self, _header: &Header, contents: &Contents) -> Result<(), HandoverError> {
         match &self.0 {
-            Some(policy) => match handover::accepted_signers(contents, policy) {
-                Ok(_) => Ok(()),
-                Err(reason) => Err(HandoverError::Refused { reason }),
-            },
+            Some(policy) => handover::accepted(contents, policy)
+                .map(drop)
+                .map_err(|error| HandoverError::Refused { reason: handover::refusal(&error) }),
             None => Ok(()),
         }
     }
