@@ -10,13 +10,13 @@ use amiforge_handover::publication::{NAMESPACE, Publication};
 use amiforge_handover::read::{Handover, is_handover};
 use amiforge_handover::write::{Destination, ExportOptions, Exported, export};
 use amiforge_image::bundle::MANIFEST;
-use amiforge_image::signatures;
 use amiforge_image::values::size;
 use amiforge_progress::Monitor;
 use anyhow::Context as _;
 use serde::Serialize;
 
 use super::handover;
+use super::signed_by::{Demand, SignedByArgs};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui};
@@ -51,9 +51,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BUNDLE")]
     parent: Option<PathBuf>,
 
-    /// Refuse a bundle that is not signed as this policy demands
-    #[arg(long, value_name = "POLICY")]
-    signed_by: Option<PathBuf>,
+    #[command(flatten)]
+    signed_by: SignedByArgs,
 
     /// Threads that read and compress; one for each core if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -96,7 +95,7 @@ struct PlanArgs {
     #[arg(long, value_name = "WHEN")]
     deprecate: Option<String>,
 
-    /// Sign the plan with this key: a file, `agent`, or `agent:` with the fingerprint or comment of a key
+    /// Sign the plan with this key: a file, `agent`, a `.pub` file, or `pkcs11:…`, as `amiforge sign` takes it
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
 }
@@ -124,15 +123,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         );
     }
     let cancel = interrupt_on_signals()?;
-    let policy = args.signed_by.as_deref().map(|path| handover::policy(path, &cannot)).transpose()?;
+    let demand = args.signed_by.demand()?;
     let options = ExportOptions {
         parent: args.parent.as_deref().map(|path| manifest_text(path, &cannot)).transpose()?,
-        documents: args.documents(policy.as_ref().map(|(_, text)| text.as_str()), &cannot)?,
+        documents: args.documents(demand.as_ref(), &cannot)?,
         threads: args.threads.map_or(0, Into::into),
     };
-    if let Some((policy, _)) = &policy {
-        signatures::check(&args.bundle, Some(policy))
-            .map_err(|error| anyhow::anyhow!(handover::refusal(&error)).context(cannot.clone()))?;
+    if let Some(demand) = &demand {
+        demand.require(&args.bundle, &cannot)?;
     }
     let mut out = std::io::stdout().lock();
     let to = if stream {
@@ -147,14 +145,18 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 impl Args {
     /// The documents beside the bundle: the plan and its signature, if anything is planned.
-    fn documents(&self, policy: Option<&str>, cannot: &str) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    fn documents(&self, demand: Option<&Demand>, cannot: &str) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         let path = self.bundle.join(MANIFEST);
         let manifest =
             amiforge_progress::regular::read(&path).with_context(|| format!("reading `{}`", path.display()));
         let manifest = Digest::of(&manifest.with_context(|| cannot.to_owned())?);
+        let policy = demand.map(|demand| {
+            let text = amiforge_progress::regular::read(demand.path());
+            text.map(|text| Digest::of(&text).to_string()).with_context(|| cannot.to_owned())
+        });
         let plan = Publication {
             manifest_sha256: manifest.to_string(),
-            policy_sha256: policy.map(|text| Digest::of(text.as_bytes()).to_string()),
+            policy_sha256: policy.transpose()?,
             name: self.plan.name.clone(),
             description: self.plan.description.clone(),
             tags: self.plan.tags.clone(),
@@ -164,7 +166,7 @@ impl Args {
             deprecate: self.plan.deprecate.clone(),
             ..Publication::default()
         };
-        if plan.lines().is_empty() && policy.is_none() {
+        if plan.lines().is_empty() && demand.is_none() {
             return match self.plan.key {
                 Some(_) => Err(Failure::usage(
                     anyhow::anyhow!("`--key` signs the plan of the publication, and nothing is planned")
@@ -177,7 +179,7 @@ impl Args {
         let text = plan.to_text().into_bytes();
         let mut documents = Vec::new();
         if let Some(location) = &self.plan.key {
-            let key = handover::signing_key(location, cannot)?;
+            let key = handover::open_key(location, cannot)?;
             let name = format!("publication/{}.sig", key.public().short_id());
             documents.push((name, handover::sign(&*key, NAMESPACE, &text, cannot)?));
         }

@@ -39,6 +39,8 @@ pub(crate) mod images;
 mod inputs;
 pub(crate) mod inspect;
 pub(crate) mod leaks;
+#[cfg(feature = "aws")]
+mod kms_key;
 #[cfg(feature = "local-region")]
 pub(crate) mod local;
 #[cfg(feature = "fetch")]
@@ -52,6 +54,7 @@ pub(crate) mod new;
 pub(crate) mod orphans;
 #[cfg(feature = "fetch")]
 pub(crate) mod outdated;
+pub(crate) mod policy;
 pub(crate) mod preflight;
 #[cfg(feature = "aws")]
 pub(crate) mod promote;
@@ -77,6 +80,8 @@ pub(crate) mod share;
 mod sharing_args;
 pub(crate) mod sign;
 mod signatures;
+mod signed_by;
+mod signing_key;
 #[cfg(feature = "aws")]
 pub(crate) mod snapshot;
 #[cfg(feature = "aws")]
@@ -113,6 +118,8 @@ pub(crate) enum Command {
     Build(build::Args),
     Attach(attach::Args),
     Sign(sign::Args),
+    #[command(after_help = "Examples:\n  amiforge policy allowed-signers policy.toml --name web")]
+    Policy(policy::Args),
     Inspect(inspect::Args),
     Diff(diff::Args),
     Explain(explain::Args),
@@ -196,6 +203,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Build(args) => build::run(&args, ui),
         Command::Attach(args) => attach::run(&args, ui),
         Command::Sign(args) => sign::run(&args, ui),
+        Command::Policy(args) => policy::run(&args, ui),
         Command::Inspect(args) => inspect::run(&args, ui),
         Command::Diff(args) => diff::run(&args, ui),
         Command::Explain(args) => explain::run(&args, ui),

@@ -15,7 +15,8 @@ use crate::outcome::Failure;
 #[command(next_help_heading = "Signatures")]
 #[group(skip)]
 pub(crate) struct Args {
-    /// The signature of a request (`signing/ID.tbs` in the bundle), raw or in base64; may be repeated
+    /// The signature of a request (`signing/ID.tbs` in the bundle), raw or in base64; may be repeated. `attach` also takes
+    /// `bundle=FILE`, an SSH signature of SHA256SUMS
     #[arg(long = "signature", value_name = "ID=FILE")]
     signatures: Vec<String>,
 
@@ -33,7 +34,31 @@ pub(crate) struct CertificateArgs {
     certificates: Vec<PathBuf>,
 }
 
+/// The id of a signature of the bundle itself.
+const BUNDLE: &str = "bundle";
+
 impl Args {
+    /// The signatures of the bundle itself, by the names of their files; nothing where all are of requests.
+    pub(crate) fn read_of_bundle(&self, cannot: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, Failure> {
+        let own: Vec<_> = self.signatures.iter().filter_map(|text| text.split_once('=')).collect();
+        let own: Vec<_> = own.into_iter().filter(|(id, _)| *id == BUNDLE).map(|(_, path)| path).collect();
+        if own.is_empty() {
+            return Ok(None);
+        }
+        if own.len() < self.signatures.len() {
+            let fact =
+                "signatures for Secure Boot change the image, so they come first, in a command of their own";
+            return Err(Failure::usage(anyhow::anyhow!(fact).context(cannot.to_owned())));
+        }
+        let read = |path: &str| {
+            let bytes = amiforge_progress::regular::read(Path::new(path));
+            let bytes =
+                bytes.with_context(|| format!("reading `{path}`")).with_context(|| cannot.to_owned())?;
+            Ok((path.to_owned(), bytes))
+        };
+        own.into_iter().map(read).collect::<Result<_, Failure>>().map(Some)
+    }
+
     /// Reads the signatures and their certificates.
     pub(crate) fn read(&self) -> Result<Vec<GivenSignature>, Failure> {
         let certificates = self.certificates.read()?;
@@ -42,6 +67,11 @@ impl Args {
 }
 
 impl CertificateArgs {
+    /// Whether there are any.
+    pub(crate) fn are_given(&self) -> bool {
+        !self.certificates.is_empty()
+    }
+
     /// Reads the certificates of all files.
     pub(crate) fn read(&self) -> Result<Vec<Certificate>, Failure> {
         let mut all = Vec::new();
