@@ -39,6 +39,7 @@ mod image_regions;
 pub(crate) mod images;
 mod inputs;
 pub(crate) mod inspect;
+pub(crate) mod leaks;
 #[cfg(feature = "aws")]
 mod kms_key;
 mod leak_gate;

@@ -32,13 +32,19 @@ impl Tally {
             (true, true) => self.accepted += 1,
             (false, false) => self.refused += 1,
             (own_accepts, _) => {
-                let (side, reasons) = if own_accepts { ("only amiforge-verify", independent) } else { ("only amiforge", amiforge) };
-                let known = KNOWN.iter().find(|known| reasons.iter().all(|reason| reason.contains(known.words)));
+                let (side, reasons) = if own_accepts {
+                    ("only amiforge-verify", independent)
+                } else {
+                    ("only amiforge", amiforge)
+                };
+                let known =
+                    KNOWN.iter().find(|known| reasons.iter().all(|reason| reason.contains(known.words)));
                 if let Some(known) = known {
                     *self.known.entry(known.reason).or_default() += 1;
                     return;
                 }
-                let words: String = reasons[0].chars().map(|one| if one.is_ascii_digit() { '#' } else { one }).collect();
+                let words: String =
+                    reasons[0].chars().map(|one| if one.is_ascii_digit() { '#' } else { one }).collect();
                 let entry = self.disagreements.entry(format!("{side}: {words}"));
                 entry.or_insert((0, format!("{mutation}: {}", reasons.join("; ")))).0 += 1;
             }
@@ -58,11 +64,18 @@ impl Tally {
 
     /// Prints the counts, and fails where the two disagreed or fewer mutations were refused than there should be.
     pub(crate) fn finish(self, what: &str, least_refused: usize) {
-        println!("{what}: both refused {}, both accepted {}, known to differ {:?}", self.refused, self.accepted, self.known);
+        println!(
+            "{what}: both refused {}, both accepted {}, known to differ {:?}",
+            self.refused, self.accepted, self.known
+        );
         for (words, (count, first)) in &self.disagreements {
             println!("{count:6} {words}\n       first {first}");
         }
-        assert!(self.disagreements.is_empty(), "{what}: the two disagree in {} ways", self.disagreements.len());
+        assert!(
+            self.disagreements.is_empty(),
+            "{what}: the two disagree in {} ways",
+            self.disagreements.len()
+        );
         assert!(self.refused >= least_refused, "{what}: only {} mutations were refused", self.refused);
     }
 }
