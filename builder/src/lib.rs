@@ -1,12 +1,15 @@
 //! The library behind the `amiforge` program.
 
+pub mod embedded;
 #[cfg(feature = "fetch")]
 pub mod fetch;
+pub mod leaks;
 pub mod lock;
 #[cfg(feature = "fetch")]
 pub mod outdated;
 pub mod pipeline;
 pub mod provenance;
+pub mod rebuild;
 pub mod recipe;
 pub mod repro;
 pub mod sbom;

@@ -9,8 +9,34 @@ use std::fmt::{self, Write};
 
 use crate::tree::{NodeId, NodeKind, Tree, WalkEntry};
 
-/// Shows bytes without spaces: like [`crate::tree::Printable`], with spaces escaped too.
-struct DumpWord<'a>(&'a [u8]);
+/// Shows bytes without spaces: like [`crate::tree::Printable`], with spaces and all that is not ASCII escaped too.
+#[derive(Debug, Clone, Copy)]
+pub struct DumpWord<'a>(pub &'a [u8]);
+
+impl DumpWord<'_> {
+    /// The bytes that a word shows; `None` where it is no such word.
+    pub fn parse(word: &str) -> Option<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(word.len());
+        let mut rest = word.bytes();
+        while let Some(byte) = rest.next() {
+            let byte = match (byte, byte == b'\\') {
+                (b'!'..=b'~', false) => byte,
+                (_, true) => match rest.next()? {
+                    b'\\' => b'\\',
+                    b'x' => {
+                        let digits = [rest.next()?, rest.next()?].map(|digit| char::from(digit).to_digit(16));
+                        let [Some(high), Some(low)] = digits else { return None };
+                        (high << 4 | low) as u8
+                    }
+                    _ => return None,
+                },
+                _ => return None,
+            };
+            bytes.push(byte);
+        }
+        Some(bytes)
+    }
+}
 
 impl fmt::Display for DumpWord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -93,5 +119,15 @@ mod tests {
                         /a\\x20b file 4755 0:0 -1.000000005 5 user.x=01ff\n\
                         /c\\x0a link=/a\\x20b\n";
         assert_eq!(to_string(&tree), expected);
+    }
+
+    #[test]
+    fn a_word_reads_back_and_others_are_refused() {
+        let all: Vec<u8> = (0..=255).collect();
+        let word = DumpWord(&all).to_string();
+        assert_eq!(DumpWord::parse(&word), Some(all));
+        for wrong in ["a b", "\\", "\\x0", "\\xg0", "\\y", "\u{e4}"] {
+            assert_eq!(DumpWord::parse(wrong), None, "{wrong}");
+        }
     }
 }

@@ -273,6 +273,11 @@ impl crate::read_at::ReadAt for PlanReader<'_> {
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         self.plan.read_exact_at(self.sources, offset, buf)
     }
+
+    fn data_from(&self, from: u64, to: u64) -> io::Result<Option<std::ops::Range<u64>>> {
+        let mut held = self.plan.range(from, to).filter(|e| !matches!(e.data, Data::Zero | Data::Free));
+        Ok(held.next().map(|extent| extent.offset..extent.end()))
+    }
 }
 
 #[cfg(test)]

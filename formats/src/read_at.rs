@@ -1,6 +1,7 @@
 //! Positioned reading for the readers of this crate: a disk, a partition of it, or bytes in memory.
 
 use std::io;
+use std::ops::Range;
 
 /// Something of known length that can be read at any offset, by many readers at once.
 pub trait ReadAt: Sync {
@@ -12,6 +13,15 @@ pub trait ReadAt: Sync {
     /// # Errors
     /// `UnexpectedEof` when the range is not within [`ReadAt::size`]; otherwise the error of the medium.
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()>;
+
+    /// The first part of `from..to` that may hold other bytes than zeros; `None` when all of it reads as zero. A medium
+    /// that knows of no holes gives back the range.
+    ///
+    /// # Errors
+    /// The error of the medium.
+    fn data_from(&self, from: u64, to: u64) -> io::Result<Option<Range<u64>>> {
+        Ok((from < to).then_some(from..to))
+    }
 }
 
 impl ReadAt for [u8] {
@@ -46,6 +56,10 @@ impl<R: ReadAt + ?Sized> ReadAt for &R {
     fn read_exact_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<()> {
         (**self).read_exact_at(offset, buf)
     }
+
+    fn data_from(&self, from: u64, to: u64) -> io::Result<Option<Range<u64>>> {
+        (**self).data_from(from, to)
+    }
 }
 
 /// A part of something longer: a partition of a disk.
@@ -74,5 +88,12 @@ impl<R: ReadAt> ReadAt for Window<R> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.inner.read_exact_at(self.start + offset, buf)
+    }
+
+    fn data_from(&self, from: u64, to: u64) -> io::Result<Option<Range<u64>>> {
+        // `start + len` is within the inner one, so nothing overflows.
+        let (from, to) = (from.min(self.len), to.min(self.len));
+        let data = self.inner.data_from(self.start + from, self.start + to)?;
+        Ok(data.map(|data| data.start.saturating_sub(self.start)..data.end.saturating_sub(self.start)))
     }
 }

@@ -11,6 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = probe(&bytes);
     for format in FsKind::ALL.map(FsKind::format) {
         let _ = format.check(&bytes);
+        let _ = format.file(&bytes, b"usr/lib/amiforge/recipe.toml", 1 << 20);
         let Ok(volume) = format.read(&bytes, SourceId(0)) else { continue };
         let Some(tree) = volume.tree else { continue };
         for entry in tree.walk() {

@@ -23,6 +23,9 @@ use crate::sources::{OpenedSource, Opening, SourceError, SourceSpec};
 pub struct Assembled {
     /// The merged tree.
     pub tree: Tree,
+    /// By node of the tree: the number of the source that it comes from, from 1; 0 for the tree that the sources were merged
+    /// onto.
+    pub origins: Vec<usize>,
     /// One for each source, in the order of the recipe. Their digests are complete after [`Assembled::settle`].
     pub inputs: Vec<ListedInput>,
     /// The newest modification time of an entry of an input; the epoch if there is no entry.
@@ -180,6 +183,7 @@ pub fn assemble_onto(
 ) -> Result<Assembled, AssembleError> {
     let (mut inputs, mut deferred, mut newest, mut oci_config) = (Vec::new(), Deferred::new(), None, None);
     let mut warnings = Vec::new();
+    let base = merged.merged();
     for spec in specs {
         let path_map = path_map(spec)?;
         let opening = Opening { store, monitor, path_map: &path_map };
@@ -204,7 +208,9 @@ pub fn assemble_onto(
     }
     deferred.start();
     let newest = newest.unwrap_or(Time::EPOCH);
-    Ok(Assembled { tree: merged.into_tree(), inputs, newest, oci_config, warnings, deferred })
+    let (tree, origins) = merged.into_parts();
+    let origins = origins.into_iter().map(|origin| (origin + 1).saturating_sub(base)).collect();
+    Ok(Assembled { tree, origins, inputs, newest, oci_config, warnings, deferred })
 }
 
 /// The number of names of the longest path of a source, if `strip` drops every one of its paths.

@@ -54,9 +54,14 @@ impl MergedTree {
         Self { tree, origins, labels: vec![label.to_owned()] }
     }
 
-    /// The merged tree.
-    pub fn into_tree(self) -> Tree {
-        self.tree
+    /// Number of trees that were merged so far.
+    pub(crate) fn merged(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The merged tree, and by node the index of the tree that it comes from, in the order of merging.
+    pub fn into_parts(self) -> (Tree, Vec<usize>) {
+        (self.tree, self.origins.into_iter().map(|(source, _)| source).collect())
     }
 
     /// Merges the next source; returns whether any of its entries remained after `path_map`.

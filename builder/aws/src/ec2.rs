@@ -23,9 +23,9 @@ use aws_config::SdkConfig;
 use super::AwsConfig;
 use super::query::{Client, Timestamp};
 use calls::images::{
-    DeregisterImage, DescribeImageAttribute, DescribeImages, DisableImageDeregistrationProtection,
-    EnableImageDeprecation, EnableImageDeregistrationProtection, LaunchPermissionChange,
-    ModifyImageAttribute,
+    AttachImageWatermark, DeregisterImage, DescribeImageAttribute, DescribeImages,
+    DisableImageDeregistrationProtection, EnableImageDeprecation, EnableImageDeregistrationProtection,
+    LaunchPermissionChange, ModifyImageAttribute,
 };
 use calls::snapshots::{DescribeSnapshotAttribute, ModifySnapshotAttribute};
 use calls::tags::{CreateTags, Filter};
@@ -150,6 +150,11 @@ impl Ec2 for Ec2Client {
     async fn create_tags(&self, resources: &[String], tags: &Tags) -> Result<(), ServiceError> {
         let call = CreateTags { resources: resources.to_vec(), tags: inputs::tags(tags) };
         self.client.call(&call).await.map(drop)
+    }
+
+    async fn attach_watermark(&self, image: &str, name: &str) -> Result<String, ServiceError> {
+        let call = AttachImageWatermark { image: image.to_owned(), name: name.to_owned() };
+        self.client.call(&call).await?.key.ok_or_else(|| missing_id("AttachImageWatermark"))
     }
 
     async fn enable_image_deprecation(&self, image: &str, at: &str) -> Result<(), ServiceError> {

@@ -21,6 +21,7 @@ mod response_limit;
 mod s3;
 mod service_error;
 mod ssm;
+mod sts;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,6 +48,7 @@ pub use imports::ImportClient;
 pub use kms::{CALLS as KMS_CALLS, KmsClient};
 pub use s3::{CALLS as S3_CALLS, RestCall, S3Client};
 pub use ssm::{CALLS as SSM_CALLS, SsmClient};
+pub use sts::{CALLS as STS_CALLS, Caller, StsClient};
 
 /// Maximum number of idle connections per host.
 const MAX_IDLE_CONNECTIONS: usize = 256;
@@ -216,6 +218,11 @@ impl AwsConfig {
     /// Client of SSM.
     pub fn ssm(&self) -> SsmClient {
         SsmClient::new(&self.sdk)
+    }
+
+    /// Client of STS.
+    pub fn sts(&self) -> StsClient {
+        StsClient::new(&self.sdk)
     }
 
     /// Client of S3.

@@ -14,12 +14,16 @@ use amiforge_formats::guid::Guid;
 use crate::disk::{Disk, PartitionLayout, VerityLayout};
 use crate::image::{Aggregate, BlockMap, Emitted};
 use crate::measure::Measurements;
+use crate::pcr_policy::PcrPolicyRecord;
 use crate::secure_boot::SecureBootRecord;
 
 pub use text::{ManifestError, TEXT_MAX};
 
 /// Version of the text that this program writes, and the only one that it reads.
 pub const SCHEMA: u64 = 1;
+
+/// The kind of an input that is a signature for firmware.
+pub(crate) const SIGNATURE_INPUT: &str = "signature";
 
 /// What the image is and what it was made from: the part of a manifest that the build hands in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,8 @@ pub struct ImageOrigin {
     pub secrets: Vec<Secret>,
     /// What could not be checked about secrets, as text.
     pub secrets_unknown: Vec<String>,
+    /// Leaks that the recipe allows, and those that it asks for itself, in the order of the recipe.
+    pub leaks_allowed: Vec<AllowedLeak>,
     /// What was not done of what the packages' scripts would have done.
     pub skipped: Vec<String>,
     /// The PCRs of its machines; none where nothing is to be proven of them.
@@ -64,6 +70,21 @@ pub struct Cleaned {
     pub rule: String,
 }
 
+/// A finding of the leak gate that may leave: by rule, path and digest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllowedLeak {
+    /// A glob of absolute paths in the image, or of names of the bundle's files.
+    pub path: String,
+    /// Why it does no harm.
+    pub reason: String,
+    /// The name of the rule, or `*`.
+    pub rule: String,
+    /// SHA-256 of the content of the file, or first digits of that of the secret; none where every content may leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
 /// A secret in the image.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,7 +95,7 @@ pub struct Secret {
     /// Its path.
     pub path: String,
     /// What it is, sorted: [`Secret::RANDOM`], [`Secret::RANDOM_OR_TIME`], or the kind of a private key
-    /// (`amiforge_rootfs::secrets::KeyKind`).
+    /// (`amiforge_formats::private_key::KeyKind`).
     pub what: Vec<String>,
 }
 
@@ -174,6 +195,8 @@ pub struct Manifest {
     pub documents: BTreeMap<String, Digest>,
     /// Secure Boot, where the image has it.
     pub secure_boot: Option<SecureBootRecord>,
+    /// The signed policies for PCR 11, where the image has some.
+    pub pcr_policy: Option<PcrPolicyRecord>,
     /// Every block.
     pub blocks: BlockMap,
     /// SHA-256 of the whole image.
@@ -204,6 +227,7 @@ impl Manifest {
             partitions: disk.partitions.iter().map(ManifestPartition::from).collect(),
             documents,
             secure_boot: None,
+            pcr_policy: None,
             merkle_root: emitted.blocks.merkle_root(),
             without_free: emitted.blocks.without_free(),
             without_zero: emitted.blocks.without_zero(),

@@ -19,6 +19,14 @@ pub enum PublishError {
     /// The image cannot be opened.
     #[error("opening the image")]
     Image(#[source] InspectError),
+    /// A hand-over cannot be opened.
+    #[error("opening the hand-over `{}`", path.display())]
+    Handover {
+        /// Its path.
+        path: PathBuf,
+        /// The cause.
+        source: Box<amiforge_handover::HandoverError>,
+    },
     /// A manifest cannot be read.
     #[error("reading the manifest `{}`", path.display())]
     Manifest {

@@ -97,6 +97,7 @@ pub async fn import<E: Ebs, C: Ec2, I: ImportCalls>(
 ) -> Result<Uploaded, PublishError> {
     let services = &services.with_cancel(monitor.cancel);
     let source = Arc::new(ImageSource::open(image)?);
+    source.refuse_without_parent(None)?;
     let folder = LockedFolder::open(&LockedFolder::path_for(image, &services.region)?)?;
     let ledger = ImportLedger::new(folder);
     let plan = PartPlan::new(source.size());

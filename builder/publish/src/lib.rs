@@ -22,6 +22,7 @@ pub mod request;
 pub mod retry;
 pub mod service_error;
 pub mod services;
+pub mod snapshot_reader;
 pub mod source;
 pub mod tags;
 pub mod timer;

@@ -103,13 +103,7 @@ pub(super) async fn read_blocks<E: Ebs, S: SnapshotCalls>(
     take: impl Fn(RequestedBlock) -> Result<(), PublishError> + Send + Sync + 'static,
     monitor: Monitor<'_>,
 ) -> Result<(), PublishError> {
-    let reader = Arc::new(BlockReader {
-        ebs: Arc::clone(&services.ebs),
-        rate_limiter: RateLimiter::new(services.timer.clone(), rate),
-        timer: services.timer.clone(),
-        snapshot: id.to_owned(),
-        renewed_tokens: Mutex::default(),
-    });
+    let reader = Arc::new(BlockReader::new(services, id, rate));
     let take = Arc::new(take);
     let mut tasks = JoinSet::new();
     let mut blocks = blocks.into_iter();
@@ -138,7 +132,8 @@ pub(super) async fn read_blocks<E: Ebs, S: SnapshotCalls>(
     }
 }
 
-struct BlockReader<E> {
+/// Reads blocks of a snapshot one by one, each as often as it takes.
+pub(super) struct BlockReader<E> {
     ebs: Arc<E>,
     rate_limiter: RateLimiter,
     timer: super::timer::Timer,
@@ -153,9 +148,20 @@ fn has_reason(error: &ServiceError, reason: &str) -> bool {
 }
 
 impl<E: Ebs> BlockReader<E> {
+    /// A reader of the blocks of a snapshot.
+    pub(super) fn new<S>(services: &Services<E, S>, id: &str, rate: u32) -> Self {
+        Self {
+            ebs: Arc::clone(&services.ebs),
+            rate_limiter: RateLimiter::new(services.timer.clone(), rate),
+            timer: services.timer.clone(),
+            snapshot: id.to_owned(),
+            renewed_tokens: Mutex::default(),
+        }
+    }
+
     /// Reads a block. Bytes that were corrupted in transit are correct when read again; bytes that are corrupted in
     /// storage are not.
-    async fn read(&self, block: &ListedBlock) -> Result<FetchedBlock, PublishError> {
+    pub(super) async fn read(&self, block: &ListedBlock) -> Result<FetchedBlock, PublishError> {
         let mut token = block.token.clone();
         let mut attempts = 0;
         for check in 1.. {

@@ -1,12 +1,14 @@
-//! The image to upload: that of a bundle, whose manifest lists every block, or a raw file, of which only the holes are
-//! known.
+//! The image to upload: that of a bundle or a hand-over, whose manifest lists every block, or a raw file, of which only
+//! the holes are known.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::read_at::ReadAt as _;
 use amiforge_formats::uefi_vars::{check_enrolment, decode_ec2};
+use amiforge_handover::read::{Handover, is_handover};
 use amiforge_image::bundle;
 use amiforge_image::image::{Block, BlockMap, BlockSpan};
 use amiforge_image::inspect::Medium;
@@ -33,6 +35,10 @@ pub struct ImageSource {
     uefi_data: Option<String>,
     /// The stamp of a raw file; a bundle is checked by its manifest.
     stamp: Option<SourceStamp>,
+    /// The manifest of the image whose blocks are left out, of a hand-over that is a delta.
+    parent: Option<(Manifest, Digest)>,
+    /// The documents of a hand-over.
+    documents: BTreeMap<String, Vec<u8>>,
 }
 
 /// Detects modification of a file: its length, and the times of its last modification and status change, as seconds and
@@ -65,11 +71,15 @@ pub(super) struct KnownRun {
 }
 
 impl ImageSource {
-    /// Opens a bundle or a raw file.
+    /// Opens a bundle, a hand-over or a raw file.
     ///
     /// # Errors
-    /// [`PublishError::Image`], [`PublishError::Manifest`], [`PublishError::File`], [`PublishError::Length`].
+    /// [`PublishError::Image`], [`PublishError::Manifest`], [`PublishError::File`], [`PublishError::Length`],
+    /// [`PublishError::Handover`].
     pub fn open(path: &Path) -> Result<Self, PublishError> {
+        if is_handover(path) {
+            return Self::open_handover(path);
+        }
         let medium = Medium::open(path).map_err(PublishError::Image)?;
         let bundle =
             medium.bundle().map(|folder| read_manifest(&folder.join(bundle::MANIFEST))).transpose()?;
@@ -92,7 +102,60 @@ impl ImageSource {
         let folder = medium.bundle().filter(|_| enrols);
         let uefi_data = folder.map(|folder| read_uefi_data(folder, bundle.as_ref())).transpose()?;
         let stamp = bundle.is_none().then(|| SourceStamp::of(medium.path())).transpose()?;
-        Ok(Self { medium, bundle, uefi_data, stamp })
+        Ok(Self { medium, bundle, uefi_data, stamp, parent: None, documents: BTreeMap::new() })
+    }
+
+    /// Opens a hand-over, whose blocks are read without unpacking it.
+    fn open_handover(path: &Path) -> Result<Self, PublishError> {
+        let failed = |source| PublishError::Handover { path: path.to_owned(), source: Box::new(source) };
+        let handover = Handover::open(path).map_err(failed)?;
+        let contents = handover.contents();
+        let named = &contents.manifest;
+        let parent = contents.parent.as_ref().map(|parent| (parent.manifest.clone(), parent.sha256));
+        let bundle = Some((named.manifest.clone(), named.sha256));
+        let variables = contents.documents.get(bundle::UEFI_DATA).cloned();
+        let size = named.manifest.size;
+        if size == 0 || size > GIB_MAX * GIB {
+            let expected = format!("a volume has at least one block and at most {GIB_MAX} GiB");
+            return Err(PublishError::Length { path: path.to_owned(), found: size, expected });
+        }
+        let enrols = named.manifest.secure_boot.is_some();
+        let uefi_data = variables.filter(|_| enrols);
+        let uefi_data = uefi_data.map(|bytes| check_uefi_data(path, bytes, bundle.as_ref())).transpose()?;
+        if enrols && uefi_data.is_none() {
+            return Err(PublishError::UefiDataChanged { path: path.join(bundle::UEFI_DATA) });
+        }
+        let documents = contents.documents.clone();
+        let medium = Medium::over(Box::new(handover), path);
+        Ok(Self { medium, bundle, uefi_data, stamp: None, parent, documents })
+    }
+
+    /// The image, for those who read file systems in it.
+    pub fn medium(&self) -> &Medium {
+        &self.medium
+    }
+
+    /// The documents of a hand-over by their names, which agree with each other; none of a bundle or a raw file.
+    pub fn documents(&self) -> Option<&BTreeMap<String, Vec<u8>>> {
+        Some(&self.documents).filter(|documents| !documents.is_empty())
+    }
+
+    /// The manifest of the image that a delta continues, with the digest of its text: blocks that both have are not in it.
+    pub fn required_parent(&self) -> Option<(&Manifest, Digest)> {
+        self.parent.as_ref().map(|(manifest, digest)| (manifest, *digest))
+    }
+
+    /// Refuses a delta that is to be published without its parent.
+    pub(super) fn refuse_without_parent(&self, given: Option<&str>) -> Result<(), PublishError> {
+        match (&self.parent, given) {
+            (Some((_, digest)), None) => Err(PublishError::Parent {
+                parent: "none".to_owned(),
+                reason: format!(
+                    "the hand-over holds only what differs from the image with the manifest {digest}"
+                ),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a raw file that was modified since it was opened. The blocks of a bundle are compared with its manifest
@@ -207,6 +270,16 @@ fn read_uefi_data(folder: &Path, bundle: Option<&(Manifest, Digest)>) -> Result<
     let path = folder.join(bundle::UEFI_DATA);
     let bytes = amiforge_progress::regular::read(&path)
         .map_err(|source| PublishError::File { path: path.clone(), source })?;
+    check_uefi_data(&path, bytes, bundle)
+}
+
+/// Checks the variables of a bundle or a hand-over.
+fn check_uefi_data(
+    path: &Path,
+    bytes: Vec<u8>,
+    bundle: Option<&(Manifest, Digest)>,
+) -> Result<String, PublishError> {
+    let path = path.to_owned();
     let expected = bundle.and_then(|(manifest, _)| manifest.documents.get(bundle::UEFI_DATA));
     if expected != Some(&Digest::of(&bytes)) {
         return Err(PublishError::UefiDataChanged { path });

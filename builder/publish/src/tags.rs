@@ -2,6 +2,7 @@
 //! on the manifest, not on the service.
 
 use amiforge_formats::digest::Digest;
+use amiforge_formats::pcr::Bank;
 use amiforge_image::manifest::Manifest;
 
 use super::api::ec2::Tags;
@@ -24,6 +25,20 @@ pub const MERKLE_ROOT: &str = "amiforge:merkle-root";
 pub const BLOCKS: &str = "amiforge:blocks";
 /// SHA-256 of the recipe.
 pub const RECIPE: &str = "amiforge:recipe";
+/// SHA-256 of the disk as a file, `disk.raw`.
+pub const IMAGE_SHA256: &str = "amiforge:image-sha256";
+/// SHA-256 of `manifest.json`, under the name that says so.
+pub const MANIFEST_SHA256: &str = "amiforge:manifest-sha256";
+/// SHA-256 of the lock.
+pub const LOCK_SHA256: &str = "amiforge:lock-sha256";
+/// The PCRs that have a tag, where they are predicted: what firmware starts, its keys, the parts of the unified kernel
+/// image, and its command line.
+pub const PCRS: [u8; 4] = [4, 7, 11, 12];
+
+/// The key of the tag for a PCR, whose value is of its SHA-384 bank.
+pub fn pcr(number: u8) -> String {
+    format!("{PREFIX}pcr{number}")
+}
 
 /// The tags of resources that are made from a bundle, without [`NAME`]. `manifest_sha256` is the digest of the
 /// manifest's text.
@@ -37,10 +52,26 @@ pub fn of_manifest(manifest: &Manifest, manifest_sha256: Digest) -> Tags {
     set(BLOCKS, &manifest.blocks.len().to_string());
     set(RECIPE, &origin.recipe.to_string());
     set(TOOL, &manifest.tool);
+    set(IMAGE_SHA256, &manifest.plain.to_string());
+    set(MANIFEST_SHA256, &manifest_sha256.to_string());
     if let Some(version) = &origin.version {
         set(VERSION, version);
     }
+    if let Some(lock) = &origin.lock {
+        set(LOCK_SHA256, &lock.to_string());
+    }
+    for (number, value) in predicted(manifest) {
+        set(&pcr(number), &value);
+    }
     tags
+}
+
+/// The values of [`PCRS`] that the manifest predicts, in hexadecimal, for machines as the image intends them.
+fn predicted(manifest: &Manifest) -> Vec<(u8, String)> {
+    let Some(measurements) = &manifest.origin.measurements else { return Vec::new() };
+    let (registers, _) = measurements.intended();
+    let value = |number| Some((number, registers.get(&number)?.hex(Bank::Sha384)));
+    PCRS.into_iter().filter_map(value).collect()
 }
 
 /// The tags of `expected` that `present` lacks or has with another value.

@@ -74,6 +74,7 @@ pub async fn upload<E: Ebs, S: SnapshotCalls>(
 ) -> Result<Uploaded, PublishError> {
     let services = &services.with_cancel(monitor.cancel);
     let source = Arc::new(ImageSource::open(image)?);
+    source.refuse_without_parent(options.parent.as_ref().map(|_| "named"))?;
     let folder = LockedFolder::open(&options.folder_for(image, &services.region)?)?;
     let task = UploadTask { services, options, source, folder, monitor };
     let (journal, upload_state) = task.begin().await?;
@@ -224,6 +225,7 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
         let hints = parent::Hints {
             folder: self.folder.path(),
             bundle: self.options.parent_bundle.as_deref(),
+            manifest: self.source.required_parent(),
             rate: self.options.rate,
         };
         parent::load(self.services, id, &hints, self.monitor).await

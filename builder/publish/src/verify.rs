@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use amiforge_formats::digest::{BLOCK, Digest};
+use amiforge_handover::read::is_handover;
 use amiforge_image::image::{Block, BlockMap};
 use amiforge_image::manifest::Manifest;
 use amiforge_image::verify::BundleDifference;
@@ -137,6 +138,19 @@ fn expected(
     volume_gib: u64,
     bundle: Option<&Path>,
 ) -> Result<ExpectedSnapshot, PublishError> {
+    if let Some(path) = bundle.filter(|path| is_handover(path)) {
+        let source = ImageSource::open(path)?;
+        let manifest = source.manifest().cloned();
+        let manifest = manifest.ok_or_else(|| PublishError::Length {
+            path: path.to_owned(),
+            found: 0,
+            expected: "a hand-over has a manifest".to_owned(),
+        })?;
+        return Ok(ExpectedSnapshot::Manifest {
+            manifest: Box::new(manifest),
+            source: Some(Box::new(source)),
+        });
+    }
     if let Some(path) = bundle {
         let folder = path.is_dir();
         let text = if folder { path.join(amiforge_image::bundle::MANIFEST) } else { path.to_owned() };

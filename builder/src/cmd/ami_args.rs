@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use amiforge_handover::publication::Publication;
 use amiforge_image::inspect::Medium;
 use amiforge_machine::preflight::os_release;
 use amiforge_publish::ami::{AmiError, Unfinished};
@@ -12,7 +13,7 @@ use amiforge_publish::folder::FolderError;
 use amiforge_publish::keys::KeyError;
 use amiforge_publish::request::{
     AmiOptions, Arch, Audience, BootMode, ImageFacts, Imds, KeyChoice, Platform, Request, SnapshotSharing,
-    Tpm, check,
+    Tpm, WatermarkOption, check,
 };
 use amiforge_publish::service_error::ServiceErrorKind;
 use amiforge_publish::source::ImageSource;
@@ -76,6 +77,11 @@ pub(crate) struct Args {
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<String>,
 
+    /// Attach a watermark, which copies and images made from its machines carry on: a name, or `auto` for the image's name
+    /// and Merkle root; not for a public AMI
+    #[arg(long, value_name = "NAME")]
+    watermark: Option<WatermarkOption>,
+
     /// When it counts as deprecated: a date, a time (RFC 3339), or a number of days such as `365d`
     #[arg(long, value_name = "WHEN")]
     deprecate: Option<String>,
@@ -117,6 +123,7 @@ impl Args {
             root_volume: self.root_volume.clone(),
             volumes: self.volumes.clone(),
             tags: self.tags.clone(),
+            watermark: self.watermark.clone(),
             deprecate: self.deprecate.clone(),
             protection: self.protect.as_deref().map(|how| match how {
                 "cooldown" => Cooldown::Day,
@@ -126,6 +133,19 @@ impl Args {
             audience: if self.public { Audience::Public } else { Audience::Named },
             snapshots: if self.share_snapshots { SnapshotSharing::Shared } else { SnapshotSharing::Kept },
             ..AmiOptions::default()
+        }
+    }
+
+    /// Takes what a plan says, where no option says otherwise.
+    pub(crate) fn fill(&mut self, plan: &Publication) {
+        self.name = self.name.take().or_else(|| plan.name.clone());
+        self.description = self.description.take().or_else(|| plan.description.clone());
+        self.deprecate = self.deprecate.take().or_else(|| plan.deprecate.clone());
+        if self.tags.is_empty() {
+            self.tags.clone_from(&plan.tags);
+        }
+        if self.share.is_empty() && !self.public {
+            self.share.clone_from(&plan.share);
         }
     }
 

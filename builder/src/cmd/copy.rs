@@ -7,7 +7,7 @@ use amiforge_lifecycle::storage::{StorageError, plan};
 use amiforge_progress::Monitor;
 use amiforge_publish::ami::AmiRegion;
 use amiforge_publish::api::ec2::DescribedImage;
-use amiforge_publish::request::{CopyTarget, partition};
+use amiforge_publish::request::{CopyTarget, WatermarkOption, check_watermark, partition, watermark_of_tags};
 use serde::Serialize;
 
 use super::{ami_args, call_plan, region, restore_image, storage_failure};
@@ -51,6 +51,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
 
+    /// Attach a watermark to the copies, besides those that they carry on: a name, or `auto` for the image's name and
+    /// Merkle root by its tags; not for a public AMI
+    #[arg(long, value_name = "NAME")]
+    watermark: Option<WatermarkOption>,
+
     /// Minutes to wait for a copy
     #[arg(long, value_name = "N", default_value_t = 360)]
     wait: u64,
@@ -82,7 +87,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if args.dry_run {
         let home = call_plan::named_region(&args.aws)?;
         let title = format!("copy {} of {home} to {}", args.image, args.to.join(", "));
-        return call_plan::show(&title, &plan::copy(&home, &args.targets()), ui);
+        let plan = plan::copy(&home, &args.targets(), args.watermark.is_some());
+        return call_plan::show(&title, &plan, ui);
     }
     let cancel = interrupt_on_signals()?;
     let connected = args.aws.connect(&cancel)?;
@@ -104,7 +110,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
             if image.tags.is_empty() {
                 ui.status("the AMI has no tags that this account sees: its copies have none either");
             }
-            let request = args.request(&image, targets);
+            let request = args.request(&image, targets)?;
             copy::copy(connected.config(), &home, &image, &request).await
         })
         .map_err(failed)?;
@@ -135,13 +141,26 @@ impl Args {
         Ok(targets)
     }
 
-    fn request(&self, image: &DescribedImage, targets: Vec<CopyTarget>) -> CopyRequest {
-        CopyRequest {
+    fn request(&self, image: &DescribedImage, targets: Vec<CopyTarget>) -> Result<CopyRequest, StorageError> {
+        let derived = || {
+            watermark_of_tags(&image.tags).ok_or_else(|| StorageError::Unsuitable {
+                image: image.id.clone(),
+                region: self.aws.region.clone().unwrap_or_default(),
+                reason: "`--watermark auto` needs the tags of a publish, and it has none".to_owned(),
+            })
+        };
+        let watermark = match &self.watermark {
+            None => None,
+            Some(WatermarkOption::Auto) => Some(derived()?),
+            Some(WatermarkOption::Name(name)) => Some(name.clone()),
+        };
+        Ok(CopyRequest {
             name: self.name.clone().or_else(|| image.name.clone()).unwrap_or_default(),
             targets,
             within_minutes: self.within,
+            watermark,
             wait: Duration::from_mins(self.wait),
-        }
+        })
     }
 
     /// Refuses what the service would refuse after other copies were begun.
@@ -149,6 +168,11 @@ impl Args {
         let refuse = |problem: String, hint: &str| {
             Err(Failure::usage(anyhow::anyhow!(problem).context(cannot.to_owned())).hint(hint))
         };
+        if let Some(WatermarkOption::Name(name)) = &self.watermark
+            && let Err(rule) = check_watermark(name)
+        {
+            return refuse(format!("the watermark `{name}` is none: {rule}"), "give another name");
+        }
         if let Some(other) = self.to.iter().find(|region| partition(region) != partition(home)) {
             return refuse(
                 format!(

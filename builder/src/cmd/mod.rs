@@ -25,10 +25,13 @@ pub(crate) mod docs;
 pub(crate) mod download;
 #[cfg(feature = "aws")]
 mod dry_run;
+pub(crate) mod explain;
+pub(crate) mod export;
 #[cfg(feature = "fetch")]
 pub(crate) mod fetch;
 #[cfg(feature = "aws")]
 pub(crate) mod follow;
+mod handover;
 #[cfg(feature = "aws")]
 mod image_regions;
 #[cfg(feature = "aws")]
@@ -37,6 +40,7 @@ mod inputs;
 pub(crate) mod inspect;
 #[cfg(feature = "aws")]
 mod kms_key;
+pub(crate) mod leaks;
 #[cfg(feature = "local-region")]
 pub(crate) mod local;
 #[cfg(feature = "fetch")]
@@ -58,6 +62,8 @@ pub(crate) mod promote;
 pub(crate) mod prune;
 #[cfg(feature = "aws")]
 pub(crate) mod publish;
+pub(crate) mod rebuild;
+pub(crate) mod receipts;
 #[cfg(feature = "aws")]
 pub(crate) mod region;
 #[cfg(feature = "aws")]
@@ -83,6 +89,7 @@ mod storage_failure;
 pub(crate) mod store;
 #[cfg(feature = "aws")]
 pub(crate) mod undo;
+pub(crate) mod unpack;
 #[cfg(feature = "aws")]
 pub(crate) mod unshare;
 #[cfg(all(feature = "aws", feature = "fetch"))]
@@ -115,13 +122,20 @@ pub(crate) enum Command {
     Policy(policy::Args),
     Inspect(inspect::Args),
     Diff(diff::Args),
+    Explain(explain::Args),
     Verify(verify::Args),
     Measure(measure::Args),
     Attest(attest::Args),
     Boot(Box<boot::Args>),
     Preflight(preflight::Args),
+    Leaks(leaks::Args),
     Repro(repro::Args),
+    Rebuild(Box<rebuild::Args>),
     Store(store::Args),
+    Export(export::Args),
+    Unpack(unpack::Args),
+    #[command(subcommand, after_help = receipts::EXAMPLES)]
+    Receipts(receipts::Command),
     #[cfg(feature = "aws")]
     Publish(Box<publish::Args>),
     #[cfg(all(feature = "aws", feature = "fetch"))]
@@ -192,13 +206,19 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Policy(args) => policy::run(&args, ui),
         Command::Inspect(args) => inspect::run(&args, ui),
         Command::Diff(args) => diff::run(&args, ui),
+        Command::Explain(args) => explain::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),
         Command::Measure(args) => measure::run(&args, ui),
         Command::Attest(args) => attest::run(&args, ui),
         Command::Boot(args) => boot::run(&args, ui),
         Command::Preflight(args) => preflight::run(&args, ui),
+        Command::Leaks(args) => leaks::run(&args, ui),
         Command::Repro(args) => repro::run(&args, ui),
+        Command::Rebuild(args) => rebuild::run(&args, ui),
         Command::Store(args) => store::run(&args, ui),
+        Command::Export(args) => export::run(&args, ui),
+        Command::Unpack(args) => unpack::run(&args, ui),
+        Command::Receipts(command) => receipts::run(&command, ui),
         #[cfg(feature = "aws")]
         Command::Publish(args) => publish::run(&args, ui),
         #[cfg(all(feature = "aws", feature = "fetch"))]

@@ -154,12 +154,8 @@ impl Args {
 
     fn source(&self) -> Result<ImageSource, Failure> {
         // No option of this command: the policy that the settings demand for whatever leaves.
-        let unless = |abandon: bool| {
-            if abandon { Ok(None) } else { SignedByArgs::default().require(&self.image, &self.cannot()) }
-        };
-        let signed = unless(self.abandon)?;
-        let source = ImageSource::open(&self.image).with_context(|| self.cannot())?;
-        signed_by::same_manifest(signed.as_ref(), source.manifest_sha256(), &self.cannot())?;
+        let demand = if self.abandon { None } else { SignedByArgs::default().demand()? };
+        let source = signed_by::open_source(&self.image, demand.as_ref(), &self.cannot())?;
         if !self.abandon {
             ami_args::refuse_secrets(&source, &self.cannot())?;
         }

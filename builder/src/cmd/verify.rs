@@ -1,5 +1,6 @@
-//! `amiforge verify`: checks a bundle against its manifest, or a snapshot or an AMI against a bundle.
+//! `amiforge verify`: checks a bundle against its manifest, a hand-over, or a snapshot or an AMI against a bundle.
 
+mod handover;
 #[cfg(feature = "aws")]
 mod image;
 #[cfg(feature = "aws")]
@@ -9,6 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use amiforge_handover::read::is_handover;
 use amiforge_image::bundle::MANIFEST;
 use amiforge_image::image::EmitOptions;
 use amiforge_image::verify::{self, VerifyError, VerifyReport};
@@ -23,19 +25,26 @@ use crate::ui::{Ui, written};
 
 /// Check every byte of a bundle against its manifest, or a snapshot or an AMI against what was built
 ///
-/// Of a bundle: who signed it, and whether a policy (`--signed-by`) accepts that, before anything else; then compares SHA256SUMS, every block with the manifest, every partition and file system with its format,
-/// and tree.txt with the files of the image. Of a snapshot: reads it back and compares it with a bundle, or with its
-/// tags. Of an AMI: every field of its registration, its tags, its launch permissions, and every snapshot of it. Shows
-/// every difference and then exits with 3.
+/// Of a bundle: who signed it, and whether a policy (`--signed-by`) accepts that, before anything else; then compares
+/// SHA256SUMS, every block with the manifest, every partition and file system with its format, and tree.txt with the files of the image. Of a snapshot: reads it back and compares it with a bundle, or with its
+/// tags. Of an AMI: every field of its registration, its tags, its launch permissions, and every snapshot of it. Of a
+/// hand-over: every byte, up to the first that is wrong. Shows every difference and then exits with 3.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  amiforge verify out/web\n  \
+#[command(after_help = "Examples:\n  amiforge verify out/web\n  \
+    amiforge verify hand-over.amx --signed-by policy.toml\n  \
+    amiforge verify --partial hand-over.amx\n  \
     amiforge verify snap-0123456789abcdef0 --bundle out/web --region eu-west-1\n  \
     amiforge verify ami-0123456789abcdef0 --bundle out/web --region eu-west-1\n  \
     amiforge verify out/web --signed-by policy.toml")]
 pub(crate) struct Args {
-    /// The bundle; or a snapshot (`snap-…`), or an AMI (`ami-…`)
+    /// The bundle; a hand-over (its file, a part of it, or `-` for standard input); a snapshot (`snap-…`), or an AMI
+    /// (`ami-…`)
     #[arg(value_name = "BUNDLE")]
     target: PathBuf,
+
+    /// Say how much of a hand-over is good, and where to go on copying it
+    #[arg(long)]
+    partial: bool,
 
     /// Compare a snapshot or an AMI with this bundle (or its manifest)
     #[cfg(feature = "aws")]
@@ -84,7 +93,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         }
         return snapshot::run(args, &name, ui);
     }
+    if args.target.as_os_str() == "-" || is_handover(&args.target) {
+        return handover::run(args, ui);
+    }
     let cannot = || format!("cannot verify `{}`", args.target.display());
+    if args.partial {
+        let error = anyhow::anyhow!("`--partial` is for hand-overs").context(cannot());
+        return Err(Failure::usage(error));
+    }
     let cancel = interrupt_on_signals()?;
     let demand = args.signed_by.demand()?;
     let signed = demand.as_ref().map(|demand| demand.require(&args.target, &cannot())).transpose();
@@ -135,7 +151,7 @@ fn not_a_bundle(error: &VerifyError, target: &Path) -> Option<String> {
 
 /// Parses a percentage above 0, up to 100.
 #[cfg(feature = "aws")]
-fn percent(text: &str) -> Result<f64, String> {
+pub(super) fn percent(text: &str) -> Result<f64, String> {
     let percent = text.trim_end_matches('%').parse::<f64>().ok();
     percent
         .filter(|percent| *percent > 0.0 && *percent <= 100.0)

@@ -1,13 +1,18 @@
-//! `amiforge whois`: says which recipe, lock, version and digest made an AMI.
+//! `amiforge whois`: says which recipe, lock, version and digest made an AMI, by its tags, its watermarks, what is inside it
+//! and its blocks, and whether these agree.
+
+mod inside;
+mod show;
 
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::time::Time;
 use amiforge_image::inspect::Utc;
-use amiforge_lifecycle::inventory::{self, ImageOrigin};
+use amiforge_lifecycle::inventory::{self, ImageError, ImageOrigin};
 use amiforge_progress::Monitor;
 use amiforge_publish::ami;
 use amiforge_publish::rate_limiter;
+use amiforge_publish::request::root_of_watermark;
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::tags;
 use amiforge_publish::verify::{self, Sample, SnapshotReport};
@@ -16,21 +21,22 @@ use serde::Serialize;
 
 use super::image_regions::{failure, in_region, now};
 use super::region;
-use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::outcome::{CommandResult, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
+use inside::Inside;
 
 /// Say which recipe, lock, version and digest made an AMI
 ///
-/// Reads the tags of the AMI; with a bundle also its manifest, which names the lock and every input, after checking that
-/// it is the manifest of this AMI. With `--verify` the blocks of every snapshot are read back and compared. Exits with 3
-/// if something differs.
+/// Reads the tags and watermarks of the AMI, and the recipe, the lock and the provenance inside its root file system, of which
+/// only the blocks on the way are fetched; with a bundle also its manifest, which names every input. With `--verify` the
+/// blocks of every snapshot are read back and compared. Exits with 3, and says what differs, if these do not agree.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  amiforge whois ami-0123456789abcdef0 --region eu-west-1\n  \
     amiforge whois ami-0123456789abcdef0 --bundle out/web --verify")]
 pub(crate) struct Args {
     /// The AMI
-    #[arg(value_parser = image_id)]
+    #[arg(value_parser = region::image_id)]
     image: String,
 
     /// The bundle that it was made from
@@ -41,20 +47,26 @@ pub(crate) struct Args {
     #[arg(long)]
     verify: bool,
 
+    /// Read the tags and watermarks only, and no block
+    #[arg(long, conflicts_with = "verify")]
+    tags_only: bool,
+
     #[command(flatten)]
     aws: region::Args,
 }
 
-/// What `--json` shows.
+/// What is known of an AMI, as `--json` shows it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct WhoisJson<'a> {
+struct Whois {
     #[serde(flatten)]
-    origin: &'a ImageOrigin,
-    bundle: Option<&'a BundleFacts>,
-    /// Tags that differ from the bundle.
-    differences: &'a [String],
-    verified: Option<&'a [SnapshotReport]>,
+    origin: ImageOrigin,
+    bundle: Option<BundleFacts>,
+    /// What is inside the image.
+    inside: Option<Inside>,
+    /// In what tags, watermarks, what is inside, and the bundle differ.
+    differences: Vec<String>,
+    verified: Option<Vec<SnapshotReport>>,
 }
 
 /// What the manifest of a bundle says.
@@ -88,41 +100,40 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         inventory::origin(region, &args.image, now()).await
     });
     let origin = origin.map_err(|error| failure(error, cannot()))?;
-    let bundle = args.bundle.as_deref().zip(source.as_ref()).and_then(|(path, source)| facts(path, source));
-    let differences = source.as_ref().map(|source| differences(&origin, source)).unwrap_or_default();
+    let services = connected.services();
+    let rate = if args.aws.is_local() { 0 } else { rate_limiter::DEFAULT_RATE };
+    let root = origin.snapshots.first().filter(|_| !args.tags_only);
+    let read = root.map(|root| inside::read(&connected, root, rate, ui, &cancel));
+    let (inside, mut differences) = read.transpose()?.unwrap_or_default();
+    if inside.is_none() && !origin.is_tagged() {
+        let error = ImageError::NotOurs { image: args.image.clone(), region: name, tag: tags::IMAGE };
+        return Err(failure(error, cannot()));
+    }
+    differences.extend(inside.iter().flat_map(|inside| inside.differences(&origin)));
+    differences.extend(watermark_difference(&origin));
+    if let Some(source) = &source {
+        differences.extend(bundle_differences(&origin, inside.as_ref(), source));
+    }
     let mut reports = Vec::new();
-    if args.verify {
-        let services = connected.services();
-        let rate = if args.aws.is_local() { 0 } else { rate_limiter::DEFAULT_RATE };
-        for (at, snapshot) in origin.snapshots.iter().enumerate() {
-            // The bundle is that of the root volume; the others are compared with their own tags.
-            let bundle = args.bundle.as_deref().filter(|_| at == 0);
-            let monitor = Monitor::new(ui, &cancel);
-            let work = verify::verify(&services, snapshot, bundle, Sample::All, rate, monitor);
-            reports.push(connected.block_on(work).with_context(cannot)?);
-        }
+    for (at, snapshot) in origin.snapshots.iter().enumerate().filter(|_| args.verify) {
+        // The bundle is that of the root volume; the others are compared with their own tags.
+        let bundle = args.bundle.as_deref().filter(|_| at == 0);
+        let monitor = Monitor::new(ui, &cancel);
+        let work = verify::verify(&services, snapshot, bundle, Sample::All, rate, monitor);
+        reports.push(connected.block_on(work).with_context(cannot)?);
     }
-    let verified = args.verify.then_some(reports.as_slice());
+    let bundle = args.bundle.as_deref().zip(source.as_ref()).and_then(|(path, source)| facts(path, source));
+    let verified = args.verify.then_some(reports);
+    let whois = Whois { origin, bundle, inside, differences, verified };
     if ui.json() {
-        ui.object(&WhoisJson {
-            origin: &origin,
-            bundle: bundle.as_ref(),
-            differences: &differences,
-            verified,
-        })?;
+        ui.object(&whois)?;
     } else {
-        show(&origin, bundle.as_ref(), &differences, &reports, ui)?;
+        show::show(&whois, ui)?;
     }
-    let equal = differences.is_empty() && reports.iter().all(|report| report.differences.is_empty());
+    let verified = whois.verified.iter().flatten();
+    let equal =
+        whois.differences.is_empty() && verified.flat_map(|report| &report.differences).next().is_none();
     Ok(if equal { Outcome::Success } else { Outcome::Difference })
-}
-
-/// Parses the id of an AMI.
-fn image_id(text: &str) -> Result<String, String> {
-    region::resource_id(text)
-        .ok()
-        .filter(|id| id.starts_with("ami-"))
-        .ok_or_else(|| "not the id of an AMI: `ami-…`".to_owned())
 }
 
 fn facts(path: &Path, source: &ImageSource) -> Option<BundleFacts> {
@@ -142,77 +153,55 @@ fn facts(path: &Path, source: &ImageSource) -> Option<BundleFacts> {
     })
 }
 
-/// The facts in which a bundle differs from the tags of the AMI.
-fn differences(origin: &ImageOrigin, source: &ImageSource) -> Vec<String> {
+/// A difference between the watermarks that name a Merkle root and the tag of it. An image may carry those of the images that
+/// it was made from, so one that agrees is enough.
+fn watermark_difference(origin: &ImageOrigin) -> Option<String> {
+    let tagged = origin.merkle_root.as_deref()?;
+    let roots: Vec<_> =
+        origin.watermarks.iter().filter_map(|watermark| root_of_watermark(watermark.name())).collect();
+    (!roots.is_empty() && !roots.contains(&tagged)).then(|| {
+        format!("{}: {tagged} in the tags, {} in the watermarks", tags::MERKLE_ROOT, roots.join(" and "))
+    })
+}
+
+/// The facts in which a bundle differs from the tags of the AMI, and from what is inside it.
+fn bundle_differences(origin: &ImageOrigin, inside: Option<&Inside>, source: &ImageSource) -> Vec<String> {
     let of_bundle = ami::digests(source);
     let blocks = origin.blocks.map(|blocks| blocks.to_string());
+    let image = Some(&origin.image).filter(|name| !name.is_empty());
     let mut differences = Vec::new();
+    let mut compare = |key: &str, value: Option<&String>, place: &str| {
+        let built = of_bundle.get(key);
+        if built != value {
+            let word = |value: Option<&String>| value.map_or("absent", String::as_str).to_owned();
+            differences.push(format!("{key}: {} {place}, {} in the bundle", word(value), word(built)));
+        }
+    };
     for (key, tagged) in [
-        (tags::IMAGE, Some(&origin.image)),
+        (tags::IMAGE, image),
         (tags::VERSION, origin.version.as_ref()),
         (tags::RECIPE, origin.recipe.as_ref()),
         (tags::MANIFEST, origin.manifest.as_ref()),
         (tags::MERKLE_ROOT, origin.merkle_root.as_ref()),
         (tags::BLOCKS, blocks.as_ref()),
     ] {
-        let built = of_bundle.get(key);
-        if built != tagged {
-            let word = |value: Option<&String>| value.map_or("absent", String::as_str).to_owned();
-            differences.push(format!("{key}: {} in the tags, {} in the bundle", word(tagged), word(built)));
+        if origin.is_tagged() {
+            compare(key, tagged, "in the tags");
         }
+    }
+    // Earlier versions did not set these.
+    let later = [(tags::IMAGE_SHA256, &origin.image_sha256), (tags::LOCK_SHA256, &origin.lock_sha256)];
+    for (key, tagged) in later {
+        if tagged.is_some() {
+            compare(key, tagged.as_ref(), "in the tags");
+        }
+    }
+    for (key, tagged) in &origin.pcrs {
+        compare(key, Some(tagged), "in the tags");
+    }
+    if let Some(inside) = inside {
+        compare(tags::RECIPE, Some(&inside.recipe), "in the image");
+        compare(tags::LOCK_SHA256, inside.lock.as_ref(), "in the image");
     }
     differences
-}
-
-fn show(
-    origin: &ImageOrigin,
-    bundle: Option<&BundleFacts>,
-    differences: &[String],
-    reports: &[SnapshotReport],
-    ui: &Ui,
-) -> Result<(), Failure> {
-    let blocks = origin.blocks.map(|blocks| blocks.to_string());
-    let snapshots = origin.snapshots.join(" ");
-    for (name, value) in [
-        ("image", Some(&origin.image)),
-        ("version", origin.version.as_ref()),
-        ("AMI", Some(&origin.image_id)),
-        ("AMI name", origin.ami_name.as_ref()),
-        ("region", Some(&origin.region)),
-        ("account", origin.owner.as_ref()),
-        ("state", Some(&origin.state.word().to_owned())),
-        ("registered", origin.created.as_ref()),
-        ("copy of", origin.copied_from.as_ref()),
-        ("built by", origin.tool.as_ref()),
-        ("recipe", origin.recipe.as_ref()),
-        ("lock", bundle.and_then(|bundle| bundle.lock.as_ref())),
-        ("manifest", origin.manifest.as_ref()),
-        ("digest", origin.merkle_root.as_ref()),
-        ("blocks", blocks.as_ref()),
-        ("snapshots", Some(&snapshots)),
-        ("bundle", bundle.map(|bundle| &bundle.path)),
-        ("epoch", bundle.map(|bundle| &bundle.epoch)),
-    ] {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            ui.line(format_args!("{name:<11} {value}"))?;
-        }
-    }
-    for input in bundle.iter().flat_map(|bundle| &bundle.inputs) {
-        let sha256 = input.sha256.as_deref().unwrap_or("without a digest");
-        ui.line(format_args!("input       {} {} {sha256}", input.kind, input.name))?;
-    }
-    for difference in differences {
-        ui.line(format_args!("differs     {difference}"))?;
-    }
-    for report in reports {
-        for difference in &report.differences {
-            ui.line(format_args!("differs     {}: {difference}", report.snapshot_id))?;
-        }
-        let (count, read, against) = (report.differences.len(), report.read, &report.against);
-        ui.line(format_args!(
-            "verified    {}: {count} differences from {against} in {read} blocks",
-            report.snapshot_id
-        ))?;
-    }
-    Ok(())
 }

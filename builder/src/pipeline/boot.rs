@@ -8,6 +8,7 @@ use amiforge_formats::tree::{Content, Tree};
 use amiforge_formats::volume::format::VolumeFormat;
 use amiforge_formats::volume::{FsKind, VolumeIds, VolumeOptions};
 use amiforge_image::disk::{self, PartitionSize};
+use amiforge_image::pcr_policy::PcrPolicy;
 use amiforge_image::seal::{
     BootKernel, BootSpec, CommandLine, CommandRoot, GrubParts, Initrd, LoaderPrograms, Sealed, Trust,
     UefiSpec, UkiParts, VerityArguments, Writable, WritableFolders,
@@ -47,6 +48,7 @@ pub(super) fn prepare(
     recipe: &Recipe,
     tree: &mut Tree,
     blobs: &Blobs,
+    policy: Option<&PcrPolicy>,
     time: Time,
 ) -> Result<Option<Boot>, BuildError> {
     let Some(boot) = &recipe.boot else { return Ok(None) };
@@ -71,6 +73,7 @@ pub(super) fn prepare(
         uefi,
         bios: boot.mode.bios(),
         secure_boot: recipe.trust.secure_boot.is_some(),
+        policy_key: policy.map(|policy| policy.key.pem.clone()),
     };
     Ok(Some(Boot { spec, hooked }))
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use amiforge_formats::pcr::{PcrError, PolicyKeyError};
 use amiforge_image::bundle::BundleError;
 use amiforge_image::disk::{DiskError, HashTreeError};
 use amiforge_image::seal::SealError;
@@ -129,6 +130,21 @@ pub enum BuildError {
     /// Requests cannot be made, or the given signatures not be taken.
     #[error("signing what firmware starts")]
     Signing(#[from] SigningError),
+    /// A file is no public key of PCR policies.
+    #[error("`pcr-policy` under `[trust]`: `{name}`")]
+    PolicyKey {
+        /// The file.
+        name: String,
+        /// Why.
+        #[source]
+        source: PolicyKeyError,
+    },
+    /// It is not known which values PCR 11 will have.
+    #[error("making the policies for PCR 11")]
+    PcrPolicy(#[source] PcrError),
+    /// Signatures of PCR policies for an image that has none.
+    #[error("signatures of PCR policies are given, and the recipe has no `pcr-policy` under `[trust]`")]
+    NoPcrPolicy,
     /// Signatures for an image that has no place for them.
     #[error("signatures are given, and the recipe has no `secure-boot` under `[trust]`")]
     NoSecureBoot,

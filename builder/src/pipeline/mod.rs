@@ -10,7 +10,9 @@ mod error;
 mod layers;
 mod measure;
 mod options;
+mod origins;
 mod output;
+mod pcr_policy;
 mod secure_boot;
 mod system;
 mod volumes;
@@ -20,6 +22,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_image::bundle;
 use amiforge_image::disk::plan_data;
 use amiforge_image::image::EmitOptions;
+use amiforge_image::origins::Origin;
 use amiforge_image::seal::{self, Sealed, Trust};
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_store::blobs::Blobs;
@@ -34,6 +37,7 @@ use boot::Boot;
 use created_dirs::CreatedDirs;
 use epoch::BuildTime;
 use layers::LayerBuilder;
+use origins::{RecipeOrigins, SystemTrees};
 use output::listing::listing;
 use output::{Output, secrets};
 use volumes::disk::{SealedPartitions, mount_sealed};
@@ -53,9 +57,13 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
 
     let mut system = system::system_tree(&builder, &mut blobs)?;
     let BuildTime { latest, made } = system.time;
-    let boot = boot::prepare(recipe, &mut system.tree, &blobs, made)?;
+    let policy = pcr_policy::policy(recipe, &mut system.inputs.host_files, &mut blobs)?;
+    let boot = boot::prepare(recipe, &mut system.tree, &blobs, policy.as_ref(), made)?;
     let boot = boot.as_ref();
+    system.origins.observe(&system.tree, |_| RecipeOrigins(recipe).table("kernel-hook", "boot"));
     let keys = secure_boot::keys(recipe, &mut system.inputs.host_files, &mut blobs)?;
+    // Whatever was written since tells of the build itself.
+    system.origins.observe(&system.tree, |_| Origin::new("record-of-the-build"));
     let trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
     let groups = volumes::groups::groups(&system.tree, &recipe.partitions, &trees, &blobs);
     let groups = groups.map_err(BuildError::Sbom)?;
@@ -63,16 +71,25 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     // The lengths of all partitions are needed before the data is planned, and a draft of what is sealed has its final
     // length, whatever the root hash. It holds a kernel and an initrd, so it ends here.
     let spec = {
-        let draft = seal(boot, &Trust { root_hash: recipe.trust.profile.map(|_| Digest([0; 32])) })?;
+        let root_hash = recipe.trust.profile.map(|_| Digest([0; 32]));
+        let pcr_signatures = pcr_policy::draft(policy.as_ref(), options);
+        let draft = seal(boot, &Trust { root_hash, pcr_signatures })?;
         let draft = partitions.contents(recipe, &draft, &blobs)?;
         let host_files = &mut system.inputs.host_files;
         volumes::disk::spec(recipe, (trees, groups), &draft, made, &mut blobs, host_files)?
     };
     let mut plans = plan_data(&spec, &partitions.indices())?;
     plans.hash(&blobs, &EmitOptions { threads: options.threads.max(1) }, monitor)?;
-    let trust = Trust { root_hash: plans.verity().first().map(|verity| verity.root_hash) };
-    let mut sealed = seal(boot, &trust)?;
+    let root_hash = plans.verity().first().map(|verity| verity.root_hash);
+    let trust = Trust { root_hash, ..Trust::default() };
+    let (mut sealed, policies) = pcr_policy::seal_signed(boot, trust, policy, options, &blobs)?;
     let secure_boot = secure_boot::sign(&mut sealed, keys.as_ref(), options, &blobs)?;
+    let origins = {
+        let contents = &partitions.contents(recipe, &sealed, &blobs)?;
+        let boot = boot.map(|boot| &boot.spec);
+        let trees = SystemTrees { tree: &system.tree, spec: &spec, contents, boot, sealed: &sealed };
+        system.origins.finish(recipe, trees)
+    };
     mount_sealed(recipe, &mut system.tree, &sealed, &blobs, made)?;
     system.warnings.extend(boot.into_iter().flat_map(|boot| boot.warnings(recipe, &sealed)));
     let measurements =
@@ -88,7 +105,9 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
         disk: &disk,
         tree: &system.tree,
         listing: &listing,
+        origins: &origins,
         secure_boot: secure_boot.as_ref(),
+        policies: policies.as_ref(),
         epoch: latest,
         blobs: &blobs,
         measurements: measurements.as_ref(),
@@ -98,6 +117,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let mut warnings = system.warnings;
     warnings.extend(secrets::needless(recipe, &manifest.origin.secrets));
     warnings.extend(findings);
+    warnings.extend(pcr_policy::unsigned_warning(policies.as_ref(), options));
     warnings.extend(secure_boot::unsigned_warning(secure_boot.as_ref(), options));
     Ok(Built { bundle: options.out.clone(), manifest, layers, warnings })
 }

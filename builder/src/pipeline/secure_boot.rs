@@ -5,6 +5,7 @@ use std::path::Path;
 
 use amiforge_formats::plan::Sources as _;
 use amiforge_formats::tree::{Content, Origin};
+use amiforge_image::pcr_policy::is_policy_id;
 use amiforge_image::seal::Sealed;
 use amiforge_image::secure_boot::{
     GivenSignature, KeyFileError, PreparedSecureBoot, SecureBootKeys, prepare, read_revocations,
@@ -31,11 +32,7 @@ pub(super) fn keys(
     let Some(SecureBootRecipe { db, kek, pk, dbx, owner }) = &recipe.trust.secure_boot else {
         return Ok(None);
     };
-    let mut read = |file: &NamedFile| {
-        let content = host_files.open(&file.path, &file.name, blobs)?;
-        bytes(&content, blobs, &file.path)
-            .map_err(|source| BuildError::HostFile { name: file.name.clone(), source })
-    };
+    let mut read = |file: &NamedFile| read_host_file(file, host_files, blobs);
     let files = [read(pk)?, read(kek)?, read(db)?];
     let revocations = dbx.as_ref().map(&mut read).transpose()?;
     let refused = |(key, source): (&'static str, KeyFileError)| {
@@ -47,6 +44,20 @@ pub(super) fn keys(
     let revoked = revoked.map_err(|source| refused(("dbx", source)))?.unwrap_or_default();
     let [pk, kek, db] = &files;
     SecureBootKeys::from_files(*owner, [pk, kek, db], revoked).map(Some).map_err(refused)
+}
+
+/// Reads a short file that the recipe names.
+///
+/// # Errors
+/// [`BuildError::HostFile`].
+pub(super) fn read_host_file(
+    file: &NamedFile,
+    host_files: &mut HostFiles<'_>,
+    blobs: &mut Blobs,
+) -> Result<Vec<u8>, BuildError> {
+    let content = host_files.open(&file.path, &file.name, blobs)?;
+    bytes(&content, blobs, &file.path)
+        .map_err(|source| BuildError::HostFile { name: file.name.clone(), source })
 }
 
 /// The bytes of a file of the host.
@@ -77,11 +88,12 @@ pub(super) fn sign(
     options: &BuildOptions,
     blobs: &Blobs,
 ) -> Result<Option<PreparedSecureBoot>, BuildError> {
-    let given: &[GivenSignature] = &options.signatures;
+    let given = options.signatures.iter().filter(|one| !is_policy_id(&one.id));
+    let given: Vec<GivenSignature> = given.cloned().collect();
     match keys {
         None if given.is_empty() => Ok(None),
         None => Err(BuildError::NoSecureBoot),
-        Some(keys) => Ok(Some(prepare(&mut sealed.esp, keys, blobs, given)?)),
+        Some(keys) => Ok(Some(prepare(&mut sealed.esp, keys, blobs, &given)?)),
     }
 }
 

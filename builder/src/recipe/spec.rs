@@ -21,8 +21,10 @@ use amiforge_rootfs::steps::system::SystemSpec;
 use amiforge_rootfs::steps::units::UnitsSpec;
 use amiforge_sandbox::{SandboxClock, SandboxLimits};
 
+use super::PcrPolicyRecipe;
 use super::deb::{RunStep, Stage};
 use super::keys::{FirstBoot, Fstab, TrustProfile};
+use super::lines::RecipeLines;
 use super::secure_boot::SecureBootRecipe;
 
 /// A valid recipe. Paths of the host are joined to the recipe's folder.
@@ -30,6 +32,10 @@ use super::secure_boot::SecureBootRecipe;
 pub struct Recipe {
     /// Digest of its text.
     pub digest: Digest,
+    /// The lines of its text on which its tables begin.
+    pub lines: RecipeLines,
+    /// Its text.
+    pub text: Arc<str>,
     /// Name, version, architecture and time of the image.
     pub image: ImageSpec,
     /// Length of the disk.
@@ -105,6 +111,8 @@ pub struct ImageSpec {
     pub arch: Arch,
     /// The time of the build, in seconds since 1970.
     pub epoch: Option<i64>,
+    /// Whether recipe, lock and provenance go into the image.
+    pub provenance: bool,
 }
 
 /// How an image boots.
@@ -137,12 +145,14 @@ pub struct TrustRecipe {
     pub writable: WritableFolders,
     /// The certificates that firmware enrols; `None` for firmware that starts whatever it finds.
     pub secure_boot: Option<SecureBootRecipe>,
+    /// The policies for PCR 11 that are signed; `None` where none is.
+    pub pcr_policy: Option<PcrPolicyRecipe>,
 }
 
 impl TrustRecipe {
     /// Whether anything is to be proven of the machines.
     pub fn is_set(&self) -> bool {
-        self.profile.is_some() || self.secure_boot.is_some()
+        self.profile.is_some() || self.secure_boot.is_some() || self.pcr_policy.is_some()
     }
 }
 

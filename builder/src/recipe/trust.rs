@@ -16,7 +16,7 @@ use super::keys::{
     BootKeys, BootModeKey, PartitionKeys, RecipeKeys, RoleKey, TrustProfile, WritableKey, WritableKeys,
 };
 use super::spec::TrustRecipe;
-use super::{Arch, RecipeContent, RecipePartition, secure_boot};
+use super::{Arch, RecipeContent, RecipePartition, pcr_policy, secure_boot};
 
 /// The partition of a verified root.
 const ROOT: &str = "root";
@@ -58,6 +58,7 @@ const WAYS_IN: [&str; 14] = [
 /// Checks the table.
 pub(super) fn check(keys: &RecipeKeys, at: &KeyPath, checker: &mut Checker<'_>) -> TrustRecipe {
     let secure_boot = secure_boot::check(keys, at, checker);
+    let pcr_policy = pcr_policy::check(keys, at, checker);
     let (trust, at) = (&keys.trust, at.key("trust"));
     let writable_keys = trust.writable.clone().unwrap_or_default();
     let Some(profile) = trust.profile else {
@@ -65,7 +66,7 @@ pub(super) fn check(keys: &RecipeKeys, at: &KeyPath, checker: &mut Checker<'_>) 
             let message = "`writable` is for a read-only root: give a `profile` too";
             checker.reject_key(at.key("writable"), message);
         }
-        return TrustRecipe { profile: None, writable: WritableFolders::default(), secure_boot };
+        return TrustRecipe { profile: None, writable: WritableFolders::default(), secure_boot, pcr_policy };
     };
     if keys.boot.is_none() {
         let message = "a verified root is started by what `[boot]` makes, and the recipe has none";
@@ -79,7 +80,7 @@ pub(super) fn check(keys: &RecipeKeys, at: &KeyPath, checker: &mut Checker<'_>) 
                        does, and no measurement shows it";
         checker.reject(at.key("etc"), message);
     }
-    TrustRecipe { profile: Some(profile), writable, secure_boot }
+    TrustRecipe { profile: Some(profile), writable, secure_boot, pcr_policy }
 }
 
 /// Where writes go.

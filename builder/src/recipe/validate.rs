@@ -12,6 +12,7 @@ use toml::de::DeTable;
 use super::checker::Checker;
 use super::diagnostic::{Diagnostic, KeyPath, UnlocatedDiagnostic, locate};
 use super::keys::{DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
+use super::lines::RecipeLines;
 use super::{
     Arch, ImageSpec, Recipe, boot, contents, packages, parse, partitions, reference, schema, sources, stages,
     trust,
@@ -37,7 +38,8 @@ pub(super) fn recipe(text: &str, folder: &Path) -> Result<Recipe, Vec<Diagnostic
     let keys = RecipeKeys::deserialize(toml::de::Deserializer::from(document.clone()))
         .map_err(|error| vec![syntax_error(text, &error)])?;
     let mut checker = Checker::new(folder);
-    let recipe = specs(&keys, Digest::of(text.as_bytes()), &mut checker);
+    let lines = RecipeLines::of(text, &document);
+    let recipe = specs(&keys, (text, lines), &mut checker);
     match (recipe, checker.into_findings()) {
         (Some(recipe), findings) if findings.is_empty() => Ok(recipe),
         (_, findings) => Err(located(findings, &document)),
@@ -51,7 +53,7 @@ fn syntax_error(text: &str, error: &toml::de::Error) -> Diagnostic {
 }
 
 /// Turns every table into its spec; `None` only if there was a mistake.
-fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option<Recipe> {
+fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Checker<'_>) -> Option<Recipe> {
     let top = KeyPath::top();
     let arch = Arch::from(keys.image.arch);
     let image = image(&keys.image, arch, &top.key("image"), checker);
@@ -77,7 +79,9 @@ fn specs(keys: &RecipeKeys, digest: Digest, checker: &mut Checker<'_>) -> Option
     let secrets = contents::secrets(&keys.secrets, &top.key("secrets"), checker);
     let image = image?;
     Some(Recipe {
-        digest,
+        digest: Digest::of(text.as_bytes()),
+        lines,
+        text: text.into(),
         image,
         size,
         guid,
@@ -115,7 +119,8 @@ fn image(keys: &ImageKeys, arch: Arch, at: &KeyPath, checker: &mut Checker<'_>) 
         };
         checker.accept(at.key("epoch"), seconds)
     });
-    Some(ImageSpec { name: name?, version, arch, epoch })
+    let provenance = keys.provenance.unwrap_or(true);
+    Some(ImageSpec { name: name?, version, arch, epoch, provenance })
 }
 
 fn disk(

@@ -115,6 +115,7 @@ fn image(id: &str, name: &str) -> ImageRecord {
         grants: Grants([SharedWith::Account("111122223333".to_owned())].into()),
         life: Life::Ready { from: Timestamp(0), failure: None },
         deprecated: None,
+        watermarks: Vec::new(),
         last_launched: None,
         protection: Protection::Off,
         source: None,

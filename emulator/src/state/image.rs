@@ -40,9 +40,25 @@ pub(crate) struct ImageRecord {
     pub(crate) source: Option<(String, String)>,
     /// The client token and the parameters of the request that copied it, to recognize a repeated request.
     pub(crate) token: Option<(String, String)>,
+    /// The watermarks, its own and those of the images that it was made from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) watermarks: Vec<Watermark>,
     /// The time of its last launch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last_launched: Option<Timestamp>,
+}
+
+/// A watermark of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Watermark {
+    /// The account that attached it, `:`, and its name.
+    pub(crate) key: String,
+    /// The image that it was attached to, and its region.
+    pub(crate) source: (String, String),
+    /// When that image was created.
+    pub(crate) source_created: Timestamp,
+    /// When it was attached.
+    pub(crate) created: Timestamp,
 }
 
 /// The properties of an image's machine. They are set at registration and never changed, except for `imds`.

@@ -9,7 +9,9 @@
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 mod error;
+pub mod map;
 mod protocol;
+pub(crate) mod residue;
 mod setup;
 
 use std::sync::Arc;

@@ -1,10 +1,12 @@
 //! EROFS as a volume format.
 
 use super::spec::{MAGIC, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
-use super::{check, fields, read};
+use super::{check, fields, read, residue};
 use crate::finding::Severity;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
+use crate::residue::Residue;
 use crate::structure::Structure;
 use crate::volume::format::{FileMetadata, FormatError, ReadVolume, VolumeFormat};
 
@@ -56,6 +58,10 @@ impl VolumeFormat for ErofsFormat {
         })
     }
 
+    fn file(&self, volume: &dyn ReadAt, path: &[u8], most: u64) -> Result<Option<Vec<u8>>, FormatError> {
+        Ok(read::open(volume)?.file(path, most)?)
+    }
+
     fn check(&self, volume: &dyn ReadAt) -> Result<Vec<String>, FormatError> {
         let report = check::check(volume)?;
         let damage = report.findings.iter().filter(|finding| finding.severity == Severity::Damage);
@@ -64,6 +70,14 @@ impl VolumeFormat for ErofsFormat {
             texts.push(format!("{} more findings", report.more));
         }
         Ok(texts)
+    }
+
+    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
+        residue::residue(volume)
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        Ok(super::map::map(volume)?)
     }
 
     fn structures(&self) -> &'static [Structure] {

@@ -6,7 +6,9 @@
 pub mod check;
 pub mod fields;
 mod format;
+pub mod map;
 pub mod read;
+mod residue;
 pub(crate) mod spec;
 pub mod write;
 

@@ -2,9 +2,11 @@
 
 use super::check::{self, CheckSeverity};
 use super::spec::superblock::{MAGIC, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE};
-use super::{fields, read};
+use super::{fields, read, residue};
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
+use crate::residue::Residue;
 use crate::structure::Structure;
 use crate::time::Time;
 use crate::volume::format::{FileMetadata, FormatError, ReadVolume, VolumeFormat};
@@ -75,6 +77,10 @@ impl VolumeFormat for Ext4Format {
         })
     }
 
+    fn file(&self, volume: &dyn ReadAt, path: &[u8], most: u64) -> Result<Option<Vec<u8>>, FormatError> {
+        Ok(read::open(volume)?.file(path, most)?)
+    }
+
     fn check(&self, volume: &dyn ReadAt) -> Result<Vec<String>, FormatError> {
         let report = check::check(volume)?;
         let errors = report.findings.iter().filter(|finding| finding.severity == CheckSeverity::Error);
@@ -83,6 +89,14 @@ impl VolumeFormat for Ext4Format {
             texts.push(format!("{} more findings", report.more));
         }
         Ok(texts)
+    }
+
+    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
+        residue::residue(volume)
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        Ok(super::map::map(volume)?)
     }
 
     fn structures(&self) -> &'static [Structure] {

@@ -3,7 +3,9 @@
 pub mod check;
 pub mod fields;
 mod format;
+pub mod map;
 pub mod read;
+mod residue;
 pub mod spec;
 pub mod write;
 

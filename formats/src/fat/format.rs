@@ -1,10 +1,12 @@
 //! FAT as a volume format.
 
 use super::read::FatWidth;
-use super::{check, id_text, read};
+use super::{check, id_text, read, residue};
 use crate::finding::Severity;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
+use crate::residue::Residue;
 use crate::volume::format::{FileMetadata, FormatError, ReadVolume, VolumeFormat};
 
 /// FAT12, FAT16 and FAT32.
@@ -59,5 +61,13 @@ impl VolumeFormat for FatFormat {
         let findings = check::check(volume)?;
         let damage = findings.iter().filter(|finding| finding.severity == Severity::Damage);
         Ok(damage.map(ToString::to_string).collect())
+    }
+
+    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
+        residue::residue(volume)
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        Ok(super::map::map(volume)?)
     }
 }

@@ -8,7 +8,9 @@ pub mod corruption;
 mod dos_time;
 pub mod fields;
 mod format;
+pub mod map;
 pub mod read;
+mod residue;
 mod spec;
 pub mod write;
 

@@ -7,7 +7,9 @@ pub mod attributes;
 pub mod check;
 pub mod corruption;
 pub mod fields;
+pub mod map;
 pub mod read;
+pub(crate) mod residue;
 pub mod types;
 pub mod write;
 

@@ -1,10 +1,12 @@
 //! Swap as a volume format.
 
-use super::{PAGE, SIGNATURE, SIGNATURE_AT, fields, read};
+use super::{PAGE, SIGNATURE, SIGNATURE_AT, fields, read, residue};
 use crate::gpt::types;
 use crate::guid::Guid;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
+use crate::residue::Residue;
 use crate::structure::Structure;
 use crate::volume::format::{FileMetadata, FormatError, ReadVolume, VolumeFormat};
 
@@ -44,6 +46,14 @@ impl VolumeFormat for SwapFormat {
     // The header is all that there is to check, and reading checks it.
     fn check(&self, _volume: &dyn ReadAt) -> Result<Vec<String>, FormatError> {
         Ok(Vec::new())
+    }
+
+    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
+        residue::residue(volume)
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        super::map::map(volume)
     }
 
     fn structures(&self) -> &'static [Structure] {

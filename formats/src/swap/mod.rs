@@ -5,7 +5,9 @@
 
 pub mod fields;
 mod format;
+mod map;
 mod read;
+mod residue;
 mod write;
 
 pub(crate) use format::SwapFormat;

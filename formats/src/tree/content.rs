@@ -1,8 +1,9 @@
 //! The content of a regular file: references to bytes, never the bytes of a large file themselves.
 
+use std::io;
 use std::sync::Arc;
 
-use crate::plan::SourceId;
+use crate::plan::{SourceId, Sources};
 
 /// The origin of a range of a file's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,5 +91,33 @@ impl Content {
                 vec![Segment { offset: 0, len: *len, origin: Origin::Slice { source: *source, at: *at } }]
             }
         }
+    }
+
+    /// Fills `buf` from byte `at` of the file; holes, and what is behind its end, are zeros.
+    ///
+    /// # Errors
+    /// The error of the medium; `InvalidData` for a segment that names more bytes than it holds.
+    pub fn read_at(&self, sources: &dyn Sources, at: u64, buf: &mut [u8]) -> io::Result<()> {
+        buf.fill(0);
+        let end = at.saturating_add(buf.len() as u64);
+        for segment in self.segments() {
+            let from = segment.offset.max(at);
+            let to = segment.offset.saturating_add(segment.len).min(end);
+            if from >= to {
+                continue;
+            }
+            let within = from - segment.offset;
+            let into = &mut buf[(from - at) as usize..(to - at) as usize];
+            match &segment.origin {
+                Origin::Inline { bytes, at } => {
+                    let bytes = bytes.get(*at + within as usize..).and_then(|rest| rest.get(..into.len()));
+                    into.copy_from_slice(bytes.ok_or(io::ErrorKind::InvalidData)?);
+                }
+                Origin::Slice { source, at } => {
+                    sources.read_exact_at(*source, at.saturating_add(within), into)?
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -226,6 +226,11 @@ impl Tree {
         self.nodes.len()
     }
 
+    /// All nodes by [`NodeId::index`], those that were unlinked since included.
+    pub fn nodes(&self) -> std::slice::Iter<'_, Node> {
+        self.nodes.iter()
+    }
+
     /// A node.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]

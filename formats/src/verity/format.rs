@@ -2,10 +2,12 @@
 
 use super::read::VeritySuperblock;
 use super::spec::{BLOCK, SIGNATURE};
-use super::{check, fields};
+use super::{check, fields, residue};
 use crate::digest::hex;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
+use crate::residue::Residue;
 use crate::structure::Structure;
 use crate::volume::format::{FileMetadata, FormatError, ReadVolume, VolumeFormat};
 
@@ -53,6 +55,14 @@ impl VolumeFormat for VerityFormat {
             texts.push(format!("{unlisted} more blocks of the tree differ"));
         }
         Ok(texts)
+    }
+
+    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
+        residue::residue(volume)
+    }
+
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
+        super::map::map(volume)
     }
 
     fn structures(&self) -> &'static [Structure] {

@@ -11,7 +11,9 @@
 pub mod check;
 mod fields;
 mod format;
+mod map;
 pub mod read;
+mod residue;
 mod spec;
 pub mod write;
 

@@ -5,8 +5,10 @@
 use std::error::Error;
 
 use crate::guid::Guid;
+use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
+use crate::residue::Residue;
 use crate::structure::Structure;
 use crate::tree::Tree;
 
@@ -86,11 +88,34 @@ pub trait VolumeFormat: Sync {
     /// The error of the format's reader, at the first corruption that could give wrong bytes or names.
     fn read(&self, volume: &dyn ReadAt, source: SourceId) -> Result<ReadVolume, FormatError>;
 
+    /// The bytes of the regular file at `path`: names joined by `/`, without links on the way. `None` where there is no
+    /// such file, or the format holds none. Reads only what is on the way: for a volume far away, whose tree would cost
+    /// much more.
+    ///
+    /// # Errors
+    /// The error of the format's reader when something on the way is damaged, or the file has more than `most` bytes.
+    fn file(&self, _volume: &dyn ReadAt, _path: &[u8], _most: u64) -> Result<Option<Vec<u8>>, FormatError> {
+        Ok(None)
+    }
+
     /// Checks the volume beyond what reading needs, and gives a text for each corruption; oddities are left out.
     ///
     /// # Errors
     /// The error of the format's checker when it cannot begin, or the medium fails.
     fn check(&self, volume: &dyn ReadAt) -> Result<Vec<String>, FormatError>;
+
+    /// Surveys what is below the tree: bytes that neither a file nor a structure holds and that are not zero, by offset
+    /// in the volume. It reads what the format describes, and of the rest everything but the holes of the medium.
+    ///
+    /// # Errors
+    /// The error of the format's reader when what is in use cannot be told from what is not, or the medium fails.
+    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError>;
+
+    /// What every byte of the volume is.
+    ///
+    /// # Errors
+    /// The error of the format's reader, or the range that two structures claim or that none does.
+    fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError>;
 
     /// Structures at fixed offsets whose fields can be compared one by one.
     fn structures(&self) -> &'static [Structure] {

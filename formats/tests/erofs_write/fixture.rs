@@ -14,10 +14,11 @@ use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Data, Plan, SourceId};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{NodeKind, Tree};
+use amiforge_formats::volume::FsKind;
 
 use super::compare::{Fidelity, bytes_of, with_folder};
 pub(crate) use super::fixtures::{MIB, add, dirty, empty, node, slice};
-use super::fixtures::{Pattern, run, write};
+use super::fixtures::{Pattern, assert_nothing_below, run, write};
 
 pub(crate) fn options() -> ErofsOptions {
     ErofsOptions {
@@ -43,7 +44,9 @@ pub(crate) fn is_root() -> bool {
 
 /// Plans a tree at a length, and has the image judged by everybody: it has to be clean, and to hold the tree.
 pub(crate) fn judge(tree: &Tree, len: u64) {
-    let image = bytes(&plan(tree, &options(), len).unwrap());
+    let plan = plan(tree, &options(), len).unwrap();
+    assert_nothing_below(FsKind::Erofs, &plan);
+    let image = bytes(&plan);
     by_reader(tree, &image);
     by_erofs_rs(tree, &image);
     let folder = tempfile::tempdir().unwrap();
@@ -173,6 +176,7 @@ pub(crate) fn by_kernel(tree: &Tree, file: &Path, folder: &Path) {
 
 /// Writes a plan to a file and returns it with the clean report of fsck.erofs.
 pub(crate) fn sparse_image(plan: &Plan) -> tempfile::NamedTempFile {
+    assert_nothing_below(FsKind::Erofs, plan);
     let file = write(plan);
     if let Some((ok, text)) = run("fsck.erofs", &["-d1", file.path().to_str().unwrap()]) {
         assert!(ok, "{text}");

@@ -4,9 +4,10 @@ use amiforge_formats::ext4::write::{Ext4Options, JournalSize, plan};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
+use amiforge_formats::volume::FsKind;
 
-use super::fixtures::write;
 pub(crate) use super::fixtures::{MIB, add, dirty, empty, node, run, slice};
+use super::fixtures::{assert_nothing_below, write};
 
 pub(crate) fn options() -> Ext4Options {
     Ext4Options {
@@ -21,7 +22,9 @@ pub(crate) fn options() -> Ext4Options {
 
 /// Plans and writes a tree, and checks the image with e2fsck.
 pub(crate) fn clean(tree: &Tree, options: &Ext4Options, len: u64) -> tempfile::NamedTempFile {
-    let file = write(&plan(tree, options, len).unwrap());
+    let plan = plan(tree, options, len).unwrap();
+    assert_nothing_below(FsKind::Ext4, &plan);
+    let file = write(&plan);
     if let Some((ok, text)) = run("e2fsck", &["-fn", file.path().to_str().unwrap()]) {
         assert!(ok, "{len} bytes: {text}");
     }

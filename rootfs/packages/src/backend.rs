@@ -25,7 +25,7 @@ use crate::PackageKind;
 use crate::configure::AccountIds;
 pub use crate::error::{KindError, LockFailure, PackageError, RepositoryError};
 use crate::host::HostSettings;
-use crate::installed::{InstalledPackage, OwnedPaths};
+use crate::installed::{InstalledPackage, OwnedPaths, PublishedPath};
 use crate::locked::{LockedArchive, LockedPackage, PackageId};
 
 /// The operations on every package of a kind.
@@ -46,6 +46,13 @@ pub trait PackageFormat: Sync {
     /// # Errors
     /// A database that cannot be read.
     fn owned(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<OwnedPaths>>;
+
+    /// The files that the packages of a tree brought, with the digests of their content that the database keeps; none where
+    /// there is no database of the kind.
+    ///
+    /// # Errors
+    /// A read error of the medium.
+    fn published(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<PublishedPath>>;
 
     /// The package URL of a package (purl specification).
     fn purl(&self, package: &PackageId, release: &DistributionRelease<'_>) -> String;

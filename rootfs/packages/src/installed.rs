@@ -32,10 +32,23 @@ pub struct InstalledPackage {
 /// The paths of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedPaths {
+    /// Name and architecture of the package.
+    pub package: (String, String),
     /// Name of the source package: its packages are updated together.
     pub source: String,
     /// The paths, folders among them that other packages have too.
     pub paths: Vec<Vec<u8>>,
+}
+
+/// A file that a package brought, as the database of the tree knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedPath {
+    /// Its path, without the first `/`.
+    pub path: Vec<u8>,
+    /// The name of the package.
+    pub package: String,
+    /// MD5 of its content in the archive, where the database has it.
+    pub md5: Option<[u8; 16]>,
 }
 
 /// A licence, or a choice of licences.

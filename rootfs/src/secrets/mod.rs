@@ -2,10 +2,9 @@
 //! content depends on the random numbers of the build, identified by a second run with other random numbers. Does not know
 //! recipes, nor which secrets a recipe allows.
 
-pub mod keys;
 mod scan;
 mod second_run;
 
-pub use keys::KeyKind;
-pub use scan::{EXCLUDED, scan};
+pub use amiforge_formats::private_key::KeyKind;
+pub use scan::{EXCLUDED, is_excluded, scan};
 pub use second_run::{RandomDependent, RunOrder, RunTwiceError, choose_order, find_dependent, run_twice};

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use std::io;
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Tree};
-
-use super::keys::{self, KeyKind};
+use amiforge_formats::private_key::{self as keys, KeyKind};
+use amiforge_formats::tree::{Content, NodeId, NodeKind, Tree};
 
 /// Bytes at the start of a file by which a text is distinguished from a binary file.
 const HEAD_LEN: usize = 4 << 10;
@@ -86,7 +85,7 @@ pub fn scan(tree: &Tree, sources: &(dyn Sources + Sync)) -> io::Result<Vec<(Vec<
 }
 
 /// Whether a path, without the leading `/`, is in one of the folders of [`EXCLUDED`].
-fn is_excluded(path: &[u8]) -> bool {
+pub fn is_excluded(path: &[u8]) -> bool {
     let mut names = path.split(|byte| *byte == b'/');
     let top = names.next();
     if top == Some(b"usr".as_slice()) {
@@ -106,7 +105,7 @@ fn find_key(content: &Content, sources: &dyn Sources, buffer: &mut [u8]) -> io::
     let len = content.len();
     let part = |buffer: &mut [u8], at: u64, most: usize| -> io::Result<usize> {
         let count = usize::try_from(len.saturating_sub(at)).unwrap_or(usize::MAX).min(most).min(buffer.len());
-        read_at(content, sources, at, &mut buffer[..count])?;
+        content.read_at(sources, at, &mut buffer[..count])?;
         Ok(count)
     };
     let count = part(buffer, 0, HEAD_LEN)?;
@@ -142,35 +141,18 @@ fn looks_like_text(head: &[u8]) -> bool {
     odd * 50 <= head.len() && high * 3 <= head.len()
 }
 
-/// Reads a range of the content of a file; holes are zeros.
-pub(super) fn read_at(content: &Content, sources: &dyn Sources, at: u64, buf: &mut [u8]) -> io::Result<()> {
-    buf.fill(0);
-    let end = at + buf.len() as u64;
-    for segment in content.segments() {
-        let (from, to) = (segment.offset.max(at), (segment.offset + segment.len).min(end));
-        if from >= to {
-            continue;
-        }
-        let within = from - segment.offset;
-        let into = &mut buf[(from - at) as usize..(to - at) as usize];
-        match &segment.origin {
-            Origin::Inline { bytes, at } => {
-                let bytes = bytes.get(*at + within as usize..).and_then(|rest| rest.get(..into.len()));
-                into.copy_from_slice(bytes.ok_or(io::ErrorKind::InvalidData)?);
-            }
-            Origin::Slice { source, at } => sources.read_exact_at(*source, at + within, into)?,
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use amiforge_formats::plan::NoSources;
 
     use super::*;
-    use crate::secrets::keys::tests::{KEY, PKCS8};
     use crate::steps::testing::{add, tree};
+
+    /// A key of Ed25519 in PKCS#8 (RFC 8410, 10.3), which is not in use.
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+
+    /// The same in DER.
+    const PKCS8: [u8; 48] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20\xd4\xee\x72\xdb\xf9\x13\x58\x4a\xd5\xb6\xd8\xf1\xf7\x69\xf8\xad\x3a\xfe\x7c\x28\xcb\xf1\xd4\xfb\xe0\x97\xa8\x8f\x44\x75\x58\x42";
 
     /// The paths with a key, and the kinds.
     fn scan_paths(tree: &Tree) -> Vec<(String, &'static str)> {

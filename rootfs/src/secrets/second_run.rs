@@ -11,8 +11,6 @@ use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::digests;
 
-use crate::secrets::scan::read_at;
-
 /// Memory left to the rest of the machine where both runs are concurrent, in bytes.
 const SPARE_MEMORY: u64 = 1 << 30;
 
@@ -152,8 +150,8 @@ fn same_bytes((content, blobs): (&Content, &Blobs), (other, copy): (&Content, &B
     let mut at = 0;
     while at < len {
         let count = usize::try_from(len - at).unwrap_or(usize::MAX).min(step);
-        read_at(content, blobs, at, &mut one[..count])?;
-        read_at(other, copy, at, &mut two[..count])?;
+        content.read_at(blobs, at, &mut one[..count])?;
+        other.read_at(copy, at, &mut two[..count])?;
         if one[..count] != two[..count] {
             return Ok(false);
         }

@@ -76,6 +76,9 @@ pub enum StepError {
     /// The service that makes keys and ids at the first boot failed.
     #[error("installing the service that makes keys at the first boot")]
     ServiceKeys(#[source] PathError),
+    /// The recipe and the lock cannot be put into the image.
+    #[error("putting recipe, lock and provenance into the image")]
+    Provenance(#[source] PathError),
     /// The tree cannot be a verified root.
     #[error("making the tree a verified root")]
     VerifiedRoot(#[source] VerifiedRootError),

@@ -9,10 +9,10 @@ import wire
 from clients import ACCOUNT, Region, refused
 
 EC2 = """
-CopyImage CopySnapshot CreateLaunchTemplate CreateLaunchTemplateVersion CreateRestoreImageTask CreateStoreImageTask
+AttachImageWatermark CopyImage CopySnapshot CreateLaunchTemplate CreateLaunchTemplateVersion CreateRestoreImageTask CreateStoreImageTask
 CreateTags DeleteLaunchTemplate DeleteLaunchTemplateVersions DeleteSnapshot DeleteTags DeregisterImage
 DescribeAvailabilityZones DescribeImageAttribute DescribeImages DescribeInstanceTypes DescribeInstances
-DescribeLaunchTemplateVersions DescribeLaunchTemplates
+DescribeLaunchTemplateVersions DescribeLaunchTemplates DetachImageWatermark
 DescribeRegions DescribeSnapshotAttribute DescribeSnapshots DescribeStoreImageTasks DescribeTags
 DisableEbsEncryptionByDefault DisableImage DisableImageBlockPublicAccess DisableImageDeprecation
 DisableImageDeregistrationProtection DisableSnapshotBlockPublicAccess EnableEbsEncryptionByDefault EnableImage
@@ -208,9 +208,15 @@ def images(region, snapshots):
     ec2.disable_image(ImageId=image)
     clients.image(region, image, IncludeDisabled=True)
     ec2.enable_image(ImageId=image)
+    key = ec2.attach_image_watermark(ImageId=image, WatermarkName="team (web)")["WatermarkKey"]
+    assert key == f"{ACCOUNT}:team (web)", key
     copied = ec2.copy_image(Name="shapes-copied", SourceImageId=image, SourceRegion=region.name, Encrypted=True)
     (pending,) = ec2.describe_images(ImageIds=[copied["ImageId"]])["Images"]
     assert pending["State"] == "pending", pending
+    ec2.detach_image_watermark(ImageId=image, WatermarkKey=key)
+    assert "ImageWatermarks" not in clients.image(region, image)
+    (watermark,) = pending["ImageWatermarks"]
+    assert (watermark["WatermarkKey"], watermark["SourceImageId"]) == (key, image), watermark
     clients.wait(region, "image_available", ImageIds=[copied["ImageId"]])
     (mapping,) = clients.image(region, copied["ImageId"])["BlockDeviceMappings"]
     assert mapping["Ebs"]["Encrypted"] is True

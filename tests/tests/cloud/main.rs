@@ -1,11 +1,13 @@
 //! Suites of publishing: our client of AWS, uploads and AMIs in the local region, and the local region with clients of
 //! others.
 
+mod airgap;
 mod attestation;
 mod aws;
 mod channels;
 mod follow;
 mod import;
+mod inside;
 mod local_region;
 mod local_serve;
 mod page;

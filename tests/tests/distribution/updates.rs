@@ -91,6 +91,53 @@ fn updates_are_small(scripts: &str) {
     assert!(sent <= FEW, "{sent} blocks for {small} alone");
 }
 
+/// A system of the release before, whose root is an ext4 file system that can be written to, or EROFS under a hash tree.
+fn system(suites: &str, verified: bool) -> String {
+    let (trust, fs) = if verified { ("[trust]\nprofile = \"verity\"\n", "erofs") } else { ("", "ext4") };
+    format!(
+        "[image]\nname = \"updated\"\nversion = \"1\"\narch = \"x86_64\"\n\n[disk]\nsize = 4\n\n\
+         [boot]\nmode = \"uefi\"\ninitrd = \"own\"\nfirst-boot = \"none\"\n\n{trust}\n\
+         [[partition]]\nrole = \"esp\"\nsize = \"256 MiB\"\n\n[[partition]]\nrole = \"root\"\nfs = \"{fs}\"\n\n\
+         [[source]]\nkind = \"deb\"\ndistribution = \"debian\"\nsuites = [{suites}]\nscripts = \"native\"\n\
+         packages = [\"systemd-sysv\", \"udev\", \"dbus\", \"linux-image-cloud-amd64\", \"systemd-boot-efi\", \"zstd\",\n\
+             \"e2fsprogs\", \"iproute2\", \"netbase\", \"apache2\", \"curl\", \"ca-certificates\", \"tzdata\"]\n"
+    )
+}
+
+#[test]
+fn an_update_of_a_package_of_a_verified_erofs_root_sends_at_most_twice_the_blocks_of_ext4() {
+    let old_suites = "\"bookworm\"";
+    let new_suites = "\"bookworm\", \"bookworm-updates\", \"bookworm-security\"";
+    let (mut all, mut compared) = (Vec::new(), 0);
+    for verified in [false, true] {
+        let Some(before) = LockedRecipe::new(&system(old_suites, verified)) else { return };
+        let Some(after) = LockedRecipe::new(&system(new_suites, verified)) else { return };
+        let lock = |fixture: &LockedRecipe| fs::read_to_string(fixture.path("recipe.lock")).unwrap();
+        let (old, new) = (lock(&before), lock(&after));
+        let newest = after.build("newest");
+        let updates = SMALL.into_iter().filter_map(|name| {
+            let (own, older) = (entry(&new, name)?, entry(&old, name)?);
+            (own != older).then(|| (name, new.replacen(own, older, 1)))
+        });
+        let sent_by = updates.map(|(name, lock)| {
+            let fixture = with_lock(&after, &lock);
+            let one_older = fixture.build("out");
+            let region = fixture.path("region");
+            sent(&one_older, &region);
+            (name, sent(&newest, &region))
+        });
+        all.push(sent_by.collect::<Vec<_>>());
+    }
+    for ((name, ext4), (_, erofs)) in all[0].iter().zip(&all[1]) {
+        println!("{name}: {ext4} blocks with ext4, {erofs} with EROFS and a hash tree");
+        assert!(*erofs <= 2 * ext4, "{name}: {erofs} blocks, and {ext4} with ext4");
+        compared += 1;
+    }
+    if compared == 0 {
+        oracle::skip("the archive has no updates of the release");
+    }
+}
+
 #[test]
 fn updates_of_a_native_web_server_send_little_more_than_what_is_new() {
     updates_are_small("native");

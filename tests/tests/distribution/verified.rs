@@ -2,13 +2,18 @@
 //! writes to `/var` on the data partition.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 
 use amiforge_tests::oracle;
+use amiforge_tests::program::Bundle;
 use amiforge_tests::recipe::Recipe;
 use toml::{Table, Value};
 
 use crate::booted;
 use crate::fixtures::{LockedRecipe, has_line, verified_listing};
+
+/// Bytes of a block of EBS.
+const BLOCK: u64 = 512 << 10;
 
 /// Prints on the console what can only be seen from within, because there is no login.
 const REPORT: &str = "\
@@ -37,6 +42,26 @@ fn reporting() -> Recipe {
         .change("system.enable", enabled.to_vec())
 }
 
+/// Fills the blocks that are never sent with what an encrypted volume shows in them: anything. Returns how many of them the
+/// verified root has.
+fn fill_free_blocks(disk: &fs::File, bundle: &Bundle) -> u64 {
+    let partitions = bundle.manifest["partitions"].as_array().unwrap();
+    let root = partitions.iter().find(|one| one["id"] == "root").unwrap();
+    let number = |key: &str| root[key].as_u64().unwrap();
+    let root = number("start")..number("start") + number("len");
+    let (mut block, mut of_root) = (0, 0);
+    for run in bundle.manifest["blocks"].as_array().unwrap().iter().map(|run| run.as_str().unwrap()) {
+        let (kind, count) =
+            run.split_once('*').map_or((run, 1), |(kind, count)| (kind, count.parse().unwrap()));
+        for block in (block..block + count).filter(|_| kind == "free") {
+            disk.write_all_at(&[0xa5; BLOCK as usize], block * BLOCK).unwrap();
+            of_root += u64::from(root.contains(&(block * BLOCK)));
+        }
+        block += count;
+    }
+    of_root
+}
+
 #[test]
 fn an_attestable_web_server_runs_on_a_verified_root_and_keeps_its_data() {
     if !booted::ready() || !oracle::ready(&["sgdisk"], false) {
@@ -57,7 +82,11 @@ fn an_attestable_web_server_runs_on_a_verified_root_and_keeps_its_data() {
     let disk = fixture.path("disk");
     // A volume longer than the image: the data partition takes what is left.
     oracle::must("cp", &["--sparse=always", &bundle.image().to_string_lossy(), &disk.to_string_lossy()]);
-    fs::File::options().write(true).open(&disk).unwrap().set_len(5 << 30).unwrap();
+    let file = fs::File::options().write(true).open(&disk).unwrap();
+    file.set_len(5 << 30).unwrap();
+    let under_the_tree = fill_free_blocks(&file, &bundle);
+    assert!(under_the_tree > 10, "only {under_the_tree} blocks of the root are free");
+    drop(file);
     let (disk, log) = (disk.display().to_string(), fixture.path("log"));
     let log_path = log.display().to_string();
     for boot in 1..=2 {

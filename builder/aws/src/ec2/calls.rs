@@ -21,9 +21,9 @@ use account::{
     GetImageBlockPublicAccessState, ImageBlockPublicAccess, Regions,
 };
 use images::{
-    CopyImage, DeregisterImage, DescribeImageAttribute, DescribeImages, DisableImageDeregistrationProtection,
-    EnableImageDeprecation, EnableImageDeregistrationProtection, Image, ImageAttribute, Images,
-    ModifyImageAttribute, NewImageId, RegisterImage,
+    AttachImageWatermark, CopyImage, DeregisterImage, DescribeImageAttribute, DescribeImages,
+    DisableImageDeregistrationProtection, EnableImageDeprecation, EnableImageDeregistrationProtection, Image,
+    ImageAttribute, Images, ModifyImageAttribute, NewImageId, RegisterImage, WatermarkKey,
 };
 use imports::{
     CancelImportTask, DescribeImportSnapshotTasks, ImportSnapshot, ImportTask, ImportTaskId, ImportTasks,
@@ -78,6 +78,7 @@ outputs! {
 operations! {
     /// All calls of EC2 in use.
     pub CALLS of EC2:
+    AttachImageWatermark -> WatermarkKey,
     CancelImageLaunchPermission -> Empty,
     CancelImportTask -> Empty,
     CopyImage -> NewImageId,

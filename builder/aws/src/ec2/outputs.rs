@@ -1,6 +1,8 @@
 //! Converts outputs of EC2 to the types of [`amiforge_publish::api`].
 
-use amiforge_publish::api::ec2::{DescribedImage, DeviceMapping, Encrypted, Grantee, OnTermination, Tags};
+use amiforge_publish::api::ec2::{
+    DescribedImage, DeviceMapping, Encrypted, Grantee, OnTermination, Tags, Watermark,
+};
 use amiforge_publish::api::{DescribedSnapshot, SnapshotState, Tier};
 
 use super::calls::images::{self, LaunchPermission};
@@ -30,8 +32,17 @@ pub(super) fn image(image: images::Image) -> DescribedImage {
         deregistration_protection: image.deregistration_protection,
         source_image: image.source,
         source_region: image.source_region,
+        watermarks: image.watermarks.into_iter().map(watermark).collect(),
         allowed: image.allowed,
         tags: tags(image.tags),
+    }
+}
+
+fn watermark(watermark: images::ImageWatermark) -> Watermark {
+    Watermark {
+        key: watermark.key.unwrap_or_default(),
+        source_image: watermark.source,
+        source_region: watermark.source_region,
     }
 }
 

@@ -21,15 +21,16 @@ use serde_json::Value;
 use crate::disk::Disk;
 use crate::image::{self, EmitError, EmitOptions, Emitted, KnownImage};
 use crate::manifest::{ImageOrigin, Manifest};
+use crate::pcr_policy::PcrPolicyRecord;
 use crate::provenance;
 use crate::secure_boot::SecureBootRecord;
 
 pub use error::{BundleError, ExistingBundle};
 pub use names::{
-    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, PROVENANCE, REQUESTS, SIGNING, SPDX,
-    STATEMENTS, SUMS, TREE, UEFI_DATA, VERIFY_SCRIPT,
+    CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, ORIGINS, PCR_POLICY, PROVENANCE, REQUESTS,
+    SIGNING, SPDX, STATEMENTS, SUMS, TREE, UEFI_DATA, VERIFY_SCRIPT, VEX,
 };
-pub(crate) use names::{names, tbs_name};
+pub(crate) use names::{names, policy_name, tbs_name};
 pub use sums::{SumLine, SumsError, parse as parse_sums};
 
 /// The script that checks a bundle with `sha256sum` and `ssh-keygen`.
@@ -45,6 +46,8 @@ pub struct BundleTexts<'a> {
     pub origin: ImageOrigin,
     /// What the manifest says of Secure Boot, where the image has it.
     pub secure_boot: Option<SecureBootRecord>,
+    /// What the manifest says of PCR policies, where the image has some.
+    pub pcr_policy: Option<PcrPolicyRecord>,
     /// The text of `tree.txt`.
     pub listing: &'a str,
     /// Further files, sorted by name.
@@ -115,11 +118,11 @@ impl BundleWriter {
         texts: BundleTexts<'_>,
         cancel: &CancelToken,
     ) -> Result<Manifest, BundleError> {
-        let BundleTexts { origin, secure_boot, listing, documents, provenance } = texts;
+        let BundleTexts { origin, secure_boot, pcr_policy, listing, documents, provenance } = texts;
         let mut files = vec![(TREE, listing.as_bytes())];
         files.extend(documents.iter().map(|(name, bytes)| (*name, bytes.as_slice())));
         let bound = files.iter().map(|(name, bytes)| ((*name).to_owned(), Digest::of(bytes))).collect();
-        let manifest = Manifest { secure_boot, ..Manifest::new(origin, disk, emitted, bound) };
+        let manifest = Manifest { secure_boot, pcr_policy, ..Manifest::new(origin, disk, emitted, bound) };
         self.finish_with(&manifest, files, provenance, cancel)?;
         Ok(manifest)
     }
@@ -164,6 +167,19 @@ impl BundleWriter {
         if cancel.is_cancelled() {
             return Err(BundleError::Image(EmitError::Interrupted));
         }
+        self.staging.commit()
+    }
+
+    /// The folder that the bundle is written in until it has its name, for a bundle whose files are there already.
+    pub fn folder(&self) -> &Path {
+        self.staging.directory()
+    }
+
+    /// Gives a bundle its name whose files were all written to [`BundleWriter::folder`] and synced.
+    ///
+    /// # Errors
+    /// [`BundleError`]; then there is no bundle.
+    pub fn commit(self) -> Result<(), BundleError> {
         self.staging.commit()
     }
 

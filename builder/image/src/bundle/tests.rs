@@ -38,6 +38,7 @@ fn build(
         cleaned: Vec::new(),
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
+        leaks_allowed: Vec::new(),
         skipped: Vec::new(),
         measurements: None,
     };
@@ -45,8 +46,14 @@ fn build(
     let writer = BundleWriter::open(out, existing)?;
     let threads = EmitOptions { threads: 2 };
     let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::silent(cancel))?;
-    let texts =
-        BundleTexts { origin, secure_boot: None, listing: "/ dir\n", documents: &[], provenance: None };
+    let texts = BundleTexts {
+        origin,
+        secure_boot: None,
+        pcr_policy: None,
+        listing: "/ dir\n",
+        documents: &[],
+        provenance: None,
+    };
     writer.finish(&disk, &emitted, texts, cancel)
 }
 

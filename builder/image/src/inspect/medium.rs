@@ -1,9 +1,12 @@
-//! The medium: the bytes of an image on this machine, as a file, a block device or the disk of a bundle.
+//! The medium: the bytes of an image on this machine, as a file, a block device or the disk of a bundle, or whatever else
+//! reads at any offset.
 //!
 //! Owns opening, positioned reads and the holes of sparse files. It knows no format.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -20,13 +23,34 @@ const DISK: &str = "disk.raw";
 /// An open image.
 #[derive(Debug)]
 pub struct Medium {
-    file: File,
+    bytes: MediumBytes,
     len: u64,
     path: PathBuf,
     bundle: Option<PathBuf>,
 }
 
+/// Where the bytes come from.
+enum MediumBytes {
+    File(File),
+    Reader(Box<dyn ReadAt + Send>),
+}
+
+impl fmt::Debug for MediumBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file) => file.fmt(f),
+            Self::Reader(_) => f.write_str("Reader"),
+        }
+    }
+}
+
 impl Medium {
+    /// The image that `reader` reads; `path` is what users know it by.
+    pub fn over(reader: Box<dyn ReadAt + Send>, path: &Path) -> Self {
+        let len = reader.size();
+        Self { bytes: MediumBytes::Reader(reader), len, path: path.to_owned(), bundle: None }
+    }
+
     /// Opens an image: a raw file, a block device, or a bundle's folder (its `disk.raw`).
     ///
     /// # Errors
@@ -48,7 +72,7 @@ impl Medium {
         let opened = OpenOptions::new().read(true).custom_flags(nonblocking).open(&disk);
         let file = opened.map_err(failed)?;
         let len = rustix::fs::seek(&file, SeekFrom::End(0)).map_err(|errno| failed(errno.into()))?;
-        Ok(Self { file, len, path: disk, bundle: folder.then(|| path.to_owned()) })
+        Ok(Self { bytes: MediumBytes::File(file), len, path: disk, bundle: folder.then(|| path.to_owned()) })
     }
 
     /// The file that is read.
@@ -62,26 +86,16 @@ impl Medium {
     }
 
     /// The ranges of `start..end` that may hold other bytes than zeros, as the host's file system reports them; all of it
-    /// where the file system reports no holes.
+    /// where the file system reports no holes, or the medium is no file.
     ///
     /// # Errors
     /// The error of the host.
     pub fn data_ranges(&self, start: u64, end: u64) -> io::Result<Vec<(u64, u64)>> {
-        let end = end.min(self.len);
         let mut ranges = Vec::new();
         let mut at = start;
-        while at < end {
-            let data = match rustix::fs::seek(&self.file, SeekFrom::Data(at)) {
-                Ok(data) if data < end => data,
-                Ok(_) | Err(Errno::NXIO) => break,
-                Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(vec![(start, end)]),
-                Err(errno) => return Err(errno.into()),
-            };
-            let hole = rustix::fs::seek(&self.file, SeekFrom::Hole(data)).unwrap_or(end).min(end);
-            // A file that shrinks meanwhile could answer with no progress.
-            let hole = hole.max(data + 1);
-            ranges.push((data, hole));
-            at = hole;
+        while let Some(data) = self.data_from(at, end)? {
+            at = data.end;
+            ranges.push((data.start, data.end));
         }
         Ok(ranges)
     }
@@ -97,7 +111,31 @@ impl ReadAt for Medium {
         if end > self.len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.file.read_exact_at(buf, offset)
+        match &self.bytes {
+            MediumBytes::File(file) => file.read_exact_at(buf, offset),
+            MediumBytes::Reader(reader) => reader.read_exact_at(offset, buf),
+        }
+    }
+
+    fn data_from(&self, from: u64, to: u64) -> io::Result<Option<Range<u64>>> {
+        let to = to.min(self.len);
+        if from >= to {
+            return Ok(None);
+        }
+        let file = match &self.bytes {
+            MediumBytes::File(file) => file,
+            MediumBytes::Reader(reader) => return reader.data_from(from, to),
+        };
+        let data = match rustix::fs::seek(file, SeekFrom::Data(from)) {
+            Ok(data) if data < to => data,
+            Ok(_) | Err(Errno::NXIO) => return Ok(None),
+            // A device, or a file system that knows of no holes.
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some(from..to)),
+            Err(errno) => return Err(errno.into()),
+        };
+        let hole = rustix::fs::seek(file, SeekFrom::Hole(data)).unwrap_or(to).min(to);
+        // A file that shrinks meanwhile could answer with no progress.
+        Ok(Some(data..hole.max(data + 1)))
     }
 }
 

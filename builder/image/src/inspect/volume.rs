@@ -99,17 +99,18 @@ impl ReadFileSystem {
     /// # Errors
     /// [`InspectError::FileSystem`] when it is damaged.
     pub fn read(medium: &Medium, slot: &PartitionSlot) -> Result<Option<Self>, InspectError> {
-        let failed = |source: Box<dyn Error + Send + Sync>| InspectError::FileSystem {
-            kind: slot.content.name(),
-            partition: slot.title(),
-            source,
-        };
+        let failed = |source| damaged(slot, source);
         let Some(window) = slot.window(medium) else {
             return Err(failed(io::Error::from(io::ErrorKind::UnexpectedEof).into()));
         };
         let Some(kind) = slot.content.kind() else { return Ok(None) };
         Ok(Some(kind.format().read(&window, SOURCE).map_err(failed)?.into()))
     }
+}
+
+/// The error for a file system that cannot be read.
+pub(super) fn damaged(slot: &PartitionSlot, source: Box<dyn Error + Send + Sync>) -> InspectError {
+    InspectError::FileSystem { kind: slot.content.name(), partition: slot.title(), source }
 }
 
 impl From<ReadVolume> for ReadFileSystem {

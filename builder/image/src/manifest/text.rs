@@ -16,9 +16,10 @@ use self::blocks::{read_blocks, write_blocks};
 pub use self::value::{ManifestError, TEXT_MAX};
 use self::value::{digest, guid, wrong};
 use self::verity::VerityText;
-use super::{Cleaned, ImageOrigin, Manifest, ManifestInput, ManifestPartition, SCHEMA, Secret};
+use super::{AllowedLeak, Cleaned, ImageOrigin, Manifest, ManifestInput, ManifestPartition, SCHEMA, Secret};
 use crate::image::Aggregate;
 use crate::measure::{Measurements, MeasurementsJson};
+use crate::pcr_policy::PcrPolicyRecord;
 use crate::secure_boot::SecureBootRecord;
 
 /// Largest disk, that of EBS: 64 TiB.
@@ -50,6 +51,8 @@ struct Text {
     ebs: EbsText,
     image: ImageText,
     inputs: Vec<InputText>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    leaks_allowed: Vec<AllowedLeak>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_sha256: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,6 +60,8 @@ struct Text {
     merkle_root: String,
     notes: Vec<String>,
     partitions: Vec<PartitionText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pcr_policy: Option<PcrPolicyRecord>,
     /// How earlier versions named keys; read only.
     #[serde(default, skip_serializing)]
     private_keys: Vec<String>,
@@ -187,11 +192,13 @@ impl Manifest {
                 version: origin.version.clone(),
             },
             inputs: origin.inputs.iter().map(InputText::from).collect(),
+            leaks_allowed: origin.leaks_allowed.clone(),
             lock_sha256: origin.lock.map(|digest| digest.to_string()),
             measurements: origin.measurements.as_ref().map(MeasurementsJson::from),
             merkle_root: self.merkle_root.to_string(),
             notes: NOTES.map(str::to_owned).to_vec(),
             partitions: self.partitions.iter().map(PartitionText::from).collect(),
+            pcr_policy: self.pcr_policy.clone(),
             private_keys: Vec::new(),
             recipe_sha256: origin.recipe.to_string(),
             schema: SCHEMA,
@@ -234,6 +241,7 @@ impl Text {
                 cleaned: self.cleaned,
                 secrets: self.secrets.into_iter().chain(keys).collect(),
                 secrets_unknown: self.secrets_unknown,
+                leaks_allowed: self.leaks_allowed,
                 skipped: self.skipped,
                 measurements: self.measurements.map(measurements).transpose()?,
             },
@@ -242,6 +250,7 @@ impl Text {
             partitions: partitions.collect::<Result<_, _>>()?,
             documents: documents.collect::<Result<_, _>>()?,
             secure_boot: self.secure_boot,
+            pcr_policy: self.pcr_policy,
             blocks: read_blocks(&self.blocks, self.disk.size)?,
             plain: digest("sha256", &self.sha256)?,
             merkle_root: digest("merkle_root", &self.merkle_root)?,

@@ -90,11 +90,13 @@ impl fmt::Display for WritableFolders {
     }
 }
 
-/// What the command line vouches for; empty where nothing is verified.
+/// What is known only once other parts of the image are: empty where nothing is verified.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
     /// Root hash of the dm-verity tree over the root file system: `roothash=` (systemd-veritysetup-generator(8)).
     pub root_hash: Option<Digest>,
+    /// The signatures of the policies for PCR 11: content of the section `.pcrsig` (systemd-stub(7)).
+    pub pcr_signatures: Option<String>,
 }
 
 impl CommandLine {

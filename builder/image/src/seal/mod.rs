@@ -66,7 +66,7 @@ pub fn seal(boot: &BootSpec, trust: &Trust) -> Result<Sealed, SealError> {
         Some(_) if cmdline.len() > CommandLine::MAX => {
             return Err(SealError::CommandLine { len: cmdline.len() });
         }
-        Some(uefi) => esp_files(boot, uefi, &cmdline)?,
+        Some(uefi) => esp_files(boot, uefi, &cmdline, trust)?,
     };
     // The writer of the BIOS loader compares the length with what the kernel's own header names.
     let bios = boot.bios.then(|| Loader {
@@ -78,18 +78,35 @@ pub fn seal(boot: &BootSpec, trust: &Trust) -> Result<Sealed, SealError> {
     Ok(Sealed { esp, bios })
 }
 
+impl BootSpec {
+    /// Path of the unified kernel image on the EFI system partition; none where there is none.
+    pub fn uki_path(&self) -> Option<String> {
+        let uefi = self.uefi.as_ref()?;
+        match &uefi.loader {
+            LoaderPrograms::Uki(_) => Some(format!("EFI/BOOT/{}", uefi.default_name)),
+            LoaderPrograms::SystemdBoot { .. } => Some(format!("EFI/Linux/{}.efi", self.kernel.release)),
+            LoaderPrograms::Grub(_) => None,
+        }
+    }
+}
+
 /// The files that UEFI starts or that its loader reads.
-fn esp_files(boot: &BootSpec, uefi: &UefiSpec, cmdline: &str) -> Result<Vec<EspFile>, SealError> {
+fn esp_files(
+    boot: &BootSpec,
+    uefi: &UefiSpec,
+    cmdline: &str,
+    trust: &Trust,
+) -> Result<Vec<EspFile>, SealError> {
     let default = format!("EFI/BOOT/{}", uefi.default_name);
     let uki_at = |path: String, parts: &UkiParts| -> Result<EspFile, SealError> {
-        let file = EspFile { path, content: uki::uki(parts, boot, cmdline)?, signing: None };
+        let file = EspFile { path, content: uki::uki(parts, boot, cmdline, trust)?, signing: None };
         signable(file, UKI_ID, boot.secure_boot)
     };
     Ok(match &uefi.loader {
         LoaderPrograms::Uki(parts) => vec![uki_at(default, parts)?],
         LoaderPrograms::SystemdBoot { program, uki } => vec![
             signable(EspFile::inline(default, program.as_slice()), SYSTEMD_BOOT_ID, boot.secure_boot)?,
-            uki_at(format!("EFI/Linux/{}.efi", boot.kernel.release), uki)?,
+            uki_at(boot.uki_path().unwrap_or_default(), uki)?,
             EspFile::inline("loader/loader.conf".to_owned(), b"timeout 0\neditor no\n".as_slice()),
         ],
         // It reads the kernel itself, and asks no firmware whether that is signed.

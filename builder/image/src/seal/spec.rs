@@ -21,6 +21,8 @@ pub struct BootSpec {
     pub bios: bool,
     /// Whether firmware starts only what is signed: then its programs get a place for a signature.
     pub secure_boot: bool,
+    /// The public key of policies for PCR 11: content of the section `.pcrpkey`.
+    pub policy_key: Option<Vec<u8>>,
 }
 
 /// A kernel.

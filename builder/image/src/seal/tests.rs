@@ -30,6 +30,7 @@ fn boot(arguments: &str) -> BootSpec {
         uefi: Some(UefiSpec { default_name: "BOOTX64.EFI", loader: LoaderPrograms::Grub(parts) }),
         bios: true,
         secure_boot: false,
+        policy_key: None,
     }
 }
 
@@ -57,7 +58,7 @@ fn every_firmware_gets_the_same_command_line() {
 #[test]
 fn a_root_hash_goes_on_the_line_and_its_value_changes_no_length() {
     let hash = Digest::of(b"the root");
-    let with = |root_hash| seal(&boot(""), &Trust { root_hash }).unwrap();
+    let with = |root_hash| seal(&boot(""), &Trust { root_hash, ..Trust::default() }).unwrap();
     let (draft, sealed) = (with(Some(Digest([0; 32]))), with(Some(hash)));
     let line = sealed.bios.as_ref().unwrap().cmdline.clone();
     assert!(line.contains(&format!(" roothash={hash} ")), "{line}");
@@ -74,7 +75,7 @@ fn a_verified_root_is_named_by_its_hash_alone() {
         let mut boot = boot("quiet");
         let arguments = VerityArguments { writable: WritableFolders { etc, var }, gpt_auto };
         boot.cmdline.root = Some(CommandRoot::Verity(arguments));
-        let sealed = seal(&boot, &Trust { root_hash: Some(hash) }).unwrap();
+        let sealed = seal(&boot, &Trust { root_hash: Some(hash), ..Trust::default() }).unwrap();
         sealed.bios.unwrap().cmdline
     };
     let options = "systemd.verity_root_options=panic-on-corruption,ignore-zero-blocks";

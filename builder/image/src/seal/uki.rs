@@ -1,8 +1,10 @@
 //! A unified kernel image: a stub with kernel, initrd and command line as sections.
 
+use amiforge_formats::pcr::{PUBLIC_KEY_SECTION, SIGNATURE_SECTION};
 use amiforge_formats::pe::{self, PeError, UkiSection};
 use amiforge_formats::tree::Content;
 
+use super::Trust;
 use super::spec::{BootSpec, UkiParts};
 
 /// The first version of the stub that runs the kernel where it is loaded, which then takes the memory that its own headers
@@ -13,7 +15,12 @@ const STUB_IN_PLACE: u32 = 258;
 const STUB_MAGIC: &[u8] = b"LoaderInfo: systemd-stub ";
 
 /// The image (Unified Kernel Image Specification).
-pub(super) fn uki(parts: &UkiParts, boot: &BootSpec, cmdline: &str) -> Result<Content, PeError> {
+pub(super) fn uki(
+    parts: &UkiParts,
+    boot: &BootSpec,
+    cmdline: &str,
+    trust: &Trust,
+) -> Result<Content, PeError> {
     let inline = |bytes: &[u8]| Content::Inline(bytes.into());
     let mut sections = Vec::new();
     if let Some(text) = &parts.os_release {
@@ -21,6 +28,12 @@ pub(super) fn uki(parts: &UkiParts, boot: &BootSpec, cmdline: &str) -> Result<Co
     }
     sections.push(UkiSection::new(".cmdline", inline(cmdline.as_bytes())));
     sections.push(UkiSection::new(".uname", inline(boot.kernel.release.as_bytes())));
+    if let Some(key) = &boot.policy_key {
+        sections.push(UkiSection::new(PUBLIC_KEY_SECTION, inline(key)));
+    }
+    if let Some(signatures) = &trust.pcr_signatures {
+        sections.push(UkiSection::new(SIGNATURE_SECTION, inline(signatures.as_bytes())));
+    }
     if let Some(initrd) = &boot.initrd {
         sections.push(UkiSection::new(".initrd", initrd.content.clone()));
     }

@@ -13,12 +13,12 @@ use amiforge_progress::Monitor;
 use super::bundle_state::{check_program, esp};
 use super::program::{EspProgram, SignatureStatus, open};
 use super::proof::{Patch, patches, plan, prove};
-use super::signing::{SIGNATURE_INPUT, by_request, signed_table};
+use super::signing::{by_request, ids, signed_table};
 use super::{GivenSignature, OpenBundle, SecureBootError, SecureBootRecord, predict};
 use crate::bundle::{self, BundleWriter, ExistingBundle};
 use crate::image::EmitOptions;
 use crate::inspect::{Contents, Medium};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, SIGNATURE_INPUT};
 use crate::provenance::with_signatures;
 use crate::seal::UKI_ID;
 
@@ -69,7 +69,7 @@ pub fn attach(
     let existing = if options.out.is_some() { options.existing } else { ExistingBundle::Replace };
     let out = &bundle::resolve(out, existing)?;
     bundle::check_vacant(out, existing)?;
-    let ordered = by_request(opened.requests(), given)?;
+    let ordered = by_request(&ids(opened.requests()), given)?;
     let medium = Medium::open(&opened.folder.join(bundle::DISK)).map_err(SecureBootError::Image)?;
     let (record, all) = place(opened, &ordered, &medium)?;
 

@@ -8,7 +8,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::pe::signed_attributes;
 use serde_json::Value;
 
-use super::program::{EspProgram, SignatureStatus};
+use super::program::{EspProgram, ProgramBytes, SignatureStatus, open};
 use super::requests::parse_requests;
 use super::signing::variable_digests;
 use super::{SecureBootError, SecureBootKeys, SecureBootRecord, SignedProgram, SigningRequest};
@@ -173,6 +173,19 @@ pub(super) fn esp(medium: &Medium, manifest: &Manifest) -> Result<PartitionSlot,
     let number = manifest.partitions.iter().find(|one| one.id == ESP).map(|one| one.number);
     let slot = view.slots.into_iter().find(|slot| slot.number().is_some() && slot.number() == number);
     slot.ok_or_else(|| SecureBootError::NoProgram { program: ESP.to_owned() })
+}
+
+/// Opens a file on the EFI system partition of an image.
+///
+/// # Errors
+/// [`SecureBootError`] where there is none of that path.
+pub(crate) fn open_program<'a>(
+    medium: &'a Medium,
+    manifest: &Manifest,
+    path: &str,
+) -> Result<ProgramBytes<'a>, SecureBootError> {
+    let (_, bytes) = open(medium, &esp(medium, manifest)?, path)?;
+    Ok(bytes)
 }
 
 /// Compares a program with the manifest.

@@ -188,6 +188,16 @@ pub enum SigningError {
         /// Names of the certificates in `db`.
         db: String,
     },
+    /// The key of the policies did not make the signature.
+    #[error(
+        "the signature of `{id}` ({len} bytes) was not made by the key of `pcr-policy` over the file of its request"
+    )]
+    Policy {
+        /// The request.
+        id: String,
+        /// Length of the signature in bytes.
+        len: usize,
+    },
     /// The signature with its certificates does not fit.
     #[error("the signature of `{id}`")]
     Table {

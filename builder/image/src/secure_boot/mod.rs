@@ -20,15 +20,15 @@ mod signing;
 
 pub use attach::{AttachOptions, Attached, AttachedFile, attach};
 pub use authority::{ForbiddenBy, SignatureRefused, authority, verify_rsa_sha256};
-pub(crate) use bundle_state::check as check_bundle;
 pub use bundle_state::{OpenBundle, SignatureState, signature_states};
+pub(crate) use bundle_state::{check as check_bundle, open_program};
 pub use error::{SecureBootError, SigningError};
 pub use keys::{KeyFileError, SecureBootKeys, read_revocations};
 pub use prediction::predict;
 pub use program::{EspProgram, SignatureStatus};
 pub use record::{SecureBootRecord, SignatureRecord, SignedProgram};
 pub use requests::{RequestKind, RequestsError, SigningRequest, parse_requests, write_requests};
-pub(crate) use signing::SIGNATURE_INPUT;
+pub(crate) use signing::by_request;
 pub use signing::{GivenSignature, PreparedSecureBoot, prepare};
 
 /// The most bytes of a detached signature: RSA with 8192 bits.

@@ -111,7 +111,7 @@ impl EspProgram {
 }
 
 /// The bytes of a file on the EFI system partition.
-type ProgramBytes<'a> = ContentReader<Contents<Window<&'a Medium>>>;
+pub(crate) type ProgramBytes<'a> = ContentReader<Contents<Window<&'a Medium>>>;
 
 /// Opens a file on the EFI system partition: its content there, and its bytes.
 pub(super) fn open<'a>(

@@ -17,7 +17,7 @@ use super::{
     verify_rsa_sha256,
 };
 use crate::bundle::{self, Document};
-use crate::manifest::ManifestInput;
+use crate::manifest::{ManifestInput, SIGNATURE_INPUT};
 use crate::measure::ContentReader;
 use crate::seal::EspFile;
 
@@ -40,9 +40,6 @@ impl GivenSignature {
         ManifestInput { kind: SIGNATURE_INPUT.to_owned(), name: self.id.clone(), sha256 }
     }
 }
-
-/// The kind of a signature among the inputs of a manifest.
-pub(crate) const SIGNATURE_INPUT: &str = "signature";
 
 /// What a build prepares for Secure Boot, before the disk is laid out.
 #[derive(Debug)]
@@ -83,7 +80,7 @@ pub fn prepare(
         requests.push(request(place.id, &file.path, digest));
     }
     requests.sort_by(|one, other| one.id.cmp(&other.id));
-    let given = if given.is_empty() { None } else { Some(by_request(&requests, given)?) };
+    let given = if given.is_empty() { None } else { Some(by_request(&ids(&requests), given)?) };
     let mut programs = Vec::with_capacity(requests.len());
     for (index, request) in requests.into_iter().enumerate() {
         let one = given.as_ref().map(|given| signed_table(&request, given[index], keys)).transpose()?;
@@ -120,28 +117,33 @@ fn request(id: &str, path: &str, authenticode: Digest) -> SigningRequest {
     }
 }
 
-/// The signatures in the order of their requests.
+/// The signatures in the order of the requests with these ids.
 ///
 /// # Errors
 /// [`SigningError::Unknown`], [`SigningError::Twice`], [`SigningError::Missing`].
-pub(super) fn by_request<'g>(
-    requests: &[SigningRequest],
+pub(crate) fn by_request<'g>(
+    ids: &[&str],
     given: &'g [GivenSignature],
 ) -> Result<Vec<&'g GivenSignature>, SigningError> {
-    let known = || requests.iter().map(|request| format!("`{}`", request.id)).collect::<Vec<_>>().join(", ");
-    if let Some(other) = given.iter().find(|one| !requests.iter().any(|request| request.id == one.id)) {
+    let known = || ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+    if let Some(other) = given.iter().find(|one| !ids.contains(&one.id.as_str())) {
         return Err(SigningError::Unknown { id: other.id.clone(), known: known() });
     }
     let (mut ordered, mut missing) = (Vec::new(), Vec::new());
-    for request in requests {
-        let mut own = given.iter().filter(|one| one.id == request.id);
+    for id in ids {
+        let mut own = given.iter().filter(|one| one.id == *id);
         match (own.next(), own.next()) {
             (Some(one), None) => ordered.push(one),
-            (Some(_), Some(_)) => return Err(SigningError::Twice { id: request.id.clone() }),
-            (None, _) => missing.push(request.id.clone()),
+            (Some(_), Some(_)) => return Err(SigningError::Twice { id: (*id).to_owned() }),
+            (None, _) => missing.push((*id).to_owned()),
         }
     }
     if missing.is_empty() { Ok(ordered) } else { Err(SigningError::Missing { ids: missing }) }
+}
+
+/// The ids of requests.
+pub(super) fn ids(requests: &[SigningRequest]) -> Vec<&str> {
+    requests.iter().map(|request| request.id.as_str()).collect()
 }
 
 /// Checks a signature as firmware will, and makes the table that holds it.

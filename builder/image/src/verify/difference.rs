@@ -275,6 +275,12 @@ pub enum BundleDifference {
         "`measurements.json` does not hold the PCRs of the manifest: write it anew by `amiforge measure --format aws`, or build again"
     )]
     MeasurementsText,
+    /// The policies for PCR 11 are not those of the manifest.
+    #[error("PCR policies: {problem}")]
+    PcrPolicy {
+        /// What differs.
+        problem: String,
+    },
     /// The statement of how the image was built is not one of this bundle.
     #[error("`provenance.json`: {problem}")]
     Provenance {

@@ -9,6 +9,8 @@ use crate::bundle::UEFI_DATA;
 use crate::inspect::{Medium, chain};
 use crate::manifest::Manifest;
 use crate::measure::{self, MeasureError, Measurements, Registers};
+use crate::pcr_policy;
+use crate::secure_boot;
 
 /// Predicts the registers from the image and its variables again, where the manifest has some, and adds a difference for each
 /// that is another.
@@ -54,6 +56,19 @@ fn registers(secure_boot: bool, expected: &Registers, found: &Registers, report:
                 found: value.hex(bank),
             });
         }
+    }
+}
+
+/// Checks the policies for PCR 11 of the image against the manifest, where that has some.
+pub(super) fn policies(manifest: &Manifest, medium: &Medium, report: &mut VerifyReport) {
+    let Some(record) = &manifest.pcr_policy else { return };
+    let checked = match secure_boot::open_program(medium, manifest, &record.path) {
+        Ok(uki) => pcr_policy::check_bundle(&uki, record).map_err(|error| chain(&error)),
+        Err(error) => Err(chain(&error)),
+    };
+    match checked {
+        Ok(line) => report.checked.push(line),
+        Err(problem) => report.differences.push(BundleDifference::PcrPolicy { problem }),
     }
 }
 

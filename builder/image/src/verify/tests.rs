@@ -75,6 +75,7 @@ fn build() -> Bundle {
         cleaned: Vec::new(),
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
+        leaks_allowed: Vec::new(),
         skipped: Vec::new(),
         measurements: None,
     };
@@ -82,8 +83,14 @@ fn build() -> Bundle {
     let threads = EmitOptions { threads: 2 };
     let writer = BundleWriter::open(&path, ExistingBundle::Refuse).unwrap();
     let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::none()).unwrap();
-    let texts =
-        BundleTexts { origin, secure_boot: None, listing: "", documents: &documents, provenance: None };
+    let texts = BundleTexts {
+        origin,
+        secure_boot: None,
+        pcr_policy: None,
+        listing: "",
+        documents: &documents,
+        provenance: None,
+    };
     writer.finish(&disk, &emitted, texts, &CancelToken::new()).unwrap();
     Bundle { _parent: parent, path }
 }

@@ -1,6 +1,8 @@
 //! Where an image comes from, as its tags say: recipe, version, manifest, digest, and the program that built it.
 
-use amiforge_publish::api::ec2::DescribedImage;
+use std::collections::BTreeMap;
+
+use amiforge_publish::api::ec2::{DescribedImage, Watermark};
 use amiforge_publish::tags;
 use serde::Serialize;
 
@@ -41,14 +43,23 @@ pub struct ImageOrigin {
     pub merkle_root: Option<String>,
     /// Number of blocks under the Merkle root.
     pub blocks: Option<u64>,
+    /// SHA-256 of the disk as a file.
+    pub image_sha256: Option<String>,
+    /// SHA-256 of the lock.
+    pub lock_sha256: Option<String>,
+    /// The predicted PCRs of the SHA-384 bank, by their tags.
+    pub pcrs: BTreeMap<String, String>,
+    /// The watermarks, its own and those that it carries on.
+    pub watermarks: Vec<Watermark>,
     /// The snapshots, that of the root volume first.
     pub snapshots: Vec<String>,
 }
 
-/// Where an image comes from.
+/// Where an image comes from, by its tags, if it has some of this program: those of another account are not visible, and a
+/// copy may have none.
 ///
 /// # Errors
-/// [`ImageError::Missing`], [`ImageError::NotOurs`] without a tag of this program, [`ImageError::Call`].
+/// [`ImageError::Missing`], [`ImageError::Call`].
 pub async fn origin<C: ImageCalls>(
     region: &ImageRegion<'_, C>,
     id: &str,
@@ -56,11 +67,14 @@ pub async fn origin<C: ImageCalls>(
 ) -> Result<ImageOrigin, ImageError> {
     let missing = || ImageError::Missing { id: id.to_owned(), region: region.name.to_owned() };
     let image = region.find_image(id).await?.ok_or_else(missing)?;
-    if !image.tags.contains_key(tags::IMAGE) {
-        let (image, region) = (id.to_owned(), region.name.to_owned());
-        return Err(ImageError::NotOurs { image, region, tag: tags::IMAGE });
-    }
     Ok(of_tags(region.name, &image, now))
+}
+
+impl ImageOrigin {
+    /// Whether its tags say that this program made it.
+    pub fn is_tagged(&self) -> bool {
+        !self.image.is_empty()
+    }
 }
 
 fn of_tags(region: &str, image: &DescribedImage, now: i64) -> ImageOrigin {
@@ -69,6 +83,7 @@ fn of_tags(region: &str, image: &DescribedImage, now: i64) -> ImageOrigin {
         Some(region) => format!("{source} in {region}"),
         None => source.clone(),
     });
+    let pcrs = tags::PCRS.into_iter().map(tags::pcr);
     ImageOrigin {
         image_id: image.id.clone(),
         region: region.to_owned(),
@@ -84,6 +99,10 @@ fn of_tags(region: &str, image: &DescribedImage, now: i64) -> ImageOrigin {
         manifest: tag(tags::MANIFEST),
         merkle_root: tag(tags::MERKLE_ROOT),
         blocks: tag(tags::BLOCKS).and_then(|blocks| blocks.parse().ok()),
+        image_sha256: tag(tags::IMAGE_SHA256),
+        lock_sha256: tag(tags::LOCK_SHA256),
+        pcrs: pcrs.filter_map(|key| Some((key.clone(), tag(&key)?))).collect(),
+        watermarks: image.watermarks.clone(),
         snapshots: image.snapshots(),
     }
 }

@@ -46,7 +46,7 @@ pub async fn perform<C: ImageCalls, U: ImageUse>(
     let due: Vec<(&PlannedImage, Step)> =
         plan.images.iter().filter_map(|image| Some((image, image.step()?))).collect();
     let mut run = Run { region, other, options, refused: BTreeMap::new(), deadline: Duration::ZERO };
-    run.request_reports(&due).await;
+    run.request_reports(&due).await?;
     for (image, step) in due {
         region.monitor.progress.begin(&format!("{} {}", gerund(step), image.image_id), None);
         let outcome = step_of(&run, image, step).await;

@@ -35,7 +35,7 @@ pub struct PlannedAction {
 }
 
 /// Resources in the authorization of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Scope {
     /// The action supports no resource types.
     Any,
@@ -47,6 +47,8 @@ enum Scope {
     OwnTagged,
     /// Usage reports, and the images that they are about.
     Reports,
+    /// Usage reports.
+    NewReports,
     /// Parameters.
     Parameters,
 }
@@ -80,11 +82,12 @@ const LAUNCH_CONFIGURATIONS: PlannedAction = action(
     "launch configurations that name an image",
 );
 
-const PRUNE: [PlannedAction; 13] = [
+const PRUNE: [PlannedAction; 14] = [
     action("ec2:DescribeImageUsageReports", Scope::Any, "reports on other accounts"),
     action("ec2:DescribeImageUsageReportEntries", Scope::Any, "which other accounts use an image"),
     action("ec2:CreateImageUsageReport", Scope::Reports, "a report on other accounts"),
     action("ec2:DeleteImageUsageReport", Scope::Reports, "the report of an image that is gone"),
+    action("ec2:CreateTags", Scope::NewReports, "the reports of this program, by their tag"),
     action("ec2:CreateTags", Scope::OwnTagged, "times of the steps; snapshots of an image that goes"),
     action("ec2:DeleteTags", Scope::OwnTagged, "the same, when a step is taken back"),
     action("ec2:EnableImageDeprecation", Scope::OwnTagged, "the first step"),
@@ -134,7 +137,7 @@ pub fn actions(command: CleanUp) -> Vec<PlannedAction> {
         CleanUp::Undo => UNDO.to_vec(),
     };
     let mut seen = BTreeSet::new();
-    actions.retain(|one| seen.insert(one.action));
+    actions.retain(|one| seen.insert((one.action, one.scope)));
     actions
 }
 
@@ -168,6 +171,7 @@ impl Scope {
             Self::Snapshots => vec![arn("ec2", "", "snapshot/*")],
             Self::OwnTagged => vec![arn("ec2", "", "image/*"), arn("ec2", "", "snapshot/*")],
             Self::Reports => vec![arn("ec2", "", "image/*"), arn("ec2", "*", "image-usage-report/*")],
+            Self::NewReports => vec![arn("ec2", "*", "image-usage-report/*")],
             Self::Parameters => {
                 vec![arn("ssm", "*", &format!("parameter{}*", channels_below.trim_end_matches('/')))]
             }
@@ -186,7 +190,8 @@ mod tests {
         let mut all = BTreeSet::new();
         for statement in statements {
             for action in statement["Action"].as_array().unwrap() {
-                assert!(all.insert(action.as_str().unwrap()), "{action} twice");
+                let entry = (action.as_str().unwrap(), statement["Resource"].to_string());
+                assert!(all.insert(entry), "{action} twice");
             }
         }
         for action in ["ec2:DeregisterImage", "ec2:DeleteSnapshot", "ec2:DisableImage"] {

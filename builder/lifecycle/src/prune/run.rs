@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use amiforge_publish::api::ec2::DescribedImage;
+use amiforge_publish::service_error::ServiceErrorKind;
 use serde::Serialize;
 
 use super::decide::{self, Step, Verdict};
@@ -72,18 +73,26 @@ pub(super) struct Fresh {
 }
 
 impl<C: ImageCalls, U: ImageUse> Run<'_, C, U> {
-    /// Requests the usage reports that the steps of this run and of the next one need, all at once.
-    pub(super) async fn request_reports(&mut self, due: &[(&PlannedImage, Step)]) {
+    /// Requests the usage reports that the steps of this run and of the next one need, all at once. Where the caller may not
+    /// ask, nothing is done: no later run would know more.
+    pub(super) async fn request_reports(&mut self, due: &[(&PlannedImage, Step)]) -> Result<(), ImageError> {
         if !self.options.other_accounts {
-            return;
+            return Ok(());
         }
         let needed = |(image, step): &(&PlannedImage, Step)| {
             (*step == Step::Deprecate || step.needs_usage()).then(|| image.image_id.clone())
         };
         let images: Vec<String> = due.iter().filter_map(needed).collect();
-        let refused = usage::request(self.region, &images, self.options).await;
+        let mut refused = usage::request(self.region, &images, self.options).await;
+        let denied =
+            |error: &ImageError| error.service().is_some_and(|error| error.kind == ServiceErrorKind::Denied);
+        let first = refused.iter().find(|(_, error)| denied(error)).map(|(image, _)| image.clone());
+        if let Some(error) = first.and_then(|image| refused.remove(&image)) {
+            return Err(error);
+        }
         self.refused = refused.into_iter().map(|(image, error)| (image, error.line())).collect();
         self.deadline = self.region.timer.now() + self.options.report_wait;
+        Ok(())
     }
 
     /// What other accounts do with an image, if the step needs it.

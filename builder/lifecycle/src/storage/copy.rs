@@ -38,6 +38,8 @@ pub struct CopyRequest {
     pub targets: Vec<CopyTarget>,
     /// Minutes within which a copy is to be completed, in steps of 15.
     pub within_minutes: Option<u64>,
+    /// Name of a watermark to attach to the copies, besides those that they carry on.
+    pub watermark: Option<String>,
     /// Maximum time to wait, for the quota of copies and for each copy.
     pub wait: Duration,
 }
@@ -180,6 +182,9 @@ async fn copy_in<C: StorageCalls>(
     };
     let copy = region.until_available(&id, request.wait).await?;
     set_tags(region, source, &copy).await?;
+    if let Some(name) = &request.watermark {
+        region.watermark(&copy, name).await?;
+    }
     let differences = differences(source.image, &copy, &target.encryption);
     if !differences.is_empty() {
         return Err(StorageError::CopyDiffers { image: id, region: region.name.to_owned(), differences });
@@ -339,6 +344,7 @@ mod tests {
             name: "web-1".to_owned(),
             targets: Vec::new(),
             within_minutes,
+            watermark: None,
             wait: Duration::from_secs(1),
         }
     }

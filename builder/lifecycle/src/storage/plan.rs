@@ -62,8 +62,8 @@ pub fn restore(region: &str, bucket: &str) -> CallPlan {
     calls.plan(Vec::new())
 }
 
-/// The calls of `copy`.
-pub fn copy(home: &str, targets: &[CopyTarget]) -> CallPlan {
+/// The calls of `copy`, with those that attach a watermark if there is one to be attached.
+pub fn copy(home: &str, targets: &[CopyTarget], with_watermark: bool) -> CallPlan {
     let mut calls = CallList::new();
     calls.in_region(home);
     calls.add("ec2:DescribeImages", Resources::Any, "the image");
@@ -83,6 +83,9 @@ pub fn copy(home: &str, targets: &[CopyTarget]) -> CallPlan {
         calls.add("ec2:CopyImage", Resources::ImagesAndSnapshots, "the copy");
         calls.add("ec2:DescribeSnapshots", Resources::Any, "how far it is; its tags are there");
         calls.add("ec2:CreateTags", Resources::ImagesAndSnapshots, "tags of the copy and of its snapshots");
+        if with_watermark {
+            calls.add("ec2:AttachImageWatermark", Resources::Images(None), "its watermark");
+        }
         let purpose = "only where an earlier copy failed: its image and snapshots";
         calls.add("ec2:DeregisterImage", Resources::ImagesAndSnapshots, purpose);
         calls.add("ec2:DeleteSnapshot", Resources::Snapshots(None), purpose);

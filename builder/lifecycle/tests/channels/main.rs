@@ -3,6 +3,8 @@
 //! never left without an error that says so.
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
+#[path = "../chance/mod.rs"]
+mod chance;
 mod operator;
 mod world;
 
@@ -18,7 +20,8 @@ use amiforge_progress::Monitor;
 use amiforge_publish::api::ec2::Grantee;
 use amiforge_publish::timer::Timer;
 
-use operator::{Faults, Operator, Rng, WorldClock};
+use chance::Rng;
+use operator::{Faults, Operator, WorldClock};
 use world::{CHANNEL, Event, REGIONS, Shared, World, image_id};
 
 /// A command of an operator.

@@ -10,7 +10,8 @@ use amiforge_publish::ami::AmiRegion;
 use amiforge_publish::api::ec2::Regions as _;
 use amiforge_publish::timer::Timer;
 
-use super::operator::{Faults, Operator, Rng, WorldClock};
+use super::chance::Rng;
+use super::operator::{Faults, Operator, WorldClock};
 use super::world::{BUCKET, Shared};
 use super::{block_on, seeds};
 

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case fails")]
 
 mod backup;
+#[path = "../chance/mod.rs"]
+mod chance;
 mod operator;
 mod sharing;
 mod world;

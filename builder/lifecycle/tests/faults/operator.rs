@@ -2,9 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use amiforge_lifecycle::api::sharing::{AllowedImages, PermissionChange, SharingCalls};
@@ -21,27 +20,8 @@ use amiforge_publish::api::{
 use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 use amiforge_publish::timer::PublishClock;
 
+use super::chance::{Life, Rng, Yield};
 use super::world::{Shared, World, refused};
-
-/// A random source (`SplitMix64`).
-#[derive(Debug)]
-pub(crate) struct Rng(pub(crate) u64);
-
-impl Rng {
-    /// The next number in `0..end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
-    }
-
-    /// Whether something that happens in `percent` of cases does.
-    pub(crate) fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
 
 /// How the calls of an operator fail.
 #[derive(Debug, Clone, Default)]
@@ -74,40 +54,25 @@ struct OperatorState {
     world: Shared,
     rng: Mutex<Rng>,
     faults: Faults,
-    moments: AtomicU64,
     calls: AtomicU64,
-    dead: AtomicBool,
+    life: Life,
 }
 
 impl Operator {
     pub(crate) fn new(world: &Shared, seed: u64, faults: Faults) -> Self {
+        let life = Life::until(faults.kill_at);
         Self(Arc::new(OperatorState {
             world: world.clone(),
             rng: Mutex::new(Rng(seed)),
             faults,
-            moments: AtomicU64::new(0),
             calls: AtomicU64::new(0),
-            dead: AtomicBool::new(false),
+            life,
         }))
     }
 
-    /// Runs work until it ends; `None` if the operator dies first: its future is dropped where it is.
+    /// Runs work until it ends; `None` if the operator dies first.
     pub(crate) async fn live<F: Future>(&self, work: F) -> Option<F::Output> {
-        let mut work = Box::pin(work);
-        std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if self.0.dead.load(Ordering::Relaxed) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        })
-        .await
-    }
-
-    /// A moment at which the operator may die.
-    async fn moment(&self) {
-        if self.0.faults.kill_at == Some(self.0.moments.fetch_add(1, Ordering::Relaxed)) {
-            self.0.dead.store(true, Ordering::Relaxed);
-            std::future::pending::<()>().await;
-        }
+        self.0.life.live(work).await
     }
 
     /// A call fails or has its effect, and its answer may be lost.
@@ -116,7 +81,7 @@ impl Operator {
         effect: impl FnOnce(&mut World) -> Result<T, ServiceError> + Send,
     ) -> Result<T, ServiceError> {
         Yield(false).await;
-        self.moment().await;
+        self.0.life.moment().await;
         let (call, faults) = (self.0.calls.fetch_add(1, Ordering::Relaxed), &self.0.faults);
         if faults.outage.is_some_and(|from| call >= from) {
             return Err(refused("InternalServerError", ServiceErrorKind::Service));
@@ -126,26 +91,11 @@ impl Operator {
             return Err(refused("RequestLimitExceeded", ServiceErrorKind::Throttled));
         }
         let answer = effect(&mut self.0.world.lock());
-        self.moment().await;
+        self.0.life.moment().await;
         if roll < 2 * faults.transient {
             return Err(ServiceError::local(ServiceErrorKind::Transport, "connection closed"));
         }
         answer
-    }
-}
-
-/// Lets others have a turn once.
-struct Yield(bool);
-
-impl Future for Yield {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.0, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }
 
@@ -262,6 +212,9 @@ impl Ec2 for Client {
         unused()
     }
     async fn create_tags(&self, _: &[String], _: &Tags) -> Result<(), ServiceError> {
+        unused()
+    }
+    async fn attach_watermark(&self, _: &str, _: &str) -> Result<String, ServiceError> {
         unused()
     }
     async fn enable_image_deprecation(&self, _: &str, _: &str) -> Result<(), ServiceError> {

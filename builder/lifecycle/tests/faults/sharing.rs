@@ -9,7 +9,8 @@ use amiforge_progress::Monitor;
 use amiforge_publish::api::ec2::Grantee;
 use amiforge_publish::timer::Timer;
 
-use super::operator::{Faults, Operator, Rng, WorldClock};
+use super::chance::Rng;
+use super::operator::{Faults, Operator, WorldClock};
 use super::world::{Shared, World};
 use super::{block_on, seeds};
 

@@ -252,6 +252,10 @@ impl Ec2 for Fake {
         .await
     }
 
+    async fn attach_watermark(&self, _: &str, _: &str) -> Answer<String> {
+        refused("No watermark is attached here.")
+    }
+
     async fn enable_image_deprecation(&self, image: &str, at: &str) -> Answer<()> {
         self.call(|state| {
             let now = time(state.now);

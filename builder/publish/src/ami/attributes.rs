@@ -24,6 +24,9 @@ pub(super) async fn set_all<C: Ec2>(
     snapshots: &[(String, Tags)],
 ) -> Result<(), AmiError> {
     set_tags(region, request, image, snapshots).await?;
+    if let Some(name) = &request.watermark {
+        region.watermark(image, name).await?;
+    }
     if let Some(moment) = request.deprecation {
         set_deprecation(region, image, moment).await?;
     }

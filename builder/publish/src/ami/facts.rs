@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::AmiError;
 use crate::api::ec2::Tags;
-use crate::request::{Arch, ImageFacts, boot_mode_of};
+use crate::request::{Arch, ImageFacts, boot_mode_of, watermark_of};
 use crate::source::ImageSource;
 use crate::tags;
 
@@ -44,5 +44,6 @@ pub fn image_facts(source: &ImageSource) -> ImageFacts {
         uefi_data: source.uefi_data().map(str::to_owned),
         measured: manifest.secure_boot.is_some() || !manifest.verity.is_empty(),
         tags: digests(source),
+        watermark: Some(watermark_of(manifest)),
     }
 }

@@ -21,6 +21,7 @@ mod register;
 mod timeouts;
 mod uploads;
 mod verify;
+mod watermark;
 
 pub use abandon::abandon;
 pub use compare::{FieldDifference, differences};

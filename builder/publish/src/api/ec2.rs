@@ -69,6 +69,13 @@ pub trait Ec2: SnapshotCalls {
         tags: &Tags,
     ) -> impl Future<Output = Result<(), ServiceError>> + Send;
 
+    /// Attaches a watermark to an image that is not public, and returns its key: the account and the name.
+    fn attach_watermark(
+        &self,
+        image: &str,
+        name: &str,
+    ) -> impl Future<Output = Result<String, ServiceError>> + Send;
+
     /// Sets the time (RFC 3339, in minutes) from which an image is listed only if it is requested by its id.
     fn enable_image_deprecation(
         &self,
@@ -235,6 +242,8 @@ pub struct DescribedImage {
     pub source_image: Option<String>,
     /// The region of the source image.
     pub source_region: Option<String>,
+    /// Its watermarks, its own and those of the images that it was made from.
+    pub watermarks: Vec<Watermark>,
     /// Whether it meets the criteria of the account's Allowed AMIs setting; `None` while that is disabled.
     pub allowed: Option<bool>,
     /// Its tags.
@@ -258,6 +267,25 @@ impl DescribedImage {
     pub fn root_snapshot(&self) -> Option<&str> {
         let root = self.root_device.as_deref()?;
         self.mappings.iter().find(|mapping| mapping.device == root)?.snapshot.as_deref()
+    }
+}
+
+/// A watermark of an image. Copies and images that are made from its machines carry it on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Watermark {
+    /// The account that attached it, `:`, and its name.
+    pub key: String,
+    /// The image that it was attached to.
+    pub source_image: Option<String>,
+    /// The region of that image.
+    pub source_region: Option<String>,
+}
+
+impl Watermark {
+    /// Its name, without the account.
+    pub fn name(&self) -> &str {
+        self.key.split_once(':').map_or(self.key.as_str(), |(_, name)| name)
     }
 }
 

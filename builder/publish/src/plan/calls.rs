@@ -189,6 +189,10 @@ impl CallList {
             let purpose = "who may launch it; its UEFI variables";
             self.add("ec2:DescribeImageAttribute", None, purpose, ResourceScope::Images);
         }
+        if request.watermark.is_some() {
+            let purpose = "its watermark, which a copy has from its source";
+            self.add("ec2:AttachImageWatermark", Some(1), purpose, ResourceScope::Images);
+        }
         if request.deprecation.is_some() {
             self.add(
                 "ec2:EnableImageDeprecation",

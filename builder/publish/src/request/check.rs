@@ -3,7 +3,7 @@
 use super::volume::{FurtherVolume, VolumeContent};
 use super::{
     AmiOptions, Arch, Audience, BootMode, Deprecation, ImageFacts, KeyChoice, Request, RequestMistake,
-    RequestMistakes, Share, Tpm, copies, partition, region, share, text, uefi, volume_option,
+    RequestMistakes, Share, Tpm, copies, partition, region, share, text, uefi, volume_option, watermark,
 };
 use crate::api::ec2::Tags;
 
@@ -39,6 +39,7 @@ pub fn check(
         options.volumes.iter().filter_map(|text| volume_option::parse_further(text, collected)).collect();
     check_devices(&root_device, &volumes, collected);
     let tags = text::tags(&options.tags, &name, facts.tags.len(), collected);
+    let watermark = collect(watermark::check(options, facts), collected).flatten();
     let deprecation = options
         .deprecate
         .as_ref()
@@ -63,6 +64,7 @@ pub fn check(
         volumes,
         tags,
         digests: facts.tags.clone(),
+        watermark,
         deprecation,
         protection: options.protection,
         share,

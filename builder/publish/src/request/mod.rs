@@ -19,6 +19,7 @@ mod text;
 mod uefi;
 mod volume;
 mod volume_option;
+mod watermark;
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,11 @@ pub use platform::Platform;
 pub use region::{AwsPartition, partition};
 pub use share::{Share, SnapshotSharing, grantee};
 pub use volume::{FurtherVolume, VolumeContent, VolumeSettings, VolumeType};
+pub(crate) use watermark::of_manifest as watermark_of;
+pub use watermark::{
+    WatermarkOption, check_name as check_watermark, of_tags as watermark_of_tags,
+    root_of as root_of_watermark,
+};
 
 /// Options as on the command line. An option that is `None` or empty has a default.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +70,8 @@ pub struct AmiOptions {
     pub volumes: Vec<String>,
     /// `--tag`: one `KEY=VALUE` each.
     pub tags: Vec<String>,
+    /// `--watermark`.
+    pub watermark: Option<WatermarkOption>,
     /// `--deprecate`: a date, a time, or a number of days.
     pub deprecate: Option<String>,
     /// `--protect`.
@@ -115,6 +123,8 @@ pub struct ImageFacts {
     pub measured: bool,
     /// Tags that identify the bundle.
     pub tags: Tags,
+    /// The name of the watermark that identifies the bundle.
+    pub watermark: Option<String>,
 }
 
 /// An AMI that the service will accept, as far as this can be checked without calling it. Its JSON is stored in the
@@ -151,6 +161,9 @@ pub struct Request {
     pub tags: Tags,
     /// Tags that identify the bundle of the image.
     pub digests: Tags,
+    /// Name of its watermark. Requests of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<String>,
     /// When it becomes deprecated.
     pub deprecation: Option<Deprecation>,
     /// Deregistration protection.

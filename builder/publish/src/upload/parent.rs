@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use amiforge_formats::digest::Digest;
 use amiforge_image::bundle;
 use amiforge_image::image::{Block, BlockMap};
+use amiforge_image::manifest::Manifest;
 use amiforge_progress::{Monitor, Progress};
 
 use super::options::{ParentChoice, UploadOptions};
@@ -33,6 +34,8 @@ pub(super) struct Hints<'a> {
     pub(super) folder: &'a Path,
     /// The bundle or manifest that the user names.
     pub(super) bundle: Option<&'a Path>,
+    /// The manifest that a hand-over brings, of a delta.
+    pub(super) manifest: Option<(&'a Manifest, Digest)>,
     /// Maximum number of blocks per second.
     pub(super) rate: u32,
 }
@@ -80,9 +83,21 @@ pub(super) async fn choose<E: Ebs, S: SnapshotCalls>(
                 Some(parent) => {
                     format!("the parent is {}, the newest version of `{name}` that fits", parent.id)
                 }
+                None if source.required_parent().is_some() => {
+                    format!("no version of `{name}` fits as the parent of the hand-over")
+                }
                 None => format!("no version of `{name}` fits as a parent: everything is sent"),
             });
-            Ok(fitting)
+            match (&fitting, source.required_parent()) {
+                (None, Some((_, expected))) => Err(PublishError::Parent {
+                    parent: "auto".to_owned(),
+                    reason: format!(
+                        "no snapshot that fits has the tag `{}` with {expected}, which the hand-over continues",
+                        tags::MANIFEST
+                    ),
+                }),
+                _ => Ok(fitting),
+            }
         }
     }
 }
@@ -109,7 +124,23 @@ fn unfit_reason(
     } else if encrypts_by_default && !snapshot.encrypted {
         Some("it is not encrypted, and the account encrypts by default".to_owned())
     } else {
-        None
+        not_of_delta(snapshot, source)
+    }
+}
+
+/// Why a snapshot is not the one that a delta continues. Its tag has to say so: blocks that are not in the delta have to
+/// be in the snapshot.
+fn not_of_delta(snapshot: &DescribedSnapshot, source: &ImageSource) -> Option<String> {
+    let (_, expected) = source.required_parent()?;
+    match snapshot.tags.get(tags::MANIFEST) {
+        Some(tag) if *tag == expected.to_string() => None,
+        Some(tag) => Some(format!(
+            "its tag says that it was made from the manifest {tag}, and the hand-over continues {expected}"
+        )),
+        None => Some(format!(
+            "it has no tag `{}`, and the hand-over continues the image with the manifest {expected}",
+            tags::MANIFEST
+        )),
     }
 }
 
@@ -135,6 +166,9 @@ fn from_manifest(
     held: &[ListedBlock],
     hints: &Hints<'_>,
 ) -> Result<Option<BTreeMap<u64, Digest>>, PublishError> {
+    if let Some((manifest, digest)) = hints.manifest {
+        return listed_blocks(snapshot, held, (manifest, digest), "the hand-over").map(Some);
+    }
     let own = manifest_path(hints.folder, &snapshot.id);
     let path = match hints.bundle {
         Some(bundle) if bundle.is_dir() => bundle.join(bundle::MANIFEST),
@@ -143,8 +177,17 @@ fn from_manifest(
         None => return Ok(None),
     };
     let (manifest, digest) = source::read_manifest(&path)?;
+    listed_blocks(snapshot, held, (&manifest, digest), &path.display().to_string()).map(Some)
+}
+
+/// The digests that a manifest has for the blocks of its snapshot. `shown` is what has the manifest.
+fn listed_blocks(
+    snapshot: &DescribedSnapshot,
+    held: &[ListedBlock],
+    (manifest, digest): (&Manifest, Digest),
+    shown: &str,
+) -> Result<BTreeMap<u64, Digest>, PublishError> {
     let mismatch = |reason: String| PublishError::Parent { parent: snapshot.id.clone(), reason };
-    let shown = path.display();
     if let Some(tag) = snapshot.tags.get(tags::MANIFEST)
         && *tag != digest.to_string()
     {
@@ -158,7 +201,7 @@ fn from_manifest(
     if listed != data || blocks.len() != held.len() {
         return Err(mismatch(format!("it does not hold the blocks of `{shown}`")));
     }
-    Ok(Some(blocks))
+    Ok(blocks)
 }
 
 /// The digests that a block map has for the listed blocks.

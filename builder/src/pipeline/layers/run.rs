@@ -10,6 +10,7 @@ use amiforge_store::layer::Layers;
 use super::{LayerBuilder, LayerRecord, LayerTarget, keys, second_run};
 use crate::pipeline::BuildError;
 use crate::pipeline::epoch::BuildTime;
+use crate::pipeline::origins::{OriginRecorder, RecipeOrigins};
 
 /// The tree after the recipe's commands, before which the initrds are made again where they are `stale`.
 ///
@@ -18,7 +19,7 @@ use crate::pipeline::epoch::BuildTime;
 pub(in crate::pipeline) fn run(
     builder: &LayerBuilder<'_>,
     record: &mut LayerRecord,
-    tree: Tree,
+    (tree, origins): (Tree, &mut OriginRecorder),
     stale: bool,
     time: BuildTime,
     blobs: &mut Blobs,
@@ -37,12 +38,13 @@ pub(in crate::pipeline) fn run(
     if let Some(layer) = layers.load(key, blobs)? {
         record.random.append(&mut second_run::read_notes(&layer.notes)?);
         record.reused("run".to_owned(), layer.deferred);
+        origins.observe_anew((&tree, &layer.tree), blobs, |_| RecipeOrigins(recipe).run())?;
         return Ok(layer.tree);
     }
     record.made("run".to_owned());
     let job = job(builder, stale, time);
     let sandbox = builder.sandbox()?;
-    let (tree, mut random) = second_run::make(
+    let (ran, mut random) = second_run::make(
         builder,
         blobs,
         (seed, choose_order(&tree)),
@@ -52,7 +54,8 @@ pub(in crate::pipeline) fn run(
         },
         |source| BuildError::Run(Box::new(source)),
     )?;
-    let saved = layers.save(key, &tree, blobs, &second_run::notes(&random)?)?;
+    let saved = layers.save(key, &ran, blobs, &second_run::notes(&random)?)?;
+    origins.observe_anew((&tree, &saved.tree), blobs, |_| RecipeOrigins(recipe).run())?;
     record.random.append(&mut random);
     record.deferred.append(saved.deferred);
     Ok(saved.tree)

@@ -12,6 +12,7 @@ use amiforge_store::layer::Layers;
 
 use super::{LayerBuilder, LayerRecord, LayerTarget, PackageInputs, keys, packages, second_run};
 use crate::lock::LockedStage;
+use crate::pipeline::origins::{OriginRecorder, RecipeOrigins};
 use crate::pipeline::{BuildError, HostFileError};
 use crate::recipe::{PackageSource, Stage};
 
@@ -20,14 +21,16 @@ pub(in crate::pipeline) fn install(
     builder: &LayerBuilder<'_>,
     record: &mut LayerRecord,
     tree: &mut Tree,
+    origins: &mut OriginRecorder,
     blobs: &mut Blobs,
 ) -> Result<(), BuildError> {
     let Some(PackageInputs { lock, source }) = builder.packages else { return Ok(()) };
-    for (spec, locked) in builder.recipe.stages.iter().zip(&lock.stages) {
+    for (index, (spec, locked)) in builder.recipe.stages.iter().zip(&lock.stages).enumerate() {
         let part = part(builder, record, source, spec, locked, blobs)?;
         let at = part.node(part.root()).meta.mtime;
         let inserted = insert_subtree(&part, part.root(), tree, b"", at);
         inserted.map_err(|source| BuildError::InstallStage { stage: spec.name.clone(), source })?;
+        origins.observe(tree, |_| RecipeOrigins(builder.recipe).stage(&spec.name, index));
     }
     Ok(())
 }

@@ -13,18 +13,21 @@ use std::thread::ScopedJoinHandle;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_image::bundle::{BundleTexts, BundleWriter, Document, MEASUREMENTS};
+use amiforge_image::bundle::{BundleTexts, BundleWriter, Document, MEASUREMENTS, ORIGINS, VEX};
 use amiforge_image::disk::Disk;
 use amiforge_image::image::{EmitOptions, Emitted};
 use amiforge_image::inspect::{InspectError, Medium};
-use amiforge_image::manifest::{Manifest, Secret};
+use amiforge_image::manifest::{Manifest, ManifestInput, Secret};
 use amiforge_image::measure::Measurements;
+use amiforge_image::origins::Origins;
+use amiforge_image::pcr_policy::PreparedPolicies;
 use amiforge_image::secure_boot::PreparedSecureBoot;
 use amiforge_machine::preflight;
 use amiforge_rootfs::assemble::unchanged;
 use amiforge_store::blobs::Blobs;
 
 use super::layers::LayerBuilder;
+use super::origins::OriginInputs;
 use super::system::Inputs;
 use super::{BuildError, InputError};
 use crate::provenance::{self, BuildFacts};
@@ -36,8 +39,12 @@ pub(super) struct Output<'a> {
     /// Every file of it, as the machine sees them.
     pub(super) tree: &'a Tree,
     pub(super) listing: &'a str,
+    /// Where its paths come from, without what is known only when all inputs were read.
+    pub(super) origins: &'a Origins,
     /// The requests for signatures, or the signatures.
     pub(super) secure_boot: Option<&'a PreparedSecureBoot>,
+    /// The policies for PCR 11.
+    pub(super) policies: Option<&'a PreparedPolicies>,
     pub(super) epoch: Time,
     pub(super) blobs: &'a Blobs,
     /// The PCRs of its machines, for an image that they matter for.
@@ -53,7 +60,7 @@ pub(super) fn write(
     output: &Output<'_>,
     mut inputs: Inputs<'_>,
 ) -> Result<(Manifest, Vec<String>), BuildError> {
-    let Output { disk, tree, listing, secure_boot, epoch, blobs, measurements } = *output;
+    let Output { disk, tree, listing, origins, secure_boot, policies, epoch, blobs, measurements } = *output;
     let cache = ImageCache::of(&disk.plan, blobs, builder.store)?;
     let writer = BundleWriter::open(&builder.options.out, builder.options.existing)?;
     let deferred = &mut inputs.record.deferred;
@@ -71,17 +78,22 @@ pub(super) fn write(
     });
     let emitted = emitted?;
     let mut documents: Vec<Document> = documents.map_err(|error| BuildError::Documents(Box::new(error)))?;
+    documents.extend(builder.options.vex.iter().map(|vex| (VEX, vex.clone())));
     documents.extend(measurements.map(|measurements| (MEASUREMENTS, measurements.document().into())));
     documents.extend(secure_boot.into_iter().flat_map(PreparedSecureBoot::documents));
-    documents.sort_unstable_by_key(|(name, _)| *name);
+    documents.extend(policies.into_iter().flat_map(PreparedPolicies::documents));
     let secrets: Vec<Secret> = secrets.map_err(|error| BuildError::Inputs(InputError::Secrets(error)))?;
     check(&mut inputs, &emitted, blobs).map_err(BuildError::Inputs)?;
+    documents.push((ORIGINS, completed(origins, &inputs).text().into()));
+    documents.sort_unstable_by_key(|(name, _)| *name);
     let mut origin = origin::origin(builder, epoch, &inputs, secrets, measurements.cloned());
-    origin.inputs.extend(secure_boot.into_iter().flat_map(|prepared| prepared.inputs().iter().cloned()));
-    let predicate = predicate(builder, &inputs, secure_boot);
+    let signatures = signatures(policies, secure_boot);
+    let predicate = predicate(builder, &inputs, &signatures);
+    origin.inputs.extend(signatures);
     let texts = BundleTexts {
         origin,
         secure_boot: secure_boot.map(|prepared| prepared.record(&disk.plan)),
+        pcr_policy: policies.map(PreparedPolicies::record),
         listing,
         documents: &documents,
         provenance: Some(&predicate),
@@ -91,14 +103,23 @@ pub(super) fn write(
     Ok((manifest, findings))
 }
 
+/// The signatures that the build was given: those of policies first, which the others follow from.
+fn signatures(
+    policies: Option<&PreparedPolicies>,
+    secure_boot: Option<&PreparedSecureBoot>,
+) -> Vec<ManifestInput> {
+    let policies = policies.into_iter().flat_map(PreparedPolicies::inputs);
+    policies.chain(secure_boot.into_iter().flat_map(PreparedSecureBoot::inputs)).cloned().collect()
+}
+
 /// The predicate of the statement of how the image was built: with the digests that were taken on the way, and signatures.
 fn predicate(
     builder: &LayerBuilder<'_>,
     inputs: &Inputs<'_>,
-    secure_boot: Option<&PreparedSecureBoot>,
+    signatures: &[ManifestInput],
 ) -> serde_json::Value {
     let mut named = origin::named(inputs);
-    named.extend(secure_boot.into_iter().flat_map(|prepared| prepared.inputs().iter().cloned()));
+    named.extend_from_slice(signatures);
     provenance::predicate(&BuildFacts {
         recipe: builder.recipe,
         lock: builder.options.lock.as_ref(),
@@ -106,6 +127,12 @@ fn predicate(
         inputs: &named,
         patches: &inputs.record.patches,
     })
+}
+
+/// The origins with the digests of the inputs.
+fn completed(origins: &Origins, inputs: &Inputs<'_>) -> Origins {
+    let files = inputs.host_files.inputs().filter_map(|input| Some((input.name, input.sha256?))).collect();
+    OriginInputs { sources: &inputs.sources.inputs, files }.complete(origins)
 }
 
 /// The result of a thread.

@@ -80,6 +80,7 @@ pub(super) fn origin(
         cleaned: inputs.changes.iter().map(cleaned).collect(),
         secrets,
         secrets_unknown: secrets::unknown(recipe),
+        leaks_allowed: Vec::new(),
         skipped: inputs.skipped.clone(),
         measurements,
     }

@@ -14,16 +14,19 @@ use amiforge_store::blobs::Blobs;
 
 use super::host_files::HostFiles;
 use crate::pipeline::BuildError;
+use crate::pipeline::origins::{OriginRecorder, RecipeOrigins};
 use crate::recipe::{FileEntry, FilePut, FirstBoot, Fstab, Recipe, RecipePartition};
 
 /// Applies the settings of the recipe to the tree, in their order; gives warnings.
 pub(super) fn apply(
     recipe: &Recipe,
     tree: &mut Tree,
+    origins: &mut OriginRecorder,
     blobs: &mut Blobs,
     host_files: &mut HostFiles<'_>,
     time: Time,
 ) -> Result<Vec<String>, BuildError> {
+    let from = RecipeOrigins(recipe);
     let entries = recipe.files.iter().map(|entry| file(entry, blobs, host_files));
     let entries = entries.collect::<Result<Vec<_>, _>>()?;
     let mut warnings = match &recipe.packages {
@@ -35,13 +38,20 @@ pub(super) fn apply(
         }
         None => Vec::new(),
     };
+    origins.observe(tree, |_| from.table("apt-sources", "source"));
     accounts::apply(tree, blobs, &recipe.groups, &recipe.users, time)?;
+    origins.observe(tree, |path| from.accounts(path));
     files::apply(tree, blobs, &entries, time)?;
+    origins.observe(tree, |path| from.file(path));
     system::apply(tree, blobs, &recipe.system, time)?;
+    origins.observe(tree, |_| from.table("system", "system"));
     warnings.extend(first_boot(recipe, tree, blobs, time)?);
+    origins.observe(tree, |_| from.table("first-boot-units", "boot"));
     units::apply(tree, blobs, &recipe.units, time)?;
+    origins.observe(tree, |_| from.table("units", "system"));
     if let Some(spec) = fstab_of(recipe) {
         fstab::apply(tree, blobs, &spec, time)?;
+        origins.observe(tree, |_| from.table("fstab", "partition"));
     }
     Ok(warnings)
 }

@@ -3,6 +3,7 @@
 mod contents;
 pub(super) mod host_files;
 mod initrds;
+mod provenance;
 mod trust;
 
 use amiforge_formats::tree::Tree;
@@ -16,6 +17,7 @@ use super::BuildError;
 use super::epoch::{self, BuildTime};
 use super::layers::packages::{self, PackageSystem};
 use super::layers::{LayerBuilder, LayerRecord, run, stages};
+use super::origins::{OriginRecorder, RecipeOrigins};
 
 use crate::recipe::Recipe;
 use host_files::HostFiles;
@@ -26,6 +28,8 @@ pub(super) struct SystemTree<'a> {
     pub(super) tree: Tree,
     /// The times of the build.
     pub(super) time: BuildTime,
+    /// Where its paths come from.
+    pub(super) origins: OriginRecorder,
     /// What it was made from.
     pub(super) inputs: Inputs<'a>,
     /// What the machine will not be able to do, each with what to do about it.
@@ -62,18 +66,25 @@ pub(super) fn system_tree<'a>(
     let newest = packages.as_ref().map_or(sources.newest, |system| system.notes.newest().max(sources.newest));
     let time = epoch::choose(builder.options.source_date_epoch, recipe.image.epoch, newest)?;
     let mut tree = take_tree(&mut sources);
-    stages::install(builder, &mut record, &mut tree, blobs)?;
+    let merged = (&tree, std::mem::take(&mut sources.origins));
+    let mut origins = OriginRecorder::begin(builder, packages.as_ref(), (merged.0, &merged.1), blobs)?;
+    stages::install(builder, &mut record, &mut tree, &mut origins, blobs)?;
     let mut warnings = std::mem::take(&mut sources.warnings);
-    warnings.extend(contents::apply(recipe, &mut tree, blobs, &mut host_files, time.made)?);
+    let settings = contents::apply(recipe, &mut tree, &mut origins, blobs, &mut host_files, time.made)?;
+    warnings.extend(settings);
     let stale = initrds::are_stale(recipe, packages.as_ref().map(|system| &system.tree), &tree);
-    let mut tree = run::run(builder, &mut record, tree, stale, time, blobs)?;
+    let mut tree = run::run(builder, &mut record, (tree, &mut origins), stale, time, blobs)?;
     let unmet = missing::missing_settings(&tree, blobs, &recipe.system, &recipe.users)?;
     warnings.extend(unmet.iter().map(ToString::to_string));
     let changes = normalize(recipe, &mut tree, blobs, time)?;
+    origins.observe(&tree, |path| RecipeOrigins(recipe).normalize(path, &changes));
+    provenance::install(builder, &mut tree, time.made)?;
+    origins.observe(&tree, |_| RecipeOrigins(recipe).table("provenance", "image"));
     warnings.extend(trust::verified_root(recipe, &mut tree, blobs, time.made)?);
+    origins.observe(&tree, |_| RecipeOrigins(recipe).table("verified-root", "trust"));
     let skipped = packages.map(|system| system.notes.skipped).unwrap_or_default();
     let inputs = Inputs { record, sources, host_files, changes, skipped };
-    Ok(SystemTree { tree, time, inputs, warnings })
+    Ok(SystemTree { tree, time, origins, inputs, warnings })
 }
 
 /// The sources of the recipe, merged over the packages.

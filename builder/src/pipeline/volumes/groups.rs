@@ -121,10 +121,11 @@ impl FolderLookup<'_> {
 }
 
 /// Folders at the top that are links into `/usr` on merged systems: packages name files by `/bin`, `/lib` and so on.
-struct MergedFolders(Vec<(Vec<u8>, Vec<u8>)>);
+pub(in crate::pipeline) struct MergedFolders(Vec<(Vec<u8>, Vec<u8>)>);
 
 impl MergedFolders {
-    fn of(tree: &Tree) -> Self {
+    /// The folders of a tree.
+    pub(in crate::pipeline) fn of(tree: &Tree) -> Self {
         let entries = tree.entries(tree.root()).into_iter().flatten();
         let link = |target: &[u8]| target.strip_prefix(b"/").unwrap_or(target).to_vec();
         let links = entries.filter_map(|(name, id)| match &tree.node(*id).kind {
@@ -135,7 +136,7 @@ impl MergedFolders {
     }
 
     /// The path behind the link that it begins with, if it does.
-    fn resolved<'a>(&self, path: &'a [u8]) -> std::borrow::Cow<'a, [u8]> {
+    pub(in crate::pipeline) fn resolved<'a>(&self, path: &'a [u8]) -> std::borrow::Cow<'a, [u8]> {
         let (first, rest) = path.split_at(path.iter().position(|&byte| byte == b'/').unwrap_or(path.len()));
         match self.0.iter().find(|(name, _)| name == first) {
             Some((_, target)) if !rest.is_empty() => [target, rest].concat().into(),
@@ -173,6 +174,7 @@ mod tests {
         }
         add(&mut tree, "bin", NodeKind::Symlink(b"usr/bin".as_slice().into()));
         let owned = |source: &str, paths: &[&str]| OwnedPaths {
+            package: (source.to_owned(), String::new()),
             source: source.to_owned(),
             paths: paths.iter().map(|path| path.as_bytes().to_vec()).collect(),
         };

@@ -80,6 +80,11 @@ pub(crate) struct ImageKeys {
     /// newer than that. `SOURCE_DATE_EPOCH` in the environment goes before it; without both it is the newest time
     /// among the inputs, and what the build itself makes has the first second of that year.
     pub(crate) epoch: Option<EpochKey>,
+    /// Whether `/usr/lib/amiforge` of the image gets `recipe.toml` (this file as it is, readable by root alone),
+    /// `recipe.lock` and `provenance.json`, from which `amiforge whois` says what an AMI is and `amiforge rebuild` builds it
+    /// again. On by default, for an image with `/usr/lib` and `/etc/os-release`. A hash of a password in the recipe is then
+    /// in the image twice.
+    pub(crate) provenance: Option<bool>,
 }
 
 /// Architecture of machines.

@@ -14,6 +14,21 @@ pub(crate) struct TrustKeys {
     /// The certificates that firmware enrols, so that it starts only what is signed; nothing is enrolled if not given. A build
     /// writes requests for signatures, and reads no private key.
     pub(crate) secure_boot: Option<SecureBootKeyFiles>,
+    /// The key that signs which values of PCR 11 are good, so that a secret which a TPM keeps for that key opens on this image and
+    /// on each that is signed later; nothing is signed for if not given.
+    pub(crate) pcr_policy: Option<PcrPolicyKeys>,
+}
+
+/// Policies for PCR 11, for the sections `.pcrpkey` and `.pcrsig` of the unified kernel image. Needs `[boot]` and the loader `uki`
+/// or `systemd-boot`. A build writes requests for signatures, and takes those that are given to it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct PcrPolicyKeys {
+    /// File of the public key: RSA with 2048 bits, PEM as `openssl pkey -pubout` writes it.
+    pub(crate) key: String,
+    /// States of the boot that are signed for, at most eight: the phases that systemd has measured, joined by colons, or `":"` for none;
+    /// `[":", "sysinit", "sysinit:ready"]` if not given, which are those of an initrd without systemd.
+    pub(crate) phases: Option<Vec<String>>,
 }
 
 /// Files of certificates, in PEM or DER, with RSA keys. Needs `[boot]` with `mode = "uefi"`, which it then has if not given,

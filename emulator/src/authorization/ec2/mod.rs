@@ -45,6 +45,7 @@ const PASS_ROLE: Need = also(&["iam:PassRole"], profile_role);
 
 #[rustfmt::skip]
 pub(super) const RULES: &[Rule] = &[
+    rule("AttachImageWatermark", &[own(images)]),
     rule("CancelImageLaunchPermission", &[own(images)]),
     rule("CancelImportTask", &[own(import_tasks)]),
     // Amazon EC2 User Guide, "Grant permissions to copy Amazon EC2 AMIs": the source image and its snapshots
@@ -68,6 +69,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("DeregisterImage", &[own(images)]),
     rule("DescribeImageAttribute", &[own(images)]),
     rule("DescribeSnapshotAttribute", &[own(snapshots)]),
+    rule("DetachImageWatermark", &[own(images)]),
     rule("DisableFastLaunch", &[own(images)]),
     rule("DisableFastSnapshotRestores", &[own(source_snapshots)]),
     rule("DisableImage", &[own(images)]),

@@ -194,6 +194,7 @@ fn field(call: &Ec2Call<'_>, image: &ImageRecord, name: &str) -> FieldValue {
         "state-reason-message" => FieldValue::maybe(image.failure(call.now)),
         "tpm-support" => FieldValue::maybe(machine.tpm.as_ref()),
         "virtualization-type" => FieldValue::one(&machine.virtualization),
+        _ if name.starts_with("image-watermark.") => watermark_field(image, name),
         _ => match name.strip_prefix("block-device-mapping.") {
             Some(part) => mapping_field(image, part),
             // Tags are only visible to the owner. The other filters of AWS are for fields that no image of
@@ -201,6 +202,19 @@ fn field(call: &Ec2Call<'_>, image: &ImageRecord, name: &str) -> FieldValue {
             None if image.owner == call.account => filter::tag_field(name, &image.tags),
             None => FieldValue::Unknown,
         },
+    }
+}
+
+fn watermark_field(image: &ImageRecord, name: &str) -> FieldValue {
+    let all = image.watermarks.iter();
+    match name {
+        "image-watermark.watermark-key" => FieldValue::many(all.map(|one| &one.key)),
+        "image-watermark.source-image-id" => FieldValue::many(all.map(|one| &one.source.0)),
+        "image-watermark.source-image-region" => FieldValue::many(all.map(|one| &one.source.1)),
+        "image-watermark.source-image-creation-time" => {
+            FieldValue::many(all.map(|one| whole_seconds(one.source_created)))
+        }
+        _ => FieldValue::many(all.map(|one| whole_seconds(one.created))),
     }
 }
 

@@ -7,6 +7,7 @@ use super::image_xml::whole_seconds;
 use super::permissions::{PermissionChange, ShareScope};
 use super::register_image;
 use super::settings;
+use super::watermark;
 use crate::services::xml::Xml;
 use crate::state::image::{ImageRecord, ImageState, Life};
 use crate::state::sharing::Grants;
@@ -172,6 +173,7 @@ fn check_sharing(call: &Ec2Call<'_>, image: &ImageRecord, change: &PermissionCha
     }
     if change.publishes() {
         check_public(call, image)?;
+        watermark::check_may_be_public(image)?;
     }
     if !change.add.is_empty() && is_default_key(call, image) {
         let message = format!(

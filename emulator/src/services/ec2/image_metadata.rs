@@ -75,5 +75,6 @@ fn write_xml(xml: &mut Xml, call: &Ec2Call<'_>, instance: &InstanceRecord) {
         xml.optional("deprecationTime", image.deprecated.map(whole_seconds));
         xml.value("imageAllowed", true);
         xml.value("isPublic", image.grants.is_public());
+        image.write_watermarks_xml(xml);
     });
 }

@@ -52,7 +52,24 @@ impl ImageRecord {
             xml.value("sourceImageId", id);
             xml.value("sourceImageRegion", region);
         }
+        self.write_watermarks_xml(xml);
         xml.value("freeTierEligible", true);
+    }
+}
+
+impl ImageRecord {
+    /// Writes the watermarks, which everybody sees who sees the image.
+    pub(crate) fn write_watermarks_xml(&self, xml: &mut Xml) {
+        if self.watermarks.is_empty() {
+            return;
+        }
+        xml.items("imageWatermarkSet", &self.watermarks, |xml, watermark| {
+            xml.value("watermarkKey", &watermark.key);
+            xml.value("sourceImageRegion", &watermark.source.1);
+            xml.value("sourceImageId", &watermark.source.0);
+            xml.value("sourceImageCreationTime", whole_seconds(watermark.source_created));
+            xml.value("watermarkCreationTime", whole_seconds(watermark.created));
+        });
     }
 }
 

@@ -46,6 +46,7 @@ mod template_data;
 mod template_operations;
 mod template_versions;
 mod volume_limits;
+mod watermark;
 
 use http::StatusCode;
 
@@ -123,6 +124,7 @@ pub(crate) fn has_operation(name: &str) -> bool {
 /// All operations by name.
 #[rustfmt::skip]
 const OPERATIONS: &[(&str, Operation)] = &[
+    ("AttachImageWatermark", watermark::attach),
     ("CancelImageLaunchPermission", launch_permission::cancel),
     ("CancelImportTask", import_task::cancel),
     ("CopyImage", copy::copy_image),
@@ -159,6 +161,7 @@ const OPERATIONS: &[(&str, Operation)] = &[
     ("DescribeSnapshots", describe_snapshots::describe_snapshots),
     ("DescribeStoreImageTasks", store_task::describe),
     ("DescribeTags", tag_operations::describe),
+    ("DetachImageWatermark", watermark::detach),
     ("DisableAllowedImagesSettings", allowed_images::disable),
     ("DisableEbsEncryptionByDefault", settings::disable_encryption_by_default),
     ("DisableFastSnapshotRestores", fast_restore::disable),

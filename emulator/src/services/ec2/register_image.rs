@@ -56,6 +56,7 @@ pub(crate) fn register_image(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         protection: Protection::Off,
         source: None,
         token: None,
+        watermarks: Vec::new(),
         last_launched: None,
     };
     call.region.images.put(&image.id, image.clone())?;

@@ -81,6 +81,7 @@ fn image(
         protection: Protection::Off,
         source: None,
         token: None,
+        watermarks: stored.watermarks.clone(),
         last_launched: None,
     }
 }

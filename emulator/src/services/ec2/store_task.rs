@@ -172,6 +172,7 @@ fn collect_blocks(
         machine: image.machine.clone(),
         mappings: image.mappings.clone(),
         tags: image.tags.clone(),
+        watermarks: image.watermarks.clone(),
         snapshots: std::collections::BTreeMap::new(),
     };
     for id in image.snapshots() {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Sha256Digest;
 use crate::state::blocks::BLOCK_SIZE;
 use crate::state::device::BlockDeviceMapping;
-use crate::state::image::MachineFields;
+use crate::state::image::{MachineFields, Watermark};
 use crate::state::tags::Tags;
 
 const MAGIC: &[u8; 8] = b"AMIBIN01";
@@ -32,6 +32,9 @@ pub(crate) struct StoredImage {
     pub(crate) mappings: Vec<BlockDeviceMapping>,
     /// The tags of the image.
     pub(crate) tags: Tags,
+    /// The watermarks of the image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) watermarks: Vec<Watermark>,
     /// The snapshots by id.
     pub(crate) snapshots: BTreeMap<String, StoredSnapshot>,
 }

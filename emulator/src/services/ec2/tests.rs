@@ -3,6 +3,7 @@
 mod clean_up;
 mod dry_run;
 mod imports;
+mod watermarks;
 
 use std::sync::Arc;
 use std::time::Duration;

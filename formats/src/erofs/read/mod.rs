@@ -7,6 +7,7 @@
 pub(crate) mod claims;
 pub(crate) mod directory;
 pub(crate) mod error;
+mod file;
 pub(crate) mod inode;
 pub(crate) mod mapping;
 pub(crate) mod superblock;

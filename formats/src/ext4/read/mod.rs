@@ -10,6 +10,7 @@ pub(crate) mod directory;
 pub(crate) mod error;
 pub(crate) mod extents;
 pub(crate) mod features;
+mod file;
 pub(crate) mod groups;
 pub(crate) mod hash;
 pub(crate) mod htree;

@@ -22,7 +22,7 @@ use super::repository::{self, ReadSuite};
 use super::resolve::{self, Request, Suite};
 use super::source::{BasePackages, DebArchive, DebFilters, DebSource, PinTarget, SignerKeys, Stays};
 use super::unpack::{self, Unpacked};
-use super::{apt_sources, installed, owned};
+use super::{apt_sources, installed, owned, published};
 use crate::PackageKind;
 use crate::backend::{
     Answers, Backend, DistributionRelease, LockFailure, LockRequest, LockedSets, NativeSettings,
@@ -32,7 +32,7 @@ use crate::backend::{
 use crate::configure::AccountIds;
 use crate::filters::{DocOptions, Filters, KeepChoice};
 use crate::host::HostSettings;
-use crate::installed::{InstalledPackage, OwnedPaths, percent_encoded};
+use crate::installed::{InstalledPackage, OwnedPaths, PublishedPath, percent_encoded};
 use crate::locked::{LockedArchive, PackageId};
 
 /// The properties of every Debian package.
@@ -50,6 +50,10 @@ impl PackageFormat for DebFormat {
 
     fn owned(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<OwnedPaths>> {
         owned::owned(tree, sources)
+    }
+
+    fn published(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<PublishedPath>> {
+        published::published(tree, sources)
     }
 
     /// Type `deb` of the purl specification.

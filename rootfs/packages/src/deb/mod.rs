@@ -14,6 +14,7 @@ mod keyring;
 mod licence;
 mod mirror;
 mod owned;
+mod published;
 mod records;
 pub mod relation;
 pub mod release;

@@ -28,13 +28,15 @@ pub(super) fn owned(tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<OwnedP
         let Some(name) = stanza.get("Package") else { continue };
         let source = stanza.get("Source").unwrap_or(name);
         let source = source.split_once(' ').map_or(source, |(source, _)| source);
+        let arch = stanza.get("Architecture").unwrap_or_default();
         let mut paths = records.remove(name).unwrap_or_default();
-        if let Some(list) = list(tree, name, stanza.get("Architecture").unwrap_or_default()) {
+        if let Some(list) = list(tree, name, arch) {
             let list = bytes(list, sources)?;
             let lines = list.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
             paths.extend(lines.map(<[u8]>::to_vec));
         }
-        all.push(OwnedPaths { source: source.to_owned(), paths });
+        let package = (name.to_owned(), arch.to_owned());
+        all.push(OwnedPaths { package, source: source.to_owned(), paths });
     }
     Ok(all)
 }
@@ -81,12 +83,20 @@ mod tests {
             tree.add(dir, Name::new(name.as_bytes()).unwrap(), Node { meta: meta.clone(), kind }).unwrap();
         }
         let texts = |paths: &[&str]| paths.iter().map(|path| path.as_bytes().to_vec()).collect();
-        let of = |paths: &[&str]| OwnedPaths { source: "both".to_owned(), paths: texts(paths) };
+        let of = |name: &str, arch: &str, paths: &[&str]| OwnedPaths {
+            package: (name.to_owned(), arch.to_owned()),
+            source: "both".to_owned(),
+            paths: texts(paths),
+        };
         assert_eq!(
             owned(&tree, &NoSources).unwrap(),
             [
-                of(&["var/lib/dpkg/info/a.list", "/.", "/bin/a"]),
-                of(&["var/lib/dpkg/info/b:amd64.list", "var/lib/dpkg/info/b:amd64.postinst", "/bin/b"]),
+                of("a", "", &["var/lib/dpkg/info/a.list", "/.", "/bin/a"]),
+                of(
+                    "b",
+                    "amd64",
+                    &["var/lib/dpkg/info/b:amd64.list", "var/lib/dpkg/info/b:amd64.postinst", "/bin/b"]
+                ),
             ]
         );
     }

@@ -118,7 +118,7 @@ fn the_script_makes_missing_keys_and_keeps_existing_ones() {
     let rndc = &first[5];
     assert!(rndc.starts_with("rndc.key 640 ") && rndc.ends_with("\";\n};\n"), "{rndc}");
     assert_eq!(
-        crate::secrets::keys::identify_text(rndc.as_bytes()).map(crate::secrets::KeyKind::name),
+        amiforge_formats::private_key::identify_text(rndc.as_bytes()).map(crate::secrets::KeyKind::name),
         Some("tsig-key")
     );
     let id = first[2].rsplit(' ').next().unwrap();

@@ -99,7 +99,7 @@ fn the_policy_of_a_publish_with_the_alias_of_a_key_is_the_least() {
 fn the_policy_of_copies_with_all_attributes_is_the_least() {
     let options =
         ["--copy-to=eu-west-1,eu-central-1", "--share=111122223333", "--share-snapshots", "--protect"];
-    let command = with(&with(&RAW, &options), &["--deprecate=30d"]);
+    let command = with(&with(&RAW, &options), &["--deprecate=30d", "--watermark=team"]);
     if !Stage::new().script("local_region/account.py", &["boto3"], &["encrypt"]) {
         return;
     }

@@ -7,17 +7,14 @@ use std::process::{Command, Output, Stdio};
 
 use amiforge_formats::guid::Guid;
 use amiforge_formats::pe;
-use amiforge_formats::uefi_vars::{
-    Enrolment, GLOBAL_VARIABLE, SignatureKind, SignatureList, Variable, edk2, encode_ec2,
-};
+use amiforge_formats::uefi_vars::{Enrolment, SignatureKind, SignatureList, Variable, encode_ec2};
 use amiforge_tests::machine::{self, Firmware};
-use amiforge_tests::{oracle, program, python, scratch};
+use amiforge_tests::{oracle, program};
 use serde_json::Value;
 
 use super::parts::{self, Parts, bytes, inline};
+use super::stores::{global, load_option};
 
-/// Non-volatile, visible to boot services and at run time.
-const BOOT_ATTRIBUTES: u32 = 7;
 /// What the program in the guest prints last.
 const DONE: &str = "GUEST done";
 
@@ -123,7 +120,7 @@ impl MeasuredFixture {
     }
 }
 
-fn owner() -> Guid {
+pub(super) fn owner() -> Guid {
     Guid::from_u128(0xaaaa_aaaa_1111_4222_8333_bbbb_bbbb_bbbb)
 }
 
@@ -233,41 +230,6 @@ fn refuses_edited_evidence(fixture: &MeasuredFixture, disk: &str, publish: &dyn 
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
 }
 
-/// Paths of blank variables of OVMF in the packages of distributions.
-const TEMPLATES: [&str; 2] = ["/usr/share/OVMF/OVMF_VARS_4M.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"];
-
-#[test]
-fn writes_stores_that_another_reader_takes() {
-    let Some(template) = TEMPLATES.iter().find_map(|path| fs::read(path).ok()) else {
-        return oracle::skip("not installed: OVMF (package ovmf)");
-    };
-    let Some(python) = python::with(&["virt.firmware.vars"]) else { return };
-    let folder = scratch::folder();
-    let list =
-        |byte| vec![SignatureList { kind: SignatureKind::Sha256, entries: vec![(owner(), vec![byte; 32])] }];
-    let mut variables = Enrolment { pk: list(1), kek: list(2), db: list(3), dbx: list(4) }.variables();
-    variables.push(load_option("Boot0000", "\\EFI\\BOOT\\BOOTX64.EFI", "quiet"));
-    variables.push(global("BootOrder", vec![0, 0]));
-    let flash = edk2::write(&template, &variables).expect("a store");
-    assert_eq!(flash.len(), template.len());
-    let (store, json) = (folder.path().join("vars.fd"), folder.path().join("vars.json"));
-    fs::write(&store, flash).expect("a file");
-    let mut command = Command::new(python);
-    command.args(["-m", "virt.firmware.vars", "-i"]).arg(&store).arg("--output-json").arg(&json);
-    let output = command.output().expect("python starts");
-    assert!(output.status.success(), "{}", text(&output));
-    let read: Value = serde_json::from_slice(&fs::read(json).expect("a file")).expect("JSON");
-    let read = read["variables"].as_array().expect("variables");
-    assert_eq!(read.len(), variables.len(), "{read:?}");
-    for variable in &variables {
-        let other = read.iter().find(|other| other["name"] == variable.name.as_str()).expect("the variable");
-        let data = amiforge_formats::digest::hex(&variable.data);
-        assert_eq!(other["data"], data.as_str());
-        assert_eq!(other["guid"], variable.guid.to_string().as_str());
-        assert_eq!(other["attr"], variable.attributes);
-    }
-}
-
 #[test]
 fn refuses_combinations_that_ec2_refuses_and_names_missing_programs() {
     let Some(fixture) = MeasuredFixture::new() else { return };
@@ -293,24 +255,6 @@ fn refuses_combinations_that_ec2_refuses_and_names_missing_programs() {
     let output = command.stdin(Stdio::null()).output().expect("amiforge starts");
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert!(text(&output).contains("(`swtpm`) is not installed"), "{}", text(&output));
-}
-
-/// A `Boot####` or `Driver####` variable (UEFI 2.10, section 3.1.3) with the path of a file and load options.
-fn load_option(name: &str, file: &str, options: &str) -> Variable {
-    let wide = |text: &str| text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect::<Vec<_>>();
-    let file = wide(file);
-    let node = [&[4, 4][..], &(file.len() as u16 + 4).to_le_bytes(), &file, &[0x7f, 0xff, 4, 0]].concat();
-    let mut data =
-        [&1_u32.to_le_bytes()[..], &(node.len() as u16).to_le_bytes(), &wide("amiforge"), &node].concat();
-    if !options.is_empty() {
-        data.extend(wide(options));
-    }
-    global(name, data)
-}
-
-fn global(name: &str, data: Vec<u8>) -> Variable {
-    let (name, guid) = (name.to_owned(), GLOBAL_VARIABLE);
-    Variable { name, guid, attributes: BOOT_ATTRIBUTES, data, timestamp: [0; 16] }
 }
 
 /// A program as a driver: the subsystem says which it is.

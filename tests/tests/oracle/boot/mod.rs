@@ -4,5 +4,6 @@ mod command;
 mod loaders;
 mod measured;
 mod parts;
+mod stores;
 mod verified;
 mod verified_parts;

@@ -7,6 +7,7 @@ use amiforge_formats::plan::{Plan, SourceId};
 use amiforge_formats::read_at::ReadAt;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, NodeKind, Origin, Tree};
+use amiforge_formats::volume::FsKind;
 use amiforge_tests::volume;
 
 pub(crate) const MIB: u64 = 1 << 20;
@@ -82,6 +83,7 @@ pub(crate) fn assert_same(tree: &Tree, image: &[u8]) {
         assert_eq!(read.tree.node(a.id).meta.mtime, tree.node(b.id).meta.mtime);
     }
     assert_eq!(check::check(image).unwrap(), []);
+    assert_eq!(FsKind::Fat.format().residue(image).unwrap(), []);
 }
 
 pub(crate) fn plan(tree: &Tree, len: u64) -> Plan {

@@ -54,6 +54,12 @@ inputs! {
         within_minutes: Option<u64> = "SnapshotCopyCompletionDurationMinutes",
     }
 
+    /// Attaches a watermark to an image that is not public.
+    AttachImageWatermark {
+        image: String = "ImageId",
+        name: String = "WatermarkName",
+    }
+
     /// Lists images.
     DescribeImages {
         ids: Vec<String> = "ImageId",
@@ -151,7 +157,20 @@ outputs! {
         source: Option<String> = "sourceImageId",
         source_region: Option<String> = "sourceImageRegion",
         allowed: Option<bool> = "imageAllowed",
+        watermarks: Vec<ImageWatermark> = "imageWatermarkSet",
         tags: Vec<Tag> = "tagSet",
+    }
+
+    /// A watermark of an image.
+    ImageWatermark {
+        key: Option<String> = "watermarkKey",
+        source: Option<String> = "sourceImageId",
+        source_region: Option<String> = "sourceImageRegion",
+    }
+
+    /// The key of a watermark.
+    WatermarkKey {
+        key: Option<String> = "watermarkKey",
     }
 
     /// Why an image is in its state.

@@ -29,6 +29,7 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     let template = "&LaunchTemplateName=good";
     let permission = "&Attribute=createVolumePermission";
     let mut requests = vec![
+        ("AttachImageWatermark", format!("{of_image}&WatermarkName=team")),
         ("CopyImage", format!("&Name=copy&SourceImageId={image}&SourceRegion=local")),
         ("CopySnapshot", format!("&SourceSnapshotId={snapshot}&SourceRegion=local")),
         ("CreateImageUsageReport", format!("{of_image}&ResourceType.1.ResourceType=ec2:Instance")),
@@ -45,6 +46,7 @@ fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
         ("DescribeImageReferences", format!("&ImageId.1={image}&IncludeAllResourceTypes=true")),
         ("DescribeLaunchTemplateVersions", template.to_owned()),
         ("DescribeSnapshotAttribute", format!("{of_snapshot}{permission}")),
+        ("DetachImageWatermark", format!("{of_image}&WatermarkKey=123456789012:team")),
         ("EnableImageBlockPublicAccess", "&ImageBlockPublicAccessState=block-new-sharing".to_owned()),
         ("EnableImageDeprecation", format!("{of_image}&DeprecateAt=2027-01-01T00:00:00Z")),
         ("EnableSnapshotBlockPublicAccess", "&State=block-all-sharing".to_owned()),

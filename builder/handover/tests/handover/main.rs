@@ -1,0 +1,7 @@
+//! Hand-overs of small bundles: what is written is read back, and whatever is changed is refused where it was changed.
+
+mod damage;
+mod fixture;
+mod forged;
+mod parts;
+mod round_trip;

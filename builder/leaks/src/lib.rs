@@ -1,0 +1,30 @@
+//! The leak gate: finds what should have stayed on the builder. Keys, tokens, passwords, histories, and the identity of a
+//! machine, in the files of an image, in what lies beside it in a bundle, and in the bytes below its file systems.
+//!
+//! Owns the rules, the pass over all bytes, and what a finding says. It only reads; it knows no recipe, no package
+//! manager (the caller says which files packages publish) and no network. A finding never shows the secret itself: the
+//! first characters and the start of a digest tell two secrets apart.
+
+mod accounts;
+mod allow;
+mod below_tree;
+mod bundle_files;
+mod content;
+mod file_scan;
+mod finding;
+mod publication;
+mod report;
+mod rule;
+mod sarif;
+mod scan;
+mod structure;
+mod system;
+
+pub use allow::{Allowance, AllowanceError, Allowances};
+pub use content::{ContentFinder, Coverage};
+pub use finding::{Finding, Fingerprint, Scope, Severity};
+pub use publication::{Publications, PublishedFile};
+pub use report::{Report, Scanned};
+pub use rule::{Rule, RuleFilter, UnknownRule, rules, rules_version};
+pub use sarif::sarif;
+pub use scan::{LeakError, PublishedBy, ScanOptions, scan};

@@ -1,0 +1,204 @@
+//! The scan of an image: every file of every volume once, then what is below the files, then the files of the bundle.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use amiforge_formats::plan::Sources;
+use amiforge_formats::residue::ResidueError;
+use amiforge_formats::tree::{Content, NodeKind, Tree};
+use amiforge_image::inspect::{InspectError, Medium};
+use amiforge_progress::Monitor;
+use amiforge_rootfs::glob::NotAGlob;
+
+use crate::accounts::Accounts;
+use crate::content::ContentFinder;
+use crate::file_scan::{FileScanner, ScannedFile};
+use crate::finding::Finding;
+use crate::publication::{Publications, PublishedFile};
+use crate::report::{Report, Scanned};
+use crate::rule::RuleFilter;
+use crate::structure::StructureFinder;
+use crate::system::{System, SystemTree, read_text};
+use crate::{below_tree, bundle_files};
+
+/// Says which files of a tree packages have published.
+pub type PublishedBy<'a> = &'a (dyn Fn(&Tree, &dyn Sources) -> io::Result<Vec<PublishedFile>> + Sync);
+
+/// What a scan does.
+#[derive(Clone)]
+pub struct ScanOptions<'a> {
+    /// The rules.
+    pub filter: RuleFilter,
+    /// Says which files packages have published.
+    pub published: PublishedBy<'a>,
+    /// Threads.
+    pub threads: usize,
+}
+
+impl std::fmt::Debug for ScanOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ScanOptions")
+            .field("filter", &self.filter)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why an image could not be scanned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeakError {
+    /// The disk could not be read.
+    #[error("reading the disk")]
+    Disk(#[from] InspectError),
+    /// What is below the files could not be read.
+    #[error("reading what is below the files")]
+    BelowTree(#[from] ResidueError),
+    /// Bytes of a file or of the disk could not be read.
+    #[error("reading `{file}`")]
+    File {
+        /// The file, in words.
+        file: String,
+        /// The error of the medium.
+        #[source]
+        source: io::Error,
+    },
+    /// A file beside the image could not be read.
+    #[error("reading the files of `{}`", path.display())]
+    Bundle {
+        /// The folder.
+        path: PathBuf,
+        /// The error of the host.
+        #[source]
+        source: io::Error,
+    },
+    /// The database of packages could not be read.
+    #[error("reading which files packages have published")]
+    Packages(#[source] io::Error),
+    /// A rule has a path that is no glob.
+    #[error("preparing the rules")]
+    Rules(#[from] NotAGlob),
+    /// The work was cancelled.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Scans an image, and the files beside it where it is a bundle's. Findings are the same whatever the number of threads.
+///
+/// # Errors
+/// [`LeakError`].
+pub fn scan(medium: &Medium, options: &ScanOptions<'_>, monitor: Monitor<'_>) -> Result<Report, LeakError> {
+    let system = System::read(medium)?;
+    let finder = ContentFinder::new(&options.filter);
+    let structure = StructureFinder::new(&options.filter)?;
+    let mut report = Report { unread: system.unread.clone(), ..Report::default() };
+    let total: u64 = system
+        .trees
+        .iter()
+        .map(|tree| files(&tree.tree).iter().map(|file| file.content.len()).sum::<u64>())
+        .sum();
+    monitor.progress.begin("looking for leaks in files", Some(total));
+    for tree in &system.trees {
+        let scanner = FileScanner {
+            finder: &finder,
+            structure: &structure,
+            filter: &options.filter,
+            accounts: accounts(tree, &system),
+            publications: publications(tree, &system, options)?,
+            prefix: &tree.prefix,
+            bytes: &system.bytes,
+        };
+        let (findings, scanned) = scan_files(&scanner, &files(&tree.tree), options.threads, monitor)?;
+        report.findings.extend(findings);
+        report.scanned = added(report.scanned, scanned);
+    }
+    below_tree::scan(medium, &finder, options, &mut report, monitor)?;
+    if let Some(folder) = medium.bundle() {
+        let failed = |source| LeakError::Bundle { path: folder.to_owned(), source };
+        let beside = bundle_files::scan(folder, &finder).map_err(failed)?;
+        report.findings.extend(beside.findings);
+        report.unread.extend(beside.unread);
+        report.scanned.bundle_files = beside.files;
+    }
+    report.sort();
+    monitor.progress.end();
+    Ok(report)
+}
+
+fn added(a: Scanned, b: Scanned) -> Scanned {
+    Scanned {
+        files: a.files + b.files,
+        bytes: a.bytes + b.bytes,
+        bundle_files: a.bundle_files + b.bundle_files,
+        raw_bytes: a.raw_bytes + b.raw_bytes,
+        unopened: a.unopened + b.unopened,
+    }
+}
+
+/// The users of a system, from its passwd(5).
+fn accounts(tree: &SystemTree, system: &System<'_>) -> Accounts {
+    Accounts::parse(&read_text(&tree.tree, b"etc/passwd", &system.bytes).unwrap_or_default())
+}
+
+fn publications(
+    tree: &SystemTree,
+    system: &System<'_>,
+    options: &ScanOptions<'_>,
+) -> Result<Publications, LeakError> {
+    let files = (options.published)(&tree.tree, &system.bytes).map_err(LeakError::Packages)?;
+    Ok(Publications::new(&tree.tree, files))
+}
+
+/// The regular files of a tree, each once, with all their paths.
+fn files(tree: &Tree) -> Vec<ScannedFile<'_>> {
+    let mut index: Vec<Option<usize>> = vec![None; tree.capacity()];
+    let mut all: Vec<ScannedFile<'_>> = Vec::new();
+    for entry in tree.walk() {
+        let NodeKind::File(content) = &tree.node(entry.id).kind else { continue };
+        match index[entry.id.index()] {
+            Some(known) => all[known].paths.push(entry.path),
+            None => {
+                index[entry.id.index()] = Some(all.len());
+                all.push(ScannedFile { paths: vec![entry.path], content });
+            }
+        }
+    }
+    all
+}
+
+/// Scans files on several threads, each taking the next.
+fn scan_files(
+    scanner: &FileScanner<'_>,
+    files: &[ScannedFile<'_>],
+    threads: usize,
+    monitor: Monitor<'_>,
+) -> Result<(Vec<Finding>, Scanned), LeakError> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new((Vec::new(), Scanned::default()));
+    let work = || -> Result<(), LeakError> {
+        let (mut found, mut scanned, mut buffer) = (Vec::new(), Scanned::default(), Vec::new());
+        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if monitor.cancel.is_cancelled() {
+                return Err(LeakError::Interrupted);
+            }
+            scanner.scan(file, &mut buffer, &mut found, &mut scanned)?;
+            monitor.progress.advance(Content::len(file.content));
+        }
+        let mut results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        results.0.append(&mut found);
+        results.1 = added(results.1, scanned);
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
+        let ended =
+            || Err(LeakError::File { file: String::new(), source: io::Error::other("a thread ended early") });
+        running.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| ended()))
+    })?;
+    Ok(results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+#[cfg(test)]
+mod tests;

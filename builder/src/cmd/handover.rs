@@ -1,0 +1,160 @@
+//! What the commands for hand-overs and receipts share: where they are read from, keys and policies, failures.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use amiforge_formats::digest::Digest;
+use amiforge_handover::HandoverError;
+use amiforge_handover::contents::{Contents, PUBLICATION};
+use amiforge_handover::publication::{self, Publication};
+use amiforge_handover::read::{Input, present_files};
+use amiforge_trust::agent::{AgentKey, AgentSelector};
+use amiforge_trust::keys::PublicKey;
+use amiforge_trust::policy::Policy;
+use amiforge_trust::private::PrivateKey;
+use amiforge_trust::signing::SigningKey;
+use amiforge_trust::sshsig::{self, SshSignature};
+use anyhow::Context as _;
+
+use crate::outcome::Failure;
+
+/// The folder of the plan and of the signatures over it.
+const PUBLICATIONS: &str = "publication/";
+/// The end of the names of signatures.
+const SIGNATURE: &str = ".sig";
+
+/// What a path stands for: the files of a hand-over as far as they are there, or standard input for `-`.
+pub(super) fn input(path: &Path) -> Result<Input<'static>, HandoverError> {
+    if path.as_os_str() == "-" {
+        let name = "standard input".to_owned();
+        return Ok(Input::Stream { name, reader: Box::new(io::stdin().lock()) });
+    }
+    present_files(path).map(Input::Files)
+}
+
+/// The failure of work on a hand-over, with what to do next.
+pub(super) fn failure(error: HandoverError, cannot: String) -> Failure {
+    let hint = match &error {
+        HandoverError::Damaged { at, .. } => Some(format!(
+            "`amiforge verify --partial {}` says how much of it is good, and where to go on copying",
+            at.file
+        )),
+        HandoverError::MissingPart { path, .. } => {
+            Some(format!("copy `{}` beside the others", path.display()))
+        }
+        HandoverError::Exists { .. } => Some("remove it, or name another file".to_owned()),
+        HandoverError::Busy { .. } => {
+            Some("wait for the other command, or stop it: nothing is lost by that".to_owned())
+        }
+        HandoverError::BlockChanged { .. } | HandoverError::Bundle { .. } => {
+            Some("`amiforge verify BUNDLE` lists all differences".to_owned())
+        }
+        HandoverError::TooManyParts { .. } => Some("give `--split` a larger size".to_owned()),
+        HandoverError::Parent { .. } => Some("name the bundle that it continues with `--parent`".to_owned()),
+        HandoverError::Ambiguous { .. } => Some("name a file instead of the folder".to_owned()),
+        HandoverError::File { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
+            Some("a pipe is read as `-`: `amiforge verify - < PIPE`".to_owned())
+        }
+        _ => None,
+    };
+    let failure = Failure::from(anyhow::Error::from(error).context(cannot));
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Opens a key: a file, or `agent` or `agent:` with a fingerprint or comment for one of the ssh-agent.
+pub(super) fn signing_key(location: &str, cannot: &str) -> Result<Box<dyn SigningKey>, Failure> {
+    let agent = |selector| AgentKey::find(&selector).map(|key| Box::new(key) as Box<dyn SigningKey>);
+    let key = match location.strip_prefix("agent") {
+        Some("") => agent(AgentSelector::Only),
+        Some(name) if name.starts_with(':') => agent(AgentSelector::Named(name[1..].to_owned())),
+        _ => PrivateKey::open(Path::new(location)).map(|key| Box::new(key) as Box<dyn SigningKey>),
+    };
+    Ok(key.with_context(|| cannot.to_owned())?)
+}
+
+/// Signs a text, in the armour of OpenSSH.
+pub(super) fn sign(
+    key: &dyn SigningKey,
+    namespace: &str,
+    text: &[u8],
+    cannot: &str,
+) -> Result<Vec<u8>, Failure> {
+    let signature = sshsig::sign(key, namespace, text).with_context(|| cannot.to_owned())?;
+    Ok(signature.to_armour().into_bytes())
+}
+
+/// Reads a policy; also returns its text.
+pub(super) fn policy(path: &Path, cannot: &str) -> Result<(Policy, String), Failure> {
+    let text = amiforge_progress::regular::read_to_string(path)
+        .with_context(|| format!("reading `{}`", path.display()))
+        .with_context(|| cannot.to_owned())?;
+    let policy = Policy::parse(&text).with_context(|| format!("reading the policy `{}`", path.display()));
+    let policy = policy.map_err(|error| Failure::usage(error.context(cannot.to_owned())))?;
+    Ok((policy, text))
+}
+
+/// The keys that signed a text, and why other signatures are none of it.
+pub(super) fn signers<'a>(
+    signatures: impl Iterator<Item = (&'a str, &'a [u8])>,
+    namespace: &str,
+    text: &[u8],
+) -> (Vec<PublicKey>, Vec<String>) {
+    let (mut keys, mut refused) = (Vec::new(), Vec::new());
+    for (name, armoured) in signatures {
+        let verified = SshSignature::parse(armoured).and_then(|signature| {
+            signature.verify(namespace, text)?;
+            Ok(signature.key().clone())
+        });
+        match verified {
+            Ok(key) => keys.push(key),
+            Err(error) => refused.push(format!("`{name}`: {error}")),
+        }
+    }
+    (keys, refused)
+}
+
+/// Asks a policy about an image of this name that these keys signed; the reason if it does not accept that.
+pub(super) fn decide(
+    policy: &Policy,
+    name: &str,
+    keys: &[PublicKey],
+    refused: &[String],
+) -> Result<Vec<String>, String> {
+    let decision = policy.decide(name, keys);
+    match decision.refusal() {
+        None => Ok(decision.signed),
+        Some(reason) if refused.is_empty() => Err(reason),
+        Some(reason) => Err(format!("{reason}; no signatures of it are {}", refused.join("; "))),
+    }
+}
+
+/// Who signed the bundle of a hand-over, by a policy.
+pub(super) fn accepted_signers(contents: &Contents, policy: &Policy) -> Result<Vec<String>, String> {
+    let signatures = contents.signatures().filter(|(name, _)| name.ends_with(SIGNATURE));
+    let (keys, refused) = signers(signatures, sshsig::BUNDLE, contents.sums());
+    decide(policy, &contents.manifest.manifest.origin.name, &keys, &refused)
+}
+
+/// The plan among the documents of a hand-over, if there is one, for the image with this name and manifest. With a policy,
+/// its signers have to be accepted as those of the bundle are.
+pub(super) fn plan(
+    documents: &BTreeMap<String, Vec<u8>>,
+    (name, manifest): (&str, Digest),
+    policy: Option<&Policy>,
+) -> Result<Option<Publication>, String> {
+    let Some(text) = documents.get(PUBLICATION) else { return Ok(None) };
+    let plan = Publication::parse(text, manifest)?;
+    if let Some(policy) = policy {
+        let own = |name: &str| name.starts_with(PUBLICATIONS) && name.ends_with(SIGNATURE);
+        let signatures = documents.iter().filter(|(name, _)| own(name));
+        let signatures = signatures.map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+        let (keys, refused) = signers(signatures, publication::NAMESPACE, text);
+        decide(policy, name, &keys, &refused)
+            .map_err(|reason| format!("the plan of the publication is not accepted: {reason}"))?;
+    }
+    Ok(Some(plan))
+}

@@ -1,0 +1,72 @@
+//! `rebuild`: an AMI, a snapshot, a bundle and a raw file come out again, and what is another is named.
+
+use std::fs;
+
+use amiforge_formats::digest::Digest;
+use amiforge_tests::program;
+
+use super::fixture::System;
+
+#[test]
+fn an_ami_a_bundle_and_a_raw_file_are_built_again_with_an_equal_root() {
+    for file_system in ["ext4", "erofs"] {
+        let system = System::new(file_system);
+        let (folder, root) = (system.path(""), &system.manifest["merkle_root"]);
+        let disk = system.path("web-1/disk.raw");
+        for target in [system.image.as_str(), &system.bundle(), &disk] {
+            let (shown, _) = system.run(0, &["rebuild", target, "--source-dir", &folder]);
+            assert_eq!(
+                (&shown["blocks"]["root"], &shown["blocks"]["rebuiltRoot"]),
+                (root, root),
+                "{shown:#}"
+            );
+            assert_eq!((&shown["equal"], &shown["blocks"]["different"]), (&true.into(), &0.into()));
+            assert!(shown["blocks"]["equal"].as_u64().unwrap() > 24, "{shown:#}");
+            assert!(shown["bundle"].is_null() && shown["causes"].as_array().unwrap().is_empty());
+        }
+        let snapshot = system.fixture.images("local")[0].snapshots()[0].clone();
+        let out = system.path("again");
+        system.run(0, &["rebuild", &snapshot, "--source-dir", &folder, "-o", &out]);
+        program::must(&["diff", &system.bundle(), &out]);
+    }
+}
+
+#[test]
+fn an_input_that_is_another_is_named_with_the_blocks_that_differ() {
+    let system = System::new("ext4");
+    let folder = system.path("");
+    fs::write(system.path("tree/usr/share/added"), "another\n").unwrap();
+    let out = system.path("again");
+    let (shown, err) = system.run(3, &["rebuild", &system.image, "--source-dir", &folder, "-o", &out]);
+    let blocks = &shown["blocks"];
+    assert_ne!(blocks["root"], blocks["rebuiltRoot"]);
+    assert!(blocks["different"].as_u64().unwrap() > 0 && !blocks["ranges"].as_array().unwrap().is_empty());
+    assert_eq!(blocks["root"], system.manifest["merkle_root"]);
+    let causes = shown["causes"].to_string();
+    assert!(causes.contains("(tree)") && causes.contains("not pinned"), "{causes} {err}");
+}
+
+#[test]
+fn an_input_that_is_missing_is_named_before_anything_is_built() {
+    let system = System::new("ext4");
+    fs::remove_file(system.path("motd")).unwrap();
+    let (_, err) = system.run(1, &["rebuild", &system.image, "--source-dir", &system.path("")]);
+    assert!(err.contains("1 inputs of the recipe are missing: `motd`"), "{err}");
+    assert!(err.contains("--source-dir DIR"), "{err}");
+}
+
+#[test]
+fn recipe_and_lock_are_taken_out_and_an_image_without_them_says_so() {
+    let system = System::new("ext4");
+    let taken = system.path("taken");
+    system.run(0, &["rebuild", &system.image, "--extract", &taken]);
+    let recipe = fs::read(system.path("taken/recipe.toml")).unwrap();
+    assert_eq!(Digest::of(&recipe).to_string(), system.manifest["recipe_sha256"].as_str().unwrap());
+    let text = String::from_utf8(recipe).unwrap();
+    fs::write(system.path("recipe.toml"), text.replace("[image]\n", "[image]\nprovenance = false\n"))
+        .unwrap();
+    let out = system.path("without");
+    program::must(&["build", &system.path("recipe.toml"), "-o", &out]);
+    let (_, err) = system.run(1, &["rebuild", &out]);
+    assert!(err.contains("there is no `/usr/lib/amiforge/recipe.toml` in it"), "{err}");
+}
