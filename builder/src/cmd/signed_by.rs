@@ -12,15 +12,15 @@ use amiforge_handover::read::is_handover;
 #[cfg(feature = "aws")]
 use amiforge_image::bundle::{DISK, MANIFEST, SUMS};
 use amiforge_image::image::EmitOptions;
+use amiforge_image::signatures::{self, Checked, SignatureError};
 #[cfg(feature = "aws")]
 use amiforge_image::signatures::{Statement, check_parts};
-use amiforge_image::signatures::{self, Checked, SignatureError};
 use amiforge_progress::Monitor;
 #[cfg(feature = "aws")]
 use amiforge_publish::source::ImageSource;
+use amiforge_trust::policy::Policy;
 #[cfg(feature = "aws")]
 use amiforge_trust::statement::FOLDER;
-use amiforge_trust::policy::Policy;
 use anyhow::Context as _;
 use serde::Deserialize;
 
@@ -60,13 +60,16 @@ impl SignedByArgs {
         };
         path.map(Demand::read).transpose()
     }
-
 }
 
 /// Opens what is uploaded, once the policy accepts it: a bundle before it is opened, a hand-over by the documents that it
 /// brings. What is uploaded is compared with the manifest, block by block, so the manifest has to be the one that was signed.
 #[cfg(feature = "aws")]
-pub(crate) fn open_source(image: &Path, demand: Option<&Demand>, cannot: &str) -> Result<ImageSource, Failure> {
+pub(crate) fn open_source(
+    image: &Path,
+    demand: Option<&Demand>,
+    cannot: &str,
+) -> Result<ImageSource, Failure> {
     let open = || ImageSource::open(image).with_context(|| cannot.to_owned());
     let Some(demand) = demand else { return Ok(open()?) };
     let (checked, source) = if is_handover(image) {
@@ -150,7 +153,8 @@ impl Demand {
     ) -> Result<Checked, Failure> {
         let refused = |error| self.failure(error, image, cannot);
         let document = |name: &str| documents.and_then(|all| all.get(name)).map_or(&[][..], Vec::as_slice);
-        let statement = Statement::parse(document(SUMS)).map_err(SignatureError::Statement).map_err(refused)?;
+        let statement =
+            Statement::parse(document(SUMS)).map_err(SignatureError::Statement).map_err(refused)?;
         let folder = format!("{FOLDER}/");
         let signature = |name: &str| name.starts_with(&folder) && name.ends_with(".sig");
         let signatures: Vec<_> = documents
@@ -159,7 +163,8 @@ impl Demand {
             .filter(|(name, _)| signature(name))
             .map(|(name, bytes)| (name.clone(), bytes.clone()))
             .collect();
-        let checked = check_parts(statement, document(MANIFEST), &signatures, &self.policy).map_err(refused)?;
+        let checked =
+            check_parts(statement, document(MANIFEST), &signatures, &self.policy).map_err(refused)?;
         for line in checked.statement.lines().iter().filter(|line| line.name != DISK) {
             let found = Digest::of(document(&line.name));
             if found != line.sha256 {
