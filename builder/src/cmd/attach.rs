@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use amiforge_image::attestations::AttestationKind;
 use amiforge_image::bundle::ExistingBundle;
 use amiforge_image::image::EmitOptions;
 use amiforge_image::secure_boot::{
@@ -31,7 +32,9 @@ use crate::ui::Ui;
     aws kms sign --key-id alias/db --message-type RAW --signing-algorithm RSASSA_PKCS1_V1_5_SHA_256 \\\n    \
     --message fileb://out/web/signing/uki.tbs --query Signature --output text > uki.sig\n\n  \
     ssh-keygen -Y sign -n amiforge-bundle -f ~/.ssh/id_ed25519 SHA256SUMS\n  \
-    amiforge attach out/web --signature bundle=SHA256SUMS.sig"
+    amiforge attach out/web --signature bundle=SHA256SUMS.sig\n\n  \
+    amiforge sign out/web --for provenance --request provenance.pae\n  \
+    amiforge attach out/web --signature provenance=provenance.sig --public-key release.pub.pem"
 )]
 pub(crate) struct Args {
     /// The bundle
@@ -39,6 +42,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     signatures: signatures::Args,
+
+    /// The public key of a signature of a statement (PEM, or `.pub` of OpenSSH)
+    #[arg(long, value_name = "FILE")]
+    public_key: Option<PathBuf>,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -91,9 +98,32 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         }
         return super::sign::attach_to_bundle(&args.bundle, &given, ui);
     }
+    if let Some(given) = args.signatures.read_of_statements(&cannot)? {
+        return attach_statements(args, &given, &cannot, ui);
+    }
     let opened = open(&args.bundle)?;
     let given = args.signatures.read()?;
     attach_to(&opened, &args.bundle, &given, &args.output, ui)
+}
+
+/// Attaches signatures of statements, such as that of how the image was built.
+fn attach_statements(
+    args: &Args,
+    given: &[(AttestationKind, Vec<u8>)],
+    cannot: &str,
+    ui: &Ui,
+) -> CommandResult {
+    let usage = |fact: &str| Failure::usage(anyhow::anyhow!(fact.to_owned()).context(cannot.to_owned()));
+    if args.output.is_given() {
+        return Err(usage("`--out` and `--force` are for signatures of Secure Boot alone"));
+    }
+    let Some(path) = &args.public_key else {
+        let failure = usage("the key of the signature is not named, and a statement does not hold it");
+        return Err(failure.hint("add `--public-key KEY.pub.pem`"));
+    };
+    let key = amiforge::signer::read_public(path);
+    let key = key.map_err(|error| super::signing_key::failure(error, cannot.to_owned()))?;
+    super::attestations::attach(&args.bundle, given, &key, ui)
 }
 
 /// Opens a bundle with its requests.

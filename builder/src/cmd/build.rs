@@ -64,15 +64,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     vendor: Option<PathBuf>,
 
-    /// Refuse a file of `--vendor` that is not signed as this policy demands for images of this name (`amiforge sign --for
-    /// inputs`)
-    #[arg(long, value_name = "POLICY", requires = "vendor")]
-    signed_by: Option<PathBuf>,
-
     /// Put this `OpenVEX` document (which vulnerabilities concern the image) into the bundle [default: the file beside the
     /// recipe whose name ends in `.openvex.json` rather than `.toml`, if there is one]
     #[arg(long, value_name = "FILE")]
     vex: Option<PathBuf>,
+
+    /// Refuse a file of `--vendor` that is not signed as this policy demands for images of this name (`amiforge sign --for
+    /// inputs`)
+    #[arg(long, value_name = "POLICY", requires = "vendor")]
+    signed_by: Option<PathBuf>,
 
     #[command(flatten)]
     signatures: signatures::Args,

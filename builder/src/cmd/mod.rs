@@ -6,6 +6,7 @@ pub(crate) mod allowed_images;
 pub(crate) mod ami_args;
 pub(crate) mod attach;
 pub(crate) mod attest;
+mod attestations;
 #[cfg(feature = "aws")]
 pub(crate) mod backup;
 pub(crate) mod boot;
@@ -40,6 +41,8 @@ mod inputs;
 pub(crate) mod inspect;
 #[cfg(feature = "aws")]
 mod kms_key;
+mod leak_gate;
+pub(crate) mod leaks;
 pub(crate) mod leaks;
 #[cfg(feature = "local-region")]
 pub(crate) mod local;

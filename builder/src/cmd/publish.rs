@@ -20,6 +20,7 @@ use amiforge_publish::upload::{self, ParentChoice};
 use anyhow::Context as _;
 
 use self::copy_args::CopyArgs;
+use super::leak_gate::GateArgs;
 use super::signed_by::{self, Demand, SignedByArgs};
 use super::{ami_args, dry_run, region};
 use crate::outcome::{CommandResult, Failure, Outcome};
@@ -85,6 +86,9 @@ pub(crate) struct PublishArgs {
     #[command(flatten)]
     copying: CopyArgs,
 
+    #[command(flatten)]
+    gate: GateArgs,
+
     /// Publish in a further region with another profile: another partition or account, which no copy reaches; may be
     /// repeated
     #[arg(long, value_name = "PROFILE:REGION", value_delimiter = ',')]
@@ -130,9 +134,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if args.abandon {
         return abandon(args, &cancel, ui);
     }
-    let demand = args.signed_by.demand()?;
-    let source = signed_by::open_source(&args.image, demand.as_ref(), &args.cannot())?;
-    let planned = planned::with_plan(args, &source, demand.as_ref().map(Demand::policy), ui)?;
+    let signed = args.signed_by.require(&args.image, &args.cannot())?;
+    let source = ImageSource::open(&args.image).with_context(|| args.cannot())?;
+    signed_by::same_manifest(signed.as_ref(), source.manifest_sha256(), &args.cannot())?;
+    let policy = args.signed_by.demand()?;
+    let planned = planned::with_plan(args, &source, policy.as_ref().map(Demand::policy), ui)?;
     let args = planned.as_ref().unwrap_or(args);
     ami_args::refuse_secrets(&source, &args.cannot())?;
     ami_args::refuse_unsigned(&source, &args.cannot())?;
@@ -242,6 +248,7 @@ impl PublishArgs {
         cancel: &CancelToken,
     ) -> Result<(Published, Request), Failure> {
         let mut request = self.request(image, facts, connected.name())?;
+        self.gate.demand_of(image, &mut request, &cannot(image), ui, cancel)?;
         self.ami.confirm(&request, ui)?;
         find_keys(image, &mut request, connected, ui)?;
         let services = connected.services();

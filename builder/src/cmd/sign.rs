@@ -13,6 +13,7 @@ use amiforge_image::secure_boot::{OpenBundle, SecureBootError};
 use clap::ValueEnum;
 
 use super::attach::OutputArgs;
+use super::attestations::{self, Requested};
 use super::signatures::CertificateArgs;
 use super::signing_key::KeyArgs;
 use crate::outcome::{CommandResult, Failure};
@@ -32,10 +33,14 @@ use crate::ui::Ui;
     AMIFORGE_PKCS11_PIN=… amiforge sign out/web \\\n    \
     --key 'pkcs11:token=build;object=db?module-path=/usr/lib/softhsm/libsofthsm2.so'\n  \
     amiforge sign out/web --key awskms:alias/release --region eu-west-1\n  \
-    amiforge sign inputs.tar --for inputs --key agent\n\n\
+    amiforge sign inputs.tar --for inputs --key agent\n  \
+    amiforge sign out/web --for attestations --key release.pem\n\n\
     Where the key is on another machine:\n  \
     ssh-keygen -Y sign -n amiforge-bundle -f KEY SHA256SUMS\n  \
-    amiforge attach out/web --signature bundle=SHA256SUMS.sig")]
+    amiforge attach out/web --signature bundle=SHA256SUMS.sig\n\n  \
+    amiforge sign out/web --for provenance --request provenance.pae\n  \
+    openssl dgst -sha256 -sign release.pem -out provenance.sig provenance.pae\n  \
+    amiforge attach out/web --signature provenance=provenance.sig --public-key release.pub.pem")]
 pub(crate) struct Args {
     /// The bundle, or the file with inputs
     #[arg(value_name = "BUNDLE")]
@@ -45,6 +50,11 @@ pub(crate) struct Args {
     /// for a file; else bundle]
     #[arg(long = "for", value_name = "PURPOSE", value_enum)]
     purpose: Option<Purpose>,
+
+    /// Write the bytes that the signature of a statement is to be over into a file, instead of signing them; `amiforge attach`
+    /// takes the signature
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    request: Option<PathBuf>,
 
     #[command(flatten)]
     key: KeyArgs,
@@ -65,6 +75,18 @@ enum Purpose {
     SecureBoot,
     /// A file of `amiforge vendor`
     Inputs,
+    /// The statement of how the image was built: an attestation that cosign and others verify
+    Provenance,
+    /// The bill of materials in SPDX, as an attestation
+    SbomSpdx,
+    /// The bill of materials in `CycloneDX`, as an attestation
+    SbomCyclonedx,
+    /// The PCRs that machines of the image show, as an attestation
+    Measurements,
+    /// The document about vulnerabilities, as an attestation
+    Vex,
+    /// Every attestation that the bundle has something for
+    Attestations,
 }
 
 /// Runs the command.
@@ -77,10 +99,30 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         let fact = "`--out`, `--force` and `--certificate` are for signatures of Secure Boot alone";
         return Err(Failure::usage(anyhow::anyhow!(fact).context(args.cannot())));
     }
+    if let Some(requested) = purpose.attestations() {
+        return match &args.request {
+            Some(file) => attestations::request(&args.bundle, &requested, file, ui),
+            None => attestations::sign(&args.bundle, &requested, &*args.key.open(&args.cannot())?, ui),
+        };
+    }
+    if args.request.is_some() {
+        let fact = "`--request` is for statements; what else is signed is a file of the bundle already";
+        return Err(
+            Failure::usage(anyhow::anyhow!(fact).context(args.cannot())).hint("add `--for provenance`")
+        );
+    }
     match purpose {
         Purpose::Bundle => bundle::run(args, ui),
         Purpose::SecureBoot => secure_boot::run(args, ui),
-        Purpose::Inputs => inputs::run(args, ui),
+        _ => inputs::run(args, ui),
+    }
+}
+
+impl Purpose {
+    /// The attestations that are meant, if any.
+    fn attestations(self) -> Option<Requested> {
+        let value = self.to_possible_value()?;
+        Requested::parse(value.get_name())
     }
 }
 

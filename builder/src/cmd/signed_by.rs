@@ -1,29 +1,18 @@
 //! Whose signatures a bundle needs: the policy of `--signed-by`, or the one that `config.toml` demands once for all.
 
-#[cfg(feature = "aws")]
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-#[cfg(feature = "aws")]
-use amiforge_formats::digest::Digest;
-#[cfg(feature = "aws")]
-use amiforge_handover::read::is_handover;
-#[cfg(feature = "aws")]
-use amiforge_image::bundle::{DISK, MANIFEST, SUMS};
+use amiforge_handover::read::{Handover, is_handover};
+use amiforge_image::attestations::{AttestationError, StatedBundle, check_required};
 use amiforge_image::image::EmitOptions;
 use amiforge_image::signatures::{self, Checked, SignatureError};
-#[cfg(feature = "aws")]
-use amiforge_image::signatures::{Statement, check_parts};
 use amiforge_progress::Monitor;
-#[cfg(feature = "aws")]
-use amiforge_publish::source::ImageSource;
 use amiforge_trust::policy::Policy;
-#[cfg(feature = "aws")]
-use amiforge_trust::statement::FOLDER;
 use anyhow::Context as _;
 use serde::Deserialize;
 
+use super::handover;
 use crate::outcome::Failure;
 
 /// The argument.
@@ -60,26 +49,24 @@ impl SignedByArgs {
         };
         path.map(Demand::read).transpose()
     }
+
+    /// Refuses a bundle that the policy does not accept, if there is one: before anything else of it is trusted. Gives what
+    /// was checked. Images without a bundle have no signatures. `cannot` is the first line of a failure.
+    pub(crate) fn require(&self, image: &Path, cannot: &str) -> Result<Option<Checked>, Failure> {
+        self.demand()?.map(|demand| demand.require(image, cannot)).transpose()
+    }
 }
 
-/// Opens what is uploaded, once the policy accepts it: a bundle before it is opened, a hand-over by the documents that it
-/// brings. What is uploaded is compared with the manifest, block by block, so the manifest has to be the one that was signed.
+/// Refuses a bundle whose manifest was replaced since its signatures were checked. What is uploaded is compared with the
+/// manifest, block by block.
 #[cfg(feature = "aws")]
-pub(crate) fn open_source(
-    image: &Path,
-    demand: Option<&Demand>,
+pub(crate) fn same_manifest(
+    checked: Option<&Checked>,
+    manifest: Option<amiforge_formats::digest::Digest>,
     cannot: &str,
-) -> Result<ImageSource, Failure> {
-    let open = || ImageSource::open(image).with_context(|| cannot.to_owned());
-    let Some(demand) = demand else { return Ok(open()?) };
-    let (checked, source) = if is_handover(image) {
-        let source = open()?;
-        (demand.require_documents(image, source.documents(), cannot)?, source)
-    } else {
-        (demand.require(image, cannot)?, open()?)
-    };
-    if source.manifest_sha256() == Some(checked.manifest_sha256) {
-        return Ok(source);
+) -> Result<(), Failure> {
+    if checked.is_none_or(|checked| Some(checked.manifest_sha256) == manifest) {
+        return Ok(());
     }
     let fact = anyhow::anyhow!("`manifest.json` was replaced while it was read");
     Err(Failure::refused(fact.context(cannot.to_owned())))
@@ -134,45 +121,40 @@ impl Demand {
         &self.path
     }
 
-    /// Refuses a bundle that the policy does not accept: before anything else of it is trusted. Images without a bundle have
-    /// no signatures. `cannot` is the first line of a failure.
+    /// Refuses a bundle that the policy does not accept.
     pub(crate) fn require(&self, image: &Path, cannot: &str) -> Result<Checked, Failure> {
+        if is_handover(image) {
+            let opened = Handover::open(image);
+            let opened = opened.map_err(|error| handover::failure(error, cannot.to_owned()))?;
+            return handover::accepted(opened.contents(), &self.policy)
+                .map_err(|error| self.failure(error, image, cannot));
+        }
         if !image.is_dir() && image.exists() {
             return Err(self.without_signatures(image, cannot));
         }
-        signatures::check(image, Some(&self.policy)).map_err(|error| self.failure(error, image, cannot))
+        let checked = signatures::check(image, Some(&self.policy));
+        let checked = checked.map_err(|error| self.failure(error, image, cannot))?;
+        self.require_attestations(image, cannot)?;
+        Ok(checked)
     }
 
-    /// Refuses a hand-over whose documents the policy does not accept: those of a bundle, by their names in it.
-    #[cfg(feature = "aws")]
-    fn require_documents(
-        &self,
-        image: &Path,
-        documents: Option<&BTreeMap<String, Vec<u8>>>,
-        cannot: &str,
-    ) -> Result<Checked, Failure> {
-        let refused = |error| self.failure(error, image, cannot);
-        let document = |name: &str| documents.and_then(|all| all.get(name)).map_or(&[][..], Vec::as_slice);
-        let statement =
-            Statement::parse(document(SUMS)).map_err(SignatureError::Statement).map_err(refused)?;
-        let folder = format!("{FOLDER}/");
-        let signature = |name: &str| name.starts_with(&folder) && name.ends_with(".sig");
-        let signatures: Vec<_> = documents
-            .into_iter()
-            .flatten()
-            .filter(|(name, _)| signature(name))
-            .map(|(name, bytes)| (name.clone(), bytes.clone()))
-            .collect();
-        let checked =
-            check_parts(statement, document(MANIFEST), &signatures, &self.policy).map_err(refused)?;
-        for line in checked.statement.lines().iter().filter(|line| line.name != DISK) {
-            let found = Digest::of(document(&line.name));
-            if found != line.sha256 {
-                let (name, expected) = (line.name.clone(), line.sha256.to_string());
-                return Err(refused(SignatureError::Differs { name, expected, found: found.to_string() }));
-            }
-        }
-        Ok(checked)
+    /// Refuses a bundle without the attestations that the policy requires of it.
+    fn require_attestations(&self, image: &Path, cannot: &str) -> Result<(), Failure> {
+        let checked = StatedBundle::open(image).and_then(|stated| check_required(&stated, &self.policy));
+        let Err(error) = checked else { return Ok(()) };
+        let AttestationError::NotMet { kind, refused, .. } = &error else {
+            return Err(Failure::from(anyhow::Error::from(error).context(cannot.to_owned())));
+        };
+        let shown = image.display();
+        let hint = if refused.is_empty() {
+            format!("`amiforge sign {shown} --for {kind} --key KEY` signs it")
+        } else {
+            format!("attestations that are none of this bundle: {}", refused.join("; "))
+        };
+        let error = anyhow::Error::from(error)
+            .context(format!("checking the attestations by the policy `{}`", self.path.display()))
+            .context(cannot.to_owned());
+        Err(Failure::refused(error).hint(hint))
     }
 
     /// The refusal of what can have no signatures: a raw image, an AMI.

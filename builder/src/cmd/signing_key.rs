@@ -14,8 +14,8 @@ pub(crate) struct KeyArgs {
     /// `agent:` with a fingerprint or comment, or a `.pub` file, for a key of the ssh-agent, FIDO tokens included;
     /// `pkcs11:` with token, object or id, and module-path (RFC 7512), whose PIN is in `AMIFORGE_PKCS11_PIN` or the file of
     /// pin-source; or `awskms:` with an id, an ARN or `alias/…`. Secure Boot takes RSA alone
-    #[arg(long, value_name = "KEY")]
-    pub(crate) key: String,
+    #[arg(long, value_name = "KEY", required_unless_present = "request")]
+    key: Option<String>,
 
     /// The public half of a key of a token that does not give it out (`.pub` of OpenSSH, or PEM)
     #[arg(long, value_name = "FILE")]
@@ -27,9 +27,20 @@ pub(crate) struct KeyArgs {
 }
 
 impl KeyArgs {
+    /// A key of another option.
+    pub(crate) fn new(key: &str, #[cfg(feature = "aws")] aws: &super::region::Args) -> Self {
+        Self {
+            key: Some(key.to_owned()),
+            public_key: None,
+            #[cfg(feature = "aws")]
+            aws: aws.clone(),
+        }
+    }
+
     /// Where the key is.
     pub(crate) fn location(&self, cannot: &str) -> Result<KeyLocation, Failure> {
-        KeyLocation::parse(&self.key).map_err(|error| failure(error, cannot.to_owned()))
+        KeyLocation::parse(self.key.as_deref().unwrap_or_default())
+            .map_err(|error| failure(error, cannot.to_owned()))
     }
 
     /// Opens the key. `cannot` is the first line of a failure.

@@ -5,6 +5,7 @@ mod handover;
 mod image;
 #[cfg(feature = "aws")]
 mod snapshot;
+mod summary;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use amiforge_progress::Monitor;
 use amiforge_trust::policy::Decision;
 use serde::Serialize;
 
+use self::summary::{SummaryArgs, Verified};
 use super::signed_by::{self, SignedByArgs};
 use crate::outcome::{CommandResult, Failure, FailureJson, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -25,8 +27,8 @@ use crate::ui::{Ui, written};
 
 /// Check every byte of a bundle against its manifest, or a snapshot or an AMI against what was built
 ///
-/// Of a bundle: who signed it, and whether a policy (`--signed-by`) accepts that, before anything else; then compares
-/// SHA256SUMS, every block with the manifest, every partition and file system with its format, and tree.txt with the files of the image. Of a snapshot: reads it back and compares it with a bundle, or with its
+/// Of a bundle: who signed it, and whether a policy (`--signed-by`) accepts that, before anything else; then compares SHA256SUMS, every block with the manifest, every partition and file system with its format,
+/// and tree.txt with the files of the image. Of a snapshot: reads it back and compares it with a bundle, or with its
 /// tags. Of an AMI: every field of its registration, its tags, its launch permissions, and every snapshot of it. Of a
 /// hand-over: every byte, up to the first that is wrong. Shows every difference and then exits with 3.
 #[derive(Debug, clap::Args)]
@@ -35,7 +37,8 @@ use crate::ui::{Ui, written};
     amiforge verify --partial hand-over.amx\n  \
     amiforge verify snap-0123456789abcdef0 --bundle out/web --region eu-west-1\n  \
     amiforge verify ami-0123456789abcdef0 --bundle out/web --region eu-west-1\n  \
-    amiforge verify out/web --signed-by policy.toml")]
+    amiforge verify out/web --signed-by policy.toml\n  \
+    amiforge verify out/web --attest verifier.pem -o web.vsa.sigstore.json")]
 pub(crate) struct Args {
     /// The bundle; a hand-over (its file, a part of it, or `-` for standard input); a snapshot (`snap-…`), or an AMI
     /// (`ami-…`)
@@ -62,6 +65,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(super) signed_by: SignedByArgs,
+
+    #[command(flatten)]
+    summary: SummaryArgs,
 
     /// Threads that read and hash; one for each core if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -98,7 +104,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     let cannot = || format!("cannot verify `{}`", args.target.display());
     if args.partial {
-        let error = anyhow::anyhow!("`--partial` is for hand-overs").context(cannot());
+        let error = anyhow::anyhow!("`--partial` is about a hand-over, and this is none").context(cannot());
         return Err(Failure::usage(error));
     }
     let cancel = interrupt_on_signals()?;
@@ -126,6 +132,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     })?;
     let decision = checked.as_ref().and_then(|checked| checked.decision.as_ref());
     show(args, &report, decision, refusal.as_ref(), begun.elapsed(), ui)?;
+    let verified = Verified {
+        bundle: &args.target,
+        report: &report,
+        demand: demand.as_ref().map(|demand| (demand, refusal.is_none())),
+        #[cfg(feature = "aws")]
+        aws: &args.aws,
+    };
+    args.summary.write(&verified, ui)?;
     if let Some(refusal) = refusal {
         return Err(refusal);
     }
