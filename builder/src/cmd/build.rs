@@ -1,5 +1,6 @@
 //! `amiforge build`: builds a recipe into a bundle.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -7,6 +8,7 @@ use amiforge::lock::{self, Lock};
 use amiforge::pipeline::{self, BuildError, BuildOptions, Built};
 use amiforge::recipe::Recipe;
 use amiforge::vendor::{self, VendorError};
+use amiforge_image::attestations::check_vex;
 use amiforge_image::bundle::{self, BundleError, ExistingBundle};
 use amiforge_image::disk::{ContentError, DiskError};
 use amiforge_image::image::EmitError;
@@ -18,6 +20,7 @@ use amiforge_rootfs::stage::StageError;
 use amiforge_rootfs::steps::StepError;
 use amiforge_rootfs::steps::fstab::FstabError;
 use amiforge_sandbox::{Limit, OnFailure, SandboxError};
+use anyhow::Context as _;
 use serde::Serialize;
 
 use super::inputs::{default_store, load_recipe, lock_failure, source_date_epoch};
@@ -25,6 +28,9 @@ use super::signatures;
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui};
+
+/// The longest document about vulnerabilities, in bytes.
+const VEX_MAX: u64 = 16 << 20;
 
 /// Build a recipe into a bundle: image, manifest, listing, checksums
 #[derive(Debug, clap::Args)]
@@ -55,6 +61,11 @@ pub(crate) struct Args {
     /// Take packages and sources from this file of `amiforge vendor` rather than from the store
     #[arg(long, value_name = "FILE")]
     vendor: Option<PathBuf>,
+
+    /// Put this `OpenVEX` document (which vulnerabilities concern the image) into the bundle [default: the file beside the
+    /// recipe whose name ends in `.openvex.json` rather than `.toml`, if there is one]
+    #[arg(long, value_name = "FILE")]
+    vex: Option<PathBuf>,
 
     #[command(flatten)]
     signatures: signatures::Args,
@@ -142,8 +153,33 @@ fn options(args: &Args) -> Result<BuildOptions, Failure> {
         lock: None,
         vendor: args.vendor.clone(),
         signatures: args.signatures.read()?,
+        vex: vex(args)?,
         on_failure: args.named().on_failure,
     })
+}
+
+/// The document about vulnerabilities, in its form.
+fn vex(args: &Args) -> Result<Option<Vec<u8>>, Failure> {
+    let beside = args.recipe.with_extension("openvex.json");
+    let path = match &args.vex {
+        Some(path) => path,
+        None if beside.is_file() => &beside,
+        None => return Ok(None),
+    };
+    let cannot = || format!("cannot put `{}` into the bundle", path.display());
+    let mut bytes = Vec::new();
+    amiforge_progress::regular::open(path)
+        .and_then(|file| file.take(VEX_MAX + 1).read_to_end(&mut bytes))
+        .with_context(cannot)?;
+    if bytes.len() as u64 > VEX_MAX {
+        let fact = anyhow::anyhow!("it has more than {VEX_MAX} bytes");
+        return Err(Failure::usage(fact.context(cannot())));
+    }
+    check_vex(&bytes).map_err(|error| {
+        let hint = "`vexctl create` writes a document of OpenVEX; its fields are at https://openvex.dev";
+        Failure::usage(anyhow::Error::from(error).context(cannot())).hint(hint)
+    })?;
+    Ok(Some(bytes))
 }
 
 impl Args {

@@ -118,7 +118,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let stream = args.out.as_os_str() == "-";
     if stream && (args.split.is_some() || ui.json()) {
         let error = anyhow::anyhow!("standard output takes the hand-over, and nothing beside it");
-        return Err(Failure::usage(error.context(cannot)).hint("leave `--split` and `--json` out, or name a file"));
+        return Err(
+            Failure::usage(error.context(cannot)).hint("leave `--split` and `--json` out, or name a file")
+        );
     }
     let cancel = interrupt_on_signals()?;
     let policy = args.signed_by.as_deref().map(|path| handover::policy(path, &cannot)).transpose()?;
@@ -145,7 +147,8 @@ impl Args {
     /// The documents beside the bundle: the plan and its signature, if anything is planned.
     fn documents(&self, policy: Option<&str>, cannot: &str) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         let path = self.bundle.join(MANIFEST);
-        let manifest = amiforge_progress::regular::read(&path).with_context(|| format!("reading `{}`", path.display()));
+        let manifest =
+            amiforge_progress::regular::read(&path).with_context(|| format!("reading `{}`", path.display()));
         let manifest = Digest::of(&manifest.with_context(|| cannot.to_owned())?);
         let plan = Publication {
             manifest_sha256: manifest.to_string(),
@@ -216,7 +219,8 @@ fn manifest_text(path: &Path, cannot: &str) -> Result<Vec<u8>, Failure> {
         return Ok(opened.contents().documents.get(MANIFEST).cloned().unwrap_or_default());
     }
     let path = if path.is_dir() { path.join(MANIFEST) } else { path.to_owned() };
-    let text = amiforge_progress::regular::read(&path).with_context(|| format!("reading `{}`", path.display()));
+    let text =
+        amiforge_progress::regular::read(&path).with_context(|| format!("reading `{}`", path.display()));
     Ok(text.with_context(|| cannot.to_owned())?)
 }
 

@@ -1,8 +1,10 @@
 //! What the commands for hand-overs and receipts share: where they are read from, keys and policies, failures.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use amiforge_formats::digest::Digest;
 use amiforge_handover::HandoverError;
 use amiforge_handover::contents::{Contents, PUBLICATION};
 use amiforge_handover::publication::{self, Publication};
@@ -38,9 +40,13 @@ pub(super) fn failure(error: HandoverError, cannot: String) -> Failure {
             "`amiforge verify --partial {}` says how much of it is good, and where to go on copying",
             at.file
         )),
-        HandoverError::MissingPart { path, .. } => Some(format!("copy `{}` beside the others", path.display())),
+        HandoverError::MissingPart { path, .. } => {
+            Some(format!("copy `{}` beside the others", path.display()))
+        }
         HandoverError::Exists { .. } => Some("remove it, or name another file".to_owned()),
-        HandoverError::Busy { .. } => Some("wait for the other command, or stop it: nothing is lost by that".to_owned()),
+        HandoverError::Busy { .. } => {
+            Some("wait for the other command, or stop it: nothing is lost by that".to_owned())
+        }
         HandoverError::BlockChanged { .. } | HandoverError::Bundle { .. } => {
             Some("`amiforge verify BUNDLE` lists all differences".to_owned())
         }
@@ -112,7 +118,12 @@ pub(super) fn signers<'a>(
 }
 
 /// Asks a policy about an image of this name that these keys signed; the reason if it does not accept that.
-pub(super) fn decide(policy: &Policy, name: &str, keys: &[PublicKey], refused: &[String]) -> Result<Vec<String>, String> {
+pub(super) fn decide(
+    policy: &Policy,
+    name: &str,
+    keys: &[PublicKey],
+    refused: &[String],
+) -> Result<Vec<String>, String> {
     let decision = policy.decide(name, keys);
     match decision.refusal() {
         None => Ok(decision.signed),
@@ -128,16 +139,21 @@ pub(super) fn accepted_signers(contents: &Contents, policy: &Policy) -> Result<V
     decide(policy, &contents.manifest.manifest.origin.name, &keys, &refused)
 }
 
-/// The plan of a hand-over, if it has one. With a policy, its signers have to be accepted as those of the bundle are.
-pub(super) fn plan(contents: &Contents, policy: Option<&Policy>) -> Result<Option<Publication>, String> {
-    let Some(text) = contents.documents.get(PUBLICATION) else { return Ok(None) };
-    let plan = Publication::parse(text, contents.manifest.sha256)?;
+/// The plan among the documents of a hand-over, if there is one, for the image with this name and manifest. With a policy,
+/// its signers have to be accepted as those of the bundle are.
+pub(super) fn plan(
+    documents: &BTreeMap<String, Vec<u8>>,
+    (name, manifest): (&str, Digest),
+    policy: Option<&Policy>,
+) -> Result<Option<Publication>, String> {
+    let Some(text) = documents.get(PUBLICATION) else { return Ok(None) };
+    let plan = Publication::parse(text, manifest)?;
     if let Some(policy) = policy {
-        let all = contents.documents.iter();
-        let signatures = all.filter(|(name, _)| name.starts_with(PUBLICATIONS) && name.ends_with(SIGNATURE));
+        let own = |name: &str| name.starts_with(PUBLICATIONS) && name.ends_with(SIGNATURE);
+        let signatures = documents.iter().filter(|(name, _)| own(name));
         let signatures = signatures.map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
         let (keys, refused) = signers(signatures, publication::NAMESPACE, text);
-        decide(policy, &contents.manifest.manifest.origin.name, &keys, &refused)
+        decide(policy, name, &keys, &refused)
             .map_err(|reason| format!("the plan of the publication is not accepted: {reason}"))?;
     }
     Ok(Some(plan))

@@ -4,6 +4,7 @@ mod also;
 mod copy_args;
 mod import_args;
 mod measured;
+mod planned;
 mod result;
 
 use std::path::{Path, PathBuf};
@@ -28,17 +29,23 @@ use crate::ui::{HumanBytes, Ui};
 ///
 /// Can be stopped at any moment, also by a power cut: the same command resumes, also on another host if the bundle and
 /// the folder `BUNDLE.publish` beside it are moved there. `--abandon` deletes what it has made so far.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(
     after_help = "Examples:\n  amiforge publish out/web --region eu-west-1 --copy-to eu-central-1,us-east-1\n  \
     amiforge publish out/web --region eu-west-1 --parent auto --share 111122223333 --dry-run\n  \
     amiforge publish out/web --region eu-west-1 --via import --bucket my-imports\n  \
+    amiforge publish hand-over.amx --as-planned --signed-by policy.toml\n  \
     amiforge publish out/web --region local"
 )]
 #[expect(clippy::struct_excessive_bools, reason = "one switch of the command line each")]
 pub(crate) struct Args {
-    /// The bundle, or a raw disk image
+    /// The bundle, a hand-over (its file, or a part of it), or a raw disk image
     pub(crate) image: PathBuf,
+
+    /// Take what the plan of a hand-over says, where no option says otherwise: name, description, tags, regions, sharing,
+    /// deprecation
+    #[arg(long, conflicts_with = "abandon")]
+    as_planned: bool,
 
     /// Print the steps, their approximate cost and the IAM policy that they need; makes no call
     #[arg(long, conflicts_with = "abandon")]
@@ -120,6 +127,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         return abandon(args, &cancel, ui);
     }
     let source = ImageSource::open(&args.image).with_context(|| args.cannot())?;
+    let planned = planned::with_plan(args, &source, None, ui)?;
+    let args = planned.as_ref().unwrap_or(args);
     ami_args::refuse_secrets(&source, &args.cannot())?;
     ami_args::refuse_unsigned(&source, &args.cannot())?;
     if args.require_boot {

@@ -130,7 +130,7 @@ fn not_a_bundle(error: &VerifyError, target: &Path) -> Option<String> {
 
 /// Parses a percentage above 0, up to 100.
 #[cfg(feature = "aws")]
-fn percent(text: &str) -> Result<f64, String> {
+pub(super) fn percent(text: &str) -> Result<f64, String> {
     let percent = text.trim_end_matches('%').parse::<f64>().ok();
     percent
         .filter(|percent| *percent > 0.0 && *percent <= 100.0)

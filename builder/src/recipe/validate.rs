@@ -53,11 +53,7 @@ fn syntax_error(text: &str, error: &toml::de::Error) -> Diagnostic {
 }
 
 /// Turns every table into its spec; `None` only if there was a mistake.
-fn specs(
-    keys: &RecipeKeys,
-    (text, lines): (&str, RecipeLines),
-    checker: &mut Checker<'_>,
-) -> Option<Recipe> {
+fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Checker<'_>) -> Option<Recipe> {
     let top = KeyPath::top();
     let arch = Arch::from(keys.image.arch);
     let image = image(&keys.image, arch, &top.key("image"), checker);

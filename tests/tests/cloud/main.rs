@@ -1,6 +1,7 @@
 //! Suites of publishing: our client of AWS, uploads and AMIs in the local region, and the local region with clients of
 //! others.
 
+mod airgap;
 mod attestation;
 mod aws;
 mod channels;

@@ -53,13 +53,18 @@ pub fn store(
     statement: &Statement,
 ) -> Result<String, SignatureError> {
     signature.verify(sshsig::BUNDLE, statement.bytes()).map_err(SignatureError::NotASignature)?;
+    let name = signature_name(signature.key());
+    put(bundle, &name, signature.to_armour().as_bytes())?;
+    Ok(name)
+}
+
+/// Stores a file among the signatures, in place of one of the same name in the bundle.
+pub(crate) fn put(bundle: &Path, name: &str, bytes: &[u8]) -> Result<(), SignatureError> {
     let folder = bundle.join(FOLDER);
     if !is_folder(&folder, FOLDER)? {
         fs::create_dir(&folder).map_err(|source| SignatureError::File { path: folder.clone(), source })?;
     }
-    let name = signature_name(signature.key());
-    replace(bundle, &bundle.join(&name), signature.to_armour().as_bytes())?;
-    Ok(name)
+    replace(bundle, &bundle.join(name), bytes)
 }
 
 /// Writes a file beside the bundle, and gives it its name in the bundle by a rename.

@@ -64,7 +64,8 @@ pub(super) fn run(args: &Args, ui: &Ui) -> CommandResult {
             Some(Err(reason)) => differences.push(reason),
             None => {}
         }
-        match handover::plan(contents, policy) {
+        let manifest = (contents.manifest.manifest.origin.name.as_str(), contents.manifest.sha256);
+        match handover::plan(&contents.documents, manifest, policy) {
             Ok(proposed) => plan = proposed.map(|plan| plan.lines()).unwrap_or_default(),
             Err(reason) => differences.push(reason),
         }

@@ -13,7 +13,7 @@ use std::thread::ScopedJoinHandle;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_image::bundle::{BundleTexts, BundleWriter, Document, MEASUREMENTS, ORIGINS};
+use amiforge_image::bundle::{BundleTexts, BundleWriter, Document, MEASUREMENTS, ORIGINS, VEX};
 use amiforge_image::disk::Disk;
 use amiforge_image::image::{EmitOptions, Emitted};
 use amiforge_image::inspect::{InspectError, Medium};
@@ -78,6 +78,7 @@ pub(super) fn write(
     });
     let emitted = emitted?;
     let mut documents: Vec<Document> = documents.map_err(|error| BuildError::Documents(Box::new(error)))?;
+    documents.extend(builder.options.vex.iter().map(|vex| (VEX, vex.clone())));
     documents.extend(measurements.map(|measurements| (MEASUREMENTS, measurements.document().into())));
     documents.extend(secure_boot.into_iter().flat_map(PreparedSecureBoot::documents));
     documents.extend(policies.into_iter().flat_map(PreparedPolicies::documents));
