@@ -1,10 +1,11 @@
-//! Fuzzes the GPT reader and checker: they may refuse any bytes, they may not panic, hang or take unbounded memory.
+//! Fuzzes the GPT reader, checker and survey: they may refuse any bytes, they may not panic, hang or take unbounded memory.
 //!
 //! Bytes are given as they are and once more with the primary's checksums repaired, which no mutation would hit.
 #![no_main]
 
 use amiforge_formats::gpt::{check, map, read};
 use amiforge_formats::map::{MapBuilder, Subject};
+use amiforge_formats::residue;
 use libfuzzer_sys::fuzz_target;
 
 /// Repairs the checksums of the entries and of the header in sector 1, where its fields allow.
@@ -40,5 +41,6 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = read::read(&sealed);
         let _ = check::check(&sealed);
         mapped(&sealed);
+        assert!(residue::disk(&sealed).is_ok(), "memory can be read");
     }
 });

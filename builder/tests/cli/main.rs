@@ -6,6 +6,7 @@ mod build_errors;
 mod fixture;
 mod generated;
 mod recipe;
+mod signed;
 mod snapshot;
 mod usage;
 mod verify;
