@@ -121,7 +121,7 @@ fn refusal(refused: &[&Finding], image: &Path, cannot: &str) -> Failure {
     let findings = if count == 1 { "1 leak".to_owned() } else { format!("{count} leaks") };
     let fact = format!("the image has {findings}:\n{}{more}", listed.join("\n"));
     let rule = &refused[0].rule;
-    Failure::difference(anyhow::anyhow!(fact).context(cannot.to_owned())).hint(format!(
+    Failure::refused(anyhow::anyhow!(fact).context(cannot.to_owned())).hint(format!(
         "`amiforge leaks {}` says what to do about each; or allow it with a reason under `[[allow]]` of the recipe and build \
          again, or here with `--allow-leaks {rule}`",
         image.display()

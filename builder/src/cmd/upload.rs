@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::leak_gate::GateArgs;
+use super::signed_by::{self, SignedByArgs};
 use super::{ami_args, region};
 use crate::outcome::{CommandResult, Failure, Outcome, service_hint};
 use crate::signals::interrupt_on_signals;
@@ -157,7 +158,13 @@ impl Args {
     }
 
     fn source(&self) -> Result<ImageSource, Failure> {
+        // No option of this command: the policy that the settings demand for whatever leaves.
+        let unless = |abandon: bool| {
+            if abandon { Ok(None) } else { SignedByArgs::default().require(&self.image, &self.cannot()) }
+        };
+        let signed = unless(self.abandon)?;
         let source = ImageSource::open(&self.image).with_context(|| self.cannot())?;
+        signed_by::same_manifest(signed.as_ref(), source.manifest_sha256(), &self.cannot())?;
         if !self.abandon {
             ami_args::refuse_secrets(&source, &self.cannot())?;
         }

@@ -16,7 +16,8 @@ use amiforge_rootfs::steps::units::{Presets, UnitsSpec};
 use super::checker::Checker;
 use super::diagnostic::KeyPath;
 use super::keys::{
-    AllowLeakKeys, FileKeys, GroupKeys, NormalizeKeys, NumberOrText, RemoveKey, SecretsKeys, SystemKeys, UserKeys, XattrKey,
+    AllowLeakKeys, FileKeys, GroupKeys, NormalizeKeys, NumberOrText, RemoveKey, SecretsKeys, SystemKeys,
+    UserKeys, XattrKey,
 };
 use super::{Allowed, FileEntry, FilePut, Fstab, Secrets, parse};
 

@@ -7,6 +7,7 @@ mod fixture;
 mod generated;
 mod leaks;
 mod recipe;
+mod signed;
 mod snapshot;
 mod usage;
 mod verify;

@@ -117,7 +117,10 @@ impl Hosts {
     /// Signs a bundle with ssh-keygen, as its documentation says.
     fn sign(&self, bundle: &str, public: &str) {
         let sums = format!("{bundle}/SHA256SUMS");
-        self.tool(BUILDER, &["ssh-keygen", "-q", "-Y", "sign", "-n", "amiforge-bundle", "-f", "alice", &sums]);
+        self.tool(
+            BUILDER,
+            &["ssh-keygen", "-q", "-Y", "sign", "-n", "amiforge-bundle", "-f", "alice", &sums],
+        );
         let blob = base64(public.split(' ').nth(1).unwrap());
         let id = Digest::of(&blob).to_string();
         let folder = self.path("builder").join(bundle);
@@ -150,7 +153,11 @@ fn base64(text: &str) -> Vec<u8> {
 /// The first id with this prefix in a text.
 fn id(text: &str, prefix: &str) -> String {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
-    words.into_iter().find(|word| word.starts_with(prefix)).unwrap_or_else(|| panic!("{prefix} in {text}")).to_owned()
+    words
+        .into_iter()
+        .find(|word| word.starts_with(prefix))
+        .unwrap_or_else(|| panic!("{prefix} in {text}"))
+        .to_owned()
 }
 
 #[test]
@@ -161,12 +168,18 @@ fn a_hand_over_goes_to_another_host_and_receipts_come_back() {
     hosts.build("web-1");
     hosts.sign("web-1", &alice);
 
-    let export = ["export", "web-1", "-o", "../medium/web-1.amx", "--name", "web-planned", "--tag", "Team=edge"];
-    let export = [&export[..], &["--region", "local", "--key", "alice", "--signed-by", "../medium/alice.toml"]].concat();
+    let export =
+        ["export", "web-1", "-o", "../medium/web-1.amx", "--name", "web-planned", "--tag", "Team=edge"];
+    let export =
+        [&export[..], &["--region", "local", "--key", "alice", "--signed-by", "../medium/alice.toml"]]
+            .concat();
     hosts.must(BUILDER, &export);
     let amx = "../medium/web-1.amx";
     let verified = hosts.must(PUBLISHER, &["verify", amx, "--signed-by", "../medium/alice.toml"]);
-    assert!(verified.contains("signed by  alice") && verified.contains("plan       name web-planned"), "{verified}");
+    assert!(
+        verified.contains("signed by  alice") && verified.contains("plan       name web-planned"),
+        "{verified}"
+    );
     hosts.refused(PUBLISHER, 3, "signature", &["verify", amx, "--signed-by", "../medium/bob.toml"]);
 
     let published = hosts.must(PUBLISHER, &["publish", amx, "--as-planned"]);
@@ -175,14 +188,21 @@ fn a_hand_over_goes_to_another_host_and_receipts_come_back() {
     assert!(again.contains(&image) && again.contains("sent 0 blocks"), "the same is adopted: {again}");
     hosts.must(PUBLISHER, &["verify", &image, "--bundle", amx, "--region", "local"]);
 
-    let receipts = ["receipts", "export", amx, "--region", "local", "-o", "../medium/web.amr", "--key", "bob"];
+    let receipts =
+        ["receipts", "export", amx, "--region", "local", "-o", "../medium/web.amr", "--key", "bob"];
     hosts.must(PUBLISHER, &receipts);
     let amr = "../medium/web.amr";
-    let imported = hosts.must(BUILDER, &["receipts", "import", amr, "web-1", "--signed-by", "../medium/bob.toml"]);
+    let imported =
+        hosts.must(BUILDER, &["receipts", "import", amr, "web-1", "--signed-by", "../medium/bob.toml"]);
     assert!(imported.contains(&image) && imported.contains("signed by bob"), "{imported}");
     assert!(hosts.must(BUILDER, &["receipts", "list", "web-1"]).contains(&image));
     hosts.must(BUILDER, &["verify", "web-1"]);
-    hosts.refused(BUILDER, 3, "not accepted", &["receipts", "import", amr, "web-1", "--signed-by", "../medium/alice.toml"]);
+    hosts.refused(
+        BUILDER,
+        3,
+        "not accepted",
+        &["receipts", "import", amr, "web-1", "--signed-by", "../medium/alice.toml"],
+    );
     ssh_keygen_accepts(&hosts, &bob);
 
     // Another image: its receipts are not those, and its delta continues the first.
@@ -199,7 +219,8 @@ fn ssh_keygen_accepts(hosts: &Hosts, public: &str) {
         && sed -n '/^-----BEGIN SSH SIGNATURE-----$/,$p' ../medium/web.amr > r.sig \
         && ssh-keygen -Y verify -f allowed -I bob -n amiforge-receipts -s r.sig < r.json";
     hosts.tool(BUILDER, &["sh", "-c", script]);
-    let edited = fs::read_to_string(hosts.path("medium/web.amr")).unwrap().replace("\"held\": ", "\"held\": 1");
+    let edited =
+        fs::read_to_string(hosts.path("medium/web.amr")).unwrap().replace("\"held\": ", "\"held\": 1");
     fs::write(hosts.path("medium/edited.amr"), edited).unwrap();
     hosts.refused(BUILDER, 3, "is not good", &["receipts", "import", "../medium/edited.amr", "web-1"]);
 }
@@ -234,7 +255,8 @@ fn a_copy_that_stopped_goes_on_and_parts_cross_on_several_media() {
         fs::write(hosts.path("publisher/web.amx"), &whole[..end]).unwrap();
         let (code, text) = hosts.amiforge(PUBLISHER, &["verify", "--partial", "web.amx", "--json"]);
         assert_eq!(code, 3, "{text}");
-        let report: serde_json::Value = serde_json::from_str(text.split("\nerror").next().unwrap()).expect(&text);
+        let report: serde_json::Value =
+            serde_json::from_str(text.split("\nerror").next().unwrap()).expect(&text);
         let good = report["good"]["offset"].as_u64().unwrap_or(0);
         assert!(good <= end as u64, "{report}");
         let dd = ["dd", "if=../medium/web.amx", "of=web.amx", "conv=notrunc", "bs=64K", "status=none"];
@@ -248,7 +270,10 @@ fn a_copy_that_stopped_goes_on_and_parts_cross_on_several_media() {
     hosts.must(PUBLISHER, &["verify", "parts"]);
     hosts.tool(PUBLISHER, &["sh", "-c", &format!("cat parts/* | {} verify -", program::path().display())]);
     hosts.must(PUBLISHER, &["unpack", "parts/parts.amx.002", "-o", "web"]);
-    assert!(fs::read(hosts.path("publisher/web/disk.raw")).unwrap() == fs::read(hosts.path("builder/web/disk.raw")).unwrap());
+    assert!(
+        fs::read(hosts.path("publisher/web/disk.raw")).unwrap()
+            == fs::read(hosts.path("builder/web/disk.raw")).unwrap()
+    );
     fs::remove_file(hosts.path("publisher/parts/parts.amx.002")).unwrap();
     hosts.refused(PUBLISHER, 3, "part 2 of", &["verify", "parts"]);
     hosts.refused(PUBLISHER, 1, "parts.amx.002", &["publish", "parts", "--region", "local"]);
@@ -265,14 +290,21 @@ fn a_full_disk_and_a_kill_leave_no_file_of_the_final_name() {
     let mount = "mount -t tmpfs -o size=2m none ../small && shift";
     let program = program::path().display().to_string();
     hosts.must(BUILDER, &["export", "web", "-o", "web.amx"]);
-    for work in ["export web -o ../small/web.amx", "export web -o ../small/web.amx --split 1MiB", "unpack web.amx -o ../small/out"] {
+    for work in [
+        "export web -o ../small/web.amx",
+        "export web -o ../small/web.amx --split 1MiB",
+        "unpack web.amx -o ../small/out",
+    ] {
         let script = format!("{mount}; {program} {work}; code=$?; ls -A ../small; exit $code");
         let output = hosts.command(BUILDER, &["sh", "-c", &script, "sh", ""]).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{work}: {}", text(&output));
         assert!(text(&output).contains("No space left on device"), "{}", text(&output));
         assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{work}: something is left");
     }
-    let full = hosts.command(BUILDER, &["sh", "-c", &format!("{program} export web -o - > /dev/full")]).output().unwrap();
+    let full = hosts
+        .command(BUILDER, &["sh", "-c", &format!("{program} export web -o - > /dev/full")])
+        .output()
+        .unwrap();
     assert_eq!(full.status.code(), Some(1), "{}", text(&full));
     killed(&hosts);
 }

@@ -32,6 +32,29 @@ fn an_ami_a_bundle_and_a_raw_file_are_built_again_with_an_equal_root() {
 }
 
 #[test]
+fn the_time_of_the_build_is_taken_from_the_provenance() {
+    let system = System::new("erofs");
+    let text = fs::read_to_string(system.path("recipe.toml")).unwrap();
+    fs::write(system.path("recipe.toml"), text.replace("epoch = 1700000000\n", "")).unwrap();
+    let out = system.path("dated");
+    let mut build = std::process::Command::new(program::path());
+    build.args(["build", &system.path("recipe.toml"), "-o", &out]).env("SOURCE_DATE_EPOCH", "1600000000");
+    assert!(build.status().unwrap().success());
+    let (shown, _) = system.run(0, &["rebuild", &out, "--source-dir", &system.path("")]);
+    assert_eq!(shown["builtBy"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn a_file_with_another_digest_is_named_with_both() {
+    let system = System::new("ext4");
+    fs::write(system.path("motd"), "hullo\n").unwrap();
+    let (shown, _) = system.run(3, &["rebuild", &system.image, "--source-dir", &system.path("")]);
+    let causes = shown["causes"].to_string();
+    let (old, new) = (Digest::of(b"hello\n").to_string(), Digest::of(b"hullo\n").to_string());
+    assert!(causes.contains("`motd`") && causes.contains(&old) && causes.contains(&new), "{causes}");
+}
+
+#[test]
 fn an_input_that_is_another_is_named_with_the_blocks_that_differ() {
     let system = System::new("ext4");
     let folder = system.path("");
