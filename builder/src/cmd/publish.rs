@@ -21,7 +21,7 @@ use amiforge_publish::upload;
 use anyhow::Context as _;
 
 use self::copy_args::CopyArgs;
-pub(crate) use self::upload_args::UploadArgs;
+use self::upload_args::UploadArgs;
 use super::signed_by::{self, Demand, SignedByArgs};
 use super::{ami_args, dry_run, region};
 use crate::outcome::{CommandResult, Failure, Outcome};
