@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use amiforge_handover::read::{Handover, is_handover};
 use amiforge_image::attestations::{AttestationError, StatedBundle, check_required};
 use amiforge_image::image::EmitOptions;
 use amiforge_image::signatures::{self, Checked, SignatureError};
@@ -11,6 +12,7 @@ use amiforge_trust::policy::Policy;
 use anyhow::Context as _;
 use serde::Deserialize;
 
+use super::handover;
 use crate::outcome::Failure;
 
 /// The argument.
@@ -121,6 +123,12 @@ impl Demand {
 
     /// Refuses a bundle that the policy does not accept.
     pub(crate) fn require(&self, image: &Path, cannot: &str) -> Result<Checked, Failure> {
+        if is_handover(image) {
+            let opened = Handover::open(image);
+            let opened = opened.map_err(|error| handover::failure(error, cannot.to_owned()))?;
+            return handover::accepted(opened.contents(), &self.policy)
+                .map_err(|error| self.failure(error, image, cannot));
+        }
         if !image.is_dir() && image.exists() {
             return Err(self.without_signatures(image, cannot));
         }

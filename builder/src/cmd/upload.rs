@@ -13,6 +13,7 @@ use amiforge_publish::upload::{self, LaterEncryption, ParentChoice, UploadOption
 use anyhow::Context as _;
 use serde::Serialize;
 
+use super::leak_gate::GateArgs;
 use super::signed_by::{self, SignedByArgs};
 use super::{ami_args, region};
 use crate::outcome::{CommandResult, Failure, Outcome, service_hint};
@@ -68,6 +69,9 @@ pub(crate) struct Args {
     abandon: bool,
 
     #[command(flatten)]
+    gate: GateArgs,
+
+    #[command(flatten)]
     aws: region::Args,
 }
 
@@ -107,6 +111,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         ui.status(format_args!("deleted {snapshot} and its journal"));
         return show_abandoned(&snapshot, &services.region, ui);
     }
+    args.gate.demand(&args.image, &args.cannot(), ui, &cancel)?;
     let key = region
         .key(region.name(), &args.key())
         .map_err(|error| ami_args::key_failure(error, args.cannot()))?;
