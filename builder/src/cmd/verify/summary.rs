@@ -116,7 +116,10 @@ fn policy(demand: &Demand, met: bool) -> Result<(String, Digest, bool), Failure>
 
 /// The files that were read as attestations: the provenance, good signatures of the bundle, and attestations that signers of
 /// the policy signed.
-fn attestations(verified: &VerifiedBundle<'_>, stated: &StatedBundle) -> Result<Vec<(String, Digest)>, Failure> {
+fn attestations(
+    verified: &VerifiedBundle<'_>,
+    stated: &StatedBundle,
+) -> Result<Vec<(String, Digest)>, Failure> {
     let signers = verified.demand.iter().flat_map(|(demand, _)| demand.policy().signers());
     let keys: Vec<PublicKey> = signers.flat_map(|signer| signer.keys.clone()).collect();
     let checked = check(stated, &keys).map_err(|error| failure(error, verified.bundle))?;
