@@ -89,8 +89,10 @@ impl GateArgs {
         let medium = Medium::open(image).with_context(|| cannot.to_owned())?;
         let report = scanned(&medium, image, ui, cancel).with_context(|| cannot.to_owned())?;
         let manifest = leaks::manifest_of(&medium);
-        let recipe = leaks::allow(report.clone(), manifest.as_ref(), &[]).with_context(|| cannot.to_owned())?;
-        let all = leaks::allow(report, manifest.as_ref(), &self.allow_leaks).with_context(|| cannot.to_owned())?;
+        let recipe =
+            leaks::allow(report.clone(), manifest.as_ref(), &[]).with_context(|| cannot.to_owned())?;
+        let all =
+            leaks::allow(report, manifest.as_ref(), &self.allow_leaks).with_context(|| cannot.to_owned())?;
         for needless in &all.needless {
             ui.warn(needless);
         }
@@ -171,7 +173,10 @@ fn key(medium: &Medium, image: &Path) -> std::io::Result<Digest> {
             files.sort();
             for path in files {
                 let digest = Digest::of(&fs::read(&path)?);
-                text.push_str(&format!("{} {digest}\n", path.strip_prefix(folder).unwrap_or(&path).display()));
+                text.push_str(&format!(
+                    "{} {digest}\n",
+                    path.strip_prefix(folder).unwrap_or(&path).display()
+                ));
             }
             text.push_str(&stamp(medium.path())?);
         }

@@ -39,10 +39,10 @@ mod image_regions;
 pub(crate) mod images;
 mod inputs;
 pub(crate) mod inspect;
-pub(crate) mod leaks;
 #[cfg(feature = "aws")]
 mod kms_key;
 mod leak_gate;
+pub(crate) mod leaks;
 pub(crate) mod leaks;
 #[cfg(feature = "local-region")]
 pub(crate) mod local;

@@ -20,12 +20,8 @@ use amiforge_publish::upload::{self, ParentChoice};
 use anyhow::Context as _;
 
 use self::copy_args::CopyArgs;
-<<<<<<< HEAD
 use super::leak_gate::GateArgs;
-use super::signed_by::{self, SignedByArgs};
-=======
 use super::signed_by::{self, Demand, SignedByArgs};
->>>>>>> refs/heads/handover
 use super::{ami_args, dry_run, region};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -141,12 +137,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let signed = args.signed_by.require(&args.image, &args.cannot())?;
     let source = ImageSource::open(&args.image).with_context(|| args.cannot())?;
     signed_by::same_manifest(signed.as_ref(), source.manifest_sha256(), &args.cannot())?;
-<<<<<<< HEAD
-    let planned = planned::with_plan(args, &source, None, ui)?;
-=======
     let policy = args.signed_by.demand()?;
     let planned = planned::with_plan(args, &source, policy.as_ref().map(Demand::policy), ui)?;
->>>>>>> refs/heads/handover
     let args = planned.as_ref().unwrap_or(args);
     ami_args::refuse_secrets(&source, &args.cannot())?;
     ami_args::refuse_unsigned(&source, &args.cannot())?;

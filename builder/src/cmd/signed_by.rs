@@ -3,11 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-<<<<<<< HEAD
-use amiforge_image::attestations::{AttestationError, StatedBundle, check_required};
-=======
 use amiforge_handover::read::{Handover, is_handover};
->>>>>>> refs/heads/handover
+use amiforge_image::attestations::{AttestationError, StatedBundle, check_required};
 use amiforge_image::image::EmitOptions;
 use amiforge_image::signatures::{self, Checked, SignatureError};
 use amiforge_progress::Monitor;

@@ -104,11 +104,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     let cannot = || format!("cannot verify `{}`", args.target.display());
     if args.partial {
-<<<<<<< HEAD
-        let error = anyhow::anyhow!("`--partial` is for hand-overs").context(cannot());
-=======
         let error = anyhow::anyhow!("`--partial` is about a hand-over, and this is none").context(cannot());
->>>>>>> refs/heads/handover
         return Err(Failure::usage(error));
     }
     let cancel = interrupt_on_signals()?;

@@ -5,6 +5,7 @@ mod build;
 mod build_errors;
 mod fixture;
 mod generated;
+mod leaks;
 mod recipe;
 mod signed;
 mod snapshot;

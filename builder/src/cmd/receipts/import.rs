@@ -47,10 +47,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         return refuse(&format!("a signature of the receipt is not good: {reason}"), ui);
     }
     let signed = match &demand {
-        Some(demand) => match handover::decide(demand.policy(), &bundle.manifest.origin.name, &keys, &refused) {
-            Ok(signed) => signed,
-            Err(reason) => return refuse(&format!("the receipt is not accepted: {reason}"), ui),
-        },
+        Some(demand) => {
+            match handover::decide(demand.policy(), &bundle.manifest.origin.name, &keys, &refused) {
+                Ok(signed) => signed,
+                Err(reason) => return refuse(&format!("the receipt is not accepted: {reason}"), ui),
+            }
+        }
         None => {
             ui.warn("without `--signed-by` nobody vouches for the receipt");
             keys.iter().map(amiforge_trust::keys::PublicKey::fingerprint).collect()

@@ -47,10 +47,6 @@ pub(super) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let cannot = format!("cannot verify `{}`", args.target.display());
     let demand = args.signed_by.demand()?;
-<<<<<<< HEAD
-    let policy = demand.map(|demand| handover::policy(demand.path(), &cannot)).transpose()?;
-=======
->>>>>>> refs/heads/handover
     let cancel = interrupt_on_signals()?;
     let checked = handover::input(&args.target)
         .and_then(|input| check(input, &mut NoVisitor, Monitor::new(ui, &cancel)));
