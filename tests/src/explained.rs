@@ -25,7 +25,7 @@ pub fn coverage(bundle: &Path) -> Coverage {
     let seconds = start.elapsed().as_secs_f64();
     println!("{}: explained in {seconds:.2} s\n{}", bundle.display(), coverage.text());
     assert!(coverage.complete && coverage.origins, "{}", coverage.text());
-    assert_eq!(coverage.rows.iter().map(|row| row.bytes).sum::<u64>(), medium.size());
+    assert_eq!(coverage.rows.iter().map(|row| row.bytes).sum::<u64>(), explanation.size());
     let origins = fs::read_to_string(bundle.join("origins.txt")).expect("origins.txt");
     let tree = fs::read_to_string(bundle.join("tree.txt")).expect("tree.txt");
     println!("origins.txt has {} bytes, tree.txt {}", origins.len(), tree.len());

@@ -27,5 +27,5 @@ pub use publication::{Publications, PublishedFile};
 pub use report::{Report, Scanned};
 pub use rule::{Rule, RuleFilter, UnknownRule, rules, rules_version};
 pub use sarif::sarif;
-pub use structure::count_in_file;
 pub use scan::{LeakError, PublishedBy, ScanOptions, scan};
+pub use structure::count_in_file;

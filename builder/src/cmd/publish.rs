@@ -6,6 +6,7 @@ mod import_args;
 mod measured;
 mod planned;
 mod result;
+mod upload_args;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,10 +17,11 @@ use amiforge_progress::{CancelToken, Monitor, Progress as _};
 use amiforge_publish::ami::{self, AmiError, Deleted, PublishJob, Published, Route};
 use amiforge_publish::request::{AmiOptions, ImageFacts, KeyChoice, Request};
 use amiforge_publish::source::ImageSource;
-use amiforge_publish::upload::{self, ParentChoice};
+use amiforge_publish::upload;
 use anyhow::Context as _;
 
 use self::copy_args::CopyArgs;
+use self::upload_args::UploadArgs;
 use super::leak_gate::GateArgs;
 use super::signed_by::{self, Demand, SignedByArgs};
 use super::{ami_args, dry_run, region};
@@ -96,35 +98,6 @@ pub(crate) struct PublishArgs {
 
     #[command(flatten)]
     pub(crate) aws: region::Args,
-}
-
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Upload")]
-#[group(skip)]
-pub(crate) struct UploadArgs {
-    /// Continue a published snapshot, sending only what changed: `auto` (the newest of this image's name), `snap-…` or
-    /// `ami-…`
-    #[arg(long, value_name = "PARENT")]
-    pub(crate) parent: Option<ParentChoice>,
-
-    /// The bundle (or its manifest) that the parent was made from, so that the parent need not be read
-    #[arg(long, value_name = "BUNDLE")]
-    pub(crate) parent_bundle: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) import: import_args::ImportArgs,
-
-    /// Encrypt the snapshots with the account's default key
-    #[arg(long, conflicts_with = "kms_key")]
-    encrypt: bool,
-
-    /// Encrypt the snapshots with this key: `alias/…`, or its ARN
-    #[arg(long, value_name = "KEY")]
-    kms_key: Option<String>,
-
-    /// Maximum of blocks sent per second, 0 for no limit [default: 950, the limit of a snapshot; a local region: 0]
-    #[arg(long, value_name = "N")]
-    max_rate: Option<u32>,
 }
 
 /// Runs the command.

@@ -39,7 +39,10 @@ fn findings_are_shown_without_the_secret_and_are_exit_code_3() {
     let cli = built("");
     let output = cli.command(&["leaks", "out", "--json", "--sarif", "leaks.sarif"]).output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", shown(&output));
-    assert_eq!(open(&output), [pair("github-token", "/etc/app.conf"), pair("history", "/root/.bash_history")]);
+    assert_eq!(
+        open(&output),
+        [pair("github-token", "/etc/app.conf"), pair("history", "/root/.bash_history")]
+    );
     let finding = &json(&output)["findings"][0];
     assert_eq!((&finding["line"], &finding["secret"]["start"]), (&Value::from(2), &Value::from("ghp_")));
     let sarif: Value = serde_json::from_slice(&fs::read(cli.path("leaks.sarif")).unwrap()).unwrap();
@@ -79,7 +82,10 @@ fn the_recipe_allows_by_rule_path_and_digest_and_another_content_asks_again() {
     // A rule that does not exist is a mistake of the recipe.
     let cli = CliFixture::new();
     cli.write("files/x", "x\n");
-    cli.write("recipe.toml", &format!("{RECIPE}[[allow]]\nrule = \"nothing\"\npath = \"/x\"\nreason = \"x\"\n"));
+    cli.write(
+        "recipe.toml",
+        &format!("{RECIPE}[[allow]]\nrule = \"nothing\"\npath = \"/x\"\nreason = \"x\"\n"),
+    );
     let output = cli.command(&["build", "recipe.toml", "-o", "out"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
 }
@@ -125,8 +131,16 @@ fn publish_refuses_leaks_before_the_first_byte_and_tags_what_is_allowed_by_hand(
     assert_eq!(cli.names("home/.cache/amiforge/leaks").len(), 2);
     let output = run(&["publish", "out", "--region", "local", "--allow-leaks", "github-token:/etc/*"]);
     assert_eq!(output.status.code(), Some(3), "the history is not allowed: {}", shown(&output));
-    let args =
-        ["publish", "out", "--region", "local", "--allow-leaks", "github-token:/etc/*", "--allow-leaks", "history"];
+    let args = [
+        "publish",
+        "out",
+        "--region",
+        "local",
+        "--allow-leaks",
+        "github-token:/etc/*",
+        "--allow-leaks",
+        "history",
+    ];
     let output = run(&args);
     assert!(output.status.success(), "{}", shown(&output));
     let ami = shown(&output).split_whitespace().find(|word| word.starts_with("ami-")).unwrap().to_owned();

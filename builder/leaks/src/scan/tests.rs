@@ -31,14 +31,17 @@ impl Image {
     fn new(files: &[(&str, Vec<u8>)]) -> Self {
         let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
         for (path, bytes) in files {
-            let target = path::resolve_with_parents(&mut tree, path.as_bytes(), Last::Keep, Time::EPOCH).unwrap();
+            let target =
+                path::resolve_with_parents(&mut tree, path.as_bytes(), Last::Keep, Time::EPOCH).unwrap();
             let kind = NodeKind::File(Content::Inline(bytes.as_slice().into()));
             let node = Node { meta: Meta::root_owned(0o600, Time::EPOCH), kind };
             tree.add(target.dir, target.name.unwrap(), node).unwrap();
         }
         let (groups, ids) = (ChangeGroups::default(), VolumeIds::derive("image", "root"));
-        let options = VolumeOptions::Ext4 { label: String::new(), uuid: None, journal: JournalSize::None, reserved: 0 };
-        let plan = VolumeDraft::new(&options, (&tree, &groups), &ids, Time::EPOCH).unwrap().plan(0, LEN).unwrap();
+        let options =
+            VolumeOptions::Ext4 { label: String::new(), uuid: None, journal: JournalSize::None, reserved: 0 };
+        let plan =
+            VolumeDraft::new(&options, (&tree, &groups), &ids, Time::EPOCH).unwrap().plan(0, LEN).unwrap();
         let mut bytes = vec![0; LEN as usize];
         plan.read_exact_at(&NoSources, 0, &mut bytes).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -52,7 +55,8 @@ impl Image {
 
     fn scan(&self, published: PublishedBy<'_>) -> Report {
         let medium = Medium::open(&self.path()).unwrap();
-        scan(&medium, &ScanOptions { filter: RuleFilter::default(), published, threads: 2 }, Monitor::none()).unwrap()
+        scan(&medium, &ScanOptions { filter: RuleFilter::default(), published, threads: 2 }, Monitor::none())
+            .unwrap()
     }
 }
 
@@ -121,8 +125,11 @@ fn what_packages_publish_is_no_leak_unless_it_was_changed_or_is_a_private_key() 
         ])
     };
     let report = image.scan(&published);
-    let found: Vec<_> =
-        report.findings.iter().map(|one| (one.file.as_str(), one.rule.as_str(), one.package.as_deref())).collect();
+    let found: Vec<_> = report
+        .findings
+        .iter()
+        .map(|one| (one.file.as_str(), one.rule.as_str(), one.package.as_deref()))
+        .collect();
     assert_eq!(
         found,
         [
@@ -158,7 +165,8 @@ fn bytes_that_no_file_has_are_found_with_what_is_in_them() {
     let file = std::fs::OpenOptions::new().write(true).open(image.path()).unwrap();
     file.write_all_at(format!("export GITHUB={TOKEN}\n").as_bytes(), LEN - 8192).unwrap();
     let report = image.scan(&nothing);
-    let found: Vec<_> = report.findings.iter().map(|one| (one.rule.as_str(), one.scope, one.severity)).collect();
+    let found: Vec<_> =
+        report.findings.iter().map(|one| (one.rule.as_str(), one.scope, one.severity)).collect();
     assert_eq!(
         found,
         [("below-tree", Scope::Disk, Severity::Warning), ("github-token", Scope::Disk, Severity::Error)]

@@ -18,37 +18,107 @@ fn found(finder: &StructureFinder, path: &str, content: &str) -> Vec<&'static st
 
 /// Rule, path, a content that is a finding and one that is not; an empty one where any content is a finding.
 const CASES: [(&str, &str, &str, &str); 112] = [
-    ("aws-credentials", "root/.aws/credentials", "[default]\naws_secret_access_key = abc\n", "[default]\naws_access_key_id = AKIA\n"),
+    (
+        "aws-credentials",
+        "root/.aws/credentials",
+        "[default]\naws_secret_access_key = abc\n",
+        "[default]\naws_access_key_id = AKIA\n",
+    ),
     ("aws-cached-credentials", "home/a/.aws/sso/cache/ab.json", "{}", ""),
     ("boto-credentials", "root/.s3cfg", "secret_key = abcdef\n", "secret_key =\n"),
     ("boto-credentials", "etc/passwd-s3fs", "AKIA:abcdef\n", "# none\n"),
     ("azure-credentials", "root/.azure/msal_token_cache.json", "{}", ""),
     ("gcloud-credentials", "root/.config/gcloud/credentials.db", "x", ""),
-    ("google-service-account", "srv/app/key.json", "{\"type\": \"service_account\", \"private_key\": \"-\"}", "{\"type\": \"module\"}"),
+    (
+        "google-service-account",
+        "srv/app/key.json",
+        "{\"type\": \"service_account\", \"private_key\": \"-\"}",
+        "{\"type\": \"module\"}",
+    ),
     ("oci-credentials", "root/.oci/config", "pass_phrase=hunter2\n", "user=ocid1\n"),
-    ("github-cli", "root/.config/gh/hosts.yml", "github.com:\n    oauth_token: abcdef\n", "github.com:\n    user: x\n"),
+    (
+        "github-cli",
+        "root/.config/gh/hosts.yml",
+        "github.com:\n    oauth_token: abcdef\n",
+        "github.com:\n    user: x\n",
+    ),
     ("gitlab-cli", "root/.config/glab-cli/config.yml", "token: abcdef\n", "token:\n"),
     ("cloud-cli-token", "root/.config/hcloud/cli.toml", "token = \"abcdef\"\n", "active_context = \"x\"\n"),
-    ("docker-auth", "root/.docker/config.json", "{\"auths\":{\"https://x\":{\"auth\":\"dXNlcjpwdw==\"}}}", "{\"auths\":{\"https://x\":{}}}"),
-    ("docker-auth", "home/a/.config/containers/auth.json", "{\"auths\": {\"x\": {\"auth\": \"YTpi\"}}}", "{\"auths\": {}}"),
-    ("kubeconfig", "root/.kube/config", "users:\n- user:\n    token: abcdef\n", "users:\n- user:\n    tokenFile: /var/run/x\n"),
+    (
+        "docker-auth",
+        "root/.docker/config.json",
+        "{\"auths\":{\"https://x\":{\"auth\":\"dXNlcjpwdw==\"}}}",
+        "{\"auths\":{\"https://x\":{}}}",
+    ),
+    (
+        "docker-auth",
+        "home/a/.config/containers/auth.json",
+        "{\"auths\": {\"x\": {\"auth\": \"YTpi\"}}}",
+        "{\"auths\": {}}",
+    ),
+    (
+        "kubeconfig",
+        "root/.kube/config",
+        "users:\n- user:\n    token: abcdef\n",
+        "users:\n- user:\n    tokenFile: /var/run/x\n",
+    ),
     ("kubeconfig", "etc/kubernetes/admin.conf", "    client-key-data: LS0t\n", "    client-key: /etc/x\n"),
     ("kubernetes-join-token", "var/lib/rancher/k3s/server/node-token", "K10x", ""),
     ("netrc", "root/.netrc", "machine x login a password hunter2\n", "machine x login a\n"),
     ("git-credentials", "root/.git-credentials", "https://me:hunter2x@git.corp\n", "https://me@git.corp\n"),
-    ("git-remote-token", "srv/app/.git/config", "\turl = https://me:hunter2x@git.corp/x.git\n", "\turl = https://git.corp/x.git\n"),
+    (
+        "git-remote-token",
+        "srv/app/.git/config",
+        "\turl = https://me:hunter2x@git.corp/x.git\n",
+        "\turl = https://git.corp/x.git\n",
+    ),
     ("git-remote-token", "root/.gitconfig", "\textraheader = AUTHORIZATION: basic eDp5\n", "\tname = x\n"),
     ("pypirc", "root/.pypirc", "password = hunter2\n", "password = ${PW}\n"),
-    ("pip-credentials", "root/.config/pip/pip.conf", "index-url = https://me:hunter2x@pypi.corp/simple\n", "index-url = https://pypi.org/simple\n"),
-    ("poetry-credentials", "root/.config/pypoetry/auth.toml", "password = \"hunter2\"\n", "username = \"x\"\n"),
-    ("npmrc", "root/.npmrc", "//registry.corp/:_authToken=abcdef\n", "//registry.corp/:_authToken=${NPM_TOKEN}\n"),
+    (
+        "pip-credentials",
+        "root/.config/pip/pip.conf",
+        "index-url = https://me:hunter2x@pypi.corp/simple\n",
+        "index-url = https://pypi.org/simple\n",
+    ),
+    (
+        "poetry-credentials",
+        "root/.config/pypoetry/auth.toml",
+        "password = \"hunter2\"\n",
+        "username = \"x\"\n",
+    ),
+    (
+        "npmrc",
+        "root/.npmrc",
+        "//registry.corp/:_authToken=abcdef\n",
+        "//registry.corp/:_authToken=${NPM_TOKEN}\n",
+    ),
     ("cargo-credentials", "root/.cargo/credentials.toml", "token = \"abcdef\"\n", "[registry]\n"),
     ("gem-credentials", "root/.gem/credentials", ":rubygems_api_key: abcdef\n", "---\n"),
-    ("bundler-credentials", "root/.bundle/config", "BUNDLE_GEMS__CORP: \"me:hunter2x\"\n", "BUNDLE_PATH: \"vendor/bundle\"\n"),
+    (
+        "bundler-credentials",
+        "root/.bundle/config",
+        "BUNDLE_GEMS__CORP: \"me:hunter2x\"\n",
+        "BUNDLE_PATH: \"vendor/bundle\"\n",
+    ),
     ("composer-auth", "root/.composer/auth.json", "{}", ""),
-    ("nuget-credentials", "srv/nuget.config", "<add key=\"ClearTextPassword\" value=\"hunter2\" />", "<add key=\"x\" value=\"y\" />"),
-    ("maven-credentials", "root/.m2/settings.xml", "<password>hunter2</password>", "<password>${env.PW}</password>"),
-    ("gradle-credentials", "root/.gradle/gradle.properties", "signing.password=hunter2\n", "org.gradle.daemon=false\n"),
+    (
+        "nuget-credentials",
+        "srv/nuget.config",
+        "<add key=\"ClearTextPassword\" value=\"hunter2\" />",
+        "<add key=\"x\" value=\"y\" />",
+    ),
+    (
+        "maven-credentials",
+        "root/.m2/settings.xml",
+        "<password>hunter2</password>",
+        "<password>${env.PW}</password>",
+    ),
+    (
+        "gradle-credentials",
+        "root/.gradle/gradle.properties",
+        "signing.password=hunter2\n",
+        "org.gradle.daemon=false\n",
+    ),
     ("sbt-credentials", "root/.ivy2/.credentials", "password=hunter2\n", "user=x\n"),
     ("hex-credentials", "root/.hex/hex.config", "x", ""),
     ("terraform-state", "srv/infra/terraform.tfstate", "{}", ""),
@@ -70,9 +140,19 @@ const CASES: [(&str, &str, &str, &str); 112] = [
     ("smb-credentials", "root/.smbcredentials", "password=hunter2\n", "username=x\n"),
     ("smb-credentials", "etc/davfs2/secrets", "https://x me hunter2\n", "# none\n"),
     ("samba-passwords", "var/lib/samba/private/passdb.tdb", "x", ""),
-    ("mount-password", "etc/fstab", "//s/x /x cifs username=a,password=hunter2 0 0\n", "//s/x /x cifs credentials=/root/c 0 0\n"),
+    (
+        "mount-password",
+        "etc/fstab",
+        "//s/x /x cifs username=a,password=hunter2 0 0\n",
+        "//s/x /x cifs credentials=/root/c 0 0\n",
+    ),
     ("apt-credentials", "etc/apt/auth.conf.d/x.conf", "machine x login a password hunter2\n", "# none\n"),
-    ("apt-source-password", "etc/apt/sources.list", "deb https://me:hunter2x@deb.corp x main\n", "deb https://deb.corp x main\n"),
+    (
+        "apt-source-password",
+        "etc/apt/sources.list",
+        "deb https://me:hunter2x@deb.corp x main\n",
+        "deb https://deb.corp x main\n",
+    ),
     ("yum-credentials", "etc/yum.repos.d/x.repo", "password=hunter2\n", "gpgcheck=1\n"),
     ("subscription-credentials", "etc/pki/entitlement/1-key.pem", "x", ""),
     ("wpa-secret", "etc/wpa_supplicant/wpa_supplicant.conf", "psk=\"hunter2x\"\n", "key_mgmt=NONE\n"),
@@ -89,7 +169,12 @@ const CASES: [(&str, &str, &str, &str); 112] = [
     ("keytab", "etc/krb5.keytab", "x", ""),
     ("kerberos-cache", "tmp/krb5cc_0", "x", ""),
     ("htpasswd", "etc/nginx/.htpasswd", "me:$apr1$x\n", "\n"),
-    ("grub-password", "boot/grub/grub.cfg", "password_pbkdf2 root grub.pbkdf2.sha512.10000.ABCD\n", "set timeout=1\n"),
+    (
+        "grub-password",
+        "boot/grub/grub.cfg",
+        "password_pbkdf2 root grub.pbkdf2.sha512.10000.ABCD\n",
+        "set timeout=1\n",
+    ),
     ("password-store", "root/x.kdbx", "x", ""),
     ("gnupg-secret-keys", "root/.gnupg/private-keys-v1.d/AB.key", "x", ""),
     ("gpg-revocation", "root/.gnupg/openpgp-revocs.d/AB.rev", "x", ""),
@@ -102,19 +187,49 @@ const CASES: [(&str, &str, &str, &str); 112] = [
     ("known-hosts", "root/.ssh/known_hosts", "host ssh-rsa AAAA\n", "\n"),
     ("password-hash", "etc/shadow", "root:$6$salt$abcdefghijkl:1::::::\n", "root:*:1::::::\n"),
     ("empty-password", "etc/shadow", "me::1::::::\n", "me:!:1::::::\n"),
-    ("builder-account", "etc/passwd", "vagrant:x:1:1::/home/vagrant:/bin/sh\n", "admin:x:1:1::/home/admin:/bin/sh\n"),
+    (
+        "builder-account",
+        "etc/passwd",
+        "vagrant:x:1:1::/home/vagrant:/bin/sh\n",
+        "admin:x:1:1::/home/admin:/bin/sh\n",
+    ),
     ("history", "root/.bash_history", "ls\n", ""),
     ("history", "home/a/.local/share/fish/fish_history", "- cmd: ls\n", ""),
     ("editor-history", "root/.viminfo", "x", ""),
     ("cloud-init-instance", "var/lib/cloud/instances/i-1/user-data.txt", "x", ""),
-    ("cloud-init-password", "etc/cloud/cloud.cfg.d/x.cfg", "chpasswd:\n  list: |\n    root:hunter2\n", "chpasswd:\n  expire: false\n"),
-    ("cloud-init-password", "etc/cloud/cloud.cfg", "    hashed_passwd: $6$salt$abcdef\n", "    lock_passwd: True\n"),
-    ("unattended-install-password", "root/anaconda-ks.cfg", "rootpw --iscrypted abc$6$x\n", "rootpw --lock\n"),
-    ("debconf-password", "var/cache/debconf/passwords.dat", "Name: x\nValue: hunter2\n", "Name: x\nTemplate: x\nValue:\n"),
+    (
+        "cloud-init-password",
+        "etc/cloud/cloud.cfg.d/x.cfg",
+        "chpasswd:\n  list: |\n    root:hunter2\n",
+        "chpasswd:\n  expire: false\n",
+    ),
+    (
+        "cloud-init-password",
+        "etc/cloud/cloud.cfg",
+        "    hashed_passwd: $6$salt$abcdef\n",
+        "    lock_passwd: True\n",
+    ),
+    (
+        "unattended-install-password",
+        "root/anaconda-ks.cfg",
+        "rootpw --iscrypted abc$6$x\n",
+        "rootpw --lock\n",
+    ),
+    (
+        "debconf-password",
+        "var/cache/debconf/passwords.dat",
+        "Name: x\nValue: hunter2\n",
+        "Name: x\nTemplate: x\nValue:\n",
+    ),
     ("machine-id", "etc/machine-id", "0123456789abcdef0123456789abcdef\n", "uninitialized\n"),
     ("random-seed", "var/lib/systemd/random-seed", "x", ""),
     ("systemd-credential-secret", "var/lib/systemd/credential.secret", "x", ""),
-    ("machine-identity", "etc/iscsi/initiatorname.iscsi", "InitiatorName=iqn.1993-08.org.debian:01:ab\n", "GenerateName=yes\n"),
+    (
+        "machine-identity",
+        "etc/iscsi/initiatorname.iscsi",
+        "InitiatorName=iqn.1993-08.org.debian:01:ab\n",
+        "GenerateName=yes\n",
+    ),
     ("network-lease", "var/lib/dhcp/dhclient.leases", "lease {}\n", ""),
     ("log", "var/log/apt/history.log", "Start-Date\n", "\0\0\0"),
     ("mail", "var/mail/root", "From x\n", ""),
@@ -124,7 +239,12 @@ const CASES: [(&str, &str, &str, &str); 112] = [
     ("backup-of-editor", "etc/ssh/x~", "x", ""),
     ("environment-file", "srv/app/.env", "DB_PASSWORD=hunter2\n", "DB_HOST=db\n"),
     ("environment-file", "etc/default/app", "API_TOKEN=\"abcdef1\"\n", "SECRET_FILE=/etc/x\n"),
-    ("application-secret", "srv/wp-config.php", "define( 'DB_PASSWORD', 'hunter2' );\n", "define( 'DB_PASSWORD', 'put your password here' );\n"),
+    (
+        "application-secret",
+        "srv/wp-config.php",
+        "define( 'DB_PASSWORD', 'hunter2' );\n",
+        "define( 'DB_PASSWORD', 'put your password here' );\n",
+    ),
     ("application-secret", "srv/config/master.key", "abc", ""),
     ("ci-credentials", "etc/gitlab-runner/config.toml", "  token = \"abcdef\"\n", "concurrent = 1\n"),
     ("monitoring-credentials", "etc/datadog-agent/datadog.yaml", "api_key: abcdef\n", "# api_key: x\n"),
@@ -146,7 +266,11 @@ fn every_row_has_a_file_that_it_finds_and_one_that_it_passes_over() {
         }
     }
     for row in all() {
-        assert!(CASES.iter().any(|(rule, ..)| *rule == row.rule.id) || row.test == Test::BuilderHome, "{}", row.rule.id);
+        assert!(
+            CASES.iter().any(|(rule, ..)| *rule == row.rule.id) || row.test == Test::BuilderHome,
+            "{}",
+            row.rule.id
+        );
     }
 }
 
@@ -160,7 +284,8 @@ fn core_dumps_and_used_swap_files_are_found_by_their_headers() {
     let mut swap = vec![0; 8192];
     swap[4086..4096].copy_from_slice(b"SWAPSPACE2");
     let rows = finder.applicable(b"swapfile");
-    let found = |bytes: &[u8]| rows.iter().any(|row| !row.find(&Subject { path: b"swapfile", bytes }).is_empty());
+    let found =
+        |bytes: &[u8]| rows.iter().any(|row| !row.find(&Subject { path: b"swapfile", bytes }).is_empty());
     assert!(!found(&swap), "an area that nothing was written to");
     swap[5000] = 1;
     assert!(found(&swap));
@@ -172,7 +297,12 @@ fn the_home_of_a_builder_is_found_in_programs_and_that_of_a_user_is_not() {
     let home = |text: &[u8]| finder.builder_home(text, &accounts).and_then(|hit| hit.subject);
     assert_eq!(home(b"\0/home/alice/.cargo/registry/src/x.rs\0").as_deref(), Some("`/home/alice`"));
     assert_eq!(home(b"\0/Users/bob/src/main.go\0").as_deref(), Some("`/Users/bob`"));
-    for text in [&b"\0/home/admin/.config/x\0"[..], b"\0/home/%s/.config\0", b"\0/srv/home/alice/x.rs\0", b"/home/user/.x/y"] {
+    for text in [
+        &b"\0/home/admin/.config/x\0"[..],
+        b"\0/home/%s/.config\0",
+        b"\0/srv/home/alice/x.rs\0",
+        b"/home/user/.x/y",
+    ] {
         assert_eq!(home(text), None, "{}", String::from_utf8_lossy(text));
     }
 }
@@ -182,7 +312,8 @@ fn a_secret_is_the_value_and_a_subject_whom_it_is_about() {
     let finder = finder();
     let of = |path: &str, text: &str| {
         let rows = finder.applicable(path.as_bytes());
-        let hits = rows.iter().flat_map(|row| row.find(&Subject { path: path.as_bytes(), bytes: text.as_bytes() }));
+        let hits =
+            rows.iter().flat_map(|row| row.find(&Subject { path: path.as_bytes(), bytes: text.as_bytes() }));
         let shown = hits.map(|hit| (hit.secret.map(|range| text[range].to_owned()), hit.subject));
         shown.collect::<Vec<_>>()
     };

@@ -91,7 +91,8 @@ fn a_tag_that_was_changed_is_named() {
         ("amiforge:merkle-root", "in the watermarks"),
     ] {
         let set = |value: &str| {
-            let work = ec2.create_tags(std::slice::from_ref(&system.image), &tag(key, value));
+            let tags = tag(key, value);
+            let work = ec2.create_tags(std::slice::from_ref(&system.image), &tags);
             system.fixture.region.block_on(work).unwrap();
         };
         let before = system.whois(0, &[]);
