@@ -86,7 +86,7 @@ impl GateArgs {
         ui: &Ui,
         cancel: &CancelToken,
     ) -> Result<Vec<String>, Failure> {
-        let medium = Medium::open(image).with_context(|| cannot.to_owned())?;
+        let medium = super::handover::medium(image).with_context(|| cannot.to_owned())?;
         let report = scanned(&medium, image, ui, cancel).with_context(|| cannot.to_owned())?;
         let manifest = leaks::manifest_of(&medium);
         let recipe =

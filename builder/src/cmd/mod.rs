@@ -41,8 +41,8 @@ mod inputs;
 pub(crate) mod inspect;
 #[cfg(feature = "aws")]
 mod kms_key;
+#[cfg(feature = "aws")]
 mod leak_gate;
-pub(crate) mod leaks;
 pub(crate) mod leaks;
 #[cfg(feature = "local-region")]
 pub(crate) mod local;
