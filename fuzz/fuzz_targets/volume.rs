@@ -13,6 +13,13 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(residue::disk(&bytes).is_ok(), "memory can be read");
     for format in FsKind::ALL.map(FsKind::format) {
         let _ = format.check(&bytes);
+        if let Ok(map) = format.map(&bytes) {
+            let end = map.ranges().iter().fold(0, |at, range| {
+                assert_eq!(range.start, at);
+                range.end()
+            });
+            assert_eq!(end, bytes.len() as u64);
+        }
         if let Ok(found) = format.residue(&bytes) {
             assert!(found.iter().all(|one| one.len > 0 && one.offset + one.len <= bytes.len() as u64));
         }

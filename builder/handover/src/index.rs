@@ -19,10 +19,11 @@ use std::ops::Range;
 use amiforge_formats::digest::{BLOCK, Digest};
 
 use crate::codec::{self, Encoding};
-use crate::header::INDEX_MAX;
 
 /// Maximum number of documents.
 const DOCUMENTS_MAX: u32 = 4096;
+/// Maximum length of all documents in bytes: a frame of a few KiB may say that it has a GiB.
+const DOCUMENTS_LEN_MAX: u64 = 256 << 20;
 /// Maximum length of a name in bytes.
 const NAME_MAX: usize = 200;
 /// Bytes before the entries of the documents.
@@ -77,6 +78,12 @@ pub struct Index {
     bytes: Vec<u8>,
     documents: Vec<Document>,
     blocks: Vec<StoredBlock>,
+}
+
+/// Whether documents of this length altogether are read.
+pub(crate) fn are_readable(documents: &[(String, Vec<u8>)]) -> bool {
+    documents.iter().map(|(_, bytes)| bytes.len() as u64).fold(0, u64::saturating_add) <= DOCUMENTS_LEN_MAX
+        && documents.len() <= DOCUMENTS_MAX as usize
 }
 
 /// The length of an index in bytes.
@@ -180,7 +187,7 @@ impl Entry {
         let Self { name, encoding, len, stored, sha256 } = self;
         let start = cursor.at;
         let fits = usize::try_from(stored).ok().and_then(|stored| cursor.take(stored).ok());
-        if fits.is_none() || len > INDEX_MAX {
+        if fits.is_none() {
             return Err(format!("document `{name}` of {len} bytes, {stored} stored, reaches past its end"));
         }
         Ok(Document { name, len, sha256, encoding, stored: start..cursor.at })

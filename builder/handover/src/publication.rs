@@ -68,7 +68,10 @@ impl Publication {
             return Err(format!("its schema is {}, and this program reads {SCHEMA}", plan.schema));
         }
         if plan.manifest_sha256 != manifest.to_string() {
-            return Err(format!("it is for the manifest {}, and the image's is {manifest}", plan.manifest_sha256));
+            return Err(format!(
+                "it is for the manifest {}, and the image's is {manifest}",
+                plan.manifest_sha256
+            ));
         }
         Ok(plan)
     }
@@ -76,7 +79,9 @@ impl Publication {
     /// What it proposes, as lines of text.
     pub fn lines(&self) -> Vec<String> {
         let one = |key: &str, value: &Option<String>| value.as_ref().map(|value| format!("{key} {value}"));
-        let list = |key: &str, values: &[String]| (!values.is_empty()).then(|| format!("{key} {}", values.join(", ")));
+        let list = |key: &str, values: &[String]| {
+            (!values.is_empty()).then(|| format!("{key} {}", values.join(", ")))
+        };
         let lines = [
             one("name", &self.name),
             one("description", &self.description),
@@ -109,6 +114,8 @@ mod tests {
         let other = Publication::parse(text.as_bytes(), Digest::of(b"other")).unwrap_err();
         assert!(other.contains("it is for the manifest"), "{other}");
         assert!(Publication::parse(text.replace("share", "shared").as_bytes(), manifest).is_err());
-        assert!(Publication::parse(text.replace("\"schema\": 1", "\"schema\": 2").as_bytes(), manifest).is_err());
+        assert!(
+            Publication::parse(text.replace("\"schema\": 1", "\"schema\": 2").as_bytes(), manifest).is_err()
+        );
     }
 }

@@ -156,7 +156,12 @@ pub struct ReceiptsFile {
 
 impl Receipts {
     /// The receipts of a publication.
-    pub fn new(bundle: PublishedBundle, publisher: Publisher, time: i64, images: Vec<PublishedImage>) -> Self {
+    pub fn new(
+        bundle: PublishedBundle,
+        publisher: Publisher,
+        time: i64,
+        images: Vec<PublishedImage>,
+    ) -> Self {
         Self { schema: SCHEMA, bundle, publisher, time, images }
     }
 
@@ -200,7 +205,8 @@ impl Receipts {
             if !region || !id(&image.image_id, "ami-") {
                 return Err("an image has no region, or no id of an AMI".to_owned());
             }
-            if image.snapshots.is_empty() || !image.snapshots.iter().all(|one| id(&one.snapshot_id, "snap-")) {
+            if image.snapshots.is_empty() || !image.snapshots.iter().all(|one| id(&one.snapshot_id, "snap-"))
+            {
                 return Err(format!("{} has no snapshot that was read back", image.image_id));
             }
         }

@@ -1,6 +1,7 @@
 //! Disk images: partitions laid out to a plan, the plan written and digested, the manifest that vouches for it, the bundle
 //! that holds it; and the way back: reading, verifying and comparing images.
 
+pub mod attestations;
 pub mod bundle;
 pub mod diff;
 pub mod disk;

@@ -22,6 +22,9 @@ pub use text::{ManifestError, TEXT_MAX};
 /// Version of the text that this program writes, and the only one that it reads.
 pub const SCHEMA: u64 = 1;
 
+/// The kind of an input that is a signature for firmware.
+pub(crate) const SIGNATURE_INPUT: &str = "signature";
+
 /// What the image is and what it was made from: the part of a manifest that the build hands in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageOrigin {

@@ -146,7 +146,10 @@ fn expected(
             found: 0,
             expected: "a hand-over has a manifest".to_owned(),
         })?;
-        return Ok(ExpectedSnapshot::Manifest { manifest: Box::new(manifest), source: Some(Box::new(source)) });
+        return Ok(ExpectedSnapshot::Manifest {
+            manifest: Box::new(manifest),
+            source: Some(Box::new(source)),
+        });
     }
     if let Some(path) = bundle {
         let folder = path.is_dir();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use amiforge_handover::publication::Publication;
 use amiforge_image::inspect::Medium;
 use amiforge_machine::preflight::os_release;
 use amiforge_publish::ami::{AmiError, Unfinished};
@@ -132,6 +133,19 @@ impl Args {
             audience: if self.public { Audience::Public } else { Audience::Named },
             snapshots: if self.share_snapshots { SnapshotSharing::Shared } else { SnapshotSharing::Kept },
             ..AmiOptions::default()
+        }
+    }
+
+    /// Takes what a plan says, where no option says otherwise.
+    pub(crate) fn fill(&mut self, plan: &Publication) {
+        self.name = self.name.take().or_else(|| plan.name.clone());
+        self.description = self.description.take().or_else(|| plan.description.clone());
+        self.deprecate = self.deprecate.take().or_else(|| plan.deprecate.clone());
+        if self.tags.is_empty() {
+            self.tags.clone_from(&plan.tags);
+        }
+        if self.share.is_empty() && !self.public {
+            self.share.clone_from(&plan.share);
         }
     }
 

@@ -1,5 +1,6 @@
 //! `amiforge build`: builds a recipe into a bundle.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -7,6 +8,7 @@ use amiforge::lock::{self, Lock};
 use amiforge::pipeline::{self, BuildError, BuildOptions, Built};
 use amiforge::recipe::Recipe;
 use amiforge::vendor::{self, VendorError};
+use amiforge_image::attestations::check_vex;
 use amiforge_image::bundle::{self, BundleError, ExistingBundle};
 use amiforge_image::disk::{ContentError, DiskError};
 use amiforge_image::image::EmitError;
@@ -18,13 +20,19 @@ use amiforge_rootfs::stage::StageError;
 use amiforge_rootfs::steps::StepError;
 use amiforge_rootfs::steps::fstab::FstabError;
 use amiforge_sandbox::{Limit, OnFailure, SandboxError};
+use anyhow::Context as _;
 use serde::Serialize;
 
 use super::inputs::{default_store, load_recipe, lock_failure, source_date_epoch};
+use super::sign::require_signed_inputs;
 use super::signatures;
+use super::signed_by::Demand;
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui};
+
+/// The longest document about vulnerabilities, in bytes.
+const VEX_MAX: u64 = 16 << 20;
 
 /// Build a recipe into a bundle: image, manifest, listing, checksums
 #[derive(Debug, clap::Args)]
@@ -55,6 +63,16 @@ pub(crate) struct Args {
     /// Take packages and sources from this file of `amiforge vendor` rather than from the store
     #[arg(long, value_name = "FILE")]
     vendor: Option<PathBuf>,
+
+    /// Put this `OpenVEX` document (which vulnerabilities concern the image) into the bundle [default: the file beside the
+    /// recipe whose name ends in `.openvex.json` rather than `.toml`, if there is one]
+    #[arg(long, value_name = "FILE")]
+    vex: Option<PathBuf>,
+
+    /// Refuse a file of `--vendor` that is not signed as this policy demands for images of this name (`amiforge sign --for
+    /// inputs`)
+    #[arg(long, value_name = "POLICY", requires = "vendor")]
+    signed_by: Option<PathBuf>,
 
     #[command(flatten)]
     signatures: signatures::Args,
@@ -107,8 +125,13 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let recipe = load_recipe(&args.recipe)?;
     let mut options = options(args)?;
-    options.lock = lock(args, &recipe)?;
     let cancel = interrupt_on_signals()?;
+    if let (Some(policy), Some(inputs)) = (&args.signed_by, &args.vendor) {
+        let cannot = format!("cannot build `{}`", recipe.image.name);
+        let demand = Demand::read(policy.clone())?;
+        require_signed_inputs(inputs, &recipe.image.name, &demand, &cancel, &cannot)?;
+    }
+    options.lock = lock(args, &recipe)?;
     let built = pipeline::build(&recipe, &options, Monitor::new(ui, &cancel))
         .map_err(|error| failure(error, &recipe, &args.named()))?;
     report(&built, begun.elapsed().as_secs_f64(), ui)?;
@@ -142,8 +165,33 @@ fn options(args: &Args) -> Result<BuildOptions, Failure> {
         lock: None,
         vendor: args.vendor.clone(),
         signatures: args.signatures.read()?,
+        vex: vex(args)?,
         on_failure: args.named().on_failure,
     })
+}
+
+/// The document about vulnerabilities, in its form.
+fn vex(args: &Args) -> Result<Option<Vec<u8>>, Failure> {
+    let beside = args.recipe.with_extension("openvex.json");
+    let path = match &args.vex {
+        Some(path) => path,
+        None if beside.is_file() => &beside,
+        None => return Ok(None),
+    };
+    let cannot = || format!("cannot put `{}` into the bundle", path.display());
+    let mut bytes = Vec::new();
+    amiforge_progress::regular::open(path)
+        .and_then(|file| file.take(VEX_MAX + 1).read_to_end(&mut bytes))
+        .with_context(cannot)?;
+    if bytes.len() as u64 > VEX_MAX {
+        let fact = anyhow::anyhow!("it has more than {VEX_MAX} bytes");
+        return Err(Failure::usage(fact.context(cannot())));
+    }
+    check_vex(&bytes).map_err(|error| {
+        let hint = "`vexctl create` writes a document of OpenVEX; its fields are at https://openvex.dev";
+        Failure::usage(anyhow::Error::from(error).context(cannot())).hint(hint)
+    })?;
+    Ok(Some(bytes))
 }
 
 impl Args {

@@ -9,8 +9,8 @@ use amiforge_sandbox::OnFailure;
 
 use crate::lock::Lock;
 
-/// Options of a build besides the recipe. Only `source_date_epoch`, the lock and the signatures may change a byte of the
-/// result.
+/// Options of a build besides the recipe. Only `source_date_epoch`, the lock, the signatures and the `OpenVEX` document may
+/// change a byte of the result, the last none of the image.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     /// Where the bundle goes.
@@ -30,6 +30,8 @@ pub struct BuildOptions {
     pub vendor: Option<PathBuf>,
     /// Signatures of what firmware starts: none, or one for each request of the image.
     pub signatures: Vec<GivenSignature>,
+    /// An `OpenVEX` document that goes into the bundle as it is.
+    pub vex: Option<Vec<u8>>,
     /// What happens when a command in the sandbox fails.
     pub on_failure: OnFailure,
 }

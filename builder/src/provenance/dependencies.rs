@@ -13,7 +13,7 @@ use amiforge_packages::locked::{LockReason, LockedArchive, LockedPackage, Packag
 use amiforge_rootfs::sources::{SourceKind, SourceSpec};
 use serde_json::{Value, json};
 
-use super::BuildFacts;
+use super::{BuildFacts, percent_encoded};
 use crate::lock::{Lock, LockedSource, LockedStage};
 use crate::recipe::{Recipe, SourceFrom, Stage};
 
@@ -130,15 +130,5 @@ fn descriptor(annotations: Value, name: &str, sha256: Option<Digest>, uri: Optio
 
 /// A name of the recipe as a URI with a relative path (RFC 3986, 3.3): never the path on the host.
 fn file_uri(name: &str) -> String {
-    use std::fmt::Write as _;
-
-    name.bytes().fold(String::from("file:"), |mut uri, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~/+@".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(uri, "%{byte:02X}");
-        }
-        uri
-    })
+    format!("file:{}", percent_encoded(name))
 }

@@ -5,6 +5,7 @@
 //! It knows nothing of the image's bytes, so it can be put into the image that it describes.
 
 mod dependencies;
+pub mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -93,4 +94,19 @@ fn not_hermetic(recipe: &Recipe) -> Vec<&'static str> {
         recipe.packages.as_ref().is_some_and(|packages| packages.backend().scripts() == Scripts::Run);
     let runs = scripts || !recipe.runs.is_empty() || !recipe.stages.is_empty();
     if runs && recipe.clock != SandboxClock::Still { vec!["clock"] } else { Vec::new() }
+}
+
+/// A text as a part of a URI (RFC 3986, 2.1), in which `/` and `@` stay.
+fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/+@".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
 }

@@ -1,6 +1,6 @@
 //! The predicate of a recipe with packages, a stage and files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
 use amiforge_packages::PackageKind;
@@ -145,4 +145,55 @@ fn a_clock_of_the_host_is_named_as_what_was_not_hermetic() {
     let text = RECIPE.replace("[[stage]]", "[sandbox]\nclock = \"real\"\n[[stage]]");
     let recipe = Recipe::parse(&text, Path::new("recipe.toml")).unwrap();
     assert_eq!(not_hermetic(&recipe), ["clock"]);
+}
+
+/// A Python with the packages of in-toto, as the suites have it; none fails where oracles are required.
+fn python() -> Option<PathBuf> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/venv/bin/python");
+    let python = std::env::var_os("AMIFORGE_TEST_PYTHON").map_or(own, PathBuf::from);
+    if python.is_file() {
+        return Some(python);
+    }
+    let required = std::env::var_os("REQUIRE_ORACLES").is_some_and(|value| value == "1");
+    assert!(!required, "an oracle is missing: {}", python.display());
+    eprintln!("SKIP {} is missing", python.display());
+    None
+}
+
+#[test]
+fn the_predicate_has_the_fields_and_types_of_slsa() {
+    let Some(python) = python() else { return };
+    let digest = Digest::of(b"disk").to_string();
+    let statement = |predicate: Value| {
+        json!({
+            "_type": "https://in-toto.io/Statement/v1",
+            "predicate": predicate,
+            "predicateType": amiforge_image::provenance::PREDICATE_TYPE,
+            "subject": [{ "digest": { "sha256": digest }, "name": "disk.raw" }],
+        })
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let judge = |name: &str, predicate: Value| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, statement(predicate).to_string()).unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/oracles/provenance.py");
+        std::process::Command::new(&python).arg("-B").arg(script).arg(path).output().unwrap()
+    };
+    let output = judge("good", made(Some(5)));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{err}");
+    assert_eq!(out.trim(), "1 subjects, 9 dependencies");
+    for (pointer, value) in [
+        ("/buildDefinition/buildType", json!(1)),
+        ("/buildDefinition", json!({ "buildtype": "x" })),
+        ("/buildDefinition/resolvedDependencies/1/digest", json!({ "sha256": "00" })),
+        ("/buildDefinition/resolvedDependencies/1", json!({ "name": "x" })),
+        ("/runDetails/metadata/invocationId", json!({})),
+        ("/runDetails/builder/version", json!("0.1.0")),
+        ("/runDetails/builder/id", json!("")),
+    ] {
+        let mut predicate = made(None);
+        *predicate.pointer_mut(pointer).unwrap() = value;
+        assert!(!judge("bad", predicate).status.success(), "{pointer}");
+    }
 }

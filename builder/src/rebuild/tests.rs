@@ -34,6 +34,7 @@ fn manifest(bytes: &[u8], ranges: &[(u64, u64)]) -> Manifest {
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
         skipped: Vec::new(),
+        leaks_allowed: Vec::new(),
         measurements: None,
     };
     let program = SignedProgram {
@@ -52,6 +53,7 @@ fn manifest(bytes: &[u8], ranges: &[(u64, u64)]) -> Manifest {
         partitions: Vec::new(),
         documents: BTreeMap::new(),
         secure_boot: (!ranges.is_empty()).then_some(record),
+        pcr_policy: None,
         merkle_root: blocks.merkle_root(),
         blocks,
         plain: Digest([0; 32]),

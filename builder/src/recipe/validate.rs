@@ -53,11 +53,7 @@ fn syntax_error(text: &str, error: &toml::de::Error) -> Diagnostic {
 }
 
 /// Turns every table into its spec; `None` only if there was a mistake.
-fn specs(
-    keys: &RecipeKeys,
-    (text, lines): (&str, RecipeLines),
-    checker: &mut Checker<'_>,
-) -> Option<Recipe> {
+fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Checker<'_>) -> Option<Recipe> {
     let top = KeyPath::top();
     let arch = Arch::from(keys.image.arch);
     let image = image(&keys.image, arch, &top.key("image"), checker);
@@ -81,6 +77,7 @@ fn specs(
     let (system, units, fstab) = contents::system(&keys.system, &top.key("system"), checker);
     let rules = contents::rules(&keys.normalize, &top.key("normalize"), checker);
     let secrets = contents::secrets(&keys.secrets, &top.key("secrets"), checker);
+    let allow = contents::allowed_leaks(&keys.allow, &top.key("allow"), checker);
     let image = image?;
     Some(Recipe {
         digest: Digest::of(text.as_bytes()),
@@ -107,6 +104,7 @@ fn specs(
         limits,
         rules,
         secrets,
+        allow,
     })
 }
 

@@ -70,6 +70,7 @@ impl Sample {
                 lock: None,
                 vendor: None,
                 signatures: Vec::new(),
+                vex: None,
                 on_failure: amiforge_sandbox::OnFailure::Stop,
             };
             pipeline::build(&recipe, &options, Monitor::none()).unwrap();

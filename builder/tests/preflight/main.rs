@@ -136,6 +136,7 @@ fn checked(
         lock: None,
         vendor: None,
         signatures: Vec::new(),
+        vex: None,
         on_failure: OnFailure::Stop,
     };
     let recipe = Recipe::load(&recipe).unwrap();

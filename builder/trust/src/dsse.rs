@@ -48,7 +48,7 @@ pub struct Envelope {
 /// A signature of an envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvelopeSignature {
-    /// What says which key it is, not signed; may be empty.
+    /// What says which key it is, not signed: [`PublicKey::fingerprint`], by which cosign finds it too; may be empty.
     pub key_id: String,
     /// The signature, in the form of [`SigningKey::sign`].
     pub signature: Vec<u8>,
@@ -135,7 +135,7 @@ impl Envelope {
     /// As [`SigningKey::sign`]; [`SignerError::OnlySsh`] for a key on a FIDO token.
     pub fn sign(payload_type: &str, payload: Vec<u8>, key: &dyn SigningKey) -> Result<Self, SignerError> {
         let signature = key.sign(&pae(payload_type, &payload))?;
-        let key_id = key.public().short_id();
+        let key_id = key.public().fingerprint();
         let signatures = vec![EnvelopeSignature { key_id, signature }];
         Ok(Self { payload_type: payload_type.to_owned(), payload, signatures })
     }
@@ -151,7 +151,7 @@ impl Envelope {
         signature: Vec<u8>,
     ) -> Result<Self, NotVerified> {
         key.verify(&pae(payload_type, &payload), &signature)?;
-        let signatures = vec![EnvelopeSignature { key_id: key.short_id(), signature }];
+        let signatures = vec![EnvelopeSignature { key_id: key.fingerprint(), signature }];
         Ok(Self { payload_type: payload_type.to_owned(), payload, signatures })
     }
 
@@ -186,7 +186,7 @@ impl Envelope {
             let key = if key_id.is_empty() {
                 keys.iter().find(|key| key.verify(&message, signature).is_ok())
             } else {
-                let key = keys.iter().find(|key| key.short_id() == *key_id);
+                let key = keys.iter().find(|key| key.fingerprint() == *key_id);
                 let verified = key.map(|key| key.verify(&message, signature)).transpose();
                 let key_id = key_id.clone();
                 verified.map_err(|source| EnvelopeRefused::Signature { key_id, source })?;
@@ -194,7 +194,7 @@ impl Envelope {
             };
             let Some(key) = key else { continue };
             if signed.contains(&key) {
-                return Err(EnvelopeRefused::Repeated { key_id: key.short_id() });
+                return Err(EnvelopeRefused::Repeated { key_id: key.fingerprint() });
             }
             signed.push(key);
         }

@@ -4,6 +4,7 @@
 //! come from an attacker: readers are bounded, refuse what they do not know, and never panic.
 
 pub mod agent;
+pub mod detached;
 pub mod dsse;
 pub mod in_toto;
 pub mod keys;

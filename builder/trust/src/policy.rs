@@ -18,6 +18,12 @@ pub use parse::{PolicyError, PolicyProblem};
 /// The most bytes of a policy.
 pub const LEN_MAX: usize = 1 << 20;
 
+/// What always has to be signed.
+pub const BUNDLE: &str = "bundle";
+
+/// What a rule may require besides the bundle.
+pub const REQUIREMENTS: [&str; 5] = ["provenance", "sbom-spdx", "sbom-cyclonedx", "measurements", "vex"];
+
 /// Who may sign what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -43,6 +49,8 @@ pub struct Rule {
     pub signers: Vec<String>,
     /// How many of them have to.
     pub threshold: usize,
+    /// The attestations that have to be signed by as many, besides the bundle: words of [`REQUIREMENTS`], each once.
+    pub require: Vec<String>,
 }
 
 impl Policy {

@@ -25,6 +25,12 @@ pub fn signature_name(key: &PublicKey) -> String {
     format!("{FOLDER}/{}.sig", key.short_id())
 }
 
+/// The name of a key's attestation of a kind within the bundle, such as `signatures/0123456789abcdef.provenance.dsse.json`.
+pub fn attestation_name(key: &PublicKey, kind: &str, file: SignatureFile) -> String {
+    let ending = if file == SignatureFile::Dsse { "dsse" } else { "sigstore" };
+    format!("{FOLDER}/{}.{kind}.{ending}.json", key.short_id())
+}
+
 /// What a file in the folder holds, by its name without the folder: nothing for a name that no signature has. Names are
 /// lower case, an id of 16 to 64 hexadecimal digits first, so none can be an option or leave the folder.
 pub fn signature_file(name: &str) -> Option<SignatureFile> {

@@ -1,6 +1,7 @@
 //! Suites of publishing: our client of AWS, uploads and AMIs in the local region, and the local region with clients of
 //! others.
 
+mod airgap;
 mod attestation;
 mod aws;
 mod channels;
@@ -16,6 +17,7 @@ mod publish;
 mod register;
 mod secure_boot;
 mod sharing;
+mod signed;
 mod storage;
 mod story;
 mod update;

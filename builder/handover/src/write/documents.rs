@@ -11,7 +11,7 @@ use amiforge_image::manifest::Manifest;
 use crate::codec::{Encoder, Encoding};
 use crate::contents::SIGNATURES;
 use crate::error::{HandoverError, chain};
-use crate::index::{EncodedDocument, is_name};
+use crate::index::{EncodedDocument, are_readable, is_name};
 
 /// Documents shorter than this are stored as they are.
 const SHORT: usize = 4096;
@@ -47,6 +47,10 @@ pub(super) fn manifest(documents: &[(String, Vec<u8>)]) -> Result<Manifest, Hand
 /// anything is decompressed.
 pub(super) fn encode(mut documents: Vec<(String, Vec<u8>)>) -> Result<Vec<EncodedDocument>, HandoverError> {
     documents.sort_unstable();
+    if !are_readable(&documents) {
+        let reason = "the files beside the image are more, or longer, than a hand-over may have".to_owned();
+        return Err(wrong("the bundle", reason));
+    }
     let failed = |source| HandoverError::Stream { name: "the compressor".to_owned(), source };
     let mut encoder = Encoder::new().map_err(failed)?;
     let encode = |(name, bytes): (String, Vec<u8>)| {

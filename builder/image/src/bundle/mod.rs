@@ -28,7 +28,7 @@ use crate::secure_boot::SecureBootRecord;
 pub use error::{BundleError, ExistingBundle};
 pub use names::{
     CYCLONEDX, DISK, DOCUMENTS, FILES, MANIFEST, MEASUREMENTS, ORIGINS, PCR_POLICY, PROVENANCE, REQUESTS,
-    SIGNING, SPDX, STATEMENTS, SUMS, TREE, UEFI_DATA, VERIFY_SCRIPT,
+    SIGNING, SPDX, STATEMENTS, SUMS, TREE, UEFI_DATA, VERIFY_SCRIPT, VEX,
 };
 pub(crate) use names::{names, policy_name, tbs_name};
 pub use sums::{SumLine, SumsError, parse as parse_sums};

@@ -20,6 +20,8 @@ pub const PROVENANCE: &str = "provenance.json";
 pub const VERIFY_SCRIPT: &str = "verify.sh";
 /// Where every path of the image comes from.
 pub const ORIGINS: &str = "origins.txt";
+/// Which vulnerabilities concern the image, as somebody else stated it (`OpenVEX`).
+pub const VEX: &str = "openvex.json";
 /// The UEFI variables that enrol Secure Boot, as `RegisterImage` takes them.
 pub const UEFI_DATA: &str = "uefi-data";
 /// The folder of signing requests.
@@ -52,8 +54,9 @@ const POLICY_TBS: [(&str, &str); 16] = [
 /// The files that every bundle has, sorted.
 pub const FILES: [&str; 4] = [SUMS, DISK, MANIFEST, TREE];
 /// The files that a bundle may have, sorted.
-pub const DOCUMENTS: [&str; 25] = [
+pub const DOCUMENTS: [&str; 26] = [
     MEASUREMENTS,
+    VEX,
     ORIGINS,
     CYCLONEDX,
     SPDX,

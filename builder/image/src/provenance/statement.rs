@@ -6,15 +6,14 @@ use amiforge_formats::digest::Digest;
 use serde_json::{Value, json};
 
 use super::{PREDICATE_TYPE, STATEMENT_TYPE};
-use crate::bundle;
-use crate::manifest::{Manifest, ManifestInput};
-use crate::secure_boot::SIGNATURE_INPUT;
+use crate::bundle::{DISK, MANIFEST};
+use crate::manifest::{Manifest, ManifestInput, SIGNATURE_INPUT};
 
 /// The files that a statement is about, by name: the image, the manifest with this text, and the documents that it binds.
 pub fn subjects(manifest: &Manifest, manifest_text: &[u8]) -> BTreeMap<String, Digest> {
     let mut subjects = manifest.documents.clone();
-    subjects.insert(bundle::DISK.to_owned(), manifest.plain);
-    subjects.insert(bundle::MANIFEST.to_owned(), Digest::of(manifest_text));
+    subjects.insert(DISK.to_owned(), manifest.plain);
+    subjects.insert(MANIFEST.to_owned(), Digest::of(manifest_text));
     subjects
 }
 

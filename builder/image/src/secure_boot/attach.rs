@@ -13,12 +13,12 @@ use amiforge_progress::Monitor;
 use super::bundle_state::{check_program, esp};
 use super::program::{EspProgram, SignatureStatus, open};
 use super::proof::{Patch, patches, plan, prove};
-use super::signing::{SIGNATURE_INPUT, by_request, ids, signed_table};
+use super::signing::{by_request, ids, signed_table};
 use super::{GivenSignature, OpenBundle, SecureBootError, SecureBootRecord, predict};
 use crate::bundle::{self, BundleWriter, ExistingBundle};
 use crate::image::EmitOptions;
 use crate::inspect::{Contents, Medium};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, SIGNATURE_INPUT};
 use crate::provenance::with_signatures;
 use crate::seal::UKI_ID;
 

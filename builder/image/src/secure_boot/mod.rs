@@ -28,7 +28,6 @@ pub use prediction::predict;
 pub use program::{EspProgram, SignatureStatus};
 pub use record::{SecureBootRecord, SignatureRecord, SignedProgram};
 pub use requests::{RequestKind, RequestsError, SigningRequest, parse_requests, write_requests};
-pub(crate) use signing::SIGNATURE_INPUT;
 pub(crate) use signing::by_request;
 pub use signing::{GivenSignature, PreparedSecureBoot, prepare};
 

@@ -17,7 +17,7 @@ use super::{
     verify_rsa_sha256,
 };
 use crate::bundle::{self, Document};
-use crate::manifest::ManifestInput;
+use crate::manifest::{ManifestInput, SIGNATURE_INPUT};
 use crate::measure::ContentReader;
 use crate::seal::EspFile;
 
@@ -40,9 +40,6 @@ impl GivenSignature {
         ManifestInput { kind: SIGNATURE_INPUT.to_owned(), name: self.id.clone(), sha256 }
     }
 }
-
-/// The kind of a signature among the inputs of a manifest.
-pub(crate) const SIGNATURE_INPUT: &str = "signature";
 
 /// What a build prepares for Secure Boot, before the disk is laid out.
 #[derive(Debug)]

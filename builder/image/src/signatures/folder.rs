@@ -53,13 +53,18 @@ pub fn store(
     statement: &Statement,
 ) -> Result<String, SignatureError> {
     signature.verify(sshsig::BUNDLE, statement.bytes()).map_err(SignatureError::NotASignature)?;
+    let name = signature_name(signature.key());
+    put(bundle, &name, signature.to_armour().as_bytes())?;
+    Ok(name)
+}
+
+/// Stores a file among the signatures, in place of one of the same name in the bundle.
+pub(crate) fn put(bundle: &Path, name: &str, bytes: &[u8]) -> Result<(), SignatureError> {
     let folder = bundle.join(FOLDER);
     if !is_folder(&folder, FOLDER)? {
         fs::create_dir(&folder).map_err(|source| SignatureError::File { path: folder.clone(), source })?;
     }
-    let name = signature_name(signature.key());
-    replace(bundle, &bundle.join(&name), signature.to_armour().as_bytes())?;
-    Ok(name)
+    replace(bundle, &bundle.join(name), bytes)
 }
 
 /// Writes a file beside the bundle, and gives it its name in the bundle by a rename.
@@ -91,22 +96,8 @@ fn replace(bundle: &Path, path: &Path, bytes: &[u8]) -> Result<(), SignatureErro
     })
 }
 
-/// Removes all signatures of a bundle, of every form, after its statement has changed. Gives their number.
-///
-/// # Errors
-/// [`SignatureError`].
-pub fn remove_signatures(bundle: &Path) -> Result<usize, SignatureError> {
-    let folder = bundle.join(FOLDER);
-    if !is_folder(&folder, FOLDER)? {
-        return Ok(0);
-    }
-    let mut removed = 0;
-    for (name, _) in super::files::entries(&folder)? {
-        if name.to_str().and_then(signature_file).is_some() {
-            let path = folder.join(&name);
-            fs::remove_file(&path).map_err(|source| SignatureError::File { path, source })?;
-            removed += 1;
-        }
-    }
-    Ok(removed)
+/// The number of files with signatures of a bundle, of every form: those that are lost when its statement changes.
+pub fn count_signatures(bundle: &Path) -> usize {
+    let entries = super::files::entries(&bundle.join(FOLDER)).unwrap_or_default();
+    entries.iter().filter(|(name, _)| name.to_str().and_then(signature_file).is_some()).count()
 }

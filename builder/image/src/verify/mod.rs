@@ -4,6 +4,7 @@
 //! Every difference is reported, not only the first. What cannot be read at all is an error. Knows no recipe and
 //! no terminal.
 
+mod attestations;
 mod blocks;
 mod difference;
 mod disk_map;
@@ -99,6 +100,7 @@ pub fn verify(
     }
     files::text(directory, bundle::VERIFY_SCRIPT, &present, &sums, &mut report)?;
     signatures::check(directory, &present, &mut report);
+    attestations::check(directory, &mut report);
     sums.unlisted(&present, manifest.as_ref(), &mut report);
     Ok(report)
 }

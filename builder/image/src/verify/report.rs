@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::difference::BundleDifference;
+use crate::attestations::AttestationSummary;
 use crate::bundle;
 use crate::image::EmitError;
 use crate::inspect::InspectError;
@@ -23,6 +24,9 @@ pub struct VerifyReport {
     /// Who signed the bundle: the files with signatures, good ones and others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<SignatureSummary>,
+    /// The files with attestations, good ones and others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attestations: Vec<AttestationSummary>,
     /// Everything that differs.
     pub differences: Vec<BundleDifference>,
 }

@@ -19,6 +19,7 @@ fn facts() -> ImageFacts {
         gib: Some(8),
         uefi_data: None,
         measured: false,
+        watermark: None,
         tags: Tags::from([("amiforge:image".to_owned(), "web".to_owned())]),
     }
 }

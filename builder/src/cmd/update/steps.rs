@@ -162,6 +162,7 @@ impl UpdateTask<'_> {
             lock: new.lock.clone(),
             vendor: None,
             signatures: Vec::new(),
+            vex: None,
             on_failure: OnFailure::Stop,
         };
         let named = NamedPaths { recipe: &self.args.recipe, out: &out, on_failure: OnFailure::Shell };

@@ -47,8 +47,10 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let cannot = || format!("cannot verify {name}");
     let cancel = interrupt_on_signals()?;
-    let subject =
-        args.bundle.as_deref().and_then(|bundle| (bundle.is_dir() || is_handover(bundle)).then(|| ImageSource::open(bundle)));
+    let subject = args
+        .bundle
+        .as_deref()
+        .and_then(|bundle| (bundle.is_dir() || is_handover(bundle)).then(|| ImageSource::open(bundle)));
     let subject = subject.transpose().with_context(cannot)?.map(|source| ami::image_facts(&source));
     let expected = ami::expected(args.bundle.as_deref(), name, subject).with_context(cannot)?;
     let connected = args.aws.connect(&cancel)?;

@@ -2,6 +2,7 @@
 //! the last byte has been read.
 
 mod image_cache;
+mod leaks;
 pub(super) mod listing;
 mod origin;
 mod sbom;
@@ -13,7 +14,7 @@ use std::thread::ScopedJoinHandle;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_image::bundle::{BundleTexts, BundleWriter, Document, MEASUREMENTS, ORIGINS};
+use amiforge_image::bundle::{BundleTexts, BundleWriter, Document, MEASUREMENTS, ORIGINS, VEX};
 use amiforge_image::disk::Disk;
 use amiforge_image::image::{EmitOptions, Emitted};
 use amiforge_image::inspect::{InspectError, Medium};
@@ -78,6 +79,7 @@ pub(super) fn write(
     });
     let emitted = emitted?;
     let mut documents: Vec<Document> = documents.map_err(|error| BuildError::Documents(Box::new(error)))?;
+    documents.extend(builder.options.vex.iter().map(|vex| (VEX, vex.clone())));
     documents.extend(measurements.map(|measurements| (MEASUREMENTS, measurements.document().into())));
     documents.extend(secure_boot.into_iter().flat_map(PreparedSecureBoot::documents));
     documents.extend(policies.into_iter().flat_map(PreparedPolicies::documents));
@@ -85,7 +87,13 @@ pub(super) fn write(
     check(&mut inputs, &emitted, blobs).map_err(BuildError::Inputs)?;
     documents.push((ORIGINS, completed(origins, &inputs).text().into()));
     documents.sort_unstable_by_key(|(name, _)| *name);
-    let mut origin = origin::origin(builder, epoch, &inputs, secrets, measurements.cloned());
+    let mut origin = origin::origin(
+        builder,
+        epoch,
+        &inputs,
+        (secrets, leaks::allowed(builder.recipe)),
+        measurements.cloned(),
+    );
     let signatures = signatures(policies, secure_boot);
     let predicate = predicate(builder, &inputs, &signatures);
     origin.inputs.extend(signatures);

@@ -79,7 +79,7 @@ fn a_changed_envelope_is_refused_whatever_bit_it_is() {
             assert!(!accepted(&other), "signature {index}, bit {at}");
         }
         let mut other = envelope.clone();
-        other.signatures[index].key_id = keys[(index + 1) % 3].short_id();
+        other.signatures[index].key_id = keys[(index + 1) % 3].fingerprint();
         assert!(other.verify(&keys).is_err());
     }
     let mut twice = envelope.clone();

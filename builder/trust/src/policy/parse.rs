@@ -7,7 +7,7 @@ use amiforge_formats::tree::Printable;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{LEN_MAX, Policy, Rule, Signer};
+use super::{BUNDLE, LEN_MAX, Policy, REQUIREMENTS, Rule, Signer};
 use crate::keys::{KeyError, PublicKey};
 
 /// The longest name and the longest pattern, in bytes.
@@ -104,6 +104,12 @@ pub enum PolicyProblem {
         /// The name.
         name: String,
     },
+    /// Something required that no bundle has.
+    #[error("`{word}` cannot be required: {BUNDLE} (always is), {}", REQUIREMENTS.join(", "))]
+    Requirement {
+        /// The word, printable.
+        word: String,
+    },
     /// A rule that cannot be met, or that asks for nothing.
     #[error(
         "the threshold is {threshold}, and the rule has {signers} signers: 1 to {signers} can be asked for"
@@ -138,6 +144,8 @@ struct RuleText {
     names: Vec<Spanned<String>>,
     signers: Vec<Spanned<String>>,
     threshold: Option<Spanned<i64>>,
+    #[serde(default)]
+    require: Vec<Spanned<String>>,
 }
 
 /// Parses a policy.
@@ -197,7 +205,7 @@ fn signers(texts: Vec<SignerText>) -> Result<Vec<Signer>, Problem> {
 
 fn rule(text: Spanned<RuleText>, known: &[Signer]) -> Result<Rule, Problem> {
     let span = text.span();
-    let RuleText { names, signers: asked, threshold } = text.into_inner();
+    let RuleText { names, signers: asked, threshold, require } = text.into_inner();
     if names.is_empty() {
         return Err((span, PolicyProblem::NoNames));
     }
@@ -224,7 +232,24 @@ fn rule(text: Spanned<RuleText>, known: &[Signer]) -> Result<Rule, Problem> {
     let (span, threshold) = threshold.map_or((span, 1), |one| (one.span(), one.into_inner()));
     let count = usize::try_from(threshold).ok().filter(|count| (1..=signers.len()).contains(count));
     let threshold = count.ok_or((span, PolicyProblem::Threshold { threshold, signers: signers.len() }))?;
-    Ok(Rule { names: patterns, signers, threshold })
+    Ok(Rule { names: patterns, signers, threshold, require: requirements(require)? })
+}
+
+/// What a rule requires besides the bundle, each once.
+fn requirements(words: Vec<Spanned<String>>) -> Result<Vec<String>, Problem> {
+    let mut required: Vec<String> = Vec::new();
+    for word in words {
+        let (span, word) = (word.span(), word.into_inner());
+        if word == BUNDLE || required.contains(&word) {
+            continue;
+        }
+        if !REQUIREMENTS.contains(&word.as_str()) {
+            let word = Printable(word.as_bytes()).to_string();
+            return Err((span, PolicyProblem::Requirement { word }));
+        }
+        required.push(word);
+    }
+    Ok(required)
 }
 
 /// Whether a text may be the name of a signer. Such a name is a principal of ssh-keygen without marks that it would

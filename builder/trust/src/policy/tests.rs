@@ -120,3 +120,21 @@ fn what_is_wrong_in_a_policy_is_named_with_its_line() {
     assert_eq!((name.as_str(), kind.as_str()), ("alice", "ssh-dss"));
     check(&" ".repeat(LEN_MAX + 1), 1, "are the most");
 }
+
+#[test]
+fn a_rule_may_require_attestations_and_no_other_words() {
+    let text = |require: &str| {
+        format!(
+            "[[signer]]\nname = \"ci\"\nkeys = [\"{}\"]\n[[rule]]\nnames = [\"*\"]\nsigners = [\"ci\"]\n{require}",
+            key(1).to_openssh()
+        )
+    };
+    let required = |words: &str| Policy::parse(&text(words)).map(|policy| policy.rules()[0].require.clone());
+    assert_eq!(required("").unwrap(), [""; 0]);
+    assert_eq!(required("require = [\"bundle\"]").unwrap(), [""; 0]);
+    let both = required("require = [\"bundle\", \"provenance\", \"provenance\", \"vex\"]");
+    assert_eq!(both.unwrap(), ["provenance", "vex"]);
+    let error = required("require = [\"luck\"]").unwrap_err();
+    assert_eq!(error.source, PolicyProblem::Requirement { word: "luck".to_owned() });
+    assert_eq!(error.line, 7);
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use amiforge_aws::query::{Description, Field, Protocol, Shape};
-use amiforge_aws::{AUTO_SCALING_CALLS, EC2_CALLS, KMS_CALLS, SSM_CALLS};
+use amiforge_aws::{AUTO_SCALING_CALLS, EC2_CALLS, KMS_CALLS, SSM_CALLS, STS_CALLS};
 use amiforge_tests::python;
 use serde_json::Value;
 
@@ -179,6 +179,14 @@ fn every_parameter_and_field_is_one_of_the_model_of_auto_scaling() {
     let mistakes: Vec<_> = AUTO_SCALING_CALLS.iter().flat_map(|call| mistakes(&model, call)).collect();
     assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
     assert!(AUTO_SCALING_CALLS.len() >= 5);
+}
+
+#[test]
+fn every_field_is_one_of_the_model_of_sts() {
+    let Some(python) = python::with(&["botocore"]) else { return };
+    let model = model(&python, "sts/2011-06-15");
+    let mistakes: Vec<_> = STS_CALLS.iter().flat_map(|call| mistakes(&model, call)).collect();
+    assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
 }
 
 const TEXT: Shape = Shape::Text;
