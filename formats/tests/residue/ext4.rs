@@ -26,7 +26,7 @@ struct Places {
 }
 
 impl Places {
-    fn of(image: &Vec<u8>) -> Self {
+    fn of(image: &[u8]) -> Self {
         let system = open(image).unwrap();
         let inode = |path: &str| {
             system.inode_of(path.as_bytes()).unwrap().map(|number| system.inode(number).unwrap())
