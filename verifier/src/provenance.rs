@@ -87,7 +87,9 @@ fn subjects(json: &Json) -> Result<BTreeMap<String, Sha>, String> {
 /// order. The signed lists of archives (`release`) and patches are dependencies that the manifest does not list.
 fn check_build(json: &Json, claims: Option<&Claims>, log: &mut Log<'_>) {
     let Some(claims) = claims else { return };
-    let at = |path: &[&str]| path.iter().try_fold(json, |json, key| json.get(key)).map(|json| json.text().unwrap_or("no text"));
+    let at = |path: &[&str]| {
+        path.iter().try_fold(json, |json, key| json.get(key)).map(|json| json.text().unwrap_or("no text"))
+    };
     let external = ["predicate", "buildDefinition", "externalParameters"];
     let values: [(&[&str], Option<&str>); 8] = [
         (&[external[0], external[1], external[2], "recipe", "digest", "sha256"], Some(&claims.recipe)),
@@ -108,7 +110,12 @@ fn check_build(json: &Json, claims: Option<&Claims>, log: &mut Log<'_>) {
         (&["predicate", "runDetails", "builder", "id"], BUILDER),
     ];
     for (path, expected) in fixed {
-        log.equal(None, &format!("`{}`", path.join(".")), expected, shown(at(path).unwrap_or("nothing")).as_str());
+        log.equal(
+            None,
+            &format!("`{}`", path.join(".")),
+            expected,
+            shown(at(path).unwrap_or("nothing")).as_str(),
+        );
     }
     check_inputs(json, claims, log);
 }
@@ -121,7 +128,8 @@ fn check_inputs(json: &Json, claims: &Claims, log: &mut Log<'_>) {
         value.map(ToString::to_string)
     };
     let kind = |one: &Json| text(one, &["annotations", "kind"]).unwrap_or_default();
-    let mut dependencies = all.unwrap_or(&[]).iter().filter(|one| !["release", "patch"].contains(&kind(one).as_str()));
+    let mut dependencies =
+        all.unwrap_or(&[]).iter().filter(|one| !["release", "patch"].contains(&kind(one).as_str()));
     for input in &claims.inputs {
         let same = dependencies.next().is_some_and(|one| {
             kind(one) == input.kind
@@ -129,7 +137,10 @@ fn check_inputs(json: &Json, claims: &Claims, log: &mut Log<'_>) {
                 && text(one, &["digest", "sha256"]) == input.sha256
         });
         if !same {
-            log.wrong(None, format!("its dependencies are not the inputs of the manifest: {}", shown(&input.name)));
+            log.wrong(
+                None,
+                format!("its dependencies are not the inputs of the manifest: {}", shown(&input.name)),
+            );
             return;
         }
     }

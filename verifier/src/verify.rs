@@ -42,7 +42,8 @@ const RECEIPTS: &str = "receipts/";
 
 /// Whether the manifest has to bind a file: those above, and digests of PCR policies to be signed.
 fn is_bound(name: &str) -> bool {
-    let digest = |rest: &str| matches!(rest.strip_suffix(".tbs"), Some("1" | "2" | "3" | "4" | "5" | "6" | "7" | "8"));
+    let digest =
+        |rest: &str| matches!(rest.strip_suffix(".tbs"), Some("1" | "2" | "3" | "4" | "5" | "6" | "7" | "8"));
     let banks = ["signing/pcr11-sha256-", "signing/pcr11-sha384-"];
     BOUND.contains(&name) || banks.iter().any(|bank| name.strip_prefix(bank).is_some_and(digest))
 }
@@ -151,9 +152,7 @@ fn digest_others(
     report: &mut Report,
 ) {
     for name in names.iter().filter(|name| is_summed(name)) {
-        let known = REQUIRED.contains(&name.as_str())
-            || is_bound(name)
-            || SUMMED.contains(&name.as_str());
+        let known = REQUIRED.contains(&name.as_str()) || is_bound(name) || SUMMED.contains(&name.as_str());
         if !known {
             report.failed(name, "this version knows no such file of a bundle");
         }

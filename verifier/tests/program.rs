@@ -12,7 +12,8 @@ fn unpack(name: &str, test: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("verifier-{test}"));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
-    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../fixtures/bundles/0.1/{name}.tar.xz"));
+    let archive =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../fixtures/bundles/0.1/{name}.tar.xz"));
     let status = Command::new("tar").arg("-xJf").arg(archive).arg("-C").arg(&folder).status().unwrap();
     assert!(status.success());
     folder

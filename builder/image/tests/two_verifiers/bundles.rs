@@ -43,7 +43,8 @@ fn table(count: usize, tally: &mut Tally) {
     let len = edited.disk.len();
     let mut sequence = Sequence(11);
     for _ in 0..count {
-        let ranges = [446..512, 512..604, 1024..1400, len - 512..len - 420, len - 33 * 512..len - 33 * 512 + 400];
+        let ranges =
+            [446..512, 512..604, 1024..1400, len - 512..len - 420, len - 33 * 512..len - 33 * 512 + 400];
         let range = ranges[sequence.below(ranges.len())].clone();
         let at = range.start + sequence.below(range.len());
         let byte = edited.disk[at] ^ 1 << sequence.below(8);
@@ -54,7 +55,11 @@ fn table(count: usize, tally: &mut Tally) {
             repair_table(&mut disk);
         }
         edited.write("disk.raw", &disk);
-        edited.ask(&format!("table: byte {at} becomes {byte:#04x}, checksums repaired: {repaired}"), Remake::Manifest, tally);
+        edited.ask(
+            &format!("table: byte {at} becomes {byte:#04x}, checksums repaired: {repaired}"),
+            Remake::Manifest,
+            tally,
+        );
     }
 }
 
@@ -62,7 +67,9 @@ fn table(count: usize, tally: &mut Tally) {
 fn repair_table(disk: &mut [u8]) {
     let crc = |bytes: &[u8]| {
         !bytes.iter().fold(!0_u32, |state, byte| {
-            (0..8).fold(state ^ u32::from(*byte), |state, _| state >> 1 ^ if state & 1 == 1 { 0xedb8_8320 } else { 0 })
+            (0..8).fold(state ^ u32::from(*byte), |state, _| {
+                state >> 1 ^ if state & 1 == 1 { 0xedb8_8320 } else { 0 }
+            })
         })
     };
     let last = disk.len() - 512;
@@ -81,7 +88,9 @@ fn files(tally: &mut Tally) {
     let path = |name: &str| edited.folder().join(name);
     for name in ["SHA256SUMS", "disk.raw", "manifest.json", "tree.txt"] {
         for level in LEVELS {
-            if name == "disk.raw" && level == Remake::Manifest || name == "manifest.json" && level == Remake::Manifest {
+            if name == "disk.raw" && level == Remake::Manifest
+                || name == "manifest.json" && level == Remake::Manifest
+            {
                 continue;
             }
             fs::remove_file(path(name)).unwrap();
@@ -104,16 +113,29 @@ fn files(tally: &mut Tally) {
             edited.restore(true);
         }
     }
-    for name in ["extra", "sbom.cdx.json", "uefi-data", "signing/requests.json", "signing/x", "signatures/x", "measurements.json"] {
+    for name in [
+        "extra",
+        "sbom.cdx.json",
+        "uefi-data",
+        "signing/requests.json",
+        "signing/x",
+        "signatures/x",
+        "measurements.json",
+    ] {
         fs::create_dir_all(path(name).parent().unwrap()).unwrap();
         edited.write(name, "{}\n");
         edited.ask(&format!("{name} is too many"), Remake::Nothing, tally);
         let sums = edited.text("SHA256SUMS");
-        edited.write("SHA256SUMS", format!("{sums}{}  {name}\n", "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356"));
+        edited.write(
+            "SHA256SUMS",
+            format!("{sums}{}  {name}\n", "ca3d163bab055381827226140568f3bef7eaac187cebd76878e0b63e9e442356"),
+        );
         edited.ask(&format!("{name} is too many, with a line"), Remake::Nothing, tally);
         edited.restore(false);
     }
-    for (from, to) in [("tree.txt", "manifest.json"), ("manifest.json", "SHA256SUMS"), ("disk.raw", "tree.txt")] {
+    for (from, to) in
+        [("tree.txt", "manifest.json"), ("manifest.json", "SHA256SUMS"), ("disk.raw", "tree.txt")]
+    {
         fs::copy(path(from), path(to)).unwrap();
         edited.ask(&format!("{to} is a copy of {from}"), Remake::Nothing, tally);
         edited.restore(false);
@@ -132,7 +154,12 @@ fn lines(tally: &mut Tally) {
             let line = all[index];
             let mut without = all.clone();
             without.remove(index);
-            let with = |new: String| all.iter().enumerate().map(|(at, old)| if at == index { new.clone() + "\n" } else { format!("{old}\n") }).collect::<String>();
+            let with = |new: String| {
+                all.iter()
+                    .enumerate()
+                    .map(|(at, old)| if at == index { new.clone() + "\n" } else { format!("{old}\n") })
+                    .collect::<String>()
+            };
             for (what, text) in [
                 ("removed", without.join("\n") + "\n"),
                 ("doubled", with(format!("{line}\n{line}"))),
@@ -167,7 +194,7 @@ fn lines(tally: &mut Tally) {
 }
 
 /// Every value of the manifest: another one, another type, missing, beside one more.
-fn manifest(tally: &mut Tally) {
+fn manifest(stride: usize, tally: &mut Tally) {
     for name in ["ext4", "verity-erofs"] {
         let edited = Edited::new(name);
         let manifest = edited.manifest();
@@ -178,7 +205,8 @@ fn manifest(tally: &mut Tally) {
         if name != "ext4" {
             pointers.retain(|pointer| pointer.starts_with("/verity"));
         }
-        for pointer in &pointers {
+        let first = if name == "ext4" { 0 } else { 1 };
+        for pointer in pointers.iter().skip(first).step_by(stride) {
             for (what, value) in others(manifest.pointer(pointer).unwrap()) {
                 let mut changed = manifest.clone();
                 *changed.pointer_mut(pointer).unwrap() = value;
@@ -231,12 +259,21 @@ fn others(value: &Value) -> Vec<(&'static str, Value)> {
     match value {
         Value::Number(number) => {
             let number = number.as_i64().unwrap();
-            all.extend([("one more", json!(number + 1)), ("zero", json!(0)), ("negative", json!(-1)), ("a text", json!("1"))]);
+            all.extend([
+                ("one more", json!(number + 1)),
+                ("zero", json!(0)),
+                ("negative", json!(-1)),
+                ("a text", json!("1")),
+            ]);
             all.push(("too large", json!(u64::MAX)));
         }
         Value::String(text) => {
             let swapped = text.replacen(|one: char| one.is_ascii_alphanumeric(), "7", 1);
-            all.extend([("another text", json!(swapped)), ("upper case", json!(text.to_uppercase())), ("empty", json!(""))]);
+            all.extend([
+                ("another text", json!(swapped)),
+                ("upper case", json!(text.to_uppercase())),
+                ("empty", json!("")),
+            ]);
             all.extend([("longer", json!(format!("{text}a"))), ("a number", json!(1))]);
         }
         _ => {}
@@ -245,25 +282,26 @@ fn others(value: &Value) -> Vec<(&'static str, Value)> {
     all
 }
 
-fn sweep(count: usize) {
+/// Sweeps with so many changes of the image, and every so manieth value of the manifest.
+fn sweep(count: usize, stride: usize) {
     let mut tally = Tally::default();
     files(&mut tally);
     lines(&mut tally);
-    manifest(&mut tally);
+    manifest(stride, &mut tally);
     table(count, &mut tally);
     image("ext4", count, &mut tally);
-    image("verity-erofs", count / 8, &mut tally);
-    image("verity-ext4", count / 8, &mut tally);
+    image("verity-erofs", count / 10, &mut tally);
+    image("verity-ext4", count / 10, &mut tally);
     tally.finish("bundles", count);
 }
 
 #[test]
 fn both_agree_about_changed_bundles() {
-    sweep(80);
+    sweep(40, 5);
 }
 
 #[test]
 #[ignore = "a long sweep, at night"]
 fn both_agree_about_very_many_changed_bundles() {
-    sweep(2000);
+    sweep(1500, 1);
 }

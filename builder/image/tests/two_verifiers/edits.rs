@@ -116,11 +116,16 @@ impl Edited {
     /// The list of blocks with what follows from it; a free block that is still zeros stays free.
     fn remake_blocks(&self, manifest: &mut Value) {
         let disk = self.bundle.read("disk.raw");
-        let before: Vec<String> = manifest["blocks"].as_array().unwrap().iter().flat_map(|entry| {
-            let entry = entry.as_str().unwrap();
-            let (kind, count) = entry.split_once('*').unwrap_or((entry, "1"));
-            vec![kind.to_owned(); count.parse().unwrap()]
-        }).collect();
+        let before: Vec<String> = manifest["blocks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|entry| {
+                let entry = entry.as_str().unwrap();
+                let (kind, count) = entry.split_once('*').unwrap_or((entry, "1"));
+                vec![kind.to_owned(); count.parse().unwrap()]
+            })
+            .collect();
         let mut entries: Vec<(String, usize)> = Vec::new();
         let (mut leaves, mut all, mut full) = (Vec::new(), Vec::new(), Vec::new());
         for (index, block) in disk.chunks(BLOCK).enumerate() {
@@ -144,7 +149,9 @@ impl Edited {
                 _ => entries.push((entry, 1)),
             }
         }
-        let text = |(entry, count): &(String, usize)| if entry.len() == 64 { entry.clone() } else { format!("{entry}*{count}") };
+        let text = |(entry, count): &(String, usize)| {
+            if entry.len() == 64 { entry.clone() } else { format!("{entry}*{count}") }
+        };
         manifest["blocks"] = entries.iter().map(text).collect();
         manifest["ebs"] = json!({
             "without_free": { "blocks": all.len() / 32, "sha256": hex(&sha256(&all)) },

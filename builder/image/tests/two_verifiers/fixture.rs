@@ -25,9 +25,12 @@ pub(crate) struct Unpacked {
 impl Unpacked {
     pub(crate) fn new(name: &str) -> Self {
         let memory = Path::new("/dev/shm");
-        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
-        let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../fixtures/bundles/0.1/{name}.tar.xz"));
-        let status = Command::new("tar").arg("-xJf").arg(archive).arg("-C").arg(folder.path()).status().unwrap();
+        let folder =
+            if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let archive =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../fixtures/bundles/0.1/{name}.tar.xz"));
+        let status =
+            Command::new("tar").arg("-xJf").arg(archive).arg("-C").arg(folder.path()).status().unwrap();
         assert!(status.success(), "tar unpacks {name}");
         Self { folder }
     }

@@ -42,8 +42,9 @@ impl Signed {
                 .unwrap();
             assert!(status.success(), "ssh-keygen signs with {kind}");
             let line = fs::read_to_string(key.with_extension("pub")).unwrap().trim().to_owned();
-            let name = format!("signatures/{}.sig", amiforge_verify::sshsig::PublicKey::parse(&line).unwrap().id());
-            fs::rename(folder.path().join("sums.sig"), bundle.path(&name)).unwrap();
+            let name =
+                format!("signatures/{}.sig", amiforge_verify::sshsig::PublicKey::parse(&line).unwrap().id());
+            fs::copy(folder.path().join("sums.sig"), bundle.path(&name)).unwrap();
             keys.push(line);
             names.push(name);
         }
@@ -51,11 +52,15 @@ impl Signed {
     }
 
     fn policy(&self, names: &str, threshold: usize) -> String {
-        let signers = (0..self.keys.len()).map(|index| format!("\"signer-{index}\"")).collect::<Vec<_>>().join(", ");
+        let signers =
+            (0..self.keys.len()).map(|index| format!("\"signer-{index}\"")).collect::<Vec<_>>().join(", ");
         let tables = self.keys.iter().enumerate();
-        let tables = tables.map(|(index, key)| format!("[[signer]]\nname = \"signer-{index}\"\nkeys = [\"{key}\"]\n"));
+        let tables =
+            tables.map(|(index, key)| format!("[[signer]]\nname = \"signer-{index}\"\nkeys = [\"{key}\"]\n"));
         let tables: String = tables.collect();
-        format!("{tables}# who may sign\n[[rule]]\nnames = [{names}]\nsigners = [{signers}]\nthreshold = {threshold}\n")
+        format!(
+            "{tables}# who may sign\n[[rule]]\nnames = [{names}]\nsigners = [{signers}]\nthreshold = {threshold}\n"
+        )
     }
 
     fn both(&self, policy: &str) -> (Reasons, Reasons) {
@@ -92,7 +97,11 @@ fn both_agree_about_signatures_of_ssh_keygen_and_every_change_of_them() {
             bytes[at] ^= 1 << bit;
             fs::write(signed.bundle.path(name), &bytes).unwrap();
             let (own, other) = signed.both(&good);
-            tally.add(&format!("{name}: byte {at} of {} becomes {:#04x}", before.len(), bytes[at]), &own, &other);
+            tally.add(
+                &format!("{name}: byte {at} of {} becomes {:#04x}", before.len(), bytes[at]),
+                &own,
+                &other,
+            );
         }
         fs::write(signed.bundle.path(name), &before).unwrap();
     }

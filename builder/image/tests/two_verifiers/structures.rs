@@ -23,7 +23,9 @@ fn crc(state: u32, bytes: &[u8]) -> u32 {
 pub(crate) fn interesting(kind: &str, bytes: &[u8]) -> Vec<usize> {
     let ranges: Vec<Range<usize>> = match kind {
         "ext4" => Ext4::new(bytes).metadata(bytes),
-        "fat32" => vec![0..1024, 512 * 6..512 * 7, 17408..17408 + 512, 17408 + 290_000..bytes.len().min(1 << 20)],
+        "fat32" => {
+            vec![0..1024, 512 * 6..512 * 7, 17408..17408 + 512, 17408 + 290_000..bytes.len().min(1 << 20)]
+        }
         "verity" => vec![0..512, 4096..6 * 4096],
         "swap" => vec![0..4096],
         _ => vec![0..bytes.len()],
@@ -118,9 +120,9 @@ impl Ext4 {
         }
         let mut owners = BTreeMap::new();
         for (block, content) in bytes.chunks_exact(BLOCK).enumerate() {
-            let owner = seeds.iter().find(|seed| {
-                sum_of(content, **seed).is_some_and(|(at, sum)| le32(content, at) == sum)
-            });
+            let owner = seeds
+                .iter()
+                .find(|seed| sum_of(content, **seed).is_some_and(|(at, sum)| le32(content, at) == sum));
             owners.extend(owner.map(|seed| (block, *seed)));
         }
         owners
@@ -172,23 +174,27 @@ impl Ext4 {
         }
         for (group, [block_map, inode_map, table]) in self.parts.iter().enumerate() {
             let descriptor = BLOCK + group * 64;
-            for (map, len, low, high) in
-                [(block_map, self.blocks_per_group / 8, 0x18, 0x38), (inode_map, self.per_group / 8, 0x1a, 0x3a)]
-            {
+            for (map, len, low, high) in [
+                (block_map, self.blocks_per_group / 8, 0x18, 0x38),
+                (inode_map, self.per_group / 8, 0x1a, 0x3a),
+            ] {
                 if block == *map {
                     let sum = crc(self.seed, &bytes[map * BLOCK..map * BLOCK + len]).to_le_bytes();
                     put(bytes, descriptor + low, &sum[..2]);
                     put(bytes, descriptor + high, &sum[2..]);
                 }
             }
-            let touches = block == *block_map || block == *inode_map || (descriptor..descriptor + 64).contains(&at);
+            let touches =
+                block == *block_map || block == *inode_map || (descriptor..descriptor + 64).contains(&at);
             if touches {
                 let sum = crc(self.seed, &(group as u32).to_le_bytes());
                 let sum = crc(sum, &bytes[descriptor..descriptor + 0x1e]);
                 let sum = crc(crc(sum, &[0; 2]), &bytes[descriptor + 0x20..descriptor + 64]).to_le_bytes();
                 put(bytes, descriptor + 0x1e, &sum[..2]);
             }
-            if let Some(slot) = at.checked_sub(table * BLOCK).map(|at| at / 256).filter(|slot| *slot < self.per_group) {
+            if let Some(slot) =
+                at.checked_sub(table * BLOCK).map(|at| at / 256).filter(|slot| *slot < self.per_group)
+            {
                 let start = table * BLOCK + slot * 256;
                 let mut inode = bytes[start..start + 256].to_vec();
                 let extra = le16(&inode, 0x80);

@@ -9,10 +9,32 @@ pub(crate) struct Known {
 }
 
 /// What is known to differ. Each row is documented in `docs/verifier.md`.
-pub(crate) const KNOWN: &[Known] = &[Known {
-    words: "are not known",
-    reason: "amiforge-verify does not call good what it does not know, such as flags of inodes that nothing here sets",
-}];
+pub(crate) const KNOWN: &[Known] = &[
+    Known {
+        words: "are not known",
+        reason: "amiforge-verify does not call good what it does not know, such as flags of inodes that nothing here sets",
+    },
+    Known {
+        words: "the MBR has more than the protective entry",
+        reason: "the other entries of the MBR have to be zero (UEFI 2.10, 5.2.3); amiforge verify looks at those of a type",
+    },
+    Known {
+        words: "CHS address of the protective entry",
+        reason: "amiforge verify leaves CHS addresses aside, which nothing reads",
+    },
+    Known {
+        words: "a reserved field of the header",
+        reason: "amiforge verify leaves reserved fields of GPT aside",
+    },
+    Known {
+        words: "the rest of the header's sector is not zero",
+        reason: "amiforge verify leaves what is behind a header of GPT aside",
+    },
+    Known {
+        words: "ManifestText",
+        reason: "amiforge verify writes the manifest anew, its notes included, and compares the texts",
+    },
+];
 
 /// Why a side refuses; empty where it accepts.
 pub(crate) type Reasons = Vec<String>;
@@ -32,13 +54,19 @@ impl Tally {
             (true, true) => self.accepted += 1,
             (false, false) => self.refused += 1,
             (own_accepts, _) => {
-                let (side, reasons) = if own_accepts { ("only amiforge-verify", independent) } else { ("only amiforge", amiforge) };
-                let known = KNOWN.iter().find(|known| reasons.iter().all(|reason| reason.contains(known.words)));
-                if let Some(known) = known {
+                let (side, reasons) = if own_accepts {
+                    ("only amiforge-verify", independent)
+                } else {
+                    ("only amiforge", amiforge)
+                };
+                let known = |reason: &String| KNOWN.iter().find(|known| reason.contains(known.words));
+                let all: Option<Vec<_>> = reasons.iter().map(known).collect();
+                if let Some(known) = all.and_then(|all| all.into_iter().next()) {
                     *self.known.entry(known.reason).or_default() += 1;
                     return;
                 }
-                let words: String = reasons[0].chars().map(|one| if one.is_ascii_digit() { '#' } else { one }).collect();
+                let words: String =
+                    reasons[0].chars().map(|one| if one.is_ascii_digit() { '#' } else { one }).collect();
                 let entry = self.disagreements.entry(format!("{side}: {words}"));
                 entry.or_insert((0, format!("{mutation}: {}", reasons.join("; ")))).0 += 1;
             }
@@ -58,11 +86,18 @@ impl Tally {
 
     /// Prints the counts, and fails where the two disagreed or fewer mutations were refused than there should be.
     pub(crate) fn finish(self, what: &str, least_refused: usize) {
-        println!("{what}: both refused {}, both accepted {}, known to differ {:?}", self.refused, self.accepted, self.known);
+        println!(
+            "{what}: both refused {}, both accepted {}, known to differ {:?}",
+            self.refused, self.accepted, self.known
+        );
         for (words, (count, first)) in &self.disagreements {
             println!("{count:6} {words}\n       first {first}");
         }
-        assert!(self.disagreements.is_empty(), "{what}: the two disagree in {} ways", self.disagreements.len());
+        assert!(
+            self.disagreements.is_empty(),
+            "{what}: the two disagree in {} ways",
+            self.disagreements.len()
+        );
         assert!(self.refused >= least_refused, "{what}: only {} mutations were refused", self.refused);
     }
 }

@@ -1,9 +1,9 @@
 //! Volumes alone: one bit or one field is changed in a file system, its checksums are made good again, and both checkers
 //! look at it. Nothing is digested here, so thousands take seconds.
 
+use amiforge_formats::dump;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::volume::FsKind;
-use amiforge_formats::dump;
 use amiforge_verify::listing::{self, Volume};
 use amiforge_verify::{Report, erofs, ext4, fat, swap, verity};
 
@@ -95,7 +95,8 @@ impl Subject {
     /// A bundle's listing and manifest name what was there before.
     fn changed(&self, seen: &[String], reasons: &mut Reasons) {
         if !self.listed.is_empty() && self.listed != seen {
-            let first = seen.iter().find(|line| !self.listed.contains(line)).map_or("a line is gone", |line| line);
+            let first =
+                seen.iter().find(|line| !self.listed.contains(line)).map_or("a line is gone", |line| line);
             reasons.push(format!("listed otherwise: {first}"));
         }
     }
@@ -113,7 +114,10 @@ impl Subject {
         let repaired = sequence.below(4) > 0;
         copy[at] = value;
         let touched = if repaired { self.repair.around(copy, at) } else { Vec::new() };
-        let mutation = format!("{} byte {at} of {} {value:#04x} ({name}, repaired: {repaired})", self.kind, self.bytes[at]);
+        let mutation = format!(
+            "{} byte {at} of {} {value:#04x} ({name}, repaired: {repaired})",
+            self.kind, self.bytes[at]
+        );
         tally.add(&mutation, &self.amiforge(copy).1, &self.independent(copy).1);
         copy[at] = self.bytes[at];
         for range in touched {
@@ -126,7 +130,8 @@ impl Subject {
         let threads = 2;
         std::thread::scope(|scope| {
             let work = |thread: u64| {
-                let (mut copy, mut sequence, mut tally) = (self.bytes.clone(), Sequence(seed + thread), Tally::default());
+                let (mut copy, mut sequence, mut tally) =
+                    (self.bytes.clone(), Sequence(seed + thread), Tally::default());
                 for _ in 0..count / threads {
                     self.mutate(&mut copy, &mut sequence, &mut tally);
                 }
