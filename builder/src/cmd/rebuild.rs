@@ -264,6 +264,7 @@ impl Args {
             lock: recorded.lock.clone(),
             vendor: self.vendor.clone(),
             signatures: Vec::new(),
+            vex: None,
             on_failure: OnFailure::Stop,
         };
         let built = pipeline::build(&recorded.recipe, &options, Monitor::new(ui, cancel));

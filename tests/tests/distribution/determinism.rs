@@ -89,6 +89,13 @@ fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() 
         .arg(alone.join("store"));
     must(&command.output().unwrap());
     assert_same(&by_root, &Bundle::open(&alone.join("out")));
+    // From the recipe and the lock inside the image, and the same file of inputs.
+    let mut command = Command::new(oracle::find("unshare").unwrap());
+    command.args(["--net", "sh", "-c", script, "sh"]).arg(&program).arg("rebuild").arg(&by_root.folder);
+    command.arg("--vendor").arg(&inputs).arg("--source-dir").arg(fixture.path(""));
+    command.arg("--store").arg(alone.join("store"));
+    let shown = must(&command.output().unwrap());
+    assert!(shown.contains(" equal, 0 different"), "{shown}");
 }
 
 /// A recipe with a stage that runs these commands.

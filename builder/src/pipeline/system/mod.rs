@@ -78,7 +78,7 @@ pub(super) fn system_tree<'a>(
     warnings.extend(unmet.iter().map(ToString::to_string));
     let changes = normalize(recipe, &mut tree, blobs, time)?;
     origins.observe(&tree, |path| RecipeOrigins(recipe).normalize(path, &changes));
-    provenance::install(builder, &mut tree, time.made)?;
+    provenance::install(builder, &mut tree, &sources.inputs, (&host_files, &record), time.made)?;
     origins.observe(&tree, |_| RecipeOrigins(recipe).table("provenance", "image"));
     warnings.extend(trust::verified_root(recipe, &mut tree, blobs, time.made)?);
     origins.observe(&tree, |_| RecipeOrigins(recipe).table("verified-root", "trust"));

@@ -4,6 +4,8 @@ use std::fs;
 
 use amiforge_formats::digest::Digest;
 use amiforge_tests::program;
+use amiforge_tests::secure_boot::SecureBoot;
+use serde_json::Value;
 
 use super::fixture::System;
 
@@ -29,6 +31,59 @@ fn an_ami_a_bundle_and_a_raw_file_are_built_again_with_an_equal_root() {
         system.run(0, &["rebuild", &snapshot, "--source-dir", &folder, "-o", &out]);
         program::must(&["diff", &system.bundle(), &out]);
     }
+}
+
+#[test]
+fn a_signature_is_no_difference_and_a_byte_beside_it_is_one() {
+    let made = SecureBoot::with("", |made| {
+        fs::create_dir_all(made.path("tree/etc")).unwrap();
+        fs::write(made.path("tree/etc/os-release"), "ID=test\n").unwrap();
+    });
+    let Some(made) = made else { return };
+    let signed = made.signed_bundle();
+    let (store, folder) = (made.text("store"), made.text(""));
+    let rebuild = |target: &str| {
+        let output = program::run(&["--json", "rebuild", target, "--source-dir", &folder, "--store", &store]);
+        let shown: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), shown, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, shown, err) = rebuild(signed.to_str().unwrap());
+    assert_eq!(code, Some(0), "{shown:#}{err}");
+    let blocks = &shown["blocks"];
+    assert!(blocks["signed"].as_u64().unwrap() > 0 && blocks["different"] == 0, "{blocks:#}");
+    assert_eq!(blocks["unsignedRoot"], blocks["rebuiltRoot"]);
+    assert_ne!(blocks["root"], blocks["rebuiltRoot"]);
+    // A byte before the signature, in the same block.
+    let manifest: Value = serde_json::from_slice(&fs::read(signed.join("manifest.json")).unwrap()).unwrap();
+    let at = manifest["secure_boot"]["programs"][0]["ranges"][0][0].as_u64().unwrap() - 1;
+    let mut disk = fs::read(signed.join("disk.raw")).unwrap();
+    disk[usize::try_from(at).unwrap()] ^= 1;
+    fs::write(made.path("changed.raw"), disk).unwrap();
+    let (code, shown, err) = rebuild(&made.text("changed.raw"));
+    assert_eq!((code, &shown["blocks"]["different"]), (Some(3), &1.into()), "{shown:#}{err}");
+}
+
+#[test]
+fn the_time_of_the_build_is_taken_from_the_provenance() {
+    let system = System::new("erofs");
+    let text = fs::read_to_string(system.path("recipe.toml")).unwrap();
+    fs::write(system.path("recipe.toml"), text.replace("epoch = 1700000000\n", "")).unwrap();
+    let out = system.path("dated");
+    let mut build = std::process::Command::new(program::path());
+    build.args(["build", &system.path("recipe.toml"), "-o", &out]).env("SOURCE_DATE_EPOCH", "1600000000");
+    assert!(build.status().unwrap().success());
+    let (shown, _) = system.run(0, &["rebuild", &out, "--source-dir", &system.path("")]);
+    assert_eq!(shown["builtBy"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn a_file_with_another_digest_is_named_with_both() {
+    let system = System::new("ext4");
+    fs::write(system.path("motd"), "hullo\n").unwrap();
+    let (shown, _) = system.run(3, &["rebuild", &system.image, "--source-dir", &system.path("")]);
+    let causes = shown["causes"].to_string();
+    let (old, new) = (Digest::of(b"hello\n").to_string(), Digest::of(b"hullo\n").to_string());
+    assert!(causes.contains("`motd`") && causes.contains(&old) && causes.contains(&new), "{causes}");
 }
 
 #[test]

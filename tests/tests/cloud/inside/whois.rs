@@ -26,6 +26,7 @@ fn tags_watermark_and_what_is_inside_agree_on_the_ami_and_its_copy_of_either_fil
             assert_eq!(inside["recipe"], Digest::of(&recipe).to_string(), "{shown:#}");
             assert_eq!((&inside["image"], &inside["version"]), (&json!("web"), &json!("1")));
             assert_eq!(inside["fileSystem"], file_system);
+            assert_eq!((&inside["tool"], &inside["inputs"]), (&env!("CARGO_PKG_VERSION").into(), &2.into()));
             let (read, held) =
                 (inside["blocksRead"].as_u64().unwrap(), inside["blocksHeld"].as_u64().unwrap());
             assert!(read > 0 && read <= 10 && held > 24, "{read} of {held}");
@@ -90,7 +91,8 @@ fn a_tag_that_was_changed_is_named() {
         ("amiforge:merkle-root", "in the watermarks"),
     ] {
         let set = |value: &str| {
-            let work = ec2.create_tags(std::slice::from_ref(&system.image), &tag(key, value));
+            let tags = tag(key, value);
+            let work = ec2.create_tags(std::slice::from_ref(&system.image), &tags);
             system.fixture.region.block_on(work).unwrap();
         };
         let before = system.whois(0, &[]);
@@ -134,7 +136,12 @@ fn a_changed_recipe_is_found_by_its_digest_and_any_other_byte_by_reading_all() {
     let image = forged(&system, "forged-recipe", find(b"# An image of a test."));
     let (shown, _) = system.run(3, &["whois", &image]);
     let named = differences(&shown);
-    assert!(named.len() == 1 && named[0].starts_with("amiforge:recipe: "), "{named:?}");
+    // Neither the provenance beside it nor the tag knows this recipe.
+    let starts = ["recipe.toml: ", "amiforge:recipe: "];
+    assert!(
+        named.len() == 2 && named.iter().zip(starts).all(|(one, start)| one.starts_with(start)),
+        "{named:?}"
+    );
     // The middle of the noise is in a block that nobody reads for this.
     let image = forged(
         &system,
