@@ -33,12 +33,19 @@ pub(crate) enum ErrorClass {
     Failed,
     /// The command line or the recipe is invalid: exit code 2.
     Usage,
+    /// A check refused what it was asked about, such as a bundle that nobody signed: exit code 3.
+    Refused,
 }
 
 impl Failure {
     /// A failure caused by the command line or the recipe.
     pub(crate) fn usage(error: anyhow::Error) -> Self {
         Self { error, class: ErrorClass::Usage, hint: None }
+    }
+
+    /// A refusal by a check.
+    pub(crate) fn refused(error: anyhow::Error) -> Self {
+        Self { error, class: ErrorClass::Refused, hint: None }
     }
 
     /// The same failure with a hint.
@@ -52,7 +59,7 @@ impl Failure {
 /// A failure as `--json` shows it.
 #[derive(Debug, serde::Serialize)]
 pub(crate) struct FailureJson {
-    /// The service's code for the error if a service refused a call, else `usage`, `interrupted` or `failed`.
+    /// The service's code for the error if a service refused a call, else `usage`, `refused`, `interrupted` or `failed`.
     code: String,
     /// What failed: the first message of the chain.
     message: String,
@@ -68,6 +75,7 @@ impl Failure {
     pub(crate) fn to_json(&self) -> FailureJson {
         let code = match self.class {
             ErrorClass::Usage => "usage".to_owned(),
+            ErrorClass::Refused => "refused".to_owned(),
             ErrorClass::Failed if self.error.root_cause().to_string() == "interrupted" => {
                 "interrupted".to_owned()
             }

@@ -164,6 +164,7 @@ impl Ui {
                 ExitCode::from(match failure.class {
                     ErrorClass::Failed => 1,
                     ErrorClass::Usage => 2,
+                    ErrorClass::Refused => 3,
                 })
             }
         }

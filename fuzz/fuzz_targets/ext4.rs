@@ -1,4 +1,4 @@
-//! Fuzzes the ext4 reader and checker: they may refuse what they are given, they may not panic, hang or take unbounded
+//! Fuzzes the ext4 reader, checker and survey: they may refuse what they are given, they may not panic, hang or take unbounded
 //! memory.
 //!
 //! The first byte chooses what is done so that changes get past the checksums: nothing (0), the superblock's checksum
@@ -8,6 +8,7 @@
 use amiforge_formats::ext4::check::check;
 use amiforge_formats::ext4::read::open;
 use amiforge_formats::plan::SourceId;
+use amiforge_formats::volume::FsKind;
 use libfuzzer_sys::fuzz_target;
 
 /// First byte of the superblock, where its checksum stands in it, and where the features that may be ignored for
@@ -40,4 +41,5 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = file_system.used_blocks().take(10_000).count();
     }
     let _ = check(&image);
+    let _ = FsKind::Ext4.format().residue(&image);
 });

@@ -1,9 +1,11 @@
-//! Fuzzes the GPT reader and checker: they may refuse any bytes, they may not panic, hang or take unbounded memory.
+//! Fuzzes the GPT reader, checker and survey: they may refuse any bytes, they may not panic, hang or take unbounded memory.
 //!
 //! Bytes are given as they are and once more with the primary's checksums repaired, which no mutation would hit.
 #![no_main]
 
-use amiforge_formats::gpt::{check, read};
+use amiforge_formats::gpt::{check, map, read};
+use amiforge_formats::map::{MapBuilder, Subject};
+use amiforge_formats::residue;
 use libfuzzer_sys::fuzz_target;
 
 /// Repairs the checksums of the entries and of the header in sector 1, where its fields allow.
@@ -21,12 +23,24 @@ fn seal(disk: &mut [u8]) -> Option<()> {
     Some(())
 }
 
+/// A map of the table covers every byte or is refused.
+fn mapped(disk: &[u8]) {
+    let mut builder = MapBuilder::new(disk.len() as u64);
+    let added = map::add(&disk, &mut builder);
+    if let (Ok(()), Ok(map)) = (added, builder.finish(Some(&Subject::Free { what: "free" }))) {
+        assert_eq!(map.ranges().iter().map(|range| range.len).sum::<u64>(), disk.len() as u64);
+    }
+}
+
 fuzz_target!(|bytes: &[u8]| {
     let _ = read::read(&bytes);
     let _ = check::check(&bytes);
+    mapped(bytes);
     let mut sealed = bytes.to_vec();
     if seal(&mut sealed).is_some() {
         let _ = read::read(&sealed);
         let _ = check::check(&sealed);
+        mapped(&sealed);
+        assert!(residue::disk(&sealed).is_ok(), "memory can be read");
     }
 });

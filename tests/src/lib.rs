@@ -5,6 +5,7 @@
 pub mod archive;
 pub mod debs;
 mod error_chain;
+pub mod explained;
 pub mod folder_tree;
 pub mod guest;
 pub mod lock_fixture;

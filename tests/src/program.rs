@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use amiforge_formats::residue;
+use amiforge_image::inspect::Medium;
+
 /// The path of the `amiforge` program of this build.
 ///
 /// # Panics
@@ -60,12 +63,15 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Builds `recipe` into `out`.
+    /// Builds `recipe` into `out`; nothing may be below the files of the image.
     ///
     /// # Panics
-    /// When the build fails.
+    /// When the build fails, or something is there.
     pub fn build(recipe: &Path, out: &Path) -> Self {
         must(&["build", &recipe.to_string_lossy(), "-o", &out.to_string_lossy()]);
+        let medium = Medium::open(out).expect("the bundle");
+        let below = residue::disk(&medium).expect("the disk can be read");
+        assert_eq!(below.residues, [], "{}", recipe.display());
         Self::open(out)
     }
 

@@ -71,6 +71,17 @@ pub struct VerityClaim {
     pub salt: [u8; 32],
 }
 
+/// An input of the build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputClaim {
+    /// What it is, such as `deb` or `dir`.
+    pub kind: String,
+    /// Its name in the recipe or the archive.
+    pub name: String,
+    /// Its SHA-256, where one was taken.
+    pub sha256: Option<String>,
+}
+
 /// What a manifest says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
@@ -92,8 +103,16 @@ pub struct Claims {
     pub partitions: Vec<PartitionClaim>,
     /// Hash trees.
     pub verity: Vec<VerityClaim>,
-    /// Digests of the inputs that have one.
-    pub inputs: Vec<Sha>,
+    /// Inputs.
+    pub inputs: Vec<InputClaim>,
+    /// SHA-256 of the recipe.
+    pub recipe: String,
+    /// SHA-256 of the lock.
+    pub lock: Option<String>,
+    /// Version of the image.
+    pub version: Option<String>,
+    /// Version of the program that built it.
+    pub tool: String,
     /// Keys of this version that nothing here looks at.
     pub unread: Vec<&'static str>,
     /// Keys that this version does not know.
@@ -101,7 +120,7 @@ pub struct Claims {
 }
 
 /// Keys with what they hold, and whether every manifest has them.
-const KEYS: [(&str, Shape, bool); 23] = [
+const KEYS: [(&str, Shape, bool); 25] = [
     ("block_size", Shape::Number, true),
     ("blocks", Shape::List, true),
     ("cleaned", Shape::List, false),
@@ -110,11 +129,13 @@ const KEYS: [(&str, Shape, bool); 23] = [
     ("ebs", Shape::Object, true),
     ("image", Shape::Object, true),
     ("inputs", Shape::List, true),
+    ("leaks_allowed", Shape::List, false),
     ("lock_sha256", Shape::Digest, false),
     ("measurements", Shape::Object, false),
     ("merkle_root", Shape::Digest, true),
     ("notes", Shape::Texts, true),
     ("partitions", Shape::List, true),
+    ("pcr_policy", Shape::Object, false),
     ("private_keys", Shape::Texts, false),
     ("recipe_sha256", Shape::Digest, true),
     ("schema", Shape::Number, true),
@@ -128,7 +149,7 @@ const KEYS: [(&str, Shape, bool); 23] = [
 ];
 
 /// Keys of which the values are claims about the image that nothing here checks.
-const NOT_CHECKED: [&str; 2] = ["measurements", "secure_boot"];
+const NOT_CHECKED: [&str; 3] = ["measurements", "pcr_policy", "secure_boot"];
 
 #[derive(Clone, Copy)]
 enum Shape {
@@ -171,13 +192,13 @@ pub fn read(text: &[u8], log: &mut Log<'_>) -> Option<Claims> {
     Some(claims)
 }
 
-fn difference(a: &str, b: &[u8]) -> Option<usize> {
+pub(crate) fn difference(a: &str, b: &[u8]) -> Option<usize> {
     let at = a.bytes().zip(b).position(|(a, b)| a != *b).unwrap_or(a.len().min(b.len()));
     (at < a.len().max(b.len())).then_some(at)
 }
 
 /// The text of a value with two spaces for each level, and a line break at the end.
-fn canonical(json: &Json) -> String {
+pub(crate) fn canonical(json: &Json) -> String {
     let mut out = String::new();
     indented(json, 0, &mut out);
     out.push('\n');
@@ -265,6 +286,10 @@ fn claims(json: &Json) -> Result<Claims, String> {
         partitions: list(json, "partitions").iter().map(partition).collect::<Result<_, _>>()?,
         verity: list(json, "verity").iter().map(verity).collect::<Result<_, _>>()?,
         inputs: inputs(json)?,
+        recipe: text(json, "recipe_sha256")?,
+        lock: optional_text(json, "lock_sha256")?,
+        version: optional_text(image, "version")?,
+        tool: text(tool, "version")?,
         unread: NOT_CHECKED.into_iter().filter(|key| members.contains_key(*key)).collect(),
         unknown,
     })
@@ -364,15 +389,15 @@ fn documents(json: &Json) -> Result<BTreeMap<String, Sha>, String> {
     all.ok_or_else(|| "a digest of `documents` is not 64 lower-case hexadecimal digits".to_string())
 }
 
-fn inputs(json: &Json) -> Result<Vec<Sha>, String> {
+fn inputs(json: &Json) -> Result<Vec<InputClaim>, String> {
     let mut all = Vec::new();
     for input in list(json, "inputs") {
         exact("inputs", input, &["kind", "name"], &["sha256"])?;
-        (text(input, "kind")?, text(input, "name")?);
-        match input.get("sha256") {
-            None | Some(Json::Null) => {}
-            Some(_) => all.push(sha(input, "sha256")?),
-        }
+        let sha256 = match input.get("sha256") {
+            None | Some(Json::Null) => None,
+            Some(_) => Some(hex(&sha(input, "sha256")?)),
+        };
+        all.push(InputClaim { kind: text(input, "kind")?, name: text(input, "name")?, sha256 });
     }
     Ok(all)
 }

@@ -10,6 +10,7 @@ use crate::bytes::shown;
 use crate::digest::Sha;
 use crate::dsse::Envelope;
 use crate::files::{self, BundleFiles};
+use crate::json::Json;
 use crate::manifest::Claims;
 use crate::policy::Policy;
 use crate::provenance;
@@ -131,11 +132,34 @@ fn statement(
         }
     }
     provenance::check(&envelope.payload, signed.digests, signed.claims, &mut report.part(name, 0));
-    if name.ends_with(".provenance.dsse.json") || name.ends_with(".provenance.sigstore.json") {
-        let own = files::text(signed.files, "provenance.json");
-        if own.map_or(true, |own| own != envelope.payload) {
-            report.part(name, 0).wrong(None, "its payload is not provenance.json");
-        }
+    compare_document(signed, name, &envelope.payload, report);
+}
+
+/// Kinds of statements with the document that each is made of.
+const DOCUMENTS: [(&str, &str); 4] = [
+    ("provenance", "provenance.json"),
+    ("sbom-cyclonedx", "sbom.cdx.json"),
+    ("sbom-spdx", "sbom.spdx.json"),
+    ("vex", "openvex.json"),
+];
+
+/// The statement of a kind says what the bundle's own document says: provenance is the document, the others have it as
+/// their predicate.
+fn compare_document(signed: &Signed<'_>, name: &str, payload: &[u8], report: &mut Report) {
+    let kind = name.strip_prefix(FOLDER).and_then(|own| own.split('.').nth(1)).unwrap_or_default();
+    let Some((_, document)) = DOCUMENTS.iter().find(|known| known.0 == kind) else {
+        report.skipped(name, "what it states is not compared with the image");
+        return;
+    };
+    let own = files::text(signed.files, document).unwrap_or_default();
+    let same = if kind == "provenance" {
+        own == payload
+    } else {
+        let predicate = Json::parse(payload).ok().and_then(|json| json.get("predicate").cloned());
+        predicate.is_some() && predicate == Json::parse(&own).ok()
+    };
+    if !same {
+        report.part(name, 0).wrong(None, format!("it does not state what {document} says"));
     }
 }
 

@@ -23,20 +23,30 @@ const PROVENANCE: &str = "provenance.json";
 /// Files that every bundle has.
 const REQUIRED: [&str; 4] = [SUMS, DISK, MANIFEST, TREE];
 /// Files that a bundle may have and a manifest binds; `SHA256SUMS` binds those of the second list alone.
-const BOUND: [&str; 9] = [
+const BOUND: [&str; 11] = [
     "measurements.json",
+    "openvex.json",
     "origins.txt",
     "sbom.cdx.json",
     "sbom.spdx.json",
+    "signing/pcr-policy.json",
     "signing/requests.json",
     "signing/systemd-boot.tbs",
     "signing/uki.tbs",
     TREE,
     "uefi-data",
 ];
-const SUMMED: [&str; 3] = [PROVENANCE, "verify.sh", "vex.json"];
+const SUMMED: [&str; 2] = [PROVENANCE, "verify.sh"];
 /// Folders that `SHA256SUMS` leaves out.
 const RECEIPTS: &str = "receipts/";
+
+/// Whether the manifest has to bind a file: those above, and digests of PCR policies to be signed.
+fn is_bound(name: &str) -> bool {
+    let digest =
+        |rest: &str| matches!(rest.strip_suffix(".tbs"), Some("1" | "2" | "3" | "4" | "5" | "6" | "7" | "8"));
+    let banks = ["signing/pcr11-sha256-", "signing/pcr11-sha384-"];
+    BOUND.contains(&name) || banks.iter().any(|bank| name.strip_prefix(bank).is_some_and(digest))
+}
 
 /// What is asked for.
 #[derive(Debug, Default, Clone)]
@@ -142,9 +152,7 @@ fn digest_others(
     report: &mut Report,
 ) {
     for name in names.iter().filter(|name| is_summed(name)) {
-        let known = REQUIRED.contains(&name.as_str())
-            || BOUND.contains(&name.as_str())
-            || SUMMED.contains(&name.as_str());
+        let known = REQUIRED.contains(&name.as_str()) || is_bound(name) || SUMMED.contains(&name.as_str());
         if !known {
             report.failed(name, "this version knows no such file of a bundle");
         }
@@ -190,7 +198,7 @@ fn compare_documents(
     let mut log = report.part(MANIFEST, 0);
     for (name, expected) in &claims.documents {
         match digests.get(name) {
-            _ if !BOUND.contains(&name.as_str()) => {
+            _ if !is_bound(name) => {
                 log.unknown(format!("it binds {}, which this version does not know", shown(name)))
             }
             Some(actual) => {
@@ -206,7 +214,7 @@ fn compare_documents(
         report.skipped(MANIFEST, "it binds no documents, as the first versions did not");
         return;
     }
-    for name in BOUND.iter().filter(|name| names.contains(**name) && !claims.documents.contains_key(**name)) {
+    for name in names.iter().filter(|name| is_bound(name) && !claims.documents.contains_key(*name)) {
         log.wrong(None, format!("it does not bind {name}"));
     }
     for key in &claims.unread {

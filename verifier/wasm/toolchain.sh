@@ -41,8 +41,7 @@ wrap() {
   chmod +x "$folder/$3"
 }
 wrap rustc "$folder/root/usr/bin/rustc" rustc-plain
-lld=$(find "$folder/root/usr" -name lld -type f | head -n 1)
-wrap wasm-ld "$lld" wasm-ld
+wrap rust-lld "$(find "$folder"/root/usr/lib/llvm-*/bin -name lld | head -n 1)" rust-lld
 # Started through a loader, the compiler does not see where it is.
 printf '#!/bin/sh\nexec %q --sysroot %q "$@"\n' "$folder/rustc-plain" "$folder/root/usr" >"$folder/rustc"
 chmod +x "$folder/rustc"

@@ -49,7 +49,7 @@ pub enum Damage {
         rule: String,
     },
     /// The bytes end early.
-    #[error("the bytes end here, and {missing} more belong to {what}")]
+    #[error("the bytes end within {what}, and {missing} more are to come")]
     Truncated {
         /// What ends.
         what: String,

@@ -28,3 +28,4 @@ pub use report::{Report, Scanned};
 pub use rule::{Rule, RuleFilter, UnknownRule, rules, rules_version};
 pub use sarif::sarif;
 pub use scan::{LeakError, PublishedBy, ScanOptions, scan};
+pub use structure::count_in_file;

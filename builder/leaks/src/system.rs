@@ -15,7 +15,7 @@ use amiforge_rootfs::insert::insert_subtree;
 const TEXT_MAX: u64 = 1 << 20;
 
 /// The bytes of the volumes, by the number of the volume.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct VolumeBytes<'a> {
     windows: Vec<Window<&'a Medium>>,
 }

@@ -31,6 +31,10 @@ pub const IMAGE_SHA256: &str = "amiforge:image-sha256";
 pub const MANIFEST_SHA256: &str = "amiforge:manifest-sha256";
 /// SHA-256 of the lock.
 pub const LOCK_SHA256: &str = "amiforge:lock-sha256";
+/// Names of rules of the leak gate whose findings whoever published it allowed by hand.
+pub const LEAKS_ALLOWED: &str = "amiforge:leaks-allowed";
+/// Longest value of a tag, in characters (EC2 User Guide, "Tag restrictions").
+const VALUE_MAX: usize = 256;
 /// The PCRs that have a tag, where they are predicted: what firmware starts, its keys, the parts of the unified kernel
 /// image, and its command line.
 pub const PCRS: [u8; 4] = [4, 7, 11, 12];
@@ -74,6 +78,21 @@ fn predicted(manifest: &Manifest) -> Vec<(u8, String)> {
     PCRS.into_iter().filter_map(value).collect()
 }
 
+/// Words as the value of a tag: those that have room in it, and a `+` where there are more.
+pub fn joined(words: &[String]) -> String {
+    let mut value = String::new();
+    for word in words {
+        if value.len() + word.len() + 3 > VALUE_MAX {
+            return value + " +";
+        }
+        if !value.is_empty() {
+            value.push(' ');
+        }
+        value.push_str(word);
+    }
+    value
+}
+
 /// The tags of `expected` that `present` lacks or has with another value.
 pub fn missing(expected: &Tags, present: &Tags) -> Tags {
     let missing = expected.iter().filter(|(key, value)| present.get(*key) != Some(value));
@@ -86,6 +105,14 @@ mod tests {
 
     fn tags(pairs: &[(&str, &str)]) -> Tags {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn words_fill_a_tag_as_far_as_it_goes() {
+        let words = |count| vec!["private-key".to_owned(); count];
+        assert_eq!(joined(&words(2)), "private-key private-key");
+        let long = joined(&words(100));
+        assert!(long.len() <= VALUE_MAX && long.ends_with(" +"), "{long}");
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use amiforge_image::attestations::AttestationKind;
 use amiforge_image::bundle::ExistingBundle;
 use amiforge_image::image::EmitOptions;
 use amiforge_image::secure_boot::{
     AttachOptions, Attached, GivenSignature, OpenBundle, SecureBootError, SigningError, attach,
 };
+use amiforge_image::signatures::count_signatures;
 use amiforge_progress::Monitor;
 use serde::Serialize;
 
@@ -15,9 +17,10 @@ use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
 
-/// Put signatures into a bundle that its build asked for
+/// Put signatures into a bundle that were made elsewhere
 ///
-/// A build with `secure-boot` under `[trust]` writes the bytes to be signed into the bundle: `signing/ID.tbs` for each
+/// Of the bundle itself: `ssh-keygen -Y sign -n amiforge-bundle` signs its SHA256SUMS, and `--signature bundle=FILE` stores the
+/// signature once it has been checked. For Secure Boot: a build with `secure-boot` under `[trust]` writes the bytes to be signed into the bundle: `signing/ID.tbs` for each
 /// request in `signing/requests.json`. Whoever has the key signs them (RSA, PKCS#1 v1.5, SHA-256) with any tool. Each
 /// signature is checked as firmware will check it before anything is written, and nothing but the places for the
 /// signatures changes in the image. The bundle is replaced, or a new one is made with `--out`.
@@ -27,7 +30,11 @@ use crate::ui::Ui;
     amiforge attach out/web --signature uki=uki.sig\n\n  \
     pkcs11-tool --sign --mechanism SHA256-RSA-PKCS --label db -i out/web/signing/uki.tbs -o uki.sig\n  \
     aws kms sign --key-id alias/db --message-type RAW --signing-algorithm RSASSA_PKCS1_V1_5_SHA_256 \\\n    \
-    --message fileb://out/web/signing/uki.tbs --query Signature --output text > uki.sig"
+    --message fileb://out/web/signing/uki.tbs --query Signature --output text > uki.sig\n\n  \
+    ssh-keygen -Y sign -n amiforge-bundle -f ~/.ssh/id_ed25519 SHA256SUMS\n  \
+    amiforge attach out/web --signature bundle=SHA256SUMS.sig\n\n  \
+    amiforge sign out/web --for provenance --request provenance.pae\n  \
+    amiforge attach out/web --signature provenance=provenance.sig --public-key release.pub.pem"
 )]
 pub(crate) struct Args {
     /// The bundle
@@ -35,6 +42,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     signatures: signatures::Args,
+
+    /// The public key of a signature of a statement (PEM, or `.pub` of OpenSSH)
+    #[arg(long, value_name = "FILE")]
+    public_key: Option<PathBuf>,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -51,6 +62,13 @@ pub(crate) struct OutputArgs {
     /// Replace an existing bundle, once the new one is complete
     #[arg(long, requires = "out")]
     force: bool,
+}
+
+impl OutputArgs {
+    /// Whether any was given.
+    pub(super) fn is_given(&self) -> bool {
+        self.out.is_some() || self.force
+    }
 }
 
 /// What `--json` shows.
@@ -72,9 +90,40 @@ struct ProgramJson<'a> {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
+    let cannot = cannot(&args.bundle);
+    if let Some(given) = args.signatures.read_of_bundle(&cannot)? {
+        if args.output.is_given() {
+            let fact = "`--out` and `--force` are for signatures of Secure Boot alone";
+            return Err(Failure::usage(anyhow::anyhow!(fact).context(cannot)));
+        }
+        return super::sign::attach_to_bundle(&args.bundle, &given, ui);
+    }
+    if let Some(given) = args.signatures.read_of_statements(&cannot)? {
+        return attach_statements(args, &given, &cannot, ui);
+    }
     let opened = open(&args.bundle)?;
     let given = args.signatures.read()?;
     attach_to(&opened, &args.bundle, &given, &args.output, ui)
+}
+
+/// Attaches signatures of statements, such as that of how the image was built.
+fn attach_statements(
+    args: &Args,
+    given: &[(AttestationKind, Vec<u8>)],
+    cannot: &str,
+    ui: &Ui,
+) -> CommandResult {
+    let usage = |fact: &str| Failure::usage(anyhow::anyhow!(fact.to_owned()).context(cannot.to_owned()));
+    if args.output.is_given() {
+        return Err(usage("`--out` and `--force` are for signatures of Secure Boot alone"));
+    }
+    let Some(path) = &args.public_key else {
+        let failure = usage("the key of the signature is not named, and a statement does not hold it");
+        return Err(failure.hint("add `--public-key KEY.pub.pem`"));
+    };
+    let key = amiforge::signer::read_public(path);
+    let key = key.map_err(|error| super::signing_key::failure(error, cannot.to_owned()))?;
+    super::attestations::attach(&args.bundle, given, &key, ui)
 }
 
 /// Opens a bundle with its requests.
@@ -96,8 +145,16 @@ pub(super) fn attach_to(
         existing: if output.force { ExistingBundle::Replace } else { ExistingBundle::Refuse },
         emit: EmitOptions::default(),
     };
+    let before = count_signatures(bundle);
     let attached = attach(opened, given, &options, Monitor::new(ui, &cancel));
     let attached = attached.map_err(|error| failure(error, bundle))?;
+    if before > 0 {
+        let out = output.out.as_deref().unwrap_or(bundle).display();
+        ui.warn(format_args!(
+            "{before} signatures were of the bundle without these; `{out}` has none of them: sign it by `amiforge sign {out} \
+             --for bundle`"
+        ));
+    }
     show(&attached, output.out.as_deref().unwrap_or(bundle), ui)?;
     Ok(Outcome::Success)
 }
@@ -123,7 +180,7 @@ fn show(attached: &Attached, bundle: &Path, ui: &Ui) -> Result<(), Failure> {
 }
 
 /// The failure with its hint.
-fn failure(error: SecureBootError, bundle: &Path) -> Failure {
+pub(super) fn failure(error: SecureBootError, bundle: &Path) -> Failure {
     let shown = bundle.display();
     let hint = match &error {
         SecureBootError::NotABundle { .. } => "name the folder that `amiforge build -o` wrote".to_owned(),

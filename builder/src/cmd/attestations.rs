@@ -50,15 +50,10 @@ impl Requested {
     pub(super) fn parse(word: &str) -> Option<Self> {
         if word == ALL { Some(Self::All) } else { AttestationKind::of_name(word).map(Self::One) }
     }
-
-    /// The words that are known.
-    pub(super) fn words() -> Vec<&'static str> {
-        AttestationKind::ALL.into_iter().map(AttestationKind::name).chain([ALL]).collect()
-    }
 }
 
 /// Signs statements of a bundle and stores them in it.
-pub(super) fn sign(bundle: &Path, requested: &[Requested], key: &dyn SigningKey, ui: &Ui) -> CommandResult {
+pub(super) fn sign(bundle: &Path, requested: &Requested, key: &dyn SigningKey, ui: &Ui) -> CommandResult {
     let stated = open(bundle, ui)?;
     let mut signed = Vec::new();
     for kind in kinds(&stated, requested) {
@@ -71,7 +66,7 @@ pub(super) fn sign(bundle: &Path, requested: &[Requested], key: &dyn SigningKey,
 }
 
 /// Writes the bytes that a signature of a statement is to be over.
-pub(super) fn request(bundle: &Path, requested: &[Requested], file: &Path, ui: &Ui) -> CommandResult {
+pub(super) fn request(bundle: &Path, requested: &Requested, file: &Path, ui: &Ui) -> CommandResult {
     let stated = open(bundle, ui)?;
     let [kind] = kinds(&stated, requested)[..] else {
         let fact = anyhow!("a file takes the bytes of one attestation");
@@ -133,18 +128,12 @@ fn open(bundle: &Path, ui: &Ui) -> Result<StatedBundle, Failure> {
     Ok(stated)
 }
 
-/// The kinds that are meant, each once.
-fn kinds(stated: &StatedBundle, requested: &[Requested]) -> Vec<AttestationKind> {
-    let mut kinds: Vec<_> = requested
-        .iter()
-        .flat_map(|one| match one {
-            Requested::One(kind) => vec![*kind],
-            Requested::All => stated.available(),
-        })
-        .collect();
-    kinds.sort();
-    kinds.dedup();
-    kinds
+/// The kinds that are meant.
+fn kinds(stated: &StatedBundle, requested: &Requested) -> Vec<AttestationKind> {
+    match requested {
+        Requested::One(kind) => vec![*kind],
+        Requested::All => stated.available(),
+    }
 }
 
 fn stored(

@@ -83,6 +83,7 @@ struct Ended {
 /// Launches the target, and leaves a receipt or removes one. `has_output` says that standard output is used for something
 /// other than the console.
 fn launch_target(args: &Args, has_output: bool, ui: &Ui, cancel: &CancelToken) -> Result<Ended, Failure> {
+    require_signatures(args, ui, cancel)?;
     let target = open_target(args, ui, cancel)?;
     let cannot = || format!("cannot boot `{}`", args.image.display());
     let before = args.needs_login().then(|| Medium::open(&target.disk)).transpose().with_context(cannot)?;
@@ -106,6 +107,21 @@ fn launch_target(args: &Args, has_output: bool, ui: &Ui, cancel: &CancelToken) -
     let mut ended = Ended { target, request, launched, measured, receipt: None };
     ended.receipt = keep_receipt(args, &ended, ui, cancel)?;
     Ok(ended)
+}
+
+/// Refuses a bundle that is not signed as the policy demands, before anything of it runs; its image is compared with what was
+/// signed.
+fn require_signatures(args: &Args, ui: &Ui, cancel: &CancelToken) -> Result<(), Failure> {
+    if args.own_build {
+        return Ok(());
+    }
+    let Some(demand) = args.signed_by.demand()? else { return Ok(()) };
+    let cannot = format!("cannot boot `{}`", args.image.display());
+    if !args.image.is_dir() {
+        return Err(demand.without_signatures(&args.image, &cannot));
+    }
+    let checked = demand.require(&args.image, &cannot)?;
+    demand.require_disk(&args.image, &checked, &cannot, Monitor::new(ui, cancel))
 }
 
 /// Opens a local image, or downloads the AMI that the arguments name.

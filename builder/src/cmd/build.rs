@@ -24,7 +24,9 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::inputs::{default_store, load_recipe, lock_failure, source_date_epoch};
+use super::sign::require_signed_inputs;
 use super::signatures;
+use super::signed_by::Demand;
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui};
@@ -66,6 +68,11 @@ pub(crate) struct Args {
     /// recipe whose name ends in `.openvex.json` rather than `.toml`, if there is one]
     #[arg(long, value_name = "FILE")]
     vex: Option<PathBuf>,
+
+    /// Refuse a file of `--vendor` that is not signed as this policy demands for images of this name (`amiforge sign --for
+    /// inputs`)
+    #[arg(long, value_name = "POLICY", requires = "vendor")]
+    signed_by: Option<PathBuf>,
 
     #[command(flatten)]
     signatures: signatures::Args,
@@ -118,8 +125,13 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let recipe = load_recipe(&args.recipe)?;
     let mut options = options(args)?;
-    options.lock = lock(args, &recipe)?;
     let cancel = interrupt_on_signals()?;
+    if let (Some(policy), Some(inputs)) = (&args.signed_by, &args.vendor) {
+        let cannot = format!("cannot build `{}`", recipe.image.name);
+        let demand = Demand::read(policy.clone())?;
+        require_signed_inputs(inputs, &recipe.image.name, &demand, &cancel, &cannot)?;
+    }
+    options.lock = lock(args, &recipe)?;
     let built = pipeline::build(&recipe, &options, Monitor::new(ui, &cancel))
         .map_err(|error| failure(error, &recipe, &args.named()))?;
     report(&built, begun.elapsed().as_secs_f64(), ui)?;

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use amiforge_formats::digest::Digest;
-use amiforge_handover::contents::{PUBLICATION, SIGNATURES};
+use amiforge_handover::contents::PUBLICATION;
 use amiforge_handover::publication::{NAMESPACE, Publication};
 use amiforge_handover::read::{Handover, is_handover};
 use amiforge_handover::write::{Destination, ExportOptions, Exported, export};
-use amiforge_image::bundle::{MANIFEST, SUMS};
+use amiforge_image::bundle::MANIFEST;
 use amiforge_image::values::size;
 use amiforge_progress::Monitor;
 use anyhow::Context as _;
 use serde::Serialize;
 
 use super::handover;
+use super::signed_by::{Demand, SignedByArgs};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui};
@@ -50,9 +51,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BUNDLE")]
     parent: Option<PathBuf>,
 
-    /// Refuse a bundle that is not signed as this policy demands
-    #[arg(long, value_name = "POLICY")]
-    signed_by: Option<PathBuf>,
+    #[command(flatten)]
+    signed_by: SignedByArgs,
 
     /// Threads that read and compress; one for each core if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -95,7 +95,7 @@ struct PlanArgs {
     #[arg(long, value_name = "WHEN")]
     deprecate: Option<String>,
 
-    /// Sign the plan with this key: a file, `agent`, or `agent:` with the fingerprint or comment of a key
+    /// Sign the plan with this key: a file, `agent`, a `.pub` file, or `pkcs11:…`, as `amiforge sign` takes it
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
 }
@@ -123,14 +123,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         );
     }
     let cancel = interrupt_on_signals()?;
-    let policy = args.signed_by.as_deref().map(|path| handover::policy(path, &cannot)).transpose()?;
+    let demand = args.signed_by.demand()?;
     let options = ExportOptions {
         parent: args.parent.as_deref().map(|path| manifest_text(path, &cannot)).transpose()?,
-        documents: args.documents(policy.as_ref().map(|(_, text)| text.as_str()), &cannot)?,
+        documents: args.documents(demand.as_ref(), &cannot)?,
         threads: args.threads.map_or(0, Into::into),
     };
-    if let Some((policy, _)) = &policy {
-        demand_signatures(&args.bundle, policy, &cannot)?;
+    if let Some(demand) = &demand {
+        demand.require(&args.bundle, &cannot)?;
     }
     let mut out = std::io::stdout().lock();
     let to = if stream {
@@ -145,14 +145,18 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 impl Args {
     /// The documents beside the bundle: the plan and its signature, if anything is planned.
-    fn documents(&self, policy: Option<&str>, cannot: &str) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    fn documents(&self, demand: Option<&Demand>, cannot: &str) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         let path = self.bundle.join(MANIFEST);
         let manifest =
             amiforge_progress::regular::read(&path).with_context(|| format!("reading `{}`", path.display()));
         let manifest = Digest::of(&manifest.with_context(|| cannot.to_owned())?);
+        let policy = demand.map(|demand| {
+            let text = amiforge_progress::regular::read(demand.path());
+            text.map(|text| Digest::of(&text).to_string()).with_context(|| cannot.to_owned())
+        });
         let plan = Publication {
             manifest_sha256: manifest.to_string(),
-            policy_sha256: policy.map(|text| Digest::of(text.as_bytes()).to_string()),
+            policy_sha256: policy.transpose()?,
             name: self.plan.name.clone(),
             description: self.plan.description.clone(),
             tags: self.plan.tags.clone(),
@@ -162,7 +166,7 @@ impl Args {
             deprecate: self.plan.deprecate.clone(),
             ..Publication::default()
         };
-        if plan.lines().is_empty() && policy.is_none() {
+        if plan.lines().is_empty() && demand.is_none() {
             return match self.plan.key {
                 Some(_) => Err(Failure::usage(
                     anyhow::anyhow!("`--key` signs the plan of the publication, and nothing is planned")
@@ -175,41 +179,13 @@ impl Args {
         let text = plan.to_text().into_bytes();
         let mut documents = Vec::new();
         if let Some(location) = &self.plan.key {
-            let key = handover::signing_key(location, cannot)?;
+            let key = handover::open_key(location, cannot)?;
             let name = format!("publication/{}.sig", key.public().short_id());
             documents.push((name, handover::sign(&*key, NAMESPACE, &text, cannot)?));
         }
         documents.push((PUBLICATION.to_owned(), text));
         Ok(documents)
     }
-}
-
-/// Refuses a bundle whose signatures a policy does not accept.
-fn demand_signatures(
-    bundle: &Path,
-    policy: &amiforge_trust::policy::Policy,
-    cannot: &str,
-) -> Result<(), Failure> {
-    let read = |name: &str| {
-        let path = bundle.join(name);
-        amiforge_progress::regular::read(&path).with_context(|| format!("reading `{}`", path.display()))
-    };
-    let accepted = || -> anyhow::Result<()> {
-        let manifest = amiforge_image::manifest::Manifest::parse(&read(MANIFEST)?)?;
-        let mut signatures = Vec::new();
-        for entry in std::fs::read_dir(bundle.join(SIGNATURES)).into_iter().flatten() {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".sig") {
-                let bytes = read(&format!("{SIGNATURES}{name}"))?;
-                signatures.push((name, bytes));
-            }
-        }
-        let signatures = signatures.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
-        let (keys, refused) = handover::signers(signatures, amiforge_trust::sshsig::BUNDLE, &read(SUMS)?);
-        handover::decide(policy, &manifest.origin.name, &keys, &refused).map_err(anyhow::Error::msg)?;
-        Ok(())
-    };
-    Ok(accepted().with_context(|| cannot.to_owned())?)
 }
 
 /// The text of the manifest of a bundle or a hand-over, or a manifest.

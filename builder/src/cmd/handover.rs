@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use amiforge::signer::{KeyLocation, SigningKey};
 use amiforge_formats::digest::Digest;
 use amiforge_handover::HandoverError;
-use amiforge_handover::contents::{Contents, PUBLICATION};
+use amiforge_handover::contents::{Contents, PUBLICATION, SIGNATURES};
 use amiforge_handover::publication::{self, Publication};
-use amiforge_handover::read::{Input, present_files};
-use amiforge_trust::agent::{AgentKey, AgentSelector};
+use amiforge_handover::read::{Handover, Input, is_handover, present_files};
+use amiforge_image::bundle::MANIFEST;
+use amiforge_image::inspect::Medium;
+use amiforge_image::signatures::{Checked, SignatureError, Statement, check_parts};
 use amiforge_trust::keys::PublicKey;
 use amiforge_trust::policy::Policy;
-use amiforge_trust::private::PrivateKey;
-use amiforge_trust::signing::SigningKey;
 use amiforge_trust::sshsig::{self, SshSignature};
 use anyhow::Context as _;
 
+use super::signing_key::failure as key_failure;
 use crate::outcome::Failure;
 
 /// The folder of the plan and of the signatures over it.
@@ -31,6 +33,14 @@ pub(super) fn input(path: &Path) -> Result<Input<'static>, HandoverError> {
         return Ok(Input::Stream { name, reader: Box::new(io::stdin().lock()) });
     }
     present_files(path).map(Input::Files)
+}
+
+/// Opens an image to look into it: that of a hand-over, of a bundle, or a raw file.
+pub(super) fn medium(path: &Path) -> anyhow::Result<Medium> {
+    if is_handover(path) {
+        return Ok(Medium::over(Box::new(Handover::open(path)?), path));
+    }
+    Ok(Medium::open(path)?)
 }
 
 /// The failure of work on a hand-over, with what to do next.
@@ -65,15 +75,14 @@ pub(super) fn failure(error: HandoverError, cannot: String) -> Failure {
     }
 }
 
-/// Opens a key: a file, or `agent` or `agent:` with a fingerprint or comment for one of the ssh-agent.
-pub(super) fn signing_key(location: &str, cannot: &str) -> Result<Box<dyn SigningKey>, Failure> {
-    let agent = |selector| AgentKey::find(&selector).map(|key| Box::new(key) as Box<dyn SigningKey>);
-    let key = match location.strip_prefix("agent") {
-        Some("") => agent(AgentSelector::Only),
-        Some(name) if name.starts_with(':') => agent(AgentSelector::Named(name[1..].to_owned())),
-        _ => PrivateKey::open(Path::new(location)).map(|key| Box::new(key) as Box<dyn SigningKey>),
-    };
-    Ok(key.with_context(|| cannot.to_owned())?)
+/// Opens a key of a file, an ssh-agent or a token. `cannot` is the first line of a failure.
+pub(super) fn open_key(location: &str, cannot: &str) -> Result<Box<dyn SigningKey>, Failure> {
+    let failed = |error| key_failure(error, cannot.to_owned());
+    let opened = KeyLocation::parse(location).and_then(|location| location.open(None)).map_err(failed)?;
+    opened.ok_or_else(|| {
+        let fact = "plans and receipts are signed by a file, an ssh-agent or a token, not by AWS KMS";
+        Failure::usage(anyhow::anyhow!(fact).context(cannot.to_owned()))
+    })
 }
 
 /// Signs a text, in the armour of OpenSSH.
@@ -85,16 +94,6 @@ pub(super) fn sign(
 ) -> Result<Vec<u8>, Failure> {
     let signature = sshsig::sign(key, namespace, text).with_context(|| cannot.to_owned())?;
     Ok(signature.to_armour().into_bytes())
-}
-
-/// Reads a policy; also returns its text.
-pub(super) fn policy(path: &Path, cannot: &str) -> Result<(Policy, String), Failure> {
-    let text = amiforge_progress::regular::read_to_string(path)
-        .with_context(|| format!("reading `{}`", path.display()))
-        .with_context(|| cannot.to_owned())?;
-    let policy = Policy::parse(&text).with_context(|| format!("reading the policy `{}`", path.display()));
-    let policy = policy.map_err(|error| Failure::usage(error.context(cannot.to_owned())))?;
-    Ok((policy, text))
 }
 
 /// The keys that signed a text, and why other signatures are none of it.
@@ -132,11 +131,26 @@ pub(super) fn decide(
     }
 }
 
-/// Who signed the bundle of a hand-over, by a policy.
-pub(super) fn accepted_signers(contents: &Contents, policy: &Policy) -> Result<Vec<String>, String> {
+/// Asks a policy about the bundle of a hand-over, as it is asked about a folder.
+pub(super) fn accepted(contents: &Contents, policy: &Policy) -> Result<Checked, SignatureError> {
+    let statement = Statement::parse(contents.sums()).map_err(SignatureError::Statement)?;
     let signatures = contents.signatures().filter(|(name, _)| name.ends_with(SIGNATURE));
-    let (keys, refused) = signers(signatures, sshsig::BUNDLE, contents.sums());
-    decide(policy, &contents.manifest.manifest.origin.name, &keys, &refused)
+    let signatures: Vec<_> =
+        signatures.map(|(name, bytes)| (format!("{SIGNATURES}{name}"), bytes.to_vec())).collect();
+    let manifest = contents.documents.get(MANIFEST).map(Vec::as_slice).unwrap_or_default();
+    check_parts(statement, manifest, &signatures, policy)
+}
+
+/// Why a policy does not accept a bundle, as one line: the error with its causes, and the signatures that are none.
+pub(super) fn refusal(error: &SignatureError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    match error {
+        SignatureError::NotMet { refused, .. } if !refused.is_empty() => {
+            format!("{text}; no signatures of it are {}", refused.join("; "))
+        }
+        _ => text,
+    }
 }
 
 /// The plan among the documents of a hand-over, if there is one, for the image with this name and manifest. With a policy,

@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
             None => failure,
         }
     })?;
-    let medium = Medium::open(&target.image).with_context(cannot)?;
+    let medium = super::handover::medium(&target.image).with_context(cannot)?;
     let inside = match target.inside {
         Some(inside) => inside,
         None if !args.needs_inside() => return overview(&medium, ui, cannot),

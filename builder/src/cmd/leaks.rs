@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use amiforge::leaks::{self, LeakOptions, LeakReport};
 use amiforge_image::image::EmitOptions;
-use amiforge_image::inspect::Medium;
 use amiforge_leaks::{Finding, RuleFilter, Scanned, Severity, rules, rules_version, sarif};
 use amiforge_progress::{CancelToken, Monitor};
 use anyhow::Context as _;
@@ -112,7 +111,7 @@ impl Args {
         ui: &Ui,
         cancel: &CancelToken,
     ) -> Result<LeakReport, Failure> {
-        let medium = Medium::open(path).with_context(|| cannot(image))?;
+        let medium = super::handover::medium(path).with_context(|| cannot(image))?;
         let filter = RuleFilter::new(self.rules.iter().map(String::as_str)).map_err(anyhow::Error::from)?;
         let all = filter.is_all();
         let threads = self.threads.map_or_else(|| EmitOptions::default().threads, usize::from);

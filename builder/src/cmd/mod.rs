@@ -6,6 +6,7 @@ pub(crate) mod allowed_images;
 pub(crate) mod ami_args;
 pub(crate) mod attach;
 pub(crate) mod attest;
+mod attestations;
 #[cfg(feature = "aws")]
 pub(crate) mod backup;
 pub(crate) mod boot;
@@ -38,6 +39,10 @@ mod image_regions;
 pub(crate) mod images;
 mod inputs;
 pub(crate) mod inspect;
+#[cfg(feature = "aws")]
+mod kms_key;
+mod leak_gate;
+pub(crate) mod leaks;
 pub(crate) mod leaks;
 #[cfg(feature = "local-region")]
 pub(crate) mod local;
@@ -52,6 +57,7 @@ pub(crate) mod new;
 pub(crate) mod orphans;
 #[cfg(feature = "fetch")]
 pub(crate) mod outdated;
+pub(crate) mod policy;
 pub(crate) mod preflight;
 #[cfg(feature = "aws")]
 pub(crate) mod promote;
@@ -77,6 +83,8 @@ pub(crate) mod share;
 mod sharing_args;
 pub(crate) mod sign;
 mod signatures;
+mod signed_by;
+mod signing_key;
 #[cfg(feature = "aws")]
 pub(crate) mod snapshot;
 #[cfg(feature = "aws")]
@@ -113,6 +121,8 @@ pub(crate) enum Command {
     Build(build::Args),
     Attach(attach::Args),
     Sign(sign::Args),
+    #[command(after_help = "Examples:\n  amiforge policy allowed-signers policy.toml --name web")]
+    Policy(policy::Args),
     Inspect(inspect::Args),
     Diff(diff::Args),
     Explain(explain::Args),
@@ -196,6 +206,7 @@ pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> 
         Command::Build(args) => build::run(&args, ui),
         Command::Attach(args) => attach::run(&args, ui),
         Command::Sign(args) => sign::run(&args, ui),
+        Command::Policy(args) => policy::run(&args, ui),
         Command::Inspect(args) => inspect::run(&args, ui),
         Command::Diff(args) => diff::run(&args, ui),
         Command::Explain(args) => explain::run(&args, ui),

@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use amiforge_image::inspect::Medium;
 use amiforge_machine::preflight::{self, PreflightReport, PreflightSeverity};
 use anyhow::Context as _;
 use serde::Serialize;
@@ -39,7 +38,7 @@ struct PreflightJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = || format!("cannot look at `{}`", args.image.display());
-    let medium = Medium::open(&args.image).with_context(cannot)?;
+    let medium = super::handover::medium(&args.image).with_context(cannot)?;
     let report = preflight::preflight(&medium).with_context(cannot)?;
     show(args, &report, ui)?;
     Ok(if report.passes() { Outcome::Success } else { Outcome::Difference })

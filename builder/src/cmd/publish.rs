@@ -6,6 +6,7 @@ mod import_args;
 mod measured;
 mod planned;
 mod result;
+mod upload_args;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,10 +17,13 @@ use amiforge_progress::{CancelToken, Monitor, Progress as _};
 use amiforge_publish::ami::{self, AmiError, Deleted, PublishJob, Published, Route};
 use amiforge_publish::request::{AmiOptions, ImageFacts, KeyChoice, Request};
 use amiforge_publish::source::ImageSource;
-use amiforge_publish::upload::{self, ParentChoice};
+use amiforge_publish::upload;
 use anyhow::Context as _;
 
 use self::copy_args::CopyArgs;
+use self::upload_args::UploadArgs;
+use super::leak_gate::GateArgs;
+use super::signed_by::{self, Demand, SignedByArgs};
 use super::{ami_args, dry_run, region};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -65,6 +69,9 @@ pub(crate) struct Args {
     require_measured: bool,
 
     #[command(flatten)]
+    signed_by: SignedByArgs,
+
+    #[command(flatten)]
     to: PublishArgs,
 }
 
@@ -81,6 +88,9 @@ pub(crate) struct PublishArgs {
     #[command(flatten)]
     copying: CopyArgs,
 
+    #[command(flatten)]
+    gate: GateArgs,
+
     /// Publish in a further region with another profile: another partition or account, which no copy reaches; may be
     /// repeated
     #[arg(long, value_name = "PROFILE:REGION", value_delimiter = ',')]
@@ -90,35 +100,6 @@ pub(crate) struct PublishArgs {
     pub(crate) aws: region::Args,
 }
 
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Upload")]
-#[group(skip)]
-pub(crate) struct UploadArgs {
-    /// Continue a published snapshot, sending only what changed: `auto` (the newest of this image's name), `snap-…` or
-    /// `ami-…`
-    #[arg(long, value_name = "PARENT")]
-    pub(crate) parent: Option<ParentChoice>,
-
-    /// The bundle (or its manifest) that the parent was made from, so that the parent need not be read
-    #[arg(long, value_name = "BUNDLE")]
-    pub(crate) parent_bundle: Option<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) import: import_args::ImportArgs,
-
-    /// Encrypt the snapshots with the account's default key
-    #[arg(long, conflicts_with = "kms_key")]
-    encrypt: bool,
-
-    /// Encrypt the snapshots with this key: `alias/…`, or its ARN
-    #[arg(long, value_name = "KEY")]
-    kms_key: Option<String>,
-
-    /// Maximum of blocks sent per second, 0 for no limit [default: 950, the limit of a snapshot; a local region: 0]
-    #[arg(long, value_name = "N")]
-    max_rate: Option<u32>,
-}
-
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
@@ -126,8 +107,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if args.abandon {
         return abandon(args, &cancel, ui);
     }
+    let signed = args.signed_by.require(&args.image, &args.cannot())?;
     let source = ImageSource::open(&args.image).with_context(|| args.cannot())?;
-    let planned = planned::with_plan(args, &source, None, ui)?;
+    signed_by::same_manifest(signed.as_ref(), source.manifest_sha256(), &args.cannot())?;
+    let policy = args.signed_by.demand()?;
+    let planned = planned::with_plan(args, &source, policy.as_ref().map(Demand::policy), ui)?;
     let args = planned.as_ref().unwrap_or(args);
     ami_args::refuse_secrets(&source, &args.cannot())?;
     ami_args::refuse_unsigned(&source, &args.cannot())?;
@@ -237,6 +221,7 @@ impl PublishArgs {
         cancel: &CancelToken,
     ) -> Result<(Published, Request), Failure> {
         let mut request = self.request(image, facts, connected.name())?;
+        self.gate.demand_of(image, &mut request, &cannot(image), ui, cancel)?;
         self.ami.confirm(&request, ui)?;
         find_keys(image, &mut request, connected, ui)?;
         let services = connected.services();

@@ -1,122 +1,152 @@
-//! `amiforge sign`: signs the requests of a bundle and attaches the signatures, in one step.
+//! `amiforge sign`: signs a bundle, the requests of a bundle for Secure Boot, or a file with inputs.
+
+mod bundle;
+mod inputs;
+mod secure_boot;
+
+pub(super) use bundle::attach as attach_to_bundle;
+pub(crate) use inputs::require as require_signed_inputs;
 
 use std::path::PathBuf;
 
-use amiforge::signer::{self, KeyLocation, SignerError};
-use amiforge_image::secure_boot::{GivenSignature, OpenBundle};
+use amiforge_image::secure_boot::{OpenBundle, SecureBootError};
+use clap::ValueEnum;
 
-use super::attach::{OutputArgs, attach_to, open};
+use super::attach::OutputArgs;
+use super::attestations::{self, Requested};
 use super::signatures::CertificateArgs;
+use super::signing_key::KeyArgs;
 use crate::outcome::{CommandResult, Failure};
 use crate::ui::Ui;
 
-/// Sign what firmware starts, with a key in a file, a token or AWS KMS
+/// Sign a bundle, what firmware starts in it, or inputs: by a file, an agent, a token or AWS KMS
 ///
-/// Signs the requests of a bundle and attaches the signatures, as `amiforge attach` does with signatures that were made
-/// elsewhere. The key is used for this command alone and never copied.
+/// For a bundle the signature is over SHA256SUMS, which has the digest of every other file; all files are compared with it
+/// first. It is an SSH signature in the folder `signatures`, one file for each key, in any order, so several people can sign:
+/// `amiforge verify --signed-by POLICY` and `verify.sh` check them. For Secure Boot the requests are signed and attached, as
+/// `amiforge attach` does with signatures that were made elsewhere; that changes the image, so it comes first. The key is used
+/// for this command alone and never copied.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  amiforge sign out/web --key db.key\n  \
+#[command(after_help = "Examples:\n  amiforge sign out/web --key agent\n  \
+    amiforge sign out/web --key ~/.ssh/id_ed25519_sk.pub\n  \
+    amiforge sign out/web --for secure-boot --key db.key\n  \
     AMIFORGE_PKCS11_PIN=… amiforge sign out/web \\\n    \
     --key 'pkcs11:token=build;object=db?module-path=/usr/lib/softhsm/libsofthsm2.so'\n  \
-    amiforge sign out/web --key awskms:alias/secure-boot --region eu-west-1")]
+    amiforge sign out/web --key awskms:alias/release --region eu-west-1\n  \
+    amiforge sign inputs.tar --for inputs --key agent\n  \
+    amiforge sign out/web --for attestations --key release.pem\n\n\
+    Where the key is on another machine:\n  \
+    ssh-keygen -Y sign -n amiforge-bundle -f KEY SHA256SUMS\n  \
+    amiforge attach out/web --signature bundle=SHA256SUMS.sig\n\n  \
+    amiforge sign out/web --for provenance --request provenance.pae\n  \
+    openssl dgst -sha256 -sign release.pem -out provenance.sig provenance.pae\n  \
+    amiforge attach out/web --signature provenance=provenance.sig --public-key release.pub.pem")]
 pub(crate) struct Args {
-    /// The bundle
+    /// The bundle, or the file with inputs
+    #[arg(value_name = "BUNDLE")]
     bundle: PathBuf,
 
-    /// The key: a file (RSA in PEM or DER, not encrypted); `pkcs11:` with token, object or id, and module-path (RFC 7512),
-    /// whose PIN is in `AMIFORGE_PKCS11_PIN` or the file of pin-source; or `awskms:` with an id, an ARN or `alias/…`
-    #[arg(long, value_name = "KEY")]
-    key: String,
+    /// What the signature is for [default: secure-boot where programs of the bundle have to be signed and are not yet; inputs
+    /// for a file; else bundle]
+    #[arg(long = "for", value_name = "PURPOSE", value_enum)]
+    purpose: Option<Purpose>,
+
+    /// Write the bytes that the signature of a statement is to be over into a file, instead of signing them; `amiforge attach`
+    /// takes the signature
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    request: Option<PathBuf>,
+
+    #[command(flatten)]
+    key: KeyArgs,
 
     #[command(flatten)]
     certificates: CertificateArgs,
 
     #[command(flatten)]
     output: OutputArgs,
+}
 
-    #[cfg(feature = "aws")]
-    #[command(flatten)]
-    aws: super::region::Args,
+/// What a signature is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Purpose {
+    /// The bundle: every file of it, by SHA256SUMS
+    Bundle,
+    /// The programs that firmware starts
+    SecureBoot,
+    /// A file of `amiforge vendor`
+    Inputs,
+    /// The statement of how the image was built: an attestation that cosign and others verify
+    Provenance,
+    /// The bill of materials in SPDX, as an attestation
+    SbomSpdx,
+    /// The bill of materials in `CycloneDX`, as an attestation
+    SbomCyclonedx,
+    /// The PCRs that machines of the image show, as an attestation
+    Measurements,
+    /// The document about vulnerabilities, as an attestation
+    Vex,
+    /// Every attestation that the bundle has something for
+    Attestations,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let cannot = || format!("cannot sign `{}`", args.bundle.display());
-    let opened = open(&args.bundle)?;
-    let certificates = args.certificates.read()?;
-    let location = KeyLocation::parse(&args.key).map_err(|error| failure(error, cannot()))?;
-    let signatures = signatures(args, &location, &opened)?;
-    let requests = opened.requests().iter().zip(signatures);
-    let given: Vec<_> = requests
-        .map(|(request, bytes)| GivenSignature {
-            id: request.id.clone(),
-            bytes,
-            certificates: certificates.clone(),
-        })
-        .collect();
-    attach_to(&opened, &args.bundle, &given, &args.output, ui)
-}
-
-/// The signatures of all requests, in their order.
-fn signatures(args: &Args, location: &KeyLocation, opened: &OpenBundle) -> Result<Vec<Vec<u8>>, Failure> {
-    let cannot = || format!("cannot sign `{}`", args.bundle.display());
-    let messages: Vec<&[u8]> = opened.requests().iter().map(|request| request.bytes.as_slice()).collect();
-    match location {
-        KeyLocation::File(path) => signer::sign_with_file(path, &messages),
-        KeyLocation::Pkcs11(key) => signer::sign_with_token(key, &messages),
-        KeyLocation::Kms(key) => return with_kms(args, key, &messages, cannot()),
+    let purpose = match args.purpose {
+        Some(purpose) => purpose,
+        None => args.default_purpose(ui)?,
+    };
+    if purpose != Purpose::SecureBoot && (args.output.is_given() || args.certificates.are_given()) {
+        let fact = "`--out`, `--force` and `--certificate` are for signatures of Secure Boot alone";
+        return Err(Failure::usage(anyhow::anyhow!(fact).context(args.cannot())));
     }
-    .map_err(|error| failure(error, cannot()))
+    if let Some(requested) = purpose.attestations() {
+        return match &args.request {
+            Some(file) => attestations::request(&args.bundle, &requested, file, ui),
+            None => attestations::sign(&args.bundle, &requested, &*args.key.open(&args.cannot())?, ui),
+        };
+    }
+    if args.request.is_some() {
+        let fact = "`--request` is for statements; what else is signed is a file of the bundle already";
+        return Err(
+            Failure::usage(anyhow::anyhow!(fact).context(args.cannot())).hint("add `--for provenance`")
+        );
+    }
+    match purpose {
+        Purpose::Bundle => bundle::run(args, ui),
+        Purpose::SecureBoot => secure_boot::run(args, ui),
+        _ => inputs::run(args, ui),
+    }
 }
 
-/// Signatures by AWS KMS.
-#[cfg(feature = "aws")]
-fn with_kms(args: &Args, key: &str, messages: &[&[u8]], cannot: String) -> Result<Vec<Vec<u8>>, Failure> {
-    use amiforge_publish::retry::{CallStep, NoObserver, RetryExhausted, retry};
+impl Purpose {
+    /// The attestations that are meant, if any.
+    fn attestations(self) -> Option<Requested> {
+        let value = self.to_possible_value()?;
+        Requested::parse(value.get_name())
+    }
+}
 
-    let cancel = crate::signals::interrupt_on_signals()?;
-    let connected = args.aws.connect(&cancel)?;
-    let client = connected.config().kms();
-    let timer = amiforge_publish::timer::Timer::default().with_cancel(&cancel);
-    let sign = async {
-        let mut signatures = Vec::new();
-        for message in messages {
-            signatures.push(
-                retry(&timer, CallStep::Idempotent, &NoObserver, || client.sign_rsa_sha256(key, message))
-                    .await?,
-            );
+impl Args {
+    fn cannot(&self) -> String {
+        format!("cannot sign `{}`", self.bundle.display())
+    }
+
+    /// What is signed without `--for`; the status says it.
+    fn default_purpose(&self, ui: &Ui) -> Result<Purpose, Failure> {
+        if self.bundle.is_file() {
+            ui.status("signing a file with inputs");
+            return Ok(Purpose::Inputs);
         }
-        Ok::<_, RetryExhausted>(signatures)
-    };
-    let signed = connected.block_on(sign);
-    signed.map_err(|error| {
-        let hint = "the caller needs `kms:Sign` on the key, which is RSA with the usage SIGN_VERIFY";
-        Failure::from(
-            anyhow::Error::from(error)
-                .context(format!("asking AWS KMS for a signature by {key}"))
-                .context(cannot),
-        )
-        .hint(hint)
-    })
-}
-
-#[cfg(not(feature = "aws"))]
-fn with_kms(_args: &Args, _key: &str, _messages: &[&[u8]], cannot: String) -> Result<Vec<Vec<u8>>, Failure> {
-    Err(Failure::usage(anyhow::anyhow!("this build of amiforge has no client of AWS in it").context(cannot)))
-}
-
-fn failure(error: SignerError, cannot: String) -> Failure {
-    let hint = match &error {
-        SignerError::Encrypted { .. } => {
-            "sign with the tool that decrypts it, such as `openssl dgst -sha256 -sign KEY -out uki.sig signing/uki.tbs`, and \
-             run `amiforge attach`"
+        let unsigned = match OpenBundle::open(&self.bundle) {
+            Ok(opened) => !opened.record().is_signed(),
+            Err(SecureBootError::NotPrepared { .. }) => false,
+            Err(error) => return Err(super::attach::failure(error, &self.bundle)),
+        };
+        if unsigned {
+            ui.status("signing what firmware starts; `--for bundle` signs the bundle itself, afterwards");
+            return Ok(Purpose::SecureBoot);
         }
-        SignerError::NoPin => "set AMIFORGE_PKCS11_PIN, or add `pin-source=file:PATH` to the URI",
-        SignerError::NoTool { .. } => "install the package `opensc`",
-        _ => "",
-    };
-    let usage = matches!(error, SignerError::Uri { .. });
-    let error = anyhow::Error::from(error).context(cannot);
-    let failure = if usage { Failure::usage(error) } else { Failure::from(error) };
-    if hint.is_empty() { failure } else { failure.hint(hint) }
+        ui.status("signing the bundle");
+        Ok(Purpose::Bundle)
+    }
 }

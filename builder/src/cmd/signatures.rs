@@ -1,9 +1,12 @@
 //! Detached signatures on the command line: files with what a key made of the requests of a bundle.
 
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use amiforge_formats::der::{self, Certificate};
+use amiforge_image::attestations::AttestationKind;
 use amiforge_image::secure_boot::{GivenSignature, SIGNATURE_MAX};
+use amiforge_trust::detached;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +18,8 @@ use crate::outcome::Failure;
 #[command(next_help_heading = "Signatures")]
 #[group(skip)]
 pub(crate) struct Args {
-    /// The signature of a request (`signing/ID.tbs` in the bundle), raw or in base64; may be repeated
+    /// The signature of a request (`signing/ID.tbs` in the bundle), raw or in base64; may be repeated. `attach` also takes
+    /// `bundle=FILE`, an SSH signature of SHA256SUMS, and `provenance=FILE` (or another kind of statement)
     #[arg(long = "signature", value_name = "ID=FILE")]
     signatures: Vec<String>,
 
@@ -33,7 +37,56 @@ pub(crate) struct CertificateArgs {
     certificates: Vec<PathBuf>,
 }
 
+/// The id of a signature of the bundle itself.
+const BUNDLE: &str = "bundle";
+
 impl Args {
+    /// The signatures of the bundle itself, by the names of their files; nothing where all are of requests.
+    pub(crate) fn read_of_bundle(&self, cannot: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, Failure> {
+        let own: Vec<_> = self.signatures.iter().filter_map(|text| text.split_once('=')).collect();
+        let own: Vec<_> = own.into_iter().filter(|(id, _)| *id == BUNDLE).map(|(_, path)| path).collect();
+        if own.is_empty() {
+            return Ok(None);
+        }
+        if own.len() < self.signatures.len() {
+            let fact =
+                "signatures for Secure Boot change the image, so they come first, in a command of their own";
+            return Err(Failure::usage(anyhow::anyhow!(fact).context(cannot.to_owned())));
+        }
+        let read = |path: &str| {
+            let bytes = amiforge_progress::regular::read(Path::new(path));
+            let bytes =
+                bytes.with_context(|| format!("reading `{path}`")).with_context(|| cannot.to_owned())?;
+            Ok((path.to_owned(), bytes))
+        };
+        own.into_iter().map(read).collect::<Result<_, Failure>>().map(Some)
+    }
+
+    /// The signatures of statements, by their kinds; nothing where none is of one.
+    pub(crate) fn read_of_statements(
+        &self,
+        cannot: &str,
+    ) -> Result<Option<Vec<(AttestationKind, Vec<u8>)>>, Failure> {
+        let given = self.signatures.iter().filter_map(|text| text.split_once('='));
+        let given = given.filter_map(|(id, path)| Some((AttestationKind::of_name(id)?, path)));
+        let given: Vec<_> = given.collect();
+        if given.is_empty() {
+            return Ok(None);
+        }
+        if given.len() < self.signatures.len() {
+            let fact =
+                "signatures of statements are attached by a command of their own, after those of Secure Boot";
+            return Err(Failure::usage(anyhow::anyhow!(fact).context(cannot.to_owned())));
+        }
+        let read = |(kind, path): (AttestationKind, &str)| {
+            let bytes = read_signature(Path::new(path));
+            let bytes =
+                bytes.with_context(|| format!("reading `{path}`")).with_context(|| cannot.to_owned())?;
+            Ok((kind, bytes))
+        };
+        given.into_iter().map(read).collect::<Result<_, Failure>>().map(Some)
+    }
+
     /// Reads the signatures and their certificates.
     pub(crate) fn read(&self) -> Result<Vec<GivenSignature>, Failure> {
         let certificates = self.certificates.read()?;
@@ -42,6 +95,11 @@ impl Args {
 }
 
 impl CertificateArgs {
+    /// Whether there are any.
+    pub(crate) fn are_given(&self) -> bool {
+        !self.certificates.is_empty()
+    }
+
     /// Reads the certificates of all files.
     pub(crate) fn read(&self) -> Result<Vec<Certificate>, Failure> {
         let mut all = Vec::new();
@@ -53,6 +111,14 @@ impl CertificateArgs {
         }
         Ok(all)
     }
+}
+
+/// The bytes of a file with a signature; of a longer file no more than shows that it is none.
+fn read_signature(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = amiforge_progress::regular::open(path)?;
+    file.take(detached::LEN_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Reads the signature that an argument names.

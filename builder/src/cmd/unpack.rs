@@ -9,10 +9,10 @@ use amiforge_handover::contents::Contents;
 use amiforge_handover::header::Header;
 use amiforge_handover::unpack::{Unpacked, unpack};
 use amiforge_progress::Monitor;
-use amiforge_trust::policy::Policy;
 use serde::Serialize;
 
 use super::handover;
+use super::signed_by::{Demand, SignedByArgs};
 use crate::outcome::{CommandResult, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
@@ -37,9 +37,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BUNDLE")]
     parent: Option<PathBuf>,
 
-    /// Refuse a bundle that is not signed as this policy demands
-    #[arg(long, value_name = "POLICY")]
-    signed_by: Option<PathBuf>,
+    #[command(flatten)]
+    signed_by: SignedByArgs,
 }
 
 /// The result as JSON.
@@ -55,15 +54,14 @@ struct UnpackJson {
 }
 
 /// Asks a policy before anything is written.
-struct SignedBy(Option<Policy>);
+struct SignedBy(Option<Demand>);
 
 impl Visitor for SignedBy {
     fn contents(&mut self, _header: &Header, contents: &Contents) -> Result<(), HandoverError> {
         match &self.0 {
-            Some(policy) => match handover::accepted_signers(contents, policy) {
-                Ok(_) => Ok(()),
-                Err(reason) => Err(HandoverError::Refused { reason }),
-            },
+            Some(demand) => handover::accepted(contents, demand.policy())
+                .map(drop)
+                .map_err(|error| HandoverError::Refused { reason: handover::refusal(&error) }),
             None => Ok(()),
         }
     }
@@ -73,9 +71,8 @@ impl Visitor for SignedBy {
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let cannot = format!("cannot unpack `{}`", args.file.display());
-    let policy = args.signed_by.as_deref().map(|path| handover::policy(path, &cannot)).transpose()?;
     let cancel = interrupt_on_signals()?;
-    let mut signed_by = SignedBy(policy.map(|(policy, _)| policy));
+    let mut signed_by = SignedBy(args.signed_by.demand()?);
     let unpacked = handover::input(&args.file).and_then(|input| {
         unpack(input, args.parent.as_deref(), &args.out, &mut signed_by, Monitor::new(ui, &cancel))
     });

@@ -16,6 +16,7 @@ use amiforge::update::{
 use super::boot::{MachineArgs, Showing};
 use super::inputs::{FetchSetup, StoreArgs, load_recipe, write_summary};
 use super::publish::PublishArgs;
+use super::signed_by::SignedByArgs;
 use crate::outcome::{CommandResult, Failure};
 use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
@@ -98,6 +99,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let template = args.template()?;
     let cancel = interrupt_on_signals()?;
     let title = format!("cannot update `{}`", recipe.image.name);
+    args.refuse_unsigned_publish(&title)?;
     let staged =
         StagedUpdate::open(&args.recipe, &args.out).map_err(|error| staged_failure(error, &title, args))?;
     if staged.resumed_commit() {
@@ -155,6 +157,22 @@ fn update(task: &UpdateTask<'_>) -> Result<UpdateReport, Failure> {
 }
 
 impl Args {
+    /// Refuses to publish what nobody can have signed, where the settings demand signatures.
+    fn refuse_unsigned_publish(&self, title: &str) -> Result<(), Failure> {
+        if self.no_publish || self.dry_run {
+            return Ok(());
+        }
+        let Some(demand) = SignedByArgs::default().demand()? else { return Ok(()) };
+        let fact = format!(
+            "it publishes what it has just built, and the policy `{}` demands signatures",
+            demand.path().display()
+        );
+        let out = self.out.display();
+        Err(Failure::refused(anyhow::anyhow!(fact).context(title.to_owned())).hint(format!(
+            "`--no-publish` stops before; then `amiforge sign {out}` and `amiforge publish {out} --parent auto`"
+        )))
+    }
+
     fn template(&self) -> Result<Option<NameTemplate>, Failure> {
         let template = self.to.ami.name.as_deref().map(str::parse).transpose();
         template.map_err(|error: amiforge::update::TemplateError| {

@@ -13,6 +13,8 @@ use amiforge_publish::upload::{self, LaterEncryption, ParentChoice, UploadOption
 use anyhow::Context as _;
 use serde::Serialize;
 
+use super::leak_gate::GateArgs;
+use super::signed_by::{self, SignedByArgs};
 use super::{ami_args, region};
 use crate::outcome::{CommandResult, Failure, Outcome, service_hint};
 use crate::signals::interrupt_on_signals;
@@ -67,6 +69,9 @@ pub(crate) struct Args {
     abandon: bool,
 
     #[command(flatten)]
+    gate: GateArgs,
+
+    #[command(flatten)]
     aws: region::Args,
 }
 
@@ -106,6 +111,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         ui.status(format_args!("deleted {snapshot} and its journal"));
         return show_abandoned(&snapshot, &services.region, ui);
     }
+    args.gate.demand(&args.image, &args.cannot(), ui, &cancel)?;
     let key = region
         .key(region.name(), &args.key())
         .map_err(|error| ami_args::key_failure(error, args.cannot()))?;
@@ -152,7 +158,13 @@ impl Args {
     }
 
     fn source(&self) -> Result<ImageSource, Failure> {
+        // No option of this command: the policy that the settings demand for whatever leaves.
+        let unless = |abandon: bool| {
+            if abandon { Ok(None) } else { SignedByArgs::default().require(&self.image, &self.cannot()) }
+        };
+        let signed = unless(self.abandon)?;
         let source = ImageSource::open(&self.image).with_context(|| self.cannot())?;
+        signed_by::same_manifest(signed.as_ref(), source.manifest_sha256(), &self.cannot())?;
         if !self.abandon {
             ami_args::refuse_secrets(&source, &self.cannot())?;
         }

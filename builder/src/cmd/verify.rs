@@ -5,6 +5,7 @@ mod handover;
 mod image;
 #[cfg(feature = "aws")]
 mod snapshot;
+mod summary;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,15 +16,18 @@ use amiforge_image::bundle::MANIFEST;
 use amiforge_image::image::EmitOptions;
 use amiforge_image::verify::{self, VerifyError, VerifyReport};
 use amiforge_progress::Monitor;
+use amiforge_trust::policy::Decision;
 use serde::Serialize;
 
-use crate::outcome::{CommandResult, Failure, Outcome};
+use self::summary::{SummaryArgs, Verified};
+use super::signed_by::{self, SignedByArgs};
+use crate::outcome::{CommandResult, Failure, FailureJson, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{Ui, written};
 
 /// Check every byte of a bundle against its manifest, or a snapshot or an AMI against what was built
 ///
-/// Of a bundle: compares SHA256SUMS, every block with the manifest, every partition and file system with its format,
+/// Of a bundle: who signed it, and whether a policy (`--signed-by`) accepts that, before anything else; then compares SHA256SUMS, every block with the manifest, every partition and file system with its format,
 /// and tree.txt with the files of the image. Of a snapshot: reads it back and compares it with a bundle, or with its
 /// tags. Of an AMI: every field of its registration, its tags, its launch permissions, and every snapshot of it. Of a
 /// hand-over: every byte, up to the first that is wrong. Shows every difference and then exits with 3.
@@ -32,7 +36,9 @@ use crate::ui::{Ui, written};
     amiforge verify hand-over.amx --signed-by policy.toml\n  \
     amiforge verify --partial hand-over.amx\n  \
     amiforge verify snap-0123456789abcdef0 --bundle out/web --region eu-west-1\n  \
-    amiforge verify ami-0123456789abcdef0 --bundle out/web --region eu-west-1")]
+    amiforge verify ami-0123456789abcdef0 --bundle out/web --region eu-west-1\n  \
+    amiforge verify out/web --signed-by policy.toml\n  \
+    amiforge verify out/web --attest verifier.pem -o web.vsa.sigstore.json")]
 pub(crate) struct Args {
     /// The bundle; a hand-over (its file, a part of it, or `-` for standard input); a snapshot (`snap-…`), or an AMI
     /// (`ami-…`)
@@ -42,10 +48,6 @@ pub(crate) struct Args {
     /// Say how much of a hand-over is good, and where to go on copying it
     #[arg(long)]
     partial: bool,
-
-    /// Refuse a hand-over whose bundle is not signed as this policy demands
-    #[arg(long, value_name = "POLICY")]
-    signed_by: Option<PathBuf>,
 
     /// Compare a snapshot or an AMI with this bundle (or its manifest)
     #[cfg(feature = "aws")]
@@ -61,6 +63,12 @@ pub(crate) struct Args {
     #[command(flatten)]
     aws: super::region::Args,
 
+    #[command(flatten)]
+    pub(super) signed_by: SignedByArgs,
+
+    #[command(flatten)]
+    summary: SummaryArgs,
+
     /// Threads that read and hash; one for each core if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -72,6 +80,12 @@ struct VerifyJson<'a> {
     bundle: String,
     #[serde(flatten)]
     report: &'a VerifyReport,
+    /// What the policy says of the signatures, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<&'a Decision>,
+    /// Why the policy does not accept the bundle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<FailureJson>,
     seconds: f64,
 }
 
@@ -79,6 +93,7 @@ struct VerifyJson<'a> {
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     #[cfg(feature = "aws")]
     if let Some(Ok(name)) = args.target.to_str().map(super::region::resource_id) {
+        args.require_signed_bundle(&name)?;
         if name.starts_with("ami-") {
             return image::run(args, &name, ui);
         }
@@ -88,11 +103,19 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         return handover::run(args, ui);
     }
     let cannot = || format!("cannot verify `{}`", args.target.display());
-    if args.partial || args.signed_by.is_some() {
-        let error = anyhow::anyhow!("`--partial` and `--signed-by` are for hand-overs").context(cannot());
+    if args.partial {
+        let error = anyhow::anyhow!("`--partial` is about a hand-over, and this is none").context(cannot());
         return Err(Failure::usage(error));
     }
     let cancel = interrupt_on_signals()?;
+    let demand = args.signed_by.demand()?;
+    let signed = demand.as_ref().map(|demand| demand.require(&args.target, &cannot())).transpose();
+    // A bundle that is not the one that was signed is looked at all the same: every difference is listed, then it is refused.
+    let (checked, refusal) = match signed {
+        Ok(checked) => (checked, None),
+        Err(failure) if signed_by::is_changed(&failure) => (None, Some(failure)),
+        Err(failure) => return Err(failure),
+    };
     let options =
         args.threads.map_or_else(EmitOptions::default, |threads| EmitOptions { threads: threads.into() });
     let begun = Instant::now();
@@ -107,7 +130,19 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
             None => failure,
         }
     })?;
-    show(args, &report, begun.elapsed(), ui)?;
+    let decision = checked.as_ref().and_then(|checked| checked.decision.as_ref());
+    show(args, &report, decision, refusal.as_ref(), begun.elapsed(), ui)?;
+    let verified = Verified {
+        bundle: &args.target,
+        report: &report,
+        demand: demand.as_ref().map(|demand| (demand, refusal.is_none())),
+        #[cfg(feature = "aws")]
+        aws: &args.aws,
+    };
+    args.summary.write(&verified, ui)?;
+    if let Some(refusal) = refusal {
+        return Err(refusal);
+    }
     Ok(if report.differences.is_empty() { Outcome::Success } else { Outcome::Difference })
 }
 
@@ -146,15 +181,54 @@ fn counted(differences: usize) -> String {
     }
 }
 
-fn show(args: &Args, report: &VerifyReport, took: Duration, ui: &Ui) -> Result<(), Failure> {
+#[cfg(feature = "aws")]
+impl Args {
+    /// Refuses to compare a snapshot or an AMI with a bundle that a policy does not accept, or with tags alone.
+    fn require_signed_bundle(&self, name: &str) -> Result<(), Failure> {
+        let cannot = format!("cannot verify `{name}`");
+        match (self.signed_by.demand()?, &self.bundle) {
+            (None, _) => Ok(()),
+            (Some(demand), Some(bundle)) => demand.require(bundle, &cannot).map(drop),
+            (Some(demand), None) => Err(demand.without_signatures(&self.target, &cannot)),
+        }
+    }
+}
+
+/// Who signed a bundle: lines of the result.
+fn signers(report: &VerifyReport, decision: Option<&Decision>) -> Vec<String> {
+    if let Some(decision) = decision {
+        let threshold = decision.threshold.unwrap_or_default();
+        return vec![format!("signed by {} ({threshold} needed)", decision.signed.join(", "))];
+    }
+    let good = report.signatures.iter().filter_map(|one| Some((one.fingerprint.as_ref()?, one.key?)));
+    good.map(|(key, kind)| format!("signed with {kind} {key}; no policy says whose key that is")).collect()
+}
+
+fn show(
+    args: &Args,
+    report: &VerifyReport,
+    signed_by: Option<&Decision>,
+    refusal: Option<&Failure>,
+    took: Duration,
+    ui: &Ui,
+) -> Result<(), Failure> {
     let bundle = args.target.display().to_string();
     let seconds = took.as_secs_f64();
     if ui.json() {
-        return ui.object(&VerifyJson { bundle, report, seconds });
+        return ui.object(&VerifyJson {
+            bundle,
+            report,
+            signed_by,
+            error: refusal.map(Failure::to_json),
+            seconds,
+        });
     }
     let mut out = ui.out();
     for difference in &report.differences {
         written(writeln!(out, "{difference}"))?;
+    }
+    for line in signers(report, signed_by) {
+        written(writeln!(out, "{bundle}: {line}"))?;
     }
     let outcome = counted(report.differences.len());
     let checked = report.checked.join(", ");

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use amiforge_image::manifest::AllowedLeak;
+use amiforge_leaks::{Allowance, AllowanceError};
 use amiforge_rootfs::glob::Globs;
 use amiforge_rootfs::normalize::NormalizeRule;
 use amiforge_rootfs::steps::accounts::{
@@ -14,7 +16,8 @@ use amiforge_rootfs::steps::units::{Presets, UnitsSpec};
 use super::checker::Checker;
 use super::diagnostic::KeyPath;
 use super::keys::{
-    FileKeys, GroupKeys, NormalizeKeys, NumberOrText, RemoveKey, SecretsKeys, SystemKeys, UserKeys, XattrKey,
+    AllowLeakKeys, FileKeys, GroupKeys, NormalizeKeys, NumberOrText, RemoveKey, SecretsKeys, SystemKeys,
+    UserKeys, XattrKey,
 };
 use super::{Allowed, FileEntry, FilePut, Fstab, Secrets, parse};
 
@@ -252,6 +255,40 @@ pub(super) fn rules(
         }
     }
     rules
+}
+
+/// Checks the `[[allow]]`s.
+pub(super) fn allowed_leaks(
+    keys: &[AllowLeakKeys],
+    at: &KeyPath,
+    checker: &mut Checker<'_>,
+) -> Vec<AllowedLeak> {
+    let mut all = Vec::new();
+    for (index, keys) in keys.iter().enumerate() {
+        let at = at.index(index);
+        let reason = keys.reason.trim().to_owned();
+        if reason.is_empty() {
+            checker.reject(at.key("reason"), "say why it does no harm that it leaves");
+        }
+        let allowance = Allowance {
+            rule: keys.rule.clone(),
+            path: keys.path.clone(),
+            sha256: keys.sha256.clone(),
+            reason: reason.clone(),
+        };
+        let key = |error: &AllowanceError| match error {
+            AllowanceError::Rule(_) => "rule",
+            AllowanceError::Digest(_) => "sha256",
+            _ => "path",
+        };
+        if let Err(error) = allowance.check() {
+            checker.reject(at.key(key(&error)), error.to_string());
+            continue;
+        }
+        let Allowance { rule, path, sha256, .. } = allowance;
+        all.push(AllowedLeak { path, reason, rule, sha256 });
+    }
+    all
 }
 
 /// Checks `[secrets]`.

@@ -9,7 +9,7 @@ use super::keys::RecipeKeys;
 use super::schema::choices;
 
 /// The tables in the order of a recipe; JSON objects have no order.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "image",
     "disk",
     "boot",
@@ -26,6 +26,7 @@ const ORDER: [&str; 16] = [
     "sandbox",
     "normalize",
     "secrets",
+    "allow",
 ];
 
 /// The JSON Schema of recipes (2020-12), without references.

@@ -9,6 +9,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::guid::Guid;
 use amiforge_formats::volume::VolumeOptions;
 use amiforge_image::disk::{DiskSize, PartitionSize};
+use amiforge_image::manifest::AllowedLeak;
 use amiforge_image::seal::WritableFolders;
 use amiforge_packages::PackageSource;
 use amiforge_rootfs::glob::Globs;
@@ -78,6 +79,8 @@ pub struct Recipe {
     pub rules: BTreeSet<NormalizeRule>,
     /// The rules for secrets in the image.
     pub secrets: Secrets,
+    /// The `[[allow]]`s: what the leak gate finds and may leave.
+    pub allow: Vec<AllowedLeak>,
 }
 
 /// The rules for secrets in the image.

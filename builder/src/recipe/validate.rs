@@ -77,6 +77,7 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
     let (system, units, fstab) = contents::system(&keys.system, &top.key("system"), checker);
     let rules = contents::rules(&keys.normalize, &top.key("normalize"), checker);
     let secrets = contents::secrets(&keys.secrets, &top.key("secrets"), checker);
+    let allow = contents::allowed_leaks(&keys.allow, &top.key("allow"), checker);
     let image = image?;
     Some(Recipe {
         digest: Digest::of(text.as_bytes()),
@@ -103,6 +104,7 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
         limits,
         rules,
         secrets,
+        allow,
     })
 }
 

@@ -18,7 +18,9 @@ pub(super) const RULES: &[Rule] = &[
     rule("Encrypt", &[]),
     rule("GenerateDataKey", &[]),
     rule("GetKeyPolicy", &[]),
+    rule("GetPublicKey", &[]),
     rule("PutKeyPolicy", &[]),
+    rule("Sign", &[]),
     rule("UpdateAlias", &[own(alias_and_key)]),
 ];
 

@@ -7,7 +7,7 @@ use super::{CMDLINE_AT, NUMBERS, STAGE2};
 use crate::fields;
 use crate::gpt::SECTOR;
 use crate::read_at::ReadAt;
-use crate::residue::{Owner, ResidueKind, Survey};
+use crate::residue::{ResidueKind, ResidueOwner, ResidueSurvey};
 
 /// First byte after the numbers that are written into the loader.
 const NUMBERS_END: usize = 0x40;
@@ -16,7 +16,7 @@ const NUMBERS_END: usize = 0x40;
 ///
 /// # Errors
 /// The error of the medium.
-pub(crate) fn survey(volume: &dyn ReadAt) -> io::Result<Option<Survey>> {
+pub(crate) fn survey(volume: &dyn ReadAt) -> io::Result<Option<ResidueSurvey>> {
     let loader = STAGE2.len() as u64;
     if volume.size() < loader {
         return Ok(None);
@@ -33,11 +33,11 @@ pub(crate) fn survey(volume: &dyn ReadAt) -> io::Result<Option<Survey>> {
     let kernel_end = loader.saturating_add(sectors(24));
     let initrd_end = kernel_end.saturating_add(u64::from(fields::u32(&head, 32)));
     let end = kernel_end.saturating_add(sectors(28));
-    let mut survey = Survey::default();
+    let mut survey = ResidueSurvey::default();
     let kind = ResidueKind::LoaderTail;
     let after_cmdline = (CMDLINE_AT as u64).saturating_add(cmdline)..loader;
-    survey.suspect(kind, Owner::Part("after the command line"), after_cmdline);
-    survey.suspect(kind, Owner::Part("after the initrd"), initrd_end..end);
-    survey.suspect(kind, Owner::Volume, end..volume.size());
+    survey.suspect(kind, ResidueOwner::Part("after the command line"), after_cmdline);
+    survey.suspect(kind, ResidueOwner::Part("after the initrd"), initrd_end..end);
+    survey.suspect(kind, ResidueOwner::Volume, end..volume.size());
     Ok(Some(survey))
 }

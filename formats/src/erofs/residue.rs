@@ -11,7 +11,7 @@ use super::spec::{
 use crate::fields;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
-use crate::residue::{Owner, Residue, ResidueKind, Survey};
+use crate::residue::{Residue, ResidueKind, ResidueOwner, ResidueSurvey};
 use crate::tree::Printable;
 use crate::volume::format::FormatError;
 
@@ -22,7 +22,8 @@ const LABEL: (u64, u64) = (64, 16);
 pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
     let system = read::open(volume)?;
     let files = system.numbered_tree(SourceId(0))?;
-    let mut pass = ErofsPass { system: &system, volume, survey: Survey::default(), tails: BTreeMap::new() };
+    let mut pass =
+        ErofsPass { system: &system, volume, survey: ResidueSurvey::default(), tails: BTreeMap::new() };
     pass.superblock()?;
     let mut nids = files.nids.clone();
     nids.sort_unstable();
@@ -36,9 +37,9 @@ pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> 
     }
     let superblock = system.superblock();
     let (block, end) = (u64::from(superblock.block_size), superblock.end);
-    pass.survey.unclaimed(ResidueKind::FreeSpace, Owner::Volume, SUPERBLOCK_OFFSET..end);
-    pass.survey.suspect(ResidueKind::BootArea, Owner::Volume, 0..SUPERBLOCK_OFFSET);
-    pass.survey.suspect(ResidueKind::VolumeTail, Owner::Volume, end..volume.size());
+    pass.survey.unclaimed(ResidueKind::FreeSpace, ResidueOwner::Volume, SUPERBLOCK_OFFSET..end);
+    pass.survey.suspect(ResidueKind::BootArea, ResidueOwner::Volume, 0..SUPERBLOCK_OFFSET);
+    pass.survey.suspect(ResidueKind::VolumeTail, ResidueOwner::Volume, end..volume.size());
     let mut paths: Option<BTreeMap<u64, String>> = None;
     let mut name = |nid: u64| {
         let paths = paths.get_or_insert_with(|| {
@@ -68,7 +69,7 @@ pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> 
 struct ErofsPass<'a> {
     system: &'a ErofsFileSystem<'a, dyn ReadAt + 'a>,
     volume: &'a dyn ReadAt,
-    survey: Survey,
+    survey: ResidueSurvey,
     /// Blocks that a content ends in: the byte after it, and the inode.
     tails: BTreeMap<u64, (u64, u64)>,
 }
@@ -84,7 +85,7 @@ impl ErofsPass<'_> {
         let start = SUPERBLOCK_OFFSET + LABEL.0;
         self.survey.suspect(
             ResidueKind::SuperblockField,
-            Owner::Part("label"),
+            ResidueOwner::Part("label"),
             start + used..start + LABEL.1,
         );
         Ok(())
@@ -94,7 +95,7 @@ impl ErofsPass<'_> {
     fn inode(&mut self, nid: u64, shared: &mut BTreeSet<u64>) -> Result<(), ErofsReadError> {
         let inode = self.system.inode(nid)?;
         let mapping = self.system.mapping(&inode)?;
-        let owner = Owner::Node(nid);
+        let owner = ResidueOwner::Node(nid);
         let body = inode.offset + inode.inode_size + inode.xattr_size;
         self.survey.claim(inode.offset..body + mapping.behind);
         let reserved =
@@ -130,7 +131,7 @@ impl ErofsPass<'_> {
             shared.insert(self.system.superblock().xattrs.saturating_add(id * 4));
         }
         // Seven bytes of the header are reserved.
-        self.survey.suspect(ResidueKind::AttributeGap, Owner::Node(inode.nid), start + 5..start + 12);
+        self.survey.suspect(ResidueKind::AttributeGap, ResidueOwner::Node(inode.nid), start + 5..start + 12);
         Ok(())
     }
 
@@ -145,7 +146,7 @@ impl ErofsPass<'_> {
     /// What follows the last name of each block.
     fn directory(
         &mut self,
-        owner: Owner,
+        owner: ResidueOwner,
         inode: &ErofsInode,
         mapping: &ByteMapping,
     ) -> Result<(), ErofsReadError> {

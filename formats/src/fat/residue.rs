@@ -8,7 +8,7 @@ use super::read::{self, FatAllocation, FatVolume, FatWidth, VolumeShape};
 use super::spec::ENTRY;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
-use crate::residue::{Owner, Residue, ResidueKind, Survey};
+use crate::residue::{Residue, ResidueKind, ResidueOwner, ResidueSurvey};
 use crate::tree::Printable;
 use crate::volume::format::FormatError;
 
@@ -18,7 +18,7 @@ const OUR_CODE: [u8; 5] = [0xcd, 0x18, 0xf4, 0xeb, 0xfd];
 /// Surveys a volume.
 pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
     let read = read::read(volume, SourceId(0), 0)?;
-    let mut pass = FatPass { volume, shape: read.shape, survey: Survey::default() };
+    let mut pass = FatPass { volume, shape: read.shape, survey: ResidueSurvey::default() };
     pass.reserved_sectors()?;
     pass.tables();
     pass.allocations(&read)?;
@@ -34,7 +34,7 @@ pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> 
 struct FatPass<'a> {
     volume: &'a dyn ReadAt,
     shape: VolumeShape,
-    survey: Survey,
+    survey: ResidueSurvey,
 }
 
 impl FatPass<'_> {
@@ -57,7 +57,11 @@ impl FatPass<'_> {
         for range in first.into_iter().chain(copy) {
             self.fsinfo(range)?;
         }
-        self.survey.unclaimed(ResidueKind::Reserved, Owner::Part("reserved sectors"), 0..shape.tables_at);
+        self.survey.unclaimed(
+            ResidueKind::Reserved,
+            ResidueOwner::Part("reserved sectors"),
+            0..shape.tables_at,
+        );
         self.survey.claim(0..shape.tables_at);
         Ok(())
     }
@@ -70,12 +74,16 @@ impl FatPass<'_> {
         let ours = if found == OUR_CODE { OUR_CODE.len() as u64 } else { 0 };
         self.survey.suspect(
             ResidueKind::BootArea,
-            Owner::Part("boot sector"),
+            ResidueOwner::Part("boot sector"),
             at(code.saturating_add(ours))..at(510),
         );
-        self.survey.suspect(ResidueKind::Reserved, Owner::Part("boot sector"), at(512)..range.end);
+        self.survey.suspect(ResidueKind::Reserved, ResidueOwner::Part("boot sector"), at(512)..range.end);
         if self.shape.width == FatWidth::Fat32 {
-            self.survey.suspect(ResidueKind::SuperblockField, Owner::Part("boot sector"), at(52)..at(64));
+            self.survey.suspect(
+                ResidueKind::SuperblockField,
+                ResidueOwner::Part("boot sector"),
+                at(52)..at(64),
+            );
         }
         self.survey.claim(range);
         Ok(())
@@ -90,7 +98,7 @@ impl FatPass<'_> {
             return Ok(());
         }
         for gap in [at(4)..at(484), at(496)..at(508), at(512)..range.end] {
-            self.survey.suspect(ResidueKind::SuperblockField, Owner::Part("FSInfo"), gap);
+            self.survey.suspect(ResidueKind::SuperblockField, ResidueOwner::Part("FSInfo"), gap);
         }
         self.survey.claim(range);
         Ok(())
@@ -108,7 +116,7 @@ impl FatPass<'_> {
         for number in 0..shape.tables {
             let start = shape.table(number);
             let end = start.saturating_add(shape.table_len);
-            let owner = Owner::Numbered("table", number.into());
+            let owner = ResidueOwner::Numbered("table", number.into());
             self.survey.claim(start..end);
             self.survey.suspect(ResidueKind::TableGap, owner, start.saturating_add(used).min(end)..end);
         }
@@ -116,7 +124,7 @@ impl FatPass<'_> {
         self.survey.claim(shape.root_at..root_end);
         self.survey.suspect(
             ResidueKind::Reserved,
-            Owner::Part("after the root directory"),
+            ResidueOwner::Part("after the root directory"),
             root_end..shape.data_at,
         );
     }
@@ -124,8 +132,8 @@ impl FatPass<'_> {
     fn allocations(&mut self, read: &FatVolume) -> Result<(), FormatError> {
         for (number, allocation) in (0..).zip(&read.allocations) {
             match allocation.len {
-                Some(len) => self.file(Owner::Node(number), allocation, len),
-                None => self.directory(Owner::Node(number), allocation)?,
+                Some(len) => self.file(ResidueOwner::Node(number), allocation, len),
+                None => self.directory(ResidueOwner::Node(number), allocation)?,
             }
         }
         Ok(())
@@ -144,7 +152,7 @@ impl FatPass<'_> {
     }
 
     /// A file: its clusters, and what is after its end in them.
-    fn file(&mut self, owner: Owner, allocation: &FatAllocation, len: u64) {
+    fn file(&mut self, owner: ResidueOwner, allocation: &FatAllocation, len: u64) {
         if allocation.clusters.is_empty() {
             return;
         }
@@ -160,7 +168,7 @@ impl FatPass<'_> {
     }
 
     /// A directory: deleted entries, and all after the end mark.
-    fn directory(&mut self, owner: Owner, allocation: &FatAllocation) -> Result<(), FormatError> {
+    fn directory(&mut self, owner: ResidueOwner, allocation: &FatAllocation) -> Result<(), FormatError> {
         let mut ended = false;
         for range in self.ranges(allocation) {
             let len = range.end.saturating_sub(range.start);
@@ -189,10 +197,10 @@ impl FatPass<'_> {
         let shape = self.shape;
         let clusters = u64::from(shape.clusters).saturating_mul(shape.cluster);
         let end = shape.data_at.saturating_add(clusters);
-        self.survey.unclaimed(ResidueKind::FreeSpace, Owner::Volume, shape.data_at..end);
+        self.survey.unclaimed(ResidueKind::FreeSpace, ResidueOwner::Volume, shape.data_at..end);
         self.survey.suspect(
             ResidueKind::VolumeTail,
-            Owner::Part("after the last cluster"),
+            ResidueOwner::Part("after the last cluster"),
             end..self.volume.size(),
         );
     }

@@ -7,7 +7,7 @@ use super::{Copy, SECTOR};
 use crate::bios::STAGE1;
 use crate::fields;
 use crate::read_at::ReadAt;
-use crate::residue::{Owner, ResidueKind, Survey, SurveyedPartition};
+use crate::residue::{ResidueKind, ResidueOwner, ResidueSurvey, SurveyedPartition};
 
 /// Bytes for code in an MBR.
 const CODE: u64 = 440;
@@ -22,7 +22,10 @@ const ENTRY: usize = 128;
 ///
 /// # Errors
 /// [`GptReadError`] when neither copy is good, nor is there an MBR with partitions, or the medium fails.
-pub(crate) fn survey(disk: &dyn ReadAt, survey: &mut Survey) -> Result<Vec<SurveyedPartition>, GptReadError> {
+pub(crate) fn survey(
+    disk: &dyn ReadAt,
+    survey: &mut ResidueSurvey,
+) -> Result<Vec<SurveyedPartition>, GptReadError> {
     let [primary, backup] = copies(disk)?;
     let mut partitions = Vec::new();
     match (&primary, &backup) {
@@ -51,18 +54,18 @@ pub(crate) fn survey(disk: &dyn ReadAt, survey: &mut Survey) -> Result<Vec<Surve
 }
 
 /// The first sector.
-fn mbr(disk: &dyn ReadAt, survey: &mut Survey) -> Result<(), GptReadError> {
+fn mbr(disk: &dyn ReadAt, survey: &mut ResidueSurvey) -> Result<(), GptReadError> {
     let sector = first_sector(disk)?;
     survey.claim(0..SECTOR);
     let ours = sector.get(..CODE_NUMBER) == STAGE1.get(..CODE_NUMBER);
     if !ours {
-        survey.suspect(ResidueKind::MbrCode, Owner::Volume, 0..CODE);
+        survey.suspect(ResidueKind::MbrCode, ResidueOwner::Volume, 0..CODE);
     }
     for number in 0..4_u64 {
         let at = MBR_ENTRIES.saturating_add(number.saturating_mul(16));
         // An entry without a type is not in use.
         if fields::u8(&sector, at.saturating_add(4) as usize) == 0 {
-            survey.suspect(ResidueKind::UnusedEntry, Owner::Part("MBR"), at..at.saturating_add(16));
+            survey.suspect(ResidueKind::UnusedEntry, ResidueOwner::Part("MBR"), at..at.saturating_add(16));
         }
     }
     Ok(())
@@ -104,9 +107,9 @@ fn mbr_partitions(disk: &dyn ReadAt) -> Result<Vec<SurveyedPartition>, GptReadEr
 }
 
 /// A copy of the table.
-fn table(copy: Copy, loaded: &Loaded, survey: &mut Survey) {
+fn table(copy: Copy, loaded: &Loaded, survey: &mut ResidueSurvey) {
     let header = loaded.header.at.offset();
-    let owner = Owner::Part(match copy {
+    let owner = ResidueOwner::Part(match copy {
         Copy::Primary => "primary partition table",
         Copy::Backup => "backup partition table",
     });

@@ -87,8 +87,8 @@ mod tests {
         let expected = [
             "0+20 section .linux of /x.efi",
             "20+10 section .initrd of /x.efi",
-            "30+10 headers of /x.efi",
-            "40+10 headers of /x.efi",
+            "30+10 between the sections of /x.efi",
+            "40+10 between the sections of /x.efi",
             "50+20 section .linux of /x.efi",
             "70+30 free clusters",
         ];

@@ -114,7 +114,7 @@ pub enum Subject {
         node: u32,
         /// Its byte that is the first of the range.
         offset: u64,
-        /// Name of the section, such as `.linux`; empty for headers and what is between sections.
+        /// Name of the section, such as `.linux`, or of another part, such as `headers`; empty between these.
         name: Box<str>,
     },
     /// Blocks that a file has and that were never written: they read as zeros.
@@ -232,10 +232,11 @@ impl fmt::Display for SubjectText<'_> {
         match self.subject {
             Subject::Content { node, offset: 0 } => write!(f, "content of {}", name(node)),
             Subject::Content { node, offset } => write!(f, "content of {} from byte {offset} on", name(node)),
-            Subject::Section { node, name: section, .. } if section.is_empty() => {
-                write!(f, "headers of {}", name(node))
-            }
-            Subject::Section { node, name: section, .. } => write!(f, "section {section} of {}", name(node)),
+            Subject::Section { node, name: section, .. } => match &**section {
+                "" => write!(f, "between the sections of {}", name(node)),
+                section if section.starts_with('.') => write!(f, "section {section} of {}", name(node)),
+                other => write!(f, "{other} of {}", name(node)),
+            },
             Subject::Unwritten { node } => write!(f, "unwritten blocks of {}", name(node)),
             Subject::Target { node } => write!(f, "target of the link {}", name(node)),
             Subject::Tail { node } => write!(f, "zeros behind the end of {}", name(node)),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::private_key;
+
 /// What bytes look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -48,7 +50,7 @@ const DOCUMENTS: [(usize, &[u8], &str); 4] = [
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
 ];
 
-/// What is in armour of a private key, whatever its kind.
+/// The first words of private keys, which count even where the rest was overwritten.
 const KEY_WORDS: [&[u8]; 4] =
     [b"PRIVATE KEY-----", b"PuTTY-User-Key-File-", b"AGE-SECRET-KEY-1", b"-----BEGIN PGP PRIVATE KEY BLOCK"];
 
@@ -64,7 +66,8 @@ impl RecoveredContent {
                 .find(|(at, magic, _)| sample.get(*at..).is_some_and(|bytes| bytes.starts_with(magic)));
             row.map(|(_, _, name)| *name)
         };
-        if KEY_WORDS.iter().any(|word| contains(sample, word)) || is_der_key(sample) {
+        let key = KEY_WORDS.iter().any(|word| contains(sample, word));
+        if key || is_binary_key(sample) || private_key::identify_text(sample).is_some() {
             return Self::Key;
         }
         if sample.starts_with(b"\x7fELF") {
@@ -95,19 +98,16 @@ fn contains(bytes: &[u8], word: &[u8]) -> bool {
     bytes.windows(word.len().max(1)).any(|window| window == word)
 }
 
-/// A private key in DER: a SEQUENCE whose first element is the version 0 or 1, followed by an algorithm, a large number
-/// or the octets of a key (RFC 5208, RFC 8017 A.1.2, RFC 5915).
-fn is_der_key(sample: &[u8]) -> bool {
-    let Some((&0x30, rest)) = sample.split_first() else { return false };
-    let (len, body) = match rest {
-        [0x82, high, low, body @ ..] => (usize::from(*high) << 8 | usize::from(*low), body),
-        [0x81, len, body @ ..] => (usize::from(*len), body),
-        [len @ ..=0x7f, body @ ..] => (usize::from(*len), body),
-        _ => return false,
+/// A private key in a binary format at the start of a run. What follows the key in the run is no part of it, so an element
+/// of DER counts with its own length.
+fn is_binary_key(sample: &[u8]) -> bool {
+    let len = match sample {
+        [0x30, 0x82, high, low, ..] => (usize::from(*high) << 8 | usize::from(*low)).saturating_add(4),
+        [0x30, 0x81, len, ..] => usize::from(*len).saturating_add(3),
+        [0x30, len @ ..=0x7f, ..] => usize::from(*len).saturating_add(2),
+        _ => sample.len(),
     };
-    // The shortest is PKCS #8 of Ed25519.
-    let version = matches!(body, [2, 1, 0 | 1, 0x30 | 2 | 4, ..]);
-    version && len >= 40 && (len <= body.len() || sample.len() >= RecoveredContent::SAMPLE)
+    private_key::identify_binary(sample, len as u64).is_some()
 }
 
 /// Whether nearly all bytes are printable, or would be in UTF-16.
@@ -134,8 +134,8 @@ mod tests {
         let armour = format!("x\n-----BEGIN OPENSSH {} KEY-----\n", "PRIVATE");
         let mut tar = vec![0; 512];
         tar[257..262].copy_from_slice(b"ustar");
-        let mut der = vec![0x30, 46, 2, 1, 0, 0x30, 5];
-        der.resize(48, 1);
+        let mut der = vec![0x30, 46, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 34, 4, 32];
+        der.resize(100, 1);
         let wide: Vec<u8> = "password".bytes().flat_map(|byte| [byte, 0]).collect();
         let cases: [(&[u8], RecoveredContent); 9] = [
             (armour.as_bytes(), RecoveredContent::Key),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Owner, Residue, ResidueKind, Survey};
+use super::{Residue, ResidueKind, ResidueOwner, ResidueSurvey, SurveyedPartition};
 use crate::gpt::read::GptReadError;
 use crate::read_at::{ReadAt, Window};
 use crate::terminal::escape;
@@ -62,7 +62,7 @@ pub enum ResidueError {
 /// [`ResidueError`] when the medium fails.
 pub fn disk(disk: &dyn ReadAt) -> Result<DiskResidue, ResidueError> {
     let failed = |source| ResidueError::Io { part: "the partition table".to_owned(), source };
-    let mut survey = Survey::default();
+    let mut survey = ResidueSurvey::default();
     let mut out = DiskResidue::default();
     let partitions = match gpt::residue::survey(disk, &mut survey) {
         Ok(partitions) => Some(partitions),
@@ -78,7 +78,7 @@ pub fn disk(disk: &dyn ReadAt) -> Result<DiskResidue, ResidueError> {
         partition.survey(disk, &mut out)?;
         survey.claim(partition.start..partition.start.saturating_add(partition.len));
     }
-    survey.unclaimed(ResidueKind::PartitionGap, Owner::Volume, 0..disk.size());
+    survey.unclaimed(ResidueKind::PartitionGap, ResidueOwner::Volume, 0..disk.size());
     let mut outside = survey.read(disk, &mut |_| String::new()).map_err(failed)?;
     name_gaps(&mut outside, &partitions);
     out.residues.append(&mut outside);
@@ -102,28 +102,7 @@ fn name_gaps(residues: &mut [Residue], partitions: &[SurveyedPartition]) {
     }
 }
 
-/// A partition to be surveyed; bytes on the disk.
-#[derive(Debug, Clone)]
-pub(crate) struct SurveyedPartition {
-    /// Its number and name, safe to print.
-    pub(crate) name: String,
-    /// First byte.
-    pub(crate) start: u64,
-    /// Bytes.
-    pub(crate) len: u64,
-}
-
 impl SurveyedPartition {
-    /// A partition of a table.
-    pub(crate) fn new(number: u32, name: &str, start: u64, len: u64) -> Self {
-        let name = if name.is_empty() {
-            format!("partition {number}")
-        } else {
-            format!("partition {number} ({})", escape(name))
-        };
-        Self { name, start, len }
-    }
-
     /// Surveys the volume in it.
     fn survey(&self, disk: &dyn ReadAt, out: &mut DiskResidue) -> Result<(), ResidueError> {
         let part = if self.name.is_empty() { "the disk" } else { &self.name };
@@ -148,8 +127,8 @@ impl SurveyedPartition {
                 }
             },
             VolumeContent::Zeros => {
-                let mut survey = Survey::default();
-                survey.suspect(ResidueKind::EmptyPartition, Owner::Volume, 0..self.len);
+                let mut survey = ResidueSurvey::default();
+                survey.suspect(ResidueKind::EmptyPartition, ResidueOwner::Volume, 0..self.len);
                 survey.read(&volume, &mut |_| String::new()).map_err(failed)?
             }
             VolumeContent::Foreign(_) | VolumeContent::Unknown => {

@@ -9,15 +9,16 @@
 mod content;
 mod disk;
 mod kind;
+mod partition;
 mod survey;
 
 use std::io;
 
 pub use content::RecoveredContent;
-pub(crate) use disk::SurveyedPartition;
 pub use disk::{DiskResidue, ResidueError, UnreadRange, disk};
 pub use kind::ResidueKind;
-pub(crate) use survey::{Owner, Survey};
+pub(crate) use partition::SurveyedPartition;
+pub(crate) use survey::{ResidueOwner, ResidueSurvey};
 
 use crate::read_at::ReadAt;
 

@@ -17,7 +17,7 @@ const RUNS_MAX: usize = 1 << 16;
 
 /// Whose bytes they are. The words are made when there is something to report only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Owner {
+pub(crate) enum ResidueOwner {
     /// The whole volume.
     Volume,
     /// A part of it, by name.
@@ -34,27 +34,27 @@ struct Suspect {
     start: u64,
     end: u64,
     kind: ResidueKind,
-    owner: Owner,
+    owner: ResidueOwner,
     filler: u8,
 }
 
 /// A run of bytes that are not what they should be.
 #[derive(Debug, Clone, Copy)]
-struct Run {
+struct ResidueRun {
     start: u64,
     end: u64,
     kind: ResidueKind,
-    owner: Owner,
+    owner: ResidueOwner,
 }
 
 /// A survey under way. Ranges in bytes; those that run backwards or past the end of the medium are cut.
 #[derive(Debug, Default)]
-pub(crate) struct Survey {
+pub(crate) struct ResidueSurvey {
     claims: Vec<(u64, u64)>,
     suspects: Vec<Suspect>,
 }
 
-impl Survey {
+impl ResidueSurvey {
     /// Takes bytes that a structure or a content holds.
     pub(crate) fn claim(&mut self, range: Range<u64>) {
         if range.start < range.end {
@@ -63,19 +63,19 @@ impl Survey {
     }
 
     /// Bytes that should be zero, whether they are claimed or not.
-    pub(crate) fn suspect(&mut self, kind: ResidueKind, owner: Owner, range: Range<u64>) {
+    pub(crate) fn suspect(&mut self, kind: ResidueKind, owner: ResidueOwner, range: Range<u64>) {
         self.filled(kind, owner, range, 0);
     }
 
     /// Bytes that should all have one value.
-    pub(crate) fn filled(&mut self, kind: ResidueKind, owner: Owner, range: Range<u64>, filler: u8) {
+    pub(crate) fn filled(&mut self, kind: ResidueKind, owner: ResidueOwner, range: Range<u64>, filler: u8) {
         if range.start < range.end {
             self.suspects.push(Suspect { start: range.start, end: range.end, kind, owner, filler });
         }
     }
 
     /// Whatever of a range is not claimed so far should be zero.
-    pub(crate) fn unclaimed(&mut self, kind: ResidueKind, owner: Owner, range: Range<u64>) {
+    pub(crate) fn unclaimed(&mut self, kind: ResidueKind, owner: ResidueOwner, range: Range<u64>) {
         self.claims.sort_unstable();
         let mut at = range.start;
         let mut gaps = Vec::new();
@@ -99,7 +99,7 @@ impl Survey {
         name: &mut dyn FnMut(u64) -> String,
     ) -> io::Result<Vec<Residue>> {
         self.suspects.sort_by_key(|suspect| (suspect.start, suspect.end));
-        let mut runs = Runs { runs: Vec::new(), gap: Residue::GAP };
+        let mut runs = ResidueRuns { runs: Vec::new(), gap: Residue::GAP };
         let mut buf = Vec::new();
         for suspect in &self.suspects {
             let end = suspect.end.min(medium.size());
@@ -117,7 +117,7 @@ impl Survey {
                 at = data.end.max(at.saturating_add(1));
             }
         }
-        let words = |run: Run| Residue {
+        let words = |run: ResidueRun| Residue {
             kind: run.kind,
             offset: run.start,
             len: run.end.saturating_sub(run.start),
@@ -133,7 +133,7 @@ fn read_range(
     suspect: &Suspect,
     range: Range<u64>,
     buf: &mut Vec<u8>,
-    runs: &mut Runs,
+    runs: &mut ResidueRuns,
 ) -> io::Result<()> {
     let mut at = range.start;
     while at < range.end {
@@ -147,7 +147,7 @@ fn read_range(
 }
 
 /// Finds the runs of a portion, sixty-four bytes at a time where all are as they should be.
-fn portion(bytes: &[u8], at: u64, suspect: &Suspect, runs: &mut Runs) {
+fn portion(bytes: &[u8], at: u64, suspect: &Suspect, runs: &mut ResidueRuns) {
     let filler = suspect.filler;
     for (index, part) in bytes.chunks(64).enumerate() {
         if part.iter().fold(0, |all, byte| all | (byte ^ filler)) == 0 {
@@ -157,19 +157,19 @@ fn portion(bytes: &[u8], at: u64, suspect: &Suspect, runs: &mut Runs) {
         let last = part.iter().rposition(|byte| *byte != filler).unwrap_or(0) as u64;
         let from = at.saturating_add((index as u64).saturating_mul(64));
         let (start, end) = (from.saturating_add(first), from.saturating_add(last).saturating_add(1));
-        runs.push(Run { start, end, kind: suspect.kind, owner: suspect.owner });
+        runs.push(ResidueRun { start, end, kind: suspect.kind, owner: suspect.owner });
     }
 }
 
 /// The runs found so far.
-struct Runs {
-    runs: Vec<Run>,
+struct ResidueRuns {
+    runs: Vec<ResidueRun>,
     /// Bytes between two runs that join them.
     gap: u64,
 }
 
-impl Runs {
-    fn push(&mut self, run: Run) {
+impl ResidueRuns {
+    fn push(&mut self, run: ResidueRun) {
         if let Some(last) = self.runs.last_mut()
             && last.kind == run.kind
             && last.owner == run.owner
@@ -187,13 +187,13 @@ impl Runs {
     /// Joins neighbours of one kind, over twice the gap than before.
     fn join(&mut self) {
         self.gap = self.gap.saturating_mul(2);
-        let mut joined: Vec<Run> = Vec::new();
+        let mut joined: Vec<ResidueRun> = Vec::new();
         for run in std::mem::take(&mut self.runs) {
             match joined.last_mut() {
                 Some(last) if last.kind == run.kind && run.start <= last.end.saturating_add(self.gap) => {
                     last.end = last.end.max(run.end);
                     if last.owner != run.owner {
-                        last.owner = Owner::Part("several");
+                        last.owner = ResidueOwner::Part("several");
                     }
                 }
                 _ => joined.push(run),
@@ -212,12 +212,12 @@ impl Runs {
 }
 
 /// The words for an owner.
-fn words(owner: Owner, name: &mut dyn FnMut(u64) -> String) -> String {
+fn words(owner: ResidueOwner, name: &mut dyn FnMut(u64) -> String) -> String {
     match owner {
-        Owner::Volume => String::new(),
-        Owner::Part(part) => part.to_owned(),
-        Owner::Numbered(part, number) => format!("{part} {number}"),
-        Owner::Node(number) => name(number),
+        ResidueOwner::Volume => String::new(),
+        ResidueOwner::Part(part) => part.to_owned(),
+        ResidueOwner::Numbered(part, number) => format!("{part} {number}"),
+        ResidueOwner::Node(number) => name(number),
     }
 }
 
@@ -225,7 +225,7 @@ fn words(owner: Owner, name: &mut dyn FnMut(u64) -> String) -> String {
 mod tests {
     use super::*;
 
-    fn residues(survey: Survey, medium: &Vec<u8>) -> Vec<(ResidueKind, u64, u64, String)> {
+    fn residues(survey: ResidueSurvey, medium: &Vec<u8>) -> Vec<(ResidueKind, u64, u64, String)> {
         let found = survey.read(medium, &mut |node| format!("/{node}")).unwrap();
         found.into_iter().map(|run| (run.kind, run.offset, run.len, run.owner)).collect()
     }
@@ -237,12 +237,12 @@ mod tests {
         medium[300] = 1;
         medium[5000..5100].fill(9);
         medium[700_000..900_000].fill(3);
-        let mut survey = Survey::default();
+        let mut survey = ResidueSurvey::default();
         survey.claim(4990..5050);
         survey.claim(0..105);
         survey.claim(800_000..800_100);
-        survey.unclaimed(ResidueKind::FreeSpace, Owner::Volume, 0..1 << 21);
-        survey.suspect(ResidueKind::FileSlack, Owner::Node(12), 100..104);
+        survey.unclaimed(ResidueKind::FreeSpace, ResidueOwner::Volume, 0..1 << 21);
+        survey.suspect(ResidueKind::FileSlack, ResidueOwner::Node(12), 100..104);
         assert_eq!(
             residues(survey, &medium),
             [
@@ -258,9 +258,9 @@ mod tests {
     fn a_medium_of_noise_gives_few_runs() {
         let mut medium = vec![0; 64 << 20];
         medium.iter_mut().step_by(600).for_each(|byte| *byte = 1);
-        let mut survey = Survey::default();
+        let mut survey = ResidueSurvey::default();
         for at in (0..64 << 20).step_by(4096) {
-            survey.suspect(ResidueKind::FileSlack, Owner::Node(at), at..at + 4096);
+            survey.suspect(ResidueKind::FileSlack, ResidueOwner::Node(at), at..at + 4096);
         }
         let found = survey.read(&medium, &mut |_| String::new()).unwrap();
         assert!(found.len() <= RUNS_MAX);
@@ -273,8 +273,8 @@ mod tests {
     fn a_filler_counts_as_nothing() {
         let mut medium = vec![0xff; 100];
         medium[50] = 0xfe;
-        let mut survey = Survey::default();
-        survey.filled(ResidueKind::TableGap, Owner::Numbered("group", 3), 0..100, 0xff);
+        let mut survey = ResidueSurvey::default();
+        survey.filled(ResidueKind::TableGap, ResidueOwner::Numbered("group", 3), 0..100, 0xff);
         assert_eq!(residues(survey, &medium), [(ResidueKind::TableGap, 50, 1, "group 3".to_owned())]);
     }
 }

@@ -3,7 +3,7 @@
 use super::{PAGE, SIGNATURE_AT, read};
 use crate::fields;
 use crate::read_at::ReadAt;
-use crate::residue::{Owner, Residue, ResidueKind, Survey};
+use crate::residue::{Residue, ResidueKind, ResidueOwner, ResidueSurvey};
 use crate::volume::format::FormatError;
 
 /// First byte of the list of bad pages.
@@ -19,20 +19,20 @@ pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> 
     // At most 637: reading the header checked it.
     let listed = BAD_PAGES_AT.saturating_add(u64::from(fields::u32(&header, 1032)).saturating_mul(4));
     let end = swap.pages.saturating_mul(PAGE);
-    let mut survey = Survey::default();
-    survey.suspect(ResidueKind::BootArea, Owner::Volume, 0..1024);
+    let mut survey = ResidueSurvey::default();
+    survey.suspect(ResidueKind::BootArea, ResidueOwner::Volume, 0..1024);
     survey.suspect(
         ResidueKind::SuperblockField,
-        Owner::Part("padding of the header"),
+        ResidueOwner::Part("padding of the header"),
         PADDING_AT..BAD_PAGES_AT,
     );
     survey.suspect(
         ResidueKind::SuperblockField,
-        Owner::Part("list of bad pages"),
+        ResidueOwner::Part("list of bad pages"),
         listed..SIGNATURE_AT as u64,
     );
-    survey.suspect(ResidueKind::SwapPages, Owner::Volume, PAGE..end);
-    survey.suspect(ResidueKind::VolumeTail, Owner::Volume, end..volume.size());
+    survey.suspect(ResidueKind::SwapPages, ResidueOwner::Volume, PAGE..end);
+    survey.suspect(ResidueKind::VolumeTail, ResidueOwner::Volume, end..volume.size());
     Ok(survey.read(volume, &mut |_| String::new())?)
 }
 

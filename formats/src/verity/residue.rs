@@ -4,22 +4,22 @@
 use super::read::VeritySuperblock;
 use super::spec::{BLOCK, DIGEST};
 use crate::read_at::ReadAt;
-use crate::residue::{Owner, Residue, ResidueKind, Survey};
+use crate::residue::{Residue, ResidueKind, ResidueOwner, ResidueSurvey};
 use crate::volume::format::FormatError;
 
 /// Surveys a hash tree.
 pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
     let superblock = VeritySuperblock::read(volume)?;
-    let mut survey = Survey::default();
+    let mut survey = ResidueSurvey::default();
     let mut children = superblock.data_blocks;
     for (number, level) in (0..).zip(&superblock.levels) {
         let start = level.first.saturating_mul(BLOCK);
         let used = start.saturating_add(children.saturating_mul(DIGEST as u64));
         let end = start.saturating_add(level.blocks.saturating_mul(BLOCK));
-        survey.suspect(ResidueKind::HashTreeGap, Owner::Numbered("level", number), used..end);
+        survey.suspect(ResidueKind::HashTreeGap, ResidueOwner::Numbered("level", number), used..end);
         children = level.blocks;
     }
     let end = superblock.end().saturating_mul(BLOCK);
-    survey.suspect(ResidueKind::VolumeTail, Owner::Volume, end..volume.size());
+    survey.suspect(ResidueKind::VolumeTail, ResidueOwner::Volume, end..volume.size());
     Ok(survey.read(volume, &mut |_| String::new())?)
 }

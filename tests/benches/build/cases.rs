@@ -59,12 +59,12 @@ fn copy(tar: &Path, memory: &Path) -> Case {
 
 /// Whether the recipe pins the digest of the tar, so that the build has to check it.
 #[derive(Clone, Copy)]
-enum Pinned {
+pub(super) enum Pinned {
     No,
     Yes,
 }
 
-fn recipe(tar: &Path, pinned: Pinned) -> PathBuf {
+pub(super) fn recipe(tar: &Path, pinned: Pinned) -> PathBuf {
     let (name, pin) = match pinned {
         Pinned::No => ("toml", String::new()),
         Pinned::Yes => ("pinned.toml", format!("sha256 = \"{}\"\n", sha256(tar))),

@@ -9,6 +9,7 @@
 mod cases;
 mod clock;
 mod ext4;
+mod leaks;
 mod verity;
 
 use std::io::Write as _;
@@ -48,6 +49,7 @@ fn main() {
     std::fs::copy(&options.tar, &tar).expect("the tar fits in memory");
     let cases = cases::all(&tar, folder.path(), on_disk.path());
     let cases = cases.into_iter().chain(verity::all(&tar, folder.path()));
+    let cases = cases.chain(leaks::all(&tar, folder.path()));
     let cases: Vec<Case> = cases.filter(|case| case.name.contains(&options.only)).collect();
     let mut samples: Vec<Vec<Sample>> = cases.iter().map(|_| Vec::new()).collect();
     for round in 0..options.rounds {
@@ -116,7 +118,7 @@ fn report(options: &BenchOptions, cases: &[Case], samples: &[Vec<Sample>]) {
             case.name
         ));
     }
-    for (one, other, most) in verity::RATIOS {
+    for (one, other, most) in verity::RATIOS.into_iter().chain(leaks::RATIOS) {
         let median = |name| {
             let case = cases.iter().zip(samples).find(|(case, _)| case.name == name);
             case.map(|(_, samples)| clock::median(samples))

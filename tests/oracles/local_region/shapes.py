@@ -491,6 +491,10 @@ def keys(region):
     assert kms.decrypt(CiphertextBlob=pair["CiphertextBlob"])["Plaintext"] == pair["Plaintext"]
     policy = kms.get_key_policy(KeyId=second["Arn"])["Policy"]
     kms.put_key_policy(KeyId=second["Arn"], Policy=policy)
+    signs = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
+    assert kms.get_public_key(KeyId=signs["Arn"])["SigningAlgorithms"] == signs["SigningAlgorithms"] == ["ECDSA_SHA_256"]
+    assert kms.sign(KeyId=signs["KeyId"], Message=b"shape", SigningAlgorithm="ECDSA_SHA_256")["KeyId"] == signs["Arn"]
+    refused("InvalidKeyUsageException", kms.get_public_key, KeyId=second["Arn"])
     kms.delete_alias(AliasName="alias/shapes/2")
     refused("NotFoundException", kms.describe_key, KeyId="alias/shapes/2")
 

@@ -17,6 +17,7 @@ mod publish;
 mod register;
 mod secure_boot;
 mod sharing;
+mod signed;
 mod storage;
 mod story;
 mod update;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use amiforge_tests::program::Bundle;
 use amiforge_tests::recipe::Recipe;
-use amiforge_tests::{oracle, program};
+use amiforge_tests::{explained, oracle, program, python};
 use serde_json::Value;
 use toml::Table;
 
@@ -110,8 +110,26 @@ fn the_web_server_serves_its_page_and_a_rebuild_is_the_same() {
         |one: &Value| one["kind"] == "deb" && one["name"].as_str().unwrap().starts_with("apache2 ");
     assert!(inputs.iter().any(is_apache));
     check_sbom(&bundle.folder.join("sbom.cdx.json"));
+    bytes_are_explained_as_others_find_them(&built);
     no_damaged_byte_is_believed(&built);
     example.launch(&built);
+}
+
+/// Random bytes are what debugfs, mtools and the packages' own files have there.
+fn bytes_are_explained_as_others_find_them(built: &Built) {
+    if !oracle::ready(&["debugfs", "dumpe2fs", "mshowfat", "mtype", "dpkg-deb"], false) {
+        return;
+    }
+    let Some(python) = python::with(&["json"]) else { return };
+    let samples = built.fixture.path("samples.json");
+    let sampled = explained::sample(&built.bundle.folder, 10_000, 15);
+    fs::write(&samples, serde_json::to_vec(&sampled).unwrap()).unwrap();
+    let args = [built.bundle.image(), samples, built.fixture.path("store/objects")];
+    let counts: Value = serde_json::from_str(&python::must(&python, "explained.py", &args)).unwrap();
+    println!("{counts}");
+    for kind in ["content", "package", "inode", "free", "tail", "inode table", "fat content", "fat free"] {
+        assert!(counts[kind].as_u64().is_some_and(|count| count > 0), "no comparison of {kind}: {counts}");
+    }
 }
 
 /// The SBOM lists the packages, with digests of their files.

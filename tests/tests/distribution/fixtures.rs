@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use amiforge_tests::program::Bundle;
-use amiforge_tests::{oracle, program, scratch};
+use amiforge_tests::{explained, oracle, program, scratch};
 
 /// A recipe with its lock, and a store that holds the locked files and no layer.
 pub(crate) struct LockedRecipe {
@@ -101,9 +101,10 @@ pub(crate) fn must(output: &Output) -> String {
     out
 }
 
-/// Verifies a bundle, checks its root with `e2fsck`, and returns its listing.
+/// Verifies a bundle and explains every byte of it, checks its root with `e2fsck`, and returns its listing.
 pub(crate) fn verified_listing(bundle: &Bundle) -> String {
     program::must(&["verify", &bundle.folder.to_string_lossy()]);
+    explained::coverage(&bundle.folder);
     if oracle::ready(&["e2fsck"], false) {
         let root = bundle.partition("ext4");
         oracle::must("e2fsck", &["-fn", &format!("{}?offset={}", bundle.image().display(), root.start)]);

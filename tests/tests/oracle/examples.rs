@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use amiforge_formats::digest::Digest;
 use amiforge_tests::archive::{Member, tar};
 use amiforge_tests::program::{self, Bundle};
-use amiforge_tests::{oracle, scratch};
+use amiforge_tests::{explained, oracle, scratch};
 
 /// Copies an example's recipe into a folder.
 fn example(name: &str, folder: &Path) -> PathBuf {
@@ -18,6 +18,7 @@ fn example(name: &str, folder: &Path) -> PathBuf {
 fn listing(recipe: &Path) -> String {
     let bundle = Bundle::build(recipe, &recipe.with_file_name("out"));
     program::must(&["verify", &bundle.folder.to_string_lossy()]);
+    explained::coverage(&bundle.folder);
     if oracle::ready(&["e2fsck"], false) {
         let root = bundle.partition("ext4");
         oracle::must("e2fsck", &["-fn", &format!("{}?offset={}", bundle.image().display(), root.start)]);

@@ -6,6 +6,7 @@ mod bundle;
 mod diff;
 mod disk;
 mod examples;
+mod explain;
 mod ext4;
 mod fat;
 mod fetch;

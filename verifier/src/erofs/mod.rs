@@ -69,6 +69,7 @@ pub fn check(volume: &dyn ByteSource, log: &mut Log<'_>) -> Result<Option<Volume
         links: BTreeMap::new(),
         subfolders: BTreeMap::new(),
         ranges: Vec::new(),
+        work: 0,
     };
     walk.all(log)?;
     walk.check_counts(log);
@@ -149,6 +150,8 @@ struct Walk<'a> {
     links: BTreeMap<u64, u64>,
     subfolders: BTreeMap<u64, u64>,
     ranges: Vec<(u64, u64, RangeUse, u64)>,
+    /// Bytes of directories, lists and attributes that were read. Inodes may share them, so their sum has a bound.
+    work: u64,
 }
 
 impl Walk<'_> {
@@ -170,6 +173,9 @@ impl Walk<'_> {
                 continue;
             }
             let Some(inode) = self.inodes.get(&nid).cloned() else { continue };
+            if !self.afford(inode.size, log) {
+                return Ok(());
+            }
             let Some(names) = directory::read(self.volume, &self.layout, &inode, (nid, parent), log)? else {
                 continue;
             };
@@ -205,6 +211,17 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Whether further bytes may be read: no honest volume has more of them than four times its length.
+    fn afford(&mut self, more: u64, log: &mut Log<'_>) -> bool {
+        let before = self.work;
+        self.work = before.saturating_add(more);
+        let most = self.layout.len().saturating_mul(4);
+        if before <= most && self.work > most {
+            log.wrong(None, "its directories and attributes are longer than the volume can hold");
+        }
+        self.work <= most
+    }
+
     fn is_folder(&self, nid: u64) -> bool {
         self.inodes.get(&nid).is_some_and(|inode| matches!(inode.facts.kind, EntryKind::Folder))
     }
@@ -215,7 +232,12 @@ impl Walk<'_> {
             return Ok(true);
         }
         let title = format!("/{}", word(path));
+        if !self.afford(0, log) {
+            return Ok(false);
+        }
         let Some(inode) = Inode::read(self.volume, &self.layout, nid, &title, log)? else { return Ok(false) };
+        let attributes = inode.facts.xattrs.values().map(|value| value.len() as u64).sum::<u64>();
+        self.work = self.work.saturating_add(attributes).saturating_add(inode.blocks.len() as u64);
         self.ranges.push((inode.at, inode.end, RangeUse::Metadata, nid));
         let content = inode.blocks.iter().map(|range| (range.start, range.end, RangeUse::Content, nid));
         self.ranges.extend(content);

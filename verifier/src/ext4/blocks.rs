@@ -45,7 +45,7 @@ impl Ext4<'_> {
                 || count > most
                 || most > room
                 || !depth_fits
-                || (depth.is_some() && count == 0)
+                || ((depth.is_some() || own_depth > 0) && count == 0)
             {
                 log.wrong(at, format!("a node of extents of {owner} has a malformed header"));
                 continue;

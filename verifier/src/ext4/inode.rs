@@ -17,8 +17,10 @@ use crate::source::{bytes_at, ReadFailure};
 pub(super) const INDEXED: u32 = 0x1000;
 const HUGE: u32 = 0x4_0000;
 const EXTENTS: u32 = 0x8_0000;
-/// Flags that change nothing about where bytes are: immutable, append only, no dump, no atime, top of a hierarchy.
-const HARMLESS: u32 = 0x10 | 0x20 | 0x40 | 0x80 | 0x2_0000 | 0x4000;
+/// Flags that change nothing about where bytes are: those that chattr(1) sets, and some that nothing uses any more.
+const HARMLESS: u32 = 0x27ff & !0x800 | 0x4000 | 0x8000 | 0x1_0000 | 0x2_0000 | 0x2000_0000;
+/// Flags by which content is something else than bytes in blocks: encrypted, verified, in the inode, folded.
+const OTHER_CONTENT: u32 = 0x800 | 0x10_0000 | 0x20_0000 | 0x1000_0000 | 0x4000_0000;
 
 /// An inode in use.
 #[derive(Debug, Clone)]
@@ -58,15 +60,20 @@ impl Ext4<'_> {
                 if set {
                     set_bit(&mut self.live, u64::from(number));
                     self.read_inode(number, bytes, at, log)?;
-                } else if slot < written && le16(bytes, 0x1a) != 0 {
-                    log.wrong(
-                        at + 0x1a,
-                        format!("inode {number} is free and has {} links", le16(bytes, 0x1a)),
-                    );
+                } else if slot < written && !is_zero(bytes) {
+                    self.check_free(number, bytes, at, log);
                 }
             }
         }
         Ok(())
+    }
+
+    /// An inode that is not in use: it has no links, and its checksum is good all the same.
+    fn check_free(&self, number: u32, bytes: &[u8], at: u64, log: &mut Log<'_>) {
+        if le16(bytes, 0x1a) != 0 {
+            log.wrong(at + 0x1a, format!("inode {number} is free and has {} links", le16(bytes, 0x1a)));
+        }
+        check_sum(number, inode_seed(self.sb.seed, number, le32(bytes, 0x64)), bytes, at, log);
     }
 
     fn read_inode(
@@ -86,11 +93,7 @@ impl Ext4<'_> {
             log.wrong(at + 0x80, format!("inode {number} has {extra} bytes of extra fields"));
             return Ok(());
         }
-        // Without extra fields there is no room for the upper half of the checksum.
-        let (upper, mask) = if extra == 0 { (0, 0xffff) } else { (2, u32::MAX) };
-        let sum = crc32c(seed, &blanked(&blanked(bytes, 0x7c, 2), 0x82, upper)) & mask;
-        let stored = (u32::from(le16(bytes, 0x7c)) | u32::from(le16(bytes, 0x82)) << 16) & mask;
-        log.equal(at + 0x7c, &format!("the checksum of inode {number}"), sum, stored);
+        check_sum(number, seed, bytes, at, log);
         if reserved && le16(bytes, 0) == 0 && le16(bytes, 0x1a) == 0 {
             return Ok(());
         }
@@ -98,8 +101,11 @@ impl Ext4<'_> {
         let flags = le32(bytes, 0x20);
         if flags & !(INDEXED | HUGE | EXTENTS | HARMLESS) != 0 {
             log.unknown(format!("flags {flags:#x} of inode {number} are not known"));
+        }
+        if flags & OTHER_CONTENT != 0 {
             return Ok(());
         }
+        log.equal(at + 0x70, &format!("an obsolete field of inode {number}"), 0, le32(bytes, 0x70));
         let mut map = [0; 60];
         map.copy_from_slice(part(bytes, 0x28, 60));
         let size = u64::from(le32(bytes, 4)) | u64::from(le32(bytes, 0x6c)) << 32;
@@ -221,6 +227,14 @@ impl Ext4<'_> {
     pub(super) fn is_folder(&self, number: u32) -> bool {
         self.inodes.get(&number).is_some_and(|inode| inode.facts.kind == EntryKind::Folder)
     }
+}
+
+fn check_sum(number: u32, seed: u32, bytes: &[u8], at: u64, log: &mut Log<'_>) {
+    // Without extra fields there is no room for the upper half of the checksum.
+    let (upper, mask) = if le16(bytes, 0x80) < 4 { (0, 0xffff) } else { (2, u32::MAX) };
+    let sum = crc32c(seed, &blanked(&blanked(bytes, 0x7c, 2), 0x82, upper)) & mask;
+    let stored = (u32::from(le16(bytes, 0x7c)) | u32::from(le16(bytes, 0x82)) << 16) & mask;
+    log.equal(at + 0x7c, &format!("the checksum of inode {number}"), sum, stored);
 }
 
 fn facts(bytes: &[u8], extra_len: usize, xattrs: BTreeMap<Vec<u8>, Vec<u8>>) -> FileFacts {

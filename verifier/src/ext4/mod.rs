@@ -92,7 +92,8 @@ impl Ext4<'_> {
         bit(&self.used, block)
     }
 
-    /// Takes blocks for an owner; whether all of them are there. Blocks that have an owner are reported.
+    /// Takes blocks for an owner; whether all of them are there and had none. What is refused is not followed, so no
+    /// block is read twice, however they refer to each other.
     fn claim(&mut self, first: u64, count: u64, owner: &str, log: &mut Log<'_>) -> bool {
         let end = first.checked_add(count).filter(|end| *end <= self.sb.blocks);
         let Some(end) = end.filter(|_| first >= self.sb.first) else {
@@ -109,7 +110,7 @@ impl Ext4<'_> {
         if let Some(block) = twice {
             log.wrong(self.at(block), format!("block {block} of {owner} has another owner too"));
         }
-        true
+        twice.is_none()
     }
 }
 

@@ -116,6 +116,11 @@ pub(super) fn read(volume: &dyn ByteSource, log: &mut Log<'_>) -> Result<Option<
     log.equal(AT + 0x3a, "the state: unmounted, without errors", 1, le16(&bytes, 0x3a));
     log.equal(AT + 0xe8, "the first of a list of orphans", 0, le32(&bytes, 0xe8));
     log.equal(AT + 0x1c, "the size of clusters", le32(&bytes, 0x18), le32(&bytes, 0x1c));
+    let journal = if compatible & HAS_JOURNAL != 0 { super::JOURNAL } else { 0 };
+    log.equal(AT + 0xe0, "the inode of the journal", journal, le32(&bytes, 0xe0));
+    if !crate::blocks::is_zero(part(&bytes, 0xd0, 16)) || le32(&bytes, 0xe4) != 0 {
+        log.wrong(AT + 0xd0, "the superblock names a journal on another device");
+    }
     let wide = required & SIXTY_FOUR != 0;
     let sb = numbers(&bytes, wide, (compatible, writers));
     Ok(check(&sb, le32(&bytes, 0x18), le32(&bytes, 0x24), volume.size(), log).then_some(sb))

@@ -87,8 +87,8 @@ impl Walk<'_> {
                 index = index.saturating_add(1);
                 ended |= byte(entry, 0) == 0;
                 if ended {
-                    if entry.iter().any(|byte| *byte != 0) {
-                        log.wrong(at, format!("{} has bytes behind its last entry", title(&folder.path)));
+                    if byte(entry, 0) != 0 {
+                        log.wrong(at, format!("{} has entries behind its last one", title(&folder.path)));
                         return Ok(());
                     }
                     continue;

@@ -67,7 +67,8 @@ pub fn contents(volume: &dyn ByteSource, entry: &Entry, most: u64) -> Result<Opt
     let mut report = crate::report::Report::default();
     let Some(geometry) = geometry(&boot, volume.size(), &mut report.part("", 0)) else { return Ok(None) };
     let EntryKind::File(size) = entry.facts.kind else { return Ok(None) };
-    if size > most {
+    // A chain that goes in circles would go on for ever.
+    if size > most.min(volume.size()) {
         return Ok(None);
     }
     let Ok(mut cluster) = u32::try_from(entry.inode) else { return Ok(None) };

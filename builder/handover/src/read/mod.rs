@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -199,6 +200,25 @@ impl ReadAt for Handover {
             buf = rest;
         }
         Ok(())
+    }
+
+    /// Blocks without data are holes.
+    fn data_from(&self, from: u64, to: u64) -> io::Result<Option<Range<u64>>> {
+        let to = to.min(self.size());
+        let first =
+            self.runs.partition_point(|(first, _)| first.saturating_mul(BLOCK) <= from).saturating_sub(1);
+        let ends = self.runs.iter().skip(1).map(|(first, _)| first.saturating_mul(BLOCK)).chain([u64::MAX]);
+        let runs = self.runs.iter().zip(ends).skip(first);
+        let data = runs.map(|((_, block), end)| (matches!(block, Block::Data(_)), end));
+        let (mut start, mut at) = (None, from);
+        for (is_data, end) in data {
+            if at >= to || (start.is_some() && !is_data) {
+                break;
+            }
+            start = start.or(is_data.then_some(at));
+            at = end;
+        }
+        Ok(start.filter(|start| *start < to).map(|start| start..at.min(to)))
     }
 }
 

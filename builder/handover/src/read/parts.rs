@@ -5,6 +5,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use amiforge_image::bundle;
+
 use crate::error::{Damage, HandoverError, Location};
 use crate::header::{HEADER_LEN, Header, MAGIC};
 use crate::write::part_path;
@@ -12,10 +14,13 @@ use crate::write::part_path;
 /// The end of the names of hand-overs.
 const EXTENSION: &str = ".amx";
 
-/// Whether a path names a hand-over: by its first bytes, or by its name where it has lost them; or a folder with one.
+/// Whether a path names a hand-over: by its first bytes, or by its name where it has lost them; or a folder with one. The
+/// folder of a bundle is none, whatever lies in it beside.
 pub fn is_handover(path: &Path) -> bool {
     if path.is_dir() {
-        return bases(path).is_ok_and(|bases| !bases.is_empty());
+        let is_bundle =
+            [bundle::DISK, bundle::MANIFEST, bundle::SUMS].iter().any(|name| path.join(name).exists());
+        return !is_bundle && bases(path).is_ok_and(|bases| !bases.is_empty());
     }
     let mut magic = [0; MAGIC.len()];
     let read = amiforge_progress::regular::open(path).and_then(|mut file| file.read_exact(&mut magic));

@@ -110,3 +110,19 @@ fn a_document_that_the_sums_do_not_have_is_refused() {
         "{wrong}"
     );
 }
+
+#[test]
+#[ignore = "writes seeds for the fuzz target"]
+fn seeds_for_the_fuzz_target_are_written() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/handover");
+    std::fs::create_dir_all(&folder).unwrap();
+    let bytes = Fixture::new().bytes();
+    let pieces = Pieces::of(&bytes);
+    std::fs::write(folder.join("whole"), &bytes).unwrap();
+    std::fs::write(folder.join("index"), &pieces.index).unwrap();
+    let receipts = br#"{"schema": 1, "bundle": {"name": "web", "image_sha256": "00", "merkle_root": "00",
+        "manifest_sha256": "00"}, "publisher": {"arn": "arn", "account": "1", "tool": "0"}, "time": 0, "images": [
+        {"region": "eu-west-1", "image_id": "ami-0", "name": "web", "snapshots": [{"device": "/dev/xvda",
+        "snapshot_id": "snap-0", "held": 1, "read": 1, "against": "x"}]}]}"#;
+    std::fs::write(folder.join("receipts"), receipts).unwrap();
+}

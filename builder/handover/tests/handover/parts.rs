@@ -98,6 +98,9 @@ fn parts_of_two_hand_overs_are_not_mixed() {
         file.ends_with("web.amx.002") && matches!(wrong, Damage::OtherHandover { .. }),
         "{file}: {wrong}"
     );
+    // A hand-over in the folder of a bundle is not taken for it.
+    fs::copy(fixture.path("web.amx"), fixture.path("web/stray.amx")).unwrap();
+    assert!(!is_handover(&fixture.path("web")));
     // Two hand-overs in one folder.
     let both = check_file(fixture.folder.path());
     assert!(matches!(both, Err(HandoverError::Ambiguous { count: 2, .. })), "{both:?}");

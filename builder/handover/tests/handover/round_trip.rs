@@ -44,6 +44,19 @@ fn an_image_reads_back_at_any_offset_and_each_content_is_stored_once() {
         assert!(buf == disk[at as usize..(at + len) as usize], "{at}");
     }
     assert!(handover.read_exact_at(LEN - 1, &mut [0; 2]).is_err());
+    // Blocks 3, 5, 6, 8 and 10 have no data.
+    for (from, to, expected) in [
+        (0, LEN, Some(0..3 * BLOCK)),
+        (7, 9, Some(7..9)),
+        (3 * BLOCK, LEN, Some(4 * BLOCK..5 * BLOCK)),
+        (3 * BLOCK + 5, 4 * BLOCK, None),
+        (5 * BLOCK, 7 * BLOCK + 1, Some(7 * BLOCK..7 * BLOCK + 1)),
+        (10 * BLOCK, u64::MAX, Some(11 * BLOCK..LEN)),
+        (LEN, u64::MAX, None),
+        (9, 9, None),
+    ] {
+        assert_eq!(handover.data_from(from, to).unwrap(), expected, "{from} to {to}");
+    }
     assert!(handover.read_exact_at(u64::MAX, &mut [0; 2]).is_err());
 }
 

@@ -69,6 +69,7 @@ fn bundle() -> (tempfile::TempDir, PathBuf) {
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
         skipped: Vec::new(),
+        leaks_allowed: Vec::new(),
         measurements: None,
     };
     let tool = env!("CARGO_PKG_VERSION");
@@ -90,6 +91,7 @@ fn bundle() -> (tempfile::TempDir, PathBuf) {
     let texts = BundleTexts {
         origin,
         secure_boot: None,
+        pcr_policy: None,
         listing: "",
         documents: &documents,
         provenance: Some(&predicate),

@@ -9,7 +9,7 @@ use amiforge_formats::read_at::{ReadAt, Window};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{ChangeGroups, Content, Meta, Name, Node, NodeKind, Tree};
 use amiforge_formats::volume::{VolumeIds, VolumeOptions, VolumeWriteError};
-use amiforge_formats::{fat, swap, verity};
+use amiforge_formats::{fat, residue, swap, verity};
 use amiforge_progress::Monitor;
 
 use super::{
@@ -65,6 +65,7 @@ fn ranges(disk: &Disk) -> Vec<(u64, u64)> {
 fn table(disk: &Disk) -> gpt::PartitionTable {
     let reader = PlanReader { plan: &disk.plan, sources: &NoSources };
     assert_eq!(gpt::check::check(&reader).unwrap(), []);
+    assert_eq!(residue::disk(&reader).unwrap().residues, []);
     gpt::read::read(&reader).unwrap().table
 }
 

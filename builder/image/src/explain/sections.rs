@@ -61,6 +61,7 @@ fn sections<R: ReadAt>(file: &FileBytes<'_, R>) -> Option<Vec<FileSection>> {
         FileSection { start, end: start.saturating_add(section.len()), name: section.name.as_str().into() }
     };
     let mut all: Vec<_> = headers.sections.iter().filter(|one| !one.is_empty()).map(section).collect();
+    all.push(FileSection { start: 0, end: headers.headers_size.into(), name: "headers".into() });
     all.extend(headers.signatures.filter(|(_, len)| *len > 0).map(|(at, len)| {
         let start = u64::from(at);
         FileSection { start, end: start.saturating_add(len.into()), name: "signatures".into() }

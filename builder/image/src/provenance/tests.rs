@@ -28,6 +28,7 @@ fn manifest() -> Manifest {
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
         skipped: Vec::new(),
+        leaks_allowed: Vec::new(),
         measurements: None,
     };
     let (blocks, empty) = (BlockMap::default(), Digest::of(b""));
@@ -39,6 +40,7 @@ fn manifest() -> Manifest {
         partitions: Vec::new(),
         documents: BTreeMap::from([("tree.txt".to_owned(), Digest::of(b"tree"))]),
         secure_boot: None,
+        pcr_policy: None,
         merkle_root: empty,
         without_free: Aggregate { blocks: 0, sha256: empty },
         without_zero: Aggregate { blocks: 0, sha256: empty },

@@ -96,22 +96,8 @@ fn replace(bundle: &Path, path: &Path, bytes: &[u8]) -> Result<(), SignatureErro
     })
 }
 
-/// Removes all signatures of a bundle, of every form, after its statement has changed. Gives their number.
-///
-/// # Errors
-/// [`SignatureError`].
-pub fn remove_signatures(bundle: &Path) -> Result<usize, SignatureError> {
-    let folder = bundle.join(FOLDER);
-    if !is_folder(&folder, FOLDER)? {
-        return Ok(0);
-    }
-    let mut removed = 0;
-    for (name, _) in super::files::entries(&folder)? {
-        if name.to_str().and_then(signature_file).is_some() {
-            let path = folder.join(&name);
-            fs::remove_file(&path).map_err(|source| SignatureError::File { path, source })?;
-            removed += 1;
-        }
-    }
-    Ok(removed)
+/// The number of files with signatures of a bundle, of every form: those that are lost when its statement changes.
+pub fn count_signatures(bundle: &Path) -> usize {
+    let entries = super::files::entries(&bundle.join(FOLDER)).unwrap_or_default();
+    entries.iter().filter(|(name, _)| name.to_str().and_then(signature_file).is_some()).count()
 }

@@ -20,7 +20,7 @@ pub use check::{Checked, check, check_parts};
 pub use error::SignatureError;
 pub use files::check_files;
 pub(crate) use folder::put;
-pub use folder::{read_signatures, remove_signatures, store};
+pub use folder::{count_signatures, read_signatures, store};
 pub use statement::{Statement, StatementProblem};
 
 use crate::inspect::chain;

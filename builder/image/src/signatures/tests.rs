@@ -155,8 +155,7 @@ fn a_signature_of_something_else_is_none() {
         statement.bytes(),
     );
     assert!(named.key.unwrap_err().contains("named after another key"));
-    assert_eq!(remove_signatures(&fixture.path).unwrap(), 1);
-    assert_eq!(check(&fixture.path, None).unwrap().signatures, []);
+    assert_eq!(count_signatures(&fixture.path), 1);
 }
 
 #[test]

@@ -228,6 +228,19 @@ impl StructureRule {
     }
 }
 
+/// The number of findings of all rules for a file of this path and content: what a fuzz target calls.
+///
+/// # Errors
+/// A glob of a table that is none.
+pub fn count_in_file(path: &[u8], bytes: &[u8]) -> Result<usize, NotAGlob> {
+    let finder = StructureFinder::new(&RuleFilter::default())?;
+    let subject = Subject { path, bytes: &bytes[..bytes.len().min(TEXT_MAX)] };
+    // Every check sees the bytes, whatever the path is.
+    let found = finder.rows.iter().map(|row| row.find(&subject).len()).sum::<usize>();
+    let home = finder.builder_home(bytes, &Accounts::default());
+    Ok(found + usize::from(home.is_some()) + usize::from(finder.core_dump(bytes).is_some()))
+}
+
 /// Whether a file begins as an ELF file of the type `ET_CORE` does (elf(5)).
 fn is_core_dump(head: &[u8]) -> bool {
     let kind = head.get(16..18);

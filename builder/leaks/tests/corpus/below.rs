@@ -53,10 +53,8 @@ fn write(image: &Path, at: u64, bytes: &[u8]) {
 
 /// Where bytes are in the image.
 fn position(image: &Path, needle: &[u8]) -> u64 {
-    let bytes = fs::read(image).unwrap();
-    let mut at = bytes.windows(needle.len()).enumerate().filter(|(_, window)| *window == needle);
-    let (first, _) = at.next().unwrap_or_else(|| panic!("{} is not there", String::from_utf8_lossy(needle)));
-    first as u64
+    let at = memchr::memmem::find(&fs::read(image).unwrap(), needle);
+    at.unwrap_or_else(|| panic!("{} is not there", String::from_utf8_lossy(needle))) as u64
 }
 
 /// Plants everything.
@@ -91,7 +89,8 @@ fn in_root(image: &Path) -> Vec<Buried> {
     write(image, journal, &secret());
     let free: u64 = debugfs(image, "ffb 1 12000").split(':').next_back().unwrap().trim().parse().unwrap();
     write(image, on_disk(free, 100), &secret());
-    let inode = unused_inode(image);
+    // Behind the time of a deletion, which would make it a deleted one.
+    let inode = unused_inode(image) + 64;
     write(image, inode, &secret());
     vec![
         Buried { kind: "deleted file (ext4)", at: content, residue: "free-space", whole: true },
@@ -133,7 +132,7 @@ fn in_esp(image: &Path) -> Vec<Buried> {
     let file = File::open(image).unwrap();
     let mut bytes = vec![0; ESP.1 as usize];
     file.read_exact_at(&mut bytes, ESP.0).unwrap();
-    let tail = bytes.windows(10).position(|window| window == b"timeout 3\n").unwrap() as u64;
+    let tail = memchr::memmem::find(&bytes, b"timeout 3\n").unwrap() as u64;
     let tail = ESP.0 + tail + 60;
     write(image, tail, &secret());
     vec![
@@ -150,7 +149,7 @@ fn in_disk(image: &Path) -> Vec<Buried> {
     write(image, after, &secret());
     // The third entry of the table, from its name on; 36 units of UTF-16.
     let entry = 1024 + 2 * 128 + 56;
-    write(image, entry, &secret()[..60]);
+    write(image, entry, &secret());
     reseal(image);
     vec![
         Buried { kind: "gap between partitions", at: gap, residue: "partition-gap", whole: true },

@@ -29,7 +29,9 @@ fn files(peer: &str, folder: &Path, scratch: &Path) -> BTreeSet<String> {
     };
     let output = command.arg(folder).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{peer}: {}\n{error}", output.status);
+    // trufflehog's status is now and then 1 although it scanned everything and says so.
+    let finished = output.status.success() || peer == "trufflehog" && error.contains("finished scanning");
+    assert!(finished, "{peer}: {}\n{error}", output.status);
     let found: Vec<Value> = match peer {
         "gitleaks" => serde_json::from_slice(&fs::read(&path).unwrap()).unwrap(),
         _ => String::from_utf8(output.stdout)

@@ -7,6 +7,8 @@ use amiforge_machine::boot::machine::Forward;
 use amiforge_machine::boot::{Arch, is_user_name};
 use clap::ValueEnum;
 
+use crate::cmd::signed_by::SignedByArgs;
+
 /// A GiB, of which the sizes of EBS volumes are multiples.
 pub(super) const GIB: u64 = 1 << 30;
 
@@ -30,6 +32,13 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(super) machine: MachineArgs,
+
+    #[command(flatten)]
+    pub(super) signed_by: SignedByArgs,
+
+    /// Set for a bundle that this process built just now, which nobody can have signed.
+    #[arg(skip)]
+    pub(super) own_build: bool,
 
     /// Architecture [default: the bundle's; of a raw image this host's]
     #[arg(long, value_name = "ARCH", value_parser = Arch::ALL.map(Arch::name))]
@@ -233,6 +242,8 @@ impl Args {
         Self {
             image,
             machine,
+            signed_by: SignedByArgs::default(),
+            own_build: true,
             arch: None,
             volume_size: None,
             volumes: Vec::new(),

@@ -1,7 +1,6 @@
 //! `--require-measured`: an image is published only if these very bytes were booted with a TPM that measured what is
 //! predicted for them. A prediction that no boot has confirmed is not evidence: firmware and stub may do otherwise.
 
-use amiforge_image::inspect::Medium;
 use amiforge_machine::boot::firmware::SecureBoot;
 use amiforge_machine::boot::measured::Prediction;
 use amiforge_machine::boot::prediction;
@@ -33,8 +32,7 @@ pub(super) fn demand_receipt(
     let keys = request.uefi_data.as_deref().map(MachineKeys::decode).transpose();
     let keys = keys.context("reading the UEFI variables").with_context(cannot)?.unwrap_or_default();
     let secure_boot = keys.secure_boot();
-    let medium = Medium::open(&args.image).with_context(cannot)?;
-    let prediction = prediction::of_image(&medium, &keys.enrolled).with_context(cannot)?;
+    let prediction = prediction::of_image(source.medium(), &keys.enrolled).with_context(cannot)?;
     agree_with_manifest(source, secure_boot, &prediction).with_context(cannot)?;
     let digests = digests(args, source, ui, cancel)?;
     require_measured(&args.image, digests, secure_boot, &prediction).map_err(|error| {

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
 
-    /// Sign with this key: a file, `agent`, or `agent:` with the fingerprint or comment of a key
+    /// Sign with this key: a file, `agent`, a `.pub` file, or `pkcs11:…`, as `amiforge sign` takes it
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
 
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     let cancel = interrupt_on_signals()?;
     let manifest = manifest_of(&args.image).with_context(cannot)?;
-    let key = args.key.as_deref().map(|key| handover::signing_key(key, &cannot())).transpose()?;
+    let key = args.key.as_deref().map(|key| handover::open_key(key, &cannot())).transpose()?;
     let connected = args.aws.connect(&cancel)?;
     let published = published(&args.image, connected.name()).with_context(cannot)?;
     if published.is_empty() {

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::{folder_of, manifest_of, write_new};
 use crate::cmd::handover;
+use crate::cmd::signed_by::Demand;
 use crate::outcome::{CommandResult, Outcome};
 use crate::ui::Ui;
 
@@ -31,7 +32,7 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = || format!("cannot import the receipts `{}`", args.file.display());
-    let policy = args.signed_by.as_deref().map(|path| handover::policy(path, &cannot())).transpose()?;
+    let demand = args.signed_by.clone().map(Demand::read).transpose()?;
     let bundle = manifest_of(&args.image).with_context(cannot)?;
     let file = read(&args.file).with_context(cannot)?;
     let receipts = match file.receipts() {
@@ -45,11 +46,13 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if let Some(reason) = refused.first() {
         return refuse(&format!("a signature of the receipt is not good: {reason}"), ui);
     }
-    let signed = match &policy {
-        Some((policy, _)) => match handover::decide(policy, &bundle.manifest.origin.name, &keys, &refused) {
-            Ok(signed) => signed,
-            Err(reason) => return refuse(&format!("the receipt is not accepted: {reason}"), ui),
-        },
+    let signed = match &demand {
+        Some(demand) => {
+            match handover::decide(demand.policy(), &bundle.manifest.origin.name, &keys, &refused) {
+                Ok(signed) => signed,
+                Err(reason) => return refuse(&format!("the receipt is not accepted: {reason}"), ui),
+            }
+        }
         None => {
             ui.warn("without `--signed-by` nobody vouches for the receipt");
             keys.iter().map(amiforge_trust::keys::PublicKey::fingerprint).collect()

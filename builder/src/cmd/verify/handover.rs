@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::Args;
 use crate::cmd::handover;
+use crate::cmd::signed_by::Demand;
 use crate::outcome::{CommandResult, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui, written};
@@ -45,7 +46,7 @@ struct HandoverJson {
 pub(super) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
     let cannot = format!("cannot verify `{}`", args.target.display());
-    let policy = args.signed_by.as_deref().map(|path| handover::policy(path, &cannot)).transpose()?;
+    let demand = args.signed_by.demand()?;
     let cancel = interrupt_on_signals()?;
     let checked = handover::input(&args.target)
         .and_then(|input| check(input, &mut NoVisitor, Monitor::new(ui, &cancel)));
@@ -58,10 +59,10 @@ pub(super) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let mut differences: Vec<String> = checked.damage.iter().map(ToString::to_string).collect();
     let (mut signed, mut plan) = (None, Vec::new());
     if let Some(contents) = &checked.contents {
-        let policy = policy.as_ref().map(|(policy, _)| policy);
-        match policy.map(|policy| handover::accepted_signers(contents, policy)) {
-            Some(Ok(names)) => signed = Some(names),
-            Some(Err(reason)) => differences.push(reason),
+        let policy = demand.as_ref().map(Demand::policy);
+        match policy.map(|policy| handover::accepted(contents, policy)) {
+            Some(Ok(checked)) => signed = checked.decision.map(|decision| decision.signed),
+            Some(Err(error)) => differences.push(handover::refusal(&error)),
             None => {}
         }
         let manifest = (contents.manifest.manifest.origin.name.as_str(), contents.manifest.sha256);

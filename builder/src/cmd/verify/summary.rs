@@ -90,7 +90,9 @@ impl SummaryArgs {
         } else {
             SigstoreBundle::new(envelope).with_context(|| cannot.clone())?.to_text()
         };
-        fs::write(out, text).with_context(|| format!("writing `{}`", out.display())).with_context(|| cannot)?;
+        fs::write(out, text)
+            .with_context(|| format!("writing `{}`", out.display()))
+            .with_context(|| cannot)?;
         let result = if verification.passed() { "PASSED" } else { "FAILED" };
         let (out, signer) = (out.display(), key.public().fingerprint());
         ui.status(format_args!("{out}: {SUMMARY_TYPE}: {result}, signed by {signer}"));
@@ -99,7 +101,7 @@ impl SummaryArgs {
 
     fn time(&self) -> Time {
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
-        Time { secs: self.at.map_or_else(now, |at| at.seconds()), nanos: 0 }
+        Time { secs: self.at.map_or_else(now, |at| at.seconds() as i64), nanos: 0 }
     }
 }
 

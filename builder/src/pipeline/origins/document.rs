@@ -106,7 +106,7 @@ impl OriginRecorder {
         let mut paths = Vec::new();
         for entry in tree.walk() {
             let text = std::str::from_utf8(&entry.path).ok();
-            let file = sealed.zip(text).filter(|(_, text)| files.esp.iter().any(|file| file.path == *text));
+            let file = text.and_then(|text| files.esp.iter().find(|file| file.path == text));
             let path = [b"/", entry.path.as_slice()].concat();
             let line = |section: Option<&str>, content, metadata| PathOrigins {
                 path: path.clone(),
@@ -114,8 +114,8 @@ impl OriginRecorder {
                 content,
                 metadata,
             };
-            if let Some((sealed, text)) = file {
-                let (whole, sections) = sealed.file(text);
+            if let Some((sealed, file)) = sealed.zip(file) {
+                let (whole, sections) = sealed.file(file);
                 paths.push(line(None, whole, other));
                 paths.extend(sections.iter().map(|(name, origin)| line(Some(name), *origin, other)));
                 continue;

@@ -89,8 +89,9 @@ impl OriginRecorder {
                 known.copied().unwrap_or(KnownOrigins { content: number, metadata: number });
             nodes.push(NodeOrigins { content, metadata, prints });
         }
-        let paths = tree.walk().map(|entry| (entry.path, entry.id.index())).collect();
-        Ok(Self { table, nodes, paths })
+        let mut recorder = Self { table, nodes, paths: HashMap::new() };
+        recorder.take_paths(tree);
+        Ok(recorder)
     }
 
     /// Records what a step did to the tree: every node that is new, or whose content or metadata is another, has the origin
@@ -168,6 +169,11 @@ impl OriginRecorder {
         }
         (self.nodes, self.paths) = (nodes, paths);
         Ok(())
+    }
+
+    /// Takes the paths of the tree that was observed last: a node that was moved keeps its origins under its new path.
+    fn take_paths(&mut self, tree: &Tree) {
+        self.paths = tree.walk().map(|entry| (entry.path, entry.id.index())).collect();
     }
 
     /// The origins of a path of the tree that was observed last, without a leading `/`.

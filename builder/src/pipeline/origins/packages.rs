@@ -2,14 +2,14 @@
 //!
 //! A content that refers to the store's entry of a package's file is that package's, whatever scripts ran. Everything else
 //! that the package database lists is the package's too, but for files: those have bytes that only a script can have
-//! written.
+//! written. Mode and owner are a package's as long as they are those that its archive has for the file.
 
 use std::collections::HashMap;
 use std::io;
 
 use amiforge_formats::digest::Digest;
-use amiforge_formats::plan::SourceId;
-use amiforge_formats::tree::{Content, NodeKind, Origin as ContentOrigin, Tree};
+use amiforge_formats::plan::{SourceId, Sources as _};
+use amiforge_formats::tree::{Content, Node, NodeKind, Origin as ContentOrigin, Tree};
 use amiforge_image::origins::{Origin, OriginNumber, OriginTable};
 use amiforge_packages::PackageKind;
 use amiforge_packages::backend::Scripts;
@@ -20,6 +20,9 @@ use super::KnownOrigins;
 use crate::lock::Lock;
 use crate::pipeline::layers::{LayerBuilder, PackageInputs};
 use crate::pipeline::volumes::groups::MergedFolders;
+
+/// Bytes of a header of a tar archive.
+const HEADER: u64 = 512;
 
 /// What the package database says of a path.
 #[derive(Clone, Copy)]
@@ -65,12 +68,14 @@ pub(super) fn origins(
         let kind = &tree.node(entry.id).kind;
         let referred = locked.of_content(kind, blobs);
         let owner = owners.get(&entry.path).copied();
+        let owner = owner.filter(|_| referred.is_none() || has_own_metadata(tree.node(entry.id), blobs));
         let has_bytes = matches!(kind, NodeKind::File(content) if !content.is_empty());
         origins[entry.id.index()] = match (referred, owner) {
             (Some(package), Some(Owner::Brought(owner) | Owner::Record(owner))) => {
                 KnownOrigins { content: package, metadata: owner }
             }
-            (Some(package), None) => KnownOrigins { content: package, metadata: package },
+            // A script changed mode or owner, or made a copy.
+            (Some(package), None) => KnownOrigins { content: package, metadata: scripts },
             (None, Some(Owner::Record(record))) => KnownOrigins { content: record, metadata: record },
             (None, Some(Owner::Brought(owner))) if has_bytes => {
                 KnownOrigins { content: scripts, metadata: owner }
@@ -80,6 +85,31 @@ pub(super) fn origins(
         };
     }
     Ok(origins)
+}
+
+/// Whether mode and owner of a file are those of its header, which precedes its bytes in the archive (tar(5), `ustar`). What
+/// cannot be read says nothing.
+fn has_own_metadata(node: &Node, blobs: &Blobs) -> bool {
+    let NodeKind::File(Content::Slice { source, at, .. }) = &node.kind else { return true };
+    let mut header = [0; HEADER as usize];
+    let read = at.checked_sub(HEADER).map(|at| blobs.read_exact_at(*source, at, &mut header));
+    if !matches!(read, Some(Ok(()))) || !header[257..].starts_with(b"ustar") {
+        return true;
+    }
+    // A number that does not fit into its field is in a header of its own.
+    let octal = |field: &[u8]| {
+        let text = std::str::from_utf8(field).ok()?.trim_matches(['\0', ' ']);
+        u32::from_str_radix(text, 8).ok()
+    };
+    // Some writers put the type of the file into the mode.
+    let fields = [
+        (100, 0o7777, u32::from(node.meta.mode)),
+        (108, u32::MAX, node.meta.uid),
+        (116, u32::MAX, node.meta.gid),
+    ];
+    fields.iter().all(|(start, mask, found)| {
+        octal(&header[*start..start + 8]).is_none_or(|stored| stored & mask == *found)
+    })
 }
 
 /// The owner of each path, without a leading `/`; of several the first of the database.

@@ -3,7 +3,7 @@
 use amiforge_formats::path::{self, Last};
 use amiforge_formats::tree::Tree;
 use amiforge_image::origins::OriginNumber;
-use amiforge_image::seal::{BootSpec, LoaderPrograms};
+use amiforge_image::seal::{BootSpec, EspFile, LoaderPrograms};
 
 use super::{OriginRecorder, RecipeOrigins};
 
@@ -90,7 +90,8 @@ impl SealedOrigins {
     }
 
     /// The origin of a file of the EFI system partition, and those of its sections.
-    pub(super) fn file(&self, path: &str) -> (OriginNumber, Vec<(&'static str, OriginNumber)>) {
+    pub(super) fn file(&self, file: &EspFile) -> (OriginNumber, Vec<(&'static str, OriginNumber)>) {
+        let path = &file.path;
         let is_program = path.ends_with(".efi") || path.ends_with(".EFI");
         let is_default = path.to_ascii_uppercase().starts_with("EFI/BOOT/");
         let is_uki = match self.loader {
@@ -98,19 +99,24 @@ impl SealedOrigins {
             Loader::Uki => is_default,
             Loader::SystemdBoot => !is_default,
         };
-        let signature = ("signatures", self.signature);
+        // Where there is no place for a signature there is no section of it.
+        let signature = file.signing.as_ref().map(|_| ("signatures", self.signature));
         match (is_program, is_uki) {
             (false, _) => (self.written, Vec::new()),
-            (true, false) => (self.program, vec![signature]),
+            (true, false) => (self.program, signature.into_iter().collect()),
             (true, true) => {
                 let mut sections = vec![
                     (".cmdline", self.cmdline),
                     (".linux", self.kernel),
                     (".osrel", self.os_release),
+                    // The key of a policy for PCRs, and the signatures over it.
+                    (".pcrpkey", self.signature),
+                    (".pcrsig", self.signature),
                     (".uname", self.kernel),
                 ];
                 sections.extend(self.initrd.map(|initrd| (".initrd", initrd)));
-                sections.extend([(".sbat", self.written), signature]);
+                sections.push((".sbat", self.written));
+                sections.extend(signature);
                 sections.sort_unstable();
                 // The other sections are the stub's own.
                 (self.stub, sections)

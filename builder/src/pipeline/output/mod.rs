@@ -2,6 +2,7 @@
 //! the last byte has been read.
 
 mod image_cache;
+mod leaks;
 pub(super) mod listing;
 mod origin;
 mod sbom;
@@ -86,7 +87,13 @@ pub(super) fn write(
     check(&mut inputs, &emitted, blobs).map_err(BuildError::Inputs)?;
     documents.push((ORIGINS, completed(origins, &inputs).text().into()));
     documents.sort_unstable_by_key(|(name, _)| *name);
-    let mut origin = origin::origin(builder, epoch, &inputs, secrets, measurements.cloned());
+    let mut origin = origin::origin(
+        builder,
+        epoch,
+        &inputs,
+        (secrets, leaks::allowed(builder.recipe)),
+        measurements.cloned(),
+    );
     let signatures = signatures(policies, secure_boot);
     let predicate = predicate(builder, &inputs, &signatures);
     origin.inputs.extend(signatures);

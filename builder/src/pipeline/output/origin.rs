@@ -2,7 +2,7 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Printable;
-use amiforge_image::manifest::{Cleaned, ImageOrigin, ManifestInput, Secret};
+use amiforge_image::manifest::{AllowedLeak, Cleaned, ImageOrigin, ManifestInput, Secret};
 use amiforge_image::measure::Measurements;
 use amiforge_packages::locked::LockedPackage;
 use amiforge_rootfs::normalize::{PathOutcome, RuleChange};
@@ -55,7 +55,7 @@ pub(super) fn origin(
     builder: &LayerBuilder<'_>,
     epoch: Time,
     inputs: &Inputs<'_>,
-    secrets: Vec<Secret>,
+    (secrets, leaks): (Vec<Secret>, Vec<AllowedLeak>),
     measurements: Option<Measurements>,
 ) -> ImageOrigin {
     let (recipe, lock) = (builder.recipe, builder.options.lock.as_ref());
@@ -80,7 +80,7 @@ pub(super) fn origin(
         cleaned: inputs.changes.iter().map(cleaned).collect(),
         secrets,
         secrets_unknown: secrets::unknown(recipe),
-        leaks_allowed: Vec::new(),
+        leaks_allowed: leaks,
         skipped: inputs.skipped.clone(),
         measurements,
     }

@@ -7,6 +7,7 @@ use std::io;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::{Content, NodeKind, Printable, Tree};
 use amiforge_image::manifest::Secret;
+use amiforge_rootfs::glob::Globs;
 use amiforge_rootfs::secrets;
 use amiforge_sandbox::SandboxClock;
 use amiforge_store::blobs::Blobs;
@@ -49,13 +50,48 @@ pub(super) fn list(
     }
     let secret = |(path, what): (Vec<u8>, BTreeSet<&'static str>)| {
         let allowed = recipe.secrets.allow.iter().find(|allowed| allowed.globs.matches(&path));
-        Secret {
-            allowed: allowed.map(|allowed| allowed.reason.clone()),
+        let allowed = match allowed {
+            Some(allowed) => Some(allowed.reason.clone()),
+            None => allowed_leak(recipe, &path, &what, tree, blobs)?,
+        };
+        Ok(Secret {
+            allowed,
             path: Printable(&[b"/", path.as_slice()].concat()).to_string(),
             what: what.into_iter().map(str::to_owned).collect(),
-        }
+        })
     };
-    Ok(found.into_iter().map(secret).collect())
+    found.into_iter().map(secret).collect()
+}
+
+/// The reason of the `[[allow]]` that covers everything that a file is: whoever lets a key leave need not say it twice.
+fn allowed_leak(
+    recipe: &Recipe,
+    path: &[u8],
+    what: &BTreeSet<&'static str>,
+    tree: &Tree,
+    blobs: &Blobs,
+) -> io::Result<Option<String>> {
+    for allowed in &recipe.allow {
+        let rule = |what: &&str| allowed.rule == "*" || allowed.rule == **what;
+        let globs = Globs::new([allowed.path.as_str()]);
+        // What depends on random numbers is no leak, and only `[secrets]` can allow it.
+        let random = what.contains(Secret::RANDOM) || what.contains(Secret::RANDOM_OR_TIME);
+        if random || !what.iter().all(rule) || !globs.is_ok_and(|globs| globs.matches(path)) {
+            continue;
+        }
+        let content = tree.lookup(path).map(|id| &tree.node(id).kind);
+        let same = match (&allowed.sha256, content) {
+            (None, _) => true,
+            (Some(sha256), Some(NodeKind::File(content))) => {
+                digests::of(content, blobs)?.sha256.to_string() == *sha256
+            }
+            _ => false,
+        };
+        if same {
+            return Ok(Some(allowed.reason.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// The paths whose content still depends on random numbers, and those of copies.

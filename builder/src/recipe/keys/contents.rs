@@ -191,3 +191,21 @@ pub(crate) struct AllowKeys {
     /// Why that does no harm; it goes into the manifest.
     pub(crate) reason: String,
 }
+
+/// Something that the leak gate finds (`amiforge leaks`), and that may leave all the same: what `publish` would refuse. It
+/// goes into the manifest with its reason. An entry that allows a kind of private key also counts for `[secrets]`; one that
+/// allows nothing is named by `amiforge leaks`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct AllowLeakKeys {
+    /// The rule, such as `github-token`; `amiforge leaks --list-rules` lists them. `*` is every rule.
+    pub(crate) rule: String,
+    /// Absolute path in the image, or name of a file of the bundle, in which `*`, `**` and `?` stand for what they do in
+    /// `exclude`.
+    pub(crate) path: String,
+    /// SHA-256 of the content of the file, or the first 16 digits or more of that of the secret, as findings state both. With it
+    /// another content is a finding again.
+    pub(crate) sha256: Option<String>,
+    /// Why it does no harm.
+    pub(crate) reason: String,
+}

@@ -63,6 +63,8 @@ pub(crate) struct RecipeKeys {
     pub(crate) normalize: NormalizeKeys,
     #[serde(default)]
     pub(crate) secrets: SecretsKeys,
+    #[serde(default)]
+    pub(crate) allow: Vec<AllowLeakKeys>,
 }
 
 /// What the image is.

@@ -29,7 +29,7 @@ pub(super) fn create(call: &JsonCall<'_>) -> Result<Value, JsonError> {
             ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")
         }
         (Some(spec @ "HMAC_256"), Some(usage @ "GENERATE_VERIFY_MAC"))
-        | (Some(spec @ ("RSA_2048" | "ECC_NIST_P256")), Some(usage @ "SIGN_VERIFY"))
+        | (Some(spec @ ("RSA_2048" | "ECC_NIST_P256" | "ECC_NIST_P384")), Some(usage @ "SIGN_VERIFY"))
         | (Some(spec @ "RSA_2048"), Some(usage @ "ENCRYPT_DECRYPT")) => (spec, usage),
         (spec, usage) => {
             let message = format!(

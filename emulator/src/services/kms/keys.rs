@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::NOT_FOUND;
+use super::signing_key::SigningCurve;
 use crate::clock::Timestamp;
 use crate::services::json::call::{self, JsonCall};
 use crate::services::json::errors::JsonError;
@@ -168,7 +169,7 @@ pub(super) fn resource_arn(call: &JsonCall<'_>, account: &str, resource: &str) -
 pub(super) fn key_metadata(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Value {
     let algorithms = if key.usage == "ENCRYPT_DECRYPT" { vec![key.spec.as_str()] } else { Vec::new() };
     let key_manager = if id == ebs_key_id(call, &key.owner) { "AWS" } else { "CUSTOMER" };
-    json!({
+    let mut metadata = json!({
         "AWSAccountId": key.owner,
         "Arn": arn(call, &key.owner, id),
         "CreationDate": key.created.seconds(),
@@ -183,5 +184,9 @@ pub(super) fn key_metadata(call: &JsonCall<'_>, id: &str, key: &KeyRecord) -> Va
         "KeyUsage": key.usage,
         "MultiRegion": false,
         "Origin": "AWS_KMS",
-    })
+    });
+    if let Some(curve) = SigningCurve::of_spec(&key.spec) {
+        metadata["SigningAlgorithms"] = json!([curve.algorithm()]);
+    }
+    metadata
 }

@@ -1,5 +1,6 @@
-//! KMS: keys of volumes and of data, identified by id, ARN and alias (API version 2014-11-01, JSON 1.1). Symmetric keys
-//! encrypt what requests pass; their policies decide who may use them, also by what a machine attests. For all other
+//! KMS: keys of volumes, of data and of signatures, identified by id, ARN and alias (API version 2014-11-01, JSON 1.1).
+//! Symmetric keys encrypt what requests pass, those on elliptic curves sign it; their policies decide who may use them, also by
+//! what a machine attests. For all other
 //! operations only the policies of their senders count here.
 
 mod aliases;
@@ -10,6 +11,8 @@ mod keys;
 mod policies;
 mod recipient;
 mod sealed;
+mod signing;
+mod signing_key;
 
 use serde_json::Value;
 
@@ -33,10 +36,12 @@ pub(crate) fn perform(action: &str, call: &JsonCall<'_>) -> Result<Value, JsonEr
         "EnableKey" => keys::set_enabled(call, true),
         "Encrypt" => encryption::encrypt(call),
         "GenerateDataKey" => encryption::generate_data_key(call),
+        "GetPublicKey" => signing::public_key(call),
         "GetKeyPolicy" => policies::get(call),
         "ListAliases" => aliases::list(call),
         "ListKeys" => keys::list(call),
         "PutKeyPolicy" => policies::put(call),
+        "Sign" => signing::sign(call),
         "UpdateAlias" => aliases::update(call),
         _ => Err(JsonError::new("UnknownOperationException", "")),
     }

@@ -86,7 +86,7 @@ fn mac(secret: &[u8; 32], id: &str, context: &EncryptionContext, body: &[u8]) ->
 }
 
 /// A key for a purpose.
-fn derive(secret: &[u8; 32], id: &str, purpose: &str) -> [u8; 32] {
+pub(super) fn derive(secret: &[u8; 32], id: &str, purpose: &str) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("a key of any length");
     mac.update(format!("amiforge kms {purpose} {id}").as_bytes());
     mac.finalize().into_bytes().into()

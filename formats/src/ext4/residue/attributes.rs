@@ -3,7 +3,7 @@
 use super::Ext4Pass;
 use crate::ext4::read::{Ext4ReadError, ReadInode};
 use crate::fields;
-use crate::residue::{Owner, ResidueKind};
+use crate::residue::{ResidueKind, ResidueOwner};
 
 /// Magic number of both forms.
 const MAGIC: u32 = 0xea02_0000;
@@ -15,7 +15,7 @@ const ENTRY: usize = 16;
 impl Ext4Pass<'_, '_> {
     /// The area behind the fields of an inode, which begins at `start` of the image.
     pub(super) fn inode_attributes(&mut self, inode: &ReadInode, start: u64, area: &[u8]) {
-        let owner = Owner::Node(inode.number.into());
+        let owner = ResidueOwner::Node(inode.number.into());
         if fields::u32(area, 0) != MAGIC {
             let end = start.saturating_add(area.len() as u64);
             self.survey.suspect(ResidueKind::InodeGap, owner, start..end);
@@ -35,13 +35,13 @@ impl Ext4Pass<'_, '_> {
         let start = superblock.offset_of(block);
         self.survey.claim(start..superblock.offset_of(block.saturating_add(1)));
         let bytes = self.system.block(block)?;
-        self.gaps(Owner::Node(inode.number.into()), start, (&bytes, HEADER, 0));
+        self.gaps(ResidueOwner::Node(inode.number.into()), start, (&bytes, HEADER, 0));
         Ok(())
     }
 
     /// The bytes of an area that neither an entry nor a value holds; `first` is the first entry, `base` what offsets of
     /// values count from.
-    fn gaps(&mut self, owner: Owner, start: u64, (area, first, base): (&[u8], usize, usize)) {
+    fn gaps(&mut self, owner: ResidueOwner, start: u64, (area, first, base): (&[u8], usize, usize)) {
         let mut used = Vec::new();
         let mut at = first;
         while fields::u32(area, at) != 0 {

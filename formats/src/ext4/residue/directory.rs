@@ -4,7 +4,7 @@ use super::Ext4Pass;
 use crate::ext4::read::directory::record_len;
 use crate::ext4::read::{BlockMapping, Ext4ReadError, INDEX_FL, ReadInode, Refuse, features, htree};
 use crate::fields;
-use crate::residue::{Owner, ResidueKind};
+use crate::residue::{ResidueKind, ResidueOwner};
 
 /// Bytes of an entry before its name.
 const HEAD: usize = 8;
@@ -40,7 +40,7 @@ impl Ext4Pass<'_, '_> {
 
     /// A node of the index: room for entries that is not used. The first entry's hash is that of the room and count.
     fn index_node(&mut self, dir: &ReadInode, start: u64, bytes: &[u8], first: usize) {
-        let owner = Owner::Node(dir.number.into());
+        let owner = ResidueOwner::Node(dir.number.into());
         let checksum = if self.system.superblock().has_checksums() { NODE_TAIL } else { 0 };
         let end = bytes.len().saturating_sub(checksum);
         let (room, count) = (fields::u16(bytes, first), fields::u16(bytes, first.saturating_add(2)));
@@ -53,7 +53,7 @@ impl Ext4Pass<'_, '_> {
 
     /// A block of entries.
     fn leaf(&mut self, dir: &ReadInode, start: u64, bytes: &[u8]) {
-        let owner = Owner::Node(dir.number.into());
+        let owner = ResidueOwner::Node(dir.number.into());
         let checksum = if self.system.superblock().has_checksums() { TAIL } else { 0 };
         let end = bytes.len().saturating_sub(checksum);
         let place = |offset: usize| start.saturating_add(offset.min(end) as u64);

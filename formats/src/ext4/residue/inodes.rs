@@ -6,7 +6,7 @@ use crate::ext4::read::{
     BlockMapping, EXTENTS_FL, Ext4ReadError, FileKind, RESIZE, ReadInode, Refuse, read_exact,
 };
 use crate::fields;
-use crate::residue::{Owner, ResidueKind};
+use crate::residue::{ResidueKind, ResidueOwner};
 
 /// Flag of an inode: fs-verity's hash tree follows the content.
 const VERITY_FL: u32 = 0x10_0000;
@@ -30,7 +30,7 @@ impl Ext4Pass<'_, '_> {
             self.survey.claim(start..end);
             let bitmap = usage::inode_bitmap(self.system, number, &mut Refuse)?;
             let size = u64::from(superblock.inode_size);
-            let owner = Owner::Numbered("inode table of group", number.into());
+            let owner = ResidueOwner::Numbered("inode table of group", number.into());
             let mut unused = start;
             for index in (0..superblock.inodes_per_group).filter(|index| bit(&bitmap, *index)) {
                 let at = start.saturating_add(u64::from(index).saturating_mul(size));
@@ -73,7 +73,7 @@ impl Ext4Pass<'_, '_> {
             FileKind::CharDevice | FileKind::BlockDevice => self.block_field(&inode, 8),
             FileKind::Fifo | FileKind::Socket => self.block_field(&inode, 0),
             FileKind::Symlink if inode.is_fast_symlink() => {
-                let (owner, used) = (Owner::Node(number.into()), inode.size);
+                let (owner, used) = (ResidueOwner::Node(number.into()), inode.size);
                 self.survey.suspect(ResidueKind::LinkSlack, owner, field(&inode, used));
             }
             FileKind::Symlink | FileKind::File | FileKind::Dir => self.content(&inode, kind)?,
@@ -81,7 +81,7 @@ impl Ext4Pass<'_, '_> {
         if self.is_nameless(&inode) {
             let size = u64::from(superblock.inode_size);
             let range = inode.offset..inode.offset.saturating_add(size);
-            self.survey.suspect(ResidueKind::NamelessInode, Owner::Node(number.into()), range);
+            self.survey.suspect(ResidueKind::NamelessInode, ResidueOwner::Node(number.into()), range);
         }
         Ok(())
     }
@@ -105,7 +105,7 @@ impl Ext4Pass<'_, '_> {
         let end = inode.offset.saturating_add(size);
         let len = end.saturating_sub(start);
         if inode.extra_size == 0 || len < 4 {
-            self.survey.suspect(ResidueKind::InodeGap, Owner::Node(inode.number.into()), start..end);
+            self.survey.suspect(ResidueKind::InodeGap, ResidueOwner::Node(inode.number.into()), start..end);
             return Ok(());
         }
         let mut area = vec![0; usize::try_from(len).unwrap_or(0)];
@@ -116,7 +116,7 @@ impl Ext4Pass<'_, '_> {
 
     /// The bytes of `i_block` after the first `used`.
     pub(super) fn block_field(&mut self, inode: &ReadInode, used: u64) {
-        let owner = Owner::Node(inode.number.into());
+        let owner = ResidueOwner::Node(inode.number.into());
         self.survey.suspect(ResidueKind::InodeGap, owner, field(inode, used));
     }
 
@@ -126,7 +126,7 @@ impl Ext4Pass<'_, '_> {
         if inode.is(EXTENTS_FL) {
             let entries = u64::from(fields::u16(&inode.block, 2));
             let used = entries.saturating_add(1).saturating_mul(12);
-            let owner = Owner::Node(inode.number.into());
+            let owner = ResidueOwner::Node(inode.number.into());
             self.survey.suspect(ResidueKind::MappingGap, owner, field(inode, used));
         }
         self.mapping_blocks(inode, &mapping)?;
@@ -138,9 +138,13 @@ impl Ext4Pass<'_, '_> {
         if inode.number == superblock.journal_inode {
             self.journal(&mapping);
         } else if inode.number == RESIZE {
-            self.whole(&mapping, ResidueKind::Reserved, Owner::Part("blocks reserved for descriptors"));
+            self.whole(
+                &mapping,
+                ResidueKind::Reserved,
+                ResidueOwner::Part("blocks reserved for descriptors"),
+            );
         } else if self.is_nameless(inode) {
-            self.whole(&mapping, ResidueKind::NamelessInode, Owner::Node(inode.number.into()));
+            self.whole(&mapping, ResidueKind::NamelessInode, ResidueOwner::Node(inode.number.into()));
         } else if kind == FileKind::Dir {
             self.directory(inode, &mapping)?;
         } else {
@@ -151,7 +155,7 @@ impl Ext4Pass<'_, '_> {
     }
 
     /// Every block of a mapping.
-    fn whole(&mut self, mapping: &BlockMapping, kind: ResidueKind, owner: Owner) {
+    fn whole(&mut self, mapping: &BlockMapping, kind: ResidueKind, owner: ResidueOwner) {
         let superblock = self.system.superblock();
         for run in &mapping.runs {
             let end = superblock.offset_of(run.physical.saturating_add(run.len));
@@ -166,14 +170,14 @@ impl Ext4Pass<'_, '_> {
             let start = superblock.offset_of(run.physical);
             let head = if run.logical == 0 { 1024 } else { 0 };
             let end = superblock.offset_of(run.physical.saturating_add(run.len));
-            self.survey.suspect(ResidueKind::Journal, Owner::Volume, start.saturating_add(head)..end);
+            self.survey.suspect(ResidueKind::Journal, ResidueOwner::Volume, start.saturating_add(head)..end);
         }
     }
 
     /// What is after the end of a file, and blocks of it that were never written.
     fn slack(&mut self, inode: &ReadInode, mapping: &BlockMapping, kind: ResidueKind) {
         let superblock = self.system.superblock();
-        let owner = Owner::Node(inode.number.into());
+        let owner = ResidueOwner::Node(inode.number.into());
         for run in &mapping.runs {
             let (start, logical) = (superblock.offset_of(run.physical), superblock.offset_of(run.logical));
             let end = start.saturating_add(superblock.offset_of(run.len));

@@ -3,7 +3,7 @@
 use super::Ext4Pass;
 use crate::ext4::read::superblock::{LEN, OFFSET};
 use crate::ext4::read::{BLOCK_UNINIT, Ext4ReadError, INODE_UNINIT, features};
-use crate::residue::{Owner, ResidueKind};
+use crate::residue::{ResidueKind, ResidueOwner};
 
 /// Fields of the superblock that nothing needs: `s_last_mounted`, and what is reserved before the checksum.
 const UNUSED_FIELDS: [(&str, u64, u64); 2] =
@@ -36,19 +36,19 @@ impl Ext4Pass<'_, '_> {
         let start = if group == 0 { OFFSET } else { block };
         let at = |offset: u64| start.saturating_add(offset);
         for (name, from, to) in UNUSED_FIELDS {
-            self.survey.suspect(ResidueKind::SuperblockField, Owner::Part(name), at(from)..at(to));
+            self.survey.suspect(ResidueKind::SuperblockField, ResidueOwner::Part(name), at(from)..at(to));
         }
         let label = superblock.raw.get(LABEL.0 as usize..).unwrap_or_default();
         let used = label.iter().take(LABEL.1).position(|byte| *byte == 0).unwrap_or(LABEL.1) as u64;
         let name = at(LABEL.0.saturating_add(used))..at(LABEL.0.saturating_add(LABEL.1 as u64));
         if group == 0 {
-            self.survey.suspect(ResidueKind::SuperblockField, Owner::Part("label"), name);
+            self.survey.suspect(ResidueKind::SuperblockField, ResidueOwner::Part("label"), name);
         }
         let end = superblock.offset_of(superblock.group_start(group).saturating_add(1));
         let rest = at(LEN as u64)..end;
         self.survey.suspect(
             ResidueKind::Reserved,
-            Owner::Numbered("superblock of group", group.into()),
+            ResidueOwner::Numbered("superblock of group", group.into()),
             rest,
         );
     }
@@ -79,7 +79,7 @@ impl Ext4Pass<'_, '_> {
         }
         for block in blocks {
             let (start, end) = (superblock.offset_of(block), superblock.offset_of(block.saturating_add(1)));
-            let owner = Owner::Part("descriptors of groups");
+            let owner = ResidueOwner::Part("descriptors of groups");
             self.survey.suspect(ResidueKind::TableGap, owner, start.saturating_add(used)..end);
         }
     }
@@ -102,7 +102,7 @@ impl Ext4Pass<'_, '_> {
                 Some(0xff) if used > 0 => 0xff,
                 _ => 0,
             };
-            let owner = Owner::Numbered("bitmap of group", group.into());
+            let owner = ResidueOwner::Numbered("bitmap of group", group.into());
             self.survey.filled(ResidueKind::TableGap, owner, start.saturating_add(used.into())..end, filler);
         }
         Ok(())

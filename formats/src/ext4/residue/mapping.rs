@@ -4,7 +4,7 @@
 use super::Ext4Pass;
 use crate::ext4::read::{BlockMapping, EXTENTS_FL, Ext4ReadError, ReadInode};
 use crate::fields;
-use crate::residue::{Owner, ResidueKind};
+use crate::residue::{ResidueKind, ResidueOwner};
 
 /// Bytes of the header of a node, and of an entry.
 const ENTRY: u64 = 12;
@@ -19,7 +19,7 @@ impl Ext4Pass<'_, '_> {
         mapping: &BlockMapping,
     ) -> Result<(), Ext4ReadError> {
         let superblock = self.system.superblock();
-        let owner = Owner::Node(inode.number.into());
+        let owner = ResidueOwner::Node(inode.number.into());
         for &block in &mapping.nodes {
             let (start, end) = (superblock.offset_of(block), superblock.offset_of(block.saturating_add(1)));
             self.survey.claim(start..end);

@@ -18,7 +18,7 @@ use super::read::{self, FileSystem, NumberedTree};
 use crate::fields;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
-use crate::residue::{Owner, Residue, ResidueKind, Survey};
+use crate::residue::{Residue, ResidueKind, ResidueOwner, ResidueSurvey};
 use crate::tree::Printable;
 use crate::volume::format::FormatError;
 
@@ -28,7 +28,7 @@ pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> 
     let files = system.numbered_tree(SourceId(0))?;
     let mut pass = Ext4Pass {
         system: &system,
-        survey: Survey::default(),
+        survey: ResidueSurvey::default(),
         named: files.inodes.iter().copied().collect(),
         attribute_blocks: BTreeSet::new(),
     };
@@ -37,10 +37,10 @@ pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> 
     let superblock = system.superblock();
     let end = superblock.offset_of(superblock.blocks);
     let first = superblock.offset_of(superblock.first_data_block.into());
-    pass.survey.unclaimed(ResidueKind::FreeSpace, Owner::Volume, first..end);
-    pass.survey.suspect(ResidueKind::BootArea, Owner::Volume, 0..1024);
-    pass.survey.suspect(ResidueKind::VolumeTail, Owner::Volume, end..volume.size());
-    let mut names = Names { files: &files, paths: None };
+    pass.survey.unclaimed(ResidueKind::FreeSpace, ResidueOwner::Volume, first..end);
+    pass.survey.suspect(ResidueKind::BootArea, ResidueOwner::Volume, 0..1024);
+    pass.survey.suspect(ResidueKind::VolumeTail, ResidueOwner::Volume, end..volume.size());
+    let mut names = InodePaths { files: &files, paths: None };
     let found = pass.survey.read(volume, &mut |inode| names.of(inode))?;
     Ok(inode_by_inode(&system, found)?)
 }
@@ -48,7 +48,7 @@ pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> 
 /// A survey of a file system.
 struct Ext4Pass<'p, 'a> {
     system: &'p FileSystem<'a, dyn ReadAt + 'a>,
-    survey: Survey,
+    survey: ResidueSurvey,
     /// Inodes that a name leads to.
     named: BTreeSet<u32>,
     /// Blocks of attributes that were met: inodes share them.
@@ -56,12 +56,12 @@ struct Ext4Pass<'p, 'a> {
 }
 
 /// The paths of inodes, made when the first is asked for.
-struct Names<'n> {
+struct InodePaths<'n> {
     files: &'n NumberedTree,
     paths: Option<BTreeMap<u64, String>>,
 }
 
-impl Names<'_> {
+impl InodePaths<'_> {
     fn of(&mut self, inode: u64) -> String {
         let files = self.files;
         let paths = self.paths.get_or_insert_with(|| {

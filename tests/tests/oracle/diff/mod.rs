@@ -9,4 +9,4 @@
 
 mod cases;
 mod report;
-mod sample;
+pub(crate) mod sample;

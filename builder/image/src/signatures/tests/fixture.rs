@@ -69,12 +69,20 @@ impl Fixture {
             secrets: Vec::new(),
             secrets_unknown: Vec::new(),
             skipped: Vec::new(),
+            leaks_allowed: Vec::new(),
             measurements: None,
         };
         let writer = BundleWriter::open(&path, ExistingBundle::Refuse).unwrap();
         let threads = EmitOptions { threads: 2 };
         let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::none()).unwrap();
-        let texts = BundleTexts { origin, secure_boot: None, listing: "", documents: &[], provenance: None };
+        let texts = BundleTexts {
+            origin,
+            secure_boot: None,
+            pcr_policy: None,
+            listing: "",
+            documents: &[],
+            provenance: None,
+        };
         writer.finish(&disk, &emitted, texts, &CancelToken::new()).unwrap();
         Self { _parent: parent, path }
     }

@@ -1,0 +1,13 @@
+//! `amiforge verify` and `amiforge-verify` against each other: whatever is changed in a bundle, both refuse it or both
+//! accept it. They share no code, so a mistake of one shows as a disagreement.
+//!
+//! The bundles are those of version 0.1 in `fixtures/bundles`, so the suite also proves that they still verify. The
+//! sweeps that are ignored run at night: the same mutations, many more of them.
+
+mod bundles;
+mod edits;
+mod fixture;
+mod signed;
+mod structures;
+mod tally;
+mod volumes;
