@@ -61,6 +61,7 @@ pub(crate) fn bundle(out: &Path, seed: u64) {
         cleaned: Vec::new(),
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
+        leaks_allowed: Vec::new(),
         skipped: Vec::new(),
         measurements: None,
     };
@@ -73,6 +74,7 @@ pub(crate) fn bundle(out: &Path, seed: u64) {
     let texts = BundleTexts {
         origin,
         secure_boot: None,
+        pcr_policy: None,
         listing: "/ dir\n",
         documents: &documents,
         provenance: None,
