@@ -47,14 +47,6 @@ impl HashAlgorithm {
         }
     }
 
-    /// Bytes of a digest.
-    pub fn len(self) -> usize {
-        match self {
-            Self::Sha256 => 32,
-            Self::Sha512 => 64,
-        }
-    }
-
     /// The digest of a message.
     pub fn digest(self, message: &[u8]) -> Vec<u8> {
         digest::digest(self.ring(), message).as_ref().to_vec()

@@ -1,4 +1,5 @@
 //! Envelopes: the vector of the specification, all kinds of keys, and what is refused.
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 
 use super::*;
 use crate::test_keys;

@@ -81,8 +81,10 @@ fn openssh(bytes: &[u8]) -> Result<Key, Refusal> {
             for what in ["n", "e", "d", "iqmp", "p", "q"] {
                 numbers.push(private.unsigned(what).map_err(not)?);
             }
-            let [n, e, d, inverse, p, q] = numbers[..] else { return Err(Refusal::NotAKey) };
-            rsa(&pkcs1([n, e, d, p, q, inverse])?)?.0
+            let [modulus, public, private, inverse, first, second] = numbers[..] else {
+                return Err(Refusal::NotAKey);
+            };
+            rsa(&pkcs1([modulus, public, private, first, second, inverse])?)?.0
         }
         _ => return Err(Refusal::NotAKey),
     };
@@ -94,14 +96,18 @@ fn openssh(bytes: &[u8]) -> Result<Key, Refusal> {
 }
 
 /// `RSAPrivateKey` (RFC 8017, appendix A.1.2), with the exponents that OpenSSH leaves out.
-fn pkcs1([n, e, d, p, q, inverse]: [&[u8]; 6]) -> Result<Vec<u8>, Refusal> {
-    let (one, private) = (BigUint::from(1_u8), BigUint::from_bytes_be(d));
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "numbers of any length; no prime is below 2 where one is subtracted"
+)]
+fn pkcs1([modulus, public, private, first, second, inverse]: [&[u8]; 6]) -> Result<Vec<u8>, Refusal> {
+    let (one, number) = (BigUint::from(1_u8), BigUint::from_bytes_be(private));
     let exponent = |prime: &[u8]| {
         let prime = BigUint::from_bytes_be(prime);
-        if prime > one { Ok((&private % (prime - &one)).to_bytes_be()) } else { Err(Refusal::NotAKey) }
+        if prime > one { Ok((&number % (prime - &one)).to_bytes_be()) } else { Err(Refusal::NotAKey) }
     };
-    let (dp, dq) = (exponent(p)?, exponent(q)?);
-    let numbers = [&[], n, e, d, p, q, &dp, &dq, inverse].map(integer);
+    let (dp, dq) = (exponent(first)?, exponent(second)?);
+    let numbers = [&[], modulus, public, private, first, second, &dp, &dq, inverse].map(integer);
     let numbers: Vec<&[u8]> = numbers.iter().map(Vec::as_slice).collect();
     Ok(tlv(tag::SEQUENCE, &numbers))
 }

@@ -1,6 +1,11 @@
 //! Keys and signatures, judged by ssh-keygen, ssh-agent and openssl.
 
 #![allow(missing_docs, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 mod agent;
 mod forms;
