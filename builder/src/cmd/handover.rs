@@ -10,6 +10,7 @@ use amiforge_handover::HandoverError;
 use amiforge_handover::contents::{Contents, PUBLICATION, SIGNATURES};
 use amiforge_handover::publication::{self, Publication};
 use amiforge_handover::read::{Handover, Input, is_handover, present_files};
+use amiforge_image::attestations::{StatedBundle, check_required};
 use amiforge_image::bundle::MANIFEST;
 use amiforge_image::inspect::Medium;
 use amiforge_image::signatures::{Checked, SignatureError, Statement, check_parts};
@@ -141,10 +142,52 @@ pub(super) fn accepted(contents: &Contents, policy: &Policy) -> Result<Checked, 
     check_parts(statement, manifest, &signatures, policy)
 }
 
+/// Asks a policy about the attestations that it requires of the bundle of a hand-over; the reason if one is missing.
+pub(super) fn attested(contents: &Contents, policy: &Policy) -> Result<(), String> {
+    let name = &contents.manifest.manifest.origin.name;
+    if policy.rule_for(name).is_none_or(|rule| rule.require.is_empty()) {
+        return Ok(());
+    }
+    let folder = documents_folder(contents).map_err(|error| format!("writing the documents: {error}"))?;
+    let checked = StatedBundle::open(folder.path()).and_then(|stated| check_required(&stated, policy));
+    checked.map(drop).map_err(|error| error_line(&error))
+}
+
+/// Who signed the bundle of a hand-over, if a policy accepts its signatures and attestations; else the reason.
+pub(super) fn accepted_signers(contents: &Contents, policy: &Policy) -> Result<Vec<String>, String> {
+    let checked = accepted(contents, policy).map_err(|error| refusal(&error))?;
+    attested(contents, policy)?;
+    Ok(checked.decision.map(|decision| decision.signed).unwrap_or_default())
+}
+
+/// The documents of a hand-over in a folder, as its bundle has them.
+fn documents_folder(contents: &Contents) -> io::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir()?;
+    for (name, bytes) in contents.files() {
+        let path = folder.path().join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::write(path, bytes)?;
+    }
+    Ok(folder)
+}
+
+/// An error with its causes, as one line.
+fn error_line(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// A hand-over; `None` for anything else.
+#[cfg(feature = "aws")]
+pub(super) fn opened(path: &Path) -> Option<Handover> {
+    is_handover(path).then(|| Handover::open(path).ok()).flatten()
+}
+
 /// Why a policy does not accept a bundle, as one line: the error with its causes, and the signatures that are none.
-pub(super) fn refusal(error: &SignatureError) -> String {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+fn refusal(error: &SignatureError) -> String {
+    let text = error_line(error);
     match error {
         SignatureError::NotMet { refused, .. } if !refused.is_empty() => {
             format!("{text}; no signatures of it are {}", refused.join("; "))

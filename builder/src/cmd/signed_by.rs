@@ -126,8 +126,18 @@ impl Demand {
         if is_handover(image) {
             let opened = Handover::open(image);
             let opened = opened.map_err(|error| handover::failure(error, cannot.to_owned()))?;
-            return handover::accepted(opened.contents(), &self.policy)
-                .map_err(|error| self.failure(error, image, cannot));
+            let checked = handover::accepted(opened.contents(), &self.policy);
+            let checked = checked.map_err(|error| self.failure(error, image, cannot))?;
+            return match handover::attested(opened.contents(), &self.policy) {
+                Ok(()) => Ok(checked),
+                Err(reason) => {
+                    let error = anyhow::anyhow!(reason).context(format!(
+                        "checking the attestations by the policy `{}`",
+                        self.path.display()
+                    ));
+                    Err(Failure::refused(error.context(cannot.to_owned())))
+                }
+            };
         }
         if !image.is_dir() && image.exists() {
             return Err(self.without_signatures(image, cannot));

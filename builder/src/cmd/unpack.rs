@@ -59,9 +59,9 @@ struct SignedBy(Option<Demand>);
 impl Visitor for SignedBy {
     fn contents(&mut self, _header: &Header, contents: &Contents) -> Result<(), HandoverError> {
         match &self.0 {
-            Some(demand) => handover::accepted(contents, demand.policy())
+            Some(demand) => handover::accepted_signers(contents, demand.policy())
                 .map(drop)
-                .map_err(|error| HandoverError::Refused { reason: handover::refusal(&error) }),
+                .map_err(|reason| HandoverError::Refused { reason }),
             None => Ok(()),
         }
     }

@@ -61,6 +61,7 @@ pub(crate) fn bundle(out: &Path, seed: u64) {
         cleaned: Vec::new(),
         secrets: Vec::new(),
         secrets_unknown: Vec::new(),
+        leaks_allowed: Vec::new(),
         skipped: Vec::new(),
         measurements: None,
     };
@@ -70,7 +71,14 @@ pub(crate) fn bundle(out: &Path, seed: u64) {
     let emitted =
         writer.write_image(&disk.plan, &NoSources, &options, None, Monitor::silent(&cancel)).unwrap();
     let documents = [(CYCLONEDX, b"{\"components\": [] }\n".repeat(600))];
-    let texts = BundleTexts { origin, secure_boot: None, listing: "/ dir\n", documents: &documents };
+    let texts = BundleTexts {
+        origin,
+        secure_boot: None,
+        pcr_policy: None,
+        listing: "/ dir\n",
+        documents: &documents,
+        provenance: None,
+    };
     writer.finish(&disk, &emitted, texts, &cancel).unwrap();
 }
 

@@ -60,9 +60,9 @@ pub(super) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let (mut signed, mut plan) = (None, Vec::new());
     if let Some(contents) = &checked.contents {
         let policy = demand.as_ref().map(Demand::policy);
-        match policy.map(|policy| handover::accepted(contents, policy)) {
-            Some(Ok(checked)) => signed = checked.decision.map(|decision| decision.signed),
-            Some(Err(error)) => differences.push(handover::refusal(&error)),
+        match policy.map(|policy| handover::accepted_signers(contents, policy)) {
+            Some(Ok(names)) => signed = Some(names),
+            Some(Err(reason)) => differences.push(reason),
             None => {}
         }
         let manifest = (contents.manifest.manifest.origin.name.as_str(), contents.manifest.sha256);
