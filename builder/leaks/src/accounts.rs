@@ -70,7 +70,7 @@ fn owner(name: &[u8]) -> String {
     format!("of `{}`", Printable(name))
 }
 
-/// Whether a field is a hash of crypt(5): `$id$…`, `_…` of BSDi, or the 13 letters of DES.
+/// Whether a field is a hash of crypt(5): `$id$…`, `_…` of `BSDi`, or the 13 letters of DES.
 fn is_hash(value: &[u8]) -> bool {
     let letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"./".contains(byte);
     match value {

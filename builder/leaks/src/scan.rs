@@ -157,12 +157,11 @@ fn files(tree: &Tree) -> Vec<ScannedFile<'_>> {
     let mut all: Vec<ScannedFile<'_>> = Vec::new();
     for entry in tree.walk() {
         let NodeKind::File(content) = &tree.node(entry.id).kind else { continue };
-        match index[entry.id.index()] {
-            Some(known) => all[known].paths.push(entry.path),
-            None => {
-                index[entry.id.index()] = Some(all.len());
-                all.push(ScannedFile { paths: vec![entry.path], content });
-            }
+        if let Some(known) = index[entry.id.index()] {
+            all[known].paths.push(entry.path);
+        } else {
+            index[entry.id.index()] = Some(all.len());
+            all.push(ScannedFile { paths: vec![entry.path], content });
         }
     }
     all

@@ -61,7 +61,9 @@ fn has_example_word(value: &[u8]) -> bool {
 /// Whether letters look drawn: enough different ones for their number, and no word of documentation.
 pub(crate) fn is_random(token: &[u8]) -> bool {
     let mut seen = [false; 256];
-    token.iter().for_each(|byte| seen[usize::from(*byte)] = true);
+    for byte in token {
+        seen[usize::from(*byte)] = true;
+    }
     let different = seen.iter().filter(|seen| **seen).count();
     different >= (token.len() / 3).min(8) && !has_example_word(token)
 }

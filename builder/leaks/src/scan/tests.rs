@@ -60,6 +60,7 @@ impl Image {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the signature is that of `PublishedBy`")]
 fn nothing(_: &Tree, _: &dyn Sources) -> io::Result<Vec<PublishedFile>> {
     Ok(Vec::new())
 }

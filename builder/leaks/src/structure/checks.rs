@@ -82,12 +82,10 @@ pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Match> {
         Check::MyCnf => by_names(&["password", "passwd"]),
         Check::PasswordHash => accounts::password_hashes(bytes),
         Check::PgPass if name == b".pgpass" => {
-            let full =
-                |range: &Range<usize>| bytes[range.clone()].iter().filter(|byte| **byte == b':').count() >= 4;
+            let full = |range: &Range<usize>| memchr::memchr_iter(b':', &bytes[range.clone()]).count() >= 4;
             content_lines(bytes).filter(full).map(|range| (Some(last_field(bytes, range)), None)).collect()
         }
         Check::PgPass => by_names(&["password"]),
-        Check::PrivateFile => private_file(bytes),
         Check::RadiusSecret if name == b"clients.conf" => by_names(&["secret"]),
         Check::RadiusSecret => any_line(bytes),
         Check::S3Credentials if name.ends_with(b"passwd-s3fs") => any_line(bytes),
@@ -103,7 +101,7 @@ pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Match> {
         Check::Snmp => secrets(snmp(bytes)),
         Check::Spooled => spooled(name, bytes),
         Check::SshIdentity if name.ends_with(b".pub") => Vec::new(),
-        Check::SshIdentity => private_file(bytes),
+        Check::PrivateFile | Check::SshIdentity => private_file(bytes),
         Check::SwapFile => swap_file(bytes),
         Check::YumPassword => {
             let mut all = by_names(&["password", "proxy_password", "pass"]);
