@@ -6,7 +6,7 @@ use std::ops::Range;
 use amiforge_formats::tree::Printable;
 
 /// A secret, and whose it is.
-type Found = (Option<Range<usize>>, Option<String>);
+type Match = (Option<Range<usize>>, Option<String>);
 
 /// The users of a system.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +55,7 @@ fn entries(bytes: &[u8]) -> impl Iterator<Item = (&[u8], Range<usize>)> {
 }
 
 /// Hashes of passwords, also of locked ones.
-pub(crate) fn password_hashes(bytes: &[u8]) -> Vec<Found> {
+pub(crate) fn password_hashes(bytes: &[u8]) -> Vec<Match> {
     let hashed = entries(bytes).filter_map(|(name, field)| {
         let value = &bytes[field.clone()];
         let locks = value.iter().take_while(|byte| **byte == b'!' || **byte == b'*').count();
@@ -70,7 +70,7 @@ fn owner(name: &[u8]) -> String {
     format!("of `{}`", Printable(name))
 }
 
-/// Whether a field is a hash of crypt(5): `$id$…`, `_…` of BSDi, or the 13 letters of DES.
+/// Whether a field is a hash of crypt(5): `$id$…`, `_…` of `BSDi`, or the 13 letters of DES.
 fn is_hash(value: &[u8]) -> bool {
     let letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"./".contains(byte);
     match value {
@@ -81,33 +81,33 @@ fn is_hash(value: &[u8]) -> bool {
 }
 
 /// Users of passwd(5) and shadow(5) without a password. A `+` or `-` begins an entry of NIS.
-pub(crate) fn empty_passwords(file: &[u8], bytes: &[u8]) -> Vec<Found> {
+pub(crate) fn empty_passwords(file: &[u8], bytes: &[u8]) -> Vec<Match> {
     let login = |name: &[u8]| !name.starts_with(b"+") && !name.starts_with(b"-") && !file.starts_with(b"g");
     let empty = entries(bytes).filter(|(name, field)| field.is_empty() && login(name));
     empty.map(|(name, field)| (Some(field), Some(owner(name)))).collect()
 }
 
 /// Users whom image builders leave, if they can log in.
-pub(crate) fn builder_accounts(bytes: &[u8]) -> Vec<Found> {
+pub(crate) fn builder_accounts(bytes: &[u8]) -> Vec<Match> {
     let names: [&[u8]; 4] = [b"vagrant", b"packer", b"veewee", b"imagebuilder"];
-    let mut found = Vec::new();
+    let mut matched = Vec::new();
     for line in bytes.split(|byte| *byte == b'\n') {
         let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
         let shell = fields.get(6).copied().unwrap_or_default();
         let locked = shell.ends_with(b"nologin") || shell.ends_with(b"false");
         if fields.first().is_some_and(|name| names.contains(name)) && !locked {
-            found.push((None, Some(format!("`{}`", Printable(fields[0])))));
+            matched.push((None, Some(format!("`{}`", Printable(fields[0])))));
         }
     }
-    found
+    matched
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn owners(found: Vec<Found>) -> Vec<String> {
-        found.into_iter().filter_map(|(_, owner)| owner).collect()
+    fn owners(matched: Vec<Match>) -> Vec<String> {
+        matched.into_iter().filter_map(|(_, owner)| owner).collect()
     }
 
     #[test]

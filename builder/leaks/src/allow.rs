@@ -181,7 +181,7 @@ mod tests {
             (allowance("pypirc", "/root/.netrc", None), false),
         ] {
             let mut findings = [finding("netrc", "/root/.netrc", &sha256)];
-            let needless = Allowances::new(&[allowed.clone()]).unwrap().apply(&mut findings);
+            let needless = Allowances::new(std::slice::from_ref(&allowed)).unwrap().apply(&mut findings);
             assert_eq!(findings[0].allowed.is_some(), expected, "{allowed:?}");
             assert_eq!(needless.is_empty(), expected, "{needless:?}");
         }

@@ -117,7 +117,7 @@ fn secrets(
     monitor: Monitor<'_>,
 ) -> Result<Vec<Finding>, LeakError> {
     let failed = |source| LeakError::File { file: range.owner.to_owned(), source };
-    let mut found = Vec::new();
+    let mut matched = Vec::new();
     let mut buffer = Vec::new();
     for (start, end) in
         medium.data_ranges(range.start, range.start.saturating_add(range.len)).map_err(failed)?
@@ -133,12 +133,12 @@ fn secrets(
             for hit in finder.find(&buffer, Coverage::Strict).into_iter().filter(|hit| hit.secret.start < to)
             {
                 let fingerprint = Fingerprint::of(&buffer[hit.secret.clone()]);
-                found.push(secret(hit.rule, at + hit.secret.start as u64, fingerprint, range.owner));
+                matched.push(secret(hit.rule, at + hit.secret.start as u64, fingerprint, range.owner));
             }
             at += to as u64;
         }
     }
-    Ok(found)
+    Ok(matched)
 }
 
 fn secret(rule: Rule, offset: u64, fingerprint: Fingerprint, owner: &str) -> Finding {

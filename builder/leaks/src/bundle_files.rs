@@ -60,7 +60,7 @@ pub(crate) fn scan(folder: &Path, finder: &ContentFinder) -> io::Result<BundleFi
 fn findings(name: &str, bytes: &[u8], finder: &ContentFinder) -> Vec<Finding> {
     let hits = finder.find(bytes, Coverage::Full);
     let sha256 = (!hits.is_empty()).then(|| Digest::of(bytes).to_string());
-    let found = hits.into_iter().map(|hit| Finding {
+    let matched = hits.into_iter().map(|hit| Finding {
         rule: hit.rule.id.to_owned(),
         severity: hit.rule.severity,
         scope: Scope::Bundle,
@@ -74,5 +74,5 @@ fn findings(name: &str, bytes: &[u8], finder: &ContentFinder) -> Vec<Finding> {
         package: None,
         allowed: None,
     });
-    found.collect()
+    matched.collect()
 }

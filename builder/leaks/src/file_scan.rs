@@ -164,7 +164,7 @@ impl FileScanner<'_> {
                 // A frame of PEM in a program of a package is a constant of its parser or a test.
                 let key = is_key(hit.rule) && (sample || !text && owned);
                 if within && !key && raw.len() < HITS_MAX {
-                    raw.push(content_finding(hit, bytes, at));
+                    raw.push(content_finding(&hit, bytes, at));
                 }
             }
             if !owned
@@ -253,7 +253,7 @@ fn is_key(rule: Rule) -> bool {
     KeyKind::ALL.iter().any(|kind| kind.name() == rule.id)
 }
 
-fn content_finding(hit: Hit, bytes: &[u8], at: u64) -> RawFinding {
+fn content_finding(hit: &Hit, bytes: &[u8], at: u64) -> RawFinding {
     let fingerprint = Fingerprint::of(&bytes[hit.secret.clone()]);
     let range = at + hit.secret.start as u64..at + hit.secret.end as u64;
     // The marker of a key is not the key.

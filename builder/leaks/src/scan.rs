@@ -157,12 +157,11 @@ fn files(tree: &Tree) -> Vec<ScannedFile<'_>> {
     let mut all: Vec<ScannedFile<'_>> = Vec::new();
     for entry in tree.walk() {
         let NodeKind::File(content) = &tree.node(entry.id).kind else { continue };
-        match index[entry.id.index()] {
-            Some(known) => all[known].paths.push(entry.path),
-            None => {
-                index[entry.id.index()] = Some(all.len());
-                all.push(ScannedFile { paths: vec![entry.path], content });
-            }
+        if let Some(known) = index[entry.id.index()] {
+            all[known].paths.push(entry.path);
+        } else {
+            index[entry.id.index()] = Some(all.len());
+            all.push(ScannedFile { paths: vec![entry.path], content });
         }
     }
     all
@@ -178,16 +177,16 @@ fn scan_files(
     let next = AtomicUsize::new(0);
     let results = Mutex::new((Vec::new(), Scanned::default()));
     let work = || -> Result<(), LeakError> {
-        let (mut found, mut scanned, mut buffer) = (Vec::new(), Scanned::default(), Vec::new());
+        let (mut matched, mut scanned, mut buffer) = (Vec::new(), Scanned::default(), Vec::new());
         while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
             if monitor.cancel.is_cancelled() {
                 return Err(LeakError::Interrupted);
             }
-            scanner.scan(file, &mut buffer, &mut found, &mut scanned)?;
+            scanner.scan(file, &mut buffer, &mut matched, &mut scanned)?;
             monitor.progress.advance(Content::len(file.content));
         }
         let mut results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        results.0.append(&mut found);
+        results.0.append(&mut matched);
         results.1 = added(results.1, scanned);
         Ok(())
     };

@@ -39,10 +39,17 @@ pub(crate) fn is_placeholder(value: &[u8]) -> bool {
         b"pwd",
         b"required",
     ];
-    marks.iter().any(|mark| value.starts_with(mark))
+    (marks.iter().any(|mark| value.starts_with(mark)) && !is_crypt(value))
         || words.iter().any(|word| value.eq_ignore_ascii_case(word))
         || has_example_word(value)
         || value.iter().all(|byte| *byte == value[0])
+}
+
+/// Whether a value is a hash of crypt(5), `$id$…`, and not a variable.
+fn is_crypt(value: &[u8]) -> bool {
+    let rest = value.strip_prefix(b"$").unwrap_or_default();
+    let id = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    (1..=8).contains(&id) && rest.get(id) == Some(&b'$') && rest.len() >= id + 8
 }
 
 /// Whether a word of documentation is in a value.
@@ -54,7 +61,9 @@ fn has_example_word(value: &[u8]) -> bool {
 /// Whether letters look drawn: enough different ones for their number, and no word of documentation.
 pub(crate) fn is_random(token: &[u8]) -> bool {
     let mut seen = [false; 256];
-    token.iter().for_each(|byte| seen[usize::from(*byte)] = true);
+    for byte in token {
+        seen[usize::from(*byte)] = true;
+    }
     let different = seen.iter().filter(|seen| **seen).count();
     different >= (token.len() / 3).min(8) && !has_example_word(token)
 }
@@ -70,7 +79,7 @@ mod tests {
         {
             assert!(is_placeholder(value.as_bytes()), "{value}");
         }
-        for value in ["hunter2", "S3cr3t!", "correct horse"] {
+        for value in ["hunter2", "S3cr3t!", "correct horse", "$6$salt$abcdefgh"] {
             assert!(!is_placeholder(value.as_bytes()), "{value}");
         }
         assert!(!is_random(b"AKIAIOSFODNN7EXAMPLE"));

@@ -177,7 +177,7 @@ mod tests {
             for literal in LITERALS {
                 let follows = |at: usize| {
                     literal.bytes.len() > 4
-                        || at % 2 == 0
+                        || at.is_multiple_of(2)
                         || text.get(at + 4).is_some_and(|letter| literal.follows.has(*letter))
                 };
                 let starts = text.windows(literal.bytes.len()).enumerate();

@@ -202,8 +202,9 @@ fn on_command_line(line: &[u8]) -> Option<Range<usize>> {
             Argument::Login => {
                 let rest = line.get(start..)?;
                 let options: [&[u8]; 4] = [b"--password=", b"--password ", b" -p=", b" -p "];
-                let (found, option) = options.iter().find_map(|one| Some((memmem::find(rest, one)?, one)))?;
-                accepted(line, word(line, start + found + option.len())?)
+                let (matched, option) =
+                    options.iter().find_map(|one| Some((memmem::find(rest, one)?, one)))?;
+                accepted(line, word(line, start + matched + option.len())?)
             }
             Argument::Attached => {
                 // `-p` alone asks for the password, and another letter makes another option.

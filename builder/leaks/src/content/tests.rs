@@ -21,12 +21,12 @@ fn finder() -> ContentFinder {
 }
 
 /// The rules that find something in a text, with what they find.
-fn found(text: &[u8], coverage: Coverage) -> Vec<(&'static str, Vec<u8>)> {
+fn matched(text: &[u8], coverage: Coverage) -> Vec<(&'static str, Vec<u8>)> {
     finder().find(text, coverage).into_iter().map(|hit| (hit.rule.id, text[hit.secret].to_vec())).collect()
 }
 
 fn ids(text: &str, coverage: Coverage) -> Vec<&'static str> {
-    found(text.as_bytes(), coverage).into_iter().map(|(id, _)| id).collect()
+    matched(text.as_bytes(), coverage).into_iter().map(|(id, _)| id).collect()
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn tokens_of_every_row_are_found_whole_and_shorter_or_longer_ones_are_not() {
             let of = |count| [literal, letters(alphabet, count).as_slice()].concat();
             for count in [min, max.min(min + 9)] {
                 let text = [b"key: \"".as_slice(), &of(count), b"\"\n"].concat();
-                assert!(found(&text, Coverage::Strict).contains(&(id, of(count))), "{id} {count}");
+                assert!(matched(&text, Coverage::Strict).contains(&(id, of(count))), "{id} {count}");
             }
             let short = [b" ".as_slice(), &of(min - 1), b" "].concat();
             assert!(!ids_of(&short).contains(&id), "{id}: one letter less");
@@ -53,7 +53,7 @@ fn tokens_of_every_row_are_found_whole_and_shorter_or_longer_ones_are_not() {
 }
 
 fn ids_of(text: &[u8]) -> Vec<&'static str> {
-    found(text, Coverage::Strict).into_iter().map(|(id, _)| id).collect()
+    matched(text, Coverage::Strict).into_iter().map(|(id, _)| id).collect()
 }
 
 #[test]

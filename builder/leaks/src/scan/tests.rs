@@ -60,6 +60,7 @@ impl Image {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the signature is that of `PublishedBy`")]
 fn nothing(_: &Tree, _: &dyn Sources) -> io::Result<Vec<PublishedFile>> {
     Ok(Vec::new())
 }
@@ -125,13 +126,13 @@ fn what_packages_publish_is_no_leak_unless_it_was_changed_or_is_a_private_key() 
         ])
     };
     let report = image.scan(&published);
-    let found: Vec<_> = report
+    let matched: Vec<_> = report
         .findings
         .iter()
         .map(|one| (one.file.as_str(), one.rule.as_str(), one.package.as_deref()))
         .collect();
     assert_eq!(
-        found,
+        matched,
         [
             ("/etc/changed.conf", "github-token", Some("p")),
             ("/etc/key.pem", "private-key", Some("p")),
@@ -165,10 +166,10 @@ fn bytes_that_no_file_has_are_found_with_what_is_in_them() {
     let file = std::fs::OpenOptions::new().write(true).open(image.path()).unwrap();
     file.write_all_at(format!("export GITHUB={TOKEN}\n").as_bytes(), LEN - 8192).unwrap();
     let report = image.scan(&nothing);
-    let found: Vec<_> =
+    let matched: Vec<_> =
         report.findings.iter().map(|one| (one.rule.as_str(), one.scope, one.severity)).collect();
     assert_eq!(
-        found,
+        matched,
         [("below-tree", Scope::Disk, Severity::Warning), ("github-token", Scope::Disk, Severity::Error)]
     );
 }

@@ -10,9 +10,9 @@ use crate::accounts::Accounts;
 /// A home of somebody who is no user of the image, as compilers write it into programs.
 pub(super) fn find(bytes: &[u8], accounts: &Accounts) -> Option<Range<usize>> {
     let homes: [&[u8]; 4] = [b"/home/", b"/Users/", b"C:\\Users\\", b"/builds/"];
-    let mut found =
+    let mut matched =
         homes.iter().flat_map(|home| memmem::find_iter(bytes, home).map(move |at| (at, home.len())));
-    found.find_map(|(at, len)| {
+    matched.find_map(|(at, len)| {
         // An absolute path, not the end of a longer one.
         if at
             .checked_sub(1)

@@ -12,11 +12,11 @@ use crate::accounts;
 use crate::content::{is_placeholder, password_in_address};
 
 /// A secret, and whom or what it is about.
-type Found = (Option<Range<usize>>, Option<String>);
+type Match = (Option<Range<usize>>, Option<String>);
 
 /// What a file has by a check.
 #[expect(clippy::too_many_lines, reason = "a row for each check")]
-pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Found> {
+pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Match> {
     let Subject { path, bytes } = *subject;
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let by_names = |names: &[&str]| secrets(values(bytes, names));
@@ -82,12 +82,10 @@ pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Found> {
         Check::MyCnf => by_names(&["password", "passwd"]),
         Check::PasswordHash => accounts::password_hashes(bytes),
         Check::PgPass if name == b".pgpass" => {
-            let full =
-                |range: &Range<usize>| bytes[range.clone()].iter().filter(|byte| **byte == b':').count() >= 4;
+            let full = |range: &Range<usize>| memchr::memchr_iter(b':', &bytes[range.clone()]).count() >= 4;
             content_lines(bytes).filter(full).map(|range| (Some(last_field(bytes, range)), None)).collect()
         }
         Check::PgPass => by_names(&["password"]),
-        Check::PrivateFile => private_file(bytes),
         Check::RadiusSecret if name == b"clients.conf" => by_names(&["secret"]),
         Check::RadiusSecret => any_line(bytes),
         Check::S3Credentials if name.ends_with(b"passwd-s3fs") => any_line(bytes),
@@ -103,7 +101,7 @@ pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Found> {
         Check::Snmp => secrets(snmp(bytes)),
         Check::Spooled => spooled(name, bytes),
         Check::SshIdentity if name.ends_with(b".pub") => Vec::new(),
-        Check::SshIdentity => private_file(bytes),
+        Check::PrivateFile | Check::SshIdentity => private_file(bytes),
         Check::SwapFile => swap_file(bytes),
         Check::YumPassword => {
             let mut all = by_names(&["password", "proxy_password", "pass"]);
@@ -113,19 +111,19 @@ pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Found> {
     }
 }
 
-fn secrets(ranges: Vec<Range<usize>>) -> Vec<Found> {
+fn secrets(ranges: Vec<Range<usize>>) -> Vec<Match> {
     ranges.into_iter().map(|range| (Some(range), None)).collect()
 }
 
-fn present(bytes: &[u8]) -> Vec<Found> {
+fn present(bytes: &[u8]) -> Vec<Match> {
     if bytes.is_empty() { Vec::new() } else { vec![(None, None)] }
 }
 
-fn any_line(bytes: &[u8]) -> Vec<Found> {
+fn any_line(bytes: &[u8]) -> Vec<Match> {
     content_lines(bytes).take(1).map(|_| (None, None)).collect()
 }
 
-fn nonzero(bytes: &[u8]) -> Vec<Found> {
+fn nonzero(bytes: &[u8]) -> Vec<Match> {
     if bytes.iter().any(|byte| *byte != 0) { vec![(None, None)] } else { Vec::new() }
 }
 
@@ -154,18 +152,18 @@ fn token_in_address(bytes: &[u8], at: usize) -> Option<Range<usize>> {
 }
 
 /// Keys that may log in; the comment at the end of a key names it.
-fn authorized_keys(bytes: &[u8]) -> Vec<Found> {
-    let found = content_lines(bytes).map(|range| {
+fn authorized_keys(bytes: &[u8]) -> Vec<Match> {
+    let matched = content_lines(bytes).map(|range| {
         let line = bytes[range.clone()].trim_ascii();
         let start = range.start + bytes[range.clone()].len() - bytes[range].trim_ascii_start().len();
         let comment = line.rsplit(|byte| *byte == b' ').next().filter(|word| !word.starts_with(b"AAAA"));
         (Some(start..start + line.len()), comment.map(|comment| format!("`{}`", Printable(comment))))
     });
-    found.collect()
+    matched.collect()
 }
 
 /// A file in a folder of private keys that is neither a certificate nor a key by its structure, which has a rule of its own.
-fn private_file(bytes: &[u8]) -> Vec<Found> {
+fn private_file(bytes: &[u8]) -> Vec<Match> {
     let len = bytes.len() as u64;
     let key = private_key::identify_text(bytes).or_else(|| private_key::identify_binary(bytes, len));
     let public = [&b"-----BEGIN CERTIFICATE"[..], b"-----BEGIN PUBLIC KEY", b"-----BEGIN DH PARAMETERS"];
@@ -173,7 +171,7 @@ fn private_file(bytes: &[u8]) -> Vec<Found> {
     if key.is_some() || public || bytes.is_empty() { Vec::new() } else { vec![(None, None)] }
 }
 
-fn application(name: &[u8], bytes: &[u8]) -> Vec<Found> {
+fn application(name: &[u8], bytes: &[u8]) -> Vec<Match> {
     if name.ends_with(b".key") {
         return present(bytes);
     }
@@ -275,7 +273,7 @@ fn environment(bytes: &[u8]) -> Vec<Range<usize>> {
     content_lines(bytes).filter_map(value).collect()
 }
 
-fn installer(bytes: &[u8]) -> Vec<Found> {
+fn installer(bytes: &[u8]) -> Vec<Match> {
     let marks: [&[u8]; 8] = [
         b"rootpw ",
         b"--password=",
@@ -286,7 +284,7 @@ fn installer(bytes: &[u8]) -> Vec<Found> {
         b"root-password-crypted password ",
         b"identity:",
     ];
-    let mut all: Vec<Found> = Vec::new();
+    let mut all: Vec<Match> = Vec::new();
     for mark in &marks[..7] {
         all.extend(secrets(lines_with(bytes, mark)).into_iter().filter(|(range, _)| {
             range.as_ref().is_some_and(|range| !bytes[range.clone()].starts_with(b"--lock"))
@@ -316,7 +314,7 @@ fn xml_value(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     (len > 0 && !is_placeholder(value)).then_some(start..start + len)
 }
 
-fn ipsec(name: &[u8], bytes: &[u8]) -> Vec<Found> {
+fn ipsec(name: &[u8], bytes: &[u8]) -> Vec<Match> {
     if name.ends_with(b".conf") {
         return secrets(values(bytes, &["secret"]));
     }
@@ -345,7 +343,7 @@ fn last_field(bytes: &[u8], range: Range<usize>) -> Range<usize> {
 }
 
 /// `"type": "service_account"` or `"authorized_user"`, and what lets somebody in.
-fn service_account(bytes: &[u8]) -> Vec<Found> {
+fn service_account(bytes: &[u8]) -> Vec<Match> {
     let has = |text: &str| memmem::find(bytes, text.as_bytes()).is_some();
     let key = has("\"service_account\"") && has("\"private_key\"");
     let user = has("\"authorized_user\"") && has("\"refresh_token\"");
@@ -368,13 +366,13 @@ fn snmp(bytes: &[u8]) -> Vec<Range<usize>> {
 }
 
 /// Files of CUPS and at that are jobs.
-fn spooled(name: &[u8], bytes: &[u8]) -> Vec<Found> {
+fn spooled(name: &[u8], bytes: &[u8]) -> Vec<Match> {
     let job = matches!(name, [b'a' | b'c' | b'd', b'0'..=b'9', ..]);
     if job { present(bytes) } else { Vec::new() }
 }
 
 /// A swap area with bytes behind its header.
-fn swap_file(bytes: &[u8]) -> Vec<Found> {
+fn swap_file(bytes: &[u8]) -> Vec<Match> {
     let header = bytes.get(4086..4096).is_some_and(|magic| magic == b"SWAPSPACE2");
     if header { nonzero(&bytes[4096..]) } else { Vec::new() }
 }

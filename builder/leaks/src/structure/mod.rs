@@ -220,8 +220,8 @@ impl StructureRule {
                 text::values(subject.bytes, names).into_iter().map(|value| plain(Some(value))).collect()
             }
             Test::Call(check) => {
-                let found = checks::check(check, subject).into_iter();
-                found.map(|(secret, subject)| StructureHit { rule: self.rule, secret, subject }).collect()
+                let matched = checks::check(check, subject).into_iter();
+                matched.map(|(secret, subject)| StructureHit { rule: self.rule, secret, subject }).collect()
             }
             Test::CoreDump | Test::BuilderHome => Vec::new(),
         };
@@ -238,9 +238,9 @@ pub fn count_in_file(path: &[u8], bytes: &[u8]) -> Result<usize, NotAGlob> {
     let finder = StructureFinder::new(&RuleFilter::default())?;
     let subject = Subject { path, bytes: &bytes[..bytes.len().min(TEXT_MAX)] };
     // Every check sees the bytes, whatever the path is.
-    let found = finder.rows.iter().map(|row| row.find(&subject).len()).sum::<usize>();
+    let matched = finder.rows.iter().map(|row| row.find(&subject).len()).sum::<usize>();
     let home = finder.builder_home(bytes, &Accounts::default());
-    Ok(found + usize::from(home.is_some()) + usize::from(finder.core_dump(bytes).is_some()))
+    Ok(matched + usize::from(home.is_some()) + usize::from(finder.core_dump(bytes).is_some()))
 }
 
 /// Whether a file begins as an ELF file of the type `ET_CORE` does (elf(5)).

@@ -7,7 +7,7 @@ fn finder() -> StructureFinder {
 }
 
 /// The rules that find something in a file.
-fn found(finder: &StructureFinder, path: &str, content: &str) -> Vec<&'static str> {
+fn matched(finder: &StructureFinder, path: &str, content: &str) -> Vec<&'static str> {
     let subject = Subject { path: path.as_bytes(), bytes: content.as_bytes() };
     let rows = finder.applicable(path.as_bytes()).into_iter();
     let mut ids: Vec<_> = rows.filter(|row| !row.find(&subject).is_empty()).map(|row| row.rule.id).collect();
@@ -257,12 +257,12 @@ fn every_row_has_a_file_that_it_finds_and_one_that_it_passes_over() {
     let finder = finder();
     for (rule, path, positive, negative) in CASES {
         if !positive.is_empty() {
-            assert!(found(&finder, path, positive).contains(&rule), "{rule}: {path}: {positive}");
+            assert!(matched(&finder, path, positive).contains(&rule), "{rule}: {path}: {positive}");
         }
         if !path.is_empty() {
-            assert!(!found(&finder, path, negative).contains(&rule), "{rule}: {path}: {negative}");
+            assert!(!matched(&finder, path, negative).contains(&rule), "{rule}: {path}: {negative}");
             // Elsewhere the same content is nothing to the rule.
-            assert!(!found(&finder, "usr/lib/other/file", positive).contains(&rule), "{rule}");
+            assert!(!matched(&finder, "usr/lib/other/file", positive).contains(&rule), "{rule}");
         }
     }
     for row in all() {
@@ -284,11 +284,11 @@ fn core_dumps_and_used_swap_files_are_found_by_their_headers() {
     let mut swap = vec![0; 8192];
     swap[4086..4096].copy_from_slice(b"SWAPSPACE2");
     let rows = finder.applicable(b"swapfile");
-    let found =
+    let matched =
         |bytes: &[u8]| rows.iter().any(|row| !row.find(&Subject { path: b"swapfile", bytes }).is_empty());
-    assert!(!found(&swap), "an area that nothing was written to");
+    assert!(!matched(&swap), "an area that nothing was written to");
     swap[5000] = 1;
-    assert!(found(&swap));
+    assert!(matched(&swap));
 }
 
 #[test]

@@ -49,8 +49,7 @@ fn value_after(bytes: &[u8], at: usize, after: usize) -> Option<Range<usize>> {
     let mut separated = false;
     for byte in bytes.get(after..)?.iter().take(64) {
         match byte {
-            b'=' | b':' | b'>' => separated = true,
-            b' ' | b'\t' => separated = true,
+            b'=' | b':' | b'>' | b' ' | b'\t' => separated = true,
             b'"' | b'\'' => {}
             _ => break,
         }
