@@ -143,7 +143,7 @@ impl FatPass<'_> {
     fn ranges(&self, allocation: &FatAllocation) -> Vec<Range<u64>> {
         if allocation.clusters.is_empty() && allocation.entry_at.is_none() {
             let end = self.shape.root_at.saturating_add(self.shape.root_len);
-            return Vec::from([self.shape.root_at..end]);
+            return std::iter::once(self.shape.root_at..end).collect();
         }
         let range = |run: &read::ClusterRange| {
             let start = self.shape.offset(run.first);
