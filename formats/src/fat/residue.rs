@@ -142,7 +142,8 @@ impl FatPass<'_> {
     /// The ranges of an allocation; the root of FAT12 and FAT16 has an area of its own.
     fn ranges(&self, allocation: &FatAllocation) -> Vec<Range<u64>> {
         if allocation.clusters.is_empty() && allocation.entry_at.is_none() {
-            return vec![self.shape.root_at..self.shape.root_at.saturating_add(self.shape.root_len)];
+            let end = self.shape.root_at.saturating_add(self.shape.root_len);
+            return std::iter::once(self.shape.root_at..end).collect();
         }
         let range = |run: &read::ClusterRange| {
             let start = self.shape.offset(run.first);

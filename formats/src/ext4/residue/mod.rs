@@ -42,7 +42,7 @@ pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> 
     pass.survey.suspect(ResidueKind::VolumeTail, ResidueOwner::Volume, end..volume.size());
     let mut names = InodePaths { files: &files, paths: None };
     let found = pass.survey.read(volume, &mut |inode| names.of(inode))?;
-    Ok(inode_by_inode(&system, found)?)
+    inode_by_inode(&system, found)
 }
 
 /// A survey of a file system.
