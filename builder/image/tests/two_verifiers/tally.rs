@@ -130,7 +130,7 @@ impl Tally {
     }
 }
 
-/// Numbers that are the same in every run (SplitMix64).
+/// Numbers that are the same in every run (`SplitMix64`).
 pub(crate) struct Sequence(pub(crate) u64);
 
 impl Sequence {
