@@ -81,8 +81,8 @@ impl Ext4<'_> {
         if le16(bytes, 0x1a) != 0 {
             log.wrong(at + 0x1a, format!("inode {number} is free and has {} links", le16(bytes, 0x1a)));
         }
-        if le32(bytes, 0x14) == 0 {
-            log.wrong(at + 0x14, format!("inode {number} is free, not empty, and has no time of deletion"));
+        if le16(bytes, 0) != 0 && le32(bytes, 0x14) == 0 {
+            log.wrong(at + 0x14, format!("inode {number} is deleted, and has no time of deletion"));
         }
         check_sum(number, inode_seed(self.sb.seed, number, le32(bytes, 0x64)), bytes, at, log);
     }
