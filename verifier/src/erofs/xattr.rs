@@ -56,11 +56,6 @@ pub(super) fn read(
     while offset < len {
         let head = part(&bytes, offset, 4);
         let entry_at = at.saturating_add(offset as u64);
-        // Entries of four zero bytes fill the list up.
-        if head.iter().all(|byte| *byte == 0) {
-            offset += 4;
-            continue;
-        }
         let entry_len = entry_len(head);
         if offset.saturating_add(entry_len) > len {
             log.wrong(entry_at, "an attribute is behind the end of the list");

@@ -34,7 +34,7 @@ impl Ext4<'_> {
             let depth_fits = depth.map_or(own_depth <= DEPTH_MAX, |depth| own_depth == depth);
             if le16(&node, 0) != 0xf30a
                 || count > most
-                || most > room
+                || most != room
                 || !depth_fits
                 || ((depth.is_some() || own_depth > 0) && count == 0)
             {
@@ -141,6 +141,9 @@ impl Ext4<'_> {
             log.wrong(inode.at + 0x28, "the inode for resizing has more than one block, or not one link");
         }
         let per_block = self.sb.block / 4;
+        // All that three levels of addresses reach, of which only the second is there.
+        let size = (12 + per_block + per_block * per_block).saturating_mul(self.sb.block);
+        log.equal(inode.at + 4, "the size of the inode for resizing", size, inode.size);
         let double = u64::from(le32(&inode.map, 13 * 4));
         if double >= self.sb.blocks {
             return Ok(());

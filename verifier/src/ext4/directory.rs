@@ -76,7 +76,9 @@ impl Ext4<'_> {
     /// The entries of a directory for itself and its parent before the root of a hash tree.
     fn root_entries(&self, number: u32, bytes: &[u8], at: u64, log: &mut Log<'_>) -> Vec<DirectoryEntry> {
         let (own, parent) = (part(bytes, 0, 12), part(bytes, 12, 12));
-        let good = le16(own, 4) == 12
+        let good = is_zero(part(bytes, 9, 3))
+            && is_zero(part(bytes, 22, 2))
+            && le16(own, 4) == 12
             && le16(parent, 4) as u64 == self.sb.block - 12
             && (byte(own, 6), byte(parent, 6)) == (1, 2)
             && part(own, HEAD, 1) == b"."

@@ -81,6 +81,9 @@ impl Ext4<'_> {
         if le16(bytes, 0x1a) != 0 {
             log.wrong(at + 0x1a, format!("inode {number} is free and has {} links", le16(bytes, 0x1a)));
         }
+        if le16(bytes, 0) != 0 && le32(bytes, 0x14) == 0 {
+            log.wrong(at + 0x14, format!("inode {number} is deleted, and has no time of deletion"));
+        }
         check_sum(number, inode_seed(self.sb.seed, number, le32(bytes, 0x64)), bytes, at, log);
     }
 
@@ -103,6 +106,13 @@ impl Ext4<'_> {
         }
         check_sum(number, seed, bytes, at, log);
         if reserved && le16(bytes, 0) == 0 && le16(bytes, 0x1a) == 0 {
+            let rest = [(2, 6), (0x14, 4), (0x18, 2), (0x1c, 8), (0x28, 60), (0x68, 20)];
+            if number != RESIZE
+                && number != JOURNAL
+                && rest.iter().any(|(from, len)| !is_zero(part(bytes, *from, *len)))
+            {
+                log.wrong(at, format!("the reserved inode {number} is not empty"));
+            }
             return Ok(());
         }
         log.equal(at + 0x14, &format!("the time of deletion of inode {number}"), 0, le32(bytes, 0x14));
@@ -216,6 +226,9 @@ impl Ext4<'_> {
     fn link_target(&self, inode: &Inode) -> Result<Option<Vec<u8>>, ReadFailure> {
         let len = inode.size as usize;
         let target = if inode.flags & EXTENTS == 0 {
+            if byte(&inode.map, len) != 0 {
+                return Ok(None);
+            }
             part(&inode.map, 0, len).to_vec()
         } else {
             let Some(first) = inode.content.first() else { return Ok(None) };

@@ -116,6 +116,15 @@ pub(super) fn read(volume: &dyn ByteSource, log: &mut Log<'_>) -> Result<Option<
     log.equal(AT + 0x175, "the kind of checksums (crc32c)", 1, byte(&bytes, 0x175));
     log.equal(AT + 0x3a, "the state: unmounted, without errors", 1, le16(&bytes, 0x3a));
     log.equal(AT + 0xe8, "the first of a list of orphans", 0, le32(&bytes, 0xe8));
+    log.equal(AT + 0x5a, "the group of the first superblock", 0, le16(&bytes, 0x5a));
+    if le16(&bytes, 0x3c) > 3
+        || u64::from(le32(&bytes, 8)) > u64::from(le32(&bytes, 4)) / 2 && le32(&bytes, 0x150) == 0
+    {
+        log.wrong(
+            AT + 8,
+            "the superblock has more reserved blocks, or another reaction to errors, than there can be",
+        );
+    }
     log.equal(AT + 0x1c, "the size of clusters", le32(&bytes, 0x18), le32(&bytes, 0x1c));
     let journal = if compatible & HAS_JOURNAL != 0 { super::JOURNAL } else { 0 };
     log.equal(AT + 0xe0, "the inode of the journal", journal, le32(&bytes, 0xe0));

@@ -88,9 +88,7 @@ fn files(tally: &mut Tally) {
     let path = |name: &str| edited.folder().join(name);
     for name in ["SHA256SUMS", "disk.raw", "manifest.json", "tree.txt"] {
         for level in LEVELS {
-            if name == "disk.raw" && level == Remake::Manifest
-                || name == "manifest.json" && level == Remake::Manifest
-            {
+            if matches!(name, "disk.raw" | "manifest.json") && level == Remake::Manifest {
                 continue;
             }
             fs::remove_file(path(name)).unwrap();
@@ -205,7 +203,7 @@ fn manifest(stride: usize, tally: &mut Tally) {
         if name != "ext4" {
             pointers.retain(|pointer| pointer.starts_with("/verity"));
         }
-        let first = if name == "ext4" { 0 } else { 1 };
+        let first = usize::from(name != "ext4");
         for pointer in pointers.iter().skip(first).step_by(stride) {
             for (what, value) in others(manifest.pointer(pointer).unwrap()) {
                 let mut changed = manifest.clone();

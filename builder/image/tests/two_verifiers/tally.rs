@@ -31,6 +31,34 @@ pub(crate) const KNOWN: &[Known] = &[
         reason: "amiforge verify leaves what is behind a header of GPT aside",
     },
     Known {
+        words: "the hash of a block of attributes",
+        reason: "amiforge verify does not compute the hash over a block",
+    },
+    Known {
+        words: "the label has a cluster or a size",
+        reason: "amiforge verify leaves these fields of a label of FAT aside",
+    },
+    Known {
+        words: "the size of such an entry",
+        reason: "amiforge verify leaves sizes of directories of FAT aside",
+    },
+    Known {
+        words: "the size of the folder",
+        reason: "amiforge verify leaves sizes of directories of FAT aside",
+    },
+    Known {
+        words: "the label of the boot sector",
+        reason: "amiforge verify takes two labels of FAT that differ",
+    },
+    Known {
+        words: "are not those that are known",
+        reason: "amiforge verify takes optional features that it does not know",
+    },
+    Known {
+        words: "the last page",
+        reason: "amiforge verify takes swap space that ends before its partition",
+    },
+    Known {
         words: "ManifestText",
         reason: "amiforge verify writes the manifest anew, its notes included, and compares the texts",
     },
@@ -102,7 +130,7 @@ impl Tally {
     }
 }
 
-/// Numbers that are the same in every run (SplitMix64).
+/// Numbers that are the same in every run (`SplitMix64`).
 pub(crate) struct Sequence(pub(crate) u64);
 
 impl Sequence {
