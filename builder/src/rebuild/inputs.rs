@@ -45,7 +45,9 @@ pub fn local_inputs(recipe: &Recipe, statement: Option<&Statement>) -> Vec<Local
         add(&source.label, path, pinned);
     }
     for stage in &recipe.stages {
-        stage.patches.iter().for_each(|(path, name)| add(name, path, None));
+        for (path, name) in &stage.patches {
+            add(name, path, None);
+        }
         for source in &stage.sources {
             if let SourceFrom::Path(path, name) = &source.from {
                 add(name, path, source.sha256);

@@ -127,7 +127,9 @@ fn same_without(
     let read = |medium: &dyn ReadAt| {
         let mut bytes = vec![0; (end - start) as usize];
         medium.read_exact_at(start, &mut bytes)?;
-        within.iter().for_each(|&(from, to)| bytes[from..to].fill(0));
+        for &(from, to) in &within {
+            bytes[from..to].fill(0);
+        }
         io::Result::Ok(bytes)
     };
     Ok(read(image)? == read(rebuilt)?)
