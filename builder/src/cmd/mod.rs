@@ -43,7 +43,6 @@ pub(crate) mod inspect;
 mod kms_key;
 mod leak_gate;
 pub(crate) mod leaks;
-pub(crate) mod leaks;
 #[cfg(feature = "local-region")]
 pub(crate) mod local;
 #[cfg(feature = "fetch")]
