@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use amiforge_formats::read_at::ReadAt as _;
 use amiforge_image::explain::{Coverage, ExplainedRange, Explanation};
 use amiforge_image::inspect::{DiskView, Medium, PartitionSlot};
 use amiforge_progress::Monitor;

@@ -87,13 +87,18 @@ fn block(image: &dyn ByteSource, at: u64, hole: &mut u64) -> Result<Option<Vec<u
 fn block_digest(bytes: &[u8]) -> Sha {
     let mut hash = Sha256::new();
     hash.update(bytes);
-    let mut missing = (BLOCK as usize).saturating_sub(bytes.len());
-    while missing > 0 {
-        let some = missing.min(ZEROS.len());
-        hash.update(ZEROS.get(..some).unwrap_or(&ZEROS));
-        missing = missing.saturating_sub(some);
-    }
+    zeros(&mut hash, (BLOCK as usize).saturating_sub(bytes.len()));
     hash.finalize().into()
+}
+
+/// Hashes so many zeros.
+fn zeros(hash: &mut Sha256, count: usize) {
+    let mut rest = count;
+    while rest > 0 {
+        let some = rest.min(ZEROS.len());
+        hash.update(ZEROS.get(..some).unwrap_or(&ZEROS));
+        rest = rest.saturating_sub(some);
+    }
 }
 
 /// Hashes all bytes in order; gives every block with data to `each`.
@@ -101,16 +106,10 @@ fn walk(image: &dyn ByteSource, mut each: impl FnMut(Option<Vec<u8>>)) -> Result
     let (mut whole, mut at, mut hole) = (Sha256::new(), 0, 0);
     while at < image.size() {
         let bytes = block(image, at, &mut hole)?;
-        match &bytes {
-            Some(bytes) => whole.update(bytes),
-            None => {
-                let mut rest = block_len(image, at);
-                while rest > 0 {
-                    let some = rest.min(ZEROS.len());
-                    whole.update(ZEROS.get(..some).unwrap_or(&ZEROS));
-                    rest = rest.saturating_sub(some);
-                }
-            }
+        if let Some(bytes) = &bytes {
+            whole.update(bytes);
+        } else {
+            zeros(&mut whole, block_len(image, at));
         }
         each(bytes);
         at = at.saturating_add(BLOCK);

@@ -1,5 +1,6 @@
 //! The program: one bundle, an answer in lines or as JSON, and an exit code.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -92,22 +93,23 @@ fn policy(path: &str) -> Result<Policy, String> {
 
 /// The report for a person.
 fn lines(report: &Report) -> String {
+    // Writing to a String cannot fail.
     let mut text = String::new();
     for what in &report.checked {
-        text += &format!("checked      {what}\n");
+        _ = writeln!(text, "checked      {what}");
     }
     for one in &report.unchecked {
         let word = if one.required { "NOT CHECKED" } else { "not checked" };
-        text += &format!("{word}  {}: {}\n", one.part, one.reason);
+        _ = writeln!(text, "{word}  {}: {}", one.part, one.reason);
     }
     for mismatch in &report.mismatches {
-        text += &format!("DIFFERENT    {mismatch}\n");
+        _ = writeln!(text, "DIFFERENT    {mismatch}");
     }
     if report.further > 0 {
-        text += &format!("DIFFERENT    and {} more\n", report.further);
+        _ = writeln!(text, "DIFFERENT    and {} more", report.further);
     }
     for signer in &report.signers {
-        text += &format!("signed by    {signer}\n");
+        _ = writeln!(text, "signed by    {signer}");
     }
     let name = report.image.as_deref().unwrap_or("the bundle").escape_debug().to_string();
     text + &format!("{name}: {}\n", report.outcome().word())

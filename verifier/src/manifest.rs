@@ -1,14 +1,23 @@
 //! `manifest.json`: its form, and the values in it that vouch for other values in it.
 
+mod runs;
+mod text;
+mod totals;
+
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::bytes::{from_hex, hex, shown};
-use crate::digest::{MerkleTree, Sha};
-use crate::json::{quoted, Json};
+use crate::digest::Sha;
+use crate::json::Json;
 use crate::report::Log;
+
+use runs::block_runs;
+pub(crate) use runs::zero_block;
+pub(crate) use text::{canonical, difference};
+use totals::totals;
 
 /// Bytes of a block: the unit of EBS.
 pub const BLOCK: u64 = 512 * 1024;
@@ -192,61 +201,17 @@ pub fn read(text: &[u8], log: &mut Log<'_>) -> Option<Claims> {
     Some(claims)
 }
 
-pub(crate) fn difference(a: &str, b: &[u8]) -> Option<usize> {
-    let at = a.bytes().zip(b).position(|(a, b)| a != *b).unwrap_or(a.len().min(b.len()));
-    (at < a.len().max(b.len())).then_some(at)
-}
-
-/// The text of a value with two spaces for each level, and a line break at the end.
-pub(crate) fn canonical(json: &Json) -> String {
-    let mut out = String::new();
-    indented(json, 0, &mut out);
-    out.push('\n');
-    out
-}
-
-fn indented(json: &Json, level: usize, out: &mut String) {
-    let line = |out: &mut String, level: usize| {
-        out.push('\n');
-        (0..level).for_each(|_| out.push_str("  "));
-    };
-    match json {
-        Json::Null => out.push_str("null"),
-        Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Json::Number(digits) => out.push_str(digits),
-        // Manifests hold DEL as it is.
-        Json::Text(text) => out.push_str(&quoted(text).replace("\\u007f", "\u{7f}")),
-        Json::List(all) if all.is_empty() => out.push_str("[]"),
-        Json::Object(all) if all.is_empty() => out.push_str("{}"),
-        Json::List(all) => {
-            for (index, value) in all.iter().enumerate() {
-                out.push(if index == 0 { '[' } else { ',' });
-                line(out, level.saturating_add(1));
-                indented(value, level.saturating_add(1), out);
-            }
-            line(out, level);
-            out.push(']');
-        }
-        Json::Object(all) => {
-            for (index, (key, value)) in all.iter().enumerate() {
-                out.push(if index == 0 { '{' } else { ',' });
-                line(out, level.saturating_add(1));
-                out.push_str(&quoted(key));
-                out.push_str(": ");
-                indented(value, level.saturating_add(1), out);
-            }
-            line(out, level);
-            out.push('}');
-        }
-    }
-}
-
 fn claims(json: &Json) -> Result<Claims, String> {
     let members = json.object().ok_or("it is no object")?;
     for (key, shape, required) in KEYS {
         match members.get(key) {
             None if required => return Err(format!("`{key}` is missing")),
             None => {}
+            // What is empty is left out.
+            Some(Json::List(all)) if !required && all.is_empty() => return Err(format!("`{key}` is empty")),
+            Some(Json::Object(all)) if !required && all.is_empty() => {
+                return Err(format!("`{key}` is empty"))
+            }
             Some(value) if fits(value, shape) => {}
             Some(_) => return Err(format!("`{key}` has another type")),
         }
@@ -261,6 +226,9 @@ fn claims(json: &Json) -> Result<Claims, String> {
     exact("tool", tool, &["name", "version"], &[])?;
     for (object, key) in [(image, "arch"), (image, "name"), (tool, "name"), (tool, "version")] {
         text(object, key)?;
+    }
+    if text(tool, "name")? != "amiforge" {
+        return Err("`tool.name` is not `amiforge`".to_string());
     }
     let epoch = match image.get("epoch") {
         Some(Json::Number(digits)) => digits.parse::<i64>().is_ok(),
@@ -288,7 +256,8 @@ fn claims(json: &Json) -> Result<Claims, String> {
         inputs: inputs(json)?,
         recipe: text(json, "recipe_sha256")?,
         lock: optional_text(json, "lock_sha256")?,
-        version: optional_text(image, "version")?,
+        version: optional_text(image, "version")
+            .and_then(|version| optional_text(image, "boot_mode").map(|_| version))?,
         tool: text(tool, "version")?,
         unread: NOT_CHECKED.into_iter().filter(|key| members.contains_key(*key)).collect(),
         unknown,
@@ -392,7 +361,7 @@ fn documents(json: &Json) -> Result<BTreeMap<String, Sha>, String> {
 fn inputs(json: &Json) -> Result<Vec<InputClaim>, String> {
     let mut all = Vec::new();
     for input in list(json, "inputs") {
-        exact("inputs", input, &["kind", "name"], &["sha256"])?;
+        exact("inputs", input, &["kind", "name", "sha256"], &[])?;
         let sha256 = match input.get("sha256") {
             None | Some(Json::Null) => None,
             Some(_) => Some(hex(&sha(input, "sha256")?)),
@@ -400,110 +369,4 @@ fn inputs(json: &Json) -> Result<Vec<InputClaim>, String> {
         all.push(InputClaim { kind: text(input, "kind")?, name: text(input, "name")?, sha256 });
     }
     Ok(all)
-}
-
-fn block_runs(json: &Json, size: u64) -> Result<Vec<BlockRun>, String> {
-    let needed = size.div_ceil(BLOCK);
-    let mut runs = Vec::new();
-    let mut count = 0_u64;
-    for entry in list(json, "blocks") {
-        let run = entry.text().and_then(block_run);
-        let run = run.ok_or("an entry of `blocks` is no digest, `zero*N` or `free*N`")?;
-        let same = |last: &BlockRun| match (last, &run) {
-            (BlockRun::Empty(_, last), BlockRun::Empty(_, this)) => last == this,
-            _ => false,
-        };
-        if runs.last().is_some_and(same) {
-            return Err("`blocks` has two entries for neighbouring blocks of a kind".to_string());
-        }
-        count = count.saturating_add(match run {
-            BlockRun::Data(_) => 1,
-            BlockRun::Empty(count, _) => count,
-        });
-        runs.push(run);
-    }
-    if count == needed {
-        Ok(runs)
-    } else {
-        Err(format!("`blocks` lists {count} blocks, and {size} bytes have {needed}"))
-    }
-}
-
-fn block_run(entry: &str) -> Option<BlockRun> {
-    if let Some((word, digits)) = entry.split_once('*') {
-        let count = digits.parse::<u64>().ok().filter(|count| *count > 0 && count.to_string() == digits)?;
-        let kind = match word {
-            "zero" => BlockUse::Zero,
-            "free" => BlockUse::Free,
-            _ => return None,
-        };
-        return Some(BlockRun::Empty(count, kind));
-    }
-    let digest = from_hex(entry)?;
-    (digest != zero_block()).then_some(BlockRun::Data(digest))
-}
-
-/// The digest of a block of zeros.
-pub(crate) fn zero_block() -> Sha {
-    const ZERO: &str = "07854d2fef297a06ba81685e660c332de36d5d18d546927d30daad6d7fda1541";
-    from_hex(ZERO).unwrap_or([0; 32])
-}
-
-/// Compares the values that follow from the list of blocks with it.
-fn totals(json: &Json, claims: &Claims, log: &mut Log<'_>) {
-    use sha2::{Digest as _, Sha256};
-    let (mut tree, zero) = (MerkleTree::default(), zero_block());
-    let (mut all, mut full) = ((0_u64, Sha256::new()), (0_u64, Sha256::new()));
-    for run in &claims.blocks {
-        let (digest, count) = match run {
-            BlockRun::Data(digest) => {
-                full.0 = full.0.saturating_add(1);
-                full.1.update(digest);
-                (digest, 1)
-            }
-            BlockRun::Empty(count, _) => (&zero, *count),
-        };
-        let free = matches!(run, BlockRun::Empty(_, BlockUse::Free));
-        for _ in 0..count {
-            tree.push(digest);
-            if !free {
-                all.0 = all.0.saturating_add(1);
-                all.1.update(digest);
-            }
-        }
-    }
-    let text = |key: &str| json.get(key).and_then(Json::text).unwrap_or_default().to_string();
-    log.equal(None, "`merkle_root` does not follow from `blocks`", hex(&tree.root()), text("merkle_root"));
-    let ebs = json.get("ebs").unwrap_or(&Json::Null);
-    if let Err(reason) = exact("ebs", ebs, &["without_free", "without_zero"], &[]) {
-        log.wrong(None, reason);
-    }
-    for (key, (blocks, hash)) in [("without_free", all), ("without_zero", full)] {
-        let claim = ebs.get(key).unwrap_or(&Json::Null);
-        if let Err(reason) = exact(key, claim, &["blocks", "sha256"], &[]) {
-            log.wrong(None, reason);
-        }
-        let is = claim.get("blocks").and_then(Json::number).zip(claim.get("sha256").and_then(Json::text));
-        let is =
-            is.map_or_else(|| "nothing".to_string(), |(blocks, sum)| format!("{sum} over {blocks} blocks"));
-        let should = format!("{} over {blocks} blocks", hex(&hash.finalize()));
-        log.equal(None, &format!("`ebs.{key}` does not follow from `blocks`"), should, is);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::digest::sha256;
-
-    #[test]
-    fn blocks_are_digests_and_runs() {
-        assert_eq!(sha256(&alloc::vec![0; 524_288]), zero_block());
-        assert_eq!(block_run("zero*7"), Some(BlockRun::Empty(7, BlockUse::Zero)));
-        for wrong in
-            ["zero*0", "zero*07", "zero*", "none*1", "zero*18446744073709551616", "00", &hex(&zero_block())]
-        {
-            assert_eq!(block_run(wrong), None, "{wrong}");
-        }
-    }
 }

@@ -200,6 +200,7 @@ impl Log<'_> {
     }
 
     /// A value is compared with what it should be.
+    #[expect(clippy::needless_pass_by_value, reason = "most values are numbers and new texts")]
     pub fn equal<T: fmt::Display + PartialEq>(
         &mut self,
         offset: impl Into<Option<u64>>,

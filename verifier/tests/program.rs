@@ -45,7 +45,7 @@ fn a_changed_bit_is_named_with_its_place_and_both_digests() {
     let folder = unpack("verity-erofs", "bit");
     let disk = OpenOptions::new().write(true).open(folder.join("disk.raw")).unwrap();
     // In the data of the verified root.
-    let at = 38 << 20;
+    let at = 36 << 20;
     disk.write_all_at(&[0xaa], at).unwrap();
     let (code, text) = outcome(&folder, &["--json"]);
     assert_eq!(code, Some(3), "{text}");

@@ -31,7 +31,7 @@ pub(crate) enum Requested {
 
 /// A signed attestation as `--json` shows it.
 #[derive(Serialize)]
-struct SignedJson {
+struct AttestationJson {
     kind: &'static str,
     predicate_type: &'static str,
     files: Vec<String>,
@@ -42,7 +42,7 @@ struct SignedJson {
 struct AttestationsJson {
     bundle: String,
     key: String,
-    attestations: Vec<SignedJson>,
+    attestations: Vec<AttestationJson>,
 }
 
 impl Requested {
@@ -153,7 +153,7 @@ fn show(
 ) -> CommandResult {
     let key = key.fingerprint();
     if ui.json() {
-        let attestations = signed.into_iter().map(|(kind, files)| SignedJson {
+        let attestations = signed.into_iter().map(|(kind, files)| AttestationJson {
             kind: kind.name(),
             predicate_type: kind.predicate_type(),
             files,

@@ -131,8 +131,10 @@ impl Demand {
             return match handover::attested(opened.contents(), &self.policy) {
                 Ok(()) => Ok(checked),
                 Err(reason) => {
-                    let error = anyhow::anyhow!(reason)
-                        .context(format!("checking the attestations by the policy `{}`", self.path.display()));
+                    let error = anyhow::anyhow!(reason).context(format!(
+                        "checking the attestations by the policy `{}`",
+                        self.path.display()
+                    ));
                     Err(Failure::refused(error.context(cannot.to_owned())))
                 }
             };

@@ -19,7 +19,7 @@ use amiforge_progress::Monitor;
 use amiforge_trust::policy::Decision;
 use serde::Serialize;
 
-use self::summary::{SummaryArgs, Verified};
+use self::summary::{SummaryArgs, VerifiedBundle};
 use super::signed_by::{self, SignedByArgs};
 use crate::outcome::{CommandResult, Failure, FailureJson, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -132,7 +132,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     })?;
     let decision = checked.as_ref().and_then(|checked| checked.decision.as_ref());
     show(args, &report, decision, refusal.as_ref(), begun.elapsed(), ui)?;
-    let verified = Verified {
+    let verified = VerifiedBundle {
         bundle: &args.target,
         report: &report,
         demand: demand.as_ref().map(|demand| (demand, refusal.is_none())),

@@ -65,21 +65,20 @@ impl Embedded {
     }
 
     /// Name and version of the image by its recipe, read without the rest of it: a recipe of another version of this program
-    /// may have other keys.
-    pub fn name_and_version(&self) -> (Option<String>, Option<String>) {
+    /// may have other keys. Nothing where the recipe is no TOML.
+    pub fn name_and_version(&self) -> Option<(Option<String>, Option<String>)> {
         #[derive(Default, Deserialize)]
         struct Image {
             name: Option<String>,
             version: Option<String>,
         }
-        #[derive(Default, Deserialize)]
+        #[derive(Deserialize)]
         struct Named {
             #[serde(default)]
             image: Image,
         }
-        let text = std::str::from_utf8(&self.recipe).unwrap_or_default();
-        let named: Named = toml::from_str(text).unwrap_or_default();
-        (named.image.name, named.image.version)
+        let named: Named = toml::from_str(std::str::from_utf8(&self.recipe).ok()?).ok()?;
+        Some((named.image.name, named.image.version))
     }
 
     /// In what the three contradict each other, in words.
@@ -92,7 +91,9 @@ impl Embedded {
             found.push("provenance.json in the image cannot be read".to_owned());
             return found;
         };
-        let (name, version) = self.name_and_version();
+        // A recipe that cannot be read has another digest, which says it all.
+        let named = self.name_and_version().unwrap_or((statement.name.clone(), statement.version.clone()));
+        let (name, version) = named;
         let lock = self.lock_sha256().map(|digest| digest.to_string());
         for (what, actual, stated) in [
             ("recipe.toml", Some(self.recipe_sha256().to_string()), statement.recipe),

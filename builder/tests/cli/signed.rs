@@ -1,5 +1,6 @@
 //! Signed bundles as a user meets them: keys of every location, policies demanded in every way, and refusals.
 
+mod attestations;
 mod inputs;
 mod keys;
 

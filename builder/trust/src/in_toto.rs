@@ -70,11 +70,11 @@ struct StatementText {
     predicate: Value,
     #[serde(rename = "predicateType")]
     predicate_type: String,
-    subject: Vec<SubjectText>,
+    subject: Vec<StatementSubject>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct SubjectText {
+struct StatementSubject {
     #[serde(default)]
     digest: BTreeMap<String, String>,
     #[serde(default)]
@@ -97,7 +97,7 @@ impl Statement {
             return Err(StatementError::Subjects { count });
         }
         let mut subjects = BTreeMap::new();
-        for SubjectText { digest, name } in text.subject {
+        for StatementSubject { digest, name } in text.subject {
             let sha256 = digest.get("sha256").and_then(|text| text.parse().ok());
             let sha256 = sha256.ok_or_else(|| StatementError::Digest { name: shown(&name) })?;
             if subjects.insert(name.clone(), sha256).is_some() {
@@ -109,7 +109,7 @@ impl Statement {
 
     /// Its text: JSON on one line with sorted keys and subjects, and a newline.
     pub fn to_text(&self) -> String {
-        let subject = |(name, sha256): (&String, &Digest)| SubjectText {
+        let subject = |(name, sha256): (&String, &Digest)| StatementSubject {
             digest: BTreeMap::from([("sha256".to_owned(), sha256.to_string())]),
             name: name.clone(),
         };

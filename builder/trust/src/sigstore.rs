@@ -41,7 +41,7 @@ pub enum SigstoreError {
     /// Another version or format.
     #[error("its media type is not {MEDIA_TYPE}")]
     MediaType,
-    /// Entries of a log or timestamps.
+    /// EntryCount of a log or timestamps.
     #[error("it has {what}, which are not checked here")]
     Unchecked {
         /// What it has.
@@ -75,7 +75,7 @@ struct MaterialText {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timestamp_verification_data: Option<TimestampsText>,
     #[serde(default)]
-    tlog_entries: Entries,
+    tlog_entries: EntryCount,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,20 +89,20 @@ struct KeyText {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct TimestampsText {
     #[serde(default)]
-    rfc3161_timestamps: Entries,
+    rfc3161_timestamps: EntryCount,
 }
 
 /// A list of which only the number of entries matters.
 #[derive(Default)]
-struct Entries(usize);
+struct EntryCount(usize);
 
-impl Serialize for Entries {
+impl Serialize for EntryCount {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         <[u8; 0]>::default().as_slice().serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for Entries {
+impl<'de> Deserialize<'de> for EntryCount {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Vec::<IgnoredAny>::deserialize(deserializer).map(|entries| Self(entries.len()))
     }
@@ -152,14 +152,14 @@ impl SigstoreBundle {
 
     /// Its text: JSON on one line with sorted keys, and a newline.
     pub fn to_text(&self) -> String {
-        let timestamps = TimestampsText { rfc3161_timestamps: Entries(0) };
+        let timestamps = TimestampsText { rfc3161_timestamps: EntryCount(0) };
         let bundle = BundleText {
             dsse_envelope: self.envelope.as_text(),
             media_type: MEDIA_TYPE.to_owned(),
             verification_material: MaterialText {
                 public_key: KeyText { hint: self.hint.clone() },
                 timestamp_verification_data: Some(timestamps),
-                tlog_entries: Entries(0),
+                tlog_entries: EntryCount(0),
             },
         };
         // Plain structures of strings cannot fail to become JSON.

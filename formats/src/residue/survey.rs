@@ -223,10 +223,16 @@ fn words(owner: ResidueOwner, name: &mut dyn FnMut(u64) -> String) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        reason = "a test fails by panicking"
+    )]
+
     use super::*;
 
-    fn residues(survey: ResidueSurvey, medium: &Vec<u8>) -> Vec<(ResidueKind, u64, u64, String)> {
-        let found = survey.read(medium, &mut |node| format!("/{node}")).unwrap();
+    fn residues(survey: ResidueSurvey, medium: &[u8]) -> Vec<(ResidueKind, u64, u64, String)> {
+        let found = survey.read(&medium, &mut |node| format!("/{node}")).unwrap();
         found.into_iter().map(|run| (run.kind, run.offset, run.len, run.owner)).collect()
     }
 

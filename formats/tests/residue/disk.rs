@@ -93,6 +93,33 @@ fn without_a_table_the_disk_is_one_volume() {
     assert_eq!(short(disk(&image).unwrap().residues), [("boot-area", 77, String::new())]);
 }
 
+#[test]
+fn partitions_of_an_mbr_are_surveyed_and_an_invalid_one_is_none() {
+    let volume = bytes(&plan(&full_tree(), &ext4_options(), 24 * MIB as u64).unwrap());
+    let mut image = vec![0; 30 * MIB];
+    image[MIB..MIB + volume.len()].copy_from_slice(&volume);
+    image[446 + 4] = 0x83;
+    image[446 + 8..446 + 12].copy_from_slice(&2048_u32.to_le_bytes());
+    image[446 + 12..446 + 16].copy_from_slice(&(volume.len() as u32 / 512).to_le_bytes());
+    image[510..512].copy_from_slice(&[0x55, 0xaa]);
+    assert!(disk(&image).unwrap().is_clean());
+    for at in [100, 600, MIB + 7, 29 * MIB] {
+        image[at] = b'S';
+    }
+    let partition = "partition 1".to_owned();
+    let expected = [
+        ("mbr-code", 100, String::new()),
+        ("partition-gap", 600, "before partition 1".to_owned()),
+        ("boot-area", MIB as u64 + 7, partition.clone()),
+        ("partition-gap", 29 * MIB as u64, format!("after {partition}")),
+    ];
+    assert_eq!(short(disk(&image).unwrap().residues), expected);
+    // The second entry has a type now, and leads nowhere.
+    image[446 + 20] = 0x83;
+    let found = disk(&image).unwrap();
+    assert_eq!((found.residues.len(), found.unread.len()), (0, 1));
+}
+
 /// Counts the bytes that are read.
 struct Counted<'a>(PlanReader<'a>, AtomicU64);
 

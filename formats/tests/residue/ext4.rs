@@ -26,7 +26,7 @@ struct Places {
 }
 
 impl Places {
-    fn of(image: &Vec<u8>) -> Self {
+    fn of(image: &[u8]) -> Self {
         let system = open(image).unwrap();
         let inode = |path: &str| {
             system.inode_of(path.as_bytes()).unwrap().map(|number| system.inode(number).unwrap())
@@ -80,7 +80,7 @@ fn planted_bytes_are_found_in_structures_with_a_checksum() {
     for (at, kind, owner) in [
         (1024 + 0x90, "superblock-field", "last mounted on"),
         (places.dir + 4000, "deleted-entry", "/dir"),
-        (places.inode + 170, "attribute-gap", "/attributes"),
+        (places.inode + 220, "attribute-gap", "/attributes"),
     ] {
         let mut one = image.clone();
         assert_eq!(one[at], 0, "{kind}");

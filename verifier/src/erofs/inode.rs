@@ -170,7 +170,7 @@ impl Inode {
         let kind = fields.format >> 1 & 7;
         let (full, rest) = (self.size / layout.block, self.size % layout.block);
         match kind {
-            PLAIN => self.range(layout, u64::from(fields.union), self.size.div_ceil(layout.block), log),
+            PLAIN => Ok(self.range(layout, u64::from(fields.union), self.size.div_ceil(layout.block), log)),
             INLINE => {
                 self.tail = self.end..self.end.saturating_add(rest);
                 let same_block = rest == 0 || self.end / layout.block == (self.tail.end - 1) / layout.block;
@@ -182,9 +182,9 @@ impl Inode {
                 if full == 0 {
                     return Ok(true);
                 }
-                self.range(layout, u64::from(fields.union), full, log)
+                Ok(self.range(layout, u64::from(fields.union), full, log))
             }
-            CHUNKS => return self.chunks(volume, layout, fields.union, log),
+            CHUNKS => self.chunks(volume, layout, fields.union, log),
             _ => {
                 log.unknown(format!("layout {kind} of content is not known"));
                 Ok(false)
@@ -192,15 +192,9 @@ impl Inode {
         }
     }
 
-    fn range(
-        &mut self,
-        layout: &Layout,
-        first: u64,
-        blocks: u64,
-        log: &mut Log<'_>,
-    ) -> Result<bool, ReadFailure> {
+    fn range(&mut self, layout: &Layout, first: u64, blocks: u64, log: &mut Log<'_>) -> bool {
         if blocks == 0 {
-            return Ok(true);
+            return true;
         }
         let end = first.checked_add(blocks).filter(|end| *end <= layout.blocks);
         let Some(end) = end else {
@@ -208,10 +202,10 @@ impl Inode {
                 self.at,
                 format!("content of {blocks} blocks from {first} on is behind the last block"),
             );
-            return Ok(false);
+            return false;
         };
         self.blocks.push(first * layout.block..end * layout.block);
-        Ok(true)
+        true
     }
 
     fn chunks(
@@ -251,7 +245,7 @@ impl Inode {
                 log.wrong(self.at, "a chunk is on another device, or has reserved bits");
                 return Ok(false);
             }
-            if address != HOLE && !self.range(layout, u64::from(address), blocks, log)? {
+            if address != HOLE && !self.range(layout, u64::from(address), blocks, log) {
                 return Ok(false);
             }
         }

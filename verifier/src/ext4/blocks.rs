@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::inode::Inode;
+use super::inode::{Inode, Mapping};
 use super::{Ext4, RESIZE};
 use crate::bytes::{le16, le32, part};
 use crate::crc::crc32c;
@@ -14,15 +14,6 @@ use crate::source::ReadFailure;
 const DEPTH_MAX: u16 = 5;
 /// Lengths above this one mean blocks that were allocated and never written.
 const WRITTEN_MAX: u16 = 32_768;
-
-/// A range of content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mapping {
-    pub(super) logical: u64,
-    pub(super) physical: u64,
-    pub(super) count: u64,
-    pub(super) unwritten: bool,
-}
 
 impl Ext4<'_> {
     /// Reads the tree of extents of an inode; gives the blocks of content and of the tree together.
@@ -119,14 +110,10 @@ impl Ext4<'_> {
     }
 
     /// Takes the blocks that are reserved for further descriptors, and the one that lists them.
-    pub(super) fn claim_resize_inode(
-        &mut self,
-        inode: &Inode,
-        log: &mut Log<'_>,
-    ) -> Result<u64, ReadFailure> {
+    pub(super) fn claim_resize_inode(&mut self, inode: &Inode, log: &mut Log<'_>) -> u64 {
         let double = u64::from(le32(&inode.map, 13 * 4));
         if !self.claim(double, 1, "the inode for resizing", log) {
-            return Ok(0);
+            return 0;
         }
         let mut blocks = 1_u64;
         let descriptors = self.sb.descriptor_blocks();
@@ -136,7 +123,7 @@ impl Ext4<'_> {
                 blocks = blocks.saturating_add(self.sb.reserved_descriptors);
             }
         }
-        Ok(blocks)
+        blocks
     }
 
     /// The inode for resizing lists, in its double indirect block, the reserved blocks of the first group; each of them

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::inode::{Inode, INDEXED};
+use super::leaf::{Directory, DirectoryEntry};
 use super::{htree, Ext4};
 use crate::blocks::is_zero;
 use crate::bytes::{byte, le16, le32, part, word};
@@ -17,20 +18,6 @@ const TAIL: usize = 12;
 const HEAD: usize = 8;
 /// The longest directory that is read.
 const LEN_MAX: u64 = 1 << 32;
-
-/// An entry in use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct DirectoryEntry {
-    pub(super) at: u64,
-    pub(super) inode: u32,
-    pub(super) kind: u8,
-    pub(super) name: Vec<u8>,
-}
-
-/// A directory: its entries by logical block.
-pub(super) struct Directory {
-    pub(super) leaves: Vec<(u64, Vec<DirectoryEntry>)>,
-}
 
 impl Ext4<'_> {
     /// Reads a directory; `None`, with the reason in the report, when it is too long.
@@ -77,7 +64,7 @@ impl Ext4<'_> {
                     le32(end, 8),
                 );
             }
-            let entries = self.entries(number, part(&bytes, 0, tail), at, log);
+            let entries = entries(number, part(&bytes, 0, tail), at, log);
             directory.leaves.push((logical, entries));
         }
         if indexed {
@@ -106,41 +93,35 @@ impl Ext4<'_> {
         };
         alloc::vec![entry(own, at), entry(parent, at + 12)]
     }
+}
 
-    fn entries(&self, number: u32, bytes: &[u8], at: u64, log: &mut Log<'_>) -> Vec<DirectoryEntry> {
-        let (mut all, mut offset) = (Vec::new(), 0_usize);
-        while offset < bytes.len() {
-            let entry_at = at.saturating_add(offset as u64);
-            let head = part(bytes, offset, HEAD);
-            let (inode, len, name_len) =
-                (le32(head, 0), usize::from(le16(head, 4)), usize::from(byte(head, 6)));
-            let fits = head.len() == HEAD && len >= 12 && len % 4 == 0 && offset + len <= bytes.len();
-            if !fits || HEAD + name_len > len {
-                log.wrong(
-                    entry_at,
-                    format!(
-                        "an entry of directory {number} of {len} bytes, {name_len} of them a name, cannot be"
-                    ),
-                );
-                return all;
-            }
-            if inode != 0 {
-                let name = part(bytes, offset + HEAD, name_len);
-                if name.is_empty() || name.contains(&0) || name.contains(&b'/') {
-                    log.wrong(entry_at, format!("{} is no name", word(name)));
-                } else {
-                    all.push(DirectoryEntry {
-                        at: entry_at,
-                        inode,
-                        kind: byte(head, 7),
-                        name: name.to_vec(),
-                    });
-                }
-            }
-            offset += len;
+fn entries(number: u32, bytes: &[u8], at: u64, log: &mut Log<'_>) -> Vec<DirectoryEntry> {
+    let (mut all, mut offset) = (Vec::new(), 0_usize);
+    while offset < bytes.len() {
+        let entry_at = at.saturating_add(offset as u64);
+        let head = part(bytes, offset, HEAD);
+        let (inode, len, name_len) = (le32(head, 0), usize::from(le16(head, 4)), usize::from(byte(head, 6)));
+        let fits = head.len() == HEAD && len >= 12 && len % 4 == 0 && offset + len <= bytes.len();
+        if !fits || HEAD + name_len > len {
+            log.wrong(
+                entry_at,
+                format!(
+                    "an entry of directory {number} of {len} bytes, {name_len} of them a name, cannot be"
+                ),
+            );
+            return all;
         }
-        all
+        if inode != 0 {
+            let name = part(bytes, offset + HEAD, name_len);
+            if name.is_empty() || name.contains(&0) || name.contains(&b'/') {
+                log.wrong(entry_at, format!("{} is no name", word(name)));
+            } else {
+                all.push(DirectoryEntry { at: entry_at, inode, kind: byte(head, 7), name: name.to_vec() });
+            }
+        }
+        offset += len;
     }
+    all
 }
 
 /// Whether a block behind the first one is a node of a hash tree: one empty entry that covers all of it.

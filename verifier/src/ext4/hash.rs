@@ -48,9 +48,10 @@ fn transform(state: &mut [u32; 4], input: &[u32; 8]) {
         [[0, 1, 2, 3, 4, 5, 6, 7], [1, 3, 5, 7, 0, 2, 4, 6], [3, 7, 2, 6, 1, 5, 0, 4]];
     const SHIFTS: [[u32; 4]; 3] = [[3, 7, 11, 19], [3, 5, 9, 13], [3, 9, 11, 15]];
     const CONSTANTS: [u32; 3] = [0, 0x5a82_7999, 0x6ed9_eba1];
-    let [mut a, mut b, mut c, mut d] = *state;
+    let mut words = *state;
     for (round, ((order, shifts), constant)) in ORDER.iter().zip(SHIFTS).zip(CONSTANTS).enumerate() {
         for (step, index) in order.iter().enumerate() {
+            let [a, b, c, d] = words;
             let mixed = match round {
                 0 => d ^ (b & (c ^ d)),
                 1 => (b & c).wrapping_add((b ^ c) & d),
@@ -60,11 +61,12 @@ fn transform(state: &mut [u32; 4], input: &[u32; 8]) {
             let shift = shifts.get(step % 4).copied().unwrap_or(0);
             let sum = a.wrapping_add(mixed).wrapping_add(word).wrapping_add(constant).rotate_left(shift);
             // The four words change places after each step.
-            (a, b, c, d) = (d, sum, b, c);
+            words = [d, sum, b, c];
         }
     }
-    let [w, x, y, z] = *state;
-    *state = [w.wrapping_add(a), x.wrapping_add(b), y.wrapping_add(c), z.wrapping_add(d)];
+    for (own, word) in state.iter_mut().zip(words) {
+        *own = own.wrapping_add(word);
+    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::directory::Directory;
 use super::hash::{half_md4, Signedness};
 use super::inode::Inode;
+use super::leaf::Directory;
 use super::superblock::Superblock;
 use crate::bytes::{byte, le16, le32, part, word};
 use crate::crc::crc32c;
@@ -18,12 +18,15 @@ const NODE_ENTRIES: usize = 8;
 /// The deepest tree without the feature for larger directories.
 const LEVELS_MAX: u8 = 1;
 
+/// A node: its logical block, its bytes, and where it is.
+pub(super) type Node = (u64, Vec<u8>, u64);
+
 struct Tree<'a> {
     number: u32,
     sign: Signedness,
     sb: &'a Superblock,
     inode: &'a Inode,
-    nodes: &'a [(u64, Vec<u8>, u64)],
+    nodes: &'a [Node],
     directory: &'a Directory,
     seen: BTreeSet<u64>,
 }
@@ -32,7 +35,7 @@ struct Tree<'a> {
 pub(super) fn check(
     sb: &Superblock,
     inode: &Inode,
-    (number, nodes): (u32, &[(u64, Vec<u8>, u64)]),
+    (number, nodes): (u32, &[Node]),
     directory: &Directory,
     log: &mut Log<'_>,
 ) {

@@ -4,7 +4,6 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::blocks::Mapping;
 use super::{blanked, inode_seed, inode_title, set_bit, Ext4, JOURNAL, RESIZE, ROOT};
 use crate::blocks::is_zero;
 use crate::bytes::{byte, le16, le32, part};
@@ -21,6 +20,15 @@ const EXTENTS: u32 = 0x8_0000;
 const HARMLESS: u32 = 0x27ff & !0x800 | 0x4000 | 0x8000 | 0x1_0000 | 0x2_0000 | 0x2000_0000;
 /// Flags by which content is something else than bytes in blocks: encrypted, verified, in the inode, folded.
 const OTHER_CONTENT: u32 = 0x800 | 0x10_0000 | 0x20_0000 | 0x1000_0000 | 0x4000_0000;
+
+/// A range of content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mapping {
+    pub(super) logical: u64,
+    pub(super) physical: u64,
+    pub(super) count: u64,
+    pub(super) unwritten: bool,
+}
 
 /// An inode in use.
 #[derive(Debug, Clone)]
@@ -140,7 +148,7 @@ impl Ext4<'_> {
     ) -> Result<u64, ReadFailure> {
         let fast_link = mode >> 12 == 10 && inode.size < 60 && inode.flags & EXTENTS == 0;
         if number == RESIZE && self.sb.resize {
-            return self.claim_resize_inode(inode, log);
+            return Ok(self.claim_resize_inode(inode, log));
         }
         if fast_link || !matches!(mode >> 12, 4 | 8 | 10) {
             return Ok(0);
@@ -186,13 +194,13 @@ impl Ext4<'_> {
             4 if inode.size % self.sb.block == 0 && inode.size > 0 => EntryKind::Folder,
             6 => EntryKind::BlockDevice(device.0, device.1),
             8 => EntryKind::File(inode.size),
-            10 => match self.link_target(inode)? {
-                Some(target) => EntryKind::Link(target),
-                None => {
+            10 => {
+                let target = self.link_target(inode)?;
+                if target.is_none() {
                     log.wrong(inode.at, format!("inode {number} is a link without a target"));
-                    return Ok(None);
                 }
-            },
+                return Ok(target.map(EntryKind::Link));
+            }
             12 => EntryKind::Socket,
             _ if number == JOURNAL || number == RESIZE => EntryKind::File(inode.size),
             _ => {

@@ -11,6 +11,7 @@ mod hash;
 mod htree;
 mod inode;
 mod journal;
+mod leaf;
 mod superblock;
 mod tree;
 mod xattr;

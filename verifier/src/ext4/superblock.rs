@@ -30,6 +30,7 @@ const BLOCKS_MAX: u64 = 1 << 32;
 
 /// Numbers of the superblock.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "features, each on or off")]
 pub(super) struct Superblock {
     pub(super) block: u64,
     pub(super) blocks: u64,

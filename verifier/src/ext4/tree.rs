@@ -4,6 +4,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::inode::Inode;
+use super::leaf::DirectoryEntry;
 use super::{bit, Ext4, ROOT};
 use crate::bytes::word;
 use crate::listing::{Entry, EntryKind};
@@ -74,27 +76,8 @@ impl Ext4<'_> {
         let Some(directory) = self.read_directory(number, inode, log)? else { return Ok(()) };
         let mut names = BTreeSet::new();
         let mut entries = directory.leaves.into_iter().flat_map(|leaf| leaf.1);
-        for (name, expected) in [(&b"."[..], number), (b"..", parent)] {
-            match entries.next() {
-                Some(entry) if entry.name == name => {
-                    *walk.links.entry(entry.inode).or_default() += 1;
-                    log.equal(
-                        entry.at,
-                        &format!("the inode of {} in directory {number}", word(name)),
-                        expected,
-                        entry.inode,
-                    );
-                    log.equal(
-                        entry.at + 7,
-                        &format!("the type of {} in directory {number}", word(name)),
-                        2,
-                        entry.kind,
-                    );
-                }
-                _ => log
-                    .wrong(inode.at, format!("directory {number} does not begin with itself and its parent")),
-            }
-        }
+        let dots = [entries.next(), entries.next()];
+        check_dots(walk, (inode, number, parent), dots, log);
         for entry in entries {
             let mut full = path.to_vec();
             if !full.is_empty() {
@@ -155,5 +138,24 @@ impl Ext4<'_> {
         if let Some(number) = missing {
             log.wrong(None, format!("the reserved inode {number} is free"));
         }
+    }
+}
+
+/// The first two entries of a directory: itself, and the one that it is in.
+fn check_dots(
+    walk: &mut Walk,
+    (inode, number, parent): (&Inode, u32, u32),
+    dots: [Option<DirectoryEntry>; 2],
+    log: &mut Log<'_>,
+) {
+    for (entry, (name, expected)) in dots.into_iter().zip([(&b"."[..], number), (b"..", parent)]) {
+        let Some(entry) = entry.filter(|entry| entry.name == name) else {
+            log.wrong(inode.at, format!("directory {number} does not begin with itself and its parent"));
+            continue;
+        };
+        *walk.links.entry(entry.inode).or_default() += 1;
+        let name = word(name);
+        log.equal(entry.at, &format!("the inode of {name} in directory {number}"), expected, entry.inode);
+        log.equal(entry.at + 7, &format!("the type of {name} in directory {number}"), 2, entry.kind);
     }
 }

@@ -94,16 +94,16 @@ impl Walk<'_> {
                     continue;
                 }
                 if byte(entry, 0) == 0xe5 {
-                    check_whole(long.take(), at, log);
+                    check_whole(long.take().is_some(), at, log);
                 } else if byte(entry, 11) & 0x3f == LONG {
-                    long = long_entry(long.take(), entry, at, log);
+                    long = Some(long_entry(long.take(), entry, at, log));
                 } else {
                     let name = long.take();
                     self.entry(folder, entry, index, name, (&mut seen, at), log);
                 }
             }
         }
-        check_whole(long, self.geometry.at(folder.first), log);
+        check_whole(long.is_some(), self.geometry.at(folder.first), log);
         if index.saturating_mul(ENTRY) > LEN_MAX {
             log.wrong(
                 self.geometry.at(folder.first),
@@ -130,11 +130,11 @@ impl Walk<'_> {
         let size = le32(entry, 28);
         if folder.depth > 0 && index <= 2 {
             dots(folder, entry, index, at, first, log);
-            check_whole(long, at, log);
+            check_whole(long.is_some(), at, log);
             return;
         }
         if attributes & LABEL != 0 {
-            check_whole(long, at, log);
+            check_whole(long.is_some(), at, log);
             if folder.depth > 0 || self.names.label.is_some() {
                 log.wrong(at, "there is a second label, or one outside of the root directory");
             }
@@ -226,14 +226,14 @@ fn dots(folder: &Pending, entry: &[u8], index: usize, at: u64, first: u32, log: 
     }
 }
 
-fn check_whole(long: Option<LongName>, at: u64, log: &mut Log<'_>) {
-    if long.is_some() {
+fn check_whole(unfinished: bool, at: u64, log: &mut Log<'_>) {
+    if unfinished {
         log.wrong(at, "a long name is not followed by its short one");
     }
 }
 
 /// Adds a part of a long name; they come from the last to the first.
-fn long_entry(before: Option<LongName>, entry: &[u8], at: u64, log: &mut Log<'_>) -> Option<LongName> {
+fn long_entry(before: Option<LongName>, entry: &[u8], at: u64, log: &mut Log<'_>) -> LongName {
     let (sequence, sum) = (byte(entry, 0), byte(entry, 13));
     let mut units: Vec<u16> = Vec::new();
     for (from, count) in [(1, 5), (14, 6), (28, 2)] {
@@ -242,22 +242,22 @@ fn long_entry(before: Option<LongName>, entry: &[u8], at: u64, log: &mut Log<'_>
     let number = sequence & 0x3f;
     if byte(entry, 12) != 0 || le16(entry, 26) != 0 || number == 0 || number > 20 {
         log.wrong(at, "a part of a long name is malformed");
-        return Some(LongName { broken: true, ..LongName::default() });
+        return LongName { broken: true, ..LongName::default() };
     }
     if sequence & 0x40 != 0 {
-        check_whole(before, at, log);
-        return Some(LongName { units, next: number - 1, sum, broken: false });
+        check_whole(before.is_some(), at, log);
+        return LongName { units, next: number - 1, sum, broken: false };
     }
     let Some(mut long) = before else {
         log.wrong(at, "a long name begins in its middle");
-        return Some(LongName { broken: true, ..LongName::default() });
+        return LongName { broken: true, ..LongName::default() };
     };
     if long.next != number || long.sum != sum {
         log.wrong(at, "the parts of a long name do not belong together");
         long.broken = true;
     }
     units.extend(&long.units);
-    Some(LongName { units, next: number - 1, ..long })
+    LongName { units, next: number - 1, ..long }
 }
 
 /// The long name, if it is whole and belongs to the short entry behind it.

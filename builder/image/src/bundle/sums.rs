@@ -48,7 +48,8 @@ pub fn parse(text: &str) -> Result<Vec<SumLine>, SumsError> {
         });
         sum.ok_or(SumsError::Line { line: index + 1 })
     };
-    text.lines().enumerate().map(line).collect()
+    // Not `lines`, which would take the ends of lines of DOS, and sha256sum does not.
+    text.split_terminator('\n').enumerate().map(line).collect()
 }
 
 #[cfg(test)]

@@ -65,8 +65,8 @@ impl OpenBundle {
         let documents = documents(folder, &manifest)?;
         let find =
             |name: &str| documents.iter().find(|(known, _)| *known == name).map(|(_, bytes)| bytes.clone());
-        let text = find(bundle::UEFI_DATA).unwrap_or_default();
-        let keys = SecureBootKeys::from_uefi_data(&String::from_utf8_lossy(&text))
+        let variables = find(bundle::UEFI_DATA).unwrap_or_default();
+        let keys = SecureBootKeys::from_uefi_data(&String::from_utf8_lossy(&variables))
             .map_err(SecureBootError::Variables)?;
         let requests = parse_requests(&find(bundle::REQUESTS).unwrap_or_default(), &find)
             .map_err(SecureBootError::Requests)?;

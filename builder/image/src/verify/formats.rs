@@ -98,7 +98,10 @@ fn compare_table(manifest: &Manifest, view: &DiskView, report: &mut VerifyReport
     for partition in &manifest.partitions {
         let location = title(partition);
         let number = Some(partition.number);
-        let Some(slot) = view.slots.iter().find(|slot| slot.number() == number) else { continue };
+        let Some(slot) = view.slots.iter().find(|slot| slot.number() == number) else {
+            differ(&location, "number", partition.number.to_string(), "no partition".to_owned());
+            continue;
+        };
         differ(&location, "first byte", partition.start.to_string(), slot.start.to_string());
         differ(&location, "length", partition.len.to_string(), slot.len.to_string());
         if let Some(entry) = &slot.partition {

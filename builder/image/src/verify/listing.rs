@@ -23,12 +23,21 @@ pub(super) fn compare(listing: &[u8], seen: &[SeenFileSystem], report: &mut Veri
         let part = parts.remove(volume.id.as_str());
         let Some(tree) = &volume.tree else { continue };
         let dump = dump::to_string(tree);
-        let found = keyed(dump.lines().map(|line| (0, line)), volume.metadata);
-        let listed = keyed(part.unwrap_or_default().into_iter(), volume.metadata);
+        let found = keyed(dump.lines().map(|line| (0, line)), volume.metadata).0;
+        let (listed, repeated) = keyed(part.unwrap_or_default().into_iter(), volume.metadata);
+        report.differences.extend(repeated.into_iter().map(|(line, text)| BundleDifference::Listing {
+            location: volume.location.clone(),
+            line: Some(line),
+            text,
+        }));
         report.names += found.len() as u64;
         compare_lines(&volume.location, &listed, &found, report);
     }
     for (id, lines) in parts {
+        // A part without lines is that of a file system without files, and no other.
+        let head = (0, id);
+        let empty = lines.is_empty() && !seen.iter().any(|volume| volume.id == id);
+        let lines = if empty { vec![head] } else { lines };
         let unexpected = lines.into_iter().map(|(line, text)| BundleDifference::Listing {
             location: format!("`{}`", Printable(id.as_bytes())),
             line: Some(line),
@@ -42,21 +51,31 @@ pub(super) fn compare(listing: &[u8], seen: &[SeenFileSystem], report: &mut Veri
 fn parts(text: &str) -> BTreeMap<&str, Vec<(u64, &str)>> {
     let mut parts: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     let mut id = "";
-    for (number, line) in (1..).zip(text.lines()) {
-        match line.strip_prefix("# ") {
-            Some(head) => {
-                id = head.split(' ').next().unwrap_or_default();
+    for (number, line) in (1..).zip(text.split_terminator('\n')) {
+        let head = line.strip_prefix("# ").and_then(|head| head.split(' ').next());
+        match head.filter(|name| !parts.contains_key(name)) {
+            Some(name) => {
+                id = name;
                 // A file system without a file still has a part.
-                parts.entry(id).or_default();
+                parts.insert(id, Vec::new());
             }
+            // The head of a part that has begun before is a line like no file has.
             None => parts.entry(id).or_default().push((number, line)),
         }
     }
     parts
 }
 
-fn keyed<'a>(lines: impl Iterator<Item = (u64, &'a str)>, metadata: FileMetadata) -> Lines {
-    lines.map(|(number, line)| (key(line, metadata), (number, line.to_owned()))).collect()
+/// The lines by what is compared of them, and those that are there more than once.
+fn keyed<'a>(
+    lines: impl Iterator<Item = (u64, &'a str)>,
+    metadata: FileMetadata,
+) -> (Lines, Vec<(u64, String)>) {
+    let (mut all, mut repeated) = (Lines::new(), Vec::new());
+    for (number, line) in lines {
+        repeated.extend(all.insert(key(line, metadata), (number, line.to_owned())));
+    }
+    (all, repeated)
 }
 
 /// The part of a line that is compared.

@@ -194,7 +194,7 @@ fn lines(tally: &mut Tally) {
 }
 
 /// Every value of the manifest: another one, another type, missing, beside one more.
-fn manifest(tally: &mut Tally) {
+fn manifest(stride: usize, tally: &mut Tally) {
     for name in ["ext4", "verity-erofs"] {
         let edited = Edited::new(name);
         let manifest = edited.manifest();
@@ -205,7 +205,8 @@ fn manifest(tally: &mut Tally) {
         if name != "ext4" {
             pointers.retain(|pointer| pointer.starts_with("/verity"));
         }
-        for pointer in &pointers {
+        let first = if name == "ext4" { 0 } else { 1 };
+        for pointer in pointers.iter().skip(first).step_by(stride) {
             for (what, value) in others(manifest.pointer(pointer).unwrap()) {
                 let mut changed = manifest.clone();
                 *changed.pointer_mut(pointer).unwrap() = value;
@@ -281,25 +282,26 @@ fn others(value: &Value) -> Vec<(&'static str, Value)> {
     all
 }
 
-fn sweep(count: usize) {
+/// Sweeps with so many changes of the image, and every so manieth value of the manifest.
+fn sweep(count: usize, stride: usize) {
     let mut tally = Tally::default();
     files(&mut tally);
     lines(&mut tally);
-    manifest(&mut tally);
+    manifest(stride, &mut tally);
     table(count, &mut tally);
     image("ext4", count, &mut tally);
-    image("verity-erofs", count / 8, &mut tally);
-    image("verity-ext4", count / 8, &mut tally);
+    image("verity-erofs", count / 10, &mut tally);
+    image("verity-ext4", count / 10, &mut tally);
     tally.finish("bundles", count);
 }
 
 #[test]
 fn both_agree_about_changed_bundles() {
-    sweep(80);
+    sweep(40, 5);
 }
 
 #[test]
 #[ignore = "a long sweep, at night"]
 fn both_agree_about_very_many_changed_bundles() {
-    sweep(2000);
+    sweep(1500, 1);
 }

@@ -44,7 +44,9 @@ impl Signed {
             let line = fs::read_to_string(key.with_extension("pub")).unwrap().trim().to_owned();
             let name =
                 format!("signatures/{}.sig", amiforge_verify::sshsig::PublicKey::parse(&line).unwrap().id());
-            fs::rename(folder.path().join("sums.sig"), bundle.path(&name)).unwrap();
+            let signature = folder.path().join("sums.sig");
+            fs::copy(&signature, bundle.path(&name)).unwrap();
+            fs::remove_file(signature).unwrap();
             keys.push(line);
             names.push(name);
         }

@@ -16,6 +16,7 @@ const GAP_MAX: usize = 8;
 const VALUE_MAX: usize = 4096;
 
 /// The range of the secret whose literal of `len` bytes is at the offset `at`.
+#[expect(clippy::too_many_lines, reason = "a row for each check")]
 pub(super) fn check(code: Code, bytes: &[u8], at: usize, len: usize) -> Option<Range<usize>> {
     let after = at + len;
     match code {

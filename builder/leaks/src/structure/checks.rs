@@ -8,13 +8,14 @@ use memchr::memmem;
 
 use super::text::{content_lines, quoted_after, value_len, values};
 use super::{Check, Subject};
-use crate::accounts::{self, Accounts};
+use crate::accounts;
 use crate::content::{is_placeholder, password_in_address};
 
 /// A secret, and whom or what it is about.
 type Found = (Option<Range<usize>>, Option<String>);
 
 /// What a file has by a check.
+#[expect(clippy::too_many_lines, reason = "a row for each check")]
 pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Found> {
     let Subject { path, bytes } = *subject;
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
@@ -376,35 +377,4 @@ fn spooled(name: &[u8], bytes: &[u8]) -> Vec<Found> {
 fn swap_file(bytes: &[u8]) -> Vec<Found> {
     let header = bytes.get(4086..4096).is_some_and(|magic| magic == b"SWAPSPACE2");
     if header { nonzero(&bytes[4096..]) } else { Vec::new() }
-}
-
-/// A home of somebody who is no user of the image, as compilers write it into programs.
-pub(super) fn builder_home(bytes: &[u8], accounts: &Accounts) -> Option<Range<usize>> {
-    let homes: [&[u8]; 4] = [b"/home/", b"/Users/", b"C:\\Users\\", b"/builds/"];
-    let mut found =
-        homes.iter().flat_map(|home| memmem::find_iter(bytes, home).map(move |at| (at, home.len())));
-    found.find_map(|(at, len)| {
-        // An absolute path, not the end of a longer one.
-        if at
-            .checked_sub(1)
-            .and_then(|at| bytes.get(at))
-            .is_some_and(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(byte))
-        {
-            return None;
-        }
-        let rest = bytes.get(at + len..)?;
-        let name = rest
-            .iter()
-            .take(33)
-            .take_while(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte))
-            .count();
-        let user = &rest[..name];
-        // The name is followed by a folder, and by something in it.
-        let below = rest.get(name..)?.iter().take_while(|byte| byte.is_ascii_graphic()).count();
-        let valid = (1..=32).contains(&name) && matches!(rest.get(name), Some(b'/' | b'\\')) && below >= 4;
-        let example =
-            [&b"user"[..], b"username", b"foo", b"bar", b"you", b"me", b"example", b"linuxbrew", b"USER"]
-                .contains(&user);
-        (valid && !example && !accounts.has(user)).then_some(at..at + len + name)
-    })
 }

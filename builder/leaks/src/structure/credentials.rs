@@ -1,10 +1,10 @@
-//! Credentials of clouds, registries and package tools. A row: name, what it is, what to do, globs of paths, what the file must have, and where
-//! the facts are from.
+//! Credentials of clouds, registries and package tools. A row: name, what it is, what to do, globs of paths, what the file
+//! must have, and where the facts are from.
 
 use super::{Check, REVOKE, Severity, StructureRule, Test, row};
 
 /// The rows.
-pub(super) const ROWS: [StructureRule; 27] = [
+pub(super) const ROWS: [StructureRule; 29] = [
     row(
         ("aws-credentials", Severity::Error),
         "credentials of AWS",
@@ -267,5 +267,21 @@ pub(super) const ROWS: [StructureRule; 27] = [
         &["**/.gradle/gradle.properties"],
         Test::Value(&["password", "token", "signing.password", "secret"]),
         "Gradle User Manual, \"Build environment\"",
+    ),
+    row(
+        ("sbt-credentials", Severity::Error),
+        "credentials of sbt or Ivy",
+        REVOKE,
+        &["**/.ivy2/.credentials", "**/.sbt/.credentials"],
+        Test::Value(&["password"]),
+        "documentation of sbt, \"Publishing\"",
+    ),
+    row(
+        ("hex-credentials", Severity::Error),
+        "credentials of Hex",
+        REVOKE,
+        &["**/.hex/hex.config"],
+        Test::Present,
+        "documentation of Hex, mix hex.user",
     ),
 ];

@@ -1,10 +1,10 @@
-//! Who may log in, what somebody did, and what one machine is. A row: name, what it is, what to do, globs of paths, what the file must have, and where
-//! the facts are from.
+//! Who may log in, settings with passwords, and what one machine is. A row: name, what it is, what to do, globs of paths, what the file
+//! must have, and where the facts are from.
 
-use super::{Check, FIRST_BOOT, HISTORY, REVOKE, Severity, StructureRule, Test, row};
+use super::{Check, FIRST_BOOT, REVOKE, Severity, StructureRule, Test, row};
 
 /// The rows.
-pub(super) const ROWS: [StructureRule; 37] = [
+pub(super) const ROWS: [StructureRule; 24] = [
     row(
         ("grub-password", Severity::Error),
         "a password hash of GRUB",
@@ -108,14 +108,6 @@ pub(super) const ROWS: [StructureRule; 37] = [
         "sshd(8), AUTHORIZED_KEYS FILE FORMAT",
     ),
     row(
-        ("known-hosts", Severity::Warning),
-        "the hosts that somebody connected to",
-        "remove the file: it names hosts of the builder's network",
-        &["**/.ssh/known_hosts", "**/.ssh/known_hosts.old", "**/.ssh/known_hosts2"],
-        Test::Lines,
-        "sshd(8), SSH_KNOWN_HOSTS FILE FORMAT",
-    ),
-    row(
         ("password-hash", Severity::Error),
         "a password hash that the recipe does not set",
         "lock the password (`!`), or set it with `password-hash` of a `[[user]]`: everybody who can launch the image can try passwords",
@@ -146,46 +138,6 @@ pub(super) const ROWS: [StructureRule; 37] = [
         &["etc/passwd"],
         Test::Call(Check::BuilderAccount),
         "documentation of Vagrant, \"Creating a base box\", and of Packer",
-    ),
-    row(
-        ("history", Severity::Error),
-        "a history of commands",
-        HISTORY,
-        &[
-            "**/.*_history",
-            "**/.history",
-            "**/.zhistory",
-            "**/.histfile",
-            "**/fish_history",
-            "**/.bash_sessions/**",
-            "**/.local/share/powershell/PSReadLine/*history*",
-            "**/.ipython/**/history.sqlite",
-            "**/.irb-history",
-        ],
-        Test::Present,
-        "bash(1), zsh(1), fish(1), mysql(1), psql(1), python(1)",
-    ),
-    row(
-        ("editor-history", Severity::Warning),
-        "what an editor or pager remembers",
-        HISTORY,
-        &[
-            "**/.viminfo",
-            "**/.viminf?.tmp",
-            "**/.lesshst",
-            "**/.local/share/nvim/shada/*.shada",
-            "**/.local/state/nvim/shada/*.shada",
-            "**/.nano_history",
-            "**/.local/share/nano/search_history",
-            "**/.wget-hsts",
-            "**/.emacs.d/auto-save-list/*",
-            "**/.cache/vim/**",
-            "**/.*.sw[op]",
-            "**/.local/share/recently-used.xbel",
-            "**/.selected_editor_history",
-        ],
-        Test::Present,
-        "vim(1), less(1), nano(1), wget(1)",
     ),
     row(
         ("cloud-init-instance", Severity::Error),
@@ -292,107 +244,6 @@ pub(super) const ROWS: [StructureRule; 37] = [
         ],
         Test::Call(Check::MachineIdentity),
         "documentation of nvme-cli, open-iscsi, NetworkManager, tpm2-tss and the SSM agent",
-    ),
-    row(
-        ("network-lease", Severity::Warning),
-        "a lease that one machine had",
-        FIRST_BOOT,
-        &[
-            "var/lib/dhcp/*.leases",
-            "var/lib/dhclient/*.lease*",
-            "var/lib/NetworkManager/*.lease",
-            "var/lib/dhcpcd/*.lease",
-            "var/lib/systemd/network/**",
-            "etc/udev/rules.d/70-persistent-net.rules",
-        ],
-        Test::Lines,
-        "dhclient.leases(5), dhcpcd(8)",
-    ),
-    row(
-        ("log", Severity::Warning),
-        "a log of the machine that the image was made on",
-        "empty it: the rule `logs` of `[normalize]` does",
-        &["var/log/**"],
-        Test::Call(Check::Log),
-        "hier(7): /var/log",
-    ),
-    row(
-        ("mail", Severity::Error),
-        "mail of somebody",
-        "remove it",
-        &[
-            "var/mail/*",
-            "var/spool/mail/*",
-            "**/mbox",
-            "**/dead.letter",
-            "**/Maildir/new/*",
-            "**/Maildir/cur/*",
-            "var/spool/postfix/{active,deferred,incoming,maildrop}/**",
-            "var/spool/exim4/input/**",
-        ],
-        Test::Present,
-        "hier(7): /var/mail",
-    ),
-    row(
-        ("print-job", Severity::Warning),
-        "a spooled print job",
-        "remove it",
-        &["var/spool/cups/*", "var/spool/cron/atjobs/*"],
-        Test::Call(Check::Spooled),
-        "documentation of CUPS and at",
-    ),
-    row(
-        ("core-dump", Severity::Error),
-        "the memory of a process",
-        "remove it: it has every password and key that the process knew",
-        &["**"],
-        Test::CoreDump,
-        "elf(5): ET_CORE",
-    ),
-    row(
-        ("crash-report", Severity::Error),
-        "the report of a crash, with the memory of a process",
-        "remove it",
-        &[
-            "var/lib/systemd/coredump/*",
-            "var/crash/*.crash",
-            "var/crash/**/vmcore*",
-            "var/spool/abrt/**/coredump*",
-        ],
-        Test::Present,
-        "systemd-coredump(8), apport, kdump",
-    ),
-    row(
-        ("swap-file", Severity::Error),
-        "a swap file, which has memory of the machine that it was made on",
-        "remove it; a swap partition is made empty",
-        &["swapfile", "swap.img", "var/swapfile", "var/swap"],
-        Test::Call(Check::SwapFile),
-        "mkswap(8)",
-    ),
-    row(
-        ("hibernation-image", Severity::Error),
-        "the memory of a machine",
-        "remove it",
-        &["hiberfil.sys", "pagefile.sys"],
-        Test::Present,
-        "documentation of Windows",
-    ),
-    row(
-        ("builder-home", Severity::Warning),
-        "a path of the builder's home",
-        "build below a neutral path, or map it (`-ffile-prefix-map`, `--remap-path-prefix`)",
-        &["**"],
-        Test::BuilderHome,
-        "GCC manual, \"Overall options\"; The rustc book, --remap-path-prefix",
-    ),
-    row(
-        ("backup-of-editor", Severity::Warning),
-        "a backup that an editor or packaging tool left beside a file with secrets",
-        "remove it",
-        &["etc/**/*~", "root/.ssh/*~", "etc/ssh/*.bak", "etc/ssl/private/*.bak"],
-        Test::Present,
-        "emacs(1), vim(1)",
     ),
     row(
         ("environment-file", Severity::Warning),

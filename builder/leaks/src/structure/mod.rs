@@ -1,13 +1,15 @@
 //! What is found by the path of a file and what a file of that path has: the tables ([`credentials`], [`services`],
-//! [`machine`]) and the checks behind them ([`checks`]).
+//! [`machine`], [`traces`]) and the checks behind them ([`checks`]).
 //!
 //! A row applies to paths from the root of the system, without the first `/`. Knows no volumes and reads nothing itself.
 
+mod builder_home;
 mod checks;
 mod credentials;
 mod machine;
 mod services;
 mod text;
+mod traces;
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -109,7 +111,7 @@ const fn row(
 }
 
 /// The rows of all tables.
-static TABLES: [&[StructureRule]; 3] = [&credentials::ROWS, &services::ROWS, &machine::ROWS];
+static TABLES: [&[StructureRule]; 4] = [&credentials::ROWS, &services::ROWS, &machine::ROWS, &traces::ROWS];
 
 fn all() -> impl Iterator<Item = &'static StructureRule> {
     TABLES.iter().flat_map(|rows| rows.iter())
@@ -199,7 +201,7 @@ impl StructureFinder {
     /// The home of a builder in the bytes of a program or library.
     pub(crate) fn builder_home(&self, bytes: &[u8], accounts: &Accounts) -> Option<StructureHit> {
         let rule = self.builder_home?;
-        let secret = checks::builder_home(bytes, accounts)?;
+        let secret = builder_home::find(bytes, accounts)?;
         let subject = String::from_utf8_lossy(&bytes[secret.clone()]).into_owned();
         Some(StructureHit { rule, secret: Some(secret), subject: Some(format!("`{subject}`")) })
     }

@@ -1,26 +1,10 @@
-//! Credentials of services, networks and programs. A row: name, what it is, what to do, globs of paths, what the file must have, and where
-//! the facts are from.
+//! Credentials of services, networks and programs. A row: name, what it is, what to do, globs of paths, what the file
+//! must have, and where the facts are from.
 
 use super::{Check, REVOKE, Severity, StructureRule, Test, row};
 
 /// The rows.
-pub(super) const ROWS: [StructureRule; 35] = [
-    row(
-        ("sbt-credentials", Severity::Error),
-        "credentials of sbt or Ivy",
-        REVOKE,
-        &["**/.ivy2/.credentials", "**/.sbt/.credentials"],
-        Test::Value(&["password"]),
-        "documentation of sbt, \"Publishing\"",
-    ),
-    row(
-        ("hex-credentials", Severity::Error),
-        "credentials of Hex",
-        REVOKE,
-        &["**/.hex/hex.config"],
-        Test::Present,
-        "documentation of Hex, mix hex.user",
-    ),
+pub(super) const ROWS: [StructureRule; 33] = [
     row(
         ("terraform-state", Severity::Error),
         "a state of Terraform, which has values of every resource",

@@ -10,10 +10,7 @@ use crate::content::is_placeholder;
 pub(super) fn content_lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     lines(bytes).filter(|range| {
         let line = bytes[range.clone()].trim_ascii();
-        !line.is_empty()
-            && !line.iter().all(|byte| *byte == 0)
-            && !b"#;".contains(&line[0])
-            && !line.starts_with(b"//")
+        !line.is_empty() && !line.iter().all(|byte| *byte == 0) && !b"#;".contains(&line[0])
     })
 }
 

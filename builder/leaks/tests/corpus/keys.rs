@@ -51,7 +51,7 @@ fn pkcs12() -> Vec<u8> {
     openssl(&args)
 }
 
-/// An armoured key of GnuPG.
+/// An armoured key of `GnuPG`.
 fn gpg() -> Vec<u8> {
     let home = tempfile::tempdir().unwrap();
     let home = text(home.path());
@@ -62,7 +62,7 @@ fn gpg() -> Vec<u8> {
     key
 }
 
-/// A key of PuTTY: of puttygen where there is one, else composed as its manual describes the format.
+/// A key of `PuTTY`: of puttygen where there is one, else composed as its manual describes the format.
 fn putty() -> Vec<u8> {
     if find("puttygen").is_some() {
         let folder = tempfile::tempdir().unwrap();

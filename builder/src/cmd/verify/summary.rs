@@ -46,7 +46,7 @@ pub(crate) struct SummaryArgs {
 }
 
 /// What was verified, and where the key is looked for.
-pub(super) struct Verified<'a> {
+pub(super) struct VerifiedBundle<'a> {
     /// The bundle.
     pub(super) bundle: &'a Path,
     /// What differs.
@@ -60,7 +60,7 @@ pub(super) struct Verified<'a> {
 
 impl SummaryArgs {
     /// Signs and writes the summary, if one is asked for.
-    pub(super) fn write(&self, verified: &Verified<'_>, ui: &Ui) -> Result<(), Failure> {
+    pub(super) fn write(&self, verified: &VerifiedBundle<'_>, ui: &Ui) -> Result<(), Failure> {
         let (Some(key), Some(out)) = (&self.attest, &self.out) else { return Ok(()) };
         let cannot = format!("cannot sign a summary of `{}`", verified.bundle.display());
         let key = KeyArgs::new(
@@ -116,7 +116,10 @@ fn policy(demand: &Demand, met: bool) -> Result<(String, Digest, bool), Failure>
 
 /// The files that were read as attestations: the provenance, good signatures of the bundle, and attestations that signers of
 /// the policy signed.
-fn attestations(verified: &Verified<'_>, stated: &StatedBundle) -> Result<Vec<(String, Digest)>, Failure> {
+fn attestations(
+    verified: &VerifiedBundle<'_>,
+    stated: &StatedBundle,
+) -> Result<Vec<(String, Digest)>, Failure> {
     let signers = verified.demand.iter().flat_map(|(demand, _)| demand.policy().signers());
     let keys: Vec<PublicKey> = signers.flat_map(|signer| signer.keys.clone()).collect();
     let checked = check(stated, &keys).map_err(|error| failure(error, verified.bundle))?;

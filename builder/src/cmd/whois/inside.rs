@@ -101,7 +101,7 @@ fn is_of_kind(error: &PublishError, kind: ServiceErrorKind) -> bool {
 impl Inside {
     fn new<E: amiforge_publish::api::Ebs>(embedded: &Embedded, reader: &SnapshotReader<E>) -> Self {
         let statement = embedded.statement();
-        let (image, version) = embedded.name_and_version();
+        let (image, version) = embedded.name_and_version().unwrap_or_default();
         Self {
             partition: embedded.partition.clone(),
             file_system: embedded.file_system,
@@ -119,11 +119,14 @@ impl Inside {
     /// The facts in which it differs from the tags of the AMI. A tag that is not set says nothing, and neither does a file that
     /// an image of an earlier version lacks.
     pub(super) fn differences(&self, origin: &ImageOrigin) -> Vec<String> {
-        let name = Some(&origin.image).filter(|name| !name.is_empty());
+        // Of a recipe that cannot be read, the digest differs.
+        let readable = self.image.is_some();
+        let name = Some(&origin.image).filter(|name| readable && !name.is_empty());
+        let version = origin.version.as_ref().filter(|_| readable);
         let mut differences = Vec::new();
         for (key, tagged, inside) in [
             (tags::IMAGE, name, self.image.as_ref()),
-            (tags::VERSION, origin.version.as_ref(), self.version.as_ref()),
+            (tags::VERSION, version, self.version.as_ref()),
             (tags::RECIPE, origin.recipe.as_ref(), Some(&self.recipe)),
             (tags::LOCK_SHA256, origin.lock_sha256.as_ref(), self.lock.as_ref()),
             (tags::TOOL, origin.tool.as_ref(), self.tool.as_ref().or(origin.tool.as_ref())),

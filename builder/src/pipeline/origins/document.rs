@@ -59,6 +59,7 @@ impl OriginInputs<'_> {
 impl OriginRecorder {
     /// The origins of all paths of an image.
     pub(in crate::pipeline) fn finish(mut self, recipe: &Recipe, trees: SystemTrees<'_>) -> Origins {
+        self.take_paths(trees.tree);
         let sealed =
             trees.boot.map(|boot| SealedOrigins::of(&mut self, RecipeOrigins(recipe), boot, trees.tree));
         let mut partitions = Vec::new();

@@ -86,3 +86,17 @@ fn a_tree_that_was_made_anew_keeps_the_origins_of_what_is_equal() {
     let all = [("", "base", "base"), ("a", "base", "base"), ("b", "run", "run"), ("c", "run", "run")];
     assert_eq!(origins(recorder, &after), expected(&all));
 }
+
+#[test]
+fn what_a_step_moved_keeps_its_origins() {
+    let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
+    put(&mut tree, "before", file(b"old", 0o644));
+    let mut recorder = recorder(&tree);
+    let root = tree.root();
+    let moved = tree.unlink(root, b"before").unwrap();
+    tree.link(root, Name::new(b"after").unwrap(), moved).unwrap();
+    recorder.observe(&tree, |_| Origin::new("move"));
+    recorder.take_paths(&tree);
+    assert_eq!(recorder.of(b"before"), None);
+    assert_eq!(origins(recorder, &tree), expected(&[("", "base", "base"), ("after", "base", "base")]));
+}

@@ -57,7 +57,7 @@ impl Ext4Pass<'_, '_> {
     fn descriptors(&mut self) {
         let superblock = self.system.superblock();
         let per_block = superblock.descriptors_per_block().max(1);
-        let over = superblock.groups() % per_block;
+        let over = superblock.groups().checked_rem(per_block).unwrap_or(0);
         let Some(last) = superblock.descriptor_blocks().checked_sub(1).filter(|_| over != 0) else { return };
         let used = u64::from(over).saturating_mul(superblock.descriptor_size.max(32).into());
         let mut blocks = vec![superblock.descriptor_block(last)];

@@ -133,7 +133,7 @@ fn a_changed_recipe_is_found_by_its_digest_and_any_other_byte_by_reading_all() {
     let system = System::new("erofs");
     let disk = fs::read(system.fixture.bundle.join("disk.raw")).unwrap();
     let find = |text: &[u8]| disk.windows(text.len()).position(|bytes| bytes == text).unwrap();
-    let image = forged(&system, "forged-recipe", find(b"# An image of a test."));
+    let image = forged(&system, "forged-recipe", find(b"# An image of a test.") + 2);
     let (shown, _) = system.run(3, &["whois", &image]);
     let named = differences(&shown);
     // Neither the provenance beside it nor the tag knows this recipe.
@@ -166,7 +166,14 @@ fn a_block_that_is_damaged_in_storage_is_named() {
     let name = Digest::of(&block).to_string();
     block[at & ((1 << 19) - 1)] ^= 1;
     fs::write(system.path(&format!("region/blocks/{}/{name}", &name[..2])), &block).unwrap();
-    let shown = system.whois(3, &[]);
-    let named = differences(&shown);
-    assert!(named.len() == 1 && named[0].contains(&format!("block {index} ")), "{named:?}");
+    // The first byte of the comment: the recipe is no TOML any more.
+    let named = differences(&system.whois(3, &[]));
+    let starts = ["recipe.toml: ", "amiforge:recipe: "];
+    assert!(
+        named.len() == 2 && named.iter().zip(starts).all(|(one, start)| one.starts_with(start)),
+        "{named:?}"
+    );
+    let shown = system.whois(3, &["--verify", "--bundle", &system.bundle()]);
+    let named = shown["verified"][0]["differences"].to_string();
+    assert!(named.contains(&format!("\"block\":{index},")), "{named}");
 }
