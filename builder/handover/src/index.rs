@@ -135,6 +135,10 @@ impl Index {
         let table =
             table.ok_or_else(|| format!("{blocks} blocks have no room in its {} bytes", bytes.len()))?;
         let entries = (0..documents).map(|_| cursor.entry()).collect::<Result<Vec<_>, _>>()?;
+        let len = entries.iter().fold(0, |len: u64, entry| len.saturating_add(entry.len));
+        if len > DOCUMENTS_LEN_MAX {
+            return Err(format!("its documents have {len} bytes, and at most {DOCUMENTS_LEN_MAX} are read"));
+        }
         let documents =
             entries.into_iter().map(|entry| entry.place(&mut cursor)).collect::<Result<Vec<_>, _>>()?;
         let sorted = documents.iter().zip(documents.iter().skip(1)).all(|(one, next)| one.name < next.name);
