@@ -5,8 +5,8 @@
 
 use amiforge_image::attestations::check_vex;
 use amiforge_trust::detached;
-use amiforge_trust::dsse::{Envelope, IN_TOTO, pae};
-use amiforge_trust::in_toto::Statement;
+use amiforge_trust::dsse::{DsseEnvelope, IN_TOTO, pae};
+use amiforge_trust::in_toto::InTotoStatement;
 use amiforge_trust::keys::PublicKey;
 use amiforge_trust::sigstore::SigstoreBundle;
 use libfuzzer_sys::fuzz_target;
@@ -14,19 +14,19 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let key = PublicKey::from_ed25519(&[9; 32]).expect("32 bytes");
     let keys = std::slice::from_ref(&key);
-    if let Ok(envelope) = Envelope::parse(bytes) {
-        let again = Envelope::parse(envelope.to_text().as_bytes()).expect("what was written is read");
+    if let Ok(envelope) = DsseEnvelope::parse(bytes) {
+        let again = DsseEnvelope::parse(envelope.to_text().as_bytes()).expect("what was written is read");
         assert_eq!(again, envelope);
         assert!(envelope.verify(keys).map_or(true, |signed| signed.is_empty()));
-        let _ = Statement::parse(&envelope.payload);
+        let _ = InTotoStatement::parse(&envelope.payload);
     }
     if let Ok(bundle) = SigstoreBundle::parse(bytes) {
         let again = SigstoreBundle::parse(bundle.to_text().as_bytes()).expect("what was written is read");
         assert_eq!(again, bundle);
     }
-    if let Ok(statement) = Statement::parse(bytes) {
+    if let Ok(statement) = InTotoStatement::parse(bytes) {
         // Numbers of a predicate may be rounded, so only the subjects are compared.
-        let again = Statement::parse(statement.to_text().as_bytes()).expect("what was written is read");
+        let again = InTotoStatement::parse(statement.to_text().as_bytes()).expect("what was written is read");
         assert_eq!(again.subjects, statement.subjects);
     }
     assert!(detached::verified(&key, &pae(IN_TOTO, b"{}"), bytes).is_err());

@@ -7,7 +7,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_handover::check::{NoVisitor, check};
 use amiforge_handover::header::Header;
 use amiforge_handover::index::Index;
-use amiforge_handover::publication::Publication;
+use amiforge_handover::publication::PlannedPublication;
 use amiforge_handover::read::Input;
 use amiforge_handover::receipts::ReceiptsFile;
 use amiforge_progress::Monitor;
@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(file.to_bytes(), bytes);
         let _ = file.receipts();
     }
-    let _ = Publication::parse(bytes, Digest::of(b""));
+    let _ = PlannedPublication::parse(bytes, Digest::of(b""));
 });
 
 fn read(bytes: &[u8]) {

@@ -4,18 +4,18 @@
 
 use std::sync::LazyLock;
 
-use amiforge_leaks::{ContentFinder, Coverage, RuleFilter, count_in_file};
+use amiforge_leaks::{ContentFinder, ContentCoverage, RuleFilter, count_in_file};
 use libfuzzer_sys::fuzz_target;
 
 /// All rules.
 static FINDER: LazyLock<ContentFinder> = LazyLock::new(|| ContentFinder::new(&RuleFilter::default()));
 
 fuzz_target!(|bytes: &[u8]| {
-    let strict = FINDER.count(bytes, Coverage::Strict);
-    FINDER.count(bytes, Coverage::Full);
+    let strict = FINDER.count(bytes, ContentCoverage::Strict);
+    FINDER.count(bytes, ContentCoverage::Full);
     let _ = count_in_file(b"etc/any", bytes);
     // The pass looks at every other byte, so what is found must not depend on the offset.
     let moved = [b" ".as_slice(), bytes].concat();
     // A key of GnuPG is one at the start of a file only.
-    assert!(FINDER.count(&moved, Coverage::Strict) + 1 >= strict);
+    assert!(FINDER.count(&moved, ContentCoverage::Strict) + 1 >= strict);
 });

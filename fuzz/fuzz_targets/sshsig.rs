@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use amiforge_trust::keys::PublicKey;
-use amiforge_trust::policy::Policy;
-use amiforge_trust::private::PrivateKey;
+use amiforge_trust::policy::SigningPolicy;
+use amiforge_trust::private::PrivateKeyFile;
 use amiforge_trust::signing::SigningKey as _;
 use amiforge_trust::sshsig::{BUNDLE, SshSignature};
 use libfuzzer_sys::fuzz_target;
@@ -33,11 +33,11 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = key.verify(b"message", bytes);
         let _ = key.verify_ssh(b"message", bytes);
     }
-    if let Ok(key) = PrivateKey::parse(bytes, Path::new("key")) {
+    if let Ok(key) = PrivateKeyFile::parse(bytes, Path::new("key")) {
         let signature = key.sign(b"message").expect("a key signs");
         key.public().verify(b"message", &signature).expect("its own signature");
     }
-    if let Ok(policy) = Policy::parse(&text) {
+    if let Ok(policy) = SigningPolicy::parse(&text) {
         let _ = policy.decide("web", &[]);
         let _ = policy.allowed_signers(Some("web"), &[BUNDLE]);
     }

@@ -3,20 +3,20 @@
 use amiforge_formats::digest::BLOCK;
 use amiforge_progress::Monitor;
 
-use crate::codec::{BLOCK_LEN, Decoder};
-use crate::contents::{Contents, NeededBlock};
+use crate::codec::{BLOCK_LEN, ZstdDecoder};
+use crate::contents::{HandoverContents, NeededBlock};
 use crate::error::{HandoverError, Location};
 use crate::header::Header;
 use crate::read::body::{BodyReader, Input};
 use crate::read::{decode, read_index};
 
 /// Takes what a pass finds good, as it comes.
-pub trait Visitor {
+pub trait HandoverVisitor {
     /// The contents beside the blocks, before any block.
     ///
     /// # Errors
     /// Ends the pass.
-    fn contents(&mut self, _header: &Header, _contents: &Contents) -> Result<(), HandoverError> {
+    fn contents(&mut self, _header: &Header, _contents: &HandoverContents) -> Result<(), HandoverError> {
         Ok(())
     }
 
@@ -33,15 +33,15 @@ pub trait Visitor {
 #[derive(Debug, Clone, Copy)]
 pub struct NoVisitor;
 
-impl Visitor for NoVisitor {}
+impl HandoverVisitor for NoVisitor {}
 
 /// How far a hand-over is good.
 #[derive(Debug, Default)]
-pub struct Checked {
+pub struct CheckedHandover {
     /// The header of the first part.
     pub header: Option<Header>,
     /// The contents beside the blocks, if they are good.
-    pub contents: Option<Contents>,
+    pub contents: Option<HandoverContents>,
     /// The end of what is good: the first byte to copy again. `None` when not even the header is.
     pub good: Option<Location>,
     /// Number of the part that it is in.
@@ -60,10 +60,10 @@ pub struct Checked {
 /// [`HandoverError`] when it cannot be read, or when the visitor ends the pass.
 pub fn check(
     input: Input<'_>,
-    visitor: &mut dyn Visitor,
+    visitor: &mut dyn HandoverVisitor,
     monitor: Monitor<'_>,
-) -> Result<Checked, HandoverError> {
-    let mut checked = Checked::default();
+) -> Result<CheckedHandover, HandoverError> {
+    let mut checked = CheckedHandover::default();
     let passed = pass(input, visitor, monitor, &mut checked);
     monitor.progress.end();
     match passed {
@@ -75,9 +75,9 @@ pub fn check(
 
 fn pass(
     input: Input<'_>,
-    visitor: &mut dyn Visitor,
+    visitor: &mut dyn HandoverVisitor,
     monitor: Monitor<'_>,
-    checked: &mut Checked,
+    checked: &mut CheckedHandover,
 ) -> Result<(), HandoverError> {
     let mut body = BodyReader::open(input)?;
     checked.header = Some(*body.header());
@@ -90,7 +90,7 @@ fn pass(
     monitor.progress.begin("checking the hand-over", Some(contents.needed.len() as u64 * BLOCK));
     let needed = contents.needed.clone();
     let failed = |source| HandoverError::Stream { name: "the decompressor".to_owned(), source };
-    let mut decoder = Decoder::new().map_err(failed)?;
+    let mut decoder = ZstdDecoder::new().map_err(failed)?;
     let (mut stored, mut block) = (vec![0; BLOCK_LEN], vec![0; BLOCK_LEN]);
     for (entry, needed) in index.blocks().iter().zip(needed) {
         if monitor.cancel.is_cancelled() {
@@ -109,7 +109,7 @@ fn pass(
     body.finish()
 }
 
-impl Checked {
+impl CheckedHandover {
     fn reached(&mut self, body: &BodyReader<'_>, bytes: u64) {
         self.good = Some(body.location());
         self.part = body.header().part;

@@ -37,9 +37,9 @@ impl Encoding {
 }
 
 /// Encodes; one for each thread.
-pub(crate) struct Encoder(Compressor<'static>);
+pub(crate) struct ZstdEncoder(Compressor<'static>);
 
-impl Encoder {
+impl ZstdEncoder {
     pub(crate) fn new() -> io::Result<Self> {
         Compressor::new(LEVEL).map(Self)
     }
@@ -56,9 +56,9 @@ impl Encoder {
 }
 
 /// Decodes; one for each thread.
-pub(crate) struct Decoder(Decompressor<'static>);
+pub(crate) struct ZstdDecoder(Decompressor<'static>);
 
-impl Decoder {
+impl ZstdDecoder {
     pub(crate) fn new() -> io::Result<Self> {
         Decompressor::new().map(Self)
     }
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn blocks_read_back_and_frames_of_another_length_are_refused() {
-        let (mut encoder, mut decoder) = (Encoder::new().unwrap(), Decoder::new().unwrap());
+        let (mut encoder, mut decoder) = (ZstdEncoder::new().unwrap(), ZstdDecoder::new().unwrap());
         let mut out = vec![0; BLOCK_LEN];
         let noise: Vec<u8> = (0..BLOCK_LEN as u64)
             .map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 41) as u8 ^ (at >> 8) as u8)

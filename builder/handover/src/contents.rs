@@ -51,7 +51,7 @@ impl NamedManifest {
 
 /// The contents of a hand-over beside the bytes of its blocks.
 #[derive(Debug)]
-pub struct Contents {
+pub struct HandoverContents {
     /// The documents by their names, all of them compared with `SHA256SUMS` except those of folders that it does not
     /// list.
     pub documents: BTreeMap<String, Vec<u8>>,
@@ -63,7 +63,7 @@ pub struct Contents {
     pub needed: Vec<NeededBlock>,
 }
 
-impl Contents {
+impl HandoverContents {
     /// Compares the documents of an index with each other.
     ///
     /// # Errors

@@ -79,11 +79,11 @@ impl Header {
     /// [`Damage::Magic`], [`Damage::HeaderChecksum`], [`Damage::HeaderField`].
     pub fn decode(bytes: &[u8; HEADER_LEN as usize]) -> Result<Self, Damage> {
         let (summed, checksum) = bytes.split_at(SUMMED);
-        let mut fields = Fields(summed);
+        let mut fields = HeaderFields(summed);
         if fields.take::<8>() != MAGIC {
             return Err(Damage::Magic);
         }
-        let stated = Digest(Fields(checksum).take());
+        let stated = Digest(HeaderFields(checksum).take());
         let computed = Digest::of(summed);
         if stated != computed {
             return Err(Damage::HeaderChecksum { stated, computed });
@@ -149,9 +149,9 @@ fn must_be(
 }
 
 /// Reads fields of fixed length one after the other; what reaches past the end reads as zeros.
-struct Fields<'a>(&'a [u8]);
+struct HeaderFields<'a>(&'a [u8]);
 
-impl Fields<'_> {
+impl HeaderFields<'_> {
     fn take<const N: usize>(&mut self) -> [u8; N] {
         let (field, rest) = self.0.split_first_chunk::<N>().unwrap_or((&[0; N], &[]));
         self.0 = rest;

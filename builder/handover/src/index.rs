@@ -61,7 +61,7 @@ pub(crate) struct EncodedDocument {
 
 /// A document of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
+pub struct IndexDocument {
     /// Its name in the bundle, at most one folder deep.
     pub name: String,
     /// Its length in bytes.
@@ -76,7 +76,7 @@ pub struct Document {
 #[derive(Debug, Clone)]
 pub struct Index {
     bytes: Vec<u8>,
-    documents: Vec<Document>,
+    documents: Vec<IndexDocument>,
     blocks: Vec<StoredBlock>,
 }
 
@@ -153,7 +153,7 @@ impl Index {
     }
 
     /// The documents, sorted by name.
-    pub fn documents(&self) -> &[Document] {
+    pub fn documents(&self) -> &[IndexDocument] {
         &self.documents
     }
 
@@ -166,7 +166,7 @@ impl Index {
     ///
     /// # Errors
     /// A sentence without its subject.
-    pub fn bytes(&self, document: &Document) -> Result<Vec<u8>, String> {
+    pub fn bytes(&self, document: &IndexDocument) -> Result<Vec<u8>, String> {
         let stored = self.bytes.get(document.stored.clone()).unwrap_or_default();
         let bytes = codec::decode_document(document.encoding, stored, document.len)?;
         let computed = Digest::of(&bytes);
@@ -178,7 +178,7 @@ impl Index {
 }
 
 /// The entry of a document, whose bytes follow later.
-struct Entry {
+struct IndexEntry {
     name: String,
     encoding: Encoding,
     len: u64,
@@ -186,15 +186,15 @@ struct Entry {
     sha256: Digest,
 }
 
-impl Entry {
-    fn place(self, cursor: &mut Cursor<'_>) -> Result<Document, String> {
+impl IndexEntry {
+    fn place(self, cursor: &mut Cursor<'_>) -> Result<IndexDocument, String> {
         let Self { name, encoding, len, stored, sha256 } = self;
         let start = cursor.at;
         let fits = usize::try_from(stored).ok().and_then(|stored| cursor.take(stored).ok());
         if fits.is_none() {
             return Err(format!("document `{name}` of {len} bytes, {stored} stored, reaches past its end"));
         }
-        Ok(Document { name, len, sha256, encoding, stored: start..cursor.at })
+        Ok(IndexDocument { name, len, sha256, encoding, stored: start..cursor.at })
     }
 }
 
@@ -234,14 +234,14 @@ impl<'a> Cursor<'a> {
         Encoding::by_number(number).ok_or_else(|| format!("encoding {number} is not one of this version"))
     }
 
-    fn entry(&mut self) -> Result<Entry, String> {
+    fn entry(&mut self) -> Result<IndexEntry, String> {
         let len = u16::from_le_bytes(self.array()?);
         let name = self.take(len.into())?;
         let name = std::str::from_utf8(name).ok().filter(|name| is_name(name));
         let name =
             name.ok_or_else(|| "a document's name is not one of a file in a bundle".to_owned())?.to_owned();
         let (encoding, len, stored) = (self.encoding()?, self.u64()?, self.u64()?);
-        Ok(Entry { name, encoding, len, stored, sha256: Digest(self.array()?) })
+        Ok(IndexEntry { name, encoding, len, stored, sha256: Digest(self.array()?) })
     }
 
     fn block(&mut self) -> Result<StoredBlock, String> {

@@ -14,7 +14,7 @@
 //! - The index holds every file of the bundle but `disk.raw`, among them `SHA256SUMS`, which is what signatures are
 //!   over; and of each stored block the length and SHA-256 of its stored form.
 //! - Which block is stored where follows from the manifest alone (and from the parent's, for a delta):
-//!   [`contents::Contents`]. So an index cannot place a block anywhere but where the manifest has its digest.
+//!   [`contents::HandoverContents`]. So an index cannot place a block anywhere but where the manifest has its digest.
 //!
 //! Each byte is thus compared with a digest that was read before it, and nothing is used before it was compared. One
 //! pass over a pipe suffices to check all of it ([`check::check`]); blocks can be read at random ([`read::Handover`]).

@@ -16,7 +16,7 @@ const TEXT_MAX: usize = 1 << 20;
 /// A plan; what it leaves out is as `publish` has it by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Publication {
+pub struct PlannedPublication {
     /// Version of the text.
     pub schema: u64,
     /// SHA-256 of the manifest that it is for.
@@ -47,7 +47,7 @@ pub struct Publication {
     pub deprecate: Option<String>,
 }
 
-impl Publication {
+impl PlannedPublication {
     /// The text, ending in a line break.
     pub fn to_text(&self) -> String {
         let plan = Self { schema: SCHEMA, ..self.clone() };
@@ -102,20 +102,21 @@ mod tests {
     #[test]
     fn a_plan_reads_back_and_is_for_one_image() {
         let manifest = Digest::of(b"manifest");
-        let plan = Publication {
+        let plan = PlannedPublication {
             schema: SCHEMA,
             manifest_sha256: manifest.to_string(),
             name: Some("web".to_owned()),
             share: vec!["111122223333".to_owned()],
-            ..Publication::default()
+            ..PlannedPublication::default()
         };
         let text = plan.to_text();
-        assert_eq!(Publication::parse(text.as_bytes(), manifest), Ok(plan));
-        let other = Publication::parse(text.as_bytes(), Digest::of(b"other")).unwrap_err();
+        assert_eq!(PlannedPublication::parse(text.as_bytes(), manifest), Ok(plan));
+        let other = PlannedPublication::parse(text.as_bytes(), Digest::of(b"other")).unwrap_err();
         assert!(other.contains("it is for the manifest"), "{other}");
-        assert!(Publication::parse(text.replace("share", "shared").as_bytes(), manifest).is_err());
+        assert!(PlannedPublication::parse(text.replace("share", "shared").as_bytes(), manifest).is_err());
         assert!(
-            Publication::parse(text.replace("\"schema\": 1", "\"schema\": 2").as_bytes(), manifest).is_err()
+            PlannedPublication::parse(text.replace("\"schema\": 1", "\"schema\": 2").as_bytes(), manifest)
+                .is_err()
         );
     }
 }

@@ -14,9 +14,9 @@ use amiforge_image::inspect::Medium;
 use amiforge_image::verify::digest_of;
 use amiforge_progress::Monitor;
 
-use crate::check::{Visitor, check};
+use crate::check::{HandoverVisitor, check};
 use crate::codec::BLOCK_LEN;
-use crate::contents::{Contents, NamedManifest, NeededBlock, data_blocks};
+use crate::contents::{HandoverContents, NamedManifest, NeededBlock, data_blocks};
 use crate::error::{HandoverError, chain};
 use crate::header::Header;
 use crate::read::Input;
@@ -24,7 +24,7 @@ use crate::write::blocks::read_block;
 
 /// A bundle that was unpacked.
 #[derive(Debug)]
-pub struct Unpacked {
+pub struct UnpackedHandover {
     /// Its manifest.
     pub manifest: NamedManifest,
     /// Number of blocks that were taken from the hand-over.
@@ -42,9 +42,9 @@ pub fn unpack(
     input: Input<'_>,
     parent: Option<&Path>,
     out: &Path,
-    visitor: &mut dyn Visitor,
+    visitor: &mut dyn HandoverVisitor,
     monitor: Monitor<'_>,
-) -> Result<Unpacked, HandoverError> {
+) -> Result<UnpackedHandover, HandoverError> {
     let writer = BundleWriter::open(out, ExistingBundle::Refuse).map_err(HandoverError::Unpack)?;
     let mut unpacker = Unpacker { writer, parent, image: None, copies: HashMap::new(), visitor };
     let checked = check(input, &mut unpacker, monitor)?;
@@ -56,7 +56,7 @@ pub fn unpack(
     unpacker.write_documents(&contents)?;
     unpacker.compare_image(&contents, monitor)?;
     unpacker.writer.commit().map_err(HandoverError::Unpack)?;
-    Ok(Unpacked { manifest: contents.manifest, blocks: checked.blocks, from_parent })
+    Ok(UnpackedHandover { manifest: contents.manifest, blocks: checked.blocks, from_parent })
 }
 
 struct Unpacker<'a> {
@@ -65,11 +65,11 @@ struct Unpacker<'a> {
     image: Option<(File, PathBuf, u64)>,
     /// All indexes of the blocks that occur more than once, by digest.
     copies: HashMap<Digest, Vec<u64>>,
-    visitor: &'a mut dyn Visitor,
+    visitor: &'a mut dyn HandoverVisitor,
 }
 
-impl Visitor for Unpacker<'_> {
-    fn contents(&mut self, header: &Header, contents: &Contents) -> Result<(), HandoverError> {
+impl HandoverVisitor for Unpacker<'_> {
+    fn contents(&mut self, header: &Header, contents: &HandoverContents) -> Result<(), HandoverError> {
         self.visitor.contents(header, contents)?;
         if let Some(expected) = &contents.parent
             && self.parent.is_none()
@@ -108,7 +108,11 @@ impl Unpacker<'_> {
     }
 
     /// Copies the blocks that a delta leaves out, each compared with the manifest.
-    fn copy_parent(&mut self, contents: &Contents, monitor: Monitor<'_>) -> Result<u64, HandoverError> {
+    fn copy_parent(
+        &mut self,
+        contents: &HandoverContents,
+        monitor: Monitor<'_>,
+    ) -> Result<u64, HandoverError> {
         let (Some(expected), Some(folder)) = (&contents.parent, self.parent) else { return Ok(0) };
         let text = folder.join(bundle::MANIFEST);
         let bytes = amiforge_progress::regular::read(&text);
@@ -140,7 +144,7 @@ impl Unpacker<'_> {
         Ok(copied)
     }
 
-    fn write_documents(&self, contents: &Contents) -> Result<(), HandoverError> {
+    fn write_documents(&self, contents: &HandoverContents) -> Result<(), HandoverError> {
         for (name, bytes) in contents.files() {
             let path = self.writer.folder().join(name);
             let write = || {
@@ -158,7 +162,7 @@ impl Unpacker<'_> {
 
     /// Compares the digest of the whole image with `SHA256SUMS`: the manifest's blocks may be those of another image than
     /// its digest.
-    fn compare_image(&self, contents: &Contents, monitor: Monitor<'_>) -> Result<(), HandoverError> {
+    fn compare_image(&self, contents: &HandoverContents, monitor: Monitor<'_>) -> Result<(), HandoverError> {
         let Some((file, path, size)) = &self.image else { return Ok(()) };
         file.sync_all().map_err(|source| HandoverError::File { path: path.clone(), source })?;
         let medium = Medium::open(path).map_err(HandoverError::Image)?;

@@ -6,16 +6,16 @@ use std::ops::Range;
 use amiforge_formats::tree::Printable;
 
 /// A secret, and whose it is.
-type Match = (Option<Range<usize>>, Option<String>);
+type AccountMatch = (Option<Range<usize>>, Option<String>);
 
 /// The users of a system.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Accounts {
+pub(crate) struct AccountFiles {
     /// Their names, and those of their homes.
     names: BTreeSet<Vec<u8>>,
 }
 
-impl Accounts {
+impl AccountFiles {
     /// The users of a passwd(5) file.
     pub(crate) fn parse(passwd: &[u8]) -> Self {
         let mut names = BTreeSet::new();
@@ -55,7 +55,7 @@ fn entries(bytes: &[u8]) -> impl Iterator<Item = (&[u8], Range<usize>)> {
 }
 
 /// Hashes of passwords, also of locked ones.
-pub(crate) fn password_hashes(bytes: &[u8]) -> Vec<Match> {
+pub(crate) fn password_hashes(bytes: &[u8]) -> Vec<AccountMatch> {
     let hashed = entries(bytes).filter_map(|(name, field)| {
         let value = &bytes[field.clone()];
         let locks = value.iter().take_while(|byte| **byte == b'!' || **byte == b'*').count();
@@ -81,14 +81,14 @@ fn is_hash(value: &[u8]) -> bool {
 }
 
 /// Users of passwd(5) and shadow(5) without a password. A `+` or `-` begins an entry of NIS.
-pub(crate) fn empty_passwords(file: &[u8], bytes: &[u8]) -> Vec<Match> {
+pub(crate) fn empty_passwords(file: &[u8], bytes: &[u8]) -> Vec<AccountMatch> {
     let login = |name: &[u8]| !name.starts_with(b"+") && !name.starts_with(b"-") && !file.starts_with(b"g");
     let empty = entries(bytes).filter(|(name, field)| field.is_empty() && login(name));
     empty.map(|(name, field)| (Some(field), Some(owner(name)))).collect()
 }
 
 /// Users whom image builders leave, if they can log in.
-pub(crate) fn builder_accounts(bytes: &[u8]) -> Vec<Match> {
+pub(crate) fn builder_accounts(bytes: &[u8]) -> Vec<AccountMatch> {
     let names: [&[u8]; 4] = [b"vagrant", b"packer", b"veewee", b"imagebuilder"];
     let mut matched = Vec::new();
     for line in bytes.split(|byte| *byte == b'\n') {
@@ -106,7 +106,7 @@ pub(crate) fn builder_accounts(bytes: &[u8]) -> Vec<Match> {
 mod tests {
     use super::*;
 
-    fn owners(matched: Vec<Match>) -> Vec<String> {
+    fn owners(matched: Vec<AccountMatch>) -> Vec<String> {
         matched.into_iter().filter_map(|(_, owner)| owner).collect()
     }
 
@@ -126,7 +126,7 @@ mod tests {
     fn the_users_of_image_builders_count_where_they_can_log_in() {
         let passwd = b"vagrant:x:1000:1000::/home/vagrant:/bin/bash\npacker:x:1:1::/:/usr/sbin/nologin\n";
         assert_eq!(owners(builder_accounts(passwd)), ["`vagrant`"]);
-        let accounts = Accounts::parse(b"alice:x:1000:1000::/home/al:/bin/sh\n");
+        let accounts = AccountFiles::parse(b"alice:x:1000:1000::/home/al:/bin/sh\n");
         assert!(accounts.has(b"alice") && accounts.has(b"al") && !accounts.has(b"bob"));
     }
 }

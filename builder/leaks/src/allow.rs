@@ -2,8 +2,9 @@
 
 use amiforge_rootfs::glob::Globs;
 
-use crate::finding::{DIGEST_DIGITS, Finding};
-use crate::rule::{Rule, rules};
+use crate::finding::{DIGEST_DIGITS, LeakFinding};
+use crate::registry::rules;
+use crate::rule::LeakRule;
 
 /// What may leave, as the manifest of a bundle keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +49,8 @@ impl Allowance {
         self.compile().map(|_| ())
     }
 
-    fn compile(&self) -> Result<Compiled, AllowanceError> {
-        if self.rule != "*" && !rules().iter().any(|Rule { id, .. }| *id == self.rule) {
+    fn compile(&self) -> Result<CompiledAllowance, AllowanceError> {
+        if self.rule != "*" && !rules().iter().any(|LeakRule { id, .. }| *id == self.rule) {
             return Err(AllowanceError::Rule(self.rule.clone()));
         }
         let digits = |text: &str| {
@@ -62,12 +63,12 @@ impl Allowance {
         let globs = Globs::new([self.path.as_str()]);
         let globs =
             globs.map_err(|error| AllowanceError::Path { path: self.path.clone(), reason: error.reason })?;
-        Ok(Compiled { allowance: self.clone(), globs, used: false })
+        Ok(CompiledAllowance { allowance: self.clone(), globs, used: false })
     }
 }
 
 #[derive(Debug, Clone)]
-struct Compiled {
+struct CompiledAllowance {
     allowance: Allowance,
     globs: Globs,
     used: bool,
@@ -76,7 +77,7 @@ struct Compiled {
 /// All of them, ready for findings.
 #[derive(Debug, Clone, Default)]
 pub struct Allowances {
-    all: Vec<Compiled>,
+    all: Vec<CompiledAllowance>,
 }
 
 impl Allowances {
@@ -89,7 +90,7 @@ impl Allowances {
     }
 
     /// Marks the findings that may leave, and returns in words those that none needs.
-    pub fn apply(&mut self, findings: &mut [Finding]) -> Vec<String> {
+    pub fn apply(&mut self, findings: &mut [LeakFinding]) -> Vec<String> {
         for finding in findings.iter_mut().filter(|finding| finding.allowed.is_none()) {
             let matching = self.all.iter_mut().find(|one| one.matches(finding));
             if let Some(one) = matching {
@@ -104,18 +105,18 @@ impl Allowances {
     }
 }
 
-impl Compiled {
-    fn matches(&self, finding: &Finding) -> bool {
+impl CompiledAllowance {
+    fn matches(&self, finding: &LeakFinding) -> bool {
         self.is_about(finding) && self.allowance.sha256.as_ref().is_none_or(|sha256| is_of(sha256, finding))
     }
 
-    fn is_about(&self, finding: &Finding) -> bool {
+    fn is_about(&self, finding: &LeakFinding) -> bool {
         let path = finding.file.strip_prefix('/').unwrap_or(&finding.file);
         (self.allowance.rule == "*" || self.allowance.rule == finding.rule)
             && self.globs.matches(path.as_bytes())
     }
 
-    fn words(&self, findings: &[Finding]) -> String {
+    fn words(&self, findings: &[LeakFinding]) -> String {
         let Allowance { rule, path, .. } = &self.allowance;
         match findings.iter().find(|finding| self.is_about(finding)) {
             Some(finding) => {
@@ -132,7 +133,7 @@ impl Compiled {
 }
 
 /// Whether a digest is that of the file, or begins as that of the secret does.
-fn is_of(sha256: &str, finding: &Finding) -> bool {
+fn is_of(sha256: &str, finding: &LeakFinding) -> bool {
     let of_secret = finding.secret.as_ref().is_some_and(|secret| sha256.starts_with(&secret.sha256));
     finding.sha256.as_deref() == Some(sha256) || of_secret
 }
@@ -140,20 +141,20 @@ fn is_of(sha256: &str, finding: &Finding) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{Fingerprint, Scope, Severity};
+    use crate::finding::{FindingScope, LeakSeverity, SecretFingerprint};
 
-    fn finding(rule: &str, file: &str, sha256: &str) -> Finding {
-        Finding {
+    fn finding(rule: &str, file: &str, sha256: &str) -> LeakFinding {
+        LeakFinding {
             rule: rule.to_owned(),
-            severity: Severity::Error,
-            scope: Scope::Image,
+            severity: LeakSeverity::Error,
+            scope: FindingScope::Image,
             file: file.to_owned(),
             line: None,
             offset: None,
             what: String::new(),
             remedy: String::new(),
             sha256: Some(sha256.to_owned()),
-            secret: Some(Fingerprint::of(b"secret of some length")),
+            secret: Some(SecretFingerprint::of(b"secret of some length")),
             package: None,
             allowed: None,
         }
@@ -174,7 +175,11 @@ mod tests {
             (allowance("netrc", "/root/.netrc", Some(&sha256)), true),
             (allowance("netrc", "/root/.netrc", Some(&other)), false),
             (
-                allowance("netrc", "/root/.netrc", Some(&Fingerprint::of(b"secret of some length").sha256)),
+                allowance(
+                    "netrc",
+                    "/root/.netrc",
+                    Some(&SecretFingerprint::of(b"secret of some length").sha256),
+                ),
                 true,
             ),
             (allowance("netrc", "/home/**", None), false),

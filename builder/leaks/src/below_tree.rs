@@ -10,11 +10,11 @@ use amiforge_image::inspect::Medium;
 use amiforge_progress::Monitor;
 use sha2::{Digest as _, Sha256};
 
-use crate::content::{ContentFinder, Coverage};
-use crate::finding::{DIGEST_DIGITS, Finding, Fingerprint, Scope, Severity};
+use crate::content::{ContentCoverage, ContentFinder};
+use crate::finding::{DIGEST_DIGITS, FindingScope, LeakFinding, LeakSeverity, SecretFingerprint};
+use crate::options::{LeakError, ScanOptions};
 use crate::report::Report;
-use crate::rule::{BELOW_TREE, Rule};
-use crate::scan::{LeakError, ScanOptions};
+use crate::rule::{BELOW_TREE, LeakRule};
 
 /// Bytes that are in memory at a time.
 const CHUNK: usize = 4 << 20;
@@ -37,7 +37,7 @@ pub(crate) fn scan(
     let below = residue::disk(medium)?;
     let mut listed: BTreeMap<ResidueKind, usize> = BTreeMap::new();
     // Our writers leave none, so any of it in a bundle came later; other tools leave some, which may be harmless.
-    let severity = if medium.bundle().is_some() { Severity::Error } else { Severity::Warning };
+    let severity = if medium.bundle().is_some() { LeakSeverity::Error } else { LeakSeverity::Warning };
     for residue in &below.residues {
         stop_if_cancelled(monitor)?;
         let range = Range { start: residue.offset, len: residue.len, owner: &in_words(residue) };
@@ -82,24 +82,24 @@ fn in_words(residue: &Residue) -> String {
 }
 
 /// The finding about residue.
-fn finding(medium: &Medium, residue: &Residue, severity: Severity) -> Result<Finding, LeakError> {
+fn finding(medium: &Medium, residue: &Residue, severity: LeakSeverity) -> Result<LeakFinding, LeakError> {
     let failed = |source| LeakError::File { file: in_words(residue), source };
     let sample = residue.sample(medium, RecoveredContent::SAMPLE).map_err(failed)?;
     let content = RecoveredContent::of(&sample);
-    let severity = if content == RecoveredContent::Key { Severity::Error } else { severity };
+    let severity = if content == RecoveredContent::Key { LeakSeverity::Error } else { severity };
     let mut sha256 = hex(&Sha256::digest(&sample));
     sha256.truncate(DIGEST_DIGITS);
-    Ok(Finding {
+    Ok(LeakFinding {
         rule: BELOW_TREE.id.to_owned(),
         severity,
-        scope: Scope::Disk,
+        scope: FindingScope::Disk,
         file: in_words(residue),
         line: None,
         offset: Some(residue.offset),
         what: format!("{} bytes of {}, which look like {content}", residue.len, residue.kind),
         remedy: BELOW_TREE.remedy.to_owned(),
         sha256: None,
-        secret: Some(Fingerprint {
+        secret: Some(SecretFingerprint {
             start: String::new(),
             len: usize::try_from(residue.len).unwrap_or(usize::MAX),
             sha256,
@@ -115,7 +115,7 @@ fn secrets(
     range: &Range<'_>,
     finder: &ContentFinder,
     monitor: Monitor<'_>,
-) -> Result<Vec<Finding>, LeakError> {
+) -> Result<Vec<LeakFinding>, LeakError> {
     let failed = |source| LeakError::File { file: range.owner.to_owned(), source };
     let mut matched = Vec::new();
     let mut buffer = Vec::new();
@@ -130,9 +130,10 @@ fn secrets(
             medium.read_exact_at(at, &mut buffer).map_err(failed)?;
             let last = at + count as u64 == end;
             let to = if last { count } else { count - OVERLAP };
-            for hit in finder.find(&buffer, Coverage::Strict).into_iter().filter(|hit| hit.secret.start < to)
+            for hit in
+                finder.find(&buffer, ContentCoverage::Strict).into_iter().filter(|hit| hit.secret.start < to)
             {
-                let fingerprint = Fingerprint::of(&buffer[hit.secret.clone()]);
+                let fingerprint = SecretFingerprint::of(&buffer[hit.secret.clone()]);
                 matched.push(secret(hit.rule, at + hit.secret.start as u64, fingerprint, range.owner));
             }
             at += to as u64;
@@ -141,11 +142,11 @@ fn secrets(
     Ok(matched)
 }
 
-fn secret(rule: Rule, offset: u64, fingerprint: Fingerprint, owner: &str) -> Finding {
-    Finding {
+fn secret(rule: LeakRule, offset: u64, fingerprint: SecretFingerprint, owner: &str) -> LeakFinding {
+    LeakFinding {
         rule: rule.id.to_owned(),
         severity: rule.severity,
-        scope: Scope::Disk,
+        scope: FindingScope::Disk,
         file: owner.to_owned(),
         line: None,
         offset: Some(offset),

@@ -7,8 +7,8 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Printable;
 use amiforge_image::bundle::DISK;
 
-use crate::content::{ContentFinder, Coverage};
-use crate::finding::{Finding, Fingerprint, Scope};
+use crate::content::{ContentCoverage, ContentFinder};
+use crate::finding::{FindingScope, LeakFinding, SecretFingerprint};
 
 /// Longest file that is read; a manifest of the largest disk is shorter.
 const FILE_MAX: u64 = 256 << 20;
@@ -22,7 +22,7 @@ const DEPTH_MAX: usize = 4;
 /// What the files of a bundle have.
 #[derive(Debug, Default)]
 pub(crate) struct BundleFindings {
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Vec<LeakFinding>,
     pub(crate) files: u64,
     pub(crate) unread: Vec<String>,
 }
@@ -57,20 +57,20 @@ pub(crate) fn scan(folder: &Path, finder: &ContentFinder) -> io::Result<BundleFi
 }
 
 /// What a file has.
-fn findings(name: &str, bytes: &[u8], finder: &ContentFinder) -> Vec<Finding> {
-    let hits = finder.find(bytes, Coverage::Full);
+fn findings(name: &str, bytes: &[u8], finder: &ContentFinder) -> Vec<LeakFinding> {
+    let hits = finder.find(bytes, ContentCoverage::Full);
     let sha256 = (!hits.is_empty()).then(|| Digest::of(bytes).to_string());
-    let matched = hits.into_iter().map(|hit| Finding {
+    let matched = hits.into_iter().map(|hit| LeakFinding {
         rule: hit.rule.id.to_owned(),
         severity: hit.rule.severity,
-        scope: Scope::Bundle,
+        scope: FindingScope::Bundle,
         file: name.to_owned(),
         line: Some(memchr::memchr_iter(b'\n', &bytes[..hit.secret.start]).count() as u64 + 1),
         offset: Some(hit.secret.start as u64),
         what: hit.rule.what.to_owned(),
         remedy: hit.rule.remedy.to_owned(),
         sha256: sha256.clone(),
-        secret: Some(Fingerprint::of(&bytes[hit.secret])),
+        secret: Some(SecretFingerprint::of(&bytes[hit.secret])),
         package: None,
         allowed: None,
     });

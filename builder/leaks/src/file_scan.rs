@@ -9,14 +9,14 @@ use amiforge_formats::tree::{Content, Printable};
 use amiforge_rootfs::secrets::is_excluded;
 use sha2::{Digest as _, Sha256};
 
-use crate::accounts::Accounts;
-use crate::content::{ContentFinder, Coverage, Hit};
-use crate::finding::{Finding, Fingerprint, Scope};
+use crate::accounts::AccountFiles;
+use crate::content::{ContentCoverage, ContentFinder, Hit};
+use crate::finding::{FindingScope, LeakFinding, SecretFingerprint};
+use crate::options::LeakError;
 use crate::publication::Publications;
-use crate::report::Scanned;
-use crate::rule::{self, Rule, RuleFilter};
-use crate::scan::LeakError;
-use crate::structure::{StructureFinder, StructureHit, Subject, TEXT_MAX};
+use crate::report::ScannedAmount;
+use crate::rule::{self, LeakRule, RuleFilter};
+use crate::structure::{RuleSubject, StructureFinder, StructureHit, TEXT_MAX};
 use crate::system::VolumeBytes;
 
 /// Bytes that are in memory at a time.
@@ -42,7 +42,7 @@ const LINES_MAX: u64 = 256 << 20;
 
 /// A file with its paths, without the first `/`.
 #[derive(Debug)]
-pub(crate) struct ScannedFile<'a> {
+pub(crate) struct FileScanResult<'a> {
     pub(crate) paths: Vec<Vec<u8>>,
     pub(crate) content: &'a Content,
 }
@@ -53,7 +53,7 @@ pub(crate) struct FileScanner<'a> {
     pub(crate) finder: &'a ContentFinder,
     pub(crate) structure: &'a StructureFinder,
     pub(crate) filter: &'a RuleFilter,
-    pub(crate) accounts: Accounts,
+    pub(crate) accounts: AccountFiles,
     pub(crate) publications: Publications,
     pub(crate) prefix: &'a str,
     pub(crate) bytes: &'a VolumeBytes<'a>,
@@ -62,10 +62,10 @@ pub(crate) struct FileScanner<'a> {
 /// Something in a file before it is known whose the file is.
 #[derive(Debug)]
 struct RawFinding {
-    rule: Rule,
+    rule: LeakRule,
     path: usize,
     /// The secret in the file, with its fingerprint.
-    secret: Option<(Range<u64>, Option<Fingerprint>)>,
+    secret: Option<(Range<u64>, Option<SecretFingerprint>)>,
     subject: Option<String>,
 }
 
@@ -73,10 +73,10 @@ impl FileScanner<'_> {
     /// Scans a file; `buffer` is reused from file to file.
     pub(crate) fn scan(
         &self,
-        file: &ScannedFile<'_>,
+        file: &FileScanResult<'_>,
         buffer: &mut Vec<u8>,
-        findings: &mut Vec<Finding>,
-        scanned: &mut Scanned,
+        findings: &mut Vec<LeakFinding>,
+        scanned: &mut ScannedAmount,
     ) -> Result<(), LeakError> {
         let shown = |path: &[u8]| format!("{}{}", self.prefix, Printable(path));
         let failed = |source| LeakError::File { file: shown(&file.paths[0]), source };
@@ -111,10 +111,10 @@ impl FileScanner<'_> {
                 Some(subject) => format!("{} ({subject})", one.rule.what),
                 None => one.rule.what.to_owned(),
             };
-            Finding {
+            LeakFinding {
                 rule: one.rule.id.to_owned(),
                 severity: one.rule.severity,
-                scope: Scope::Image,
+                scope: FindingScope::Image,
                 file: shown(&file.paths[one.path]),
                 line,
                 offset: start,
@@ -132,10 +132,10 @@ impl FileScanner<'_> {
     /// Everything that any rule says about a file, whoever's it is.
     fn look(
         &self,
-        file: &ScannedFile<'_>,
+        file: &FileScanResult<'_>,
         buffer: &mut Vec<u8>,
         raw: &mut Vec<RawFinding>,
-        scanned: &mut Scanned,
+        scanned: &mut ScannedAmount,
     ) -> io::Result<()> {
         let len = file.content.len();
         let mut at = 0_u64;
@@ -155,7 +155,7 @@ impl FileScanner<'_> {
             }
             // Software's own tests are full of addresses with passwords, as of keys.
             let full = text && !sample && (!owned || settings);
-            let coverage = if full { Coverage::Full } else { Coverage::Strict };
+            let coverage = if full { ContentCoverage::Full } else { ContentCoverage::Strict };
             let last = at + count as u64 == len;
             let from = if at == 0 { 0 } else { BEFORE };
             let to = if last { count } else { count - AFTER };
@@ -185,15 +185,15 @@ impl FileScanner<'_> {
     /// What the path and the first bytes of a file say.
     fn look_at_start(
         &self,
-        file: &ScannedFile<'_>,
+        file: &FileScanResult<'_>,
         bytes: &[u8],
         (text, owned, sample): (bool, bool, bool),
         raw: &mut Vec<RawFinding>,
     ) {
-        let plain = |rule: Rule| RawFinding { rule, path: 0, secret: None, subject: None };
+        let plain = |rule: LeakRule| RawFinding { rule, path: 0, secret: None, subject: None };
         for (number, path) in file.paths.iter().enumerate() {
             for row in self.structure.applicable(path) {
-                let subject = Subject { path, bytes: &bytes[..bytes.len().min(TEXT_MAX)] };
+                let subject = RuleSubject { path, bytes: &bytes[..bytes.len().min(TEXT_MAX)] };
                 raw.extend(
                     row.find(&subject).into_iter().map(|hit| structure_finding(hit, number, bytes, 0)),
                 );
@@ -249,12 +249,12 @@ impl FileScanner<'_> {
 }
 
 /// Whether a rule is about a private key by its structure.
-fn is_key(rule: Rule) -> bool {
+fn is_key(rule: LeakRule) -> bool {
     KeyKind::ALL.iter().any(|kind| kind.name() == rule.id)
 }
 
 fn content_finding(hit: &Hit, bytes: &[u8], at: u64) -> RawFinding {
-    let fingerprint = Fingerprint::of(&bytes[hit.secret.clone()]);
+    let fingerprint = SecretFingerprint::of(&bytes[hit.secret.clone()]);
     let range = at + hit.secret.start as u64..at + hit.secret.end as u64;
     // The marker of a key is not the key.
     let fingerprint = (!is_key(hit.rule)).then_some(fingerprint);
@@ -263,7 +263,7 @@ fn content_finding(hit: &Hit, bytes: &[u8], at: u64) -> RawFinding {
 
 fn structure_finding(hit: StructureHit, path: usize, bytes: &[u8], at: u64) -> RawFinding {
     let secret = hit.secret.map(|secret| {
-        let fingerprint = (!secret.is_empty()).then(|| Fingerprint::of(&bytes[secret.clone()]));
+        let fingerprint = (!secret.is_empty()).then(|| SecretFingerprint::of(&bytes[secret.clone()]));
         (at + secret.start as u64..at + secret.end as u64, fingerprint)
     });
     RawFinding { rule: hit.rule, path, secret, subject: hit.subject }

@@ -12,14 +12,14 @@ pub(crate) const DIGEST_DIGITS: usize = 16;
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Severity {
+pub enum LeakSeverity {
     /// A credential, or what lets somebody in: `publish` refuses the image.
     Error,
     /// What tells about the builder or its machine, or may be a credential: `publish` says so.
     Warning,
 }
 
-impl Severity {
+impl LeakSeverity {
     /// The word in output and JSON; also the level of SARIF (3.27.10).
     pub fn word(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Severity {
 /// What a file of a finding is a file of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Scope {
+pub enum FindingScope {
     /// A file system of the image.
     Image,
     /// The bundle, beside the image.
@@ -44,7 +44,7 @@ pub enum Scope {
 /// A secret without its text: its first characters, its length and the start of its digest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fingerprint {
+pub struct SecretFingerprint {
     /// At most its first four characters, and never more than a quarter of it.
     pub start: String,
     /// Its length in bytes.
@@ -53,7 +53,7 @@ pub struct Fingerprint {
     pub sha256: String,
 }
 
-impl Fingerprint {
+impl SecretFingerprint {
     /// The fingerprint of a secret.
     pub fn of(secret: &[u8]) -> Self {
         let shown = SHOWN.min(secret.len() / 4);
@@ -70,20 +70,20 @@ impl Fingerprint {
 /// Something that should not leave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Finding {
+pub struct LeakFinding {
     /// The name of the rule, in kebab case.
     pub rule: String,
     /// How grave it is.
-    pub severity: Severity,
+    pub severity: LeakSeverity,
     /// What the file is a file of.
-    pub scope: Scope,
+    pub scope: FindingScope,
     /// The file: an absolute path in the image, a name in the bundle, or a range of the disk in words. Bytes that are not
     /// printable are escaped.
     pub file: String,
     /// The line, from 1, of a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// The byte, from 0, in the file; on the disk for [`Scope::Disk`].
+    /// The byte, from 0, in the file; on the disk for [`FindingScope::Disk`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
     /// What was found there, in words.
@@ -95,7 +95,7 @@ pub struct Finding {
     pub sha256: Option<String>,
     /// The secret, if one range of bytes is it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret: Option<Fingerprint>,
+    pub secret: Option<SecretFingerprint>,
     /// The package that the file belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
@@ -104,7 +104,7 @@ pub struct Finding {
     pub allowed: Option<String>,
 }
 
-impl Finding {
+impl LeakFinding {
     /// Where it is: `FILE:LINE`, `FILE@OFFSET` or `FILE`.
     pub fn location(&self) -> String {
         match (self.line, self.offset) {
@@ -121,11 +121,11 @@ mod tests {
 
     #[test]
     fn a_fingerprint_shows_at_most_four_characters_and_never_a_short_secret() {
-        let long = Fingerprint::of(b"ghp_0123456789abcdefghijklmnopqrstuvwxyz");
+        let long = SecretFingerprint::of(b"ghp_0123456789abcdefghijklmnopqrstuvwxyz");
         assert_eq!((long.start.as_str(), long.len), ("ghp_", 40));
         assert_eq!(long.sha256.len(), 16);
-        assert_eq!(Fingerprint::of(b"abc").start, "");
-        assert_eq!(Fingerprint::of(b"abcdefgh").start, "ab");
-        assert_eq!(Fingerprint::of(b"\x1b\xffcdefghijklmnop").start, "..cd");
+        assert_eq!(SecretFingerprint::of(b"abc").start, "");
+        assert_eq!(SecretFingerprint::of(b"abcdefgh").start, "ab");
+        assert_eq!(SecretFingerprint::of(b"\x1b\xffcdefghijklmnop").start, "..cd");
     }
 }

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, Severity};
+use crate::finding::{LeakFinding, LeakSeverity};
 
 /// How much was looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Scanned {
+pub struct ScannedAmount {
     /// Files of the image; one with several names counts once.
     pub files: u64,
     /// Their bytes.
@@ -25,28 +25,28 @@ pub struct Scanned {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Report {
     /// How much was looked at.
-    pub scanned: Scanned,
+    pub scanned: ScannedAmount,
     /// The findings, by scope, file and offset; allowed ones among them.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<LeakFinding>,
     /// What could not be looked at, in words.
     pub unread: Vec<String>,
 }
 
 impl Report {
     /// The findings that nobody allows.
-    pub fn open(&self) -> impl Iterator<Item = &Finding> {
+    pub fn open(&self) -> impl Iterator<Item = &LeakFinding> {
         self.findings.iter().filter(|finding| finding.allowed.is_none())
     }
 
     /// Those for which `publish` refuses an image.
-    pub fn refused(&self) -> impl Iterator<Item = &Finding> {
-        self.open().filter(|finding| finding.severity == Severity::Error)
+    pub fn refused(&self) -> impl Iterator<Item = &LeakFinding> {
+        self.open().filter(|finding| finding.severity == LeakSeverity::Error)
     }
 
     /// Sorts the findings, and leaves one of those that say the same of the same bytes.
     pub(crate) fn sort(&mut self) {
         self.findings.sort_by(|a, b| {
-            let key = |one: &Finding| (one.scope, one.line, one.offset);
+            let key = |one: &LeakFinding| (one.scope, one.line, one.offset);
             (a.scope, &a.file)
                 .cmp(&(b.scope, &b.file))
                 .then_with(|| key(a).cmp(&key(b)))

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::finding::{Finding, Scope, Severity};
+use crate::finding::{FindingScope, LeakFinding, LeakSeverity};
+use crate::registry::rules;
 use crate::report::Report;
-use crate::rule::{Rule, rules};
+use crate::rule::LeakRule;
 
 /// The schema that a log names; it is where OASIS publishes it.
 const SCHEMA: &str =
@@ -13,7 +14,7 @@ const SCHEMA: &str =
 /// The log of one run over `image`. Allowed findings are in it, suppressed with their reasons.
 pub fn sarif(report: &Report, image: &str) -> Value {
     let all = rules();
-    let used: Vec<&Rule> =
+    let used: Vec<&LeakRule> =
         all.iter().filter(|rule| report.findings.iter().any(|finding| finding.rule == rule.id)).collect();
     let results: Vec<Value> = report.findings.iter().map(|finding| result(finding, &used)).collect();
     let notes: Vec<Value> =
@@ -35,7 +36,7 @@ pub fn sarif(report: &Report, image: &str) -> Value {
 }
 
 /// A rule (3.49).
-fn reporting_descriptor(rule: &Rule) -> Value {
+fn reporting_descriptor(rule: &LeakRule) -> Value {
     json!({
         "id": rule.id,
         "shortDescription": { "text": sentence(rule.what) },
@@ -46,7 +47,7 @@ fn reporting_descriptor(rule: &Rule) -> Value {
 }
 
 /// A finding (3.27).
-fn result(finding: &Finding, rules: &[&Rule]) -> Value {
+fn result(finding: &LeakFinding, rules: &[&LeakRule]) -> Value {
     let mut region = serde_json::Map::new();
     // A region has a line or an offset that counts bytes (3.30).
     match (finding.line, finding.offset) {
@@ -64,7 +65,7 @@ fn result(finding: &Finding, rules: &[&Rule]) -> Value {
         finding.secret.as_ref().map(|secret| secret.sha256.clone()).or_else(|| finding.sha256.clone());
     let mut result = json!({
         "ruleId": finding.rule,
-        "level": match finding.severity { Severity::Error => "error", Severity::Warning => "warning" },
+        "level": match finding.severity { LeakSeverity::Error => "error", LeakSeverity::Warning => "warning" },
         "message": { "text": format!("{}: {}. {}", finding.file, finding.what, sentence(&finding.remedy)) },
         "locations": [{ "physicalLocation": physical }],
     });
@@ -81,11 +82,11 @@ fn result(finding: &Finding, rules: &[&Rule]) -> Value {
 }
 
 /// The file as a relative reference (RFC 3986, 4.2), below the scope that it is of.
-fn uri(finding: &Finding) -> String {
+fn uri(finding: &LeakFinding) -> String {
     let scope = match finding.scope {
-        Scope::Image => "image",
-        Scope::Bundle => "bundle",
-        Scope::Disk => "disk",
+        FindingScope::Image => "image",
+        FindingScope::Bundle => "bundle",
+        FindingScope::Disk => "disk",
     };
     let path = finding.file.trim_start_matches('/').bytes().map(|byte| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
@@ -109,17 +110,17 @@ mod tests {
 
     #[test]
     fn a_finding_has_a_rule_a_relative_address_and_no_secret() {
-        let finding = Finding {
+        let finding = LeakFinding {
             rule: "github-token".to_owned(),
-            severity: Severity::Error,
-            scope: Scope::Image,
+            severity: LeakSeverity::Error,
+            scope: FindingScope::Image,
             file: "/root/a b".to_owned(),
             line: Some(3),
             offset: Some(40),
             what: "a token of GitHub".to_owned(),
             remedy: "revoke it".to_owned(),
             sha256: Some("ab".repeat(32)),
-            secret: Some(crate::finding::Fingerprint::of(b"ghp_0123456789abcdefghijklmnopqrstuvwxyz")),
+            secret: Some(crate::finding::SecretFingerprint::of(b"ghp_0123456789abcdefghijklmnopqrstuvwxyz")),
             package: None,
             allowed: Some("a test".to_owned()),
         };

@@ -1,96 +1,30 @@
 //! The scan of an image: every file of every volume once, then what is below the files, then the files of the bundle.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use amiforge_formats::plan::Sources;
-use amiforge_formats::residue::ResidueError;
 use amiforge_formats::tree::{Content, NodeKind, Tree};
-use amiforge_image::inspect::{InspectError, Medium};
+use amiforge_image::inspect::Medium;
 use amiforge_progress::Monitor;
-use amiforge_rootfs::glob::NotAGlob;
 
-use crate::accounts::Accounts;
+use crate::accounts::AccountFiles;
 use crate::content::ContentFinder;
-use crate::file_scan::{FileScanner, ScannedFile};
-use crate::finding::Finding;
-use crate::publication::{Publications, PublishedFile};
-use crate::report::{Report, Scanned};
-use crate::rule::RuleFilter;
+use crate::file_scan::{FileScanResult, FileScanner};
+use crate::finding::LeakFinding;
+use crate::options::{LeakError, ScanOptions};
+use crate::publication::Publications;
+use crate::report::{Report, ScannedAmount};
 use crate::structure::StructureFinder;
-use crate::system::{System, SystemTree, read_text};
+use crate::system::{ImageSystem, ImageSystemTree, read_text};
 use crate::{below_tree, bundle_files};
-
-/// Says which files of a tree packages have published.
-pub type PublishedBy<'a> = &'a (dyn Fn(&Tree, &dyn Sources) -> io::Result<Vec<PublishedFile>> + Sync);
-
-/// What a scan does.
-#[derive(Clone)]
-pub struct ScanOptions<'a> {
-    /// The rules.
-    pub filter: RuleFilter,
-    /// Says which files packages have published.
-    pub published: PublishedBy<'a>,
-    /// Threads.
-    pub threads: usize,
-}
-
-impl std::fmt::Debug for ScanOptions<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ScanOptions")
-            .field("filter", &self.filter)
-            .field("threads", &self.threads)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why an image could not be scanned.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LeakError {
-    /// The disk could not be read.
-    #[error("reading the disk")]
-    Disk(#[from] InspectError),
-    /// What is below the files could not be read.
-    #[error("reading what is below the files")]
-    BelowTree(#[from] ResidueError),
-    /// Bytes of a file or of the disk could not be read.
-    #[error("reading `{file}`")]
-    File {
-        /// The file, in words.
-        file: String,
-        /// The error of the medium.
-        #[source]
-        source: io::Error,
-    },
-    /// A file beside the image could not be read.
-    #[error("reading the files of `{}`", path.display())]
-    Bundle {
-        /// The folder.
-        path: PathBuf,
-        /// The error of the host.
-        #[source]
-        source: io::Error,
-    },
-    /// The database of packages could not be read.
-    #[error("reading which files packages have published")]
-    Packages(#[source] io::Error),
-    /// A rule has a path that is no glob.
-    #[error("preparing the rules")]
-    Rules(#[from] NotAGlob),
-    /// The work was cancelled.
-    #[error("interrupted")]
-    Interrupted,
-}
 
 /// Scans an image, and the files beside it where it is a bundle's. Findings are the same whatever the number of threads.
 ///
 /// # Errors
 /// [`LeakError`].
 pub fn scan(medium: &Medium, options: &ScanOptions<'_>, monitor: Monitor<'_>) -> Result<Report, LeakError> {
-    let system = System::read(medium)?;
+    let system = ImageSystem::read(medium)?;
     let finder = ContentFinder::new(&options.filter);
     let structure = StructureFinder::new(&options.filter)?;
     let mut report = Report { unread: system.unread.clone(), ..Report::default() };
@@ -127,8 +61,8 @@ pub fn scan(medium: &Medium, options: &ScanOptions<'_>, monitor: Monitor<'_>) ->
     Ok(report)
 }
 
-fn added(a: Scanned, b: Scanned) -> Scanned {
-    Scanned {
+fn added(a: ScannedAmount, b: ScannedAmount) -> ScannedAmount {
+    ScannedAmount {
         files: a.files + b.files,
         bytes: a.bytes + b.bytes,
         bundle_files: a.bundle_files + b.bundle_files,
@@ -138,13 +72,13 @@ fn added(a: Scanned, b: Scanned) -> Scanned {
 }
 
 /// The users of a system, from its passwd(5).
-fn accounts(tree: &SystemTree, system: &System<'_>) -> Accounts {
-    Accounts::parse(&read_text(&tree.tree, b"etc/passwd", &system.bytes).unwrap_or_default())
+fn accounts(tree: &ImageSystemTree, system: &ImageSystem<'_>) -> AccountFiles {
+    AccountFiles::parse(&read_text(&tree.tree, b"etc/passwd", &system.bytes).unwrap_or_default())
 }
 
 fn publications(
-    tree: &SystemTree,
-    system: &System<'_>,
+    tree: &ImageSystemTree,
+    system: &ImageSystem<'_>,
     options: &ScanOptions<'_>,
 ) -> Result<Publications, LeakError> {
     let files = (options.published)(&tree.tree, &system.bytes).map_err(LeakError::Packages)?;
@@ -152,16 +86,16 @@ fn publications(
 }
 
 /// The regular files of a tree, each once, with all their paths.
-fn files(tree: &Tree) -> Vec<ScannedFile<'_>> {
+fn files(tree: &Tree) -> Vec<FileScanResult<'_>> {
     let mut index: Vec<Option<usize>> = vec![None; tree.capacity()];
-    let mut all: Vec<ScannedFile<'_>> = Vec::new();
+    let mut all: Vec<FileScanResult<'_>> = Vec::new();
     for entry in tree.walk() {
         let NodeKind::File(content) = &tree.node(entry.id).kind else { continue };
         if let Some(known) = index[entry.id.index()] {
             all[known].paths.push(entry.path);
         } else {
             index[entry.id.index()] = Some(all.len());
-            all.push(ScannedFile { paths: vec![entry.path], content });
+            all.push(FileScanResult { paths: vec![entry.path], content });
         }
     }
     all
@@ -170,14 +104,14 @@ fn files(tree: &Tree) -> Vec<ScannedFile<'_>> {
 /// Scans files on several threads, each taking the next.
 fn scan_files(
     scanner: &FileScanner<'_>,
-    files: &[ScannedFile<'_>],
+    files: &[FileScanResult<'_>],
     threads: usize,
     monitor: Monitor<'_>,
-) -> Result<(Vec<Finding>, Scanned), LeakError> {
+) -> Result<(Vec<LeakFinding>, ScannedAmount), LeakError> {
     let next = AtomicUsize::new(0);
-    let results = Mutex::new((Vec::new(), Scanned::default()));
+    let results = Mutex::new((Vec::new(), ScannedAmount::default()));
     let work = || -> Result<(), LeakError> {
-        let (mut matched, mut scanned, mut buffer) = (Vec::new(), Scanned::default(), Vec::new());
+        let (mut matched, mut scanned, mut buffer) = (Vec::new(), ScannedAmount::default(), Vec::new());
         while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
             if monitor.cancel.is_cancelled() {
                 return Err(LeakError::Interrupted);

@@ -29,7 +29,7 @@ impl Sources for VolumeBytes<'_> {
 
 /// Files with one root.
 #[derive(Debug)]
-pub(crate) struct SystemTree {
+pub(crate) struct ImageSystemTree {
     /// Before each path, for people: `/`, or the partition of files that are mounted nowhere.
     pub(crate) prefix: String,
     /// The files.
@@ -38,22 +38,22 @@ pub(crate) struct SystemTree {
 
 /// The files of an image.
 #[derive(Debug)]
-pub(crate) struct System<'a> {
+pub(crate) struct ImageSystem<'a> {
     /// The system first, if there is one, then volumes that it does not mount.
-    pub(crate) trees: Vec<SystemTree>,
+    pub(crate) trees: Vec<ImageSystemTree>,
     pub(crate) bytes: VolumeBytes<'a>,
     /// Partitions whose files are not known, and why.
     pub(crate) unread: Vec<String>,
 }
 
 /// A volume with files.
-struct Volume {
+struct SystemVolume {
     slot: PartitionSlot,
     read: ReadVolume,
     tree: Tree,
 }
 
-impl<'a> System<'a> {
+impl<'a> ImageSystem<'a> {
     /// Reads every volume.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl<'a> System<'a> {
                 Ok(mut read) => {
                     if let Some(tree) = read.tree.take() {
                         windows.push(window);
-                        volumes.push(Volume { slot, read, tree });
+                        volumes.push(SystemVolume { slot, read, tree });
                     }
                 }
                 Err(error) => unread.push(format!("the files of {} cannot be read: {error}", slot.title())),
@@ -83,13 +83,13 @@ impl<'a> System<'a> {
 }
 
 /// The volumes below their mount points.
-fn mounted(mut volumes: Vec<Volume>, bytes: &VolumeBytes<'_>) -> Vec<SystemTree> {
-    let is_root = |volume: &Volume| {
+fn mounted(mut volumes: Vec<SystemVolume>, bytes: &VolumeBytes<'_>) -> Vec<ImageSystemTree> {
+    let is_root = |volume: &SystemVolume| {
         let has = |path: &[u8]| volume.tree.lookup(path).is_some();
         has(b"etc") && (has(b"usr") || has(b"bin"))
     };
     let Some(root) = volumes.iter().position(is_root) else {
-        return volumes.into_iter().map(Volume::apart).collect();
+        return volumes.into_iter().map(SystemVolume::apart).collect();
     };
     let mut system = volumes.remove(root).tree;
     let fstab = read_text(&system, b"etc/fstab", bytes).unwrap_or_default();
@@ -111,7 +111,7 @@ fn mounted(mut volumes: Vec<Volume>, bytes: &VolumeBytes<'_>) -> Vec<SystemTree>
             apart.push(volume.apart());
         }
     }
-    let mut trees = vec![SystemTree { prefix: "/".to_owned(), tree: system }];
+    let mut trees = vec![ImageSystemTree { prefix: "/".to_owned(), tree: system }];
     trees.append(&mut apart);
     trees
 }
@@ -127,14 +127,14 @@ fn mount_points(fstab: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> + '_ {
     })
 }
 
-impl Volume {
+impl SystemVolume {
     /// The volume as one that the system does not mount.
-    fn apart(self) -> SystemTree {
+    fn apart(self) -> ImageSystemTree {
         let prefix = match self.slot.partition {
             Some(_) => format!("{}:/", self.slot.title()),
             None => "/".to_owned(),
         };
-        SystemTree { prefix, tree: self.tree }
+        ImageSystemTree { prefix, tree: self.tree }
     }
 
     /// Whether a device of fstab is this partition: by GUID, UUID or label.

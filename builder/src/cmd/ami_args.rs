@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use amiforge_handover::publication::Publication;
+use amiforge_handover::publication::PlannedPublication;
 use amiforge_image::inspect::Medium;
 use amiforge_machine::preflight::os_release;
 use amiforge_publish::ami::{AmiError, Unfinished};
@@ -137,7 +137,7 @@ impl Args {
     }
 
     /// Takes what a plan says, where no option says otherwise.
-    pub(crate) fn fill(&mut self, plan: &Publication) {
+    pub(crate) fn fill(&mut self, plan: &PlannedPublication) {
         self.name = self.name.take().or_else(|| plan.name.clone());
         self.description = self.description.take().or_else(|| plan.description.clone());
         self.deprecate = self.deprecate.take().or_else(|| plan.deprecate.clone());

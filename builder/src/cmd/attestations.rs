@@ -7,7 +7,7 @@ use amiforge_image::attestations::{AttestationError, AttestationKind, StatedBund
 use amiforge_image::image::EmitOptions;
 use amiforge_progress::Monitor;
 use amiforge_trust::detached;
-use amiforge_trust::dsse::{Envelope, IN_TOTO, pae};
+use amiforge_trust::dsse::{DsseEnvelope, IN_TOTO, pae};
 use amiforge_trust::keys::PublicKey;
 use amiforge_trust::signing::SigningKey;
 use anyhow::{Context as _, anyhow};
@@ -58,7 +58,7 @@ pub(super) fn sign(bundle: &Path, requested: &Requested, key: &dyn SigningKey, u
     let mut signed = Vec::new();
     for kind in kinds(&stated, requested) {
         let payload = stated.payload(kind).map_err(|error| failure(error, bundle))?;
-        let envelope = Envelope::sign(IN_TOTO, payload, key);
+        let envelope = DsseEnvelope::sign(IN_TOTO, payload, key);
         let envelope = envelope.with_context(|| cannot(bundle)).map_err(Failure::from)?;
         signed.push((kind, stored(bundle, kind, key.public(), &envelope)?));
     }
@@ -99,7 +99,7 @@ pub(super) fn attach(
     for (kind, bytes) in given {
         let payload = stated.payload(*kind).map_err(|error| failure(error, bundle))?;
         let signed = detached::verified(key, &pae(IN_TOTO, &payload), bytes)
-            .and_then(|signature| Envelope::with_signature(IN_TOTO, payload, key, signature));
+            .and_then(|signature| DsseEnvelope::with_signature(IN_TOTO, payload, key, signature));
         let envelope = signed.map_err(|error| {
             let name = kind.name();
             let hint = format!(
@@ -140,7 +140,7 @@ fn stored(
     bundle: &Path,
     kind: AttestationKind,
     key: &PublicKey,
-    envelope: &Envelope,
+    envelope: &DsseEnvelope,
 ) -> Result<Vec<String>, Failure> {
     store(bundle, kind, key, envelope).map_err(|error| failure(error, bundle))
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use amiforge_formats::digest::Digest;
 use amiforge_handover::contents::PUBLICATION;
-use amiforge_handover::publication::{NAMESPACE, Publication};
+use amiforge_handover::publication::{NAMESPACE, PlannedPublication};
 use amiforge_handover::read::{Handover, is_handover};
 use amiforge_handover::write::{Destination, ExportOptions, Exported, export};
 use amiforge_image::bundle::MANIFEST;
@@ -154,7 +154,7 @@ impl Args {
             let text = amiforge_progress::regular::read(demand.path());
             text.map(|text| Digest::of(&text).to_string()).with_context(|| cannot.to_owned())
         });
-        let plan = Publication {
+        let plan = PlannedPublication {
             manifest_sha256: manifest.to_string(),
             policy_sha256: policy.transpose()?,
             name: self.plan.name.clone(),
@@ -164,7 +164,7 @@ impl Args {
             copy_to: self.plan.copy_to.clone(),
             share: self.plan.share.clone(),
             deprecate: self.plan.deprecate.clone(),
-            ..Publication::default()
+            ..PlannedPublication::default()
         };
         if plan.lines().is_empty() && demand.is_none() {
             return match self.plan.key {

@@ -7,15 +7,15 @@ use std::path::Path;
 use amiforge::signer::{KeyLocation, SigningKey};
 use amiforge_formats::digest::Digest;
 use amiforge_handover::HandoverError;
-use amiforge_handover::contents::{Contents, PUBLICATION, SIGNATURES};
-use amiforge_handover::publication::{self, Publication};
+use amiforge_handover::contents::{HandoverContents, PUBLICATION, SIGNATURES};
+use amiforge_handover::publication::{self, PlannedPublication};
 use amiforge_handover::read::{Handover, Input, is_handover, present_files};
 use amiforge_image::attestations::{StatedBundle, check_required};
 use amiforge_image::bundle::MANIFEST;
 use amiforge_image::inspect::Medium;
-use amiforge_image::signatures::{Checked, SignatureError, Statement, check_parts};
+use amiforge_image::signatures::{BundleSignatureError, BundleStatement, CheckedSignatures, check_parts};
 use amiforge_trust::keys::PublicKey;
-use amiforge_trust::policy::Policy;
+use amiforge_trust::policy::SigningPolicy;
 use amiforge_trust::sshsig::{self, SshSignature};
 use anyhow::Context as _;
 
@@ -119,7 +119,7 @@ pub(super) fn signers<'a>(
 
 /// Asks a policy about an image of this name that these keys signed; the reason if it does not accept that.
 pub(super) fn decide(
-    policy: &Policy,
+    policy: &SigningPolicy,
     name: &str,
     keys: &[PublicKey],
     refused: &[String],
@@ -133,8 +133,11 @@ pub(super) fn decide(
 }
 
 /// Asks a policy about the bundle of a hand-over, as it is asked about a folder.
-pub(super) fn accepted(contents: &Contents, policy: &Policy) -> Result<Checked, SignatureError> {
-    let statement = Statement::parse(contents.sums()).map_err(SignatureError::Statement)?;
+pub(super) fn accepted(
+    contents: &HandoverContents,
+    policy: &SigningPolicy,
+) -> Result<CheckedSignatures, BundleSignatureError> {
+    let statement = BundleStatement::parse(contents.sums()).map_err(BundleSignatureError::Statement)?;
     let signatures = contents.signatures().filter(|(name, _)| name.ends_with(SIGNATURE));
     let signatures: Vec<_> =
         signatures.map(|(name, bytes)| (format!("{SIGNATURES}{name}"), bytes.to_vec())).collect();
@@ -143,7 +146,7 @@ pub(super) fn accepted(contents: &Contents, policy: &Policy) -> Result<Checked, 
 }
 
 /// Asks a policy about the attestations that it requires of the bundle of a hand-over; the reason if one is missing.
-pub(super) fn attested(contents: &Contents, policy: &Policy) -> Result<(), String> {
+pub(super) fn attested(contents: &HandoverContents, policy: &SigningPolicy) -> Result<(), String> {
     let name = &contents.manifest.manifest.origin.name;
     if policy.rule_for(name).is_none_or(|rule| rule.require.is_empty()) {
         return Ok(());
@@ -154,14 +157,17 @@ pub(super) fn attested(contents: &Contents, policy: &Policy) -> Result<(), Strin
 }
 
 /// Who signed the bundle of a hand-over, if a policy accepts its signatures and attestations; else the reason.
-pub(super) fn accepted_signers(contents: &Contents, policy: &Policy) -> Result<Vec<String>, String> {
+pub(super) fn accepted_signers(
+    contents: &HandoverContents,
+    policy: &SigningPolicy,
+) -> Result<Vec<String>, String> {
     let checked = accepted(contents, policy).map_err(|error| refusal(&error))?;
     attested(contents, policy)?;
     Ok(checked.decision.map(|decision| decision.signed).unwrap_or_default())
 }
 
 /// The documents of a hand-over in a folder, as its bundle has them.
-fn documents_folder(contents: &Contents) -> io::Result<tempfile::TempDir> {
+fn documents_folder(contents: &HandoverContents) -> io::Result<tempfile::TempDir> {
     let folder = tempfile::tempdir()?;
     for (name, bytes) in contents.files() {
         let path = folder.path().join(name);
@@ -186,10 +192,10 @@ pub(super) fn opened(path: &Path) -> Option<Handover> {
 }
 
 /// Why a policy does not accept a bundle, as one line: the error with its causes, and the signatures that are none.
-fn refusal(error: &SignatureError) -> String {
+fn refusal(error: &BundleSignatureError) -> String {
     let text = error_line(error);
     match error {
-        SignatureError::NotMet { refused, .. } if !refused.is_empty() => {
+        BundleSignatureError::NotMet { refused, .. } if !refused.is_empty() => {
             format!("{text}; no signatures of it are {}", refused.join("; "))
         }
         _ => text,
@@ -201,10 +207,10 @@ fn refusal(error: &SignatureError) -> String {
 pub(super) fn plan(
     documents: &BTreeMap<String, Vec<u8>>,
     (name, manifest): (&str, Digest),
-    policy: Option<&Policy>,
-) -> Result<Option<Publication>, String> {
+    policy: Option<&SigningPolicy>,
+) -> Result<Option<PlannedPublication>, String> {
     let Some(text) = documents.get(PUBLICATION) else { return Ok(None) };
-    let plan = Publication::parse(text, manifest)?;
+    let plan = PlannedPublication::parse(text, manifest)?;
     if let Some(policy) = policy {
         let own = |name: &str| name.starts_with(PUBLICATIONS) && name.ends_with(SIGNATURE);
         let signatures = documents.iter().filter(|(name, _)| own(name));

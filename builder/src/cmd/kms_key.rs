@@ -7,7 +7,7 @@ use amiforge_aws::KmsClient;
 use amiforge_progress::CancelToken;
 use amiforge_publish::retry::{CallStep, NoObserver, RetryExhausted, retry};
 use amiforge_publish::timer::Timer;
-use amiforge_trust::keys::{KeyKind, PublicKey};
+use amiforge_trust::keys::{PublicKey, PublicKeyKind};
 
 use super::region::ConnectedRegion;
 
@@ -55,9 +55,9 @@ impl SigningKey for KmsKey {
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
         let algorithm = match self.public.kind() {
-            KeyKind::EcdsaP256 => "ECDSA_SHA_256",
-            KeyKind::EcdsaP384 => "ECDSA_SHA_384",
-            KeyKind::Rsa => "RSASSA_PKCS1_V1_5_SHA_256",
+            PublicKeyKind::EcdsaP256 => "ECDSA_SHA_256",
+            PublicKeyKind::EcdsaP384 => "ECDSA_SHA_384",
+            PublicKeyKind::Rsa => "RSASSA_PKCS1_V1_5_SHA_256",
             kind => return Err(SignerError::Form { kind: kind.name() }),
         };
         let ask = retry(&self.timer, CallStep::Idempotent, &NoObserver, || {

@@ -14,7 +14,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_image::bundle::DISK;
 use amiforge_image::image::EmitOptions;
 use amiforge_image::inspect::Medium;
-use amiforge_leaks::{Allowance, Finding, Report, RuleFilter, rules_version};
+use amiforge_leaks::{Allowance, LeakFinding, Report, RuleFilter, rules_version};
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_publish::request::Request;
 use amiforge_publish::tags;
@@ -102,7 +102,7 @@ impl GateArgs {
         for needless in &all.needless {
             ui.warn(needless);
         }
-        let refused: Vec<&Finding> = all.report.refused().collect();
+        let refused: Vec<&LeakFinding> = all.report.refused().collect();
         if !refused.is_empty() {
             return Err(refusal(&refused, image, cannot));
         }
@@ -119,7 +119,7 @@ impl GateArgs {
 }
 
 /// The failure for an image with leaks.
-fn refusal(refused: &[&Finding], image: &Path, cannot: &str) -> Failure {
+fn refusal(refused: &[&LeakFinding], image: &Path, cannot: &str) -> Failure {
     let listed: Vec<String> = refused.iter().take(LISTED).map(|finding| line(finding)).collect();
     let more = match refused.len().saturating_sub(LISTED) {
         0 => String::new(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use amiforge::leaks::{self, LeakOptions, LeakReport};
 use amiforge_image::image::EmitOptions;
-use amiforge_leaks::{Finding, RuleFilter, Scanned, Severity, rules, rules_version, sarif};
+use amiforge_leaks::{LeakFinding, LeakSeverity, RuleFilter, ScannedAmount, rules, rules_version, sarif};
 use amiforge_progress::{CancelToken, Monitor};
 use anyhow::Context as _;
 use serde::Serialize;
@@ -62,8 +62,8 @@ struct LeaksJson<'a> {
     passes: bool,
     /// Digest of the rules.
     rules: String,
-    scanned: Scanned,
-    findings: &'a [Finding],
+    scanned: ScannedAmount,
+    findings: &'a [LeakFinding],
     unread: &'a [String],
     needless: &'a [String],
     seconds: f64,
@@ -214,10 +214,10 @@ fn show(image: &Path, report: &LeakReport, took: Duration, ui: &Ui) -> Result<()
 }
 
 /// A finding in one line.
-pub(crate) fn line(finding: &Finding) -> String {
+pub(crate) fn line(finding: &LeakFinding) -> String {
     let severity = match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
+        LeakSeverity::Error => "error",
+        LeakSeverity::Warning => "warning",
     };
     let secret = finding.secret.as_ref().map(|secret| {
         let dots = if secret.start.is_empty() { "" } else { "…" };

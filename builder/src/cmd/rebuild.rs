@@ -5,10 +5,10 @@ mod show;
 
 use std::path::{Path, PathBuf};
 
-use amiforge::embedded::{Embedded, Statement};
+use amiforge::embedded::{Embedded, EmbeddedStatement};
 use amiforge::lock::Lock;
 use amiforge::pipeline::{self, BuildError, BuildOptions, Built};
-use amiforge::rebuild::{self, Comparison, LocalInput};
+use amiforge::rebuild::{self, LocalInput, RebuildComparison};
 use amiforge::recipe::Recipe;
 use amiforge::vendor;
 use amiforge_image::bundle::ExistingBundle;
@@ -86,7 +86,7 @@ struct Rebuilt {
     tool: &'static str,
     /// Whether nothing differs but signatures.
     equal: bool,
-    blocks: Comparison,
+    blocks: RebuildComparison,
     /// Likely causes of a difference.
     causes: Vec<String>,
     /// The rebuilt bundle, if it is kept.
@@ -96,7 +96,7 @@ struct Rebuilt {
 /// What the image says of itself, ready to be built.
 struct Recorded {
     embedded: Embedded,
-    statement: Option<Statement>,
+    statement: Option<EmbeddedStatement>,
     recipe: Recipe,
     lock: Option<Lock>,
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use amiforge_handover::contents::NamedManifest;
 use amiforge_handover::read::{Handover, is_handover};
+use amiforge_handover::receipts::{FILE_MAX, ReceiptsFile};
 use amiforge_image::bundle::MANIFEST;
 use anyhow::Context as _;
 
@@ -83,4 +84,19 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
         Err(error) => Err(error.error),
         Ok(_) => Ok(true),
     }
+}
+
+/// Reads a file of bounded length.
+fn read(path: &Path) -> anyhow::Result<ReceiptsFile> {
+    use std::io::Read as _;
+    let reading = || format!("reading `{}`", path.display());
+    let mut bytes = Vec::new();
+    let file = amiforge_progress::regular::open(path).with_context(reading)?;
+    file.take(FILE_MAX as u64 + 1).read_to_end(&mut bytes).with_context(reading)?;
+    ReceiptsFile::parse(&bytes).with_context(reading)
+}
+
+/// The signatures of a file, with names for messages.
+fn named(file: &ReceiptsFile) -> impl Iterator<Item = (&str, &[u8])> {
+    file.signatures.iter().map(|signature| ("signature", signature.as_slice()))
 }

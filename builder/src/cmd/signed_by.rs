@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use amiforge_handover::read::{Handover, is_handover};
 use amiforge_image::attestations::{AttestationError, StatedBundle, check_required};
 use amiforge_image::image::EmitOptions;
-use amiforge_image::signatures::{self, Checked, SignatureError};
+use amiforge_image::signatures::{self, BundleSignatureError, CheckedSignatures};
 use amiforge_progress::Monitor;
-use amiforge_trust::policy::Policy;
+use amiforge_trust::policy::SigningPolicy;
 use anyhow::Context as _;
 use serde::Deserialize;
 
@@ -29,7 +29,7 @@ pub(crate) struct SignedByArgs {
 #[derive(Debug)]
 pub(crate) struct Demand {
     path: PathBuf,
-    policy: Policy,
+    policy: SigningPolicy,
 }
 
 /// The settings of a user.
@@ -52,7 +52,7 @@ impl SignedByArgs {
 
     /// Refuses a bundle that the policy does not accept, if there is one: before anything else of it is trusted. Gives what
     /// was checked. Images without a bundle have no signatures. `cannot` is the first line of a failure.
-    pub(crate) fn require(&self, image: &Path, cannot: &str) -> Result<Option<Checked>, Failure> {
+    pub(crate) fn require(&self, image: &Path, cannot: &str) -> Result<Option<CheckedSignatures>, Failure> {
         self.demand()?.map(|demand| demand.require(image, cannot)).transpose()
     }
 }
@@ -61,7 +61,7 @@ impl SignedByArgs {
 /// manifest, block by block.
 #[cfg(feature = "aws")]
 pub(crate) fn same_manifest(
-    checked: Option<&Checked>,
+    checked: Option<&CheckedSignatures>,
     manifest: Option<amiforge_formats::digest::Digest>,
     cannot: &str,
 ) -> Result<(), Failure> {
@@ -74,8 +74,8 @@ pub(crate) fn same_manifest(
 
 /// Whether a failure is that of a bundle that is not the one that was signed, rather than of one that too few signed.
 pub(crate) fn is_changed(failure: &Failure) -> bool {
-    let error = failure.error.chain().find_map(|cause| cause.downcast_ref::<SignatureError>());
-    error.is_some_and(|error| error.is_difference() && !matches!(error, SignatureError::NotMet { .. }))
+    let error = failure.error.chain().find_map(|cause| cause.downcast_ref::<BundleSignatureError>());
+    error.is_some_and(|error| error.is_difference() && !matches!(error, BundleSignatureError::NotMet { .. }))
 }
 
 /// The policy that the settings name.
@@ -106,13 +106,13 @@ impl Demand {
     pub(crate) fn read(path: PathBuf) -> Result<Self, Failure> {
         let cannot = || format!("cannot use the policy `{}`", path.display());
         let text = amiforge_progress::regular::read_to_string(&path).with_context(cannot)?;
-        let policy = Policy::parse(&text)
+        let policy = SigningPolicy::parse(&text)
             .map_err(|error| Failure::usage(anyhow::Error::from(error).context(cannot())))?;
         Ok(Self { path, policy })
     }
 
     /// The policy.
-    pub(crate) fn policy(&self) -> &Policy {
+    pub(crate) fn policy(&self) -> &SigningPolicy {
         &self.policy
     }
 
@@ -122,7 +122,7 @@ impl Demand {
     }
 
     /// Refuses a bundle that the policy does not accept.
-    pub(crate) fn require(&self, image: &Path, cannot: &str) -> Result<Checked, Failure> {
+    pub(crate) fn require(&self, image: &Path, cannot: &str) -> Result<CheckedSignatures, Failure> {
         if is_handover(image) {
             let opened = Handover::open(image);
             let opened = opened.map_err(|error| handover::failure(error, cannot.to_owned()))?;
@@ -181,21 +181,23 @@ impl Demand {
     }
 
     /// The failure of a bundle that is not accepted: a refusal where it is not as signed.
-    pub(crate) fn failure(&self, error: SignatureError, image: &Path, cannot: &str) -> Failure {
+    pub(crate) fn failure(&self, error: BundleSignatureError, image: &Path, cannot: &str) -> Failure {
         let (shown, policy) = (image.display(), self.path.display());
         let hint = match &error {
-            SignatureError::NotMet { refused, .. } if !refused.is_empty() => {
+            BundleSignatureError::NotMet { refused, .. } if !refused.is_empty() => {
                 format!("signatures that are none of this bundle: {}", refused.join("; "))
             }
-            SignatureError::NotMet { decision, .. } if decision.threshold.is_none() => {
+            BundleSignatureError::NotMet { decision, .. } if decision.threshold.is_none() => {
                 format!("add a `[[rule]]` for images of this name to `{policy}`")
             }
-            SignatureError::NotMet { .. } => {
+            BundleSignatureError::NotMet { .. } => {
                 format!(
                     "`amiforge sign {shown} --for bundle --key KEY` signs it; `amiforge verify {shown}` lists who did"
                 )
             }
-            SignatureError::NotABundle { .. } => "name the folder that `amiforge build -o` wrote".to_owned(),
+            BundleSignatureError::NotABundle { .. } => {
+                "name the folder that `amiforge build -o` wrote".to_owned()
+            }
             _ => format!(
                 "the bundle is not the one that was signed; `amiforge verify {shown}` lists the differences"
             ),
@@ -212,7 +214,7 @@ impl Demand {
     pub(crate) fn require_disk(
         &self,
         image: &Path,
-        checked: &Checked,
+        checked: &CheckedSignatures,
         cannot: &str,
         monitor: Monitor<'_>,
     ) -> Result<(), Failure> {

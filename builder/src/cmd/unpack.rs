@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use amiforge_handover::HandoverError;
-use amiforge_handover::check::Visitor;
-use amiforge_handover::contents::Contents;
+use amiforge_handover::check::HandoverVisitor;
+use amiforge_handover::contents::HandoverContents;
 use amiforge_handover::header::Header;
-use amiforge_handover::unpack::{Unpacked, unpack};
+use amiforge_handover::unpack::{UnpackedHandover, unpack};
 use amiforge_progress::Monitor;
 use serde::Serialize;
 
@@ -56,8 +56,8 @@ struct UnpackJson {
 /// Asks a policy before anything is written.
 struct SignedBy(Option<Demand>);
 
-impl Visitor for SignedBy {
-    fn contents(&mut self, _header: &Header, contents: &Contents) -> Result<(), HandoverError> {
+impl HandoverVisitor for SignedBy {
+    fn contents(&mut self, _header: &Header, contents: &HandoverContents) -> Result<(), HandoverError> {
         match &self.0 {
             Some(demand) => handover::accepted_signers(contents, demand.policy())
                 .map(drop)
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let unpacked = handover::input(&args.file).and_then(|input| {
         unpack(input, args.parent.as_deref(), &args.out, &mut signed_by, Monitor::new(ui, &cancel))
     });
-    let Unpacked { manifest, blocks, from_parent } =
+    let UnpackedHandover { manifest, blocks, from_parent } =
         unpacked.map_err(|error| handover::failure(error, cannot))?;
     let seconds = begun.elapsed().as_secs_f64();
     let origin = &manifest.manifest.origin;

@@ -16,7 +16,7 @@ use amiforge_image::bundle::MANIFEST;
 use amiforge_image::image::EmitOptions;
 use amiforge_image::verify::{self, VerifyError, VerifyReport};
 use amiforge_progress::Monitor;
-use amiforge_trust::policy::Decision;
+use amiforge_trust::policy::PolicyDecision;
 use serde::Serialize;
 
 use self::summary::{SummaryArgs, VerifiedBundle};
@@ -82,7 +82,7 @@ struct VerifyJson<'a> {
     report: &'a VerifyReport,
     /// What the policy says of the signatures, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    signed_by: Option<&'a Decision>,
+    signed_by: Option<&'a PolicyDecision>,
     /// Why the policy does not accept the bundle.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<FailureJson>,
@@ -195,7 +195,7 @@ impl Args {
 }
 
 /// Who signed a bundle: lines of the result.
-fn signers(report: &VerifyReport, decision: Option<&Decision>) -> Vec<String> {
+fn signers(report: &VerifyReport, decision: Option<&PolicyDecision>) -> Vec<String> {
     if let Some(decision) = decision {
         let threshold = decision.threshold.unwrap_or_default();
         return vec![format!("signed by {} ({threshold} needed)", decision.signed.join(", "))];
@@ -207,7 +207,7 @@ fn signers(report: &VerifyReport, decision: Option<&Decision>) -> Vec<String> {
 fn show(
     args: &Args,
     report: &VerifyReport,
-    signed_by: Option<&Decision>,
+    signed_by: Option<&PolicyDecision>,
     refusal: Option<&Failure>,
     took: Duration,
     ui: &Ui,

@@ -13,7 +13,7 @@ use amiforge_image::inspect::{InspectError, system_files};
 use amiforge_rootfs::steps::provenance::{LOCK, PREDICATE, RECIPE};
 use serde::Deserialize;
 
-pub use predicate::{Dependency, Statement};
+pub use predicate::{Dependency, EmbeddedStatement};
 
 /// The longest file that is read, in bytes: a lock of a hundred thousand packages.
 const MAX_LEN: u64 = 32 << 20;
@@ -60,8 +60,8 @@ impl Embedded {
     }
 
     /// What the predicate states; nothing where there is none, or none that can be read.
-    pub fn statement(&self) -> Option<Statement> {
-        Statement::parse(self.predicate.as_deref()?)
+    pub fn statement(&self) -> Option<EmbeddedStatement> {
+        EmbeddedStatement::parse(self.predicate.as_deref()?)
     }
 
     /// Name and version of the image by its recipe, read without the rest of it: a recipe of another version of this program

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// What a predicate states. A field that it lacks, or that is no text, is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Statement {
+pub struct EmbeddedStatement {
     /// Version of the program that built the image.
     pub tool: Option<String>,
     /// Name of the image.
@@ -32,7 +32,7 @@ pub struct Dependency {
     pub sha256: Option<String>,
 }
 
-impl Statement {
+impl EmbeddedStatement {
     /// Parses a predicate; `None` for what is no JSON object.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let value: Value = serde_json::from_slice(bytes).ok().filter(Value::is_object)?;

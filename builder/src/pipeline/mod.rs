@@ -22,7 +22,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_image::bundle;
 use amiforge_image::disk::plan_data;
 use amiforge_image::image::EmitOptions;
-use amiforge_image::origins::Origin;
+use amiforge_image::origins::PathOrigin;
 use amiforge_image::seal::{self, Sealed, Trust};
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_store::blobs::Blobs;
@@ -63,7 +63,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     system.origins.observe(&system.tree, |_| RecipeOrigins(recipe).table("kernel-hook", "boot"));
     let keys = secure_boot::keys(recipe, &mut system.inputs.host_files, &mut blobs)?;
     // Whatever was written since tells of the build itself.
-    system.origins.observe(&system.tree, |_| Origin::new("record-of-the-build"));
+    system.origins.observe(&system.tree, |_| PathOrigin::new("record-of-the-build"));
     let trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
     let groups = volumes::groups::groups(&system.tree, &recipe.partitions, &trees, &blobs);
     let groups = groups.map_err(BuildError::Sbom)?;

@@ -10,7 +10,7 @@ use amiforge_formats::time::Time;
 use amiforge_image::bundle;
 use amiforge_image::manifest::Manifest;
 use amiforge_image::verify::VerifyReport;
-use amiforge_trust::in_toto::Statement;
+use amiforge_trust::in_toto::InTotoStatement;
 use serde_json::{Value, json};
 
 use super::percent_encoded;
@@ -52,7 +52,7 @@ impl Verification<'_> {
     }
 
     /// The statement.
-    pub fn summary(&self) -> Statement {
+    pub fn summary(&self) -> InTotoStatement {
         let passed = self.passed();
         let level = match (passed, self.provenance) {
             (false, _) => "FAILED",
@@ -93,7 +93,7 @@ impl Verification<'_> {
             (bundle::DISK.to_owned(), self.manifest.plain),
             (bundle::MANIFEST.to_owned(), self.manifest_sha256),
         ]);
-        Statement { subjects, predicate_type: SUMMARY_TYPE.to_owned(), predicate }
+        InTotoStatement { subjects, predicate_type: SUMMARY_TYPE.to_owned(), predicate }
     }
 }
 

@@ -8,7 +8,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_rootfs::sources::{DigestPin, SourceKind};
 use sha2::{Digest as _, Sha256};
 
-use crate::embedded::Statement;
+use crate::embedded::EmbeddedStatement;
 use crate::recipe::{FilePut, Recipe, RecipeContent, SourceFrom};
 
 /// A file or folder of the host.
@@ -25,7 +25,7 @@ pub struct LocalInput {
 }
 
 /// The files and folders of the host that a build of the recipe reads. What its lock pins is fetched, not local.
-pub fn local_inputs(recipe: &Recipe, statement: Option<&Statement>) -> Vec<LocalInput> {
+pub fn local_inputs(recipe: &Recipe, statement: Option<&EmbeddedStatement>) -> Vec<LocalInput> {
     let mut inputs = Vec::new();
     let mut add = |name: &str, path: &Path, pinned: Option<Digest>| {
         let mut stated = statement.into_iter().flat_map(|statement| &statement.dependencies);

@@ -14,14 +14,14 @@ use amiforge_image::image::{Block, BlockMap};
 use amiforge_image::manifest::Manifest;
 use serde::Serialize;
 
-use crate::embedded::Statement;
+use crate::embedded::EmbeddedStatement;
 
 pub use inputs::{LocalInput, changed, local_inputs, missing};
 
 /// An image and its rebuild, compared block by block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Comparison {
+pub struct RebuildComparison {
     /// Blocks that are equal.
     pub equal: u64,
     /// Blocks that differ.
@@ -38,7 +38,7 @@ pub struct Comparison {
     pub unsigned_root: Option<String>,
 }
 
-impl Comparison {
+impl RebuildComparison {
     /// Whether the rebuild proves the image: nothing differs but signatures.
     pub fn is_equal(&self) -> bool {
         self.different == 0
@@ -53,9 +53,9 @@ impl Comparison {
 pub fn compare(
     (original, image): (&BlockMap, &dyn ReadAt),
     (manifest, rebuilt): (&Manifest, &dyn ReadAt),
-) -> io::Result<Comparison> {
+) -> io::Result<RebuildComparison> {
     let ranges = signature_ranges(manifest);
-    let mut found = Comparison {
+    let mut found = RebuildComparison {
         equal: 0,
         different: 0,
         signed: 0,
@@ -90,7 +90,7 @@ pub fn compare(
     Ok(found)
 }
 
-impl Comparison {
+impl RebuildComparison {
     /// Records a block that differs.
     fn differs(&mut self, index: u64) {
         self.different += 1;
@@ -136,7 +136,7 @@ fn same_without(
 }
 
 /// Likely causes of a difference, the likeliest first.
-pub fn causes(statement: Option<&Statement>, tool: &str, inputs: &[LocalInput]) -> Vec<String> {
+pub fn causes(statement: Option<&EmbeddedStatement>, tool: &str, inputs: &[LocalInput]) -> Vec<String> {
     let mut causes = Vec::new();
     if let Some(built) =
         statement.and_then(|statement| statement.tool.as_deref()).filter(|built| *built != tool)

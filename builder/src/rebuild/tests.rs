@@ -72,7 +72,7 @@ fn image() -> Vec<u8> {
     bytes
 }
 
-fn compared(original: &Vec<u8>, rebuilt: &Vec<u8>, ranges: &[(u64, u64)]) -> Comparison {
+fn compared(original: &Vec<u8>, rebuilt: &Vec<u8>, ranges: &[(u64, u64)]) -> RebuildComparison {
     compare((&map(original), original), (&manifest(rebuilt, ranges), rebuilt)).unwrap()
 }
 
@@ -121,7 +121,7 @@ fn a_signature_is_no_difference_and_what_is_beside_it_is_one() {
 
 #[test]
 fn causes_name_the_tool_first_and_then_the_inputs() {
-    let statement = Statement { tool: Some("0.9".to_owned()), ..Statement::default() };
+    let statement = EmbeddedStatement { tool: Some("0.9".to_owned()), ..EmbeddedStatement::default() };
     let input = |name: &str, expected: Option<&str>, actual: Option<&str>| LocalInput {
         name: name.to_owned(),
         path: "x".into(),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use amiforge_trust::agent::{AgentKey, AgentSelector};
 use amiforge_trust::keys::PublicKey;
-use amiforge_trust::private::PrivateKey;
+use amiforge_trust::private::PrivateKeyFile;
 
 pub use amiforge_trust::signing::SigningKey;
 pub use error::SignerError;
@@ -75,7 +75,7 @@ impl KeyLocation {
     pub fn open(&self, public: Option<&PublicKey>) -> Result<Option<Box<dyn SigningKey>>, SignerError> {
         let agent = |selector| Ok(Some(Box::new(AgentKey::find(&selector)?) as Box<dyn SigningKey>));
         match self {
-            Self::File(path) => Ok(Some(Box::new(PrivateKey::open(path)?))),
+            Self::File(path) => Ok(Some(Box::new(PrivateKeyFile::open(path)?))),
             Self::Agent(None) => agent(AgentSelector::Only),
             Self::Agent(Some(name)) => agent(AgentSelector::Named(name.clone())),
             Self::PublicFile(path) => agent(AgentSelector::Public(read_public(path)?)),

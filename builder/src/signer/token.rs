@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use amiforge_formats::der::{integer, tag, tlv};
 use amiforge_formats::tree::Printable;
-use amiforge_trust::keys::{KeyKind, PublicKey};
+use amiforge_trust::keys::{PublicKey, PublicKeyKind};
 use amiforge_trust::signing::SigningKey;
 use ring::digest;
 use tempfile::TempDir;
@@ -95,18 +95,18 @@ impl SigningKey for TokenKey {
         let ecdsa = |algorithm| self.by("ECDSA", digest::digest(algorithm, message).as_ref());
         let kind = self.public.kind();
         match kind {
-            KeyKind::Ed25519 => self.by("EDDSA", message),
-            KeyKind::Rsa => self.by("SHA256-RSA-PKCS", message),
-            KeyKind::EcdsaP256 => pair_in_der(&ecdsa(&digest::SHA256)?, kind),
-            KeyKind::EcdsaP384 => pair_in_der(&ecdsa(&digest::SHA384)?, kind),
+            PublicKeyKind::Ed25519 => self.by("EDDSA", message),
+            PublicKeyKind::Rsa => self.by("SHA256-RSA-PKCS", message),
+            PublicKeyKind::EcdsaP256 => pair_in_der(&ecdsa(&digest::SHA256)?, kind),
+            PublicKeyKind::EcdsaP384 => pair_in_der(&ecdsa(&digest::SHA384)?, kind),
             _ => Err(SignerError::OnlySsh { fingerprint: self.public.fingerprint() }),
         }
     }
 }
 
 /// The two numbers of a signature, which PKCS#11 has one after the other, in DER.
-fn pair_in_der(pair: &[u8], kind: KeyKind) -> Result<Vec<u8>, SignerError> {
-    let len = if kind == KeyKind::EcdsaP384 { 48 } else { 32 };
+fn pair_in_der(pair: &[u8], kind: PublicKeyKind) -> Result<Vec<u8>, SignerError> {
+    let len = if kind == PublicKeyKind::EcdsaP384 { 48 } else { 32 };
     if pair.len() != 2 * len {
         return Err(SignerError::Form { kind: kind.name() });
     }

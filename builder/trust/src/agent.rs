@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::tree::Printable;
 
-use crate::keys::{KeyKind, PublicKey};
+use crate::keys::{PublicKey, PublicKeyKind};
 use crate::signing::{SignerError, SigningKey, from_ssh};
-use crate::wire::{WireReader, put_string};
+use crate::wire::{SshReader, put_string};
 
 /// The variable with the agent's socket.
 const SOCKET: &str = "SSH_AUTH_SOCK";
@@ -108,10 +108,10 @@ impl SigningKey for AgentKey {
         let mut request = vec![SIGN_REQUEST];
         put_string(&mut request, self.public.blob());
         put_string(&mut request, message);
-        let flags = if self.public.kind() == KeyKind::Rsa { RSA_SHA2_256 } else { 0 };
+        let flags = if self.public.kind() == PublicKeyKind::Rsa { RSA_SHA2_256 } else { 0 };
         request.extend(flags.to_be_bytes());
         let answer = ask(&self.socket, &request)?;
-        let mut reader = WireReader::new(&answer);
+        let mut reader = SshReader::new(&answer);
         if reader.byte("the type").ok() != Some(SIGN_RESPONSE) {
             return Err(SignerError::AgentRefused { fingerprint: self.public.fingerprint() });
         }
@@ -131,7 +131,7 @@ pub fn identities(socket: &Path) -> Result<Vec<AgentIdentity>, SignerError> {
 
 /// Reads the list of keys; those of other kinds, and certificates, are passed over.
 fn parse_identities(answer: &[u8]) -> Option<Vec<AgentIdentity>> {
-    let mut reader = WireReader::new(answer);
+    let mut reader = SshReader::new(answer);
     if reader.byte("the type").ok()? != IDENTITIES_ANSWER {
         return None;
     }

@@ -5,7 +5,7 @@ use amiforge_formats::der::{integer, tag, tlv};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::keys::{KeyKind, NotVerified, PublicKey};
+use crate::keys::{NotVerified, PublicKey, PublicKeyKind};
 
 /// The most bytes of a file with a signature: RSA with 8192 bits in base64.
 pub const LEN_MAX: usize = 4096;
@@ -27,10 +27,10 @@ pub fn verified(key: &PublicKey, message: &[u8], bytes: &[u8]) -> Result<Vec<u8>
 }
 
 /// Two numbers of the same length as an `Ecdsa-Sig-Value`.
-fn pair(kind: KeyKind, raw: &[u8]) -> Option<Vec<u8>> {
+fn pair(kind: PublicKeyKind, raw: &[u8]) -> Option<Vec<u8>> {
     let half = match kind {
-        KeyKind::EcdsaP256 => 32,
-        KeyKind::EcdsaP384 => 48,
+        PublicKeyKind::EcdsaP256 => 32,
+        PublicKeyKind::EcdsaP384 => 48,
         _ => return None,
     };
     let (r, s) = raw.split_at_checked(half).filter(|(_, s)| s.len() == half)?;
@@ -57,8 +57,8 @@ mod tests {
             }
             assert!(verified(public, b"message", b"").is_err());
             let half = match public.kind() {
-                KeyKind::EcdsaP256 => 32,
-                KeyKind::EcdsaP384 => 48,
+                PublicKeyKind::EcdsaP256 => 32,
+                PublicKeyKind::EcdsaP384 => 48,
                 _ => continue,
             };
             let raw = match half {

@@ -36,7 +36,7 @@ pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 
 /// An envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Envelope {
+pub struct DsseEnvelope {
     /// The type of the payload.
     pub payload_type: String,
     /// The payload.
@@ -128,7 +128,7 @@ struct SignatureText {
     sig: String,
 }
 
-impl Envelope {
+impl DsseEnvelope {
     /// An envelope that one key signs.
     ///
     /// # Errors

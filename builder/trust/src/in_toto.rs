@@ -1,6 +1,6 @@
 //! In-toto statements: what is said (a predicate) of which files (subjects).
 //!
-//! Follows the in-toto Attestation Framework 1.0, `Statement`. Subjects are files by name and SHA-256; other digests beside it
+//! Follows the in-toto Attestation Framework 1.0, `InTotoStatement`. Subjects are files by name and SHA-256; other digests beside it
 //! are ignored, as the framework asks for what a reader does not know.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
@@ -19,7 +19,7 @@ pub const SUBJECTS_MAX: usize = 4096;
 
 /// A statement.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Statement {
+pub struct InTotoStatement {
     /// SHA-256 of the files that it is about, by name.
     pub subjects: BTreeMap<String, Digest>,
     /// The type of the predicate, a URI.
@@ -81,7 +81,7 @@ struct StatementSubject {
     name: String,
 }
 
-impl Statement {
+impl InTotoStatement {
     /// Reads a statement.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_statement_is_read_back_and_others_are_refused() {
-        let statement = Statement {
+        let statement = InTotoStatement {
             subjects: BTreeMap::from([("disk.raw".to_owned(), Digest::of(b"x"))]),
             predicate_type: "https://slsa.dev/provenance/v1".to_owned(),
             predicate: serde_json::json!({ "b": 1, "a": [] }),
@@ -141,8 +141,8 @@ mod tests {
         assert!(
             text.starts_with(r#"{"_type":"https://in-toto.io/Statement/v1","predicate":{"a":[],"b":1},"#)
         );
-        assert_eq!(Statement::parse(text.as_bytes()).unwrap(), statement);
-        let parse = |changed: String| Statement::parse(changed.as_bytes());
+        assert_eq!(InTotoStatement::parse(text.as_bytes()).unwrap(), statement);
+        let parse = |changed: String| InTotoStatement::parse(changed.as_bytes());
         assert!(matches!(
             parse(text.replace("Statement/v1", "Statement/v0.1")),
             Err(StatementError::Type { .. })

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use crate::keys::PublicKey;
 
-pub use decision::Decision;
+pub use decision::PolicyDecision;
 pub use parse::{PolicyError, PolicyProblem};
 
 /// The most bytes of a policy.
@@ -26,9 +26,9 @@ pub const REQUIREMENTS: [&str; 5] = ["provenance", "sbom-spdx", "sbom-cyclonedx"
 
 /// Who may sign what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
+pub struct SigningPolicy {
     signers: Vec<Signer>,
-    rules: Vec<Rule>,
+    rules: Vec<PolicyRule>,
 }
 
 /// Someone who signs: a person or a service, with any of these keys.
@@ -42,7 +42,7 @@ pub struct Signer {
 
 /// Whose signatures images of some names need.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
+pub struct PolicyRule {
     /// Patterns for the names of images: `*` for any characters, `?` for one.
     pub names: Vec<String>,
     /// Names of those who may sign.
@@ -53,7 +53,7 @@ pub struct Rule {
     pub require: Vec<String>,
 }
 
-impl Policy {
+impl SigningPolicy {
     /// Parses a policy.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl Policy {
     }
 
     /// The rules, in their order.
-    pub fn rules(&self) -> &[Rule] {
+    pub fn rules(&self) -> &[PolicyRule] {
         &self.rules
     }
 
@@ -78,14 +78,14 @@ impl Policy {
     }
 
     /// The rule that decides about images of a name: the first that matches.
-    pub fn rule_for(&self, name: &str) -> Option<&Rule> {
-        let fits = |rule: &&Rule| rule.names.iter().any(|pattern| glob::matches(pattern, name));
+    pub fn rule_for(&self, name: &str) -> Option<&PolicyRule> {
+        let fits = |rule: &&PolicyRule| rule.names.iter().any(|pattern| glob::matches(pattern, name));
         self.rules.iter().find(fits)
     }
 
     /// Decides about an image of a name that was signed with these keys. The signatures must have been verified.
-    pub fn decide(&self, name: &str, signed_with: &[PublicKey]) -> Decision {
-        let mut decision = Decision { name: name.to_owned(), ..Decision::default() };
+    pub fn decide(&self, name: &str, signed_with: &[PublicKey]) -> PolicyDecision {
+        let mut decision = PolicyDecision { name: name.to_owned(), ..PolicyDecision::default() };
         let rule = self.rule_for(name);
         let mut signed = BTreeSet::new();
         for key in signed_with {

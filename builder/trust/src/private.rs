@@ -20,21 +20,21 @@ use crate::signing::{SignerError, SigningKey};
 const LEN_MAX: usize = 64 << 10;
 
 /// A private key that was read from a file.
-pub struct PrivateKey {
+pub struct PrivateKeyFile {
     path: PathBuf,
-    secret: Secret,
+    secret: PrivateNumbers,
     public: PublicKey,
 }
 
 /// What signs.
-enum Secret {
+enum PrivateNumbers {
     Ed25519(Box<Ed25519KeyPair>),
     P256(Box<p256::ecdsa::SigningKey>),
     P384(Box<p384::ecdsa::SigningKey>),
     Rsa(Box<RsaKeyPair>),
 }
 
-impl fmt::Debug for PrivateKey {
+impl fmt::Debug for PrivateKeyFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PrivateKey({:?})", self.public)
     }
@@ -42,13 +42,13 @@ impl fmt::Debug for PrivateKey {
 
 /// Why bytes are no private key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
+enum KeyRefusal {
     NotAKey,
     Encrypted,
     OnToken,
 }
 
-impl PrivateKey {
+impl PrivateKeyFile {
     /// Reads the key in a file.
     ///
     /// # Errors
@@ -64,18 +64,18 @@ impl PrivateKey {
     /// # Errors
     /// [`SignerError`].
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, SignerError> {
-        let parsed = if bytes.len() > LEN_MAX { Err(Refusal::NotAKey) } else { read::parse(bytes) };
+        let parsed = if bytes.len() > LEN_MAX { Err(KeyRefusal::NotAKey) } else { read::parse(bytes) };
         let path = path.to_owned();
         match parsed {
             Ok((secret, public)) => Ok(Self { path, secret, public }),
-            Err(Refusal::NotAKey) => Err(SignerError::NotAPrivateKey { path }),
-            Err(Refusal::Encrypted) => Err(SignerError::Encrypted { path }),
-            Err(Refusal::OnToken) => Err(SignerError::OnToken { path }),
+            Err(KeyRefusal::NotAKey) => Err(SignerError::NotAPrivateKey { path }),
+            Err(KeyRefusal::Encrypted) => Err(SignerError::Encrypted { path }),
+            Err(KeyRefusal::OnToken) => Err(SignerError::OnToken { path }),
         }
     }
 }
 
-impl SigningKey for PrivateKey {
+impl SigningKey for PrivateKeyFile {
     fn public(&self) -> &PublicKey {
         &self.public
     }
@@ -83,16 +83,16 @@ impl SigningKey for PrivateKey {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError> {
         let failed = || SignerError::Sign { path: self.path.clone() };
         match &self.secret {
-            Secret::Ed25519(key) => Ok(key.sign(message).as_ref().to_vec()),
-            Secret::P256(key) => {
+            PrivateNumbers::Ed25519(key) => Ok(key.sign(message).as_ref().to_vec()),
+            PrivateNumbers::P256(key) => {
                 let signature: p256::ecdsa::Signature = key.try_sign(message).map_err(|_| failed())?;
                 Ok(signature.to_der().as_bytes().to_vec())
             }
-            Secret::P384(key) => {
+            PrivateNumbers::P384(key) => {
                 let signature: p384::ecdsa::Signature = key.try_sign(message).map_err(|_| failed())?;
                 Ok(signature.to_der().as_bytes().to_vec())
             }
-            Secret::Rsa(key) => {
+            PrivateNumbers::Rsa(key) => {
                 let mut signature = vec![0; key.public().modulus_len()];
                 // Random numbers blind the computation against an observer of its time; the result does not depend on them.
                 let signed = key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature);

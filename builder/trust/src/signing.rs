@@ -6,9 +6,8 @@ use std::path::PathBuf;
 
 use amiforge_formats::der::{DerReader, integer, tag, tlv};
 
-use crate::keys::{KeyError, KeyKind, PublicKey};
-use crate::sshsig::SshsigError;
-use crate::wire::{WireReader, put_unsigned, strings};
+use crate::keys::{PublicKey, PublicKeyKind, SshKeyError};
+use crate::wire::{SshReader, put_unsigned, strings};
 
 /// A private key, wherever it is.
 pub trait SigningKey {
@@ -67,7 +66,7 @@ pub enum SignerError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: KeyError,
+        source: SshKeyError,
     },
     /// The key is protected by a passphrase.
     #[error("the key in `{}` is encrypted", path.display())]
@@ -161,7 +160,7 @@ pub enum SignerError {
         /// Where the key is.
         location: String,
         /// Why.
-        source: KeyError,
+        source: SshKeyError,
     },
     /// A key on a FIDO token was to sign in another form than that of SSH.
     #[error("the key {fingerprint} is on a FIDO token, which signs in the form of SSH alone")]
@@ -179,7 +178,7 @@ pub enum SignerError {
     #[error("checking the signature that the key gave")]
     Unsound {
         /// Why.
-        source: Box<SshsigError>,
+        source: Box<dyn Error + Send + Sync>,
     },
 }
 
@@ -187,16 +186,16 @@ pub enum SignerError {
 ///
 /// # Errors
 /// [`SignerError::Form`].
-pub fn to_ssh(kind: KeyKind, signature: &[u8]) -> Result<Vec<u8>, SignerError> {
+pub fn to_ssh(kind: PublicKeyKind, signature: &[u8]) -> Result<Vec<u8>, SignerError> {
     let form = || SignerError::Form { kind: kind.name() };
     match kind {
-        KeyKind::Ed25519 => Ok(strings(&[kind.name().as_bytes(), signature])),
-        KeyKind::Rsa => Ok(strings(&[b"rsa-sha2-256", signature])),
-        KeyKind::EcdsaP256 | KeyKind::EcdsaP384 => {
+        PublicKeyKind::Ed25519 => Ok(strings(&[kind.name().as_bytes(), signature])),
+        PublicKeyKind::Rsa => Ok(strings(&[b"rsa-sha2-256", signature])),
+        PublicKeyKind::EcdsaP256 | PublicKeyKind::EcdsaP384 => {
             let pair = ecdsa_numbers(signature).ok_or_else(form)?;
             Ok(strings(&[kind.name().as_bytes(), &pair]))
         }
-        KeyKind::SkEd25519 | KeyKind::SkEcdsa => Err(form()),
+        PublicKeyKind::SkEd25519 | PublicKeyKind::SkEcdsa => Err(form()),
     }
 }
 
@@ -217,20 +216,20 @@ fn ecdsa_numbers(signature: &[u8]) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// [`SignerError::Form`], also for RSA with another hash than SHA-256, and for keys on FIDO tokens.
-pub fn from_ssh(kind: KeyKind, signature: &[u8]) -> Result<Vec<u8>, SignerError> {
+pub fn from_ssh(kind: PublicKeyKind, signature: &[u8]) -> Result<Vec<u8>, SignerError> {
     let form = || SignerError::Form { kind: kind.name() };
-    let mut reader = WireReader::new(signature);
-    let algorithm = if kind == KeyKind::Rsa { "rsa-sha2-256" } else { kind.name() };
+    let mut reader = SshReader::new(signature);
+    let algorithm = if kind == PublicKeyKind::Rsa { "rsa-sha2-256" } else { kind.name() };
     let found = reader.text("the algorithm").map_err(|_| form())?;
     let value = reader.string("the signature").map_err(|_| form())?;
     reader.end("the signature").map_err(|_| form())?;
     if found != algorithm || kind.is_fido() {
         return Err(form());
     }
-    if !matches!(kind, KeyKind::EcdsaP256 | KeyKind::EcdsaP384) {
+    if !matches!(kind, PublicKeyKind::EcdsaP256 | PublicKeyKind::EcdsaP384) {
         return Ok(value.to_vec());
     }
-    let mut reader = WireReader::new(value);
+    let mut reader = SshReader::new(value);
     let r = reader.unsigned("r").map_err(|_| form())?;
     let s = reader.unsigned("s").map_err(|_| form())?;
     reader.end("s").map_err(|_| form())?;

@@ -8,7 +8,7 @@
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use crate::dsse::{Envelope, EnvelopeError, EnvelopeText, LEN_MAX};
+use crate::dsse::{DsseEnvelope, EnvelopeError, EnvelopeText, LEN_MAX};
 
 /// The type of a bundle.
 pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -22,7 +22,7 @@ pub struct SigstoreBundle {
     /// What says which key verifies it; not signed.
     pub hint: String,
     /// The envelope, with one signature.
-    pub envelope: Envelope,
+    pub envelope: DsseEnvelope,
 }
 
 /// Why bytes are no bundle that is read here.
@@ -113,7 +113,7 @@ impl SigstoreBundle {
     ///
     /// # Errors
     /// [`EnvelopeError::Signatures`] for an envelope with several.
-    pub fn new(envelope: Envelope) -> Result<Self, EnvelopeError> {
+    pub fn new(envelope: DsseEnvelope) -> Result<Self, EnvelopeError> {
         match envelope.signatures.as_slice() {
             [one] => Ok(Self { hint: one.key_id.clone(), envelope }),
             other => Err(EnvelopeError::Signatures { count: other.len(), most: 1 }),
@@ -143,7 +143,7 @@ impl SigstoreBundle {
         if public_key.hint.len() > HINT_MAX {
             return Err(SigstoreError::Hint { len: public_key.hint.len() });
         }
-        let envelope = Envelope::from_text(bundle.dsse_envelope)?;
+        let envelope = DsseEnvelope::from_text(bundle.dsse_envelope)?;
         if envelope.signatures.len() != 1 {
             return Err(EnvelopeError::Signatures { count: envelope.signatures.len(), most: 1 }.into());
         }
@@ -177,7 +177,7 @@ mod tests {
     fn bundle() -> SigstoreBundle {
         let signatures =
             vec![EnvelopeSignature { key_id: "0123456789abcdef".to_owned(), signature: vec![1, 2] }];
-        let envelope = Envelope { payload_type: IN_TOTO.to_owned(), payload: b"{}".to_vec(), signatures };
+        let envelope = DsseEnvelope { payload_type: IN_TOTO.to_owned(), payload: b"{}".to_vec(), signatures };
         SigstoreBundle::new(envelope).unwrap()
     }
 

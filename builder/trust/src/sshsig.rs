@@ -9,9 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest;
 
-use crate::keys::{KeyError, NotVerified, PublicKey};
+use crate::keys::{NotVerified, PublicKey, SshKeyError};
 use crate::signing::{SignerError, SigningKey};
-use crate::wire::{WireError, WireReader, put_string, strings};
+use crate::wire::{SshReader, WireError, put_string, strings};
 
 /// The namespace of signatures of bundles.
 pub const BUNDLE: &str = "amiforge-bundle";
@@ -31,14 +31,14 @@ const LINE: usize = 70;
 
 /// The hash of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HashAlgorithm {
+pub enum SshHash {
     /// SHA-256.
     Sha256,
     /// SHA-512, which this program uses for all that it signs.
     Sha512,
 }
 
-impl HashAlgorithm {
+impl SshHash {
     /// Its name in signatures.
     pub fn name(self) -> &'static str {
         match self {
@@ -91,7 +91,7 @@ pub enum SshsigError {
     Wire(#[from] WireError),
     /// Its key is none that is used here.
     #[error("reading its public key")]
-    Key(#[source] KeyError),
+    Key(#[source] SshKeyError),
     /// A hash that is not known.
     #[error("its hash is `{found}`, and sha256 and sha512 are known")]
     Hash {
@@ -121,7 +121,7 @@ pub enum SshsigError {
 pub struct SshSignature {
     key: PublicKey,
     namespace: String,
-    hash: HashAlgorithm,
+    hash: SshHash,
     /// In the form of SSH.
     signature: Vec<u8>,
 }
@@ -148,7 +148,7 @@ impl SshSignature {
     /// # Errors
     /// [`SshsigError`].
     pub fn from_blob(blob: &[u8]) -> Result<Self, SshsigError> {
-        let mut reader = WireReader::new(blob.strip_prefix(MAGIC).ok_or(SshsigError::Magic)?);
+        let mut reader = SshReader::new(blob.strip_prefix(MAGIC).ok_or(SshsigError::Magic)?);
         match reader.number("the version")? {
             VERSION => {}
             found => return Err(SshsigError::Version { found }),
@@ -158,8 +158,8 @@ impl SshSignature {
         // "Reserved" is ignored where it is not empty, and the signature covers an empty one.
         reader.string("the reserved field")?;
         let hash = match reader.string("the hash")? {
-            b"sha256" => HashAlgorithm::Sha256,
-            b"sha512" => HashAlgorithm::Sha512,
+            b"sha256" => SshHash::Sha256,
+            b"sha512" => SshHash::Sha512,
             found => return Err(SshsigError::Hash { found: Printable(found).to_string() }),
         };
         let signature = reader.string("the signature")?.to_vec();
@@ -178,7 +178,7 @@ impl SshSignature {
     }
 
     /// The hash of the message.
-    pub fn hash(&self) -> HashAlgorithm {
+    pub fn hash(&self) -> SshHash {
         self.hash
     }
 
@@ -226,7 +226,7 @@ impl SshSignature {
 }
 
 /// The bytes that a key signs: over the digest of a message, for a namespace.
-pub fn signed_bytes(namespace: &str, hash: HashAlgorithm, digest: &[u8]) -> Vec<u8> {
+pub fn signed_bytes(namespace: &str, hash: SshHash, digest: &[u8]) -> Vec<u8> {
     [MAGIC, &strings(&[namespace.as_bytes(), b"", hash.name().as_bytes(), digest])].concat()
 }
 
@@ -235,7 +235,7 @@ pub fn signed_bytes(namespace: &str, hash: HashAlgorithm, digest: &[u8]) -> Vec<
 /// # Errors
 /// [`SignerError`].
 pub fn sign(key: &dyn SigningKey, namespace: &str, message: &[u8]) -> Result<SshSignature, SignerError> {
-    sign_digest(key, namespace, &HashAlgorithm::Sha512.digest(message))
+    sign_digest(key, namespace, &SshHash::Sha512.digest(message))
 }
 
 /// The same for the SHA-512 of a message.
@@ -247,7 +247,7 @@ pub fn sign_digest(
     namespace: &str,
     digest: &[u8],
 ) -> Result<SshSignature, SignerError> {
-    let hash = HashAlgorithm::Sha512;
+    let hash = SshHash::Sha512;
     let signature = key.sign_ssh(&signed_bytes(namespace, hash, digest))?;
     let (key, namespace) = (key.public().clone(), namespace.to_owned());
     let signed = SshSignature { key, namespace: namespace.clone(), hash, signature };

@@ -39,11 +39,11 @@ pub enum WireError {
 
 /// Reads fields one after another.
 #[derive(Debug, Clone)]
-pub(crate) struct WireReader<'a> {
+pub(crate) struct SshReader<'a> {
     bytes: &'a [u8],
 }
 
-impl<'a> WireReader<'a> {
+impl<'a> SshReader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
     }
@@ -143,7 +143,7 @@ mod tests {
         put_string(&mut bytes, b"name");
         put_unsigned(&mut bytes, &[0, 0, 0x80]);
         put_unsigned(&mut bytes, &[]);
-        let mut reader = WireReader::new(&bytes);
+        let mut reader = SshReader::new(&bytes);
         assert_eq!(reader.byte("a").unwrap(), 7);
         assert_eq!(reader.text("b").unwrap(), "name");
         assert_eq!(reader.unsigned("c").unwrap(), [0x80]);
@@ -151,12 +151,12 @@ mod tests {
         assert_eq!(reader.unsigned("d").unwrap(), [0; 0]);
         reader.clone().end("d").unwrap();
         assert_eq!(reader.number("e"), Err(WireError::Short { what: "e", len: 4, left: 0 }));
-        let mut long = WireReader::new(&[0xff, 0xff, 0xff, 0xff, 1]);
+        let mut long = SshReader::new(&[0xff, 0xff, 0xff, 0xff, 1]);
         let short = WireError::Short { what: "f", len: 0xffff_ffff, left: 1 };
         assert_eq!(long.string("f"), Err(short));
         let negative = strings(&[&[0x80]]);
-        assert_eq!(WireReader::new(&negative).unsigned("g"), Err(WireError::Negative { what: "g" }));
+        assert_eq!(SshReader::new(&negative).unsigned("g"), Err(WireError::Negative { what: "g" }));
         let text = strings(&[b"a\x1b"]);
-        assert_eq!(WireReader::new(&text).text("h"), Err(WireError::Text { what: "h" }));
+        assert_eq!(SshReader::new(&text).text("h"), Err(WireError::Text { what: "h" }));
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct ImageRecord {
     pub(crate) token: Option<(String, String)>,
     /// The watermarks, its own and those of the images that it was made from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) watermarks: Vec<Watermark>,
+    pub(crate) watermarks: Vec<ImageWatermark>,
     /// The time of its last launch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last_launched: Option<Timestamp>,
@@ -50,7 +50,7 @@ pub(crate) struct ImageRecord {
 
 /// A watermark of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Watermark {
+pub(crate) struct ImageWatermark {
     /// The account that attached it, `:`, and its name.
     pub(crate) key: String,
     /// The image that it was attached to, and its region.

@@ -18,8 +18,8 @@ use amiforge_image::image::Block;
 use amiforge_progress::Monitor;
 
 use self::body::BodyReader;
-use crate::codec::{BLOCK_LEN, Decoder};
-use crate::contents::Contents;
+use crate::codec::{BLOCK_LEN, ZstdDecoder};
+use crate::contents::HandoverContents;
 use crate::error::{Damage, HandoverError};
 use crate::header::{HEADER_LEN, Header};
 use crate::index::{Index, StoredBlock};
@@ -33,14 +33,14 @@ pub struct Handover {
     path: PathBuf,
     files: Vec<PartFile>,
     header: Header,
-    contents: Contents,
+    contents: HandoverContents,
     stored: Vec<StoredBlock>,
     /// Where each stored block begins in the body.
     offsets: Vec<u64>,
     by_digest: HashMap<Digest, usize>,
     /// The first blocks of runs, sorted by index.
     runs: Vec<(u64, Block)>,
-    decoders: Mutex<Vec<Decoder>>,
+    decoders: Mutex<Vec<ZstdDecoder>>,
     /// The block that was decoded last for a read of less than a block.
     last: Mutex<Option<(u64, Vec<u8>)>>,
 }
@@ -91,7 +91,7 @@ impl Handover {
     }
 
     /// The contents beside the blocks.
-    pub fn contents(&self) -> &Contents {
+    pub fn contents(&self) -> &HandoverContents {
         &self.contents
     }
 
@@ -136,10 +136,10 @@ impl Handover {
         })
     }
 
-    fn decoder(&self) -> Result<Decoder, HandoverError> {
+    fn decoder(&self) -> Result<ZstdDecoder, HandoverError> {
         let free = self.decoders.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let failed = |source| HandoverError::Stream { name: "the decompressor".to_owned(), source };
-        free.map_or_else(|| Decoder::new().map_err(failed), Ok)
+        free.map_or_else(|| ZstdDecoder::new().map_err(failed), Ok)
     }
 
     /// The part that holds a byte of the body.
@@ -226,7 +226,7 @@ impl ReadAt for Handover {
 pub(crate) fn read_index(
     body: &mut BodyReader<'_>,
     monitor: Monitor<'_>,
-) -> Result<(Index, Contents), HandoverError> {
+) -> Result<(Index, HandoverContents), HandoverError> {
     const PIECE: u64 = 1 << 20;
     let (at, header) = (body.location(), *body.header());
     let wrong = |damage| HandoverError::damaged(at.clone(), damage);
@@ -252,13 +252,13 @@ pub(crate) fn read_index(
             format!("with its blocks it has {stored} bytes, and the header says {}", header.body_len);
         return Err(wrong(Damage::Index(reason)));
     }
-    let contents = Contents::of(&index).map_err(wrong)?;
+    let contents = HandoverContents::of(&index).map_err(wrong)?;
     Ok((index, contents))
 }
 
 /// Compares a stored block with the index, decodes it and compares it with the manifest.
 pub(crate) fn decode(
-    decoder: &mut Decoder,
+    decoder: &mut ZstdDecoder,
     entry: &StoredBlock,
     stored: &[u8],
     index: u64,

@@ -8,7 +8,7 @@ use amiforge_formats::read_at::ReadAt as _;
 use amiforge_image::inspect::Medium;
 use amiforge_progress::Monitor;
 
-use crate::codec::{BLOCK_LEN, Encoder, Encoding};
+use crate::codec::{BLOCK_LEN, Encoding, ZstdEncoder};
 use crate::contents::NeededBlock;
 use crate::error::HandoverError;
 use crate::index::StoredBlock;
@@ -53,7 +53,7 @@ impl BlockEncoder<'_> {
         let next = AtomicUsize::new(0);
         let done: Mutex<Vec<(usize, Encoded)>> = Mutex::new(Vec::with_capacity(batch.len()));
         let work = || -> std::io::Result<()> {
-            let (mut encoder, mut buffer) = (Encoder::new()?, vec![0; BLOCK_LEN]);
+            let (mut encoder, mut buffer) = (ZstdEncoder::new()?, vec![0; BLOCK_LEN]);
             while let Some((at, block)) = {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 batch.get(at).map(|block| (at, *block))
@@ -74,7 +74,7 @@ impl BlockEncoder<'_> {
     }
 
     /// Reads a block, compares it with the manifest and encodes it.
-    fn encode(&self, block: NeededBlock, encoder: &mut Encoder, buffer: &mut [u8]) -> Encoded {
+    fn encode(&self, block: NeededBlock, encoder: &mut ZstdEncoder, buffer: &mut [u8]) -> Encoded {
         let failed = |source| HandoverError::File { path: self.medium.path().to_owned(), source };
         read_block(self.medium, block.index, buffer).map_err(failed)?;
         let computed = Digest::of(buffer);

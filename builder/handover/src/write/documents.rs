@@ -8,7 +8,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_image::bundle;
 use amiforge_image::manifest::Manifest;
 
-use crate::codec::{Encoder, Encoding};
+use crate::codec::{Encoding, ZstdEncoder};
 use crate::contents::SIGNATURES;
 use crate::error::{HandoverError, chain};
 use crate::index::{EncodedDocument, are_readable, is_name};
@@ -52,7 +52,7 @@ pub(super) fn encode(mut documents: Vec<(String, Vec<u8>)>) -> Result<Vec<Encode
         return Err(wrong("the bundle", reason));
     }
     let failed = |source| HandoverError::Stream { name: "the compressor".to_owned(), source };
-    let mut encoder = Encoder::new().map_err(failed)?;
+    let mut encoder = ZstdEncoder::new().map_err(failed)?;
     let encode = |(name, bytes): (String, Vec<u8>)| {
         if !is_name(&name) {
             return Err(wrong(&name, "a hand-over cannot have a file of this name".to_owned()));

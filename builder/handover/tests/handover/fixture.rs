@@ -7,7 +7,7 @@ use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Claims, Data, NoSources};
 use amiforge_handover::HandoverError;
-use amiforge_handover::check::{Checked, NoVisitor, check};
+use amiforge_handover::check::{CheckedHandover, NoVisitor, check};
 use amiforge_handover::read::{Input, files_of};
 use amiforge_handover::write::{Destination, ExportOptions, Exported, export};
 use amiforge_image::bundle::{BundleTexts, BundleWriter, CYCLONEDX, ExistingBundle};
@@ -120,11 +120,11 @@ pub(crate) fn export_to(bundle: &Path, out: &Path, split: Option<u64>) -> Result
     export(bundle, ExportOptions::default(), to, Monitor::none())
 }
 
-pub(crate) fn check_file(path: &Path) -> Result<Checked, HandoverError> {
+pub(crate) fn check_file(path: &Path) -> Result<CheckedHandover, HandoverError> {
     check(Input::Files(files_of(path)?), &mut NoVisitor, Monitor::none())
 }
 
-pub(crate) fn check_bytes(bytes: &[u8]) -> Checked {
+pub(crate) fn check_bytes(bytes: &[u8]) -> CheckedHandover {
     let input = Input::Stream { name: "standard input".to_owned(), reader: Box::new(bytes) };
     check(input, &mut NoVisitor, Monitor::none()).unwrap()
 }

@@ -9,13 +9,13 @@ use amiforge_handover::HandoverError;
 use amiforge_handover::check::NoVisitor;
 use amiforge_handover::contents::PARENT;
 use amiforge_handover::read::{Handover, Input, files_of};
-use amiforge_handover::unpack::{Unpacked, unpack};
+use amiforge_handover::unpack::{UnpackedHandover, unpack};
 use amiforge_handover::write::{Destination, ExportOptions, export};
 use amiforge_progress::Monitor;
 
 use super::fixture::{Fixture, LEN, bundle, check_bytes, check_file, export_to, names};
 
-fn unpack_to(file: &Path, parent: Option<&Path>, out: &Path) -> Result<Unpacked, HandoverError> {
+fn unpack_to(file: &Path, parent: Option<&Path>, out: &Path) -> Result<UnpackedHandover, HandoverError> {
     unpack(Input::Files(files_of(file)?), parent, out, &mut NoVisitor, Monitor::none())
 }
 

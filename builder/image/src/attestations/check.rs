@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::digest::hex;
 use amiforge_formats::tree::Printable;
-use amiforge_trust::dsse::{self, Envelope};
+use amiforge_trust::dsse::{self, DsseEnvelope};
 use amiforge_trust::keys::PublicKey;
-use amiforge_trust::policy::Policy;
+use amiforge_trust::policy::SigningPolicy;
 use amiforge_trust::sigstore::SigstoreBundle;
 use amiforge_trust::statement::{FOLDER, SignatureFile};
 use base64::Engine as _;
@@ -71,7 +71,7 @@ pub fn check(stated: &StatedBundle, keys: &[PublicKey]) -> Result<Vec<CheckedAtt
 /// [`AttestationError::NotMet`] names the first that is missing.
 pub fn check_required(
     stated: &StatedBundle,
-    policy: &Policy,
+    policy: &SigningPolicy,
 ) -> Result<Vec<CheckedAttestation>, AttestationError> {
     let name = &stated.manifest().origin.name;
     let required = policy.rule_for(name).map(|rule| rule.require.as_slice()).unwrap_or_default();
@@ -112,7 +112,7 @@ fn check_file(
             }
             bundle.envelope
         }
-        _ => Envelope::parse(&text).map_err(|error| chain(&error))?,
+        _ => DsseEnvelope::parse(&text).map_err(|error| chain(&error))?,
     };
     if envelope.payload_type != dsse::IN_TOTO {
         let found = Printable(envelope.payload_type.as_bytes());

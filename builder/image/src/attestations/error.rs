@@ -4,10 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use amiforge_trust::dsse::EnvelopeError;
-use amiforge_trust::policy::Decision;
+use amiforge_trust::policy::PolicyDecision;
 
 use crate::manifest::ManifestError;
-use crate::signatures::SignatureError;
+use crate::signatures::BundleSignatureError;
 use crate::verify::VerifyError;
 
 /// Why nothing can be stated of a bundle, or a statement cannot be stored.
@@ -81,11 +81,11 @@ pub enum AttestationError {
         /// What is required.
         kind: String,
         /// What the policy says of those who signed it.
-        decision: Box<Decision>,
+        decision: Box<PolicyDecision>,
         /// Files that are no attestations of the bundle, with the reasons.
         refused: Vec<String>,
     },
     /// The folder of signatures cannot be read or written.
     #[error("using the folder `signatures`")]
-    Folder(#[from] SignatureError),
+    Folder(#[from] BundleSignatureError),
 }

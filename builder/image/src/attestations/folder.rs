@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use amiforge_formats::tree::Printable;
-use amiforge_trust::dsse::Envelope;
+use amiforge_trust::dsse::DsseEnvelope;
 use amiforge_trust::keys::PublicKey;
 use amiforge_trust::sigstore::SigstoreBundle;
 use amiforge_trust::statement::{FOLDER, SignatureFile, attestation_name, signature_file};
@@ -46,7 +46,7 @@ pub fn store(
     bundle: &Path,
     kind: AttestationKind,
     key: &PublicKey,
-    envelope: &Envelope,
+    envelope: &DsseEnvelope,
 ) -> Result<Vec<String>, AttestationError> {
     let sigstore = SigstoreBundle::new(envelope.clone())?;
     let mut written = Vec::new();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
 use amiforge_progress::Monitor;
-use amiforge_trust::in_toto::Statement;
+use amiforge_trust::in_toto::InTotoStatement;
 use serde_json::Value;
 
 use super::{AttestationError, AttestationKind};
@@ -88,7 +88,7 @@ impl StatedBundle {
             (bundle::MANIFEST.to_owned(), self.manifest_sha256()),
         ]);
         let predicate_type = kind.predicate_type().to_owned();
-        Ok(Statement { subjects, predicate_type, predicate }.to_text().into_bytes())
+        Ok(InTotoStatement { subjects, predicate_type, predicate }.to_text().into_bytes())
     }
 
     /// The statement of how the image was built, which has to be one of this bundle.

@@ -7,10 +7,10 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Claims, Data, NoSources};
 use amiforge_progress::{CancelToken, Monitor};
-use amiforge_trust::dsse::{Envelope, IN_TOTO};
-use amiforge_trust::in_toto::Statement;
-use amiforge_trust::policy::Policy;
-use amiforge_trust::private::PrivateKey;
+use amiforge_trust::dsse::{DsseEnvelope, IN_TOTO};
+use amiforge_trust::in_toto::InTotoStatement;
+use amiforge_trust::policy::SigningPolicy;
+use amiforge_trust::private::PrivateKeyFile;
 use amiforge_trust::signing::SigningKey as _;
 use serde_json::json;
 
@@ -25,12 +25,12 @@ use crate::verify::{BundleDifference, verify};
 const THREADS: EmitOptions = EmitOptions { threads: 2 };
 
 /// An Ed25519 key whose seed is 32 times a number (RFC 8410, section 7).
-fn key(number: u8) -> PrivateKey {
+fn key(number: u8) -> PrivateKeyFile {
     let head = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-    PrivateKey::parse(&[&head[..], &[number; 32]].concat(), Path::new("key")).unwrap()
+    PrivateKeyFile::parse(&[&head[..], &[number; 32]].concat(), Path::new("key")).unwrap()
 }
 
-fn policy(require: &str) -> Policy {
+fn policy(require: &str) -> SigningPolicy {
     let signer = |number: u8| {
         let key = key(number).public().to_openssh();
         format!("[[signer]]\nname = \"signer-{number}\"\nkeys = [\"{key}\"]\n")
@@ -40,7 +40,7 @@ fn policy(require: &str) -> Policy {
         signer(1),
         signer(2)
     );
-    Policy::parse(&text).unwrap()
+    SigningPolicy::parse(&text).unwrap()
 }
 
 /// A bundle of the image `web` with a bill of materials and provenance.
@@ -102,7 +102,7 @@ fn bundle() -> (tempfile::TempDir, PathBuf) {
 
 fn sign(path: &Path, kind: AttestationKind, number: u8) -> Vec<String> {
     let (stated, key) = (StatedBundle::open(path).unwrap(), key(number));
-    let envelope = Envelope::sign(IN_TOTO, stated.payload(kind).unwrap(), &key).unwrap();
+    let envelope = DsseEnvelope::sign(IN_TOTO, stated.payload(kind).unwrap(), &key).unwrap();
     store(path, kind, key.public(), &envelope).unwrap()
 }
 
@@ -122,12 +122,12 @@ fn what_is_stated_follows_from_the_bundle() {
     assert_eq!(stated.available(), [AttestationKind::Provenance, AttestationKind::Spdx]);
     let provenance = stated.payload(AttestationKind::Provenance).unwrap();
     assert_eq!(provenance, fs::read(path.join(PROVENANCE)).unwrap());
-    let subjects = Statement::parse(&provenance).unwrap().subjects;
+    let subjects = InTotoStatement::parse(&provenance).unwrap().subjects;
     assert_eq!(
         subjects.keys().collect::<Vec<_>>(),
         ["disk.raw", "manifest.json", "sbom.spdx.json", "tree.txt"]
     );
-    let bill = Statement::parse(&stated.payload(AttestationKind::Spdx).unwrap()).unwrap();
+    let bill = InTotoStatement::parse(&stated.payload(AttestationKind::Spdx).unwrap()).unwrap();
     assert_eq!(bill.predicate, json!({ "spdxVersion": "SPDX-2.3" }));
     assert_eq!(bill.predicate_type, "https://spdx.dev/Document");
     assert_eq!(bill.subjects.get("disk.raw"), Some(&stated.manifest().plain));
@@ -192,7 +192,7 @@ fn an_attestation_of_another_bundle_under_another_name_or_of_another_key_is_foun
     refused(&text, &format!("{id}.provenance.sigstore.json"), "reading its JSON");
     sign(&path, AttestationKind::Provenance, 1);
     // The signature is not the key's: only who has the key can say so.
-    let envelope = Envelope::parse(text.as_bytes()).unwrap();
+    let envelope = DsseEnvelope::parse(text.as_bytes()).unwrap();
     let mut forged = envelope.clone();
     forged.signatures[0].signature[0] ^= 1;
     fs::write(&file, forged.to_text()).unwrap();

@@ -69,7 +69,7 @@ pub struct Coverage {
 
 /// The count under way.
 #[derive(Default)]
-struct Counting {
+struct CoverageCount {
     end: u64,
     sum: u64,
     explained: u64,
@@ -85,7 +85,7 @@ impl Explanation<'_> {
     /// [`ExplainError`] when the image cannot be read, or the user interrupted it.
     pub fn coverage(&self, monitor: Monitor<'_>) -> Result<Coverage, ExplainError> {
         monitor.progress.begin("explaining", Some(self.size()));
-        let mut counting = Counting::default();
+        let mut counting = CoverageCount::default();
         let outcome = self.disk.visit(0..self.size(), &mut |slot, range, text| {
             if monitor.cancel.is_cancelled() {
                 return Err(ExplainError::Interrupted);
@@ -169,7 +169,7 @@ fn is_zero(bytes: &[u8]) -> bool {
     words.by_ref().all(|word| *word == [0; 16]) && words.remainder().iter().all(|byte| *byte == 0)
 }
 
-impl Counting {
+impl CoverageCount {
     fn add(&mut self, range: ExplainedRange) {
         // Ranges come in order, so a sum that is the length is also no overlap.
         debug_assert_eq!(self.end, range.start);

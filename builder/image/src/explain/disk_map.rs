@@ -16,11 +16,11 @@ use super::sections::with_sections;
 use crate::inspect::{DiskView, InspectError, Medium, PartitionSlot, chain};
 
 /// What is called with each range: the index of its partition, the range, and its words.
-pub(super) type Visitor<'v> =
+pub(super) type RangeVisitor<'v> =
     dyn FnMut(Option<usize>, &MappedRange, SubjectText<'_>) -> Result<(), ExplainError> + 'v;
 
 /// A disk with its partitions.
-pub(super) struct DiskMap<'a> {
+pub(super) struct ExplainedDisk<'a> {
     /// What is in no partition; partitions are ranges without a subject of their own.
     outside: RangeMap,
     /// By the order of `outside`.
@@ -36,7 +36,7 @@ pub(super) struct MappedSlot<'a> {
     map: OnceCell<RangeMap>,
 }
 
-impl<'a> DiskMap<'a> {
+impl<'a> ExplainedDisk<'a> {
     /// Reads the partition table; maps no partition.
     pub(super) fn new(
         medium: &'a Medium,
@@ -71,7 +71,7 @@ impl<'a> DiskMap<'a> {
     }
 
     /// Calls `visit` with every range that has a byte in `bytes`, cut to them, in order.
-    pub(super) fn visit(&self, bytes: Range<u64>, visit: &mut Visitor<'_>) -> Result<(), ExplainError> {
+    pub(super) fn visit(&self, bytes: Range<u64>, visit: &mut RangeVisitor<'_>) -> Result<(), ExplainError> {
         for range in self.outside.within(bytes.clone()) {
             let index =
                 self.slots.iter().position(|one| one.slot.start == range.start && one.slot.len == range.len);

@@ -32,13 +32,13 @@ use crate::bundle::{MANIFEST, ORIGINS};
 use crate::inspect::{DiskView, InspectError, Medium};
 use crate::manifest::Manifest;
 use crate::origins::Origins;
-use disk_map::DiskMap;
+use disk_map::ExplainedDisk;
 use origin::OriginLookup;
 
 /// An image that can be explained.
 pub struct Explanation<'a> {
     medium: &'a Medium,
-    disk: DiskMap<'a>,
+    disk: ExplainedDisk<'a>,
     origins: Option<OriginLookup>,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Explanation<'a> {
             _ => None,
         };
         let origins = origins.map(|origins| OriginLookup::new(origins, manifest.as_ref()));
-        let disk = DiskMap::new(medium, view, origins.as_ref())?;
+        let disk = ExplainedDisk::new(medium, view, origins.as_ref())?;
         Ok(Self { medium, disk, origins })
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::inspect::escape;
 use crate::manifest::Manifest;
-use crate::origins::{Origin, OriginNumber, Origins, PathOrigins};
+use crate::origins::{OriginNumber, Origins, PathOrigin, PathOrigins};
 
 /// Finds origins by partition and path.
 pub(super) struct OriginLookup {
@@ -135,8 +135,8 @@ fn absolute(path: &[u8]) -> Vec<u8> {
     [b"/", path].concat()
 }
 
-impl From<&Origin> for ExplainedOrigin {
-    fn from(origin: &Origin) -> Self {
+impl From<&PathOrigin> for ExplainedOrigin {
+    fn from(origin: &PathOrigin) -> Self {
         let facts = origin.facts.iter().map(|(name, value)| (escape(name), escape(value))).collect();
         let chain = chain(origin).iter().map(|step| escape(step)).collect();
         Self { kind: escape(&origin.kind), facts, chain }
@@ -144,7 +144,7 @@ impl From<&Origin> for ExplainedOrigin {
 }
 
 /// An origin in words, from the nearest cause on.
-fn chain(origin: &Origin) -> Vec<String> {
+fn chain(origin: &PathOrigin) -> Vec<String> {
     let fact = |name: &str| origin.fact(name);
     let quoted = |name: &str| fact(name).map(|value| format!(" `{value}`")).unwrap_or_default();
     let number = fact("number").map(|number| format!(" {number}")).unwrap_or_default();

@@ -18,14 +18,14 @@ pub type OriginNumber = u32;
 
 /// Where something comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Origin {
+pub struct PathOrigin {
     /// Its kind: one word, such as `deb`, `source` or `file`.
     pub kind: String,
     /// What is known of it, by names of one word.
     pub facts: Vec<(String, String)>,
 }
 
-impl Origin {
+impl PathOrigin {
     /// An origin of a kind without facts.
     pub fn new(kind: &str) -> Self {
         Self { kind: kind.to_owned(), facts: Vec::new() }
@@ -74,14 +74,14 @@ pub struct PartitionOrigins {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins {
     /// The table; the first has number 1.
-    pub table: Vec<Origin>,
+    pub table: Vec<PathOrigin>,
     /// The partitions, in their order on the disk.
     pub partitions: Vec<PartitionOrigins>,
 }
 
 impl Origins {
     /// An origin by its number.
-    pub fn origin(&self, number: OriginNumber) -> Option<&Origin> {
+    pub fn origin(&self, number: OriginNumber) -> Option<&PathOrigin> {
         self.table.get((number as usize).checked_sub(1)?)
     }
 
@@ -102,13 +102,13 @@ impl Origins {
 /// Gives origins their numbers in the order in which they are first used.
 #[derive(Debug, Clone, Default)]
 pub struct OriginTable {
-    numbers: HashMap<Origin, OriginNumber>,
-    table: Vec<Origin>,
+    numbers: HashMap<PathOrigin, OriginNumber>,
+    table: Vec<PathOrigin>,
 }
 
 impl OriginTable {
     /// The number of an origin.
-    pub fn number(&mut self, origin: Origin) -> OriginNumber {
+    pub fn number(&mut self, origin: PathOrigin) -> OriginNumber {
         if let Some(number) = self.numbers.get(&origin) {
             return *number;
         }
@@ -126,7 +126,7 @@ impl OriginTable {
         let mut renumber = |number: &mut OriginNumber| {
             let next = *renumbered.entry(*number).or_insert_with(|| {
                 let origin = (*number as usize).checked_sub(1).and_then(|at| self.table.get(at));
-                table.push(origin.cloned().unwrap_or_else(|| Origin::new("unknown")));
+                table.push(origin.cloned().unwrap_or_else(|| PathOrigin::new("unknown")));
                 u32::try_from(table.len()).unwrap_or(OriginNumber::MAX)
             });
             *number = next;

@@ -5,7 +5,7 @@ use std::str;
 
 use amiforge_formats::dump::DumpWord;
 
-use super::{Origin, OriginNumber, Origins, PartitionOrigins, PathOrigins};
+use super::{OriginNumber, Origins, PartitionOrigins, PathOrigin, PathOrigins};
 
 /// The first line.
 const HEAD: &str = "amiforge origins 1";
@@ -104,7 +104,7 @@ fn text(word: &str) -> Option<String> {
     String::from_utf8(DumpWord::parse(word)?).ok()
 }
 
-fn origin(rest: &str, next: usize) -> Option<Origin> {
+fn origin(rest: &str, next: usize) -> Option<PathOrigin> {
     let mut words = rest.split(' ');
     if words.next()?.parse() != Ok(next) {
         return None;
@@ -114,7 +114,7 @@ fn origin(rest: &str, next: usize) -> Option<Origin> {
         let (name, value) = word.split_once('=')?;
         Some((text(name)?, text(value)?))
     };
-    Some(Origin { kind, facts: words.map(fact).collect::<Option<_>>()? })
+    Some(PathOrigin { kind, facts: words.map(fact).collect::<Option<_>>()? })
 }
 
 fn partition(rest: &str) -> Option<PartitionOrigins> {
@@ -144,10 +144,10 @@ mod tests {
 
     fn origins() -> Origins {
         let mut table = OriginTable::default();
-        let unused = table.number(Origin::new("unused"));
-        let file = table.number(Origin::new("file").with("number", 1).with("line", 12));
-        let deb = table.number(Origin::new("deb").with("name", "base files"));
-        assert_eq!((unused, table.number(Origin::new("unused"))), (1, 1));
+        let unused = table.number(PathOrigin::new("unused"));
+        let file = table.number(PathOrigin::new("file").with("number", 1).with("line", 12));
+        let deb = table.number(PathOrigin::new("deb").with("name", "base files"));
+        assert_eq!((unused, table.number(PathOrigin::new("unused"))), (1, 1));
         let path = |path: &[u8], content, metadata| PathOrigins {
             path: path.to_vec(),
             section: None,

@@ -20,7 +20,7 @@ const SECTION_MAX: u64 = 64 << 10;
 
 /// An entry of `.pcrsig`.
 #[derive(Deserialize)]
-struct Entry {
+struct SignedEntry {
     pcrs: Vec<u8>,
     pkfp: String,
     pol: String,
@@ -100,8 +100,9 @@ fn compare(requests: &[PolicyRequest], record: &PcrPolicyRecord) -> Result<(), P
 
 /// Checks the content of `.pcrsig`.
 fn signed(key: &PolicyKey, requests: &[PolicyRequest], text: &[u8]) -> Result<(), PcrPolicyError> {
-    let banks: BTreeMap<String, Vec<Entry>> = serde_json::from_slice(text).map_err(PcrPolicyError::Json)?;
-    let entries: Vec<(&str, &Entry)> =
+    let banks: BTreeMap<String, Vec<SignedEntry>> =
+        serde_json::from_slice(text).map_err(PcrPolicyError::Json)?;
+    let entries: Vec<(&str, &SignedEntry)> =
         banks.iter().flat_map(|(bank, entries)| entries.iter().map(|one| (bank.as_str(), one))).collect();
     if entries.len() != requests.len() {
         return Err(PcrPolicyError::Entries);

@@ -14,16 +14,16 @@ const SCHEMA: u64 = 1;
 // The fields are in the order of their names, which makes the keys of the text sorted.
 
 #[derive(Serialize)]
-struct RequestsText<'a> {
+struct PolicyRequestsText<'a> {
     algorithm: &'static str,
     /// SHA-256 of the key's `RSAPublicKey`.
     key: String,
-    requests: Vec<RequestText<'a>>,
+    requests: Vec<PolicyRequestText<'a>>,
     schema: u64,
 }
 
 #[derive(Serialize)]
-struct RequestText<'a> {
+struct PolicyRequestText<'a> {
     bank: &'static str,
     id: &'a str,
     pcrs: [u8; 1],
@@ -37,7 +37,7 @@ struct RequestText<'a> {
 /// The list, and the bytes to be signed.
 pub(super) fn documents(policy: &PcrPolicy, requests: &[PolicyRequest]) -> Vec<Document> {
     let named = || requests.iter().filter_map(|one| Some((one, bundle::policy_name(&one.id)?)));
-    let entries = named().map(|(one, tbs)| RequestText {
+    let entries = named().map(|(one, tbs)| PolicyRequestText {
         bank: one.bank.name(),
         id: &one.id,
         pcrs: [KERNEL_IMAGE],
@@ -45,7 +45,7 @@ pub(super) fn documents(policy: &PcrPolicy, requests: &[PolicyRequest]) -> Vec<D
         policy: Digest(one.policy).to_string(),
         tbs,
     });
-    let text = RequestsText {
+    let text = PolicyRequestsText {
         algorithm: "rsa-pkcs1-sha256",
         key: policy.key.fingerprint.to_string(),
         requests: entries.collect(),

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use amiforge_trust::policy::Decision;
+use amiforge_trust::policy::PolicyDecision;
 use amiforge_trust::sshsig::SshsigError;
 
 use super::statement::StatementProblem;
@@ -13,7 +13,7 @@ use crate::verify::VerifyError;
 /// Why the signatures of a bundle are not accepted, or could not be looked at.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum SignatureError {
+pub enum BundleSignatureError {
     /// It is no folder of a bundle.
     #[error("`{}` is not a bundle: it has no `SHA256SUMS`, which is what is signed", path.display())]
     NotABundle {
@@ -85,7 +85,7 @@ pub enum SignatureError {
     #[error("{}", .decision.refusal().unwrap_or_default())]
     NotMet {
         /// What the policy says.
-        decision: Box<Decision>,
+        decision: Box<PolicyDecision>,
         /// Files that are no signatures of the statement, with the reasons.
         refused: Vec<String>,
     },
@@ -94,7 +94,7 @@ pub enum SignatureError {
     NotASignature(#[source] SshsigError),
 }
 
-impl SignatureError {
+impl BundleSignatureError {
     /// Whether the bundle is not what was signed, or not signed by those whom a policy asks: a difference, rather than a
     /// failure to look.
     pub fn is_difference(&self) -> bool {

@@ -9,7 +9,7 @@ use amiforge_trust::sshsig::{self, SshSignature};
 use amiforge_trust::statement::{FOLDER, SignatureFile, signature_file, signature_name};
 
 use super::files::{is_folder, read};
-use super::{SignatureError, Statement};
+use super::{BundleSignatureError, BundleStatement};
 
 /// The most signatures that are read.
 const COUNT_MAX: usize = 256;
@@ -18,8 +18,8 @@ const COUNT_MAX: usize = 256;
 /// bundle without the folder has none.
 ///
 /// # Errors
-/// [`SignatureError`], also for a folder, a link or a name that does not belong there.
-pub fn read_signatures(bundle: &Path) -> Result<Vec<(String, Vec<u8>)>, SignatureError> {
+/// [`BundleSignatureError`], also for a folder, a link or a name that does not belong there.
+pub fn read_signatures(bundle: &Path) -> Result<Vec<(String, Vec<u8>)>, BundleSignatureError> {
     let folder = bundle.join(FOLDER);
     if !is_folder(&folder, FOLDER)? {
         return Ok(Vec::new());
@@ -28,10 +28,10 @@ pub fn read_signatures(bundle: &Path) -> Result<Vec<(String, Vec<u8>)>, Signatur
     for (name, kind) in super::files::entries(&folder)? {
         let shown = format!("{FOLDER}/{}", amiforge_formats::tree::Printable(name.as_encoded_bytes()));
         let Some(known) = name.to_str().and_then(signature_file) else {
-            return Err(SignatureError::Unlisted { name: shown });
+            return Err(BundleSignatureError::Unlisted { name: shown });
         };
         if !kind.is_file() {
-            return Err(SignatureError::NotAFile { name: shown });
+            return Err(BundleSignatureError::NotAFile { name: shown });
         }
         if known == SignatureFile::Ssh && signatures.len() < COUNT_MAX {
             let bytes = read(&folder.join(&name), sshsig::LEN_MAX as u64)?;
@@ -46,30 +46,31 @@ pub fn read_signatures(bundle: &Path) -> Result<Vec<(String, Vec<u8>)>, Signatur
 /// the old one or the new one, and nothing else in the bundle. Gives its name in the bundle.
 ///
 /// # Errors
-/// [`SignatureError`].
+/// [`BundleSignatureError`].
 pub fn store(
     bundle: &Path,
     signature: &SshSignature,
-    statement: &Statement,
-) -> Result<String, SignatureError> {
-    signature.verify(sshsig::BUNDLE, statement.bytes()).map_err(SignatureError::NotASignature)?;
+    statement: &BundleStatement,
+) -> Result<String, BundleSignatureError> {
+    signature.verify(sshsig::BUNDLE, statement.bytes()).map_err(BundleSignatureError::NotASignature)?;
     let name = signature_name(signature.key());
     put(bundle, &name, signature.to_armour().as_bytes())?;
     Ok(name)
 }
 
 /// Stores a file among the signatures, in place of one of the same name in the bundle.
-pub(crate) fn put(bundle: &Path, name: &str, bytes: &[u8]) -> Result<(), SignatureError> {
+pub(crate) fn put(bundle: &Path, name: &str, bytes: &[u8]) -> Result<(), BundleSignatureError> {
     let folder = bundle.join(FOLDER);
     if !is_folder(&folder, FOLDER)? {
-        fs::create_dir(&folder).map_err(|source| SignatureError::File { path: folder.clone(), source })?;
+        fs::create_dir(&folder)
+            .map_err(|source| BundleSignatureError::File { path: folder.clone(), source })?;
     }
     replace(bundle, &bundle.join(name), bytes)
 }
 
 /// Writes a file beside the bundle, and gives it its name in the bundle by a rename.
-fn replace(bundle: &Path, path: &Path, bytes: &[u8]) -> Result<(), SignatureError> {
-    let failed = |path: &Path, source| SignatureError::File { path: path.to_owned(), source };
+fn replace(bundle: &Path, path: &Path, bytes: &[u8]) -> Result<(), BundleSignatureError> {
+    let failed = |path: &Path, source| BundleSignatureError::File { path: path.to_owned(), source };
     // A link is followed: the folder that the bundle really is in is on its file system.
     let real = bundle.canonicalize().map_err(|source| failed(bundle, source))?;
     let parent = real.parent().unwrap_or(Path::new("/"));

@@ -16,12 +16,12 @@ use amiforge_trust::sshsig::{self, SshSignature};
 use amiforge_trust::statement::signature_name;
 use serde::Serialize;
 
-pub use check::{Checked, check, check_parts};
-pub use error::SignatureError;
+pub use check::{CheckedSignatures, check, check_parts};
+pub use error::BundleSignatureError;
 pub use files::check_files;
 pub(crate) use folder::put;
 pub use folder::{count_signatures, read_signatures, store};
-pub use statement::{Statement, StatementProblem};
+pub use statement::{BundleStatement, StatementProblem};
 
 use crate::inspect::chain;
 

@@ -13,7 +13,7 @@ const LEN_MAX: usize = 64 << 10;
 /// The list of a bundle's files that is signed. Every file once, under a name that a bundle has, in the form that a build
 /// writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
+pub struct BundleStatement {
     bytes: Vec<u8>,
     lines: Vec<SumLine>,
 }
@@ -56,7 +56,7 @@ pub enum StatementProblem {
     },
 }
 
-impl Statement {
+impl BundleStatement {
     /// Parses a statement.
     ///
     /// # Errors

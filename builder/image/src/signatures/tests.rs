@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use amiforge_progress::Monitor;
-use amiforge_trust::policy::Policy;
+use amiforge_trust::policy::SigningPolicy;
 use amiforge_trust::signing::SigningKey as _;
 use amiforge_trust::sshsig::{BUNDLE, INPUTS, sign};
 
@@ -20,7 +20,7 @@ use fixture::{Fixture, key, policy};
 
 const THREADS: EmitOptions = EmitOptions { threads: 2 };
 
-fn refused(fixture: &Fixture, policy: &Policy) -> SignatureError {
+fn refused(fixture: &Fixture, policy: &SigningPolicy) -> BundleSignatureError {
     let error = check(&fixture.path, Some(policy)).unwrap_err();
     assert!(error.is_difference(), "{error:?}");
     error
@@ -30,10 +30,10 @@ fn refused(fixture: &Fixture, policy: &Policy) -> SignatureError {
 fn two_of_three_have_to_sign_and_a_second_signature_replaces_the_first() {
     let fixture = Fixture::new();
     let policy = policy("web*", 2);
-    let SignatureError::NotMet { decision, .. } = refused(&fixture, &policy) else { panic!() };
+    let BundleSignatureError::NotMet { decision, .. } = refused(&fixture, &policy) else { panic!() };
     assert_eq!((decision.missing, decision.absent.len()), (2, 3));
     let first = fixture.sign(1);
-    let SignatureError::NotMet { decision, .. } = refused(&fixture, &policy) else { panic!() };
+    let BundleSignatureError::NotMet { decision, .. } = refused(&fixture, &policy) else { panic!() };
     assert_eq!((decision.signed.as_slice(), decision.missing), (&["signer-1".to_owned()][..], 1));
     assert_eq!(fixture.sign(1), first);
     assert!(check(&fixture.path, Some(&policy)).is_err(), "one signer is one");
@@ -63,28 +63,28 @@ fn what_nobody_signed_is_refused() {
     // A further file, folder and link; each is removed again.
     for name in ["more", ".hidden", "signing"] {
         fs::write(at(name), "").unwrap();
-        assert!(matches!(refused(&fixture, &policy), SignatureError::Unlisted { .. }), "{name}");
+        assert!(matches!(refused(&fixture, &policy), BundleSignatureError::Unlisted { .. }), "{name}");
         fs::remove_file(at(name)).unwrap();
     }
     fs::create_dir(at("signing")).unwrap();
     fs::write(at("signing/uki.tbs"), "").unwrap();
     assert!(
-        matches!(refused(&fixture, &policy), SignatureError::Unlisted { name } if name == "signing/uki.tbs")
+        matches!(refused(&fixture, &policy), BundleSignatureError::Unlisted { name } if name == "signing/uki.tbs")
     );
     fs::remove_dir_all(at("signing")).unwrap();
     fs::write(at("signatures/other"), "").unwrap();
-    assert!(matches!(refused(&fixture, &policy), SignatureError::Unlisted { .. }));
+    assert!(matches!(refused(&fixture, &policy), BundleSignatureError::Unlisted { .. }));
     fs::remove_file(at("signatures/other")).unwrap();
     // Changed, missing, or a link.
     let text = fs::read(at("tree.txt")).unwrap();
     fs::write(at("tree.txt"), "x").unwrap();
-    assert!(matches!(refused(&fixture, &policy), SignatureError::Differs { .. }));
+    assert!(matches!(refused(&fixture, &policy), BundleSignatureError::Differs { .. }));
     fs::remove_file(at("tree.txt")).unwrap();
-    assert!(matches!(refused(&fixture, &policy), SignatureError::Missing { .. }));
+    assert!(matches!(refused(&fixture, &policy), BundleSignatureError::Missing { .. }));
     let outside = fixture.path.with_file_name("outside");
     fs::write(&outside, &text).unwrap();
     symlink(&outside, at("tree.txt")).unwrap();
-    assert!(matches!(refused(&fixture, &policy), SignatureError::NotAFile { .. }));
+    assert!(matches!(refused(&fixture, &policy), BundleSignatureError::NotAFile { .. }));
     fs::remove_file(at("tree.txt")).unwrap();
     fs::write(at("tree.txt"), &text).unwrap();
     check(&fixture.path, Some(&policy)).unwrap();
@@ -95,7 +95,7 @@ fn what_nobody_signed_is_refused() {
     disk[(1 << 20) + 1] ^= 1;
     fs::write(at("disk.raw"), disk).unwrap();
     let changed = check_files(&fixture.path, &checked.statement, THREADS, Monitor::none()).unwrap_err();
-    assert!(matches!(changed, SignatureError::Differs { name, .. } if name == "disk.raw"));
+    assert!(matches!(changed, BundleSignatureError::Differs { name, .. } if name == "disk.raw"));
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_manifest_of_another_name_does_not_choose_another_rule() {
     let manifest = fixture.path.join("manifest.json");
     let text = fs::read_to_string(&manifest).unwrap();
     fs::write(&manifest, text.replace("\"web\"", "\"dev\"")).unwrap();
-    let SignatureError::Differs { name, .. } = refused(&fixture, &policy("dev", 1)) else { panic!() };
+    let BundleSignatureError::Differs { name, .. } = refused(&fixture, &policy("dev", 1)) else { panic!() };
     assert_eq!(name, "manifest.json");
 }
 
@@ -113,7 +113,7 @@ fn a_manifest_of_another_name_does_not_choose_another_rule() {
 fn other_statements_are_refused() {
     let fixture = Fixture::new();
     let text = fs::read_to_string(fixture.path.join(bundle::SUMS)).unwrap();
-    let parse = |text: &str| Statement::parse(text.as_bytes()).unwrap_err();
+    let parse = |text: &str| BundleStatement::parse(text.as_bytes()).unwrap_err();
     let first = text.lines().next().unwrap();
     assert!(matches!(parse(&format!("{text}{first}\n")), StatementProblem::Twice { .. }));
     assert!(matches!(parse(&text.replace("tree.txt", "../tree.txt")), StatementProblem::Sums(_)));
@@ -138,14 +138,14 @@ fn a_signature_of_something_else_is_none() {
     for (namespace, message) in [(INPUTS, statement.bytes()), (BUNDLE, b"other")] {
         let signature = sign(&key(1), namespace, message).unwrap();
         let refused = store(&fixture.path, &signature, &statement).unwrap_err();
-        assert!(matches!(refused, SignatureError::NotASignature(_)), "{refused:?}");
+        assert!(matches!(refused, BundleSignatureError::NotASignature(_)), "{refused:?}");
         fs::create_dir_all(fixture.path.join("signatures")).unwrap();
         let name = fixture.path.join(signature_name(key(1).public()));
         fs::write(&name, signature.to_armour()).unwrap();
         let differences = fixture.differences();
         assert!(matches!(differences[..], [BundleDifference::Signature { .. }]), "{differences:?}");
         let error = check(&fixture.path, Some(&policy("*", 1))).unwrap_err();
-        assert!(matches!(error, SignatureError::NotMet { refused, .. } if refused.len() == 1));
+        assert!(matches!(error, BundleSignatureError::NotMet { refused, .. } if refused.len() == 1));
     }
     // A good signature under the name of another key.
     let signature = sign(&key(2), BUNDLE, statement.bytes()).unwrap();

@@ -6,7 +6,7 @@ use super::files::Present;
 use super::{BundleDifference, VerifyReport};
 use crate::bundle;
 use crate::inspect::chain;
-use crate::signatures::{FileSignature, SignatureError, read_signatures};
+use crate::signatures::{BundleSignatureError, FileSignature, read_signatures};
 
 /// Checks each signature, and adds what is none to the differences.
 pub(super) fn check(directory: &Path, present: &Present, report: &mut VerifyReport) {
@@ -16,7 +16,7 @@ pub(super) fn check(directory: &Path, present: &Present, report: &mut VerifyRepo
     let signatures = match read_signatures(directory) {
         Ok(signatures) => signatures,
         // Names and kinds of files that do not belong there were reported before.
-        Err(SignatureError::Unlisted { .. } | SignatureError::NotAFile { .. }) => return,
+        Err(BundleSignatureError::Unlisted { .. } | BundleSignatureError::NotAFile { .. }) => return,
         Err(error) => return problem(amiforge_trust::statement::FOLDER, chain(&error), report),
     };
     if signatures.is_empty() || !present.contains(bundle::SUMS) {

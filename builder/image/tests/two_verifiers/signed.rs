@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use amiforge_image::signatures;
-use amiforge_trust::policy::Policy as OwnPolicy;
+use amiforge_trust::policy::SigningPolicy as OwnPolicy;
 use amiforge_verify::Choices;
 use amiforge_verify::policy::Policy;
 

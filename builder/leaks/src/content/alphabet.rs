@@ -49,3 +49,16 @@ impl Alphabet {
         bytes.iter().take_while(|byte| self.has(**byte)).count()
     }
 }
+
+/// Whether no letter or digit is before an offset: a token in the middle of base64 is none.
+pub(crate) fn starts_word(bytes: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+    before
+        .is_none_or(|byte| !(byte.is_ascii_alphanumeric() || b"_-+/.".contains(byte)) || is_escape(bytes, at))
+}
+
+/// Whether the letter before an offset is that of an escape such as `\n`, as JSON has it.
+fn is_escape(bytes: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(2).and_then(|from| bytes.get(from..at));
+    matches!(before, Some([b'\\', b'n' | b'r' | b't']))
+}

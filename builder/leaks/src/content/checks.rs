@@ -5,15 +5,35 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::alphabet::Alphabet;
+use super::alphabet::{Alphabet, starts_word};
 use super::placeholder::{is_placeholder, is_random};
-use super::tokens::{Code, starts_word};
 
 /// Bytes between a name and its value that are looked at: quotes, white space, separators, an option's name.
 const GAP_MAX: usize = 8;
 
 /// Longest value that is read.
 const VALUE_MAX: usize = 4096;
+
+/// The checks of tokens whose form is more than a run of letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    AwsKeyId,
+    AwsSecret,
+    AwsSession,
+    SlackWebhook,
+    DiscordWebhook,
+    TeamsWebhook,
+    AzureAccountKey,
+    AzureSharedKey,
+    AzureSas,
+    OpenAiMark,
+    TerraformCloud,
+    TerraformVariable,
+    OpenVpnKey,
+    Jwt,
+    AssignedValue,
+    EnvironmentValue,
+}
 
 /// The range of the secret whose literal of `len` bytes is at the offset `at`.
 #[expect(clippy::too_many_lines, reason = "a row for each check")]

@@ -19,7 +19,7 @@ use amiforge_formats::private_key::TEXT_MARKERS;
 pub(crate) use addresses::password_in_address;
 pub(crate) use placeholder::is_placeholder;
 
-use crate::rule::{self, Rule, RuleFilter};
+use crate::rule::{self, LeakRule, RuleFilter};
 use prefilter::{Literal, Prefilter};
 use tokens::TokenRule;
 
@@ -27,14 +27,14 @@ use tokens::TokenRule;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hit {
     /// The rule.
-    pub(crate) rule: Rule,
+    pub(crate) rule: LeakRule,
     /// The bytes of the secret.
     pub(crate) secret: Range<usize>,
 }
 
 /// Which rules look at a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coverage {
+pub enum ContentCoverage {
     /// The strict ones: what no other bytes than a credential have.
     Strict,
     /// All of them, for texts that no package brought.
@@ -70,10 +70,10 @@ impl ContentFinder {
     }
 
     /// What is in `bytes`, by the offset where it begins. Never panics, whatever the bytes are.
-    pub(crate) fn find(&self, bytes: &[u8], coverage: Coverage) -> Vec<Hit> {
+    pub(crate) fn find(&self, bytes: &[u8], coverage: ContentCoverage) -> Vec<Hit> {
         let mut hits = Vec::new();
         self.prefilter.search(bytes, &mut |number, at| hits.extend(self.check(bytes, number, at)));
-        if coverage == Coverage::Full {
+        if coverage == ContentCoverage::Full {
             hits.extend(soft::find(bytes).into_iter().filter(|hit| self.filter.includes(hit.rule.id)));
         }
         // Of two findings about the same bytes the more exact one counts, which is the one of a token.
@@ -89,7 +89,7 @@ impl ContentFinder {
     }
 
     /// The number of hits in `bytes`: what a fuzz target and a benchmark call.
-    pub fn count(&self, bytes: &[u8], coverage: Coverage) -> usize {
+    pub fn count(&self, bytes: &[u8], coverage: ContentCoverage) -> usize {
         self.find(bytes, coverage).len()
     }
 
@@ -107,7 +107,7 @@ impl ContentFinder {
 }
 
 /// The rules of all tables.
-pub(crate) fn rules() -> impl Iterator<Item = Rule> {
+pub(crate) fn rules() -> impl Iterator<Item = LeakRule> {
     tokens::all().map(|token| token.rule).chain(soft::RULES)
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Literal {
 
 /// A window of a literal, which begins `shift` bytes before it.
 #[derive(Debug, Clone, Copy)]
-struct Window {
+struct LiteralWindow {
     hash: u32,
     bytes: [u8; WINDOW],
     shift: u8,
@@ -45,7 +45,7 @@ struct Window {
 pub(crate) struct Prefilter {
     bitmap: Box<[u64; WORDS]>,
     /// Sorted by hash.
-    windows: Vec<Window>,
+    windows: Vec<LiteralWindow>,
     literals: Vec<Literal>,
 }
 
@@ -56,7 +56,7 @@ impl Prefilter {
         for (at, literal) in literals.iter().enumerate() {
             let mut add = |bytes: [u8; WINDOW], shift| {
                 let hash = hash(u32::from_le_bytes(bytes));
-                windows.push(Window { hash, bytes, shift, literal: at as u16 });
+                windows.push(LiteralWindow { hash, bytes, shift, literal: at as u16 });
             };
             let Some(first) = literal.bytes.first_chunk::<WINDOW>() else { continue };
             add(*first, 0);

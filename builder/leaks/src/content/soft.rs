@@ -8,73 +8,72 @@ use memchr::memmem;
 
 use super::Hit;
 use super::addresses;
-use super::alphabet::Alphabet;
+use super::alphabet::{Alphabet, starts_word};
 use super::placeholder::{is_placeholder, is_random};
-use super::tokens::starts_word;
-use crate::finding::Severity;
-use crate::rule::Rule;
+use crate::finding::LeakSeverity;
+use crate::rule::LeakRule;
 
 const REMEDY: &str = "change it where it is checked, remove it here, and give it to the machine when it starts (a parameter \
                       store, cloud-init, systemd credentials)";
 
-const URL_PASSWORD: Rule = Rule {
+const URL_PASSWORD: LeakRule = LeakRule {
     id: "url-password",
-    severity: Severity::Error,
+    severity: LeakSeverity::Error,
     what: "a password in an address",
     remedy: REMEDY,
     source: "RFC 3986, 3.2.1",
 };
 
-const COMMAND_PASSWORD: Rule = Rule {
+const COMMAND_PASSWORD: LeakRule = LeakRule {
     id: "command-line-password",
-    severity: Severity::Error,
+    severity: LeakSeverity::Error,
     what: "a password on a command line",
     remedy: REMEDY,
     source: "manual pages of curl, mysql, sshpass, docker, wget, openssl and useradd",
 };
 
-const ASSIGNED_PASSWORD: Rule = Rule {
+const ASSIGNED_PASSWORD: LeakRule = LeakRule {
     id: "password-assignment",
-    severity: Severity::Warning,
+    severity: LeakSeverity::Warning,
     what: "a setting that is named like a password and has a value",
     remedy: REMEDY,
     source: "names of settings in common use",
 };
 
-const SENDGRID: Rule = Rule {
+const SENDGRID: LeakRule = LeakRule {
     id: "sendgrid-key",
-    severity: Severity::Error,
+    severity: LeakSeverity::Error,
     what: "an API key of SendGrid",
     remedy: REMEDY,
     source: "Twilio SendGrid documentation, \"API keys\": SG., 22 and 43 letters",
 };
 
-const HUGGING_FACE: Rule = Rule {
+const HUGGING_FACE: LeakRule = LeakRule {
     id: "hugging-face-user-token",
-    severity: Severity::Error,
+    severity: LeakSeverity::Error,
     what: "a token of Hugging Face",
     remedy: REMEDY,
     source: "Hugging Face documentation, \"User access tokens\"",
 };
 
-const TWILIO: Rule = Rule {
+const TWILIO: LeakRule = LeakRule {
     id: "twilio-key",
-    severity: Severity::Error,
+    severity: LeakSeverity::Error,
     what: "an API key of Twilio",
     remedy: REMEDY,
     source: "Twilio documentation, \"API keys\": SK and 32 hexadecimal digits, beside the word Twilio",
 };
 
-const AZURE_SECRET: Rule = Rule {
+const AZURE_SECRET: LeakRule = LeakRule {
     id: "azure-client-secret",
-    severity: Severity::Error,
+    severity: LeakSeverity::Error,
     what: "a client secret of Microsoft Entra",
     remedy: REMEDY,
     source: "the mark 8Q~ in the fourth to sixth letter; gitleaks' rules (MIT)",
 };
 
 /// The rules.
-pub(super) const RULES: [Rule; 7] =
+pub(super) const RULES: [LeakRule; 7] =
     [URL_PASSWORD, COMMAND_PASSWORD, ASSIGNED_PASSWORD, SENDGRID, HUGGING_FACE, TWILIO, AZURE_SECRET];
 
 /// Whether a rule of this name is one of these.
@@ -89,7 +88,7 @@ const SETTINGS_MAX: usize = 1 << 20;
 pub(super) fn find(bytes: &[u8]) -> Vec<Hit> {
     let mut hits: Vec<Hit> = Vec::new();
     let mut add =
-        |rule: Rule, secret: Option<Range<usize>>| hits.extend(secret.map(|secret| Hit { rule, secret }));
+        |rule: LeakRule, secret: Option<Range<usize>>| hits.extend(secret.map(|secret| Hit { rule, secret }));
     addresses::passwords(bytes).for_each(|secret| add(URL_PASSWORD, Some(secret)));
     memmem::find_iter(bytes, b"SG.").for_each(|at| add(SENDGRID, sendgrid(bytes, at)));
     memmem::find_iter(bytes, b"hf_")
@@ -146,29 +145,29 @@ fn has_twilio(bytes: &[u8]) -> bool {
 }
 
 /// Programs that take a password as an argument, the option, and whether it is `user:password`.
-const COMMANDS: [(&[u8], &[u8], Argument); 17] = [
-    (b"curl", b"-u ", Argument::UserAndPassword),
-    (b"curl", b"--user ", Argument::UserAndPassword),
-    (b"curl", b"--user=", Argument::UserAndPassword),
-    (b"mysql", b" -p", Argument::Attached),
-    (b"mysql", b"--password=", Argument::Value),
-    (b"mariadb", b" -p", Argument::Attached),
-    (b"sshpass", b"-p ", Argument::Value),
-    (b"sshpass", b" -p", Argument::Attached),
-    (b"docker", b"login", Argument::Login),
-    (b"podman", b"login", Argument::Login),
-    (b"wget", b"--password=", Argument::Value),
-    (b"wget", b"--http-password=", Argument::Value),
-    (b"redis-cli", b"-a ", Argument::Value),
-    (b"openssl", b"pass:", Argument::Value),
-    (b"ldap", b" -w ", Argument::Value),
-    (b"chpasswd", b"", Argument::Chpasswd),
-    (b"curl", b"Authorization: Bearer ", Argument::Value),
+const COMMANDS: [(&[u8], &[u8], CommandArgument); 17] = [
+    (b"curl", b"-u ", CommandArgument::UserAndPassword),
+    (b"curl", b"--user ", CommandArgument::UserAndPassword),
+    (b"curl", b"--user=", CommandArgument::UserAndPassword),
+    (b"mysql", b" -p", CommandArgument::Attached),
+    (b"mysql", b"--password=", CommandArgument::Value),
+    (b"mariadb", b" -p", CommandArgument::Attached),
+    (b"sshpass", b"-p ", CommandArgument::Value),
+    (b"sshpass", b" -p", CommandArgument::Attached),
+    (b"docker", b"login", CommandArgument::Login),
+    (b"podman", b"login", CommandArgument::Login),
+    (b"wget", b"--password=", CommandArgument::Value),
+    (b"wget", b"--http-password=", CommandArgument::Value),
+    (b"redis-cli", b"-a ", CommandArgument::Value),
+    (b"openssl", b"pass:", CommandArgument::Value),
+    (b"ldap", b" -w ", CommandArgument::Value),
+    (b"chpasswd", b"", CommandArgument::Chpasswd),
+    (b"curl", b"Authorization: Bearer ", CommandArgument::Value),
 ];
 
 /// How a program takes a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Argument {
+enum CommandArgument {
     /// The next word.
     Value,
     /// The rest of the word.
@@ -189,24 +188,24 @@ fn on_command_line(line: &[u8]) -> Option<Range<usize>> {
     COMMANDS.iter().find_map(|(program, option, argument)| {
         let at = memmem::find(line, program).filter(|at| starts_program(line, *at))?;
         let after = at + program.len();
-        if *argument == Argument::Chpasswd {
+        if *argument == CommandArgument::Chpasswd {
             return chpasswd(line, at);
         }
         let start = after + memmem::find(line.get(after..)?, option)? + option.len();
         match argument {
-            Argument::UserAndPassword => {
+            CommandArgument::UserAndPassword => {
                 let word = word(line, start)?;
                 let colon = line[word.clone()].iter().position(|byte| *byte == b':')?;
                 accepted(line, word.start + colon + 1..word.end)
             }
-            Argument::Login => {
+            CommandArgument::Login => {
                 let rest = line.get(start..)?;
                 let options: [&[u8]; 4] = [b"--password=", b"--password ", b" -p=", b" -p "];
                 let (matched, option) =
                     options.iter().find_map(|one| Some((memmem::find(rest, one)?, one)))?;
                 accepted(line, word(line, start + matched + option.len())?)
             }
-            Argument::Attached => {
+            CommandArgument::Attached => {
                 // `-p` alone asks for the password, and another letter makes another option.
                 let word = word(line, start).filter(|_| !line[start..].starts_with(b" "))?;
                 accepted(line, word)

@@ -2,7 +2,8 @@
 //! letters in a fixed order.
 
 use super::alphabet::Alphabet;
-use super::tokens::{self, Code, Shape};
+use super::checks::Code;
+use super::tokens::{self, TokenShape};
 use super::*;
 
 /// Letters of an alphabet that look drawn; the same each time.
@@ -21,24 +22,24 @@ fn finder() -> ContentFinder {
 }
 
 /// The rules that find something in a text, with what they find.
-fn matched(text: &[u8], coverage: Coverage) -> Vec<(&'static str, Vec<u8>)> {
+fn matched(text: &[u8], coverage: ContentCoverage) -> Vec<(&'static str, Vec<u8>)> {
     finder().find(text, coverage).into_iter().map(|hit| (hit.rule.id, text[hit.secret].to_vec())).collect()
 }
 
-fn ids(text: &str, coverage: Coverage) -> Vec<&'static str> {
+fn ids(text: &str, coverage: ContentCoverage) -> Vec<&'static str> {
     matched(text.as_bytes(), coverage).into_iter().map(|(id, _)| id).collect()
 }
 
 #[test]
 fn tokens_of_every_row_are_found_whole_and_shorter_or_longer_ones_are_not() {
     for token in tokens::all() {
-        let Shape::Tail { alphabet, min, max } = token.shape else { continue };
+        let TokenShape::Tail { alphabet, min, max } = token.shape else { continue };
         for literal in token.literals {
             let id = token.rule.id;
             let of = |count| [literal, letters(alphabet, count).as_slice()].concat();
             for count in [min, max.min(min + 9)] {
                 let text = [b"key: \"".as_slice(), &of(count), b"\"\n"].concat();
-                assert!(matched(&text, Coverage::Strict).contains(&(id, of(count))), "{id} {count}");
+                assert!(matched(&text, ContentCoverage::Strict).contains(&(id, of(count))), "{id} {count}");
             }
             let short = [b" ".as_slice(), &of(min - 1), b" "].concat();
             assert!(!ids_of(&short).contains(&id), "{id}: one letter less");
@@ -53,7 +54,7 @@ fn tokens_of_every_row_are_found_whole_and_shorter_or_longer_ones_are_not() {
 }
 
 fn ids_of(text: &[u8]) -> Vec<&'static str> {
-    matched(text, Coverage::Strict).into_iter().map(|(id, _)| id).collect()
+    matched(text, ContentCoverage::Strict).into_iter().map(|(id, _)| id).collect()
 }
 
 #[test]
@@ -165,12 +166,12 @@ fn tokens_with_a_form_of_their_own_are_found_and_near_misses_are_not() {
         ),
     ];
     for (rule, positive, negative) in &cases {
-        assert!(ids(positive, Coverage::Strict).contains(rule), "{rule}: {positive}");
-        assert!(!ids(negative, Coverage::Strict).contains(rule), "{rule}: {negative}");
+        assert!(ids(positive, ContentCoverage::Strict).contains(rule), "{rule}: {positive}");
+        assert!(!ids(negative, ContentCoverage::Strict).contains(rule), "{rule}: {negative}");
     }
     // Each check of its own has a case.
     for token in tokens::all() {
-        if let Shape::Code(code) = token.shape {
+        if let TokenShape::Code(code) = token.shape {
             assert!(cases.iter().any(|(rule, ..)| *rule == token.rule.id), "{code:?}");
             assert!(code != Code::Jwt || token.rule.id == "jwt");
         }
@@ -210,9 +211,9 @@ fn passwords_in_texts_of_nobody_are_found_and_templates_are_not() {
         ("password-assignment", "spring.datasource.password=Xk39fjQ2\n", "# password=Xk39fjQ2\n"),
     ];
     for (rule, positive, negative) in cases {
-        assert!(ids(positive, Coverage::Full).contains(&rule), "{rule}: {positive}");
-        assert!(!ids(negative, Coverage::Full).contains(&rule), "{rule}: {negative}");
-        assert!(!ids(positive, Coverage::Strict).contains(&rule), "{rule} is not a strict rule");
+        assert!(ids(positive, ContentCoverage::Full).contains(&rule), "{rule}: {positive}");
+        assert!(!ids(negative, ContentCoverage::Full).contains(&rule), "{rule}: {negative}");
+        assert!(!ids(positive, ContentCoverage::Strict).contains(&rule), "{rule} is not a strict rule");
     }
     let word = String::from_utf8(letters(Alphabet::Alphanumeric, 80)).unwrap();
     let hex = String::from_utf8(letters(Alphabet::Hex, 32)).unwrap();
@@ -230,8 +231,8 @@ fn passwords_in_texts_of_nobody_are_found_and_templates_are_not() {
             format!("'{}xQ~{}'", &word[..3], &word[3..37]),
         ),
     ] {
-        assert!(ids(&positive, Coverage::Full).contains(&rule), "{rule}: {positive}");
-        assert!(!ids(&negative, Coverage::Full).contains(&rule), "{rule}: {negative}");
+        assert!(ids(&positive, ContentCoverage::Full).contains(&rule), "{rule}: {positive}");
+        assert!(!ids(&negative, ContentCoverage::Full).contains(&rule), "{rule}: {negative}");
     }
 }
 
@@ -239,8 +240,8 @@ fn passwords_in_texts_of_nobody_are_found_and_templates_are_not() {
 fn private_keys_are_found_at_their_markers() {
     let body = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
     let key = format!("x\n-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
-    assert_eq!(ids(&key, Coverage::Strict), ["private-key"]);
-    assert_eq!(ids(&key.replace("PRIVATE", "PUBLIC"), Coverage::Strict), [""; 0]);
+    assert_eq!(ids(&key, ContentCoverage::Strict), ["private-key"]);
+    assert_eq!(ids(&key.replace("PRIVATE", "PUBLIC"), ContentCoverage::Strict), [""; 0]);
 }
 
 #[test]
@@ -248,7 +249,8 @@ fn a_filter_leaves_the_other_rules_out() {
     let finder = ContentFinder::new(&RuleFilter::new(["github-token"]).unwrap());
     let token = [b"ghp_".as_slice(), &letters(Alphabet::Alphanumeric, 36)].concat();
     let text = [token.as_slice(), b" postgres://a:hunter2x@db/x"].concat();
-    let rules: Vec<_> = finder.find(&text, Coverage::Full).into_iter().map(|hit| hit.rule.id).collect();
+    let rules: Vec<_> =
+        finder.find(&text, ContentCoverage::Full).into_iter().map(|hit| hit.rule.id).collect();
     assert_eq!(rules, ["github-token"]);
 }
 
@@ -266,6 +268,6 @@ fn any_bytes_can_be_searched() {
             text.extend((0..pick % 50).map(|at| (pick >> (at % 20)) as u8));
         }
         text.truncate(round % 300);
-        finder.find(&text, Coverage::Full);
+        finder.find(&text, ContentCoverage::Full);
     }
 }

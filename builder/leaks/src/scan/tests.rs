@@ -10,8 +10,14 @@ use amiforge_formats::tree::{ChangeGroups, Meta, Node};
 use amiforge_formats::volume::{VolumeDraft, VolumeIds, VolumeOptions};
 use md5::{Digest as _, Md5};
 
+use std::path::PathBuf;
+
 use super::*;
-use crate::finding::{Scope, Severity};
+use crate::finding::{FindingScope, LeakSeverity};
+use crate::options::PublishedBy;
+use crate::publication::PublishedFile;
+use crate::rule::RuleFilter;
+use amiforge_formats::plan::Sources;
 
 /// A token that nobody issued.
 const TOKEN: &str = "ghp_aB3dE5gH7jK9mN1pQ3rS5tU7vW9xY1zA3bC5";
@@ -94,7 +100,10 @@ fn findings_name_file_line_and_digest_and_never_the_secret() {
         ]
     );
     let first = &report.findings[0];
-    assert_eq!((first.severity, first.scope, first.offset), (Severity::Error, Scope::Image, Some(20)));
+    assert_eq!(
+        (first.severity, first.scope, first.offset),
+        (LeakSeverity::Error, FindingScope::Image, Some(20))
+    );
     assert_eq!(first.sha256, Some(amiforge_formats::digest::Digest::of(conf.as_bytes()).to_string()));
     let json = serde_json::to_string(&report).unwrap();
     assert!(!json.contains(&TOKEN[8..]) && !json.contains("hunter2x"), "{json}");
@@ -170,7 +179,10 @@ fn bytes_that_no_file_has_are_found_with_what_is_in_them() {
         report.findings.iter().map(|one| (one.rule.as_str(), one.scope, one.severity)).collect();
     assert_eq!(
         matched,
-        [("below-tree", Scope::Disk, Severity::Warning), ("github-token", Scope::Disk, Severity::Error)]
+        [
+            ("below-tree", FindingScope::Disk, LeakSeverity::Warning),
+            ("github-token", FindingScope::Disk, LeakSeverity::Error)
+        ]
     );
 }
 
@@ -200,7 +212,7 @@ fn files_of_a_bundle_beside_the_image_are_searched_too() {
     let options = ScanOptions { filter: RuleFilter::default(), published: &nothing, threads: 1 };
     let report = scan(&medium, &options, Monitor::none()).unwrap();
     assert_eq!(shown(&report), [("github-token".to_owned(), "recipe.toml".to_owned(), Some(2))]);
-    assert_eq!((report.findings[0].scope, report.scanned.bundle_files), (Scope::Bundle, 1));
+    assert_eq!((report.findings[0].scope, report.scanned.bundle_files), (FindingScope::Bundle, 1));
 }
 
 #[test]

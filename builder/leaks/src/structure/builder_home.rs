@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::accounts::Accounts;
+use crate::accounts::AccountFiles;
 
 /// A home of somebody who is no user of the image, as compilers write it into programs.
-pub(super) fn find(bytes: &[u8], accounts: &Accounts) -> Option<Range<usize>> {
+pub(super) fn find(bytes: &[u8], accounts: &AccountFiles) -> Option<Range<usize>> {
     let homes: [&[u8]; 4] = [b"/home/", b"/Users/", b"C:\\Users\\", b"/builds/"];
     let mut matched =
         homes.iter().flat_map(|home| memmem::find_iter(bytes, home).map(move |at| (at, home.len())));

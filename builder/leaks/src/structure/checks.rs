@@ -7,38 +7,38 @@ use amiforge_formats::tree::Printable;
 use memchr::memmem;
 
 use super::text::{content_lines, quoted_after, value_len, values};
-use super::{Check, Subject};
+use super::{RuleSubject, StructureCheck};
 use crate::accounts;
 use crate::content::{is_placeholder, password_in_address};
 
 /// A secret, and whom or what it is about.
-type Match = (Option<Range<usize>>, Option<String>);
+type CheckMatch = (Option<Range<usize>>, Option<String>);
 
 /// What a file has by a check.
 #[expect(clippy::too_many_lines, reason = "a row for each check")]
-pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Match> {
-    let Subject { path, bytes } = *subject;
+pub(super) fn check(check: StructureCheck, subject: &RuleSubject<'_>) -> Vec<CheckMatch> {
+    let RuleSubject { path, bytes } = *subject;
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let by_names = |names: &[&str]| secrets(values(bytes, names));
     match check {
-        Check::Addresses => secrets(addresses(bytes)),
-        Check::Application => application(name, bytes),
-        Check::AuthorizedKeys => authorized_keys(bytes),
-        Check::BuilderAccount => accounts::builder_accounts(bytes),
-        Check::BundlerConfig => secrets(bundler(bytes)),
-        Check::CiRunner => match name {
+        StructureCheck::Addresses => secrets(addresses(bytes)),
+        StructureCheck::Application => application(name, bytes),
+        StructureCheck::AuthorizedKeys => authorized_keys(bytes),
+        StructureCheck::BuilderAccount => accounts::builder_accounts(bytes),
+        StructureCheck::BundlerConfig => secrets(bundler(bytes)),
+        StructureCheck::CiRunner => match name {
             b"config.toml" | b"buildkite-agent.cfg" | b"cli.yml" => by_names(&["token"]),
             _ => present(bytes),
         },
-        Check::CloudConfig => {
+        StructureCheck::CloudConfig => {
             let mut all = by_names(&["passwd", "hashed_passwd", "plain_text_passwd", "password"]);
             all.extend(secrets(chpasswd_list(bytes)));
             all
         }
-        Check::DebconfPassword => secrets(lines_with(bytes, b"Value:")),
-        Check::EmptyPassword => accounts::empty_passwords(name, bytes),
-        Check::EnvironmentFile => secrets(environment(bytes)),
-        Check::GitConfig => {
+        StructureCheck::DebconfPassword => secrets(lines_with(bytes, b"Value:")),
+        StructureCheck::EmptyPassword => accounts::empty_passwords(name, bytes),
+        StructureCheck::EnvironmentFile => secrets(environment(bytes)),
+        StructureCheck::GitConfig => {
             let mut all = secrets(addresses(bytes));
             all.extend(secrets(
                 memmem::find_iter(bytes, b"://").filter_map(|at| token_in_address(bytes, at)).collect(),
@@ -46,24 +46,26 @@ pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Match> {
             all.extend(secrets(lines_with(&bytes.to_ascii_lowercase(), b"extraheader")));
             all
         }
-        Check::GrubPassword => secrets(lines_with(bytes, b"grub.pbkdf2.sha512.")),
-        Check::InstallerPassword => installer(bytes),
-        Check::IpsecSecret => ipsec(name, bytes),
-        Check::LdapSecret if name.ends_with(b".secret") => any_line(bytes),
-        Check::LdapSecret => by_names(&["bindpw", "ldap_default_authtok", "rootpwmodpw"]),
-        Check::Log => nonzero(bytes),
-        Check::MachineId => match bytes.trim_ascii() {
+        StructureCheck::GrubPassword => secrets(lines_with(bytes, b"grub.pbkdf2.sha512.")),
+        StructureCheck::InstallerPassword => installer(bytes),
+        StructureCheck::IpsecSecret => ipsec(name, bytes),
+        StructureCheck::LdapSecret if name.ends_with(b".secret") => any_line(bytes),
+        StructureCheck::LdapSecret => by_names(&["bindpw", "ldap_default_authtok", "rootpwmodpw"]),
+        StructureCheck::Log => nonzero(bytes),
+        StructureCheck::MachineId => match bytes.trim_ascii() {
             b"" | b"uninitialized" => Vec::new(),
             _ => present(bytes),
         },
-        Check::MachineIdentity => {
+        StructureCheck::MachineIdentity => {
             let own = |range: &Range<usize>| !bytes[range.clone()].starts_with(b"GenerateName");
             content_lines(bytes).filter(own).take(1).map(|_| (None, None)).collect()
         }
-        Check::MailPassword if name.ends_with(b"passwd.client") || name.ends_with(b"sasl_passwd") => {
+        StructureCheck::MailPassword
+            if name.ends_with(b"passwd.client") || name.ends_with(b"sasl_passwd") =>
+        {
             any_line(bytes)
         }
-        Check::MailPassword => by_names(&[
+        StructureCheck::MailPassword => by_names(&[
             "password",
             "passwd",
             "authpass",
@@ -73,37 +75,37 @@ pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Match> {
             "remotepass",
             "auth_password",
         ]),
-        Check::MavenPassword => {
+        StructureCheck::MavenPassword => {
             let all = memmem::find_iter(bytes, b"<password>").chain(memmem::find_iter(bytes, b"<master>"));
             secrets(all.filter_map(|at| xml_value(bytes, at)).collect())
         }
-        Check::MountOptions => secrets(mount_options(bytes)),
-        Check::MyCnf if name == b".mylogin.cnf" || name == b".mysql_secret" => present(bytes),
-        Check::MyCnf => by_names(&["password", "passwd"]),
-        Check::PasswordHash => accounts::password_hashes(bytes),
-        Check::PgPass if name == b".pgpass" => {
+        StructureCheck::MountOptions => secrets(mount_options(bytes)),
+        StructureCheck::MyCnf if name == b".mylogin.cnf" || name == b".mysql_secret" => present(bytes),
+        StructureCheck::MyCnf => by_names(&["password", "passwd"]),
+        StructureCheck::PasswordHash => accounts::password_hashes(bytes),
+        StructureCheck::PgPass if name == b".pgpass" => {
             let full = |range: &Range<usize>| memchr::memchr_iter(b':', &bytes[range.clone()]).count() >= 4;
             content_lines(bytes).filter(full).map(|range| (Some(last_field(bytes, range)), None)).collect()
         }
-        Check::PgPass => by_names(&["password"]),
-        Check::RadiusSecret if name == b"clients.conf" => by_names(&["secret"]),
-        Check::RadiusSecret => any_line(bytes),
-        Check::S3Credentials if name.ends_with(b"passwd-s3fs") => any_line(bytes),
-        Check::S3Credentials => by_names(&[
+        StructureCheck::PgPass => by_names(&["password"]),
+        StructureCheck::RadiusSecret if name == b"clients.conf" => by_names(&["secret"]),
+        StructureCheck::RadiusSecret => any_line(bytes),
+        StructureCheck::S3Credentials if name.ends_with(b"passwd-s3fs") => any_line(bytes),
+        StructureCheck::S3Credentials => by_names(&[
             "aws_secret_access_key",
             "secret_key",
             "gs_secret_access_key",
             "gs_oauth2_refresh_token",
         ]),
-        Check::ServiceAccount => service_account(bytes),
-        Check::Share if name == b"secrets" => any_line(bytes),
-        Check::Share => by_names(&["password", "pass"]),
-        Check::Snmp => secrets(snmp(bytes)),
-        Check::Spooled => spooled(name, bytes),
-        Check::SshIdentity if name.ends_with(b".pub") => Vec::new(),
-        Check::PrivateFile | Check::SshIdentity => private_file(bytes),
-        Check::SwapFile => swap_file(bytes),
-        Check::YumPassword => {
+        StructureCheck::ServiceAccount => service_account(bytes),
+        StructureCheck::Share if name == b"secrets" => any_line(bytes),
+        StructureCheck::Share => by_names(&["password", "pass"]),
+        StructureCheck::Snmp => secrets(snmp(bytes)),
+        StructureCheck::Spooled => spooled(name, bytes),
+        StructureCheck::SshIdentity if name.ends_with(b".pub") => Vec::new(),
+        StructureCheck::PrivateFile | StructureCheck::SshIdentity => private_file(bytes),
+        StructureCheck::SwapFile => swap_file(bytes),
+        StructureCheck::YumPassword => {
             let mut all = by_names(&["password", "proxy_password", "pass"]);
             all.extend(secrets(addresses(bytes)));
             all
@@ -111,19 +113,19 @@ pub(super) fn check(check: Check, subject: &Subject<'_>) -> Vec<Match> {
     }
 }
 
-fn secrets(ranges: Vec<Range<usize>>) -> Vec<Match> {
+fn secrets(ranges: Vec<Range<usize>>) -> Vec<CheckMatch> {
     ranges.into_iter().map(|range| (Some(range), None)).collect()
 }
 
-fn present(bytes: &[u8]) -> Vec<Match> {
+fn present(bytes: &[u8]) -> Vec<CheckMatch> {
     if bytes.is_empty() { Vec::new() } else { vec![(None, None)] }
 }
 
-fn any_line(bytes: &[u8]) -> Vec<Match> {
+fn any_line(bytes: &[u8]) -> Vec<CheckMatch> {
     content_lines(bytes).take(1).map(|_| (None, None)).collect()
 }
 
-fn nonzero(bytes: &[u8]) -> Vec<Match> {
+fn nonzero(bytes: &[u8]) -> Vec<CheckMatch> {
     if bytes.iter().any(|byte| *byte != 0) { vec![(None, None)] } else { Vec::new() }
 }
 
@@ -152,7 +154,7 @@ fn token_in_address(bytes: &[u8], at: usize) -> Option<Range<usize>> {
 }
 
 /// Keys that may log in; the comment at the end of a key names it.
-fn authorized_keys(bytes: &[u8]) -> Vec<Match> {
+fn authorized_keys(bytes: &[u8]) -> Vec<CheckMatch> {
     let matched = content_lines(bytes).map(|range| {
         let line = bytes[range.clone()].trim_ascii();
         let start = range.start + bytes[range.clone()].len() - bytes[range].trim_ascii_start().len();
@@ -163,7 +165,7 @@ fn authorized_keys(bytes: &[u8]) -> Vec<Match> {
 }
 
 /// A file in a folder of private keys that is neither a certificate nor a key by its structure, which has a rule of its own.
-fn private_file(bytes: &[u8]) -> Vec<Match> {
+fn private_file(bytes: &[u8]) -> Vec<CheckMatch> {
     let len = bytes.len() as u64;
     let key = private_key::identify_text(bytes).or_else(|| private_key::identify_binary(bytes, len));
     let public = [&b"-----BEGIN CERTIFICATE"[..], b"-----BEGIN PUBLIC KEY", b"-----BEGIN DH PARAMETERS"];
@@ -171,7 +173,7 @@ fn private_file(bytes: &[u8]) -> Vec<Match> {
     if key.is_some() || public || bytes.is_empty() { Vec::new() } else { vec![(None, None)] }
 }
 
-fn application(name: &[u8], bytes: &[u8]) -> Vec<Match> {
+fn application(name: &[u8], bytes: &[u8]) -> Vec<CheckMatch> {
     if name.ends_with(b".key") {
         return present(bytes);
     }
@@ -273,7 +275,7 @@ fn environment(bytes: &[u8]) -> Vec<Range<usize>> {
     content_lines(bytes).filter_map(value).collect()
 }
 
-fn installer(bytes: &[u8]) -> Vec<Match> {
+fn installer(bytes: &[u8]) -> Vec<CheckMatch> {
     let marks: [&[u8]; 8] = [
         b"rootpw ",
         b"--password=",
@@ -284,7 +286,7 @@ fn installer(bytes: &[u8]) -> Vec<Match> {
         b"root-password-crypted password ",
         b"identity:",
     ];
-    let mut all: Vec<Match> = Vec::new();
+    let mut all: Vec<CheckMatch> = Vec::new();
     for mark in &marks[..7] {
         all.extend(secrets(lines_with(bytes, mark)).into_iter().filter(|(range, _)| {
             range.as_ref().is_some_and(|range| !bytes[range.clone()].starts_with(b"--lock"))
@@ -314,7 +316,7 @@ fn xml_value(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     (len > 0 && !is_placeholder(value)).then_some(start..start + len)
 }
 
-fn ipsec(name: &[u8], bytes: &[u8]) -> Vec<Match> {
+fn ipsec(name: &[u8], bytes: &[u8]) -> Vec<CheckMatch> {
     if name.ends_with(b".conf") {
         return secrets(values(bytes, &["secret"]));
     }
@@ -343,7 +345,7 @@ fn last_field(bytes: &[u8], range: Range<usize>) -> Range<usize> {
 }
 
 /// `"type": "service_account"` or `"authorized_user"`, and what lets somebody in.
-fn service_account(bytes: &[u8]) -> Vec<Match> {
+fn service_account(bytes: &[u8]) -> Vec<CheckMatch> {
     let has = |text: &str| memmem::find(bytes, text.as_bytes()).is_some();
     let key = has("\"service_account\"") && has("\"private_key\"");
     let user = has("\"authorized_user\"") && has("\"refresh_token\"");
@@ -366,13 +368,13 @@ fn snmp(bytes: &[u8]) -> Vec<Range<usize>> {
 }
 
 /// Files of CUPS and at that are jobs.
-fn spooled(name: &[u8], bytes: &[u8]) -> Vec<Match> {
+fn spooled(name: &[u8], bytes: &[u8]) -> Vec<CheckMatch> {
     let job = matches!(name, [b'a' | b'c' | b'd', b'0'..=b'9', ..]);
     if job { present(bytes) } else { Vec::new() }
 }
 
 /// A swap area with bytes behind its header.
-fn swap_file(bytes: &[u8]) -> Vec<Match> {
+fn swap_file(bytes: &[u8]) -> Vec<CheckMatch> {
     let header = bytes.get(4086..4096).is_some_and(|magic| magic == b"SWAPSPACE2");
     if header { nonzero(&bytes[4096..]) } else { Vec::new() }
 }

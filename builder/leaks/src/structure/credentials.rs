@@ -1,12 +1,12 @@
 //! Credentials of clouds, registries and package tools. A row: name, what it is, what to do, globs of paths, what the file
 //! must have, and where the facts are from.
 
-use super::{Check, REVOKE, Severity, StructureRule, Test, row};
+use super::{LeakSeverity, REVOKE, StructureCheck, StructureRule, Test, row};
 
 /// The rows.
 pub(super) const ROWS: [StructureRule; 29] = [
     row(
-        ("aws-credentials", Severity::Error),
+        ("aws-credentials", LeakSeverity::Error),
         "credentials of AWS",
         REVOKE,
         &["**/.aws/credentials"],
@@ -14,7 +14,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "AWS CLI User Guide, \"Configuration and credential file settings\"",
     ),
     row(
-        ("aws-cached-credentials", Severity::Error),
+        ("aws-cached-credentials", LeakSeverity::Error),
         "cached credentials of AWS",
         REVOKE,
         &[
@@ -27,15 +27,15 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "AWS CLI User Guide, \"IAM Identity Center\": cached tokens",
     ),
     row(
-        ("boto-credentials", Severity::Error),
+        ("boto-credentials", LeakSeverity::Error),
         "credentials of Boto or gsutil",
         REVOKE,
         &["**/.boto", "**/.s3cfg", "**/.passwd-s3fs", "etc/passwd-s3fs", "etc/boto.cfg"],
-        Test::Call(Check::S3Credentials),
+        Test::Call(StructureCheck::S3Credentials),
         "documentation of boto, s3cmd and s3fs",
     ),
     row(
-        ("azure-credentials", Severity::Error),
+        ("azure-credentials", LeakSeverity::Error),
         "credentials of the Azure CLI",
         REVOKE,
         &[
@@ -47,7 +47,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "Microsoft Learn, \"Azure CLI\": MSAL-based authentication",
     ),
     row(
-        ("gcloud-credentials", Severity::Error),
+        ("gcloud-credentials", LeakSeverity::Error),
         "credentials of the Google Cloud CLI",
         REVOKE,
         &[
@@ -60,15 +60,15 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "Google Cloud documentation, \"gcloud auth\"",
     ),
     row(
-        ("google-service-account", Severity::Error),
+        ("google-service-account", LeakSeverity::Error),
         "the key of a Google service account",
         REVOKE,
         &["**/*.json"],
-        Test::Call(Check::ServiceAccount),
+        Test::Call(StructureCheck::ServiceAccount),
         "Google Cloud documentation, \"Service account keys\": the type of the file",
     ),
     row(
-        ("oci-credentials", Severity::Error),
+        ("oci-credentials", LeakSeverity::Error),
         "a configuration of Oracle Cloud with a pass phrase",
         REVOKE,
         &["**/.oci/config"],
@@ -76,7 +76,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "OCI documentation, \"SDK and CLI configuration file\"",
     ),
     row(
-        ("github-cli", Severity::Error),
+        ("github-cli", LeakSeverity::Error),
         "a token of the GitHub CLI",
         REVOKE,
         &["**/.config/gh/hosts.yml", "**/.config/hub"],
@@ -84,7 +84,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "manual of gh, gh auth login",
     ),
     row(
-        ("gitlab-cli", Severity::Error),
+        ("gitlab-cli", LeakSeverity::Error),
         "a token of the GitLab CLI",
         REVOKE,
         &["**/.config/glab-cli/config.yml"],
@@ -92,7 +92,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "documentation of glab",
     ),
     row(
-        ("cloud-cli-token", Severity::Error),
+        ("cloud-cli-token", LeakSeverity::Error),
         "a token of a cloud's command line",
         REVOKE,
         &[
@@ -108,7 +108,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "documentation of doctl, hcloud, scw, flyctl, linode-cli, exo and vultr-cli",
     ),
     row(
-        ("docker-auth", Severity::Error),
+        ("docker-auth", LeakSeverity::Error),
         "credentials of a container registry",
         REVOKE,
         &[
@@ -122,7 +122,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "Docker documentation, docker login; containers-auth.json(5)",
     ),
     row(
-        ("kubeconfig", Severity::Error),
+        ("kubeconfig", LeakSeverity::Error),
         "credentials of a Kubernetes cluster",
         REVOKE,
         &[
@@ -137,7 +137,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "Kubernetes documentation, \"kubeconfig\"",
     ),
     row(
-        ("kubernetes-join-token", Severity::Error),
+        ("kubernetes-join-token", LeakSeverity::Error),
         "a token by which machines join a cluster",
         REVOKE,
         &[
@@ -150,7 +150,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "K3s documentation, k3s token",
     ),
     row(
-        ("netrc", Severity::Error),
+        ("netrc", LeakSeverity::Error),
         "a password in a netrc file",
         REVOKE,
         &["**/.netrc", "**/_netrc", "etc/netrc"],
@@ -158,15 +158,15 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "netrc(5)",
     ),
     row(
-        ("git-credentials", Severity::Error),
+        ("git-credentials", LeakSeverity::Error),
         "credentials of git",
         REVOKE,
         &["**/.git-credentials", "**/.config/git/credentials"],
-        Test::Call(Check::Addresses),
+        Test::Call(StructureCheck::Addresses),
         "gitcredentials(7), git-credential-store(1)",
     ),
     row(
-        ("git-remote-token", Severity::Error),
+        ("git-remote-token", LeakSeverity::Error),
         "a git remote with a password or token",
         REVOKE,
         &[
@@ -177,11 +177,11 @@ pub(super) const ROWS: [StructureRule; 29] = [
             "**/.git/FETCH_HEAD",
             "**/.git/modules/**/config",
         ],
-        Test::Call(Check::GitConfig),
+        Test::Call(StructureCheck::GitConfig),
         "git-config(1): url, http.extraHeader",
     ),
     row(
-        ("pypirc", Severity::Error),
+        ("pypirc", LeakSeverity::Error),
         "a password of a Python index",
         REVOKE,
         &["**/.pypirc"],
@@ -189,15 +189,15 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "Python Packaging User Guide, \"The .pypirc file\"",
     ),
     row(
-        ("pip-credentials", Severity::Error),
+        ("pip-credentials", LeakSeverity::Error),
         "a package index with a password",
         REVOKE,
         &["**/pip.conf", "**/.pip/pip.conf", "**/.config/pip/pip.conf", "**/uv.toml", "**/.condarc"],
-        Test::Call(Check::Addresses),
+        Test::Call(StructureCheck::Addresses),
         "documentation of pip, \"Configuration\"",
     ),
     row(
-        ("poetry-credentials", Severity::Error),
+        ("poetry-credentials", LeakSeverity::Error),
         "credentials of Poetry",
         REVOKE,
         &["**/.config/pypoetry/auth.toml"],
@@ -205,7 +205,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "documentation of Poetry, \"Repositories\"",
     ),
     row(
-        ("npmrc", Severity::Error),
+        ("npmrc", LeakSeverity::Error),
         "a token or password of an npm registry",
         REVOKE,
         &["**/.npmrc", "**/npmrc", ".yarnrc", "**/.yarnrc.yml", "**/.yarnrc"],
@@ -213,7 +213,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "documentation of npm, npmrc; of Yarn, .yarnrc.yml",
     ),
     row(
-        ("cargo-credentials", Severity::Error),
+        ("cargo-credentials", LeakSeverity::Error),
         "a token of a Rust registry",
         REVOKE,
         &["**/.cargo/credentials", "**/.cargo/credentials.toml"],
@@ -221,7 +221,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "The Cargo Book, \"Configuration\": credentials",
     ),
     row(
-        ("gem-credentials", Severity::Error),
+        ("gem-credentials", LeakSeverity::Error),
         "an API key of RubyGems",
         REVOKE,
         &["**/.gem/credentials", "**/.local/share/gem/credentials"],
@@ -229,15 +229,15 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "RubyGems guides, gem signin",
     ),
     row(
-        ("bundler-credentials", Severity::Error),
+        ("bundler-credentials", LeakSeverity::Error),
         "credentials of Bundler",
         REVOKE,
         &["**/.bundle/config"],
-        Test::Call(Check::BundlerConfig),
+        Test::Call(StructureCheck::BundlerConfig),
         "documentation of Bundler, bundle config: credentials for gem sources",
     ),
     row(
-        ("composer-auth", Severity::Error),
+        ("composer-auth", LeakSeverity::Error),
         "credentials of Composer",
         REVOKE,
         &["**/.composer/auth.json", "**/.config/composer/auth.json"],
@@ -245,7 +245,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "documentation of Composer, \"Authentication\"",
     ),
     row(
-        ("nuget-credentials", Severity::Error),
+        ("nuget-credentials", LeakSeverity::Error),
         "a password of a NuGet source",
         REVOKE,
         &["**/nuget.config", "**/NuGet.Config"],
@@ -253,15 +253,15 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "Microsoft Learn, nuget.config: packageSourceCredentials",
     ),
     row(
-        ("maven-credentials", Severity::Error),
+        ("maven-credentials", LeakSeverity::Error),
         "a password of a Maven repository",
         REVOKE,
         &["**/.m2/settings.xml", "**/.m2/settings-security.xml", "etc/maven/settings.xml"],
-        Test::Call(Check::MavenPassword),
+        Test::Call(StructureCheck::MavenPassword),
         "Apache Maven documentation, \"Settings\": servers",
     ),
     row(
-        ("gradle-credentials", Severity::Error),
+        ("gradle-credentials", LeakSeverity::Error),
         "a password in a Gradle properties file",
         REVOKE,
         &["**/.gradle/gradle.properties"],
@@ -269,7 +269,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "Gradle User Manual, \"Build environment\"",
     ),
     row(
-        ("sbt-credentials", Severity::Error),
+        ("sbt-credentials", LeakSeverity::Error),
         "credentials of sbt or Ivy",
         REVOKE,
         &["**/.ivy2/.credentials", "**/.sbt/.credentials"],
@@ -277,7 +277,7 @@ pub(super) const ROWS: [StructureRule; 29] = [
         "documentation of sbt, \"Publishing\"",
     ),
     row(
-        ("hex-credentials", Severity::Error),
+        ("hex-credentials", LeakSeverity::Error),
         "credentials of Hex",
         REVOKE,
         &["**/.hex/hex.config"],

@@ -1,20 +1,20 @@
 //! Who may log in, settings with passwords, and what one machine is. A row: name, what it is, what to do, globs of paths, what the file
 //! must have, and where the facts are from.
 
-use super::{Check, FIRST_BOOT, REVOKE, Severity, StructureRule, Test, row};
+use super::{FIRST_BOOT, LeakSeverity, REVOKE, StructureCheck, StructureRule, Test, row};
 
 /// The rows.
 pub(super) const ROWS: [StructureRule; 24] = [
     row(
-        ("grub-password", Severity::Error),
+        ("grub-password", LeakSeverity::Error),
         "a password hash of GRUB",
         REVOKE,
         &["boot/grub*/grub.cfg", "boot/grub*/user.cfg", "etc/grub.d/*"],
-        Test::Call(Check::GrubPassword),
+        Test::Call(StructureCheck::GrubPassword),
         "GNU GRUB Manual, \"Security\"",
     ),
     row(
-        ("password-store", Severity::Error),
+        ("password-store", LeakSeverity::Error),
         "a store of passwords",
         REVOKE,
         &[
@@ -33,7 +33,7 @@ pub(super) const ROWS: [StructureRule; 24] = [
         "documentation of KeePass, pass, GNOME Keyring, Bitwarden, 1Password and browsers",
     ),
     row(
-        ("gnupg-secret-keys", Severity::Error),
+        ("gnupg-secret-keys", LeakSeverity::Error),
         "secret keys of GnuPG",
         REVOKE,
         &["**/.gnupg/private-keys-v1.d/*.key", "**/.gnupg/secring.gpg", "**/secring.gpg"],
@@ -41,7 +41,7 @@ pub(super) const ROWS: [StructureRule; 24] = [
         "documentation of GnuPG, \"Files in the home directory\"",
     ),
     row(
-        ("gpg-revocation", Severity::Error),
+        ("gpg-revocation", LeakSeverity::Error),
         "a revocation certificate of GnuPG",
         REVOKE,
         &["**/.gnupg/openpgp-revocs.d/*.rev"],
@@ -49,15 +49,15 @@ pub(super) const ROWS: [StructureRule; 24] = [
         "documentation of GnuPG, \"Files in the home directory\"",
     ),
     row(
-        ("ssh-private-key", Severity::Error),
+        ("ssh-private-key", LeakSeverity::Error),
         "a private key of a user of SSH",
         REVOKE,
         &["**/.ssh/id_*"],
-        Test::Call(Check::SshIdentity),
+        Test::Call(StructureCheck::SshIdentity),
         "ssh-keygen(1), FILES",
     ),
     row(
-        ("ssh-host-key", Severity::Error),
+        ("ssh-host-key", LeakSeverity::Error),
         "a host key of SSH, which every machine would share",
         REVOKE,
         &[
@@ -71,7 +71,7 @@ pub(super) const ROWS: [StructureRule; 24] = [
         "sshd(8), FILES; dropbear(8)",
     ),
     row(
-        ("tls-private-key-file", Severity::Error),
+        ("tls-private-key-file", LeakSeverity::Error),
         "a file in a folder of private keys",
         REVOKE,
         &[
@@ -80,11 +80,11 @@ pub(super) const ROWS: [StructureRule; 24] = [
             "etc/letsencrypt/archive/**/privkey*.pem",
             "etc/letsencrypt/accounts/**/private_key.json",
         ],
-        Test::Call(Check::PrivateFile),
+        Test::Call(StructureCheck::PrivateFile),
         "documentation of OpenSSL in Debian and Fedora, and of Certbot",
     ),
     row(
-        ("certbot-account", Severity::Error),
+        ("certbot-account", LeakSeverity::Error),
         "an account of a certificate authority",
         REVOKE,
         &["etc/letsencrypt/accounts/**/regr.json"],
@@ -92,7 +92,7 @@ pub(super) const ROWS: [StructureRule; 24] = [
         "documentation of Certbot",
     ),
     row(
-        ("authorized-keys", Severity::Error),
+        ("authorized-keys", LeakSeverity::Error),
         "a key that may log in, which the recipe does not ask for",
         "remove it, or name it under `authorized-keys` of a `[[user]]`: whoever has the key would get into every machine",
         &[
@@ -104,11 +104,11 @@ pub(super) const ROWS: [StructureRule; 24] = [
             "etc/dropbear/initramfs/authorized_keys",
             "etc/dropbear-initramfs/authorized_keys",
         ],
-        Test::Call(Check::AuthorizedKeys),
+        Test::Call(StructureCheck::AuthorizedKeys),
         "sshd(8), AUTHORIZED_KEYS FILE FORMAT",
     ),
     row(
-        ("password-hash", Severity::Error),
+        ("password-hash", LeakSeverity::Error),
         "a password hash that the recipe does not set",
         "lock the password (`!`), or set it with `password-hash` of a `[[user]]`: everybody who can launch the image can try passwords",
         &[
@@ -120,27 +120,27 @@ pub(super) const ROWS: [StructureRule; 24] = [
             "etc/gshadow-",
             "etc/master.passwd",
         ],
-        Test::Call(Check::PasswordHash),
+        Test::Call(StructureCheck::PasswordHash),
         "shadow(5), passwd(5), gshadow(5), crypt(5)",
     ),
     row(
-        ("empty-password", Severity::Error),
+        ("empty-password", LeakSeverity::Error),
         "an account without a password",
         "lock the password (`!` or `*`): anybody can log in as this user",
         &["etc/shadow", "etc/shadow-", "etc/passwd", "etc/passwd-"],
-        Test::Call(Check::EmptyPassword),
+        Test::Call(StructureCheck::EmptyPassword),
         "shadow(5), passwd(5)",
     ),
     row(
-        ("builder-account", Severity::Warning),
+        ("builder-account", LeakSeverity::Warning),
         "an account that image builders leave",
         "remove the user: its name, and often its key or password, are known to everybody",
         &["etc/passwd"],
-        Test::Call(Check::BuilderAccount),
+        Test::Call(StructureCheck::BuilderAccount),
         "documentation of Vagrant, \"Creating a base box\", and of Packer",
     ),
     row(
-        ("cloud-init-instance", Severity::Error),
+        ("cloud-init-instance", LeakSeverity::Error),
         "what cloud-init keeps of an instance: user data, credentials, its id",
         "remove `/var/lib/cloud` (`cloud-init clean --logs --seed`)",
         &[
@@ -154,7 +154,7 @@ pub(super) const ROWS: [StructureRule; 24] = [
         "documentation of cloud-init, \"Directory layout\"",
     ),
     row(
-        ("cloud-init-password", Severity::Error),
+        ("cloud-init-password", LeakSeverity::Error),
         "a password in a configuration of cloud-init",
         REVOKE,
         &[
@@ -165,11 +165,11 @@ pub(super) const ROWS: [StructureRule; 24] = [
             "**/cloud-config.yaml",
             "**/vendor-data",
         ],
-        Test::Call(Check::CloudConfig),
+        Test::Call(StructureCheck::CloudConfig),
         "documentation of cloud-init, modules \"Users and groups\" and \"Set passwords\"",
     ),
     row(
-        ("unattended-install-password", Severity::Error),
+        ("unattended-install-password", LeakSeverity::Error),
         "a password in the answers of an installer",
         REVOKE,
         &[
@@ -182,27 +182,27 @@ pub(super) const ROWS: [StructureRule; 24] = [
             "**/autounattend.xml",
             "**/unattend.xml",
         ],
-        Test::Call(Check::InstallerPassword),
+        Test::Call(StructureCheck::InstallerPassword),
         "documentation of Anaconda, debian-installer, Subiquity and Windows Setup",
     ),
     row(
-        ("debconf-password", Severity::Error),
+        ("debconf-password", LeakSeverity::Error),
         "a password among the answers of packages",
         REVOKE,
         &["var/cache/debconf/passwords.dat"],
-        Test::Call(Check::DebconfPassword),
+        Test::Call(StructureCheck::DebconfPassword),
         "debconf(7), debconf-devel(7): type password",
     ),
     row(
-        ("machine-id", Severity::Error),
+        ("machine-id", LeakSeverity::Error),
         "the id of one machine",
         FIRST_BOOT,
         &["etc/machine-id", "var/lib/dbus/machine-id"],
-        Test::Call(Check::MachineId),
+        Test::Call(StructureCheck::MachineId),
         "machine-id(5)",
     ),
     row(
-        ("random-seed", Severity::Error),
+        ("random-seed", LeakSeverity::Error),
         "a saved seed of random numbers",
         FIRST_BOOT,
         &[
@@ -220,7 +220,7 @@ pub(super) const ROWS: [StructureRule; 24] = [
         "systemd-random-seed.service(8), bootctl(1)",
     ),
     row(
-        ("systemd-credential-secret", Severity::Error),
+        ("systemd-credential-secret", LeakSeverity::Error),
         "the host secret of systemd's credentials",
         FIRST_BOOT,
         &["var/lib/systemd/credential.secret"],
@@ -228,7 +228,7 @@ pub(super) const ROWS: [StructureRule; 24] = [
         "systemd-creds(1)",
     ),
     row(
-        ("machine-identity", Severity::Error),
+        ("machine-identity", LeakSeverity::Error),
         "the identity of one machine in a protocol",
         FIRST_BOOT,
         &[
@@ -242,11 +242,11 @@ pub(super) const ROWS: [StructureRule; 24] = [
             "opt/amazon/ssm/registration",
             "var/lib/google/instance_id",
         ],
-        Test::Call(Check::MachineIdentity),
+        Test::Call(StructureCheck::MachineIdentity),
         "documentation of nvme-cli, open-iscsi, NetworkManager, tpm2-tss and the SSM agent",
     ),
     row(
-        ("environment-file", Severity::Warning),
+        ("environment-file", LeakSeverity::Warning),
         "an environment file with a secret",
         REVOKE,
         &[
@@ -257,11 +257,11 @@ pub(super) const ROWS: [StructureRule; 24] = [
             "etc/sysconfig/*",
             "etc/environment.d/*",
         ],
-        Test::Call(Check::EnvironmentFile),
+        Test::Call(StructureCheck::EnvironmentFile),
         "environment.d(5), systemd.exec(5): EnvironmentFile",
     ),
     row(
-        ("application-secret", Severity::Error),
+        ("application-secret", LeakSeverity::Error),
         "the secret of a web application",
         REVOKE,
         &[
@@ -275,11 +275,11 @@ pub(super) const ROWS: [StructureRule; 24] = [
             "**/parameters.yml",
             "**/sites/default/settings.php",
         ],
-        Test::Call(Check::Application),
+        Test::Call(StructureCheck::Application),
         "documentation of WordPress, Rails, Django, MediaWiki, Joomla, Symfony and Drupal",
     ),
     row(
-        ("ci-credentials", Severity::Error),
+        ("ci-credentials", LeakSeverity::Error),
         "credentials of a CI runner",
         REVOKE,
         &[
@@ -291,11 +291,11 @@ pub(super) const ROWS: [StructureRule; 24] = [
             "var/lib/jenkins/credentials.xml",
             "**/.circleci/cli.yml",
         ],
-        Test::Call(Check::CiRunner),
+        Test::Call(StructureCheck::CiRunner),
         "documentation of GitLab Runner, GitHub's runner, Buildkite and Jenkins",
     ),
     row(
-        ("monitoring-credentials", Severity::Error),
+        ("monitoring-credentials", LeakSeverity::Error),
         "the key of a monitoring agent",
         REVOKE,
         &[

@@ -16,15 +16,15 @@ use std::ops::Range;
 
 use amiforge_rootfs::glob::{Globs, NotAGlob};
 
-use crate::accounts::Accounts;
-use crate::finding::Severity;
-use crate::rule::{Rule, RuleFilter};
+use crate::accounts::AccountFiles;
+use crate::finding::LeakSeverity;
+use crate::rule::{LeakRule, RuleFilter};
 
 /// A rule about paths.
 #[derive(Debug)]
 pub(crate) struct StructureRule {
     /// The rule.
-    pub(crate) rule: Rule,
+    pub(crate) rule: LeakRule,
     /// Globs of the paths.
     paths: &'static [&'static str],
     /// What the file must have.
@@ -41,7 +41,7 @@ pub(crate) enum Test {
     /// A value of one of these names, in the syntax of an INI file, YAML, JSON, netrc or XML; lower case.
     Value(&'static [&'static str]),
     /// A check of its own.
-    Call(Check),
+    Call(StructureCheck),
     /// Every file: the header of a core dump.
     CoreDump,
     /// Every program that no package brought: the home of somebody who is no user of the image.
@@ -50,7 +50,7 @@ pub(crate) enum Test {
 
 /// The checks of files that need more than one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Check {
+pub(crate) enum StructureCheck {
     Addresses,
     Application,
     AuthorizedKeys,
@@ -100,14 +100,14 @@ const FIRST_BOOT: &str =
 
 /// A row of a table.
 const fn row(
-    (id, severity): (&'static str, Severity),
+    (id, severity): (&'static str, LeakSeverity),
     what: &'static str,
     remedy: &'static str,
     paths: &'static [&'static str],
     test: Test,
     source: &'static str,
 ) -> StructureRule {
-    StructureRule { rule: Rule { id, severity, what, remedy, source }, paths, test }
+    StructureRule { rule: LeakRule { id, severity, what, remedy, source }, paths, test }
 }
 
 /// The rows of all tables.
@@ -118,7 +118,7 @@ fn all() -> impl Iterator<Item = &'static StructureRule> {
 }
 
 /// The rules of the tables.
-pub(crate) fn rules() -> impl Iterator<Item = Rule> {
+pub(crate) fn rules() -> impl Iterator<Item = LeakRule> {
     all().map(|row| row.rule)
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn table_text() -> String {
 
 /// A file of a system.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Subject<'a> {
+pub(crate) struct RuleSubject<'a> {
     /// Its path in the system, without the first `/`.
     pub(crate) path: &'a [u8],
     /// Its first bytes, at most [`TEXT_MAX`].
@@ -147,7 +147,7 @@ pub(crate) const TEXT_MAX: usize = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StructureHit {
     /// The rule.
-    pub(crate) rule: Rule,
+    pub(crate) rule: LeakRule,
     /// The bytes of the secret, where one range is it.
     pub(crate) secret: Option<Range<usize>>,
     /// Whom or what it is about, where the rule does not say.
@@ -163,8 +163,8 @@ pub(crate) struct StructureFinder {
     globs: Globs,
     /// The row of each glob.
     rows: Vec<&'static StructureRule>,
-    core_dump: Option<Rule>,
-    builder_home: Option<Rule>,
+    core_dump: Option<LeakRule>,
+    builder_home: Option<LeakRule>,
 }
 
 impl StructureFinder {
@@ -194,12 +194,12 @@ impl StructureFinder {
     }
 
     /// The rule about core dumps, if these first bytes of a file are one's.
-    pub(crate) fn core_dump(&self, head: &[u8]) -> Option<Rule> {
+    pub(crate) fn core_dump(&self, head: &[u8]) -> Option<LeakRule> {
         self.core_dump.filter(|_| is_core_dump(head))
     }
 
     /// The home of a builder in the bytes of a program or library.
-    pub(crate) fn builder_home(&self, bytes: &[u8], accounts: &Accounts) -> Option<StructureHit> {
+    pub(crate) fn builder_home(&self, bytes: &[u8], accounts: &AccountFiles) -> Option<StructureHit> {
         let rule = self.builder_home?;
         let secret = builder_home::find(bytes, accounts)?;
         let subject = String::from_utf8_lossy(&bytes[secret.clone()]).into_owned();
@@ -209,7 +209,7 @@ impl StructureFinder {
 
 impl StructureRule {
     /// What the file has.
-    pub(crate) fn find(&self, subject: &Subject<'_>) -> Vec<StructureHit> {
+    pub(crate) fn find(&self, subject: &RuleSubject<'_>) -> Vec<StructureHit> {
         let plain = |secret: Option<Range<usize>>| StructureHit { rule: self.rule, secret, subject: None };
         let mut hits = match self.test {
             Test::Present => (!subject.bytes.is_empty()).then(|| plain(None)).into_iter().collect(),
@@ -236,10 +236,10 @@ impl StructureRule {
 /// A glob of a table that is none.
 pub fn count_in_file(path: &[u8], bytes: &[u8]) -> Result<usize, NotAGlob> {
     let finder = StructureFinder::new(&RuleFilter::default())?;
-    let subject = Subject { path, bytes: &bytes[..bytes.len().min(TEXT_MAX)] };
+    let subject = RuleSubject { path, bytes: &bytes[..bytes.len().min(TEXT_MAX)] };
     // Every check sees the bytes, whatever the path is.
     let matched = finder.rows.iter().map(|row| row.find(&subject).len()).sum::<usize>();
-    let home = finder.builder_home(bytes, &Accounts::default());
+    let home = finder.builder_home(bytes, &AccountFiles::default());
     Ok(matched + usize::from(home.is_some()) + usize::from(finder.core_dump(bytes).is_some()))
 }
 

@@ -1,12 +1,12 @@
 //! Credentials of services, networks and programs. A row: name, what it is, what to do, globs of paths, what the file
 //! must have, and where the facts are from.
 
-use super::{Check, REVOKE, Severity, StructureRule, Test, row};
+use super::{LeakSeverity, REVOKE, StructureCheck, StructureRule, Test, row};
 
 /// The rows.
 pub(super) const ROWS: [StructureRule; 33] = [
     row(
-        ("terraform-state", Severity::Error),
+        ("terraform-state", LeakSeverity::Error),
         "a state of Terraform, which has values of every resource",
         REVOKE,
         &["**/terraform.tfstate", "**/terraform.tfstate.backup", "**/*.tfstate"],
@@ -14,7 +14,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "Terraform documentation, \"Sensitive data in state\"",
     ),
     row(
-        ("terraform-credentials", Severity::Error),
+        ("terraform-credentials", LeakSeverity::Error),
         "a token of Terraform",
         REVOKE,
         &["**/.terraformrc", "**/.terraform.d/credentials.tfrc.json", "**/terraform.rc", "**/.tofurc"],
@@ -22,7 +22,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "Terraform documentation, \"CLI configuration file\"",
     ),
     row(
-        ("terraform-variables", Severity::Error),
+        ("terraform-variables", LeakSeverity::Error),
         "variables of Terraform with a secret",
         REVOKE,
         &["**/*.tfvars", "**/*.tfvars.json"],
@@ -30,7 +30,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "Terraform documentation, \"Input variables\"",
     ),
     row(
-        ("pulumi-credentials", Severity::Error),
+        ("pulumi-credentials", LeakSeverity::Error),
         "credentials of Pulumi",
         REVOKE,
         &["**/.pulumi/credentials.json"],
@@ -38,7 +38,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "documentation of Pulumi, pulumi login",
     ),
     row(
-        ("ansible-vault-password-file", Severity::Error),
+        ("ansible-vault-password-file", LeakSeverity::Error),
         "the password of an Ansible vault",
         REVOKE,
         &[
@@ -57,7 +57,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "Ansible documentation, \"Managing vault passwords\"",
     ),
     row(
-        ("vault-token-file", Severity::Error),
+        ("vault-token-file", LeakSeverity::Error),
         "a token of HashiCorp Vault",
         REVOKE,
         &["**/.vault-token"],
@@ -65,7 +65,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "Vault documentation, vault login: token helper",
     ),
     row(
-        ("chef-puppet-secret", Severity::Error),
+        ("chef-puppet-secret", LeakSeverity::Error),
         "a secret of Chef, Puppet or Salt",
         REVOKE,
         &[
@@ -78,23 +78,23 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "documentation of Chef, Puppet and Salt",
     ),
     row(
-        ("postgres-password-file", Severity::Error),
+        ("postgres-password-file", LeakSeverity::Error),
         "a password of PostgreSQL",
         REVOKE,
         &["**/.pgpass", "**/.pg_service.conf"],
-        Test::Call(Check::PgPass),
+        Test::Call(StructureCheck::PgPass),
         "PostgreSQL documentation, \"The password file\"",
     ),
     row(
-        ("mysql-password-file", Severity::Error),
+        ("mysql-password-file", LeakSeverity::Error),
         "a password of MySQL",
         REVOKE,
         &["**/.my.cnf", "**/.mylogin.cnf", "**/my.cnf", "root/.mysql_secret"],
-        Test::Call(Check::MyCnf),
+        Test::Call(StructureCheck::MyCnf),
         "MySQL Reference Manual, \"Using option files\", mysql_config_editor",
     ),
     row(
-        ("debian-maintainer-password", Severity::Error),
+        ("debian-maintainer-password", LeakSeverity::Error),
         "the password of Debian's maintenance user of the database",
         REVOKE,
         &["etc/mysql/debian.cnf"],
@@ -102,7 +102,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "README.Debian of mysql-server and mariadb-server",
     ),
     row(
-        ("redis-password", Severity::Error),
+        ("redis-password", LeakSeverity::Error),
         "a password of Redis",
         REVOKE,
         &["etc/redis/*.conf", "etc/redis.conf", "etc/valkey/*.conf"],
@@ -110,7 +110,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "documentation of Redis, redis.conf",
     ),
     row(
-        ("rclone-config", Severity::Error),
+        ("rclone-config", LeakSeverity::Error),
         "credentials of rclone",
         REVOKE,
         &["**/rclone.conf", "**/.rclone.conf"],
@@ -118,7 +118,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "documentation of rclone",
     ),
     row(
-        ("restic-password", Severity::Error),
+        ("restic-password", LeakSeverity::Error),
         "a password of a backup",
         REVOKE,
         &[
@@ -133,7 +133,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "documentation of restic and Borg",
     ),
     row(
-        ("mail-password", Severity::Error),
+        ("mail-password", LeakSeverity::Error),
         "a password for a mail server",
         REVOKE,
         &[
@@ -149,11 +149,11 @@ pub(super) const ROWS: [StructureRule; 33] = [
             "**/.mbsyncrc",
             "**/.offlineimaprc",
         ],
-        Test::Call(Check::MailPassword),
+        Test::Call(StructureCheck::MailPassword),
         "documentation of msmtp, Exim, Postfix, sSMTP, fetchmail, mutt, isync and OfflineIMAP",
     ),
     row(
-        ("smb-credentials", Severity::Error),
+        ("smb-credentials", LeakSeverity::Error),
         "a password for a file share",
         REVOKE,
         &[
@@ -165,11 +165,11 @@ pub(super) const ROWS: [StructureRule; 33] = [
             "**/.davfs2/secrets",
             "root/.smb*",
         ],
-        Test::Call(Check::Share),
+        Test::Call(StructureCheck::Share),
         "mount.cifs(8), credentials; davfs2.conf(5)",
     ),
     row(
-        ("samba-passwords", Severity::Error),
+        ("samba-passwords", LeakSeverity::Error),
         "the password database of Samba",
         REVOKE,
         &["var/lib/samba/private/passdb.tdb", "var/lib/samba/private/secrets.tdb", "etc/samba/smbpasswd"],
@@ -177,15 +177,15 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "smbpasswd(5), \"The Samba password database\"",
     ),
     row(
-        ("mount-password", Severity::Error),
+        ("mount-password", LeakSeverity::Error),
         "a password among mount options",
         REVOKE,
         &["etc/fstab", "etc/auto.*", "etc/systemd/system/*.mount"],
-        Test::Call(Check::MountOptions),
+        Test::Call(StructureCheck::MountOptions),
         "mount.cifs(8)",
     ),
     row(
-        ("apt-credentials", Severity::Error),
+        ("apt-credentials", LeakSeverity::Error),
         "a password for a package repository",
         REVOKE,
         &["etc/apt/auth.conf", "etc/apt/auth.conf.d/*"],
@@ -193,7 +193,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "apt_auth.conf(5)",
     ),
     row(
-        ("apt-source-password", Severity::Error),
+        ("apt-source-password", LeakSeverity::Error),
         "a package source with a password",
         REVOKE,
         &[
@@ -205,11 +205,11 @@ pub(super) const ROWS: [StructureRule; 33] = [
             "etc/pacman.conf",
             "etc/zypp/repos.d/*",
         ],
-        Test::Call(Check::Addresses),
+        Test::Call(StructureCheck::Addresses),
         "apt_auth.conf(5): credentials in addresses",
     ),
     row(
-        ("yum-credentials", Severity::Error),
+        ("yum-credentials", LeakSeverity::Error),
         "a password for a package repository",
         REVOKE,
         &[
@@ -221,11 +221,11 @@ pub(super) const ROWS: [StructureRule; 33] = [
             "etc/zypp/credentials.d/*",
             "etc/zypp/credentials.cat",
         ],
-        Test::Call(Check::YumPassword),
+        Test::Call(StructureCheck::YumPassword),
         "dnf.conf(5): username, password, proxy_password; zypper(8)",
     ),
     row(
-        ("subscription-credentials", Severity::Error),
+        ("subscription-credentials", LeakSeverity::Error),
         "the identity of a subscription",
         REVOKE,
         &[
@@ -240,7 +240,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "subscription-manager(8), documentation of Ubuntu Pro",
     ),
     row(
-        ("wpa-secret", Severity::Error),
+        ("wpa-secret", LeakSeverity::Error),
         "the key of a wireless network",
         REVOKE,
         &[
@@ -266,7 +266,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "wpa_supplicant.conf(5), nm-settings-keyfile(5), iwd.network(5), netplan(5)",
     ),
     row(
-        ("ppp-secret", Severity::Error),
+        ("ppp-secret", LeakSeverity::Error),
         "a secret of PPP",
         REVOKE,
         &["etc/ppp/chap-secrets", "etc/ppp/pap-secrets", "etc/ppp/*-secrets"],
@@ -274,7 +274,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "pppd(8)",
     ),
     row(
-        ("ipsec-secret", Severity::Error),
+        ("ipsec-secret", LeakSeverity::Error),
         "a secret of IPsec",
         REVOKE,
         &[
@@ -284,11 +284,11 @@ pub(super) const ROWS: [StructureRule; 33] = [
             "etc/swanctl/conf.d/*",
             "etc/swanctl/swanctl.conf",
         ],
-        Test::Call(Check::IpsecSecret),
+        Test::Call(StructureCheck::IpsecSecret),
         "ipsec.secrets(5), swanctl.conf(5)",
     ),
     row(
-        ("wireguard-preshared-key", Severity::Error),
+        ("wireguard-preshared-key", LeakSeverity::Error),
         "a preshared key of WireGuard",
         REVOKE,
         &["etc/wireguard/*.conf", "etc/systemd/network/*.netdev"],
@@ -296,7 +296,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "wg(8), systemd.netdev(5)",
     ),
     row(
-        ("openvpn-password", Severity::Error),
+        ("openvpn-password", LeakSeverity::Error),
         "a password of OpenVPN",
         REVOKE,
         &["etc/openvpn/**/*auth*", "etc/openvpn/*pass*", "etc/openvpn/**/*.pass", "etc/openvpn/*login*"],
@@ -304,7 +304,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "OpenVPN manual, --auth-user-pass",
     ),
     row(
-        ("radius-secret", Severity::Error),
+        ("radius-secret", LeakSeverity::Error),
         "a secret of RADIUS",
         REVOKE,
         &[
@@ -313,11 +313,11 @@ pub(super) const ROWS: [StructureRule; 33] = [
             "etc/pam_radius_auth.conf",
             "etc/raddb/server",
         ],
-        Test::Call(Check::RadiusSecret),
+        Test::Call(StructureCheck::RadiusSecret),
         "clients.conf of FreeRADIUS",
     ),
     row(
-        ("ldap-secret", Severity::Error),
+        ("ldap-secret", LeakSeverity::Error),
         "the password of a directory",
         REVOKE,
         &[
@@ -329,19 +329,19 @@ pub(super) const ROWS: [StructureRule; 33] = [
             "etc/sssd/conf.d/*",
             "etc/ldap.conf",
         ],
-        Test::Call(Check::LdapSecret),
+        Test::Call(StructureCheck::LdapSecret),
         "nslcd.conf(5), sssd-ldap(5): ldap_default_authtok",
     ),
     row(
-        ("snmp-secret", Severity::Error),
+        ("snmp-secret", LeakSeverity::Error),
         "a community or user of SNMP",
         REVOKE,
         &["etc/snmp/snmpd.conf", "var/lib/snmp/snmpd.conf"],
-        Test::Call(Check::Snmp),
+        Test::Call(StructureCheck::Snmp),
         "snmpd.conf(5)",
     ),
     row(
-        ("shared-cluster-secret", Severity::Error),
+        ("shared-cluster-secret", LeakSeverity::Error),
         "a secret that machines of a cluster share",
         REVOKE,
         &[
@@ -361,7 +361,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "documentation of MUNGE, RabbitMQ, Corosync, Pacemaker, Ceph and BIND",
     ),
     row(
-        ("keytab", Severity::Error),
+        ("keytab", LeakSeverity::Error),
         "a keytab of Kerberos",
         REVOKE,
         &["etc/krb5.keytab", "**/*.keytab"],
@@ -369,7 +369,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "keytab in MIT Kerberos' documentation",
     ),
     row(
-        ("kerberos-cache", Severity::Error),
+        ("kerberos-cache", LeakSeverity::Error),
         "a ticket of Kerberos",
         REVOKE,
         &["tmp/krb5cc_*", "var/tmp/krb5cc_*", "var/lib/sss/db/*.ldb", "var/lib/sss/db/ccache_*"],
@@ -377,7 +377,7 @@ pub(super) const ROWS: [StructureRule; 33] = [
         "ccache in MIT Kerberos' documentation",
     ),
     row(
-        ("htpasswd", Severity::Error),
+        ("htpasswd", LeakSeverity::Error),
         "password hashes of a web server",
         REVOKE,
         &["**/.htpasswd", "etc/nginx/*htpasswd*", "etc/apache2/*htpasswd*", "etc/httpd/*htpasswd*"],

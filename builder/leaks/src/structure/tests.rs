@@ -8,7 +8,7 @@ fn finder() -> StructureFinder {
 
 /// The rules that find something in a file.
 fn matched(finder: &StructureFinder, path: &str, content: &str) -> Vec<&'static str> {
-    let subject = Subject { path: path.as_bytes(), bytes: content.as_bytes() };
+    let subject = RuleSubject { path: path.as_bytes(), bytes: content.as_bytes() };
     let rows = finder.applicable(path.as_bytes()).into_iter();
     let mut ids: Vec<_> = rows.filter(|row| !row.find(&subject).is_empty()).map(|row| row.rule.id).collect();
     ids.sort_unstable();
@@ -285,7 +285,7 @@ fn core_dumps_and_used_swap_files_are_found_by_their_headers() {
     swap[4086..4096].copy_from_slice(b"SWAPSPACE2");
     let rows = finder.applicable(b"swapfile");
     let matched =
-        |bytes: &[u8]| rows.iter().any(|row| !row.find(&Subject { path: b"swapfile", bytes }).is_empty());
+        |bytes: &[u8]| rows.iter().any(|row| !row.find(&RuleSubject { path: b"swapfile", bytes }).is_empty());
     assert!(!matched(&swap), "an area that nothing was written to");
     swap[5000] = 1;
     assert!(matched(&swap));
@@ -293,7 +293,7 @@ fn core_dumps_and_used_swap_files_are_found_by_their_headers() {
 
 #[test]
 fn the_home_of_a_builder_is_found_in_programs_and_that_of_a_user_is_not() {
-    let (finder, accounts) = (finder(), Accounts::parse(b"admin:x:1000:1000::/home/admin:/bin/sh\n"));
+    let (finder, accounts) = (finder(), AccountFiles::parse(b"admin:x:1000:1000::/home/admin:/bin/sh\n"));
     let home = |text: &[u8]| finder.builder_home(text, &accounts).and_then(|hit| hit.subject);
     assert_eq!(home(b"\0/home/alice/.cargo/registry/src/x.rs\0").as_deref(), Some("`/home/alice`"));
     assert_eq!(home(b"\0/Users/bob/src/main.go\0").as_deref(), Some("`/Users/bob`"));
@@ -312,8 +312,9 @@ fn a_secret_is_the_value_and_a_subject_whom_it_is_about() {
     let finder = finder();
     let of = |path: &str, text: &str| {
         let rows = finder.applicable(path.as_bytes());
-        let hits =
-            rows.iter().flat_map(|row| row.find(&Subject { path: path.as_bytes(), bytes: text.as_bytes() }));
+        let hits = rows
+            .iter()
+            .flat_map(|row| row.find(&RuleSubject { path: path.as_bytes(), bytes: text.as_bytes() }));
         let shown = hits.map(|hit| (hit.secret.map(|range| text[range].to_owned()), hit.subject));
         shown.collect::<Vec<_>>()
     };

@@ -1,12 +1,12 @@
 //! What somebody did on the machine that an image was made on. A row: name, what it is, what to do, globs of paths, what the file
 //! must have, and where the facts are from.
 
-use super::{Check, FIRST_BOOT, HISTORY, Severity, StructureRule, Test, row};
+use super::{FIRST_BOOT, HISTORY, LeakSeverity, StructureCheck, StructureRule, Test, row};
 
 /// The rows.
 pub(super) const ROWS: [StructureRule; 13] = [
     row(
-        ("known-hosts", Severity::Warning),
+        ("known-hosts", LeakSeverity::Warning),
         "the hosts that somebody connected to",
         "remove the file: it names hosts of the builder's network",
         &["**/.ssh/known_hosts", "**/.ssh/known_hosts.old", "**/.ssh/known_hosts2"],
@@ -14,7 +14,7 @@ pub(super) const ROWS: [StructureRule; 13] = [
         "sshd(8), SSH_KNOWN_HOSTS FILE FORMAT",
     ),
     row(
-        ("history", Severity::Error),
+        ("history", LeakSeverity::Error),
         "a history of commands",
         HISTORY,
         &[
@@ -32,7 +32,7 @@ pub(super) const ROWS: [StructureRule; 13] = [
         "bash(1), zsh(1), fish(1), mysql(1), psql(1), python(1)",
     ),
     row(
-        ("editor-history", Severity::Warning),
+        ("editor-history", LeakSeverity::Warning),
         "what an editor or pager remembers",
         HISTORY,
         &[
@@ -54,7 +54,7 @@ pub(super) const ROWS: [StructureRule; 13] = [
         "vim(1), less(1), nano(1), wget(1)",
     ),
     row(
-        ("network-lease", Severity::Warning),
+        ("network-lease", LeakSeverity::Warning),
         "a lease that one machine had",
         FIRST_BOOT,
         &[
@@ -69,15 +69,15 @@ pub(super) const ROWS: [StructureRule; 13] = [
         "dhclient.leases(5), dhcpcd(8)",
     ),
     row(
-        ("log", Severity::Warning),
+        ("log", LeakSeverity::Warning),
         "a log of the machine that the image was made on",
         "empty it: the rule `logs` of `[normalize]` does",
         &["var/log/**"],
-        Test::Call(Check::Log),
+        Test::Call(StructureCheck::Log),
         "hier(7): /var/log",
     ),
     row(
-        ("mail", Severity::Error),
+        ("mail", LeakSeverity::Error),
         "mail of somebody",
         "remove it",
         &[
@@ -94,15 +94,15 @@ pub(super) const ROWS: [StructureRule; 13] = [
         "hier(7): /var/mail",
     ),
     row(
-        ("print-job", Severity::Warning),
+        ("print-job", LeakSeverity::Warning),
         "a spooled print job",
         "remove it",
         &["var/spool/cups/*", "var/spool/cron/atjobs/*"],
-        Test::Call(Check::Spooled),
+        Test::Call(StructureCheck::Spooled),
         "documentation of CUPS and at",
     ),
     row(
-        ("core-dump", Severity::Error),
+        ("core-dump", LeakSeverity::Error),
         "the memory of a process",
         "remove it: it has every password and key that the process knew",
         &["**"],
@@ -110,7 +110,7 @@ pub(super) const ROWS: [StructureRule; 13] = [
         "elf(5): ET_CORE",
     ),
     row(
-        ("crash-report", Severity::Error),
+        ("crash-report", LeakSeverity::Error),
         "the report of a crash, with the memory of a process",
         "remove it",
         &[
@@ -123,15 +123,15 @@ pub(super) const ROWS: [StructureRule; 13] = [
         "systemd-coredump(8), apport, kdump",
     ),
     row(
-        ("swap-file", Severity::Error),
+        ("swap-file", LeakSeverity::Error),
         "a swap file, which has memory of the machine that it was made on",
         "remove it; a swap partition is made empty",
         &["swapfile", "swap.img", "var/swapfile", "var/swap"],
-        Test::Call(Check::SwapFile),
+        Test::Call(StructureCheck::SwapFile),
         "mkswap(8)",
     ),
     row(
-        ("hibernation-image", Severity::Error),
+        ("hibernation-image", LeakSeverity::Error),
         "the memory of a machine",
         "remove it",
         &["hiberfil.sys", "pagefile.sys"],
@@ -139,7 +139,7 @@ pub(super) const ROWS: [StructureRule; 13] = [
         "documentation of Windows",
     ),
     row(
-        ("builder-home", Severity::Warning),
+        ("builder-home", LeakSeverity::Warning),
         "a path of the builder's home",
         "build below a neutral path, or map it (`-ffile-prefix-map`, `--remap-path-prefix`)",
         &["**"],
@@ -147,7 +147,7 @@ pub(super) const ROWS: [StructureRule; 13] = [
         "GCC manual, \"Overall options\"; The rustc book, --remap-path-prefix",
     ),
     row(
-        ("backup-of-editor", Severity::Warning),
+        ("backup-of-editor", LeakSeverity::Warning),
         "a backup that an editor or packaging tool left beside a file with secrets",
         "remove it",
         &["etc/**/*~", "root/.ssh/*~", "etc/ssh/*.bak", "etc/ssl/private/*.bak"],

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use amiforge_formats::residue;
 use amiforge_image::inspect::Medium;
-use amiforge_leaks::{Report, RuleFilter, ScanOptions, Scope, Severity, scan};
+use amiforge_leaks::{FindingScope, LeakSeverity, Report, RuleFilter, ScanOptions, scan};
 use amiforge_progress::Monitor;
 
 use super::secrets::{MAKERS, Secret};
@@ -23,7 +23,9 @@ pub(crate) fn report(path: &Path) -> Report {
 pub(crate) fn is_found(report: &Report, secret: &Secret) -> bool {
     let path = format!("/{}", secret.path);
     report.findings.iter().any(|finding| {
-        finding.scope == Scope::Image && finding.file == path && secret.rules.contains(&finding.rule.as_str())
+        finding.scope == FindingScope::Image
+            && finding.file == path
+            && secret.rules.contains(&finding.rule.as_str())
     })
 }
 
@@ -35,10 +37,12 @@ pub(crate) fn is_dug_up(report: &Report, disk: &residue::DiskResidue, buried: &b
     let Some(residue) = residue else { return false };
     let near = |offset: Option<u64>| offset.is_some_and(|at| at + 512 > buried.at && at < buried.at + 512);
     let below = report.findings.iter().any(|finding| {
-        finding.scope == Scope::Disk && finding.rule == "below-tree" && finding.offset == Some(residue.offset)
+        finding.scope == FindingScope::Disk
+            && finding.rule == "below-tree"
+            && finding.offset == Some(residue.offset)
     });
     let token = report.findings.iter().any(|finding| {
-        finding.scope == Scope::Disk && finding.rule == "github-token" && near(finding.offset)
+        finding.scope == FindingScope::Disk && finding.rule == "github-token" && near(finding.offset)
     });
     below && (token || !buried.whole)
 }
@@ -64,7 +68,7 @@ fn every_planted_secret_is_found_by_its_rule_and_in_its_place() {
         report.findings.iter().map(|finding| (&finding.rule, finding.location())).collect();
     assert_eq!(missed, [""; 0], "{findings:#?}\n{:#?}", disk.residues);
     // Every secret refuses a publication; nothing is found beside them.
-    for finding in report.findings.iter().filter(|finding| finding.scope == Scope::Image) {
+    for finding in report.findings.iter().filter(|finding| finding.scope == FindingScope::Image) {
         assert!(secrets.iter().any(|secret| finding.file == format!("/{}", secret.path)), "{finding:?}");
     }
     let refused =
@@ -84,6 +88,6 @@ fn an_image_without_secrets_has_no_finding() {
     assert!(residue::disk(&Medium::open(&path).unwrap()).unwrap().is_clean());
     let report = report(&path);
     assert_eq!(report.findings, []);
-    assert!(report.refused().all(|finding| finding.severity == Severity::Error));
+    assert!(report.refused().all(|finding| finding.severity == LeakSeverity::Error));
     assert_eq!(report.unread, [""; 0]);
 }

@@ -2,7 +2,7 @@
 
 use amiforge_handover::contents::PUBLICATION;
 use amiforge_publish::source::ImageSource;
-use amiforge_trust::policy::Policy;
+use amiforge_trust::policy::SigningPolicy;
 
 use super::Args;
 use crate::cmd::handover;
@@ -14,7 +14,7 @@ use crate::ui::Ui;
 pub(super) fn with_plan(
     args: &Args,
     source: &ImageSource,
-    policy: Option<&Policy>,
+    policy: Option<&SigningPolicy>,
     ui: &Ui,
 ) -> Result<Option<Args>, Failure> {
     let documents = source.documents();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use amiforge::embedded::Embedded;
-use amiforge::rebuild::{self, Comparison};
+use amiforge::rebuild::{self, RebuildComparison};
 use amiforge_image::image::EmitOptions;
 use amiforge_image::inspect::Medium;
 use amiforge_image::manifest::Manifest;
@@ -75,7 +75,7 @@ impl Original {
         (manifest, rebuilt): (&Manifest, &Medium),
         ui: &Ui,
         cancel: &CancelToken,
-    ) -> Result<Comparison, Failure> {
+    ) -> Result<RebuildComparison, Failure> {
         let monitor = Monitor::new(ui, cancel);
         let compared = match self {
             Self::Local(medium) => {

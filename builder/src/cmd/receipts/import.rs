@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use amiforge_handover::receipts::{FILE_MAX, NAMESPACE, Receipts, ReceiptsFile};
+use amiforge_handover::receipts::{NAMESPACE, Receipts};
 use anyhow::Context as _;
 
-use super::{folder_of, manifest_of, write_new};
+use super::{folder_of, manifest_of, named, read, write_new};
 use crate::cmd::handover;
 use crate::cmd::signed_by::Demand;
 use crate::outcome::{CommandResult, Outcome};
@@ -84,21 +84,6 @@ fn show(
         ui.status(format_args!("{state} `{}`", path.display()));
     }
     Ok(Outcome::Success)
-}
-
-/// Reads a file of bounded length.
-pub(super) fn read(path: &std::path::Path) -> anyhow::Result<ReceiptsFile> {
-    use std::io::Read as _;
-    let reading = || format!("reading `{}`", path.display());
-    let mut bytes = Vec::new();
-    let file = amiforge_progress::regular::open(path).with_context(reading)?;
-    file.take(FILE_MAX as u64 + 1).read_to_end(&mut bytes).with_context(reading)?;
-    ReceiptsFile::parse(&bytes).with_context(reading)
-}
-
-/// The signatures of a file, with names for messages.
-pub(super) fn named(file: &ReceiptsFile) -> impl Iterator<Item = (&str, &[u8])> {
-    file.signatures.iter().map(|signature| ("signature", signature.as_slice()))
 }
 
 fn refuse(reason: &str, ui: &Ui) -> CommandResult {

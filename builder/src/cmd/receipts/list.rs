@@ -9,8 +9,7 @@ use amiforge_handover::receipts::{NAMESPACE, Receipts};
 use amiforge_image::inspect::Utc;
 use anyhow::Context as _;
 
-use super::import::{named, read};
-use super::{folder_of, manifest_of};
+use super::{folder_of, manifest_of, named, read};
 use crate::cmd::handover;
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::ui::{Ui, written};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use amiforge_image::image::EmitOptions;
-use amiforge_image::signatures::{self, SignatureError, check_files, store};
+use amiforge_image::signatures::{self, BundleSignatureError, check_files, store};
 use amiforge_progress::Monitor;
 use amiforge_trust::keys::PublicKey;
 use amiforge_trust::sshsig::{self, SshSignature, SshsigError};
@@ -103,10 +103,12 @@ fn show(bundle: &Path, stored: Vec<(String, PublicKey)>, ui: &Ui) -> CommandResu
 }
 
 /// The failure of a bundle that is not signed, because it is not what its sums say, or cannot be read.
-fn refusal(error: SignatureError, bundle: &Path, cannot: &str) -> Failure {
+fn refusal(error: BundleSignatureError, bundle: &Path, cannot: &str) -> Failure {
     let shown = bundle.display();
     let hint = match &error {
-        SignatureError::NotABundle { .. } => "name the folder that `amiforge build -o` wrote".to_owned(),
+        BundleSignatureError::NotABundle { .. } => {
+            "name the folder that `amiforge build -o` wrote".to_owned()
+        }
         error if error.is_difference() => {
             format!("the bundle was changed after its build; `amiforge verify {shown}` says where")
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use amiforge_progress::{CancelToken, regular};
 use amiforge_trust::keys::PublicKey;
-use amiforge_trust::sshsig::{self, HashAlgorithm, SshSignature};
+use amiforge_trust::sshsig::{self, SshHash, SshSignature};
 use anyhow::Context as _;
 use ring::digest;
 
@@ -25,7 +25,7 @@ pub(super) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = args.cannot();
     let cancel = interrupt_on_signals()?;
     let key = args.key.open(&cannot)?;
-    let digest = digest_of(&args.bundle, HashAlgorithm::Sha512, &cancel).with_context(|| cannot.clone())?;
+    let digest = digest_of(&args.bundle, SshHash::Sha512, &cancel).with_context(|| cannot.clone())?;
     let signed = sshsig::sign_digest(&*key, sshsig::INPUTS, &digest);
     let signed = signed.map_err(|error| failure(error, cannot.clone()))?;
     let path = path_for(&args.bundle, signed.key());
@@ -126,7 +126,7 @@ fn bounded(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// The digest of a file of any length.
-fn digest_of(path: &Path, hash: HashAlgorithm, cancel: &CancelToken) -> anyhow::Result<Vec<u8>> {
+fn digest_of(path: &Path, hash: SshHash, cancel: &CancelToken) -> anyhow::Result<Vec<u8>> {
     let reading = || format!("reading `{}`", path.display());
     let mut file: File = regular::open(path).with_context(reading)?;
     let mut digest = digest::Context::new(hash.ring());

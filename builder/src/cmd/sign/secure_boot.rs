@@ -2,7 +2,7 @@
 
 use amiforge::signer::{self, KeyLocation};
 use amiforge_image::secure_boot::{GivenSignature, OpenBundle};
-use amiforge_trust::keys::KeyKind;
+use amiforge_trust::keys::PublicKeyKind;
 
 use super::super::attach::{attach_to, open};
 use super::super::signing_key::failure;
@@ -43,7 +43,7 @@ fn signatures(args: &Args, location: &KeyLocation, opened: &OpenBundle) -> Resul
 fn with_agent(args: &Args, messages: &[&[u8]]) -> Result<Vec<Vec<u8>>, Failure> {
     let key = args.key.open(&args.cannot())?;
     let kind = key.public().kind();
-    if kind != KeyKind::Rsa {
+    if kind != PublicKeyKind::Rsa {
         let fact = format!("firmware takes RSA, and the key is {}", kind.name());
         return Err(Failure::usage(anyhow::anyhow!(fact).context(args.cannot())));
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use amiforge_formats::digest::BLOCK;
-use amiforge_handover::check::{Checked, NoVisitor, check};
+use amiforge_handover::check::{CheckedHandover, NoVisitor, check};
 use amiforge_handover::{HandoverError, Location};
 use amiforge_progress::Monitor;
 use serde::Serialize;
@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, ui: &Ui) -> CommandResult {
         .and_then(|input| check(input, &mut NoVisitor, Monitor::new(ui, &cancel)));
     let checked = match checked {
         Err(error @ HandoverError::MissingPart { .. }) => {
-            Checked { damage: Some(error), ..Checked::default() }
+            CheckedHandover { damage: Some(error), ..CheckedHandover::default() }
         }
         checked => checked.map_err(|error| handover::failure(error, cannot))?,
     };
@@ -85,7 +85,7 @@ pub(super) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 fn summary(
     target: &Path,
-    checked: &Checked,
+    checked: &CheckedHandover,
     (differences, signed, plan): (Vec<String>, Option<Vec<String>>, Vec<String>),
     seconds: f64,
 ) -> HandoverJson {
@@ -115,7 +115,7 @@ fn summary(
     }
 }
 
-fn show(shown: &HandoverJson, checked: &Checked, ui: &Ui) -> Result<(), crate::outcome::Failure> {
+fn show(shown: &HandoverJson, checked: &CheckedHandover, ui: &Ui) -> Result<(), crate::outcome::Failure> {
     let mut out = ui.out();
     for difference in &shown.differences {
         written(writeln!(out, "{difference}"))?;

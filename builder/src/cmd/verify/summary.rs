@@ -11,7 +11,7 @@ use amiforge_formats::time::Time;
 use amiforge_image::attestations::{StatedBundle, check};
 use amiforge_image::bundle;
 use amiforge_image::verify::VerifyReport;
-use amiforge_trust::dsse::{Envelope, IN_TOTO};
+use amiforge_trust::dsse::{DsseEnvelope, IN_TOTO};
 use amiforge_trust::keys::PublicKey;
 use amiforge_trust::sigstore::SigstoreBundle;
 use anyhow::Context as _;
@@ -84,7 +84,7 @@ impl SummaryArgs {
             provenance: verified.bundle.join(bundle::PROVENANCE).is_file(),
         };
         let payload = verification.summary().to_text().into_bytes();
-        let envelope = Envelope::sign(IN_TOTO, payload, &*key).with_context(|| cannot.clone())?;
+        let envelope = DsseEnvelope::sign(IN_TOTO, payload, &*key).with_context(|| cannot.clone())?;
         let text = if out.to_string_lossy().ends_with(".dsse.json") {
             envelope.to_text()
         } else {

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use amiforge_formats::tree::{Content, Node, NodeKind, Origin as ContentOrigin, Tree};
-use amiforge_image::origins::{Origin, OriginNumber, OriginTable};
+use amiforge_image::origins::{OriginNumber, OriginTable, PathOrigin};
 use amiforge_rootfs::sources::same::same_bytes;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::digests;
@@ -74,7 +74,7 @@ impl OriginRecorder {
             }
             None => Vec::new(),
         };
-        let made = table.number(Origin::new("made"));
+        let made = table.number(PathOrigin::new("made"));
         let mut nodes = Vec::with_capacity(tree.capacity());
         let mut sources: HashMap<usize, OriginNumber> = HashMap::new();
         let ids = node_prints(tree);
@@ -96,7 +96,7 @@ impl OriginRecorder {
 
     /// Records what a step did to the tree: every node that is new, or whose content or metadata is another, has the origin
     /// that `origin` gives for its path, without a leading `/`.
-    pub(in crate::pipeline) fn observe(&mut self, tree: &Tree, mut origin: impl FnMut(&[u8]) -> Origin) {
+    pub(in crate::pipeline) fn observe(&mut self, tree: &Tree, mut origin: impl FnMut(&[u8]) -> PathOrigin) {
         let prints = node_prints(tree);
         let known = self.nodes.len();
         let is_changed = |index: usize| self.nodes.get(index).is_none_or(|node| node.prints != prints[index]);
@@ -104,7 +104,7 @@ impl OriginRecorder {
         if !changed.contains(&true) {
             return;
         }
-        let unknown = self.table.number(Origin::new("made"));
+        let unknown = self.table.number(PathOrigin::new("made"));
         let fresh = |prints: &Prints| NodeOrigins { content: unknown, metadata: unknown, prints: *prints };
         self.nodes.extend(prints[known..].iter().map(fresh));
         let mut done = vec![false; prints.len()];
@@ -139,10 +139,10 @@ impl OriginRecorder {
         &mut self,
         (before, tree): (&Tree, &Tree),
         blobs: &Blobs,
-        mut origin: impl FnMut(&[u8]) -> Origin,
+        mut origin: impl FnMut(&[u8]) -> PathOrigin,
     ) -> Result<(), BuildError> {
         let prints = node_prints(tree);
-        let unknown = self.table.number(Origin::new("made"));
+        let unknown = self.table.number(PathOrigin::new("made"));
         let mut nodes: Vec<NodeOrigins> = prints
             .iter()
             .map(|prints| NodeOrigins { content: unknown, metadata: unknown, prints: *prints })

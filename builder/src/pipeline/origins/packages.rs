@@ -10,7 +10,7 @@ use std::io;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{SourceId, Sources as _};
 use amiforge_formats::tree::{Content, Node, NodeKind, Origin as ContentOrigin, Tree};
-use amiforge_image::origins::{Origin, OriginNumber, OriginTable};
+use amiforge_image::origins::{OriginNumber, OriginTable, PathOrigin};
 use amiforge_packages::PackageKind;
 use amiforge_packages::backend::Scripts;
 use amiforge_packages::locked::LockedPackage;
@@ -60,7 +60,7 @@ pub(super) fn origins(
         Scripts::Native => "native",
         Scripts::None => "none",
     };
-    let scripts = table.number(Origin::new("scripts").with("mode", mode));
+    let scripts = table.number(PathOrigin::new("scripts").with("mode", mode));
     let mut locked = LockedOrigins::new(builder, lock, table);
     let owners = owners(tree, blobs, &locked, table)?;
     let mut origins = vec![KnownOrigins { content: scripts, metadata: scripts }; tree.capacity()];
@@ -124,7 +124,7 @@ fn owners(
     for kind in PackageKind::ALL {
         for package in kind.format().owned(tree, blobs)? {
             let (name, arch) = &package.package;
-            let record = table.number(Origin::new("database").with("package", name));
+            let record = table.number(PathOrigin::new("database").with("package", name));
             let brought = locked.by_name.get(&(name.as_str(), arch.as_str())).copied();
             for path in &package.paths {
                 // What a package brings is listed with a leading `/`.
@@ -187,8 +187,8 @@ impl<'a> LockedOrigins<'a> {
     }
 }
 
-fn origin(package: &LockedPackage, line: usize) -> Origin {
-    Origin::new(package.kind.name())
+fn origin(package: &LockedPackage, line: usize) -> PathOrigin {
+    PathOrigin::new(package.kind.name())
         .with("name", &package.name)
         .with("version", &package.version)
         .with("arch", &package.arch)

@@ -1,6 +1,6 @@
 //! The origins that a recipe gives, each with the line of its table.
 
-use amiforge_image::origins::Origin;
+use amiforge_image::origins::PathOrigin;
 use amiforge_rootfs::normalize::RuleChange;
 
 use crate::recipe::{FilePut, Recipe, RecipeLines};
@@ -10,11 +10,11 @@ use crate::recipe::{FilePut, Recipe, RecipeLines};
 pub(in crate::pipeline) struct RecipeOrigins<'a>(pub(in crate::pipeline) &'a Recipe);
 
 /// A source by its number among those that are merged, from 1. Its label has its number among all and its name.
-pub(super) fn source(recipe: &Recipe, number: usize) -> Origin {
+pub(super) fn source(recipe: &Recipe, number: usize) -> PathOrigin {
     let label = number.checked_sub(1).and_then(|at| recipe.sources.get(at)).map(|spec| spec.label.as_str());
     let words = label.and_then(|label| label.strip_prefix("source ")?.strip_suffix(')')?.split_once(" ("));
-    let Some((among_all, name)) = words else { return Origin::new("source").with("number", number) };
-    let origin = Origin::new("source").with("number", among_all).with("name", name);
+    let Some((among_all, name)) = words else { return PathOrigin::new("source").with("number", number) };
+    let origin = PathOrigin::new("source").with("number", among_all).with("name", name);
     let index = among_all.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
     match index {
         Some(index) => lined(origin, &recipe.lines, "source", index),
@@ -23,12 +23,12 @@ pub(super) fn source(recipe: &Recipe, number: usize) -> Origin {
 }
 
 /// The label that the source of an origin has in messages.
-pub(super) fn source_label(origin: &Origin) -> Option<String> {
+pub(super) fn source_label(origin: &PathOrigin) -> Option<String> {
     Some(format!("source {} ({})", origin.fact("number")?, origin.fact("name")?))
 }
 
 /// An origin with the line of a table.
-fn lined(origin: Origin, lines: &RecipeLines, table: &str, index: usize) -> Origin {
+fn lined(origin: PathOrigin, lines: &RecipeLines, table: &str, index: usize) -> PathOrigin {
     match lines.line(table, index) {
         Some(line) => origin.with("line", line),
         None => origin,
@@ -48,24 +48,24 @@ fn is_within(path: &[u8], folder: &str) -> bool {
 
 impl RecipeOrigins<'_> {
     /// What a stage installs.
-    pub(in crate::pipeline) fn stage(self, name: &str, index: usize) -> Origin {
-        lined(Origin::new("stage").with("name", name), &self.0.lines, "stage", index)
+    pub(in crate::pipeline) fn stage(self, name: &str, index: usize) -> PathOrigin {
+        lined(PathOrigin::new("stage").with("name", name), &self.0.lines, "stage", index)
     }
 
     /// What users and groups bring: home directories are of a user, the databases of all.
-    pub(in crate::pipeline) fn accounts(self, path: &[u8]) -> Origin {
+    pub(in crate::pipeline) fn accounts(self, path: &[u8]) -> PathOrigin {
         let path = absolute(path);
         for (index, user) in self.0.users.iter().enumerate() {
             let home = user.home.clone().unwrap_or_else(|| format!("/home/{}", user.name));
             if is_within(&path, &home) {
-                return lined(Origin::new("user").with("name", &user.name), &self.0.lines, "user", index);
+                return lined(PathOrigin::new("user").with("name", &user.name), &self.0.lines, "user", index);
             }
         }
-        Origin::new("accounts")
+        PathOrigin::new("accounts")
     }
 
     /// What a `[[file]]` put at a path, or made above it.
-    pub(in crate::pipeline) fn file(self, path: &[u8]) -> Origin {
+    pub(in crate::pipeline) fn file(self, path: &[u8]) -> PathOrigin {
         let path = absolute(path);
         let files = self.0.files.iter().enumerate();
         let exact = files.clone().rfind(|(_, file)| file.path.as_bytes() == path);
@@ -73,8 +73,8 @@ impl RecipeOrigins<'_> {
             let folder = String::from_utf8_lossy(&path).into_owned();
             files.clone().find(|(_, file)| is_within(file.path.as_bytes(), &folder))
         };
-        let Some((index, file)) = exact.or_else(below) else { return Origin::new("file") };
-        let origin = Origin::new("file").with("number", index + 1);
+        let Some((index, file)) = exact.or_else(below) else { return PathOrigin::new("file") };
+        let origin = PathOrigin::new("file").with("number", index + 1);
         let origin = match &file.put {
             FilePut::HostFile { name, .. } if file.path.as_bytes() == path => origin.with("name", name),
             _ => origin,
@@ -83,24 +83,26 @@ impl RecipeOrigins<'_> {
     }
 
     /// What a table of the recipe has the build make, under a kind of its own.
-    pub(in crate::pipeline) fn table(self, kind: &str, table: &str) -> Origin {
-        lined(Origin::new(kind), &self.0.lines, table, 0)
+    pub(in crate::pipeline) fn table(self, kind: &str, table: &str) -> PathOrigin {
+        lined(PathOrigin::new(kind), &self.0.lines, table, 0)
     }
 
     /// What the commands of `[[run]]` made; which of several is not known, because they run in one sandbox.
-    pub(in crate::pipeline) fn run(self) -> Origin {
+    pub(in crate::pipeline) fn run(self) -> PathOrigin {
         match self.0.runs.len() {
-            0 => Origin::new("initrds-made-again"),
-            1 => lined(Origin::new("run").with("number", 1), &self.0.lines, "run", 0),
-            last => lined(Origin::new("run").with("number", format!("1..{last}")), &self.0.lines, "run", 0),
+            0 => PathOrigin::new("initrds-made-again"),
+            1 => lined(PathOrigin::new("run").with("number", 1), &self.0.lines, "run", 0),
+            last => {
+                lined(PathOrigin::new("run").with("number", format!("1..{last}")), &self.0.lines, "run", 0)
+            }
         }
     }
 
     /// What a rule of normalization changed.
-    pub(in crate::pipeline) fn normalize(self, path: &[u8], changes: &[RuleChange]) -> Origin {
+    pub(in crate::pipeline) fn normalize(self, path: &[u8], changes: &[RuleChange]) -> PathOrigin {
         let path = absolute(path);
         let rule = changes.iter().find(|change| change.path == path).map(|change| change.rule.name());
-        let origin = Origin::new("normalize");
+        let origin = PathOrigin::new("normalize");
         let origin = match rule {
             Some(rule) => origin.with("rule", rule),
             None => origin,
@@ -109,10 +111,10 @@ impl RecipeOrigins<'_> {
     }
 
     /// A partition, with its bytes where a file of the host has them.
-    pub(super) fn partition(self, index: usize) -> Origin {
+    pub(super) fn partition(self, index: usize) -> PathOrigin {
         let origin = match self.0.partitions.get(index) {
-            Some(partition) => Origin::new("partition").with("id", &partition.id),
-            None => Origin::new("partition"),
+            Some(partition) => PathOrigin::new("partition").with("id", &partition.id),
+            None => PathOrigin::new("partition"),
         };
         lined(origin, &self.0.lines, "partition", index)
     }

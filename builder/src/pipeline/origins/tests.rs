@@ -20,7 +20,7 @@ fn put(tree: &mut Tree, name: &str, node: Node) {
 fn recorder(tree: &Tree) -> OriginRecorder {
     let mut recorder =
         OriginRecorder { table: OriginTable::default(), nodes: Vec::new(), paths: HashMap::new() };
-    recorder.observe(tree, |_| Origin::new("base"));
+    recorder.observe(tree, |_| PathOrigin::new("base"));
     recorder
 }
 
@@ -58,9 +58,9 @@ fn a_step_has_what_it_wrote_and_not_what_it_left() {
     put(&mut tree, "made", file(b"new", 0o644));
     let opened = tree.lookup(b"opened").unwrap();
     tree.node_mut(opened).meta.mode = 0o666;
-    recorder.observe(&tree, |_| Origin::new("step"));
+    recorder.observe(&tree, |_| PathOrigin::new("step"));
     // Nothing changed, so this step has nothing.
-    recorder.observe(&tree, |_| Origin::new("idle"));
+    recorder.observe(&tree, |_| PathOrigin::new("idle"));
     let all = [
         ("", "base", "base"),
         ("edited", "step", "base"),
@@ -82,7 +82,7 @@ fn a_tree_that_was_made_anew_keeps_the_origins_of_what_is_equal() {
     put(&mut after, "c", file(b"old", 0o644));
     put(&mut after, "b", file(b"new", 0o600));
     put(&mut after, "a", file(b"old", 0o644));
-    recorder.observe_anew((&before, &after), &Blobs::new(), |_| Origin::new("run")).unwrap();
+    recorder.observe_anew((&before, &after), &Blobs::new(), |_| PathOrigin::new("run")).unwrap();
     let all = [("", "base", "base"), ("a", "base", "base"), ("b", "run", "run"), ("c", "run", "run")];
     assert_eq!(origins(recorder, &after), expected(&all));
 }
@@ -95,7 +95,7 @@ fn what_a_step_moved_keeps_its_origins() {
     let root = tree.root();
     let moved = tree.unlink(root, b"before").unwrap();
     tree.link(root, Name::new(b"after").unwrap(), moved).unwrap();
-    recorder.observe(&tree, |_| Origin::new("move"));
+    recorder.observe(&tree, |_| PathOrigin::new("move"));
     recorder.take_paths(&tree);
     assert_eq!(recorder.of(b"before"), None);
     assert_eq!(origins(recorder, &tree), expected(&[("", "base", "base"), ("after", "base", "base")]));

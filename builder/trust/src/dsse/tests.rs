@@ -4,11 +4,11 @@
 use super::*;
 use crate::test_keys;
 
-fn signed() -> (Envelope, Vec<PublicKey>) {
+fn signed() -> (DsseEnvelope, Vec<PublicKey>) {
     let keys = test_keys::all();
-    let mut envelope = Envelope::sign(IN_TOTO, b"{\"a\":1}".to_vec(), &keys[0]).unwrap();
+    let mut envelope = DsseEnvelope::sign(IN_TOTO, b"{\"a\":1}".to_vec(), &keys[0]).unwrap();
     for key in &keys[1..] {
-        let more = Envelope::sign(IN_TOTO, envelope.payload.clone(), key).unwrap();
+        let more = DsseEnvelope::sign(IN_TOTO, envelope.payload.clone(), key).unwrap();
         envelope.signatures.extend(more.signatures);
     }
     (envelope, keys.iter().map(|key| key.public().clone()).collect())
@@ -29,7 +29,7 @@ fn the_envelope_of_the_specification_is_read_and_verifies() {
     // The same section: P-256, a signature as `r` and `s` without DER, so that only the message is compared here.
     let text = br#"{"payload":"aGVsbG8gd29ybGQ=","payloadType":"http://example.com/HelloWorld","signatures":
         [{"sig":"A3JqsQGtVsJ2O2xqrI5IcnXip5GToJ3F+FnZ+O88SjtR6rDAajabZKciJTfUiHqJPcIAriEGAHTVeCUjW2JIZA=="}]}"#;
-    let envelope = Envelope::parse(text).unwrap();
+    let envelope = DsseEnvelope::parse(text).unwrap();
     assert_eq!(envelope.payload, b"hello world");
     assert_eq!(envelope.signatures[0].key_id, "");
     let pair = &envelope.signatures[0].signature;
@@ -38,9 +38,9 @@ fn the_envelope_of_the_specification_is_read_and_verifies() {
     let x = number(b"46950820868899156662930047687818585632848591499744589407958293238635476079160");
     let y = number(b"5640078356564379163099075877009565129882514886557779369047442380624545832820");
     let point = [&[4][..], &x, &y].concat();
-    let key = PublicKey::from_point(crate::keys::KeyKind::EcdsaP256, &point).unwrap();
+    let key = PublicKey::from_point(crate::keys::PublicKeyKind::EcdsaP256, &point).unwrap();
     let made =
-        Envelope::with_signature(&envelope.payload_type, envelope.payload, &key, der.as_bytes().to_vec());
+        DsseEnvelope::with_signature(&envelope.payload_type, envelope.payload, &key, der.as_bytes().to_vec());
     assert_eq!(made.unwrap().verify(std::slice::from_ref(&key)).unwrap(), [&key]);
 }
 
@@ -48,7 +48,7 @@ fn the_envelope_of_the_specification_is_read_and_verifies() {
 fn an_envelope_is_read_back_and_names_the_keys_that_signed_it() {
     let (envelope, keys) = signed();
     let text = envelope.to_text();
-    assert_eq!(Envelope::parse(text.as_bytes()).unwrap(), envelope);
+    assert_eq!(DsseEnvelope::parse(text.as_bytes()).unwrap(), envelope);
     assert_eq!(envelope.verify(&keys).unwrap(), keys.iter().collect::<Vec<_>>());
     assert_eq!(envelope.verify(&keys[1..2]).unwrap(), [&keys[1]]);
     assert_eq!(envelope.verify(&[]).unwrap(), [&keys[0]; 0]);
@@ -57,13 +57,13 @@ fn an_envelope_is_read_back_and_names_the_keys_that_signed_it() {
     assert_eq!(nameless.verify(&keys).unwrap().len(), 3);
     let url_safe = text.replace('+', "-").replace("in-toto-json", "in-toto+json").replace('/', "_");
     let url_safe = url_safe.replace("application_vnd", "application/vnd");
-    assert_eq!(Envelope::parse(url_safe.as_bytes()).unwrap(), envelope);
+    assert_eq!(DsseEnvelope::parse(url_safe.as_bytes()).unwrap(), envelope);
 }
 
 #[test]
 fn a_changed_envelope_is_refused_whatever_bit_it_is() {
     let (envelope, keys) = signed();
-    let accepted = |changed: &Envelope| changed.verify(&keys).is_ok_and(|signed| signed.len() == 3);
+    let accepted = |changed: &DsseEnvelope| changed.verify(&keys).is_ok_and(|signed| signed.len() == 3);
     assert!(accepted(&envelope));
     let mut other = envelope.clone();
     other.payload_type.push(' ');
@@ -92,8 +92,8 @@ fn a_changed_envelope_is_refused_whatever_bit_it_is() {
 fn other_texts_are_no_envelopes() {
     let (envelope, _) = signed();
     let text = envelope.to_text();
-    let none = Envelope { signatures: Vec::new(), ..envelope.clone() }.to_text();
-    let many = Envelope { signatures: vec![envelope.signatures[0].clone(); 65], ..envelope }.to_text();
+    let none = DsseEnvelope { signatures: Vec::new(), ..envelope.clone() }.to_text();
+    let many = DsseEnvelope { signatures: vec![envelope.signatures[0].clone(); 65], ..envelope }.to_text();
     for wrong in [
         String::new(),
         "[]".to_owned(),
@@ -106,6 +106,6 @@ fn other_texts_are_no_envelopes() {
         none,
         many,
     ] {
-        assert!(Envelope::parse(wrong.as_bytes()).is_err(), "{wrong}");
+        assert!(DsseEnvelope::parse(wrong.as_bytes()).is_err(), "{wrong}");
     }
 }

@@ -7,7 +7,7 @@ use crate::wire::WireError;
 /// Why something is no public key that is used here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyError {
+pub enum SshKeyError {
     /// A line of another form.
     #[error("it is not a public key of OpenSSH: a kind, base64, and perhaps a comment")]
     Line,

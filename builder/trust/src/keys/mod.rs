@@ -16,10 +16,10 @@ use amiforge_formats::tree::Printable;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-use crate::wire::{WireReader, put_string, put_unsigned, strings};
+use crate::wire::{SshReader, put_string, put_unsigned, strings};
 
 pub use crate::wire::WireError;
-pub use error::KeyError;
+pub use error::SshKeyError;
 pub use verify::NotVerified;
 
 /// The most bytes of a key in the form of SSH: RSA with 8192 bits has some 1100.
@@ -34,7 +34,7 @@ pub const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// A kind of key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum KeyKind {
+pub enum PublicKeyKind {
     /// Ed25519 (RFC 8032).
     Ed25519,
     /// ECDSA on NIST P-256, with SHA-256.
@@ -49,7 +49,7 @@ pub enum KeyKind {
     SkEcdsa,
 }
 
-impl KeyKind {
+impl PublicKeyKind {
     /// Every kind.
     pub const ALL: [Self; 6] =
         [Self::Ed25519, Self::EcdsaP256, Self::EcdsaP384, Self::Rsa, Self::SkEd25519, Self::SkEcdsa];
@@ -71,9 +71,9 @@ impl KeyKind {
         matches!(self, Self::SkEd25519 | Self::SkEcdsa)
     }
 
-    fn of_name(name: &str) -> Result<Self, KeyError> {
+    fn of_name(name: &str) -> Result<Self, SshKeyError> {
         let known = Self::ALL.into_iter().find(|kind| kind.name() == name);
-        known.ok_or_else(|| KeyError::Kind { name: Printable(name.as_bytes()).to_string() })
+        known.ok_or_else(|| SshKeyError::Kind { name: Printable(name.as_bytes()).to_string() })
     }
 }
 
@@ -116,28 +116,28 @@ impl PublicKey {
     /// `authorized_keys` and `allowed_signers` allow, are refused.
     ///
     /// # Errors
-    /// [`KeyError`].
-    pub fn parse_openssh(line: &str) -> Result<Self, KeyError> {
+    /// [`SshKeyError`].
+    pub fn parse_openssh(line: &str) -> Result<Self, SshKeyError> {
         Self::parse_line(line).map(|(key, _)| key)
     }
 
     /// The same, with the comment (which may be empty).
     ///
     /// # Errors
-    /// [`KeyError`].
-    pub fn parse_line(line: &str) -> Result<(Self, &str), KeyError> {
+    /// [`SshKeyError`].
+    pub fn parse_line(line: &str) -> Result<(Self, &str), SshKeyError> {
         let line = line.trim();
-        let (name, rest) = line.split_once([' ', '\t']).ok_or(KeyError::Line)?;
-        let kind = KeyKind::of_name(name)?;
+        let (name, rest) = line.split_once([' ', '\t']).ok_or(SshKeyError::Line)?;
+        let kind = PublicKeyKind::of_name(name)?;
         let rest = rest.trim_start();
         let (base64, comment) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
         if base64.len() > BLOB_MAX.saturating_mul(2) {
-            return Err(KeyError::TooLong);
+            return Err(SshKeyError::TooLong);
         }
-        let blob = STANDARD.decode(base64).map_err(|_| KeyError::Base64)?;
+        let blob = STANDARD.decode(base64).map_err(|_| SshKeyError::Base64)?;
         let key = Self::from_blob(&blob)?;
         if key.kind() != kind {
-            return Err(KeyError::OtherKind { line: kind.name(), key: key.kind().name() });
+            return Err(SshKeyError::OtherKind { line: kind.name(), key: key.kind().name() });
         }
         Ok((key, comment.trim()))
     }
@@ -145,26 +145,26 @@ impl PublicKey {
     /// Reads a key in the form of the SSH protocol.
     ///
     /// # Errors
-    /// [`KeyError`].
-    pub fn from_blob(blob: &[u8]) -> Result<Self, KeyError> {
+    /// [`SshKeyError`].
+    pub fn from_blob(blob: &[u8]) -> Result<Self, SshKeyError> {
         if blob.len() > BLOB_MAX {
-            return Err(KeyError::TooLong);
+            return Err(SshKeyError::TooLong);
         }
-        let mut reader = WireReader::new(blob);
-        let kind = KeyKind::of_name(reader.text("the kind of the key")?)?;
+        let mut reader = SshReader::new(blob);
+        let kind = PublicKeyKind::of_name(reader.text("the kind of the key")?)?;
         let material = match kind {
-            KeyKind::Ed25519 => Material::Ed25519(ed25519(reader.string("the key")?)?),
-            KeyKind::EcdsaP256 => Material::EcdsaP256(point(&mut reader, "nistp256")?),
-            KeyKind::EcdsaP384 => Material::EcdsaP384(point(&mut reader, "nistp384")?),
-            KeyKind::Rsa => {
+            PublicKeyKind::Ed25519 => Material::Ed25519(ed25519(reader.string("the key")?)?),
+            PublicKeyKind::EcdsaP256 => Material::EcdsaP256(point(&mut reader, "nistp256")?),
+            PublicKeyKind::EcdsaP384 => Material::EcdsaP384(point(&mut reader, "nistp384")?),
+            PublicKeyKind::Rsa => {
                 let exponent = reader.unsigned("the exponent")?;
                 rsa(reader.unsigned("the modulus")?, exponent)?
             }
-            KeyKind::SkEd25519 => {
+            PublicKeyKind::SkEd25519 => {
                 let key = ed25519(reader.string("the key")?)?;
                 Material::SkEd25519 { key, application: application(&mut reader)? }
             }
-            KeyKind::SkEcdsa => {
+            PublicKeyKind::SkEcdsa => {
                 let point = point(&mut reader, "nistp256")?;
                 Material::SkEcdsa { point, application: application(&mut reader)? }
             }
@@ -176,18 +176,18 @@ impl PublicKey {
     /// An Ed25519 key.
     ///
     /// # Errors
-    /// [`KeyError::Len`].
-    pub fn from_ed25519(key: &[u8]) -> Result<Self, KeyError> {
+    /// [`SshKeyError::Len`].
+    pub fn from_ed25519(key: &[u8]) -> Result<Self, SshKeyError> {
         Ok(Self::new(Material::Ed25519(ed25519(key)?)))
     }
 
     /// A key on P-256 or P-384, from an uncompressed point.
     ///
     /// # Errors
-    /// [`KeyError::Point`].
-    pub fn from_point(kind: KeyKind, point: &[u8]) -> Result<Self, KeyError> {
+    /// [`SshKeyError::Point`].
+    pub fn from_point(kind: PublicKeyKind, point: &[u8]) -> Result<Self, SshKeyError> {
         let material = match kind {
-            KeyKind::EcdsaP384 => Material::EcdsaP384(checked_point("nistp384", point)?),
+            PublicKeyKind::EcdsaP384 => Material::EcdsaP384(checked_point("nistp384", point)?),
             _ => Material::EcdsaP256(checked_point("nistp256", point)?),
         };
         Ok(Self::new(material))
@@ -196,8 +196,8 @@ impl PublicKey {
     /// An RSA key, from big-endian numbers.
     ///
     /// # Errors
-    /// [`KeyError::RsaBits`], [`KeyError::RsaExponent`].
-    pub fn from_rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
+    /// [`SshKeyError::RsaBits`], [`SshKeyError::RsaExponent`].
+    pub fn from_rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, SshKeyError> {
         use crate::wire::without_zeros;
         Ok(Self::new(rsa(without_zeros(modulus), without_zeros(exponent))?))
     }
@@ -208,7 +208,7 @@ impl PublicKey {
     }
 
     /// Its kind.
-    pub fn kind(&self) -> KeyKind {
+    pub fn kind(&self) -> PublicKeyKind {
         self.material.kind()
     }
 
@@ -236,14 +236,14 @@ impl PublicKey {
 }
 
 impl Material {
-    fn kind(&self) -> KeyKind {
+    fn kind(&self) -> PublicKeyKind {
         match self {
-            Self::Ed25519(_) => KeyKind::Ed25519,
-            Self::EcdsaP256(_) => KeyKind::EcdsaP256,
-            Self::EcdsaP384(_) => KeyKind::EcdsaP384,
-            Self::Rsa { .. } => KeyKind::Rsa,
-            Self::SkEd25519 { .. } => KeyKind::SkEd25519,
-            Self::SkEcdsa { .. } => KeyKind::SkEcdsa,
+            Self::Ed25519(_) => PublicKeyKind::Ed25519,
+            Self::EcdsaP256(_) => PublicKeyKind::EcdsaP256,
+            Self::EcdsaP384(_) => PublicKeyKind::EcdsaP384,
+            Self::Rsa { .. } => PublicKeyKind::Rsa,
+            Self::SkEd25519 { .. } => PublicKeyKind::SkEd25519,
+            Self::SkEcdsa { .. } => PublicKeyKind::SkEcdsa,
         }
     }
 
@@ -269,47 +269,47 @@ impl Material {
     }
 }
 
-fn ed25519(key: &[u8]) -> Result<[u8; 32], KeyError> {
-    key.try_into().map_err(|_| KeyError::Len { expected: 32, found: key.len() })
+fn ed25519(key: &[u8]) -> Result<[u8; 32], SshKeyError> {
+    key.try_into().map_err(|_| SshKeyError::Len { expected: 32, found: key.len() })
 }
 
 /// The curve's name and a point on it.
-fn point(reader: &mut WireReader<'_>, curve: &'static str) -> Result<Vec<u8>, KeyError> {
+fn point(reader: &mut SshReader<'_>, curve: &'static str) -> Result<Vec<u8>, SshKeyError> {
     let found = reader.text("the curve")?;
     if found != curve {
-        return Err(KeyError::Curve { expected: curve, found: found.to_owned() });
+        return Err(SshKeyError::Curve { expected: curve, found: found.to_owned() });
     }
     checked_point(curve, reader.string("the point")?)
 }
 
 /// A point that is uncompressed and on its curve.
-fn checked_point(curve: &'static str, point: &[u8]) -> Result<Vec<u8>, KeyError> {
+fn checked_point(curve: &'static str, point: &[u8]) -> Result<Vec<u8>, SshKeyError> {
     let valid = point.first() == Some(&4)
         && match curve {
             "nistp384" => p384::PublicKey::from_sec1_bytes(point).is_ok(),
             _ => p256::PublicKey::from_sec1_bytes(point).is_ok(),
         };
-    if valid { Ok(point.to_vec()) } else { Err(KeyError::Point { curve }) }
+    if valid { Ok(point.to_vec()) } else { Err(SshKeyError::Point { curve }) }
 }
 
-fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Material, KeyError> {
+fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Material, SshKeyError> {
     let zeros = modulus.first().map_or(0, |first| first.leading_zeros() as usize);
     let bits = modulus.len().saturating_mul(8).saturating_sub(zeros);
     if !RSA_BITS.contains(&bits) {
-        return Err(KeyError::RsaBits { bits });
+        return Err(SshKeyError::RsaBits { bits });
     }
     // The bounds of the verifier: an odd number of 3 to 2^33 - 1.
     let number = exponent.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     if exponent.len() > 5 || !(3..1 << 33).contains(&number) || number.is_multiple_of(2) {
-        return Err(KeyError::RsaExponent);
+        return Err(SshKeyError::RsaExponent);
     }
     Ok(Material::Rsa { modulus: modulus.to_vec(), exponent: exponent.to_vec() })
 }
 
-fn application(reader: &mut WireReader<'_>) -> Result<String, KeyError> {
+fn application(reader: &mut SshReader<'_>) -> Result<String, SshKeyError> {
     let application = reader.text("the application")?;
     if application.len() > APPLICATION_MAX {
-        return Err(KeyError::TooLong);
+        return Err(SshKeyError::TooLong);
     }
     Ok(application.to_owned())
 }

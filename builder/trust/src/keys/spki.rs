@@ -5,7 +5,7 @@ use amiforge_formats::der::{DerReader, integer, object_identifier, oid, parse_pe
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{KeyError, KeyKind, Material, PublicKey};
+use super::{Material, PublicKey, PublicKeyKind, SshKeyError};
 
 /// `secp256r1` (RFC 5480, section 2.1.1.1).
 pub(crate) const SECP256R1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
@@ -22,8 +22,8 @@ impl PublicKey {
     /// Reads a key in DER.
     ///
     /// # Errors
-    /// [`KeyError`].
-    pub fn from_spki_der(der: &[u8]) -> Result<Self, KeyError> {
+    /// [`SshKeyError`].
+    pub fn from_spki_der(der: &[u8]) -> Result<Self, SshKeyError> {
         let mut outer = DerReader::new(der);
         let mut info = outer.sequence("the public key")?;
         outer.end("the public key")?;
@@ -31,7 +31,7 @@ impl PublicKey {
         let id = algorithm.object_identifier("the algorithm")?;
         let key = info.expect(tag::BIT_STRING, "the key")?.bits("the key")?;
         info.end("the public key")?;
-        let other = |id: &[u8]| KeyError::Algorithm { oid: oid::dotted(id) };
+        let other = |id: &[u8]| SshKeyError::Algorithm { oid: oid::dotted(id) };
         if id == oid::ED25519 {
             algorithm.end("the algorithm")?;
             return Self::from_ed25519(key);
@@ -40,8 +40,8 @@ impl PublicKey {
             let curve = algorithm.object_identifier("the curve")?;
             algorithm.end("the algorithm")?;
             return match curve {
-                SECP256R1 => Self::from_point(KeyKind::EcdsaP256, key),
-                SECP384R1 => Self::from_point(KeyKind::EcdsaP384, key),
+                SECP256R1 => Self::from_point(PublicKeyKind::EcdsaP256, key),
+                SECP384R1 => Self::from_point(PublicKeyKind::EcdsaP384, key),
                 curve => Err(other(curve)),
             };
         }
@@ -62,18 +62,18 @@ impl PublicKey {
     /// Reads a key in PEM: the first block with the label `PUBLIC KEY`.
     ///
     /// # Errors
-    /// [`KeyError`].
-    pub fn from_pem(text: &[u8]) -> Result<Self, KeyError> {
-        let blocks = parse_pem(text).map_err(|_| KeyError::NotPem)?;
-        let block = blocks.iter().find(|block| block.label == LABEL).ok_or(KeyError::NotPem)?;
+    /// [`SshKeyError`].
+    pub fn from_pem(text: &[u8]) -> Result<Self, SshKeyError> {
+        let blocks = parse_pem(text).map_err(|_| SshKeyError::NotPem)?;
+        let block = blocks.iter().find(|block| block.label == LABEL).ok_or(SshKeyError::NotPem)?;
         Self::from_spki_der(&block.der)
     }
 
     /// The key in DER.
     ///
     /// # Errors
-    /// [`KeyError::OnlySsh`] for a key on a FIDO token.
-    pub fn to_spki_der(&self) -> Result<Vec<u8>, KeyError> {
+    /// [`SshKeyError::OnlySsh`] for a key on a FIDO token.
+    pub fn to_spki_der(&self) -> Result<Vec<u8>, SshKeyError> {
         let info = |algorithm: &[&[u8]], key: &[u8]| {
             let algorithm = tlv(tag::SEQUENCE, algorithm);
             tlv(tag::SEQUENCE, &[&algorithm, &tlv(tag::BIT_STRING, &[&[0], key])])
@@ -90,7 +90,7 @@ impl PublicKey {
                 Ok(info(&[&object_identifier(oid::RSA_ENCRYPTION), &tlv(tag::NULL, &[])], &key))
             }
             Material::SkEd25519 { .. } | Material::SkEcdsa { .. } => {
-                Err(KeyError::OnlySsh { kind: self.kind().name() })
+                Err(SshKeyError::OnlySsh { kind: self.kind().name() })
             }
         }
     }
@@ -99,7 +99,7 @@ impl PublicKey {
     ///
     /// # Errors
     /// As [`PublicKey::to_spki_der`].
-    pub fn to_pem(&self) -> Result<String, KeyError> {
+    pub fn to_pem(&self) -> Result<String, SshKeyError> {
         let base64 = STANDARD.encode(self.to_spki_der()?);
         let lines: Vec<_> =
             base64.as_bytes().chunks(LINE).map(|line| String::from_utf8_lossy(line).into_owned()).collect();

@@ -24,7 +24,7 @@ fn keys_of_every_form_come_back() {
         let (read, comment) = PublicKey::parse_line(&line).unwrap();
         assert_eq!((&read, comment), (&key, "some comment"));
         if key.kind().is_fido() {
-            assert!(matches!(key.to_spki_der(), Err(KeyError::OnlySsh { .. })));
+            assert!(matches!(key.to_spki_der(), Err(SshKeyError::OnlySsh { .. })));
         } else {
             assert_eq!(PublicKey::from_spki_der(&key.to_spki_der().unwrap()).unwrap(), key);
             assert_eq!(PublicKey::from_pem(key.to_pem().unwrap().as_bytes()).unwrap(), key);
@@ -34,7 +34,7 @@ fn keys_of_every_form_come_back() {
         }
         assert!(matches!(
             PublicKey::from_blob(&[&blob[..], &[0]].concat()),
-            Err(KeyError::Wire(WireError::Trailing { more: 1, .. }))
+            Err(SshKeyError::Wire(WireError::Trailing { more: 1, .. }))
         ));
     }
 }
@@ -44,23 +44,23 @@ fn unsound_keys_are_refused() {
     let refused = |fields: &[&[u8]]| PublicKey::from_blob(&strings(fields)).unwrap_err();
     let mut off = point();
     off[64] ^= 1;
-    let point_refused = KeyError::Point { curve: "nistp256" };
+    let point_refused = SshKeyError::Point { curve: "nistp256" };
     assert_eq!(refused(&[b"ecdsa-sha2-nistp256", b"nistp256", &off]), point_refused);
     let compressed = [&[2 + (point()[64] & 1)][..], &point()[1..33]].concat();
     assert_eq!(refused(&[b"ecdsa-sha2-nistp256", b"nistp256", &compressed]), point_refused);
-    let curve = KeyError::Curve { expected: "nistp384", found: "nistp256".to_owned() };
+    let curve = SshKeyError::Curve { expected: "nistp384", found: "nistp256".to_owned() };
     assert_eq!(refused(&[b"ecdsa-sha2-nistp384", b"nistp256", &point()]), curve);
-    assert_eq!(refused(&[b"ssh-ed25519", &[1; 31]]), KeyError::Len { expected: 32, found: 31 });
+    assert_eq!(refused(&[b"ssh-ed25519", &[1; 31]]), SshKeyError::Len { expected: 32, found: 31 });
     assert_eq!(
         refused(&[b"ssh-rsa", &[3], &[&[0x40][..], &[1; 255]].concat()]),
-        KeyError::RsaBits { bits: 2047 }
+        SshKeyError::RsaBits { bits: 2047 }
     );
     let modulus = [&[0x7f][..], &[1; 256]].concat();
     for exponent in [&[1][..], &[], &[4], &[2, 0, 0, 0, 1], &[1, 1, 1, 1, 1, 1]] {
-        assert_eq!(refused(&[b"ssh-rsa", exponent, &modulus]), KeyError::RsaExponent, "{exponent:?}");
+        assert_eq!(refused(&[b"ssh-rsa", exponent, &modulus]), SshKeyError::RsaExponent, "{exponent:?}");
     }
-    assert!(matches!(refused(&[b"ssh-ed25519-cert-v01@openssh.com", &[1; 32]]), KeyError::Kind { .. }));
-    assert!(matches!(refused(&[b"\x1b[31m"]), KeyError::Wire(WireError::Text { .. })));
+    assert!(matches!(refused(&[b"ssh-ed25519-cert-v01@openssh.com", &[1; 32]]), SshKeyError::Kind { .. }));
+    assert!(matches!(refused(&[b"\x1b[31m"]), SshKeyError::Wire(WireError::Text { .. })));
     for (line, words) in [
         ("ssh-ed25519", "not a public key of OpenSSH"),
         ("ssh-ed25519 !", "not base64"),

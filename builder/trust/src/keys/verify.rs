@@ -9,7 +9,7 @@ use ring::signature::{
 };
 
 use super::{Material, PublicKey};
-use crate::wire::{WireError, WireReader, without_zeros};
+use crate::wire::{SshReader, WireError, without_zeros};
 
 /// The bit of a FIDO signature's flags that says that a person touched the token (CTAP, section 6.1: `up`).
 const USER_PRESENT: u8 = 0x01;
@@ -63,7 +63,7 @@ impl PublicKey {
     /// # Errors
     /// [`NotVerified`].
     pub fn verify_ssh(&self, message: &[u8], signature: &[u8]) -> Result<(), NotVerified> {
-        let mut reader = WireReader::new(signature);
+        let mut reader = SshReader::new(signature);
         let algorithm = reader.text("the algorithm")?;
         let value = reader.string("the signature")?;
         let name = self.kind().name();
@@ -120,7 +120,7 @@ fn with(
 
 /// What a token signs (OpenSSH `PROTOCOL.u2f`, section "SSH U2F signatures"): flags and counter follow the signature.
 fn signed_by_token(
-    mut reader: WireReader<'_>,
+    mut reader: SshReader<'_>,
     application: &str,
     message: &[u8],
 ) -> Result<Vec<u8>, NotVerified> {
@@ -136,7 +136,7 @@ fn signed_by_token(
 
 /// The two numbers of an ECDSA signature, each in so many bytes.
 fn pair(value: &[u8], len: usize) -> Result<Vec<u8>, NotVerified> {
-    let mut reader = WireReader::new(value);
+    let mut reader = SshReader::new(value);
     let r = reader.unsigned("r")?;
     let s = reader.unsigned("s")?;
     reader.end("s")?;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{Policy, Rule, Signer};
+use super::{PolicyRule, Signer, SigningPolicy};
 
 /// How the line begins that says how many signers an image needs. For ssh-keygen it is a comment; `verify.sh` reads it.
 pub(super) const THRESHOLD: &str = "# amiforge-threshold ";
 
-impl Policy {
+impl SigningPolicy {
     /// The text of an `allowed_signers` file with these namespaces: a line for each key. With the name of an image only
     /// those of its rule, and the number of signers that it needs; without one everybody, of whom one is enough.
     ///
@@ -17,7 +17,7 @@ impl Policy {
         let mut text = String::new();
         let asked: BTreeSet<&str> = match name {
             Some(name) => {
-                let rule: &Rule = self.rule_for(name)?;
+                let rule: &PolicyRule = self.rule_for(name)?;
                 // Writing to a String cannot fail.
                 let _ = writeln!(text, "{THRESHOLD}{}", rule.threshold);
                 rule.signers.iter().map(String::as_str).collect()

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// What a policy says of the signatures of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Decision {
+pub struct PolicyDecision {
     /// Name of the image.
     pub name: String,
     /// How many signers are needed; nothing where no rule matches the name.
@@ -21,7 +21,7 @@ pub struct Decision {
     pub unknown: Vec<String>,
 }
 
-impl Decision {
+impl PolicyDecision {
     /// Whether the signatures are enough.
     pub fn is_met(&self) -> bool {
         self.threshold.is_some() && self.missing == 0

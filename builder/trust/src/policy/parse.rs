@@ -7,8 +7,8 @@ use amiforge_formats::tree::Printable;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{BUNDLE, LEN_MAX, Policy, REQUIREMENTS, Rule, Signer};
-use crate::keys::{KeyError, PublicKey};
+use super::{BUNDLE, LEN_MAX, PolicyRule, REQUIREMENTS, Signer, SigningPolicy};
+use crate::keys::{PublicKey, SshKeyError};
 
 /// The longest name and the longest pattern, in bytes.
 const NAME_MAX: usize = 128;
@@ -71,7 +71,7 @@ pub enum PolicyProblem {
         /// The signer.
         name: String,
         /// Why.
-        source: KeyError,
+        source: SshKeyError,
     },
     /// A key of two signers, by which one person could count as two; or twice of one.
     #[error("the signer `{name}` has the key {fingerprint} of the signer `{other}`")]
@@ -149,7 +149,7 @@ struct RuleText {
 }
 
 /// Parses a policy.
-pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
+pub(super) fn parse(text: &str) -> Result<SigningPolicy, PolicyError> {
     let at = |at: Range<usize>, source| PolicyError { line: line_at(text, at.start), source };
     if text.len() > LEN_MAX {
         return Err(at(0..0, PolicyProblem::TooLong { len: text.len() }));
@@ -167,7 +167,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     let signers = signers(parsed.signer).map_err(|(span, problem)| at(span, problem))?;
     let rules = parsed.rule.into_iter().map(|one| rule(one, &signers));
     let rules = rules.collect::<Result<_, _>>().map_err(|(span, problem)| at(span, problem))?;
-    Ok(Policy { signers, rules })
+    Ok(SigningPolicy { signers, rules })
 }
 
 type Problem = (Range<usize>, PolicyProblem);
@@ -203,7 +203,7 @@ fn signers(texts: Vec<SignerText>) -> Result<Vec<Signer>, Problem> {
     Ok(signers)
 }
 
-fn rule(text: Spanned<RuleText>, known: &[Signer]) -> Result<Rule, Problem> {
+fn rule(text: Spanned<RuleText>, known: &[Signer]) -> Result<PolicyRule, Problem> {
     let span = text.span();
     let RuleText { names, signers: asked, threshold, require } = text.into_inner();
     if names.is_empty() {
@@ -232,7 +232,7 @@ fn rule(text: Spanned<RuleText>, known: &[Signer]) -> Result<Rule, Problem> {
     let (span, threshold) = threshold.map_or((span, 1), |one| (one.span(), one.into_inner()));
     let count = usize::try_from(threshold).ok().filter(|count| (1..=signers.len()).contains(count));
     let threshold = count.ok_or((span, PolicyProblem::Threshold { threshold, signers: signers.len() }))?;
-    Ok(Rule { names: patterns, signers, threshold, require: requirements(require)? })
+    Ok(PolicyRule { names: patterns, signers, threshold, require: requirements(require)? })
 }
 
 /// What a rule requires besides the bundle, each once.

@@ -2,14 +2,14 @@
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 
 use super::*;
-use crate::keys::KeyError;
+use crate::keys::SshKeyError;
 
 /// A made-up key: any 32 bytes are an Ed25519 key in SSH.
 fn key(number: u8) -> PublicKey {
     PublicKey::from_ed25519(&[number; 32]).unwrap()
 }
 
-fn two_of_three() -> Policy {
+fn two_of_three() -> SigningPolicy {
     let keys: Vec<_> = (1..=5).map(|number| key(number).to_openssh()).collect();
     let text = format!(
         "[[signer]]\nname = \"alice\"\nkeys = [\"{} laptop\", \"{}\"]\n\
@@ -20,7 +20,7 @@ fn two_of_three() -> Policy {
          [[rule]]\nnames = [\"*-test\"]\nsigners = [\"eve\"]\n",
         keys[0], keys[1], keys[2], keys[3], keys[4]
     );
-    Policy::parse(&text).unwrap()
+    SigningPolicy::parse(&text).unwrap()
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn allowed_signers_are_those_of_the_rule() {
 fn what_is_wrong_in_a_policy_is_named_with_its_line() {
     let one = key(1).to_openssh();
     let alice = format!("[[signer]]\nname = \"alice\"\nkeys = [\"{one}\"]\n");
-    let refused = |text: &str| Policy::parse(text).unwrap_err();
+    let refused = |text: &str| SigningPolicy::parse(text).unwrap_err();
     let check = |text: &str, line: usize, words: &str| {
         let error = refused(text);
         assert_eq!(error.line, line, "{text}: {error:?}");
@@ -115,7 +115,7 @@ fn what_is_wrong_in_a_policy_is_named_with_its_line() {
         "[[signer]]\nname = \"alice\"\nkeys = [\n  \"{one}\",\n  \"ssh-dss AAAA\"]\n{rule}"
     ));
     assert_eq!(error.line, 5);
-    let PolicyProblem::Key { name, source: KeyError::Kind { name: kind } } = error.source else {
+    let PolicyProblem::Key { name, source: SshKeyError::Kind { name: kind } } = error.source else {
         panic!("{error:?}");
     };
     assert_eq!((name.as_str(), kind.as_str()), ("alice", "ssh-dss"));
@@ -130,7 +130,8 @@ fn a_rule_may_require_attestations_and_no_other_words() {
             key(1).to_openssh()
         )
     };
-    let required = |words: &str| Policy::parse(&text(words)).map(|policy| policy.rules()[0].require.clone());
+    let required =
+        |words: &str| SigningPolicy::parse(&text(words)).map(|policy| policy.rules()[0].require.clone());
     assert_eq!(required("").unwrap(), [""; 0]);
     assert_eq!(required("require = [\"bundle\"]").unwrap(), [""; 0]);
     let both = required("require = [\"bundle\", \"provenance\", \"provenance\", \"vex\"]");

@@ -4,7 +4,7 @@
 use super::*;
 
 fn refused(bytes: &[u8]) -> SignerError {
-    PrivateKey::parse(bytes, Path::new("key")).unwrap_err()
+    PrivateKeyFile::parse(bytes, Path::new("key")).unwrap_err()
 }
 
 #[test]

@@ -2,14 +2,14 @@
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 
 use super::*;
-use crate::private::PrivateKey;
+use crate::private::PrivateKeyFile;
 use std::path::Path;
 
-fn signer() -> PrivateKey {
+fn signer() -> PrivateKeyFile {
     // An Ed25519 key whose seed is 32 times 7 (RFC 8410, section 7).
     let der =
         [&[0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20][..], &[7; 32]].concat();
-    PrivateKey::parse(&der, Path::new("key")).unwrap()
+    PrivateKeyFile::parse(&der, Path::new("key")).unwrap()
 }
 
 #[test]

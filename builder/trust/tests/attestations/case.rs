@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
-use amiforge_trust::dsse::{Envelope, IN_TOTO};
-use amiforge_trust::in_toto::Statement;
+use amiforge_trust::dsse::{DsseEnvelope, IN_TOTO};
+use amiforge_trust::in_toto::InTotoStatement;
 use amiforge_trust::keys::PublicKey;
-use amiforge_trust::private::PrivateKey;
+use amiforge_trust::private::PrivateKeyFile;
 use amiforge_trust::signing::SigningKey as _;
 use amiforge_trust::sigstore::SigstoreBundle;
 
@@ -24,9 +24,9 @@ pub(crate) const KINDS: [(&str, &[&str], &str); 4] = [
 /// A key with a signed statement of a file, in a folder of its own.
 pub(crate) struct Case {
     pub(crate) folder: tempfile::TempDir,
-    pub(crate) key: PrivateKey,
+    pub(crate) key: PrivateKeyFile,
     pub(crate) scheme: &'static str,
-    pub(crate) envelope: Envelope,
+    pub(crate) envelope: DsseEnvelope,
 }
 
 impl Case {
@@ -36,11 +36,11 @@ impl Case {
         let out = ["genpkey", "-quiet", "-out", path.to_str().unwrap()];
         let arguments: Vec<&str> = [&out[..1], kind.1, &out[2..]].concat();
         openssl(&arguments);
-        let key = PrivateKey::open(&path).unwrap();
+        let key = PrivateKeyFile::open(&path).unwrap();
         std::fs::write(folder.path().join("key.pub"), key.public().to_pem().unwrap()).unwrap();
         let image = b"the image";
         std::fs::write(folder.path().join("disk.raw"), image).unwrap();
-        let statement = Statement {
+        let statement = InTotoStatement {
             subjects: BTreeMap::from([("disk.raw".to_owned(), Digest::of(image))]),
             predicate_type: "https://slsa.dev/provenance/v1".to_owned(),
             predicate: serde_json::json!({
@@ -49,7 +49,7 @@ impl Case {
             }),
         };
         let payload = statement.to_text().into_bytes();
-        let envelope = Envelope::sign(IN_TOTO, payload, &key).unwrap();
+        let envelope = DsseEnvelope::sign(IN_TOTO, payload, &key).unwrap();
         Self { folder, key, scheme: kind.2, envelope }
     }
 
@@ -70,7 +70,7 @@ impl Case {
 
     /// Whether this program accepts an envelope with one signature.
     pub(crate) fn accepts_envelope(&self, text: &str) -> bool {
-        Envelope::parse(text.as_bytes()).is_ok_and(|envelope| self.verifies(&envelope))
+        DsseEnvelope::parse(text.as_bytes()).is_ok_and(|envelope| self.verifies(&envelope))
     }
 
     /// Whether this program accepts a sigstore bundle.
@@ -80,7 +80,7 @@ impl Case {
         })
     }
 
-    fn verifies(&self, envelope: &Envelope) -> bool {
+    fn verifies(&self, envelope: &DsseEnvelope) -> bool {
         let keys: [PublicKey; 1] = [self.key.public().clone()];
         envelope.payload_type == IN_TOTO && envelope.verify(&keys).is_ok_and(|signed| signed.len() == 1)
     }

@@ -1,7 +1,7 @@
 //! Signatures that openssl makes of the encoded statement.
 
 use amiforge_trust::detached;
-use amiforge_trust::dsse::{Envelope, IN_TOTO, pae};
+use amiforge_trust::dsse::{DsseEnvelope, IN_TOTO, pae};
 use amiforge_trust::signing::SigningKey as _;
 use amiforge_trust::sigstore::SigstoreBundle;
 
@@ -26,7 +26,7 @@ fn a_signature_by_openssl_makes_an_envelope_that_others_accept() {
         }
         let bytes = std::fs::read(&signature).unwrap();
         let signature = detached::verified(case.key.public(), &message, &bytes).unwrap();
-        let envelope = Envelope::with_signature(IN_TOTO, payload, case.key.public(), signature).unwrap();
+        let envelope = DsseEnvelope::with_signature(IN_TOTO, payload, case.key.public(), signature).unwrap();
         let text = SigstoreBundle::new(envelope).unwrap().to_text();
         assert!(case.accepts_bundle(&text));
         if kind.0 != "p384" {

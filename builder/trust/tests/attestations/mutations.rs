@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use amiforge_trust::dsse::Envelope;
+use amiforge_trust::dsse::DsseEnvelope;
 use amiforge_trust::sigstore::SigstoreBundle;
 
 use crate::case::{Case, KINDS};
@@ -43,7 +43,7 @@ impl Numbers {
 }
 
 /// A changed envelope with the part that changed.
-fn changed(original: &Envelope, numbers: &mut Numbers) -> (&'static str, Envelope) {
+fn changed(original: &DsseEnvelope, numbers: &mut Numbers) -> (&'static str, DsseEnvelope) {
     let mut envelope = original.clone();
     let part = match numbers.below(5) {
         0 => {

@@ -1,7 +1,7 @@
 //! Keys in the forms of OpenSSH and of openssl are the same keys.
 
 use amiforge_trust::keys::PublicKey;
-use amiforge_trust::private::PrivateKey;
+use amiforge_trust::private::PrivateKeyFile;
 use amiforge_trust::signing::{SignerError, SigningKey as _};
 
 use crate::oracle::{Keys, must, ready, run};
@@ -40,17 +40,17 @@ fn keys_of_openssl_are_read_and_its_verifier_accepts_their_bare_signatures() {
         must("openssl", &[&["genpkey", "-out", &pem], options].concat());
         must("openssl", &["pkey", "-in", &pem, "-outform", "DER", "-out", &der]);
         must("openssl", &["pkey", "-in", &pem, "-pubout", "-out", &public]);
-        let key = PrivateKey::open(&keys.path("pem")).unwrap();
+        let key = PrivateKeyFile::open(&keys.path("pem")).unwrap();
         let public_pem = std::fs::read(keys.path("public")).unwrap();
         assert_eq!(PublicKey::from_pem(&public_pem).as_ref(), Ok(key.public()), "{options:?}");
         assert_eq!(key.public().to_pem().unwrap().as_bytes(), public_pem);
-        assert_eq!(PrivateKey::open(&keys.path("der")).unwrap().public(), key.public());
+        assert_eq!(PrivateKeyFile::open(&keys.path("der")).unwrap().public(), key.public());
         if !hash.is_empty() {
             // SEC 1 and PKCS#1, in PEM and in DER.
             must("openssl", &["pkey", "-in", &pem, "-traditional", "-out", &old]);
-            assert_eq!(PrivateKey::open(&keys.path("old")).unwrap().public(), key.public());
+            assert_eq!(PrivateKeyFile::open(&keys.path("old")).unwrap().public(), key.public());
             must("openssl", &["pkey", "-in", &pem, "-traditional", "-outform", "DER", "-out", &old]);
-            assert_eq!(PrivateKey::open(&keys.path("old")).unwrap().public(), key.public());
+            assert_eq!(PrivateKeyFile::open(&keys.path("old")).unwrap().public(), key.public());
         }
         let signature = key.sign(b"message").unwrap();
         key.public().verify(b"message", &signature).unwrap();
@@ -65,10 +65,10 @@ fn keys_of_openssl_are_read_and_its_verifier_accepts_their_bare_signatures() {
         }
         must("openssl", &command);
         must("openssl", &["pkey", "-in", &pem, "-aes256", "-passout", "pass:x", "-out", &old]);
-        let locked = PrivateKey::open(&keys.path("old")).unwrap_err();
+        let locked = PrivateKeyFile::open(&keys.path("old")).unwrap_err();
         assert!(matches!(locked, SignerError::Encrypted { .. }), "{locked:?}");
     }
     must("ssh-keygen", &["-q", "-t", "ed25519", "-N", "secret", "-f", &keys.text("locked")]);
-    let locked = PrivateKey::open(&keys.path("locked")).unwrap_err();
+    let locked = PrivateKeyFile::open(&keys.path("locked")).unwrap_err();
     assert!(matches!(locked, SignerError::Encrypted { .. }), "{locked:?}");
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use amiforge_trust::keys::PublicKey;
-use amiforge_trust::private::PrivateKey;
+use amiforge_trust::private::PrivateKeyFile;
 use amiforge_trust::signing::SigningKey as _;
 
 /// The kinds of keys that ssh-keygen makes: its options.
@@ -63,11 +63,11 @@ impl Keys {
     }
 
     /// Makes a key of a kind.
-    pub(crate) fn make(&self, name: &str, kind: &[&str]) -> PrivateKey {
+    pub(crate) fn make(&self, name: &str, kind: &[&str]) -> PrivateKeyFile {
         let path = self.text(name);
         let comment = format!("the key {name}");
         must("ssh-keygen", &[kind, &["-q", "-N", "", "-C", &comment, "-f", &path]].concat());
-        PrivateKey::open(&self.path(name)).unwrap()
+        PrivateKeyFile::open(&self.path(name)).unwrap()
     }
 
     /// Writes `allowed_signers` that allow a key for everything.
@@ -95,7 +95,7 @@ impl Keys {
     }
 
     /// What a kind is called, and a key of it.
-    pub(crate) fn each(&self) -> Vec<(String, PrivateKey)> {
+    pub(crate) fn each(&self) -> Vec<(String, PrivateKeyFile)> {
         let made = KINDS.iter().enumerate().map(|(index, kind)| {
             let name = format!("key-{index}");
             let key = self.make(&name, kind);

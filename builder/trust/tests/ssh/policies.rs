@@ -1,6 +1,6 @@
 //! A policy as ssh-keygen reads it.
 
-use amiforge_trust::policy::Policy;
+use amiforge_trust::policy::SigningPolicy;
 use amiforge_trust::signing::SigningKey as _;
 use amiforge_trust::sshsig::{BUNDLE, INPUTS, sign};
 
@@ -21,7 +21,7 @@ fn ssh_keygen_finds_the_signers_of_a_policy() {
         );
     }
     text += "[[rule]]\nnames = [\"*\"]\nsigners = [\"key-0@x.org\", \"key-1@x.org\"]\nthreshold = 2\n";
-    let policy = Policy::parse(&text).unwrap();
+    let policy = SigningPolicy::parse(&text).unwrap();
     std::fs::write(keys.path("all"), policy.allowed_signers(None, &[BUNDLE, INPUTS]).unwrap()).unwrap();
     std::fs::write(keys.path("rule"), policy.allowed_signers(Some("web"), &[BUNDLE]).unwrap()).unwrap();
     std::fs::write(keys.path("message"), "message").unwrap();

@@ -75,6 +75,6 @@ fn keys_of_another_kind_are_refused() {
     for name in ["short", "p521"] {
         let signed = keys.sign(name, BUNDLE, MESSAGE, &[]);
         assert!(SshSignature::parse(&signed).is_err(), "{name}");
-        assert!(amiforge_trust::private::PrivateKey::open(&keys.path(name)).is_err(), "{name}");
+        assert!(amiforge_trust::private::PrivateKeyFile::open(&keys.path(name)).is_err(), "{name}");
     }
 }

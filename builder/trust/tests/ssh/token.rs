@@ -55,7 +55,8 @@ impl SigningKey for Token {
             Secret::Ed25519(pair) => pair.sign(&signed).as_ref().to_vec(),
             Secret::P256(key) => {
                 let signature: p256::ecdsa::Signature = key.sign(&signed);
-                let plain = to_ssh(amiforge_trust::keys::KeyKind::EcdsaP256, signature.to_der().as_bytes())?;
+                let plain =
+                    to_ssh(amiforge_trust::keys::PublicKeyKind::EcdsaP256, signature.to_der().as_bytes())?;
                 // Without the name of the plain kind and the length before the two numbers.
                 plain[4 + "ecdsa-sha2-nistp256".len() + 4..].to_vec()
             }

@@ -7,6 +7,7 @@ use super::image_xml::whole_seconds;
 use super::permissions::{PermissionChange, ShareScope};
 use super::register_image;
 use super::settings;
+use super::success::return_true;
 use super::watermark;
 use crate::services::xml::Xml;
 use crate::state::image::{ImageRecord, ImageState, Life};
@@ -233,11 +234,4 @@ pub(crate) fn reset(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         Ok(())
     })?;
     Ok(return_true())
-}
-
-/// The response of operations that only report success.
-pub(crate) fn return_true() -> Xml {
-    let mut xml = Xml::new();
-    xml.value("return", true);
-    xml
 }

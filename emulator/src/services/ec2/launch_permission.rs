@@ -6,7 +6,7 @@
 
 use super::call::{Ec2Call, check_image_id, no_image};
 use super::errors::Ec2Error;
-use super::image_attribute::return_true;
+use super::success::return_true;
 use crate::services::xml::Xml;
 use crate::state::image::Life;
 use crate::state::sharing::SharedWith;

@@ -39,6 +39,7 @@ mod snapshot_lock;
 mod snapshot_tier;
 mod store_task;
 mod stored_image;
+mod success;
 mod tag_operations;
 mod tags;
 mod template;

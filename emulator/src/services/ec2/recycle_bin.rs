@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use super::call::{Ec2Call, check_image_id, check_snapshot_id};
 use super::errors::Ec2Error;
-use super::image_attribute::return_true;
 use super::pagination::{PageLimits, PageRequest};
 use super::register_image;
+use super::success::return_true;
 use crate::services::xml::Xml;
 use crate::state::image::{ImageRecord, Life};
 use crate::state::recycle_bin::{BinnedImage, BinnedSnapshot, Retained, RetainedResources, RetentionRules};

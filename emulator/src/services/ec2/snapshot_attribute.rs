@@ -3,10 +3,10 @@
 use super::call::Ec2Call;
 use super::describe_images;
 use super::errors::Ec2Error;
-use super::image_attribute::return_true;
 use super::permissions::{PermissionChange, ShareScope};
 use super::settings;
 use super::snapshot_lock;
+use super::success::return_true;
 use crate::services::xml::Xml;
 use crate::state::account_settings::SnapshotAccess;
 use crate::state::sharing::SharedWith;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Sha256Digest;
 use crate::state::blocks::BLOCK_SIZE;
 use crate::state::device::BlockDeviceMapping;
-use crate::state::image::{MachineFields, Watermark};
+use crate::state::image::{ImageWatermark, MachineFields};
 use crate::state::tags::Tags;
 
 const MAGIC: &[u8; 8] = b"AMIBIN01";
@@ -34,7 +34,7 @@ pub(crate) struct StoredImage {
     pub(crate) tags: Tags,
     /// The watermarks of the image.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) watermarks: Vec<Watermark>,
+    pub(crate) watermarks: Vec<ImageWatermark>,
     /// The snapshots by id.
     pub(crate) snapshots: BTreeMap<String, StoredSnapshot>,
 }

@@ -3,9 +3,9 @@
 use super::call::Ec2Call;
 use super::errors::Ec2Error;
 use super::filter::{self, FieldValue};
-use super::image_attribute::return_true;
 use super::pagination::{PageLimits, PageRequest};
 use super::params::Params;
+use super::success::return_true;
 use super::tags;
 use crate::services::xml::Xml;
 use crate::state::tags::Tags;

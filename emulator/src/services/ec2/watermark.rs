@@ -7,9 +7,9 @@
 
 use super::call::Ec2Call;
 use super::errors::Ec2Error;
-use super::image_attribute::return_true;
+use super::success::return_true;
 use crate::services::xml::Xml;
-use crate::state::image::{ImageRecord, ImageState, Watermark};
+use crate::state::image::{ImageRecord, ImageState, ImageWatermark};
 
 /// The maximum number of watermarks of an image.
 const MAX_WATERMARKS: usize = 5;
@@ -36,7 +36,7 @@ pub(crate) fn attach(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         return Err(Ec2Error::new("ResourceLimitExceeded", message));
     }
     call.commit()?;
-    let watermark = Watermark {
+    let watermark = ImageWatermark {
         key: key.clone(),
         source: (id.to_owned(), call.region.name.clone()),
         source_created: image.created,

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::signing_key::{SigningCurve, SigningKey};
+use super::signing_key::{KmsSigningKey, SigningCurve};
 use super::{keys, policies};
 use crate::services::json::call::JsonCall;
 use crate::services::json::errors::JsonError;
@@ -59,7 +59,7 @@ pub(super) fn sign(call: &JsonCall<'_>) -> Result<Value, JsonError> {
         }
         Some(other) => return Err(JsonError::validation(format!("MessageType {other} is not supported"))),
     };
-    let signature = SigningKey::derive(&call.state.secret, &id, curve).sign(&digest);
+    let signature = KmsSigningKey::derive(&call.state.secret, &id, curve).sign(&digest);
     let signature = signature.ok_or_else(|| JsonError::validation("Digest is invalid"))?;
     Ok(json!({
         "KeyId": arn,
@@ -73,7 +73,7 @@ pub(super) fn public_key(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     let input: PublicKeyInput = call.read()?;
     let (id, key, curve) = usable(call, &input.key_id)?;
     policies::authorize(call, "kms:GetPublicKey", (&id, &key), Vec::new())?;
-    let public = SigningKey::derive(&call.state.secret, &id, curve).public();
+    let public = KmsSigningKey::derive(&call.state.secret, &id, curve).public();
     Ok(json!({
         "CustomerMasterKeySpec": key.spec,
         "KeyId": keys::arn(call, &key.owner, &id),

@@ -21,7 +21,7 @@ pub(super) enum SigningCurve {
 }
 
 /// A private key.
-pub(super) enum SigningKey {
+pub(super) enum KmsSigningKey {
     P256(p256::ecdsa::SigningKey),
     P384(p384::ecdsa::SigningKey),
 }
@@ -61,7 +61,7 @@ impl SigningCurve {
     }
 }
 
-impl SigningKey {
+impl KmsSigningKey {
     /// The private key of a key of the region.
     pub(super) fn derive(secret: &[u8; 32], id: &str, curve: SigningCurve) -> Self {
         // A number that is no private key is one in 2^32 and less: the next counter gives another.
@@ -112,16 +112,19 @@ mod tests {
 
     #[test]
     fn a_key_follows_from_the_secret_and_its_id() {
-        let key = |secret: u8, id: &str, curve| SigningKey::derive(&[secret; 32], id, curve).public();
+        let key = |secret: u8, id: &str, curve| KmsSigningKey::derive(&[secret; 32], id, curve).public();
         for curve in [SigningCurve::P256, SigningCurve::P384] {
             let first = key(1, "a", curve);
             assert_eq!(first, key(1, "a", curve));
             assert!(first != key(1, "b", curve) && first != key(2, "a", curve));
         }
-        let SigningKey::P256(key) = SigningKey::derive(&[1; 32], "a", SigningCurve::P256) else { panic!() };
-        let signature = SigningKey::P256(key.clone()).sign(&SigningCurve::P256.digest(b"message")).unwrap();
+        let KmsSigningKey::P256(key) = KmsSigningKey::derive(&[1; 32], "a", SigningCurve::P256) else {
+            panic!()
+        };
+        let signature =
+            KmsSigningKey::P256(key.clone()).sign(&SigningCurve::P256.digest(b"message")).unwrap();
         let signature = p256::ecdsa::Signature::from_der(&signature).unwrap();
         key.verifying_key().verify(b"message", &signature).unwrap();
-        assert_eq!(SigningKey::P256(key).sign(&[1; 8]), None);
+        assert_eq!(KmsSigningKey::P256(key).sign(&[1; 8]), None);
     }
 }

@@ -7,12 +7,12 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::guid::Guid;
 use amiforge_formats::plan::{Claims, Data, NoSources};
 use amiforge_progress::{CancelToken, Monitor};
-use amiforge_trust::policy::Policy;
-use amiforge_trust::private::PrivateKey;
+use amiforge_trust::policy::SigningPolicy;
+use amiforge_trust::private::PrivateKeyFile;
 use amiforge_trust::signing::SigningKey as _;
 use amiforge_trust::sshsig::{BUNDLE, sign};
 
-use super::super::{Statement, store};
+use super::super::{BundleStatement, store};
 use crate::bundle::{BundleTexts, BundleWriter, ExistingBundle, SUMS};
 use crate::disk::Disk;
 use crate::image::EmitOptions;
@@ -20,13 +20,13 @@ use crate::manifest::ImageOrigin;
 use crate::verify::{BundleDifference, verify};
 
 /// An Ed25519 key whose seed is 32 times a number (RFC 8410, section 7).
-pub(super) fn key(number: u8) -> PrivateKey {
+pub(super) fn key(number: u8) -> PrivateKeyFile {
     let head = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-    PrivateKey::parse(&[&head[..], &[number; 32]].concat(), Path::new("key")).unwrap()
+    PrivateKeyFile::parse(&[&head[..], &[number; 32]].concat(), Path::new("key")).unwrap()
 }
 
 /// Three signers, of whom images of these names need so many.
-pub(super) fn policy(names: &str, threshold: usize) -> Policy {
+pub(super) fn policy(names: &str, threshold: usize) -> SigningPolicy {
     let mut text = String::new();
     for number in 1..=3 {
         let line = key(number).public().to_openssh();
@@ -35,7 +35,7 @@ pub(super) fn policy(names: &str, threshold: usize) -> Policy {
     text += &format!(
         "[[rule]]\nnames = [\"{names}\"]\nsigners = [\"signer-1\", \"signer-2\", \"signer-3\"]\nthreshold = {threshold}\n"
     );
-    Policy::parse(&text).unwrap()
+    SigningPolicy::parse(&text).unwrap()
 }
 
 pub(super) struct Fixture {
@@ -87,8 +87,8 @@ impl Fixture {
         Self { _parent: parent, path }
     }
 
-    pub(super) fn statement(&self) -> Statement {
-        Statement::parse(&fs::read(self.path.join(SUMS)).unwrap()).unwrap()
+    pub(super) fn statement(&self) -> BundleStatement {
+        BundleStatement::parse(&fs::read(self.path.join(SUMS)).unwrap()).unwrap()
     }
 
     /// What `verify` reports, apart from the partition table that this disk does not have.
