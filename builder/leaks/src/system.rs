@@ -7,6 +7,7 @@ use amiforge_formats::plan::{SourceId, Sources};
 use amiforge_formats::read_at::{ReadAt as _, Window};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{NodeId, NodeKind, Tree};
+use amiforge_formats::volume::FsKind;
 use amiforge_formats::volume::format::ReadVolume;
 use amiforge_image::inspect::{DiskView, InspectError, Medium, PartitionSlot};
 use amiforge_rootfs::insert::insert_subtree;
@@ -88,7 +89,13 @@ fn mounted(mut volumes: Vec<SystemVolume>, bytes: &VolumeBytes<'_>) -> Vec<Image
         let has = |path: &[u8]| volume.tree.lookup(path).is_some();
         has(b"etc") && (has(b"usr") || has(b"bin"))
     };
-    let Some(root) = volumes.iter().position(is_root) else {
+    // An image with no system has one volume with files all the same, beside the one that firmware reads.
+    let holds_files = |volume: &SystemVolume| volume.slot.content.kind() != Some(FsKind::Fat);
+    let only = |volumes: &[SystemVolume]| {
+        let mut with_files = (0..volumes.len()).filter(|at| holds_files(&volumes[*at]));
+        with_files.next().filter(|_| with_files.next().is_none())
+    };
+    let Some(root) = volumes.iter().position(is_root).or_else(|| only(&volumes)) else {
         return volumes.into_iter().map(SystemVolume::apart).collect();
     };
     let mut system = volumes.remove(root).tree;

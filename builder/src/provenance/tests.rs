@@ -186,7 +186,7 @@ fn the_predicate_has_the_fields_and_types_of_slsa() {
     for (pointer, value) in [
         ("/buildDefinition/buildType", json!(1)),
         ("/buildDefinition", json!({ "buildtype": "x" })),
-        ("/buildDefinition/resolvedDependencies/1/digest", json!({ "sha256": "00" })),
+        ("/buildDefinition/resolvedDependencies/1/digest", json!({ "sha256": 7 })),
         ("/buildDefinition/resolvedDependencies/1", json!({ "name": "x" })),
         ("/runDetails/metadata/invocationId", json!({})),
         ("/runDetails/builder/version", json!("0.1.0")),

@@ -15,7 +15,15 @@ fn a_build_prints_its_bundle_and_digest_and_writes_status_to_stderr() {
     let digest = sums.lines().find_map(|line| line.strip_suffix("  disk.raw")).unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("a/b/out {digest}\n"));
     assert_eq!(cli.names("a/b"), ["out"], "without a cache folder the store is temporary");
-    let files = ["SHA256SUMS", "disk.raw", "manifest.json", "provenance.json", "tree.txt", "verify.sh"];
+    let files = [
+        "SHA256SUMS",
+        "disk.raw",
+        "manifest.json",
+        "origins.txt",
+        "provenance.json",
+        "tree.txt",
+        "verify.sh",
+    ];
     assert_eq!(cli.names("a/b/out"), files);
     let listing = fs::read_to_string(cli.path("a/b/out/tree.txt")).unwrap();
     assert!(listing.starts_with("# root ext4 /\n/ dir 0755 0:0 "), "{listing}");
@@ -132,7 +140,7 @@ fn a_bundle_behind_a_link_is_replaced_and_the_link_stays() {
     std::os::unix::fs::symlink("web-1", cli.path(".new.partial")).unwrap();
     let shown = cli.run(&["build", "recipe.toml", "-q", "-o", "new"]);
     assert!(shown.contains("`./.new.partial` is in the way") && shown.ends_with("--- exit 1\n"), "{shown}");
-    assert_eq!(cli.names("web-1").len(), 6);
+    assert_eq!(cli.names("web-1").len(), 7);
 }
 
 #[test]

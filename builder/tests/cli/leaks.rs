@@ -120,7 +120,18 @@ fn publish_refuses_leaks_before_the_first_byte_and_tags_what_is_allowed_by_hand(
         command.env("AWS_EC2_METADATA_DISABLED", "true").output().unwrap()
     };
     for image in ["out", "out/disk.raw"] {
-        let output = run(&["publish", image, "--region", "local", "--name", "refused"]);
+        let output = run(&[
+            "publish",
+            image,
+            "--region",
+            "local",
+            "--name",
+            "refused",
+            "--arch",
+            "x86_64",
+            "--boot-mode",
+            "uefi",
+        ]);
         let text = shown(&output);
         assert_eq!(output.status.code(), Some(3), "{text}");
         assert!(text.contains("/etc/app.conf:2") && text.contains("--allow-leaks"), "{text}");
@@ -129,13 +140,24 @@ fn publish_refuses_leaks_before_the_first_byte_and_tags_what_is_allowed_by_hand(
     }
     // The scan of the bundle is kept, and that of the raw file.
     assert_eq!(cli.names("home/.cache/amiforge/leaks").len(), 2);
-    let output = run(&["publish", "out", "--region", "local", "--allow-leaks", "github-token:/etc/*"]);
+    let output = run(&[
+        "publish",
+        "out",
+        "--region",
+        "local",
+        "--boot-mode",
+        "uefi",
+        "--allow-leaks",
+        "github-token:/etc/*",
+    ]);
     assert_eq!(output.status.code(), Some(3), "the history is not allowed: {}", shown(&output));
     let args = [
         "publish",
         "out",
         "--region",
         "local",
+        "--boot-mode",
+        "uefi",
         "--allow-leaks",
         "github-token:/etc/*",
         "--allow-leaks",
