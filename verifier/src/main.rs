@@ -69,7 +69,7 @@ fn request(arguments: Vec<String>) -> Result<Request, String> {
             "--quick" => quick = true,
             "--signed-by" => policy = Some(words.next().ok_or("--signed-by names no policy")?),
             _ if word.starts_with("--signed-by=") => {
-                policy = word.split_once('=').map(|(_, path)| path.to_owned())
+                policy = word.split_once('=').map(|(_, path)| path.to_owned());
             }
             _ if word.starts_with('-') && word.len() > 1 => {
                 return Err(format!("the option {} is unknown", word.escape_debug()));

@@ -44,7 +44,7 @@ pub(crate) fn check(
     for (name, digest) in &subjects {
         match digests.get(name) {
             Some(actual) => {
-                _ = log.equal(None, &format!("the digest of {}", shown(name)), hex(actual), hex(digest))
+                _ = log.equal(None, &format!("the digest of {}", shown(name)), hex(actual), hex(digest));
             }
             None => log.wrong(None, format!("its subject {} is no file of the bundle", shown(name))),
         }

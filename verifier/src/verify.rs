@@ -173,10 +173,10 @@ fn compare_sums(
     for (name, expected) in listed {
         match digests.get(name) {
             Some(actual) => {
-                _ = log.equal(None, &format!("the digest of {}", shown(name)), hex(expected), hex(actual))
+                _ = log.equal(None, &format!("the digest of {}", shown(name)), hex(expected), hex(actual));
             }
             None if !is_summed(name) => {
-                log.wrong(None, format!("it has a line for {}, which it does not cover", shown(name)))
+                log.wrong(None, format!("it has a line for {}, which it does not cover", shown(name)));
             }
             None if !names.contains(name) => log.wrong(None, format!("{} is missing", shown(name))),
             None => {}
@@ -199,13 +199,13 @@ fn compare_documents(
     for (name, expected) in &claims.documents {
         match digests.get(name) {
             _ if !is_bound(name) => {
-                log.unknown(format!("it binds {}, which this version does not know", shown(name)))
+                log.unknown(format!("it binds {}, which this version does not know", shown(name)));
             }
             Some(actual) => {
-                _ = log.equal(None, &format!("the digest of {}", shown(name)), hex(expected), hex(actual))
+                _ = log.equal(None, &format!("the digest of {}", shown(name)), hex(expected), hex(actual));
             }
             None if !names.contains(name) => {
-                log.wrong(None, format!("it binds {}, which is missing", shown(name)))
+                log.wrong(None, format!("it binds {}, which is missing", shown(name)));
             }
             None => {}
         }

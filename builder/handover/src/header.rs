@@ -169,6 +169,12 @@ impl HeaderFields<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "a test fails by panicking"
+    )]
+
     use super::*;
 
     fn header() -> Header {

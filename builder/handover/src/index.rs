@@ -149,7 +149,7 @@ impl Index {
             return Err(format!("{} bytes are where {blocks} blocks have {table}", cursor.rest()));
         }
         let blocks = (0..blocks).map(|_| cursor.block()).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { documents, blocks, bytes })
+        Ok(Self { bytes, documents, blocks })
     }
 
     /// The documents, sorted by name.
@@ -269,6 +269,8 @@ pub(crate) fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
     use super::*;
 
     fn index() -> Vec<u8> {

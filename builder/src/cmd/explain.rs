@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Bundle or image
     image: PathBuf,
 
-    /// A path in the image: /PATH where it is mounted, or PARTITION:/PATH from the root of that file system
+    /// A path in the image: /PATH where it is mounted, or <PARTITION:/PATH> from the root of that file system
     #[arg(value_name = "[PARTITION:]/PATH", group = "what")]
     path: Option<std::ffi::OsString>,
 

@@ -4,6 +4,7 @@
 //! A scan is kept in the user's cache folder, under a digest of the image, of the files beside it and of the rules, so that
 //! a publish that resumes does not look again. What is kept is what was found, not whether it was allowed.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -179,14 +180,14 @@ fn key(medium: &Medium, image: &Path) -> std::io::Result<Digest> {
             files.sort();
             for path in files {
                 let digest = Digest::of(&fs::read(&path)?);
-                text.push_str(&format!(
-                    "{} {digest}\n",
-                    path.strip_prefix(folder).unwrap_or(&path).display()
-                ));
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "{} {digest}", path.strip_prefix(folder).unwrap_or(&path).display());
             }
             text.push_str(&stamp(medium.path())?);
         }
-        None => text.push_str(&format!("{}\n{}", image.canonicalize()?.display(), stamp(medium.path())?)),
+        None => {
+            let _ = write!(text, "{}\n{}", image.canonicalize()?.display(), stamp(medium.path())?);
+        }
     }
     Ok(Digest::of(text.as_bytes()))
 }

@@ -40,9 +40,12 @@ pub(crate) struct CertificateArgs {
 /// The id of a signature of the bundle itself.
 const BUNDLE: &str = "bundle";
 
+/// Signatures, each with what it is of.
+type Named<T> = Vec<(T, Vec<u8>)>;
+
 impl Args {
     /// The signatures of the bundle itself, by the names of their files; nothing where all are of requests.
-    pub(crate) fn read_of_bundle(&self, cannot: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, Failure> {
+    pub(crate) fn read_of_bundle(&self, cannot: &str) -> Result<Option<Named<String>>, Failure> {
         let own: Vec<_> = self.signatures.iter().filter_map(|text| text.split_once('=')).collect();
         let own: Vec<_> = own.into_iter().filter(|(id, _)| *id == BUNDLE).map(|(_, path)| path).collect();
         if own.is_empty() {
@@ -63,10 +66,7 @@ impl Args {
     }
 
     /// The signatures of statements, by their kinds; nothing where none is of one.
-    pub(crate) fn read_of_statements(
-        &self,
-        cannot: &str,
-    ) -> Result<Option<Vec<(AttestationKind, Vec<u8>)>>, Failure> {
+    pub(crate) fn read_of_statements(&self, cannot: &str) -> Result<Option<Named<AttestationKind>>, Failure> {
         let given = self.signatures.iter().filter_map(|text| text.split_once('='));
         let given = given.filter_map(|(id, path)| Some((AttestationKind::of_name(id)?, path)));
         let given: Vec<_> = given.collect();

@@ -47,6 +47,7 @@ use work_store::WorkStore;
 ///
 /// # Errors
 /// [`BuildError`].
+#[expect(clippy::too_many_lines, reason = "the chain of values, a line for each step")]
 pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> Result<Built, BuildError> {
     let options = &BuildOptions { out: bundle::resolve(&options.out, options.existing)?, ..options.clone() };
     bundle::check_vacant(&options.out, options.existing)?;

@@ -97,7 +97,7 @@ fn stage_source(locked: &LockedStage, source: &LockedSource, index: usize, stage
         None => None,
     };
     let name = format!("{}: {}", locked.name, source.label);
-    descriptor(annotations, &name, Some(source.sha256), uri)
+    descriptor(&annotations, &name, Some(source.sha256), uri)
 }
 
 /// An input that no lock pins: a source, a file of the host, a signature, or a patch.
@@ -114,10 +114,10 @@ fn file(input: &ManifestInput, recipe: &Recipe) -> Value {
         // A descriptor needs a digest or an address.
         None => input.sha256.is_none().then(|| file_uri(&input.name)),
     };
-    descriptor(json!({ "kind": input.kind }), &input.name, input.sha256, uri)
+    descriptor(&json!({ "kind": input.kind }), &input.name, input.sha256, uri)
 }
 
-fn descriptor(annotations: Value, name: &str, sha256: Option<Digest>, uri: Option<String>) -> Value {
+fn descriptor(annotations: &Value, name: &str, sha256: Option<Digest>, uri: Option<String>) -> Value {
     let mut descriptor = json!({ "annotations": annotations, "name": name });
     if let Some(sha256) = sha256 {
         descriptor["digest"] = json!({ "sha256": sha256.to_string() });

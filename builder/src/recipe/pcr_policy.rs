@@ -51,7 +51,7 @@ pub(super) fn check(keys: &RecipeKeys, at: &KeyPath, checker: &mut Checker<'_>) 
     for text in &given {
         match PhasePath::parse(text) {
             Ok(path) if phases.contains(&path) => {
-                checker.reject(at.clone(), format!("`{text}` is there twice"))
+                checker.reject(at.clone(), format!("`{text}` is there twice"));
             }
             Ok(path) => phases.push(path),
             Err(error) => checker.reject(at.clone(), error.to_string()),

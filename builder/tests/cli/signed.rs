@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::fixture::{CliFixture, json, shown};
 
 /// Whether programs are installed; fails where oracles are required.
+#[expect(clippy::print_stderr, reason = "it says what it skips")]
 fn ready(programs: &[&str]) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());

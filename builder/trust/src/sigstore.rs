@@ -41,7 +41,7 @@ pub enum SigstoreError {
     /// Another version or format.
     #[error("its media type is not {MEDIA_TYPE}")]
     MediaType,
-    /// EntryCount of a log or timestamps.
+    /// `EntryCount` of a log or timestamps.
     #[error("it has {what}, which are not checked here")]
     Unchecked {
         /// What it has.
@@ -201,7 +201,8 @@ mod tests {
         assert!(json(text.replace("publicKey", "certificate")));
         assert!(json(text.replace("\"tlogEntries\":[]", "\"tlogEntries\":[],\"tlogEntries\":[]")));
         let mut two = bundle();
-        two.envelope.signatures.push(two.envelope.signatures[0].clone());
+        let again = two.envelope.signatures.clone();
+        two.envelope.signatures.extend(again);
         assert!(matches!(parse(two.to_text()), Err(SigstoreError::Envelope(_))));
         assert!(SigstoreBundle::new(two.envelope).is_err());
     }

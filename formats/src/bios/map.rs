@@ -64,11 +64,7 @@ pub fn map(partition: &dyn ReadAt, start: u64) -> Result<Option<RangeMap>, Loade
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::arithmetic_side_effects,
-        clippy::indexing_slicing,
-        reason = "a test fails by panicking"
-    )]
+    #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
     use super::*;
 

@@ -128,11 +128,7 @@ fn clusters(
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::arithmetic_side_effects,
-        clippy::indexing_slicing,
-        reason = "a test fails by panicking"
-    )]
+    #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
     use super::*;
     use crate::fat::write::{FatOptions, plan};

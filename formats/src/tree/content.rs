@@ -114,7 +114,7 @@ impl Content {
                     into.copy_from_slice(bytes.ok_or(io::ErrorKind::InvalidData)?);
                 }
                 Origin::Slice { source, at } => {
-                    sources.read_exact_at(*source, at.saturating_add(within), into)?
+                    sources.read_exact_at(*source, at.saturating_add(within), into)?;
                 }
             }
         }

@@ -46,8 +46,8 @@ DeleteObjects GetBucketLocation GetObject GetObjectTagging HeadBucket HeadObject
 ListObjects ListObjectsV2 ListParts PutObject PutObjectTagging UploadPart UploadPartCopy
 """.split()
 KMS = """
-CreateAlias CreateKey Decrypt DeleteAlias DescribeKey DisableKey EnableKey Encrypt GenerateDataKey GetKeyPolicy
-ListAliases ListKeys PutKeyPolicy UpdateAlias
+CreateAlias CreateKey Decrypt DeleteAlias DescribeKey DisableKey EnableKey Encrypt GenerateDataKey GetKeyPolicy GetPublicKey
+ListAliases ListKeys PutKeyPolicy Sign UpdateAlias
 """.split()
 EBS = """
 CompleteSnapshot GetSnapshotBlock ListChangedBlocks ListSnapshotBlocks PutSnapshotBlock StartSnapshot

@@ -1,5 +1,6 @@
 //! Bundles that keys of KMS sign: of the local region, and of moto's; ssh-keygen judges the signatures.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -69,10 +70,10 @@ fn sign_with(python: &Path, endpoint: &str, region: &str, keys: [&str; 2], specs
             .output()
             .unwrap();
         assert!(signed.status.success(), "{spec}: {}", String::from_utf8_lossy(&signed.stderr));
-        policy += &format!("[[signer]]\nname = \"{spec}\"\nkeys = [\"{line}\"]\n");
+        write!(policy, "[[signer]]\nname = \"{spec}\"\nkeys = [\"{line}\"]\n").unwrap();
     }
     let count = specs.len();
-    policy += &format!("[[rule]]\nnames = [\"web\"]\nsigners = {specs:?}\nthreshold = {count}\n");
+    write!(policy, "[[rule]]\nnames = [\"web\"]\nsigners = {specs:?}\nthreshold = {count}\n").unwrap();
     let (file, allowed) = (folder.path().join("policy.toml"), folder.path().join("allowed"));
     fs::write(&file, policy).unwrap();
     let file = file.to_string_lossy().into_owned();

@@ -23,6 +23,7 @@ fn user() -> Option<String> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one case after another")]
 fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() {
     let Some(fixture) = LockedRecipe::of_example("debian-minimal") else { return };
     let by_root = fixture.build("out");

@@ -49,12 +49,13 @@ fn fill_free_blocks(disk: &fs::File, bundle: &Bundle) -> u64 {
     let root = partitions.iter().find(|one| one["id"] == "root").unwrap();
     let number = |key: &str| root[key].as_u64().unwrap();
     let root = number("start")..number("start") + number("len");
+    let garbage = vec![0xa5; BLOCK as usize];
     let (mut block, mut of_root) = (0, 0);
     for run in bundle.manifest["blocks"].as_array().unwrap().iter().map(|run| run.as_str().unwrap()) {
         let (kind, count) =
             run.split_once('*').map_or((run, 1), |(kind, count)| (kind, count.parse().unwrap()));
         for block in (block..block + count).filter(|_| kind == "free") {
-            disk.write_all_at(&[0xa5; BLOCK as usize], block * BLOCK).unwrap();
+            disk.write_all_at(&garbage, block * BLOCK).unwrap();
             of_root += u64::from(root.contains(&(block * BLOCK)));
         }
         block += count;

@@ -203,7 +203,7 @@ fn check_label(boot: &[u8], label: Option<&[u8]>, log: &mut Log<'_>) {
             _ = log.equal(71, "the label of the boot sector", word(label), word(own));
         }
         None if own != b"NO NAME    " => {
-            log.wrong(71, "the boot sector has a label and the root directory none")
+            log.wrong(71, "the boot sector has a label and the root directory none");
         }
         _ => {}
     }

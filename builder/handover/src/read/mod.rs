@@ -112,12 +112,9 @@ impl Handover {
     /// [`HandoverError::Damaged`], [`HandoverError::Parent`] for a block that only the parent has, errors of the file.
     pub fn read_block(&self, index: u64, block: &mut [u8]) -> Result<(), HandoverError> {
         let run = self.runs.partition_point(|(first, _)| *first <= index).checked_sub(1);
-        let digest = match run.map(|run| self.runs[run].1) {
-            Some(Block::Data(digest)) => digest,
-            _ => {
-                block.fill(0);
-                return Ok(());
-            }
+        let Some(Block::Data(digest)) = run.map(|run| self.runs[run].1) else {
+            block.fill(0);
+            return Ok(());
         };
         let Some(&at) = self.by_digest.get(&digest) else {
             let expected = self.contents.parent.as_ref().map_or(Digest([0; 32]), |parent| parent.sha256);

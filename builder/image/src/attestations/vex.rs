@@ -49,7 +49,7 @@ pub fn check_vex(bytes: &[u8]) -> Result<(), VexError> {
         return Err(wrong("@context", "a context of OpenVEX, such as `https://openvex.dev/ns/v0.2.0`"));
     }
     for field in ["@id", "author", "timestamp"] {
-        if !document[field].as_str().is_some_and(|text| !text.is_empty()) {
+        if document[field].as_str().is_none_or(str::is_empty) {
             return Err(wrong(field, "a text"));
         }
     }
@@ -67,7 +67,7 @@ fn statement(index: usize, statement: &Value) -> Result<(), VexError> {
         Err(VexError::Field { field: format!("statements[{index}].{field}"), expected })
     };
     let has = |field: &str| statement[field].as_str().is_some_and(|text| !text.is_empty());
-    if !statement["vulnerability"]["name"].as_str().is_some_and(|name| !name.is_empty()) {
+    if statement["vulnerability"]["name"].as_str().is_none_or(str::is_empty) {
         return wrong("vulnerability.name", "a text");
     }
     let products = statement.get("products");

@@ -11,9 +11,8 @@ pub fn parse_offsets(text: &str) -> Result<Range<u64>, String> {
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
             u64::from_str_radix(digits, 16).ok()
         }
-        Some(_) => None,
         None if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
-        None => None,
+        Some(_) | None => None,
     };
     let range = match text.split_once("..") {
         None => number(text).and_then(|start| Some(start..start.checked_add(1)?)),

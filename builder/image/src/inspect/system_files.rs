@@ -82,7 +82,9 @@ fn read(
     paths: &[&str],
     most: u64,
 ) -> Result<Option<SystemFiles>, InspectError> {
-    let Some(format) = slot.content.kind().map(|kind| kind.format()) else { return Ok(None) };
+    let Some(format) = slot.content.kind().map(amiforge_formats::volume::FsKind::format) else {
+        return Ok(None);
+    };
     let is_usr = slot.role() == Some("usr");
     let mut files = Vec::new();
     for path in paths {

@@ -33,6 +33,7 @@ impl PathOrigin {
 
     /// The same with another fact.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and texts alike, as callers have them")]
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.facts.push((name.to_owned(), value.to_string()));
         self

@@ -52,9 +52,10 @@ pub(super) fn write(origins: &Origins) -> String {
         let word = |text: &String| DumpWord(text.as_bytes()).to_string();
         let _ = writeln!(text, "# {} {} {}", word(id), word(holds), word(mount));
         for PathOrigins { path, section, content, metadata } in paths {
-            let _ = match content == metadata {
-                true => write!(text, "{content} {}", DumpWord(path)),
-                false => write!(text, "{content}/{metadata} {}", DumpWord(path)),
+            let _ = if content == metadata {
+                write!(text, "{content} {}", DumpWord(path))
+            } else {
+                write!(text, "{content}/{metadata} {}", DumpWord(path))
             };
             if let Some(section) = section {
                 let _ = write!(text, " {}", DumpWord(section.as_bytes()));

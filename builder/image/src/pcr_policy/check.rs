@@ -71,7 +71,10 @@ fn phases(record: &PcrPolicyRecord) -> Result<Vec<PhasePath>, PcrPolicyError> {
         PcrPolicyError::Record { what, value }
     };
     let all = &record.policies;
-    if all.is_empty() || all.len() > PHASES_MAX * Bank::ALL.len() || all.len() % Bank::ALL.len() != 0 {
+    if all.is_empty()
+        || all.len() > PHASES_MAX * Bank::ALL.len()
+        || !all.len().is_multiple_of(Bank::ALL.len())
+    {
         return Err(wrong("the number", &all.len().to_string()));
     }
     let first = &all[..all.len() / Bank::ALL.len()];

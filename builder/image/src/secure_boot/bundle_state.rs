@@ -146,12 +146,11 @@ fn predicate(folder: &Path, manifest: &Manifest, text: &[u8]) -> Result<Option<V
     let statement = read(&path, TEXT_MAX)?;
     let value = serde_json::from_slice::<Value>(&statement).ok();
     let predicate = value.and_then(|mut value| value.get_mut("predicate").map(Value::take));
-    match predicate.filter(|_| compare(&statement, manifest, text).is_empty()) {
-        Some(predicate) => Ok(Some(predicate)),
-        None => {
-            let problem = "`provenance.json` is not the statement of this bundle";
-            Err(SecureBootError::Inconsistent { problem })
-        }
+    if let Some(predicate) = predicate.filter(|_| compare(&statement, manifest, text).is_empty()) {
+        Ok(Some(predicate))
+    } else {
+        let problem = "`provenance.json` is not the statement of this bundle";
+        Err(SecureBootError::Inconsistent { problem })
     }
 }
 

@@ -39,12 +39,11 @@ fn tree<'a>(files: impl IntoIterator<Item = (&'a str, Vec<u8>)>) -> Tree {
         let mut dir = tree.root();
         let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
         for folder in folders.split('/').filter(|folder| !folder.is_empty()) {
-            dir = match tree.child(dir, folder.as_bytes()) {
-                Some(known) => known,
-                None => {
-                    let node = Node { meta: meta(0o755), kind: NodeKind::dir() };
-                    tree.add(dir, Name::new(folder.as_bytes()).unwrap(), node).unwrap()
-                }
+            dir = if let Some(known) = tree.child(dir, folder.as_bytes()) {
+                known
+            } else {
+                let node = Node { meta: meta(0o755), kind: NodeKind::dir() };
+                tree.add(dir, Name::new(folder.as_bytes()).unwrap(), node).unwrap()
             };
         }
         let node = Node { meta: meta(0o600), kind: NodeKind::File(Content::Inline(bytes.into())) };

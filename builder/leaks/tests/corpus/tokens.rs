@@ -45,6 +45,7 @@ fn service_account() -> String {
 }
 
 /// The tokens.
+#[expect(clippy::too_many_lines, reason = "one case after another")]
 pub(crate) fn secrets() -> Vec<Secret> {
     let slack = format!(
         "{}-{}-{}-{}",

@@ -46,17 +46,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if let Some(reason) = refused.first() {
         return refuse(&format!("a signature of the receipt is not good: {reason}"), ui);
     }
-    let signed = match &demand {
-        Some(demand) => {
-            match handover::decide(demand.policy(), &bundle.manifest.origin.name, &keys, &refused) {
-                Ok(signed) => signed,
-                Err(reason) => return refuse(&format!("the receipt is not accepted: {reason}"), ui),
-            }
+    let signed = if let Some(demand) = &demand {
+        match handover::decide(demand.policy(), &bundle.manifest.origin.name, &keys, &refused) {
+            Ok(signed) => signed,
+            Err(reason) => return refuse(&format!("the receipt is not accepted: {reason}"), ui),
         }
-        None => {
-            ui.warn("without `--signed-by` nobody vouches for the receipt");
-            keys.iter().map(amiforge_trust::keys::PublicKey::fingerprint).collect()
-        }
+    } else {
+        ui.warn("without `--signed-by` nobody vouches for the receipt");
+        keys.iter().map(amiforge_trust::keys::PublicKey::fingerprint).collect()
     };
     let path = folder_of(&args.image).with_context(cannot)?.join(file.name());
     let stored = write_new(&path, &file.to_bytes());

@@ -11,10 +11,10 @@ use amiforge_store::blobs::Blobs;
 use amiforge_store::layer::Layers;
 
 use super::{LayerBuilder, LayerRecord, LayerTarget, PackageInputs, keys, packages, second_run};
-use crate::lock::LockedStage;
+use crate::lock::{LockedSource, LockedStage};
 use crate::pipeline::origins::{OriginRecorder, RecipeOrigins};
 use crate::pipeline::{BuildError, HostFileError};
-use crate::recipe::{PackageSource, Stage};
+use crate::recipe::{PackageSource, Stage, StageSource};
 
 /// Puts what every stage installs into the tree.
 pub(in crate::pipeline) fn install(
@@ -33,6 +33,24 @@ pub(in crate::pipeline) fn install(
         origins.observe(tree, |_| RecipeOrigins(builder.recipe).stage(&spec.name, index));
     }
     Ok(())
+}
+
+/// The sources of a stage, in the store.
+fn archives(
+    builder: &LayerBuilder<'_>,
+    spec: &Stage,
+    locked: &LockedStage,
+) -> Result<Vec<StageArchive>, BuildError> {
+    let archive = |(source, locked): (&StageSource, &LockedSource)| {
+        Ok(StageArchive {
+            label: source.label.clone(),
+            folder: source.folder.clone(),
+            path: builder.object(locked.sha256, locked.size, &source.label)?,
+            strip: source.strip,
+            sha256: Some(locked.sha256),
+        })
+    };
+    spec.sources.iter().zip(&locked.sources).map(archive).collect()
 }
 
 /// What a stage installs.
@@ -66,16 +84,7 @@ fn part(
     let system =
         packages::system(builder, record, &tools, from, (&locked.packages, LayerTarget::Tools), blobs)?;
     record.made(name);
-    let mut archives = Vec::new();
-    for (source, locked) in spec.sources.iter().zip(&locked.sources) {
-        archives.push(StageArchive {
-            label: source.label.clone(),
-            folder: source.folder.clone(),
-            path: builder.object(locked.sha256, locked.size, &source.label)?,
-            strip: source.strip,
-            sha256: Some(locked.sha256),
-        });
-    }
+    let archives = archives(builder, spec, locked)?;
     let install = |(from, to): &(String, String)| StageInstall { from: from.clone(), to: to.clone() };
     let spec = StageSpec {
         name: spec.name.clone(),

@@ -79,7 +79,7 @@ impl OriginRecorder {
                 PartitionContent::Raw(_) => ("raw", vec![self.raw(recipe, index, partition)]),
                 PartitionContent::Loader(_) => ("loader", sealed.as_ref().map(loader).unwrap_or_default()),
                 PartitionContent::HashTree { .. } => ("hash-tree", Vec::new()),
-                _ => ("empty", Vec::new()),
+                PartitionContent::Empty => ("empty", Vec::new()),
             };
             let mount = partition.mount.as_deref().unwrap_or("-").to_owned();
             partitions.push(PartitionOrigins {

@@ -129,10 +129,9 @@ fn owners(
             for path in &package.paths {
                 // What a package brings is listed with a leading `/`.
                 let owner = match (path.strip_prefix(b"/"), brought) {
-                    (None, _) => Owner::Record(record),
                     (Some(_), Some(brought)) => Owner::Brought(brought),
-                    // A package that was there before: by the database alone.
-                    (Some(_), None) => Owner::Record(record),
+                    // Also a package that was there before: by the database alone.
+                    (None, _) | (Some(_), None) => Owner::Record(record),
                 };
                 let path = path.strip_prefix(b"/").unwrap_or(path);
                 let path = if path == b"." { b"" } else { path };

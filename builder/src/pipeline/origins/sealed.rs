@@ -92,7 +92,7 @@ impl SealedOrigins {
     /// The origin of a file of the EFI system partition, and those of its sections.
     pub(super) fn file(&self, file: &EspFile) -> (OriginNumber, Vec<(&'static str, OriginNumber)>) {
         let path = &file.path;
-        let is_program = path.ends_with(".efi") || path.ends_with(".EFI");
+        let is_program = path.to_ascii_uppercase().ends_with(".EFI");
         let is_default = path.to_ascii_uppercase().starts_with("EFI/BOOT/");
         let is_uki = match self.loader {
             Loader::None | Loader::Grub => false,

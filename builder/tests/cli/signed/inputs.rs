@@ -26,7 +26,10 @@ fn inputs_are_signed_by_several_and_a_build_demands_it() {
     expect(&cli, &["sign", "inputs.tar", "--for", "inputs", "--key", "bob"], 0, &[]);
     expect(&cli, &["sign", "inputs.tar", "--for", "inputs", "--key", "alice"], 0, &[]);
     build("two.toml", "b", 0, &[]);
-    let signatures = cli.names(".").into_iter().filter(|name| name.ends_with(".sig"));
+    let signatures = cli
+        .names(".")
+        .into_iter()
+        .filter(|name| std::path::Path::new(name).extension().is_some_and(|extension| extension == "sig"));
     assert_eq!(signatures.count(), 2);
     // ssh-keygen agrees.
     cli.write("allowed", &format!("alice {}", fs::read_to_string(cli.path("alice.pub")).unwrap()));

@@ -55,9 +55,10 @@ fn an_envelope_is_read_back_and_names_the_keys_that_signed_it() {
     let mut nameless = envelope.clone();
     nameless.signatures.iter_mut().for_each(|one| one.key_id.clear());
     assert_eq!(nameless.verify(&keys).unwrap().len(), 3);
+    let text = nameless.to_text();
     let url_safe = text.replace('+', "-").replace("in-toto-json", "in-toto+json").replace('/', "_");
     let url_safe = url_safe.replace("application_vnd", "application/vnd");
-    assert_eq!(DsseEnvelope::parse(url_safe.as_bytes()).unwrap(), envelope);
+    assert_eq!(DsseEnvelope::parse(url_safe.as_bytes()).unwrap(), nameless);
 }
 
 #[test]

@@ -14,7 +14,7 @@ const COUNT: usize = 500;
 /// How many of them cosign is asked about before a merge; at night all of them.
 const COSIGN: usize = 100;
 
-/// Numbers that are the same in every run (SplitMix64).
+/// Numbers that are the same in every run (`SplitMix64`).
 struct Numbers(u64);
 
 impl Numbers {

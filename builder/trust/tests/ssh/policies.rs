@@ -3,6 +3,7 @@
 use amiforge_trust::policy::SigningPolicy;
 use amiforge_trust::signing::SigningKey as _;
 use amiforge_trust::sshsig::{BUNDLE, INPUTS, sign};
+use std::fmt::Write as _;
 
 use crate::oracle::{Keys, ready, run};
 
@@ -15,10 +16,12 @@ fn ssh_keygen_finds_the_signers_of_a_policy() {
     let made = keys.each();
     let mut text = String::new();
     for (name, key) in &made {
-        text += &format!(
+        write!(
+            text,
             "[[signer]]\nname = \"{name}@x.org\"\nkeys = ['{} {name}']\n",
             key.public().to_openssh()
-        );
+        )
+        .unwrap();
     }
     text += "[[rule]]\nnames = [\"*\"]\nsigners = [\"key-0@x.org\", \"key-1@x.org\"]\nthreshold = 2\n";
     let policy = SigningPolicy::parse(&text).unwrap();

@@ -39,6 +39,17 @@ const TAKEN_BACK: [&str; 10] = [
     "ec2:DeleteImageUsageReport",
 ];
 
+/// Needed only for what is in the recycle bin, or was shared or deprecated before the clean-up.
+const OF_THE_BIN: [&str; 7] = [
+    "ec2:DescribeTags",
+    "ec2:ListImagesInRecycleBin",
+    "ec2:ListSnapshotsInRecycleBin",
+    "ec2:RestoreSnapshotFromRecycleBin",
+    "ec2:RestoreImageFromRecycleBin",
+    "ec2:ModifyImageAttribute",
+    "ec2:EnableImageDeprecation",
+];
+
 /// Versions of an image, published; their AMIs.
 fn published(versions: std::ops::RangeInclusive<u32>) -> (Stage, Vec<String>) {
     let stage = Stage::new();
@@ -85,5 +96,7 @@ fn the_policies_of_prune_and_undo_are_the_least() {
     PreparedCase { stage: &stage, command: &prune, story: &story, optional: &[], unshown: &unshown }.check();
     stage.must(&step);
     stage.must(&step);
-    check(&stage, &["undo", &images[0]], &[], &[]);
+    let binned =
+        OF_THE_BIN.map(|action| Unshown { action, because: "the image is disabled, not in the bin" });
+    check(&stage, &["undo", &images[0]], &[], &binned);
 }

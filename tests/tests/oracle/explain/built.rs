@@ -12,13 +12,14 @@ use super::judged;
 /// Two sources, the second of which replaces a file of the first, a file of the recipe, and a file that is cleaned.
 fn recipe(folder: &Path) -> PathBuf {
     let dir = Member { kind: b'5', mode: 0o755, ..Member::default() };
+    let large = vec![7; 300_000];
     let first = tar(&[
         Member { name: "etc/", ..dir },
         Member { name: "etc/kept", bytes: b"kept\n", ..Member::default() },
         Member { name: "etc/replaced", bytes: b"old\n", ..Member::default() },
         Member { name: "etc/machine-id", bytes: b"0123456789abcdef0123456789abcdef\n", ..Member::default() },
         Member { name: "usr/", ..dir },
-        Member { name: "usr/large", bytes: &[7; 300_000], ..Member::default() },
+        Member { name: "usr/large", bytes: &large, ..Member::default() },
     ]);
     let second = tar(&[Member { name: "etc/replaced", bytes: b"new\n", ..Member::default() }]);
     fs::write(folder.join("first.tar"), first).unwrap();

@@ -6,7 +6,7 @@ use amiforge_formats::fat::write;
 use amiforge_tests::{oracle, scratch, volume};
 use proptest::prelude::*;
 
-use super::fixture::{MIB, assert_same, contents, options, plan, tree_of};
+use super::fixture::{MIB, assert_nothing_below, assert_same, contents, options, plan, tree_of};
 use super::tools::{by_fatfs, fsck};
 
 fn names() -> impl Strategy<Value = String> {
@@ -54,6 +54,7 @@ proptest! {
         let tree = tree_of(&files);
         let len = write::minimal_len(&tree, &options(), extra * 100_000).unwrap();
         assert_same(&tree, &volume::bytes(&plan(&tree, len), 0x33));
+        assert_nothing_below(&volume::bytes(&plan(&tree, len), 0));
         prop_assert_eq!(plan(&tree, len), plan(&tree, len));
     }
 }

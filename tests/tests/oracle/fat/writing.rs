@@ -6,7 +6,7 @@ use amiforge_formats::plan::{Data, SourceId};
 use amiforge_formats::tree::{Content, NodeKind};
 use amiforge_tests::volume;
 
-use super::fixture::{MIB, assert_same, esp, options, plan, tree_of};
+use super::fixture::{MIB, assert_nothing_below, assert_same, esp, options, plan, tree_of};
 
 #[test]
 fn our_reader_gives_back_the_tree_over_garbage() {
@@ -44,7 +44,9 @@ fn a_changed_kernel_dirties_little_else() {
 fn directories_are_written_as_deep_as_they_are_read() {
     let tree = |depth: usize| tree_of(&[("d/".repeat(depth) + "file", vec![1])]);
     let deepest = tree(255);
-    assert_same(&deepest, &volume::bytes(&plan(&deepest, 34 * MIB), 0));
+    let image = volume::bytes(&plan(&deepest, 34 * MIB), 0);
+    assert_same(&deepest, &image);
+    assert_nothing_below(&image);
     let refused = write::plan(&tree(256), &options(), 34 * MIB).unwrap_err();
     assert!(matches!(refused, FatWriteError::TooDeep { .. }), "{refused}");
 }

@@ -1,5 +1,6 @@
 //! A bundle of a small disk, keys and policies.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,11 +31,12 @@ pub(super) fn policy(names: &str, threshold: usize) -> SigningPolicy {
     let mut text = String::new();
     for number in 1..=3 {
         let line = key(number).public().to_openssh();
-        text += &format!("[[signer]]\nname = \"signer-{number}\"\nkeys = [\"{line}\"]\n");
+        write!(text, "[[signer]]\nname = \"signer-{number}\"\nkeys = [\"{line}\"]\n").unwrap();
     }
-    text += &format!(
+    write!(
+        text,
         "[[rule]]\nnames = [\"{names}\"]\nsigners = [\"signer-1\", \"signer-2\", \"signer-3\"]\nthreshold = {threshold}\n"
-    );
+    ).unwrap();
     SigningPolicy::parse(&text).unwrap()
 }
 

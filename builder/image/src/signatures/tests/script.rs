@@ -82,6 +82,7 @@ fn the_script_checks_files_and_signatures() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one case after another")]
 fn the_script_refuses_what_nobody_signed() {
     for shell in shells() {
         let fixture = Fixture::new();

@@ -12,6 +12,7 @@ fn launched_instance(test_region: &TestRegion, image: &str) -> String {
 }
 
 /// For every operation the parameters of a request that would succeed.
+#[expect(clippy::too_many_lines, reason = "one case after another")]
 fn valid_requests(test_region: &TestRegion) -> Vec<(&'static str, String)> {
     let image = test_region.image("good");
     let snapshot = snapshot_id("good");
