@@ -187,7 +187,7 @@ fn the_predicate_has_the_fields_and_types_of_slsa() {
         ("/buildDefinition/buildType", json!(1)),
         ("/buildDefinition", json!({ "buildtype": "x" })),
         ("/buildDefinition/resolvedDependencies/1/digest", json!({ "sha256": 7 })),
-        ("/buildDefinition/resolvedDependencies/1", json!({ "name": "x" })),
+        ("/buildDefinition/resolvedDependencies/1", json!({ "names": "x" })),
         ("/runDetails/metadata/invocationId", json!({})),
         ("/runDetails/builder/version", json!("0.1.0")),
         ("/runDetails/builder/id", json!("")),
