@@ -11,6 +11,19 @@ use super::control::stanzas;
 use super::installed::{bytes, file, list};
 use crate::installed::PublishedPath;
 
+/// The folder of what dpkg keeps of each package.
+const INFO: &str = "var/lib/dpkg/info/";
+
+/// Texts that programs of packages compose from the archives.
+const TEXTS: [(&str, &str); 6] = [
+    ("var/cache/debconf/templates.dat", "debconf"),
+    ("var/cache/debconf/templates.dat-old", "debconf"),
+    ("var/lib/dpkg/status", "dpkg"),
+    ("var/lib/dpkg/status-old", "dpkg"),
+    ("var/lib/dpkg/available", "dpkg"),
+    ("var/lib/dpkg/available-old", "dpkg"),
+];
+
 /// Reads which files each package brought.
 ///
 /// # Errors
@@ -41,7 +54,26 @@ pub(super) fn published(tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<Pu
             all.extend(lines.map(|path| of(path.strip_prefix(b"/").unwrap_or(path), None)));
         }
     }
+    all.extend(of_the_database(tree));
     Ok(all)
+}
+
+/// What dpkg and debconf keep of the archives themselves: maintainer scripts, lists, the texts of questions. They have no
+/// digest. Answers to questions (`config.dat`, `passwords.dat`) are not among them.
+fn of_the_database(tree: &Tree) -> Vec<PublishedPath> {
+    let of = |path: Vec<u8>, package: &[u8]| {
+        let package = String::from_utf8_lossy(package).into_owned();
+        PublishedPath { path, package, md5: None }
+    };
+    let entries = tree.lookup(INFO.trim_end_matches('/').as_bytes()).and_then(|id| tree.entries(id));
+    let entries = entries.into_iter().flatten().map(|(name, _)| name.as_bytes());
+    let scripts = entries.map(|name| {
+        let package = name.split(|byte| matches!(byte, b':')).next().unwrap_or(name);
+        let end = package.iter().rposition(|byte| *byte == b'.').filter(|_| package.len() == name.len());
+        of([INFO.as_bytes(), name].concat(), &package[..end.unwrap_or(package.len())])
+    });
+    let texts = TEXTS.iter().map(|(path, package)| of(path.as_bytes().to_vec(), package.as_bytes()));
+    scripts.chain(texts).collect()
 }
 
 /// A line of `md5sums`: digits, two spaces, a path without the first `/`.
@@ -104,8 +136,16 @@ mod tests {
             package: "a".to_owned(),
             md5: md5.and_then(|text| super::md5(text.as_bytes())),
         };
+        let all = published(&tree, &NoSources).unwrap();
+        let (database, files): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|one| one.path.starts_with(b"var/"));
+        assert!(database.contains(&of("var/lib/dpkg/info/a:amd64.list", None)), "{database:?}");
+        assert!(
+            !database.iter().any(|one| one.path.ends_with(b"passwords.dat")),
+            "answers are nobody's publication"
+        );
         assert_eq!(
-            published(&tree, &NoSources).unwrap(),
+            files,
             [
                 of("usr/bin/a", Some(one)),
                 of("etc/a", Some(two)),
