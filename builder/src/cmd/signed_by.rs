@@ -52,6 +52,7 @@ impl SignedByArgs {
 
     /// Refuses a bundle that the policy does not accept, if there is one: before anything else of it is trusted. Gives what
     /// was checked. Images without a bundle have no signatures. `cannot` is the first line of a failure.
+    #[cfg(feature = "aws")]
     pub(crate) fn require(&self, image: &Path, cannot: &str) -> Result<Option<CheckedSignatures>, Failure> {
         self.demand()?.map(|demand| demand.require(image, cannot)).transpose()
     }
