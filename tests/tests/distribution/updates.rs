@@ -53,7 +53,7 @@ fn sent(bundle: &Bundle, region: &Path) -> u64 {
     command.env("AMIFORGE_LOCAL_REGION", region);
     command.args(["upload", "--json", "--quiet", "--region", "local", "--parent", "auto"]);
     let report: Value = serde_json::from_str(&must(&command.arg(&bundle.folder).output().unwrap())).unwrap();
-    report["blocks_sent"].as_u64().unwrap_or_else(|| panic!("{report}"))
+    report["blocksSent"].as_u64().unwrap_or_else(|| panic!("{report}"))
 }
 
 /// Blocks sent by an update, and the blocks that its new content takes.
