@@ -28,7 +28,7 @@ const BEFORE: usize = 8 << 10;
 /// Bytes after it: longer than any key in a text.
 const AFTER: usize = 64 << 10;
 
-/// Bytes at the start of a file by which a text is told from other content.
+/// Bytes at the start of a file by which a text is distinguished from other content.
 const HEAD: usize = 4 << 10;
 
 /// Bytes of a binary file in which a key is looked for.

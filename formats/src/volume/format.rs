@@ -108,7 +108,7 @@ pub trait VolumeFormat: Sync {
     /// in the volume. It reads what the format describes, and of the rest everything but the holes of the medium.
     ///
     /// # Errors
-    /// The error of the format's reader when what is in use cannot be told from what is not, or the medium fails.
+    /// The error of the format's reader when what is in use cannot be distinguished from what is not, or the medium fails.
     fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError>;
 
     /// What every byte of the volume is.

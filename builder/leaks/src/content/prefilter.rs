@@ -25,7 +25,7 @@ const MULTIPLIER: u32 = 0x9E37_79B1;
 pub(crate) struct Literal {
     /// At least four bytes.
     pub(crate) bytes: &'static [u8],
-    /// The letters that can follow: what a literal of only four bytes is told apart by.
+    /// The letters that can follow: what a literal of only four bytes is distinguished by.
     pub(crate) follows: Alphabet,
     /// The number by which it is reported.
     pub(crate) number: u16,
