@@ -16,6 +16,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::handover;
+use super::leak_gate::GateArgs;
 use super::signed_by::{Demand, SignedByArgs};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -28,7 +29,8 @@ const SPLIT_MIN: u64 = 1 << 20;
 ///
 /// The hand-over has everything that the other host needs: the blocks with data, each once and compressed, the manifest,
 /// signatures, bills of materials and provenance, and on request the plan of the publication. `verify`, `unpack` and
-/// `publish` read it, `verify` and `unpack` also from a pipe. The same bundle gives the same bytes.
+/// `publish` read it, `verify` and `unpack` also from a pipe. The same bundle gives the same bytes. An image with leaks (`amiforge
+/// leaks`) is refused before the first byte is written, a delta too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  amiforge export out/web -o hand-over.amx\n  \
     amiforge export out/web -o /media/usb/hand-over.amx --split 4GiB\n  \
@@ -53,6 +55,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     signed_by: SignedByArgs,
+
+    #[command(flatten)]
+    gate: GateArgs,
 
     /// Threads that read and compress; one for each core if not given
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -132,6 +137,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if let Some(demand) = &demand {
         demand.require(&args.bundle, &cannot)?;
     }
+    args.gate.demand(&args.bundle, &cannot, ui, &cancel)?;
     let mut out = std::io::stdout().lock();
     let to = if stream {
         Destination::Stream(&mut out)

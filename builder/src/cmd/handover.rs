@@ -186,7 +186,6 @@ fn error_line(error: &dyn std::error::Error) -> String {
 }
 
 /// A hand-over; `None` for anything else.
-#[cfg(feature = "aws")]
 pub(super) fn opened(path: &Path) -> Option<Handover> {
     is_handover(path).then(|| Handover::open(path).ok()).flatten()
 }

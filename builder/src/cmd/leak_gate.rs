@@ -17,7 +17,9 @@ use amiforge_image::image::EmitOptions;
 use amiforge_image::inspect::Medium;
 use amiforge_leaks::{Allowance, LeakFinding, Report, RuleFilter, rules_version};
 use amiforge_progress::{CancelToken, Monitor};
+#[cfg(feature = "aws")]
 use amiforge_publish::request::Request;
+#[cfg(feature = "aws")]
 use amiforge_publish::tags;
 use anyhow::Context as _;
 
@@ -32,12 +34,12 @@ const LISTED: usize = 5;
 /// Longest report that is kept or read.
 const REPORT_MAX: u64 = 64 << 20;
 
-/// The option of commands that send an image.
+/// The option of commands that send an image, or write it for another host that does.
 #[derive(Debug, Clone, clap::Args)]
 #[group(skip)]
 pub(crate) struct GateArgs {
     /// Send the image although the leak gate finds this: a rule, or a rule and a path (`*` and `**` in it as in `exclude`);
-    /// `*` is every rule. The AMI is tagged with the rules that were allowed so. `[[allow]]` of the recipe, which states a
+    /// `*` is every rule. An AMI is tagged with the rules that were allowed so. `[[allow]]` of the recipe, which states a
     /// reason, is the better way
     #[arg(long, value_name = "RULE[:PATH]", value_parser = by_hand)]
     allow_leaks: Vec<Allowance>,
@@ -59,6 +61,7 @@ fn by_hand(text: &str) -> Result<Allowance, String> {
 impl GateArgs {
     /// Refuses a request whose image, or a bundle of a further volume, has leaks; tags the AMI with the rules that are
     /// allowed by hand.
+    #[cfg(feature = "aws")]
     pub(crate) fn demand_of(
         &self,
         image: &Path,
@@ -89,7 +92,7 @@ impl GateArgs {
     ) -> Result<Vec<String>, Failure> {
         let handover = super::handover::opened(image);
         if handover.as_ref().is_some_and(|opened| opened.contents().parent.is_some()) {
-            ui.warn("a delta holds a part of the image: what it leaks is looked for where the bundle is");
+            ui.warn("a delta holds a part of the image: `export` looked for leaks where the bundle is");
             return Ok(Vec::new());
         }
         let own = handover.map(|opened| opened.contents().manifest.manifest.clone());

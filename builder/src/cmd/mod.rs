@@ -41,7 +41,6 @@ mod inputs;
 pub(crate) mod inspect;
 #[cfg(feature = "aws")]
 mod kms_key;
-#[cfg(feature = "aws")]
 mod leak_gate;
 pub(crate) mod leaks;
 #[cfg(feature = "local-region")]

@@ -110,6 +110,21 @@ fn keys_and_hashes_that_the_recipe_asks_for_are_no_leaks_and_others_beside_them_
     assert_eq!(allowed.len(), 2, "{findings:?}");
 }
 
+#[test]
+fn export_refuses_leaks_before_the_first_byte_of_a_delta_too() {
+    let cli = built("");
+    let run = |args: &[&str]| cli.command(args).env("HOME", cli.path("home")).output().unwrap();
+    for more in [&[][..], &["--parent", "out"]] {
+        let output = run(&[&["export", "out", "-o", "x.amx"], more].concat());
+        let text = shown(&output);
+        assert_eq!(output.status.code(), Some(3), "{text}");
+        assert!(text.contains("/etc/app.conf:2") && text.contains("--allow-leaks"), "{text}");
+        assert!(!text.contains(&TOKEN[4..]) && !cli.path("x.amx").exists(), "{text}");
+    }
+    let output = run(&["export", "out", "-o", "x.amx", "--allow-leaks", "*"]);
+    assert!(output.status.success() && cli.path("x.amx").exists(), "{}", shown(&output));
+}
+
 #[cfg(all(feature = "aws", feature = "local-region"))]
 #[test]
 fn publish_refuses_leaks_before_the_first_byte_and_tags_what_is_allowed_by_hand() {
