@@ -256,6 +256,7 @@ impl DebSource {
             without,
             pins: self.pins.clone(),
             prefer: set.prefer.clone(),
+            installed: None,
         }
     }
 }

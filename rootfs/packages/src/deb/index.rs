@@ -22,6 +22,16 @@ pub enum IndexError {
         /// Name of the field.
         field: &'static str,
     },
+    /// An installed package that dpkg left in the middle of something.
+    #[error(
+        "the package `{name}` is in the state `{state}`: let `dpkg --configure -a` or `dpkg --audit` mend it where the image was made"
+    )]
+    State {
+        /// Its name.
+        name: String,
+        /// Its state (dpkg(1), "Package states").
+        state: String,
+    },
     /// A field that cannot be read.
     #[error("the package in line {line} says `{field}: {value}`, which is no {kind}")]
     Malformed {
@@ -101,7 +111,7 @@ pub struct Package<'a> {
     pub enhances: &'a str,
     /// `Provides`.
     pub provides: &'a str,
-    /// `Filename`: path below the archive's root.
+    /// `Filename`: path below the archive's root; empty of one that is installed.
     pub path: &'a str,
     /// Length of the `.deb`.
     pub size: u64,
@@ -123,21 +133,78 @@ impl<'a> PackageIndex<'a> {
         let packages = stanzas.map(|stanza| package(&stanza?)).collect::<Result<_, _>>()?;
         Ok(Self { packages })
     }
+
+    /// Reads the text of dpkg's `status`: the packages that are installed. They have no file.
+    ///
+    /// # Errors
+    /// Those of an index, and [`IndexError::State`] of a package that dpkg left in the middle of something.
+    pub fn parse_status(bytes: &'a [u8]) -> Result<Self, IndexError> {
+        let mut packages = Vec::new();
+        for stanza in control::stanzas(control::text(bytes)?) {
+            let stanza = stanza?;
+            let line = stanza.line();
+            let status = stanza.get("Status").ok_or(IndexError::Missing { line, field: "Status" })?;
+            let state = status.split_whitespace().last().unwrap_or_default();
+            match state {
+                "installed" | "triggers-awaited" | "triggers-pending" => {
+                    packages.push(described(&stanza, InArchive::default())?);
+                }
+                "not-installed" | "config-files" => {}
+                _ => {
+                    let name = stanza.get("Package").unwrap_or_default();
+                    let (name, state) = (name.chars().take(80).collect(), state.chars().take(80).collect());
+                    return Err(IndexError::State { name, state });
+                }
+            }
+        }
+        Ok(Self { packages })
+    }
 }
 
+/// What only an archive says of a package: the file that it is.
+#[derive(Debug, Clone, Copy)]
+struct InArchive<'a> {
+    path: &'a str,
+    size: u64,
+    sha256: Digest,
+}
+
+impl Default for InArchive<'_> {
+    fn default() -> Self {
+        Self { path: "", size: 0, sha256: Digest([0; 32]) }
+    }
+}
+
+/// A package of an archive.
 fn package<'a>(stanza: &Stanza<'a>) -> Result<Package<'a>, IndexError> {
+    let line = stanza.line();
+    let must = |field| stanza.get(field).ok_or(IndexError::Missing { line, field });
+    let path = must("Filename")?;
+    let path = if is_path(path) {
+        path
+    } else {
+        return Err(malformed(line, "Filename", path, "path below the archive"));
+    };
+    let size = must("Size")?;
+    let size = size.parse().map_err(|_| malformed(line, "Size", size, "number"))?;
+    let digest = must("SHA256")?;
+    let sha256 = digest.parse().map_err(|_| malformed(line, "SHA256", digest, "digest"))?;
+    described(stanza, InArchive { path, size, sha256 })
+}
+
+fn malformed(line: usize, field: &'static str, value: &str, kind: &'static str) -> IndexError {
+    IndexError::Malformed { line, field, value: value.chars().take(80).collect(), kind }
+}
+
+/// A package by what it says of itself.
+fn described<'a>(stanza: &Stanza<'a>, file: InArchive<'a>) -> Result<Package<'a>, IndexError> {
     let line = stanza.line();
     let must = |field| stanza.get(field).ok_or(IndexError::Missing { line, field });
     let may = |field| stanza.get(field).unwrap_or_default();
     let yes = |field| stanza.get(field).is_some_and(|value| value.eq_ignore_ascii_case("yes"));
-    let malformed = |field, value: &str, kind| IndexError::Malformed {
-        line,
-        field,
-        value: value.chars().take(80).collect(),
-        kind,
-    };
     let checked = |field, kind, is: fn(&str) -> bool| {
-        must(field).and_then(|value| if is(value) { Ok(value) } else { Err(malformed(field, value, kind)) })
+        must(field)
+            .and_then(|value| if is(value) { Ok(value) } else { Err(malformed(line, field, value, kind)) })
     };
     let name = checked("Package", "name of a package", relation::is_name)?;
     Ok(Package {
@@ -169,15 +236,9 @@ fn package<'a>(stanza: &Stanza<'a>) -> Result<Package<'a>, IndexError> {
         replaces: may("Replaces"),
         enhances: may("Enhances"),
         provides: may("Provides"),
-        path: checked("Filename", "path below the archive", is_path)?,
-        size: {
-            let size = must("Size")?;
-            size.parse().map_err(|_| malformed("Size", size, "number"))?
-        },
-        sha256: {
-            let digest = must("SHA256")?;
-            digest.parse().map_err(|_| malformed("SHA256", digest, "digest"))?
-        },
+        path: file.path,
+        size: file.size,
+        sha256: file.sha256,
     })
 }
 
@@ -213,6 +274,24 @@ mod tests {
             (MultiArch::Same, true, false)
         );
         assert_eq!((package.priority, package.provides, package.size), (Priority::Required, "", 3));
+    }
+
+    #[test]
+    fn installed_packages_are_read_from_the_status() {
+        let status = |state: &str, name: &str| {
+            format!(
+                "Package: {name}\nStatus: install ok {state}\nVersion: 1\nArchitecture: all\nDepends: b\n\n"
+            )
+        };
+        let text =
+            [status("installed", "a"), status("config-files", "b"), status("triggers-pending", "c")].concat();
+        let index = PackageIndex::parse_status(text.as_bytes()).unwrap();
+        let names: Vec<_> =
+            index.packages.iter().map(|package| (package.name, package.depends, package.path)).collect();
+        assert_eq!(names, [("a", "b", ""), ("c", "b", "")]);
+        let text = status("half-configured", "d");
+        let error = PackageIndex::parse_status(text.as_bytes()).unwrap_err();
+        assert_eq!(error, IndexError::State { name: "d".to_owned(), state: "half-configured".to_owned() });
     }
 
     #[test]

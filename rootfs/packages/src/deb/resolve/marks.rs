@@ -109,6 +109,11 @@ impl<'u, 'a> Marks<'u, 'a> {
         Ok(())
     }
 
+    /// From now on, which dependencies are followed beside those without which a package is broken.
+    pub(super) fn follow(&mut self, recommended: Recommended) {
+        self.recommended = recommended;
+    }
+
     /// The version that is installed of a package.
     pub(super) fn installed(&self, pkg: Pkg) -> Option<Ver> {
         self.state(pkg).install

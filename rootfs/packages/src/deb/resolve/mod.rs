@@ -35,10 +35,18 @@ pub fn resolve(suites: &[Suite<'_>], request: &Request) -> Result<Resolved, Reso
         Some(installed) => installed,
         None => search(&universe, suites, request, &requested, recommended)?,
     };
-    let mut packages: Vec<LockedPackage> =
-        installed.into_iter().map(|ver| locked(&universe, suites, &requested, ver)).collect();
+    let mut packages: Vec<LockedPackage> = installed
+        .into_iter()
+        .filter(|ver| !is_there(&universe, request, *ver))
+        .map(|ver| locked(&universe, suites, &requested, ver))
+        .collect();
     packages.sort_by(|a, b| (&a.name, &a.arch).cmp(&(&b.name, &b.arch)));
     Ok(Resolved { packages })
+}
+
+/// Whether a version is installed already.
+fn is_there(universe: &Universe<'_>, request: &Request, ver: Ver) -> bool {
+    request.installed.is_some_and(|at| universe.ver(ver).suites.contains(&at))
 }
 
 /// The set that apt would install with `also` requested besides; none if it is broken.
@@ -48,7 +56,9 @@ fn mark(
     recommended: Recommended,
     also: &[Ver],
 ) -> Result<Option<Vec<Ver>>, ResolveError> {
-    let mut marks = Marks::new(universe, &requested.candidates, recommended);
+    // What is installed already has what it recommends, or shall not have it.
+    let first = if requested.over_installed { Recommended::Leave } else { recommended };
+    let mut marks = Marks::new(universe, &requested.candidates, first);
     // Named packages choose first, as on mmdebstrap's command line.
     let rest: Vec<Ver> = requested.named.iter().chain(&requested.base).copied().collect();
     for required in [&requested.essential, &rest].into_iter().filter(|required| !required.is_empty()) {
@@ -60,6 +70,7 @@ fn mark(
             return Ok(None);
         }
         marks.sweep(required)?;
+        marks.follow(recommended);
     }
     Ok(Some(marks.all_installed().collect()))
 }

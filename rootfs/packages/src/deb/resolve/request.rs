@@ -36,11 +36,14 @@ pub struct Request {
     pub pins: Vec<VersionPin>,
     /// Versions of the existing lock: preferred where they are still available and fit.
     pub prefer: Vec<PackageId>,
+    /// The suite, by its place, that has what is installed already: all of it stays but for `without`, in the version that
+    /// `prefer` names or a newer one. None in an empty system.
+    pub installed: Option<usize>,
 }
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
-    /// Every package, sorted by name and architecture.
+    /// Every package that is not installed in this version already, sorted by name and architecture.
     pub packages: Vec<LockedPackage>,
 }

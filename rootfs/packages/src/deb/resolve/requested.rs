@@ -12,12 +12,14 @@ use super::{BasePackages, Request, ResolveError, Suite};
 pub(super) struct ResolveRequest {
     /// The version that may be installed of every package.
     pub(super) candidates: Vec<Option<Ver>>,
-    /// Essential packages, if a base set is requested.
+    /// Essential packages, if a base set is requested; over an installed system all that is installed.
     pub(super) essential: Vec<Ver>,
     /// The rest of the base.
     pub(super) base: Vec<Ver>,
     /// Named versions, in the order of the request.
     pub(super) named: Vec<Ver>,
+    /// Whether there is an installed system below.
+    pub(super) over_installed: bool,
 }
 
 /// An item of a request.
@@ -60,8 +62,18 @@ pub(super) fn read(
     for (ver, suite) in of_suites {
         follow_suite(universe, suites, suite, ver, &mut candidates)?;
     }
-    let (essential, base) = base(universe, request.base, &candidates);
-    Ok(ResolveRequest { candidates, essential, base, named })
+    let (essential, base) = match request.installed {
+        Some(suite) => (installed(universe, suite, &candidates), Vec::new()),
+        None => base(universe, request.base, &candidates),
+    };
+    Ok(ResolveRequest { candidates, essential, base, named, over_installed: request.installed.is_some() })
+}
+
+/// What is installed and stays, in the version that it is to have.
+fn installed(universe: &Universe<'_>, suite: usize, candidates: &[Option<Ver>]) -> Vec<Ver> {
+    let is_installed = |ver: &Ver| universe.ver(*ver).suites.contains(&suite);
+    let installed = universe.pkgs().filter(|pkg| universe.pkg(*pkg).versions.iter().any(is_installed));
+    installed.filter_map(|pkg| candidates.get(pkg.0 as usize).copied().flatten()).collect()
 }
 
 fn word(text: &str) -> Result<RequestWord<'_>, ResolveError> {

@@ -32,6 +32,7 @@ fn request(packages: &[&str]) -> Request {
         without: Vec::new(),
         pins: Vec::new(),
         prefer: Vec::new(),
+        installed: None,
     }
 }
 
@@ -232,4 +233,60 @@ fn a_field_that_cannot_be_read_names_its_package() {
     let error = main_only("a 1 amd64; Depends: b (1)", &["a"]).unwrap_err();
     assert!(matches!(error, ResolveError::Relation { field: "Depends", .. }), "{error}");
     assert_eq!(main_only("a 1 amd64; Depends: b (1)\nc 1 amd64", &["c"]).unwrap(), ["c 1"]);
+}
+
+/// The answer over a system; the policy is what `prefer` names.
+fn over(
+    installed: &str,
+    archive: &str,
+    prefer: &[(&str, &str)],
+    request: Request,
+) -> Result<Vec<String>, ResolveError> {
+    let status: String = index(installed).replace("Filename:", "Status: install ok installed\nX-Filename:");
+    let (archive, status) = (index(archive), status);
+    let archive = PackageIndex::parse(archive.as_bytes()).unwrap();
+    let status = PackageIndex::parse_status(status.as_bytes()).unwrap();
+    let suites = [
+        Suite { archive: "test", names: vec!["main"], priority: 500, indexes: vec![&archive] },
+        Suite { archive: "", names: Vec::new(), priority: 100, indexes: vec![&status] },
+    ];
+    let id = |(name, version): &(&str, &str)| PackageId {
+        name: (*name).to_owned(),
+        version: (*version).to_owned(),
+        arch: "amd64".to_owned(),
+    };
+    let prefer = prefer.iter().map(id).collect();
+    let resolved =
+        resolve(&suites, &Request { base: BasePackages::None, installed: Some(1), prefer, ..request })?;
+    Ok(resolved.packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect())
+}
+
+#[test]
+fn over_an_installed_system_only_what_is_new_is_taken() {
+    let installed = "base 1 amd64; Depends: lib\nlib 1 amd64\nold 1 amd64";
+    let archive = "base 2 amd64; Depends: lib\nlib 2 amd64\nweb 1 amd64; Depends: base, lib\nweb2 1 amd64; Depends: lib (>= 2)";
+    let keep = [("base", "1"), ("lib", "1"), ("old", "1")];
+    assert_eq!(over(installed, archive, &keep, request(&["web"])).unwrap(), ["web 1"]);
+    // What a new package needs newer is upgraded, and nothing else.
+    assert_eq!(over(installed, archive, &keep, request(&["web2"])).unwrap(), ["lib 2", "web2 1"]);
+    // All: nothing is preferred.
+    assert_eq!(over(installed, archive, &[], request(&["web"])).unwrap(), ["base 2", "lib 2", "web 1"]);
+    assert_eq!(over(installed, archive, &keep, request(&["base"])).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn an_installed_package_goes_only_where_the_recipe_names_it() {
+    let installed = "mta 1 amd64; Conflicts: other\nuser 1 amd64; Depends: mta";
+    let archive = "other 1 amd64; Conflicts: mta";
+    let keep = [("mta", "1"), ("user", "1")];
+    assert!(matches!(
+        over(installed, archive, &keep, request(&["other"])),
+        Err(ResolveError::Unsolvable { .. })
+    ));
+    let without = |names: &[&str]| Request {
+        without: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..request(&["other"])
+    };
+    assert!(over(installed, archive, &keep, without(&["mta"])).is_err(), "`user` needs it");
+    assert_eq!(over(installed, archive, &keep, without(&["mta", "user"])).unwrap(), ["other 1"]);
 }

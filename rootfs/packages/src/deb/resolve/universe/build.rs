@@ -16,7 +16,9 @@ impl<'a> Universe<'a> {
         let pkg = self.intern(record.name, arch);
         for known in self.pkg(pkg).versions.clone() {
             let known = &mut self.vers[known.0 as usize];
-            if known.record.version == record.version && known.record.sha256 == record.sha256 {
+            // What is installed has no file: it is that of the archive's version, if one has it.
+            let same = known.record.sha256 == record.sha256 || record.path.is_empty();
+            if known.record.version == record.version && same {
                 known.suites.push(suite);
                 known.suites.dedup();
                 return Ok(());
