@@ -72,7 +72,7 @@ pub fn choose(
     let Some(packages) = &recipe.packages else { return Ok(Resolved { lock, records: Vec::new() }) };
     let sets = sets(recipe, old, update);
     let previous = old.map(|old| old.archives.as_slice()).unwrap_or_default();
-    let chosen = packages.backend().lock(&LockRequest { sets: &sets, previous }, fetcher)?;
+    let chosen = packages.backend().lock(&LockRequest { sets: &sets, previous, installed: None }, fetcher)?;
     lock.archives = chosen.archives;
     let mut sets = chosen.sets.into_iter();
     lock.image = sets.next().unwrap_or_default();

@@ -70,6 +70,8 @@ pub(crate) struct Region {
     pub(crate) object_store: ObjectStore,
     /// Held during changes that depend on several records: a unique name, an image and its snapshots.
     pub(crate) write_lock: Mutex<()>,
+    /// Held while an image is stored: whoever asks for the tasks meanwhile gets its answer afterwards, with the new one.
+    pub(crate) storing: Mutex<()>,
 }
 
 impl Region {
@@ -98,6 +100,7 @@ impl Region {
             usage_reports: Table::open(folder.join("usage-reports"))?,
             object_store: ObjectStore::open(&folder)?,
             write_lock: Mutex::default(),
+            storing: Mutex::default(),
         })
     }
     /// Whether the blocks of a snapshot can be used: it is not archived, or it is restored.

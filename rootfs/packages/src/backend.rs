@@ -27,6 +27,7 @@ pub use crate::error::{KindError, LockFailure, PackageError, RepositoryError};
 use crate::host::HostSettings;
 use crate::installed::{InstalledPackage, OwnedPaths, PublishedPath};
 use crate::locked::{LockedArchive, LockedPackage, PackageId};
+use crate::over::InstalledSystem;
 
 /// The operations on every package of a kind.
 pub trait PackageFormat: Sync {
@@ -114,6 +115,21 @@ pub trait Backend: fmt::Debug + Sync {
         blobs: &mut Blobs,
         monitor: Monitor<'_>,
     ) -> Result<Box<dyn UnpackedPackages>, PackageError>;
+
+    /// Installs packages over a system that has a package database of the kind, by its own package manager and in the sandbox;
+    /// removes installed packages that the source leaves out. Of packages that are configured the configuration stays.
+    ///
+    /// # Errors
+    /// [`SandboxError::Step`] when the package manager or a script fails.
+    fn install_over(
+        &self,
+        tree: &Tree,
+        files: &[PackageFile<'_>],
+        settings: &ScriptSettings<'_>,
+        sandbox: &Sandbox,
+        blobs: &mut Blobs,
+        monitor: Monitor<'_>,
+    ) -> Result<Tree, SandboxError>;
 
     /// Writes into a tree where a machine gets upgrades from. Returns warnings.
     ///
@@ -252,6 +268,8 @@ pub struct LockRequest<'a> {
     pub sets: &'a [PackageSet<'a>],
     /// The archives as an earlier lock had them: none of them may be older now.
     pub previous: &'a [LockedArchive],
+    /// The system that the image's set is installed over, if there is one.
+    pub installed: Option<InstalledSystem<'a>>,
 }
 
 /// A set of packages to choose.

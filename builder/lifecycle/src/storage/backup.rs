@@ -191,7 +191,8 @@ async fn check_image<C: StorageCalls>(
 }
 
 /// Begins the task. After an error without a response, a task may be there: it is looked for before the call is
-/// repeated, because another call would be refused, or store the image twice.
+/// repeated, because another call would be refused, or store the image twice. A refusal because of a task that a request of
+/// an earlier run began meanwhile is none.
 async fn begin<C: StorageCalls>(
     region: &AmiRegion<'_, C>,
     image: &DescribedImage,
@@ -211,7 +212,14 @@ async fn begin<C: StorageCalls>(
                     return Ok(());
                 }
             }
-            region.ec2.create_store_task(&image.id, request.bucket, object_tags).await.map(drop)
+            match region.ec2.create_store_task(&image.id, request.bucket, object_tags).await {
+                Err(error) if error.code.as_deref() == Some("IncorrectState") => {
+                    let tasks = region.ec2.store_tasks(&image.id).await?;
+                    let is_new = |task: &StoreTask| task.bucket == request.bucket && !before.contains(task);
+                    if tasks.iter().any(is_new) { Ok(()) } else { Err(error) }
+                }
+                begun => begun.map(drop),
+            }
         }
     };
     Ok(region.copy(request.wait, &action, begin).await?)

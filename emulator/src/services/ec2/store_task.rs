@@ -44,6 +44,7 @@ pub(crate) fn store(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let image = call.image(id)?;
     check_image(call, &image)?;
     check_bucket(call, bucket)?;
+    let _storing = sync::lock(&call.region.storing);
     let bytes = check_in_progress(call, &image, bucket)?;
     call.commit()?;
     let key = format!("{id}.bin");
@@ -215,7 +216,9 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
         "task-state" => FieldValue::one(task.state(call.now)),
         _ => FieldValue::one(&task.bucket),
     };
+    let storing = sync::lock(&call.region.storing);
     let mut tasks: Vec<(String, Arc<StoreTask>)> = call.region.store_tasks.all();
+    drop(storing);
     tasks.retain(|(_, task)| task.owner == call.account && call.now.since(task.begun) <= LISTED);
     if ids.is_empty() {
         tasks.retain(|(_, task)| filter::all_match(&filters, |name| field(task, name)));

@@ -18,22 +18,20 @@ use super::configure::{debconf, run};
 use super::database::{self, Architectures, DatabaseState};
 use super::mirror::{Mirrors, variable_of};
 use super::records;
-use super::repository::{self, ReadSuite};
-use super::resolve::{self, Request, Suite};
 use super::source::{BasePackages, DebArchive, DebFilters, DebSource, PinTarget, SignerKeys, Stays};
 use super::unpack::{self, Unpacked};
-use super::{apt_sources, installed, owned, published};
+use super::{apt_sources, installed, lock, over, owned, published};
 use crate::PackageKind;
 use crate::backend::{
     Answers, Backend, DistributionRelease, LockFailure, LockRequest, LockedSets, NativeSettings,
-    OpenHostFile, PackageError, PackageFile, PackageFormat, PackageSet, Recommends, RepositoryAccess,
-    RepositoryError, ScriptSettings, Scripts, SetContent, UnpackedPackages,
+    OpenHostFile, PackageError, PackageFile, PackageFormat, RepositoryAccess, ScriptSettings, Scripts,
+    UnpackedPackages,
 };
 use crate::configure::AccountIds;
 use crate::filters::{DocOptions, Filters, KeepChoice};
 use crate::host::HostSettings;
 use crate::installed::{InstalledPackage, OwnedPaths, PublishedPath, percent_encoded};
-use crate::locked::{LockedArchive, PackageId};
+use crate::locked::PackageId;
 
 /// The properties of every Debian package.
 #[derive(Debug)]
@@ -157,38 +155,7 @@ impl Backend for DebSource {
         request: &LockRequest<'_>,
         access: &dyn RepositoryAccess,
     ) -> Result<LockedSets, LockFailure> {
-        let read = self.read(request.previous, access)?;
-        access.progress().begin("choosing packages", None);
-        let indexes =
-            read.iter().map(|suite| suite.packages().map_err(|error| failure(&suite.locked, error)));
-        let indexes = indexes.collect::<Result<Vec<_>, _>>()?;
-        let suites: Vec<_> = read
-            .iter()
-            .zip(&indexes)
-            .map(|(suite, indexes)| Suite {
-                archive: &suite.locked.name,
-                names: suite.names.iter().map(String::as_str).collect(),
-                priority: suite.priority,
-                indexes: indexes.iter().collect(),
-            })
-            .collect();
-        let choose = |set: &PackageSet<'_>| {
-            let resolved = resolve::resolve(&suites, &self.request(set));
-            resolved
-                .map(|resolved| resolved.packages)
-                .map_err(|source| LockFailure::Resolve { what: set.label.clone(), source: Box::new(source) })
-        };
-        let sets: Vec<_> = request.sets.iter().map(choose).collect::<Result<_, _>>()?;
-        access.progress().end();
-        let is_security = |suite: &ReadSuite| {
-            let archive = self.archive(&suite.locked.name);
-            archive.is_some_and(|archive| records::is_security(archive, &suite.locked.suite))
-        };
-        let described = read.iter().zip(&indexes);
-        let described: Vec<_> =
-            described.map(|(suite, indexes)| (is_security(suite), indexes.as_slice())).collect();
-        let records = records::records(&described, &sets);
-        Ok(LockedSets { archives: read.iter().map(|suite| suite.locked.clone()).collect(), sets, records })
+        lock::lock(self, request, access)
     }
 
     fn unpack(
@@ -206,6 +173,18 @@ impl Backend for DebSource {
         Ok(Box::new(UnpackedDebs { unpacked, architectures }))
     }
 
+    fn install_over(
+        &self,
+        tree: &Tree,
+        files: &[PackageFile<'_>],
+        settings: &ScriptSettings<'_>,
+        sandbox: &Sandbox,
+        blobs: &mut Blobs,
+        monitor: Monitor<'_>,
+    ) -> Result<Tree, SandboxError> {
+        over::install(tree, (files, &self.without), settings, sandbox, blobs, monitor)
+    }
+
     fn write_upgrade_sources(
         &self,
         tree: &mut Tree,
@@ -218,46 +197,8 @@ impl Backend for DebSource {
 }
 
 impl DebSource {
-    fn archive(&self, name: &str) -> Option<&DebArchive> {
+    pub(super) fn archive(&self, name: &str) -> Option<&DebArchive> {
         self.archives.iter().find(|known| known.name == name)
-    }
-
-    /// Reads every suite; none may be older than in an earlier lock.
-    fn read(
-        &self,
-        previous: &[LockedArchive],
-        access: &dyn RepositoryAccess,
-    ) -> Result<Vec<ReadSuite>, LockFailure> {
-        let mut all = Vec::new();
-        for archive in &self.archives {
-            for suite in &archive.suites {
-                let before =
-                    previous.iter().find(|before| before.name == archive.name && before.suite == *suite);
-                let read = repository::read(self, archive, suite, before.map(|before| before.date), access);
-                all.push(read.map_err(|error| of_suite(&archive.name, suite, error))?);
-            }
-        }
-        Ok(all)
-    }
-
-    fn request(&self, set: &PackageSet<'_>) -> Request {
-        let (base, packages, recommends, without) = match set.content {
-            SetContent::Image => (self.base, self.packages.clone(), self.recommends, self.without.clone()),
-            SetContent::Tools { packages, recommends } => {
-                (BasePackages::Required, packages.to_vec(), recommends, Vec::new())
-            }
-        };
-        Request {
-            arch: self.arch.clone(),
-            foreign: self.foreign.clone(),
-            base,
-            packages,
-            recommends: recommends == Recommends::Take,
-            without,
-            pins: self.pins.clone(),
-            prefer: set.prefer.clone(),
-            installed: None,
-        }
     }
 }
 
@@ -338,18 +279,6 @@ impl UnpackedPackages for UnpackedDebs {
     ) -> Result<Tree, SandboxError> {
         Ok(run::configure(tree, &self.unpacked.packages, settings, sandbox, blobs, monitor)?.tree)
     }
-}
-
-fn of_suite(archive: &str, suite: &str, error: RepositoryError) -> LockFailure {
-    LockFailure::Archive {
-        archive: archive.to_owned(),
-        what: format!("the suite `{suite}` of the archive `{archive}`"),
-        source: Box::new(error),
-    }
-}
-
-fn failure(locked: &LockedArchive, error: RepositoryError) -> LockFailure {
-    of_suite(&locked.name, &locked.suite, error)
 }
 
 /// The filters of a recipe.

@@ -91,6 +91,8 @@ pub struct Package<'a> {
     pub essential: bool,
     /// `Protected: yes` or `Important: yes`: hardly ever to be removed.
     pub protected: bool,
+    /// Whether it is installed and on hold: upgrades leave it alone.
+    pub held: bool,
     /// Priority; `Optional` where it has none.
     pub priority: Priority,
     /// `Pre-Depends`.
@@ -220,6 +222,7 @@ fn described<'a>(stanza: &Stanza<'a>, file: InArchive<'a>) -> Result<Package<'a>
         },
         essential: yes("Essential"),
         protected: yes("Protected") || yes("Important"),
+        held: may("Status").split_whitespace().next() == Some("hold"),
         priority: match may("Priority") {
             "required" => Priority::Required,
             "important" => Priority::Important,

@@ -40,3 +40,22 @@ pub(super) fn source(archives: Vec<DebArchive>) -> DebSource {
         apt_sources: true,
     }
 }
+
+/// The text of a dpkg status: name, version and wish of each package.
+pub(super) fn status_of(packages: &[(&str, &str, &str)]) -> String {
+    let stanza = |(name, version, wish): &(&str, &str, &str)| {
+        format!("Package: {name}\nStatus: {wish} ok installed\nVersion: {version}\nArchitecture: amd64\n\n")
+    };
+    packages.iter().map(stanza).collect()
+}
+
+/// The text of an index: name and version of each package.
+pub(super) fn index_of(packages: &[(&str, &str)]) -> String {
+    let stanza = |(name, version): &(&str, &str)| {
+        let digest = amiforge_formats::digest::Digest::of(format!("{name} {version}").as_bytes());
+        format!(
+            "Package: {name}\nVersion: {version}\nArchitecture: amd64\nFilename: {name}.deb\nSize: 1\nSHA256: {digest}\n\n"
+        )
+    };
+    packages.iter().map(stanza).collect()
+}

@@ -55,7 +55,7 @@ const PYTHON: Shim = Shim {
 const REAL_PYTHON: &str = "usr/bin/py3compile.amiforge";
 
 /// The variable that stops imports from writing compiled files.
-pub(super) const IMPORTS_COMPILE_NOTHING: (&str, &str) = ("PYTHONDONTWRITEBYTECODE", "1");
+pub(in crate::deb) const IMPORTS_COMPILE_NOTHING: (&str, &str) = ("PYTHONDONTWRITEBYTECODE", "1");
 
 /// Does the recorded work: one program on each core, one of which makes the initrd.
 const RUN_DEFERRED: &str = "\

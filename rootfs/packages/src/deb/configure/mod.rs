@@ -3,7 +3,7 @@
 
 mod attribution;
 pub mod debconf;
-mod deferred;
+pub(in crate::deb) mod deferred;
 pub mod native;
 mod order;
 pub mod run;

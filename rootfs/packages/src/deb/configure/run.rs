@@ -29,7 +29,7 @@ use crate::deb::unpack::UnpackedPackage;
 const DPKG: &[&str] = &["dpkg", "--force-confdef", "--force-confnew", "--force-unsafe-io"];
 
 /// Removed afterwards: files that differ from run to run, or that dpkg leaves for its next run.
-const REMOVED: &[&[u8]] = &[
+pub(in crate::deb) const REMOVED: &[&[u8]] = &[
     b"var/cache/ldconfig/aux-cache",
     b"var/cache/debconf/config.dat-old",
     b"var/cache/debconf/passwords.dat-old",
@@ -84,7 +84,7 @@ pub fn configure(
 }
 
 /// Empties the machine's id, which some scripts draw from the clock: every machine makes its own.
-fn forget_machine(tree: &mut Tree, epoch: Time) {
+pub(in crate::deb) fn forget_machine(tree: &mut Tree, epoch: Time) {
     let Some(id) = tree.lookup(b"etc/machine-id") else { return };
     let node = tree.node_mut(id);
     if let NodeKind::File(content) = &mut node.kind
