@@ -2,7 +2,7 @@
 //! hang or take unbounded memory, and a run is never past the end of the file.
 #![no_main]
 
-use amiforge_formats::container::{Container, ContainerKind, Stored};
+use amiforge_formats::container::{DiskContainer, ContainerKind, StoredAs};
 use amiforge_formats::read_at::ReadAt;
 use libfuzzer_sys::fuzz_target;
 
@@ -12,13 +12,13 @@ const RUNS: usize = 256;
 fuzz_target!(|bytes: &[u8]| {
     let _ = ContainerKind::probe(&bytes);
     for kind in ContainerKind::ALL {
-        let Ok(container) = Container::open(bytes, kind) else { continue };
+        let Ok(container) = DiskContainer::open(bytes, kind) else { continue };
         let size = container.size();
         let mut at = 0;
         for _ in 0..RUNS {
             let Ok(run) = container.run(at) else { break };
             assert!(run.start <= at && at < run.end());
-            if let Stored::Plain { at } = run.stored {
+            if let StoredAs::Plain { at } = run.stored {
                 assert!(at + run.len <= bytes.len() as u64);
             }
             at = run.end();

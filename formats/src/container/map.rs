@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use super::tables::Tables;
+use super::tables::TableReader;
 use super::unpack::Codec;
 
 /// A range of the disk that is stored in one way.
@@ -14,7 +14,7 @@ pub struct StoredRun {
     /// Length in bytes, not zero.
     pub len: u64,
     /// How it is stored.
-    pub stored: Stored,
+    pub stored: StoredAs,
 }
 
 impl StoredRun {
@@ -26,7 +26,7 @@ impl StoredRun {
 
 /// How a range is stored in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stored {
+pub enum StoredAs {
     /// It is not: it reads as zeros.
     Zeros,
     /// As it is, from this byte of the file on.
@@ -58,5 +58,5 @@ pub(super) trait ContainerMap: fmt::Debug + Send + Sync {
 
     /// The run that holds the byte `offset`, which is on the disk. It begins at or before `offset`; ranges of the file
     /// that it names are within the file.
-    fn run(&self, tables: &Tables<'_>, offset: u64) -> io::Result<StoredRun>;
+    fn run(&self, tables: &TableReader<'_>, offset: u64) -> io::Result<StoredRun>;
 }

@@ -7,6 +7,7 @@
 
 mod error;
 mod map;
+mod pack;
 mod qcow2;
 mod tables;
 mod unpack;
@@ -19,12 +20,13 @@ use std::io;
 use std::ops::Range;
 
 pub use error::ContainerError;
-pub use map::{PackedUnit, Stored, StoredRun};
+pub use map::{PackedUnit, StoredAs, StoredRun};
+pub use pack::PackedDisk;
 pub use unpack::{Codec, UNIT_MAX};
 
 use crate::read_at::ReadAt;
 use map::ContainerMap;
-use tables::{TablePages, Tables};
+use tables::{TablePages, TableReader};
 use unpack::UnpackedUnits;
 
 /// A format in which a disk is kept in a file, other than the bytes of the disk themselves.
@@ -89,7 +91,7 @@ const SECTOR: usize = 512;
 const JOINED_MAX: usize = 1024;
 
 /// An open container: reads like the disk that it holds.
-pub struct Container<R> {
+pub struct DiskContainer<R> {
     file: R,
     kind: ContainerKind,
     map: Box<dyn ContainerMap>,
@@ -97,13 +99,13 @@ pub struct Container<R> {
     units: UnpackedUnits,
 }
 
-impl<R> fmt::Debug for Container<R> {
+impl<R> fmt::Debug for DiskContainer<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Container").field("map", &self.map).finish_non_exhaustive()
+        f.debug_struct("DiskContainer").field("map", &self.map).finish_non_exhaustive()
     }
 }
 
-impl<R: ReadAt> Container<R> {
+impl<R: ReadAt> DiskContainer<R> {
     /// Opens a file of the given format.
     ///
     /// # Errors
@@ -127,7 +129,7 @@ impl<R: ReadAt> Container<R> {
         if offset >= self.map.size() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        let run = self.map.run(&Tables::new(&self.file, &self.pages), offset)?;
+        let run = self.map.run(&TableReader::new(&self.file, &self.pages), offset)?;
         // A run without progress would make its readers loop.
         let holds = run.start <= offset && offset < run.end();
         if holds { Ok(run) } else { Err(io::ErrorKind::InvalidData.into()) }
@@ -140,12 +142,12 @@ impl<R: ReadAt> Container<R> {
         let len = usize::try_from(run.len - skip).unwrap_or(usize::MAX).min(buf.len());
         let buf = &mut buf[..len];
         match run.stored {
-            Stored::Zeros => buf.fill(0),
-            Stored::Plain { at } => {
+            StoredAs::Zeros => buf.fill(0),
+            StoredAs::Plain { at } => {
                 let at = at.checked_add(skip).ok_or(io::ErrorKind::InvalidData)?;
                 self.file.read_exact_at(at, buf)?;
             }
-            Stored::Packed(unit) => {
+            StoredAs::Packed(unit) => {
                 let bytes = self.units.get(run.start, unit.unpacked, || self.unpack(&run, unit))?;
                 let from = usize::try_from(skip).unwrap_or(usize::MAX);
                 let bytes = bytes.get(from..).and_then(|rest| rest.get(..len));
@@ -173,7 +175,7 @@ impl<R: ReadAt> Container<R> {
     }
 }
 
-impl<R: ReadAt> ReadAt for Container<R> {
+impl<R: ReadAt> ReadAt for DiskContainer<R> {
     fn size(&self) -> u64 {
         self.map.size()
     }
@@ -213,14 +215,14 @@ impl<R: ReadAt> ReadAt for Container<R> {
     }
 }
 
-impl<R: ReadAt> Container<R> {
+impl<R: ReadAt> DiskContainer<R> {
     /// The first part of `from..to`, which is within the run, that may hold other bytes than zeros. The file may have
     /// holes of its own.
     fn data_of(&self, run: &StoredRun, from: u64, to: u64) -> io::Result<Option<Range<u64>>> {
         let at = match run.stored {
-            Stored::Zeros => return Ok(None),
-            Stored::Packed(_) => return Ok(Some(from..to)),
-            Stored::Plain { at } => at.saturating_add(from - run.start),
+            StoredAs::Zeros => return Ok(None),
+            StoredAs::Packed(_) => return Ok(Some(from..to)),
+            StoredAs::Plain { at } => at.saturating_add(from - run.start),
         };
         let data = self.file.data_from(at, at.saturating_add(to - from))?;
         let on_disk = |byte: u64| from.saturating_add(byte.saturating_sub(at)).min(to);

@@ -9,8 +9,8 @@ use std::io;
 use std::ops::Range;
 
 use super::error::{ContainerError, ErrorsOf, invalid};
-use super::map::{ContainerMap, PackedUnit, Stored, StoredRun};
-use super::tables::Tables;
+use super::map::{ContainerMap, PackedUnit, StoredAs, StoredRun};
+use super::tables::TableReader;
 use super::unpack::Codec;
 use crate::fields::{self, be32};
 use crate::read_at::ReadAt;
@@ -167,7 +167,7 @@ impl Qcow2Map {
 
     /// The run of zeros of the range `start..start + len`, clipped to the disk.
     fn zeros(&self, start: u64, len: u64) -> StoredRun {
-        StoredRun { start, len: len.min(self.size.saturating_sub(start)), stored: Stored::Zeros }
+        StoredRun { start, len: len.min(self.size.saturating_sub(start)), stored: StoredAs::Zeros }
     }
 
     /// The part around the byte `offset` of a cluster, or of subclusters, that is stored as it is from `at` on. The file may
@@ -181,9 +181,9 @@ impl Qcow2Map {
         }
         let held = start.saturating_add(left).min(end);
         if offset >= held {
-            return Ok(StoredRun { start: held, len: end.saturating_sub(held), stored: Stored::Zeros });
+            return Ok(StoredRun { start: held, len: end.saturating_sub(held), stored: StoredAs::Zeros });
         }
-        Ok(StoredRun { start, len: held.saturating_sub(start), stored: Stored::Plain { at } })
+        Ok(StoredRun { start, len: held.saturating_sub(start), stored: StoredAs::Plain { at } })
     }
 
     /// The run of a compressed cluster: an offset and a number of sectors of 512 bytes (*Compressed Clusters Descriptor*).
@@ -200,7 +200,7 @@ impl Qcow2Map {
         let (len, unpacked) = (len.min(left) as u32, self.cluster() as u32);
         let unit = PackedUnit { at, len, unpacked, codec: self.codec };
         let run = self.cluster().min(self.size.saturating_sub(start));
-        Ok(StoredRun { start, len: run, stored: Stored::Packed(unit) })
+        Ok(StoredRun { start, len: run, stored: StoredAs::Packed(unit) })
     }
 
     /// The run of subclusters of one state that holds `offset` (*Extended L2 Entries*).
@@ -240,7 +240,7 @@ impl ContainerMap for Qcow2Map {
         self.size
     }
 
-    fn run(&self, tables: &Tables<'_>, offset: u64) -> io::Result<StoredRun> {
+    fn run(&self, tables: &TableReader<'_>, offset: u64) -> io::Result<StoredRun> {
         let span = self.l2_span();
         let index = offset / span.max(1);
         let l1 = u64::from_be_bytes(tables.array(self.l1_at.saturating_add(index.saturating_mul(8)))?);

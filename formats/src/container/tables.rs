@@ -24,12 +24,12 @@ impl TablePages {
 
 /// The tables of a file.
 #[derive(Clone, Copy)]
-pub(super) struct Tables<'a> {
+pub(super) struct TableReader<'a> {
     medium: &'a dyn ReadAt,
     pages: &'a TablePages,
 }
 
-impl<'a> Tables<'a> {
+impl<'a> TableReader<'a> {
     pub(super) fn new(medium: &'a dyn ReadAt, pages: &'a TablePages) -> Self {
         Self { medium, pages }
     }

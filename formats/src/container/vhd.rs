@@ -5,8 +5,8 @@
 use std::io;
 
 use super::error::{ContainerError, ErrorsOf, invalid};
-use super::map::{ContainerMap, Stored, StoredRun};
-use super::tables::Tables;
+use super::map::{ContainerMap, StoredAs, StoredRun};
+use super::tables::TableReader;
 use crate::fields::{self, be32};
 use crate::read_at::ReadAt;
 
@@ -125,7 +125,12 @@ fn bitmap_len(block: u64) -> u64 {
 
 /// The sectors around the one at `offset` of the block that are all used or all unused: `first..end`. A byte of the
 /// bitmap at a time, because most are full or empty.
-fn sectors(tables: &Tables<'_>, bitmap_at: u64, count: u64, sector: u64) -> io::Result<(u64, u64, bool)> {
+fn sectors(
+    tables: &TableReader<'_>,
+    bitmap_at: u64,
+    count: u64,
+    sector: u64,
+) -> io::Result<(u64, u64, bool)> {
     let byte = |sector: u64| -> io::Result<u8> {
         let [byte] = tables.array(bitmap_at.saturating_add(sector / 8))?;
         Ok(byte)
@@ -155,10 +160,10 @@ impl ContainerMap for VhdMap {
         }
     }
 
-    fn run(&self, tables: &Tables<'_>, offset: u64) -> io::Result<StoredRun> {
+    fn run(&self, tables: &TableReader<'_>, offset: u64) -> io::Result<StoredRun> {
         let (size, table_at, block) = match self {
             Self::Fixed { size } => {
-                return Ok(StoredRun { start: 0, len: *size, stored: Stored::Plain { at: 0 } });
+                return Ok(StoredRun { start: 0, len: *size, stored: StoredAs::Plain { at: 0 } });
             }
             Self::Dynamic { size, table_at, block } => (*size, *table_at, *block),
         };
@@ -167,7 +172,7 @@ impl ContainerMap for VhdMap {
         let entry = u32::from_be_bytes(tables.array(table_at.saturating_add(number.saturating_mul(4)))?);
         if entry == ABSENT {
             let len = block.min(size.saturating_sub(start));
-            return Ok(StoredRun { start, len, stored: Stored::Zeros });
+            return Ok(StoredRun { start, len, stored: StoredAs::Zeros });
         }
         let bitmap_at = u64::from(entry).saturating_mul(SECTOR);
         let data_at = bitmap_at.saturating_add(bitmap_len(block));
@@ -178,12 +183,12 @@ impl ContainerMap for VhdMap {
         let len = end.saturating_sub(first).saturating_mul(SECTOR).min(size.saturating_sub(start));
         let at = data_at.saturating_add(skip);
         if !used {
-            return Ok(StoredRun { start, len, stored: Stored::Zeros });
+            return Ok(StoredRun { start, len, stored: StoredAs::Zeros });
         }
         if at.checked_add(len).is_none_or(|end| end > tables.file_len()) {
             let what = format!("byte {start} of the disk is at byte {at}, past the end of the file");
             return Err(invalid(ERRORS.damaged(what)));
         }
-        Ok(StoredRun { start, len, stored: Stored::Plain { at } })
+        Ok(StoredRun { start, len, stored: StoredAs::Plain { at } })
     }
 }

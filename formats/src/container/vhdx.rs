@@ -8,8 +8,8 @@ mod region;
 use std::io;
 
 use super::error::{ContainerError, ErrorsOf, invalid};
-use super::map::{ContainerMap, Stored, StoredRun};
-use super::tables::Tables;
+use super::map::{ContainerMap, StoredAs, StoredRun};
+use super::tables::TableReader;
 use crate::fields;
 use crate::read_at::ReadAt;
 
@@ -114,21 +114,23 @@ impl ContainerMap for VhdxMap {
         self.size
     }
 
-    fn run(&self, tables: &Tables<'_>, offset: u64) -> io::Result<StoredRun> {
+    fn run(&self, tables: &TableReader<'_>, offset: u64) -> io::Result<StoredRun> {
         let number = offset / self.block.max(1);
         let start = number.saturating_mul(self.block);
         let index = number.saturating_add(number / self.chunk_ratio.max(1));
         let entry = u64::from_le_bytes(tables.array(self.table_at.saturating_add(index.saturating_mul(8)))?);
         let len = self.block.min(self.size.saturating_sub(start));
         match entry & 7 {
-            NOT_PRESENT | UNDEFINED | ZERO | UNMAPPED => Ok(StoredRun { start, len, stored: Stored::Zeros }),
+            NOT_PRESENT | UNDEFINED | ZERO | UNMAPPED => {
+                Ok(StoredRun { start, len, stored: StoredAs::Zeros })
+            }
             PRESENT => {
                 let at = entry & !0xf_ffff;
                 if at.checked_add(len).is_none_or(|end| end > tables.file_len()) {
                     let what = format!("byte {start} of the disk is at byte {at}, past the end of the file");
                     return Err(invalid(ERRORS.damaged(what)));
                 }
-                Ok(StoredRun { start, len, stored: Stored::Plain { at } })
+                Ok(StoredRun { start, len, stored: StoredAs::Plain { at } })
             }
             state => Err(invalid(ERRORS.damaged(format!("a block in the state {state}")))),
         }

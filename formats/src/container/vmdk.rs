@@ -8,8 +8,8 @@ mod descriptor;
 use std::io;
 
 use super::error::{ContainerError, ErrorsOf, invalid};
-use super::map::{ContainerMap, PackedUnit, Stored, StoredRun};
-use super::tables::Tables;
+use super::map::{ContainerMap, PackedUnit, StoredAs, StoredRun};
+use super::tables::TableReader;
 use super::unpack::{Codec, UNIT_MAX};
 use crate::fields;
 use crate::read_at::ReadAt;
@@ -147,11 +147,11 @@ impl VmdkMap {
     }
 
     fn zeros(&self, start: u64, len: u64) -> StoredRun {
-        StoredRun { start, len: len.min(self.size.saturating_sub(start)), stored: Stored::Zeros }
+        StoredRun { start, len: len.min(self.size.saturating_sub(start)), stored: StoredAs::Zeros }
     }
 
     /// A grain with its marker before it: its first sector, the length of its data, the data.
-    fn packed(&self, tables: &Tables<'_>, start: u64, at: u64) -> io::Result<StoredRun> {
+    fn packed(&self, tables: &TableReader<'_>, start: u64, at: u64) -> io::Result<StoredRun> {
         let sector = u64::from_le_bytes(tables.array(at)?);
         let len = u32::from_le_bytes(tables.array(at.saturating_add(8))?);
         if sector.checked_mul(SECTOR) != Some(start) {
@@ -167,7 +167,7 @@ impl VmdkMap {
         Ok(StoredRun {
             start,
             len: self.grain.min(self.size.saturating_sub(start)),
-            stored: Stored::Packed(unit),
+            stored: StoredAs::Packed(unit),
         })
     }
 }
@@ -177,7 +177,7 @@ impl ContainerMap for VmdkMap {
         self.size
     }
 
-    fn run(&self, tables: &Tables<'_>, offset: u64) -> io::Result<StoredRun> {
+    fn run(&self, tables: &TableReader<'_>, offset: u64) -> io::Result<StoredRun> {
         let span = self.table_span();
         let index = offset / span.max(1);
         let first = index.saturating_mul(span);
@@ -202,6 +202,6 @@ impl ContainerMap for VmdkMap {
             let what = format!("byte {start} of the disk is at byte {at}, past the end of the file");
             return Err(invalid(ERRORS.damaged(what)));
         }
-        Ok(StoredRun { start, len, stored: Stored::Plain { at } })
+        Ok(StoredRun { start, len, stored: StoredAs::Plain { at } })
     }
 }

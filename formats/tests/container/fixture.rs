@@ -1,6 +1,6 @@
 //! Small containers made here, byte by byte, from the specifications: a disk of four units of which one is not there.
 
-use amiforge_formats::container::{Container, ContainerError, ContainerKind};
+use amiforge_formats::container::{ContainerError, ContainerKind, DiskContainer};
 use amiforge_formats::read_at::ReadAt;
 
 /// Puts bytes at an offset of a file, which grows as needed.
@@ -182,9 +182,9 @@ pub(crate) fn all() -> Vec<(ContainerKind, Vec<u8>, usize)> {
 }
 
 /// Opens a file as what it looks like.
-pub(crate) fn open(file: &dyn ReadAt) -> Result<Container<&dyn ReadAt>, ContainerError> {
+pub(crate) fn open(file: &dyn ReadAt) -> Result<DiskContainer<&dyn ReadAt>, ContainerError> {
     let kind = ContainerKind::probe(file).unwrap().expect("a container");
-    Container::open(file, kind)
+    DiskContainer::open(file, kind)
 }
 
 /// The whole disk of a container, read in pieces of `step` bytes; also by its data ranges alone, which has to be the same.

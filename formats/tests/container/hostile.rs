@@ -132,7 +132,7 @@ fn a_file_that_was_cut_is_refused_at_any_length() {
         for len in [0, 1, 8, 100, 511, 512, 1024, file.len() / 2] {
             let cut = file[..len].to_vec();
             let Ok(Some(kind)) = amiforge_formats::container::ContainerKind::probe(&cut) else { continue };
-            let Ok(container) = amiforge_formats::container::Container::open(cut, kind) else { continue };
+            let Ok(container) = amiforge_formats::container::DiskContainer::open(cut, kind) else { continue };
             let mut bytes = vec![0; 4096];
             let len = (container.size().min(4096)) as usize;
             let _ = container.read_exact_at(0, &mut bytes[..len]);

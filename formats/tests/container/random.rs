@@ -1,6 +1,6 @@
 //! Random bytes in a container, and as one, cause no panic.
 
-use amiforge_formats::container::{Container, ContainerKind};
+use amiforge_formats::container::{ContainerKind, DiskContainer};
 use amiforge_formats::read_at::ReadAt;
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use super::fixture::{all, seal_vhd, seal_vhdx};
 
 /// Opens and reads a part of a container.
 fn read(file: &Vec<u8>, kind: ContainerKind) {
-    let Ok(container) = Container::open(file, kind) else { return };
+    let Ok(container) = DiskContainer::open(file, kind) else { return };
     let size = container.size();
     for at in [0, size / 2, size.saturating_sub(8192)] {
         let mut bytes = vec![0; size.saturating_sub(at).min(8192) as usize];

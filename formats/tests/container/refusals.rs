@@ -1,6 +1,6 @@
 //! What is read of the containers made here, and what is refused by name.
 
-use amiforge_formats::container::{Codec, Container, ContainerKind, Stored};
+use amiforge_formats::container::{Codec, ContainerKind, DiskContainer, StoredAs};
 use amiforge_formats::read_at::ReadAt;
 
 use super::fixture::{all, contents, disk, open, put, qcow2, seal_vhd, seal_vhdx, vhd, vhdx, vmdk};
@@ -32,10 +32,12 @@ fn every_container_reads_like_its_disk() {
 fn runs_say_where_the_bytes_of_a_disk_are_in_the_file() {
     let file = qcow2();
     let container = open(&file).unwrap();
-    assert_eq!(container.run(700).unwrap().stored, Stored::Zeros);
-    assert_eq!(container.run(1100).unwrap().stored, Stored::Plain { at: 2048 });
+    assert_eq!(container.run(700).unwrap().stored, StoredAs::Zeros);
+    assert_eq!(container.run(1100).unwrap().stored, StoredAs::Plain { at: 2048 });
     let packed = container.run(1536).unwrap();
-    assert!(matches!(packed.stored, Stored::Packed(unit) if unit.codec == Codec::Deflate && unit.at == 2560));
+    assert!(
+        matches!(packed.stored, StoredAs::Packed(unit) if unit.codec == Codec::Deflate && unit.at == 2560)
+    );
     assert!(container.run(2048).is_err());
 }
 
@@ -52,8 +54,8 @@ fn a_raw_disk_is_no_container_whatever_it_is_called() {
     seal_vhd(footer, 64);
     let container = open(&fixed).unwrap();
     assert_eq!(container.size(), 8192);
-    assert_eq!(container.run(5).unwrap().stored, Stored::Plain { at: 0 });
-    assert!(Container::open(vec![0u8; 100], ContainerKind::Vhd).is_err());
+    assert_eq!(container.run(5).unwrap().stored, StoredAs::Plain { at: 0 });
+    assert!(DiskContainer::open(vec![0u8; 100], ContainerKind::Vhd).is_err());
 }
 
 fn put_in(bytes: &mut [u8], at: usize, value: &[u8]) {

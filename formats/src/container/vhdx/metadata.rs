@@ -1,7 +1,7 @@
 //! The metadata of a VHDX: sizes of disk, block and sector ([MS-VHDX] 2.6).
 
 use super::ERRORS;
-use super::region::Region;
+use super::region::VhdxRegion;
 use crate::container::error::ContainerError;
 use crate::fields;
 use crate::guid::Guid;
@@ -34,7 +34,7 @@ pub(super) struct VhdxMetadata {
 }
 
 /// Reads the metadata.
-pub(super) fn read(file: &dyn ReadAt, region: &Region) -> Result<VhdxMetadata, ContainerError> {
+pub(super) fn read(file: &dyn ReadAt, region: &VhdxRegion) -> Result<VhdxMetadata, ContainerError> {
     let mut table = vec![0; TABLE_LEN];
     file.read_exact_at(region.at, &mut table).map_err(ERRORS.io(region.at))?;
     let count = usize::from(fields::u16(&table, 10));

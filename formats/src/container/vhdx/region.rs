@@ -23,7 +23,7 @@ const METADATA: Guid = Guid::from_u128(0x8b7c_a206_4790_4b9a_b8fe_575f_050f_886e
 
 /// A region of the file.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Region {
+pub(super) struct VhdxRegion {
     /// First byte.
     pub(super) at: u64,
     /// Length in bytes.
@@ -32,15 +32,15 @@ pub(super) struct Region {
 
 /// The regions that are read.
 #[derive(Debug)]
-pub(super) struct Regions {
+pub(super) struct VhdxRegions {
     /// The block allocation table.
-    pub(super) table: Region,
+    pub(super) table: VhdxRegion,
     /// The metadata.
-    pub(super) metadata: Region,
+    pub(super) metadata: VhdxRegion,
 }
 
 /// Reads the first copy with a right check sum.
-pub(super) fn read(file: &dyn ReadAt) -> Result<Regions, ContainerError> {
+pub(super) fn read(file: &dyn ReadAt) -> Result<VhdxRegions, ContainerError> {
     let copies = TABLES_AT.into_iter().filter_map(|at| {
         let mut bytes = vec![0; TABLE_LEN];
         file.read_exact_at(at, &mut bytes).ok()?;
@@ -56,7 +56,7 @@ pub(super) fn read(file: &dyn ReadAt) -> Result<Regions, ContainerError> {
     let (mut table, mut metadata) = (None, None);
     for entry in bytes.get(16..).unwrap_or_default().chunks_exact(32).take(count) {
         let id = Guid::from_bytes_le(fields::array(entry, 0));
-        let region = Region { at: fields::u64(entry, 16), len: u64::from(fields::u32(entry, 24)) };
+        let region = VhdxRegion { at: fields::u64(entry, 16), len: u64::from(fields::u32(entry, 24)) };
         if region.at.checked_add(region.len).is_none_or(|end| end > file.size()) {
             return Err(ERRORS.damaged(format!("the region {id} is past its end")));
         }
@@ -70,7 +70,7 @@ pub(super) fn read(file: &dyn ReadAt) -> Result<Regions, ContainerError> {
         }
     }
     match (table, metadata) {
-        (Some(table), Some(metadata)) => Ok(Regions { table, metadata }),
+        (Some(table), Some(metadata)) => Ok(VhdxRegions { table, metadata }),
         _ => Err(ERRORS.damaged("it has no block allocation table, or no metadata")),
     }
 }
