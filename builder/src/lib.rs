@@ -3,6 +3,7 @@
 pub mod embedded;
 #[cfg(feature = "fetch")]
 pub mod fetch;
+pub mod import;
 pub mod leaks;
 pub mod lock;
 #[cfg(feature = "fetch")]

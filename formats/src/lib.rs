@@ -7,6 +7,7 @@
 
 pub mod arch;
 pub mod bios;
+pub mod container;
 pub mod cpio;
 pub mod der;
 pub mod digest;
@@ -20,6 +21,7 @@ pub mod finding;
 pub mod gpt;
 pub mod guid;
 pub mod map;
+pub mod mbr;
 pub mod path;
 pub mod pcr;
 pub mod pe;

@@ -45,7 +45,7 @@ pub struct Assembled {
 pub struct ListedInput {
     /// The label of its [`SourceSpec`].
     pub label: String,
-    /// `dir`, `tar` or `oci`.
+    /// `dir`, `tar`, `oci` or `image`.
     pub kind: &'static str,
     /// Length of the file in bytes; for a folder, the sum of the lengths of its files.
     pub size: u64,

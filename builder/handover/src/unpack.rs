@@ -165,7 +165,7 @@ impl Unpacker<'_> {
     fn compare_image(&self, contents: &HandoverContents, monitor: Monitor<'_>) -> Result<(), HandoverError> {
         let Some((file, path, size)) = &self.image else { return Ok(()) };
         file.sync_all().map_err(|source| HandoverError::File { path: path.clone(), source })?;
-        let medium = Medium::open(path).map_err(HandoverError::Image)?;
+        let medium = Medium::open_raw(path).map_err(HandoverError::Image)?;
         let digests = digest_of(&medium, *size, EmitOptions::default(), monitor);
         let digests = digests.map_err(|error| HandoverError::Bundle {
             name: bundle::DISK.to_owned(),

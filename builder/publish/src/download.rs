@@ -1,4 +1,4 @@
-//! Downloads a snapshot into a sparse file: blocks are read concurrently and verified against the service's digests. An
+//! Downloads a snapshot into a file, as a sparse raw disk or as a container of its blocks: blocks are read concurrently and verified against the service's digests. An
 //! interrupted download keeps its blocks, and the file gets its name only when it is complete.
 
 mod ledger;
@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use amiforge_formats::container::PackedDisk;
 use amiforge_formats::digest::BLOCK;
 use amiforge_image::image::Block;
 use amiforge_progress::Monitor;
@@ -33,14 +34,37 @@ pub struct Downloaded {
     pub fetched: u64,
 }
 
-/// Downloads a snapshot, or that of an image's root volume, into a new file.
+/// What the file of a download is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DownloadForm {
+    /// The disk, with holes for what the snapshot does not hold.
+    Raw,
+    /// A qcow2 of the blocks that the snapshot lists ([`PackedDisk`]), whose bytes follow from these blocks alone.
+    Packed,
+}
+
+/// Downloads a snapshot, or that of an image's root volume, into a new raw file.
 ///
 /// # Errors
-/// [`PublishError`]. Fetched blocks stay in `FILE.partial`, and the next call uses them.
+/// As for [`download_as`].
 pub async fn download<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
     name: &str,
     out: &Path,
+    rate: u32,
+    monitor: Monitor<'_>,
+) -> Result<Downloaded, PublishError> {
+    download_as(services, name, (out, DownloadForm::Raw), rate, monitor).await
+}
+
+/// Downloads a snapshot, or that of an image's root volume, into a new file of a form.
+///
+/// # Errors
+/// [`PublishError`]. Fetched blocks stay in `FILE.partial`, and the next call uses them.
+pub async fn download_as<E: Ebs, S: SnapshotCalls>(
+    services: &Services<E, S>,
+    name: &str,
+    (out, form): (&Path, DownloadForm),
     rate: u32,
     monitor: Monitor<'_>,
 ) -> Result<Downloaded, PublishError> {
@@ -57,7 +81,8 @@ pub async fn download<E: Ebs, S: SnapshotCalls>(
     let list = readback::list_blocks(services, &snapshot.id, monitor.cancel).await?;
     let size = list.volume_gib << 30;
     let held = list.blocks.len() as u64;
-    let partial = Arc::new(PartialFile::open(out, &snapshot.id, size)?);
+    let layout = FileLayout::of(form, size, &snapshot.id, &list.blocks)?;
+    let partial = Arc::new(PartialFile::open(out, &snapshot.id, layout)?);
     let missing: Vec<ListedBlock> =
         list.blocks.into_iter().filter(|block| !partial.contains(block.index)).collect();
     let fetched = missing.len() as u64;
@@ -71,10 +96,53 @@ pub async fn download<E: Ebs, S: SnapshotCalls>(
     Ok(Downloaded { snapshot: snapshot.id, size, held, fetched })
 }
 
+/// Where the blocks are in the file.
+struct FileLayout {
+    len: u64,
+    /// The tables of a container, and the index of each of its blocks in order.
+    packed: Option<(PackedDisk, Vec<u64>)>,
+}
+
+impl FileLayout {
+    fn of(
+        form: DownloadForm,
+        size: u64,
+        snapshot: &str,
+        blocks: &[ListedBlock],
+    ) -> Result<Self, PublishError> {
+        if form == DownloadForm::Raw {
+            return Ok(Self { len: size, packed: None });
+        }
+        let indexes: Vec<u64> = blocks.iter().map(|block| block.index).collect();
+        let disk = PackedDisk::new(size, &indexes).ok_or_else(|| PublishError::InconsistentResponse {
+            snapshot: snapshot.to_owned(),
+            problem: "its blocks are not listed in ascending order, or one is past its end".to_owned(),
+        })?;
+        Ok(Self { len: disk.len, packed: Some((disk, indexes)) })
+    }
+
+    /// Where a block is.
+    fn place(&self, index: u64) -> u64 {
+        match &self.packed {
+            None => index * BLOCK,
+            // Only listed blocks are asked for, and found.
+            Some((disk, indexes)) => {
+                disk.data_at + indexes.partition_point(|other| *other < index) as u64 * BLOCK
+            }
+        }
+    }
+
+    fn write_head(&self, file: &File) -> std::io::Result<()> {
+        let head = self.packed.iter().flat_map(|(disk, _)| &disk.head);
+        head.into_iter().try_for_each(|(at, bytes)| file.write_all_at(bytes, *at))
+    }
+}
+
 /// A file that is being downloaded, with the ledger of its blocks.
 struct PartialFile {
     path: PathBuf,
     file: File,
+    layout: FileLayout,
     /// Whether it held data before.
     state: PartialState,
     ledger: Mutex<DownloadLedger>,
@@ -88,7 +156,7 @@ enum PartialState {
 }
 
 impl PartialFile {
-    fn open(out: &Path, snapshot: &str, size: u64) -> Result<Self, PublishError> {
+    fn open(out: &Path, snapshot: &str, layout: FileLayout) -> Result<Self, PublishError> {
         let path = with_suffix(out, "partial");
         let failed = |source| PublishError::File { path: path.clone(), source };
         let mut options = OpenOptions::new();
@@ -108,15 +176,15 @@ impl PartialFile {
             // The file belongs to another snapshot.
             file.set_len(0).map_err(failed)?;
         }
-        file.set_len(size).map_err(failed)?;
+        file.set_len(layout.len).and_then(|()| layout.write_head(&file)).map_err(failed)?;
         // The ledger may list blocks that were not on disk before a power failure.
         ledger.retain(|index, digest| {
             let mut block = vec![0; BLOCK as usize];
-            file.read_exact_at(&mut block, index * BLOCK).is_ok()
+            file.read_exact_at(&mut block, layout.place(index)).is_ok()
                 && amiforge_formats::digest::Digest::of(&block) == digest
         });
         let state = if resumed && !ledger.is_new() { PartialState::Resumed } else { PartialState::New };
-        Ok(Self { path, file, state, ledger: Mutex::new(ledger) })
+        Ok(Self { path, file, layout, state, ledger: Mutex::new(ledger) })
     }
 
     fn contains(&self, index: u64) -> bool {
@@ -129,7 +197,7 @@ impl PartialFile {
         let hole = Block::hashed(fetched.digest) == Block::Zero && self.state == PartialState::New;
         if !hole {
             self.file
-                .write_all_at(&fetched.bytes, read.index * BLOCK)
+                .write_all_at(&fetched.bytes, self.layout.place(read.index))
                 .map_err(|source| self.failed(source))?;
         }
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).record(read.index, fetched.digest)

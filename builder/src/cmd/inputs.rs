@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "fetch")]
 use std::time::{SystemTime, UNIX_EPOCH};
 
+#[cfg(all(feature = "aws", feature = "fetch"))]
+use amiforge::fetch::SnapshotFiles;
 #[cfg(feature = "fetch")]
 use amiforge::fetch::{Fetcher, HttpClient};
 use amiforge::lock::LockError;
@@ -121,7 +123,11 @@ impl FetchSetup {
 
     /// A fetch into a store, of `jobs` files in parallel.
     pub(super) fn fetcher<'a>(&'a self, store: &'a Store, jobs: usize, monitor: Monitor<'a>) -> Fetcher<'a> {
-        Fetcher { store, client: &self.client, host: &self.host, jobs, now: self.now, monitor }
+        #[cfg(feature = "aws")]
+        let snapshots = Some(&super::region_snapshots::RegionSnapshots as &dyn SnapshotFiles);
+        #[cfg(not(feature = "aws"))]
+        let snapshots = None;
+        Fetcher { store, client: &self.client, host: &self.host, snapshots, jobs, now: self.now, monitor }
     }
 }
 

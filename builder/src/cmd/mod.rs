@@ -37,6 +37,7 @@ mod handover;
 mod image_regions;
 #[cfg(feature = "aws")]
 pub(crate) mod images;
+pub(crate) mod import;
 mod inputs;
 pub(crate) mod inspect;
 #[cfg(feature = "aws")]
@@ -68,6 +69,8 @@ pub(crate) mod rebuild;
 pub(crate) mod receipts;
 #[cfg(feature = "aws")]
 pub(crate) mod region;
+#[cfg(all(feature = "aws", feature = "fetch"))]
+mod region_snapshots;
 #[cfg(feature = "aws")]
 pub(crate) mod register;
 pub(crate) mod repro;
@@ -110,6 +113,7 @@ use crate::ui::Ui;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     New(new::Args),
+    Import(import::Args),
     #[cfg(feature = "fetch")]
     Lock(lock::Args),
     #[cfg(feature = "fetch")]

@@ -54,6 +54,23 @@ pub enum FetchError {
         #[source]
         source: io::Error,
     },
+    /// The disk of a snapshot could not be read.
+    #[error("reading {id}")]
+    Snapshot {
+        /// The snapshot, or the AMI.
+        id: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// There is no client of the service.
+    #[error(
+        "{id} is in a region, and this command or this build of the program has no client of its service"
+    )]
+    NoSnapshots {
+        /// The snapshot, or the AMI.
+        id: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

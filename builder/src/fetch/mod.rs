@@ -4,9 +4,11 @@
 mod error;
 mod git;
 mod http;
+mod measure;
 mod objects;
 mod probe;
 mod requests;
+mod snapshots;
 
 use amiforge_packages::host::HostSettings;
 use amiforge_progress::Monitor;
@@ -15,10 +17,13 @@ use amiforge_store::Store;
 pub use error::FetchError;
 pub use git::RemoteRef;
 pub use http::{HttpClient, TransferError};
+pub(crate) use measure::measure;
 pub(crate) use objects::fetch_unpinned;
 pub use objects::{FetchOutcome, fetch};
 pub(crate) use probe::{len, refs};
 pub use requests::{FileLocation, FileRequest};
+pub(crate) use snapshots::fetch_snapshot;
+pub use snapshots::{NamedSnapshot, SnapshotFiles};
 
 /// What a fetch works with.
 #[derive(Clone, Copy)]
@@ -29,6 +34,8 @@ pub struct Fetcher<'a> {
     pub client: &'a HttpClient,
     /// The settings of this machine, which may name mirrors of archives.
     pub host: &'a HostSettings,
+    /// Reads snapshots, where there is a client of the service.
+    pub snapshots: Option<&'a dyn SnapshotFiles>,
     /// Files fetched in parallel.
     pub jobs: usize,
     /// The time in seconds since 1970, for the expiry of archives and keys.

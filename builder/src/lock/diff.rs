@@ -161,6 +161,11 @@ fn entries(lock: &Lock) -> BTreeMap<(String, String), InputVersion> {
     let packages =
         named_packages(lock).map(|(owner, name, package)| ((owner, name), InputVersion::of(package)));
     let mut entries: BTreeMap<_, _> = packages.collect();
+    for snapshot in &lock.snapshots {
+        let (kind, version) = (PackageKind::default(), snapshot.snapshot.clone());
+        let value = InputVersion { kind, version, sha256: snapshot.sha256 };
+        entries.insert((IMAGE.to_owned(), snapshot.label.clone()), value);
+    }
     for stage in &lock.stages {
         let part = format!("stage {}", stage.name);
         for source in &stage.sources {

@@ -61,6 +61,15 @@ pub enum LockError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The disk of a snapshot cannot be pinned.
+    #[error("pinning {label}")]
+    Snapshot {
+        /// The source.
+        label: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A package that should be updated is not in the lock.
     #[error("`{name}` is not in the lock, so that it cannot be updated")]
     UnknownPackage {

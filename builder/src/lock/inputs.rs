@@ -17,6 +17,9 @@ fn text(recipe: &Recipe) -> String {
     for one in recipe.packages.iter().flat_map(|packages| packages.backend().lock_inputs()) {
         line(&mut text, &one);
     }
+    for one in &recipe.snapshots {
+        line(&mut text, &["snapshot", &one.id, one.region.as_deref().unwrap_or_default()]);
+    }
     for one in &recipe.stages {
         stage(one, &mut text);
     }

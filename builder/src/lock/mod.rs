@@ -24,7 +24,7 @@ use amiforge_formats::digest::Digest;
 pub(crate) use diff::named_packages;
 pub use diff::{IMAGE, InputChange, LockDiff};
 pub use error::LockError;
-pub use model::{Lock, LockedFile, LockedSource, LockedStage};
+pub use model::{Lock, LockedFile, LockedSnapshot, LockedSource, LockedStage};
 #[cfg(feature = "fetch")]
 pub use requests::{archive_of_url, fetch, requests};
 
@@ -36,12 +36,18 @@ const MAX_LEN: u64 = 256 << 20;
 impl Lock {
     /// Whether a recipe has inputs to lock.
     pub fn is_needed(recipe: &Recipe) -> bool {
-        recipe.packages.is_some() || !recipe.stages.is_empty()
+        recipe.packages.is_some() || !recipe.stages.is_empty() || !recipe.snapshots.is_empty()
     }
 
     /// The path of a recipe's lock: beside it, `recipe.lock` for `recipe.toml`.
     pub fn path(recipe: &Path) -> PathBuf {
         recipe.with_extension("lock")
+    }
+
+    /// The lock of a recipe that has nothing to lock but the disks of snapshots.
+    pub fn of_snapshots(recipe: &Recipe, snapshots: Vec<LockedSnapshot>) -> Self {
+        let (archives, image, stages) = (Vec::new(), Vec::new(), Vec::new());
+        Self { inputs: inputs::digest(recipe), archives, image, snapshots, stages }
     }
 
     /// Reads a lock; `None` if the file does not exist.

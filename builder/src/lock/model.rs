@@ -14,8 +14,26 @@ pub struct Lock {
     pub archives: Vec<LockedArchive>,
     /// The packages of the image, by name and architecture.
     pub image: Vec<LockedPackage>,
+    /// The snapshots whose disks are sources, in the order of the recipe.
+    pub snapshots: Vec<LockedSnapshot>,
     /// The stages, in the order of the recipe.
     pub stages: Vec<LockedStage>,
+}
+
+/// A snapshot whose disk is a source. Its file is a qcow2 of the blocks that the snapshot lists, in their order, whose
+/// bytes follow from index and content of the blocks alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedSnapshot {
+    /// Name of the source.
+    pub label: String,
+    /// The snapshot; of an AMI that of its root volume.
+    pub snapshot: String,
+    /// The region that it was read from.
+    pub region: String,
+    /// Digest of the file.
+    pub sha256: Digest,
+    /// Its length in bytes.
+    pub size: u64,
 }
 
 /// What a lock pins for a stage.
@@ -60,6 +78,9 @@ impl Lock {
         for package in packages {
             let label = format!("{} {} {}", package.name, package.version, package.arch);
             files.insert(package.sha256, (package.size, label));
+        }
+        for snapshot in &self.snapshots {
+            files.insert(snapshot.sha256, (snapshot.size, snapshot.label.clone()));
         }
         for source in stages.flat_map(|stage| &stage.sources) {
             files.insert(source.sha256, (source.size, source.label.clone()));

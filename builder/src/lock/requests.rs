@@ -54,7 +54,19 @@ pub fn requests(lock: &Lock, recipe: &Recipe, host: &HostSettings) -> Result<Vec
 /// [`FetchError`]. Files that were fetched until then stay in the store.
 pub fn fetch(lock: &Lock, recipe: &Recipe, fetcher: &Fetcher<'_>) -> Result<FetchOutcome, FetchError> {
     let requests = requests(lock, recipe, fetcher.host)?;
-    fetch::fetch(&requests, &fetcher.store.objects(), fetcher.client, fetcher.jobs, fetcher.monitor)
+    let objects = fetcher.store.objects();
+    let mut outcome = fetch::fetch(&requests, &objects, fetcher.client, fetcher.jobs, fetcher.monitor)?;
+    for snapshot in &lock.snapshots {
+        if let Ok(Some(_)) = objects.find(snapshot.sha256, snapshot.size) {
+            outcome.there += 1;
+            continue;
+        }
+        let expected = Some((snapshot.sha256, snapshot.label.as_str()));
+        fetch::fetch_snapshot(&snapshot.snapshot, Some(&snapshot.region), expected, fetcher)?;
+        outcome.fetched += 1;
+        outcome.bytes += snapshot.size;
+    }
+    Ok(outcome)
 }
 
 /// The archive whose mirror a URL is below; the URL is without credentials.

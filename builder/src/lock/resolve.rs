@@ -1,8 +1,5 @@
 //! Makes a lock: reads the archives, resolves the packages, and fetches sources to learn their digests.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, Write as _};
-
 use amiforge_formats::digest::Digest;
 use amiforge_packages::backend::{
     LockRequest, PackageRecord, PackageSet, RepositoryAccess, RepositoryError, RepositoryFile, SetContent,
@@ -10,13 +7,12 @@ use amiforge_packages::backend::{
 use amiforge_packages::host::{HostSettings, without_credentials};
 use amiforge_packages::locked::{LockedPackage, PackageId};
 use amiforge_progress::Progress;
-use sha2::{Digest as _, Sha256};
 
 use super::error::LockError;
 use super::inputs;
-use super::model::{Lock, LockedSource, LockedStage};
+use super::model::{Lock, LockedSnapshot, LockedSource, LockedStage};
 use crate::fetch::{self, FetchError, Fetcher, FileLocation, FileRequest};
-use crate::recipe::{PackageSource, Recipe, Stage, StageSource};
+use crate::recipe::{PackageSource, Recipe, SnapshotSource, Stage, StageSource};
 
 /// Which packages of an older lock get newer versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +48,9 @@ pub fn resolve(
     for (locked, stage) in resolved.lock.stages.iter_mut().zip(&recipe.stages) {
         locked.sources = sources(stage, recipe.packages.as_ref(), old, fetcher)?;
     }
+    for snapshot in &recipe.snapshots {
+        resolved.lock.snapshots.push(pin_snapshot(snapshot, (old, update), fetcher)?);
+    }
     Ok(resolved)
 }
 
@@ -67,8 +66,13 @@ pub fn choose(
     fetcher: &Fetcher<'_>,
 ) -> Result<Resolved, LockError> {
     check_update(old, update)?;
-    let mut lock =
-        Lock { inputs: inputs::digest(recipe), archives: Vec::new(), image: Vec::new(), stages: Vec::new() };
+    let mut lock = Lock {
+        inputs: inputs::digest(recipe),
+        archives: Vec::new(),
+        image: Vec::new(),
+        snapshots: Vec::new(),
+        stages: Vec::new(),
+    };
     let Some(packages) = &recipe.packages else { return Ok(Resolved { lock, records: Vec::new() }) };
     let sets = sets(recipe, old, update);
     let previous = old.map(|old| old.archives.as_slice()).unwrap_or_default();
@@ -168,6 +172,43 @@ fn preferred(packages: &[LockedPackage], update: &Update) -> Vec<PackageId> {
     packages.iter().filter(stays).map(id).collect()
 }
 
+/// Pins the disk of a snapshot: as the older lock has it, unless all inputs shall be new, else as its region has it now.
+/// The blocks have to be read to know them, so they are in the store then.
+fn pin_snapshot(
+    named: &SnapshotSource,
+    (old, update): (Option<&Lock>, &Update),
+    fetcher: &Fetcher<'_>,
+) -> Result<LockedSnapshot, LockError> {
+    let known = old.into_iter().flat_map(|old| &old.snapshots).find(|known| known.label == named.label);
+    let known = known.filter(|known| named.region.as_ref().is_none_or(|region| *region == known.region));
+    if let Some(known) = known.filter(|_| *update != Update::All) {
+        return Ok(known.clone());
+    }
+    snapshot(&named.id, named.region.as_deref(), &named.label, fetcher)
+}
+
+/// Reads the disk of a snapshot, or of the root volume of an AMI, into the store, and pins it under the name of its source.
+///
+/// # Errors
+/// [`LockError::Snapshot`].
+pub fn snapshot(
+    id: &str,
+    region: Option<&str>,
+    label: &str,
+    fetcher: &Fetcher<'_>,
+) -> Result<LockedSnapshot, LockError> {
+    let stored = fetch::fetch_snapshot(id, region, None, fetcher);
+    let stored =
+        stored.map_err(|error| LockError::Snapshot { label: label.to_owned(), source: Box::new(error) })?;
+    Ok(LockedSnapshot {
+        label: label.to_owned(),
+        snapshot: stored.name.snapshot,
+        region: stored.name.region,
+        sha256: stored.sha256,
+        size: stored.size,
+    })
+}
+
 /// Pins the sources of a stage.
 fn sources(
     stage: &Stage,
@@ -221,7 +262,7 @@ fn fetch_and_measure(
     fetcher: &Fetcher<'_>,
 ) -> Result<(Digest, u64), FetchError> {
     let mut file = fetch::fetch_unpinned(from, fetcher.store.folder(), fetcher.client, fetcher.monitor)?;
-    let (sha256, size) = measure(&mut file)
+    let (sha256, size) = fetch::measure(&mut file)
         .map_err(|error| FetchError::Local { name: source.label.clone(), source: error })?;
     if let Some(expected) = source.sha256.filter(|&expected| expected != sha256) {
         return Err(FetchError::Other {
@@ -233,22 +274,4 @@ fn fetch_and_measure(
     }
     fetcher.store.objects().put(sha256, size, &mut file)?;
     Ok((sha256, size))
-}
-
-/// Digest and length of a file, which is rewound.
-pub(crate) fn measure(file: &mut File) -> std::io::Result<(Digest, u64)> {
-    file.flush()?;
-    file.rewind()?;
-    let (mut hash, mut size) = (Sha256::new(), 0);
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        hash.update(&buffer[..count]);
-        size += count as u64;
-    }
-    file.rewind()?;
-    Ok((Digest(hash.finalize().into()), size))
 }

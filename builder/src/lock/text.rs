@@ -7,7 +7,7 @@ use amiforge_packages::PackageKind;
 use amiforge_packages::locked::{LockReason, LockedArchive, LockedPackage};
 use serde::Deserialize;
 
-use super::model::{Lock, LockedSource, LockedStage};
+use super::model::{Lock, LockedSnapshot, LockedSource, LockedStage};
 use crate::recipe::parse;
 
 /// The version of the format.
@@ -32,7 +32,19 @@ struct LockText {
     #[serde(default)]
     package: Vec<PackageText>,
     #[serde(default)]
+    snapshot: Vec<SnapshotText>,
+    #[serde(default)]
     stage: Vec<StageText>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SnapshotText {
+    name: String,
+    snapshot: String,
+    region: String,
+    sha256: String,
+    size: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,6 +103,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Lock, String> {
         inputs: digest(&lock.inputs)?,
         archives: lock.archive.into_iter().map(archive).collect::<Result<_, _>>()?,
         image: lock.package.into_iter().map(package).collect::<Result<_, _>>()?,
+        snapshots: lock.snapshot.into_iter().map(snapshot).collect::<Result<_, _>>()?,
         stages: lock.stage.into_iter().map(stage).collect::<Result<_, _>>()?,
     })
 }
@@ -109,6 +122,14 @@ pub(super) fn write(lock: &Lock) -> String {
         }
     }
     packages("package", &lock.image, &mut text);
+    for snapshot in &lock.snapshots {
+        text.push_str("\n[[snapshot]]\n");
+        write_field(&mut text, "name", &snapshot.label);
+        write_field(&mut text, "snapshot", &snapshot.snapshot);
+        write_field(&mut text, "region", &snapshot.region);
+        write_field(&mut text, "sha256", &snapshot.sha256.to_string());
+        let _ = writeln!(text, "size = {}", snapshot.size);
+    }
     for stage in &lock.stages {
         text.push_str("\n[[stage]]\n");
         write_field(&mut text, "name", &stage.name);
@@ -192,6 +213,16 @@ fn package(text: PackageText) -> Result<LockedPackage, String> {
     })
 }
 
+fn snapshot(text: SnapshotText) -> Result<LockedSnapshot, String> {
+    Ok(LockedSnapshot {
+        sha256: digest(&text.sha256)?,
+        label: text.name,
+        snapshot: text.snapshot,
+        region: text.region,
+        size: text.size,
+    })
+}
+
 fn stage(text: StageText) -> Result<LockedStage, String> {
     let source = |text: SourceText| {
         digest(&text.sha256).map(|sha256| LockedSource { label: text.name, sha256, size: text.size })
@@ -240,6 +271,13 @@ mod tests {
                 signer: Some("ABCD".into()),
             }],
             image: vec![package("a2", LockReason::Base), package("b\"\\ü", LockReason::Named)],
+            snapshots: vec![LockedSnapshot {
+                label: "source 1 (ami-1)".into(),
+                snapshot: "snap-1".into(),
+                region: "eu-west-1".into(),
+                sha256: Digest::of(b"blocks"),
+                size: 99,
+            }],
             stages: vec![LockedStage {
                 name: "httpd".into(),
                 packages: vec![package("gcc", LockReason::Dependency)],

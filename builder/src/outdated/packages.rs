@@ -130,7 +130,13 @@ mod tests {
     fn lock(image: Vec<LockedPackage>, source: &[u8]) -> Lock {
         let sources = vec![LockedSource { label: "x.tar".into(), sha256: Digest::of(source), size: 1 }];
         let stage = LockedStage { name: "x".into(), packages: vec![package("gcc", "12")], sources };
-        Lock { inputs: Digest::of(b""), archives: Vec::new(), image, stages: vec![stage] }
+        Lock {
+            inputs: Digest::of(b""),
+            archives: Vec::new(),
+            image,
+            snapshots: Vec::new(),
+            stages: vec![stage],
+        }
     }
 
     fn record(name: &str, security: Option<&str>) -> PackageRecord {

@@ -8,7 +8,6 @@ use amiforge_packages::host::without_credentials;
 
 use super::tags::{CommitState, commit_state};
 use crate::fetch::{self, FetchError, Fetcher, FileLocation};
-use crate::lock::resolve::measure;
 use crate::lock::{Lock, LockedSource};
 use crate::recipe::{Recipe, StageSource};
 
@@ -122,7 +121,7 @@ fn state(
         }
         FileLocation::Path(path, _) => {
             let measured =
-                amiforge_progress::regular::open(path).and_then(|mut file: File| measure(&mut file));
+                amiforge_progress::regular::open(path).and_then(|mut file: File| fetch::measure(&mut file));
             match measured {
                 Ok((digest, _)) => of_digest(digest, locked.sha256),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

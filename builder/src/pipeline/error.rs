@@ -37,8 +37,8 @@ pub enum BuildError {
     /// The inputs name no time that the image could have.
     #[error("choosing the time of the build")]
     Epoch(#[from] TooLate),
-    /// The recipe has packages and there is no lock.
-    #[error("the recipe takes packages, and no lock pins them")]
+    /// The recipe has packages or disks of snapshots and there is no lock.
+    #[error("the recipe takes packages or the disk of a snapshot, and no lock pins them")]
     NoLock,
     /// A file that the lock pins is not in the store.
     #[error("{label} is not in the store")]

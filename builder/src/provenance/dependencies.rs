@@ -104,7 +104,10 @@ fn stage_source(locked: &LockedStage, source: &LockedSource, index: usize, stage
 fn file(input: &ManifestInput, recipe: &Recipe) -> Value {
     let named = |source: &&SourceSpec| source.label == input.name;
     let path = recipe.sources.iter().find(named).map(|source| match &source.kind {
-        SourceKind::Dir { path, .. } | SourceKind::Tar { path } | SourceKind::Oci { path, .. } => path,
+        SourceKind::Dir { path, .. }
+        | SourceKind::Tar { path }
+        | SourceKind::Oci { path, .. }
+        | SourceKind::Image { path, .. } => path,
     });
     // The last name of a path, which the label has too: the rest may be a folder of the host.
     let last = path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy());

@@ -34,12 +34,16 @@ pub fn local_inputs(recipe: &Recipe, statement: Option<&EmbeddedStatement>) -> V
         let expected = pinned.map(|digest| digest.to_string()).or(stated);
         inputs.push(LocalInput { name: name.to_owned(), path: path.to_owned(), expected, actual: None });
     };
-    for source in &recipe.sources {
-        let (SourceKind::Dir { path, .. } | SourceKind::Tar { path } | SourceKind::Oci { path, .. }) =
-            &source.kind;
+    // The lock pins disks of snapshots.
+    let of_lock = |index: &usize| recipe.snapshots.iter().any(|snapshot| snapshot.source == *index);
+    for (_, source) in recipe.sources.iter().enumerate().filter(|(index, _)| !of_lock(index)) {
+        let (SourceKind::Dir { path, .. }
+        | SourceKind::Tar { path }
+        | SourceKind::Oci { path, .. }
+        | SourceKind::Image { path, .. }) = &source.kind;
         // That of an OCI image is of its manifest, not of a file.
         let pinned = match (&source.kind, &source.pin) {
-            (SourceKind::Tar { .. }, DigestPin::Exact(digest)) => Some(*digest),
+            (SourceKind::Tar { .. } | SourceKind::Image { .. }, DigestPin::Exact(digest)) => Some(*digest),
             _ => None,
         };
         add(&source.label, path, pinned);

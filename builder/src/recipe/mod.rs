@@ -43,7 +43,7 @@ pub use reference::{json_schema, reference};
 pub use secure_boot::{NamedFile, SecureBootRecipe};
 pub use spec::{
     Allowed, BootRecipe, FileEntry, FilePut, ImageSpec, Recipe, RecipeContent, RecipePartition, Secrets,
-    TrustRecipe,
+    SnapshotSource, TrustRecipe,
 };
 pub use starter::{StartError, start};
 

@@ -22,7 +22,7 @@ const PRIORITY: i16 = 990;
 pub(super) fn kind(source: SourceKindKey) -> Option<PackageKind> {
     match source {
         SourceKindKey::Deb => Some(PackageKind::Deb),
-        SourceKindKey::Dir | SourceKindKey::Tar | SourceKindKey::Oci => None,
+        SourceKindKey::Dir | SourceKindKey::Tar | SourceKindKey::Oci | SourceKindKey::Image => None,
     }
 }
 

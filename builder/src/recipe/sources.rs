@@ -1,6 +1,6 @@
 //! `[[source]]`: from keys to specs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
 use amiforge_packages::PackageSource;
@@ -10,16 +10,17 @@ use amiforge_rootfs::sources::{DigestPin, OwnerRule, SourceKind, SourceSpec};
 use super::checker::Checker;
 use super::diagnostic::KeyPath;
 use super::keys::{SourceKeys, SourceKindKey};
+use super::spec::SnapshotSource;
 use super::{Arch, packages, parse};
 
-/// Checks every source; returns the source of packages and the others.
+/// Checks every source; returns the source of packages, the others, and those of the others that are disks of snapshots.
 pub(super) fn check(
     all: &[SourceKeys],
     arch: Arch,
     at: &KeyPath,
     checker: &mut Checker<'_>,
-) -> (Option<PackageSource>, Vec<SourceSpec>) {
-    let (mut source_of_packages, mut others) = (None, Vec::new());
+) -> (Option<PackageSource>, Vec<SourceSpec>, Vec<SnapshotSource>) {
+    let (mut source_of_packages, mut others, mut snapshots) = (None, Vec::new(), Vec::new());
     for (index, keys) in all.iter().enumerate() {
         let at = at.index(index);
         only_its_own_keys(keys, &at, checker);
@@ -30,10 +31,38 @@ pub(super) fn check(
             }
             source_of_packages = Some(packages::check(kind, keys, arch, &at, checker));
         } else {
-            others.extend(source(keys, index, arch, &at, checker));
+            let id = snapshot_id(keys, &at, checker);
+            let Some(spec) = source(keys, index, arch, &at, checker) else { continue };
+            if let Some(id) = id {
+                let (label, region) = (spec.label.clone(), keys.region.clone());
+                snapshots.push(SnapshotSource { source: others.len(), label, id, region });
+            }
+            others.push(spec);
         }
     }
-    (source_of_packages, others)
+    (source_of_packages, others, snapshots)
+}
+
+/// The snapshot or AMI that an `image` source names in place of a path.
+fn snapshot_id(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<String> {
+    let id = keys.snapshot.as_ref().or(keys.ami.as_ref())?;
+    let (key, start) = if keys.snapshot.is_some() { ("snapshot", "snap-") } else { ("ami", "ami-") };
+    let digits = id.strip_prefix(start).unwrap_or_default();
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        checker.reject(at.key(key), format!("`{id}` is not `{start}…`"));
+    }
+    if [keys.path.is_some(), keys.snapshot.is_some(), keys.ami.is_some()]
+        .iter()
+        .filter(|given| **given)
+        .count()
+        > 1
+    {
+        checker.reject(at.key(key), "an `image` source is one of `path`, `snapshot` and `ami`");
+    }
+    if keys.sha256.is_some() {
+        checker.reject_key(at.key("sha256"), format!("the lock pins the blocks of a `{key}`"));
+    }
+    Some(id.clone())
 }
 
 fn source(
@@ -43,11 +72,17 @@ fn source(
     at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> Option<SourceSpec> {
-    let Some(given) = &keys.path else {
-        checker.reject(at.key("path"), "`[[source]]` needs the key `path`");
-        return None;
+    let from_region =
+        (keys.kind == SourceKindKey::Image).then(|| keys.snapshot.as_ref().or(keys.ami.as_ref()));
+    let (given, path) = match (from_region.flatten(), &keys.path) {
+        // Where its file is follows from the lock.
+        (Some(id), _) => (id, PathBuf::from(id)),
+        (None, Some(given)) => (given, checker.host_path(at.key("path"), given)),
+        (None, None) => {
+            checker.reject(at.key("path"), "`[[source]]` needs the key `path`");
+            return None;
+        }
     };
-    let path = checker.host_path(at.key("path"), given);
     #[expect(clippy::match_wildcard_for_single_variants, reason = "kinds of package are listed in one place")]
     let kind = match keys.kind {
         SourceKindKey::Dir => {
@@ -59,6 +94,7 @@ fn source(
             checker.accept(at.key("platform"), check_platform(&platform).map_err(|error| error.to_string()));
             SourceKind::Oci { path, platform, reference: keys.reference.clone() }
         }
+        SourceKindKey::Image => SourceKind::Image { path, partition: keys.partition.clone() },
         // Packages of any kind.
         _ => return None,
     };
@@ -90,6 +126,10 @@ fn only_its_own_keys(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>)
         ("modes", SourceKindKey::Dir, keys.modes.is_some(), "a `dir` source: archives bring their modes"),
         ("platform", SourceKindKey::Oci, keys.platform.is_some(), "an `oci` source"),
         ("reference", SourceKindKey::Oci, keys.reference.is_some(), "an `oci` source"),
+        ("partition", SourceKindKey::Image, keys.partition.is_some(), "an `image` source"),
+        ("snapshot", SourceKindKey::Image, keys.snapshot.is_some(), "an `image` source"),
+        ("ami", SourceKindKey::Image, keys.ami.is_some(), "an `image` source"),
+        ("region", SourceKindKey::Image, keys.region.is_some(), "an `image` source"),
     ];
     for (key, kind, given, kind_name) in foreign {
         if given && keys.kind != kind {

@@ -28,6 +28,19 @@ use super::keys::{FirstBoot, Fstab, TrustProfile};
 use super::lines::RecipeLines;
 use super::secure_boot::SecureBootRecipe;
 
+/// A source that is the disk of a snapshot. Its path is only known with the lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotSource {
+    /// Index among the sources of the recipe.
+    pub source: usize,
+    /// Its name, that of the source.
+    pub label: String,
+    /// The snapshot (`snap-…`), or an AMI (`ami-…`), whose root volume it is.
+    pub id: String,
+    /// The region, if the recipe names one.
+    pub region: Option<String>,
+}
+
 /// A valid recipe. Paths of the host are joined to the recipe's folder.
 #[derive(Debug, Clone)]
 pub struct Recipe {
@@ -53,6 +66,8 @@ pub struct Recipe {
     pub packages: Option<PackageSource>,
     /// The other sources, in the order of merging.
     pub sources: Vec<SourceSpec>,
+    /// Those of the sources that are disks of snapshots, in the order of the sources.
+    pub snapshots: Vec<SnapshotSource>,
     /// The `[[stage]]`s.
     pub stages: Vec<Stage>,
     /// The `[[file]]`s.

@@ -65,7 +65,8 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
     if let Some(boot) = &boot {
         boot::partitions(boot, &partitions, &top.key("boot"), checker);
     }
-    let (source_of_packages, sources) = sources::check(&keys.source, arch, &top.key("source"), checker);
+    let (source_of_packages, sources, snapshots) =
+        sources::check(&keys.source, arch, &top.key("source"), checker);
     let stages = stages::check(&keys.stage, source_of_packages.as_ref(), &top.key("stage"), checker);
     let runs = stages::runs(&keys.run, &top.key("run"), checker);
     let debconf =
@@ -91,6 +92,7 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
         partitions,
         packages: source_of_packages,
         sources,
+        snapshots,
         stages,
         files,
         groups,

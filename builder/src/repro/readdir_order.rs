@@ -54,8 +54,10 @@ pub(super) fn copy(recipe: &Recipe, path: &Path, scratch: &Path) -> Result<Reord
     let base = path.parent().unwrap_or(Path::new("/"));
     let mut folders = Vec::new();
     for source in &recipe.sources {
-        let (SourceKind::Dir { path, .. } | SourceKind::Tar { path } | SourceKind::Oci { path, .. }) =
-            &source.kind;
+        let (SourceKind::Dir { path, .. }
+        | SourceKind::Tar { path }
+        | SourceKind::Oci { path, .. }
+        | SourceKind::Image { path, .. }) = &source.kind;
         if path.components().any(|component| component == Component::ParentDir) {
             return Err(NotReordered::Elsewhere(path.clone()));
         }

@@ -8,6 +8,7 @@ use amiforge_store::StoreError;
 
 use super::dir::DirError;
 use super::expand::ExpandError;
+use super::image::DiskSourceError;
 use super::oci::OciError;
 use super::tar::TarError;
 
@@ -74,6 +75,9 @@ pub enum SourceError {
     /// An error of the folder.
     #[error(transparent)]
     Dir(#[from] DirError),
+    /// An error of the disk image.
+    #[error(transparent)]
+    Image(#[from] DiskSourceError),
     /// An error of the image.
     #[error(transparent)]
     Oci(#[from] OciError),

@@ -35,7 +35,7 @@ impl Default for Bounds {
 
 impl Bounds {
     /// The bound for an input of this many bytes.
-    fn of(self, compressed: u64) -> u64 {
+    pub(super) fn of(self, compressed: u64) -> u64 {
         compressed.saturating_mul(self.ratio).max(self.free).min(self.most)
     }
 }

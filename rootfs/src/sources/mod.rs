@@ -5,6 +5,7 @@ pub mod dir;
 pub mod entry_error;
 mod error;
 pub mod expand;
+pub mod image;
 pub mod indexed;
 pub mod inflate;
 mod membership;
@@ -87,6 +88,13 @@ pub enum SourceKind {
         platform: String,
         /// Tag or reference name to pick where the layout holds several images.
         reference: Option<String>,
+    },
+    /// A disk image: raw, or in a container (detected by its content).
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Number, name or type of the partition that holds the root; found by its content if not given.
+        partition: Option<String>,
     },
 }
 

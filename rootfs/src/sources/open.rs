@@ -8,7 +8,7 @@ use amiforge_store::deferred::Deferred;
 use super::archive::{OpenedSource, Opening};
 use super::dir::{self, DirAttributes};
 use super::tar::{self, ArchiveLocation};
-use super::{DigestPin, Modes, OwnerRule, SourceError, SourceKind, SourceSpec, oci};
+use super::{DigestPin, Modes, OwnerRule, SourceError, SourceKind, SourceSpec, image, oci};
 
 impl Opening<'_> {
     /// Opens and indexes a source.
@@ -19,6 +19,10 @@ impl Opening<'_> {
             SourceKind::Oci { path, platform, reference } => {
                 self.monitor.progress.begin("reading the image", None);
                 oci::open(self, spec, path, platform, reference.as_deref(), blobs)
+            }
+            SourceKind::Image { path, partition } => {
+                self.monitor.progress.begin("reading the disk image", None);
+                image::open(self, path, partition.as_deref(), spec.pin, blobs)
             }
         }
     }

@@ -47,6 +47,18 @@ pub enum Warning {
         /// The glob as the recipe has it.
         glob: String,
     },
+    /// A mount of the fstab of a disk image whose device is not on the disk.
+    #[error(
+        "its /etc/fstab mounts `{}` at `{}`, which is no partition of the disk; it is left out",
+        Printable(device.as_bytes()),
+        Printable(point.as_bytes())
+    )]
+    NotMounted {
+        /// The device, as the fstab names it.
+        device: String,
+        /// The mount point.
+        point: String,
+    },
     /// No entry was taken.
     #[error("nothing of it goes into the image: {why}")]
     Nothing {

@@ -4,6 +4,7 @@
 
 mod archive;
 mod attributes;
+mod disks;
 mod gnu_tar;
 mod hostile;
 mod images;

@@ -18,6 +18,7 @@ mod register;
 mod secure_boot;
 mod sharing;
 mod signed;
+mod snapshot_source;
 mod storage;
 mod story;
 mod update;

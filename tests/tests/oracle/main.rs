@@ -11,6 +11,7 @@ mod ext4;
 mod fat;
 mod fetch;
 mod growth;
+mod imported;
 mod inspect;
 mod lock;
 mod measure;

@@ -131,7 +131,7 @@ pub fn disk_differs(
     options: EmitOptions,
     monitor: Monitor<'_>,
 ) -> Result<(), AttestationError> {
-    let medium = Medium::open(&stated.folder.join(bundle::DISK));
+    let medium = Medium::open_raw(&stated.folder.join(bundle::DISK));
     let medium = medium.map_err(|error| AttestationError::Disk(VerifyError::Open(error)))?;
     let found = digest_of(&medium, stated.manifest.size, options, monitor).map_err(AttestationError::Disk)?;
     if found.plain == stated.manifest.plain {

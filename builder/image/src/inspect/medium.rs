@@ -1,7 +1,8 @@
 //! The medium: the bytes of an image on this machine, as a file, a block device or the disk of a bundle, or whatever else
 //! reads at any offset.
 //!
-//! Owns opening, positioned reads and the holes of sparse files. It knows no format.
+//! Owns opening, positioned reads and the holes of sparse files. A file that is a container (qcow2, VMDK, VHD, VHDX) is
+//! opened as the disk that it holds: this is the one place where that is done.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -10,6 +11,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use amiforge_formats::container::{ContainerKind, DiskContainer};
 use amiforge_formats::plan::{SourceId, Sources};
 use amiforge_formats::read_at::ReadAt;
 use rustix::fs::{OFlags, SeekFrom};
@@ -27,6 +29,7 @@ pub struct Medium {
     len: u64,
     path: PathBuf,
     bundle: Option<PathBuf>,
+    container: Option<ContainerKind>,
 }
 
 /// Where the bytes come from.
@@ -48,15 +51,35 @@ impl Medium {
     /// The image that `reader` reads; `path` is what users know it by.
     pub fn over(reader: Box<dyn ReadAt + Send>, path: &Path) -> Self {
         let len = reader.size();
-        Self { bytes: MediumBytes::Reader(reader), len, path: path.to_owned(), bundle: None }
+        let path = path.to_owned();
+        Self { bytes: MediumBytes::Reader(reader), len, path, bundle: None, container: None }
     }
 
-    /// Opens an image: a raw file, a block device, or a bundle's folder (its `disk.raw`).
+    /// Opens an image: a raw file, a container with a disk in it, a block device, or a bundle's folder (its `disk.raw`,
+    /// which is never taken for a container).
     ///
     /// # Errors
     /// [`InspectError::Open`] when it is not there or may not be read, [`InspectError::NotAnImage`] when it is
-    /// something else.
+    /// something else, [`InspectError::Container`].
     pub fn open(path: &Path) -> Result<Self, InspectError> {
+        let raw = Self::open_raw(path)?;
+        if raw.bundle.is_some() {
+            return Ok(raw);
+        }
+        let failed = |source| InspectError::Open { path: path.to_owned(), source };
+        let Some(kind) = ContainerKind::probe(&raw).map_err(failed)? else { return Ok(raw) };
+        let path = raw.path.clone();
+        let disk = DiskContainer::open(raw, kind)
+            .map_err(|source| InspectError::Container { path: path.clone(), source })?;
+        Ok(Self { container: Some(kind), ..Self::over(Box::new(disk), &path) })
+    }
+
+    /// Opens the bytes of a file, a block device or a bundle as they are, whatever they look like: for what is a raw disk
+    /// by its place, such as that of a bundle.
+    ///
+    /// # Errors
+    /// As for [`Medium::open`].
+    pub fn open_raw(path: &Path) -> Result<Self, InspectError> {
         let failed = |source| InspectError::Open { path: path.to_owned(), source };
         let folder = std::fs::metadata(path).map_err(failed)?.is_dir();
         let disk = if folder { path.join(DISK) } else { path.to_owned() };
@@ -72,7 +95,8 @@ impl Medium {
         let opened = OpenOptions::new().read(true).custom_flags(nonblocking).open(&disk);
         let file = opened.map_err(failed)?;
         let len = rustix::fs::seek(&file, SeekFrom::End(0)).map_err(|errno| failed(errno.into()))?;
-        Ok(Self { bytes: MediumBytes::File(file), len, path: disk, bundle: folder.then(|| path.to_owned()) })
+        let bundle = folder.then(|| path.to_owned());
+        Ok(Self { bytes: MediumBytes::File(file), len, path: disk, bundle, container: None })
     }
 
     /// The file that is read.
@@ -83,6 +107,11 @@ impl Medium {
     /// The folder of the bundle, when a bundle was opened.
     pub fn bundle(&self) -> Option<&Path> {
         self.bundle.as_deref()
+    }
+
+    /// The format of the file, when it is a container and not the disk itself.
+    pub fn container(&self) -> Option<ContainerKind> {
+        self.container
     }
 
     /// The ranges of `start..end` that may hold other bytes than zeros, as the host's file system reports them; all of it
@@ -169,6 +198,31 @@ mod tests {
         assert_eq!(&buf, b"here");
         assert!(medium.read_exact_at((8 << 20) - 2, &mut buf).is_err());
         assert!(medium.read_exact_at(u64::MAX, &mut buf).is_err());
+    }
+
+    /// A fixed VHD of `disk`: the disk and a footer.
+    fn vhd(disk: &[u8]) -> Vec<u8> {
+        let mut footer = vec![0; 512];
+        footer[..8].copy_from_slice(b"conectix");
+        footer[48..56].copy_from_slice(&(disk.len() as u64).to_be_bytes());
+        footer[60..64].copy_from_slice(&2u32.to_be_bytes());
+        let sum = !footer.iter().fold(0u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
+        footer[64..68].copy_from_slice(&sum.to_be_bytes());
+        [disk, &footer].concat()
+    }
+
+    #[test]
+    fn a_container_is_opened_as_its_disk_but_the_disk_of_a_bundle_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk.raw");
+        std::fs::write(&path, vhd(&[7; 4096])).unwrap();
+        let medium = Medium::open(&path).unwrap();
+        assert_eq!((medium.size(), medium.container()), (4096, Some(ContainerKind::Vhd)));
+        for raw in [Medium::open(folder.path()).unwrap(), Medium::open_raw(&path).unwrap()] {
+            assert_eq!((raw.size(), raw.container()), (4608, None));
+        }
+        std::fs::write(&path, b"QFI\xfb\0\0\0\x01").unwrap();
+        assert!(matches!(Medium::open(&path), Err(InspectError::Container { .. })));
     }
 
     #[test]

@@ -57,6 +57,15 @@ pub enum InspectError {
         /// The path.
         path: PathBuf,
     },
+    /// A container that cannot be opened.
+    #[error("opening the disk in `{}`", path.display())]
+    Container {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: amiforge_formats::container::ContainerError,
+    },
     /// The image could not be read.
     #[error("reading `{}`", path.display())]
     Medium {

@@ -70,13 +70,13 @@ pub fn attach(
     let out = &bundle::resolve(out, existing)?;
     bundle::check_vacant(out, existing)?;
     let ordered = by_request(&ids(opened.requests()), given)?;
-    let medium = Medium::open(&opened.folder.join(bundle::DISK)).map_err(SecureBootError::Image)?;
+    let medium = Medium::open_raw(&opened.folder.join(bundle::DISK)).map_err(SecureBootError::Image)?;
     let (record, all) = place(opened, &ordered, &medium)?;
 
     let writer = BundleWriter::open(out, existing)?;
     let plan = plan(&opened.manifest, &all);
     let emitted = writer.write_image(&plan, &Contents(&medium), &options.emit, None, monitor)?;
-    let written = Medium::open(&writer.disk()).map_err(SecureBootError::Image)?;
+    let written = Medium::open_raw(&writer.disk()).map_err(SecureBootError::Image)?;
     let changed = prove(&opened.manifest, &emitted.blocks, &all, (&medium, &written))?;
     let mut manifest = signed_manifest(&opened.manifest, &record, &ordered, &emitted);
     let programs = read_back(opened, &record, &written)?;

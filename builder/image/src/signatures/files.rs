@@ -72,7 +72,7 @@ pub fn check_files(
 ) -> Result<(), BundleSignatureError> {
     check_names(directory, statement)?;
     check_texts(directory, statement)?;
-    let medium = Medium::open(&directory.join(bundle::DISK))
+    let medium = Medium::open_raw(&directory.join(bundle::DISK))
         .map_err(|error| BundleSignatureError::Disk(crate::verify::VerifyError::Open(error)))?;
     let found = digest_of(&medium, u64::MAX, options, monitor).map_err(BundleSignatureError::Disk)?;
     compare(statement, bundle::DISK, found.plain)

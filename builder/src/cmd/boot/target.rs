@@ -48,6 +48,11 @@ impl BootTarget {
     pub(super) fn local(args: &Args) -> Result<Self, Failure> {
         let cannot = || format!("cannot boot `{}`", args.image.display());
         let medium = Medium::open(&args.image).with_context(cannot)?;
+        if let Some(kind) = medium.container() {
+            let error = anyhow::anyhow!("it is a {} file, and QEMU is given raw disks only", kind.name());
+            return Err(Failure::from(error.context(cannot()))
+                .hint("convert it: `qemu-img convert -O raw FILE disk.raw`"));
+        }
         let manifest = medium.bundle().map(|folder| manifest(folder).with_context(cannot)).transpose()?;
         let own = manifest.as_ref().and_then(|manifest| Arch::by_name(&manifest.origin.arch));
         let named = manifest.as_ref().and_then(|manifest| manifest.origin.boot_mode.clone());

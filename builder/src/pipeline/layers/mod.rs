@@ -15,6 +15,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::time::Time;
 use amiforge_image::manifest::ManifestInput;
 use amiforge_progress::Monitor;
+use amiforge_rootfs::sources::{DigestPin, SourceKind, SourceSpec};
 use amiforge_sandbox::{Launcher, OnFailure, Sandbox, Seed};
 use amiforge_store::Store;
 use amiforge_store::deferred::Deferred;
@@ -114,8 +115,8 @@ impl<'a> LayerBuilder<'a> {
             (Some(_), None) => return Err(BuildError::NoLock),
             (Some(source), Some(lock)) => Some(PackageInputs { lock, source }),
         };
-        if let (Some(vendor), Some(packages)) = (&options.vendor, packages) {
-            vendor::take(vendor, packages.lock, &store.objects(), monitor)?;
+        if let (Some(vendor), Some(lock)) = (&options.vendor, &options.lock) {
+            vendor::take(vendor, lock, &store.objects(), monitor)?;
         }
         Ok(Self { recipe, options, packages, store, monitor })
     }
@@ -143,6 +144,22 @@ impl<'a> LayerBuilder<'a> {
     /// What happens when a command fails.
     fn on_failure(&self) -> OnFailure {
         self.options.on_failure
+    }
+
+    /// The sources of the recipe. Those that are disks of snapshots are the files of the store that the lock pins.
+    pub(super) fn sources(&self) -> Result<Vec<SourceSpec>, BuildError> {
+        let mut sources = self.recipe.sources.clone();
+        for (index, snapshot) in self.recipe.snapshots.iter().enumerate() {
+            let lock = self.options.lock.as_ref().ok_or(BuildError::NoLock)?;
+            let locked = lock.snapshots.get(index).ok_or(BuildError::NoLock)?;
+            let object = self.object(locked.sha256, locked.size, &snapshot.label)?;
+            let Some(spec) = sources.get_mut(snapshot.source) else { continue };
+            if let SourceKind::Image { path, .. } = &mut spec.kind {
+                *path = object;
+            }
+            spec.pin = DigestPin::Exact(locked.sha256);
+        }
+        Ok(sources)
     }
 
     /// Path of a fetched file in the store.

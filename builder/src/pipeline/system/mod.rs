@@ -97,8 +97,8 @@ fn sources(
         Some(system) => MergedTree::from_tree("the packages", system.tree.clone()),
         None => MergedTree::default(),
     };
-    let sources = &builder.recipe.sources;
-    Ok(assemble::assemble_onto(merged, sources, builder.store, blobs, builder.monitor)?)
+    let sources = builder.sources()?;
+    Ok(assemble::assemble_onto(merged, &sources, builder.store, blobs, builder.monitor)?)
 }
 
 /// Takes the merged tree out of the sources.

@@ -14,7 +14,7 @@ use super::{ArchiveKeys, PinKeys};
 pub(crate) struct SourceKeys {
     /// What it is.
     pub(crate) kind: SourceKindKey,
-    /// The folder or archive; not for a `deb` source, which is made of packages.
+    /// The folder, archive or disk image; not for a `deb` source, which is made of packages.
     pub(crate) path: Option<String>,
     /// SHA-256 of the file (as it is on the disk, so of the compressed one), or of the image manifest of an `oci` source:
     /// refused if it is another. `"record"`: take it and write it in the manifest, even where that costs a read.
@@ -41,6 +41,16 @@ pub(crate) struct SourceKeys {
     pub(crate) platform: Option<String>,
     /// Tag, reference name or digest (`sha256:…`) to pick from an `oci` source that holds several images.
     pub(crate) reference: Option<String>,
+    /// Snapshot (`"snap-…"`) whose disk is an `image` source, in place of `path`. `lock` reads its blocks into the store and
+    /// pins them by one digest.
+    pub(crate) snapshot: Option<String>,
+    /// AMI (`"ami-…"`) whose root volume is an `image` source, in place of `path`; `lock` pins its snapshot.
+    pub(crate) ami: Option<String>,
+    /// Region of `snapshot` or `ami`; as AWS tools find it if not given.
+    pub(crate) region: Option<String>,
+    /// Partition of an `image` source that holds the root file system: its number, its name, or the name of its type such as
+    /// `"root"`. If not given: the one of a root's type, else the only file system with `/etc` and `/usr`.
+    pub(crate) partition: Option<String>,
     /// Distribution of a `deb` source: `"debian"`, `"ubuntu"`, or a name of your own. Names the archive that `suites`
     /// are taken from; a suite of `debian` that ends in `-security` is in the archive `debian-security`.
     pub(crate) distribution: Option<String>,
@@ -109,6 +119,9 @@ pub(crate) enum SourceKindKey {
     Tar,
     /// An OCI image layout, as a folder or an archive, or an archive of `docker save`.
     Oci,
+    /// A disk image: raw, qcow2, VMDK, VHD or VHDX (by its content), with a GPT, an MBR, or one file system. The other
+    /// partitions are mounted into the root as its own `/etc/fstab` says.
+    Image,
     /// Packages of a Debian archive, as the lock beside the recipe pins them. There may be one, and it comes first.
     Deb,
 }

@@ -1,0 +1,88 @@
+//! Disk images as sources: a raw disk or a container of one, with a GPT, an MBR or no partition table. The root file system
+//! becomes the tree, and what its own fstab mounts of the same disk is mounted into it.
+//!
+//! Read are the file systems of the registry (`amiforge_formats::volume`), with owners, modes, times, extended attributes,
+//! hard links and holes. Contents stay in the file as far as it holds them as they are; compressed ones are unpacked into
+//! the store once. LVM, LUKS, btrfs and others without a reader are refused by name.
+
+mod error;
+mod layout;
+mod mount;
+mod mounts;
+mod open;
+mod place;
+mod survey;
+mod volumes;
+
+use std::path::Path;
+
+use amiforge_formats::digest::Digest;
+use amiforge_formats::time::Time;
+use amiforge_formats::tree::Tree;
+use amiforge_progress::regular;
+use amiforge_store::blobs::Blobs;
+use amiforge_store::deferred::Deferred;
+
+pub use self::error::DiskSourceError;
+use self::mount::{MountedDisk, mounted};
+use self::open::OpenDisk;
+pub use self::survey::{DiskSurvey, SurveyedPart, survey};
+use self::volumes::DiskVolumes;
+use super::archive::{FileRange, OpenedSource, Opening};
+use super::indexed::{Explicitness, Indexed, NodeMark};
+use super::warning::Warning;
+use super::{DigestPin, SourceError, expand};
+
+/// Opens the file of a disk and reads its files into a tree.
+pub(super) fn open(
+    opening: &Opening<'_>,
+    path: &Path,
+    partition: Option<&str>,
+    pin: DigestPin,
+    blobs: &mut Blobs,
+) -> Result<OpenedSource, SourceError> {
+    let opening_failed = |source| SourceError::Open { path: path.to_owned(), source };
+    let file = regular::open(path).map_err(opening_failed)?;
+    let size = file.metadata().map_err(opening_failed)?.len();
+    let disk = OpenDisk::open(file.try_clone().map_err(opening_failed)?, size)?;
+    let mut volumes = DiskVolumes::new(&disk, layout::read(disk.reader())?);
+    let MountedDisk { mut tree, warnings, .. } = mounted(&mut volumes, partition)?;
+
+    let mut deferred = Deferred::new();
+    let opened = file.try_clone().map_err(opening_failed)?;
+    // The times of an object of the store change whenever it is used; its digest is checked.
+    let of_store = path.starts_with(opening.store.folder());
+    let source = if of_store { blobs.add_entry(opened, path) } else { blobs.add(opened, path) };
+    let mut sha256 = None;
+    let whole = FileRange { file: &file, at: 0, len: size };
+    let mut identity = || {
+        opening.monitor.progress.begin("hashing the image", Some(size));
+        let digest = expand::digest(&whole, opening.monitor)?;
+        sha256 = Some(checked(pin, digest)?);
+        Ok((digest, size))
+    };
+    place::place(&mut tree, &volumes, source, &mut identity, opening, (blobs, &mut deferred))?;
+    if sha256.is_none() && pin != DigestPin::Unpinned {
+        let expected = if let DigestPin::Exact(expected) = pin { Some(expected) } else { None };
+        deferred.check_input(file.try_clone().map_err(opening_failed)?, size, expected);
+        sha256 = expected;
+    }
+    let pinned = matches!(pin, DigestPin::Exact(_));
+    let indexed = indexed(tree, warnings);
+    Ok(OpenedSource { indexed, kind: "image", size, sha256, pinned, deferred, config: None })
+}
+
+/// A digest that was taken, held against the one that is expected.
+fn checked(pin: DigestPin, actual: Digest) -> Result<Digest, SourceError> {
+    match pin {
+        DigestPin::Exact(expected) if expected != actual => Err(SourceError::Digest { expected, actual }),
+        _ => Ok(actual),
+    }
+}
+
+/// The tree as that of a source: every entry is explicit.
+fn indexed(tree: Tree, warnings: Vec<Warning>) -> Indexed {
+    let marks = vec![NodeMark { at: 0, explicitness: Explicitness::Explicit }; tree.capacity()];
+    let newest: Option<Time> = tree.walk().map(|entry| tree.node(entry.id).meta.mtime).max();
+    Indexed { tree, marks, newest, warnings }
+}
