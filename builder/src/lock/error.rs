@@ -61,6 +61,15 @@ pub enum LockError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The image that packages are installed over cannot be read.
+    #[error("reading the packages of {label}")]
+    Base {
+        /// The source.
+        label: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The disk of a snapshot cannot be pinned.
     #[error("pinning {label}")]
     Snapshot {

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use amiforge_formats::digest::Digest;
 
+use amiforge_rootfs::sources::DigestPin;
+
 use crate::recipe::{Recipe, SourceFrom, Stage};
 
 /// The digest. Mirrors, keys, filters, scripts and commands are not part of it: they select nothing that is fetched.
@@ -16,6 +18,11 @@ fn text(recipe: &Recipe) -> String {
     let mut text = String::from("amiforge inputs 1\n");
     for one in recipe.packages.iter().flat_map(|packages| packages.backend().lock_inputs()) {
         line(&mut text, &one);
+    }
+    if let Some(upgrade) = recipe.upgrade {
+        let pin = recipe.sources.first().map(|source| source.pin);
+        let pin = if let Some(DigestPin::Exact(digest)) = pin { digest.to_string() } else { String::new() };
+        line(&mut text, &["over", upgrade.lock_input(), &pin]);
     }
     for one in &recipe.snapshots {
         line(&mut text, &["snapshot", &one.id, one.region.as_deref().unwrap_or_default()]);

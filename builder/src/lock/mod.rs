@@ -3,6 +3,8 @@
 //! A lock depends on the inputs of the recipe only: a changed `[[file]]` needs no new lock. Reading a lock opens no
 //! network connection; making one is in [`resolve`], behind the feature `fetch`.
 
+#[cfg(feature = "fetch")]
+mod base;
 mod diff;
 mod error;
 mod inputs;

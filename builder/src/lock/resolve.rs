@@ -8,6 +8,7 @@ use amiforge_packages::host::{HostSettings, without_credentials};
 use amiforge_packages::locked::{LockedPackage, PackageId};
 use amiforge_progress::Progress;
 
+use super::base::BaseImage;
 use super::error::LockError;
 use super::inputs;
 use super::model::{Lock, LockedSnapshot, LockedSource, LockedStage};
@@ -48,14 +49,11 @@ pub fn resolve(
     for (locked, stage) in resolved.lock.stages.iter_mut().zip(&recipe.stages) {
         locked.sources = sources(stage, recipe.packages.as_ref(), old, fetcher)?;
     }
-    for snapshot in &recipe.snapshots {
-        resolved.lock.snapshots.push(pin_snapshot(snapshot, (old, update), fetcher)?);
-    }
     Ok(resolved)
 }
 
-/// Chooses the packages of a recipe. Reads the indexes of the archives and nothing else: the stages of the lock have no
-/// sources.
+/// Chooses the packages of a recipe. Reads the indexes of the archives, and the image that packages are installed over: the
+/// stages of the lock have no sources.
 ///
 /// # Errors
 /// [`LockError`].
@@ -73,10 +71,15 @@ pub fn choose(
         snapshots: Vec::new(),
         stages: Vec::new(),
     };
+    for snapshot in &recipe.snapshots {
+        lock.snapshots.push(pin_snapshot(snapshot, (old, update), fetcher)?);
+    }
     let Some(packages) = &recipe.packages else { return Ok(Resolved { lock, records: Vec::new() }) };
+    let base = BaseImage::open(recipe, &lock.snapshots, fetcher)?;
+    let installed = base.as_ref().map(|base| base.system(recipe));
     let sets = sets(recipe, old, update);
     let previous = old.map(|old| old.archives.as_slice()).unwrap_or_default();
-    let chosen = packages.backend().lock(&LockRequest { sets: &sets, previous, installed: None }, fetcher)?;
+    let chosen = packages.backend().lock(&LockRequest { sets: &sets, previous, installed }, fetcher)?;
     lock.archives = chosen.archives;
     let mut sets = chosen.sets.into_iter();
     lock.image = sets.next().unwrap_or_default();

@@ -44,6 +44,7 @@ pub(super) fn misplaced(keys: &SourceKeys) -> impl Iterator<Item = &'static str>
         ("keyring", keys.keyring.is_some()),
         ("allow-expired", keys.allow_expired.is_some()),
         ("scripts", keys.scripts.is_some()),
+        ("upgrade", keys.upgrade.is_some()),
         ("include", !keys.include.is_empty()),
         ("docs", keys.docs.is_some()),
         ("man", keys.man.is_some()),

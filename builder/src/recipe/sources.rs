@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::digest::Digest;
 use amiforge_packages::PackageSource;
+use amiforge_packages::backend::Scripts;
+use amiforge_packages::over::UpgradePolicy;
 use amiforge_rootfs::sources::oci::check_platform;
 use amiforge_rootfs::sources::{DigestPin, OwnerRule, SourceKind, SourceSpec};
 
@@ -13,34 +15,79 @@ use super::keys::{SourceKeys, SourceKindKey};
 use super::spec::SnapshotSource;
 use super::{Arch, packages, parse};
 
-/// Checks every source; returns the source of packages, the others, and those of the others that are disks of snapshots.
+/// The sources of a recipe.
+#[derive(Default)]
+pub(super) struct CheckedSources {
+    /// The source of packages.
+    pub(super) packages: Option<PackageSource>,
+    /// Of packages over the first source: which of its packages get newer versions.
+    pub(super) upgrade: Option<UpgradePolicy>,
+    /// The others.
+    pub(super) others: Vec<SourceSpec>,
+    /// Those of the others that are disks of snapshots.
+    pub(super) snapshots: Vec<SnapshotSource>,
+}
+
+/// Checks every source.
 pub(super) fn check(
     all: &[SourceKeys],
     arch: Arch,
     at: &KeyPath,
     checker: &mut Checker<'_>,
-) -> (Option<PackageSource>, Vec<SourceSpec>, Vec<SnapshotSource>) {
-    let (mut source_of_packages, mut others, mut snapshots) = (None, Vec::new(), Vec::new());
+) -> CheckedSources {
+    let mut checked = CheckedSources::default();
     for (index, keys) in all.iter().enumerate() {
         let at = at.index(index);
         only_its_own_keys(keys, &at, checker);
         if let Some(kind) = packages::kind(keys.kind) {
-            if index > 0 {
-                let message = format!("a `{}` source comes first, and there is one at most", kind.name());
-                checker.reject(at.key("kind"), message);
+            match all.first().filter(|first| index == 1 && first.kind == SourceKindKey::Image) {
+                Some(image) => {
+                    over_image(image, keys, &at, checker);
+                    checked.upgrade = Some(keys.upgrade.unwrap_or_default());
+                }
+                None if index > 0 => {
+                    let message = format!(
+                        "a `{}` source comes first, or second over an `image`, and there is one at most",
+                        kind.name()
+                    );
+                    checker.reject(at.key("kind"), message);
+                }
+                None if keys.upgrade.is_some() => {
+                    checker.reject_key(at.key("upgrade"), "`upgrade` is for packages over an `image` source");
+                }
+                None => {}
             }
-            source_of_packages = Some(packages::check(kind, keys, arch, &at, checker));
+            checked.packages = Some(packages::check(kind, keys, arch, &at, checker));
         } else {
             let id = snapshot_id(keys, &at, checker);
             let Some(spec) = source(keys, index, arch, &at, checker) else { continue };
             if let Some(id) = id {
                 let (label, region) = (spec.label.clone(), keys.region.clone());
-                snapshots.push(SnapshotSource { source: others.len(), label, id, region });
+                checked.snapshots.push(SnapshotSource { source: checked.others.len(), label, id, region });
             }
-            others.push(spec);
+            checked.others.push(spec);
         }
     }
-    (source_of_packages, others, snapshots)
+    checked
+}
+
+/// Packages over an image: what they cannot be, and what the image must have.
+fn over_image(image: &SourceKeys, keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) {
+    if image.path.is_some() && image.sha256.as_deref().is_none_or(|sha256| sha256 == "record") {
+        let message = "packages over an `image` need its `sha256`: the lock is made for this image and no other \
+                       (`sha256sum FILE`)";
+        checker.reject(at.key("kind"), message);
+    }
+    if image.prefix.is_some() || image.strip.is_some() {
+        checker.reject(at.key("kind"), "packages go over a whole `image`, without `prefix` and `strip`");
+    }
+    if keys.base.is_some() {
+        checker.reject_key(at.key("base"), "the image is what the packages go over: leave `base` out");
+    }
+    if keys.scripts.is_some_and(|scripts| scripts != Scripts::Run) {
+        let message = "packages over an `image` are installed by its own package manager: `\"run\"`";
+        checker.reject_key(at.key("scripts"), message);
+    }
 }
 
 /// The snapshot or AMI that an `image` source names in place of a path.

@@ -12,6 +12,7 @@ use amiforge_image::disk::{DiskSize, PartitionSize};
 use amiforge_image::manifest::AllowedLeak;
 use amiforge_image::seal::WritableFolders;
 use amiforge_packages::PackageSource;
+use amiforge_packages::over::UpgradePolicy;
 use amiforge_rootfs::glob::Globs;
 use amiforge_rootfs::normalize::NormalizeRule;
 use amiforge_rootfs::sources::SourceSpec;
@@ -62,8 +63,11 @@ pub struct Recipe {
     pub trust: TrustRecipe,
     /// The partitions, in their order on the disk.
     pub partitions: Vec<RecipePartition>,
-    /// The source of packages, which is merged before the others.
+    /// The source of packages, which is merged before the others, or over the first one (see `upgrade`).
     pub packages: Option<PackageSource>,
+    /// Of packages over the first source, an image with a package database of its own: which of its packages get newer
+    /// versions.
+    pub upgrade: Option<UpgradePolicy>,
     /// The other sources, in the order of merging.
     pub sources: Vec<SourceSpec>,
     /// Those of the sources that are disks of snapshots, in the order of the sources.

@@ -13,6 +13,7 @@ use super::checker::Checker;
 use super::diagnostic::{Diagnostic, KeyPath, UnlocatedDiagnostic, locate};
 use super::keys::{DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
 use super::lines::RecipeLines;
+use super::sources::CheckedSources;
 use super::{
     Arch, ImageSpec, Recipe, boot, contents, packages, parse, partitions, reference, schema, sources, stages,
     trust,
@@ -65,7 +66,7 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
     if let Some(boot) = &boot {
         boot::partitions(boot, &partitions, &top.key("boot"), checker);
     }
-    let (source_of_packages, sources, snapshots) =
+    let CheckedSources { packages: source_of_packages, upgrade, others: sources, snapshots } =
         sources::check(&keys.source, arch, &top.key("source"), checker);
     let stages = stages::check(&keys.stage, source_of_packages.as_ref(), &top.key("stage"), checker);
     let runs = stages::runs(&keys.run, &top.key("run"), checker);
@@ -91,6 +92,7 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
         trust,
         partitions,
         packages: source_of_packages,
+        upgrade,
         sources,
         snapshots,
         stages,

@@ -99,6 +99,18 @@ pub(super) fn configured(
     key.done()
 }
 
+/// The key of packages that are installed over a system: by what the system was before, and the packages' own key.
+pub(super) fn over(before: Digest, packages: Digest, source: &PackageSource) -> Digest {
+    let mut key = LayerKey::of("over");
+    key.bytes(&before.0);
+    key.bytes(&packages.0);
+    // What is removed is in no lock.
+    for line in source.backend().lock_inputs() {
+        key.texts(&line);
+    }
+    key.done()
+}
+
 /// The key of the files that a stage installs: its tools by their own key, its sources and patches by their digests.
 pub(super) fn stage(
     stage: &Stage,

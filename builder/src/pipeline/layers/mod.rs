@@ -4,6 +4,7 @@
 //! This file has what all kinds of layers share; each kind has a file of its own.
 
 mod keys;
+pub(super) mod over;
 pub(super) mod packages;
 pub(super) mod run;
 mod second_run;

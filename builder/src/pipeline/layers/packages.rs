@@ -38,6 +38,16 @@ pub(in crate::pipeline) struct Notes {
 }
 
 impl Notes {
+    /// The notes of packages that were installed over a system.
+    pub(super) fn of_system(newest: Time, random: Vec<RandomFile>) -> Self {
+        Self { newest: (newest.secs, newest.nanos), skipped: Vec::new(), random }
+    }
+
+    /// Files that depend on the random numbers that scripts drew.
+    pub(super) fn random(&self) -> &[RandomFile] {
+        &self.random
+    }
+
     /// The newest time among the packages.
     pub(in crate::pipeline) fn newest(&self) -> Time {
         Time { secs: self.newest.0, nanos: self.newest.1 }

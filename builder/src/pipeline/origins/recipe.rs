@@ -47,6 +47,11 @@ fn is_within(path: &[u8], folder: &str) -> bool {
 }
 
 impl RecipeOrigins<'_> {
+    /// A source by its number among those that are merged, from 1.
+    pub(in crate::pipeline) fn source(self, number: usize) -> PathOrigin {
+        source(self.0, number)
+    }
+
     /// What a stage installs.
     pub(in crate::pipeline) fn stage(self, name: &str, index: usize) -> PathOrigin {
         lined(PathOrigin::new("stage").with("name", name), &self.0.lines, "stage", index)

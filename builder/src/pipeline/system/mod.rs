@@ -3,24 +3,24 @@
 mod contents;
 pub(super) mod host_files;
 mod initrds;
+mod merged;
 mod provenance;
 mod trust;
 
 use amiforge_formats::tree::Tree;
-use amiforge_rootfs::assemble::{self, Assembled};
-use amiforge_rootfs::merge::MergedTree;
+use amiforge_rootfs::assemble::Assembled;
 use amiforge_rootfs::normalize::{self, NormalizeRule, NormalizeSpec, RuleChange};
 use amiforge_rootfs::steps::{missing, service_keys};
 use amiforge_store::blobs::Blobs;
 
 use super::BuildError;
 use super::epoch::{self, BuildTime};
-use super::layers::packages::{self, PackageSystem};
 use super::layers::{LayerBuilder, LayerRecord, run, stages};
 use super::origins::{OriginRecorder, RecipeOrigins};
 
 use crate::recipe::Recipe;
 use host_files::HostFiles;
+use merged::MergedInputs;
 
 /// What the machine will see, before it is divided among file systems.
 pub(super) struct SystemTree<'a> {
@@ -59,15 +59,11 @@ pub(super) fn system_tree<'a>(
     let recipe = builder.recipe;
     // Dropped, it gives layers their names even if the rest of the recipe cannot be built.
     let mut record = LayerRecord::default();
-    let packages = packages::image(builder, &mut record, blobs)?;
-    let mut sources = sources(builder, packages.as_ref(), blobs)?;
-    record.deferred.append(std::mem::take(&mut sources.deferred));
+    let MergedInputs { packages, mut sources, mut tree, mut origins } =
+        merged::merge(builder, &mut record, blobs)?;
     let mut host_files = HostFiles::new(builder.monitor);
     let newest = packages.as_ref().map_or(sources.newest, |system| system.notes.newest().max(sources.newest));
     let time = epoch::choose(builder.options.source_date_epoch, recipe.image.epoch, newest)?;
-    let mut tree = take_tree(&mut sources);
-    let merged = (&tree, std::mem::take(&mut sources.origins));
-    let mut origins = OriginRecorder::begin(builder, packages.as_ref(), (merged.0, &merged.1), blobs)?;
     stages::install(builder, &mut record, &mut tree, &mut origins, blobs)?;
     let mut warnings = std::mem::take(&mut sources.warnings);
     let settings = contents::apply(recipe, &mut tree, &mut origins, blobs, &mut host_files, time.made)?;
@@ -85,26 +81,6 @@ pub(super) fn system_tree<'a>(
     let skipped = packages.map(|system| system.notes.skipped).unwrap_or_default();
     let inputs = Inputs { record, sources, host_files, changes, skipped };
     Ok(SystemTree { tree, time, origins, inputs, warnings })
-}
-
-/// The sources of the recipe, merged over the packages.
-fn sources(
-    builder: &LayerBuilder<'_>,
-    packages: Option<&PackageSystem>,
-    blobs: &mut Blobs,
-) -> Result<Assembled, BuildError> {
-    let merged = match packages {
-        Some(system) => MergedTree::from_tree("the packages", system.tree.clone()),
-        None => MergedTree::default(),
-    };
-    let sources = builder.sources()?;
-    Ok(assemble::assemble_onto(merged, &sources, builder.store, blobs, builder.monitor)?)
-}
-
-/// Takes the merged tree out of the sources.
-fn take_tree(sources: &mut Assembled) -> Tree {
-    let root = sources.tree.node(sources.tree.root()).meta.clone();
-    std::mem::replace(&mut sources.tree, Tree::new(root))
 }
 
 /// Applies the rules of normalization to the tree; gives the changes.

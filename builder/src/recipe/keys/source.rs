@@ -2,6 +2,7 @@
 
 use amiforge_packages::backend::Scripts;
 use amiforge_packages::deb::resolve::BasePackages;
+use amiforge_packages::over::UpgradePolicy;
 use amiforge_rootfs::sources::Modes;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -68,6 +69,9 @@ pub(crate) struct SourceKeys {
     /// Packages that a `deb` source shall not hold; refused where something needs one.
     #[serde(default)]
     pub(crate) without: Vec<String>,
+    /// Which packages of the image that comes before a `deb` source get newer versions; `"keep"` if not given. `without` removes
+    /// packages of the image.
+    pub(crate) upgrade: Option<UpgradePolicy>,
     /// Whether a `deb` source holds what its packages recommend, too; `false` if not given.
     pub(crate) recommends: Option<bool>,
     /// Foreign architectures of a `deb` source as its archive names them, such as `["i386"]`.
