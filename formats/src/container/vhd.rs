@@ -37,9 +37,9 @@ const BLOCK_MAX: u64 = 1 << 30;
 /// The longest disk of the format: 2040 GiB.
 const SIZE_MAX: u64 = 2040 << 30;
 
-/// Whether a file begins or ends as a VHD.
+/// Whether a file begins as a VHD, or ends with a footer whose check sum is right: a raw disk may end with anything.
 pub(super) fn probe(head: &[u8], tail: &[u8]) -> bool {
-    head.starts_with(FOOTER) || tail.starts_with(FOOTER)
+    head.starts_with(FOOTER) || tail.starts_with(FOOTER) && checksum(tail, 64) == be32(tail, 64)
 }
 
 /// Where blocks are.
