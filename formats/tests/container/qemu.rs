@@ -41,7 +41,7 @@ fn sample(path: &Path) {
     .collect();
     file.write_all_at(&text, 1000).unwrap();
     file.write_all_at(&noise, (5 << 20) + 512).unwrap();
-    file.write_all_at(&[0; 1 << 20], 8 << 20).unwrap();
+    file.write_all_at(&vec![0; 1 << 20], 8 << 20).unwrap();
     for step in 0..40 {
         file.write_all_at(&noise[..5000], (10 << 20) + step * 70_000).unwrap();
     }
