@@ -110,7 +110,7 @@ pub fn read(disk: &dyn ReadAt) -> Result<Option<MbrTable>, MbrError> {
     }
     let sector = load(disk, 0)?;
     let entries: Vec<_> = (0..4).map(|index| RawEntry::of(&sector, index)).collect();
-    let plausible = entries.iter().all(|entry| entry.status & 0x7f == 0);
+    let plausible = entries.iter().all(|entry| matches!(entry.status, 0 | 0x80));
     if !is_signed(&sector) || !plausible || entries.iter().all(RawEntry::is_empty) {
         return Ok(None);
     }

@@ -1,7 +1,7 @@
 //! `amiforge import`: starts a recipe from a disk image that exists.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use amiforge::import::{ImportOrigin, recipe_text};
@@ -104,12 +104,22 @@ fn region_id(text: &str) -> Option<&str> {
 /// Opens a file and takes its digest.
 fn of_file(path: &Path) -> anyhow::Result<FoundImage> {
     let mut file = regular::open(path).with_context(|| format!("opening `{}`", path.display()))?;
-    let mut hasher = Sha256::new();
-    io::copy(&mut file, &mut hasher).with_context(|| format!("reading `{}`", path.display()))?;
+    let sha256 = digest(&mut file).with_context(|| format!("reading `{}`", path.display()))?;
     let absolute = std::path::absolute(path)?;
     let path = absolute.to_str().context("the path is not UTF-8, and a recipe is")?.to_owned();
-    let origin = ImportOrigin::File { path, sha256: Digest(hasher.finalize().into()) };
+    let origin = ImportOrigin::File { path, sha256 };
     Ok(FoundImage { file, origin, locked: None })
+}
+
+/// The digest of a file.
+fn digest(file: &mut File) -> io::Result<Digest> {
+    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(Digest(hasher.finalize().into())),
+            len => hasher.update(&buffer[..len]),
+        }
+    }
 }
 
 /// Reads the disk of a snapshot into the store.

@@ -199,6 +199,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command, program: fn() -> clap::Command, ui: &Ui) -> CommandResult {
     match command {
         Command::New(args) => new::run(&args, ui),
+        Command::Import(args) => import::run(&args, ui),
         #[cfg(feature = "fetch")]
         Command::Lock(args) => lock::run(&args, ui),
         #[cfg(feature = "fetch")]

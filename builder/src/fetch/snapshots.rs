@@ -39,7 +39,7 @@ pub struct NamedSnapshot {
 
 /// A snapshot whose file is in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoredSnapshot {
+pub(crate) struct FetchedSnapshot {
     pub(crate) name: NamedSnapshot,
     /// Digest of the file.
     pub(crate) sha256: Digest,
@@ -56,7 +56,7 @@ pub(crate) fn fetch_snapshot(
     region: Option<&str>,
     expected: Option<(Digest, &str)>,
     fetcher: &Fetcher<'_>,
-) -> Result<StoredSnapshot, FetchError> {
+) -> Result<FetchedSnapshot, FetchError> {
     let Some(access) = fetcher.snapshots else { return Err(FetchError::NoSnapshots { id: id.to_owned() }) };
     let local = |source| FetchError::Local { name: format!("the file of {id}"), source };
     let out = place(fetcher.store, id, region);
@@ -82,7 +82,7 @@ pub(crate) fn fetch_snapshot(
     objects.put(sha256, size, &mut file)?;
     objects.sync()?;
     std::fs::remove_file(&out).map_err(local)?;
-    Ok(StoredSnapshot { name, sha256, size })
+    Ok(FetchedSnapshot { name, sha256, size })
 }
 
 /// Where the file of a snapshot is while it is fetched, so that the next call continues it.

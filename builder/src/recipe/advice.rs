@@ -6,11 +6,14 @@ pub(super) fn replacement(key: &str, option: &str) -> Option<&'static str> {
     let advice = match (key, option.to_ascii_lowercase().as_str()) {
         ("arch", "amd64" | "x64" | "x86-64" | "x86") => "write `x86_64`",
         ("arch", "arm64" | "arm" | "armv8") => "write `aarch64`",
-        ("kind", "docker" | "podman" | "container" | "image" | "containerd") => {
+        ("kind", "docker" | "podman" | "container" | "containerd") => {
             "write `oci` for an image (what `docker save`, `podman save` or `skopeo copy … oci:DIR` write), `tar` for \
              what `docker export` writes"
         }
         ("kind", "rootfs" | "archive" | "tgz" | "tar.gz" | "tarball") => "write `tar`, compressed or not",
+        ("kind", "disk" | "raw" | "img" | "qcow2" | "vmdk" | "vhd" | "vhdx" | "ami" | "snapshot") => {
+            "write `image`, with `path`, `snapshot` or `ami`"
+        }
         ("kind", "folder" | "directory" | "local" | "path") => "write `dir`",
         ("kind", "apt" | "debian" | "ubuntu" | "debootstrap" | "mmdebstrap") => "write `deb`",
         ("role", "boot" | "/boot") => {

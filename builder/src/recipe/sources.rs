@@ -107,7 +107,7 @@ fn snapshot_id(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Op
         checker.reject(at.key(key), "an `image` source is one of `path`, `snapshot` and `ami`");
     }
     if keys.sha256.is_some() {
-        checker.reject_key(at.key("sha256"), format!("the lock pins the blocks of a `{key}`"));
+        checker.reject_key(at.key("sha256"), format!("the lock pins what `{key}` names"));
     }
     Some(id.clone())
 }
@@ -126,7 +126,11 @@ fn source(
         (Some(id), _) => (id, PathBuf::from(id)),
         (None, Some(given)) => (given, checker.host_path(at.key("path"), given)),
         (None, None) => {
-            checker.reject(at.key("path"), "`[[source]]` needs the key `path`");
+            let message = match keys.kind {
+                SourceKindKey::Image => "an `image` source needs `path`, `snapshot` or `ami`",
+                _ => "`[[source]]` needs the key `path`",
+            };
+            checker.reject(at.key("path"), message);
             return None;
         }
     };

@@ -34,7 +34,7 @@ use unpack::UnpackedUnits;
 pub enum ContainerKind {
     /// qcow2 of QEMU, versions 2 and 3.
     Qcow2,
-    /// VMDK of VMware, in one file.
+    /// VMDK of `VMware`, in one file.
     Vmdk,
     /// VHD of Virtual PC and Azure.
     Vhd,

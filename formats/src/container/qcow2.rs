@@ -145,7 +145,7 @@ impl Qcow2Map {
             return Err(ERRORS.unsupported(format!("holds a disk of {} bytes", self.size)));
         }
         let end = self.l1_at.checked_add(bytes);
-        if self.l1_at % 8 != 0 || end.is_none_or(|end| end > file_len) {
+        if !self.l1_at.is_multiple_of(8) || end.is_none_or(|end| end > file_len) {
             return Err(ERRORS.damaged(format!("its first table is at byte {}, past its end", self.l1_at)));
         }
         Ok(())
@@ -162,7 +162,7 @@ impl Qcow2Map {
     /// Bytes of the disk that one table of the second level covers.
     fn l2_span(&self) -> u64 {
         // At most 2^21 / 8 entries of 2^21 bytes: 2^39.
-        (self.cluster() / self.entry_len()).saturating_mul(self.cluster())
+        self.cluster().checked_div(self.entry_len()).unwrap_or(0).saturating_mul(self.cluster())
     }
 
     /// The run of zeros of the range `start..start + len`, clipped to the disk.
@@ -215,7 +215,7 @@ impl Qcow2Map {
         let len = self.cluster() / SUBCLUSTERS;
         let state =
             |index: u64| (bitmap >> index & 1 != 0, bitmap >> index.saturating_add(SUBCLUSTERS) & 1 != 0);
-        let index = offset.saturating_sub(start) / len.max(1);
+        let index = offset.saturating_sub(start).checked_div(len).unwrap_or(0);
         let same = |other: &u64| state(*other) == state(index);
         let first = (0..index).rev().take_while(same).last().unwrap_or(index);
         let count = (first..SUBCLUSTERS).take_while(same).count() as u64;
@@ -242,14 +242,14 @@ impl ContainerMap for Qcow2Map {
 
     fn run(&self, tables: &TableReader<'_>, offset: u64) -> io::Result<StoredRun> {
         let span = self.l2_span();
-        let index = offset / span.max(1);
+        let index = offset.checked_div(span).unwrap_or(0);
         let l1 = u64::from_be_bytes(tables.array(self.l1_at.saturating_add(index.saturating_mul(8)))?);
         let first = index.saturating_mul(span);
         let l2_at = l1 & OFFSET;
         if l2_at == 0 {
             return Ok(self.zeros(first, span));
         }
-        if l2_at % self.cluster() != 0 {
+        if !l2_at.is_multiple_of(self.cluster()) {
             return Err(invalid(ERRORS.damaged(format!("a table at byte {l2_at}, within a cluster"))));
         }
         let number = offset.saturating_sub(first) >> self.cluster_bits;
@@ -260,7 +260,7 @@ impl ContainerMap for Qcow2Map {
             return self.packed(entry, start, tables.file_len());
         }
         let at = entry & OFFSET;
-        if at % self.cluster() != 0 {
+        if !at.is_multiple_of(self.cluster()) {
             return Err(invalid(ERRORS.damaged(format!("a cluster at byte {at}, within another"))));
         }
         if self.extended {

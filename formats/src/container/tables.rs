@@ -11,9 +11,12 @@ const PAGE: u64 = 64 * 1024;
 /// Pages that are kept.
 const SLOTS: usize = 64;
 
+/// A page that was read, with its number.
+type HeldPage = Option<(u64, Arc<[u8]>)>;
+
 /// Pages of tables that were read.
 #[derive(Debug)]
-pub(super) struct TablePages(Vec<Mutex<Option<(u64, Arc<[u8]>)>>>);
+pub(super) struct TablePages(Vec<Mutex<HeldPage>>);
 
 impl TablePages {
     /// No page yet.

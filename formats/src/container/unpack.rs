@@ -65,9 +65,12 @@ impl Codec {
     }
 }
 
-/// Units that were unpacked, by their first byte on the disk.
+/// A unit that was unpacked, with its first byte on the disk.
+type HeldUnit = Option<(u64, Arc<[u8]>)>;
+
+/// Units that were unpacked.
 #[derive(Debug)]
-pub(super) struct UnpackedUnits(Vec<Mutex<Option<(u64, Arc<[u8]>)>>>);
+pub(super) struct UnpackedUnits(Vec<Mutex<HeldUnit>>);
 
 impl UnpackedUnits {
     /// None yet.

@@ -37,9 +37,9 @@ const BLOCK_MAX: u64 = 1 << 30;
 /// The longest disk of the format: 2040 GiB.
 const SIZE_MAX: u64 = 2040 << 30;
 
-/// Whether a file begins or ends as a VHD.
+/// Whether a file begins as a VHD, or ends with a footer whose check sum is right: a raw disk may end with anything.
 pub(super) fn probe(head: &[u8], tail: &[u8]) -> bool {
-    head.starts_with(FOOTER) || tail.starts_with(FOOTER)
+    head.starts_with(FOOTER) || tail.starts_with(FOOTER) && checksum(tail, 64) == be32(tail, 64)
 }
 
 /// Where blocks are.
@@ -96,7 +96,7 @@ fn dynamic(file: &dyn ReadAt, size: u64, header_at: u64) -> Result<VhdMap, Conta
     let table_at = u64::from_be_bytes(fields::array(&header, 16));
     let entries = u64::from(be32(&header, 28));
     let block = u64::from(be32(&header, 32));
-    if block < SECTOR || block > BLOCK_MAX || !block.is_power_of_two() {
+    if !(SECTOR..=BLOCK_MAX).contains(&block) || !block.is_power_of_two() {
         return Err(ERRORS.damaged(format!("blocks of {block} bytes")));
     }
     let needed = size.div_ceil(block);
@@ -136,13 +136,13 @@ fn sectors(
         Ok(byte)
     };
     // The most significant bit is the first sector.
-    let used = |byte: u8, sector: u64| byte >> (7 - (sector % 8) as u32) & 1 != 0;
+    let used = |byte: u8, sector: u64| byte >> 7u32.saturating_sub((sector % 8) as u32) & 1 != 0;
     let state = used(byte(sector)?, sector);
     let full = if state { 0xff } else { 0 };
     let mut end = sector;
     while end < count {
         let here = byte(end)?;
-        if end % 8 == 0 && here == full {
+        if end.is_multiple_of(8) && here == full {
             end = end.saturating_add(8);
         } else if used(here, end) == state {
             end = end.saturating_add(1);
@@ -167,7 +167,7 @@ impl ContainerMap for VhdMap {
             }
             Self::Dynamic { size, table_at, block } => (*size, *table_at, *block),
         };
-        let number = offset / block.max(1);
+        let number = offset.checked_div(block).unwrap_or(0);
         let start = number.saturating_mul(block);
         let entry = u32::from_be_bytes(tables.array(table_at.saturating_add(number.saturating_mul(4)))?);
         if entry == ABSENT {

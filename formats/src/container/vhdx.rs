@@ -48,13 +48,13 @@ pub(super) fn open(file: &dyn ReadAt) -> Result<VhdxMap, ContainerError> {
     check_log(&header(file)?)?;
     let regions = region::read(file)?;
     let metadata = metadata::read(file, &regions.metadata)?;
-    if metadata.size > SIZE_MAX || metadata.size % metadata.sector.max(1) != 0 {
+    if metadata.size > SIZE_MAX || !metadata.size.is_multiple_of(metadata.sector) {
         return Err(ERRORS.damaged(format!("a disk of {} bytes", metadata.size)));
     }
     // 2^23 sectors for each sector bitmap block (section 2.5).
-    let chunk_ratio = (metadata.sector << 23) / metadata.block.max(1);
+    let chunk_ratio = (metadata.sector << 23).checked_div(metadata.block).unwrap_or(0);
     let blocks = metadata.size.div_ceil(metadata.block.max(1));
-    let bitmaps = blocks.saturating_sub(1) / chunk_ratio.max(1);
+    let bitmaps = blocks.saturating_sub(1).checked_div(chunk_ratio).unwrap_or(0);
     let needed = blocks.saturating_add(bitmaps).saturating_mul(8);
     if chunk_ratio == 0 || needed > regions.table.len {
         let what = format!("a table of {} bytes for {blocks} blocks, which take {needed}", regions.table.len);
@@ -115,9 +115,9 @@ impl ContainerMap for VhdxMap {
     }
 
     fn run(&self, tables: &TableReader<'_>, offset: u64) -> io::Result<StoredRun> {
-        let number = offset / self.block.max(1);
+        let number = offset.checked_div(self.block).unwrap_or(0);
         let start = number.saturating_mul(self.block);
-        let index = number.saturating_add(number / self.chunk_ratio.max(1));
+        let index = number.saturating_add(number.checked_div(self.chunk_ratio).unwrap_or(0));
         let entry = u64::from_le_bytes(tables.array(self.table_at.saturating_add(index.saturating_mul(8)))?);
         let len = self.block.min(self.size.saturating_sub(start));
         match entry & 7 {

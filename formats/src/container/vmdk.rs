@@ -1,4 +1,4 @@
-//! VMDK (VMware, *Virtual Disk Format 5.0*), one file with a sparse extent: `monolithicSparse` and `streamOptimized`.
+//! VMDK (`VMware`, *Virtual Disk Format 5.0*), one file with a sparse extent: `monolithicSparse` and `streamOptimized`.
 //! All numbers are little-endian, and count sectors of 512 bytes. Disks of several files, and those with a parent, are
 //! refused.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
@@ -179,14 +179,14 @@ impl ContainerMap for VmdkMap {
 
     fn run(&self, tables: &TableReader<'_>, offset: u64) -> io::Result<StoredRun> {
         let span = self.table_span();
-        let index = offset / span.max(1);
+        let index = offset.checked_div(span).unwrap_or(0);
         let first = index.saturating_mul(span);
         let directory = self.directory_at.saturating_add(index.saturating_mul(4));
         let table = u64::from(u32::from_le_bytes(tables.array(directory)?));
         if table == 0 {
             return Ok(self.zeros(first, span));
         }
-        let number = offset.saturating_sub(first) / self.grain.max(1);
+        let number = offset.saturating_sub(first).checked_div(self.grain).unwrap_or(0);
         let start = first.saturating_add(number.saturating_mul(self.grain));
         let entry_at = table.saturating_mul(SECTOR).saturating_add(number.saturating_mul(4));
         let entry = u32::from_le_bytes(tables.array(entry_at)?);

@@ -33,10 +33,10 @@ pub(crate) fn qcow2() -> Vec<u8> {
     put(&mut file, 96, &4u32.to_be_bytes());
     put(&mut file, 100, &104u32.to_be_bytes());
     put(&mut file, 512, &(1 << 63 | 1024u64).to_be_bytes());
-    put(&mut file, 1024, &(1 << 63 | 1536u64).to_be_bytes());
+    put(&mut file, 1024, &(1 << 63 | 0x600_u64).to_be_bytes());
     put(&mut file, 1032, &1u64.to_be_bytes());
     put(&mut file, 1040, &(1 << 63 | 2048u64).to_be_bytes());
-    put(&mut file, 1048, &(1 << 62 | 2560u64).to_be_bytes());
+    put(&mut file, 1048, &(1 << 62 | 0xa00_u64).to_be_bytes());
     put(&mut file, 1536, &unit(1, 512));
     put(&mut file, 2048, &unit(3, 512));
     let packed = miniz_oxide::deflate::compress_to_vec(&unit(4, 512), 6);

@@ -60,7 +60,7 @@ fn units_past_the_end_of_the_file_are_named_when_they_are_read() {
     put(&mut file, 1536, &0xffff_fff0_u32.to_be_bytes());
     assert!(!said(&file).is_empty());
     let mut file = vhdx();
-    put(&mut file, 1 << 20, &(u64::MAX & !0xf_ffff | 6).to_le_bytes());
+    put(&mut file, 1 << 20, &(!0xf_ffff_u64 | 6).to_le_bytes());
     assert!(said(&file).contains("past the end"));
     put(&mut file, 1 << 20, &7u64.to_le_bytes());
     assert!(said(&file).contains("state 7"));
@@ -105,7 +105,7 @@ fn a_compressed_unit_that_is_damaged_short_or_too_long_is_refused() {
         file.resize(file.len().max(3072), 0);
         // As many sectors as it takes.
         let sectors = packed.len().div_ceil(512) as u64 - 1;
-        put(&mut file, 1048, &(1 << 62 | sectors << 61 | 2560u64).to_be_bytes());
+        put(&mut file, 1048, &(1 << 62 | sectors << 61 | 0xa00_u64).to_be_bytes());
         let text = said(&file);
         assert!(text.contains(word), "{text}");
     }

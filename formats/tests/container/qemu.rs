@@ -4,11 +4,11 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use amiforge_formats::container::ContainerKind;
+use amiforge_formats::container::{ContainerKind, PackedDisk, StoredAs};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::read_at::ReadAt;
 
-use super::fixture::{contents, open};
+use super::fixture::{contents, open, unit};
 use crate::fixtures::run;
 
 /// A file of this machine.
@@ -41,7 +41,7 @@ fn sample(path: &Path) {
     .collect();
     file.write_all_at(&text, 1000).unwrap();
     file.write_all_at(&noise, (5 << 20) + 512).unwrap();
-    file.write_all_at(&[0; 1 << 20], 8 << 20).unwrap();
+    file.write_all_at(&vec![0; 1 << 20], 8 << 20).unwrap();
     for step in 0..40 {
         file.write_all_at(&noise[..5000], (10 << 20) + step * 70_000).unwrap();
     }
@@ -180,4 +180,45 @@ fn what_qemu_keeps_in_other_files_or_under_a_key_is_refused_by_name() {
     assert!(create("split.vmdk", "vmdk", &["-o", "subformat=twoGbMaxExtentSparse"]).contains("descriptor"));
     let part = Opened(File::open(path("split-s001.vmdk")).unwrap());
     assert!(open(&part).expect_err("it is refused").to_string().contains("split"));
+}
+
+#[test]
+fn a_container_of_blocks_is_what_qemu_checks_and_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(u64, Vec<u64>); 5] = [
+        (64 << 20, vec![]),
+        (64 << 20, vec![0]),
+        (64 << 20, vec![0, 1, 5, 6, 100, 127]),
+        (64 << 20, (0..128).collect()),
+        (200 << 30, vec![3, 65_535, 65_536, 200_000]),
+    ];
+    for (number, (size, blocks)) in cases.into_iter().enumerate() {
+        let packed = PackedDisk::new(size, &blocks).unwrap();
+        let path = folder.path().join(format!("{number}.qcow2"));
+        let file = File::create(&path).unwrap();
+        file.set_len(packed.len).unwrap();
+        for (at, bytes) in &packed.head {
+            assert!(at + bytes.len() as u64 <= packed.data_at);
+            file.write_all_at(bytes, *at).unwrap();
+        }
+        for (place, index) in (0u64..).zip(&blocks) {
+            file.write_all_at(&unit(*index as u8 | 1, 512 << 10), packed.data_at + place * (512 << 10))
+                .unwrap();
+        }
+        if !qemu("qemu-img", &["check", "-q", "-f", "qcow2", path.to_str().unwrap()]) {
+            return;
+        }
+        if size < 1 << 30 {
+            compare(&path, ContainerKind::Qcow2, "qcow2");
+        }
+        let opened = Opened(File::open(&path).unwrap());
+        let container = open(&opened).unwrap();
+        for (place, index) in (0u64..).zip(&blocks) {
+            let run = container.run(index * (512 << 10)).unwrap();
+            assert_eq!(run.stored, StoredAs::Plain { at: packed.data_at + place * (512 << 10) });
+        }
+    }
+    for wrong in [vec![1, 0], vec![7, 7], vec![128]] {
+        assert_eq!(PackedDisk::new(64 << 20, &wrong), None);
+    }
 }

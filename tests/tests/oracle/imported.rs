@@ -61,7 +61,7 @@ fn an_imported_image_builds_as_it_is_and_boots() {
             image: &changed.image(),
             memory: 1024,
             wait_for: "IMPORTED one renamed",
-            timeout: Duration::from_secs(600),
+            timeout: Duration::from_mins(10),
             extra_args: &[],
         }
         .run();

@@ -136,7 +136,14 @@ fn users(homes: &[String]) -> Vec<String> {
 /// Parses a further volume: an existing path is an image, anything else a size.
 fn further(text: &Path) -> anyhow::Result<FurtherDisk> {
     if text.exists() {
-        return Ok(FurtherDisk::Disk(Medium::open(text)?.path().to_owned()));
+        let medium = Medium::open(text)?;
+        if let Some(kind) = medium.container() {
+            let (path, kind) = (text.display(), kind.name());
+            anyhow::bail!(
+                "`{path}` is a {kind} file, and QEMU is given raw disks only: `qemu-img convert -O raw` makes one"
+            );
+        }
+        return Ok(FurtherDisk::Disk(medium.path().to_owned()));
     }
     let size_text = text.to_string_lossy();
     let len = size(&size_text).map_err(|_| {

@@ -25,7 +25,7 @@ pub(super) fn check(file: &dyn ReadAt, at: u64, len: u64) -> Result<(), Containe
     let mut bytes = vec![0; len as usize];
     file.read_exact_at(at, &mut bytes).map_err(ERRORS.io(at))?;
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    let text = String::from_utf8_lossy(&bytes[..end]);
+    let text = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default());
     let (mut extents, mut kind) = (Vec::new(), String::new());
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
         if let Some((key, value)) = line.split_once('=') {

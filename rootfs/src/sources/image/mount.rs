@@ -39,22 +39,25 @@ pub(super) fn mounted(
         if mount.point.is_empty() {
             continue;
         }
-        match device(volumes, &mount.device, &used)? {
-            Some(index) => {
+        match device(volumes, &mount.device, &used) {
+            Ok(Some(index)) => {
                 used.push(index);
                 let below = volumes.take_tree(index)?;
                 graft(&mut tree, &below, &mount.point, &volumes.parts[index].title())?;
                 mounted.push((index, mount.point));
             }
-            None if mount.optional => {}
-            None => warnings.push(Warning::NotMounted { device: mount.device, point: mount.point }),
+            Ok(None) | Err(_) if mount.optional => {}
+            Err(error) => return Err(error),
+            Ok(None) => warnings.push(Warning::NotMounted { device: mount.device, point: mount.point }),
         }
     }
     Ok(MountedDisk { tree, warnings, mounts: mounted })
 }
 
-/// The partition that a device of the fstab is, if it is one of this disk. A file system that cannot be read has neither
-/// UUID nor label here, and is only refused where its partition is named.
+/// The partition that a device of the fstab is, if it is one of this disk.
+///
+/// # Errors
+/// When none is, and a file system cannot be read: it has neither UUID nor label then, and may be the one.
 fn device(
     volumes: &mut DiskVolumes<'_>,
     name: &str,
@@ -64,20 +67,26 @@ fn device(
     if let Some(index) = free.iter().find(|index| mounts::is_device(name, &volumes.parts[**index], None)) {
         return Ok(Some(*index));
     }
+    let mut damaged = None;
     for index in free {
         let holds_files =
             volumes.parts[index].content.kind().and_then(|kind| kind.format().files()).is_some();
         if !holds_files {
             continue;
         }
-        let Ok(volume) = volumes.volume(index) else { continue };
-        let (id, label) = (volume.id.clone(), volume.label.clone());
+        let (id, label) = match volumes.volume(index) {
+            Ok(volume) => (volume.id.clone(), volume.label.clone()),
+            Err(error) => {
+                damaged.get_or_insert(error);
+                continue;
+            }
+        };
         let volume = ReadVolume { id, label, ..Default::default() };
         if mounts::is_device(name, &volumes.parts[index], Some(&volume)) {
             return Ok(Some(index));
         }
     }
-    Ok(None)
+    damaged.map_or(Ok(None), Err)
 }
 
 /// Mounts a tree at a path: what is there is hidden, and so left out.

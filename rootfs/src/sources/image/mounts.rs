@@ -61,16 +61,8 @@ fn unescape(field: &str) -> String {
     while let Some((&byte, after)) = rest.split_first() {
         let octal = (byte == b'\\').then(|| after.get(..3)).flatten();
         let value = octal.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        match value {
-            Some(value) => {
-                out.push(value);
-                rest = &after[3..];
-            }
-            None => {
-                out.push(byte);
-                rest = after;
-            }
-        }
+        out.push(value.unwrap_or(byte));
+        rest = if value.is_some() { &after[3..] } else { after };
     }
     String::from_utf8_lossy(&out).into_owned()
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Segment, Tree};
+use amiforge_store::EntryWriter;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::deferred::Deferred;
 
@@ -129,35 +130,43 @@ fn unpacked(
         return Err(DiskSourceError::Bomb { packed: size, bound }.into());
     }
     let key = Digest::of(&text);
-    let entry = match opening.store.find(key, size)? {
-        Some(entry) => {
-            deferred.check_open_entry(&entry)?;
-            entry
-        }
-        None => {
-            let mut spooling = opening.store.create_entry()?;
-            opening.monitor.progress.begin("unpacking the files of the image", Some(total));
-            let mut buf = vec![0; PIECE];
-            for (start, end) in ranges {
-                let mut at = *start;
-                while at < *end {
-                    if opening.monitor.cancel.is_cancelled() {
-                        return Err(DiskSourceError::Interrupted.into());
-                    }
-                    let len = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
-                    disk.reader().read_exact_at(at, &mut buf[..len]).map_err(DiskSourceError::Read)?;
-                    spooling.write(&buf[..len])?;
-                    opening.monitor.progress.advance(len as u64);
-                    at += len as u64;
-                }
-            }
-            let (entry, naming) = spooling.finish(key, size)?;
-            deferred.rename(naming);
-            entry
-        }
+    let entry = if let Some(entry) = opening.store.find(key, size)? {
+        deferred.check_open_entry(&entry)?;
+        entry
+    } else {
+        let mut spooling = opening.store.create_entry()?;
+        opening.monitor.progress.begin("unpacking the files of the image", Some(total));
+        spool(ranges, disk, &mut spooling, opening)?;
+        let (entry, naming) = spooling.finish(key, size)?;
+        deferred.rename(naming);
+        entry
     };
     let source = blobs.add_entry(entry.file, &entry.path);
     Ok(Spool { source, ranges: placed })
+}
+
+/// Writes ranges of the disk into an entry, one after the other.
+fn spool(
+    ranges: &[(u64, u64)],
+    disk: &OpenDisk,
+    spooling: &mut EntryWriter,
+    opening: &Opening<'_>,
+) -> Result<(), SourceError> {
+    let mut buf = vec![0; PIECE];
+    for (start, end) in ranges {
+        let mut at = *start;
+        while at < *end {
+            if opening.monitor.cancel.is_cancelled() {
+                return Err(DiskSourceError::Interrupted.into());
+            }
+            let len = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
+            disk.reader().read_exact_at(at, &mut buf[..len]).map_err(DiskSourceError::Read)?;
+            spooling.write(&buf[..len])?;
+            opening.monitor.progress.advance(len as u64);
+            at += len as u64;
+        }
+    }
+    Ok(())
 }
 
 /// The segments of a file, those that adjoin joined.

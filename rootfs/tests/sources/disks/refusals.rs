@@ -43,7 +43,7 @@ fn formats_that_are_not_read_are_named() {
     for (at, magic, name) in
         [(0x200, &b"LABELONE"[..], "lvm"), (0, b"LUKS\xba\xbe", "luks"), (0x10040, b"_BHRfS_M", "btrfs")]
     {
-        write(&disk, ROOT.0, &[0; 70_000]);
+        write(&disk, ROOT.0, &vec![0; 70_000]);
         write(&disk, ROOT.0 + at, magic);
         let text = refused(image(&disk, None), folder.path());
         assert!(text.contains(&format!("partition 3 is {name}, which is not read")), "{text}");
@@ -107,6 +107,15 @@ fn a_damaged_file_system_is_named_with_its_partition() {
     write(&disk, ROOT.0 + 1024 + 0x20, &[0xff; 8]);
     let text = refused(image(&disk, None), folder.path());
     assert!(text.contains("reading the ext4 file system of partition 3"), "{text}");
+    // A mounted file system, by its label, which it has no more.
+    let fstab = "LABEL=boot /boot ext4 defaults 0 2\n";
+    let whole = folder.path().join("whole");
+    fs::create_dir_all(&whole).unwrap();
+    if let Some(disk) = super::fixture::disk(&whole, Label::Gpt, fstab) {
+        write(&disk, BOOT.0 + 1024 + 0x20, &[0xff; 8]);
+        let text = refused(image(&disk, None), folder.path());
+        assert!(text.contains("file system of partition 2 `boot`"), "{text}");
+    }
     // A mount point that leads through a file.
     let root = root_files(&folder.path().join("x"), "LABEL=boot /etc/os-release/x ext4 defaults 0 2\n");
     let file = folder.path().join("root.ext4");
