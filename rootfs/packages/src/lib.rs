@@ -14,6 +14,7 @@ pub mod host;
 pub mod installed;
 pub mod locked;
 pub mod registry;
+pub mod rpm;
 pub mod signature;
 
 pub use registry::PackageSource;
