@@ -112,6 +112,13 @@ impl Keyring {
         if keys.is_empty() { Err(refused(last)) } else { Ok(Self { name: name.to_owned(), keys }) }
     }
 
+    /// The keys of it with these fingerprints, in upper-case hexadecimal.
+    #[must_use]
+    pub fn only(&self, fingerprints: &[String]) -> Self {
+        let pinned = |key: &&SignedPublicKey| fingerprints.contains(&fingerprint(&key.primary_key));
+        Self { name: self.name.clone(), keys: self.keys.iter().filter(pinned).cloned().collect() }
+    }
+
     /// Fingerprints of the keys, in upper-case hexadecimal and in the order of the keyring.
     pub fn fingerprints(&self) -> impl Iterator<Item = String> {
         self.keys.iter().map(|key| fingerprint(&key.primary_key))

@@ -1,6 +1,8 @@
 //! Sources of packages in a few texts, for the tests of this folder.
 
+use super::available::{AvailablePackage, StatedChecksum};
 use super::distributions::PRIORITY;
+use super::evr::Evr;
 use super::source::{
     MetadataSignature, ModularPackages, RepositoryAddress, RepositoryKeys, RepositoryRole, RpmRepository,
     RpmSource,
@@ -42,5 +44,30 @@ pub(super) fn source(repositories: Vec<RpmRepository>) -> RpmSource {
         },
         mirror: None,
         repo_files: true,
+    }
+}
+
+/// A package of the first repository.
+pub(super) fn package(name: &str) -> AvailablePackage {
+    AvailablePackage {
+        name: name.to_owned(),
+        evr: Evr::parse("1-1"),
+        arch: "x86_64".to_owned(),
+        repository: 0,
+        checksum: StatedChecksum { algorithm: "sha256".to_owned(), hex: "00".repeat(32) },
+        size: 1,
+        path: format!("Packages/{name}.rpm"),
+        base: None,
+        header_range: None,
+        source: format!("{name}-1-1.src.rpm"),
+        provides: Vec::new(),
+        requires: Vec::new(),
+        conflicts: Vec::new(),
+        obsoletes: Vec::new(),
+        recommends: Vec::new(),
+        suggests: Vec::new(),
+        supplements: Vec::new(),
+        enhances: Vec::new(),
+        files: Vec::new(),
     }
 }

@@ -75,8 +75,12 @@ pub const REQUIREFLAGS: RpmTag = 1048;
 pub const REQUIRENAME: RpmTag = 1049;
 /// What it requires: versions.
 pub const REQUIREVERSION: RpmTag = 1050;
+/// What it conflicts with: flags.
+pub const CONFLICTFLAGS: RpmTag = 1053;
 /// What it conflicts with: names.
 pub const CONFLICTNAME: RpmTag = 1054;
+/// What it conflicts with: versions.
+pub const CONFLICTVERSION: RpmTag = 1055;
 /// The version of rpm that built it.
 pub const RPMVERSION: RpmTag = 1064;
 /// Scripts of triggers.
@@ -97,6 +101,10 @@ pub const FILEINODES: RpmTag = 1096;
 pub const PROVIDEFLAGS: RpmTag = 1112;
 /// What it provides: versions.
 pub const PROVIDEVERSION: RpmTag = 1113;
+/// What it makes obsolete: flags.
+pub const OBSOLETEFLAGS: RpmTag = 1114;
+/// What it makes obsolete: versions.
+pub const OBSOLETEVERSION: RpmTag = 1115;
 /// Index of each file's folder in `DIRNAMES`.
 pub const DIRINDEXES: RpmTag = 1116;
 /// Last names of files.
