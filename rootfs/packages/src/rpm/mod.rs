@@ -2,6 +2,10 @@
 
 pub mod available;
 pub mod evr;
+pub mod file;
+pub mod file_list;
 pub mod header;
 pub mod package;
 pub mod relation;
+pub mod signature;
+pub mod unpack;

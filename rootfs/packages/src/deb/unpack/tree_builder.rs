@@ -17,7 +17,7 @@ use super::package::UnpackedPackage;
 use super::read::ReadPackage;
 use super::replace::{PathOwner, claim};
 use crate::deb::diversions::{Diversion, diverted};
-use crate::filters::{Filters, KeepChoice};
+use crate::filters::{EntryShape, FilterEntry, Filters, KeepChoice};
 use crate::unpack::path_tree::{PathStop, PathTree};
 use crate::unpack::title;
 use amiforge_rootfs::sources::same::same_bytes;
@@ -64,7 +64,8 @@ impl<'a> TreeBuilder<'a> {
         let ReadPackage { package, entries } = read;
         let number = self.packages.len();
         self.packages.push(package);
-        let included = self.filters.included(&entries);
+        let shapes: Vec<_> = entries.iter().map(|(path, entry)| filter_entry(path, entry)).collect();
+        let included = self.filters.included(&shapes);
         let mut links = Vec::new();
         for ((path, entry), keep) in entries.iter().zip(included) {
             if keep == KeepChoice::None {
@@ -268,6 +269,16 @@ impl<'a> TreeBuilder<'a> {
         let (earlier, later) = (self.owner(old), title(&self.packages[number].locked));
         UnpackError::Conflict { path: path.to_vec(), earlier, later }
     }
+}
+
+/// An entry as filters see it.
+fn filter_entry<'e>(path: &'e [u8], entry: &TarEntry) -> FilterEntry<'e> {
+    let shape = match entry {
+        TarEntry::Node(Node { kind: NodeKind::Dir(_), .. }) => EntryShape::Dir,
+        TarEntry::Node(Node { kind: NodeKind::Symlink(_), .. }) => EntryShape::Symlink,
+        _ => EntryShape::Other,
+    };
+    FilterEntry::unmarked(path, shape)
 }
 
 /// A node whose content is in `source`.
