@@ -16,6 +16,7 @@ pub mod locked;
 pub mod registry;
 pub mod rpm;
 pub mod signature;
+pub mod unpack;
 
 pub use registry::PackageSource;
 

@@ -169,13 +169,38 @@ pub fn verify_release(
 ) -> Result<SignedText, SignatureError> {
     let refused = |reason: String| SignatureError::NotSigned { reason };
     let text = std::str::from_utf8(release).map_err(|error| refused(error.to_string()))?;
-    let (read, _) =
-        DetachedSignature::from_reader_many(signature).map_err(|error| refused(error.to_string()))?;
-    let read: Vec<DetachedSignature> =
-        read.collect::<Result<_, _>>().map_err(|error| refused(error.to_string()))?;
-    let signatures: Vec<&Signature> = read.iter().map(|one| &one.signature).collect();
-    let signer = signer(release, &signatures, keyrings, at)?;
+    let signer = verify_detached(release, &[signature], keyrings, at)?;
     Ok(SignedText { text: text.to_owned(), signer })
+}
+
+/// Checks bytes by signatures that are apart from them, each of them one or more packets, binary or armored. Returns the
+/// fingerprint of the primary key, in upper-case hexadecimal. Signatures of kinds unknown here are left out, unless there is
+/// no other. `at` is the time to check at, in seconds since 1970.
+pub fn verify_detached(
+    bytes: &[u8],
+    signatures: &[&[u8]],
+    keyrings: &[Keyring],
+    at: i64,
+) -> Result<String, SignatureError> {
+    let mut read = Vec::new();
+    let mut last = "it is empty".to_owned();
+    for signature in signatures {
+        match DetachedSignature::from_reader_many(*signature) {
+            Ok((packets, _)) => {
+                for packet in packets {
+                    match packet {
+                        Ok(packet) => read.push(packet.signature),
+                        Err(error) => last = error.to_string(),
+                    }
+                }
+            }
+            Err(error) => last = error.to_string(),
+        }
+    }
+    if read.is_empty() {
+        return Err(SignatureError::NotSigned { reason: last });
+    }
+    signer(bytes, &read.iter().collect::<Vec<_>>(), keyrings, at)
 }
 
 /// The first key in a keyring whose signature counts.

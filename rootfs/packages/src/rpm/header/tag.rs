@@ -127,3 +127,9 @@ pub const PAYLOADDIGEST: RpmTag = 5092;
 pub const PAYLOADDIGESTALGO: RpmTag = 5093;
 /// Package format; 4 where it is not given.
 pub const RPMFORMAT: RpmTag = 5114;
+/// Languages of files, several separated by `|`.
+pub const FILELANGS: RpmTag = 1097;
+/// Digest of the uncompressed payload, of the algorithm that `PAYLOADDIGESTALGO` names.
+pub const PAYLOADDIGESTALT: RpmTag = 5097;
+/// Operating system.
+pub const OS: RpmTag = 1021;

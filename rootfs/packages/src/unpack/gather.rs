@@ -10,30 +10,33 @@ use amiforge_formats::digest::Digest;
 use amiforge_progress::Monitor;
 use amiforge_store::blobs::FileStamp;
 use amiforge_store::deferred::Deferred;
-use amiforge_store::{Committed, PendingRename, Store, StoreError};
+use amiforge_store::{Committed, OpenEntry, PendingRename, Store, StoreError};
 
-use super::error::UnpackError;
-use super::read::{self, ReadPackage};
 use crate::backend::PackageFile;
-use crate::deb::file::{self, DebError};
-use crate::locked::LockedPackage;
-use amiforge_rootfs::sources::expand::ExpandError;
 
 /// Threads that wait for the disk.
 const NAMERS: usize = 4;
 
 /// A package that was read, and the file of its contents.
-pub(super) struct GatheredPackage {
-    pub(super) read: ReadPackage,
-    pub(super) path: PathBuf,
-    pub(super) stamp: FileStamp,
+pub(crate) struct GatheredPackage<T> {
+    pub(crate) read: T,
+    pub(crate) path: PathBuf,
+    pub(crate) stamp: FileStamp,
     /// The check of the entry, if the bytes come from the store.
-    pub(super) deferred: Deferred,
+    pub(crate) deferred: Deferred,
+}
+
+/// What a kind read of a package, and the entry of the store that holds it.
+pub(crate) struct EntryRead<T> {
+    pub(crate) read: T,
+    pub(crate) entry: OpenEntry,
+    /// The name of an entry that was just written, hashed on the way; none where the store had it.
+    pub(crate) rename: Option<PendingRename>,
 }
 
 /// A package that was read; its entry of the store may still lack its name.
-struct PendingPackage {
-    read: ReadPackage,
+struct PendingPackage<T> {
+    read: T,
     path: PathBuf,
     len: u64,
     digest: Digest,
@@ -52,17 +55,19 @@ enum ContentSource {
 /// Results of naming entries.
 type Names = Mutex<Vec<Result<Committed, StoreError>>>;
 
-/// Reads all packages, in the order of the call.
-pub(super) fn gather(
-    debs: &[PackageFile<'_>],
+/// Reads all packages by `read`, in the order of the call.
+pub(crate) fn gather<T: Send, E: From<StoreError> + Send>(
+    files: &[PackageFile<'_>],
     store: &Store,
     monitor: Monitor<'_>,
-) -> Result<Vec<GatheredPackage>, UnpackError> {
-    monitor.progress.begin("unpacking the packages", Some(debs.iter().map(|deb| deb.package.size).sum()));
-    let mut largest: Vec<usize> = (0..debs.len()).collect();
-    largest.sort_by_key(|number| debs.get(*number).map(|deb| std::cmp::Reverse(deb.package.size)));
-    let slots: Vec<Mutex<Option<Result<PendingPackage, UnpackError>>>> =
-        debs.iter().map(|_| Mutex::new(None)).collect();
+    read: &(impl Fn(&PackageFile<'_>) -> Result<EntryRead<T>, E> + Sync),
+) -> Result<Vec<GatheredPackage<T>>, E> {
+    let bytes = files.iter().map(|file| file.package.size).sum();
+    monitor.progress.begin("unpacking the packages", Some(bytes));
+    let mut largest: Vec<usize> = (0..files.len()).collect();
+    largest.sort_by_key(|number| files.get(*number).map(|file| std::cmp::Reverse(file.package.size)));
+    let slots: Vec<Mutex<Option<Result<PendingPackage<T>, E>>>> =
+        files.iter().map(|_| Mutex::new(None)).collect();
     let named = Names::default();
     let next = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel::<PendingRename>();
@@ -71,14 +76,14 @@ pub(super) fn gather(
         for _ in 0..NAMERS {
             scope.spawn(|| name(&receive, &named));
         }
-        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(debs.len());
+        let workers = std::thread::available_parallelism().map_or(1, usize::from).min(files.len());
         for _ in 0..workers {
             let send = send.clone();
             let (largest, next, slots) = (&largest, &next, &slots);
             scope.spawn(move || {
                 while let Some(number) = largest.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let (Some(deb), Some(slot)) = (debs.get(*number), slots.get(*number)) else { break };
-                    let package = read_package(deb, store, &send, monitor);
+                    let (Some(file), Some(slot)) = (files.get(*number), slots.get(*number)) else { break };
+                    let package = read(file).map(|entry| pending(entry, &send));
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(package);
                 }
             });
@@ -96,11 +101,25 @@ pub(super) fn gather(
         }
     }
     store.sync()?;
-    pending.into_iter().map(|package| finish(package, &theirs)).collect()
+    pending.into_iter().map(|package| finish(package, &theirs).map_err(E::from)).collect()
+}
+
+/// Hands the name of an entry to the threads that wait for the disk.
+fn pending<T>(entry: EntryRead<T>, renames: &mpsc::Sender<PendingRename>) -> PendingPackage<T> {
+    let EntryRead { read, entry, rename } = entry;
+    let from = if rename.is_some() { ContentSource::File } else { ContentSource::Store };
+    if let Some(rename) = rename {
+        // The receivers live until all senders are gone.
+        let _ = renames.send(rename);
+    }
+    PendingPackage { read, path: entry.path, len: entry.len, digest: entry.digest, from }
 }
 
 /// Completes a package whose entry of the store has its name.
-fn finish(package: PendingPackage, theirs: &HashSet<PathBuf>) -> Result<GatheredPackage, UnpackError> {
+fn finish<T>(
+    package: PendingPackage<T>,
+    theirs: &HashSet<PathBuf>,
+) -> Result<GatheredPackage<T>, StoreError> {
     let PendingPackage { read, path, len, digest, from } = package;
     let found = std::fs::metadata(&path).map_err(|source| StoreError::Read { path: path.clone(), source })?;
     let unchecked = from == ContentSource::Store || theirs.contains(&path);
@@ -119,44 +138,4 @@ fn name(receive: &Mutex<mpsc::Receiver<PendingRename>>, named: &Names) {
         let done = rename.rename();
         named.lock().unwrap_or_else(PoisonError::into_inner).push(done);
     }
-}
-
-/// Reads one package, from the store if that has it.
-fn read_package(
-    deb: &PackageFile<'_>,
-    store: &Store,
-    renames: &mpsc::Sender<PendingRename>,
-    monitor: Monitor<'_>,
-) -> Result<PendingPackage, UnpackError> {
-    if monitor.cancel.is_cancelled() {
-        return Err(UnpackError::Interrupted);
-    }
-    let (spool, parts, from) = if let Some((spool, parts)) = file::find(deb.package, store)? {
-        monitor.progress.advance(deb.package.size);
-        (spool, parts, ContentSource::Store)
-    } else {
-        let expanded = file::expand(&deb.path, deb.package, store, monitor);
-        let (spool, parts, rename) = expanded.map_err(|error| refused(deb, error))?;
-        // The receivers live until all senders are gone.
-        let _ = renames.send(rename);
-        (spool, parts, ContentSource::File)
-    };
-    let read = read::read(deb.package, &spool, parts, monitor)
-        .map_err(|source| UnpackError::Package { package: title(deb.package), source: Box::new(source) })?;
-    Ok(PendingPackage { read, path: spool.path, len: spool.len, digest: spool.digest, from })
-}
-
-fn refused(deb: &PackageFile<'_>, error: DebError) -> UnpackError {
-    match error {
-        DebError::Store(error) | DebError::Expand { source: ExpandError::Store(error), .. } => error.into(),
-        DebError::Hash(ExpandError::Interrupted)
-        | DebError::Expand { source: ExpandError::Interrupted, .. } => UnpackError::Interrupted,
-        error => {
-            UnpackError::Deb { package: title(deb.package), path: deb.path.clone(), source: Box::new(error) }
-        }
-    }
-}
-
-fn title(package: &LockedPackage) -> String {
-    format!("{}:{} {}", package.name, package.arch, package.version)
 }
