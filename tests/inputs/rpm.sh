@@ -36,7 +36,7 @@ older=$(apt-cache pkgnames linux-image-6.1.0- | grep -e '-cloud-amd64$' | sort -
 (cd "$work/debs" && apt-get -qq -o APT::Sandbox::User=root download "$older")
 
 # A key for this folder alone. rpm names gpg by another name than Debian has it.
-export GNUPGHOME=$work/gnupg HOME=$work/home
+export GNUPGHOME="$work/gnupg" HOME="$work/home"
 for name in packages foreign; do
   gpg --batch --quiet --pinentry-mode loopback --passphrase '' \
     --quick-generate-key "Test distribution ($name)" rsa3072 sign 0
