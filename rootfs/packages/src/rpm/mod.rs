@@ -5,3 +5,4 @@ pub mod evr;
 pub mod header;
 pub mod package;
 pub mod relation;
+pub mod resolve;
