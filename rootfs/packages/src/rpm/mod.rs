@@ -6,15 +6,24 @@ pub mod distributions;
 pub mod evr;
 pub mod file;
 pub mod file_list;
+mod groups;
 pub mod header;
+mod keys;
+mod lock;
 mod mirror;
 pub mod package;
+mod place;
 pub mod relation;
+pub mod repository;
+pub mod resolve;
 pub mod signature;
 pub mod source;
+mod stated;
 #[cfg(test)]
 mod testing;
 pub mod unpack;
+mod upgrade_sources;
+mod verify;
 
 pub use backend::RpmFormat;
 pub use source::RpmSource;

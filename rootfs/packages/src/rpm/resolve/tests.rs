@@ -1,0 +1,1 @@
+//! Small universes in lines, as in the tests against dnf.

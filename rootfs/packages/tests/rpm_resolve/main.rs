@@ -1,0 +1,19 @@
+//! The choice of packages against dnf's own, on real metadata and on small repositories of our own.
+
+mod centos;
+mod oracle;
+mod primary;
+
+use amiforge_packages::rpm::resolve::{InstalledPolicy, RequestedRpm, RpmRequest};
+
+/// A request for the best versions of these packages.
+fn request(names: &[&str], weak: bool) -> RpmRequest {
+    RpmRequest {
+        packages: names.iter().map(|name| RequestedRpm::named(name)).collect(),
+        weak,
+        best: true,
+        without: Vec::new(),
+        prefer: Vec::new(),
+        installed: InstalledPolicy::Keep,
+    }
+}
