@@ -11,11 +11,11 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((which, bytes)) = bytes.split_first() else { return };
     match which % 8 {
         0 => drop(repomd::Repomd::parse(bytes)),
-        1 => drop(primary::read("primary.xml", bytes, 0)),
-        2 => drop(filelists::read("filelists.xml", bytes, &BTreeSet::from(["/usr/bin/sh".to_owned()]))),
-        3 => drop(comps::read("comps.xml", bytes)),
-        4 => drop(updateinfo::read("updateinfo.xml", bytes)),
-        5 => drop(modules::read("modules.yaml", bytes)),
+        1 => drop(primary::read("primary.xml", &mut &*bytes, 0)),
+        2 => drop(filelists::read("filelists.xml", &mut &*bytes, &BTreeSet::from(["/usr/bin/sh".to_owned()]))),
+        3 => drop(comps::read("comps.xml", &mut &*bytes)),
+        4 => drop(updateinfo::read("updateinfo.xml", &mut &*bytes)),
+        5 => drop(modules::read("modules.yaml", &mut &*bytes)),
         6 => drop(mirrors::metalink(bytes)),
         _ => drop(mirrors::list(&String::from_utf8_lossy(bytes))),
     }

@@ -12,8 +12,8 @@ use amiforge_store::blobs::Blobs;
 
 use super::distributions;
 use super::evr::Evr;
-use super::mirror;
 use super::source::{RepositoryKeys, RpmRepository, RpmSource};
+use super::{lock, mirror, upgrade_sources};
 use crate::PackageKind;
 use crate::backend::{
     Backend, DistributionRelease, LockFailure, LockRequest, LockedSets, OpenHostFile, PackageError,
@@ -118,9 +118,8 @@ impl Backend for RpmSource {
         locked: &[LockedArchive],
         host: &HostSettings,
     ) -> Result<String, String> {
-        let known = self
-            .repository(archive)
-            .ok_or_else(|| format!("the recipe has no repository `{archive}`"))?;
+        let known =
+            self.repository(archive).ok_or_else(|| format!("the recipe has no repository `{archive}`"))?;
         let base = locked.iter().find(|one| one.name == archive).and_then(|one| one.base.as_deref());
         mirror::package_address(self, known, base, host)
     }
@@ -131,10 +130,10 @@ impl Backend for RpmSource {
 
     fn lock(
         &self,
-        _request: &LockRequest<'_>,
-        _access: &dyn RepositoryAccess,
+        request: &LockRequest<'_>,
+        access: &dyn RepositoryAccess,
     ) -> Result<LockedSets, LockFailure> {
-        Err(LockFailure::Resolve { what: "the image".to_owned(), source: Box::new(unconnected()) })
+        lock::lock(self, request, access)
     }
 
     fn unpack(
@@ -150,12 +149,12 @@ impl Backend for RpmSource {
 
     fn write_upgrade_sources(
         &self,
-        _tree: &mut Tree,
-        _blobs: &mut Blobs,
-        _open: &mut OpenHostFile<'_>,
-        _time: Time,
+        tree: &mut Tree,
+        blobs: &mut Blobs,
+        open: &mut OpenHostFile<'_>,
+        time: Time,
     ) -> Result<Vec<String>, PackageError> {
-        Ok(Vec::new())
+        upgrade_sources::install(self, tree, blobs, open, time)
     }
 }
 

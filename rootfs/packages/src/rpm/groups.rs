@@ -39,5 +39,9 @@ fn hint(groups: &[RpmGroup]) -> String {
     let mut ids: Vec<_> = groups.iter().map(|group| group.id.as_str()).collect();
     ids.sort_unstable();
     ids.dedup();
-    if ids.is_empty() { ", for none has groups".to_owned() } else { format!("; there are {}", ids.join(", ")) }
+    if ids.is_empty() {
+        ", for none has groups".to_owned()
+    } else {
+        format!("; there are {}", ids.join(", "))
+    }
 }

@@ -172,7 +172,8 @@ fn with_owners(
         owners.push(one.opened.owners(&wanted, access).map_err(|error| one.failed(error))?);
     }
     for package in &mut packages {
-        let found = owners.get_mut(package.repository).and_then(|owners| owners.remove(&package.checksum.hex));
+        let found =
+            owners.get_mut(package.repository).and_then(|owners| owners.remove(&package.checksum.hex));
         package.files.extend(found.unwrap_or_default());
         package.files.sort_unstable();
         package.files.dedup();
@@ -183,7 +184,8 @@ fn with_owners(
 /// The paths that the relations of a package name.
 fn named_paths(package: &AvailablePackage) -> Vec<String> {
     let requires = package.requires.iter().map(|one| &one.dependency);
-    let weak = [&package.conflicts, &package.recommends, &package.suggests, &package.supplements, &package.enhances];
+    let weak =
+        [&package.conflicts, &package.recommends, &package.suggests, &package.supplements, &package.enhances];
     let names = requires.chain(weak.into_iter().flatten()).flat_map(RpmDependency::capabilities);
     names.map(|capability| &capability.name).filter(|name| name.starts_with('/')).cloned().collect()
 }
@@ -304,7 +306,9 @@ fn record(package: &AvailablePackage, security: &SecurityUpdates) -> PackageReco
 fn trust(one: &ReadRepository<'_>) -> String {
     let name = &one.repository.name;
     match (&one.repository.keys, one.repository.metadata) {
-        (RepositoryKeys::Unsigned, _) => format!("the packages of `{name}` are taken unsigned, as the recipe says"),
+        (RepositoryKeys::Unsigned, _) => {
+            format!("the packages of `{name}` are taken unsigned, as the recipe says")
+        }
         (_, MetadataSignature::Required) => {
             format!("the metadata and the packages of `{name}` are signed by keys of the recipe")
         }

@@ -26,7 +26,8 @@ impl PackagePlaces {
             let path = relative(base, package)?;
             climb = climb.max(path.split('/').take_while(|part| *part == "..").count());
         }
-        let (_, tail) = split(base, climb).ok_or_else(|| format!("a package of it is {climb} folders above it"))?;
+        let (_, tail) =
+            split(base, climb).ok_or_else(|| format!("a package of it is {climb} folders above it"))?;
         Ok(Self { climb, below: tail.to_owned() })
     }
 
@@ -65,7 +66,9 @@ impl PackagePlaces {
 
 /// The path of a package relative to the repository: `xml:base` may name another address below it.
 fn relative(base: &str, package: &AvailablePackage) -> Result<String, String> {
-    let Some(other) = package.base.as_deref().map(|other| other.trim_end_matches('/')).filter(|other| !other.is_empty()) else {
+    let Some(other) =
+        package.base.as_deref().map(|other| other.trim_end_matches('/')).filter(|other| !other.is_empty())
+    else {
         return Ok(package.path.clone());
     };
     if !other.contains("://") {
@@ -73,7 +76,9 @@ fn relative(base: &str, package: &AvailablePackage) -> Result<String, String> {
     }
     match other.strip_prefix(base) {
         Some(below) if below.is_empty() || below.starts_with('/') => {
-            Ok(format!("{}/{}", below.trim_start_matches('/'), package.path).trim_start_matches('/').to_owned())
+            Ok(format!("{}/{}", below.trim_start_matches('/'), package.path)
+                .trim_start_matches('/')
+                .to_owned())
         }
         _ => Err(format!("the package `{}` is at another address, `{other}`", package.name)),
     }

@@ -40,11 +40,8 @@ fn identity(package: &AvailablePackage, header: &RpmHeader) -> Result<(), String
         version: text(tag::VERSION).unwrap_or_default(),
         release: text(tag::RELEASE),
     };
-    let found = format!(
-        "{}-{evr}.{}",
-        text(tag::NAME).unwrap_or_default(),
-        text(tag::ARCH).unwrap_or_default()
-    );
+    let found =
+        format!("{}-{evr}.{}", text(tag::NAME).unwrap_or_default(), text(tag::ARCH).unwrap_or_default());
     let stated = format!("{}-{}.{}", package.name, package.evr, package.arch);
     if found == stated { Ok(()) } else { Err(format!("its header is that of `{found}`")) }
 }
@@ -118,7 +115,8 @@ fn met_by_itself(
     let folders: Vec<&[u8]> = header.texts(tag::DIRNAMES).collect();
     let indexes = header.numbers(tag::DIRINDEXES);
     for (name, folder) in header.texts(tag::BASENAMES).zip(indexes) {
-        let folder = usize::try_from(folder).ok().and_then(|folder| folders.get(folder)).copied().unwrap_or_default();
+        let folder =
+            usize::try_from(folder).ok().and_then(|folder| folders.get(folder)).copied().unwrap_or_default();
         all.insert(format!("{}{}", String::from_utf8_lossy(folder), String::from_utf8_lossy(name)));
     }
     all

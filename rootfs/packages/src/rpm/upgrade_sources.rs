@@ -44,7 +44,9 @@ pub(super) fn install(
             continue;
         };
         let keys = match &repository.keys {
-            RepositoryKeys::File { path, name, .. } => Some(open(path, name, blobs).map_err(PackageError::HostFile)?),
+            RepositoryKeys::File { path, name, .. } => {
+                Some(open(path, name, blobs).map_err(PackageError::HostFile)?)
+            }
             RepositoryKeys::Known { .. } | RepositoryKeys::Unsigned => None,
         };
         let key = key_address(source, repository, tree, keys, time).map_err(failed)?;
@@ -57,8 +59,13 @@ pub(super) fn install(
         }
         with_release |= address.text().contains("releasever");
         let text = text(source, repository, &address, key.as_deref());
-        put(tree, &format!("{}/{}.repo", FOLDERS[0], repository.name), Content::Inline(text.as_bytes().into()), time)
-            .map_err(failed)?;
+        put(
+            tree,
+            &format!("{}/{}.repo", FOLDERS[0], repository.name),
+            Content::Inline(text.as_bytes().into()),
+            time,
+        )
+        .map_err(failed)?;
     }
     if with_release && path::find(tree, RELEASEVER.as_bytes()).map_err(failed)?.is_none() {
         let text = format!("{}\n", source.release);
@@ -76,7 +83,7 @@ fn is_wanted(tree: &Tree) -> Result<bool, PathError> {
     for folder in FOLDERS {
         let Some(id) = path::find(tree, folder.as_bytes())? else { continue };
         if let NodeKind::Dir(children) = &tree.node(id).kind
-            && children.iter().any(|(name, _)| name.ends_with(b".repo"))
+            && children.iter().any(|(name, _)| name.as_bytes().ends_with(b".repo"))
         {
             return Ok(false);
         }
@@ -145,7 +152,8 @@ fn text(
     };
     let switch = |on: bool| if on { "1" } else { "0" };
     let name = &repository.name;
-    let mut text = format!("[{name}]\nname={} {name}\n{key_of_address}={url}\nenabled=1\n", source.distribution);
+    let mut text =
+        format!("[{name}]\nname={} {name}\n{key_of_address}={url}\nenabled=1\n", source.distribution);
     // Writing to a String cannot fail.
     let _ = write!(
         text,
@@ -201,7 +209,11 @@ mod tests {
     #[test]
     fn repositories_are_written_with_keys_and_release() {
         let mut own = repository("own", "https://x/$releasever/$basearch");
-        own.keys = RepositoryKeys::File { path: "own.asc".into(), name: "own.asc".to_owned(), fingerprints: Vec::new() };
+        own.keys = RepositoryKeys::File {
+            path: "own.asc".into(),
+            name: "own.asc".to_owned(),
+            fingerprints: Vec::new(),
+        };
         own.priority = 10;
         let lab = repository("lab", "https://lab/x");
         let here = repository("here", "file:///srv/x");

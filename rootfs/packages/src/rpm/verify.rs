@@ -60,7 +60,8 @@ pub(super) fn check(
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(candidate) = candidates.get(index).filter(|_| !failed.load(Ordering::Relaxed)) else {
+                    let Some(candidate) = candidates.get(index).filter(|_| !failed.load(Ordering::Relaxed))
+                    else {
                         break;
                     };
                     let result = check_one(candidate, access);

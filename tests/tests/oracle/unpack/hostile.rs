@@ -3,9 +3,9 @@
 use amiforge_formats::digest::Digest;
 use amiforge_packages::backend::PackageFile;
 use amiforge_packages::deb::file::DebError;
-use amiforge_packages::unpack::PackageFileError;
 use amiforge_packages::deb::unpack::{PackageContentError, UnpackError, unpack};
 use amiforge_packages::filters::Filters;
+use amiforge_packages::unpack::PackageFileError;
 use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::deferred::{CheckError, DeferredError};

@@ -47,11 +47,11 @@ pub enum GroupMembership {
     },
 }
 
-/// Reads the groups; returns the rest of the input, too.
+/// Reads the groups.
 ///
 /// # Errors
 /// [`RepodataError`].
-pub fn read<R: BufRead>(file: &str, input: R) -> Result<(Vec<RpmGroup>, R), RepodataError> {
+pub fn read(file: &str, input: &mut dyn BufRead) -> Result<Vec<RpmGroup>, RepodataError> {
     let mut reader = XmlReader::new(file, input);
     let mut groups = Vec::new();
     let (mut open, mut text) = (None::<RpmGroup>, String::new());
@@ -69,9 +69,9 @@ pub fn read<R: BufRead>(file: &str, input: R) -> Result<(Vec<RpmGroup>, R), Repo
                         member = match element.attribute(b"type").as_deref() {
                             Some("default") => GroupMembership::Default,
                             Some("optional") => GroupMembership::Optional,
-                            Some("conditional") => {
-                                GroupMembership::Conditional { on: element.attribute(b"requires").unwrap_or_default() }
-                            }
+                            Some("conditional") => GroupMembership::Conditional {
+                                on: element.attribute(b"requires").unwrap_or_default(),
+                            },
                             _ => GroupMembership::Mandatory,
                         };
                     }
@@ -87,7 +87,9 @@ pub fn read<R: BufRead>(file: &str, input: R) -> Result<(Vec<RpmGroup>, R), Repo
                     (b"name", Some(group)) if !translated => value.clone_into(&mut group.name),
                     (b"packagereq", Some(group)) => {
                         members = members.saturating_add(1);
-                        group.members.push(GroupMember { package: value.to_owned(), membership: member.clone() });
+                        group
+                            .members
+                            .push(GroupMember { package: value.to_owned(), membership: member.clone() });
                     }
                     _ => {}
                 }
@@ -99,5 +101,5 @@ pub fn read<R: BufRead>(file: &str, input: R) -> Result<(Vec<RpmGroup>, R), Repo
             XmlEvent::Eof => break,
         }
     }
-    if is_comps { Ok((groups, reader.into_input())) } else { Err(malformed(file, "it has no `comps` element")) }
+    if is_comps { Ok(groups) } else { Err(malformed(file, "it has no `comps` element")) }
 }

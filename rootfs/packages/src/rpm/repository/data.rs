@@ -20,16 +20,19 @@ pub(super) type DataStream<'a> = BufReader<CheckedStream<'a>>;
 ///
 /// # Errors
 /// [`RepodataError::Compression`] where all that are listed are compressed in other ways.
-pub(super) fn choose<'r>(repomd: &'r Repomd, kinds: &[&str]) -> Result<Option<&'r ListedData>, RepodataError> {
+pub(super) fn choose<'r>(
+    repomd: &'r Repomd,
+    kinds: &[&str],
+) -> Result<Option<&'r ListedData>, RepodataError> {
     let listed = || repomd.files.iter().filter(|file| kinds.contains(&file.kind.as_str()));
     let foreign = |file: &&ListedData| compression(&file.path);
-    if let Some(good) = kinds.iter().find_map(|kind| listed().find(|file| file.kind == *kind && foreign(file).is_none())) {
+    if let Some(good) =
+        kinds.iter().find_map(|kind| listed().find(|file| file.kind == *kind && foreign(file).is_none()))
+    {
         return Ok(Some(good));
     }
     match listed().find_map(|file| foreign(&file).map(|compression| (file, compression))) {
-        Some((file, compression)) => {
-            Err(RepodataError::Compression { file: file.path.clone(), compression })
-        }
+        Some((file, compression)) => Err(RepodataError::Compression { file: file.path.clone(), compression }),
         None => Ok(None),
     }
 }
@@ -63,8 +66,7 @@ pub(super) fn fetch(
     if let (Some(sha256), Some(size)) = (sha256, listed.size.filter(|size| *size <= LONGEST_PACKED)) {
         let file = RepositoryFile { sha256, size, label: path.clone(), urls };
         access.fetch(&[file]).map_err(gone)?;
-        let removed =
-            || io::Error::other("another process removed it from the store; run the command again");
+        let removed = || io::Error::other("another process removed it from the store; run the command again");
         let stored = access.stored(sha256, size)?;
         return Ok(stored.ok_or_else(|| RepodataError::Unpack { file: path.clone(), source: removed() })?);
     }
@@ -109,8 +111,9 @@ pub(super) fn finish(listed: &ListedData, mut stream: DataStream<'_>) -> Result<
         stream.consume(count);
     }
     let CheckedStream { read, running, .. } = stream.into_inner();
-    let changed =
-        |found, expected| Err(RepodataError::Changed { file: format!("{} (unpacked)", listed.path), found, expected });
+    let changed = |found, expected| {
+        Err(RepodataError::Changed { file: format!("{} (unpacked)", listed.path), found, expected })
+    };
     if let Some(size) = listed.open_size.filter(|size| *size != read) {
         return changed(format!("{read} bytes"), size.to_string());
     }

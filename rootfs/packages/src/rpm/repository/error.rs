@@ -37,7 +37,9 @@ pub enum RepodataError {
         listed: String,
     },
     /// A file is compressed in a way that is not read here.
-    #[error("`{file}` is compressed with {compression}, which is not read; gzip, xz, zstd and plain files are")]
+    #[error(
+        "`{file}` is compressed with {compression}, which is not read; gzip, xz, zstd and plain files are"
+    )]
     Compression {
         /// The file.
         file: String,
@@ -75,7 +77,9 @@ pub enum RepodataError {
         file: String,
     },
     /// A checksum of an algorithm that cannot be relied on.
-    #[error("`{file}` has a checksum by `{algorithm}`, which is not relied on; sha256, sha384, sha512 and sha are read")]
+    #[error(
+        "`{file}` has a checksum by `{algorithm}`, which is not relied on; sha256, sha384, sha512 and sha are read"
+    )]
     Algorithm {
         /// The file.
         file: String,
@@ -143,7 +147,9 @@ pub enum RepodataError {
         url: String,
     },
     /// No mirror has the `repomd.xml` that the metalink states.
-    #[error("{count} mirrors were asked, and none has the `repomd.xml` that `{url}` states: they are behind; try again later")]
+    #[error(
+        "{count} mirrors were asked, and none has the `repomd.xml` that `{url}` states: they are behind; try again later"
+    )]
     StaleMirrors {
         /// Address of the metalink.
         url: String,

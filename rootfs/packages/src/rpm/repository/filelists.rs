@@ -8,15 +8,15 @@ use std::io::BufRead;
 use super::error::RepodataError;
 use super::xml::{XmlEvent, XmlReader, malformed};
 
-/// Reads the wanted paths of each package, by the package's checksum, in the order of the file; returns the rest of the input, too.
+/// Reads the wanted paths of each package, by the package's checksum, in the order of the file.
 ///
 /// # Errors
 /// [`RepodataError`].
-pub fn read<R: BufRead>(
+pub fn read(
     file: &str,
-    input: R,
+    input: &mut dyn BufRead,
     wanted: &BTreeSet<String>,
-) -> Result<(HashMap<String, Vec<String>>, R), RepodataError> {
+) -> Result<HashMap<String, Vec<String>>, RepodataError> {
     let mut reader = XmlReader::new(file, input);
     let mut found: HashMap<String, Vec<String>> = HashMap::new();
     let (mut package, mut text) = (None, String::new());
@@ -45,5 +45,5 @@ pub fn read<R: BufRead>(
             XmlEvent::Eof => break,
         }
     }
-    if is_list { Ok((found, reader.into_input())) } else { Err(malformed(file, "it has no `filelists` element")) }
+    if is_list { Ok(found) } else { Err(malformed(file, "it has no `filelists` element")) }
 }

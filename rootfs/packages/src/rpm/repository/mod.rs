@@ -14,6 +14,7 @@ pub mod updateinfo;
 mod xml;
 
 use std::collections::{BTreeSet, HashMap};
+use std::io::BufRead;
 
 use amiforge_formats::digest::Digest;
 
@@ -26,7 +27,6 @@ use crate::locked::LockedArchive;
 use crate::signature::{self, Keyring};
 
 use self::comps::RpmGroup;
-use self::data::DataStream;
 use self::error::RepodataError;
 use self::mirrors::MirrorAddresses;
 use self::primary::PrimaryPackages;
@@ -241,11 +241,12 @@ impl OpenedRepository {
         &self,
         listed: &ListedData,
         access: &dyn RepositoryAccess,
-        read: impl for<'a> FnOnce(&str, DataStream<'a>) -> Result<(T, DataStream<'a>), RepodataError>,
+        read: impl FnOnce(&str, &mut dyn BufRead) -> Result<T, RepodataError>,
     ) -> Result<T, RepositoryError> {
         let bytes = data::fetch(listed, &self.bases, access)?;
-        let (value, rest) = read(&listed.path, data::open(listed, &bytes)?)?;
-        data::finish(listed, rest)?;
+        let mut content = data::open(listed, &bytes)?;
+        let value = read(&listed.path, &mut content)?;
+        data::finish(listed, content)?;
         Ok(value)
     }
 }

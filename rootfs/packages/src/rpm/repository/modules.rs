@@ -22,20 +22,20 @@ pub struct RpmModules {
     pub artifacts: BTreeSet<String>,
 }
 
-/// Reads the modules; returns the rest of the input, too.
+/// Reads the modules.
 ///
 /// # Errors
 /// [`RepodataError`].
-pub fn read<R: BufRead>(file: &str, mut input: R) -> Result<(RpmModules, R), RepodataError> {
+pub fn read(file: &str, input: &mut dyn BufRead) -> Result<RpmModules, RepodataError> {
     let mut modules = RpmModules::default();
     let mut stack: Vec<(usize, String)> = Vec::new();
     let mut line = Vec::new();
     loop {
         line.clear();
-        let limited = std::io::Read::take(&mut input, LONGEST_LINE as u64).read_until(b'\n', &mut line);
+        let limited = std::io::Read::take(&mut *input, LONGEST_LINE as u64).read_until(b'\n', &mut line);
         let count = limited.map_err(|source| RepodataError::Unpack { file: file.to_owned(), source })?;
         if count == 0 {
-            return Ok((modules, input));
+            return Ok(modules);
         }
         if count == LONGEST_LINE {
             return Err(malformed(file, format!("it has a line of {LONGEST_LINE} bytes")));
@@ -83,7 +83,7 @@ mod tests {
         let text = "---\ndocument: modulemd\nversion: 2\ndata:\n  name: php\n  stream: \"8.2\"\n  api:\n    rpms:\n    - php-api\n  \
                     artifacts:\n    rpms:\n    - php-0:8.2-1.x86_64\n    - \"php-cli-0:8.2-1.x86_64\"\n  profiles:\n    rpms:\n    - no\n...\n\
                     ---\ndocument: modulemd-defaults\nversion: 1\ndata:\n  module: nodejs\n...\n";
-        let (modules, _) = read("modules.yaml", text.as_bytes()).unwrap();
+        let modules = read("modules.yaml", &mut text.as_bytes()).unwrap();
         assert_eq!(modules.names, BTreeSet::from(["nodejs".to_owned(), "php".to_owned()]));
         let artifacts = ["php-0:8.2-1.x86_64", "php-cli-0:8.2-1.x86_64"].map(str::to_owned);
         assert_eq!(modules.artifacts, BTreeSet::from(artifacts));

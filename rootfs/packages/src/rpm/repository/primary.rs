@@ -23,15 +23,15 @@ pub struct PrimaryPackages {
     pub left_out: Vec<String>,
 }
 
-/// Reads the packages of the repository with this index. Returns the rest of the input, too.
+/// Reads the packages of the repository with this index.
 ///
 /// # Errors
 /// [`RepodataError`].
-pub fn read<R: BufRead>(
+pub fn read(
     file: &str,
-    input: R,
+    input: &mut dyn BufRead,
     repository: usize,
-) -> Result<(PrimaryPackages, R), RepodataError> {
+) -> Result<PrimaryPackages, RepodataError> {
     let mut reader = XmlReader::new(file, input);
     let mut all = PrimaryPackages::default();
     let (mut draft, mut text) = (None::<PackageDraft>, String::new());
@@ -65,7 +65,7 @@ pub fn read<R: BufRead>(
             XmlEvent::Eof => break,
         }
     }
-    if is_primary { Ok((all, reader.into_input())) } else { Err(malformed(file, "it has no `metadata` element")) }
+    if is_primary { Ok(all) } else { Err(malformed(file, "it has no `metadata` element")) }
 }
 
 /// Which relations are read.
@@ -224,7 +224,9 @@ impl PackageDraft {
         }
         if let Some(reason) = wrong {
             let (name, arch) = (&package.name, &package.arch);
-            all.left_out.push(format!("`{name}-{evr}.{arch}` is left out, because a relation of it is not read: {reason}"));
+            all.left_out.push(format!(
+                "`{name}-{evr}.{arch}` is left out, because a relation of it is not read: {reason}"
+            ));
             return Ok(());
         }
         package.evr = evr;

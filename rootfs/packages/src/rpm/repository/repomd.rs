@@ -60,14 +60,17 @@ impl Repomd {
                         (b"checksum" | b"open-checksum", _) => {
                             algorithm = element.attribute(b"type").unwrap_or_default();
                         }
-                        (b"location", Some(data)) => data.path = element.attribute(b"href").unwrap_or_default(),
+                        (b"location", Some(data)) => {
+                            data.path = element.attribute(b"href").unwrap_or_default()
+                        }
                         _ => {}
                     }
                 }
                 XmlEvent::Text(more) => text.push_str(&more),
                 XmlEvent::End(name) => {
                     let value = text.trim();
-                    let checksum = || StatedChecksum { algorithm: algorithm.clone(), hex: value.to_ascii_lowercase() };
+                    let checksum =
+                        || StatedChecksum { algorithm: algorithm.clone(), hex: value.to_ascii_lowercase() };
                     match (name.as_slice(), &mut open) {
                         (b"revision", None) => revision = value.parse::<i64>().ok(),
                         (b"checksum", Some(data)) => data.checksum = Some(checksum()),
@@ -80,7 +83,10 @@ impl Repomd {
                     }
                     text.clear();
                     if files.len() > MOST_FILES {
-                        return Err(malformed("repomd.xml", format!("it lists more than {MOST_FILES} files")));
+                        return Err(malformed(
+                            "repomd.xml",
+                            format!("it lists more than {MOST_FILES} files"),
+                        ));
                     }
                 }
                 XmlEvent::Eof => break,
@@ -149,7 +155,10 @@ mod tests {
         let repomd = Repomd::parse(TEXT.as_bytes()).unwrap();
         assert_eq!(repomd.date, 1_644_263_915);
         let primary = repomd.file("primary").unwrap();
-        assert_eq!((primary.path.as_str(), primary.size, primary.open_size), ("repodata/p.xml.gz", Some(10), Some(20)));
+        assert_eq!(
+            (primary.path.as_str(), primary.size, primary.open_size),
+            ("repodata/p.xml.gz", Some(10), Some(20))
+        );
         assert_eq!(primary.checksum.as_ref().unwrap().hex, "ab");
         assert!(repomd.file("group").unwrap_err().to_string().contains("lists primary"));
         let other = TEXT.replace("1644263915<", "2023.1<");

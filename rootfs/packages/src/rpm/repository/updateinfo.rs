@@ -14,11 +14,11 @@ const MOST_PACKAGES: usize = 1 << 20;
 /// The newest version of each package that is a security update, by name and architecture.
 pub type SecurityUpdates = BTreeMap<(String, String), Evr>;
 
-/// Reads the security updates; returns the rest of the input, too.
+/// Reads the security updates.
 ///
 /// # Errors
 /// [`RepodataError`].
-pub fn read<R: BufRead>(file: &str, input: R) -> Result<(SecurityUpdates, R), RepodataError> {
+pub fn read(file: &str, input: &mut dyn BufRead) -> Result<SecurityUpdates, RepodataError> {
     let mut reader = XmlReader::new(file, input);
     let mut updates = SecurityUpdates::new();
     let (mut security, mut is_updates) = (false, false);
@@ -34,7 +34,9 @@ pub fn read<R: BufRead>(file: &str, input: R) -> Result<(SecurityUpdates, R), Re
                         version: attribute(b"version"),
                         release: element.attribute(b"release"),
                     };
-                    let newest = updates.entry((attribute(b"name"), attribute(b"arch"))).or_insert_with(|| evr.clone());
+                    let newest = updates
+                        .entry((attribute(b"name"), attribute(b"arch")))
+                        .or_insert_with(|| evr.clone());
                     if newest.compare(&evr).is_lt() {
                         *newest = evr;
                     }
@@ -48,5 +50,5 @@ pub fn read<R: BufRead>(file: &str, input: R) -> Result<(SecurityUpdates, R), Re
             return Err(malformed(file, format!("it has updates of more than {MOST_PACKAGES} packages")));
         }
     }
-    if is_updates { Ok((updates, reader.into_input())) } else { Err(malformed(file, "it has no `updates` element")) }
+    if is_updates { Ok(updates) } else { Err(malformed(file, "it has no `updates` element")) }
 }

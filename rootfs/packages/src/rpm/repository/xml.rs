@@ -95,13 +95,10 @@ impl<R: BufRead> XmlReader<R> {
             }
             Event::Eof if *depth > 0 => return Err(failed("it ends before its elements do".to_owned())),
             Event::Eof => XmlEvent::Eof,
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => XmlEvent::Text(String::new()),
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {
+                XmlEvent::Text(String::new())
+            }
         })
-    }
-
-    /// What is left of the input.
-    pub(super) fn into_input(self) -> R {
-        self.reader.into_inner().input
     }
 }
 
