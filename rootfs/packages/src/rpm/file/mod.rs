@@ -285,3 +285,6 @@ pub(crate) fn has_payload_digest(header: &RpmHeader) -> bool {
 pub(crate) fn has_file_digests(header: &RpmHeader) -> bool {
     matches!(header.number(tag::FILEDIGESTALGO), Some(8..=11))
 }
+
+#[cfg(test)]
+mod tests;

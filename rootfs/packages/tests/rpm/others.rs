@@ -1,0 +1,94 @@
+//! The packages in the folder that `AMIFORGE_RPMS` names: each is read or refused with a reason, what rpm lists of a payload
+//! is in ours, and all of a set that rpm can install together make the tree that rpm makes of it.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use amiforge_packages::rpm::package::FilePresence;
+
+use crate::compare::differences;
+use crate::support::{PROGRAMS, RpmFixture, has, packages_in, run, with_causes};
+
+/// The packages of the folder that a variable names; none where it is not set.
+fn given(variable: &str) -> Option<Vec<PathBuf>> {
+    let folder = std::env::var_os(variable)?;
+    let packages = packages_in(Path::new(&folder));
+    (!packages.is_empty() && has(&PROGRAMS)).then_some(packages)
+}
+
+/// Every single package of `AMIFORGE_RPMS`: its list of files is rpm's, and one of `rpm2cpio`.
+#[test]
+fn packages_of_others_have_the_files_that_rpm_lists() {
+    let Some(packages) = given("AMIFORGE_RPMS") else { return };
+    let fixture = RpmFixture::new();
+    let (mut same, mut refused) = (0, Vec::new());
+    for path in &packages {
+        let result = std::panic::catch_unwind(|| fixture.unpack(std::slice::from_ref(path)));
+        let unpacked = match result {
+            Ok(Ok((unpacked, _))) => unpacked,
+            Ok(Err(error)) => {
+                let text = with_causes(&error);
+                refused.push(format!("{}: {text}", path.display()));
+                continue;
+            }
+            Err(_) => {
+                refused.push(format!("{}: what precedes its payload", path.display()));
+                continue;
+            }
+        };
+        let list = "[%{FILENAMES}\\t%{FILEMODES}\\t%{LONGFILESIZES}\\t%{FILEMTIMES}\\t%{FILEFLAGS}\\t%{FILEUSERNAME}\\t%{FILEGROUPNAME}\\t%{FILEDIGESTS}\\t%{FILELINKTOS}\\n]";
+        let mut command = fixture.command("rpm");
+        command.args(["-qp", "--nosignature", "--nodigest", "--qf", list]).arg(path);
+        let theirs = String::from_utf8_lossy(&run(&mut command)).into_owned();
+        let ours: String = unpacked.packages[0].files.iter().map(line).collect();
+        // Of a package without files rpm writes nothing, or one line of `(none)`.
+        let theirs = if theirs.starts_with("(none)") { String::new() } else { theirs };
+        assert_eq!(ours, theirs, "{}", path.display());
+        same += 1;
+    }
+    for line in &refused {
+        println!("refused: {line}");
+    }
+    println!("{same} of {} have the files that rpm lists", packages.len());
+}
+
+fn line(file: &amiforge_packages::rpm::package::RpmFileEntry) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!(
+        "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n",
+        text(&file.path),
+        file.mode,
+        file.size,
+        file.mtime,
+        file.flags,
+        file.user,
+        file.group,
+        file.digest,
+        text(&file.target),
+    )
+}
+
+/// All packages of `AMIFORGE_RPM_SET` together.
+#[test]
+fn a_set_makes_the_tree_that_rpm_makes_of_it() {
+    let Some(packages) = given("AMIFORGE_RPM_SET") else { return };
+    let fixture = RpmFixture::new();
+    let started = Instant::now();
+    let (unpacked, blobs) = fixture.unpack(&packages).unwrap();
+    println!("{} packages in {:?}", packages.len(), started.elapsed());
+    let started = Instant::now();
+    let (again, again_blobs) = fixture.unpack(&packages).unwrap();
+    println!("{} packages from the store in {:?}", packages.len(), started.elapsed());
+    let started = Instant::now();
+    let root = fixture.install(&packages).unwrap();
+    println!("rpm in {:?}", started.elapsed());
+    let left = differences(&unpacked, &blobs, &root);
+    assert!(left.is_empty(), "{} differences:\n{}", left.len(), left[..left.len().min(60)].join("\n"));
+    assert_eq!(differences(&again, &again_blobs, &root), Vec::<String>::new());
+    let entries = unpacked.tree.walk().count();
+    let ghosts = unpacked.packages.iter().flat_map(|package| &package.files);
+    let ghosts = ghosts.filter(|file| file.presence == FilePresence::Ghost).count();
+    println!("{entries} entries, {ghosts} ghosts, {} owners: as rpm's", unpacked.owners.len());
+    unpacked.deferred.join().unwrap();
+    again.deferred.join().unwrap();
+}
