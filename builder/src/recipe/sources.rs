@@ -96,8 +96,8 @@ fn only_its_own_keys(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>)
             checker.reject_key(at.key(key), format!("`{key}` is for {kind_name}"));
         }
     }
-    for key in packages::misplaced(keys) {
-        checker.reject_key(at.key(key), format!("`{key}` is for a `deb` source"));
+    for (key, kinds) in packages::misplaced(keys) {
+        checker.reject_key(at.key(key), format!("`{key}` is for {kinds}"));
     }
     let of_files = [
         ("path", keys.path.is_some()),

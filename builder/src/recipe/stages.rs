@@ -28,7 +28,7 @@ pub(super) fn check(
         let at = at.index(index);
         if packages.is_none() {
             let message =
-                "a stage takes its tools from the archives of a `deb` source, and this recipe has none";
+                "a stage takes its tools from the archives of a `deb` or `rpm` source, and this recipe has none";
             checker.reject(at.clone(), message);
         }
         checker.accept(at.key("name"), debian_syntax::archive_name(&keys.name));
@@ -108,7 +108,7 @@ fn stage(
     Stage {
         name: keys.name.clone(),
         packages: keys.packages.clone(),
-        recommends: packages::recommends(keys.recommends),
+        recommends: package_filters::recommends(keys.recommends),
         patches,
         run: keys.run.clone(),
         env: env(&keys.env, at, checker),

@@ -1,5 +1,7 @@
 //! Why the database could not be read or written.
 
+use std::io;
+
 use amiforge_formats::path::PathError;
 use amiforge_formats::sqlite::{SqliteError, SqliteWriteError};
 
@@ -63,7 +65,20 @@ pub enum RpmDatabaseError {
     /// A key to import is none.
     #[error("a key that rpm is to know is no OpenPGP public key: {0}")]
     Key(String),
+    /// The paths of its packages are longer than those of any system.
+    #[error("the paths of the packages in rpm's database have more than 512 MiB")]
+    Paths,
     /// More than is read.
     #[error("the database of rpm has {0} bytes, more than the 1 GiB that are read")]
     TooLarge(u64),
+}
+
+impl RpmDatabaseError {
+    /// The error of the medium, where it is one.
+    pub fn into_io(self) -> Result<io::Error, Self> {
+        match self {
+            Self::Path(PathError::Read { source, .. }) => Ok(source),
+            other => Err(other),
+        }
+    }
 }

@@ -8,18 +8,18 @@ const KEY: &[u8] = b"gpg-pubkey";
 
 /// Name, version and architecture of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeaderIdentity {
+pub(crate) struct HeaderIdentity {
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
     /// Version; always with a release.
-    pub evr: Evr,
+    pub(crate) evr: Evr,
     /// Architecture, `noarch`, or empty for what has none.
-    pub arch: String,
+    pub(crate) arch: String,
 }
 
 impl HeaderIdentity {
     /// That of a header. What the header lacks is empty.
-    pub fn of(header: &RpmHeader) -> Self {
+    pub(crate) fn of(header: &RpmHeader) -> Self {
         let epoch = header.number(tag::EPOCH).and_then(|epoch| u32::try_from(epoch).ok());
         let (version, release) = (text(header, tag::VERSION), Some(text(header, tag::RELEASE)));
         let evr = Evr { epoch, version, release };

@@ -7,6 +7,7 @@
 mod dnf;
 mod entries;
 mod error;
+pub(crate) mod files;
 pub(crate) mod identity;
 mod index;
 mod installed_header;
