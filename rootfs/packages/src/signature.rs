@@ -5,7 +5,7 @@
 //! time given; a subkey is bound for signing and has signed back. Digests that can be forged (MD5, SHA-1, RIPEMD-160)
 //! are refused.
 
-mod packets;
+pub(crate) mod packets;
 
 use pgp::composed::{CleartextSignedMessage, Deserializable, DetachedSignature, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
@@ -126,7 +126,7 @@ impl Keyring {
 }
 
 /// Armored keyrings may be several blocks one after the other; binary ones are one.
-fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
+pub(crate) fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
     const BEGIN: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
     let starts: Vec<usize> =
         bytes.windows(BEGIN.len()).enumerate().filter(|(_, at)| *at == BEGIN).map(|(at, _)| at).collect();

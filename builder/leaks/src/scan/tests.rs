@@ -8,6 +8,7 @@ use amiforge_formats::plan::{NoSources, SourceId};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{ChangeGroups, Meta, Node};
 use amiforge_formats::volume::{VolumeDraft, VolumeIds, VolumeOptions};
+use amiforge_formats::digest::StatedDigest;
 use md5::{Digest as _, Md5};
 
 use std::path::PathBuf;
@@ -125,7 +126,7 @@ fn what_packages_publish_is_no_leak_unless_it_was_changed_or_is_a_private_key() 
         let file = |path: &str, content: &str| PublishedFile {
             path: text(path),
             package: "p".to_owned(),
-            md5: Some(Md5::digest(content.as_bytes()).into()),
+            digest: Some(StatedDigest::Md5(Md5::digest(content.as_bytes()).into())),
         };
         Ok(vec![
             file("etc/same.conf", &secret),

@@ -2,17 +2,22 @@
 
 pub mod available;
 mod backend;
+pub mod database;
 pub mod distributions;
 pub mod evr;
 pub mod file;
 pub mod file_list;
 mod groups;
 pub mod header;
+pub mod installed;
 mod keys;
+mod licence;
 mod lock;
 mod mirror;
+pub mod owned;
 pub mod package;
 mod place;
+pub mod published;
 pub mod relation;
 pub mod repository;
 pub mod resolve;

@@ -1,0 +1,35 @@
+//! The rpm of a tree, as far as its database depends on it.
+
+use crate::rpm::header::tag;
+use crate::rpm::package::UnpackedRpm;
+
+/// The version that a tree without rpm is written for.
+const WITHOUT: &str = "4.18.0";
+
+/// The rpm of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RpmProgram {
+    version: String,
+}
+
+impl RpmProgram {
+    /// The rpm among packages.
+    pub(super) fn among<'a>(packages: impl IntoIterator<Item = &'a UnpackedRpm>) -> Self {
+        let mut headers = packages.into_iter().map(|package| &package.header);
+        let rpm = headers.find(|header| header.text(tag::NAME) == Some(b"rpm"));
+        let version = rpm.and_then(|header| header.text(tag::VERSION));
+        let version = version.map_or(WITHOUT.to_owned(), |text| String::from_utf8_lossy(text).into_owned());
+        Self { version }
+    }
+
+    /// Its version, without a release.
+    pub(super) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Whether it calls keys by their whole fingerprints, as it does since version 6.
+    pub(super) fn names_keys_by_fingerprint(&self) -> bool {
+        let major = self.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        major.is_some_and(|major| major >= 6)
+    }
+}
