@@ -3,6 +3,7 @@
 
 pub(crate) mod account_ids;
 pub(crate) mod depmod;
+pub mod effects;
 pub(crate) mod elf;
 pub(crate) mod ldcache;
 pub(crate) mod script;
