@@ -3,6 +3,7 @@
 
 mod accounts;
 mod kernels;
+pub mod native;
 pub mod order;
 pub mod owners;
 pub mod plan;
