@@ -13,7 +13,7 @@ use amiforge_store::blobs::Blobs;
 use super::distributions;
 use super::evr::Evr;
 use super::source::{RepositoryKeys, RpmRepository, RpmSource};
-use super::{lock, mirror, upgrade_sources};
+use super::{installed, lock, mirror, owned, published, unpacked, upgrade_sources};
 use crate::PackageKind;
 use crate::backend::{
     Backend, DistributionRelease, LockFailure, LockRequest, LockedSets, OpenHostFile, PackageError,
@@ -33,16 +33,16 @@ impl PackageFormat for RpmFormat {
         Evr::parse(a).compare(&Evr::parse(b))
     }
 
-    fn installed(&self, _tree: &Tree, _sources: &dyn Sources) -> io::Result<Vec<InstalledPackage>> {
-        Ok(Vec::new())
+    fn installed(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<InstalledPackage>> {
+        installed::installed(tree, sources)
     }
 
-    fn owned(&self, _tree: &Tree, _sources: &dyn Sources) -> io::Result<Vec<OwnedPaths>> {
-        Ok(Vec::new())
+    fn owned(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<OwnedPaths>> {
+        owned::owned(tree, sources)
     }
 
-    fn published(&self, _tree: &Tree, _sources: &dyn Sources) -> io::Result<Vec<PublishedPath>> {
-        Ok(Vec::new())
+    fn published(&self, tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<PublishedPath>> {
+        published::published(tree, sources)
     }
 
     /// Type `rpm` of the purl specification: the epoch is a qualifier.
@@ -138,13 +138,13 @@ impl Backend for RpmSource {
 
     fn unpack(
         &self,
-        _files: &[PackageFile<'_>],
+        files: &[PackageFile<'_>],
         _accounts: &AccountIds,
-        _store: &Store,
-        _blobs: &mut Blobs,
-        _monitor: Monitor<'_>,
+        store: &Store,
+        blobs: &mut Blobs,
+        monitor: Monitor<'_>,
     ) -> Result<Box<dyn UnpackedPackages>, PackageError> {
-        Err(PackageError::Unpack(Box::new(unconnected())))
+        Ok(Box::new(unpacked::unpack(self, files, store, blobs, monitor)?))
     }
 
     fn write_upgrade_sources(
@@ -156,10 +156,6 @@ impl Backend for RpmSource {
     ) -> Result<Vec<String>, PackageError> {
         upgrade_sources::install(self, tree, blobs, open, time)
     }
-}
-
-fn unconnected() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "this part of the rpm kind is not connected yet")
 }
 
 impl RpmSource {

@@ -2,6 +2,7 @@
 
 pub mod available;
 mod backend;
+pub mod configure;
 pub mod database;
 pub mod distributions;
 pub mod evr;
@@ -27,6 +28,7 @@ mod stated;
 #[cfg(test)]
 mod testing;
 pub mod unpack;
+mod unpacked;
 mod upgrade_sources;
 mod verify;
 

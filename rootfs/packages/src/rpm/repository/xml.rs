@@ -72,7 +72,12 @@ impl<R: BufRead> XmlReader<R> {
         reader.get_mut().left = LONGEST_EVENT;
         let at = reader.buffer_position();
         let failed = |reason: String| RepodataError::Xml { file: file.clone(), at, reason };
-        Ok(match reader.read_event_into(buffer).map_err(|error| failed(error.to_string()))? {
+        let event = reader.read_event_into(buffer).map_err(|error| failed(error.to_string()))?;
+        // Input in memory comes in one piece.
+        if reader.get_ref().left == 0 {
+            return Err(failed(too_long()));
+        }
+        Ok(match event {
             Event::Start(start) | Event::Empty(start) => {
                 *depth = depth.saturating_add(1);
                 if *depth > DEEPEST {
@@ -114,6 +119,10 @@ fn plain(bytes: &[u8], failed: &dyn Fn(String) -> RepodataError) -> Result<Strin
     }
 }
 
+fn too_long() -> String {
+    format!("a part of it is longer than {LONGEST_EVENT} bytes")
+}
+
 /// Input that ends in an error where one event takes too many bytes.
 struct EventLimit<R> {
     input: R,
@@ -131,7 +140,7 @@ impl<R: BufRead> Read for EventLimit<R> {
 impl<R: BufRead> BufRead for EventLimit<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.left == 0 {
-            return Err(io::Error::other(format!("a part of it is longer than {LONGEST_EVENT} bytes")));
+            return Err(io::Error::other(too_long()));
         }
         self.input.fill_buf()
     }

@@ -4,14 +4,14 @@
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Meta, NodeKind};
 
-use super::commands::mode_of;
+use super::mode::mode_of;
 use super::system::TargetSystem;
 use amiforge_formats::path::Last;
 
 const TRANSIENT: [&str; 5] = ["/run", "/dev", "/proc", "/sys", "/tmp"];
 
 /// Makes what the lines of a file ask for.
-pub(super) fn create(system: &mut TargetSystem<'_>, text: &str) {
+pub(crate) fn create(system: &mut TargetSystem<'_>, text: &str) {
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         apply_line(system, line);
     }

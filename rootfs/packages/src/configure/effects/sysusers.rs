@@ -62,7 +62,7 @@ fn free(system: &mut TargetSystem<'_>) -> Option<u32> {
 }
 
 /// Makes what the lines declare and is not there.
-pub(super) fn apply(system: &mut TargetSystem<'_>, text: &str) {
+pub(crate) fn apply(system: &mut TargetSystem<'_>, text: &str) {
     let lines = parse(text);
     for line in lines.iter().filter(|line| line.kind == 'g' && !line.name.is_empty()) {
         if !system.has_group(&line.name)

@@ -1,11 +1,11 @@
 //! Commands that print: echo, printf, cat and those that take paths apart.
 
 use super::outcome::{Done, KnownArgs};
+use crate::configure::effects::system::TargetSystem;
 use crate::configure::script::{CommandEffect, StopReason, Truth};
-use crate::deb::configure::native::system::TargetSystem;
 
 /// Does a command of this file; `None` for others.
-pub(super) fn call(
+pub(crate) fn call(
     system: &mut TargetSystem<'_>,
     name: &str,
     args: &KnownArgs<'_>,

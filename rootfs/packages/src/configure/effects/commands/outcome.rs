@@ -3,12 +3,12 @@
 use crate::configure::script::{CommandEffect, StopReason, Truth};
 
 /// Arguments that are all known and text.
-pub(super) type KnownArgs<'a> = [&'a str];
+pub(crate) type KnownArgs<'a> = [&'a str];
 
 /// A command that was understood, or why not.
-pub(super) type Done = Result<CommandEffect, StopReason>;
+pub(crate) type Done = Result<CommandEffect, StopReason>;
 
 /// The command succeeded or failed.
-pub(super) fn ended(well: bool) -> Done {
+pub(crate) fn ended(well: bool) -> Done {
     Ok(CommandEffect::status(Truth::of(well)))
 }

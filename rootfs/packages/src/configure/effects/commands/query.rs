@@ -4,11 +4,11 @@ use amiforge_formats::tree::NodeKind;
 
 use super::expression::Expression;
 use super::outcome::{Done, KnownArgs, ended};
+use crate::configure::effects::system::TargetSystem;
 use crate::configure::script::{CommandEffect, StopReason, Truth, Value};
-use crate::deb::configure::native::system::TargetSystem;
 
 /// Does a command of this file; `None` for others.
-pub(super) fn call(
+pub(crate) fn call(
     system: &mut TargetSystem<'_>,
     name: &str,
     args: &KnownArgs<'_>,
@@ -19,23 +19,11 @@ pub(super) fn call(
         ("which" | "type" | "hash", rest) => which(system, rest),
         ("getent", [database, name]) => getent(system, database, name),
         ("uname", [] | ["-s"]) => Ok(CommandEffect::prints("Linux\n")),
-        ("uname", ["-m"]) => Ok(CommandEffect::prints(match system.native.as_str() {
-            "amd64" => "x86_64\n",
-            "arm64" => "aarch64\n",
-            _ => return Some(Ok(CommandEffect::unknown())),
-        })),
+        ("uname", ["-m"]) => Ok(CommandEffect::prints(format!("{}\n", system.machine))),
         ("id", ["-u"]) => Ok(CommandEffect::prints("0\n")),
         ("id", [.., name]) if !name.starts_with('-') => {
             let known = system.has_user(name);
             if known { Ok(CommandEffect::unknown()) } else { ended(false) }
-        }
-        ("dpkg-query" | "dpkg", ["-S" | "--search", path]) if path.starts_with('/') => {
-            ended(system.owned.contains(path.as_bytes()))
-        }
-        ("dpkg-query" | "dpkg", ["-W" | "--show" | "-s" | "--status" | "-l" | "--list", .., name])
-            if crate::deb::relation::is_name(name) && !system.installed.contains(*name) =>
-        {
-            ended(false)
         }
         ("sed", args) if args.iter().any(|arg| arg.starts_with("-i") || arg.starts_with("--in-place")) => {
             Err(StopReason::Unknown)
@@ -48,13 +36,7 @@ pub(super) fn call(
             Ok(CommandEffect::prints(input.unwrap_or_default()))
         }
         ("sed" | "find", _) => Ok(CommandEffect::unknown()),
-        ("mktemp", []) => {
-            // Taken away again at the end.
-            let path = format!("{}{}", crate::deb::configure::native::TEMPORARY, system.temporary);
-            system.temporary += 1;
-            system.write_deep(&path, b"");
-            Ok(CommandEffect::prints(path))
-        }
+        ("mktemp", []) => Ok(CommandEffect::prints(system.make_temporary())),
         ("grep" | "fgrep", args) => grep(system, args, input),
         ("ischroot", _) => ended(true),
         ("cmp", [.., a, b]) => {
@@ -125,7 +107,7 @@ fn grep(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>, input: Option<&[u8]
 }
 
 /// `test` and `[`.
-pub(super) fn test(system: &mut TargetSystem<'_>, name: &str, args: &[Value]) -> Truth {
+pub(crate) fn test(system: &mut TargetSystem<'_>, name: &str, args: &[Value]) -> Truth {
     let args = match (name, args.split_last()) {
         ("[", Some((_, rest))) => rest,
         _ => args,

@@ -3,8 +3,9 @@
 use amiforge_formats::tree::{Content, Meta, NodeId, NodeKind};
 
 use super::outcome::{Done, KnownArgs, ended};
-use crate::configure::script::{CommandEffect, StopReason};
-use crate::deb::configure::native::system::TargetSystem;
+use crate::configure::effects::mode::mode_of;
+use crate::configure::effects::system::TargetSystem;
+use crate::configure::script::{CommandEffect, StopReason, Truth};
 use amiforge_formats::path::Last;
 
 /// Options and operands of a command.
@@ -44,7 +45,7 @@ fn split<'a>(args: &KnownArgs<'a>, valued: &str) -> Split<'a> {
 }
 
 /// Does a command of this file; `None` for others.
-pub(super) fn call(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Option<Done> {
+pub(crate) fn call(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Option<Done> {
     Some(match name {
         "mkdir" => mkdir(system, args),
         "rmdir" => rmdir(system, args),
@@ -56,6 +57,7 @@ pub(super) fn call(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'
         "chmod" => chmod(system, args),
         "chown" | "chgrp" => chown(system, name, args),
         "install" => install(system, args),
+        "setcap" => setcap(system, args),
         "cd" => cd(system, args),
         "umask" => {
             system.umask =
@@ -201,48 +203,6 @@ fn mv(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     ended(system.rename(from, &to))
 }
 
-/// A mode in octal, or symbolic changes of `old`.
-pub(in crate::deb::configure::native) fn mode_of(text: &str, old: u16) -> Option<u16> {
-    if text.chars().all(|letter| letter.is_digit(8)) && !text.is_empty() {
-        return u16::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
-    }
-    text.split(',').try_fold(old, |mode, clause| {
-        let at = clause.find(['+', '-', '='])?;
-        let (who, rest) = clause.split_at(at);
-        let who = if who.is_empty() || who.contains('a') { "ugo" } else { who };
-        let (operator, letters) = rest.split_at(1);
-        let mut bits = 0;
-        for letter in letters.chars() {
-            let each = match letter {
-                'r' => 0o444,
-                'w' => 0o222,
-                'x' => 0o111,
-                'X' if mode & 0o111 != 0 => 0o111,
-                'X' => 0,
-                's' => 0o6000,
-                't' => 0o1000,
-                _ => return None,
-            };
-            bits |= each;
-        }
-        let mask = who.chars().try_fold(0u16, |mask, letter| {
-            Some(
-                mask | match letter {
-                    'u' => 0o4700,
-                    'g' => 0o2070,
-                    'o' => 0o1007,
-                    _ => return None,
-                },
-            )
-        })?;
-        Some(match operator {
-            "+" => mode | bits & mask,
-            "-" => mode & !(bits & mask),
-            _ => mode & !(mask & 0o777) | bits & mask,
-        })
-    })
-}
-
 /// A node, and with `-R` all nodes below it.
 fn reached(system: &TargetSystem<'_>, path: &str, deep: bool) -> Vec<NodeId> {
     let Some(id) = system.node(path) else { return Vec::new() };
@@ -273,7 +233,7 @@ fn chmod(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
 }
 
 /// Gives `USER`, `USER:GROUP` or `:GROUP`.
-pub(super) fn owner_of(system: &mut TargetSystem<'_>, text: &str) -> Option<(Option<u32>, Option<u32>)> {
+pub(crate) fn owner_of(system: &mut TargetSystem<'_>, text: &str) -> Option<(Option<u32>, Option<u32>)> {
     let (user, group) = match text.split_once([':', '.']) {
         Some((user, group)) => (user, Some(group)),
         None => (text, None),
@@ -358,5 +318,15 @@ fn install(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
         system.make_dirs(&folder, 0o755);
     }
     let put = system.put(&to, Last::Keep, meta, NodeKind::File(content));
-    Ok(CommandEffect::status(crate::configure::script::Truth::of(put)))
+    Ok(CommandEffect::status(Truth::of(put)))
+}
+
+/// `setcap CAPABILITIES FILE`.
+fn setcap(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
+    let [caps, path] = args else { return Err(StopReason::Argument) };
+    let Some(id) = system.node(path) else { return ended(false) };
+    let value = amiforge_rootfs::steps::capability::from_text(caps).map_err(|_| StopReason::Argument)?;
+    let xattrs = system.tree.node_mut(id).meta.xattrs.get_or_insert_default();
+    xattrs.insert(b"security.capability".as_slice().into(), value.into_boxed_slice());
+    ended(true)
 }

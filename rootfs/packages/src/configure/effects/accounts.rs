@@ -10,20 +10,20 @@ const GSHADOW: &str = "/etc/gshadow";
 
 /// A user to create.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct NewUser {
-    pub(super) name: String,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) gecos: String,
-    pub(super) home: String,
-    pub(super) shell: String,
+pub(crate) struct NewUser {
+    pub(crate) name: String,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) gecos: String,
+    pub(crate) home: String,
+    pub(crate) shell: String,
     /// The password field in shadow: `!` of adduser and useradd, `!*` of sysusers.
-    pub(super) locked: &'static str,
+    pub(crate) locked: &'static str,
 }
 
 /// The range and order in which a free id is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Search {
+pub(crate) enum Search {
     /// From 100 upwards: adduser's.
     Up,
     /// From 999 downwards: that of the shadow tools and of sysusers.
@@ -46,7 +46,7 @@ impl TargetSystem<'_> {
     }
 
     /// The line of a user or group, as getent(1) prints it.
-    pub(super) fn account_line(&mut self, path: &str, name: &str) -> Option<String> {
+    pub(crate) fn account_line(&mut self, path: &str, name: &str) -> Option<String> {
         let text = self.text(path);
         text.lines()
             .find(|line| {
@@ -57,25 +57,25 @@ impl TargetSystem<'_> {
     }
 
     /// The number of a user, by name or as digits.
-    pub(super) fn uid(&mut self, name: &str) -> Option<u32> {
+    pub(crate) fn uid(&mut self, name: &str) -> Option<u32> {
         self.field(PASSWD, name, 2).and_then(|id| id.parse().ok()).or_else(|| name.parse().ok())
     }
 
     /// The number of a group, by name or as digits.
-    pub(super) fn gid(&mut self, name: &str) -> Option<u32> {
+    pub(crate) fn gid(&mut self, name: &str) -> Option<u32> {
         self.field(GROUP, name, 2).and_then(|id| id.parse().ok()).or_else(|| name.parse().ok())
     }
 
     /// The primary group of a user.
-    pub(super) fn primary_group(&mut self, user: &str) -> Option<u32> {
+    pub(crate) fn primary_group(&mut self, user: &str) -> Option<u32> {
         self.field(PASSWD, user, 3).and_then(|id| id.parse().ok())
     }
 
-    pub(super) fn has_user(&mut self, name: &str) -> bool {
+    pub(crate) fn has_user(&mut self, name: &str) -> bool {
         self.field(PASSWD, name, 0).is_some()
     }
 
-    pub(super) fn has_group(&mut self, name: &str) -> bool {
+    pub(crate) fn has_group(&mut self, name: &str) -> bool {
         self.field(GROUP, name, 0).is_some()
     }
 
@@ -105,7 +105,7 @@ impl TargetSystem<'_> {
     }
 
     /// A number for a new user: that of the recipe, if no other user has it, else a free one.
-    pub(super) fn new_uid(&mut self, name: &str, search: Search) -> Option<u32> {
+    pub(crate) fn new_uid(&mut self, name: &str, search: Search) -> Option<u32> {
         if let Some(uid) = self.ids.user(name) {
             return (!self.numbers(PASSWD).contains(&uid)).then_some(uid);
         }
@@ -115,7 +115,7 @@ impl TargetSystem<'_> {
 
     /// A number for a new group: that of the recipe, if no other group has it, else that of the recipe for the user of its
     /// name, else a free one.
-    pub(super) fn new_gid(&mut self, name: &str, search: Search) -> Option<u32> {
+    pub(crate) fn new_gid(&mut self, name: &str, search: Search) -> Option<u32> {
         if let Some(gid) = self.ids.group(name) {
             return (!self.numbers(GROUP).contains(&gid)).then_some(gid);
         }
@@ -125,7 +125,7 @@ impl TargetSystem<'_> {
     }
 
     /// A number that is free for both.
-    pub(super) fn free_pair(&mut self, search: Search) -> Option<u32> {
+    pub(crate) fn free_pair(&mut self, search: Search) -> Option<u32> {
         let mut used = self.used_uids();
         used.extend(self.used_gids());
         Self::free(search, &used)
@@ -139,14 +139,14 @@ impl TargetSystem<'_> {
     }
 
     /// Adds a group.
-    pub(super) fn add_group(&mut self, name: &str, gid: u32, locked: &str) -> bool {
+    pub(crate) fn add_group(&mut self, name: &str, gid: u32, locked: &str) -> bool {
         let shadowed = !self.is_file(GSHADOW) || self.append(GSHADOW, &format!("{name}:{locked}::"));
         self.done.push(format!("group {name} ({gid})"));
         shadowed && self.append(GROUP, &format!("{name}:x:{gid}:"))
     }
 
     /// Adds a user.
-    pub(super) fn add_user(&mut self, user: &NewUser) -> bool {
+    pub(crate) fn add_user(&mut self, user: &NewUser) -> bool {
         let NewUser { name, uid, gid, gecos, home, shell, locked } = user;
         let today = self.time.secs.div_euclid(86_400);
         let shadowed =
@@ -156,7 +156,7 @@ impl TargetSystem<'_> {
     }
 
     /// Makes a user a member of a group.
-    pub(super) fn join(&mut self, user: &str, group: &str) -> bool {
+    pub(crate) fn join(&mut self, user: &str, group: &str) -> bool {
         let mut joined = false;
         for path in [GROUP, GSHADOW] {
             let mut rows = self.rows(path);
@@ -180,7 +180,7 @@ impl TargetSystem<'_> {
     }
 
     /// As `shadowconfig on`: passwords move to shadow files, which every account gets an entry in.
-    pub(super) fn shadow_on(&mut self) -> bool {
+    pub(crate) fn shadow_on(&mut self) -> bool {
         let today = self.time.secs.div_euclid(86_400);
         let shadow = self.gid("shadow").unwrap_or(0);
         for (path, shadow_path, rest) in

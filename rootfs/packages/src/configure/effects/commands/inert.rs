@@ -100,6 +100,6 @@ const INERT: &[&str] = &[
 ];
 
 /// Whether a command changes nothing in an image.
-pub(super) fn is_inert(name: &str) -> bool {
+pub(crate) fn is_inert(name: &str) -> bool {
     INERT.contains(&name)
 }

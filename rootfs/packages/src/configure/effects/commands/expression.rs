@@ -19,7 +19,7 @@ enum Negated {
 
 /// An expression that is understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Expression {
+pub(crate) struct Expression {
     /// A set of bytes, and whether it may repeat.
     parts: Vec<(One, bool)>,
     start: bool,
@@ -28,7 +28,7 @@ pub(super) struct Expression {
 
 impl Expression {
     /// Reads an expression; `None` for one with groups, counts or classes. `whole` is grep's `-x`.
-    pub(super) fn read(text: &str, whole: bool) -> Option<Self> {
+    pub(crate) fn read(text: &str, whole: bool) -> Option<Self> {
         let (start, rest) = text.strip_prefix('^').map_or((whole, text), |rest| (true, rest));
         let (end, rest) = match rest.strip_suffix('$') {
             Some(rest) if !rest.ends_with('\\') => (true, rest),
@@ -52,7 +52,7 @@ impl Expression {
     }
 
     /// Whether a line has a match.
-    pub(super) fn is_in(&self, line: &str) -> bool {
+    pub(crate) fn is_in(&self, line: &str) -> bool {
         let line = line.as_bytes();
         let mut starts = if self.start { 0..=0 } else { 0..=line.len() };
         starts.any(|at| {

@@ -1,13 +1,13 @@
 //! adduser, addgroup and the shadow tools, and `systemd-sysusers`.
 
 use super::outcome::{Done, KnownArgs, ended};
+use crate::configure::effects::accounts::{NewUser, Search};
+use crate::configure::effects::system::TargetSystem;
+use crate::configure::effects::sysusers;
 use crate::configure::script::StopReason;
-use crate::deb::configure::native::accounts::{NewUser, Search};
-use crate::deb::configure::native::system::TargetSystem;
-use crate::deb::configure::native::sysusers;
 
 /// Does a command of this file; `None` for others.
-pub(super) fn call(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Option<Done> {
+pub(crate) fn call(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Option<Done> {
     Some(match name {
         "adduser" if args.contains(&"--group") && !args.contains(&"--system") => addgroup(system, args),
         "adduser" => adduser(system, args),
