@@ -35,7 +35,7 @@ const KEYS: &str = "/etc/pki/rpm-gpg/";
     "the header of `{package}` is not the one that was checked when the lock was made: whoever served it then served other bytes; \
      make the lock anew"
 )]
-pub struct ForeignHeader {
+pub(super) struct ForeignHeader {
     /// Name and version.
     package: String,
 }
