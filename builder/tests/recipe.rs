@@ -6,7 +6,7 @@ use amiforge::recipe::{PackageSource, Recipe, RecipeContent, RecipeError, Recomm
 use amiforge_formats::volume::VolumeOptions;
 use amiforge_image::disk::{DiskSize, PartitionSize};
 use amiforge_packages::deb::resolve::BasePackages;
-use amiforge_packages::rpm::source::{ModularPackages, RepositoryAddress, RepositoryKeys};
+use amiforge_packages::rpm::source::{ModularPackages, RepositoryAddress, RepositorySigners};
 
 /// The line before the recipe of each case.
 const CASE: &str = "#### ";
@@ -195,7 +195,8 @@ fn stages_runs_and_limits_have_their_usual_values() {
 #[test]
 fn the_examples_of_amazon_linux_are_valid() {
     for example in ["amazon-linux-web", "amazon-linux-lamp"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example).join("recipe.toml");
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example).join("recipe.toml");
         let recipe = Recipe::load(&path).unwrap_or_else(|error| panic!("{error}"));
         let Some(PackageSource::Rpm(rpm)) = recipe.packages else { panic!("{example}") };
         let [amazon] = rpm.repositories.as_slice() else { panic!("{:?}", rpm.repositories) };
@@ -216,8 +217,8 @@ fn sources_of_rpm_packages_have_repositories_with_keys() {
     let [amazon, own] = rpm.repositories.as_slice() else { panic!("{:?}", rpm.repositories) };
     assert!(matches!(&amazon.address, RepositoryAddress::MirrorList(list) if list.ends_with("/mirror.list")));
     let pinned = ["B21C50FA44A99720EAA72F7FE951904AD832C631".to_owned()];
-    assert!(matches!(&amazon.keys, RepositoryKeys::Known { fingerprints, .. } if *fingerprints == pinned));
+    assert!(matches!(&amazon.keys, RepositorySigners::Known { fingerprints, .. } if *fingerprints == pinned));
     assert_eq!(own.address, RepositoryAddress::Metalink("https://m/x".to_owned()));
-    assert!(matches!(&own.keys, RepositoryKeys::File { fingerprints, .. } if *fingerprints == pinned));
+    assert!(matches!(&own.keys, RepositorySigners::File { fingerprints, .. } if *fingerprints == pinned));
     assert_eq!((own.priority, own.modules), (10, ModularPackages::Hide));
 }

@@ -1,7 +1,7 @@
 //! Keys that sources of packages of every kind have: from keys to specs.
 
 use amiforge_packages::backend::Recommends;
-use amiforge_packages::filters::{PathFilters, Stays};
+use amiforge_packages::path_filters::{PathFilters, Stays};
 
 use super::checker::Checker;
 use super::debian_syntax;

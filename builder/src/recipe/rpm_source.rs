@@ -6,7 +6,7 @@ use amiforge_packages::backend::Scripts;
 use amiforge_packages::rpm::RpmSource;
 use amiforge_packages::rpm::distributions::{self, KnownDistribution, PRIORITY};
 use amiforge_packages::rpm::source::{
-    MetadataSignature, ModularPackages, RepositoryAddress, RepositoryKeys, RepositoryRole, RpmRepository,
+    MetadataSignature, ModularPackages, RepositoryAddress, RepositorySigners, RepositoryRole, RpmRepository,
 };
 
 use super::Arch;
@@ -114,7 +114,7 @@ fn repositories(
     at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> Vec<RpmRepository> {
-    let keyring = keys.keyring.as_ref().map(|name| RepositoryKeys::File {
+    let keyring = keys.keyring.as_ref().map(|name| RepositorySigners::File {
         path: checker.host_path(at.key("keyring"), name),
         name: name.clone(),
         fingerprints: Vec::new(),
@@ -186,7 +186,7 @@ fn address(
 }
 
 /// The keys that sign the packages of a repository.
-fn signers(keys: &keys::RepositoryKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<RepositoryKeys> {
+fn signers(keys: &keys::RepositoryKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<RepositorySigners> {
     let mut fingerprints = Vec::new();
     for (index, text) in keys.fingerprints.iter().enumerate() {
         fingerprints
@@ -200,12 +200,12 @@ fn signers(keys: &keys::RepositoryKeys, at: &KeyPath, checker: &mut Checker<'_>)
             );
             None
         }
-        (Some(name), false) => Some(RepositoryKeys::File {
+        (Some(name), false) => Some(RepositorySigners::File {
             path: checker.host_path(at.key("keyring"), name),
             name: name.clone(),
             fingerprints,
         }),
-        (None, true) => Some(RepositoryKeys::Unsigned),
+        (None, true) => Some(RepositorySigners::Unsigned),
         (None, false) => {
             checker.reject(
                 at.clone(),

@@ -10,7 +10,7 @@ use super::checker::Checker;
 use super::deb::{RunStep, SourceFrom, Stage, StageSource};
 use super::diagnostic::KeyPath;
 use super::keys::{NumberOrText, RunKeys, SandboxKeys, StageInstallKeys, StageKeys, StageSourceKeys};
-use super::{debian_syntax, packages, parse, sources};
+use super::{debian_syntax, package_filters, packages, parse, sources};
 
 /// File name extensions of archives, which are removed from a folder's name.
 const ENDINGS: [&str; 7] = [".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar", ".git"];

@@ -13,6 +13,7 @@ pub mod filters;
 pub mod host;
 pub mod installed;
 pub mod locked;
+pub mod path_filters;
 pub mod registry;
 pub mod rpm;
 pub mod signature;

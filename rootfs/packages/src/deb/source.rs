@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::backend::{Recommends, Scripts};
-use crate::filters::PathFilters;
+use crate::path_filters::PathFilters;
 
 /// A `[[source]]` of packages.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::resolve::BasePackages;
 use super::source::{ArchiveRole, DebArchive, DebSource, SignerKeys, WhenExpired};
 use crate::backend::{Recommends, Scripts};
-use crate::filters::{PathFilters, Stays};
+use crate::path_filters::{PathFilters, Stays};
 
 /// An archive that is trusted unsigned.
 pub(super) fn archive(name: &str, role: ArchiveRole, suites: &[&str]) -> DebArchive {

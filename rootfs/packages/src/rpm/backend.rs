@@ -12,7 +12,7 @@ use amiforge_store::blobs::Blobs;
 
 use super::distributions;
 use super::evr::Evr;
-use super::source::{RepositoryKeys, RpmRepository, RpmSource};
+use super::source::{RepositorySigners, RpmRepository, RpmSource};
 use super::{installed, lock, mirror, owned, published, unpacked, upgrade_sources};
 use crate::PackageKind;
 use crate::backend::{
@@ -83,7 +83,7 @@ impl Backend for RpmSource {
             line("arch", vec![self.arch.clone()]),
         ];
         for repository in &self.repositories {
-            let signed = if repository.keys == RepositoryKeys::Unsigned { "unsigned" } else { "signed" };
+            let signed = if repository.keys == RepositorySigners::Unsigned { "unsigned" } else { "signed" };
             let priority = repository.priority.to_string();
             lines.push(line("repository", vec![repository.name.clone(), signed.to_owned(), priority]));
         }

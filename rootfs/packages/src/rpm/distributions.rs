@@ -5,7 +5,7 @@
 //! the fingerprint is pinned and not the file.
 
 use super::source::{
-    MetadataSignature, ModularPackages, RepositoryAddress, RepositoryKeys, RepositoryRole, RpmRepository,
+    MetadataSignature, ModularPackages, RepositoryAddress, RepositorySigners, RepositoryRole, RpmRepository,
 };
 
 /// Priority of a repository without one, as dnf has it.
@@ -105,8 +105,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 impl KnownDistribution {
     /// Its repositories. `keys` are those of the recipe; if it names none, they are the published ones.
-    pub fn repositories(&self, keys: Option<RepositoryKeys>) -> Vec<RpmRepository> {
-        let keys = keys.unwrap_or_else(|| RepositoryKeys::Known {
+    pub fn repositories(&self, keys: Option<RepositorySigners>) -> Vec<RpmRepository> {
+        let keys = keys.unwrap_or_else(|| RepositorySigners::Known {
             distribution: self.name.to_owned(),
             fingerprints: self.fingerprints.iter().map(|one| (*one).to_owned()).collect(),
         });

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::distributions::{self, KnownDistribution};
 use super::repository::error::RepodataError;
-use super::source::{RepositoryKeys, RpmSource};
+use super::source::{RepositorySigners, RpmSource};
 use crate::backend::{RepositoryAccess, RepositoryError};
 use crate::signature::Keyring;
 
@@ -14,16 +14,16 @@ const LONGEST: u64 = 4 << 20;
 
 /// The keyrings; none for a repository that is trusted unsigned.
 pub(super) fn keyrings(
-    keys: &RepositoryKeys,
+    keys: &RepositorySigners,
     source: &RpmSource,
     access: &dyn RepositoryAccess,
 ) -> Result<Vec<Keyring>, RepositoryError> {
     match keys {
-        RepositoryKeys::Unsigned => Ok(Vec::new()),
-        RepositoryKeys::File { path, name, fingerprints } => {
+        RepositorySigners::Unsigned => Ok(Vec::new()),
+        RepositorySigners::File { path, name, fingerprints } => {
             Ok(vec![pinned(&read(name, path)?, fingerprints, name)?])
         }
-        RepositoryKeys::Known { distribution, fingerprints } => {
+        RepositorySigners::Known { distribution, fingerprints } => {
             let Some(known) = distributions::known(distribution) else { return Err(missing(source).into()) };
             of_known(known, fingerprints, source, access).map(|keyring| vec![keyring])
         }

@@ -12,8 +12,8 @@ use super::repository::error::RepodataError;
 use super::repository::updateinfo::SecurityUpdates;
 use super::repository::{self, OpenedRepository};
 use super::resolve::{self, ChosenRpm, InstalledPolicy, RpmRequest, RpmResolveError, RpmUniverse};
-use super::source::{MetadataSignature, RepositoryKeys, RpmRepository, RpmSource};
-use super::verify::{self, Candidate, CheckedPackage};
+use super::source::{MetadataSignature, RepositorySigners, RpmRepository, RpmSource};
+use super::verify::{self, UnverifiedPackage, CheckedPackage};
 use crate::PackageKind;
 use crate::backend::{
     LockFailure, LockRequest, LockedSets, PackageRecord, PackageSet, Recommends, RepositoryAccess,
@@ -218,7 +218,7 @@ fn verified(
     for (_, package) in &chosen {
         let (one, place) = (&read[package.repository], &places[package.repository]);
         let path = place.path(one.base(), package).map_err(|reason| one.malformed(reason))?;
-        candidates.push(Candidate {
+        candidates.push(UnverifiedPackage {
             package,
             repository: &one.repository.name,
             keyrings: &one.keyrings,
@@ -306,7 +306,7 @@ fn record(package: &AvailablePackage, security: &SecurityUpdates) -> PackageReco
 fn trust(one: &ReadRepository<'_>) -> String {
     let name = &one.repository.name;
     match (&one.repository.keys, one.repository.metadata) {
-        (RepositoryKeys::Unsigned, _) => {
+        (RepositorySigners::Unsigned, _) => {
             format!("the packages of `{name}` are taken unsigned, as the recipe says")
         }
         (_, MetadataSignature::Required) => {

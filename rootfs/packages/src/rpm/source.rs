@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::backend::{Recommends, Scripts};
-use crate::filters::PathFilters;
+use crate::path_filters::PathFilters;
 
 /// A `[[source]]` of rpm packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct RpmRepository {
     /// Where it is. May hold `$releasever` and `$basearch`.
     pub address: RepositoryAddress,
     /// The keys that its packages and metadata are signed with.
-    pub keys: RepositoryKeys,
+    pub keys: RepositorySigners,
     /// Whether its metadata must be signed, too.
     pub metadata: MetadataSignature,
     /// Packages of a repository with a lower number go before those of others, whatever their versions.
@@ -84,7 +84,7 @@ impl RepositoryAddress {
 
 /// The keys of a repository. A key counts if its fingerprint is pinned, or if none is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RepositoryKeys {
+pub enum RepositorySigners {
     /// Those in a file.
     File {
         /// The file.

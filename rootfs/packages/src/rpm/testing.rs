@@ -4,11 +4,11 @@ use super::available::{AvailablePackage, StatedChecksum};
 use super::distributions::PRIORITY;
 use super::evr::Evr;
 use super::source::{
-    MetadataSignature, ModularPackages, RepositoryAddress, RepositoryKeys, RepositoryRole, RpmRepository,
+    MetadataSignature, ModularPackages, RepositoryAddress, RepositorySigners, RepositoryRole, RpmRepository,
     RpmSource,
 };
 use crate::backend::{Recommends, Scripts};
-use crate::filters::{PathFilters, Stays};
+use crate::path_filters::{PathFilters, Stays};
 
 /// A repository whose packages are trusted unsigned.
 pub(super) fn repository(name: &str, url: &str) -> RpmRepository {
@@ -16,7 +16,7 @@ pub(super) fn repository(name: &str, url: &str) -> RpmRepository {
         name: name.to_owned(),
         role: RepositoryRole::Further,
         address: RepositoryAddress::Base(url.to_owned()),
-        keys: RepositoryKeys::Unsigned,
+        keys: RepositorySigners::Unsigned,
         metadata: MetadataSignature::NotRequired,
         priority: PRIORITY,
         modules: ModularPackages::Refuse,

@@ -20,7 +20,7 @@ use super::database::{self, RpmDatabaseSettings};
 use super::distributions;
 use super::header::tag;
 use super::package::UnpackedRpm;
-use super::source::{RepositoryKeys, RpmSource};
+use super::source::{RepositorySigners, RpmSource};
 use super::unpack::{self, RpmUnpackError, UnpackedRpms};
 use crate::backend::{
     Answers, NativeSettings, PackageError, PackageFile, ScriptSettings, Scripts, UnpackedPackages,
@@ -59,10 +59,11 @@ pub(super) fn unpack(
     monitor: Monitor<'_>,
 ) -> Result<RpmInstallation, PackageError> {
     let filters = source.filters.compile().map_err(PackageError::Filters)?;
-    let mut unpacked = unpack::unpack(files, &filters, store, blobs, monitor).map_err(|error| match error {
-        RpmUnpackError::Interrupted => PackageError::Interrupted,
-        error => PackageError::Unpack(Box::new(error)),
-    })?;
+    let mut unpacked =
+        unpack::unpack(files, &filters, store, blobs, monitor).map_err(|error| match error {
+            RpmUnpackError::Interrupted => PackageError::Interrupted,
+            error => PackageError::Unpack(Box::new(error)),
+        })?;
     for package in &unpacked.packages {
         check_header(package)?;
     }
@@ -91,8 +92,8 @@ fn check_header(package: &UnpackedRpm) -> Result<(), PackageError> {
 /// The keys of known distributions that packages bring.
 fn keys(source: &RpmSource) -> Vec<String> {
     let known = source.repositories.iter().filter_map(|repository| match &repository.keys {
-        RepositoryKeys::Known { distribution, .. } => distributions::known(distribution),
-        RepositoryKeys::File { .. } | RepositoryKeys::Unsigned => None,
+        RepositorySigners::Known { distribution, .. } => distributions::known(distribution),
+        RepositorySigners::File { .. } | RepositorySigners::Unsigned => None,
     });
     let files = known.flat_map(|known| known.key_files).filter(|file| file.starts_with(KEYS));
     let mut files: Vec<String> = files.map(|file| source.expand(file)).collect();
@@ -112,8 +113,7 @@ impl RpmInstallation {
     /// The tree with rpm's database.
     fn with_database(&mut self, at: Time, sources: &dyn Sources) -> Result<Tree, PackageError> {
         let mut tree = self.take_tree();
-        let failed =
-            |source: crate::error::KindError| PackageError::Database { program: "rpm", source };
+        let failed = |source: crate::error::KindError| PackageError::Database { program: "rpm", source };
         let mut keys = Vec::new();
         for path in &self.keys {
             let bytes = path::read(&tree, sources, path.as_bytes());

@@ -9,7 +9,7 @@ use amiforge_formats::tree::{Content, Meta, Node, NodeKind, Tree};
 use amiforge_store::blobs::Blobs;
 
 use super::distributions::{self, PRIORITY};
-use super::source::{MetadataSignature, RepositoryAddress, RepositoryKeys, RpmRepository, RpmSource};
+use super::source::{MetadataSignature, RepositoryAddress, RepositorySigners, RpmRepository, RpmSource};
 use crate::backend::{OpenHostFile, PackageError};
 
 /// Programs that read the files; without one nothing is written.
@@ -44,13 +44,13 @@ pub(super) fn install(
             continue;
         };
         let keys = match &repository.keys {
-            RepositoryKeys::File { path, name, .. } => {
+            RepositorySigners::File { path, name, .. } => {
                 Some(open(path, name, blobs).map_err(PackageError::HostFile)?)
             }
-            RepositoryKeys::Known { .. } | RepositoryKeys::Unsigned => None,
+            RepositorySigners::Known { .. } | RepositorySigners::Unsigned => None,
         };
         let key = key_address(source, repository, tree, keys, time).map_err(failed)?;
-        if key.is_none() && repository.keys != RepositoryKeys::Unsigned {
+        if key.is_none() && repository.keys != RepositorySigners::Unsigned {
             warnings.push(format!(
                 "the image has no keys of the repository `{}`, so dnf will refuse its packages: give them as `keyring` in the \
                  recipe, or add the package that brings them",
@@ -127,7 +127,7 @@ fn key_address(
         put(tree, &path, keys, time)?;
         return Ok(Some(format!("file://{path}")));
     }
-    let RepositoryKeys::Known { distribution, .. } = &repository.keys else { return Ok(None) };
+    let RepositorySigners::Known { distribution, .. } = &repository.keys else { return Ok(None) };
     let Some(known) = distributions::known(distribution) else { return Ok(None) };
     for file in known.key_files.iter().filter(|file| file.starts_with(KEYS)) {
         let file = source.expand(file);
@@ -158,7 +158,7 @@ fn text(
     let _ = write!(
         text,
         "gpgcheck={}\nrepo_gpgcheck={}\n",
-        switch(repository.keys != RepositoryKeys::Unsigned),
+        switch(repository.keys != RepositorySigners::Unsigned),
         switch(repository.metadata == MetadataSignature::Required)
     );
     if let Some(key) = key {
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn repositories_are_written_with_keys_and_release() {
         let mut own = repository("own", "https://x/$releasever/$basearch");
-        own.keys = RepositoryKeys::File {
+        own.keys = RepositorySigners::File {
             path: "own.asc".into(),
             name: "own.asc".to_owned(),
             fingerprints: Vec::new(),

@@ -22,7 +22,7 @@ const LONGEST_HEADER: u64 = 300 << 20;
 const LONGEST_FILE: u64 = 2 << 30;
 
 /// A package to check.
-pub(super) struct Candidate<'a> {
+pub(super) struct UnverifiedPackage<'a> {
     /// As the repository lists it.
     pub(super) package: &'a AvailablePackage,
     /// Name of its repository.
@@ -49,7 +49,7 @@ pub(super) struct CheckedPackage {
 /// # Errors
 /// Of several the first in that order.
 pub(super) fn check(
-    candidates: &[Candidate<'_>],
+    candidates: &[UnverifiedPackage<'_>],
     access: &dyn RepositoryAccess,
 ) -> Result<Vec<CheckedPackage>, (usize, RepositoryError)> {
     access.progress().begin("checking the signatures of packages", Some(candidates.len() as u64));
@@ -79,7 +79,7 @@ pub(super) fn check(
 }
 
 fn check_one(
-    candidate: &Candidate<'_>,
+    candidate: &UnverifiedPackage<'_>,
     access: &dyn RepositoryAccess,
 ) -> Result<CheckedPackage, RepositoryError> {
     let package = candidate.package;
@@ -100,7 +100,7 @@ fn check_one(
 
 /// The first bytes of a file, and its digest: that of the metadata, or, where that is by another algorithm, by reading all.
 fn bytes(
-    candidate: &Candidate<'_>,
+    candidate: &UnverifiedPackage<'_>,
     access: &dyn RepositoryAccess,
 ) -> Result<(Vec<u8>, Digest), RepositoryError> {
     let AvailablePackage { checksum: stated, header_range, size, .. } = candidate.package;
@@ -122,7 +122,7 @@ fn bytes(
     Ok((bytes, sha256))
 }
 
-fn wrong(candidate: &Candidate<'_>, reason: String) -> RepodataError {
+fn wrong(candidate: &UnverifiedPackage<'_>, reason: String) -> RepodataError {
     RepodataError::Package {
         package: name(candidate.package),
         repository: candidate.repository.to_owned(),

@@ -55,7 +55,8 @@ fn no_damage_is_taken_for_a_package() {
         }
     }
     // Nothing of the header or of the payload is among them.
-    let lock = bytes.windows(4).enumerate().filter(|(_, four)| *four == [0x8e, 0xad, 0xe8, 1]).nth(1).unwrap().0;
+    let lock =
+        bytes.windows(4).enumerate().filter(|(_, four)| *four == [0x8e, 0xad, 0xe8, 1]).nth(1).unwrap().0;
     assert!(passed.iter().all(|at| *at < lock + 8), "{passed:?}, the header begins at {lock}");
 }
 
@@ -70,8 +71,14 @@ fn packages_that_the_lock_does_not_name_are_refused() {
     let bytes = std::fs::read(&path).unwrap();
     for (locked, expected) in [
         (LockedPackage { name: "two".into(), ..good.clone() }, "its name is `one`, the lock says `two`"),
-        (LockedPackage { version: "2-1".into(), ..good.clone() }, "its version is `1-1`, the lock says `2-1`"),
-        (LockedPackage { version: "1:1-1".into(), ..good.clone() }, "its version is `1-1`, the lock says `1:1-1`"),
+        (
+            LockedPackage { version: "2-1".into(), ..good.clone() },
+            "its version is `1-1`, the lock says `2-1`",
+        ),
+        (
+            LockedPackage { version: "1:1-1".into(), ..good.clone() },
+            "its version is `1-1`, the lock says `1:1-1`",
+        ),
         (LockedPackage { arch: "x86_64".into(), ..good.clone() }, "its architecture is `noarch`"),
     ] {
         let error = attempt(&fixture, &locked, &bytes).unwrap_err();

@@ -111,7 +111,8 @@ impl RpmFixture {
 /// Whether programs are installed; if one is not, prints `SKIP`, or fails where `REQUIRE_ORACLES=1`.
 pub(crate) fn has(programs: &[&str]) -> bool {
     programs.iter().all(|program| {
-        let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+        let found =
+            Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
         assert!(
             found || std::env::var_os("REQUIRE_ORACLES").is_none_or(|value| value != "1"),
             "{program} is not installed"

@@ -52,7 +52,12 @@ fn rows_and_headers_are_those_that_rpm_writes() {
     let dumped = bench.dump(&own_file);
     let differing: Vec<_> = dumped.lines().zip(expected.lines()).filter(|(a, b)| a != b).collect();
     let shown: Vec<_> = differing.iter().take(4).map(|(a, b)| (cut(a), cut(b))).collect();
-    assert!(dumped == expected, "{} lines for {}, {shown:#?}", dumped.lines().count(), expected.lines().count());
+    assert!(
+        dumped == expected,
+        "{} lines for {}, {shown:#?}",
+        dumped.lines().count(),
+        expected.lines().count()
+    );
     judge(&bench, &own);
     // Everything but the database is missing from the root; of the ghost that is no fault.
     let missing = bench.run("rpm", &["--root", &own, "-Va", "--nodeps"]);
@@ -102,7 +107,10 @@ fn left_out_files_are_not_installed_and_the_readers_say_so() {
     assert_eq!(state("README"), "not installed");
     assert_eq!(state("app.conf"), "normal");
     let all = installed(&made, &NoSources).unwrap();
-    assert_eq!((all[0].name.as_str(), all[0].version.as_str(), all[0].arch.as_str()), ("app", "2:1.0-1", "x86_64"));
+    assert_eq!(
+        (all[0].name.as_str(), all[0].version.as_str(), all[0].arch.as_str()),
+        ("app", "2:1.0-1", "x86_64")
+    );
     assert_eq!(all[0].source, ("app".to_owned(), "1.0-1".to_owned()));
     assert_eq!(all[0].homepage.as_deref(), Some("http://example.org/"));
     assert_eq!(all[0].licences[0].expression, "MIT");
@@ -127,12 +135,22 @@ fn keys_are_imported_as_rpmkeys_imports_them() {
     let home = bench.path("gnupg");
     fs::create_dir(&home).unwrap();
     let home = home.to_str().unwrap();
-    let make = ["--homedir", home, "--batch", "--passphrase", "", "--quick-generate-key", "Test Key <a@b.c>", "rsa2048"];
+    let make = [
+        "--homedir",
+        home,
+        "--batch",
+        "--passphrase",
+        "",
+        "--quick-generate-key",
+        "Test Key <a@b.c>",
+        "rsa2048",
+    ];
     bench.output("gpg", &make);
     let list = bench.output("gpg", &["--homedir", home, "--list-keys", "--with-colons"]);
     let fingerprint = list.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
     let fingerprint = fingerprint.trim_end_matches(':');
-    let add = ["--homedir", home, "--batch", "--passphrase", "", "--quick-add-key", fingerprint, "rsa2048", "sign"];
+    let add =
+        ["--homedir", home, "--batch", "--passphrase", "", "--quick-add-key", fingerprint, "rsa2048", "sign"];
     bench.output("gpg", &add);
     let armored = bench.output("gpg", &["--homedir", home, "--armor", "--export"]);
     let binary = bench.run("gpg", &["--homedir", home, "--export"]).stdout;

@@ -56,7 +56,8 @@ impl<'a> Dnf<'a> {
         let root = format!("--installroot={}", root.display());
         let cache = format!("--setopt=cachedir={}", self.cache);
         let log = format!("--setopt=logdir={}", self.log);
-        let common = ["-c", &self.config, &root, "--releasever=1", "-y", &cache, &log, "--setopt=tsflags=noscripts"];
+        let common =
+            ["-c", &self.config, &root, "--releasever=1", "-y", &cache, &log, "--setopt=tsflags=noscripts"];
         self.bench.output("dnf", &[&common, args].concat())
     }
 }
@@ -66,10 +67,13 @@ fn packages(bench: &Bench, reference: &Path, folder: &Path) -> Vec<UnpackedRpm> 
     let sql = "SELECT key FROM Sha1header ORDER BY hnum";
     let order = bench.output("sqlite3", &[reference.to_str().unwrap(), sql]);
     let files = fs::read_dir(folder.join("packages")).unwrap().map(|file| file.unwrap().path());
-    let all: Vec<UnpackedRpm> =
-        files.filter(|file| file.extension().is_some_and(|end| end == "rpm")).map(|file| unpacked(&file)).collect();
+    let all: Vec<UnpackedRpm> = files
+        .filter(|file| file.extension().is_some_and(|end| end == "rpm"))
+        .map(|file| unpacked(&file))
+        .collect();
     let of = |sha1: &str| {
-        let found = all.iter().find(|package| package.signatures.text(tag::SHA1HEADER) == Some(sha1.as_bytes()));
+        let found =
+            all.iter().find(|package| package.signatures.text(tag::SHA1HEADER) == Some(sha1.as_bytes()));
         let mut package = found?.clone();
         if !WISHES.contains(&package.locked.name.as_str()) {
             package.locked.reason = LockReason::Dependency;
@@ -106,7 +110,9 @@ fn a_distribution_has_the_rows_of_dnf_and_dnf_works_on() {
 
 /// Puts our databases into a root that dnf filled.
 fn replace(root: &Path, database: &[u8], history: &[u8]) {
-    for (folder, name, bytes) in [(FOLDER, "rpmdb.sqlite", database), ("var/lib/dnf", "history.sqlite", history)] {
+    for (folder, name, bytes) in
+        [(FOLDER, "rpmdb.sqlite", database), ("var/lib/dnf", "history.sqlite", history)]
+    {
         let folder = root.join(folder);
         for entry in fs::read_dir(&folder).unwrap() {
             fs::remove_file(entry.unwrap().path()).unwrap();
@@ -131,6 +137,9 @@ fn works_on(bench: &Bench, dnf: &Dnf<'_>, root: &Path) {
     assert_eq!(count(), before + 1);
     dnf.run(root, &["remove", "apache2"]);
     let names = bench.output("rpm", &["--root", rpm_root, "-qa", "--qf", "%{NAME}\n"]);
-    assert!(!names.lines().any(|name| matches!(name, "apache2" | "apache2-bin")), "what only it needed is gone");
+    assert!(
+        !names.lines().any(|name| matches!(name, "apache2" | "apache2-bin")),
+        "what only it needed is gone"
+    );
     bench.output("rpmdb", &["--root", rpm_root, "--verifydb"]);
 }

@@ -24,7 +24,10 @@ pub(crate) const FOLDER: &str = "usr/lib/sysimage/rpm";
 pub(crate) fn have(programs: &[&str]) -> bool {
     let missing = programs.iter().find(|program| Command::new(program).arg("--version").output().is_err());
     let Some(missing) = missing else { return true };
-    assert!(std::env::var_os("REQUIRE_ORACLES").is_none_or(|value| value != "1"), "{missing} is not installed");
+    assert!(
+        std::env::var_os("REQUIRE_ORACLES").is_none_or(|value| value != "1"),
+        "{missing} is not installed"
+    );
     println!("SKIP: {missing} is not installed");
     false
 }
@@ -74,7 +77,8 @@ impl Bench {
         let rpms = self.path("build/RPMS");
         let arches = fs::read_dir(rpms).unwrap().flat_map(|arch| fs::read_dir(arch.unwrap().path()).unwrap());
         let mut files = arches.map(|file| file.unwrap().path());
-        let is_of = |file: &PathBuf| file.file_name().unwrap().to_str().unwrap().starts_with(&format!("{name}-1.0-"));
+        let is_of =
+            |file: &PathBuf| file.file_name().unwrap().to_str().unwrap().starts_with(&format!("{name}-1.0-"));
         files.find(is_of).unwrap()
     }
 
@@ -112,7 +116,11 @@ pub(crate) fn unpacked(file: &Path) -> UnpackedRpm {
         capabilities: String::new(),
         rdev: 0,
         inode: (0, 0),
-        presence: if flags as u32 & file_flag::GHOST == 0 { FilePresence::Installed } else { FilePresence::Ghost },
+        presence: if flags as u32 & file_flag::GHOST == 0 {
+            FilePresence::Installed
+        } else {
+            FilePresence::Ghost
+        },
     };
     let files = header.numbers(tag::FILEMODES).zip(header.numbers(tag::FILEFLAGS)).map(entry).collect();
     let locked = LockedPackage {

@@ -44,7 +44,8 @@ fn metadata_that_lies_about_a_package_is_refused() {
     });
     assert!(more.unwrap().contains("says that it provides `openssl-libs`"));
     let another = refused(|variant| {
-        let (bash, tar) = (element(variant.primary(), "bash").to_owned(), element(variant.primary(), "tar").to_owned());
+        let (bash, tar) =
+            (element(variant.primary(), "bash").to_owned(), element(variant.primary(), "tar").to_owned());
         let location = |text: &str| {
             let start = text.find("<location href=\"").unwrap();
             text[start..start + text[start..].find("/>").unwrap()].to_owned()
@@ -105,7 +106,8 @@ fn metadata_that_goes_back_or_changes_is_refused() {
 #[test]
 fn what_cannot_be_honoured_is_refused_by_name() {
     let Some(folder) = distribution() else { return };
-    let modules = "---\ndocument: modulemd\ndata:\n  name: php\n  artifacts:\n    rpms:\n    - bash-0:1-1.x86_64\n";
+    let modules =
+        "---\ndocument: modulemd\ndata:\n  name: php\n  artifacts:\n    rpms:\n    - bash-0:1-1.x86_64\n";
     let variant = Variant::of(&folder.join("packages")).write(1_700_000_000, &[("modules", modules)]);
     let mut main = repository("mini", variant.path(), &folder.join("key.asc"));
     let access = FolderAccess::default();

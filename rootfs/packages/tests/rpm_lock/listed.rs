@@ -32,7 +32,10 @@ fn metadata(folder: &Path, ending: &str) -> Vec<u8> {
 fn repoquery(folder: &Path, more: &[&str]) -> Option<BTreeSet<String>> {
     let scratch = tempfile::tempdir().unwrap();
     let conf = scratch.path().join("dnf.conf");
-    let text = format!("[main]\nplugins=0\nreposdir=/nonexistent\n[x]\nname=x\nbaseurl=file://{}\ngpgcheck=0\n", folder.display());
+    let text = format!(
+        "[main]\nplugins=0\nreposdir=/nonexistent\n[x]\nname=x\nbaseurl=file://{}\ngpgcheck=0\n",
+        folder.display()
+    );
     std::fs::write(&conf, text).unwrap();
     let output = Command::new("dnf")
         .args(["-q", "-c"])
@@ -65,7 +68,8 @@ fn packages_and_relations_are_those_that_dnf_sees() {
         let bytes = metadata(&folder, "-primary.xml.gz");
         let read = primary::read("primary.xml", &mut bytes.as_slice(), 0).unwrap();
         assert!(read.left_out.is_empty(), "{:?}", read.left_out);
-        let format = "%{name} %{epoch} %{version} %{release} %{arch} %{location} %{downloadsize} %{sourcerpm}";
+        let format =
+            "%{name} %{epoch} %{version} %{release} %{arch} %{location} %{downloadsize} %{sourcerpm}";
         let Some(theirs) = repoquery(&folder, &["--all", "--qf", format]) else { return };
         let ours: BTreeSet<String> = read.packages.iter().map(shown).collect();
         assert!(ours.len() > 100);
@@ -77,10 +81,15 @@ fn packages_and_relations_are_those_that_dnf_sees() {
         };
         let packages = || read.packages.iter();
         relations(packages().flat_map(|one| &one.provides).map(ToString::to_string).collect(), "--provides");
-        relations(packages().flat_map(|one| &one.obsoletes).map(ToString::to_string).collect(), "--obsoletes");
+        relations(
+            packages().flat_map(|one| &one.obsoletes).map(ToString::to_string).collect(),
+            "--obsoletes",
+        );
         let plain = |text: &String| !text.starts_with('(');
         let requires = packages().flat_map(|one| &one.requires).flat_map(|one| match &one.dependency {
-            amiforge_packages::rpm::relation::RpmDependency::Capability(capability) => Some(capability.to_string()),
+            amiforge_packages::rpm::relation::RpmDependency::Capability(capability) => {
+                Some(capability.to_string())
+            }
             _ => None,
         });
         let theirs = repoquery(&folder, &["--all", "--requires"]).unwrap();
@@ -102,18 +111,30 @@ fn owners_of_paths_are_those_that_dnf_sees() {
     for folder in repositories() {
         let bytes = metadata(&folder, "-primary.xml.gz");
         let read = primary::read("primary.xml", &mut bytes.as_slice(), 0).unwrap();
-        let wanted = ["/usr/share/dict/words", "/usr/bin/bash", "/usr/share/doc", "/etc/passwd"].map(str::to_owned);
+        let wanted =
+            ["/usr/share/dict/words", "/usr/bin/bash", "/usr/share/doc", "/etc/passwd"].map(str::to_owned);
         let wanted: BTreeSet<String> = wanted.into_iter().collect();
         let bytes = metadata(&folder, "-filelists.xml.gz");
         let owners = filelists::read("filelists.xml", &mut bytes.as_slice(), &wanted).unwrap();
         for path in &wanted {
-            let Some(theirs) = repoquery(&folder, &["--all", "--file", path, "--qf", "%{name}-%{epoch}:%{version}-%{release}.%{arch}"]) else { return };
+            let Some(theirs) = repoquery(
+                &folder,
+                &["--all", "--file", path, "--qf", "%{name}-%{epoch}:%{version}-%{release}.%{arch}"],
+            ) else {
+                return;
+            };
             let has = |package: &&AvailablePackage| {
                 owners.get(&package.checksum.hex).is_some_and(|paths| paths.contains(path))
             };
             let name = |one: &AvailablePackage| {
                 let release = one.evr.release.as_deref().unwrap_or_default();
-                format!("{}-{}:{}-{release}.{}", one.name, one.evr.epoch.unwrap_or(0), one.evr.version, one.arch)
+                format!(
+                    "{}-{}:{}-{release}.{}",
+                    one.name,
+                    one.evr.epoch.unwrap_or(0),
+                    one.evr.version,
+                    one.arch
+                )
             };
             let ours: BTreeSet<String> = read.packages.iter().filter(has).map(name).collect();
             assert_eq!(difference(&ours, &theirs), None, "{path}");

@@ -16,7 +16,8 @@ use crate::repository::{Variant, distribution, lock, repository, source};
 fn packages_are_pinned_by_file_header_and_key() {
     let Some(folder) = distribution() else { return };
     let main = repository("mini", &folder.join("packages"), &folder.join("key.asc"));
-    let source = source(vec![main], &["bash", "httpd"].map(|name| if has(&folder, name) { name } else { "bash" }));
+    let source =
+        source(vec![main], &["bash", "httpd"].map(|name| if has(&folder, name) { name } else { "bash" }));
     let access = FolderAccess::default();
     let sets = lock(&source, &[], &access).unwrap();
     let packages = &sets.sets[0];
@@ -26,7 +27,12 @@ fn packages_are_pinned_by_file_header_and_key() {
         let path = folder.join("packages").join(&package.path);
         let bytes = std::fs::read(&path).unwrap();
         whole += bytes.len() as u64;
-        assert_eq!((Digest::of(&bytes), bytes.len() as u64), (package.sha256, package.size), "{}", package.name);
+        assert_eq!(
+            (Digest::of(&bytes), bytes.len() as u64),
+            (package.sha256, package.size),
+            "{}",
+            package.name
+        );
         assert_eq!(package.archive, "mini");
         if let Some(header) = sha256_header(&path) {
             assert_eq!(package.header.unwrap().to_string(), header, "{}", package.name);
@@ -48,13 +54,18 @@ fn packages_are_pinned_by_file_header_and_key() {
 
 fn has(folder: &Path, name: &str) -> bool {
     let files = std::fs::read_dir(folder.join("packages")).unwrap();
-    files.into_iter().any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(&format!("{name}-")))
+    files
+        .into_iter()
+        .any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(&format!("{name}-")))
 }
 
 /// `SHA256HEADER` of a package by rpm; none where rpm is not installed.
 fn sha256_header(path: &Path) -> Option<String> {
-    let output =
-        Command::new("rpm").args(["-qp", "--nosignature", "--qf", "%{SHA256HEADER}"]).arg(path).output().ok()?;
+    let output = Command::new("rpm")
+        .args(["-qp", "--nosignature", "--qf", "%{SHA256HEADER}"])
+        .arg(path)
+        .output()
+        .ok()?;
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
@@ -67,7 +78,9 @@ fn lists_of_mirrors_pin_the_address_that_was_read() {
     let lists = root.path().join("core/guids/0001/x86_64");
     std::fs::create_dir_all(&lists).unwrap();
     std::os::unix::fs::symlink(folder.join("packages"), root.path().join("blobstore")).unwrap();
-    let variant = variant.replaced("<location href=\"", "<location href=\"../../../../blobstore/").write(1_700_000_000, &[]);
+    let variant = variant
+        .replaced("<location href=\"", "<location href=\"../../../../blobstore/")
+        .write(1_700_000_000, &[]);
     std::os::unix::fs::symlink(variant.path().join("repodata"), lists.join("repodata")).unwrap();
     let at = format!("file://{}", root.path().display());
     let list = root.path().join("mirror.list");

@@ -8,11 +8,11 @@ use amiforge_formats::digest::Digest;
 use amiforge_packages::backend::{
     Backend as _, LockFailure, LockRequest, LockedSets, PackageSet, Recommends, Scripts, SetContent,
 };
-use amiforge_packages::filters::{PathFilters, Stays};
 use amiforge_packages::locked::LockedArchive;
+use amiforge_packages::path_filters::{PathFilters, Stays};
 use amiforge_packages::rpm::RpmSource;
 use amiforge_packages::rpm::source::{
-    MetadataSignature, ModularPackages, RepositoryAddress, RepositoryKeys, RepositoryRole, RpmRepository,
+    MetadataSignature, ModularPackages, RepositoryAddress, RepositorySigners, RepositoryRole, RpmRepository,
 };
 
 use crate::access::FolderAccess;
@@ -37,7 +37,7 @@ pub(crate) fn repository(name: &str, folder: &Path, keys: &Path) -> RpmRepositor
         name: name.to_owned(),
         role: RepositoryRole::Further,
         address: RepositoryAddress::Base(format!("file://{}", folder.display())),
-        keys: RepositoryKeys::File {
+        keys: RepositorySigners::File {
             path: keys.to_owned(),
             name: "key.asc".to_owned(),
             fingerprints: Vec::new(),
@@ -109,11 +109,10 @@ impl Variant {
             }
         }
         std::fs::create_dir(folder.path().join("repodata")).unwrap();
-        let listed = std::fs::read_dir(repository.join("repodata")).unwrap().map(|entry| entry.unwrap().path());
-        let packed = listed
-            .into_iter()
-            .find(|path| path.to_string_lossy().ends_with("-primary.xml.gz"))
-            .unwrap();
+        let listed =
+            std::fs::read_dir(repository.join("repodata")).unwrap().map(|entry| entry.unwrap().path());
+        let packed =
+            listed.into_iter().find(|path| path.to_string_lossy().ends_with("-primary.xml.gz")).unwrap();
         let mut primary = String::new();
         flate2::read::MultiGzDecoder::new(std::fs::File::open(packed).unwrap())
             .read_to_string(&mut primary)
@@ -140,7 +139,8 @@ impl Variant {
 
     /// Writes the metadata; `more` are further files with their types.
     pub(crate) fn write(self, revision: i64, more: &[(&str, &str)]) -> Self {
-        let mut text = format!("<repomd xmlns=\"http://linux.duke.edu/metadata/repo\"><revision>{revision}</revision>");
+        let mut text =
+            format!("<repomd xmlns=\"http://linux.duke.edu/metadata/repo\"><revision>{revision}</revision>");
         for (kind, content) in [("primary", self.primary.as_str())].iter().chain(more) {
             let path = format!("repodata/{kind}.xml");
             std::fs::write(self.path().join(&path), content).unwrap();

@@ -75,15 +75,11 @@ pub fn write(
 }
 
 /// The headers of packages as the database keeps them.
-fn installed(
-    packages: &[UnpackedRpm],
-    at: Time,
-) -> Result<Vec<super::header::RpmHeader>, RpmDatabaseError> {
+fn installed(packages: &[UnpackedRpm], at: Time) -> Result<Vec<super::header::RpmHeader>, RpmDatabaseError> {
     let transaction = seconds(at);
     let times = (0..).map(|after: u32| transaction.saturating_add(after));
-    let of_package = |(package, time)| {
-        installed_header::of(package, Installation { transaction, time, color: COLOR })
-    };
+    let of_package =
+        |(package, time)| installed_header::of(package, Installation { transaction, time, color: COLOR });
     packages.iter().zip(times).map(of_package).collect()
 }
 

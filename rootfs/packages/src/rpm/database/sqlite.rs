@@ -82,7 +82,11 @@ fn index_table<'a>(index: &RpmIndex, rows: &'a [(u32, IndexRow<'_>)]) -> SqliteT
 }
 
 /// Reads the headers of a database, and the highest number that a header ever had in it.
-pub(super) fn read(bytes: &[u8], wal_len: u64, journal_len: u64) -> Result<(Vec<StoredHeader>, u32), RpmDatabaseError> {
+pub(super) fn read(
+    bytes: &[u8],
+    wal_len: u64,
+    journal_len: u64,
+) -> Result<(Vec<StoredHeader>, u32), RpmDatabaseError> {
     let file = SqliteFile::open(bytes, wal_len, journal_len)?;
     let tables = file.tables()?;
     let root = |name: &str| tables.iter().find(|table| table.name == name).map(|table| table.root);
@@ -97,7 +101,8 @@ pub(super) fn read(bytes: &[u8], wal_len: u64, journal_len: u64) -> Result<(Vec<
     if let Some(root) = root(SEQUENCE) {
         for row in file.rows(root) {
             let row = row?;
-            if let (SqliteValue::Text(b"Packages"), SqliteValue::Integer(last)) = (row.value(0), row.value(1)) {
+            if let (SqliteValue::Text(b"Packages"), SqliteValue::Integer(last)) = (row.value(0), row.value(1))
+            {
                 highest = highest.max(u32::try_from(last).unwrap_or(0));
             }
         }

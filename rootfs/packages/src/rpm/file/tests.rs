@@ -87,7 +87,8 @@ fn contents_are_found_in_both_forms_and_in_any_order() {
     assert_eq!(contents, [Some(PayloadExtent { at, len: 3 }), None, None]);
     let stripped = [numbered(2, b""), numbered(0, b"one"), numbered(1, b"a"), end()];
     assert_eq!(read(&files, &stripped).unwrap()[0], Some(PayloadExtent { at: 32, len: 3 }));
-    let ended = [numbered(0, b"one"), numbered(1, b"a"), numbered(2, b""), numbered(u32::MAX, b""), vec![0; 9]];
+    let ended =
+        [numbered(0, b"one"), numbered(1, b"a"), numbered(2, b""), numbered(u32::MAX, b""), vec![0; 9]];
     assert_eq!(read(&files, &ended).unwrap()[0], Some(PayloadExtent { at: 16, len: 3 }));
 }
 

@@ -7,7 +7,7 @@ use super::super::available::StatedChecksum;
 use super::error::RepodataError;
 
 /// A checksum that is being taken.
-pub(in crate::rpm) enum RunningChecksum {
+pub(in crate::rpm) enum ChecksumInProgress {
     /// SHA-1, which `sha` means: of old repositories.
     Sha1(Sha1),
     /// SHA-256.
@@ -18,7 +18,7 @@ pub(in crate::rpm) enum RunningChecksum {
     Sha512(Sha512),
 }
 
-impl RunningChecksum {
+impl ChecksumInProgress {
     /// Begins one by the algorithm of a stated checksum; `file` is for messages.
     pub(in crate::rpm) fn of(stated: &StatedChecksum, file: &str) -> Result<Self, RepodataError> {
         Ok(match stated.algorithm.as_str() {
@@ -58,7 +58,7 @@ impl RunningChecksum {
 
 /// Checks whole bytes by a stated checksum.
 pub(in crate::rpm) fn check(bytes: &[u8], stated: &StatedChecksum, file: &str) -> Result<(), RepodataError> {
-    let mut running = RunningChecksum::of(stated, file)?;
+    let mut running = ChecksumInProgress::of(stated, file)?;
     running.update(bytes);
     let found = running.finish();
     if found == stated.hex {

@@ -19,12 +19,12 @@ pub struct RpmGroup {
     /// Its name in English.
     pub name: String,
     /// Its members.
-    pub members: Vec<GroupMember>,
+    pub members: Vec<RpmGroupMember>,
 }
 
 /// A member of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupMember {
+pub struct RpmGroupMember {
     /// Name of the package.
     pub package: String,
     /// When it belongs to the group.
@@ -89,7 +89,7 @@ pub fn read(file: &str, input: &mut dyn BufRead) -> Result<Vec<RpmGroup>, Repoda
                         members = members.saturating_add(1);
                         group
                             .members
-                            .push(GroupMember { package: value.to_owned(), membership: member.clone() });
+                            .push(RpmGroupMember { package: value.to_owned(), membership: member.clone() });
                     }
                     _ => {}
                 }

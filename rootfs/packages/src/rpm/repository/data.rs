@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::super::available::StatedChecksum;
-use super::checksum::{self, RunningChecksum};
+use super::checksum::{self, ChecksumInProgress};
 use super::error::RepodataError;
 use super::repomd::{ListedData, Repomd};
 use crate::backend::{RepositoryAccess, RepositoryError, RepositoryFile};
@@ -94,7 +94,7 @@ pub(super) fn open<'a>(listed: &ListedData, bytes: &'a [u8]) -> Result<DataStrea
         }
         _ => Box::new(bytes),
     };
-    let running = listed.open_checksum.as_ref().map(|stated| RunningChecksum::of(stated, &listed.path));
+    let running = listed.open_checksum.as_ref().map(|stated| ChecksumInProgress::of(stated, &listed.path));
     let limit = listed.open_size.unwrap_or(LONGEST).min(LONGEST);
     let stream = CheckedStream { content, limit, read: 0, running: running.transpose()? };
     Ok(BufReader::with_capacity(1 << 16, stream))
@@ -117,7 +117,7 @@ pub(super) fn finish(listed: &ListedData, mut stream: DataStream<'_>) -> Result<
     if let Some(size) = listed.open_size.filter(|size| *size != read) {
         return changed(format!("{read} bytes"), size.to_string());
     }
-    match (running.map(RunningChecksum::finish), &listed.open_checksum) {
+    match (running.map(ChecksumInProgress::finish), &listed.open_checksum) {
         (Some(found), Some(StatedChecksum { hex, .. })) if found != *hex => changed(found, hex.clone()),
         _ => Ok(()),
     }
@@ -128,7 +128,7 @@ pub(super) struct CheckedStream<'a> {
     content: Box<dyn Read + 'a>,
     limit: u64,
     read: u64,
-    running: Option<RunningChecksum>,
+    running: Option<ChecksumInProgress>,
 }
 
 impl Read for CheckedStream<'_> {

@@ -7,7 +7,7 @@ use super::super::available::{AvailablePackage, RpmRequirement, StatedChecksum};
 use super::super::evr::Evr;
 use super::super::relation::{RpmCapability, RpmDependency, VersionComparison};
 use super::error::RepodataError;
-use super::xml::{XmlElement, XmlEvent, XmlReader, malformed};
+use super::xml::{RepodataElement, XmlEvent, XmlReader, malformed};
 
 /// Most packages of a repository.
 const MOST_PACKAGES: usize = 1 << 20;
@@ -134,7 +134,7 @@ impl PackageDraft {
         Self { package, list: None, entries: 0, version: None, location: None, checksum: false, wrong: None }
     }
 
-    fn start(&mut self, element: &XmlElement<'_>) {
+    fn start(&mut self, element: &RepodataElement<'_>) {
         let number = |name| element.attribute(name).and_then(|text| text.parse::<u64>().ok());
         match element.name() {
             b"version" => self.version = version(element),
@@ -176,7 +176,7 @@ impl PackageDraft {
         }
     }
 
-    fn entry(&mut self, element: &XmlElement<'_>) {
+    fn entry(&mut self, element: &RepodataElement<'_>) {
         let Some(list) = self.list else { return };
         self.count();
         let Some(name) = element.attribute(b"name").filter(|name| !name.is_empty()) else { return };
@@ -237,14 +237,14 @@ impl PackageDraft {
 }
 
 /// The version of a package.
-fn version(element: &XmlElement<'_>) -> Option<Evr> {
+fn version(element: &RepodataElement<'_>) -> Option<Evr> {
     let version = element.attribute(b"ver").filter(|version| !version.is_empty())?;
     let epoch = element.attribute(b"epoch").and_then(|epoch| epoch.parse().ok());
     Some(Evr { epoch: Some(epoch.unwrap_or(0)), version, release: element.attribute(b"rel") })
 }
 
 /// The versions of a relation.
-fn versions(element: &XmlElement<'_>) -> Option<(VersionComparison, Evr)> {
+fn versions(element: &RepodataElement<'_>) -> Option<(VersionComparison, Evr)> {
     let comparison = match element.attribute(b"flags")?.as_str() {
         "LT" => VersionComparison::Less,
         "LE" => VersionComparison::LessOrEqual,

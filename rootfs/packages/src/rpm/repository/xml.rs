@@ -20,7 +20,7 @@ const MOST_ATTRIBUTES: usize = 64;
 #[derive(Debug)]
 pub(super) enum XmlEvent<'a> {
     /// An element begins.
-    Start(XmlElement<'a>),
+    Start(RepodataElement<'a>),
     /// An element ends; its text came before, in one piece or several.
     End(Vec<u8>),
     /// Text.
@@ -31,9 +31,9 @@ pub(super) enum XmlEvent<'a> {
 
 /// The start of an element.
 #[derive(Debug)]
-pub(super) struct XmlElement<'a>(BytesStart<'a>);
+pub(super) struct RepodataElement<'a>(BytesStart<'a>);
 
-impl XmlElement<'_> {
+impl RepodataElement<'_> {
     /// Its name.
     pub(super) fn name(&self) -> &[u8] {
         self.0.local_name().into_inner()
@@ -83,7 +83,7 @@ impl<R: BufRead> XmlReader<R> {
                 if *depth > DEEPEST {
                     return Err(failed(format!("more than {DEEPEST} elements within each other")));
                 }
-                XmlEvent::Start(XmlElement(start))
+                XmlEvent::Start(RepodataElement(start))
             }
             Event::End(end) => {
                 *depth = depth.saturating_sub(1);
