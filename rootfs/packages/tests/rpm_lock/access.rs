@@ -18,14 +18,6 @@ pub(crate) struct FolderAccess {
     pub(crate) ranged: Mutex<u64>,
 }
 
-impl FolderAccess {
-    /// With variables of the environment.
-    pub(crate) fn with(variables: &[(&str, String)]) -> Self {
-        let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-        Self { host: HostSettings::new(owned.collect(), "/nonexistent".into()), ..Self::default() }
-    }
-}
-
 fn bytes(url: &str) -> Result<Vec<u8>, RepositoryError> {
     let path = url.strip_prefix("file://").unwrap_or(url);
     std::fs::read(Path::new(path))
