@@ -53,7 +53,7 @@ impl VerifiedHeader {
     /// Whether the header holds the contents of the package by digests that cannot be forged: of the payload, or of every
     /// file. Packages that rpm before 4.14 built may have neither; only the digest of the whole file holds their contents.
     pub fn holds_contents(&self) -> bool {
-        has_payload_digest(&self.header) || has_file_digests(&self.header)
+        has_payload_digest(&self.header) || has_file_digests(&self.header).unwrap_or(false)
     }
 }
 

@@ -81,6 +81,7 @@ fn folder(root: &Path) -> Listing {
     let mut first = HashMap::new();
     let mut listing = Listing::new();
     let mut paths: Vec<PathBuf> = below(root);
+    paths.retain(|path| !path.starts_with(root.join("rpmdb")));
     paths.sort_by(|a, b| a.components().cmp(b.components()));
     for full in paths {
         let path = Printable(full.strip_prefix(root).unwrap().as_os_str().as_bytes()).to_string();
@@ -118,9 +119,6 @@ fn below(folder: &Path) -> Vec<PathBuf> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let path = entry.path();
-        if path.ends_with("rpmdb") {
-            continue;
-        }
         if entry.file_type().unwrap().is_dir() {
             all.extend(below(&path));
         }

@@ -85,11 +85,39 @@ fn packages_that_the_lock_does_not_name_are_refused() {
         assert!(error.contains(expected), "{error}");
     }
     assert!(attempt(&fixture, &LockedPackage { version: "0:1-1".into(), ..good.clone() }, &bytes).is_ok());
+    let source = fixture.build_source(SPEC);
+    let error = attempt(&fixture, &locked(&source), &std::fs::read(source).unwrap()).unwrap_err();
+    assert!(error.contains("it is a source package"), "{error}");
     let native = SPEC.replace("BuildArch: noarch\n", "").replace("one", "native");
-    let files = [fixture.build(&native, &["_target_cpu x86_64"]), vec![path]].concat();
+    let here = fixture.build(&native.replace("native", "here"), &[]);
+    let files = [here.clone(), vec![path]].concat();
     assert!(fixture.unpack(&files).is_ok());
+    let error = fixture.unpack(&[here, fixture.build_for("s390x", &native)].concat()).unwrap_err();
+    let text = with_causes(&error);
+    assert!(text.contains("native:s390x 1-1 is for s390x"), "{text}");
     let error = attempt(&fixture, &good, b"!<arch>\ndebian").unwrap_err();
     assert!(error.contains("it ends at byte 14, but the lead reaches to byte 96"), "{error}");
     let error = attempt(&fixture, &good, &[b'x'; 200]).unwrap_err();
     assert!(error.contains("no package"), "{error}");
+}
+
+/// Packages for the fuzz targets `rpm_header` and `rpm_file`.
+#[test]
+#[ignore = "writes seeds"]
+fn seeds_for_the_fuzz_target_are_written() {
+    if !has(&PROGRAMS) {
+        return;
+    }
+    let fixture = RpmFixture::new();
+    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for target in ["rpm_header", "rpm_file"] {
+        let corpus = repository.join("fuzz/corpus").join(target);
+        std::fs::create_dir_all(&corpus).unwrap();
+        for payload in ["w.ufdio", "w1.gzdio", "w1.xzdio", "w1.lzdio", "w1.zstdio"] {
+            for (name, spec) in [("small", SPEC), ("forms", crate::built::FORMS)] {
+                let path = fixture.build(spec, &[&format!("_binary_payload {payload}")]).remove(0);
+                std::fs::copy(path, corpus.join(format!("seed-{name}-{payload}"))).unwrap();
+            }
+        }
+    }
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use amiforge_packages::rpm::package::FilePresence;
+use amiforge_packages::rpm::signature::verify_range;
+use amiforge_packages::signature::Keyring;
 
 use crate::compare::differences;
 use crate::support::{PROGRAMS, RpmFixture, has, packages_in, run, with_causes};
@@ -50,6 +52,44 @@ fn packages_of_others_have_the_files_that_rpm_lists() {
         println!("refused: {line}");
     }
     println!("{same} of {} have the files that rpm lists", packages.len());
+}
+
+/// What rpmkeys accepts by the keys in the folder that `AMIFORGE_RPM_KEYS` names, of the packages of `AMIFORGE_RPMS`, we accept,
+/// unless its digest can be forged; what rpmkeys has no good signature of, we do not.
+#[test]
+fn signatures_of_others_are_judged_as_rpmkeys_judges_them() {
+    let (Some(packages), Some(keys)) = (given("AMIFORGE_RPMS"), std::env::var_os("AMIFORGE_RPM_KEYS")) else {
+        return;
+    };
+    let fixture = RpmFixture::new();
+    let mut keyrings = Vec::new();
+    for entry in std::fs::read_dir(keys).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(keyring) = Keyring::read("key", &std::fs::read(&path).unwrap()) else { continue };
+        keyrings.push(keyring);
+        let mut command = fixture.command("rpmkeys");
+        command.args(["--define", "_dbpath /rpmdb", "--root"]).arg(fixture.folder.path()).arg("--import");
+        let _ = command.arg(&path).output().unwrap();
+    }
+    let (mut both, mut only) = (0, Vec::new());
+    for path in &packages {
+        let bytes = std::fs::read(path).unwrap();
+        let ours = verify_range(&bytes, &keyrings, 1_790_000_000);
+        let mut command = fixture.command("rpmkeys");
+        command.args(["--define", "_dbpath /rpmdb", "--define", "_pkgverify_level signature"]);
+        let output = command.arg("--root").arg(fixture.folder.path()).arg("-Kv").arg(path).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let theirs = said.lines().any(|line| line.contains("Header V") && line.ends_with(": OK"));
+        match (ours, theirs) {
+            (Ok(_), true) => both += 1,
+            (Ok(verified), false) => only.push(format!("only ours: {} {:?}\n{said}", path.display(), verified.signer)),
+            (Err(error), true) => only.push(format!("only rpm: {}: {}", path.display(), with_causes(&error))),
+            (Err(_), false) => {}
+        }
+    }
+    println!("{both} accepted by both\n{}", only.join("\n"));
+    let unexplained = only.iter().filter(|line| line.starts_with("only rpm") && !line.contains("can be forged"));
+    assert_eq!(unexplained.collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 fn line(file: &amiforge_packages::rpm::package::RpmFileEntry) -> String {

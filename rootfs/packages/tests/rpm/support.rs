@@ -42,12 +42,25 @@ impl RpmFixture {
 
     /// Builds a package of a text in the form of a spec, with these macros besides. Returns the files.
     pub(crate) fn build(&self, spec: &str, macros: &[&str]) -> Vec<PathBuf> {
-        let root = self.folder.path();
-        let out = tempfile::tempdir_in(root).unwrap().keep();
+        self.rpmbuild(spec, macros, &["-bb"])
+    }
+
+    /// Builds a package for another machine.
+    pub(crate) fn build_for(&self, arch: &str, spec: &str) -> Vec<PathBuf> {
+        self.rpmbuild(spec, &[], &["-bb", "--target", arch])
+    }
+
+    /// Builds the source package.
+    pub(crate) fn build_source(&self, spec: &str) -> PathBuf {
+        self.rpmbuild(spec, &[], &["-bs"]).remove(0)
+    }
+
+    fn rpmbuild(&self, spec: &str, macros: &[&str], options: &[&str]) -> Vec<PathBuf> {
+        let out = tempfile::tempdir_in(self.folder.path()).unwrap().keep();
         let path = out.join("one.spec");
         std::fs::write(&path, spec).unwrap();
         let mut command = self.command("rpmbuild");
-        command.args(["-bb", "--quiet", "--nodeps"]).arg(&path);
+        command.args(options).args(["--quiet", "--nodeps"]).arg(&path);
         let top = format!("_topdir {}", out.display());
         let fixed = [
             top.as_str(),
@@ -62,13 +75,7 @@ impl RpmFixture {
             command.args(["--define", define]);
         }
         run(&mut command);
-        let mut files = Vec::new();
-        for arch in std::fs::read_dir(out.join("RPMS")).unwrap() {
-            let entries = std::fs::read_dir(arch.unwrap().path()).unwrap();
-            files.extend(entries.map(|entry| entry.unwrap().path()));
-        }
-        files.sort();
-        files
+        packages_in(&out)
     }
 
     /// Unpacks packages by us.

@@ -53,14 +53,21 @@ pub enum RpmFileError {
     /// Its list of files cannot be used.
     #[error(transparent)]
     Files(#[from] FileListError),
+    /// A source package.
+    #[error("it is a source package; take the package that was built from it")]
+    Source,
     /// A compression that we cannot undo.
     #[error(
         "its payload is compressed by `{}`, and known are gzip, xz, lzma and zstd",
+        "its payload begins with `{}`, compressed by `{}` as the header says: known are gzip, xz, lzma, zstd and none",
+        Printable(start),
         Printable(compressor)
     )]
     Compression {
-        /// The compressor by the header, else the first bytes.
+        /// The compressor by the header.
         compressor: Vec<u8>,
+        /// The first bytes.
+        start: Vec<u8>,
     },
     /// The payload is in another format.
     #[error("its payload is of the format `{}`, and known is cpio", Printable(format))]
@@ -162,6 +169,10 @@ fn read(file: SpooledFile<'_, '_, '_>) -> Result<(EntryParts, RpmFile), RpmFileE
         RpmHeadError::Read(error) => explained(&input, Stopped::Decoder(error), "rpm"),
         error => RpmFileError::Head(error),
     })?;
+    // Its paths are of no tree.
+    if head.header.entry(tag::SOURCERPM).is_none() {
+        return Err(RpmFileError::Source);
+    }
     spooling.write(&raw)?;
     let files = file_list::files(&head.header)?;
     let members = PayloadFiles::new(&files, algorithm(&head.header)).map_err(RpmFileError::Payload)?;
@@ -226,8 +237,8 @@ fn compression(
     match Compression::of(start) {
         None if start.starts_with(b"0707") => Ok(None),
         None => {
-            let start = start.get(..6).unwrap_or(start);
-            Err(RpmFileError::Compression { compressor: compressor.unwrap_or(start).to_vec() })
+            let start = start.get(..6).unwrap_or(start).to_vec();
+            Err(RpmFileError::Compression { compressor: compressor.unwrap_or(b"gzip").to_vec(), start })
         }
         format => Ok(format),
     }
@@ -282,8 +293,11 @@ pub(crate) fn has_payload_digest(header: &RpmHeader) -> bool {
 }
 
 /// Whether a header has a digest of every file's content that cannot be forged.
-pub(crate) fn has_file_digests(header: &RpmHeader) -> bool {
-    matches!(header.number(tag::FILEDIGESTALGO), Some(8..=11))
+pub(crate) fn has_file_digests(header: &RpmHeader) -> Result<bool, FileListError> {
+    let files = file_list::files(header)?;
+    let mut contents = files.iter().filter(|file| payload::has_content(file));
+    let strong = matches!(algorithm(header), 8..=11);
+    Ok(contents.all(|file| strong && !file.digest.is_empty()))
 }
 
 #[cfg(test)]

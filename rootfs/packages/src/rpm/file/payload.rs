@@ -139,6 +139,7 @@ impl<'f> PayloadFiles<'f> {
 pub(crate) fn last_links(files: &[RpmFileEntry]) -> Vec<usize> {
     let linked =
         |file: &RpmFileEntry| is_regular(file) && file.presence != FilePresence::Ghost && file.inode.1 != 0;
+    let linked = |file: &RpmFileEntry| has_content(file) && file.inode.1 != 0;
     let mut sets = HashMap::new();
     for (number, file) in files.iter().enumerate().filter(|(_, file)| linked(file)) {
         sets.insert(file.inode, number);
@@ -147,6 +148,11 @@ pub(crate) fn last_links(files: &[RpmFileEntry]) -> Vec<usize> {
         if linked(file) { sets.get(&file.inode).copied().unwrap_or(number) } else { number }
     };
     files.iter().enumerate().map(last).collect()
+}
+
+/// Whether the payload has content of a file.
+pub(super) fn has_content(file: &RpmFileEntry) -> bool {
+    is_regular(file) && file.presence != FilePresence::Ghost
 }
 
 fn is_regular(file: &RpmFileEntry) -> bool {

@@ -88,9 +88,6 @@ pub enum RpmUnpackError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RpmContentError {
-    /// A source package.
-    #[error("it is a source package; take the package that was built from it")]
-    Source,
     /// The package is not the one in the lock.
     #[error("its {field} is `{}`, the lock says `{expected}`", Printable(actual.as_bytes()))]
     Differs {

@@ -56,9 +56,6 @@ fn refused(file: &PackageFile<'_>, error: RpmFileError) -> RpmUnpackError {
 
 /// The lock and the package must speak of the same thing, and it must be one to install.
 fn agrees(locked: &LockedPackage, header: &RpmHeader) -> Result<(), RpmContentError> {
-    if header.entry(tag::SOURCERPM).is_none() {
-        return Err(RpmContentError::Source);
-    }
     if let Some(os) = header.text(tag::OS).filter(|os| !os.eq_ignore_ascii_case(b"linux")) {
         return Err(RpmContentError::System { os: os.to_vec() });
     }

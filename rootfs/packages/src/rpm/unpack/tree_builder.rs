@@ -146,7 +146,9 @@ impl<'p> RpmTreeBuilder<'p> {
         if owner.0 == number.0 {
             return Err(self.failure(number, RpmContentError::Twice { path, difference }));
         }
-        let (earlier, later) = (title(&earlier.package.locked), title(&opened.package.locked));
+        // Links and folders are placed before other files, whichever package has them.
+        let (earlier, later) = if owner.0 < number.0 { (earlier, opened) } else { (opened, earlier) };
+        let (earlier, later) = (title(&earlier.package.locked), title(&later.package.locked));
         Err(RpmUnpackError::Conflict { path, earlier, later, difference })
     }
 
