@@ -116,7 +116,8 @@ mod tests {
         tree.add(tree.root(), Name::new(b"bin").unwrap(), link).unwrap();
         let md5 = Some(StatedDigest::Md5(Md5::digest(b"content").into()));
         let sha256 = Some(StatedDigest::Sha256(Digest::of(b"content")));
-        let file = |path: &[u8], digest| PublishedFile { path: path.to_vec(), package: "p".to_owned(), digest };
+        let file =
+            |path: &[u8], digest| PublishedFile { path: path.to_vec(), package: "p".to_owned(), digest };
         let files = vec![file(b"/bin/tool", md5), file(b"bin/other", sha256), file(b"etc/p.conf", None)];
         let all = Publications::new(&tree, files);
         for path in [b"usr/bin/tool".as_slice(), b"usr/bin/other"] {

@@ -121,7 +121,10 @@ impl HttpClient {
     fn read_range_once(&self, url: &str, start: u64, len: u64) -> Result<Vec<u8>, TransferError> {
         let mut download = self.open_range(url, start, start.checked_add(len))?;
         if download.from > start {
-            return Err(TransferError::Connection(format!("the server sends bytes from {} on", download.from)));
+            return Err(TransferError::Connection(format!(
+                "the server sends bytes from {} on",
+                download.from
+            )));
         }
         let skip = start.saturating_sub(download.from);
         let skipped = io::copy(&mut (&mut download.body).take(skip), &mut io::sink());

@@ -121,7 +121,9 @@ impl RepositoryAccess for Fetcher<'_> {
     }
 
     fn read_range(&self, url: &str, start: u64, len: u64) -> Result<Vec<u8>, RepositoryError> {
-        self.client.read_range(url, start, len, self.monitor.cancel).map_err(|source| failed_read(url, source))
+        self.client
+            .read_range(url, start, len, self.monitor.cancel)
+            .map_err(|source| failed_read(url, source))
     }
 
     fn jobs(&self) -> usize {

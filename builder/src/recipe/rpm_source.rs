@@ -69,7 +69,9 @@ fn distribution(
     }
     for (key, given) in [("mirror", keys.mirror.is_some()), ("keyring", keys.keyring.is_some())] {
         if given && known.is_none() {
-            let message = format!("`{key}` is for the repositories of a known distribution; a `[[source.repository]]` has its own");
+            let message = format!(
+                "`{key}` is for the repositories of a known distribution; a `[[source.repository]]` has its own"
+            );
             checker.reject_key(at.key(key), message);
         }
     }
@@ -89,7 +91,8 @@ fn release(
     };
     let accepted = checker.accept(at.key("release"), rpm_syntax::release(release));
     if accepted.is_some() && known.is_some_and(|known| !known.accepts(release)) {
-        let message = format!("`{release}` is another release each time it is asked for; name one, such as `{form}`");
+        let message =
+            format!("`{release}` is another release each time it is asked for; name one, such as `{form}`");
         checker.reject(at.key("release"), message);
     }
     release.clone()
@@ -130,18 +133,16 @@ fn repositories(
     repositories
 }
 
-fn repository(
-    keys: &keys::RepositoryKeys,
-    at: &KeyPath,
-    checker: &mut Checker<'_>,
-) -> Option<RpmRepository> {
+fn repository(keys: &keys::RepositoryKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<RpmRepository> {
     let address = address(keys, at, checker);
     let signers = signers(keys, at, checker);
     if keys.signed_metadata == Some(true) && keys.keyring.is_none() {
         checker.reject_key(at.key("signed-metadata"), "signed metadata needs a `keyring` to check it with");
     }
     for (index, module) in keys.modules.iter().flatten().enumerate() {
-        let message = format!("modules cannot be enabled, so not `{module}` either; `modules = []` hides their packages");
+        let message = format!(
+            "modules cannot be enabled, so not `{module}` either; `modules = []` hides their packages"
+        );
         checker.reject(at.key("modules").index(index), message);
     }
     Some(RpmRepository {
@@ -172,7 +173,8 @@ fn address(
     let given = [("url", &keys.url), ("mirror-list", &keys.mirror_list), ("metalink", &keys.metalink)];
     let mut given = given.into_iter().filter_map(|(key, url)| url.as_ref().map(|url| (key, url)));
     let (Some((key, url)), None) = (given.next(), given.next()) else {
-        checker.reject(at.clone(), "a `[[source.repository]]` needs one of `url`, `mirror-list` and `metalink`");
+        checker
+            .reject(at.clone(), "a `[[source.repository]]` needs one of `url`, `mirror-list` and `metalink`");
         return None;
     };
     let url = checker.accept(at.key(key), debian_syntax::mirror(url))?;
@@ -184,11 +186,7 @@ fn address(
 }
 
 /// The keys that sign the packages of a repository.
-fn signers(
-    keys: &keys::RepositoryKeys,
-    at: &KeyPath,
-    checker: &mut Checker<'_>,
-) -> Option<RepositoryKeys> {
+fn signers(keys: &keys::RepositoryKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<RepositoryKeys> {
     let mut fingerprints = Vec::new();
     for (index, text) in keys.fingerprints.iter().enumerate() {
         fingerprints

@@ -8,8 +8,9 @@ pub(crate) fn package_request(text: &str) -> Result<(), String> {
         text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && text.bytes().all(known)
     };
     let versioned = |text: &str| {
-        let known =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'+' | b'-' | b'~' | b'^' | b':');
+        let known = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'+' | b'-' | b'~' | b'^' | b':')
+        };
         text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && text.bytes().all(known)
     };
     if group.map_or_else(|| versioned(text), plain) {
@@ -32,7 +33,10 @@ pub(crate) fn package_name(text: &str) -> Result<(), String> {
 /// A release, which becomes a part of addresses.
 pub(crate) fn release(text: &str) -> Result<String, String> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.bytes().all(known) && !text.contains("..") {
+    if text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(known)
+        && !text.contains("..")
+    {
         return Ok(text.to_owned());
     }
     Err(format!("`{text}` is not a release, such as `2023.12.20260817` or `9`"))
@@ -44,7 +48,9 @@ pub(crate) fn fingerprint(text: &str) -> Result<String, String> {
     if matches!(plain.len(), 40 | 64) && plain.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(plain.to_ascii_uppercase());
     }
-    Err(format!("`{text}` is not a fingerprint of a key: 40 or 64 hexadecimal digits; `gpg --show-keys` prints it"))
+    Err(format!(
+        "`{text}` is not a fingerprint of a key: 40 or 64 hexadecimal digits; `gpg --show-keys` prints it"
+    ))
 }
 
 #[cfg(test)]
@@ -53,7 +59,8 @@ mod tests {
 
     #[test]
     fn packages_releases_and_fingerprints() {
-        for good in ["httpd", "httpd-2.4.62-1.amzn2023", "glibc.x86_64", "@core", "libstdc++", "a-1:2~rc^3-1"] {
+        for good in ["httpd", "httpd-2.4.62-1.amzn2023", "glibc.x86_64", "@core", "libstdc++", "a-1:2~rc^3-1"]
+        {
             assert!(package_request(good).is_ok(), "{good}");
         }
         for wrong in ["", "@", "@a b", "-a", "a b", "a/b", "a=1", "@a~b"] {

@@ -27,8 +27,7 @@ pub(super) fn check(
     for (index, keys) in all.iter().enumerate() {
         let at = at.index(index);
         if packages.is_none() {
-            let message =
-                "a stage takes its tools from the archives of a `deb` or `rpm` source, and this recipe has none";
+            let message = "a stage takes its tools from the archives of a `deb` or `rpm` source, and this recipe has none";
             checker.reject(at.clone(), message);
         }
         checker.accept(at.key("name"), debian_syntax::archive_name(&keys.name));

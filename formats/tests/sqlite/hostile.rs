@@ -65,7 +65,8 @@ fn loops_of_pages_and_of_chains_are_refused() {
     looped[cell..cell + 4].copy_from_slice(&u32::MAX.to_be_bytes());
     assert!(matches!(read(&looped), Err(SqliteError::Page { page: u32::MAX, .. })));
     // The first overflow page is the first of the file behind the schema's: no leaf is written before it is.
-    let chain = (1..good.len() / 4096).find(|page| good[page * 4096 + 4..page * 4096 + 40] == [7; 36]).unwrap();
+    let chain =
+        (1..good.len() / 4096).find(|page| good[page * 4096 + 4..page * 4096 + 40] == [7; 36]).unwrap();
     let mut looped = good.clone();
     looped[chain * 4096..chain * 4096 + 4].copy_from_slice(&(chain as u32 + 1).to_be_bytes());
     assert!(matches!(read(&looped), Err(SqliteError::Page { why: "two chains lead to it", .. })));

@@ -9,8 +9,7 @@ use super::fixture::{leaked, lines, quoted, sqlite3, table};
 /// Rows with values of every length around the limits of a page, and texts that are long, short, equal and empty.
 fn rows(count: usize) -> Vec<(i64, Vec<SqliteValue<'static>>)> {
     let lens = [0, 1, 100, 900, 1000, 4040, 4055, 4061, 4062, 5000, 8153, 8154, 12_000, 70_000];
-    let numbers =
-        [0, 1, -1, 127, 128, -129, 40_000, 1 << 23, -1 << 31, 1 << 40, 1 << 47, i64::MAX, i64::MIN];
+    let numbers = [0, 1, -1, 127, 128, -129, 40_000, 1 << 23, -1 << 31, 1 << 40, 1 << 47, i64::MAX, i64::MIN];
     (0..count)
         .map(|at| {
             let text = match at % 5 {
@@ -97,8 +96,13 @@ fn what_sqlite_writes_is_read_with_pages_of_every_size() {
             let bytes = fs::read(&path).unwrap();
             assert_eq!(bytes[18], if wal { 2 } else { 1 });
             assert!(lines(&bytes, "t") == expected, "{size} {wal}");
-            let names: Vec<_> =
-                SqliteFile::open(&bytes, 0, 0).unwrap().tables().unwrap().into_iter().map(|t| t.name).collect();
+            let names: Vec<_> = SqliteFile::open(&bytes, 0, 0)
+                .unwrap()
+                .tables()
+                .unwrap()
+                .into_iter()
+                .map(|t| t.name)
+                .collect();
             assert_eq!(names, ["t"]);
         }
     }

@@ -2,13 +2,13 @@
 
 use std::os::unix::fs::FileExt as _;
 
+use amiforge_formats::digest::StatedDigest;
 use amiforge_formats::ext4::write::JournalSize;
 use amiforge_formats::path::{self, Last};
 use amiforge_formats::plan::{NoSources, SourceId};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{ChangeGroups, Meta, Node};
 use amiforge_formats::volume::{VolumeDraft, VolumeIds, VolumeOptions};
-use amiforge_formats::digest::StatedDigest;
 use md5::{Digest as _, Md5};
 
 use std::path::PathBuf;

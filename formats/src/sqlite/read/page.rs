@@ -148,6 +148,10 @@ impl<'a> TablePage<'a> {
 
     /// The page of a child of an inner page; the last is the right one.
     pub(super) fn child(&self, index: usize) -> Result<u32, SqliteError> {
-        if index == self.cells { Ok(be32(self.bytes, self.start + 8)) } else { Ok(be32(self.cell(index)?, 0)) }
+        if index == self.cells {
+            Ok(be32(self.bytes, self.start + 8))
+        } else {
+            Ok(be32(self.cell(index)?, 0))
+        }
     }
 }

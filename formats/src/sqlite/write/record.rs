@@ -117,8 +117,9 @@ mod tests {
             assert_eq!(written, bytes, "{value}");
             assert_eq!(varint_len(value), bytes.len(), "{value}");
         }
-        let lens = [0, 1, 2, -1, 127, 128, -128, -129, 32767, 32768, -8_388_608, 8_388_608, i64::MAX, i64::MIN]
-            .map(integer_len);
+        let lens =
+            [0, 1, 2, -1, 127, 128, -128, -129, 32767, 32768, -8_388_608, 8_388_608, i64::MAX, i64::MIN]
+                .map(integer_len);
         assert_eq!(lens, [0, 0, 1, 1, 1, 2, 1, 2, 2, 3, 3, 4, 8, 8]);
     }
 }

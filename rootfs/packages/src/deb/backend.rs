@@ -183,7 +183,12 @@ impl Backend for DebSource {
         let described: Vec<_> =
             described.map(|(suite, indexes)| (is_security(suite), indexes.as_slice())).collect();
         let records = records::records(&described, &sets);
-        Ok(LockedSets { archives: read.iter().map(|suite| suite.locked.clone()).collect(), sets, records, notes: Vec::new() })
+        Ok(LockedSets {
+            archives: read.iter().map(|suite| suite.locked.clone()).collect(),
+            sets,
+            records,
+            notes: Vec::new(),
+        })
     }
 
     fn unpack(

@@ -118,9 +118,8 @@ impl Backend for RpmSource {
         locked: &[LockedArchive],
         host: &HostSettings,
     ) -> Result<String, String> {
-        let known = self
-            .repository(archive)
-            .ok_or_else(|| format!("the recipe has no repository `{archive}`"))?;
+        let known =
+            self.repository(archive).ok_or_else(|| format!("the recipe has no repository `{archive}`"))?;
         let base = locked.iter().find(|one| one.name == archive).and_then(|one| one.base.as_deref());
         mirror::package_address(self, known, base, host)
     }

@@ -54,7 +54,10 @@ const KNOWN: [KnownDistribution; 3] = [
             "/usr/share/distribution-gpg-keys/amazon-linux/RPM-GPG-KEY-amazon-linux-2023",
         ],
         // The list of a release has one line with a folder that is named after its content.
-        repositories: &[("amazonlinux", KnownAddress::MirrorList("core/mirrors/$releasever/$basearch/mirror.list"))],
+        repositories: &[(
+            "amazonlinux",
+            KnownAddress::MirrorList("core/mirrors/$releasever/$basearch/mirror.list"),
+        )],
     },
     KnownDistribution {
         name: "centos-stream",

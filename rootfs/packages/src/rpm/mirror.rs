@@ -26,7 +26,8 @@ pub(super) fn address(
     if let Some(own) = host.variable(&variable_of(&repository.name)) {
         return checked(&source.expand(own), &repository.name).map(RepositoryAddress::Base);
     }
-    let place = |text: &str| checked(&by_mirror(source, repository, &source.expand(text), host), &repository.name);
+    let place =
+        |text: &str| checked(&by_mirror(source, repository, &source.expand(text), host), &repository.name);
     Ok(match &repository.address {
         RepositoryAddress::Base(text) => RepositoryAddress::Base(place(text)?),
         RepositoryAddress::MirrorList(text) => RepositoryAddress::MirrorList(place(text)?),
@@ -117,7 +118,8 @@ mod tests {
         assert_eq!(package_address(&from, &amazon, base, &host(&[])).unwrap(), base.unwrap());
         from.mirror = Some("https://m/al".to_owned());
         assert_eq!(package_address(&from, &amazon, base, &host(&[])).unwrap(), "https://m/al");
-        let own = host(&[("AMIFORGE_RPM_MIRROR_AMAZONLINUX", "https://cdn.amazonlinux.com/al2023/core/guids/1")]);
+        let own =
+            host(&[("AMIFORGE_RPM_MIRROR_AMAZONLINUX", "https://cdn.amazonlinux.com/al2023/core/guids/1")]);
         assert_eq!(package_address(&from, &amazon, base, &own).unwrap(), base.unwrap());
         assert!(package_address(&from, &amazon, None, &host(&[])).unwrap_err().contains("anew"));
     }

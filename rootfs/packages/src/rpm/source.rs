@@ -127,9 +127,7 @@ impl RpmSource {
     /// A text with the variables of repositories replaced: `$releasever`, `$basearch`, `$arch`, also as `${…}`.
     pub fn expand(&self, text: &str) -> String {
         let mut expanded = text.to_owned();
-        for (name, value) in
-            [("releasever", &self.release), ("basearch", &self.arch), ("arch", &self.arch)]
-        {
+        for (name, value) in [("releasever", &self.release), ("basearch", &self.arch), ("arch", &self.arch)] {
             expanded = expanded.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value);
         }
         expanded

@@ -24,7 +24,10 @@ pub(crate) const FOLDER: &str = "usr/lib/sysimage/rpm";
 pub(crate) fn have(programs: &[&str]) -> bool {
     let missing = programs.iter().find(|program| Command::new(program).arg("--version").output().is_err());
     let Some(missing) = missing else { return true };
-    assert!(std::env::var_os("REQUIRE_ORACLES").is_none_or(|value| value != "1"), "{missing} is not installed");
+    assert!(
+        std::env::var_os("REQUIRE_ORACLES").is_none_or(|value| value != "1"),
+        "{missing} is not installed"
+    );
     println!("SKIP: {missing} is not installed");
     false
 }
@@ -74,7 +77,8 @@ impl Bench {
         let rpms = self.path("build/RPMS");
         let arches = fs::read_dir(rpms).unwrap().flat_map(|arch| fs::read_dir(arch.unwrap().path()).unwrap());
         let mut files = arches.map(|file| file.unwrap().path());
-        let is_of = |file: &PathBuf| file.file_name().unwrap().to_str().unwrap().starts_with(&format!("{name}-1.0-"));
+        let is_of =
+            |file: &PathBuf| file.file_name().unwrap().to_str().unwrap().starts_with(&format!("{name}-1.0-"));
         files.find(is_of).unwrap()
     }
 
@@ -86,9 +90,11 @@ impl Bench {
         root.to_str().unwrap().to_owned()
     }
 
-    /// The rows of all tables of a database, without the sequence of pages: SQLite's own dump.
+    /// The rows of all tables of a database: SQLite's own dump, without the statistics that rpm lets SQLite take.
     pub(crate) fn dump(&self, database: &Path) -> String {
-        self.output("sqlite3", &[database.to_str().unwrap(), ".dump"])
+        let dump = self.output("sqlite3", &[database.to_str().unwrap(), ".dump"]);
+        let is_of_statistics = |line: &str| line.contains("sqlite_stat1") || line == "ANALYZE sqlite_schema;";
+        dump.lines().filter(|line| !is_of_statistics(line)).map(|line| line.to_owned() + "\n").collect()
     }
 }
 
@@ -112,7 +118,11 @@ pub(crate) fn unpacked(file: &Path) -> UnpackedRpm {
         capabilities: String::new(),
         rdev: 0,
         inode: (0, 0),
-        presence: if flags as u32 & file_flag::GHOST == 0 { FilePresence::Installed } else { FilePresence::Ghost },
+        presence: if flags as u32 & file_flag::GHOST == 0 {
+            FilePresence::Installed
+        } else {
+            FilePresence::Ghost
+        },
     };
     let files = header.numbers(tag::FILEMODES).zip(header.numbers(tag::FILEFLAGS)).map(entry).collect();
     let locked = LockedPackage {
@@ -143,6 +153,22 @@ pub(crate) fn tree(packages: &[UnpackedRpm], keys: &[Vec<u8>]) -> Tree {
 /// A file of a tree.
 pub(crate) fn file(tree: &Tree, file: &str) -> Vec<u8> {
     path::read(tree, &NoSources, file.as_bytes()).unwrap().unwrap()
+}
+
+/// Fails with the first lines of two dumps that differ, and where they do.
+pub(crate) fn assert_same_dump(own: &str, expected: &str) {
+    let mut pairs = own.lines().zip(expected.lines()).filter(|(own, expected)| own != expected);
+    if let Some((own, expected)) = pairs.next() {
+        let at = own.bytes().zip(expected.bytes()).take_while(|(own, expected)| own == expected).count();
+        let part = |line: &str| line.get(at.saturating_sub(60)..line.len().min(at + 60)).map(str::to_owned);
+        panic!(
+            "{} lines differ, the first at {at}:\n{:?}\n{:?}",
+            pairs.count() + 1,
+            part(own),
+            part(expected)
+        );
+    }
+    assert_eq!(own.lines().count(), expected.lines().count());
 }
 
 /// The database of a tree.

@@ -34,7 +34,10 @@ impl PathRoom {
     ///
     /// # Errors
     /// Paths that take more room than those of any system.
-    pub(crate) fn files<'a>(&mut self, header: &'a RpmHeader) -> Result<Vec<StoredFile<'a>>, RpmDatabaseError> {
+    pub(crate) fn files<'a>(
+        &mut self,
+        header: &'a RpmHeader,
+    ) -> Result<Vec<StoredFile<'a>>, RpmDatabaseError> {
         let folders: Vec<&[u8]> = header.texts(tag::DIRNAMES).collect();
         let mut flags = header.numbers(tag::FILEFLAGS);
         let mut states = header.numbers(tag::FILESTATES);

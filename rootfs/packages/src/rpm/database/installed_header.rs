@@ -46,10 +46,7 @@ pub(super) struct Installation {
 }
 
 /// The header as the database keeps it.
-pub(super) fn of(
-    package: &UnpackedRpm,
-    installation: Installation,
-) -> Result<RpmHeader, RpmDatabaseError> {
+pub(super) fn of(package: &UnpackedRpm, installation: Installation) -> Result<RpmHeader, RpmDatabaseError> {
     let header = &package.header;
     let name = || String::from_utf8_lossy(header.text(tag::NAME).unwrap_or_default()).into_owned();
     if header.entry(tag::OLDFILENAMES).is_some() && header.entry(tag::BASENAMES).is_none() {

@@ -111,7 +111,8 @@ impl KeyNames {
 fn header(packets: &[u8], program: &RpmProgram, at: u32) -> Result<RpmHeader, RpmDatabaseError> {
     let key = SignedPublicKey::from_bytes(Cursor::new(packets));
     let key = key.map_err(|error| RpmDatabaseError::Key(error.to_string()))?;
-    let of_package = |source: RpmHeaderError| RpmDatabaseError::Package { package: "gpg-pubkey".into(), source };
+    let of_package =
+        |source: RpmHeaderError| RpmDatabaseError::Package { package: "gpg-pubkey".into(), source };
     let region = region(values(packets, &key, program)).map_err(of_package)?;
     let signed = region.region(tag::HEADERIMMUTABLE).map_err(of_package)?;
     let digests = vec![

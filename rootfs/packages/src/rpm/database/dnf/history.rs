@@ -187,5 +187,8 @@ fn rpms(packages: &[DnfPackage]) -> SqliteTable<'_> {
 
 fn config() -> SqliteTable<'static> {
     let row = vec![text("version"), SqliteValue::Text(SCHEMA)];
-    SqliteTable { rows: vec![(1, row)], ..table("config", "key TEXT PRIMARY KEY, value TEXT NOT NULL", &[&[0]]) }
+    SqliteTable {
+        rows: vec![(1, row)],
+        ..table("config", "key TEXT PRIMARY KEY, value TEXT NOT NULL", &[&[0]])
+    }
 }

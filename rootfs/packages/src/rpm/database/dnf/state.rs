@@ -57,15 +57,23 @@ mod tests {
     #[test]
     fn reasons_and_repositories_are_written_by_package() {
         let package = |name: &str, evr: &str, is_wished| DnfPackage {
-            identity: HeaderIdentity { name: name.to_owned(), evr: Evr::parse(evr), arch: "x86_64".to_owned() },
+            identity: HeaderIdentity {
+                name: name.to_owned(),
+                evr: Evr::parse(evr),
+                arch: "x86_64".to_owned(),
+            },
             is_wished,
             repository: "a\"b".to_owned(),
         };
-        let [(_, reasons), (_, origins)] = files(&[package("b+", "1:2-3", true), package("a", "0:1-2", false)]);
+        let [(_, reasons), (_, origins)] =
+            files(&[package("b+", "1:2-3", true), package("a", "0:1-2", false)]);
         assert_eq!(
             reasons,
             "version = \"1.0\"\n\n[packages]\n\"a.x86_64\" = {reason = \"Dependency\"}\n\"b+.x86_64\" = {reason = \"User\"}\n"
         );
-        assert!(origins.contains("\"a-1-2.x86_64\" = {from_repo = \"a\\\"b\"}\n\"b+-1:2-3.x86_64\""), "{origins}");
+        assert!(
+            origins.contains("\"a-1-2.x86_64\" = {from_repo = \"a\\\"b\"}\n\"b+-1:2-3.x86_64\""),
+            "{origins}"
+        );
     }
 }
