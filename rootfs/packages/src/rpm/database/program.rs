@@ -15,8 +15,11 @@ impl RpmProgram {
     /// The rpm among the packages of these headers.
     pub(super) fn among<'a>(headers: impl IntoIterator<Item = &'a RpmHeader>) -> Self {
         let rpm = headers.into_iter().find(|header| header.text(tag::NAME) == Some(b"rpm"));
-        let version = rpm.and_then(|header| header.text(tag::VERSION));
-        let version = version.map_or(WITHOUT.to_owned(), |text| String::from_utf8_lossy(text).into_owned());
+        let version = rpm.and_then(|header| header.text(tag::VERSION)).map(String::from_utf8_lossy);
+        // What a distribution appends is not what the program calls itself.
+        let of_program = |letter: &char| letter.is_ascii_digit() || *letter == '.';
+        let version: String = version.iter().flat_map(|text| text.chars().take_while(of_program)).collect();
+        let version = if version.is_empty() { WITHOUT.to_owned() } else { version };
         Self { version }
     }
 
