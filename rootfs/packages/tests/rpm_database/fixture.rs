@@ -90,9 +90,11 @@ impl Bench {
         root.to_str().unwrap().to_owned()
     }
 
-    /// The rows of all tables of a database, without the sequence of pages: SQLite's own dump.
+    /// The rows of all tables of a database: SQLite's own dump, without the statistics that rpm lets SQLite take.
     pub(crate) fn dump(&self, database: &Path) -> String {
-        self.output("sqlite3", &[database.to_str().unwrap(), ".dump"])
+        let dump = self.output("sqlite3", &[database.to_str().unwrap(), ".dump"]);
+        let is_of_statistics = |line: &str| line.contains("sqlite_stat1") || line == "ANALYZE sqlite_schema;";
+        dump.lines().filter(|line| !is_of_statistics(line)).map(|line| line.to_owned() + "\n").collect()
     }
 }
 
@@ -151,6 +153,22 @@ pub(crate) fn tree(packages: &[UnpackedRpm], keys: &[Vec<u8>]) -> Tree {
 /// A file of a tree.
 pub(crate) fn file(tree: &Tree, file: &str) -> Vec<u8> {
     path::read(tree, &NoSources, file.as_bytes()).unwrap().unwrap()
+}
+
+/// Fails with the first lines of two dumps that differ, and where they do.
+pub(crate) fn assert_same_dump(own: &str, expected: &str) {
+    let mut pairs = own.lines().zip(expected.lines()).filter(|(own, expected)| own != expected);
+    if let Some((own, expected)) = pairs.next() {
+        let at = own.bytes().zip(expected.bytes()).take_while(|(own, expected)| own == expected).count();
+        let part = |line: &str| line.get(at.saturating_sub(60)..line.len().min(at + 60)).map(str::to_owned);
+        panic!(
+            "{} lines differ, the first at {at}:\n{:?}\n{:?}",
+            pairs.count() + 1,
+            part(own),
+            part(expected)
+        );
+    }
+    assert_eq!(own.lines().count(), expected.lines().count());
 }
 
 /// The database of a tree.

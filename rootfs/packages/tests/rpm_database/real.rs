@@ -11,7 +11,7 @@ use amiforge_packages::rpm::installed::installed;
 use amiforge_packages::rpm::owned::owned;
 use amiforge_packages::rpm::published::published;
 
-use super::fixture::{Bench, FOLDER, database_of, have, tree, unpacked};
+use super::fixture::{Bench, FOLDER, have};
 
 fn with(files: &[(&str, &[u8])]) -> Tree {
     let mut tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
@@ -61,19 +61,41 @@ fn what_is_not_read_is_refused_by_name_and_only_where_it_matters() {
     assert!(installed(&damaged, &NoSources).is_err());
 }
 
+/// Databases of distributions: files of a folder that `AMIFORGE_RPM_DATABASES` names. They are others' work, and not kept here.
 #[test]
-fn a_database_in_rpms_own_format_is_read() {
-    if !have(&["rpm", "rpmbuild", "rpmdb"]) {
+fn databases_of_distributions_are_read_whole() {
+    let Some(folder) = std::env::var_os("AMIFORGE_RPM_DATABASES").filter(|_| have(&["rpm"])) else {
+        println!("SKIP: AMIFORGE_RPM_DATABASES names no folder");
         return;
-    }
+    };
     let bench = Bench::new();
-    let files = ["one", "two"].map(|name| bench.build(name, "BuildArch: noarch\n%description\n%files\n"));
-    let packages: Vec<_> = files.iter().map(|file| unpacked(file)).collect();
-    let sqlite = tree(&packages, &[]);
-    let root = bench.root("own", &database_of(&sqlite));
-    bench.output("rpmdb", &["--root", &root, "--define", "_db_backend ndb", "--rebuilddb"]);
-    let bytes = std::fs::read(bench.path("own").join(FOLDER).join("Packages.db")).unwrap();
-    let ndb = with(&[(&format!("/{FOLDER}/Packages.db"), &bytes)]);
-    let headers = |tree: &Tree| database::read(tree, &NoSources).unwrap().unwrap().headers;
-    assert_eq!(headers(&ndb), headers(&sqlite));
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path();
+        let bytes = std::fs::read(&file).unwrap();
+        let name = if bytes.starts_with(b"SQLite") { "rpmdb.sqlite" } else { "Packages.db" };
+        let tree = with(&[(&format!("/{FOLDER}/{name}"), &bytes)]);
+        let read = database::read(&tree, &NoSources).unwrap().unwrap();
+        let all = installed(&tree, &NoSources).unwrap();
+        let paths =
+            owned(&tree, &NoSources).unwrap().iter().map(|package| package.paths.len()).sum::<usize>();
+        println!("{}: {} headers, {} packages, {paths} paths", file.display(), read.headers.len(), all.len());
+        let mut own: Vec<_> =
+            all.iter().map(|one| format!("{} {} {}", one.name, one.version, one.arch)).collect();
+        own.sort();
+        // rpm reads what it has the format of; what we wrote of the headers it reads in any case.
+        let rewritten = database::encode(&read.headers, read.highest).unwrap();
+        let mut roots = vec![bench.root(&format!("own-{name}"), &rewritten)];
+        if name == "rpmdb.sqlite" {
+            roots.push(bench.root("real", &bytes));
+        }
+        for root in roots {
+            let format = "%{NAME} %|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE} %{ARCH}\n";
+            let listed = bench.output("rpm", &["--root", &root, "-qa", "--qf", format]);
+            let mut listed: Vec<_> = listed.lines().filter(|line| !line.starts_with("gpg-pubkey ")).collect();
+            listed.sort_unstable();
+            assert_eq!(own, listed.iter().map(|line| line.replace(" 0:", " ")).collect::<Vec<_>>());
+            let files = bench.output("rpm", &["--root", &root, "-qa", "--qf", "[%{FILENAMES}\n]"]);
+            assert_eq!(files.lines().count(), paths);
+        }
+    }
 }

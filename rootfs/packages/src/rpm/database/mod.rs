@@ -23,16 +23,21 @@ mod rich;
 mod sqlite;
 mod stored;
 
+use std::collections::BTreeSet;
+
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
 pub use self::error::RpmDatabaseError;
+use self::identity::{HeaderIdentity, is_key};
 use self::installed_header::Installation;
 pub use self::kind::RpmDatabaseKind;
 use self::program::RpmProgram;
 pub use self::read::{RpmDatabase, read};
+pub use self::sqlite::encode;
 pub use self::stored::StoredHeader;
+use super::header::RpmHeader;
 use super::package::UnpackedRpm;
 
 /// `INSTALLCOLOR` of systems that take files of 64 bits, and of 32 where there are any: x86_64 and aarch64 alike.
@@ -61,26 +66,77 @@ pub fn write(
     sources: &dyn Sources,
 ) -> Result<(), RpmDatabaseError> {
     let folder = place::folder(tree, sources)?;
-    let program = RpmProgram::among(packages);
-    let mut headers = Vec::with_capacity(packages.len());
-    for keyring in settings.keys {
-        headers.extend(pubkey::headers(keyring, &program, seconds(settings.at))?);
-    }
+    let program = RpmProgram::among(packages.iter().map(|package| &package.header));
+    let mut headers = imported(settings, &program)?;
     headers.extend(installed(packages, settings.at)?);
-    let numbered = (1..).zip(headers).map(|(number, header)| StoredHeader { number, header });
-    let numbered: Vec<StoredHeader> = numbered.collect();
+    let numbered = numbered(headers, 1);
     let highest = numbered.last().map_or(0, |stored| stored.number);
-    put::database(tree, &folder, sqlite::bytes_of(&numbered, highest)?, settings.at)?;
+    put::database(tree, &folder, encode(&numbered, highest)?, settings.at)?;
     dnf::write_state(tree, packages, settings.at)
 }
 
 /// The headers of packages as the database keeps them.
 fn installed(packages: &[UnpackedRpm], at: Time) -> Result<Vec<super::header::RpmHeader>, RpmDatabaseError> {
+/// Changes the database that a tree has: headers with the numbers `removed` go, packages are added behind the others. The
+/// other headers stay byte for byte, and their rows with them. Keys that rpm knows already are not entered again. What dnf
+/// keeps stays as it is: to it, packages that were added are wished for.
+///
+/// # Errors
+/// [`RpmDatabaseError`]: a tree without a database, one that cannot be read or is of a kind that is not written, and what
+/// [`write()`] has.
+pub fn update(
+    tree: &mut Tree,
+    packages: &[UnpackedRpm],
+    removed: &BTreeSet<u32>,
+    settings: &RpmDatabaseSettings<'_>,
+    sources: &dyn Sources,
+) -> Result<(), RpmDatabaseError> {
+    let database = read(tree, sources)?.ok_or(RpmDatabaseError::NoPackages)?;
+    if database.kind != RpmDatabaseKind::Sqlite {
+        return Err(RpmDatabaseError::WritesNo(database.kind));
+    }
+    let mut headers = database.headers;
+    headers.retain(|stored| !removed.contains(&stored.number));
+    let new = packages.iter().map(|package| &package.header);
+    let program = RpmProgram::among(new.chain(headers.iter().map(|stored| &stored.header)));
+    let known = |key: &RpmHeader| headers.iter().any(|stored| is_same_key(&stored.header, key));
+    let mut added = imported(settings, &program)?;
+    added.retain(|key| !known(key));
+    added.extend(installed(packages, settings.at)?);
+    headers.extend(numbered(added, database.highest.saturating_add(1)));
+    let highest = headers.last().map_or(0, |stored| stored.number).max(database.highest);
+    Ok(put::replace(tree, &database.path, encode(&headers, highest)?, settings.at)?)
+}
+
+/// The headers of the keys that rpm is to know.
+fn imported(
+    settings: &RpmDatabaseSettings<'_>,
+    program: &RpmProgram,
+) -> Result<Vec<RpmHeader>, RpmDatabaseError> {
+    let mut headers = Vec::new();
+    for keyring in settings.keys {
+        headers.extend(pubkey::headers(keyring, program, seconds(settings.at))?);
+    }
+    Ok(headers)
+}
+
+/// Whether two headers are of one key, by its name and its time.
+fn is_same_key(one: &RpmHeader, other: &RpmHeader) -> bool {
+    let name = |header| (HeaderIdentity::of(header).evr, is_key(header));
+    name(one) == name(other)
+}
+
+/// The headers of packages as the database keeps them.
+fn installed(packages: &[UnpackedRpm], at: Time) -> Result<Vec<RpmHeader>, RpmDatabaseError> {
     let transaction = seconds(at);
     let times = (0..).map(|after: u32| transaction.saturating_add(after));
     let of_package =
         |(package, time)| installed_header::of(package, Installation { transaction, time, color: COLOR });
     packages.iter().zip(times).map(of_package).collect()
+}
+
+fn numbered(headers: Vec<RpmHeader>, first: u32) -> Vec<StoredHeader> {
+    (first..).zip(headers).map(|(number, header)| StoredHeader { number, header }).collect()
 }
 
 /// A time as headers have it: seconds since 1970 in 32 bits.

@@ -1,7 +1,6 @@
 //! The rpm of a tree, as far as its database depends on it.
 
-use crate::rpm::header::tag;
-use crate::rpm::package::UnpackedRpm;
+use crate::rpm::header::{RpmHeader, tag};
 
 /// The version that a tree without rpm is written for.
 const WITHOUT: &str = "4.18.0";
@@ -13,12 +12,14 @@ pub(super) struct RpmProgram {
 }
 
 impl RpmProgram {
-    /// The rpm among packages.
-    pub(super) fn among<'a>(packages: impl IntoIterator<Item = &'a UnpackedRpm>) -> Self {
-        let mut headers = packages.into_iter().map(|package| &package.header);
-        let rpm = headers.find(|header| header.text(tag::NAME) == Some(b"rpm"));
-        let version = rpm.and_then(|header| header.text(tag::VERSION));
-        let version = version.map_or(WITHOUT.to_owned(), |text| String::from_utf8_lossy(text).into_owned());
+    /// The rpm among the packages of these headers.
+    pub(super) fn among<'a>(headers: impl IntoIterator<Item = &'a RpmHeader>) -> Self {
+        let rpm = headers.into_iter().find(|header| header.text(tag::NAME) == Some(b"rpm"));
+        let version = rpm.and_then(|header| header.text(tag::VERSION)).map(String::from_utf8_lossy);
+        // What a distribution appends is not what the program calls itself.
+        let of_program = |letter: &char| letter.is_ascii_digit() || *letter == '.';
+        let version: String = version.iter().flat_map(|text| text.chars().take_while(of_program)).collect();
+        let version = if version.is_empty() { WITHOUT.to_owned() } else { version };
         Self { version }
     }
 

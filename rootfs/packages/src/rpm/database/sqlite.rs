@@ -11,14 +11,16 @@ const PACKAGES: &str = "Packages";
 /// Where SQLite keeps the highest number that a table ever had.
 const SEQUENCE: &str = "sqlite_sequence";
 
-/// Writes a database of headers, by rising numbers. `highest` is the highest number that a header ever had in it.
-pub(super) fn bytes_of(headers: &[StoredHeader], highest: u32) -> Result<Vec<u8>, RpmDatabaseError> {
+/// The bytes of `rpmdb.sqlite` of headers, by rising numbers. `highest` is the highest number that a header ever had in it.
+///
+/// # Errors
+/// Numbers that do not rise; headers that are too much for a file.
+pub fn encode(headers: &[StoredHeader], highest: u32) -> Result<Vec<u8>, RpmDatabaseError> {
     let mut tables = vec![packages(headers), sequence(highest)];
     let indexed: Vec<Vec<(u32, IndexRow<'_>)>> = INDEXES
         .iter()
         .map(|index| {
-            let of_header = |stored: &StoredHeader| stored.number;
-            let all = headers.iter().map(|stored| (of_header(stored), rows(index, &stored.header)));
+            let all = headers.iter().map(|stored| (stored.number, rows(index, &stored.header)));
             all.flat_map(|(number, rows)| rows.into_iter().map(move |row| (number, row))).collect()
         })
         .collect();
@@ -27,10 +29,8 @@ pub(super) fn bytes_of(headers: &[StoredHeader], highest: u32) -> Result<Vec<u8>
 }
 
 fn packages(headers: &[StoredHeader]) -> SqliteTable<'_> {
-    let row = |stored: &'_ StoredHeader| i64::from(stored.number);
-    let rows = headers
-        .iter()
-        .map(|stored| (row(stored), vec![SqliteValue::Null, SqliteValue::Blob(stored.header.blob())]));
+    let row = |stored| vec![SqliteValue::Null, SqliteValue::Blob(StoredHeader::blob(stored))];
+    let rows = headers.iter().map(|stored| (i64::from(stored.number), row(stored)));
     SqliteTable {
         name: PACKAGES,
         sql: "CREATE TABLE 'Packages' (hnum INTEGER PRIMARY KEY AUTOINCREMENT,blob BLOB NOT NULL)".to_owned(),

@@ -19,4 +19,9 @@ impl StoredHeader {
             RpmHeader::from_blob(blob).map_err(|source| RpmDatabaseError::Header { number, source })?;
         Ok(Self { number, header })
     }
+
+    /// Its bytes in the database.
+    pub(super) fn blob(&self) -> &[u8] {
+        self.header.blob()
+    }
 }

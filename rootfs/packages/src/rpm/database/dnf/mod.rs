@@ -34,11 +34,11 @@ pub(super) fn write_state(
     let has = |names: &[&str]| packages.iter().any(|one| names.contains(&one.locked.name.as_str()));
     let listed: Vec<DnfPackage> = packages.iter().map(of_package).collect();
     if has(&DNF4) {
-        put(tree, HISTORY, history::bytes_of(&listed, at)?, at)?;
+        put(tree, HISTORY.as_bytes(), history::bytes_of(&listed, at)?, at)?;
     }
     if has(&DNF5) {
         for (name, text) in state::files(&listed) {
-            put(tree, &format!("{STATE}/{name}"), text.into_bytes(), at)?;
+            put(tree, format!("{STATE}/{name}").as_bytes(), text.into_bytes(), at)?;
         }
     }
     Ok(())
