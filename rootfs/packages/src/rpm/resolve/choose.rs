@@ -203,7 +203,7 @@ impl<'u> Chooser<'_, '_, 'u> {
             let same_name =
                 || universe.named(&package.name).iter().any(|other| self.assignment().is_in(*other));
             if self.assignment().is_open(index)
-                && self.pool.is_usable(index)
+                && self.search.formula.reached[index as usize]
                 && self.is_newly_supplemented(index, &wishes)
                 && !same_name()
             {

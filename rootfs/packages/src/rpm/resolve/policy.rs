@@ -68,13 +68,13 @@ pub(super) fn best(pool: &RpmPool<'_>, candidates: &[RpmIndex]) -> Vec<RpmIndex>
     without_obsoleted(pool, best_versions(pool, left))
 }
 
-/// The best version of each name, by name; of equal ones the image's own architecture, then what is installed, then the first.
+/// The best version of each name, by name; of equal ones what is installed, then the first.
 fn best_versions(pool: &RpmPool<'_>, mut candidates: Vec<RpmIndex>) -> Vec<RpmIndex> {
     let universe = pool.universe;
     candidates.sort_by(|a, b| {
         let key = |index: RpmIndex| {
             let package = universe.package(index);
-            (package.name.as_str(), package.arch == "noarch", !universe.is_installed(index), index)
+            (package.name.as_str(), !universe.is_installed(index), index)
         };
         key(*a).cmp(&key(*b))
     });
