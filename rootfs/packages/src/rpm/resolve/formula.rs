@@ -96,7 +96,7 @@ impl<'u> Formula<'u> {
     /// One of the candidates, and with `best` one of the best; where a condition is set, only with any of its packages.
     fn add_request(&mut self, pool: &RpmPool<'u>, index: usize, wanted: &WantedRpm, request: &RpmRequest) {
         let mut lists = vec![(wanted.candidates.clone(), ClauseOrigin::Request(index))];
-        let best = policy::best(pool, &wanted.candidates);
+        let best = policy::best_or_preferred(pool, &wanted.candidates);
         if request.best && wanted.condition.is_none() && best.len() < wanted.candidates.len() {
             lists.push((best, ClauseOrigin::Best(index)));
         }

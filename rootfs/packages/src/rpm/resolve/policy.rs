@@ -68,6 +68,23 @@ pub(super) fn best(pool: &RpmPool<'_>, candidates: &[RpmIndex]) -> Vec<RpmIndex>
     without_obsoleted(pool, best_versions(pool, left))
 }
 
+/// [`best`], and besides a preferred version what is newer: for where the preferred one does not fit.
+pub(super) fn best_or_preferred(pool: &RpmPool<'_>, candidates: &[RpmIndex]) -> Vec<RpmIndex> {
+    let mut found = best(pool, candidates);
+    let others: Vec<RpmIndex> =
+        candidates.iter().copied().filter(|index| !pool.is_preferred(*index)).collect();
+    let name = |index: RpmIndex| &pool.universe.package(index).name;
+    let mut newer = best(pool, &others);
+    newer.retain(|index| {
+        let mut preferred = found.iter().filter(|other| pool.is_preferred(**other));
+        preferred.any(|other| {
+            name(*other) == name(*index) && pool.universe.compare_versions(*index, *other).is_gt()
+        })
+    });
+    found.append(&mut newer);
+    found
+}
+
 /// The best version of each name, by name; of equal ones what is installed, then the first.
 fn best_versions(pool: &RpmPool<'_>, mut candidates: Vec<RpmIndex>) -> Vec<RpmIndex> {
     let universe = pool.universe;
