@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use amiforge_packages::rpm::resolve::{RpmRequest, RpmResolveError, RpmUniverse};
 
+use crate::random::Numbers;
 use crate::{oracle, primary, request};
 
 /// The repository; none where it is not there.
@@ -47,7 +48,9 @@ impl Universes {
 /// Compares all answers with dnf's; both refuse, or both choose the same.
 fn compare(requests: &[RpmRequest]) {
     let Some(folder) = repository() else { return };
-    let Some(theirs) = oracle::answers(&[folder.display().to_string()], requests) else { return };
+    let Some(theirs) = oracle::answers(&[(vec![folder.display().to_string()], requests.to_vec())]) else {
+        return;
+    };
     let universes = Universes::of(&folder);
     let (mut different, mut slowest, mut whole) = (Vec::new(), Duration::ZERO, Duration::ZERO);
     for (request, theirs) in requests.iter().zip(&theirs) {
@@ -97,18 +100,11 @@ fn random_sets_are_chosen_as_dnf_chooses_them() {
     let mut names: Vec<String> = primary::packages(&folder).into_iter().map(|package| package.name).collect();
     names.sort_unstable();
     names.dedup();
-    // xorshift: the same sets on every machine.
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut below = |limit: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % limit as u64) as usize
-    };
+    let mut numbers = Numbers(0x2545_f491_4f6c_dd1d);
     let mut requests = Vec::new();
-    for at in 0..400 {
-        let count = 1 + below(6);
-        let chosen: Vec<&str> = (0..count).map(|_| names[below(names.len())].as_str()).collect();
+    for at in 0..200 {
+        let count = 1 + numbers.below(6);
+        let chosen: Vec<&str> = (0..count).map(|_| names[numbers.below(names.len())].as_str()).collect();
         requests.push(request(&chosen, at % 2 == 0));
         requests.push(RpmRequest { best: at % 4 < 2, ..request(&chosen, at % 2 == 1) });
     }

@@ -1,9 +1,10 @@
 """What dnf would install: one answer for each request, in one process.
 
-    dnf_choice.py FOLDER[=PRIORITY]... < requests
+    dnf_choice.py < requests
 
-Each folder has a `repodata`. A request is a line of words parted by tabs: `weak` or `-`, `best` or `-`, names to leave out (parted by
-commas) or `-`, then what is to be installed, `@group` for a group. An answer is a line: the packages, sorted, or `!` and the reason."""
+A line `use FOLDER[=PRIORITY]...`, its words parted by tabs, names the repositories (each with a `repodata`) of the requests after it. A request is a line of words parted by
+tabs: `weak` or `-`, `best` or `-`, names to leave out (parted by commas) or `-`, then what is to be installed, `@group` for a group.
+An answer is a line: the packages, sorted, or `!` and the reason."""
 
 import shutil
 import sys
@@ -13,13 +14,19 @@ import dnf
 
 
 def main():
-    folder = tempfile.mkdtemp(prefix="dnf-")
+    folders = []
     try:
-        base = prepared(folder, sys.argv[1:])
+        base = None
         for line in sys.stdin:
-            print(answer(base, line.rstrip("\n").split("\t")), flush=True)
+            first, *words = line.rstrip("\n").split("\t")
+            if first == "use":
+                folders.append(tempfile.mkdtemp(prefix="dnf-"))
+                base = prepared(folders[-1], words)
+            else:
+                print(answer(base, [first, *words]), flush=True)
     finally:
-        shutil.rmtree(folder)
+        for folder in folders:
+            shutil.rmtree(folder)
 
 
 def prepared(folder, repositories):
@@ -38,7 +45,10 @@ def prepared(folder, repositories):
         added = base.repos.add_new_repo(f"r{index}", conf, baseurl=["file://" + path])
         added.priority = int(priority or 99)
     base.fill_sack(load_system_repo=False)
-    base.read_comps(arch_filter=True)
+    try:
+        base.read_comps(arch_filter=True)
+    except dnf.exceptions.CompsError:
+        pass
     return base
 
 

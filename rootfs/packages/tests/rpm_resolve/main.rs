@@ -1,8 +1,11 @@
 //! The choice of packages against dnf's own, on real metadata and on small repositories of our own.
 
+mod cases;
 mod centos;
 mod oracle;
 mod primary;
+mod random;
+mod small;
 
 use amiforge_packages::rpm::resolve::{InstalledPolicy, RequestedRpm, RpmRequest};
 
@@ -16,4 +19,9 @@ fn request(names: &[&str], weak: bool) -> RpmRequest {
         prefer: Vec::new(),
         installed: InstalledPolicy::Keep,
     }
+}
+
+/// The number of made-up repositories: `AMIFORGE_RPM_REPOSITORIES` sets another.
+fn random_count() -> usize {
+    std::env::var("AMIFORGE_RPM_REPOSITORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(60)
 }

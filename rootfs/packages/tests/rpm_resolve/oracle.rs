@@ -7,8 +7,11 @@ use std::process::{Command, Stdio};
 use amiforge_packages::rpm::available::AvailablePackage;
 use amiforge_packages::rpm::resolve::{RpmRequest, RpmResolveError, RpmUniverse, resolve};
 
+/// Repositories (`folder` or `folder=priority`) with the requests to them.
+pub type Batch = (Vec<String>, Vec<RpmRequest>);
+
 /// dnf's answers to requests, in their order; none where dnf is not installed.
-pub fn answers(repositories: &[String], requests: &[RpmRequest]) -> Option<Vec<String>> {
+pub fn answers(batches: &[Batch]) -> Option<Vec<String>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rpm_resolve/dnf_choice.py");
     let python = "/usr/bin/python3";
     let there = Command::new(python).args(["-c", "import dnf"]).output();
@@ -17,21 +20,20 @@ pub fn answers(repositories: &[String], requests: &[RpmRequest]) -> Option<Vec<S
         println!("SKIP: dnf is not installed");
         return None;
     }
-    let mut child = Command::new(python)
-        .arg(script)
-        .args(repositories)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines: String = requests.iter().map(line).collect();
+    let mut child =
+        Command::new(python).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = String::new();
+    for (repositories, requests) in batches {
+        lines.push_str(&format!("use\t{}\n", repositories.join("\t")));
+        lines.extend(requests.iter().map(line));
+    }
     let mut input = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || input.write_all(lines.as_bytes()).unwrap());
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
     assert!(output.status.success());
     let answers: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
-    assert_eq!(answers.len(), requests.len());
+    assert_eq!(answers.len(), batches.iter().map(|(_, requests)| requests.len()).sum::<usize>());
     Some(answers)
 }
 

@@ -246,6 +246,9 @@ impl<'t> RelationReader<'t> {
         if one_package && !operands.iter().all(is_of_one_package) {
             return Err(RpmRelationError::NotOfOnePackage(self.text.to_owned()));
         }
+        if one_package && operands.len() > DEEPEST {
+            return Err(RpmRelationError::TooDeep(self.text.to_owned()));
+        }
         let mut rest = operands.into_iter();
         let missing = || self.expected("an operand");
         let first = rest.next().ok_or_else(missing)?;
@@ -319,6 +322,7 @@ mod tests {
         assert!(message("(a else b)").contains("`else` cannot follow"));
         assert!(message("(a with (b and c))").contains("cannot combine"));
         assert!(message(&"(".repeat(50_000)).contains("parentheses in each other"));
+        assert!(message(&format!("({}a)", "a with ".repeat(9000))).contains("parentheses in each other"));
         assert!(message(&"a".repeat(70_000)).contains("the limit is 65536"));
     }
 

@@ -5,7 +5,7 @@ use super::assignment::{Assignment, Literal};
 use super::formula::Formula;
 use super::policy;
 use super::pool::RpmPool;
-use super::request::{InstalledPolicy, RpmRequest};
+use super::request::RpmRequest;
 use super::search::{Branch, Search, SearchFailure};
 use super::universe::RpmIndex;
 use super::wishes::{Wishes, is_met, open_wishes};
@@ -80,7 +80,7 @@ impl<'u> Chooser<'_, '_, 'u> {
         for at in 0..self.search.formula.requests.len() {
             let mut candidates = self.open_choice(self.search.formula.requests[at]);
             let installed = |index: &RpmIndex| self.pool.universe.is_installed(*index);
-            if self.request.installed == InstalledPolicy::Keep && candidates.iter().any(installed) {
+            if candidates.iter().any(|index| installed(index) && !self.updates(*index)) {
                 candidates.retain(installed);
             }
             if candidates.is_empty() {
@@ -95,19 +95,26 @@ impl<'u> Chooser<'_, '_, 'u> {
         Ok(Round::Done)
     }
 
-    /// Keeps what is installed, or takes its best version.
+    fn updates(&self, index: RpmIndex) -> bool {
+        self.request.installed.updates(&self.pool.universe.package(index).name)
+    }
+
+    /// Takes the best version of what is to be updated, then keeps the rest. What cannot be kept is a requirement like others.
     fn installed(&mut self) -> Rounds {
         let universe = self.pool.universe;
-        for index in universe.installed() {
-            if !self.assignment().is_open(index) {
+        let (update, keep): (Vec<RpmIndex>, Vec<RpmIndex>) =
+            universe.installed().partition(|index| self.updates(*index));
+        for index in update.into_iter().chain(keep) {
+            let mut candidates = vec![index];
+            if self.updates(index) {
+                candidates.extend(policy::successors(self.pool, index));
+            }
+            if candidates.iter().any(|package| self.assignment().is_in(*package)) {
                 continue;
             }
-            let mut candidates = vec![index];
-            if self.request.installed == InstalledPolicy::Update {
-                let open = |other: &RpmIndex| self.assignment().is_open(*other);
-                candidates.extend(policy::successors(self.pool, index).into_iter().filter(open));
-                let best = policy::best(self.pool, &candidates);
-                candidates = if best.is_empty() { candidates } else { best };
+            candidates.retain(|package| self.assignment().is_open(*package));
+            if candidates.is_empty() {
+                continue;
             }
             let before = self.search.level;
             self.take(&candidates)?;
@@ -203,7 +210,7 @@ impl<'u> Chooser<'_, '_, 'u> {
             let same_name =
                 || universe.named(&package.name).iter().any(|other| self.assignment().is_in(*other));
             if self.assignment().is_open(index)
-                && self.pool.is_usable(index)
+                && self.search.formula.reached[index as usize]
                 && self.is_newly_supplemented(index, &wishes)
                 && !same_name()
             {

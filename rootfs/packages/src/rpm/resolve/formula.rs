@@ -54,6 +54,8 @@ pub(super) struct Formula<'u> {
     pub(super) requests: Vec<u32>,
     /// Clauses that may be given up.
     pub(super) optional: HashSet<u32>,
+    /// By package: whether its clauses are here.
+    pub(super) reached: Vec<bool>,
     /// Packages with a path that only a list of all files can answer; the clause is left out.
     pub(super) unanswered: Vec<(RpmIndex, &'u str)>,
 }
@@ -94,7 +96,7 @@ impl<'u> Formula<'u> {
     /// One of the candidates, and with `best` one of the best; where a condition is set, only with any of its packages.
     fn add_request(&mut self, pool: &RpmPool<'u>, index: usize, wanted: &WantedRpm, request: &RpmRequest) {
         let mut lists = vec![(wanted.candidates.clone(), ClauseOrigin::Request(index))];
-        let best = policy::best(pool, &wanted.candidates);
+        let best = policy::best_or_preferred(pool, &wanted.candidates);
         if request.best && wanted.condition.is_none() && best.len() < wanted.candidates.len() {
             lists.push((best, ClauseOrigin::Best(index)));
         }
@@ -168,16 +170,17 @@ impl<'p, 'u> FormulaBuilder<'p, 'u> {
         }
     }
 
-    /// Whether packages that were reached may meet a relation.
+    /// Whether a package that was reached may be a part of an answer to a relation.
     fn may_hold(&self, dependency: &'u RpmDependency) -> bool {
-        let any = |packages: &[RpmIndex]| packages.iter().any(|index| self.reached[*index as usize]);
         match dependency {
-            RpmDependency::And(all) => all.iter().all(|one| self.may_hold(one)),
-            RpmDependency::Or(all) => all.iter().any(|one| self.may_hold(one)),
-            RpmDependency::If { .. } | RpmDependency::Unless { .. } => {
-                dependency.capabilities().into_iter().any(|capability| any(&self.pool.providers(capability)))
+            RpmDependency::And(all) | RpmDependency::Or(all) => all.iter().any(|one| self.may_hold(one)),
+            RpmDependency::If { then, otherwise, .. } | RpmDependency::Unless { then, otherwise, .. } => {
+                self.may_hold(then) || otherwise.as_deref().is_some_and(|otherwise| self.may_hold(otherwise))
             }
-            _ => self.pool.single_answers(dependency).is_some_and(|packages| any(&packages)),
+            _ => self
+                .pool
+                .single_answers(dependency)
+                .is_some_and(|packages| packages.iter().any(|index| self.reached[*index as usize])),
         }
     }
 
@@ -260,6 +263,7 @@ impl<'p, 'u> FormulaBuilder<'p, 'u> {
         let itself = Literal::leave(of);
         for mut literals in clauses {
             if literals != [itself] && !literals.contains(&itself.opposite()) {
+                self.reach(literals.iter().filter_map(|literal| literal.installed()));
                 literals.push(itself);
                 self.push(literals, ClauseOrigin::Conflicts(of, dependency));
             }
@@ -318,6 +322,7 @@ impl<'p, 'u> FormulaBuilder<'p, 'u> {
             clauses: self.clauses,
             requests: Vec::new(),
             optional: HashSet::new(),
+            reached: self.reached,
             unanswered: self.unanswered,
         }
     }

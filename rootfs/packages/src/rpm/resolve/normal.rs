@@ -146,14 +146,13 @@ fn either(one: &NormalForm, other: &NormalForm) -> Normal {
             let mut clause: Vec<Literal> = a.iter().chain(b).copied().collect();
             clause.sort_unstable();
             clause.dedup();
-            if clause.iter().any(|literal| clause.binary_search(&literal.opposite()).is_ok()) {
-                continue;
-            }
             literals += clause.len();
             if literals > MOST_LITERALS {
                 return Err(TooManyLiterals);
             }
-            all.push(clause);
+            if !clause.iter().any(|literal| clause.binary_search(&literal.opposite()).is_ok()) {
+                all.push(clause);
+            }
         }
     }
     Ok(if all.is_empty() { NormalForm::Always } else { NormalForm::Clauses(all) })

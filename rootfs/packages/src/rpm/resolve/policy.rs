@@ -68,13 +68,30 @@ pub(super) fn best(pool: &RpmPool<'_>, candidates: &[RpmIndex]) -> Vec<RpmIndex>
     without_obsoleted(pool, best_versions(pool, left))
 }
 
-/// The best version of each name, by name; of equal ones the image's own architecture, then what is installed, then the first.
+/// [`best`], and besides a preferred version what is newer: for where the preferred one does not fit.
+pub(super) fn best_or_preferred(pool: &RpmPool<'_>, candidates: &[RpmIndex]) -> Vec<RpmIndex> {
+    let mut found = best(pool, candidates);
+    let others: Vec<RpmIndex> =
+        candidates.iter().copied().filter(|index| !pool.is_preferred(*index)).collect();
+    let name = |index: RpmIndex| &pool.universe.package(index).name;
+    let mut newer = best(pool, &others);
+    newer.retain(|index| {
+        let mut preferred = found.iter().filter(|other| pool.is_preferred(**other));
+        preferred.any(|other| {
+            name(*other) == name(*index) && pool.universe.compare_versions(*index, *other).is_gt()
+        })
+    });
+    found.append(&mut newer);
+    found
+}
+
+/// The best version of each name, by name; of equal ones what is installed, then the first.
 fn best_versions(pool: &RpmPool<'_>, mut candidates: Vec<RpmIndex>) -> Vec<RpmIndex> {
     let universe = pool.universe;
     candidates.sort_by(|a, b| {
         let key = |index: RpmIndex| {
             let package = universe.package(index);
-            (package.name.as_str(), package.arch == "noarch", !universe.is_installed(index), index)
+            (package.name.as_str(), !universe.is_installed(index), index)
         };
         key(*a).cmp(&key(*b))
     });

@@ -41,13 +41,26 @@ pub enum RequestNeed {
 }
 
 /// What happens to packages that are installed already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum InstalledPolicy {
     /// They stay in their version unless a request cannot be met with it.
     #[default]
     Keep,
     /// All of them get the newest version.
     Update,
+    /// Packages of these names get the newest version, such as those that advisories name; the others stay.
+    UpdateNamed(Vec<String>),
+}
+
+impl InstalledPolicy {
+    /// Whether an installed package of that name is to be updated.
+    pub(super) fn updates(&self, name: &str) -> bool {
+        match self {
+            Self::Keep => false,
+            Self::Update => true,
+            Self::UpdateNamed(names) => names.iter().any(|known| known == name),
+        }
+    }
 }
 
 /// A request.
