@@ -187,7 +187,6 @@ fn address(
 
 /// The keys that sign the packages of a repository.
 fn signers(keys: &keys::RepositoryKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<RepositorySigners> {
-fn signers(keys: &keys::RepositoryKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<RepositoryKeys> {
     let mut fingerprints = Vec::new();
     for (index, text) in keys.fingerprints.iter().enumerate() {
         fingerprints

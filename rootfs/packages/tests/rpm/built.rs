@@ -212,8 +212,6 @@ fn packages_share_what_is_the_same_in_both_and_nothing_else() {
     let link = |name: &str, target: &str| {
         spec(name, &format!("mkdir -p etc; ln -s {target} etc/f; touch -hd @1500000000 etc/f"), "/etc/f")
     };
-    let link =
-        |name: &str, target: &str| spec(name, &format!("mkdir -p etc; ln -s {target} etc/f"), "/etc/f");
     let dir = |name: &str, line: &str| spec(name, "mkdir -p etc/f", line);
     let cases = [
         (file("one", "x", "/etc/f"), file("two", "x", "/etc/f"), None),
@@ -271,8 +269,7 @@ echo t > opt/x/tool; mkdir -p usr/share/man/man1; echo m > usr/share/man/man1/t.
     let options =
         DocOptions { docs: KeepChoice::None, man: KeepChoice::All, locales: Some(vec!["fr".to_owned()]) };
     let (exclude, include) = options.globs();
-    let filters =
-        Filters::new(exclude.iter().map(String::as_str), include.iter().map(String::as_str)).unwrap();
+    let filters = Filters::new(exclude.iter().map(String::as_str), include.iter().map(String::as_str)).unwrap();
     let (unpacked, _) = fixture.unpack_with(&files, &filters.with_marks(&options)).unwrap();
     let there: Vec<(String, bool)> = unpacked.packages[0]
         .files

@@ -52,15 +52,6 @@ fn rows_and_headers_are_those_that_rpm_writes() {
     assert_eq!(bench.output("sqlite3", &[own_file.to_str().unwrap(), "PRAGMA integrity_check"]), "ok\n");
     let expected = bench.dump(&reference.join(FOLDER).join("rpmdb.sqlite"));
     let dumped = bench.dump(&own_file);
-    let differing: Vec<_> = dumped.lines().zip(expected.lines()).filter(|(a, b)| a != b).collect();
-    let shown: Vec<_> = differing.iter().take(4).map(|(a, b)| (cut(a), cut(b))).collect();
-    assert!(
-        dumped == expected,
-        "{} lines for {}, {shown:#?}",
-        dumped.lines().count(),
-        expected.lines().count()
-    );
-    judge(&bench, &own);
     assert_same_dump(&dumped, &expected);
     // Everything but the database is missing from the root; of the ghost that is no fault.
     let missing = bench.run("rpm", &["--root", &own, "-Va", "--nodeps"]);

@@ -75,8 +75,6 @@ pub fn write(
     dnf::write_state(tree, packages, settings.at)
 }
 
-/// The headers of packages as the database keeps them.
-fn installed(packages: &[UnpackedRpm], at: Time) -> Result<Vec<super::header::RpmHeader>, RpmDatabaseError> {
 /// Changes the database that a tree has: headers with the numbers `removed` go, packages are added behind the others. The
 /// other headers stay byte for byte, and their rows with them. Keys that rpm knows already are not entered again. What dnf
 /// keeps stays as it is: to it, packages that were added are wished for.

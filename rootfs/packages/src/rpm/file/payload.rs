@@ -137,8 +137,6 @@ impl<'f> PayloadFiles<'f> {
 
 /// The number of the last hard link of each file; its own where it has none.
 pub(crate) fn last_links(files: &[RpmFileEntry]) -> Vec<usize> {
-    let linked =
-        |file: &RpmFileEntry| is_regular(file) && file.presence != FilePresence::Ghost && file.inode.1 != 0;
     let linked = |file: &RpmFileEntry| has_content(file) && file.inode.1 != 0;
     let mut sets = HashMap::new();
     for (number, file) in files.iter().enumerate().filter(|(_, file)| linked(file)) {
