@@ -28,6 +28,14 @@ pub(super) fn kind(source: SourceKindKey) -> Option<PackageKind> {
     }
 }
 
+/// A source of a kind in messages.
+pub(super) fn named(kind: PackageKind) -> &'static str {
+    match kind {
+        PackageKind::Deb => "a `deb` source",
+        PackageKind::Rpm => "an `rpm` source",
+    }
+}
+
 /// The given keys that are for packages of another kind than the source's, or for packages where it has none; each with the
 /// kinds that it is for.
 pub(super) fn misplaced(keys: &SourceKeys) -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -25,7 +25,7 @@ pub(super) fn check(
         only_its_own_keys(keys, &at, checker);
         if let Some(kind) = packages::kind(keys.kind) {
             if index > 0 {
-                let message = format!("a `{}` source comes first, and there is one at most", kind.name());
+                let message = format!("{} comes first, and there is one at most", packages::named(kind));
                 checker.reject(at.key("kind"), message);
             }
             source_of_packages = Some(packages::check(kind, keys, arch, &at, checker));
@@ -108,7 +108,7 @@ fn only_its_own_keys(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>)
     ];
     if let Some(kind) = packages::kind(keys.kind) {
         for (key, _) in of_files.iter().filter(|(_, given)| *given) {
-            let message = format!("`{key}` is for folders and archives, not for a `{}` source", kind.name());
+            let message = format!("`{key}` is for folders and archives, not for {}", packages::named(kind));
             checker.reject_key(at.key(key), message);
         }
     }
