@@ -6,7 +6,7 @@ use amiforge_packages::backend::Scripts;
 use amiforge_packages::rpm::RpmSource;
 use amiforge_packages::rpm::distributions::{self, KnownDistribution, PRIORITY};
 use amiforge_packages::rpm::source::{
-    MetadataSignature, ModularPackages, RepositoryAddress, RepositorySigners, RepositoryRole, RpmRepository,
+    MetadataSignature, ModularPackages, RepositoryAddress, RepositoryRole, RepositorySigners, RpmRepository,
 };
 
 use super::Arch;
@@ -186,7 +186,11 @@ fn address(
 }
 
 /// The keys that sign the packages of a repository.
-fn signers(keys: &keys::RepositoryKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<RepositorySigners> {
+fn signers(
+    keys: &keys::RepositoryKeys,
+    at: &KeyPath,
+    checker: &mut Checker<'_>,
+) -> Option<RepositorySigners> {
     let mut fingerprints = Vec::new();
     for (index, text) in keys.fingerprints.iter().enumerate() {
         fingerprints

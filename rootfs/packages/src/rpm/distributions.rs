@@ -5,7 +5,7 @@
 //! the fingerprint is pinned and not the file.
 
 use super::source::{
-    MetadataSignature, ModularPackages, RepositoryAddress, RepositorySigners, RepositoryRole, RpmRepository,
+    MetadataSignature, ModularPackages, RepositoryAddress, RepositoryRole, RepositorySigners, RpmRepository,
 };
 
 /// Priority of a repository without one, as dnf has it.

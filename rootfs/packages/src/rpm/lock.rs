@@ -13,7 +13,7 @@ use super::repository::updateinfo::SecurityUpdates;
 use super::repository::{self, OpenedRepository};
 use super::resolve::{self, ChosenRpm, InstalledPolicy, RpmRequest, RpmResolveError, RpmUniverse};
 use super::source::{MetadataSignature, RepositorySigners, RpmRepository, RpmSource};
-use super::verify::{self, UnverifiedPackage, CheckedPackage};
+use super::verify::{self, CheckedPackage, UnverifiedPackage};
 use crate::PackageKind;
 use crate::backend::{
     LockFailure, LockRequest, LockedSets, PackageRecord, PackageSet, Recommends, RepositoryAccess,

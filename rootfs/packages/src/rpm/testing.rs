@@ -4,7 +4,7 @@ use super::available::{AvailablePackage, StatedChecksum};
 use super::distributions::PRIORITY;
 use super::evr::Evr;
 use super::source::{
-    MetadataSignature, ModularPackages, RepositoryAddress, RepositorySigners, RepositoryRole, RpmRepository,
+    MetadataSignature, ModularPackages, RepositoryAddress, RepositoryRole, RepositorySigners, RpmRepository,
     RpmSource,
 };
 use crate::backend::{Recommends, Scripts};

@@ -82,13 +82,16 @@ fn signatures_of_others_are_judged_as_rpmkeys_judges_them() {
         let theirs = said.lines().any(|line| line.contains("Header V") && line.ends_with(": OK"));
         match (ours, theirs) {
             (Ok(_), true) => both += 1,
-            (Ok(verified), false) => only.push(format!("only ours: {} {:?}\n{said}", path.display(), verified.signer)),
+            (Ok(verified), false) => {
+                only.push(format!("only ours: {} {:?}\n{said}", path.display(), verified.signer))
+            }
             (Err(error), true) => only.push(format!("only rpm: {}: {}", path.display(), with_causes(&error))),
             (Err(_), false) => {}
         }
     }
     println!("{both} accepted by both\n{}", only.join("\n"));
-    let unexplained = only.iter().filter(|line| line.starts_with("only rpm") && !line.contains("can be forged"));
+    let unexplained =
+        only.iter().filter(|line| line.starts_with("only rpm") && !line.contains("can be forged"));
     assert_eq!(unexplained.collect::<Vec<_>>(), Vec::<&String>::new());
 }
 

@@ -12,7 +12,7 @@ use amiforge_packages::locked::LockedArchive;
 use amiforge_packages::path_filters::{PathFilters, Stays};
 use amiforge_packages::rpm::RpmSource;
 use amiforge_packages::rpm::source::{
-    MetadataSignature, ModularPackages, RepositoryAddress, RepositorySigners, RepositoryRole, RpmRepository,
+    MetadataSignature, ModularPackages, RepositoryAddress, RepositoryRole, RepositorySigners, RpmRepository,
 };
 
 use crate::access::FolderAccess;

@@ -3,7 +3,7 @@
 
 use super::super::available::StatedChecksum;
 use super::error::RepodataError;
-use super::xml::{XmlEvent, XmlReader, malformed};
+use super::xml::{RepodataElement, XmlEvent, XmlReader, malformed};
 
 /// Most files that are listed.
 const MOST_FILES: usize = 1000;
@@ -43,55 +43,27 @@ impl Repomd {
     /// [`RepodataError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, RepodataError> {
         let mut reader = XmlReader::new("repomd.xml", bytes);
-        let mut files: Vec<ListedData> = Vec::new();
-        let (mut open, mut revision) = (None::<ListedData>, None);
-        let (mut text, mut algorithm) = (String::new(), String::new());
-        let mut is_repomd = false;
+        let mut draft = RepomdDraft::default();
+        let mut text = String::new();
         loop {
             match reader.next()? {
                 XmlEvent::Start(element) => {
                     text.clear();
-                    is_repomd |= element.name() == b"repomd";
-                    match (element.name(), &mut open) {
-                        (b"data", _) => {
-                            let kind = element.attribute(b"type").unwrap_or_default();
-                            open = Some(ListedData { kind, ..ListedData::default() });
-                        }
-                        (b"checksum" | b"open-checksum", _) => {
-                            algorithm = element.attribute(b"type").unwrap_or_default();
-                        }
-                        (b"location", Some(data)) => {
-                            data.path = element.attribute(b"href").unwrap_or_default()
-                        }
-                        _ => {}
-                    }
+                    draft.start(&element);
                 }
                 XmlEvent::Text(more) => text.push_str(&more),
                 XmlEvent::End(name) => {
-                    let value = text.trim();
-                    let checksum =
-                        || StatedChecksum { algorithm: algorithm.clone(), hex: value.to_ascii_lowercase() };
-                    match (name.as_slice(), &mut open) {
-                        (b"revision", None) => revision = value.parse::<i64>().ok(),
-                        (b"checksum", Some(data)) => data.checksum = Some(checksum()),
-                        (b"open-checksum", Some(data)) => data.open_checksum = Some(checksum()),
-                        (b"size", Some(data)) => data.size = value.parse().ok(),
-                        (b"open-size", Some(data)) => data.open_size = value.parse().ok(),
-                        (b"timestamp", Some(data)) => data.timestamp = timestamp(value),
-                        (b"data", _) => files.extend(open.take()),
-                        _ => {}
-                    }
+                    draft.end(&name, text.trim());
                     text.clear();
-                    if files.len() > MOST_FILES {
-                        return Err(malformed(
-                            "repomd.xml",
-                            format!("it lists more than {MOST_FILES} files"),
-                        ));
+                    if draft.files.len() > MOST_FILES {
+                        let reason = format!("it lists more than {MOST_FILES} files");
+                        return Err(malformed("repomd.xml", reason));
                     }
                 }
                 XmlEvent::Eof => break,
             }
         }
+        let RepomdDraft { files, revision, is_repomd, .. } = draft;
         if !is_repomd {
             return Err(malformed("repomd.xml", "it has no `repomd` element"));
         }
@@ -116,6 +88,48 @@ impl Repomd {
     /// The file of a type, if it is listed.
     pub fn find(&self, kind: &str) -> Option<&ListedData> {
         self.files.iter().find(|file| file.kind == kind)
+    }
+}
+
+/// A list that is being read.
+#[derive(Debug, Default)]
+struct RepomdDraft {
+    files: Vec<ListedData>,
+    open: Option<ListedData>,
+    revision: Option<i64>,
+    algorithm: String,
+    is_repomd: bool,
+}
+
+impl RepomdDraft {
+    fn start(&mut self, element: &RepodataElement<'_>) {
+        match (element.name(), &mut self.open) {
+            (b"repomd", _) => self.is_repomd = true,
+            (b"data", _) => {
+                let kind = element.attribute(b"type").unwrap_or_default();
+                self.open = Some(ListedData { kind, ..ListedData::default() });
+            }
+            (b"checksum" | b"open-checksum", _) => {
+                self.algorithm = element.attribute(b"type").unwrap_or_default();
+            }
+            (b"location", Some(data)) => data.path = element.attribute(b"href").unwrap_or_default(),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, name: &[u8], value: &str) {
+        let checksum =
+            || StatedChecksum { algorithm: self.algorithm.clone(), hex: value.to_ascii_lowercase() };
+        match (name, &mut self.open) {
+            (b"revision", None) => self.revision = value.parse::<i64>().ok(),
+            (b"checksum", Some(data)) => data.checksum = Some(checksum()),
+            (b"open-checksum", Some(data)) => data.open_checksum = Some(checksum()),
+            (b"size", Some(data)) => data.size = value.parse().ok(),
+            (b"open-size", Some(data)) => data.open_size = value.parse().ok(),
+            (b"timestamp", Some(data)) => data.timestamp = timestamp(value),
+            (b"data", _) => self.files.extend(self.open.take()),
+            _ => {}
+        }
     }
 }
 
