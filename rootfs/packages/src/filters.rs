@@ -203,7 +203,8 @@ impl DocOptions {
 /// Whether a locale such as `de_AT.UTF-8` is of a language such as `de` or `de_AT`.
 fn is_of(language: &[u8], locale: &str) -> bool {
     let rest = locale.as_bytes().strip_prefix(language);
-    matches!(language, b"C" | b"POSIX") || rest.is_some_and(|rest| matches!(rest, [] | [b'_' | b'.' | b'@', ..]))
+    matches!(language, b"C" | b"POSIX")
+        || rest.is_some_and(|rest| matches!(rest, [] | [b'_' | b'.' | b'@', ..]))
 }
 
 /// The result of the globs for a path.

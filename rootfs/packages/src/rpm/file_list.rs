@@ -27,7 +27,10 @@ pub enum FileListError {
         values: usize,
     },
     /// A file is in a folder that is not listed.
-    #[error("its header puts the file `{}` into folder number {index}, and there is no such folder", Printable(name))]
+    #[error(
+        "its header puts the file `{}` into folder number {index}, and there is no such folder",
+        Printable(name)
+    )]
     Folder {
         /// Name of the file.
         name: Vec<u8>,

@@ -27,7 +27,9 @@ pub enum RpmSignatureError {
     #[error("reading its header")]
     Header(#[from] RpmHeaderError),
     /// No signature of the header.
-    #[error("its header is not signed; a package that is to be trusted by a key needs a signature of its header (rpm 4 and later make one)")]
+    #[error(
+        "its header is not signed; a package that is to be trusted by a key needs a signature of its header (rpm 4 and later make one)"
+    )]
     Unsigned,
     /// None of its signatures counts.
     #[error(transparent)]

@@ -269,7 +269,8 @@ echo t > opt/x/tool; mkdir -p usr/share/man/man1; echo m > usr/share/man/man1/t.
     let options =
         DocOptions { docs: KeepChoice::None, man: KeepChoice::All, locales: Some(vec!["fr".to_owned()]) };
     let (exclude, include) = options.globs();
-    let filters = Filters::new(exclude.iter().map(String::as_str), include.iter().map(String::as_str)).unwrap();
+    let filters =
+        Filters::new(exclude.iter().map(String::as_str), include.iter().map(String::as_str)).unwrap();
     let (unpacked, _) = fixture.unpack_with(&files, &filters.with_marks(&options)).unwrap();
     let there: Vec<(String, bool)> = unpacked.packages[0]
         .files

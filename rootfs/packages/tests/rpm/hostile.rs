@@ -55,7 +55,8 @@ fn no_damage_is_taken_for_a_package() {
         }
     }
     // Nothing of the header or of the payload is among them.
-    let lock = bytes.windows(4).enumerate().filter(|(_, four)| *four == [0x8e, 0xad, 0xe8, 1]).nth(1).unwrap().0;
+    let lock =
+        bytes.windows(4).enumerate().filter(|(_, four)| *four == [0x8e, 0xad, 0xe8, 1]).nth(1).unwrap().0;
     assert!(passed.iter().all(|at| *at < lock + 8), "{passed:?}, the header begins at {lock}");
 }
 
@@ -70,8 +71,14 @@ fn packages_that_the_lock_does_not_name_are_refused() {
     let bytes = std::fs::read(&path).unwrap();
     for (locked, expected) in [
         (LockedPackage { name: "two".into(), ..good.clone() }, "its name is `one`, the lock says `two`"),
-        (LockedPackage { version: "2-1".into(), ..good.clone() }, "its version is `1-1`, the lock says `2-1`"),
-        (LockedPackage { version: "1:1-1".into(), ..good.clone() }, "its version is `1-1`, the lock says `1:1-1`"),
+        (
+            LockedPackage { version: "2-1".into(), ..good.clone() },
+            "its version is `1-1`, the lock says `2-1`",
+        ),
+        (
+            LockedPackage { version: "1:1-1".into(), ..good.clone() },
+            "its version is `1-1`, the lock says `1:1-1`",
+        ),
         (LockedPackage { arch: "x86_64".into(), ..good.clone() }, "its architecture is `noarch`"),
     ] {
         let error = attempt(&fixture, &locked, &bytes).unwrap_err();
@@ -87,7 +94,7 @@ fn packages_that_the_lock_does_not_name_are_refused() {
     assert!(fixture.unpack(&files).is_ok());
     let error = fixture.unpack(&[here, fixture.build_for("s390x", &native)].concat()).unwrap_err();
     let text = with_causes(&error);
-    assert!(text.contains("native:s390x 1-1 is for s390x"), "{text}");
+    assert!(text.contains("here:x86_64 1-1 is for x86_64 and native:s390x 1-1 for s390x"), "{text}");
     let error = attempt(&fixture, &good, b"!<arch>\ndebian").unwrap_err();
     assert!(error.contains("it ends at byte 14, but the lead reaches to byte 96"), "{error}");
     let error = attempt(&fixture, &good, &[b'x'; 200]).unwrap_err();

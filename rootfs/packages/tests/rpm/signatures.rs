@@ -38,7 +38,14 @@ impl Signing {
         std::fs::create_dir_all(&home).unwrap();
         std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let mut command = self.fixture.command("gpg");
-        command.env("GNUPGHOME", home).args(["--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]);
+        command.env("GNUPGHOME", home).args([
+            "--batch",
+            "--quiet",
+            "--pinentry-mode",
+            "loopback",
+            "--passphrase",
+            "",
+        ]);
         command.args(["--faked-system-time", &format!("{MADE}!")]);
         command
     }
@@ -51,7 +58,8 @@ impl Signing {
         if subkey {
             let listed = run(self.gpg().args(["--with-colons", "--list-keys", name]));
             let listed = String::from_utf8(listed).unwrap();
-            let fingerprint = listed.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap().trim_matches(':');
+            let fingerprint =
+                listed.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap().trim_matches(':');
             run(self.gpg().args(["--quick-add-key", fingerprint, kind, "sign", &expiry]));
         }
         run(self.gpg().args(["--export", "--armor", name]))
@@ -144,7 +152,8 @@ fn packages_without_a_signature_or_with_another_header_are_refused() {
     // A forger writes the right digest beside it.
     let at = find(&changed, digest.as_bytes()).unwrap();
     let wrong = verify_range(&changed, &[], MADE).unwrap_err().to_string();
-    let actual = wrong.split_whitespace().find(|word| word.len() == 65).unwrap().trim_end_matches(',').to_owned();
+    let actual =
+        wrong.split_whitespace().find(|word| word.len() == 65).unwrap().trim_end_matches(',').to_owned();
     changed[at..at + 64].copy_from_slice(actual.as_bytes());
     std::fs::write(&path, &changed).unwrap();
     let error = judge(&path, &key, MADE + DAY).unwrap_err();

@@ -200,8 +200,9 @@ impl<'a> TreeBuilder<'a> {
         source: SourceId,
     ) -> Result<(), UnpackError> {
         let at = diverted(self.diversions, &self.packages[number].locked.name, target);
-        let found =
-            self.parent(number, &at)?.and_then(|(parent, name)| self.paths.tree.child(parent, name.as_bytes()));
+        let found = self
+            .parent(number, &at)?
+            .and_then(|(parent, name)| self.paths.tree.child(parent, name.as_bytes()));
         let own = found.filter(|id| self.paths.owner(*id) == Some(number));
         let Some(id) = own.filter(|id| !matches!(self.paths.tree.node(*id).kind, NodeKind::Dir(_))) else {
             // The first name was left out, or another package has it: the file lives on under this one.

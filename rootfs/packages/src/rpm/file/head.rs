@@ -49,7 +49,9 @@ pub enum RpmHeadError {
         source: RpmHeaderError,
     },
     /// The header has entries that signatures do not cover.
-    #[error("its header has entries outside of the region that signatures and digests cover: it was changed after the build")]
+    #[error(
+        "its header has entries outside of the region that signatures and digests cover: it was changed after the build"
+    )]
     Outside,
     /// The header is not the one that the digest beside it is of.
     #[error("the sha256 of its header is {actual}, and the package says {expected}: the package is damaged")]

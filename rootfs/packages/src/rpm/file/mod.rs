@@ -30,9 +30,9 @@ use amiforge_store::{OpenEntry, PendingRename, Store, StoreError};
 
 use self::digest::RunningDigest;
 pub use self::head::{RpmFileHead, RpmHeadError};
-pub use self::payload_error::RpmPayloadError;
-pub(crate) use self::payload::{PayloadExtent, last_links};
 use self::payload::{ContentCheck, PayloadFiles};
+pub(crate) use self::payload::{PayloadExtent, last_links};
+pub use self::payload_error::RpmPayloadError;
 use self::pieces::{DecompressedPayload, DigestingReader, PieceStop, StoredPayload};
 use super::file_list::{self, FileListError};
 use super::header::{RpmHeader, tag};
@@ -75,13 +75,17 @@ pub enum RpmFileError {
         format: Vec<u8>,
     },
     /// The digest of the payload is of a kind that is unknown or can be forged.
-    #[error("its payload has a digest of the algorithm number {algorithm}; known are SHA-224, 256, 384 and 512")]
+    #[error(
+        "its payload has a digest of the algorithm number {algorithm}; known are SHA-224, 256, 384 and 512"
+    )]
     DigestAlgorithm {
         /// Its number in OpenPGP.
         algorithm: u64,
     },
     /// The payload is not the one that the header has the digest of.
-    #[error("the digest of its payload is {actual}, and its header says {expected}: the payload is not of this header")]
+    #[error(
+        "the digest of its payload is {actual}, and its header says {expected}: the payload is not of this header"
+    )]
     PayloadDigest {
         /// By the header.
         expected: String,
@@ -141,11 +145,12 @@ pub(crate) fn stored(spool: &OpenEntry, parts: EntryParts) -> Result<RpmFile, Rp
     let files = file_list::files(&head.header)?;
     let payload = parts.second(spool);
     let members = PayloadFiles::new(&files, algorithm(&head.header)).map_err(RpmFileError::Payload)?;
-    let contents = members.read(&mut StoredPayload::new(&payload), ContentCheck::Done).map_err(|stop| match stop {
-        PieceStop::Payload(error) => RpmFileError::Payload(error),
-        PieceStop::Bytes(Stopped::Other(error)) => RpmFileError::Expand(error),
-        PieceStop::Bytes(Stopped::Decoder(source)) => RpmFileError::Store(failed(source)),
-    })?;
+    let contents =
+        members.read(&mut StoredPayload::new(&payload), ContentCheck::Done).map_err(|stop| match stop {
+            PieceStop::Payload(error) => RpmFileError::Payload(error),
+            PieceStop::Bytes(Stopped::Other(error)) => RpmFileError::Expand(error),
+            PieceStop::Bytes(Stopped::Decoder(source)) => RpmFileError::Store(failed(source)),
+        })?;
     Ok(RpmFile { head, files, contents })
 }
 
@@ -295,4 +300,5 @@ pub(crate) fn has_file_digests(header: &RpmHeader) -> Result<bool, FileListError
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests;

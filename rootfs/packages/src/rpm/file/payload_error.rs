@@ -81,7 +81,12 @@ pub enum RpmPayloadError {
     #[error("its files have digests of the algorithm number {0}, which is unknown here")]
     Algorithm(u64),
     /// A symbolic link has another target.
-    #[error("`{}` links to `{}` in the payload, the header says `{}`", Printable(path), Printable(actual), Printable(expected))]
+    #[error(
+        "`{}` links to `{}` in the payload, the header says `{}`",
+        Printable(path),
+        Printable(actual),
+        Printable(expected)
+    )]
     Target {
         /// The path.
         path: Vec<u8>,
@@ -91,7 +96,11 @@ pub enum RpmPayloadError {
         actual: Vec<u8>,
     },
     /// Hard links of each other that have different contents.
-    #[error("`{}` and `{}` are one file by their numbers, but differ in length or digest", Printable(one), Printable(other))]
+    #[error(
+        "`{}` and `{}` are one file by their numbers, but differ in length or digest",
+        Printable(one),
+        Printable(other)
+    )]
     Link {
         /// A path.
         one: Vec<u8>,

@@ -87,7 +87,8 @@ fn contents_are_found_in_both_forms_and_in_any_order() {
     assert_eq!(contents, [Some(PayloadExtent { at, len: 3 }), None, None]);
     let stripped = [numbered(2, b""), numbered(0, b"one"), numbered(1, b"a"), end()];
     assert_eq!(read(&files, &stripped).unwrap()[0], Some(PayloadExtent { at: 32, len: 3 }));
-    let ended = [numbered(0, b"one"), numbered(1, b"a"), numbered(2, b""), numbered(u32::MAX, b""), vec![0; 9]];
+    let ended =
+        [numbered(0, b"one"), numbered(1, b"a"), numbered(2, b""), numbered(u32::MAX, b""), vec![0; 9]];
     assert_eq!(read(&files, &ended).unwrap()[0], Some(PayloadExtent { at: 16, len: 3 }));
 }
 
@@ -116,7 +117,7 @@ fn payloads_that_contradict_the_header_are_refused() {
     let (a, l) = (named("./a", b"one"), named("./l", b"a"));
     let both = [a.clone(), l.clone()].concat();
     let path = || b"/a".to_vec();
-    assert_eq!(error(&[both.clone()]), E::Cut { at: both.len() as u64 });
+    assert_eq!(error(std::slice::from_ref(&both)), E::Cut { at: both.len() as u64 });
     assert_eq!(error(&[both[..both.len() - 4].to_vec()]), E::Cut { at: both.len() as u64 - 4 });
     assert_eq!(error(&[both.clone(), b"123456".to_vec()]), E::Magic { at: 240, found: *b"123456" });
     assert_eq!(error(&[a.clone(), end()]), E::Missing { path: b"/l".to_vec() });

@@ -7,7 +7,7 @@ pub type RpmTag = u32;
 pub const HEADERSIGNATURES: RpmTag = 62;
 /// A header's region.
 pub const HEADERIMMUTABLE: RpmTag = 63;
-/// OpenPGP signature of the header's region by a DSA, EdDSA or ECDSA key (signature header).
+/// OpenPGP signature of the header's region by a DSA, `EdDSA` or ECDSA key (signature header).
 pub const DSAHEADER: RpmTag = 267;
 /// OpenPGP signature of the header's region by an RSA key (signature header).
 pub const RSAHEADER: RpmTag = 268;

@@ -107,7 +107,8 @@ fn opened_rpm(
         path: file.path.clone(),
         source: Box::new(RpmFileError::Files(error)),
     })?;
-    let moved = |range: PayloadExtent| PayloadExtent { at: range.at.saturating_add(head.len), len: range.len };
+    let moved =
+        |range: PayloadExtent| PayloadExtent { at: range.at.saturating_add(head.len), len: range.len };
     let contents = contents.into_iter().map(|range| range.map(moved)).collect();
     let locked = file.package.clone();
     let package = UnpackedRpm { locked, signatures: head.signatures, header: head.header, files };

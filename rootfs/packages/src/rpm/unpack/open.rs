@@ -32,8 +32,10 @@ pub(super) fn open(
         let (entry, _, read, rename) = expanded.map_err(|error| refused(file, error))?;
         (entry, read, Some(rename))
     };
-    agrees(file.package, &read.head.header)
-        .map_err(|source| RpmUnpackError::Package { package: title(file.package), source: Box::new(source) })?;
+    agrees(file.package, &read.head.header).map_err(|source| RpmUnpackError::Package {
+        package: title(file.package),
+        source: Box::new(source),
+    })?;
     Ok(EntryRead { read, entry, rename })
 }
 
@@ -67,8 +69,7 @@ fn agrees(locked: &LockedPackage, header: &RpmHeader) -> Result<(), RpmContentEr
         }
     }
     let epoch = header.number(tag::EPOCH).and_then(|epoch| u32::try_from(epoch).ok());
-    let actual =
-        Evr { epoch, version: text(tag::VERSION).unwrap_or_default(), release: text(tag::RELEASE) };
+    let actual = Evr { epoch, version: text(tag::VERSION).unwrap_or_default(), release: text(tag::RELEASE) };
     let (actual, expected) = (actual.to_string(), Evr::parse(&locked.version).to_string());
     if actual != expected {
         return Err(RpmContentError::Differs { field: "version", expected, actual });
