@@ -67,7 +67,7 @@ pub fn compare_segments(a: &str, b: &str) -> Ordering {
             (_, Some(b'~')) => return Ordering::Greater,
             (None, None) => return Ordering::Equal,
             // What is longer comes after, but for `^`, which comes before all that goes on otherwise.
-            (Some(b'^'), Some(_)) | (None, Some(_)) => return Ordering::Less,
+            (Some(b'^') | None, Some(_)) => return Ordering::Less,
             (Some(_), Some(b'^') | None) => return Ordering::Greater,
             (Some(one), Some(other)) => {
                 let digits = one.is_ascii_digit();

@@ -87,7 +87,7 @@ fn signatures_of_others_are_judged_as_rpmkeys_judges_them() {
         match (ours, theirs) {
             (Ok(_), true) => both += 1,
             (Ok(verified), false) => {
-                only.push(format!("only ours: {} {:?}\n{said}", path.display(), verified.signer))
+                only.push(format!("only ours: {} {:?}\n{said}", path.display(), verified.signer));
             }
             (Err(error), true) => only.push(format!("only rpm: {}: {}", path.display(), with_causes(&error))),
             (Err(_), false) => {}
