@@ -62,17 +62,13 @@ pub fn compare_segments(a: &str, b: &str) -> Ordering {
             (Some(b'~'), Some(b'~')) | (Some(b'^'), Some(b'^')) => {
                 a = a.get(1..).unwrap_or_default();
                 b = b.get(1..).unwrap_or_default();
-                continue;
             }
             (Some(b'~'), _) => return Ordering::Less,
             (_, Some(b'~')) => return Ordering::Greater,
-            (Some(b'^'), None) => return Ordering::Greater,
-            (None, Some(b'^')) => return Ordering::Less,
-            (Some(b'^'), Some(_)) => return Ordering::Less,
-            (Some(_), Some(b'^')) => return Ordering::Greater,
             (None, None) => return Ordering::Equal,
-            (Some(_), None) => return Ordering::Greater,
-            (None, Some(_)) => return Ordering::Less,
+            // What is longer comes after, but for `^`, which comes before all that goes on otherwise.
+            (Some(b'^') | None, Some(_)) => return Ordering::Less,
+            (Some(_), Some(b'^') | None) => return Ordering::Greater,
             (Some(one), Some(other)) => {
                 let digits = one.is_ascii_digit();
                 if digits != other.is_ascii_digit() {

@@ -52,6 +52,9 @@ enum ContentSource {
     File,
 }
 
+/// Where a thread puts the result of a package.
+type Slot<T, E> = Mutex<Option<Result<PendingPackage<T>, E>>>;
+
 /// Results of naming entries.
 type Names = Mutex<Vec<Result<Committed, StoreError>>>;
 
@@ -66,8 +69,7 @@ pub(crate) fn gather<T: Send, E: From<StoreError> + Send>(
     monitor.progress.begin("unpacking the packages", Some(bytes));
     let mut largest: Vec<usize> = (0..files.len()).collect();
     largest.sort_by_key(|number| files.get(*number).map(|file| std::cmp::Reverse(file.package.size)));
-    let slots: Vec<Mutex<Option<Result<PendingPackage<T>, E>>>> =
-        files.iter().map(|_| Mutex::new(None)).collect();
+    let slots: Vec<Slot<T, E>> = files.iter().map(|_| Mutex::new(None)).collect();
     let named = Names::default();
     let next = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel::<PendingRename>();

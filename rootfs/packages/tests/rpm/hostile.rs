@@ -94,7 +94,7 @@ fn packages_that_the_lock_does_not_name_are_refused() {
     assert!(fixture.unpack(&files).is_ok());
     let error = fixture.unpack(&[here, fixture.build_for("s390x", &native)].concat()).unwrap_err();
     let text = with_causes(&error);
-    assert!(text.contains("native:s390x 1-1 is for s390x"), "{text}");
+    assert!(text.contains("here:x86_64 1-1 is for x86_64 and native:s390x 1-1 for s390x"), "{text}");
     let error = attempt(&fixture, &good, b"!<arch>\ndebian").unwrap_err();
     assert!(error.contains("it ends at byte 14, but the lead reaches to byte 96"), "{error}");
     let error = attempt(&fixture, &good, &[b'x'; 200]).unwrap_err();

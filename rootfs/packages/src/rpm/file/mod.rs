@@ -300,4 +300,5 @@ pub(crate) fn has_file_digests(header: &RpmHeader) -> Result<bool, FileListError
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests;

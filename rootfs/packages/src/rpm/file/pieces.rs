@@ -41,7 +41,7 @@ pub(super) trait PayloadPieces {
 pub(super) struct DecompressedPayload<'d> {
     pub(super) decoder: Box<dyn Read + 'd>,
     pub(super) spooling: &'d mut EntryWriter,
-    /// DecompressedPayload bytes that are still allowed.
+    /// Decompressed bytes that are still allowed.
     pub(super) left: u64,
     /// Length of the compressed payload, and the bound of the decompressed one.
     pub(super) bound: (u64, u64),

@@ -117,7 +117,7 @@ fn payloads_that_contradict_the_header_are_refused() {
     let (a, l) = (named("./a", b"one"), named("./l", b"a"));
     let both = [a.clone(), l.clone()].concat();
     let path = || b"/a".to_vec();
-    assert_eq!(error(&[both.clone()]), E::Cut { at: both.len() as u64 });
+    assert_eq!(error(std::slice::from_ref(&both)), E::Cut { at: both.len() as u64 });
     assert_eq!(error(&[both[..both.len() - 4].to_vec()]), E::Cut { at: both.len() as u64 - 4 });
     assert_eq!(error(&[both.clone(), b"123456".to_vec()]), E::Magic { at: 240, found: *b"123456" });
     assert_eq!(error(&[a.clone(), end()]), E::Missing { path: b"/l".to_vec() });

@@ -274,7 +274,7 @@ fn entry(bytes: &[u8], index: usize, data: &[u8]) -> Result<RpmHeaderEntry, RpmH
     let rest = data.get(offset as usize..).filter(|rest| !rest.is_empty());
     let rest = rest.ok_or(damaged("it begins outside of the data"))?;
     let len = match kind.width() {
-        Some(width) if offset as usize % width != 0 => return Err(damaged("it is not aligned")),
+        Some(width) if !(offset as usize).is_multiple_of(width) => return Err(damaged("it is not aligned")),
         Some(width) => count as usize * width,
         None => texts_len(rest, count).ok_or(damaged("a text does not end within the data"))?,
     };

@@ -55,7 +55,7 @@ impl<'p> RpmTreeBuilder<'p> {
         for (package, opened) in self.packages.iter().enumerate() {
             for (number, file) in opened.package.files.iter().enumerate() {
                 if file.presence == FilePresence::Installed {
-                    let depth = file.path.iter().filter(|byte| **byte == b'/').count();
+                    let depth = file.path.split(|byte| *byte == b'/').count();
                     order.push((class(file), depth, &file.path, (package, number)));
                 }
             }
