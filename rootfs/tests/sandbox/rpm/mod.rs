@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_packages::backend::ScriptSettings;
+use amiforge_packages::backend::{NativeSettings, ScriptSettings};
 use amiforge_packages::configure::AccountIds;
+use amiforge_packages::rpm::configure::native::configure;
 use amiforge_packages::rpm::configure::run::{RpmRunError, RpmScriptsDone, run};
 use amiforge_packages::rpm::package::UnpackedRpm;
 use amiforge_progress::Monitor;
@@ -26,6 +27,7 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
     hostile_scripts_are_named,
     an_owner_that_does_not_exist_is_named,
     what_describes_the_host_is_left_out,
+    native_configuration_makes_what_the_scripts_make,
 ];
 
 const BASE: &str = include_str!("specs/base.spec");
@@ -74,6 +76,18 @@ fn lines(fixture: &Fixture, tree: &Tree) -> BTreeMap<String, String> {
     listing.lines().map(line).collect()
 }
 
+/// The paths that differ between two trees, without those that begin so.
+fn differences(fixture: &Fixture, one: &Tree, other: &Tree, explained: &[&str]) -> Vec<String> {
+    let (one, other) = (lines(fixture, one), lines(fixture, other));
+    let paths: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    paths
+        .into_iter()
+        .filter(|path| one.get(*path) != other.get(*path))
+        .filter(|path| !explained.iter().any(|start| path.starts_with(start)))
+        .map(|path| format!("{path}\n  {:?}\n  {:?}", one.get(path), other.get(path)))
+        .collect()
+}
+
 fn scripts_run_as_dnf_runs_them() {
     let Some(workshop) = workshop() else { return };
     workshop.build("t-base", BASE);
@@ -83,34 +97,19 @@ fn scripts_run_as_dnf_runs_them() {
     workshop.build("t-late", include_str!("specs/late.spec"));
     let mut fixture = Fixture::new();
     fixture.blobs = Blobs::new();
-    let (unpacked, ..) = workshop.installed("t-late", "noscripts", &mut fixture.blobs);
+    let (mut unpacked, ..) = workshop.installed("t-late", "noscripts", &mut fixture.blobs);
     let (theirs, well, log) = workshop.installed("t-late", "", &mut fixture.blobs);
     assert!(well, "{log}");
     let packages = workshop.packages();
+    packages::restore_modes(&mut unpacked, &packages);
     let ours = configured(&unpacked, &packages, &mut fixture, SandboxLimits::default()).unwrap();
     let text = |fixture: &Fixture, tree: &Tree| String::from_utf8(fixture.read(tree, "log")).unwrap();
     let (own, their) = (text(&fixture, &ours.tree), text(&fixture, &theirs));
     assert_eq!(own, their, "ours and dnf's");
     assert!(own.lines().count() > 80, "{own}");
-    let (own, their) = (lines(&fixture, &ours.tree), lines(&fixture, &theirs));
-    let paths: BTreeSet<&String> = own.keys().chain(their.keys()).collect();
-    // The database and what dnf writes down is not of the scripts.
-    let explained = [
-        "/dev",
-        "/usr/lib/sysimage",
-        "/var/lib/dnf",
-        "/var/lib/rpm",
-        "/var/cache",
-        "/etc/dnf",
-        "/log",
-        "/etc/shadow",
-    ];
-    let differ: Vec<String> = paths
-        .into_iter()
-        .filter(|path| own.get(*path) != their.get(*path))
-        .filter(|path| !explained.iter().any(|start| path.starts_with(start)))
-        .map(|path| format!("{path}\n  {:?}\n  {:?}", own.get(path), their.get(path)))
-        .collect();
+    // The database, and what dnf writes down, is not of the scripts.
+    let explained = ["/dev", "/usr/lib/sysimage", "/var/lib/dnf", "/var/lib/rpm", "/var/cache", "/etc/dnf"];
+    let differ = differences(&fixture, &ours.tree, &theirs, &explained);
     assert!(differ.is_empty(), "ours and dnf's:\n{}", differ.join("\n"));
     let again = configured(&unpacked, &packages, &mut fixture, SandboxLimits::default()).unwrap();
     assert_eq!(listing(&fixture, &ours.tree), listing(&fixture, &again.tree));
@@ -205,4 +204,49 @@ fn what_describes_the_host_is_left_out() {
     assert_eq!(fixture.read(&done.tree, "boot/vmlinuz-6.1"), b"kernel\n");
     assert!(fixture.read(&done.tree, "usr/bin/kernel-install").ends_with(b"exit 9\n"));
     assert!(done.tree.lookup(b".amiforge-scripts").is_none());
+}
+
+fn native_configuration_makes_what_the_scripts_make() {
+    let Some(workshop) = workshop() else { return };
+    workshop.build("t-base", BASE);
+    workshop.build("t-native", include_str!("specs/native.spec"));
+    let mut fixture = Fixture::new();
+    fixture.blobs = Blobs::new();
+    let (mut unpacked, ..) = workshop.installed("t-native", "noscripts", &mut fixture.blobs);
+    let packages = workshop.packages();
+    packages::restore_modes(&mut unpacked, &packages);
+    let run = configured(&unpacked, &packages, &mut fixture, SandboxLimits::default()).unwrap();
+    let mut native = unpacked.clone();
+    let settings = NativeSettings {
+        answers: &BTreeMap::new(),
+        accounts: &AccountIds::default(),
+        epoch: Time::from_secs(1_700_000_000),
+    };
+    let report =
+        configure(&mut native, &packages, "x86_64", &settings, &fixture.blobs, Monitor::none()).unwrap();
+    // The scripts are all of commands that are known; the script of `t-base` is in Lua.
+    let skipped: Vec<String> =
+        report.skipped.iter().map(|one| format!("{}: {}", one.package, one.command)).collect();
+    assert!(skipped.is_empty(), "{skipped:?} {:?}", report.skipped);
+    let link = native.lookup(b"etc/systemd/system/multi-user.target.wants/on.service");
+    assert!(
+        link.is_some() && native.lookup(b"etc/systemd/system/alias.service").is_some(),
+        "{:?}",
+        report.done
+    );
+    let text = |tree: &Tree, path: &str| String::from_utf8(fixture.read(tree, path)).unwrap();
+    assert_eq!(text(&native, "etc/passwd"), text(&run.tree, "etc/passwd"));
+    // `ldconfig` was not run by any script here, and is always done natively. The shadow tools leave a lock and copies. This
+    // systemctl is of a distribution that links by way of `/lib`.
+    let explained = [
+        "/etc/ld.so.cache",
+        "/usr/lib/x86_64-linux-gnu/",
+        "/etc/.pwd.lock",
+        "/etc/passwd-",
+        "/etc/group-",
+        "/etc/systemd/system/alias.service",
+        "/etc/systemd/system/multi-user.target.wants/on.service",
+    ];
+    let differ = differences(&fixture, &native, &run.tree, &explained);
+    assert!(differ.is_empty(), "native and run:\n{}\n{:?}", differ.join("\n"), report.done);
 }

@@ -138,6 +138,15 @@ impl Workshop {
     }
 }
 
+/// Gives files the modes that their packages say: where it knows no owner, dnf has taken bits away.
+pub(super) fn restore_modes(tree: &mut Tree, packages: &[UnpackedRpm]) {
+    for file in packages.iter().flat_map(|package| &package.files) {
+        if let Some(id) = tree.lookup(&file.path[1..]).filter(|_| file.mode & 0o170_000 != 0o120_000) {
+            tree.node_mut(id).meta.mode = file.mode & 0o7777;
+        }
+    }
+}
+
 /// Reads a package's headers.
 fn read(path: &Path) -> UnpackedRpm {
     let bytes = std::fs::read(path).unwrap();

@@ -149,10 +149,12 @@ impl TargetSystem<'_> {
     pub(crate) fn add_user(&mut self, user: &NewUser) -> bool {
         let NewUser { name, uid, gid, gecos, home, shell, locked } = user;
         let today = self.time.secs.div_euclid(86_400);
-        let shadowed =
-            !self.is_file(SHADOW) || self.append(SHADOW, &format!("{name}:{locked}:{today}::::::"));
+        let has_shadow = self.is_file(SHADOW);
+        let shadowed = !has_shadow || self.append(SHADOW, &format!("{name}:{locked}:{today}::::::"));
+        // Without shadow passwords the account is locked in the table itself, as useradd does.
+        let password = if has_shadow { "x" } else { locked };
         self.done.push(format!("user {name} ({uid})"));
-        shadowed && self.append(PASSWD, &format!("{name}:x:{uid}:{gid}:{gecos}:{home}:{shell}"))
+        shadowed && self.append(PASSWD, &format!("{name}:{password}:{uid}:{gid}:{gecos}:{home}:{shell}"))
     }
 
     /// Makes a user a member of a group.

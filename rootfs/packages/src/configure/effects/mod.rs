@@ -9,6 +9,7 @@
 )]
 #![expect(clippy::unnecessary_wraps, reason = "commands have one signature")]
 #![expect(clippy::match_same_arms, reason = "arms are sorted by what they are about")]
+#![expect(clippy::single_match_else, reason = "what is there, and else what is made")]
 
 pub(crate) mod accounts;
 pub(crate) mod caches;

@@ -26,7 +26,7 @@ pub(super) fn make(system: &mut TargetSystem<'_>, packages: &[UnpackedRpm], orde
     }
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for folder in FOLDERS {
-        for name in system.names(folder).into_iter().filter(|name| name.ends_with(".conf")) {
+        for name in system.names(folder).into_iter().filter(|name| name.as_bytes().ends_with(b".conf")) {
             files.entry(name.clone()).or_insert_with(|| format!("{folder}/{name}"));
         }
     }

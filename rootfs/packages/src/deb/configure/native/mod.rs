@@ -9,7 +9,6 @@
     clippy::format_collect,
     reason = "texts of a few lines, each written once per package"
 )]
-#![expect(clippy::unnecessary_wraps, reason = "commands have one signature")]
 #![expect(clippy::match_same_arms, reason = "arms are sorted by what they are about")]
 #![expect(clippy::single_match_else, reason = "what is there, and else what is made")]
 

@@ -123,14 +123,13 @@ pub(super) fn install(
     let Some(best) = group.best().cloned() else { return false };
     point(system, name, link, &best.path);
     for (follower, link) in &group.followers {
-        match best.follower(follower) {
-            Some(path) => point(system, follower, link, path),
-            None => {
-                system.remove(&format!("{LINKS}/{follower}"));
-                if system.target(link).is_some_and(|target| target.starts_with(LINKS)) {
-                    system.remove(link);
-                }
-            }
+        if let Some(path) = best.follower(follower) {
+            point(system, follower, link, path);
+            continue;
+        }
+        system.remove(&format!("{LINKS}/{follower}"));
+        if system.target(link).is_some_and(|target| target.starts_with(LINKS)) {
+            system.remove(link);
         }
     }
     system.done.push(format!("alternative {name} -> {}", best.path));

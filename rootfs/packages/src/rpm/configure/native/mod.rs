@@ -1,9 +1,6 @@
 //! `scripts = "native"`: what the packages' scripts certainly do is done to the tree, and nothing is run. What cannot be known
 //! is listed. The scripts come in the order and with the arguments of rpm's plan.
 
-#![expect(clippy::unnecessary_wraps, reason = "commands have one signature")]
-#![expect(clippy::match_same_arms, reason = "arms are sorted by what they are about")]
-
 mod alternatives;
 mod commands;
 mod error;

@@ -15,7 +15,8 @@ const FOLDERS: [&str; 3] =
 pub(super) fn apply(rpm: &mut RpmSystem<'_>) {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for folder in FOLDERS {
-        for name in rpm.system.names(folder).into_iter().filter(|name| name.ends_with(".preset")) {
+        for name in rpm.system.names(folder).into_iter().filter(|name| name.as_bytes().ends_with(b".preset"))
+        {
             files.entry(name.clone()).or_insert_with(|| format!("{folder}/{name}"));
         }
     }

@@ -3,8 +3,12 @@
 /// The loops of a graph, each as the list of its nodes; a node in no loop is one of its own. A component comes after all
 /// that its nodes have edges to.
 pub(super) fn components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    let mut search =
-        Search { edges, number: vec![0; edges.len()], low: vec![0; edges.len()], ..Search::default() };
+    let mut search = ComponentSearch {
+        edges,
+        number: vec![0; edges.len()],
+        low: vec![0; edges.len()],
+        ..ComponentSearch::default()
+    };
     search.on_stack = vec![false; edges.len()];
     for node in 0..edges.len() {
         search.from(node);
@@ -13,7 +17,7 @@ pub(super) fn components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
 }
 
 #[derive(Default)]
-struct Search<'a> {
+struct ComponentSearch<'a> {
     edges: &'a [Vec<usize>],
     /// The order in which a node was found, from 1; 0 for those that were not.
     number: Vec<usize>,
@@ -25,7 +29,7 @@ struct Search<'a> {
     found: Vec<Vec<usize>>,
 }
 
-impl Search<'_> {
+impl ComponentSearch<'_> {
     fn from(&mut self, start: usize) {
         if self.number[start] != 0 {
             return;

@@ -79,9 +79,12 @@ fn within(mut component: Vec<usize>, needs: &[Needs]) -> Vec<usize> {
     order
 }
 
+/// A package that provides a name, with flags and version.
+type Provision<'a> = (usize, u64, &'a [u8]);
+
 /// What the packages provide: names with versions, and paths.
 struct Providers<'a> {
-    names: BTreeMap<&'a [u8], Vec<(usize, u64, &'a [u8])>>,
+    names: BTreeMap<&'a [u8], Vec<Provision<'a>>>,
     paths: BTreeMap<&'a [u8], usize>,
 }
 

@@ -55,7 +55,7 @@ pub struct ScriptCall {
 /// # Errors
 /// [`RpmPlanError`]: scripts that cannot be read.
 pub fn plan(packages: &[UnpackedRpm]) -> Result<Vec<RpmAction>, RpmPlanError> {
-    let members = packages.iter().map(Member::of).collect::<Result<Vec<_>, _>>()?;
+    let members = packages.iter().map(PlannedPackage::of).collect::<Result<Vec<_>, _>>()?;
     let mut planner =
         Planner { members, installed: Vec::new(), paths: BTreeSet::new(), actions: Vec::new(), input: 0 };
     let order = order(packages);
@@ -75,7 +75,7 @@ pub fn plan(packages: &[UnpackedRpm]) -> Result<Vec<RpmAction>, RpmPlanError> {
 }
 
 /// A package of the plan.
-struct Member<'a> {
+struct PlannedPackage<'a> {
     name: &'a [u8],
     evr: Evr,
     scripts: RpmScripts,
@@ -99,7 +99,7 @@ impl FileArguments {
     }
 }
 
-impl<'a> Member<'a> {
+impl<'a> PlannedPackage<'a> {
     fn of(package: &'a UnpackedRpm) -> Result<Self, RpmPlanError> {
         let header = &package.header;
         let named = || package.locked.name.clone();
@@ -122,7 +122,7 @@ impl<'a> Member<'a> {
 }
 
 struct Planner<'a> {
-    members: Vec<Member<'a>>,
+    members: Vec<PlannedPackage<'a>>,
     /// Those that are installed so far, in order.
     installed: Vec<usize>,
     /// Their paths.
@@ -239,8 +239,8 @@ impl Planner<'_> {
         let mut own: Vec<_> = self.included(at, which).map(|(_, trigger)| trigger.clone()).collect();
         own.sort_by_key(|trigger| std::cmp::Reverse(trigger.priority));
         for trigger in own {
-            let others = self.installed.iter().filter(|&&other| other != at);
-            let input = self.all_below(others, &trigger.prefixes);
+            let others: Vec<usize> = self.installed.iter().copied().filter(|other| *other != at).collect();
+            let input = self.all_below(&others, &trigger.prefixes);
             self.push_file_trigger(at, "%filetriggerin", trigger, input)?;
         }
         Ok(())
@@ -255,21 +255,17 @@ impl Planner<'_> {
         let mut own = self.members[at].scripts.transaction_file_triggers.clone();
         own.sort_by_key(|trigger| std::cmp::Reverse(trigger.priority));
         for trigger in own {
-            let input = self.all_below(self.installed.iter(), &trigger.prefixes);
+            let input = self.all_below(&self.installed, &trigger.prefixes);
             self.push_file_trigger(at, "%transfiletriggerin", trigger, input)?;
         }
         Ok(())
     }
 
     /// Paths of packages that begin with these prefixes: by prefix, by package, by path.
-    fn all_below<'i>(
-        &self,
-        packages: impl Iterator<Item = &'i usize> + Clone,
-        prefixes: &[Vec<u8>],
-    ) -> Vec<u8> {
+    fn all_below(&self, packages: &[usize], prefixes: &[Vec<u8>]) -> Vec<u8> {
         let mut lines = Vec::new();
         for prefix in prefixes {
-            for &package in packages.clone() {
+            for &package in packages {
                 self.members[package].paths.below_folder(prefix, &mut lines);
             }
         }

@@ -85,7 +85,7 @@ pub fn run(
     }
     account_shims.restore(&mut tree);
     let left_out = left_out.restore(&mut tree, blobs);
-    folder.remove(&mut tree);
+    ScriptFolder::remove(&mut tree);
     finish(&mut tree, blobs, settings)?;
     Ok(RpmScriptsDone { tree, left_out })
 }

@@ -58,7 +58,7 @@ impl ScriptFolder {
     }
 
     /// Removes the folder.
-    pub(super) fn remove(self, tree: &mut Tree) {
+    pub(super) fn remove(tree: &mut Tree) {
         let root = tree.root();
         tree.unlink(root, FOLDER.as_bytes());
     }
