@@ -1,4 +1,4 @@
-//! CentOS Stream 9 BaseOS, 1,125 packages, where its metadata are at hand.
+//! `CentOS` Stream 9 `BaseOS`, 1,125 packages, where its metadata are at hand.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

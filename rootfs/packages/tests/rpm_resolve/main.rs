@@ -1,5 +1,11 @@
 //! The choice of packages against dnf's own, on real metadata and on small repositories of our own.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints what it measured"
+)]
+
 mod cases;
 mod centos;
 mod oracle;

@@ -8,10 +8,10 @@ use amiforge_packages::rpm::available::AvailablePackage;
 use amiforge_packages::rpm::resolve::{RpmRequest, RpmResolveError, RpmUniverse, resolve};
 
 /// Repositories (`folder` or `folder=priority`) with the requests to them.
-pub type Batch = (Vec<String>, Vec<RpmRequest>);
+pub(crate) type Batch = (Vec<String>, Vec<RpmRequest>);
 
 /// dnf's answers to requests, in their order; none where dnf is not installed.
-pub fn answers(batches: &[Batch]) -> Option<Vec<String>> {
+pub(crate) fn answers(batches: &[Batch]) -> Option<Vec<String>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rpm_resolve/dnf_choice.py");
     let python = "/usr/bin/python3";
     let there = Command::new(python).args(["-c", "import dnf"]).output();
@@ -24,7 +24,7 @@ pub fn answers(batches: &[Batch]) -> Option<Vec<String>> {
         Command::new(python).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = String::new();
     for (repositories, requests) in batches {
-        lines.push_str(&format!("use\t{}\n", repositories.join("\t")));
+        lines.extend(["use\t", &repositories.join("\t"), "\n"]);
         lines.extend(requests.iter().map(line));
     }
     let mut input = child.stdin.take().unwrap();
@@ -49,7 +49,7 @@ fn line(request: &RpmRequest) -> String {
 }
 
 /// Our own answer in the same form; `!` and the reason where there is none.
-pub fn own(universe: &RpmUniverse, request: &RpmRequest) -> Result<String, RpmResolveError> {
+pub(crate) fn own(universe: &RpmUniverse, request: &RpmRequest) -> Result<String, RpmResolveError> {
     let chosen = resolve(universe, request)?;
     let mut labels: Vec<String> =
         chosen.iter().map(|chosen| label(&universe.packages()[chosen.index])).collect();
@@ -62,7 +62,7 @@ fn label(package: &AvailablePackage) -> String {
 }
 
 /// What only one of two answers has.
-pub fn difference(ours: &str, theirs: &str) -> String {
+pub(crate) fn difference(ours: &str, theirs: &str) -> String {
     let only = |one: &str, other: &str| {
         let other: Vec<&str> = other.split(' ').collect();
         one.split(' ').filter(|package| !other.contains(package)).collect::<Vec<_>>().join(" ")

@@ -10,7 +10,7 @@ use amiforge_packages::rpm::relation::{RpmCapability, RpmDependency, VersionComp
 use roxmltree::{Document, Node};
 
 /// The packages of the repository in a folder.
-pub fn packages(folder: &Path) -> Vec<AvailablePackage> {
+pub(crate) fn packages(folder: &Path) -> Vec<AvailablePackage> {
     let text = metadata(folder, "primary.xml.gz");
     let document = Document::parse(&text).unwrap();
     let packages = document.root_element().children().filter(|node| node.has_tag_name("package"));
@@ -18,7 +18,7 @@ pub fn packages(folder: &Path) -> Vec<AvailablePackage> {
 }
 
 /// The packages with all their paths.
-pub fn packages_with_files(folder: &Path) -> Vec<AvailablePackage> {
+pub(crate) fn packages_with_files(folder: &Path) -> Vec<AvailablePackage> {
     let mut packages = packages(folder);
     let text = metadata(folder, "filelists.xml.gz");
     let document = Document::parse(&text).unwrap();

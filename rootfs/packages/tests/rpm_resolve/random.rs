@@ -6,11 +6,11 @@ use amiforge_packages::rpm::resolve::{RpmRequest, RpmUniverse};
 use crate::{oracle, request, small};
 
 /// A row of numbers (xorshift).
-pub struct Numbers(pub u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
     /// The next one, less than `limit`.
-    pub fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -63,7 +63,7 @@ fn relation(numbers: &mut Numbers, condition: &str) -> String {
 }
 
 /// A repository: up to two versions of most names.
-pub fn lines(numbers: &mut Numbers) -> String {
+pub(crate) fn lines(numbers: &mut Numbers) -> String {
     let mut lines = String::new();
     for _ in 0..20 + numbers.below(40) {
         let name = numbers.pick(&NAMES);

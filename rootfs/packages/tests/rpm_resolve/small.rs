@@ -10,7 +10,7 @@ use amiforge_packages::rpm::relation::{RpmCapability, RpmDependency, VersionComp
 use sha2::Digest;
 
 /// The packages of lines, in the repository of that index.
-pub fn packages(lines: &str, repository: usize) -> Vec<AvailablePackage> {
+pub(crate) fn packages(lines: &str, repository: usize) -> Vec<AvailablePackage> {
     lines.lines().filter(|line| !line.trim().is_empty()).map(|line| package(line, repository)).collect()
 }
 
@@ -61,17 +61,23 @@ fn package(line: &str, repository: usize) -> AvailablePackage {
 }
 
 fn digest(text: &str) -> String {
-    sha2::Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::new();
+    for byte in sha2::Sha256::digest(text.as_bytes()) {
+        write!(hex, "{byte:02x}").unwrap();
+    }
+    hex
 }
 
 /// Writes the metadata of packages into a folder.
-pub fn write(packages: &[AvailablePackage], folder: &Path) {
+pub(crate) fn write(packages: &[AvailablePackage], folder: &Path) {
     let mut primary = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<metadata xmlns=\"http://linux.duke.edu/metadata/common\" \
          xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\" packages=\"{}\">\n",
         packages.len()
     );
-    packages.iter().for_each(|package| write_package(&mut primary, package));
+    for package in packages {
+        write_package(&mut primary, package);
+    }
     primary.push_str("</metadata>\n");
     let checksum = digest(&primary);
     let repomd = format!(
@@ -113,7 +119,9 @@ fn write_package(text: &mut String, package: &AvailablePackage) {
     ] {
         if !entries.is_empty() {
             writeln!(text, "<rpm:{list}>").unwrap();
-            entries.iter().for_each(|entry| write_entry(text, entry));
+            for entry in entries {
+                write_entry(text, entry);
+            }
             writeln!(text, "</rpm:{list}>").unwrap();
         }
     }

@@ -48,7 +48,7 @@ pub enum RpmRelationError {
 
 /// An operator of a boolean relation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
+enum RichOperator {
     And,
     Or,
     If,
@@ -58,14 +58,14 @@ enum Operator {
     Else,
 }
 
-const OPERATORS: [(&str, Operator); 7] = [
-    ("and", Operator::And),
-    ("or", Operator::Or),
-    ("if", Operator::If),
-    ("unless", Operator::Unless),
-    ("with", Operator::With),
-    ("without", Operator::Without),
-    ("else", Operator::Else),
+const OPERATORS: [(&str, RichOperator); 7] = [
+    ("and", RichOperator::And),
+    ("or", RichOperator::Or),
+    ("if", RichOperator::If),
+    ("unless", RichOperator::Unless),
+    ("with", RichOperator::With),
+    ("without", RichOperator::Without),
+    ("else", RichOperator::Else),
 ];
 
 const COMPARISONS: [(&str, VersionComparison); 8] = [
@@ -90,7 +90,7 @@ impl RpmCapability {
     /// Reads `name` or `name sign version`.
     pub fn parse(text: &str) -> Result<Self, RpmRelationError> {
         let mut reader = RelationReader::new(text)?;
-        let capability = reader.capability(End::OfText)?;
+        let capability = reader.capability(WordEnd::OfText)?;
         reader.end()?;
         Ok(capability)
     }
@@ -103,7 +103,7 @@ impl RpmDependency {
         let dependency = if reader.rest().starts_with('(') {
             reader.boolean(1)?
         } else {
-            Self::Capability(reader.capability(End::OfText)?)
+            Self::Capability(reader.capability(WordEnd::OfText)?)
         };
         reader.end()?;
         Ok(dependency)
@@ -112,7 +112,7 @@ impl RpmDependency {
 
 /// Where a word ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum WordEnd {
     /// At white space.
     OfText,
     /// At white space, or at a closing parenthesis that the word has not opened.
@@ -152,7 +152,7 @@ impl<'t> RelationReader<'t> {
     }
 
     /// The next word, and the blanks after it skipped; parentheses in it are balanced.
-    fn word(&mut self, end: End) -> &'t str {
+    fn word(&mut self, end: WordEnd) -> &'t str {
         let rest = self.rest();
         let mut open = 0_usize;
         let stops = |(_, letter): &(usize, char)| match letter {
@@ -164,7 +164,7 @@ impl<'t> RelationReader<'t> {
                 open -= 1;
                 false
             }
-            ')' => end == End::OfBoolean,
+            ')' => end == WordEnd::OfBoolean,
             letter => letter.is_whitespace(),
         };
         let length = rest.char_indices().find(stops).map_or(rest.len(), |(at, _)| at);
@@ -173,7 +173,7 @@ impl<'t> RelationReader<'t> {
         rest.get(..length).unwrap_or_default()
     }
 
-    fn capability(&mut self, end: End) -> Result<RpmCapability, RpmRelationError> {
+    fn capability(&mut self, end: WordEnd) -> Result<RpmCapability, RpmRelationError> {
         let name = self.word(end);
         if name.is_empty() || name.starts_with(['<', '=', '>']) || name.contains(char::is_control) {
             return Err(self.expected("a name"));
@@ -213,21 +213,21 @@ impl<'t> RelationReader<'t> {
         if self.rest().starts_with('(') {
             return self.boolean(depth + 1);
         }
-        Ok(RpmDependency::Capability(self.capability(End::OfBoolean)?))
+        Ok(RpmDependency::Capability(self.capability(WordEnd::OfBoolean)?))
     }
 
     /// The next operator, if it may follow those before it.
-    fn operator(&mut self, before: &[Operator]) -> Result<Operator, RpmRelationError> {
+    fn operator(&mut self, before: &[RichOperator]) -> Result<RichOperator, RpmRelationError> {
         let at = self.at;
-        let word = self.word(End::OfBoolean);
+        let word = self.word(WordEnd::OfBoolean);
         let Some((word, operator)) = OPERATORS.iter().find(|(known, _)| *known == word) else {
             self.at = at;
             return Err(self.expected("an operator or a closing parenthesis"));
         };
         let fits = match (before, operator) {
-            ([], operator) => *operator != Operator::Else,
-            ([Operator::If | Operator::Unless], Operator::Else) => true,
-            ([.., last], Operator::And | Operator::Or | Operator::With) => last == operator,
+            ([], operator) => *operator != RichOperator::Else,
+            ([RichOperator::If | RichOperator::Unless], RichOperator::Else) => true,
+            ([.., last], RichOperator::And | RichOperator::Or | RichOperator::With) => last == operator,
             _ => false,
         };
         if fits {
@@ -240,9 +240,9 @@ impl<'t> RelationReader<'t> {
     fn combine(
         &self,
         operands: Vec<RpmDependency>,
-        operators: &[Operator],
+        operators: &[RichOperator],
     ) -> Result<RpmDependency, RpmRelationError> {
-        let one_package = matches!(operators.first(), Some(Operator::With | Operator::Without));
+        let one_package = matches!(operators.first(), Some(RichOperator::With | RichOperator::Without));
         if one_package && !operands.iter().all(is_of_one_package) {
             return Err(RpmRelationError::NotOfOnePackage(self.text.to_owned()));
         }
@@ -254,19 +254,19 @@ impl<'t> RelationReader<'t> {
         let first = rest.next().ok_or_else(missing)?;
         Ok(match operators.first() {
             None => first,
-            Some(Operator::And) => RpmDependency::And(std::iter::once(first).chain(rest).collect()),
-            Some(Operator::Or) => RpmDependency::Or(std::iter::once(first).chain(rest).collect()),
-            Some(Operator::With) => {
+            Some(RichOperator::And) => RpmDependency::And(std::iter::once(first).chain(rest).collect()),
+            Some(RichOperator::Or) => RpmDependency::Or(std::iter::once(first).chain(rest).collect()),
+            Some(RichOperator::With) => {
                 rest.fold(first, |one, other| RpmDependency::With(Box::new(one), Box::new(other)))
             }
-            Some(Operator::Without) => {
+            Some(RichOperator::Without) => {
                 RpmDependency::Without(Box::new(first), Box::new(rest.next().ok_or_else(missing)?))
             }
             Some(operator) => {
                 let then = Box::new(first);
                 let condition = Box::new(rest.next().ok_or_else(missing)?);
                 let otherwise = rest.next().map(Box::new);
-                if *operator == Operator::If {
+                if *operator == RichOperator::If {
                     RpmDependency::If { then, condition, otherwise }
                 } else {
                     RpmDependency::Unless { then, condition, otherwise }

@@ -4,9 +4,9 @@ use super::universe::RpmIndex;
 
 /// That a package is there, or that it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Literal(i32);
+pub(super) struct PackageLiteral(i32);
 
-impl Literal {
+impl PackageLiteral {
     /// That it is there.
     pub(super) fn install(index: RpmIndex) -> Self {
         Self(index as i32 + 1)
@@ -40,7 +40,7 @@ impl Literal {
 pub(super) struct Assignment {
     /// By package: the level of the decision, negative where it is not to be there; 0 where nothing is decided.
     levels: Vec<i32>,
-    trail: Vec<Literal>,
+    trail: Vec<PackageLiteral>,
 }
 
 impl Assignment {
@@ -48,7 +48,7 @@ impl Assignment {
         Self { levels: vec![0; packages], trail: Vec::new() }
     }
 
-    pub(super) fn set(&mut self, literal: Literal, level: i32) {
+    pub(super) fn set(&mut self, literal: PackageLiteral, level: i32) {
         self.levels[literal.package() as usize] = if literal.is_install() { level } else { -level };
         self.trail.push(literal);
     }
@@ -64,7 +64,7 @@ impl Assignment {
         }
     }
 
-    pub(super) fn trail(&self) -> &[Literal] {
+    pub(super) fn trail(&self) -> &[PackageLiteral] {
         &self.trail
     }
 
@@ -81,12 +81,12 @@ impl Assignment {
         self.levels[index as usize] == 0
     }
 
-    pub(super) fn holds(&self, literal: Literal) -> bool {
+    pub(super) fn holds(&self, literal: PackageLiteral) -> bool {
         let level = self.levels[literal.package() as usize];
         if literal.is_install() { level > 0 } else { level < 0 }
     }
 
-    pub(super) fn fails(&self, literal: Literal) -> bool {
+    pub(super) fn fails(&self, literal: PackageLiteral) -> bool {
         self.holds(literal.opposite())
     }
 

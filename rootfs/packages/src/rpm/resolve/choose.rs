@@ -1,12 +1,12 @@
 //! The order of decisions, as in libsolv (`solver_run_sat`): requests first, then what is installed, then what all of it
 //! requires, then weak dependencies, round by round; in the end, a choice that another decision made needless is taken back.
 
-use super::assignment::{Assignment, Literal};
+use super::assignment::{Assignment, PackageLiteral};
 use super::formula::Formula;
 use super::policy;
 use super::pool::RpmPool;
 use super::request::RpmRequest;
-use super::search::{Branch, Search, SearchFailure};
+use super::search::{Branch, ClauseSearch, SearchFailure};
 use super::universe::RpmIndex;
 use super::wishes::{Wishes, is_met, open_wishes};
 
@@ -27,7 +27,7 @@ pub(super) fn choose<'u>(
     formula: &mut Formula<'u>,
     request: &RpmRequest,
 ) -> Result<Vec<RpmIndex>, SearchFailure> {
-    let search = Search::new(formula, pool.universe.len());
+    let search = ClauseSearch::new(formula, pool.universe.len());
     let mut chooser = Chooser { pool, request, search };
     chooser.search.begin()?;
     while chooser.requests()? == Round::Again
@@ -42,7 +42,7 @@ pub(super) fn choose<'u>(
 struct Chooser<'p, 'f, 'u> {
     pool: &'p RpmPool<'u>,
     request: &'p RpmRequest,
-    search: Search<'f, 'u>,
+    search: ClauseSearch<'f, 'u>,
 }
 
 impl<'u> Chooser<'_, '_, 'u> {
@@ -227,7 +227,7 @@ impl<'u> Chooser<'_, '_, 'u> {
             return wishes.supplements(index);
         }
         let mut before = Assignment::new(universe.len());
-        universe.installed().for_each(|index| before.set(Literal::install(index), 1));
+        universe.installed().for_each(|index| before.set(PackageLiteral::install(index), 1));
         let mut own = universe.package(index).supplements.iter();
         !own.any(|wish| is_met(self.pool, &before, wish))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::assignment::Literal;
+use super::assignment::PackageLiteral;
 use super::error::RpmResolveError;
 use super::normal::{self, NormalForm, TooManyLiterals};
 use super::policy;
@@ -35,7 +35,7 @@ pub(super) enum ClauseOrigin<'u> {
 #[derive(Debug, Clone)]
 pub(super) struct Clause<'u> {
     /// Ascending.
-    pub(super) literals: Vec<Literal>,
+    pub(super) literals: Vec<PackageLiteral>,
     pub(super) origin: ClauseOrigin<'u>,
 }
 
@@ -78,7 +78,10 @@ impl<'u> Formula<'u> {
         let mut formula = building.finish();
         for (index, successors) in installed.zip(&updates) {
             let origin = ClauseOrigin::Stays(index);
-            formula.add(successors.iter().copied().chain([index]).map(Literal::install).collect(), origin);
+            formula.add(
+                successors.iter().copied().chain([index]).map(PackageLiteral::install).collect(),
+                origin,
+            );
         }
         for (index, wanted) in wanted.iter().enumerate() {
             formula.add_request(pool, index, wanted, request);
@@ -86,7 +89,7 @@ impl<'u> Formula<'u> {
         Ok(formula)
     }
 
-    fn add(&mut self, mut literals: Vec<Literal>, origin: ClauseOrigin<'u>) -> u32 {
+    fn add(&mut self, mut literals: Vec<PackageLiteral>, origin: ClauseOrigin<'u>) -> u32 {
         literals.sort_unstable();
         literals.dedup();
         self.clauses.push(Clause { literals, origin });
@@ -106,8 +109,9 @@ impl<'u> Formula<'u> {
                 None => vec![None],
             };
             for case in cases {
-                let literals = candidates.iter().copied().map(Literal::install);
-                let clause = self.add(literals.chain(case.map(Literal::leave)).collect(), origin.clone());
+                let literals = candidates.iter().copied().map(PackageLiteral::install);
+                let clause =
+                    self.add(literals.chain(case.map(PackageLiteral::leave)).collect(), origin.clone());
                 if matches!(origin, ClauseOrigin::Request(_)) {
                     self.requests.push(clause);
                 }
@@ -193,7 +197,7 @@ impl<'p, 'u> FormulaBuilder<'p, 'u> {
             self.add_conflict(index, dependency)?;
         }
         for (other, capability) in self.pool.obsoleted_by(index) {
-            let literals = vec![Literal::leave(index), Literal::leave(other)];
+            let literals = vec![PackageLiteral::leave(index), PackageLiteral::leave(other)];
             self.push(literals, ClauseOrigin::Obsoletes(index, capability));
         }
         self.add_places(index);
@@ -234,9 +238,9 @@ impl<'p, 'u> FormulaBuilder<'p, 'u> {
             NormalForm::Clauses(clauses) => clauses,
         };
         for mut literals in clauses {
-            if !literals.contains(&Literal::install(of)) {
+            if !literals.contains(&PackageLiteral::install(of)) {
                 self.reach(literals.iter().filter_map(|literal| literal.installed()));
-                literals.push(Literal::leave(of));
+                literals.push(PackageLiteral::leave(of));
                 self.push(literals, ClauseOrigin::Requires(of, dependency));
             }
         }
@@ -260,7 +264,7 @@ impl<'p, 'u> FormulaBuilder<'p, 'u> {
             NormalForm::Never => vec![Vec::new()],
             NormalForm::Clauses(clauses) => clauses,
         };
-        let itself = Literal::leave(of);
+        let itself = PackageLiteral::leave(of);
         for mut literals in clauses {
             if literals != [itself] && !literals.contains(&itself.opposite()) {
                 self.reach(literals.iter().filter_map(|literal| literal.installed()));
@@ -278,7 +282,10 @@ impl<'p, 'u> FormulaBuilder<'p, 'u> {
             universe.named(name).iter().copied().filter(|other| self.pool.is_usable(*other)).collect();
         for other in same.iter().copied().filter(|other| *other > index) {
             if self.pool.share_a_place(index, other) {
-                self.push(vec![Literal::leave(index), Literal::leave(other)], ClauseOrigin::SameName);
+                self.push(
+                    vec![PackageLiteral::leave(index), PackageLiteral::leave(other)],
+                    ClauseOrigin::SameName,
+                );
             }
         }
         let class = |index: RpmIndex| universe.arch_class(&universe.package(index).arch).unwrap_or(0);
@@ -288,7 +295,8 @@ impl<'p, 'u> FormulaBuilder<'p, 'u> {
                 same.iter().filter(own).filter(|other| universe.compare_versions(index, **other).is_eq());
             let twins: Vec<RpmIndex> = twins.copied().collect();
             self.reach(twins.iter().copied());
-            let literals = twins.into_iter().map(Literal::install).chain([Literal::leave(index)]);
+            let literals =
+                twins.into_iter().map(PackageLiteral::install).chain([PackageLiteral::leave(index)]);
             self.push(literals.collect(), ClauseOrigin::OtherArchitecture);
         }
     }
@@ -307,7 +315,7 @@ impl<'p, 'u> FormulaBuilder<'p, 'u> {
         })
     }
 
-    fn push(&mut self, mut literals: Vec<Literal>, origin: ClauseOrigin<'u>) {
+    fn push(&mut self, mut literals: Vec<PackageLiteral>, origin: ClauseOrigin<'u>) {
         literals.sort_unstable();
         literals.dedup();
         self.clauses.push(Clause { literals, origin });

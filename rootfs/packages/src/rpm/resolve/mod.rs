@@ -43,13 +43,13 @@ pub fn resolve(universe: &RpmUniverse, request: &RpmRequest) -> Result<Vec<Chose
         match choose::choose(&pool, &mut formula, request) {
             Ok(chosen) => break (formula, chosen),
             Err(SearchFailure::TooManySteps(steps)) => return Err(RpmResolveError::TooManySteps(steps)),
-            Err(SearchFailure::Contradiction(clauses)) => match optional_request(&formula, &clauses) {
-                Some(at) => drop(wanted.remove(at)),
-                None => {
+            Err(SearchFailure::Contradiction(clauses)) => {
+                let Some(at) = optional_request(&formula, &clauses) else {
                     let reasons = reasons::why(&pool, &formula, &wanted, &clauses);
                     return Err(RpmResolveError::Unsolvable { reasons });
-                }
-            },
+                };
+                wanted.remove(at);
+            }
         }
     };
     needs_file_lists(&formula, &chosen)?;

@@ -1,6 +1,6 @@
 //! Relations as clauses: all of them must hold, each by one of its literals.
 
-use super::assignment::Literal;
+use super::assignment::PackageLiteral;
 use super::pool::RpmPool;
 use crate::rpm::relation::RpmDependency;
 
@@ -15,7 +15,7 @@ pub(super) enum NormalForm {
     /// What no package can give.
     Never,
     /// All of these, each by one of its literals, which ascend.
-    Clauses(Vec<Vec<Literal>>),
+    Clauses(Vec<Vec<PackageLiteral>>),
 }
 
 /// A relation stands for more than [`MOST_LITERALS`].
@@ -109,9 +109,11 @@ fn of_packages(packages: &[u32], holds: bool) -> NormalForm {
     match (packages.is_empty(), holds) {
         (true, true) => NormalForm::Never,
         (true, false) => NormalForm::Always,
-        (false, true) => NormalForm::Clauses(vec![packages.iter().copied().map(Literal::install).collect()]),
+        (false, true) => {
+            NormalForm::Clauses(vec![packages.iter().copied().map(PackageLiteral::install).collect()])
+        }
         (false, false) => {
-            let out = packages.iter().copied().map(|package| vec![Literal::leave(package)]);
+            let out = packages.iter().copied().map(|package| vec![PackageLiteral::leave(package)]);
             NormalForm::Clauses(out.collect())
         }
     }
@@ -143,7 +145,7 @@ fn either(one: &NormalForm, other: &NormalForm) -> Normal {
     let mut literals = 0_usize;
     for a in one {
         for b in other {
-            let mut clause: Vec<Literal> = a.iter().chain(b).copied().collect();
+            let mut clause: Vec<PackageLiteral> = a.iter().chain(b).copied().collect();
             clause.sort_unstable();
             clause.dedup();
             literals += clause.len();

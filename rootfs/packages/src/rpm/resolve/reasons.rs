@@ -97,7 +97,7 @@ impl<'u> Explaining<'_, 'u> {
                     let packages: Vec<RpmIndex> = clause.packages().collect();
                     match packages.as_slice() {
                         [] if others().next().is_some() => {
-                            self.line(depth + 1, "which other packages exclude")
+                            self.line(depth + 1, "which other packages exclude");
                         }
                         [] => self.missing(depth + 1, dependency),
                         packages => self.candidates(depth + 1, "that is", packages),

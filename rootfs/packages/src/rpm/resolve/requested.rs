@@ -62,14 +62,14 @@ struct Meant {
 
 impl Meant {
     fn of(universe: &RpmUniverse, text: &str) -> Self {
-        for form in Form::ALL {
+        for form in RequestForm::ALL {
             if let Some(parts) = form.split(text) {
                 let packages: Vec<RpmIndex> =
                     universe.all().filter(|index| parts.fit(universe, *index)).collect();
                 if !packages.is_empty() {
                     return Self {
                         packages,
-                        just_name: form == Form::Name,
+                        just_name: form == RequestForm::Name,
                         one_of_each: is_pattern(text) || parts.arch.is_some(),
                     };
                 }
@@ -140,7 +140,7 @@ fn provided(universe: &RpmUniverse, text: &str) -> Vec<RpmIndex> {
 
 /// The ways to read a text as a package, in dnf's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum RequestForm {
     NameVersionReleaseArch,
     NameArch,
     Name,
@@ -149,7 +149,7 @@ enum Form {
 }
 
 /// The parts of a text, each a pattern.
-struct Parts<'t> {
+struct RequestParts<'t> {
     name: &'t str,
     epoch: Option<&'t str>,
     version: Option<&'t str>,
@@ -157,7 +157,7 @@ struct Parts<'t> {
     arch: Option<&'t str>,
 }
 
-impl Form {
+impl RequestForm {
     const ALL: [Self; 5] = [
         Self::NameVersionReleaseArch,
         Self::NameArch,
@@ -167,7 +167,7 @@ impl Form {
     ];
 
     /// The parts of a text in this form, if it can be read so.
-    fn split(self, text: &str) -> Option<Parts<'_>> {
+    fn split(self, text: &str) -> Option<RequestParts<'_>> {
         let (text, arch) = match self {
             Self::NameVersionReleaseArch | Self::NameArch => {
                 let (text, arch) = text.rsplit_once('.')?;
@@ -196,11 +196,11 @@ impl Form {
         let parts = [Some(name), version, release, arch];
         let unfit = |part: &str| part.is_empty() || part.contains([':', '(', '/', '=', '<', '>', ' ']);
         let whole = !parts.into_iter().flatten().any(unfit);
-        whole.then_some(Parts { name, epoch, version, release, arch })
+        whole.then_some(RequestParts { name, epoch, version, release, arch })
     }
 }
 
-impl Parts<'_> {
+impl RequestParts<'_> {
     fn fit(&self, universe: &RpmUniverse, index: RpmIndex) -> bool {
         let package = universe.package(index);
         let Evr { epoch, version, release } = &package.evr;

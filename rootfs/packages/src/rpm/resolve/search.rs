@@ -1,7 +1,7 @@
 //! Decisions and what follows from them: clauses with one open literal decide it, and a contradiction teaches a clause that
 //! keeps it from coming again (conflict-driven clause learning; complete, so no other solver is needed besides).
 
-use super::assignment::{Assignment, Literal};
+use super::assignment::{Assignment, PackageLiteral};
 use super::formula::{Clause, ClauseOrigin, Formula};
 use super::universe::RpmIndex;
 
@@ -27,7 +27,7 @@ pub(super) struct Branch {
 }
 
 /// The state of a search.
-pub(super) struct Search<'f, 'u> {
+pub(super) struct ClauseSearch<'f, 'u> {
     pub(super) formula: &'f mut Formula<'u>,
     pub(super) assignment: Assignment,
     pub(super) level: i32,
@@ -46,11 +46,11 @@ pub(super) struct Search<'f, 'u> {
 }
 
 /// The place of a literal in a table of all literals.
-fn slot(literal: Literal) -> usize {
+fn slot(literal: PackageLiteral) -> usize {
     literal.package() as usize * 2 + usize::from(literal.is_install())
 }
 
-impl<'f, 'u> Search<'f, 'u> {
+impl<'f, 'u> ClauseSearch<'f, 'u> {
     pub(super) fn new(formula: &'f mut Formula<'u>, packages: usize) -> Self {
         let mut search = Self {
             assignment: Assignment::new(packages),
@@ -119,7 +119,7 @@ impl<'f, 'u> Search<'f, 'u> {
             return Err(SearchFailure::TooManySteps(self.steps));
         }
         self.level += 1;
-        self.assign(Literal::install(index), None);
+        self.assign(PackageLiteral::install(index), None);
         self.settle()
     }
 
@@ -133,7 +133,7 @@ impl<'f, 'u> Search<'f, 'u> {
         self.level = level;
     }
 
-    fn assign(&mut self, literal: Literal, cause: Option<u32>) {
+    fn assign(&mut self, literal: PackageLiteral, cause: Option<u32>) {
         self.assignment.set(literal, self.level);
         self.causes[literal.package() as usize] = cause;
     }
@@ -189,7 +189,7 @@ impl<'f, 'u> Search<'f, 'u> {
         None
     }
 
-    fn other_watched(&self, clause: u32, than: Literal) -> Literal {
+    fn other_watched(&self, clause: u32, than: PackageLiteral) -> PackageLiteral {
         let (one, other) = self.watched[clause as usize];
         let literals = &self.clause(clause).literals;
         let at = if literals[one as usize] == than { other } else { one };
@@ -197,14 +197,15 @@ impl<'f, 'u> Search<'f, 'u> {
     }
 
     /// Whether a clause could turn to another literal than one that fell.
-    fn look_elsewhere(&mut self, clause: u32, fallen: Literal) -> bool {
+    fn look_elsewhere(&mut self, clause: u32, fallen: PackageLiteral) -> bool {
         let other = self.other_watched(clause, fallen);
         if self.assignment.holds(other) {
             return false;
         }
         let literals = &self.formula.clauses[clause as usize].literals;
-        let free =
-            |literal: &Literal| *literal != other && *literal != fallen && !self.assignment.fails(*literal);
+        let free = |literal: &PackageLiteral| {
+            *literal != other && *literal != fallen && !self.assignment.fails(*literal)
+        };
         let Some(at) = literals.iter().position(free) else { return false };
         let turned = literals[at];
         let (one, two) = &mut self.watched[clause as usize];
@@ -215,7 +216,7 @@ impl<'f, 'u> Search<'f, 'u> {
     }
 
     /// The clause that follows from a contradiction: the literal that it decides, and the level to go back to.
-    fn learn(&self, conflict: u32) -> (Literal, Clause<'u>, i32) {
+    fn learn(&self, conflict: u32) -> (PackageLiteral, Clause<'u>, i32) {
         let mut seen = vec![false; self.causes.len()];
         let (mut used, mut lower) = (vec![conflict], Vec::new());
         let (mut open, mut clause, mut back) = (0_usize, Some(conflict), 1);
@@ -252,7 +253,8 @@ impl<'f, 'u> Search<'f, 'u> {
             used.extend(clause);
         }
         // Not reached: a level begins with a decision, which ends the loop.
-        let literal = self.assignment.trail().last().copied().unwrap_or(Literal::install(0)).opposite();
+        let literal =
+            self.assignment.trail().last().copied().unwrap_or(PackageLiteral::install(0)).opposite();
         (literal, Clause { literals: vec![literal], origin: ClauseOrigin::Learned(used) }, 1)
     }
 

@@ -216,7 +216,6 @@ impl RpmUniverse {
             ("x86_64", "amd64" | "ia32e") => Some(0),
             ("x86_64", arch) if of_x86.contains(&arch) => Some(1),
             ("i686", arch) if of_x86.contains(&arch) => Some(0),
-            ("ppc64le" | "aarch64" | "s390x" | "riscv64", _) => None,
             _ => None,
         }
     }

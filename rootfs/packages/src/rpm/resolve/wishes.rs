@@ -1,6 +1,6 @@
 //! Weak dependencies: what the packages that are there recommend or suggest, and what they are supplemented or enhanced by.
 
-use super::assignment::{Assignment, Literal};
+use super::assignment::{Assignment, PackageLiteral};
 use super::normal::{self, NormalForm};
 use super::pool::RpmPool;
 use super::universe::RpmIndex;
@@ -64,12 +64,12 @@ fn wished<'u>(pool: &RpmPool<'u>, assignment: &Assignment, dependency: &'u RpmDe
     if let Some(packages) = pool.single_answers(dependency) {
         return packages.to_vec();
     }
-    let applies = |clause: &Vec<Literal>| {
+    let applies = |clause: &Vec<PackageLiteral>| {
         let mut conditions = clause.iter().filter(|literal| !literal.is_install());
         conditions.all(|literal| assignment.fails(*literal))
     };
     let clauses = clauses(pool, dependency).into_iter().filter(applies);
-    clauses.flatten().filter_map(Literal::installed).collect()
+    clauses.flatten().filter_map(PackageLiteral::installed).collect()
 }
 
 /// The packages that may still be chosen to meet a wish, one list for each that is not met yet.
@@ -79,15 +79,15 @@ pub(super) fn open_wishes<'u>(
     dependency: &'u RpmDependency,
 ) -> Vec<RpmIndex> {
     let clauses = match pool.single_answers(dependency) {
-        Some(packages) => vec![packages.iter().copied().map(Literal::install).collect()],
+        Some(packages) => vec![packages.iter().copied().map(PackageLiteral::install).collect()],
         None => clauses(pool, dependency),
     };
-    let unmet = |clause: &Vec<Literal>| {
+    let unmet = |clause: &Vec<PackageLiteral>| {
         let conditions = clause.iter().filter(|literal| !literal.is_install());
         conditions.into_iter().all(|literal| assignment.fails(*literal))
             && !clause.iter().any(|literal| assignment.holds(*literal))
     };
-    let packages = clauses.into_iter().filter(unmet).flatten().filter_map(Literal::installed);
+    let packages = clauses.into_iter().filter(unmet).flatten().filter_map(PackageLiteral::installed);
     let mut found: Vec<RpmIndex> = Vec::new();
     for package in packages.filter(|package| assignment.is_open(*package)) {
         if !found.contains(&package) {
@@ -98,7 +98,7 @@ pub(super) fn open_wishes<'u>(
 }
 
 /// The clauses of a wish; none of one that always or never holds, or is too large to be more than a wish.
-fn clauses<'u>(pool: &RpmPool<'u>, dependency: &'u RpmDependency) -> Vec<Vec<Literal>> {
+fn clauses<'u>(pool: &RpmPool<'u>, dependency: &'u RpmDependency) -> Vec<Vec<PackageLiteral>> {
     match normal::of(pool, dependency, true) {
         Ok(NormalForm::Clauses(clauses)) => clauses,
         _ => Vec::new(),
