@@ -181,6 +181,7 @@ pub(crate) fn locked_as(bytes: &[u8], name: &str, version: &str, arch: &str) -> 
         size: bytes.len() as u64,
         path: String::new(),
         archive: String::new(),
+        header: None,
         reason: LockReason::Named,
     }
 }
