@@ -21,18 +21,18 @@ pub(super) enum IndexKeys {
 
 /// A table.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RpmIndex {
+pub(super) struct RpmDatabaseIndex {
     pub(super) name: &'static str,
     pub(super) tag: RpmTag,
     pub(super) keys: IndexKeys,
 }
 
-const fn index(name: &'static str, tag: RpmTag, keys: IndexKeys) -> RpmIndex {
-    RpmIndex { name, tag, keys }
+const fn index(name: &'static str, tag: RpmTag, keys: IndexKeys) -> RpmDatabaseIndex {
+    RpmDatabaseIndex { name, tag, keys }
 }
 
 /// The tables, in the order in which rpm makes them.
-pub(super) const INDEXES: [RpmIndex; 18] = [
+pub(super) const INDEXES: [RpmDatabaseIndex; 18] = [
     index("Name", tag::NAME, IndexKeys::Text),
     index("Basenames", tag::BASENAMES, IndexKeys::Texts),
     index("Group", tag::GROUP, IndexKeys::Text),
@@ -81,7 +81,7 @@ pub(super) struct IndexRow<'a> {
 }
 
 /// The rows that a header has in a table.
-pub(super) fn rows<'a>(table: &RpmIndex, header: &'a RpmHeader) -> Vec<IndexRow<'a>> {
+pub(super) fn rows<'a>(table: &RpmDatabaseIndex, header: &'a RpmHeader) -> Vec<IndexRow<'a>> {
     match table.keys {
         IndexKeys::Text => text(table.tag, header),
         IndexKeys::Texts => texts(table.tag, header),

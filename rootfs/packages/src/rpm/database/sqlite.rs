@@ -3,7 +3,7 @@
 use amiforge_formats::sqlite::{SqliteFile, SqliteIndex, SqliteTable, SqliteValue, write};
 
 use super::error::RpmDatabaseError;
-use super::index::{INDEXES, IndexKeys, IndexRow, RpmIndex, rows};
+use super::index::{INDEXES, IndexKeys, IndexRow, RpmDatabaseIndex, rows};
 use super::stored::StoredHeader;
 
 /// The table of headers.
@@ -49,7 +49,7 @@ fn sequence(highest: u32) -> SqliteTable<'static> {
     }
 }
 
-fn index_table<'a>(index: &RpmIndex, rows: &'a [(u32, IndexRow<'_>)]) -> SqliteTable<'a> {
+fn index_table<'a>(index: &RpmDatabaseIndex, rows: &'a [(u32, IndexRow<'_>)]) -> SqliteTable<'a> {
     let name = index.name;
     let kind = if index.keys == IndexKeys::Bytes { "BLOB" } else { "TEXT" };
     let by = |column: &str, at: usize| SqliteIndex {
