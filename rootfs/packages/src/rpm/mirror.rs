@@ -114,13 +114,14 @@ mod tests {
         assert_eq!(found.text(), format!("https://cdn.amazonlinux.com/al2023/{list}"));
         let found = address(&from, &amazon, &host(&[(VARIABLE, "file:///m/")])).unwrap();
         assert_eq!(found.text(), format!("file:///m/{list}"));
-        let base = Some("https://cdn.amazonlinux.com/al2023");
-        assert_eq!(package_address(&from, &amazon, base, &host(&[])).unwrap(), base.unwrap());
+        let public = "https://cdn.amazonlinux.com/al2023";
+        let base = Some(public);
+        assert_eq!(package_address(&from, &amazon, base, &host(&[])).unwrap(), public);
         from.mirror = Some("https://m/al".to_owned());
         assert_eq!(package_address(&from, &amazon, base, &host(&[])).unwrap(), "https://m/al");
         let own =
             host(&[("AMIFORGE_RPM_MIRROR_AMAZONLINUX", "https://cdn.amazonlinux.com/al2023/core/guids/1")]);
-        assert_eq!(package_address(&from, &amazon, base, &own).unwrap(), base.unwrap());
+        assert_eq!(package_address(&from, &amazon, base, &own).unwrap(), public);
         assert!(package_address(&from, &amazon, None, &host(&[])).unwrap_err().contains("anew"));
     }
 

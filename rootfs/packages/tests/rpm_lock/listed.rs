@@ -86,7 +86,7 @@ fn packages_and_relations_are_those_that_dnf_sees() {
             "--obsoletes",
         );
         let plain = |text: &String| !text.starts_with('(');
-        let requires = packages().flat_map(|one| &one.requires).flat_map(|one| match &one.dependency {
+        let requires = packages().flat_map(|one| &one.requires).filter_map(|one| match &one.dependency {
             amiforge_packages::rpm::relation::RpmDependency::Capability(capability) => {
                 Some(capability.to_string())
             }

@@ -1,5 +1,7 @@
 //! Checksums that metadata states, by algorithms that can be relied on.
 
+use std::fmt::Write as _;
+
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
@@ -44,9 +46,6 @@ impl ChecksumInProgress {
 
     /// The digest in hexadecimal.
     pub(in crate::rpm) fn finish(self) -> String {
-        fn hex(bytes: &[u8]) -> String {
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-        }
         match self {
             Self::Sha1(hash) => hex(&sha1::Digest::finalize(hash)),
             Self::Sha256(hash) => hex(&hash.finalize()),
@@ -54,6 +53,15 @@ impl ChecksumInProgress {
             Self::Sha512(hash) => hex(&hash.finalize()),
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// Checks whole bytes by a stated checksum.

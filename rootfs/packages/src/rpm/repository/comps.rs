@@ -1,4 +1,4 @@
-//! `comps.xml`: groups of packages (createrepo_c, type `group`; libcomps).
+//! `comps.xml`: groups of packages (`createrepo_c`, type `group`; libcomps).
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::io::BufRead;

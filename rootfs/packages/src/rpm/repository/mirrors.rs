@@ -43,7 +43,7 @@ pub fn metalink(bytes: &[u8]) -> Result<MirrorAddresses, RepodataError> {
                 text.clear();
                 match element.name() {
                     b"file" => {
-                        is_repomd = element.attribute(b"name").is_some_and(|name| name == "repomd.xml")
+                        is_repomd = element.attribute(b"name").is_some_and(|name| name == "repomd.xml");
                     }
                     b"hash" => is_sha256 = element.attribute(b"type").is_some_and(|kind| kind == "sha256"),
                     b"url" => {
@@ -58,7 +58,7 @@ pub fn metalink(bytes: &[u8]) -> Result<MirrorAddresses, RepodataError> {
                 let value = text.trim();
                 match name.as_slice() {
                     b"hash" if is_repomd && is_sha256 && digests.len() < MOST_MIRRORS => {
-                        digests.extend(value.parse::<Digest>().ok())
+                        digests.extend(value.parse::<Digest>().ok());
                     }
                     b"url" if is_repomd && is_address(value) && found.len() < 100_000 => {
                         found.extend(value.strip_suffix(REPOMD).map(|base| (preference, base.to_owned())));

@@ -1,4 +1,4 @@
-//! `primary.xml`: the packages of a repository, with what they provide and need (createrepo_c, `primary.xml`).
+//! `primary.xml`: the packages of a repository, with what they provide and need (`createrepo_c`, `primary.xml`).
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::io::BufRead;

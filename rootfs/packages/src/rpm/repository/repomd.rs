@@ -1,4 +1,4 @@
-//! `repomd.xml`: which files the metadata of a repository has (createrepo_c, `repomd.xml`).
+//! `repomd.xml`: which files the metadata of a repository has (`createrepo_c`, `repomd.xml`).
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use super::super::available::StatedChecksum;

@@ -1,4 +1,4 @@
-//! `updateinfo.xml`: which versions of packages are security updates (createrepo_c, type `updateinfo`).
+//! `updateinfo.xml`: which versions of packages are security updates (`createrepo_c`, type `updateinfo`).
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
