@@ -48,7 +48,6 @@ fn source(
         return None;
     };
     let path = checker.host_path(at.key("path"), given);
-    #[expect(clippy::match_wildcard_for_single_variants, reason = "kinds of package are listed in one place")]
     let kind = match keys.kind {
         SourceKindKey::Dir => {
             SourceKind::Dir { path, owners: owners(keys, at, checker), modes: keys.modes.unwrap_or_default() }
