@@ -175,7 +175,7 @@ impl<'t> RelationReader<'t> {
 
     fn capability(&mut self, end: WordEnd) -> Result<RpmCapability, RpmRelationError> {
         let name = self.word(end);
-        if name.is_empty() || name.starts_with(['<', '=', '>']) || name.contains(char::is_control) {
+        if name.starts_with(['<', '=', '>']) || !is_whole(name, end) {
             return Err(self.expected("a name"));
         }
         let before = self.at;
@@ -185,10 +185,11 @@ impl<'t> RelationReader<'t> {
             return Ok(RpmCapability { name: name.to_owned(), versions: None });
         };
         let version = self.word(end);
-        if version.is_empty() || version.contains(char::is_control) {
+        let evr = Evr::parse(version);
+        if evr.version.is_empty() || evr.version.contains(':') || !is_whole(version, end) {
             return Err(self.expected("a version"));
         }
-        Ok(RpmCapability { name: name.to_owned(), versions: Some((comparison, Evr::parse(version))) })
+        Ok(RpmCapability { name: name.to_owned(), versions: Some((comparison, evr)) })
     }
 
     /// From the opening parenthesis to the blanks behind the closing one.
@@ -276,6 +277,12 @@ impl<'t> RelationReader<'t> {
     }
 }
 
+/// Whether a word can be written again so that it is read as the same: in a boolean relation, its parentheses must be balanced.
+fn is_whole(word: &str, end: WordEnd) -> bool {
+    let balanced = word.matches('(').count() == word.matches(')').count();
+    !word.is_empty() && !word.contains(char::is_control) && (balanced || end == WordEnd::OfText)
+}
+
 fn is_of_one_package(dependency: &RpmDependency) -> bool {
     match dependency {
         RpmDependency::Capability(_) | RpmDependency::With(..) | RpmDependency::Without(..) => true,
@@ -317,6 +324,7 @@ mod tests {
         assert!(message("a >=").contains("a version is missing"));
         assert!(message("a b").contains("the end is missing at byte 2"));
         assert!(message("(a or b").contains("an operator or a closing parenthesis is missing at byte 7"));
+        assert!(message("(a or b(( )").contains("a name is missing"));
         assert!(message("(a or b and c)").contains("`and` cannot follow at byte 8"));
         assert!(message("(a if b if c)").contains("`if` cannot follow"));
         assert!(message("(a else b)").contains("`else` cannot follow"));
