@@ -87,7 +87,7 @@ fn rpm_packages_are_locked_fetched_and_built() {
 #[test]
 fn rpm_packages_are_configured_natively_and_by_their_scripts() {
     for scripts in ["native", "run"] {
-        let Some(recipe) = RpmRecipe::new(scripts, &["systemd-sysv", "openssh-server", "dnf"]) else {
+        let Some(recipe) = RpmRecipe::new(scripts, &["systemd-sysv", "openssh-server", "dnf", "rpm"]) else {
             return;
         };
         recipe.run(&["lock"]);
