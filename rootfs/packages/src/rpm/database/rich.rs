@@ -11,11 +11,11 @@ use std::mem;
 const DEPTH: u32 = 64;
 
 /// Names with whether their absence counts; those that do not count so come first.
-type Names = BTreeSet<(bool, Vec<u8>)>;
+type RichNames = BTreeSet<(bool, Vec<u8>)>;
 
 /// The names in a dependency that begins with `(`; none where it does not parse.
 pub(super) fn names(text: &[u8]) -> Vec<Vec<u8>> {
-    let mut reader = Reader { rest: text, names: Names::new() };
+    let mut reader = RichReader { rest: text, names: RichNames::new() };
     if reader.group(false, DEPTH).is_none() || !reader.rest.is_empty() {
         return Vec::new();
     }
@@ -23,12 +23,12 @@ pub(super) fn names(text: &[u8]) -> Vec<Vec<u8>> {
     reader.names.into_iter().map(mark).collect()
 }
 
-struct Reader<'a> {
+struct RichReader<'a> {
     rest: &'a [u8],
-    names: Names,
+    names: RichNames,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> RichReader<'a> {
     fn skip_blanks(&mut self) {
         self.rest = self.rest.trim_ascii_start();
     }
