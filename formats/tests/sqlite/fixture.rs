@@ -42,7 +42,7 @@ pub(crate) fn leaked(bytes: Vec<u8>) -> &'static [u8] {
 
 /// A row as `sqlite3` prints one of its `quote` of each value, separated by `|`.
 pub(crate) fn quoted(values: &[SqliteValue<'_>]) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+    let hex = |bytes: &[u8]| amiforge_formats::digest::hex(bytes).to_uppercase();
     let quote = |value: &SqliteValue<'_>| match value {
         SqliteValue::Null => "NULL".to_owned(),
         SqliteValue::Integer(value) => value.to_string(),
@@ -57,11 +57,11 @@ pub(crate) fn quoted(values: &[SqliteValue<'_>]) -> String {
 pub(crate) fn lines(bytes: &[u8], table: &str) -> String {
     let file = SqliteFile::open(bytes, 0, 0).unwrap();
     let root = file.table(table).unwrap().unwrap().root;
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     for row in file.rows(root) {
         let row = row.unwrap();
         let values: Vec<_> = (0..row.len()).map(|column| row.value(column)).collect();
-        lines += &format!("{}|{}\n", row.row, quoted(&values));
+        lines.push(format!("{}|{}\n", row.row, quoted(&values)));
     }
-    lines
+    lines.concat()
 }

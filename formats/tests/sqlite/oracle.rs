@@ -46,8 +46,8 @@ fn sqlite_finds_no_fault_with_what_we_write_and_reads_the_same_rows() {
         let Some(report) = sqlite3(&path, "PRAGMA integrity_check; PRAGMA journal_mode;") else { return };
         assert_eq!(report, "ok\ndelete\n", "{count} rows");
         for table in &tables {
-            let expected: String =
-                table.rows.iter().map(|(row, values)| format!("{row}|{}\n", quoted(values))).collect();
+            let line = |(row, values): &(i64, Vec<SqliteValue<'_>>)| format!("{row}|{}\n", quoted(values));
+            let expected = table.rows.iter().map(line).collect::<Vec<_>>().concat();
             let sql = format!(
                 "SELECT rowid, quote(number), quote(text), quote(blob) FROM {} ORDER BY rowid",
                 table.name

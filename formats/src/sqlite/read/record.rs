@@ -99,7 +99,7 @@ fn serial_type(code: u64) -> Option<(SerialType, usize)> {
         10 | 11 => return None,
         _ => {
             let len = usize::try_from((code - 12) / 2).ok()?;
-            (if code % 2 == 0 { SerialType::Blob } else { SerialType::Text }, len)
+            (if code.is_multiple_of(2) { SerialType::Blob } else { SerialType::Text }, len)
         }
     })
 }

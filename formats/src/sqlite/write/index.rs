@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::pages::{PageRoom, Pages, capacity, taken};
+use super::pages::{PageRoom, SqlitePages, capacity, taken};
 use super::record::RecordOut;
 use super::{SqliteIndex, SqliteTable, SqliteWriteError};
 use crate::sqlite::SqliteValue;
@@ -10,7 +10,7 @@ use crate::sqlite::format::page_kind;
 
 /// Writes the b-tree of an index and returns its root.
 pub(super) fn write(
-    pages: &mut Pages,
+    pages: &mut SqlitePages,
     table: &SqliteTable<'_>,
     index: &SqliteIndex,
 ) -> Result<u32, SqliteWriteError> {
@@ -79,14 +79,14 @@ fn class(value: &SqliteValue<'_>) -> u8 {
 }
 
 /// A level: entries, and the pages between them, one more than there are entries. Leaves have no pages between.
-struct Level {
+struct IndexLevel {
     entries: Vec<Vec<u8>>,
     children: Vec<u32>,
 }
 
 /// Writes the levels from the leaves up.
-fn tree(pages: &mut Pages, entries: Vec<Vec<u8>>) -> u32 {
-    let mut level = Level { entries, children: Vec::new() };
+fn tree(pages: &mut SqlitePages, entries: Vec<Vec<u8>>) -> u32 {
+    let mut level = IndexLevel { entries, children: Vec::new() };
     loop {
         level = match above(pages, level) {
             Above::Root(root) => return root,
@@ -97,11 +97,11 @@ fn tree(pages: &mut Pages, entries: Vec<Vec<u8>>) -> u32 {
 
 enum Above {
     Root(u32),
-    Level(Level),
+    Level(IndexLevel),
 }
 
 /// Writes the pages of a level. The entries between two of them go up.
-fn above(pages: &mut Pages, level: Level) -> Above {
+fn above(pages: &mut SqlitePages, level: IndexLevel) -> Above {
     let interior = !level.children.is_empty();
     let mut cells = level.entries;
     if interior {
@@ -110,7 +110,7 @@ fn above(pages: &mut Pages, level: Level) -> Above {
         }
     }
     let kind = if interior { page_kind::INDEX_INTERIOR } else { page_kind::INDEX_LEAF };
-    let mut upper = Level { entries: Vec::new(), children: Vec::new() };
+    let mut upper = IndexLevel { entries: Vec::new(), children: Vec::new() };
     let mut from = 0;
     loop {
         let to = from + fitting(&cells[from..], capacity(interior, PageRoom::Whole));

@@ -10,7 +10,7 @@ mod table;
 
 use super::SqliteValue;
 use super::format::{FRACTIONS, HEADER, MAGIC, UTF8, header};
-use pages::{PAGE, PageRoom, Pages};
+use pages::{PAGE, PageRoom, SqlitePages};
 use record::RecordOut;
 
 /// The version of the library that the header names: any will do, and it is the same for all.
@@ -74,7 +74,7 @@ pub enum SqliteWriteError {
 /// # Errors
 /// [`SqliteWriteError`].
 pub fn write(tables: &[SqliteTable<'_>]) -> Result<Vec<u8>, SqliteWriteError> {
-    let mut pages = Pages::new();
+    let mut pages = SqlitePages::new();
     let mut schema = Vec::new();
     for table in tables {
         let root = table::write(&mut pages, table.name, rows(table), PageRoom::Whole)?;

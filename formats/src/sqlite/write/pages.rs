@@ -51,11 +51,11 @@ impl PayloadOf {
 }
 
 /// The pages written so far.
-pub(super) struct Pages {
+pub(super) struct SqlitePages {
     bytes: Vec<u8>,
 }
 
-impl Pages {
+impl SqlitePages {
     /// The first page only.
     pub(super) fn new() -> Self {
         Self { bytes: vec![0; PAGE] }

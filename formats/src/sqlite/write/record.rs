@@ -49,16 +49,12 @@ impl RecordOut {
 
 /// Bytes of a number in the smallest of its forms; 0 and 1 have none.
 fn integer_len(value: i64) -> usize {
-    let bits = if value < 0 { 65 - value.leading_ones() } else { 65 - value.leading_zeros() };
-    match bits {
-        _ if matches!(value, 0 | 1) => 0,
-        ..=8 => 1,
-        ..=16 => 2,
-        ..=24 => 3,
-        ..=32 => 4,
-        ..=48 => 6,
-        _ => 8,
+    if matches!(value, 0 | 1) {
+        return 0;
     }
+    let significant = if value < 0 { value.leading_ones() } else { value.leading_zeros() };
+    let bits = 65 - significant;
+    [1, 2, 3, 4, 6].into_iter().find(|len| bits <= 8 * len).unwrap_or(8) as usize
 }
 
 fn serial_type(value: &SqliteValue<'_>) -> u64 {

@@ -79,7 +79,9 @@ pub(super) fn extended(
     values.sort_by_key(|value| value.tag);
     let index = header.blob().get(8..8 + header.entries().len() * ENTRY).unwrap_or_default();
     let mut parts = Parts { index: index.to_vec(), data: header.data().to_vec() };
-    values.iter().for_each(|value| parts.push(value));
+    for value in &values {
+        parts.push(value);
+    }
     parts.header()
 }
 
@@ -87,7 +89,9 @@ pub(super) fn extended(
 pub(super) fn region(mut values: Vec<HeaderValue>) -> Result<RpmHeader, RpmHeaderError> {
     values.sort_by_key(|value| value.tag);
     let mut parts = Parts::default();
-    values.iter().for_each(|value| parts.push(value));
+    for value in &values {
+        parts.push(value);
+    }
     let back = -(((values.len() + 1) * ENTRY) as i32);
     let mut whole = Parts::default();
     whole.entry(tag::HEADERIMMUTABLE, RpmValueType::Binary, parts.data.len() as u32, ENTRY as u32);

@@ -40,7 +40,7 @@ pub use self::stored::StoredHeader;
 use super::header::RpmHeader;
 use super::package::UnpackedRpm;
 
-/// `INSTALLCOLOR` of systems that take files of 64 bits, and of 32 where there are any: x86_64 and aarch64 alike.
+/// `INSTALLCOLOR` of systems that take files of 64 bits, and of 32 where there are any: `x86_64` and aarch64 alike.
 const COLOR: u32 = 3;
 
 /// What a database is written with besides its packages.

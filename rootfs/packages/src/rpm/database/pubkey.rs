@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use pgp::armor::Dearmor;
 use pgp::composed::{Deserializable as _, SignedPublicKey};
 use pgp::crypto::public_key::PublicKeyAlgorithm;
+use pgp::packet::Signature;
 use pgp::types::{KeyDetails, KeyVersion};
 use sha1::{Digest as _, Sha1};
 
@@ -171,7 +172,7 @@ fn values(packets: &[u8], key: &SignedPublicKey, program: &RpmProgram) -> Vec<He
 /// The name of whose key it is: the primary one, or the last.
 fn user(key: &SignedPublicKey) -> String {
     let users = &key.details.users;
-    let primary = users.iter().find(|user| user.signatures.iter().any(|signature| signature.is_primary()));
+    let primary = users.iter().find(|user| user.signatures.iter().any(Signature::is_primary));
     let user = primary.or(users.last()).map(|user| String::from_utf8_lossy(user.id.id()).into_owned());
     // A header's texts end at a NUL.
     user.filter(|user| !user.is_empty()).map_or_else(|| "none".to_owned(), |user| user.replace('\0', " "))

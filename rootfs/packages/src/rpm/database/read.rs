@@ -35,16 +35,13 @@ pub fn read(tree: &Tree, sources: &dyn Sources) -> Result<Option<RpmDatabase>, R
         return Err(RpmDatabaseError::BerkeleyDb);
     }
     let Some(bytes) = bytes(tree, sources, &at)? else { return Ok(None) };
-    let (headers, highest) = match kind {
-        RpmDatabaseKind::Sqlite => {
-            let beside = |suffix: &[u8]| beside(tree, &[&at.path, suffix].concat());
-            sqlite::read(&bytes, beside(b"-wal")?, beside(b"-journal")?)?
-        }
-        _ => {
-            let headers = ndb::read(&bytes)?;
-            let highest = headers.last().map_or(0, |stored| stored.number);
-            (headers, highest)
-        }
+    let (headers, highest) = if kind == RpmDatabaseKind::Sqlite {
+        let beside = |suffix: &[u8]| beside(tree, &[&at.path, suffix].concat());
+        sqlite::read(&bytes, beside(b"-wal")?, beside(b"-journal")?)?
+    } else {
+        let headers = ndb::read(&bytes)?;
+        let highest = headers.last().map_or(0, |stored| stored.number);
+        (headers, highest)
     };
     Ok(Some(RpmDatabase { path: at.path, kind, headers, highest }))
 }

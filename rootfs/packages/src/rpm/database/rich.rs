@@ -10,7 +10,7 @@ use std::mem;
 /// Levels of parentheses that are followed.
 const DEPTH: u32 = 64;
 
-/// RichNames with whether their absence counts; those that do not count so come first.
+/// Names with whether their absence counts; those that do not count so come first.
 type RichNames = BTreeSet<(bool, Vec<u8>)>;
 
 /// The names in a dependency that begins with `(`; none where it does not parse.
