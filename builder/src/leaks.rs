@@ -63,7 +63,11 @@ fn published(tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<PublishedFile
     let mut all = Vec::new();
     for kind in PackageKind::ALL {
         let files = kind.format().published(tree, sources)?.into_iter();
-        all.extend(files.map(|file| PublishedFile { path: file.path, package: file.package, md5: file.md5 }));
+        all.extend(files.map(|file| PublishedFile {
+            path: file.path,
+            package: file.package,
+            digest: file.digest,
+        }));
     }
     Ok(all)
 }

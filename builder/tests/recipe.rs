@@ -6,6 +6,7 @@ use amiforge::recipe::{PackageSource, Recipe, RecipeContent, RecipeError, Recomm
 use amiforge_formats::volume::VolumeOptions;
 use amiforge_image::disk::{DiskSize, PartitionSize};
 use amiforge_packages::deb::resolve::BasePackages;
+use amiforge_packages::rpm::source::{ModularPackages, RepositoryAddress, RepositorySigners};
 
 /// The line before the recipe of each case.
 const CASE: &str = "#### ";
@@ -189,4 +190,35 @@ fn stages_runs_and_limits_have_their_usual_values() {
         (60, 1 << 30, 512 << 20)
     );
     assert_eq!(recipe.limits.processes, 4096);
+}
+
+#[test]
+fn the_examples_of_amazon_linux_are_valid() {
+    for example in ["amazon-linux-web", "amazon-linux-lamp"] {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example).join("recipe.toml");
+        let recipe = Recipe::load(&path).unwrap_or_else(|error| panic!("{error}"));
+        let Some(PackageSource::Rpm(rpm)) = recipe.packages else { panic!("{example}") };
+        let [amazon] = rpm.repositories.as_slice() else { panic!("{:?}", rpm.repositories) };
+        assert_eq!((amazon.name.as_str(), rpm.arch.as_str()), ("amazonlinux", "x86_64"));
+        assert!(rpm.packages.iter().any(|name| name == "httpd"));
+    }
+}
+
+#[test]
+fn sources_of_rpm_packages_have_repositories_with_keys() {
+    let recipe = parse(&format!(
+        "{IMAGE}[[source]]\nkind = \"rpm\"\ndistribution = \"amazonlinux\"\nrelease = \"2023.12.20260817\"\n\
+         packages = [\"httpd\", \"@core\"]\nrecommends = true\n[[source.repository]]\nname = \"own\"\nmetalink = \"https://m/x\"\n\
+         keyring = \"own.asc\"\nfingerprints = [\"B21C 50FA 44A9 9720 EAA7 2F7F E951 904A D832 C631\"]\npriority = 10\nmodules = []\n"
+    ));
+    let Some(PackageSource::Rpm(rpm)) = recipe.packages else { panic!("{:?}", recipe.packages) };
+    assert_eq!((rpm.release.as_str(), rpm.recommends), ("2023.12.20260817", Recommends::Take));
+    let [amazon, own] = rpm.repositories.as_slice() else { panic!("{:?}", rpm.repositories) };
+    assert!(matches!(&amazon.address, RepositoryAddress::MirrorList(list) if list.ends_with("/mirror.list")));
+    let pinned = ["B21C50FA44A99720EAA72F7FE951904AD832C631".to_owned()];
+    assert!(matches!(&amazon.keys, RepositorySigners::Known { fingerprints, .. } if *fingerprints == pinned));
+    assert_eq!(own.address, RepositoryAddress::Metalink("https://m/x".to_owned()));
+    assert!(matches!(&own.keys, RepositorySigners::File { fingerprints, .. } if *fingerprints == pinned));
+    assert_eq!((own.priority, own.modules), (10, ModularPackages::Hide));
 }

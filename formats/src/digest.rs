@@ -25,6 +25,15 @@ impl fmt::Display for Digest {
     }
 }
 
+/// A digest of a content that a database of packages states: of the algorithm that the packages are made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatedDigest {
+    /// MD5, which shows that a content was changed by accident, not that it was not changed on purpose.
+    Md5([u8; 16]),
+    /// SHA-256.
+    Sha256(Digest),
+}
+
 /// Bytes in hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {

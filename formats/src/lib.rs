@@ -29,6 +29,7 @@ pub mod plan;
 pub mod private_key;
 pub mod read_at;
 pub mod residue;
+pub mod sqlite;
 mod stable;
 pub mod structure;
 pub mod swap;

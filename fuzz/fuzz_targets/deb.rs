@@ -28,6 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
         size: bytes.len() as u64,
         path: String::new(),
         archive: String::new(),
+        header: None,
         reason: LockReason::Named,
     };
     let store = Store::scratch(&folder).expect("the folder is writable");

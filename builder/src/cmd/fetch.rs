@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use amiforge::fetch::FetchError;
-use amiforge::lock;
+use amiforge::lock::{self, Lock};
 use amiforge::recipe::Recipe;
 use amiforge_packages::host::HostSettings;
 use amiforge_progress::Monitor;
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let setup = FetchSetup::from_system();
     let fetcher = setup.fetcher(&store, args.store.jobs(), Monitor::new(ui, &cancel));
     let done = lock::fetch(&lock, &recipe, &fetcher);
-    let done = done.map_err(|error| failure(error, title(), &recipe, &args.recipe, setup.host()))?;
+    let done = done.map_err(|error| failure(error, title(), (&recipe, &lock), &args.recipe, setup.host()))?;
     if ui.json() {
         ui.object(&FetchJson { fetched: done.fetched, bytes: done.bytes, there: done.there })?;
     } else {
@@ -62,11 +62,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 /// The variable that names the mirror of the archive that the file is from; else the variable of the distribution's
 /// archive.
-fn variable_for(error: &FetchError, recipe: &Recipe, host: &HostSettings) -> String {
+fn variable_for(error: &FetchError, recipe: &Recipe, lock: &Lock, host: &HostSettings) -> String {
     let Some(packages) = &recipe.packages else { return "AMIFORGE_DEB_MIRROR".to_owned() };
     let archive = match error {
         FetchError::Url { url, .. } | FetchError::Other { url, .. } => {
-            lock::archive_of_url(packages, host, url)
+            lock::archive_of_url(packages, &lock.archives, host, url)
         }
         _ => None,
     };
@@ -78,11 +78,11 @@ fn variable_for(error: &FetchError, recipe: &Recipe, host: &HostSettings) -> Str
 pub(super) fn failure(
     error: FetchError,
     title: String,
-    recipe: &Recipe,
+    (recipe, lock): (&Recipe, &Lock),
     path: &Path,
     host: &HostSettings,
 ) -> Failure {
-    let variable = variable_for(&error, recipe, host);
+    let variable = variable_for(&error, recipe, lock, host);
     let recipe = path.display();
     let hint = match &error {
         FetchError::Url { source, .. } if source.is_missing() => Some(format!(

@@ -23,7 +23,8 @@ use crate::ui::{HumanBytes, Ui};
     amiforge lock web/recipe.toml --update openssl libssl3\n  amiforge lock web/recipe.toml --update --check\n\n\
     A lock that fits the recipe is left unchanged, unless `--update` is given. A new lock keeps the versions of the old \
     one that are still available. Archives are fetched from the recipe's `mirror`, else from \
-    `AMIFORGE_DEB_MIRROR`, else from where apt of this machine fetches that archive."
+    `AMIFORGE_DEB_MIRROR`, else from where apt of this machine fetches that archive; repositories of rpm packages from the \
+    recipe's `mirror`, else from `AMIFORGE_RPM_MIRROR`, else from their public addresses."
 )]
 pub(crate) struct Args {
     /// The recipe
@@ -110,7 +111,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         Some(names) if names.is_empty() => Update::All,
         Some(names) => Update::Packages(names),
     };
-    let new = resolve::resolve(&recipe, old.as_ref(), &update, &fetcher).map_err(failure)?.lock;
+    let resolved = resolve::resolve(&recipe, old.as_ref(), &update, &fetcher).map_err(failure)?;
+    for note in &resolved.notes {
+        ui.status(note);
+    }
+    let new = resolved.lock;
     let changes = LockDiff::between(old.as_ref(), &new);
     if args.check {
         report(&path, &new, &changes, LockWritten::No, ui)?;

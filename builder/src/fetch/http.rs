@@ -100,16 +100,43 @@ impl HttpClient {
     /// # Errors
     /// [`TransferError`].
     pub fn read(&self, url: &str, most: u64, cancel: &CancelToken) -> Result<Vec<u8>, TransferError> {
-        let mut attempt = 1;
-        loop {
-            match self.read_once(url, most) {
-                Err(error) if error.is_temporary() && attempt < ATTEMPTS && !cancel.is_cancelled() => {
-                    pause(attempt, cancel);
-                    attempt += 1;
-                }
-                done => return done,
-            }
+        retried(cancel, || self.read_once(url, most))
+    }
+
+    /// Downloads some bytes of a file: `len` of them from `start`, or fewer where the file ends before. Of a server that knows no
+    /// ranges, what comes before is read and dropped. Temporary errors are retried.
+    ///
+    /// # Errors
+    /// [`TransferError`].
+    pub fn read_range(
+        &self,
+        url: &str,
+        start: u64,
+        len: u64,
+        cancel: &CancelToken,
+    ) -> Result<Vec<u8>, TransferError> {
+        retried(cancel, || self.read_range_once(url, start, len))
+    }
+
+    fn read_range_once(&self, url: &str, start: u64, len: u64) -> Result<Vec<u8>, TransferError> {
+        let mut download = self.open_range(url, start, start.checked_add(len))?;
+        if download.from > start {
+            return Err(TransferError::Connection(format!(
+                "the server sends bytes from {} on",
+                download.from
+            )));
         }
+        let skip = start.saturating_sub(download.from);
+        let skipped = io::copy(&mut (&mut download.body).take(skip), &mut io::sink());
+        skipped.map_err(|error| broken(&error))?;
+        let mut bytes = Vec::new();
+        download.body.take(len).read_to_end(&mut bytes).map_err(|error| broken(&error))?;
+        let end = start.saturating_add(len);
+        let there = download.size.map_or(end, |size| size.min(end)).saturating_sub(start);
+        if (bytes.len() as u64) < there {
+            return Err(TransferError::Cut { got: bytes.len() as u64, size: there });
+        }
+        Ok(bytes)
     }
 
     fn read_once(&self, url: &str, most: u64) -> Result<Vec<u8>, TransferError> {
@@ -129,16 +156,7 @@ impl HttpClient {
     /// # Errors
     /// [`TransferError`].
     pub(super) fn len(&self, url: &str, cancel: &CancelToken) -> Result<Option<u64>, TransferError> {
-        let mut attempt = 1;
-        loop {
-            match self.len_once(url) {
-                Err(error) if error.is_temporary() && attempt < ATTEMPTS && !cancel.is_cancelled() => {
-                    pause(attempt, cancel);
-                    attempt += 1;
-                }
-                done => return done,
-            }
-        }
+        retried(cancel, || self.len_once(url))
     }
 
     fn len_once(&self, url: &str) -> Result<Option<u64>, TransferError> {
@@ -161,12 +179,19 @@ impl HttpClient {
 
     /// Opens a file at an offset. A server may send the whole file instead.
     pub(super) fn open(&self, url: &str, from: u64) -> Result<Download, TransferError> {
+        self.open_range(url, from, None)
+    }
+
+    /// Opens a file at an offset, up to an end if there is one. A server may send the whole file instead.
+    fn open_range(&self, url: &str, from: u64, end: Option<u64>) -> Result<Download, TransferError> {
         if let Some(path) = url.strip_prefix("file://") {
             return open_file(path, from);
         }
         let mut request = self.agent(url).get(escaped(url));
-        if from > 0 {
-            request = request.header(header::RANGE, format!("bytes={from}-"));
+        let last = end.map(|end| end.saturating_sub(1).to_string());
+        if from > 0 || last.is_some() {
+            let last = last.unwrap_or_default();
+            request = request.header(header::RANGE, format!("bytes={from}-{last}"));
         }
         let response = request.call().map_err(|error| TransferError::Connection(error.to_string()))?;
         let status = response.status();
@@ -195,6 +220,23 @@ impl HttpClient {
             None => self.direct.get_or_init(|| agent(None)),
             Some(proxy) if scheme == "https" => self.https.get_or_init(|| agent(Some(&proxy))),
             Some(proxy) => self.http.get_or_init(|| agent(Some(&proxy))),
+        }
+    }
+}
+
+/// Tries until it succeeds, fails for good, was tried often enough, or is interrupted.
+fn retried<T>(
+    cancel: &CancelToken,
+    mut once: impl FnMut() -> Result<T, TransferError>,
+) -> Result<T, TransferError> {
+    let mut attempt = 1;
+    loop {
+        match once() {
+            Err(error) if error.is_temporary() && attempt < ATTEMPTS && !cancel.is_cancelled() => {
+                pause(attempt, cancel);
+                attempt += 1;
+            }
+            done => return done,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use amiforge_formats::digest::Digest;
 use amiforge_packages::host::HostSettings;
+use amiforge_packages::locked::LockedArchive;
 
 use super::error::FetchError;
 use crate::recipe::{PackageSource, SourceFrom};
@@ -33,10 +34,11 @@ pub enum FileLocation {
 }
 
 impl FileLocation {
-    /// The location of a stage's source.
+    /// The location of a stage's source. `locked` are the archives of the lock.
     pub(crate) fn of(
         source: &SourceFrom,
         packages: Option<&PackageSource>,
+        locked: &[LockedArchive],
         host: &HostSettings,
     ) -> Result<Self, FetchError> {
         Ok(match source {
@@ -44,7 +46,7 @@ impl FileLocation {
             SourceFrom::Path(path, name) => Self::Path(path.clone(), name.clone()),
             SourceFrom::Archive { archive, path } => {
                 let base = match packages {
-                    Some(packages) => packages.backend().archive_url(archive, host),
+                    Some(packages) => packages.backend().archive_url(archive, locked, host),
                     None => Err(format!("the recipe has no archive `{archive}`")),
                 };
                 let base = base.map_err(FetchError::Mirror)?;

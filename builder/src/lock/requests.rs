@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use amiforge_packages::host::{HostSettings, without_credentials};
-use amiforge_packages::locked::LockedPackage;
+use amiforge_packages::locked::{LockedArchive, LockedPackage};
 
 use super::model::{Lock, LockedStage};
 use crate::fetch::{self, FetchError, FetchOutcome, Fetcher, FileLocation, FileRequest};
@@ -18,7 +18,7 @@ pub fn requests(lock: &Lock, recipe: &Recipe, host: &HostSettings) -> Result<Vec
     if let Some(packages) = &recipe.packages {
         let backend = packages.backend();
         for archive in backend.archives() {
-            bases.insert(archive, backend.archive_url(archive, host));
+            bases.insert(archive, backend.archive_url(archive, &lock.archives, host));
         }
     }
     let mut requests = BTreeMap::new();
@@ -41,7 +41,7 @@ pub fn requests(lock: &Lock, recipe: &Recipe, host: &HostSettings) -> Result<Vec
     for (locked, stage) in lock.stages.iter().zip(&recipe.stages) {
         for (source, named) in locked.sources.iter().zip(&stage.sources) {
             let (sha256, size, label) = (source.sha256, source.size, source.label.clone());
-            let from = FileLocation::of(&named.from, recipe.packages.as_ref(), host)?;
+            let from = FileLocation::of(&named.from, recipe.packages.as_ref(), &lock.archives, host)?;
             requests.insert(sha256, FileRequest { sha256, size, label, from });
         }
     }
@@ -69,11 +69,16 @@ pub fn fetch(lock: &Lock, recipe: &Recipe, fetcher: &Fetcher<'_>) -> Result<Fetc
     Ok(outcome)
 }
 
-/// The archive whose mirror a URL is below; the URL is without credentials.
-pub fn archive_of_url<'a>(packages: &'a PackageSource, host: &HostSettings, url: &str) -> Option<&'a str> {
+/// The archive whose mirror a URL is below; the URL is without credentials. `locked` are the archives of the lock.
+pub fn archive_of_url<'a>(
+    packages: &'a PackageSource,
+    locked: &[LockedArchive],
+    host: &HostSettings,
+    url: &str,
+) -> Option<&'a str> {
     let backend = packages.backend();
     let archives = backend.archives().into_iter().filter_map(|archive| {
-        let base = without_credentials(&backend.archive_url(archive, host).ok()?);
+        let base = without_credentials(&backend.archive_url(archive, locked, host).ok()?);
         let is_below = url.strip_prefix(base.as_str()).is_some_and(|rest| rest.starts_with('/'));
         is_below.then_some((base.len(), archive))
     });
@@ -105,7 +110,7 @@ mod tests {
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let host = HostSettings::new(variables.to_vec(), "/nonexistent".into());
-        let archive = |url| archive_of_url(&packages, &host, url);
+        let archive = |url| archive_of_url(&packages, &[], &host, url);
         assert_eq!(archive("https://m/debian/pool/x.deb"), Some("debian"));
         assert_eq!(archive("https://m/debian/docker/x.deb"), Some("docker-ce"));
         assert_eq!(archive("https://m/debianx/x.deb"), None);

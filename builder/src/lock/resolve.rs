@@ -5,14 +5,14 @@ use amiforge_packages::backend::{
     LockRequest, PackageRecord, PackageSet, RepositoryAccess, RepositoryError, RepositoryFile, SetContent,
 };
 use amiforge_packages::host::{HostSettings, without_credentials};
-use amiforge_packages::locked::{LockedPackage, PackageId};
+use amiforge_packages::locked::{LockedArchive, LockedPackage, PackageId};
 use amiforge_progress::Progress;
 
 use super::base::BaseImage;
 use super::error::LockError;
 use super::inputs;
 use super::model::{Lock, LockedSnapshot, LockedSource, LockedStage};
-use crate::fetch::{self, FetchError, Fetcher, FileLocation, FileRequest};
+use crate::fetch::{self, FetchError, Fetcher, FileLocation, FileRequest, TransferError};
 use crate::recipe::{PackageSource, Recipe, SnapshotSource, Stage, StageSource};
 
 /// Which packages of an older lock get newer versions.
@@ -33,6 +33,8 @@ pub struct Resolved {
     pub lock: Lock,
     /// The records of its packages.
     pub records: Vec<PackageRecord>,
+    /// What the trust in its packages rests on where it is less than a signature of all metadata.
+    pub notes: Vec<String>,
 }
 
 /// Makes the lock of a recipe.
@@ -46,8 +48,9 @@ pub fn resolve(
     fetcher: &Fetcher<'_>,
 ) -> Result<Resolved, LockError> {
     let mut resolved = choose(recipe, old, update, fetcher)?;
-    for (locked, stage) in resolved.lock.stages.iter_mut().zip(&recipe.stages) {
-        locked.sources = sources(stage, recipe.packages.as_ref(), old, fetcher)?;
+    let Lock { archives, stages, .. } = &mut resolved.lock;
+    for (locked, stage) in stages.iter_mut().zip(&recipe.stages) {
+        locked.sources = sources(stage, (recipe.packages.as_ref(), archives), old, fetcher)?;
     }
     Ok(resolved)
 }
@@ -74,7 +77,9 @@ pub fn choose(
     for snapshot in &recipe.snapshots {
         lock.snapshots.push(pin_snapshot(snapshot, (old, update), fetcher)?);
     }
-    let Some(packages) = &recipe.packages else { return Ok(Resolved { lock, records: Vec::new() }) };
+    let Some(packages) = &recipe.packages else {
+        return Ok(Resolved { lock, records: Vec::new(), notes: Vec::new() });
+    };
     let base = BaseImage::open(recipe, &lock.snapshots, fetcher)?;
     let installed = base.as_ref().map(|base| base.system(recipe));
     let sets = sets(recipe, old, update);
@@ -86,7 +91,7 @@ pub fn choose(
     for (stage, packages) in recipe.stages.iter().zip(sets) {
         lock.stages.push(LockedStage { name: stage.name.clone(), packages, sources: Vec::new() });
     }
-    Ok(Resolved { lock, records: chosen.records })
+    Ok(Resolved { lock, records: chosen.records, notes: chosen.notes })
 }
 
 /// Checks that the packages to update are in the lock.
@@ -119,11 +124,17 @@ fn sets<'a>(recipe: &'a Recipe, old: Option<&Lock>, update: &Update) -> Vec<Pack
 
 impl RepositoryAccess for Fetcher<'_> {
     fn read(&self, url: &str, most: u64) -> Result<Vec<u8>, RepositoryError> {
-        self.client.read(url, most, self.monitor.cancel).map_err(|source| {
-            let missing = source.is_missing();
-            let error = Box::new(FetchError::Url { url: without_credentials(url), source });
-            if missing { RepositoryError::Missing(error) } else { RepositoryError::Fetch(error) }
-        })
+        self.client.read(url, most, self.monitor.cancel).map_err(|source| failed_read(url, source))
+    }
+
+    fn read_range(&self, url: &str, start: u64, len: u64) -> Result<Vec<u8>, RepositoryError> {
+        self.client
+            .read_range(url, start, len, self.monitor.cancel)
+            .map_err(|source| failed_read(url, source))
+    }
+
+    fn jobs(&self) -> usize {
+        self.jobs
     }
 
     fn fetch(&self, files: &[RepositoryFile]) -> Result<(), RepositoryError> {
@@ -158,6 +169,13 @@ impl RepositoryAccess for Fetcher<'_> {
     fn progress(&self) -> &dyn Progress {
         self.monitor.progress
     }
+}
+
+/// The error of a file that could not be read.
+fn failed_read(url: &str, source: TransferError) -> RepositoryError {
+    let missing = source.is_missing();
+    let error = Box::new(FetchError::Url { url: without_credentials(url), source });
+    if missing { RepositoryError::Missing(error) } else { RepositoryError::Fetch(error) }
 }
 
 /// The versions of an older lock that the new one prefers.
@@ -215,12 +233,12 @@ pub fn snapshot(
 /// Pins the sources of a stage.
 fn sources(
     stage: &Stage,
-    packages: Option<&PackageSource>,
+    (packages, archives): (Option<&PackageSource>, &[LockedArchive]),
     old: Option<&Lock>,
     fetcher: &Fetcher<'_>,
 ) -> Result<Vec<LockedSource>, LockError> {
     let one = |source: &StageSource| {
-        let pinned = FileLocation::of(&source.from, packages, fetcher.host)
+        let pinned = FileLocation::of(&source.from, packages, archives, fetcher.host)
             .and_then(|from| pin(source, from, old, fetcher));
         pinned.map_err(|error| LockError::Source {
             stage: stage.name.clone(),

@@ -55,6 +55,9 @@ struct ArchiveText {
     date: toml::value::Datetime,
     release: String,
     signer: Option<String>,
+    base: Option<String>,
+    #[serde(default, rename = "packages-signed-by")]
+    package_signers: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,6 +71,7 @@ struct PackageText {
     size: u64,
     path: String,
     archive: String,
+    header: Option<String>,
     reason: String,
 }
 
@@ -120,6 +124,13 @@ pub(super) fn write(lock: &Lock) -> String {
         if let Some(signer) = &archive.signer {
             write_field(&mut text, "signer", signer);
         }
+        if let Some(base) = &archive.base {
+            write_field(&mut text, "base", base);
+        }
+        if !archive.package_signers.is_empty() {
+            let signers: Vec<_> = archive.package_signers.iter().cloned().map(toml::Value::String).collect();
+            let _ = writeln!(text, "packages-signed-by = {}", toml::Value::Array(signers));
+        }
     }
     packages("package", &lock.image, &mut text);
     for snapshot in &lock.snapshots {
@@ -157,6 +168,9 @@ fn packages(table: &str, all: &[LockedPackage], text: &mut String) {
         let _ = writeln!(text, "size = {}", package.size);
         write_field(text, "path", &package.path);
         write_field(text, "archive", &package.archive);
+        if let Some(header) = package.header {
+            write_field(text, "header", &header.to_string());
+        }
         write_field(text, "reason", reason_name(package.reason));
     }
 }
@@ -187,6 +201,8 @@ fn archive(text: ArchiveText) -> Result<LockedArchive, String> {
         name: text.name,
         suite: text.suite,
         signer: text.signer,
+        base: text.base,
+        package_signers: text.package_signers,
     })
 }
 
@@ -210,6 +226,7 @@ fn package(text: PackageText) -> Result<LockedPackage, String> {
         size: text.size,
         path: text.path,
         archive: text.archive,
+        header: text.header.as_deref().map(digest).transpose()?,
     })
 }
 
@@ -259,6 +276,7 @@ mod tests {
             size: 123,
             path: format!("pool/main/{name}.deb"),
             archive: "debian".into(),
+            header: None,
             reason,
         };
         Lock {
@@ -269,6 +287,8 @@ mod tests {
                 date: 1_793_491_201,
                 release: Digest::of(b"release"),
                 signer: Some("ABCD".into()),
+                base: None,
+                package_signers: Vec::new(),
             }],
             image: vec![package("a2", LockReason::Base), package("b\"\\ü", LockReason::Named)],
             snapshots: vec![LockedSnapshot {

@@ -123,6 +123,7 @@ mod tests {
             size: 1,
             path: "pool/x".to_owned(),
             archive: "debian".to_owned(),
+            header: None,
             reason: LockReason::Named,
         }
     }

@@ -76,7 +76,8 @@ pub(super) fn statuses(recipe: &Recipe, lock: &Lock, fetcher: &Fetcher<'_>) -> V
     for stage in &recipe.stages {
         let Some(locked) = lock.stages.iter().find(|locked| locked.name == stage.name) else { continue };
         for (source, locked) in stage.sources.iter().zip(&locked.sources) {
-            let location = FileLocation::of(&source.from, recipe.packages.as_ref(), fetcher.host);
+            let location =
+                FileLocation::of(&source.from, recipe.packages.as_ref(), &lock.archives, fetcher.host);
             let state = match &location {
                 Ok(location) => state(source, locked, location, fetcher),
                 Err(error) => SourceState::Unknown(error.to_string()),

@@ -50,6 +50,7 @@ fn package(name: &str, reason: LockReason) -> LockedPackage {
         size: 1,
         path: format!("pool/{name}.deb"),
         archive: "debian".into(),
+        header: None,
         reason,
     }
 }
@@ -65,6 +66,8 @@ fn lock() -> Lock {
             date: 1_793_491_201,
             release: Digest::of(b"release"),
             signer: Some("ABCD".into()),
+            base: None,
+            package_signers: Vec::new(),
         }],
         image: vec![package("bash", LockReason::Base)],
         stages: vec![LockedStage {

@@ -16,6 +16,7 @@ pub(super) fn replacement(key: &str, option: &str) -> Option<&'static str> {
         }
         ("kind", "folder" | "directory" | "local" | "path") => "write `dir`",
         ("kind", "apt" | "debian" | "ubuntu" | "debootstrap" | "mmdebstrap") => "write `deb`",
+        ("kind", "dnf" | "yum" | "amazon" | "amazonlinux" | "fedora" | "centos" | "rhel") => "write `rpm`",
         ("role", "boot" | "/boot") => {
             "`/boot` needs no partition: it lies in the root; what UEFI starts lies in a partition of role `esp`, what a \
              legacy BIOS starts in one of role `bios-boot`"

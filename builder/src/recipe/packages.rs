@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amiforge_packages::backend::{Recommends, Scripts};
+use amiforge_packages::backend::Scripts;
 use amiforge_packages::deb::DebSource;
 use amiforge_packages::deb::resolve::BasePackages;
 use amiforge_packages::deb::source::{
-    ArchiveRole, DebArchive, DebFilters, PinTarget, SignerKeys, Stays, VersionPin, WhenExpired,
+    ArchiveRole, DebArchive, PinTarget, SignerKeys, VersionPin, WhenExpired,
 };
 use amiforge_packages::{PackageKind, PackageSource};
 
 use super::checker::Checker;
 use super::diagnostic::KeyPath;
 use super::keys::{AnswerKey, ArchiveKeys, PinKeys, SourceKeys, SourceKindKey};
-use super::{Arch, debian_syntax};
+use super::package_filters::{filters, recommends};
+use super::{Arch, debian_syntax, rpm_source};
 
 /// Priority of a pin without one: above the priority that any version has without pins.
 const PRIORITY: i16 = 990;
@@ -22,37 +23,58 @@ const PRIORITY: i16 = 990;
 pub(super) fn kind(source: SourceKindKey) -> Option<PackageKind> {
     match source {
         SourceKindKey::Deb => Some(PackageKind::Deb),
+        SourceKindKey::Rpm => Some(PackageKind::Rpm),
         SourceKindKey::Dir | SourceKindKey::Tar | SourceKindKey::Oci | SourceKindKey::Image => None,
     }
 }
 
-/// The given keys that are for packages of another kind than the source's, or for packages where it has none.
-pub(super) fn misplaced(keys: &SourceKeys) -> impl Iterator<Item = &'static str> {
-    let kind = keys.kind;
+/// A source of a kind in messages.
+pub(super) fn named(kind: PackageKind) -> &'static str {
+    match kind {
+        PackageKind::Deb => "a `deb` source",
+        PackageKind::Rpm => "an `rpm` source",
+    }
+}
+
+/// The given keys that are for packages of another kind than the source's, or for packages where it has none; each with the
+/// kinds that it is for.
+pub(super) fn misplaced(keys: &SourceKeys) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let own = kind(keys.kind);
     let of_deb = [
-        ("distribution", keys.distribution.is_some()),
         ("suites", !keys.suites.is_empty()),
         ("components", keys.components.is_some()),
         ("base", keys.base.is_some()),
+        ("architectures", !keys.architectures.is_empty()),
+        ("apt-mirror", keys.apt_mirror.is_some()),
+        ("apt-sources", keys.apt_sources.is_some()),
+        ("allow-expired", keys.allow_expired.is_some()),
+        ("archive", !keys.archive.is_empty()),
+        ("pin", !keys.pin.is_empty()),
+    ];
+    let of_rpm = [
+        ("release", keys.release.is_some()),
+        ("repo-files", keys.repo_files.is_some()),
+        ("repository", !keys.repository.is_empty()),
+    ];
+    let of_both = [
+        ("distribution", keys.distribution.is_some()),
         ("packages", !keys.packages.is_empty()),
         ("without", !keys.without.is_empty()),
         ("recommends", keys.recommends.is_some()),
-        ("architectures", !keys.architectures.is_empty()),
         ("mirror", keys.mirror.is_some()),
-        ("apt-mirror", keys.apt_mirror.is_some()),
-        ("apt-sources", keys.apt_sources.is_some()),
         ("keyring", keys.keyring.is_some()),
-        ("allow-expired", keys.allow_expired.is_some()),
         ("scripts", keys.scripts.is_some()),
         ("upgrade", keys.upgrade.is_some()),
         ("include", !keys.include.is_empty()),
         ("docs", keys.docs.is_some()),
         ("man", keys.man.is_some()),
         ("locales", keys.locales.is_some()),
-        ("archive", !keys.archive.is_empty()),
-        ("pin", !keys.pin.is_empty()),
     ];
-    of_deb.into_iter().filter(move |(_, given)| *given && kind != SourceKindKey::Deb).map(|(key, _)| key)
+    let deb = of_deb.map(|(key, given)| (key, given && own != Some(PackageKind::Deb), "a `deb` source"));
+    let rpm = of_rpm.map(|(key, given)| (key, given && own != Some(PackageKind::Rpm), "an `rpm` source"));
+    let both = of_both.map(|(key, given)| (key, given && own.is_none(), "a `deb` or `rpm` source"));
+    let all = deb.into_iter().chain(rpm).chain(both);
+    all.filter(|(_, misplaced, _)| *misplaced).map(|(key, _, kinds)| (key, kinds))
 }
 
 /// Checks a source of packages.
@@ -65,6 +87,7 @@ pub(super) fn check(
 ) -> PackageSource {
     match kind {
         PackageKind::Deb => PackageSource::Deb(deb(keys, arch, at, checker)),
+        PackageKind::Rpm => PackageSource::Rpm(rpm_source::check(keys, arch, at, checker)),
     }
 }
 
@@ -75,6 +98,7 @@ pub(super) fn tools(source: &PackageSource, all: &[String], at: &KeyPath, checke
             let suites = deb.archives.iter().flat_map(|archive| archive.suites.iter().map(String::as_str));
             requests(all, &suites.collect(), at, checker);
         }
+        PackageSource::Rpm(_) => rpm_source::requests(all, at, checker),
     }
 }
 
@@ -119,11 +143,11 @@ fn requests(all: &[String], suites: &BTreeSet<&str>, at: &KeyPath, checker: &mut
 /// Checks debconf answers: each must fit on a line of `debconf-set-selections`.
 pub(super) fn answers(
     all: &BTreeMap<String, AnswerKey>,
-    packages: bool,
+    source: Option<&PackageSource>,
     at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> BTreeMap<String, String> {
-    if !all.is_empty() && !packages {
+    if !all.is_empty() && !matches!(source, Some(PackageSource::Deb(_))) {
         checker.reject_key(at.clone(), "answers are for packages, and there is no `deb` source");
     }
     let mut answers = BTreeMap::new();
@@ -142,11 +166,6 @@ pub(super) fn answers(
         answers.insert(question.clone(), answer);
     }
     answers
-}
-
-/// Whether recommended packages are taken.
-pub(super) fn recommends(take: bool) -> Recommends {
-    if take { Recommends::Take } else { Recommends::Leave }
 }
 
 fn archives(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Vec<DebArchive> {
@@ -316,23 +335,4 @@ fn pinned(
         );
     }
     Some(VersionPin { package: keys.package.clone(), to: to?, priority })
-}
-
-fn filters(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> DebFilters {
-    for (key, globs) in [("exclude", &keys.exclude), ("include", &keys.include)] {
-        for (index, glob) in globs.iter().enumerate() {
-            checker.accept(at.key(key).index(index), debian_syntax::glob(glob));
-        }
-    }
-    for (index, locale) in keys.locales.iter().flatten().enumerate() {
-        checker.accept(at.key("locales").index(index), debian_syntax::locale(locale));
-    }
-    let stays = |given: Option<bool>| if given == Some(false) { Stays::No } else { Stays::Yes };
-    DebFilters {
-        exclude: keys.exclude.clone(),
-        include: keys.include.clone(),
-        docs: stays(keys.docs),
-        man: stays(keys.man),
-        locales: keys.locales.clone(),
-    }
 }

@@ -46,10 +46,8 @@ pub(super) fn check(
                     checked.upgrade = Some(keys.upgrade.unwrap_or_default());
                 }
                 None if index > 0 => {
-                    let message = format!(
-                        "a `{}` source comes first, or second over an `image`, and there is one at most",
-                        kind.name()
-                    );
+                    let message =
+                        format!("{} comes first, or second over an `image`, and there is one at most", packages::named(kind));
                     checker.reject(at.key("kind"), message);
                 }
                 None if keys.upgrade.is_some() => {
@@ -187,8 +185,8 @@ fn only_its_own_keys(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>)
             checker.reject_key(at.key(key), format!("`{key}` is for {kind_name}"));
         }
     }
-    for key in packages::misplaced(keys) {
-        checker.reject_key(at.key(key), format!("`{key}` is for a `deb` source"));
+    for (key, kinds) in packages::misplaced(keys) {
+        checker.reject_key(at.key(key), format!("`{key}` is for {kinds}"));
     }
     let of_files = [
         ("path", keys.path.is_some()),
@@ -199,7 +197,7 @@ fn only_its_own_keys(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>)
     ];
     if let Some(kind) = packages::kind(keys.kind) {
         for (key, _) in of_files.iter().filter(|(_, given)| *given) {
-            let message = format!("`{key}` is for folders and archives, not for a `{}` source", kind.name());
+            let message = format!("`{key}` is for folders and archives, not for {}", packages::named(kind));
             checker.reject_key(at.key(key), message);
         }
     }

@@ -10,7 +10,7 @@ use super::checker::Checker;
 use super::deb::{RunStep, SourceFrom, Stage, StageSource};
 use super::diagnostic::KeyPath;
 use super::keys::{NumberOrText, RunKeys, SandboxKeys, StageInstallKeys, StageKeys, StageSourceKeys};
-use super::{debian_syntax, packages, parse, sources};
+use super::{debian_syntax, package_filters, packages, parse, sources};
 
 /// File name extensions of archives, which are removed from a folder's name.
 const ENDINGS: [&str; 7] = [".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar", ".git"];
@@ -27,8 +27,7 @@ pub(super) fn check(
     for (index, keys) in all.iter().enumerate() {
         let at = at.index(index);
         if packages.is_none() {
-            let message =
-                "a stage takes its tools from the archives of a `deb` source, and this recipe has none";
+            let message = "a stage takes its tools from the archives of a `deb` or `rpm` source, and this recipe has none";
             checker.reject(at.clone(), message);
         }
         checker.accept(at.key("name"), debian_syntax::archive_name(&keys.name));
@@ -108,7 +107,7 @@ fn stage(
     Stage {
         name: keys.name.clone(),
         packages: keys.packages.clone(),
-        recommends: packages::recommends(keys.recommends),
+        recommends: package_filters::recommends(keys.recommends),
         patches,
         run: keys.run.clone(),
         env: env(&keys.env, at, checker),

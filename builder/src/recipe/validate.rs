@@ -70,8 +70,7 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
         sources::check(&keys.source, arch, &top.key("source"), checker);
     let stages = stages::check(&keys.stage, source_of_packages.as_ref(), &top.key("stage"), checker);
     let runs = stages::runs(&keys.run, &top.key("run"), checker);
-    let debconf =
-        packages::answers(&keys.debconf, source_of_packages.is_some(), &top.key("debconf"), checker);
+    let debconf = packages::answers(&keys.debconf, source_of_packages.as_ref(), &top.key("debconf"), checker);
     let limits = stages::limits(&keys.sandbox, &top.key("sandbox"), checker);
     let files = contents::files(&keys.file, &top.key("file"), checker);
     let groups = contents::groups(&keys.group, &top.key("group"), checker);

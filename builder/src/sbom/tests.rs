@@ -126,6 +126,7 @@ fn installed_packages_come_with_their_files_of_the_lock() {
         size: 1,
         path: "pool/tool.deb".into(),
         archive: "debian".into(),
+        header: None,
         reason: LockReason::Named,
     };
     let found = installed(&tree, &NoSources, &[locked]).unwrap();

@@ -83,11 +83,17 @@ pub trait Backend: fmt::Debug + Sync {
     /// The suites that hold security updates, as `ARCHIVE SUITE`, in the order of the recipe.
     fn security_suites(&self) -> Vec<String>;
 
-    /// Address of an archive, without a slash at its end.
+    /// Address of an archive, without a slash at its end: what the paths of its packages are below. `locked` are the archives
+    /// of the lock.
     ///
     /// # Errors
     /// A sentence with the way to set it.
-    fn archive_url(&self, archive: &str, host: &HostSettings) -> Result<String, String>;
+    fn archive_url(
+        &self,
+        archive: &str,
+        locked: &[LockedArchive],
+        host: &HostSettings,
+    ) -> Result<String, String>;
 
     /// The variable of the environment that names the mirror of an archive.
     fn mirror_variable(&self, archive: &str) -> String;
@@ -191,12 +197,22 @@ pub trait UnpackedPackages: fmt::Debug + Send + Sync {
 }
 
 /// A way to the files of archives. Whoever implements it opens the connections.
-pub trait RepositoryAccess {
+pub trait RepositoryAccess: Sync {
     /// The bytes of the file at an address, at most `most` of them.
     ///
     /// # Errors
     /// [`RepositoryError::Missing`] where there is no such file; [`RepositoryError::Fetch`].
     fn read(&self, url: &str, most: u64) -> Result<Vec<u8>, RepositoryError>;
+
+    /// Some bytes of the file at an address: `len` of them from `start`, or fewer where the file ends before. A server that
+    /// knows no ranges sends the file up to there.
+    ///
+    /// # Errors
+    /// As [`RepositoryAccess::read`].
+    fn read_range(&self, url: &str, start: u64, len: u64) -> Result<Vec<u8>, RepositoryError>;
+
+    /// The number of files to read at a time.
+    fn jobs(&self) -> usize;
 
     /// Fetches files into the store, checked by their digests.
     ///
@@ -224,10 +240,10 @@ pub trait RepositoryAccess {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scripts {
-    /// The real dpkg runs their scripts in a sandbox.
+    /// Their scripts run in a sandbox: those of a `deb` source by the real dpkg, those of an `rpm` source in rpm's order.
     Run,
-    /// Nothing runs; what most scripts do is done by amiforge. What was skipped is listed, and its packages are left half
-    /// configured: `dpkg --audit` of the machine names them, and its dpkg configures them when it runs next.
+    /// Nothing runs; what most scripts do is done by amiforge. What was skipped is listed. Packages of a `deb` source are left
+    /// half configured then: `dpkg --audit` of the machine names them, and its dpkg configures them when it runs next.
     Native,
     /// Packages are unpacked and left so.
     None,
@@ -306,6 +322,8 @@ pub struct LockedSets {
     pub sets: Vec<Vec<LockedPackage>>,
     /// What the archives say of these packages besides, once for each name and architecture, sorted by both.
     pub records: Vec<PackageRecord>,
+    /// What the trust in the packages rests on where it is less than a signature of all metadata: sentences for the user.
+    pub notes: Vec<String>,
 }
 
 /// What the archives say of a chosen package besides what a lock pins.

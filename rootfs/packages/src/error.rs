@@ -82,6 +82,9 @@ pub enum PackageError {
     /// The sources of upgrades could not be written.
     #[error("making the tree a system")]
     Step(#[from] StepError),
+    /// The sources of upgrades could not be written.
+    #[error("writing where machines get upgrades from")]
+    UpgradeSources(#[source] KindError),
     /// A file of the host cannot be used.
     #[error(transparent)]
     HostFile(KindError),

@@ -3,15 +3,41 @@
 
 use std::collections::{HashMap, HashSet};
 
-use amiforge_formats::tree::{Node, NodeKind};
-
 use amiforge_rootfs::glob::{Globs, NotAGlob};
-use amiforge_rootfs::sources::tar::TarEntry;
 
 /// Which paths of packages are left out of the tree. The default leaves out none.
 #[derive(Debug, Clone, Default)]
 pub struct Filters {
     globs: Option<Compiled>,
+    /// What packages mark as documentation or as a translation, if that decides too.
+    marks: Option<DocOptions>,
+}
+
+/// What an entry is, as far as filters distinguish them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EntryShape {
+    Dir,
+    Symlink,
+    Other,
+}
+
+/// An entry of a package.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FilterEntry<'e> {
+    /// Path from the root, without a slash before it.
+    pub(crate) path: &'e [u8],
+    pub(crate) shape: EntryShape,
+    /// Whether the package marks it as documentation, and not as a licence.
+    pub(crate) is_doc: bool,
+    /// Languages that the package marks it with, several separated by `|`; empty where there are none.
+    pub(crate) languages: &'e [u8],
+}
+
+impl<'e> FilterEntry<'e> {
+    /// An entry of a package that marks nothing.
+    pub(crate) fn unmarked(path: &'e [u8], shape: EntryShape) -> Self {
+        Self { path, shape, is_doc: false, languages: b"" }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -97,24 +123,31 @@ impl Filters {
         let include = Globs::new(include)?;
         let folders = Globs::new(FOLDERS)?;
         let compiled = Compiled { exclude, include, passage, folders };
-        Ok(Self { globs: Some(compiled).filter(|compiled| !compiled.exclude.is_empty()) })
+        Ok(Self { globs: Some(compiled).filter(|compiled| !compiled.exclude.is_empty()), marks: None })
     }
 
-    /// Whether nothing is left out.
-    pub fn is_empty(&self) -> bool {
-        self.globs.is_none()
+    /// Leaves out by these options also what packages mark as documentation or with a language, wherever it is. Manual
+    /// pages, which are marked as documentation, go only where manual pages do. What an `include` matches stays.
+    #[must_use]
+    pub fn with_marks(mut self, options: &DocOptions) -> Self {
+        self.marks = Some(options.clone());
+        self
     }
 
     /// Which entries of a package are included, one answer for each.
-    pub(super) fn included(&self, entries: &[(Vec<u8>, TarEntry)]) -> Vec<KeepChoice> {
-        let Some(globs) = &self.globs else { return vec![KeepChoice::All; entries.len()] };
+    pub(crate) fn included(&self, entries: &[FilterEntry<'_>]) -> Vec<KeepChoice> {
+        if self.globs.is_none() && self.marks.is_none() {
+            return vec![KeepChoice::All; entries.len()];
+        }
         let mut folders = HashMap::new();
         let mut included: Vec<KeepChoice> = entries
             .iter()
-            .map(|(path, entry)| match globs.verdict(path, &mut folders) {
-                GlobVerdict::Excluded if is_link(entry) && globs.passage.matches(path) => KeepChoice::All,
-                GlobVerdict::Excluded if is_dir(entry) && globs.folders.matches(path) => KeepChoice::All,
+            .map(|entry| match self.verdict(entry.path, &mut folders) {
+                GlobVerdict::Excluded if self.stays_as_way(entry) => KeepChoice::All,
                 GlobVerdict::Excluded => KeepChoice::None,
+                GlobVerdict::Unsaid if self.marks.as_ref().is_some_and(|marks| marks.leave_out(entry)) => {
+                    KeepChoice::None
+                }
                 GlobVerdict::Included | GlobVerdict::Unsaid => KeepChoice::All,
             })
             .collect();
@@ -122,15 +155,56 @@ impl Filters {
             .iter()
             .zip(&included)
             .filter(|(_, keep)| **keep == KeepChoice::All)
-            .flat_map(|((path, _), _)| folders_of(path))
+            .flat_map(|(entry, _)| folders_of(entry.path))
             .collect();
-        for ((path, entry), keep) in entries.iter().zip(&mut included) {
-            if is_dir(entry) && (path.is_empty() || leading.contains(path.as_slice())) {
+        for (entry, keep) in entries.iter().zip(&mut included) {
+            let leads = entry.path.is_empty() || leading.contains(entry.path);
+            if entry.shape == EntryShape::Dir && leads {
                 *keep = KeepChoice::All;
             }
         }
         included
     }
+
+    fn verdict<'p>(&self, path: &'p [u8], folders: &mut HashMap<&'p [u8], GlobVerdict>) -> GlobVerdict {
+        self.globs.as_ref().map_or(GlobVerdict::Unsaid, |globs| globs.verdict(path, folders))
+    }
+
+    /// Whether an entry that is left out stays nevertheless: a link that leads to something included, or a folder that
+    /// programs expect.
+    fn stays_as_way(&self, entry: &FilterEntry<'_>) -> bool {
+        self.globs.as_ref().is_some_and(|globs| match entry.shape {
+            EntryShape::Dir => globs.folders.matches(entry.path),
+            EntryShape::Symlink => globs.passage.matches(entry.path),
+            EntryShape::Other => false,
+        })
+    }
+}
+
+impl DocOptions {
+    /// Whether an entry is left out by what its package marks it as.
+    fn leave_out(&self, entry: &FilterEntry<'_>) -> bool {
+        let is_man = entry.path.starts_with(b"usr/share/man/");
+        if entry.shape == EntryShape::Dir || is_man {
+            return false;
+        }
+        let wanted = |languages: &[u8], locales: &[String]| {
+            let mut languages = languages.split(|byte| *byte == b'|').filter(|one| !one.is_empty());
+            languages.any(|language| locales.iter().any(|locale| is_of(language, locale)))
+        };
+        let foreign = self
+            .locales
+            .as_ref()
+            .is_some_and(|locales| !entry.languages.is_empty() && !wanted(entry.languages, locales));
+        foreign || (self.docs == KeepChoice::None && entry.is_doc)
+    }
+}
+
+/// Whether a locale such as `de_AT.UTF-8` is of a language such as `de` or `de_AT`.
+fn is_of(language: &[u8], locale: &str) -> bool {
+    let rest = locale.as_bytes().strip_prefix(language);
+    matches!(language, b"C" | b"POSIX")
+        || rest.is_some_and(|rest| matches!(rest, [] | [b'_' | b'.' | b'@', ..]))
 }
 
 /// The result of the globs for a path.
@@ -164,14 +238,6 @@ impl Compiled {
     }
 }
 
-fn is_dir(entry: &TarEntry) -> bool {
-    matches!(entry, TarEntry::Node(Node { kind: NodeKind::Dir(_), .. }))
-}
-
-fn is_link(entry: &TarEntry) -> bool {
-    matches!(entry, TarEntry::Node(Node { kind: NodeKind::Symlink(_), .. }))
-}
-
 /// The parent folders of a path, the root left out.
 fn folders_of(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(slash, _)| &path[..slash])
@@ -185,22 +251,16 @@ fn above(glob: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use amiforge_formats::time::Time;
-    use amiforge_formats::tree::{Content, Meta};
-
     use super::*;
 
+    /// The paths that stay; those of folders end in `/`, those of links in `@`.
     fn included(filters: &Filters, paths: &[&str]) -> Vec<String> {
-        let entries: Vec<(Vec<u8>, TarEntry)> = paths
+        let entries: Vec<FilterEntry<'_>> = paths
             .iter()
-            .map(|path| {
-                let (path, kind) = match (path.strip_suffix('/'), path.strip_suffix('@')) {
-                    (Some(dir), _) => (dir, NodeKind::dir()),
-                    (_, Some(link)) => (link, NodeKind::Symlink(b"x"[..].into())),
-                    _ => (*path, NodeKind::File(Content::empty())),
-                };
-                let meta = Meta::root_owned(0o755, Time::EPOCH);
-                (path.as_bytes().to_vec(), TarEntry::Node(Node { meta, kind }))
+            .map(|path| match (path.strip_suffix('/'), path.strip_suffix('@')) {
+                (Some(dir), _) => FilterEntry::unmarked(dir.as_bytes(), EntryShape::Dir),
+                (_, Some(link)) => FilterEntry::unmarked(link.as_bytes(), EntryShape::Symlink),
+                _ => FilterEntry::unmarked(path.as_bytes(), EntryShape::Other),
             })
             .collect();
         let keep = filters.included(&entries);
@@ -263,5 +323,33 @@ mod tests {
             ["opt/", "opt/a/", "opt/a/b"]
         );
         assert!(Filters::new(["["], []).is_err());
+    }
+
+    #[test]
+    fn marks_of_packages_leave_out_what_no_glob_names() {
+        let options =
+            DocOptions { docs: KeepChoice::None, man: KeepChoice::All, locales: Some(vec!["de_AT".into()]) };
+        let filters = Filters::new([], ["/opt/a/NOTES"]).unwrap().with_marks(&options);
+        let entry = |path: &'static str, is_doc, languages: &'static str| FilterEntry {
+            path: path.as_bytes(),
+            shape: EntryShape::Other,
+            is_doc,
+            languages: languages.as_bytes(),
+        };
+        for (path, is_doc, languages, stays) in [
+            ("opt/a/README", true, "", false),
+            ("opt/a/x", false, "", true),
+            ("usr/share/man/man1/x.1.gz", true, "", true),
+            ("opt/a/de.mo", false, "de", true),
+            ("opt/a/at.mo", false, "de_AT", true),
+            ("opt/a/fr.mo", false, "fr", false),
+            ("opt/a/both.mo", false, "fr|de", true),
+            ("opt/a/d.mo", false, "d", false),
+        ] {
+            let keep = filters.included(&[entry(path, is_doc, languages)]);
+            assert_eq!(keep == [KeepChoice::All], stays, "{path}");
+        }
+        let exclude = Filters::new(["/x"], ["/opt/a/NOTES"]).unwrap().with_marks(&options);
+        assert_eq!(exclude.included(&[entry("opt/a/NOTES", true, "")]), [KeepChoice::All]);
     }
 }

@@ -1,6 +1,6 @@
 //! The packages that a tree holds, as a bill of materials lists them: plain data, the same for every kind.
 
-use amiforge_formats::digest::Digest;
+use amiforge_formats::digest::{Digest, StatedDigest};
 
 use crate::PackageKind;
 
@@ -47,8 +47,8 @@ pub struct PublishedPath {
     pub path: Vec<u8>,
     /// The name of the package.
     pub package: String,
-    /// MD5 of its content in the archive, where the database has it.
-    pub md5: Option<[u8; 16]>,
+    /// Digest of its content in the archive, where the database has it.
+    pub digest: Option<StatedDigest>,
 }
 
 /// A licence, or a choice of licences.

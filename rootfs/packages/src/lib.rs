@@ -14,8 +14,11 @@ pub mod host;
 pub mod installed;
 pub mod locked;
 pub mod over;
+pub mod path_filters;
 pub mod registry;
+pub mod rpm;
 pub mod signature;
+pub mod unpack;
 
 pub use registry::PackageSource;
 
@@ -25,16 +28,19 @@ pub enum PackageKind {
     /// `.deb` files of Debian and its derivatives. A lock that names no kind is of this one.
     #[default]
     Deb,
+    /// `.rpm` files of Amazon Linux, Fedora and their kin.
+    Rpm,
 }
 
 impl PackageKind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Deb];
+    pub const ALL: [Self; 2] = [Self::Deb, Self::Rpm];
 
     /// Its name in locks and manifests, and its type in package URLs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Deb => "deb",
+            Self::Rpm => "rpm",
         }
     }
 

@@ -4,12 +4,15 @@
 use crate::PackageKind;
 use crate::backend::{Backend, PackageFormat};
 use crate::deb::{DebFormat, DebSource};
+use crate::rpm::{RpmFormat, RpmSource};
 
 /// The packages of a recipe: a source of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PackageSource {
     /// Archives of Debian packages.
     Deb(DebSource),
+    /// Repositories of rpm packages.
+    Rpm(RpmSource),
 }
 
 impl PackageSource {
@@ -17,6 +20,7 @@ impl PackageSource {
     pub fn backend(&self) -> &dyn Backend {
         match self {
             Self::Deb(source) => source,
+            Self::Rpm(source) => source,
         }
     }
 }
@@ -26,6 +30,7 @@ impl PackageKind {
     pub fn format(self) -> &'static dyn PackageFormat {
         match self {
             Self::Deb => &DebFormat,
+            Self::Rpm => &RpmFormat,
         }
     }
 }

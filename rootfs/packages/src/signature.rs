@@ -5,7 +5,7 @@
 //! time given; a subkey is bound for signing and has signed back. Digests that can be forged (MD5, SHA-1, RIPEMD-160)
 //! are refused.
 
-mod packets;
+pub(crate) mod packets;
 
 use pgp::composed::{CleartextSignedMessage, Deserializable, DetachedSignature, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
@@ -112,6 +112,13 @@ impl Keyring {
         if keys.is_empty() { Err(refused(last)) } else { Ok(Self { name: name.to_owned(), keys }) }
     }
 
+    /// The keys of it with these fingerprints, in upper-case hexadecimal.
+    #[must_use]
+    pub fn only(&self, fingerprints: &[String]) -> Self {
+        let pinned = |key: &&SignedPublicKey| fingerprints.contains(&fingerprint(&key.primary_key));
+        Self { name: self.name.clone(), keys: self.keys.iter().filter(pinned).cloned().collect() }
+    }
+
     /// Fingerprints of the keys, in upper-case hexadecimal and in the order of the keyring.
     pub fn fingerprints(&self) -> impl Iterator<Item = String> {
         self.keys.iter().map(|key| fingerprint(&key.primary_key))
@@ -119,7 +126,7 @@ impl Keyring {
 }
 
 /// Armored keyrings may be several blocks one after the other; binary ones are one.
-fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
+pub(crate) fn blocks(bytes: &[u8]) -> Vec<&[u8]> {
     const BEGIN: &[u8] = b"-----BEGIN PGP PUBLIC KEY BLOCK-----";
     let starts: Vec<usize> =
         bytes.windows(BEGIN.len()).enumerate().filter(|(_, at)| *at == BEGIN).map(|(at, _)| at).collect();
@@ -162,13 +169,38 @@ pub fn verify_release(
 ) -> Result<SignedText, SignatureError> {
     let refused = |reason: String| SignatureError::NotSigned { reason };
     let text = std::str::from_utf8(release).map_err(|error| refused(error.to_string()))?;
-    let (read, _) =
-        DetachedSignature::from_reader_many(signature).map_err(|error| refused(error.to_string()))?;
-    let read: Vec<DetachedSignature> =
-        read.collect::<Result<_, _>>().map_err(|error| refused(error.to_string()))?;
-    let signatures: Vec<&Signature> = read.iter().map(|one| &one.signature).collect();
-    let signer = signer(release, &signatures, keyrings, at)?;
+    let signer = verify_detached(release, &[signature], keyrings, at)?;
     Ok(SignedText { text: text.to_owned(), signer })
+}
+
+/// Checks bytes by signatures that are apart from them, each of them one or more packets, binary or armored. Returns the
+/// fingerprint of the primary key, in upper-case hexadecimal. Signatures of kinds unknown here are left out, unless there is
+/// no other. `at` is the time to check at, in seconds since 1970.
+pub fn verify_detached(
+    bytes: &[u8],
+    signatures: &[&[u8]],
+    keyrings: &[Keyring],
+    at: i64,
+) -> Result<String, SignatureError> {
+    let mut read = Vec::new();
+    let mut last = "it is empty".to_owned();
+    for signature in signatures {
+        match DetachedSignature::from_reader_many(*signature) {
+            Ok((packets, _)) => {
+                for packet in packets {
+                    match packet {
+                        Ok(packet) => read.push(packet.signature),
+                        Err(error) => last = error.to_string(),
+                    }
+                }
+            }
+            Err(error) => last = error.to_string(),
+        }
+    }
+    if read.is_empty() {
+        return Err(SignatureError::NotSigned { reason: last });
+    }
+    signer(bytes, &read.iter().collect::<Vec<_>>(), keyrings, at)
 }
 
 /// The first key in a keyring whose signature counts.

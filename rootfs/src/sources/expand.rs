@@ -35,7 +35,7 @@ impl Default for Bounds {
 
 impl Bounds {
     /// The bound for an input of this many bytes.
-    pub(super) fn of(self, compressed: u64) -> u64 {
+    pub fn of(self, compressed: u64) -> u64 {
         compressed.saturating_mul(self.ratio).max(self.free).min(self.most)
     }
 }
@@ -49,6 +49,8 @@ pub enum Compression {
     Xz,
     /// Zstandard.
     Zstd,
+    /// The format of LZMA before xz. Its first bytes do not show it: only who knows that it is there can ask for it.
+    Lzma,
 }
 
 impl Compression {
@@ -69,6 +71,7 @@ impl Compression {
             Self::Gzip => "gzip",
             Self::Xz => "xz",
             Self::Zstd => "zstd",
+            Self::Lzma => "lzma",
         }
     }
 }
@@ -165,22 +168,27 @@ pub fn decode(
     spooling: &mut EntryWriter,
     monitor: Monitor<'_>,
 ) -> Result<(), Stopped> {
-    match format {
-        Compression::Gzip => {
-            copy(flate2::bufread::MultiGzDecoder::new(input), spooling, compressed, bounds, monitor)
-        }
+    copy(decoder(input, format)?, spooling, compressed, bounds, monitor)
+}
+
+/// A reader of the decompressed bytes of all that `input` gives.
+pub fn decoder<'r>(input: impl BufRead + 'r, format: Compression) -> Result<Box<dyn Read + 'r>, Stopped> {
+    let stopped = |error: liblzma::stream::Error| Stopped::Decoder(error.into());
+    Ok(match format {
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(input)),
         Compression::Xz => {
             let stream =
-                liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED)
-                    .map_err(|error| Stopped::Decoder(error.into()))?;
-            let decoder = liblzma::bufread::XzDecoder::new_stream(input, stream);
-            copy(decoder, spooling, compressed, bounds, monitor)
+                liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, liblzma::stream::CONCATENATED);
+            Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream.map_err(stopped)?))
+        }
+        Compression::Lzma => {
+            let stream = liblzma::stream::Stream::new_lzma_decoder(XZ_MEMORY);
+            Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream.map_err(stopped)?))
         }
         Compression::Zstd => {
-            let decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(Stopped::Decoder)?;
-            copy(decoder, spooling, compressed, bounds, monitor)
+            Box::new(zstd::stream::read::Decoder::with_buffer(input).map_err(Stopped::Decoder)?)
         }
-    }
+    })
 }
 
 /// Copies what a decoder gives into an entry of the store, within the bounds.

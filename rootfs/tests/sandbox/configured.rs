@@ -180,6 +180,7 @@ fn locked(path: &Path) -> LockedPackage {
         size: bytes.len() as u64,
         path: String::new(),
         archive: "debian".into(),
+        header: None,
         reason: LockReason::Named,
     }
 }

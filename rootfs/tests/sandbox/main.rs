@@ -15,6 +15,7 @@ mod hostile;
 mod inside;
 mod limits;
 mod machine;
+mod rpm;
 mod shell;
 mod stages;
 mod still;
@@ -34,7 +35,7 @@ macro_rules! tests {
 }
 
 /// Every test, with its module.
-const ALL: [(&str, &[Test]); 10] = [
+const ALL: [(&str, &[Test]); 11] = [
     ("inside", inside::TESTS),
     ("capture", capture::TESTS),
     ("limits", limits::TESTS),
@@ -45,6 +46,7 @@ const ALL: [(&str, &[Test]); 10] = [
     ("hostile", hostile::TESTS),
     ("forbidden", forbidden::TESTS),
     ("configured", configured::TESTS),
+    ("rpm", rpm::TESTS),
 ];
 
 fn main() -> ExitCode {

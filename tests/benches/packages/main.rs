@@ -71,6 +71,7 @@ fn locked(path: PathBuf) -> (LockedPackage, PathBuf) {
         size: std::fs::metadata(&path).expect("a file").len(),
         path: String::new(),
         archive: String::new(),
+        header: None,
         reason: LockReason::Named,
     };
     (package, path)

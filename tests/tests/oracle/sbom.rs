@@ -39,6 +39,7 @@ fn some_of(debs: &Path) -> Vec<(LockedPackage, PathBuf)> {
                 size: bytes.len() as u64,
                 path: format!("pool/{name}.deb"),
                 archive: "debian".into(),
+                header: None,
                 reason: LockReason::Named,
             };
             packages.push((locked, path));

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::FileExt as _;
 
+use amiforge_formats::digest::StatedDigest;
 use amiforge_formats::ext4::write::JournalSize;
 use amiforge_formats::path::{self, Last};
 use amiforge_formats::plan::{NoSources, SourceId};
@@ -125,7 +126,7 @@ fn what_packages_publish_is_no_leak_unless_it_was_changed_or_is_a_private_key() 
         let file = |path: &str, content: &str| PublishedFile {
             path: text(path),
             package: "p".to_owned(),
-            md5: Some(Md5::digest(content.as_bytes()).into()),
+            digest: Some(StatedDigest::Md5(Md5::digest(content.as_bytes()).into())),
         };
         Ok(vec![
             file("etc/same.conf", &secret),

@@ -7,7 +7,7 @@ use amiforge_rootfs::sources::Modes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ArchiveKeys, PinKeys};
+use super::{ArchiveKeys, PinKeys, RepositoryKeys};
 
 /// An input. Sources are merged in their order into one tree.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -15,7 +15,7 @@ use super::{ArchiveKeys, PinKeys};
 pub(crate) struct SourceKeys {
     /// What it is.
     pub(crate) kind: SourceKindKey,
-    /// The folder, archive or disk image; not for a `deb` source, which is made of packages.
+    /// The folder, archive or disk image; not for a `deb` or `rpm` source, which is made of packages.
     pub(crate) path: Option<String>,
     /// SHA-256 of the file (as it is on the disk, so of the compressed one), or of the image manifest of an `oci` source:
     /// refused if it is another. `"record"`: take it and write it in the manifest, even where that costs a read.
@@ -26,7 +26,7 @@ pub(crate) struct SourceKeys {
     /// Folder in the image that the entries are put under, such as `"/opt/app"`.
     pub(crate) prefix: Option<String>,
     /// Globs of paths (after `strip`, before `prefix`) to leave out; a folder that matches goes with all in it. Of a
-    /// `deb` source: paths in its packages, such as `"/usr/share/doc/**"`, unless `include` names them.
+    /// source of packages: paths in its packages, such as `"/usr/share/doc/**"`, unless `include` names them.
     #[serde(default)]
     pub(crate) exclude: Vec<String>,
     /// Whether paths that earlier sources gave may be given anew, differently; `false` if not given.
@@ -53,8 +53,13 @@ pub(crate) struct SourceKeys {
     /// `"root"`. If not given: the one of a root's type, else the only file system with `/etc` and `/usr`.
     pub(crate) partition: Option<String>,
     /// Distribution of a `deb` source: `"debian"`, `"ubuntu"`, or a name of your own. Names the archive that `suites`
-    /// are taken from; a suite of `debian` that ends in `-security` is in the archive `debian-security`.
+    /// are taken from; a suite of `debian` that ends in `-security` is in the archive `debian-security`. Of an `rpm` source:
+    /// `"amazonlinux"`, `"centos-stream"` or `"fedora"`, whose repositories are known, or a name of your own with a
+    /// `[[source.repository]]`.
     pub(crate) distribution: Option<String>,
+    /// Release of an `rpm` source, which `$releasever` stands for: `"2023.12.20260817"` of Amazon Linux, `"9"` of CentOS Stream.
+    /// Words for the newest one, such as `latest`, are refused.
+    pub(crate) release: Option<String>,
     /// Suites of a `deb` source, such as `["bookworm", "bookworm-updates", "bookworm-security"]`.
     #[serde(default)]
     pub(crate) suites: Vec<String>,
@@ -63,23 +68,25 @@ pub(crate) struct SourceKeys {
     /// Set of packages that a `deb` source begins with; `"required"` if not given.
     pub(crate) base: Option<BasePackages>,
     /// Packages of a `deb` source, with all that they depend on: `"name"`, `"name=version"` (`*` stands for anything),
-    /// `"name/suite"` or `"name:architecture"`.
+    /// `"name/suite"` or `"name:architecture"`. Of an `rpm` source: `"name"`, `"name-version-release"`, `"name.architecture"`,
+    /// or `"@group"`, of which mandatory and default packages are taken.
     #[serde(default)]
     pub(crate) packages: Vec<String>,
-    /// Packages that a `deb` source shall not hold; refused where something needs one.
+    /// Packages that a `deb` or `rpm` source shall not hold; refused where something needs one.
     #[serde(default)]
     pub(crate) without: Vec<String>,
-    /// Which packages of the image that comes before a `deb` source get newer versions; `"keep"` if not given. `without` removes
-    /// packages of the image.
+    /// Which packages of the image that comes before a `deb` or `rpm` source get newer versions; `"keep"` if not given.
+    /// `without` removes packages of the image.
     pub(crate) upgrade: Option<UpgradePolicy>,
-    /// Whether a `deb` source holds what its packages recommend, too; `false` if not given.
+    /// Whether a `deb` or `rpm` source holds what its packages recommend, too; `false` if not given.
     pub(crate) recommends: Option<bool>,
     /// Foreign architectures of a `deb` source as its archive names them, such as `["i386"]`.
     #[serde(default)]
     pub(crate) architectures: Vec<String>,
     /// Where the archive of a `deb` source is fetched from. If not given: `AMIFORGE_DEB_MIRROR` of the environment, else
     /// what apt of this machine is configured to use for the same suite, or for another one of the same archive. The lock
-    /// holds for every mirror.
+    /// holds for every mirror. Of an `rpm` source: an address in place of the public one of its distribution;
+    /// `AMIFORGE_RPM_MIRROR` of the environment, else the public one, if not given.
     pub(crate) mirror: Option<String>,
     /// Whether the archives of a `deb` source are written into the image as sources of its apt, with the suites of the
     /// recipe and the keys that they are signed with; `true` if not given. An image without apt gets none, and sources
@@ -89,21 +96,28 @@ pub(crate) struct SourceKeys {
     /// address of the distribution, such as `http://deb.debian.org/debian`.
     pub(crate) apt_mirror: Option<String>,
     /// OpenPGP keys that a `deb` source's archive is signed with, as a file beside the recipe; if not given,
-    /// `/usr/share/keyrings/DISTRIBUTION-archive-keyring.gpg` of this machine.
+    /// `/usr/share/keyrings/DISTRIBUTION-archive-keyring.gpg` of this machine. Of an `rpm` source: the keys that the packages of
+    /// its distribution are signed with; if not given, those that the distribution publishes, by their fingerprints.
     pub(crate) keyring: Option<String>,
     /// Whether to take an archive of a `deb` source whose `Valid-Until` is past; `false` if not given.
     pub(crate) allow_expired: Option<bool>,
-    /// How the packages of a `deb` source are configured; `"run"` if not given.
+    /// How the packages of a `deb` or `rpm` source are configured; `"run"` if not given.
     pub(crate) scripts: Option<Scripts>,
-    /// Globs of paths in the packages of a `deb` source that `exclude` shall not leave out.
+    /// Globs of paths in the packages of a `deb` or `rpm` source that `exclude` shall not leave out.
     #[serde(default)]
     pub(crate) include: Vec<String>,
-    /// Whether a `deb` source brings `/usr/share/doc` and the like; `true` if not given. Copyright files stay.
+    /// Whether a `deb` or `rpm` source brings `/usr/share/doc` and the like; `true` if not given. Copyright files stay.
     pub(crate) docs: Option<bool>,
-    /// Whether a `deb` source brings manual pages; `true` if not given.
+    /// Whether a `deb` or `rpm` source brings manual pages; `true` if not given.
     pub(crate) man: Option<bool>,
-    /// Locales of which a `deb` source brings the translations, such as `["C", "en"]`; all if not given.
+    /// Locales of which a `deb` or `rpm` source brings the translations, such as `["C", "en"]`; all if not given.
     pub(crate) locales: Option<Vec<String>>,
+    /// Whether the repositories of an `rpm` source are written into the image as sources of its dnf, with their keys; `true` if
+    /// not given. Repositories that its packages bring stay, and then none are written.
+    pub(crate) repo_files: Option<bool>,
+    /// Repositories of an `rpm` source beside those of its distribution.
+    #[serde(default)]
+    pub(crate) repository: Vec<RepositoryKeys>,
     /// Further archives of a `deb` source.
     #[serde(default)]
     pub(crate) archive: Vec<ArchiveKeys>,
@@ -128,6 +142,9 @@ pub(crate) enum SourceKindKey {
     Image,
     /// Packages of a Debian archive, as the lock beside the recipe pins them. There may be one, and it comes first.
     Deb,
+    /// Packages of repositories of Amazon Linux, Fedora or their kin, as the lock beside the recipe pins them. There may be
+    /// one, and it comes first.
+    Rpm,
 }
 
 /// Gives an owner to entries of a `dir` source; the last rule that matches a path counts.

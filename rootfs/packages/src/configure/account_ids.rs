@@ -131,7 +131,7 @@ impl AccountShims {
         let folder = Node { meta: Meta::root_owned(0o755, epoch), kind: NodeKind::dir() };
         put(tree, REAL_PROGRAMS.as_bytes(), folder);
         for (shim, real) in PROGRAMS {
-            if tree.lookup(shim.path).is_none() {
+            if !shim.has_program(tree) {
                 continue;
             }
             let Some(placed) = shim.install(tree, epoch) else { continue };

@@ -2,9 +2,12 @@
 //! of scripts, the caches of the loader and of kernel modules.
 
 pub(crate) mod account_ids;
+pub(crate) mod base64;
 pub(crate) mod depmod;
+pub mod effects;
 pub(crate) mod elf;
 pub(crate) mod ldcache;
+pub(crate) mod machine_id;
 pub(crate) mod script;
 pub(crate) mod shim;
 #[cfg(test)]

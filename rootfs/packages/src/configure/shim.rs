@@ -29,6 +29,11 @@ pub(crate) struct InstalledShim {
 }
 
 impl Shim {
+    /// Whether the tree has the program.
+    pub(crate) fn has_program(self, tree: &Tree) -> bool {
+        split(tree, self.path).is_some_and(|(dir, last)| tree.child(dir, last).is_some())
+    }
+
     /// Writes the script into the tree; `None` where its folder does not exist.
     pub(crate) fn install(self, tree: &mut Tree, epoch: Time) -> Option<InstalledShim> {
         let (dir, last) = split(tree, self.path)?;
@@ -91,7 +96,9 @@ pub(crate) fn remove(tree: &mut Tree, path: &[u8]) {
 fn split<'a>(tree: &Tree, path: &'a [u8]) -> Option<(NodeId, &'a [u8])> {
     let cut = path.iter().rposition(|&byte| byte == b'/')?;
     let (dir, last) = path.split_at_checked(cut)?;
-    Some((tree.lookup(dir)?, last.get(1..)?))
+    // The folder may be a link: `/usr/sbin` is one to `/usr/bin` in some distributions.
+    let folder = [b"/", dir].concat();
+    Some((amiforge_formats::path::find(tree, &folder).ok().flatten()?, last.get(1..)?))
 }
 
 #[cfg(test)]

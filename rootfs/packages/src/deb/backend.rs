@@ -18,7 +18,7 @@ use super::configure::{debconf, run};
 use super::database::{self, Architectures, DatabaseState};
 use super::mirror::{Mirrors, variable_of};
 use super::records;
-use super::source::{BasePackages, DebArchive, DebFilters, DebSource, PinTarget, SignerKeys, Stays};
+use super::source::{BasePackages, DebArchive, DebSource, PinTarget, SignerKeys};
 use super::unpack::{self, Unpacked};
 use super::{apt_sources, installed, lock, over, owned, published};
 use crate::PackageKind;
@@ -28,7 +28,6 @@ use crate::backend::{
     UnpackedPackages,
 };
 use crate::configure::AccountIds;
-use crate::filters::{DocOptions, Filters, KeepChoice};
 use crate::host::HostSettings;
 use crate::installed::{InstalledPackage, OwnedPaths, PublishedPath, percent_encoded};
 use crate::locked::PackageId;
@@ -114,16 +113,7 @@ impl Backend for DebSource {
             Scripts::Native => "Native",
             Scripts::None => "None",
         };
-        let stays = |stays| match stays {
-            Stays::Yes => "Yes",
-            Stays::No => "No",
-        };
-        let DebFilters { exclude, include, docs, man, locales } = &self.filters;
-        let filters = format!(
-            "{scripts} DebFilters {{ exclude: {exclude:?}, include: {include:?}, docs: {}, man: {}, locales: {locales:?} }}",
-            stays(*docs),
-            stays(*man),
-        );
+        let filters = format!("{scripts} {}", self.filters.layer_key("DebFilters"));
         let mut texts = vec![self.arch.clone(), self.foreign.len().to_string()];
         texts.extend_from_slice(&self.foreign);
         texts.push(filters);
@@ -141,7 +131,12 @@ impl Backend for DebSource {
         security.map(|(archive, suite)| format!("{} {suite}", archive.name)).collect()
     }
 
-    fn archive_url(&self, archive: &str, host: &HostSettings) -> Result<String, String> {
+    fn archive_url(
+        &self,
+        archive: &str,
+        _locked: &[LockedArchive],
+        host: &HostSettings,
+    ) -> Result<String, String> {
         let known = self.archive(archive).ok_or_else(|| format!("the recipe has no archive `{archive}`"))?;
         Mirrors::new(host).url(known)
     }
@@ -166,7 +161,7 @@ impl Backend for DebSource {
         blobs: &mut Blobs,
         monitor: Monitor<'_>,
     ) -> Result<Box<dyn UnpackedPackages>, PackageError> {
-        let filters = filters(&self.filters)?;
+        let filters = self.filters.compile().map_err(PackageError::Filters)?;
         let unpacked = unpack::unpack(files, &filters, store, blobs, monitor)
             .map_err(|error| PackageError::Unpack(Box::new(error)))?;
         let architectures = Architectures { native: self.arch.clone(), foreign: self.foreign.clone() };
@@ -279,21 +274,6 @@ impl UnpackedPackages for UnpackedDebs {
     ) -> Result<Tree, SandboxError> {
         Ok(run::configure(tree, &self.unpacked.packages, settings, sandbox, blobs, monitor)?.tree)
     }
-}
-
-/// The filters of a recipe.
-fn filters(options: &DebFilters) -> Result<Filters, PackageError> {
-    let keep = |stays| match stays {
-        Stays::Yes => KeepChoice::All,
-        Stays::No => KeepChoice::None,
-    };
-    let docs =
-        DocOptions { docs: keep(options.docs), man: keep(options.man), locales: options.locales.clone() };
-    let (mut exclude, mut include) = docs.globs();
-    exclude.extend_from_slice(&options.exclude);
-    include.extend_from_slice(&options.include);
-    let filters = Filters::new(exclude.iter().map(String::as_str), include.iter().map(String::as_str));
-    filters.map_err(PackageError::Filters)
 }
 
 /// The name of a base set in the digest of a lock's inputs.

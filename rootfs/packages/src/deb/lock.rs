@@ -65,7 +65,8 @@ pub(super) fn lock(
     let sets: Vec<_> = request.sets.iter().map(choose).collect::<Result<_, _>>()?;
     access.progress().end();
     let records = records::records(&described, &sets);
-    Ok(LockedSets { archives: read.iter().map(|suite| suite.locked.clone()).collect(), sets, records })
+    let archives = read.iter().map(|suite| suite.locked.clone()).collect();
+    Ok(LockedSets { archives, sets, records, notes: Vec::new() })
 }
 
 /// The dpkg status of the system below; an error where there is a system without one.

@@ -16,11 +16,12 @@ use amiforge_sandbox::{Sandbox, SandboxError, SandboxJob, SandboxStep};
 use amiforge_store::blobs::{Blobs, FileStamp};
 
 use super::configure::deferred::IMPORTS_COMPILE_NOTHING;
-use super::configure::run::{REMOVED, forget_machine};
+use super::configure::run::REMOVED;
 use super::index::{Package, PackageIndex};
 use super::installed;
 use crate::backend::{PackageFile, ScriptSettings};
 use crate::configure::account_ids::AccountShims;
+use crate::configure::machine_id;
 use crate::configure::shim::{self, STARTS_NOTHING};
 use crate::locked::{LockReason, PackageId};
 use crate::over::UpgradePolicy;
@@ -134,7 +135,7 @@ pub(super) fn install(
         shim::remove(&mut after, path);
     }
     shim::remove(&mut after, FOLDER.as_bytes());
-    forget_machine(&mut after, settings.epoch);
+    machine_id::forget(&mut after, settings.epoch);
     Ok(after)
 }
 

@@ -4,6 +4,7 @@
 
 use std::io;
 
+use amiforge_formats::digest::StatedDigest;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::Tree;
 
@@ -36,7 +37,11 @@ pub(super) fn published(tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<Pu
     for stanza in stanzas(&status).map_while(Result::ok) {
         let Some(name) = stanza.get("Package") else { continue };
         let arch = stanza.get("Architecture").unwrap_or_default();
-        let of = |path: &[u8], md5| PublishedPath { path: path.to_vec(), package: name.to_owned(), md5 };
+        let of = |path: &[u8], md5: Option<[u8; 16]>| PublishedPath {
+            path: path.to_vec(),
+            package: name.to_owned(),
+            digest: md5.map(StatedDigest::Md5),
+        };
         let sums = [format!(":{arch}"), String::new()];
         let sums = sums.iter().find_map(|qualified| {
             file(tree, format!("var/lib/dpkg/info/{name}{qualified}.md5sums").as_bytes())
@@ -63,7 +68,7 @@ pub(super) fn published(tree: &Tree, sources: &dyn Sources) -> io::Result<Vec<Pu
 fn of_the_database(tree: &Tree) -> Vec<PublishedPath> {
     let of = |path: Vec<u8>, package: &[u8]| {
         let package = String::from_utf8_lossy(package).into_owned();
-        PublishedPath { path, package, md5: None }
+        PublishedPath { path, package, digest: None }
     };
     let entries = tree.lookup(INFO.trim_end_matches('/').as_bytes()).and_then(|id| tree.entries(id));
     let entries = entries.into_iter().flatten().map(|(name, _)| name.as_bytes());
@@ -134,7 +139,7 @@ mod tests {
         let of = |path: &str, md5: Option<&str>| PublishedPath {
             path: path.as_bytes().to_vec(),
             package: "a".to_owned(),
-            md5: md5.and_then(|text| super::md5(text.as_bytes())),
+            digest: md5.and_then(|text| super::md5(text.as_bytes())).map(StatedDigest::Md5),
         };
         let all = published(&tree, &NoSources).unwrap();
         let (database, files): (Vec<_>, Vec<_>) =

@@ -76,6 +76,8 @@ pub(super) fn read(
         date: release.date,
         release: signed.digest,
         signer: signed.signer,
+        base: None,
+        package_signers: Vec::new(),
     };
     Ok(ReadSuite { locked, names, priority: release.priority(), indexes })
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::backend::{Recommends, Scripts};
+use crate::path_filters::PathFilters;
 
 /// A `[[source]]` of packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct DebSource {
     /// The way to configure packages.
     pub scripts: Scripts,
     /// Paths of the packages to leave out.
-    pub filters: DebFilters,
+    pub filters: PathFilters,
     /// Whether the image lists the archives as sources of its own apt.
     pub apt_sources: bool,
 }
@@ -128,28 +129,4 @@ pub enum PinTarget {
     Version(String),
     /// Those of a suite, by any of its names.
     Suite(String),
-}
-
-/// Paths of the packages to leave out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DebFilters {
-    /// Globs of paths.
-    pub exclude: Vec<String>,
-    /// Globs of paths that stay nevertheless.
-    pub include: Vec<String>,
-    /// `/usr/share/doc` and the like.
-    pub docs: Stays,
-    /// Manual pages.
-    pub man: Stays,
-    /// Locales whose translations stay; none given: all.
-    pub locales: Option<Vec<String>>,
-}
-
-/// Whether something stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stays {
-    /// It does.
-    Yes,
-    /// It is left out.
-    No,
 }

@@ -1,8 +1,9 @@
 //! Sources of packages in a few texts, for the tests of this folder.
 
 use super::resolve::BasePackages;
-use super::source::{ArchiveRole, DebArchive, DebFilters, DebSource, SignerKeys, Stays, WhenExpired};
+use super::source::{ArchiveRole, DebArchive, DebSource, SignerKeys, WhenExpired};
 use crate::backend::{Recommends, Scripts};
+use crate::path_filters::{PathFilters, Stays};
 
 /// An archive that is trusted unsigned.
 pub(super) fn archive(name: &str, role: ArchiveRole, suites: &[&str]) -> DebArchive {
@@ -30,7 +31,7 @@ pub(super) fn source(archives: Vec<DebArchive>) -> DebSource {
         pins: Vec::new(),
         expired: WhenExpired::Refuse,
         scripts: Scripts::Run,
-        filters: DebFilters {
+        filters: PathFilters {
             exclude: Vec::new(),
             include: Vec::new(),
             docs: Stays::Yes,

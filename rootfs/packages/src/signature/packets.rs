@@ -20,7 +20,7 @@ pub(super) fn without_trust(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Tag and whole length of the packet at the start; nothing where it has no length of its own.
-pub(super) fn packet(bytes: &[u8]) -> Option<(u8, usize)> {
+pub(crate) fn packet(bytes: &[u8]) -> Option<(u8, usize)> {
     let first = *bytes.first().filter(|first| **first & 0x80 != 0)?;
     let number = |from: usize, len: usize| {
         let bytes = bytes.get(from..from.checked_add(len)?)?;

@@ -51,6 +51,7 @@ fn locked(folder: &Path) -> Vec<(LockedPackage, PathBuf)> {
                 size: bytes.len() as u64,
                 path: format!("pool/{name}.deb"),
                 archive: "debian".into(),
+                header: None,
                 reason: LockReason::Named,
             };
             (package, path)

@@ -186,6 +186,7 @@ pub(crate) fn locked(deb: &Path) -> LockedPackage {
         size: bytes.len() as u64,
         path: String::new(),
         archive: "debian".to_owned(),
+        header: None,
         reason: LockReason::Named,
     }
 }

@@ -5,6 +5,7 @@ use amiforge_packages::backend::PackageFile;
 use amiforge_packages::deb::file::DebError;
 use amiforge_packages::deb::unpack::{PackageContentError, UnpackError, unpack};
 use amiforge_packages::filters::Filters;
+use amiforge_packages::unpack::PackageFileError;
 use amiforge_progress::Monitor;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::deferred::{CheckError, DeferredError};
@@ -38,14 +39,14 @@ fn a_file_that_is_not_the_locked_one_is_named_with_both_values() {
     let error = refused(&good[..short as usize]);
     assert!(
         matches!(&error, UnpackError::Deb { package, .. } if package == "one:all 1:2.0-1")
-            && matches!(find_cause(&error), Some(DebError::Size { expected, actual }) if (*actual, *expected) == (short, whole)),
+            && matches!(find_cause(&error), Some(DebError::File(PackageFileError::Size { expected, actual })) if (*actual, *expected) == (short, whole)),
         "{error:?}"
     );
     for at in (0..good.len()).step_by(37) {
         let mut bad = good.clone();
         bad[at] = !bad[at];
         let error = refused(&bad);
-        let Some(DebError::Digest { expected, actual }) = find_cause(&error) else {
+        let Some(DebError::File(PackageFileError::Digest { expected, actual })) = find_cause(&error) else {
             panic!("byte {at}: {error:?}")
         };
         assert_eq!((*expected, *actual), (locked.sha256, Digest::of(&bad)), "byte {at}");

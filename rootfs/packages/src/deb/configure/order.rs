@@ -135,6 +135,7 @@ mod tests {
             size: 0,
             path: String::new(),
             archive: String::new(),
+            header: None,
             reason: LockReason::Named,
         };
         UnpackedPackage {

@@ -10,8 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, NodeKind, Tree};
+use amiforge_formats::tree::Tree;
 use amiforge_progress::Monitor;
 use amiforge_sandbox::{Captured, Sandbox, SandboxError, SandboxJob, SandboxStep};
 use amiforge_store::blobs::Blobs;
@@ -22,6 +21,7 @@ use super::deferred::{DeferredPrograms, IMPORTS_COMPILE_NOTHING};
 use super::order::PackageNeeds;
 use crate::backend::ScriptSettings;
 use crate::configure::account_ids::AccountShims;
+use crate::configure::machine_id;
 use crate::configure::shim::{self, STARTS_NOTHING};
 use crate::deb::unpack::UnpackedPackage;
 
@@ -79,20 +79,8 @@ pub fn configure(
     for path in REMOVED {
         shim::remove(after, path);
     }
-    forget_machine(after, settings.epoch);
+    machine_id::forget(after, settings.epoch);
     Ok(captured)
-}
-
-/// Empties the machine's id, which some scripts draw from the clock: every machine makes its own.
-pub(in crate::deb) fn forget_machine(tree: &mut Tree, epoch: Time) {
-    let Some(id) = tree.lookup(b"etc/machine-id") else { return };
-    let node = tree.node_mut(id);
-    if let NodeKind::File(content) = &mut node.kind
-        && !content.is_empty()
-    {
-        *content = Content::empty();
-        node.meta.mtime = epoch;
-    }
 }
 
 /// Variables of every script.

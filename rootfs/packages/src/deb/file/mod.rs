@@ -1,23 +1,19 @@
 //! The `.deb` file: an ar archive of a version, a compressed control archive and a compressed data archive (deb(5)).
 //!
-//! It is read once, from front to back: hashed, decompressed into one entry of the store, and never opened again.
-//! That entry holds the control archive, the data archive, and the lengths of both (see [`spool`]), so contents of
-//! the package's files are slices of it. Knows nothing of what the archives hold.
+//! It is read once, from front to back, into one entry of the store (see [`spool`]), so contents of the package's files are
+//! slices of it. Knows nothing of what the archives hold.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 pub mod ar;
-mod spool;
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Printable;
 
-pub(crate) use self::spool::{ArchiveLengths, find};
 use crate::locked::LockedPackage;
+use crate::unpack::spool::{self, EntryParts, PackageFileError, ReadFailure};
 use amiforge_progress::Monitor;
-use amiforge_rootfs::sources::FileRange;
 use amiforge_rootfs::sources::expand::{
     self, Bounds, Compression, ExpandError, HashingReader, PIECE, Stopped,
 };
@@ -33,25 +29,9 @@ const VERSION_MAX: u64 = 64;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DebError {
-    /// It cannot be opened.
-    #[error("opening the file")]
-    Open(#[source] io::Error),
-    /// Its length differs from the lock.
-    #[error("it has {actual} bytes, the lock says {expected}: remove the file and fetch it again")]
-    Size {
-        /// The value in the lock.
-        expected: u64,
-        /// As it is.
-        actual: u64,
-    },
-    /// Its digest differs from the lock.
-    #[error("its sha256 is {actual}, the lock says {expected}: remove the file and fetch it again")]
-    Digest {
-        /// The value in the lock.
-        expected: Digest,
-        /// As it is.
-        actual: Digest,
-    },
+    /// It is not the one that the lock names, or cannot be read.
+    #[error(transparent)]
+    File(#[from] PackageFileError),
     /// It is no ar archive.
     #[error("it begins with `{}`: no package, those begin with `!<arch>`", Printable(start))]
     NotADeb {
@@ -105,16 +85,12 @@ pub enum DebError {
         #[source]
         source: ExpandError,
     },
-    /// It cannot be hashed.
-    #[error(transparent)]
-    Hash(ExpandError),
     /// An error of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-impl DebError {
-    /// Whether the cause is outside the file's own bytes.
+impl ReadFailure for DebError {
     fn is_foreign(&self) -> bool {
         match self {
             Self::Store(_) => true,
@@ -124,34 +100,19 @@ impl DebError {
     }
 }
 
-/// Decompresses a package's file into the store, unless its digest is not the one of the lock.
+/// Decompresses a package's file into the store, unless its digest is not the one of the lock. The parts of the entry are
+/// the control archive and the data archive.
 pub(crate) fn expand(
     path: &Path,
     locked: &LockedPackage,
     store: &Store,
     monitor: Monitor<'_>,
-) -> Result<(OpenEntry, ArchiveLengths, PendingRename), DebError> {
-    let file = amiforge_progress::regular::open(path).map_err(DebError::Open)?;
-    let size = file.metadata().map_err(DebError::Open)?.len();
-    if size != locked.size {
-        return Err(DebError::Size { expected: locked.size, actual: size });
-    }
-    let whole = FileRange { file: &file, at: 0, len: size };
-    let mut hashing = HashingReader::new(&whole, monitor);
-    let mut spooling = store.create_entry()?;
-    let read = match Members::new(&mut hashing, size).both(&mut spooling, monitor) {
-        Err(error) if error.is_foreign() => return Err(error),
-        read => read,
-    };
-    // An error in the bytes matters only if they are the locked ones.
-    let actual = hashing.finish().map_err(DebError::Hash)?;
-    if actual != locked.sha256 {
-        return Err(DebError::Digest { expected: locked.sha256, actual });
-    }
-    let parts = read?;
-    spooling.write(&parts.trailer())?;
-    let (spool, naming) = spooling.finish(actual, size)?;
-    Ok((spool, parts, naming))
+) -> Result<(OpenEntry, EntryParts, PendingRename), DebError> {
+    let expanded = spool::expand(path, locked, store, monitor, |file| {
+        let parts = Members::new(file.input, file.size).both(file.spooling, file.monitor)?;
+        Ok::<_, DebError>((parts, ()))
+    });
+    expanded.map(|(entry, parts, (), naming)| (entry, parts, naming))
 }
 
 /// The members of a package's file, one after the other.
@@ -167,15 +128,15 @@ impl<'h, 'a> Members<'h, 'a> {
     }
 
     /// Decompresses both archives; members that follow them are ignored.
-    fn both(mut self, spooling: &mut EntryWriter, monitor: Monitor<'_>) -> Result<ArchiveLengths, DebError> {
+    fn both(mut self, spooling: &mut EntryWriter, monitor: Monitor<'_>) -> Result<EntryParts, DebError> {
         let magic: [u8; 8] = self.array("the magic")?;
         if magic != *ar::MAGIC {
             return Err(DebError::NotADeb { start: magic.to_vec() });
         }
         self.version()?;
-        let control = self.archive("control.tar", CONTROL, spooling, monitor)?;
-        let data = self.archive("data.tar", Bounds::default(), spooling, monitor)?;
-        Ok(ArchiveLengths { control, data })
+        let first = self.archive("control.tar", CONTROL, spooling, monitor)?;
+        let second = self.archive("data.tar", Bounds::default(), spooling, monitor)?;
+        Ok(EntryParts { first, second })
     }
 
     fn version(&mut self) -> Result<(), DebError> {

@@ -123,6 +123,7 @@ fn locked(
         size: record.size,
         path: record.path.to_owned(),
         archive: archive.to_owned(),
+        header: None,
         reason,
     }
 }

@@ -8,6 +8,7 @@ use amiforge_store::StoreError;
 
 use crate::deb::control::ControlError;
 use crate::deb::file::DebError;
+use crate::unpack::PathStop;
 use amiforge_rootfs::sources::tar::TarError;
 
 /// Why packages could not be unpacked.
@@ -145,6 +146,9 @@ pub enum PackageContentError {
         /// The path.
         path: Vec<u8>,
     },
+    /// A path that cannot be in a tree.
+    #[error(transparent)]
+    Path(PathStop),
     /// The package gives a path twice.
     #[error("it gives `/{}` twice, differently", Printable(path))]
     Twice {

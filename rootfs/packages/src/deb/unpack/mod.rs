@@ -12,14 +12,15 @@ use self::tree_builder::{BuiltTree, TreeBuilder};
 use super::diversions::{self, Diversion};
 use crate::backend::PackageFile;
 use crate::filters::Filters;
+use crate::unpack::gather::gather;
 use amiforge_progress::Monitor;
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::deferred::Deferred;
 
 mod error;
-mod gather;
 mod merged;
+mod open;
 mod package;
 mod read;
 mod replace;
@@ -51,7 +52,7 @@ pub fn unpack(
     blobs: &mut Blobs,
     monitor: Monitor<'_>,
 ) -> Result<Unpacked, UnpackError> {
-    let gathered = gather::gather(files, store, monitor)?;
+    let gathered = gather(files, store, monitor, &|file| open::open(file, store, monitor))?;
     let mut deferred = Deferred::new();
     let mut read = Vec::with_capacity(gathered.len());
     for package in gathered {

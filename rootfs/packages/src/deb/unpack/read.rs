@@ -13,8 +13,8 @@ use amiforge_store::OpenEntry;
 use super::error::PackageContentError;
 use super::package::{Conffile, Interest, Member, Trigger, UnpackedPackage};
 use crate::deb::control::Paragraph;
-use crate::deb::file::ArchiveLengths;
 use crate::locked::LockedPackage;
+use crate::unpack::spool::EntryParts;
 use amiforge_rootfs::sources::tar::{self, ArchiveLocation, TarEntry};
 
 /// Longest member of a control archive that is read; the longest of Debian have a megabyte.
@@ -35,7 +35,7 @@ pub(super) const OWN: SourceId = SourceId(0);
 pub(super) fn read(
     locked: &LockedPackage,
     spool: &OpenEntry,
-    parts: ArchiveLengths,
+    parts: EntryParts,
     monitor: Monitor<'_>,
 ) -> Result<ReadPackage, PackageContentError> {
     let mut members = members(spool, parts, monitor)?;
@@ -45,8 +45,8 @@ pub(super) fn read(
     let conffiles = conffiles(list("conffiles"))?;
     let triggers = triggers(list("triggers"))?;
     let (mut entries, mut files) = (Vec::new(), Vec::new());
-    let data = parts.data(spool);
-    let location = ArchiveLocation { source: OWN, at: parts.control };
+    let data = parts.second(spool);
+    let location = ArchiveLocation { source: OWN, at: parts.first };
     tar::visit(&data, location, monitor, &mut |path, entry| {
         files.push(listed(path));
         entries.push((path.to_vec(), entry));
@@ -82,10 +82,10 @@ fn agrees(package: &UnpackedPackage) -> Result<(), PackageContentError> {
 /// The members of the control archive.
 fn members(
     spool: &OpenEntry,
-    parts: ArchiveLengths,
+    parts: EntryParts,
     monitor: Monitor<'_>,
 ) -> Result<BTreeMap<String, Member>, PackageContentError> {
-    let archive = parts.control(spool);
+    let archive = parts.first(spool);
     let tree = tar::index(&archive, ArchiveLocation { source: OWN, at: 0 }, monitor)
         .map_err(PackageContentError::Control)?
         .tree;

@@ -1,14 +1,11 @@
 //! Builds one tree of the entries of all packages, by dpkg's rules.
 //!
-//! - A path is followed through symlinks that are in the tree already, as the kernel would for dpkg; so `/bin/x` is
-//!   in `/usr/bin` once `/usr` is merged, and `/var/run/x` in `/run`.
+//! - A path is followed through symlinks that are in the tree already, as the kernel would for dpkg (see [`PathTree`]).
 //! - Directories join; the first package that has one gives its mode and owner. A symlink where a directory is does
 //!   nothing, nor a directory where a symlink to one is.
 //! - Anything else belongs to one package: to the one that `Replaces` the other, in whatever order they come; to both
 //!   where a `Multi-Arch: same` package is there for several architectures and the bytes are the same; or it was
 //!   diverted. Else it is refused.
-
-use std::collections::HashMap;
 
 use amiforge_formats::plan::SourceId;
 use amiforge_formats::plan::Sources;
@@ -20,20 +17,15 @@ use super::package::UnpackedPackage;
 use super::read::ReadPackage;
 use super::replace::{PathOwner, claim};
 use crate::deb::diversions::{Diversion, diverted};
-use crate::filters::{Filters, KeepChoice};
+use crate::filters::{EntryShape, FilterEntry, Filters, KeepChoice};
+use crate::unpack::path_tree::{PathStop, PathTree};
+use crate::unpack::title;
 use amiforge_rootfs::sources::same::same_bytes;
 use amiforge_rootfs::sources::tar::TarEntry;
 
-/// Links that one path may lead through (Linux `MAXSYMLINKS`).
-const LINKS_MAX: usize = 40;
-
 /// A tree that packages are inserted into.
 pub(super) struct TreeBuilder<'a> {
-    tree: Tree,
-    /// By node: the package that owns it; none for implied directories and links.
-    owners: Vec<Option<usize>>,
-    /// By path as packages write it: the nodes from the root to the directory that it leads to.
-    folders: HashMap<Vec<u8>, Vec<NodeId>>,
+    paths: PathTree,
     packages: Vec<UnpackedPackage>,
     newest: Option<Time>,
     sources: &'a dyn Sources,
@@ -51,10 +43,7 @@ pub(super) struct BuiltTree {
 impl<'a> TreeBuilder<'a> {
     /// An empty root, 0755 and owned by root until a package sets it.
     pub(super) fn new(sources: &'a dyn Sources, filters: &'a Filters, diversions: &'a [Diversion]) -> Self {
-        let tree = Tree::new(Meta::root_owned(0o755, Time::EPOCH));
-        let folders = HashMap::from([(Vec::new(), vec![tree.root()])]);
-        let (owners, packages, newest) = (vec![None], Vec::new(), None);
-        Self { tree, owners, folders, packages, newest, sources, filters, diversions }
+        Self { paths: PathTree::new(), packages: Vec::new(), newest: None, sources, filters, diversions }
     }
 
     /// Makes `/name` a link to `usr/name`, which is made, as debootstrap does before the first package.
@@ -62,10 +51,10 @@ impl<'a> TreeBuilder<'a> {
         for name in names {
             let merged = format!("usr/{name}");
             // The tree is empty but for what this made.
-            let _ = self.folder(merged.as_bytes());
-            let (root, kind) = (self.tree.root(), NodeKind::Symlink(merged.into_bytes().into()));
+            let _ = self.paths.folder(merged.as_bytes());
+            let (root, kind) = (self.paths.tree.root(), NodeKind::Symlink(merged.into_bytes().into()));
             if let Ok(name) = Name::new(name.as_bytes()) {
-                self.add(root, name, Node { meta: Meta::root_owned(0o777, Time::EPOCH), kind }, None);
+                self.paths.add(root, name, Node { meta: Meta::root_owned(0o777, Time::EPOCH), kind }, None);
             }
         }
     }
@@ -75,7 +64,8 @@ impl<'a> TreeBuilder<'a> {
         let ReadPackage { package, entries } = read;
         let number = self.packages.len();
         self.packages.push(package);
-        let included = self.filters.included(&entries);
+        let shapes: Vec<_> = entries.iter().map(|(path, entry)| filter_entry(path, entry)).collect();
+        let included = self.filters.included(&shapes);
         let mut links = Vec::new();
         for ((path, entry), keep) in entries.iter().zip(included) {
             if keep == KeepChoice::None {
@@ -99,34 +89,34 @@ impl<'a> TreeBuilder<'a> {
 
     /// The tree and its packages.
     pub(super) fn finish(self) -> BuiltTree {
-        BuiltTree { tree: self.tree, packages: self.packages, newest: self.newest }
+        BuiltTree { tree: self.paths.tree, packages: self.packages, newest: self.newest }
     }
 
     /// Inserts one node.
     fn node(&mut self, number: usize, path: &[u8], node: Node) -> Result<(), UnpackError> {
         let Some((parent, name)) = self.parent(number, path)? else {
-            let root = self.tree.root();
-            if matches!(node.kind, NodeKind::Dir(_)) && self.owners[root.index()].is_none() {
-                self.tree.node_mut(root).meta = node.meta;
-                self.owners[root.index()] = Some(number);
+            let root = self.paths.tree.root();
+            if matches!(node.kind, NodeKind::Dir(_)) && self.paths.owner(root).is_none() {
+                self.paths.tree.node_mut(root).meta = node.meta;
+                self.paths.set_owner(root, number);
             }
             return Ok(());
         };
-        let Some(old) = self.tree.child(parent, name.as_bytes()) else {
-            self.add(parent, name, node, Some(number));
+        let Some(old) = self.paths.tree.child(parent, name.as_bytes()) else {
+            self.paths.add(parent, name, node, Some(number));
             return Ok(());
         };
-        match (&self.tree.node(old).kind, &node.kind) {
+        match (&self.paths.tree.node(old).kind, &node.kind) {
             (NodeKind::Dir(_), NodeKind::Dir(_)) => {
-                if self.owners[old.index()].is_none() {
-                    self.tree.node_mut(old).meta = node.meta;
-                    self.owners[old.index()] = Some(number);
+                if self.paths.owner(old).is_none() {
+                    self.paths.tree.node_mut(old).meta = node.meta;
+                    self.paths.set_owner(old, number);
                 }
                 Ok(())
             }
             (NodeKind::Dir(_), NodeKind::Symlink(_)) => Ok(()),
             (NodeKind::Symlink(_), NodeKind::Dir(_)) => {
-                self.folder(path).map(|_| ()).map_err(|error| self.failure(number, error))
+                self.paths.folder(path).map(|_| ()).map_err(|stop| self.stopped(number, stop))
             }
             (NodeKind::Dir(_), _) | (_, NodeKind::Dir(_)) => Err(self.conflict(number, path, old)),
             _ => self.resolve_conflict(number, path, (parent, name), old, node),
@@ -142,11 +132,11 @@ impl<'a> TreeBuilder<'a> {
         old: NodeId,
         node: Node,
     ) -> Result<(), UnpackError> {
-        let Some(owner) = self.owners[old.index()] else {
+        let Some(owner) = self.paths.owner(old) else {
             return Err(self.conflict(number, path, old));
         };
         let claim = if owner == number {
-            match (&self.tree.node(old).kind, &node.kind) {
+            match (&self.paths.tree.node(old).kind, &node.kind) {
                 (_, NodeKind::Symlink(_)) => PathOwner::Old,
                 (NodeKind::Symlink(_), _) => PathOwner::New,
                 _ => return Err(self.failure(number, PackageContentError::Twice { path: path.to_vec() })),
@@ -157,10 +147,8 @@ impl<'a> TreeBuilder<'a> {
         match claim {
             PathOwner::New => {
                 self.drop_path(owner, path, number);
-                self.tree.unlink(parent, name.as_bytes());
-                // A link that folders were found through may be gone.
-                self.folders.retain(|path, _| path.is_empty());
-                self.add(parent, name, node, Some(number));
+                self.paths.remove(parent, name.as_bytes());
+                self.paths.add(parent, name, node, Some(number));
                 Ok(())
             }
             PathOwner::Old => {
@@ -170,8 +158,8 @@ impl<'a> TreeBuilder<'a> {
             PathOwner::Both if self.same(number, old, &node)? => Ok(()),
             PathOwner::Both => Err(UnpackError::Shared {
                 path: path.to_vec(),
-                earlier: title(&self.packages[owner]),
-                later: title(&self.packages[number]),
+                earlier: title(&self.packages[owner].locked),
+                later: title(&self.packages[number].locked),
             }),
             PathOwner::Neither => Err(self.conflict(number, path, old)),
         }
@@ -194,7 +182,7 @@ impl<'a> TreeBuilder<'a> {
 
     /// Whether a node is the same for another architecture of its package.
     fn same(&self, number: usize, old: NodeId, node: &Node) -> Result<bool, UnpackError> {
-        let before = self.tree.node(old);
+        let before = self.paths.tree.node(old);
         match (&before.kind, &node.kind) {
             (NodeKind::File(a), NodeKind::File(b)) => same_bytes(a, b, self.sources)
                 .map_err(|source| self.failure(number, PackageContentError::Read(source))),
@@ -212,10 +200,11 @@ impl<'a> TreeBuilder<'a> {
         source: SourceId,
     ) -> Result<(), UnpackError> {
         let at = diverted(self.diversions, &self.packages[number].locked.name, target);
-        let found =
-            self.parent(number, &at)?.and_then(|(parent, name)| self.tree.child(parent, name.as_bytes()));
-        let own = found.filter(|id| self.owners[id.index()] == Some(number));
-        let Some(id) = own.filter(|id| !matches!(self.tree.node(*id).kind, NodeKind::Dir(_))) else {
+        let found = self
+            .parent(number, &at)?
+            .and_then(|(parent, name)| self.paths.tree.child(parent, name.as_bytes()));
+        let own = found.filter(|id| self.paths.owner(*id) == Some(number));
+        let Some(id) = own.filter(|id| !matches!(self.paths.tree.node(*id).kind, NodeKind::Dir(_))) else {
             // The first name was left out, or another package has it: the file lives on under this one.
             let node = entries.iter().find_map(|(path, entry)| match entry {
                 TarEntry::Node(node) if path == target && !matches!(node.kind, NodeKind::Dir(_)) => {
@@ -230,20 +219,20 @@ impl<'a> TreeBuilder<'a> {
             return self.node(number, path, rebased(node, source));
         };
         let Some((parent, name)) = self.parent(number, path)? else { return Ok(()) };
-        match self.tree.child(parent, name.as_bytes()) {
+        match self.paths.tree.child(parent, name.as_bytes()) {
             None => {
-                let _ = self.tree.link(parent, name, id);
+                let _ = self.paths.tree.link(parent, name, id);
                 Ok(())
             }
             Some(there) if there == id => Ok(()),
             Some(_) => {
                 // By the same rules as any file; linked then, if the name came to be this package's.
-                let node = self.tree.node(id).clone();
+                let node = self.paths.tree.node(id).clone();
                 self.node(number, path, node)?;
-                let now = self.tree.child(parent, name.as_bytes());
-                if now.is_some_and(|now| now != id && self.owners[now.index()] == Some(number)) {
-                    self.tree.unlink(parent, name.as_bytes());
-                    let _ = self.tree.link(parent, name, id);
+                let now = self.paths.tree.child(parent, name.as_bytes());
+                if now.is_some_and(|now| now != id && self.paths.owner(now) == Some(number)) {
+                    self.paths.tree.unlink(parent, name.as_bytes());
+                    let _ = self.paths.tree.link(parent, name, id);
                 }
                 Ok(())
             }
@@ -252,117 +241,45 @@ impl<'a> TreeBuilder<'a> {
 
     /// The parent directory of a path, created if missing, and its last name; `None` for the root.
     fn parent(&mut self, number: usize, path: &[u8]) -> Result<Option<(NodeId, Name)>, UnpackError> {
-        if path.is_empty() {
-            return Ok(None);
-        }
-        let (above, name) = match path.iter().rposition(|byte| *byte == b'/') {
-            Some(slash) => (&path[..slash], &path[slash + 1..]),
-            None => (&path[..0], path),
-        };
-        let parent = self.folder(above).map_err(|error| self.failure(number, error))?;
-        // Paths of archives are clean, so this is a name.
-        Ok(Name::new(name).ok().map(|name| (parent, name)))
+        self.paths.parent(path).map_err(|stop| self.stopped(number, stop))
     }
 
-    /// The directory at a path, links followed, created if missing.
-    fn folder(&mut self, path: &[u8]) -> Result<NodeId, PackageContentError> {
-        let mut links = 0;
-        let ancestors = self.ancestors(path, &mut links)?;
-        Ok(ancestors.last().copied().unwrap_or(self.tree.root()))
-    }
-
-    /// The nodes from the root to the directory that a path leads to.
-    fn ancestors(&mut self, path: &[u8], links: &mut usize) -> Result<Vec<NodeId>, PackageContentError> {
-        if let Some(known) = self.folders.get(path) {
-            return Ok(known.clone());
-        }
-        let (above, name) = match path.iter().rposition(|byte| *byte == b'/') {
-            Some(slash) => (&path[..slash], &path[slash + 1..]),
-            None => (&path[..0], path),
+    /// The error of a path that leads nowhere.
+    fn stopped(&self, number: usize, stop: PathStop) -> UnpackError {
+        let error = match stop {
+            PathStop::Through { path, kind, node } => {
+                let (through, owner) = (path.clone(), self.owner(node));
+                PackageContentError::Through { path, through, kind, owner }
+            }
+            PathStop::Loop { path } => PackageContentError::Loop { path },
+            stop @ PathStop::Name { .. } => PackageContentError::Path(stop),
         };
-        let ancestors = self.ancestors(above, links)?;
-        let ancestors = self.enter(ancestors, name, path, links)?;
-        self.folders.insert(path.to_vec(), ancestors.clone());
-        Ok(ancestors)
-    }
-
-    /// Enters the directory `name`, or the target of the link of that name.
-    fn enter(
-        &mut self,
-        mut ancestors: Vec<NodeId>,
-        name: &[u8],
-        path: &[u8],
-        links: &mut usize,
-    ) -> Result<Vec<NodeId>, PackageContentError> {
-        let here = ancestors.last().copied().unwrap_or(self.tree.root());
-        let Some(next) = self.tree.child(here, name) else {
-            if let Ok(name) = Name::new(name) {
-                let node = Node { meta: Meta::root_owned(0o755, Time::EPOCH), kind: NodeKind::dir() };
-                ancestors.extend(self.add(here, name, node, None));
-            }
-            return Ok(ancestors);
-        };
-        let target = match &self.tree.node(next).kind {
-            NodeKind::Dir(_) => {
-                ancestors.push(next);
-                return Ok(ancestors);
-            }
-            NodeKind::Symlink(target) => target.to_vec(),
-            other => {
-                let kind = other.word();
-                let owner = self.owner(next);
-                return Err(PackageContentError::Through {
-                    path: path.to_vec(),
-                    through: path.to_vec(),
-                    kind,
-                    owner,
-                });
-            }
-        };
-        *links += 1;
-        if *links > LINKS_MAX {
-            return Err(PackageContentError::Loop { path: path.to_vec() });
-        }
-        if target.starts_with(b"/") {
-            ancestors.truncate(1);
-        }
-        for name in target.split(|byte| *byte == b'/') {
-            match name {
-                b"" | b"." => {}
-                // Above the root is the root.
-                b".." => ancestors.truncate((ancestors.len() - 1).max(1)),
-                name => ancestors = self.enter(ancestors, name, path, links)?,
-            }
-        }
-        Ok(ancestors)
-    }
-
-    fn add(&mut self, parent: NodeId, name: Name, node: Node, owner: Option<usize>) -> Option<NodeId> {
-        // The name is free and the parent a directory.
-        let id = self.tree.add(parent, name, node).ok()?;
-        self.owners.push(owner);
-        Some(id)
+        self.failure(number, error)
     }
 
     fn owner(&self, id: NodeId) -> String {
-        let owner = self.owners[id.index()].and_then(|number| self.packages.get(number));
-        owner.map_or_else(|| "merged /usr".to_owned(), title)
+        let owner = self.paths.owner(id).and_then(|number| self.packages.get(number));
+        owner.map_or_else(|| "merged /usr".to_owned(), |package| title(&package.locked))
     }
 
     fn failure(&self, number: usize, error: PackageContentError) -> UnpackError {
-        UnpackError::Package { package: title(&self.packages[number]), source: Box::new(error) }
+        UnpackError::Package { package: title(&self.packages[number].locked), source: Box::new(error) }
     }
 
     fn conflict(&self, number: usize, path: &[u8], old: NodeId) -> UnpackError {
-        let (earlier, later) = (self.owner(old), title(&self.packages[number]));
+        let (earlier, later) = (self.owner(old), title(&self.packages[number].locked));
         UnpackError::Conflict { path: path.to_vec(), earlier, later }
     }
 }
 
-/// The name of a package in errors.
-pub(super) fn title(package: &UnpackedPackage) -> String {
-    let locked = &package.locked;
-    format!("{}:{} {}", locked.name, locked.arch, locked.version)
+/// An entry as filters see it.
+fn filter_entry<'e>(path: &'e [u8], entry: &TarEntry) -> FilterEntry<'e> {
+    let shape = match entry {
+        TarEntry::Node(Node { kind: NodeKind::Dir(_), .. }) => EntryShape::Dir,
+        TarEntry::Node(Node { kind: NodeKind::Symlink(_), .. }) => EntryShape::Symlink,
+        _ => EntryShape::Other,
+    };
+    FilterEntry::unmarked(path, shape)
 }
 
 /// A node whose content is in `source`.

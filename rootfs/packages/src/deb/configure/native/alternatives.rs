@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::system::TargetSystem;
+use crate::configure::effects::system::TargetSystem;
 
 const STATE: &str = "/var/lib/dpkg/alternatives";
 const LINKS: &str = "/etc/alternatives";

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::system::TargetSystem;
+use crate::configure::effects::system::TargetSystem;
 
 const STATE: &str = "/var/lib/systemd/deb-systemd-helper-enabled";
 const LINKS: &str = "/etc/systemd/system";

@@ -1,7 +1,6 @@
-//! The effects of a kernel package's scripts: links to the newest kernel, and the indexes of its modules.
+//! The effects of a kernel package's scripts: links to the newest kernel.
 
-use super::system::TargetSystem;
-use crate::configure::depmod;
+use crate::configure::effects::system::TargetSystem;
 
 /// `vmlinuz` and `initrd.img`, and the `.old` ones, as `linux-update-symlinks` makes them with its defaults: in the
 /// root, relative. An initrd is linked where there is one.
@@ -21,22 +20,4 @@ pub(super) fn links(system: &mut TargetSystem<'_>, version: &str, image: &str) -
         system.done.push(format!("{link} -> {target}"));
     }
     true
-}
-
-/// Runs our `depmod` for every kernel.
-pub(super) fn modules(system: &mut TargetSystem<'_>) -> Result<(), std::io::Error> {
-    for version in system.names("/usr/lib/modules") {
-        let folder = format!("/usr/lib/modules/{version}");
-        let Some(id) = system.node(&folder).filter(|id| system.tree.entries(*id).is_some()) else { continue };
-        let made = depmod::depmod(system.tree, system.sources, id)?;
-        for (name, bytes) in &made.files {
-            system.write(&format!("{folder}/{name}"), bytes);
-        }
-        let damaged = match made.damaged.len() {
-            0 => String::new(),
-            count => format!(", {count} files that are none"),
-        };
-        system.done.push(format!("depmod {version}: {} modules{damaged}", made.modules));
-    }
-    Ok(())
 }

@@ -9,11 +9,9 @@
     clippy::format_collect,
     reason = "texts of a few lines, each written once per package"
 )]
-#![expect(clippy::unnecessary_wraps, reason = "commands have one signature")]
 #![expect(clippy::match_same_arms, reason = "arms are sorted by what they are about")]
 #![expect(clippy::single_match_else, reason = "what is there, and else what is made")]
 
-mod accounts;
 mod alternatives;
 mod ca;
 mod commands;
@@ -23,8 +21,6 @@ mod pam;
 mod report;
 mod shells;
 mod system;
-mod sysusers;
-mod tmpfiles;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,18 +29,19 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use md5::{Digest, Md5};
 
-pub use self::report::{NativeError, NativeReport, SkipReason, SkippedCommand};
-use self::system::{ScriptScope, TargetSystem};
+pub use self::report::{NativeError, NativeReport};
+use self::system::{DebSystem, ScriptScope};
 use super::order::PackageNeeds;
 use crate::configure::account_ids::AccountIds;
-use crate::configure::{ldcache, script};
+use crate::configure::effects::caches;
+use crate::configure::effects::report::is_of_accounts;
+pub use crate::configure::effects::report::{SkipReason, SkippedCommand};
+use crate::configure::effects::system::TargetSystem;
+use crate::configure::script;
 use crate::deb::database::{self, Architectures, DatabaseState};
 use crate::deb::diversions::Diversion;
 use crate::deb::unpack::UnpackedPackage;
 use amiforge_progress::Monitor;
-
-/// Prefix of the paths of temporary files of scripts.
-const TEMPORARY: &str = "/tmp/.amiforge-script-";
 
 /// The input of a configuration.
 #[derive(Debug, Clone, Copy)]
@@ -75,25 +72,17 @@ pub fn configure(
 ) -> Result<NativeReport, NativeError> {
     let NativeSetup { packages, diversions, architectures, answers: given, accounts } = setup;
     database::write(tree, packages, diversions, DatabaseState::Installed, architectures, epoch, sources)?;
-    let mut system = TargetSystem {
-        tree,
-        sources,
-        time: epoch,
-        cwd: Vec::new(),
+    let mut deb = DebSystem {
+        system: TargetSystem::new(tree, sources, machine(&architectures.native), accounts, epoch),
         package: String::new(),
         arch: architectures.native.clone(),
         native: architectures.native.clone(),
         installed: packages.iter().map(|package| package.locked.name.clone()).collect::<BTreeSet<_>>(),
         owned: packages.iter().flat_map(|package| &package.files).map(Vec::as_slice).collect(),
         answers: answers(packages, given),
-        ids: accounts,
         diversions: diversions.to_vec(),
         overrides: BTreeMap::new(),
         scope: ScriptScope::All,
-        umask: 0o022,
-        temporary: 0,
-        done: Vec::new(),
-        error: None,
     };
     let mut skipped = Vec::new();
     for package in PackageNeeds::of(packages).order().into_iter().filter_map(|at| packages.get(at)) {
@@ -101,13 +90,13 @@ pub fn configure(
         if monitor.cancel.is_cancelled() {
             return Err(NativeError::Interrupted);
         }
-        configure_package(&mut system, package, &mut skipped);
-        if let Some(error) = system.error.take() {
+        configure_package(&mut deb, package, &mut skipped);
+        if let Some(error) = deb.system.error.take() {
             return Err(NativeError::Read { package: package.locked.name.clone(), source: error });
         }
     }
-    finish(&mut system)?;
-    let done = system.done;
+    finish(&mut deb)?;
+    let done = deb.system.done;
     database::mark_half_configured(tree, &unfinished(&skipped), epoch, sources)?;
     Ok(NativeReport { done, skipped })
 }
@@ -148,20 +137,16 @@ fn answers(
 }
 
 /// Follows the scripts of a package in the order in which dpkg calls them.
-fn configure_package(
-    system: &mut TargetSystem<'_>,
-    package: &UnpackedPackage,
-    skipped: &mut Vec<SkippedCommand>,
-) {
+fn configure_package(deb: &mut DebSystem<'_>, package: &UnpackedPackage, skipped: &mut Vec<SkippedCommand>) {
     let name = package.locked.name.as_str();
-    name.clone_into(&mut system.package);
-    system.arch = match package.locked.arch.as_str() {
-        "all" => system.native.clone(),
+    name.clone_into(&mut deb.package);
+    deb.arch = match package.locked.arch.as_str() {
+        "all" => deb.native.clone(),
         arch => arch.to_owned(),
     };
     if name == "ca-certificates" {
         // Its script is a loop over lines that nothing could follow.
-        ca::configure(system);
+        ca::configure(&mut deb.system);
         return;
     }
     for (member, argument, scope) in [
@@ -180,10 +165,9 @@ fn configure_package(
             skipped.push(SkippedCommand { package: name.to_owned(), command, reason: SkipReason::Language });
             continue;
         }
-        system.scope = scope;
-        system.cwd.clear();
-        system.umask = 0o022;
-        let arch = system.arch.clone();
+        deb.scope = scope;
+        deb.system.begin_script();
+        let arch = deb.arch.clone();
         let variables = [
             ("DPKG_ROOT", ""),
             ("DPKG_ADMINDIR", "/var/lib/dpkg"),
@@ -194,15 +178,15 @@ fn configure_package(
             ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
             ("HOME", "/root"),
         ];
-        let unresolved = script::interpret(system, text, &[argument, ""], &variables);
-        system.scope = ScriptScope::All;
+        let unresolved = script::interpret(deb, text, &[argument, ""], &variables);
+        deb.scope = ScriptScope::All;
         match unresolved {
             Ok(unresolved) if scope == ScriptScope::All => {
                 skipped.extend(unresolved.into_iter().map(|unresolved| SkippedCommand::of(name, unresolved)));
             }
             Ok(unresolved) => {
                 let of_accounts =
-                    unresolved.into_iter().filter(|unresolved| report::is_of_accounts(&unresolved.command));
+                    unresolved.into_iter().filter(|unresolved| is_of_accounts(&unresolved.command));
                 skipped.extend(of_accounts.map(|unresolved| SkippedCommand::of(name, unresolved)));
             }
             Err(error) => {
@@ -222,20 +206,12 @@ fn is_shell(text: &[u8]) -> bool {
 }
 
 /// The effects of dpkg's triggers, once for all packages, and the rest of the package database.
-fn finish(system: &mut TargetSystem<'_>) -> Result<(), NativeError> {
-    let made = ldcache::ldconfig(system.tree, system.sources).map_err(NativeError::Libraries)?;
-    for (link, target) in &made.links {
-        system.link(&String::from_utf8_lossy(link), &String::from_utf8_lossy(target));
-    }
-    if made.libraries > 0 {
-        system.write("/etc/ld.so.cache", &made.cache);
-        system.done.push(format!("ldconfig: {} libraries", made.libraries));
-    }
-    kernel::modules(system).map_err(NativeError::Modules)?;
-    for number in 0..system.temporary {
-        system.remove(&format!("{TEMPORARY}{number}"));
-    }
-    let diversions: Vec<u8> = system
+fn finish(deb: &mut DebSystem<'_>) -> Result<(), NativeError> {
+    let system = &mut deb.system;
+    caches::libraries(system).map_err(NativeError::Libraries)?;
+    caches::modules(system).map_err(NativeError::Modules)?;
+    system.remove_temporary();
+    let diversions: Vec<u8> = deb
         .diversions
         .iter()
         .flat_map(|diversion| {
@@ -244,7 +220,7 @@ fn finish(system: &mut TargetSystem<'_>) -> Result<(), NativeError> {
         })
         .collect();
     system.write_deep("/var/lib/dpkg/diversions", &diversions);
-    let overrides: String = system
+    let overrides: String = deb
         .overrides
         .iter()
         .map(|(path, (user, group, mode))| format!("{user} {group} {mode} {path}\n"))
@@ -253,6 +229,14 @@ fn finish(system: &mut TargetSystem<'_>) -> Result<(), NativeError> {
     match system.error.take() {
         Some(error) => Err(NativeError::Libraries(error)),
         None => Ok(()),
+    }
+}
+
+/// The machine of an architecture of Debian, as `uname -m` names it.
+fn machine(native: &str) -> &'static str {
+    match native {
+        "arm64" => "aarch64",
+        _ => "x86_64",
     }
 }
 

@@ -1,7 +1,7 @@
 //! `/etc/pam.d/common-*`: the modules that packages offer in `/usr/share/pam-configs`, put into the templates of
 //! `/usr/share/pam`, as pam-auth-update(8) does on a first installation.
 
-use super::system::TargetSystem;
+use crate::configure::effects::system::TargetSystem;
 
 const PROFILES: &str = "/usr/share/pam-configs";
 const TEMPLATES: &str = "/usr/share/pam";

@@ -1,6 +1,6 @@
 //! `/etc/shells`: which programs are login shells, as update-shells(8) and add-shell(8) keep it.
 
-use super::system::TargetSystem;
+use crate::configure::effects::system::TargetSystem;
 
 const LIST: &str = "/etc/shells";
 const STATE: &str = "/var/lib/shells.state";

@@ -5,7 +5,7 @@ mod name;
 
 use std::collections::BTreeMap;
 
-use super::system::TargetSystem;
+use crate::configure::effects::system::TargetSystem;
 
 const CONF: &str = "/etc/ca-certificates.conf";
 const SHARED: &str = "/usr/share/ca-certificates";

@@ -4,6 +4,8 @@
 
 use sha1::{Digest, Sha1};
 
+use crate::configure::base64;
+
 /// The hash of the subject of the one certificate that a PEM file holds; `None` for none or several.
 pub(super) fn hash(pem: &[u8]) -> Option<u32> {
     let text = String::from_utf8_lossy(pem);
@@ -12,29 +14,8 @@ pub(super) fn hash(pem: &[u8]) -> Option<u32> {
     if parts.next().is_some() {
         return None;
     }
-    let digest = Sha1::digest(canonical(&base64(body)?)?);
+    let digest = Sha1::digest(canonical(&base64::decoded(body)?)?);
     digest.get(..4)?.try_into().ok().map(u32::from_le_bytes)
-}
-
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let (mut out, mut bits, mut count) = (Vec::new(), 0u32, 0u32);
-    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count) as u8);
-        }
-    }
-    Some(out)
 }
 
 /// The tag, content and rest of the first element.

@@ -2,17 +2,33 @@
 
 use std::cmp::Ordering;
 
-use super::files::{mode_of, owner_of};
-use super::outcome::{Done, KnownArgs, ended};
+use crate::configure::effects::commands::files::owner_of;
+use crate::configure::effects::commands::outcome::{Done, KnownArgs, ended};
+use crate::configure::effects::mode::mode_of;
 use crate::configure::script::{CommandEffect, StopReason, Truth};
 use crate::deb::configure::native::alternatives;
-use crate::deb::configure::native::system::TargetSystem;
+use crate::deb::configure::native::system::DebSystem;
 use crate::deb::diversions::Diversion;
 use amiforge_rootfs::version;
 use amiforge_rootfs::wildcard::matches;
 
+/// Questions to dpkg about packages and paths; `None` for all else.
+pub(super) fn query(system: &DebSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Option<Done> {
+    Some(match (name, args) {
+        ("dpkg-query" | "dpkg", ["-S" | "--search", path]) if path.starts_with('/') => {
+            ended(system.owned.contains(path.as_bytes()))
+        }
+        ("dpkg-query" | "dpkg", ["-W" | "--show" | "-s" | "--status" | "-l" | "--list", .., name])
+            if crate::deb::relation::is_name(name) && !system.installed.contains(*name) =>
+        {
+            ended(false)
+        }
+        _ => return None,
+    })
+}
+
 /// Does a command of this file; `None` for others.
-pub(super) fn call(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Option<Done> {
+pub(super) fn call(system: &mut DebSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Option<Done> {
     Some(match (name, args) {
         ("dpkg", ["--compare-versions", rest @ ..]) => compare(rest),
         ("dpkg", ["--print-architecture"]) => Ok(CommandEffect::prints(format!("{}\n", system.native))),
@@ -63,7 +79,7 @@ struct Divert {
 }
 
 impl Divert {
-    fn read(system: &TargetSystem<'_>, args: &KnownArgs<'_>) -> Result<Self, StopReason> {
+    fn read(system: &DebSystem<'_>, args: &KnownArgs<'_>) -> Result<Self, StopReason> {
         let mut call = Self {
             package: Some(system.package.clone()),
             to: None,
@@ -90,7 +106,7 @@ impl Divert {
         if call.path.is_empty() { Err(StopReason::Argument) } else { Ok(call) }
     }
 
-    fn apply(self, system: &mut TargetSystem<'_>) -> Done {
+    fn apply(self, system: &mut DebSystem<'_>) -> Done {
         let Self { package, to, action, rename, path } = self;
         let at = system.diversions.iter().position(|diversion| diversion.from == path.as_bytes());
         let there = at.and_then(|at| system.diversions.get(at)).cloned();
@@ -114,7 +130,7 @@ impl Divert {
                 if let Some(at) = at {
                     let diversion = system.diversions.remove(at);
                     if rename {
-                        system.rename(&String::from_utf8_lossy(&diversion.to), &path);
+                        system.system.rename(&String::from_utf8_lossy(&diversion.to), &path);
                     }
                 }
                 ended(true)
@@ -122,8 +138,8 @@ impl Divert {
             _ if there.is_some() => ended(there.is_some_and(|there| there.package == package)),
             _ => {
                 let to = to.unwrap_or_else(|| format!("{path}.distrib"));
-                if rename && system.entry(&path).is_some() {
-                    system.rename(&path, &to);
+                if rename && system.system.entry(&path).is_some() {
+                    system.system.rename(&path, &to);
                 }
                 let (from, to) = (path.into_bytes(), to.into_bytes());
                 system.diversions.push(Diversion { from, to, package });
@@ -133,7 +149,7 @@ impl Divert {
     }
 }
 
-fn statoverride(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
+fn statoverride(system: &mut DebSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let words: Vec<&str> = args
         .iter()
         .copied()
@@ -145,10 +161,11 @@ fn statoverride(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
         ["--add", user, group, mode, path] | [user, group, mode, path, "--add"] => {
             let bits = mode_of(mode, 0).ok_or(StopReason::Argument)?;
             if args.contains(&"--update")
-                && let Some(id) = system.node(path)
+                && let Some(id) = system.system.node(path)
             {
-                let owner = owner_of(system, &format!("{user}:{group}")).ok_or(StopReason::Argument)?;
-                let meta = &mut system.tree.node_mut(id).meta;
+                let owner =
+                    owner_of(&mut system.system, &format!("{user}:{group}")).ok_or(StopReason::Argument)?;
+                let meta = &mut system.system.tree.node_mut(id).meta;
                 (meta.uid, meta.gid) = (owner.0.unwrap_or(0), owner.1.unwrap_or(0));
                 meta.mode = bits;
             }
@@ -160,7 +177,7 @@ fn statoverride(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
     }
 }
 
-fn update_alternatives(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
+fn update_alternatives(system: &mut DebSystem<'_>, args: &KnownArgs<'_>) -> Done {
     let args: Vec<&str> = args.iter().copied().filter(|arg| !matches!(*arg, "--quiet" | "--force")).collect();
     match args.as_slice() {
         ["--install", link, name, path, priority, slaves @ ..] => {
@@ -171,14 +188,14 @@ fn update_alternatives(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> D
                 rows.push([*link, *name, *path]);
             }
             // The real tool refuses what is not there.
-            if system.node(path).is_none() {
+            if system.system.node(path).is_none() {
                 return ended(false);
             }
-            ended(alternatives::install(system, link, name, path, priority, &rows))
+            ended(alternatives::install(&mut system.system, link, name, path, priority, &rows))
         }
         ["--remove" | "--remove-all", ..] => ended(true),
         ["--list" | "--display" | "--query", name] => {
-            let known = system.is_file(&format!("/var/lib/dpkg/alternatives/{name}"));
+            let known = system.system.is_file(&format!("/var/lib/dpkg/alternatives/{name}"));
             Ok(if known { CommandEffect::unknown() } else { CommandEffect::status(Truth::No) })
         }
         _ => Err(StopReason::Argument),

@@ -1,17 +1,19 @@
 //! Commands that single packages bring for others, or use themselves: debconf, ucf, ca-certificates, PAM, shells,
 //! kernels, byte code.
 
-use super::outcome::{Done, KnownArgs, ended};
+use crate::configure::effects::commands::outcome::{Done, KnownArgs, ended};
+use crate::configure::effects::system::TargetSystem;
 use crate::configure::script::{CommandEffect, StopReason, Truth};
-use crate::deb::configure::native::system::TargetSystem;
+use crate::deb::configure::native::system::DebSystem;
 use crate::deb::configure::native::{ca, kernel, pam, shells};
 
 /// Does a command of this file; `None` for others.
-pub(super) fn call(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Option<Done> {
+pub(super) fn call(deb: &mut DebSystem<'_>, name: &str, args: &KnownArgs<'_>) -> Option<Done> {
+    let system = &mut deb.system;
     Some(match (name, args) {
         ("." | "source", [path, ..]) => source(path),
         ("db_get", [question]) => {
-            Ok(match system.answers.get(*question) {
+            Ok(match deb.answers.get(*question) {
                 Some(Some(answer)) => CommandEffect::prints(answer.clone()),
                 Some(None) => CommandEffect::unknown(),
                 // debconf does not know the question.
@@ -19,7 +21,7 @@ pub(super) fn call(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'
             })
         }
         ("db_set", [question, answer @ ..]) => {
-            system.answers.insert((*question).to_owned(), Some(answer.join(" ")));
+            deb.answers.insert((*question).to_owned(), Some(answer.join(" ")));
             ended(true)
         }
         ("ucf", args) => ucf(system, args),
@@ -49,7 +51,6 @@ pub(super) fn call(system: &mut TargetSystem<'_>, name: &str, args: &KnownArgs<'
         ("install-info" | "update-info-dir" | "fc-cache" | "glib-compile-schemas", _) => {
             Ok(CommandEffect::left_out("a cache for desktops and readers"))
         }
-        ("setcap", [caps, path]) => setcap(system, caps, path),
         _ => return None,
     })
 }
@@ -112,13 +113,4 @@ fn update_locale(system: &mut TargetSystem<'_>, args: &KnownArgs<'_>) -> Done {
         text.push_str(&format!("{arg}\n"));
     }
     ended(system.write("/etc/default/locale", text.as_bytes()))
-}
-
-/// `setcap CAPABILITIES FILE`.
-fn setcap(system: &mut TargetSystem<'_>, caps: &str, path: &str) -> Done {
-    let Some(id) = system.node(path) else { return ended(false) };
-    let value = amiforge_rootfs::steps::capability::from_text(caps).map_err(|_| StopReason::Argument)?;
-    let xattrs = system.tree.node_mut(id).meta.xattrs.get_or_insert_default();
-    xattrs.insert(b"security.capability".as_slice().into(), value.into_boxed_slice());
-    ended(true)
 }

@@ -1,0 +1,22 @@
+//! A package as dnf keeps it.
+
+use std::collections::BTreeMap;
+
+use crate::rpm::database::identity::HeaderIdentity;
+
+/// Why a package is there, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DnfPackage {
+    pub(super) identity: HeaderIdentity,
+    /// Whether it was wished for; otherwise another package needs it.
+    pub(super) is_wished: bool,
+    /// Name of its repository.
+    pub(super) repository: String,
+}
+
+/// The repositories of packages, numbered from 1 in the order of their names.
+pub(super) fn repositories(packages: &[DnfPackage]) -> BTreeMap<&str, i64> {
+    let mut all: BTreeMap<&str, i64> = packages.iter().map(|one| (one.repository.as_str(), 0)).collect();
+    all.values_mut().zip(1..).for_each(|(number, next)| *number = next);
+    all
+}
