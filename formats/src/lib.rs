@@ -36,3 +36,4 @@ pub mod tree;
 pub mod uefi_vars;
 pub mod verity;
 pub mod volume;
+pub mod xfs;

@@ -21,6 +21,7 @@ use crate::swap::{SwapFormat, SwapWriteError};
 use crate::time::Time;
 use crate::tree::{ChangeGroups, Tree};
 use crate::verity::VerityFormat;
+use crate::xfs::XfsFormat;
 use crate::{fat, gpt, swap};
 use format::VolumeFormat;
 
@@ -37,11 +38,13 @@ pub enum FsKind {
     Verity,
     /// EROFS, read-only; uncompressed.
     Erofs,
+    /// XFS of version 5; read, not written.
+    Xfs,
 }
 
 impl FsKind {
     /// All formats, in the order in which a volume is probed for them.
-    pub const ALL: [Self; 5] = [Self::Swap, Self::Ext4, Self::Fat, Self::Verity, Self::Erofs];
+    pub const ALL: [Self; 6] = [Self::Swap, Self::Ext4, Self::Fat, Self::Verity, Self::Erofs, Self::Xfs];
 
     /// What the format offers.
     pub fn format(self) -> &'static dyn VolumeFormat {
@@ -51,6 +54,7 @@ impl FsKind {
             Self::Fat => &FatFormat,
             Self::Verity => &VerityFormat,
             Self::Erofs => &ErofsFormat,
+            Self::Xfs => &XfsFormat,
         }
     }
 
@@ -94,16 +98,29 @@ impl VolumeContent {
     }
 }
 
-/// Signatures of formats that are recognised and not read: offset, bytes, name.
-const FOREIGN: [(u64, &[u8], &str); 7] = [
+/// Signatures of formats that are recognised and not read: offset, bytes, name. An array of mdraid with its superblock at the
+/// end (0.90 and 1.0) begins with what it holds, and is taken for that.
+const FOREIGN: [(u64, &[u8], &str); 14] = [
     (0, b"hsqs", "squashfs"),
-    (0, b"XFSB", "xfs"),
     (0, b"LUKS\xba\xbe", "luks"),
     (1024, b"H+\x00\x04", "hfs+"),
     (0x10040, b"_BHRfS_M", "btrfs"),
     (0x8001, b"CD001", "iso9660"),
+    // The label of LVM2 is in one of the first four sectors, by default in the second.
+    (0, b"LABELONE", "lvm"),
     (512, b"LABELONE", "lvm"),
+    (1024, b"LABELONE", "lvm"),
+    (1536, b"LABELONE", "lvm"),
+    (0, &MDRAID, "mdraid"),
+    (4096, &MDRAID, "mdraid"),
+    (4120, b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef", "bcachefs"),
+    (4120, b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81", "bcache"),
+    // The first pair of the list of names and values in the first label of a member of a pool.
+    (16_404, b"\0\0\0\x07version\0", "zfs-member"),
 ];
+
+/// Magic number of the superblock of mdraid, at the start (1.1) or after 4 KiB (1.2).
+const MDRAID: [u8; 4] = 0xa92b_4efc_u32.to_le_bytes();
 
 /// Bytes at the start that are probed for signatures and for anything but zeros.
 const HEAD: usize = 64 * 1024;
@@ -344,6 +361,11 @@ mod tests {
         assert_eq!(probed(2048, 1080, &[0x53, 0xef]), VolumeContent::Known(FsKind::Ext4));
         assert_eq!(probed(1 << 17, 0x10040, b"_BHRfS_M"), VolumeContent::Foreign("btrfs"));
         assert_eq!(probed(512, 0, b"hsqs"), VolumeContent::Foreign("squashfs"));
+        assert_eq!(probed(512, 0, b"XFSB"), VolumeContent::Known(FsKind::Xfs));
+        assert_eq!(probed(2048, 1024, b"LABELONE"), VolumeContent::Foreign("lvm"));
+        assert_eq!(probed(8192, 4096, &[0xfc, 0x4e, 0x2b, 0xa9]), VolumeContent::Foreign("mdraid"));
+        assert_eq!(probed(32768, 16_408, b"version\0"), VolumeContent::Unknown);
+        assert_eq!(probed(32768, 16_404, b"\0\0\0\x07version\0"), VolumeContent::Foreign("zfs-member"));
         assert_eq!(probed(512, 100, b"x"), VolumeContent::Unknown);
         assert_eq!(probe(&Vec::new()).unwrap(), VolumeContent::Zeros);
         assert_eq!(probe(&vec![0; 100]).unwrap(), VolumeContent::Zeros);
