@@ -142,7 +142,9 @@ mod tests {
     #[test]
     fn hashes_are_those_of_xfs_db() {
         // `xfs_db -r -c 'hash NAME'`.
-        for (name, hash) in [(&b"."[..], 0x2e), (b"..", 0x172e), (b"lost+found", 0x021a_a60c), (b"abc", 0x0018_7163)] {
+        for (name, hash) in
+            [(&b"."[..], 0x2e), (b"..", 0x172e), (b"lost+found", 0x021a_a60c), (b"abc", 0x0018_7163)]
+        {
             assert_eq!(name_hash(name), hash, "{name:?}");
         }
     }

@@ -93,7 +93,8 @@ impl<R: ReadAt + ?Sized> XfsCheckRun<'_, '_, R> {
         };
         let is_used = |one: &&BlockUse| !matches!(one.location, XfsLocation::Group { .. });
         let staging = std::mem::take(&mut self.staging);
-        let mut used: Vec<_> = uses.iter().filter(is_used).map(|one| (one.start, one.end)).chain(staging).collect();
+        let mut used: Vec<_> =
+            uses.iter().filter(is_used).map(|one| (one.start, one.end)).chain(staging).collect();
         used.sort_unstable();
         let mut owned = std::mem::take(&mut self.owned);
         owned.sort_unstable();
@@ -102,7 +103,9 @@ impl<R: ReadAt + ?Sized> XfsCheckRun<'_, '_, R> {
             let superblock = self.system.superblock();
             let start = if a.0 == b.0 { a.1.min(b.1) } else { a.0.min(b.0) };
             let group = (start / u64::from(superblock.group_blocks)) as u32;
-            let why = XfsDefect::Missing { what: "the owner of a block in use, or the use of a block with an owner" };
+            let why = XfsDefect::Missing {
+                what: "the owner of a block in use, or the use of a block with an owner",
+            };
             self.defect(XfsLocation::Group { group }, superblock.offset_of(start), why);
         }
     }

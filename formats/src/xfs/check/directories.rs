@@ -18,7 +18,9 @@ impl<R: ReadAt + ?Sized> XfsCheckRun<'_, '_, R> {
                 let why = XfsDefect::Value { field: "type of the root", found, expected };
                 self.defect(XfsLocation::Inode { inode: root }, offset, why);
             }
-            None => self.defect(XfsLocation::Superblock { group: 0 }, 0, XfsDefect::Missing { what: "the root" }),
+            None => {
+                self.defect(XfsLocation::Superblock { group: 0 }, 0, XfsDefect::Missing { what: "the root" })
+            }
         }
         let mut pending = vec![(root, root)];
         while let Some((number, parent)) = pending.pop() {
@@ -29,7 +31,8 @@ impl<R: ReadAt + ?Sized> XfsCheckRun<'_, '_, R> {
             let mut names = BTreeSet::new();
             for entry in entries.iter().filter(|entry| !entry.is_dots()) {
                 if Name::new(&entry.name).is_err() {
-                    self.report.damage(entry.corruption(number, XfsDefect::Name { name: entry.name.clone() }));
+                    self.report
+                        .damage(entry.corruption(number, XfsDefect::Name { name: entry.name.clone() }));
                 }
                 if !names.insert(&entry.name) {
                     let why = XfsDefect::Duplicate { name: entry.name.clone() };

@@ -38,7 +38,11 @@ impl<R: ReadAt + ?Sized> XfsCheckRun<'_, '_, R> {
         for inode in superblock.reserved.clone() {
             match self.inodes.get_mut(&inode) {
                 Some(known) => known.nameless = true,
-                None => self.defect(XfsLocation::Inode { inode }, 0, XfsDefect::Missing { what: "a reserved inode" }),
+                None => self.defect(
+                    XfsLocation::Inode { inode },
+                    0,
+                    XfsDefect::Missing { what: "a reserved inode" },
+                ),
             }
         }
         let location = XfsLocation::Superblock { group: 0 };
@@ -142,9 +146,9 @@ impl<R: ReadAt + ?Sized> XfsCheckRun<'_, '_, R> {
         let chunks: Vec<_> = group.chunks(XfsTreeKind::Inodes, sparse).collect();
         let (mut count, mut free) = (0_u64, 0_u64);
         for chunk in &chunks {
-            let (here, free_here) = chunk.inodes().fold((0_u32, 0_u32), |(all, free), (_, used)| {
-                (all + 1, free + u32::from(!used))
-            });
+            let (here, free_here) = chunk
+                .inodes()
+                .fold((0_u32, 0_u32), |(all, free), (_, used)| (all + 1, free + u32::from(!used)));
             for why in [
                 value("ir_count", chunk.count.into(), here.into()),
                 value("ir_freecount", chunk.free_count.into(), free_here.into()),
@@ -156,7 +160,9 @@ impl<R: ReadAt + ?Sized> XfsCheckRun<'_, '_, R> {
         if group.tree(XfsTreeKind::FreeInodes).is_some() {
             let with_free: Vec<_> = chunks.iter().copied().filter(|chunk| chunk.free_count > 0).collect();
             if with_free != group.chunks(XfsTreeKind::FreeInodes, sparse).collect::<Vec<_>>() {
-                let why = XfsDefect::Missing { what: "a chunk of the tree of free inodes in that of all, or the reverse" };
+                let why = XfsDefect::Missing {
+                    what: "a chunk of the tree of free inodes in that of all, or the reverse",
+                };
                 self.defect(location, header.offset, why);
             }
         }

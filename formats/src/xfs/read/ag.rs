@@ -5,9 +5,7 @@ use super::features;
 use super::{XfsFileSystem, checksum, read_exact};
 use crate::fields;
 use crate::read_at::ReadAt;
-use crate::xfs::spec::{
-    AG_VERSION, AGF_MAGIC, AGFL_HEADER, AGFL_MAGIC, AGI_MAGIC, NONE32, UNLINKED_LISTS,
-};
+use crate::xfs::spec::{AG_VERSION, AGF_MAGIC, AGFL_HEADER, AGFL_MAGIC, AGI_MAGIC, NONE32, UNLINKED_LISTS};
 
 /// The root of a tree of a group: its block within the group, and its levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +54,11 @@ struct Sector {
 }
 
 impl Sector {
-    fn report(&self, defects: &[Option<XfsDefect>], sink: &mut dyn XfsCorruptionSink) -> Result<(), XfsReadError> {
+    fn report(
+        &self,
+        defects: &[Option<XfsDefect>],
+        sink: &mut dyn XfsCorruptionSink,
+    ) -> Result<(), XfsReadError> {
         for why in defects.iter().flatten() {
             sink.report(XfsCorruption { location: self.location, offset: self.offset, why: why.clone() })?;
         }
@@ -179,7 +181,8 @@ impl<R: ReadAt + ?Sized> XfsFileSystem<'_, R> {
         let mut slot = first;
         for _ in 0..count.min(slots) {
             let block = fields::be32(&sector.raw, AGFL_HEADER + slot as usize * 4);
-            let why = range("block of the list", block.into(), self.superblock.header_blocks(), u64::from(len) - 1);
+            let why =
+                range("block of the list", block.into(), self.superblock.header_blocks(), u64::from(len) - 1);
             if why.is_none() {
                 blocks.push(block);
             }
@@ -188,7 +191,8 @@ impl<R: ReadAt + ?Sized> XfsFileSystem<'_, R> {
         }
         let expected = if slot == 0 { slots - 1 } else { slot - 1 };
         let end = (count > 0).then(|| value("agf_fllast", last.into(), expected.into())).flatten();
-        sector.report(&[value("agfl_seqno", fields::be32(&sector.raw, 4).into(), group.into()), end], sink)?;
+        sector
+            .report(&[value("agfl_seqno", fields::be32(&sector.raw, 4).into(), group.into()), end], sink)?;
         Ok(blocks)
     }
 

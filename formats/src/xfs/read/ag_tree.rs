@@ -6,7 +6,9 @@ use super::XfsFileSystem;
 use super::ag::AgRoot;
 use super::block::{AG_TREE_SHAPE, ExpectedBlock, XfsBlock};
 use super::claims::BlockClaims;
-use super::error::{XfsCorruption, XfsCorruptionSink, XfsDefect, XfsLocation, XfsReadError, XfsTreeKind, range, value};
+use super::error::{
+    XfsCorruption, XfsCorruptionSink, XfsDefect, XfsLocation, XfsReadError, XfsTreeKind, range, value,
+};
 use crate::fields;
 use crate::read_at::ReadAt;
 use crate::xfs::spec::{AG_TREE_DEPTH, AG_TREE_HEADER, NONE32};
@@ -160,7 +162,12 @@ impl<R: ReadAt + ?Sized> AgTreeWalk<'_, '_, R> {
     }
 
     /// Checks level, count and neighbours.
-    fn header(&mut self, block: &XfsBlock, node: &PendingAgNode, (count, room): (usize, usize)) -> Result<(), XfsReadError> {
+    fn header(
+        &mut self,
+        block: &XfsBlock,
+        node: &PendingAgNode,
+        (count, room): (usize, usize),
+    ) -> Result<(), XfsReadError> {
         let (left, right) = (fields::be32(&block.bytes, 8), fields::be32(&block.bytes, 12));
         let before = self.siblings.insert(node.level, (node.block, right));
         let (expected_left, named) = before.map_or((NONE32, node.block), |(left, right)| (left, right));

@@ -13,7 +13,8 @@ impl BlockClaims {
     /// Takes `len` blocks; the conflict with an overlapping run, which then stays alone.
     pub(crate) fn take(&mut self, start: u64, len: u64, owner: XfsLocation) -> Option<XfsDefect> {
         let end = start.saturating_add(len);
-        if let Some((from, (to, first))) = self.0.range(..end).next_back().filter(|(_, (to, _))| *to > start) {
+        if let Some((from, (to, first))) = self.0.range(..end).next_back().filter(|(_, (to, _))| *to > start)
+        {
             let (start, last) = (start.max(*from), end.min(*to).saturating_sub(1));
             return Some(XfsDefect::Claimed { start, last, first: *first });
         }

@@ -171,7 +171,9 @@ impl<R: ReadAt + ?Sized> DaWalk<'_, '_, R> {
         let above = last.filter(|_| count > 0).and_then(|last| {
             value("hash of the block in the node above", last.into(), hash(count - 1).into())
         });
-        for why in [range("number of entries", stored as u64, 0, room as u64), order, above].into_iter().flatten() {
+        for why in
+            [range("number of entries", stored as u64, 0, room as u64), order, above].into_iter().flatten()
+        {
             self.sink.report(block.corruption(why))?;
         }
         Ok(count)

@@ -95,7 +95,12 @@ fn part(bytes: &[u8], at: usize) -> Result<DirBlockPart<'_>, XfsDefect> {
         (DirBlockPart::Entry(entry), len)
     };
     if len < 8 || len % 8 != 0 || len as u64 > left {
-        return Err(XfsDefect::Range { field: "length of an entry", found: len as u64, least: 8, most: left });
+        return Err(XfsDefect::Range {
+            field: "length of an entry",
+            found: len as u64,
+            least: 8,
+            most: left,
+        });
     }
     let tag = fields::be16(bytes, at + len - 2);
     value("tag of an entry", tag.into(), at as u64).map_or(Ok(part), Err)

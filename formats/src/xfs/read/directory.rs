@@ -11,8 +11,8 @@ use super::inode::{XfsForkFormat, XfsInode};
 use crate::fields;
 use crate::read_at::ReadAt;
 use crate::xfs::spec::{
-    DA_ENTRY, DA_HEADER, DIR_BLOCK_MAGIC, DIR_BLOCK_TAIL, DIR_DATA_HEADER, DIR_DATA_MAGIC, DIR_FREE_AT, DIR_FREE_MAGIC, DIR_INDEX_AT, DIR_LEAF1_MAGIC,
-    DIR_LEAFN_MAGIC, name_hash,
+    DA_ENTRY, DA_HEADER, DIR_BLOCK_MAGIC, DIR_BLOCK_TAIL, DIR_DATA_HEADER, DIR_DATA_MAGIC, DIR_FREE_AT,
+    DIR_FREE_MAGIC, DIR_INDEX_AT, DIR_LEAF1_MAGIC, DIR_LEAFN_MAGIC, name_hash,
 };
 
 /// An entry.
@@ -86,7 +86,9 @@ pub(crate) fn blocks_of<'f, R: ReadAt + ?Sized>(
 pub(crate) fn data_blocks(mapping: &XfsMapping, step: u64, end: u64) -> impl Iterator<Item = u64> {
     let mut before = None;
     let runs = mapping.runs.iter().filter(move |run| run.logical < end);
-    let starts = runs.flat_map(move |run| (run.logical / step..run.end().min(end).div_ceil(step)).map(move |at| at * step));
+    let starts = runs.flat_map(move |run| {
+        (run.logical / step..run.end().min(end).div_ceil(step)).map(move |at| at * step)
+    });
     // A block in two runs comes once.
     starts.filter(move |&at| before.replace(at) != Some(at))
 }
@@ -109,7 +111,8 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     for logical in data_blocks(mapping, fork.step, index_at(system)) {
         size = (logical + fork.step) << system.superblock.logs.block;
         let Some(block) = system.fork_block(fork, logical, (DIR_SHAPE, &magics), sink)? else { continue };
-        let end = if form == DirForm::Block { block_index(&block, &mut index, sink)? } else { block.bytes.len() };
+        let end =
+            if form == DirForm::Block { block_index(&block, &mut index, sink)? } else { block.bytes.len() };
         let base = logical << system.superblock.logs.block;
         dir_block::entries(&block, end, sink, &mut |at, entry| {
             entries.push(entry_of(&block, logical, base + at as u64, &entry));
@@ -202,7 +205,9 @@ fn same_names(
     let differs = stored.iter().zip(&index).find(|(a, b)| a != b);
     let longer = || match stored.len().cmp(&index.len()) {
         std::cmp::Ordering::Equal => None,
-        std::cmp::Ordering::Less => index.get(stored.len()).map(|&(hash, address)| (hash, address, "the index only")),
+        std::cmp::Ordering::Less => {
+            index.get(stored.len()).map(|&(hash, address)| (hash, address, "the index only"))
+        }
         std::cmp::Ordering::Greater => {
             stored.get(index.len()).map(|&(hash, address)| (hash, address, "the entries only"))
         }
@@ -228,7 +233,9 @@ pub(crate) fn free_blocks<R: ReadAt + ?Sized>(
     let mut free = Vec::new();
     let is_free = |block: &u64| *block >= start;
     for logical in data_blocks(mapping, fork.step, u64::MAX).filter(is_free) {
-        let Some(block) = system.fork_block(fork, logical, (DIR_SHAPE, &[DIR_FREE_MAGIC]), sink)? else { continue };
+        let Some(block) = system.fork_block(fork, logical, (DIR_SHAPE, &[DIR_FREE_MAGIC]), sink)? else {
+            continue;
+        };
         let count = fields::be32(&block.bytes, 52) as usize;
         let number = (logical - start) / fork.step;
         let bests = (0..count.min(room)).map(|slot| fields::be16(&block.bytes, DIR_DATA_HEADER + slot * 2));
@@ -246,7 +253,9 @@ pub(crate) fn free_blocks<R: ReadAt + ?Sized>(
         free.extend((first..).zip(bests).filter(|(_, best)| *best != u16::MAX));
     }
     for (logical, slot) in data_blocks(mapping, fork.step, index_at(system)).map(|at| (at, at / fork.step)) {
-        let Some(block) = system.fork_block(fork, logical, (DIR_SHAPE, &[DIR_DATA_MAGIC]), sink)? else { continue };
+        let Some(block) = system.fork_block(fork, logical, (DIR_SHAPE, &[DIR_DATA_MAGIC]), sink)? else {
+            continue;
+        };
         let expected = fields::be16(&block.bytes, 50);
         let found = free.binary_search_by_key(&slot, |(slot, _)| *slot).ok().and_then(|at| free.get(at));
         let found = found.map_or(u16::MAX, |(_, best)| *best);

@@ -169,7 +169,9 @@ pub enum XfsDefect {
         before: u64,
     },
     /// An address outside of the file system, or blocks that reach over the end of their group.
-    #[error("{what} at {start}, {len} long, is outside of the file system or reaches over the end of a group")]
+    #[error(
+        "{what} at {start}, {len} long, is outside of the file system or reaches over the end of a group"
+    )]
     Outside {
         /// What is there.
         what: &'static str,
@@ -253,7 +255,9 @@ pub enum XfsDefect {
         what: &'static str,
     },
     /// The content is on the real-time device.
-    #[error("its content is on the real-time device, which is not read: copy the files to a file system without one")]
+    #[error(
+        "its content is on the real-time device, which is not read: copy the files to a file system without one"
+    )]
     RealTime,
     /// A value that is no ACL.
     #[error("the ACL of {len} bytes is malformed")]

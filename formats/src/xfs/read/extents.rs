@@ -132,7 +132,13 @@ impl<R: ReadAt + ?Sized> MapWalk<'_, '_, R> {
         }
         let area = fork.bytes.get(MAP_ROOT_HEADER..).unwrap_or(&[]);
         let mut pending = Vec::new();
-        self.index(&|why| inode.corruption(why), (area, room, count), level, (None, LOGICAL_END), &mut pending)?;
+        self.index(
+            &|why| inode.corruption(why),
+            (area, room, count),
+            level,
+            (None, LOGICAL_END),
+            &mut pending,
+        )?;
         while let Some(node) = pending.pop() {
             self.descend(&node, &mut pending)?;
         }
@@ -152,7 +158,11 @@ impl<R: ReadAt + ?Sized> MapWalk<'_, '_, R> {
     }
 
     /// Reads a block of the tree.
-    fn descend(&mut self, node: &PendingMapNode, pending: &mut Vec<PendingMapNode>) -> Result<(), XfsReadError> {
+    fn descend(
+        &mut self,
+        node: &PendingMapNode,
+        pending: &mut Vec<PendingMapNode>,
+    ) -> Result<(), XfsReadError> {
         let (file_system, inode) = (self.file_system, self.inode.number);
         let Some(linear) = file_system.superblock.linear(node.address, 1) else {
             let why = XfsDefect::Outside { what: "a block of extents", start: node.address, len: 1 };

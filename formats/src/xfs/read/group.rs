@@ -81,7 +81,13 @@ impl XfsGroup {
             } else {
                 (CHUNK_INODES, fields::be32(record, 4))
             };
-            InodeChunk { first: fields::be32(record, 0), free: fields::be64(record, 8), holes, free_count, count }
+            InodeChunk {
+                first: fields::be32(record, 0),
+                free: fields::be64(record, 8),
+                holes,
+                free_count,
+                count,
+            }
         })
     }
 

@@ -186,7 +186,11 @@ impl XfsInode {
     }
 
     /// Reports a corruption of this inode.
-    pub(crate) fn report(&self, why: XfsDefect, sink: &mut dyn XfsCorruptionSink) -> Result<(), XfsReadError> {
+    pub(crate) fn report(
+        &self,
+        why: XfsDefect,
+        sink: &mut dyn XfsCorruptionSink,
+    ) -> Result<(), XfsReadError> {
         sink.report(self.corruption(why))
     }
 
@@ -208,11 +212,6 @@ impl XfsInode {
     pub fn may_share(&self) -> bool {
         self.flags2 & inode_flag::REFLINK != 0
     }
-}
-
-/// Whether the bytes of an inode say that it is free: it has no mode.
-pub(crate) fn is_free(raw: &[u8]) -> bool {
-    fields::be16(raw, 0) == INODE_MAGIC && fields::be16(raw, 2) == 0
 }
 
 /// A time, and what is wrong with it.
@@ -264,20 +263,28 @@ fn forks(raw: &[u8], flags2: u64, kind: XfsFileKind) -> Result<(XfsFork, Option<
             None => Ok((data, None)),
         };
     }
-    let attributes =
-        XfsFork { format: attributes_format, bytes: rest.into(), extents: attribute_extents };
+    let attributes = XfsFork { format: attributes_format, bytes: rest.into(), extents: attribute_extents };
     Ok((data, Some(attributes)))
 }
 
 /// What is wrong with a size.
-fn size_defect(superblock: &XfsSuperblock, kind: XfsFileKind, size: u64, data: &XfsFork) -> Option<XfsDefect> {
+fn size_defect(
+    superblock: &XfsSuperblock,
+    kind: XfsFileKind,
+    size: u64,
+    data: &XfsFork,
+) -> Option<XfsDefect> {
     let local = data.format == XfsForkFormat::Local;
     let most = data.bytes.len() as u64;
     match kind {
         XfsFileKind::Dir if local => range("di_size of a directory in its inode", size, 6, most),
-        XfsFileKind::Dir => value("di_size modulo a directory's block", size % u64::from(superblock.dir_block), 0)
-            .or_else(|| range("di_size of a directory", size, 1, i64::MAX as u64)),
-        XfsFileKind::Symlink if local => range("di_size of a link in its inode", size, 1, most.min(SYMLINK_MOST)),
+        XfsFileKind::Dir => {
+            value("di_size modulo a directory's block", size % u64::from(superblock.dir_block), 0)
+                .or_else(|| range("di_size of a directory", size, 1, i64::MAX as u64))
+        }
+        XfsFileKind::Symlink if local => {
+            range("di_size of a link in its inode", size, 1, most.min(SYMLINK_MOST))
+        }
         XfsFileKind::Symlink => range("di_size of a link", size, 1, SYMLINK_MOST),
         XfsFileKind::File => None,
         _ => value("di_size of a node without content", size, 0),

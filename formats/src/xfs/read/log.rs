@@ -24,7 +24,10 @@ struct Log<'a, R: ?Sized> {
 }
 
 /// Whether something would have to be replayed.
-pub(super) fn is_dirty<R: ReadAt + ?Sized>(image: &R, superblock: &XfsSuperblock) -> Result<bool, XfsReadError> {
+pub(super) fn is_dirty<R: ReadAt + ?Sized>(
+    image: &R,
+    superblock: &XfsSuperblock,
+) -> Result<bool, XfsReadError> {
     let Some(start) = superblock.linear(superblock.log_start, superblock.log_blocks.into()) else {
         return Err(XfsReadError::ExternalLog);
     };

@@ -26,8 +26,8 @@ pub(crate) mod xattr;
 
 pub(crate) use self::claims::BlockClaims;
 pub use self::directory::XfsDirEntry;
-pub(crate) use self::error::{XfsCorruptionSink, XfsRefuse};
 pub use self::error::{XfsCorruption, XfsDefect, XfsLocation, XfsReadError, XfsTreeKind};
+pub(crate) use self::error::{XfsCorruptionSink, XfsRefuse};
 pub use self::extents::{XfsMapping, XfsRun};
 pub use self::features::XfsFeatures;
 pub use self::inode::{XfsFileKind, XfsFork, XfsForkFormat, XfsInode};
@@ -90,7 +90,9 @@ impl<'a, R: ReadAt + ?Sized> XfsFileSystem<'a, R> {
     ) -> Result<XfsInode, XfsReadError> {
         let Some(offset) = self.superblock.inode_offset(number) else {
             let why = XfsDefect::Outside { what: "an inode", start: number, len: 1 };
-            return Err(XfsCorruption { location: XfsLocation::Inode { inode: number }, offset: 0, why }.into());
+            return Err(
+                XfsCorruption { location: XfsLocation::Inode { inode: number }, offset: 0, why }.into()
+            );
         };
         let mut raw = vec![0; usize::from(self.superblock.inode_size)];
         read_exact(self.image, offset, &mut raw)?;

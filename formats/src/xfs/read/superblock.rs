@@ -211,9 +211,8 @@ impl XfsSuperblock {
     /// Blocks of a group.
     pub(crate) fn group_len(&self, group: u32) -> u32 {
         let start = u64::from(group) * u64::from(self.group_blocks);
-        u32::try_from(self.blocks.saturating_sub(start)).map_or(self.group_blocks, |left| {
-            left.min(self.group_blocks)
-        })
+        u32::try_from(self.blocks.saturating_sub(start))
+            .map_or(self.group_blocks, |left| left.min(self.group_blocks))
     }
 
     /// The block of the whole file system, without gaps between groups, that a stored address of `len` blocks begins at;

@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::block::REMOTE_SHAPE;
+use super::block::{ExpectedBlock, REMOTE_SHAPE};
 use super::claims::BlockClaims;
-use super::da::ForkBlocks;
 use super::directory::{self, XfsDirEntry};
-use super::error::{XfsCorruptionSink, XfsDefect, XfsLocation, XfsReadError, XfsRefuse, value};
-use super::extents::{self, XfsMapping};
+use super::error::{XfsCorruptionSink, XfsDefect, XfsLocation, XfsReadError, XfsRefuse, range, value};
+use super::extents::{self, XfsMapping, XfsRun};
 use super::inode::{XfsFileKind, XfsForkFormat, XfsInode};
-use super::{XfsFileSystem, xattr};
+use super::{XfsFileSystem, read_exact, xattr};
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::tree::{Content, Meta, Name, Node, NodeId, NodeKind, Origin, Segment, Tree};
-use crate::xfs::spec::SYMLINK_MAGIC;
+use crate::xfs::spec::{REMOTE_HEADER, SYMLINK_MAGIC, SYMLINK_MOST};
 
 /// A tree that knows which inode every node came from.
 #[derive(Debug, Clone)]
@@ -239,16 +238,10 @@ pub(crate) fn target<R: ReadAt + ?Sized>(
     if inode.data.format == XfsForkFormat::Local {
         bytes.extend_from_slice(inode.data.bytes.get(..inode.size as usize).unwrap_or(&inode.data.bytes));
     } else {
-        let location = |inode, _| XfsLocation::Target { inode };
-        let fork = ForkBlocks { inode, mapping, step: 1, location };
-        let mut logical = 0;
-        while (bytes.len() as u64) < inode.size {
-            let read = system.fork_block(fork, logical, (REMOTE_SHAPE, &[SYMLINK_MAGIC]), sink)?;
-            let Some(block) = read else { return Ok(Box::default()) };
-            if !xattr::remote_part(&block, inode.size, &mut bytes, sink)? {
-                return Ok(Box::default());
+        for run in &mapping.runs {
+            if bytes.len() as u64 >= inode.size || !target_part(system, inode, run, &mut bytes, sink)? {
+                break;
             }
-            logical += 1;
         }
     }
     // The kernel takes the target up to the first NUL, whatever the size is.
@@ -257,6 +250,31 @@ pub(crate) fn target<R: ReadAt + ?Sized>(
         inode.report(why, sink)?;
     }
     Ok(bytes.into())
+}
+
+/// Appends the part of a target that a run of blocks has: there is one header for all of the run.
+fn target_part<R: ReadAt + ?Sized>(
+    system: &XfsFileSystem<'_, R>,
+    inode: &XfsInode,
+    run: &XfsRun,
+    bytes: &mut Vec<u8>,
+    sink: &mut dyn XfsCorruptionSink,
+) -> Result<bool, XfsReadError> {
+    let block = u64::from(system.superblock.block_size);
+    let most = SYMLINK_MOST.div_ceil(block - REMOTE_HEADER as u64);
+    if let Some(why) = range("blocks of a link's target", run.len, 1, most) {
+        inode.report(why, sink)?;
+        return Ok(false);
+    }
+    let mut raw = vec![0; (run.len * block) as usize];
+    read_exact(system.image, system.superblock.offset_of(run.physical), &mut raw)?;
+    let location = XfsLocation::Target { inode: inode.number };
+    let expected =
+        ExpectedBlock { shape: REMOTE_SHAPE, magics: &[SYMLINK_MAGIC], owner: inode.number, location };
+    match system.check_header(raw, run.physical, &expected, sink)? {
+        Some(block) => xattr::remote_part(&block, inode.size, bytes, sink),
+        None => Ok(false),
+    }
 }
 
 /// Refuses a file whose content is elsewhere.

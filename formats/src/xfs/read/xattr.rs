@@ -14,8 +14,8 @@ use crate::fields;
 use crate::read_at::ReadAt;
 use crate::tree::Xattrs;
 use crate::xfs::spec::{
-    ATTR_LEAF_HEADER, ATTR_LEAF_MAGIC, ATTR_REMOTE_MAGIC, ATTR_VALUE_MOST, DA_ENTRY, REMOTE_HEADER, attr_flag,
-    name_hash,
+    ATTR_LEAF_HEADER, ATTR_LEAF_MAGIC, ATTR_REMOTE_MAGIC, ATTR_VALUE_MOST, DA_ENTRY, REMOTE_HEADER,
+    attr_flag, name_hash,
 };
 
 /// Bytes of the header of attributes in an inode, and of an entry there before its name.
@@ -187,7 +187,12 @@ impl<R: ReadAt + ?Sized> XattrRead<'_, '_, R> {
     }
 
     /// Reads a value in blocks of its own.
-    fn elsewhere(&mut self, fork: ForkBlocks<'_>, first: u64, len: u64) -> Result<Option<Vec<u8>>, XfsReadError> {
+    fn elsewhere(
+        &mut self,
+        fork: ForkBlocks<'_>,
+        first: u64,
+        len: u64,
+    ) -> Result<Option<Vec<u8>>, XfsReadError> {
         let mut value = Vec::with_capacity(len as usize);
         let mut logical = first;
         while (value.len() as u64) < len {
@@ -211,13 +216,19 @@ impl<R: ReadAt + ?Sized> XattrRead<'_, '_, R> {
         let bytes = fork.bytes.get(..total).unwrap_or(&[]);
         let mut at = SHORT_HEADER;
         for _ in 0..fields::u8(bytes, 2) {
-            let (name_len, value_len) = (usize::from(fields::u8(bytes, at)), usize::from(fields::u8(bytes, at + 1)));
+            let (name_len, value_len) =
+                (usize::from(fields::u8(bytes, at)), usize::from(fields::u8(bytes, at + 1)));
             let flags = fields::u8(bytes, at + 2);
             let name_end = at + SHORT_ENTRY + name_len;
             let end = name_end + value_len;
-            let (Some(name), Some(value)) = (bytes.get(at + SHORT_ENTRY..name_end), bytes.get(name_end..end)) else {
-                let why =
-                    XfsDefect::Range { field: "end of an attribute", found: end as u64, least, most: total as u64 };
+            let (Some(name), Some(value)) = (bytes.get(at + SHORT_ENTRY..name_end), bytes.get(name_end..end))
+            else {
+                let why = XfsDefect::Range {
+                    field: "end of an attribute",
+                    found: end as u64,
+                    least,
+                    most: total as u64,
+                };
                 return self.inode.report(why, self.sink);
             };
             if flags & !attr_flag::ALL != 0 {

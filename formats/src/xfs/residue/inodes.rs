@@ -8,7 +8,8 @@ use crate::xfs::read::{
     XfsFileKind, XfsFork, XfsForkFormat, XfsInode, XfsMapping, XfsReadError, XfsRefuse, da, xattr,
 };
 use crate::xfs::spec::{
-    ATTR_LEAF_HEADER, ATTR_LEAF_MAGIC, ATTR_REMOTE_MAGIC, DA_ENTRY, INODE_CORE, MAP_HEADER, MAP_RECORD, REMOTE_HEADER,
+    ATTR_LEAF_HEADER, ATTR_LEAF_MAGIC, ATTR_REMOTE_MAGIC, DA_ENTRY, INODE_CORE, MAP_HEADER, MAP_RECORD,
+    REMOTE_HEADER,
 };
 
 impl XfsPass<'_, '_> {
@@ -23,8 +24,11 @@ impl XfsPass<'_, '_> {
             let forks = offset.saturating_add(INODE_CORE as u64);
             let length = self.fill(offset..end)?;
             // A size stays in an inode that was deleted, and in none that never was one.
-            let kind =
-                if fields::be64(&length, 56) == 0 { ResidueKind::UnusedInode } else { ResidueKind::DeletedInode };
+            let kind = if fields::be64(&length, 56) == 0 {
+                ResidueKind::UnusedInode
+            } else {
+                ResidueKind::DeletedInode
+            };
             self.survey.suspect(kind, owner, forks..end);
             return Ok(());
         }
@@ -63,7 +67,11 @@ impl XfsPass<'_, '_> {
             if fields::be16(&bytes, 4) == 0 {
                 let records = usize::from(fields::be16(&bytes, 6)).saturating_mul(MAP_RECORD);
                 let used = records.saturating_add(MAP_HEADER) as u64;
-                self.survey.suspect(ResidueKind::MappingGap, owner, range.start.saturating_add(used)..range.end);
+                self.survey.suspect(
+                    ResidueKind::MappingGap,
+                    owner,
+                    range.start.saturating_add(used)..range.end,
+                );
             }
         }
         Ok(())
@@ -119,12 +127,10 @@ impl XfsPass<'_, '_> {
             match inode.kind {
                 XfsFileKind::Dir => {}
                 XfsFileKind::Symlink => {
-                    for block in run.physical..run.physical.saturating_add(run.len) {
-                        let range = self.bytes_of(block, 1);
-                        let used = u64::from(fields::be32(&self.fill(range.clone())?, 8));
-                        let from = range.start.saturating_add(used).saturating_add(REMOTE_HEADER as u64);
-                        self.survey.suspect(ResidueKind::LinkSlack, owner, from..range.end);
-                    }
+                    let header = bytes.start..bytes.start.saturating_add(REMOTE_HEADER as u64);
+                    let used = u64::from(fields::be32(&self.fill(header.clone())?, 8));
+                    let from = header.end.saturating_add(used);
+                    self.survey.suspect(ResidueKind::LinkSlack, owner, from..bytes.end);
                 }
                 _ if run.unwritten => self.survey.suspect(ResidueKind::Unwritten, owner, bytes),
                 _ => {
