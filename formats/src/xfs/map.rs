@@ -50,12 +50,11 @@ pub fn map<R: ReadAt + ?Sized>(volume: &R) -> Result<RangeMap, XfsMapError> {
     };
     for entry in files.tree.walk() {
         let Some(inode) = files.inodes.get(entry.id.index()).copied() else { continue };
-        match map.nodes.get(&inode) {
-            Some(node) => map.builder.alias(&entry.path, *node),
-            None => {
-                let node = map.builder.node(NodeName::of_path(&entry.path));
-                map.nodes.insert(inode, node);
-            }
+        if let Some(node) = map.nodes.get(&inode) {
+            map.builder.alias(&entry.path, *node);
+        } else {
+            let node = map.builder.node(NodeName::of_path(&entry.path));
+            map.nodes.insert(inode, node);
         }
     }
     map.reserved();

@@ -8,7 +8,7 @@ mod inodes;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::read::group::{self, XfsGroup};
+use super::read::group::{self, InodeChunk, XfsGroup};
 use super::read::{self, BlockClaims, XfsFileSystem, XfsReadError, XfsRefuse, XfsTreeKind};
 use super::spec::SUPERBLOCK_SIZE;
 use crate::plan::SourceId;
@@ -90,7 +90,7 @@ impl XfsPass<'_, '_> {
             }
         }
         let sparse = self.system.has_sparse_inodes();
-        for (within, used) in group.chunks(XfsTreeKind::Inodes, sparse).flat_map(|chunk| chunk.inodes()) {
+        for (within, used) in group.chunks(XfsTreeKind::Inodes, sparse).flat_map(InodeChunk::inodes) {
             self.inode(superblock.inode_number(group.number, within), used)?;
         }
         Ok(())

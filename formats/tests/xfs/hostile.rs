@@ -89,7 +89,7 @@ fn inodes_that_cannot_be_are_refused() {
                 "size of a link",
                 |i| put(i, i.inode("kinds/long-link") + 61, &[1]),
                 true,
-                |why| matches!(why, XfsDefect::Range { field: "di_size of a link", .. }),
+                |why| matches!(why, XfsDefect::Range { field: "di_size of a link in its inode", .. }),
             ),
             (
                 "extents",
@@ -214,7 +214,7 @@ fn directories_that_cannot_be_are_refused() {
             ),
             (
                 "inode outside",
-                |i| put(i, i.block("names-150", 0) + 64 + 32, &[0xff; 4]),
+                |i| put(i, i.block("names-150", 0) + 64 + 32, &[0x7f; 4]),
                 true,
                 |why| matches!(why, XfsDefect::Outside { what: "an inode", .. } | XfsDefect::Dangling { .. }),
             ),
@@ -512,10 +512,10 @@ fn groups_that_do_not_fit_are_found() {
                 |why| matches!(why, XfsDefect::Outside { what: "a free run", .. }),
             ),
             (
-                "free inode in use",
-                |i| put(i, i.with_magic(b"IAB3") + 56 + 15, &[0]),
+                "free inodes of a chunk",
+                |i| put(i, i.with_magic(b"IAB3") + 56 + 7, &[77]),
                 false,
-                |why| matches!(why, XfsDefect::Value { .. } | XfsDefect::Unreachable),
+                |why| matches!(why, XfsDefect::Value { field: "ir_freecount", found: 77, .. }),
             ),
             (
                 "inode in use free",

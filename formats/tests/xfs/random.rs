@@ -44,7 +44,7 @@ fn damage(name: &str, rounds: u32, seed: u64) {
         let (refusal, findings) = image.outcome();
         refused += u32::from(refusal.is_some());
         assert!(refusal.is_none() || !findings.is_empty(), "{name} {round}: {refusal:?} and no finding");
-        if round % 4 == 0 {
+        if round % 10 == 0 {
             image.explain();
         }
         for (at, bytes) in undo.into_iter().rev() {
@@ -56,9 +56,9 @@ fn damage(name: &str, rounds: u32, seed: u64) {
 
 #[test]
 fn random_damage_never_panics_and_is_found_before_it_is_read() {
-    damage("plain", 600, 1);
-    damage("small-blocks", 300, 2);
-    damage("large-sectors", 200, 3);
+    damage("plain", 150, 1);
+    damage("small-blocks", 100, 2);
+    damage("large-sectors", 50, 3);
 }
 
 #[test]

@@ -19,7 +19,7 @@ impl<R: ReadAt + ?Sized> XfsCheckRun<'_, '_, R> {
                 self.defect(XfsLocation::Inode { inode: root }, offset, why);
             }
             None => {
-                self.defect(XfsLocation::Superblock { group: 0 }, 0, XfsDefect::Missing { what: "the root" })
+                self.defect(XfsLocation::Superblock { group: 0 }, 0, XfsDefect::Missing { what: "the root" });
             }
         }
         let mut pending = vec![(root, root)];

@@ -43,20 +43,17 @@ impl<R: ReadAt + ?Sized> XfsCheckRun<'_, '_, R> {
                 self.use_blocks(block, 1, location, false);
             }
         }
-        match inode.kind {
-            XfsFileKind::Dir => {
-                if tree::take_blocks(&inode, &content, &mut self.claims, &mut self.report)? {
-                    self.free_index(&inode, &content)?;
-                    self.directories.insert(inode.number, (inode, content));
-                }
-            }
-            XfsFileKind::Symlink => {
-                if tree::take_blocks(&inode, &content, &mut self.claims, &mut self.report)? {
-                    let read = tree::target(self.system, &inode, &content, &mut self.report);
-                    self.reported(read)?;
-                }
-            }
-            _ => {}
+        if !matches!(inode.kind, XfsFileKind::Dir | XfsFileKind::Symlink)
+            || !tree::take_blocks(&inode, &content, &mut self.claims, &mut self.report)?
+        {
+            return Ok(());
+        }
+        if inode.kind == XfsFileKind::Dir {
+            self.free_index(&inode, &content)?;
+            self.directories.insert(inode.number, (inode, content));
+        } else {
+            let read = tree::target(self.system, &inode, &content, &mut self.report);
+            self.reported(read)?;
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Inodes and what they have: forks, extents, attributes and contents.
 
+use std::ops::Range;
+
 use super::XfsPass;
 use crate::fields;
 use crate::residue::{ResidueKind, ResidueOwner};
@@ -12,6 +14,12 @@ use crate::xfs::spec::{
     REMOTE_HEADER,
 };
 
+/// First byte of the time of modification.
+const MTIME_AT: usize = 40;
+/// Bytes of an inode that is not in use that are zero in one that never was: owners and links, times, time of creation, and
+/// the forks.
+const UNUSED: [Range<u64>; 4] = [8..20, 32..56, 144..152, INODE_CORE as u64..u64::MAX];
+
 impl XfsPass<'_, '_> {
     /// An inode with blocks.
     pub(super) fn inode(&mut self, number: u64, used: bool) -> Result<(), XfsReadError> {
@@ -21,15 +29,15 @@ impl XfsPass<'_, '_> {
         self.survey.claim(offset..end);
         let owner = ResidueOwner::Node(number);
         if !used {
-            let forks = offset.saturating_add(INODE_CORE as u64);
-            let length = self.fill(offset..end)?;
-            // A size stays in an inode that was deleted, and in none that never was one.
-            let kind = if fields::be64(&length, 56) == 0 {
-                ResidueKind::UnusedInode
-            } else {
-                ResidueKind::DeletedInode
-            };
-            self.survey.suspect(kind, owner, forks..end);
+            let bytes = self.fill(offset..end)?;
+            // A deleted inode keeps its times; one of a new chunk has none.
+            let deleted = fields::be64(&bytes, MTIME_AT) != 0;
+            let kind = if deleted { ResidueKind::DeletedInode } else { ResidueKind::UnusedInode };
+            for part in UNUSED {
+                let (from, to) =
+                    (offset.saturating_add(part.start), offset.saturating_add(part.end).min(end));
+                self.survey.suspect(kind, owner, from..to);
+            }
             return Ok(());
         }
         let inode = self.system.inode(number)?;
