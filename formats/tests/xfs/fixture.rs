@@ -76,6 +76,12 @@ impl Image {
         self.structures.iter().find(|one| self.bytes[one.at..].starts_with(magic)).unwrap().at
     }
 
+    /// First byte of the first block of a tree with a magic number that has records or keys.
+    pub(crate) fn with_records(&self, magic: &[u8]) -> usize {
+        let is_one = |at: usize| self.bytes[at..].starts_with(magic) && self.bytes[at + 6..at + 8] != [0, 0];
+        self.structures.iter().map(|one| one.at).find(|at| is_one(*at)).unwrap()
+    }
+
     pub(crate) fn put(&mut self, at: usize, bytes: &[u8]) {
         self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
     }

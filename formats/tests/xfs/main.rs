@@ -2,6 +2,7 @@
 //! wrong and where, and never make a reader panic, loop, or give bytes from outside the image.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are outside test functions")]
 
+mod figures;
 mod fixture;
 mod geometries;
 mod hostile;

@@ -55,78 +55,74 @@ impl<R: ReadAt + ?Sized> XfsCheckRun<'_, '_, R> {
     /// Compares what files share with the trees of shared blocks.
     fn shared_runs(&mut self, uses: &[BlockUse]) {
         let superblock = self.system.superblock();
-        let counted = merged(sharing(uses));
+        let content = uses.iter().filter(|one| one.may_share).map(|one| (one.start, one.end));
+        let counted = coverage(content.collect(), 2);
         let tree = self.shared.iter().map(|(group, shared)| {
             let start = superblock.first_block(*group) + u64::from(shared.run.0);
             (start, start + u64::from(shared.run.1), shared.files)
         });
         let tree = merged(tree.collect());
-        if counted == tree {
-            return;
-        }
-        let differs = counted.iter().zip(&tree).find(|(a, b)| a != b).map(|(a, b)| a.0.min(b.0));
-        let longer = || counted.get(tree.len()).or_else(|| tree.get(counted.len())).map(|run| run.0);
-        let start = differs.or_else(longer).unwrap_or(0);
-        let files = |runs: &[CountedRun]| {
-            runs.iter().find(|run| run.0 <= start && start < run.1).map_or(1, |run| u64::from(run.2))
-        };
+        let Some(start) = first_difference(&counted, &tree) else { return };
+        let files = |runs: &[CountedRun]| u64::from(count_at(runs, start).max(1));
         let (found, expected) = (files(&tree), files(&counted));
-        let group = (start / u64::from(superblock.group_blocks)) as u32;
         let why = XfsDefect::Value { field: "files that share a block, by the tree", found, expected };
-        self.defect(XfsLocation::Group { group }, superblock.offset_of(start), why);
+        self.defect_at(start, why);
     }
 
-    /// Compares the trees of owners with the blocks that have one.
+    /// Compares the trees of owners with the blocks that have one: a record for each owner of a block.
     fn owned_runs(&mut self, uses: &[BlockUse]) {
         if self.owned.is_empty() {
             return;
         }
-        let flat = |runs: Vec<(u64, u64)>| {
-            let mut joined: Vec<(u64, u64)> = Vec::new();
-            for (start, end) in runs {
-                match joined.last_mut() {
-                    Some(last) if start <= last.1 => last.1 = last.1.max(end),
-                    _ => joined.push((start, end)),
-                }
-            }
-            joined
-        };
         let is_used = |one: &&BlockUse| !matches!(one.location, XfsLocation::Group { .. });
         let staging = std::mem::take(&mut self.staging);
-        let mut used: Vec<_> =
-            uses.iter().filter(is_used).map(|one| (one.start, one.end)).chain(staging).collect();
-        used.sort_unstable();
-        let mut owned = std::mem::take(&mut self.owned);
-        owned.sort_unstable();
-        let (used, owned) = (flat(used), flat(owned));
-        if let Some((a, b)) = used.iter().zip(&owned).find(|(a, b)| a != b) {
-            let superblock = self.system.superblock();
-            let start = if a.0 == b.0 { a.1.min(b.1) } else { a.0.min(b.0) };
-            let group = (start / u64::from(superblock.group_blocks)) as u32;
-            let why = XfsDefect::Missing {
-                what: "the owner of a block in use, or the use of a block with an owner",
-            };
-            self.defect(XfsLocation::Group { group }, superblock.offset_of(start), why);
-        }
+        let used = uses.iter().filter(is_used).map(|one| (one.start, one.end)).chain(staging);
+        let used = coverage(used.collect(), 1);
+        let owned = coverage(std::mem::take(&mut self.owned), 1);
+        let Some(start) = first_difference(&used, &owned) else { return };
+        let (found, expected) = (count_at(&owned, start).into(), count_at(&used, start).into());
+        self.defect_at(start, XfsDefect::Value { field: "owners of a block, by the tree", found, expected });
+    }
+
+    /// A defect of the block of a group.
+    fn defect_at(&mut self, block: u64, why: XfsDefect) {
+        let superblock = self.system.superblock();
+        let group = (block / u64::from(superblock.group_blocks)) as u32;
+        self.defect(XfsLocation::Group { group }, superblock.offset_of(block), why);
     }
 }
 
-/// The runs that several files have, and how many.
-fn sharing(uses: &[BlockUse]) -> Vec<CountedRun> {
-    let content = || uses.iter().filter(|one| one.may_share);
+/// The runs that at least `least` of the given ones have in common, and how many have them.
+fn coverage(runs: Vec<(u64, u64)>, least: i64) -> Vec<CountedRun> {
     let mut steps: Vec<(u64, i64)> =
-        content().map(|one| (one.start, 1)).chain(content().map(|one| (one.end, -1))).collect();
+        runs.into_iter().flat_map(|(start, end)| [(start, 1), (end, -1)]).collect();
     steps.sort_unstable();
-    let (mut files, mut at) = (0_i64, 0);
-    let mut runs = Vec::new();
+    let (mut count, mut at) = (0_i64, 0);
+    let mut covered = Vec::new();
     for (block, step) in steps {
-        if block > at && files > 1 {
-            runs.push((at, block, u32::try_from(files).unwrap_or(u32::MAX)));
+        if block > at && count >= least {
+            covered.push((at, block, u32::try_from(count).unwrap_or(u32::MAX)));
         }
         at = block;
-        files += step;
+        count += step;
     }
-    runs
+    merged(covered)
+}
+
+/// The first block that two lists of runs do not count alike.
+fn first_difference(a: &[CountedRun], b: &[CountedRun]) -> Option<u64> {
+    let at = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    match (a.get(at), b.get(at)) {
+        (None, None) => None,
+        (Some(one), None) | (None, Some(one)) => Some(one.0),
+        (Some(a), Some(b)) if a.0 == b.0 && a.2 == b.2 => Some(a.1.min(b.1)),
+        (Some(a), Some(b)) => Some(a.0.min(b.0)),
+    }
+}
+
+/// How many have a block.
+fn count_at(runs: &[CountedRun], block: u64) -> u32 {
+    runs.iter().find(|run| run.0 <= block && block < run.1).map_or(0, |run| run.2)
 }
 
 /// Joins runs that follow each other with the same count.
@@ -147,9 +143,14 @@ mod tests {
 
     #[test]
     fn runs_that_several_have_are_counted() {
-        let location = XfsLocation::Log;
-        let uses = [(0, 10, true), (4, 8, true), (6, 12, true), (20, 30, true), (25, 26, false)]
-            .map(|(start, end, may_share)| BlockUse { start, end, location, may_share });
-        assert_eq!(merged(sharing(&uses)), [(4, 6, 2), (6, 8, 3), (8, 10, 2)]);
+        let runs = vec![(0, 10), (4, 8), (6, 12), (20, 30)];
+        assert_eq!(coverage(runs.clone(), 2), [(4, 6, 2), (6, 8, 3), (8, 10, 2)]);
+        let all = coverage(runs, 1);
+        assert_eq!(all.len(), 6);
+        assert_eq!((count_at(&all, 7), count_at(&all, 15), count_at(&all, 29)), (3, 0, 1));
+        assert_eq!(first_difference(&all, &all), None);
+        assert_eq!(first_difference(&all, &all[..5]), Some(20));
+        assert_eq!(first_difference(&[(0, 4, 1)], &[(0, 6, 1)]), Some(4));
+        assert_eq!(first_difference(&[(2, 4, 1)], &[(2, 4, 2)]), Some(2));
     }
 }
