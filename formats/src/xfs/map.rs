@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::read::group::{self, XfsGroup};
 use super::read::{
-    self, BlockClaims, XfsFileKind, XfsFileSystem, XfsInode, XfsReadError, XfsRefuse, XfsTreeKind, xattr,
+    self, XfsClaims, XfsFileKind, XfsFileSystem, XfsInode, XfsReadError, XfsRefuse, XfsTreeKind, xattr,
 };
 use crate::map::{MapBuilder, MapError, NodeName, NodePart, RangeMap, Subject};
 use crate::plan::SourceId;
@@ -26,7 +26,7 @@ pub enum XfsMapError {
 struct XfsMap<'m, 'a, R: ?Sized> {
     system: &'m XfsFileSystem<'a, R>,
     builder: MapBuilder,
-    claims: BlockClaims,
+    claims: XfsClaims,
     /// Nodes by the number of their inode.
     nodes: BTreeMap<u64, u32>,
 }
@@ -45,7 +45,7 @@ pub fn map<R: ReadAt + ?Sized>(volume: &R) -> Result<RangeMap, XfsMapError> {
     let mut map = XfsMap {
         system: &system,
         builder: MapBuilder::new(volume.size()),
-        claims: BlockClaims::default(),
+        claims: XfsClaims::default(),
         nodes: BTreeMap::new(),
     };
     for entry in files.tree.walk() {

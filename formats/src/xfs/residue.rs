@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::read::group::{self, InodeChunk, XfsGroup};
-use super::read::{self, BlockClaims, XfsFileSystem, XfsReadError, XfsRefuse, XfsTreeKind};
+use super::read::{self, XfsClaims, XfsFileSystem, XfsReadError, XfsRefuse, XfsTreeKind};
 use super::spec::SUPERBLOCK_SIZE;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
@@ -29,7 +29,7 @@ pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> 
     }
     let files = system.numbered_tree(SourceId(0))?;
     let mut pass =
-        XfsPass { system: &system, volume, survey: ResidueSurvey::default(), claims: BlockClaims::default() };
+        XfsPass { system: &system, volume, survey: ResidueSurvey::default(), claims: XfsClaims::default() };
     let superblock = system.superblock();
     for number in 0..superblock.groups {
         let group = group::read(&system, number, &mut pass.claims, &mut XfsRefuse)?;
@@ -59,7 +59,7 @@ struct XfsPass<'p, 'a> {
     volume: &'p dyn ReadAt,
     survey: ResidueSurvey,
     /// Metadata that was read.
-    claims: BlockClaims,
+    claims: XfsClaims,
 }
 
 impl XfsPass<'_, '_> {

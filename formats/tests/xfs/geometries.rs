@@ -49,7 +49,8 @@ fn prototype(folder: &Path) -> String {
     let file = folder.join("file");
     fs::write(&file, vec![b'p'; 70_001]).unwrap();
     let file = file.to_str().unwrap();
-    let many: String = (0..400).map(|number| format!("a-longer-name-{number} ---600 0 0 {file}\n")).collect();
+    let many: Vec<_> = (0..400).map(|number| format!("a-longer-name-{number} ---600 0 0 {file}\n")).collect();
+    let many = many.concat();
     format!(
         "/none\n0 0\nd--755 0 0\nfile -u-644 7 70000 {file}\nlink l--777 0 0 file\nnull c--666 0 0 1 3\n\
          pipe p--620 1 2\ndir d-g750 3 4\nbelow ---400 5 6 {file}\n$\nmany d--700 0 0\n{many}$\n$\n"

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 pub use self::report::{XfsCheckReport, XfsFinding};
 use super::read::group::SharedRun;
-use super::read::{self, BlockClaims, XfsFileKind, XfsFileSystem, XfsInode, XfsMapping, XfsReadError};
+use super::read::{self, XfsClaims, XfsFileKind, XfsFileSystem, XfsInode, XfsMapping, XfsReadError};
 use crate::read_at::ReadAt;
 
 /// Checks the file system that begins at the first byte of `image`.
@@ -31,7 +31,7 @@ pub fn check<R: ReadAt + ?Sized>(image: &R) -> Result<XfsCheckReport, XfsReadErr
     let mut check = XfsCheckRun {
         system: &file_system,
         report,
-        claims: BlockClaims::default(),
+        claims: XfsClaims::default(),
         uses: Vec::new(),
         shared: Vec::new(),
         staging: Vec::new(),
@@ -77,7 +77,7 @@ struct XfsCheckRun<'c, 'a, R: ?Sized> {
     system: &'c XfsFileSystem<'a, R>,
     report: XfsCheckReport,
     /// Metadata that was read.
-    claims: BlockClaims,
+    claims: XfsClaims,
     /// All blocks with an owner, free ones included.
     uses: Vec<BlockUse>,
     /// Shared runs by the trees, with their group.

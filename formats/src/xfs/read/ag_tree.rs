@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::XfsFileSystem;
 use super::ag::AgRoot;
 use super::block::{AG_TREE_SHAPE, ExpectedBlock, XfsBlock};
-use super::claims::BlockClaims;
+use super::claims::XfsClaims;
 use super::error::{
     XfsCorruption, XfsCorruptionSink, XfsDefect, XfsLocation, XfsReadError, XfsTreeKind, range, value,
 };
@@ -80,7 +80,7 @@ struct AgTreeWalk<'w, 'a, R: ?Sized> {
     system: &'w XfsFileSystem<'a, R>,
     kind: XfsTreeKind,
     group: u32,
-    claims: &'w mut BlockClaims,
+    claims: &'w mut XfsClaims,
     sink: &'w mut dyn XfsCorruptionSink,
     tree: AgTree,
     last: Option<u64>,
@@ -93,7 +93,7 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     system: &XfsFileSystem<'_, R>,
     (kind, group): (XfsTreeKind, u32),
     root: AgRoot,
-    claims: &mut BlockClaims,
+    claims: &mut XfsClaims,
     sink: &mut dyn XfsCorruptionSink,
 ) -> Result<AgTree, XfsReadError> {
     let tree = AgTree { record: kind.shape().record, ..AgTree::default() };

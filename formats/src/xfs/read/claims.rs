@@ -7,9 +7,9 @@ use super::error::{XfsDefect, XfsLocation};
 
 /// Disjoint runs of blocks by their first: end and owner.
 #[derive(Debug, Default)]
-pub(crate) struct BlockClaims(BTreeMap<u64, (u64, XfsLocation)>);
+pub(crate) struct XfsClaims(BTreeMap<u64, (u64, XfsLocation)>);
 
-impl BlockClaims {
+impl XfsClaims {
     /// Takes `len` blocks; the conflict with an overlapping run, which then stays alone.
     pub(crate) fn take(&mut self, start: u64, len: u64, owner: XfsLocation) -> Option<XfsDefect> {
         let end = start.saturating_add(len);
@@ -30,7 +30,7 @@ mod tests {
     #[test]
     fn a_block_has_one_owner() {
         let (a, b) = (XfsLocation::Inode { inode: 1 }, XfsLocation::Inode { inode: 2 });
-        let mut claims = BlockClaims::default();
+        let mut claims = XfsClaims::default();
         assert_eq!(claims.take(10, 10, a), None);
         assert_eq!(claims.take(20, 10, b), None);
         assert_eq!(claims.take(0, 10, b), None);

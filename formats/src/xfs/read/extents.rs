@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::XfsFileSystem;
 use super::block::{ExpectedBlock, MAP_SHAPE};
-use super::claims::BlockClaims;
+use super::claims::XfsClaims;
 use super::error::{XfsCorruption, XfsCorruptionSink, XfsDefect, XfsLocation, XfsReadError, range, value};
 use super::inode::{XfsFork, XfsForkFormat, XfsInode};
 use crate::fields;
@@ -73,7 +73,7 @@ struct PendingMapNode {
 struct MapWalk<'w, 'a, R: ?Sized> {
     file_system: &'w XfsFileSystem<'a, R>,
     inode: &'w XfsInode,
-    claims: &'w mut BlockClaims,
+    claims: &'w mut XfsClaims,
     sink: &'w mut dyn XfsCorruptionSink,
     mapping: XfsMapping,
     /// Extents as stored, those that continue another not merged into it.
@@ -87,7 +87,7 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
     file_system: &XfsFileSystem<'_, R>,
     inode: &XfsInode,
     fork: &XfsFork,
-    claims: &mut BlockClaims,
+    claims: &mut XfsClaims,
     sink: &mut dyn XfsCorruptionSink,
 ) -> Result<XfsMapping, XfsReadError> {
     let mut walk = MapWalk {

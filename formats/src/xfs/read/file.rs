@@ -1,7 +1,7 @@
 //! One file by its path, without the rest of the tree.
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
-use super::claims::BlockClaims;
+use super::claims::XfsClaims;
 use super::error::{XfsDefect, XfsReadError, XfsRefuse};
 use super::inode::XfsFileKind;
 use super::{XfsFileSystem, directory, read_exact, tree};
@@ -19,7 +19,7 @@ impl<R: ReadAt + ?Sized> XfsFileSystem<'_, R> {
             if dir.kind != XfsFileKind::Dir {
                 return Ok(None);
             }
-            let mut claims = BlockClaims::default();
+            let mut claims = XfsClaims::default();
             let mapping = self.mapping_reporting(&dir, &mut claims, &mut XfsRefuse)?;
             tree::take_blocks(&dir, &mapping, &mut claims, &mut XfsRefuse)?;
             let entries = directory::read(self, &dir, &mapping, &mut XfsRefuse)?;

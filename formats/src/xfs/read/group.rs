@@ -3,7 +3,7 @@
 use super::XfsFileSystem;
 use super::ag::{AgFreeSpace, AgInodes};
 use super::ag_tree::{self, AgTree};
-use super::claims::BlockClaims;
+use super::claims::XfsClaims;
 use super::error::{XfsCorruptionSink, XfsReadError, XfsTreeKind};
 use super::features;
 use crate::fields;
@@ -118,7 +118,7 @@ fn holes(mask: u16) -> u64 {
 pub(crate) fn read<R: ReadAt + ?Sized>(
     system: &XfsFileSystem<'_, R>,
     group: u32,
-    claims: &mut BlockClaims,
+    claims: &mut XfsClaims,
     sink: &mut dyn XfsCorruptionSink,
 ) -> Result<XfsGroup, XfsReadError> {
     let mut read = XfsGroup { number: group, ..XfsGroup::default() };

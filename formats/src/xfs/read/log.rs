@@ -16,7 +16,7 @@ const LOOK_BACK: u64 = 2 * (256 << 10) / BASIC_BLOCK;
 const RECORD_MOST: u64 = 256 << 10;
 
 /// The log in blocks of 512 bytes.
-struct Log<'a, R: ?Sized> {
+struct XfsLog<'a, R: ?Sized> {
     image: &'a R,
     start: u64,
     blocks: u64,
@@ -31,7 +31,7 @@ pub(super) fn is_dirty<R: ReadAt + ?Sized>(
     let Some(start) = superblock.linear(superblock.log_start, superblock.log_blocks.into()) else {
         return Err(XfsReadError::ExternalLog);
     };
-    let log = Log {
+    let log = XfsLog {
         image,
         start: superblock.offset_of(start),
         blocks: superblock.offset_of(superblock.log_blocks.into()) / BASIC_BLOCK,
@@ -49,7 +49,7 @@ pub(super) fn is_dirty<R: ReadAt + ?Sized>(
     log.last_record_is_not_unmount(head)
 }
 
-impl<R: ReadAt + ?Sized> Log<'_, R> {
+impl<R: ReadAt + ?Sized> XfsLog<'_, R> {
     fn block(&self, block: u64) -> Result<[u8; BASIC_BLOCK as usize], XfsReadError> {
         let mut bytes = [0; BASIC_BLOCK as usize];
         read_exact(self.image, self.start.saturating_add(block % self.blocks * BASIC_BLOCK), &mut bytes)?;

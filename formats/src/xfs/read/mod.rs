@@ -24,7 +24,7 @@ pub(crate) mod superblock;
 pub(crate) mod tree;
 pub(crate) mod xattr;
 
-pub(crate) use self::claims::BlockClaims;
+pub(crate) use self::claims::XfsClaims;
 pub use self::directory::XfsDirEntry;
 pub use self::error::{XfsCorruption, XfsDefect, XfsLocation, XfsReadError, XfsTreeKind};
 pub(crate) use self::error::{XfsCorruptionSink, XfsRefuse};
@@ -104,13 +104,13 @@ impl<'a, R: ReadAt + ?Sized> XfsFileSystem<'a, R> {
     /// # Errors
     /// [`XfsReadError`] when the extents are damaged, or on the real-time device.
     pub fn mapping(&self, inode: &XfsInode) -> Result<XfsMapping, XfsReadError> {
-        self.mapping_reporting(inode, &mut BlockClaims::default(), &mut XfsRefuse)
+        self.mapping_reporting(inode, &mut XfsClaims::default(), &mut XfsRefuse)
     }
 
     pub(crate) fn mapping_reporting(
         &self,
         inode: &XfsInode,
-        claims: &mut BlockClaims,
+        claims: &mut XfsClaims,
         sink: &mut dyn XfsCorruptionSink,
     ) -> Result<XfsMapping, XfsReadError> {
         tree::mapping(self, inode, claims, sink)
@@ -121,7 +121,7 @@ impl<'a, R: ReadAt + ?Sized> XfsFileSystem<'a, R> {
     /// # Errors
     /// [`XfsReadError`] when the attributes are damaged.
     pub fn xattrs(&self, inode: &XfsInode) -> Result<Xattrs, XfsReadError> {
-        Ok(xattr::read(self, inode, &mut BlockClaims::default(), &mut XfsRefuse)?.0)
+        Ok(xattr::read(self, inode, &mut XfsClaims::default(), &mut XfsRefuse)?.0)
     }
 
     /// The whole file system as a tree; contents are slices of `source`, with offsets from the start of the image.

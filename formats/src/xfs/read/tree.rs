@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::block::{ExpectedBlock, REMOTE_SHAPE};
-use super::claims::BlockClaims;
+use super::claims::XfsClaims;
 use super::directory::{self, XfsDirEntry};
 use super::error::{XfsCorruptionSink, XfsDefect, XfsLocation, XfsReadError, XfsRefuse, range, value};
 use super::extents::{self, XfsMapping, XfsRun};
@@ -24,7 +24,7 @@ pub struct XfsNumberedTree {
 }
 
 /// A directory whose entries are still to be added.
-struct PendingDir {
+struct PendingXfsDir {
     node: NodeId,
     parent: u64,
     inode: XfsInode,
@@ -38,8 +38,8 @@ struct XfsTreeBuild<'b, 'a, R: ?Sized> {
     /// Nodes of the inodes met so far.
     nodes: BTreeMap<u64, NodeId>,
     /// Blocks of metadata read so far; none may be read twice.
-    claims: BlockClaims,
-    pending: Vec<PendingDir>,
+    claims: XfsClaims,
+    pending: Vec<PendingXfsDir>,
 }
 
 /// Reads the whole tree.
@@ -53,7 +53,7 @@ pub(super) fn read<R: ReadAt + ?Sized>(
         let (found, expected) = (root.kind.entry_byte().into(), XfsFileKind::Dir.entry_byte().into());
         return Err(root.corruption(XfsDefect::Value { field: "type of the root", found, expected }).into());
     }
-    let mut claims = BlockClaims::default();
+    let mut claims = XfsClaims::default();
     let tree = Tree::new(meta(system, &root, &mut claims)?);
     let node = tree.root();
     let mut build = XfsTreeBuild {
@@ -63,7 +63,7 @@ pub(super) fn read<R: ReadAt + ?Sized>(
         inodes: vec![number],
         nodes: [(number, node)].into(),
         claims,
-        pending: vec![PendingDir { node, parent: number, inode: root }],
+        pending: vec![PendingXfsDir { node, parent: number, inode: root }],
     };
     while let Some(pending) = build.pending.pop() {
         build.directory(&pending)?;
@@ -74,7 +74,7 @@ pub(super) fn read<R: ReadAt + ?Sized>(
 fn meta<R: ReadAt + ?Sized>(
     system: &XfsFileSystem<'_, R>,
     inode: &XfsInode,
-    claims: &mut BlockClaims,
+    claims: &mut XfsClaims,
 ) -> Result<Meta, XfsReadError> {
     let (xattrs, _) = xattr::read(system, inode, claims, &mut XfsRefuse)?;
     Ok(Meta {
@@ -90,7 +90,7 @@ fn meta<R: ReadAt + ?Sized>(
 pub(crate) fn take_blocks(
     inode: &XfsInode,
     mapping: &XfsMapping,
-    claims: &mut BlockClaims,
+    claims: &mut XfsClaims,
     sink: &mut dyn XfsCorruptionSink,
 ) -> Result<bool, XfsReadError> {
     let mut free = true;
@@ -105,7 +105,7 @@ pub(crate) fn take_blocks(
 }
 
 impl<R: ReadAt + ?Sized> XfsTreeBuild<'_, '_, R> {
-    fn directory(&mut self, pending: &PendingDir) -> Result<(), XfsReadError> {
+    fn directory(&mut self, pending: &PendingXfsDir) -> Result<(), XfsReadError> {
         let dir = &pending.inode;
         let mapping = self.system.mapping_reporting(dir, &mut self.claims, &mut XfsRefuse)?;
         take_blocks(dir, &mapping, &mut self.claims, &mut XfsRefuse)?;
@@ -117,7 +117,7 @@ impl<R: ReadAt + ?Sized> XfsTreeBuild<'_, '_, R> {
         Ok(())
     }
 
-    fn entry(&mut self, pending: &PendingDir, entry: &XfsDirEntry) -> Result<(), XfsReadError> {
+    fn entry(&mut self, pending: &PendingXfsDir, entry: &XfsDirEntry) -> Result<(), XfsReadError> {
         let dir = pending.inode.number;
         let corruption = |why: XfsDefect| XfsReadError::from(entry.corruption(dir, why));
         let name =
@@ -142,7 +142,7 @@ impl<R: ReadAt + ?Sized> XfsTreeBuild<'_, '_, R> {
         self.inodes.push(entry.inode);
         self.nodes.insert(entry.inode, node);
         if inode.kind == XfsFileKind::Dir {
-            self.pending.push(PendingDir { node, parent: dir, inode });
+            self.pending.push(PendingXfsDir { node, parent: dir, inode });
         }
         Ok(())
     }
@@ -281,7 +281,7 @@ fn target_part<R: ReadAt + ?Sized>(
 pub(super) fn mapping<R: ReadAt + ?Sized>(
     system: &XfsFileSystem<'_, R>,
     inode: &XfsInode,
-    claims: &mut BlockClaims,
+    claims: &mut XfsClaims,
     sink: &mut dyn XfsCorruptionSink,
 ) -> Result<XfsMapping, XfsReadError> {
     if inode.is_real_time() && inode.kind == XfsFileKind::File {

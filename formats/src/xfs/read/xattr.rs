@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::block::{REMOTE_SHAPE, XfsBlock};
-use super::claims::BlockClaims;
+use super::claims::XfsClaims;
 use super::da::{self, ForkBlocks};
 use super::error::{XfsCorruption, XfsCorruptionSink, XfsDefect, XfsLocation, XfsReadError, range, value};
 use super::extents::{self, XfsMapping};
@@ -40,7 +40,7 @@ struct XattrRead<'x, 'a, R: ?Sized> {
 pub(crate) fn read<R: ReadAt + ?Sized>(
     system: &XfsFileSystem<'_, R>,
     inode: &XfsInode,
-    claims: &mut BlockClaims,
+    claims: &mut XfsClaims,
     sink: &mut dyn XfsCorruptionSink,
 ) -> Result<(Xattrs, XfsMapping), XfsReadError> {
     let mut read = XattrRead { system, inode, sink, xattrs: Xattrs::new() };
