@@ -29,9 +29,19 @@ pub(crate) fn u64(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(array(bytes, at))
 }
 
-/// The big-endian 32-bit number at `at` (the journal is big-endian).
+/// The big-endian 32-bit number at `at` (XFS and the journal of ext4 are big-endian).
 pub(crate) fn be32(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(array(bytes, at))
+}
+
+/// The big-endian 16-bit number at `at`.
+pub(crate) fn be16(bytes: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes(array(bytes, at))
+}
+
+/// The big-endian 64-bit number at `at`.
+pub(crate) fn be64(bytes: &[u8], at: usize) -> u64 {
+    u64::from_be_bytes(array(bytes, at))
 }
 
 /// The 32-bit number of a low and a high half.

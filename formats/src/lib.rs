@@ -39,3 +39,4 @@ pub mod tree;
 pub mod uefi_vars;
 pub mod verity;
 pub mod volume;
+pub mod xfs;

@@ -37,6 +37,10 @@ pub enum FieldDisplay {
     Number,
     /// A little-endian number in hexadecimal.
     Hex,
+    /// A big-endian number.
+    BigNumber,
+    /// A big-endian number in hexadecimal.
+    BigHex,
     /// Bytes in hexadecimal.
     Bytes,
     /// Text, padded with NULs or spaces.
@@ -71,6 +75,11 @@ impl StructField {
     /// A little-endian number whose difference counts by itself.
     pub const fn number(name: &'static str, at: usize, len: usize) -> Self {
         Self::own(name, at, len, FieldDisplay::Number)
+    }
+
+    /// A big-endian number whose difference counts by itself.
+    pub const fn big_number(name: &'static str, at: usize, len: usize) -> Self {
+        Self::own(name, at, len, FieldDisplay::BigNumber)
     }
 
     /// The same field in another role.

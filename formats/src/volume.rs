@@ -4,6 +4,7 @@
 //! [`VolumeOptions`] here, and its options in the recipe. Readers implement [`VolumeFormat`]; writers are called by
 //! [`VolumeDraft`]. The two meet only in the enum that names a format: neither side calls the other.
 
+mod foreign;
 pub mod format;
 
 use std::io;
@@ -21,7 +22,9 @@ use crate::swap::{SwapFormat, SwapWriteError};
 use crate::time::Time;
 use crate::tree::{ChangeGroups, Tree};
 use crate::verity::VerityFormat;
+use crate::xfs::XfsFormat;
 use crate::{fat, gpt, swap};
+use foreign::FOREIGN;
 use format::VolumeFormat;
 
 /// A volume format that is read and written.
@@ -37,11 +40,13 @@ pub enum FsKind {
     Verity,
     /// EROFS, read-only; uncompressed.
     Erofs,
+    /// XFS of version 5; read, not written.
+    Xfs,
 }
 
 impl FsKind {
     /// All formats, in the order in which a volume is probed for them.
-    pub const ALL: [Self; 5] = [Self::Swap, Self::Ext4, Self::Fat, Self::Verity, Self::Erofs];
+    pub const ALL: [Self; 6] = [Self::Swap, Self::Ext4, Self::Fat, Self::Verity, Self::Erofs, Self::Xfs];
 
     /// What the format offers.
     pub fn format(self) -> &'static dyn VolumeFormat {
@@ -51,6 +56,7 @@ impl FsKind {
             Self::Fat => &FatFormat,
             Self::Verity => &VerityFormat,
             Self::Erofs => &ErofsFormat,
+            Self::Xfs => &XfsFormat,
         }
     }
 
@@ -93,17 +99,6 @@ impl VolumeContent {
         }
     }
 }
-
-/// Signatures of formats that are recognised and not read: offset, bytes, name.
-const FOREIGN: [(u64, &[u8], &str); 7] = [
-    (0, b"hsqs", "squashfs"),
-    (0, b"XFSB", "xfs"),
-    (0, b"LUKS\xba\xbe", "luks"),
-    (1024, b"H+\x00\x04", "hfs+"),
-    (0x10040, b"_BHRfS_M", "btrfs"),
-    (0x8001, b"CD001", "iso9660"),
-    (512, b"LABELONE", "lvm"),
-];
 
 /// Bytes at the start that are probed for signatures and for anything but zeros.
 const HEAD: usize = 64 * 1024;
@@ -344,6 +339,11 @@ mod tests {
         assert_eq!(probed(2048, 1080, &[0x53, 0xef]), VolumeContent::Known(FsKind::Ext4));
         assert_eq!(probed(1 << 17, 0x10040, b"_BHRfS_M"), VolumeContent::Foreign("btrfs"));
         assert_eq!(probed(512, 0, b"hsqs"), VolumeContent::Foreign("squashfs"));
+        assert_eq!(probed(512, 0, b"XFSB"), VolumeContent::Known(FsKind::Xfs));
+        assert_eq!(probed(2048, 1024, b"LABELONE"), VolumeContent::Foreign("lvm"));
+        assert_eq!(probed(8192, 4096, &[0xfc, 0x4e, 0x2b, 0xa9]), VolumeContent::Foreign("mdraid"));
+        assert_eq!(probed(32768, 16_408, b"version\0"), VolumeContent::Unknown);
+        assert_eq!(probed(32768, 16_404, b"\0\0\0\x07version\0"), VolumeContent::Foreign("zfs-member"));
         assert_eq!(probed(512, 100, b"x"), VolumeContent::Unknown);
         assert_eq!(probe(&Vec::new()).unwrap(), VolumeContent::Zeros);
         assert_eq!(probe(&vec![0; 100]).unwrap(), VolumeContent::Zeros);

@@ -55,10 +55,13 @@ pub(crate) fn compare(
 fn shown(field: &StructField, raw: &[u8]) -> String {
     let bytes = field.bytes(raw);
     let number = || bytes.iter().take(8).rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+    let big = || bytes.iter().take(8).fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
     let sixteen = || <[u8; 16]>::try_from(bytes).unwrap_or_default();
     match field.display {
         FieldDisplay::Number => number().to_string(),
         FieldDisplay::Hex => format!("{:#x}", number()),
+        FieldDisplay::BigNumber => big().to_string(),
+        FieldDisplay::BigHex => format!("{:#x}", big()),
         FieldDisplay::Bytes => hex(bytes),
         FieldDisplay::Text => {
             let end = bytes.iter().rposition(|byte| !matches!(byte, 0 | b' ')).map_or(0, |last| last + 1);
