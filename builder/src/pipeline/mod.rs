@@ -65,7 +65,8 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let keys = secure_boot::keys(recipe, &mut system.inputs.host_files, &mut blobs)?;
     // Whatever was written since tells of the build itself.
     system.origins.observe(&system.tree, |_| PathOrigin::new("record-of-the-build"));
-    let trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
+    let mut trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
+    volumes::selinux::label(recipe, &system.tree, &mut trees, &blobs, made)?;
     let groups = volumes::groups::groups(&system.tree, &recipe.partitions, &trees, &blobs);
     let groups = groups.map_err(BuildError::Sbom)?;
     let partitions = SealedPartitions::of(recipe, boot, &trees, made);
