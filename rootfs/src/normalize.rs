@@ -27,7 +27,7 @@ pub enum NormalizeRule {
     /// Keys and ids that packages make for their services when they are installed removed, and made again by each
     /// machine at its first boot: `/etc/bind/rndc.key`, `/etc/munge/munge.key`, the cookie of `rabbitmq`,
     /// `/etc/nvme/hostnqn` and `hostid`, `/etc/iscsi/initiatorname.iscsi` and the key and certificate
-    /// `ssl-cert-snakeoil`. Those that a `[[file]]` puts there or `[secrets]` allows stay.
+    /// `ssl-cert-snakeoil`; on Fedora and its kin, those that a unit of the distribution makes again. Those that a `[[file]]` puts there or `[secrets]` allows stay.
     ServiceKeys,
     /// Saved random seeds and the credential secret removed.
     RandomSeeds,

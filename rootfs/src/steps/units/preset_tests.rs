@@ -79,7 +79,9 @@ fn systemctl(tree: &Tree, args: &[&str], folder: &str) -> Option<Vec<String>> {
     let root = format!("--root={}", copy.path().display());
     let output = oracle("systemctl", &[&[root.as_str()], args].concat())?;
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Some(testing::listing(&copy.path().join(folder)))
+    // Debian's writes the folder that it was built for, which is the same directory.
+    let lines = testing::listing(&copy.path().join(folder));
+    Some(lines.into_iter().map(|line| line.replace(" -> /lib/", " -> /usr/lib/")).collect())
 }
 
 #[test]

@@ -7,7 +7,7 @@ use amiforge_rootfs::initrd::read as initrd;
 
 use super::{Findings, System};
 use crate::preflight::boot_chain::{BootChain, InitrdState};
-use crate::preflight::kernel::module_name;
+use crate::preflight::kernel::{Kernel, module_name};
 use crate::preflight::verity;
 
 /// Maximum size of an unpacked initrd in bytes.
@@ -46,7 +46,30 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
     }
     if !kernel.built_in.contains("ena") && !kernel.modules.contains("ena") {
         let what = format!("the kernel {release} has no driver `ena`: it has no network on Nitro instances");
-        findings.failure("ena", what, "choose a kernel with it, such as linux-image-cloud-amd64");
+        findings.failure(
+            "ena",
+            what,
+            "choose a kernel with it, such as linux-image-cloud-amd64 or that of Amazon Linux",
+        );
+    }
+    check_mounts(system, kernel, findings);
+}
+
+/// Checks that the kernel can mount the other partitions of fstab: by modules in the root, once that is mounted.
+fn check_mounts(system: &System<'_>, kernel: &Kernel, findings: &mut Findings) {
+    for (point, volume) in system.files.mounted() {
+        let Some(driver) = volume.slot.content.kind().map(|kind| kind.format().mount_type()) else {
+            continue;
+        };
+        if !kernel.built_in.contains(driver) && !kernel.modules.contains(driver) {
+            let what = format!(
+                "the kernel {} has no driver `{driver}`, and fstab mounts such a file system at {}",
+                kernel.release,
+                point.escape_debug()
+            );
+            let remedy = "take the package with all modules of the kernel, or another `fs` for the partition";
+            findings.failure("file-system", what, remedy);
+        }
     }
 }
 
