@@ -61,6 +61,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let policy = pcr_policy::policy(recipe, &mut system.inputs.host_files, &mut blobs)?;
     let boot = boot::prepare(recipe, &mut system.tree, &blobs, policy.as_ref(), made)?;
     let boot = boot.as_ref();
+    volumes::selinux::prepare(recipe, &mut system.tree, &blobs, made)?;
     system.origins.observe(&system.tree, |_| RecipeOrigins(recipe).table("kernel-hook", "boot"));
     let keys = secure_boot::keys(recipe, &mut system.inputs.host_files, &mut blobs)?;
     // Whatever was written since tells of the build itself.

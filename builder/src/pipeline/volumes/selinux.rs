@@ -8,11 +8,29 @@ use amiforge_formats::volume::FsKind;
 use amiforge_formats::volume::format::FileMetadata;
 use amiforge_rootfs::normalize::NormalizeRule;
 use amiforge_rootfs::steps::StepError;
-use amiforge_rootfs::steps::selinux::{FileLabels, SELINUX_XATTR, SelinuxError, add_lost_found};
+use amiforge_rootfs::steps::selinux::{
+    FileLabels, SELINUX_XATTR, SelinuxError, add_lost_found, add_own_programs,
+};
 use amiforge_store::blobs::Blobs;
 
 use crate::pipeline::BuildError;
 use crate::recipe::{Recipe, RecipePartition};
+
+/// Prepares the policy of a system's `tree` for the programs that the build adds; comes behind the last of them.
+///
+/// # Errors
+/// [`BuildError::Step`] when the policy cannot be read or written.
+pub(in crate::pipeline) fn prepare(
+    recipe: &Recipe,
+    tree: &mut Tree,
+    blobs: &Blobs,
+    time: Time,
+) -> Result<(), BuildError> {
+    if recipe.rules.contains(&NormalizeRule::SelinuxLabels) {
+        add_own_programs(tree, blobs, time).map_err(StepError::Selinux)?;
+    }
+    Ok(())
+}
 
 /// Labels the `trees` that a system's `tree` was divided into, if it uses SELinux and has a policy. File systems that hold
 /// no attributes get their labels from the kernel.

@@ -39,6 +39,10 @@ const POLICIES: &str = "/etc/selinux";
 /// The policy where the configuration names none (`SELINUXDEFAULT` of libselinux).
 const DEFAULT_POLICY: &str = "targeted";
 
+/// The folder of the programs of amiforge, and the line that gives them the labels of programs.
+const OWN_FOLDER: &str = "/usr/lib/amiforge";
+const OWN_PROGRAMS: &str = "/usr/lib/amiforge /usr/libexec/amiforge";
+
 /// Name of the directory that every ext4 file system has at its root.
 const LOST_FOUND: &[u8] = b"lost+found";
 
@@ -114,16 +118,9 @@ impl FileLabels {
     /// # Errors
     /// [`SelinuxError`] names the line that cannot be used.
     pub fn read(tree: &Tree, sources: &dyn Sources) -> Result<Option<Self>, SelinuxError> {
-        let Some(config) = SelinuxConfig::read(tree, sources)? else { return Ok(None) };
-        if config.mode == SelinuxMode::Disabled {
-            return Ok(None);
-        }
-        let name = config.policy;
-        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
-            return Err(SelinuxError::PolicyName { name });
-        }
+        let Some(base) = policy_rules(tree, sources)? else { return Ok(None) };
         let read = |suffix: &str| -> Result<Option<PolicyFile>, SelinuxError> {
-            let path = format!("{POLICIES}/{name}/contexts/files/file_contexts{suffix}");
+            let path = format!("{base}{suffix}");
             let bytes = read_file(tree, sources, &path)?;
             Ok(bytes.map(|bytes| PolicyFile { path, bytes }))
         };
@@ -181,6 +178,40 @@ impl FileLabels {
         }
         Ok(count)
     }
+}
+
+/// The path of `file_contexts` of the policy that a tree uses, if it has that file; others are named after it.
+fn policy_rules(tree: &Tree, sources: &dyn Sources) -> Result<Option<String>, SelinuxError> {
+    let config = SelinuxConfig::read(tree, sources)?;
+    let Some(config) = config.filter(|config| config.mode != SelinuxMode::Disabled) else { return Ok(None) };
+    let name = config.policy;
+    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+        return Err(SelinuxError::PolicyName { name });
+    }
+    let path = format!("{POLICIES}/{name}/contexts/files/file_contexts");
+    Ok(super::probe::is_file(tree, &path)?.then_some(path))
+}
+
+/// Has the policy of a tree treat the programs of amiforge, if it has any, as those of `/usr/libexec`, for it takes files in
+/// `/usr/lib` for libraries, which services run in the domain of their manager. The line is one of the administrator's
+/// substitutions, so that a relabel of the machine and an update of the policy keep it. Returns whether it was added.
+///
+/// # Errors
+/// [`SelinuxError`] when a path of the tree cannot be resolved or written.
+pub fn add_own_programs(tree: &mut Tree, sources: &dyn Sources, time: Time) -> Result<bool, SelinuxError> {
+    let Some(base) = policy_rules(tree, sources)? else { return Ok(false) };
+    let path = format!("{base}.subs");
+    let mut bytes = read_file(tree, sources, &path)?.unwrap_or_default();
+    let known = bytes.split(|&byte| byte == b'\n').any(|line| line == OWN_PROGRAMS.as_bytes());
+    if known || !super::probe::exists(tree, OWN_FOLDER) {
+        return Ok(false);
+    }
+    if !bytes.is_empty() && !bytes.ends_with(b"\n") {
+        bytes.push(b'\n');
+    }
+    bytes.extend_from_slice(format!("{OWN_PROGRAMS}\n").as_bytes());
+    path::write(tree, path.as_bytes(), &bytes, 0o644, time)?;
+    Ok(true)
 }
 
 /// Adds the directory `lost+found`, which the writer of ext4 would add, to the root of a tree, so that it can be labelled.

@@ -8,7 +8,7 @@ use std::process::Command;
 use amiforge_formats::plan::NoSources;
 
 use super::*;
-use crate::steps::testing::{NOW, add, empty, input, oracle, skip, tree};
+use crate::steps::testing::{NOW, add, empty, input, oracle, skip, text, tree};
 
 const FILES: &str = "/etc/selinux/targeted/contexts/files";
 
@@ -109,6 +109,27 @@ fn labels_of_other_names_and_mount_points_are_those_of_the_machine() {
     labels.apply(&mut boot, "/boot/", &|_| false).unwrap();
     let all = ["", "vmlinuz", "lost+found"].map(|path| label(&boot, path));
     assert_eq!(all, ["boot_t", "boot_file_t", "lost_found_t"].map(|name| format!("u:r:{name}:s0\0")));
+}
+
+#[test]
+fn programs_of_amiforge_have_the_labels_of_programs() {
+    let mut tree = with_policy(&[]);
+    assert!(!add_own_programs(&mut tree, &NoSources, NOW).unwrap(), "there are none");
+    add(&mut tree, "/usr/lib/amiforge/update-boot", "file 0755 x");
+    let rules = format!("{FILES}/file_contexts.local");
+    add(&mut tree, &rules, "file 0644 /usr/libexec(/.*)? u:r:bin_t:s0\n");
+    labelled(&mut tree);
+    assert_eq!(label(&tree, "usr/lib/amiforge/update-boot"), "u:r:default_t:s0\0");
+    assert!(add_own_programs(&mut tree, &NoSources, NOW).unwrap());
+    assert!(!add_own_programs(&mut tree, &NoSources, NOW).unwrap(), "the line is there");
+    labelled(&mut tree);
+    assert_eq!(label(&tree, "usr/lib/amiforge/update-boot"), "u:r:bin_t:s0\0");
+    assert_eq!(
+        text(&tree, &format!("{FILES}/file_contexts.subs")),
+        "/data /srv\n/usr/lib/amiforge /usr/libexec/amiforge\n"
+    );
+    add(&mut tree, "/etc/selinux/config", "file 0644 SELINUX=disabled\n");
+    assert!(!add_own_programs(&mut tree, &NoSources, NOW).unwrap());
 }
 
 #[test]
@@ -227,5 +248,60 @@ fn labels_are_those_of_libselinux() {
         let different: Vec<_> =
             of_mode().zip(&expected).filter(|((_, own), theirs)| own != theirs).take(8).collect();
         assert_eq!(different, [], "{mode}");
+    }
+}
+
+/// Writes a plan without sources to a file.
+fn write_plan(plan: &amiforge_formats::plan::Plan, path: &Path) -> String {
+    let mut bytes = vec![0; plan.len() as usize];
+    plan.read_exact_at(&NoSources, 0, &mut bytes).unwrap();
+    std::fs::write(path, bytes).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn labels_are_in_the_file_systems_that_are_written() {
+    let mut tree =
+        with_policy(&[("/etc/shadow", "file 0600 x"), ("/usr/bin/x", "link y"), ("/dev/null", "null")]);
+    add_lost_found(&mut tree, NOW).unwrap();
+    labelled(&mut tree);
+    let folder = crate::steps::testing::folder();
+    let (id, label) = (amiforge_formats::guid::Guid::from_u128(1), String::new());
+    let options = amiforge_formats::ext4::write::Ext4Options {
+        uuid: id,
+        hash_seed: id,
+        label: label.clone(),
+        time: NOW,
+        journal: amiforge_formats::ext4::write::JournalSize::None,
+        reserved: 0,
+    };
+    let plan = amiforge_formats::ext4::write::plan(&tree, &options, 8 << 20).unwrap();
+    let ext4 = write_plan(&plan, &folder.path().join("ext4"));
+    for (path, expected) in [
+        ("/", "root_t"),
+        ("/etc/shadow", "late_t"),
+        ("/usr/bin/x", "bin_t"),
+        ("/dev/null", "null_device_t"),
+        ("/lost+found", "lost_found_t"),
+    ] {
+        let Some(output) = oracle("debugfs", &["-R", &format!("ea_get {path} security.selinux"), &ext4])
+        else {
+            return;
+        };
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        // The value with the NUL at its end, as setfiles writes it.
+        assert!(text.contains(&format!("\"u:r:{expected}:s0\\000\"")), "{path}: {text}");
+    }
+    let options = amiforge_formats::erofs::write::ErofsOptions { uuid: id, label, time: NOW };
+    let plan = amiforge_formats::erofs::write::plan(&tree, &options, 8 << 20).unwrap();
+    let erofs = write_plan(&plan, &folder.path().join("erofs"));
+    for path in ["/etc/shadow", "/lost+found"] {
+        let Some(output) = oracle("dump.erofs", &[&format!("--path={path}"), &erofs]) else { return };
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let size = text
+            .lines()
+            .find_map(|line| line.split("Xattr size: ").nth(1))
+            .and_then(|rest| rest.trim().parse().ok());
+        assert!(size.is_some_and(|size: u32| size > 0), "{path}: {text}");
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use amiforge_formats::volume::FsKind;
 use amiforge_rootfs::initrd::read as initrd;
 
 use super::{Findings, System};
@@ -55,12 +56,12 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
     check_mounts(system, kernel, findings);
 }
 
-/// Checks that the kernel can mount the other partitions of fstab: by modules in the root, once that is mounted.
+/// Checks that the kernel can mount the other partitions of fstab: by modules in the root, once that is mounted. A system
+/// starts without its EFI system partition, which is the only one with FAT.
 fn check_mounts(system: &System<'_>, kernel: &Kernel, findings: &mut Findings) {
     for (point, volume) in system.files.mounted() {
-        let Some(driver) = volume.slot.content.kind().map(|kind| kind.format().mount_type()) else {
-            continue;
-        };
+        let kind = volume.slot.content.kind().filter(|kind| *kind != FsKind::Fat);
+        let Some(driver) = kind.map(|kind| kind.format().mount_type()) else { continue };
         if !kernel.built_in.contains(driver) && !kernel.modules.contains(driver) {
             let what = format!(
                 "the kernel {} has no driver `{driver}`, and fstab mounts such a file system at {}",
@@ -88,5 +89,60 @@ fn initrd_modules(chain: &BootChain, findings: &mut Findings) -> Option<BTreeSet
                 None
             }
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::preflight::testing::said;
+
+    const BUILT_IN: &str = "usr/lib/modules/6.1.119-129.201.amzn2023.x86_64/modules.builtin";
+
+    #[test]
+    fn a_kernel_with_its_drivers_built_in_needs_no_initrd_and_its_network_may_be_a_module() {
+        let modules = (
+            "usr/lib/modules/6.1.119-129.201.amzn2023.x86_64/modules.dep",
+            "kernel/drivers/amazon/net/ena/ena.ko.xz:\n",
+        );
+        let all = "kernel/drivers/nvme/host/nvme.ko\nkernel/fs/ext4/ext4.ko\n";
+        for (built_in, check, expected) in
+            [(all, "nvme", 0), (all, "ena", 0), (all, "file-system", 0), ("kernel/fs/xfs/xfs.ko\n", "ena", 0)]
+        {
+            assert_eq!(said(&[(BUILT_IN, built_in), modules], check).len(), expected, "{built_in} {check}");
+        }
+        let found = said(&[(BUILT_IN, all)], "ena");
+        assert!(matches!(&found[..], [what] if what.contains("Amazon Linux")), "{found:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::preflight::testing::said;
+
+    const BUILT_IN: &str = "usr/lib/modules/6.1.119-129.201.amzn2023.x86_64/modules.builtin";
+    const LISTED: &str = "usr/lib/modules/6.1.119-129.201.amzn2023.x86_64/modules.dep";
+
+    #[test]
+    fn the_network_of_a_kernel_of_amazon_linux_is_a_module_or_built_in() {
+        let built_in = (BUILT_IN, "kernel/drivers/nvme/host/nvme.ko\nkernel/fs/ext4/ext4.ko\n");
+        let module = (LISTED, "kernel/drivers/amazon/net/ena/ena.ko.xz:\n");
+        assert_eq!(said(&[built_in, module], "ena"), [""; 0]);
+        assert_eq!(said(&[(BUILT_IN, "kernel/drivers/amazon/net/ena/ena.ko\n")], "ena"), [""; 0]);
+        let found = said(&[built_in], "ena");
+        assert!(matches!(&found[..], [what] if what.contains("Amazon Linux")), "{found:?}");
+    }
+
+    #[test]
+    fn a_mount_of_fstab_needs_a_driver() {
+        let fstab = ("etc/fstab", "PARTLABEL=root / ext4 ro 0 1\nPARTLABEL=root /srv ext4 defaults 0 2\n");
+        let found = said(&[fstab, (BUILT_IN, "kernel/fs/xfs/xfs.ko\n")], "file-system");
+        assert!(
+            matches!(&found[..], [what] if what.contains("no driver `ext4`") && what.contains("at /srv")),
+            "{found:?}"
+        );
+        for (path, text) in [(BUILT_IN, "kernel/fs/ext4/ext4.ko\n"), (LISTED, "kernel/fs/ext4/ext4.ko.xz:\n")]
+        {
+            assert_eq!(said(&[fstab, (BUILT_IN, "x.ko\n"), (path, text)], "file-system"), [""; 0], "{path}");
+        }
     }
 }
