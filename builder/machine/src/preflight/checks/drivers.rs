@@ -97,29 +97,6 @@ mod tests {
     use crate::preflight::testing::said;
 
     const BUILT_IN: &str = "usr/lib/modules/6.1.119-129.201.amzn2023.x86_64/modules.builtin";
-
-    #[test]
-    fn a_kernel_with_its_drivers_built_in_needs_no_initrd_and_its_network_may_be_a_module() {
-        let modules = (
-            "usr/lib/modules/6.1.119-129.201.amzn2023.x86_64/modules.dep",
-            "kernel/drivers/amazon/net/ena/ena.ko.xz:\n",
-        );
-        let all = "kernel/drivers/nvme/host/nvme.ko\nkernel/fs/ext4/ext4.ko\n";
-        for (built_in, check, expected) in
-            [(all, "nvme", 0), (all, "ena", 0), (all, "file-system", 0), ("kernel/fs/xfs/xfs.ko\n", "ena", 0)]
-        {
-            assert_eq!(said(&[(BUILT_IN, built_in), modules], check).len(), expected, "{built_in} {check}");
-        }
-        let found = said(&[(BUILT_IN, all)], "ena");
-        assert!(matches!(&found[..], [what] if what.contains("Amazon Linux")), "{found:?}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::preflight::testing::said;
-
-    const BUILT_IN: &str = "usr/lib/modules/6.1.119-129.201.amzn2023.x86_64/modules.builtin";
     const LISTED: &str = "usr/lib/modules/6.1.119-129.201.amzn2023.x86_64/modules.dep";
 
     #[test]
