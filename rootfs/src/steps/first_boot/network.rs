@@ -18,7 +18,7 @@ const NETWORK: (&str, &str) =
 /// A program of amazon-ec2-net-utils, whose package has a configuration of systemd-networkd.
 const EC2_NET_UTILS: &str = "setup-policy-routes";
 
-/// The service of the scripts that configured the network of Red Hat's systems before NetworkManager.
+/// The service of the scripts that configured the network of Red Hat's systems before `NetworkManager`.
 const NETWORK_SCRIPTS: &str = "/etc/rc.d/init.d/network";
 
 /// The software that configures the network interfaces.

@@ -38,7 +38,7 @@ pub enum SelinuxError {
     },
 }
 
-/// What is wrong with a line of `file_contexts` (selabel_file(5)) or of a file of substitutions.
+/// What is wrong with a line of `file_contexts` (`selabel_file(5)`) or of a file of substitutions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuleProblem {

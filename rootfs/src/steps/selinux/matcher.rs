@@ -35,7 +35,7 @@ struct IndexedRule {
 }
 
 /// The rule for a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct MatchedRule<'a> {
     /// Its precedence; a greater one has it.
     pub(super) precedence: u32,

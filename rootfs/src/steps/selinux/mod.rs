@@ -24,7 +24,7 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Tree, TreeError};
 
-use self::matcher::LabelMatcher;
+use self::matcher::{LabelMatcher, MatchedRule};
 use self::rules::{PolicyFile, RuleFileType, Substitutions};
 
 pub use self::error::{RuleProblem, SelinuxError};
@@ -67,7 +67,7 @@ pub struct SelinuxConfig {
 }
 
 impl SelinuxConfig {
-    /// Parses `/etc/selinux/config` (selinux_config(5)).
+    /// Parses `/etc/selinux/config` (`selinux_config(5)`).
     pub fn parse(text: &str) -> Self {
         let mut config = Self { mode: SelinuxMode::Enforcing, policy: DEFAULT_POLICY.to_owned() };
         let mut has_mode = false;
@@ -149,7 +149,7 @@ impl FileLabels {
     ) -> Result<LabelCount, SelinuxError> {
         let mount = mount.trim_end_matches('/').as_bytes();
         // Most nodes have one name; a node's first rule is replaced by one with precedence.
-        let mut rules: BTreeMap<NodeId, Option<(u32, Option<&[u8]>)>> = BTreeMap::new();
+        let mut rules: BTreeMap<NodeId, Option<MatchedRule<'_>>> = BTreeMap::new();
         for entry in tree.walk() {
             let below = if entry.path.is_empty() { Vec::new() } else { [b"/", &*entry.path].concat() };
             let mut path = [mount, &below].concat();
@@ -160,13 +160,12 @@ impl FileLabels {
                 continue;
             }
             let rule = self.matcher.find(&path, RuleFileType::of(&tree.node(entry.id).kind))?;
-            let rule = rule.map(|rule| (rule.precedence, rule.context));
             let known = rules.entry(entry.id).or_insert(rule);
             *known = (*known).max(rule);
         }
         let mut count = LabelCount::default();
         for (id, rule) in rules {
-            let Some((_, Some(context))) = rule else {
+            let Some(MatchedRule { context: Some(context), .. }) = rule else {
                 count.without += 1;
                 continue;
             };

@@ -6,6 +6,8 @@
 //! options, other escapes) is refused by name, never read as something else. Paths are bytes: `.` matches every byte, as
 //! libselinux compiles with `PCRE2_DOTALL` and without `PCRE2_UTF`.
 
+use std::fmt::Write as _;
+
 use regex_automata::meta::Regex;
 use regex_automata::{Anchored, Input};
 use regex_syntax::ParserBuilder;
@@ -165,7 +167,7 @@ impl Translator<'_> {
         if byte.is_ascii_alphanumeric() || byte == b'/' || byte == b'_' {
             self.text.push(char::from(byte));
         } else {
-            self.text.push_str(&format!("\\x{byte:02x}"));
+            let _ = write!(self.text, "\\x{byte:02x}");
         }
     }
 
@@ -256,7 +258,7 @@ impl Translator<'_> {
         if name.is_empty() || !name.iter().all(u8::is_ascii_lowercase) {
             return unsupported("a class of POSIX that does not exist");
         }
-        self.text.push_str(&format!("[:{}:]", String::from_utf8_lossy(name)));
+        let _ = write!(self.text, "[:{}:]", String::from_utf8_lossy(name));
         self.rest = self.rest.get(name.len() + 3..).unwrap_or_default();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Parses the text files of a policy: `file_contexts` (selabel_file(5)) and the substitutions beside it. Compiles nothing.
+//! Parses the text files of a policy: `file_contexts` (`selabel_file(5)`) and the substitutions beside it. Compiles nothing.
 
 use super::error::{RuleProblem, SelinuxError};
 use super::pattern::PathPattern;
@@ -144,8 +144,11 @@ fn is_context(bytes: &[u8]) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Substitutions {
     /// Pairs of path and replacement; the first that fits counts.
-    pairs: Vec<(Box<[u8]>, Box<[u8]>)>,
+    pairs: Vec<PathPair>,
 }
+
+/// The beginning of a path, and what replaces it.
+type PathPair = (Box<[u8]>, Box<[u8]>);
 
 impl Substitutions {
     /// Parses a file; as in libselinux, later lines have precedence, and lines without two fields are skipped.

@@ -7,10 +7,10 @@ const CONFIG: &str = "/etc/crypto-policies/config";
 
 pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
     let text = system.files.text(CONFIG).unwrap_or_default();
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     // Modules follow the policy behind a colon.
     let policy =
-        lines.last().and_then(|line| line.split(':').next()).unwrap_or_default().to_ascii_uppercase();
+        lines.next_back().and_then(|line| line.split(':').next()).unwrap_or_default().to_ascii_uppercase();
     if policy == "FUTURE" {
         let what =
             "the crypto policy FUTURE refuses RSA keys of 2048 bits, which key pairs of EC2 are by default";

@@ -1,6 +1,6 @@
 //! Whether a system with SELinux can start: it has the policy that it is configured for, and its files are labelled.
 //!
-//! Follows selinux_config(5) and systemd's `mac_selinux_setup`, which halts a machine that is to enforce a policy that cannot
+//! Follows `selinux_config(5)` and systemd's `mac_selinux_setup`, which halts a machine that is to enforce a policy that cannot
 //! be loaded.
 
 use amiforge_formats::tree::{NodeKind, Printable};
