@@ -39,7 +39,9 @@ fn with_policy(entries: &[(&str, &str)]) -> Tree {
         ("/etc/selinux/targeted/contexts/files/file_contexts.subs_dist", "file 0644 /sbin /usr/bin\n"),
         ("/etc/selinux/targeted/contexts/files/file_contexts.subs", "file 0644 /data /srv\n"),
     ]);
-    entries.iter().for_each(|(path, entry)| add(&mut tree, path, entry));
+    for (path, entry) in entries {
+        add(&mut tree, path, entry);
+    }
     tree
 }
 
