@@ -33,6 +33,7 @@ lint:
 inputs:
     tests/inputs/make.sh --all
     tests/inputs/packages.sh
+    tests/inputs/selinux.sh
 
 # times beside a plain copy and what a user would do instead
 bench *ARGS:

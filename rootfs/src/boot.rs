@@ -1,12 +1,13 @@
 //! Finds the boot files of an image in its tree: the kernel, its initrd, the boot loaders of the distribution, and
 //! os-release. Must not know how any of them is written to a disk.
 //!
-//! Paths of kernels: `/boot/vmlinuz-RELEASE` as on Debian and its derivatives, and `/usr/lib/modules/RELEASE/vmlinuz` as
-//! on Fedora and for the kernel-install of systemd.
+//! Paths of kernels: `/boot/vmlinuz-RELEASE` as on Debian and its derivatives, and `vmlinuz` in the folder of the modules of
+//! RELEASE, below `/usr/lib` or `/lib`, as on Fedora and its kin and for the kernel-install of systemd.
 
 use std::collections::BTreeMap;
 use std::io;
 
+use amiforge_formats::arch::Arch;
 use amiforge_formats::path::PathError;
 use amiforge_formats::path::{self, Last};
 use amiforge_formats::plan::Sources;
@@ -23,9 +24,20 @@ const LOADER_MAX: u64 = 32 << 20;
 /// Longest `os-release` that is read, in bytes.
 const OS_RELEASE_MAX: u64 = 64 << 10;
 
-/// Path of an initrd before and after the release of its kernel; the first that exists is taken.
-const INITRDS: [(&str, &str); 3] =
-    [("boot/initrd.img-", ""), ("boot/initramfs-", ".img"), ("boot/initrd-", "")];
+/// Path of an initrd before and after the release of its kernel; the first that exists is taken. The last is that of
+/// systems whose kernels are only in `/usr` (bootc).
+const INITRDS: [(&str, &str); 4] = [
+    ("boot/initrd.img-", ""),
+    ("boot/initramfs-", ".img"),
+    ("boot/initrd-", ""),
+    ("usr/lib/modules/", "/initramfs.img"),
+];
+
+/// Folders of modules by release, which are one where `/lib` is a link.
+const MODULE_FOLDERS: [&str; 2] = ["lib/modules", "usr/lib/modules"];
+
+/// What the release of a rescue kernel of dracut starts with; its initrd is for the machine that it was made on.
+const RESCUE: &str = "0-rescue-";
 
 /// Why the boot files cannot be found or read.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +55,10 @@ pub enum BootFilesError {
         available: String,
     },
     /// The tree has no initrd for the kernel.
-    #[error("the image has no initrd for its kernel `{release}`: there is no `/boot/initrd.img-{release}`")]
+    #[error(
+        "the image has no initrd for its kernel `{release}`: there is neither `/boot/initrd.img-{release}` nor \
+         `/boot/initramfs-{release}.img`"
+    )]
     NoInitrd {
         /// Release of the kernel.
         release: String,
@@ -77,7 +92,15 @@ pub struct KernelFiles {
     pub initrd: Option<(String, Content)>,
 }
 
-/// Finds the kernel to boot: the one of the requested release, else the newest in the version order of dpkg.
+/// What follows the version in a release of Fedora and its kin: the architecture, and behind a `+` the variant of the
+/// kernel, such as `.x86_64+debug`; `None` for the releases of other distributions.
+pub fn architecture_suffix(release: &str) -> Option<&str> {
+    let at = Arch::ALL.into_iter().find_map(|arch| release.rfind(&format!(".{}", arch.name())))?;
+    release.get(at..)
+}
+
+/// Finds the kernel to boot: the one of the requested release, else the newest in the version order of dpkg; a debug kernel
+/// or another variant of Fedora only where there is no plain one.
 ///
 /// # Errors
 /// [`BootFilesError`].
@@ -87,7 +110,9 @@ pub fn find_kernel(
     requested: Option<&str>,
 ) -> Result<KernelFiles, BootFilesError> {
     let mut all = kernels_by_release(tree)?;
-    let newest = all.keys().max_by(|a, b| version::compare(a, b)).cloned().ok_or(BootFilesError::NoKernel)?;
+    let plain = |release: &str| !architecture_suffix(release).is_some_and(|suffix| suffix.contains('+'));
+    let newest = all.keys().max_by(|a, b| plain(a).cmp(&plain(b)).then_with(|| version::compare(a, b)));
+    let newest = newest.cloned().ok_or(BootFilesError::NoKernel)?;
     let release = requested.map_or(newest, str::to_owned);
     let Some((path, content)) = all.remove(&release) else {
         let available: Vec<_> = all.keys().map(|release| format!("`{release}`")).collect();
@@ -109,14 +134,18 @@ pub fn find_kernel(
 /// Path and content of every kernel, by release.
 fn kernels_by_release(tree: &Tree) -> Result<BTreeMap<String, (String, Content)>, BootFilesError> {
     let mut all = BTreeMap::new();
-    for name in entry_names(tree, b"usr/lib/modules")? {
-        let path = format!("usr/lib/modules/{name}/vmlinuz");
-        if let Some(content) = file_content(tree, path.as_bytes())? {
-            all.insert(name, (format!("/{path}"), content));
+    for folder in MODULE_FOLDERS {
+        for name in entry_names(tree, folder.as_bytes())? {
+            let path = format!("{folder}/{name}/vmlinuz");
+            if let Some(content) = file_content(tree, path.as_bytes())? {
+                all.insert(name, (format!("/{path}"), content));
+            }
         }
     }
     for name in entry_names(tree, b"boot")? {
-        let Some(release) = name.strip_prefix("vmlinuz-").filter(|release| !release.is_empty()) else {
+        let release = name.strip_prefix("vmlinuz-");
+        let Some(release) = release.filter(|release| !release.is_empty() && !release.starts_with(RESCUE))
+        else {
             continue;
         };
         let path = format!("boot/{name}");
@@ -225,6 +254,24 @@ mod tests {
         assert_eq!((old.path.as_str(), old.initrd.is_none()), ("/usr/lib/modules/5.10.0/vmlinuz", true));
         let none = find_kernel(&tree, &blobs, Some("7")).unwrap_err().to_string();
         assert!(none.ends_with("but `5.10.0`, `6.1.0-56-cloud-amd64`, `6.1.0-9-cloud-amd64`"), "{none}");
+    }
+
+    #[test]
+    fn kernels_of_fedora_and_its_kin_are_found() {
+        let (old, new) = ("6.1.94-99.176.amzn2023.x86_64", "6.1.119-129.201.amzn2023.x86_64");
+        let [old_path, new_path] = [old, new].map(|release| format!("usr/lib/modules/{release}/vmlinuz"));
+        let debug = format!("boot/vmlinuz-{new}+debug");
+        let initrd = format!("boot/initramfs-{new}.img");
+        let mut tree = tree(&[&old_path, &new_path, &debug, &initrd, "boot/vmlinuz-0-rescue-0123"]);
+        let found = find_kernel(&tree, &Blobs::new(), None).unwrap();
+        assert_eq!((found.release.as_str(), found.path), (new, format!("/{new_path}")));
+        assert_eq!(found.initrd.unwrap().0, format!("/{initrd}"));
+        let debug = find_kernel(&tree, &Blobs::new(), Some(&format!("{new}+debug"))).unwrap();
+        assert!(debug.path.starts_with("/boot/"), "{debug:?}");
+        assert!(find_kernel(&tree, &Blobs::new(), Some("0-rescue-0123")).is_err());
+        // A system whose `/lib` is no link.
+        path::write(&mut tree, b"lib/modules/7.0/vmlinuz", b"x", 0o644, Time { secs: 0, nanos: 0 }).unwrap();
+        assert_eq!(find_kernel(&tree, &Blobs::new(), None).unwrap().path, "/lib/modules/7.0/vmlinuz");
     }
 
     #[test]

@@ -27,11 +27,12 @@ pub enum NormalizeRule {
     /// Keys and ids that packages make for their services when they are installed removed, and made again by each
     /// machine at its first boot: `/etc/bind/rndc.key`, `/etc/munge/munge.key`, the cookie of `rabbitmq`,
     /// `/etc/nvme/hostnqn` and `hostid`, `/etc/iscsi/initiatorname.iscsi` and the key and certificate
-    /// `ssl-cert-snakeoil`. Those that a `[[file]]` puts there or `[secrets]` allows stay.
+    /// `ssl-cert-snakeoil`; on Fedora and its kin, those that a unit of the distribution makes again. Those that a `[[file]]` puts there or `[secrets]` allows stay.
     ServiceKeys,
     /// Saved random seeds and the credential secret removed.
     RandomSeeds,
-    /// Package lists and downloaded packages removed.
+    /// Package lists and downloaded packages removed, and what rpm and dnf keep beside their databases: locks, shared
+    /// memory and the week of `countme`.
     PackageCaches,
     /// Caches that are made anew on need removed.
     Caches,
@@ -48,6 +49,9 @@ pub enum NormalizeRule {
     /// `/.dockerenv` and the other marks by which systemd takes a machine for a container removed, and the empty file
     /// that container engines leave as `/dev/console`.
     ContainerFiles,
+    /// Every entry labelled for SELinux as the policy of the image says, where `/etc/selinux/config` does not disable
+    /// SELinux and the policy has its `file_contexts`. A label that a `[[file]]` gives by `xattrs` stays.
+    SelinuxLabels,
     /// `/` made root's and 0755 where not everybody may read and search it, or others than root may write to it.
     RootDirectory,
 }
@@ -85,7 +89,7 @@ pub struct RuleChange {
 
 impl NormalizeRule {
     /// Every rule, in the order in which they are applied.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::MachineId,
         Self::SshHostKeys,
         Self::ServiceKeys,
@@ -98,6 +102,7 @@ impl NormalizeRule {
         Self::TemporaryFiles,
         Self::RuntimeFiles,
         Self::ContainerFiles,
+        Self::SelinuxLabels,
         Self::RootDirectory,
     ];
 
@@ -116,6 +121,7 @@ impl NormalizeRule {
             Self::TemporaryFiles => "temporary-files",
             Self::RuntimeFiles => "runtime-files",
             Self::ContainerFiles => "container-files",
+            Self::SelinuxLabels => "selinux-labels",
             Self::RootDirectory => "root-directory",
         }
     }
@@ -125,16 +131,49 @@ impl NormalizeRule {
         Self::ALL.into_iter().find(|rule| rule.name() == name)
     }
 
-    /// The rules that apply by default: identity, keys, seeds, caches, logs, and those for files that keep a machine from
-    /// starting.
+    /// The rules that apply by default: identity, keys, seeds, caches, logs, labels, and those for files that keep a machine
+    /// from starting.
     pub fn defaults() -> BTreeSet<Self> {
         use NormalizeRule::{
-            Caches, ContainerFiles, Logs, MachineId, PackageCaches, RandomSeeds, RootDirectory, ServiceKeys,
-            SshHostKeys,
+            Caches, ContainerFiles, Logs, MachineId, PackageCaches, RandomSeeds, RootDirectory,
+            SelinuxLabels, ServiceKeys, SshHostKeys,
         };
         let clean = [MachineId, SshHostKeys, ServiceKeys, RandomSeeds, PackageCaches, Caches, Logs];
-        clean.into_iter().chain([ContainerFiles, RootDirectory]).collect()
+        clean.into_iter().chain([ContainerFiles, SelinuxLabels, RootDirectory]).collect()
     }
+}
+
+/// Why a tree cannot be normalized.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NormalizeError {
+    /// The log of rpm's database has changes that the database does not have.
+    #[error(
+        "`/{path}` has changes that are not in rpm's database yet, and would be lost: run `rpmdb --rebuilddb` in the \
+         source, or skip the rule `package-caches` of `[normalize]` to keep both"
+    )]
+    DatabaseLog {
+        /// Its path, without the first `/`.
+        path: String,
+    },
+}
+
+/// Checks that no rule removes what is more than a cache.
+///
+/// # Errors
+/// [`NormalizeError::DatabaseLog`] for a database of rpm that was copied while it was written.
+pub fn check(tree: &Tree, spec: &NormalizeSpec) -> Result<(), NormalizeError> {
+    if !spec.rules.contains(&NormalizeRule::PackageCaches) {
+        return Ok(());
+    }
+    for folder in targets::RPM_DATABASES {
+        let path = format!("{folder}/{}", targets::RPM_LOG);
+        let kind = tree.lookup(path.as_bytes()).map(|id| &tree.node(id).kind);
+        if matches!(kind, Some(NodeKind::File(content)) if !content.is_empty()) {
+            return Err(NormalizeError::DatabaseLog { path });
+        }
+    }
+    Ok(())
 }
 
 /// Applies the rules, then clamps every time. The changes are sorted by rule, then by path.
@@ -174,7 +213,8 @@ fn targets_of(rule: NormalizeRule) -> &'static [RuleTarget] {
         NormalizeRule::TemporaryFiles => targets::TEMPORARY_FILES,
         NormalizeRule::RuntimeFiles => targets::RUNTIME_FILES,
         NormalizeRule::ContainerFiles => targets::CONTAINER_FILES,
-        NormalizeRule::ServiceKeys | NormalizeRule::RootDirectory => &[],
+        // Applied by steps of their own (`service_keys`, `selinux`), or to one entry.
+        NormalizeRule::ServiceKeys | NormalizeRule::SelinuxLabels | NormalizeRule::RootDirectory => &[],
     }
 }
 

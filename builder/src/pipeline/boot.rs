@@ -199,9 +199,14 @@ fn hook(
         kernels_on: holder(recipe, kernel).map_or(String::new(), |(_, top)| top.to_owned()),
     });
     KernelHookSpec {
-        release: boot.kernel.clone(),
+        // Where a debug kernel has the same name as the plain one but for its end, only kernels like this one are started.
+        release: boot
+            .kernel
+            .clone()
+            .or_else(|| parts::architecture_suffix(&kernel.release).map(|_| kernel.release.clone())),
         cmdline,
         initrd: boot.initrd,
+        has_initrd: kernel.initrd.is_some(),
         drivers: boot.drivers.clone().unwrap_or_else(|| usual_drivers(recipe)),
         machine: recipe.image.arch,
         uefi,

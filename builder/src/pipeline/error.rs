@@ -13,6 +13,7 @@ use amiforge_rootfs::assemble::AssembleError;
 use amiforge_rootfs::boot::BootFilesError;
 use amiforge_rootfs::initrd::InitrdError;
 use amiforge_rootfs::insert::InsertError;
+use amiforge_rootfs::normalize::NormalizeError;
 use amiforge_rootfs::stage::StageError;
 use amiforge_rootfs::steps::StepError;
 use amiforge_sandbox::SandboxError;
@@ -99,6 +100,9 @@ pub enum BuildError {
     /// A step could not be done.
     #[error("making the tree a system")]
     Step(#[from] StepError),
+    /// A rule of normalization would remove what is needed.
+    #[error("normalizing the image")]
+    Normalize(#[from] NormalizeError),
     /// Nothing to boot.
     #[error("making the image boot")]
     Boot(#[from] BootFilesError),

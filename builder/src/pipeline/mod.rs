@@ -61,11 +61,13 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let policy = pcr_policy::policy(recipe, &mut system.inputs.host_files, &mut blobs)?;
     let boot = boot::prepare(recipe, &mut system.tree, &blobs, policy.as_ref(), made)?;
     let boot = boot.as_ref();
+    volumes::selinux::prepare(recipe, &mut system.tree, &blobs, made)?;
     system.origins.observe(&system.tree, |_| RecipeOrigins(recipe).table("kernel-hook", "boot"));
     let keys = secure_boot::keys(recipe, &mut system.inputs.host_files, &mut blobs)?;
     // Whatever was written since tells of the build itself.
     system.origins.observe(&system.tree, |_| PathOrigin::new("record-of-the-build"));
-    let trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
+    let mut trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
+    volumes::selinux::label(recipe, &system.tree, &mut trees, &blobs, made)?;
     let groups = volumes::groups::groups(&system.tree, &recipe.partitions, &trees, &blobs);
     let groups = groups.map_err(BuildError::Sbom)?;
     let partitions = SealedPartitions::of(recipe, boot, &trees, made);

@@ -78,6 +78,15 @@ const BACKUP_SUFFIXES: EntrySelector = EntrySelector::Suffixes(&[
     ".ucf-old",
 ]);
 
+/// Folders of rpm's database.
+pub(super) const RPM_DATABASES: [&str; 2] = ["usr/lib/sysimage/rpm", "var/lib/rpm"];
+
+/// The log of changes that are not in the database itself yet, empty where rpm ended as it should.
+pub(super) const RPM_LOG: &str = "rpmdb.sqlite-wal";
+
+/// What rpm makes again when it opens its database: their bytes differ between runs.
+const RPM_TRANSIENT: &[&str] = &[".rpm.lock", "rpmdb.sqlite-shm", RPM_LOG];
+
 const LOADER_SEED: &[&str] = &["random-seed"];
 
 /// The targets of the rule `machine-id`.
@@ -108,6 +117,10 @@ pub(super) const PACKAGE_CACHES: &[RuleTarget] = &[
     all_in("var/cache/yum"),
     all_in("var/cache/zypp"),
     all_in("var/lib/apt/lists"),
+    // A count of this machine's weeks, which dnf sends to the mirrors.
+    names_in("var/lib/dnf/repos/*", &["countme"]),
+    names_in(RPM_DATABASES[0], RPM_TRANSIENT),
+    names_in(RPM_DATABASES[1], RPM_TRANSIENT),
 ];
 
 /// The targets of the rule `caches`.
@@ -122,6 +135,10 @@ pub(super) const CACHES: &[RuleTarget] = &[
 /// The targets of the rule `logs`.
 pub(super) const LOGS: &[RuleTarget] = &[
     all_in("var/log/journal"),
+    // dnf, yum and their library make theirs anew, each with its own mode.
+    names_in("var/log", &["hawkey.log"]),
+    in_folder("var/log", EntrySelector::Prefix("dnf")),
+    in_folder("var/log", EntrySelector::Prefix("yum")),
     recursive("var/log", EntrySelector::Suffixes(&[".gz", ".xz", ".zst", ".bz2", ".old", ".0", ".1"])),
 ];
 

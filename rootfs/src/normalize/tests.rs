@@ -120,6 +120,52 @@ fn disabled_rules_do_nothing() {
 }
 
 #[test]
+fn what_rpm_and_dnf_leave_is_removed_and_their_state_is_kept() {
+    let mut tree = tree(&[
+        ("/usr/lib/sysimage/rpm/rpmdb.sqlite", "file 0644 x"),
+        ("/usr/lib/sysimage/rpm/rpmdb.sqlite-shm", "file 0644 x"),
+        ("/usr/lib/sysimage/rpm/rpmdb.sqlite-wal", "file 0644 "),
+        ("/usr/lib/sysimage/rpm/.rpm.lock", "file 0644 "),
+        ("/var/lib/rpm/.rpm.lock", "file 0644 "),
+        ("/var/lib/dnf/repos/amazonlinux-1/countme", "file 0644 1"),
+        ("/var/lib/dnf/history.sqlite", "file 0644 x"),
+        ("/var/cache/dnf/amazonlinux-1/repodata/repomd.xml", "file 0644 x"),
+        ("/var/cache/libdnf5/x", "file 0644 x"),
+        ("/var/log/dnf.log", "file 0644 x"),
+        ("/var/log/dnf.librepo.log", "file 0644 "),
+        ("/var/log/hawkey.log", "file 0600 "),
+        ("/var/log/yum.log", "file 0600 x"),
+        ("/var/log/secure", "file 0600 x"),
+    ]);
+    let spec = NormalizeSpec { epoch: NOW, rules: NormalizeRule::defaults() };
+    assert_eq!(check(&tree, &spec), Ok(()));
+    let expected = [
+        "- package-caches /usr/lib/sysimage/rpm/.rpm.lock",
+        "- package-caches /usr/lib/sysimage/rpm/rpmdb.sqlite-shm",
+        "- package-caches /usr/lib/sysimage/rpm/rpmdb.sqlite-wal",
+        "- package-caches /var/cache/dnf/amazonlinux-1",
+        "- package-caches /var/cache/libdnf5/x",
+        "- package-caches /var/lib/dnf/repos/amazonlinux-1/countme",
+        "- package-caches /var/lib/rpm/.rpm.lock",
+        "- logs /var/log/dnf.librepo.log",
+        "- logs /var/log/dnf.log",
+        "- logs /var/log/hawkey.log",
+        "0 logs /var/log/secure",
+        "- logs /var/log/yum.log",
+    ];
+    assert_eq!(paths(&normalize(&mut tree, &spec)), expected);
+}
+
+#[test]
+fn a_log_with_changes_of_the_rpm_database_is_not_removed() {
+    let path = "var/lib/rpm/rpmdb.sqlite-wal";
+    let tree = tree(&[(&format!("/{path}"), "file 0644 x")]);
+    let spec = NormalizeSpec { epoch: NOW, rules: NormalizeRule::defaults() };
+    assert_eq!(check(&tree, &spec), Err(NormalizeError::DatabaseLog { path: path.to_owned() }));
+    assert_eq!(check(&tree, &NormalizeSpec { rules: BTreeSet::new(), ..spec }), Ok(()));
+}
+
+#[test]
 fn times_after_the_epoch_become_the_epoch() {
     let mut tree = tree(&[("/new", "file 0644 x"), ("/old", "file 0644 x")]);
     let new = tree.lookup(b"new").unwrap();

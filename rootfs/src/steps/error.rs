@@ -6,6 +6,7 @@ use super::accounts::error::AccountError;
 use super::files::error::FileError;
 use super::first_boot::error::FirstBootError;
 use super::fstab::error::FstabError;
+use super::selinux::error::SelinuxError;
 use super::system::error::SystemError;
 use super::units::error::UnitError;
 use super::verified_root::error::VerifiedRootError;
@@ -82,6 +83,9 @@ pub enum StepError {
     /// The tree cannot be a verified root.
     #[error("making the tree a verified root")]
     VerifiedRoot(#[source] VerifiedRootError),
+    /// The labels of SELinux cannot be computed.
+    #[error("labelling the files for SELinux")]
+    Selinux(#[source] SelinuxError),
     /// The setup of the first boot failed.
     #[error("setting up the first boot")]
     FirstBoot(#[source] FirstBootError),

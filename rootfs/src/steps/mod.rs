@@ -2,8 +2,8 @@
 //! time, and knows nothing of recipes, disks or the host.
 //!
 //! The order is part of the meaning of a recipe: [`apt_sources`], [`accounts`], [`files`], [`system`], [`first_boot`],
-//! [`units`], [`fstab`], then `normalize` and [`service_keys`], [`provenance`], and last [`verified_root`] and
-//! [`kernel_hook`]. So files can belong to users of the recipe, and units can come from `[[file]]`.
+//! [`units`], [`fstab`], then `normalize` and [`service_keys`], [`provenance`], [`verified_root`],
+//! [`kernel_hook`], and last [`selinux`], for the trees of the file systems. So files can belong to users of the recipe, and units can come from `[[file]]`.
 
 pub mod accounts;
 pub mod acl;
@@ -19,6 +19,7 @@ pub mod missing;
 mod path_tests;
 pub mod probe;
 pub mod provenance;
+pub mod selinux;
 pub mod service_keys;
 pub mod system;
 #[cfg(test)]

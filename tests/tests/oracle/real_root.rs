@@ -34,7 +34,7 @@ role = "root"
 fstab = "keep"
 
 [normalize]
-skip = ["machine-id", "ssh-host-keys", "service-keys", "random-seeds", "package-caches", "caches", "logs", "container-files", "root-directory"]
+skip = ["machine-id", "ssh-host-keys", "service-keys", "random-seeds", "package-caches", "caches", "logs", "container-files", "selinux-labels", "root-directory"]
 
 [[source]]
 kind = "tar"

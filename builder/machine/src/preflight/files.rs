@@ -12,6 +12,10 @@ const LINKS_MAX: u32 = 40;
 /// Maximum size of a file that is read, in bytes.
 const FILE_MAX: u64 = 512 << 20;
 
+/// Targets that are part of every start.
+const WANTED_BY: [&str; 5] =
+    ["multi-user.target", "sockets.target", "basic.target", "sysinit.target", "cloud-init.target"];
+
 /// A partition whose files can be read.
 #[derive(Debug)]
 pub(super) struct Mounted {
@@ -133,6 +137,19 @@ impl<'a> SystemFiles<'a> {
     /// Whether a folder has an entry of this name, a dangling symbolic link included.
     pub(super) fn is_named(&self, folder: &str, name: &str) -> bool {
         self.names(folder).iter().any(|entry| entry == name)
+    }
+
+    /// Whether one of the usual targets wants a unit (systemd.unit(5), `Wants=` by symbolic link).
+    pub(super) fn is_wanted(&self, unit: &str) -> bool {
+        ["/etc/systemd/system", "/usr/lib/systemd/system"].iter().any(|folder| {
+            WANTED_BY.iter().any(|target| self.is_named(&format!("{folder}/{target}.wants"), unit))
+        })
+    }
+
+    /// The partitions that are mounted besides the root, with their mount points.
+    pub(super) fn mounted(&self) -> impl Iterator<Item = (&str, &'a Mounted)> {
+        let mounts = self.mounts.iter().filter(|(point, _)| !point.is_empty());
+        mounts.filter_map(|(point, volume)| Some((point.as_str(), self.volumes.get(*volume)?)))
     }
 
     /// The bytes of a file.

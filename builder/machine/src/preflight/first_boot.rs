@@ -52,4 +52,29 @@ impl CloudConfig {
             (!value.is_empty()).then(|| value.to_owned())
         })
     }
+
+    /// The default user, of the last file that defines one.
+    pub(super) fn default_user(&self) -> Option<DefaultUser> {
+        self.texts.iter().rev().find_map(|text| {
+            let indent = |line: &str| line.len() - line.trim_start().len();
+            let mut lines = text.lines().skip_while(|line| line.trim() != "default_user:");
+            let outer = indent(lines.next()?);
+            let inner = |line: &&str| line.trim().is_empty() || indent(line) > outer;
+            let fields: Vec<_> =
+                lines.take_while(inner).filter_map(|line| line.trim().split_once(':')).collect();
+            let value = |key: &str| {
+                let found = fields.iter().find(|(name, _)| *name == key);
+                found.map(|(_, value)| value.trim().trim_matches(['"', '\'']).to_owned())
+            };
+            Some(DefaultUser { name: value("name")?, shell: value("shell") })
+        })
+    }
+}
+
+/// The user whom cloud-init makes for the owner of the instance's key.
+pub(super) struct DefaultUser {
+    /// The name, such as `ec2-user`.
+    pub(super) name: String,
+    /// The login shell, where the configuration names one.
+    pub(super) shell: Option<String>,
 }

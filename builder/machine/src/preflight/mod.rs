@@ -15,6 +15,8 @@ mod root;
 mod secrets;
 mod secure_boot;
 mod system;
+#[cfg(test)]
+mod testing;
 mod verity;
 
 use amiforge_image::inspect::{DiskView, InspectError, Medium};

@@ -91,7 +91,9 @@ fn normalize(
     time: BuildTime,
 ) -> Result<Vec<RuleChange>, BuildError> {
     let rules = recipe.rules.clone();
-    let mut changes = normalize::normalize(tree, &NormalizeSpec { epoch: time.latest, rules });
+    let spec = NormalizeSpec { epoch: time.latest, rules };
+    normalize::check(tree, &spec)?;
+    let mut changes = normalize::normalize(tree, &spec);
     if recipe.rules.contains(&NormalizeRule::ServiceKeys) {
         let stays = |path: &str| {
             let below = path.trim_start_matches('/').as_bytes();

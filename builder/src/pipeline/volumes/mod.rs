@@ -3,6 +3,7 @@
 
 pub(super) mod disk;
 pub(super) mod groups;
+pub(super) mod selinux;
 #[cfg(test)]
 mod tests;
 

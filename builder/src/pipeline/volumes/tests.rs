@@ -10,7 +10,7 @@ use crate::recipe::RecipeContent;
 
 const TIME: Time = Time::from_secs(7);
 
-fn partition(id: &str, tree: Option<&str>) -> RecipePartition {
+pub(super) fn partition(id: &str, tree: Option<&str>) -> RecipePartition {
     RecipePartition {
         id: id.to_owned(),
         number: None,

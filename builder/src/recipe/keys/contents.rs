@@ -157,7 +157,7 @@ pub enum Fstab {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct NormalizeKeys {
     /// Rules that are not applied: `machine-id`, `ssh-host-keys`, `service-keys`, `random-seeds`, `package-caches`,
-    /// `caches`, `logs`, `container-files` and `root-directory` are unless they are listed here.
+    /// `caches`, `logs`, `container-files`, `selinux-labels` and `root-directory` are unless they are listed here.
     #[serde(default)]
     pub(crate) skip: Vec<NormalizeRule>,
     /// Rules that are applied besides: `backups`, `histories`, `temporary-files` and `runtime-files` are only then.

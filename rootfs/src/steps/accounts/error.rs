@@ -38,7 +38,7 @@ pub enum AccountError {
     #[error("the recipe names it twice")]
     Twice,
     /// The image does not have the account.
-    #[error("`{path}` of the image has no `{}`", name.escape_debug())]
+    #[error("`{path}` of the image has no `{}`{}", name.escape_debug(), administrators(name))]
     NoAccount {
         /// The file.
         path: &'static str,
@@ -115,4 +115,13 @@ pub enum AccountError {
         /// The home.
         home: String,
     },
+}
+
+/// A hint for the group of administrators, which has another name on each family of distributions.
+fn administrators(group: &str) -> &'static str {
+    match group {
+        "sudo" => "; distributions with rpm call that group `wheel`",
+        "wheel" => "; Debian and its derivatives call that group `sudo`",
+        _ => "",
+    }
 }

@@ -125,7 +125,8 @@ impl fmt::Display for MissingProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::PartitionTool => {
-                "the image has neither sfdisk (package fdisk) nor systemd-repart: its root partition will not grow"
+                "the image has neither sfdisk (package fdisk, or util-linux where there is no fdisk) nor systemd-repart: its \
+                 root partition will not grow"
             }
             Self::GrowTool => {
                 "the image has neither systemd-growfs nor resize2fs (package e2fsprogs): its root will not grow"
@@ -136,7 +137,7 @@ impl fmt::Display for MissingProgram {
                     "the image has no `{program}` (package util-linux), which its first boot needs"
                 );
             }
-            Self::SshKeygen => "the image has no ssh-keygen (package openssh-server): login by ssh is not possible",
+            Self::SshKeygen => "the image has no ssh-keygen (package openssh-server, or openssh): login by ssh is not possible",
             Self::Network => {
                 "the image has neither systemd-networkd nor another program that configures a network interface"
             }

@@ -15,10 +15,16 @@ pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
 const NETWORK: (&str, &str) =
     ("/usr/lib/systemd/network/80-amiforge.network", include_str!("image/80-amiforge.network"));
 
+/// A program of amazon-ec2-net-utils, whose package has a configuration of systemd-networkd.
+const EC2_NET_UTILS: &str = "setup-policy-routes";
+
+/// The service of the scripts that configured the network of Red Hat's systems before `NetworkManager`.
+const NETWORK_SCRIPTS: &str = "/etc/rc.d/init.d/network";
+
 /// The software that configures the network interfaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Networking {
-    /// systemd-networkd, with the configuration of this module.
+    /// systemd-networkd, with the configuration of this module or that of amazon-ec2-net-utils.
     Networkd {
         /// Whether systemd-resolved resolves names.
         resolved: bool,
@@ -49,14 +55,18 @@ pub(super) fn configure(
     time: Time,
     paths: &mut Vec<String>,
 ) -> Result<Networking, PathError> {
-    if let Some(name) = other_network_software(tree)? {
-        return Ok(Networking::Other { name });
+    let networkd = has_unit(tree, "systemd-networkd")?;
+    let ec2 = networkd && has_program(tree, EC2_NET_UTILS)?;
+    if !ec2 {
+        if let Some(name) = other_network_software(tree)? {
+            return Ok(Networking::Other { name });
+        }
+        if !networkd {
+            return Ok(Networking::None);
+        }
+        replace_file(tree, NETWORK.0, Content::Inline(NETWORK.1.as_bytes().into()), 0o644, time)?;
+        paths.push(NETWORK.0.to_owned());
     }
-    if !has_unit(tree, "systemd-networkd")? {
-        return Ok(Networking::None);
-    }
-    replace_file(tree, NETWORK.0, Content::Inline(NETWORK.1.as_bytes().into()), 0o644, time)?;
-    paths.push(NETWORK.0.to_owned());
     let resolved = has_unit(tree, "systemd-resolved")?;
     if resolved && !has_entry(tree, RESOLV_CONF)? {
         let resolved = path::resolve_with_parents(tree, RESOLV_CONF.as_bytes(), Last::Keep, time)?;
@@ -69,6 +79,10 @@ pub(super) fn configure(
 
 /// The name of other software or configuration for the network.
 fn other_network_software(tree: &Tree) -> Result<Option<&'static str>, PathError> {
+    // Before `ifup`, which these have as well.
+    if is_file(tree, NETWORK_SCRIPTS)? {
+        return Ok(Some("network-scripts"));
+    }
     for (program, name) in [
         ("NetworkManager", "NetworkManager"),
         ("ifup", "ifupdown"),

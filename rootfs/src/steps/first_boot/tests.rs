@@ -93,6 +93,7 @@ fn a_network_of_other_software_is_not_changed() {
     for (path, name) in [
         ("/usr/sbin/NetworkManager", "NetworkManager"),
         ("/usr/sbin/ifup", "ifupdown"),
+        ("/etc/rc.d/init.d/network", "network-scripts"),
         ("/etc/systemd/network/10-lan.network", "files in /etc/systemd/network"),
     ] {
         let mut tree = complete_system();
@@ -106,6 +107,20 @@ fn a_network_of_other_software_is_not_changed() {
     add(&mut masked, "/etc/systemd/system/systemd-networkd.service", "link /dev/null");
     let installed = install(&mut masked, &NoSources, &spec("root")).unwrap();
     assert!(matches!(installed.networking, Networking::Other { .. }));
+}
+
+#[test]
+fn the_network_of_amazon_linux_is_enabled_with_its_own_configuration() {
+    for configuration in ["/usr/lib/systemd/network/80-ec2.network", "/etc/systemd/network/80-ec2.network"] {
+        let mut tree = complete_system();
+        add(&mut tree, "/usr/bin/setup-policy-routes", "file 0755 x");
+        add(&mut tree, configuration, "file 0644 x");
+        let installed = install(&mut tree, &NoSources, &spec("root")).unwrap();
+        assert_eq!(installed.networking, Networking::Networkd { resolved: true });
+        assert_eq!(shape(&tree, network_file()), "-");
+        let enabled = "/etc/systemd/system/multi-user.target.wants/systemd-networkd.service";
+        assert!(shape(&tree, enabled).starts_with("symlink"));
+    }
 }
 
 fn network_file() -> &'static str {

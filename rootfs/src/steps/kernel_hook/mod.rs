@@ -3,25 +3,26 @@
 //!
 //! The script (`image/update-boot`) writes the same bytes as the build, which a test verifies. Does not know partitions or
 //! recipes: [`KernelHookSpec`] has the values of the configuration. Follows the *Debian Kernel Handbook* (chapter 8, kernel
-//! hooks) and initramfs-tools(7).
+//! hooks) and initramfs-tools(7) where dpkg installs kernels, and kernel-install(8) where rpm does. Modules: `spec` (the
+//! values), `configuration` (the texts made of them).
 
-use std::fmt::Write as _;
+mod configuration;
+mod spec;
 
-use amiforge_formats::arch::Arch;
 use amiforge_formats::path::{self, PathError};
-use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
+use self::configuration::{configuration, install_conf};
 use super::error::StepError;
 use super::probe::has_entry;
 use super::write::replace_file;
 
+pub use self::spec::{InitrdSource, KernelHookSpec, Uefi, UefiLoader};
+
 /// Path and text of the script.
 const SCRIPT: (&str, &str) = ("/usr/lib/amiforge/update-boot", include_str!("image/update-boot"));
 
-/// Text and paths of the hooks that run it after the installation of a kernel or an initrd.
+/// Text and paths of the hooks that run it after the installation of a kernel or an initrd by dpkg.
 const HOOK: &str = include_str!("image/zz-amiforge");
 const HOOKS: [&str; 3] = [
     "/etc/initramfs/post-update.d/zz-amiforge",
@@ -29,79 +30,37 @@ const HOOKS: [&str; 3] = [
     "/etc/kernel/postrm.d/zz-amiforge",
 ];
 
+/// Path and text of the plug-in of kernel-install(8), which the scripts of kernel packages of rpm call. Its name puts it
+/// behind those that run depmod and make an initrd.
+const PLUGIN: (&str, &str) =
+    ("/usr/lib/kernel/install.d/99-amiforge.install", include_str!("image/99-amiforge.install"));
+
+/// Path of the configuration of kernel-install(8).
+const INSTALL_CONF: &str = "/etc/kernel/install.conf";
+
 /// Path of the init program of an initrd of amiforge.
 const INITRD_INIT: &str = "/usr/lib/amiforge/initrd-init";
 
 /// Path of the configuration of the script.
 const CONFIGURATION: &str = "/etc/default/amiforge-boot";
 
-/// Paths that a system has where dpkg installs kernels.
-const REQUIRED_PATHS: [&[u8]; 2] = [b"/bin/sh", b"/var/lib/dpkg/status"];
+/// A path that a system has where it can run the script.
+const SHELL: &str = "/bin/sh";
 
-/// The initrd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum InitrdSource {
-    /// That of the kernel in `/boot`, where there is one; else one of amiforge's own, where a driver is not built in.
-    Auto,
-    /// That of the kernel in `/boot`.
-    Distribution,
-    /// One of amiforge's own: a first program of a few KiB and the `drivers`.
-    Own,
-    /// None: the kernel finds the root by itself.
-    None,
-}
+/// A path that a system has where dpkg installs kernels.
+const DPKG: &str = "/var/lib/dpkg/status";
 
-/// What UEFI starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum UefiLoader {
-    /// One file with kernel, initrd and arguments (a unified kernel image), with the stub of the package
-    /// `systemd-boot-efi`.
-    Uki,
-    /// systemd-boot, which starts such a file without a menu; of the package `systemd-boot-efi`.
-    SystemdBoot,
-    /// GRUB as the package `grub-efi-amd64-bin` or `grub-efi-arm64-bin` brings it, without a menu.
-    Grub,
-}
-
-/// UEFI and its system partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Uefi {
-    /// The boot loader that it starts.
-    pub loader: UefiLoader,
-    /// Mount point of its system partition; `None` where it is not mounted.
-    pub mount: Option<String>,
-    /// GUID of its system partition.
-    pub partition: String,
-    /// Mount point of the file system of the kernels, without a trailing `/`: paths for GRUB start there.
-    pub kernels_on: String,
-}
-
-/// The values of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KernelHookSpec {
-    /// Release of the kernel that the recipe chose; an upgrade starts the newest kernel of the same flavour. `None`: the
-    /// newest of all.
-    pub release: Option<String>,
-    /// Command line of the kernel.
-    pub cmdline: String,
-    /// The initrd.
-    pub initrd: InitrdSource,
-    /// Drivers of an initrd of amiforge.
-    pub drivers: Vec<String>,
-    /// Architecture.
-    pub machine: Arch,
-    /// UEFI, where the image boots by it.
-    pub uefi: Option<Uefi>,
-    /// Whether the image also boots by a legacy BIOS.
-    pub bios: bool,
-    /// The modification time of all installed files.
-    pub time: Time,
-}
+/// Paths of which a system has one where rpm installs kernels: its database, by its back ends `sqlite`, `ndb` and `bdb`.
+const RPM: [&str; 5] = [
+    "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+    "/usr/lib/sysimage/rpm/Packages.db",
+    "/var/lib/rpm/rpmdb.sqlite",
+    "/var/lib/rpm/Packages.db",
+    "/var/lib/rpm/Packages",
+];
 
 /// Installs script, hooks and configuration in a tree; returns `false` where no kernel can be installed later, because the
-/// tree has no dpkg or no shell. An existing configuration is kept.
+/// tree has neither dpkg nor a database of rpm, or no shell. An existing configuration is kept.
 ///
 /// # Errors
 /// [`StepError::KernelHook`] when a path of the tree cannot be resolved.
@@ -110,92 +69,39 @@ pub fn install(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, StepError
 }
 
 fn write_files(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, PathError> {
-    for path in REQUIRED_PATHS {
-        if path::find(tree, path)?.is_none() {
-            return Ok(false);
-        }
+    let has = |path: &str| Ok::<_, PathError>(path::find(tree, path.as_bytes())?.is_some());
+    let (shell, dpkg) = (has(SHELL)?, has(DPKG)?);
+    let rpm = RPM.into_iter().map(has).collect::<Result<Vec<_>, _>>()?.contains(&true);
+    if !shell || !dpkg && !rpm {
+        return Ok(false);
     }
     let mut put = |path: &str, bytes: &[u8], mode: u16| {
         replace_file(tree, path, Content::Inline(bytes.into()), mode, spec.time)
     };
     put(SCRIPT.0, SCRIPT.1.as_bytes(), 0o755)?;
-    for path in HOOKS {
+    for path in HOOKS.into_iter().filter(|_| dpkg) {
         put(path, HOOK.as_bytes(), 0o755)?;
+    }
+    if rpm {
+        put(PLUGIN.0, PLUGIN.1.as_bytes(), 0o755)?;
     }
     if matches!(spec.initrd, InitrdSource::Auto | InitrdSource::Own) {
         put(INITRD_INIT, crate::initrd::init(spec.machine), 0o755)?;
     }
-    if !has_entry(tree, CONFIGURATION)? {
-        let text = configuration(spec);
-        replace_file(tree, CONFIGURATION, Content::Inline(text.as_bytes().into()), 0o644, spec.time)?;
+    let texts = [(CONFIGURATION, true, configuration(spec)), (INSTALL_CONF, rpm, install_conf(spec))];
+    for (path, needed, text) in texts {
+        if needed && !has_entry(tree, path)? {
+            replace_file(tree, path, Content::Inline(text.as_bytes().into()), 0o644, spec.time)?;
+        }
     }
     Ok(true)
 }
 
-/// The text of the configuration: assignments in shell syntax.
-fn configuration(spec: &KernelHookSpec) -> String {
-    let mut text = String::from(
-        "# What the machine starts. After a change run /usr/lib/amiforge/update-boot, which also runs by itself when a\n\
-         # kernel or an initrd changes.\n",
-    );
-    let mut assign = |comment: &str, name: &str, value: &str| {
-        let quoted = value.replace('\'', r"'\''");
-        let _ = write!(text, "\n# {comment}\n{name}='{quoted}'\n");
-    };
-    let kernel = spec.release.as_deref().map_or_else(|| "*".to_owned(), flavour_pattern);
-    assign(
-        "Releases of kernels that may be started, as a pattern; the newest of them is.",
-        "KERNEL",
-        &kernel,
-    );
-    assign("Arguments for the kernel.", "CMDLINE", &spec.cmdline);
-    let initrd = match spec.initrd {
-        InitrdSource::Auto => "auto",
-        InitrdSource::Distribution => "distribution",
-        InitrdSource::Own => "own",
-        InitrdSource::None => "none",
-    };
-    assign(
-        "The initrd: that of the distribution, of amiforge's own, the latter where the former is missing (auto), or none.",
-        "INITRD",
-        initrd,
-    );
-    assign("Drivers in an initrd of amiforge's own.", "DRIVERS", &spec.drivers.join(" "));
-    let loader = match spec.uefi.as_ref().map(|uefi| uefi.loader) {
-        None => "none",
-        Some(UefiLoader::Uki) => "uki",
-        Some(UefiLoader::SystemdBoot) => "systemd-boot",
-        Some(UefiLoader::Grub) => "grub",
-    };
-    assign("What UEFI starts: uki, systemd-boot, grub or none.", "LOADER", loader);
-    if let Some(uefi) = &spec.uefi {
-        assign("The architecture as UEFI names it.", "EFI", spec.machine.firmware().suffix);
-        let mount = uefi.mount.as_deref().unwrap_or_default();
-        assign("Where the EFI system partition is mounted, and its GUID.", "ESP", mount);
-        assign("Used where it is not mounted.", "ESP_PARTUUID", &uefi.partition);
-        if uefi.loader == UefiLoader::Grub {
-            assign("Where the file system with the kernels is mounted.", "GRUB_TOP", &uefi.kernels_on);
-        }
-    }
-    assign(
-        "Whether a legacy BIOS starts the machine, by amiforge's loader.",
-        "BIOS",
-        if spec.bios { "yes" } else { "no" },
-    );
-    text
-}
-
-/// The pattern for kernels of the same flavour as a release: `*-cloud-amd64` for `6.1.0-56-cloud-amd64`. The parts before the
-/// flavour are the version; they start with digits.
-fn flavour_pattern(release: &str) -> String {
-    let parts: Vec<_> =
-        release.split('-').skip_while(|part| part.starts_with(|c: char| c.is_ascii_digit())).collect();
-    if parts.is_empty() { "*".to_owned() } else { format!("*-{}", parts.join("-")) }
-}
-
 #[cfg(test)]
 mod tests {
+    use amiforge_formats::arch::Arch;
     use amiforge_formats::plan::NoSources;
+    use amiforge_formats::time::Time;
     use amiforge_formats::tree::Meta;
 
     use super::*;
@@ -205,6 +111,7 @@ mod tests {
             release: Some("6.1.0-56-cloud-amd64".to_owned()),
             cmdline: "root=LABEL=it's ro".to_owned(),
             initrd: InitrdSource::Auto,
+            has_initrd: false,
             drivers: vec!["nvme".to_owned(), "ext4".to_owned()],
             machine: Arch::X86_64,
             uefi: Some(Uefi {
@@ -257,14 +164,26 @@ mod tests {
     }
 
     #[test]
-    fn a_chosen_release_is_followed_by_its_flavour() {
-        for (release, pattern) in [
-            ("6.1.0-56-cloud-amd64", "*-cloud-amd64"),
-            ("6.12.43+deb13-cloud-arm64", "*-cloud-arm64"),
-            ("6.8.0-1029-aws", "*-aws"),
-            ("5.10.0", "*"),
-        ] {
-            assert_eq!(flavour_pattern(release), pattern);
+    fn a_system_with_rpm_gets_a_plugin_of_kernel_install() {
+        for database in RPM {
+            let mut system = tree(&["bin/sh", database.trim_start_matches('/')]);
+            assert!(install(&mut system, &spec()).unwrap());
+            let id = system.lookup(PLUGIN.0.trim_start_matches('/').as_bytes()).unwrap();
+            assert_eq!(system.node(id).meta.mode & 0o7777, 0o755);
+            assert!(text(&system, INSTALL_CONF).ends_with("layout=other\ninitrd_generator=none\n"));
+            assert!(system.lookup(b"etc/kernel/postinst.d").is_none(), "nothing would run it");
         }
+        let mut system = tree(&["bin/sh", "var/lib/rpm/rpmdb.sqlite", "etc/kernel/install.conf"]);
+        assert!(install(&mut system, &spec()).unwrap());
+        assert_eq!(text(&system, INSTALL_CONF), "mine");
+        let mut system = tree(&["bin/sh", "var/lib/rpm/rpmdb.sqlite"]);
+        install(&mut system, &KernelHookSpec { has_initrd: true, ..spec() }).unwrap();
+        assert!(text(&system, INSTALL_CONF).ends_with("layout=other\n"), "dracut goes on making initrds");
+        assert!(!install(&mut tree(&["bin/sh", "var/lib/rpm/.rpm.lock"]), &spec()).unwrap());
+        let mut debian = tree(&["bin/sh", "var/lib/dpkg/status"]);
+        install(&mut debian, &spec()).unwrap();
+        assert!(
+            debian.lookup(b"usr/lib/kernel").is_none() && debian.lookup(b"etc/kernel/install.conf").is_none()
+        );
     }
 }

@@ -52,6 +52,29 @@ const KEYS: [ServiceKeyEntry; 6] = [
     },
 ];
 
+/// A key that a service of the distribution makes again at each start at which it is missing.
+struct RemadeKey {
+    /// The unit that makes it, below `/usr/lib/systemd/system`.
+    unit: &'static str,
+    /// Its files, without the leading `/`.
+    paths: &'static [&'static str],
+}
+
+/// The keys of Fedora and its kin, whose services look for them in such a unit (`ConditionPathExists=`).
+const REMADE: [RemadeKey; 4] = [
+    RemadeKey { unit: "named-setup-rndc.service", paths: &["etc/rndc.key"] },
+    RemadeKey { unit: "iscsi-init.service", paths: &["etc/iscsi/initiatorname.iscsi"] },
+    // mod_ssl of httpd.
+    RemadeKey {
+        unit: "httpd-init.service",
+        paths: &["etc/pki/tls/certs/localhost.crt", "etc/pki/tls/private/localhost.key"],
+    },
+    RemadeKey {
+        unit: "dovecot-init.service",
+        paths: &["etc/pki/dovecot/certs/dovecot.pem", "etc/pki/dovecot/private/dovecot.pem"],
+    },
+];
+
 /// Programs that the script runs.
 const PROGRAMS: [&str; 7] = ["sh", "base64", "cat", "chmod", "chown", "head", "mv"];
 
@@ -89,8 +112,10 @@ pub fn apply(
     time: Time,
 ) -> Result<Vec<RuleChange>, StepError> {
     let mut list = String::new();
-    let changes = remove_keys(tree, keep, &mut list).map_err(StepError::ServiceKeys)?;
-    if changes.is_empty() {
+    let mut changes = remove_remade(tree, keep).map_err(StepError::ServiceKeys)?;
+    changes.append(&mut remove_keys(tree, keep, &mut list).map_err(StepError::ServiceKeys)?);
+    changes.sort_by(|a, b| a.path.cmp(&b.path));
+    if list.is_empty() {
         return Ok(changes);
     }
     let texts = FILES.into_iter().chain([(LIST, list.as_str(), 0o644)]);
@@ -100,6 +125,32 @@ pub fn apply(
     }
     let enable = vec![UNIT.to_owned()];
     units::apply(tree, sources, &UnitsSpec { enable, ..UnitsSpec::default() }, time)?;
+    Ok(changes)
+}
+
+/// Removes the files that a unit of the distribution makes again.
+fn remove_remade(tree: &mut Tree, keep: &dyn Fn(&str) -> bool) -> Result<Vec<RuleChange>, PathError> {
+    let mut changes = Vec::new();
+    for entry in &REMADE {
+        let has_unit = is_file(tree, &format!("/usr/lib/systemd/system/{}", entry.unit))?;
+        // The unit makes all of them or none.
+        if !has_unit || entry.paths.iter().any(|path| keep(&format!("/{path}"))) {
+            continue;
+        }
+        for path in entry.paths {
+            let Some((dir, name)) = path.rsplit_once('/') else { continue };
+            let Some(dir) = tree.lookup(dir.as_bytes()) else { continue };
+            let id = tree.child(dir, name.as_bytes());
+            if id.is_some_and(|id| matches!(tree.node(id).kind, NodeKind::File(_))) {
+                tree.unlink(dir, name.as_bytes());
+                changes.push(RuleChange {
+                    path: format!("/{path}").into_bytes(),
+                    rule: NormalizeRule::ServiceKeys,
+                    outcome: PathOutcome::Removed,
+                });
+            }
+        }
+    }
     Ok(changes)
 }
 
@@ -145,7 +196,6 @@ fn remove_keys(
             });
         }
     }
-    changes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(changes)
 }
 

@@ -34,6 +34,21 @@ fn removed(tree: &mut Tree, keep: &[&str]) -> Vec<String> {
 }
 
 #[test]
+fn keys_that_a_unit_of_the_distribution_makes_again_are_only_removed() {
+    let keys = ["/etc/pki/tls/certs/localhost.crt", "/etc/pki/tls/private/localhost.key"];
+    let mut tree = tree(&[
+        (keys[0], "file 0644 x"),
+        (keys[1], "file 0600 x"),
+        ("/etc/rndc.key", "file 0640 x"),
+        ("/usr/lib/systemd/system/httpd-init.service", "file 0644 x"),
+    ]);
+    assert_eq!(removed(&mut tree, &[keys[0]]), [""; 0], "the unit makes both or none");
+    assert_eq!(removed(&mut tree, &[]), keys);
+    assert_eq!(shape(&tree, "/etc/rndc.key"), "file 0640 0:0", "nothing would make it again");
+    assert_eq!(shape(&tree, LIST), "-", "nothing is left to the unit of amiforge");
+}
+
+#[test]
 fn keys_that_can_be_made_again_are_removed_and_a_unit_is_enabled() {
     let mut tree = system();
     let expected = [

@@ -1,4 +1,4 @@
-//! Creates and removes the links of enabled units below `/etc/systemd/system`. Does not read units.
+//! Creates and removes the links of enabled units below `/etc/systemd/system` or `/etc/systemd/user`. Does not read units.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Name, Node, NodeId, NodeKind, Tree};
 
 use super::error::UnitError;
-use super::lookup::{CONFIG, absolute};
+use super::lookup::{UnitScope, absolute};
 use super::name::UnitName;
 use amiforge_formats::path::{self, Last};
 
-/// Greatest depth below `/etc/systemd/system` that is searched for links.
+/// Greatest depth below the folder of the administrator that is searched for links.
 const DEPTH_MAX: usize = 16;
 
 /// The existing entries that a link may replace.
@@ -25,7 +25,7 @@ pub(super) enum Replaceable {
 /// A link to create.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct UnitLink {
-    /// Path below `/etc/systemd/system`.
+    /// Path below the folder of the administrator.
     pub(super) name: String,
     /// Its target.
     pub(super) target: String,
@@ -34,8 +34,13 @@ pub(super) struct UnitLink {
 }
 
 /// Creates a link; an existing one to the same file is kept.
-pub(super) fn create(tree: &mut Tree, link: &UnitLink, time: Time) -> Result<(), UnitError> {
-    let path = format!("{CONFIG}/{}", link.name);
+pub(super) fn create(
+    tree: &mut Tree,
+    scope: UnitScope,
+    link: &UnitLink,
+    time: Time,
+) -> Result<(), UnitError> {
+    let path = format!("{}/{}", scope.config(), link.name);
     let resolved = path::resolve_with_parents(tree, path.as_bytes(), Last::Keep, time)?;
     match resolved.node.map(|id| &tree.node(id).kind) {
         None => {}
@@ -66,13 +71,18 @@ fn is_same_entry(tree: &Tree, a: &[u8], b: &[u8]) -> Result<bool, UnitError> {
     Ok(matches!((a, b), (Some(a), Some(b)) if a.path == b.path))
 }
 
-/// Removes every link below `/etc/systemd/system` that has one of the names, leads to a file of such a name, or is an
+/// Removes every link below the folder of the administrator that has one of the names, leads to a file of such a name, or is an
 /// instance of such a template, and then the links to removed ones. Folders that become empty are removed too.
-pub(super) fn remove(tree: &mut Tree, mut names: BTreeSet<String>) -> Result<(), UnitError> {
-    let Some(config) = path::find(tree, CONFIG.as_bytes())? else { return Ok(()) };
+pub(super) fn remove(
+    tree: &mut Tree,
+    scope: UnitScope,
+    mut names: BTreeSet<String>,
+) -> Result<(), UnitError> {
+    let config = scope.config().as_bytes();
+    let Some(top) = path::find(tree, config)? else { return Ok(()) };
     loop {
         let before = names.len();
-        let mut stack = vec![(config, CONFIG.as_bytes().to_vec(), 0)];
+        let mut stack = vec![(top, config.to_vec(), 0)];
         let mut parents = BTreeSet::new();
         while let Some((dir, path, depth)) = stack.pop() {
             for (name, id) in tree.entries(dir).cloned().unwrap_or_default() {
@@ -85,7 +95,7 @@ pub(super) fn remove(tree: &mut Tree, mut names: BTreeSet<String>) -> Result<(),
                 }
             }
         }
-        parents.iter().try_for_each(|path| remove_if_empty(tree, path))?;
+        parents.iter().try_for_each(|path| remove_if_empty(tree, config, path))?;
         if names.len() == before {
             return Ok(());
         }
@@ -122,9 +132,9 @@ fn remove_if_named(
 }
 
 /// Removes a folder if it is empty, and then its parents that become empty.
-fn remove_if_empty(tree: &mut Tree, path: &[u8]) -> Result<(), UnitError> {
+fn remove_if_empty(tree: &mut Tree, config: &[u8], path: &[u8]) -> Result<(), UnitError> {
     let mut path = path.to_vec();
-    while path != CONFIG.as_bytes() {
+    while path != config {
         let resolved = path::resolve(tree, &path, Last::Keep)?;
         let Some((dir, name)) =
             resolved.as_ref().and_then(|resolved| Some((resolved.dir, resolved.name.as_ref()?)))

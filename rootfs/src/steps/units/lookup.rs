@@ -12,8 +12,54 @@ use super::install::InstallSection;
 use super::name::{UnitName, UnitNameForm};
 use amiforge_formats::path::{self, Last, TreePath};
 
-/// Folder of the units of the administrator and of all links of this module.
-pub(super) const CONFIG: &str = "/etc/systemd/system";
+/// The manager that units are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitScope {
+    /// That of the system, as `systemctl --system`.
+    System,
+    /// Those of all users, as `systemctl --global`.
+    User,
+}
+
+impl UnitScope {
+    /// Folder of the units of the administrator and of all links of this module.
+    pub(super) fn config(self) -> &'static str {
+        match self {
+            Self::System => "/etc/systemd/system",
+            Self::User => "/etc/systemd/user",
+        }
+    }
+
+    /// Name of the folders of preset files.
+    fn presets(self) -> &'static str {
+        match self {
+            Self::System => "system-preset",
+            Self::User => "user-preset",
+        }
+    }
+
+    /// The search path, of a tree without the folders of a running machine.
+    fn search_path(self, tree: &Tree) -> Result<Vec<&'static str>, UnitError> {
+        if self == Self::User {
+            return Ok(vec![
+                "/etc/systemd/user.control",
+                "/etc/systemd/user",
+                "/usr/local/share/systemd/user",
+                "/usr/share/systemd/user",
+                "/usr/local/lib/systemd/user",
+                "/usr/lib/systemd/user",
+            ]);
+        }
+        let mut dirs = vec!["/etc/systemd/system.control", self.config(), "/etc/systemd/system.attached"];
+        dirs.push("/usr/local/lib/systemd/system");
+        // Both are the same directory on most distributions; they differ in which one links name.
+        dirs.extend(match unit_dir(tree, self.config())? {
+            UnitDir::Usr => ["/usr/lib/systemd/system", "/lib/systemd/system"],
+            UnitDir::Root => ["/lib/systemd/system", "/usr/lib/systemd/system"],
+        });
+        Ok(dirs)
+    }
+}
 
 /// Most links that are followed from one unit name to the next (`UNIT_FILE_FOLLOW_SYMLINK_MAX`).
 const ALIASES_MAX: u32 = 64;
@@ -49,26 +95,20 @@ enum PathEntry {
 pub(super) struct UnitLookup<'a> {
     tree: &'a Tree,
     sources: &'a dyn Sources,
+    scope: UnitScope,
     dirs: Vec<&'static str>,
 }
 
 impl<'a> UnitLookup<'a> {
     /// Determines which folders of the search path the tree has.
-    pub(super) fn new(tree: &'a Tree, sources: &'a dyn Sources) -> Result<Self, UnitError> {
-        let mut dirs = vec!["/etc/systemd/system.control", CONFIG, "/etc/systemd/system.attached"];
-        dirs.push("/usr/local/lib/systemd/system");
-        // Both are the same directory on most distributions; they differ in which one links name.
-        dirs.extend(match unit_dir(tree)? {
-            UnitDir::Usr => ["/usr/lib/systemd/system", "/lib/systemd/system"],
-            UnitDir::Root => ["/lib/systemd/system", "/usr/lib/systemd/system"],
-        });
+    pub(super) fn new(tree: &'a Tree, sources: &'a dyn Sources, scope: UnitScope) -> Result<Self, UnitError> {
         let mut present = Vec::new();
-        for dir in dirs {
+        for dir in scope.search_path(tree)? {
             if path::find(tree, dir.as_bytes())?.is_some() {
                 present.push(dir);
             }
         }
-        Ok(Self { tree, sources, dirs: present })
+        Ok(Self { tree, sources, scope, dirs: present })
     }
 
     /// Follows a name through aliases to its unit file and reads it.
@@ -218,7 +258,7 @@ impl<'a> UnitLookup<'a> {
     pub(super) fn preset_files(&self) -> Result<Vec<Vec<u8>>, UnitError> {
         let mut files = BTreeMap::new();
         for dir in ["/etc", "/usr/local/lib", "/usr/lib", "/lib"] {
-            self.conf_files(&format!("{dir}/systemd/system-preset"), b".preset", &mut files)?;
+            self.conf_files(&format!("{dir}/systemd/{}", self.scope.presets()), b".preset", &mut files)?;
         }
         files.values().map(|path| self.read_if_file(path)).collect()
     }
@@ -232,8 +272,8 @@ enum UnitDir {
 
 /// systemctl writes the folder that it was built for: `/lib/systemd/system` on Debian up to 12, `/usr/lib/systemd/system` on
 /// nearly every other distribution. The existing links of the distribution show which one.
-fn unit_dir(tree: &Tree) -> Result<UnitDir, UnitError> {
-    let Some(config) = path::find(tree, CONFIG.as_bytes())? else { return Ok(UnitDir::Usr) };
+fn unit_dir(tree: &Tree, config: &str) -> Result<UnitDir, UnitError> {
+    let Some(config) = path::find(tree, config.as_bytes())? else { return Ok(UnitDir::Usr) };
     let (mut usr, mut root) = (0_u32, 0_u32);
     let mut count = |id: &NodeId| {
         if let NodeKind::Symlink(target) = &tree.node(*id).kind {

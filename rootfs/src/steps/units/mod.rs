@@ -11,6 +11,8 @@ mod lookup;
 mod name;
 mod preset;
 #[cfg(test)]
+mod preset_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -29,6 +31,7 @@ use self::preset::PresetDecision;
 use super::error::StepError;
 
 pub use self::error::UnitError;
+pub use self::lookup::UnitScope;
 
 /// Whether the distribution's presets are applied first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,7 +66,7 @@ pub fn apply(tree: &mut Tree, sources: &dyn Sources, spec: &UnitsSpec, time: Tim
         move |source| StepError::Unit { doing, unit, source }
     };
     if spec.presets == Presets::All {
-        preset_all(tree, sources, time).map_err(failed("presetting", "*"))?;
+        preset_all(tree, sources, UnitScope::System, time)?;
     }
     for unit in &spec.disable {
         disable(tree, sources, unit).map_err(failed("disabling", unit))?;
@@ -90,7 +93,7 @@ pub(super) enum UnitState {
 
 /// Finds out whether a unit could be started, through aliases and templates.
 pub(super) fn state(tree: &Tree, sources: &dyn Sources, unit: &str) -> Result<UnitState, UnitError> {
-    match UnitLookup::new(tree, sources)?.find(&parse(unit)?) {
+    match UnitLookup::new(tree, sources, UnitScope::System)?.find(&parse(unit)?) {
         Ok(UnitTarget::Unit(_)) => Ok(UnitState::Startable),
         Ok(UnitTarget::Masked(_)) => Ok(UnitState::Masked),
         Err(error) if is_fatal(&error) => Err(error),
@@ -106,17 +109,18 @@ fn parse(text: &str) -> Result<UnitName, UnitError> {
 /// As `systemctl enable`, except that a unit without anything to install is refused, because the recipe would have no effect.
 fn enable(tree: &mut Tree, sources: &dyn Sources, unit: &str, time: Time) -> Result<(), UnitError> {
     let name = parse(unit)?;
-    let links = enable::links(&UnitLookup::new(tree, sources)?, &name, InvalidEntry::Fail)?;
+    let links =
+        enable::links(&UnitLookup::new(tree, sources, UnitScope::System)?, &name, InvalidEntry::Fail)?;
     if links.is_empty() {
         return Err(UnitError::NoInstall { name: name.to_string() });
     }
-    links.iter().try_for_each(|link| links::create(tree, link, time))
+    links.iter().try_for_each(|link| links::create(tree, UnitScope::System, link, time))
 }
 
 /// As `systemctl disable`: the unit and all units of its `Also=`.
 fn disable(tree: &mut Tree, sources: &dyn Sources, unit: &str) -> Result<(), UnitError> {
     let first = parse(unit)?;
-    let units = UnitLookup::new(tree, sources)?;
+    let units = UnitLookup::new(tree, sources, UnitScope::System)?;
     let mut seen = BTreeSet::from([first.clone()]);
     let mut pending = VecDeque::from([first]);
     let mut names = BTreeSet::new();
@@ -140,7 +144,7 @@ fn disable(tree: &mut Tree, sources: &dyn Sources, unit: &str) -> Result<(), Uni
             }
         }
     }
-    links::remove(tree, names)
+    links::remove(tree, UnitScope::System, names)
 }
 
 /// As `systemctl mask`.
@@ -148,25 +152,80 @@ fn mask(tree: &mut Tree, unit: &str, time: Time) -> Result<(), UnitError> {
     let name = parse(unit)?.to_string();
     links::create(
         tree,
+        UnitScope::System,
         &UnitLink { name, target: "/dev/null".into(), replaces: Replaceable::BrokenLink },
         time,
     )
 }
 
-/// As `systemctl preset-all`: units that cannot be enabled are skipped.
-fn preset_all(tree: &mut Tree, sources: &dyn Sources, time: Time) -> Result<(), UnitError> {
-    let units = UnitLookup::new(tree, sources)?;
+/// As `systemctl preset-all`: enables or disables every unit as the first rule says that matches it in the preset files of
+/// the tree. Units that cannot be enabled are skipped.
+///
+/// # Errors
+/// [`StepError::Unit`] when the tree cannot be read or changed.
+pub fn preset_all(
+    tree: &mut Tree,
+    sources: &dyn Sources,
+    scope: UnitScope,
+    time: Time,
+) -> Result<(), StepError> {
+    let units = || -> Result<Vec<UnitName>, UnitError> {
+        let units = UnitLookup::new(tree, sources, scope)?;
+        let mut own = Vec::new();
+        for name in units.names()? {
+            match units.find(&name) {
+                // An alias follows its unit.
+                Ok(UnitTarget::Unit(unit)) if unit.name == name => own.push(name),
+                Err(error) if is_fatal(&error) => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(own)
+    };
+    let preset = units().and_then(|names| preset_names(tree, sources, scope, &names, time));
+    preset.map_err(|source| StepError::Unit { doing: "presetting", unit: "*".to_owned(), source })
+}
+
+/// As `systemctl preset`: enables or disables the units of a package that is installed for the first time, as the presets
+/// say. A masked unit is left alone; a name without a type means `.service`.
+///
+/// # Errors
+/// [`StepError::Unit`] for the first unit that does not exist, whose name is not one, or that cannot be changed.
+pub fn preset(
+    tree: &mut Tree,
+    sources: &dyn Sources,
+    scope: UnitScope,
+    units: &[&str],
+    time: Time,
+) -> Result<(), StepError> {
+    let mut names = Vec::new();
+    for unit in units {
+        let failed = |source| StepError::Unit { doing: "presetting", unit: (*unit).to_owned(), source };
+        let lookup = UnitLookup::new(tree, sources, scope).map_err(failed)?;
+        let name = parse(unit).map_err(failed)?;
+        match lookup.find(&name).map_err(failed)? {
+            UnitTarget::Unit(_) => names.push(name),
+            UnitTarget::Masked(_) => {}
+        }
+    }
+    let preset = preset_names(tree, sources, scope, &names, time);
+    preset.map_err(|source| StepError::Unit { doing: "presetting", unit: units.join(" "), source })
+}
+
+/// Applies the presets to units: first removes the links of those that are disabled, then creates those of the others.
+fn preset_names(
+    tree: &mut Tree,
+    sources: &dyn Sources,
+    scope: UnitScope,
+    names: &[UnitName],
+    time: Time,
+) -> Result<(), UnitError> {
+    let units = UnitLookup::new(tree, sources, scope)?;
     let mut presets = preset::Presets::default();
     units.preset_files()?.iter().for_each(|file| presets.add(file));
     let (mut enabled, mut disabled) = (Vec::new(), BTreeSet::new());
-    for name in units.names()? {
-        match units.find(&name) {
-            // An alias follows its unit.
-            Ok(UnitTarget::Unit(unit)) if unit.name == name => {}
-            Err(error) if is_fatal(&error) => return Err(error),
-            Ok(_) | Err(_) => continue,
-        }
-        match presets.decision(&name) {
+    for name in names {
+        match presets.decision(name) {
             PresetDecision::Ignore => {}
             PresetDecision::Disable => drop(disabled.insert(name.to_string())),
             PresetDecision::Enable(names) => enabled.extend(names),
@@ -180,9 +239,9 @@ fn preset_all(tree: &mut Tree, sources: &dyn Sources, time: Time) -> Result<(), 
             Err(_) => {}
         }
     }
-    links::remove(tree, disabled)?;
+    links::remove(tree, scope, disabled)?;
     for link in links {
-        match links::create(tree, &link, time) {
+        match links::create(tree, scope, &link, time) {
             Err(UnitError::Taken { .. }) => {}
             other => other?,
         }

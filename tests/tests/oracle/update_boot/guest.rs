@@ -51,6 +51,7 @@ impl Guest {
             release: Some(OLD.to_owned()),
             cmdline: CMDLINE.to_owned(),
             initrd,
+            has_initrd: false,
             drivers: vec!["nvme".to_owned(), "xen".to_owned(), "virtio".to_owned()],
             machine: Arch::X86_64,
             uefi: Some(Uefi {

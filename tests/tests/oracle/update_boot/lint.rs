@@ -10,7 +10,7 @@ fn shellcheck_finds_nothing() {
         return;
     }
     let folder = scratch::repository().join("rootfs/src/steps/kernel_hook/image");
-    for name in ["update-boot", "zz-amiforge"] {
+    for name in ["update-boot", "zz-amiforge", "99-amiforge.install"] {
         oracle::must(
             "shellcheck",
             &["-s", "sh", "-S", "warning", &Path::new(&folder).join(name).to_string_lossy()],

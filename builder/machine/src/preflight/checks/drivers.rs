@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use amiforge_formats::volume::FsKind;
 use amiforge_rootfs::initrd::read as initrd;
 
 use super::{Findings, System};
 use crate::preflight::boot_chain::{BootChain, InitrdState};
-use crate::preflight::kernel::module_name;
+use crate::preflight::kernel::{Kernel, module_name};
 use crate::preflight::verity;
 
 /// Maximum size of an unpacked initrd in bytes.
@@ -46,7 +47,30 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
     }
     if !kernel.built_in.contains("ena") && !kernel.modules.contains("ena") {
         let what = format!("the kernel {release} has no driver `ena`: it has no network on Nitro instances");
-        findings.failure("ena", what, "choose a kernel with it, such as linux-image-cloud-amd64");
+        findings.failure(
+            "ena",
+            what,
+            "choose a kernel with it, such as linux-image-cloud-amd64 or that of Amazon Linux",
+        );
+    }
+    check_mounts(system, kernel, findings);
+}
+
+/// Checks that the kernel can mount the other partitions of fstab: by modules in the root, once that is mounted. A system
+/// starts without its EFI system partition, which is the only one with FAT.
+fn check_mounts(system: &System<'_>, kernel: &Kernel, findings: &mut Findings) {
+    for (point, volume) in system.files.mounted() {
+        let kind = volume.slot.content.kind().filter(|kind| *kind != FsKind::Fat);
+        let Some(driver) = kind.map(|kind| kind.format().mount_type()) else { continue };
+        if !kernel.built_in.contains(driver) && !kernel.modules.contains(driver) {
+            let what = format!(
+                "the kernel {} has no driver `{driver}`, and fstab mounts such a file system at {}",
+                kernel.release,
+                point.escape_debug()
+            );
+            let remedy = "take the package with all modules of the kernel, or another `fs` for the partition";
+            findings.failure("file-system", what, remedy);
+        }
     }
 }
 
@@ -65,5 +89,37 @@ fn initrd_modules(chain: &BootChain, findings: &mut Findings) -> Option<BTreeSet
                 None
             }
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::preflight::testing::said;
+
+    const BUILT_IN: &str = "usr/lib/modules/6.1.119-129.201.amzn2023.x86_64/modules.builtin";
+    const LISTED: &str = "usr/lib/modules/6.1.119-129.201.amzn2023.x86_64/modules.dep";
+
+    #[test]
+    fn the_network_of_a_kernel_of_amazon_linux_is_a_module_or_built_in() {
+        let built_in = (BUILT_IN, "kernel/drivers/nvme/host/nvme.ko\nkernel/fs/ext4/ext4.ko\n");
+        let module = (LISTED, "kernel/drivers/amazon/net/ena/ena.ko.xz:\n");
+        assert_eq!(said(&[built_in, module], "ena"), [""; 0]);
+        assert_eq!(said(&[(BUILT_IN, "kernel/drivers/amazon/net/ena/ena.ko\n")], "ena"), [""; 0]);
+        let found = said(&[built_in], "ena");
+        assert!(matches!(&found[..], [what] if what.contains("Amazon Linux")), "{found:?}");
+    }
+
+    #[test]
+    fn a_mount_of_fstab_needs_a_driver() {
+        let fstab = ("etc/fstab", "PARTLABEL=root / ext4 ro 0 1\nPARTLABEL=root /srv ext4 defaults 0 2\n");
+        let found = said(&[fstab, (BUILT_IN, "kernel/fs/xfs/xfs.ko\n")], "file-system");
+        assert!(
+            matches!(&found[..], [what] if what.contains("no driver `ext4`") && what.contains("at /srv")),
+            "{found:?}"
+        );
+        for (path, text) in [(BUILT_IN, "kernel/fs/ext4/ext4.ko\n"), (LISTED, "kernel/fs/ext4/ext4.ko.xz:\n")]
+        {
+            assert_eq!(said(&[fstab, (BUILT_IN, "x.ko\n"), (path, text)], "file-system"), [""; 0], "{path}");
+        }
     }
 }

@@ -27,8 +27,7 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
         || !files.names("/etc/repart.d").is_empty();
     if !grows && root.slot.content.kind() == Some(FsKind::Ext4) {
         let what = "nothing grows the root to a volume that is larger than the image";
-        let remedy =
-            "set `first-boot` under `[boot]`, or install cloud-init and cloud-guest-utils (growpart)";
+        let remedy = "set `first-boot` under `[boot]`, or install cloud-init and growpart (package cloud-guest-utils, or cloud-utils-growpart)";
         findings.warning("growth", what, remedy);
     }
 }

@@ -8,6 +8,8 @@ mod apt_sources;
 mod cloud_init;
 mod console;
 mod container;
+mod crypto_policy;
+mod dnf_repositories;
 mod drivers;
 mod growth;
 mod identity;
@@ -15,7 +17,9 @@ mod init;
 mod kernel_hook;
 mod locale;
 mod lockdown;
+mod network;
 mod permissions;
+mod selinux;
 mod sudo;
 
 use super::Findings;
@@ -25,7 +29,7 @@ use super::system::System;
 type Check = fn(&System<'_>, &mut Findings);
 
 /// All checks.
-const CHECKS: [Check; 14] = [
+const CHECKS: [Check; 18] = [
     growth::check,
     console::check,
     init::check,
@@ -38,8 +42,12 @@ const CHECKS: [Check; 14] = [
     permissions::check,
     container::check,
     apt_sources::check,
+    dnf_repositories::check,
     kernel_hook::check,
     lockdown::check,
+    selinux::check,
+    network::check,
+    crypto_policy::check,
 ];
 
 /// Runs all checks.
