@@ -171,28 +171,30 @@ fn read(path: &Path) -> UnpackedRpm {
 
 fn files(header: &RpmHeader) -> Vec<RpmFileEntry> {
     let folders: Vec<&[u8]> = header.texts(tag::DIRNAMES).collect();
-    let owned = |text: &[u8]| String::from_utf8(text.to_vec()).unwrap();
-    let users = header.texts(tag::FILEUSERNAME).zip(header.texts(tag::FILEGROUPNAME));
-    let modes = header.numbers(tag::FILEMODES).zip(header.numbers(tag::FILEFLAGS));
+    let owned = |text: Option<&[u8]>| String::from_utf8(text.unwrap().to_vec()).unwrap();
+    let mut users = header.texts(tag::FILEUSERNAME);
+    let mut groups = header.texts(tag::FILEGROUPNAME);
+    let mut modes = header.numbers(tag::FILEMODES);
+    let mut all_flags = header.numbers(tag::FILEFLAGS);
     let names = header.texts(tag::BASENAMES).zip(header.numbers(tag::DIRINDEXES));
-    let file =
-        |(((name, folder), (mode, flags)), (user, group)): (((&[u8], u64), (u64, u64)), (&[u8], &[u8]))| {
-            let ghost = flags as u32 & file_flag::GHOST != 0;
-            RpmFileEntry {
-                path: [folders[folder as usize], name].concat(),
-                mode: mode as u16,
-                size: 0,
-                mtime: 0,
-                flags: flags as u32,
-                digest: String::new(),
-                target: Vec::new(),
-                user: owned(user),
-                group: owned(group),
-                capabilities: String::new(),
-                rdev: 0,
-                inode: (0, 0),
-                presence: if ghost { FilePresence::Ghost } else { FilePresence::Installed },
-            }
-        };
-    names.zip(modes).zip(users).map(file).collect()
+    let file = |(name, folder): (&[u8], u64)| {
+        let flags = all_flags.next().unwrap() as u32;
+        let ghost = flags & file_flag::GHOST != 0;
+        RpmFileEntry {
+            path: [folders[folder as usize], name].concat(),
+            mode: modes.next().unwrap() as u16,
+            size: 0,
+            mtime: 0,
+            flags,
+            digest: String::new(),
+            target: Vec::new(),
+            user: owned(users.next()),
+            group: owned(groups.next()),
+            capabilities: String::new(),
+            rdev: 0,
+            inode: (0, 0),
+            presence: if ghost { FilePresence::Ghost } else { FilePresence::Installed },
+        }
+    };
+    names.map(file).collect()
 }
