@@ -41,6 +41,12 @@ pub enum BuildError {
     /// The recipe has packages or disks of snapshots and there is no lock.
     #[error("the recipe takes packages or the disk of a snapshot, and no lock pins them")]
     NoLock,
+    /// Packages of a kind that cannot be installed over an image.
+    #[error("`{kind}` packages cannot be installed over an image")]
+    NotOver {
+        /// The kind.
+        kind: &'static str,
+    },
     /// A file that the lock pins is not in the store.
     #[error("{label} is not in the store")]
     NotFetched {

@@ -46,8 +46,10 @@ pub(super) fn check(
                     checked.upgrade = Some(keys.upgrade.unwrap_or_default());
                 }
                 None if index > 0 => {
-                    let message =
-                        format!("{} comes first, or second over an `image`, and there is one at most", packages::named(kind));
+                    let message = format!(
+                        "{} comes first, or second over an `image`, and there is one at most",
+                        packages::named(kind)
+                    );
                     checker.reject(at.key("kind"), message);
                 }
                 None if keys.upgrade.is_some() => {
@@ -55,7 +57,15 @@ pub(super) fn check(
                 }
                 None => {}
             }
-            checked.packages = Some(packages::check(kind, keys, arch, &at, checker));
+            let packages = packages::check(kind, keys, arch, &at, checker);
+            if checked.upgrade.is_some() && packages.backend().over().is_none() {
+                let message = format!(
+                    "{} cannot go over an image yet: name it first, or use `[[run]]`",
+                    packages::named(kind)
+                );
+                checker.reject(at.key("kind"), message);
+            }
+            checked.packages = Some(packages);
         } else {
             let id = snapshot_id(keys, &at, checker);
             let Some(spec) = source(keys, index, arch, &at, checker) else { continue };

@@ -122,20 +122,10 @@ pub trait Backend: fmt::Debug + Sync {
         monitor: Monitor<'_>,
     ) -> Result<Box<dyn UnpackedPackages>, PackageError>;
 
-    /// Installs packages over a system that has a package database of the kind, by its own package manager and in the sandbox;
-    /// removes installed packages that the source leaves out. Of packages that are configured the configuration stays.
-    ///
-    /// # Errors
-    /// [`SandboxError::Step`] when the package manager or a script fails.
-    fn install_over(
-        &self,
-        tree: &Tree,
-        files: &[PackageFile<'_>],
-        settings: &ScriptSettings<'_>,
-        sandbox: &Sandbox,
-        blobs: &mut Blobs,
-        monitor: Monitor<'_>,
-    ) -> Result<Tree, SandboxError>;
+    /// The way to install its packages over a system that exists already; none for kinds that cannot.
+    fn over(&self) -> Option<&dyn SystemInstaller> {
+        None
+    }
 
     /// Writes into a tree where a machine gets upgrades from. Returns warnings.
     ///
@@ -148,6 +138,24 @@ pub trait Backend: fmt::Debug + Sync {
         open: &mut OpenHostFile<'_>,
         time: Time,
     ) -> Result<Vec<String>, PackageError>;
+}
+
+/// A source whose packages can be installed over a system.
+pub trait SystemInstaller: Sync {
+    /// Installs packages over a system that has a package database of the kind, by its own package manager and in the sandbox;
+    /// removes installed packages that the source leaves out. Of packages that are configured the configuration stays.
+    ///
+    /// # Errors
+    /// [`SandboxError::Step`] when the package manager or a script fails.
+    fn install(
+        &self,
+        tree: &Tree,
+        files: &[PackageFile<'_>],
+        settings: &ScriptSettings<'_>,
+        sandbox: &Sandbox,
+        blobs: &mut Blobs,
+        monitor: Monitor<'_>,
+    ) -> Result<Tree, SandboxError>;
 }
 
 /// Packages that are unpacked into a tree and not configured. Configuration leaves one tree for all of them.

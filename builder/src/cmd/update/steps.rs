@@ -146,7 +146,7 @@ impl UpdateTask<'_> {
         let Some(lock) = &new.lock else { return Ok(()) };
         let fetcher = setup.fetcher(store, self.args.store.jobs(), self.monitor());
         lock::fetch(lock, &self.recipe, &fetcher).map(drop).map_err(|error| {
-            fetch::failure(error, self.title.clone(), &self.recipe, &self.args.recipe, setup.host())
+            fetch::failure(error, self.title.clone(), (&self.recipe, lock), &self.args.recipe, setup.host())
         })
     }
 

@@ -24,6 +24,9 @@ pub(in crate::pipeline) fn image(
     PackageInputs { lock, source }: PackageInputs<'_>,
     blobs: &mut Blobs,
 ) -> Result<PackageSystem, BuildError> {
+    // The recipe was checked for it.
+    let kind = source.backend().kind();
+    let installer = source.backend().over().ok_or(BuildError::NotOver { kind: kind.name() })?;
     let (seed, accounts) = (builder.seed(LayerTarget::Image), accounts(builder.recipe, LayerTarget::Image));
     let layers = Layers::of(builder.store);
     let before = layers.fingerprint(below, blobs)?;
@@ -62,7 +65,7 @@ pub(in crate::pipeline) fn image(
         (seed, choose_order(below)),
         |seed, on_failure, blobs, monitor| -> Result<Tree, SandboxError> {
             let settings = ScriptSettings { seed, on_failure, ..settings };
-            source.backend().install_over(below, &files, &settings, &sandbox, blobs, monitor)
+            installer.install(below, &files, &settings, &sandbox, blobs, monitor)
         },
         |source| BuildError::Configure(Box::new(source)),
     );

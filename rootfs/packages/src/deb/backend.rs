@@ -25,12 +25,12 @@ use crate::PackageKind;
 use crate::backend::{
     Answers, Backend, DistributionRelease, LockFailure, LockRequest, LockedSets, NativeSettings,
     OpenHostFile, PackageError, PackageFile, PackageFormat, RepositoryAccess, ScriptSettings, Scripts,
-    UnpackedPackages,
+    SystemInstaller, UnpackedPackages,
 };
 use crate::configure::AccountIds;
 use crate::host::HostSettings;
 use crate::installed::{InstalledPackage, OwnedPaths, PublishedPath, percent_encoded};
-use crate::locked::PackageId;
+use crate::locked::{LockedArchive, PackageId};
 
 /// The properties of every Debian package.
 #[derive(Debug)]
@@ -168,16 +168,8 @@ impl Backend for DebSource {
         Ok(Box::new(UnpackedDebs { unpacked, architectures }))
     }
 
-    fn install_over(
-        &self,
-        tree: &Tree,
-        files: &[PackageFile<'_>],
-        settings: &ScriptSettings<'_>,
-        sandbox: &Sandbox,
-        blobs: &mut Blobs,
-        monitor: Monitor<'_>,
-    ) -> Result<Tree, SandboxError> {
-        over::install(tree, (files, &self.without), settings, sandbox, blobs, monitor)
+    fn over(&self) -> Option<&dyn SystemInstaller> {
+        Some(self)
     }
 
     fn write_upgrade_sources(
@@ -188,6 +180,20 @@ impl Backend for DebSource {
         time: Time,
     ) -> Result<Vec<String>, PackageError> {
         apt_sources::install(self, tree, blobs, open, time)
+    }
+}
+
+impl SystemInstaller for DebSource {
+    fn install(
+        &self,
+        tree: &Tree,
+        files: &[PackageFile<'_>],
+        settings: &ScriptSettings<'_>,
+        sandbox: &Sandbox,
+        blobs: &mut Blobs,
+        monitor: Monitor<'_>,
+    ) -> Result<Tree, SandboxError> {
+        over::install(tree, (files, &self.without), settings, sandbox, blobs, monitor)
     }
 }
 

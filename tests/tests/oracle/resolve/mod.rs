@@ -75,6 +75,7 @@ fn ours(suites: &[Suite<'_>], set: &Set, prefer: Vec<PackageId>) -> Result<Resol
         without: owned(set.without),
         pins: set.pins(),
         prefer,
+        installed: None,
     };
     resolve(&suites[..suites_for(set.foreign)], &request).map_err(|fault| amiforge_tests::error_chain(&fault))
 }
