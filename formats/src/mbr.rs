@@ -217,6 +217,11 @@ fn load(disk: &dyn ReadAt, sector: u64) -> Result<[u8; SECTOR as usize], MbrErro
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests place bytes at known offsets"
+)]
 mod tests {
     use super::*;
 

@@ -142,7 +142,6 @@ fn source(
             return None;
         }
     };
-    #[expect(clippy::match_wildcard_for_single_variants, reason = "kinds of package are listed in one place")]
     let kind = match keys.kind {
         SourceKindKey::Dir => {
             SourceKind::Dir { path, owners: owners(keys, at, checker), modes: keys.modes.unwrap_or_default() }

@@ -4,6 +4,7 @@
 //! apt-get(8), dpkg(1). apt gets the files of the lock and no archive, so it chooses nothing: it orders.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 
@@ -89,12 +90,10 @@ pub(super) fn preferred(
         let newest = newer.get(&(package.name, package.arch)).copied();
         let newest = newest.filter(|newest| version::compare(package.version, newest).is_lt());
         let version = match upgrade {
-            _ if package.held => package.version,
-            UpgradePolicy::Keep => package.version,
-            UpgradePolicy::Security => newest.unwrap_or(package.version),
-            UpgradePolicy::All if newest.is_some() => return None,
-            // Never an older one.
-            UpgradePolicy::All => package.version,
+            UpgradePolicy::All if !package.held && newest.is_some() => return None,
+            UpgradePolicy::Security if !package.held => newest.unwrap_or(package.version),
+            // With nothing newer it is never an older one.
+            UpgradePolicy::Keep | UpgradePolicy::Security | UpgradePolicy::All => package.version,
         };
         let (name, arch) = (package.name.to_owned(), package.arch.to_owned());
         Some(PackageId { name, version: version.to_owned(), arch })
@@ -171,11 +170,11 @@ fn answers(settings: &ScriptSettings<'_>) -> Option<SandboxStep> {
         return None;
     }
     // The type is that of the template, once a package has brought it.
-    let text: String = settings
-        .answers
-        .iter()
-        .map(|(question, answer)| format!("amiforge {question} string {answer}\n"))
-        .collect();
+    let mut text = String::new();
+    for (question, answer) in settings.answers {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "amiforge {question} string {answer}");
+    }
     let step =
         SandboxStep::shell("the answers of `[debconf]`", "printf %s \"$ANSWERS\" | debconf-set-selections");
     Some(step.env("ANSWERS", text))

@@ -79,7 +79,9 @@ pub(crate) fn lock(
     access: &FolderAccess,
 ) -> Result<LockedSets, String> {
     let image = PackageSet { label: "the image".to_owned(), content: SetContent::Image, prefer: Vec::new() };
-    source.lock(&LockRequest { sets: &[image], previous, installed: None }, access).map_err(|error| said(&error))
+    source
+        .lock(&LockRequest { sets: &[image], previous, installed: None }, access)
+        .map_err(|error| said(&error))
 }
 
 fn said(error: &LockFailure) -> String {
