@@ -7,6 +7,7 @@ mod determinism;
 mod examples;
 mod fixtures;
 mod native;
+mod over;
 mod rpm;
 mod secrets;
 mod update;

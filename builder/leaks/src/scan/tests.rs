@@ -192,7 +192,7 @@ fn bytes_of_an_unknown_file_system_are_searched() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("image.raw");
     let mut bytes = vec![0; 1 << 20];
-    bytes[..4].copy_from_slice(b"XFSB");
+    bytes[0x1_0040..0x1_0048].copy_from_slice(b"_BHRfS_M");
     bytes[5000..5000 + TOKEN.len()].copy_from_slice(TOKEN.as_bytes());
     std::fs::write(&path, bytes).unwrap();
     let medium = Medium::open(&path).unwrap();

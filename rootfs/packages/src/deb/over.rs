@@ -28,7 +28,7 @@ use crate::locked::{LockReason, PackageId};
 use crate::over::UpgradePolicy;
 
 /// Where the packages are while they are installed; removed afterwards.
-const FOLDER: &str = "run/amiforge/packages";
+const FOLDER: &str = "usr/.amiforge-packages";
 
 /// Options of apt-get: no question, no archive, the configuration of the system stays.
 const APT: &[&str] = &[
