@@ -48,7 +48,8 @@ def relation(text):
     name, sign, version = match.groups()
     if not sign:
         return name
-    sign = {"<<": "<", ">>": ">"}.get(sign, sign)
+    # A version without a release is equal to all of its releases for rpm, and less than them for dpkg.
+    sign = {"<<": "<", ">>": ">" if "-" in version else ">="}.get(sign, sign)
     epoch, upstream, release = evr(version)
     return f"{name} {sign} {epoch + ':' if epoch else ''}{upstream}{'-' + release if '-' in version else ''}"
 

@@ -63,6 +63,8 @@ fn accounts_that_packages_make_natively_have_the_numbers_of_the_recipe() {
             Deb::new("store", "1")
                 .file("/etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
                 .file("/etc/group", b"root:x:0:\n")
+                // Without it useradd puts the password of an account into `passwd`.
+                .file("/etc/shadow", b"root:*:19000:0:99999:7:::\n")
                 .control("postinst", &store),
             Deb::new("web", "1").field("Depends", "store").control("postinst", &web),
         ],
