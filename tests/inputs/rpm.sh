@@ -19,7 +19,7 @@ work=$(mktemp -d)
 trap 'gpgconf --homedir "$work/gnupg" --kill all 2>/dev/null || true; rm -rf "$work"' EXIT
 mkdir -p "$work/debs/partial" "$work/gnupg" "$work/home"
 # Two rpmbuilds at once would both make them.
-for name in BUILD BUILDROOT RPMS SOURCES SPECS SRPMS; do
+for name in BUILD BUILDROOT RPMS/noarch RPMS/x86_64 SOURCES SPECS SRPMS; do
   mkdir -p "$work/build/$name"
 done
 chmod 700 "$work/gnupg"
