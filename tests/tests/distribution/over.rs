@@ -36,7 +36,7 @@ fn packages_go_over_an_image_by_its_own_apt() {
         "[image]\nname = \"web\"\nversion = \"1\"\narch = \"x86_64\"\n[[source]]\nkind = \"image\"\npath = \"{disk}\"\nsha256 = \"{sha256}\"\n\
          [[source]]\nkind = \"deb\"\ndistribution = \"debian\"\nsuites = [\"bookworm\", \"bookworm-updates\", \"bookworm-security\"]\n\
          packages = [\"apache2\"]\nwithout = [\"cloud-guest-utils\"]\n[disk]\nsize = \"2GiB\"\n[boot]\nmode = \"bios\"\n\
-         [[file]]\npath = \"/var/www/html/index.html\"\ncontent = \"over\"\n"
+         [system]\nfstab = \"replace\"\n[[file]]\npath = \"/var/www/html/index.html\"\ncontent = \"over\"\n"
     );
     let Some(recipe) = LockedRecipe::new(&text) else { return };
     let lock = fs::read_to_string(recipe.path("recipe.lock")).unwrap();
