@@ -23,7 +23,7 @@ NAMES = sys.argv[4:]
 WITHOUT = {
     "adduser", "apt", "debconf", "debconf-2.0", "debian-archive-keyring", "debianutils", "dpkg", "gnupg", "gpgv", "init-system-helpers",
     "initramfs-tools", "klibc-utils", "libdebconfclient0", "linux-base", "linux-initramfs-tool", "perl", "runit-helper", "sensible-utils",
-    "ucf", "usrmerge", "usr-is-merged", "ssl-cert", "cpio", "default-logind", "logind", "python3-gpg", "dirmngr", "pinentry-curses",
+    "ucf", "usrmerge", "usr-is-merged", "ssl-cert", "cpio", "default-logind", "logind", "dirmngr", "pinentry-curses",
 }
 # Names the newest kernel, and is none.
 META = "linux-image-cloud-amd64"
