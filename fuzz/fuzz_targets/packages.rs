@@ -39,6 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
             without: Vec::new(),
             pins: Vec::new(),
             prefer: Vec::new(),
+            installed: None,
         };
         let _ = resolve(&[suite], &request);
     }

@@ -20,6 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
         size: 0,
         path: String::new(),
         archive: String::new(),
+        header: None,
         reason: LockReason::Named,
     };
     let package = UnpackedRpm { locked, signatures: header.clone(), header, files: Vec::new() };
