@@ -1,4 +1,4 @@
-//! Disks of snapshots: fetched into the store as one file each, by whoever has a client of the service. Knows no service.
+//! Disks of snapshots: fetched into the store as one file each, by the caller's client of the service. Knows no service.
 
 use std::error::Error;
 use std::fs::File;

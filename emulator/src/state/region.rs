@@ -70,7 +70,7 @@ pub(crate) struct Region {
     pub(crate) object_store: ObjectStore,
     /// Held during changes that depend on several records: a unique name, an image and its snapshots.
     pub(crate) write_lock: Mutex<()>,
-    /// Held while an image is stored: whoever asks for the tasks meanwhile gets its answer afterwards, with the new one.
+    /// Held while an image is stored: a request for the tasks meanwhile is answered afterwards, with the new one.
     pub(crate) storing: Mutex<()>,
 }
 

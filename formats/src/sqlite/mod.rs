@@ -20,7 +20,7 @@ pub enum SqliteValue<'a> {
     Integer(i64),
     /// A floating-point number.
     Real(f64),
-    /// Text, in UTF-8 unless whoever wrote it had other bytes.
+    /// Text, in UTF-8 unless its writer put other bytes there.
     Text(&'a [u8]),
     /// Bytes.
     Blob(&'a [u8]),

@@ -3,7 +3,6 @@
 //! a configured tree. Everything that passes through them is free of the kind; what a kind alone knows stays behind them.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,7 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Content, Tree};
 use amiforge_progress::Monitor;
 use amiforge_progress::Progress;
-use amiforge_sandbox::{OnFailure, Sandbox, SandboxClock, SandboxError, SandboxLimits, Seed};
+use amiforge_sandbox::{Sandbox, SandboxError};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::deferred::Deferred;
@@ -28,6 +27,7 @@ use crate::host::HostSettings;
 use crate::installed::{InstalledPackage, OwnedPaths, PublishedPath};
 use crate::locked::{LockedArchive, LockedPackage, PackageId};
 use crate::over::InstalledSystem;
+pub use crate::settings::{Answers, NativeSettings, ScriptSettings};
 
 /// The operations on every package of a kind.
 pub trait PackageFormat: Sync {
@@ -371,38 +371,3 @@ pub struct PackageFile<'a> {
 
 /// Opens a file of the host for the image: its path, and its name in the recipe.
 pub type OpenHostFile<'a> = dyn FnMut(&Path, &str, &mut Blobs) -> Result<Content, KindError> + 'a;
-
-/// Answers of a recipe to questions that packages ask, by question.
-pub type Answers = BTreeMap<String, String>;
-
-/// Settings of a configuration without running scripts.
-#[derive(Debug, Clone, Copy)]
-pub struct NativeSettings<'a> {
-    /// Answers to questions of the packages; others are answered by their defaults.
-    pub answers: &'a Answers,
-    /// Numbers of users and groups that the packages make.
-    pub accounts: &'a AccountIds,
-    /// The time of what is written.
-    pub epoch: Time,
-}
-
-/// Settings of a configuration by the packages' scripts.
-#[derive(Debug, Clone, Copy)]
-pub struct ScriptSettings<'a> {
-    /// Answers to questions of the packages.
-    pub answers: &'a Answers,
-    /// Numbers of users and groups that the scripts make.
-    pub accounts: &'a AccountIds,
-    /// Resource limits of all scripts together.
-    pub limits: SandboxLimits,
-    /// `SOURCE_DATE_EPOCH`, and the newest time that what they write may have.
-    pub epoch: Time,
-    /// The time of day that they see.
-    pub now: Time,
-    /// The reaction to a failed script.
-    pub on_failure: OnFailure,
-    /// Which time of day the scripts see.
-    pub clock: SandboxClock,
-    /// The seed of their random numbers.
-    pub seed: Seed,
-}

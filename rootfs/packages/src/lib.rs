@@ -17,6 +17,7 @@ pub mod over;
 pub mod path_filters;
 pub mod registry;
 pub mod rpm;
+pub mod settings;
 pub mod signature;
 pub mod unpack;
 

@@ -26,7 +26,7 @@ pub(crate) struct BootKeys {
     /// metadata service; `"auto"` if not given.
     pub(crate) first_boot: Option<FirstBoot>,
     /// Whether hooks in the image write what firmware reads anew when a kernel or an initrd changes there, so that an
-    /// upgraded kernel is started from the next boot on; `true` if not given. Only systems with dpkg get them, and
+    /// upgraded kernel is started from the next boot on; `true` if not given. Systems with dpkg or rpm get them, and
     /// `/etc/default/amiforge-boot` is their configuration.
     pub(crate) kernel_hook: Option<bool>,
 }

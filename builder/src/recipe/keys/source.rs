@@ -140,7 +140,8 @@ pub(crate) enum SourceKindKey {
     /// A disk image: raw, qcow2, VMDK, VHD or VHDX (by its content), with a GPT, an MBR, or one file system. The other
     /// partitions are mounted into the root as its own `/etc/fstab` says.
     Image,
-    /// Packages of a Debian archive, as the lock beside the recipe pins them. There may be one, and it comes first.
+    /// Packages of a Debian archive, as the lock beside the recipe pins them. There may be one, and it comes first, or second over
+    /// an `image`, whose own apt installs them then.
     Deb,
     /// Packages of repositories of Amazon Linux, Fedora or their kin, as the lock beside the recipe pins them. There may be
     /// one, and it comes first.

@@ -1,5 +1,5 @@
 //! The files that packages brought, with the digests that their headers have in the database of the tree's own rpm. A database
-//! that cannot be read counts as none: its files then count as published by nobody.
+//! that cannot be read counts as none: its files then count as not published.
 
 use std::io;
 

@@ -32,7 +32,7 @@ const KEYS: &str = "/etc/pki/rpm-gpg/";
 /// A package whose header is not the one that the lock pins.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the header of `{package}` is not the one that was checked when the lock was made: whoever served it then served other bytes; \
+    "the header of `{package}` is not the one that was checked when the lock was made: the server gave other bytes then; \
      make the lock anew"
 )]
 pub(super) struct ForeignHeader {

@@ -174,7 +174,7 @@ fn paths_are_led_through_the_links_of_whichever_package() {
         return;
     }
     let fixture = RpmFixture::new();
-    // The package with the links comes last in our order; rpm is told to begin with it.
+    // The package with the links comes last in our order; rpm gets it as the first one.
     let after = |spec: String| spec.replacen("%description", "Requires(pre): z-filesystem\n%description", 1);
     let specs = [
         after(spec("a-tool", "mkdir -p bin; echo tool > bin/tool", "/bin/tool")),

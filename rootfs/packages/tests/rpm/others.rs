@@ -120,6 +120,11 @@ fn line(file: &amiforge_packages::rpm::package::RpmFileEntry) -> String {
 fn a_set_makes_the_tree_that_rpm_makes_of_it() {
     let inputs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/inputs/rpm/packages");
     let Some(packages) = given("AMIFORGE_RPM_SET").or_else(|| found(&inputs)) else {
+        assert!(
+            std::env::var_os("REQUIRE_ORACLES").is_none(),
+            "there are no packages in {}: tests/inputs/rpm.sh makes them",
+            inputs.display()
+        );
         println!("SKIP: there are no packages in {}", inputs.display());
         return;
     };

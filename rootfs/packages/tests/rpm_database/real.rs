@@ -1,5 +1,8 @@
 //! Databases that others wrote: SQLite's own settings, and what is refused by name.
 
+use std::io::Read as _;
+use std::path::Path;
+
 use std::sync::Arc;
 
 use amiforge_formats::path::{self, Last};
@@ -61,17 +64,32 @@ fn what_is_not_read_is_refused_by_name_and_only_where_it_matters() {
     assert!(installed(&damaged, &NoSources).is_err());
 }
 
-/// Databases of distributions: files of a folder that `AMIFORGE_RPM_DATABASES` names. They are others' work, and not kept here.
+/// A file as it is, or what a gzip holds.
+fn whole(file: &Path) -> Vec<u8> {
+    let bytes = std::fs::read(file).unwrap();
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return bytes;
+    }
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+/// Databases of distributions: files of a folder that `AMIFORGE_RPM_DATABASES` names, or of the one with the data of others
+/// beside the repository. They are others' work, and not kept here.
 #[test]
 fn databases_of_distributions_are_read_whole() {
-    let Some(folder) = std::env::var_os("AMIFORGE_RPM_DATABASES").filter(|_| have(&["rpm"])) else {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/mariner-rpmdb");
+    let shared = shared.is_dir().then(|| shared.into_os_string());
+    let given = std::env::var_os("AMIFORGE_RPM_DATABASES").or(shared);
+    let Some(folder) = given.filter(|_| have(&["rpm"])) else {
         println!("SKIP: AMIFORGE_RPM_DATABASES names no folder");
         return;
     };
     let bench = Bench::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let file = entry.unwrap().path();
-        let bytes = std::fs::read(&file).unwrap();
+        let bytes = whole(&file);
         let name = if bytes.starts_with(b"SQLite") { "rpmdb.sqlite" } else { "Packages.db" };
         let tree = with(&[(&format!("/{FOLDER}/{name}"), &bytes)]);
         let read = database::read(&tree, &NoSources).unwrap().unwrap();

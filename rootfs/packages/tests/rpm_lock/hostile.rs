@@ -1,4 +1,4 @@
-//! Repositories that somebody damaged, or that changed while they were read: each is refused with its reason.
+//! Repositories that are damaged, or that changed while they were read: each is refused with its reason.
 
 use amiforge_packages::rpm::source::{MetadataSignature, ModularPackages};
 

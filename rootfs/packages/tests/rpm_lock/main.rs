@@ -1,5 +1,5 @@
 //! Locks of rpm packages, made from repositories in folders: the test distribution (`tests/inputs/rpm.sh`), whose metadata is
-//! `createrepo_c`'s, and variants of it that somebody damaged. dnf says what a repository has.
+//! `createrepo_c`'s, and damaged variants of it. dnf says what a repository has.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What a disk image holds, for whoever starts a recipe from it: its partitions and what they are for, its system, its
+//! What a disk image holds, for a recipe that starts from it: its partitions and what they are for, its system, its
 //! packages, and how it boots. Contents of files are not read, but for a few small ones.
 
 use std::fs::File;

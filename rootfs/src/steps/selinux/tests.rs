@@ -176,7 +176,10 @@ fn listed_paths(file: &Path) -> Vec<(String, bool)> {
 
 /// Paths to label: those of a distribution's repository where it is there, else those of this system.
 fn many_paths() -> Vec<(String, bool)> {
-    if let Some(folder) = std::env::var_os("AMIFORGE_RPM_REPODATA") {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let shared = root.join("../shared/data/centos9-baseos/repodata");
+    let shared = shared.is_dir().then(|| shared.into_os_string());
+    if let Some(folder) = std::env::var_os("AMIFORGE_RPM_REPODATA").or(shared) {
         let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let list = names.into_iter().find(|path| path.to_string_lossy().ends_with("filelists.xml.gz"));
         return listed_paths(&list.unwrap());

@@ -17,7 +17,7 @@ use amiforge_progress::Monitor;
 use amiforge_sandbox::{OnFailure, SandboxClock, SandboxLimits, Seed};
 use amiforge_store::blobs::Blobs;
 
-use self::packages::Workshop;
+use self::packages::BuiltRpms;
 use crate::fixture::{Fixture, listing};
 use crate::forbidden::skip;
 
@@ -32,12 +32,12 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
 
 const BASE: &str = include_str!("specs/base.spec");
 
-fn workshop() -> Option<Workshop> {
+fn built() -> Option<BuiltRpms> {
     if !cfg!(target_arch = "x86_64") || !rustix::process::geteuid().is_root() {
         skip("only root installs packages");
         return None;
     }
-    let found = Workshop::open();
+    let found = BuiltRpms::open();
     if found.is_none() {
         skip("rpm, dnf or createrepo_c is not installed");
     }
@@ -89,18 +89,18 @@ fn differences(fixture: &Fixture, one: &Tree, other: &Tree, explained: &[&str]) 
 }
 
 fn scripts_run_as_dnf_runs_them() {
-    let Some(workshop) = workshop() else { return };
-    workshop.build("t-base", BASE);
-    workshop.build("t-early", include_str!("specs/early.spec"));
-    workshop.build("t-trig", include_str!("specs/trig.spec"));
-    workshop.build("t-app", include_str!("specs/app.spec"));
-    workshop.build("t-late", include_str!("specs/late.spec"));
+    let Some(built) = built() else { return };
+    built.build("t-base", BASE);
+    built.build("t-early", include_str!("specs/early.spec"));
+    built.build("t-trig", include_str!("specs/trig.spec"));
+    built.build("t-app", include_str!("specs/app.spec"));
+    built.build("t-late", include_str!("specs/late.spec"));
     let mut fixture = Fixture::new();
     fixture.blobs = Blobs::new();
-    let (mut unpacked, ..) = workshop.installed("t-late", "noscripts", &mut fixture.blobs);
-    let (theirs, well, log) = workshop.installed("t-late", "", &mut fixture.blobs);
+    let (mut unpacked, ..) = built.installed("t-late", "noscripts", &mut fixture.blobs);
+    let (theirs, well, log) = built.installed("t-late", "", &mut fixture.blobs);
     assert!(well, "{log}");
-    let packages = workshop.packages();
+    let packages = built.packages();
     packages::restore_modes(&mut unpacked, &packages);
     let ours = configured(&unpacked, &packages, &mut fixture, SandboxLimits::default()).unwrap();
     let text = |fixture: &Fixture, tree: &Tree| String::from_utf8(fixture.read(tree, "log")).unwrap();
@@ -116,11 +116,11 @@ fn scripts_run_as_dnf_runs_them() {
 }
 
 /// Installs `t-base` without its scripts and runs those of it and of `name`.
-fn failure(workshop: &Workshop, name: &str, limits: SandboxLimits) -> String {
+fn failure(built: &BuiltRpms, name: &str, limits: SandboxLimits) -> String {
     let mut fixture = Fixture::new();
     fixture.blobs = Blobs::new();
-    let (unpacked, _, log) = workshop.installed("t-base", "noscripts", &mut fixture.blobs);
-    let all = workshop.packages();
+    let (unpacked, _, log) = built.installed("t-base", "noscripts", &mut fixture.blobs);
+    let all = built.packages();
     let packages: Vec<_> =
         all.into_iter().filter(|one| ["t-base", name].contains(&&*one.locked.name)).collect();
     assert_eq!(packages.len(), 2, "{log}");
@@ -131,73 +131,73 @@ fn failure(workshop: &Workshop, name: &str, limits: SandboxLimits) -> String {
 }
 
 fn a_script_that_fails_ends_the_build() {
-    let Some(workshop) = workshop() else { return };
-    workshop.build("t-base", BASE);
+    let Some(built) = built() else { return };
+    built.build("t-base", BASE);
     let requires = "Requires(post): t-base";
     let script = "%post\nprintf 'so far\\033[31m'; echo; exit 3";
-    workshop.build_script("t-fails", requires, script);
-    let (_, well, log) = workshop.installed("t-fails", "", &mut Blobs::new());
+    built.build_script("t-fails", requires, script);
+    let (_, well, log) = built.installed("t-fails", "", &mut Blobs::new());
     assert!(well, "dnf goes on: {log}");
-    let error = failure(&workshop, "t-fails", SandboxLimits::default());
+    let error = failure(&built, "t-fails", SandboxLimits::default());
     let start = "%post of the package `t-fails` failed: `/bin/sh %post 1` ended with exit status 3; it wrote last:\n    so far";
     assert!(error.starts_with(start), "{error}");
     assert!(!error.contains('\u{1b}'), "{error:?}");
-    workshop.build_script("t-lua", requires, "%post -p <lua>\nerror('no ' .. arg[2])");
-    let error = failure(&workshop, "t-lua", SandboxLimits::default());
+    built.build_script("t-lua", requires, "%post -p <lua>\nerror('no ' .. arg[2])");
+    let error = failure(&built, "t-lua", SandboxLimits::default());
     assert!(error.starts_with("%post of the package `t-lua` failed: `<lua> %post 1`"), "{error}");
     assert!(error.contains(":1: no 1"), "{error}");
 }
 
 fn hostile_scripts_are_named() {
-    let Some(workshop) = workshop() else { return };
-    workshop.build("t-base", BASE);
+    let Some(built) = built() else { return };
+    built.build("t-base", BASE);
     let requires = "Requires(post): t-base";
-    workshop.build_script("t-loop", requires, "%post\nwhile :; do :; done");
+    built.build_script("t-loop", requires, "%post\nwhile :; do :; done");
     let limits = SandboxLimits { time: Duration::from_secs(5), ..SandboxLimits::default() };
-    let error = failure(&workshop, "t-loop", limits);
+    let error = failure(&built, "t-loop", limits);
     assert!(error.contains("%post of the package `t-loop` reached the limit of 5 seconds"), "{error}");
-    workshop.build_script("t-none", requires, "%post -p /usr/bin/no-such-shell\nx");
-    let error = failure(&workshop, "t-none", SandboxLimits::default());
+    built.build_script("t-none", requires, "%post -p /usr/bin/no-such-shell\nx");
+    let error = failure(&built, "t-none", SandboxLimits::default());
     assert!(
         error.starts_with("%post of the package `t-none` failed: `/usr/bin/no-such-shell %post 1`"),
         "{error}"
     );
     let long = format!("%post\n{}echo long >/long", ": 0123456789012345678901234567890\n".repeat(32_000));
-    workshop.build_script("t-long", requires, &long);
-    let outcome = failure(&workshop, "t-long", SandboxLimits::default());
+    built.build_script("t-long", requires, &long);
+    let outcome = failure(&built, "t-long", SandboxLimits::default());
     assert!(outcome.contains("/long file 0644"), "{outcome}");
 }
 
 fn an_owner_that_does_not_exist_is_named() {
-    let Some(workshop) = workshop() else { return };
-    workshop.build("t-base", BASE);
+    let Some(built) = built() else { return };
+    built.build("t-base", BASE);
     let spec = "Name: t-owned\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nAutoReqProv: no\nRequires: t-base\n\
                 %description\nx\n%install\nmkdir -p %{buildroot}/srv/x\n%files\n%dir %attr(0755,ghost,root) /srv/x\n";
-    workshop.build("t-owned", spec);
+    built.build("t-owned", spec);
     let mut fixture = Fixture::new();
     fixture.blobs = Blobs::new();
-    let (unpacked, well, log) = workshop.installed("t-owned", "noscripts", &mut fixture.blobs);
+    let (unpacked, well, log) = built.installed("t-owned", "noscripts", &mut fixture.blobs);
     assert!(well && log.contains("user ghost does not exist - using root"), "{log}");
-    let packages = workshop.packages();
+    let packages = built.packages();
     let error =
         configured(&unpacked, &packages, &mut fixture, SandboxLimits::default()).unwrap_err().to_string();
     assert!(error.contains("the package `t-owned`") && error.contains("ghost"), "{error}");
 }
 
 fn what_describes_the_host_is_left_out() {
-    let Some(workshop) = workshop() else { return };
-    workshop.build("t-base", BASE);
+    let Some(built) = built() else { return };
+    built.build("t-base", BASE);
     let spec = "Name: t-kernel\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nAutoReqProv: no\nRequires(post): t-base\n\
                 %description\nx\n%install\nmkdir -p %{buildroot}/usr/bin %{buildroot}/usr/lib/modules/6.1\n\
                 printf '#!/bin/sh\\nexit 9\\n' >%{buildroot}/usr/bin/kernel-install; chmod 755 %{buildroot}/usr/bin/kernel-install\n\
                 echo kernel >%{buildroot}/usr/lib/modules/6.1/vmlinuz\n\
                 %posttrans\n/bin/kernel-install add 6.1 /lib/modules/6.1/vmlinuz || exit $?\n\
                 %files\n/usr/bin/kernel-install\n/usr/lib/modules/6.1\n";
-    workshop.build("t-kernel", spec);
+    built.build("t-kernel", spec);
     let mut fixture = Fixture::new();
     fixture.blobs = Blobs::new();
-    let (unpacked, ..) = workshop.installed("t-kernel", "noscripts", &mut fixture.blobs);
-    let packages = workshop.packages();
+    let (unpacked, ..) = built.installed("t-kernel", "noscripts", &mut fixture.blobs);
+    let packages = built.packages();
     let done = configured(&unpacked, &packages, &mut fixture, SandboxLimits::default()).unwrap();
     let [line] = done.left_out.as_slice() else { panic!("{:?}", done.left_out) };
     assert!(line.starts_with("`kernel-install add 6.1 /lib/modules/6.1/vmlinuz`: "), "{line}");
@@ -207,13 +207,13 @@ fn what_describes_the_host_is_left_out() {
 }
 
 fn native_configuration_makes_what_the_scripts_make() {
-    let Some(workshop) = workshop() else { return };
-    workshop.build("t-base", BASE);
-    workshop.build("t-native", include_str!("specs/native.spec"));
+    let Some(built) = built() else { return };
+    built.build("t-base", BASE);
+    built.build("t-native", include_str!("specs/native.spec"));
     let mut fixture = Fixture::new();
     fixture.blobs = Blobs::new();
-    let (mut unpacked, ..) = workshop.installed("t-native", "noscripts", &mut fixture.blobs);
-    let packages = workshop.packages();
+    let (mut unpacked, ..) = built.installed("t-native", "noscripts", &mut fixture.blobs);
+    let packages = built.packages();
     packages::restore_modes(&mut unpacked, &packages);
     let run = configured(&unpacked, &packages, &mut fixture, SandboxLimits::default()).unwrap();
     let mut native = unpacked.clone();

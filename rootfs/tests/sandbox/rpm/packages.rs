@@ -19,11 +19,11 @@ use amiforge_store::blobs::Blobs;
 const EPOCH: &str = "1700000000";
 
 /// A folder with packages and what is made of them.
-pub(super) struct Workshop {
+pub(super) struct BuiltRpms {
     folder: tempfile::TempDir,
 }
 
-impl Workshop {
+impl BuiltRpms {
     /// A folder without packages; none where a program is missing.
     pub(super) fn open() -> Option<Self> {
         let there = |program: &str| Command::new(program).arg("--version").output().is_ok();

@@ -76,7 +76,7 @@ fn optional_request(formula: &Formula<'_>, contradiction: &[u32]) -> Option<usiz
     }
 }
 
-/// Refuses a choice that holds only if somebody has the paths that a chosen package wants.
+/// Refuses a choice that holds only if some package has the paths that a chosen package wants.
 fn needs_file_lists(formula: &Formula<'_>, chosen: &[RpmIndex]) -> Result<(), RpmResolveError> {
     let unanswered = formula.unanswered.iter().filter(|(index, _)| chosen.contains(index));
     let mut paths: Vec<String> = unanswered.map(|(_, path)| (*path).to_owned()).collect();

@@ -72,7 +72,7 @@ pub struct RpmRequest {
     pub weak: bool,
     /// Whether a requested package must have its best version: dnf's `best`.
     pub best: bool,
-    /// Packages (`name` or `name.arch`, `*` and `?` as in a shell) that must not come, whoever wants them.
+    /// Packages (`name` or `name.arch`, `*` and `?` as in a shell) that must not come, even where another package wants them.
     pub without: Vec<String>,
     /// Versions of an earlier lock: preferred where they are still available and fit.
     pub prefer: Vec<PackageId>,

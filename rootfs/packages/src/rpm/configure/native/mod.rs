@@ -131,8 +131,8 @@ fn follow(
     let variables = [("PATH", "/sbin:/bin:/usr/sbin:/usr/bin:/usr/X11R6/bin"), ("HOME", "/root")];
     match script::interpret(rpm, &text, &arguments, &variables) {
         Ok(unresolved) => {
-            let told = unresolved.into_iter().filter(|one| !early || is_of_accounts(&one.command));
-            skipped.extend(told.map(|one| SkippedCommand::of(package, one)));
+            let listed = unresolved.into_iter().filter(|one| !early || is_of_accounts(&one.command));
+            skipped.extend(listed.map(|one| SkippedCommand::of(package, one)));
         }
         Err(error) => {
             skipped.push(whole(SkipReason::Syntax { line: error.line, expected: error.reason }));

@@ -16,7 +16,7 @@ const DONE: SqliteValue<'static> = SqliteValue::Integer(1);
 const INSTALL: SqliteValue<'static> = SqliteValue::Integer(1);
 /// Installed because another package needs it.
 const DEPENDENCY: i64 = 1;
-/// Installed because somebody wants it.
+/// Installed because the recipe names it.
 const USER: i64 = 2;
 /// An item that is an rpm package.
 const RPM: SqliteValue<'static> = SqliteValue::Integer(0);
