@@ -2,7 +2,7 @@
 
 use amiforge_machine::preflight::{PreflightSeverity, marketplace, os_release};
 
-use super::{checked, complete_system, good_cmdline, partitions, unified};
+use crate::images::{checked, complete_system, good_cmdline, partitions, unified};
 
 /// 2026-11-21.
 const NOW: i64 = 1_795_240_800;

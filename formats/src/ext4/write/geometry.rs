@@ -344,14 +344,13 @@ pub(super) fn free_runs(taken: &[BlockRun], from: u64, end: u64) -> impl Iterato
 mod tests {
     use super::*;
 
-    fn gib(n: u64) -> u64 {
-        n << 18
-    }
+    /// Blocks.
+    const GIB: u64 = 1 << 18;
 
     /// What mke2fs 1.47.0 reports for these sizes.
     #[test]
     fn descriptors_and_reserve_are_those_of_mke2fs_at_powers_of_two() {
-        for (blocks, gdt, reserved) in [(gib(2), 1, 255), (gib(4), 1, 511), (gib(8), 1, 1023)] {
+        for (blocks, gdt, reserved) in [(2 * GIB, 1, 255), (4 * GIB, 1, 511), (8 * GIB, 1, 1023)] {
             let geometry = Ext4Geometry::new(blocks, 1000, JournalSize::Auto).unwrap();
             assert_eq!((geometry.gdt_blocks, geometry.reserved_gdt), (gdt, reserved));
             assert_eq!(geometry.inodes_per_group, 8192);
@@ -359,9 +358,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_stands_twice_and_all_within_the_file_system() {
+    fn nothing_is_claimed_twice_and_all_within_the_file_system() {
         for blocks in
-            [256, 1000, 2047, 2048, 30_000, 32_767, 32_768, 32_800, 40_000, gib(1), gib(3) + 17, gib(1024)]
+            [256, 1000, 2047, 2048, 30_000, 32_767, 32_768, 32_800, 40_000, GIB, 3 * GIB + 17, 1024 * GIB]
         {
             for inodes in [1, 5000, 300_000] {
                 let Ok(geometry) = Ext4Geometry::new(blocks, inodes, JournalSize::Auto) else { continue };
@@ -378,8 +377,8 @@ mod tests {
 
     #[test]
     fn the_first_metadata_stays_when_the_file_system_grows_a_little() {
-        let small = Ext4Geometry::new(gib(1) - 20_000, 10_000, JournalSize::Bytes(64 << 20)).unwrap();
-        let larger = Ext4Geometry::new(gib(1), 10_000, JournalSize::Bytes(64 << 20)).unwrap();
+        let small = Ext4Geometry::new(GIB - 20_000, 10_000, JournalSize::Bytes(64 << 20)).unwrap();
+        let larger = Ext4Geometry::new(GIB, 10_000, JournalSize::Bytes(64 << 20)).unwrap();
         assert_eq!(small.places[..], larger.places[..small.places.len()]);
         assert_eq!(small.journal, larger.journal);
     }
@@ -393,9 +392,9 @@ mod tests {
             Ext4Geometry::new(1000, 1 << 20, JournalSize::None),
             Err(Ext4WriteError::TooManyNodes { .. })
         ));
-        let small = Ext4Geometry::new(gib(1), 1, JournalSize::Bytes(4096));
+        let small = Ext4Geometry::new(GIB, 1, JournalSize::Bytes(4096));
         assert!(matches!(small, Err(Ext4WriteError::JournalTooSmall { .. })));
-        let much = Ext4Geometry::new(gib(1), 1, JournalSize::Bytes(700 << 20));
+        let much = Ext4Geometry::new(GIB, 1, JournalSize::Bytes(700 << 20));
         assert!(matches!(much, Err(Ext4WriteError::JournalTooBig { .. })));
     }
 }
