@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use amiforge_emulator::{RegionConfig, RegionServer};
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ pub const ACCOUNT: &str = amiforge_emulator::ACCOUNT;
 
 /// The access key with a policy.
 const KEY: (&str, &str) = ("AKIAUNDERAPOLICY0000", "secret-under-a-policy");
+/// How long an instance takes from one state to the next.
+const INSTANCE_STEP: Duration = Duration::from_millis(30);
 /// How every service names the action that it refuses.
 const REFUSED: &str = "is not authorized to perform: ";
 
@@ -53,12 +56,14 @@ pub struct Run {
 #[derive(Debug)]
 pub struct Stage {
     folder: TempDir,
+    /// The account of the runs.
+    account: String,
 }
 
 impl Stage {
     /// An empty region.
     pub fn new() -> Self {
-        let stage = Self { folder: scratch::folder() };
+        let stage = Self { folder: scratch::folder(), account: ACCOUNT.to_owned() };
         std::fs::create_dir(stage.path("region")).expect("a folder");
         stage
     }
@@ -66,9 +71,14 @@ impl Stage {
     /// A copy of the region and of the files, in which other runs can follow.
     #[must_use]
     pub fn copy(&self) -> Self {
-        let copy = Self { folder: scratch::folder() };
+        let copy = Self { folder: scratch::folder(), account: self.account.clone() };
         copy_folder(self.folder.path(), copy.folder.path());
         copy
+    }
+
+    /// Lets the runs that follow be those of another account.
+    pub fn set_account(&mut self, account: &str) {
+        account.clone_into(&mut self.account);
     }
 
     /// The path of a file in the folder in which the commands run.
@@ -134,15 +144,36 @@ impl Stage {
         plan["policy"].clone()
     }
 
+    /// Calls a function with the endpoint, as a user of the account of the region who may do everything.
+    pub fn served<R>(&self, run: impl FnOnce(&str) -> R) -> R {
+        self.serve(None, run)
+    }
+
     fn serve<R>(&self, policy: Option<&Value>, run: impl FnOnce(&str) -> R) -> R {
         self.serve_region(policy, |server| run(&server.endpoint()))
     }
 
     fn serve_region<R>(&self, policy: Option<&Value>, run: impl FnOnce(&RegionServer) -> R) -> R {
         let folder = self.path("region");
-        write_key(&folder, policy);
-        let server = RegionServer::start(RegionConfig::new(&folder)).expect("the local region starts");
+        self.write_key(policy);
+        let mut config = RegionConfig::new(&folder);
+        config.windows.instances = INSTANCE_STEP;
+        let server = RegionServer::start(config).expect("the local region starts");
         run(&server)
+    }
+
+    fn write_key(&self, policy: Option<&Value>) {
+        let mut keys = Vec::new();
+        if let Some(policy) = policy {
+            keys.push(json!({
+                "account": self.account,
+                "access_key_id": KEY.0,
+                "secret_access_key": KEY.1,
+                "policy": policy,
+            }));
+        }
+        let text = Value::from(keys).to_string();
+        std::fs::write(self.path("region/accounts.json"), text).expect("accounts.json");
     }
 }
 
@@ -156,19 +187,6 @@ impl Default for Stage {
 fn copy_folder(from: &Path, to: &Path) {
     let status = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().expect("cp starts");
     assert!(status.success(), "copying {}", from.display());
-}
-
-fn write_key(folder: &Path, policy: Option<&Value>) {
-    let mut keys = Vec::new();
-    if let Some(policy) = policy {
-        keys.push(json!({
-            "account": ACCOUNT,
-            "access_key_id": KEY.0,
-            "secret_access_key": KEY.1,
-            "policy": policy,
-        }));
-    }
-    std::fs::write(folder.join("accounts.json"), Value::from(keys).to_string()).expect("accounts.json");
 }
 
 impl Run {

@@ -3,9 +3,12 @@
     fleet.py make ENDPOINT SPECIFICATION     two images, a template, a group; what the specification (JSON) says
     fleet.py read ENDPOINT                   groups with their instances, templates, refreshes
     fleet.py call ENDPOINT SERVICE OPERATION PARAMETERS
+
+The region is that of the variable AWS_REGION, else `local`.
 """
 
 import json
+import os
 import pathlib
 import sys
 
@@ -62,7 +65,7 @@ def make(region, want):
             MinSize=0,
             MaxSize=40,
             DesiredCapacity=want.get("size", 10),
-            AvailabilityZones=["locala", "localb"],
+            AvailabilityZones=[region.name + "a", region.name + "b"],
             NewInstancesProtectedFromScaleIn=want.get("protected", False),
             Tags=tags,
             **source,
@@ -106,7 +109,7 @@ def call(region, service, operation, parameters):
 
 
 def main(action, endpoint, *more):
-    region = clients.Region(endpoint)
+    region = clients.Region(endpoint, os.environ.get("AWS_REGION", "local"))
     if action == "make":
         result = make(region, json.loads(more[0]))
     elif action == "read":

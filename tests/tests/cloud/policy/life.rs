@@ -125,6 +125,14 @@ fn the_policies_of_sharing_are_the_least() {
 }
 
 #[test]
+fn the_policy_of_giving_a_permission_up_is_the_least() {
+    let mut published = Published::new(&[]);
+    published.stage.must(&["share", &published.image, "--with=111122223333"]);
+    published.stage.set_account("111122223333");
+    published.check(&["unshare", &published.image, "--me"], &[]);
+}
+
+#[test]
 fn the_policy_of_orphans_is_the_least() {
     let stage = Stage::new();
     bundle(&stage, "web", 1);

@@ -2,5 +2,6 @@
 //! command.
 
 mod channels;
+mod fleet;
 mod life;
 mod publish;

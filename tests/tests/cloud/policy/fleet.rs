@@ -1,0 +1,56 @@
+//! The policy of `follow`: launch templates and Auto Scaling groups that boto3 made.
+
+use std::path::Path;
+
+use amiforge_tests::policy::{PreparedCase, REGION, Run, Stage, Unshown};
+use amiforge_tests::python;
+use serde_json::{Value, json};
+
+/// Needed only where a refresh fails.
+const TAKEN_BACK: [&str; 2] = ["autoscaling:RollbackInstanceRefresh", "autoscaling:CancelInstanceRefresh"];
+/// Times that a fleet is read until its instances are in service.
+const READS: usize = 200;
+
+/// A region with a fleet, and the image that it is to follow; `None` without boto3.
+fn fleet(specification: &Value) -> Option<(Stage, String)> {
+    let python = python::with(&["boto3"])?;
+    let stage = Stage::new();
+    let image = stage.served(|endpoint| {
+        let made = script(&python, &["make", endpoint, &specification.to_string()]);
+        let in_service = || {
+            let fleet = script(&python, &["read", endpoint]);
+            let instances = fleet["groups"]["web"]["Instances"].as_array().expect("instances");
+            instances.len() as u64 == specification["size"].as_u64().expect("a size")
+                && instances.iter().all(|one| one["LifecycleState"] == "InService")
+        };
+        assert!((0..READS).any(|_| in_service()), "the group does not come into service");
+        made["images"][1].as_str().expect("an image").to_owned()
+    });
+    Some((stage, image))
+}
+
+fn script(python: &Path, args: &[&str]) -> Value {
+    let output = python::script(python, "follow/fleet.py")
+        .args(args)
+        .env("AWS_REGION", REGION)
+        .output()
+        .expect("python starts");
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn check(stage: &Stage, command: &[&str], unshown: &[Unshown<'_>]) {
+    let story = |stage: &Stage, policy: &Value| vec![Run::succeeds(stage.under(policy, command))];
+    PreparedCase { stage, command, story: &story, optional: &[], unshown }.check();
+}
+
+#[test]
+fn the_policies_of_follow_are_the_least() {
+    let specification = json!({ "version": "1", "size": 2, "parameter": "/amiforge/web/stable" });
+    let Some((stage, image)) = fleet(&specification) else { return };
+    let back = TAKEN_BACK.map(|action| Unshown { action, because: "no refresh fails" });
+    check(&stage, &["follow", &image, "--groups=web", "--warmup=0"], &back);
+    let channel = ["follow", "--channel=web/stable", "--groups=web", "--warmup=0"];
+    check(&stage, &channel, &back);
+    check(&stage, &[&channel[..], &["--no-wait"]].concat(), &[]);
+}
