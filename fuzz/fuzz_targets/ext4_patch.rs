@@ -47,7 +47,8 @@ fn change(tree: &mut Tree, how: u8) {
     let meta = Meta::root_owned(0o644, Time::from_secs(1_700_000_000));
     for (at, entry) in entries.iter().enumerate().skip(1) {
         let split = entry.path.iter().rposition(|byte| *byte == b'/');
-        let (above, own) = split.map_or((&b""[..], &entry.path[..]), |at| (&entry.path[..at], &entry.path[at + 1..]));
+        let (above, own) =
+            split.map_or((&b""[..], &entry.path[..]), |at| (&entry.path[..at], &entry.path[at + 1..]));
         let Some(parent) = tree.lookup(above) else { continue };
         match (at as u8).wrapping_mul(how | 1) % 7 {
             0 => drop(tree.unlink(parent, own)),
@@ -58,7 +59,10 @@ fn change(tree: &mut Tree, how: u8) {
                 }
             }
             3 => {
-                let node = Node { meta: meta.clone(), kind: NodeKind::File(Content::Inline(Arc::from(vec![1; 3000]))) };
+                let node = Node {
+                    meta: meta.clone(),
+                    kind: NodeKind::File(Content::Inline(Arc::from(vec![1; 3000]))),
+                };
                 if let Ok(name) = Name::new(format!("new-{at}").as_bytes()) {
                     let _ = tree.add(parent, name, node);
                 }

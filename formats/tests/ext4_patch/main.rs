@@ -8,5 +8,6 @@ mod fixture;
 #[allow(dead_code, reason = "shared with the tests of the writers")]
 mod fixtures;
 mod folder;
+mod hostile;
 mod random;
 mod refusals;

@@ -105,12 +105,12 @@ impl PatchVolume<'_> {
         Ok(())
     }
 
-    /// The plan: what was written, and for the rest the origin of the volume. With `erase`, blocks that were given back
+    /// The plan: what was written, and for the rest the origin of the volume. Where that is asked for, blocks that were given back
     /// and not taken again are zeros.
-    pub(super) fn into_bytes(mut self, origin: &Plan, erase: bool) -> Result<AmendedBytes, Ext4PatchError> {
+    pub(super) fn into_bytes(mut self, origin: &Plan) -> Result<AmendedBytes, Ext4PatchError> {
         let size = self.block_size();
         let mut written = std::mem::replace(&mut self.data, Claims::new(0));
-        if erase {
+        if self.erase {
             for run in self.unused_again() {
                 written.claim(run.start * size, (run.end - run.start) * size, Data::Zero);
             }

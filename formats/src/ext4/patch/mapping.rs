@@ -3,7 +3,7 @@
 
 use super::Ext4PatchError;
 use super::volume::PatchVolume;
-use crate::ext4::read::{FileRun, checksum};
+use crate::ext4::read::{BlockMapping, FileKind, FileRun, ReadInode, checksum};
 use crate::ext4::spec::PutField;
 
 /// Bytes of an extent tree's header and of each entry.
@@ -35,11 +35,26 @@ pub(super) struct WrittenMapping {
 /// An entry of an extent tree's node: its first block in the file, and its twelve bytes.
 type NodeEntry = (u32, [u8; ENTRY]);
 
+/// Whether an inode maps blocks.
+pub(super) fn has_mapping(inode: &ReadInode) -> bool {
+    matches!(inode.kind(), Some(FileKind::File | FileKind::Dir))
+        || (inode.kind() == Some(FileKind::Symlink) && !inode.is_fast_symlink())
+}
+
+/// Gives back the blocks of a mapping itself.
+pub(super) fn give_back_nodes(volume: &mut PatchVolume<'_>, mapping: &BlockMapping) {
+    mapping.nodes.iter().for_each(|block| volume.give_back(*block..*block + 1));
+}
+
 impl PatchVolume<'_> {
     /// Most blocks that a file may have.
     pub(super) fn longest_file(&self, extents: bool) -> u64 {
         let numbers = self.block_size() / 4;
-        if extents { (1 << 32) - 1 } else { DIRECT + numbers + numbers * numbers + numbers * numbers * numbers }
+        if extents {
+            (1 << 32) - 1
+        } else {
+            DIRECT + numbers + numbers * numbers + numbers * numbers * numbers
+        }
     }
 
     /// Writes a mapping of runs in the order of the file; its own blocks are taken from the free ones.
@@ -178,7 +193,12 @@ pub(super) fn clip(runs: &[FileRun], from: u64, to: u64) -> Vec<FileRun> {
     own.map(|run| {
         let skip = from.saturating_sub(run.logical);
         let logical = run.logical + skip;
-        FileRun { logical, physical: run.physical + skip, len: (run.logical + run.len).min(to) - logical, ..*run }
+        FileRun {
+            logical,
+            physical: run.physical + skip,
+            len: (run.logical + run.len).min(to) - logical,
+            ..*run
+        }
     })
     .collect()
 }

@@ -21,7 +21,7 @@ mod removal;
 mod space;
 mod volume;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 pub use self::error::Ext4PatchError;
@@ -147,10 +147,10 @@ fn patch_origin(
         time: options.time,
         seed: options.seed,
     };
-    let mut volume = PatchVolume::new(&system, disk_offset)?;
+    let mut volume = PatchVolume::new(&system, disk_offset, options.erase)?;
     let counts = patching.amend(&mut volume)?;
     volume.write_counts()?;
-    let bytes = volume.into_bytes(origin.plan, options.erase)?;
+    let bytes = volume.into_bytes(origin.plan)?;
     let written: u64 = bytes.changed.iter().map(|range| range.end - range.start).sum();
     let counts = Ext4PatchCounts { blocks_written: written / patching.block_size, ..counts };
     Ok(Ext4Patch { plan: bytes.plan, changed: bytes.changed, counts })
@@ -197,17 +197,19 @@ impl Patching<'_> {
         for (pair, (inode, change)) in nodes.iter().zip(inodes.iter().zip(&changes)) {
             match inode {
                 Some(inode) => self.amend_node(volume, pair, inode, change, &mut made)?,
-                None => self.write_node(volume, pair, self.number_of(&numbers, pair.id), &mut made)?,
+                None => self.write_node(volume, pair, number_of(&numbers, pair.id), &mut made)?,
             }
         }
         for (pair, inode) in nodes.iter().zip(&inodes) {
-            if matches!(self.tree.node(pair.id).kind, NodeKind::Dir(_)) && (inode.is_none() || dirs.contains_key(&pair.id)) {
-                let (own, parent) = (self.number_of(&numbers, pair.id), self.number_of(&numbers, pair.parent));
+            if matches!(self.tree.node(pair.id).kind, NodeKind::Dir(_))
+                && (inode.is_none() || dirs.contains(&pair.id))
+            {
+                let (own, parent) = (number_of(&numbers, pair.id), number_of(&numbers, pair.parent));
                 self.directory(volume, pair, (own, parent), inode.as_ref(), &self.names(&numbers, pair.id))?;
             }
         }
         let changed = |(pair, change): &(&PairedNode, &NodeChange)| {
-            pair.base.is_some() && (!change.is_none() || dirs.contains_key(&pair.id))
+            pair.base.is_some() && (!change.is_none() || dirs.contains(&pair.id))
         };
         Ok(Ext4PatchCounts {
             added: nodes.iter().filter(|pair| pair.base.is_none()).count() as u64,
@@ -274,10 +276,10 @@ impl Patching<'_> {
         nodes: &[PairedNode],
         inodes: &[Option<ReadInode>],
         changes: &[NodeChange],
-    ) -> Result<BTreeMap<NodeId, ()>, Ext4PatchError> {
+    ) -> Result<BTreeSet<NodeId>, Ext4PatchError> {
         let of_base: BTreeMap<NodeId, NodeId> =
             nodes.iter().filter_map(|pair| Some((pair.id, pair.base?))).collect();
-        let mut dirs = BTreeMap::new();
+        let mut dirs = BTreeSet::new();
         for (pair, (inode, change)) in nodes.iter().zip(inodes.iter().zip(changes)) {
             let Some(inode) = inode else { continue };
             if !change.is_none() {
@@ -286,12 +288,13 @@ impl Patching<'_> {
             let (Some(new), Some(base)) = (self.tree.entries(pair.id), pair.base) else { continue };
             let Some(old) = self.base.tree.entries(base) else { continue };
             let same = new.len() == old.len()
-                && new.iter().zip(old).all(|((name, id), (old_name, old))| {
-                    name == old_name && of_base.get(id) == Some(old)
-                });
+                && new
+                    .iter()
+                    .zip(old)
+                    .all(|((name, id), (old_name, old))| name == old_name && of_base.get(id) == Some(old));
             if !same {
-                dirs.insert(pair.id, ());
-                self.touch_entries(volume, inode, new, old, &of_base)?;
+                dirs.insert(pair.id);
+                Self::touch_entries(volume, inode, new, old, &of_base)?;
             }
         }
         Ok(dirs)
@@ -299,7 +302,6 @@ impl Patching<'_> {
 
     /// Notes the blocks of a directory that lose a name, or the first one where it only gets some.
     fn touch_entries(
-        &self,
         volume: &mut PatchVolume<'_>,
         inode: &ReadInode,
         new: &BTreeMap<Name, NodeId>,
@@ -312,7 +314,9 @@ impl Patching<'_> {
             id.is_some() && id == old.get(name)
         };
         let mut lost = false;
-        for entry in volume.base.entries(inode)?.iter().filter(|entry| !entry.is_dots() && !stays(&entry.name)) {
+        for entry in
+            volume.base.entries(inode)?.iter().filter(|entry| !entry.is_dots() && !stays(&entry.name))
+        {
             lost = true;
             if let Some(block) = mapping.find(entry.block) {
                 volume.space.touch(block);
@@ -329,30 +333,30 @@ impl Patching<'_> {
         let mut numbers = Numbers::new();
         for pair in nodes {
             let known = pair.base.and_then(|base| self.base.inode(base));
-            let number = match known {
-                Some(number) => number,
-                None => {
-                    let parent = self.number_of(&numbers, pair.parent);
-                    let is_dir = matches!(self.tree.node(pair.id).kind, NodeKind::Dir(_));
-                    let number = volume.take_inode(parent, is_dir)?;
-                    self.begin_node(volume, pair, number)?;
-                    Self::inherit_project(volume, number, parent, is_dir)?;
-                    number
-                }
+            let number = if let Some(number) = known {
+                number
+            } else {
+                let parent = number_of(&numbers, pair.parent);
+                let is_dir = matches!(self.tree.node(pair.id).kind, NodeKind::Dir(_));
+                let number = volume.take_inode(parent, is_dir)?;
+                self.begin_node(volume, pair, number)?;
+                Self::inherit_project(volume, number, parent, is_dir)?;
+                number
             };
             numbers.insert(pair.id, number);
         }
         Ok(numbers)
     }
 
-    fn number_of(&self, numbers: &Numbers, id: NodeId) -> u32 {
-        numbers.get(&id).copied().unwrap_or(ROOT)
-    }
-
     /// The names of a directory.
     fn names(&self, numbers: &Numbers, dir: NodeId) -> DirNames<'_> {
         let entries = self.tree.entries(dir).into_iter().flatten();
-        let entry = |id: &NodeId| (self.number_of(numbers, *id), codes(&self.tree.node(*id).kind).1);
+        let entry = |id: &NodeId| (number_of(numbers, *id), codes(&self.tree.node(*id).kind).1);
         entries.map(|(name, id)| (name.as_bytes(), entry(id))).collect()
     }
+}
+
+/// The inode of a node that has one.
+fn number_of(numbers: &Numbers, id: NodeId) -> u32 {
+    numbers.get(&id).copied().unwrap_or(ROOT)
 }

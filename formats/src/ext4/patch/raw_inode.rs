@@ -21,19 +21,22 @@ pub(super) struct RawInode<'r> {
     raw: &'r mut [u8],
 }
 
-impl RawInode<'_> {
+impl<'r> RawInode<'r> {
     /// Takes an inode's bytes.
-    pub(super) fn new(raw: &mut [u8]) -> RawInode<'_> {
-        RawInode { raw }
+    pub(super) fn new(raw: &'r mut [u8]) -> Self {
+        Self { raw }
     }
+}
 
+impl RawInode<'_> {
     /// Makes it a new one: zeros, a generation and the length of the further fields.
     pub(super) fn clear(&mut self, generation: u32, wanted_extra: u16) {
         self.raw.fill(0);
         self.raw.put32(0x64, generation);
         let room = self.raw.len().saturating_sub(GOOD_OLD) as u16;
         if room >= 4 {
-            let wanted = if wanted_extra < 28 || !wanted_extra.is_multiple_of(4) { EXTRA } else { wanted_extra };
+            let wanted =
+                if wanted_extra < 28 || !wanted_extra.is_multiple_of(4) { EXTRA } else { wanted_extra };
             self.raw.put16(0x80, wanted.min(room));
         }
     }

@@ -48,6 +48,8 @@ pub(super) struct PatchVolume<'a> {
     pub(super) data: Claims,
     /// Blocks that were given back.
     pub(super) freed: Vec<Range<u64>>,
+    /// Whether blocks that are given back are overwritten, so that their slots change.
+    pub(super) erase: bool,
     /// Metadata blocks as they become.
     blocks: BTreeMap<u64, Vec<u8>>,
     /// Slots of inode tables that change, by group.
@@ -56,7 +58,7 @@ pub(super) struct PatchVolume<'a> {
 
 impl<'a> PatchVolume<'a> {
     /// The volume before anything is amended; it begins at byte `offset` of the disk.
-    pub(super) fn new(base: &'a BaseSystem<'a>, offset: u64) -> Result<Self, Ext4PatchError> {
+    pub(super) fn new(base: &'a BaseSystem<'a>, offset: u64, erase: bool) -> Result<Self, Ext4PatchError> {
         let superblock = base.superblock();
         let mut space = FreeSpace::new(SlotGrid::new(offset, superblock.block_size));
         let mut groups = Vec::with_capacity(base.groups().len());
@@ -79,6 +81,7 @@ impl<'a> PatchVolume<'a> {
             space,
             data: Claims::new(base.image().size()),
             freed: Vec::new(),
+            erase,
             blocks: BTreeMap::new(),
             tables: BTreeSet::new(),
         })
@@ -142,6 +145,9 @@ impl<'a> PatchVolume<'a> {
         self.mark(run.clone(), false);
         let known: Vec<u64> = self.blocks.range(run.clone()).map(|(block, _)| *block).collect();
         known.iter().for_each(|block| drop(self.blocks.remove(block)));
+        if self.erase {
+            run.clone().for_each(|block| self.space.touch(block));
+        }
         self.freed.push(run.clone());
         self.space.free(run);
     }
