@@ -25,7 +25,7 @@ struct PlacedFile {
 }
 
 /// Rewrites the contents of a tree so that they refer to blobs. `file` is the disk's file among the blobs, `identity` its
-/// digest and length where it may be needed.
+/// digest and length where it may be needed. Of a `whole` disk that is kept, what no file uses is unpacked, too.
 ///
 /// # Errors
 /// When the container is damaged, or its files cannot be unpacked into the store.
@@ -36,9 +36,10 @@ pub(super) fn place(
     identity: &mut dyn FnMut() -> Result<(Digest, u64), SourceError>,
     opening: &Opening<'_>,
     (blobs, deferred): (&mut Blobs, &mut Deferred),
-) -> Result<(), SourceError> {
+    whole: bool,
+) -> Result<PlacedDisk, SourceError> {
     let files = placed(tree, volumes)?;
-    let packed = packed_ranges(&files);
+    let packed = if whole { all_packed(volumes.disk)? } else { packed_ranges(&files) };
     let spool = if packed.is_empty() {
         None
     } else {
@@ -48,7 +49,35 @@ pub(super) fn place(
         let segments = segments(&placed, file, spool.as_ref());
         tree.node_mut(placed.node).kind = NodeKind::File(content(placed.len, segments));
     }
-    Ok(())
+    Ok(PlacedDisk { file, spool })
+}
+
+/// Where the bytes of a disk are among the blobs.
+pub(super) struct PlacedDisk {
+    file: SourceId,
+    spool: Option<Spool>,
+}
+
+impl PlacedDisk {
+    /// Where a run is: its source and first byte there; none for zeros.
+    pub(super) fn at(&self, run: &DiskRun) -> Option<(SourceId, u64)> {
+        match (run.place, &self.spool) {
+            (DiskPlace::File(at), _) => Some((self.file, at)),
+            (DiskPlace::Packed, Some(spool)) => Some((spool.source, spool.place(run.start))),
+            (DiskPlace::Packed, None) | (DiskPlace::Zeros, _) => None,
+        }
+    }
+}
+
+/// The compressed ranges of a disk.
+fn all_packed(disk: &OpenDisk) -> Result<Vec<(u64, u64)>, DiskSourceError> {
+    let mut ranges = Vec::new();
+    disk.runs(0..disk.reader().size(), |run| {
+        if run.place == DiskPlace::Packed {
+            ranges.push((run.start, run.start + run.len));
+        }
+    })?;
+    Ok(joined(ranges))
 }
 
 /// Every file of the tree that has bytes on the disk, once.
@@ -79,10 +108,12 @@ fn placed(tree: &Tree, volumes: &DiskVolumes<'_>) -> Result<Vec<PlacedFile>, Dis
 /// The compressed ranges of the disk that files use: sorted, disjoint, those that adjoin joined.
 fn packed_ranges(files: &[PlacedFile]) -> Vec<(u64, u64)> {
     let runs = files.iter().flat_map(|file| &file.runs).map(|(_, run)| run);
-    let mut ranges: Vec<(u64, u64)> = runs
-        .filter(|run| run.place == DiskPlace::Packed)
-        .map(|run| (run.start, run.start + run.len))
-        .collect();
+    let packed = runs.filter(|run| run.place == DiskPlace::Packed);
+    joined(packed.map(|run| (run.start, run.start + run.len)).collect())
+}
+
+/// Ranges sorted, those that adjoin or overlap joined.
+fn joined(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
     ranges.sort_unstable();
     let mut joined: Vec<(u64, u64)> = Vec::new();
     for (start, end) in ranges {
@@ -192,7 +223,7 @@ fn segments(file: &PlacedFile, source: SourceId, spool: Option<&Spool>) -> Vec<S
 }
 
 /// The content of `len` bytes that the segments make.
-fn content(len: u64, segments: Vec<Segment>) -> Content {
+pub(super) fn content(len: u64, segments: Vec<Segment>) -> Content {
     match segments.as_slice() {
         [Segment { offset: 0, len: all, origin: Origin::Slice { source, at } }] if *all == len => {
             Content::Slice { source: *source, at: *at, len }
