@@ -93,7 +93,15 @@ pub fn encode_inline(attributes: &[&Attribute], space: usize) -> Vec<u8> {
 /// A block of attributes, sorted by index, length and bytes of their names, that `refcount` inodes share; it
 /// is at block `at`.
 pub fn encode_block(attributes: &[&Attribute], refcount: u32, seed: u32, at: u64) -> Vec<u8> {
-    let mut out = vec![0; BLOCK_SIZE as usize];
+    let mut out = encode_block_of(BLOCK_SIZE as usize, attributes, refcount);
+    let checksum = crc32c(crc32c(seed, &at.to_le_bytes()), &out);
+    out.put32(16, checksum);
+    out
+}
+
+/// [`encode_block`] of another length, and without a checksum.
+pub fn encode_block_of(block_size: usize, attributes: &[&Attribute], refcount: u32) -> Vec<u8> {
+    let mut out = vec![0; block_size];
     out.put32(0, MAGIC);
     out.put32(4, refcount);
     out.put32(8, 1); // blocks
@@ -102,8 +110,6 @@ pub fn encode_block(attributes: &[&Attribute], refcount: u32, seed: u32, at: u64
     let hash = hashes.clone().fold(0u32, |sum, hash| sum.rotate_left(16) ^ hash);
     // An entry without a hash makes the block one that the kernel may not share.
     out.put32(12, if hashes.clone().any(|hash| hash == 0) { 0 } else { hash });
-    let checksum = crc32c(crc32c(seed, &at.to_le_bytes()), &out);
-    out.put32(16, checksum);
     out
 }
 
