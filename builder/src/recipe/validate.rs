@@ -62,9 +62,10 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
     let trust = trust::check(keys, &top, checker);
     let boot = keys.boot_table().map(|keys| boot::check(keys, &trust, arch, &top.key("boot"), checker));
     let mode = boot.as_ref().map(|boot| boot.mode);
-    let partitions = match keys.keeps_disk() {
-        true => Vec::new(),
-        false => partitions::check(&keys.partition, arch, (mode, &trust), &top.key("partition"), checker),
+    let partitions = if keys.keeps_disk() {
+        Vec::new()
+    } else {
+        partitions::check(&keys.partition, arch, (mode, &trust), &top.key("partition"), checker)
     };
     if let Some(boot) = &boot {
         boot::partitions(boot, &partitions, &top.key("boot"), checker);

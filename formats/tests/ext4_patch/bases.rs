@@ -16,7 +16,11 @@ const KINDS: [(&str, &[&str], u64); 14] = [
     ("default", &["-t", "ext4"], 48),
     ("blocks of 1 KiB", &["-t", "ext4", "-b", "1024"], 40),
     ("blocks of 2 KiB", &["-t", "ext4", "-b", "2048"], 40),
-    ("old default", &["-t", "ext4", "-O", "^metadata_csum,uninit_bg,^64bit,^metadata_csum_seed,^orphan_file"], 48),
+    (
+        "old default",
+        &["-t", "ext4", "-O", "^metadata_csum,uninit_bg,^64bit,^metadata_csum_seed,^orphan_file"],
+        48,
+    ),
     ("no checksums at all", &["-t", "ext4", "-O", "^metadata_csum,^uninit_bg", "-b", "1024"], 40),
     ("checksum seed and orphan file", &["-t", "ext4", "-O", "metadata_csum_seed,orphan_file"], 48),
     ("without flexible groups", &["-t", "ext4", "-O", "^flex_bg,^resize_inode", "-b", "1024"], 40),
@@ -125,7 +129,8 @@ fn what_has_not_changed_is_not_written() {
     let mut other = tree.clone();
     let lost = tree_of(base.path());
     let found = lost.node(lost.lookup(b"lost+found").unwrap()).clone();
-    let id = other.add(other.root(), amiforge_formats::tree::Name::new(b"lost+found").unwrap(), found).unwrap();
+    let id =
+        other.add(other.root(), amiforge_formats::tree::Name::new(b"lost+found").unwrap(), found).unwrap();
     assert!(other.entries(id).is_some());
     let (patched, _) = amended(base.path(), &other);
     let root = patched.counts;
@@ -150,7 +155,8 @@ fn features_that_are_not_kept_are_refused_by_name() {
         assert!(ok, "{text}");
         let medium = Medium::open(image.path());
         let options = super::fixture::options();
-        let refused = amiforge_formats::ext4::patch::patch(&medium, SourceId(7), 0, &empty(), &Pattern, &options);
+        let refused =
+            amiforge_formats::ext4::patch::patch(&medium, SourceId(7), 0, &empty(), &Pattern, &options);
         let text = refused.unwrap_err().to_string();
         assert!(text.contains(feature) && text.contains("without `boot"), "{feature}: {text}");
     }

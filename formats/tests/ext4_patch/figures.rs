@@ -39,7 +39,14 @@ fn install(tree: &mut Tree, base: &Medium) {
     let NodeKind::File(old) = &mut tree.node_mut(status).kind else { panic!() };
     *old = Content::Inline(Arc::from(text));
     let time = amiforge_formats::time::Time::from_secs(1_760_000_000);
-    for path in ["usr/bin", "usr/share/doc", "usr/share/man/man1", "var/lib/dpkg/info", "var/lib/dpkg", "var/lib/dpkg/status"] {
+    for path in [
+        "usr/bin",
+        "usr/share/doc",
+        "usr/share/man/man1",
+        "var/lib/dpkg/info",
+        "var/lib/dpkg",
+        "var/lib/dpkg/status",
+    ] {
         let id = tree.lookup(path.as_bytes()).unwrap();
         tree.node_mut(id).meta.mtime = time;
     }
@@ -82,11 +89,17 @@ fn a_small_package_dirties_few_blocks() {
         let begun = std::time::Instant::now();
         let patched = patch(&base, BASE, 0, &after, &TestSources(&base), &options()).unwrap();
         let took = begun.elapsed();
-        let mut slots: Vec<u64> = patched.changed.iter().flat_map(|range| range.start >> 19..=(range.end - 1) >> 19).collect();
+        let mut slots: Vec<u64> =
+            patched.changed.iter().flat_map(|range| range.start >> 19..=(range.end - 1) >> 19).collect();
         slots.dedup();
         let held = patched.plan.extents().iter().filter(|e| !matches!(e.data, Data::Zero | Data::Free));
         let bytes: u64 = held.map(|extent| extent.len).sum();
-        println!("by the kernel {by_kernel}: {} slots of {} MiB, {:?}, {took:?}", slots.len(), bytes / MIB, patched.counts);
+        println!(
+            "by the kernel {by_kernel}: {} slots of {} MiB, {:?}, {took:?}",
+            slots.len(),
+            bytes / MIB,
+            patched.counts
+        );
         let (_, written) = amended(image.path(), &after);
         drop(written);
         let anew = super::fixture::layout_options();

@@ -46,9 +46,7 @@ impl ReadAt for Medium {
     fn data_from(&self, from: u64, to: u64) -> io::Result<Option<std::ops::Range<u64>>> {
         let seek = |at| rustix::fs::seek(&self.0, at);
         match seek(rustix::fs::SeekFrom::Data(from)) {
-            Ok(start) if start < to => {
-                Ok(Some(start..seek(rustix::fs::SeekFrom::Hole(start))?.min(to)))
-            }
+            Ok(start) if start < to => Ok(Some(start..seek(rustix::fs::SeekFrom::Hole(start))?.min(to))),
             Ok(_) | Err(rustix::io::Errno::NXIO) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -140,7 +138,9 @@ pub(crate) fn judge(image: &Path) {
     let summary = |line: &str| line.contains(" files (") && line.contains(" blocks");
     let odd: Vec<&str> = text
         .lines()
-        .filter(|line| !line.is_empty() && !summary(line) && !passes.iter().any(|word| line.starts_with(word)))
+        .filter(|line| {
+            !line.is_empty() && !summary(line) && !passes.iter().any(|word| line.starts_with(word))
+        })
         .collect();
     assert!(ok && odd.is_empty(), "{text}");
 }
@@ -181,10 +181,17 @@ fn assert_same(seen: &Tree, image: &Medium, wanted: &Tree, sources: &dyn Sources
     };
     let (found, expected) = (text(seen), text(wanted));
     let differs = found.lines().zip(expected.lines()).find(|(a, b)| a != b);
-    assert!(found == expected, "{who}: {differs:?}, {} for {} lines", found.lines().count(), expected.lines().count());
+    assert!(
+        found == expected,
+        "{who}: {differs:?}, {} for {} lines",
+        found.lines().count(),
+        expected.lines().count()
+    );
     for entry in wanted.walk() {
         let NodeKind::File(content) = &wanted.node(entry.id).kind else { continue };
-        let Some(NodeKind::File(own)) = seen.lookup(&entry.path).map(|id| &seen.node(id).kind) else { panic!() };
+        let Some(NodeKind::File(own)) = seen.lookup(&entry.path).map(|id| &seen.node(id).kind) else {
+            panic!()
+        };
         let (mut a, mut b) = (vec![0; content.len() as usize], vec![0; content.len() as usize]);
         content.read_at(sources, 0, &mut a).unwrap();
         own.read_at(&Image(image), 0, &mut b).unwrap();

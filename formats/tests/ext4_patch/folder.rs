@@ -37,7 +37,8 @@ pub(crate) fn write(tree: &Tree, sources: &dyn Sources, folder: &Path) {
 }
 
 fn create(kind: &NodeKind, sources: &dyn Sources, path: &Path, is_root: bool) {
-    let node = |kind, device| rustix::fs::mknodat(CWD, path, kind, Mode::from_raw_mode(0o600), device).unwrap();
+    let node =
+        |kind, device| rustix::fs::mknodat(CWD, path, kind, Mode::from_raw_mode(0o600), device).unwrap();
     match kind {
         NodeKind::Dir(_) if is_root || path.is_dir() => {}
         NodeKind::Dir(_) => fs::create_dir(path).unwrap(),

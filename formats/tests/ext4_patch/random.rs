@@ -23,7 +23,10 @@ impl Dice {
 }
 
 fn meta(dice: &mut Dice) -> Meta {
-    let mtime = Time { secs: 1_500_000_000 + dice.below(200_000_000) as i64, nanos: dice.below(1_000_000_000) as u32 };
+    let mtime = Time {
+        secs: 1_500_000_000 + dice.below(200_000_000) as i64,
+        nanos: dice.below(1_000_000_000) as u32,
+    };
     let mut meta = Meta::root_owned([0o644, 0o755, 0o4755, 0o600][dice.below(4) as usize], mtime);
     if dice.chance(3) {
         (meta.uid, meta.gid) = (dice.below(200_000) as u32, dice.below(70_000) as u32);
@@ -57,8 +60,15 @@ fn content(dice: &mut Dice, small: bool) -> Content {
     if dice.chance(10) {
         // Sparse, with more pieces than a node of an inode has extents.
         let count = dice.below(14) + 1;
-        let at = |i: u64| Segment { offset: i * 20_000, len: 900, origin: Origin::Slice { source: SourceId(1), at: i } };
-        return Content::Sparse { len: count * 20_000 + dice.below(9000), segments: (0..count).map(at).collect() };
+        let at = |i: u64| Segment {
+            offset: i * 20_000,
+            len: 900,
+            origin: Origin::Slice { source: SourceId(1), at: i },
+        };
+        return Content::Sparse {
+            len: count * 20_000 + dice.below(9000),
+            segments: (0..count).map(at).collect(),
+        };
     }
     match (len, dice.chance(2)) {
         (0, _) => Content::empty(),
@@ -130,7 +140,8 @@ pub(crate) fn amend(tree: &mut Tree, dice: &mut Dice, count: u64, small: bool) {
         let entries: Vec<_> = tree.walk().filter(|entry| !entry.path.starts_with(b"lost+found")).collect();
         let entry = &entries[dice.below(entries.len() as u64) as usize];
         let split = entry.path.iter().rposition(|byte| *byte == b'/');
-        let (above, own) = split.map_or((&b""[..], &entry.path[..]), |at| (&entry.path[..at], &entry.path[at + 1..]));
+        let (above, own) =
+            split.map_or((&b""[..], &entry.path[..]), |at| (&entry.path[..at], &entry.path[at + 1..]));
         let parent = tree.lookup(above).unwrap();
         match dice.below(10) {
             0 | 1 if !own.is_empty() => drop(tree.unlink(parent, own)),

@@ -16,7 +16,10 @@ fn base(args: &[&str], len: u64) -> Option<tempfile::NamedTempFile> {
     Some(image)
 }
 
-fn refused(image: &tempfile::NamedTempFile, change: impl Fn(&mut amiforge_formats::tree::Tree)) -> Ext4PatchError {
+fn refused(
+    image: &tempfile::NamedTempFile,
+    change: impl Fn(&mut amiforge_formats::tree::Tree),
+) -> Ext4PatchError {
     let medium = Medium::open(image.path());
     let mut tree = FsKind::Ext4.format().read(&medium, BASE).unwrap().tree.unwrap();
     change(&mut tree);

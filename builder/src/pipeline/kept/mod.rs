@@ -11,6 +11,8 @@ mod fat;
 mod partitions;
 mod trees;
 
+use std::fmt::Write as _;
+
 use amiforge_formats::dump;
 use amiforge_formats::plan::{Claims, Data, Plan};
 use amiforge_formats::time::Time;
@@ -115,7 +117,8 @@ fn listing(recipe: &Recipe, parts: &[AmendedPart<'_>]) -> String {
     for (part, partition) in parts.iter().zip(&recipe.partitions) {
         let (Some(name), Some(tree)) = (part.file_system(), &part.tree) else { continue };
         let mount = partition.mount.as_deref().filter(|mount| !mount.contains(|c: char| c.is_whitespace()));
-        text.push_str(&format!("# {} {name} {}\n", part.id, mount.unwrap_or("-")));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "# {} {name} {}", part.id, mount.unwrap_or("-"));
         text.push_str(&dump::to_string(tree));
     }
     text

@@ -8,9 +8,8 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum BootKey {
-    /// A way to boot that is there already.
+    // Without documentation of their own: the reference has that of what they hold.
     Word(KeepKey),
-    /// A way to boot that is made.
     Table(Box<BootKeys>),
 }
 
@@ -22,9 +21,10 @@ pub(crate) enum KeepKey {
     Keep,
 }
 
-/// How machines boot the image. `boot = "keep"`, above the first table, stands in the place of this one for an image whose
-/// first source is an `image`: the disk of that source stays as it is, with its partition table, its ids and its boot
-/// loader, and only what the recipe changes in its ext4 file systems is written into them. Without either nothing is done for that, and the image boots by what its files say.
+/// How machines boot the image. `boot = "keep"`, above the first table, stands in the place of this one for an image
+/// whose first source is an `image`: the disk of that source stays as it is, with its partition table, its ids and its
+/// boot loader, and only what the recipe changes in its ext4 file systems is written into them. Without either nothing
+/// is done for that, and the image boots by what its files say.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct BootKeys {

@@ -62,7 +62,8 @@ impl ComparedContents<'_> {
         out: &mut Vec<Range<u64>>,
     ) -> io::Result<()> {
         let step = (CHUNK / self.block_size).max(1);
-        let mut buffers = [vec![0; (step * self.block_size) as usize], vec![0; (step * self.block_size) as usize]];
+        let mut buffers =
+            [vec![0; (step * self.block_size) as usize], vec![0; (step * self.block_size) as usize]];
         let mut block = blocks.start;
         while block < blocks.end {
             let count = step.min(blocks.end - block);
@@ -170,7 +171,8 @@ impl PatchVolume<'_> {
             for run in clip(&mapping.runs, range.start, range.end) {
                 add(&mut fresh, logical..run.logical);
                 logical = run.logical + run.len;
-                let touched = (run.physical..run.physical + run.len).all(|block| self.space.is_touched(block));
+                let touched =
+                    (run.physical..run.physical + run.len).all(|block| self.space.is_touched(block));
                 if !run.unwritten && (touched || run.len >= IN_PLACE) {
                     (run.physical..run.physical + run.len).for_each(|block| self.space.touch(block));
                     self.write_run(content, &run);

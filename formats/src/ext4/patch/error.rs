@@ -78,10 +78,7 @@ pub enum Ext4PatchError {
         why: &'static str,
     },
     /// The time does not fit an inode of this file system.
-    #[error(
-        "`{}` was modified at {time}, which an inode of {inode_size} bytes cannot hold",
-        Printable(path)
-    )]
+    #[error("`{}` was modified at {time}, which an inode of {inode_size} bytes cannot hold", Printable(path))]
     Time {
         /// The node.
         path: Vec<u8>,
@@ -159,7 +156,10 @@ pub enum Ext4PatchError {
         name: Vec<u8>,
     },
     /// The attributes do not fit the inode and one block.
-    #[error("the attributes of `{}` need {needed} bytes beyond the inode; a block has {available}", Printable(path))]
+    #[error(
+        "the attributes of `{}` need {needed} bytes beyond the inode; a block has {available}",
+        Printable(path)
+    )]
     XattrSpace {
         /// The node.
         path: Vec<u8>,

@@ -39,7 +39,11 @@ impl PatchVolume<'_> {
     /// Most blocks that a file may have.
     pub(super) fn longest_file(&self, extents: bool) -> u64 {
         let numbers = self.block_size() / 4;
-        if extents { (1 << 32) - 1 } else { DIRECT + numbers + numbers * numbers + numbers * numbers * numbers }
+        if extents {
+            (1 << 32) - 1
+        } else {
+            DIRECT + numbers + numbers * numbers + numbers * numbers * numbers
+        }
     }
 
     /// Writes a mapping of runs in the order of the file; its own blocks are taken from the free ones.
@@ -178,7 +182,12 @@ pub(super) fn clip(runs: &[FileRun], from: u64, to: u64) -> Vec<FileRun> {
     own.map(|run| {
         let skip = from.saturating_sub(run.logical);
         let logical = run.logical + skip;
-        FileRun { logical, physical: run.physical + skip, len: (run.logical + run.len).min(to) - logical, ..*run }
+        FileRun {
+            logical,
+            physical: run.physical + skip,
+            len: (run.logical + run.len).min(to) - logical,
+            ..*run
+        }
     })
     .collect()
 }

@@ -201,8 +201,11 @@ impl Patching<'_> {
             }
         }
         for (pair, inode) in nodes.iter().zip(&inodes) {
-            if matches!(self.tree.node(pair.id).kind, NodeKind::Dir(_)) && (inode.is_none() || dirs.contains_key(&pair.id)) {
-                let (own, parent) = (self.number_of(&numbers, pair.id), self.number_of(&numbers, pair.parent));
+            if matches!(self.tree.node(pair.id).kind, NodeKind::Dir(_))
+                && (inode.is_none() || dirs.contains_key(&pair.id))
+            {
+                let (own, parent) =
+                    (self.number_of(&numbers, pair.id), self.number_of(&numbers, pair.parent));
                 self.directory(volume, pair, (own, parent), inode.as_ref(), &self.names(&numbers, pair.id))?;
             }
         }
@@ -286,9 +289,10 @@ impl Patching<'_> {
             let (Some(new), Some(base)) = (self.tree.entries(pair.id), pair.base) else { continue };
             let Some(old) = self.base.tree.entries(base) else { continue };
             let same = new.len() == old.len()
-                && new.iter().zip(old).all(|((name, id), (old_name, old))| {
-                    name == old_name && of_base.get(id) == Some(old)
-                });
+                && new
+                    .iter()
+                    .zip(old)
+                    .all(|((name, id), (old_name, old))| name == old_name && of_base.get(id) == Some(old));
             if !same {
                 dirs.insert(pair.id, ());
                 self.touch_entries(volume, inode, new, old, &of_base)?;
@@ -312,7 +316,9 @@ impl Patching<'_> {
             id.is_some() && id == old.get(name)
         };
         let mut lost = false;
-        for entry in volume.base.entries(inode)?.iter().filter(|entry| !entry.is_dots() && !stays(&entry.name)) {
+        for entry in
+            volume.base.entries(inode)?.iter().filter(|entry| !entry.is_dots() && !stays(&entry.name))
+        {
             lost = true;
             if let Some(block) = mapping.find(entry.block) {
                 volume.space.touch(block);

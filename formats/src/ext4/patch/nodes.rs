@@ -65,16 +65,18 @@ pub(super) fn has_mapping(inode: &ReadInode) -> bool {
 
 impl Patching<'_> {
     /// What has changed of a node that is there.
-    pub(super) fn change_of(&self, pair: &PairedNode, inode: &ReadInode) -> Result<NodeChange, Ext4PatchError> {
+    pub(super) fn change_of(
+        &self,
+        pair: &PairedNode,
+        inode: &ReadInode,
+    ) -> Result<NodeChange, Ext4PatchError> {
         let Some(base) = pair.base else { return Ok(NodeChange::default()) };
         let (old, new) = (self.base.tree.node(base), self.tree.node(pair.id));
         let short = inode.extra_size < 12;
-        let same_time = if short {
-            old.meta.mtime.secs == new.meta.mtime.secs
-        } else {
-            old.meta.mtime == new.meta.mtime
-        };
-        let owners = (old.meta.mode, old.meta.uid, old.meta.gid) == (new.meta.mode, new.meta.uid, new.meta.gid);
+        let same_time =
+            if short { old.meta.mtime.secs == new.meta.mtime.secs } else { old.meta.mtime == new.meta.mtime };
+        let owners =
+            (old.meta.mode, old.meta.uid, old.meta.gid) == (new.meta.mode, new.meta.uid, new.meta.gid);
         let content = match (&old.kind, &new.kind) {
             (NodeKind::File(old), NodeKind::File(new)) => self.content_change(pair, old, new)?,
             _ => None,
@@ -187,8 +189,7 @@ impl Patching<'_> {
         made: &mut NewAttributeBlocks,
     ) -> Result<(), Ext4PatchError> {
         let node = self.tree.node(pair.id);
-        let attributes =
-            volume.write_attributes(number, node.meta.xattrs.as_deref(), &pair.path, made)?;
+        let attributes = volume.write_attributes(number, node.meta.xattrs.as_deref(), &pair.path, made)?;
         let blocks = match &node.kind {
             NodeKind::File(content) => {
                 if !are_segments_sound(content) {
@@ -205,7 +206,12 @@ impl Patching<'_> {
         self.count_blocks(volume, number, blocks + u64::from(attributes != 0))
     }
 
-    fn count_attributes(&self, volume: &mut PatchVolume<'_>, number: u32, block: u64) -> Result<(), Ext4PatchError> {
+    fn count_attributes(
+        &self,
+        volume: &mut PatchVolume<'_>,
+        number: u32,
+        block: u64,
+    ) -> Result<(), Ext4PatchError> {
         self.count_blocks(volume, number, u64::from(block != 0))
     }
 
@@ -241,7 +247,8 @@ impl Patching<'_> {
         let bytes = volume.block(block)?;
         let inherits = fields::u32(&bytes, at + 0x20) & PROJECT_INHERIT_FL != 0;
         if inherits && volume.features.ro_compat(features::PROJECT) && volume.superblock.inode_size > 128 {
-            let (project, flag) = (fields::u32(&bytes, at + 0x9c), if is_dir { PROJECT_INHERIT_FL } else { 0 });
+            let (project, flag) =
+                (fields::u32(&bytes, at + 0x9c), if is_dir { PROJECT_INHERIT_FL } else { 0 });
             volume.edit_inode(number, |raw| {
                 raw.project(project);
                 raw.flags(flag, 0);
@@ -321,7 +328,10 @@ impl Patching<'_> {
         match &node.kind {
             NodeKind::Symlink(target) => {
                 let most = self.block_size as usize - 1;
-                if target.is_empty() || target.len() > most.min(crate::tree::SYMLINK_MAX) || target.contains(&0) {
+                if target.is_empty()
+                    || target.len() > most.min(crate::tree::SYMLINK_MAX)
+                    || target.contains(&0)
+                {
                     let most = most.min(crate::tree::SYMLINK_MAX);
                     return Err(Ext4PatchError::Symlink { path: pair.path.clone(), len: target.len(), most });
                 }
@@ -353,7 +363,12 @@ impl Patching<'_> {
         Ok(0)
     }
 
-    pub(super) fn count_blocks(&self, volume: &mut PatchVolume<'_>, number: u32, blocks: u64) -> Result<(), Ext4PatchError> {
+    pub(super) fn count_blocks(
+        &self,
+        volume: &mut PatchVolume<'_>,
+        number: u32,
+        blocks: u64,
+    ) -> Result<(), Ext4PatchError> {
         let sectors = blocks * (self.block_size / 512);
         volume.edit_inode(number, |raw| raw.sectors(sectors))
     }

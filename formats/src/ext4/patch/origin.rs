@@ -17,7 +17,11 @@ pub fn origin_of(base: &dyn ReadAt, source: SourceId, offset: u64) -> Result<Pla
     let mut at = 0;
     while at < len {
         let held = base.data_from(at, len);
-        let held = held.map_err(|source| crate::ext4::read::Ext4ReadError::Io { offset: at, len: len - at, source })?;
+        let held = held.map_err(|source| crate::ext4::read::Ext4ReadError::Io {
+            offset: at,
+            len: len - at,
+            source,
+        })?;
         let Some(held) = held.filter(|held| held.start < len) else { break };
         let (start, end) = (held.start.max(at), held.end.min(len));
         if end <= start {

@@ -33,7 +33,8 @@ impl RawInode<'_> {
         self.raw.put32(0x64, generation);
         let room = self.raw.len().saturating_sub(GOOD_OLD) as u16;
         if room >= 4 {
-            let wanted = if wanted_extra < 28 || !wanted_extra.is_multiple_of(4) { EXTRA } else { wanted_extra };
+            let wanted =
+                if wanted_extra < 28 || !wanted_extra.is_multiple_of(4) { EXTRA } else { wanted_extra };
             self.raw.put16(0x80, wanted.min(room));
         }
     }

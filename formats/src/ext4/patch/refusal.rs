@@ -14,7 +14,9 @@ const NEEDS_RECOVERY: u32 = 0x4;
 /// Refuses features whose bookkeeping an amendment would have to keep and does not.
 pub(super) fn refuse_features(base: &dyn ReadAt) -> Result<(), Ext4PatchError> {
     let mut raw = vec![0; read::superblock::LEN];
-    if base.read_exact_at(read::superblock::OFFSET, &mut raw).is_err() || read::fields::u16(&raw, 0x38) != 0xef53 {
+    if base.read_exact_at(read::superblock::OFFSET, &mut raw).is_err()
+        || read::fields::u16(&raw, 0x38) != 0xef53
+    {
         // The reader says what it is instead.
         return Ok(());
     }

@@ -39,8 +39,7 @@ impl Patching<'_> {
         let (count, size) = (blocks.len() as u64 + written.nodes, blocks.len() as u64 * self.block_size);
         let (at, offset) = volume.inode_block(number)?;
         let raw = volume.block(at)?;
-        let attributes = fields::u32(&raw, offset + 0x68) != 0
-            || fields::u16(&raw, offset + 0x76) != 0;
+        let attributes = fields::u32(&raw, offset + 0x68) != 0 || fields::u16(&raw, offset + 0x76) != 0;
         volume.edit_inode(number, |raw: &mut RawInode<'_>| {
             raw.block(&written.block, written.extents);
             raw.size(size);
@@ -50,7 +49,11 @@ impl Patching<'_> {
     }
 
     /// Gives back an inode that no name leads to any more, and all that it has.
-    pub(super) fn remove_node(&self, volume: &mut PatchVolume<'_>, inode: &ReadInode) -> Result<(), Ext4PatchError> {
+    pub(super) fn remove_node(
+        &self,
+        volume: &mut PatchVolume<'_>,
+        inode: &ReadInode,
+    ) -> Result<(), Ext4PatchError> {
         if has_mapping(inode) {
             let mapping = volume.base.mapping(inode)?;
             for run in &mapping.runs {

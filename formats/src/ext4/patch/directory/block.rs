@@ -88,7 +88,8 @@ impl LeafFormat {
     /// Removes a name: its space goes to the entry before it.
     pub(super) fn remove(&self, bytes: &mut [u8], name: &[u8]) -> bool {
         let slots = self.slots(bytes);
-        let Some(found) = slots.iter().position(|slot| slot.needed > 0 && Self::name(bytes, slot) == name) else {
+        let Some(found) = slots.iter().position(|slot| slot.needed > 0 && Self::name(bytes, slot) == name)
+        else {
             return false;
         };
         let slot = &slots[found];
@@ -193,7 +194,8 @@ mod tests {
         assert!(format.insert(&mut bytes, &entry(b"d", 14)), "where bb was");
         assert!(format.replace(&mut bytes, &entry(b"a", 20)));
         assert!(format.remove(&mut bytes, b"a"));
-        let names = |bytes: &[u8]| format.entries(bytes).into_iter().map(|(n, i, _)| (n, i)).collect::<Vec<_>>();
+        let names =
+            |bytes: &[u8]| format.entries(bytes).into_iter().map(|(n, i, _)| (n, i)).collect::<Vec<_>>();
         assert_eq!(names(&bytes), [(b"d".to_vec(), 14), (b"ccccc".to_vec(), 13)]);
         assert!(format.insert(&mut bytes, &entry(b"xy", 15)), "where a was");
         assert!(!format.insert(&mut bytes, &entry(&[b'n'; 255], 16)) || names(&bytes).len() == 4);

@@ -79,7 +79,9 @@ impl IndexNode {
         match self {
             Self::Root => head.write(format, &mut bytes),
             // An entry of no inode that takes the whole block.
-            Self::Inner => bytes[..].put16(4, if format.block == 65536 { 65535 } else { format.block as u16 }),
+            Self::Inner => {
+                bytes[..].put16(4, if format.block == 65536 { 65535 } else { format.block as u16 })
+            }
         }
         self.write(format, &mut bytes, keys);
         bytes
@@ -136,7 +138,8 @@ pub(super) fn divide<'n>(names: &mut HashedNames<'n>) -> (u32, HashedNames<'n>) 
         (None, None) => middle,
     };
     let upper = names.split_off(at);
-    let continued = names.last().is_some_and(|(hash, _)| upper.first().is_some_and(|(first, _)| first == hash));
+    let continued =
+        names.last().is_some_and(|(hash, _)| upper.first().is_some_and(|(first, _)| first == hash));
     let key = upper.first().map_or(0, |(hash, _)| hash | u32::from(continued));
     (key, upper)
 }
@@ -161,7 +164,8 @@ pub(super) fn build(
         return None;
     }
     let first_leaf = 1 + counts.iter().sum::<usize>();
-    let key = |(at, (hash, _)): (usize, &(u32, Vec<u8>))| IndexKey { hash: *hash, block: (first_leaf + at) as u32 };
+    let key =
+        |(at, (hash, _)): (usize, &(u32, Vec<u8>))| IndexKey { hash: *hash, block: (first_leaf + at) as u32 };
     let mut keys: Vec<IndexKey> = leaves.iter().enumerate().map(key).collect();
     let mut nodes: Vec<Vec<u8>> = vec![Vec::new(); first_leaf];
     let mut end = first_leaf;

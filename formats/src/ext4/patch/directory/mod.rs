@@ -264,8 +264,10 @@ impl<'p> PatchedDir<'p> {
             inode: *inode,
             file_type: *file_type,
         }));
-        self.indexed = space_of(&all) > self.format.end() && volume.superblock.features.compat(features::DIR_INDEX);
-        let blocks = if self.indexed { self.indexed_blocks(volume, &all[2..])? } else { self.linear_blocks(&all) };
+        self.indexed =
+            space_of(&all) > self.format.end() && volume.superblock.features.compat(features::DIR_INDEX);
+        let blocks =
+            if self.indexed { self.indexed_blocks(volume, &all[2..])? } else { self.linear_blocks(&all) };
         let missing = (blocks.len() as u64).saturating_sub(self.blocks.len() as u64);
         let new = volume.take(missing)?;
         self.blocks.extend(new.into_iter().flatten());
