@@ -92,7 +92,7 @@ mod tests {
             (&format!("{IMAGE}[[partition]]\nrole = \"root\"\n"), "leave `[[partition]]` out"),
             (&format!("{IMAGE}[system]\nfstab = \"replace\"\n"), "leave `fstab` out"),
             (&format!("{IMAGE}prefix = \"/x\"\n"), "leave `prefix` out"),
-            (&format!("{IMAGE}[trust]\nprofile = \"verified-root\"\n"), "the recipe has none"),
+            (&format!("{IMAGE}[trust]\nprofile = \"verity\"\n"), "the recipe has none"),
         ] {
             let said = recipe("boot = \"keep\"", tail).unwrap_err();
             assert!(said.contains(expected), "{tail}: {said}");

@@ -101,7 +101,7 @@ fn a_kept_disk_is_amended_and_published_as_a_child_of_its_snapshot() {
         return;
     }
     let (fixture, ami) = Fixture::new();
-    fixture.recipe(&ami, "\n[[file]]\npath = \"/etc/motd\"\ncontent = \"of today\"\n\n[[file]]\npath = \"/usr/bin/tool\"\nmode = \"0755\"\ncontent = \"#!/bin/sh\"\n");
+    fixture.recipe(&ami, "\n[[file]]\npath = \"/etc/motd\"\ncontent = \"of today\\n\"\n\n[[file]]\npath = \"/usr/bin/tool\"\nmode = \"0755\"\ncontent = \"#!/bin/sh\"\n");
     fixture.must(&["build", "web.toml", "-o", "web", "--store", "store"]);
     fixture.must(&["verify", "web"]);
     assert_eq!(fixture.table("web"), fixture.table("base"));
@@ -115,7 +115,7 @@ fn a_kept_disk_is_amended_and_published_as_a_child_of_its_snapshot() {
     let report = fixture.publish("web", &["--parent", "auto", "--store", "store"]);
     let sent = report["blocksSent"].as_u64().unwrap_or_else(|| panic!("{report}"));
     assert!(sent > 0 && sent <= FEW, "{sent} blocks were sent: {report}");
-    // Another version of the same disk continues the first one, not the base.
+    // The same inputs give the same image.
     fixture.must(&["build", "web.toml", "-o", "again", "--store", "store"]);
     let sums = |name: &str| fs::read_to_string(fixture.path(name).join("SHA256SUMS")).unwrap();
     assert_eq!(sums("web"), sums("again"));
@@ -124,7 +124,7 @@ fn a_kept_disk_is_amended_and_published_as_a_child_of_its_snapshot() {
 #[test]
 fn a_loader_on_the_efi_system_partition_is_replaced_with_its_volume_id() {
     let (fixture, ami) = Fixture::new();
-    fixture.recipe(&ami, "\n[[file]]\npath = \"/boot/efi/EFI/BOOT/NEW.EFI\"\ncontent = \"new\"\n");
+    fixture.recipe(&ami, "\n[[file]]\npath = \"/boot/efi/EFI/BOOT/NEW.EFI\"\ncontent = \"new\\n\"\n");
     fixture.must(&["build", "web.toml", "-o", "web", "--store", "store"]);
     fixture.must(&["verify", "web"]);
     let id = |bundle: &str| {
@@ -138,10 +138,10 @@ fn a_loader_on_the_efi_system_partition_is_replaced_with_its_volume_id() {
 
 #[test]
 fn what_cannot_be_kept_is_refused_with_the_way_that_works() {
-    let (fixture, ami) = Fixture::new();
-    fixture.recipe(&ami, "");
-    let text = fs::read_to_string(fixture.path("web.toml")).unwrap();
-    fs::write(fixture.path("web.toml"), text.replace("x86_64", "aarch64")).unwrap();
+    if !oracle::ready(&["mkfs.ext4"], false) {
+        return;
+    }
+    let (fixture, _) = Fixture::new();
     fs::write(fixture.path("plain.img"), vec![0; 1 << 20]).unwrap();
     oracle::must(
         "mkfs.ext4",

@@ -15,7 +15,7 @@ use crate::fixtures::{must, read_file};
 
 /// A package that is small, with what it needs there already, and a command.
 const OVER: &str = "\n[[source]]\nkind = \"deb\"\ndistribution = \"debian\"\nsuites = [\"bookworm\", \"bookworm-updates\", \
-    \"bookworm-security\"]\npackages = [\"hello\"]\nrecommends = \"skip\"\n";
+    \"bookworm-security\"]\npackages = [\"hello\"]\nrecommends = false\n";
 
 /// A unit that says by the new package's command that it is there, and its link.
 const UNIT: &str = "\n[[file]]\npath = \"/etc/systemd/system/said.service\"\ncontent = \"\"\"\n[Service]\nType=oneshot\n\

@@ -13,7 +13,7 @@ use amiforge_formats::tree::{Content, NodeKind, Origin, Segment, Tree};
 use amiforge_formats::volume::VolumeContent;
 
 use super::error::DiskSourceError;
-use super::place::{PlacedDisk, content};
+use super::placed::{PlacedDisk, content};
 use super::survey::arch;
 use super::volumes::DiskVolumes;
 

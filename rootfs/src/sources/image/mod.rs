@@ -12,6 +12,7 @@ mod mount;
 mod mounts;
 mod open;
 mod place;
+mod placed;
 mod survey;
 mod volumes;
 

@@ -1,17 +1,16 @@
 //! Where the contents of the files of a disk are: ranges of its file where that holds them as they are, ranges of an entry
 //! of the store where they are compressed. Every range of the disk is unpacked once, however many files share it.
 
-use std::sync::Arc;
-
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::SourceId;
-use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Segment, Tree};
+use amiforge_formats::tree::{NodeId, NodeKind, Origin, Segment, Tree};
 use amiforge_store::EntryWriter;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::deferred::Deferred;
 
 use super::error::DiskSourceError;
 use super::open::{DiskPlace, DiskRun, OpenDisk};
+use super::placed::{PlacedDisk, Spool, content};
 use super::volumes::DiskVolumes;
 use crate::sources::SourceError;
 use crate::sources::archive::Opening;
@@ -50,23 +49,6 @@ pub(super) fn place(
         tree.node_mut(placed.node).kind = NodeKind::File(content(placed.len, segments));
     }
     Ok(PlacedDisk { file, spool })
-}
-
-/// Where the bytes of a disk are among the blobs.
-pub(super) struct PlacedDisk {
-    file: SourceId,
-    spool: Option<Spool>,
-}
-
-impl PlacedDisk {
-    /// Where a run is: its source and first byte there; none for zeros.
-    pub(super) fn at(&self, run: &DiskRun) -> Option<(SourceId, u64)> {
-        match (run.place, &self.spool) {
-            (DiskPlace::File(at), _) => Some((self.file, at)),
-            (DiskPlace::Packed, Some(spool)) => Some((spool.source, spool.place(run.start))),
-            (DiskPlace::Packed, None) | (DiskPlace::Zeros, _) => None,
-        }
-    }
 }
 
 /// The compressed ranges of a disk.
@@ -123,21 +105,6 @@ fn joined(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
         }
     }
     joined
-}
-
-/// Ranges of the disk that are in an entry of the store, one after the other.
-struct Spool {
-    source: SourceId,
-    /// First and last byte on the disk, and the first byte in the entry.
-    ranges: Vec<(u64, u64, u64)>,
-}
-
-impl Spool {
-    /// Where a byte of the disk is in the entry.
-    fn place(&self, at: u64) -> u64 {
-        let index = self.ranges.partition_point(|(start, _, _)| *start <= at).saturating_sub(1);
-        self.ranges.get(index).map_or(0, |(start, _, placed)| placed + (at - start))
-    }
 }
 
 /// Unpacks ranges of the disk into an entry of the store, or takes the one that is there.
@@ -220,14 +187,4 @@ fn segments(file: &PlacedFile, source: SourceId, spool: Option<&Spool>) -> Vec<S
         }
     }
     segments
-}
-
-/// The content of `len` bytes that the segments make.
-pub(super) fn content(len: u64, segments: Vec<Segment>) -> Content {
-    match segments.as_slice() {
-        [Segment { offset: 0, len: all, origin: Origin::Slice { source, at } }] if *all == len => {
-            Content::Slice { source: *source, at: *at, len }
-        }
-        _ => Content::Sparse { len, segments: Arc::from(segments) },
-    }
 }
