@@ -110,7 +110,7 @@ fn a_kept_disk_is_amended_and_published_as_a_child_of_its_snapshot() {
     let root = bundle.partition("ext4");
     oracle::must("e2fsck", &["-fn", &format!("{}?offset={}", bundle.image().display(), root.start)]);
     assert_eq!(fixture.must(&["inspect", "web:root/etc/motd", "--cat"]), "of today\n");
-    assert_eq!(bundle.manifest["boot_mode"], "uefi", "{}", bundle.manifest);
+    assert_eq!(bundle.manifest["image"]["boot_mode"], "uefi", "{}", bundle.manifest);
 
     let report = fixture.publish("web", &["--parent", "auto", "--store", "store"]);
     let sent = report["blocksSent"].as_u64().unwrap_or_else(|| panic!("{report}"));

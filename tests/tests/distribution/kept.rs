@@ -208,7 +208,7 @@ fn a_disk_that_grub_starts_keeps_it() {
         before.chunks(1 << 19).zip(after.chunks(1 << 19)).filter(|(one, other)| one != other).count();
     println!("{differ} blocks differ from the disk");
     assert!(differ < 100 && before[..128 << 20] == after[..128 << 20], "{differ}");
-    assert_eq!(bundle.manifest["boot_mode"], "uefi-preferred");
+    assert_eq!(bundle.manifest["image"]["boot_mode"], "uefi-preferred");
     for firmware in [Firmware::Bios, Firmware::Uefi] {
         says(&bundle.image(), firmware);
     }
