@@ -12,6 +12,12 @@ use crate::recipe::Arch;
 /// Bytes that a new disk has beyond its files: partitions to boot from, journal, and room to work in.
 const ROOM: u64 = 1 << 30;
 
+/// What is written of a disk that is kept.
+const KEPT: &str = "\n# Its disk stays as it is: partitions, ids, boot loader and fstab. What the recipe changes is written into its ext4 file\n\
+    # systems, and `publish --parent auto` sends only the blocks that change. `amiforge import --new-disk` writes a recipe with\n\
+    # a table [boot] in the place of this line: a new disk of the size that you want, with loaders of amiforge's.\n\
+    boot = \"keep\"\n";
+
 /// Where the image is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImportOrigin {
@@ -31,6 +37,15 @@ pub enum ImportOrigin {
     },
 }
 
+/// What becomes of the disk of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportedDisk {
+    /// It is kept with its partitions and its boot loader, where that can be; else a new one is made.
+    Kept,
+    /// A new one is made of its files, with loaders of amiforge's.
+    New,
+}
+
 /// The text of a recipe that builds an image of the name `name` from a surveyed disk. `partition` is the root if the user
 /// names it.
 pub fn recipe_text(
@@ -38,23 +53,34 @@ pub fn recipe_text(
     origin: &ImportOrigin,
     name: &str,
     partition: Option<&str>,
+    disk: ImportedDisk,
 ) -> String {
+    let kept = survey.keepable && disk == ImportedDisk::Kept;
     let mut text = String::from(
         "# An image that existed as the source of a new one. Everything else of a recipe works over it: [[file]], [[user]],\n\
          # [[run]], [normalize]. `amiforge schema` prints every key for your editor.\n#\n",
     );
     facts(survey, &mut text);
     let arch = survey.arch.unwrap_or(Arch::X86_64);
+    if kept {
+        text.push_str(KEPT);
+    }
     let _ = write!(
         text,
-        "\n[image]\nname = {}\nversion = \"0.1\"\narch = \"{}\"{}\n\n[disk]\nsize = \"{} GiB\"\n",
+        "\n[image]\nname = {}\nversion = \"0.1\"\narch = \"{}\"{}\n",
         quoted(name),
         arch.name(),
         if survey.arch.is_none() { "  # a guess: its shell says nothing" } else { "" },
-        disk_gib(survey)
     );
-    boot(survey, arch, &mut text);
-    source(survey, origin, partition, &mut text);
+    if !kept {
+        let _ = write!(text, "\n[disk]\nsize = \"{} GiB\"\n", disk_gib(survey));
+        boot(survey, arch, &mut text);
+    }
+    source(origin, partition, &mut text);
+    if kept {
+        return text;
+    }
+    exclude(survey, &mut text);
     text.push_str(
         "\n[system]\n# The partitions of the new disk have ids of their own, which the image's own fstab does not know.\nfstab = \
          \"replace\"\n",
@@ -122,7 +148,7 @@ fn boot(survey: &DiskSurvey, arch: Arch, text: &mut String) {
     );
 }
 
-fn source(survey: &DiskSurvey, origin: &ImportOrigin, partition: Option<&str>, text: &mut String) {
+fn source(origin: &ImportOrigin, partition: Option<&str>, text: &mut String) {
     text.push_str("\n[[source]]\nkind = \"image\"\n");
     match origin {
         ImportOrigin::File { path, sha256 } => {
@@ -139,6 +165,10 @@ fn source(survey: &DiskSurvey, origin: &ImportOrigin, partition: Option<&str>, t
     if let Some(partition) = partition {
         let _ = writeln!(text, "partition = {}", quoted(partition));
     }
+}
+
+/// What a new disk does not take: the loaders of the old one, and what belongs to its file systems.
+fn exclude(survey: &DiskSurvey, text: &mut String) {
     let fat =
         survey.parts.iter().filter(|part| part.content == "fat").filter_map(|part| part.mount.as_deref());
     let loaders = fat.map(|mount| quoted(&format!("{}/**", mount.trim_start_matches('/'))));
@@ -176,6 +206,7 @@ mod tests {
             ],
             esp: true,
             bios: true,
+            keepable: true,
             os_release: Some(b"ID=x\nPRETTY_NAME=\"Sample \x1b 1\"\n".to_vec()),
             arch: Some(Arch::X86_64),
             kernel: Some("6.1".to_owned()),
@@ -191,7 +222,7 @@ mod tests {
         let region = ImportOrigin::Region { id: "ami-0a".to_owned(), region: Some("local".to_owned()) };
         for (origin, mode) in [(&file, "hybrid"), (&region, "bios")] {
             let found = DiskSurvey { esp: mode == "hybrid", ..survey() };
-            let text = recipe_text(&found, origin, "web", Some("1"));
+            let text = recipe_text(&found, origin, "web", Some("1"), ImportedDisk::New);
             let recipe = Recipe::parse(&text, Path::new("recipe.toml"))
                 .unwrap_or_else(|error| panic!("{error}\n{text}"));
             assert!(text.contains(&format!("mode = \"{mode}\"")), "{text}");
@@ -200,8 +231,19 @@ mod tests {
             assert!(text.contains("exclude = [\"boot/efi/**\", \"lost+found\"]"), "{text}");
             assert_eq!(recipe.snapshots.len(), usize::from(mode == "bios"));
         }
-        let none = DiskSurvey { kernel: None, os_release: None, arch: None, bytes: 5 << 30, ..survey() };
-        let text = recipe_text(&none, &file, "web", None);
+        let text = recipe_text(&survey(), &file, "web", None, ImportedDisk::Kept);
+        let kept =
+            Recipe::parse(&text, Path::new("recipe.toml")).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert!(kept.keep && !text.contains("exclude") && !text.contains("[disk]"), "{text}");
+        let none = DiskSurvey {
+            keepable: false,
+            kernel: None,
+            os_release: None,
+            arch: None,
+            bytes: 5 << 30,
+            ..survey()
+        };
+        let text = recipe_text(&none, &file, "web", None, ImportedDisk::Kept);
         assert!(
             text.contains("no kernel") && text.contains("size = \"8 GiB\"") && !text.contains("\n[boot]"),
             "{text}"

@@ -14,6 +14,7 @@ use amiforge_store::deferred::{Deferred, DeferredError, InputDigests};
 use crate::glob::NotAGlob;
 use crate::merge::{MergeError, MergedTree};
 use crate::path_map::PathMap;
+use crate::sources::image::KeptDisk;
 use crate::sources::indexed::clean;
 use crate::sources::warning::Warning;
 use crate::sources::{OpenedSource, Opening, SourceError, SourceSpec};
@@ -37,6 +38,8 @@ pub struct Assembled {
     /// Checks of the inputs, under way, which join under the labels of the inputs. [`Assembled::settle`] joins them; so
     /// may the caller, with others, and then record the digests.
     pub deferred: Deferred,
+    /// The disk of the image that is kept, if the recipe keeps one.
+    pub disk: Option<Box<KeptDisk>>,
 }
 
 /// An input as the manifest lists it.
@@ -182,7 +185,7 @@ pub fn assemble_onto(
     monitor: Monitor<'_>,
 ) -> Result<Assembled, AssembleError> {
     let (mut inputs, mut deferred, mut newest, mut oci_config) = (Vec::new(), Deferred::new(), None, None);
-    let mut warnings = Vec::new();
+    let (mut warnings, mut kept) = (Vec::new(), None);
     let base = merged.merged();
     for spec in specs {
         let path_map = path_map(spec)?;
@@ -191,9 +194,10 @@ pub fn assemble_onto(
             _ if monitor.cancel.is_cancelled() => AssembleError::Interrupted,
             error => AssembleError::Source { label: spec.label.clone(), source: Box::new(error) },
         })?;
-        let OpenedSource { indexed, kind, size, sha256, pinned, deferred: mut own, config } = opened;
+        let OpenedSource { indexed, kind, size, sha256, pinned, deferred: mut own, config, disk } = opened;
         newest = newest.max(indexed.newest);
         oci_config = config.or(oci_config);
+        kept = disk.or(kept);
         own.label(&spec.label);
         deferred.append(own);
         inputs.push(ListedInput { label: spec.label.clone(), kind, size, sha256, pinned });
@@ -210,7 +214,7 @@ pub fn assemble_onto(
     let newest = newest.unwrap_or(Time::EPOCH);
     let (tree, origins) = merged.into_parts();
     let origins = origins.into_iter().map(|origin| (origin + 1).saturating_sub(base)).collect();
-    Ok(Assembled { tree, origins, inputs, newest, oci_config, warnings, deferred })
+    Ok(Assembled { tree, origins, inputs, newest, oci_config, warnings, deferred, disk: kept })
 }
 
 /// The number of names of the longest path of a source, if `strip` drops every one of its paths.

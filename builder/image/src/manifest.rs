@@ -138,6 +138,36 @@ pub struct ManifestInput {
     pub sha256: Option<Digest>,
 }
 
+/// The kind of an input that is the snapshot whose disk an image keeps.
+const BASE_INPUT: &str = "base-snapshot";
+
+/// The snapshot whose disk an image keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BaseSnapshot<'a> {
+    /// The snapshot (`snap-…`).
+    pub id: &'a str,
+    /// The region that it was read from.
+    pub region: &'a str,
+    /// Digest of the file of its blocks, which the lock pins.
+    pub sha256: Digest,
+}
+
+impl ManifestInput {
+    /// The input that is the snapshot whose disk an image keeps.
+    pub fn of_base(snapshot: &str, region: &str, sha256: Digest) -> Self {
+        Self { kind: BASE_INPUT.to_owned(), name: format!("{snapshot} in {region}"), sha256: Some(sha256) }
+    }
+}
+
+impl ImageOrigin {
+    /// The snapshot whose disk the image keeps, if it keeps one.
+    pub fn base_snapshot(&self) -> Option<BaseSnapshot<'_>> {
+        let input = self.inputs.iter().find(|input| input.kind == BASE_INPUT)?;
+        let (id, region) = input.name.split_once(" in ")?;
+        Some(BaseSnapshot { id, region, sha256: input.sha256? })
+    }
+}
+
 /// A partition in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestPartition {

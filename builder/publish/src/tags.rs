@@ -31,6 +31,8 @@ pub const IMAGE_SHA256: &str = "amiforge:image-sha256";
 pub const MANIFEST_SHA256: &str = "amiforge:manifest-sha256";
 /// SHA-256 of the lock.
 pub const LOCK_SHA256: &str = "amiforge:lock-sha256";
+/// The snapshot whose disk an image keeps, of which its own snapshots are children.
+pub const BASE_SNAPSHOT: &str = "amiforge:base-snapshot";
 /// Names of rules of the leak gate whose findings whoever published it allowed by hand.
 pub const LEAKS_ALLOWED: &str = "amiforge:leaks-allowed";
 /// Longest value of a tag, in characters (EC2 User Guide, "Tag restrictions").
@@ -60,6 +62,9 @@ pub fn of_manifest(manifest: &Manifest, manifest_sha256: Digest) -> Tags {
     set(MANIFEST_SHA256, &manifest_sha256.to_string());
     if let Some(version) = &origin.version {
         set(VERSION, version);
+    }
+    if let Some(base) = origin.base_snapshot() {
+        set(BASE_SNAPSHOT, base.id);
     }
     if let Some(lock) = &origin.lock {
         set(LOCK_SHA256, &lock.to_string());

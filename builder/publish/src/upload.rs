@@ -1,8 +1,10 @@
 //! Uploads an image as the blocks of a completed snapshot. A repeated call resumes where the previous one stopped, for
 //! whatever reason, and finds work that is done.
 
+mod base;
 mod begin;
 mod block_selector;
+mod hints;
 mod options;
 mod parent;
 mod reader;
@@ -222,13 +224,20 @@ impl<E: Ebs, S: SnapshotCalls> UploadTask<'_, E, S> {
     async fn parent(&self, journal: &Journal) -> Result<Parent, PublishError> {
         let intent = &journal.state().intent;
         let Some(id) = &intent.parent else { return Ok(Parent::default()) };
-        let hints = parent::Hints {
+        let hints = hints::Hints {
             folder: self.folder.path(),
             bundle: self.options.parent_bundle.as_deref(),
             manifest: self.source.required_parent(),
+            base: self.base_disk(id),
             rate: self.options.rate,
         };
         parent::load(self.services, id, &hints, self.monitor).await
+    }
+
+    /// The file of the disk that the image keeps, with the digest that it has to have, if the parent is of that disk.
+    fn base_disk(&self, parent: &str) -> Option<(&Path, Digest)> {
+        let base = self.source.manifest()?.origin.base_snapshot().filter(|base| base.id == parent)?;
+        Some((self.options.base_disk.as_deref()?, base.sha256))
     }
 
     /// Stores the manifest under the snapshot's id beside the journal, for uploads that use the snapshot as their

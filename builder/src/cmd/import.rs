@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use amiforge::import::{ImportOrigin, recipe_text};
+use amiforge::import::{ImportOrigin, ImportedDisk, recipe_text};
 use amiforge::lock::{Lock, LockedSnapshot};
 use amiforge::recipe::Recipe;
 use amiforge_formats::digest::Digest;
@@ -38,6 +38,10 @@ pub(crate) struct Args {
     /// Number, name or type of the partition that holds the root [default: found by its content]
     #[arg(long, value_name = "PARTITION")]
     partition: Option<String>,
+
+    /// Make a new disk of its files, with loaders of amiforge's, although its own could be kept (`boot = "keep"`)
+    #[arg(long)]
+    new_disk: bool,
 
     #[cfg(all(feature = "aws", feature = "fetch"))]
     /// Region of the snapshot or the AMI; `local` is one on this machine [default: as AWS tools find it]
@@ -77,7 +81,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         None => of_file(Path::new(&args.image)).with_context(cannot)?,
     };
     let surveyed: DiskSurvey = survey(found.file, args.partition.as_deref()).with_context(cannot)?;
-    let text = recipe_text(&surveyed, &found.origin, &name(&args.out), args.partition.as_deref());
+    let disk = if args.new_disk { ImportedDisk::New } else { ImportedDisk::Kept };
+    let text = recipe_text(&surveyed, &found.origin, &name(&args.out), args.partition.as_deref(), disk);
     fs::create_dir_all(&args.out).with_context(cannot)?;
     write_new(&recipe, text.as_bytes()).with_context(cannot)?;
     let lock = found.locked.map(|locked| write_lock(&recipe, locked)).transpose().with_context(cannot)?;

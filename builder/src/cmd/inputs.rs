@@ -56,6 +56,15 @@ pub(super) fn default_store() -> Option<PathBuf> {
     cache.map(|cache| cache.join("amiforge"))
 }
 
+/// The file of the disk that the image of a bundle keeps, if it is in the store.
+#[cfg(feature = "aws")]
+pub(super) fn base_disk(image: &Path, store: Option<&Path>) -> Option<PathBuf> {
+    let source = amiforge_publish::source::ImageSource::open(image).ok()?;
+    let base = source.manifest()?.origin.base_snapshot()?.sha256;
+    let store = Store::at(&store.map(Path::to_owned).or_else(default_store)?);
+    Some(store.objects().path(base)).filter(|path| path.is_file())
+}
+
 /// Opens the store in `folder`, else in the user's cache folder.
 pub(super) fn open_store(folder: Option<&Path>) -> Result<Store, Failure> {
     let folder = folder.map(Path::to_owned).or_else(default_store);

@@ -266,6 +266,7 @@ impl PublishArgs {
             upload: upload::UploadOptions {
                 parent: self.upload.parent.clone(),
                 parent_bundle: self.upload.parent_bundle.clone(),
+                base_disk: super::inputs::base_disk(image, self.upload.store.as_deref()),
                 rate: ami_args::rate(self.upload.max_rate, self.aws.is_local()),
                 ..upload::UploadOptions::default()
             },

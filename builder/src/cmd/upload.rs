@@ -150,6 +150,7 @@ impl Args {
             },
             parent: self.parent.clone(),
             parent_bundle: self.parent_bundle.clone(),
+            base_disk: super::inputs::base_disk(&self.image, None),
             description: self.description.clone(),
             tags,
             rate: ami_args::rate(self.max_rate, self.aws.is_local()),

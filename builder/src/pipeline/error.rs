@@ -22,6 +22,7 @@ use amiforge_store::deferred::DeferredError;
 use amiforge_store::layer::LayerError;
 
 use super::epoch::TooLate;
+use super::kept::KeptError;
 use super::volumes::SplitError;
 use crate::vendor::VendorError;
 
@@ -47,6 +48,9 @@ pub enum BuildError {
         /// The kind.
         kind: &'static str,
     },
+    /// The disk of the image cannot be kept with what the recipe changes in it.
+    #[error("keeping the disk of the image")]
+    Kept(#[from] KeptError),
     /// A file that the lock pins is not in the store.
     #[error("{label} is not in the store")]
     NotFetched {

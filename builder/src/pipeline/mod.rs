@@ -7,6 +7,7 @@ mod boot;
 mod created_dirs;
 mod epoch;
 mod error;
+mod kept;
 mod layers;
 mod measure;
 mod options;
@@ -25,10 +26,12 @@ use amiforge_image::image::EmitOptions;
 use amiforge_image::origins::PathOrigin;
 use amiforge_image::seal::{self, Sealed, Trust};
 use amiforge_progress::{CancelToken, Monitor};
+use amiforge_rootfs::sources::image::KeptDisk;
 use amiforge_store::blobs::Blobs;
 
 pub use epoch::{NotAnEpoch, TooLate, parse_source_date_epoch};
 pub use error::{BuildError, HostFileError, InputError, NoLoader};
+pub use kept::KeptError;
 pub use options::{BuildLayer, BuildOptions, Built};
 pub use volumes::SplitError;
 
@@ -40,6 +43,7 @@ use layers::LayerBuilder;
 use origins::{RecipeOrigins, SystemTrees};
 use output::listing::listing;
 use output::{Output, secrets};
+use system::SystemTree;
 use volumes::disk::{SealedPartitions, mount_sealed};
 use work_store::WorkStore;
 
@@ -57,6 +61,11 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let mut blobs = Blobs::new();
 
     let mut system = system::system_tree(&builder, &mut blobs)?;
+    if let Some(disk) = system.inputs.sources.disk.take() {
+        let built = build_kept(&builder, system, &disk, &blobs)?;
+        created_dirs.keep();
+        return Ok(built);
+    }
     let BuildTime { latest, made } = system.time;
     let policy = pcr_policy::policy(recipe, &mut system.inputs.host_files, &mut blobs)?;
     let boot = boot::prepare(recipe, &mut system.tree, &blobs, policy.as_ref(), made)?;
@@ -112,6 +121,7 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
         secure_boot: secure_boot.as_ref(),
         policies: policies.as_ref(),
         epoch: latest,
+        boot_mode: volumes::disk::boot_mode(recipe),
         blobs: &blobs,
         measurements: measurements.as_ref(),
     };
@@ -123,6 +133,36 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     warnings.extend(pcr_policy::unsigned_warning(policies.as_ref(), options));
     warnings.extend(secure_boot::unsigned_warning(secure_boot.as_ref(), options));
     Ok(Built { bundle: options.out.clone(), manifest, layers, warnings })
+}
+
+/// Builds an image whose disk is that of its first source, amended.
+fn build_kept(
+    builder: &LayerBuilder<'_>,
+    mut system: SystemTree<'_>,
+    disk: &KeptDisk,
+    blobs: &Blobs,
+) -> Result<Built, BuildError> {
+    let kept = kept::amended(builder.recipe, &mut system, disk, blobs)?;
+    stop_if_cancelled(builder.monitor.cancel)?;
+    let layers = std::mem::take(&mut system.inputs.record.layers);
+    let output = Output {
+        disk: &kept.disk,
+        tree: &system.tree,
+        listing: &kept.listing,
+        origins: &kept.origins,
+        secure_boot: None,
+        policies: None,
+        epoch: system.time.latest,
+        boot_mode: kept.boot_mode,
+        blobs,
+        measurements: None,
+    };
+    let (manifest, findings) = output::write(builder, &output, system.inputs)?;
+    let mut warnings = system.warnings;
+    warnings.extend(kept.warnings);
+    warnings.extend(secrets::needless(builder.recipe, &manifest.origin.secrets));
+    warnings.extend(findings);
+    Ok(Built { bundle: builder.options.out.clone(), manifest, layers, warnings })
 }
 
 /// Makes the files that firmware starts; none for a recipe without `[boot]`.

@@ -1,5 +1,10 @@
 //! The recipe's options for the names that other tools use.
 
+/// What is wrong with a key that stands in a table and means something else above the first.
+pub(super) fn misplaced(key: &str, value: Option<&str>) -> Option<&'static str> {
+    (key == "boot" && value == Some("keep")).then_some("`boot = \"keep\"` stands above the first table")
+}
+
 /// A message with the right option for a name that other tools use; `None` if the nearest option is the better
 /// suggestion.
 pub(super) fn replacement(key: &str, option: &str) -> Option<&'static str> {

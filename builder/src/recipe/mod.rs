@@ -11,6 +11,7 @@ mod contents;
 mod deb;
 pub(crate) mod debian_syntax;
 mod diagnostic;
+mod keep;
 mod keys;
 mod lines;
 mod package_filters;

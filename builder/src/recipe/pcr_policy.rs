@@ -25,7 +25,7 @@ pub struct PcrPolicyRecipe {
 pub(super) fn check(keys: &RecipeKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<PcrPolicyRecipe> {
     let asked = keys.trust.pcr_policy.as_ref()?;
     let at = at.key("trust").key("pcr-policy");
-    match &keys.boot {
+    match keys.boot_table() {
         None => {
             let message = "a policy is for what `[boot]` makes, and the recipe has none";
             checker.reject_key(at.clone(), message);

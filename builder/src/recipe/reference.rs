@@ -79,7 +79,7 @@ pub fn reference() -> String {
     text.push_str(&described(&schema));
     text.push('\n');
     for key in ORDER {
-        let part = &schema["properties"][key];
+        let part = table_of(&schema["properties"][key]);
         let several = part["type"] == "array";
         let table = if several { &part["items"] } else { part };
         let heading = if several { format!("[[{key}]]") } else { format!("[{key}]") };
@@ -94,6 +94,12 @@ pub fn reference() -> String {
         rows(table, "", &mut text);
     }
     text
+}
+
+/// The schema of a table that a word may stand in the place of.
+fn table_of(schema: &Value) -> &Value {
+    let alternatives = schema["anyOf"].as_array().into_iter().flatten();
+    alternatives.filter(|one| one["properties"].is_object()).last().unwrap_or(schema)
 }
 
 /// A row for each key of a table, and for the keys of nested tables.

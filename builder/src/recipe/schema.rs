@@ -30,7 +30,11 @@ fn table(table: &DeTable<'_>, schema: &Value, at: &KeyPath, violations: &mut Vec
             None => {
                 let candidates = known.into_iter().flat_map(|known| known.keys().map(String::as_str));
                 let clause = at.table().map(|table| format!(" in `{table}`")).unwrap_or_default();
-                let message = format!("unknown key `{key}`{clause}{}", suggestion(key, candidates));
+                let end = match advice::misplaced(key, item.get_ref().as_str()) {
+                    Some(advice) if at.table().is_some() => format!("; {advice}"),
+                    _ => suggestion(key, candidates),
+                };
+                let message = format!("unknown key `{key}`{clause}{end}");
                 violations.push((at.key(key), KeyPart::Key, message));
             }
         }

@@ -37,7 +37,7 @@ pub struct NamedFile {
 pub(super) fn check(keys: &RecipeKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<SecureBootRecipe> {
     let files = keys.trust.secure_boot.as_ref()?;
     let at = at.key("trust").key("secure-boot");
-    if keys.boot.is_none() {
+    if keys.boot_table().is_none() {
         let message = "firmware checks what `[boot]` makes, and the recipe has none";
         checker.reject_key(at.clone(), message);
     }

@@ -152,7 +152,7 @@ fn source(
             checker.accept(at.key("platform"), check_platform(&platform).map_err(|error| error.to_string()));
             SourceKind::Oci { path, platform, reference: keys.reference.clone() }
         }
-        SourceKindKey::Image => SourceKind::Image { path, partition: keys.partition.clone() },
+        SourceKindKey::Image => SourceKind::Image { path, partition: keys.partition.clone(), keep: false },
         // Packages of any kind.
         _ => return None,
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use amiforge_formats::arch::{Arch, BootMode};
 use amiforge_formats::digest::Digest;
 use amiforge_formats::guid::Guid;
-use amiforge_formats::volume::VolumeOptions;
+use amiforge_formats::volume::{FsKind, VolumeOptions};
 use amiforge_image::disk::{DiskSize, PartitionSize};
 use amiforge_image::manifest::AllowedLeak;
 use amiforge_image::seal::WritableFolders;
@@ -59,6 +59,9 @@ pub struct Recipe {
     pub guid: Option<Guid>,
     /// How it boots; `None` without `[boot]`.
     pub boot: Option<BootRecipe>,
+    /// Whether the disk of the first source, an image, stays as it is but for the files that change. Then the partitions
+    /// follow from it.
+    pub keep: bool,
     /// What can be proven of its machines.
     pub trust: TrustRecipe,
     /// The partitions, in their order on the disk.
@@ -224,6 +227,8 @@ pub enum RecipeContent {
         /// The id of that partition.
         of: String,
     },
+    /// What a disk holds that stays as it is: a format, if it is one that is known.
+    Kept(Option<FsKind>),
     /// Nothing.
     Nothing,
 }
@@ -233,13 +238,21 @@ impl RecipeContent {
     pub fn volume(&self) -> Option<&VolumeOptions> {
         match self {
             Self::Volume(options) => Some(options),
-            Self::Raw { .. } | Self::Loader | Self::HashTree { .. } | Self::Nothing => None,
+            Self::Raw { .. } | Self::Loader | Self::HashTree { .. } | Self::Kept(_) | Self::Nothing => None,
         }
     }
 
-    /// Whether files can be put on it.
+    /// The format of the file system or swap space, if it is one.
+    pub fn kind(&self) -> Option<FsKind> {
+        match self {
+            Self::Kept(kind) => *kind,
+            other => other.volume().map(VolumeOptions::kind),
+        }
+    }
+
+    /// Whether it has files.
     pub fn holds_files(&self) -> bool {
-        self.volume().is_some_and(|options| options.kind().format().files().is_some())
+        self.kind().is_some_and(|kind| kind.format().files().is_some())
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn check(keys: &RecipeKeys, at: &KeyPath, checker: &mut Checker<'_>) 
         }
         return TrustRecipe { profile: None, writable: WritableFolders::default(), secure_boot, pcr_policy };
     };
-    if keys.boot.is_none() {
+    if keys.boot_table().is_none() {
         let message = "a verified root is started by what `[boot]` makes, and the recipe has none";
         checker.reject(at.key("profile"), message);
     }

@@ -15,8 +15,8 @@ use super::keys::{DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
 use super::lines::RecipeLines;
 use super::sources::CheckedSources;
 use super::{
-    Arch, ImageSpec, Recipe, boot, contents, packages, parse, partitions, reference, schema, sources, stages,
-    trust,
+    Arch, ImageSpec, Recipe, boot, contents, keep, packages, parse, partitions, reference, schema, sources,
+    stages, trust,
 };
 
 /// A MiB, the unit in which disks are laid out.
@@ -60,13 +60,17 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
     let image = image(&keys.image, arch, &top.key("image"), checker);
     let (size, guid) = disk(&keys.disk, &top.key("disk"), checker);
     let trust = trust::check(keys, &top, checker);
-    let boot = keys.boot.as_ref().map(|keys| boot::check(keys, &trust, arch, &top.key("boot"), checker));
+    let boot = keys.boot_table().map(|keys| boot::check(keys, &trust, arch, &top.key("boot"), checker));
     let mode = boot.as_ref().map(|boot| boot.mode);
-    let partitions = partitions::check(&keys.partition, arch, (mode, &trust), &top.key("partition"), checker);
+    let partitions = if keys.keeps_disk() {
+        Vec::new()
+    } else {
+        partitions::check(&keys.partition, arch, (mode, &trust), &top.key("partition"), checker)
+    };
     if let Some(boot) = &boot {
         boot::partitions(boot, &partitions, &top.key("boot"), checker);
     }
-    let CheckedSources { packages: source_of_packages, upgrade, others: sources, snapshots } =
+    let CheckedSources { packages: source_of_packages, upgrade, others: mut sources, snapshots } =
         sources::check(&keys.source, arch, &top.key("source"), checker);
     let stages = stages::check(&keys.stage, source_of_packages.as_ref(), &top.key("stage"), checker);
     let runs = stages::runs(&keys.run, &top.key("run"), checker);
@@ -75,7 +79,10 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
     let files = contents::files(&keys.file, &top.key("file"), checker);
     let groups = contents::groups(&keys.group, &top.key("group"), checker);
     let users = contents::users(&keys.user, &top.key("user"), checker);
-    let (system, units, fstab) = contents::system(&keys.system, &top.key("system"), checker);
+    let (system, units, mut fstab) = contents::system(&keys.system, &top.key("system"), checker);
+    if keys.keeps_disk() {
+        fstab = keep::check(keys, &mut sources, &top, checker);
+    }
     let rules = contents::rules(&keys.normalize, &top.key("normalize"), checker);
     let secrets = contents::secrets(&keys.secrets, &top.key("secrets"), checker);
     let allow = contents::allowed_leaks(&keys.allow, &top.key("allow"), checker);
@@ -88,6 +95,7 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
         size,
         guid,
         boot,
+        keep: keys.keeps_disk(),
         trust,
         partitions,
         packages: source_of_packages,

@@ -15,6 +15,7 @@ use amiforge_store::deferred::Deferred;
 use amiforge_store::{OpenEntry, Store};
 
 use super::expand::{self, Bounds, Compression};
+use super::image::KeptDisk;
 use super::indexed::Indexed;
 use super::{DigestPin, SourceError, tar};
 use crate::path_map::PathMap;
@@ -36,6 +37,8 @@ pub(crate) struct OpenedSource {
     pub(crate) pinned: bool,
     pub(crate) deferred: Deferred,
     pub(crate) config: Option<serde_json::Value>,
+    /// The disk of an image that is kept.
+    pub(crate) disk: Option<Box<KeptDisk>>,
 }
 
 /// A range of a file.

@@ -95,6 +95,8 @@ pub enum SourceKind {
         path: PathBuf,
         /// Number, name or type of the partition that holds the root; found by its content if not given.
         partition: Option<String>,
+        /// Whether the disk itself is kept: then it comes with the files.
+        keep: bool,
     },
 }
 

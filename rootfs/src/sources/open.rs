@@ -20,9 +20,9 @@ impl Opening<'_> {
                 self.monitor.progress.begin("reading the image", None);
                 oci::open(self, spec, path, platform, reference.as_deref(), blobs)
             }
-            SourceKind::Image { path, partition } => {
+            SourceKind::Image { path, partition, keep } => {
                 self.monitor.progress.begin("reading the disk image", None);
-                image::open(self, path, partition.as_deref(), spec.pin, blobs)
+                image::open(self, (path, partition.as_deref(), *keep), spec.pin, blobs)
             }
         }
     }
@@ -49,7 +49,16 @@ impl Opening<'_> {
         let (indexed, size) =
             dir::index(path, DirAttributes { owners, modes }, self.path_map, blobs, self.monitor)?;
         let (sha256, deferred) = (None, Deferred::new());
-        Ok(OpenedSource { indexed, kind: "dir", size, sha256, pinned: false, deferred, config: None })
+        Ok(OpenedSource {
+            indexed,
+            kind: "dir",
+            size,
+            sha256,
+            pinned: false,
+            deferred,
+            config: None,
+            disk: None,
+        })
     }
 
     fn tar(&self, path: &Path, pin: DigestPin, blobs: &mut Blobs) -> Result<OpenedSource, SourceError> {
@@ -67,7 +76,7 @@ impl Opening<'_> {
         }
         let pinned = matches!(pin, DigestPin::Exact(_));
         let (size, sha256) = (plain.size, plain.sha256);
-        Ok(OpenedSource { indexed, kind: "tar", size, sha256, pinned, deferred, config: None })
+        Ok(OpenedSource { indexed, kind: "tar", size, sha256, pinned, deferred, config: None, disk: None })
     }
 }
 

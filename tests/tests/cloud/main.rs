@@ -8,6 +8,7 @@ mod channels;
 mod follow;
 mod import;
 mod inside;
+mod kept;
 mod local_region;
 mod local_serve;
 mod page;

@@ -6,6 +6,7 @@ mod booted;
 mod determinism;
 mod examples;
 mod fixtures;
+mod kept;
 mod native;
 mod over;
 mod rpm;

@@ -35,7 +35,7 @@ fn an_imported_image_builds_as_it_is_and_boots() {
     let same = program::run(&["diff", &packed, &raw]);
     assert_eq!(same.status.code(), Some(0), "{}", String::from_utf8_lossy(&same.stdout));
 
-    program::must(&["import", &packed, "-o", &at("web")]);
+    program::must(&["import", &packed, "-o", &at("web"), "--new-disk"]);
     let recipe = fs::read_to_string(at("web/recipe.toml")).unwrap();
     for fact in
         ["Debian", "packages (deb)", "kernel ", "qcow2 of 2048 MiB", "mode = \"hybrid\"", "boot/efi/**"]

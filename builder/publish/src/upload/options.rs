@@ -25,6 +25,8 @@ pub struct UploadOptions {
     pub parent: Option<ParentChoice>,
     /// The bundle (or its manifest) that the parent was made from.
     pub parent_bundle: Option<PathBuf>,
+    /// The file of the disk that the image keeps, as its lock pins it, so that a parent with that disk need not be read.
+    pub base_disk: Option<PathBuf>,
     /// Description of the snapshot.
     pub description: Option<String>,
     /// Tags of the snapshot; [`TAG_UPLOAD`] is added.
@@ -46,6 +48,7 @@ impl Default for UploadOptions {
             later: LaterEncryption::Unchanged,
             parent: None,
             parent_bundle: None,
+            base_disk: None,
             description: None,
             tags: Tags::new(),
             rate: rate_limiter::DEFAULT_RATE,

@@ -10,6 +10,8 @@ use amiforge_image::image::{Block, BlockMap};
 use amiforge_image::manifest::Manifest;
 use amiforge_progress::{Monitor, Progress};
 
+use super::base;
+use super::hints::Hints;
 use super::options::{ParentChoice, UploadOptions};
 use crate::api::{DescribedSnapshot, Ebs, Encryption, ListedBlock, SnapshotCalls, SnapshotState, Tier};
 use crate::error::{PublishError, call_failed};
@@ -26,18 +28,6 @@ pub(super) struct Parent {
     pub(super) id: Option<String>,
     /// Digests of its blocks, by index.
     pub(super) blocks: BTreeMap<u64, Digest>,
-}
-
-/// Where the blocks of a parent may be known without reading them back.
-pub(super) struct Hints<'a> {
-    /// The folder of the journal, with the manifests of snapshots that were uploaded from here.
-    pub(super) folder: &'a Path,
-    /// The bundle or manifest that the user names.
-    pub(super) bundle: Option<&'a Path>,
-    /// The manifest that a hand-over brings, of a delta.
-    pub(super) manifest: Option<(&'a Manifest, Digest)>,
-    /// Maximum number of blocks per second.
-    pub(super) rate: u32,
 }
 
 /// The path of the manifest of a snapshot that was uploaded from here.
@@ -62,43 +52,60 @@ pub(super) async fn choose<E: Ebs, S: SnapshotCalls>(
                 None => Ok(Some(snapshot)),
             }
         }
-        ParentChoice::Newest => {
-            let Some(manifest) = source.manifest() else {
-                let reason = "a raw file has no image name by which to find earlier versions".to_owned();
-                return Err(PublishError::Parent { parent: "auto".to_owned(), reason });
-            };
-            let name = &manifest.origin.name;
-            let tags = [(tags::IMAGE, name.as_str())];
-            let candidates = retry(&services.timer, CallStep::Idempotent, &NoObserver, || {
-                services.ec2.describe_tagged_snapshots(&tags)
-            })
-            .await;
-            let mut candidates =
-                candidates.map_err(call_failed(format!("looking for versions of `{name}`")))?;
-            candidates.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.started, snapshot.id.clone())));
-            let fitting = candidates
-                .into_iter()
-                .find(|one| unfit_reason(one, source, options, encrypts_by_default).is_none());
-            progress.message(&match &fitting {
-                Some(parent) => {
-                    format!("the parent is {}, the newest version of `{name}` that fits", parent.id)
-                }
-                None if source.required_parent().is_some() => {
-                    format!("no version of `{name}` fits as the parent of the hand-over")
-                }
-                None => format!("no version of `{name}` fits as a parent: everything is sent"),
-            });
-            match (&fitting, source.required_parent()) {
-                (None, Some((_, expected))) => Err(PublishError::Parent {
-                    parent: "auto".to_owned(),
-                    reason: format!(
-                        "no snapshot that fits has the tag `{}` with {expected}, which the hand-over continues",
-                        tags::MANIFEST
-                    ),
-                }),
-                _ => Ok(fitting),
-            }
+        ParentChoice::Newest => newest(services, source, options, encrypts_by_default, progress).await,
+    }
+}
+
+/// The newest version of an image that fits, or the snapshot whose disk it keeps.
+async fn newest<E: Ebs, S: SnapshotCalls>(
+    services: &Services<E, S>,
+    source: &ImageSource,
+    options: &UploadOptions,
+    encrypts_by_default: bool,
+    progress: &dyn Progress,
+) -> Result<Option<DescribedSnapshot>, PublishError> {
+    let Some(manifest) = source.manifest() else {
+        let reason = "a raw file has no image name by which to find earlier versions".to_owned();
+        return Err(PublishError::Parent { parent: "auto".to_owned(), reason });
+    };
+    let name = &manifest.origin.name;
+    let tags = [(tags::IMAGE, name.as_str())];
+    let candidates = retry(&services.timer, CallStep::Idempotent, &NoObserver, || {
+        services.ec2.describe_tagged_snapshots(&tags)
+    })
+    .await;
+    let mut candidates = candidates.map_err(call_failed(format!("looking for versions of `{name}`")))?;
+    candidates.sort_by_key(|snapshot| std::cmp::Reverse((snapshot.started, snapshot.id.clone())));
+    let unfit = |one: &DescribedSnapshot| unfit_reason(one, source, options, encrypts_by_default);
+    let of_disk = |one: &DescribedSnapshot| base::has_same_base(one, source);
+    let best = candidates.iter().position(|one| of_disk(one) && unfit(one).is_none());
+    let base = match best {
+        Some(_) => None,
+        None => base::snapshot(services, source, unfit, progress).await?,
+    };
+    if base.is_some() {
+        return Ok(base);
+    }
+    let best = best.or_else(|| candidates.iter().position(|one| unfit(one).is_none()));
+    let fitting = best.map(|best| candidates.swap_remove(best));
+    progress.message(&match &fitting {
+        Some(parent) => {
+            format!("the parent is {}, the newest version of `{name}` that fits", parent.id)
         }
+        None if source.required_parent().is_some() => {
+            format!("no version of `{name}` fits as the parent of the hand-over")
+        }
+        None => format!("no version of `{name}` fits as a parent: everything is sent"),
+    });
+    match (&fitting, source.required_parent()) {
+        (None, Some((_, expected))) => Err(PublishError::Parent {
+            parent: "auto".to_owned(),
+            reason: format!(
+                "no snapshot that fits has the tag `{}` with {expected}, which the hand-over continues",
+                tags::MANIFEST
+            ),
+        }),
+        _ => Ok(fitting),
     }
 }
 
@@ -155,7 +162,10 @@ pub(super) async fn load<E: Ebs, S: SnapshotCalls>(
     let snapshot = services.await_snapshot(id).await?;
     let blocks = match from_manifest(&snapshot, &held, hints)? {
         Some(blocks) => blocks,
-        None => read_back(services, id, held, hints, monitor).await?,
+        None => match base::blocks(&held, hints, monitor)? {
+            Some(blocks) => blocks,
+            None => read_back(services, id, held, hints, monitor).await?,
+        },
     };
     Ok(Parent { id: Some(id.to_owned()), blocks })
 }

@@ -10,7 +10,8 @@ use super::import_args::ImportArgs;
 #[command(next_help_heading = "Upload")]
 #[group(skip)]
 pub(crate) struct UploadArgs {
-    /// Continue a published snapshot, sending only what changed: `auto` (the newest of this image's name), `snap-…` or
+    /// Continue a published snapshot, sending only what changed: `auto` (the newest of this image's
+    /// name, or the snapshot whose disk it keeps), `snap-…` or
     /// `ami-…`
     #[arg(long, value_name = "PARENT")]
     pub(crate) parent: Option<ParentChoice>,
@@ -18,6 +19,11 @@ pub(crate) struct UploadArgs {
     /// The bundle (or its manifest) that the parent was made from, so that the parent need not be read
     #[arg(long, value_name = "BUNDLE")]
     pub(crate) parent_bundle: Option<PathBuf>,
+
+    /// Folder of the store: of an image that keeps the disk of a snapshot, the file of that disk is there, so that a parent
+    /// with it need not be read [default: the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) import: ImportArgs,

@@ -93,7 +93,7 @@ impl OriginRecorder {
     }
 
     /// The paths of a file system.
-    fn volume(
+    pub(super) fn volume(
         &mut self,
         recipe: &Recipe,
         index: usize,
@@ -150,7 +150,7 @@ fn loader(sealed: &SealedOrigins) -> Vec<PathOrigins> {
 }
 
 /// A part of a partition without files.
-fn part(name: &str, origin: OriginNumber) -> PathOrigins {
+pub(super) fn part(name: &str, origin: OriginNumber) -> PathOrigins {
     PathOrigins { path: name.as_bytes().to_vec(), section: None, content: origin, metadata: origin }
 }
 

@@ -5,6 +5,7 @@
 //! merge. Times do not count: each step sets those of its files.
 
 mod document;
+mod kept;
 mod packages;
 mod recipe;
 mod sealed;
@@ -41,6 +42,7 @@ struct Prints {
 }
 
 /// Records the origins of a tree while steps change it.
+#[derive(Default)]
 pub(in crate::pipeline) struct OriginRecorder {
     table: OriginTable,
     /// By node.
@@ -222,7 +224,7 @@ fn metadata_print(node: &Node) -> u64 {
 }
 
 /// Whether two nodes have the same content: by their references, by known digests, or else by their bytes.
-fn same_content(a: &Node, b: &Node, blobs: &Blobs) -> std::io::Result<bool> {
+pub(in crate::pipeline) fn same_content(a: &Node, b: &Node, blobs: &Blobs) -> std::io::Result<bool> {
     let (NodeKind::File(one), NodeKind::File(other)) = (&a.kind, &b.kind) else {
         return Ok(content_print(&a.kind) == content_print(&b.kind));
     };

@@ -47,6 +47,8 @@ pub(super) struct Output<'a> {
     /// The policies for PCR 11.
     pub(super) policies: Option<&'a PreparedPolicies>,
     pub(super) epoch: Time,
+    /// How the image boots, as EC2 names it.
+    pub(super) boot_mode: Option<&'static str>,
     pub(super) blobs: &'a Blobs,
     /// The PCRs of its machines, for an image that they matter for.
     pub(super) measurements: Option<&'a Measurements>,
@@ -61,7 +63,8 @@ pub(super) fn write(
     output: &Output<'_>,
     mut inputs: Inputs<'_>,
 ) -> Result<(Manifest, Vec<String>), BuildError> {
-    let Output { disk, tree, listing, origins, secure_boot, policies, epoch, blobs, measurements } = *output;
+    let Output { disk, tree, listing, origins, secure_boot, policies, epoch, boot_mode, blobs, measurements } =
+        *output;
     let cache = ImageCache::of(&disk.plan, blobs, builder.store)?;
     let writer = BundleWriter::open(&builder.options.out, builder.options.existing)?;
     let deferred = &mut inputs.record.deferred;
@@ -89,7 +92,7 @@ pub(super) fn write(
     documents.sort_unstable_by_key(|(name, _)| *name);
     let mut origin = origin::origin(
         builder,
-        epoch,
+        (epoch, boot_mode),
         &inputs,
         (secrets, leaks::allowed(builder.recipe)),
         measurements.cloned(),
@@ -166,7 +169,7 @@ fn findings(builder: &LayerBuilder<'_>, cache: &ImageCache<'_>, emitted: &Emitte
             let _ = cache.keep(emitted.known(), findings);
         }
     };
-    if builder.recipe.boot.is_none() {
+    if builder.recipe.boot.is_none() && !builder.recipe.keep {
         keep(None);
         return Vec::new();
     }

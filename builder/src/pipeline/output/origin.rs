@@ -11,7 +11,7 @@ use super::secrets;
 use crate::lock::Lock;
 use crate::pipeline::layers::LayerBuilder;
 use crate::pipeline::system::Inputs;
-use crate::pipeline::volumes::disk;
+use crate::recipe::Recipe;
 
 /// The inputs: what the lock pins, then the sources, then files of the host.
 fn inputs(lock: Option<&Lock>, inputs: &Inputs<'_>) -> Vec<ManifestInput> {
@@ -42,6 +42,13 @@ fn locked(lock: &Lock) -> impl Iterator<Item = ManifestInput> + '_ {
     lock.image.iter().map(|one| package(one.kind.name(), one)).chain(stages)
 }
 
+/// The snapshot whose disk is kept, by which its child finds it (see [`ManifestInput::base_snapshot`]).
+fn base(recipe: &Recipe, lock: Option<&Lock>) -> Option<ManifestInput> {
+    let named = recipe.keep.then(|| recipe.snapshots.iter().position(|named| named.source == 0)).flatten()?;
+    let locked = lock?.snapshots.get(named)?;
+    Some(ManifestInput::of_base(&locked.snapshot, &locked.region, locked.sha256))
+}
+
 fn package(kind: &str, package: &LockedPackage) -> ManifestInput {
     ManifestInput {
         kind: kind.to_owned(),
@@ -53,7 +60,7 @@ fn package(kind: &str, package: &LockedPackage) -> ManifestInput {
 /// All of it.
 pub(super) fn origin(
     builder: &LayerBuilder<'_>,
-    epoch: Time,
+    (epoch, boot_mode): (Time, Option<&str>),
     inputs: &Inputs<'_>,
     (secrets, leaks): (Vec<Secret>, Vec<AllowedLeak>),
     measurements: Option<Measurements>,
@@ -73,10 +80,10 @@ pub(super) fn origin(
         version: recipe.image.version.clone(),
         arch: recipe.image.arch.name().to_owned(),
         epoch: epoch.secs,
-        boot_mode: disk::boot_mode(recipe).map(str::to_owned),
+        boot_mode: boot_mode.map(str::to_owned),
         recipe: recipe.digest,
         lock: lock.map(Lock::digest),
-        inputs: self::inputs(lock, inputs),
+        inputs: self::inputs(lock, inputs).into_iter().chain(base(recipe, lock)).collect(),
         cleaned: inputs.changes.iter().map(cleaned).collect(),
         secrets,
         secrets_unknown: secrets::unknown(recipe),

@@ -14,7 +14,7 @@ use amiforge_rootfs::steps::selinux::{
 use amiforge_store::blobs::Blobs;
 
 use crate::pipeline::BuildError;
-use crate::recipe::{Recipe, RecipePartition};
+use crate::recipe::{Recipe, RecipeContent, RecipePartition};
 
 /// Prepares the policy of a system's `tree` for the programs that the build adds; comes behind the last of them.
 ///
@@ -63,16 +63,29 @@ fn label_trees(
     let kept: BTreeSet<&[u8]> = with_label.map(|file| file.path.as_bytes()).collect();
     for (partition, part) in recipe.partitions.iter().zip(trees) {
         let (Some(part), Some(mount)) = (part, mounted_at(partition)) else { continue };
-        let Some(options) = partition.holds.volume() else { continue };
-        if options.kind().format().files() != Some(FileMetadata::Full) {
+        let Some(kind) = partition.holds.kind() else { continue };
+        if kind.format().files() != Some(FileMetadata::Full) {
             continue;
         }
-        if options.kind() == FsKind::Ext4 {
+        let mut stay = kept.clone();
+        let labelled;
+        if matches!(partition.holds, RecipeContent::Kept(_)) {
+            // What the image has labelled stays as it is, so that only what is new changes.
+            labelled = labelled_paths(part, mount);
+            stay.extend(labelled.iter().map(Vec::as_slice));
+        } else if kind == FsKind::Ext4 {
             add_lost_found(part, time)?;
         }
-        labels.apply(part, mount, &|path| kept.contains(path))?;
+        labels.apply(part, mount, &|path| stay.contains(path))?;
     }
     Ok(())
+}
+
+/// The paths of a partition that have a label, as the machine sees them.
+fn labelled_paths(tree: &Tree, mount: &str) -> Vec<Vec<u8>> {
+    let has_label = |id| tree.node(id).meta.xattrs.iter().any(|all| all.contains_key(SELINUX_XATTR));
+    let labelled = tree.walk().filter(|entry| has_label(entry.id));
+    labelled.map(|entry| [mount.trim_end_matches('/').as_bytes(), b"/", &entry.path].concat()).collect()
 }
 
 /// Where the machine sees a partition; a file system that is mounted without content of the tree has a root as well.

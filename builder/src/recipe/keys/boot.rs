@@ -4,7 +4,27 @@ use amiforge_rootfs::steps::kernel_hook::{InitrdSource, UefiLoader};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// How machines boot the image. Without this table nothing is done for that, and the image boots by what its files say.
+/// How machines boot the image: a table, or the word `"keep"` in its place.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum BootKey {
+    // Without documentation of their own: the reference has that of what they hold.
+    Word(KeepKey),
+    Table(Box<BootKeys>),
+}
+
+/// What is done about a way to boot that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum KeepKey {
+    /// It stays.
+    Keep,
+}
+
+/// How machines boot the image. `boot = "keep"`, above the first table, stands in the place of this one for an image
+/// whose first source is an `image`: the disk of that source stays as it is, with its partition table, its ids and its
+/// boot loader, and only what the recipe changes in its ext4 file systems is written into them. Without either nothing
+/// is done for that, and the image boots by what its files say.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct BootKeys {

@@ -34,7 +34,7 @@ pub(crate) struct RecipeKeys {
     pub(crate) image: ImageKeys,
     #[serde(default)]
     pub(crate) disk: DiskKeys,
-    pub(crate) boot: Option<BootKeys>,
+    pub(crate) boot: Option<BootKey>,
     #[serde(default)]
     pub(crate) trust: TrustKeys,
     #[serde(default)]
@@ -65,6 +65,21 @@ pub(crate) struct RecipeKeys {
     pub(crate) secrets: SecretsKeys,
     #[serde(default)]
     pub(crate) allow: Vec<AllowLeakKeys>,
+}
+
+impl RecipeKeys {
+    /// The table `[boot]`, if the recipe has one.
+    pub(crate) fn boot_table(&self) -> Option<&BootKeys> {
+        match &self.boot {
+            Some(BootKey::Table(keys)) => Some(keys),
+            Some(BootKey::Word(KeepKey::Keep)) | None => None,
+        }
+    }
+
+    /// Whether the disk of the first source stays as it is.
+    pub(crate) fn keeps_disk(&self) -> bool {
+        matches!(self.boot, Some(BootKey::Word(KeepKey::Keep)))
+    }
 }
 
 /// What the image is.

@@ -101,6 +101,14 @@ pub enum DiskSourceError {
         /// Bytes that are allowed.
         bound: u64,
     },
+    /// A disk that cannot be kept.
+    #[error(
+        "`boot = \"keep\"` keeps a disk with a GPT, and this one has {found}; write a table `[boot]`, which makes a new disk of its files"
+    )]
+    NotKept {
+        /// What it has in its place.
+        found: &'static str,
+    },
     /// Interrupted by the user.
     #[error("interrupted")]
     Interrupted,

@@ -6,11 +6,13 @@
 //! the store once. LVM, LUKS, btrfs and others without a reader are refused by name.
 
 mod error;
+mod kept;
 mod layout;
 mod mount;
 mod mounts;
 mod open;
 mod place;
+mod placed;
 mod survey;
 mod volumes;
 
@@ -24,6 +26,7 @@ use amiforge_store::blobs::Blobs;
 use amiforge_store::deferred::Deferred;
 
 pub use self::error::DiskSourceError;
+pub use self::kept::{KeptBytes, KeptDisk, KeptPart};
 use self::mount::{MountedDisk, mounted};
 use self::open::OpenDisk;
 pub use self::survey::{DiskSurvey, SurveyedPart, survey};
@@ -33,11 +36,10 @@ use super::indexed::{Explicitness, Indexed, NodeMark};
 use super::warning::Warning;
 use super::{DigestPin, SourceError, expand};
 
-/// Opens the file of a disk and reads its files into a tree.
+/// Opens the file of a disk and reads its files into a tree; with the disk itself, if that is kept.
 pub(super) fn open(
     opening: &Opening<'_>,
-    path: &Path,
-    partition: Option<&str>,
+    (path, partition, keep): (&Path, Option<&str>, bool),
     pin: DigestPin,
     blobs: &mut Blobs,
 ) -> Result<OpenedSource, SourceError> {
@@ -46,7 +48,8 @@ pub(super) fn open(
     let size = file.metadata().map_err(opening_failed)?.len();
     let disk = OpenDisk::open(file.try_clone().map_err(opening_failed)?, size)?;
     let mut volumes = DiskVolumes::new(&disk, layout::read(disk.reader())?);
-    let MountedDisk { mut tree, warnings, .. } = mounted(&mut volumes, partition)?;
+    let before = if keep { Some(kept::trees(&mut volumes)) } else { None };
+    let MountedDisk { mut tree, warnings, mounts } = mounted(&mut volumes, partition)?;
 
     let mut deferred = Deferred::new();
     let opened = file.try_clone().map_err(opening_failed)?;
@@ -61,7 +64,10 @@ pub(super) fn open(
         sha256 = Some(checked(pin, digest)?);
         Ok((digest, size))
     };
-    place::place(&mut tree, &volumes, source, &mut identity, opening, (blobs, &mut deferred))?;
+    let placed =
+        place::place(&mut tree, &volumes, source, &mut identity, opening, (blobs, &mut deferred), keep)?;
+    let disk = before.map(|trees| KeptDisk::read(&volumes, trees, &mounts, &placed, (&tree, &*blobs)));
+    let disk = disk.transpose()?.map(Box::new);
     if sha256.is_none() && pin != DigestPin::Unpinned {
         let expected = if let DigestPin::Exact(expected) = pin { Some(expected) } else { None };
         deferred.check_input(file.try_clone().map_err(opening_failed)?, size, expected);
@@ -69,7 +75,7 @@ pub(super) fn open(
     }
     let pinned = matches!(pin, DigestPin::Exact(_));
     let indexed = indexed(tree, warnings);
-    Ok(OpenedSource { indexed, kind: "image", size, sha256, pinned, deferred, config: None })
+    Ok(OpenedSource { indexed, kind: "image", size, sha256, pinned, deferred, config: None, disk })
 }
 
 /// A digest that was taken, held against the one that is expected.

@@ -7,6 +7,8 @@ use std::os::unix::fs::FileExt as _;
 
 use amiforge_formats::container::{ContainerKind, DiskContainer, StoredAs};
 use amiforge_formats::read_at::ReadAt;
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
 
 use super::error::DiskSourceError;
 
@@ -26,6 +28,23 @@ impl ReadAt for DiskFile {
         let end = offset.checked_add(buf.len() as u64).filter(|end| *end <= self.len);
         end.ok_or(io::ErrorKind::UnexpectedEof)?;
         self.file.read_exact_at(buf, offset)
+    }
+
+    fn data_from(&self, from: u64, to: u64) -> io::Result<Option<Range<u64>>> {
+        let to = to.min(self.len);
+        if from >= to {
+            return Ok(None);
+        }
+        let data = match rustix::fs::seek(&self.file, SeekFrom::Data(from)) {
+            Ok(data) if data < to => data,
+            Ok(_) | Err(Errno::NXIO) => return Ok(None),
+            // A file system that knows of no holes.
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some(from..to)),
+            Err(errno) => return Err(errno.into()),
+        };
+        let hole = rustix::fs::seek(&self.file, SeekFrom::Hole(data)).unwrap_or(to).min(to);
+        // A file that shrinks meanwhile could answer with no progress.
+        Ok(Some(data..hole.max(data + 1)))
     }
 }
 

@@ -1,17 +1,16 @@
 //! Where the contents of the files of a disk are: ranges of its file where that holds them as they are, ranges of an entry
 //! of the store where they are compressed. Every range of the disk is unpacked once, however many files share it.
 
-use std::sync::Arc;
-
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::SourceId;
-use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Segment, Tree};
+use amiforge_formats::tree::{NodeId, NodeKind, Origin, Segment, Tree};
 use amiforge_store::EntryWriter;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::deferred::Deferred;
 
 use super::error::DiskSourceError;
 use super::open::{DiskPlace, DiskRun, OpenDisk};
+use super::placed::{PlacedDisk, Spool, content};
 use super::volumes::DiskVolumes;
 use crate::sources::SourceError;
 use crate::sources::archive::Opening;
@@ -25,7 +24,7 @@ struct PlacedFile {
 }
 
 /// Rewrites the contents of a tree so that they refer to blobs. `file` is the disk's file among the blobs, `identity` its
-/// digest and length where it may be needed.
+/// digest and length where it may be needed. Of a `whole` disk that is kept, what no file uses is unpacked, too.
 ///
 /// # Errors
 /// When the container is damaged, or its files cannot be unpacked into the store.
@@ -36,9 +35,10 @@ pub(super) fn place(
     identity: &mut dyn FnMut() -> Result<(Digest, u64), SourceError>,
     opening: &Opening<'_>,
     (blobs, deferred): (&mut Blobs, &mut Deferred),
-) -> Result<(), SourceError> {
+    whole: bool,
+) -> Result<PlacedDisk, SourceError> {
     let files = placed(tree, volumes)?;
-    let packed = packed_ranges(&files);
+    let packed = if whole { all_packed(volumes.disk)? } else { packed_ranges(&files) };
     let spool = if packed.is_empty() {
         None
     } else {
@@ -48,7 +48,18 @@ pub(super) fn place(
         let segments = segments(&placed, file, spool.as_ref());
         tree.node_mut(placed.node).kind = NodeKind::File(content(placed.len, segments));
     }
-    Ok(())
+    Ok(PlacedDisk { file, spool })
+}
+
+/// The compressed ranges of a disk.
+fn all_packed(disk: &OpenDisk) -> Result<Vec<(u64, u64)>, DiskSourceError> {
+    let mut ranges = Vec::new();
+    disk.runs(0..disk.reader().size(), |run| {
+        if run.place == DiskPlace::Packed {
+            ranges.push((run.start, run.start + run.len));
+        }
+    })?;
+    Ok(joined(ranges))
 }
 
 /// Every file of the tree that has bytes on the disk, once.
@@ -79,10 +90,12 @@ fn placed(tree: &Tree, volumes: &DiskVolumes<'_>) -> Result<Vec<PlacedFile>, Dis
 /// The compressed ranges of the disk that files use: sorted, disjoint, those that adjoin joined.
 fn packed_ranges(files: &[PlacedFile]) -> Vec<(u64, u64)> {
     let runs = files.iter().flat_map(|file| &file.runs).map(|(_, run)| run);
-    let mut ranges: Vec<(u64, u64)> = runs
-        .filter(|run| run.place == DiskPlace::Packed)
-        .map(|run| (run.start, run.start + run.len))
-        .collect();
+    let packed = runs.filter(|run| run.place == DiskPlace::Packed);
+    joined(packed.map(|run| (run.start, run.start + run.len)).collect())
+}
+
+/// Ranges sorted, those that adjoin or overlap joined.
+fn joined(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
     ranges.sort_unstable();
     let mut joined: Vec<(u64, u64)> = Vec::new();
     for (start, end) in ranges {
@@ -92,21 +105,6 @@ fn packed_ranges(files: &[PlacedFile]) -> Vec<(u64, u64)> {
         }
     }
     joined
-}
-
-/// Ranges of the disk that are in an entry of the store, one after the other.
-struct Spool {
-    source: SourceId,
-    /// First and last byte on the disk, and the first byte in the entry.
-    ranges: Vec<(u64, u64, u64)>,
-}
-
-impl Spool {
-    /// Where a byte of the disk is in the entry.
-    fn place(&self, at: u64) -> u64 {
-        let index = self.ranges.partition_point(|(start, _, _)| *start <= at).saturating_sub(1);
-        self.ranges.get(index).map_or(0, |(start, _, placed)| placed + (at - start))
-    }
 }
 
 /// Unpacks ranges of the disk into an entry of the store, or takes the one that is there.
@@ -189,14 +187,4 @@ fn segments(file: &PlacedFile, source: SourceId, spool: Option<&Spool>) -> Vec<S
         }
     }
     segments
-}
-
-/// The content of `len` bytes that the segments make.
-fn content(len: u64, segments: Vec<Segment>) -> Content {
-    match segments.as_slice() {
-        [Segment { offset: 0, len: all, origin: Origin::Slice { source, at } }] if *all == len => {
-            Content::Slice { source: *source, at: *at, len }
-        }
-        _ => Content::Sparse { len, segments: Arc::from(segments) },
-    }
 }

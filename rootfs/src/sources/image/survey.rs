@@ -10,10 +10,11 @@ use amiforge_formats::gpt::types;
 use amiforge_formats::path;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeKind, Tree};
+use amiforge_formats::volume::FsKind;
 
 use super::error::DiskSourceError;
 use super::layout;
-use super::mount::mounted;
+use super::mount::{MountedDisk, mounted};
 use super::open::OpenDisk;
 use super::volumes::DiskVolumes;
 use crate::boot::{find_kernel, read_os_release};
@@ -34,6 +35,8 @@ pub struct DiskSurvey {
     pub esp: bool,
     /// Whether it has what a legacy BIOS starts: a BIOS boot partition, or an MBR alone.
     pub bios: bool,
+    /// Whether it can be kept as it is: a GPT, a root on ext4, and something that firmware starts.
+    pub keepable: bool,
     /// Its `os-release`, if it has one.
     pub os_release: Option<Vec<u8>>,
     /// The architecture of its programs, if it is one that images are built for.
@@ -84,6 +87,7 @@ pub fn survey(file: File, partition: Option<&str>) -> Result<DiskSurvey, DiskSou
         parts: parts.collect(),
         esp: has(types::ESP),
         bios: has(types::BIOS_BOOT) || !gpt,
+        keepable: gpt && has_ext4_root(&volumes, &found.mounts) && has_loader(&mut volumes, &found)?,
         os_release: read_os_release(&found.tree, &volumes).ok().flatten(),
         arch: arch(&found.tree, &volumes),
         kernel: find_kernel(&found.tree, &volumes, None).ok().map(|kernel| kernel.release),
@@ -93,8 +97,40 @@ pub fn survey(file: File, partition: Option<&str>) -> Result<DiskSurvey, DiskSou
     })
 }
 
+/// Whether the root is on ext4.
+fn has_ext4_root(volumes: &DiskVolumes<'_>, mounts: &[(usize, String)]) -> bool {
+    let root = mounts.iter().find(|(_, point)| point == "/").and_then(|(index, _)| volumes.parts.get(*index));
+    root.is_some_and(|root| root.content.kind() == Some(FsKind::Ext4))
+}
+
+/// Whether firmware finds something to start: code in the first sector, or a loader on an EFI system partition.
+fn has_loader(volumes: &mut DiskVolumes<'_>, found: &MountedDisk) -> Result<bool, DiskSourceError> {
+    let mut code = [0; 440];
+    volumes.disk.reader().read_exact_at(0, &mut code).map_err(DiskSourceError::Read)?;
+    if code != [0; 440] {
+        return Ok(true);
+    }
+    let esp = |index: &usize| volumes.parts[*index].type_guid == Some(types::ESP);
+    for index in (0..volumes.parts.len()).filter(esp).collect::<Vec<_>>() {
+        let mount = found.mounts.iter().find(|(mounted, _)| *mounted == index);
+        for loader in Arch::ALL.map(|arch| format!("EFI/BOOT/{}", arch.firmware().default)) {
+            let there = match mount {
+                Some((_, point)) => found.tree.lookup(format!("{point}/{loader}").as_bytes()),
+                None => volumes
+                    .volume(index)
+                    .ok()
+                    .and_then(|volume| volume.tree.as_ref()?.lookup(loader.as_bytes())),
+            };
+            if there.is_some() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// The architecture of the shell of a system (ELF, `e_machine`).
-fn arch(tree: &Tree, sources: &dyn Sources) -> Option<Arch> {
+pub(super) fn arch(tree: &Tree, sources: &dyn Sources) -> Option<Arch> {
     let shell = path::find(tree, b"/bin/sh").ok().flatten()?;
     let NodeKind::File(content) = &tree.node(shell).kind else { return None };
     let mut head = [0; 20];

@@ -69,7 +69,7 @@ pub(super) fn open(
     let size = parts.size().unwrap_or(size);
     let indexed = Indexed { warnings: tally.warnings(), ..inserter.finish() };
     let (sha256, config) = (Some(image.digest), Some(image.config));
-    Ok(OpenedSource { indexed, kind: "oci", size, sha256, pinned, deferred, config })
+    Ok(OpenedSource { indexed, kind: "oci", size, sha256, pinned, deferred, config, disk: None })
 }
 
 /// An uncompressed layer in a file.

@@ -136,7 +136,10 @@ pub(crate) fn disk(folder: &Path, label: Label, fstab: &str) -> Option<PathBuf> 
 
 /// A disk image as a source.
 pub(crate) fn image(path: &Path, partition: Option<&str>) -> SourceSpec {
-    spec("source 1", SourceKind::Image { path: path.to_owned(), partition: partition.map(str::to_owned) })
+    spec(
+        "source 1",
+        SourceKind::Image { path: path.to_owned(), partition: partition.map(str::to_owned), keep: false },
+    )
 }
 
 /// Every name with its metadata, and the digest of its content.
