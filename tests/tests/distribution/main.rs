@@ -8,6 +8,7 @@ mod examples;
 mod fixtures;
 mod native;
 mod over;
+mod over_rpm;
 mod rpm;
 mod secrets;
 mod update;
