@@ -49,7 +49,7 @@ impl Lock {
     /// The lock of a recipe that has nothing to lock but the disks of snapshots.
     pub fn of_snapshots(recipe: &Recipe, snapshots: Vec<LockedSnapshot>) -> Self {
         let (archives, image, stages) = (Vec::new(), Vec::new(), Vec::new());
-        Self { inputs: inputs::digest(recipe), archives, image, snapshots, stages }
+        Self { inputs: inputs::digest(recipe), archives, image, removed: Vec::new(), snapshots, stages }
     }
 
     /// Reads a lock; `None` if the file does not exist.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use amiforge_formats::digest::Digest;
-use amiforge_packages::locked::{LockedArchive, LockedPackage};
+use amiforge_packages::locked::{LockedArchive, LockedPackage, PackageId};
 
 /// A lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Lock {
     pub archives: Vec<LockedArchive>,
     /// The packages of the image, by name and architecture.
     pub image: Vec<LockedPackage>,
+    /// Packages of the image below that are erased, for kinds whose lock decides that.
+    pub removed: Vec<PackageId>,
     /// The snapshots whose disks are sources, in the order of the recipe.
     pub snapshots: Vec<LockedSnapshot>,
     /// The stages, in the order of the recipe.

@@ -71,6 +71,7 @@ pub fn choose(
         inputs: inputs::digest(recipe),
         archives: Vec::new(),
         image: Vec::new(),
+        removed: Vec::new(),
         snapshots: Vec::new(),
         stages: Vec::new(),
     };
@@ -86,6 +87,7 @@ pub fn choose(
     let previous = old.map(|old| old.archives.as_slice()).unwrap_or_default();
     let chosen = packages.backend().lock(&LockRequest { sets: &sets, previous, installed }, fetcher)?;
     lock.archives = chosen.archives;
+    lock.removed = chosen.removed;
     let mut sets = chosen.sets.into_iter();
     lock.image = sets.next().unwrap_or_default();
     for (stage, packages) in recipe.stages.iter().zip(sets) {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use amiforge_formats::digest::Digest;
 use amiforge_packages::PackageKind;
-use amiforge_packages::locked::{LockReason, LockedArchive, LockedPackage};
+use amiforge_packages::locked::{LockReason, LockedArchive, LockedPackage, PackageId};
 use serde::Deserialize;
 
 use super::model::{Lock, LockedSnapshot, LockedSource, LockedStage};
@@ -32,9 +32,19 @@ struct LockText {
     #[serde(default)]
     package: Vec<PackageText>,
     #[serde(default)]
+    removed: Vec<RemovedText>,
+    #[serde(default)]
     snapshot: Vec<SnapshotText>,
     #[serde(default)]
     stage: Vec<StageText>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RemovedText {
+    name: String,
+    version: String,
+    arch: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,6 +117,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Lock, String> {
         inputs: digest(&lock.inputs)?,
         archives: lock.archive.into_iter().map(archive).collect::<Result<_, _>>()?,
         image: lock.package.into_iter().map(package).collect::<Result<_, _>>()?,
+        removed: lock.removed.into_iter().map(removed).collect(),
         snapshots: lock.snapshot.into_iter().map(snapshot).collect::<Result<_, _>>()?,
         stages: lock.stage.into_iter().map(stage).collect::<Result<_, _>>()?,
     })
@@ -133,6 +144,12 @@ pub(super) fn write(lock: &Lock) -> String {
         }
     }
     packages("package", &lock.image, &mut text);
+    for one in &lock.removed {
+        text.push_str("\n[[removed]]\n");
+        write_field(&mut text, "name", &one.name);
+        write_field(&mut text, "version", &one.version);
+        write_field(&mut text, "arch", &one.arch);
+    }
     for snapshot in &lock.snapshots {
         text.push_str("\n[[snapshot]]\n");
         write_field(&mut text, "name", &snapshot.label);
@@ -230,6 +247,10 @@ fn package(text: PackageText) -> Result<LockedPackage, String> {
     })
 }
 
+fn removed(RemovedText { name, version, arch }: RemovedText) -> PackageId {
+    PackageId { name, version, arch }
+}
+
 fn snapshot(text: SnapshotText) -> Result<LockedSnapshot, String> {
     Ok(LockedSnapshot {
         sha256: digest(&text.sha256)?,
@@ -291,6 +312,7 @@ mod tests {
                 package_signers: Vec::new(),
             }],
             image: vec![package("a2", LockReason::Base), package("b\"\\ü", LockReason::Named)],
+            removed: vec![PackageId { name: "old".into(), version: "1-1".into(), arch: "noarch".into() }],
             snapshots: vec![LockedSnapshot {
                 label: "source 1 (ami-1)".into(),
                 snapshot: "snap-1".into(),

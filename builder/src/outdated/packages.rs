@@ -135,6 +135,7 @@ mod tests {
             inputs: Digest::of(b""),
             archives: Vec::new(),
             image,
+            removed: Vec::new(),
             snapshots: Vec::new(),
             stages: vec![stage],
         }

@@ -70,6 +70,7 @@ fn lock() -> Lock {
             package_signers: Vec::new(),
         }],
         image: vec![package("bash", LockReason::Base)],
+        removed: Vec::new(),
         snapshots: Vec::new(),
         stages: vec![LockedStage {
             name: "tool".into(),

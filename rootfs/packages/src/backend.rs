@@ -26,7 +26,7 @@ pub use crate::error::{KindError, LockFailure, PackageError, RepositoryError};
 use crate::host::HostSettings;
 use crate::installed::{InstalledPackage, OwnedPaths, PublishedPath};
 use crate::locked::{LockedArchive, LockedPackage, PackageId};
-use crate::over::InstalledSystem;
+use crate::over::{InstalledSystem, SystemChange};
 pub use crate::settings::{Answers, NativeSettings, ScriptSettings};
 
 /// The operations on every package of a kind.
@@ -150,7 +150,7 @@ pub trait SystemInstaller: Sync {
     fn install(
         &self,
         tree: &Tree,
-        files: &[PackageFile<'_>],
+        change: SystemChange<'_>,
         settings: &ScriptSettings<'_>,
         sandbox: &Sandbox,
         blobs: &mut Blobs,
@@ -328,6 +328,9 @@ pub struct LockedSets {
     pub archives: Vec<LockedArchive>,
     /// The packages of each set, sorted by name and architecture.
     pub sets: Vec<Vec<LockedPackage>>,
+    /// The packages of the system below that are to be erased, for kinds that have to be told; those that new ones take the
+    /// place of are not among them.
+    pub removed: Vec<PackageId>,
     /// What the archives say of these packages besides, once for each name and architecture, sorted by both.
     pub records: Vec<PackageRecord>,
     /// What the trust in the packages rests on where it is less than a signature of all metadata: sentences for the user.

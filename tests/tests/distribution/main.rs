@@ -9,6 +9,7 @@ mod fixtures;
 mod kept;
 mod native;
 mod over;
+mod over_rpm;
 mod rpm;
 mod secrets;
 mod update;

@@ -92,5 +92,6 @@ fn an_image_without_its_digest_or_of_another_kind_is_refused() {
     refused(&pinned, &format!("{deb}\nbase = \"required\""), "leave `base` out");
     refused(&pinned, &format!("{deb}\nscripts = \"native\""), "its own package manager");
     let rpm = "kind = \"rpm\"\ndistribution = \"centos-stream\"\nrelease = \"9\"";
-    refused(&pinned, rpm, "cannot go over an image yet");
+    refused("path = \"a.raw\"", rpm, "need its `sha256`");
+    refused(&pinned, &format!("{rpm}\nscripts = \"native\""), "its own package manager");
 }

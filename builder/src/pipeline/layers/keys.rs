@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::digest::Digest;
 use amiforge_packages::configure::AccountIds;
-use amiforge_packages::locked::{LockReason, LockedPackage};
+use amiforge_packages::locked::{LockReason, LockedPackage, PackageId};
 use amiforge_sandbox::Seed;
 
 use crate::pipeline::BuildOptions;
@@ -100,13 +100,20 @@ pub(super) fn configured(
 }
 
 /// The key of packages that are installed over a system: by what the system was before, and the packages' own key.
-pub(super) fn over(before: Digest, packages: Digest, source: &PackageSource) -> Digest {
+pub(super) fn over(
+    before: Digest,
+    packages: Digest,
+    (source, removed): (&PackageSource, &[PackageId]),
+) -> Digest {
     let mut key = LayerKey::of("over");
     key.bytes(&before.0);
     key.bytes(&packages.0);
-    // What is removed is in no lock.
+    // Not every kind has what is removed in the lock.
     for line in source.backend().lock_inputs() {
         key.texts(&line);
+    }
+    for one in removed {
+        key.text(&format!("{} {} {}", one.name, one.version, one.arch));
     }
     key.done()
 }

@@ -3,6 +3,7 @@
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_packages::backend::{PackageFile, ScriptSettings};
+use amiforge_packages::over::SystemChange;
 use amiforge_rootfs::secrets::choose_order;
 use amiforge_sandbox::SandboxError;
 use amiforge_store::blobs::Blobs;
@@ -32,7 +33,7 @@ pub(in crate::pipeline) fn image(
     let before = layers.fingerprint(below, blobs)?;
     let inputs = (builder.recipe, builder.options);
     let packages = keys::configured(&lock.image, source, inputs, seed, &accounts);
-    let key = keys::over(before, packages, source);
+    let key = keys::over(before, packages, (source, &lock.removed));
     if let Some(layer) = layers.load(key, blobs)?
         && let Ok(notes) = serde_json::from_slice::<Notes>(&layer.notes)
     {
@@ -65,7 +66,8 @@ pub(in crate::pipeline) fn image(
         (seed, choose_order(below)),
         |seed, on_failure, blobs, monitor| -> Result<Tree, SandboxError> {
             let settings = ScriptSettings { seed, on_failure, ..settings };
-            installer.install(below, &files, &settings, &sandbox, blobs, monitor)
+            let change = SystemChange { files: &files, removed: &lock.removed };
+            installer.install(below, change, &settings, &sandbox, blobs, monitor)
         },
         |source| BuildError::Configure(Box::new(source)),
     );

@@ -75,7 +75,7 @@ pub(crate) struct SourceKeys {
     /// Packages that a `deb` or `rpm` source shall not hold; refused where something needs one.
     #[serde(default)]
     pub(crate) without: Vec<String>,
-    /// Which packages of the image that comes before a `deb` source get newer versions; `"keep"` if not given.
+    /// Which packages of the image that comes before a `deb` or `rpm` source get newer versions; `"keep"` if not given.
     /// `without` removes packages of the image.
     pub(crate) upgrade: Option<UpgradePolicy>,
     /// Whether a `deb` or `rpm` source holds what its packages recommend, too; `false` if not given.

@@ -31,6 +31,7 @@ use crate::configure::AccountIds;
 use crate::host::HostSettings;
 use crate::installed::{InstalledPackage, OwnedPaths, PublishedPath, percent_encoded};
 use crate::locked::{LockedArchive, PackageId};
+use crate::over::SystemChange;
 
 /// The properties of every Debian package.
 #[derive(Debug)]
@@ -187,13 +188,13 @@ impl SystemInstaller for DebSource {
     fn install(
         &self,
         tree: &Tree,
-        files: &[PackageFile<'_>],
+        change: SystemChange<'_>,
         settings: &ScriptSettings<'_>,
         sandbox: &Sandbox,
         blobs: &mut Blobs,
         monitor: Monitor<'_>,
     ) -> Result<Tree, SandboxError> {
-        over::install(tree, (files, &self.without), settings, sandbox, blobs, monitor)
+        over::install(tree, (change.files, &self.without), settings, sandbox, blobs, monitor)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::backend::{
     SetContent,
 };
 use crate::locked::{LockedArchive, PackageId};
+use crate::over::other_packages;
 
 /// Priority of what is installed, below that of any archive: apt-get(8) has it so.
 const INSTALLED: i32 = 100;
@@ -66,7 +67,7 @@ pub(super) fn lock(
     access.progress().end();
     let records = records::records(&described, &sets);
     let archives = read.iter().map(|suite| suite.locked.clone()).collect();
-    Ok(LockedSets { archives, sets, records, notes: Vec::new() })
+    Ok(LockedSets { archives, sets, removed: Vec::new(), records, notes: Vec::new() })
 }
 
 /// The dpkg status of the system below; an error where there is a system without one.
@@ -75,7 +76,8 @@ fn status(request: &LockRequest<'_>) -> Result<Option<Vec<u8>>, LockFailure> {
     match over::status(system.tree, system.sources) {
         Ok(Some(status)) => Ok(Some(status)),
         Ok(None) => {
-            Err(of_system("it has no `/var/lib/dpkg/status`: Debian packages cannot be added to it".into()))
+            let others = other_packages(system.tree);
+            Err(of_system(format!("it has no `/var/lib/dpkg/status`, and {others}").into()))
         }
         Err(error) => Err(of_system(Box::new(error))),
     }

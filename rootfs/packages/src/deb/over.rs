@@ -5,16 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::io;
 
 use amiforge_formats::plan::Sources;
-use amiforge_formats::time::Time;
-use amiforge_formats::tree::{Content, Meta, Name, Node, NodeKind, Tree};
+use amiforge_formats::tree::Tree;
 use amiforge_progress::Monitor;
 use amiforge_rootfs::version;
 use amiforge_sandbox::{Sandbox, SandboxError, SandboxJob, SandboxStep};
-use amiforge_store::blobs::{Blobs, FileStamp};
+use amiforge_store::blobs::Blobs;
 
 use super::configure::deferred::IMPORTS_COMPILE_NOTHING;
 use super::configure::run::REMOVED;
@@ -25,7 +23,7 @@ use crate::configure::account_ids::AccountShims;
 use crate::configure::machine_id;
 use crate::configure::shim::{self, STARTS_NOTHING};
 use crate::locked::{LockReason, PackageId};
-use crate::over::UpgradePolicy;
+use crate::over::{UpgradePolicy, place};
 
 /// Where the packages are while they are installed; removed afterwards.
 const FOLDER: &str = "usr/.amiforge-packages";
@@ -117,7 +115,7 @@ pub(super) fn install(
     let idle: Vec<_> =
         STARTS_NOTHING.iter().filter_map(|one| one.install(&mut tree, settings.epoch)).collect();
     let account_shims = AccountShims::prepare(&mut tree, settings.accounts, settings.epoch);
-    let paths = place(&mut tree, files, settings.epoch, blobs)
+    let paths = place(&mut tree, (FOLDER, "deb"), files, settings.epoch, blobs)
         .map_err(|source| SandboxError::Inside { what: "preparing the packages".to_owned(), source })?;
     let first = account_shims.step().into_iter().chain(answers(settings));
     let steps = first.chain(steps(&tree, files, &paths, without)).collect();
@@ -136,32 +134,6 @@ pub(super) fn install(
     shim::remove(&mut after, FOLDER.as_bytes());
     machine_id::forget(&mut after, settings.epoch);
     Ok(after)
-}
-
-/// Puts the packages' files into the tree; gives their absolute paths, in the order of the call.
-fn place(tree: &mut Tree, files: &[PackageFile<'_>], at: Time, blobs: &mut Blobs) -> io::Result<Vec<String>> {
-    let mut folder = tree.root();
-    for name in FOLDER.split('/') {
-        let made = Node { meta: Meta::root_owned(0o755, at), kind: NodeKind::dir() };
-        folder = match tree.child(folder, name.as_bytes()) {
-            Some(there) => there,
-            None => tree
-                .add(folder, Name::new(name.as_bytes()).map_err(io::Error::other)?, made)
-                .map_err(io::Error::other)?,
-        };
-    }
-    let mut paths = Vec::with_capacity(files.len());
-    for (number, file) in files.iter().enumerate() {
-        let found = fs::metadata(&file.path)?;
-        let source = blobs.add_closed(file.path.clone(), FileStamp::of_entry(&found));
-        let content = Content::Slice { source, at: 0, len: found.len() };
-        let node = Node { meta: Meta::root_owned(0o644, at), kind: NodeKind::File(content) };
-        let name = format!("{number:05}.deb");
-        tree.add(folder, Name::new(name.as_bytes()).map_err(io::Error::other)?, node)
-            .map_err(io::Error::other)?;
-        paths.push(format!("/{FOLDER}/{name}"));
-    }
-    Ok(paths)
 }
 
 /// Sets the answers of debconf before any script runs.

@@ -7,22 +7,24 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_progress::Monitor;
+use amiforge_sandbox::{Sandbox, SandboxError};
 use amiforge_store::Store;
 use amiforge_store::blobs::Blobs;
 
 use super::distributions;
 use super::evr::Evr;
 use super::source::{RepositorySigners, RpmRepository, RpmSource};
-use super::{installed, lock, mirror, owned, published, unpacked, upgrade_sources};
+use super::{installed, lock, mirror, over, owned, published, unpacked, upgrade_sources};
 use crate::PackageKind;
 use crate::backend::{
     Backend, DistributionRelease, LockFailure, LockRequest, LockedSets, OpenHostFile, PackageError,
-    PackageFile, PackageFormat, RepositoryAccess, Scripts, UnpackedPackages,
+    PackageFile, PackageFormat, RepositoryAccess, ScriptSettings, Scripts, SystemInstaller, UnpackedPackages,
 };
 use crate::configure::AccountIds;
 use crate::host::HostSettings;
 use crate::installed::{InstalledPackage, OwnedPaths, PublishedPath, percent_encoded};
 use crate::locked::{LockedArchive, PackageId};
+use crate::over::SystemChange;
 
 /// The properties of every rpm package.
 #[derive(Debug)]
@@ -147,6 +149,10 @@ impl Backend for RpmSource {
         Ok(Box::new(unpacked::unpack(self, files, store, blobs, monitor)?))
     }
 
+    fn over(&self) -> Option<&dyn SystemInstaller> {
+        Some(self)
+    }
+
     fn write_upgrade_sources(
         &self,
         tree: &mut Tree,
@@ -155,6 +161,20 @@ impl Backend for RpmSource {
         time: Time,
     ) -> Result<Vec<String>, PackageError> {
         upgrade_sources::install(self, tree, blobs, open, time)
+    }
+}
+
+impl SystemInstaller for RpmSource {
+    fn install(
+        &self,
+        tree: &Tree,
+        change: SystemChange<'_>,
+        settings: &ScriptSettings<'_>,
+        sandbox: &Sandbox,
+        blobs: &mut Blobs,
+        monitor: Monitor<'_>,
+    ) -> Result<Tree, SandboxError> {
+        over::install(tree, (change, &self.packages), settings, sandbox, blobs, monitor)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::available::AvailablePackage;
 use super::groups;
 use super::keys;
+use super::over::{self, OverChoice, OverRequest, RpmBase, RpmOverError};
 use super::place::PackagePlaces;
 use super::relation::RpmDependency;
 use super::repository::comps::RpmGroup;
@@ -16,10 +17,11 @@ use super::source::{MetadataSignature, RepositorySigners, RpmRepository, RpmSour
 use super::verify::{self, CheckedPackage, UnverifiedPackage};
 use crate::PackageKind;
 use crate::backend::{
-    LockFailure, LockRequest, LockedSets, PackageRecord, PackageSet, Recommends, RepositoryAccess,
+    KindError, LockFailure, LockRequest, LockedSets, PackageRecord, PackageSet, Recommends, RepositoryAccess,
     RepositoryError, SetContent,
 };
-use crate::locked::{LockedArchive, LockedPackage};
+use crate::locked::{LockedArchive, LockedPackage, PackageId};
+use crate::over::UpgradePolicy;
 use crate::signature::Keyring;
 
 /// A repository that was read.
@@ -38,20 +40,26 @@ pub(super) fn lock(
     let read = open(source, request, access)?;
     let (packages, mut notes) = packages(&read, access)?;
     let groups = wanted_groups(source, request, &read, access)?;
+    let security = security(&read, access)?;
+    let base = request.installed.as_ref().map(|system| RpmBase::read(system, &source.arch)).transpose();
+    let base = base.map_err(|error| of_system(Box::new(error)))?;
+    let over = base.as_ref().zip(request.installed.map(|system| system.upgrade));
     access.progress().begin("choosing packages", None);
-    let chosen = choose(source, request, (packages, &groups), &read, access);
+    let chosen =
+        choose(source, request, (packages, &groups), over.map(|over| (over, &security)), &read, access);
     access.progress().end();
-    let (universe, sets) = chosen?;
+    let ChosenSets { universe, sets, removed, notes: of_system } = chosen?;
+    notes.extend(of_system);
     let all: BTreeSet<usize> = sets.iter().flatten().map(|chosen| chosen.index).collect();
     let verified = verified(source, &universe, &all, &read, access)?;
     let locked = |set: &Vec<ChosenRpm>| {
         set.iter().map(|chosen| locked(&universe, *chosen, &verified, &read)).collect::<Vec<_>>()
     };
-    let security = security(&read, access)?;
     notes.extend(read.iter().map(trust));
     Ok(LockedSets {
         archives: read.iter().enumerate().map(|(index, one)| archive(one, index, &verified)).collect(),
         sets: sets.iter().map(locked).collect(),
+        removed,
         records: all.iter().map(|index| record(&universe.packages()[*index], &security)).collect(),
         notes,
     })
@@ -108,26 +116,44 @@ fn wanted_groups(
     Ok(groups)
 }
 
+/// The packages of every set.
+struct ChosenSets {
+    universe: RpmUniverse,
+    sets: Vec<Vec<ChosenRpm>>,
+    /// Packages of the system below that are erased.
+    removed: Vec<PackageId>,
+    notes: Vec<String>,
+}
+
+/// A system below, which of its packages get newer versions, and the security updates that there are.
+type OverSystem<'a> = ((&'a RpmBase, UpgradePolicy), &'a SecurityUpdates);
+
 /// Chooses the packages of every set. Where a path is wanted that the primary metadata does not list, the lists of all files are
 /// read and everything is chosen anew.
 fn choose(
     source: &RpmSource,
     request: &LockRequest<'_>,
     (packages, groups): (Vec<AvailablePackage>, &[RpmGroup]),
+    over: Option<OverSystem<'_>>,
     read: &[ReadRepository<'_>],
     access: &dyn RepositoryAccess,
-) -> Result<(RpmUniverse, Vec<Vec<ChosenRpm>>), LockFailure> {
+) -> Result<ChosenSets, LockFailure> {
     let priorities = || read.iter().map(|one| one.repository.priority).collect::<Vec<_>>();
     let failed = |set: &PackageSet<'_>, source| LockFailure::Resolve { what: set.label.clone(), source };
     let mut universe = RpmUniverse::new(packages, &source.arch, priorities());
     let mut complete = false;
     'again: loop {
-        let mut sets = Vec::new();
+        let (mut sets, mut removed, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         for set in request.sets {
             let wanted = wishes(source, set, groups).map_err(|error| failed(set, Box::new(error)))?;
-            match resolve::resolve(&universe, &wanted) {
-                Ok(chosen) => sets.push(chosen),
-                Err(RpmResolveError::NeedsFileLists(_)) if !complete => {
+            let over = over.filter(|_| matches!(set.content, SetContent::Image));
+            match resolved(&mut universe, wanted, over) {
+                Ok(choice) => {
+                    sets.push(choice.new);
+                    removed.extend(choice.removed);
+                    notes.extend(choice.notes);
+                }
+                Err(RpmOverError::Resolve(RpmResolveError::NeedsFileLists(_))) if !complete => {
                     complete = true;
                     let packages = with_owners(universe.packages().to_vec(), read, access)?;
                     universe = RpmUniverse::new(packages, &source.arch, priorities()).with_complete_files();
@@ -136,8 +162,29 @@ fn choose(
                 Err(error) => return Err(failed(set, Box::new(error))),
             }
         }
-        return Ok((universe, sets));
+        return Ok(ChosenSets { universe, sets, removed, notes });
     }
+}
+
+/// The choice of one set; tools of a stage are a system of their own.
+fn resolved(
+    universe: &mut RpmUniverse,
+    request: RpmRequest,
+    over: Option<OverSystem<'_>>,
+) -> Result<OverChoice, RpmOverError> {
+    match over {
+        Some(((base, upgrade), security)) => {
+            over::choose(universe, OverRequest { base, upgrade, security, request })
+        }
+        None => {
+            let new = resolve::resolve(universe, &request)?;
+            Ok(OverChoice { new, removed: Vec::new(), notes: Vec::new() })
+        }
+    }
+}
+
+fn of_system(source: KindError) -> LockFailure {
+    LockFailure::Resolve { what: "the image over its base".to_owned(), source }
 }
 
 /// The request of a set.

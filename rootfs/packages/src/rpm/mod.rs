@@ -15,6 +15,7 @@ mod keys;
 mod licence;
 mod lock;
 mod mirror;
+pub mod over;
 pub mod owned;
 pub mod package;
 mod place;

@@ -47,7 +47,12 @@ fn identity(package: &AvailablePackage, header: &RpmHeader) -> Result<(), String
 }
 
 /// The relations of a header. A boolean one that cannot be read is kept as a name, so that it is compared.
-fn relations(header: &RpmHeader, names: RpmTag, flags: RpmTag, versions: RpmTag) -> Vec<RpmDependency> {
+pub(super) fn relations(
+    header: &RpmHeader,
+    names: RpmTag,
+    flags: RpmTag,
+    versions: RpmTag,
+) -> Vec<RpmDependency> {
     let mut flags = header.numbers(flags);
     let mut versions = header.texts(versions);
     let one = |name: &[u8]| {

@@ -62,6 +62,9 @@ pub enum RpmDatabaseError {
          that writes SQLite (4.16 or later with `%_db_backend sqlite`)"
     )]
     BerkeleyDb,
+    /// The history of the dnf of the tree is damaged.
+    #[error("the history of dnf (`/var/lib/dnf/history.sqlite`) is damaged")]
+    History(#[source] SqliteError),
     /// A key to import is none.
     #[error("a key that rpm is to know is no OpenPGP public key: {0}")]
     Key(String),

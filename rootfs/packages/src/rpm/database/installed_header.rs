@@ -2,7 +2,7 @@
 
 use super::entries::{HeaderValue, extended};
 use super::error::RpmDatabaseError;
-use crate::rpm::header::{RpmHeader, RpmTag, RpmValueType, tag};
+use crate::rpm::header::{RpmHeader, RpmHeaderError, RpmTag, RpmValueType, tag};
 use crate::rpm::package::{FilePresence, UnpackedRpm};
 
 /// The first tag of values proper; signature headers of before package format 6 use the same numbers for other things.
@@ -66,6 +66,25 @@ pub(super) fn of(package: &UnpackedRpm, installation: Installation) -> Result<Rp
     values.push(HeaderValue::number(tag::INSTALLTID, installation.transaction));
     values.push(HeaderValue::number(tag::INSTALLCOLOR, installation.color));
     extended(header, values).map_err(|source| RpmDatabaseError::Package { package: name(), source })
+}
+
+/// The header of the database with another time of its installation.
+pub(super) fn at(header: &RpmHeader, installation: Installation) -> Result<RpmHeader, RpmHeaderError> {
+    let values = [
+        (tag::INSTALLTIME, installation.time),
+        (tag::INSTALLTID, installation.transaction),
+        (tag::INSTALLCOLOR, installation.color),
+    ];
+    let mut bytes = header.blob().to_vec();
+    let data = bytes.len() - header.data().len();
+    for (tag, number) in values {
+        let entry = header.entry(tag).filter(|entry| entry.kind == RpmValueType::Int32);
+        let place = entry.map(|entry| data + entry.offset as usize);
+        if let Some(place) = place.and_then(|place| bytes.get_mut(place..place + 4)) {
+            place.copy_from_slice(&number.to_be_bytes());
+        }
+    }
+    RpmHeader::from_blob(&bytes)
 }
 
 /// The states of its files; none where it has none.

@@ -29,6 +29,7 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
+pub(in crate::rpm) use self::dnf::{DnfChange, DnfPackage, amend as amend_dnf};
 pub use self::error::RpmDatabaseError;
 use self::identity::{HeaderIdentity, is_key};
 use self::installed_header::Installation;
@@ -104,6 +105,26 @@ pub fn update(
     headers.extend(numbered(added, database.highest.saturating_add(1)));
     let highest = headers.last().map_or(0, |stored| stored.number).max(database.highest);
     Ok(put::replace(tree, &database.path, encode(&headers, highest)?, settings.at)?)
+}
+
+/// Writes the database that an rpm has left in a tree anew, as this module writes it: with the same headers and rows, whatever the
+/// pages of the file were, and parked. What was installed since a header had the number `last` has the times of [`write()`].
+pub(in crate::rpm) fn settle(
+    tree: &mut Tree,
+    database: &RpmDatabase,
+    last: u32,
+    at: Time,
+) -> Result<(), RpmDatabaseError> {
+    let transaction = seconds(at);
+    let mut headers = database.headers.clone();
+    let new = headers.iter_mut().filter(|stored| stored.number > last && !is_key(&stored.header));
+    for (stored, after) in new.zip(0_u32..) {
+        let time = transaction.saturating_add(after);
+        let installation = Installation { transaction, time, color: COLOR };
+        stored.header = installed_header::at(&stored.header, installation)
+            .map_err(|source| RpmDatabaseError::Header { number: stored.number, source })?;
+    }
+    Ok(put::replace(tree, &database.path, encode(&headers, database.highest)?, at)?)
 }
 
 /// The headers of the keys that rpm is to know.

@@ -165,12 +165,28 @@ pub const FILECAPS: RpmTag = 5010;
 pub const FILEDIGESTALGO: RpmTag = 5011;
 /// What it recommends: names.
 pub const RECOMMENDNAME: RpmTag = 5046;
+/// What it recommends: versions.
+pub const RECOMMENDVERSION: RpmTag = 5047;
+/// What it recommends: comparisons.
+pub const RECOMMENDFLAGS: RpmTag = 5048;
 /// What it suggests: names.
 pub const SUGGESTNAME: RpmTag = 5049;
+/// What it suggests: versions.
+pub const SUGGESTVERSION: RpmTag = 5050;
+/// What it suggests: comparisons.
+pub const SUGGESTFLAGS: RpmTag = 5051;
 /// What it supplements: names.
 pub const SUPPLEMENTNAME: RpmTag = 5052;
+/// What it supplements: versions.
+pub const SUPPLEMENTVERSION: RpmTag = 5053;
+/// What it supplements: comparisons.
+pub const SUPPLEMENTFLAGS: RpmTag = 5054;
 /// What it enhances: names.
 pub const ENHANCENAME: RpmTag = 5055;
+/// What it enhances: versions.
+pub const ENHANCEVERSION: RpmTag = 5056;
+/// What it enhances: comparisons.
+pub const ENHANCEFLAGS: RpmTag = 5057;
 /// File triggers: prefixes of paths.
 pub const FILETRIGGERNAME: RpmTag = 5069;
 /// File triggers: index of the script of each prefix.

@@ -23,6 +23,7 @@ mod wishes;
 pub use error::RpmResolveError;
 pub use request::{ChosenRpm, InstalledPolicy, RequestNeed, RequestedRpm, RpmRequest};
 pub use universe::RpmUniverse;
+pub(in crate::rpm) use universe::{is_install_only, is_install_only_name};
 
 use crate::locked::LockReason;
 

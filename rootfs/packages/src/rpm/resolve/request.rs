@@ -54,7 +54,7 @@ pub enum InstalledPolicy {
 
 impl InstalledPolicy {
     /// Whether an installed package of that name is to be updated.
-    pub(super) fn updates(&self, name: &str) -> bool {
+    pub(in crate::rpm) fn updates(&self, name: &str) -> bool {
         match self {
             Self::Keep => false,
             Self::Update => true,

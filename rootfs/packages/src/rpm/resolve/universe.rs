@@ -62,10 +62,15 @@ impl RpmUniverse {
     /// With packages that are installed already. Their `repository` means nothing.
     #[must_use]
     pub fn on_top_of(mut self, installed: Vec<AvailablePackage>) -> Self {
+        self.set_installed(installed);
+        self
+    }
+
+    /// Puts packages that are installed already in place of those that were. The indexes of the others stay.
+    pub(in crate::rpm) fn set_installed(&mut self, installed: Vec<AvailablePackage>) {
         self.packages.truncate(self.installed);
         self.packages.extend(installed);
         self.index();
-        self
     }
 
     /// Says that [`AvailablePackage::files`] has all paths of every package, not only those of the primary metadata.
@@ -99,7 +104,12 @@ impl RpmUniverse {
         self.owners = owners_of_named_paths(&self.packages);
     }
 
-    pub(super) fn package(&self, index: RpmIndex) -> &AvailablePackage {
+    /// The number of packages that are installed already.
+    pub(in crate::rpm) fn installed_count(&self) -> usize {
+        self.packages.len() - self.installed
+    }
+
+    pub(in crate::rpm) fn package(&self, index: RpmIndex) -> &AvailablePackage {
         &self.packages[index as usize]
     }
 
@@ -125,12 +135,12 @@ impl RpmUniverse {
         index as usize >= self.installed
     }
 
-    pub(super) fn priority(&self, index: RpmIndex) -> i32 {
+    pub(in crate::rpm) fn priority(&self, index: RpmIndex) -> i32 {
         self.priorities.get(self.package(index).repository).copied().unwrap_or(99)
     }
 
     /// The packages of that name, ascending.
-    pub(super) fn named(&self, name: &str) -> &[RpmIndex] {
+    pub(in crate::rpm) fn named(&self, name: &str) -> &[RpmIndex] {
         let from = self.by_name.partition_point(|index| self.package(*index).name.as_str() < name);
         let rest = self.by_name.get(from..).unwrap_or_default();
         let count = rest.partition_point(|index| self.package(*index).name == name);
@@ -184,9 +194,7 @@ impl RpmUniverse {
 
     /// Whether several versions of it may be there at once.
     pub(super) fn is_install_only(&self, index: RpmIndex) -> bool {
-        let package = self.package(index);
-        let known = |name: &str| INSTALL_ONLY.contains(&name);
-        known(&package.name) || package.provides.iter().any(|provided| known(&provided.name))
+        is_install_only(self.package(index))
     }
 
     /// Whether only a list of all files can say who has a path.
@@ -219,6 +227,17 @@ impl RpmUniverse {
             _ => None,
         }
     }
+}
+
+/// Whether several versions of a package may be there at once.
+pub(in crate::rpm) fn is_install_only(package: &AvailablePackage) -> bool {
+    is_install_only_name(&package.name)
+        || package.provides.iter().any(|provided| is_install_only_name(&provided.name))
+}
+
+/// Whether several versions of what has or provides a name may be there at once.
+pub(in crate::rpm) fn is_install_only_name(name: &str) -> bool {
+    INSTALL_ONLY.contains(&name)
 }
 
 /// Who has the paths that some relation names.

@@ -29,13 +29,13 @@ const PROGRAMS: [&[u8]; 9] = [
 ];
 
 /// The shims of programs that are left out.
-pub(super) struct LeftOut {
+pub(in crate::rpm) struct LeftOut {
     placed: Vec<InstalledShim>,
 }
 
 impl LeftOut {
     /// Replaces those of the programs that the tree has.
-    pub(super) fn prepare(tree: &mut Tree, epoch: Time) -> Self {
+    pub(in crate::rpm) fn prepare(tree: &mut Tree, epoch: Time) -> Self {
         let shims = PROGRAMS.map(|path| Shim { path, script: SCRIPT });
         let there: Vec<Shim> = shims.into_iter().filter(|shim| shim.has_program(tree)).collect();
         // Of two paths that are the same by a link, the first is taken.
@@ -46,7 +46,7 @@ impl LeftOut {
     }
 
     /// Restores the programs, and returns how they were called, once each.
-    pub(super) fn restore(self, tree: &mut Tree, sources: &dyn Sources) -> Vec<String> {
+    pub(in crate::rpm) fn restore(self, tree: &mut Tree, sources: &dyn Sources) -> Vec<String> {
         for placed in self.placed {
             placed.restore(tree);
         }

@@ -21,7 +21,8 @@ use amiforge_sandbox::{Sandbox, SandboxJob};
 use amiforge_store::blobs::Blobs;
 
 pub use self::error::RpmRunError;
-use self::left_out::LeftOut;
+pub(in crate::rpm) use self::left_out::LeftOut;
+pub(in crate::rpm) use self::scripts::FOLDER as SCRIPT_FOLDER;
 use self::scripts::ScriptFolder;
 use super::order::order;
 use super::owners::{AccountNumbers, OwnedFile, owned_files};
@@ -92,7 +93,7 @@ pub fn run(
 
 /// Variables of every script: rpm's `%_install_script_path`, and what programs of systemd take for "not a running system"
 /// (systemctl(1)).
-fn variables() -> BTreeMap<String, String> {
+pub(in crate::rpm) fn variables() -> BTreeMap<String, String> {
     let fixed = [("PATH", "/sbin:/bin:/usr/sbin:/usr/bin:/usr/X11R6/bin"), ("SYSTEMD_OFFLINE", "1")];
     fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
@@ -154,7 +155,11 @@ fn finish_owners(
 }
 
 /// What is made once for all packages, and what would differ from run to run.
-fn finish(tree: &mut Tree, sources: &dyn Sources, settings: &ScriptSettings<'_>) -> Result<(), RpmRunError> {
+pub(in crate::rpm) fn finish(
+    tree: &mut Tree,
+    sources: &dyn Sources,
+    settings: &ScriptSettings<'_>,
+) -> Result<(), RpmRunError> {
     for path in REMOVED {
         shim::remove(tree, path);
     }

@@ -9,7 +9,7 @@ use crate::rpm::configure::plan::{RpmAction, ScriptCall};
 use crate::rpm::package::UnpackedRpm;
 
 /// The folder, in the root.
-pub(super) const FOLDER: &str = ".amiforge-scripts";
+pub(in crate::rpm) const FOLDER: &str = ".amiforge-scripts";
 
 /// The folder of scripts in a tree.
 pub(super) struct ScriptFolder {

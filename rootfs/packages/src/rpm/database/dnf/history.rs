@@ -9,15 +9,15 @@ use amiforge_formats::time::Time;
 use super::package::{DnfPackage, repositories};
 
 /// The version of the schema.
-const SCHEMA: &[u8] = b"1.2";
+pub(super) const SCHEMA: &[u8] = b"1.2";
 /// A transaction, or a part of it, that is done.
 const DONE: SqliteValue<'static> = SqliteValue::Integer(1);
 /// The action that installs.
 const INSTALL: SqliteValue<'static> = SqliteValue::Integer(1);
 /// Installed because another package needs it.
-const DEPENDENCY: i64 = 1;
+pub(super) const DEPENDENCY: i64 = 1;
 /// Installed because the recipe names it.
-const USER: i64 = 2;
+pub(super) const USER: i64 = 2;
 /// An item that is an rpm package.
 const RPM: SqliteValue<'static> = SqliteValue::Integer(0);
 
@@ -76,6 +76,17 @@ pub(super) fn bytes_of(packages: &[DnfPackage], at: Time) -> Result<Vec<u8>, Sql
     tables.extend(EMPTY.iter().skip(1).map(empty));
     tables.push(config());
     write(&tables)
+}
+
+/// Every table, without rows, in the order in which dnf makes them.
+pub(super) fn schema() -> Vec<SqliteTable<'static>> {
+    let mut tables = vec![transactions(Time::EPOCH), sequence(0), origins(&[])];
+    tables.extend(EMPTY.iter().take(1).map(empty));
+    tables.extend([items(0), transaction_items(&[]), rpms(&[])]);
+    tables.extend(EMPTY.iter().skip(1).map(empty));
+    tables.push(config());
+    tables.iter_mut().for_each(|table| table.rows.clear());
+    tables
 }
 
 fn integer(value: impl Into<i64>) -> SqliteValue<'static> {

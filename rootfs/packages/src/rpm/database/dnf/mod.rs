@@ -1,14 +1,17 @@
 //! What dnf keeps beside rpm's database: why each package is there. Without it every package counts as wished for: then
 //! `dnf remove` leaves what only the removed package needed, and `dnf autoremove` removes nothing.
 
+mod amend;
 mod history;
 mod package;
 mod state;
+mod transactions;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
-use self::package::DnfPackage;
+pub(in crate::rpm) use self::amend::{DnfChange, amend};
+pub(in crate::rpm) use self::package::DnfPackage;
 use super::error::RpmDatabaseError;
 use super::identity::HeaderIdentity;
 use super::put::put;

@@ -6,12 +6,12 @@ use crate::rpm::database::identity::HeaderIdentity;
 
 /// Why a package is there, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct DnfPackage {
-    pub(super) identity: HeaderIdentity,
+pub(in crate::rpm) struct DnfPackage {
+    pub(in crate::rpm) identity: HeaderIdentity,
     /// Whether it was wished for; otherwise another package needs it.
-    pub(super) is_wished: bool,
+    pub(in crate::rpm) is_wished: bool,
     /// Name of its repository.
-    pub(super) repository: String,
+    pub(in crate::rpm) repository: String,
 }
 
 /// The repositories of packages, numbered from 1 in the order of their names.
