@@ -6,7 +6,9 @@ use std::error::Error;
 use amiforge::fetch::{NamedSnapshot, SnapshotFiles, SnapshotPlace};
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_publish::rate_limiter;
-use amiforge_publish::source_copy::{CopyConsent, SourceDownload, delete_copies, download_source, identify};
+use amiforge_publish::source_copy::{
+    CopyConsent, SourceCopyError, SourceDownload, delete_copies, download_source, identify,
+};
 
 use super::region::{self, ConnectedRegion};
 
@@ -92,7 +94,7 @@ pub(super) fn consent(given: bool) -> CopyConsent {
 pub(super) fn needs_copy(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if error.to_string().contains("a copy of it in this account is needed") {
+        if let Some(SourceCopyError::NeedsCopy { .. }) = error.downcast_ref() {
             return true;
         }
         cause = error.source();
