@@ -4,12 +4,14 @@
 //! One method is one request: nothing here retries, waits or checks. An implementation returns the response of the
 //! service; [`super::retry`] decides about retries. Must not name an AWS crate.
 
+mod copies;
 mod ebs;
 pub mod ec2;
 pub mod imports;
 mod keys;
 mod snapshots;
 
+pub use copies::{NewSnapshotCopy, SnapshotCopies};
 pub use ebs::{
     ChangedBlock, ChangedPage, Ebs, Encryption, FetchedBlock, ListedBlock, ListedPage, PutBlock,
     StartSnapshot, StartedSnapshot,

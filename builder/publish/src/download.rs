@@ -54,7 +54,17 @@ pub async fn download<E: Ebs, S: SnapshotCalls>(
     rate: u32,
     monitor: Monitor<'_>,
 ) -> Result<Downloaded, PublishError> {
-    download_as(services, name, (out, DownloadForm::Raw), rate, monitor).await
+    let named = SnapshotContent { read: name, identity: None };
+    download_as(services, named, (out, DownloadForm::Raw), rate, monitor).await
+}
+
+/// The snapshot that a download reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotContent<'a> {
+    /// The snapshot, or an image, whose root volume is meant.
+    pub read: &'a str,
+    /// The snapshot that `read` is a copy of. Blocks that were read of one copy are then not read again of another.
+    pub identity: Option<&'a str>,
 }
 
 /// Downloads a snapshot, or that of an image's root volume, into a new file of a form.
@@ -63,7 +73,7 @@ pub async fn download<E: Ebs, S: SnapshotCalls>(
 /// [`PublishError`]. Fetched blocks stay in `FILE.partial`, and the next call uses them.
 pub async fn download_as<E: Ebs, S: SnapshotCalls>(
     services: &Services<E, S>,
-    name: &str,
+    content: SnapshotContent<'_>,
     (out, form): (&Path, DownloadForm),
     rate: u32,
     monitor: Monitor<'_>,
@@ -73,7 +83,8 @@ pub async fn download_as<E: Ebs, S: SnapshotCalls>(
         return Err(PublishError::File { path: out.to_owned(), source });
     }
     let services = &services.with_cancel(monitor.cancel);
-    let snapshot = services.lookup_snapshot(&services.resolve_snapshot_id(name).await?).await?;
+    let snapshot = services.lookup_snapshot(&services.resolve_snapshot_id(content.read).await?).await?;
+    let identity = content.identity.unwrap_or(&snapshot.id);
     if snapshot.state != SnapshotState::Completed {
         let problem = format!("it is {}, and only a completed snapshot can be read", snapshot.state.as_str());
         return Err(PublishError::InconsistentResponse { snapshot: snapshot.id, problem });
@@ -82,7 +93,7 @@ pub async fn download_as<E: Ebs, S: SnapshotCalls>(
     let size = list.volume_gib << 30;
     let held = list.blocks.len() as u64;
     let layout = FileLayout::of(form, size, &snapshot.id, &list.blocks)?;
-    let partial = Arc::new(PartialFile::open(out, &snapshot.id, layout)?);
+    let partial = Arc::new(PartialFile::open(out, identity, layout)?);
     let missing: Vec<ListedBlock> =
         list.blocks.into_iter().filter(|block| !partial.contains(block.index)).collect();
     let fetched = missing.len() as u64;
@@ -93,7 +104,7 @@ pub async fn download_as<E: Ebs, S: SnapshotCalls>(
     monitor.progress.end();
     read?;
     partial.commit(out)?;
-    Ok(Downloaded { snapshot: snapshot.id, size, held, fetched })
+    Ok(Downloaded { snapshot: identity.to_owned(), size, held, fetched })
 }
 
 /// Where the blocks are in the file.

@@ -24,6 +24,7 @@ pub mod service_error;
 pub mod services;
 pub mod snapshot_reader;
 pub mod source;
+pub mod source_copy;
 pub mod tags;
 pub mod timer;
 pub mod upload;

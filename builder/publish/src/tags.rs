@@ -35,6 +35,10 @@ pub const LOCK_SHA256: &str = "amiforge:lock-sha256";
 pub const BASE_SNAPSHOT: &str = "amiforge:base-snapshot";
 /// Names of rules of the leak gate whose findings whoever published it allowed by hand.
 pub const LEAKS_ALLOWED: &str = "amiforge:leaks-allowed";
+/// Of a copy that is read as the source of an image and then deleted: the snapshot that it is a copy of.
+pub const SOURCE_COPY_OF: &str = "amiforge:source-copy-of";
+/// Of such a copy: the ledger that it is recorded in.
+pub const SOURCE_COPY_LEDGER: &str = "amiforge:source-copy-ledger";
 /// Longest value of a tag, in characters (EC2 User Guide, "Tag restrictions").
 const VALUE_MAX: usize = 256;
 /// The PCRs that have a tag, where they are predicted: what firmware starts, its keys, the parts of the unified kernel

@@ -9,7 +9,7 @@ use amiforge_packages::host::HostSettings;
 use amiforge_progress::Monitor;
 use serde::Serialize;
 
-use super::inputs::{FetchSetup, StoreArgs, load_recipe, lock_failure};
+use super::inputs::{FetchSetup, StoreArgs, copy_hint, load_recipe, lock_failure};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui};
@@ -25,6 +25,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     store: StoreArgs,
+
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    copies: super::inputs::CopyArgs,
 }
 
 /// The result as JSON.
@@ -48,6 +52,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let store = args.store.open()?;
     let _held = store.lock_shared();
     let setup = FetchSetup::from_system();
+    #[cfg(feature = "aws")]
+    let setup = setup.with_copies(&args.copies);
     let fetcher = setup.fetcher(&store, args.store.jobs(), Monitor::new(ui, &cancel));
     let done = lock::fetch(&lock, &recipe, &fetcher);
     let done = done.map_err(|error| failure(error, title(), (&recipe, &lock), &args.recipe, setup.host()))?;
@@ -95,7 +101,7 @@ pub(super) fn failure(
         FetchError::Other { .. } => Some(format!("the file was refused; try another mirror by `{variable}`")),
         _ => None,
     };
-    let failure = Failure::from(anyhow::Error::from(error).context(title));
+    let failure = copy_hint(Failure::from(anyhow::Error::from(error).context(title)));
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,

@@ -51,6 +51,10 @@ pub(crate) struct Args {
     #[cfg(all(feature = "aws", feature = "fetch"))]
     #[command(flatten)]
     store: super::inputs::StoreArgs,
+
+    #[cfg(all(feature = "aws", feature = "fetch"))]
+    #[command(flatten)]
+    copies: super::inputs::CopyArgs,
 }
 
 /// The result as JSON.
@@ -137,10 +141,11 @@ fn of_region(args: &Args, id: &str, ui: &Ui) -> Result<FoundImage, Failure> {
     let cancel = crate::signals::interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.lock_shared();
-    let setup = super::inputs::FetchSetup::from_system();
+    let setup = super::inputs::FetchSetup::from_system().with_copies(&args.copies);
     let fetcher = setup.fetcher(&store, args.store.jobs(), Monitor::new(ui, &cancel));
     let label = format!("source 1 ({id})");
-    let locked = snapshot(id, args.region.as_deref(), &label, &fetcher).with_context(cannot)?;
+    let locked = snapshot(id, args.region.as_deref(), &label, &fetcher).with_context(cannot);
+    let locked = locked.map_err(|error| super::inputs::copy_hint(error.into()))?;
     let path = store.objects().path(locked.sha256);
     let file =
         regular::open(&path).with_context(|| format!("opening `{}`", path.display())).with_context(cannot)?;

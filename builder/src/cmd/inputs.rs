@@ -115,6 +115,8 @@ pub(super) struct FetchSetup {
     client: HttpClient,
     host: HostSettings,
     now: i64,
+    #[cfg(feature = "aws")]
+    snapshots: super::region_snapshots::RegionSnapshots,
 }
 
 #[cfg(feature = "fetch")]
@@ -122,7 +124,23 @@ impl FetchSetup {
     /// Reads the settings and the clock of this machine; opens no connection yet.
     pub(super) fn from_system() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
-        Self { client: HttpClient::new(), host: HostSettings::from_system(), now }
+        Self {
+            client: HttpClient::new(),
+            host: HostSettings::from_system(),
+            now,
+            #[cfg(feature = "aws")]
+            snapshots: super::region_snapshots::RegionSnapshots {
+                consent: super::region_snapshots::consent(false),
+                now,
+            },
+        }
+    }
+
+    /// The same, for a command whose user agreed to copies of snapshots, or did not.
+    #[cfg(feature = "aws")]
+    pub(super) fn with_copies(mut self, copies: &CopyArgs) -> Self {
+        self.snapshots.consent = super::region_snapshots::consent(copies.copy);
+        self
     }
 
     /// The settings of this machine, which may name mirrors.
@@ -133,7 +151,7 @@ impl FetchSetup {
     /// A fetch into a store, of `jobs` files in parallel.
     pub(super) fn fetcher<'a>(&'a self, store: &'a Store, jobs: usize, monitor: Monitor<'a>) -> Fetcher<'a> {
         #[cfg(feature = "aws")]
-        let snapshots = Some(&super::region_snapshots::RegionSnapshots as &dyn SnapshotFiles);
+        let snapshots = Some(&self.snapshots as &dyn SnapshotFiles);
         #[cfg(not(feature = "aws"))]
         let snapshots = None;
         Fetcher { store, client: &self.client, host: &self.host, snapshots, jobs, now: self.now, monitor }
@@ -170,4 +188,29 @@ impl StoreArgs {
     pub(super) fn jobs(&self) -> usize {
         usize::from(self.jobs)
     }
+}
+
+#[cfg(all(feature = "aws", feature = "fetch"))]
+/// Whether snapshots may be copied.
+#[derive(Debug, clap::Args)]
+pub(super) struct CopyArgs {
+    /// Copy a public snapshot into this account to read it, and delete the copy afterwards: the EBS direct APIs do not read
+    /// public ones, as those of Amazon's AMIs are
+    #[arg(long)]
+    pub(super) copy: bool,
+}
+
+/// Adds the hint of an error that says that a copy is needed.
+#[cfg(all(feature = "aws", feature = "fetch"))]
+pub(super) fn copy_hint(failure: Failure) -> Failure {
+    if super::region_snapshots::needs_copy(failure.error.as_ref()) {
+        return failure.hint("add `--copy` to copy it, and to have the copy deleted once it was read");
+    }
+    failure
+}
+
+/// Without a client of the service nothing is copied.
+#[cfg(all(not(feature = "aws"), feature = "fetch"))]
+pub(super) fn copy_hint(failure: Failure) -> Failure {
+    failure
 }

@@ -10,7 +10,7 @@ use amiforge_packages::backend::{LockFailure, RepositoryError};
 use amiforge_progress::Monitor;
 use serde::Serialize;
 
-use super::inputs::{FetchSetup, StoreArgs, load_recipe, lock_failure};
+use super::inputs::{FetchSetup, StoreArgs, copy_hint, load_recipe, lock_failure};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui};
@@ -41,6 +41,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     store: StoreArgs,
+
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    copies: super::inputs::CopyArgs,
 }
 
 /// The result as JSON.
@@ -105,6 +109,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let store = args.store.open()?;
     let _held = store.lock_shared();
     let setup = FetchSetup::from_system();
+    #[cfg(feature = "aws")]
+    let setup = setup.with_copies(&args.copies);
     let fetcher = setup.fetcher(&store, args.store.jobs(), Monitor::new(ui, &cancel));
     let update = match update {
         None => Update::None,
@@ -129,7 +135,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 /// The failure of making a lock, with its hint.
 pub(super) fn failure(error: LockError, title: String, recipe: &Recipe, path: &Path) -> Failure {
     let hint = mirror_hint(&error, recipe);
-    let failure = lock_failure(error, title, path);
+    let failure = copy_hint(lock_failure(error, title, path));
     if let Some(hint) = hint { failure.hint(hint) } else { failure }
 }
 

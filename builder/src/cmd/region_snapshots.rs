@@ -1,35 +1,103 @@
-//! Disks of snapshots for `lock` and `fetch`: read from their regions through the EBS direct APIs.
+//! Disks of snapshots for `lock`, `fetch` and `import`: read from their regions through the EBS direct APIs, public ones from a
+//! copy in the account.
 
 use std::error::Error;
-use std::path::Path;
 
-use amiforge::fetch::{NamedSnapshot, SnapshotFiles};
-use amiforge_progress::Monitor;
-use amiforge_publish::download::{DownloadForm, download_as};
+use amiforge::fetch::{NamedSnapshot, SnapshotFiles, SnapshotPlace};
+use amiforge_progress::{CancelToken, Monitor};
 use amiforge_publish::rate_limiter;
+use amiforge_publish::source_copy::{
+    CopyConsent, SourceCopyError, SourceDownload, delete_copies, download_source, identify,
+};
 
-use super::region;
+use super::region::{self, ConnectedRegion};
+
+type BoxedError = Box<dyn Error + Send + Sync>;
 
 /// The regions of this machine's configuration.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RegionSnapshots;
+pub(super) struct RegionSnapshots {
+    /// Whether snapshots may be copied to read them.
+    pub(super) consent: CopyConsent,
+    /// The time in seconds since 1970.
+    pub(super) now: i64,
+}
+
+impl RegionSnapshots {
+    fn request<'a>(&self, snapshot: &'a NamedSnapshot, files: &'a SnapshotPlace) -> SourceDownload<'a> {
+        let local = arguments(Some(&snapshot.region)).is_local();
+        SourceDownload {
+            snapshot: &snapshot.snapshot,
+            out: &files.disk,
+            ledger: &files.copies,
+            consent: self.consent,
+            now: self.now,
+            rate: if local { 0 } else { rate_limiter::DEFAULT_RATE },
+        }
+    }
+}
+
+fn arguments(region: Option<&str>) -> region::Args {
+    region::Args { region: region.map(str::to_owned), profile: None, endpoint_url: None }
+}
+
+fn connect(region: Option<&str>, cancel: &CancelToken) -> Result<ConnectedRegion, BoxedError> {
+    Ok(arguments(region).connect(cancel).map_err(|failure| failure.error)?)
+}
 
 impl SnapshotFiles for RegionSnapshots {
-    fn download(
+    fn identify(
         &self,
         id: &str,
         region: Option<&str>,
-        out: &Path,
         monitor: Monitor<'_>,
-    ) -> Result<NamedSnapshot, Box<dyn Error + Send + Sync>> {
-        let args = region::Args { region: region.map(str::to_owned), profile: None, endpoint_url: None };
-        let connected = args.connect(monitor.cancel).map_err(|failure| failure.error)?;
-        let services = connected.services();
-        let rate = if args.is_local() { 0 } else { rate_limiter::DEFAULT_RATE };
-        let work = download_as(&services, id, (out, DownloadForm::Packed), rate, monitor);
-        let done = connected.block_on(work)?;
+    ) -> Result<NamedSnapshot, BoxedError> {
+        let connected = connect(region, monitor.cancel)?;
+        let services = connected.services().with_cancel(monitor.cancel);
+        let identity = connected.block_on(identify(&services, id))?;
         // The name that the recipe has for the local region is not that which its service gives itself.
         let region = region.map_or_else(|| services.region.clone(), str::to_owned);
-        Ok(NamedSnapshot { snapshot: done.snapshot, region })
+        Ok(NamedSnapshot { snapshot: identity.snapshot, region })
     }
+
+    fn download(
+        &self,
+        snapshot: &NamedSnapshot,
+        files: &SnapshotPlace,
+        monitor: Monitor<'_>,
+    ) -> Result<(), BoxedError> {
+        let connected = connect(Some(&snapshot.region), monitor.cancel)?;
+        let (services, request) = (connected.services(), self.request(snapshot, files));
+        connected.block_on(download_source(&services, &request, monitor))?;
+        Ok(())
+    }
+
+    fn delete_copies(
+        &self,
+        snapshot: &NamedSnapshot,
+        files: &SnapshotPlace,
+        monitor: Monitor<'_>,
+    ) -> Result<(), BoxedError> {
+        let connected = connect(Some(&snapshot.region), monitor.cancel)?;
+        let (services, request) = (connected.services(), self.request(snapshot, files));
+        connected.block_on(delete_copies(&services, &request, monitor))?;
+        Ok(())
+    }
+}
+
+/// The consent of an option.
+pub(super) fn consent(given: bool) -> CopyConsent {
+    if given { CopyConsent::Given } else { CopyConsent::Missing }
+}
+
+/// Whether an error says that a copy is needed.
+pub(super) fn needs_copy(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(SourceCopyError::NeedsCopy { .. }) = error.downcast_ref() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

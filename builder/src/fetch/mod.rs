@@ -22,8 +22,8 @@ pub(crate) use objects::fetch_unpinned;
 pub use objects::{FetchOutcome, fetch};
 pub(crate) use probe::{len, refs};
 pub use requests::{FileLocation, FileRequest};
-pub(crate) use snapshots::fetch_snapshot;
-pub use snapshots::{NamedSnapshot, SnapshotFiles};
+pub use snapshots::{NamedSnapshot, SnapshotFiles, SnapshotPlace};
+pub(crate) use snapshots::{clean_up, fetch_snapshot};
 
 /// What a fetch works with.
 #[derive(Clone, Copy)]

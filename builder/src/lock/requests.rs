@@ -6,7 +6,7 @@ use amiforge_packages::host::{HostSettings, without_credentials};
 use amiforge_packages::locked::{LockedArchive, LockedPackage};
 
 use super::model::{Lock, LockedStage};
-use crate::fetch::{self, FetchError, FetchOutcome, Fetcher, FileLocation, FileRequest};
+use crate::fetch::{self, FetchError, FetchOutcome, Fetcher, FileLocation, FileRequest, NamedSnapshot};
 use crate::recipe::{PackageSource, Recipe};
 
 /// The requests for all files of a lock, sorted by digest.
@@ -58,6 +58,9 @@ pub fn fetch(lock: &Lock, recipe: &Recipe, fetcher: &Fetcher<'_>) -> Result<Fetc
     let mut outcome = fetch::fetch(&requests, &objects, fetcher.client, fetcher.jobs, fetcher.monitor)?;
     for snapshot in &lock.snapshots {
         if let Ok(Some(_)) = objects.find(snapshot.sha256, snapshot.size) {
+            // A run that was killed after it stored the disk left the copy that it read.
+            let (id, region) = (snapshot.snapshot.clone(), snapshot.region.clone());
+            fetch::clean_up(&NamedSnapshot { snapshot: id, region }, fetcher)?;
             outcome.there += 1;
             continue;
         }

@@ -147,6 +147,17 @@ impl Objects {
         part.finish()
     }
 
+    /// Takes a file of the same file system as an object, without reading it: the caller has taken its digest and synced its
+    /// bytes. The file has the object's name then.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub fn take(&self, digest: Digest, path: &Path) -> Result<(), StoreError> {
+        let failed = |source| StoreError::Write { folder: self.folder.clone(), source };
+        fs::create_dir_all(&self.folder).map_err(failed)?;
+        fs::rename(path, self.path(digest)).map_err(failed)
+    }
+
     fn put_beside(&self, digest: Digest, size: u64, reader: &mut dyn Read) -> Result<OpenObject, StoreError> {
         let failed = |source| StoreError::Write { folder: self.folder.clone(), source };
         let temporary = tempfile::Builder::new().prefix(PART).tempfile_in(&self.folder).map_err(failed)?;

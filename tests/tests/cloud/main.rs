@@ -20,6 +20,7 @@ mod secure_boot;
 mod sharing;
 mod signed;
 mod snapshot_source;
+mod snapshot_source_public;
 mod storage;
 mod story;
 mod update;

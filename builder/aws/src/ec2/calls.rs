@@ -45,8 +45,8 @@ use sharing::{
     GetSnapshotBlockPublicAccessState, SnapshotBlockPublicAccess,
 };
 use snapshots::{
-    DeleteSnapshot, DescribeSnapshotAttribute, DescribeSnapshots, ModifySnapshotAttribute, Snapshot,
-    SnapshotAttribute, Snapshots,
+    CopySnapshot, DeleteSnapshot, DescribeSnapshotAttribute, DescribeSnapshots, ModifySnapshotAttribute,
+    NewSnapshotId, Snapshot, SnapshotAttribute, Snapshots,
 };
 use storage::{
     CreateRestoreImageTask, CreateStoreImageTask, DescribeStoreImageTasks, StoreImageTask, StoreImageTasks,
@@ -82,6 +82,7 @@ operations! {
     CancelImageLaunchPermission -> Empty,
     CancelImportTask -> Empty,
     CopyImage -> NewImageId,
+    CopySnapshot -> NewSnapshotId,
     CreateImageUsageReport -> UsageReportId,
     CreateRestoreImageTask -> NewImageId,
     CreateStoreImageTask -> StoredImageKey,

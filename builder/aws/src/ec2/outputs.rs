@@ -16,6 +16,7 @@ pub(super) fn image(image: images::Image) -> DescribedImage {
         state: image.state.unwrap_or_default(),
         state_reason: image.state_reason.and_then(|reason| reason.message.or(reason.code)),
         owner: image.owner,
+        product_codes: image.product_codes.into_iter().filter_map(|code| code.id).collect(),
         created: image.created,
         description: image.description.filter(|text| !text.is_empty()),
         architecture: image.architecture,

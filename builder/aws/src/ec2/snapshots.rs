@@ -1,15 +1,15 @@
 //! The calls of EC2 for snapshots.
 
-use amiforge_publish::api::{DescribedSnapshot, SnapshotCalls};
+use amiforge_publish::api::{DescribedSnapshot, NewSnapshotCopy, SnapshotCalls, SnapshotCopies};
 use amiforge_publish::service_error::{ServiceError, ServiceErrorKind};
 
 use super::super::query::Client;
 use super::calls::account::GetEbsEncryptionByDefault;
 use super::calls::images::DescribeImages;
-use super::calls::snapshots::{DeleteSnapshot, DescribeSnapshots};
+use super::calls::snapshots::{CopySnapshot, DeleteSnapshot, DescribeSnapshots};
 use super::calls::tags::Filter;
 use super::outputs::snapshot;
-use super::{MAX_RESULTS, calls};
+use super::{Ec2Client, MAX_RESULTS, calls, inputs, missing_id};
 
 /// Client of EC2 for the calls for snapshots.
 #[derive(Debug, Clone)]
@@ -65,6 +65,18 @@ impl SnapshotCalls for SnapshotsClient {
         let mapping = described.mappings.into_iter().find(|mapping| mapping.device == root);
         let snapshot = mapping.and_then(|mapping| mapping.ebs?.snapshot);
         snapshot.ok_or_else(|| not_found("the root volume's snapshot of the image", image))
+    }
+}
+
+impl SnapshotCopies for Ec2Client {
+    async fn copy_snapshot(&self, copy: &NewSnapshotCopy) -> Result<String, ServiceError> {
+        let call = CopySnapshot {
+            snapshot: copy.snapshot.clone(),
+            region: copy.region.clone(),
+            description: copy.description.clone(),
+            tags: inputs::tag_specifications(&["snapshot"], &copy.tags),
+        };
+        self.client.call(&call).await?.id.ok_or_else(|| missing_id("CopySnapshot"))
     }
 }
 

@@ -210,6 +210,8 @@ pub struct DescribedImage {
     pub state_reason: Option<String>,
     /// The account that owns it.
     pub owner: Option<String>,
+    /// Product codes, such as that of an offer in the Marketplace.
+    pub product_codes: Vec<String>,
     /// When it was registered (RFC 3339).
     pub created: Option<String>,
     /// Its description.

@@ -133,6 +133,11 @@ outputs! {
         next_token: Option<String> = "nextToken",
     }
 
+    /// A product code.
+    ProductCode {
+        id: Option<String> = "productCode",
+    }
+
     /// An image.
     Image {
         id: Option<String> = "imageId",
@@ -140,6 +145,7 @@ outputs! {
         state: Option<String> = "imageState",
         state_reason: Option<StateReason> = "stateReason",
         owner: Option<String> = "imageOwnerId",
+        product_codes: Vec<ProductCode> = "productCodes",
         created: Option<String> = "creationDate",
         description: Option<String> = "description",
         architecture: Option<String> = "architecture",

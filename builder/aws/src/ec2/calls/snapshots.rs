@@ -1,7 +1,7 @@
 //! Snapshots and their permissions.
 
 use super::super::super::query::{Timestamp, inputs, outputs};
-use super::tags::{Filter, Tag};
+use super::tags::{Filter, Tag, TagSpecification};
 
 inputs! {
     /// Lists snapshots.
@@ -16,6 +16,14 @@ inputs! {
     /// Deletes a snapshot.
     DeleteSnapshot {
         id: String = "SnapshotId",
+    }
+
+    /// Copies a snapshot.
+    CopySnapshot {
+        snapshot: String = "SourceSnapshotId",
+        region: String = "SourceRegion",
+        description: String = "Description",
+        tags: Vec<TagSpecification> = "TagSpecification",
     }
 
     /// An attribute of a snapshot.
@@ -35,6 +43,11 @@ inputs! {
 }
 
 outputs! {
+    /// The new snapshot.
+    NewSnapshotId {
+        id: Option<String> = "snapshotId",
+    }
+
     /// A page of snapshots.
     Snapshots {
         snapshots: Vec<Snapshot> = "snapshotSet",
