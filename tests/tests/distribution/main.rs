@@ -9,6 +9,8 @@ mod fixtures;
 mod native;
 mod over;
 mod rpm;
+mod rpm_machines;
+mod rpm_recipe;
 mod secrets;
 mod update;
 mod updates;
