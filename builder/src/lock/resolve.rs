@@ -95,7 +95,8 @@ pub fn choose_and_look_below(
     let backend = packages.backend();
     let below = InstalledSystem { upgrade: UpgradePolicy::All, ..base.system(recipe) };
     let sets = sets(recipe, None, &Update::All);
-    let request = LockRequest { sets: sets.get(..1).unwrap_or_default(), previous: &[], installed: Some(below) };
+    let request =
+        LockRequest { sets: sets.get(..1).unwrap_or_default(), previous: &[], installed: Some(below) };
     let records = backend.lock(&request, fetcher)?.records;
     let label = || recipe.sources.first().map(|source| source.label.clone()).unwrap_or_default();
     let installed = backend.kind().format().installed(below.tree, below.sources);

@@ -26,11 +26,11 @@ pub struct PackageChange {
 /// A package of a lock for which a suite of security updates has a newer version: a pin or a dependency holds it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldBack {
-    /// The owner, as of [`PackageChange`].
+    /// The owner, as of [`PackageChange`]; or `base image`, for a package of the image that others are installed over.
     pub owner: String,
     /// Its name, as of [`PackageChange`].
     pub name: String,
-    /// The version in the lock.
+    /// The version in the lock, or in the base image.
     pub version: String,
     /// The version in the suite of security updates.
     pub security: String,
@@ -87,7 +87,7 @@ pub fn held_back(lock: &Lock, records: &[PackageRecord]) -> Vec<HeldBack> {
 }
 
 /// The owner of packages of an image that others are installed over.
-pub const BELOW: &str = "base image";
+const BELOW: &str = "base image";
 
 /// The packages of the image below for which a suite of security updates has a newer version, and which the lock leaves as they are.
 pub fn held_back_below(lock: &Lock, below: &BaseUpgrades) -> Vec<HeldBack> {
@@ -95,9 +95,8 @@ pub fn held_back_below(lock: &Lock, below: &BaseUpgrades) -> Vec<HeldBack> {
     let held = below.installed.iter().filter_map(|package| {
         let is_new = lock.image.iter().any(|new| (&new.name, &new.arch) == (&package.name, &package.arch));
         let record = records.0.get(&(package.name.as_str(), package.arch.as_str())).filter(|_| !is_new)?;
-        let is_newer = |version: &String| {
-            package.kind.format().compare_versions(&package.version, version).is_lt()
-        };
+        let is_newer =
+            |version: &String| package.kind.format().compare_versions(&package.version, version).is_lt();
         let security = record.security.clone().filter(is_newer)?;
         Some(HeldBack {
             owner: BELOW.to_owned(),

@@ -43,7 +43,7 @@ pub struct Subject<'a> {
 
 impl Subject<'_> {
     /// The base image that a package was in: its package database lists it, and no pinned file is known to be it.
-    pub(self) fn base_of(&self, component: &Component) -> Option<&str> {
+    fn base_of(&self, component: &Component) -> Option<&str> {
         self.base.filter(|_| component.file.is_none())
     }
 }

@@ -20,8 +20,23 @@ use clock::Sample;
 
 /// What both install; with what that needs, about 180 packages.
 const PACKAGES: [&str; 17] = [
-    "systemd-sysv", "bash", "coreutils", "kernel", "apache2", "openssh-server", "iproute2", "netbase", "ca-certificates",
-    "e2fsprogs", "passwd", "login", "util-linux", "mount", "rpm", "dnf", "procps",
+    "systemd-sysv",
+    "bash",
+    "coreutils",
+    "kernel",
+    "apache2",
+    "openssh-server",
+    "iproute2",
+    "netbase",
+    "ca-certificates",
+    "e2fsprogs",
+    "passwd",
+    "login",
+    "util-linux",
+    "mount",
+    "rpm",
+    "dnf",
+    "procps",
 ];
 
 /// Files of the base image: number, and bytes of each.
@@ -69,7 +84,8 @@ struct RpmPackages {
 
 impl RpmPackages {
     fn new(folder: &Path) -> Self {
-        let inputs = scratch::repository().join("target/inputs/rpm").canonicalize().expect("tests/inputs/rpm.sh");
+        let inputs =
+            scratch::repository().join("target/inputs/rpm").canonicalize().expect("tests/inputs/rpm.sh");
         let repository = inputs.join("packages");
         fs::create_dir_all(folder.join("home")).expect("a folder");
         fs::copy(inputs.join("key.asc"), folder.join("key.asc")).expect("the key");
@@ -80,7 +96,9 @@ impl RpmPackages {
              name = \"mini\"\nurl = \"file://{url}\"\nkeyring = \"key.asc\"\nmachine-url = \"https://rpm.example\"\n"
         );
         fs::write(folder.join("recipe.toml"), recipe).expect("the recipe");
-        let dnf = format!("[main]\nplugins=0\nreposdir=/nonexistent\ngpgcheck=0\n[mini]\nname=mini\nbaseurl=file://{url}\n");
+        let dnf = format!(
+            "[main]\nplugins=0\nreposdir=/nonexistent\ngpgcheck=0\n[mini]\nname=mini\nbaseurl=file://{url}\n"
+        );
         fs::write(folder.join("dnf.conf"), dnf).expect("dnf's configuration");
         // Debian's rpm has its database in the home of each user.
         fs::write(folder.join("home/.rpmmacros"), "%_dbpath /var/lib/rpm\n").expect("rpm's configuration");
@@ -101,7 +119,13 @@ impl RpmPackages {
         let mut command = Command::new("dnf");
         command.env("HOME", self.folder.join("home")).env("SOURCE_DATE_EPOCH", "1700000000");
         command.arg("-c").arg(self.folder.join("dnf.conf")).arg("--installroot").arg(root);
-        command.args(["-q", "-y", "--releasever=1", "--setopt=logdir=/var/log", "--setopt=tsflags=noscripts"]);
+        command.args([
+            "-q",
+            "-y",
+            "--releasever=1",
+            "--setopt=logdir=/var/log",
+            "--setopt=tsflags=noscripts",
+        ]);
         command.arg(format!("--setopt=cachedir={}", self.folder.join("cache").display()));
         clock::run(command.args(["--setopt=install_weak_deps=0", "install"]).args(PACKAGES))
     }
@@ -145,7 +169,8 @@ impl BaseDisk {
             }
         }
         let (disk, tree) = (folder.join("base.raw"), tree.to_string_lossy().into_owned());
-        let made = Command::new("mke2fs").args(["-q", "-t", "ext4", "-d", &tree]).arg(&disk).arg("3G").status();
+        let made =
+            Command::new("mke2fs").args(["-q", "-t", "ext4", "-d", &tree]).arg(&disk).arg("3G").status();
         assert!(made.expect("mke2fs").success());
         Self { folder: folder.to_owned() }
     }
@@ -165,7 +190,8 @@ impl BaseDisk {
         }
         let recipe = self.folder.join("recipe");
         let mut command = Command::new(program::path());
-        let import = clock::run(command.arg("import").arg(self.folder.join("base.raw")).arg("-o").arg(&recipe));
+        let import =
+            clock::run(command.arg("import").arg(self.folder.join("base.raw")).arg("-o").arg(&recipe));
         let built = build(&recipe.join("recipe.toml"), &self.folder.join("store"), &self.folder.join("out"));
         fs::remove_dir_all(self.folder.join("out")).expect("the bundle");
         Sample { seconds: import.seconds + built.seconds, cpu: import.cpu + built.cpu, anon: built.anon }

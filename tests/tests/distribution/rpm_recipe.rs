@@ -51,19 +51,29 @@ impl RpmRecipe {
     /// A recipe of a machine that boots by either firmware and is set up by units of amiforge's own; `None` where the test
     /// distribution or the stub of systemd is missing.
     pub(crate) fn machine(scripts: &str, packages: &[&str], boot: &str, rest: &str) -> Option<Self> {
-        let base = ["systemd-sysv", "bash", "kernel", "openssh-server", "e2fsprogs", "iproute2", "netbase", "procps"];
-        let words = ["util-linux", "mount", "login", "hostname", "grep", "sed", "findutils", "diffutils", "gzip"];
+        let base = [
+            "systemd-sysv",
+            "bash",
+            "kernel",
+            "openssh-server",
+            "e2fsprogs",
+            "iproute2",
+            "netbase",
+            "procps",
+        ];
+        let words =
+            ["util-linux", "mount", "login", "hostname", "grep", "sed", "findutils", "diffutils", "gzip"];
         let packages = [&base[..], &words[..], packages].concat();
-        let stub = fs::read(STUB).ok();
-        if stub.is_none() {
+        let Ok(stub) = fs::read(STUB) else {
             oracle::skip("not installed: systemd-boot-efi");
-        }
+            return None;
+        };
         let disk = "[disk]\nsize = \"2 GiB\"\n";
         let source = "[[source]]\nkind = \"dir\"\npath = \"stub\"\nprefix = \"/usr/lib/systemd/boot/efi\"\n";
         let rest = format!("[boot]\nfirst-boot = \"own\"\n{boot}{disk}{source}{rest}");
         let recipe = Self::with(scripts, &packages, &rest)?;
         fs::create_dir(recipe.path("stub")).unwrap();
-        fs::write(recipe.path("stub/linuxx64.efi.stub"), stub?).unwrap();
+        fs::write(recipe.path("stub/linuxx64.efi.stub"), stub).unwrap();
         Some(recipe)
     }
 

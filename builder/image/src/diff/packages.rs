@@ -53,7 +53,8 @@ fn packages(bill: &Value) -> Option<PackageList> {
         let text = |key: &str| component.get(key).and_then(Value::as_str).map(str::to_owned);
         let properties = component.get("properties").and_then(Value::as_array);
         // Files have no properties.
-        let (Some(name), Some(version), Some(properties)) = (text("name"), text("version"), properties) else {
+        let (Some(name), Some(version), Some(properties)) = (text("name"), text("version"), properties)
+        else {
             continue;
         };
         let property = |wanted: &str| {
@@ -86,7 +87,8 @@ mod tests {
     #[test]
     fn packages_of_a_base_image_are_told_from_files_and_from_pinned_packages() {
         let file = json!({ "type": "file", "name": "/etc/passwd" });
-        let bill = json!({ "components": [component("bash", "5-1", true), component("own", "1-1", false), file] });
+        let bill =
+            json!({ "components": [component("bash", "5-1", true), component("own", "1-1", false), file] });
         let found = packages(&bill).unwrap();
         let key = |name: &str| (name.to_owned(), "x86_64".to_owned());
         assert_eq!(found.len(), 2);
