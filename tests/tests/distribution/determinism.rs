@@ -33,7 +33,8 @@ fn a_minimal_server_has_one_digest_for_root_a_user_another_day_and_no_network() 
 #[test]
 fn rpm_packages_have_one_digest_for_root_a_user_another_day_and_no_network() {
     for scripts in ["native", "run"] {
-        let recipe = RpmRecipe::new(scripts, &["systemd-sysv", "kernel", "openssh-server", "apache2", "dnf"]);
+        let recipe =
+            RpmRecipe::new(scripts, &["systemd-sysv", "kernel", "openssh-server", "apache2", "dnf", "rpm"]);
         let Some(recipe) = recipe else { return };
         has_one_digest(&recipe.locked());
     }
