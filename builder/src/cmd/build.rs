@@ -101,6 +101,7 @@ struct BuildJson {
     secrets: Vec<Secret>,
     secrets_unknown: Vec<String>,
     warnings: Vec<String>,
+    skipped: Vec<String>,
     seconds: f64,
 }
 
@@ -377,6 +378,7 @@ fn report(built: &Built, seconds: f64, ui: &Ui) -> Result<(), Failure> {
         secrets: origin.secrets.clone(),
         secrets_unknown: origin.secrets_unknown.clone(),
         warnings: built.warnings.clone(),
+        skipped: origin.skipped.clone(),
         seconds: (seconds * 1000.0).round() / 1000.0,
     })
 }

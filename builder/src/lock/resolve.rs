@@ -5,7 +5,9 @@ use amiforge_packages::backend::{
     LockRequest, PackageRecord, PackageSet, RepositoryAccess, RepositoryError, RepositoryFile, SetContent,
 };
 use amiforge_packages::host::{HostSettings, without_credentials};
+use amiforge_packages::installed::InstalledPackage;
 use amiforge_packages::locked::{LockedArchive, LockedPackage, PackageId};
+use amiforge_packages::over::{InstalledSystem, UpgradePolicy};
 use amiforge_progress::Progress;
 
 use super::base::BaseImage;
@@ -66,6 +68,49 @@ pub fn choose(
     update: &Update,
     fetcher: &Fetcher<'_>,
 ) -> Result<Resolved, LockError> {
+    Ok(choose_over(recipe, old, update, fetcher)?.0)
+}
+
+/// What the archives have newer for the packages of an image that others are installed over.
+#[derive(Debug)]
+pub struct BaseUpgrades {
+    /// The packages that the image has.
+    pub installed: Vec<InstalledPackage>,
+    /// The records of packages that an upgrade of all would install.
+    pub records: Vec<PackageRecord>,
+}
+
+/// As [`choose`] with all versions new; says too what an upgrade of all packages of the image below would bring, which the recipe
+/// may not ask for. `None` for recipes whose packages go over nothing.
+///
+/// # Errors
+/// [`LockError`].
+pub fn choose_and_look_below(
+    recipe: &Recipe,
+    old: Option<&Lock>,
+    fetcher: &Fetcher<'_>,
+) -> Result<(Resolved, Option<BaseUpgrades>), LockError> {
+    let (resolved, base) = choose_over(recipe, old, &Update::All, fetcher)?;
+    let (Some(base), Some(packages)) = (base, &recipe.packages) else { return Ok((resolved, None)) };
+    let backend = packages.backend();
+    let below = InstalledSystem { upgrade: UpgradePolicy::All, ..base.system(recipe) };
+    let sets = sets(recipe, None, &Update::All);
+    let request =
+        LockRequest { sets: sets.get(..1).unwrap_or_default(), previous: &[], installed: Some(below) };
+    let records = backend.lock(&request, fetcher)?.records;
+    let label = || recipe.sources.first().map(|source| source.label.clone()).unwrap_or_default();
+    let installed = backend.kind().format().installed(below.tree, below.sources);
+    let installed = installed.map_err(|error| LockError::Base { label: label(), source: Box::new(error) })?;
+    Ok((resolved, Some(BaseUpgrades { installed, records })))
+}
+
+/// The lock, and the image that packages are installed over.
+fn choose_over(
+    recipe: &Recipe,
+    old: Option<&Lock>,
+    update: &Update,
+    fetcher: &Fetcher<'_>,
+) -> Result<(Resolved, Option<BaseImage>), LockError> {
     check_update(old, update)?;
     let mut lock = Lock {
         inputs: inputs::digest(recipe),
@@ -79,7 +124,7 @@ pub fn choose(
         lock.snapshots.push(pin_snapshot(snapshot, (old, update), fetcher)?);
     }
     let Some(packages) = &recipe.packages else {
-        return Ok(Resolved { lock, records: Vec::new(), notes: Vec::new() });
+        return Ok((Resolved { lock, records: Vec::new(), notes: Vec::new() }, None));
     };
     let base = BaseImage::open(recipe, &lock.snapshots, fetcher)?;
     let installed = base.as_ref().map(|base| base.system(recipe));
@@ -93,7 +138,7 @@ pub fn choose(
     for (stage, packages) in recipe.stages.iter().zip(sets) {
         lock.stages.push(LockedStage { name: stage.name.clone(), packages, sources: Vec::new() });
     }
-    Ok(Resolved { lock, records: chosen.records, notes: chosen.notes })
+    Ok((Resolved { lock, records: chosen.records, notes: chosen.notes }, base))
 }
 
 /// Checks that the packages to update are in the lock.

@@ -9,14 +9,14 @@ mod tags;
 
 pub use json::{HeldBackJson, PackageChanges, PackageJson, SourceJson};
 pub use markdown::outdated_summary;
-pub use packages::{HeldBack, PackageChange, held_back, package_changes};
+pub use packages::{HeldBack, PackageChange, held_back, held_back_below, package_changes};
 pub use sources::{PinnedBy, SourceState, SourceStatus};
 
 use amiforge_packages::PackageSource;
 use amiforge_packages::backend::Backend;
 
 use crate::fetch::Fetcher;
-use crate::lock::resolve::{self, Update};
+use crate::lock::resolve;
 use crate::lock::{Lock, LockError};
 use crate::recipe::Recipe;
 
@@ -49,11 +49,13 @@ impl Outdated {
     /// [`LockError`] when the archives cannot be read, or no set of their packages meets the recipe. A source that cannot be
     /// reached is [`SourceState::Unknown`].
     pub fn find(recipe: &Recipe, lock: &Lock, fetcher: &Fetcher<'_>) -> Result<Self, LockError> {
-        let now = resolve::choose(recipe, Some(lock), &Update::All, fetcher)?;
+        let (now, below) = resolve::choose_and_look_below(recipe, Some(lock), fetcher)?;
         let backend = recipe.packages.as_ref().map(PackageSource::backend);
+        let mut held_back = held_back(&now.lock, &now.records);
+        held_back.extend(below.map(|below| held_back_below(&now.lock, &below)).unwrap_or_default());
         Ok(Self {
             packages: package_changes(Some(lock), &now.lock, &now.records),
-            held_back: held_back(&now.lock, &now.records),
+            held_back,
             sources: sources::statuses(recipe, lock, fetcher),
             security_suites: backend.map(Backend::security_suites).unwrap_or_default(),
         })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use amiforge_packages::backend::PackageRecord;
 use amiforge_packages::locked::LockedPackage;
 
+use crate::lock::resolve::BaseUpgrades;
 use crate::lock::{InputChange, Lock, LockDiff, named_packages};
 
 /// A package that differs between two locks.
@@ -25,11 +26,11 @@ pub struct PackageChange {
 /// A package of a lock for which a suite of security updates has a newer version: a pin or a dependency holds it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldBack {
-    /// The owner, as of [`PackageChange`].
+    /// The owner, as of [`PackageChange`]; or `base image`, for a package of the image that others are installed over.
     pub owner: String,
     /// Its name, as of [`PackageChange`].
     pub name: String,
-    /// The version in the lock.
+    /// The version in the lock, or in the base image.
     pub version: String,
     /// The version in the suite of security updates.
     pub security: String,
@@ -85,6 +86,29 @@ pub fn held_back(lock: &Lock, records: &[PackageRecord]) -> Vec<HeldBack> {
     held.collect()
 }
 
+/// The owner of packages of an image that others are installed over.
+const BELOW: &str = "base image";
+
+/// The packages of the image below for which a suite of security updates has a newer version, and which the lock leaves as they are.
+pub fn held_back_below(lock: &Lock, below: &BaseUpgrades) -> Vec<HeldBack> {
+    let records = RecordIndex::of(&below.records);
+    let held = below.installed.iter().filter_map(|package| {
+        let is_new = lock.image.iter().any(|new| (&new.name, &new.arch) == (&package.name, &package.arch));
+        let record = records.0.get(&(package.name.as_str(), package.arch.as_str())).filter(|_| !is_new)?;
+        let is_newer =
+            |version: &String| package.kind.format().compare_versions(&package.version, version).is_lt();
+        let security = record.security.clone().filter(is_newer)?;
+        Some(HeldBack {
+            owner: BELOW.to_owned(),
+            name: package.name.clone(),
+            version: package.version.clone(),
+            security,
+            source: record.source.clone(),
+        })
+    });
+    held.collect()
+}
+
 /// Whether a package is older than a version of it.
 fn is_older(package: &LockedPackage, version: &str) -> bool {
     package.kind.format().compare_versions(&package.version, version).is_lt()
@@ -108,6 +132,7 @@ impl<'a> RecordIndex<'a> {
 mod tests {
     use amiforge_formats::digest::Digest;
     use amiforge_packages::PackageKind;
+    use amiforge_packages::installed::InstalledPackage;
     use amiforge_packages::locked::LockReason;
 
     use super::*;
@@ -175,6 +200,25 @@ mod tests {
                 ("e", "added 1".to_owned(), Some("e-source"), None),
             ]
         );
+        let installed = |name: &str, version: &str| InstalledPackage {
+            kind: PackageKind::Deb,
+            name: name.to_owned(),
+            version: version.to_owned(),
+            arch: "amd64".to_owned(),
+            source: (format!("{name}-source"), version.to_owned()),
+            summary: String::new(),
+            homepage: None,
+            licences: Vec::new(),
+            files: Vec::new(),
+            file: None,
+        };
+        // `a` is in the new lock, `x` has the update, of `z` no archive knows anything.
+        let base = [installed("a", "1"), installed("x", "2"), installed("y", "1"), installed("z", "1")];
+        let of_base = [record("a", Some("2")), record("x", Some("2")), record("y", Some("2"))];
+        let below = BaseUpgrades { installed: base.into(), records: of_base.into() };
+        let found = held_back_below(&new, &below);
+        let shown: Vec<_> = found.iter().map(|one| (one.owner.as_str(), one.name.as_str())).collect();
+        assert_eq!(shown, [(BELOW, "y")]);
         let held = held_back(&new, &records);
         assert_eq!(held.len(), 1, "{held:?}");
         assert_eq!((held[0].name.as_str(), held[0].security.as_str()), ("c", "2"));

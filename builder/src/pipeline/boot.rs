@@ -18,8 +18,8 @@ use amiforge_rootfs::initrd::{InitProgram, InitrdError, KernelModules};
 use amiforge_rootfs::steps::kernel_hook::{self, InitrdSource, KernelHookSpec, Uefi, UefiLoader};
 use amiforge_store::blobs::Blobs;
 
-use super::BuildError;
 use super::error::NoLoader;
+use super::{BuildError, esp_owner};
 use crate::recipe::{BootRecipe, Recipe, RecipePartition, TrustProfile};
 
 /// Drivers that reach a root on every machine of EC2, and on those of QEMU; that of its file system comes behind them.
@@ -27,6 +27,9 @@ const DRIVERS: [&str; 3] = ["nvme", "virtio", "xen"];
 
 /// Folder of the files of the package `systemd-boot-efi`.
 const SYSTEMD: &str = "/usr/lib/systemd/boot/efi";
+
+/// That package, and its name in Fedora's kin.
+const SYSTEMD_PACKAGE: &str = "systemd-boot-efi, or systemd-boot-unsigned,";
 
 /// Bytes that a partition needs besides two versions of the files that firmware starts: tables of a file system, and growth
 /// of the next version.
@@ -38,6 +41,8 @@ pub(super) struct Boot {
     pub(super) spec: BootSpec,
     /// Whether a hook in the machine writes the files that firmware starts again after a kernel upgrade.
     hooked: bool,
+    /// A warning about a package that would put its own loader back.
+    foreign_loader: Option<String>,
 }
 
 /// Finds kernel, initrd and loaders in the tree, and installs the hook for later kernels. None for a recipe without `[boot]`.
@@ -57,6 +62,7 @@ pub(super) fn prepare(
         Some(_) => Some(verified_initrd(recipe, boot, tree, blobs, &kernel)?),
         None => initrd(recipe, boot, tree, blobs, &kernel)?,
     };
+    let foreign_loader = if boot.mode.uefi() { esp_owner::warning(recipe, tree, blobs) } else { None };
     let uefi = boot.mode.uefi().then(|| uefi(recipe, boot.loader, tree, blobs, &kernel)).transpose()?;
     let cmdline = cmdline(recipe, boot);
     // The machine starts later kernels with the same line. Where the line vouches for the root, the root is not changed.
@@ -75,20 +81,19 @@ pub(super) fn prepare(
         secure_boot: recipe.trust.secure_boot.is_some(),
         policy_key: policy.map(|policy| policy.key.pem.clone()),
     };
-    Ok(Some(Boot { spec, hooked }))
+    Ok(Some(Boot { spec, hooked, foreign_loader }))
 }
 
 impl Boot {
-    /// Warnings about partitions that have no room for an upgraded kernel.
+    /// Warnings about partitions that have no room for an upgraded kernel, and about a package that would put its own loader back.
     pub(super) fn warnings(&self, recipe: &Recipe, sealed: &Sealed) -> Vec<String> {
-        if !self.hooked {
-            return Vec::new();
+        let mut warnings: Vec<String> = self.foreign_loader.iter().cloned().collect();
+        if self.hooked {
+            let bios = sealed.bios.as_ref().map(disk::Loader::len);
+            let parts = [("esp", sealed.longest_esp_file()), ("bios-boot", bios)];
+            warnings.extend(parts.into_iter().filter_map(|(id, len)| no_room_warning(recipe, id, len)));
         }
-        let bios = sealed.bios.as_ref().map(disk::Loader::len);
-        [("esp", sealed.longest_esp_file()), ("bios-boot", bios)]
-            .into_iter()
-            .filter_map(|(id, len)| no_room_warning(recipe, id, len))
-            .collect()
+        warnings
     }
 }
 
@@ -250,14 +255,14 @@ fn uefi(
     let program = |path: String, package| program(tree, blobs, path, package);
     let uki = || -> Result<UkiParts, BuildError> {
         Ok(UkiParts {
-            stub: program(format!("{SYSTEMD}/linux{}.efi.stub", firmware.suffix), "systemd-boot-efi")?,
+            stub: program(format!("{SYSTEMD}/linux{}.efi.stub", firmware.suffix), SYSTEMD_PACKAGE)?,
             os_release: parts::read_os_release(tree, blobs)?,
         })
     };
     let loader = match loader {
         UefiLoader::Uki => LoaderPrograms::Uki(uki()?),
         UefiLoader::SystemdBoot => LoaderPrograms::SystemdBoot {
-            program: program(format!("{SYSTEMD}/systemd-boot{}.efi", firmware.suffix), "systemd-boot-efi")?,
+            program: program(format!("{SYSTEMD}/systemd-boot{}.efi", firmware.suffix), SYSTEMD_PACKAGE)?,
             uki: uki()?,
         },
         UefiLoader::Grub => {

@@ -246,7 +246,7 @@ pub enum HostFileError {
 
 /// A file of a loader that is not there.
 #[derive(Debug, thiserror::Error)]
-#[error("the image has no `{path}`, which UEFI needs; the package `{package}` brings it")]
+#[error("the image has no `{path}`, which UEFI needs; the package {package} brings it")]
 pub struct NoLoader {
     pub(super) path: String,
     pub(super) package: &'static str,

@@ -7,6 +7,7 @@ mod boot;
 mod created_dirs;
 mod epoch;
 mod error;
+mod esp_owner;
 mod kept;
 mod layers;
 mod measure;

@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 use super::inventory::{Component, Inventory, SbomFile};
 use super::{Subject, document_id, purl};
 
+/// The property of a package that was in the base image, which the value names: its database lists it, and it was not made from a
+/// pinned file.
+const BASE_IMAGE: &str = "base-image";
+
 /// The document, indented, with a newline at its end.
 pub fn cyclonedx(subject: &Subject<'_>, inventory: &Inventory) -> String {
     let mut of: Vec<Vec<Value>> = vec![Vec::new(); inventory.components.len()];
@@ -47,14 +51,16 @@ pub fn cyclonedx(subject: &Subject<'_>, inventory: &Inventory) -> String {
 
 fn package(subject: &Subject<'_>, component: &Component, files: Vec<Value>) -> Value {
     let purl = purl(subject, component);
+    let kind = component.kind.name();
     let property =
-        |name: &str, value: &str| json!({ "name": format!("amiforge:deb:{name}"), "value": value });
+        |name: &str, value: &str| json!({ "name": format!("amiforge:{kind}:{name}"), "value": value });
     let mut properties = vec![
         property("architecture", &component.arch),
         property("source", &component.source.0),
         property("source-version", &component.source.1),
     ];
     properties.extend(component.file.iter().map(|(_, path)| property("path", path)));
+    properties.extend(subject.base_of(component).map(|base| property(BASE_IMAGE, base)));
     let mut package = json!({
         "type": "library",
         "bom-ref": purl,

@@ -37,6 +37,15 @@ pub struct Subject<'a> {
     pub created: Time,
     /// The version of this program.
     pub tool: &'a str,
+    /// The image that the system was made from, as the recipe names it; `None` where all packages were unpacked from pinned files.
+    pub base: Option<&'a str>,
+}
+
+impl Subject<'_> {
+    /// The base image that a package was in: its package database lists it, and no pinned file is known to be it.
+    fn base_of(&self, component: &Component) -> Option<&str> {
+        self.base.filter(|_| component.file.is_none())
+    }
 }
 
 /// The packages that a tree lists in its package databases, sorted by name and architecture; those that the lock

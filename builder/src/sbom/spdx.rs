@@ -107,6 +107,11 @@ fn package(subject: &Subject<'_>, component: &Component, id: &str, files: &[&Sbo
         package["packageFileName"] = json!(path);
         package["checksums"] = json!([{ "algorithm": "SHA256", "checksumValue": sha256 }]);
     }
+    if let Some(base) = subject.base_of(component) {
+        package["comment"] = json!(format!(
+            "Listed in the package database of the base image {base}; not made from a pinned file."
+        ));
+    }
     if let Some(homepage) = component.homepage.as_deref().filter(|page| page.starts_with("http")) {
         package["homepage"] = json!(homepage);
     }

@@ -61,6 +61,7 @@ const SUBJECT: Subject<'_> = Subject {
     suite: "bookworm",
     created: Time::from_secs(1_700_000_000),
     tool: "0.1.0",
+    base: None,
 };
 
 #[test]
@@ -135,4 +136,23 @@ fn installed_packages_come_with_their_files_of_the_lock() {
     let inventory = inventory(&tree, &Blobs::new(), &found).unwrap();
     let cyclonedx: serde_json::Value = serde_json::from_str(&cyclonedx(&SUBJECT, &inventory)).unwrap();
     assert_eq!(cyclonedx["components"][0]["hashes"], serde_json::Value::Null);
+}
+
+#[test]
+fn packages_of_a_base_image_are_said_to_be_so() {
+    let mut inventory = sample();
+    inventory.components[0].file = None;
+    let subject = Subject { base: Some("base.raw"), ..SUBJECT };
+    let properties = |document: &serde_json::Value, at: usize| {
+        let all = document["components"][at]["properties"].as_array().unwrap().clone();
+        all.iter().any(|one| one["name"] == "amiforge:deb:base-image" && one["value"] == "base.raw")
+    };
+    let document = serde_json::from_str(&cyclonedx(&subject, &inventory)).unwrap();
+    assert!(properties(&document, 0) && !properties(&document, 1), "the second has a pinned file");
+    let document: serde_json::Value = serde_json::from_str(&spdx(&subject, &inventory)).unwrap();
+    assert!(document["packages"][1]["comment"].as_str().unwrap().contains("the base image base.raw"));
+    assert!(document["packages"][2].get("comment").is_none());
+    for document in [cyclonedx(&SUBJECT, &inventory), spdx(&SUBJECT, &inventory)] {
+        assert!(!document.contains("base"), "nothing is said where there is no base image");
+    }
 }

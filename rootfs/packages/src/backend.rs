@@ -190,7 +190,8 @@ pub trait UnpackedPackages: fmt::Debug + Send + Sync {
         monitor: Monitor<'_>,
     ) -> Result<(Tree, Vec<String>), PackageError>;
 
-    /// Runs the packages' scripts in the sandbox, on the tree that [`UnpackedPackages::write_database`] returned.
+    /// Runs the packages' scripts in the sandbox, on the tree that [`UnpackedPackages::write_database`] returned. Returns with the
+    /// tree what scripts asked for and was left out, a line each.
     ///
     /// # Errors
     /// [`SandboxError::Step`] when a script fails.
@@ -201,7 +202,7 @@ pub trait UnpackedPackages: fmt::Debug + Send + Sync {
         sandbox: &Sandbox,
         blobs: &mut Blobs,
         monitor: Monitor<'_>,
-    ) -> Result<Tree, SandboxError>;
+    ) -> Result<(Tree, Vec<String>), SandboxError>;
 }
 
 /// A way to the files of archives. Whoever implements it opens the connections.

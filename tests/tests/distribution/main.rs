@@ -11,6 +11,8 @@ mod native;
 mod over;
 mod over_rpm;
 mod rpm;
+mod rpm_machines;
+mod rpm_recipe;
 mod secrets;
 mod update;
 mod updates;

@@ -2,57 +2,10 @@
 //! packages unpacked, configured natively, and by their scripts.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use amiforge_tests::program::Bundle;
-use amiforge_tests::{oracle, program, scratch};
-
-use crate::fixtures::{assert_same, has_line, must, verified_listing};
-
-/// A folder with a recipe of the test distribution.
-struct RpmRecipe {
-    folder: tempfile::TempDir,
-}
-
-impl RpmRecipe {
-    /// A recipe; `None` where the test distribution was not made.
-    fn new(scripts: &str, packages: &[&str]) -> Option<Self> {
-        let inputs = scratch::repository().join("target/inputs/rpm");
-        if !inputs.join("packages/repodata").is_dir() {
-            oracle::skip("no test distribution: tests/inputs/rpm.sh makes it");
-            return None;
-        }
-        let recipe = Self { folder: scratch::folder() };
-        fs::copy(inputs.join("key.asc"), recipe.path("key.asc")).unwrap();
-        let url = format!("file://{}", inputs.canonicalize().unwrap().join("packages").display());
-        let text = format!(
-            "[image]\nname = \"mini\"\nversion = \"1\"\narch = \"x86_64\"\n[[source]]\nkind = \"rpm\"\ndistribution = \"mini\"\n\
-             release = \"1\"\nscripts = \"{scripts}\"\npackages = {packages:?}\n[[source.repository]]\nname = \"mini\"\n\
-             url = \"{url}\"\nkeyring = \"key.asc\"\nmachine-url = \"https://rpm.example/$releasever\"\n"
-        );
-        fs::write(recipe.path("recipe.toml"), text).unwrap();
-        Some(recipe)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Runs a command of the program on the recipe; returns what it says.
-    fn run(&self, arguments: &[&str]) -> String {
-        let recipe = self.path("recipe.toml");
-        let mut command = std::process::Command::new(program::path());
-        command.args(arguments).arg("--store").arg(self.path("store")).arg(&recipe);
-        let output = command.output().unwrap();
-        must(&output) + &String::from_utf8_lossy(&output.stderr)
-    }
-
-    fn build(&self, out: &str) -> Bundle {
-        let out = self.path(out);
-        self.run(&["build", "--force", "-o", &out.display().to_string()]);
-        Bundle::open(&out)
-    }
-}
+use crate::fixtures::{assert_same, has_line, verified_listing};
+use crate::rpm_recipe::RpmRecipe;
 
 /// The lines of the lock with a key.
 fn values(lock: &Path, key: &str) -> Vec<String> {

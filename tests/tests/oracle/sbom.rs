@@ -93,6 +93,7 @@ fn both_documents_are_what_their_own_projects_accept() {
         suite: "bookworm",
         created: Time::from_secs(1_700_000_000),
         tool: "0.1.0",
+        base: None,
     };
     let (spdx, cyclonedx) = (folder.path().join("sbom.spdx.json"), folder.path().join("sbom.cdx.json"));
     std::fs::write(&spdx, sbom::spdx(&subject, &inventory)).unwrap();

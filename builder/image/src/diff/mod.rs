@@ -15,6 +15,7 @@ mod fields;
 mod files;
 mod images;
 mod manifests;
+mod packages;
 mod paths;
 mod report;
 mod table;
@@ -64,6 +65,7 @@ pub fn diff(a: &Path, b: &Path, options: DiffOptions<'_>) -> Result<DiffReport, 
     let manifests = manifests::of_bundles(&a, &b)?;
     if let Some(manifests) = &manifests {
         manifests::compare(manifests, &mut collector);
+        packages::compare(&a, &b, &mut collector);
     }
     let read = compared((&a, &b), manifests.as_ref(), options, |comparison| {
         disks(comparison, &mut collector)?;

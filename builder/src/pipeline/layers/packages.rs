@@ -1,5 +1,7 @@
 //! Packages into a system: unpacked into a tree, entered into its package database, and configured as the recipe says.
 
+use std::sync::{Mutex, PoisonError};
+
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_packages::PackageSource;
@@ -8,7 +10,7 @@ use amiforge_packages::configure::AccountIds;
 use amiforge_packages::locked::LockedPackage;
 use amiforge_progress::Monitor;
 use amiforge_rootfs::secrets::choose_order;
-use amiforge_sandbox::SandboxError;
+use amiforge_sandbox::{SandboxError, Seed};
 use amiforge_store::blobs::Blobs;
 use amiforge_store::deferred::Deferred;
 use amiforge_store::digests::BackgroundDigests;
@@ -31,7 +33,7 @@ pub(in crate::pipeline) struct PackageSystem {
 pub(in crate::pipeline) struct Notes {
     /// The newest time among the packages: seconds since 1970, and nanoseconds.
     newest: (i64, u32),
-    /// Commands of the packages' scripts that were not emulated, with the reason.
+    /// Commands of the packages' scripts that were not done, with the reason.
     pub(in crate::pipeline) skipped: Vec<String>,
     /// Files that depend on the random numbers that scripts drew.
     random: Vec<RandomFile>,
@@ -172,42 +174,48 @@ fn configure(
     builder.monitor.progress.begin("configuring packages", None);
     let configured = run_scripts(builder, (&tree, &*unpacked), settings, target, blobs);
     builder.monitor.progress.end();
-    let (tree, random) = configured?;
-    notes.random = random;
-    Ok(tree)
+    let configured = configured?;
+    (notes.random, notes.skipped) = (configured.random, configured.left_out);
+    Ok(configured.tree)
 }
 
-/// Runs the packages' scripts; gives the tree after them, and the files that depend on random numbers. Those of tools are not
-/// looked for: none of them goes into the image.
+/// A tree after the packages' scripts.
+struct ScriptedTree {
+    tree: Tree,
+    /// Files that depend on random numbers.
+    random: Vec<RandomFile>,
+    /// What scripts asked for and was left out.
+    left_out: Vec<String>,
+}
+
+/// Runs the packages' scripts. Files of tools that depend on random numbers are not looked for: none of them goes into the image.
 fn run_scripts(
     builder: &LayerBuilder<'_>,
     (tree, unpacked): (&Tree, &dyn UnpackedPackages),
     settings: ScriptSettings<'_>,
     target: LayerTarget,
     blobs: &mut Blobs,
-) -> Result<(Tree, Vec<RandomFile>), BuildError> {
+) -> Result<ScriptedTree, BuildError> {
     let sandbox = builder.sandbox()?;
-    let once = |settings: ScriptSettings<'_>,
-                blobs: &mut Blobs,
-                monitor: Monitor<'_>|
-     -> Result<Tree, SandboxError> {
-        unpacked.run_scripts(tree, &settings, &sandbox, blobs, monitor)
-    };
     let failed = |source| BuildError::Configure(Box::new(source));
-    match target {
-        LayerTarget::Tools => {
-            once(settings, blobs, builder.monitor).map_err(failed).map(|tree| (tree, Vec::new()))
-        }
-        LayerTarget::Image => second_run::make(
-            builder,
-            blobs,
-            (settings.seed, choose_order(tree)),
-            |seed, on_failure, blobs, monitor| {
-                once(ScriptSettings { seed, on_failure, ..settings }, blobs, monitor)
-            },
-            failed,
-        ),
+    if target == LayerTarget::Tools {
+        let done = unpacked.run_scripts(tree, &settings, &sandbox, blobs, builder.monitor);
+        let (tree, left_out) = done.map_err(failed)?;
+        return Ok(ScriptedTree { tree, random: Vec::new(), left_out });
     }
+    // The scripts of the second run ask for the same.
+    let first = Mutex::new(Vec::new());
+    let once = |seed: Seed, on_failure, blobs: &mut Blobs, monitor: Monitor<'_>| {
+        let of_run = ScriptSettings { seed, on_failure, ..settings };
+        let (tree, left_out) = unpacked.run_scripts(tree, &of_run, &sandbox, blobs, monitor)?;
+        if seed == settings.seed {
+            *first.lock().unwrap_or_else(PoisonError::into_inner) = left_out;
+        }
+        Ok::<_, SandboxError>(tree)
+    };
+    let (tree, random) = second_run::make(builder, blobs, (settings.seed, choose_order(tree)), once, failed)?;
+    let left_out = first.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(ScriptedTree { tree, random, left_out })
 }
 
 /// Numbers of users and groups that packages make; those of a recipe are for the image.

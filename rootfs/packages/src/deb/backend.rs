@@ -278,8 +278,9 @@ impl UnpackedPackages for UnpackedDebs {
         sandbox: &Sandbox,
         blobs: &mut Blobs,
         monitor: Monitor<'_>,
-    ) -> Result<Tree, SandboxError> {
-        Ok(run::configure(tree, &self.unpacked.packages, settings, sandbox, blobs, monitor)?.tree)
+    ) -> Result<(Tree, Vec<String>), SandboxError> {
+        let captured = run::configure(tree, &self.unpacked.packages, settings, sandbox, blobs, monitor)?;
+        Ok((captured.tree, Vec::new()))
     }
 }
 

@@ -190,7 +190,8 @@ impl UnpackedPackages for RpmInstallation {
         sandbox: &Sandbox,
         blobs: &mut Blobs,
         monitor: Monitor<'_>,
-    ) -> Result<Tree, SandboxError> {
-        Ok(run::run(tree, &self.unpacked.packages, settings, sandbox, blobs, monitor)?.tree)
+    ) -> Result<(Tree, Vec<String>), SandboxError> {
+        let done = run::run(tree, &self.unpacked.packages, settings, sandbox, blobs, monitor)?;
+        Ok((done.tree, done.left_out))
     }
 }

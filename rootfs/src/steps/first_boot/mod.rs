@@ -113,6 +113,8 @@ pub enum MissingProgram {
         /// Name of the program.
         program: &'static str,
     },
+    /// getent, which looks the user up that the key of the instance is for.
+    Getent,
     /// ssh-keygen, which makes host keys; most likely there is no ssh server either.
     SshKeygen,
     /// A program that configures network interfaces.
@@ -136,6 +138,9 @@ impl fmt::Display for MissingProgram {
                     f,
                     "the image has no `{program}` (package util-linux), which its first boot needs"
                 );
+            }
+            Self::Getent => {
+                "the image has no getent (package libc-bin, or glibc-common): nobody can log in by the key of the instance"
             }
             Self::SshKeygen => "the image has no ssh-keygen (package openssh-server, or openssh): login by ssh is not possible",
             Self::Network => {
@@ -268,6 +273,7 @@ fn missing_programs(
     for (program, grows) in [("blkid", true), ("partx", true), ("setpriv", false)] {
         require(grows && !spec.grow || has(program)?, MissingProgram::UtilLinux { program });
     }
+    require(has("getent")?, MissingProgram::Getent);
     require(has("ssh-keygen")?, MissingProgram::SshKeygen);
     require(*networking != Networking::None, MissingProgram::Network);
     let names = match networking {

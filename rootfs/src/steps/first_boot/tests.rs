@@ -18,6 +18,7 @@ fn minimal_system() -> Tree {
         ("/lib", "link usr/lib"),
         ("/usr/lib/systemd/systemd", "file 0755 x"),
         ("/usr/bin/bash", "file 0755 x"),
+        ("/usr/bin/getent", "file 0755 x"),
         ("/etc/passwd", "file 0644 root:x:0:0::/root:/bin/bash\nada:x:1000:1000::/home/ada:/bin/bash\n"),
     ])
 }

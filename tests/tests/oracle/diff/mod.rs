@@ -10,3 +10,4 @@
 mod cases;
 mod report;
 pub(crate) mod sample;
+mod xfs;
