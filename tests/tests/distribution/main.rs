@@ -9,6 +9,7 @@ mod fixtures;
 mod native;
 mod over;
 mod rpm;
+mod rpm_faults;
 mod secrets;
 mod update;
 mod updates;
