@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use amiforge::import::{ImportOrigin, recipe_text};
 use amiforge::lock::{Lock, LockedSnapshot};
 use amiforge::recipe::Recipe;
+use amiforge_formats::container::ContainerError;
 use amiforge_formats::digest::Digest;
 use amiforge_image::values::image_name;
 use amiforge_progress::regular;
@@ -99,7 +100,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 /// The failure of reading a disk, with its hint.
 fn not_read(error: DiskSourceError, cannot: String) -> Failure {
     let hint = match &error {
-        DiskSourceError::Container(_)
+        DiskSourceError::Container(ContainerError::Io { .. } | ContainerError::Damaged { .. })
         | DiskSourceError::Gpt(_)
         | DiskSourceError::Mbr(_)
         | DiskSourceError::Volume { .. } => Some(

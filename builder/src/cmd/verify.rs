@@ -63,7 +63,7 @@ pub(crate) struct Args {
 
     /// Read back only this percentage of the blocks of a snapshot, chosen at random
     #[cfg(feature = "aws")]
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = super::percent::percent)]
     sample: Option<f64>,
 
     #[cfg(feature = "aws")]
@@ -211,15 +211,6 @@ fn not_a_bundle(error: &VerifyError, target: &Path) -> Option<String> {
         _ => return None,
     };
     Some(hint)
-}
-
-/// Parses a percentage above 0, up to 100.
-#[cfg(feature = "aws")]
-pub(super) fn percent(text: &str) -> Result<f64, String> {
-    let percent = text.trim_end_matches('%').parse::<f64>().ok();
-    percent
-        .filter(|percent| *percent > 0.0 && *percent <= 100.0)
-        .ok_or_else(|| "not between 0 and 100".to_owned())
 }
 
 /// A number of differences as text.
