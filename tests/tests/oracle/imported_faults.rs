@@ -182,7 +182,7 @@ fn an_image_that_is_another_one_or_changes_while_it_is_read_gives_no_bundle() {
     flip(place);
     let output = build().output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains("sha256") && said(&output).contains("hint: "), "{}", said(&output));
+    assert!(said(&output).contains("sha256"), "{}", said(&output));
     let mut noticed = 0;
     for delay in [0, 5, 10, 20, 40, 60, 90, 130] {
         fs::write(&raw, &good).unwrap();
