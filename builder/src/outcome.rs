@@ -91,15 +91,30 @@ impl Failure {
 }
 
 impl From<anyhow::Error> for Failure {
-    /// A failure of the work. If a call to a service failed, the hint for its error is added, whichever command made
-    /// the call.
+    /// A failure of the work. If a call to a service failed, or a disk is full, the hint for it is added, whichever
+    /// command met it.
     fn from(error: anyhow::Error) -> Self {
         #[cfg(feature = "aws")]
         let hint = failed_call(&error).and_then(service_hint);
         #[cfg(not(feature = "aws"))]
         let hint = None;
+        let hint = hint.or_else(|| full_disk_hint(&error));
         Self { error, class: ErrorClass::Failed, hint }
     }
+}
+
+/// A hint for a disk without room, which the chain of the error names by a path on it.
+fn full_disk_hint(error: &anyhow::Error) -> Option<String> {
+    let is_full = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| {
+            matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+        })
+    };
+    error.chain().any(is_full).then(|| {
+        "make room there and run the command again, which goes on with what is done; `amiforge store gc` removes what no \
+         build of the last days used, `--store` and `--out` name another disk"
+            .to_owned()
+    })
 }
 
 /// The code of a service's error. The names of [`ServiceErrorKind`] replace a code that the service did not give, so

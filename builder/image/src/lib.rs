@@ -16,5 +16,7 @@ pub mod provenance;
 pub mod seal;
 pub mod secure_boot;
 pub mod signatures;
+#[cfg(test)]
+mod testing;
 pub mod values;
 pub mod verify;

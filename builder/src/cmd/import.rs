@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use amiforge::import::{ImportOrigin, ImportedDisk, recipe_text};
 use amiforge::lock::{Lock, LockedSnapshot};
 use amiforge::recipe::Recipe;
+use amiforge_formats::container::ContainerError;
 use amiforge_formats::digest::Digest;
 use amiforge_image::values::image_name;
 use amiforge_progress::regular;
-use amiforge_rootfs::sources::image::{DiskSurvey, survey};
+use amiforge_rootfs::sources::image::{DiskSourceError, survey};
 use anyhow::Context as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -84,7 +85,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         Some(id) => of_region(args, id, ui)?,
         None => of_file(Path::new(&args.image)).with_context(cannot)?,
     };
-    let surveyed: DiskSurvey = survey(found.file, args.partition.as_deref()).with_context(cannot)?;
+    let surveyed =
+        survey(found.file, args.partition.as_deref()).map_err(|error| not_read(error, cannot()))?;
     let disk = if args.new_disk { ImportedDisk::New } else { ImportedDisk::Kept };
     let text = recipe_text(&surveyed, &found.origin, &name(&args.out), args.partition.as_deref(), disk);
     fs::create_dir_all(&args.out).with_context(cannot)?;
@@ -102,6 +104,30 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         ui.status(format_args!("next: amiforge build {} -o out/{folder}", recipe.display()));
     }
     Ok(Outcome::Success)
+}
+
+/// The failure of reading a disk, with its hint.
+fn not_read(error: DiskSourceError, cannot: String) -> Failure {
+    let hint = match &error {
+        DiskSourceError::Container(ContainerError::Io { .. } | ContainerError::Damaged { .. })
+        | DiskSourceError::Gpt(_)
+        | DiskSourceError::Mbr(_)
+        | DiskSourceError::Volume { .. } => Some(
+            "a copy that was cut short looks like this: compare length and digest with those that its publisher states",
+        ),
+        DiskSourceError::NoRoot { .. } => {
+            Some("is this the disk of a whole system? `amiforge inspect FILE` shows what is in it")
+        }
+        DiskSourceError::NoPartition { .. } | DiskSourceError::Ambiguous { .. } => {
+            Some("`--partition` takes the number, name or type of one of them")
+        }
+        _ => None,
+    };
+    let failure = Failure::from(anyhow::Error::from(error).context(cannot));
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 /// The argument, if it is the id of a snapshot or an AMI.

@@ -1,5 +1,6 @@
 //! `amiforge lock`: makes or updates the lock of a recipe.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use amiforge::fetch::{FetchError, TransferError};
@@ -7,6 +8,8 @@ use amiforge::lock::resolve::{self, Update};
 use amiforge::lock::{Lock, LockDiff, LockError};
 use amiforge::recipe::Recipe;
 use amiforge_packages::backend::{LockFailure, RepositoryError};
+use amiforge_packages::rpm::signature::RpmSignatureError;
+use amiforge_packages::signature::SignatureError;
 use amiforge_progress::Monitor;
 use serde::Serialize;
 
@@ -136,7 +139,39 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 pub(super) fn failure(error: LockError, title: String, recipe: &Recipe, path: &Path) -> Failure {
     let hint = mirror_hint(&error, recipe);
     let failure = copy_hint(lock_failure(error, title, path));
-    if let Some(hint) = hint { failure.hint(hint) } else { failure }
+    match hint.or_else(|| signature_hint(&failure.error).map(str::to_owned)) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// A hint for a signature that does not count.
+fn signature_hint(error: &anyhow::Error) -> Option<&'static str> {
+    let of_signature = |error: &SignatureError| match error {
+        SignatureError::UnknownKey { .. } => Some(
+            "if that key is the archive's, give its file as `keyring`, once you have its fingerprint from another place than \
+             the mirror",
+        ),
+        SignatureError::KeyExpired { .. } | SignatureError::SignatureExpired { .. } => Some(
+            "archives prolong their keys: give the newer file as `keyring`; or the clock of this machine is wrong",
+        ),
+        SignatureError::Wrong { .. } => Some(
+            "the mirror is damaged, or somebody changed what it serves: name another one, and lock again",
+        ),
+        _ => None,
+    };
+    error.chain().find_map(|cause| match as_error(cause) {
+        Some(RpmSignatureError::Unsigned) => {
+            Some("have it signed (`rpmsign --addsign`), or leave the package out")
+        }
+        Some(RpmSignatureError::Signature(error)) => of_signature(error),
+        _ => as_error(cause).and_then(of_signature),
+    })
+}
+
+/// A cause as an error of a type, which may be in a box.
+fn as_error<'a, T: Error + 'static>(cause: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    cause.downcast_ref().or_else(|| cause.downcast_ref::<Box<T>>().map(|error| &**error))
 }
 
 /// A hint for an archive that cannot be fetched: the variable that names another mirror.

@@ -57,6 +57,8 @@ pub(crate) mod new;
 pub(crate) mod orphans;
 #[cfg(feature = "fetch")]
 pub(crate) mod outdated;
+#[cfg(feature = "aws")]
+mod percent;
 pub(crate) mod policy;
 pub(crate) mod preflight;
 #[cfg(feature = "aws")]

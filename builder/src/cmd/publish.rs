@@ -23,6 +23,7 @@ use anyhow::Context as _;
 use self::copy_args::CopyArgs;
 use self::upload_args::UploadArgs;
 use super::leak_gate::GateArgs;
+use super::receipts::kept::published_before;
 use super::signed_by::{self, Demand, SignedByArgs};
 use super::{ami_args, dry_run, region};
 use crate::outcome::{CommandResult, Failure, Outcome};
@@ -223,6 +224,9 @@ impl PublishArgs {
         let mut request = self.request(image, facts, connected.name())?;
         self.gate.demand_of(image, &mut request, &cannot(image), ui, cancel)?;
         self.ami.confirm(&request, ui)?;
+        for before in published_before(image, connected.name()) {
+            ui.status(before);
+        }
         find_keys(image, &mut request, connected, ui)?;
         let services = connected.services();
         let job = self.job(image, request)?;

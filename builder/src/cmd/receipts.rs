@@ -3,6 +3,7 @@
 #[cfg(feature = "aws")]
 mod export;
 mod import;
+pub(crate) mod kept;
 mod list;
 
 use std::ffi::OsString;
@@ -58,7 +59,7 @@ fn folder_of(image: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// The manifest of a bundle or a hand-over.
-fn manifest_of(image: &Path) -> anyhow::Result<NamedManifest> {
+pub(crate) fn manifest_of(image: &Path) -> anyhow::Result<NamedManifest> {
     let text = if is_handover(image) {
         Handover::open(image)?.contents().documents.get(MANIFEST).cloned().unwrap_or_default()
     } else {

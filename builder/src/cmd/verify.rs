@@ -17,10 +17,13 @@ use amiforge_image::image::EmitOptions;
 use amiforge_image::verify::{self, VerifyError, VerifyReport};
 use amiforge_progress::Monitor;
 use amiforge_trust::policy::PolicyDecision;
+use anyhow::Context as _;
 use serde::Serialize;
 
 use self::summary::{SummaryArgs, VerifiedBundle};
-use super::signed_by::{self, SignedByArgs};
+use super::receipts::kept::{KeptReceipts, kept};
+use super::receipts::manifest_of;
+use super::signed_by::{self, Demand, SignedByArgs};
 use crate::outcome::{CommandResult, Failure, FailureJson, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{Ui, written};
@@ -49,6 +52,10 @@ pub(crate) struct Args {
     #[arg(long)]
     partial: bool,
 
+    /// Refuse a bundle or a hand-over beside which no receipt of its publication is kept that is signed as this policy demands
+    #[arg(long, value_name = "POLICY")]
+    receipts_by: Option<PathBuf>,
+
     /// Compare a snapshot or an AMI with this bundle (or its manifest)
     #[cfg(feature = "aws")]
     #[arg(long, value_name = "BUNDLE")]
@@ -56,7 +63,7 @@ pub(crate) struct Args {
 
     /// Read back only this percentage of the blocks of a snapshot, chosen at random
     #[cfg(feature = "aws")]
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = super::percent::percent)]
     sample: Option<f64>,
 
     #[cfg(feature = "aws")]
@@ -83,6 +90,9 @@ struct VerifyJson<'a> {
     /// What the policy says of the signatures, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     signed_by: Option<&'a PolicyDecision>,
+    /// The receipts beside the bundle, where there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipts: Option<&'a KeptReceipts>,
     /// Why the policy does not accept the bundle.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<FailureJson>,
@@ -131,7 +141,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         }
     })?;
     let decision = checked.as_ref().and_then(|checked| checked.decision.as_ref());
-    show(args, &report, decision, refusal.as_ref(), begun.elapsed(), ui)?;
+    let receipts = receipts(args)?;
+    show(args, &report, (decision, refusal.as_ref(), receipts.as_ref()), begun.elapsed(), ui)?;
     let verified = VerifiedBundle {
         bundle: &args.target,
         report: &report,
@@ -143,7 +154,46 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     if let Some(refusal) = refusal {
         return Err(refusal);
     }
-    Ok(if report.differences.is_empty() { Outcome::Success } else { Outcome::Difference })
+    let good = report.differences.is_empty() && receipts.is_none_or(|kept| kept.refused.is_empty());
+    Ok(if good { Outcome::Success } else { Outcome::Difference })
+}
+
+/// The receipts beside a bundle or a hand-over; none if there are no files of any and none is demanded. That none of them is
+/// accepted is one more refusal.
+fn receipts(args: &Args) -> Result<Option<KeptReceipts>, Failure> {
+    let cannot = || format!("cannot check the receipts of `{}`", args.target.display());
+    let demand = args.receipts_by.clone().map(Demand::read).transpose()?;
+    // What has no manifest that can be read is refused for that, and has no receipts.
+    let manifest = if args.target.as_os_str() == "-" { None } else { manifest_of(&args.target).ok() };
+    let Some(manifest) = manifest else {
+        return Ok(demand.map(|_| KeptReceipts {
+            good: Vec::new(),
+            refused: vec!["no receipt can be compared with it".to_owned()],
+        }));
+    };
+    let mut kept = kept(&args.target, &manifest, demand.as_ref()).with_context(cannot)?;
+    if demand.is_some() && kept.good.is_empty() && kept.refused.is_empty() {
+        kept.refused.push("no receipt is kept beside it: `amiforge receipts import` takes one".to_owned());
+    }
+    let any = !kept.good.is_empty() || !kept.refused.is_empty();
+    Ok(any.then_some(kept))
+}
+
+/// The lines of receipts: what is wrong with some, then the AMIs of the others.
+fn receipt_lines(kept: Option<&KeptReceipts>) -> Vec<String> {
+    let Some(kept) = kept else { return Vec::new() };
+    let mut lines = kept.refused.clone();
+    for receipt in &kept.good {
+        let signed = match receipt.signed.as_slice() {
+            [] => "nobody".to_owned(),
+            signed => signed.join(", "),
+        };
+        let images = receipt.receipts.images.iter();
+        lines.extend(images.map(|one| {
+            format!("published as {} in {}, says a receipt signed by {signed}", one.image_id, one.region)
+        }));
+    }
+    lines
 }
 
 /// The command to run instead, for a file or a folder that is no bundle.
@@ -161,15 +211,6 @@ fn not_a_bundle(error: &VerifyError, target: &Path) -> Option<String> {
         _ => return None,
     };
     Some(hint)
-}
-
-/// Parses a percentage above 0, up to 100.
-#[cfg(feature = "aws")]
-pub(super) fn percent(text: &str) -> Result<f64, String> {
-    let percent = text.trim_end_matches('%').parse::<f64>().ok();
-    percent
-        .filter(|percent| *percent > 0.0 && *percent <= 100.0)
-        .ok_or_else(|| "not between 0 and 100".to_owned())
 }
 
 /// A number of differences as text.
@@ -207,8 +248,7 @@ fn signers(report: &VerifyReport, decision: Option<&PolicyDecision>) -> Vec<Stri
 fn show(
     args: &Args,
     report: &VerifyReport,
-    signed_by: Option<&PolicyDecision>,
-    refusal: Option<&Failure>,
+    (signed_by, refusal, receipts): (Option<&PolicyDecision>, Option<&Failure>, Option<&KeptReceipts>),
     took: Duration,
     ui: &Ui,
 ) -> Result<(), Failure> {
@@ -219,6 +259,7 @@ fn show(
             bundle,
             report,
             signed_by,
+            receipts,
             error: refusal.map(Failure::to_json),
             seconds,
         });
@@ -228,6 +269,9 @@ fn show(
         written(writeln!(out, "{difference}"))?;
     }
     for line in signers(report, signed_by) {
+        written(writeln!(out, "{bundle}: {line}"))?;
+    }
+    for line in receipt_lines(receipts) {
         written(writeln!(out, "{bundle}: {line}"))?;
     }
     let outcome = counted(report.differences.len());

@@ -204,6 +204,7 @@ fn a_hand_over_goes_to_another_host_and_receipts_come_back() {
         &["receipts", "import", amr, "web-1", "--signed-by", "../medium/alice.toml"],
     );
     ssh_keygen_accepts(&hosts, &bob);
+    kept_receipts_are_verified(&hosts, &image);
 
     // Another image: its receipts are not those, and its delta continues the first.
     hosts.write_tree(2);
@@ -223,6 +224,27 @@ fn ssh_keygen_accepts(hosts: &Hosts, public: &str) {
         fs::read_to_string(hosts.path("medium/web.amr")).unwrap().replace("\"held\": ", "\"held\": 1");
     fs::write(hosts.path("medium/edited.amr"), edited).unwrap();
     hosts.refused(BUILDER, 3, "is not good", &["receipts", "import", "../medium/edited.amr", "web-1"]);
+}
+
+/// `verify` reads the receipts beside a bundle and a hand-over: it names what they are of, and refuses damaged ones, those of
+/// another image, and, where one is demanded, those of others and none at all.
+fn kept_receipts_are_verified(hosts: &Hosts, image: &str) {
+    let (web, amx) = ("web-1", "../medium/web-1.amx");
+    let by = |image, policy| ["verify", image, "--receipts-by", policy];
+    let text = hosts.must(BUILDER, &by(web, "../medium/bob.toml"));
+    assert!(text.contains(&format!("published as {image} in local, says a receipt signed by bob")), "{text}");
+    hosts.refused(BUILDER, 3, "it is not accepted", &by(web, "../medium/alice.toml"));
+    hosts.refused(BUILDER, 3, "no receipt is kept beside it", &by(amx, "../medium/bob.toml"));
+    hosts.must(BUILDER, &["receipts", "import", "../medium/web.amr", amx]);
+    let text = hosts.must(BUILDER, &by(amx, "../medium/bob.toml"));
+    assert!(text.contains(&format!("published  {image} in local")), "{text}");
+    let again = hosts.must(PUBLISHER, &["publish", amx, "--as-planned"]);
+    assert!(again.contains(&format!("a receipt names {image} in local")), "{again}");
+    fs::remove_dir_all(hosts.path("medium/web-1.amx.receipts")).unwrap();
+    let kept = hosts.path("builder/web-1.receipts/edited.amr");
+    fs::copy(hosts.path("medium/edited.amr"), &kept).unwrap();
+    hosts.refused(BUILDER, 3, "a signature of it is not good", &["verify", web]);
+    fs::remove_file(kept).unwrap();
 }
 
 /// A delta is published as a child of the snapshot that it continues, and of no other.

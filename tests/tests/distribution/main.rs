@@ -11,6 +11,7 @@ mod native;
 mod over;
 mod over_rpm;
 mod rpm;
+mod rpm_faults;
 mod rpm_machines;
 mod rpm_recipe;
 mod secrets;

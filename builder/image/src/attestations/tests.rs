@@ -3,32 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use amiforge_formats::digest::Digest;
-use amiforge_formats::guid::Guid;
-use amiforge_formats::plan::{Claims, Data, NoSources};
-use amiforge_progress::{CancelToken, Monitor};
+use amiforge_progress::Monitor;
 use amiforge_trust::dsse::{DsseEnvelope, IN_TOTO};
 use amiforge_trust::in_toto::InTotoStatement;
 use amiforge_trust::policy::SigningPolicy;
-use amiforge_trust::private::PrivateKeyFile;
 use amiforge_trust::signing::SigningKey as _;
 use serde_json::json;
 
 use super::*;
-use crate::bundle::{BundleTexts, BundleWriter, ExistingBundle, MANIFEST, PROVENANCE, SPDX};
-use crate::disk::Disk;
-use crate::image::EmitOptions;
-use crate::manifest::ImageOrigin;
+use crate::bundle::{MANIFEST, PROVENANCE, SPDX};
 use crate::provenance::{BUILD_TYPE, BUILDER_ID};
+use crate::testing::{THREADS, key, origin, small_disk, texts, three_bytes, write_bundle};
 use crate::verify::{BundleDifference, verify};
-
-const THREADS: EmitOptions = EmitOptions { threads: 2 };
-
-/// An Ed25519 key whose seed is 32 times a number (RFC 8410, section 7).
-fn key(number: u8) -> PrivateKeyFile {
-    let head = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-    PrivateKeyFile::parse(&[&head[..], &[number; 32]].concat(), Path::new("key")).unwrap()
-}
 
 fn policy(require: &str) -> SigningPolicy {
     let signer = |number: u8| {
@@ -47,56 +33,23 @@ fn policy(require: &str) -> SigningPolicy {
 fn bundle() -> (tempfile::TempDir, PathBuf) {
     let parent = tempfile::tempdir().unwrap();
     let path = parent.path().join("web");
-    let mut claims = Claims::new(3 << 20);
-    claims.claim(1 << 20, 3, Data::Bytes { bytes: b"abc".as_slice().into(), at: 0 });
-    let disk = Disk {
-        plan: claims.finish(&Data::Free).unwrap(),
-        guid: Guid::derive("x", "disk"),
-        partitions: Vec::new(),
-        verity: Vec::new(),
-    };
-    let recipe = Digest::of(b"recipe");
-    let origin = ImageOrigin {
-        name: "web".to_owned(),
-        version: None,
-        arch: "x86_64".to_owned(),
-        epoch: 0,
-        boot_mode: None,
-        recipe,
-        lock: None,
-        inputs: Vec::new(),
-        cleaned: Vec::new(),
-        secrets: Vec::new(),
-        secrets_unknown: Vec::new(),
-        skipped: Vec::new(),
-        leaks_allowed: Vec::new(),
-        measurements: None,
-    };
+    let origin = origin("web");
     let tool = env!("CARGO_PKG_VERSION");
     let predicate = json!({
         "buildDefinition": {
             "buildType": BUILD_TYPE,
             "externalParameters": {
                 "image": { "arch": "x86_64", "name": "web" },
-                "recipe": { "digest": { "sha256": recipe.to_string() } },
+                "recipe": { "digest": { "sha256": origin.recipe.to_string() } },
             },
             "internalParameters": { "tool": { "version": tool } },
             "resolvedDependencies": [],
         },
         "runDetails": { "builder": { "id": BUILDER_ID, "version": { "amiforge": tool } }, "metadata": {} },
     });
-    let writer = BundleWriter::open(&path, ExistingBundle::Refuse).unwrap();
-    let emitted = writer.write_image(&disk.plan, &NoSources, &THREADS, None, Monitor::none()).unwrap();
     let documents = [(SPDX, b"{\n  \"spdxVersion\": \"SPDX-2.3\"\n}\n".to_vec())];
-    let texts = BundleTexts {
-        origin,
-        secure_boot: None,
-        pcr_policy: None,
-        listing: "",
-        documents: &documents,
-        provenance: Some(&predicate),
-    };
-    writer.finish(&disk, &emitted, texts, &CancelToken::new()).unwrap();
+    let texts = texts(origin, "", &documents, Some(&predicate));
+    write_bundle(&path, &small_disk(three_bytes()), texts);
     (parent, path)
 }
 

@@ -1,24 +1,10 @@
 //! What a bundle holds, and what happens when its name is taken or its build ends early.
 
 use super::*;
-use amiforge_formats::guid::Guid;
-use amiforge_formats::plan::{Claims, Data, NoSources, SourceId};
+use amiforge_formats::plan::{Data, NoSources, SourceId};
 use amiforge_progress::CancelToken;
 
-fn disk(data: Data) -> Disk {
-    let mut claims = Claims::new(3 << 20);
-    claims.claim(1 << 20, 3, data);
-    Disk {
-        plan: claims.finish(&Data::Free).unwrap(),
-        guid: Guid::derive("x", "disk"),
-        partitions: Vec::new(),
-        verity: Vec::new(),
-    }
-}
-
-fn bytes() -> Data {
-    Data::Bytes { bytes: b"abc".as_slice().into(), at: 0 }
-}
+use crate::testing::{THREADS, origin, small_disk, texts, three_bytes};
 
 fn build(
     out: &Path,
@@ -26,35 +12,10 @@ fn build(
     data: Data,
     cancel: &CancelToken,
 ) -> Result<Manifest, BundleError> {
-    let origin = ImageOrigin {
-        name: "x".to_owned(),
-        version: None,
-        arch: "x86_64".to_owned(),
-        epoch: 0,
-        boot_mode: None,
-        recipe: Digest::of(b""),
-        lock: None,
-        inputs: Vec::new(),
-        cleaned: Vec::new(),
-        secrets: Vec::new(),
-        secrets_unknown: Vec::new(),
-        leaks_allowed: Vec::new(),
-        skipped: Vec::new(),
-        measurements: None,
-    };
-    let disk = disk(data);
+    let disk = small_disk(data);
     let writer = BundleWriter::open(out, existing)?;
-    let threads = EmitOptions { threads: 2 };
-    let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::silent(cancel))?;
-    let texts = BundleTexts {
-        origin,
-        secure_boot: None,
-        pcr_policy: None,
-        listing: "/ dir\n",
-        documents: &[],
-        provenance: None,
-    };
-    writer.finish(&disk, &emitted, texts, cancel)
+    let emitted = writer.write_image(&disk.plan, &NoSources, &THREADS, None, Monitor::silent(cancel))?;
+    writer.finish(&disk, &emitted, texts(origin("x"), "/ dir\n", &[], None), cancel)
 }
 
 fn names(directory: &Path) -> Vec<String> {
@@ -68,7 +29,7 @@ fn names(directory: &Path) -> Vec<String> {
 fn a_bundle_has_its_files_and_their_sums_hold() {
     let parent = tempfile::tempdir().unwrap();
     let out = parent.path().join("web");
-    let manifest = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new()).unwrap();
+    let manifest = build(&out, ExistingBundle::Refuse, three_bytes(), &CancelToken::new()).unwrap();
     assert_eq!(names(&out), [&FILES[..], &[VERIFY_SCRIPT]].concat());
     assert_eq!(names(parent.path()), ["web"]);
     assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), manifest);
@@ -88,7 +49,7 @@ fn a_failed_or_interrupted_bundle_leaves_nothing() {
     assert!(matches!(missing, Err(BundleError::Image(EmitError::Read { .. }))), "{missing:?}");
     let stop = CancelToken::new();
     stop.cancel();
-    let stopped = build(&out, ExistingBundle::Refuse, bytes(), &stop);
+    let stopped = build(&out, ExistingBundle::Refuse, three_bytes(), &stop);
     assert!(matches!(stopped, Err(BundleError::Image(EmitError::Interrupted))), "{stopped:?}");
     assert_eq!(names(parent.path()), [""; 0]);
 }
@@ -98,7 +59,7 @@ fn a_taken_name_is_kept_unless_a_bundle_is_to_be_replaced() {
     let parent = tempfile::tempdir().unwrap();
     let out = parent.path().join("web");
     let build = |existing, data| build(&out, existing, data, &CancelToken::new());
-    let first = build(ExistingBundle::Replace, bytes()).unwrap();
+    let first = build(ExistingBundle::Replace, three_bytes()).unwrap();
     assert!(matches!(build(ExistingBundle::Refuse, Data::Zero), Err(BundleError::Exists { .. })));
     assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), first);
     let second = build(ExistingBundle::Replace, Data::Zero).unwrap();
@@ -106,7 +67,7 @@ fn a_taken_name_is_kept_unless_a_bundle_is_to_be_replaced() {
     assert_eq!(Manifest::parse(&fs::read(out.join(MANIFEST)).unwrap()).unwrap(), second);
     assert_eq!(names(parent.path()), ["web"]);
     fs::write(out.join("notes"), "mine").unwrap();
-    let refused = build(ExistingBundle::Replace, bytes());
+    let refused = build(ExistingBundle::Replace, three_bytes());
     assert!(
         matches!(&refused, Err(BundleError::NotABundle { found, .. }) if found == "notes"),
         "{refused:?}"
@@ -118,7 +79,7 @@ fn a_taken_name_is_kept_unless_a_bundle_is_to_be_replaced() {
 fn a_link_to_a_bundle_stays_and_the_bundle_is_replaced() {
     let parent = tempfile::tempdir().unwrap();
     let (real, link) = (parent.path().join("web-1"), parent.path().join("current"));
-    let first = build(&real, ExistingBundle::Refuse, bytes(), &CancelToken::new()).unwrap();
+    let first = build(&real, ExistingBundle::Refuse, three_bytes(), &CancelToken::new()).unwrap();
     std::os::unix::fs::symlink("web-1", &link).unwrap();
     // Unresolved, nothing of the old bundle is touched.
     let refused = build(&link, ExistingBundle::Replace, Data::Zero, &CancelToken::new());
@@ -148,12 +109,12 @@ fn what_no_build_made_is_not_written_through() {
     fs::write(mine.join(DISK), "precious").unwrap();
     for target in ["mine", "mine/disk.raw", "nowhere"] {
         std::os::unix::fs::symlink(target, &partial).unwrap();
-        let refused = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new());
+        let refused = build(&out, ExistingBundle::Refuse, three_bytes(), &CancelToken::new());
         assert!(matches!(&refused, Err(BundleError::InTheWay { path }) if *path == partial), "{refused:?}");
         fs::remove_file(&partial).unwrap();
     }
     fs::write(&partial, "").unwrap();
-    let refused = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new());
+    let refused = build(&out, ExistingBundle::Refuse, three_bytes(), &CancelToken::new());
     assert!(matches!(refused, Err(BundleError::InTheWay { .. })), "{refused:?}");
     assert_eq!(fs::read(mine.join(DISK)).unwrap(), b"precious");
 }
@@ -167,10 +128,10 @@ fn what_a_killed_build_left_is_cleared_and_a_running_build_is_respected() {
     fs::write(left.join(DISK), "half").unwrap();
     let running = File::open(&left).unwrap();
     rustix::fs::flock(&running, rustix::fs::FlockOperation::LockExclusive).unwrap();
-    let busy = build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new());
+    let busy = build(&out, ExistingBundle::Refuse, three_bytes(), &CancelToken::new());
     assert!(matches!(busy, Err(BundleError::Busy { .. })), "{busy:?}");
     assert_eq!(names(&left), [DISK]);
     drop(running);
-    build(&out, ExistingBundle::Refuse, bytes(), &CancelToken::new()).unwrap();
+    build(&out, ExistingBundle::Refuse, three_bytes(), &CancelToken::new()).unwrap();
     assert_eq!(names(parent.path()), ["web"]);
 }

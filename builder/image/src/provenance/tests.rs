@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::image::{Aggregate, BlockMap};
 use crate::manifest::{ImageOrigin, Manifest, ManifestInput};
+use crate::testing::origin;
 
 fn input(kind: &str, name: &str) -> ManifestInput {
     ManifestInput { kind: kind.to_owned(), name: name.to_owned(), sha256: Some(Digest::of(name.as_bytes())) }
@@ -16,20 +17,10 @@ fn input(kind: &str, name: &str) -> ManifestInput {
 
 fn manifest() -> Manifest {
     let origin = ImageOrigin {
-        name: "web".to_owned(),
         version: Some("1".to_owned()),
-        arch: "x86_64".to_owned(),
-        epoch: 0,
-        boot_mode: None,
-        recipe: Digest::of(b"recipe"),
         lock: Some(Digest::of(b"lock")),
         inputs: vec![input("deb", "bash 5.2 amd64"), input("file", "motd")],
-        cleaned: Vec::new(),
-        secrets: Vec::new(),
-        secrets_unknown: Vec::new(),
-        skipped: Vec::new(),
-        leaks_allowed: Vec::new(),
-        measurements: None,
+        ..origin("web")
     };
     let (blocks, empty) = (BlockMap::default(), Digest::of(b""));
     Manifest {

@@ -6,16 +6,15 @@ use std::path::PathBuf;
 
 use amiforge_formats::digest::{BLOCK, Digest};
 use amiforge_formats::gpt::types;
-use amiforge_formats::plan::NoSources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{ChangeGroups, Content, Meta, Tree};
 use amiforge_formats::volume::VolumeOptions;
 use amiforge_progress::{CancelToken, Monitor};
 
 use super::*;
-use crate::bundle::{BundleTexts, BundleWriter, DISK, ExistingBundle, MANIFEST, SUMS, TREE};
+use crate::bundle::{DISK, MANIFEST, SUMS, TREE};
 use crate::disk::{self, DiskSize, DiskSpec, PartitionContent, PartitionSize, PartitionSpec, VolumeSpec};
-use crate::manifest::ImageOrigin;
+use crate::testing::{origin, texts, write_bundle};
 
 /// Where the bytes of the raw partition are: after 1 MiB of partition table and 1 MiB of swap.
 const RAW: u64 = 2 << 20;
@@ -63,35 +62,8 @@ fn build() -> Bundle {
     assert_eq!(disk.partitions[1].start, RAW);
     let parent = tempfile::tempdir().unwrap();
     let path = parent.path().join("web");
-    let origin = ImageOrigin {
-        name: "x".to_owned(),
-        version: None,
-        arch: "x86_64".to_owned(),
-        epoch: 0,
-        boot_mode: None,
-        recipe: Digest::of(b""),
-        lock: None,
-        inputs: Vec::new(),
-        cleaned: Vec::new(),
-        secrets: Vec::new(),
-        secrets_unknown: Vec::new(),
-        leaks_allowed: Vec::new(),
-        skipped: Vec::new(),
-        measurements: None,
-    };
     let documents = [(bundle::SPDX, b"{}\n".to_vec())];
-    let threads = EmitOptions { threads: 2 };
-    let writer = BundleWriter::open(&path, ExistingBundle::Refuse).unwrap();
-    let emitted = writer.write_image(&disk.plan, &NoSources, &threads, None, Monitor::none()).unwrap();
-    let texts = BundleTexts {
-        origin,
-        secure_boot: None,
-        pcr_policy: None,
-        listing: "",
-        documents: &documents,
-        provenance: None,
-    };
-    writer.finish(&disk, &emitted, texts, &CancelToken::new()).unwrap();
+    write_bundle(&path, &disk, texts(origin("x"), "", &documents, None));
     Bundle { _parent: parent, path }
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct Args {
     key: Option<String>,
 
     /// Read back only this percentage of the blocks, chosen at random; the receipt says how many were read
-    #[arg(long, value_name = "PERCENT", value_parser = crate::cmd::verify::percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = crate::cmd::percent::percent)]
     sample: Option<f64>,
 
     #[command(flatten)]

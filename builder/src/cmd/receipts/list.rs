@@ -1,16 +1,15 @@
 //! `amiforge receipts list`: the receipts that are kept beside a bundle.
 
-use std::fs;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use amiforge_formats::time::Time;
-use amiforge_handover::receipts::{NAMESPACE, Receipts};
+use amiforge_handover::receipts::Receipts;
 use amiforge_image::inspect::Utc;
 use anyhow::Context as _;
 
-use super::{folder_of, manifest_of, named, read};
-use crate::cmd::handover;
+use super::kept::kept;
+use super::manifest_of;
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::ui::{Ui, written};
 
@@ -26,28 +25,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = || format!("cannot list the receipts of `{}`", args.image.display());
     let bundle = manifest_of(&args.image).with_context(cannot)?;
-    let folder = folder_of(&args.image).with_context(cannot)?;
-    let mut paths = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        entries => {
-            let entries =
-                entries.and_then(|all| all.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>());
-            entries.with_context(|| format!("reading `{}`", folder.display())).with_context(cannot)?
-        }
-    };
-    paths.retain(|path: &PathBuf| path.extension().is_some_and(|extension| extension == "amr"));
-    paths.sort();
-    let mut all = Vec::new();
-    for path in paths {
-        let reading = || format!("reading `{}`", path.display());
-        let file = read(&path).with_context(cannot)?;
-        let receipts = file.receipts().with_context(reading).with_context(cannot)?;
-        receipts.require_of(&bundle).with_context(reading).with_context(cannot)?;
-        let (keys, _) = handover::signers(named(&file), NAMESPACE, &file.text);
-        let signed: Vec<_> = keys.iter().map(amiforge_trust::keys::PublicKey::fingerprint).collect();
-        all.push((receipts, signed));
+    let kept = kept(&args.image, &bundle, None).with_context(cannot)?;
+    if let Some(refused) = kept.refused.first() {
+        return Err(anyhow::anyhow!("{refused}").context(cannot()).into());
     }
-    all.sort_by_key(|(receipts, _)| receipts.time);
+    let all: Vec<_> = kept.good.into_iter().map(|one| (one.receipts, one.signed)).collect();
     if ui.json() {
         let all = all.iter();
         let all: Vec<_> = all

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::Args;
 use crate::cmd::handover;
+use crate::cmd::receipts::kept::KeptReceipts;
 use crate::cmd::signed_by::Demand;
 use crate::outcome::{CommandResult, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -39,6 +40,9 @@ struct HandoverJson {
     documents: Vec<String>,
     signed: Option<Vec<String>>,
     plan: Vec<String>,
+    /// The receipts beside it, where there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipts: Option<KeptReceipts>,
     seconds: f64,
 }
 
@@ -71,7 +75,11 @@ pub(super) fn run(args: &Args, ui: &Ui) -> CommandResult {
             Err(reason) => differences.push(reason),
         }
     }
-    let shown = summary(&args.target, &checked, (differences, signed, plan), begun.elapsed().as_secs_f64());
+    let receipts = if checked.contents.is_some() { super::receipts(args)? } else { None };
+    differences.extend(receipts.iter().flat_map(|kept| kept.refused.iter().cloned()));
+    let mut shown =
+        summary(&args.target, &checked, (differences, signed, plan), begun.elapsed().as_secs_f64());
+    shown.receipts = receipts;
     let outcome = if shown.differences.is_empty() { Outcome::Success } else { Outcome::Difference };
     if ui.json() {
         ui.object(&shown)?;
@@ -111,6 +119,7 @@ fn summary(
         documents: contents.map(|contents| contents.documents.keys().cloned().collect()).unwrap_or_default(),
         signed,
         plan,
+        receipts: None,
         seconds,
     }
 }
@@ -135,6 +144,11 @@ fn show(shown: &HandoverJson, checked: &CheckedHandover, ui: &Ui) -> Result<(), 
     }
     for line in &shown.plan {
         written(writeln!(out, "plan       {line}"))?;
+    }
+    for receipt in shown.receipts.iter().flat_map(|kept| &kept.good) {
+        for one in &receipt.receipts.images {
+            written(writeln!(out, "published  {} in {}", one.image_id, one.region))?;
+        }
     }
     let outcome = super::counted(shown.differences.len());
     let parts = checked.header.map_or(0, |header| header.parts);

@@ -2,6 +2,7 @@
 //! of scripts, the caches of the loader and of kernel modules.
 
 pub(crate) mod account_ids;
+pub(crate) mod alternative_links;
 pub(crate) mod base64;
 pub(crate) mod depmod;
 pub mod effects;

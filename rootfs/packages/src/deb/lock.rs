@@ -1,6 +1,5 @@
 //! From the archives of a recipe to the packages that it gets: reads every suite and resolves each set.
 
-use super::index::PackageIndex;
 use super::repository::{self, ReadSuite};
 use super::resolve::{self, Request, Suite};
 use super::source::{BasePackages, DebSource};
@@ -43,7 +42,7 @@ pub(super) fn lock(
     });
     let mut suites: Vec<_> = archives.collect();
     let status = status(request)?;
-    let below = status.as_deref().map(PackageIndex::parse_status).transpose();
+    let below = status.as_deref().map(over::installed_packages).transpose();
     let below = below.map_err(|error| of_system(Box::new(error)))?;
     let kept = match (&below, &request.installed) {
         (Some(below), Some(system)) => over::preferred(&below.packages, &described, system.upgrade),

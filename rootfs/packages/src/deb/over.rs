@@ -16,7 +16,7 @@ use amiforge_store::blobs::Blobs;
 
 use super::configure::deferred::IMPORTS_COMPILE_NOTHING;
 use super::configure::run::REMOVED;
-use super::index::{Package, PackageIndex};
+use super::index::{IndexError, Package, PackageIndex};
 use super::installed;
 use crate::backend::{PackageFile, ScriptSettings};
 use crate::configure::account_ids::AccountShims;
@@ -63,6 +63,38 @@ const OF_APT: &[&[u8]] = &[
 pub(super) fn status(tree: &Tree, sources: &dyn Sources) -> io::Result<Option<Vec<u8>>> {
     let file = installed::file(tree, b"var/lib/dpkg/status");
     file.map(|content| installed::bytes(content, sources)).transpose()
+}
+
+/// Why the database of an image's dpkg cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DpkgStatusError {
+    /// It cannot be read as one.
+    #[error(
+        "its `/var/lib/dpkg/status` is damaged; dpkg keeps the one before as `/var/lib/dpkg/status-old`: mend it where the image \
+         was made"
+    )]
+    Damaged(#[source] IndexError),
+    /// dpkg was stopped in the middle of something.
+    #[error(transparent)]
+    Unfinished(IndexError),
+    /// There is no package in it, not even dpkg.
+    #[error(
+        "its `/var/lib/dpkg/status` has no package, so what is installed is not known: mend it where the image was made"
+    )]
+    Empty,
+}
+
+/// The packages that dpkg's status says are installed.
+///
+/// # Errors
+/// [`DpkgStatusError`].
+pub(super) fn installed_packages(status: &[u8]) -> Result<PackageIndex<'_>, DpkgStatusError> {
+    match PackageIndex::parse_status(status) {
+        Ok(index) if index.packages.is_empty() => Err(DpkgStatusError::Empty),
+        Ok(index) => Ok(index),
+        Err(error @ IndexError::State { .. }) => Err(DpkgStatusError::Unfinished(error)),
+        Err(error) => Err(DpkgStatusError::Damaged(error)),
+    }
 }
 
 /// The versions that installed packages are to have; those that may change at will are left out. `archives` are the packages

@@ -89,7 +89,7 @@ pub enum RepodataError {
     /// The metadata is older than that of an earlier lock.
     #[error(
         "the metadata of `{repository}` is of {found}, and the lock was made with that of {before} (seconds since 1970): the \
-         mirror is behind, or goes back on purpose"
+         mirror is behind, or goes back on purpose; name another mirror, or remove the lock if older packages are meant"
     )]
     RolledBack {
         /// The repository.

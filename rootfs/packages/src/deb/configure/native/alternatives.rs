@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::configure::alternative_links::{self, point};
 use crate::configure::effects::system::TargetSystem;
 
 const STATE: &str = "/var/lib/dpkg/alternatives";
-const LINKS: &str = "/etc/alternatives";
 
 /// One link group: the programs that a link can point to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,25 +98,9 @@ pub(super) fn install(
     for (slave, link) in &group.slaves {
         match best_slaves.get(slave).filter(|path| system.entry(path).is_some()) {
             Some(path) => point(system, slave, link, path),
-            None => {
-                system.remove(&format!("{LINKS}/{slave}"));
-                if system.target(link).is_some_and(|target| target.starts_with(LINKS)) {
-                    system.remove(link);
-                }
-            }
+            None => alternative_links::remove(system, slave, link),
         }
     }
     system.done.push(format!("alternative {name} -> {best}"));
     system.write_deep(&state, group.encoded().as_bytes())
-}
-
-/// The two links of a name; a file at the link's path is left alone, as without `--force`.
-fn point(system: &mut TargetSystem<'_>, name: &str, link: &str, path: &str) {
-    let own = format!("{LINKS}/{name}");
-    system.link_deep(&own, path);
-    let in_the_way = system.entry(link).is_some() && system.target(link).is_none();
-    let folder = link.rsplit_once('/').map_or("", |(folder, _)| folder);
-    if !in_the_way && system.is_dir(folder) {
-        system.link(link, &own);
-    }
 }

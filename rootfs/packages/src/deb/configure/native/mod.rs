@@ -10,7 +10,6 @@
     reason = "texts of a few lines, each written once per package"
 )]
 #![expect(clippy::match_same_arms, reason = "arms are sorted by what they are about")]
-#![expect(clippy::single_match_else, reason = "what is there, and else what is made")]
 
 mod alternatives;
 mod ca;

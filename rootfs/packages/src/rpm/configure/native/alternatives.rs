@@ -2,10 +2,10 @@
 //! `/var/lib/alternatives`: mode, link, pairs of name and link of followers, an empty line, then for each choice its path, its
 //! family and priority, and a path for each follower.
 
+use crate::configure::alternative_links::{self, point};
 use crate::configure::effects::system::TargetSystem;
 
 const STATE: &str = "/var/lib/alternatives";
-const LINKS: &str = "/etc/alternatives";
 
 /// A choice of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,24 +127,10 @@ pub(super) fn install(
             point(system, follower, link, path);
             continue;
         }
-        system.remove(&format!("{LINKS}/{follower}"));
-        if system.target(link).is_some_and(|target| target.starts_with(LINKS)) {
-            system.remove(link);
-        }
+        alternative_links::remove(system, follower, link);
     }
     system.done.push(format!("alternative {name} -> {}", best.path));
     system.write_deep(&state, group.encoded().as_bytes())
-}
-
-/// The two links of a name; a file at the link's path is left alone.
-fn point(system: &mut TargetSystem<'_>, name: &str, link: &str, path: &str) {
-    let own = format!("{LINKS}/{name}");
-    system.link_deep(&own, path);
-    let in_the_way = system.entry(link).is_some() && system.target(link).is_none();
-    let folder = link.rsplit_once('/').map_or("", |(folder, _)| folder);
-    if !in_the_way && system.is_dir(folder) {
-        system.link(link, &own);
-    }
 }
 
 #[cfg(test)]

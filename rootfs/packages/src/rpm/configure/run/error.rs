@@ -44,9 +44,10 @@ impl From<RpmRunError> for SandboxError {
     fn from(error: RpmRunError) -> Self {
         match error {
             RpmRunError::Sandbox(error) => error,
-            other => {
-                Self::Content { what: "configuring the packages".to_owned(), source: io::Error::other(other) }
-            }
+            other => Self::Content {
+                what: "preparing the scripts of the packages".to_owned(),
+                source: io::Error::other(other),
+            },
         }
     }
 }
