@@ -53,7 +53,9 @@ fn first_tree(dice: &mut Dice, args: &[&str]) -> Tree {
 /// Inodes of 128 bytes have no nanoseconds.
 fn whole_seconds(tree: &mut Tree) {
     let ids: Vec<_> = tree.walk().map(|entry| entry.id).collect();
-    ids.into_iter().for_each(|id| tree.node_mut(id).meta.mtime.nanos = 0);
+    for id in ids {
+        tree.node_mut(id).meta.mtime.nanos = 0;
+    }
 }
 
 /// Amends a base three times, each time the outcome of the time before.

@@ -77,7 +77,7 @@ pub(crate) fn write(base: &Medium, patch: &Ext4Patch) -> tempfile::NamedTempFile
         }
     }
     let mut at = 0;
-    for range in patch.changed.iter().cloned().chain([patch.plan.len()..patch.plan.len()]) {
+    for range in patch.changed.iter().cloned().chain(std::iter::once(patch.plan.len()..patch.plan.len())) {
         for part in (at..range.start).step_by(1 << 20) {
             let len = (range.start - part).min(1 << 20) as usize;
             let (mut old, mut new) = (vec![0; len], vec![0; len]);

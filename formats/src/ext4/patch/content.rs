@@ -191,7 +191,9 @@ impl PatchVolume<'_> {
         self.place_ranges(content, &fresh, &mut runs)?;
         runs.sort_unstable_by_key(|run| run.logical);
         let mut joined = BlockMapping::default();
-        runs.into_iter().for_each(|run| joined.push(run));
+        for run in runs {
+            joined.push(run);
+        }
         Ok(joined.runs)
     }
 }

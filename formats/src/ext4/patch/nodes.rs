@@ -23,6 +23,7 @@ const FIXED_FLAGS: u32 = 0x800 | VERITY_FL | 0x20_0000;
 const PROJECT_INHERIT_FL: u32 = 0x2000_0000;
 
 /// What has changed of a node.
+#[expect(clippy::struct_excessive_bools, reason = "each is a part of an inode that is written apart")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct NodeChange {
     /// Mode or owner or time.
@@ -218,7 +219,7 @@ impl Patching<'_> {
     ) -> Result<(), Ext4PatchError> {
         let node = self.tree.node(pair.id);
         let names = pair.path.split(|byte| *byte == b'/');
-        let identity = names.fold(PATH_ROOT ^ self.seed, |parent, name| child(parent, name));
+        let identity = names.fold(PATH_ROOT ^ self.seed, child);
         let wanted = fields::u16(&volume.superblock.raw, 0x15e);
         volume.edit_inode(number, |raw| raw.clear((identity >> 32) as u32, wanted))?;
         Self::write_meta(volume, pair, node, number)?;

@@ -21,16 +21,13 @@ impl Patching<'_> {
         inode: Option<&ReadInode>,
         names: &DirNames<'_>,
     ) -> Result<(), Ext4PatchError> {
-        let (outcome, mapping) = match inode {
-            Some(inode) => {
-                let entries = volume.base.entries(inode)?;
-                let dir = PatchedDir::existing(volume, &pair.path, inode, parent)?;
-                (dir.amend(volume, &entries, names)?, volume.base.mapping(inode)?)
-            }
-            None => {
-                let dir = PatchedDir::new(volume, &pair.path, (number, parent))?;
-                (dir.write_new(volume, names)?, BlockMapping::default())
-            }
+        let (outcome, mapping) = if let Some(inode) = inode {
+            let entries = volume.base.entries(inode)?;
+            let dir = PatchedDir::existing(volume, &pair.path, inode, parent)?;
+            (dir.amend(volume, &entries, names)?, volume.base.mapping(inode)?)
+        } else {
+            let dir = PatchedDir::new(volume, &pair.path, (number, parent))?;
+            (dir.write_new(volume, names)?, BlockMapping::default())
         };
         let DirOutcome { blocks, indexed } = outcome;
         let Some(blocks) = blocks else { return Ok(()) };

@@ -200,12 +200,15 @@ impl FreeSpace {
 }
 
 #[cfg(test)]
+#[expect(clippy::single_range_in_vec_init, reason = "runs of blocks are what is compared")]
 mod tests {
     use super::*;
 
     fn space(free: &[Range<u64>]) -> FreeSpace {
         let mut space = FreeSpace::new(SlotGrid::new(1 << 20, 4096));
-        free.iter().for_each(|run| space.free(run.clone()));
+        for run in free {
+            space.free(run.clone());
+        }
         space
     }
 

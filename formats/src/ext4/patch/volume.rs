@@ -127,7 +127,9 @@ impl<'a> PatchVolume<'a> {
         if taken < count {
             return Err(Ext4PatchError::NoSpace { missing: (count - taken) * self.block_size() });
         }
-        runs.iter().for_each(|run| self.mark(run.clone(), true));
+        for run in &runs {
+            self.mark(run.clone(), true);
+        }
         Ok(runs)
     }
 
@@ -144,7 +146,9 @@ impl<'a> PatchVolume<'a> {
         }
         self.mark(run.clone(), false);
         let known: Vec<u64> = self.blocks.range(run.clone()).map(|(block, _)| *block).collect();
-        known.iter().for_each(|block| drop(self.blocks.remove(block)));
+        for block in known {
+            self.blocks.remove(&block);
+        }
         if self.erase {
             run.clone().for_each(|block| self.space.touch(block));
         }

@@ -80,7 +80,7 @@ impl IndexNode {
             Self::Root => head.write(format, &mut bytes),
             // An entry of no inode that takes the whole block.
             Self::Inner => {
-                bytes[..].put16(4, if format.block == 65536 { 65535 } else { format.block as u16 })
+                bytes[..].put16(4, if format.block == 65536 { 65535 } else { format.block as u16 });
             }
         }
         self.write(format, &mut bytes, keys);
