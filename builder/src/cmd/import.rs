@@ -55,7 +55,7 @@ pub(crate) struct Args {
 
     #[cfg(all(feature = "aws", feature = "fetch"))]
     #[command(flatten)]
-    copies: super::inputs::CopyArgs,
+    copies: super::inputs::SourceCopyArgs,
 }
 
 /// The result as JSON.

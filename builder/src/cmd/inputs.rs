@@ -138,7 +138,7 @@ impl FetchSetup {
 
     /// The same, for a command whose user agreed to copies of snapshots, or did not.
     #[cfg(feature = "aws")]
-    pub(super) fn with_copies(mut self, copies: &CopyArgs) -> Self {
+    pub(super) fn with_copies(mut self, copies: &SourceCopyArgs) -> Self {
         self.snapshots.consent = super::region_snapshots::consent(copies.copy);
         self
     }
@@ -193,7 +193,7 @@ impl StoreArgs {
 #[cfg(all(feature = "aws", feature = "fetch"))]
 /// Whether snapshots may be copied.
 #[derive(Debug, clap::Args)]
-pub(super) struct CopyArgs {
+pub(super) struct SourceCopyArgs {
     /// Copy a public snapshot into this account to read it, and delete the copy afterwards: the EBS direct APIs do not read
     /// public ones, as those of Amazon's AMIs are
     #[arg(long)]

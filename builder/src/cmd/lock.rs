@@ -47,7 +47,7 @@ pub(crate) struct Args {
 
     #[cfg(feature = "aws")]
     #[command(flatten)]
-    copies: super::inputs::CopyArgs,
+    copies: super::inputs::SourceCopyArgs,
 }
 
 /// The result as JSON.

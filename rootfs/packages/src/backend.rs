@@ -26,7 +26,7 @@ pub use crate::error::{KindError, LockFailure, PackageError, RepositoryError};
 use crate::host::HostSettings;
 use crate::installed::{InstalledPackage, OwnedPaths, PublishedPath};
 use crate::locked::{LockedArchive, LockedPackage, PackageId};
-use crate::over::{InstalledSystem, SystemChange};
+use crate::over::InstalledSystem;
 pub use crate::settings::{Answers, NativeSettings, ScriptSettings};
 
 /// The operations on every package of a kind.
@@ -362,6 +362,15 @@ pub struct RepositoryFile {
     pub label: String,
     /// Its addresses, tried in order.
     pub urls: Vec<String>,
+}
+
+/// What changes in a system.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemChange<'a> {
+    /// Packages that come.
+    pub files: &'a [PackageFile<'a>],
+    /// Packages that are erased, as the lock has them (see [`LockedSets::removed`]).
+    pub removed: &'a [PackageId],
 }
 
 /// A package to unpack.

@@ -15,6 +15,7 @@ pub mod installed;
 pub mod locked;
 pub mod over;
 pub mod path_filters;
+mod placed;
 pub mod registry;
 pub mod rpm;
 pub mod settings;

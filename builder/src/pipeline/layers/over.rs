@@ -2,8 +2,7 @@
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
-use amiforge_packages::backend::{PackageFile, ScriptSettings};
-use amiforge_packages::over::SystemChange;
+use amiforge_packages::backend::{PackageFile, ScriptSettings, SystemChange};
 use amiforge_rootfs::secrets::choose_order;
 use amiforge_sandbox::SandboxError;
 use amiforge_store::blobs::Blobs;

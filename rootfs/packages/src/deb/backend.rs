@@ -25,13 +25,12 @@ use crate::PackageKind;
 use crate::backend::{
     Answers, Backend, DistributionRelease, LockFailure, LockRequest, LockedSets, NativeSettings,
     OpenHostFile, PackageError, PackageFile, PackageFormat, RepositoryAccess, ScriptSettings, Scripts,
-    SystemInstaller, UnpackedPackages,
+    SystemChange, SystemInstaller, UnpackedPackages,
 };
 use crate::configure::AccountIds;
 use crate::host::HostSettings;
 use crate::installed::{InstalledPackage, OwnedPaths, PublishedPath, percent_encoded};
 use crate::locked::{LockedArchive, PackageId};
-use crate::over::SystemChange;
 
 /// The properties of every Debian package.
 #[derive(Debug)]

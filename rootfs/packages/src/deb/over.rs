@@ -23,7 +23,8 @@ use crate::configure::account_ids::AccountShims;
 use crate::configure::machine_id;
 use crate::configure::shim::{self, STARTS_NOTHING};
 use crate::locked::{LockReason, PackageId};
-use crate::over::{UpgradePolicy, place};
+use crate::over::UpgradePolicy;
+use crate::placed::place;
 
 /// Where the packages are while they are installed; removed afterwards.
 const FOLDER: &str = "usr/.amiforge-packages";

@@ -18,13 +18,13 @@ use super::{installed, lock, mirror, over, owned, published, unpacked, upgrade_s
 use crate::PackageKind;
 use crate::backend::{
     Backend, DistributionRelease, LockFailure, LockRequest, LockedSets, OpenHostFile, PackageError,
-    PackageFile, PackageFormat, RepositoryAccess, ScriptSettings, Scripts, SystemInstaller, UnpackedPackages,
+    PackageFile, PackageFormat, RepositoryAccess, ScriptSettings, Scripts, SystemChange, SystemInstaller,
+    UnpackedPackages,
 };
 use crate::configure::AccountIds;
 use crate::host::HostSettings;
 use crate::installed::{InstalledPackage, OwnedPaths, PublishedPath, percent_encoded};
 use crate::locked::{LockedArchive, PackageId};
-use crate::over::SystemChange;
 
 /// The properties of every rpm package.
 #[derive(Debug)]

@@ -7,8 +7,9 @@ use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
 use super::error::RpmOverError;
+use crate::backend::SystemChange;
 use crate::locked::{LockReason, PackageId};
-use crate::over::{SystemChange, other_packages};
+use crate::over::other_packages;
 use crate::rpm::database::identity::{HeaderIdentity, is_key};
 use crate::rpm::database::{self, DnfChange, DnfPackage, RpmDatabase, RpmDatabaseKind};
 use crate::rpm::evr::Evr;

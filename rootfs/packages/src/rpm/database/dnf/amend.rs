@@ -7,7 +7,7 @@ use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{NodeKind, Tree};
 
-use super::package::DnfPackage;
+use super::package::{DnfChange, DnfPackage};
 use super::transactions::DnfHistory;
 use super::{HISTORY, STATE, state};
 use crate::rpm::database::error::RpmDatabaseError;
@@ -16,19 +16,6 @@ use crate::rpm::database::put;
 
 /// Largest file of dnf that is read.
 const LONGEST: u64 = 256 << 20;
-
-/// What changed in a system.
-#[derive(Debug)]
-pub(in crate::rpm) struct DnfChange {
-    /// Packages that came.
-    pub(in crate::rpm) added: Vec<DnfPackage>,
-    /// Packages that were erased.
-    pub(in crate::rpm) erased: Vec<HeaderIdentity>,
-    /// Packages that others took the place of: other versions, or what obsoletes them.
-    pub(in crate::rpm) replaced: Vec<HeaderIdentity>,
-    /// Names of packages that were there already and are wished for now.
-    pub(in crate::rpm) wished: Vec<String>,
-}
 
 /// Enters a change into the history of dnf 4 and the state of dnf 5, where a system has them. A history of another schema,
 /// or one whose last transactions are still in a journal, is left alone: to that dnf, packages that it does not know are wished for.

@@ -10,8 +10,8 @@ mod transactions;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 
-pub(in crate::rpm) use self::amend::{DnfChange, amend};
-pub(in crate::rpm) use self::package::DnfPackage;
+pub(in crate::rpm) use self::amend::amend;
+pub(in crate::rpm) use self::package::{DnfChange, DnfPackage};
 use super::error::RpmDatabaseError;
 use super::identity::HeaderIdentity;
 use super::put::put;

@@ -14,6 +14,19 @@ pub(in crate::rpm) struct DnfPackage {
     pub(in crate::rpm) repository: String,
 }
 
+/// What changed in a system.
+#[derive(Debug)]
+pub(in crate::rpm) struct DnfChange {
+    /// Packages that came.
+    pub(in crate::rpm) added: Vec<DnfPackage>,
+    /// Packages that were erased.
+    pub(in crate::rpm) erased: Vec<HeaderIdentity>,
+    /// Packages that others took the place of: other versions, or what obsoletes them.
+    pub(in crate::rpm) replaced: Vec<HeaderIdentity>,
+    /// Names of packages that were there already and are wished for now.
+    pub(in crate::rpm) wished: Vec<String>,
+}
+
 /// The repositories of packages, numbered from 1 in the order of their names.
 pub(super) fn repositories(packages: &[DnfPackage]) -> BTreeMap<&str, i64> {
     let mut all: BTreeMap<&str, i64> = packages.iter().map(|one| (one.repository.as_str(), 0)).collect();

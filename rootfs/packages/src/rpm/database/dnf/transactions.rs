@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use amiforge_formats::sqlite::{SqliteError, SqliteFile, SqliteValue, SqliteWriteError, write};
 use amiforge_formats::time::Time;
 
-use super::amend::DnfChange;
 use super::history::{self, SCHEMA};
-use super::package::DnfPackage;
+use super::package::{DnfChange, DnfPackage};
 use crate::rpm::database::identity::HeaderIdentity;
 
 /// What became of a package.
