@@ -69,6 +69,11 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "abandon")]
     require_measured: bool,
 
+    /// Folder of the store: of an image that keeps the disk of a snapshot, the file of that disk is there, so that a parent
+    /// with it need not be read [default: the user's cache folder]
+    #[arg(long, value_name = "DIR", help_heading = "Upload")]
+    store: Option<PathBuf>,
+
     #[command(flatten)]
     signed_by: SignedByArgs,
 
@@ -113,7 +118,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     signed_by::same_manifest(signed.as_ref(), source.manifest_sha256(), &args.cannot())?;
     let policy = args.signed_by.demand()?;
     let planned = planned::with_plan(args, &source, policy.as_ref().map(Demand::policy), ui)?;
-    let args = planned.as_ref().unwrap_or(args);
+    let mut args = planned.unwrap_or_else(|| args.clone());
+    args.to.upload.store.clone_from(&args.store);
+    let args = &args;
     ami_args::refuse_secrets(&source, &args.cannot())?;
     ami_args::refuse_unsigned(&source, &args.cannot())?;
     if args.require_boot {

@@ -10,9 +10,8 @@ use super::import_args::ImportArgs;
 #[command(next_help_heading = "Upload")]
 #[group(skip)]
 pub(crate) struct UploadArgs {
-    /// Continue a published snapshot, sending only what changed: `auto` (the newest of this image's
-    /// name, or the snapshot whose disk it keeps), `snap-…` or
-    /// `ami-…`
+    /// Continue a published snapshot, sending only what changed: `auto` (the newest of this image's name, or the snapshot
+    /// whose disk it keeps), `snap-…` or `ami-…`
     #[arg(long, value_name = "PARENT")]
     pub(crate) parent: Option<ParentChoice>,
 
@@ -20,9 +19,8 @@ pub(crate) struct UploadArgs {
     #[arg(long, value_name = "BUNDLE")]
     pub(crate) parent_bundle: Option<PathBuf>,
 
-    /// Folder of the store: of an image that keeps the disk of a snapshot, the file of that disk is there, so that a parent
-    /// with it need not be read [default: the user's cache folder]
-    #[arg(long, value_name = "DIR")]
+    /// Folder of the store, as the command has it.
+    #[arg(skip)]
     pub(crate) store: Option<PathBuf>,
 
     #[command(flatten)]

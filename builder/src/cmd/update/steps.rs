@@ -360,6 +360,7 @@ impl UpdateTask<'_> {
     fn named(&self, name: String) -> PublishArgs {
         let mut to = self.args.to.clone();
         to.ami.name = Some(name);
+        to.upload.store = self.args.store.folder();
         if !to.upload.import.is_import() {
             to.upload.parent.get_or_insert(ParentChoice::Newest);
         }
