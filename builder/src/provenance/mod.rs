@@ -28,10 +28,17 @@ pub struct BuildFacts<'a> {
     /// `SOURCE_DATE_EPOCH` of the build, which goes before the recipe's own epoch.
     pub source_date_epoch: Option<i64>,
     /// The inputs that no lock pins, in the order and with the names of the manifest: sources, then files of the host, then
-    /// signatures.
+    /// the snapshot whose disk is kept, then signatures.
     pub inputs: &'a [ManifestInput],
     /// The patches of stages, which the manifest does not list.
     pub patches: &'a [ManifestInput],
+}
+
+/// The snapshot whose disk is kept, by which its child finds it (see [`ManifestInput::base_snapshot`]).
+pub fn kept_base(recipe: &Recipe, lock: Option<&Lock>) -> Option<ManifestInput> {
+    let named = recipe.keep.then(|| recipe.snapshots.iter().position(|named| named.source == 0)).flatten()?;
+    let locked = lock?.snapshots.get(named)?;
+    Some(ManifestInput::of_base(&locked.snapshot, &locked.region, locked.sha256))
 }
 
 /// The predicate.

@@ -1,7 +1,8 @@
 //! The calls of a follow.
 //!
-//! Where launches come from a template, AWS also asks whether the caller may launch instances (`ec2:RunInstances`, and
-//! `iam:PassRole` for an instance profile); which resources that takes depends on the template, so it is not among them.
+//! Where launches come from a template, Auto Scaling also asks whether the caller may launch instances from it
+//! (`ec2:RunInstances`; Amazon EC2 Auto Scaling User Guide, *Control Amazon EC2 launch template usage*). What a template can
+//! need besides depends on it: `iam:PassRole` for an instance profile, `ec2:CreateTags` for tags.
 
 use super::plan::{FollowNeed, FollowPlan};
 use super::request::{FollowRequest, WaitPolicy};
@@ -67,11 +68,12 @@ fn add_refreshes(
     };
     let arns: Vec<_> = groups.iter().map(|group| arn(&group.name)).collect();
     let start = groups.iter().filter(|group| group.joins().is_none()).count() as u64;
-    let mut add = |action, count, purpose| {
-        let (region, resources) = (region.to_owned(), arns.clone());
+    let mut add = |action, count, purpose, resources: &[String]| {
+        let (region, resources) = (region.to_owned(), resources.to_vec());
         calls.push(PlannedCall { action, region, count: Some(count), purpose, resources, tag: None });
     };
-    add("autoscaling:StartInstanceRefresh", start, "instances are replaced");
+    add("autoscaling:StartInstanceRefresh", start, "instances are replaced", &arns);
+    add("ec2:RunInstances", 0, "Auto Scaling asks for it where a group launches from a template", &[]);
     if request.wait == WaitPolicy::Start {
         return;
     }
@@ -79,6 +81,6 @@ fn add_refreshes(
         ("autoscaling:RollbackInstanceRefresh", "only if it fails or hangs"),
         ("autoscaling:CancelInstanceRefresh", "only if it cannot be rolled back"),
     ] {
-        add(action, 0, purpose);
+        add(action, 0, purpose, &arns);
     }
 }

@@ -128,7 +128,7 @@ fn predicate(
     inputs: &Inputs<'_>,
     signatures: &[ManifestInput],
 ) -> serde_json::Value {
-    let mut named = origin::named(inputs);
+    let mut named = origin::named(builder, inputs);
     named.extend_from_slice(signatures);
     provenance::predicate(&BuildFacts {
         recipe: builder.recipe,

@@ -11,21 +11,22 @@ use super::secrets;
 use crate::lock::Lock;
 use crate::pipeline::layers::LayerBuilder;
 use crate::pipeline::system::Inputs;
-use crate::recipe::Recipe;
+use crate::provenance::kept_base;
 
-/// The inputs: what the lock pins, then the sources, then files of the host.
-fn inputs(lock: Option<&Lock>, inputs: &Inputs<'_>) -> Vec<ManifestInput> {
-    lock.into_iter().flat_map(locked).chain(named(inputs)).collect()
+/// The inputs: what the lock pins, then the sources, then files of the host, then the snapshot whose disk is kept.
+fn inputs(builder: &LayerBuilder<'_>, inputs: &Inputs<'_>) -> Vec<ManifestInput> {
+    builder.options.lock.iter().flat_map(locked).chain(named(builder, inputs)).collect()
 }
 
-/// The inputs that no lock pins.
-pub(super) fn named(inputs: &Inputs<'_>) -> Vec<ManifestInput> {
+/// The inputs that are no entries of the lock.
+pub(super) fn named(builder: &LayerBuilder<'_>, inputs: &Inputs<'_>) -> Vec<ManifestInput> {
     let sources = inputs.sources.inputs.iter().map(|input| ManifestInput {
         kind: input.kind.to_owned(),
         name: input.label.clone(),
         sha256: input.sha256,
     });
-    sources.chain(inputs.host_files.inputs()).collect()
+    let base = kept_base(builder.recipe, builder.options.lock.as_ref());
+    sources.chain(inputs.host_files.inputs()).chain(base).collect()
 }
 
 /// The inputs that a lock pins.
@@ -40,13 +41,6 @@ fn locked(lock: &Lock) -> impl Iterator<Item = ManifestInput> + '_ {
         stage.sources.iter().map(source).chain(tools)
     });
     lock.image.iter().map(|one| package(one.kind.name(), one)).chain(stages)
-}
-
-/// The snapshot whose disk is kept, by which its child finds it (see [`ManifestInput::base_snapshot`]).
-fn base(recipe: &Recipe, lock: Option<&Lock>) -> Option<ManifestInput> {
-    let named = recipe.keep.then(|| recipe.snapshots.iter().position(|named| named.source == 0)).flatten()?;
-    let locked = lock?.snapshots.get(named)?;
-    Some(ManifestInput::of_base(&locked.snapshot, &locked.region, locked.sha256))
 }
 
 fn package(kind: &str, package: &LockedPackage) -> ManifestInput {
@@ -83,7 +77,7 @@ pub(super) fn origin(
         boot_mode: boot_mode.map(str::to_owned),
         recipe: recipe.digest,
         lock: lock.map(Lock::digest),
-        inputs: self::inputs(lock, inputs).into_iter().chain(base(recipe, lock)).collect(),
+        inputs: self::inputs(builder, inputs),
         cleaned: inputs.changes.iter().map(cleaned).collect(),
         secrets,
         secrets_unknown: secrets::unknown(recipe),

@@ -11,7 +11,7 @@ use crate::lock::Lock;
 use crate::pipeline::BuildError;
 use crate::pipeline::layers::{LayerBuilder, LayerRecord};
 use crate::pipeline::system::host_files::HostFiles;
-use crate::provenance::{BuildFacts, pinned, predicate, text};
+use crate::provenance::{BuildFacts, kept_base, pinned, predicate, text};
 
 /// Puts recipe, lock and provenance into the tree, unless the recipe says otherwise or the tree is no system. The provenance
 /// lists what is known here, the same on every machine: without the digests that are taken while the image is written, and
@@ -31,7 +31,8 @@ pub(super) fn install(
         return Ok(());
     }
     let lock = builder.options.lock.as_ref();
-    let inputs: Vec<ManifestInput> = pinned(sources).into_iter().chain(host_files.inputs()).collect();
+    let inputs: Vec<ManifestInput> =
+        pinned(sources).into_iter().chain(host_files.inputs()).chain(kept_base(recipe, lock)).collect();
     let facts = BuildFacts {
         recipe,
         lock,
