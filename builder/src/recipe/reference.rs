@@ -99,7 +99,7 @@ pub fn reference() -> String {
 /// The schema of a table that a word may stand in the place of.
 fn table_of(schema: &Value) -> &Value {
     let alternatives = schema["anyOf"].as_array().into_iter().flatten();
-    alternatives.filter(|one| one["properties"].is_object()).last().unwrap_or(schema)
+    alternatives.rev().find(|one| one["properties"].is_object()).unwrap_or(schema)
 }
 
 /// A row for each key of a table, and for the keys of nested tables.

@@ -15,8 +15,8 @@ use super::keys::{DiskKeys, EpochKey, ImageKeys, NumberOrText, RecipeKeys};
 use super::lines::RecipeLines;
 use super::sources::CheckedSources;
 use super::{
-    Arch, ImageSpec, Recipe, boot, contents, keep, packages, parse, partitions, reference, schema, sources,
-    stages, trust,
+    Arch, BootMode, ImageSpec, Recipe, RecipePartition, TrustRecipe, boot, contents, keep, packages, parse,
+    partitions, reference, schema, sources, stages, trust,
 };
 
 /// A MiB, the unit in which disks are laid out.
@@ -62,11 +62,7 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
     let trust = trust::check(keys, &top, checker);
     let boot = keys.boot_table().map(|keys| boot::check(keys, &trust, arch, &top.key("boot"), checker));
     let mode = boot.as_ref().map(|boot| boot.mode);
-    let partitions = if keys.keeps_disk() {
-        Vec::new()
-    } else {
-        partitions::check(&keys.partition, arch, (mode, &trust), &top.key("partition"), checker)
-    };
+    let partitions = new_partitions(keys, arch, (mode, &trust), &top, checker);
     if let Some(boot) = &boot {
         boot::partitions(boot, &partitions, &top.key("boot"), checker);
     }
@@ -117,6 +113,20 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
         secrets,
         allow,
     })
+}
+
+/// The partitions of a new disk; none where the disk of an image is kept.
+fn new_partitions(
+    keys: &RecipeKeys,
+    arch: Arch,
+    (mode, trust): (Option<BootMode>, &TrustRecipe),
+    top: &KeyPath,
+    checker: &mut Checker<'_>,
+) -> Vec<RecipePartition> {
+    if keys.keeps_disk() {
+        return Vec::new();
+    }
+    partitions::check(&keys.partition, arch, (mode, trust), &top.key("partition"), checker)
 }
 
 fn image(keys: &ImageKeys, arch: Arch, at: &KeyPath, checker: &mut Checker<'_>) -> Option<ImageSpec> {

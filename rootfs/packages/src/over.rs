@@ -66,7 +66,7 @@ const DATABASES: [(&str, &str, &[&str]); 2] = [
 /// What packages a system has that has none of the kind that was looked for: a sentence's end.
 pub(crate) fn other_packages(tree: &Tree) -> String {
     let has = |file: &&str| path::find(tree, file.as_bytes()).ok().flatten().is_some();
-    match DATABASES.iter().find(|(_, _, files)| files.iter().any(|file| has(&file))) {
+    match DATABASES.iter().find(|(_, _, files)| files.iter().any(&has)) {
         Some((kind, whose, _)) => format!("its packages are {whose}: take `kind = \"{kind}\"`"),
         None => "no package database that is known is in it: is it the right partition?".to_owned(),
     }

@@ -172,20 +172,20 @@ impl<'a, E: Ebs, S: SnapshotCopies> Copier<'a, E, S> {
     /// Sends the call, unless an earlier one whose answer was lost took effect.
     async fn call(&self, copy: &NewSnapshotCopy) -> Result<String, ServiceError> {
         let known = self.ledger.borrow().copies();
-        self.settle().await.map_err(local)?;
+        self.settle().await.map_err(|error| local(&error))?;
         let found = self.ledger.borrow().copies().into_iter().find(|id| !known.contains(id));
         if let Some(found) = found {
             return Ok(found);
         }
-        self.ledger.borrow_mut().begin().map_err(local)?;
+        self.ledger.borrow_mut().begin().map_err(|error| local(&error))?;
         match self.services.ec2.copy_snapshot(copy).await {
             Ok(id) => {
-                self.ledger.borrow_mut().record(&id).map_err(local)?;
+                self.ledger.borrow_mut().record(&id).map_err(|error| local(&error))?;
                 Ok(id)
             }
             Err(error) => {
                 if has_no_effect(error.kind) {
-                    self.ledger.borrow_mut().settle().map_err(local)?;
+                    self.ledger.borrow_mut().settle().map_err(|error| local(&error))?;
                 }
                 Err(error)
             }
@@ -302,13 +302,13 @@ fn has_no_effect(kind: ServiceErrorKind) -> bool {
 }
 
 /// The error of the ledger, or of looking for a copy, as one that is not retried.
-fn local(error: SourceCopyError) -> ServiceError {
-    let kind = match &error {
+fn local(error: &SourceCopyError) -> ServiceError {
+    let kind = match error {
         SourceCopyError::Publish(PublishError::Interrupted) => ServiceErrorKind::Interrupted,
         _ => ServiceErrorKind::Refused,
     };
     let mut message = error.to_string();
-    let mut cause = std::error::Error::source(&error);
+    let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         message = format!("{message}: {error}");
         cause = error.source();

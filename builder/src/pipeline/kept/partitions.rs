@@ -45,7 +45,9 @@ fn id(part: &KeptPart, taken: &mut BTreeSet<String>) -> String {
     let names = [by_type, by_mount, Some(part.entry.name.clone())].into_iter().flatten().filter(plain);
     let free = names.chain([numbered.clone()]).find(|name| !taken.contains(name));
     let id = free.unwrap_or_else(|| {
-        (0..).map(|n| format!("{numbered}-{n}")).find(|name| !taken.contains(name)).unwrap_or(numbered)
+        // One more than are taken is enough.
+        let mut more = (0..=taken.len()).map(|n| format!("{numbered}-{n}"));
+        more.find(|name| !taken.contains(name)).unwrap_or(numbered)
     });
     taken.insert(id.clone());
     id

@@ -172,15 +172,11 @@ fn resolved(
     request: RpmRequest,
     over: Option<OverSystem<'_>>,
 ) -> Result<OverChoice, RpmOverError> {
-    match over {
-        Some(((base, upgrade), security)) => {
-            over::choose(universe, OverRequest { base, upgrade, security, request })
-        }
-        None => {
-            let new = resolve::resolve(universe, &request)?;
-            Ok(OverChoice { new, removed: Vec::new(), notes: Vec::new() })
-        }
+    if let Some(((base, upgrade), security)) = over {
+        return over::choose(universe, OverRequest { base, upgrade, security, request });
     }
+    let new = resolve::resolve(universe, &request)?;
+    Ok(OverChoice { new, removed: Vec::new(), notes: Vec::new() })
 }
 
 fn of_system(source: KindError) -> LockFailure {

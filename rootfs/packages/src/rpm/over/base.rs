@@ -135,8 +135,8 @@ fn limit(tree: &Tree, sources: &dyn Sources) -> Result<Option<usize>, RpmOverErr
     let bytes = path::read(tree, sources, CONFIGURATION.as_bytes())?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let set = text.lines().filter_map(|line| line.split_once('='));
-    let set = set.filter(|(key, _)| key.trim() == "installonly_limit").map(|(_, value)| value.trim());
-    let limit = match set.last() {
+    let mut set = set.filter(|(key, _)| key.trim() == "installonly_limit").map(|(_, value)| value.trim());
+    let limit = match set.next_back() {
         Some("<off>") => 0,
         Some(value) => value.parse().unwrap_or(LIMIT),
         None => LIMIT,

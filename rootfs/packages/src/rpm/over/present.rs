@@ -39,14 +39,20 @@ impl<'a> PresentPackages<'a> {
         match dependency {
             RpmDependency::And(all) => all.iter().all(|one| self.meet(one)),
             RpmDependency::Or(all) => all.iter().any(|one| self.meet(one)),
-            RpmDependency::If { then, condition, otherwise } => match self.meet(condition) {
-                true => self.meet(then),
-                false => otherwise.as_deref().is_none_or(|otherwise| self.meet(otherwise)),
-            },
-            RpmDependency::Unless { then, condition, otherwise } => match self.meet(condition) {
-                true => otherwise.as_deref().is_some_and(|otherwise| self.meet(otherwise)),
-                false => self.meet(then),
-            },
+            RpmDependency::If { then, condition, otherwise } => {
+                if self.meet(condition) {
+                    self.meet(then)
+                } else {
+                    otherwise.as_deref().is_none_or(|otherwise| self.meet(otherwise))
+                }
+            }
+            RpmDependency::Unless { then, condition, otherwise } => {
+                if self.meet(condition) {
+                    otherwise.as_deref().is_some_and(|otherwise| self.meet(otherwise))
+                } else {
+                    self.meet(then)
+                }
+            }
             _ => !self.answers(dependency).is_empty(),
         }
     }

@@ -15,6 +15,7 @@ use crate::rpm::database::{self, DnfChange, DnfPackage, RpmDatabase, RpmDatabase
 use crate::rpm::evr::Evr;
 
 /// A system after a transaction.
+#[derive(Clone, Copy)]
 pub(super) struct SettledSystem<'a> {
     /// Its database before.
     pub(super) before: &'a RpmDatabase,

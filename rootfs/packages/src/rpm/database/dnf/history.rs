@@ -85,7 +85,9 @@ pub(super) fn schema() -> Vec<SqliteTable<'static>> {
     tables.extend([items(0), transaction_items(&[]), rpms(&[])]);
     tables.extend(EMPTY.iter().skip(1).map(empty));
     tables.push(config());
-    tables.iter_mut().for_each(|table| table.rows.clear());
+    for table in &mut tables {
+        table.rows.clear();
+    }
     tables
 }
 
