@@ -33,7 +33,7 @@ impl PublicImage {
         fixture.must(&["build", "recipe.toml", "-o", "base"]);
         let shown = fixture.must(&["--json", "publish", "base", "--region", "local", "--max-rate=0"]);
         let shown: Value = serde_json::from_str(&shown).unwrap();
-        fixture.image = shown["imageId"].as_str().unwrap().to_owned();
+        shown["imageId"].as_str().unwrap().clone_into(&mut fixture.image);
         let image = fixture.image.clone();
         fixture.must(&["share", &image, "--region", "local", "--with", "all", "--public-snapshots", "--yes"]);
         fixture

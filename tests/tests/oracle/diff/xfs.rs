@@ -27,7 +27,10 @@ fn xfs_file_systems_are_compared_by_file() {
         return;
     }
     let folder = scratch::folder();
-    let lines = |count: u32| (0..count).map(|number| format!("{number}\n")).collect::<String>();
+    let lines = |count: u32| {
+        let all: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+        all.join("\n") + "\n"
+    };
     fs::write(folder.path().join("a"), "one\n").unwrap();
     fs::write(folder.path().join("big"), lines(3000)).unwrap();
     let one = make(folder.path(), "one.raw", 0);
