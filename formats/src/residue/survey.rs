@@ -159,7 +159,7 @@ fn portion(bytes: &[u8], at: u64, suspect: &Suspect, runs: &mut ResidueRuns) {
         let last = part.iter().rposition(|byte| *byte != filler).unwrap_or(0) as u64;
         let from = at.saturating_add((index as u64).saturating_mul(64));
         let (start, end) = (from.saturating_add(first), from.saturating_add(last).saturating_add(1));
-        runs.push(ResidueRun { start, end, kind: suspect.kind, owner: suspect.owner });
+        runs.push(ResidueRun { start, end, kind: suspect.kind, owner: suspect.owner }, suspect.start);
     }
 }
 
@@ -171,10 +171,13 @@ struct ResidueRuns {
 }
 
 impl ResidueRuns {
-    fn push(&mut self, run: ResidueRun) {
+    /// Adds a run of the suspect range that begins at `from`. It is joined to the last one only where all between them is
+    /// suspect too: what is in use, such as an inode between two that are not, is no residue.
+    fn push(&mut self, run: ResidueRun, from: u64) {
         if let Some(last) = self.runs.last_mut()
             && last.kind == run.kind
             && last.owner == run.owner
+            && last.end >= from
             && run.start <= last.end.saturating_add(self.gap)
         {
             last.end = last.end.max(run.end);
@@ -253,7 +256,9 @@ mod tests {
                 (ResidueKind::FileSlack, 100, 4, "/12".to_owned()),
                 (ResidueKind::FreeSpace, 105, 196, String::new()),
                 (ResidueKind::FreeSpace, 5050, 50, String::new()),
-                (ResidueKind::FreeSpace, 700_000, 200_000, String::new()),
+                // What is claimed between two remains is none of them.
+                (ResidueKind::FreeSpace, 700_000, 100_000, String::new()),
+                (ResidueKind::FreeSpace, 800_100, 99_900, String::new()),
             ]
         );
     }

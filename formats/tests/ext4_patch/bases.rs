@@ -6,10 +6,10 @@ use amiforge_formats::plan::SourceId;
 use amiforge_formats::tree::Tree;
 use amiforge_formats::volume::FsKind;
 
-use super::fixture::{BASE, Medium, amended, judge, made, may_mount, mounted};
+use super::fixture::{BASE, Medium, amended, erased, judge, made, may_mount, mounted};
 use super::fixtures::{MIB, Pattern, empty, run};
 use super::folder;
-use super::random::{Dice, amend, crowd, grow};
+use super::random::{PatchRng, amend, crowd, grow};
 
 /// Arguments of mke2fs, and the length in MiB.
 const KINDS: [(&str, &[&str], u64); 14] = [
@@ -38,12 +38,12 @@ fn tree_of(base: &Path) -> Tree {
     FsKind::Ext4.format().read(&Medium::open(base), BASE).unwrap().tree.unwrap()
 }
 
-fn first_tree(dice: &mut Dice, args: &[&str]) -> Tree {
+fn first_tree(rng: &mut PatchRng, args: &[&str]) -> Tree {
     let mut tree = empty();
     // Blocks of attributes are shorter where blocks are.
     let small = args.contains(&"1024");
-    grow(&mut tree, dice, 250, small);
-    crowd(&mut tree, dice, b"crowd", if small { 120 } else { 400 });
+    grow(&mut tree, rng, 250, small);
+    crowd(&mut tree, rng, b"crowd", if small { 120 } else { 400 });
     if args.contains(&"128") {
         whole_seconds(&mut tree);
     }
@@ -59,21 +59,24 @@ fn whole_seconds(tree: &mut Tree) {
 }
 
 /// Amends a base three times, each time the outcome of the time before.
-fn amend_thrice(name: &str, base: &Path, args: &[&str], dice: &mut Dice) {
+fn amend_thrice(name: &str, base: &Path, args: &[&str], rng: &mut PatchRng) {
     let small = args.contains(&"1024");
     let mut current: Option<tempfile::NamedTempFile> = None;
     for (round, count) in [2, 25, 120].into_iter().enumerate() {
         let path = current.as_ref().map_or(base, |file| file.path()).to_owned();
         let mut tree = tree_of(&path);
-        amend(&mut tree, dice, count, small);
+        amend(&mut tree, rng, count, small);
         if round == 2 {
-            crowd(&mut tree, dice, b"crowd", 250);
-            crowd(&mut tree, dice, b"new-crowd", 150);
+            crowd(&mut tree, rng, b"crowd", 250);
+            crowd(&mut tree, rng, b"new-crowd", 150);
         }
         if args.contains(&"128") {
             whole_seconds(&mut tree);
         }
         println!("{name}, round {round}");
+        if round == 1 {
+            erased(&path, &tree);
+        }
         let (_, image) = amended(&path, &tree);
         let (_, same) = amended(image.path(), &tree_of(image.path()));
         assert_eq!(std::fs::read(image.path()).unwrap(), std::fs::read(same.path()).unwrap());
@@ -87,10 +90,10 @@ fn bases_of_mke2fs_are_amended() {
         return;
     }
     for (at, (name, args, len)) in KINDS.into_iter().enumerate() {
-        let mut dice = Dice(0x1234_5678 + at as u64);
-        let tree = first_tree(&mut dice, args);
+        let mut rng = PatchRng(0x1234_5678 + at as u64);
+        let tree = first_tree(&mut rng, args);
         let Some(base) = made(&tree, args, len * MIB) else { return };
-        amend_thrice(name, base.path(), args, &mut dice);
+        amend_thrice(name, base.path(), args, &mut rng);
     }
 }
 
@@ -104,8 +107,8 @@ fn bases_that_the_kernel_wrote_are_amended() {
             println!("SKIP: {name}: a kernel without quotas mounts it for reading only");
             continue;
         }
-        let mut dice = Dice(0x8765_4321 + at as u64);
-        let tree = first_tree(&mut dice, args);
+        let mut rng = PatchRng(0x8765_4321 + at as u64);
+        let tree = first_tree(&mut rng, args);
         let Some(base) = made(&empty(), args, len * MIB) else { return };
         mounted(base.path(), "loop", |folder| {
             folder::write(&tree, &Pattern, folder);
@@ -117,14 +120,14 @@ fn bases_that_the_kernel_wrote_are_amended() {
             }
         });
         judge(base.path());
-        amend_thrice(name, base.path(), args, &mut dice);
+        amend_thrice(name, base.path(), args, &mut rng);
     }
 }
 
 #[test]
 fn what_has_not_changed_is_not_written() {
-    let mut dice = Dice(99);
-    let tree = first_tree(&mut dice, &[]);
+    let mut rng = PatchRng(99);
+    let tree = first_tree(&mut rng, &[]);
     if !may_mount() {
         return;
     }
@@ -146,8 +149,8 @@ fn what_has_not_changed_is_not_written() {
 
 #[test]
 fn what_is_gone_is_erased_on_request() {
-    let mut dice = Dice(7);
-    let mut tree = first_tree(&mut dice, &[]);
+    let mut rng = PatchRng(7);
+    let mut tree = first_tree(&mut rng, &[]);
     let secret = amiforge_formats::tree::NodeKind::File(amiforge_formats::tree::Content::Inline(
         b"secret!!".repeat(4000).into(),
     ));

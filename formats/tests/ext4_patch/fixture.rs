@@ -173,6 +173,26 @@ pub(crate) fn amended(base: &Path, tree: &Tree) -> (Ext4Patch, tempfile::NamedTe
     (patched, image)
 }
 
+/// Patches with erasure: e2fsck judges, and nothing is below the files that was not there before. What was there may be
+/// less, because new files take its blocks.
+pub(crate) fn erased(base: &Path, tree: &Tree) {
+    let medium = Medium::open(base);
+    let options = Ext4PatchOptions { erase: true, ..options() };
+    let patched = patch(&medium, BASE, 0, tree, &TestSources(&medium), &options).unwrap();
+    let image = write(&medium, &patched);
+    judge(image.path());
+    let survey = |medium: &Medium| FsKind::Ext4.format().residue(medium).unwrap();
+    let before: Vec<_> = survey(&medium).iter().map(|one| one.offset..one.offset + one.len).collect();
+    let after = Medium::open(image.path());
+    for one in survey(&after) {
+        // Zeros between two remains make one of them, so single bytes are compared.
+        let bytes = one.sample(&after, usize::MAX).unwrap();
+        let is_new = |at: &u64| !before.iter().any(|old| old.contains(at));
+        let new = (one.offset..).zip(&bytes).filter(|(_, byte)| **byte != 0).map(|(at, _)| at).find(is_new);
+        assert_eq!(new, None, "left by the amendment: {one:?}");
+    }
+}
+
 /// Compares two trees with their contents.
 fn assert_same(seen: &Tree, image: &Medium, wanted: &Tree, sources: &dyn Sources, who: &str) {
     struct Image<'a>(&'a Medium);

@@ -11,7 +11,7 @@ use amiforge_formats::read_at::ReadAt;
 
 use super::fixture::{BASE, made, may_mount, options};
 use super::fixtures::{MIB, Pattern, empty};
-use super::random::{Dice, amend, crowd, grow};
+use super::random::{PatchRng, amend, crowd, grow};
 
 struct Bytes<'a>(&'a Vec<u8>);
 
@@ -30,10 +30,10 @@ fn damaged_bases_are_refused_or_amended_soundly() {
     if !may_mount() {
         return;
     }
-    let mut dice = Dice(0xdead_beef);
+    let mut rng = PatchRng(0xdead_beef);
     let mut tree = empty();
-    grow(&mut tree, &mut dice, 30, true);
-    crowd(&mut tree, &mut dice, b"crowd", 60);
+    grow(&mut tree, &mut rng, 30, true);
+    crowd(&mut tree, &mut rng, b"crowd", 60);
     for args in [
         &["-t", "ext4", "-O", "^metadata_csum,^uninit_bg,^has_journal", "-b", "1024", "-N", "256"][..],
         &["-t", "ext2", "-b", "1024", "-N", "256"],
@@ -44,12 +44,12 @@ fn damaged_bases_are_refused_or_amended_soundly() {
         let mut amended = 0;
         for _ in 0..400 {
             let mut image = whole.clone();
-            for _ in 0..=dice.below(3) {
-                let at = used[dice.below(used.len() as u64) as usize];
-                image[at] = dice.below(256) as u8;
+            for _ in 0..=rng.below(3) {
+                let at = used[rng.below(used.len() as u64) as usize];
+                image[at] = rng.below(256) as u8;
             }
             let Ok(mut wanted) = open(&image).and_then(|system| system.tree(BASE)) else { continue };
-            amend(&mut wanted, &mut dice, 12, true);
+            amend(&mut wanted, &mut rng, 12, true);
             let sources = Bytes(&image);
             let Ok(patched) = patch(&image, BASE, 0, &wanted, &sources, &options()) else { continue };
             let report = check(&PlanReader { plan: &patched.plan, sources: &sources }).unwrap();

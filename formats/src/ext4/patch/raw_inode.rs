@@ -177,6 +177,15 @@ impl PatchVolume<'_> {
         Ok(result)
     }
 
+    /// Makes an inode that was given back zeros, as mke2fs leaves those that were never used: without a checksum.
+    pub(super) fn erase_inode(&mut self, number: u32) -> Result<(), Ext4PatchError> {
+        let (block, at) = self.inode_block(number)?;
+        let len = usize::from(self.superblock.inode_size);
+        self.touch_inode(number)?;
+        self.edit(block)?[at..at + len].fill(0);
+        Ok(())
+    }
+
     /// Seed of the checksums of what belongs to an inode as it is now.
     pub(super) fn inode_seed(&self, number: u32) -> Result<u32, Ext4PatchError> {
         let (block, at) = self.inode_block(number)?;

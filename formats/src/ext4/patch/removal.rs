@@ -60,6 +60,9 @@ impl Patching<'_> {
         }
         volume.release_attributes(inode)?;
         volume.give_back_inode(inode.number, inode.kind() == Some(FileKind::Dir))?;
+        if volume.erase {
+            return volume.erase_inode(inode.number);
+        }
         // A time below the number of inodes would be a link of the list of orphans.
         let secs = encode_time(self.time).map_or(0, |(low, _)| low).max(volume.superblock.inodes);
         volume.edit_inode(inode.number, |raw| {

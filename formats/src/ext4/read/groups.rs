@@ -105,7 +105,11 @@ pub(crate) fn read<R: ReadAt + ?Sized>(
             }
             let offset = superblock.offset_of(at) + (slot * size) as u64;
             verify(superblock, group, raw, offset, sink)?;
-            let decoded = GroupInfo::decode(raw, offset);
+            let mut decoded = GroupInfo::decode(raw, offset);
+            // Without a checksum of the descriptor nothing vouches for these fields: kernels leave them set in ext2, and ignore them.
+            if descriptor_checksum(superblock, group, raw).is_none() {
+                (decoded.flags, decoded.unused_inodes) = (0, 0);
+            }
             check_addresses(superblock, group, &decoded, sink)?;
             groups.push(decoded);
         }
