@@ -155,9 +155,9 @@ fn signature_hint(error: &anyhow::Error) -> Option<&'static str> {
         SignatureError::KeyExpired { .. } | SignatureError::SignatureExpired { .. } => Some(
             "archives prolong their keys: give the newer file as `keyring`; or the clock of this machine is wrong",
         ),
-        SignatureError::Wrong { .. } => Some(
-            "the mirror is damaged, or somebody changed what it serves: name another one, and lock again",
-        ),
+        SignatureError::Wrong { .. } => {
+            Some("the mirror is damaged, or what it serves was changed: name another one, and lock again")
+        }
         _ => None,
     };
     error.chain().find_map(|cause| match as_error(cause) {

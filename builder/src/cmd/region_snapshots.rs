@@ -24,6 +24,16 @@ pub(super) struct RegionSnapshots {
 }
 
 impl RegionSnapshots {
+    /// The region of a snapshot, and what is asked of it.
+    fn connected<'a>(
+        &self,
+        snapshot: &'a NamedSnapshot,
+        files: &'a SnapshotPlace,
+        monitor: Monitor<'_>,
+    ) -> Result<(ConnectedRegion, SourceDownload<'a>), BoxedError> {
+        Ok((connect(Some(&snapshot.region), monitor.cancel)?, self.request(snapshot, files)))
+    }
+
     fn request<'a>(&self, snapshot: &'a NamedSnapshot, files: &'a SnapshotPlace) -> SourceDownload<'a> {
         let local = arguments(Some(&snapshot.region)).is_local();
         SourceDownload {
@@ -66,9 +76,8 @@ impl SnapshotFiles for RegionSnapshots {
         files: &SnapshotPlace,
         monitor: Monitor<'_>,
     ) -> Result<(), BoxedError> {
-        let connected = connect(Some(&snapshot.region), monitor.cancel)?;
-        let (services, request) = (connected.services(), self.request(snapshot, files));
-        connected.block_on(download_source(&services, &request, monitor))?;
+        let (connected, request) = self.connected(snapshot, files, monitor)?;
+        connected.block_on(download_source(&connected.services(), &request, monitor))?;
         Ok(())
     }
 
@@ -78,9 +87,8 @@ impl SnapshotFiles for RegionSnapshots {
         files: &SnapshotPlace,
         monitor: Monitor<'_>,
     ) -> Result<(), BoxedError> {
-        let connected = connect(Some(&snapshot.region), monitor.cancel)?;
-        let (services, request) = (connected.services(), self.request(snapshot, files));
-        connected.block_on(delete_copies(&services, &request, monitor))?;
+        let (connected, request) = self.connected(snapshot, files, monitor)?;
+        connected.block_on(delete_copies(&connected.services(), &request, monitor))?;
         Ok(())
     }
 }

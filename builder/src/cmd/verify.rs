@@ -185,7 +185,7 @@ fn receipt_lines(kept: Option<&KeptReceipts>) -> Vec<String> {
     let mut lines = kept.refused.clone();
     for receipt in &kept.good {
         let signed = match receipt.signed.as_slice() {
-            [] => "nobody".to_owned(),
+            [] => "no known key".to_owned(),
             signed => signed.join(", "),
         };
         let images = receipt.receipts.images.iter();

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::fixture::{CliFixture, RECIPE, json, shown};
 
-/// A token that nobody issued.
+/// A token that was never issued.
 const TOKEN: &str = "ghp_aB3dE5gH7jK9mN1pQ3rS5tU7vW9xY1zA3bC5";
 
 /// A bundle with a token in line 2 of `/etc/app.conf` and a history; `more` is added to the recipe.

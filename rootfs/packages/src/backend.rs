@@ -329,7 +329,7 @@ pub struct LockedSets {
     pub archives: Vec<LockedArchive>,
     /// The packages of each set, sorted by name and architecture.
     pub sets: Vec<Vec<LockedPackage>>,
-    /// The packages of the system below that are to be erased, for kinds that have to be told; those that new ones take the
+    /// The packages of the system below that are to be erased, for kinds whose installer needs them; those that new ones take the
     /// place of are not among them.
     pub removed: Vec<PackageId>,
     /// What the archives say of these packages besides, once for each name and architecture, sorted by both.

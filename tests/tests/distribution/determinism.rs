@@ -40,7 +40,7 @@ fn rpm_packages_have_one_digest_for_root_a_user_another_day_and_no_network() {
     }
 }
 
-/// Builds a recipe as whoever runs the tests, as a user ten years later and with one thread, and without a network; checks that the
+/// Builds a recipe as the user of the tests, as a user ten years later and with one thread, and without a network; checks that the
 /// bundles are the same.
 fn has_one_digest(fixture: &LockedRecipe) {
     let by_root = fixture.build("out");

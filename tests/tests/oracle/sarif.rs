@@ -4,7 +4,7 @@ use std::fs;
 
 use amiforge_tests::{program, python, scratch};
 
-/// A token that nobody issued.
+/// A token that was never issued.
 const TOKEN: &str = "ghp_aB3dE5gH7jK9mN1pQ3rS5tU7vW9xY1zA3bC5";
 
 const RECIPE: &str = "[image]\nname = \"web\"\narch = \"x86_64\"\nepoch = \"2030-01-01T00:00:00Z\"\n[[source]]\nkind = \"dir\"\n\

@@ -20,7 +20,7 @@ use crate::publication::PublishedFile;
 use crate::rule::RuleFilter;
 use amiforge_formats::plan::Sources;
 
-/// A token that nobody issued.
+/// A token that was never issued.
 const TOKEN: &str = "ghp_aB3dE5gH7jK9mN1pQ3rS5tU7vW9xY1zA3bC5";
 
 /// A key of Ed25519 in PKCS#8 (RFC 8410, 10.3), which is not in use.

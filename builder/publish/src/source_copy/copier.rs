@@ -207,7 +207,7 @@ impl<'a, E: Ebs, S: SnapshotCopies> Copier<'a, E, S> {
         }
     }
 
-    /// Deletes the copies of ledgers that nobody came back to for a day.
+    /// Deletes the copies of ledgers that have not been used for a day.
     async fn delete_leftovers(&self) -> Result<(), SourceCopyError> {
         let key = self.ledger.borrow().key().to_owned();
         for copy in self.all_listed().await? {

@@ -9,7 +9,7 @@ use crate::error::PublishError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceCopyError {
-    /// The EBS direct APIs do not read the snapshot, and nobody agreed to a copy.
+    /// The EBS direct APIs do not read the snapshot, and there is no consent to a copy.
     #[error(
         "{snapshot} of the account {owner} is public, and the EBS direct APIs do not read public snapshots: a copy of it in this \
          account is needed while it is read ({gib} GiB at most, about 0.05 US dollars per GB and month, us-east-1, 2026-11)"

@@ -44,23 +44,23 @@ pub(super) async fn snapshot<E: Ebs, S: SnapshotCalls>(
     if source.required_parent().is_some() {
         return Ok(None);
     }
-    let told = |reason: &str| {
+    let unsuitable = |reason: &str| {
         progress.message(&format!("{}, whose disk the image keeps, cannot be the parent: {reason}", base.id));
         Ok(None)
     };
     if base.region != services.region {
-        return told(&format!("it is in {}, and this is {}", base.region, services.region));
+        return unsuitable(&format!("it is in {}, and this is {}", base.region, services.region));
     }
     let found = match services.find_snapshot(base.id, CallStep::Idempotent).await {
         Ok(SnapshotLookup::Exists(found)) => found,
         Ok(SnapshotLookup::Missing) => {
-            return told("it is gone, or of another account that does not share it");
+            return unsuitable("it is gone, or of another account that does not share it");
         }
         Err(PublishError::Interrupted) => return Err(PublishError::Interrupted),
-        Err(error) => return told(&reason(&error)),
+        Err(error) => return unsuitable(&reason(&error)),
     };
     if let Some(reason) = unfit(&found) {
-        return told(&reason);
+        return unsuitable(&reason);
     }
     // EBS refuses to read a snapshot that is public or whose key is not shared, and to continue it.
     match readback::list_blocks(services, base.id, &CancelToken::new()).await {
@@ -69,7 +69,7 @@ pub(super) async fn snapshot<E: Ebs, S: SnapshotCalls>(
             Ok(Some(found))
         }
         Err(PublishError::Interrupted) => Err(PublishError::Interrupted),
-        Err(error) => told(&reason(&error)),
+        Err(error) => unsuitable(&reason(&error)),
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn point(system: &mut TargetSystem<'_>, name: &str, link: &str, path:
     }
 }
 
-/// Removes the links of a name that no choice has any more; a link of somebody else stays.
+/// Removes the links of a name that no choice has any more; other links stay.
 pub(crate) fn remove(system: &mut TargetSystem<'_>, name: &str, link: &str) {
     system.remove(&format!("{LINKS}/{name}"));
     if system.target(link).is_some_and(|target| target.starts_with(LINKS)) {

@@ -140,7 +140,7 @@ impl fmt::Display for MissingProgram {
                 );
             }
             Self::Getent => {
-                "the image has no getent (package libc-bin, or glibc-common): nobody can log in by the key of the instance"
+                "the image has no getent (package libc-bin, or glibc-common): no login by the key of the instance works"
             }
             Self::SshKeygen => "the image has no ssh-keygen (package openssh-server, or openssh): login by ssh is not possible",
             Self::Network => {

@@ -32,7 +32,7 @@ pub(in crate::rpm) struct OverChoice {
     pub(in crate::rpm) new: Vec<ChosenRpm>,
     /// The packages that are erased.
     pub(in crate::rpm) removed: Vec<PackageId>,
-    /// Which of these nobody named.
+    /// Which of these the recipe does not name.
     pub(in crate::rpm) notes: Vec<String>,
 }
 
