@@ -54,6 +54,9 @@ impl RpmRecipe {
         let base = [
             "systemd-sysv",
             "bash",
+            "coreutils",
+            "udev",
+            "kmod",
             "kernel",
             "openssh-server",
             "e2fsprogs",
