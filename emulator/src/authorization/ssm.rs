@@ -6,7 +6,7 @@ use super::call::Call;
 use super::key_use;
 use super::resource::Resource;
 use super::rule::{Rule, also, any, own, rule};
-use crate::state::parameter::{StoredParameter, parameter_key};
+use crate::state::parameter::{StoredParameter, is_public, parameter_key};
 
 #[rustfmt::skip]
 pub(super) const RULES: &[Rule] = &[
@@ -30,12 +30,21 @@ pub(super) const RULES: &[Rule] = &[
 fn parameter(call: &Call<'_>, name: &str) -> Resource {
     let name = name.find(":parameter/").map_or(name, |at| &name[at + ":parameter".len()..]);
     let name = name.split(':').next().unwrap_or_default();
-    let resource =
-        Resource::with_arn(call.arn("ssm", &format!("parameter/{}", name.trim_start_matches('/'))));
+    let resource = Resource::with_arn(arn(call, name));
     match stored(call, name) {
         Some(stored) => resource.tagged(&["aws:ResourceTag/", "ssm:resourceTag/"], &stored.tags),
         None => resource,
     }
+}
+
+/// The ARN of a parameter or of a path. That of public ones has no account: Systems Manager User Guide, "Calling public
+/// parameters".
+fn arn(call: &Call<'_>, name: &str) -> String {
+    let resource = format!("parameter/{}", name.trim_start_matches('/'));
+    if is_public(&format!("{name}/")) {
+        return format!("arn:{}:ssm:{}::{resource}", call.partition(), call.region.name);
+    }
+    call.arn("ssm", &resource)
 }
 
 fn stored(call: &Call<'_>, name: &str) -> Option<std::sync::Arc<StoredParameter>> {
@@ -65,9 +74,8 @@ fn resource_id(call: &Call<'_>) -> Vec<Resource> {
 
 /// The path as it is written in the request. Not tried on AWS: with and without a slash at the end.
 fn path(call: &Call<'_>) -> Vec<Resource> {
-    let arn = |path: &str| call.arn("ssm", &format!("parameter/{}", path.trim_start_matches('/')));
     let recursive = call.json["Recursive"].as_bool().unwrap_or_default().to_string();
-    let one = call.member("Path").map(|path| Resource::with_arn(arn(path)));
+    let one = call.member("Path").map(|path| Resource::with_arn(arn(call, path)));
     one.map(|one| one.with_key("ssm:Recursive", recursive)).into_iter().collect()
 }
 

@@ -73,6 +73,7 @@ use self::limiter::Limiter;
 use self::objects::Bucket;
 use self::roles::Roles;
 
+pub(crate) use self::accounts::OwnerAlias;
 pub use self::accounts::{ACCESS_KEY_ID, ACCOUNT, SECRET_ACCESS_KEY};
 pub(crate) use self::folder::{read_secret, remove, write_attestation_root};
 pub(crate) use self::region::Region;

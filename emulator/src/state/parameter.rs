@@ -55,14 +55,20 @@ impl StoredParameter {
         self.versions.iter().filter(move |version| version.from <= now)
     }
 
-    /// The ARN in a region.
+    /// The ARN in a region. A public parameter has no account in it: Systems Manager User Guide, "Calling public parameters".
     pub(crate) fn arn(&self, region: &str) -> String {
         let slash = if self.name.starts_with('/') { "" } else { "/" };
-        format!("arn:{}:ssm:{region}:{}:parameter{slash}{}", partition(region), self.owner, self.name)
+        let account = if is_public(&self.name) { "" } else { &self.owner };
+        format!("arn:{}:ssm:{region}:{account}:parameter{slash}{}", partition(region), self.name)
     }
 }
 
-/// The table key of a parameter of an account.
+/// Whether a name is that of a public parameter, which every account reads.
+pub(crate) fn is_public(name: &str) -> bool {
+    name.starts_with("/aws/")
+}
+
+/// The table key of a parameter of an account. There is one public parameter of a name, whoever reads it.
 pub(crate) fn parameter_key(account: &str, name: &str) -> String {
-    format!("{account}:{name}")
+    if is_public(name) { format!("public:{name}") } else { format!("{account}:{name}") }
 }

@@ -120,6 +120,17 @@ fn every_region_that_the_documents_and_the_help_name_is_one() {
     assert_eq!(output.lines().last(), Some("OK"), "{output}");
 }
 
+/// Amazon, a seller of the Marketplace, and another account.
+const OWNERS: &str = r#"[
+    {"account": "137112412989", "alias": "amazon", "access_key_id": "AKIAAMAZON0000000000", "secret_access_key": "amazon-secret"},
+    {"account": "679593333241", "alias": "aws-marketplace", "access_key_id": "AKIASELLER0000000000", "secret_access_key": "seller-secret"},
+    {"account": "210987654321", "access_key_id": "AKIAOTHERACCOUNT0000", "secret_access_key": "other-secret"}]"#;
+
+#[test]
+fn owners_with_an_alias_have_public_images_and_parameters_that_others_read_and_no_more() {
+    script("owners.py", &["boto3"], Windows::default(), Some(OWNERS));
+}
+
 /// Two users with policies.
 const USERS: &str = r#"[
     {"account": "123456789012", "access_key_id": "AKIAREADER0000000000", "secret_access_key": "reader-secret",

@@ -4,7 +4,7 @@
 use std::sync::{Arc, MutexGuard};
 
 use super::errors::Ec2Error;
-use super::image_visibility;
+use super::image_visibility::{self, ImageViewer};
 use super::params::{ParamNode, Params};
 use crate::authorization;
 use crate::clock::Timestamp;
@@ -66,7 +66,12 @@ impl<'c> Ec2Call<'c> {
     /// Whether the account may see and launch an image of a region, whose Allowed AMIs setting applies.
     pub(crate) fn can_use_in(&self, region: &Region, image: &ImageRecord) -> bool {
         let shared = image.owner == self.account || image.grants.allows(self.account);
-        shared && !image_visibility::is_hidden((region, self.account, self.now), image)
+        shared && !image_visibility::is_hidden(self.viewer(region), image)
+    }
+
+    /// The account as one that sees images of a region.
+    pub(super) fn viewer<'v>(&'v self, region: &'v Region) -> ImageViewer<'v> {
+        ImageViewer { state: self.state, region, account: self.account, now: self.now }
     }
 
     /// Finds an image that the account may see.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::call::{self, Ec2Call, NO_SNAPSHOT};
 use super::errors::Ec2Error;
+use super::owners;
 use super::params::Params;
 use super::register_image;
 use super::settings;
@@ -195,14 +196,18 @@ fn sources_of(
     region: &Region,
 ) -> Result<Vec<(String, Arc<Snapshot>)>, Ec2Error> {
     let mut sources: Vec<(String, Arc<Snapshot>)> = Vec::new();
+    let denied =
+        || Ec2Error::new("InvalidRequest", "You do not have permission to access the storage of this ami");
+    // What is of the Marketplace cannot be copied to another account (awsdocs/amazon-ec2-user-guide#133; the message of this
+    // case was not tried on AWS).
+    if image.owner != call.account && owners::is_seller(call.state, &image.owner) {
+        return Err(denied());
+    }
     for id in image.snapshots() {
         if sources.iter().any(|(other, _)| other == id) {
             continue;
         }
         let snapshot = region.snapshots.find(id).filter(|snapshot| snapshot.readable_by(call.account));
-        let denied = || {
-            Ec2Error::new("InvalidRequest", "You do not have permission to access the storage of this ami")
-        };
         let snapshot = snapshot.ok_or_else(denied)?;
         if !region.is_usable(id, call.now) {
             return Err(snapshot_tier::archived(id));

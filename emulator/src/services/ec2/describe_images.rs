@@ -7,9 +7,12 @@ use super::errors::Ec2Error;
 use super::filter::{self, FieldValue};
 use super::image_visibility;
 use super::image_xml::whole_seconds;
+use super::owners;
 use super::pagination::{PageLimits, PageRequest};
 use super::params::Params;
+use crate::services::ssm::parameters::{self, NamedWhen};
 use crate::services::xml::Xml;
+use crate::state::OwnerAlias;
 use crate::state::device::EbsVolume;
 use crate::state::image::{ImageRecord, ImageState, Life};
 
@@ -91,20 +94,23 @@ pub(crate) fn describe_images(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let mut xml = Xml::new();
     xml.items("imagesSet", page_images, |xml, image| {
         image.write_xml(xml, call.account, call.now);
-        xml.optional(
-            "imageAllowed",
-            image_visibility::is_allowed((call.region, call.account, call.now), &image),
-        );
+        xml.optional("imageOwnerAlias", owners::alias(call.state, &image.owner));
+        owners::write_product_codes(xml, call.state, &image.owner);
+        xml.optional("publicSsmParameterName", public_names(call, &image, NamedWhen::Now).first());
+        xml.optional("imageAllowed", image_visibility::is_allowed(call.viewer(call.region), &image));
     });
     xml.optional("nextToken", next);
     Ok(xml)
 }
 
 fn read_scope<'q>(params: &Params<'q>) -> Result<ImageScope<'q>, Ec2Error> {
+    let (by, executable_by) = (params.text_list("Owner"), params.text_list("ExecutableBy"));
+    owners::check(&by, &owners::aliases())?;
+    owners::check(&executable_by, &["all"])?;
     Ok(ImageScope {
         ids: params.text_list("ImageId"),
-        owners: params.text_list("Owner"),
-        executable_by: params.text_list("ExecutableBy"),
+        owners: by,
+        executable_by,
         deprecated: params.boolean("IncludeDeprecated")?.unwrap_or(false),
         disabled: params.boolean("IncludeDisabled")?.unwrap_or(false),
     })
@@ -144,10 +150,7 @@ fn visible_images(call: &Ec2Call<'_>) -> Vec<Arc<ImageRecord>> {
 
 fn in_scope(call: &Ec2Call<'_>, image: &ImageRecord, scope: &ImageScope<'_>) -> bool {
     let own = image.owner == call.account;
-    let owner = |owner: &&str| match *owner {
-        "self" => own,
-        account => account == image.owner,
-    };
+    let owner = |owner: &&str| owners::names((call.state, call.account), owner, &image.owner);
     let executable = |by: &&str| match *by {
         "all" => image.grants.is_public(),
         "self" => image.grants.names(call.account),
@@ -171,9 +174,9 @@ fn field(call: &Ec2Call<'_>, image: &ImageRecord, name: &str) -> FieldValue {
         "description" => FieldValue::maybe(image.description.as_ref()),
         "ena-support" => FieldValue::maybe(machine.ena),
         "free-tier-eligible" => FieldValue::one(true),
-        "image-allowed" => FieldValue::one(
-            image_visibility::is_allowed((call.region, call.account, call.now), image).unwrap_or(true),
-        ),
+        "image-allowed" => {
+            FieldValue::one(image_visibility::is_allowed(call.viewer(call.region), image).unwrap_or(true))
+        }
         "hypervisor" => FieldValue::one("xen"),
         "image-id" => FieldValue::one(&image.id),
         "image-type" => FieldValue::one("machine"),
@@ -182,7 +185,13 @@ fn field(call: &Ec2Call<'_>, image: &ImageRecord, name: &str) -> FieldValue {
         "kernel-id" => FieldValue::maybe(machine.kernel.as_ref()),
         "manifest-location" => FieldValue::one(&image.location),
         "name" => FieldValue::one(&image.name),
+        "owner-alias" => FieldValue::maybe(owners::alias(call.state, &image.owner)),
         "owner-id" => FieldValue::one(&image.owner),
+        "product-code" => FieldValue::maybe(owners::product_code(call.state, &image.owner)),
+        "product-code.type" => {
+            FieldValue::maybe(owners::is_seller(call.state, &image.owner).then_some("marketplace"))
+        }
+        "public-ssm-parameter-name" => FieldValue::many(public_names(call, image, NamedWhen::Ever)),
         "ramdisk-id" => FieldValue::maybe(machine.ramdisk.as_ref()),
         "root-device-name" => FieldValue::one(&machine.root_device),
         "root-device-type" => FieldValue::one("ebs"),
@@ -203,6 +212,14 @@ fn field(call: &Ec2Call<'_>, image: &ImageRecord, name: &str) -> FieldValue {
             None => FieldValue::Unknown,
         },
     }
+}
+
+/// The public parameters that name an image of Amazon's.
+fn public_names(call: &Ec2Call<'_>, image: &ImageRecord, when: NamedWhen) -> Vec<String> {
+    if call.state.accounts.alias(&image.owner) != Some(OwnerAlias::Amazon) {
+        return Vec::new();
+    }
+    parameters::public_names(call.region, &image.id, call.now, when)
 }
 
 fn watermark_field(image: &ImageRecord, name: &str) -> FieldValue {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::call::{Ec2Call, NO_SNAPSHOT};
 use super::errors::Ec2Error;
 use super::filter::{self, FieldValue};
+use super::owners;
 use super::pagination::{PageLimits, PageRequest};
 use super::settings;
 use super::tags;
 use crate::clock::Timestamp;
 use crate::services::xml::Xml;
+use crate::state::OwnerAlias;
 use crate::state::account_settings::SnapshotAccess;
 use crate::state::snapshot::Snapshot;
 
@@ -36,7 +38,10 @@ const FILTERS: [&str; 12] = [
 pub(crate) fn describe_snapshots(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let params = call.params();
     let ids = params.text_list("SnapshotId");
-    let (owners, restorable) = (params.text_list("Owner"), params.text_list("RestorableBy"));
+    let (owned, restorable) = (params.text_list("Owner"), params.text_list("RestorableBy"));
+    // EC2 API Reference, `DescribeSnapshots`: accounts, `self` and `amazon`.
+    owners::check(&owned, &[OwnerAlias::Amazon.name()])?;
+    owners::check(&restorable, &["all"])?;
     let filters = filter::read(&params, |name| FILTERS.contains(&name) || filter::is_tag_filter(name))?;
     if !ids.is_empty() && PageRequest::is_sized(&params) {
         let message = "The parameter snapshotSet cannot be used with the parameter maxResults";
@@ -47,7 +52,7 @@ pub(crate) fn describe_snapshots(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let named = ids.iter().map(|id| call.snapshot(id, NO_SNAPSHOT)).collect::<Result<Vec<_>, _>>()?;
     call.commit()?;
     let mut snapshots = if ids.is_empty() { visible_snapshots(call) } else { unique(named) };
-    snapshots.retain(|snapshot| in_scope(call, snapshot, &owners, &restorable));
+    snapshots.retain(|snapshot| in_scope(call, snapshot, &owned, &restorable));
     snapshots.retain(|snapshot| filter::all_match(&filters, |name| field(call, snapshot, name)));
     let (page_snapshots, next) = page.paginate(snapshots, |snapshot| &snapshot.id);
     let mut xml = Xml::new();
@@ -78,16 +83,16 @@ fn is_hidden(call: &Ec2Call<'_>, snapshot: &Snapshot) -> bool {
     !named && settings::sharing_of(call, &snapshot.owner).snapshots == SnapshotAccess::BlockAllSharing
 }
 
-fn in_scope(call: &Ec2Call<'_>, snapshot: &Snapshot, owners: &[&str], restorable: &[&str]) -> bool {
+fn in_scope(call: &Ec2Call<'_>, snapshot: &Snapshot, owned: &[&str], restorable: &[&str]) -> bool {
     let own = snapshot.owner == call.account;
-    let owner = |owner: &&str| if *owner == "self" { own } else { *owner == snapshot.owner };
+    let owner = |owner: &&str| owners::names((call.state, call.account), owner, &snapshot.owner);
     let restorable_by = |by: &&str| match *by {
         "all" => snapshot.shared_with.everybody,
         "self" => own || snapshot.shared_with.accounts.contains(call.account),
         account if account == call.account => own || snapshot.shared_with.accounts.contains(account),
         account => own && snapshot.shared_with.accounts.contains(account),
     };
-    (owners.is_empty() || owners.iter().any(owner))
+    (owned.is_empty() || owned.iter().any(owner))
         && (restorable.is_empty() || restorable.iter().any(restorable_by))
 }
 
@@ -95,6 +100,7 @@ fn field(call: &Ec2Call<'_>, snapshot: &Snapshot, name: &str) -> FieldValue {
     match name {
         "description" => FieldValue::one(&snapshot.description),
         "encrypted" => FieldValue::one(snapshot.kms_key.is_some()),
+        "owner-alias" => FieldValue::maybe(owner_alias(call, snapshot)),
         "owner-id" => FieldValue::one(&snapshot.owner),
         "progress" => FieldValue::one(snapshot.progress(call.now)),
         "snapshot-id" => FieldValue::one(&snapshot.id),
@@ -107,6 +113,12 @@ fn field(call: &Ec2Call<'_>, snapshot: &Snapshot, name: &str) -> FieldValue {
         _ if snapshot.owner == call.account => filter::tag_field(name, &snapshot.tags),
         _ => FieldValue::Unknown,
     }
+}
+
+/// The alias of the owner: the list of those of snapshots has `amazon` alone (EC2 API Reference, `Snapshot`, `OwnerAlias`).
+fn owner_alias(call: &Ec2Call<'_>, snapshot: &Snapshot) -> Option<&'static str> {
+    let alias = call.state.accounts.alias(&snapshot.owner);
+    alias.filter(|alias| *alias == OwnerAlias::Amazon).map(OwnerAlias::name)
 }
 
 fn tier(call: &Ec2Call<'_>, snapshot: &Snapshot) -> &'static str {
@@ -122,6 +134,7 @@ fn write_xml(xml: &mut Xml, call: &Ec2Call<'_>, snapshot: &Snapshot) {
     xml.optional("completionTime", snapshot.completion_time(call.now).map(Timestamp::iso));
     xml.value("progress", snapshot.progress(call.now));
     xml.value("ownerId", &snapshot.owner);
+    xml.optional("ownerAlias", owner_alias(call, snapshot));
     xml.value("volumeSize", snapshot.volume_size);
     xml.value("description", &snapshot.description);
     xml.value("encrypted", snapshot.kms_key.is_some());

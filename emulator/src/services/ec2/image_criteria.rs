@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use super::errors::Ec2Error;
 use super::filter::wildcard;
+use super::owners;
 use super::params::Params;
 use crate::clock::Timestamp;
 use crate::services::xml::Xml;
+use crate::state::State;
 use crate::state::allowed_images::ImageCriterion;
 use crate::state::image::ImageRecord;
 
@@ -130,10 +132,18 @@ fn is_name_pattern(name: &str) -> bool {
     (min..=128).contains(&name.len()) && name.bytes().all(allowed)
 }
 
-/// Whether an image of another account meets a criterion. The local region has no images of Amazon or of AWS
-/// Marketplace, no watermarks and no scans, so no image meets a condition on them.
-pub(crate) fn is_met(criterion: &ImageCriterion, image: &ImageRecord, now: Timestamp) -> bool {
+/// Whether an image of another account meets a criterion. Criteria for watermarks are not applied, and the local region has no
+/// scans, so no image meets a condition on them.
+pub(crate) fn is_met(
+    criterion: &ImageCriterion,
+    image: &ImageRecord,
+    (state, now): (&State, Timestamp),
+) -> bool {
     let providers = &criterion.providers;
+    let provided = |provider: &String| {
+        *provider == image.owner || owners::alias(state, &image.owner) == Some(provider.as_str())
+    };
+    let sold = |code: &String| owners::product_code(state, &image.owner).as_ref() == Some(code);
     let within = |days: Option<u64>, since: Option<Timestamp>| match (days, since) {
         (Some(days), Some(since)) => now.since(since) <= Duration::from_secs(days.saturating_mul(24 * 3600)),
         _ => true,
@@ -143,11 +153,11 @@ pub(crate) fn is_met(criterion: &ImageCriterion, image: &ImageRecord, now: Times
         (Some(0), Some(_)) => true,
         (days, since) => !within(days, since),
     };
-    (providers.is_empty() || providers.contains(&image.owner))
+    (providers.is_empty() || providers.iter().any(provided))
         && (criterion.names.is_empty() || criterion.names.iter().any(|name| wildcard(name, &image.name)))
         && !deprecated_too_long
         && within(criterion.days_since_created, Some(image.created))
-        && criterion.product_codes.is_empty()
+        && (criterion.product_codes.is_empty() || criterion.product_codes.iter().any(sold))
         && criterion.watermarks.is_empty()
         && criterion.scan.is_empty()
 }

@@ -2,9 +2,20 @@
 
 use super::image_criteria;
 use crate::clock::Timestamp;
-use crate::state::Region;
 use crate::state::allowed_images::{AllowedImages, AllowedState};
 use crate::state::image::ImageRecord;
+use crate::state::{Region, State};
+
+/// Who sees images, and where.
+#[derive(Clone, Copy)]
+pub(super) struct ImageViewer<'a> {
+    pub(super) state: &'a State,
+    /// The region, whose setting applies.
+    pub(super) region: &'a Region,
+    /// The account.
+    pub(super) account: &'a str,
+    pub(super) now: Timestamp,
+}
 
 /// The setting of an account.
 pub(super) fn setting(region: &Region, account: &str) -> AllowedImages {
@@ -12,21 +23,20 @@ pub(super) fn setting(region: &Region, account: &str) -> AllowedImages {
 }
 
 /// `ImageAllowed` of an image for an account; `None` while the setting is disabled.
-pub(super) fn is_allowed(
-    (region, account, now): (&Region, &str, Timestamp),
-    image: &ImageRecord,
-) -> Option<bool> {
+pub(super) fn is_allowed(viewer: ImageViewer<'_>, image: &ImageRecord) -> Option<bool> {
+    let ImageViewer { state, region, account, now } = viewer;
     let setting = setting(region, account);
     if setting.state == AllowedState::Disabled {
         return None;
     }
     // Images of the account itself are never restricted.
     let own = image.owner == account;
-    Some(own || setting.criteria.iter().any(|criterion| image_criteria::is_met(criterion, image, now)))
+    let met = |criterion| image_criteria::is_met(criterion, image, (state, now));
+    Some(own || setting.criteria.iter().any(met))
 }
 
 /// Whether the setting hides an image from an account.
-pub(super) fn is_hidden((region, account, now): (&Region, &str, Timestamp), image: &ImageRecord) -> bool {
-    setting(region, account).state == AllowedState::Enabled
-        && is_allowed((region, account, now), image) == Some(false)
+pub(super) fn is_hidden(viewer: ImageViewer<'_>, image: &ImageRecord) -> bool {
+    setting(viewer.region, viewer.account).state == AllowedState::Enabled
+        && is_allowed(viewer, image) == Some(false)
 }

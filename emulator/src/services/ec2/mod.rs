@@ -26,6 +26,7 @@ mod instances;
 mod launch;
 mod launch_permission;
 mod lifecycle;
+mod owners;
 mod pagination;
 mod params;
 mod permissions;

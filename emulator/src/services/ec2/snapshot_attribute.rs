@@ -3,6 +3,7 @@
 use super::call::Ec2Call;
 use super::describe_images;
 use super::errors::Ec2Error;
+use super::owners;
 use super::permissions::{PermissionChange, ShareScope};
 use super::settings;
 use super::snapshot_lock;
@@ -28,7 +29,7 @@ pub(crate) fn describe(call: &Ec2Call<'_>) -> Result<Xml, Ec2Error> {
     let mut xml = Xml::new();
     xml.value("snapshotId", id);
     if attribute == Some("productCodes") {
-        xml.items("productCodes", [(); 0], |_, ()| {});
+        owners::write_product_codes(&mut xml, call.state, &snapshot.owner);
         return Ok(xml);
     }
     let shared = &snapshot.shared_with;
@@ -97,6 +98,12 @@ fn check(call: &Ec2Call<'_>, snapshot: &Snapshot, change: &PermissionChange) -> 
         }
         if snapshot.kms_key.is_some() {
             let message = format!("The snapshot '{id}' is encrypted and cannot be made public");
+            return Err(Ec2Error::new("InvalidParameterValue", message));
+        }
+        // EC2 API Reference, `ModifySnapshotAttribute`: "snapshots with AWS Marketplace product codes cannot be made public".
+        // Its code was not tried on AWS.
+        if owners::is_seller(call.state, &snapshot.owner) {
+            let message = format!("The snapshot '{id}' has a product code and cannot be made public");
             return Err(Ec2Error::new("InvalidParameterValue", message));
         }
     }

@@ -9,7 +9,7 @@ use super::parameters::{described, with_token};
 use crate::clock::Timestamp;
 use crate::services::json::call::{self, JsonCall};
 use crate::services::json::errors::JsonError;
-use crate::state::parameter::{ParameterVersion, StoredParameter};
+use crate::state::parameter::{ParameterVersion, StoredParameter, is_public};
 
 /// A filter as sent.
 #[derive(Debug, Deserialize)]
@@ -150,18 +150,31 @@ pub(crate) fn is_below(name: &str, path: &str, anywhere: bool) -> bool {
     full.strip_prefix(&folder).is_some_and(|rest| !rest.is_empty() && (anywhere || !rest.contains('/')))
 }
 
-/// All visible parameters of the account, sorted by name.
-pub(crate) fn visible_parameters(call: &JsonCall<'_>) -> Vec<Arc<StoredParameter>> {
+/// All visible parameters of the account, or the public ones, sorted by name.
+pub(crate) fn visible_parameters(call: &JsonCall<'_>, whose: ParameterOwner) -> Vec<Arc<StoredParameter>> {
     let all = call.region.parameters.all().into_iter().map(|(_, parameter)| parameter);
     let visible = |parameter: &Arc<StoredParameter>| {
-        parameter.owner == call.account && parameter.visible_versions(call.now).next().is_some()
+        let meant = match whose {
+            ParameterOwner::Account => parameter.owner == call.account && !is_public(&parameter.name),
+            ParameterOwner::Public => is_public(&parameter.name),
+        };
+        meant && parameter.visible_versions(call.now).next().is_some()
     };
     let mut parameters: Vec<_> = all.filter(visible).collect();
     parameters.sort_by(|a, b| a.name.cmp(&b.name));
     parameters
 }
 
-/// `DescribeParameters`.
+/// Whose parameters are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ParameterOwner {
+    /// Those of the account.
+    Account,
+    /// Those of Amazon, which every account reads.
+    Public,
+}
+
+/// `DescribeParameters`. Public parameters are not among its own: Systems Manager User Guide, "Discovering public parameters".
 pub(crate) fn describe_parameters(call: &JsonCall<'_>) -> Result<Value, JsonError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -183,7 +196,7 @@ pub(crate) fn describe_parameters(call: &JsonCall<'_>) -> Result<Value, JsonErro
         inputs.push(FilterInput { key: old.key, option, values: Some(old.values) });
     }
     let filters = read(&inputs, FilterUse::Describe)?;
-    let mut parameters = visible_parameters(call);
+    let mut parameters = visible_parameters(call, ParameterOwner::Account);
     parameters.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));
     let page = (input.max_results, input.next_token.as_deref());
     let (page_parameters, next) = call::paginate(parameters, page, 50, |parameter| parameter.name.clone())?;

@@ -66,7 +66,7 @@ fn parameter(call: &JsonCall<'_>, input: &LabelInput) -> Result<(StoredParameter
              satisfy constraint: [Member must have length between 1 and {MAX_LABEL}]"
         )));
     }
-    let parameter = parameters::find(call.region, call.account, &input.name, call.now)?;
+    let parameter = parameters::find_own(call, &input.name)?;
     let selector = input.parameter_version.map(|number| number.to_string());
     let number = parameter.select(selector.as_deref(), call.now)?.number;
     Ok((StoredParameter::clone(&parameter), number))

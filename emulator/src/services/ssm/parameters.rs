@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::services::json::call::JsonCall;
 use crate::services::json::errors::JsonError;
 use crate::state::Region;
-use crate::state::parameter::{ParameterVersion, StoredParameter, parameter_key};
+use crate::state::parameter::{ParameterVersion, StoredParameter, is_public, parameter_key};
 use crate::state::partition::partition;
 
 /// A reference to a parameter: its name, and a version or label.
@@ -77,11 +77,46 @@ pub(crate) fn find(
         .ok_or_else(super::not_found)
 }
 
+/// Finds a parameter that the account may change: none but Amazon changes a public one. The code is that of a put; of the other
+/// operations it was not tried on AWS.
+pub(crate) fn find_own(
+    call: &JsonCall<'_>,
+    name: &str,
+) -> Result<std::sync::Arc<StoredParameter>, JsonError> {
+    let parameter = find(call.region, call.account, name, call.now)?;
+    if parameter.owner == call.account { Ok(parameter) } else { Err(reserved(name)) }
+}
+
+/// The refusal of a name that is Amazon's.
+pub(crate) fn reserved(name: &str) -> JsonError {
+    let message = format!("No access to reserved parameter name: {name}.");
+    JsonError::new("AccessDeniedException", message)
+}
+
 /// The value for the reference `resolve:ssm:NAME`.
 pub(crate) fn value_of(region: &Region, account: &str, text: &str, now: Timestamp) -> Option<String> {
     let named = ParameterName::read(text);
     let parameter = find(region, account, named.name, now).ok()?;
     parameter.select(named.selector, now).ok().map(|version| version.value.clone())
+}
+
+/// The public parameters that name an image (EC2 API Reference, `Image`, `PublicSsmParameterName`), or ever did.
+pub(crate) fn public_names(region: &Region, image: &str, now: Timestamp, when: NamedWhen) -> Vec<String> {
+    let names = |parameter: &StoredParameter| match when {
+        NamedWhen::Now => parameter.visible_versions(now).next_back().is_some_and(|last| last.value == image),
+        NamedWhen::Ever => parameter.visible_versions(now).any(|version| version.value == image),
+    };
+    let public = region.parameters.all().into_iter().filter(|(_, parameter)| is_public(&parameter.name));
+    public.filter(|(_, parameter)| names(parameter)).map(|(_, parameter)| parameter.name.clone()).collect()
+}
+
+/// Which versions of a parameter count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NamedWhen {
+    /// The latest.
+    Now,
+    /// Any.
+    Ever,
 }
 
 /// The properties of a version in describing operations: everything but its value.

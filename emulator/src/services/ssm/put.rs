@@ -15,8 +15,9 @@ use super::tags::{TagInput, read_tags};
 use crate::clock::Timestamp;
 use crate::services::json::call::JsonCall;
 use crate::services::json::errors::JsonError;
+use crate::state::OwnerAlias;
 use crate::state::image::ImageState;
-use crate::state::parameter::{ParameterVersion, StoredParameter, parameter_key};
+use crate::state::parameter::{ParameterVersion, StoredParameter, is_public, parameter_key};
 
 /// The maximum number of stored versions (`ParameterMaxVersionLimitExceeded`).
 const MAX_VERSIONS: usize = 100;
@@ -123,10 +124,10 @@ fn check_name(call: &JsonCall<'_>, name: &str) -> Result<(), JsonError> {
     }
     let first = name.trim_start_matches('/').split('/').next().unwrap_or_default().to_ascii_lowercase();
     match first.as_str() {
-        "aws" if name.starts_with('/') => {
-            let message = format!("No access to reserved parameter name: {name}.");
-            Err(JsonError::new("AccessDeniedException", message))
+        "aws" if is_public(name) && call.state.accounts.alias(call.account) == Some(OwnerAlias::Amazon) => {
+            Ok(())
         }
+        "aws" if name.starts_with('/') => Err(parameters::reserved(name)),
         first if first.starts_with("aws") || first.starts_with("ssm") => Err(JsonError::validation(
             "Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive).",
         )),
@@ -269,7 +270,7 @@ pub(crate) fn delete_parameter(call: &JsonCall<'_>) -> Result<Value, JsonError> 
     }
     let _guard = call.lock_region();
     let input: PutInput = call.read()?;
-    let parameter = parameters::find(call.region, call.account, &input.name, call.now)?;
+    let parameter = parameters::find_own(call, &input.name)?;
     call.region.parameters.remove(&parameter_key(call.account, &parameter.name))?;
     Ok(json!({}))
 }
@@ -280,7 +281,7 @@ pub(crate) fn delete_parameters(call: &JsonCall<'_>) -> Result<Value, JsonError>
     let names = call.read_names()?;
     let (mut deleted, mut invalid) = (Vec::new(), Vec::new());
     for name in names {
-        match parameters::find(call.region, call.account, &name, call.now) {
+        match parameters::find_own(call, &name) {
             Ok(parameter) => {
                 call.region.parameters.remove(&parameter_key(call.account, &parameter.name))?;
                 deleted.push(name);

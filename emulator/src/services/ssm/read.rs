@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::filters::{self, FilterInput, FilterUse};
+use super::filters::{self, FilterInput, FilterUse, ParameterOwner};
 use super::parameters::{self, ParameterName, described, with_token};
 use crate::digest::Sha256Digest;
 use crate::services::json::call::{self, JsonCall};
 use crate::services::json::errors::JsonError;
-use crate::state::parameter::{ParameterVersion, StoredParameter};
+use crate::state::parameter::{ParameterVersion, StoredParameter, is_public};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -98,7 +98,9 @@ pub(crate) fn parameters_below(call: &JsonCall<'_>) -> Result<Value, JsonError> 
         ));
     }
     let filters = filters::read(input.parameter_filters.as_deref().unwrap_or_default(), FilterUse::ByPath)?;
-    let mut parameters_json = filters::visible_parameters(call);
+    let public = is_public(&format!("{}/", input.path));
+    let whose = if public { ParameterOwner::Public } else { ParameterOwner::Account };
+    let mut parameters_json = filters::visible_parameters(call, whose);
     parameters_json
         .retain(|parameter| filters::is_below(&parameter.name, &input.path, input.recursive == Some(true)));
     parameters_json.retain(|parameter| filters.iter().all(|filter| filter.matches(parameter, call.now)));

@@ -45,6 +45,11 @@ struct Resource {
 }
 
 fn parameter(call: &JsonCall<'_>) -> Result<StoredParameter, JsonError> {
+    let parameter = any_parameter(call)?;
+    if parameter.owner == call.account { Ok(parameter) } else { Err(parameters::reserved(&parameter.name)) }
+}
+
+fn any_parameter(call: &JsonCall<'_>) -> Result<StoredParameter, JsonError> {
     let resource: Resource = call.read()?;
     if resource.resource_type != "Parameter" {
         let message = format!("The local region has no {}", resource.resource_type);
