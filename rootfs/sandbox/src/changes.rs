@@ -41,10 +41,27 @@ pub(super) enum CapturedKind {
     CharDevice { major: u32, minor: u32 },
 }
 
-/// All names, and the extended attributes that could not be set in the sandbox, by node.
+/// The steps of a job, by number from 0, that a path has its content and its metadata from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PathSteps {
+    /// The last that gave it another content.
+    pub content: u32,
+    /// The last that gave it another owner, mode or attribute.
+    pub metadata: u32,
+}
+
+impl PathSteps {
+    /// Both from one step.
+    pub(super) fn of(step: u32) -> Self {
+        Self { content: step, metadata: step }
+    }
+}
+
+/// All names, the extended attributes that could not be set in the sandbox, by node, and what is recorded of the steps.
 #[derive(Debug)]
 pub(super) struct Changes {
     pub(super) unset_xattrs: Vec<(u32, Vec<u8>)>,
+    pub(super) steps: Vec<(Vec<u8>, PathSteps)>,
     pub(super) names: Vec<CapturedName>,
 }
 
@@ -89,9 +106,13 @@ fn number(out: &mut WireWriter, tag: u8, number: u32) {
 /// Decodes all names.
 pub(super) fn decode(bytes: &[u8]) -> io::Result<Changes> {
     let mut bytes = WireReader(bytes);
-    let mut changes = Changes { unset_xattrs: Vec::new(), names: Vec::new() };
+    let mut changes = Changes { unset_xattrs: Vec::new(), steps: Vec::new(), names: Vec::new() };
     for _ in 0..bytes.u32()? {
         changes.unset_xattrs.push((bytes.u32()?, bytes.bytes()?.to_vec()));
+    }
+    for _ in 0..bytes.u32()? {
+        let path = bytes.bytes()?.to_vec();
+        changes.steps.push((path, PathSteps { content: bytes.u32()?, metadata: bytes.u32()? }));
     }
     while !bytes.is_empty() {
         let (parent, name) = (bytes.u32()?, bytes.bytes()?.to_vec());

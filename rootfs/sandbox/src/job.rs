@@ -37,6 +37,8 @@ pub struct SandboxJob {
     pub clock: SandboxClock,
     /// The seed of every random number that the commands read.
     pub seed: Seed,
+    /// Whether [`crate::Captured::steps`] says which step a path has its content and metadata from.
+    pub record_steps: bool,
 }
 
 impl SandboxJob {
@@ -53,7 +55,13 @@ impl SandboxJob {
             on_failure: OnFailure::Stop,
             clock: SandboxClock::Real,
             seed: Seed::shared(),
+            record_steps: false,
         }
+    }
+
+    /// Whether steps are recorded: of one step everything is known.
+    pub(super) fn records_steps(&self) -> bool {
+        self.record_steps && self.steps.len() > 1
     }
 }
 

@@ -23,11 +23,13 @@ mod terminal;
 mod wire;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use amiforge_formats::tree::Tree;
 
 pub use captured_files::CapturedFiles;
+pub use changes::PathSteps;
 pub use error::{CommandEnd, Limit, OutputTail, SandboxError};
 pub use inner::enter;
 pub use job::{
@@ -47,6 +49,9 @@ pub struct Captured {
     pub tree: Tree,
     /// The end of the output of the commands.
     pub log: OutputTail,
+    /// For each path, without a leading `/`, that has something from a later step than the first: from which. Empty where the
+    /// job does not record steps.
+    pub steps: BTreeMap<Vec<u8>, PathSteps>,
 }
 
 /// Runs jobs.
@@ -75,12 +80,13 @@ impl Sandbox {
         let mut files = files.map_err(|source| SandboxError::Content { what: what(), source })?;
         let (mut outer, ids) = self.start(job, monitor)?;
         let sent = outer.send_tree(&ids, tree, blobs)?;
-        let changes = outer.run_steps()?;
+        let mut changes = outer.run_steps()?;
+        let steps = recorded(std::mem::take(&mut changes.steps), job)?;
         let mut capture = Capture::begin(tree, &sent, changes, job.epoch)?;
         let log = outer.capture_files(&mut capture, blobs, &mut files)?;
         let source = files.finish(blobs);
         let tree = capture.finish(source, &job.keep)?;
-        Ok(Captured { tree, log })
+        Ok(Captured { tree, log, steps })
     }
 
     /// Starts a sandbox with the best id mapping that the system allows.
@@ -98,4 +104,16 @@ impl Sandbox {
             reason: format!("this user namespace has fewer than {IDS}"),
         }))
     }
+}
+
+/// What the inner half recorded, if the job has such steps.
+fn recorded(
+    steps: Vec<(Vec<u8>, PathSteps)>,
+    job: &SandboxJob,
+) -> Result<BTreeMap<Vec<u8>, PathSteps>, SandboxError> {
+    let known = |step: u32| (step as usize) < job.steps.len();
+    if steps.iter().all(|(_, steps)| known(steps.content) && known(steps.metadata)) {
+        return Ok(steps.into_iter().collect());
+    }
+    Err(SandboxError::Died { how: "it named a step that the job does not have".to_owned() })
 }

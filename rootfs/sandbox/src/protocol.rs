@@ -177,6 +177,7 @@ pub(super) fn encode_job(job: &SandboxJob, out: &mut WireWriter) {
     out.u8(u8::from(job.on_failure == OnFailure::Shell));
     out.u8(u8::from(job.clock == SandboxClock::Still));
     out.bytes(job.seed.bytes());
+    out.u8(u8::from(job.record_steps));
     encode_env(&job.env, out);
     match &job.keep {
         CaptureScope::Everything => out.u8(0),
@@ -209,6 +210,7 @@ pub(super) fn decode_job(bytes: &mut WireReader<'_>) -> io::Result<SandboxJob> {
     let on_failure = if bytes.u8()? == 0 { OnFailure::Stop } else { OnFailure::Shell };
     let clock = if bytes.u8()? == 0 { SandboxClock::Real } else { SandboxClock::Still };
     let seed = Seed::from_bytes(bytes.bytes()?.try_into().map_err(|_| protocol_error())?);
+    let record_steps = bytes.u8()? != 0;
     let env = decode_env(bytes)?;
     let keep = match bytes.u8()? {
         0 => CaptureScope::Everything,
@@ -224,7 +226,7 @@ pub(super) fn decode_job(bytes: &mut WireReader<'_>) -> io::Result<SandboxJob> {
         let folder = bytes.text()?;
         steps.push(SandboxStep { name, argv, env, folder, input: bytes.bytes()?.to_vec() });
     }
-    Ok(SandboxJob { steps, env, limits, epoch, now, keep, on_failure, clock, seed })
+    Ok(SandboxJob { steps, env, limits, epoch, now, keep, on_failure, clock, seed, record_steps })
 }
 
 fn encode_env(env: &BTreeMap<String, String>, out: &mut WireWriter) {

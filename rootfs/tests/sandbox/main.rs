@@ -18,6 +18,7 @@ mod machine;
 mod rpm;
 mod shell;
 mod stages;
+mod steps;
 mod still;
 
 use std::process::ExitCode;
@@ -35,13 +36,14 @@ macro_rules! tests {
 }
 
 /// Every test, with its module.
-const ALL: [(&str, &[Test]); 11] = [
+const ALL: [(&str, &[Test]); 12] = [
     ("inside", inside::TESTS),
     ("capture", capture::TESTS),
     ("limits", limits::TESTS),
     ("machine", machine::TESTS),
     ("shell", shell::TESTS),
     ("stages", stages::TESTS),
+    ("steps", steps::TESTS),
     ("still", still::TESTS),
     ("hostile", hostile::TESTS),
     ("forbidden", forbidden::TESTS),

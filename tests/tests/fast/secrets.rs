@@ -1,13 +1,13 @@
 //! Secrets that all machines of an image would share are reported by the build and refused by `publish`: files that
 //! depend on random numbers of the build, and private keys of any origin.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
+use std::process::Output;
 
 use amiforge_tests::program::{self, Bundle};
-use amiforge_tests::scratch;
+use amiforge_tests::{host_root, scratch};
 use serde_json::Value;
 
 /// Programs of the host that are copied into the image.
@@ -57,22 +57,9 @@ struct SecretsFixture(tempfile::TempDir);
 impl SecretsFixture {
     fn new() -> Self {
         let fixture = Self(scratch::folder());
-        for folder in ["dev", "etc/ssl/private", "proc", "run", "sys", "tmp", "usr/share/doc/x"] {
+        host_root::with_programs(&fixture.path("root"), &PROGRAMS);
+        for folder in ["etc/ssl/private", "usr/share/doc/x"] {
             fs::create_dir_all(fixture.path("root").join(folder)).unwrap();
-        }
-        let mut files = BTreeSet::new();
-        for program in PROGRAMS {
-            let folders = ["/usr/bin", "/bin"].map(|folder| Path::new(folder).join(program));
-            let path = folders.into_iter().find(|path| path.exists()).unwrap();
-            let needed = Command::new("ldd").arg(&path).output().unwrap().stdout;
-            let needed = String::from_utf8(needed).unwrap();
-            files.extend(
-                needed.split_ascii_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from),
-            );
-            fixture.copy(&path, &format!("bin/{program}"));
-        }
-        for file in files {
-            fixture.copy(&file, file.strip_prefix("/").unwrap().to_str().unwrap());
         }
         fs::write(fixture.path("root/etc/ssl/private/of-a-folder.pem"), KEY).unwrap();
         fs::write(fixture.path("root/usr/share/doc/x/sample.pem"), KEY).unwrap();
@@ -81,14 +68,6 @@ impl SecretsFixture {
 
     fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
-    }
-
-    fn copy(&self, from: &Path, to: &str) {
-        let to = self.path("root").join(to);
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        if !to.exists() {
-            fs::copy(from.canonicalize().unwrap(), &to).unwrap();
-        }
     }
 
     /// Builds an image of this name into a folder of this name, with a store; returns the JSON report of the build.

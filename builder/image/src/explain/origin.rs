@@ -164,7 +164,7 @@ fn chain(origin: &PathOrigin) -> Vec<String> {
         "file" => format!("`[[file]]`{number}{}", quoted("name")),
         "user" | "group" => format!("`[[{}]]`{}", origin.kind, quoted("name")),
         "accounts" => "`[[user]]` and `[[group]]`".to_owned(),
-        "run" => format!("the commands of `[[run]]`{number}"),
+        "run" => format!("`[[run]]`{number}"),
         "system" => format!("`[system]`{}", quoted("key")),
         "normalize" => format!("`[normalize]`{}", quoted("rule")),
         "sealed" => format!("what firmware starts:{}", quoted("part")),

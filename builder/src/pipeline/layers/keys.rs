@@ -154,7 +154,7 @@ pub(super) fn run(
     seed: Seed,
     time: BuildTime,
 ) -> Digest {
-    let mut key = LayerKey::of("run");
+    let mut key = LayerKey::of("run with steps");
     key.text(if stale { "initrds" } else { "" });
     key.text(&format!("{:?}", recipe.clock));
     key.random(seed, recipe);

@@ -20,7 +20,7 @@ use amiforge_store::blobs::Blobs;
 use amiforge_store::digests;
 
 pub(in crate::pipeline) use document::{OriginInputs, SystemTrees};
-pub(in crate::pipeline) use recipe::RecipeOrigins;
+pub(in crate::pipeline) use recipe::{RecipeOrigins, RunOrigins};
 
 use super::BuildError;
 use super::layers::LayerBuilder;
@@ -62,7 +62,7 @@ impl OriginRecorder {
     /// Begins with the tree of the merged sources, `origins` being the number of each node's source, 0 for the packages.
     ///
     /// # Errors
-    /// [`BuildError::Sbom`] when the package database cannot be read.
+    /// [`BuildError::ReadTree`] when the package database cannot be read.
     pub(in crate::pipeline) fn begin(
         builder: &LayerBuilder<'_>,
         packages: Option<&PackageSystem>,
@@ -72,7 +72,7 @@ impl OriginRecorder {
         let mut table = OriginTable::default();
         let of_packages = match packages {
             Some(system) => {
-                packages::origins(builder, &system.tree, blobs, &mut table).map_err(BuildError::Sbom)?
+                packages::origins(builder, &system.tree, blobs, &mut table).map_err(BuildError::ReadTree)?
             }
             None => Vec::new(),
         };
@@ -136,12 +136,35 @@ impl OriginRecorder {
     /// their origins.
     ///
     /// # Errors
-    /// [`BuildError::Sbom`] when contents that have to be compared cannot be read.
+    /// [`BuildError::ReadTree`] when contents that have to be compared cannot be read.
     pub(in crate::pipeline) fn observe_anew(
+        &mut self,
+        trees: (&Tree, &Tree),
+        blobs: &Blobs,
+        mut origin: impl FnMut(&[u8]) -> PathOrigin,
+    ) -> Result<(), BuildError> {
+        self.observe_parts(trees, blobs, |path| (origin(path), origin(path)))
+    }
+
+    /// Records the tree after the commands of a recipe, each of which has its own.
+    ///
+    /// # Errors
+    /// [`BuildError::ReadTree`] when contents that have to be compared cannot be read.
+    pub(in crate::pipeline) fn observe_run(
+        &mut self,
+        trees: (&Tree, &Tree),
+        blobs: &Blobs,
+        origins: RunOrigins<'_>,
+    ) -> Result<(), BuildError> {
+        self.observe_parts(trees, blobs, |path| origins.of(path))
+    }
+
+    /// Records a tree that was made anew; `origin` gives the origins of content and metadata of a path, where they changed.
+    fn observe_parts(
         &mut self,
         (before, tree): (&Tree, &Tree),
         blobs: &Blobs,
-        mut origin: impl FnMut(&[u8]) -> PathOrigin,
+        mut origin: impl FnMut(&[u8]) -> (PathOrigin, PathOrigin),
     ) -> Result<(), BuildError> {
         let prints = node_prints(tree);
         let unknown = self.table.number(PathOrigin::new("made"));
@@ -154,18 +177,19 @@ impl OriginRecorder {
         for entry in tree.walk() {
             let index = entry.id.index();
             if !std::mem::replace(&mut done[index], true) {
-                let number = self.table.number(origin(&entry.path));
+                let (content, metadata) = origin(&entry.path);
+                let (content, metadata) = (self.table.number(content), self.table.number(metadata));
                 let old = before.lookup(&entry.path);
                 let known = old.and_then(|old| self.nodes.get(old.index()));
                 let same = match old {
                     Some(old) => same_content(before.node(old), tree.node(entry.id), blobs)
-                        .map_err(BuildError::Sbom)?,
+                        .map_err(BuildError::ReadTree)?,
                     None => false,
                 };
                 let node = &mut nodes[index];
-                node.content = known.filter(|_| same).map_or(number, |known| known.content);
+                node.content = known.filter(|_| same).map_or(content, |known| known.content);
                 let kept = known.filter(|known| known.prints.metadata == node.prints.metadata);
-                node.metadata = kept.map_or(number, |known| known.metadata);
+                node.metadata = kept.map_or(metadata, |known| known.metadata);
             }
             paths.insert(entry.path, index);
         }

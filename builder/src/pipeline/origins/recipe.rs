@@ -1,13 +1,42 @@
 //! The origins that a recipe gives, each with the line of its table.
 
+use std::collections::BTreeMap;
+
 use amiforge_image::origins::PathOrigin;
 use amiforge_rootfs::normalize::RuleChange;
+use amiforge_sandbox::PathSteps;
 
 use crate::recipe::{FilePut, Recipe, RecipeLines};
 
 /// The origins of a recipe's settings.
 #[derive(Clone, Copy)]
 pub(in crate::pipeline) struct RecipeOrigins<'a>(pub(in crate::pipeline) &'a Recipe);
+
+/// The origins that the commands of a recipe give.
+#[derive(Clone, Copy)]
+pub(in crate::pipeline) struct RunOrigins<'a> {
+    pub(in crate::pipeline) recipe: &'a Recipe,
+    /// Whether the first step makes the initrds again.
+    pub(in crate::pipeline) stale: bool,
+    /// The steps of paths that have something from a later step than the first.
+    pub(in crate::pipeline) steps: &'a BTreeMap<Vec<u8>, PathSteps>,
+}
+
+impl RunOrigins<'_> {
+    /// The origins of content and metadata of a path, without a leading `/`, that changed.
+    pub(super) fn of(&self, path: &[u8]) -> (PathOrigin, PathOrigin) {
+        let PathSteps { content, metadata } = self.steps.get(path).copied().unwrap_or_default();
+        (self.step(content), self.step(metadata))
+    }
+
+    /// What a step made, by its number from 0.
+    fn step(&self, number: u32) -> PathOrigin {
+        let Some(index) = (number as usize).checked_sub(usize::from(self.stale)) else {
+            return PathOrigin::new("initrds-made-again");
+        };
+        lined(PathOrigin::new("run").with("number", index + 1), &self.recipe.lines, "run", index)
+    }
+}
 
 /// A source by its number among those that are merged, from 1. Its label has its number among all and its name.
 pub(super) fn source(recipe: &Recipe, number: usize) -> PathOrigin {
@@ -90,17 +119,6 @@ impl RecipeOrigins<'_> {
     /// What a table of the recipe has the build make, under a kind of its own.
     pub(in crate::pipeline) fn table(self, kind: &str, table: &str) -> PathOrigin {
         lined(PathOrigin::new(kind), &self.0.lines, table, 0)
-    }
-
-    /// What the commands of `[[run]]` made; which of several is not known, because they run in one sandbox.
-    pub(in crate::pipeline) fn run(self) -> PathOrigin {
-        match self.0.runs.len() {
-            0 => PathOrigin::new("initrds-made-again"),
-            1 => lined(PathOrigin::new("run").with("number", 1), &self.0.lines, "run", 0),
-            last => {
-                lined(PathOrigin::new("run").with("number", format!("1..{last}")), &self.0.lines, "run", 0)
-            }
-        }
     }
 
     /// What a rule of normalization changed.

@@ -19,6 +19,7 @@ mod proc;
 mod scan;
 mod seccomp;
 mod shell;
+mod step_changes;
 mod steps;
 mod supervisor;
 #[cfg(target_arch = "x86_64")]
@@ -27,6 +28,7 @@ mod transfer;
 mod usage;
 #[cfg(target_arch = "x86_64")]
 mod waits;
+mod walk;
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -129,10 +131,12 @@ fn run_job(channel: &Channel) -> Result<(), InnerError> {
     let _ = rustix::stdio::dup2_stdin(&mounts.null);
     let written = populate::populate(channel, &mut request, &mounts)?;
     mounts.mount_over(mapped, &job.limits)?;
-    let outcome = steps::run(channel, &job, &mounts, &terminal)?;
+    let mut recorder = job.records_steps().then(|| step_changes::StepRecorder::new(&written));
+    let outcome = steps::run(channel, &job, &mounts, &terminal, &mut recorder)?;
     if outcome == steps::Outcome::Succeeded {
         mounts.unmount_all()?;
-        scan::scan(channel, &job.keep, &mounts, &written)?;
+        let steps = recorder.map(step_changes::StepRecorder::finish).unwrap_or_default();
+        scan::scan(channel, &job.keep, &mounts, &written, &steps)?;
     }
     send(channel, &Message::Done)
 }

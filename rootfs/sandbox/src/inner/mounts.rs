@@ -56,7 +56,7 @@ pub(super) fn enter(job: &SandboxJob) -> Result<Mounts, InnerError> {
     rustix::mount::mount_change("/", private).entering("making mounts private")?;
     #[cfg(target_arch = "x86_64")]
     let begun = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    let memory = mount_memory(&job.limits)?;
+    let memory = mount_memory(job)?;
     let open = |path: &str| open_clone(&CWD, path);
     let devices: Vec<_> = DEVICES
         .iter()
@@ -110,9 +110,9 @@ pub(super) fn enter(job: &SandboxJob) -> Result<Mounts, InnerError> {
 }
 
 /// Mounts the file system in memory for all files.
-fn mount_memory(limits: &SandboxLimits) -> Result<OwnedFd, InnerError> {
-    let inodes = inode_limit(limits.disk).to_string();
-    let size = limits.disk.to_string();
+fn mount_memory(job: &SandboxJob) -> Result<OwnedFd, InnerError> {
+    let inodes = inode_limit(job.limits.disk).to_string();
+    let size = job.limits.disk.to_string();
     // Otherwise `st_blocks` would depend on the host's setting for huge pages; a kernel without them lacks the option.
     let options = [
         ("size", size.as_str()),
@@ -121,7 +121,10 @@ fn mount_memory(limits: &SandboxLimits) -> Result<OwnedFd, InnerError> {
         ("huge", "never"),
         ("inode64", ""),
     ];
-    let made = mount("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NODEV);
+    // By the time of access a step shows which files it may have written through a mapping.
+    let access =
+        if job.records_steps() { MountAttrFlags::MOUNT_ATTR_STRICTATIME } else { MountAttrFlags::empty() };
+    let made = mount("tmpfs", &options, MountAttrFlags::MOUNT_ATTR_NODEV | access);
     made.entering("mounting a file system in memory")
 }
 

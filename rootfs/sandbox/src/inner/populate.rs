@@ -196,7 +196,7 @@ fn create_mount_points(mounts: &Mounts) -> Result<Vec<u64>, InnerError> {
 
 /// Waits until the coarse clock, from which file systems take their times, is past `last`, so that every later change
 /// has another time.
-fn wait_past(last: (i64, u32)) {
+pub(super) fn wait_past(last: (i64, u32)) {
     loop {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
         if (now.tv_sec, now.tv_nsec as u32) > last {

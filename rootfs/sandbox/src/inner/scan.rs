@@ -1,42 +1,46 @@
-//! Scans the tree after the commands and sends its names. No other process runs any more, so nothing changes meanwhile;
-//! but names and attributes are foreign: no link is followed, and nothing is assumed about them.
+//! Scans the tree after the commands and sends its names. No other process runs any more, so nothing changes meanwhile.
 
 use std::os::fd::OwnedFd;
 
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{Meta, Printable, Xattrs};
-use rustix::fs::{FileType, Mode, OFlags, RawDir, Statx};
+use rustix::fs::{FileType, Mode, OFlags, Statx};
 use std::collections::BTreeMap;
 
 use super::super::CaptureScope;
-use super::super::changes::{CapturedKind, CapturedName, NameState, encode};
+use super::super::changes::{CapturedKind, CapturedName, NameState, PathSteps, encode};
 use super::super::message::Message;
 use super::super::protocol::NONE;
 use super::super::wire::{Channel, WireWriter};
 use super::error::{During, InnerError};
-use super::fs::stat;
 use super::mounts::Mounts;
 use super::populate::{InodeStamp, WrittenTree, stamp_of};
 use super::transfer::{FileBatches, send};
-
-/// Deepest nesting of folders; the paths of deeper ones are too long for any program to open.
-const DEPTH_MAX: usize = 2048;
+use super::walk::{WalkedName, walk};
 
 /// Extended attributes that the host's security modules set, which are not the tree's.
 const OF_THE_HOST: &[&[u8]] = &[b"security.selinux", b"security.ima", b"security.evm", b"security.SMACK64"];
 
-/// Sends every name of the tree, then the open files whose content the outer half has to read.
+/// Sends every name of the tree, with what is recorded of the steps, then the open files whose content the outer half has to
+/// read.
 pub(super) fn scan(
     channel: &Channel,
     scope: &CaptureScope,
     mounts: &Mounts,
     written: &WrittenTree,
+    steps: &[(Vec<u8>, PathSteps)],
 ) -> Result<(), InnerError> {
     let mut out = WireWriter::default();
     out.u32(written.unset_xattrs.len() as u32);
     for (node, name) in &written.unset_xattrs {
         out.u32(*node);
         out.bytes(name);
+    }
+    out.u32(steps.len() as u32);
+    for (path, steps) in steps {
+        out.bytes(path);
+        out.u32(steps.content);
+        out.u32(steps.metadata);
     }
     let nodes = (0u32..).zip(&written.stamps).map(|(number, stamp)| (stamp.ino, number)).collect();
     let mut scan = Scan { scope, written, nodes, seen: BTreeMap::new(), out, count: 0, read: Vec::new() };
@@ -76,65 +80,20 @@ struct Scan<'a> {
     read: Vec<(u32, Vec<u8>)>,
 }
 
-/// A folder whose entries are being scanned.
-struct OpenDir {
-    number: u32,
-    dir: OwnedFd,
-    /// Length of its path.
-    path: usize,
-    /// Remaining names, the last one first.
-    names: Vec<Vec<u8>>,
-}
-
 impl Scan<'_> {
     fn walk(&mut self, mounts: &Mounts) -> Result<(), InnerError> {
-        let what = || "reading the root".to_owned();
-        let root = rustix::io::fcntl_dupfd_cloexec(&mounts.root, 3).during(what)?;
-        let now = stat(&root, b"").during(what)?;
-        let mut path = Vec::new();
-        let number = self.add(NONE, &root, b"", &path, &now)?;
-        let entries = names(&root, &path)?;
-        let mut folders = vec![OpenDir { number, dir: root, path: 0, names: entries }];
-        while let Some(folder) = folders.last_mut() {
-            path.truncate(folder.path);
-            let Some(name) = folder.names.pop() else {
-                folders.pop();
-                continue;
-            };
-            if !path.is_empty() {
-                path.push(b'/');
+        walk(&mounts.root, |name| {
+            let is_own_mount_point = self.written.mount_points.contains(&name.now.stx_ino);
+            if !name.name.is_empty() && (is_own_mount_point || !is_captured(self.scope, name.path)) {
+                return Ok(None);
             }
-            path.extend_from_slice(&name);
-            let is_captured = is_captured(self.scope, &path);
-            let now = stat(&folder.dir, &name).during(|| format!("looking at `/{}`", Printable(&path)))?;
-            if !is_captured || self.written.mount_points.contains(&now.stx_ino) {
-                continue;
-            }
-            let number = self.add(folder.number, &folder.dir, &name, &path, &now)?;
-            if FileType::from_raw_mode(now.stx_mode.into()) == FileType::Directory {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let dir = rustix::fs::openat(&folder.dir, &*name, flags, Mode::empty());
-                let dir = dir.during(|| format!("opening `/{}`", Printable(&path)))?;
-                if folders.len() >= DEPTH_MAX {
-                    let deep = Err(rustix::io::Errno::NAMETOOLONG);
-                    return deep.during(|| format!("reading folders nested {DEPTH_MAX} deep"));
-                }
-                let entries = names(&dir, &path)?;
-                folders.push(OpenDir { number, dir, path: path.len(), names: entries });
-            }
-        }
-        Ok(())
+            self.add(name).map(Some)
+        })
     }
 
     /// Adds a name and returns its number.
-    fn add(
-        &mut self,
-        parent: u32,
-        dir: &OwnedFd,
-        name: &[u8],
-        path: &[u8],
-        now: &Statx,
-    ) -> Result<u32, InnerError> {
+    fn add(&mut self, walked: &WalkedName<'_>) -> Result<u32, InnerError> {
+        let WalkedName { parent, dir, name, path, now } = *walked;
         let number = self.count;
         self.count += 1;
         let is_dir = FileType::from_raw_mode(now.stx_mode.into()) == FileType::Directory;
@@ -212,24 +171,8 @@ fn is_captured(scope: &CaptureScope, path: &[u8]) -> bool {
         .any(|top| under(path, top) || under(top, path))
 }
 
-/// The entries of a folder, the last one first.
-fn names(dir: &OwnedFd, path: &[u8]) -> Result<Vec<Vec<u8>>, InnerError> {
-    let mut names = Vec::new();
-    let mut space = Vec::with_capacity(64 << 10);
-    let mut entries = RawDir::new(dir, space.spare_capacity_mut());
-    while let Some(entry) = entries.next() {
-        let entry = entry.during(|| format!("reading `/{}`", Printable(path)))?;
-        let name = entry.file_name().to_bytes();
-        if name != b"." && name != b".." {
-            names.push(name.to_vec());
-        }
-    }
-    names.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(names)
-}
-
 /// The extended attributes of a name. The calls take only paths, so this process changes to the folder.
-fn xattrs(dir: &OwnedFd, name: &[u8]) -> rustix::io::Result<Option<Box<Xattrs>>> {
+pub(super) fn xattrs(dir: &OwnedFd, name: &[u8]) -> rustix::io::Result<Option<Box<Xattrs>>> {
     rustix::process::fchdir(dir)?;
     let name = if name.is_empty() { b"." } else { name };
     let mut list = vec![0; 64 << 10];

@@ -14,6 +14,7 @@ use super::error::{During, InnerError};
 use super::kernel::UPTIME;
 use super::mounts::Mounts;
 use super::shell;
+use super::step_changes::StepRecorder;
 use super::supervisor::Supervisor;
 use super::transfer::send;
 
@@ -24,12 +25,13 @@ pub(super) enum Outcome {
     Failed,
 }
 
-/// Runs the steps and reports each to the outer half.
+/// Runs the steps and reports each to the outer half; the recorder looks at the tree after each.
 pub(super) fn run(
     channel: &Channel,
     job: &SandboxJob,
     mounts: &Mounts,
     terminal: &[OwnedFd],
+    recorder: &mut Option<StepRecorder>,
 ) -> Result<Outcome, InnerError> {
     set_uptime()?;
     let deadline = Instant::now().checked_add(job.limits.time);
@@ -48,6 +50,9 @@ pub(super) fn run(
         send(channel, &Message::StepEnded { step: number, end })?;
         if !succeeded {
             return Ok(Outcome::Failed);
+        }
+        if let Some(recorder) = recorder {
+            recorder.observe(number, mounts)?;
         }
     }
     Ok(Outcome::Succeeded)

@@ -1,6 +1,7 @@
 //! What bytes of an image are said to be, judged by e2fsprogs and mtools; and where paths of a small image come from.
 
 mod built;
+mod commands;
 mod foreign;
 
 use std::path::Path;
