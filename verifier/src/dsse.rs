@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::base64;
+use crate::bytes::hex;
 use crate::json::Json;
 use crate::sshsig::PublicKey;
 
@@ -41,13 +42,13 @@ impl Envelope {
         if entries > 0 || stamps.and_then(Json::list).is_some_and(|all| !all.is_empty()) {
             return Err("it has entries of a log or timestamps, which are not checked here".to_string());
         }
-        if material.get("publicKey").is_none() {
-            return Err("it names no public key".to_string());
-        }
+        let key = material.get("publicKey").ok_or("it names no public key")?;
+        let hint = key.get("hint").and_then(Json::text).ok_or("it has no hint of the key")?;
         let envelope = Self::from_json(json.get("dsseEnvelope").ok_or("it has no envelope")?)?;
-        match envelope.signatures.len() {
-            1 => Ok(envelope),
-            count => Err(format!("it has {count} signatures and not one")),
+        match envelope.signatures.as_slice() {
+            [(id, _)] if id == hint => Ok(envelope),
+            [_] => Err("its hint is not the id of its signature's key".to_string()),
+            all => Err(format!("it has {} signatures and not one", all.len())),
         }
     }
 
@@ -68,6 +69,15 @@ impl Envelope {
             return Err(format!("it has {} signatures", signatures.len()));
         }
         Ok(Self { payload, signatures })
+    }
+
+    /// Whether one of the keys that it names has an ID: the first digits of the digest that a fingerprint shows.
+    pub(crate) fn names(&self, id: &str) -> bool {
+        let short = |fingerprint: &str| {
+            let digest = base64::decode(&format!("{}=", fingerprint.strip_prefix("SHA256:")?))?;
+            digest.get(..8).filter(|_| digest.len() == 32).map(hex)
+        };
+        self.signatures.iter().any(|(named, _)| short(named).as_deref() == Some(id))
     }
 
     /// The keys among those given that signed.

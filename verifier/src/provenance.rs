@@ -18,6 +18,19 @@ const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 const BUILD_TYPE: &str = "https://github.com/amiforge/amiforge/build/v1";
 const BUILDER: &str = "https://github.com/amiforge/amiforge/local/v1";
 
+/// Checks `provenance.json`, which is a provenance and nothing else.
+pub(crate) fn check_document(
+    text: &[u8],
+    digests: &BTreeMap<String, Sha>,
+    claims: Option<&Claims>,
+    log: &mut Log<'_>,
+) {
+    let json = Json::parse(text).ok();
+    let kind = json.as_ref().and_then(|json| json.get("predicateType")).and_then(Json::text);
+    log.equal(None, "the type of the predicate", PROVENANCE, shown(kind.unwrap_or_default()).as_str());
+    check(text, digests, claims, log);
+}
+
 /// Checks a statement about files whose digests are known.
 pub(crate) fn check(
     text: &[u8],

@@ -123,6 +123,10 @@ fn statement(
             return;
         }
     };
+    let id = name.strip_prefix(FOLDER).and_then(|own| own.split('.').next()).unwrap_or_default();
+    if !envelope.names(id) {
+        report.part(name, 0).wrong(None, "it is named after another key than those that it names");
+    }
     match envelope.signed_by(keys) {
         Err(reason) => report.part(name, 0).wrong(None, reason),
         Ok(by) if by.is_empty() => report.skipped(name, "it is signed by a key that is not known here"),

@@ -8,13 +8,24 @@ use crate::bytes::{from_hex, shown};
 use crate::digest::Sha;
 use crate::report::Log;
 
-/// The digests of the lines by name. What is not such a line is reported.
+/// The longest list that is read: a bundle has a score of files.
+const LEN_MAX: usize = 64 << 10;
+
+/// The digests of the lines by name. What is not such a line is reported, and so is another form than the one that is signed:
+/// sorted by name, a newline after each line.
 pub(crate) fn parse(bytes: &[u8], log: &mut Log<'_>) -> BTreeMap<String, Sha> {
     let mut sums = BTreeMap::new();
     let Ok(text) = core::str::from_utf8(bytes) else {
         log.wrong(None, "it is not UTF-8");
         return sums;
     };
+    if bytes.len() > LEN_MAX {
+        log.wrong(None, format!("it has {} bytes, which is more than 64 KiB", bytes.len()));
+    }
+    if !text.is_empty() && !text.ends_with('\n') {
+        log.wrong(None, "its last line has no newline");
+    }
+    let mut last = "";
     for (index, line) in text.split_terminator('\n').enumerate() {
         let number = index.saturating_add(1);
         let fields = line.split_once("  ").and_then(|(sum, name)| Some((from_hex::<32>(sum)?, plain(name)?)));
@@ -27,7 +38,10 @@ pub(crate) fn parse(bytes: &[u8], log: &mut Log<'_>) -> BTreeMap<String, Sha> {
         };
         if sums.insert(name.to_string(), sum).is_some() {
             log.wrong(None, format!("line {number} is a second one for {}", shown(name)));
+        } else if name < last {
+            log.wrong(None, format!("line {number} is not in the order of the names"));
         }
+        last = name;
     }
     sums
 }
@@ -52,7 +66,9 @@ mod tests {
         for (text, lines, wrong) in [
             (format!("{sum}  a\n{sum}  signing/b c\n"), 2, 0),
             (format!("{sum}  a\n{sum}  a\n"), 1, 1),
-            (format!("{sum}  a"), 1, 0),
+            (format!("{sum}  a"), 1, 1),
+            (format!("{sum}  b\n{sum}  a\n"), 2, 1),
+            (format!("{sum}  a\n").repeat(1000), 1, 1000),
             (format!("{sum} *a\n"), 0, 1),
             (format!("{sum}  ../a\n{sum}  /a\n{sum}  a/b/c\n"), 0, 3),
             (format!("{}  a\r\n", &sum[1..]), 0, 1),

@@ -80,7 +80,7 @@ pub fn verify(bundle: &dyn BundleFiles, choices: &Choices) -> Report {
         compare_documents(claims, &names, &digests, &mut report);
     }
     if let Some(statement) = text(bundle, PROVENANCE, &names, &mut report) {
-        provenance::check(&statement, &digests, claims.as_ref(), &mut report.part(PROVENANCE, 0));
+        provenance::check_document(&statement, &digests, claims.as_ref(), &mut report.part(PROVENANCE, 0));
         report.did("provenance.json: subjects and inputs");
     }
     let signed = Signed {

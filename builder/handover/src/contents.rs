@@ -138,7 +138,14 @@ fn wrong(name: &str, reason: String) -> Damage {
 fn sums(documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<SumLine>, Damage> {
     let text = documents.get(bundle::SUMS).ok_or_else(|| wrong(bundle::SUMS, "is missing".to_owned()))?;
     let text = std::str::from_utf8(text).map_err(|_| wrong(bundle::SUMS, "is not text".to_owned()))?;
-    bundle::parse_sums(text).map_err(|error| wrong(bundle::SUMS, error.to_string()))
+    let lines = bundle::parse_sums(text).map_err(|error| wrong(bundle::SUMS, error.to_string()))?;
+    if !bundle::is_as_written(text, &lines) {
+        return Err(wrong(
+            bundle::SUMS,
+            "is not sorted, in lower case and with a newline after each line".to_owned(),
+        ));
+    }
+    Ok(lines)
 }
 
 /// Every line has its document and every document its line, but for the image, and the folders that are not listed.

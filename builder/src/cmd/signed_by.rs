@@ -153,14 +153,19 @@ impl Demand {
     fn require_attestations(&self, image: &Path, cannot: &str) -> Result<(), Failure> {
         let checked = StatedBundle::open(image).and_then(|stated| check_required(&stated, &self.policy));
         let Err(error) = checked else { return Ok(()) };
-        let AttestationError::NotMet { kind, refused, .. } = &error else {
-            return Err(Failure::from(anyhow::Error::from(error).context(cannot.to_owned())));
-        };
         let shown = image.display();
-        let hint = if refused.is_empty() {
-            format!("`amiforge sign {shown} --for {kind} --key KEY` signs it")
-        } else {
-            format!("attestations that are none of this bundle: {}", refused.join("; "))
+        let hint = match &error {
+            AttestationError::NotMet { kind, refused, .. } if refused.is_empty() => {
+                format!("`amiforge sign {shown} --for {kind} --key KEY` signs it")
+            }
+            AttestationError::NotMet { refused, .. } => {
+                format!("attestations that are none of this bundle: {}", refused.join("; "))
+            }
+            AttestationError::Refused { .. } => {
+                "remove the file, or have its signer make it again with `amiforge sign --for attestations`"
+                    .to_owned()
+            }
+            _ => return Err(Failure::from(anyhow::Error::from(error).context(cannot.to_owned()))),
         };
         let error = anyhow::Error::from(error)
             .context(format!("checking the attestations by the policy `{}`", self.path.display()))

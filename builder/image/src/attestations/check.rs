@@ -68,7 +68,8 @@ pub fn check(stated: &StatedBundle, keys: &[PublicKey]) -> Result<Vec<CheckedAtt
 /// that was accepted before. Gives the files that were checked.
 ///
 /// # Errors
-/// [`AttestationError::NotMet`] names the first that is missing.
+/// [`AttestationError::NotMet`] names the first that is missing, [`AttestationError::Refused`] one that is none, required or
+/// not: a signature that names a signer of the policy has to be one by that signer.
 pub fn check_required(
     stated: &StatedBundle,
     policy: &SigningPolicy,
@@ -89,6 +90,12 @@ pub fn check_required(
             });
             let (kind, refused) = (word.clone(), refused.collect());
             return Err(AttestationError::NotMet { kind, decision: Box::new(decision), refused });
+        }
+    }
+    for one in &checked {
+        if let Err(problem) = &one.signed_by {
+            let (name, problem) = (one.name.clone(), problem.clone());
+            return Err(AttestationError::Refused { name, problem });
         }
     }
     Ok(checked)

@@ -85,6 +85,14 @@ pub enum AttestationError {
         /// Files that are no attestations of the bundle, with the reasons.
         refused: Vec<String>,
     },
+    /// A file that is no attestation of this bundle.
+    #[error("`{name}` is no attestation of this bundle: {problem}")]
+    Refused {
+        /// The file.
+        name: String,
+        /// Why.
+        problem: String,
+    },
     /// The folder of signatures cannot be read or written.
     #[error("using the folder `signatures`")]
     Folder(#[from] BundleSignatureError),

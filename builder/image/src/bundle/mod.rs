@@ -31,7 +31,7 @@ pub use names::{
     SIGNING, SPDX, STATEMENTS, SUMS, TREE, UEFI_DATA, VERIFY_SCRIPT, VEX,
 };
 pub(crate) use names::{names, policy_name, tbs_name};
-pub use sums::{SumLine, SumsError, parse as parse_sums};
+pub use sums::{SumLine, SumsError, is_as_written, parse as parse_sums};
 
 /// The script that checks a bundle with `sha256sum` and `ssh-keygen`.
 pub const SCRIPT: &[u8] = include_bytes!("verify.sh");

@@ -34,6 +34,13 @@ pub(super) fn write(files: &[(&str, Digest)]) -> String {
     })
 }
 
+/// Whether a text is the one that a build writes for these lines: digests in lower case, a newline after each line, sorted by
+/// name. `docs/bundle.md` asks for this form, because other readers might read another one differently.
+pub fn is_as_written(text: &str, lines: &[SumLine]) -> bool {
+    let all: Vec<_> = lines.iter().map(|line| (line.name.as_str(), line.sha256)).collect();
+    all.is_sorted_by_key(|(name, _)| *name) && write(&all) == text
+}
+
 /// Reads the lines. Names are plain, or plain in the folder of signing requests: no other directory, no escapes.
 ///
 /// # Errors
@@ -65,6 +72,18 @@ mod tests {
         for wrong in ["", "x", "../disk.raw"] {
             let text = format!("{text}{}  {wrong}\n", &"0".repeat(if wrong == "x" { 63 } else { 64 }));
             assert_eq!(parse(&text), Err(SumsError::Line { line: 3 }), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_text_in_another_form_is_known() {
+        let text = write(&[("disk.raw", Digest::of(b"a")), ("tree.txt", Digest::of(b"b"))]);
+        let is_own = |text: &str| is_as_written(text, &parse(text).unwrap());
+        assert!(is_own(&text));
+        let lines: Vec<_> = text.lines().collect();
+        let upper = format!("{}{}", text[..64].to_uppercase(), &text[64..]);
+        for other in [text.trim_end().to_owned(), upper, format!("{}\n{}\n", lines[1], lines[0])] {
+            assert!(!is_own(&other), "{other}");
         }
     }
 }

@@ -33,7 +33,7 @@ pub enum StatementProblem {
     Sums(#[from] SumsError),
     /// It is not in the form that a build writes, which other readers might read differently.
     #[error(
-        "it is not written as a build writes it: UTF-8, digests in lower case, a newline after each line"
+        "it is not written as a build writes it: UTF-8, digests in lower case, a newline after each line, sorted by name"
     )]
     Form,
     /// A file twice.
@@ -82,11 +82,7 @@ impl BundleStatement {
                 return Err(StatementProblem::Lacks { name });
             }
         }
-        let written = lines.iter().fold(String::new(), |mut text, line| {
-            text.extend([line.sha256.to_string().as_str(), "  ", &line.name, "\n"]);
-            text
-        });
-        if written != text {
+        if !bundle::is_as_written(text, &lines) {
             return Err(StatementProblem::Form);
         }
         Ok(Self { bytes: bytes.to_vec(), lines })

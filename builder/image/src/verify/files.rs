@@ -90,9 +90,14 @@ impl Sums {
             return Ok(none);
         }
         let Some(bytes) = bounded(directory, bundle::SUMS, report)? else { return Ok(none) };
-        let parsed = String::from_utf8(bytes)
-            .map_err(|_| "it is not UTF-8".to_owned())
-            .and_then(|text| bundle::parse_sums(&text).map_err(|error| error.to_string()));
+        let parsed = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()).and_then(|text| {
+            let lines = bundle::parse_sums(&text).map_err(|error| error.to_string())?;
+            if !bundle::is_as_written(&text, &lines) {
+                let reason = "its lines are not sorted, in lower case and each with a newline".to_owned();
+                report.differences.push(BundleDifference::Sums { reason });
+            }
+            Ok(lines)
+        });
         match parsed {
             Ok(lines) => Ok(Self { lines: Some(lines) }),
             Err(reason) => {

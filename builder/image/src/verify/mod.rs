@@ -99,8 +99,8 @@ pub fn verify(
         report.differences.extend(problems.map(|problem| BundleDifference::Provenance { problem }));
     }
     files::text(directory, bundle::VERIFY_SCRIPT, &present, &sums, &mut report)?;
-    signatures::check(directory, &present, &mut report);
-    attestations::check(directory, &mut report);
+    let keys = signatures::check(directory, &present, &mut report);
+    attestations::check(directory, &keys, &mut report);
     sums.unlisted(&present, manifest.as_ref(), &mut report);
     Ok(report)
 }

@@ -1,0 +1,1 @@
+"""The format of bundles by its page, a section in each file."""
