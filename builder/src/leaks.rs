@@ -53,8 +53,13 @@ pub struct LeakReport {
 /// # Errors
 /// [`LeakError`].
 pub fn scan_image(medium: &Medium, options: &LeakOptions, monitor: Monitor<'_>) -> Result<Report, LeakError> {
-    let options =
-        ScanOptions { filter: options.filter.clone(), published: &published, threads: options.threads };
+    let kept_disk = manifest_of(medium).is_some_and(|manifest| manifest.origin.keeps_disk());
+    let options = ScanOptions {
+        filter: options.filter.clone(),
+        published: &published,
+        threads: options.threads,
+        kept_disk,
+    };
     scan(medium, &options, monitor)
 }
 

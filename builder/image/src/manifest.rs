@@ -141,6 +141,9 @@ pub struct ManifestInput {
 /// The kind of an input that is the snapshot whose disk an image keeps.
 const BASE_INPUT: &str = "base-snapshot";
 
+/// The kind of an input that is a file whose disk an image keeps.
+const BASE_FILE: &str = "base-disk";
+
 /// The snapshot whose disk an image keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BaseSnapshot<'a> {
@@ -157,14 +160,28 @@ impl ManifestInput {
     pub fn of_base(snapshot: &str, region: &str, sha256: Digest) -> Self {
         Self { kind: BASE_INPUT.to_owned(), name: format!("{snapshot} in {region}"), sha256: Some(sha256) }
     }
+
+    /// The input that is the file, named as its source, whose disk an image keeps.
+    pub fn of_base_file(name: &str, sha256: Option<Digest>) -> Self {
+        Self { kind: BASE_FILE.to_owned(), name: name.to_owned(), sha256 }
+    }
+
+    /// The snapshot, if the input is one whose disk an image keeps.
+    pub fn base_snapshot(&self) -> Option<BaseSnapshot<'_>> {
+        let (id, region) = self.name.split_once(" in ").filter(|_| self.kind == BASE_INPUT)?;
+        Some(BaseSnapshot { id, region, sha256: self.sha256? })
+    }
 }
 
 impl ImageOrigin {
+    /// Whether the image keeps the disk of another, with whatever is in the space that no file of it has.
+    pub fn keeps_disk(&self) -> bool {
+        self.inputs.iter().any(|input| matches!(input.kind.as_str(), BASE_INPUT | BASE_FILE))
+    }
+
     /// The snapshot whose disk the image keeps, if it keeps one.
     pub fn base_snapshot(&self) -> Option<BaseSnapshot<'_>> {
-        let input = self.inputs.iter().find(|input| input.kind == BASE_INPUT)?;
-        let (id, region) = input.name.split_once(" in ")?;
-        Some(BaseSnapshot { id, region, sha256: input.sha256? })
+        self.inputs.iter().find_map(ManifestInput::base_snapshot)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use amiforge_formats::digest::hex;
 use amiforge_formats::read_at::ReadAt as _;
-use amiforge_formats::residue::{self, RecoveredContent, Residue, ResidueKind};
+use amiforge_formats::residue::{DiskResidue, RecoveredContent, Residue, ResidueKind};
 use amiforge_image::inspect::Medium;
 use amiforge_progress::Monitor;
 use sha2::{Digest as _, Sha256};
@@ -25,28 +25,34 @@ const OVERLAP: usize = 64 << 10;
 /// Findings of one kind that are listed one by one; an image that a machine has used has thousands of each.
 const LISTED: usize = 20;
 
+/// What to do about bytes that a disk had before it was kept.
+const KEPT_REMEDY: &str = "the disk that the image keeps had it already, and whoever gets the image can read it, too: `erase-free-space = true` under \
+     `[disk]` writes zeros there, a table `[boot]` in place of `boot = \"keep\"` makes a new disk, and `[[allow]]` lets it leave";
+
 /// Adds what is below the files.
 pub(crate) fn scan(
-    medium: &Medium,
+    (medium, below): (&Medium, &DiskResidue),
     finder: &ContentFinder,
     options: &ScanOptions<'_>,
     report: &mut Report,
     monitor: Monitor<'_>,
 ) -> Result<(), LeakError> {
     monitor.progress.begin("looking for leaks below the files", None);
-    let below = residue::disk(medium)?;
     let mut listed: BTreeMap<ResidueKind, usize> = BTreeMap::new();
-    // Our writers leave none, so any of it in a bundle came later; other tools leave some, which may be harmless.
-    let severity = if medium.bundle().is_some() { LeakSeverity::Error } else { LeakSeverity::Warning };
+    // Our writers leave none, so any of it in a bundle came later; other tools leave some, which may be harmless. A disk that was
+    // kept has what those left, and what is amended in it leaves nothing behind.
+    let ours = medium.bundle().is_some() && !options.kept_disk;
+    let severity = if ours { LeakSeverity::Error } else { LeakSeverity::Warning };
+    let remedy = if options.kept_disk { KEPT_REMEDY } else { BELOW_TREE.remedy };
     for residue in &below.residues {
         stop_if_cancelled(monitor)?;
         let range = Range { start: residue.offset, len: residue.len, owner: &in_words(residue) };
-        report.findings.extend(secrets(medium, &range, finder, monitor)?);
+        report.findings.extend(secrets(medium, &range, (finder, remedy), monitor)?);
         report.scanned.raw_bytes += residue.len;
         let count = listed.entry(residue.kind).or_default();
         *count += 1;
         if options.filter.includes(BELOW_TREE.id) && *count <= LISTED {
-            report.findings.push(finding(medium, residue, severity)?);
+            report.findings.push(finding(medium, residue, (severity, remedy))?);
         }
     }
     for (kind, count) in listed.iter().filter(|(_, count)| **count > LISTED) {
@@ -59,7 +65,7 @@ pub(crate) fn scan(
             .unread
             .push(format!("the files of {owner} are not known: {}; its bytes were searched", unread.reason));
         let range = Range { start: unread.offset, len: unread.len, owner };
-        report.findings.extend(secrets(medium, &range, finder, monitor)?);
+        report.findings.extend(secrets(medium, &range, (finder, remedy), monitor)?);
         report.scanned.raw_bytes += unread.len;
     }
     Ok(())
@@ -82,7 +88,11 @@ fn in_words(residue: &Residue) -> String {
 }
 
 /// The finding about residue.
-fn finding(medium: &Medium, residue: &Residue, severity: LeakSeverity) -> Result<LeakFinding, LeakError> {
+fn finding(
+    medium: &Medium,
+    residue: &Residue,
+    (severity, remedy): (LeakSeverity, &str),
+) -> Result<LeakFinding, LeakError> {
     let failed = |source| LeakError::File { file: in_words(residue), source };
     let sample = residue.sample(medium, RecoveredContent::SAMPLE).map_err(failed)?;
     let content = RecoveredContent::of(&sample);
@@ -97,7 +107,7 @@ fn finding(medium: &Medium, residue: &Residue, severity: LeakSeverity) -> Result
         line: None,
         offset: Some(residue.offset),
         what: format!("{} bytes of {}, which look like {content}", residue.len, residue.kind),
-        remedy: BELOW_TREE.remedy.to_owned(),
+        remedy: remedy.to_owned(),
         sha256: None,
         secret: Some(SecretFingerprint {
             start: String::new(),
@@ -113,7 +123,7 @@ fn finding(medium: &Medium, residue: &Residue, severity: LeakSeverity) -> Result
 fn secrets(
     medium: &Medium,
     range: &Range<'_>,
-    finder: &ContentFinder,
+    (finder, remedy): (&ContentFinder, &str),
     monitor: Monitor<'_>,
 ) -> Result<Vec<LeakFinding>, LeakError> {
     let failed = |source| LeakError::File { file: range.owner.to_owned(), source };
@@ -134,7 +144,12 @@ fn secrets(
                 finder.find(&buffer, ContentCoverage::Strict).into_iter().filter(|hit| hit.secret.start < to)
             {
                 let fingerprint = SecretFingerprint::of(&buffer[hit.secret.clone()]);
-                matched.push(secret(hit.rule, at + hit.secret.start as u64, fingerprint, range.owner));
+                matched.push(secret(
+                    (hit.rule, remedy),
+                    at + hit.secret.start as u64,
+                    fingerprint,
+                    range.owner,
+                ));
             }
             at += to as u64;
         }
@@ -142,7 +157,12 @@ fn secrets(
     Ok(matched)
 }
 
-fn secret(rule: LeakRule, offset: u64, fingerprint: SecretFingerprint, owner: &str) -> LeakFinding {
+fn secret(
+    (rule, remedy): (LeakRule, &str),
+    offset: u64,
+    fingerprint: SecretFingerprint,
+    owner: &str,
+) -> LeakFinding {
     LeakFinding {
         rule: rule.id.to_owned(),
         severity: rule.severity,
@@ -151,7 +171,7 @@ fn secret(rule: LeakRule, offset: u64, fingerprint: SecretFingerprint, owner: &s
         line: None,
         offset: Some(offset),
         what: format!("{}, in bytes that no file has", rule.what),
-        remedy: BELOW_TREE.remedy.to_owned(),
+        remedy: remedy.to_owned(),
         sha256: None,
         secret: Some(fingerprint),
         package: None,

@@ -24,6 +24,8 @@ pub struct ScanOptions<'a> {
     pub published: PublishedBy<'a>,
     /// Threads.
     pub threads: usize,
+    /// Whether the disk is one that existed and was kept: then what is below its files was there before.
+    pub kept_disk: bool,
 }
 
 impl std::fmt::Debug for ScanOptions<'_> {
@@ -31,6 +33,7 @@ impl std::fmt::Debug for ScanOptions<'_> {
         f.debug_struct("ScanOptions")
             .field("filter", &self.filter)
             .field("threads", &self.threads)
+            .field("kept_disk", &self.kept_disk)
             .finish_non_exhaustive()
     }
 }

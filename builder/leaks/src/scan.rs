@@ -1,11 +1,13 @@
-//! The scan of an image: every file of every volume once, then what is below the files, then the files of the bundle.
+//! The scan of an image: one walk of each file system finds its files and what is below them; then every file once, what is below, and
+//! the files of the bundle.
 
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use amiforge_formats::residue::{self, DiskSurvey};
 use amiforge_formats::tree::{Content, NodeKind, Tree};
-use amiforge_image::inspect::Medium;
+use amiforge_image::inspect::{DiskView, Medium};
 use amiforge_progress::Monitor;
 
 use crate::accounts::AccountFiles;
@@ -24,7 +26,10 @@ use crate::{below_tree, bundle_files};
 /// # Errors
 /// [`LeakError`].
 pub fn scan(medium: &Medium, options: &ScanOptions<'_>, monitor: Monitor<'_>) -> Result<Report, LeakError> {
-    let system = ImageSystem::read(medium)?;
+    monitor.progress.begin("reading the file systems, and what is below the files", None);
+    let view = DiskView::read(medium)?;
+    let DiskSurvey { residue: below, volumes } = residue::survey(medium)?;
+    let system = ImageSystem::of(medium, view, volumes);
     let finder = ContentFinder::new(&options.filter);
     let structure = StructureFinder::new(&options.filter)?;
     let mut report = Report { unread: system.unread.clone(), ..Report::default() };
@@ -48,7 +53,7 @@ pub fn scan(medium: &Medium, options: &ScanOptions<'_>, monitor: Monitor<'_>) ->
         report.findings.extend(findings);
         report.scanned = added(report.scanned, scanned);
     }
-    below_tree::scan(medium, &finder, options, &mut report, monitor)?;
+    below_tree::scan((medium, &below), &finder, options, &mut report, monitor)?;
     if let Some(folder) = medium.bundle() {
         let failed = |source| LeakError::Bundle { path: folder.to_owned(), source };
         let beside = bundle_files::scan(folder, &finder).map_err(failed)?;

@@ -1,15 +1,17 @@
 //! The files of an image as its system sees them: every volume that can be read, below the folder where fstab(5) mounts
 //! it; and the partitions that cannot be read.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use amiforge_formats::plan::{SourceId, Sources};
 use amiforge_formats::read_at::{ReadAt as _, Window};
+use amiforge_formats::residue::VolumeOnDisk;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::{NodeId, NodeKind, Tree};
 use amiforge_formats::volume::FsKind;
 use amiforge_formats::volume::format::ReadVolume;
-use amiforge_image::inspect::{DiskView, InspectError, Medium, PartitionSlot};
+use amiforge_image::inspect::{DiskView, Medium, PartitionSlot};
 use amiforge_rootfs::insert::insert_subtree;
 
 /// Longest text that is read of the system's settings.
@@ -18,13 +20,13 @@ const TEXT_MAX: u64 = 1 << 20;
 /// The bytes of the volumes, by the number of the volume.
 #[derive(Debug, Default)]
 pub(crate) struct VolumeBytes<'a> {
-    windows: Vec<Window<&'a Medium>>,
+    windows: Vec<Option<Window<&'a Medium>>>,
 }
 
 impl Sources for VolumeBytes<'_> {
     fn read_exact_at(&self, source: SourceId, at: u64, buf: &mut [u8]) -> io::Result<()> {
-        let window = self.windows.get(source.0 as usize).ok_or(io::ErrorKind::UnexpectedEof)?;
-        window.read_exact_at(at, buf)
+        let window = self.windows.get(source.0 as usize).copied().flatten();
+        window.ok_or(io::ErrorKind::UnexpectedEof)?.read_exact_at(at, buf)
     }
 }
 
@@ -55,23 +57,32 @@ struct SystemVolume {
 }
 
 impl<'a> ImageSystem<'a> {
-    /// Reads every volume.
-    ///
-    /// # Errors
-    /// [`InspectError`] when the partition table cannot be read.
-    pub(crate) fn read(medium: &'a Medium) -> Result<Self, InspectError> {
-        let view = DiskView::read(medium)?;
-        let (mut volumes, mut windows, mut unread) = (Vec::new(), Vec::new(), Vec::new());
+    /// The files of a disk's partitions: of the volumes that its survey has read, and of those of which it could not say what
+    /// is below the files.
+    pub(crate) fn of(medium: &'a Medium, view: DiskView, surveyed: Vec<VolumeOnDisk>) -> Self {
+        // Contents are slices of the volume of this number.
+        let window = |volume: &VolumeOnDisk| Window::new(medium, volume.start, volume.len);
+        let mut windows: Vec<_> = surveyed.iter().map(window).collect();
+        let mut surveyed: BTreeMap<u64, VolumeOnDisk> =
+            surveyed.into_iter().map(|volume| (volume.start, volume)).collect();
+        let (mut volumes, mut unread) = (Vec::new(), Vec::new());
         for slot in view.slots {
             let Some(kind) = slot.content.kind() else { continue };
             let Some(window) = slot.window(medium) else {
                 unread.push(format!("{} reaches past the end of the disk", slot.title()));
                 continue;
             };
-            match kind.format().read(&window, SourceId(windows.len() as u32)) {
+            let known = surveyed.remove(&slot.start).filter(|volume| volume.len == slot.len);
+            let read = match known {
+                Some(volume) => Ok(volume.read),
+                None => {
+                    windows.push(Some(window));
+                    kind.format().read(&window, SourceId(windows.len() as u32 - 1))
+                }
+            };
+            match read {
                 Ok(mut read) => {
                     if let Some(tree) = read.tree.take() {
-                        windows.push(window);
                         volumes.push(SystemVolume { slot, read, tree });
                     }
                 }
@@ -79,7 +90,7 @@ impl<'a> ImageSystem<'a> {
             }
         }
         let bytes = VolumeBytes { windows };
-        Ok(Self { trees: mounted(volumes, &bytes), bytes, unread })
+        Self { trees: mounted(volumes, &bytes), bytes, unread }
     }
 }
 

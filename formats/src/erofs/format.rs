@@ -6,9 +6,9 @@ use crate::finding::Severity;
 use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
-use crate::residue::Residue;
 use crate::structure::Structure;
-use crate::volume::format::{FileMetadata, FormatError, ReadVolume, VolumeFormat};
+use crate::tree::Tree;
+use crate::volume::format::{FileMetadata, FormatError, ReadVolume, SurveyedVolume, VolumeFormat};
 
 /// The superblock.
 const STRUCTURES: &[Structure] = &[Structure {
@@ -35,27 +35,19 @@ impl VolumeFormat for ErofsFormat {
         true
     }
 
+    fn kernel_modules(&self) -> &'static [&'static str] {
+        // As ext4 asks for its checksum, by way of libcrc32c.
+        &["crc32c_generic", "erofs"]
+    }
+
     fn probe(&self, head: &[u8]) -> bool {
         head.get(SUPERBLOCK_OFFSET as usize..).is_some_and(|bytes| bytes.starts_with(&MAGIC.to_le_bytes()))
     }
 
     fn read(&self, volume: &dyn ReadAt, source: SourceId) -> Result<ReadVolume, FormatError> {
         let system = read::open(volume)?;
-        let superblock = system.superblock();
-        let block = u64::from(superblock.block_size);
-        Ok(ReadVolume {
-            variant: "erofs",
-            id: Some(superblock.uuid.to_string()),
-            label: superblock.label.clone(),
-            block_size: Some(block),
-            size: Some(u64::from(superblock.blocks) * block),
-            free: Some(0),
-            inodes: Some(superblock.inodes),
-            free_inodes: Some(0),
-            features: superblock.features(),
-            more: vec![("created", superblock.build_time.utc().to_string())],
-            tree: Some(system.tree(source)?),
-        })
+        let tree = system.tree(source)?;
+        Ok(described(&system, tree))
     }
 
     fn file(&self, volume: &dyn ReadAt, path: &[u8], most: u64) -> Result<Option<Vec<u8>>, FormatError> {
@@ -72,8 +64,11 @@ impl VolumeFormat for ErofsFormat {
         Ok(texts)
     }
 
-    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
-        residue::residue(volume)
+    fn survey(&self, volume: &dyn ReadAt, source: SourceId) -> Result<SurveyedVolume, FormatError> {
+        let system = read::open(volume)?;
+        let files = system.numbered_tree(source)?;
+        let residue = residue::residue(&system, &files, volume)?;
+        Ok(SurveyedVolume { read: described(&system, files.tree), residue })
     }
 
     fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
@@ -82,5 +77,24 @@ impl VolumeFormat for ErofsFormat {
 
     fn structures(&self) -> &'static [Structure] {
         STRUCTURES
+    }
+}
+
+/// A file system with its tree as tools see it.
+fn described(system: &read::ErofsFileSystem<'_, dyn ReadAt + '_>, tree: Tree) -> ReadVolume {
+    let superblock = system.superblock();
+    let block = u64::from(superblock.block_size);
+    ReadVolume {
+        variant: "erofs",
+        id: Some(superblock.uuid.to_string()),
+        label: superblock.label.clone(),
+        block_size: Some(block),
+        size: Some(u64::from(superblock.blocks) * block),
+        free: Some(0),
+        inodes: Some(superblock.inodes),
+        free_inodes: Some(0),
+        features: superblock.features(),
+        more: vec![("created", superblock.build_time.utc().to_string())],
+        tree: Some(tree),
     }
 }

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::read::{self, ByteMapping, ErofsFileKind, ErofsFileSystem, ErofsInode, ErofsReadError};
+use super::read::{
+    self, ByteMapping, ErofsFileKind, ErofsFileSystem, ErofsInode, ErofsNumberedTree, ErofsReadError,
+};
 use super::spec::{
     COMPACT_SIZE, DIRENT_SIZE, EXTENDED_SIZE, EXTENSION_SLOT, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE,
     XATTR_ENTRY, XATTR_HEADER,
 };
 use crate::fields;
-use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::residue::{Residue, ResidueKind, ResidueOwner, ResidueSurvey};
 use crate::tree::Printable;
@@ -18,12 +19,13 @@ use crate::volume::format::FormatError;
 /// First byte and length of the label in the superblock.
 const LABEL: (u64, u64) = (64, 16);
 
-/// Surveys a file system.
-pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
-    let system = read::open(volume)?;
-    let files = system.numbered_tree(SourceId(0))?;
-    let mut pass =
-        ErofsPass { system: &system, volume, survey: ResidueSurvey::default(), tails: BTreeMap::new() };
+/// Surveys a file system whose files were read.
+pub(super) fn residue<'a>(
+    system: &'a ErofsFileSystem<'a, dyn ReadAt + 'a>,
+    files: &ErofsNumberedTree,
+    volume: &'a dyn ReadAt,
+) -> Result<Vec<Residue>, FormatError> {
+    let mut pass = ErofsPass { system, volume, survey: ResidueSurvey::default(), tails: BTreeMap::new() };
     pass.superblock()?;
     let mut nids = files.nids.clone();
     nids.sort_unstable();

@@ -1,13 +1,12 @@
 //! FAT as a volume format.
 
-use super::read::FatWidth;
+use super::read::{FatVolume, FatWidth};
 use super::{check, id_text, read, residue};
 use crate::finding::Severity;
 use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
-use crate::residue::Residue;
-use crate::volume::format::{FileMetadata, FormatError, ReadVolume, VolumeFormat};
+use crate::volume::format::{FileMetadata, FormatError, ReadVolume, SurveyedVolume, VolumeFormat};
 
 /// FAT12, FAT16 and FAT32.
 #[derive(Debug)]
@@ -39,22 +38,7 @@ impl VolumeFormat for FatFormat {
     }
 
     fn read(&self, volume: &dyn ReadAt, source: SourceId) -> Result<ReadVolume, FormatError> {
-        let volume = read::read(volume, source, 0)?;
-        let shape = volume.shape;
-        Ok(ReadVolume {
-            variant: match shape.width {
-                FatWidth::Fat12 => "fat12",
-                FatWidth::Fat16 => "fat16",
-                FatWidth::Fat32 => "fat32",
-            },
-            id: Some(id_text(shape.volume_id)),
-            label: volume.label.into_bytes(),
-            block_size: Some(shape.cluster),
-            size: Some(shape.sector.saturating_mul(shape.sectors)),
-            more: vec![("sector size", shape.sector.to_string())],
-            tree: Some(volume.tree),
-            ..ReadVolume::default()
-        })
+        Ok(described(read::read(volume, source, 0)?))
     }
 
     fn check(&self, volume: &dyn ReadAt) -> Result<Vec<String>, FormatError> {
@@ -63,11 +47,32 @@ impl VolumeFormat for FatFormat {
         Ok(damage.map(ToString::to_string).collect())
     }
 
-    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
-        residue::residue(volume)
+    fn survey(&self, volume: &dyn ReadAt, source: SourceId) -> Result<SurveyedVolume, FormatError> {
+        let read = read::read(volume, source, 0)?;
+        let residue = residue::residue(&read, volume)?;
+        Ok(SurveyedVolume { read: described(read), residue })
     }
 
     fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
         Ok(super::map::map(volume)?)
+    }
+}
+
+/// A volume as tools see it.
+fn described(volume: FatVolume) -> ReadVolume {
+    let shape = volume.shape;
+    ReadVolume {
+        variant: match shape.width {
+            FatWidth::Fat12 => "fat12",
+            FatWidth::Fat16 => "fat16",
+            FatWidth::Fat32 => "fat32",
+        },
+        id: Some(id_text(shape.volume_id)),
+        label: volume.label.into_bytes(),
+        block_size: Some(shape.cluster),
+        size: Some(shape.sector.saturating_mul(shape.sectors)),
+        more: vec![("sector size", shape.sector.to_string())],
+        tree: Some(volume.tree),
+        ..ReadVolume::default()
     }
 }

@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use super::read::{self, FatAllocation, FatVolume, FatWidth, VolumeShape};
 use super::spec::ENTRY;
-use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::residue::{Residue, ResidueKind, ResidueOwner, ResidueSurvey};
 use crate::tree::Printable;
@@ -15,13 +14,12 @@ use crate::volume::format::FormatError;
 /// The code that our boot sectors have.
 const OUR_CODE: [u8; 5] = [0xcd, 0x18, 0xf4, 0xeb, 0xfd];
 
-/// Surveys a volume.
-pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
-    let read = read::read(volume, SourceId(0), 0)?;
+/// Surveys a volume whose files were read.
+pub(super) fn residue(read: &FatVolume, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
     let mut pass = FatPass { volume, shape: read.shape, survey: ResidueSurvey::default() };
     pass.reserved_sectors()?;
     pass.tables();
-    pass.allocations(&read)?;
+    pass.allocations(read)?;
     pass.rest();
     let names = |node: u64| {
         let owner = read.allocations.get(usize::try_from(node).unwrap_or(usize::MAX));

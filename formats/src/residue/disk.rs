@@ -4,8 +4,10 @@ use std::io;
 
 use super::{Residue, ResidueKind, ResidueOwner, ResidueSurvey, SurveyedPartition};
 use crate::gpt::read::GptReadError;
+use crate::plan::SourceId;
 use crate::read_at::{ReadAt, Window};
 use crate::terminal::escape;
+use crate::volume::format::{ReadVolume, SurveyedVolume};
 use crate::volume::{self, VolumeContent};
 use crate::{bios, gpt};
 
@@ -38,6 +40,27 @@ pub struct UnreadRange {
     pub reason: String,
 }
 
+/// A disk that was surveyed, with the volumes that were read for it.
+#[derive(Debug, Default)]
+pub struct DiskSurvey {
+    /// What is below the tree.
+    pub residue: DiskResidue,
+    /// The volumes that could be read and surveyed, in the order of the partition table. Contents of files are slices of the source
+    /// with the number of the volume in this list, counted from the first byte of the volume.
+    pub volumes: Vec<VolumeOnDisk>,
+}
+
+/// A volume that was read, and where it is on the disk.
+#[derive(Debug)]
+pub struct VolumeOnDisk {
+    /// First byte.
+    pub start: u64,
+    /// Bytes of its partition.
+    pub len: u64,
+    /// As its reader sees it.
+    pub read: ReadVolume,
+}
+
 /// Why a disk could not be surveyed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -53,17 +76,26 @@ pub enum ResidueError {
     },
 }
 
-/// Surveys a disk: with a GPT or an MBR its gaps and every partition, without one the single volume that it is.
+/// What is below the tree of a disk: see [`survey`].
+///
+/// # Errors
+/// [`ResidueError`] when the medium fails.
+pub fn disk(disk: &dyn ReadAt) -> Result<DiskResidue, ResidueError> {
+    survey(disk).map(|surveyed| surveyed.residue)
+}
+
+/// Surveys a disk: with a GPT or an MBR its gaps and every partition, without one the single volume that it is. Its volumes are
+/// read in the same walk.
 ///
 /// Each byte that has to be read is read once, and holes of the medium are passed over. A partition that cannot be
 /// understood is in [`DiskResidue::unread`].
 ///
 /// # Errors
 /// [`ResidueError`] when the medium fails.
-pub fn disk(disk: &dyn ReadAt) -> Result<DiskResidue, ResidueError> {
+pub fn survey(disk: &dyn ReadAt) -> Result<DiskSurvey, ResidueError> {
     let failed = |source| ResidueError::Io { part: "the partition table".to_owned(), source };
     let mut survey = ResidueSurvey::default();
-    let mut out = DiskResidue::default();
+    let mut out = DiskSurvey::default();
     let partitions = match gpt::residue::survey(disk, &mut survey) {
         Ok(partitions) => Some(partitions),
         Err(GptReadError::Io { source, .. }) => return Err(failed(source)),
@@ -81,8 +113,8 @@ pub fn disk(disk: &dyn ReadAt) -> Result<DiskResidue, ResidueError> {
     survey.unclaimed(ResidueKind::PartitionGap, ResidueOwner::Volume, 0..disk.size());
     let mut outside = survey.read(disk, &mut |_| String::new()).map_err(failed)?;
     name_gaps(&mut outside, &partitions);
-    out.residues.append(&mut outside);
-    out.residues.sort_by_key(|residue| (residue.offset, residue.len));
+    out.residue.residues.append(&mut outside);
+    out.residue.residues.sort_by_key(|residue| (residue.offset, residue.len));
     Ok(out)
 }
 
@@ -104,7 +136,7 @@ fn name_gaps(residues: &mut [Residue], partitions: &[SurveyedPartition]) {
 
 impl SurveyedPartition {
     /// Surveys the volume in it.
-    fn survey(&self, disk: &dyn ReadAt, out: &mut DiskResidue) -> Result<(), ResidueError> {
+    fn survey(&self, disk: &dyn ReadAt, out: &mut DiskSurvey) -> Result<(), ResidueError> {
         let part = if self.name.is_empty() { "the disk" } else { &self.name };
         let failed = |source| ResidueError::Io { part: part.to_owned(), source };
         let unread = |reason: String| UnreadRange {
@@ -114,18 +146,24 @@ impl SurveyedPartition {
             reason,
         };
         let Some(volume) = Window::new(disk, self.start, self.len) else {
-            out.unread.push(unread("it reaches past the end of the disk".to_owned()));
+            out.residue.unread.push(unread("it reaches past the end of the disk".to_owned()));
             return Ok(());
         };
         let content = volume::probe(&volume).map_err(failed)?;
         let found = match content {
-            VolumeContent::Known(kind) => match kind.format().residue(&volume) {
-                Ok(found) => found,
-                Err(error) => {
-                    out.unread.push(unread(chain(&*error)));
-                    return Ok(());
+            VolumeContent::Known(kind) => {
+                let source = SourceId(u32::try_from(out.volumes.len()).unwrap_or(u32::MAX));
+                match kind.format().survey(&volume, source) {
+                    Ok(SurveyedVolume { read, residue }) => {
+                        out.volumes.push(VolumeOnDisk { start: self.start, len: self.len, read });
+                        residue
+                    }
+                    Err(error) => {
+                        out.residue.unread.push(unread(chain(&*error)));
+                        return Ok(());
+                    }
                 }
-            },
+            }
             VolumeContent::Zeros => {
                 let mut survey = ResidueSurvey::default();
                 survey.suspect(ResidueKind::EmptyPartition, ResidueOwner::Volume, 0..self.len);
@@ -134,13 +172,13 @@ impl SurveyedPartition {
             VolumeContent::Foreign(_) | VolumeContent::Unknown => {
                 let Some(survey) = bios::residue::survey(&volume).map_err(failed)? else {
                     let reason = format!("there is no reader for its content ({})", content.name());
-                    out.unread.push(unread(reason));
+                    out.residue.unread.push(unread(reason));
                     return Ok(());
                 };
                 survey.read(&volume, &mut |_| String::new()).map_err(failed)?
             }
         };
-        out.residues.extend(found.into_iter().map(|residue| self.on_disk(residue)));
+        out.residue.residues.extend(found.into_iter().map(|residue| self.on_disk(residue)));
         Ok(())
     }
 

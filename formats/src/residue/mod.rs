@@ -15,7 +15,7 @@ mod survey;
 use std::io;
 
 pub use content::RecoveredContent;
-pub use disk::{DiskResidue, ResidueError, UnreadRange, disk};
+pub use disk::{DiskResidue, DiskSurvey, ResidueError, UnreadRange, VolumeOnDisk, disk, survey};
 pub use kind::ResidueKind;
 pub(crate) use partition::SurveyedPartition;
 pub(crate) use survey::{ResidueOwner, ResidueSurvey};

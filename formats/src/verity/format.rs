@@ -7,9 +7,8 @@ use crate::digest::hex;
 use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
-use crate::residue::Residue;
 use crate::structure::Structure;
-use crate::volume::format::{FileMetadata, FormatError, ReadVolume, VolumeFormat};
+use crate::volume::format::{FileMetadata, FormatError, ReadVolume, SurveyedVolume, VolumeFormat};
 
 /// A hash tree with its superblock.
 #[derive(Debug)]
@@ -57,8 +56,8 @@ impl VolumeFormat for VerityFormat {
         Ok(texts)
     }
 
-    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
-        residue::residue(volume)
+    fn survey(&self, volume: &dyn ReadAt, source: SourceId) -> Result<SurveyedVolume, FormatError> {
+        Ok(SurveyedVolume { read: self.read(volume, source)?, residue: residue::residue(volume)? })
     }
 
     fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {

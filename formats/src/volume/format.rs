@@ -51,6 +51,15 @@ pub struct ReadVolume {
     pub tree: Option<Tree>,
 }
 
+/// A volume that was read and surveyed.
+#[derive(Debug, Clone, Default)]
+pub struct SurveyedVolume {
+    /// As its reader sees it.
+    pub read: ReadVolume,
+    /// What is below the tree, by offset in the volume.
+    pub residue: Vec<Residue>,
+}
+
 /// A format that fills a volume: a file system, or swap space.
 pub trait VolumeFormat: Sync {
     /// Name of the format as it is found on a disk, such as `fat` for every width.
@@ -72,6 +81,12 @@ pub trait VolumeFormat: Sync {
     /// Whether nothing can be written to a volume once it is made.
     fn is_read_only(&self) -> bool {
         false
+    }
+
+    /// The modules of Linux without which its kernel does not mount a volume of the format, in the order in which they are
+    /// loaded; none where no root is on one.
+    fn kernel_modules(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// The GPT partition type that follows from the format, where one does.
@@ -104,12 +119,21 @@ pub trait VolumeFormat: Sync {
     /// The error of the format's checker when it cannot begin, or the medium fails.
     fn check(&self, volume: &dyn ReadAt) -> Result<Vec<String>, FormatError>;
 
-    /// Surveys what is below the tree: bytes that neither a file nor a structure holds and that are not zero, by offset
-    /// in the volume. It reads what the format describes, and of the rest everything but the holes of the medium.
+    /// Reads the volume, as [`VolumeFormat::read`] does, and surveys what is below the tree in the same walk: bytes that neither
+    /// a file nor a structure holds and that are not zero, by offset in the volume. It reads what the format describes, and
+    /// of the rest everything but the holes of the medium.
     ///
     /// # Errors
-    /// The error of the format's reader when what is in use cannot be distinguished from what is not, or the medium fails.
-    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError>;
+    /// The error of the format's reader, also when what is in use cannot be distinguished from what is not, or the medium fails.
+    fn survey(&self, volume: &dyn ReadAt, source: SourceId) -> Result<SurveyedVolume, FormatError>;
+
+    /// What is below the tree: see [`VolumeFormat::survey`].
+    ///
+    /// # Errors
+    /// Those of [`VolumeFormat::survey`].
+    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
+        Ok(self.survey(volume, SourceId(0))?.residue)
+    }
 
     /// What every byte of the volume is.
     ///

@@ -6,9 +6,9 @@ use crate::finding::Severity;
 use crate::map::RangeMap;
 use crate::plan::SourceId;
 use crate::read_at::ReadAt;
-use crate::residue::Residue;
 use crate::structure::Structure;
-use crate::volume::format::{FileMetadata, FormatError, ReadVolume, VolumeFormat};
+use crate::tree::Tree;
+use crate::volume::format::{FileMetadata, FormatError, ReadVolume, SurveyedVolume, VolumeFormat};
 
 /// The superblock.
 const STRUCTURES: &[Structure] =
@@ -33,29 +33,8 @@ impl VolumeFormat for XfsFormat {
 
     fn read(&self, volume: &dyn ReadAt, source: SourceId) -> Result<ReadVolume, FormatError> {
         let system = read::open(volume)?;
-        let superblock = system.superblock();
-        let block = u64::from(superblock.block_size);
-        let bytes = |blocks: u64| blocks.saturating_mul(block);
-        Ok(ReadVolume {
-            variant: "xfs",
-            id: Some(superblock.uuid.to_string()),
-            label: superblock.label.clone(),
-            block_size: Some(block),
-            size: Some(bytes(superblock.blocks)),
-            free: Some(bytes(superblock.free_blocks)),
-            inodes: Some(superblock.inodes),
-            free_inodes: Some(superblock.free_inodes),
-            features: superblock.features.names(),
-            more: vec![
-                ("state", "clean".to_owned()),
-                ("log", format!("{} bytes", bytes(superblock.log_blocks.into()))),
-                ("groups", superblock.groups.to_string()),
-                ("inode size", superblock.inode_size.to_string()),
-                ("sector size", superblock.sector_size.to_string()),
-                ("directory block", superblock.dir_block.to_string()),
-            ],
-            tree: Some(system.tree(source)?),
-        })
+        let tree = system.tree(source)?;
+        Ok(described(&system, tree))
     }
 
     fn file(&self, volume: &dyn ReadAt, path: &[u8], most: u64) -> Result<Option<Vec<u8>>, FormatError> {
@@ -72,8 +51,11 @@ impl VolumeFormat for XfsFormat {
         Ok(texts)
     }
 
-    fn residue(&self, volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
-        residue::residue(volume)
+    fn survey(&self, volume: &dyn ReadAt, source: SourceId) -> Result<SurveyedVolume, FormatError> {
+        let system = read::open(volume)?;
+        let files = system.numbered_tree(source)?;
+        let residue = residue::residue(&system, &files, volume)?;
+        Ok(SurveyedVolume { read: described(&system, files.tree), residue })
     }
 
     fn map(&self, volume: &dyn ReadAt) -> Result<RangeMap, FormatError> {
@@ -82,5 +64,32 @@ impl VolumeFormat for XfsFormat {
 
     fn structures(&self) -> &'static [Structure] {
         STRUCTURES
+    }
+}
+
+/// A file system with its tree as tools see it.
+fn described(system: &read::XfsFileSystem<'_, dyn ReadAt + '_>, tree: Tree) -> ReadVolume {
+    let superblock = system.superblock();
+    let block = u64::from(superblock.block_size);
+    let bytes = |blocks: u64| blocks.saturating_mul(block);
+    ReadVolume {
+        variant: "xfs",
+        id: Some(superblock.uuid.to_string()),
+        label: superblock.label.clone(),
+        block_size: Some(block),
+        size: Some(bytes(superblock.blocks)),
+        free: Some(bytes(superblock.free_blocks)),
+        inodes: Some(superblock.inodes),
+        free_inodes: Some(superblock.free_inodes),
+        features: superblock.features.names(),
+        more: vec![
+            ("state", "clean".to_owned()),
+            ("log", format!("{} bytes", bytes(superblock.log_blocks.into()))),
+            ("groups", superblock.groups.to_string()),
+            ("inode size", superblock.inode_size.to_string()),
+            ("sector size", superblock.sector_size.to_string()),
+            ("directory block", superblock.dir_block.to_string()),
+        ],
+        tree: Some(tree),
     }
 }

@@ -9,9 +9,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::read::group::{self, InodeChunk, XfsGroup};
-use super::read::{self, XfsClaims, XfsFileSystem, XfsReadError, XfsRefuse, XfsTreeKind};
+use super::read::{self, XfsClaims, XfsFileSystem, XfsNumberedTree, XfsReadError, XfsRefuse, XfsTreeKind};
 use super::spec::SUPERBLOCK_SIZE;
-use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::residue::{Residue, ResidueKind, ResidueOwner, ResidueSurvey};
 use crate::tree::Printable;
@@ -20,19 +19,20 @@ use crate::volume::format::FormatError;
 /// Bytes of the fields of the headers of a group, by sector.
 const HEADERS: [u64; 3] = [SUPERBLOCK_SIZE as u64, 224, 344];
 
-/// Surveys a file system.
-pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
-    let system = read::open(volume)?;
+/// Surveys a file system whose files were read.
+pub(super) fn residue<'a>(
+    system: &XfsFileSystem<'a, dyn ReadAt + 'a>,
+    files: &XfsNumberedTree,
+    volume: &dyn ReadAt,
+) -> Result<Vec<Residue>, FormatError> {
     let names = system.superblock().features.uncheckable();
     if !names.is_empty() {
         return Err(XfsReadError::Features { names: names.join(", ") }.into());
     }
-    let files = system.numbered_tree(SourceId(0))?;
-    let mut pass =
-        XfsPass { system: &system, volume, survey: ResidueSurvey::default(), claims: XfsClaims::default() };
+    let mut pass = XfsPass { system, volume, survey: ResidueSurvey::default(), claims: XfsClaims::default() };
     let superblock = system.superblock();
     for number in 0..superblock.groups {
-        let group = group::read(&system, number, &mut pass.claims, &mut XfsRefuse)?;
+        let group = group::read(system, number, &mut pass.claims, &mut XfsRefuse)?;
         pass.group(&group)?;
     }
     pass.log();

@@ -62,8 +62,7 @@ impl Image {
 
     fn scan(&self, published: PublishedBy<'_>) -> Report {
         let medium = Medium::open(&self.path()).unwrap();
-        scan(&medium, &ScanOptions { filter: RuleFilter::default(), published, threads: 2 }, Monitor::none())
-            .unwrap()
+        scan(&medium, &ScanOptions { published, ..options() }, Monitor::none()).unwrap()
     }
 }
 
@@ -74,6 +73,10 @@ fn nothing(_: &Tree, _: &dyn Sources) -> io::Result<Vec<PublishedFile>> {
 
 fn text(text: &str) -> Vec<u8> {
     text.as_bytes().to_vec()
+}
+
+fn options() -> ScanOptions<'static> {
+    ScanOptions { filter: RuleFilter::default(), published: &nothing, threads: 2, kept_disk: false }
 }
 
 /// Rules, files and lines.
@@ -188,6 +191,33 @@ fn bytes_that_no_file_has_are_found_with_what_is_in_them() {
 }
 
 #[test]
+fn what_a_kept_disk_had_before_is_a_warning_and_a_secret_there_an_error() {
+    let image = Image::new(&[("/etc/passwd", text("root:x:0:0::/root:/bin/sh\n"))]);
+    let bundle = tempfile::tempdir().unwrap();
+    let disk = bundle.path().join("disk.raw");
+    std::fs::copy(image.path(), &disk).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&disk).unwrap();
+    file.write_all_at(b"customers of last year\n", LEN - 8192).unwrap();
+    let medium = Medium::open(bundle.path()).unwrap();
+    let scanned = |kept_disk| {
+        let report = scan(&medium, &ScanOptions { kept_disk, ..options() }, Monitor::none()).unwrap();
+        report.findings.into_iter().map(|one| (one.rule, one.severity, one.remedy)).collect::<Vec<_>>()
+    };
+    assert!(matches!(&scanned(false)[..], [(rule, LeakSeverity::Error, _)] if rule == "below-tree"));
+    let kept = scanned(true);
+    assert!(
+        matches!(&kept[..], [(_, LeakSeverity::Warning, remedy)] if remedy.contains("erase-free-space")),
+        "{kept:?}"
+    );
+    let key = format!("-----BEGIN {} KEY-----\n", "PRIVATE");
+    file.write_all_at(format!("{key}export GITHUB={TOKEN}\n").as_bytes(), LEN - 65536).unwrap();
+    let errors = scanned(true).into_iter().filter(|one| one.1 == LeakSeverity::Error);
+    let errors: Vec<_> = errors.map(|one| one.0).collect();
+    assert!(errors.iter().any(|rule| rule == "below-tree"), "{errors:?}");
+    assert!(errors.iter().any(|rule| rule == "github-token"), "{errors:?}");
+}
+
+#[test]
 fn bytes_of_an_unknown_file_system_are_searched() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("image.raw");
@@ -196,8 +226,7 @@ fn bytes_of_an_unknown_file_system_are_searched() {
     bytes[5000..5000 + TOKEN.len()].copy_from_slice(TOKEN.as_bytes());
     std::fs::write(&path, bytes).unwrap();
     let medium = Medium::open(&path).unwrap();
-    let options = ScanOptions { filter: RuleFilter::default(), published: &nothing, threads: 1 };
-    let report = scan(&medium, &options, Monitor::none()).unwrap();
+    let report = scan(&medium, &options(), Monitor::none()).unwrap();
     assert_eq!(report.findings.len(), 1);
     assert_eq!((report.findings[0].rule.as_str(), report.findings[0].offset), ("github-token", Some(5000)));
     assert_eq!(report.unread.len(), 1, "{:?}", report.unread);
@@ -210,8 +239,7 @@ fn files_of_a_bundle_beside_the_image_are_searched_too() {
     std::fs::copy(image.path(), bundle.path().join("disk.raw")).unwrap();
     std::fs::write(bundle.path().join("recipe.toml"), format!("[[file]]\ncontent = \"{TOKEN}\"\n")).unwrap();
     let medium = Medium::open(bundle.path()).unwrap();
-    let options = ScanOptions { filter: RuleFilter::default(), published: &nothing, threads: 1 };
-    let report = scan(&medium, &options, Monitor::none()).unwrap();
+    let report = scan(&medium, &options(), Monitor::none()).unwrap();
     assert_eq!(shown(&report), [("github-token".to_owned(), "recipe.toml".to_owned(), Some(2))]);
     assert_eq!((report.findings[0].scope, report.scanned.bundle_files), (FindingScope::Bundle, 1));
 }

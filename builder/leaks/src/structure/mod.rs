@@ -13,6 +13,7 @@ mod traces;
 
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use amiforge_rootfs::glob::{Globs, NotAGlob};
 
@@ -235,7 +236,15 @@ impl StructureRule {
 /// # Errors
 /// A glob of a table that is none.
 pub fn count_in_file(path: &[u8], bytes: &[u8]) -> Result<usize, NotAGlob> {
-    let finder = StructureFinder::new(&RuleFilter::default())?;
+    // The tables are made once: that takes some thousand times as long as a short file.
+    static FINDER: OnceLock<StructureFinder> = OnceLock::new();
+    let finder = match FINDER.get() {
+        Some(finder) => finder,
+        None => {
+            let made = StructureFinder::new(&RuleFilter::default())?;
+            FINDER.get_or_init(|| made)
+        }
+    };
     let subject = RuleSubject { path, bytes: &bytes[..bytes.len().min(TEXT_MAX)] };
     // Every check sees the bytes, whatever the path is.
     let matched = finder.rows.iter().map(|row| row.find(&subject).len()).sum::<usize>();

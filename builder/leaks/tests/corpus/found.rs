@@ -14,8 +14,12 @@ use super::{below, image, secrets};
 /// Scans an image, of whose files no package published any.
 pub(crate) fn report(path: &Path) -> Report {
     let medium = Medium::open(path).unwrap();
-    let options =
-        ScanOptions { filter: RuleFilter::default(), published: &|_, _| Ok(Vec::new()), threads: 2 };
+    let options = ScanOptions {
+        filter: RuleFilter::default(),
+        published: &|_, _| Ok(Vec::new()),
+        threads: 2,
+        kept_disk: false,
+    };
     scan(&medium, &options, Monitor::none()).unwrap()
 }
 

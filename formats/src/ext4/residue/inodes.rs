@@ -1,11 +1,14 @@
 //! Inode tables: the inodes in use with all that they hold, and those that are not.
 
+use std::ops::Range;
+
 use super::Ext4Pass;
 use crate::ext4::read::usage::{self, bit};
 use crate::ext4::read::{
     BlockMapping, EXTENTS_FL, Ext4ReadError, FileKind, RESIZE, ReadInode, Refuse, read_exact,
 };
 use crate::fields;
+use crate::read_at::ReadAt;
 use crate::residue::{ResidueKind, ResidueOwner};
 
 /// Flag of an inode: fs-verity's hash tree follows the content.
@@ -32,6 +35,7 @@ impl Ext4Pass<'_, '_> {
             let size = u64::from(superblock.inode_size);
             let owner = ResidueOwner::Numbered("inode table of group", number.into());
             let mut unused = start;
+            let mut table = InodeTable { end, size, bytes: 0..0, buffer: Vec::new() };
             for index in (0..superblock.inodes_per_group).filter(|index| bit(&bitmap, *index)) {
                 let at = start.saturating_add(u64::from(index).saturating_mul(size));
                 self.survey.suspect(ResidueKind::UnusedInode, owner, unused..at);
@@ -40,27 +44,25 @@ impl Ext4Pass<'_, '_> {
                     .saturating_mul(superblock.inodes_per_group)
                     .saturating_add(index)
                     .saturating_add(1);
-                self.inode(inode)?;
+                if inode <= superblock.inodes {
+                    self.inode(inode, table.inode(self.system.image(), at)?)?;
+                }
             }
             self.survey.suspect(ResidueKind::UnusedInode, owner, unused..end);
         }
         Ok(())
     }
 
-    /// An inode in use.
-    fn inode(&mut self, number: u32) -> Result<(), Ext4ReadError> {
+    /// An inode in use, with its bytes.
+    fn inode(&mut self, number: u32, raw: &[u8]) -> Result<(), Ext4ReadError> {
         let superblock = self.system.superblock();
-        if number > superblock.inodes {
-            return Ok(());
-        }
-        let mut raw = vec![0; superblock.inode_size.into()];
-        read_exact(self.system.image(), self.system.inode_offset(number)?, &mut raw)?;
         // A reserved inode without a use has no checksum either.
         if raw.iter().all(|byte| *byte == 0) {
             return Ok(());
         }
-        let inode = self.system.inode(number)?;
-        self.body(&inode)?;
+        let offset = self.system.inode_offset(number)?;
+        let inode = ReadInode::read(superblock, number, offset, raw, &mut Refuse)?;
+        self.body(&inode, raw);
         if inode.xattr_block != 0 && self.system.holds(inode.xattr_block, 1) {
             self.attribute_block(&inode)?;
         }
@@ -98,7 +100,7 @@ impl Ext4Pass<'_, '_> {
     }
 
     /// What is behind the fields of an inode: attributes, or nothing.
-    fn body(&mut self, inode: &ReadInode) -> Result<(), Ext4ReadError> {
+    fn body(&mut self, inode: &ReadInode, raw: &[u8]) {
         let size = u64::from(self.system.superblock().inode_size);
         let fields_end = BASE.saturating_add(inode.extra_size.into());
         let start = inode.offset.saturating_add(fields_end);
@@ -106,12 +108,10 @@ impl Ext4Pass<'_, '_> {
         let len = end.saturating_sub(start);
         if inode.extra_size == 0 || len < 4 {
             self.survey.suspect(ResidueKind::InodeGap, ResidueOwner::Node(inode.number.into()), start..end);
-            return Ok(());
+            return;
         }
-        let mut area = vec![0; usize::try_from(len).unwrap_or(0)];
-        read_exact(self.system.image(), start, &mut area)?;
-        self.inode_attributes(inode, start, &area);
-        Ok(())
+        let area = raw.get(usize::try_from(fields_end).unwrap_or(usize::MAX)..).unwrap_or_default();
+        self.inode_attributes(inode, start, area);
     }
 
     /// The bytes of `i_block` after the first `used`.
@@ -191,8 +191,38 @@ impl Ext4Pass<'_, '_> {
     }
 }
 
+/// The table of a group, read in portions from the front.
+struct InodeTable {
+    /// First byte behind it.
+    end: u64,
+    /// Bytes of an inode.
+    size: u64,
+    /// What the buffer holds of the image.
+    bytes: Range<u64>,
+    buffer: Vec<u8>,
+}
+
+/// Inodes that are read at a time.
+const PORTION: u64 = 256;
+
+impl InodeTable {
+    /// The bytes of the inode at an offset in the image.
+    fn inode(&mut self, image: &dyn ReadAt, at: u64) -> Result<&[u8], Ext4ReadError> {
+        if !(self.bytes.start <= at && at.saturating_add(self.size) <= self.bytes.end) {
+            let end = at.saturating_add(self.size.saturating_mul(PORTION)).min(self.end);
+            let len = end.max(at.saturating_add(self.size)).saturating_sub(at);
+            self.buffer.resize(usize::try_from(len).unwrap_or(0), 0);
+            read_exact(image, at, &mut self.buffer)?;
+            self.bytes = at..at.saturating_add(len);
+        }
+        let from = usize::try_from(at.saturating_sub(self.bytes.start)).unwrap_or(usize::MAX);
+        let to = from.saturating_add(usize::try_from(self.size).unwrap_or(usize::MAX));
+        Ok(self.buffer.get(from..to).unwrap_or_default())
+    }
+}
+
 /// The bytes of `i_block` after the first `used`.
-fn field(inode: &ReadInode, used: u64) -> std::ops::Range<u64> {
+fn field(inode: &ReadInode, used: u64) -> Range<u64> {
     let start = inode.offset.saturating_add(BLOCK_AT);
     start.saturating_add(used)..start.saturating_add(BLOCK_LEN)
 }

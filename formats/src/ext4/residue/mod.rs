@@ -14,20 +14,21 @@ mod mapping;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::read::{self, FileSystem, NumberedTree};
+use super::read::{FileSystem, NumberedTree};
 use crate::fields;
-use crate::plan::SourceId;
 use crate::read_at::ReadAt;
 use crate::residue::{Residue, ResidueKind, ResidueOwner, ResidueSurvey};
 use crate::tree::Printable;
 use crate::volume::format::FormatError;
 
-/// Surveys a file system.
-pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> {
-    let system = read::open(volume)?;
-    let files = system.numbered_tree(SourceId(0))?;
+/// Surveys a file system whose files were read.
+pub(super) fn residue<'a>(
+    system: &FileSystem<'a, dyn ReadAt + 'a>,
+    files: &NumberedTree,
+    volume: &dyn ReadAt,
+) -> Result<Vec<Residue>, FormatError> {
     let mut pass = Ext4Pass {
-        system: &system,
+        system,
         survey: ResidueSurvey::default(),
         named: files.inodes.iter().copied().collect(),
         attribute_blocks: BTreeSet::new(),
@@ -40,9 +41,9 @@ pub(super) fn residue(volume: &dyn ReadAt) -> Result<Vec<Residue>, FormatError> 
     pass.survey.unclaimed(ResidueKind::FreeSpace, ResidueOwner::Volume, first..end);
     pass.survey.suspect(ResidueKind::BootArea, ResidueOwner::Volume, 0..1024);
     pass.survey.suspect(ResidueKind::VolumeTail, ResidueOwner::Volume, end..volume.size());
-    let mut names = InodePaths { files: &files, paths: None };
+    let mut names = InodePaths { files, paths: None };
     let found = pass.survey.read(volume, &mut |inode| names.of(inode))?;
-    inode_by_inode(&system, found)
+    inode_by_inode(system, found)
 }
 
 /// A survey of a file system.
