@@ -10,3 +10,4 @@ mod listing;
 mod log;
 mod random;
 mod refusals;
+mod seeds;

@@ -55,3 +55,17 @@ pub(crate) fn harmless() -> Vec<(&'static str, Vec<u8>)> {
         ("usr/bin/app", b"\x7fELF\x02\x01\x01\0a program".to_vec()),
     ]
 }
+
+#[test]
+#[ignore = "writes seeds"]
+fn seeds_for_the_fuzz_target_are_written() {
+    if MAKERS.iter().any(|program| super::tool::find(program).is_none()) {
+        return;
+    }
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/leaks");
+    std::fs::create_dir_all(&folder).unwrap();
+    let secrets = all().into_iter().map(|secret| (secret.path, secret.bytes));
+    for (number, (path, bytes)) in secrets.chain(harmless()).enumerate() {
+        std::fs::write(folder.join(format!("{number:02}-{}", path.replace('/', "-"))), bytes).unwrap();
+    }
+}
