@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::{SourceId, Sources};
@@ -45,17 +46,42 @@ impl FileStamp {
         Self { mtime: None, ..Self::of(metadata) }
     }
 
-    fn with_ctime(metadata: &Metadata) -> Self {
+    /// The stamp of a file with both of its times.
+    pub(crate) fn with_ctime(metadata: &Metadata) -> Self {
         let mtime = Some((metadata.mtime(), metadata.mtime_nsec()));
         let ctime = Some((metadata.ctime(), metadata.ctime_nsec()));
         Self { dev: metadata.dev(), ino: metadata.ino(), size: metadata.size(), mtime, ctime }
     }
 
     /// Whether a file still has this stamp; times that it lacks are not compared.
-    fn matches(&self, metadata: &Metadata) -> bool {
+    pub(crate) fn matches(&self, metadata: &Metadata) -> bool {
         let now = Self::with_ctime(metadata);
         *self == Self { mtime: self.mtime.and(now.mtime), ctime: self.ctime.and(now.ctime), ..now }
     }
+
+    /// Whether the file last changed before `time`.
+    pub(crate) fn is_before(&self, time: SystemTime) -> bool {
+        let Ok(time) = time.duration_since(SystemTime::UNIX_EPOCH) else { return false };
+        let time = (i64::try_from(time.as_secs()).unwrap_or(i64::MAX), i64::from(time.subsec_nanos()));
+        [self.mtime, self.ctime].into_iter().flatten().all(|last| last < time)
+    }
+
+    /// All of it as a text.
+    pub(crate) fn text(&self) -> String {
+        let Self { dev, ino, size, mtime, ctime } = self;
+        format!("{dev} {ino} {size} {mtime:?} {ctime:?}")
+    }
+}
+
+/// What is known of a file as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WholeFile {
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its SHA-256.
+    pub sha256: Digest,
+    /// The Merkle root of its blocks of 512 KiB, as manifests have it of an image.
+    pub root: Digest,
 }
 
 #[derive(Debug, Clone)]
@@ -71,6 +97,8 @@ pub struct Blobs {
     files: Vec<Blob>,
     /// Digests of contents in them, as far as they are known.
     digests: BTreeMap<ContentPiece, FileDigests>,
+    /// Digests of whole files, as far as they are known.
+    whole: BTreeMap<SourceId, WholeFile>,
     /// Files opened on demand, the latest used first.
     recent: Mutex<VecDeque<(u32, Arc<File>)>>,
 }
@@ -84,7 +112,9 @@ impl Blobs {
     /// A copy, to which files are added independently of this one; both number them from [`Blobs::count`] on.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self { files: self.files.clone(), digests: self.digests.clone(), recent: Mutex::default() }
+        let Self { files, digests, whole, recent: _ } = self;
+        let (files, digests, whole) = (files.clone(), digests.clone(), whole.clone());
+        Self { files, digests, whole, recent: Mutex::default() }
     }
 
     /// Number of files, which is the number of the next source.
@@ -95,6 +125,12 @@ impl Blobs {
     /// Adds an open file; `path` is how errors name it.
     pub fn add(&mut self, file: File, path: &Path) -> SourceId {
         let stamp = file.metadata().ok().map(|metadata| FileStamp::of(&metadata));
+        self.push(Blob { path: path.to_owned(), file: Some(Arc::new(file)), stamp })
+    }
+
+    /// Adds an open file whose digest is known by its stamp ([`crate::stamps`]), which is watched.
+    pub fn add_stamped(&mut self, file: File, path: &Path) -> SourceId {
+        let stamp = file.metadata().ok().map(|metadata| FileStamp::with_ctime(&metadata));
         self.push(Blob { path: path.to_owned(), file: Some(Arc::new(file)), stamp })
     }
 
@@ -147,6 +183,16 @@ impl Blobs {
     /// Records the digests of a piece.
     pub fn set_digests(&mut self, piece: ContentPiece, digests: FileDigests) {
         self.digests.insert(piece, digests);
+    }
+
+    /// What is known of a file as a whole.
+    pub fn whole(&self, source: SourceId) -> Option<WholeFile> {
+        self.whole.get(&source).copied()
+    }
+
+    /// Records what is known of a file as a whole.
+    pub fn set_whole(&mut self, source: SourceId, known: WholeFile) {
+        self.whole.insert(source, known);
     }
 
     /// The first of the open files that changed since it was added. Those opened on demand are compared with their

@@ -15,6 +15,7 @@ use amiforge_progress::{CancelToken, Monitor};
 use crate::entry::{OpenEntry, PendingRename};
 use crate::error::StoreError;
 use crate::hash::hash_range;
+use crate::stamps::{PendingStamp, Stamps};
 
 /// Why a check failed.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +95,8 @@ struct LabelledTask {
 enum Task {
     /// Hashes an open file and compares.
     Range { file: File, at: u64, len: u64, expected: Expected },
+    /// Hashes an input and compares; its digest gets the stamp that it had.
+    Input { file: File, len: u64, expected: Option<Digest>, stamp: Option<(Stamps, PendingStamp)> },
     /// Hashes an entry of the store that is opened then: there may be more of them than a program may have open.
     Entry { path: PathBuf, len: u64, digest: Digest },
     /// Gives an entry its name.
@@ -103,7 +106,6 @@ enum Task {
 /// The digest that a range must have.
 #[derive(Debug)]
 enum Expected {
-    Input(Option<Digest>),
     Part(String, Digest),
     Entry(PathBuf, Digest),
 }
@@ -122,7 +124,28 @@ impl Deferred {
     /// Hashes the first `len` bytes of an input, and compares their digest with the expected one, if there is one.
     /// [`Deferred::join`] returns the digest under the label of the input.
     pub fn check_input(&mut self, file: File, len: u64, expected: Option<Digest>) {
-        self.push(Task::Range { file, at: 0, len, expected: Expected::Input(expected) });
+        self.push(Task::Input { file, len, expected, stamp: None });
+    }
+
+    /// Checks an input as [`Deferred::check_input`] does, unless the expected digest is the one that the file has by its stamp;
+    /// else its digest gets a stamp. Gives the digest that need not be taken any more. To be used before anything of the
+    /// file is read: a stamp holds from then on.
+    ///
+    /// # Errors
+    /// When the metadata of the file cannot be read.
+    pub fn check_stamped_input(
+        &mut self,
+        (file, len): (File, u64),
+        expected: Option<Digest>,
+        stamps: Stamps,
+    ) -> io::Result<Option<Digest>> {
+        let known = stamps.digest(&file);
+        if known.is_some_and(|known| expected.is_none_or(|expected| expected == known)) {
+            return Ok(known);
+        }
+        let stamp = PendingStamp::of(&file.metadata()?).map(|stamp| (stamps, stamp));
+        self.push(Task::Input { file, len, expected, stamp });
+        Ok(None)
     }
 
     /// Hashes `len` bytes of `file` from `at` on, a part of an input such as a layer of an image; errors name it `part`.
@@ -279,13 +302,20 @@ fn run(task: Task, cancel: &CancelToken) -> Result<Option<Digest>, CheckError> {
             let file = amiforge_progress::regular::open(&path).map_err(CheckError::Read)?;
             (file, 0, len, Expected::Entry(path, digest))
         }
+        Task::Input { file, len, expected, stamp } => {
+            let actual = hashed(&file, (0, len), cancel)?;
+            if let Some(expected) = expected.filter(|expected| *expected != actual) {
+                return Err(CheckError::Input { expected, actual });
+            }
+            if let Some((stamps, stamp)) = stamp {
+                stamps.keep(&file, stamp, actual);
+            }
+            return Ok(Some(actual));
+        }
         Task::Rename(entry) => return entry.commit().map(|()| None).map_err(CheckError::Store),
     };
-    let hashed = hash_range(&file, at, len, Monitor::silent(cancel)).map_err(CheckError::Read)?;
-    let actual = hashed.ok_or(CheckError::Interrupted)?;
+    let actual = hashed(&file, (at, len), cancel)?;
     match expected {
-        Expected::Input(Some(expected)) if expected != actual => Err(CheckError::Input { expected, actual }),
-        Expected::Input(_) => Ok(Some(actual)),
         Expected::Part(_, expected) | Expected::Entry(_, expected) if expected == actual => Ok(None),
         Expected::Part(part, expected) => Err(CheckError::Part { part, expected, actual }),
         Expected::Entry(path, expected) => {
@@ -296,80 +326,11 @@ fn run(task: Task, cancel: &CancelToken) -> Result<Option<Digest>, CheckError> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Store;
-
-    /// A store, and a layer of it that waits for its name.
-    fn layer(folder: &Path) -> (PathBuf, PendingRename) {
-        let mut writer = Store::at(folder).create_entry().unwrap();
-        writer.write(b"layer").unwrap();
-        let (entry, pending) = writer.finish_as(&format!("layer-{}", Digest::of(b"key"))).unwrap();
-        (entry.path, pending)
-    }
-
-    /// A file with `abc` in it.
-    fn input() -> File {
-        let mut file = tempfile::tempfile().unwrap();
-        std::io::Write::write_all(&mut file, b"abc").unwrap();
-        file
-    }
-
-    #[test]
-    fn a_layer_waits_for_checks_that_run_and_for_those_of_others_added_later() {
-        for wrong in [true, false] {
-            let folder = tempfile::tempdir().unwrap();
-            let (path, pending) = layer(folder.path());
-            let mut deferred = Deferred::new();
-            deferred.rename_layer(pending);
-            deferred.start();
-            let mut source = Deferred::new();
-            source.check_input(input(), 3, wrong.then(|| Digest::of(b"other")));
-            source.label("source 1");
-            source.start();
-            deferred.append(source);
-            assert!(deferred.has_layers() && !path.exists());
-            let joined = deferred.join();
-            assert_eq!(path.exists(), !wrong);
-            match joined {
-                Ok(digests) => assert_eq!(digests, [("source 1".to_owned(), Digest::of(b"abc"))]),
-                Err(error) => assert_eq!(error.to_string(), "checking source 1"),
-            }
-        }
-    }
-
-    #[test]
-    fn a_layer_whose_inputs_are_checked_gets_its_name_at_once_and_a_dropped_one_never() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, pending) = layer(folder.path());
-        let mut deferred = Deferred::new();
-        deferred.rename_layer(pending);
-        drop(deferred);
-        assert!(!path.exists());
-        let (path, pending) = layer(folder.path());
-        let mut deferred = Deferred::new();
-        deferred.rename_layer(pending);
-        deferred.start_with_layers();
-        assert!(!deferred.has_layers());
-        drop(deferred);
-        assert!(path.exists());
-    }
-
-    #[test]
-    fn discarded_checks_are_not_made_and_labels_stay_with_their_input() {
-        let mut deferred = Deferred::new();
-        deferred.check_entry(Path::new("/none"), 1, Digest::of(b""));
-        deferred.discard();
-        assert!(deferred.is_empty());
-        deferred.check_part((input(), 1, 2), "layer 3", Digest::of(b"bc"));
-        deferred.label("source 1");
-        deferred.check_part((input(), 0, 2), "layer 4", Digest::of(b"bc"));
-        deferred.label("source 2");
-        let Err(DeferredError::Input { input, source }) = deferred.join() else {
-            panic!("a part is another")
-        };
-        assert_eq!(input, "source 2");
-        assert!(source.to_string().starts_with("the sha256 of layer 4 is "), "{source}");
-    }
+/// The digest of a range.
+fn hashed(file: &File, (at, len): (u64, u64), cancel: &CancelToken) -> Result<Digest, CheckError> {
+    let hashed = hash_range(file, at, len, Monitor::silent(cancel)).map_err(CheckError::Read)?;
+    hashed.ok_or(CheckError::Interrupted)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use amiforge_formats::plan::Sources;
@@ -135,6 +136,60 @@ fn missing(tree: &Tree, blobs: &Blobs) -> Vec<ContentPiece> {
     missing
 }
 
+/// Takes the digests of ranges of a file, each its first byte and its length, on `workers` threads; in the order of the call.
+///
+/// # Errors
+/// When a range cannot be read, and [`io::ErrorKind::Interrupted`] when it is cancelled.
+pub fn of_ranges(
+    file: &File,
+    ranges: &[(u64, u64)],
+    workers: usize,
+    cancel: &CancelToken,
+) -> io::Result<Vec<FileDigests>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut taken = Vec::new();
+        let mut buffer = vec![0; CHUNK];
+        let mut number = next.fetch_add(1, Ordering::Relaxed);
+        while let Some(range) = ranges.get(number) {
+            taken.push((number, of_range(file, *range, &mut buffer, cancel)?));
+            number = next.fetch_add(1, Ordering::Relaxed);
+        }
+        io::Result::Ok(taken)
+    };
+    let mut all: Vec<(usize, FileDigests)> = Vec::with_capacity(ranges.len());
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..workers.max(1)).map(|_| scope.spawn(work)).collect();
+        for thread in running {
+            all.append(&mut thread.join().unwrap_or_else(|_| Err(panicked()))?);
+        }
+        io::Result::Ok(())
+    })?;
+    all.sort_unstable_by_key(|(number, _)| *number);
+    Ok(all.into_iter().map(|(_, digests)| digests).collect())
+}
+
+/// The digests of `len` bytes of a file from `at` on.
+fn of_range(
+    file: &File,
+    (at, len): (u64, u64),
+    buffer: &mut [u8],
+    cancel: &CancelToken,
+) -> io::Result<FileDigests> {
+    let mut hasher = FileHasher::default();
+    let mut from = 0;
+    while from < len {
+        if cancel.is_cancelled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let part = &mut buffer[..(len - from).min(STEP) as usize];
+        file.read_exact_at(part, at + from)?;
+        hasher.update(part);
+        from += part.len() as u64;
+    }
+    Ok(hasher.finish())
+}
+
 fn panicked() -> io::Error {
     io::Error::other("a thread that takes digests ended early")
 }
@@ -182,21 +237,13 @@ impl Drop for BackgroundDigests {
 fn take_all(pieces: &[(ContentPiece, PathBuf)], cancel: &CancelToken) -> io::Result<TakenDigests> {
     let mut open: Option<(&Path, File)> = None;
     let mut taken = Vec::with_capacity(pieces.len());
+    let mut buffer = vec![0; CHUNK];
     for (piece, path) in pieces {
         if open.as_ref().is_none_or(|(opened, _)| opened != path) {
             open = Some((path, File::open(path)?));
         }
         let Some((_, file)) = &open else { continue };
-        let mut hasher = FileHasher::default();
-        each_step(piece.2, |from, part| {
-            if cancel.is_cancelled() {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-            file.read_exact_at(part, piece.1 + from)?;
-            hasher.update(part);
-            Ok(())
-        })?;
-        taken.push((*piece, hasher.finish()));
+        taken.push((*piece, of_range(file, (piece.1, piece.2), &mut buffer, cancel)?));
     }
     Ok(taken)
 }
@@ -237,6 +284,21 @@ mod tests {
         assert_eq!(known.sha1[..4], [0xa9, 0x99, 0x3e, 0x36]);
         assert_eq!(of(&content, &blobs).unwrap(), known);
         assert_eq!(blobs.digests((source, 2, 4)), None);
+    }
+
+    #[test]
+    fn digests_of_ranges_come_in_the_order_of_the_call() {
+        let (folder, _, _) = blobs();
+        let file = File::open(folder.path().join("source")).unwrap();
+        let cancel = CancelToken::new();
+        for workers in [1, 3] {
+            let taken = of_ranges(&file, &[(2, 3), (0, 7), (5, 0)], workers, &cancel).unwrap();
+            let expected = [&b"abc"[..], b"xxabcxx", b""].map(Digest::of);
+            assert_eq!(taken.iter().map(|taken| taken.sha256).collect::<Vec<_>>(), expected);
+        }
+        assert!(of_ranges(&file, &[(2, 99)], 2, &cancel).is_err());
+        cancel.cancel();
+        assert!(of_ranges(&file, &[(2, 3)], 2, &cancel).is_err());
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub struct EntryWriter {
     folder: PathBuf,
     hasher: Sha256,
     len: u64,
+    /// Bytes that were appended and not hashed yet.
+    unhashed: u64,
     keep: bool,
 }
 
@@ -69,7 +71,7 @@ impl EntryWriter {
     /// Writes to `part`, a file in `folder`. An entry that is not to be kept never gets its name through
     /// [`PendingRename::commit`].
     pub(crate) fn new(part: NamedTempFile, folder: &Path, keep: bool) -> Self {
-        Self { part, folder: folder.to_owned(), hasher: Sha256::new(), len: 0, keep }
+        Self { part, folder: folder.to_owned(), hasher: Sha256::new(), len: 0, unhashed: 0, keep }
     }
 
     /// Appends decompressed bytes.
@@ -77,11 +79,28 @@ impl EntryWriter {
     /// # Errors
     /// [`StoreError::Write`].
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.hasher.update(bytes);
+        self.append(bytes)?;
+        self.hash(bytes);
+        Ok(())
+    }
+
+    /// Appends decompressed bytes without hashing them: [`EntryWriter::hash`] has to take them all, in their order, before others
+    /// are written. For a caller that hashes parts of them itself, and does both at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`].
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         self.len += bytes.len() as u64;
+        self.unhashed += bytes.len() as u64;
         let folder = &self.folder;
         let written = self.part.as_file_mut().write_all(bytes);
         written.map_err(|source| StoreError::Write { folder: folder.clone(), source })
+    }
+
+    /// Hashes the next of the bytes that were appended.
+    pub fn hash(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.unhashed = self.unhashed.saturating_sub(bytes.len() as u64);
     }
 
     /// Bytes appended so far.
@@ -106,10 +125,13 @@ impl EntryWriter {
     /// Completes an entry that has another name than that of an input.
     ///
     /// # Errors
-    /// [`StoreError::Write`].
+    /// [`StoreError::Write`], also when bytes were appended and not hashed.
     pub fn finish_as(self, name: &str) -> Result<(OpenEntry, PendingRename), StoreError> {
-        let Self { mut part, folder, hasher, len, keep } = self;
+        let Self { mut part, folder, hasher, len, unhashed, keep } = self;
         let failed = |source| StoreError::Write { folder: folder.clone(), source };
+        if unhashed > 0 {
+            return Err(failed(io::Error::other(format!("{unhashed} bytes of it were not hashed"))));
+        }
         let digest = Digest(hasher.finalize().into());
         let mut trailer = MAGIC.to_vec();
         trailer.extend_from_slice(&len.to_le_bytes());

@@ -19,6 +19,7 @@ mod gc;
 mod hash;
 pub mod layer;
 mod objects;
+pub mod stamps;
 mod store;
 
 pub use entry::{Committed, EntryWriter, OpenEntry, PendingRename};

@@ -107,6 +107,11 @@ impl Store {
         }
     }
 
+    /// Path of its folder, if what is in it is kept.
+    pub(crate) fn kept_folder(&self) -> Option<&Path> {
+        self.scratch.is_none().then_some(self.folder.as_path())
+    }
+
     /// Makes the names of entries that were renamed so far survive a power cut.
     ///
     /// # Errors

@@ -62,3 +62,22 @@ fn a_store_that_cannot_be_written_says_where() {
     let error = Store::at(&file.join("store")).create_entry().unwrap_err();
     assert!(error.to_string().contains("/file/store`"), "{error}");
 }
+
+#[test]
+fn bytes_that_are_hashed_after_they_were_appended_give_the_same_entry_and_all_have_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::at(folder.path());
+    let mut at_once = store.create_entry().unwrap();
+    at_once.write(b"first second").unwrap();
+    let mut later = store.create_entry().unwrap();
+    later.write(b"first ").unwrap();
+    later.append(b"second").unwrap();
+    later.hash(b"sec");
+    later.hash(b"ond");
+    let digest = |writer: EntryWriter| writer.finish_as("entry").map(|(entry, _)| (entry.len, entry.digest));
+    assert_eq!(digest(at_once).unwrap(), digest(later).unwrap());
+    let mut half = store.create_entry().unwrap();
+    half.append(b"second").unwrap();
+    half.hash(b"sec");
+    assert!(matches!(digest(half), Err(StoreError::Write { .. })));
+}
