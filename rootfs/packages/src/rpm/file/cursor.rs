@@ -62,11 +62,14 @@ impl<'p, P: PayloadPieces> PayloadCursor<'p, P> {
             if len == 0 {
                 return Err(RpmPayloadError::Cut { at: self.at }.into());
             }
-            if let Some(digest) = digest.as_mut() {
-                digest.update(piece.get(..len).unwrap_or_default());
-            }
             left = left.saturating_sub(len as u64);
-            self.consume(len);
+            match digest.as_mut() {
+                Some(digest) => {
+                    self.pieces.consume_into(len, digest)?;
+                    self.at = self.at.saturating_add(len as u64);
+                }
+                None => self.consume(len),
+            }
         }
         Ok(())
     }

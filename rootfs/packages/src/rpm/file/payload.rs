@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 
 use amiforge_formats::cpio::TRAILER;
+use amiforge_store::FileDigests;
 
 use super::cursor::PayloadCursor;
 use super::digest::RunningDigest;
@@ -43,6 +44,8 @@ pub(crate) struct PayloadExtent {
     pub(crate) at: u64,
     /// Length in bytes.
     pub(crate) len: u64,
+    /// Its digests, if they were taken with the one that the header states.
+    pub(crate) digests: Option<FileDigests>,
 }
 
 /// The files of a package, as the payload's members refer to them.
@@ -248,31 +251,35 @@ impl<P: PayloadPieces> PayloadReading<'_, '_, P> {
         if len != expected && !empty_link {
             return Err(RpmPayloadError::Size { path: file.path.clone(), expected, actual: len }.into());
         }
-        let range = PayloadExtent { at: self.pieces.at(), len };
+        let at = self.pieces.at();
         if file.presence == FilePresence::Ghost {
             self.pieces.pass(len, None)?;
             return Ok(None);
         }
         match file.mode & S_IFMT {
             S_IFLNK => self.target(file, len).map(|()| None),
-            S_IFREG if len == file.size => self.content(file, len).map(|()| Some(range)),
+            S_IFREG if len == file.size => {
+                self.content(file, len).map(|digests| Some(PayloadExtent { at, len, digests }))
+            }
             _ => self.pieces.pass(len, None).map(|()| None),
         }
     }
 
-    fn content(&mut self, file: &RpmFileEntry, len: u64) -> Result<(), PieceStop> {
+    /// Passes over a file's content, which has to have the digest that the header states.
+    fn content(&mut self, file: &RpmFileEntry, len: u64) -> Result<Option<FileDigests>, PieceStop> {
         if file.digest.is_empty() || self.check == ContentCheck::Done {
-            return self.pieces.pass(len, None);
+            return self.pieces.pass(len, None).map(|()| None);
         }
         let algorithm = self.files.algorithm;
-        let mut digest = RunningDigest::new(algorithm).ok_or(RpmPayloadError::Algorithm(algorithm))?;
+        let digest = RunningDigest::of_content(algorithm);
+        let mut digest = digest.ok_or(RpmPayloadError::Algorithm(algorithm))?;
         self.pieces.pass(len, Some(&mut digest))?;
-        let actual = digest.finish();
+        let (actual, digests) = digest.finish_content();
         if !actual.eq_ignore_ascii_case(&file.digest) {
             let (path, expected) = (file.path.clone(), file.digest.clone());
             return Err(RpmPayloadError::Digest { path, expected, actual }.into());
         }
-        Ok(())
+        Ok(digests)
     }
 
     fn target(&mut self, file: &RpmFileEntry, len: u64) -> Result<(), PieceStop> {

@@ -33,6 +33,13 @@ pub(super) trait PayloadPieces {
     /// Counts bytes of the last piece as read.
     fn consume(&mut self, len: usize);
 
+    /// Counts bytes of the last piece as read, and hashes them.
+    fn consume_into(&mut self, len: usize, digest: &mut RunningDigest) -> Result<(), PieceStop> {
+        digest.update(self.piece()?.get(..len).unwrap_or_default());
+        self.consume(len);
+        Ok(())
+    }
+
     /// Passes over at most `len` bytes that need not be read, and returns how many.
     fn skip(&mut self, len: u64) -> u64;
 }
@@ -79,7 +86,8 @@ impl<'d> DecompressedPayload<'d> {
         if let Some(digest) = &mut self.digest {
             digest.update(bytes);
         }
-        self.spooling.write(bytes).map_err(|error| Stopped::Other(error.into()))?;
+        // Hashed when they are consumed.
+        self.spooling.append(bytes).map_err(|error| Stopped::Other(error.into()))?;
         (self.from, self.to) = (0, len);
         Ok(())
     }
@@ -94,13 +102,29 @@ impl PayloadPieces for DecompressedPayload<'_> {
     }
 
     fn consume(&mut self, len: usize) {
-        self.from = self.from.saturating_add(len).min(self.to);
+        let from = self.from;
+        self.from = from.saturating_add(len).min(self.to);
+        self.spooling.hash(self.buf.get(from..self.from).unwrap_or_default());
+    }
+
+    /// A step of one digest waits for the step before it, so both take turns, and a processor that works ahead does them at once.
+    fn consume_into(&mut self, len: usize, digest: &mut RunningDigest) -> Result<(), PieceStop> {
+        let from = self.from;
+        self.from = from.saturating_add(len).min(self.to);
+        for turn in self.buf.get(from..self.from).unwrap_or_default().chunks(TURN) {
+            digest.update(turn);
+            self.spooling.hash(turn);
+        }
+        Ok(())
     }
 
     fn skip(&mut self, _len: u64) -> u64 {
         0
     }
 }
+
+/// Bytes that a digest takes before it is the other's turn.
+const TURN: usize = 256;
 
 /// Bytes of a stored payload that are read at a time: a few members without their contents.
 const WINDOW: usize = 16 << 10;

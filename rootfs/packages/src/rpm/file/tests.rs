@@ -1,6 +1,7 @@
 //! Payloads that contradict their header, made by hand.
 
 use amiforge_formats::digest::Digest;
+use amiforge_store::FileDigests;
 
 use super::payload::{ContentCheck, PayloadExtent, PayloadFiles};
 use super::payload_error::RpmPayloadError;
@@ -84,12 +85,18 @@ fn contents_are_found_in_both_forms_and_in_any_order() {
     let newc = [named("./d", b""), named("./l", b"a"), named("/a", b"one"), end()];
     let contents = read(&files, &newc).unwrap();
     let at = (newc[0].len() + newc[1].len() + 116) as u64;
-    assert_eq!(contents, [Some(PayloadExtent { at, len: 3 }), None, None]);
+    // Every content brings the digests that bills of materials name.
+    let sha1 = *b"\xfe\x05\xbc\xdc\xdc\x49\x28\x01\x27\x81\xa5\xf1\xa2\xa7\x7c\xbb\x53\x98\xe1\x06";
+    let one = |at| {
+        let digests = Some(FileDigests { sha1, sha256: Digest::of(b"one") });
+        Some(PayloadExtent { at, len: 3, digests })
+    };
+    assert_eq!(contents, [one(at), None, None]);
     let stripped = [numbered(2, b""), numbered(0, b"one"), numbered(1, b"a"), end()];
-    assert_eq!(read(&files, &stripped).unwrap()[0], Some(PayloadExtent { at: 32, len: 3 }));
+    assert_eq!(read(&files, &stripped).unwrap()[0], one(32));
     let ended =
         [numbered(0, b"one"), numbered(1, b"a"), numbered(2, b""), numbered(u32::MAX, b""), vec![0; 9]];
-    assert_eq!(read(&files, &ended).unwrap()[0], Some(PayloadExtent { at: 16, len: 3 }));
+    assert_eq!(read(&files, &ended).unwrap()[0], one(16));
 }
 
 #[test]

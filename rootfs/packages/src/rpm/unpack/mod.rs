@@ -81,7 +81,13 @@ pub fn unpack(
     for (file, gathered) in files.iter().zip(gathered) {
         deferred.append(gathered.deferred);
         let source = blobs.add_closed(gathered.path, gathered.stamp);
-        opened.push(opened_rpm(file, gathered.read, source, filters)?);
+        let package = opened_rpm(file, gathered.read, source, filters)?;
+        for PayloadExtent { at, len, digests } in package.contents.iter().flatten() {
+            if let Some(digests) = digests {
+                blobs.set_digests((source, *at, *len), *digests);
+            }
+        }
+        opened.push(package);
     }
     one_architecture(&opened)?;
     if monitor.cancel.is_cancelled() {
@@ -107,8 +113,7 @@ fn opened_rpm(
         path: file.path.clone(),
         source: Box::new(RpmFileError::Files(error)),
     })?;
-    let moved =
-        |range: PayloadExtent| PayloadExtent { at: range.at.saturating_add(head.len), len: range.len };
+    let moved = |range: PayloadExtent| PayloadExtent { at: range.at.saturating_add(head.len), ..range };
     let contents = contents.into_iter().map(|range| range.map(moved)).collect();
     let locked = file.package.clone();
     let package = UnpackedRpm { locked, signatures: head.signatures, header: head.header, files };
