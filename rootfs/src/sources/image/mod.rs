@@ -5,6 +5,7 @@
 //! hard links and holes. Contents stay in the file as far as it holds them as they are; compressed ones are unpacked into
 //! the store once. LVM, LUKS, btrfs and others without a reader are refused by name.
 
+mod digests;
 mod error;
 mod kept;
 mod layout;
@@ -13,22 +14,29 @@ mod mounts;
 mod open;
 mod place;
 mod placed;
+mod spool;
 mod survey;
 mod volumes;
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use amiforge_formats::digest::Digest;
+use amiforge_formats::plan::SourceId;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_progress::regular;
 use amiforge_store::blobs::Blobs;
 use amiforge_store::deferred::Deferred;
+use amiforge_store::stamps::Stamps;
 
+pub use self::digests::ImageDigests;
 pub use self::error::DiskSourceError;
 pub use self::kept::{KeptBytes, KeptDisk, KeptPart};
 use self::mount::{MountedDisk, mounted};
 use self::open::OpenDisk;
+pub use self::open::data_ranges;
 pub use self::survey::{DiskSurvey, SurveyedPart, survey};
 use self::volumes::DiskVolumes;
 use super::archive::{FileRange, OpenedSource, Opening};
@@ -46,44 +54,64 @@ pub(super) fn open(
     let opening_failed = |source| SourceError::Open { path: path.to_owned(), source };
     let file = regular::open(path).map_err(opening_failed)?;
     let size = file.metadata().map_err(opening_failed)?.len();
+    let mut deferred = Deferred::new();
+    let added = add_file(opening, (&file, path, size), pin, (&mut *blobs, &mut deferred));
+    let (source, mut sha256) = added.map_err(opening_failed)?;
     let disk = OpenDisk::open(file.try_clone().map_err(opening_failed)?, size)?;
     let mut volumes = DiskVolumes::new(&disk, layout::read(disk.reader())?);
     let before = if keep { Some(kept::trees(&mut volumes)) } else { None };
     let MountedDisk { mut tree, warnings, mounts } = mounted(&mut volumes, partition)?;
-
-    let mut deferred = Deferred::new();
-    let opened = file.try_clone().map_err(opening_failed)?;
-    // The times of an object of the store change whenever it is used; its digest is checked.
-    let of_store = path.starts_with(opening.store.folder());
-    let source = if of_store { blobs.add_entry(opened, path) } else { blobs.add(opened, path) };
-    let mut sha256 = None;
     let whole = FileRange { file: &file, at: 0, len: size };
     let mut identity = || {
-        opening.monitor.progress.begin("hashing the image", Some(size));
-        let digest = expand::digest(&whole, opening.monitor)?;
-        sha256 = Some(checked(pin, digest)?);
-        Ok((digest, size))
+        let known = match sha256 {
+            Some(known) => known,
+            None => {
+                opening.monitor.progress.begin("hashing the image", Some(size));
+                *sha256.insert(expand::digest(&whole, opening.monitor)?)
+            }
+        };
+        Ok((known, size))
     };
     let placed =
         place::place(&mut tree, &volumes, source, &mut identity, opening, (blobs, &mut deferred), keep)?;
     let disk = before.map(|trees| KeptDisk::read(&volumes, trees, &mounts, &placed, (&tree, &*blobs)));
     let disk = disk.transpose()?.map(Box::new);
-    if sha256.is_none() && pin != DigestPin::Unpinned {
-        let expected = if let DigestPin::Exact(expected) = pin { Some(expected) } else { None };
-        deferred.check_input(file.try_clone().map_err(opening_failed)?, size, expected);
-        sha256 = expected;
+    if sha256.is_none() && pin == DigestPin::Record {
+        deferred.check_input(file.try_clone().map_err(opening_failed)?, size, None);
     }
     let pinned = matches!(pin, DigestPin::Exact(_));
     let indexed = indexed(tree, warnings);
     Ok(OpenedSource { indexed, kind: "image", size, sha256, pinned, deferred, config: None, disk })
 }
 
-/// A digest that was taken, held against the one that is expected.
-fn checked(pin: DigestPin, actual: Digest) -> Result<Digest, SourceError> {
-    match pin {
-        DigestPin::Exact(expected) if expected != actual => Err(SourceError::Digest { expected, actual }),
-        _ => Ok(actual),
+/// Adds the file to the blobs, with what is known of it. Gives its digest as far as that is known or pinned; a file that is
+/// not what it is pinned to fails a check, which is deferred, and until then counts as it.
+fn add_file(
+    opening: &Opening<'_>,
+    (file, path, size): (&File, &Path, u64),
+    pin: DigestPin,
+    (blobs, deferred): (&mut Blobs, &mut Deferred),
+) -> io::Result<(SourceId, Option<Digest>)> {
+    // The times of an object of the store change whenever it is used.
+    let of_store = path.starts_with(opening.store.folder());
+    let stamps = if of_store { Stamps::none() } else { opening.store.stamps() };
+    let stamped = match pin {
+        DigestPin::Exact(expected) => {
+            deferred.check_stamped_input((file.try_clone()?, size), Some(expected), stamps)?
+        }
+        DigestPin::Record => stamps.digest(file),
+        DigestPin::Unpinned => None,
+    };
+    let source = match stamped {
+        Some(_) => blobs.add_stamped(file.try_clone()?, path),
+        None if of_store => blobs.add_entry(file.try_clone()?, path),
+        None => blobs.add(file.try_clone()?, path),
+    };
+    let sha256 = if let DigestPin::Exact(expected) = pin { Some(expected) } else { stamped };
+    if let Some(digests) = sha256.and_then(|sha256| ImageDigests::load(opening.store, sha256, size)) {
+        digests.record(source, blobs);
     }
+    Ok((source, sha256))
 }
 
 /// The tree as that of a source: every entry is explicit.

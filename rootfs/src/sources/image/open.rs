@@ -31,21 +31,38 @@ impl ReadAt for DiskFile {
     }
 
     fn data_from(&self, from: u64, to: u64) -> io::Result<Option<Range<u64>>> {
-        let to = to.min(self.len);
-        if from >= to {
-            return Ok(None);
-        }
-        let data = match rustix::fs::seek(&self.file, SeekFrom::Data(from)) {
-            Ok(data) if data < to => data,
-            Ok(_) | Err(Errno::NXIO) => return Ok(None),
-            // A file system that knows of no holes.
-            Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some(from..to)),
-            Err(errno) => return Err(errno.into()),
-        };
-        let hole = rustix::fs::seek(&self.file, SeekFrom::Hole(data)).unwrap_or(to).min(to);
-        // A file that shrinks meanwhile could answer with no progress.
-        Ok(Some(data..hole.max(data + 1)))
+        data_from(&self.file, from, to.min(self.len))
     }
+}
+
+/// The first part of `from..to` of a file that is no hole.
+fn data_from(file: &File, from: u64, to: u64) -> io::Result<Option<Range<u64>>> {
+    if from >= to {
+        return Ok(None);
+    }
+    let data = match rustix::fs::seek(file, SeekFrom::Data(from)) {
+        Ok(data) if data < to => data,
+        Ok(_) | Err(Errno::NXIO) => return Ok(None),
+        // A file system that knows of no holes.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some(from..to)),
+        Err(errno) => return Err(errno.into()),
+    };
+    let hole = rustix::fs::seek(file, SeekFrom::Hole(data)).unwrap_or(to).min(to);
+    // A file that shrinks meanwhile could answer with no progress.
+    Ok(Some(data..hole.max(data + 1)))
+}
+
+/// The parts of the first `len` bytes of a file that are no holes, in order.
+///
+/// # Errors
+/// The error of the medium.
+pub fn data_ranges(file: &File, len: u64) -> io::Result<Vec<Range<u64>>> {
+    let (mut ranges, mut from) = (Vec::new(), 0);
+    while let Some(range) = data_from(file, from, len)? {
+        from = range.end;
+        ranges.push(range);
+    }
+    Ok(ranges)
 }
 
 /// An open disk.

@@ -3,18 +3,18 @@
 
 use amiforge_formats::digest::Digest;
 use amiforge_formats::plan::SourceId;
-use amiforge_formats::tree::{NodeId, NodeKind, Origin, Segment, Tree};
-use amiforge_store::EntryWriter;
+use amiforge_formats::tree::{Content, NodeId, NodeKind, Origin, Segment, Tree};
 use amiforge_store::blobs::Blobs;
 use amiforge_store::deferred::Deferred;
 
 use super::error::DiskSourceError;
 use super::open::{DiskPlace, DiskRun, OpenDisk};
 use super::placed::{PlacedDisk, Spool, content};
+use super::spool::spool;
 use super::volumes::DiskVolumes;
 use crate::sources::SourceError;
 use crate::sources::archive::Opening;
-use crate::sources::expand::{Bounds, PIECE};
+use crate::sources::expand::Bounds;
 
 /// A file with where its bytes are: offset in the file and range of the disk.
 struct PlacedFile {
@@ -49,6 +49,27 @@ pub(super) fn place(
         tree.node_mut(placed.node).kind = NodeKind::File(content(placed.len, segments));
     }
     Ok(PlacedDisk { file, spool })
+}
+
+/// The contents of the files of a disk that are each one range of its file: first byte and length, sorted, each once.
+///
+/// # Errors
+/// When the container is damaged.
+pub(super) fn whole_contents(
+    tree: &Tree,
+    volumes: &DiskVolumes<'_>,
+) -> Result<Vec<(u64, u64)>, DiskSourceError> {
+    let mut ranges = Vec::new();
+    for file in placed(tree, volumes)? {
+        // Compressed ranges are left out, so what has some is not whole.
+        let segments = segments(&file, SourceId(0), None);
+        if let Content::Slice { at, len, .. } = content(file.len, segments) {
+            ranges.push((at, len));
+        }
+    }
+    ranges.sort_unstable();
+    ranges.dedup();
+    Ok(ranges)
 }
 
 /// The compressed ranges of a disk.
@@ -134,37 +155,13 @@ fn unpacked(
     } else {
         let mut spooling = opening.store.create_entry()?;
         opening.monitor.progress.begin("unpacking the files of the image", Some(total));
-        spool(ranges, disk, &mut spooling, opening)?;
+        spool(ranges, disk, &mut spooling, opening.monitor)?;
         let (entry, naming) = spooling.finish(key, size)?;
         deferred.rename(naming);
         entry
     };
     let source = blobs.add_entry(entry.file, &entry.path);
     Ok(Spool { source, ranges: placed })
-}
-
-/// Writes ranges of the disk into an entry, one after the other.
-fn spool(
-    ranges: &[(u64, u64)],
-    disk: &OpenDisk,
-    spooling: &mut EntryWriter,
-    opening: &Opening<'_>,
-) -> Result<(), SourceError> {
-    let mut buf = vec![0; PIECE];
-    for (start, end) in ranges {
-        let mut at = *start;
-        while at < *end {
-            if opening.monitor.cancel.is_cancelled() {
-                return Err(DiskSourceError::Interrupted.into());
-            }
-            let len = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
-            disk.reader().read_exact_at(at, &mut buf[..len]).map_err(DiskSourceError::Read)?;
-            spooling.write(&buf[..len])?;
-            opening.monitor.progress.advance(len as u64);
-            at += len as u64;
-        }
-    }
-    Ok(())
 }
 
 /// The segments of a file, those that adjoin joined.

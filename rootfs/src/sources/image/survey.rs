@@ -16,8 +16,10 @@ use super::error::DiskSourceError;
 use super::layout;
 use super::mount::{MountedDisk, mounted};
 use super::open::OpenDisk;
+use super::place::whole_contents;
 use super::volumes::DiskVolumes;
 use crate::boot::{find_kernel, read_os_release};
+use crate::package_databases::{APK_INSTALLED, DPKG_STATUS, has_rpm};
 
 /// The longest database of packages that is read; that of a desktop has 10 MiB.
 const STATUS_MAX: u64 = 256 << 20;
@@ -64,11 +66,12 @@ pub struct SurveyedPart {
     pub mount: Option<String>,
 }
 
-/// Surveys the disk in a file; `partition` names the root as in a recipe.
+/// Surveys the disk in a file; `partition` names the root as in a recipe. Also gives the contents of files that are each one
+/// range of the file, sorted: first byte and length.
 ///
 /// # Errors
 /// As for reading the image as a source.
-pub fn survey(file: File, partition: Option<&str>) -> Result<DiskSurvey, DiskSourceError> {
+pub fn survey(file: File, partition: Option<&str>) -> Result<(DiskSurvey, Vec<(u64, u64)>), DiskSourceError> {
     let len = file.metadata().map_err(DiskSourceError::Read)?.len();
     let disk = OpenDisk::open(file, len)?;
     let mut volumes = DiskVolumes::new(&disk, layout::read(disk.reader())?);
@@ -81,7 +84,8 @@ pub fn survey(file: File, partition: Option<&str>) -> Result<DiskSurvey, DiskSou
         len: part.len,
         mount: found.mounts.iter().find(|(other, _)| *other == index).map(|(_, point)| point.clone()),
     });
-    Ok(DiskSurvey {
+    let contents = whole_contents(&found.tree, &volumes)?;
+    let survey = DiskSurvey {
         container: disk.container(),
         size: disk.reader().size(),
         parts: parts.collect(),
@@ -94,7 +98,8 @@ pub fn survey(file: File, partition: Option<&str>) -> Result<DiskSurvey, DiskSou
         packages: packages(&found.tree, &volumes),
         bytes: bytes(&found.tree),
         warnings: found.warnings.iter().map(ToString::to_string).collect(),
-    })
+    };
+    Ok((survey, contents))
 }
 
 /// Whether the root is on ext4.
@@ -135,17 +140,14 @@ pub(super) fn arch(tree: &Tree, sources: &dyn Sources) -> Option<Arch> {
     let NodeKind::File(content) = &tree.node(shell).kind else { return None };
     let mut head = [0; 20];
     content.read_at(sources, 0, &mut head).ok()?;
-    match (head.starts_with(b"\x7fELF"), u16::from_le_bytes([head[18], head[19]])) {
-        (true, 62) => Some(Arch::X86_64),
-        (true, 183) => Some(Arch::Aarch64),
-        _ => None,
-    }
+    let machine = u16::from_le_bytes([head[18], head[19]]);
+    Arch::ALL.into_iter().find(|arch| head.starts_with(b"\x7fELF") && arch.elf_machine() == machine)
 }
 
 /// The kind of packages of a system, and how many are installed.
 fn packages(tree: &Tree, sources: &dyn Sources) -> Option<(&'static str, Option<usize>)> {
     let there = |path: &[u8]| path::find(tree, path).ok().flatten();
-    if let Some(status) = there(b"/var/lib/dpkg/status") {
+    if let Some(status) = there(DPKG_STATUS.as_bytes()) {
         let NodeKind::File(content) = &tree.node(status).kind else { return None };
         let text = if content.len() > STATUS_MAX {
             Err(io::ErrorKind::FileTooLarge.into())
@@ -156,13 +158,10 @@ fn packages(tree: &Tree, sources: &dyn Sources) -> Option<(&'static str, Option<
         let count = text.ok().map(|text| text.split(|byte| *byte == b'\n').filter(installed).count());
         return Some(("deb", count));
     }
-    let rpm = ["/usr/lib/sysimage/rpm", "/var/lib/rpm"]
-        .into_iter()
-        .any(|folder| there(folder.as_bytes()).is_some());
-    if rpm {
+    if has_rpm(tree).unwrap_or(false) {
         return Some(("rpm", None));
     }
-    there(b"/lib/apk/db/installed").map(|_| ("apk", None))
+    there(APK_INSTALLED.as_bytes()).map(|_| ("apk", None))
 }
 
 /// Lengths of all files, each once.
