@@ -1,5 +1,6 @@
 //! The library behind the `amiforge` program.
 
+pub mod base_digests;
 pub mod embedded;
 #[cfg(feature = "fetch")]
 pub mod fetch;

@@ -1,23 +1,30 @@
 //! `amiforge import`: starts a recipe from a disk image that exists.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+mod folder;
+mod named;
+
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use amiforge::base_digests;
 use amiforge::import::{ImportOrigin, ImportedDisk, recipe_text};
 use amiforge::lock::{Lock, LockedSnapshot};
 use amiforge::recipe::Recipe;
 use amiforge_formats::container::ContainerError;
 use amiforge_formats::digest::Digest;
 use amiforge_image::values::image_name;
-use amiforge_progress::regular;
+use amiforge_progress::{Monitor, regular};
 use amiforge_rootfs::sources::image::{DiskSourceError, survey};
+use amiforge_store::Store;
+use amiforge_store::stamps::PendingStamp;
 use anyhow::Context as _;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
+use folder::NewFolder;
+use named::Imported;
 
 /// Start a recipe from a disk image that exists
 ///
@@ -25,12 +32,23 @@ use crate::ui::Ui;
 /// as it is, with comments that say what the image holds. Nothing is started, and no privilege is needed.
 #[derive(Debug, clap::Args)]
 #[command(
+    override_usage = "amiforge import [OPTIONS] --out <DIR> <IMAGE>\n       \
+                      amiforge import [OPTIONS] --out <DIR> --owner <OWNER> --ami-name <PATTERN>",
     after_help = "Examples:\n  amiforge import debian-12.qcow2 -o web && amiforge build web/recipe.toml -o out/web\n  \
-    amiforge import ami-0123456789abcdef0 --region eu-west-1 -o web"
+    amiforge import ami-0123456789abcdef0 --region eu-west-1 -o web\n  \
+    amiforge import ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64 --copy -o web\n  \
+    amiforge import --owner amazon --ami-name 'al2023-ami-2023.*-x86_64' --copy -o web\n\n\
+    An AMI that is named by a parameter, or by its owner and its name, is named so in the recipe; the lock pins the one that it \
+    is now, and `amiforge lock --update` asks again."
 )]
 pub(crate) struct Args {
-    /// The file, a snapshot (`snap-…`), or an AMI (`ami-…`), whose root volume is taken
-    image: String,
+    /// The file, a snapshot (`snap-…`), or an AMI, whose root volume is taken: `ami-…`, or `ssm:/…` for the one whose id an SSM
+    /// parameter holds
+    #[arg(required_unless_present = "owner")]
+    image: Option<String>,
+
+    #[command(flatten)]
+    newest: named::NewestArgs,
 
     /// Folder to make; its name becomes the image's
     #[arg(short, long, value_name = "DIR")]
@@ -43,6 +61,11 @@ pub(crate) struct Args {
     /// Make a new disk of its files, with loaders of amiforge's, although its own could be kept (`boot = "keep"`)
     #[arg(long)]
     new_disk: bool,
+
+    #[cfg(all(feature = "aws", feature = "fetch"))]
+    /// Print the calls that read the snapshot and the IAM policy that they need; makes no call
+    #[arg(long)]
+    dry_run: bool,
 
     #[cfg(all(feature = "aws", feature = "fetch"))]
     /// Region of the snapshot or the AMI; `local` is one on this machine [default: as AWS tools find it]
@@ -68,30 +91,43 @@ struct ImportJson {
 /// An image that was found.
 struct FoundImage {
     file: File,
-    origin: ImportOrigin,
+    /// Of a file of the user: its path as the recipe names it.
+    path: Option<String>,
     /// Of the disk of a snapshot: what the lock pins.
     locked: Option<LockedSnapshot>,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
-    let cannot = || format!("cannot import `{}`", args.image);
+    let imported = Imported::read(args)?;
+    let cannot = || format!("cannot import `{imported}`");
+    #[cfg(all(feature = "aws", feature = "fetch"))]
+    if args.dry_run {
+        return named::plan(args, &imported, ui);
+    }
     let recipe = args.out.join("recipe.toml");
     if fs::read_dir(&args.out).is_ok_and(|mut entries| entries.next().is_some()) {
         let error = anyhow::anyhow!("`{}` is there already and not empty", args.out.display());
         return Err(Failure::usage(error.context(cannot())).hint("choose a folder that is not there yet"));
     }
-    let found = match region_id(&args.image) {
-        Some(id) => of_region(args, id, ui)?,
-        None => of_file(Path::new(&args.image)).with_context(cannot)?,
+    let found = match &imported {
+        Imported::Region(choice) => named::of_region(args, choice, ui)?,
+        Imported::File(path) => of_file(path).with_context(cannot)?,
     };
-    let surveyed =
-        survey(found.file, args.partition.as_deref()).map_err(|error| not_read(error, cannot()))?;
+    let file = found.file.try_clone().with_context(cannot)?;
+    let (surveyed, contents) =
+        survey(file, args.partition.as_deref()).map_err(|error| not_read(error, cannot()))?;
+    let origin = match (found.path, &imported) {
+        (None, Imported::Region(choice)) => named::origin(args, choice),
+        (path, _) => {
+            let path = path.unwrap_or_default();
+            let sha256 = digest(args, (&found.file, &path), &contents, ui).with_context(cannot)?;
+            ImportOrigin::File { path, sha256 }
+        }
+    };
     let disk = if args.new_disk { ImportedDisk::New } else { ImportedDisk::Kept };
-    let text = recipe_text(&surveyed, &found.origin, &name(&args.out), args.partition.as_deref(), disk);
-    fs::create_dir_all(&args.out).with_context(cannot)?;
-    write_new(&recipe, text.as_bytes()).with_context(cannot)?;
-    let lock = found.locked.map(|locked| write_lock(&recipe, locked)).transpose().with_context(cannot)?;
+    let text = recipe_text(&surveyed, &origin, &name(&args.out), args.partition.as_deref(), disk);
+    let lock = write_folder(&args.out, &text, found.locked).with_context(cannot)?;
     for warning in &surveyed.warnings {
         ui.warn(warning);
     }
@@ -110,6 +146,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 fn not_read(error: DiskSourceError, cannot: String) -> Failure {
     let hint = match &error {
         DiskSourceError::Container(ContainerError::Io { .. } | ContainerError::Damaged { .. })
+        | DiskSourceError::Read(_)
         | DiskSourceError::Gpt(_)
         | DiskSourceError::Mbr(_)
         | DiskSourceError::Volume { .. } => Some(
@@ -130,67 +167,72 @@ fn not_read(error: DiskSourceError, cannot: String) -> Failure {
     }
 }
 
-/// The argument, if it is the id of a snapshot or an AMI.
-fn region_id(text: &str) -> Option<&str> {
-    let digits = text.strip_prefix("snap-").or_else(|| text.strip_prefix("ami-"))?;
-    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text)
-}
-
-/// Opens a file and takes its digest.
+/// Opens a file.
 fn of_file(path: &Path) -> anyhow::Result<FoundImage> {
-    let mut file = regular::open(path).with_context(|| format!("opening `{}`", path.display()))?;
-    let sha256 = digest(&mut file).with_context(|| format!("reading `{}`", path.display()))?;
+    let file = regular::open(path).with_context(|| format!("opening `{}`", path.display()))?;
     let absolute = std::path::absolute(path)?;
     let path = absolute.to_str().context("the path is not UTF-8, and a recipe is")?.to_owned();
-    let origin = ImportOrigin::File { path, sha256 };
-    Ok(FoundImage { file, origin, locked: None })
+    Ok(FoundImage { file, path: Some(path), locked: None })
 }
 
-/// The digest of a file.
-fn digest(file: &mut File) -> io::Result<Digest> {
-    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(Digest(hasher.finalize().into())),
-            len => hasher.update(&buffer[..len]),
+/// Takes the digest of a file. What a build will want to know of it is kept in the store, if there is one that can be written.
+fn digest(
+    args: &Args,
+    (file, path): (&File, &str),
+    contents: &[(u64, u64)],
+    ui: &Ui,
+) -> anyhow::Result<Digest> {
+    let metadata = file.metadata()?;
+    let stamp = PendingStamp::of(&metadata);
+    let cancel = interrupt_on_signals()?;
+    let path = Path::new(path);
+    let digests = base_digests::take((file, path, metadata.len()), contents, Monitor::new(ui, &cancel))
+        .with_context(|| format!("reading `{}`", path.display()))?;
+    if let Some(store) = args.digest_store() {
+        let _held = store.lock_shared();
+        if digests.save(&store).is_ok()
+            && let Some(stamp) = stamp
+        {
+            store.stamps().keep(file, stamp, digests.file.sha256);
         }
+    }
+    Ok(digests.file.sha256)
+}
+
+impl Args {
+    /// The store that digests are kept in.
+    #[cfg(all(feature = "aws", feature = "fetch"))]
+    fn digest_store(&self) -> Option<Store> {
+        self.store.folder().map(|folder| Store::at(&folder))
+    }
+
+    #[cfg(not(all(feature = "aws", feature = "fetch")))]
+    fn digest_store(&self) -> Option<Store> {
+        super::inputs::default_store().map(|folder| Store::at(&folder))
     }
 }
 
-/// Reads the disk of a snapshot into the store.
-#[cfg(all(feature = "aws", feature = "fetch"))]
-fn of_region(args: &Args, id: &str, ui: &Ui) -> Result<FoundImage, Failure> {
-    use amiforge::lock::resolve::snapshot;
-    use amiforge_progress::Monitor;
-
-    let cannot = || format!("cannot import `{id}`");
-    let cancel = crate::signals::interrupt_on_signals()?;
-    let store = args.store.open()?;
-    let _held = store.lock_shared();
-    let setup = super::inputs::FetchSetup::from_system().with_copies(&args.copies);
-    let fetcher = setup.fetcher(&store, args.store.jobs(), Monitor::new(ui, &cancel));
-    let label = format!("source 1 ({id})");
-    let locked = snapshot(id, args.region.as_deref(), &label, &fetcher).with_context(cannot);
-    let locked = locked.map_err(|error| super::inputs::copy_hint(error.into()))?;
-    let path = store.objects().path(locked.sha256);
-    let file =
-        regular::open(&path).with_context(|| format!("opening `{}`", path.display())).with_context(cannot)?;
-    let origin = ImportOrigin::Region { id: id.to_owned(), region: args.region.clone() };
-    Ok(FoundImage { file, origin, locked: Some(locked) })
-}
-
-#[cfg(not(all(feature = "aws", feature = "fetch")))]
-fn of_region(_args: &Args, id: &str, _ui: &Ui) -> Result<FoundImage, Failure> {
-    let error = anyhow::anyhow!("this build of amiforge has no client of AWS in it");
-    Err(Failure::usage(error.context(format!("cannot import `{id}`"))))
+/// Writes the folder with a recipe, and with its lock where there is one, whose path is given.
+fn write_folder(out: &Path, text: &str, locked: Option<LockedSnapshot>) -> anyhow::Result<Option<PathBuf>> {
+    let writing = || format!("writing `{}`", out.display());
+    let folder = NewFolder::begin(out).with_context(writing)?;
+    let recipe = folder.path().join("recipe.toml");
+    fs::write(&recipe, text).with_context(writing)?;
+    let has_lock = locked.is_some();
+    locked.map(|locked| write_lock(&recipe, locked)).transpose()?;
+    folder.finish().with_context(writing)?;
+    Ok(has_lock.then(|| Lock::path(&out.join("recipe.toml"))))
 }
 
 /// Writes the lock of a recipe whose only input is the disk of a snapshot.
-fn write_lock(recipe: &Path, locked: LockedSnapshot) -> anyhow::Result<PathBuf> {
+fn write_lock(recipe: &Path, locked: LockedSnapshot) -> anyhow::Result<()> {
     let parsed = Recipe::load(recipe)?;
     let path = Lock::path(recipe);
-    Lock::of_snapshots(&parsed, vec![locked]).save(&path)?;
-    Ok(path)
+    let named = parsed.snapshots.first().context("the recipe names no snapshot")?;
+    // As `lock` writes it: the name of the source, and the choice with the architecture that was found.
+    let (label, chosen_by) = (named.label.clone(), named.choice.chosen_by(parsed.image.arch));
+    Lock::of_snapshots(&parsed, vec![LockedSnapshot { label, chosen_by, ..locked }]).save(&path)?;
+    Ok(())
 }
 
 /// The name of the image: that of the folder, if it is valid.
@@ -198,9 +240,4 @@ fn name(folder: &Path) -> String {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let name = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
     image_name(&name, 3, 128).unwrap_or_else(|_| "my-image".to_owned())
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path);
-    file.and_then(|mut file| file.write_all(bytes)).with_context(|| format!("writing `{}`", path.display()))
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use amiforge_formats::digest::hex;
 use amiforge_formats::tree::{Content, NodeKind, Tree};
 use amiforge_packages::PackageKind;
 use amiforge_packages::installed::{InstalledPackage, Licence};
@@ -70,12 +72,17 @@ pub fn inventory(tree: &Tree, blobs: &Blobs, packages: &[InstalledPackage]) -> i
         })
         .collect();
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = files.len().div_ceil(workers).max(1);
-    let hashed: Vec<io::Result<Vec<SbomFile>>> = std::thread::scope(|scope| {
-        let running: Vec<_> = files
-            .chunks(share)
-            .map(|files| scope.spawn(|| files.iter().map(|file| hash(file, blobs, &owners)).collect()))
-            .collect();
+    let next = AtomicUsize::new(0);
+    let work = || -> io::Result<Vec<(usize, SbomFile)>> {
+        // One after the other, whoever is free: a few files have most of the bytes.
+        let mine = std::iter::from_fn(|| {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            files.get(number).map(|file| (number, file))
+        });
+        mine.map(|(number, file)| Ok((number, hash(file, blobs, &owners)?))).collect()
+    };
+    let hashed: Vec<io::Result<Vec<(usize, SbomFile)>>> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         let failed = || Err(io::Error::other("a thread that takes digests ended early"));
         running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| failed())).collect()
     });
@@ -83,8 +90,9 @@ pub fn inventory(tree: &Tree, blobs: &Blobs, packages: &[InstalledPackage]) -> i
     for part in hashed {
         all.extend(part?);
     }
-    all.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Inventory { components, files: all })
+    // Paths that are no UTF-8 may be the same once they are replaced.
+    all.sort_by(|(one, a), (other, b)| a.path.cmp(&b.path).then(one.cmp(other)));
+    Ok(Inventory { components, files: all.into_iter().map(|(_, file)| file).collect() })
 }
 
 fn component(package: &InstalledPackage) -> Component {
@@ -134,8 +142,4 @@ fn hash(
         sha256: hex(&digests.sha256.0),
         owner: owners.get(path).copied(),
     })
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(super::digit).collect()
 }

@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use amiforge_formats::digest::hex;
 use serde_json::{Value, json};
 use sha1::Digest;
 
-use super::inventory::{Component, Inventory, SbomFile, hex};
+use super::inventory::{Component, Inventory, SbomFile};
 use super::{Subject, document_id, purl};
 
 /// The document, indented, with a newline at its end.

@@ -48,8 +48,16 @@ impl Digester {
 
     /// The digests of the blocks with data of a window, for threads that hash them beforehand.
     pub(super) fn hash_blocks(survey: &Survey, buffer: &WindowBuffer) -> Vec<Digest> {
-        let blocks = survey.blocks.iter().zip(buffer.bytes().chunks_exact(BLOCK as usize));
-        blocks.filter(|(holds, _)| **holds == WindowBlock::Data).map(|(_, bytes)| Digest::of(bytes)).collect()
+        let blocks = survey.blocks.iter().zip(buffer.bytes().as_chunks::<{ BLOCK as usize }>().0);
+        let held: Vec<_> =
+            blocks.filter(|(holds, _)| **holds == WindowBlock::Data).map(|(_, bytes)| bytes).collect();
+        let (pairs, last) = held.as_chunks::<2>();
+        let mut digests = Vec::with_capacity(held.len());
+        for [one, other] in pairs {
+            digests.extend(sha256::digest_two(*one, *other).map(Digest));
+        }
+        digests.extend(last.iter().map(|bytes| Digest::of(*bytes)));
+        digests
     }
 
     /// The blocks and the digest of the whole.

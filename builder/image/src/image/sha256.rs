@@ -48,6 +48,21 @@ impl Sha256State {
     }
 }
 
+/// Chunks that each of two digests consumes before it is the other's turn.
+const TURN: usize = 2;
+
+/// The digests of two pieces of `LEN` bytes, a multiple of a chunk, in less time than one after the other: a processor that works
+/// ahead begins on a chunk of one while a chunk of the other is not done.
+pub(super) fn digest_two<const LEN: usize>(one: &[u8; LEN], other: &[u8; LEN]) -> [[u8; 32]; 2] {
+    let mut states = [Sha256State::START; 2];
+    let (one, other) = (one.as_chunks::<CHUNK>().0, other.as_chunks::<CHUNK>().0);
+    for (one, other) in one.chunks(TURN).zip(other.chunks(TURN)) {
+        states[0].consume(one);
+        states[1].consume(other);
+    }
+    states.map(|state| state.finish(&[], LEN as u64))
+}
+
 /// Whether [`consume_both`] does two digests for about the price of one on this machine.
 pub(super) fn fused() -> bool {
     #[cfg(target_arch = "x86_64")]
@@ -229,6 +244,13 @@ mod tests {
             prop_assert_eq!(running.finish(rest, whole.len() as u64), <[u8; 32]>::from(Sha256::digest(&whole)));
             prop_assert_eq!(fresh.finish(rest, bytes.len() as u64), <[u8; 32]>::from(Sha256::digest(&bytes)));
         }
+    }
+
+    #[test]
+    fn two_digests_at_once_equal_those_of_another_implementation() {
+        let pieces = [[0x5a; 3 * CHUNK], std::array::from_fn(|at| at as u8)];
+        let expected = pieces.map(|piece| <[u8; 32]>::from(Sha256::digest(piece)));
+        assert_eq!(digest_two(&pieces[0], &pieces[1]), expected);
     }
 
     #[test]

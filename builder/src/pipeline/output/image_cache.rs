@@ -77,8 +77,25 @@ impl<'a> ImageCache<'a> {
     }
 }
 
+/// What is known of an image that is a file as it is, byte for byte, such as a kept disk in which nothing changes.
+pub(super) fn unchanged_file(plan: &Plan, blobs: &Blobs) -> Option<KnownImage> {
+    let mut held = None;
+    for Extent { offset, data, .. } in plan.extents() {
+        match data {
+            Data::Slice { source, at } if at == offset && held.is_none_or(|held| held == *source) => {
+                held = Some(*source);
+            }
+            // If the file has something else there, the image has another root than the file.
+            Data::Zero => {}
+            _ => return None,
+        }
+    }
+    let file = blobs.whole(held?).filter(|file| file.len == plan.len())?;
+    Some(KnownImage { root: file.root, plain: file.sha256 })
+}
+
 /// A digest of a plan with all its contents: files by their digests where these are known, other ranges of the store by
-/// the digests of its entries, the rest by its bytes. `None` where that would be too many bytes to read.
+/// the digests of its entries, others by the digest of their file, the rest by its bytes. `None` where that would be too many bytes to read.
 fn key(plan: &Plan, blobs: &Blobs, store: &Store) -> Result<Option<Digest>, BuildError> {
     let mut hasher = Sha256::new();
     hasher.update(format!("image {} {REVISION} {}", env!("CARGO_PKG_VERSION"), plan.len()));
@@ -98,6 +115,12 @@ fn key(plan: &Plan, blobs: &Blobs, store: &Store) -> Result<Option<Digest>, Buil
                     hasher.update([5]);
                     hasher.update(file.0);
                     hasher.update(within.to_le_bytes());
+                    continue;
+                }
+                if let Some(whole) = blobs.whole(*source) {
+                    hasher.update([6]);
+                    hasher.update(whole.sha256.0);
+                    hasher.update(at.to_le_bytes());
                     continue;
                 }
                 let entry = match entries.entry(*source) {

@@ -68,7 +68,8 @@ pub(super) fn write(
     let cache = ImageCache::of(&disk.plan, blobs, builder.store)?;
     let writer = BundleWriter::open(&builder.options.out, builder.options.existing)?;
     let deferred = &mut inputs.record.deferred;
-    let known = cache.known().filter(|_| !deferred.has_layers());
+    let known = cache.known().or_else(|| image_cache::unchanged_file(&disk.plan, blobs));
+    let known = known.filter(|_| !deferred.has_layers());
     if known.is_none() {
         deferred.start();
     }
@@ -78,7 +79,7 @@ pub(super) fn write(
         let secrets = scope.spawn(|| secrets::list(builder.recipe, tree, blobs, random));
         let threads = EmitOptions { threads: builder.options.threads.max(1) };
         let emitted = writer.write_image(&disk.plan, blobs, &threads, known, builder.monitor);
-        (emitted, joined(documents, BuildError::Sbom), joined(secrets, |error| error))
+        (emitted, joined(documents, BuildError::ReadTree), joined(secrets, |error| error))
     });
     let emitted = emitted?;
     let mut documents: Vec<Document> = documents.map_err(|error| BuildError::Documents(Box::new(error)))?;
@@ -154,7 +155,7 @@ fn joined<T, E>(thread: ScopedJoinHandle<'_, Result<T, E>>, failed: fn(io::Error
 /// skipped.
 fn check(inputs: &mut Inputs<'_>, emitted: &Emitted, blobs: &Blobs) -> Result<(), InputError> {
     let Inputs { record, sources, .. } = inputs;
-    if emitted.recalled {
+    if emitted.plain_from_cache {
         record.deferred.discard();
     }
     sources.record(&std::mem::take(&mut record.deferred).join()?);
@@ -165,7 +166,7 @@ fn check(inputs: &mut Inputs<'_>, emitted: &Emitted, blobs: &Blobs) -> Result<()
 fn findings(builder: &LayerBuilder<'_>, cache: &ImageCache<'_>, emitted: &Emitted) -> Vec<String> {
     // The bundle is whole; where an entry cannot be kept the next build only takes longer.
     let keep = |findings: Option<&[String]>| {
-        if !emitted.recalled {
+        if !emitted.plain_from_cache {
             let _ = cache.keep(emitted.known(), findings);
         }
     };
@@ -173,7 +174,7 @@ fn findings(builder: &LayerBuilder<'_>, cache: &ImageCache<'_>, emitted: &Emitte
         keep(None);
         return Vec::new();
     }
-    if let Some(findings) = cache.findings().filter(|_| emitted.recalled) {
+    if let Some(findings) = cache.findings().filter(|_| emitted.plain_from_cache) {
         return findings.to_vec();
     }
     match preflighted(&builder.options.out) {
