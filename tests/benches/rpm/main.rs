@@ -1,11 +1,10 @@
-//! The time of rpm packages and of base images: the test distribution (`tests/inputs/rpm.sh`) built natively, compared with
-//! `dnf --installroot` of the same packages without their scripts, which makes a folder and no image; and a base image of 2 GB,
-//! from `import` to the bundle, compared with a `cp` of what it holds.
+//! The time of rpm packages: the test distribution (`tests/inputs/rpm.sh`) built natively, compared with `dnf --installroot` of
+//! the same packages without their scripts, which makes a folder and no image.
 //!
 //!     cargo bench --profile ci -p amiforge-tests --bench rpm -- --rounds 3
 //!
 //! Packages and files are in memory before the measurement. Every case runs once a round, in turn; medians and ratios are printed,
-//! nothing is asserted. Needs dnf, rpm and mke2fs, and root for dnf.
+//! nothing is asserted. Needs dnf and rpm, and root for dnf.
 
 #[path = "../build/clock.rs"]
 #[expect(dead_code, reason = "shared with other benchmarks, which use more of it")]
@@ -39,9 +38,6 @@ const PACKAGES: [&str; 17] = [
     "procps",
 ];
 
-/// Files of the base image: number, and bytes of each.
-const FILES: [(usize, usize); 3] = [(20_000, 20 << 10), (1000, 1 << 20), (10, 60 << 20)];
-
 type Case<'a> = (&'static str, Box<dyn Fn() -> Sample + 'a>);
 
 fn main() {
@@ -50,12 +46,9 @@ fn main() {
         words.iter().position(|word| word == "--rounds").and_then(|at| words.get(at + 1)?.parse().ok());
     let folder = scratch::folder();
     let packages = RpmPackages::new(&folder.path().join("packages"));
-    let base = BaseDisk::new(&folder.path().join("base"));
     let cases: Vec<Case<'_>> = vec![
         ("dnf --installroot, to a folder", Box::new(|| packages.dnf())),
-        ("build natively, no layers", Box::new(|| packages.build())),
-        ("cp of what a base holds", Box::new(|| base.copied())),
-        ("import of it, and build", Box::new(|| base.imported())),
+        ("build natively, from packages", Box::new(|| packages.build())),
     ];
     let mut samples = vec![Vec::new(); cases.len()];
     for round in 1..=rounds.unwrap_or(3) {
@@ -71,8 +64,8 @@ fn main() {
         medians.push(clock::median(samples));
         println!("{name:<32} {:>9.2} {cpu:>9.2}", clock::median(samples));
     }
-    if let [dnf, native, cp, imported] = medians[..] {
-        println!("natively: {:.2} x dnf; a base image: {:.2} x cp", native / dnf, imported / cp);
+    if let [dnf, native] = medians[..] {
+        println!("natively: {:.2} x dnf", native / dnf);
     }
 }
 
@@ -130,12 +123,13 @@ impl RpmPackages {
         clock::run(command.args(["--setopt=install_weak_deps=0", "install"]).args(PACKAGES))
     }
 
+    /// Of a store that has the packages as they were fetched, and nothing that was made of them.
     fn build(&self) -> Sample {
         let store = self.folder.join("store");
         for entry in fs::read_dir(&store).expect("the store") {
             let path = entry.expect("an entry").path();
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("layer")) {
-                fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path)).expect("no layer");
+            if path.is_file() {
+                fs::remove_file(&path).expect("nothing but packages");
             }
         }
         build(&self.folder.join("recipe.toml"), &store, &self.folder.join("out"))
@@ -146,67 +140,4 @@ fn build(recipe: &Path, store: &Path, out: &Path) -> Sample {
     let mut command = Command::new(program::path());
     command.arg("build").arg(recipe).arg("-o").arg(out).arg("--force").arg("--store").arg(store);
     clock::run(&mut command)
-}
-
-/// A disk of one ext4 file system that holds 2 GB of files, and the files.
-struct BaseDisk {
-    folder: PathBuf,
-}
-
-impl BaseDisk {
-    fn new(folder: &Path) -> Self {
-        let tree = folder.join("tree");
-        for name in ["etc", "usr/share"] {
-            fs::create_dir_all(tree.join(name)).expect("a folder");
-        }
-        fs::write(tree.join("etc/os-release"), "ID=debian\nVERSION_ID=\"12\"\n").expect("a file");
-        let mut state = 1_u64;
-        for (number, bytes) in FILES {
-            for at in 0..number {
-                let part = tree.join(format!("usr/share/{bytes}-{}", at / 500));
-                fs::create_dir_all(&part).expect("a folder");
-                fs::write(part.join(at.to_string()), noise(&mut state, bytes)).expect("a file");
-            }
-        }
-        let (disk, tree) = (folder.join("base.raw"), tree.to_string_lossy().into_owned());
-        let made =
-            Command::new("mke2fs").args(["-q", "-t", "ext4", "-d", &tree]).arg(&disk).arg("3G").status();
-        assert!(made.expect("mke2fs").success());
-        Self { folder: folder.to_owned() }
-    }
-
-    fn copied(&self) -> Sample {
-        let to = self.folder.join("copied");
-        let _ = fs::remove_dir_all(&to);
-        let sample = clock::run(Command::new("cp").arg("-r").arg(self.folder.join("tree")).arg(&to));
-        fs::remove_dir_all(to).expect("the copy");
-        sample
-    }
-
-    /// `import` makes the recipe; the store is empty, so nothing of the image is known.
-    fn imported(&self) -> Sample {
-        for name in ["recipe", "store", "out"] {
-            let _ = fs::remove_dir_all(self.folder.join(name));
-        }
-        let recipe = self.folder.join("recipe");
-        let mut command = Command::new(program::path());
-        let import =
-            clock::run(command.arg("import").arg(self.folder.join("base.raw")).arg("-o").arg(&recipe));
-        let built = build(&recipe.join("recipe.toml"), &self.folder.join("store"), &self.folder.join("out"));
-        fs::remove_dir_all(self.folder.join("out")).expect("the bundle");
-        Sample { seconds: import.seconds + built.seconds, cpu: import.cpu + built.cpu, anon: built.anon }
-    }
-}
-
-/// Bytes without a pattern.
-fn noise(state: &mut u64, len: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        *state ^= *state << 13;
-        *state ^= *state >> 7;
-        *state ^= *state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(len);
-    bytes
 }
