@@ -42,6 +42,7 @@ struct ArchRow {
     ec2: &'static str,
     has_bios: bool,
     pe_machine: u16,
+    elf_machine: u16,
     firmware: FirmwareNames,
     consoles: &'static str,
     partition_types: PartitionTypes,
@@ -55,6 +56,7 @@ const X86_64: ArchRow = ArchRow {
     ec2: "x86_64",
     has_bios: true,
     pe_machine: 0x8664,
+    elf_machine: 62,
     firmware: FirmwareNames {
         default: "BOOTX64.EFI",
         suffix: "x64",
@@ -80,6 +82,7 @@ const AARCH64: ArchRow = ArchRow {
     ec2: "arm64",
     has_bios: false,
     pe_machine: 0xaa64,
+    elf_machine: 183,
     firmware: FirmwareNames {
         default: "BOOTAA64.EFI",
         suffix: "aa64",
@@ -119,6 +122,11 @@ impl Arch {
         Self::ALL.into_iter().find(|arch| arch.name() == name || arch.ec2_name() == name)
     }
 
+    /// From the name that Debian has for it.
+    pub fn by_deb_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|arch| arch.deb_name() == name)
+    }
+
     /// A description for help texts.
     pub const fn description(self) -> &'static str {
         self.row().description
@@ -147,6 +155,11 @@ impl Arch {
     /// `Machine` in the header of PE images (Microsoft PE/COFF specification).
     pub const fn pe_machine(self) -> u16 {
         self.row().pe_machine
+    }
+
+    /// `e_machine` in the header of ELF files (System V ABI, ELF header).
+    pub const fn elf_machine(self) -> u16 {
+        self.row().elf_machine
     }
 
     /// The names that UEFI firmware and loaders know.

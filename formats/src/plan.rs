@@ -1,7 +1,7 @@
-//! The plan: a sorted list of extents that gives the origin of every byte of an image.
+//! The plan: a sorted list of extents that says where every byte of an image comes from.
 //!
-//! A format turns a tree into a plan; plans compose (a file system into a disk); every consumer (file, digests,
-//! upload) reads the plan. A finished plan covers its length exactly, each byte claimed once. No I/O happens here
+//! A format turns a tree into a plan; plans compose (a file system into a disk). The writer of the image file, the digests
+//! and the cache of images read the same plan; an upload reads the finished image. A finished plan covers its length exactly, each byte claimed once. No I/O happens here
 //! but through [`Sources`].
 
 use std::fmt;

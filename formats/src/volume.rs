@@ -188,6 +188,15 @@ pub enum VolumeOptions {
 }
 
 impl VolumeOptions {
+    /// The options of a format that has a label and a UUID and nothing else; none for the others.
+    pub fn labelled(kind: FsKind, label: String, uuid: Option<Guid>) -> Option<Self> {
+        match kind {
+            FsKind::Swap => Some(Self::Swap { label, uuid }),
+            FsKind::Erofs => Some(Self::Erofs { label, uuid }),
+            FsKind::Ext4 | FsKind::Fat | FsKind::Verity | FsKind::Xfs => None,
+        }
+    }
+
     /// The format that they are for.
     pub fn kind(&self) -> FsKind {
         match self {

@@ -7,6 +7,7 @@ pub mod initrd;
 pub mod insert;
 pub mod merge;
 pub mod normalize;
+pub mod package_databases;
 pub mod path_map;
 pub mod secrets;
 pub mod sources;

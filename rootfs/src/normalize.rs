@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::targets::{EntrySelector, RuleTarget, TargetDepth, recursive};
+use crate::package_databases::RPM_FOLDERS;
 
 /// A rule of cleaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
@@ -166,7 +167,7 @@ pub fn check(tree: &Tree, spec: &NormalizeSpec) -> Result<(), NormalizeError> {
     if !spec.rules.contains(&NormalizeRule::PackageCaches) {
         return Ok(());
     }
-    for folder in targets::RPM_DATABASES {
+    for folder in RPM_FOLDERS {
         let path = format!("{folder}/{}", targets::RPM_LOG);
         let kind = tree.lookup(path.as_bytes()).map(|id| &tree.node(id).kind);
         if matches!(kind, Some(NodeKind::File(content)) if !content.is_empty()) {

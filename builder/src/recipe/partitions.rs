@@ -159,16 +159,17 @@ fn id(keys: &PartitionKeys, mount: Option<&str>) -> String {
 }
 
 fn file_system(keys: &PartitionKeys, at: &KeyPath, checker: &mut Checker<'_>) -> FsKey {
-    let (usual, allowed): (_, &[FsKey]) = match keys.role {
-        RoleKey::Esp => (FsKey::Fat32, &[FsKey::Fat32]),
-        RoleKey::Root => (FsKey::Ext4, &[FsKey::Ext4, FsKey::Erofs]),
-        RoleKey::Data => (FsKey::Ext4, &[FsKey::Ext4, FsKey::Fat32, FsKey::Erofs]),
-        RoleKey::Swap => (FsKey::Swap, &[FsKey::Swap]),
-        RoleKey::BiosBoot | RoleKey::Raw => (FsKey::None, &[FsKey::None]),
+    let (usual, is_other): (_, fn(FsKey) -> bool) = match keys.role {
+        RoleKey::Esp => (FsKey::Fat32, |_| false),
+        RoleKey::Root => (FsKey::Ext4, FsKey::holds_all_metadata),
+        RoleKey::Data => (FsKey::Ext4, FsKey::holds_files),
+        RoleKey::Swap => (FsKey::Swap, |_| false),
+        RoleKey::BiosBoot | RoleKey::Raw => (FsKey::None, |_| false),
     };
     match keys.fs {
-        Some(fs) if !allowed.contains(&fs) => {
-            let options = super::suggest::any_of(allowed.iter().map(|fs| fs.name()));
+        Some(fs) if fs != usual && !is_other(fs) => {
+            let others = FsKey::ALL.into_iter().filter(|fs| *fs != usual && is_other(*fs));
+            let options = super::suggest::any_of(std::iter::once(usual).chain(others).map(FsKey::name));
             checker
                 .reject(at.key("fs"), format!("a partition of this role has {options}, not `{}`", fs.name()));
             usual
@@ -314,24 +315,24 @@ fn holds(
                 .unwrap_or(JournalSize::Auto),
             reserved: reserved(keys, at, checker),
         },
-        FsKey::Swap => VolumeOptions::Swap {
-            label: short_label(keys, label, at, checker),
-            uuid: checker.accept_optional(at.key("uuid"), keys.uuid.as_ref(), guid),
-        },
-        FsKey::Erofs => VolumeOptions::Erofs {
-            label: short_label(keys, label, at, checker),
-            uuid: checker.accept_optional(at.key("uuid"), keys.uuid.as_ref(), guid),
-        },
-        FsKey::None => {
-            return match &keys.source {
-                Some(name) => {
-                    RecipeContent::Raw { path: checker.host_path(at.key("source"), name), name: name.clone() }
-                }
-                None => RecipeContent::Nothing,
-            };
+        other => {
+            let Some(kind) = other.kind() else { return without_file_system(keys, at, checker) };
+            let label = short_label(keys, label, at, checker);
+            let uuid = checker.accept_optional(at.key("uuid"), keys.uuid.as_ref(), guid);
+            let options = VolumeOptions::labelled(kind, label, uuid);
+            return options.map_or(RecipeContent::Nothing, RecipeContent::Volume);
         }
     };
     RecipeContent::Volume(options)
+}
+
+fn without_file_system(keys: &PartitionKeys, at: &KeyPath, checker: &mut Checker<'_>) -> RecipeContent {
+    match &keys.source {
+        Some(name) => {
+            RecipeContent::Raw { path: checker.host_path(at.key("source"), name), name: name.clone() }
+        }
+        None => RecipeContent::Nothing,
+    }
 }
 
 /// A label of at most 16 bytes.

@@ -1,8 +1,8 @@
 //! Packages over a system that exists already: what the lock needs to know of it, and how much of it may change.
 
-use amiforge_formats::path;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::Tree;
+use amiforge_rootfs::package_databases::{has_dpkg, has_rpm};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -47,27 +47,14 @@ impl std::fmt::Debug for InstalledSystem<'_> {
     }
 }
 
-/// Files that only systems with packages of a kind have.
-const DATABASES: [(&str, &str, &[&str]); 2] = [
-    ("deb", "Debian's (dpkg)", &["/var/lib/dpkg/status"]),
-    (
-        "rpm",
-        "rpm's",
-        &[
-            "/usr/lib/sysimage/rpm/rpmdb.sqlite",
-            "/usr/lib/sysimage/rpm/Packages.db",
-            "/var/lib/rpm/rpmdb.sqlite",
-            "/var/lib/rpm/Packages.db",
-            "/var/lib/rpm/Packages",
-        ],
-    ),
-];
-
 /// What packages a system has that has none of the kind that was looked for: a sentence's end.
 pub(crate) fn other_packages(tree: &Tree) -> String {
-    let has = |file: &&str| path::find(tree, file.as_bytes()).ok().flatten().is_some();
-    match DATABASES.iter().find(|(_, _, files)| files.iter().any(&has)) {
-        Some((kind, whose, _)) => format!("its packages are {whose}: take `kind = \"{kind}\"`"),
-        None => "no package database that is known is in it: is it the right partition?".to_owned(),
-    }
+    let (kind, whose) = if has_dpkg(tree).unwrap_or(false) {
+        ("deb", "Debian's (dpkg)")
+    } else if has_rpm(tree).unwrap_or(false) {
+        ("rpm", "rpm's")
+    } else {
+        return "no package database that is known is in it: is it the right partition?".to_owned();
+    };
+    format!("its packages are {whose}: take `kind = \"{kind}\"`")
 }

@@ -13,6 +13,7 @@ use amiforge_formats::arch::Arch;
 use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeKind, Tree};
+use amiforge_formats::volume::FsKind;
 
 use crate::sources::inflate::inflate;
 use amiforge_formats::path;
@@ -21,15 +22,11 @@ use amiforge_formats::path::PathError;
 /// Longest module that is read, in bytes after decompression.
 const MODULE_MAX: u64 = 64 << 20;
 
-/// Driver names of recipes, and the modules of each.
-const DRIVER_GROUPS: [(&str, &[&str]); 6] = [
+/// Driver names of recipes, and the modules of each; those of file systems are in their registry.
+const DRIVER_GROUPS: [(&str, &[&str]); 4] = [
     ("nvme", &["nvme"]),
     ("virtio", &["virtio_pci", "virtio_blk"]),
     ("xen", &["xen_blkfront"]),
-    // ext4 requests its checksum by the name of an algorithm, which modules.dep does not list.
-    ("ext4", &["crc32c_generic", "ext4"]),
-    // As ext4 does, by way of libcrc32c.
-    ("erofs", &["crc32c_generic", "erofs"]),
     // dm-verity takes the best sha256 that is loaded before the root is set up, also by the name of an algorithm.
     ("verity", &["sha256_generic", "sha256_ssse3", "sha256_arm64", "sha2_ce", "dm_verity"]),
 ];
@@ -37,6 +34,13 @@ const DRIVER_GROUPS: [(&str, &[&str]); 6] = [
 /// Modules that some kernels do not have, because they are part of another one or can only be built in.
 const OPTIONAL_MODULES: [&str; 5] =
     ["crc32c_generic", "sha256_generic", "sha256_ssse3", "sha256_arm64", "sha2_ce"];
+
+/// The modules of a driver that stands for several, or of a file system; none for a name that is a module itself.
+fn modules_of(driver: &str) -> &'static [&'static str] {
+    let group = DRIVER_GROUPS.iter().find(|(name, _)| *name == driver).map(|(_, names)| *names);
+    let format = FsKind::ALL.into_iter().map(FsKind::format).find(|format| format.name() == driver);
+    group.or(format.map(|format| format.kernel_modules())).unwrap_or_default()
+}
 
 /// The first program of an initrd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,10 +150,9 @@ impl KernelModules {
     pub fn load_order(&self, drivers: &[String]) -> Result<Vec<String>, InitrdError> {
         let mut all = Vec::new();
         for driver in drivers {
-            let group = DRIVER_GROUPS.iter().find(|(name, _)| name == driver);
-            let names = match group {
-                Some((_, names)) => names.iter().map(|&name| name.to_owned()).collect(),
-                None => vec![driver.replace('-', "_")],
+            let names = match modules_of(driver) {
+                [] => vec![driver.replace('-', "_")],
+                names => names.iter().map(|&name| name.to_owned()).collect(),
             };
             for name in names {
                 let module = self.by_name.get(&name).filter(|_| !self.built_in.contains(&name));

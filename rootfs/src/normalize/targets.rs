@@ -1,5 +1,7 @@
 //! The folders that the rules clean, and the entries that they remove there. Does not know the rules.
 
+use crate::package_databases::RPM_FOLDERS;
+
 /// The entries of a folder that a rule selects.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum EntrySelector {
@@ -78,9 +80,6 @@ const BACKUP_SUFFIXES: EntrySelector = EntrySelector::Suffixes(&[
     ".ucf-old",
 ]);
 
-/// Folders of rpm's database.
-pub(super) const RPM_DATABASES: [&str; 2] = ["usr/lib/sysimage/rpm", "var/lib/rpm"];
-
 /// The log of changes that are not in the database itself yet, empty where rpm ended as it should.
 pub(super) const RPM_LOG: &str = "rpmdb.sqlite-wal";
 
@@ -119,8 +118,9 @@ pub(super) const PACKAGE_CACHES: &[RuleTarget] = &[
     all_in("var/lib/apt/lists"),
     // A count of this machine's weeks, which dnf sends to the mirrors.
     names_in("var/lib/dnf/repos/*", &["countme"]),
-    names_in(RPM_DATABASES[0], RPM_TRANSIENT),
-    names_in(RPM_DATABASES[1], RPM_TRANSIENT),
+    names_in(RPM_FOLDERS[0], RPM_TRANSIENT),
+    names_in(RPM_FOLDERS[1], RPM_TRANSIENT),
+    names_in(RPM_FOLDERS[2], RPM_TRANSIENT),
 ];
 
 /// The targets of the rule `caches`.

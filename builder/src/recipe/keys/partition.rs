@@ -1,6 +1,7 @@
 //! `[[partition]]`.
 
 use amiforge_formats::volume::FsKind;
+use amiforge_formats::volume::format::FileMetadata;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -122,6 +123,11 @@ impl FsKey {
     /// Whether nothing can be written to it on a machine.
     pub(crate) fn is_read_only(self) -> bool {
         self.kind().is_some_and(|kind| kind.format().is_read_only())
+    }
+
+    /// Whether it stores everything that Linux knows of a file, as the file system of a root does.
+    pub(crate) fn holds_all_metadata(self) -> bool {
+        self.kind().is_some_and(|kind| kind.format().files() == Some(FileMetadata::Full))
     }
 
     /// Whether files can be put on it.

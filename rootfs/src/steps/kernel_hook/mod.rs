@@ -16,6 +16,7 @@ use self::configuration::{configuration, install_conf};
 use super::error::StepError;
 use super::probe::has_entry;
 use super::write::replace_file;
+use crate::package_databases::{has_dpkg, has_rpm};
 
 pub use self::spec::{InitrdSource, KernelHookSpec, Uefi, UefiLoader};
 
@@ -47,18 +48,6 @@ const CONFIGURATION: &str = "/etc/default/amiforge-boot";
 /// A path that a system has where it can run the script.
 const SHELL: &str = "/bin/sh";
 
-/// A path that a system has where dpkg installs kernels.
-const DPKG: &str = "/var/lib/dpkg/status";
-
-/// Paths of which a system has one where rpm installs kernels: its database, by its back ends `sqlite`, `ndb` and `bdb`.
-const RPM: [&str; 5] = [
-    "/usr/lib/sysimage/rpm/rpmdb.sqlite",
-    "/usr/lib/sysimage/rpm/Packages.db",
-    "/var/lib/rpm/rpmdb.sqlite",
-    "/var/lib/rpm/Packages.db",
-    "/var/lib/rpm/Packages",
-];
-
 /// Installs script, hooks and configuration in a tree; returns `false` where no kernel can be installed later, because the
 /// tree has neither dpkg nor a database of rpm, or no shell. An existing configuration is kept.
 ///
@@ -69,10 +58,9 @@ pub fn install(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, StepError
 }
 
 fn write_files(tree: &mut Tree, spec: &KernelHookSpec) -> Result<bool, PathError> {
-    let has = |path: &str| Ok::<_, PathError>(path::find(tree, path.as_bytes())?.is_some());
-    let (shell, dpkg) = (has(SHELL)?, has(DPKG)?);
-    let rpm = RPM.into_iter().map(has).collect::<Result<Vec<_>, _>>()?.contains(&true);
-    if !shell || !dpkg && !rpm {
+    let has_shell = path::find(tree, SHELL.as_bytes())?.is_some();
+    let (dpkg, rpm) = (has_dpkg(tree)?, has_rpm(tree)?);
+    if !has_shell || !dpkg && !rpm {
         return Ok(false);
     }
     let mut put = |path: &str, bytes: &[u8], mode: u16| {
@@ -105,6 +93,7 @@ mod tests {
     use amiforge_formats::tree::Meta;
 
     use super::*;
+    use crate::package_databases::{RPM_FILES, RPM_FOLDERS};
 
     fn spec() -> KernelHookSpec {
         KernelHookSpec {
@@ -165,7 +154,9 @@ mod tests {
 
     #[test]
     fn a_system_with_rpm_gets_a_plugin_of_kernel_install() {
-        for database in RPM {
+        let places = RPM_FOLDERS.iter().flat_map(|folder| RPM_FILES.map(|file| format!("/{folder}/{file}")));
+        for database in places {
+            let database = database.as_str();
             let mut system = tree(&["bin/sh", database.trim_start_matches('/')]);
             assert!(install(&mut system, &spec()).unwrap());
             let id = system.lookup(PLUGIN.0.trim_start_matches('/').as_bytes()).unwrap();

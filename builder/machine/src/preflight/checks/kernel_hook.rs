@@ -1,6 +1,8 @@
 //! Whether a kernel that is upgraded in the machine is also started. Firmware that reads the kernel outside of the root
 //! needs a hook that copies it there.
 
+use amiforge_rootfs::package_databases::{DPKG_STATUS, RPM_FILES, RPM_FOLDERS};
+
 use super::{Findings, System};
 use crate::preflight::files::SystemFiles;
 use crate::preflight::verity;
@@ -15,9 +17,6 @@ const HOOK_FOLDERS: [&str; 2] = ["/etc/kernel/postinst.d", "/usr/share/kernel/po
 /// Where kernel-install(8) runs its plug-ins, and this program's own.
 const PLUGIN_FOLDERS: [&str; 2] = ["/usr/lib/kernel/install.d", "/etc/kernel/install.d"];
 const PLUGIN: &str = "99-amiforge.install";
-
-/// Folders of the database of rpm.
-const RPM_DATABASES: [&str; 2] = ["/usr/lib/sysimage/rpm", "/var/lib/rpm"];
 
 /// Ends of modules that are packed, and the programs that unpack them for an initrd of this program's own.
 const UNPACKERS: [(&str, &str); 3] = [(".ko.xz", "xz"), (".ko.zst", "zstd"), (".ko.gz", "gzip")];
@@ -42,18 +41,15 @@ pub(super) fn check(system: &System<'_>, findings: &mut Findings) {
 }
 
 fn is_of_dpkg(files: &SystemFiles<'_>) -> bool {
-    let status = files.text("/var/lib/dpkg/status").unwrap_or_default();
+    let status = files.text(DPKG_STATUS).unwrap_or_default();
     status.lines().any(|line| line.starts_with("Package: linux-image-"))
 }
 
 /// Whether rpm installed a kernel: its database is there, and kernels are in the folders of their modules.
 fn is_of_rpm(files: &SystemFiles<'_>) -> bool {
-    let has_database = RPM_DATABASES.iter().any(|folder| {
-        files
-            .names(folder)
-            .iter()
-            .any(|name| name.starts_with("rpmdb.sqlite") || name.starts_with("Packages"))
-    });
+    let has_database = RPM_FOLDERS
+        .iter()
+        .any(|folder| RPM_FILES.iter().any(|file| files.is_named(&format!("/{folder}"), file)));
     let folder = "/usr/lib/modules";
     has_database
         && files.names(folder).iter().any(|release| files.is_file(&format!("{folder}/{release}/vmlinuz")))

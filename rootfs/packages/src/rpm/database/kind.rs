@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use amiforge_rootfs::package_databases::RPM_FILES;
+
 /// A file format of rpm's database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RpmDatabaseKind {
@@ -19,10 +21,11 @@ impl RpmDatabaseKind {
 
     /// Its file in the folder of the database.
     pub(super) fn file(self) -> &'static str {
+        let [sqlite, ndb, berkeley_db] = RPM_FILES;
         match self {
-            Self::Sqlite => "rpmdb.sqlite",
-            Self::Ndb => "Packages.db",
-            Self::BerkeleyDb => "Packages",
+            Self::Sqlite => sqlite,
+            Self::Ndb => ndb,
+            Self::BerkeleyDb => berkeley_db,
         }
     }
 

@@ -3,17 +3,11 @@
 use amiforge_formats::path::{self, Last, TreePath};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeKind, Tree};
+use amiforge_rootfs::package_databases::RPM_FOLDERS;
 
 use super::error::RpmDatabaseError;
 use super::kind::RpmDatabaseKind;
 use super::macros::RpmMacros;
-
-/// The folder of Fedora since 36, of its derivatives and of SUSE.
-const SYSIMAGE: &str = "/usr/lib/sysimage/rpm";
-/// The folder of rpm itself where nothing else is set.
-const UPSTREAM: &str = "/var/lib/rpm";
-/// The folder of systems whose `/var` is not of their image (rpm-ostree, bootc).
-const OSTREE: &str = "/usr/share/rpm";
 
 /// The folder that the tree's rpm looks into: `%_dbpath` of its macros. Where that is not set, or not without running a
 /// program, the folder that the tree has.
@@ -30,8 +24,9 @@ pub(super) fn folder(tree: &Tree, sources: &dyn Sources) -> Result<String, RpmDa
     if let Some(folder) = stated(&macros) {
         return Ok(folder);
     }
-    let is_there = path::find(tree, SYSIMAGE.as_bytes())?.is_some();
-    Ok(if is_there { SYSIMAGE } else { UPSTREAM }.to_owned())
+    let [sysimage, upstream, _] = RPM_FOLDERS;
+    let is_there = path::find(tree, sysimage.as_bytes())?.is_some();
+    Ok(format!("/{}", if is_there { sysimage } else { upstream }))
 }
 
 fn stated(macros: &RpmMacros) -> Option<String> {
@@ -47,7 +42,7 @@ pub(super) fn find(
     sources: &dyn Sources,
 ) -> Result<Option<(RpmDatabaseKind, TreePath)>, RpmDatabaseError> {
     let stated = stated(&RpmMacros::of_tree(tree, sources)?);
-    let folders: Vec<&str> = stated.as_deref().into_iter().chain([SYSIMAGE, UPSTREAM, OSTREE]).collect();
+    let folders: Vec<String> = stated.into_iter().chain(RPM_FOLDERS.map(|folder| format!("/{folder}"))).collect();
     for kind in RpmDatabaseKind::ALL {
         for folder in &folders {
             let path = format!("{folder}/{}", kind.file());

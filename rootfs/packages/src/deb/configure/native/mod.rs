@@ -23,6 +23,7 @@ mod system;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use amiforge_formats::arch::Arch;
 use amiforge_formats::plan::Sources;
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
@@ -233,10 +234,7 @@ fn finish(deb: &mut DebSystem<'_>) -> Result<(), NativeError> {
 
 /// The machine of an architecture of Debian, as `uname -m` names it.
 fn machine(native: &str) -> &'static str {
-    match native {
-        "arm64" => "aarch64",
-        _ => "x86_64",
-    }
+    Arch::by_deb_name(native).map_or("unknown", Arch::name)
 }
 
 /// The MD5 of bytes in hexadecimal, as ucf keeps it.
