@@ -74,6 +74,9 @@ pub enum StepError {
     /// The hooks for kernel upgrades failed.
     #[error("installing the hooks for kernel upgrades")]
     KernelHook(#[source] PathError),
+    /// The menu of GRUB cannot be read or written.
+    #[error("entering a kernel in the menu of GRUB")]
+    GrubMenu(#[source] PathError),
     /// The service that makes keys and ids at the first boot failed.
     #[error("installing the service that makes keys at the first boot")]
     ServiceKeys(#[source] PathError),

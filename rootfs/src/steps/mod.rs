@@ -13,6 +13,7 @@ pub mod error;
 pub mod files;
 pub mod first_boot;
 pub mod fstab;
+pub mod grub_menu;
 pub mod kernel_hook;
 pub mod missing;
 #[cfg(test)]

@@ -13,13 +13,17 @@ use serde_json::Value;
 
 use crate::fixtures::{must, read_file};
 
-/// A package that is small, with what it needs there already, and a command.
-const OVER: &str = "\n[[source]]\nkind = \"deb\"\ndistribution = \"debian\"\nsuites = [\"bookworm\", \"bookworm-updates\", \
-    \"bookworm-security\"]\npackages = [\"hello\"]\nrecommends = false\n";
+/// Packages over the image: `hello` is small, with what it needs there already, and a command.
+fn over(packages: &str) -> String {
+    format!(
+        "\n[[source]]\nkind = \"deb\"\ndistribution = \"debian\"\nsuites = [\"bookworm\", \"bookworm-updates\", \
+         \"bookworm-security\"]\npackages = [{packages}]\nrecommends = false\n"
+    )
+}
 
-/// A unit that says by the new package's command that it is there, and its link.
+/// A unit that says by the new package's command that it is there, and which variant of the kernel runs; and its link.
 const UNIT: &str = "\n[[file]]\npath = \"/etc/systemd/system/said.service\"\ncontent = \"\"\"\n[Service]\nType=oneshot\n\
-    ExecStart=/bin/sh -c 'echo SAID $(hello) > /dev/ttyS0'\n[Install]\nWantedBy=multi-user.target\n\"\"\"\n\n[system]\nenable = \
+    ExecStart=/bin/sh -c 'echo SAID $(hello) $(uname -r | grep -o cloud) > /dev/ttyS0'\n[Install]\nWantedBy=multi-user.target\n\"\"\"\n\n[system]\nenable = \
     [\"said.service\"]\n";
 
 /// What the unit writes.
@@ -39,9 +43,10 @@ impl Fixture {
     }
 
     /// A recipe that keeps a disk, puts the package over it, and has it say so; locked, with its files in the store.
-    fn keep(&self, source: &str) -> bool {
+    fn keep(&self, source: &str, packages: &str) -> bool {
         let text = format!(
-            "boot = \"keep\"\n\n[image]\nname = \"kept\"\nversion = \"1\"\narch = \"x86_64\"\n\n[[source]]\nkind = \"image\"\n{source}{OVER}{UNIT}"
+            "boot = \"keep\"\n\n[image]\nname = \"kept\"\nversion = \"1\"\narch = \"x86_64\"\n\n[[source]]\nkind = \"image\"\n{source}{}{UNIT}",
+            over(packages)
         );
         fs::write(self.path("kept.toml"), text).unwrap();
         for command in ["lock", "fetch"] {
@@ -76,8 +81,8 @@ impl Fixture {
     }
 }
 
-/// Boots a disk until the unit has said its word.
-fn says(image: &Path, firmware: Firmware) {
+/// Boots a disk until the unit has said these words.
+fn says(image: &Path, firmware: Firmware, words: &str) {
     if !machine::ready(firmware) {
         return;
     }
@@ -86,7 +91,7 @@ fn says(image: &Path, firmware: Firmware) {
         disk: Disk::Nvme,
         image,
         memory: 1024,
-        wait_for: SAID,
+        wait_for: words,
         timeout: std::time::Duration::from_mins(15),
         extra_args: &[],
     }
@@ -111,7 +116,7 @@ fn a_package_over_an_ami_sends_tens_of_blocks_and_boots() {
     let published: Value =
         serde_json::from_str(&fixture.run(&["--json", "publish", "base", "--region", "local"])).unwrap();
     let ami = published["imageId"].as_str().unwrap_or_else(|| panic!("{published}"));
-    if !fixture.keep(&format!("ami = \"{ami}\"\nregion = \"local\"\n")) {
+    if !fixture.keep(&format!("ami = \"{ami}\"\nregion = \"local\"\n"), "\"hello\"") {
         return;
     }
     let bundle = fixture.build(&fixture.path("base/disk.raw"));
@@ -120,7 +125,7 @@ fn a_package_over_an_ami_sends_tens_of_blocks_and_boots() {
     let (sent, all) = (report["blocksSent"].as_u64(), published["blocksSent"].as_u64());
     println!("{sent:?} of {all:?} blocks were sent");
     assert!(sent.is_some_and(|sent| sent > 0 && sent < 100), "{report}");
-    says(&bundle.image(), Firmware::Bios);
+    says(&bundle.image(), Firmware::Bios, SAID);
 }
 
 /// Makes a disk as distributions make theirs: a GPT with partitions 14, 15 and 1, GRUB for either firmware, which it
@@ -145,12 +150,17 @@ tar -xf "$tar" -C "$at" --numeric-owner
 kernel=$(ls "$at"/boot | grep ^vmlinuz- | sort | tail -1)
 initrd=$(ls "$at"/boot | grep ^initrd.img- | sort | tail -1)
 mkdir -p "$at/boot/grub"
-cat > "$at/boot/grub/grub.cfg" <<CFG
-search --no-floppy --fs-uuid --set=root $uuid
-linux /boot/$kernel root=UUID=$uuid ro console=ttyS0 no_timer_check
-initrd /boot/$initrd
-boot
-CFG
+release=${kernel#vmlinuz-}
+entry() {
+  printf "menuentry '%s' {\n\tlinux /boot/%s root=UUID=%s ro console=ttyS0 no_timer_check\n\tinitrd /boot/%s\n}\n" "$1" "$kernel" "$uuid" "$initrd"
+}
+{
+  printf 'search --no-floppy --fs-uuid --set=root %s\nset default=0\nset timeout=0\n' "$uuid"
+  entry 'Debian GNU/Linux'
+  echo "submenu 'Advanced options' {"
+  entry "Debian GNU/Linux, with Linux $release"
+  echo '}'
+} > "$at/boot/grub/grub.cfg"
 modules='part_gpt ext2 search search_fs_uuid linux normal boot'
 grub-mkimage -O x86_64-efi -p '(hd0,gpt3)/boot/grub' -o "$at.grub/grub.efi" $modules
 truncate -s 124M "$at.grub/esp"
@@ -182,14 +192,12 @@ PATCH
 sync
 "#;
 
-#[test]
-fn a_disk_that_grub_starts_keeps_it() {
-    let Some(tar) = scratch::input("minimal.tar") else { return };
-    if !oracle::ready(
-        &["sfdisk", "e2fsck", "losetup", "grub-mkimage", "mkfs.ext4", "mkfs.fat", "mcopy"],
-        true,
-    ) {
-        return;
+/// A fixture with such a disk, and the recipe that keeps it.
+fn with_grub(packages: &str) -> Option<(Fixture, PathBuf)> {
+    let tar = scratch::input("minimal.tar")?;
+    let programs = ["sfdisk", "e2fsck", "losetup", "grub-mkimage", "mkfs.ext4", "mkfs.fat", "mcopy"];
+    if !oracle::ready(&programs, true) {
+        return None;
     }
     let fixture = Fixture(scratch::folder());
     let disk = fixture.path("grub.raw");
@@ -197,9 +205,13 @@ fn a_disk_that_grub_starts_keeps_it() {
     let words = [fixture.path("grub.sh"), tar.canonicalize().unwrap(), disk.clone(), fixture.path("at")];
     must(&Command::new("bash").args(words).output().unwrap());
     let sha256 = Digest::of(&fs::read(&disk).unwrap());
-    if !fixture.keep(&format!("path = \"{}\"\nsha256 = \"{sha256}\"\n", disk.display())) {
-        return;
-    }
+    let source = format!("path = \"{}\"\nsha256 = \"{sha256}\"\n", disk.display());
+    fixture.keep(&source, packages).then_some((fixture, disk))
+}
+
+#[test]
+fn a_disk_that_grub_starts_keeps_it() {
+    let Some((fixture, disk)) = with_grub("\"hello\"") else { return };
     let bundle = fixture.build(&disk);
     let (before, after) = (fs::read(&disk).unwrap(), fs::read(bundle.image()).unwrap());
     let differ =
@@ -208,6 +220,21 @@ fn a_disk_that_grub_starts_keeps_it() {
     assert!(differ < 100 && before[..128 << 20] == after[..128 << 20], "{differ}");
     assert_eq!(bundle.manifest["image"]["boot_mode"], "uefi-preferred");
     for firmware in [Firmware::Bios, Firmware::Uefi] {
-        says(&bundle.image(), firmware);
+        says(&bundle.image(), firmware, SAID);
     }
+}
+
+#[test]
+fn a_new_kernel_is_started_by_the_grub_that_is_kept() {
+    let Some((fixture, disk)) = with_grub("\"hello\", \"linux-image-cloud-amd64\"") else { return };
+    let bundle = fixture.build(&disk);
+    let menu = read_file(&bundle, "/boot/grub/grub.cfg");
+    // The new one by default, then in the submenu the new and the old one.
+    let kernels: Vec<bool> = menu
+        .lines()
+        .filter(|line| line.trim_start().starts_with("linux"))
+        .map(|line| line.contains("cloud"))
+        .collect();
+    assert_eq!(kernels, [true, true, false], "{menu}");
+    says(&bundle.image(), Firmware::Bios, "SAID Hello, world! cloud");
 }

@@ -2,18 +2,17 @@
 
 use amiforge_formats::arch::{Arch, BootMode};
 use amiforge_formats::gpt::types;
-use amiforge_formats::path;
+use amiforge_formats::time::Time;
 use amiforge_formats::tree::{NodeId, Tree};
 use amiforge_formats::volume::FsKind;
 use amiforge_rootfs::boot::find_kernel;
 use amiforge_rootfs::sources::image::KeptDisk;
+use amiforge_rootfs::steps::StepError;
+use amiforge_rootfs::steps::grub_menu::{self, GrubMenu};
 use amiforge_store::blobs::Blobs;
 
 use super::{AmendedPart, KeptError};
 use crate::recipe::Recipe;
-
-/// Menus of GRUB, of Debian and of Fedora and its kin.
-const MENUS: [&str; 2] = ["/boot/grub/grub.cfg", "/boot/grub2/grub.cfg"];
 
 /// Checks that a disk can be kept for a recipe, before anything is compared.
 ///
@@ -53,16 +52,37 @@ pub(super) fn mode(
     (mode.map(BootMode::ec2_name), none.into_iter().collect())
 }
 
-/// A warning about a menu of GRUB that does not know the newest kernel: no installer of boot loaders has run.
-pub(super) fn stale_menu(tree: &Tree, blobs: &Blobs) -> Option<String> {
-    let release = find_kernel(tree, blobs, None).ok()?.release;
-    let menu = MENUS.iter().find_map(|path| Some((*path, path::read(tree, blobs, path.as_bytes()).ok()??)));
-    let (path, text) = menu?;
-    let text = String::from_utf8_lossy(&text);
-    // With `blscfg` the entries are files of their own (Boot Loader Specification).
-    let known = text.contains(&release) || text.contains("blscfg");
-    (!known).then(|| {
-        format!("GRUB starts what `{path}` names, and that is not the newest kernel, {release}: write it by `[[run]]`, or with `[[file]]`")
+/// Has the kept boot loader start the newest kernel, where it is told what to start by a file of the tree: no installer of boot
+/// loaders has run. A warning where that cannot be done.
+///
+/// # Errors
+/// When the menu of GRUB cannot be read or written.
+pub(super) fn start_newest_kernel(
+    tree: &mut Tree,
+    disk: &KeptDisk,
+    blobs: &Blobs,
+    made: Time,
+) -> Result<Option<String>, StepError> {
+    Ok(match grub_menu::enter_newest_kernel(tree, blobs, made)? {
+        GrubMenu::Newest | GrubMenu::Entered { .. } => None,
+        GrubMenu::Other { path, release, reason } => Some(format!(
+            "GRUB starts what `{path}` names, and that is not the newest kernel, {release}: {reason}; write the menu by `[[run]]`, \
+             or with `[[file]]`"
+        )),
+        GrubMenu::None => unnamed_kernel(tree, disk, blobs),
+    })
+}
+
+/// A warning about a newest kernel that the kept disk did not have, and that no menu names.
+fn unnamed_kernel(tree: &Tree, disk: &KeptDisk, blobs: &Blobs) -> Option<String> {
+    let release = |tree: &Tree| find_kernel(tree, blobs, None).ok().map(|kernel| kernel.release);
+    let newest = release(tree)?;
+    let before = disk.parts.iter().filter_map(|part| part.tree.as_ref()).filter_map(release);
+    (before.into_iter().all(|release| release != newest)).then(|| {
+        format!(
+            "the kept disk starts the kernel that it started before, and not the newest of its files, {newest}: a table `[boot]` \
+             makes a new disk that does"
+        )
     })
 }
 

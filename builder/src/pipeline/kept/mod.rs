@@ -6,6 +6,7 @@
 mod amend;
 mod boot;
 mod difference;
+mod erase;
 mod error;
 mod fat;
 mod partitions;
@@ -18,7 +19,7 @@ use amiforge_formats::plan::{Claims, Data, Plan};
 use amiforge_formats::time::Time;
 use amiforge_formats::tree::Tree;
 use amiforge_image::disk::{Disk, PartitionLayout};
-use amiforge_image::origins::Origins;
+use amiforge_image::origins::{Origins, PathOrigin};
 use amiforge_rootfs::sources::image::{KeptDisk, KeptPart};
 use amiforge_store::blobs::Blobs;
 
@@ -56,6 +57,8 @@ pub(super) fn amended(
     let made = system.time.made;
     boot::check(recipe, disk)?;
     let recipe = &Recipe { partitions: partitions::of(disk), ..recipe.clone() };
+    let stale_kernel = boot::start_newest_kernel(&mut system.tree, disk, blobs, made)?;
+    system.origins.observe(&system.tree, |_| PathOrigin::new("boot-menu"));
     selinux::prepare(recipe, &mut system.tree, blobs, made)?;
     let mut trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
     trees::restore(disk, &recipe.partitions, &mut trees)?;
@@ -65,11 +68,15 @@ pub(super) fn amended(
         parts.map(|((part, partition), tree)| part_of(disk, part, (&partition.id, tree), blobs, made));
     let parts = parts.collect::<Result<Vec<_>, KeptError>>()?;
     let (boot_mode, mut warnings) = boot::mode(recipe, disk, &parts);
-    warnings.extend(boot::stale_menu(&system.tree, blobs));
+    warnings.extend(stale_kernel);
+    let mut laid_out = laid_out(disk, &parts)?;
+    if recipe.erase_free_space {
+        (laid_out.plan, _) = erase::without_remains(&laid_out.plan, disk, blobs)?;
+    }
     Ok(KeptImage {
         listing: listing(recipe, &parts),
         origins: std::mem::take(&mut system.origins).finish_kept(recipe, &system.tree, &parts),
-        disk: laid_out(disk, &parts)?,
+        disk: laid_out,
         boot_mode,
         warnings,
     })
