@@ -10,7 +10,7 @@ use amiforge_formats::volume::{FsKind, VolumeIds, VolumeOptions};
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_image::pcr_policy::PcrPolicy;
 use amiforge_image::seal::{
-    BootKernel, BootSpec, CommandLine, CommandRoot, GrubParts, Initrd, LoaderPrograms, Sealed, Trust,
+    BootKernel, BootSpec, CommandLine, CommandRoot, GrubParts, Initrd, LoaderPrograms, Sealed, LateValues,
     UefiSpec, UkiParts, VerityArguments, Writable, WritableFolders,
 };
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};
@@ -66,7 +66,7 @@ pub(super) fn prepare(
     let uefi = boot.mode.uefi().then(|| uefi(recipe, boot.loader, tree, blobs, &kernel)).transpose()?;
     let cmdline = cmdline(recipe, boot);
     // The machine starts later kernels with the same line. Where the line vouches for the root, the root is not changed.
-    let line = cmdline.text(&Trust::default());
+    let line = cmdline.text(&LateValues::default());
     let hooked = boot.kernel_hook
         && !root_format(recipe).is_read_only()
         && kernel_hook::install(tree, &hook(recipe, boot, &kernel, line, time))?;

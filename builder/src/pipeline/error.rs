@@ -104,9 +104,9 @@ pub enum BuildError {
     /// Notes of a layer could not be written.
     #[error("writing the notes of a layer: {0}")]
     Notes(String),
-    /// The bill of materials could not be made.
-    #[error("looking what packages and files are in the image")]
-    Sbom(#[source] std::io::Error),
+    /// Packages or files of the tree could not be read: for the bill of materials, the origins, or the groups of the layout.
+    #[error("reading the packages and files of the image")]
+    ReadTree(#[source] std::io::Error),
     /// A step could not be done.
     #[error("making the tree a system")]
     Step(#[from] StepError),

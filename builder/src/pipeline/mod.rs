@@ -24,8 +24,6 @@ use amiforge_formats::digest::Digest;
 use amiforge_image::bundle;
 use amiforge_image::disk::plan_data;
 use amiforge_image::image::EmitOptions;
-use amiforge_image::origins::PathOrigin;
-use amiforge_image::seal::{self, Sealed, Trust};
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_rootfs::sources::image::KeptDisk;
 use amiforge_store::blobs::Blobs;
@@ -37,7 +35,6 @@ pub use options::{BuildLayer, BuildOptions, Built};
 pub use volumes::SplitError;
 
 use crate::recipe::Recipe;
-use boot::Boot;
 use created_dirs::CreatedDirs;
 use epoch::BuildTime;
 use layers::LayerBuilder;
@@ -48,7 +45,8 @@ use system::SystemTree;
 use volumes::disk::{SealedPartitions, mount_sealed};
 use work_store::WorkStore;
 
-/// Builds a recipe. On failure, and when interrupted, nothing is left.
+/// Builds a recipe. On failure, and when interrupted, nothing is left at `options.out`; finished layers stay in the store
+/// for the next build.
 ///
 /// # Errors
 /// [`BuildError`].
@@ -74,19 +72,17 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     volumes::selinux::prepare(recipe, &mut system.tree, &blobs, made)?;
     system.origins.observe(&system.tree, |_| RecipeOrigins(recipe).table("kernel-hook", "boot"));
     let keys = secure_boot::keys(recipe, &mut system.inputs.host_files, &mut blobs)?;
-    // Whatever was written since tells of the build itself.
-    system.origins.observe(&system.tree, |_| PathOrigin::new("record-of-the-build"));
     let mut trees = volumes::split(system.tree.clone(), &recipe.partitions, made)?;
     volumes::selinux::label(recipe, &system.tree, &mut trees, &blobs, made)?;
     let groups = volumes::groups::groups(&system.tree, &recipe.partitions, &trees, &blobs);
-    let groups = groups.map_err(BuildError::Sbom)?;
+    let groups = groups.map_err(BuildError::ReadTree)?;
     let partitions = SealedPartitions::of(recipe, boot, &trees, made);
-    // The lengths of all partitions are needed before the data is planned, and a draft of what is sealed has its final
-    // length, whatever the root hash. It holds a kernel and an initrd, so it ends here.
+    // The lengths of all partitions are needed before the data is planned. A draft sealed with placeholders (a root hash of
+    // zeros, signatures of the right length) has the final lengths. It is dropped with this block, because an initrd of
+    // our own is held in memory.
     let spec = {
         let root_hash = recipe.trust.profile.map(|_| Digest([0; 32]));
-        let pcr_signatures = pcr_policy::draft(policy.as_ref(), options);
-        let draft = seal(boot, &Trust { root_hash, pcr_signatures })?;
+        let draft = pcr_policy::seal_draft(boot, root_hash, policy.as_ref(), options)?;
         let draft = partitions.contents(recipe, &draft, &blobs)?;
         let host_files = &mut system.inputs.host_files;
         volumes::disk::spec(recipe, (trees, groups), &draft, made, &mut blobs, host_files)?
@@ -94,11 +90,11 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     let mut plans = plan_data(&spec, &partitions.indices())?;
     plans.hash(&blobs, &EmitOptions { threads: options.threads.max(1) }, monitor)?;
     let root_hash = plans.verity().first().map(|verity| verity.root_hash);
-    let trust = Trust { root_hash, ..Trust::default() };
-    let (mut sealed, policies) = pcr_policy::seal_signed(boot, trust, policy, options, &blobs)?;
+    let (mut sealed, policies) = pcr_policy::seal_signed(boot, root_hash, policy, options, &blobs)?;
     let secure_boot = secure_boot::sign(&mut sealed, keys.as_ref(), options, &blobs)?;
+    let contents = partitions.contents(recipe, &sealed, &blobs)?;
     let origins = {
-        let contents = &partitions.contents(recipe, &sealed, &blobs)?;
+        let contents = &contents;
         let boot = boot.map(|boot| &boot.spec);
         let trees = SystemTrees { tree: &system.tree, spec: &spec, contents, boot, sealed: &sealed };
         system.origins.finish(recipe, trees)
@@ -107,7 +103,6 @@ pub fn build(recipe: &Recipe, options: &BuildOptions, monitor: Monitor<'_>) -> R
     system.warnings.extend(boot.into_iter().flat_map(|boot| boot.warnings(recipe, &sealed)));
     let measurements =
         measure::measurements(recipe, boot, (&sealed, keys.as_ref()), &blobs, &mut system.warnings);
-    let contents = partitions.contents(recipe, &sealed, &blobs)?;
     drop(sealed);
     let listing = listing(&recipe.partitions, &spec, &contents);
     let disk = plans.lay_out(contents)?;
@@ -164,11 +159,6 @@ fn build_kept(
     warnings.extend(secrets::needless(builder.recipe, &manifest.origin.secrets));
     warnings.extend(findings);
     Ok(Built { bundle: builder.options.out.clone(), manifest, layers, warnings })
-}
-
-/// Makes the files that firmware starts; none for a recipe without `[boot]`.
-fn seal(boot: Option<&Boot>, trust: &Trust) -> Result<Sealed, BuildError> {
-    Ok(boot.map(|boot| seal::seal(&boot.spec, trust)).transpose()?.unwrap_or_default())
 }
 
 fn stop_if_cancelled(cancel: &CancelToken) -> Result<(), BuildError> {

@@ -22,13 +22,13 @@ pub struct BuildOptions {
     /// Folder where unpacked inputs are kept for the next build; without one that can be used they are kept beside the
     /// bundle for as long as the build takes.
     pub store: Option<PathBuf>,
-    /// `SOURCE_DATE_EPOCH`: goes before the recipe's own epoch.
+    /// `SOURCE_DATE_EPOCH`: takes precedence over the recipe's own epoch.
     pub source_date_epoch: Option<i64>,
     /// The lock, for a recipe that needs one.
     pub lock: Option<Lock>,
     /// An archive of inputs (see [`crate::vendor`]), from which the store takes what it lacks.
     pub vendor: Option<PathBuf>,
-    /// Signatures of what firmware starts: none, or one for each request of the image.
+    /// Signatures of what firmware starts and of PCR policies: of each kind none, or one for each request of the image.
     pub signatures: Vec<GivenSignature>,
     /// An `OpenVEX` document that goes into the bundle as it is.
     pub vex: Option<Vec<u8>>,

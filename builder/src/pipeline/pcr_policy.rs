@@ -1,18 +1,19 @@
 //! Signed PCR policies of a build: the public key that the recipe names, the policies that follow from what was sealed, and the
 //! signatures that the caller brought. No private key is read.
 
+use amiforge_formats::digest::Digest;
 use amiforge_formats::pcr::{PcrError, PolicyKey};
 use amiforge_formats::pe::PeError;
 use amiforge_image::measure::ContentReader;
 use amiforge_image::pcr_policy::{self, PcrPolicy, PreparedPolicies, is_policy_id};
-use amiforge_image::seal::{Sealed, Trust};
+use amiforge_image::seal::{self, LateValues, Sealed};
 use amiforge_image::secure_boot::GivenSignature;
 use amiforge_store::blobs::Blobs;
 
 use super::boot::Boot;
 use super::secure_boot::read_host_file;
 use super::system::host_files::HostFiles;
-use super::{BuildError, BuildOptions, seal};
+use super::{BuildError, BuildOptions};
 use crate::recipe::Recipe;
 
 /// The policies that the recipe asks for; `None` where it asks for none.
@@ -37,8 +38,26 @@ fn given(options: &BuildOptions) -> Vec<GivenSignature> {
 }
 
 /// What is sealed in place of the signatures while only lengths count; `None` where no signature is given.
-pub(super) fn draft(policy: Option<&PcrPolicy>, options: &BuildOptions) -> Option<String> {
+fn placeholder(policy: Option<&PcrPolicy>, options: &BuildOptions) -> Option<String> {
     policy.filter(|_| !given(options).is_empty()).map(pcr_policy::placeholder)
+}
+
+/// Seals an image with placeholders for what is not known yet: the result has its final lengths.
+///
+/// # Errors
+/// [`BuildError::Seal`].
+pub(super) fn seal_draft(
+    boot: Option<&Boot>,
+    root_hash: Option<Digest>,
+    policy: Option<&PcrPolicy>,
+    options: &BuildOptions,
+) -> Result<Sealed, BuildError> {
+    seal(boot, &LateValues { root_hash, pcr_signatures: placeholder(policy, options) })
+}
+
+/// Makes the files that firmware starts; none for a recipe without `[boot]`.
+fn seal(boot: Option<&Boot>, late: &LateValues) -> Result<Sealed, BuildError> {
+    Ok(boot.map(|boot| seal::seal(&boot.spec, late)).transpose()?.unwrap_or_default())
 }
 
 /// Seals an image with the signatures of its policies. Those follow from the image without them.
@@ -48,14 +67,14 @@ pub(super) fn draft(policy: Option<&PcrPolicy>, options: &BuildOptions) -> Optio
 /// [`BuildError::NoPcrPolicy`].
 pub(super) fn seal_signed(
     boot: Option<&Boot>,
-    mut trust: Trust,
+    root_hash: Option<Digest>,
     policy: Option<PcrPolicy>,
     options: &BuildOptions,
     blobs: &Blobs,
 ) -> Result<(Sealed, Option<PreparedPolicies>), BuildError> {
     let given = given(options);
-    trust.pcr_signatures = draft(policy.as_ref(), options);
-    let sealed = seal(boot, &trust)?;
+    let mut late = LateValues { root_hash, pcr_signatures: placeholder(policy.as_ref(), options) };
+    let sealed = seal(boot, &late)?;
     let path = boot.and_then(|boot| boot.spec.uki_path());
     let (Some(policy), Some(path)) = (policy, path) else {
         return if given.is_empty() { Ok((sealed, None)) } else { Err(BuildError::NoPcrPolicy) };
@@ -70,8 +89,8 @@ pub(super) fn seal_signed(
         return Ok((sealed, Some(PreparedPolicies { path, policy, requests, signed: None })));
     }
     let signed = pcr_policy::sign(&policy, &requests, &given)?;
-    trust.pcr_signatures = Some(signed.section.clone());
-    let sealed = seal(boot, &trust)?;
+    late.pcr_signatures = Some(signed.section.clone());
+    let sealed = seal(boot, &late)?;
     Ok((sealed, Some(PreparedPolicies { path, policy, requests, signed: Some(signed) })))
 }
 

@@ -1,5 +1,6 @@
 //! `[boot]`: from keys to the boot settings.
 
+use amiforge_image::seal::CommandLine;
 use amiforge_rootfs::steps::kernel_hook::{InitrdSource, UefiLoader};
 
 use super::checker::Checker;
@@ -7,9 +8,6 @@ use super::diagnostic::KeyPath;
 use super::keys::{BootKeys, BootModeKey, FirstBoot, RoleKey};
 use super::spec::{BootRecipe, RecipePartition, TrustRecipe};
 use super::{Arch, BootMode};
-
-/// Longest command line of the kernel on x86-64 (`COMMAND_LINE_SIZE`), without the NUL.
-const CMDLINE_MAX: usize = 2047;
 
 /// The roles of the partitions that a boot mode needs.
 pub(super) fn roles(mode: BootMode) -> &'static [RoleKey] {
@@ -28,8 +26,14 @@ pub(super) fn check(
     at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> BootRecipe {
-    let keys = &super::secure_boot::boot(keys, trust.secure_boot.as_ref(), at, checker);
-    let keys = &super::trust::boot(keys, trust, at, checker);
+    let mut keys = keys.clone();
+    if trust.secure_boot.is_some() {
+        super::secure_boot::boot(&mut keys, at, checker);
+    }
+    if let Some(profile) = trust.profile {
+        super::trust::boot(&mut keys, profile, at, checker);
+    }
+    let keys = &keys;
     let mode = match (keys.mode, arch.has_bios()) {
         (Some(BootModeKey::Uefi), _) | (None, false) => BootMode::Uefi,
         (Some(mode), false) => {
@@ -45,9 +49,9 @@ pub(super) fn check(
         checker.reject_key(at.key("loader"), "a `loader` is for UEFI, and `mode` is `bios`");
     }
     let cmdline = keys.cmdline.clone().unwrap_or_default();
-    if cmdline.len() > CMDLINE_MAX || cmdline.contains(|c: char| c.is_control()) {
+    if cmdline.len() > CommandLine::MAX || cmdline.contains(|c: char| c.is_control()) {
         let message =
-            format!("arguments are one line of at most {CMDLINE_MAX} bytes, without control characters");
+            format!("arguments are one line of at most {} bytes, without control characters", CommandLine::MAX);
         checker.reject(at.key("cmdline"), message);
     }
     for (index, name) in keys.drivers.iter().flatten().enumerate() {

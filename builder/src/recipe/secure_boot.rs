@@ -54,16 +54,8 @@ pub(super) fn check(keys: &RecipeKeys, at: &KeyPath, checker: &mut Checker<'_>) 
     Some(SecureBootRecipe { db, kek, pk, dbx, owner })
 }
 
-/// Checks `[boot]` where firmware starts only what is signed, and gives the keys with the defaults of such an image.
-pub(super) fn boot(
-    keys: &BootKeys,
-    secure_boot: Option<&SecureBootRecipe>,
-    at: &KeyPath,
-    checker: &mut Checker<'_>,
-) -> BootKeys {
-    if secure_boot.is_none() {
-        return keys.clone();
-    }
+/// Checks `[boot]` where firmware starts only what is signed, and sets the keys that such an image decides.
+pub(super) fn boot(keys: &mut BootKeys, at: &KeyPath, checker: &mut Checker<'_>) {
     if keys.mode.is_some_and(|mode| mode != BootModeKey::Uefi) {
         let message = "a legacy BIOS starts unsigned programs, and `secure-boot` is asked for; write `uefi`";
         checker.reject(at.key("mode"), message);
@@ -77,6 +69,6 @@ pub(super) fn boot(
         let message = "a kernel that is installed later has no signature, so firmware would not start it";
         checker.reject(at.key("kernel-hook"), message);
     }
-    let mode = keys.mode.filter(|mode| *mode == BootModeKey::Uefi);
-    BootKeys { mode: mode.or(Some(BootModeKey::Uefi)), kernel_hook: Some(false), ..keys.clone() }
+    keys.mode = Some(BootModeKey::Uefi);
+    keys.kernel_hook = Some(false);
 }

@@ -106,14 +106,8 @@ fn writable(
     WritableFolders { etc: folder("etc", keys.etc), var: folder("var", keys.var) }
 }
 
-/// Checks `[boot]` for a verified root, and gives the keys with the defaults of one.
-pub(super) fn boot(
-    keys: &BootKeys,
-    trust: &TrustRecipe,
-    at: &KeyPath,
-    checker: &mut Checker<'_>,
-) -> BootKeys {
-    let Some(profile) = trust.profile else { return keys.clone() };
+/// Checks `[boot]` for a verified root, and sets the keys that one decides.
+pub(super) fn boot(keys: &mut BootKeys, profile: TrustProfile, at: &KeyPath, checker: &mut Checker<'_>) {
     if keys.mode.is_some_and(|mode| mode != BootModeKey::Uefi) {
         let message = "a verified root is started by UEFI alone: a legacy BIOS neither checks nor measures what it starts, so \
                        that nothing vouches for the root hash; write `uefi`";
@@ -144,12 +138,9 @@ pub(super) fn boot(
         checker.reject(at.key("initrd"), message);
     }
     arguments(keys.cmdline.as_deref().unwrap_or_default(), profile, at, checker);
-    BootKeys {
-        mode: Some(BootModeKey::Uefi),
-        initrd: Some(InitrdSource::Own),
-        kernel_hook: Some(false),
-        ..keys.clone()
-    }
+    keys.mode = Some(BootModeKey::Uefi);
+    keys.initrd = Some(InitrdSource::Own);
+    keys.kernel_hook = Some(false);
 }
 
 /// Rejects arguments for the kernel that contradict the profile.

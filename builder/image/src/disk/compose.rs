@@ -9,7 +9,7 @@ use amiforge_formats::{bios, gpt};
 
 use super::MIB;
 use super::ranges::DiskRange;
-use super::{ContentError, Loader, PartitionContent, PartitionSize, PartitionSpec, VolumeSpec};
+use super::{ContentError, DiskError, Loader, PartitionContent, PartitionSize, PartitionSpec, VolumeSpec};
 
 /// The parts of the specification of the image that contents depend on.
 #[derive(Debug, Clone, Copy)]
@@ -91,8 +91,18 @@ fn minimal_len<'a>(
     Ok(SizedPartition { len: len.max(MIB), draft })
 }
 
-/// Plans the content of a partition, from its draft where there is one.
+/// Plans what is in a partition, from its draft where there is one.
 pub(super) fn compose(
+    image: ImageParts,
+    partition: &PartitionSpec,
+    draft: Option<VolumeDraft<'_>>,
+    range: DiskRange,
+) -> Result<PlannedContent, DiskError> {
+    let failed = |source| DiskError::Partition { id: partition.id.clone(), len: range.len, source };
+    planned(image, partition, draft, range).map_err(failed)
+}
+
+fn planned(
     image: ImageParts,
     partition: &PartitionSpec,
     draft: Option<VolumeDraft<'_>>,

@@ -1,13 +1,11 @@
 //! The first step: every partition gets its number and range, and the data partitions their plans.
 
 use amiforge_formats::guid::Guid;
-use amiforge_formats::plan::Plan;
-use amiforge_formats::volume::VolumeDraft;
 
 use super::compose::{ImageParts, PlannedContent, SizedPartition, compose, requested_len};
-use super::ranges::{DiskLayout, DiskRange, numbers, ranges};
+use super::ranges::{DiskLayout, numbers, ranges};
 use super::verity::{self, Covered, VerityLayout};
-use super::{DiskError, DiskSize, DiskSpec, PartitionSpec};
+use super::{DiskError, DiskSize, DiskSpec};
 
 /// A disk whose partitions have their numbers and ranges, and whose data partitions have their plans.
 #[derive(Debug)]
@@ -43,28 +41,10 @@ pub fn plan_data<'a>(spec: &'a DiskSpec, sealed: &[usize]) -> Result<DataPlans<'
     let layout = ranges(&spec.partitions, &covered, &lens, spec.size)?;
     let mut composed = Vec::with_capacity(sized.len());
     for (index, (partition, sized)) in spec.partitions.iter().zip(sized).enumerate() {
-        let plan = || compose_at(image, partition, sized.draft, layout.ranges[index]);
+        let plan = || compose(image, partition, sized.draft, layout.ranges[index]);
         let later = sealed.contains(&index) || covered[index].is_some();
         composed.push(if later { None } else { Some(plan()?) });
     }
     let guids = vec![None; composed.len()];
     Ok(DataPlans { spec, layout, numbers, composed, covered, guids, verity: Vec::new() })
-}
-
-/// Plans what is in a partition.
-pub(super) fn compose_at(
-    image: ImageParts,
-    partition: &PartitionSpec,
-    draft: Option<VolumeDraft<'_>>,
-    range: DiskRange,
-) -> Result<PlannedContent, DiskError> {
-    let failed = |source| DiskError::Partition { id: partition.id.clone(), len: range.len, source };
-    compose(image, partition, draft, range).map_err(failed)
-}
-
-impl DataPlans<'_> {
-    /// The plan of the partition at an index of the specification; none for one that is sealed later.
-    pub fn plan(&self, index: usize) -> Option<&Plan> {
-        self.composed.get(index)?.as_ref().map(|composed| &composed.plan)
-    }
 }

@@ -4,8 +4,8 @@ use amiforge_formats::gpt::{self, Lba, PartitionTable, SECTOR, TAIL_SECTORS};
 use amiforge_formats::plan::{Claims, Data};
 
 use super::MIB;
-use super::compose::{ImageParts, PlannedContent};
-use super::data_plans::{DataPlans, compose_at, plan_data};
+use super::compose::{ImageParts, PlannedContent, compose};
+use super::data_plans::{DataPlans, plan_data};
 use super::ranges::{DiskLayout, DiskRange};
 use super::{Disk, DiskError, DiskSpec, PartitionContent, PartitionLayout, PartitionSpec, ids};
 
@@ -29,7 +29,7 @@ impl DataPlans<'_> {
         for (index, content) in sealed {
             let Some(partition) = spec.partitions.get(index) else { continue };
             let partition = PartitionSpec { content, ..partition.clone() };
-            self.composed[index] = Some(compose_at(image, &partition, None, self.layout.ranges[index])?);
+            self.composed[index] = Some(compose(image, &partition, None, self.layout.ranges[index])?);
         }
         let mut claims = Claims::new(self.layout.size);
         let mut placed = Vec::with_capacity(spec.partitions.len());
@@ -38,7 +38,7 @@ impl DataPlans<'_> {
             let (partition, range) = (&spec.partitions[index], self.layout.ranges[index]);
             let composed = match composed {
                 Some(composed) => composed,
-                None => compose_at(image, partition, None, range)?,
+                None => compose(image, partition, None, range)?,
             };
             let mut layout = partition_layout(image, partition, self.numbers[index], range, &composed);
             layout.guid = self.guids[index].unwrap_or(layout.guid);

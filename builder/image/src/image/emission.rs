@@ -185,7 +185,7 @@ impl<'a> Emission<'a> {
         match (queue.failed, queue.digester) {
             (None, Some(digester)) => {
                 let (blocks, plain) = digester.finish();
-                Ok(Emitted { blocks, plain, len: self.plan.len(), written: 0, recalled: false })
+                Ok(Emitted { blocks, plain, len: self.plan.len(), written: 0, plain_from_cache: false })
             }
             // The chain is missing only when a thread panicked, which ended the emission before.
             (failed, _) => Err(failed.unwrap_or(EmitError::Interrupted)),

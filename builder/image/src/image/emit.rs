@@ -28,7 +28,7 @@ pub fn emit(
     if let Some(known) = known {
         let emitted = emit_by(DigestMode::Blocks, plan, sources, path, *options, monitor)?;
         if emitted.blocks.merkle_root() == known.root {
-            return Ok(Emitted { plain: known.plain, recalled: true, ..emitted });
+            return Ok(Emitted { plain: known.plain, plain_from_cache: true, ..emitted });
         }
         let removed = std::fs::remove_file(path);
         removed.map_err(|source| EmitError::Create { path: path.to_owned(), source })?;

@@ -57,8 +57,8 @@ pub struct Emitted {
     pub len: u64,
     /// Bytes written; the rest of the file are holes.
     pub written: u64,
-    /// Whether `plain` was known, because every block is what it was then, rather than taken.
-    pub recalled: bool,
+    /// Whether `plain` was taken from the cache, because the blocks have the Merkle root that is known there.
+    pub plain_from_cache: bool,
 }
 
 impl Emitted {

@@ -209,9 +209,9 @@ fn what_is_known_is_believed_of_the_same_blocks_only() {
         emit(&plan, &Pattern, path, &EmitOptions { threads: 2 }, Some(known), Monitor::none()).unwrap()
     };
     let first = emit_to(&at("first"), &plan, 2).unwrap();
-    assert!(!first.recalled);
+    assert!(!first.plain_from_cache);
     let again = emit_knowing(first.known(), &at("again"));
-    assert_eq!(again, Emitted { recalled: true, ..first.clone() });
+    assert_eq!(again, Emitted { plain_from_cache: true, ..first.clone() });
     assert_eq!(fs::read(at("again")).unwrap(), fs::read(at("first")).unwrap());
     let other = KnownImage { root: Digest::of(b"other"), plain: Digest::of(b"lie") };
     let corrected = emit_knowing(other, &at("corrected"));

@@ -21,7 +21,7 @@ pub struct CommandLine {
 pub enum CommandRoot {
     /// By the GUID of its partition.
     Partition(Guid),
-    /// By the root hash of its hash tree, of which [`Trust`] has the value.
+    /// By the root hash of its hash tree, of which [`LateValues`] has the value.
     Verity(VerityArguments),
 }
 
@@ -90,9 +90,9 @@ impl fmt::Display for WritableFolders {
     }
 }
 
-/// What is known only once other parts of the image are: empty where nothing is verified.
+/// Values that are known only after the data partitions are planned; none where the image has no use for one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trust {
+pub struct LateValues {
     /// Root hash of the dm-verity tree over the root file system: `roothash=` (systemd-veritysetup-generator(8)).
     pub root_hash: Option<Digest>,
     /// The signatures of the policies for PCR 11: content of the section `.pcrsig` (systemd-stub(7)).
@@ -106,8 +106,8 @@ impl CommandLine {
 
     /// The line. EC2 advises to wait for its volumes without limit (EC2 User Guide, "I/O operation timeout for Amazon EBS
     /// volumes").
-    pub fn text(&self, trust: &Trust) -> String {
-        let hash = trust.root_hash.map(|hash| format!("roothash={hash} ")).unwrap_or_default();
+    pub fn text(&self, late: &LateValues) -> String {
+        let hash = late.root_hash.map(|hash| format!("roothash={hash} ")).unwrap_or_default();
         let root = match &self.root {
             None => hash,
             Some(CommandRoot::Partition(guid)) => format!("root=PARTUUID={guid} {hash}"),

@@ -16,7 +16,7 @@ mod uki;
 
 use amiforge_formats::pe::PeError;
 
-pub use cmdline::{CommandLine, CommandRoot, Trust, VerityArguments, Writable, WritableFolders};
+pub use cmdline::{CommandLine, CommandRoot, LateValues, VerityArguments, Writable, WritableFolders};
 pub use spec::{
     BootKernel, BootSpec, EspFile, GrubParts, Initrd, LoaderPrograms, Sealed, SigningPlace, UefiSpec,
     UkiParts,
@@ -54,19 +54,19 @@ pub enum SealError {
     },
 }
 
-/// Makes what firmware starts. The lengths of the result depend on which fields of `trust` are set, not on their values: so
-/// a disk can be measured with any value before the true one is known.
+/// Makes what firmware starts. The lengths of the result depend on which fields of `late` are set and on the length of
+/// the PCR signatures, not on the values: so a disk can be measured with placeholders before the true values are known.
 ///
 /// # Errors
 /// [`SealError`].
-pub fn seal(boot: &BootSpec, trust: &Trust) -> Result<Sealed, SealError> {
-    let cmdline = boot.cmdline.text(trust);
+pub fn seal(boot: &BootSpec, late: &LateValues) -> Result<Sealed, SealError> {
+    let cmdline = boot.cmdline.text(late);
     let esp = match &boot.uefi {
         None => Vec::new(),
         Some(_) if cmdline.len() > CommandLine::MAX => {
             return Err(SealError::CommandLine { len: cmdline.len() });
         }
-        Some(uefi) => esp_files(boot, uefi, &cmdline, trust)?,
+        Some(uefi) => esp_files(boot, uefi, &cmdline, late)?,
     };
     // The writer of the BIOS loader compares the length with what the kernel's own header names.
     let bios = boot.bios.then(|| Loader {
@@ -84,10 +84,15 @@ impl BootSpec {
         let uefi = self.uefi.as_ref()?;
         match &uefi.loader {
             LoaderPrograms::Uki(_) => Some(format!("EFI/BOOT/{}", uefi.default_name)),
-            LoaderPrograms::SystemdBoot { .. } => Some(format!("EFI/Linux/{}.efi", self.kernel.release)),
+            LoaderPrograms::SystemdBoot { .. } => Some(linux_path(self)),
             LoaderPrograms::Grub(_) => None,
         }
     }
+}
+
+/// Where systemd-boot looks for unified kernel images (Boot Loader Specification, type 2 entries).
+fn linux_path(boot: &BootSpec) -> String {
+    format!("EFI/Linux/{}.efi", boot.kernel.release)
 }
 
 /// The files that UEFI starts or that its loader reads.
@@ -95,21 +100,20 @@ fn esp_files(
     boot: &BootSpec,
     uefi: &UefiSpec,
     cmdline: &str,
-    trust: &Trust,
+    late: &LateValues,
 ) -> Result<Vec<EspFile>, SealError> {
     let default = format!("EFI/BOOT/{}", uefi.default_name);
     let uki_at = |path: String, parts: &UkiParts| -> Result<EspFile, SealError> {
-        let file = EspFile { path, content: uki::uki(parts, boot, cmdline, trust)?, signing: None };
+        let file = EspFile { path, content: uki::uki(parts, boot, cmdline, late)?, signing: None };
         signable(file, UKI_ID, boot.secure_boot)
     };
     Ok(match &uefi.loader {
         LoaderPrograms::Uki(parts) => vec![uki_at(default, parts)?],
         LoaderPrograms::SystemdBoot { program, uki } => vec![
             signable(EspFile::inline(default, program.as_slice()), SYSTEMD_BOOT_ID, boot.secure_boot)?,
-            uki_at(boot.uki_path().unwrap_or_default(), uki)?,
+            uki_at(linux_path(boot), uki)?,
             EspFile::inline("loader/loader.conf".to_owned(), b"timeout 0\neditor no\n".as_slice()),
         ],
-        // It reads the kernel itself, and asks no firmware whether that is signed.
         LoaderPrograms::Grub(_) if boot.secure_boot => return Err(SealError::GrubUnsigned),
         LoaderPrograms::Grub(parts) => grub::files(parts, boot, default, cmdline),
     })

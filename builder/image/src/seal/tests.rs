@@ -43,7 +43,7 @@ fn text(file: &EspFile) -> String {
 fn every_firmware_gets_the_same_command_line() {
     let line = "root=PARTUUID=00000000-0000-0000-0000-000000000001 rootwait ro console=ttyS0 \
                 nvme_core.io_timeout=4294967295 quiet";
-    let sealed = seal(&boot("quiet"), &Trust::default()).unwrap();
+    let sealed = seal(&boot("quiet"), &LateValues::default()).unwrap();
     let paths: Vec<_> = sealed.esp.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(paths, ["EFI/BOOT/BOOTX64.EFI", "EFI/debian/initrd.img", "EFI/debian/grub.cfg"]);
     let configuration = text(&sealed.esp[2]);
@@ -58,7 +58,7 @@ fn every_firmware_gets_the_same_command_line() {
 #[test]
 fn a_root_hash_goes_on_the_line_and_its_value_changes_no_length() {
     let hash = Digest::of(b"the root");
-    let with = |root_hash| seal(&boot(""), &Trust { root_hash, ..Trust::default() }).unwrap();
+    let with = |root_hash| seal(&boot(""), &LateValues { root_hash, ..LateValues::default() }).unwrap();
     let (draft, sealed) = (with(Some(Digest([0; 32]))), with(Some(hash)));
     let line = sealed.bios.as_ref().unwrap().cmdline.clone();
     assert!(line.contains(&format!(" roothash={hash} ")), "{line}");
@@ -75,7 +75,7 @@ fn a_verified_root_is_named_by_its_hash_alone() {
         let mut boot = boot("quiet");
         let arguments = VerityArguments { writable: WritableFolders { etc, var }, gpt_auto };
         boot.cmdline.root = Some(CommandRoot::Verity(arguments));
-        let sealed = seal(&boot, &Trust { root_hash: Some(hash), ..Trust::default() }).unwrap();
+        let sealed = seal(&boot, &LateValues { root_hash: Some(hash), ..LateValues::default() }).unwrap();
         sealed.bios.unwrap().cmdline
     };
     let options = "systemd.verity_root_options=panic-on-corruption,ignore-zero-blocks";
@@ -93,10 +93,10 @@ fn a_verified_root_is_named_by_its_hash_alone() {
 
 #[test]
 fn a_line_that_the_kernel_would_cut_is_refused() {
-    let len = seal(&boot(""), &Trust::default()).unwrap().bios.unwrap().cmdline.len() + 1;
+    let len = seal(&boot(""), &LateValues::default()).unwrap().bios.unwrap().cmdline.len() + 1;
     let longest = "x".repeat(CommandLine::MAX - len);
-    assert!(seal(&boot(&longest), &Trust::default()).is_ok());
-    let refused = seal(&boot(&format!("{longest}x")), &Trust::default());
+    assert!(seal(&boot(&longest), &LateValues::default()).is_ok());
+    let refused = seal(&boot(&format!("{longest}x")), &LateValues::default());
     assert!(matches!(refused, Err(SealError::CommandLine { len }) if len == CommandLine::MAX + 1));
 }
 
@@ -105,6 +105,6 @@ fn the_kernel_stays_a_reference() {
     let at = |origin: &Origin| matches!(origin, Origin::Slice { .. });
     let mut boot = boot("");
     boot.kernel.content = Content::Slice { source: amiforge_formats::plan::SourceId(3), at: 7, len: 9 };
-    let loader = seal(&boot, &Trust::default()).unwrap().bios.unwrap();
+    let loader = seal(&boot, &LateValues::default()).unwrap().bios.unwrap();
     assert!(loader.kernel.segments().iter().all(|segment| at(&segment.origin)));
 }

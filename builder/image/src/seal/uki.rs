@@ -4,7 +4,7 @@ use amiforge_formats::pcr::{PUBLIC_KEY_SECTION, SIGNATURE_SECTION};
 use amiforge_formats::pe::{self, PeError, UkiSection};
 use amiforge_formats::tree::Content;
 
-use super::Trust;
+use super::LateValues;
 use super::spec::{BootSpec, UkiParts};
 
 /// The first version of the stub that runs the kernel where it is loaded, which then takes the memory that its own headers
@@ -19,7 +19,7 @@ pub(super) fn uki(
     parts: &UkiParts,
     boot: &BootSpec,
     cmdline: &str,
-    trust: &Trust,
+    late: &LateValues,
 ) -> Result<Content, PeError> {
     let inline = |bytes: &[u8]| Content::Inline(bytes.into());
     let mut sections = Vec::new();
@@ -31,7 +31,7 @@ pub(super) fn uki(
     if let Some(key) = &boot.policy_key {
         sections.push(UkiSection::new(PUBLIC_KEY_SECTION, inline(key)));
     }
-    if let Some(signatures) = &trust.pcr_signatures {
+    if let Some(signatures) = &late.pcr_signatures {
         sections.push(UkiSection::new(SIGNATURE_SECTION, inline(signatures.as_bytes())));
     }
     if let Some(initrd) = &boot.initrd {

@@ -9,8 +9,8 @@ use amiforge_store::blobs::Blobs;
 
 use crate::pipeline::origins::same_content;
 
-/// The first path in which two trees differ, without a leading `/`; none where they are the same. Bytes are only read where
-/// neither references nor digests tell.
+/// The first path in which two trees differ, without a leading `/`; an empty path where only the grouping of hard links
+/// differs; none where they are the same. Bytes are only read where neither references nor digests decide.
 ///
 /// # Errors
 /// When contents that have to be compared cannot be read.
@@ -34,8 +34,8 @@ pub(super) fn first_difference(
     }
     let links =
         |pairs: &BTreeMap<NodeId, NodeId>| pairs.values().collect::<std::collections::BTreeSet<_>>().len();
-    let torn = links(&pairs) != pairs.len();
-    Ok(gone.cloned().or(torn.then(Vec::new)))
+    let links_split = links(&pairs) != pairs.len();
+    Ok(gone.cloned().or(links_split.then(Vec::new)))
 }
 
 fn first(path: &[u8], other: Option<&Vec<u8>>) -> Vec<u8> {

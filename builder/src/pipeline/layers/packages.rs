@@ -136,7 +136,7 @@ fn make(
         return Err(BuildError::UnknownQuestion { question: question.to_owned() });
     }
     let tree = configure(builder, source.backend().scripts(), (&mut *unpacked, target), &mut notes, blobs)?;
-    digesting.join(blobs).map_err(BuildError::Sbom)?;
+    digesting.join(blobs).map_err(BuildError::ReadTree)?;
     Ok(NewSystem { system: PackageSystem { tree, notes }, checks })
 }
 

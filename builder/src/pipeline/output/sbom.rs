@@ -19,7 +19,7 @@ const OS_RELEASE_MAX: usize = 64 << 10;
 /// The texts by their names in the bundle, sorted; none where the recipe takes neither packages nor an image.
 ///
 /// # Errors
-/// [`BuildError::Sbom`] when a file of the tree cannot be read.
+/// [`BuildError::ReadTree`] when a file of the tree cannot be read.
 pub(super) fn documents(
     builder: &LayerBuilder<'_>,
     tree: &Tree,
@@ -34,7 +34,7 @@ pub(super) fn documents(
             (release.distribution.to_owned(), release.suite.to_owned(), lock.image.as_slice())
         }
         (None, Some(_)) => {
-            let (distribution, suite) = os_release(tree, blobs).map_err(BuildError::Sbom)?;
+            let (distribution, suite) = os_release(tree, blobs).map_err(BuildError::ReadTree)?;
             (distribution, suite, &[][..])
         }
         (None, None) => return Ok(Vec::new()),
@@ -49,8 +49,8 @@ pub(super) fn documents(
         tool: env!("CARGO_PKG_VERSION"),
         base,
     };
-    let installed = sbom::installed(tree, blobs, locked).map_err(BuildError::Sbom)?;
-    let inventory = sbom::inventory(tree, blobs, &installed).map_err(BuildError::Sbom)?;
+    let installed = sbom::installed(tree, blobs, locked).map_err(BuildError::ReadTree)?;
+    let inventory = sbom::inventory(tree, blobs, &installed).map_err(BuildError::ReadTree)?;
     Ok(vec![
         (bundle::CYCLONEDX, sbom::cyclonedx(&subject, &inventory).into()),
         (bundle::SPDX, sbom::spdx(&subject, &inventory).into()),

@@ -42,9 +42,9 @@ pub enum SplitError {
         /// The other name.
         outside: Vec<u8>,
     },
-    /// Something that no partition takes.
-    #[error("`/{}` goes on no partition: none takes `/`", Printable(path))]
-    Homeless {
+    /// A path that no partition takes.
+    #[error("no partition takes `/{}`: none has the mount point `/`", Printable(path))]
+    NoPartition {
         /// Its path.
         path: Vec<u8>,
     },
@@ -143,8 +143,8 @@ fn take(tree: &mut Tree, path: &str, id: &str, links: &[u32]) -> Result<Tree, Sp
             }
         }
     }
-    let torn = shared.iter().find(|(old, (_, met))| links.get(old.index()).is_some_and(|links| links != met));
-    match torn {
+    let split = shared.iter().find(|(old, (_, met))| links.get(old.index()).is_some_and(|links| links != met));
+    match split {
         None => Ok(taken),
         Some((&old, &(new, _))) => {
             let name = |tree: &Tree, id| tree.walk().find(|entry| entry.id == id).map(|entry| entry.path);
@@ -159,5 +159,5 @@ fn take(tree: &mut Tree, path: &str, id: &str, links: &[u32]) -> Result<Tree, Sp
 /// Checks that only folders remain, which no partition has to hold.
 fn nothing_left(tree: &Tree) -> Result<(), SplitError> {
     let left = tree.walk().find(|entry| tree.entries(entry.id).is_none());
-    left.map_or(Ok(()), |entry| Err(SplitError::Homeless { path: entry.path }))
+    left.map_or(Ok(()), |entry| Err(SplitError::NoPartition { path: entry.path }))
 }

@@ -45,8 +45,11 @@ pub(crate) struct SourceKeys {
     /// Snapshot (`"snap-…"`) whose disk is an `image` source, in place of `path`. `lock` reads its blocks into the store and
     /// pins them by one digest.
     pub(crate) snapshot: Option<String>,
-    /// AMI (`"ami-…"`) whose root volume is an `image` source, in place of `path`; `lock` pins its snapshot.
-    pub(crate) ami: Option<String>,
+    /// AMI whose root volume is an `image` source, in place of `path`: `"ami-…"`; `"ssm:/…"` for the one whose id an SSM
+    /// parameter holds, such as `"ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"`; or
+    /// `{ owner = "amazon", name = "al2023-ami-2023.*-x86_64" }` for the newest by its name. `lock` asks once and pins the AMI and
+    /// its snapshot; `lock --update` asks again.
+    pub(crate) ami: Option<AmiKey>,
     /// Region of `snapshot` or `ami`; as AWS tools find it if not given.
     pub(crate) region: Option<String>,
     /// Partition of an `image` source that holds the root file system: its number, its name, or the name of its type such as
@@ -127,6 +130,26 @@ pub(crate) struct SourceKeys {
     pub(crate) pin: Vec<PinKeys>,
 }
 
+/// What names an AMI.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum AmiKey {
+    /// Its id, or `ssm:` with the name of a parameter.
+    Text(String),
+    /// The newest by its owner and its name.
+    Newest(NewestAmiKeys),
+}
+
+/// The newest AMI that is available, not deprecated, and for the architecture of the image, by `creationDate`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct NewestAmiKeys {
+    /// Its owner: `"amazon"`, `"self"`, or an account by its twelve digits. A name alone may be taken by anybody.
+    pub(crate) owner: String,
+    /// Its name, in which `*` stands for any characters and `?` for one.
+    pub(crate) name: String,
+}
+
 /// What a source is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -143,8 +166,8 @@ pub(crate) enum SourceKindKey {
     /// Packages of a Debian archive, as the lock beside the recipe pins them. There may be one, and it comes first, or second over
     /// an `image`, whose own apt installs them then.
     Deb,
-    /// Packages of repositories of Amazon Linux, Fedora or their kin, as the lock beside the recipe pins them. There may be
-    /// one, and it comes first.
+    /// Packages of repositories of Amazon Linux, Fedora or derived distributions, as the lock beside the recipe pins them. There may be
+    /// one, and it comes first, or second over an `image`, whose own rpm installs them then.
     Rpm,
 }
 
