@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use amiforge_emulator::{RegionConfig, RegionServer};
+use amiforge_emulator::{FaultScript, RegionConfig, RegionServer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -93,10 +93,17 @@ impl Stage {
 
     /// Runs the program under a policy.
     pub fn under(&self, policy: &Value, args: &[&str]) -> Output {
-        self.serve(Some(policy), |endpoint| {
+        self.under_faults(policy, FaultScript::default(), args)
+    }
+
+    /// Runs the program under a policy in a region that fails as a script says.
+    pub fn under_faults(&self, policy: &Value, faults: FaultScript, args: &[&str]) -> Output {
+        self.serve_region(Some(policy), |server| {
+            server.region().set_faults(faults);
+            let endpoint = server.endpoint();
             let mut command = Command::new(program::path());
             command.args(args).current_dir(self.folder.path()).env_clear();
-            command.envs([("AWS_ENDPOINT_URL", endpoint), ("AWS_REGION", REGION)]);
+            command.envs([("AWS_ENDPOINT_URL", endpoint.as_str()), ("AWS_REGION", REGION)]);
             command.envs([("AWS_ACCESS_KEY_ID", KEY.0), ("AWS_SECRET_ACCESS_KEY", KEY.1)]);
             command.envs([("AWS_EC2_METADATA_DISABLED", "true"), ("PATH", "/usr/bin:/bin")]);
             command.output().expect("amiforge starts")

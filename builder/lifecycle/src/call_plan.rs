@@ -1,10 +1,18 @@
 //! What a command would do, for its dry run: its calls, and the least IAM policy for exactly these calls.
 
+mod reading;
+mod signing;
+mod upload;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use amiforge_publish::request::partition;
 use serde::Serialize;
 use serde_json::{Value, json};
+
+pub use reading::{WhoisDepth, blocks, image_fields, images, whois};
+pub use signing::signature;
+pub use upload::upload;
 
 /// The calls of a command, and their IAM policy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,6 +61,12 @@ pub enum Resources {
     Bucket(String),
     /// The objects of a bucket.
     Objects(String),
+    /// A parameter.
+    Parameter(String),
+    /// The parameters whose names begin with a path.
+    Parameters(String),
+    /// A key of KMS by its id or its ARN; `*` for all of the region.
+    Key(String),
 }
 
 /// Collects the calls of one region after the other.
@@ -78,6 +92,20 @@ impl CallList {
         let resources = resources.arns(&self.region);
         let region = self.region.clone();
         self.calls.push(PlannedCall { action, region, count: None, purpose, resources, tag: None });
+    }
+
+    /// Adds calls of one action on resources that have a tag, whatever its value.
+    pub fn add_tagged(
+        &mut self,
+        action: &'static str,
+        resources: Resources,
+        tag: &'static str,
+        purpose: &'static str,
+    ) {
+        self.add(action, resources, purpose);
+        if let Some(call) = self.calls.last_mut() {
+            call.tag = Some(tag);
+        }
     }
 
     /// The plan of these calls.
@@ -106,12 +134,20 @@ impl Resources {
             Self::ImagesAndSnapshots => vec![of("image", None), of("snapshot", None)],
             Self::Bucket(bucket) => vec![format!("arn:{partition}:s3:::{bucket}")],
             Self::Objects(bucket) => vec![format!("arn:{partition}:s3:::{bucket}/*")],
+            Self::Parameter(name) => {
+                vec![format!("arn:{partition}:ssm:{region}:*:parameter/{}", name.trim_start_matches('/'))]
+            }
+            Self::Parameters(path) => {
+                vec![format!("arn:{partition}:ssm:{region}:*:parameter{}*", path.trim_end_matches('/'))]
+            }
+            Self::Key(key) if key.starts_with("arn:") => vec![key],
+            Self::Key(key) => vec![format!("arn:{partition}:kms:{region}:*:key/{key}")],
         }
     }
 }
 
 /// The policy document for calls: each action once for each condition, on all resources of its calls. An action without
-/// resource types is restricted to its regions by a condition.
+/// resource types is restricted to its regions by a condition, unless it is called in every region (`*`).
 pub fn policy(calls: &[PlannedCall]) -> Value {
     let mut regions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut resources: BTreeMap<Option<&str>, BTreeMap<&str, BTreeSet<&str>>> = BTreeMap::new();
@@ -125,9 +161,11 @@ pub fn policy(calls: &[PlannedCall]) -> Value {
     }
     let mut statements = Vec::new();
     for (regions, actions) in by_value(regions) {
-        let condition = json!({ "StringEquals": { "aws:RequestedRegion": regions } });
-        statements
-            .push(json!({ "Effect": "Allow", "Action": actions, "Resource": ["*"], "Condition": condition }));
+        let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": ["*"] });
+        if !regions.contains("*") {
+            statement["Condition"] = json!({ "StringEquals": { "aws:RequestedRegion": regions } });
+        }
+        statements.push(statement);
     }
     for (tag, resources) in resources {
         for (resources, actions) in by_value(resources) {

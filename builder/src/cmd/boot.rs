@@ -34,6 +34,10 @@ use crate::ui::Ui;
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
+    #[cfg(feature = "aws")]
+    if let Some(shown) = args.plan.shown_for_blocks("boot", &args.image, &args.aws, ui) {
+        return shown;
+    }
     let cancel = interrupt_on_signals()?;
     let ended = launch_target(args, args.has_output(), ui, &cancel)?;
     show::outcome(&ended, ui)?;

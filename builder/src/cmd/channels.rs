@@ -10,6 +10,7 @@ use amiforge_lifecycle::channel::{
 use amiforge_progress::Monitor;
 use amiforge_publish::timer::Timer;
 
+use super::call_plan::DryRunArgs;
 use super::{channel as shared, region};
 use crate::outcome::{CommandResult, Failure, Outcome, kind_hint};
 use crate::signals::interrupt_on_signals;
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     check: bool,
 
     #[command(flatten)]
+    plan: DryRunArgs,
+
+    #[command(flatten)]
     parameters: shared::Args,
 
     #[command(flatten)]
@@ -44,15 +48,20 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cancel = interrupt_on_signals()?;
     let templates = args.parameters.templates(cannot)?;
     shared::check_regions(&args.parameters.regions, cannot)?;
-    let connected = args.aws.connect(&cancel)?;
-    let options = ChannelListOptions {
-        home: connected.name().to_owned(),
+    let options = |home: &str| ChannelListOptions {
+        home: home.to_owned(),
         regions: args.parameters.regions.clone(),
         name: args.parameters.name.clone(),
         channel: args.channel.clone(),
-        templates,
+        templates: templates.clone(),
         now: channel::now(),
     };
+    let calls = |region: &str| channel::list_plan(&options(region));
+    if let Some(shown) = args.plan.shown("list channels", &args.aws, calls, ui) {
+        return shown;
+    }
+    let connected = args.aws.connect(&cancel)?;
+    let options = options(connected.name());
     let timer = Timer::default();
     let monitor = Monitor::new(ui, &cancel);
     let services = ChannelServices { regions: connected.config(), timer: &timer, monitor };

@@ -1,6 +1,6 @@
 //! `amiforge download`: reads a snapshot into a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use amiforge_progress::Monitor;
@@ -9,6 +9,7 @@ use amiforge_publish::error::PublishError;
 use amiforge_publish::rate_limiter;
 use serde::Serialize;
 
+use super::call_plan::DryRunArgs;
 use super::region;
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -30,6 +31,9 @@ pub(crate) struct Args {
     out: PathBuf,
 
     #[command(flatten)]
+    plan: DryRunArgs,
+
+    #[command(flatten)]
     aws: region::Args,
 }
 
@@ -49,6 +53,9 @@ struct DownloadJson<'a> {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
+    if let Some(shown) = args.plan.shown_for_blocks("download", Path::new(&args.snapshot), &args.aws, ui) {
+        return shown;
+    }
     let cancel = interrupt_on_signals()?;
     let region = args.aws.connect(&cancel)?;
     let services = region.services();

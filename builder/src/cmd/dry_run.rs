@@ -1,11 +1,11 @@
-//! `amiforge publish --dry-run`: shows the plan of a publish as text or JSON.
+//! `--dry-run` of `publish`, `update` and `register`: shows the plan as text or JSON.
 
 use std::io::Write as _;
 use std::path::Path;
 
 use amiforge_image::image::{Block, BlockMap};
 use amiforge_publish::import::{self, ImportOptions};
-use amiforge_publish::plan::{self, Parent, Plan, Precision, Volume};
+use amiforge_publish::plan::{self, Parent, Plan, Precision, SourceRead, Volume};
 use amiforge_publish::request::{Request, VolumeContent};
 use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
@@ -13,12 +13,13 @@ use anyhow::Context as _;
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::ui::{HumanBytes, Ui, written};
 
-/// Shows the plan of a request.
+/// Shows the plan of a request for an image of these sources.
 pub(super) fn show(
     request: &Request,
     root: &ImageSource,
     parent_bundle: Option<&Path>,
     parent: Parent,
+    sources: &[SourceRead],
     ui: &Ui,
 ) -> CommandResult {
     let mut volumes = vec![volume(root)];
@@ -36,7 +37,7 @@ pub(super) fn show(
             volumes.push(volume(&source));
         }
     }
-    shown(&plan::plan(request, &volumes, parent), ui)
+    shown(&plan::plan(request, &volumes, parent, sources), ui)
 }
 
 /// Shows the plan of a request whose snapshots are imported.
@@ -44,6 +45,7 @@ pub(super) fn show_import(
     request: &Request,
     root: &ImageSource,
     options: &ImportOptions,
+    sources: &[SourceRead],
     ui: &Ui,
 ) -> CommandResult {
     let (mut volumes, mut sizes) = (vec![volume(root)], vec![import::object_size(root)]);
@@ -55,7 +57,12 @@ pub(super) fn show_import(
             sizes.push(import::object_size(&source));
         }
     }
-    shown(&plan::plan_import(request, &volumes, options, &sizes), ui)
+    shown(&plan::plan_import(request, &volumes, options, &sizes, sources), ui)
+}
+
+/// Shows the plan of the registration of a snapshot.
+pub(super) fn show_register(request: &Request, ui: &Ui) -> CommandResult {
+    shown(&plan::plan_register(request), ui)
 }
 
 fn shown(plan: &Plan, ui: &Ui) -> CommandResult {
@@ -98,13 +105,17 @@ fn print(plan: &Plan, ui: &Ui) -> Result<(), Failure> {
         if !plan.copies.is_empty() {
             writeln!(out, "copied to {}", plan.copies.join(", "))?;
         }
-        writeln!(out, "{} blocks, {}, are sent", plan.blocks, HumanBytes(plan.bytes))?;
+        if plan.blocks > 0 {
+            writeln!(out, "{} blocks, {}, are sent", plan.blocks, HumanBytes(plan.bytes))?;
+        }
         writeln!(out, "\ncalls:")?;
         for call in &plan.calls {
             let count = call.count.map_or_else(|| "some".to_owned(), |count| count.to_string());
             writeln!(out, "  {:>8} {:<42} {:<16} {}", count, call.action, call.region, call.purpose)?;
         }
-        writeln!(out, "\nestimate of the cost ({}):", plan.prices)?;
+        if !plan.cost.is_empty() {
+            writeln!(out, "\nestimate of the cost ({}):", plan.prices)?;
+        }
         for line in &plan.cost {
             let every = match line.every {
                 plan::BillingPeriod::Once => "once",

@@ -15,6 +15,7 @@ use amiforge_publish::timer::Timer;
 
 pub(crate) use self::args::Args;
 use self::args::Channel;
+use super::call_plan;
 use super::region::ConnectedRegion;
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -32,6 +33,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cancel = interrupt_on_signals()?;
     // Mistakes in the options are reported before any call, and before a local region is started.
     let options = args.check()?;
+    if args.status && args.dry_run {
+        let region = call_plan::named_region(&args.aws)?;
+        let parameter = options.channel.as_ref().map(|channel| channel.parameter.as_str());
+        let plan = follow::status_calls(&region, parameter, options.image.is_some());
+        return call_plan::show(&format!("who follows in {region}"), &plan, ui);
+    }
     let connected = args.aws.connect(&cancel)?;
     let clients = Clients {
         groups: connected.config().auto_scaling(),

@@ -6,21 +6,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use amiforge_aws::Ec2Client;
 use amiforge_lifecycle::api::images::ImageCalls as _;
 use amiforge_lifecycle::inventory::{ImageError, ImageRegion};
-use amiforge_lifecycle::prune::{CleanUp, actions, policy};
+use amiforge_lifecycle::prune::{CleanUp, CleanUpRegions, actions, policy};
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_publish::retry::{CallStep, NoObserver, retry};
 use amiforge_publish::timer::Timer;
 use anyhow::Context as _;
+use serde_json::json;
 
-use super::region::ConnectedRegion;
-use crate::outcome::Failure;
+use super::call_plan;
+use super::region::{self, ConnectedRegion};
+use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::ui::{Ui, written};
 
 /// The path of the parameters that are channels, unless the user names another.
 pub(super) const CHANNELS_BELOW: &str = "/amiforge/";
 
 /// The regions of a command.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 #[group(skip)]
 pub(super) struct RegionsArg {
     /// These regions, or `all` that the account may use [default: the one region]
@@ -38,7 +40,7 @@ impl RegionsArg {
         if self.regions.is_empty() {
             return Ok(vec![connected.name().to_owned()]);
         }
-        if self.regions.iter().all(|name| name != "all") {
+        if !self.is_all() {
             return Ok(self.regions.clone());
         }
         let (ec2, timer) = (connected.config().ec2(), Timer::default().with_cancel(cancel));
@@ -48,6 +50,29 @@ impl RegionsArg {
             regions.context("asking for the regions of the account").context("cannot list the regions")?;
         regions.sort();
         Ok(regions)
+    }
+
+    /// Whether the account is asked for its regions.
+    fn is_all(&self) -> bool {
+        self.regions.iter().any(|name| name == "all")
+    }
+
+    /// The regions of a policy, of names that are known.
+    pub(super) fn known(&self, names: &[String], connected: &ConnectedRegion) -> CleanUpRegions {
+        CleanUpRegions { names: names.to_vec(), asked: self.is_all().then(|| connected.name().to_owned()) }
+    }
+
+    /// The regions of a policy, without a call.
+    pub(super) fn planned(&self, aws: &region::Args) -> Result<CleanUpRegions, Failure> {
+        if !self.is_all() && !self.regions.is_empty() {
+            return Ok(CleanUpRegions { names: self.regions.clone(), asked: None });
+        }
+        let home = call_plan::named_region(aws)?;
+        Ok(if self.is_all() {
+            CleanUpRegions { names: vec!["*".to_owned()], asked: Some(home) }
+        } else {
+            CleanUpRegions { names: vec![home], asked: None }
+        })
     }
 }
 
@@ -88,12 +113,28 @@ pub(super) fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Shows the calls of a command and the least IAM policy for them.
-pub(super) fn show_policy(command: CleanUp, regions: &[String], below: &str, ui: &Ui) -> Result<(), Failure> {
+/// Shows the calls of a command and the least IAM policy for them, and nothing else.
+pub(super) fn show_plan(command: CleanUp, regions: &CleanUpRegions, below: &str, ui: &Ui) -> CommandResult {
+    if ui.json() {
+        let (calls, policy) = (actions(command, regions), policy(command, regions, below));
+        ui.object(&json!({ "calls": calls, "policy": policy }))?;
+    } else {
+        show_policy(command, regions, below, ui)?;
+    }
+    Ok(Outcome::Success)
+}
+
+/// Shows the calls of a command and the least IAM policy for them as text.
+pub(super) fn show_policy(
+    command: CleanUp,
+    regions: &CleanUpRegions,
+    below: &str,
+    ui: &Ui,
+) -> Result<(), Failure> {
     let mut out = ui.out();
     let mut write = || {
         writeln!(out, "\ncalls:")?;
-        for action in actions(command) {
+        for action in actions(command, regions) {
             writeln!(out, "  {:<45} {}", action.action, action.purpose)?;
         }
         writeln!(out, "\nIAM policy:\n{:#}", policy(command, regions, below))?;

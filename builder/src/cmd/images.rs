@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use amiforge_lifecycle::api::images::UseRegions as _;
 use amiforge_lifecycle::inventory::{self, ImageRow, ListOptions, Listing};
+use amiforge_lifecycle::prune::CleanUp;
 use anyhow::Context as _;
 
-use super::image_regions::{CHANNELS_BELOW, RegionsArg, failure, in_region, now, show_table};
+use super::image_regions::{CHANNELS_BELOW, RegionsArg, failure, in_region, now, show_plan, show_table};
 use super::region;
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
@@ -41,6 +42,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH", default_value = CHANNELS_BELOW)]
     channels_below: String,
 
+    /// Print the calls and the IAM policy that they need; makes no call
+    #[arg(long)]
+    dry_run: bool,
+
     #[command(flatten)]
     regions: RegionsArg,
 
@@ -50,6 +55,10 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
+    if args.dry_run {
+        let command = CleanUp::Images { sizes: args.sizes };
+        return show_plan(command, &args.regions.planned(&args.aws)?, &args.channels_below, ui);
+    }
     let cancel = interrupt_on_signals()?;
     let connected = args.aws.connect(&cancel)?;
     let options = ListOptions {

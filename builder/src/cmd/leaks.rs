@@ -46,6 +46,10 @@ pub(crate) struct Args {
 
     #[cfg(feature = "aws")]
     #[command(flatten)]
+    plan: super::call_plan::DryRunArgs,
+
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
     aws: super::region::Args,
 
     /// Threads; one for each core if not given
@@ -79,6 +83,10 @@ fn rule(text: &str) -> Result<String, String> {
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let Some(image) = args.image.as_deref().filter(|_| !args.list_rules) else { return list(ui) };
     let begun = Instant::now();
+    #[cfg(feature = "aws")]
+    if let Some(shown) = args.plan.shown_for_blocks("look for leaks in", image, &args.aws, ui) {
+        return shown;
+    }
     let cancel = interrupt_on_signals()?;
     let report = args.scan(image, ui, &cancel)?;
     if let Some(path) = &args.sarif {

@@ -51,6 +51,10 @@ struct CheckArgs {
 
     #[cfg(feature = "aws")]
     #[command(flatten)]
+    plan: super::call_plan::DryRunArgs,
+
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
     aws: region::Args,
 }
 
@@ -67,6 +71,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let Operation::Check(args) = &args.operation;
     let mut findings = Vec::new();
     let is_ami = args.subject.starts_with("ami-") && !Path::new(&args.subject).exists();
+    #[cfg(feature = "aws")]
+    if is_ami && let Some(shown) = ami::plan(&args.subject, &args.plan, &args.aws, ui) {
+        return shown;
+    }
+    #[cfg(feature = "aws")]
+    if !is_ami {
+        args.plan.refuse_local(format!("cannot check `{}`", args.subject))?;
+    }
     if is_ami {
         findings.extend(ami_findings(args)?);
         match &args.bundle {

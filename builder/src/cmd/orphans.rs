@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use amiforge_lifecycle::inventory::ImageError;
-use amiforge_lifecycle::prune::{self, CleanUp, OrphanOptions, OrphanPlan, delete_orphans, orphans, span};
+use amiforge_lifecycle::prune::{
+    self, CleanUp, CleanUpRegions, OrphanOptions, OrphanPlan, delete_orphans, orphans, span,
+};
 use serde_json::{Value, json};
 
 use super::image_regions::{CHANNELS_BELOW, RegionsArg, failure, in_region, now, show_policy, show_table};
@@ -67,7 +69,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         });
         results.push(result.map_err(|error| failure(error, cannot()))?);
     }
-    show(args, &names, &results, ui)?;
+    show(args, &args.regions.known(&names, &connected), &results, ui)?;
     let errors = results.into_iter().flat_map(|(_, deletions)| deletions);
     let mut errors = errors.filter_map(|(id, outcome)| Some((id, outcome.err()?)));
     match errors.next() {
@@ -76,14 +78,20 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
 }
 
-fn show(args: &Args, names: &[String], results: &[(OrphanPlan, Deletions)], ui: &Ui) -> Result<(), Failure> {
+fn show(
+    args: &Args,
+    asked: &CleanUpRegions,
+    results: &[(OrphanPlan, Deletions)],
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let command = CleanUp::Orphans { delete: args.delete };
     if ui.json() {
         let regions: Vec<Value> =
             results.iter().map(|(plan, deleted)| region_json(plan, deleted, args)).collect();
         let mut shown = json!({ "regions": regions });
         if args.dry_run {
-            shown["calls"] = json!(prune::actions(CleanUp::Orphans));
-            shown["policy"] = prune::policy(CleanUp::Orphans, names, CHANNELS_BELOW);
+            shown["calls"] = json!(prune::actions(command, asked));
+            shown["policy"] = prune::policy(command, asked, CHANNELS_BELOW);
         }
         return ui.object(&shown);
     }
@@ -93,7 +101,7 @@ fn show(args: &Args, names: &[String], results: &[(OrphanPlan, Deletions)], ui: 
         .collect();
     show_table(&rows, ui)?;
     if args.dry_run {
-        show_policy(CleanUp::Orphans, names, CHANNELS_BELOW, ui)?;
+        show_policy(command, asked, CHANNELS_BELOW, ui)?;
     }
     let free: usize =
         results.iter().map(|(plan, _)| plan.orphans.iter().filter(|one| one.kept.is_none()).count()).sum();

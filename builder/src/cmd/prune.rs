@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use amiforge_lifecycle::api::images::UseRegions as _;
 use amiforge_lifecycle::prune::{
-    self, CleanUp, Outcome as Done, PlannedImage, PruneOptions, PrunePlan, PruneReport, Step, Verdict, span,
+    self, CleanUp, CleanUpRegions, Outcome as Done, PlannedImage, PruneOptions, PrunePlan, PruneReport, Step,
+    Verdict, span,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -125,7 +126,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
             break;
         }
     }
-    show(args, &names, &results, ui)?;
+    show(args, &args.regions.known(&names, &connected), &results, ui)?;
     match (failed, first_error(results)) {
         (Some(failure), _) | (None, Some(failure)) => Err(failure),
         (None, None) => Ok(Outcome::Success),
@@ -166,24 +167,25 @@ fn first_error(results: Vec<RegionResult>) -> Option<Failure> {
     Some(failure(error, cannot))
 }
 
-fn show(args: &Args, names: &[String], results: &[RegionResult], ui: &Ui) -> Result<(), Failure> {
+fn show(args: &Args, asked: &CleanUpRegions, results: &[RegionResult], ui: &Ui) -> Result<(), Failure> {
+    let command = CleanUp::Prune { other_accounts: !args.ignore_other_accounts };
     if ui.json() {
         let regions: Vec<PruneRegionJson<'_>> = results.iter().map(region_json).collect();
         let mut shown = json!({ "regions": regions });
         if args.dry_run {
-            shown["calls"] = json!(prune::actions(CleanUp::Prune));
-            shown["policy"] = prune::policy(CleanUp::Prune, names, &args.channels_below);
+            shown["calls"] = json!(prune::actions(command, asked));
+            shown["policy"] = prune::policy(command, asked, &args.channels_below);
         }
         return ui.object(&shown);
     }
     for result in results {
         match &result.report {
-            None => show_plan(&result.plan, names.len() > 1, ui)?,
+            None => show_plan(&result.plan, asked.names.len() > 1, ui)?,
             Some(report) => show_report(&result.plan, report, ui)?,
         }
     }
     if args.dry_run {
-        show_policy(CleanUp::Prune, names, &args.channels_below, ui)?;
+        show_policy(command, asked, &args.channels_below, ui)?;
     }
     let due =
         results.iter().flat_map(|result| &result.plan.images).filter(|image| image.step().is_some()).count();

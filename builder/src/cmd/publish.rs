@@ -15,6 +15,7 @@ use amiforge_formats::digest::BLOCK;
 use amiforge_machine::boot::receipt;
 use amiforge_progress::{CancelToken, Monitor, Progress as _};
 use amiforge_publish::ami::{self, AmiError, Deleted, PublishJob, Published, Route};
+use amiforge_publish::plan::SourceRead;
 use amiforge_publish::request::{AmiOptions, ImageFacts, KeyChoice, Request};
 use amiforge_publish::source::ImageSource;
 use amiforge_publish::upload;
@@ -25,7 +26,7 @@ use self::upload_args::UploadArgs;
 use super::leak_gate::GateArgs;
 use super::receipts::kept::published_before;
 use super::signed_by::{self, Demand, SignedByArgs};
-use super::{ami_args, dry_run, region};
+use super::{ami_args, call_plan, dry_run, region};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui};
@@ -141,7 +142,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let measured = |request: &Request| measured::demand_receipt(args, request, &source, ui, &cancel);
     early.iter().filter(|_| args.require_measured).try_for_each(measured)?;
     if args.dry_run {
-        return args.to.show_plan(early, &source, ui);
+        return args.to.show_plan(early, &source, &[], ui);
     }
     let connected = args.to.aws.connect(&cancel)?;
     if args.require_measured && early.is_none() {
@@ -209,13 +210,19 @@ impl PublishArgs {
         region.map(|region| self.request(image, facts, &region)).transpose()
     }
 
-    /// Shows the plan of a request.
-    pub(crate) fn show_plan(&self, request: Option<Request>, source: &ImageSource, ui: &Ui) -> CommandResult {
-        let request = request.ok_or_else(no_region)?;
+    /// Shows the plan of a request for an image, of whose sources some are snapshots.
+    pub(crate) fn show_plan(
+        &self,
+        request: Option<Request>,
+        source: &ImageSource,
+        snapshots: &[SourceRead],
+        ui: &Ui,
+    ) -> CommandResult {
+        let request = request.ok_or_else(call_plan::no_region)?;
         let parent_bundle = self.upload.parent_bundle.as_deref();
         match self.route("cannot plan the publish")? {
-            Route::Direct => dry_run::show(&request, source, parent_bundle, self.parent(), ui),
-            Route::Import(import) => dry_run::show_import(&request, source, &import, ui),
+            Route::Direct => dry_run::show(&request, source, parent_bundle, self.parent(), snapshots, ui),
+            Route::Import(import) => dry_run::show_import(&request, source, &import, snapshots, ui),
         }
     }
 
@@ -317,12 +324,6 @@ fn find_keys(
         }
     }
     Ok(())
-}
-
-/// The failure of a dry run for which no region is named.
-pub(crate) fn no_region() -> Failure {
-    Failure::usage(anyhow::anyhow!("a dry run makes no calls, so the region must be named"))
-        .hint("add `--region eu-west-1`, or set AWS_REGION")
 }
 
 fn cannot(image: &Path) -> String {

@@ -70,6 +70,10 @@ pub(crate) struct Args {
 
     #[cfg(feature = "aws")]
     #[command(flatten)]
+    plan: super::call_plan::DryRunArgs,
+
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
     aws: super::region::Args,
 }
 
@@ -103,6 +107,10 @@ struct Recorded {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
+    #[cfg(feature = "aws")]
+    if let Some(shown) = args.plan.shown_for_blocks("rebuild", &args.target, &args.aws, ui) {
+        return shown;
+    }
     let cancel = interrupt_on_signals()?;
     let original = Original::open(args, &cancel)?;
     let embedded = original.embedded(args)?.ok_or_else(|| args.nothing_inside())?;
@@ -212,9 +220,8 @@ impl Args {
             let vendored = vendor::lock(vendor).with_context(|| self.cannot())?;
             if Some(&vendored) != lock.as_ref() {
                 let fact = format!("`{}` holds the inputs of another lock", vendor.display());
-                return Err(
-                    Failure::usage(anyhow::anyhow!(fact).context(self.cannot())).hint(self.fetching())
-                );
+                return Err(Failure::usage(anyhow::anyhow!(fact).context(self.cannot()))
+                    .hint(self.fetching(lock.as_ref())));
             }
         }
         let statement = embedded.statement();
@@ -270,7 +277,8 @@ impl Args {
         let built = pipeline::build(&recorded.recipe, &options, Monitor::new(ui, cancel));
         built.map_err(|error| match error {
             error @ (BuildError::NotFetched { .. } | BuildError::NoLock) => {
-                Failure::from(anyhow::Error::from(error).context(self.cannot())).hint(self.fetching())
+                Failure::from(anyhow::Error::from(error).context(self.cannot()))
+                    .hint(self.fetching(recorded.lock.as_ref()))
             }
             error => {
                 let named = NamedPaths { recipe: Path::new(EXTRACTED[0]), out, on_failure: OnFailure::Stop };
@@ -280,10 +288,15 @@ impl Args {
     }
 
     /// How to get what the lock pins.
-    fn fetching(&self) -> String {
+    fn fetching(&self, lock: Option<&Lock>) -> String {
+        let copy = if lock.is_some_and(|lock| !lock.snapshots.is_empty()) {
+            " (with `--copy` if the snapshot that it pins is public)"
+        } else {
+            ""
+        };
         format!(
             "`--vendor FILE` takes what the lock pins from a file; or `amiforge rebuild {} --extract DIR`, and then \
-             `amiforge fetch DIR/recipe.toml`",
+             `amiforge fetch DIR/recipe.toml`{copy}",
             self.name()
         )
     }

@@ -10,7 +10,7 @@ use amiforge_publish::source::ImageSource;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{ami_args, region};
+use super::{ami_args, call_plan, dry_run, region};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
@@ -29,6 +29,10 @@ pub(crate) struct Args {
     /// The bundle that the snapshot holds
     #[arg(long, value_name = "BUNDLE")]
     bundle: Option<PathBuf>,
+
+    /// Print the calls and the IAM policy that they need; makes no call
+    #[arg(long)]
+    dry_run: bool,
 
     #[command(flatten)]
     ami: ami_args::Args,
@@ -58,6 +62,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let check = |region: &str| args.request(&subject, region, &cannot);
     if let Some(region) = &offline {
         check(region)?;
+    }
+    if args.dry_run {
+        return dry_run::show_register(&check(&call_plan::named_region(&args.aws)?)?, ui);
     }
     let connected = args.aws.connect(&cancel)?;
     let request = check(connected.name())?;

@@ -56,6 +56,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     request: Option<PathBuf>,
 
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    plan: super::call_plan::DryRunArgs,
+
     #[command(flatten)]
     key: KeyArgs,
 
@@ -91,6 +95,10 @@ enum Purpose {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
+    #[cfg(feature = "aws")]
+    if let Some(shown) = args.key.planned(&args.plan, &args.cannot(), ui) {
+        return shown;
+    }
     let purpose = match args.purpose {
         Some(purpose) => purpose,
         None => args.default_purpose(ui)?,

@@ -3,8 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use amiforge::signer::{self, KeyLocation, SignerError, SigningKey};
+#[cfg(feature = "aws")]
+use amiforge_lifecycle::call_plan;
 
+#[cfg(feature = "aws")]
+use super::call_plan::DryRunArgs;
 use crate::outcome::Failure;
+#[cfg(feature = "aws")]
+use crate::{outcome::CommandResult, ui::Ui};
 
 /// The arguments that name a key.
 #[derive(Debug, Clone, clap::Args)]
@@ -61,6 +67,22 @@ impl KeyArgs {
         let connected = self.aws.connect(&cancel)?;
         let key = super::kms_key::KmsKey::open(connected, name, &cancel);
         Ok(Box::new(key.map_err(|error| failure(error, cannot.to_owned()))?))
+    }
+
+    /// Shows the calls of a signature, if this was asked for; a key on this machine needs none.
+    #[cfg(feature = "aws")]
+    pub(crate) fn planned(&self, plan: &DryRunArgs, cannot: &str, ui: &Ui) -> Option<CommandResult> {
+        if !plan.is_given() {
+            return None;
+        }
+        match self.location(cannot) {
+            Ok(KeyLocation::Kms(key)) => {
+                let calls = |region: &str| call_plan::signature(region, &key);
+                plan.shown(&format!("sign with the key {key}"), &self.aws, calls, ui)
+            }
+            Ok(_) => plan.refuse_local(cannot.to_owned()).err().map(Err),
+            Err(failure) => Some(Err(failure)),
+        }
     }
 
     #[cfg(not(feature = "aws"))]

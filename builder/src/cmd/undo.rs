@@ -1,13 +1,13 @@
 //! `amiforge undo`: restores AMIs and snapshots from the recycle bin, and enables disabled AMIs.
 
 use amiforge_lifecycle::prune::{
-    self, CleanUp, Undoable, UndoneImage, restore_snapshot, undo_image, undoable,
+    CleanUp, UndoScope, Undoable, UndoneImage, restore_snapshot, undo_image, undoable,
 };
 use serde_json::json;
 
-use super::image_regions::{CHANNELS_BELOW, RegionsArg, failure, in_region, show_policy, show_table};
+use super::image_regions::{CHANNELS_BELOW, RegionsArg, failure, in_region, show_plan, show_table};
 use super::region;
-use crate::outcome::{CommandResult, Failure, Outcome};
+use crate::outcome::{CommandResult, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::Ui;
 
@@ -74,20 +74,17 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
 
 /// Shows the calls and the policy.
 fn plan(args: &Args, ui: &Ui) -> CommandResult {
-    let regions = region::named_region(&args.aws).ok_or_else(|| {
-        Failure::usage(anyhow::anyhow!("a dry run makes no calls, so the region must be named"))
-            .hint("add `--region eu-west-1`, or set AWS_REGION")
-    })?;
-    let regions = [regions];
-    if ui.json() {
-        ui.object(&json!({
-            "calls": prune::actions(CleanUp::Undo),
-            "policy": prune::policy(CleanUp::Undo, &regions, CHANNELS_BELOW),
-        }))?;
-    } else {
-        show_policy(CleanUp::Undo, &regions, CHANNELS_BELOW, ui)?;
-    }
-    Ok(Outcome::Success)
+    let scope = match &args.id {
+        None => UndoScope::List,
+        Some(id) if id.starts_with("snap-") => UndoScope::Snapshot,
+        Some(_) => UndoScope::Image,
+    };
+    // What is named is in the one region.
+    let regions = match scope {
+        UndoScope::List => args.regions.planned(&args.aws)?,
+        _ => RegionsArg::default().planned(&args.aws)?,
+    };
+    show_plan(CleanUp::Undo(scope), &regions, CHANNELS_BELOW, ui)
 }
 
 fn list(all: &[Undoable], ui: &Ui) -> CommandResult {

@@ -4,6 +4,7 @@
 //! the end.
 
 mod show;
+mod sources;
 mod steps;
 
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use amiforge::update::{
 };
 
 use super::boot::{MachineArgs, Showing};
-use super::inputs::{FetchSetup, StoreArgs, load_recipe, write_summary};
+use super::inputs::{FetchSetup, SourceCopyArgs, StoreArgs, load_recipe, write_summary};
 use super::publish::PublishArgs;
 use super::signed_by::SignedByArgs;
 use crate::outcome::{CommandResult, Failure};
@@ -66,8 +67,8 @@ pub(crate) struct Args {
     #[arg(long)]
     no_boot: bool,
 
-    /// Build and boot, then print the steps of the publish, their approximate cost and the IAM policy that they need; makes no
-    /// call, and leaves lock and bundle as they are
+    /// Build and boot, then print the steps of the publish, their approximate cost and the IAM policy that the update needs; no
+    /// call but those that read a source is made, and lock and bundle stay as they are
     #[arg(long, conflicts_with = "no_publish")]
     dry_run: bool,
 
@@ -81,6 +82,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     store: StoreArgs,
+
+    #[command(flatten)]
+    copies: SourceCopyArgs,
 
     #[command(flatten)]
     machine: MachineArgs,
@@ -121,7 +125,7 @@ fn update(task: &UpdateTask<'_>) -> Result<UpdateReport, Failure> {
     let store = task.args.store.open()?;
     // Held to the end: what is fetched must be there for the build.
     let _held = store.lock_shared();
-    let setup = FetchSetup::from_system();
+    let setup = FetchSetup::from_system().with_copies(&task.args.copies);
     let begun = task.begun_publish()?;
     let locked = task.lock(&setup, &store, begun.as_ref())?;
     task.fetch(&locked, &setup, &store)?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use amiforge_formats::digest::BLOCK;
+use amiforge_lifecycle::call_plan;
 use amiforge_progress::Monitor;
 use amiforge_publish::error::PublishError;
 use amiforge_publish::folder::FolderError;
@@ -13,6 +14,7 @@ use amiforge_publish::upload::{self, LaterEncryption, ParentChoice, UploadOption
 use anyhow::Context as _;
 use serde::Serialize;
 
+use super::call_plan::DryRunArgs;
 use super::leak_gate::GateArgs;
 use super::signed_by::{self, SignedByArgs};
 use super::{ami_args, region};
@@ -69,6 +71,9 @@ pub(crate) struct Args {
     abandon: bool,
 
     #[command(flatten)]
+    plan: DryRunArgs,
+
+    #[command(flatten)]
     gate: GateArgs,
 
     #[command(flatten)]
@@ -101,6 +106,11 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     // Mistakes in the options are reported before any call, and before a local region is started.
     let offline = region::named_region(&args.aws);
     offline.as_deref().map(|region| args.options(&source, region, args.key())).transpose()?;
+    let calls = |region: &str| call_plan::upload(region, &args.key(), args.parent.as_ref());
+    if let Some(shown) = args.plan.shown(&format!("upload `{}`", args.image.display()), &args.aws, calls, ui)
+    {
+        return shown;
+    }
     let region = args.aws.connect(&cancel)?;
     let options = args.options(&source, region.name(), args.key())?;
     let services = region.services();

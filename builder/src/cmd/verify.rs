@@ -68,6 +68,10 @@ pub(crate) struct Args {
 
     #[cfg(feature = "aws")]
     #[command(flatten)]
+    plan: super::call_plan::DryRunArgs,
+
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
     aws: super::region::Args,
 
     #[command(flatten)]
@@ -108,6 +112,10 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
             return image::run(args, &name, ui);
         }
         return snapshot::run(args, &name, ui);
+    }
+    #[cfg(feature = "aws")]
+    if let Some(shown) = args.planned(ui) {
+        return shown;
     }
     if args.target.as_os_str() == "-" || is_handover(&args.target) {
         return handover::run(args, ui);
@@ -224,6 +232,13 @@ fn counted(differences: usize) -> String {
 
 #[cfg(feature = "aws")]
 impl Args {
+    /// Shows the calls of what is on this machine, if this was asked for: those of the signature of a summary.
+    #[cfg(feature = "aws")]
+    fn planned(&self, ui: &Ui) -> Option<CommandResult> {
+        let cannot = format!("cannot verify `{}`", self.target.display());
+        self.summary.planned(&self.plan, &self.aws, &cannot, ui)
+    }
+
     /// Refuses to compare a snapshot or an AMI with a bundle that a policy does not accept, or with tags alone.
     fn require_signed_bundle(&self, name: &str) -> Result<(), Failure> {
         let cannot = format!("cannot verify `{name}`");

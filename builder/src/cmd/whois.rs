@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use amiforge_formats::time::Time;
 use amiforge_image::inspect::Utc;
+use amiforge_lifecycle::call_plan::{self, WhoisDepth};
 use amiforge_lifecycle::inventory::{self, ImageError, ImageOrigin};
 use amiforge_progress::Monitor;
 use amiforge_publish::ami;
@@ -19,6 +20,7 @@ use amiforge_publish::verify::{self, Sample, SnapshotReport};
 use anyhow::Context as _;
 use serde::Serialize;
 
+use super::call_plan::DryRunArgs;
 use super::image_regions::{failure, in_region, now};
 use super::region;
 use crate::outcome::{CommandResult, Outcome};
@@ -50,6 +52,9 @@ pub(crate) struct Args {
     /// Read the tags and watermarks only, and no block
     #[arg(long, conflicts_with = "verify")]
     tags_only: bool,
+
+    #[command(flatten)]
+    plan: DryRunArgs,
 
     #[command(flatten)]
     aws: region::Args,
@@ -91,6 +96,12 @@ struct InputFacts {
 /// Runs the command.
 pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let cannot = || format!("cannot say where {} comes from", args.image);
+    let depth = if args.tags_only { WhoisDepth::Tags } else { WhoisDepth::Blocks };
+    let title = format!("say where {} comes from", args.image);
+    let calls = |region: &str| call_plan::whois(region, depth);
+    if let Some(shown) = args.plan.shown(&title, &args.aws, calls, ui) {
+        return shown;
+    }
     let cancel = interrupt_on_signals()?;
     let source =
         args.bundle.as_deref().map(|bundle| ImageSource::open(bundle).with_context(cannot)).transpose()?;

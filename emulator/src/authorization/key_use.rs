@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::resource::Resource;
 use super::rule::{Need, also};
+use crate::state::Region;
 use crate::state::account_settings::default_ebs_key_arn;
 
 /// The actions on the key of a snapshot that is written: Amazon EBS User Guide, "Control access to EBS direct
@@ -71,7 +72,12 @@ pub(super) fn key(call: &Call<'_>, name: &str) -> Resource {
         Some(_) if !name.contains("alias/") => name.to_owned(),
         _ => call.arn("kms", &format!("key/{id}")),
     };
-    let all = call.region.aliases.all();
+    with_aliases(Resource::with_arn(arn), call.region, &id)
+}
+
+/// Adds the aliases of a key.
+pub(super) fn with_aliases(resource: Resource, region: &Region, id: &str) -> Resource {
+    let all = region.aliases.all();
     let aliases = all.iter().filter(|(_, alias)| alias.key == id).map(|(_, alias)| alias.name.clone());
-    Resource::with_arn(arn).with_keys("kms:ResourceAliases", aliases.collect())
+    resource.with_keys("kms:ResourceAliases", aliases.collect())
 }

@@ -113,14 +113,15 @@ pub(crate) fn allows_on_snapshot(
     principal.decide(action, snapshot.arn(), &keys) == Decision::Allowed
 }
 
-/// The condition keys of a request about a KMS key: those that every request has, and `more`.
+/// The condition keys of a request about a KMS key: those that every request has, the key's aliases, and `more`.
 pub(crate) fn key_conditions(
     (state, region): (&State, &Region),
     principal: &Principal,
     arn: &str,
     more: Vec<(String, String)>,
 ) -> Keys {
-    let resource = Resource::with_arn(arn.to_owned());
+    let id = arn.rsplit_once("key/").map_or(arn, |(_, id)| id);
+    let resource = key_use::with_aliases(Resource::with_arn(arn.to_owned()), region, id);
     let resource = more.into_iter().fold(resource, |resource, (name, value)| resource.with_key(&name, value));
     call::keys(state, region, principal, &resource)
 }

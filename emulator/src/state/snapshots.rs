@@ -212,6 +212,11 @@ impl SnapshotTable {
         Ok(binned)
     }
 
+    /// A snapshot in the recycle bin, which keeps its tags.
+    pub(crate) fn find_binned(&self, id: &str) -> Option<Arc<Snapshot>> {
+        self.bin.find(id).map(|one| Arc::new(one.snapshot.clone()))
+    }
+
     /// Takes a snapshot out of the recycle bin; `None` if it is not in it.
     pub(crate) fn restore(&self, id: &str) -> Result<Option<Arc<Snapshot>>, Error> {
         let Some(one) = self.bin.find(id) else { return Ok(None) };

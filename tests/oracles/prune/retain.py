@@ -1,6 +1,6 @@
 """Makes retention rules: what is deregistered or deleted goes to the recycle bin for a week.
 
-    retain.py ENDPOINT
+    retain.py ENDPOINT [REGION]
 """
 
 import sys
@@ -8,11 +8,11 @@ import sys
 import boto3
 
 
-def main(endpoint):
+def main(endpoint, region="local"):
     rbin = boto3.client(
         "rbin",
         endpoint_url=endpoint,
-        region_name="local",
+        region_name=region,
         aws_access_key_id="AKIALOCALREGION00000",
         aws_secret_access_key="local-region-secret-key",
     )

@@ -33,7 +33,7 @@ pub use list::{Agreement, ChannelListOptions, ChannelListing, HeldImage, ListedC
 pub use name::{DEFAULT_TEMPLATE, NameError, PathTemplate, Words};
 pub use note::{Note, NoteKind};
 pub use outcome::{Moved, Outcome};
-pub use plan::{PlannedChange, plan};
+pub use plan::{PlannedChange, list_plan, plan};
 pub use promote::{ChannelOptions, DEFAULT_WAIT, PromoteOptions, promote};
 pub use rollback::{abandon, rollback};
 pub use work::ChannelServices;

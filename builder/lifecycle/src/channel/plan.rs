@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use super::ChannelError;
 use super::entry::ChangeKind;
-use super::name::Words;
+use super::list::ChannelListOptions;
+use super::name::{PathTemplate, Words};
 use super::promote::ChannelOptions;
-use crate::call_plan::{PlannedCall, policy};
+use crate::call_plan::{CallList, CallPlan, PlannedCall, Resources, policy};
 
 /// A change that is not made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,6 +61,28 @@ pub fn plan(kind: ChangeKind, options: &ChannelOptions, shared: bool) -> Result<
         add(&mut calls, "ec2:DescribeImages", &options.home, None, purpose, Vec::new());
     }
     Ok(PlannedChange { policy: policy(&calls), unknown: unknown(options, kind), parameters, regions, calls })
+}
+
+/// The calls that list channels.
+pub fn list_plan(options: &ChannelListOptions) -> CallPlan {
+    let home = std::slice::from_ref(&options.home);
+    let regions = if options.regions.is_empty() { home } else { &options.regions };
+    let mut paths: Vec<_> = options.templates.iter().map(PathTemplate::path).collect();
+    paths.sort();
+    paths.dedup();
+    let mut calls = CallList::new();
+    for region in regions {
+        calls.in_region(region);
+        for path in &paths {
+            let below = || Resources::Parameters(path.clone());
+            calls.add("ssm:GetParametersByPath", below(), "the channels");
+            calls.add("ssm:GetParameterHistory", below(), "since when each holds its AMI");
+        }
+        calls.add("ec2:DescribeImages", Resources::Any, "the AMIs that they hold");
+    }
+    let further =
+        "the further regions of these channels, in which the same calls are made: name all with `--regions`";
+    calls.plan(if options.regions.is_empty() { vec![further.to_owned()] } else { Vec::new() })
 }
 
 fn add(

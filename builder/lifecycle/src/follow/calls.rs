@@ -6,7 +6,10 @@
 
 use super::plan::{FollowNeed, FollowPlan};
 use super::request::{FollowRequest, WaitPolicy};
-use crate::call_plan::PlannedCall;
+use crate::call_plan::{CallList, CallPlan, PlannedCall, Resources};
+
+/// Above the parameters of channels that tags name.
+const CHANNELS: &str = "/amiforge/";
 
 /// The calls of a plan, in their order. `parameter`: the parameter whose value is read.
 pub fn calls(
@@ -53,6 +56,31 @@ pub fn calls(
     calls
 }
 
+/// The calls that tell who follows. `parameter`: that of the channel, if one is named; else the channels that the tags of
+/// groups name are read, unless an image `is_named`.
+pub fn status_calls(region: &str, parameter: Option<&str>, is_named: bool) -> CallPlan {
+    let mut calls = CallList::new();
+    calls.in_region(region);
+    if !is_named {
+        let of = || match parameter {
+            Some(name) => Resources::Parameter(name.to_owned()),
+            None => Resources::Parameters(CHANNELS.to_owned()),
+        };
+        calls.add("ssm:GetParameter", of(), "the images of the channels");
+    }
+    for (action, purpose) in [
+        ("autoscaling:DescribeAutoScalingGroups", "the groups that opt in"),
+        ("ec2:DescribeLaunchTemplates", "the templates that they use"),
+        ("ec2:DescribeLaunchTemplateVersions", "their versions"),
+        ("autoscaling:DescribeInstanceRefreshes", "what runs, and its progress"),
+        ("ec2:DescribeInstances", "the images that run"),
+        ("ec2:DescribeInstanceTypes", "their architectures"),
+    ] {
+        calls.add(action, Resources::Any, purpose);
+    }
+    calls.plan(Vec::new())
+}
+
 fn add_refreshes(
     calls: &mut Vec<PlannedCall>,
     plan: &FollowPlan,
@@ -77,10 +105,8 @@ fn add_refreshes(
     if request.wait == WaitPolicy::Start {
         return;
     }
-    for (action, purpose) in [
-        ("autoscaling:RollbackInstanceRefresh", "only if it fails or hangs"),
-        ("autoscaling:CancelInstanceRefresh", "only if it cannot be rolled back"),
-    ] {
-        add(action, 0, purpose, &arns);
+    if groups.iter().any(|group| group.reversible) {
+        add("autoscaling:RollbackInstanceRefresh", 0, "only if it fails or hangs", &arns);
     }
+    add("autoscaling:CancelInstanceRefresh", 0, "only if it cannot be rolled back", &arns);
 }

@@ -34,7 +34,7 @@ mod verify;
 use crate::api::groups::Groups;
 use crate::api::templates::Templates;
 
-pub use calls::calls;
+pub use calls::{calls, status_calls};
 pub use error::{Conflict, FollowError, Mismatch};
 pub use image::LaunchableImage;
 pub use plan::{FollowPlan, GroupPlan, VersionPlan, plan};

@@ -24,7 +24,7 @@ pub use options::{PruneOptions, span};
 pub use orphans::{Orphan, OrphanOptions, OrphanPlan, delete_orphans, orphans};
 pub use perform::{ImageOutcome, PruneReport, perform};
 pub use plan::{PlannedImage, PrunePlan, plan};
-pub use policy::{CleanUp, PlannedAction, actions, policy};
+pub use policy::{CleanUp, CleanUpRegions, PlannedAction, UndoScope, actions, policy};
 pub use reason::KeepReason;
 pub use run::Outcome;
 pub use undo::{Undoable, UndoneImage, restore_snapshot, undo_image, undoable};

@@ -12,14 +12,43 @@ use crate::call_plan::{self, PlannedCall};
 /// A command of inventory or clean-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CleanUp {
-    /// Lists images.
-    Images,
+    /// Lists images; with `sizes` compares each version with the one before.
+    Images {
+        /// Whether blocks are compared.
+        sizes: bool,
+    },
     /// Plans and performs the clean-up of images.
-    Prune,
-    /// Finds and deletes orphans.
-    Orphans,
+    Prune {
+        /// Whether it is asked which other accounts use an image.
+        other_accounts: bool,
+    },
+    /// Finds orphans.
+    Orphans {
+        /// Whether they are deleted.
+        delete: bool,
+    },
     /// Takes a clean-up back.
-    Undo,
+    Undo(UndoScope),
+}
+
+/// What is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UndoScope {
+    /// Nothing: what could be is listed.
+    List,
+    /// The deletion of a snapshot.
+    Snapshot,
+    /// What was done to an image.
+    Image,
+}
+
+/// The regions of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CleanUpRegions {
+    /// Their names; `*` alone for all of the account, which only the service knows.
+    pub names: Vec<String>,
+    /// The region that is asked for the names of all, if it is.
+    pub asked: Option<String>,
 }
 
 /// A call of a command.
@@ -82,12 +111,15 @@ const LAUNCH_CONFIGURATIONS: PlannedAction = action(
     "launch configurations that name an image",
 );
 
-const PRUNE: [PlannedAction; 14] = [
+const OTHER_ACCOUNTS: [PlannedAction; 5] = [
     action("ec2:DescribeImageUsageReports", Scope::Any, "reports on other accounts"),
     action("ec2:DescribeImageUsageReportEntries", Scope::Any, "which other accounts use an image"),
     action("ec2:CreateImageUsageReport", Scope::Reports, "a report on other accounts"),
     action("ec2:DeleteImageUsageReport", Scope::Reports, "the report of an image that is gone"),
     action("ec2:CreateTags", Scope::NewReports, "the reports of this program, by their tag"),
+];
+
+const PRUNE: [PlannedAction; 9] = [
     action("ec2:CreateTags", Scope::OwnTagged, "times of the steps; snapshots of an image that goes"),
     action("ec2:DeleteTags", Scope::OwnTagged, "the same, when a step is taken back"),
     action("ec2:EnableImageDeprecation", Scope::OwnTagged, "the first step"),
@@ -99,12 +131,25 @@ const PRUNE: [PlannedAction; 14] = [
     action("ec2:ListSnapshotsInRecycleBin", Scope::Any, "the last step taken back"),
 ];
 
-const ORPHANS: [PlannedAction; 5] = [
+const REGIONS: PlannedAction =
+    action("ec2:DescribeRegions", Scope::Any, "with --regions all: the regions of the account");
+
+const ORPHANS: [PlannedAction; 4] = [
     action("ec2:DescribeSnapshots", Scope::Any, "snapshots of this program"),
     action("ec2:DescribeImages", Scope::Any, "the snapshots that images use"),
     action("ec2:DescribeLockedSnapshots", Scope::Any, "locks"),
     action("ec2:DescribeStoreImageTasks", Scope::Any, "images that are being stored"),
-    action("ec2:DeleteSnapshot", Scope::OwnTagged, "with --delete --yes"),
+];
+
+const UNDOABLE: [PlannedAction; 3] = [
+    action("ec2:DescribeImages", Scope::Any, "images that are disabled or deprecated"),
+    action("ec2:ListImagesInRecycleBin", Scope::Any, "what can be restored"),
+    action("ec2:ListSnapshotsInRecycleBin", Scope::Any, "what can be restored"),
+];
+
+const UNDO_SNAPSHOT: [PlannedAction; 2] = [
+    action("ec2:RestoreSnapshotFromRecycleBin", Scope::OwnTagged, "the snapshot"),
+    action("ec2:DescribeSnapshots", Scope::Any, "whether it is there, if it is not in the recycle bin"),
 ];
 
 const UNDO: [PlannedAction; 12] = [
@@ -122,27 +167,34 @@ const UNDO: [PlannedAction; 12] = [
     action("ec2:DeleteTags", Scope::OwnTagged, "the marks of the clean-up"),
 ];
 
-/// The calls of a command.
-pub fn actions(command: CleanUp) -> Vec<PlannedAction> {
+/// The calls of a command in its regions.
+pub fn actions(command: CleanUp, regions: &CleanUpRegions) -> Vec<PlannedAction> {
     let uses = || LOOK_UP.into_iter().chain([LAUNCH_CONFIGURATIONS]);
     let mut actions: Vec<PlannedAction> = match command {
-        CleanUp::Images => uses()
-            .chain([
-                action("ec2:DescribeRegions", Scope::Any, "with --regions all"),
-                action("ebs:ListChangedBlocks", Scope::Snapshots, "with --sizes"),
-            ])
-            .collect(),
-        CleanUp::Prune => uses().chain(PRUNE).chain(UNDO).collect(),
-        CleanUp::Orphans => ORPHANS.to_vec(),
-        CleanUp::Undo => UNDO.to_vec(),
+        CleanUp::Images { sizes } => {
+            let blocks = action("ebs:ListChangedBlocks", Scope::Snapshots, "the blocks that versions share");
+            uses().chain(sizes.then_some(blocks)).collect()
+        }
+        CleanUp::Prune { other_accounts } => {
+            let asked = other_accounts.then_some(OTHER_ACCOUNTS).into_iter().flatten();
+            uses().chain(asked).chain(PRUNE).chain(UNDO).collect()
+        }
+        CleanUp::Orphans { delete } => {
+            let delete = delete.then_some(action("ec2:DeleteSnapshot", Scope::OwnTagged, "with --yes"));
+            ORPHANS.into_iter().chain(delete).collect()
+        }
+        CleanUp::Undo(UndoScope::List) => UNDOABLE.to_vec(),
+        CleanUp::Undo(UndoScope::Snapshot) => UNDO_SNAPSHOT.to_vec(),
+        CleanUp::Undo(UndoScope::Image) => UNDO.to_vec(),
     };
+    actions.extend(regions.asked.is_some().then_some(REGIONS));
     let mut seen = BTreeSet::new();
     actions.retain(|one| seen.insert((one.action, one.scope)));
     actions
 }
 
-/// The least IAM policy for the calls of a command in some regions.
-pub fn policy(command: CleanUp, regions: &[String], channels_below: &str) -> Value {
+/// The least IAM policy for the calls of a command in its regions.
+pub fn policy(command: CleanUp, regions: &CleanUpRegions, channels_below: &str) -> Value {
     let one = |action: &PlannedAction, region: &String| PlannedCall {
         action: action.action,
         region: region.clone(),
@@ -152,9 +204,12 @@ pub fn policy(command: CleanUp, regions: &[String], channels_below: &str) -> Val
         // Only images of this program and their snapshots.
         tag: (action.scope == Scope::OwnTagged).then_some(tags::IMAGE),
     };
-    let actions = actions(command);
-    let calls: Vec<_> =
-        actions.iter().flat_map(|action| regions.iter().map(move |region| one(action, region))).collect();
+    let mut calls = Vec::new();
+    for action in actions(command, regions) {
+        // Only one region is asked for the names of all.
+        let names = if action == REGIONS { regions.asked.as_slice() } else { regions.names.as_slice() };
+        calls.extend(names.iter().map(|region| one(&action, region)));
+    }
     call_plan::policy(&calls)
 }
 
@@ -185,7 +240,8 @@ mod tests {
 
     #[test]
     fn what_destroys_is_allowed_for_own_resources_only_and_no_action_is_named_twice() {
-        let policy = policy(CleanUp::Prune, &["eu-west-1".to_owned()], "/amiforge/");
+        let regions = CleanUpRegions { names: vec!["eu-west-1".to_owned()], asked: None };
+        let policy = policy(CleanUp::Prune { other_accounts: true }, &regions, "/amiforge/");
         let statements = policy["Statement"].as_array().unwrap();
         let mut all = BTreeSet::new();
         for statement in statements {
@@ -199,5 +255,21 @@ mod tests {
             let statement = statements.iter().find(of).unwrap();
             assert_eq!(statement["Condition"]["Null"]["aws:ResourceTag/amiforge:image"], "false");
         }
+    }
+
+    #[test]
+    fn every_region_is_allowed_where_their_names_are_not_known() {
+        let regions = CleanUpRegions { names: vec!["*".to_owned()], asked: Some("eu-west-1".to_owned()) };
+        let policy = policy(CleanUp::Images { sizes: true }, &regions, "/amiforge/");
+        let of = |action: &str| {
+            let mut statements = policy["Statement"].as_array().unwrap().iter();
+            let has = |one: &&Value| one["Action"].as_array().unwrap().iter().any(|one| one == action);
+            statements.find(has).unwrap().clone()
+        };
+        assert_eq!(of("ec2:DescribeImages")["Condition"], Value::Null);
+        let asked = &of("ec2:DescribeRegions")["Condition"]["StringEquals"]["aws:RequestedRegion"];
+        assert_eq!(*asked, serde_json::json!(["eu-west-1"]));
+        let blocks = of("ebs:ListChangedBlocks")["Resource"].clone();
+        assert_eq!(blocks, serde_json::json!(["arn:aws:ec2:*::snapshot/*"]));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::volume::{Parent, Volume};
+use super::volume::{Parent, SourceName, SourceRead, Volume};
 use crate::request::{KeyChoice, Request, SnapshotSharing};
 
 /// Calls of one action in one region.
@@ -45,6 +45,8 @@ pub(super) enum ResourceScope {
     OwnTagged,
     /// KMS keys; the statements of the named keys allow the action.
     Keys,
+    /// Parameters; the statement of the sources allows the action.
+    Parameters,
 }
 
 /// The calls of a publish, in order.
@@ -56,6 +58,40 @@ pub(super) fn calls(request: &Request, volumes: &[Volume], blocks: u64, parent: 
 /// The calls of a publish whose snapshots are imported: `parts` parts of `uploads` objects.
 pub(super) fn import_calls(request: &Request, uploads: u64, parts: u64) -> Vec<PlannedCall> {
     calls_with(request, |list| list.add_import_calls(uploads, parts))
+}
+
+/// The calls of a registration of a snapshot that exists.
+pub(super) fn register_calls(request: &Request) -> Vec<PlannedCall> {
+    let mut list = CallList { calls: Vec::new(), region: request.region.clone() };
+    // The snapshot is encrypted or is not, whatever the request says.
+    list.add_account_checks(request, &KeyChoice::Account);
+    list.add("ec2:DescribeSnapshots", None, "it is complete; its tags are there", ResourceScope::Any);
+    let purpose = "the name is free, or its AMI equal; the AMI is available";
+    list.add("ec2:DescribeImages", None, purpose, ResourceScope::Any);
+    list.add("ec2:RegisterImage", Some(1), "the AMI", ResourceScope::ImagesAndSnapshots);
+    let purpose = "tags of the AMI and of its snapshot";
+    list.add("ec2:CreateTags", None, purpose, ResourceScope::ImagesAndSnapshots);
+    list.add_attribute_calls(request);
+    list.calls
+}
+
+/// The calls that read snapshots whose disks are sources of the image. A file that is in the store is not read again.
+pub(super) fn source_calls(sources: &[SourceRead]) -> Vec<PlannedCall> {
+    let mut list = CallList { calls: Vec::new(), region: String::new() };
+    for source in sources {
+        list.region.clone_from(&source.region);
+        if let SourceName::Parameter(_) = source.named_by {
+            list.add("ssm:GetParameter", None, "the image of a source", ResourceScope::Parameters);
+        }
+        if source.named_by != SourceName::Snapshot {
+            let purpose = "the snapshot of a source of the image";
+            list.add("ec2:DescribeImages", None, purpose, ResourceScope::Any);
+        }
+        list.add("ec2:DescribeSnapshots", None, "the snapshot of a source", ResourceScope::Any);
+        list.add("ebs:ListSnapshotBlocks", None, "the blocks of a source", ResourceScope::Snapshots);
+        list.add("ebs:GetSnapshotBlock", None, "these, 512 KiB each", ResourceScope::Snapshots);
+    }
+    list.calls
 }
 
 fn calls_with(request: &Request, add_uploads: impl FnOnce(&mut CallList)) -> Vec<PlannedCall> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::cost::{self, BillingPeriod, CostLine};
-use super::volume::{Parent, Volume};
+use super::volume::{Parent, SourceRead, Volume};
 use super::{Plan, calls, policy, unknown};
 use crate::import::{ImportOptions, role};
 use crate::request::Request;
@@ -26,15 +26,17 @@ const PUT: f64 = 0.005;
 const GET: f64 = 0.003;
 
 /// Plans a request whose snapshots are imported. `sizes` are the numbers of all blocks of the volumes, and of the parts
-/// that they are sent in: an object has no holes.
+/// that they are sent in: an object has no holes. The volumes are made from sources that are read before.
 pub fn plan_import(
     request: &Request,
     volumes: &[Volume],
     import: &ImportOptions,
     sizes: &[(u64, u64)],
+    sources: &[SourceRead],
 ) -> Plan {
     let (blocks, parts) = sizes.iter().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
-    let calls = calls::import_calls(request, volumes.len() as u64, parts);
+    let mut calls = calls::source_calls(sources);
+    calls.extend(calls::import_calls(request, volumes.len() as u64, parts));
     let whole: Vec<_> = volumes.iter().map(|volume| Volume { zero: 0, ..volume.clone() }).collect();
     let mut unknown = unknown(request, &whole, blocks, Parent::Some);
     // What concerns the blocks of a parent is not asked.
@@ -52,7 +54,7 @@ pub fn plan_import(
         bytes: blocks * amiforge_formats::digest::BLOCK,
         cost: cost(request, blocks, parts),
         prices: cost::PRICES_SOURCE,
-        policy: policy::policy(request, volumes, &calls, Some(&import.bucket)),
+        policy: policy::with_sources(policy::policy(request, volumes, &calls, Some(&import.bucket)), sources),
         role: Some(ImportRole {
             name: import.role_name().to_owned(),
             trust: role::trust_policy(),

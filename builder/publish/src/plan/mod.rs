@@ -16,7 +16,8 @@ use super::request::{KeyChoice, Request};
 pub use calls::PlannedCall;
 pub use cost::{ARCHIVED, BillingPeriod, CostLine, PRICES_SOURCE, STORED};
 pub use import::{ImportRole, plan_import};
-pub use volume::{Parent, Precision, Volume};
+pub use policy::key_statements;
+pub use volume::{Parent, Precision, SourceName, SourceRead, Volume};
 
 /// The plan of a publish.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,12 +48,13 @@ pub struct Plan {
     pub unknown: Vec<String>,
 }
 
-/// Plans a request with these volumes.
-pub fn plan(request: &Request, volumes: &[Volume], parent: Parent) -> Plan {
+/// Plans a request with these volumes, which are made from sources that are read before.
+pub fn plan(request: &Request, volumes: &[Volume], parent: Parent, sources: &[SourceRead]) -> Plan {
     let encrypted = request.requests_encryption();
     let sent = |volume: &Volume| volume.data + if encrypted { volume.zero } else { 0 };
     let blocks: u64 = volumes.iter().map(sent).sum();
-    let calls = calls::calls(request, volumes, blocks, parent);
+    let mut calls = calls::source_calls(sources);
+    calls.extend(calls::calls(request, volumes, blocks, parent));
     Plan {
         name: request.name.clone(),
         region: request.region.clone(),
@@ -61,9 +63,30 @@ pub fn plan(request: &Request, volumes: &[Volume], parent: Parent) -> Plan {
         bytes: blocks * amiforge_formats::digest::BLOCK,
         cost: cost::cost(request, blocks, parent),
         prices: PRICES_SOURCE,
-        policy: policy::policy(request, volumes, &calls, None),
+        policy: policy::with_sources(policy::policy(request, volumes, &calls, None), sources),
         role: None,
         unknown: unknown(request, volumes, blocks, parent),
+        calls,
+    }
+}
+
+/// Plans the registration of a snapshot that exists.
+pub fn plan_register(request: &Request) -> Plan {
+    let calls = calls::register_calls(request);
+    Plan {
+        name: request.name.clone(),
+        region: request.region.clone(),
+        copies: Vec::new(),
+        blocks: 0,
+        bytes: 0,
+        cost: Vec::new(),
+        prices: PRICES_SOURCE,
+        policy: policy::policy(request, &[], &calls, None),
+        role: None,
+        unknown: vec![
+            format!("whether the AMI `{}` is there already: then it is compared", request.name),
+            "calls that have to be repeated, and how often is asked until something is done".to_owned(),
+        ],
         calls,
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::calls::{PlannedCall, ResourceScope};
-use super::volume::Volume;
+use super::volume::{SourceName, SourceRead, Volume};
 use crate::import::KEY_PREFIX;
 use crate::request::{KeyChoice, Request, partition};
 use crate::tags;
@@ -26,7 +26,8 @@ pub(super) fn policy(
 ) -> Value {
     let mut groups: BTreeMap<(ResourceScope, BTreeSet<&str>), BTreeSet<&str>> = BTreeMap::new();
     let mut regions: BTreeMap<(ResourceScope, &str), BTreeSet<&str>> = BTreeMap::new();
-    for call in calls.iter().filter(|call| call.scope != ResourceScope::Keys) {
+    let elsewhere = [ResourceScope::Keys, ResourceScope::Parameters];
+    for call in calls.iter().filter(|call| !elsewhere.contains(&call.scope)) {
         let of_action = regions.entry((call.scope, call.action)).or_default();
         of_action.insert(&call.region);
         if call.scope == ResourceScope::CopiedImages {
@@ -53,9 +54,26 @@ pub(super) fn policy(
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
+/// A policy that also allows to read the parameters that name sources.
+pub(super) fn with_sources(mut policy: Value, sources: &[SourceRead]) -> Value {
+    let arn = |source: &SourceRead| match &source.named_by {
+        // A version or a label after a colon is no part of the resource.
+        SourceName::Parameter(name) => {
+            let name = name.split(':').next().unwrap_or_default().trim_start_matches('/');
+            Some(format!("arn:{}:ssm:{}:*:parameter/{name}", partition(&source.region), source.region))
+        }
+        _ => None,
+    };
+    let arns: BTreeSet<_> = sources.iter().filter_map(arn).collect();
+    if let (Value::Array(statements), false) = (&mut policy["Statement"], arns.is_empty()) {
+        statements.push(json!({ "Effect": "Allow", "Action": ["ssm:GetParameter"], "Resource": arns }));
+    }
+    policy
+}
+
 fn resources(scope: ResourceScope, regions: &BTreeSet<&str>, bucket: Option<&str>) -> Vec<String> {
     let kinds: &[&str] = match scope {
-        ResourceScope::Any | ResourceScope::Keys => return vec!["*".to_owned()],
+        ResourceScope::Any | ResourceScope::Keys | ResourceScope::Parameters => return vec!["*".to_owned()],
         ResourceScope::Bucket => return objects(regions, bucket, ""),
         ResourceScope::Objects => return objects(regions, bucket, &format!("/{KEY_PREFIX}*")),
         ResourceScope::ImportTasks => return import_tasks(regions),
@@ -119,11 +137,16 @@ fn import_keys(request: &Request) -> Vec<Value> {
     std::iter::once(own).chain(keys(&of_copies)).collect()
 }
 
-/// Statements for the named keys. The AWS managed key for EBS needs no permission.
+/// Statements for the named keys of a publish.
 fn keys(request: &Request) -> Vec<Value> {
     let named =
         std::iter::once(&request.encryption).chain(request.copies.iter().map(|copy| &copy.encryption));
-    let named: Vec<&KeyChoice> = named.collect();
+    key_statements(&named.collect::<Vec<_>>())
+}
+
+/// Statements that let a caller write and copy snapshots that are encrypted with these keys. The AWS managed key for EBS needs
+/// no permission.
+pub fn key_statements(named: &[&KeyChoice]) -> Vec<Value> {
     let keys: BTreeSet<&str> = named.iter().filter_map(|key| key.arn()).collect();
     let aliases: BTreeSet<&str> = named.iter().filter_map(|key| key.alias()).collect();
     let mut statements = Vec::new();

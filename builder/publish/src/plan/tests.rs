@@ -32,7 +32,7 @@ fn actions(plan: &Plan) -> Vec<String> {
 
 #[test]
 fn a_publish_without_options_needs_few_permissions() {
-    let plan = plan(&request(&AmiOptions::default()), &[volume()], Parent::None);
+    let plan = plan(&request(&AmiOptions::default()), &[volume()], Parent::None, &[]);
     assert_eq!((plan.blocks, plan.bytes), (1000, 1000 * 524_288));
     assert_eq!(
         actions(&plan),
@@ -58,9 +58,9 @@ fn a_publish_without_options_needs_few_permissions() {
 
 #[test]
 fn each_option_adds_only_the_permissions_that_it_needs() {
-    let plain = actions(&plan(&request(&AmiOptions::default()), &[volume()], Parent::None));
+    let plain = actions(&plan(&request(&AmiOptions::default()), &[volume()], Parent::None, &[]));
     let added = |options: &AmiOptions, parent| {
-        let mut all = actions(&plan(&request(options), &[volume()], parent));
+        let mut all = actions(&plan(&request(options), &[volume()], parent, &[]));
         all.retain(|action| !plain.contains(action));
         all.dedup();
         all
@@ -100,7 +100,7 @@ fn an_alias_is_described_and_allowed_by_a_condition() {
         encryption: KeyChoice::Alias("arn:aws:kms:eu-west-1:123456789012:alias/web".to_owned()),
         ..AmiOptions::default()
     };
-    let plan = plan(&request(&options), &[volume()], Parent::None);
+    let plan = plan(&request(&options), &[volume()], Parent::None, &[]);
     let describe_calls: Vec<_> = plan.calls.iter().filter(|call| call.action == "kms:DescribeKey").collect();
     assert_eq!((describe_calls.len(), describe_calls[0].region.as_str()), (1, "eu-west-1"));
     let statements = plan.policy["Statement"].as_array().unwrap();
@@ -121,7 +121,7 @@ fn actions_of_copies_are_allowed_in_their_region_only() {
         encrypt_copies: KeyChoice::Default,
         ..AmiOptions::default()
     };
-    let plan = plan(&request(&options), &[volume()], Parent::None);
+    let plan = plan(&request(&options), &[volume()], Parent::None, &[]);
     assert_eq!(plan.blocks, 1024, "blocks that will be encrypted have to be written, zeros too");
     let statements = plan.policy["Statement"].as_array().unwrap();
     let of = |action: &str| {
@@ -145,7 +145,7 @@ fn partitions_name_their_own_arns() {
         ..ImageFacts::default()
     };
     let request = check(&AmiOptions::default(), &facts, "cn-north-1", 0).unwrap();
-    let text = plan(&request, &[volume()], Parent::None).policy.to_string();
+    let text = plan(&request, &[volume()], Parent::None, &[]).policy.to_string();
     assert!(text.contains("arn:aws-cn:ec2:cn-north-1::image/*"), "{text}");
 }
 
@@ -156,7 +156,7 @@ fn an_import_needs_a_bucket_and_a_role_instead_of_blocks() {
         role: None,
         wait: std::time::Duration::from_mins(1),
     };
-    let plan = plan_import(&request(&AmiOptions::default()), &[volume()], &import, &[(2048, 128)]);
+    let plan = plan_import(&request(&AmiOptions::default()), &[volume()], &import, &[(2048, 128)], &[]);
     let all = actions(&plan);
     assert!(
         !all.iter().any(|action| action == "ebs:PutSnapshotBlock" || action.starts_with("kms:")),
@@ -175,7 +175,7 @@ fn an_import_needs_a_bucket_and_a_role_instead_of_blocks() {
     assert!(role.policy.to_string().contains("arn:aws:s3:::images/*"));
     let key = "arn:aws:kms:eu-west-1:123456789012:key/11111111-1111-4111-8111-111111111111";
     let options = AmiOptions { encryption: KeyChoice::Arn(key.to_owned()), ..AmiOptions::default() };
-    let plan = plan_import(&request(&options), &[volume()], &import, &[(2048, 128)]);
+    let plan = plan_import(&request(&options), &[volume()], &import, &[(2048, 128)], &[]);
     let all = actions(&plan);
     assert!(
         all.contains(&"kms:Decrypt".to_owned()) && !all.contains(&"kms:CreateGrant".to_owned()),

@@ -1,4 +1,4 @@
-//! What is uploaded: volumes, and whether there is a parent.
+//! What is uploaded: volumes, and whether there is a parent; and the snapshots that are read before.
 
 /// A volume to upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,4 +31,24 @@ pub enum Parent {
     None,
     /// Only changed blocks are sent and read back.
     Some,
+}
+
+/// A snapshot whose disk is a source of the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRead {
+    /// Its region.
+    pub region: String,
+    /// What names it.
+    pub named_by: SourceName,
+}
+
+/// What names a snapshot whose disk is a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceName {
+    /// Its own id.
+    Snapshot,
+    /// An image, by its id or its name, whose root volume it is.
+    Image,
+    /// The parameter that holds the id of such an image.
+    Parameter(String),
 }

@@ -71,6 +71,10 @@ pub(crate) struct Args {
 
     #[cfg(feature = "aws")]
     #[command(flatten)]
+    pub(super) plan: crate::cmd::call_plan::DryRunArgs,
+
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
     pub(super) aws: crate::cmd::region::Args,
 }
 
@@ -263,6 +267,7 @@ impl Args {
                 network: NetworkArg::Closed,
                 offline: false,
             },
+            plan: crate::cmd::call_plan::DryRunArgs::default(),
             aws: crate::cmd::region::Args { region: None, profile: None, endpoint_url: None },
         }
     }

@@ -39,10 +39,11 @@ pub(crate) struct Args {
     parameter: Option<String>,
 
     /// Show who follows, which image each instance runs, and the drift; exit code 3 if there is any
-    #[arg(long, conflicts_with_all = ["dry_run", "no_wait", "resolve_ssm"])]
+    #[arg(long, conflicts_with_all = ["no_wait", "resolve_ssm"])]
     pub(super) status: bool,
 
-    /// Print what would be done, the calls, and the IAM policy that they need; changes nothing
+    /// Print what would be done, the calls, and the IAM policy that they need; changes nothing. With `--status` print the calls
+    /// and the policy alone, without a call
     #[arg(long)]
     pub(super) dry_run: bool,
 

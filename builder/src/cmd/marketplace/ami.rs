@@ -1,17 +1,25 @@
 //! What AWS Marketplace asks of the fields of an AMI (AWS Marketplace Seller Guide, "AMI-based product requirements",
 //! architecture policies, and "Submit your AMI", 2026-11).
 
+use amiforge_lifecycle::call_plan::image_fields;
 use amiforge_machine::preflight::{PreflightFinding, PreflightSeverity};
 use amiforge_progress::Monitor;
 use amiforge_publish::ami::AmiRegion;
 use amiforge_publish::api::ec2::DescribedImage;
 
+use crate::cmd::call_plan::DryRunArgs;
 use crate::cmd::{ami_args, region};
-use crate::outcome::Failure;
+use crate::outcome::{CommandResult, Failure};
 use crate::signals::interrupt_on_signals;
+use crate::ui::Ui;
 
 /// The region in which AWS Marketplace takes AMIs.
 const REGION: &str = "us-east-1";
+
+/// Shows the calls, if this was asked for.
+pub(super) fn plan(id: &str, plan: &DryRunArgs, aws: &region::Args, ui: &Ui) -> Option<CommandResult> {
+    plan.shown(&format!("look at {id}"), aws, image_fields, ui)
+}
 
 /// The findings about an AMI.
 pub(super) fn check(id: &str, aws: &region::Args) -> Result<Vec<PreflightFinding>, Failure> {

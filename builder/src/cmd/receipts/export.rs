@@ -6,6 +6,7 @@ use std::time::Instant;
 use amiforge_handover::receipts::{
     NAMESPACE, PublishedBundle, PublishedImage, Publisher, ReadBack, Receipts, ReceiptsFile,
 };
+use amiforge_lifecycle::call_plan as plans;
 use amiforge_progress::{CancelToken, Monitor};
 use amiforge_publish::ami::ledger::{AmiLedger, PublishStage, read_copies, read_entry};
 use amiforge_publish::ami::{self, AmiRegion};
@@ -17,6 +18,7 @@ use amiforge_publish::verify::{self, Sample};
 use anyhow::Context as _;
 
 use super::{manifest_of, write_new};
+use crate::cmd::call_plan::{self, DryRunArgs};
 use crate::cmd::handover;
 use crate::cmd::image_regions::now;
 use crate::cmd::region::{self, ConnectedRegion};
@@ -49,6 +51,9 @@ pub(crate) struct Args {
     sample: Option<f64>,
 
     #[command(flatten)]
+    plan: DryRunArgs,
+
+    #[command(flatten)]
     aws: region::Args,
 }
 
@@ -69,12 +74,14 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     let cancel = interrupt_on_signals()?;
     let manifest = manifest_of(&args.image).with_context(cannot)?;
+    if args.plan.is_given() {
+        return plan(args, ui);
+    }
     let key = args.key.as_deref().map(|key| handover::open_key(key, &cannot())).transpose()?;
     let connected = args.aws.connect(&cancel)?;
     let published = published(&args.image, connected.name()).with_context(cannot)?;
     if published.is_empty() {
-        let error = anyhow::anyhow!("no publish of it to {} is finished here", connected.name());
-        return Err(Failure::from(error.context(cannot())).hint("the same `amiforge publish` finishes it"));
+        return Err(none_published(connected.name(), cannot()));
     }
     let timer = Timer::default().with_cancel(&cancel);
     let sts = connected.config().sts();
@@ -108,6 +115,28 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         super::list::show(&receipts, &[], ui)?;
     }
     Ok(Outcome::Success)
+}
+
+fn none_published(region: &str, cannot: String) -> Failure {
+    let error = anyhow::anyhow!("no publish of it to {region} is finished here");
+    Failure::from(error.context(cannot)).hint("the same `amiforge publish` finishes it")
+}
+
+/// Shows the calls, which follow from the ledger. That of the caller's identity needs no permission.
+fn plan(args: &Args, ui: &Ui) -> CommandResult {
+    let cannot = || format!("cannot plan receipts of `{}`", args.image.display());
+    let region = call_plan::named_region(&args.aws)?;
+    let published = published(&args.image, &region).with_context(cannot)?;
+    if published.is_empty() {
+        return Err(none_published(&region, cannot()));
+    }
+    let expected: Result<Vec<_>, _> =
+        published.iter().map(|one| ami::expected(Some(&args.image), &one.image_id, None)).collect();
+    let expected = expected.with_context(cannot)?;
+    let images = published.iter().zip(&expected);
+    let images = images.map(|(one, expected)| (one.region.as_str(), one.image_id.as_str(), expected));
+    let title = format!("read the AMIs of `{}` back", args.image.display());
+    call_plan::show(&title, &plans::images(images), ui)
 }
 
 /// The AMIs of a finished publish, by the ledger beside the image.

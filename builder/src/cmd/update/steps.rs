@@ -26,12 +26,13 @@ use amiforge_sandbox::OnFailure;
 use amiforge_store::Store;
 use anyhow::Context as _;
 
+use super::sources::source_reads;
 use super::{Args, staged_failure};
 use crate::cmd::build::{self, NamedPaths};
 use crate::cmd::inputs::{FetchSetup, lock_failure, source_date_epoch};
 use crate::cmd::publish::{self, PublishArgs};
 use crate::cmd::region::ConnectedRegion;
-use crate::cmd::{ami_args, boot, dry_run, fetch};
+use crate::cmd::{ami_args, boot, call_plan, dry_run, fetch};
 use crate::outcome::Failure;
 use crate::ui::Ui;
 
@@ -113,6 +114,9 @@ impl UpdateTask<'_> {
         let resolved = resolved.map_err(|error: LockError| {
             crate::cmd::lock::failure(error, self.title.clone(), &self.recipe, &self.args.recipe)
         })?;
+        for note in &resolved.notes {
+            self.ui.status(note);
+        }
         let changes = changes(old.as_ref(), &resolved.lock, &resolved.records);
         self.ui.status(format_args!("{} packages changed", changes.packages.len()));
         resolved.lock.save(&next).map_err(failed)?;
@@ -228,7 +232,7 @@ impl UpdateTask<'_> {
         let (to, bundle) = (self.named(self.template_name(built, 1)?), self.staged.bundle());
         let early = to.early_request(&bundle, &facts)?;
         if self.args.dry_run {
-            return early.map(|_| None).ok_or_else(publish::no_region);
+            return early.map(|_| None).ok_or_else(call_plan::no_region);
         }
         let connected = to.aws.connect(self.cancel)?;
         to.request(&bundle, &facts, connected.name())?;
@@ -283,7 +287,8 @@ impl UpdateTask<'_> {
         let mut to = self.named(self.template_name(built, 1)?);
         to.upload.parent_bundle = old.map(|old| old.path.clone());
         let request = to.early_request(&self.staged.bundle(), &ami::image_facts(&source))?;
-        to.show_plan(request, &source, self.ui).map(drop)
+        let home = request.as_ref().map(|request| request.region.clone()).unwrap_or_default();
+        to.show_plan(request, &source, &source_reads(&self.recipe, &home), self.ui).map(drop)
     }
 
     /// Publishes the new image as a child of the last version.

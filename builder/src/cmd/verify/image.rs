@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use amiforge_handover::read::is_handover;
+use amiforge_lifecycle::call_plan;
 use amiforge_progress::Monitor;
 use amiforge_publish::ami::{self, AmiRegion, Examined, ExpectedAmi, FieldDifference};
 use amiforge_publish::rate_limiter;
@@ -53,6 +54,10 @@ pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
         .and_then(|bundle| (bundle.is_dir() || is_handover(bundle)).then(|| ImageSource::open(bundle)));
     let subject = subject.transpose().with_context(cannot)?.map(|source| ami::image_facts(&source));
     let expected = ami::expected(args.bundle.as_deref(), name, subject).with_context(cannot)?;
+    let calls = |region: &str| call_plan::images([(region, name, &expected)]);
+    if let Some(shown) = args.plan.shown(&format!("verify {name}"), &args.aws, calls, ui) {
+        return shown;
+    }
     let connected = args.aws.connect(&cancel)?;
     let services = connected.services();
     let region = AmiRegion {

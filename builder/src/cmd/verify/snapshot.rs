@@ -1,6 +1,7 @@
 //! `amiforge verify snap-…|ami-…`: reads a snapshot back and compares it.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use amiforge_progress::Monitor;
@@ -26,6 +27,9 @@ struct SnapshotVerifyJson<'a> {
 /// Verifies a snapshot.
 pub(super) fn run(args: &Args, name: &str, ui: &Ui) -> CommandResult {
     let begun = Instant::now();
+    if let Some(shown) = args.plan.shown_for_blocks("verify", Path::new(name), &args.aws, ui) {
+        return shown;
+    }
     let cancel = interrupt_on_signals()?;
     let region = args.aws.connect(&cancel)?;
     let services = region.services();

@@ -19,6 +19,10 @@ use anyhow::Context as _;
 use super::super::attestations::failure;
 use super::super::signed_by::Demand;
 use super::super::signing_key::KeyArgs;
+#[cfg(feature = "aws")]
+use crate::cmd::call_plan::DryRunArgs;
+#[cfg(feature = "aws")]
+use crate::outcome::CommandResult;
 use crate::outcome::Failure;
 use crate::ui::Ui;
 
@@ -59,6 +63,21 @@ pub(super) struct VerifiedBundle<'a> {
 }
 
 impl SummaryArgs {
+    /// Shows the calls of the signature, if this was asked for.
+    #[cfg(feature = "aws")]
+    pub(super) fn planned(
+        &self,
+        plan: &DryRunArgs,
+        aws: &super::super::region::Args,
+        cannot: &str,
+        ui: &Ui,
+    ) -> Option<CommandResult> {
+        match &self.attest {
+            Some(key) => KeyArgs::new(key, aws).planned(plan, cannot, ui),
+            None => plan.refuse_local(cannot.to_owned()).err().map(Err),
+        }
+    }
+
     /// Signs and writes the summary, if one is asked for.
     pub(super) fn write(&self, verified: &VerifiedBundle<'_>, ui: &Ui) -> Result<(), Failure> {
         let (Some(key), Some(out)) = (&self.attest, &self.out) else { return Ok(()) };

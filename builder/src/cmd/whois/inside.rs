@@ -52,8 +52,11 @@ pub(super) fn read(
 ) -> Result<(Option<Inside>, Vec<String>), Failure> {
     let cannot = || format!("cannot look into {snapshot}");
     let denied = |ui: &Ui, error: &PublishError| {
+        let causes = std::iter::successors(Some(error as &dyn std::error::Error), |one| one.source());
+        let causes: Vec<_> = causes.map(ToString::to_string).collect();
         ui.warn(format_args!(
-            "what is inside the image was not looked at: {error}: the caller may not read blocks"
+            "what is inside the image was not looked at, because the caller may not read blocks: {}",
+            causes.join(": ")
         ));
     };
     let services = connected.services();

@@ -38,9 +38,9 @@ pub(in crate::authorization) fn snapshot(call: &Call<'_>, id: &str) -> Resource 
     snapshot_of(call.region, id)
 }
 
-/// A snapshot of a region.
+/// A snapshot of a region, also one in its recycle bin.
 pub(in crate::authorization) fn snapshot_of(region: &Region, id: &str) -> Resource {
-    let stored = region.snapshots.find(id);
+    let stored = region.snapshots.find(id).or_else(|| region.snapshots.find_binned(id));
     let resource = Resource::with_arn(arn("", &region.name, "snapshot", id));
     owned(resource, stored.as_deref().map(|one: &Snapshot| (one.owner.as_str(), &one.tags)))
 }

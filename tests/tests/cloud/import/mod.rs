@@ -8,5 +8,5 @@ mod faults;
 mod fixture;
 mod kill;
 mod moto;
-mod policy;
+pub(super) mod policy;
 mod story;

@@ -43,7 +43,7 @@ fn story(stage: &Stage, policy: &Value) -> Vec<Run> {
 }
 
 #[test]
-fn the_policy_of_an_import_is_the_least() {
+pub(crate) fn the_policy_of_an_import_is_the_least() {
     // A snapshot that may not be read back is not proven, which is said.
     let optional = ["ebs:ListSnapshotBlocks", "ebs:GetSnapshotBlock"];
     Case { command: &COMMAND, prepare: &prepare, story: &story, optional: &optional, shown: &[] }.check();

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
+use amiforge_emulator::{FaultRule, FaultScript, InjectedFault, When};
 use amiforge_tests::policy::{PreparedCase, REGION, Run, Stage, Unshown};
 use amiforge_tests::python;
 use serde_json::{Value, json};
 
-/// Needed only where a refresh fails.
-const TAKEN_BACK: [&str; 2] = ["autoscaling:RollbackInstanceRefresh", "autoscaling:CancelInstanceRefresh"];
 /// Times that a fleet is read until its instances are in service.
 const READS: usize = 200;
 
@@ -44,13 +43,48 @@ fn check(stage: &Stage, command: &[&str], unshown: &[Unshown<'_>]) {
     PreparedCase { stage, command, story: &story, optional: &[], unshown }.check();
 }
 
+/// What takes a refresh back. The second is for groups that cannot be rolled back.
+const ROLLS_BACK: &str = "autoscaling:RollbackInstanceRefresh";
+const CANCELS: &str = "autoscaling:CancelInstanceRefresh";
+
 #[test]
-fn the_policies_of_follow_are_the_least() {
-    let specification = json!({ "version": "1", "size": 2, "parameter": "/amiforge/web/stable" });
+pub(super) fn the_policies_of_follow_are_the_least() {
+    let specification = json!({
+        "version": "1", "size": 2, "parameter": "/amiforge/web/stable",
+        "tags": { "amiforge:follow": "web/stable" },
+    });
     let Some((stage, image)) = fleet(&specification) else { return };
-    let back = TAKEN_BACK.map(|action| Unshown { action, because: "no refresh fails" });
+    let back = [ROLLS_BACK, CANCELS].map(|action| Unshown { action, because: "no refresh fails" });
     check(&stage, &["follow", &image, "--groups=web", "--warmup=0"], &back);
     let channel = ["follow", "--channel=web/stable", "--groups=web", "--warmup=0"];
     check(&stage, &channel, &back);
     check(&stage, &[&channel[..], &["--no-wait"]].concat(), &[]);
+    for named in [&["--groups=web"][..], &["--groups=web", "--channel=web/stable"], &["--groups=web", &image]]
+    {
+        super::published::check(&stage, &[&["follow", "--status"], named].concat(), &[], &[]);
+    }
+}
+
+/// An alarm rings while the new instances are watched: what the run changed is taken back.
+#[test]
+pub(super) fn the_policies_of_follow_let_a_fleet_be_taken_back() {
+    // A refresh that hangs is stopped by these; one that fails has ended.
+    let back = [CANCELS, ROLLS_BACK].map(|action| Unshown { action, because: "the refresh does not hang" });
+    for (version, unshown) in [("1", &back[..]), ("$Latest", &back[..1])] {
+        let Some((stage, image)) = fleet(&json!({ "version": version, "size": 2 })) else { return };
+        let command = ["follow", &image, "--groups=web", "--warmup=0", "--alarms=errors", "--bake=60"];
+        let story = |stage: &Stage, policy: &Value| {
+            let rule = FaultRule {
+                service: Some("cloudwatch".to_owned()),
+                action: Some("DescribeAlarms".to_owned()),
+                target: Some("errors".to_owned()),
+                when: When::Always,
+                times: None,
+                what: InjectedFault::FailLater,
+            };
+            let ringing = FaultScript { rules: vec![rule] };
+            vec![Run::ends(stage.under_faults(policy, ringing, &command), 1)]
+        };
+        PreparedCase { stage: &stage, command: &command, story: &story, optional: &[], unshown }.check();
+    }
 }

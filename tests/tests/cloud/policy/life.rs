@@ -1,50 +1,16 @@
 //! The policies of the commands for the life of an AMI. Each region is prepared once and copied for every run.
 
-use amiforge_tests::policy::{PreparedCase, Run, Stage, Unshown};
+use amiforge_tests::policy::{PreparedCase, Run, Stage};
 use serde_json::Value;
 
 use super::publish::bundle;
+use super::published::{Published, unshown};
 
-/// A region with one published AMI.
-struct Published {
-    stage: Stage,
-    image: String,
-    snapshot: String,
-}
-
-const fn unshown<'a>(action: &'a str, because: &'a str) -> Unshown<'a> {
-    Unshown { action, because }
-}
-
-/// Needed only after an earlier run failed on the side of the service.
-const FAILED: &str = "the service failed an earlier run, which needs a fault";
 /// Another service is called by EC2 for the caller, and the local region is none.
 const WITHIN: &str = "EC2 calls it for the caller, and which calls it makes is not documented";
 
-impl Published {
-    fn new(options: &[&str]) -> Self {
-        let stage = Stage::new();
-        bundle(&stage, "web", 1);
-        stage.bucket("backups");
-        let command = [&["--json", "publish", "web-1", "--max-rate=0"], options].concat();
-        let shown: Value = serde_json::from_str(&stage.must(&command)).expect("JSON");
-        let text = |name: &str| shown[name].as_str().expect("an id").to_owned();
-        Self { image: text("imageId"), snapshot: text("snapshotId"), stage }
-    }
-
-    /// Checks the policy of a command that is run once under it.
-    fn check(&self, command: &[&str], unshown: &[Unshown<'_>]) {
-        self.check_optional(command, &[], unshown);
-    }
-
-    fn check_optional(&self, command: &[&str], optional: &[&str], unshown: &[Unshown<'_>]) {
-        let story = |stage: &Stage, policy: &Value| vec![Run::succeeds(stage.under(policy, command))];
-        PreparedCase { stage: &self.stage, command, story: &story, optional, unshown }.check();
-    }
-}
-
 #[test]
-fn the_policies_of_backup_and_restore_image_are_the_least() {
+pub(super) fn the_policies_of_backup_and_restore_image_are_the_least() {
     let published = Published::new(&[]);
     let image = published.image.as_str();
     let backup = ["backup", image, "--bucket=backups"];
@@ -59,23 +25,18 @@ fn the_policies_of_backup_and_restore_image_are_the_least() {
     published.stage.must(&backup);
     let key = format!("--key={image}.bin");
     let restore = ["restore-image", "--bucket=backups", &key, "--name=again"];
-    let failed = [unshown("ec2:DeregisterImage", FAILED), unshown("ec2:DeleteSnapshot", FAILED)];
-    published.check(&restore, &failed);
+    published.check_failed("CreateRestoreImageTask", &restore, &[]);
 }
 
 #[test]
-fn the_policy_of_copy_is_the_least() {
+pub(super) fn the_policies_of_copy_are_the_least() {
     let published = Published::new(&[]);
-    let failed = [unshown("ec2:DeregisterImage", FAILED), unshown("ec2:DeleteSnapshot", FAILED)];
-    published.check_optional(
-        &["copy", &published.image, "--to=eu-west-1", "--watermark=auto"],
-        &["ec2:DescribeRegions"],
-        &failed,
-    );
+    let copy = ["copy", &published.image, "--to=eu-west-1", "--watermark=auto"];
+    published.check_failed("CopyImage", &copy, &["ec2:DescribeRegions"]);
 }
 
 #[test]
-fn the_policies_of_snapshot_are_the_least() {
+pub(super) fn the_policies_of_snapshot_are_the_least() {
     let published = Published::new(&[]);
     let snapshot = published.snapshot.as_str();
     published.check(&["snapshot", "lock", snapshot, "--for=2d"], &[]);
@@ -88,10 +49,12 @@ fn the_policies_of_snapshot_are_the_least() {
     };
     let stage = &published.stage;
     PreparedCase { stage, command: &fast, story: &story, optional: &[], unshown: &[] }.check();
+    stage.must(&[&fast[..], &["--yes"]].concat());
+    published.check(&[&fast[..], &["--off"]].concat(), &[]);
 }
 
 #[test]
-fn the_policies_of_the_archive_are_the_least() {
+pub(super) fn the_policies_of_the_archive_are_the_least() {
     let stage = Stage::new();
     bundle(&stage, "web", 1);
     let shown = stage.must(&["--json", "upload", "web-1", "--max-rate=0"]);
@@ -107,7 +70,7 @@ fn the_policies_of_the_archive_are_the_least() {
 }
 
 #[test]
-fn the_policies_of_sharing_are_the_least() {
+pub(super) fn the_policies_of_sharing_are_the_least() {
     let published = Published::new(&[]);
     let image = published.image.as_str();
     let of_keys = [unshown("kms:DescribeKey", "the snapshots are not encrypted")];
@@ -125,7 +88,7 @@ fn the_policies_of_sharing_are_the_least() {
 }
 
 #[test]
-fn the_policy_of_giving_a_permission_up_is_the_least() {
+pub(super) fn the_policy_of_giving_a_permission_up_is_the_least() {
     let mut published = Published::new(&[]);
     published.stage.must(&["share", &published.image, "--with=111122223333"]);
     published.stage.set_account("111122223333");
@@ -133,10 +96,12 @@ fn the_policy_of_giving_a_permission_up_is_the_least() {
 }
 
 #[test]
-fn the_policy_of_orphans_is_the_least() {
+pub(super) fn the_policies_of_orphans_are_the_least() {
     let stage = Stage::new();
     bundle(&stage, "web", 1);
     stage.must(&["upload", "web-1", "--max-rate=0"]);
+    super::published::check(&stage, &["orphans", "--older-than=0s"], &[], &[]);
+    super::published::check(&stage, &["orphans", "--older-than=0s", "--regions=all"], &[], &[]);
     let orphans = ["orphans", "--older-than=0s", "--delete"];
     let story = |stage: &Stage, policy: &Value| {
         vec![Run::succeeds(stage.under(policy, &[&orphans[..], &["--yes"]].concat()))]

@@ -57,7 +57,7 @@ fn check(command: &[&str], prepare: &dyn Fn(&Stage), optional: &[&str]) {
 }
 
 #[test]
-fn the_policy_of_a_plain_publish_is_the_least() {
+pub(super) fn the_policy_of_a_plain_publish_is_the_least() {
     let story = |stage: &Stage, policy: &Value| interrupted_then_whole(stage, policy, &RAW);
     Case { command: &RAW, prepare: &raw, story: &story, optional: &[], shown: &[] }.check();
 }
@@ -96,7 +96,7 @@ fn the_policy_of_a_publish_with_the_alias_of_a_key_is_the_least() {
 /// Everything that is set on an AMI and its copies. The first publish ends where one of two regions may not be copied
 /// to, when the copy in the other is protected.
 #[test]
-fn the_policy_of_copies_with_all_attributes_is_the_least() {
+pub(super) fn the_policy_of_copies_with_all_attributes_is_the_least() {
     let options =
         ["--copy-to=eu-west-1,eu-central-1", "--share=111122223333", "--share-snapshots", "--protect"];
     let command = with(&with(&RAW, &options), &["--deprecate=30d", "--watermark=team"]);
@@ -152,7 +152,8 @@ fn the_policy_of_a_public_ami_is_the_least() {
 /// Builds a bundle.
 pub(super) fn bundle(stage: &Stage, name: &str, version: u32) {
     let tree = format!("{name}-{version}.tree");
-    std::fs::create_dir_all(stage.path(&tree)).expect("a folder");
+    // The recipe of an image goes into its /usr.
+    std::fs::create_dir_all(stage.path(&format!("{tree}/usr"))).expect("a folder");
     stage.file(&format!("{tree}/noise"), &noise(1 << 20, version));
     let recipe = format!(
         "[image]\nname = \"{name}\"\nversion = \"{version}\"\narch = \"x86_64\"\nepoch = 1700000000\n\n\
@@ -165,7 +166,7 @@ pub(super) fn bundle(stage: &Stage, name: &str, version: u32) {
 }
 
 #[test]
-fn the_policy_of_a_publish_onto_a_parent_is_the_least() {
+pub(super) fn the_policy_of_a_publish_onto_a_parent_is_the_least() {
     let command = ["publish", "web-2", "--parent=auto", "--max-rate=0"];
     let prepare = |stage: &Stage| {
         bundle(stage, "web", 1);

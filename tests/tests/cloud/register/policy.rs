@@ -15,7 +15,7 @@ fn allowed(request: &Request, fixture: &AmiFixture) -> BTreeSet<String> {
     let (data, all) = (manifest.without_zero.blocks, manifest.without_free.blocks);
     let (path, image) = ("web".to_owned(), Some(manifest.origin.name.clone()));
     let volume = Volume { path, image, data, zero: all - data, known: Precision::Exact };
-    let plan = plan(request, &[volume], Parent::None);
+    let plan = plan(request, &[volume], Parent::None, &[]);
     let statements = plan.policy["Statement"].as_array().unwrap().clone();
     let actions = statements.iter().flat_map(|one| one["Action"].as_array().unwrap().clone());
     actions.map(|action| action.as_str().unwrap().split(':').next_back().unwrap().to_owned()).collect()
