@@ -12,6 +12,7 @@ mod fat;
 mod fetch;
 mod growth;
 mod imported;
+mod imported_digests;
 mod imported_faults;
 mod inspect;
 mod lock;
