@@ -1,9 +1,9 @@
 //! Publishing images with Secure Boot: what is not signed is refused, the variables reach the AMI and are read back; and
 //! keys of AWS KMS, which moto stands for.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
+use amiforge_tests::moto::Moto;
 use amiforge_tests::region::Region;
 use amiforge_tests::secure_boot::{SecureBoot, UKI};
 use amiforge_tests::{oracle, program, python, scratch};
@@ -42,35 +42,11 @@ fn an_unsigned_image_is_refused_and_a_signed_one_is_registered_with_its_variable
     assert_eq!(lines, [expected.as_str(), "v2.0"], "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// A server of moto, ended when dropped.
-struct Moto {
-    child: Child,
-    endpoint: String,
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 #[expect(clippy::too_many_lines, reason = "one story")]
 fn a_key_of_kms_signs_as_the_command_line_of_aws_does() {
     let Some(python) = python::with(&["boto3", "moto.server", "cryptography"]) else { return };
-    let script = scratch::repository().join("tests/oracles/moto_serve.py");
-    let mut child = Command::new(&python)
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut endpoint = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
-    let moto = Moto { child, endpoint: endpoint.trim().to_owned() };
+    let moto = Moto::start(&python);
     // A key in KMS, and a certificate for its public half that the authority `ca` signs.
     let made = SecureBoot::with(", db = \"ca.crt\"", |made| {
         made.self_signed("ca");

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use amiforge_emulator::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+use amiforge_tests::moto::Moto;
 use amiforge_tests::region::Region;
 use amiforge_tests::{oracle, program, python, scratch};
 
@@ -21,32 +21,6 @@ fn bundle(folder: &Path) -> String {
     let out = folder.join("out");
     program::Bundle::build(&folder.join("recipe.toml"), &out);
     out.to_string_lossy().into_owned()
-}
-
-/// A server of moto, ended when dropped.
-struct Moto {
-    child: Child,
-    endpoint: String,
-}
-
-impl Moto {
-    fn start(python: &Path) -> Self {
-        let mut command = Command::new(python);
-        command.arg(scratch::repository().join("tests/oracles/moto_serve.py"));
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut endpoint = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
-        Self { child, endpoint: endpoint.trim().to_owned() }
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// Makes keys, signs a bundle with each, and has the signatures judged by `verify`, `verify.sh` and a policy.

@@ -4,9 +4,8 @@ use amiforge_aws::{AccessKeys, AwsConfig, ConnectOptions};
 use amiforge_formats::digest::Digest;
 use amiforge_publish::api::imports::{ImportCalls as _, ImportRegions as _, NewPart, ObjectName, PartUpload};
 use amiforge_tests::archive::noise;
+use amiforge_tests::moto::Moto;
 use amiforge_tests::{python, scratch};
-
-use crate::publish::others::Moto;
 
 #[test]
 fn moto_takes_an_object_in_parts_and_boto3_reads_it() {

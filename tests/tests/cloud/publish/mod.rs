@@ -1,11 +1,11 @@
 //! Uploads to a local region in the test's own process: kills, injected faults, resumed uploads, and snapshots that are
 //! read back.
 
-mod bundles;
+pub(crate) mod bundles;
 mod delta;
 mod faults;
 mod kill;
-pub(crate) mod others;
+mod others;
 mod readback;
 mod resume;
 mod zeros;

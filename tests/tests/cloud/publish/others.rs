@@ -1,10 +1,10 @@
 //! Clients and servers of others: boto3 reads our snapshots, we verify those of boto3, and moto accepts our uploads.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use amiforge_emulator::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+use amiforge_tests::moto::Moto;
 use amiforge_tests::region::Region;
 use amiforge_tests::{program, python, scratch};
 
@@ -47,32 +47,6 @@ fn an_upload_of_boto3_verifies_with_the_bundle() {
     let target = [snapshot.trim(), "--bundle", bundle.to_str().unwrap()];
     let connection = ["--region", "local", "--endpoint-url", &region.running.endpoint()];
     program::must(&[&["verify"], &target[..], &connection[..]].concat());
-}
-
-/// A server of moto, killed when dropped.
-pub(crate) struct Moto {
-    child: Child,
-    pub(crate) endpoint: String,
-}
-
-impl Moto {
-    pub(crate) fn start(python: &Path) -> Self {
-        let script = scratch::repository().join("tests/oracles/moto_serve.py");
-        let mut command = Command::new(python);
-        command.arg(script).env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-        let mut endpoint = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
-        Self { child, endpoint: endpoint.trim().to_owned() }
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]
